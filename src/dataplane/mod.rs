@@ -1,0 +1,69 @@
+//! Plain data that requests are served by.
+//!
+//! In: what `compile` made of the graph. Out: for a connection its certificate, for a request the rule,
+//! the backend and the endpoint, and the changes to headers. No sockets, no proxy, no YAML, no API types.
+//! Everything here is immutable after it was made, but for counters.
+
+pub mod backend;
+pub mod filter;
+pub mod hostname;
+pub mod matcher;
+pub mod router;
+pub mod tls;
+
+use backend::Split;
+use filter::Filters;
+use hostname::HostMap;
+use http::StatusCode;
+use router::Router;
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use tls::CertificateSet;
+
+/// What one socket, an address and a port, offers. Listeners of several Gateways may share it.
+#[derive(Debug, Default)]
+pub struct Port {
+    /// For each hostname the listener that serves it: the most specific one takes a request, no other.
+    pub listeners: HostMap<Arc<Listener>>,
+    /// With TLS: for each server name the certificates. A port either speaks TLS or doesn't.
+    pub tls: Option<HostMap<Arc<CertificateSet>>>,
+}
+
+/// A listener: its routes, compiled.
+#[derive(Debug)]
+pub struct Listener {
+    /// `namespace/gateway/listener`, for logs and metrics.
+    pub name: String,
+    /// The routes.
+    pub router: Router,
+}
+
+/// One rule of a route, shared by all of its matches.
+#[derive(Debug)]
+pub struct Rule {
+    /// `namespace/name`, for logs.
+    pub route: Arc<str>,
+    /// Which rule of the route, from 0.
+    pub index: usize,
+    /// Changes for every request of this rule.
+    pub filters: Filters,
+    /// What is done with the request.
+    pub action: Action,
+}
+
+/// What is done with a request.
+#[derive(Debug)]
+pub enum Action {
+    /// It goes to one of the backends.
+    Forward(Split),
+    /// It is answered here: the rule can't be served as written.
+    Refuse(StatusCode),
+}
+
+/// Everything that is served, at one moment. A request keeps the one it began with.
+#[derive(Debug, Default)]
+pub struct Snapshot {
+    /// By the address that the socket is bound to.
+    pub ports: HashMap<SocketAddr, Arc<Port>>,
+}

@@ -1,0 +1,15 @@
+//! gatefold runs Kubernetes Gateway API manifests without Kubernetes.
+//!
+//! ```text
+//! files --load--> Resources --build--> Graph --+--compile--> Snapshot --publish--> proxy
+//!                                              +--report---> Status
+//! ```
+//!
+//! Data flows one way. Every reload rebuilds everything and swaps one pointer; a request pins one
+//! snapshot for its whole life. `dataplane` and `proxy` never know of YAML, API types or the graph.
+
+pub mod dataplane;
+pub mod diagnostic;
+pub mod graph;
+pub mod manifest;
+pub mod status;

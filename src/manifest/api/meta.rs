@@ -1,0 +1,122 @@
+use super::object;
+use crate::diagnostic::{Document, Place, Pointer, ResourceId};
+use crate::manifest::{Decode, Decoder, Node};
+use std::collections::BTreeMap;
+use std::fmt;
+
+object! {
+    /// What every object has. All of it is taken as it stands in the file.
+    pub open ObjectMeta {
+        /// The name.
+        "name" => name: String,
+        /// The namespace; empty until the loader has filled in the default, and for cluster-scoped kinds.
+        "namespace" => namespace: String = String::new(),
+        /// Labels.
+        "labels" => labels: BTreeMap<String, String>,
+        /// Annotations.
+        "annotations" => annotations: BTreeMap<String, String>,
+        /// The generation; 1 when the file has none.
+        "generation" => generation: i64 = 1,
+        /// When it was made, RFC 3339; absent in most hand-written files.
+        "creationTimestamp" => creation_timestamp: Option<Timestamp>,
+        /// The API server's identity of the object.
+        "uid" => uid: String = String::new(),
+        /// The API server's version of the object.
+        "resourceVersion" => resource_version: String = String::new(),
+    }
+}
+
+/// An instant, as `metadata.creationTimestamp` gives it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Timestamp(pub time::OffsetDateTime);
+
+impl Decode for Timestamp {
+    fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
+        let text = String::decode(node, decoder)?;
+        match time::OffsetDateTime::parse(&text, &time::format_description::well_known::Rfc3339) {
+            Ok(instant) => Some(Timestamp(instant)),
+            Err(error) => {
+                decoder.invalid(node, format_args!("not an RFC 3339 date and time: {error}"));
+                None
+            }
+        }
+    }
+}
+
+/// A namespace and a name: what tells objects of one kind apart.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NamespacedName {
+    /// The namespace; empty for cluster-scoped kinds.
+    pub namespace: String,
+    /// The name.
+    pub name: String,
+}
+
+impl NamespacedName {
+    /// From its two parts.
+    pub fn new(namespace: impl Into<String>, name: impl Into<String>) -> Self {
+        NamespacedName {
+            namespace: namespace.into(),
+            name: name.into(),
+        }
+    }
+}
+
+impl fmt::Display for NamespacedName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.namespace.is_empty() {
+            f.write_str(&self.name)
+        } else {
+            write!(f, "{}/{}", self.namespace, self.name)
+        }
+    }
+}
+
+/// An object of some kind, with its place.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Object<S> {
+    /// The kind, as in the manifest.
+    pub kind: &'static str,
+    /// The `apiVersion` that the manifest gives: `gateway.networking.k8s.io/v1beta1`.
+    pub api_version: String,
+    /// `metadata`.
+    pub meta: ObjectMeta,
+    /// What the kind is about: `spec`, or the kind's own top-level fields (Secret, EndpointSlice).
+    pub spec: S,
+    /// Where it stands.
+    pub document: Document,
+}
+
+impl<S> Object<S> {
+    /// Namespace and name.
+    pub fn key(&self) -> NamespacedName {
+        NamespacedName::new(&*self.meta.namespace, &*self.meta.name)
+    }
+
+    /// What a diagnostic calls it.
+    pub fn id(&self) -> ResourceId {
+        ResourceId {
+            kind: self.kind.to_owned(),
+            namespace: self.meta.namespace.clone(),
+            name: self.meta.name.clone(),
+        }
+    }
+
+    /// The place of one of its fields.
+    pub fn place(&self, pointer: Pointer) -> Place {
+        Place::Field {
+            document: self.document.clone(),
+            pointer,
+        }
+    }
+
+    /// What decides between objects that claim the same: the older first (one without a creation time
+    /// counts as older than any with one), then by namespace and name (API conflict resolution rules).
+    pub fn age(&self) -> (Option<Timestamp>, &str, &str) {
+        (
+            self.meta.creation_timestamp,
+            &self.meta.namespace,
+            &self.meta.name,
+        )
+    }
+}

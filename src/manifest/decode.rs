@@ -1,0 +1,307 @@
+//! From a tree of YAML nodes to a typed object, with every problem of the document in one pass.
+
+use super::node::{Node, Span, Value};
+use crate::diagnostic::{Code, Diagnostic, Document, Place, Pointer, ResourceId, Step};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+/// A type that can be read from YAML.
+pub trait Decode: Sized {
+    /// Reads the value. `None` means that the problem is already noted in `decoder`; callers go on with
+    /// what stands beside it, so that one pass finds every problem.
+    fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self>;
+
+    /// What an absent field or `null` means; `None` for a field that must be there.
+    fn absent() -> Option<Self> {
+        None
+    }
+}
+
+/// What is the same for a whole document: where it stands, and what was found in it.
+pub struct Decoder {
+    document: Document,
+    resource: Option<ResourceId>,
+    path: Vec<Step>,
+    diagnostics: Vec<Diagnostic>,
+}
+
+impl Decoder {
+    /// Begins with a document.
+    pub fn new(document: Document, resource: Option<ResourceId>) -> Self {
+        Decoder {
+            document,
+            resource,
+            path: Vec::new(),
+            diagnostics: Vec::new(),
+        }
+    }
+
+    /// What was found.
+    pub fn into_diagnostics(self) -> Vec<Diagnostic> {
+        self.diagnostics
+    }
+
+    /// The field that is being read.
+    pub fn pointer(&self) -> Pointer {
+        Pointer(self.path.clone())
+    }
+
+    /// Reads what is one step further in.
+    pub fn within<T>(
+        &mut self,
+        step: impl Into<Step>,
+        read: impl FnOnce(&mut Self) -> Option<T>,
+    ) -> Option<T> {
+        self.path.push(step.into());
+        let value = read(self);
+        self.path.pop();
+        value
+    }
+
+    /// Notes a problem at a place of this document.
+    pub fn report(&mut self, code: Code, span: &Span, message: String) -> &mut Diagnostic {
+        let place = Place::Bytes {
+            source: self.document.source.clone(),
+            bytes: span.clone(),
+        };
+        let mut diagnostic = Diagnostic::new(code, place, message);
+        diagnostic.resource = self.resource.clone();
+        self.diagnostics.push(diagnostic);
+        let last = self.diagnostics.len() - 1;
+        &mut self.diagnostics[last]
+    }
+
+    /// Notes that the value has the wrong type.
+    pub fn wrong_type(&mut self, node: &Node, expected: &str) {
+        let message = format!(
+            "`{}` must be {expected}, but is {}",
+            self.pointer(),
+            node.value.describe()
+        );
+        self.report(Code::WrongType, &node.span, message);
+    }
+
+    /// Notes that the value isn't allowed, and why.
+    pub fn invalid(&mut self, node: &Node, why: impl std::fmt::Display) -> &mut Diagnostic {
+        let message = format!("`{}`: {why}", self.pointer());
+        self.report(Code::InvalidValue, &node.span, message)
+    }
+
+    /// Opens a mapping whose fields are all known: any other is a problem.
+    pub fn closed<'n>(&mut self, node: &'n Node) -> Option<Fields<'n>> {
+        self.fields(node, false)
+    }
+
+    /// Opens a mapping of which only some fields are of interest.
+    pub fn open<'n>(&mut self, node: &'n Node) -> Option<Fields<'n>> {
+        self.fields(node, true)
+    }
+
+    fn fields<'n>(&mut self, node: &'n Node, open: bool) -> Option<Fields<'n>> {
+        match &node.value {
+            Value::Mapping(_) => Some(Fields {
+                node,
+                open,
+                asked: Vec::new(),
+            }),
+            _ => {
+                self.wrong_type(node, "a mapping");
+                None
+            }
+        }
+    }
+}
+
+/// A mapping while its fields are read.
+pub struct Fields<'n> {
+    node: &'n Node,
+    open: bool,
+    asked: Vec<&'static str>,
+}
+
+impl Fields<'_> {
+    /// Reads one field; an absent one is what the type says, or a problem.
+    pub fn read<T: Decode>(&mut self, name: &'static str, decoder: &mut Decoder) -> Option<T> {
+        self.read_or(name, T::absent, decoder)
+    }
+
+    /// Reads one field, with a default for when it isn't there.
+    pub fn read_or<T: Decode>(
+        &mut self,
+        name: &'static str,
+        absent: impl FnOnce() -> Option<T>,
+        decoder: &mut Decoder,
+    ) -> Option<T> {
+        self.asked.push(name);
+        match self.node.field(name) {
+            Some(node) if node.value != Value::Null => {
+                decoder.within(Step::Key(name.into()), |d| T::decode(node, d))
+            }
+            found => absent().or_else(|| {
+                let span = found.map_or(&self.node.span, |node| &node.span);
+                let pointer = decoder.pointer().key(name);
+                decoder.report(
+                    Code::MissingField,
+                    span,
+                    format!("`{pointer}` is required, but isn't there"),
+                );
+                None
+            }),
+        }
+    }
+
+    /// Ends the mapping: what wasn't asked for isn't a field of this type. In an open one only a field
+    /// that differs from a known one in case or by a slip is mentioned.
+    pub fn end(self, decoder: &mut Decoder) {
+        if self.open {
+            return;
+        }
+        let Value::Mapping(entries) = &self.node.value else {
+            return;
+        };
+        for (key, _) in entries {
+            if self.asked.contains(&key.name.as_str()) {
+                continue;
+            }
+            let pointer = decoder.pointer().key(key.name.clone());
+            let help = did_you_mean(&key.name, &self.asked);
+            let fields = self.asked.join(", ");
+            decoder
+                .report(
+                    Code::UnknownField,
+                    &key.span,
+                    format!("unknown field `{pointer}`"),
+                )
+                .help = Some(help.unwrap_or_else(|| format!("known fields here: {fields}")));
+        }
+    }
+}
+
+/// "did you mean `http`?", when one of the known words is near.
+pub fn did_you_mean(word: &str, known: &[&str]) -> Option<String> {
+    known
+        .iter()
+        .map(|candidate| {
+            let distance =
+                strsim::damerau_levenshtein(&word.to_lowercase(), &candidate.to_lowercase());
+            (distance, *candidate)
+        })
+        .min()
+        .filter(|(distance, candidate)| *distance <= candidate.len().div_ceil(3))
+        .map(|(_, candidate)| format!("did you mean `{candidate}`?"))
+}
+
+impl From<usize> for Step {
+    fn from(index: usize) -> Self {
+        Step::Index(index)
+    }
+}
+
+impl<T: Decode> Decode for Option<T> {
+    fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
+        T::decode(node, decoder).map(Some)
+    }
+    fn absent() -> Option<Self> {
+        Some(None)
+    }
+}
+
+impl<T: Decode> Decode for Vec<T> {
+    fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
+        let Value::Sequence(items) = &node.value else {
+            decoder.wrong_type(node, "a list");
+            return None;
+        };
+        // All elements are read before any is missed, so that each one's problems are found.
+        let read: Vec<Option<T>> = items
+            .iter()
+            .enumerate()
+            .map(|(i, item)| decoder.within(i, |d| T::decode(item, d)))
+            .collect();
+        read.into_iter().collect()
+    }
+    fn absent() -> Option<Self> {
+        Some(Vec::new())
+    }
+}
+
+impl<T: Decode> Decode for BTreeMap<String, T> {
+    fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
+        let Value::Mapping(entries) = &node.value else {
+            decoder.wrong_type(node, "a mapping");
+            return None;
+        };
+        let read: Vec<Option<(String, T)>> = entries
+            .iter()
+            .map(|(key, value)| {
+                let step = Step::Key(Cow::Owned(key.name.clone()));
+                let value = decoder.within(step, |d| T::decode(value, d))?;
+                Some((key.name.clone(), value))
+            })
+            .collect();
+        read.into_iter().collect()
+    }
+    fn absent() -> Option<Self> {
+        Some(BTreeMap::new())
+    }
+}
+
+impl Decode for String {
+    fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
+        match &node.value {
+            Value::String(text) => Some(text.clone()),
+            _ => {
+                decoder.wrong_type(node, "a string");
+                if let Value::Bool(_) | Value::Number(_) = node.value {
+                    decoder.suggest("quote it to make it a string");
+                }
+                None
+            }
+        }
+    }
+}
+
+impl Decode for bool {
+    fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
+        match node.value {
+            Value::Bool(value) => Some(value),
+            _ => {
+                decoder.wrong_type(node, "a boolean");
+                None
+            }
+        }
+    }
+}
+
+impl Decode for i64 {
+    fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
+        let number = match &node.value {
+            Value::Number(number) => number.as_i64(),
+            _ => None,
+        };
+        if number.is_none() {
+            decoder.wrong_type(node, "a whole number");
+        }
+        number
+    }
+}
+
+impl Decode for i32 {
+    fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
+        let number = i64::decode(node, decoder)?;
+        let fits = i32::try_from(number).ok();
+        if fits.is_none() {
+            decoder.invalid(node, format_args!("{number} doesn't fit in 32 bits"));
+        }
+        fits
+    }
+}
+
+impl Decoder {
+    /// Adds a hint to the last problem.
+    pub fn suggest(&mut self, help: impl Into<String>) {
+        if let Some(last) = self.diagnostics.last_mut() {
+            last.help = Some(help.into());
+        }
+    }
+}

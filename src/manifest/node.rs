@@ -1,0 +1,89 @@
+use std::ops::Range;
+
+/// A range of bytes in the source text.
+pub type Span = Range<usize>;
+
+/// A YAML value with its place. Trees live only while a document is decoded.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Node {
+    /// Where the value stands.
+    pub span: Span,
+    /// The value.
+    pub value: Value,
+}
+
+/// A value, as Kubernetes reads YAML.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
+    /// `null`, `~` or nothing.
+    Null,
+    /// A boolean.
+    Bool(bool),
+    /// An integer or a float.
+    Number(serde_json::Number),
+    /// A string.
+    String(String),
+    /// A list.
+    Sequence(Vec<Node>),
+    /// A mapping, in the order of the file; keys are unique.
+    Mapping(Vec<(Key, Node)>),
+}
+
+/// A mapping's key with its place.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Key {
+    /// Where the key stands.
+    pub span: Span,
+    /// The key.
+    pub name: String,
+}
+
+impl Node {
+    /// The value of a mapping's key; nothing when this is no mapping or has no such key.
+    pub fn field(&self, name: &str) -> Option<&Node> {
+        let Value::Mapping(entries) = &self.value else {
+            return None;
+        };
+        entries
+            .iter()
+            .find(|(key, _)| key.name == name)
+            .map(|(_, node)| node)
+    }
+
+    /// The string, if it is one.
+    pub fn as_str(&self) -> Option<&str> {
+        match &self.value {
+            Value::String(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The same value as JSON.
+    pub fn to_json(&self) -> serde_json::Value {
+        match &self.value {
+            Value::Null => serde_json::Value::Null,
+            Value::Bool(value) => (*value).into(),
+            Value::Number(value) => value.clone().into(),
+            Value::String(value) => value.clone().into(),
+            Value::Sequence(items) => items.iter().map(Node::to_json).collect(),
+            Value::Mapping(entries) => entries
+                .iter()
+                .map(|(key, node)| (key.name.clone(), node.to_json()))
+                .collect(),
+        }
+    }
+}
+
+impl Value {
+    /// What it is, in words for a diagnostic.
+    pub fn describe(&self) -> &'static str {
+        match self {
+            Value::Null => "null",
+            Value::Bool(_) => "a boolean",
+            Value::Number(_) => "a number",
+            Value::String(_) => "a string",
+            Value::Sequence(_) => "a list",
+            Value::Mapping(_) => "a mapping",
+        }
+    }
+}
