@@ -20,6 +20,8 @@ pub struct Environment {
     /// The addresses a client on this host or its network can use when a Gateway listens on every
     /// interface; never empty in a running daemon.
     pub reachable: Vec<IpAddr>,
+    /// The time, for certificates that are about to expire; without it none is said to be.
+    pub now: Option<time::OffsetDateTime>,
     /// Endpoints that don't come from the folder: `--backend`, DNS, the built-in echo backend. By Service
     /// and port; a graph says in `wanted` which ones it lacks.
     pub discovered: BTreeMap<(NamespacedName, u16), Vec<SocketAddr>>,

@@ -4,6 +4,7 @@
 //! conditions, its attachments and what its references lead to; configuration and status are both plain
 //! readings of it. Never here: files, sockets, the clock, Pingora. Every check runs; none hides another.
 
+pub mod certificate;
 pub mod condition;
 pub mod environment;
 pub mod gateway;
