@@ -49,6 +49,10 @@ codes! {
     TooDeep = "GF0106", Error;
     /// An alias names an anchor that isn't there.
     UndefinedAlias = "GF0107", Error;
+    /// A bare `y`, `on`, `no` or the like as a key: Kubernetes reads YAML 1.1, where these are booleans.
+    BooleanKey = "GF0108", Warning;
+    /// The document has more problems than are shown; those that are shown come first.
+    TooMany = "GF0109", Info;
     /// A field that the kind doesn't have. `kubectl apply` refuses such an object, and so do we.
     UnknownField = "GF0201", Error;
     /// A value of the wrong type: a string where a number is due.

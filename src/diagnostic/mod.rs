@@ -5,6 +5,7 @@
 //! is never printed here, and never raised as an error.
 
 mod code;
+mod locate;
 mod place;
 mod render;
 
@@ -89,6 +90,8 @@ pub struct Diagnostic {
     pub caption: String,
     /// Further places.
     pub labels: Vec<Label>,
+    /// What else is to be known: which version of the object stays in force.
+    pub notes: Vec<String>,
     /// What to do about it.
     pub help: Option<String>,
 }
@@ -104,6 +107,7 @@ impl Diagnostic {
             place,
             caption: String::new(),
             labels: Vec::new(),
+            notes: Vec::new(),
             help: None,
         }
     }
@@ -129,6 +133,13 @@ impl Diagnostic {
             place,
             text: text.into(),
         });
+        self
+    }
+
+    /// Adds what else is to be known.
+    #[must_use]
+    pub fn note(mut self, text: impl Into<String>) -> Self {
+        self.notes.push(text.into());
         self
     }
 

@@ -27,6 +27,13 @@ pub struct Document {
     pub item: Option<usize>,
 }
 
+impl Document {
+    /// Its text.
+    pub fn text(&self) -> Option<&str> {
+        self.source.text.get(self.bytes.clone())
+    }
+}
+
 /// One step of a [`Pointer`].
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Step {
@@ -105,6 +112,18 @@ pub enum Place {
         /// The field.
         pointer: Pointer,
     },
+}
+
+impl Place {
+    /// Follows the text of a document to where it stands now.
+    pub(crate) fn shift(&mut self, from: &Document, to: &Document) {
+        if let Place::Bytes { source, bytes } = self {
+            *source = to.source.clone();
+            let shifted =
+                |offset: usize| (offset + to.bytes.start).saturating_sub(from.bytes.start);
+            *bytes = shifted(bytes.start)..shifted(bytes.end);
+        }
+    }
 }
 
 /// A place made readable.

@@ -12,10 +12,26 @@ pub enum Style {
 /// Draws a diagnostic as rustc does.
 pub fn render(diagnostic: &Diagnostic, style: Style) -> String {
     let _ = style;
-    format!("{diagnostic:?}")
+    let mut text = summary_line(diagnostic);
+    if let Some(help) = &diagnostic.help {
+        text.push_str("\n  = help: ");
+        text.push_str(help);
+    }
+    text
 }
 
 /// One line: `file:line:column: error[GF0104]: message`.
 pub fn summary_line(diagnostic: &Diagnostic) -> String {
-    diagnostic.message.clone()
+    let Diagnostic {
+        severity,
+        code,
+        message,
+        ..
+    } = diagnostic;
+    let place = match (diagnostic.place.locate(), diagnostic.place.path()) {
+        (Some(at), _) => format!("{}:{}:{}: ", at.path.display(), at.line, at.column),
+        (None, Some(path)) => format!("{}: ", path.display()),
+        (None, None) => String::new(),
+    };
+    format!("{place}{severity}[{code}]: {message}")
 }

@@ -1,6 +1,7 @@
 //! From a tree of YAML nodes to a typed object, with every problem of the document in one pass.
 
-use super::node::{Node, Span, Value};
+use super::findings::Findings;
+use super::node::{Key, Node, Span, Value};
 use crate::diagnostic::{Code, Diagnostic, Document, Place, Pointer, ResourceId, Step};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -22,7 +23,9 @@ pub struct Decoder {
     document: Document,
     resource: Option<ResourceId>,
     path: Vec<Step>,
-    diagnostics: Vec<Diagnostic>,
+    /// Where the key of each step of `path` stands; elements of lists have none.
+    keys: Vec<Option<Span>>,
+    findings: Findings,
 }
 
 impl Decoder {
@@ -32,13 +35,24 @@ impl Decoder {
             document,
             resource,
             path: Vec::new(),
-            diagnostics: Vec::new(),
+            keys: Vec::new(),
+            findings: Findings::default(),
         }
     }
 
     /// What was found.
-    pub fn into_diagnostics(self) -> Vec<Diagnostic> {
-        self.diagnostics
+    pub(super) fn into_findings(self) -> Findings {
+        self.findings
+    }
+
+    /// The document.
+    pub(super) fn document(&self) -> &Document {
+        &self.document
+    }
+
+    /// Names the object, once its name is read.
+    pub(super) fn about(&mut self, resource: ResourceId) {
+        self.resource = Some(resource);
     }
 
     /// The field that is being read.
@@ -52,10 +66,40 @@ impl Decoder {
         step: impl Into<Step>,
         read: impl FnOnce(&mut Self) -> Option<T>,
     ) -> Option<T> {
-        self.path.push(step.into());
+        self.step(step.into(), None, read)
+    }
+
+    /// Reads the value of a key.
+    pub fn within_key<T>(
+        &mut self,
+        key: &Key,
+        read: impl FnOnce(&mut Self) -> Option<T>,
+    ) -> Option<T> {
+        let step = Step::Key(Cow::Owned(key.name.clone()));
+        self.step(step, Some(key.span.clone()), read)
+    }
+
+    fn step<T>(
+        &mut self,
+        step: Step,
+        key: Option<Span>,
+        read: impl FnOnce(&mut Self) -> Option<T>,
+    ) -> Option<T> {
+        self.path.push(step);
+        self.keys.push(key);
         let value = read(self);
         self.path.pop();
+        self.keys.pop();
         value
+    }
+
+    /// What to underline of the value that is being read: a list's or a mapping's key says more than its
+    /// first line.
+    pub(super) fn span_of<'s>(&'s self, node: &'s Node) -> &'s Span {
+        match (&node.value, self.keys.last()) {
+            (Value::Sequence(_) | Value::Mapping(_) | Value::Null, Some(Some(key))) => key,
+            _ => &node.span,
+        }
     }
 
     /// Notes a problem at a place of this document.
@@ -66,9 +110,7 @@ impl Decoder {
         };
         let mut diagnostic = Diagnostic::new(code, place, message);
         diagnostic.resource = self.resource.clone();
-        self.diagnostics.push(diagnostic);
-        let last = self.diagnostics.len() - 1;
-        &mut self.diagnostics[last]
+        self.findings.push(diagnostic)
     }
 
     /// Notes that the value has the wrong type.
@@ -78,13 +120,15 @@ impl Decoder {
             self.pointer(),
             node.value.describe()
         );
-        self.report(Code::WrongType, &node.span, message);
+        let span = self.span_of(node).clone();
+        self.report(Code::WrongType, &span, message);
     }
 
     /// Notes that the value isn't allowed, and why.
     pub fn invalid(&mut self, node: &Node, why: impl std::fmt::Display) -> &mut Diagnostic {
         let message = format!("`{}`: {why}", self.pointer());
-        self.report(Code::InvalidValue, &node.span, message)
+        let span = self.span_of(node).clone();
+        self.report(Code::InvalidValue, &span, message)
     }
 
     /// Opens a mapping whose fields are all known: any other is a problem.
@@ -133,34 +177,41 @@ impl Fields<'_> {
         decoder: &mut Decoder,
     ) -> Option<T> {
         self.asked.push(name);
-        match self.node.field(name) {
-            Some(node) if node.value != Value::Null => {
-                decoder.within(Step::Key(name.into()), |d| T::decode(node, d))
+        match self.node.entry(name) {
+            Some((key, node)) if node.value != Value::Null => {
+                decoder.step(Step::Key(name.into()), Some(key.span.clone()), |d| {
+                    T::decode(node, d)
+                })
             }
             found => absent().or_else(|| {
-                let span = found.map_or(&self.node.span, |node| &node.span);
+                let parent = decoder.span_of(self.node);
+                let span = found.map_or(parent, |(key, _)| &key.span).clone();
+                let state = found.map_or("isn't there", |_| "is empty");
                 let pointer = decoder.pointer().key(name);
-                decoder.report(
-                    Code::MissingField,
-                    span,
-                    format!("`{pointer}` is required, but isn't there"),
-                );
+                let message = format!("`{pointer}` is required, but {state}");
+                decoder.report(Code::MissingField, &span, message);
                 None
             }),
         }
     }
 
+    /// Passes over a field that may be there and isn't read.
+    pub fn skip(&mut self, name: &'static str) {
+        self.asked.push(name);
+    }
+
     /// Ends the mapping: what wasn't asked for isn't a field of this type. In an open one only a field
     /// that differs from a known one in case or by a slip is mentioned.
     pub fn end(self, decoder: &mut Decoder) {
-        if self.open {
-            return;
-        }
         let Value::Mapping(entries) = &self.node.value else {
             return;
         };
         for (key, _) in entries {
             if self.asked.contains(&key.name.as_str()) {
+                continue;
+            }
+            if self.open {
+                self.suspect(key, decoder);
                 continue;
             }
             let pointer = decoder.pointer().key(key.name.clone());
@@ -173,6 +224,19 @@ impl Fields<'_> {
                     format!("unknown field `{pointer}`"),
                 )
                 .help = Some(help.unwrap_or_else(|| format!("known fields here: {fields}")));
+        }
+    }
+}
+
+impl Fields<'_> {
+    /// No field of Kubernetes differs from another one in case only, so such a one is a slip.
+    fn suspect(&self, key: &Key, decoder: &mut Decoder) {
+        let slip = |known: &&&str| known.eq_ignore_ascii_case(&key.name);
+        if let Some(known) = self.asked.iter().find(slip) {
+            let pointer = decoder.pointer().key(key.name.clone());
+            let message = format!("unknown field `{pointer}`");
+            let found = decoder.report(Code::UnknownField, &key.span, message);
+            found.help = Some(format!("did you mean `{known}`?"));
         }
     }
 }
@@ -234,8 +298,7 @@ impl<T: Decode> Decode for BTreeMap<String, T> {
         let read: Vec<Option<(String, T)>> = entries
             .iter()
             .map(|(key, value)| {
-                let step = Step::Key(Cow::Owned(key.name.clone()));
-                let value = decoder.within(step, |d| T::decode(value, d))?;
+                let value = decoder.within_key(key, |d| T::decode(value, d))?;
                 Some((key.name.clone(), value))
             })
             .collect();
@@ -300,7 +363,7 @@ impl Decode for i32 {
 impl Decoder {
     /// Adds a hint to the last problem.
     pub fn suggest(&mut self, help: impl Into<String>) {
-        if let Some(last) = self.diagnostics.last_mut() {
+        if let Some(last) = self.findings.last_mut() {
             last.help = Some(help.into());
         }
     }

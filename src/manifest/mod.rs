@@ -6,10 +6,26 @@
 
 pub mod api;
 mod decode;
+mod findings;
+mod kind;
+mod loader;
+mod name;
 mod node;
+mod object;
+mod parse;
+mod read;
 mod resources;
+mod scalar;
 mod schema;
+mod split;
+mod syntax;
+
+#[cfg(test)]
+mod tests;
 
 pub use decode::{Decode, Decoder, Fields};
+pub(crate) use loader::parse_document;
+pub use loader::{Loaded, Loader, document_json};
 pub use node::{Key, Node, Span, Value};
+pub use read::{FILE_SIZE, Fingerprint, Fingerprints, scan};
 pub use resources::{NAMESPACE_NAME_LABEL, Resources};

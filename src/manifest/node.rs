@@ -38,16 +38,31 @@ pub struct Key {
     pub name: String,
 }
 
+/// The item of a `kind: List`.
+pub(super) fn item(list: Node, index: usize) -> Option<Node> {
+    let Value::Mapping(entries) = list.value else {
+        return None;
+    };
+    let (_, items) = entries.into_iter().find(|(key, _)| key.name == "items")?;
+    match items.value {
+        Value::Sequence(items) => items.into_iter().nth(index),
+        _ => None,
+    }
+}
+
 impl Node {
     /// The value of a mapping's key; nothing when this is no mapping or has no such key.
     pub fn field(&self, name: &str) -> Option<&Node> {
+        self.entry(name).map(|(_, node)| node)
+    }
+
+    /// A mapping's key and its value.
+    pub fn entry(&self, name: &str) -> Option<(&Key, &Node)> {
         let Value::Mapping(entries) = &self.value else {
             return None;
         };
-        entries
-            .iter()
-            .find(|(key, _)| key.name == name)
-            .map(|(_, node)| node)
+        let found = entries.iter().find(|(key, _)| key.name == name);
+        found.map(|(key, node)| (key, node))
     }
 
     /// The string, if it is one.

@@ -6,9 +6,10 @@ use std::fmt;
 
 object! {
     /// What every object has. All of it is taken as it stands in the file.
+    #[derive(Default)]
     pub open ObjectMeta {
-        /// The name.
-        "name" => name: String,
+        /// The name; the loader lets none be empty.
+        "name" => name: String = String::new(),
         /// The namespace; empty until the loader has filled in the default, and for cluster-scoped kinds.
         "namespace" => namespace: String = String::new(),
         /// Labels.

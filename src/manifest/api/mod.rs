@@ -43,8 +43,8 @@ fn check_length(
         return;
     }
     let span = node
-        .field(field)
-        .map_or(node.span.clone(), |list| list.span.clone());
+        .entry(field)
+        .map_or(node.span.clone(), |(key, _)| key.span.clone());
     let pointer = decoder.pointer().key(field);
     let (least, most) = (bounds.start(), bounds.end());
     decoder.report(

@@ -1,0 +1,193 @@
+//! The table of kinds: which API group and versions they have, and where they go in [`Resources`].
+
+use super::Resources;
+use super::api::{self, GATEWAY_GROUP, NamespacedName, Object, ObjectMeta};
+use super::decode::{Decode, Decoder};
+use super::name;
+use super::node::Node;
+use crate::diagnostic::{Document, Place, ResourceId};
+use std::collections::btree_map::Entry;
+use std::sync::Arc;
+
+/// Whether objects of a kind live in a namespace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Scope {
+    Cluster,
+    Namespaced,
+}
+
+/// Where a kind has its fields.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Body {
+    /// Under `spec`, which must be there.
+    Spec,
+    /// Under `spec`, which may be missing.
+    OptionalSpec,
+    /// Beside `metadata`.
+    Root,
+}
+
+macro_rules! kinds {
+    ($($kind:ident($fields:ty), $group:expr, [$($version:literal),+], $scope:ident, $body:ident => $into:ident;)+) => {
+        /// A kind that is read.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub(super) enum Kind { $($kind,)+ }
+
+        impl Kind {
+            pub(super) const ALL: &[Kind] = &[$(Kind::$kind,)+];
+
+            /// The kind as it stands in a manifest.
+            pub(super) fn name(self) -> &'static str {
+                match self { $(Kind::$kind => stringify!($kind),)+ }
+            }
+
+            /// The API group; empty is the core group.
+            pub(super) fn group(self) -> &'static str {
+                match self { $(Kind::$kind => $group,)+ }
+            }
+
+            /// The versions that are read, the one to write first.
+            pub(super) fn versions(self) -> &'static [&'static str] {
+                match self { $(Kind::$kind => &[$($version),+],)+ }
+            }
+
+            pub(super) fn scope(self) -> Scope {
+                match self { $(Kind::$kind => Scope::$scope,)+ }
+            }
+
+            pub(super) fn body(self) -> Body {
+                match self { $(Kind::$kind => Body::$body,)+ }
+            }
+
+            /// Reads the kind's own fields.
+            pub(super) fn decode(self, body: &Node, header: Header, decoder: &mut Decoder) -> Option<AnyObject> {
+                match self {
+                    $(Kind::$kind => {
+                        let spec = <$fields as Decode>::decode(body, decoder)?;
+                        Some(AnyObject::$kind(Arc::new(header.object(stringify!($kind), spec))))
+                    })+
+                }
+            }
+        }
+
+        /// An object of any kind that is read.
+        #[derive(Clone, Debug, PartialEq)]
+        pub(super) enum AnyObject { $(
+            #[doc = "See the kind's own type."]
+            $kind(Arc<api::$kind>),
+        )+ }
+
+        impl AnyObject {
+            pub(super) fn kind(&self) -> Kind {
+                match self { $(AnyObject::$kind(_) => Kind::$kind,)+ }
+            }
+
+            /// Kind, namespace and name.
+            pub(super) fn id(&self) -> ResourceId {
+                match self { $(AnyObject::$kind(object) => object.id(),)+ }
+            }
+
+            pub(super) fn document(&self) -> &Document {
+                match self { $(AnyObject::$kind(object) => &object.document,)+ }
+            }
+
+            /// The same object at another place.
+            pub(super) fn moved(&self, document: Document) -> Self {
+                match self {
+                    $(AnyObject::$kind(object) => {
+                        AnyObject::$kind(Arc::new(Object { document, ..Object::clone(object) }))
+                    })+
+                }
+            }
+
+            /// Adds it to the resources, or gives the place of the same object that is there already.
+            pub(super) fn insert(&self, resources: &mut Resources) -> Result<(), Place> {
+                match self {
+                    $(AnyObject::$kind(object) => match resources.$into.entry(ObjectKey::of(&object.meta)) {
+                        Entry::Vacant(entry) => {
+                            entry.insert(Arc::clone(object));
+                            Ok(())
+                        }
+                        Entry::Occupied(first) => Err(first.get().place(name::pointer())),
+                    },)+
+                }
+            }
+        }
+    };
+}
+
+kinds! {
+    GatewayClass(api::GatewayClassSpec), GATEWAY_GROUP, ["v1", "v1beta1"], Cluster, Spec => gateway_classes;
+    Gateway(api::GatewaySpec), GATEWAY_GROUP, ["v1", "v1beta1"], Namespaced, Spec => gateways;
+    HTTPRoute(api::HTTPRouteSpec), GATEWAY_GROUP, ["v1", "v1beta1"], Namespaced, Spec => http_routes;
+    ReferenceGrant(api::ReferenceGrantSpec), GATEWAY_GROUP, ["v1", "v1beta1"], Namespaced, Spec => reference_grants;
+    Service(api::ServiceSpec), "", ["v1"], Namespaced, OptionalSpec => services;
+    EndpointSlice(api::EndpointSliceFields), "discovery.k8s.io", ["v1"], Namespaced, Root => endpoint_slices;
+    Endpoints(api::EndpointsFields), "", ["v1"], Namespaced, Root => endpoints;
+    Secret(api::SecretFields), "", ["v1"], Namespaced, Root => secrets;
+    ConfigMap(api::ConfigMapFields), "", ["v1"], Namespaced, Root => config_maps;
+    Namespace(api::NamespaceFields), "", ["v1"], Cluster, Root => namespaces;
+    Pod(api::PodFields), "", ["v1"], Namespaced, Root => pods;
+}
+
+impl Kind {
+    /// The kind with this API group and name.
+    pub(super) fn find(group: &str, name: &str) -> Option<Kind> {
+        let mut all = Kind::ALL.iter().copied();
+        all.find(|kind| kind.name() == name && kind.group() == group)
+    }
+
+    /// `apiVersion` as it should be written.
+    pub(super) fn api_version(self) -> String {
+        let version = self.versions().first().copied().unwrap_or("v1");
+        match self.group() {
+            "" => version.to_owned(),
+            group => format!("{group}/{version}"),
+        }
+    }
+}
+
+/// What is read of an object before its kind's own fields.
+pub(super) struct Header {
+    pub api_version: String,
+    pub meta: ObjectMeta,
+    pub document: Document,
+}
+
+impl Header {
+    /// For an object whose `metadata` can't be read, so that its other fields are looked through as well.
+    pub(super) fn nameless(decoder: &Decoder) -> Self {
+        Header {
+            api_version: String::new(),
+            meta: ObjectMeta::default(),
+            document: decoder.document().clone(),
+        }
+    }
+
+    fn object<S>(self, kind: &'static str, spec: S) -> Object<S> {
+        Object {
+            kind,
+            api_version: self.api_version,
+            meta: self.meta,
+            spec,
+            document: self.document,
+        }
+    }
+}
+
+/// How [`Resources`] keys a kind: by name, or by namespace and name.
+trait ObjectKey {
+    fn of(meta: &ObjectMeta) -> Self;
+}
+
+impl ObjectKey for String {
+    fn of(meta: &ObjectMeta) -> Self {
+        meta.name.clone()
+    }
+}
+
+impl ObjectKey for NamespacedName {
+    fn of(meta: &ObjectMeta) -> Self {
+        NamespacedName::new(&*meta.namespace, &*meta.name)
+    }
+}

@@ -1,0 +1,99 @@
+//! `metadata.name` and `metadata.namespace`, as an API server checks them.
+
+use super::decode::Decoder;
+use super::kind::{Kind, Scope};
+use super::node::{Node, Value};
+use crate::diagnostic::{Code, Pointer};
+
+/// Where an object's name stands.
+pub(super) fn pointer() -> Pointer {
+    Pointer::root().key("metadata").key("name")
+}
+
+/// Checks the names in `metadata`.
+pub(super) fn check(kind: Kind, metadata: &Node, decoder: &mut Decoder) {
+    let rule: fn(&str) -> Result<(), String> = match kind {
+        Kind::Namespace => label,
+        Kind::Service => service_name,
+        _ => subdomain,
+    };
+    match metadata.entry("name") {
+        Some((key, node)) if node.value != Value::Null => {
+            decoder.within_key(key, |decoder| checked(node, rule, decoder));
+        }
+        _ => missing(kind, metadata, decoder),
+    }
+    if kind.scope() == Scope::Namespaced
+        && let Some((key, node)) = metadata.entry("namespace")
+        && node.value != Value::Null
+        && node.as_str() != Some("")
+    {
+        decoder.within_key(key, |decoder| checked(node, label, decoder));
+    }
+}
+
+fn missing(kind: Kind, metadata: &Node, decoder: &mut Decoder) {
+    let message = format!("{} has no `metadata.name`", kind.name());
+    let span = decoder.span_of(metadata).clone();
+    let found = decoder.report(Code::NotAnObject, &span, message);
+    if metadata.field("generateName").is_some() {
+        found.help = Some("`generateName` needs an API server; write a `name`".to_owned());
+    }
+}
+
+fn checked(node: &Node, rule: fn(&str) -> Result<(), String>, decoder: &mut Decoder) -> Option<()> {
+    // A value of the wrong type is reported where `metadata` is read.
+    let text = node.as_str()?;
+    if let Err(why) = rule(text) {
+        decoder.invalid(node, why);
+    }
+    Some(())
+}
+
+/// RFC 1123 subdomain: names of most kinds.
+pub(super) fn subdomain(text: &str) -> Result<(), String> {
+    if text.len() > 253 {
+        return Err(format!(
+            "has {} characters; a name has at most 253",
+            text.len()
+        ));
+    }
+    if text.split('.').all(is_label) {
+        return Ok(());
+    }
+    Err(format!(
+        "`{text}` isn't a name: lower-case letters, digits, `-` and `.`, with a letter or a digit at both ends of each part"
+    ))
+}
+
+/// RFC 1123 label: names of namespaces.
+pub(super) fn label(text: &str) -> Result<(), String> {
+    if text.len() > 63 {
+        return Err(format!(
+            "has {} characters; such a name has at most 63",
+            text.len()
+        ));
+    }
+    if is_label(text) {
+        return Ok(());
+    }
+    Err(format!(
+        "`{text}` isn't a name: lower-case letters, digits and `-`, with a letter or a digit at both ends"
+    ))
+}
+
+/// RFC 1035 label: names of Services, which become DNS names.
+fn service_name(text: &str) -> Result<(), String> {
+    label(text)?;
+    if text.starts_with(|first: char| first.is_ascii_digit()) {
+        return Err(format!(
+            "`{text}` begins with a digit; a Service's name begins with a letter"
+        ));
+    }
+    Ok(())
+}
+
+fn is_label(text: &str) -> bool {
+    let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    !text.is_empty() && !text.starts_with('-') && !text.ends_with('-') && text.bytes().all(inner)
+}

@@ -1,0 +1,363 @@
+//! From a document's tree to typed objects: what every kind has in common.
+
+use super::decode::{Decoder, Fields, did_you_mean};
+use super::findings::Findings;
+use super::kind::{AnyObject, Body, Header, Kind, Scope};
+use super::name;
+use super::node::{Node, Span, Value};
+use super::parse::{self, Budget, Tree};
+use crate::diagnostic::{Code, Diagnostic, Document, Place, ResourceId, Severity};
+use crate::manifest::api::{GATEWAY_GROUP, ObjectMeta};
+
+/// What a document gave.
+#[derive(Clone, Debug)]
+pub(super) struct Outcome {
+    /// Its objects without an error.
+    pub objects: Vec<AnyObject>,
+    /// Objects with an error, as far as their names could be read.
+    pub refused: Vec<ResourceId>,
+    /// What was found.
+    pub diagnostics: Vec<Diagnostic>,
+    /// It can't be read to its end, so nobody knows what it holds.
+    pub broken: bool,
+}
+
+impl Outcome {
+    /// The same outcome of a document with the same text at another place.
+    pub(super) fn moved(&self, from: &Document, to: &Document) -> Outcome {
+        let object = |object: &AnyObject| {
+            let document = Document {
+                item: object.document().item,
+                ..to.clone()
+            };
+            object.moved(document)
+        };
+        let mut diagnostics = self.diagnostics.clone();
+        for found in &mut diagnostics {
+            found.place.shift(from, to);
+            found
+                .labels
+                .iter_mut()
+                .for_each(|label| label.place.shift(from, to));
+        }
+        Outcome {
+            objects: self.objects.iter().map(object).collect(),
+            refused: self.refused.clone(),
+            diagnostics,
+            broken: self.broken,
+        }
+    }
+}
+
+/// Reads a document: one object, or the items of a list.
+pub(super) fn read(document: &Document, budget: &mut Budget) -> Outcome {
+    let mut reading = Reading {
+        document,
+        objects: Vec::new(),
+        refused: Vec::new(),
+        findings: Findings::default(),
+    };
+    let tree = parse::parse(document, budget, &mut reading.findings);
+    if let Tree::Node(root) = &tree {
+        reading.root(root);
+    }
+    let place = Place::Bytes {
+        source: document.source.clone(),
+        bytes: document.bytes.start..document.bytes.start,
+    };
+    Outcome {
+        objects: reading.objects,
+        refused: reading.refused,
+        diagnostics: reading.findings.into_diagnostics(place),
+        broken: matches!(tree, Tree::Broken),
+    }
+}
+
+/// `apiVersion` and `kind`, which the items of a typed list may leave to the list.
+struct TypeMeta {
+    api_version: String,
+    kind: String,
+    /// What to underline when the kind is the matter.
+    span: Span,
+    version_span: Span,
+}
+
+struct Reading<'d> {
+    document: &'d Document,
+    objects: Vec<AnyObject>,
+    refused: Vec<ResourceId>,
+    findings: Findings,
+}
+
+impl Reading<'_> {
+    fn root(&mut self, root: &Node) {
+        let Value::Mapping(_) = root.value else {
+            let what = root.value.describe();
+            let message = format!("a Kubernetes object is a mapping, but this is {what}");
+            self.report(Code::NotAnObject, &root.span, message);
+            return;
+        };
+        let Some(meta) = self.type_meta(root, None) else {
+            return;
+        };
+        match root.field("items").map(|items| &items.value) {
+            Some(Value::Sequence(items)) if meta.kind.ends_with("List") => self.list(&meta, items),
+            Some(Value::Null) | None if meta.kind == "List" => {}
+            _ => self.object(root, meta, self.document.clone()),
+        }
+    }
+
+    fn list(&mut self, list: &TypeMeta, items: &[Node]) {
+        for (index, item) in items.iter().enumerate() {
+            let document = Document {
+                item: Some(index),
+                ..self.document.clone()
+            };
+            let kind = list
+                .kind
+                .strip_suffix("List")
+                .filter(|kind| !kind.is_empty());
+            let defaults = kind.map(|kind| (list.api_version.as_str(), kind));
+            if let Some(meta) = self.type_meta(item, defaults) {
+                self.object(item, meta, document);
+            }
+        }
+    }
+
+    fn type_meta(&mut self, node: &Node, defaults: Option<(&str, &str)>) -> Option<TypeMeta> {
+        let text = |field: &str, default: Option<&str>| match node.entry(field) {
+            Some((_, value)) => Some((value.as_str()?.to_owned(), value.span.clone())),
+            None => Some((default?.to_owned(), node.span.clone())),
+        };
+        let api_version = text("apiVersion", defaults.map(|(version, _)| version));
+        let kind = text("kind", defaults.map(|(_, kind)| kind));
+        let (Some((api_version, version_span)), Some((kind, span))) = (&api_version, &kind) else {
+            let missing = match (api_version, kind) {
+                (None, None) => "`apiVersion` and `kind`",
+                (None, _) => "`apiVersion`",
+                _ => "`kind`",
+            };
+            let message = format!("not a Kubernetes object: it has no {missing}");
+            self.report(Code::NotAnObject, &node.span, message);
+            return None;
+        };
+        Some(TypeMeta {
+            api_version: api_version.clone(),
+            kind: kind.clone(),
+            span: span.clone(),
+            version_span: version_span.clone(),
+        })
+    }
+
+    fn object(&mut self, node: &Node, meta: TypeMeta, document: Document) {
+        let Some(kind) = self.kind(&meta) else {
+            return;
+        };
+        let mut decoder = Decoder::new(document.clone(), None);
+        let read = decode(node, kind, meta, document, &mut decoder);
+        let mut findings = decoder.into_findings();
+        // What the parser found in this object, a duplicate key, counts against it as well.
+        let span = &node.span;
+        let parsed = self.findings.iter_mut().filter(|found| within(found, span));
+        let mut unsound = findings.has_errors();
+        for found in parsed {
+            unsound |= found.severity == Severity::Error;
+            found.resource = Some(read.id.clone());
+        }
+        match read.object {
+            Some(object) if !unsound => self.objects.push(object),
+            _ => self.refused.push(read.id.clone()),
+        }
+        findings.iter_mut().for_each(|found| {
+            found.resource.get_or_insert_with(|| read.id.clone());
+        });
+        self.findings.append(findings);
+    }
+
+    /// The kind, if it is one that is read, in a version that is read.
+    fn kind(&mut self, meta: &TypeMeta) -> Option<Kind> {
+        let (group, version) = split_api_version(&meta.api_version);
+        let Some(kind) = Kind::find(group, &meta.kind) else {
+            self.ignored(group, meta);
+            return None;
+        };
+        if kind.versions().contains(&version) {
+            return Some(kind);
+        }
+        let message = format!("{} has no version `{}`", kind.name(), meta.api_version);
+        let found = self.report(Code::UnknownVersion, &meta.version_span, message);
+        found.help = Some(format!("write `apiVersion: {}`", kind.api_version()));
+        None
+    }
+
+    fn ignored(&mut self, group: &str, meta: &TypeMeta) {
+        let message = format!("{} ({}) isn't used here", meta.kind, meta.api_version);
+        let suspicion = suspicion(group, &meta.kind);
+        let found = self.report(Code::IgnoredKind, &meta.span, message);
+        if let Some(help) = suspicion {
+            found.severity = Severity::Warning;
+            found.help = Some(help);
+        }
+    }
+
+    fn report(&mut self, code: Code, span: &Span, message: String) -> &mut Diagnostic {
+        let place = Place::Bytes {
+            source: self.document.source.clone(),
+            bytes: span.clone(),
+        };
+        self.findings.push(Diagnostic::new(code, place, message))
+    }
+}
+
+/// An object, if it can be read, and how it is called.
+struct Read {
+    object: Option<AnyObject>,
+    id: ResourceId,
+}
+
+fn decode(
+    node: &Node,
+    kind: Kind,
+    type_meta: TypeMeta,
+    document: Document,
+    decoder: &mut Decoder,
+) -> Read {
+    let mut id = ResourceId {
+        kind: kind.name().to_owned(),
+        namespace: String::new(),
+        name: String::new(),
+    };
+    let fields = match kind.body() {
+        Body::Spec | Body::OptionalSpec => decoder.closed(node),
+        Body::Root => decoder.open(node),
+    };
+    let Some(mut fields) = fields else {
+        return Read { object: None, id };
+    };
+    fields.skip("apiVersion");
+    fields.skip("kind");
+    let meta = metadata(node, kind, &mut fields, decoder);
+    if let Some(meta) = &meta {
+        id.namespace.clone_from(&meta.namespace);
+        id.name.clone_from(&meta.name);
+        decoder.about(id.clone());
+    }
+    let header = meta.map(|meta| Header {
+        api_version: type_meta.api_version,
+        meta,
+        document,
+    });
+    let object = body(node, kind, header, fields, decoder);
+    Read { object, id }
+}
+
+fn metadata(
+    node: &Node,
+    kind: Kind,
+    fields: &mut Fields<'_>,
+    decoder: &mut Decoder,
+) -> Option<ObjectMeta> {
+    let absent = node
+        .field("metadata")
+        .is_none_or(|meta| meta.value == Value::Null);
+    if absent {
+        fields.skip("metadata");
+        let message = format!("{} has no `metadata.name`", kind.name());
+        decoder.report(Code::NotAnObject, &node.span, message);
+        return None;
+    }
+    let mut meta = fields.read::<ObjectMeta>("metadata", decoder)?;
+    match kind.scope() {
+        Scope::Cluster => meta.namespace.clear(),
+        Scope::Namespaced if meta.namespace.is_empty() => "default".clone_into(&mut meta.namespace),
+        Scope::Namespaced => {}
+    }
+    if let Some((key, node)) = node.entry("metadata") {
+        decoder.within_key(key, |decoder| {
+            name::check(kind, node, decoder);
+            Some(())
+        });
+    }
+    Some(meta)
+}
+
+fn body(
+    node: &Node,
+    kind: Kind,
+    header: Option<Header>,
+    mut fields: Fields<'_>,
+    decoder: &mut Decoder,
+) -> Option<AnyObject> {
+    let header = header.unwrap_or_else(|| Header::nameless(decoder));
+    if kind.body() == Body::Root {
+        return kind.decode(node, header, decoder);
+    }
+    fields.skip("status");
+    let empty = Node {
+        span: node.span.clone(),
+        value: Value::Mapping(Vec::new()),
+    };
+    let object = match node.entry("spec") {
+        Some((key, spec)) if spec.value != Value::Null => {
+            fields.skip("spec");
+            decoder.within_key(key, |decoder| kind.decode(spec, header, decoder))
+        }
+        _ if kind.body() == Body::OptionalSpec => {
+            fields.skip("spec");
+            decoder.within("spec", |decoder| kind.decode(&empty, header, decoder))
+        }
+        // Says that it is missing.
+        _ => fields
+            .read::<super::api::AnyFields>("spec", decoder)
+            .and(None),
+    };
+    fields.end(decoder);
+    object
+}
+
+/// `group/version`, or a version of the core group.
+fn split_api_version(text: &str) -> (&str, &str) {
+    text.split_once('/').unwrap_or(("", text))
+}
+
+/// Kinds of the Gateway API that exist and aren't read: no slip, however near to one that is.
+const OTHER_GATEWAY_KINDS: [&str; 9] = [
+    "BackendTLSPolicy",
+    "GRPCRoute",
+    "ListenerSet",
+    "TCPRoute",
+    "TLSRoute",
+    "UDPRoute",
+    "XBackendTrafficPolicy",
+    "XListenerSet",
+    "XMesh",
+];
+
+/// What was probably meant by a kind that isn't known.
+fn suspicion(group: &str, kind: &str) -> Option<String> {
+    let ours = |known: &Kind| known.group() == group;
+    if Kind::ALL.iter().any(ours) {
+        if group == GATEWAY_GROUP && OTHER_GATEWAY_KINDS.contains(&kind) {
+            return None;
+        }
+        let known: Vec<&str> = Kind::ALL
+            .iter()
+            .filter(|known| ours(known))
+            .map(|known| known.name())
+            .collect();
+        if let Some(help) = did_you_mean(kind, &known) {
+            return Some(help);
+        }
+    }
+    // The right kind in no group, or in one that differs by a slip. Others have kinds of the same name.
+    let same = Kind::ALL.iter().find(|known| known.name() == kind)?;
+    let near = group.is_empty() || did_you_mean(group, &[same.group()]).is_some();
+    near.then(|| format!("{kind} is `apiVersion: {}`", same.api_version()))
+}
+
+fn within(found: &Diagnostic, span: &Span) -> bool {
+    match &found.place {
+        Place::Bytes { bytes, .. } => span.start <= bytes.start && bytes.end <= span.end,
+        _ => false,
+    }
+}

@@ -1,0 +1,241 @@
+//! Which files there are, and their text.
+
+use crate::diagnostic::{Code, Diagnostic, Place, Source};
+use std::collections::{BTreeMap, HashSet};
+use std::fs::{self, File, Metadata};
+use std::io::{ErrorKind, Read as _};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The largest file that is read. 10,000 HTTPRoutes have 11 MiB.
+pub const FILE_SIZE: u64 = 32 << 20;
+/// How many links to folders may follow one another.
+const LINKS: usize = 16;
+/// How deep folders may be nested.
+const FOLDERS: usize = 64;
+
+/// What shows that a file has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fingerprint {
+    device: u64,
+    inode: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+    size: u64,
+}
+
+impl Fingerprint {
+    fn of(metadata: &Metadata) -> Self {
+        Fingerprint {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+            size: metadata.size(),
+        }
+    }
+
+    /// When the file was last touched, in nanoseconds since 1970.
+    pub(super) fn touched(&self) -> i128 {
+        let nanoseconds =
+            |(seconds, rest): (i64, i64)| i128::from(seconds) * 1_000_000_000 + i128::from(rest);
+        nanoseconds(self.modified).max(nanoseconds(self.changed))
+    }
+}
+
+/// The manifest files of some folders at one moment. Two that are equal mean that nothing has changed.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Fingerprints {
+    /// Every manifest file, by the path as the user would write it.
+    pub files: BTreeMap<PathBuf, Fingerprint>,
+    /// What couldn't be looked at, and why. What was known below stays as it is.
+    pub problems: BTreeMap<PathBuf, String>,
+    /// Links that lead nowhere.
+    pub dangling: Vec<PathBuf>,
+}
+
+/// Looks which manifest files there are below `roots`, folders or single files. Nothing is opened but
+/// folders, so it is cheap.
+pub fn scan(roots: &[PathBuf]) -> Fingerprints {
+    let mut walk = Walk::default();
+    for root in roots {
+        match fs::metadata(root) {
+            Ok(metadata) if metadata.is_dir() => walk.folder(root, &metadata, 0, 0),
+            // A file that is named outright is read whatever its name.
+            Ok(metadata) => walk.file(root.clone(), &metadata),
+            Err(error) => walk.problem(root, &error),
+        }
+    }
+    walk.found
+}
+
+#[derive(Default)]
+struct Walk {
+    found: Fingerprints,
+    /// Folders and files by device and inode. Each is taken once, whichever ways lead there: so loops
+    /// of links end, and no object is a duplicate of itself.
+    seen: HashSet<(u64, u64)>,
+}
+
+impl Walk {
+    fn folder(&mut self, path: &Path, metadata: &Metadata, links: usize, depth: usize) {
+        if !self.seen.insert((metadata.dev(), metadata.ino())) {
+            return;
+        }
+        if links > LINKS || depth > FOLDERS {
+            let why = "too many folders or links to folders on the way".to_owned();
+            self.found.problems.insert(path.to_owned(), why);
+            return;
+        }
+        let mut entries = match fs::read_dir(path).and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == ErrorKind::NotFound && depth > 0 => return,
+            Err(error) => return self.problem(path, &error),
+        };
+        entries.retain(|entry| !is_hidden(&entry.file_name().to_string_lossy()));
+        entries.sort_by_key(fs::DirEntry::file_name);
+        for entry in entries {
+            self.entry(&entry, links, depth);
+        }
+    }
+
+    fn entry(&mut self, entry: &fs::DirEntry, links: usize, depth: usize) {
+        let path = entry.path();
+        let manifest = is_manifest(&path);
+        let Ok(kind) = entry.file_type() else {
+            return;
+        };
+        if !(manifest || kind.is_dir() || kind.is_symlink()) {
+            return;
+        }
+        match fs::metadata(&path) {
+            Ok(metadata) if metadata.is_dir() => {
+                let links = links + usize::from(kind.is_symlink());
+                self.folder(&path, &metadata, links, depth + 1);
+            }
+            Ok(metadata) if metadata.is_file() && manifest => self.file(path, &metadata),
+            Ok(_) => {}
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                if manifest && kind.is_symlink() {
+                    self.found.dangling.push(path);
+                }
+            }
+            Err(error) if manifest => self.problem(&path, &error),
+            Err(_) => {}
+        }
+    }
+
+    fn file(&mut self, path: PathBuf, metadata: &Metadata) {
+        if self.seen.insert((metadata.dev(), metadata.ino())) {
+            self.found.files.insert(path, Fingerprint::of(metadata));
+        }
+    }
+
+    fn problem(&mut self, path: &Path, error: &std::io::Error) {
+        self.found
+            .problems
+            .insert(path.to_owned(), error.to_string());
+    }
+}
+
+/// Names of editors' and Kubernetes' own files.
+fn is_hidden(name: &str) -> bool {
+    let unfinished = [".swp", ".tmp", "~"].iter().any(|end| name.ends_with(end));
+    name.starts_with('.') || unfinished
+}
+
+fn is_manifest(path: &Path) -> bool {
+    let extension = path.extension().and_then(|extension| extension.to_str());
+    matches!(extension, Some("yaml" | "yml" | "json"))
+}
+
+/// A file's text, or why it can't be had.
+pub(super) enum Text {
+    /// The text.
+    Read(Arc<Source>),
+    /// The file is gone.
+    Gone,
+    /// It can't be read, or isn't text.
+    Refused(Box<Diagnostic>),
+}
+
+/// Reads a file, but never more of it than [`FILE_SIZE`].
+pub(super) fn text(path: &Path) -> Text {
+    let bytes = match bytes(path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Text::Gone,
+        Err(error) => return Text::Refused(Box::new(unreadable(path, &error.to_string()))),
+    };
+    match source(path, bytes) {
+        Ok(source) => Text::Read(Arc::new(source)),
+        Err(refused) => Text::Refused(refused),
+    }
+}
+
+/// That a file or a folder can't be read.
+pub(super) fn unreadable(path: &Path, why: &str) -> Diagnostic {
+    let message = format!("can't be read: {why}");
+    Diagnostic::new(Code::UnreadableFile, Place::File(path.to_owned()), message)
+}
+
+fn bytes(path: &Path) -> std::io::Result<Vec<u8>> {
+    let file = File::open(path)?;
+    let metadata = file.metadata()?;
+    // One byte more than the limit tells a file that is too large, and one that grows meanwhile.
+    let most = FILE_SIZE + 1;
+    let mut bytes = Vec::new();
+    if metadata.is_file() && metadata.len() > FILE_SIZE {
+        bytes.resize(usize::try_from(most).unwrap_or(usize::MAX), b' ');
+        return Ok(bytes);
+    }
+    file.take(most).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Makes text of a file's bytes.
+pub(super) fn source(path: &Path, bytes: Vec<u8>) -> Result<Source, Box<Diagnostic>> {
+    let file = || Place::File(path.to_owned());
+    if bytes.len() as u64 > FILE_SIZE {
+        let message = format!("larger than {} MiB", FILE_SIZE >> 20);
+        let found = Diagnostic::new(Code::TooLarge, file(), message);
+        return Err(Box::new(found.help("split it into several files")));
+    }
+    if let [0xff, 0xfe, ..] | [0xfe, 0xff, ..] = bytes[..] {
+        let message = "the file is UTF-16; Kubernetes manifests are UTF-8";
+        let found = Diagnostic::new(Code::NotUtf8, file(), message);
+        return Err(Box::new(found.help("save it as UTF-8")));
+    }
+    if let Some(offset) = bytes.iter().position(|byte| *byte == 0) {
+        let message = format!("not a text file: there is a zero byte at offset {offset}");
+        return Err(Box::new(Diagnostic::new(Code::NotUtf8, file(), message)));
+    }
+    match String::from_utf8(bytes) {
+        Ok(text) => Ok(Source {
+            path: path.to_owned(),
+            text: text.into(),
+        }),
+        Err(error) => Err(Box::new(not_utf8(
+            path,
+            error.as_bytes(),
+            error.utf8_error().valid_up_to(),
+        ))),
+    }
+}
+
+fn not_utf8(path: &Path, bytes: &[u8], offset: usize) -> Diagnostic {
+    // The text up to there is whole, so the place has the same offset with replacement characters after it.
+    let text: Arc<str> = String::from_utf8_lossy(bytes).into();
+    let source = Arc::new(Source {
+        path: path.to_owned(),
+        text,
+    });
+    let place = Place::Bytes {
+        source,
+        bytes: offset..offset + '\u{fffd}'.len_utf8(),
+    };
+    let value = bytes.get(offset).copied().unwrap_or(0);
+    let message = format!("byte 0x{value:02x} isn't UTF-8");
+    Diagnostic::new(Code::NotUtf8, place, message).help("save the file as UTF-8")
+}
