@@ -1,0 +1,137 @@
+#!/usr/bin/env bash
+# The first minute with gatefold, as `./x demo` plays it: every step is a command that can be typed as well.
+# GATEFOLD names the binary.
+set -euo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+gatefold=$(realpath "${GATEFOLD:?names the binary: GATEFOLD=target/debug/gatefold}")
+quickstart=$root/config/quickstart
+work=$(mktemp -d)
+daemon=
+
+main() {
+    trap leave EXIT
+    cp -r "$quickstart/manifests" "$work/gateway"
+    cd "$work"
+    http=$(free_port 8080)
+    https=$(free_port 8443)
+
+    start
+    path
+    header
+    split_traffic
+    tls
+    broken_file
+    title "That was it. Your own: gatefold run YOUR-FOLDER --echo; gatefold check YOUR-FOLDER says what is wrong with it."
+}
+
+start() {
+    title "A folder of manifests, as they would be applied to a cluster"
+    run ls gateway
+    title "gatefold serves it. Port 80 is 8080 here, so that no root is needed; --echo stands in for the Pods"
+    printf '$ gatefold run gateway --echo --address 127.0.0.1 --port-map 80=%s,443=%s\n' "$http" "$https"
+    "$gatefold" run gateway --echo --address 127.0.0.1 --port-map "80=$http,443=$https" \
+        --admin "unix:$work/admin.sock" >daemon.log 2>&1 &
+    daemon=$!
+    wait_for "the daemon to be ready" curl -sf --unix-socket admin.sock http://admin/readyz
+}
+
+path() {
+    title "1. The route sends www.example.com/get to the backend ..."
+    run curl -sS -H 'Host: www.example.com' "http://127.0.0.1:$http/get"
+    expect '"path": "/get"'
+    title "... and nothing else"
+    run curl -sS -o /dev/null -w '%{http_code}\n' -H 'Host: www.example.com' "http://127.0.0.1:$http/other"
+    expect 404
+}
+
+header() {
+    title "2. An edit takes effect while the daemon runs: the route now adds a header"
+    run cp "$quickstart/steps/header-route.yaml" gateway/route.yaml
+    wait_for "the new route" answers '"Added-Header"'
+    run curl -sS -H 'Host: www.example.com' "http://127.0.0.1:$http/get"
+    expect '"Added-Header"'
+}
+
+split_traffic() {
+    title "3. Two backends, weights 8 and 2: twenty requests"
+    run cp "$quickstart/steps/split-route.yaml" gateway/route.yaml
+    wait_for "the new route" gone '"Added-Header"'
+    printf '$ for i in {1..20}; do curl ... | grep backend | sed ...; done | sort | uniq -c\n'
+    for _ in {1..20}; do
+        curl -sS -H 'Host: www.example.com' "http://127.0.0.1:$http/get" |
+            grep backend | sed -E 's/".*"(backend(-2)?)-[0-9a-zA-Z]*-.*/\1/'
+    done | sort | uniq -c | tee output
+}
+
+tls() {
+    title "4. HTTPS: a certificate as tutorials make it, and a second listener"
+    run "$root/certs/generate.sh" gateway
+    run cp "$quickstart/steps/tls-gateway.yaml" gateway/gateway.yaml
+    local resolve=(--resolve "www.example.com:$https:127.0.0.1" --cacert gateway/example.com.crt)
+    wait_for "the listener" curl -sf "${resolve[@]}" "https://www.example.com:$https/get"
+    run curl -sS "${resolve[@]}" "https://www.example.com:$https/get"
+    expect '"X-Forwarded-Proto"'
+}
+
+broken_file() {
+    title "5. A typing error in a file: the daemon names the place, and serves on what was good"
+    printf '$ sed -i "s/port: 3000/prot: 3000/" gateway/route.yaml\n'
+    sed -i 's/port: 3000/prot: 3000/' gateway/route.yaml
+    wait_for "the diagnostic" grep -q 'route.yaml:' daemon.log
+    run "$gatefold" check gateway || true
+    run curl -sS -o /dev/null -w '%{http_code}\n' -H 'Host: www.example.com' "http://127.0.0.1:$http/get"
+    expect 200
+}
+
+# --- how it is played -------------------------------------------------------------------------------
+
+title() { printf '\n\033[1m# %s\033[0m\n' "$*"; }
+
+# Shows a command, runs it, and keeps what it said for `expect`.
+run() {
+    printf '$'
+    printf ' %q' "$@" | sed "s|$gatefold|gatefold|g; s|$root/||g"
+    printf '\n'
+    "$@" | tee output
+}
+
+expect() {
+    grep -qF -- "$1" output || { echo "demo: expected $1 in the answer above" >&2; exit 1; }
+}
+
+answers() { curl -sf -H 'Host: www.example.com' "http://127.0.0.1:$http/get" | grep -qF -- "$1"; }
+gone() { ! answers "$1"; }
+
+wait_for() {
+    local what=$1 deadline=$((SECONDS + 10))
+    shift
+    until "$@" >/dev/null 2>&1; do
+        kill -0 "$daemon" 2>/dev/null || { echo "demo: the daemon ended" >&2; exit 1; }
+        ((SECONDS < deadline)) || { echo "demo: waited 10 s for $what" >&2; exit 1; }
+        sleep 0.02
+    done
+}
+
+# The first port from here on that nobody listens on.
+free_port() {
+    local port=$1
+    while (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; do port=$((port + 1)); done
+    echo "$port"
+}
+
+leave() {
+    local code=$?
+    if ((code != 0)) && [[ -f $work/daemon.log ]]; then
+        echo "--- the daemon's log:" >&2
+        cat "$work/daemon.log" >&2
+    fi
+    if [[ -n $daemon ]]; then
+        kill "$daemon" 2>/dev/null || true
+        wait "$daemon" 2>/dev/null || true
+    fi
+    rm -rf "$work"
+    exit "$code"
+}
+
+main
