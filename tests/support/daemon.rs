@@ -1,0 +1,257 @@
+//! The real binary.
+
+use super::client::{self, Client, Response};
+use super::folder::Folder;
+use super::network::{free_port, own_address};
+use super::{DEADLINE, eventually};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Instant;
+use tempfile::TempDir;
+
+/// A command of the binary, with nothing of this environment's `GATEFOLD_...` in force.
+pub fn gatefold() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_gatefold"));
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("GATEFOLD_") {
+            command.env_remove(name);
+        }
+    }
+    command.stdin(Stdio::null()).env_remove("RUST_LOG");
+    command
+}
+
+/// Runs `gatefold check` on a folder.
+pub fn check(folder: &Folder) -> Output {
+    gatefold()
+        .arg("check")
+        .arg(folder.path())
+        .output()
+        .expect("gatefold check runs")
+}
+
+/// How a daemon is started.
+pub struct Start<'a> {
+    folder: &'a Folder,
+    address: IpAddr,
+    ports: BTreeMap<u16, u16>,
+    extra: Vec<String>,
+    own_network: bool,
+}
+
+/// A running daemon. It ends with the test; when the test fails, its log is shown.
+pub struct Daemon {
+    process: Child,
+    address: IpAddr,
+    ports: BTreeMap<u16, u16>,
+    admin: SocketAddr,
+    scratch: TempDir,
+}
+
+impl Daemon {
+    /// A daemon for a folder, on an address of its own, ports 80 and 443 mapped to free ones.
+    pub fn of(folder: &Folder) -> Start<'_> {
+        let address = own_address();
+        let start = Start {
+            folder,
+            address,
+            ports: BTreeMap::new(),
+            extra: Vec::new(),
+            own_network: true,
+        };
+        start.port(80).port(443)
+    }
+}
+
+impl Start<'_> {
+    /// Maps one more port of the manifests to a free one.
+    pub fn port(mut self, port: u16) -> Self {
+        self.ports.insert(port, free_port(self.address));
+        self
+    }
+
+    /// Answers for Services without endpoints from the built-in backend.
+    pub fn echo(self) -> Self {
+        self.arg("--echo")
+    }
+
+    /// One more argument.
+    pub fn arg(mut self, argument: impl Into<String>) -> Self {
+        self.extra.push(argument.into());
+        self
+    }
+
+    /// Gives no `--address`: the test says itself where Gateways listen.
+    pub fn without_address(mut self) -> Self {
+        self.own_network = false;
+        self
+    }
+
+    /// Starts it and waits until the first load is applied.
+    #[track_caller]
+    pub fn start(self) -> Daemon {
+        let scratch = tempfile::tempdir().expect("a temporary folder");
+        let admin = SocketAddr::new(self.address, free_port(self.address));
+        let log = File::create(scratch.path().join("log")).expect("the log file");
+        let map: Vec<_> = self.ports.iter().map(|(a, b)| format!("{a}={b}")).collect();
+        let mut command = gatefold();
+        command
+            .args([OsStr::new("run"), OsStr::new("--config-dir")])
+            .arg(self.folder.path())
+            .args(["--admin", &admin.to_string()])
+            .args(["--port-map", &map.join(",")])
+            .args(&self.extra)
+            .current_dir(scratch.path())
+            .stdout(log.try_clone().expect("a second handle of the log"))
+            .stderr(log);
+        if self.own_network {
+            command.args(["--address", &self.address.to_string()]);
+        }
+        let daemon = Daemon {
+            process: command.spawn().expect("the daemon starts"),
+            address: self.address,
+            ports: self.ports,
+            admin,
+            scratch,
+        };
+        daemon.ready()
+    }
+}
+
+impl Daemon {
+    #[track_caller]
+    fn ready(mut self) -> Self {
+        let end = Instant::now() + DEADLINE;
+        loop {
+            let answer = client::try_get(self.admin, "admin", "/readyz");
+            if answer.is_ok_and(|response| response.status == 200) {
+                return self;
+            }
+            if let Some(status) = self.process.try_wait().expect("the daemon's state") {
+                panic!("the daemon ended at once: {status}\n{}", self.log());
+            }
+            assert!(
+                Instant::now() < end,
+                "the daemon isn't ready after {DEADLINE:?}"
+            );
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+    }
+
+    /// The address its Gateways listen on.
+    pub fn address(&self) -> IpAddr {
+        self.address
+    }
+
+    /// Where a port of the manifests is bound.
+    #[track_caller]
+    pub fn socket(&self, port: u16) -> SocketAddr {
+        let mapped = self.ports.get(&port).copied().expect("a mapped port");
+        SocketAddr::new(self.address, mapped)
+    }
+
+    /// A request to port 80 on a connection of its own.
+    #[track_caller]
+    pub fn get(&self, host: &str, path: &str) -> Response {
+        client::get(self.socket(80), host, path)
+    }
+
+    /// A request to port 80 that may fail, as it may while listeners come and go.
+    pub fn try_get(&self, host: &str, path: &str) -> std::io::Result<Response> {
+        client::try_get(self.socket(80), host, path)
+    }
+
+    /// A connection to port 80 that is kept alive.
+    #[track_caller]
+    pub fn connect(&self) -> Client {
+        Client::connect(self.socket(80)).expect("a connection")
+    }
+
+    /// Waits until a request to port 80 gives this status.
+    #[track_caller]
+    pub fn wait_for_status(&self, host: &str, path: &str, status: u16) -> Response {
+        eventually(&format!("{host}{path} answers {status}"), || {
+            self.try_get(host, path)
+                .ok()
+                .filter(|answer| answer.status == status)
+        })
+    }
+
+    /// A `GET` of the admin API.
+    #[track_caller]
+    pub fn admin(&self, path: &str) -> Response {
+        client::get(self.admin, "admin", path)
+    }
+
+    /// A `GET` of the admin API that must answer 200 with JSON.
+    #[track_caller]
+    pub fn admin_json(&self, path: &str) -> Value {
+        let response = self.admin(path);
+        assert_eq!(response.status, 200, "{path}: {}", response.text());
+        response.json()
+    }
+
+    /// An object of the Gateway API with its status.
+    #[track_caller]
+    pub fn object(&self, resource: &str, namespace: &str, name: &str) -> Value {
+        self.admin_json(&format!(
+            "/apis/gateway.networking.k8s.io/v1/namespaces/{namespace}/{resource}/{name}"
+        ))
+    }
+
+    /// Waits until the summary at `/status` has something.
+    #[track_caller]
+    pub fn wait_for_summary<T>(&self, what: &str, found: impl Fn(&Value) -> Option<T>) -> T {
+        eventually(what, || found(&self.admin_json("/status")))
+    }
+
+    /// Waits for a diagnostic of this code in `/status`.
+    #[track_caller]
+    pub fn wait_for_diagnostic(&self, code: &str) -> Value {
+        self.wait_for_summary(&format!("a diagnostic {code}"), |status| {
+            let all = status["diagnostics"].as_array()?;
+            all.iter().find(|one| one["code"] == code).cloned()
+        })
+    }
+
+    /// What it has written so far.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.log_path()).unwrap_or_default()
+    }
+
+    /// Its resident memory in MiB.
+    pub fn memory(&self) -> usize {
+        let path = format!("/proc/{}/status", self.process.id());
+        let text = fs::read_to_string(path).expect("the process's figures");
+        let line = text.lines().find(|line| line.starts_with("VmRSS:"));
+        let kib = line.and_then(|line| line.split_whitespace().nth(1));
+        kib.and_then(|kib| kib.parse::<usize>().ok())
+            .expect("VmRSS in kB")
+            / 1024
+    }
+
+    fn log_path(&self) -> PathBuf {
+        Path::join(self.scratch.path(), "log")
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let ended = self.process.try_wait().ok().flatten();
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+        if std::thread::panicking() {
+            eprintln!("--- the daemon's log:\n{}", self.log());
+        }
+        if let Some(status) = ended
+            && !std::thread::panicking()
+        {
+            panic!("the daemon ended by itself: {status}\n{}", self.log());
+        }
+    }
+}
