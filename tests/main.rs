@@ -5,5 +5,16 @@
 
 mod support;
 
+mod addresses;
+mod admin;
+mod bad_input;
+mod check;
+mod documentation;
+mod echo;
+mod forwarding;
+mod listeners;
+mod reference_grant;
+mod reload;
 mod samples;
 mod walkthrough;
+mod weights;

@@ -8,7 +8,9 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs::{self, File};
+use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Instant;
@@ -42,6 +44,7 @@ pub struct Start<'a> {
     ports: BTreeMap<u16, u16>,
     extra: Vec<String>,
     own_network: bool,
+    admin: Option<Admin>,
 }
 
 /// A running daemon. It ends with the test; when the test fails, its log is shown.
@@ -49,8 +52,32 @@ pub struct Daemon {
     process: Child,
     address: IpAddr,
     ports: BTreeMap<u16, u16>,
-    admin: SocketAddr,
+    admin: Admin,
     scratch: TempDir,
+}
+
+/// Where the admin API is.
+enum Admin {
+    Tcp(SocketAddr),
+    Unix(PathBuf),
+}
+
+impl Admin {
+    fn argument(&self) -> String {
+        match self {
+            Admin::Tcp(address) => address.to_string(),
+            Admin::Unix(path) => format!("unix:{}", path.display()),
+        }
+    }
+
+    fn send(&self, method: &str, path: &str) -> io::Result<Response> {
+        match self {
+            Admin::Tcp(address) => Client::connect(*address)?.send(method, "admin", path, &[], b""),
+            Admin::Unix(socket) => {
+                Client::over(UnixStream::connect(socket)?).send(method, "admin", path, &[], b"")
+            }
+        }
+    }
 }
 
 impl Daemon {
@@ -63,6 +90,7 @@ impl Daemon {
             ports: BTreeMap::new(),
             extra: Vec::new(),
             own_network: true,
+            admin: None,
         };
         start.port(80).port(443)
     }
@@ -92,18 +120,27 @@ impl Start<'_> {
         self
     }
 
+    /// Puts the admin API at a Unix socket, and starts it.
+    #[track_caller]
+    pub fn admin_at(mut self, path: &Path) -> Daemon {
+        self.admin = Some(Admin::Unix(path.to_owned()));
+        self.start()
+    }
+
     /// Starts it and waits until the first load is applied.
     #[track_caller]
     pub fn start(self) -> Daemon {
         let scratch = tempfile::tempdir().expect("a temporary folder");
-        let admin = SocketAddr::new(self.address, free_port(self.address));
+        let admin = self
+            .admin
+            .unwrap_or_else(|| Admin::Tcp(SocketAddr::new(self.address, free_port(self.address))));
         let log = File::create(scratch.path().join("log")).expect("the log file");
         let map: Vec<_> = self.ports.iter().map(|(a, b)| format!("{a}={b}")).collect();
         let mut command = gatefold();
         command
             .args([OsStr::new("run"), OsStr::new("--config-dir")])
             .arg(self.folder.path())
-            .args(["--admin", &admin.to_string()])
+            .args(["--admin", &admin.argument()])
             .args(["--port-map", &map.join(",")])
             .args(&self.extra)
             .current_dir(scratch.path())
@@ -128,7 +165,7 @@ impl Daemon {
     fn ready(mut self) -> Self {
         let end = Instant::now() + DEADLINE;
         loop {
-            let answer = client::try_get(self.admin, "admin", "/readyz");
+            let answer = self.admin.send("GET", "/readyz");
             if answer.is_ok_and(|response| response.status == 200) {
                 return self;
             }
@@ -185,7 +222,14 @@ impl Daemon {
     /// A `GET` of the admin API.
     #[track_caller]
     pub fn admin(&self, path: &str) -> Response {
-        client::get(self.admin, "admin", path)
+        self.admin_send("GET", path)
+    }
+
+    /// Any request to the admin API.
+    #[track_caller]
+    pub fn admin_send(&self, method: &str, path: &str) -> Response {
+        let answer = self.admin.send(method, path);
+        answer.unwrap_or_else(|error| panic!("{method} {path} of the admin API: {error}"))
     }
 
     /// A `GET` of the admin API that must answer 200 with JSON.

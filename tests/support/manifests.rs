@@ -1,5 +1,6 @@
 //! Manifests that many tests use.
 
+use serde_json::Value;
 use std::net::SocketAddr;
 
 /// A class and a Gateway `edge` with one plain listener on port 80.
@@ -102,4 +103,12 @@ ports:
         endpoint.ip().to_string(),
         endpoint.port()
     )
+}
+
+/// The condition of a type, in anything that has `conditions`.
+#[track_caller]
+pub fn condition<'a>(status: &'a Value, kind: &str) -> &'a Value {
+    let all = status["conditions"].as_array();
+    let found = all.and_then(|all| all.iter().find(|one| one["type"] == kind));
+    found.unwrap_or_else(|| panic!("no condition {kind} in {status:#}"))
 }

@@ -6,6 +6,7 @@ pub mod daemon;
 pub mod folder;
 pub mod manifests;
 pub mod network;
+pub mod tls;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};

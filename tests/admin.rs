@@ -1,0 +1,181 @@
+//! The admin API: Kubernetes' REST shape, read-only.
+
+use crate::support::daemon::{Daemon, gatefold};
+use crate::support::folder::Folder;
+use crate::support::manifests::{condition, gateway, gateway_with, route, service};
+use crate::support::tls::{Authority, secret};
+
+const HOST: &str = "www.example.com";
+
+fn folder() -> Folder {
+    Folder::with([
+        ("gateway.yaml", gateway()),
+        ("route.yaml", route("one", HOST)),
+        ("one.yaml", service("one")),
+    ])
+}
+
+#[test]
+fn an_object_is_shown_as_loaded_with_its_status() {
+    let folder = folder();
+    folder.replace(
+        "route.yaml",
+        "  name: one\n",
+        "  name: one\n  uid: 1b4e28ba-2fa1-11d2-883f-0016d3cca427\n  generation: 7\n  labels: {team: web}\n",
+    );
+    let daemon = Daemon::of(&folder).echo().start();
+    let object = daemon.object("httproutes", "default", "one");
+    assert_eq!(object["apiVersion"], "gateway.networking.k8s.io/v1");
+    assert_eq!(object["kind"], "HTTPRoute");
+    assert_eq!(
+        object["metadata"]["uid"],
+        "1b4e28ba-2fa1-11d2-883f-0016d3cca427"
+    );
+    assert_eq!(object["metadata"]["labels"]["team"], "web");
+    let parent = &object["status"]["parents"][0];
+    assert_eq!(parent["controllerName"], "example.com/gateway-controller");
+    for kind in ["Accepted", "ResolvedRefs"] {
+        let found = condition(parent, kind);
+        assert_eq!(found["status"], "True", "{object:#}");
+        assert_eq!(found["observedGeneration"], 7, "{object:#}");
+        for field in ["reason", "lastTransitionTime", "message"] {
+            assert!(
+                found[field].is_string(),
+                "{kind} has no {field}: {object:#}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_gateway_shows_its_address_and_its_routes() {
+    let folder = folder();
+    let daemon = Daemon::of(&folder).echo().start();
+    let object = daemon.object("gateways", "default", "edge");
+    let status = &object["status"];
+    assert_eq!(
+        status["addresses"][0]["value"],
+        daemon.address().to_string(),
+        "{status:#}"
+    );
+    assert_eq!(status["listeners"][0]["attachedRoutes"], 1, "{status:#}");
+    assert_eq!(
+        status["listeners"][0]["supportedKinds"][0]["kind"], "HTTPRoute",
+        "{status:#}"
+    );
+    for kind in ["Accepted", "Programmed"] {
+        assert_eq!(condition(status, kind)["status"], "True", "{status:#}");
+    }
+    let class = daemon.admin_json("/apis/gateway.networking.k8s.io/v1/gatewayclasses/edge");
+    assert_eq!(condition(&class["status"], "Accepted")["status"], "True");
+}
+
+#[test]
+fn lists_are_of_a_namespace_or_of_all() {
+    let daemon = Daemon::of(&folder()).echo().start();
+    let api = "/apis/gateway.networking.k8s.io/v1";
+    for path in ["/namespaces/default/httproutes", "/httproutes"] {
+        let list = daemon.admin_json(&format!("{api}{path}"));
+        assert_eq!(list["kind"], "HTTPRouteList");
+        assert_eq!(list["items"].as_array().map(Vec::len), Some(1), "{list:#}");
+    }
+    let list = daemon.admin_json(&format!("{api}/namespaces/elsewhere/httproutes"));
+    assert_eq!(list["items"].as_array().map(Vec::len), Some(0), "{list:#}");
+    let services = daemon.admin_json("/api/v1/services");
+    assert_eq!(services["kind"], "ServiceList");
+}
+
+#[test]
+fn what_is_not_there_is_a_status_object() {
+    let daemon = Daemon::of(&folder()).echo().start();
+    for path in [
+        "/apis/gateway.networking.k8s.io/v1/namespaces/default/httproutes/nobody",
+        "/apis/gateway.networking.k8s.io/v1/namespaces/default/nonsense",
+        "/nowhere",
+    ] {
+        let answer = daemon.admin(path);
+        assert_eq!(answer.status, 404, "{path}");
+        let json = answer.json();
+        assert_eq!(
+            (&json["kind"], &json["status"], &json["code"]),
+            (&"Status".into(), &"Failure".into(), &404.into()),
+            "{path}"
+        );
+    }
+}
+
+#[test]
+fn the_data_of_secrets_never_leaves() {
+    let pair = Authority::new().issue(HOST);
+    let folder = folder();
+    folder.write("cert.yaml", secret("cert", &pair.certificate, &pair.key));
+    let listeners =
+        "    - {name: https, protocol: HTTPS, port: 443, tls: {certificateRefs: [{name: cert}]}}\n";
+    folder.write("gateway.yaml", gateway_with(listeners));
+    let daemon = Daemon::of(&folder).echo().start();
+    let key = pair.key.lines().nth(1).expect("a line of the key");
+    for path in [
+        "/api/v1/namespaces/default/secrets/cert",
+        "/api/v1/secrets",
+        "/status",
+        "/metrics",
+    ] {
+        let answer = daemon.admin(path);
+        assert_eq!(answer.status, 200, "{path}");
+        assert!(!answer.text().contains(key), "{path} shows the key");
+    }
+    assert!(!daemon.log().contains(key), "the log shows the key");
+    assert_eq!(
+        daemon.admin_json("/api/v1/namespaces/default/secrets/cert")["metadata"]["name"],
+        "cert"
+    );
+}
+
+#[test]
+fn only_reading_is_allowed() {
+    let daemon = Daemon::of(&folder()).echo().start();
+    let path = "/apis/gateway.networking.k8s.io/v1/namespaces/default/httproutes/one";
+    let answer = daemon.admin_send("DELETE", path);
+    assert_eq!(answer.status, 405, "{}", answer.text());
+    assert_eq!(daemon.get(HOST, "/").status, 200);
+}
+
+#[test]
+fn health_and_metrics_answer() {
+    let daemon = Daemon::of(&folder()).echo().start();
+    for path in ["/livez", "/readyz"] {
+        assert_eq!(daemon.admin(path).status, 200, "{path}");
+    }
+    let metrics = daemon.admin("/metrics").text();
+    assert!(metrics.contains("# TYPE "), "{metrics}");
+}
+
+#[test]
+fn it_listens_on_a_unix_socket() {
+    let folder = folder();
+    let scratch = tempfile::tempdir().expect("a temporary folder");
+    let path = scratch.path().join("admin.sock");
+    let daemon = Daemon::of(&folder).echo().admin_at(&path);
+    assert_eq!(daemon.admin("/livez").status, 200);
+}
+
+#[test]
+fn an_address_for_everybody_is_refused() {
+    let folder = folder();
+    let output = gatefold()
+        .args([
+            "run",
+            "--admin",
+            "0.0.0.0:0",
+            "--address",
+            "127.0.0.1",
+            "--port-map",
+            "80=0",
+        ])
+        .arg(folder.path())
+        .output()
+        .expect("gatefold runs");
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(text.contains("--admin-allow-remote"), "{text}");
+}

@@ -1,0 +1,117 @@
+//! `gatefold check`: exit codes and what it prints.
+
+use crate::support::daemon::{check, gatefold};
+use crate::support::folder::Folder;
+use crate::support::manifests::{gateway, route, service};
+use std::io::Write;
+use std::process::Stdio;
+
+fn folder() -> Folder {
+    Folder::with([
+        ("gateway.yaml", gateway()),
+        ("route.yaml", route("one", "www.example.com")),
+        ("one.yaml", service("one")),
+    ])
+}
+
+#[test]
+fn a_clean_folder_is_exit_0_and_shows_the_conditions() {
+    let output = check(&folder());
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    for word in [
+        "NAME",
+        "edge",
+        "one",
+        "www.example.com",
+        "Accepted",
+        "Programmed",
+    ] {
+        assert!(
+            text.to_uppercase().contains(&word.to_uppercase()),
+            "{word} isn't in\n{text}"
+        );
+    }
+}
+
+#[test]
+fn a_problem_is_exit_1_and_names_file_line_and_column() {
+    let folder = folder();
+    folder.replace("route.yaml", "hostnames:", "hostname:");
+    let output = check(&folder);
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains("route.yaml:8:3"), "{text}");
+    assert!(text.contains("GF0201"), "{text}");
+    assert!(text.contains("hostnames"), "says what was meant: {text}");
+}
+
+#[test]
+fn wrong_use_is_exit_2() {
+    let none = gatefold().arg("check").output().expect("gatefold runs");
+    assert_eq!(none.status.code(), Some(2), "no folder: {none:?}");
+    let missing = gatefold()
+        .args(["check", "not-a-folder"])
+        .output()
+        .expect("gatefold runs");
+    assert_eq!(
+        missing.status.code(),
+        Some(2),
+        "no such folder: {missing:?}"
+    );
+    let unknown = gatefold()
+        .args(["check", "--nonsense", "."])
+        .output()
+        .expect("gatefold runs");
+    assert_eq!(unknown.status.code(), Some(2), "no such flag: {unknown:?}");
+}
+
+#[test]
+fn a_dash_reads_standard_input() {
+    for (text, code) in [
+        (
+            [gateway(), route("one", "www.example.com"), service("one")].join("---\n"),
+            0,
+        ),
+        (
+            route("one", "www.example.com").replace("hostnames:", "hostname:"),
+            1,
+        ),
+    ] {
+        let mut child = gatefold()
+            .args(["check", "-"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("gatefold runs");
+        let mut stdin = child.stdin.take().expect("its standard input");
+        stdin
+            .write_all(text.as_bytes())
+            .expect("the manifests sent");
+        drop(stdin);
+        let output = child.wait_with_output().expect("gatefold ends");
+        assert_eq!(output.status.code(), Some(code), "{output:?}");
+    }
+}
+
+#[test]
+fn many_documents_lists_and_json_are_read() {
+    let folder = Folder::new();
+    let documents = [gateway(), service("one")].join("---\n");
+    folder.write("all.yml", documents);
+    folder.write(
+        "routes.json",
+        r#"{"apiVersion": "v1", "kind": "List", "items": [{
+            "apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute", "metadata": {"name": "from-json"},
+            "spec": {"parentRefs": [{"name": "edge"}], "rules": [{"backendRefs": [{"name": "one", "port": 3000}]}]}
+        }]}"#,
+    );
+    folder.write(".hidden.yaml", "not: [yaml");
+    folder.write("backup.yaml~", "not: [yaml");
+    folder.write("notes.txt", "not: [yaml");
+    let output = check(&folder);
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    assert!(text.contains("from-json"), "{text}");
+}

@@ -1,0 +1,61 @@
+//! What the documents say is so.
+
+use crate::support::repository;
+use gatefold::diagnostic::Code;
+use std::fmt::Write;
+use std::fs;
+
+/// The table of docs/diagnostics.md, from the code.
+fn diagnostics() -> String {
+    let mut text = String::from(
+        "# Diagnostics\n\nEvery finding has a code that never changes its meaning. Errors aren't served as written, \
+         warnings are served, infos are worth knowing.\nThis file is made from `src/diagnostic/code.rs`; a test holds it true.\n",
+    );
+    for code in Code::ALL {
+        let explanation = code
+            .explanation()
+            .split_whitespace()
+            .collect::<Vec<_>>()
+            .join(" ");
+        write!(text, "\n## {code} ({})\n\n{explanation}\n", code.severity())
+            .expect("a string takes it all");
+    }
+    text
+}
+
+#[test]
+fn every_diagnostic_is_documented() {
+    let path = repository("docs/diagnostics.md");
+    let written = fs::read_to_string(&path).unwrap_or_default();
+    if written != diagnostics() && std::env::var_os("UPDATE").is_some() {
+        fs::write(&path, diagnostics()).expect("docs/diagnostics.md written");
+        return;
+    }
+    assert_eq!(
+        written,
+        diagnostics(),
+        "bring it up to date: UPDATE=1 ./x test every_diagnostic_is_documented"
+    );
+}
+
+#[test]
+fn every_dependency_has_its_reason() {
+    let manifest = fs::read_to_string(repository("Cargo.toml")).expect("Cargo.toml");
+    let reasons =
+        fs::read_to_string(repository("docs/decisions/dependencies.md")).expect("the reasons");
+    let tables = ["[dependencies]", "[dev-dependencies]"]
+        .map(|title| manifest.split_once(title).expect("the table").1);
+    for table in tables {
+        let end = table.find("\n[").unwrap_or(table.len());
+        for line in table[..end]
+            .lines()
+            .filter(|line| line.contains('=') && !line.starts_with('#'))
+        {
+            let name = line.split(['=', '.', ' ']).next().expect("a name");
+            assert!(
+                reasons.contains(&format!("`{name}`")),
+                "docs/decisions/dependencies.md has no reason for {name}"
+            );
+        }
+    }
+}

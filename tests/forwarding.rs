@@ -1,0 +1,80 @@
+//! What a backend sees, and what a client sees when a backend fails.
+
+use crate::support::backend::Backend;
+use crate::support::daemon::Daemon;
+use crate::support::folder::Folder;
+use crate::support::manifests::{endpoint_slice, gateway, route, service};
+use crate::support::network::{free_port, own_address};
+use std::net::SocketAddr;
+
+const HOST: &str = "www.example.com";
+
+fn folder() -> Folder {
+    Folder::with([
+        ("gateway.yaml", gateway()),
+        ("route.yaml", route("one", HOST)),
+        ("one.yaml", service("one")),
+    ])
+}
+
+#[test]
+fn the_backend_sees_who_asked_and_how() {
+    let daemon = Daemon::of(&folder()).echo().start();
+    let json = daemon.get(HOST, "/").json();
+    let headers = &json["headers"];
+    assert_eq!(json["host"], HOST, "the Host header is unchanged");
+    assert_eq!(headers["X-Forwarded-Proto"], serde_json::json!(["http"]));
+    assert_eq!(headers["X-Forwarded-Host"], serde_json::json!([HOST]));
+    let client = headers["X-Forwarded-For"][0]
+        .as_str()
+        .expect("X-Forwarded-For");
+    assert!(client.starts_with("127."), "{client}");
+    let id = headers["X-Request-Id"][0].as_str().expect("X-Request-Id");
+    assert_eq!(id.len(), 36, "a UUID: {id}");
+}
+
+#[test]
+fn a_request_id_that_was_sent_is_kept() {
+    let daemon = Daemon::of(&folder()).echo().start();
+    let answer = daemon
+        .connect()
+        .get(HOST, "/", &[("x-request-id", "mine")])
+        .expect("an answer");
+    assert_eq!(
+        answer.json()["headers"]["X-Request-Id"],
+        serde_json::json!(["mine"])
+    );
+}
+
+#[test]
+fn a_backend_that_cannot_be_reached_is_502() {
+    let ip = own_address();
+    let folder = folder();
+    folder.write(
+        "slice.yaml",
+        endpoint_slice("one", SocketAddr::new(ip, free_port(ip))),
+    );
+    assert_eq!(Daemon::of(&folder).start().get(HOST, "/").status, 502);
+}
+
+#[test]
+fn an_endpoint_that_is_not_ready_gets_nothing() {
+    let (ready, draining) = (Backend::start("ready"), Backend::start("draining"));
+    let folder = folder();
+    folder.write("slice.yaml", endpoint_slice("one", ready.address()));
+    let second = endpoint_slice("one", draining.address());
+    folder.write(
+        "slice-2.yaml",
+        second
+            .replace("name: one-1", "name: one-2")
+            .replace("ready: true", "ready: false"),
+    );
+    let daemon = Daemon::of(&folder).start();
+    for _ in 0..6 {
+        assert_eq!(daemon.get(HOST, "/").text(), "ready");
+    }
+    folder.replace("slice-2.yaml", "ready: false", "ready: true");
+    crate::support::eventually("the second endpoint takes part", || {
+        (daemon.get(HOST, "/").text() == "draining").then_some(())
+    });
+}

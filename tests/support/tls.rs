@@ -1,0 +1,111 @@
+//! Certificates made in the test, and a TLS client that trusts only them.
+
+use super::DEADLINE;
+use super::client::Client;
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, date_time_ymd};
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use std::io;
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+
+/// A connection in TLS.
+pub type TlsClient = Client<StreamOwned<ClientConnection, TcpStream>>;
+
+/// A certificate authority.
+pub struct Authority {
+    certificate: CertificateDer<'static>,
+    issuer: Issuer<'static, KeyPair>,
+}
+
+/// A certificate and its key, as PEM.
+pub struct Pair {
+    pub certificate: String,
+    pub key: String,
+    pub der: Vec<u8>,
+}
+
+impl Authority {
+    pub fn new() -> Self {
+        let key = KeyPair::generate().expect("a key");
+        let mut params = CertificateParams::new([]).expect("parameters");
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let certificate = params.self_signed(&key).expect("a certificate");
+        Authority {
+            certificate: certificate.der().clone(),
+            issuer: Issuer::new(params, key),
+        }
+    }
+
+    /// A certificate for a hostname, valid for long.
+    pub fn issue(&self, hostname: &str) -> Pair {
+        self.sign(CertificateParams::new([hostname.to_owned()]).expect("parameters"))
+    }
+
+    /// One that ended long ago.
+    pub fn issue_expired(&self, hostname: &str) -> Pair {
+        let mut params = CertificateParams::new([hostname.to_owned()]).expect("parameters");
+        params.not_before = date_time_ymd(2019, 1, 1);
+        params.not_after = date_time_ymd(2020, 1, 1);
+        self.sign(params)
+    }
+
+    fn sign(&self, params: CertificateParams) -> Pair {
+        let key = KeyPair::generate().expect("a key");
+        let certificate = params.signed_by(&key, &self.issuer).expect("a certificate");
+        Pair {
+            certificate: certificate.pem(),
+            key: key.serialize_pem(),
+            der: certificate.der().to_vec(),
+        }
+    }
+
+    /// A TLS connection; the certificate must be this authority's and fit the hostname.
+    pub fn connect(&self, socket: SocketAddr, hostname: &str) -> io::Result<(TlsClient, Vec<u8>)> {
+        let mut roots = RootCertStore::empty();
+        roots
+            .add(self.certificate.clone())
+            .map_err(io::Error::other)?;
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(io::Error::other)?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let name = ServerName::try_from(hostname.to_owned()).map_err(io::Error::other)?;
+        let mut tls = ClientConnection::new(Arc::new(config), name).map_err(io::Error::other)?;
+        let mut tcp = TcpStream::connect_timeout(&socket, DEADLINE)?;
+        tcp.set_read_timeout(Some(DEADLINE))?;
+        while tls.is_handshaking() {
+            tls.complete_io(&mut tcp)?;
+        }
+        let served = tls.peer_certificates().and_then(|chain| chain.first());
+        let served = served
+            .map(|certificate| certificate.to_vec())
+            .unwrap_or_default();
+        Ok((Client::over(StreamOwned::new(tls, tcp)), served))
+    }
+}
+
+/// A Secret of type `kubernetes.io/tls`.
+pub fn secret(name: &str, certificate: &str, key: &str) -> String {
+    let indented = |pem: &str| {
+        pem.trim()
+            .lines()
+            .map(|line| format!("    {line}\n"))
+            .collect::<String>()
+    };
+    format!(
+        "apiVersion: v1
+kind: Secret
+metadata:
+  name: {name}
+type: kubernetes.io/tls
+stringData:
+  tls.crt: |
+{}  tls.key: |
+{}",
+        indented(certificate),
+        indented(key)
+    )
+}
