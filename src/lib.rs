@@ -8,8 +8,10 @@
 //! Data flows one way. Every reload rebuilds everything and swaps one pointer; a request pins one
 //! snapshot for its whole life. `dataplane` and `proxy` never know of YAML, API types or the graph.
 
+pub mod address_pool;
 pub mod dataplane;
 pub mod diagnostic;
 pub mod graph;
 pub mod manifest;
 pub mod status;
+pub mod watch;

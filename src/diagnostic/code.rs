@@ -69,6 +69,11 @@ codes! {
     IgnoredKind = "GF0303", Info;
     /// A version of a known kind that isn't read.
     UnknownVersion = "GF0304", Error;
+    /// A socket that a listener needs can't be bound. Everything else is served; it is tried again, at
+    /// growing intervals.
+    BindFailed = "GF0701", Error;
+    /// A stage of the reload failed in a way that is a defect of gatefold. What was in force stays.
+    ReloadFailed = "GF0702", Error;
 }
 
 impl fmt::Display for Code {
