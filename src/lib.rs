@@ -12,6 +12,8 @@ pub mod address_pool;
 pub mod dataplane;
 pub mod diagnostic;
 pub mod graph;
+pub mod listen;
 pub mod manifest;
+pub mod proxy;
 pub mod status;
 pub mod watch;

@@ -3,6 +3,7 @@
 //! In: a graph, what binding the sockets gave, the statuses before, the time. Out: statuses as Kubernetes
 //! would show them. Nothing is read or written here.
 
+pub use crate::listen::{BindFailure, BindFailureReason};
 use crate::manifest::api::NamespacedName;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -12,28 +13,6 @@ use std::net::SocketAddr;
 pub struct Applied {
     /// Sockets that couldn't be bound, and why. What isn't in here is bound.
     pub failed: BTreeMap<SocketAddr, BindFailure>,
-}
-
-/// Why a socket couldn't be bound.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BindFailure {
-    /// Which kind of failure.
-    pub reason: BindFailureReason,
-    /// The system's message, and what to do.
-    pub message: String,
-}
-
-/// Which kind of failure.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BindFailureReason {
-    /// The address isn't one of this host's.
-    AddressNotAvailable,
-    /// Somebody else has the port.
-    PortInUse,
-    /// A port that only root may bind.
-    PermissionDenied,
-    /// Anything else.
-    Other,
 }
 
 /// The statuses of all objects, as JSON for the admin API and the command line.

@@ -1,0 +1,20 @@
+//! The sockets that connections come in by.
+//!
+//! In: the socket addresses that a snapshot wants. Out: connections, each given to the application with
+//! what is known of it ([`Connection`]); for every address that couldn't be bound a [`BindFailure`].
+//! A reload binds what is new ([`Sockets::prepare`]), publishes its snapshot, and only then starts and
+//! stops ([`Sockets::commit`]): no client meets a listener without routes. What a change doesn't touch
+//! keeps its socket and its connections. Never here: routes, requests, the graph.
+
+mod accept;
+mod bind;
+mod connection;
+mod registry;
+mod retry;
+mod sockets;
+mod stream;
+mod tls;
+
+pub use bind::{BindFailure, BindFailureReason};
+pub use connection::Connection;
+pub use sockets::{Failures, Sockets};

@@ -1,0 +1,236 @@
+use super::accept::Acceptance;
+use super::bind::{BindFailure, BindFailureReason, bind, set_options};
+use super::registry::Registry;
+use super::retry::Backoff;
+use crate::dataplane::Snapshot;
+use arc_swap::ArcSwap;
+use pingora_core::apps::ServerApp;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tracing::{error, info};
+
+/// Sockets that couldn't be bound, and why.
+pub type Failures = BTreeMap<SocketAddr, BindFailure>;
+
+/// The listening sockets, and the connections that came in by them.
+///
+/// A change goes in two steps: [`prepare`](Self::prepare), then the new snapshot is published, then
+/// [`commit`](Self::commit). Everything runs on the Tokio runtime that it is called in.
+pub struct Sockets<A> {
+    app: Arc<A>,
+    snapshot: Arc<ArcSwap<Snapshot>>,
+    wanted: BTreeSet<SocketAddr>,
+    /// Bound, but nobody accepts.
+    prepared: BTreeMap<SocketAddr, TcpListener>,
+    accepting: BTreeMap<SocketAddr, Accepting>,
+    /// Connections that outlived their socket.
+    orphans: Vec<Arc<Registry>>,
+    failures: Failures,
+    backoff: Backoff,
+}
+
+/// A socket that accepts connections.
+struct Accepting {
+    stop: watch::Sender<bool>,
+    connections: Arc<Registry>,
+    task: JoinHandle<()>,
+}
+
+impl<A: ServerApp + Send + Sync + 'static> Sockets<A> {
+    /// No sockets yet. Connections will be given to `app`; whether a socket speaks TLS, and with which
+    /// certificates, is read from `snapshot` for each connection.
+    pub fn new(app: Arc<A>, snapshot: Arc<ArcSwap<Snapshot>>) -> Self {
+        Sockets {
+            app,
+            snapshot,
+            wanted: BTreeSet::new(),
+            prepared: BTreeMap::new(),
+            accepting: BTreeMap::new(),
+            orphans: Vec::new(),
+            failures: Failures::new(),
+            backoff: Backoff::default(),
+        }
+    }
+
+    /// Takes a socket that is bound and listens already, from systemd or from a predecessor. It is used when
+    /// a snapshot wants its address, and closed by the next [`commit`](Self::commit) when none does.
+    ///
+    /// # Errors
+    ///
+    /// When it isn't a TCP socket.
+    pub fn adopt(&mut self, listener: TcpListener) -> io::Result<SocketAddr> {
+        set_options(&listener)?;
+        let address = listener.local_addr()?;
+        self.prepared.insert(address, listener);
+        Ok(address)
+    }
+
+    /// Binds what `wanted` has and isn't bound yet, what failed before too; clients queue there from now on.
+    /// Gives every wanted address that couldn't be bound. Nothing is closed yet.
+    pub fn prepare(&mut self, wanted: impl IntoIterator<Item = SocketAddr>) -> &Failures {
+        self.wanted = wanted.into_iter().collect();
+        self.backoff.reset();
+        self.bind_missing();
+        &self.failures
+    }
+
+    /// Stops what is no longer wanted, starts to accept on what is new, and tries once more what couldn't be
+    /// bound, since a socket that was closed just now may have stood in its way. Gives what still couldn't.
+    pub async fn commit(&mut self) -> &Failures {
+        self.close_unwanted().await;
+        if !self.failures.is_empty() {
+            self.bind_missing();
+        }
+        self.start_prepared();
+        &self.failures
+    }
+
+    /// When [`retry`](Self::retry) is due: nothing when every wanted socket is bound.
+    pub fn retry_after(&self) -> Option<Duration> {
+        (!self.failures.is_empty()).then(|| self.backoff.delay())
+    }
+
+    /// Tries again what couldn't be bound, and accepts on what now could. Gives whether the failures changed.
+    pub fn retry(&mut self) -> bool {
+        let before = self.failures.clone();
+        self.bind_missing();
+        self.start_prepared();
+        if !self.failures.is_empty() {
+            self.backoff.failed();
+        }
+        before != self.failures
+    }
+
+    /// What couldn't be bound at the last try.
+    pub fn failures(&self) -> &Failures {
+        &self.failures
+    }
+
+    /// The addresses on which connections are accepted, in order.
+    pub fn accepting(&self) -> impl Iterator<Item = SocketAddr> {
+        self.accepting.keys().copied()
+    }
+
+    /// How many connections are open, those of closed sockets too.
+    pub fn connections(&self) -> usize {
+        self.registries().map(|registry| registry.count()).sum()
+    }
+
+    /// Closes every socket, ends idle connections, and waits for the others as long as `grace`. Gives how
+    /// many were still open then.
+    pub async fn shutdown(&mut self, grace: Duration) -> usize {
+        self.wanted.clear();
+        self.failures.clear();
+        self.close_unwanted().await;
+        let emptied = async {
+            for registry in &self.orphans {
+                registry.emptied().await;
+            }
+        };
+        let _ = tokio::time::timeout(grace, emptied).await;
+        self.connections()
+    }
+
+    fn bind_missing(&mut self) {
+        self.failures.clear();
+        for &address in &self.wanted {
+            if self.accepting.contains_key(&address) || self.prepared.contains_key(&address) {
+                continue;
+            }
+            match bind(address) {
+                Ok(listener) => {
+                    self.prepared.insert(address, listener);
+                }
+                Err(failure) => {
+                    self.failures.insert(address, failure);
+                }
+            }
+        }
+        self.forgive_hosts_without_ipv6();
+    }
+
+    /// "Every interface" is two sockets, and on a host without IPv6 one of them can't be. That is no failure
+    /// when the other one is bound.
+    fn forgive_hosts_without_ipv6(&mut self) {
+        let bound =
+            |address| self.accepting.contains_key(&address) || self.prepared.contains_key(&address);
+        self.failures.retain(|address, failure| {
+            let v4 = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), address.port());
+            !(address.is_ipv6()
+                && address.ip().is_unspecified()
+                && failure.reason == BindFailureReason::AddressNotAvailable
+                && bound(v4))
+        });
+    }
+
+    fn start_prepared(&mut self) {
+        let wanted = &self.wanted;
+        let prepared = std::mem::take(&mut self.prepared);
+        for (address, listener) in prepared {
+            if !wanted.contains(&address) {
+                continue;
+            }
+            match start(address, listener, self.app.clone(), self.snapshot.clone()) {
+                Ok(accepting) => {
+                    info!(socket = %address, "listening");
+                    self.accepting.insert(address, accepting);
+                }
+                Err(problem) => {
+                    error!(socket = %address, error = %problem, "can't listen");
+                    let failure = BindFailure {
+                        reason: BindFailureReason::Other,
+                        message: format!("{address} is bound but can't be listened on: {problem}"),
+                    };
+                    self.failures.insert(address, failure);
+                }
+            }
+        }
+    }
+
+    async fn close_unwanted(&mut self) {
+        let wanted = &self.wanted;
+        self.prepared.retain(|address, _| wanted.contains(address));
+        let unwanted: Vec<_> = self
+            .accepting
+            .extract_if(.., |address, _| !wanted.contains(address))
+            .collect();
+        for (address, accepting) in unwanted {
+            info!(socket = %address, "no longer listening");
+            let _ = accepting.stop.send(true);
+            // It ends at once, and with it the socket is closed.
+            let _ = accepting.task.await;
+            accepting.connections.drain();
+            self.orphans.push(accepting.connections);
+        }
+        self.orphans.retain(|registry| registry.count() > 0);
+    }
+
+    fn registries(&self) -> impl Iterator<Item = &Arc<Registry>> {
+        let open = self
+            .accepting
+            .values()
+            .map(|accepting| &accepting.connections);
+        open.chain(&self.orphans)
+    }
+}
+
+fn start<A: ServerApp + Send + Sync + 'static>(
+    address: SocketAddr,
+    listener: TcpListener,
+    app: Arc<A>,
+    snapshot: Arc<ArcSwap<Snapshot>>,
+) -> Result<Accepting, Box<dyn std::error::Error + Send + Sync>> {
+    let listener = tokio::net::TcpListener::from_std(listener)?;
+    let (stop, stopped) = watch::channel(false);
+    let acceptance = Acceptance::new(address, app, snapshot, stopped)?;
+    Ok(Accepting {
+        stop,
+        connections: acceptance.connections.clone(),
+        task: tokio::spawn(acceptance.run(listener)),
+    })
+}

@@ -1,0 +1,217 @@
+use super::connection::Connection;
+use async_trait::async_trait;
+use pingora_core::protocols::raw_connect::ProxyDigest;
+use pingora_core::protocols::{
+    GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl,
+    TimingDigest, UniqueID, UniqueIDType,
+};
+use pingora_http::ResponseHeader;
+use std::io::{self, IoSlice};
+use std::net::SocketAddr;
+use std::os::fd::AsRawFd;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::{Duration, SystemTime};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufStream, ReadBuf};
+use tokio::net::TcpStream;
+
+/// HTTP/1.1 reads its header and body in pieces of at least this size, which go past a buffer that isn't
+/// larger; only the look for a client that is gone, one byte, goes through it.
+const PLAIN_READ_BUFFER: usize = 4 * 1024;
+/// rustls reads by 4 KiB; this many at once save system calls on uploads.
+const TLS_READ_BUFFER: usize = 16 * 1024;
+/// Header and a short body go out in one packet; what is larger goes past the buffer. The size that Pingora
+/// uses for its own streams; without a buffer every answer costs one more system call.
+const WRITE_BUFFER: usize = 1460;
+
+/// How long a connection may stay silent before its first byte.
+const FIRST_BYTE: Duration = Duration::from_secs(60);
+
+/// What a client with prior knowledge of HTTP/2 begins with (RFC 9113, section 3.4).
+const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// A client's connection as Pingora wants it: the TCP stream, buffered, and what is known of it.
+#[derive(Debug)]
+pub(super) struct Conn {
+    io: BufStream<TcpStream>,
+    /// Read to tell protocols apart, and not yet given on.
+    peeked: Vec<u8>,
+    connection: Arc<Connection>,
+    id: UniqueIDType,
+    established: SystemTime,
+    socket: Arc<SocketDigest>,
+    context: Arc<ProxyDigest>,
+}
+
+impl Conn {
+    /// Wraps an accepted stream.
+    ///
+    /// # Errors
+    ///
+    /// When Pingora can't build the empty header that carries the context.
+    pub(super) fn new(
+        tcp: TcpStream,
+        connection: Arc<Connection>,
+        local: Option<SocketAddr>,
+    ) -> pingora_core::Result<Self> {
+        let id = tcp.as_raw_fd();
+        let socket = SocketDigest::from_raw_fd(id);
+        let _ = socket.peer_addr.set(Some(connection.peer().into()));
+        if let Some(local) = local {
+            let _ = socket.local_addr.set(Some(local.into()));
+        }
+        let response = Box::new(ResponseHeader::build_no_case(200, Some(0))?);
+        let context = ProxyDigest::new(response, Some(Box::new(connection.clone())));
+        let read_buffer = if connection.is_tls() {
+            TLS_READ_BUFFER
+        } else {
+            PLAIN_READ_BUFFER
+        };
+        Ok(Conn {
+            io: BufStream::with_capacity(read_buffer, WRITE_BUFFER, tcp),
+            peeked: Vec::new(),
+            connection,
+            id,
+            established: SystemTime::now(),
+            socket: Arc::new(socket),
+            context: Arc::new(context),
+        })
+    }
+
+    /// Reads on while what comes is the beginning of HTTP/2's preface. HTTP/1 differs in the first bytes
+    /// (no method begins with `PRI `), so it costs one look into the buffer and no copy.
+    async fn peek_preface(&mut self, seen: &mut [u8]) -> io::Result<()> {
+        loop {
+            let have = self.peeked.len();
+            let (Some(rest), Some(wanted)) = (seen.get_mut(have..), HTTP2_PREFACE.get(have..))
+            else {
+                return Ok(());
+            };
+            if rest.is_empty() {
+                return Ok(());
+            }
+            let available = self.io.fill_buf().await?;
+            let length = available.len().min(rest.len());
+            let same = length.min(wanted.len());
+            let (Some(available), Some(rest)) = (available.get(..length), rest.get_mut(..length))
+            else {
+                return Ok(());
+            };
+            rest.copy_from_slice(available);
+            if available.get(..same) != wanted.get(..same) || length == 0 {
+                return Ok(());
+            }
+            self.peeked.extend_from_slice(available);
+            self.io.consume(length);
+        }
+    }
+}
+
+impl AsyncRead for Conn {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        if !this.peeked.is_empty() {
+            let length = this.peeked.len().min(buffer.remaining());
+            buffer.put_slice(this.peeked.get(..length).unwrap_or_default());
+            this.peeked.drain(..length);
+            return Poll::Ready(Ok(()));
+        }
+        let before = buffer.filled().len();
+        match Pin::new(&mut this.io).poll_read(context, buffer) {
+            Poll::Ready(result) => {
+                if buffer.filled().len() > before {
+                    this.connection.active();
+                }
+                Poll::Ready(result)
+            }
+            // An end of the stream: the connection closes as if the client had done it.
+            Poll::Pending => this.connection.poll_closing(context).map(Ok),
+        }
+    }
+}
+
+impl AsyncWrite for Conn {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(context)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write_vectored(context, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+}
+
+#[async_trait]
+impl Shutdown for Conn {
+    async fn shutdown(&mut self) {
+        // The client may have gone first.
+        let _ = AsyncWriteExt::shutdown(&mut self.io).await;
+    }
+}
+
+#[async_trait]
+impl Peek for Conn {
+    async fn try_peek(&mut self, seen: &mut [u8]) -> io::Result<bool> {
+        tokio::time::timeout(FIRST_BYTE, self.peek_preface(seen))
+            .await
+            .map_err(|_| io::ErrorKind::TimedOut)??;
+        Ok(true)
+    }
+}
+
+impl UniqueID for Conn {
+    fn id(&self) -> UniqueIDType {
+        self.id
+    }
+}
+
+impl Ssl for Conn {}
+
+impl GetTimingDigest for Conn {
+    fn get_timing_digest(&self) -> Vec<Option<TimingDigest>> {
+        vec![Some(TimingDigest {
+            established_ts: self.established,
+            ..TimingDigest::default()
+        })]
+    }
+}
+
+impl GetProxyDigest for Conn {
+    fn get_proxy_digest(&self) -> Option<Arc<ProxyDigest>> {
+        Some(self.context.clone())
+    }
+}
+
+impl GetSocketDigest for Conn {
+    fn get_socket_digest(&self) -> Option<Arc<SocketDigest>> {
+        Some(self.socket.clone())
+    }
+
+    fn set_socket_digest(&mut self, digest: SocketDigest) {
+        self.socket = Arc::new(digest);
+    }
+}

@@ -1,0 +1,41 @@
+use super::context::RequestContext;
+use http::HeaderValue;
+use pingora_proxy::Session;
+use tracing::{Level, enabled, info};
+
+/// Under this target each request is one event.
+const TARGET: &str = "gatefold::access";
+
+/// Whether anybody wants the log lines; costs nothing when not.
+pub(super) fn is_wanted() -> bool {
+    enabled!(target: TARGET, Level::INFO)
+}
+
+/// Logs a request that is over. The query isn't logged: tokens travel there.
+pub(super) fn log(session: &Session, context: &RequestContext) {
+    let Some(began) = context.began else {
+        return;
+    };
+    let request = session.req_header();
+    let rule = context.rule.as_deref();
+    info!(
+        target: TARGET,
+        method = request.method.as_str(),
+        path = request.uri.path(),
+        status = session.response_written().map_or(0, |response| response.status.as_u16()),
+        host = text(request.headers.get(http::header::HOST))
+            .or_else(|| request.uri.authority().map(|authority| authority.as_str())),
+        route = rule.map(|rule| &*rule.route),
+        backend = context.backend().map(|backend| &*backend.name),
+        upstream_addr = context.endpoint.map(tracing::field::display),
+        client_addr = context.connection.as_ref().map(|connection| tracing::field::display(connection.peer())),
+        duration_ms = began.elapsed().as_secs_f64() * 1000.0,
+        bytes = session.body_bytes_sent(),
+        request_id = text(context.id.as_ref()),
+        protocol = tracing::field::debug(request.version),
+    );
+}
+
+fn text(value: Option<&HeaderValue>) -> Option<&str> {
+    value.and_then(|value| value.to_str().ok())
+}

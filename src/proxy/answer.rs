@@ -1,0 +1,122 @@
+use http::{HeaderValue, Method, StatusCode, header};
+use pingora_core::Result;
+use pingora_http::ResponseHeader;
+use pingora_proxy::Session;
+
+/// An answer of our own instead of a backend's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    /// What happened, for whoever asked; ends with a newline. Nothing about what is behind us.
+    pub(super) text: &'static str,
+    /// What becomes of an HTTP/1.1 connection.
+    pub(super) after: After,
+}
+
+/// What becomes of an HTTP/1.1 connection after an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum After {
+    /// The next request may come.
+    Keep,
+    /// It ends: where the next request would begin is unsure.
+    Close,
+}
+
+impl Answer {
+    /// The request itself is bad: nothing that follows it can be trusted.
+    pub(super) const fn malformed(status: StatusCode, text: &'static str) -> Self {
+        Answer {
+            status,
+            text,
+            after: After::Close,
+        }
+    }
+
+    /// The request is fine, but there is nothing for it.
+    const fn refusal(status: StatusCode, text: &'static str) -> Self {
+        Answer {
+            status,
+            text,
+            after: After::Keep,
+        }
+    }
+
+    /// Nothing serves this host and path.
+    pub(super) const NO_ROUTE: Answer =
+        Answer::refusal(StatusCode::NOT_FOUND, "no route matches this request\n");
+
+    /// The rule can't be served as it is written.
+    pub(super) const fn refused(status: StatusCode) -> Self {
+        Answer::refusal(
+            status,
+            "the matching route has a rule that can't be served as written\n",
+        )
+    }
+
+    /// The route's backend doesn't exist or may not be referred to.
+    pub(super) const INVALID_BACKEND: Answer = Answer::refusal(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "the matching route refers to an invalid backend\n",
+    );
+
+    /// The route's backend has nobody to serve it.
+    pub(super) const NO_ENDPOINTS: Answer = Answer::refusal(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "the backend has no endpoints right now\n",
+    );
+
+    /// The backend couldn't be reached, or what it sent is no response.
+    pub(super) const BAD_GATEWAY: Answer = Answer::malformed(
+        StatusCode::BAD_GATEWAY,
+        "the backend can't be reached or sent no valid response\n",
+    );
+
+    /// The backend took too long.
+    pub(super) const GATEWAY_TIMEOUT: Answer = Answer::malformed(
+        StatusCode::GATEWAY_TIMEOUT,
+        "the backend took too long to respond\n",
+    );
+
+    /// The client took too long with its request.
+    pub(super) const REQUEST_TIMEOUT: Answer = Answer::malformed(
+        StatusCode::REQUEST_TIMEOUT,
+        "the request took too long to arrive\n",
+    );
+
+    /// What the client sent isn't HTTP.
+    pub(super) const BAD_REQUEST: Answer =
+        Answer::malformed(StatusCode::BAD_REQUEST, "the request is malformed\n");
+
+    /// A fault of ours.
+    pub(super) const INTERNAL: Answer = Answer::malformed(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "the gateway failed to forward the request\n",
+    );
+
+    /// Sends it as the response of a session that has none yet.
+    pub(super) async fn send(self, session: &mut Session) -> Result<()> {
+        if self.after == After::Close {
+            session.set_keepalive(None);
+        }
+        let head = session.req_header().method == Method::HEAD;
+        session
+            .write_response_header(Box::new(self.header()?), head)
+            .await?;
+        if !head {
+            let body = Some(self.text.as_bytes().into());
+            session.write_response_body(body, true).await?;
+        }
+        Ok(())
+    }
+
+    fn header(self) -> Result<ResponseHeader> {
+        let mut header = ResponseHeader::build(self.status, Some(3))?;
+        header.insert_header(header::SERVER, HeaderValue::from_static("gatefold"))?;
+        header.insert_header(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("text/plain; charset=utf-8"),
+        )?;
+        header.insert_header(header::CONTENT_LENGTH, HeaderValue::from(self.text.len()))?;
+        Ok(header)
+    }
+}

@@ -1,0 +1,45 @@
+use crate::dataplane::Rule;
+use crate::dataplane::backend::Backend;
+use crate::listen::Connection;
+use http::HeaderValue;
+use pingora_proxy::Session;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// What is known of one request, from its beginning to its log line.
+#[derive(Debug, Default)]
+pub struct RequestContext {
+    /// When it began; only when its log line is wanted.
+    pub(super) began: Option<Instant>,
+    /// The connection that it came over.
+    pub(super) connection: Option<Arc<Connection>>,
+    /// The rule that takes it, kept as it was when the request was routed.
+    pub(super) rule: Option<Arc<Rule>>,
+    /// The place of its backend in the rule's split.
+    pub(super) backend: Option<usize>,
+    /// Where it is sent.
+    pub(super) endpoint: Option<SocketAddr>,
+    /// How often it was sent.
+    pub(super) tries: usize,
+    /// What identifies it in everybody's logs.
+    pub(super) id: Option<HeaderValue>,
+}
+
+impl RequestContext {
+    /// The backend that takes it.
+    pub(super) fn backend(&self) -> Option<&Backend> {
+        None
+    }
+
+    /// Turns to another endpoint of the same backend; false when there is none.
+    pub(super) fn next_endpoint(&mut self) -> bool {
+        false
+    }
+}
+
+/// What the listening side knows of a session's connection.
+pub(super) fn connection(session: &Session) -> Option<&Arc<Connection>> {
+    let digest = session.digest()?.proxy_digest.as_ref()?;
+    digest.user_data.as_ref()?.downcast_ref()
+}

@@ -1,0 +1,100 @@
+use http::StatusCode;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::registry::Registry;
+use std::sync::Arc;
+
+/// What is counted of requests. To count costs an addition: every counter is looked up once, here.
+#[derive(Clone, Debug, Default)]
+pub struct Counters {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    /// By the first digit of the status, from 1; at 0 those that got no answer, since the client was gone.
+    requests: [Counter; 6],
+    connect_failures: Counter,
+    retries: Counter,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ClassLabel {
+    class: &'static str,
+}
+
+const CLASSES: [&str; 6] = ["none", "1xx", "2xx", "3xx", "4xx", "5xx"];
+
+impl Counters {
+    /// Counters that show in a registry.
+    pub fn register(registry: &mut Registry) -> Self {
+        let requests = Family::<ClassLabel, Counter>::default();
+        let inner = Inner {
+            requests: CLASSES.map(|class| requests.get_or_create_owned(&ClassLabel { class })),
+            connect_failures: Counter::default(),
+            retries: Counter::default(),
+        };
+        registry.register(
+            "gatefold_requests",
+            "Requests by the class of the status they were answered with",
+            requests,
+        );
+        registry.register(
+            "gatefold_connect_failures",
+            "Connections to endpoints that couldn't be made",
+            inner.connect_failures.clone(),
+        );
+        registry.register(
+            "gatefold_retries",
+            "Requests that were tried again at another endpoint or over a fresh connection",
+            inner.retries.clone(),
+        );
+        Counters {
+            inner: Arc::new(inner),
+        }
+    }
+
+    /// How many requests were answered with a status of a class: its first digit, 0 for those without answer.
+    pub fn requests(&self, class: usize) -> u64 {
+        self.inner.requests.get(class).map_or(0, Counter::get)
+    }
+
+    pub(super) fn request(&self, status: Option<StatusCode>) {
+        let class = status.map_or(0, |status| usize::from(status.as_u16() / 100));
+        if let Some(counter) = self.inner.requests.get(class) {
+            counter.inc();
+        }
+    }
+
+    pub(super) fn connect_failure(&self) {
+        self.inner.connect_failures.inc();
+    }
+
+    pub(super) fn retry(&self) {
+        self.inner.retries.inc();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_show_by_class_in_the_registry() {
+        let mut registry = Registry::default();
+        let counters = Counters::register(&mut registry);
+        counters.request(Some(StatusCode::NOT_FOUND));
+        counters.request(None);
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &registry).expect("text");
+        assert!(
+            text.contains(r#"gatefold_requests_total{class="4xx"} 1"#),
+            "{text}"
+        );
+        assert!(
+            text.contains(r#"gatefold_requests_total{class="none"} 1"#),
+            "{text}"
+        );
+    }
+}

@@ -1,0 +1,67 @@
+//! From what went wrong while a request was forwarded to what the client is told.
+
+use super::answer::Answer;
+use pingora_core::{Error, ErrorSource, ErrorType};
+use std::io;
+
+/// What the client is told; nothing when it is gone.
+///
+/// 504 when a backend took too long, to take the connection or to respond; 502 when it couldn't be reached or
+/// sent no HTTP (RFC 9110, sections 15.6.3 and 15.6.5).
+pub(super) fn answer(error: &Error) -> Option<Answer> {
+    use ErrorType::{ConnectionClosed, ReadError, ReadTimedout, WriteError, WriteTimedout};
+    match error.esource() {
+        ErrorSource::Upstream if is_timeout(error) => Some(Answer::GATEWAY_TIMEOUT),
+        ErrorSource::Upstream => Some(Answer::BAD_GATEWAY),
+        ErrorSource::Downstream => match error.etype() {
+            ReadTimedout => Some(Answer::REQUEST_TIMEOUT),
+            ReadError | WriteError | WriteTimedout | ConnectionClosed => None,
+            _ => Some(Answer::BAD_REQUEST),
+        },
+        ErrorSource::Internal | ErrorSource::Unset => Some(Answer::INTERNAL),
+    }
+}
+
+fn is_timeout(error: &Error) -> bool {
+    use ErrorType::{ConnectTimedout, ReadTimedout, TLSHandshakeTimedout, WriteTimedout};
+    matches!(
+        error.etype(),
+        ConnectTimedout | ReadTimedout | WriteTimedout | TLSHandshakeTimedout
+    ) || error
+        .root_cause()
+        .downcast_ref::<io::Error>()
+        .is_some_and(|cause| cause.kind() == io::ErrorKind::TimedOut)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::StatusCode;
+
+    #[test]
+    fn timeouts_of_a_backend_are_504_and_other_failures_502() {
+        for (etype, status) in [
+            (ErrorType::ConnectTimedout, StatusCode::GATEWAY_TIMEOUT),
+            (ErrorType::ReadTimedout, StatusCode::GATEWAY_TIMEOUT),
+            (ErrorType::ConnectRefused, StatusCode::BAD_GATEWAY),
+            (ErrorType::InvalidHTTPHeader, StatusCode::BAD_GATEWAY),
+        ] {
+            let error = Error::new_up(etype.clone());
+            let told = answer(&error).map(|answer| answer.status);
+            assert_eq!(told, Some(status), "{etype:?}");
+        }
+    }
+
+    #[test]
+    fn a_time_out_that_the_system_reports_is_one_too() {
+        let cause = io::Error::from(io::ErrorKind::TimedOut);
+        let error = Error::because(ErrorType::ReadError, "reading", cause).into_up();
+        assert_eq!(answer(&error), Some(Answer::GATEWAY_TIMEOUT));
+    }
+
+    #[test]
+    fn a_client_that_is_gone_is_told_nothing() {
+        let error = Error::new_down(ErrorType::ConnectionClosed);
+        assert_eq!(answer(&error), None);
+    }
+}

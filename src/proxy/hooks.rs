@@ -1,0 +1,283 @@
+use super::answer::{After, Answer};
+use super::context::{RequestContext, connection};
+use super::peer::{Exchange, TRIES, Timeouts};
+use super::{Counters, KEEPALIVE, access, choose, failure, forwarded, modify, request, response};
+use crate::dataplane::Snapshot;
+use arc_swap::ArcSwap;
+use async_trait::async_trait;
+use bytes::Bytes;
+use pingora_core::modules::http::HttpModules;
+use pingora_core::upstreams::peer::HttpPeer;
+use pingora_core::{Error, ErrorType, Result};
+use pingora_http::{RequestHeader, ResponseHeader};
+use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tracing::{debug, warn};
+
+/// How long the rest of a request's body is read after its response, to keep the connection.
+const DRAIN: Duration = Duration::from_secs(5);
+
+/// What Pingora asks at each step of a request.
+#[derive(Debug)]
+pub struct Gatefold {
+    snapshot: Arc<ArcSwap<Snapshot>>,
+    timeouts: Timeouts,
+    counters: Counters,
+}
+
+impl Gatefold {
+    pub(super) fn new(
+        snapshot: Arc<ArcSwap<Snapshot>>,
+        timeouts: Timeouts,
+        counters: Counters,
+    ) -> Self {
+        Gatefold {
+            snapshot,
+            timeouts,
+            counters,
+        }
+    }
+
+    fn decide(&self, session: &mut Session, context: &mut RequestContext) -> Result<(), Answer> {
+        request::check(session)?;
+        let connection = connection(session).ok_or(Answer::INTERNAL)?.clone();
+        let snapshot = self.snapshot.load();
+        let chosen = choose::choose(&snapshot, &connection, session.req_header(), context);
+        context.connection = Some(connection);
+        chosen
+    }
+
+    /// Bounds every wait for the client. Pingora itself waits for the next request without end.
+    fn set_deadlines(&self, session: &mut Session) {
+        let upgrade = session.is_upgrade_req();
+        let read = if upgrade {
+            self.timeouts.upgraded
+        } else {
+            self.timeouts.downstream_read
+        };
+        session.set_read_timeout(Some(read));
+        session.set_write_timeout(Some(self.timeouts.downstream_write));
+        session.set_total_drain_timeout(Some(DRAIN));
+        if session.get_keepalive().is_some() {
+            session.set_keepalive(Some(KEEPALIVE.as_secs()));
+        }
+        session.set_pipelining_enabled(true);
+    }
+}
+
+#[async_trait]
+impl ProxyHttp for Gatefold {
+    type CTX = RequestContext;
+
+    fn new_ctx(&self) -> RequestContext {
+        RequestContext::default()
+    }
+
+    /// None: Pingora would look for compression in every message.
+    fn init_downstream_modules(&self, _modules: &mut HttpModules) {}
+
+    async fn request_filter(
+        &self,
+        session: &mut Session,
+        context: &mut RequestContext,
+    ) -> Result<bool> {
+        if access::is_wanted() {
+            context.began = Some(Instant::now());
+        }
+        self.set_deadlines(session);
+        match self.decide(session, context) {
+            Ok(()) => Ok(false),
+            Err(answer) => {
+                answer.send(session).await.map_err(Error::into_down)?;
+                Ok(true)
+            }
+        }
+    }
+
+    async fn upstream_peer(
+        &self,
+        session: &mut Session,
+        context: &mut RequestContext,
+    ) -> Result<Box<HttpPeer>> {
+        let endpoint = context
+            .endpoint
+            .ok_or_else(|| Error::new_in(ErrorType::InternalError))?;
+        context.tries += 1;
+        let exchange = if session.is_upgrade_req() {
+            Exchange::Upgrade
+        } else {
+            Exchange::Plain
+        };
+        Ok(Box::new(self.timeouts.peer(endpoint, exchange)))
+    }
+
+    async fn upstream_request_filter(
+        &self,
+        session: &mut Session,
+        request: &mut RequestHeader,
+        context: &mut RequestContext,
+    ) -> Result<()> {
+        forwarded::add(session, request, context)?;
+        if let Some(rule) = &context.rule {
+            modify::apply(&rule.filters.request_headers, request)?;
+        }
+        if let Some(backend) = context.backend() {
+            modify::apply(&backend.filters.request_headers, request)?;
+        }
+        Ok(())
+    }
+
+    async fn request_body_filter(
+        &self,
+        _session: &mut Session,
+        body: &mut Option<Bytes>,
+        end_of_stream: bool,
+        _context: &mut RequestContext,
+    ) -> Result<()> {
+        // An HTTP/2 body may end in an empty frame. Written as a chunk it would end the body once, and the end
+        // of the stream a second time: the endpoint would take that for the beginning of a request.
+        if end_of_stream && body.as_ref().is_some_and(Bytes::is_empty) {
+            *body = None;
+        }
+        Ok(())
+    }
+
+    async fn response_filter(
+        &self,
+        session: &mut Session,
+        response: &mut ResponseHeader,
+        context: &mut RequestContext,
+    ) -> Result<()> {
+        response::cross(session, response)?;
+        if response.status.is_informational() {
+            return Ok(());
+        }
+        if let Some(backend) = context.backend() {
+            modify::apply(&backend.filters.response_headers, response)?;
+        }
+        if let Some(rule) = &context.rule {
+            modify::apply(&rule.filters.response_headers, response)?;
+        }
+        if context
+            .connection
+            .as_ref()
+            .is_some_and(|connection| connection.is_draining())
+        {
+            session.set_keepalive(None);
+        }
+        Ok(())
+    }
+
+    /// No connection was made, so nothing was sent: another endpoint may do.
+    fn fail_to_connect(
+        &self,
+        _session: &mut Session,
+        peer: &HttpPeer,
+        context: &mut RequestContext,
+        mut error: Box<Error>,
+    ) -> Box<Error> {
+        self.counters.connect_failure();
+        let retry = context.tries < TRIES && context.next_endpoint();
+        if retry {
+            self.counters.retry();
+        }
+        warn!(
+            backend = context.backend().map(|backend| &*backend.name),
+            endpoint = %peer._address,
+            retry,
+            %error,
+            "can't connect to an endpoint"
+        );
+        error.set_retry(retry);
+        error
+    }
+
+    /// A kept connection may have been closed by the endpoint just as the request went out. It is sent again
+    /// only if that can't do a thing twice and no body may have gone with it.
+    fn error_while_proxy(
+        &self,
+        peer: &HttpPeer,
+        session: &mut Session,
+        error: Box<Error>,
+        context: &mut RequestContext,
+        reused: bool,
+    ) -> Box<Error> {
+        let mut error = error.more_context(format!("endpoint {}", peer._address));
+        let repeatable = session.req_header().method.is_idempotent()
+            && session.is_body_empty()
+            && session.response_written().is_none();
+        if repeatable && context.tries < TRIES {
+            error.retry.decide_reuse(reused);
+        } else {
+            error.set_retry(false);
+        }
+        if error.retry() {
+            self.counters.retry();
+        }
+        error
+    }
+
+    async fn fail_to_proxy(
+        &self,
+        session: &mut Session,
+        error: &Error,
+        context: &mut RequestContext,
+    ) -> FailToProxy {
+        let answer = failure::answer(error);
+        let status = answer.map_or(0, |answer| answer.status.as_u16());
+        if status >= 500 {
+            warn!(
+                route = context.rule.as_ref().map(|rule| &*rule.route),
+                backend = context.backend().map(|backend| &*backend.name),
+                status,
+                %error,
+                "a request failed"
+            );
+        } else {
+            debug!(status, %error, "a request failed");
+        }
+        let begun = session
+            .response_written()
+            .is_some_and(|response| !response.status.is_informational() || response.status == 101);
+        if let Some(mut answer) = answer.filter(|_| !begun) {
+            answer.after = After::Close;
+            if let Err(error) = answer.send(session).await {
+                debug!(%error, "the client didn't take the answer");
+            }
+        }
+        FailToProxy {
+            error_code: status,
+            can_reuse_downstream: false,
+        }
+    }
+
+    async fn logging(
+        &self,
+        session: &mut Session,
+        _error: Option<&Error>,
+        context: &mut RequestContext,
+    ) {
+        let status = session.response_written().map(|response| response.status);
+        self.counters.request(status);
+        access::log(session, context);
+        if let (Some(connection), Some(_)) = (&context.connection, session.as_http1()) {
+            connection.request_finished();
+        }
+    }
+
+    /// Failures are logged in `fail_to_proxy`, with what we know of them.
+    fn suppress_error_log(&self, _: &Session, _: &RequestContext, _: &Error) -> bool {
+        true
+    }
+
+    fn suppress_proxy_warn_log(
+        &self,
+        _: &Session,
+        _: &RequestContext,
+        _: &Error,
+        _: ProxyWarnLogContext,
+    ) -> bool {
+        true
+    }
+}

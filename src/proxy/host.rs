@@ -1,0 +1,112 @@
+use std::borrow::Cow;
+use std::net::Ipv6Addr;
+
+/// The longest name in the DNS, in its text form with a final dot.
+const LONGEST: usize = 254;
+
+/// The host of a `Host` header or `:authority`: lower case, without port, brackets and final dot. Copied only
+/// when it has capital letters.
+///
+/// Nothing when it isn't `uri-host [ ":" port ]` (RFC 9110, section 7.2), or is empty: HTTP URIs have a host
+/// (section 4.2.1).
+pub(super) fn parse(field: &[u8]) -> Option<Cow<'_, str>> {
+    let text = std::str::from_utf8(field).ok()?;
+    let (name, port) = split(text)?;
+    if !port.is_none_or(is_port) {
+        return None;
+    }
+    let name = name.strip_suffix('.').unwrap_or(name);
+    if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        Some(name.to_ascii_lowercase().into())
+    } else {
+        Some(name.into())
+    }
+}
+
+fn split(text: &str) -> Option<(&str, Option<&str>)> {
+    if let Some(rest) = text.strip_prefix('[') {
+        let (address, rest) = rest.split_once(']')?;
+        address.parse::<Ipv6Addr>().ok()?;
+        let port = match rest {
+            "" => None,
+            rest => Some(rest.strip_prefix(':')?),
+        };
+        return Some((address, port));
+    }
+    let (name, port) = match text.split_once(':') {
+        Some((name, port)) => (name, Some(port)),
+        None => (text, None),
+    };
+    let fits = !name.is_empty() && name != "." && name.len() <= LONGEST;
+    (fits && name.bytes().all(is_reg_name)).then_some((name, port))
+}
+
+/// `port = *DIGIT` (RFC 3986, section 3.2.3), and there are 65,536 of them.
+fn is_port(port: &str) -> bool {
+    port.bytes().all(|byte| byte.is_ascii_digit())
+        && (port.is_empty() || port.parse::<u16>().is_ok())
+}
+
+/// `reg-name = *( unreserved / pct-encoded / sub-delims )` (RFC 3986, section 3.2.2).
+fn is_reg_name(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=".contains(&byte)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_is_lowered_and_loses_port_and_final_dot() {
+        for (field, host) in [
+            ("example.com", "example.com"),
+            ("WWW.Example.COM:8080", "www.example.com"),
+            ("example.com.", "example.com"),
+            ("example.com.:80", "example.com"),
+            ("example.com:", "example.com"),
+            ("192.0.2.7:80", "192.0.2.7"),
+            ("[2001:db8::1]:80", "2001:db8::1"),
+            ("[::1]", "::1"),
+            ("under_score.example", "under_score.example"),
+        ] {
+            assert_eq!(parse(field.as_bytes()).as_deref(), Some(host), "{field}");
+        }
+    }
+
+    #[test]
+    fn a_plain_lower_case_host_is_not_copied() {
+        assert!(matches!(
+            parse(b"www.example.com:80"),
+            Some(Cow::Borrowed("www.example.com"))
+        ));
+    }
+
+    #[test]
+    fn what_is_no_host_is_refused() {
+        for field in [
+            "",
+            ".",
+            ":80",
+            "a b",
+            "a/b",
+            "a?b",
+            "user@a",
+            "a:80:80",
+            "a:x",
+            "a:-1",
+            "a:65536",
+            "[::1",
+            "[::1]80",
+            "[example.com]",
+            "::1",
+            "a\u{e9}",
+            "a\\b",
+            "a#b",
+            "a\"b",
+        ] {
+            assert_eq!(parse(field.as_bytes()), None, "{field:?}");
+        }
+        assert_eq!(parse(&[b'a'; 300]), None, "longer than any name");
+        assert_eq!(parse(b"a\xff"), None, "not UTF-8");
+    }
+}

@@ -1,0 +1,95 @@
+//! Requests: the hooks that Pingora calls, in the order of a request's life.
+//!
+//! In: a request, with the connection that it came over, and the snapshot in force. Out: an answer of our
+//! own, or the request at one of a backend's endpoints and its response at the client. A request keeps the
+//! rule that it found, whatever is published meanwhile. Never here: YAML, API types, the graph, sockets.
+
+mod access;
+mod answer;
+mod choose;
+mod context;
+mod counters;
+mod failure;
+mod forwarded;
+mod hooks;
+mod host;
+mod modify;
+mod peer;
+mod request;
+mod response;
+
+pub use counters::Counters;
+pub use hooks::Gatefold;
+pub use peer::Timeouts;
+
+use crate::dataplane::Snapshot;
+use arc_swap::ArcSwap;
+use pingora_core::apps::HttpServerOptions;
+use pingora_core::protocols::http::v2::server::{H2Options, default_h2_options};
+use pingora_core::server::configuration::ServerConf;
+use pingora_proxy::{HttpProxy, http_proxy};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long a client's connection is kept without a request: nginx's `keepalive_timeout`.
+const KEEPALIVE: Duration = Duration::from_secs(75);
+
+/// How many idle connections to endpoints are kept in all.
+const IDLE_UPSTREAM: usize = 1024;
+
+/// Uploads over HTTP/2: RFC 9113's 64 KiB a round trip is little on a long way. Both bound the memory that a
+/// connection's unread data takes.
+const HTTP2_STREAM_WINDOW: u32 = 256 * 1024;
+const HTTP2_CONNECTION_WINDOW: u32 = 1024 * 1024;
+
+/// What the proxy needs besides the snapshot.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// How many threads the runtime has; Pingora splits what all of them use accordingly.
+    pub threads: usize,
+    /// How long clients and endpoints are waited for.
+    pub timeouts: Timeouts,
+    /// What is counted.
+    pub counters: Counters,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            threads: std::thread::available_parallelism().map_or(1, usize::from),
+            timeouts: Timeouts::default(),
+            counters: Counters::default(),
+        }
+    }
+}
+
+/// The proxy for all sockets.
+pub fn build(snapshot: Arc<ArcSwap<Snapshot>>, options: Options) -> Arc<HttpProxy<Gatefold>> {
+    let mut conf = ServerConf::default();
+    conf.threads = options.threads;
+    conf.upstream_keepalive_pool_size = IDLE_UPSTREAM;
+    // Pingora counts tries.
+    conf.max_retries = peer::TRIES;
+    let gatefold = Gatefold::new(snapshot, options.timeouts, options.counters);
+    let mut proxy = http_proxy(&Arc::new(conf), gatefold);
+    proxy.server_options = Some(server_options());
+    proxy.h2_options = Some(http2_options());
+    Arc::new(proxy)
+}
+
+fn server_options() -> HttpServerOptions {
+    let mut options = HttpServerOptions::default();
+    options.h2c = true;
+    options.h2_idle_timeout = Some(KEEPALIVE);
+    // CONNECT comes to the hooks, which refuse it with an answer of our own.
+    options.allow_connect_method_proxying = true;
+    options
+}
+
+/// Pingora's bounds (64 KiB of headers, 100 streams), which options made from scratch would lose.
+fn http2_options() -> H2Options {
+    let mut options = default_h2_options();
+    options.initial_window_size(HTTP2_STREAM_WINDOW);
+    options.initial_connection_window_size(HTTP2_CONNECTION_WINDOW);
+    options
+}

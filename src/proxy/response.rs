@@ -1,0 +1,103 @@
+//! What is checked of a backend's response, and what of it isn't for the client.
+
+use http::header::{CONNECTION, CONTENT_LENGTH, DATE, SET_COOKIE, TRANSFER_ENCODING, UPGRADE};
+use http::{HeaderName, StatusCode, Version};
+use pingora_core::{Error, ErrorType, Result};
+use pingora_http::ResponseHeader;
+use pingora_proxy::Session;
+
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+
+/// Checks a response and takes away what ends here.
+///
+/// # Errors
+///
+/// When it switches protocols unasked or has a transfer coding that a client may not understand: the client
+/// gets a 502.
+pub(super) fn cross(session: &mut Session, response: &mut ResponseHeader) -> Result<()> {
+    if response.status == StatusCode::SWITCHING_PROTOCOLS {
+        if session.is_upgrade_req() {
+            return Ok(());
+        }
+        return invalid("the backend switched protocols unasked");
+    }
+    if response.status.is_informational() {
+        return Ok(());
+    }
+    strip_hop_by_hop(response)?;
+    // The version is the sender's own (RFC 9110, section 2.5).
+    response.set_version(Version::HTTP_11);
+    let mut codings = response.headers.get_all(TRANSFER_ENCODING).iter();
+    if let Some(coding) = codings.next() {
+        let chunked = coding.as_bytes().eq_ignore_ascii_case(b"chunked");
+        if !chunked || codings.next().is_some() {
+            return invalid("the backend sent a transfer coding other than chunked");
+        }
+        // HTTP/1.0 has no chunks: the body ends with the connection.
+        if session.req_header().version < Version::HTTP_11 {
+            response.remove_header(&TRANSFER_ENCODING);
+            session.set_keepalive(None);
+        }
+    }
+    Ok(())
+}
+
+fn invalid<T>(what: &'static str) -> Result<T> {
+    Err(Error::explain(ErrorType::InvalidHTTPHeader, what).into_up())
+}
+
+/// RFC 9110, section 7.6.1: what concerns one connection, and what `Connection` names.
+fn strip_hop_by_hop(response: &mut ResponseHeader) -> Result<()> {
+    if response.headers.contains_key(CONNECTION) {
+        let named: Vec<HeaderName> = response
+            .headers
+            .get_all(CONNECTION)
+            .iter()
+            .flat_map(|value| value.as_bytes().split(|&byte| byte == b','))
+            .filter_map(|token| HeaderName::from_bytes(token.trim_ascii()).ok())
+            .filter(is_nameable)
+            .collect();
+        for name in &named {
+            response.remove_header(name);
+        }
+        response.remove_header(&CONNECTION);
+    }
+    for name in [&KEEP_ALIVE, &PROXY_CONNECTION, &UPGRADE] {
+        response.remove_header(name);
+    }
+    Ok(())
+}
+
+/// Not for `Connection` to take away: how long the body is, and what is for the client whatever a confused
+/// backend says.
+fn is_nameable(name: &HeaderName) -> bool {
+    !matches!(
+        *name,
+        CONTENT_LENGTH | TRANSFER_ENCODING | CONNECTION | DATE | SET_COOKIE
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_connection_names_is_taken_away_but_no_framing() {
+        let mut response = ResponseHeader::build(200, None).expect("a response");
+        for (name, value) in [
+            ("Connection", "close, X-Private, Content-Length"),
+            ("X-Private", "1"),
+            ("Content-Length", "3"),
+            ("Keep-Alive", "timeout=5"),
+            ("Upgrade", "h2c"),
+            ("X-Public", "1"),
+        ] {
+            response.append_header(name, value).expect("a header");
+        }
+        strip_hop_by_hop(&mut response).expect("stripped");
+        let mut left: Vec<_> = response.headers.keys().map(HeaderName::as_str).collect();
+        left.sort_unstable();
+        assert_eq!(left, ["content-length", "x-public"]);
+    }
+}
