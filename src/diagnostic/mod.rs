@@ -4,14 +4,19 @@
 //! values, which `check`, the log, `/status` and CI formats render alike. A diagnostic is data; it
 //! is never printed here, and never raised as an error.
 
+mod clean;
 mod code;
+mod excerpt;
+mod format;
 mod locate;
 mod place;
 mod render;
+mod secret;
 
 pub use code::Code;
+pub use format::{github_annotation, sort, summary_line};
 pub use place::{Document, Location, Place, Pointer, Source, Step};
-pub use render::{Style, render, summary_line};
+pub use render::{Style, render};
 
 use std::fmt;
 
@@ -97,12 +102,12 @@ pub struct Diagnostic {
 }
 
 impl Diagnostic {
-    /// A diagnostic with the code's own severity.
+    /// A diagnostic with the code's own severity. A message that quotes too much is cut.
     pub fn new(code: Code, place: Place, message: impl Into<String>) -> Self {
         Diagnostic {
             code,
             severity: code.severity(),
-            message: message.into(),
+            message: clean::cut(&message.into()).into_owned(),
             resource: None,
             place,
             caption: String::new(),

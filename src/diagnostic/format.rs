@@ -1,0 +1,156 @@
+//! Diagnostics in one line, as JSON, and as annotations of a CI service.
+
+use super::clean::clean;
+use super::{Diagnostic, Place, Severity};
+use serde::{Serialize, Serializer};
+use std::fmt::Write as _;
+
+/// One line: `file:line:column: error[GF0104]: message`.
+pub fn summary_line(diagnostic: &Diagnostic) -> String {
+    let (severity, code) = (diagnostic.severity, diagnostic.code);
+    let at = Position::of(&diagnostic.place);
+    let mut line = String::new();
+    if let Some(file) = &at.file {
+        line.push_str(&clean(file));
+        if let (Some(row), Some(column)) = (at.line, at.column) {
+            let _ = write!(line, ":{row}:{column}");
+        }
+        line.push_str(": ");
+    }
+    let _ = write!(line, "{severity}[{code}]: {}", clean(&diagnostic.message));
+    line
+}
+
+/// A workflow command of GitHub Actions, which shows the diagnostic beside the changed line:
+/// `::error file=gateway.yaml,line=3,col=9,title=GF0104::message`.
+pub fn github_annotation(diagnostic: &Diagnostic) -> String {
+    let command = match diagnostic.severity {
+        Severity::Error => "error",
+        Severity::Warning => "warning",
+        Severity::Info => "notice",
+    };
+    let at = Position::of(&diagnostic.place);
+    let mut properties = Vec::new();
+    if let Some(file) = &at.file {
+        properties.push(format!("file={}", property(file)));
+    }
+    if let (Some(line), Some(column)) = (at.line, at.column) {
+        properties.push(format!("line={line},col={column}"));
+    }
+    properties.push(format!("title={}", diagnostic.code));
+    let mut text = clean(&diagnostic.message).into_owned();
+    for more in diagnostic.notes.iter().chain(&diagnostic.help) {
+        text.push('\n');
+        text.push_str(&clean(more));
+    }
+    format!("::{command} {}::{}", properties.join(","), data(&text))
+}
+
+/// Escapes a command's text (toolkit `command.ts`, `escapeData`).
+fn data(text: &str) -> String {
+    text.replace('%', "%25")
+        .replace('\r', "%0D")
+        .replace('\n', "%0A")
+}
+
+/// Escapes a command's property (toolkit `command.ts`, `escapeProperty`).
+fn property(text: &str) -> String {
+    data(text).replace(':', "%3A").replace(',', "%2C")
+}
+
+/// Puts diagnostics in the order of their places: by file, line and column, then by code. Those in no
+/// file come first.
+pub fn sort(diagnostics: &mut [Diagnostic]) {
+    diagnostics.sort_by_cached_key(|diagnostic| {
+        let Position { file, line, column } = Position::of(&diagnostic.place);
+        (
+            file,
+            line,
+            column,
+            diagnostic.code,
+            diagnostic.message.clone(),
+        )
+    });
+}
+
+/// A place as it is written out. Lines and columns count from 1.
+#[derive(Serialize)]
+struct Position {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    column: Option<usize>,
+}
+
+impl Position {
+    fn of(place: &Place) -> Self {
+        let location = place.locate();
+        Position {
+            file: place.path().map(|path| path.display().to_string()),
+            line: location.as_ref().map(|at| at.line),
+            column: location.as_ref().map(|at| at.column),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Whole<'d> {
+    code: &'static str,
+    severity: &'static str,
+    message: &'d str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resource: Option<Resource<'d>>,
+    #[serde(flatten)]
+    place: Position,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    caption: &'d str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    labels: Vec<Labelled<'d>>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    notes: &'d [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    help: Option<&'d str>,
+}
+
+#[derive(Serialize)]
+struct Resource<'d> {
+    kind: &'d str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    namespace: &'d str,
+    name: &'d str,
+}
+
+#[derive(Serialize)]
+struct Labelled<'d> {
+    #[serde(flatten)]
+    place: Position,
+    text: &'d str,
+}
+
+/// `code`, `severity`, `message`, `file`, `line`, `column` and what else there is; no text of the file.
+impl Serialize for Diagnostic {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let labels = self.labels.iter().map(|label| Labelled {
+            place: Position::of(&label.place),
+            text: &label.text,
+        });
+        let whole = Whole {
+            code: self.code.as_str(),
+            severity: self.severity.as_str(),
+            message: &self.message,
+            resource: self.resource.as_ref().map(|resource| Resource {
+                kind: &resource.kind,
+                namespace: &resource.namespace,
+                name: &resource.name,
+            }),
+            place: Position::of(&self.place),
+            caption: &self.caption,
+            labels: labels.collect(),
+            notes: &self.notes,
+            help: self.help.as_deref(),
+        };
+        whole.serialize(serializer)
+    }
+}
