@@ -176,23 +176,36 @@ impl Fields<'_> {
         absent: impl FnOnce() -> Option<T>,
         decoder: &mut Decoder,
     ) -> Option<T> {
-        self.asked.push(name);
         match self.node.entry(name) {
             Some((key, node)) if node.value != Value::Null => {
+                self.asked.push(name);
                 decoder.step(Step::Key(name.into()), Some(key.span.clone()), |d| {
                     T::decode(node, d)
                 })
             }
-            found => absent().or_else(|| {
-                let parent = decoder.span_of(self.node);
-                let span = found.map_or(parent, |(key, _)| &key.span).clone();
-                let state = found.map_or("isn't there", |_| "is empty");
-                let pointer = decoder.pointer().key(name);
-                let message = format!("`{pointer}` is required, but {state}");
-                decoder.report(Code::MissingField, &span, message);
-                None
-            }),
+            _ => match absent() {
+                Some(value) => {
+                    self.asked.push(name);
+                    Some(value)
+                }
+                None => {
+                    self.missing(name, decoder);
+                    None
+                }
+            },
         }
+    }
+
+    /// Notes that a required field is missing.
+    pub fn missing(&mut self, name: &'static str, decoder: &mut Decoder) {
+        self.asked.push(name);
+        let found = self.node.entry(name);
+        let parent = decoder.span_of(self.node);
+        let span = found.map_or(parent, |(key, _)| &key.span).clone();
+        let state = found.map_or("isn't there", |_| "is empty");
+        let pointer = decoder.pointer().key(name);
+        let message = format!("`{pointer}` is required, but {state}");
+        decoder.report(Code::MissingField, &span, message);
     }
 
     /// Passes over a field that may be there and isn't read.
@@ -243,6 +256,10 @@ impl Fields<'_> {
 
 /// "did you mean `http`?", when one of the known words is near.
 pub fn did_you_mean(word: &str, known: &[&str]) -> Option<String> {
+    // Nothing that long is a slip of the pen, and comparing it would cost.
+    if word.len() > 64 {
+        return None;
+    }
     known
         .iter()
         .map(|candidate| {

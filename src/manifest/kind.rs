@@ -78,10 +78,6 @@ macro_rules! kinds {
         )+ }
 
         impl AnyObject {
-            pub(super) fn kind(&self) -> Kind {
-                match self { $(AnyObject::$kind(_) => Kind::$kind,)+ }
-            }
-
             /// Kind, namespace and name.
             pub(super) fn id(&self) -> ResourceId {
                 match self { $(AnyObject::$kind(object) => object.id(),)+ }

@@ -1,11 +1,12 @@
 //! Folders become [`Resources`], again and again, at the cost of what has changed.
 
 use super::Resources;
+use super::alias::Budget;
 use super::findings::Findings;
 use super::kind::AnyObject;
 use super::node::{Node, item};
 use super::object::{self, Outcome};
-use super::parse::{self, Budget, Tree};
+use super::parse::{self, Tree};
 use super::read::{self, Fingerprint, Fingerprints, Text};
 use super::split::split;
 use crate::diagnostic::{Code, Diagnostic, Document, Place, ResourceId, Severity, Source};
@@ -216,7 +217,7 @@ impl FileState {
                 found.severity == Severity::Error && found.resource.as_ref() == Some(id)
             };
             if let Some(found) = self.diagnostics.iter_mut().find(error) {
-                let note = "its last good version stays in force until it can be read";
+                let note = "its last good version stays in force";
                 found.notes.push(note.to_owned());
             }
         }
@@ -228,7 +229,7 @@ impl FileState {
         if old.objects.is_empty() {
             return;
         }
-        let note = "what was last good in this file stays in force until it can be read";
+        let note = "what was last good in this file stays in force";
         let error = |found: &&mut Diagnostic| found.severity == Severity::Error;
         if let Some(found) = self.diagnostics.iter_mut().find(error) {
             found.notes.push(note.to_owned());

@@ -4,6 +4,7 @@
 //! diagnostic for everything that is wrong with them. Never here: sockets, what a reference leads to,
 //! whether a Gateway can serve a route.
 
+mod alias;
 pub mod api;
 mod decode;
 mod findings;

@@ -51,7 +51,7 @@ fn checked(node: &Node, rule: fn(&str) -> Result<(), String>, decoder: &mut Deco
 }
 
 /// RFC 1123 subdomain: names of most kinds.
-pub(super) fn subdomain(text: &str) -> Result<(), String> {
+pub(crate) fn subdomain(text: &str) -> Result<(), String> {
     if text.len() > 253 {
         return Err(format!(
             "has {} characters; a name has at most 253",
@@ -67,7 +67,7 @@ pub(super) fn subdomain(text: &str) -> Result<(), String> {
 }
 
 /// RFC 1123 label: names of namespaces.
-pub(super) fn label(text: &str) -> Result<(), String> {
+pub(crate) fn label(text: &str) -> Result<(), String> {
     if text.len() > 63 {
         return Err(format!(
             "has {} characters; such a name has at most 63",
@@ -80,6 +80,27 @@ pub(super) fn label(text: &str) -> Result<(), String> {
     Err(format!(
         "`{text}` isn't a name: lower-case letters, digits and `-`, with a letter or a digit at both ends"
     ))
+}
+
+/// The key of a label or an annotation: a name of at most 63 characters, perhaps after a domain and `/`.
+pub(crate) fn label_key(text: &str) -> Result<(), String> {
+    let (domain, name) = match text.split_once('/') {
+        Some((domain, name)) => (Some(domain), name),
+        None => (None, text),
+    };
+    let inner = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    let edge = |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric());
+    let fits = name.len() <= 63
+        && name.bytes().all(inner)
+        && edge(name.bytes().next())
+        && edge(name.bytes().last())
+        && domain.is_none_or(|domain| subdomain(domain).is_ok());
+    match fits {
+        true => Ok(()),
+        false => Err(format!(
+            "`{text}` isn't the key of a label or an annotation"
+        )),
+    }
 }
 
 /// RFC 1035 label: names of Services, which become DNS names.

@@ -1,11 +1,12 @@
 //! From a document's tree to typed objects: what every kind has in common.
 
+use super::alias::Budget;
 use super::decode::{Decoder, Fields, did_you_mean};
 use super::findings::Findings;
 use super::kind::{AnyObject, Body, Header, Kind, Scope};
 use super::name;
 use super::node::{Node, Span, Value};
-use super::parse::{self, Budget, Tree};
+use super::parse::{self, Tree};
 use crate::diagnostic::{Code, Diagnostic, Document, Place, ResourceId, Severity};
 use crate::manifest::api::{GATEWAY_GROUP, ObjectMeta};
 
@@ -65,10 +66,15 @@ pub(super) fn read(document: &Document, budget: &mut Budget) -> Outcome {
         source: document.source.clone(),
         bytes: document.bytes.start..document.bytes.start,
     };
+    let mut diagnostics = reading.findings.into_diagnostics(place);
+    diagnostics.sort_by_key(|found| match &found.place {
+        Place::Bytes { bytes, .. } => bytes.start,
+        _ => usize::MAX,
+    });
     Outcome {
         objects: reading.objects,
         refused: reading.refused,
-        diagnostics: reading.findings.into_diagnostics(place),
+        diagnostics,
         broken: matches!(tree, Tree::Broken),
     }
 }
@@ -133,11 +139,11 @@ impl Reading<'_> {
         let kind = text("kind", defaults.map(|(_, kind)| kind));
         let (Some((api_version, version_span)), Some((kind, span))) = (&api_version, &kind) else {
             let missing = match (api_version, kind) {
-                (None, None) => "`apiVersion` and `kind`",
-                (None, _) => "`apiVersion`",
-                _ => "`kind`",
+                (None, None) => "neither `apiVersion` nor `kind`",
+                (None, _) => "no `apiVersion`",
+                _ => "no `kind`",
             };
-            let message = format!("not a Kubernetes object: it has no {missing}");
+            let message = format!("not a Kubernetes object: it has {missing}");
             self.report(Code::NotAnObject, &node.span, message);
             return None;
         };
@@ -155,7 +161,7 @@ impl Reading<'_> {
         };
         let mut decoder = Decoder::new(document.clone(), None);
         let read = decode(node, kind, meta, document, &mut decoder);
-        let mut findings = decoder.into_findings();
+        let findings = decoder.into_findings();
         // What the parser found in this object, a duplicate key, counts against it as well.
         let span = &node.span;
         let parsed = self.findings.iter_mut().filter(|found| within(found, span));
@@ -168,9 +174,6 @@ impl Reading<'_> {
             Some(object) if !unsound => self.objects.push(object),
             _ => self.refused.push(read.id.clone()),
         }
-        findings.iter_mut().for_each(|found| {
-            found.resource.get_or_insert_with(|| read.id.clone());
-        });
         self.findings.append(findings);
     }
 
@@ -222,11 +225,7 @@ fn decode(
     document: Document,
     decoder: &mut Decoder,
 ) -> Read {
-    let mut id = ResourceId {
-        kind: kind.name().to_owned(),
-        namespace: String::new(),
-        name: String::new(),
-    };
+    let id = identity(node, kind);
     let fields = match kind.body() {
         Body::Spec | Body::OptionalSpec => decoder.closed(node),
         Body::Root => decoder.open(node),
@@ -234,14 +233,10 @@ fn decode(
     let Some(mut fields) = fields else {
         return Read { object: None, id };
     };
+    decoder.about(id.clone());
     fields.skip("apiVersion");
     fields.skip("kind");
     let meta = metadata(node, kind, &mut fields, decoder);
-    if let Some(meta) = &meta {
-        id.namespace.clone_from(&meta.namespace);
-        id.name.clone_from(&meta.name);
-        decoder.about(id.clone());
-    }
     let header = meta.map(|meta| Header {
         api_version: type_meta.api_version,
         meta,
@@ -249,6 +244,23 @@ fn decode(
     });
     let object = body(node, kind, header, fields, decoder);
     Read { object, id }
+}
+
+/// How an object is called, whatever else may be wrong with it.
+fn identity(node: &Node, kind: Kind) -> ResourceId {
+    let text = |field: &str| {
+        let value = node.field("metadata")?.field(field)?.as_str()?;
+        (!value.is_empty()).then(|| value.to_owned())
+    };
+    let namespace = match kind.scope() {
+        Scope::Cluster => None,
+        Scope::Namespaced => text("namespace").or_else(|| Some("default".to_owned())),
+    };
+    ResourceId {
+        kind: kind.name().to_owned(),
+        namespace: namespace.unwrap_or_default(),
+        name: text("name").unwrap_or_default(),
+    }
 }
 
 fn metadata(
@@ -266,17 +278,18 @@ fn metadata(
         decoder.report(Code::NotAnObject, &node.span, message);
         return None;
     }
-    let mut meta = fields.read::<ObjectMeta>("metadata", decoder)?;
-    match kind.scope() {
-        Scope::Cluster => meta.namespace.clear(),
-        Scope::Namespaced if meta.namespace.is_empty() => "default".clone_into(&mut meta.namespace),
-        Scope::Namespaced => {}
-    }
+    let meta = fields.read::<ObjectMeta>("metadata", decoder);
     if let Some((key, node)) = node.entry("metadata") {
         decoder.within_key(key, |decoder| {
             name::check(kind, node, decoder);
             Some(())
         });
+    }
+    let mut meta = meta?;
+    match kind.scope() {
+        Scope::Cluster => meta.namespace.clear(),
+        Scope::Namespaced if meta.namespace.is_empty() => "default".clone_into(&mut meta.namespace),
+        Scope::Namespaced => {}
     }
     Some(meta)
 }
@@ -306,10 +319,10 @@ fn body(
             fields.skip("spec");
             decoder.within("spec", |decoder| kind.decode(&empty, header, decoder))
         }
-        // Says that it is missing.
-        _ => fields
-            .read::<super::api::AnyFields>("spec", decoder)
-            .and(None),
+        _ => {
+            fields.missing("spec", decoder);
+            None
+        }
     };
     fields.end(decoder);
     object

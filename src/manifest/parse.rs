@@ -3,6 +3,7 @@
 //! One pass over the parser's events. What the text can make of memory and time is bounded here, so that
 //! every later stage may recurse over a tree and copy it without a thought.
 
+use super::alias::{Anchored, Budget, Size};
 use super::findings::Findings;
 use super::node::{Key, Node, Span, Value};
 use super::scalar;
@@ -14,24 +15,8 @@ use std::collections::HashMap;
 
 /// How deep a document may be nested, aliases expanded. No manifest comes near.
 pub(super) const DEPTH: usize = 64;
-/// How many values a document may have, aliases not counted. A `List` of 10,000 HTTPRoutes has a million.
-const NODES: usize = 2_000_000;
-
-/// What aliases may add to a file.
-#[derive(Clone, Debug)]
-pub(crate) struct Budget {
-    nodes: usize,
-    bytes: usize,
-}
-
-impl Default for Budget {
-    fn default() -> Self {
-        Budget {
-            nodes: 250_000,
-            bytes: 8 << 20,
-        }
-    }
-}
+/// How many values a document may have. A `List` of 10,000 HTTPRoutes has half as many.
+const NODES: usize = 1_000_000;
 
 /// What a document holds.
 #[derive(Debug)]
@@ -97,6 +82,8 @@ struct Frame {
     start: usize,
     anchor: usize,
     flow: bool,
+    /// Where the last value in it ends.
+    end: usize,
     content: Content,
 }
 
@@ -126,14 +113,6 @@ enum KeyState {
     Merge,
     /// The value of a key that can't be used comes next.
     Unusable,
-}
-
-/// What an alias stands for.
-struct Anchored {
-    node: Node,
-    nodes: usize,
-    bytes: usize,
-    height: usize,
 }
 
 impl Builder<'_> {
@@ -201,6 +180,7 @@ impl Builder<'_> {
         }
         self.frames.push(Frame {
             start: span.start,
+            end: span.start,
             anchor,
             flow: matches!(style, granit_parser::StructureStyle::Flow),
             content,
@@ -211,11 +191,7 @@ impl Builder<'_> {
     fn end(&mut self, end: usize) -> Option<()> {
         let frame = self.frames.pop()?;
         // The parser ends a block where the next one begins; its last value says where it really ends.
-        let last = match &frame.content {
-            Content::Sequence(items) => items.last().map(|item| item.span.end),
-            Content::Mapping(mapping) => mapping.entries.last().map(|(_, node)| node.span.end),
-        };
-        let end = if frame.flow { end } else { last.unwrap_or(end) };
+        let end = if frame.flow { end } else { frame.end };
         let value = match frame.content {
             Content::Sequence(items) => Value::Sequence(items),
             Content::Mapping(mapping) => self.merge(mapping),
@@ -250,6 +226,7 @@ impl Builder<'_> {
             self.root = Some(node);
             return;
         };
+        frame.end = frame.end.max(node.span.end);
         let mapping = match &mut frame.content {
             Content::Sequence(items) => return items.push(node),
             Content::Mapping(mapping) => mapping,
@@ -339,19 +316,10 @@ impl Builder<'_> {
 
     /// Keeps a copy of an anchored value, within what aliases may cost.
     fn remember(&mut self, anchor: usize, node: &Node) -> Option<()> {
-        let mut anchored = Anchored {
-            node: Node {
-                span: node.span.clone(),
-                value: Value::Null,
-            },
-            nodes: 0,
-            bytes: 0,
-            height: 0,
-        };
-        anchored.height = measure(node, &mut anchored.nodes, &mut anchored.bytes);
-        self.spend(&anchored, &node.span)?;
-        anchored.node = node.clone();
-        self.anchors.insert(anchor, anchored);
+        let size = Size::of(node);
+        self.spend(size, &node.span)?;
+        let node = node.clone();
+        self.anchors.insert(anchor, Anchored { node, size });
         Some(())
     }
 
@@ -361,32 +329,24 @@ impl Builder<'_> {
             self.report(Code::UndefinedAlias, &span, message);
             return None;
         };
-        if self.frames.len() + anchored.height > DEPTH {
+        if self.frames.len() + anchored.size.height > DEPTH {
             self.report(Code::TooDeep, &span, syntax::too_deep());
             return None;
         }
-        self.spend(&anchored, &span)?;
+        self.spend(anchored.size, &span)?;
         let value = anchored.node.value.clone();
         self.anchors.insert(id, anchored);
         // The value's own place is the anchor's; the whole of it stands where the alias is.
         self.finish(value, span, 0, None)
     }
 
-    fn spend(&mut self, anchored: &Anchored, span: &Span) -> Option<()> {
-        let nodes = self.budget.nodes.checked_sub(anchored.nodes);
-        let bytes = self.budget.bytes.checked_sub(anchored.bytes);
-        let (Some(nodes), Some(bytes)) = (nodes, bytes) else {
+    fn spend(&mut self, size: Size, span: &Span) -> Option<()> {
+        let spent = self.budget.spend(size);
+        if spent.is_none() {
             let message = "the file's anchors and aliases expand to too much".to_owned();
-            let limit = Budget::default();
-            self.report(Code::TooLarge, span, message).help = Some(format!(
-                "they may stand for {} values and {} MiB of text; write the values out",
-                limit.nodes,
-                limit.bytes >> 20
-            ));
-            return None;
-        };
-        *self.budget = Budget { nodes, bytes };
-        Some(())
+            self.report(Code::TooLarge, span, message).help = Some(Budget::help());
+        }
+        spent
     }
 
     fn at(&self, span: &Span) -> Place {
@@ -427,28 +387,5 @@ impl MappingFrame {
             .find(|(key, _)| key.name == name);
         let entry = early.or_else(|| self.entries.get(*self.index.get(name)?));
         entry.map(|(key, _)| &key.span)
-    }
-}
-
-/// Counts a tree's values and bytes of text, and how many levels of collections it has.
-fn measure(node: &Node, nodes: &mut usize, bytes: &mut usize) -> usize {
-    *nodes += 1;
-    match &node.value {
-        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
-        Value::String(text) => {
-            *bytes += text.len();
-            0
-        }
-        Value::Sequence(items) => {
-            let below = items.iter().map(|item| measure(item, nodes, bytes)).max();
-            1 + below.unwrap_or(0)
-        }
-        Value::Mapping(entries) => {
-            let below = entries.iter().map(|(key, node)| {
-                *bytes += key.name.len();
-                measure(node, nodes, bytes)
-            });
-            1 + below.max().unwrap_or(0)
-        }
     }
 }

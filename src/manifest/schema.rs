@@ -3,13 +3,15 @@
 /// Defines a struct and how it is read: one line a field, with the field's name in YAML.
 ///
 /// `"port" => port: PortNumber,` must be there unless its type says what absence means;
-/// `"weight" => weight: i32 = 1,` has a default; `[0..=16]` after a list's type bounds its length.
+/// `"weight" => weight: i32 = 1,` has a default; `[0..=16]` after a type bounds a list's or a text's
+/// length; `where rule` before it is asked of the text, or of each text of a list or a mapping.
 /// `closed` refuses unknown fields, `open` passes over them (kinds of which we read a part).
+/// `checked by function` names the rules that concern several fields.
 macro_rules! object {
     (
         $(#[$meta:meta])*
-        pub $mode:ident $name:ident {
-            $($(#[$field_meta:meta])* $yaml:literal => $field:ident: $type:ty $([$($bound:tt)+])? $(= $default:expr)?,)*
+        pub $mode:ident $name:ident $(checked by $check:path)? {
+            $($(#[$field_meta:meta])* $yaml:literal => $field:ident: $type:ty $(where $rule:path)? $([$($bound:tt)+])? $(= $default:expr)?,)*
         }
     ) => {
         $(#[$meta])*
@@ -21,11 +23,14 @@ macro_rules! object {
                 #[allow(unused_mut)]
                 let mut fields = decoder.$mode(node)?;
                 $(let $field: Option<$type> = $crate::manifest::api::read_field!(fields, decoder, $yaml, $type $(, default $default)?);)*
-                $($(if let Some(list) = &$field {
-                    $crate::manifest::api::check_length(node, $yaml, list.len(), $($bound)+, decoder);
+                $($(if let Some(value) = &$field {
+                    $crate::manifest::api::check_length(node, $yaml, value, $($bound)+, decoder);
                 })?)*
+                $($($crate::manifest::api::check_texts(node, $yaml, $rule, decoder);)?)*
                 fields.end(decoder);
-                Some($name { $($field: $field?,)* })
+                let object = $name { $($field: $field?,)* };
+                $($check(&object, node, decoder);)?
+                Some(object)
             }
         }
     };

@@ -56,6 +56,9 @@ fn message(kind: &ErrorKind) -> String {
         ErrorKind::ExpectedBlockSequenceEntry => {
             "a `- ` is expected here; the indentation doesn't fit the lines before"
         }
+        ErrorKind::BlockSequenceEntryNotAllowed => "a `- ` can't stand here",
+        ErrorKind::InvalidTrailingSingleQuotedScalar
+        | ErrorKind::InvalidTrailingDoubleQuotedScalar => "text after a closing quote",
         ErrorKind::InvalidIndentation => "the indentation doesn't fit the lines before",
         ErrorKind::UnexpectedCharacter { character } => {
             return format!("`{}` can't begin a value", character.escape_default());
@@ -78,6 +81,13 @@ fn help(kind: &ErrorKind) -> Option<&'static str> {
         }
         ErrorKind::SimpleKeyExpected | ErrorKind::InvalidSimpleKey => {
             "is there a space after the `:`?"
+        }
+        ErrorKind::BlockSequenceEntryNotAllowed => "begin a list on a line of its own",
+        ErrorKind::InvalidTrailingSingleQuotedScalar => {
+            "write `''` for a single quote within single quotes"
+        }
+        ErrorKind::InvalidTrailingDoubleQuotedScalar => {
+            "write `\\\"` for a double quote within double quotes"
         }
         ErrorKind::UnexpectedCharacter { .. } => "quote the value",
         ErrorKind::UnknownQuotedScalarEscape => {

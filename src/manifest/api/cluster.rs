@@ -1,7 +1,10 @@
 //! Namespace, Secret, ConfigMap, and the selectors that pick by label.
 
 use super::{Object, choice, object};
+use crate::diagnostic::Code;
 use crate::manifest::{Decode, Decoder, Node};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -20,13 +23,35 @@ object! {
 
 object! {
     /// The fields of a Secret, as far as they are used. They are never printed.
-    pub open SecretFields {
+    pub open SecretFields checked by SecretFields::check {
         /// `kubernetes.io/tls` and others.
         "type" => kind: String = "Opaque".to_owned(),
         /// Values in base64.
         "data" => data: BTreeMap<String, SecretText>,
         /// Values in plain text, which take precedence over `data`.
         "stringData" => string_data: BTreeMap<String, SecretText>,
+    }
+}
+
+impl SecretFields {
+    /// Values of `data` are base64; line breaks in them don't count. None is named in the message.
+    fn check(&self, node: &Node, decoder: &mut Decoder) {
+        for (name, value) in &self.data {
+            let text: String = value
+                .0
+                .chars()
+                .filter(|c| !matches!(c, '\r' | '\n'))
+                .collect();
+            if STANDARD.decode(text).is_ok() {
+                continue;
+            }
+            let entry = node.field("data").and_then(|data| data.entry(name));
+            let span = entry.map_or(&node.span, |(key, _)| &key.span);
+            let pointer = decoder.pointer().key("data").key(name.clone());
+            let message = format!("`{pointer}` isn't base64");
+            decoder.report(Code::InvalidValue, span, message).help =
+                Some("plain text goes into `stringData`".to_owned());
+        }
     }
 }
 

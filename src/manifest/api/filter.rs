@@ -1,11 +1,12 @@
 use super::{
-    BackendObjectReference, HeaderName, LocalObjectReference, PortNumber, PreciseHostname, choice,
-    object,
+    BackendObjectReference, HTTPCORSFilter, HTTPExternalAuthFilter, HeaderName,
+    LocalObjectReference, PortNumber, PreciseHostname, check_unique, choice, object, refuse, rule,
 };
+use crate::manifest::{Decoder, Node};
 
 object! {
     /// One step that a request or its response goes through. Exactly the field that `type` names is set.
-    pub closed HTTPRouteFilter {
+    pub closed HTTPRouteFilter checked by HTTPRouteFilter::check {
         /// Which filter.
         "type" => kind: HTTPRouteFilterType,
         /// Changes to request headers.
@@ -21,7 +22,7 @@ object! {
         /// Cross-origin requests.
         "cors" => cors: Option<HTTPCORSFilter>,
         /// A question to an authorization server (experimental).
-        "externalAuth" => external_auth: Option<AnyFields>,
+        "externalAuth" => external_auth: Option<HTTPExternalAuthFilter>,
         /// A filter of the implementation; there is none.
         "extensionRef" => extension_ref: Option<LocalObjectReference>,
     }
@@ -49,15 +50,81 @@ choice! {
     }
 }
 
-object! {
-    /// Fields that are known to exist and are not read.
-    pub open AnyFields {}
+impl HTTPRouteFilterType {
+    /// The field that goes with the type.
+    fn field(self) -> &'static str {
+        match self {
+            HTTPRouteFilterType::RequestHeaderModifier => "requestHeaderModifier",
+            HTTPRouteFilterType::ResponseHeaderModifier => "responseHeaderModifier",
+            HTTPRouteFilterType::RequestRedirect => "requestRedirect",
+            HTTPRouteFilterType::URLRewrite => "urlRewrite",
+            HTTPRouteFilterType::RequestMirror => "requestMirror",
+            HTTPRouteFilterType::CORS => "cors",
+            HTTPRouteFilterType::ExternalAuth => "externalAuth",
+            HTTPRouteFilterType::ExtensionRef => "extensionRef",
+        }
+    }
+}
+
+impl HTTPRouteFilter {
+    /// The field that `type` names must be there, and no other.
+    fn check(&self, node: &Node, decoder: &mut Decoder) {
+        let fields = [
+            (
+                "requestHeaderModifier",
+                self.request_header_modifier.is_some(),
+            ),
+            (
+                "responseHeaderModifier",
+                self.response_header_modifier.is_some(),
+            ),
+            ("requestMirror", self.request_mirror.is_some()),
+            ("requestRedirect", self.request_redirect.is_some()),
+            ("urlRewrite", self.url_rewrite.is_some()),
+            ("cors", self.cors.is_some()),
+            ("externalAuth", self.external_auth.is_some()),
+            ("extensionRef", self.extension_ref.is_some()),
+        ];
+        let (kind, wanted) = (self.kind.as_str(), self.kind.field());
+        for (field, set) in fields {
+            if field == wanted && !set {
+                let why = format!("a filter of type {kind} needs it");
+                refuse(node, field, &why, decoder);
+            }
+            if field != wanted && set {
+                let why = format!("doesn't go with type {kind}");
+                refuse(node, field, &why, decoder);
+            }
+        }
+    }
+}
+
+/// Rules for all filters of a rule, or of a backend.
+pub(super) fn check_list(filters: &[HTTPRouteFilter], node: &Node, decoder: &mut Decoder) {
+    let single = filters.iter().map(|filter| match filter.kind {
+        HTTPRouteFilterType::RequestMirror
+        | HTTPRouteFilterType::ExternalAuth
+        | HTTPRouteFilterType::ExtensionRef => None,
+        kind => Some(kind),
+    });
+    check_unique(
+        node,
+        "filters",
+        single,
+        "the filter can't be repeated",
+        decoder,
+    );
+    let has = |kind| filters.iter().any(|filter| filter.kind == kind);
+    if has(HTTPRouteFilterType::RequestRedirect) && has(HTTPRouteFilterType::URLRewrite) {
+        let why = "RequestRedirect and URLRewrite can't go together";
+        refuse(node, "filters", why, decoder);
+    }
 }
 
 object! {
     /// Changes to headers: `set` overwrites, `add` appends, `remove` takes away.
     #[derive(Default)]
-    pub closed HTTPHeaderFilter {
+    pub closed HTTPHeaderFilter checked by HTTPHeaderFilter::check {
         /// Overwritten, or added when not there.
         "set" => set: Vec<HTTPHeader> [0..=16],
         /// Appended to what is there.
@@ -73,13 +140,13 @@ object! {
         /// Its name.
         "name" => name: HeaderName,
         /// Its value, 1 to 4096 characters.
-        "value" => value: String,
+        "value" => value: String where rule::header_value,
     }
 }
 
 object! {
     /// A copy of the request to another backend, whose answer is ignored.
-    pub closed HTTPRequestMirrorFilter {
+    pub closed HTTPRequestMirrorFilter checked by HTTPRequestMirrorFilter::check {
         /// Where the copy goes.
         "backendRef" => backend_ref: BackendObjectReference,
         /// How many of a hundred requests.
@@ -91,7 +158,7 @@ object! {
 
 object! {
     /// How many of how many.
-    pub closed Fraction {
+    pub closed Fraction checked by Fraction::check {
         /// How many.
         "numerator" => numerator: i32,
         /// Of how many.
@@ -101,9 +168,9 @@ object! {
 
 object! {
     /// A redirect as the answer.
-    pub closed HTTPRequestRedirectFilter {
+    pub closed HTTPRequestRedirectFilter checked by HTTPRequestRedirectFilter::check {
         /// `http` or `https`; the request's when absent.
-        "scheme" => scheme: Option<String>,
+        "scheme" => scheme: Option<RedirectScheme>,
         /// The host; the request's when absent.
         "hostname" => hostname: Option<PreciseHostname>,
         /// The path; the request's when absent.
@@ -127,13 +194,13 @@ object! {
 
 object! {
     /// A change to a path.
-    pub closed HTTPPathModifier {
+    pub closed HTTPPathModifier checked by HTTPPathModifier::check {
         /// Which change.
         "type" => kind: HTTPPathModifierType,
         /// The whole path's new value.
-        "replaceFullPath" => replace_full_path: Option<String>,
+        "replaceFullPath" => replace_full_path: Option<String> [0..=1024],
         /// What stands for the matched prefix.
-        "replacePrefixMatch" => replace_prefix_match: Option<String>,
+        "replacePrefixMatch" => replace_prefix_match: Option<String> [0..=1024],
     }
 }
 
@@ -147,20 +214,91 @@ choice! {
     }
 }
 
-object! {
-    /// What is answered to browsers that ask from another origin.
-    pub closed HTTPCORSFilter {
-        /// The origins that may ask.
-        "allowOrigins" => allow_origins: Vec<String> [0..=64],
-        /// Whether with cookies and the like.
-        "allowCredentials" => allow_credentials: bool = false,
-        /// With these methods.
-        "allowMethods" => allow_methods: Vec<String> [0..=9],
-        /// With these headers.
-        "allowHeaders" => allow_headers: Vec<HeaderName> [0..=64],
-        /// Response headers that scripts may see.
-        "exposeHeaders" => expose_headers: Vec<HeaderName> [0..=64],
-        /// How long the browser may keep the answer, in seconds.
-        "maxAge" => max_age: i32 = 5,
+choice! {
+    /// Where a redirect leads.
+    pub RedirectScheme {
+        /// Without TLS.
+        Http = "http",
+        /// With TLS.
+        Https = "https",
+    }
+}
+
+impl HTTPHeaderFilter {
+    fn check(&self, node: &Node, decoder: &mut Decoder) {
+        let set = self.set.iter().map(|header| Some(&header.name));
+        check_unique(node, "set", set, "the header stands twice", decoder);
+        let add = self.add.iter().map(|header| Some(&header.name));
+        check_unique(node, "add", add, "the header stands twice", decoder);
+        let remove = self.remove.iter().map(Some);
+        check_unique(node, "remove", remove, "the header stands twice", decoder);
+    }
+}
+
+impl HTTPRequestMirrorFilter {
+    fn check(&self, node: &Node, decoder: &mut Decoder) {
+        if self.percent.is_some() && self.fraction.is_some() {
+            refuse(node, "fraction", "doesn't go with `percent`", decoder);
+        }
+        if self
+            .percent
+            .is_some_and(|percent| !(0..=100).contains(&percent))
+        {
+            refuse(node, "percent", "isn't within 0 to 100", decoder);
+        }
+    }
+}
+
+impl Fraction {
+    fn check(&self, node: &Node, decoder: &mut Decoder) {
+        if self.denominator < 1 {
+            refuse(node, "denominator", "must be at least 1", decoder);
+        } else if !(0..=self.denominator).contains(&self.numerator) {
+            refuse(
+                node,
+                "numerator",
+                "isn't within 0 and the denominator",
+                decoder,
+            );
+        }
+    }
+}
+
+impl HTTPRequestRedirectFilter {
+    fn check(&self, node: &Node, decoder: &mut Decoder) {
+        if !matches!(self.status_code, 301 | 302 | 303 | 307 | 308) {
+            let why = format!("{} isn't one of 301, 302, 303, 307, 308", self.status_code);
+            refuse(node, "statusCode", &why, decoder);
+        }
+    }
+}
+
+impl HTTPPathModifier {
+    fn check(&self, node: &Node, decoder: &mut Decoder) {
+        let fields = [
+            (
+                HTTPPathModifierType::ReplaceFullPath,
+                "replaceFullPath",
+                &self.replace_full_path,
+            ),
+            (
+                HTTPPathModifierType::ReplacePrefixMatch,
+                "replacePrefixMatch",
+                &self.replace_prefix_match,
+            ),
+        ];
+        for (kind, field, value) in fields {
+            match (self.kind == kind, value.is_some()) {
+                (true, false) => {
+                    let why = format!("with type {} it is needed", kind.as_str());
+                    refuse(node, field, &why, decoder);
+                }
+                (false, true) => {
+                    let why = format!("doesn't go with type {}", self.kind.as_str());
+                    refuse(node, field, &why, decoder);
+                }
+                _ => {}
+            }
+        }
     }
 }

@@ -1,7 +1,8 @@
 use super::{
-    GATEWAY_GROUP, Hostname, LabelSelector, Object, ObjectReference, PortNumber,
-    SecretObjectReference, SectionName, choice, object,
+    FromNamespaces, LabelSelector, Listener, Object, ObjectReference, PortNumber,
+    SecretObjectReference, check_unique, choice, object, refuse, rule,
 };
+use crate::manifest::{Decoder, Node, Value, name};
 use std::collections::BTreeMap;
 
 /// Listeners, and who may attach routes to them.
@@ -9,11 +10,11 @@ pub type Gateway = Object<GatewaySpec>;
 
 object! {
     /// `Gateway.spec`.
-    pub closed GatewaySpec {
+    pub closed GatewaySpec checked by GatewaySpec::check {
         /// The GatewayClass's name.
-        "gatewayClassName" => gateway_class_name: String,
+        "gatewayClassName" => gateway_class_name: String where rule::object_name,
         /// The listeners; names are unique.
-        "listeners" => listeners: Vec<Listener> [0..=64],
+        "listeners" => listeners: Vec<Listener> [1..=64],
         /// Addresses that are asked for.
         "addresses" => addresses: Vec<GatewaySpecAddress> [0..=16],
         /// Labels and annotations for what stands for the Gateway in a cluster.
@@ -23,122 +24,108 @@ object! {
         /// TLS for all of the Gateway's listeners and backends.
         "tls" => tls: Option<GatewayTLSConfig>,
         /// Whether routes without a parent attach here (experimental).
-        "defaultScope" => default_scope: Option<String>,
-    }
-}
-
-object! {
-    /// One logical endpoint.
-    pub closed Listener {
-        /// Unique within the Gateway.
-        "name" => name: SectionName,
-        /// The hostname that is served; any when absent.
-        "hostname" => hostname: Option<Hostname>,
-        /// The port.
-        "port" => port: PortNumber,
-        /// `HTTP`, `HTTPS`, `TLS`, `TCP`, `UDP` or a name with a domain.
-        "protocol" => protocol: String,
-        /// TLS; required for HTTPS and TLS.
-        "tls" => tls: Option<ListenerTLSConfig>,
-        /// Which routes may attach; HTTPRoutes and the like of the same namespace when absent.
-        "allowedRoutes" => allowed_routes: Option<AllowedRoutes>,
-    }
-}
-
-object! {
-    /// How a listener speaks TLS.
-    pub closed ListenerTLSConfig {
-        /// Terminate here, or pass through.
-        "mode" => mode: TLSModeType = TLSModeType::Terminate,
-        /// Certificates with their keys.
-        "certificateRefs" => certificate_refs: Vec<SecretObjectReference> [0..=64],
-        /// Options of implementations; we have none.
-        "options" => options: BTreeMap<String, String>,
+        "defaultScope" => default_scope: Option<GatewayDefaultScope>,
     }
 }
 
 choice! {
-    /// Who ends a TLS session.
-    pub TLSModeType {
-        /// The Gateway.
-        Terminate,
-        /// The backend.
-        Passthrough,
-    }
-}
-
-object! {
-    /// Which routes may attach to a listener.
-    pub closed AllowedRoutes {
-        /// From which namespaces.
-        "namespaces" => namespaces: RouteNamespaces = RouteNamespaces::default(),
-        /// Of which kinds; those of the protocol when empty.
-        "kinds" => kinds: Vec<RouteGroupKind> [0..=8],
-    }
-}
-
-object! {
-    /// From which namespaces routes may attach.
-    pub closed RouteNamespaces {
-        /// How namespaces are chosen.
-        "from" => from: FromNamespaces = FromNamespaces::Same,
-        /// The labels asked for, with `Selector`.
-        "selector" => selector: Option<LabelSelector>,
-    }
-}
-
-impl Default for RouteNamespaces {
-    fn default() -> Self {
-        RouteNamespaces {
-            from: FromNamespaces::Same,
-            selector: None,
-        }
-    }
-}
-
-choice! {
-    /// How namespaces are chosen.
-    pub FromNamespaces {
-        /// Every namespace.
+    /// Which routes without a parent attach to a Gateway.
+    pub GatewayDefaultScope {
+        /// Those that ask for it.
         All,
-        /// Those whose labels match the selector.
-        Selector,
-        /// The Gateway's own.
-        Same,
         /// None.
         None,
     }
 }
 
-object! {
-    /// A kind of route.
-    pub closed RouteGroupKind {
-        /// Its API group.
-        "group" => group: String = GATEWAY_GROUP.to_owned(),
-        /// Its kind.
-        "kind" => kind: String,
+impl GatewaySpec {
+    fn check(&self, node: &Node, decoder: &mut Decoder) {
+        let names = self.listeners.iter().map(|listener| Some(&listener.name));
+        let what = "listeners of a Gateway must have different names";
+        check_unique(node, "listeners", names, what, decoder);
+        let ends = self
+            .listeners
+            .iter()
+            .map(|listener| Some((listener.port, &listener.protocol, &listener.hostname)));
+        let what = "listeners of a Gateway must differ in port, protocol or hostname";
+        check_unique(node, "listeners", ends, what, decoder);
+        let values = self.addresses.iter().map(GatewaySpecAddress::identity);
+        check_unique(
+            node,
+            "addresses",
+            values,
+            "the address stands twice",
+            decoder,
+        );
     }
 }
 
 object! {
     /// An address that is asked for.
-    pub closed GatewaySpecAddress {
+    pub closed GatewaySpecAddress checked by GatewaySpecAddress::check {
         /// `IPAddress`, `Hostname`, `NamedAddress` or a name with a domain.
-        "type" => kind: String = "IPAddress".to_owned(),
+        "type" => kind: String where rule::address_type = "IPAddress".to_owned(),
         /// The address; empty asks for one out of the pool.
-        "value" => value: String = String::new(),
+        "value" => value: String [0..=253] = String::new(),
+    }
+}
+
+impl GatewaySpecAddress {
+    /// Addresses of these types must differ; others may mean anything.
+    fn identity(&self) -> Option<(&str, &str)> {
+        let compared = matches!(&*self.kind, "IPAddress" | "Hostname") && !self.value.is_empty();
+        compared.then_some((&self.kind, &self.value))
+    }
+
+    fn check(&self, node: &Node, decoder: &mut Decoder) {
+        if self.value.is_empty() {
+            return;
+        }
+        match &*self.kind {
+            "IPAddress" if self.value.parse::<std::net::IpAddr>().is_err() => {
+                let why = format!("`{}` isn't an IP address", self.value);
+                refuse(node, "value", &why, decoder);
+            }
+            "Hostname" => {
+                let host = self.value.strip_prefix("*.").unwrap_or(&self.value);
+                if let Err(why) = name::subdomain(host) {
+                    refuse(node, "value", &why, decoder);
+                }
+            }
+            _ => {}
+        }
     }
 }
 
 object! {
     /// What stands for a Gateway in a cluster.
-    pub closed GatewayInfrastructure {
+    pub closed GatewayInfrastructure checked by GatewayInfrastructure::check {
         /// Labels.
-        "labels" => labels: BTreeMap<String, String>,
+        "labels" => labels: BTreeMap<String, String> where rule::label_value [0..=8],
         /// Annotations.
-        "annotations" => annotations: BTreeMap<String, String>,
+        "annotations" => annotations: BTreeMap<String, String> [0..=16],
         /// Parameters in another object; none is supported.
         "parametersRef" => parameters_ref: Option<super::LocalObjectReference>,
+    }
+}
+
+impl GatewayInfrastructure {
+    fn check(&self, node: &Node, decoder: &mut Decoder) {
+        for field in ["labels", "annotations"] {
+            let Some((field, Value::Mapping(entries))) =
+                node.entry(field).map(|(key, value)| (key, &value.value))
+            else {
+                continue;
+            };
+            for (key, _) in entries {
+                if let Err(why) = name::label_key(&key.name) {
+                    let pointer = decoder.pointer().key(field.name.clone());
+                    let message = format!("`{pointer}`: {why}");
+                    let code = crate::diagnostic::Code::InvalidValue;
+                    decoder.report(code, &key.span, message);
+                }
+            }
+        }
     }
 }
 
@@ -180,11 +167,18 @@ object! {
 
 object! {
     /// TLS towards clients.
-    pub closed FrontendTLSConfig {
+    pub closed FrontendTLSConfig checked by FrontendTLSConfig::check {
         /// For every port that isn't named.
         "default" => default: TLSConfig,
         /// For single ports.
         "perPort" => per_port: Vec<TLSPortConfig> [0..=64],
+    }
+}
+
+impl FrontendTLSConfig {
+    fn check(&self, node: &Node, decoder: &mut Decoder) {
+        let ports = self.per_port.iter().map(|port| Some(port.port));
+        check_unique(node, "perPort", ports, "the port stands twice", decoder);
     }
 }
 
@@ -210,7 +204,7 @@ object! {
     /// How client certificates are checked.
     pub closed FrontendTLSValidation {
         /// Who may have signed them.
-        "caCertificateRefs" => ca_certificate_refs: Vec<ObjectReference> [1..=8],
+        "caCertificateRefs" => ca_certificate_refs: Vec<ObjectReference> [1..=16],
         /// What happens to a client without a valid one.
         "mode" => mode: FrontendValidationModeType = FrontendValidationModeType::AllowValidOnly,
     }

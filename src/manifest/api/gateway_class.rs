@@ -1,4 +1,4 @@
-use super::{GatewayController, Object, object};
+use super::{GatewayController, Object, object, rule};
 
 /// Who serves the Gateways that name it.
 pub type GatewayClass = Object<GatewayClassSpec>;
@@ -11,7 +11,7 @@ object! {
         /// Parameters in another object; none is supported.
         "parametersRef" => parameters_ref: Option<ParametersReference>,
         /// Words for people, at most 64 characters.
-        "description" => description: Option<String>,
+        "description" => description: Option<String> [0..=64],
     }
 }
 
@@ -19,12 +19,12 @@ object! {
     /// An object with parameters for a class.
     pub closed ParametersReference {
         /// The API group.
-        "group" => group: String,
+        "group" => group: String where rule::group,
         /// The kind.
-        "kind" => kind: String,
+        "kind" => kind: String where rule::kind,
         /// The name.
-        "name" => name: String,
+        "name" => name: String where rule::object_name,
         /// The namespace; absent for cluster-scoped kinds.
-        "namespace" => namespace: Option<String>,
+        "namespace" => namespace: Option<String> where rule::namespace,
     }
 }

@@ -1,6 +1,7 @@
 use super::{
-    BackendObjectReference, HTTPRouteFilter, HeaderName, Hostname, Object, ParentReference,
-    PortNumber, SectionName, choice, object,
+    BackendObjectReference, HTTPPathModifierType, HTTPRouteFilter, HTTPRouteMatch, HTTPRouteRetry,
+    HTTPRouteTimeouts, Hostname, Object, ParentReference, PathMatchType, PortNumber, SectionName,
+    SessionPersistence, check_unique, choice, filter, object, refuse, rule,
 };
 use crate::manifest::{Decode, Decoder, Node};
 
@@ -9,22 +10,52 @@ pub type HTTPRoute = Object<HTTPRouteSpec>;
 
 object! {
     /// `HTTPRoute.spec`.
-    pub closed HTTPRouteSpec {
+    pub closed HTTPRouteSpec checked by HTTPRouteSpec::check {
         /// The Gateways it attaches to.
         "parentRefs" => parent_refs: Vec<ParentReference> [0..=32],
         /// Whether it attaches to default Gateways (experimental).
-        "useDefaultGateways" => use_default_gateways: Option<String>,
+        "useDefaultGateways" => use_default_gateways: Option<UseDefaultGateways>,
         /// The hostnames it is for; any when empty.
         "hostnames" => hostnames: Vec<Hostname> [0..=16],
         /// The rules; one that matches everything when absent.
-        "rules" => rules: Vec<HTTPRouteRule> [0..=16] = vec![HTTPRouteRule::default()],
+        "rules" => rules: Vec<HTTPRouteRule> [1..=16] = vec![HTTPRouteRule::default()],
+    }
+}
+
+choice! {
+    /// Which default Gateways a route attaches to.
+    pub UseDefaultGateways {
+        /// All.
+        All,
+        /// None.
+        None,
+    }
+}
+
+impl HTTPRouteSpec {
+    fn check(&self, node: &Node, decoder: &mut Decoder) {
+        ParentReference::check_list(&self.parent_refs, node, decoder);
+        let names = self.rules.iter().map(|rule| rule.name.as_ref());
+        let what = "rules of a route must have different names";
+        check_unique(node, "rules", names, what, decoder);
+        // A rule without matches has one.
+        let matches: usize = self
+            .rules
+            .iter()
+            .map(|rule| rule.matches.len().max(1))
+            .sum();
+        if matches > 128 {
+            let why =
+                format!("a route has at most 128 matches in all its rules, this one has {matches}");
+            refuse(node, "rules", &why, decoder);
+        }
     }
 }
 
 object! {
     /// Matches, and what happens to a request that one of them takes.
     #[derive(Default)]
-    pub closed HTTPRouteRule {
+    pub closed HTTPRouteRule checked by HTTPRouteRule::check {
         /// A name, unique within the route.
         "name" => name: Option<SectionName>,
         /// The matches, of which one must take the request; everything when empty.
@@ -42,108 +73,48 @@ object! {
     }
 }
 
-object! {
-    /// What a request must look like; all parts must hold.
-    #[derive(Default)]
-    pub closed HTTPRouteMatch {
-        /// The path.
-        "path" => path: HTTPPathMatch = HTTPPathMatch::default(),
-        /// Headers, which must all match.
-        "headers" => headers: Vec<HTTPHeaderMatch> [0..=16],
-        /// Query parameters, which must all match.
-        "queryParams" => query_params: Vec<HTTPQueryParamMatch> [0..=16],
-        /// The method.
-        "method" => method: Option<HTTPMethod>,
+impl HTTPRouteRule {
+    fn check(&self, node: &Node, decoder: &mut Decoder) {
+        filter::check_list(&self.filters, node, decoder);
+        let redirect = self
+            .filters
+            .iter()
+            .any(|filter| filter.request_redirect.is_some());
+        if redirect && !self.backend_refs.is_empty() {
+            let why = "a rule that redirects has no backends";
+            refuse(node, "backendRefs", why, decoder);
+        }
+        let of_backends = self
+            .backend_refs
+            .iter()
+            .flat_map(|backend| &backend.filters);
+        let mut filters = self.filters.iter().chain(of_backends);
+        if filters.any(replaces_prefix) && !self.has_one_prefix() {
+            let why = "with `replacePrefixMatch` a rule has exactly one match, of type PathPrefix";
+            refuse(node, "matches", why, decoder);
+        }
     }
-}
 
-object! {
-    /// What the path must look like.
-    pub closed HTTPPathMatch {
-        /// How it is compared.
-        "type" => kind: PathMatchType = PathMatchType::PathPrefix,
-        /// With what; at most 1024 characters.
-        "value" => value: String = "/".to_owned(),
-    }
-}
-
-impl Default for HTTPPathMatch {
-    fn default() -> Self {
-        HTTPPathMatch {
-            kind: PathMatchType::PathPrefix,
-            value: "/".to_owned(),
+    fn has_one_prefix(&self) -> bool {
+        match self.matches.as_slice() {
+            [] => true,
+            [only] => only.path.kind == PathMatchType::PathPrefix,
+            _ => false,
         }
     }
 }
 
-choice! {
-    /// How a path is compared.
-    pub PathMatchType {
-        /// Equal, letter by letter.
-        Exact,
-        /// By whole segments from the start.
-        PathPrefix,
-        /// By a regular expression that must match all of it.
-        RegularExpression,
-    }
-}
-
-object! {
-    /// What a header must look like.
-    pub closed HTTPHeaderMatch {
-        /// How it is compared.
-        "type" => kind: ValueMatchType = ValueMatchType::Exact,
-        /// The header's name, without regard to case.
-        "name" => name: HeaderName,
-        /// With what; 1 to 4096 characters.
-        "value" => value: String,
-    }
-}
-
-object! {
-    /// What a query parameter must look like.
-    pub closed HTTPQueryParamMatch {
-        /// How it is compared.
-        "type" => kind: ValueMatchType = ValueMatchType::Exact,
-        /// The parameter's name, case counts.
-        "name" => name: HeaderName,
-        /// With what; 1 to 1024 characters.
-        "value" => value: String,
-    }
-}
-
-choice! {
-    /// How a header or a query parameter is compared.
-    pub ValueMatchType {
-        /// Equal.
-        Exact,
-        /// By a regular expression that must match all of it.
-        RegularExpression,
-    }
-}
-
-choice! {
-    /// A request's method.
-    pub HTTPMethod {
-        /// GET
-        Get = "GET",
-        /// HEAD
-        Head = "HEAD",
-        /// POST
-        Post = "POST",
-        /// PUT
-        Put = "PUT",
-        /// DELETE
-        Delete = "DELETE",
-        /// CONNECT
-        Connect = "CONNECT",
-        /// OPTIONS
-        Options = "OPTIONS",
-        /// TRACE
-        Trace = "TRACE",
-        /// PATCH
-        Patch = "PATCH",
-    }
+fn replaces_prefix(filter: &HTTPRouteFilter) -> bool {
+    let redirect = filter
+        .request_redirect
+        .as_ref()
+        .and_then(|redirect| redirect.path.as_ref());
+    let rewrite = filter
+        .url_rewrite
+        .as_ref()
+        .and_then(|rewrite| rewrite.path.as_ref());
+    let mut paths = redirect.into_iter().chain(rewrite);
+    paths.any(|path| path.kind == HTTPPathModifierType::ReplacePrefixMatch)
 }
 
 /// A backend of a rule, with its share of the traffic and filters of its own.
@@ -159,21 +130,36 @@ pub struct HTTPBackendRef {
 
 object! {
     /// The fields of [`HTTPBackendRef`] as they stand in YAML, where the reference is inline.
-    pub closed HTTPBackendRefFields {
+    pub closed HTTPBackendRefFields checked by HTTPBackendRefFields::check {
         /// See [`BackendObjectReference`].
-        "group" => group: String = String::new(),
+        "group" => group: String where rule::group = String::new(),
         /// See [`BackendObjectReference`].
-        "kind" => kind: String = "Service".to_owned(),
+        "kind" => kind: String where rule::kind = "Service".to_owned(),
         /// See [`BackendObjectReference`].
-        "name" => name: String,
+        "name" => name: String where rule::object_name,
         /// See [`BackendObjectReference`].
-        "namespace" => namespace: Option<String>,
+        "namespace" => namespace: Option<String> where rule::namespace,
         /// See [`BackendObjectReference`].
         "port" => port: Option<PortNumber>,
         /// 0 to 1,000,000.
         "weight" => weight: Weight = Weight(1),
         /// See [`HTTPBackendRef`].
         "filters" => filters: Vec<HTTPRouteFilter> [0..=16],
+    }
+}
+
+impl HTTPBackendRefFields {
+    fn check(&self, node: &Node, decoder: &mut Decoder) {
+        // The rule of BackendObjectReference, which is inline here.
+        if self.group.is_empty() && self.kind == "Service" && self.port.is_none() {
+            refuse(
+                node,
+                "port",
+                "a reference to a Service needs a port",
+                decoder,
+            );
+        }
+        filter::check_list(&self.filters, node, decoder);
     }
 }
 
@@ -208,105 +194,5 @@ impl Decode for Weight {
                 None
             }
         }
-    }
-}
-
-object! {
-    /// Time limits of a rule.
-    pub closed HTTPRouteTimeouts {
-        /// For the whole of a request, as a GEP-2257 duration.
-        "request" => request: Option<Duration>,
-        /// For one try at a backend.
-        "backendRequest" => backend_request: Option<Duration>,
-    }
-}
-
-/// A duration as GEP-2257 writes it: `1h30m`, `10s`, `500ms`; at most four parts of at most five digits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Duration(pub std::time::Duration);
-
-impl Duration {
-    /// Reads `text`.
-    ///
-    /// # Errors
-    /// Says what the text should look like.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        let wrong =
-            || format!("`{text}` isn't a duration like `1h30m`, `10s` or `500ms` (GEP-2257)");
-        let mut total = std::time::Duration::ZERO;
-        let mut rest = text;
-        let mut parts = 0;
-        while !rest.is_empty() {
-            let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
-            let (number, tail) = rest.split_at(digits);
-            let unit = tail.bytes().take_while(u8::is_ascii_alphabetic).count();
-            let (unit, tail) = tail.split_at(unit);
-            parts += 1;
-            if !(1..=5).contains(&digits) || parts > 4 {
-                return Err(wrong());
-            }
-            let number: u64 = number.parse().map_err(|_| wrong())?;
-            total += match unit {
-                "h" => std::time::Duration::from_secs(number * 3600),
-                "m" => std::time::Duration::from_secs(number * 60),
-                "s" => std::time::Duration::from_secs(number),
-                "ms" => std::time::Duration::from_millis(number),
-                _ => return Err(wrong()),
-            };
-            rest = tail;
-        }
-        if parts == 0 {
-            return Err(wrong());
-        }
-        Ok(Duration(total))
-    }
-}
-
-impl Decode for Duration {
-    fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
-        let text = String::decode(node, decoder)?;
-        match Duration::parse(&text) {
-            Ok(duration) => Some(duration),
-            Err(why) => {
-                decoder.invalid(node, why);
-                None
-            }
-        }
-    }
-}
-
-object! {
-    /// When a request is tried again.
-    pub closed HTTPRouteRetry {
-        /// At these statuses, 400 to 599.
-        "codes" => codes: Vec<i32>,
-        /// How often.
-        "attempts" => attempts: Option<i32>,
-        /// After what time at least.
-        "backoff" => backoff: Option<Duration>,
-    }
-}
-
-object! {
-    /// Whether a client keeps its backend.
-    pub closed SessionPersistence {
-        /// The session's name.
-        "sessionName" => session_name: Option<String>,
-        /// When a session ends at last.
-        "absoluteTimeout" => absolute_timeout: Option<Duration>,
-        /// When an unused session ends.
-        "idleTimeout" => idle_timeout: Option<Duration>,
-        /// By cookie or by header.
-        "type" => kind: Option<String>,
-        /// About the cookie.
-        "cookieConfig" => cookie_config: Option<CookieConfig>,
-    }
-}
-
-object! {
-    /// About a session's cookie.
-    pub closed CookieConfig {
-        /// `Permanent` or `Session`.
-        "lifetimeType" => lifetime_type: Option<String>,
     }
 }

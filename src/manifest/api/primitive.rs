@@ -1,6 +1,7 @@
 //! Strings and numbers with rules of their own: once parsed, the type is the proof.
 
-use crate::manifest::{Decode, Decoder, Node};
+use super::rule;
+use crate::manifest::{Decode, Decoder, Node, name};
 use std::fmt;
 use std::num::NonZeroU16;
 
@@ -67,7 +68,7 @@ parsed_string! {
 
 parsed_string! {
     /// The name of a listener or a rule: a DNS subdomain. Source: `SectionName` of the API.
-    SectionName, |text| check_subdomain(text)
+    SectionName, name::subdomain
 }
 
 parsed_string! {
@@ -86,10 +87,7 @@ parsed_string! {
 
 parsed_string! {
     /// `domain/path`: who reconciles a GatewayClass. Source: `GatewayController` of the API.
-    GatewayController, |text| match text.split_once('/') {
-        Some((domain, path)) if !path.is_empty() && text.len() <= 253 => check_subdomain(domain),
-        _ => Err(format!("`{text}` isn't of the form `domain/path`")),
-    }
+    GatewayController, rule::domain_path
 }
 
 fn check_hostname(name: &str, whole: &str) -> Result<(), String> {
@@ -98,29 +96,13 @@ fn check_hostname(name: &str, whole: &str) -> Result<(), String> {
             "`{whole}` is an IP address; hostnames are DNS names"
         ));
     }
-    check_subdomain(name).map_err(|why| why.replace(&format!("`{name}`"), &format!("`{whole}`")))
-}
-
-/// RFC 1123 subdomain, as Kubernetes checks names.
-fn check_subdomain(name: &str) -> Result<(), String> {
-    let label = |label: &str| {
-        let edge = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
-        let bytes = label.as_bytes();
-        edge(bytes.first())
-            && edge(bytes.last())
-            && bytes
-                .iter()
-                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || *b == b'-')
-    };
-    if name.len() > 253 {
-        return Err(format!("`{name}` has more than 253 characters"));
+    let fits = whole.len() <= 253 && name::subdomain(name).is_ok();
+    match fits {
+        true => Ok(()),
+        false => Err(format!(
+            "`{whole}` isn't a hostname: a lower-case DNS name of at most 253 characters"
+        )),
     }
-    if name.split('.').all(label) {
-        return Ok(());
-    }
-    Err(format!(
-        "`{name}` isn't a lower-case DNS name (letters, digits, `-` and `.`)"
-    ))
 }
 
 /// A port, 1 to 65535.

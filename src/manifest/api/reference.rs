@@ -1,4 +1,6 @@
-use super::{PortNumber, SectionName, object};
+use super::{PortNumber, SectionName, check_unique, object, refuse, rule};
+use crate::manifest::{Decoder, Node};
+use std::collections::BTreeMap;
 
 /// The API group of Gateway, HTTPRoute and their kin.
 pub const GATEWAY_GROUP: &str = "gateway.networking.k8s.io";
@@ -7,13 +9,13 @@ object! {
     /// What a route attaches to: by default a Gateway.
     pub closed ParentReference {
         /// The parent's API group.
-        "group" => group: String = GATEWAY_GROUP.to_owned(),
+        "group" => group: String where rule::group = GATEWAY_GROUP.to_owned(),
         /// The parent's kind.
-        "kind" => kind: String = "Gateway".to_owned(),
+        "kind" => kind: String where rule::kind = "Gateway".to_owned(),
         /// The parent's namespace; the route's own when absent.
-        "namespace" => namespace: Option<String>,
+        "namespace" => namespace: Option<String> where rule::namespace,
         /// The parent's name.
-        "name" => name: String,
+        "name" => name: String where rule::object_name,
         /// One of the parent's listeners, by name; all of them when absent.
         "sectionName" => section_name: Option<SectionName>,
         /// The listeners on this port only.
@@ -21,31 +23,61 @@ object! {
     }
 }
 
+impl ParentReference {
+    /// References to one parent must tell its listeners apart, all in the same way.
+    pub(super) fn check_list(references: &[ParentReference], node: &Node, decoder: &mut Decoder) {
+        let whole = |parent: &ParentReference| {
+            let ParentReference {
+                group, kind, name, ..
+            } = parent;
+            (
+                group.clone(),
+                kind.clone(),
+                parent.namespace.clone(),
+                name.clone(),
+            )
+        };
+        let all = references
+            .iter()
+            .map(|parent| Some((whole(parent), parent.section_name.clone(), parent.port)));
+        let what = "the parent stands twice, with the same `sectionName` and `port`";
+        check_unique(node, "parentRefs", all, what, decoder);
+        let mut ways = BTreeMap::new();
+        for parent in references {
+            let way = (parent.section_name.is_some(), parent.port.is_some());
+            if *ways.entry(whole(parent)).or_insert(way) != way {
+                let why = "references to the same parent must all have a `sectionName` or none, and all a `port` or none";
+                return refuse(node, "parentRefs", why, decoder);
+            }
+        }
+    }
+}
+
 object! {
     /// A Secret, or something else that holds a certificate and its key.
     pub closed SecretObjectReference {
         /// The API group; empty is the core group.
-        "group" => group: String = String::new(),
+        "group" => group: String where rule::group = String::new(),
         /// The kind.
-        "kind" => kind: String = "Secret".to_owned(),
+        "kind" => kind: String where rule::kind = "Secret".to_owned(),
         /// The name.
-        "name" => name: String,
+        "name" => name: String where rule::object_name,
         /// The namespace; that of the object which refers when absent.
-        "namespace" => namespace: Option<String>,
+        "namespace" => namespace: Option<String> where rule::namespace,
     }
 }
 
 object! {
     /// A backend: by default a Service and one of its ports.
-    pub closed BackendObjectReference {
+    pub closed BackendObjectReference checked by BackendObjectReference::check {
         /// The API group; empty is the core group.
-        "group" => group: String = String::new(),
+        "group" => group: String where rule::group = String::new(),
         /// The kind.
-        "kind" => kind: String = "Service".to_owned(),
+        "kind" => kind: String where rule::kind = "Service".to_owned(),
         /// The name.
-        "name" => name: String,
+        "name" => name: String where rule::object_name,
         /// The namespace; the route's own when absent.
-        "namespace" => namespace: Option<String>,
+        "namespace" => namespace: Option<String> where rule::namespace,
         /// The port; a Service needs one.
         "port" => port: Option<PortNumber>,
     }
@@ -55,11 +87,11 @@ object! {
     /// An object of the same namespace.
     pub closed LocalObjectReference {
         /// The API group; empty is the core group.
-        "group" => group: String,
+        "group" => group: String where rule::group,
         /// The kind.
-        "kind" => kind: String,
+        "kind" => kind: String where rule::kind,
         /// The name.
-        "name" => name: String,
+        "name" => name: String where rule::object_name,
     }
 }
 
@@ -67,12 +99,26 @@ object! {
     /// An object of any kind.
     pub closed ObjectReference {
         /// The API group; empty is the core group.
-        "group" => group: String,
+        "group" => group: String where rule::group,
         /// The kind.
-        "kind" => kind: String,
+        "kind" => kind: String where rule::kind,
         /// The name.
-        "name" => name: String,
+        "name" => name: String where rule::object_name,
         /// The namespace; that of the object which refers when absent.
-        "namespace" => namespace: Option<String>,
+        "namespace" => namespace: Option<String> where rule::namespace,
+    }
+}
+
+impl BackendObjectReference {
+    /// A Service is nothing without a port.
+    pub(super) fn check(&self, node: &Node, decoder: &mut Decoder) {
+        if self.group.is_empty() && self.kind == "Service" && self.port.is_none() {
+            refuse(
+                node,
+                "port",
+                "a reference to a Service needs a port",
+                decoder,
+            );
+        }
     }
 }

@@ -1,4 +1,4 @@
-use super::{Object, object};
+use super::{Object, object, rule};
 
 /// Leave to refer to objects of this namespace from other ones.
 pub type ReferenceGrant = Object<ReferenceGrantSpec>;
@@ -17,11 +17,11 @@ object! {
     /// Objects that may refer.
     pub closed ReferenceGrantFrom {
         /// Their API group.
-        "group" => group: String,
+        "group" => group: String where rule::group,
         /// Their kind.
-        "kind" => kind: String,
+        "kind" => kind: String where rule::kind,
         /// Their namespace.
-        "namespace" => namespace: String,
+        "namespace" => namespace: String where rule::namespace,
     }
 }
 
@@ -29,10 +29,10 @@ object! {
     /// Objects of the grant's namespace that may be referred to.
     pub closed ReferenceGrantTo {
         /// Their API group; empty is the core group.
-        "group" => group: String,
+        "group" => group: String where rule::group,
         /// Their kind.
-        "kind" => kind: String,
+        "kind" => kind: String where rule::kind,
         /// The name of the one object; all of the kind when absent.
-        "name" => name: Option<String>,
+        "name" => name: Option<String> where rule::object_name,
     }
 }

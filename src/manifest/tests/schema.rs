@@ -1,0 +1,182 @@
+//! Objects that an API server would refuse.
+
+use super::*;
+
+#[test]
+fn every_problem_of_an_object_is_found_in_one_pass() {
+    let text = "\
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata:
+  name: My_Gateway
+  labels: {version: 1}
+spec:
+  gatewayclassname: x
+  listeners:
+  - name: http
+    port: eighty
+    protocol: HTTP
+    allowedRoutes:
+      namespaces: {from: all}
+  - name: https
+    port: 70000
+    protocol: HTTPS
+    hostname: Example.com
+    tls:
+      mode: Terminate
+      certificateRefs: []
+  - hostname: 10.0.0.1
+    protocol: HTTP
+  addresses: {type: IPAddress}
+";
+    insta::assert_snapshot!(drawn_of(text));
+    assert!(
+        Loader::from_text("f.yaml", text)
+            .resources
+            .gateways
+            .is_empty()
+    );
+}
+
+#[test]
+fn the_rules_of_listeners_are_checked() {
+    let text = "\
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: a}
+spec:
+  gatewayClassName: x
+  addresses:
+  - value: 10.0.0.256
+  - {type: Hostname, value: a.example}
+  - {type: Hostname, value: a.example}
+  - {type: IpAddress}
+  - {type: Hostname, value: A}
+  infrastructure:
+    labels: {-x: 'y', a: b c}
+  listeners:
+  - {name: a, port: 80, protocol: HTTP, tls: {certificateRefs: [{name: x}]}}
+  - {name: b, port: 443, protocol: HTTPS, tls: {mode: Passthrough}}
+  - {name: c, port: 444, protocol: TLS}
+  - {name: d, port: 53, protocol: UDP, hostname: a.example}
+  - {name: a, port: 81, protocol: HTTP}
+  - {name: e, port: 81, protocol: HTTP}
+  - {name: f, port: 82, protocol: HTTP, allowedRoutes: {namespaces: {from: None}, kinds: [{kind: 1x}]}}
+";
+    insta::assert_snapshot!(drawn_of(text));
+}
+
+#[test]
+fn the_rules_of_routes_are_checked() {
+    let spec = "  parentRefs: [{name: gw}, {name: gw, sectionName: a}, {name: other}, {name: other}]
+  hostnames: [\"*.*.example\", UPPER.example]
+  rules:
+  - name: one
+    matches:
+    - path: {value: no-slash}
+    - path: {type: Exact, value: /a//b}
+    - path: {type: RegularExpression, value: \"[\"}
+    - headers: [{name: a b, value: x}, {name: a, value: \"\"}, {name: c, value: x}, {name: c, value: y}]
+      queryParams: [{name: a, value: \"\"}]
+      method: get
+    backendRefs: [{name: a}, {name: b, port: 0}, {name: c, port: 1, weight: -1}, {name: d, kind: Foo, group: a.b}]
+    timeouts: {request: 1s, backendRequest: 2s}
+  - name: one
+    retry: {codes: [200, 500, 500], attempts: 0, backoff: 1}
+    timeouts: {request: 1.5s}
+";
+    insta::assert_snapshot!(drawn_of(&route("r", spec)));
+}
+
+#[test]
+fn the_rules_of_filters_are_checked() {
+    let spec = "  rules:
+  - filters:
+    - type: RequestHeaderModifier
+      requestHeaderModifier:
+        set: [{name: a, value: \"x  y\"}, {name: a, value: b}]
+        remove: [x, x]
+    - type: RequestHeaderModifier
+      requestHeaderModifier: {add: []}
+    - type: RequestRedirect
+      urlRewrite: {path: {type: ReplaceFullPath, replacePrefixMatch: /}}
+    - type: RequestRedirects
+    - type: RequestRedirect
+      requestRedirect: {scheme: ftp, statusCode: 304}
+    - type: RequestMirror
+      requestMirror: {backendRef: {name: x, port: 1}, percent: 101, fraction: {numerator: 2, denominator: 1}}
+    - type: CORS
+      cors: {allowOrigins: ['*', 'https://a.example'], allowMethods: [get], maxAge: 0}
+  - matches: [{path: {type: Exact, value: /a}}]
+    backendRefs: [{name: a, port: 1}]
+    filters:
+    - type: RequestRedirect
+      requestRedirect: {path: {type: ReplacePrefixMatch, replacePrefixMatch: /b}}
+";
+    insta::assert_snapshot!(drawn_of(&route("r", spec)));
+}
+
+#[test]
+fn the_rules_of_the_other_kinds_are_checked() {
+    let text = "\
+apiVersion: gateway.networking.k8s.io/v1
+kind: GatewayClass
+metadata: {name: c}
+spec: {controllerName: nowhere}
+---
+apiVersion: gateway.networking.k8s.io/v1alpha2
+kind: ReferenceGrant
+metadata: {name: g}
+---
+apiVersion: gateway.networking.k8s.io/v1beta1
+kind: ReferenceGrant
+metadata: {name: g}
+spec:
+  from: [{group: A, kind: HTTPRoute, namespace: a}]
+---
+apiVersion: v1
+kind: Service
+metadata: {name: 1st, namespace: a.b}
+spec: {ports: [{port: 80, targetport: 8080}]}
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: s}
+data: {tls.key: \"-----\"}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoutes
+metadata: {name: r}
+---
+apiVersion: v1
+kind: Gateway
+metadata: {name: r}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: r}
+";
+    insta::assert_snapshot!(drawn_of(text));
+}
+
+#[test]
+fn a_refused_object_leaves_the_others_alone() {
+    let text = format!("{GATEWAY}---\n{}---\n{}", service("a", 80), service("b", 0));
+    let loaded = Loader::from_text("f.yaml", text);
+    assert_eq!(names(&loaded), ["Gateway default/gw", "Service default/a"]);
+    assert_eq!(errors(&loaded), 1);
+}
+
+#[test]
+fn of_two_objects_with_one_name_the_first_counts() {
+    let text = format!("{}---\n{}", service("a", 80), service("a", 81));
+    let loaded = Loader::from_text("f.yaml", text);
+    insta::assert_snapshot!(drawn(&loaded));
+    let service = loaded
+        .resources
+        .services
+        .values()
+        .next()
+        .expect("one service");
+    assert_eq!(service.spec.ports[0].port.get(), 80);
+}
