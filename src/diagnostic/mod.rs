@@ -12,6 +12,8 @@ mod locate;
 mod place;
 mod render;
 mod secret;
+#[cfg(test)]
+mod tests;
 
 pub use code::Code;
 pub use format::{github_annotation, sort, summary_line};

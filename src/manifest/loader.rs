@@ -10,7 +10,7 @@ use super::parse::{self, Tree};
 use super::read::{self, Fingerprint, Fingerprints, Text};
 use super::split::split;
 use crate::diagnostic::{Code, Diagnostic, Document, Place, ResourceId, Severity, Source};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -19,7 +19,8 @@ use std::time::{Duration, SystemTime};
 #[derive(Debug, Default)]
 pub struct Loader {
     roots: Vec<PathBuf>,
-    files: BTreeMap<PathBuf, FileState>,
+    /// In the order of their paths.
+    files: Vec<(PathBuf, FileState)>,
     seen: Option<Fingerprints>,
 }
 
@@ -65,60 +66,38 @@ impl Loader {
     /// Looks at the folders, reads what has changed, and gives all that is in force.
     pub fn load(&mut self) -> Loaded {
         let scan = read::scan(&self.roots);
-        let mut before = std::mem::take(&mut self.files);
+        // Both are in the order of paths, so one walk pairs them: comparing paths is what costs here.
+        let mut before = std::mem::take(&mut self.files).into_iter().peekable();
+        let mut gone = Vec::new();
         let mut read = 0;
         for (path, fingerprint) in &scan.files {
-            let old = before.remove(path);
-            if let Some(state) = self.file(path, *fingerprint, old, &mut read) {
-                self.files.insert(path.clone(), state);
+            while let Some(old) = before.next_if(|(old, _)| old < path) {
+                gone.push(old);
+            }
+            let old = before.next_if(|(old, _)| old == path);
+            let (path, old) = match old {
+                Some((path, old)) => (path, Some(old)),
+                None => (path.clone(), None),
+            };
+            if let Some(state) = FileState::current(&path, *fingerprint, old, &mut read) {
+                self.files.push((path, state));
             }
         }
+        gone.extend(before);
         // Of a folder that can't be looked at nobody knows what became of its files.
-        let unknown = |path: &Path| scan.problems.keys().any(|folder| path.starts_with(folder));
-        before.retain(|path, _| unknown(path));
-        self.files.append(&mut before);
+        gone.retain(|(path, _)| scan.problems.keys().any(|folder| path.starts_with(folder)));
+        if !gone.is_empty() {
+            self.files.append(&mut gone);
+            self.files.sort_by(|(a, _), (b, _)| a.cmp(b));
+        }
 
-        let mut loaded = collect(self.files.values());
+        let mut loaded = collect(self.files.iter().map(|(_, state)| state));
         loaded.diagnostics.extend(problems(&scan));
         loaded.files = self.files.len();
         loaded.files_read = read;
         loaded.changed = read > 0 || self.seen.as_ref() != Some(&scan);
         self.seen = Some(scan);
         loaded
-    }
-
-    /// The state of one file, read again if it has to be; nothing if it is gone meanwhile.
-    fn file(
-        &self,
-        path: &Path,
-        fingerprint: Fingerprint,
-        old: Option<FileState>,
-        read: &mut usize,
-    ) -> Option<FileState> {
-        let same = |old: &FileState| old.fingerprint == Some(fingerprint) && !old.unsettled;
-        let old = match old {
-            Some(old) if same(&old) => return Some(old),
-            old => old,
-        };
-        // A clock that stands behind the file's counts as just now.
-        let settled = SystemTime::now().checked_sub(TICK);
-        let mut state = match read::text(path) {
-            Text::Gone => return None,
-            Text::Read(source) => match old {
-                Some(old) if old.has_text(&source) => old,
-                old => {
-                    *read += 1;
-                    FileState::read(source, old, Some(fingerprint))
-                }
-            },
-            Text::Refused(refused) => {
-                *read += 1;
-                FileState::unread(*refused, old, Some(fingerprint))
-            }
-        };
-        state.fingerprint = Some(fingerprint);
-        state.unsettled = settled.is_none_or(|time| fingerprint.touched() > nanoseconds(time));
-        Some(state)
     }
 }
 
@@ -150,6 +129,39 @@ struct FileState {
 }
 
 impl FileState {
+    /// The state of one file, read again if it has to be; nothing if it is gone meanwhile.
+    fn current(
+        path: &Path,
+        fingerprint: Fingerprint,
+        old: Option<FileState>,
+        read: &mut usize,
+    ) -> Option<FileState> {
+        let same = |old: &FileState| old.fingerprint == Some(fingerprint) && !old.unsettled;
+        let old = match old {
+            Some(old) if same(&old) => return Some(old),
+            old => old,
+        };
+        // A clock that stands behind the file's counts as just now.
+        let settled = SystemTime::now().checked_sub(TICK);
+        let mut state = match read::text(path) {
+            Text::Gone => return None,
+            Text::Read(source) => match old {
+                Some(old) if old.has_text(&source) => old,
+                old => {
+                    *read += 1;
+                    FileState::read(source, old, Some(fingerprint))
+                }
+            },
+            Text::Refused(refused) => {
+                *read += 1;
+                FileState::unread(*refused, old, Some(fingerprint))
+            }
+        };
+        state.fingerprint = Some(fingerprint);
+        state.unsettled = settled.is_none_or(|time| fingerprint.touched() > nanoseconds(time));
+        Some(state)
+    }
+
     fn has_text(&self, source: &Source) -> bool {
         self.source
             .as_ref()
