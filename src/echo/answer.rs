@@ -1,0 +1,300 @@
+use super::json::marshal_indent;
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Version, header};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Who answers: what a pod knows of itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Identity {
+    /// Its namespace.
+    pub namespace: String,
+    /// An ingress it belongs to; mostly empty.
+    pub ingress: String,
+    /// A Service it belongs to; mostly empty.
+    pub service: String,
+    /// Its name.
+    pub pod: String,
+}
+
+/// The answer, in the order of `RequestAssertions` of echo-basic.
+#[derive(Serialize)]
+struct Answer<'a> {
+    path: String,
+    host: &'a str,
+    method: &'a str,
+    proto: &'static str,
+    headers: BTreeMap<String, Vec<String>>,
+    #[serde(rename = "httpPort")]
+    http_port: &'a str,
+    #[serde(flatten)]
+    identity: &'a Identity,
+}
+
+/// Answers a request as echo-basic does: `/health` with OK, `/status/NNN` with that status, everything else
+/// with the request.
+pub(super) fn answer(request: &Parts, identity: &Identity, http_port: &str) -> Response<Vec<u8>> {
+    let path = request.uri.path();
+    if path == "/health" {
+        return Response::new(b"OK".to_vec());
+    }
+    if path.starts_with("/status/") {
+        return with_status(path);
+    }
+    let echo = Answer {
+        path: request_target(request),
+        host: host(request),
+        method: request.method.as_str(),
+        proto: proto(request.version),
+        headers: go_headers(&request.headers),
+        http_port,
+        identity,
+    };
+    match marshal_indent(&echo) {
+        Ok(body) => {
+            let mut response = Response::new(body);
+            *response.headers_mut() = asked_headers(&request.headers);
+            let headers = response.headers_mut();
+            headers.insert(
+                header::CONTENT_TYPE,
+                HeaderValue::from_static("application/json"),
+            );
+            headers.insert(
+                header::X_CONTENT_TYPE_OPTIONS,
+                HeaderValue::from_static("nosniff"),
+            );
+            response
+        }
+        Err(error) => {
+            let mut response = Response::new(error.to_string().into_bytes());
+            *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+            response
+        }
+    }
+}
+
+/// How long `?delay=` asks to wait before the answer, written as Go writes durations.
+pub(super) fn asked_delay(request: &Parts) -> Option<Duration> {
+    request
+        .uri
+        .query()?
+        .split('&')
+        .find_map(|pair| pair.strip_prefix("delay="))
+        .and_then(go_duration)
+}
+
+/// `1.5s`, `500ms`, `2m`; one number and one unit are enough here.
+fn go_duration(text: &str) -> Option<Duration> {
+    let (number, seconds) = [
+        ("ms", 1e-3),
+        ("us", 1e-6),
+        ("s", 1.0),
+        ("m", 60.0),
+        ("h", 3600.0),
+    ]
+    .iter()
+    .find_map(|(unit, seconds)| Some((text.strip_suffix(unit)?, *seconds)))?;
+    Duration::try_from_secs_f64(number.parse::<f64>().ok()? * seconds).ok()
+}
+
+/// `/status/418` answers 418; anything else under `/status/` 400.
+fn with_status(path: &str) -> Response<Vec<u8>> {
+    let status = path
+        .strip_prefix("/status/")
+        .filter(|digits| digits.len() == 3)
+        .and_then(|digits| digits.parse::<u16>().ok())
+        .and_then(|code| StatusCode::from_u16(code).ok())
+        .filter(|status| !status.is_informational())
+        .unwrap_or(StatusCode::BAD_REQUEST);
+    let mut response = Response::new(Vec::new());
+    *response.status_mut() = status;
+    response
+}
+
+/// The target as it stood in the request line; the `:path` of HTTP/2.
+fn request_target(request: &Parts) -> String {
+    match request.uri.path_and_query() {
+        Some(target) if request.version == Version::HTTP_2 || request.uri.scheme().is_none() => {
+            target.to_string()
+        }
+        _ => request.uri.to_string(),
+    }
+}
+
+fn host(request: &Parts) -> &str {
+    match request.uri.authority() {
+        Some(authority) => authority.as_str(),
+        None => request
+            .headers
+            .get(header::HOST)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default(),
+    }
+}
+
+/// The names that Go's `Request.Proto` has.
+fn proto(version: Version) -> &'static str {
+    match version {
+        Version::HTTP_09 => "HTTP/0.9",
+        Version::HTTP_10 => "HTTP/1.0",
+        Version::HTTP_2 => "HTTP/2.0",
+        Version::HTTP_3 => "HTTP/3.0",
+        _ => "HTTP/1.1",
+    }
+}
+
+/// The headers as Go keeps them: canonical names, and without those that Go takes out of the map.
+fn go_headers(headers: &HeaderMap) -> BTreeMap<String, Vec<String>> {
+    let taken_out = [header::HOST, header::TRANSFER_ENCODING, header::TRAILER];
+    let mut map: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (name, value) in headers {
+        if !taken_out.contains(name) {
+            let text = String::from_utf8_lossy(value.as_bytes()).into_owned();
+            map.entry(canonical(name)).or_default().push(text);
+        }
+    }
+    map
+}
+
+/// Go's `textproto.CanonicalMIMEHeaderKey`: upper case at the start and after each hyphen.
+fn canonical(name: &HeaderName) -> String {
+    let mut upper = true;
+    name.as_str()
+        .chars()
+        .map(|c| {
+            let shown = if upper { c.to_ascii_uppercase() } else { c };
+            upper = c == '-';
+            shown
+        })
+        .collect()
+}
+
+/// `X-Echo-Set-Header: name:value, name:value` asks for response headers; a repeated name is joined by
+/// commas. What isn't a header is left out.
+fn asked_headers(request: &HeaderMap) -> HeaderMap {
+    let mut joined: Vec<(HeaderName, String)> = Vec::new();
+    let wishes = request.get_all("x-echo-set-header").into_iter();
+    for pair in wishes
+        .filter_map(|v| v.to_str().ok())
+        .flat_map(|v| v.split(','))
+    {
+        let (name, value) = pair.trim().split_once(':').unwrap_or((pair.trim(), ""));
+        let Ok(name) = name.parse::<HeaderName>() else {
+            continue;
+        };
+        match joined.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, values)) => {
+                values.push(',');
+                values.push_str(value.trim());
+            }
+            None => joined.push((name, value.trim().to_owned())),
+        }
+    }
+    joined
+        .into_iter()
+        .filter_map(|(name, value)| Some((name, HeaderValue::from_str(&value).ok()?)))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::Request;
+
+    fn parts(request: http::request::Builder) -> Parts {
+        request.body(()).expect("a request").into_parts().0
+    }
+
+    fn backend() -> Identity {
+        Identity {
+            namespace: "default".to_owned(),
+            pod: "backend-6c5b7d9f4-x2x9q".to_owned(),
+            ..Identity::default()
+        }
+    }
+
+    #[test]
+    fn the_answer_is_byte_for_byte_what_go_writes() {
+        let request = parts(
+            Request::get("/get?a=1&b=2")
+                .header("host", "www.example.com")
+                .header("user-agent", "curl/8.5.0")
+                .header("added-header", "foo")
+                .header("accept", "*/*")
+                .header("accept", "text/html"),
+        );
+        let body = answer(&request, &backend(), "3000").into_body();
+        let expected = r#"{
+ "path": "/get?a=1\u0026b=2",
+ "host": "www.example.com",
+ "method": "GET",
+ "proto": "HTTP/1.1",
+ "headers": {
+  "Accept": [
+   "*/*",
+   "text/html"
+  ],
+  "Added-Header": [
+   "foo"
+  ],
+  "User-Agent": [
+   "curl/8.5.0"
+  ]
+ },
+ "httpPort": "3000",
+ "namespace": "default",
+ "ingress": "",
+ "service": "",
+ "pod": "backend-6c5b7d9f4-x2x9q"
+}"#;
+        assert_eq!(String::from_utf8(body).expect("UTF-8"), expected);
+    }
+
+    #[test]
+    fn http_2_names_the_authority_and_only_the_path() {
+        let request = parts(Request::get("http://www.example.com/get?x").version(Version::HTTP_2));
+        let body = answer(&request, &backend(), "3000").into_body();
+        let json: serde_json::Value = serde_json::from_slice(&body).expect("JSON");
+        assert_eq!(json["path"], "/get?x");
+        assert_eq!(json["host"], "www.example.com");
+        assert_eq!(json["proto"], "HTTP/2.0");
+    }
+
+    #[test]
+    fn status_paths_answer_their_status() {
+        for (path, status) in [
+            ("/status/418", 418),
+            ("/status/42", 400),
+            ("/status/abc", 400),
+        ] {
+            let response = answer(&parts(Request::get(path)), &backend(), "3000");
+            assert_eq!(response.status(), status, "{path}");
+        }
+    }
+
+    #[test]
+    fn asked_response_headers_are_set_and_joined() {
+        let request = parts(
+            Request::get("/").header("X-Echo-Set-Header", "x-one:a, x-two: b,x-one:c, bad name:d"),
+        );
+        let response = answer(&request, &backend(), "3000");
+        assert_eq!(response.headers()["x-one"], "a,c");
+        assert_eq!(response.headers()["x-two"], "b");
+        assert!(!response.headers().contains_key("bad name"));
+    }
+
+    #[test]
+    fn delays_are_read_as_go_writes_them() {
+        for (text, expected) in [("500ms", 500), ("1.5s", 1500), ("1m", 60_000)] {
+            assert_eq!(
+                go_duration(text),
+                Some(Duration::from_millis(expected)),
+                "{text}"
+            );
+        }
+        for text in ["", "s", "-1s", "5", "nans"] {
+            assert_eq!(go_duration(text), None, "{text:?}");
+        }
+    }
+}

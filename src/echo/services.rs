@@ -1,0 +1,116 @@
+use super::{Echo, Identity, pod_name};
+use crate::manifest::api::NamespacedName;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{Ipv4Addr, SocketAddr};
+use tokio::task::AbortHandle;
+
+/// The built-in echo backends of `run --echo`: one for each port of each Service that lacks endpoints, on
+/// loopback ports of the system's choice. Dropping it ends them all.
+#[derive(Debug, Default)]
+pub struct EchoServices {
+    running: BTreeMap<(NamespacedName, u16), Running>,
+}
+
+#[derive(Debug)]
+struct Running {
+    address: SocketAddr,
+    task: AbortHandle,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl EchoServices {
+    /// Starts what is missing of `wanted`, by Service and port with the port to show in answers. One that
+    /// can't be started is logged and left out.
+    pub async fn start(&mut self, wanted: impl Iterator<Item = ((NamespacedName, u16), u16)>) {
+        for (key, shown_port) in wanted {
+            if self.running.contains_key(&key) {
+                continue;
+            }
+            match start(&key.0, shown_port).await {
+                Ok(running) => {
+                    self.running.insert(key, running);
+                }
+                Err(error) => {
+                    tracing::error!(service = %key.0, %error, "can't start a built-in echo backend");
+                }
+            }
+        }
+    }
+
+    /// Ends those that aren't in `wanted`; call it when no snapshot uses them any more.
+    pub fn retain(&mut self, wanted: &BTreeSet<(NamespacedName, u16)>) {
+        self.running.retain(|key, _| wanted.contains(key));
+    }
+
+    /// Where they listen.
+    pub fn addresses(&self) -> impl Iterator<Item = (&(NamespacedName, u16), SocketAddr)> {
+        self.running.iter().map(|(key, echo)| (key, echo.address))
+    }
+}
+
+async fn start(service: &NamespacedName, shown_port: u16) -> std::io::Result<Running> {
+    let identity = Identity {
+        namespace: service.namespace.clone(),
+        pod: pod_name(service),
+        ..Identity::default()
+    };
+    let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let echo = Echo::bind(any_port, identity, Some(shown_port)).await?;
+    let address = echo.local_addr()?;
+    let task = tokio::spawn(echo.serve()).abort_handle();
+    Ok(Running { address, task })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpStream;
+
+    async fn get(address: SocketAddr) -> String {
+        let mut stream = TcpStream::connect(address).await.expect("a connection");
+        stream
+            .write_all(b"GET /get HTTP/1.1\r\nHost: www.example.com\r\nConnection: close\r\n\r\n")
+            .await
+            .expect("a request sent");
+        let mut response = String::new();
+        stream
+            .read_to_string(&mut response)
+            .await
+            .expect("a response");
+        response
+    }
+
+    #[tokio::test]
+    async fn a_wanted_service_answers_until_it_is_no_longer_wanted() {
+        let key = (NamespacedName::new("default", "backend"), 3000);
+        let mut services = EchoServices::default();
+        services.start([(key.clone(), 3000)].into_iter()).await;
+        let (_, address) = services.addresses().next().expect("one echo backend");
+        let response = get(address).await;
+        assert!(response.starts_with("HTTP/1.1 200 OK"), "{response}");
+        let pod = format!("\n \"pod\": \"{}\"\n}}", pod_name(&key.0));
+        assert!(response.ends_with(&pod), "{response}");
+        assert!(response.contains("\"httpPort\": \"3000\""), "{response}");
+
+        services.start([(key.clone(), 3000)].into_iter()).await;
+        let again: Vec<_> = services.addresses().map(|(_, address)| address).collect();
+        assert_eq!(again, [address], "one that runs is kept");
+
+        services.retain(&BTreeSet::new());
+        assert_eq!(services.addresses().count(), 0);
+        let gone = async {
+            while TcpStream::connect(address).await.is_ok() {
+                tokio::task::yield_now().await
+            }
+        };
+        tokio::time::timeout(std::time::Duration::from_secs(5), gone)
+            .await
+            .expect("the port is closed");
+    }
+}
