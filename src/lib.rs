@@ -11,6 +11,7 @@
 pub mod address_pool;
 pub mod dataplane;
 pub mod diagnostic;
+pub mod discover;
 pub mod echo;
 pub mod graph;
 pub mod listen;
