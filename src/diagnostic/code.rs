@@ -69,6 +69,77 @@ codes! {
     IgnoredKind = "GF0303", Info;
     /// A version of a known kind that isn't read.
     UnknownVersion = "GF0304", Error;
+    /// The Gateway names a GatewayClass that isn't in the folder. It is served all the same; with
+    /// `--controller-name` it wouldn't be.
+    UnknownGatewayClass = "GF0401", Info;
+    /// `parametersRef` names an object with parameters; gatefold takes its settings from the command line
+    /// and reads no such object. A GatewayClass still works without them, a Gateway isn't accepted.
+    UnsupportedParameters = "GF0402", Error;
+    /// An address of a type that can't be bound. Only `IPAddress` can.
+    UnsupportedAddress = "GF0403", Error;
+    /// The Gateway asks for an address of its own, and none is left in `--address-pool`, or there is no pool.
+    AddressNotAssigned = "GF0404", Error;
+    /// A listener's protocol that gatefold doesn't speak. The listener isn't served.
+    UnsupportedProtocol = "GF0405", Error;
+    /// Two listeners claim the same traffic: the same address and port with the same hostname, or with
+    /// different protocols. Within one Gateway neither is served; between two the older one is.
+    ListenerConflict = "GF0406", Error;
+    /// `allowedRoutes.kinds` names a kind of route that the listener can't serve.
+    UnsupportedRouteKind = "GF0407", Error;
+    /// A field that isn't supported yet, and without which the object is served.
+    UnsupportedField = "GF0408", Warning;
+    /// A listener's `tls` doesn't fit its protocol. The listener isn't served.
+    InvalidListenerTls = "GF0409", Error;
+    /// Namespaces are chosen by `Selector`, but there is no selector, so none is chosen.
+    MissingSelector = "GF0410", Warning;
+    /// The route names a Gateway that isn't in the folder. It gets no traffic from there, and no status
+    /// either, since a status is written by the Gateway's owner.
+    UnknownParent = "GF0501", Error;
+    /// The route names no parent, so it gets no traffic.
+    NoParent = "GF0502", Warning;
+    /// The route names a parent of a kind other than Gateway.
+    UnsupportedParent = "GF0503", Warning;
+    /// The Gateway has no listener with the `sectionName` and `port` of the parent reference.
+    NoMatchingParent = "GF0504", Error;
+    /// No listener of the Gateway lets the route in: `allowedRoutes` has another namespace or kind.
+    NotAllowedByListeners = "GF0505", Error;
+    /// No hostname of the route meets a hostname of the Gateway's listeners.
+    NoMatchingHostname = "GF0506", Error;
+    /// A filter that gatefold doesn't have yet. The rule answers 500, since a filter must never be left out.
+    UnsupportedFilter = "GF0507", Error;
+    /// A filter that can't work as it is written. The rule answers 500.
+    InvalidFilter = "GF0508", Error;
+    /// A field of a rule that gatefold doesn't support yet. The rule answers 500.
+    UnsupportedRuleField = "GF0509", Error;
+    /// A match that can't work as it is written, such as a broken regular expression. The rule is left out.
+    InvalidMatch = "GF0510", Error;
+    /// A backend of a kind other than Service. Its share of the traffic gets 500.
+    UnsupportedBackendKind = "GF0511", Error;
+    /// The backend's Service isn't in the folder. Its share of the traffic gets 500.
+    BackendNotFound = "GF0512", Error;
+    /// The Service doesn't have the port. The backend's share of the traffic gets 500.
+    BackendPortNotFound = "GF0513", Error;
+    /// A reference to another namespace that no ReferenceGrant there permits.
+    ReferenceNotPermitted = "GF0514", Error;
+    /// The Service's port speaks what gatefold can't speak to backends yet. The backend's share gets 500.
+    UnsupportedBackendProtocol = "GF0515", Error;
+    /// A rule without a backend that could get traffic answers 500.
+    NoBackend = "GF0516", Warning;
+    /// The folder has no endpoints for the Service's port: no EndpointSlice, no Endpoints, no Pod with an
+    /// address. At run time `--backend`, DNS and `--echo` may have some; else requests get 503.
+    NoEndpoints = "GF0517", Info;
+    /// EndpointSlices or Endpoints of the Service are there, but none has the Service's port by its name.
+    EndpointPortNotFound = "GF0518", Warning;
+    /// An endpoint's address that isn't an IP address, and isn't used.
+    UnsupportedEndpoint = "GF0519", Warning;
+    /// The certificate's Secret isn't in the folder.
+    CertificateNotFound = "GF0601", Error;
+    /// A certificate reference to something that isn't a Secret.
+    UnsupportedCertificateKind = "GF0602", Error;
+    /// The Secret has no certificate and key that can be served.
+    InvalidCertificate = "GF0603", Error;
+    /// The certificate's time is over or hasn't come. It is served, but clients will refuse it.
+    CertificateNotValidNow = "GF0604", Warning;
     /// A socket that a listener needs can't be bound. Everything else is served; it is tried again, at
     /// growing intervals.
     BindFailed = "GF0701", Error;

@@ -26,3 +26,10 @@ pub struct Environment {
     /// and port; a graph says in `wanted` which ones it lacks.
     pub discovered: BTreeMap<(NamespacedName, u16), Vec<SocketAddr>>,
 }
+
+impl Environment {
+    /// The port that is bound for a manifest's one.
+    pub fn bound_port(&self, port: u16) -> u16 {
+        self.port_map.get(&port).copied().unwrap_or(port)
+    }
+}

@@ -1,6 +1,14 @@
-use super::condition::Condition;
-use crate::manifest::api::{Gateway, Hostname, SectionName};
+//! Gateways: where they listen, and which of their listeners are served.
+
+use super::condition::{self, Condition, ConditionType};
+use super::environment::Environment;
+use super::{Build, address, gateway_class, listener, listener_conflict, quoted};
+use crate::diagnostic::{Code, Diagnostic, Pointer};
+use crate::manifest::api::{
+    FromNamespaces, Gateway, GatewayDefaultScope, Hostname, NamespacedName, SectionName,
+};
 use rustls::sign::CertifiedKey;
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
@@ -15,7 +23,8 @@ pub struct GatewayNode {
     pub addresses: Vec<GatewayAddress>,
     /// Its listeners, in the order of the manifest.
     pub listeners: Vec<ListenerNode>,
-    /// Its conditions, as far as they don't depend on what happens when sockets are bound.
+    /// Its conditions, as far as they don't depend on what happens when sockets are bound: `Programmed` is
+    /// among them only when it fails whatever happens.
     pub conditions: Vec<Condition>,
 }
 
@@ -48,11 +57,12 @@ pub struct ListenerNode {
     pub certificates: Vec<Arc<CertifiedKey>>,
     /// The kinds of routes that may attach, as `(group, kind)`.
     pub supported_kinds: Vec<(String, String)>,
-    /// How many routes are attached.
+    /// How many accepted routes are attached.
     pub attached_routes: u32,
-    /// Whether routes can attach and it is served.
+    /// Whether it is served, as far as the sockets can be bound.
     pub serving: bool,
-    /// Its conditions, as far as they don't depend on what happens when sockets are bound.
+    /// Its conditions, as far as they don't depend on what happens when sockets are bound: `Programmed` is
+    /// among them only when it isn't served.
     pub conditions: Vec<Condition>,
 }
 
@@ -63,4 +73,194 @@ pub enum Protocol {
     Http,
     /// HTTP in TLS that ends here.
     Https,
+}
+
+/// The Gateways that are ours.
+pub(super) fn build(build: &mut Build<'_>) -> BTreeMap<NamespacedName, GatewayNode> {
+    let resources = build.resources;
+    let mut nodes = BTreeMap::new();
+    for (key, gateway) in &resources.gateways {
+        if let Some(controller_name) = gateway_class::controller_of(gateway, build) {
+            nodes.insert(key.clone(), node(gateway, controller_name, build));
+        }
+    }
+    listener_conflict::resolve(&mut nodes, build);
+    for node in nodes.values_mut() {
+        node.settle(build.environment);
+    }
+    nodes
+}
+
+fn node(gateway: &Arc<Gateway>, controller_name: String, build: &mut Build<'_>) -> GatewayNode {
+    let (mut addresses, problem) = address::assign(gateway, build);
+    let mut conditions: Vec<Condition> = problem.into_iter().collect();
+    conditions.extend(unsupported_parameters(gateway, build));
+    if condition::find(&conditions, ConditionType::Accepted).is_some() {
+        addresses.clear();
+    }
+    warn_of_unsupported_fields(gateway, build);
+    let listeners = gateway.spec.listeners.iter().enumerate();
+    GatewayNode {
+        resource: gateway.clone(),
+        controller_name,
+        addresses,
+        listeners: listeners
+            .map(|(index, listener)| listener::build(gateway, index, listener, build))
+            .collect(),
+        conditions,
+    }
+}
+
+fn unsupported_parameters(gateway: &Gateway, build: &mut Build<'_>) -> Option<Condition> {
+    let infrastructure = gateway.spec.infrastructure.as_ref()?;
+    let parameters = infrastructure.parameters_ref.as_ref()?;
+    let message = format!(
+        "infrastructure.parametersRef names {} `{}`, but gatefold reads no parameters",
+        parameters.kind, parameters.name
+    );
+    let pointer = Pointer::spec().key("infrastructure").key("parametersRef");
+    let finding = Diagnostic::new(
+        Code::UnsupportedParameters,
+        gateway.place(pointer),
+        message.clone(),
+    );
+    let finding = finding.about(gateway.id());
+    build
+        .diagnostics
+        .push(finding.help("remove `parametersRef`; gatefold is set up by its command line"));
+    Some(Condition::fails(
+        ConditionType::Accepted,
+        "InvalidParameters",
+        message,
+    ))
+}
+
+/// Fields without which the Gateway is served as written, but for what they would add.
+fn warn_of_unsupported_fields(gateway: &Gateway, build: &mut Build<'_>) {
+    let spec = &gateway.spec;
+    let mut fields: Vec<(&'static str, &str)> = Vec::new();
+    let listener_sets = spec.allowed_listeners.as_ref();
+    if listener_sets
+        .and_then(|allowed| allowed.namespaces.as_ref())
+        .is_some_and(|namespaces| namespaces.from != FromNamespaces::None)
+    {
+        fields.push(("allowedListeners", "ListenerSets aren't supported yet"));
+    }
+    if spec.default_scope == Some(GatewayDefaultScope::All) {
+        fields.push((
+            "defaultScope",
+            "default Gateways aren't supported yet; routes must name the Gateway in `parentRefs`",
+        ));
+    }
+    if spec.tls.as_ref().is_some_and(|tls| tls.backend.is_some()) {
+        fields.push((
+            "tls",
+            "TLS to backends isn't supported yet, so `tls.backend` is never used",
+        ));
+    }
+    for (field, message) in fields {
+        let place = gateway.place(Pointer::spec().key(field));
+        let finding = Diagnostic::new(Code::UnsupportedField, place, message);
+        build.diagnostics.push(finding.about(gateway.id()));
+    }
+}
+
+impl GatewayNode {
+    /// Decides what is served, once conflicts are known.
+    fn settle(&mut self, environment: &Environment) {
+        let refused = condition::find(&self.conditions, ConditionType::Accepted).is_some();
+        for listener in &mut self.listeners {
+            listener.settle(&self.addresses, refused, environment);
+        }
+        if !refused {
+            let accepted = accepted(self.listeners.iter().map(|listener| {
+                let accepted = condition::is_true(&listener.conditions, ConditionType::Accepted);
+                (listener.name.as_str(), accepted)
+            }));
+            self.conditions.push(accepted);
+        }
+        let served = self.listeners.iter().any(|listener| listener.serving);
+        if !served && condition::find(&self.conditions, ConditionType::Programmed).is_none() {
+            let message = "nothing is served; see the conditions of the Gateway and its listeners";
+            let programmed = Condition::fails(ConditionType::Programmed, "Invalid", message);
+            self.conditions.push(programmed);
+        }
+        let resolved = self.resolved_refs();
+        self.conditions.push(resolved);
+    }
+
+    fn resolved_refs(&self) -> Condition {
+        let unresolved = self.listeners.iter().filter(|listener| {
+            !condition::is_true(&listener.conditions, ConditionType::ResolvedRefs)
+        });
+        let names: Vec<&str> = unresolved.map(|listener| listener.name.as_str()).collect();
+        let problem = (
+            "ListenersNotResolved",
+            format!(
+                "listeners with broken references: {}",
+                quoted(names.iter().copied())
+            ),
+        );
+        let problems = if names.is_empty() {
+            vec![]
+        } else {
+            vec![problem]
+        };
+        Condition::unless(
+            ConditionType::ResolvedRefs,
+            &problems,
+            "ResolvedRefs",
+            "every reference leads somewhere",
+        )
+    }
+}
+
+impl ListenerNode {
+    fn settle(&mut self, addresses: &[GatewayAddress], refused: bool, environment: &Environment) {
+        let accepted = condition::is_true(&self.conditions, ConditionType::Accepted);
+        let no_certificate = self.protocol == Some(Protocol::Https) && self.certificates.is_empty();
+        let hindrance = match () {
+            // Says already why.
+            () if condition::find(&self.conditions, ConditionType::Programmed).is_some() => None,
+            () if refused => Some(("Invalid", "the Gateway isn't accepted")),
+            () if !accepted => Some(("Invalid", "the listener isn't accepted")),
+            () if no_certificate => Some(("Invalid", "there is no certificate to serve")),
+            () if self.supported_kinds.is_empty() => Some(("Invalid", "no route can attach")),
+            () if addresses.is_empty() => Some(("Pending", "the Gateway has no address")),
+            () => {
+                let port = environment.bound_port(self.port);
+                let socket = |address: &GatewayAddress| SocketAddr::new(address.bind, port);
+                self.sockets = addresses.iter().map(socket).collect();
+                self.serving = true;
+                None
+            }
+        };
+        if let Some((reason, message)) = hindrance {
+            let programmed = Condition::fails(ConditionType::Programmed, reason, message);
+            self.conditions.push(programmed);
+        }
+    }
+}
+
+/// Whether a Gateway is accepted, as far as its listeners decide: each with its name and whether it is. One
+/// good listener is enough (API: `GatewayReasonListenersNotValid`).
+pub fn accepted<'l>(listeners: impl Iterator<Item = (&'l str, bool)>) -> Condition {
+    let (good, bad): (Vec<_>, Vec<_>) = listeners.partition(|(_, accepted)| *accepted);
+    let names = |listeners: &[(&'l str, bool)]| quoted(listeners.iter().map(|(name, _)| *name));
+    if bad.is_empty() {
+        return Condition::holds(
+            ConditionType::Accepted,
+            "Accepted",
+            "the Gateway is accepted",
+        );
+    }
+    let refused = format!("listeners that aren't accepted: {}", names(&bad));
+    if good.is_empty() {
+        return Condition::fails(ConditionType::Accepted, "ListenersNotValid", refused);
+    }
+    Condition::holds(
+        ConditionType::Accepted,
+        "ListenersNotValid",
+        format!("{refused}; accepted: {}", names(&good)),
+    )
 }

@@ -1,5 +1,17 @@
-use super::condition::Condition;
-use crate::manifest::api::{HTTPRoute, HTTPRouteMatch, Hostname, NamespacedName, ParentReference};
+//! HTTPRoutes: where they attach, and whether they are accepted.
+
+use super::condition::{Condition, ConditionType};
+use super::endpoints::ServiceEndpoints;
+use super::gateway::GatewayNode;
+use super::http_rule::{self, RuleProblems};
+use super::route::{self, RouteShape};
+use super::{Build, suggest};
+use crate::diagnostic::{Code, Diagnostic, Pointer};
+use crate::manifest::api::{
+    HTTPHeaderFilter, HTTPRoute, HTTPRouteMatch, Hostname, NamespacedName, ParentReference,
+    UseDefaultGateways,
+};
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -25,7 +37,8 @@ pub struct ParentNode {
     pub gateway: NamespacedName,
     /// The controller name to report under.
     pub controller_name: String,
-    /// The listeners it is attached to.
+    /// The listeners it is attached to. Also those of a route that isn't accepted because no rule of it is
+    /// valid: its rules answer 500.
     pub attachments: Vec<Attachment>,
     /// Its conditions.
     pub conditions: Vec<Condition>,
@@ -43,7 +56,8 @@ pub struct Attachment {
 /// A rule.
 #[derive(Debug)]
 pub struct RuleNode {
-    /// The matches; never empty.
+    /// The matches that make sense; empty only in a refused rule. Of header matches with one name only the
+    /// first is there.
     pub matches: Vec<HTTPRouteMatch>,
     /// The filters.
     pub filters: Vec<FilterNode>,
@@ -57,9 +71,9 @@ pub struct RuleNode {
 #[derive(Debug)]
 pub enum FilterNode {
     /// Changes to request headers.
-    RequestHeaderModifier(crate::manifest::api::HTTPHeaderFilter),
+    RequestHeaderModifier(HTTPHeaderFilter),
     /// Changes to response headers.
-    ResponseHeaderModifier(crate::manifest::api::HTTPHeaderFilter),
+    ResponseHeaderModifier(HTTPHeaderFilter),
 }
 
 /// A backend reference.
@@ -82,9 +96,183 @@ pub enum TargetNode {
     Service {
         /// The Service and its port.
         service: (NamespacedName, u16),
-        /// Ready endpoints, in order, each once.
-        endpoints: Vec<SocketAddr>,
+        /// Ready endpoints, in order, each once. Shared by all references to the Service's port.
+        endpoints: Arc<[SocketAddr]>,
     },
     /// The reference is invalid: its share of the traffic gets 500.
     Invalid,
+}
+
+/// Every HTTPRoute, attached to the Gateways, whose counts of attached routes are brought up to date.
+pub(super) fn build<'a>(
+    gateways: &mut BTreeMap<NamespacedName, GatewayNode>,
+    services: &mut ServiceEndpoints<'a>,
+    build: &mut Build<'a>,
+) -> BTreeMap<NamespacedName, HttpRouteNode> {
+    let resources = build.resources;
+    let mut nodes = BTreeMap::new();
+    for (key, route) in &resources.http_routes {
+        let node = node(route, gateways, services, build);
+        count(&node, gateways);
+        nodes.insert(key.clone(), node);
+    }
+    nodes
+}
+
+fn node<'a>(
+    route: &'a Arc<HTTPRoute>,
+    gateways: &BTreeMap<NamespacedName, GatewayNode>,
+    services: &mut ServiceEndpoints<'a>,
+    build: &mut Build<'a>,
+) -> HttpRouteNode {
+    let foreign = warn_of_parents(route, gateways, build);
+    let (rules, problems) = match foreign {
+        // Somebody else's route: nothing of it is our business.
+        true => Default::default(),
+        false => http_rule::build(route, services, build),
+    };
+    let mut parents = Vec::new();
+    for (index, reference) in route.spec.parent_refs.iter().enumerate() {
+        let key = route::gateway_key(reference, &route.meta.namespace);
+        if let Some((key, gateway)) = key.and_then(|key| Some((key.clone(), gateways.get(&key)?))) {
+            parents.push(parent(
+                route,
+                (index, reference),
+                (key, gateway),
+                &problems,
+                build,
+            ));
+        }
+    }
+    HttpRouteNode {
+        resource: route.clone(),
+        parents,
+        rules,
+    }
+}
+
+fn parent(
+    route: &HTTPRoute,
+    (index, reference): (usize, &ParentReference),
+    (key, gateway): (NamespacedName, &GatewayNode),
+    problems: &RuleProblems,
+    build: &mut Build<'_>,
+) -> ParentNode {
+    let shape = RouteShape {
+        kind: "HTTPRoute",
+        namespace: &route.meta.namespace,
+        hostnames: &route.spec.hostnames,
+    };
+    let attached = route::attach(shape, reference, gateway, build.resources);
+    let mut conditions = match &attached {
+        Ok(_) => problems.accepted(),
+        Err(rejection) => {
+            let message = rejection.message(reference, &key);
+            let pointer = Pointer::spec().key("parentRefs").index(index);
+            let place = route.place(pointer);
+            let listeners = gateway.resource.place(Pointer::spec().key("listeners"));
+            let finding = Diagnostic::new(rejection.code(), place, message.clone())
+                .about(route.id())
+                .label(listeners, "the Gateway's listeners")
+                .help(rejection.help(shape, gateway));
+            build.diagnostics.push(finding);
+            vec![Condition::fails(
+                ConditionType::Accepted,
+                rejection.reason(),
+                message,
+            )]
+        }
+    };
+    conditions.push(problems.resolved_refs());
+    ParentNode {
+        reference: reference.clone(),
+        index,
+        gateway: key,
+        controller_name: gateway.controller_name.clone(),
+        attachments: attached.unwrap_or_default(),
+        conditions,
+    }
+}
+
+/// Says what is odd about the parents, and whether all of them are somebody else's.
+fn warn_of_parents(
+    route: &HTTPRoute,
+    gateways: &BTreeMap<NamespacedName, GatewayNode>,
+    build: &mut Build<'_>,
+) -> bool {
+    let list = Pointer::spec().key("parentRefs");
+    let scope = route.spec.use_default_gateways;
+    if scope == Some(UseDefaultGateways::All) {
+        let place = route.place(Pointer::spec().key("useDefaultGateways"));
+        let message = "default Gateways aren't supported yet; name the Gateway in `parentRefs`";
+        let finding = Diagnostic::new(Code::UnsupportedField, place, message);
+        build.diagnostics.push(finding.about(route.id()));
+    } else if route.spec.parent_refs.is_empty() {
+        let place = route.place(super::name_pointer());
+        let message = "the route names no Gateway in `parentRefs`, so it gets no traffic";
+        let finding = Diagnostic::new(Code::NoParent, place, message);
+        build.diagnostics.push(finding.about(route.id()));
+    }
+    let mut foreign = !route.spec.parent_refs.is_empty();
+    for (index, reference) in route.spec.parent_refs.iter().enumerate() {
+        let pointer = list.index(index);
+        let Some(key) = route::gateway_key(reference, &route.meta.namespace) else {
+            let message = format!(
+                "a parent of kind {} isn't supported; a Gateway is",
+                reference.kind
+            );
+            let place = route.place(pointer);
+            let finding = Diagnostic::new(Code::UnsupportedParent, place, message);
+            build.diagnostics.push(finding.about(route.id()));
+            continue;
+        };
+        if gateways.contains_key(&key) {
+            foreign = false;
+        } else if !build.resources.gateways.contains_key(&key) {
+            foreign = false;
+            build
+                .diagnostics
+                .push(unknown_parent(route, &key, pointer, build));
+        }
+    }
+    foreign
+}
+
+fn unknown_parent(
+    route: &HTTPRoute,
+    key: &NamespacedName,
+    pointer: Pointer,
+    build: &Build<'_>,
+) -> Diagnostic {
+    let gateways = &build.resources.gateways;
+    let place = route.place(pointer.key("name"));
+    let message = format!("Gateway {key} isn't in the folder");
+    let mut finding = Diagnostic::new(Code::UnknownParent, place, message).about(route.id());
+    let mut elsewhere = gateways.keys().filter(|other| other.name == key.name);
+    let near = suggest(&key.name, super::names_in(gateways, &key.namespace));
+    finding.help = near.or_else(|| {
+        let other = elsewhere.next()?;
+        Some(format!(
+            "there is one in another namespace: add `namespace: {}`",
+            other.namespace
+        ))
+    });
+    finding
+}
+
+/// Counts an accepted route at each of its listeners, once (API: `ListenerStatus.attachedRoutes`).
+fn count(node: &HttpRouteNode, gateways: &mut BTreeMap<NamespacedName, GatewayNode>) {
+    let accepted = node
+        .parents
+        .iter()
+        .filter(|parent| super::condition::is_true(&parent.conditions, ConditionType::Accepted));
+    let listeners: BTreeSet<(&NamespacedName, usize)> = accepted
+        .flat_map(|p| p.attachments.iter().map(|a| (&p.gateway, a.listener)))
+        .collect();
+    for (key, index) in listeners {
+        let gateway = gateways.get_mut(key);
+        if let Some(listener) = gateway.and_then(|gateway| gateway.listeners.get_mut(index)) {
+            listener.attached_routes += 1;
+        }
+    }
 }

@@ -1,21 +1,36 @@
 //! Build: resources become a [`Graph`], in which every object knows whether it is valid and why not.
 //!
-//! In: [`Resources`](crate::manifest::Resources) and an [`Environment`]. Out: a node an object, with its
-//! conditions, its attachments and what its references lead to; configuration and status are both plain
-//! readings of it. Never here: files, sockets, the clock, Pingora. Every check runs; none hides another.
+//! In: [`Resources`] and an [`Environment`]. Out: a node an object, with its conditions, its attachments
+//! and what its references lead to; configuration and status are both plain readings of it. Never here:
+//! files, sockets, the clock, Pingora. Every check runs; none hides another.
 
+mod address;
+mod backend_ref;
 pub mod certificate;
 pub mod condition;
+mod endpoints;
 pub mod environment;
+mod filter;
 pub mod gateway;
 pub mod gateway_class;
+pub mod hostname;
 pub mod http_route;
+mod http_rule;
+mod listener;
+mod listener_conflict;
+mod listener_tls;
+pub mod reference_grant;
+mod route;
 
-use crate::diagnostic::Diagnostic;
+pub use environment::Environment;
+
+use crate::diagnostic::{Diagnostic, Document, Place, Pointer};
 use crate::manifest::api::NamespacedName;
+use crate::manifest::{Resources, did_you_mean};
 use gateway::GatewayNode;
 use gateway_class::GatewayClassNode;
 use http_route::HttpRouteNode;
+use reference_grant::ReferenceGrants;
 use std::collections::BTreeMap;
 
 /// Every object with what was found out about it.
@@ -25,7 +40,7 @@ pub struct Graph {
     pub gateway_classes: BTreeMap<String, GatewayClassNode>,
     /// The Gateways that are ours.
     pub gateways: BTreeMap<NamespacedName, GatewayNode>,
-    /// The HTTPRoutes that name at least one parent of ours.
+    /// Every HTTPRoute. One that names no Gateway of ours has no parents, and isn't served.
     pub http_routes: BTreeMap<NamespacedName, HttpRouteNode>,
     /// Services and ports that routes use and for which neither the folder nor the environment has endpoints,
     /// with the DNS name to ask (an `ExternalName`'s target, else `name.namespace` and its kin). The reload
@@ -42,4 +57,76 @@ pub struct Wanted {
     pub external_name: Option<String>,
     /// The port to use with an address that DNS gives.
     pub port: u16,
+}
+
+/// What all parts of the stage share.
+struct Build<'a> {
+    resources: &'a Resources,
+    environment: &'a Environment,
+    grants: ReferenceGrants<'a>,
+    diagnostics: Vec<Diagnostic>,
+}
+
+/// Builds the graph. Depends on nothing but its arguments; the same ones give the same graph.
+pub fn build(resources: &Resources, environment: &Environment) -> Graph {
+    let mut build = Build {
+        resources,
+        environment,
+        grants: ReferenceGrants::index(resources),
+        diagnostics: Vec::new(),
+    };
+    let gateway_classes = gateway_class::build(&mut build);
+    let mut gateways = gateway::build(&mut build);
+    let mut services = endpoints::ServiceEndpoints::index(resources);
+    let http_routes = http_route::build(&mut gateways, &mut services, &mut build);
+    let mut diagnostics = build.diagnostics;
+    diagnostics.sort_by(|left, right| order(left).cmp(&order(right)));
+    Graph {
+        gateway_classes,
+        gateways,
+        http_routes,
+        wanted: services.wanted,
+        diagnostics,
+    }
+}
+
+/// By file, then by object, then by field. Finding the very line would take parsing the file again.
+fn order(diagnostic: &Diagnostic) -> impl Ord + '_ {
+    let field = match &diagnostic.place {
+        Place::Field { document, pointer } => Some((object(document), pointer)),
+        Place::Nowhere | Place::File(_) | Place::Bytes { .. } => None,
+    };
+    (field, diagnostic.code, &diagnostic.message)
+}
+
+fn object(document: &Document) -> impl Ord + '_ {
+    (&document.source.path, document.bytes.start, document.item)
+}
+
+/// "did you mean `http`?", when one of the names that are there is near.
+fn suggest<'k>(word: &str, known: impl Iterator<Item = &'k str>) -> Option<String> {
+    let known: Vec<&str> = known.collect();
+    did_you_mean(word, &known)
+}
+
+/// The names of a namespace's objects.
+fn names_in<'r, T>(
+    objects: &'r BTreeMap<NamespacedName, T>,
+    namespace: &str,
+) -> impl Iterator<Item = &'r str> {
+    objects
+        .range(NamespacedName::new(namespace, "")..)
+        .take_while(move |(key, _)| key.namespace == namespace)
+        .map(|(key, _)| key.name.as_str())
+}
+
+/// Names for a sentence: `a`, `b`.
+fn quoted<'n>(names: impl IntoIterator<Item = &'n str>) -> String {
+    let names: Vec<String> = names.into_iter().map(|name| format!("`{name}`")).collect();
+    names.join(", ")
+}
+
+/// `metadata.name`, where an object is pointed at as a whole.
+fn name_pointer() -> Pointer {
+    Pointer::root().key("metadata").key("name")
 }

@@ -24,6 +24,7 @@ mod syntax;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use decode::did_you_mean;
 pub use decode::{Decode, Decoder, Fields};
 pub(crate) use loader::parse_document;
 pub use loader::{Loaded, Loader, document_json};

@@ -1,0 +1,108 @@
+//! Filters of a rule or a backend. One that gatefold doesn't have is never left out: its rule is refused.
+
+use super::Build;
+use super::http_route::FilterNode;
+use super::http_rule::RuleAt;
+use super::listener::Problem;
+use crate::diagnostic::{Code, Pointer};
+use crate::manifest::api::{
+    HTTPHeader, HTTPHeaderFilter, HTTPRouteFilter, HTTPRouteFilterType, HeaderName,
+};
+use http::HeaderValue;
+
+/// The filters that can be served. What is wrong with the others goes to `refusals`.
+pub(super) fn build(
+    at: RuleAt<'_>,
+    filters: &[HTTPRouteFilter],
+    pointer: &Pointer,
+    refusals: &mut Vec<Problem>,
+    build: &mut Build<'_>,
+) -> Vec<FilterNode> {
+    let mut nodes = Vec::with_capacity(filters.len());
+    for (index, filter) in filters.iter().enumerate() {
+        let node = match filter.kind {
+            HTTPRouteFilterType::RequestHeaderModifier => {
+                let changes = filter.request_header_modifier.as_ref();
+                changes.map(|changes| FilterNode::RequestHeaderModifier(distinct(changes)))
+            }
+            HTTPRouteFilterType::ResponseHeaderModifier => {
+                let changes = filter.response_header_modifier.as_ref();
+                changes.map(|changes| FilterNode::ResponseHeaderModifier(distinct(changes)))
+            }
+            HTTPRouteFilterType::RequestRedirect
+            | HTTPRouteFilterType::URLRewrite
+            | HTTPRouteFilterType::RequestMirror
+            | HTTPRouteFilterType::CORS
+            | HTTPRouteFilterType::ExternalAuth
+            | HTTPRouteFilterType::ExtensionRef => {
+                let pointer = pointer.index(index);
+                refusals.push(unsupported(at, filter.kind, pointer, build));
+                continue;
+            }
+        };
+        // The loader has refused a filter without the field of its type.
+        let Some(node) = node else {
+            continue;
+        };
+        match broken_value(&node) {
+            None => nodes.push(node),
+            Some(name) => {
+                let message =
+                    format!("the value of header `{name}` isn't one (RFC 9110, section 5.5)");
+                let pointer = pointer.index(index);
+                let finding = at.finding(Code::InvalidFilter, pointer, &*message);
+                build
+                    .diagnostics
+                    .push(finding.caption("the rule answers 500"));
+                refusals.push(("UnsupportedValue", message));
+            }
+        }
+    }
+    nodes
+}
+
+fn unsupported(
+    at: RuleAt<'_>,
+    kind: HTTPRouteFilterType,
+    pointer: Pointer,
+    build: &mut Build<'_>,
+) -> Problem {
+    let message = match kind {
+        HTTPRouteFilterType::ExtensionRef => {
+            "filter ExtensionRef isn't supported: gatefold has no filters of its own".to_owned()
+        }
+        kind => format!("filter {} isn't supported yet", kind.as_str()),
+    };
+    let finding = at.finding(Code::UnsupportedFilter, pointer.key("type"), &*message);
+    let caption = "the rule answers 500";
+    build.diagnostics.push(finding.caption(caption));
+    ("UnsupportedValue", message)
+}
+
+/// "If multiple entries specify equivalent header names, the first entry with an equivalent name MUST be
+/// considered for a match" (API: `HTTPHeader.name`).
+fn distinct(changes: &HTTPHeaderFilter) -> HTTPHeaderFilter {
+    fn keep_first<T>(list: &mut Vec<T>, name: impl Fn(&T) -> &HeaderName) {
+        let mut seen: Vec<String> = Vec::new();
+        list.retain(|entry| {
+            let name = name(entry).as_str().to_ascii_lowercase();
+            let first = !seen.contains(&name);
+            seen.push(name);
+            first
+        });
+    }
+    let mut changes = changes.clone();
+    keep_first(&mut changes.set, |header| &header.name);
+    keep_first(&mut changes.add, |header| &header.name);
+    keep_first(&mut changes.remove, |name| name);
+    changes
+}
+
+/// The name of a header whose value can't be sent.
+fn broken_value(node: &FilterNode) -> Option<&HeaderName> {
+    let (FilterNode::RequestHeaderModifier(changes) | FilterNode::ResponseHeaderModifier(changes)) =
+        node;
+    let broken = |header: &&HTTPHeader| HeaderValue::from_str(&header.value).is_err();
+    let mut headers = changes.set.iter().chain(&changes.add);
+    headers.find(broken).map(|header| &header.name)
+}

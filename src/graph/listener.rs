@@ -1,0 +1,154 @@
+//! One listener by itself: its protocol, the kinds of routes it takes, its certificates.
+
+use super::condition::{Condition, ConditionType};
+use super::gateway::{ListenerNode, Protocol};
+use super::{Build, listener_tls, suggest};
+use crate::diagnostic::{Code, Diagnostic, Pointer};
+use crate::manifest::api::{FromNamespaces, GATEWAY_GROUP, Gateway, Listener, RouteGroupKind};
+
+/// The kinds of routes that HTTP and HTTPS listeners take.
+const HTTP_KINDS: &[&str] = &["HTTPRoute"];
+
+/// A reason and a message, for a condition.
+pub(super) type Problem = (&'static str, String);
+
+/// A listener and where it stands.
+#[derive(Clone, Copy)]
+pub(super) struct Located<'a> {
+    pub gateway: &'a Gateway,
+    pub listener: &'a Listener,
+    pub index: usize,
+}
+
+impl Located<'_> {
+    /// The path of the listener.
+    pub fn pointer(self) -> Pointer {
+        Pointer::spec().key("listeners").index(self.index)
+    }
+
+    /// Something about a field of the listener.
+    pub fn finding(self, code: Code, pointer: Pointer, message: impl Into<String>) -> Diagnostic {
+        Diagnostic::new(code, self.gateway.place(pointer), message).about(self.gateway.id())
+    }
+}
+
+/// A listener with all that can be said without the others.
+pub(super) fn build(
+    gateway: &Gateway,
+    index: usize,
+    listener: &Listener,
+    build: &mut Build<'_>,
+) -> ListenerNode {
+    let at = Located {
+        gateway,
+        listener,
+        index,
+    };
+    let protocol = match &*listener.protocol {
+        "HTTP" => Some(Protocol::Http),
+        "HTTPS" => Some(Protocol::Https),
+        _ => None,
+    };
+    let mut refusals = Vec::new();
+    if protocol.is_none() {
+        refusals.push(unsupported_protocol(at, build));
+    }
+    let (supported_kinds, mut unresolved) = supported_kinds(at, protocol, build);
+    let mut certificates = Vec::new();
+    if protocol == Some(Protocol::Https) {
+        refusals.extend(listener_tls::client_certificates(at, build));
+        certificates = listener_tls::certificates(at, &mut unresolved, build);
+    }
+    warn_of_missing_selector(at, build);
+    ListenerNode {
+        name: listener.name.clone(),
+        index,
+        hostname: listener.hostname.clone(),
+        port: listener.port.get(),
+        protocol,
+        sockets: Vec::new(),
+        certificates,
+        supported_kinds,
+        attached_routes: 0,
+        serving: false,
+        conditions: vec![
+            Condition::unless(
+                ConditionType::Accepted,
+                &refusals,
+                "Accepted",
+                "the listener is accepted",
+            ),
+            Condition::unless(
+                ConditionType::ResolvedRefs,
+                &unresolved,
+                "ResolvedRefs",
+                "every reference leads somewhere",
+            ),
+        ],
+    }
+}
+
+fn unsupported_protocol(at: Located<'_>, build: &mut Build<'_>) -> Problem {
+    let protocol = &at.listener.protocol;
+    let message = format!("protocol `{protocol}` isn't supported; `HTTP` and `HTTPS` are");
+    let pointer = at.pointer().key("protocol");
+    let mut finding = at.finding(Code::UnsupportedProtocol, pointer, message.clone());
+    finding.help = suggest(protocol, ["HTTP", "HTTPS"].into_iter())
+        .filter(|_| !matches!(&**protocol, "TLS" | "TCP" | "UDP"));
+    build.diagnostics.push(finding);
+    ("UnsupportedProtocol", message)
+}
+
+/// The kinds that may attach: those of the protocol, or of these the ones that the listener names. A kind
+/// that it can't serve is a broken reference (API: `AllowedRoutes.kinds`).
+fn supported_kinds(
+    at: Located<'_>,
+    protocol: Option<Protocol>,
+    build: &mut Build<'_>,
+) -> (Vec<(String, String)>, Vec<Problem>) {
+    let served: &[&str] = match protocol {
+        Some(Protocol::Http | Protocol::Https) => HTTP_KINDS,
+        None => &[],
+    };
+    let entry = |kind: &str| (GATEWAY_GROUP.to_owned(), kind.to_owned());
+    let allowed = at.listener.allowed_routes.as_ref();
+    let wanted = allowed.map_or(&[][..], |allowed| &allowed.kinds);
+    if wanted.is_empty() {
+        return (served.iter().map(|kind| entry(kind)).collect(), Vec::new());
+    }
+    let mut kinds = Vec::new();
+    let mut problems = Vec::new();
+    for (index, RouteGroupKind { group, kind }) in wanted.iter().enumerate() {
+        if group == GATEWAY_GROUP && served.contains(&kind.as_str()) {
+            if !kinds.contains(&entry(kind)) {
+                kinds.push(entry(kind));
+            }
+            continue;
+        }
+        let message = format!(
+            "a listener with protocol {} can't serve routes of kind `{kind}` (group `{group}`)",
+            at.listener.protocol
+        );
+        let pointer = at.pointer().key("allowedRoutes").key("kinds").index(index);
+        let mut finding = at.finding(Code::UnsupportedRouteKind, pointer, message.clone());
+        finding.help = suggest(kind, served.iter().copied());
+        build.diagnostics.push(finding);
+        problems.push(("InvalidRouteKinds", message));
+    }
+    (kinds, problems)
+}
+
+fn warn_of_missing_selector(at: Located<'_>, build: &mut Build<'_>) {
+    let Some(allowed) = &at.listener.allowed_routes else {
+        return;
+    };
+    let namespaces = &allowed.namespaces;
+    if namespaces.from == FromNamespaces::Selector && namespaces.selector.is_none() {
+        let pointer = at.pointer().key("allowedRoutes").key("namespaces");
+        let message = "`from: Selector` without a `selector` lets no namespace in";
+        let finding = at.finding(Code::MissingSelector, pointer, message);
+        build
+            .diagnostics
+            .push(finding.help("add `selector: {matchLabels: {...}}`, or use `from: All`"));
+    }
+}

@@ -1,0 +1,150 @@
+//! TLS of an HTTPS listener: the certificates it refers to, and what it asks of clients.
+
+use super::listener::{Located, Problem};
+use super::reference_grant::{Referent, Referrer, missing_grant};
+use super::{Build, certificate, names_in, suggest};
+use crate::diagnostic::{Code, Pointer};
+use crate::manifest::api::{GATEWAY_GROUP, NamespacedName, Secret, SecretObjectReference};
+use rustls::sign::CertifiedKey;
+use std::sync::Arc;
+
+/// The certificates that can be served, in the order of the manifest. What is wrong with the others goes
+/// to `problems`.
+pub(super) fn certificates(
+    at: Located<'_>,
+    problems: &mut Vec<Problem>,
+    build: &mut Build<'_>,
+) -> Vec<Arc<CertifiedKey>> {
+    let tls = at.listener.tls.as_ref();
+    let references = tls.map_or(&[][..], |tls| &tls.certificate_refs);
+    if references.is_empty() {
+        let message = "an HTTPS listener needs a certificate in `tls.certificateRefs`";
+        let pointer = match tls {
+            Some(_) => at.pointer().key("tls"),
+            None => at.pointer(),
+        };
+        let finding = at.finding(Code::InvalidListenerTls, pointer, message);
+        build.diagnostics.push(finding.help(
+            "add `tls: {certificateRefs: [{name: SECRET}]}` with a Secret of type kubernetes.io/tls",
+        ));
+        problems.push(("InvalidCertificateRef", message.to_owned()));
+    }
+    if tls.is_some_and(|tls| !tls.options.is_empty()) {
+        let pointer = at.pointer().key("tls").key("options");
+        let message = "gatefold has no TLS options; these aren't used";
+        let finding = at.finding(Code::UnsupportedField, pointer, message);
+        build.diagnostics.push(finding);
+    }
+    let list = at.pointer().key("tls").key("certificateRefs");
+    let mut certificates = Vec::new();
+    for (index, reference) in references.iter().enumerate() {
+        match certificate(at, reference, &list.index(index), build) {
+            Ok(certified_key) => certificates.push(certified_key),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    certificates
+}
+
+fn certificate(
+    at: Located<'_>,
+    reference: &SecretObjectReference,
+    pointer: &Pointer,
+    build: &mut Build<'_>,
+) -> Result<Arc<CertifiedKey>, Problem> {
+    let own = &at.gateway.meta.namespace;
+    let namespace = reference.namespace.as_ref().unwrap_or(own);
+    let key = NamespacedName::new(namespace.as_str(), reference.name.as_str());
+    if !reference.group.is_empty() || reference.kind != "Secret" {
+        let (group, kind) = (&reference.group, &reference.kind);
+        let message = format!(
+            "a certificate of kind `{kind}` (group `{group}`) isn't supported; a Secret is"
+        );
+        let finding = at.finding(Code::UnsupportedCertificateKind, pointer.clone(), &*message);
+        build.diagnostics.push(finding);
+        return Err(("InvalidCertificateRef", message));
+    }
+    let from = Referrer {
+        group: GATEWAY_GROUP,
+        kind: "Gateway",
+        namespace: own,
+    };
+    let to = Referent {
+        group: "",
+        kind: "Secret",
+        namespace,
+        name: &reference.name,
+    };
+    if !build.grants.permit(from, to) {
+        let message =
+            format!("no ReferenceGrant permits Gateways of namespace `{own}` to use Secret {key}");
+        let finding = at.finding(Code::ReferenceNotPermitted, pointer.clone(), &*message);
+        build
+            .diagnostics
+            .push(finding.help(missing_grant(from, to)));
+        return Err(("RefNotPermitted", message));
+    }
+    let Some(secret) = build.resources.secrets.get(&key) else {
+        let message = format!("Secret {key} isn't in the folder");
+        let known = names_in(&build.resources.secrets, namespace);
+        let help = suggest(&reference.name, known);
+        let mut finding = at.finding(Code::CertificateNotFound, pointer.key("name"), &*message);
+        finding.help = help;
+        build.diagnostics.push(finding);
+        return Err(("InvalidCertificateRef", message));
+    };
+    load(at, secret, pointer, build)
+}
+
+fn load(
+    at: Located<'_>,
+    secret: &Secret,
+    pointer: &Pointer,
+    build: &mut Build<'_>,
+) -> Result<Arc<CertifiedKey>, Problem> {
+    let key = secret.key();
+    match certificate::load(secret, build.environment.now) {
+        Ok(loaded) => {
+            for warning in loaded.warnings {
+                let message = format!("Secret {key}: {warning}");
+                let finding = at.finding(Code::CertificateNotValidNow, pointer.clone(), message);
+                let place = secret.place(super::name_pointer());
+                build.diagnostics.push(finding.label(place, "the Secret"));
+            }
+            Ok(loaded.certified_key)
+        }
+        Err(problem) => {
+            let message = format!("Secret {key} can't be served: {problem}");
+            let entry = problem.entry();
+            let inside = match secret.spec.string_data.contains_key(entry) {
+                true => Pointer::root().key("stringData").key(entry),
+                false => Pointer::root().key("data").key(entry),
+            };
+            let finding = at.finding(Code::InvalidCertificate, pointer.clone(), &*message);
+            let finding = finding.label(secret.place(inside), format!("`{entry}` is here"));
+            build.diagnostics.push(finding);
+            Err(("InvalidCertificateRef", message))
+        }
+    }
+}
+
+/// A listener that should check client certificates isn't served as long as gatefold can't: without the
+/// check it would let everybody in.
+pub(super) fn client_certificates(at: Located<'_>, build: &mut Build<'_>) -> Option<Problem> {
+    let frontend = at.gateway.spec.tls.as_ref()?.frontend.as_ref()?;
+    let own = frontend
+        .per_port
+        .iter()
+        .find(|own| own.port == at.listener.port);
+    own.map_or(&frontend.default, |own| &own.tls)
+        .validation
+        .as_ref()?;
+    let message = "client certificates can't be checked yet, so the listener isn't served";
+    let pointer = Pointer::spec().key("tls").key("frontend");
+    let finding = at.finding(Code::InvalidListenerTls, pointer, message);
+    let place = at.gateway.place(at.pointer().key("name"));
+    build
+        .diagnostics
+        .push(finding.label(place, "this listener"));
+    Some(("UnsupportedValue", message.to_owned()))
+}
