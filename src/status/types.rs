@@ -1,0 +1,188 @@
+//! Statuses as the API spells them. Everything a CRD requires is a field without an `Option`.
+
+use crate::graph::condition::{Condition, ConditionStatus, ConditionType};
+use crate::manifest::api::ParentReference;
+use serde::ser::{SerializeStruct, Serializer};
+use serde::{Serialize, ser::SerializeMap};
+use std::borrow::Cow;
+use std::net::IpAddr;
+use time::OffsetDateTime;
+use time::macros::format_description;
+
+/// `GatewayClass.status`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GatewayClassStatus {
+    /// The class's conditions.
+    pub conditions: Vec<StatusCondition>,
+    /// What is truly supported, in order of the names.
+    pub supported_features: Vec<SupportedFeature>,
+}
+
+/// A feature's name, as the conformance suite knows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct SupportedFeature {
+    /// The name.
+    pub name: &'static str,
+}
+
+/// `Gateway.status`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct GatewayStatus {
+    /// Addresses that a client can use.
+    pub addresses: Vec<StatusAddress>,
+    /// The Gateway's conditions.
+    pub conditions: Vec<StatusCondition>,
+    /// The listeners, in the order of the manifest.
+    pub listeners: Vec<ListenerStatus>,
+}
+
+/// An address that a client can use: always an IP address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StatusAddress(pub IpAddr);
+
+impl Serialize for StatusAddress {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(2))?;
+        map.serialize_entry("type", "IPAddress")?;
+        map.serialize_entry("value", &self.0)?;
+        map.end()
+    }
+}
+
+/// One entry of `Gateway.status.listeners`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ListenerStatus {
+    /// The listener's name.
+    pub name: String,
+    /// The kinds of routes that may attach.
+    pub supported_kinds: Vec<RouteKind>,
+    /// How many accepted routes are attached.
+    pub attached_routes: u32,
+    /// The listener's conditions.
+    pub conditions: Vec<StatusCondition>,
+}
+
+/// A kind of route.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RouteKind {
+    /// Its API group.
+    pub group: String,
+    /// Its kind.
+    pub kind: String,
+}
+
+/// The status of a route of any kind. Without a parent of ours the list is empty, never absent.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct RouteStatus {
+    /// One entry a parent reference that leads to a Gateway of ours.
+    pub parents: Vec<RouteParentStatus>,
+}
+
+/// One entry of a route's `status.parents`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RouteParentStatus {
+    /// The reference, as it stands in the manifest, with group and kind filled in.
+    #[serde(serialize_with = "parent_reference")]
+    pub parent_ref: ParentReference,
+    /// Who says so.
+    pub controller_name: String,
+    /// The route's conditions at this parent.
+    pub conditions: Vec<StatusCondition>,
+}
+
+fn parent_reference<S: Serializer>(
+    reference: &ParentReference,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    let mut map = serializer.serialize_map(None)?;
+    map.serialize_entry("group", &reference.group)?;
+    map.serialize_entry("kind", &reference.kind)?;
+    if let Some(namespace) = &reference.namespace {
+        map.serialize_entry("namespace", namespace)?;
+    }
+    map.serialize_entry("name", &reference.name)?;
+    if let Some(section) = &reference.section_name {
+        map.serialize_entry("sectionName", section.as_str())?;
+    }
+    if let Some(port) = reference.port {
+        map.serialize_entry("port", &port.get())?;
+    }
+    map.end()
+}
+
+/// A condition as it stands in a status.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StatusCondition {
+    /// Which one.
+    pub kind: ConditionType,
+    /// Whether it holds.
+    pub status: ConditionStatus,
+    /// The generation of the object that was looked at.
+    pub observed_generation: i64,
+    /// When `status` became what it is, in whole seconds.
+    pub last_transition_time: OffsetDateTime,
+    /// In CamelCase.
+    pub reason: &'static str,
+    /// For people.
+    pub message: Cow<'static, str>,
+}
+
+/// What a status condition is made with, besides the condition itself.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stamp {
+    /// The object's generation.
+    pub generation: i64,
+    /// The time of the report.
+    pub now: OffsetDateTime,
+}
+
+impl Stamp {
+    /// Makes the conditions of a status, in order. The time of a condition whose `status` is the same as
+    /// before stays what it was.
+    pub fn conditions<'c>(
+        self,
+        conditions: impl IntoIterator<Item = &'c Condition>,
+        previous: &[StatusCondition],
+    ) -> Vec<StatusCondition> {
+        let mut stamped: Vec<StatusCondition> = conditions
+            .into_iter()
+            .map(|condition| self.condition(condition, previous))
+            .collect();
+        stamped.sort_by_key(|condition| condition.kind);
+        stamped
+    }
+
+    fn condition(self, condition: &Condition, previous: &[StatusCondition]) -> StatusCondition {
+        let unchanged = previous
+            .iter()
+            .find(|before| before.kind == condition.kind && before.status == condition.status);
+        let now = self.now.replace_nanosecond(0).unwrap_or(self.now);
+        StatusCondition {
+            kind: condition.kind,
+            status: condition.status,
+            observed_generation: self.generation,
+            last_transition_time: unchanged.map_or(now, |before| before.last_transition_time),
+            reason: condition.reason,
+            message: condition.message.clone(),
+        }
+    }
+}
+
+impl Serialize for StatusCondition {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let format = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z");
+        let time = self.last_transition_time.to_offset(time::UtcOffset::UTC);
+        let time = time.format(format).map_err(serde::ser::Error::custom)?;
+        let mut fields = serializer.serialize_struct("Condition", 6)?;
+        fields.serialize_field("type", self.kind.as_str())?;
+        fields.serialize_field("status", self.status.as_str())?;
+        fields.serialize_field("observedGeneration", &self.observed_generation)?;
+        fields.serialize_field("lastTransitionTime", &time)?;
+        fields.serialize_field("reason", self.reason)?;
+        fields.serialize_field("message", &self.message)?;
+        fields.end()
+    }
+}
