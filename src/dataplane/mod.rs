@@ -8,6 +8,10 @@ pub mod backend;
 pub mod filter;
 pub mod hostname;
 pub mod matcher;
+mod path;
+pub mod query;
+mod rank;
+pub mod request;
 pub mod router;
 pub mod tls;
 

@@ -1,13 +1,188 @@
-use http::{HeaderName, HeaderValue};
+use http::header::{
+    CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue, TE, TRAILER,
+    TRANSFER_ENCODING, UPGRADE,
+};
+use std::fmt;
 
 /// `RequestHeaderModifier` and `ResponseHeaderModifier`: first `set` overwrites, then `add` appends, then
-/// `remove` takes away (HTTPHeaderFilter of the API).
+/// `remove` takes away (HTTPHeaderFilter of the API). The API allows one action a name, so the order shows
+/// only where a manifest breaks that rule.
 #[derive(Debug, Default)]
 pub struct HeaderModifier {
     /// Overwritten, or added when not there.
     pub set: Vec<(HeaderName, HeaderValue)>,
-    /// Appended to what is there.
+    /// Appended to what is there, as a line of its own: a list with commas between the lines' values (RFC
+    /// 9110, section 5.2), but for `Set-Cookie`, where it must be lines.
     pub add: Vec<(HeaderName, HeaderValue)>,
     /// Taken away.
     pub remove: Vec<HeaderName>,
+}
+
+impl HeaderModifier {
+    /// Changes headers.
+    pub fn apply(&self, headers: &mut impl Headers) {
+        for (name, value) in &self.set {
+            headers.set(name, value);
+        }
+        for (name, value) in &self.add {
+            headers.append(name, value);
+        }
+        for name in &self.remove {
+            headers.remove(name);
+        }
+    }
+}
+
+/// Headers that can be changed: those of the `http` crate here, the proxy's own elsewhere.
+pub trait Headers {
+    /// Leaves this value as the name's only one.
+    fn set(&mut self, name: &HeaderName, value: &HeaderValue);
+    /// Adds a value to those of the name.
+    fn append(&mut self, name: &HeaderName, value: &HeaderValue);
+    /// Takes all values of the name away.
+    fn remove(&mut self, name: &HeaderName);
+}
+
+impl Headers for HeaderMap {
+    fn set(&mut self, name: &HeaderName, value: &HeaderValue) {
+        // Fails at 32,768 names, a hundred times what is let in; the message then goes on unchanged.
+        let _ = self.try_insert(name, value.clone());
+    }
+
+    fn append(&mut self, name: &HeaderName, value: &HeaderValue) {
+        let _ = self.try_append(name, value.clone());
+    }
+
+    fn remove(&mut self, name: &HeaderName) {
+        HeaderMap::remove(self, name);
+    }
+}
+
+/// What a modifier does with a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// See [`HeaderModifier::set`].
+    Set,
+    /// See [`HeaderModifier::add`].
+    Add,
+    /// See [`HeaderModifier::remove`].
+    Remove,
+}
+
+/// Why a modifier may not do this with a header, and what to do instead; nothing when it may.
+///
+/// The headers that frame a message or belong to one connection (RFC 9112, section 6; RFC 9110, section 7.6.1)
+/// are the proxy's to write: a manifest that sets `Content-Length` or `Transfer-Encoding` makes request
+/// smuggling, one that sets `Connection` drops headers at the next hop. Envoy refuses the same, and `Host`
+/// wholly; we let `Host` be overwritten, since routing is over by then and a backend behind a name needs its
+/// own, but a message has exactly one (RFC 9112, section 3.2), so it is neither added nor taken away.
+pub fn refusal(name: &HeaderName, change: Change) -> Option<String> {
+    const HOP: [HeaderName; 6] = [
+        CONNECTION,
+        CONTENT_LENGTH,
+        TE,
+        TRAILER,
+        TRANSFER_ENCODING,
+        UPGRADE,
+    ];
+    if HOP.contains(name) || matches!(name.as_str(), "keep-alive" | "proxy-connection") {
+        return Some(format!(
+            "`{name}` belongs to the connection, not to the message: the proxy writes it itself; take it out"
+        ));
+    }
+    if *name == HOST && change != Change::Set {
+        return Some("a request has exactly one `Host`: overwrite it with `set`".to_owned());
+    }
+    None
+}
+
+/// `set`, `add` and `remove`, each in brackets, nothing for no change.
+impl fmt::Display for HeaderModifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (verb, headers) in [("set", &self.set), ("add", &self.add)] {
+            for (name, value) in headers {
+                write!(f, " {verb} [{name}: {}]", value.as_bytes().escape_ascii())?;
+            }
+        }
+        let mut names = self.remove.iter();
+        names.try_for_each(|name| write!(f, " remove [{name}]"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::header::{ACCEPT, SET_COOKIE};
+
+    fn name(name: &'static str) -> HeaderName {
+        HeaderName::from_bytes(name.as_bytes()).unwrap()
+    }
+
+    fn header(key: &'static str, value: &'static str) -> (HeaderName, HeaderValue) {
+        (name(key), HeaderValue::from_static(value))
+    }
+
+    fn all(headers: &HeaderMap, key: &'static str) -> Vec<String> {
+        let values = headers.get_all(key).into_iter();
+        values.map(|it| it.to_str().unwrap().to_owned()).collect()
+    }
+
+    #[test]
+    fn set_overwrites_every_value_and_add_keeps_them_and_remove_takes_all() {
+        let mut headers = HeaderMap::new();
+        for (key, value) in [("a", "1"), ("a", "2"), ("b", "1"), ("c", "1"), ("c", "2")] {
+            headers.append(key, HeaderValue::from_static(value));
+        }
+        let modifier = HeaderModifier {
+            set: vec![header("A", "3"), header("new", "1")],
+            add: vec![header("B", "2"), header("other", "1")],
+            remove: vec![name("C"), name("absent")],
+        };
+        modifier.apply(&mut headers);
+        assert_eq!(all(&headers, "a"), ["3"]);
+        assert_eq!(all(&headers, "b"), ["1", "2"]);
+        assert!(all(&headers, "c").is_empty());
+        assert_eq!(all(&headers, "new"), ["1"]);
+        assert_eq!(all(&headers, "other"), ["1"]);
+    }
+
+    #[test]
+    fn one_name_in_every_part_is_set_then_added_to_then_removed() {
+        let mut headers = HeaderMap::new();
+        let mut modifier = HeaderModifier {
+            set: vec![header("a", "1"), header("a", "2")],
+            add: vec![header("a", "3")],
+            remove: vec![],
+        };
+        modifier.apply(&mut headers);
+        assert_eq!(all(&headers, "a"), ["2", "3"]);
+        modifier.remove.push(name("a"));
+        modifier.apply(&mut headers);
+        assert!(headers.is_empty());
+    }
+
+    #[test]
+    fn the_connection_and_the_framing_are_not_a_modifiers_business() {
+        for key in [
+            "Content-Length",
+            "transfer-encoding",
+            "Connection",
+            "keep-alive",
+            "TE",
+        ] {
+            for change in [Change::Set, Change::Add, Change::Remove] {
+                assert!(refusal(&name(key), change).is_some(), "{key} {change:?}");
+            }
+        }
+        for key in [ACCEPT, SET_COOKIE, name("x-forwarded-for")] {
+            assert_eq!(refusal(&key, Change::Remove), None);
+        }
+    }
+
+    #[test]
+    fn host_may_be_overwritten_only() {
+        assert_eq!(refusal(&HOST, Change::Set), None);
+        assert!(refusal(&HOST, Change::Add).is_some());
+        assert!(refusal(&HOST, Change::Remove).is_some());
+    }
 }

@@ -3,6 +3,7 @@
 pub mod header_modifier;
 
 use header_modifier::HeaderModifier;
+use std::fmt;
 
 /// What is done to a request and its response, in the order of the manifest.
 #[derive(Debug, Default)]
@@ -11,4 +12,16 @@ pub struct Filters {
     pub request_headers: Vec<HeaderModifier>,
     /// To the response's headers, before they are sent.
     pub response_headers: Vec<HeaderModifier>,
+}
+
+impl fmt::Display for Filters {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for modifier in &self.request_headers {
+            write!(f, " request{modifier}")?;
+        }
+        for modifier in &self.response_headers {
+            write!(f, " response{modifier}")?;
+        }
+        Ok(())
+    }
 }

@@ -1,0 +1,24 @@
+use super::query;
+use http::{HeaderMap, Method};
+
+/// What routing sees of a request.
+#[derive(Clone, Copy, Debug)]
+pub struct RequestView<'r> {
+    /// The host it asks for: lower case, without port and final dot; empty when it names none.
+    pub host: &'r str,
+    /// The method.
+    pub method: &'r Method,
+    /// The path as it was sent: no decoding, no cleaning of `//` or `..`, without the query.
+    pub path: &'r str,
+    /// What follows `?`, as it was sent.
+    pub query: Option<&'r str>,
+    /// The headers.
+    pub headers: &'r HeaderMap,
+}
+
+impl<'r> RequestView<'r> {
+    /// The first value of a query parameter, still encoded; see [`query`].
+    pub fn parameter(&self, name: &str) -> Option<&'r str> {
+        query::first(self.query?, name)
+    }
+}
