@@ -52,13 +52,23 @@ impl Split {
 
     /// The next request's backend.
     pub fn pick(&self) -> &Backend {
+        self.get(self.pick_place()).unwrap_or(&self.last)
+    }
+
+    /// The place of the next request's backend, for [`get`](Self::get): a request keeps its rule and the place.
+    pub fn pick_place(&self) -> usize {
         // Both factors are below 16 times 1,000,000: the product fits.
         let count = self.next.fetch_add(1, Ordering::Relaxed) % self.positions;
         let position = count * self.stride % self.positions;
-        let share = self.shares.partition_point(|(end, _)| *end <= position);
-        self.shares
-            .get(share)
-            .map_or(&self.last, |(_, backend)| backend)
+        self.shares.partition_point(|(end, _)| *end <= position)
+    }
+
+    /// The backend at a place.
+    pub fn get(&self, place: usize) -> Option<&Backend> {
+        match self.shares.get(place) {
+            Some((_, backend)) => Some(backend),
+            None => (place == self.shares.len()).then_some(&self.last),
+        }
     }
 
     /// How many requests were dealt out.

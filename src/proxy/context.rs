@@ -1,5 +1,5 @@
-use crate::dataplane::Rule;
-use crate::dataplane::backend::Backend;
+use crate::dataplane::backend::{Backend, Target};
+use crate::dataplane::{Action, Rule};
 use crate::listen::Connection;
 use http::HeaderValue;
 use pingora_proxy::Session;
@@ -29,12 +29,22 @@ pub struct RequestContext {
 impl RequestContext {
     /// The backend that takes it.
     pub(super) fn backend(&self) -> Option<&Backend> {
-        None
+        match &self.rule.as_ref()?.action {
+            Action::Forward(split) => split.get(self.backend?),
+            Action::Refuse(_) => None,
+        }
     }
 
     /// Turns to another endpoint of the same backend; false when there is none.
     pub(super) fn next_endpoint(&mut self) -> bool {
-        false
+        let next = match (self.backend().map(|backend| &backend.target), self.endpoint) {
+            (Some(Target::Endpoints(endpoints)), Some(tried)) => endpoints.after(tried),
+            _ => None,
+        };
+        if next.is_some() {
+            self.endpoint = next;
+        }
+        next.is_some()
     }
 }
 

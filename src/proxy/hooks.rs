@@ -1,7 +1,7 @@
 use super::answer::{After, Answer};
 use super::context::{RequestContext, connection};
 use super::peer::{Exchange, TRIES, Timeouts};
-use super::{Counters, KEEPALIVE, access, choose, failure, forwarded, modify, request, response};
+use super::{Counters, KEEPALIVE, access, choose, failure, forwarded, request, response};
 use crate::dataplane::Snapshot;
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
@@ -120,10 +120,14 @@ impl ProxyHttp for Gatefold {
     ) -> Result<()> {
         forwarded::add(session, request, context)?;
         if let Some(rule) = &context.rule {
-            modify::apply(&rule.filters.request_headers, request)?;
+            for modifier in &rule.filters.request_headers {
+                modifier.apply(request);
+            }
         }
         if let Some(backend) = context.backend() {
-            modify::apply(&backend.filters.request_headers, request)?;
+            for modifier in &backend.filters.request_headers {
+                modifier.apply(request);
+            }
         }
         Ok(())
     }
@@ -154,10 +158,14 @@ impl ProxyHttp for Gatefold {
             return Ok(());
         }
         if let Some(backend) = context.backend() {
-            modify::apply(&backend.filters.response_headers, response)?;
+            for modifier in &backend.filters.response_headers {
+                modifier.apply(response);
+            }
         }
         if let Some(rule) = &context.rule {
-            modify::apply(&rule.filters.response_headers, response)?;
+            for modifier in &rule.filters.response_headers {
+                modifier.apply(response);
+            }
         }
         if context
             .connection

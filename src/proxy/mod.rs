@@ -17,6 +17,10 @@ mod modify;
 mod peer;
 mod request;
 mod response;
+mod upgrade;
+
+#[cfg(test)]
+mod tests;
 
 pub use counters::Counters;
 pub use hooks::Gatefold;
@@ -65,11 +69,13 @@ impl Default for Options {
 
 /// The proxy for all sockets.
 pub fn build(snapshot: Arc<ArcSwap<Snapshot>>, options: Options) -> Arc<HttpProxy<Gatefold>> {
-    let mut conf = ServerConf::default();
-    conf.threads = options.threads;
-    conf.upstream_keepalive_pool_size = IDLE_UPSTREAM;
-    // Pingora counts tries.
-    conf.max_retries = peer::TRIES;
+    let conf = ServerConf {
+        threads: options.threads,
+        upstream_keepalive_pool_size: IDLE_UPSTREAM,
+        // Pingora counts tries.
+        max_retries: peer::TRIES,
+        ..ServerConf::default()
+    };
     let gatefold = Gatefold::new(snapshot, options.timeouts, options.counters);
     let mut proxy = http_proxy(&Arc::new(conf), gatefold);
     proxy.server_options = Some(server_options());

@@ -1,6 +1,8 @@
+use super::upgrade::Patient;
 use pingora_core::protocols::TcpKeepalive;
 use pingora_core::upstreams::peer::HttpPeer;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How often a request is sent at most: once, then at another endpoint when no connection could be made, or
@@ -41,6 +43,9 @@ impl Default for Timeouts {
     }
 }
 
+/// Keeps connections for upgrades apart in Pingora's pool.
+const UPGRADES: u64 = 1;
+
 /// Whether a request may leave HTTP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Exchange {
@@ -58,10 +63,16 @@ impl Timeouts {
         options.connection_timeout = Some(self.connect);
         options.total_connection_timeout = Some(self.connect);
         options.idle_timeout = Some(self.upstream_idle);
-        (options.read_timeout, options.write_timeout) = match exchange {
-            Exchange::Plain => (Some(self.upstream_read), Some(self.upstream_write)),
-            Exchange::Upgrade => (Some(self.upgraded), Some(self.upstream_write)),
-        };
+        options.read_timeout = Some(self.upstream_read);
+        options.write_timeout = Some(self.upstream_write);
+        if exchange == Exchange::Upgrade {
+            options.read_timeout = Some(self.upgraded);
+            options.custom_l4 = Some(Arc::new(Patient));
+            // These connections are of no use to others.
+            options.idle_timeout = Some(Duration::from_secs(1));
+            peer.group_key = UPGRADES;
+        }
+        let options = &mut peer.options;
         // An endpoint whose host died without a word is found out even where waits are long.
         options.tcp_keepalive = Some(TcpKeepalive {
             idle: Duration::from_secs(60),

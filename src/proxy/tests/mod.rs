@@ -1,0 +1,9 @@
+//! The proxy with real sockets: clients and backends made by hand or curl, snapshots made by hand.
+
+mod failures;
+mod forwarding;
+mod http2;
+mod sockets;
+mod support;
+mod tls;
+mod upgrade;

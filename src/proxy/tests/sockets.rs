@@ -1,0 +1,126 @@
+use super::support::{Client, Gateway, Upstream, port, soon, to};
+use crate::listen::BindFailureReason;
+use std::net::SocketAddr;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+
+/// A backend that answers when it is told to.
+async fn slow() -> (SocketAddr, tokio::sync::oneshot::Sender<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("its address");
+    let (go, gone) = tokio::sync::oneshot::channel();
+    tokio::spawn(async move {
+        let (tcp, _) = listener.accept().await.expect("a connection");
+        let mut client = Client::new(tcp);
+        client.message(false, false).await.expect("a request");
+        gone.await.expect("told");
+        client
+            .send("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ndone")
+            .await;
+        std::future::pending::<()>().await;
+    });
+    (address, go)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_removed_listener_closes_at_once_and_finishes_what_it_began() {
+    let (backend, go) = slow().await;
+    let quick = Upstream::plain().await;
+    let mut gateway = Gateway::start(port(to(&[quick.address]))).await;
+    let mut idle = gateway.connect().await;
+    idle.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    assert_eq!(idle.answer(false).await.status(), 200);
+    gateway
+        .publish([(gateway.address, port(to(&[backend])))])
+        .await;
+    let mut busy = gateway.connect().await;
+    busy.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    // The idle connection is served still: the change hasn't touched its socket.
+    gateway.open(2).await;
+    assert!(
+        tokio::time::timeout(Duration::from_millis(50), busy.message(false, false))
+            .await
+            .is_err()
+    );
+    gateway.publish([]).await;
+    assert!(
+        idle.ended().await,
+        "an idle connection ends with its listener"
+    );
+    let refused = TcpStream::connect(gateway.address).await;
+    assert!(refused.is_err(), "the socket is still open");
+    go.send(()).expect("the backend waits");
+    let answer = busy.answer(false).await;
+    assert_eq!(answer.text(), "done");
+    assert_eq!(answer.header("connection"), ["close"]);
+    assert!(busy.ended().await);
+    assert_eq!(
+        soon(gateway.sockets.shutdown(Duration::from_secs(5))).await,
+        0
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_keeps_the_socket_and_the_connections_it_does_not_touch() {
+    let (before, after) = (Upstream::plain().await, Upstream::plain().await);
+    let mut gateway = Gateway::start(port(to(&[before.address]))).await;
+    let address = gateway.address;
+    let mut client = gateway.connect().await;
+    client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    client.answer(false).await;
+    let other = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let other = gateway.sockets.adopt(other).expect("a socket");
+    gateway
+        .publish([
+            (address, port(to(&[after.address]))),
+            (other, port(to(&[after.address]))),
+        ])
+        .await;
+    client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    assert_eq!(
+        client.answer(false).await.header("connection"),
+        ["keep-alive"]
+    );
+    assert_eq!(
+        (before.requests(), after.requests()),
+        (1, 1),
+        "the new routes are in force"
+    );
+    assert_eq!(gateway.sockets.accepting().count(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_port_in_use_is_reported_and_taken_when_it_is_free() {
+    let upstream = Upstream::plain().await;
+    let mut gateway = Gateway::start(port(to(&[upstream.address]))).await;
+    let squatter = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let taken = squatter.local_addr().expect("its address");
+    let wanted = [gateway.address, taken];
+    let failures = gateway.sockets.prepare(wanted);
+    assert_eq!(failures[&taken].reason, BindFailureReason::PortInUse);
+    assert_eq!(failures.len(), 1, "{failures:?}");
+    gateway.sockets.commit().await;
+    assert_eq!(gateway.sockets.retry_after(), Some(Duration::from_secs(1)));
+    assert!(!gateway.sockets.retry(), "nothing has changed");
+    assert_eq!(gateway.sockets.retry_after(), Some(Duration::from_secs(2)));
+    assert_eq!(
+        gateway.get("/").await.status(),
+        200,
+        "the others are served"
+    );
+    drop(squatter);
+    assert!(gateway.sockets.retry());
+    assert_eq!(gateway.sockets.retry_after(), None);
+    assert!(TcpStream::connect(taken).await.is_ok());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn shutdown_waits_no_longer_than_it_may() {
+    let (backend, _go) = slow().await;
+    let mut gateway = Gateway::start(port(to(&[backend]))).await;
+    let mut client = gateway.connect().await;
+    client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    gateway.open(1).await;
+    let open = soon(gateway.sockets.shutdown(Duration::from_millis(50))).await;
+    assert_eq!(open, 1);
+}

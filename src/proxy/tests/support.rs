@@ -1,0 +1,417 @@
+use crate::dataplane::backend::{Backend, Endpoints, Split, Target};
+use crate::dataplane::filter::Filters;
+use crate::dataplane::hostname::HostMap;
+use crate::dataplane::matcher::PathMatch;
+use crate::dataplane::router::{Entry, Router};
+use crate::dataplane::tls::CertificateSet;
+use crate::dataplane::{Action, Listener, Port, Rule, Snapshot};
+use crate::listen::Sockets;
+use crate::proxy::{Gatefold, Options, Timeouts, build};
+use arc_swap::ArcSwap;
+use pingora_proxy::HttpProxy;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+/// How long a test waits for what must happen.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Waits for something that must come to its end.
+pub(super) async fn soon<T>(future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(PATIENCE, future)
+        .await
+        .expect("it takes too long")
+}
+
+/// A running proxy.
+pub(super) struct Gateway {
+    pub(super) address: SocketAddr,
+    pub(super) snapshot: Arc<ArcSwap<Snapshot>>,
+    pub(super) sockets: Sockets<HttpProxy<Gatefold>>,
+}
+
+impl Gateway {
+    /// Serves what `port` makes on one socket.
+    pub(super) async fn start(port: Port) -> Gateway {
+        Gateway::with(port, Timeouts::default()).await
+    }
+
+    pub(super) async fn with(port: Port, timeouts: Timeouts) -> Gateway {
+        let snapshot = Arc::new(ArcSwap::from_pointee(Snapshot::default()));
+        let options = Options {
+            threads: 2,
+            timeouts,
+            ..Options::default()
+        };
+        let app = build(snapshot.clone(), options);
+        let mut sockets = Sockets::new(app, snapshot.clone());
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = sockets.adopt(listener).expect("a TCP socket");
+        let mut gateway = Gateway {
+            address,
+            snapshot,
+            sockets,
+        };
+        gateway.publish([(address, port)]).await;
+        gateway
+    }
+
+    /// Makes a snapshot the one in force, as a reload does.
+    pub(super) async fn publish(&mut self, ports: impl IntoIterator<Item = (SocketAddr, Port)>) {
+        let ports = ports
+            .into_iter()
+            .map(|(address, port)| (address, Arc::new(port)));
+        let snapshot = Snapshot {
+            ports: ports.collect(),
+        };
+        self.sockets.prepare(snapshot.ports.keys().copied());
+        self.snapshot.store(Arc::new(snapshot));
+        let failures = self.sockets.commit().await;
+        assert!(failures.is_empty(), "{failures:?}");
+    }
+
+    pub(super) async fn connect(&self) -> Client<TcpStream> {
+        Client::new(
+            TcpStream::connect(self.address)
+                .await
+                .expect("a connection"),
+        )
+    }
+
+    /// Sends a request on a connection of its own and reads the answer.
+    pub(super) async fn ask(&self, request: &str) -> Answered {
+        let mut client = self.connect().await;
+        client.send(request).await;
+        client.answer(request.starts_with("HEAD")).await
+    }
+
+    /// Waits until no client's connection is open.
+    pub(super) async fn all_gone(&self) {
+        self.open(0).await;
+    }
+
+    /// Waits until just as many clients' connections are open.
+    pub(super) async fn open(&self, count: usize) {
+        soon(async {
+            while self.sockets.connections() != count {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
+    }
+
+    pub(super) async fn get(&self, path: &str) -> Answered {
+        self.ask(&format!("GET {path} HTTP/1.1\r\nHost: example.com\r\n\r\n"))
+            .await
+    }
+}
+
+/// A port whose only listener has one route for every path.
+pub(super) fn port(action: Action) -> Port {
+    port_with(action, Filters::default())
+}
+
+pub(super) fn port_with(action: Action, filters: Filters) -> Port {
+    let mut listeners = HostMap::default();
+    listeners.insert(None, listener(action, filters));
+    Port {
+        listeners,
+        tls: None,
+    }
+}
+
+pub(super) fn tls_port(action: Action, certificates: HostMap<Arc<CertificateSet>>) -> Port {
+    Port {
+        tls: Some(certificates),
+        ..port(action)
+    }
+}
+
+pub(super) fn listener(action: Action, filters: Filters) -> Arc<Listener> {
+    let rule = Rule {
+        route: "default/route".into(),
+        index: 0,
+        filters,
+        action,
+    };
+    let entry = Entry {
+        hostname: None,
+        path: PathMatch::Prefix("/".into()),
+        matcher: Default::default(),
+        order: (0, 0, 0),
+        rule: Arc::new(rule),
+    };
+    Arc::new(Listener {
+        name: "default/gateway/http".into(),
+        router: Router::new(vec![entry]),
+    })
+}
+
+pub(super) fn to(addresses: &[SocketAddr]) -> Action {
+    let endpoints = Endpoints::new(addresses, 0).expect("an address");
+    to_target(Target::Endpoints(Arc::new(endpoints)), Filters::default())
+}
+
+pub(super) fn to_target(target: Target, filters: Filters) -> Action {
+    let backend = Backend {
+        name: "default/backend:80".into(),
+        filters,
+        target,
+    };
+    Action::Forward(Split::new(vec![(1, backend)], 0).expect("a weight"))
+}
+
+/// A connection that speaks HTTP/1.1, a message at a time.
+pub(super) struct Client<S> {
+    pub(super) stream: S,
+    buffer: Vec<u8>,
+}
+
+/// A message: a response, or the request that a backend got.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Answered {
+    /// The first line and the headers.
+    pub(super) head: String,
+    pub(super) body: Vec<u8>,
+}
+
+impl Answered {
+    pub(super) fn status(&self) -> u16 {
+        let status = self.head.split(' ').nth(1).unwrap_or_default();
+        status.parse().unwrap_or_default()
+    }
+
+    /// Every value of a header, in order.
+    pub(super) fn header(&self, name: &str) -> Vec<&str> {
+        let fields = self
+            .head
+            .lines()
+            .skip(1)
+            .filter_map(|it| it.split_once(':'));
+        fields
+            .filter(|(field, _)| field.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.trim())
+            .collect()
+    }
+
+    pub(super) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
+    pub(super) fn new(stream: S) -> Self {
+        Client {
+            stream,
+            buffer: Vec::new(),
+        }
+    }
+
+    pub(super) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        self.stream.write_all(bytes.as_ref()).await.expect("sent");
+        self.stream.flush().await.expect("sent");
+    }
+
+    /// The next response.
+    pub(super) async fn answer(&mut self, to_head: bool) -> Answered {
+        soon(self.message(to_head, true)).await.expect("an answer")
+    }
+
+    /// The next message; nothing when the stream ends before it.
+    pub(super) async fn message(&mut self, bodiless: bool, to_end: bool) -> Option<Answered> {
+        let head = loop {
+            if let Some(end) = find(&self.buffer, b"\r\n\r\n") {
+                let head: Vec<u8> = self.buffer.drain(..end + 4).collect();
+                break String::from_utf8_lossy(&head).into_owned();
+            }
+            if !self.fill().await {
+                return None;
+            }
+        };
+        let mut message = Answered {
+            head,
+            body: Vec::new(),
+        };
+        let length = message.header("content-length").first().copied();
+        let status = message.status();
+        if bodiless || status == 204 || (100..200).contains(&status) {
+            return Some(message);
+        }
+        if message.header("transfer-encoding") == ["chunked"] {
+            message.body = self.chunks().await?;
+        } else if let Some(length) = length {
+            let length = length.parse().expect("a number");
+            while self.buffer.len() < length {
+                if !self.fill().await {
+                    return None;
+                }
+            }
+            message.body = self.buffer.drain(..length).collect();
+        } else if to_end {
+            while self.fill().await {}
+            message.body = std::mem::take(&mut self.buffer);
+        }
+        Some(message)
+    }
+
+    async fn chunks(&mut self) -> Option<Vec<u8>> {
+        let mut body = Vec::new();
+        loop {
+            let line = loop {
+                if let Some(end) = find(&self.buffer, b"\r\n") {
+                    break self.buffer.drain(..end + 2).collect::<Vec<u8>>();
+                }
+                if !self.fill().await {
+                    return None;
+                }
+            };
+            let size = std::str::from_utf8(&line).ok()?.trim();
+            let size = usize::from_str_radix(size, 16).ok()?;
+            while self.buffer.len() < size + 2 {
+                if !self.fill().await {
+                    return None;
+                }
+            }
+            body.extend(self.buffer.drain(..size));
+            self.buffer.drain(..2);
+            if size == 0 {
+                return Some(body);
+            }
+        }
+    }
+
+    /// Whether the stream has ended, nothing being left to read.
+    pub(super) async fn ended(&mut self) -> bool {
+        self.buffer.is_empty() && !soon(self.fill()).await
+    }
+
+    /// Reads some bytes of whatever it is.
+    pub(super) async fn bytes(&mut self, count: usize) -> Vec<u8> {
+        while self.buffer.len() < count {
+            assert!(soon(self.fill()).await, "the stream ended too early");
+        }
+        self.buffer.drain(..count).collect()
+    }
+
+    async fn fill(&mut self) -> bool {
+        let mut piece = vec![0; 64 * 1024];
+        match self.stream.read(&mut piece).await {
+            Ok(0) | Err(_) => false,
+            Ok(count) => {
+                self.buffer.extend_from_slice(&piece[..count]);
+                true
+            }
+        }
+    }
+}
+
+fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
+    bytes.windows(wanted.len()).position(|it| it == wanted)
+}
+
+/// A backend that answers every request alike and notes what it got.
+pub(super) struct Upstream {
+    pub(super) address: SocketAddr,
+    seen: Arc<Mutex<Vec<Answered>>>,
+    connections: Arc<AtomicUsize>,
+}
+
+impl Upstream {
+    /// Answers with this.
+    pub(super) async fn answering(response: impl Into<Vec<u8>>) -> Upstream {
+        let response = response.into();
+        Upstream::start(move |_| response.clone()).await
+    }
+
+    /// Answers 200 with a short body.
+    pub(super) async fn plain() -> Upstream {
+        Upstream::answering("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").await
+    }
+
+    pub(super) async fn start(
+        answer: impl Fn(&Answered) -> Vec<u8> + Send + Sync + 'static,
+    ) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("its address");
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let connections = Arc::new(AtomicUsize::new(0));
+        let answer = Arc::new(answer);
+        let upstream = Upstream {
+            address,
+            seen: seen.clone(),
+            connections: connections.clone(),
+        };
+        tokio::spawn(async move {
+            while let Ok((tcp, _)) = listener.accept().await {
+                connections.fetch_add(1, Ordering::SeqCst);
+                let (seen, answer) = (seen.clone(), answer.clone());
+                tokio::spawn(async move {
+                    let mut client = Client::new(tcp);
+                    while let Some(request) = client.message(false, false).await {
+                        let response = answer(&request);
+                        seen.lock().expect("no panic").push(request);
+                        if client.stream.write_all(&response).await.is_err() {
+                            break;
+                        }
+                    }
+                });
+            }
+        });
+        upstream
+    }
+
+    /// The last request.
+    pub(super) fn last(&self) -> Answered {
+        let seen = self.seen.lock().expect("no panic");
+        seen.last().cloned().expect("a request")
+    }
+
+    /// How many requests came.
+    pub(super) fn requests(&self) -> usize {
+        self.seen.lock().expect("no panic").len()
+    }
+
+    /// How many connections came.
+    pub(super) fn connections(&self) -> usize {
+        self.connections.load(Ordering::SeqCst)
+    }
+}
+
+/// An address where nobody listens.
+pub(super) async fn nobody() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    listener.local_addr().expect("its address")
+}
+
+/// Runs curl and gives what it prints.
+pub(super) async fn curl(arguments: &[&str], input: &'static [u8]) -> String {
+    let arguments: Vec<String> = arguments.iter().map(|it| (*it).to_owned()).collect();
+    let run = tokio::task::spawn_blocking(move || {
+        use std::io::Write;
+        use std::process::{Command, Stdio};
+        let mut command = Command::new("curl");
+        command.args(["-sS", "--max-time", "20"]).args(&arguments);
+        command.env_remove("http_proxy").env_remove("https_proxy");
+        command.args(["--noproxy", "*"]);
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = command.spawn().expect("curl is needed for this test");
+        let mut stdin = child.stdin.take().expect("a pipe");
+        stdin.write_all(input).expect("written");
+        drop(stdin);
+        child.wait_with_output().expect("curl ends")
+    });
+    let output = run.await.expect("no panic");
+    assert!(
+        output.status.success(),
+        "curl: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}

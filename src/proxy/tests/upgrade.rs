@@ -1,0 +1,47 @@
+use super::support::{Client, Gateway, port, to};
+use std::net::SocketAddr;
+use tokio::net::TcpListener;
+
+const UPGRADE: &str = "GET /chat HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+                       Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+
+/// Switches at once, greets, and sends back what it gets.
+async fn echo() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("its address");
+    tokio::spawn(async move {
+        while let Ok((tcp, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let mut client = Client::new(tcp);
+                let request = client.message(true, false).await.expect("a request");
+                assert_eq!(request.header("upgrade"), ["websocket"]);
+                client
+                    .send("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nhi")
+                    .await;
+                loop {
+                    let frame = client.bytes(4).await;
+                    client.send(frame).await;
+                }
+            });
+        }
+    });
+    address
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hundreds_of_quick_upgrades_all_get_through() {
+    let gateway = Gateway::start(port(to(&[echo().await]))).await;
+    for number in 0..300 {
+        let mut client = gateway.connect().await;
+        client.send(UPGRADE).await;
+        let answer = client.answer(true).await;
+        assert_eq!(answer.status(), 101, "{number}: {}", answer.head);
+        assert_eq!(answer.header("upgrade"), ["websocket"]);
+        assert_eq!(client.bytes(2).await, b"hi", "{number}");
+        for frame in ["ping", "pong"] {
+            client.send(frame).await;
+            assert_eq!(client.bytes(4).await, frame.as_bytes(), "{number}");
+        }
+    }
+    gateway.all_gone().await;
+}
