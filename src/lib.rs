@@ -9,6 +9,7 @@
 //! snapshot for its whole life. `dataplane` and `proxy` never know of YAML, API types or the graph.
 
 pub mod address_pool;
+pub mod compile;
 pub mod dataplane;
 pub mod diagnostic;
 pub mod discover;
@@ -17,5 +18,6 @@ pub mod graph;
 pub mod listen;
 pub mod manifest;
 pub mod proxy;
+pub mod reload;
 pub mod status;
 pub mod watch;

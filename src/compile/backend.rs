@@ -1,0 +1,116 @@
+use super::filter::filters;
+use crate::dataplane::backend::{Backend, Endpoints, Split, Target};
+use crate::dataplane::{Action, Rule, Snapshot};
+use crate::graph::http_route::{BackendNode, RuleNode, TargetNode};
+use crate::manifest::api::NamespacedName;
+use http::StatusCode;
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+/// How far the counters of a snapshot are, so that the next one goes on there: were they to begin anew at
+/// each reload, the first backend would get more than its share.
+#[derive(Default)]
+pub(super) struct Served {
+    /// By route and rule.
+    splits: HashMap<(Arc<str>, usize), u64>,
+    /// By what a backend is called.
+    endpoints: HashMap<Arc<str>, u64>,
+}
+
+impl Served {
+    pub(super) fn of(snapshot: &Snapshot) -> Self {
+        let mut served = Served::default();
+        let listeners = snapshot
+            .ports
+            .values()
+            .flat_map(|port| port.listeners.values());
+        for rule in listeners.flat_map(|listener| listener.router.rules()) {
+            let Action::Forward(split) = &rule.action else {
+                continue;
+            };
+            let key = (rule.route.clone(), rule.index);
+            served.splits.insert(key, split.served());
+            for (_, backend) in split.backends() {
+                if let Target::Endpoints(endpoints) = &backend.target {
+                    let name = backend.name.clone();
+                    served.endpoints.insert(name, endpoints.served());
+                }
+            }
+        }
+        served
+    }
+}
+
+/// The endpoints of each Service's port, once for all rules that use it.
+pub(super) struct Backends<'s> {
+    served: &'s Served,
+    shared: HashMap<(NamespacedName, u16), Option<Arc<Endpoints>>>,
+}
+
+impl<'s> Backends<'s> {
+    pub(super) fn new(served: &'s Served) -> Self {
+        Backends {
+            served,
+            shared: HashMap::new(),
+        }
+    }
+
+    /// A rule with its backends.
+    pub(super) fn rule(&mut self, route: &Arc<str>, index: usize, node: &RuleNode) -> Rule {
+        Rule {
+            route: route.clone(),
+            index,
+            filters: filters(&node.filters),
+            action: self.action(route, index, node),
+        }
+    }
+
+    fn action(&mut self, route: &Arc<str>, index: usize, node: &RuleNode) -> Action {
+        if node.refused {
+            return Action::Refuse(StatusCode::INTERNAL_SERVER_ERROR);
+        }
+        let backends = node.backends.iter();
+        let backends = backends.map(|node| (node.weight, self.backend(node)));
+        let backends = backends.collect();
+        let served = self.served.splits.get(&(route.clone(), index));
+        // Without a backend that can get traffic: 500 (API: `HTTPRouteRule.backendRefs`).
+        match Split::new(backends, served.copied().unwrap_or(0)) {
+            Some(split) => Action::Forward(split),
+            None => Action::Refuse(StatusCode::INTERNAL_SERVER_ERROR),
+        }
+    }
+
+    fn backend(&mut self, node: &BackendNode) -> Backend {
+        let name: Arc<str> = node.name.as_str().into();
+        let target = match &node.target {
+            TargetNode::Invalid => Target::Invalid,
+            TargetNode::Service { service, endpoints } => {
+                match self.endpoints(&name, service, endpoints) {
+                    Some(endpoints) => Target::Endpoints(endpoints),
+                    None => Target::NoEndpoints,
+                }
+            }
+        };
+        Backend {
+            name,
+            filters: filters(&node.filters),
+            target,
+        }
+    }
+
+    fn endpoints(
+        &mut self,
+        name: &Arc<str>,
+        service: &(NamespacedName, u16),
+        addresses: &[SocketAddr],
+    ) -> Option<Arc<Endpoints>> {
+        if let Some(shared) = self.shared.get(service) {
+            return shared.clone();
+        }
+        let served = self.served.endpoints.get(name).copied().unwrap_or(0);
+        let endpoints = Endpoints::new(addresses, served).map(Arc::new);
+        self.shared.insert(service.clone(), endpoints.clone());
+        endpoints
+    }
+}

@@ -1,0 +1,265 @@
+//! Reload: from a wake to new traffic and new statuses.
+//!
+//! In: wakes. Out: a [`Snapshot`] for requests, sockets that fit it, and a [`Published`] for the admin API
+//! and the log. One task owns everything; what costs time runs beside the runtime's threads. Whatever goes
+//! wrong on the way, what was in force stays in force.
+
+mod changes;
+mod published;
+mod stages;
+
+pub use changes::Changes;
+pub use published::{Generations, ListenerState, Published};
+pub use stages::Settings;
+
+use crate::dataplane::Snapshot;
+use crate::diagnostic::{Code, Diagnostic, Place, summary_line};
+use crate::discover::{Discovery, FixedBackend};
+use crate::graph::Graph;
+use crate::listen::Sockets;
+use crate::status::{Applied, report};
+use crate::watch::{Wake, Wakes};
+use arc_swap::ArcSwap;
+use pingora_core::apps::ServerApp;
+use stages::{Built, Stages};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+use tokio::sync::mpsc::Receiver;
+use tokio::sync::watch;
+use tracing::{error, info, warn};
+
+/// Everything that changes when the manifests do.
+pub struct Reload<A> {
+    /// Absent while a stage runs beside.
+    stages: Option<Stages>,
+    discovery: Discovery,
+    discovered: BTreeMap<stages::ServicePort, Vec<SocketAddr>>,
+    sockets: Sockets<A>,
+    snapshot: Arc<ArcSwap<Snapshot>>,
+    published: Arc<ArcSwap<Published>>,
+    graph: Arc<Graph>,
+}
+
+impl<A: ServerApp + Send + Sync + 'static> Reload<A> {
+    /// Nothing is loaded yet. Call it within a Tokio runtime.
+    pub fn new(
+        settings: Settings,
+        backends: Vec<FixedBackend>,
+        echo: bool,
+        wakes: Wakes,
+        sockets: Sockets<A>,
+        snapshot: Arc<ArcSwap<Snapshot>>,
+    ) -> Self {
+        Reload {
+            stages: Some(Stages::new(settings)),
+            discovery: Discovery::new(backends, echo, wakes),
+            discovered: BTreeMap::new(),
+            sockets,
+            snapshot,
+            published: Arc::default(),
+            graph: Arc::default(),
+        }
+    }
+
+    /// What is in force, for everybody who wants to show it.
+    pub fn published(&self) -> Arc<ArcSwap<Published>> {
+        self.published.clone()
+    }
+
+    /// Loads at once, then at every wake, until `stop` is true; then closes the sockets and waits `grace` for
+    /// requests to end. Gives how many connections were still open.
+    pub async fn run(
+        mut self,
+        mut wakes: Receiver<Wake>,
+        mut stop: watch::Receiver<bool>,
+        grace: Duration,
+    ) -> usize {
+        self.reload(Wake::Requested).await;
+        loop {
+            let retry = self.sockets.retry_after();
+            tokio::select! {
+                wake = wakes.recv() => match wake {
+                    Some(wake) => self.reload(wake).await,
+                    None => break,
+                },
+                () = after(retry) => self.retry_sockets(),
+                _ = stop.wait_for(|stop| *stop) => break,
+            }
+        }
+        self.sockets.shutdown(grace).await
+    }
+
+    /// Looks at the files, and does what a change asks for.
+    pub async fn reload(&mut self, wake: Wake) {
+        let began = Instant::now();
+        let Some(stages) = self.stages.take() else {
+            return;
+        };
+        let discovered = self.discovered.clone();
+        let (stages, built) = beside(stages, move |s| s.load_and_build(wake, discovered)).await;
+        self.stages = Some(stages);
+        match built {
+            Ok(None) => {}
+            Ok(Some(built)) => self.apply(built, began).await,
+            Err(panic) => self.failed(&panic),
+        }
+    }
+
+    /// Looks for endpoints that the folder doesn't have, then puts the graph into force.
+    async fn apply(&mut self, mut built: Built, began: Instant) {
+        let discovered = self.discovery.find(&built.wanted).await;
+        let Some(stages) = self.stages.take() else {
+            return;
+        };
+        let previous = self.snapshot.load_full();
+        let known = discovered.clone();
+        let (stages, compiled) = beside(stages, move |stages| {
+            if known != built.discovered {
+                built = stages.build(known);
+            }
+            let snapshot = crate::compile::compile(&built.graph, &previous);
+            (built, snapshot)
+        })
+        .await;
+        self.stages = Some(stages);
+        let (built, snapshot) = match compiled {
+            Ok(compiled) => compiled,
+            Err(panic) => return self.failed(&panic),
+        };
+        self.sockets.prepare(snapshot.ports.keys().copied());
+        self.snapshot.store(Arc::new(snapshot));
+        self.sockets.commit().await;
+        self.discovered = discovered;
+        self.discovery.retain(&self.discovered);
+        self.graph = built.graph.clone();
+        self.publish(built, began);
+    }
+
+    fn retry_sockets(&mut self) {
+        if !self.sockets.retry() {
+            return;
+        }
+        let mut next = Published::clone(&self.published.load());
+        let before = next.diagnostics.clone();
+        next.diagnostics.retain(|d| d.code != Code::BindFailed);
+        self.finish(&mut next);
+        log_diagnostics(&before, &next.diagnostics);
+        self.published.store(Arc::new(next));
+    }
+
+    fn publish(&mut self, built: Built, began: Instant) {
+        let before = self.published.load_full();
+        let changes = Changes::between(&before.resources, &built.loaded.resources);
+        let generation = before.generations.seen + 1;
+        let mut next = Published {
+            generations: Generations {
+                seen: generation,
+                applied: generation,
+                failed: before.generations.failed,
+            },
+            ready: true,
+            applied_at: Some(SystemTime::now()),
+            reloads_failed: before.reloads_failed,
+            files: built.loaded.files,
+            resources: built.loaded.resources,
+            statuses: before.statuses.clone(),
+            diagnostics: built.loaded.diagnostics,
+            listeners: Vec::new(),
+        };
+        next.diagnostics
+            .extend(built.graph.diagnostics.iter().cloned());
+        self.finish(&mut next);
+        let took = began.elapsed();
+        if before.ready && changes.is_empty() {
+            info!(generation, ?took, "reloaded: no objects changed");
+        } else {
+            info!(generation, ?took, files = next.files, "reloaded: {changes}");
+        }
+        log_diagnostics(&before.diagnostics, &next.diagnostics);
+        self.published.store(Arc::new(next));
+    }
+
+    /// Adds what depends on how binding went: statuses, listeners, diagnostics.
+    fn finish(&self, next: &mut Published) {
+        let failures = self.sockets.failures();
+        let applied = Applied {
+            failed: failures.clone(),
+        };
+        let now = time::OffsetDateTime::now_utc();
+        next.statuses = report(&self.graph, &applied, &next.statuses, now);
+        next.listeners = published::listeners(&self.graph, failures);
+        next.diagnostics
+            .extend(published::bind_diagnostics(&self.graph, failures));
+        next.diagnostics
+            .sort_by_key(|diagnostic| diagnostic.severity);
+    }
+
+    /// Keeps what is in force, and says that something newer couldn't be.
+    fn failed(&self, panic: &str) {
+        let mut next = Published::clone(&self.published.load());
+        next.generations.seen += 1;
+        next.generations.failed = Some(next.generations.seen);
+        next.reloads_failed += 1;
+        error!(
+            code = Code::ReloadFailed.as_str(),
+            error = panic,
+            "the reload failed, which is a defect of gatefold; what was in force stays"
+        );
+        next.diagnostics.retain(|d| d.code != Code::ReloadFailed);
+        let message = format!("the reload failed, which is a defect of gatefold: {panic}");
+        let found = Diagnostic::new(Code::ReloadFailed, Place::Nowhere, message);
+        next.diagnostics.insert(
+            0,
+            found.help("please report it with the manifests that cause it"),
+        );
+        self.published.store(Arc::new(next));
+    }
+}
+
+async fn after(pause: Option<Duration>) {
+    match pause {
+        Some(pause) => tokio::time::sleep(pause).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Runs a stage on a thread of its own. A panic in it becomes its message.
+async fn beside<T: Send + 'static>(
+    mut stages: Stages,
+    run: impl FnOnce(&mut Stages) -> T + Send + 'static,
+) -> (Stages, Result<T, String>) {
+    let settings = stages.settings().clone();
+    let task = tokio::task::spawn_blocking(move || {
+        let run = std::panic::AssertUnwindSafe(|| run(&mut stages));
+        let outcome = std::panic::catch_unwind(run).map_err(|panic| {
+            let text = panic.downcast_ref::<String>().map(String::as_str);
+            let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+            text.unwrap_or("a panic without a message").to_owned()
+        });
+        (stages, outcome)
+    });
+    match task.await {
+        Ok(done) => done,
+        // Only when the runtime is shut down under it.
+        Err(error) => (Stages::new(settings), Err(error.to_string())),
+    }
+}
+
+/// New findings, and those that are gone.
+fn log_diagnostics(before: &[Diagnostic], after: &[Diagnostic]) {
+    use crate::diagnostic::Severity;
+    for found in after.iter().filter(|found| !before.contains(found)) {
+        let line = summary_line(found);
+        match found.severity {
+            Severity::Error => error!(code = found.code.as_str(), "{line}"),
+            Severity::Warning => warn!(code = found.code.as_str(), "{line}"),
+            Severity::Info => info!(code = found.code.as_str(), "{line}"),
+        }
+    }
+    let resolved = before.iter().filter(|old| !after.contains(old));
+    for old in resolved.filter(|old| old.severity != Severity::Info) {
+        info!(code = old.code.as_str(), "no longer: {}", summary_line(old));
+    }
+}

@@ -1,0 +1,143 @@
+//! The stages that cost time: load and build.
+
+use crate::address_pool::AddressPool;
+use crate::graph::environment::Environment;
+use crate::graph::{Graph, Wanted, build};
+use crate::manifest::api::NamespacedName;
+use crate::manifest::{Fingerprints, Loaded, Loader, scan};
+use crate::watch::Wake;
+use ipnet::IpNet;
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// A Service's port.
+pub(super) type ServicePort = (NamespacedName, u16);
+
+/// What the command line says about the manifests.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// Folders or files.
+    pub roots: Vec<PathBuf>,
+    /// `--controller-name`.
+    pub controller_name: Option<String>,
+    /// `--address`; every interface when empty.
+    pub addresses: Vec<IpAddr>,
+    /// `--address-pool`.
+    pub address_pool: Option<IpNet>,
+    /// `--port-map`.
+    pub port_map: BTreeMap<u16, u16>,
+}
+
+/// What lives from one reload to the next.
+pub(super) struct Stages {
+    settings: Settings,
+    loader: Loader,
+    seen: Option<Fingerprints>,
+    /// Whether the last load found something new: it may have been read while it was written.
+    fresh: bool,
+    loaded: Loaded,
+    pool: Option<AddressPool>,
+}
+
+/// A graph, with what it was made of.
+pub(super) struct Built {
+    pub(super) loaded: Loaded,
+    pub(super) graph: Arc<Graph>,
+    /// Services without endpoints in the folder.
+    pub(super) wanted: BTreeMap<ServicePort, Wanted>,
+    /// The endpoints from elsewhere that the graph was built with.
+    pub(super) discovered: BTreeMap<ServicePort, Vec<SocketAddr>>,
+}
+
+impl Stages {
+    pub(super) fn new(settings: Settings) -> Self {
+        Stages {
+            loader: Loader::new(settings.roots.clone()),
+            pool: settings.address_pool.map(AddressPool::new),
+            settings,
+            seen: None,
+            fresh: true,
+            loaded: Loaded::default(),
+        }
+    }
+
+    pub(super) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Looks whether anything has changed; if so, a new graph.
+    pub(super) fn load_and_build(
+        &mut self,
+        wake: Wake,
+        discovered: BTreeMap<ServicePort, Vec<SocketAddr>>,
+    ) -> Option<Built> {
+        if wake == Wake::Rescan {
+            // Looking is cheaper than loading, even where nothing has to be read.
+            let found = scan(&self.settings.roots);
+            let same = self.seen.as_ref() == Some(&found);
+            self.seen = Some(found);
+            if same && !self.fresh {
+                return None;
+            }
+        }
+        self.loaded = self.loader.load();
+        self.fresh = self.loaded.changed;
+        let needless = !self.loaded.changed && matches!(wake, Wake::Rescan | Wake::Changed);
+        (!needless).then(|| self.build(discovered))
+    }
+
+    /// A graph of what was loaded last.
+    pub(super) fn build(&mut self, discovered: BTreeMap<ServicePort, Vec<SocketAddr>>) -> Built {
+        let pool = self
+            .pool
+            .as_mut()
+            .map(|pool| pool.assign(&self.loaded.resources));
+        let mut environment = Environment {
+            controller_name: self.settings.controller_name.clone(),
+            addresses: self.settings.addresses.clone(),
+            pool,
+            port_map: self.settings.port_map.clone(),
+            reachable: reachable(),
+            now: Some(time::OffsetDateTime::now_utc()),
+            discovered,
+        };
+        let graph = build(&self.loaded.resources, &environment);
+        Built {
+            loaded: self.loaded.clone(),
+            wanted: graph.wanted.clone(),
+            graph: Arc::new(graph),
+            discovered: std::mem::take(&mut environment.discovered),
+        }
+    }
+}
+
+/// Addresses by which this host can be reached when a socket listens on all of them: those it would use to
+/// go out, else loopback. Nothing is sent to find them.
+pub fn reachable() -> Vec<IpAddr> {
+    // TEST-NET-1 and the documentation prefix (RFC 5737, RFC 3849): connecting a datagram socket only
+    // chooses a route.
+    let ways: [(SocketAddr, SocketAddr); 2] = [
+        (
+            (Ipv4Addr::UNSPECIFIED, 0).into(),
+            (Ipv4Addr::new(192, 0, 2, 1), 9).into(),
+        ),
+        (
+            (Ipv6Addr::UNSPECIFIED, 0).into(),
+            (Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1), 9).into(),
+        ),
+    ];
+    let found: Vec<IpAddr> = ways
+        .into_iter()
+        .filter_map(|(from, to)| {
+            let socket = UdpSocket::bind(from).ok()?;
+            socket.connect(to).ok()?;
+            Some(socket.local_addr().ok()?.ip())
+        })
+        .collect();
+    if found.is_empty() {
+        return vec![Ipv4Addr::LOCALHOST.into()];
+    }
+    found
+}
