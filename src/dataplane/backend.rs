@@ -105,11 +105,8 @@ fn stride(positions: u64) -> u64 {
 
 /// The largest term of the continued fraction of `a / b`.
 fn largest_term(a: u64, b: u64) -> u64 {
-    if b == 0 {
-        0
-    } else {
-        (a / b).max(largest_term(b, a % b))
-    }
+    a.checked_div(b)
+        .map_or(0, |term| term.max(largest_term(b, a % b)))
 }
 
 /// One backend of a rule.

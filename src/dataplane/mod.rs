@@ -4,15 +4,21 @@
 //! the backend and the endpoint, and the changes to headers. No sockets, no proxy, no YAML, no API types.
 //! Everything here is immutable after it was made, but for counters.
 
+/// Backends by weight, and their endpoints in turn.
 pub mod backend;
 pub mod filter;
+/// Values by hostname, exact or with a wildcard.
 pub mod hostname;
+/// What a request must look like besides its host.
 pub mod matcher;
 mod path;
 pub mod query;
 mod rank;
+/// A request, as far as matching looks at it.
 pub mod request;
+/// From a request to the rule that takes it.
 pub mod router;
+/// Certificates by server name.
 pub mod tls;
 
 use backend::Split;

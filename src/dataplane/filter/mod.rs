@@ -1,5 +1,6 @@
 //! Filters, one file each: what changes on a request's or a response's way.
 
+/// Header modifiers.
 pub mod header_modifier;
 
 use header_modifier::HeaderModifier;
