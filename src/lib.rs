@@ -10,6 +10,7 @@
 
 pub mod address_pool;
 pub mod compile;
+pub mod cli;
 pub mod dataplane;
 pub mod diagnostic;
 pub mod discover;
@@ -20,4 +21,5 @@ pub mod manifest;
 pub mod proxy;
 pub mod reload;
 pub mod status;
+pub mod telemetry;
 pub mod watch;

@@ -1,0 +1,201 @@
+//! `gatefold check`: what a daemon would make of these folders.
+
+use super::roots::must_exist;
+use super::{Error, print};
+use crate::diagnostic::{
+    Diagnostic, Severity, Style, github_annotation, render, sort, summary_line,
+};
+use crate::graph::environment::Environment;
+use crate::graph::{Graph, build};
+use crate::manifest::{Loaded, Loader};
+use crate::status::{Applied, Statuses, report, table};
+use anyhow::Context as _;
+use serde_json::{Value, json};
+use std::io::{self, IsTerminal as _, Read as _};
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use time::OffsetDateTime;
+
+/// The arguments of `gatefold check`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Folders or files of manifests; `-` for standard input.
+    #[arg(required = true, value_name = "DIR|-")]
+    roots: Vec<PathBuf>,
+    /// Only classes with this controllerName are ours.
+    #[arg(long, value_name = "NAME", env = "GATEFOLD_CONTROLLER_NAME")]
+    controller_name: Option<String>,
+    /// Ends with 1 on warnings, too.
+    #[arg(long, env = "GATEFOLD_DENY_WARNINGS")]
+    deny_warnings: bool,
+    /// How to show what is found.
+    #[arg(
+        long,
+        short,
+        value_name = "FORMAT",
+        env = "GATEFOLD_CHECK_OUTPUT",
+        default_value = "text"
+    )]
+    output: Output,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Output {
+    /// Tables and drawn diagnostics.
+    Text,
+    /// One JSON object.
+    Json,
+    /// Annotations of GitHub Actions.
+    Github,
+}
+
+/// What was found.
+struct Findings {
+    files: usize,
+    graph: Graph,
+    statuses: Statuses,
+    diagnostics: Vec<Diagnostic>,
+}
+
+pub(super) fn check(args: &Args) -> Result<ExitCode, Error> {
+    let findings = find(load(&args.roots)?, args.controller_name.clone());
+    print(match args.output {
+        Output::Text => findings.text(),
+        Output::Json => findings.json(),
+        Output::Github => {
+            let lines = findings
+                .diagnostics
+                .iter()
+                .map(|d| github_annotation(d) + "\n");
+            lines.collect()
+        }
+    })?;
+    let warnings = args.deny_warnings && findings.count(Severity::Warning) > 0;
+    match warnings || findings.count(Severity::Error) > 0 {
+        true => Ok(ExitCode::FAILURE),
+        false => Ok(ExitCode::SUCCESS),
+    }
+}
+
+fn load(roots: &[PathBuf]) -> Result<Loaded, Error> {
+    if !roots.iter().any(|root| root == Path::new("-")) {
+        must_exist(roots)?;
+        return Ok(Loader::new(roots.to_vec()).load());
+    }
+    if roots.len() > 1 {
+        let message = "`-` stands for standard input and can't be joined with folders";
+        return Err(Error::Usage(message.to_owned()));
+    }
+    let mut text = Vec::new();
+    // The loader refuses a text above its limit: one byte more is enough to see that.
+    let most = crate::manifest::FILE_SIZE as u64 + 1;
+    let read = io::stdin().take(most).read_to_end(&mut text);
+    read.context("can't read standard input")?;
+    Ok(Loader::from_text("<stdin>", text))
+}
+
+fn find(loaded: Loaded, controller_name: Option<String>) -> Findings {
+    let now = OffsetDateTime::now_utc();
+    let environment = Environment {
+        controller_name,
+        reachable: vec![Ipv4Addr::LOCALHOST.into()],
+        now: Some(now),
+        ..Environment::default()
+    };
+    let graph = build(&loaded.resources, &environment);
+    let statuses = report(&graph, &Applied::default(), &Statuses::default(), now);
+    let mut diagnostics = loaded.diagnostics;
+    diagnostics.extend(graph.diagnostics.iter().cloned());
+    sort(&mut diagnostics);
+    Findings {
+        files: loaded.files,
+        graph,
+        statuses,
+        diagnostics,
+    }
+}
+
+impl Findings {
+    fn count(&self, severity: Severity) -> usize {
+        let found = self.diagnostics.iter().filter(|d| d.severity == severity);
+        found.count()
+    }
+
+    fn text(&self) -> String {
+        let style = match io::stdout().is_terminal() {
+            true => Style::Colour,
+            false => Style::Plain,
+        };
+        let mut text = String::new();
+        let (graph, statuses) = (&self.graph, &self.statuses);
+        for (title, table) in [
+            ("GatewayClasses", table::gateway_classes(graph, statuses)),
+            ("Gateways", table::gateways(graph, statuses)),
+            ("Listeners", table::listeners(graph, statuses)),
+            ("HTTPRoutes", table::http_routes(graph, statuses)),
+        ] {
+            if !table.rows.is_empty() {
+                text.push_str(&format!("{title}\n{table}\n"));
+            }
+        }
+        let (notes, problems): (Vec<&Diagnostic>, Vec<&Diagnostic>) =
+            (self.diagnostics.iter()).partition(|one| one.severity == Severity::Info);
+        for problem in problems {
+            text.push_str(render(problem, style).trim_end());
+            text.push_str("\n\n");
+        }
+        // Deployments and the like lie beside in every folder: a line each is enough.
+        for note in &notes {
+            text.push_str(&summary_line(note));
+            if let Some(help) = &note.help {
+                text.push_str(&format!(" ({help})"));
+            }
+            text.push('\n');
+        }
+        if !notes.is_empty() {
+            text.push('\n');
+        }
+        text.push_str(&self.summary());
+        text
+    }
+
+    fn summary(&self) -> String {
+        let counted = |count: usize, what: &str| match count {
+            0 => format!("no {what}s"),
+            1 => format!("1 {what}"),
+            _ => format!("{count} {what}s"),
+        };
+        let infos = match self.count(Severity::Info) {
+            0 => String::new(),
+            1 => ", 1 note".to_owned(),
+            more => format!(", {more} notes"),
+        };
+        format!(
+            "{} read: {}, {}{infos}\n",
+            counted(self.files, "file"),
+            counted(self.count(Severity::Error), "error"),
+            counted(self.count(Severity::Warning), "warning"),
+        )
+    }
+
+    fn json(&self) -> String {
+        let statuses = &self.statuses;
+        let named = |kind: &str, namespace: &str, name: &str, status: Value| json!({"kind": kind, "namespace": namespace, "name": name, "status": status});
+        let classes = statuses.gateway_classes.iter();
+        let classes = classes.map(|(name, status)| named("GatewayClass", "", name, json!(status)));
+        let gateways = statuses.gateways.iter();
+        let gateways = gateways
+            .map(|(key, status)| named("Gateway", &key.namespace, &key.name, json!(status)));
+        let routes = statuses.http_routes.iter();
+        let routes = routes
+            .map(|(key, status)| named("HTTPRoute", &key.namespace, &key.name, json!(status)));
+        let objects: Vec<Value> = classes.chain(gateways).chain(routes).collect();
+        let whole = json!({
+            "files": self.files,
+            "objects": objects,
+            "diagnostics": self.diagnostics,
+        });
+        format!("{whole:#}\n")
+    }
+}

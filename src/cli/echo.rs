@@ -1,0 +1,56 @@
+use super::Error;
+use crate::echo::{Echo, Identity};
+use anyhow::Context as _;
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// The arguments of `gatefold echo`. The environment variables of its identity are those of the Gateway
+/// API's echo-basic, so that the same Deployment works.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Where to listen: HTTP/1.1, and HTTP/2 without TLS.
+    #[arg(
+        long,
+        value_name = "ADDR",
+        env = "GATEFOLD_ECHO_LISTEN",
+        default_value = "127.0.0.1:3000"
+    )]
+    listen: SocketAddr,
+    /// The namespace to answer with.
+    #[arg(long, env = "NAMESPACE", default_value = "")]
+    namespace: String,
+    /// The pod name to answer with.
+    #[arg(long, value_name = "NAME", env = "POD_NAME", default_value = "")]
+    pod: String,
+    /// The ingress name to answer with.
+    #[arg(long, value_name = "NAME", env = "INGRESS_NAME", default_value = "")]
+    ingress: String,
+    /// The Service name to answer with.
+    #[arg(long, value_name = "NAME", env = "SERVICE_NAME", default_value = "")]
+    service: String,
+}
+
+pub(super) fn echo(args: Args) -> Result<ExitCode, Error> {
+    let identity = Identity {
+        namespace: args.namespace,
+        ingress: args.ingress,
+        service: args.service,
+        pod: args.pod,
+    };
+    let runtime = tokio::runtime::Runtime::new().context("can't start threads")?;
+    runtime.block_on(async {
+        let echo = Echo::bind(args.listen, identity, None)
+            .await
+            .with_context(|| format!("can't listen on {}", args.listen))?;
+        eprintln!("the echo backend listens on http://{}", echo.local_addr()?);
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        tokio::select! {
+            () = echo.serve() => {}
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        Ok(ExitCode::SUCCESS)
+    })
+}

@@ -1,0 +1,147 @@
+//! The command line.
+//!
+//! In: arguments and environment variables. Out: an exit code: 0 fine, 1 problems, 2 wrong use. Here, and
+//! only here, errors are printed.
+
+mod check;
+mod echo;
+mod explain;
+mod roots;
+
+use clap::{CommandFactory as _, Parser, Subcommand};
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+
+/// Wrong use: a flag or a path that can't be meant.
+const USAGE: u8 = 2;
+
+/// Run Kubernetes Gateway API manifests without Kubernetes.
+#[derive(Debug, Parser)]
+#[command(
+    name = "gatefold",
+    version,
+    propagate_version = true,
+    max_term_width = 100
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Shows the conditions a cluster would show, and everything that is wrong.
+    Check(check::Args),
+    /// Says what a diagnostic's code means and what to do.
+    Explain(explain::Args),
+    /// Runs a backend that answers with the request it got, as JSON.
+    Echo(echo::Args),
+    /// Prints completions for a shell.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Prints the manual page.
+    Man,
+    /// Prints the version.
+    Version,
+}
+
+/// What went wrong, and with which exit code.
+#[derive(Debug)]
+enum Error {
+    /// Wrong use.
+    Usage(String),
+    /// Anything else.
+    Failed(anyhow::Error),
+}
+
+impl<E: Into<anyhow::Error>> From<E> for Error {
+    fn from(error: E) -> Self {
+        Error::Failed(error.into())
+    }
+}
+
+/// Does what the command line says.
+pub fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Check(args) => check::check(&args),
+        Command::Explain(args) => explain::explain(&args),
+        Command::Echo(args) => echo::echo(args),
+        Command::Completions { shell } => completions(shell),
+        Command::Man => man(),
+        Command::Version => print(format_args!("gatefold {}\n", env!("CARGO_PKG_VERSION"))),
+    };
+    match outcome {
+        Ok(code) => code,
+        Err(Error::Usage(message)) => {
+            eprintln!("error: {message}");
+            ExitCode::from(USAGE)
+        }
+        // Whoever reads our output has seen enough: `gatefold get routes | head`.
+        Err(Error::Failed(error)) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(Error::Failed(error)) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let error = error.downcast_ref::<io::Error>();
+    error.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}
+
+fn print(text: impl std::fmt::Display) -> Result<ExitCode, Error> {
+    let mut out = io::stdout().lock();
+    write!(out, "{text}")?;
+    out.flush()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn completions(shell: clap_complete::Shell) -> Result<ExitCode, Error> {
+    let mut text = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "gatefold", &mut text);
+    print(String::from_utf8_lossy(&text))
+}
+
+/// One page for the command and each of its subcommands, one after another.
+fn man() -> Result<ExitCode, Error> {
+    let mut text = Vec::new();
+    let mut command = Cli::command();
+    command.build();
+    clap_mangen::Man::new(command.clone()).render(&mut text)?;
+    let subcommands = command.get_subcommands();
+    for subcommand in subcommands.filter(|one| one.get_name() != "help") {
+        clap_mangen::Man::new(subcommand.clone()).render(&mut text)?;
+    }
+    print(String::from_utf8_lossy(&text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_flag_has_an_environment_variable() {
+        let command = Cli::command();
+        for name in ["check", "echo"] {
+            let command = command.find_subcommand(name).expect(name);
+            for flag in command.get_arguments().filter(|flag| !flag.is_positional()) {
+                let id = flag.get_id().as_str();
+                let variable = flag.get_env().and_then(|name| name.to_str());
+                // The echo backend's variables are those of the Gateway API's own.
+                let named = variable.is_some_and(|v| name == "echo" || v.starts_with("GATEFOLD_"));
+                assert!(
+                    named || ["help", "version"].contains(&id),
+                    "{name} --{id} has none"
+                );
+            }
+        }
+    }
+}
