@@ -9,8 +9,9 @@
 //! snapshot for its whole life. `dataplane` and `proxy` never know of YAML, API types or the graph.
 
 pub mod address_pool;
-pub mod compile;
+pub mod admin;
 pub mod cli;
+pub mod compile;
 pub mod dataplane;
 pub mod diagnostic;
 pub mod discover;

@@ -78,6 +78,19 @@ pub(super) fn check(args: &Args) -> Result<ExitCode, Error> {
     }
 }
 
+/// `gatefold run --check`.
+pub(super) fn check_roots(
+    roots: Vec<PathBuf>,
+    controller_name: Option<String>,
+) -> Result<ExitCode, Error> {
+    check(&Args {
+        roots,
+        controller_name,
+        deny_warnings: false,
+        output: Output::Text,
+    })
+}
+
 fn load(roots: &[PathBuf]) -> Result<Loaded, Error> {
     if !roots.iter().any(|root| root == Path::new("-")) {
         must_exist(roots)?;

@@ -6,7 +6,10 @@
 mod check;
 mod echo;
 mod explain;
+mod get;
 mod roots;
+mod run;
+mod table;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 use std::io::{self, Write as _};
@@ -30,8 +33,12 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Serves folders of manifests until it is ended.
+    Run(Box<run::Args>),
     /// Shows the conditions a cluster would show, and everything that is wrong.
     Check(check::Args),
+    /// Shows objects of a running daemon, with their statuses.
+    Get(get::Args),
     /// Says what a diagnostic's code means and what to do.
     Explain(explain::Args),
     /// Runs a backend that answers with the request it got, as JSON.
@@ -65,7 +72,9 @@ impl<E: Into<anyhow::Error>> From<E> for Error {
 /// Does what the command line says.
 pub fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
+        Command::Run(args) => run::run(*args),
         Command::Check(args) => check::check(&args),
+        Command::Get(args) => get::get(&args),
         Command::Explain(args) => explain::explain(&args),
         Command::Echo(args) => echo::echo(args),
         Command::Completions { shell } => completions(shell),
@@ -130,7 +139,7 @@ mod tests {
     #[test]
     fn every_flag_has_an_environment_variable() {
         let command = Cli::command();
-        for name in ["check", "echo"] {
+        for name in ["run", "check", "get", "echo"] {
             let command = command.find_subcommand(name).expect(name);
             for flag in command.get_arguments().filter(|flag| !flag.is_positional()) {
                 let id = flag.get_id().as_str();

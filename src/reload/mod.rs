@@ -68,15 +68,15 @@ impl<A: ServerApp + Send + Sync + 'static> Reload<A> {
         self.published.clone()
     }
 
-    /// Loads at once, then at every wake, until `stop` is true; then closes the sockets and waits `grace` for
-    /// requests to end. Gives how many connections were still open.
+    /// Looks at the files at every wake, until `stop` is true; then closes the sockets and waits `grace` for
+    /// requests to end. Gives how many connections were still open. The first load is the caller's, by
+    /// [`Reload::reload`].
     pub async fn run(
         mut self,
         mut wakes: Receiver<Wake>,
         mut stop: watch::Receiver<bool>,
         grace: Duration,
     ) -> usize {
-        self.reload(Wake::Requested).await;
         loop {
             let retry = self.sockets.retry_after();
             tokio::select! {

@@ -1,0 +1,189 @@
+use crate::admin::Kind;
+use crate::diagnostic::Severity;
+use crate::reload::Published;
+use arc_swap::ArcSwap;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::Registry;
+use std::fmt;
+use std::sync::Arc;
+use std::time::UNIX_EPOCH;
+
+/// The label of one sample.
+type Label = [(&'static str, &'static str); 1];
+
+/// Adds what the reload knows of itself to a registry.
+pub fn register(registry: &mut Registry, published: Arc<ArcSwap<Published>>) {
+    let version = [("version", env!("CARGO_PKG_VERSION"))];
+    registry.register(
+        "gatefold_build",
+        "The version of gatefold",
+        Info::new(version),
+    );
+    registry.register_collector(Box::new(Configuration(published)));
+}
+
+/// Reads what was published whenever somebody asks, so that nothing has to be kept up to date.
+struct Configuration(Arc<ArcSwap<Published>>);
+
+impl fmt::Debug for Configuration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Configuration")
+    }
+}
+
+impl Collector for Configuration {
+    fn encode(&self, mut encoder: DescriptorEncoder) -> fmt::Result {
+        let published = self.0.load();
+        let generations = &published.generations;
+        let failed = published.reloads_failed;
+        family(
+            &mut encoder,
+            ("gatefold_config_reloads", "Reloads by their outcome"),
+            [
+                (
+                    [("result", "applied")],
+                    generations.seen.saturating_sub(failed),
+                ),
+                ([("result", "failed")], failed),
+            ]
+            .map(|(label, value)| (label, ConstCounter::new(value))),
+        )?;
+        family(
+            &mut encoder,
+            (
+                "gatefold_config_generation",
+                "Configurations, counted as they are seen",
+            ),
+            [
+                ([("state", "seen")], generations.seen),
+                ([("state", "applied")], generations.applied),
+                ([("state", "failed")], generations.failed.unwrap_or(0)),
+            ]
+            .map(gauge),
+        )?;
+        single(
+            &mut encoder,
+            (
+                "gatefold_config_last_reload_success_timestamp_seconds",
+                "When the configuration in force was applied, in seconds since 1970",
+            ),
+            applied_at(&published),
+        )?;
+        family(
+            &mut encoder,
+            (
+                "gatefold_listeners",
+                "Listeners of Gateways by what became of their sockets",
+            ),
+            listeners(&published).map(gauge),
+        )?;
+        family(
+            &mut encoder,
+            (
+                "gatefold_diagnostics",
+                "What is wrong with the manifests, by severity",
+            ),
+            severities(&published).map(gauge),
+        )?;
+        let objects = Kind::all().iter().map(|kind| {
+            let count = kind.objects(&published.resources).len();
+            gauge(([("kind", kind.kind)], count as u64))
+        });
+        family(
+            &mut encoder,
+            ("gatefold_objects", "Objects in force by kind"),
+            objects,
+        )
+    }
+}
+
+fn gauge((label, value): (Label, u64)) -> (Label, ConstGauge<i64>) {
+    (
+        label,
+        ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX)),
+    )
+}
+
+fn applied_at(published: &Published) -> f64 {
+    let since = published
+        .applied_at
+        .and_then(|at| at.duration_since(UNIX_EPOCH).ok());
+    since.map_or(0.0, |since| since.as_secs_f64())
+}
+
+fn listeners(published: &Published) -> [(Label, u64); 2] {
+    let count = |failed: bool| {
+        let found = published.listeners.iter().filter(|listener| match failed {
+            true => !listener.failed.is_empty(),
+            false => listener.failed.is_empty() && !listener.listening.is_empty(),
+        });
+        found.count() as u64
+    };
+    [
+        ([("state", "listening")], count(false)),
+        ([("state", "failed")], count(true)),
+    ]
+}
+
+fn severities(published: &Published) -> [(Label, u64); 3] {
+    [Severity::Error, Severity::Warning, Severity::Info].map(|severity| {
+        let found = published
+            .diagnostics
+            .iter()
+            .filter(|one| one.severity == severity);
+        ([("severity", severity.as_str())], found.count() as u64)
+    })
+}
+
+/// One metric with a sample for each label.
+fn family<M: EncodeMetric>(
+    encoder: &mut DescriptorEncoder,
+    (name, help): (&str, &str),
+    samples: impl IntoIterator<Item = (Label, M)>,
+) -> fmt::Result {
+    let mut samples = samples.into_iter().peekable();
+    let Some((_, first)) = samples.peek() else {
+        return Ok(());
+    };
+    let mut metric = encoder.encode_descriptor(name, help, None, first.metric_type())?;
+    for (label, value) in samples {
+        value.encode(metric.encode_family(&label)?)?;
+    }
+    Ok(())
+}
+
+fn single(encoder: &mut DescriptorEncoder, (name, help): (&str, &str), value: f64) -> fmt::Result {
+    let gauge = ConstGauge::<f64>::new(value);
+    gauge.encode(encoder.encode_descriptor(name, help, None, gauge.metric_type())?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_published_shows_as_metrics() {
+        let mut published = Published::default();
+        published.generations.seen = 3;
+        published.generations.applied = 2;
+        published.reloads_failed = 1;
+        let mut registry = Registry::default();
+        register(&mut registry, Arc::new(ArcSwap::from_pointee(published)));
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &registry).expect("text");
+        for line in [
+            r#"gatefold_config_reloads_total{result="applied"} 2"#,
+            r#"gatefold_config_reloads_total{result="failed"} 1"#,
+            "gatefold_config_last_reload_success_timestamp_seconds 0",
+            r#"gatefold_listeners{state="listening"} 0"#,
+            r#"gatefold_objects{kind="HTTPRoute"} 0"#,
+            "gatefold_build_info{version=",
+        ] {
+            assert!(text.contains(line), "{line} isn't in\n{text}");
+        }
+    }
+}

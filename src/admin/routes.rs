@@ -1,0 +1,151 @@
+use super::failure::Failure;
+use super::rest::{self, Form};
+use super::summary::summary;
+use super::{View, table};
+use axum::extract::{Request, State};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use http::{HeaderMap, Method, StatusCode, Uri, header};
+use std::net::IpAddr;
+
+/// Who may ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Hosts {
+    /// Only those that name this host. A web page can make a browser on this host ask a loopback address
+    /// under a name of its own (DNS rebinding), and would read the answer.
+    Local,
+    /// Everybody: other hosts reach it anyway, or no browser does (a Unix socket).
+    Any,
+}
+
+/// Everything that is answered.
+pub(super) fn router(view: View, hosts: Hosts) -> Router {
+    Router::new()
+        .route("/livez", get(async || "ok"))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(metrics))
+        .route("/status", get(status))
+        .fallback(kubernetes)
+        .layer(middleware::from_fn_with_state(hosts, refuse))
+        .with_state(view)
+}
+
+/// Only reading, and only for those who may.
+async fn refuse(State(hosts): State<Hosts>, request: Request, next: Next) -> Response {
+    let reading = [Method::GET, Method::HEAD].contains(request.method());
+    if !reading {
+        return Failure::method_not_allowed(
+            "the admin API is read-only: change the manifests in the configuration folder",
+        )
+        .into_response();
+    }
+    if hosts == Hosts::Local && !is_local(request.headers()) {
+        return Failure::forbidden(
+            "the Host header doesn't name this host: use localhost or the address",
+        )
+        .into_response();
+    }
+    next.run(request).await
+}
+
+/// Whether the Host is one that nobody outside can give a meaning to: an address, or a name without dots.
+fn is_local(headers: &HeaderMap) -> bool {
+    let Some(host) = headers.get(header::HOST) else {
+        return true;
+    };
+    let Some(host) = host.to_str().ok().and_then(|text| text.parse::<Uri>().ok()) else {
+        return false;
+    };
+    let name = host.host().unwrap_or_default();
+    let address = name.trim_start_matches('[').trim_end_matches(']');
+    address.parse::<IpAddr>().is_ok() || !name.contains('.') || name.ends_with(".localhost")
+}
+
+async fn ready(State(view): State<View>) -> Response {
+    if view.published.load().ready {
+        "ok".into_response()
+    } else {
+        (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "the first load isn't applied yet",
+        )
+            .into_response()
+    }
+}
+
+async fn metrics(State(view): State<View>) -> Response {
+    const TEXT: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    let mut text = String::new();
+    match prometheus_client::encoding::text::encode(&mut text, &view.registry) {
+        Ok(()) => ([(header::CONTENT_TYPE, TEXT)], text).into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
+    }
+}
+
+async fn status(State(view): State<View>) -> Response {
+    Json(summary(&view.published.load())).into_response()
+}
+
+async fn kubernetes(State(view): State<View>, uri: Uri, headers: HeaderMap) -> Response {
+    match answer(&view, &uri, &headers) {
+        Ok(value) => Json(value).into_response(),
+        Err(failure) => failure.into_response(),
+    }
+}
+
+fn answer(view: &View, uri: &Uri, headers: &HeaderMap) -> Result<serde_json::Value, Failure> {
+    for (name, value) in uri
+        .query()
+        .unwrap_or_default()
+        .split('&')
+        .filter_map(|p| p.split_once('='))
+    {
+        match name {
+            "watch" if !matches!(value, "" | "0" | "false") => {
+                return Err(Failure::method_not_allowed(
+                    "watching isn't supported: ask again",
+                ));
+            }
+            "labelSelector" | "fieldSelector" if !value.is_empty() => {
+                let message = format!("{name} isn't supported: ask for all, and choose");
+                return Err(Failure::bad_request(message));
+            }
+            _ => {}
+        }
+    }
+    let accept = headers
+        .get(header::ACCEPT)
+        .and_then(|value| value.to_str().ok());
+    let form = match accept {
+        Some(accept) if accept.contains(table::ACCEPT) => Form::Table,
+        _ => Form::Objects,
+    };
+    rest::answer(uri.path(), form, &view.published.load())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderValue;
+
+    #[test]
+    fn names_that_somebody_else_can_own_are_refused() {
+        for (host, local) in [
+            ("127.0.0.1:4283", true),
+            ("[::1]:4283", true),
+            ("localhost:4283", true),
+            ("gatefold:4283", true),
+            ("admin", true),
+            ("app.localhost", true),
+            ("rebind.example.com:4283", false),
+            ("localhost.example.com", false),
+            ("", false),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::HOST, HeaderValue::from_static(host));
+            assert_eq!(is_local(&headers), local, "{host:?}");
+        }
+    }
+}

@@ -1,0 +1,49 @@
+use crate::reload::{ListenerState, Published};
+use serde_json::{Value, json};
+use std::time::SystemTime;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+/// `/status`: everything about the daemon at one look.
+pub(super) fn summary(published: &Published) -> Value {
+    let resources = &published.resources;
+    let generations = &published.generations;
+    json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "ready": published.ready,
+        "generation": {
+            "seen": generations.seen,
+            "applied": generations.applied,
+            "failed": generations.failed,
+        },
+        "appliedAt": published.applied_at.and_then(instant),
+        "counts": {
+            "files": published.files,
+            "gatewayClasses": resources.gateway_classes.len(),
+            "gateways": resources.gateways.len(),
+            "httpRoutes": resources.http_routes.len(),
+            "services": resources.services.len(),
+        },
+        "listeners": published.listeners.iter().map(listener_json).collect::<Vec<_>>(),
+        "diagnostics": published.diagnostics,
+    })
+}
+
+fn instant(time: SystemTime) -> Option<String> {
+    OffsetDateTime::from(time).format(&Rfc3339).ok()
+}
+
+fn listener_json(listener: &ListenerState) -> Value {
+    let failed = listener.failed.iter();
+    let failed = failed.map(|(socket, why)| json!({"socket": socket, "message": why.message}));
+    json!({
+        "gateway": listener.gateway,
+        "name": listener.name,
+        "protocol": listener.protocol,
+        "hostname": listener.hostname,
+        "port": listener.port,
+        "listening": listener.listening,
+        "failed": failed.collect::<Vec<_>>(),
+        "routes": listener.routes,
+    })
+}
