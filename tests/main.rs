@@ -12,6 +12,7 @@ mod check;
 mod documentation;
 mod echo;
 mod forwarding;
+mod graph_fixtures;
 mod listeners;
 mod reference_grant;
 mod reload;

@@ -29,7 +29,10 @@ pub(super) fn resolve<'a>(
     let namespace = reference.namespace.as_deref().unwrap_or(own);
     let key = NamespacedName::new(namespace, reference.name.as_str());
     let port = reference.port.map_or(0, |port| port.get());
-    let name = format!("{key}:{port}");
+    let name = match reference.port {
+        Some(port) => format!("{key}:{port}"),
+        None => key.to_string(),
+    };
     let found = permitted(at, reference, &key, pointer, build)
         .and_then(|()| service_port(at, &key, port, pointer, build));
     match found {

@@ -139,7 +139,10 @@ impl Claims {
         };
         Some(Conflict {
             reason,
-            message: format!("the older Gateway {} has {socket} {what}", other.0),
+            message: format!(
+                "Gateway {}, which comes first, has {socket} {what}",
+                other.0
+            ),
             other: other.clone(),
         })
     }

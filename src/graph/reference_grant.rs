@@ -69,16 +69,13 @@ impl<'a> ReferenceGrants<'a> {
     }
 }
 
-/// The grant that is missing, as a manifest to copy.
+/// The grant that is missing, as a manifest of one line to copy.
 pub fn missing_grant(from: Referrer<'_>, to: Referent<'_>) -> String {
     format!(
-        "a ReferenceGrant in namespace `{to_namespace}` would permit it:\n\
-         apiVersion: gateway.networking.k8s.io/v1beta1\n\
-         kind: ReferenceGrant\n\
-         metadata:\n  name: {name}\n  namespace: {to_namespace}\n\
-         spec:\n  from:\n  - group: {from_group}\n    kind: {from_kind}\n    namespace: {from_namespace}\n\
-         \x20 to:\n  - group: {to_group:?}\n    kind: {to_kind}\n    name: {to_name}",
-        name = format_args!("{}-to-{}", from.namespace, to.name),
+        "this would permit it: {{apiVersion: gateway.networking.k8s.io/v1beta1, kind: ReferenceGrant, \
+         metadata: {{name: {from_namespace}-to-{to_name}, namespace: {to_namespace}}}, \
+         spec: {{from: [{{group: {from_group}, kind: {from_kind}, namespace: {from_namespace}}}], \
+         to: [{{group: {to_group:?}, kind: {to_kind}, name: {to_name}}}]}}}}",
         to_namespace = to.namespace,
         from_group = from.group,
         from_kind = from.kind,
@@ -87,4 +84,66 @@ pub fn missing_grant(from: Referrer<'_>, to: Referent<'_>) -> String {
         to_kind = to.kind,
         to_name = to.name,
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::manifest::Loader;
+
+    const FROM: Referrer<'_> = Referrer {
+        group: "gateway.networking.k8s.io",
+        kind: "HTTPRoute",
+        namespace: "here",
+    };
+    const TO: Referent<'_> = Referent {
+        group: "",
+        kind: "Service",
+        namespace: "there",
+        name: "shop",
+    };
+
+    #[test]
+    fn the_manifest_that_a_diagnostic_proposes_permits_the_reference() {
+        let help = missing_grant(FROM, TO);
+        let (_, manifest) = help.split_once(": ").expect("words, then the manifest");
+        let loaded = Loader::from_text("grant.yaml", manifest);
+        assert_eq!(loaded.diagnostics, [], "it must load: {manifest}");
+        let grants = ReferenceGrants::index(&loaded.resources);
+        assert!(grants.permit(FROM, TO));
+        let other = Referent {
+            name: "other",
+            ..TO
+        };
+        assert!(!grants.permit(FROM, other), "only what was asked for");
+        let elsewhere = Referrer {
+            namespace: "elsewhere",
+            ..FROM
+        };
+        assert!(!grants.permit(elsewhere, TO), "only for whom it was asked");
+    }
+
+    #[test]
+    fn a_grant_without_a_name_permits_every_name() {
+        let manifest = missing_grant(FROM, TO).replace(", name: shop}", "}");
+        let (_, manifest) = manifest.split_once(": ").expect("words, then the manifest");
+        let loaded = Loader::from_text("grant.yaml", manifest);
+        let grants = ReferenceGrants::index(&loaded.resources);
+        assert!(grants.permit(FROM, TO));
+        let secret = Referent {
+            kind: "Secret",
+            ..TO
+        };
+        assert!(!grants.permit(FROM, secret), "but of that kind only");
+    }
+
+    #[test]
+    fn within_a_namespace_no_grant_is_needed() {
+        let at_home = Referent {
+            namespace: "here",
+            ..TO
+        };
+        assert!(ReferenceGrants::default().permit(FROM, at_home));
+        assert!(!ReferenceGrants::default().permit(FROM, TO));
+    }
 }

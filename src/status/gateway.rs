@@ -57,15 +57,12 @@ fn kinds(listener: &ListenerNode) -> Vec<RouteKind> {
     kinds.map(kind).collect()
 }
 
-/// Addresses that can be used: not one where no socket could be bound.
+/// Addresses that can be used: those where a socket could be bound.
 fn addresses(node: &GatewayNode, applied: &Applied) -> Vec<StatusAddress> {
     let usable = node.addresses.iter().filter(|address| {
         let sockets = node.listeners.iter().flat_map(|listener| &listener.sockets);
-        let mut own = sockets
-            .filter(|socket| socket.ip() == address.bind)
-            .peekable();
-        let unused = own.peek().is_none();
-        unused || own.any(|socket| !applied.failed.contains_key(socket))
+        let mut own = sockets.filter(|socket| socket.ip() == address.bind);
+        own.any(|socket| !applied.failed.contains_key(socket))
     });
     let mut shown: Vec<StatusAddress> = Vec::new();
     for address in usable.flat_map(|address| &address.shown) {

@@ -112,3 +112,121 @@ fn http_route(
         parents: node.parents.iter().map(parent).collect(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::{Environment, build};
+    use crate::manifest::Loader;
+    use time::macros::datetime;
+
+    const FOLDER: &str = "
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: edge, generation: 7}
+spec:
+  gatewayClassName: any
+  listeners: [{name: http, protocol: HTTP, port: 80}]
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: shop, generation: 3}
+spec:
+  parentRefs: [{name: edge, sectionName: http, port: 80}]
+  rules: [{backendRefs: [{name: shop, port: 80}]}]
+";
+    const SERVICE: &str = "
+---
+apiVersion: v1
+kind: Service
+metadata: {name: shop}
+spec: {ports: [{port: 80}]}
+";
+    const MORNING: OffsetDateTime = datetime!(2026-01-01 8:00:00.5 UTC);
+    const EVENING: OffsetDateTime = datetime!(2026-01-01 20:00 UTC);
+
+    fn statuses(folder: &str, previous: &Statuses, now: OffsetDateTime) -> Statuses {
+        let loaded = Loader::from_text("folder.yaml", folder);
+        assert_eq!(loaded.diagnostics, [], "the folder must load");
+        let environment = Environment {
+            reachable: vec![std::net::Ipv4Addr::LOCALHOST.into()],
+            ..Environment::default()
+        };
+        let graph = build(&loaded.resources, &environment);
+        report(&graph, &Applied::default(), previous, now)
+    }
+
+    fn name(name: &str) -> NamespacedName {
+        NamespacedName::new("default", name)
+    }
+
+    #[test]
+    fn a_gateways_status_is_spelled_as_the_api_spells_it() {
+        let statuses = statuses(FOLDER, &Statuses::default(), MORNING);
+        let status = serde_json::to_value(&statuses.gateways[&name("edge")]).expect("JSON");
+        let address = serde_json::json!([{"type": "IPAddress", "value": "127.0.0.1"}]);
+        assert_eq!(status["addresses"], address);
+        let accepted = serde_json::json!({
+            "type": "Accepted", "status": "True", "reason": "Accepted", "observedGeneration": 7,
+            "lastTransitionTime": "2026-01-01T08:00:00Z", "message": "the Gateway is accepted",
+        });
+        assert_eq!(status["conditions"][0], accepted);
+        let listener = &status["listeners"][0];
+        let kinds =
+            serde_json::json!([{"group": "gateway.networking.k8s.io", "kind": "HTTPRoute"}]);
+        assert_eq!(listener["supportedKinds"], kinds);
+        assert_eq!(listener["attachedRoutes"], 1);
+    }
+
+    #[test]
+    fn a_parent_reference_is_shown_with_its_defaults_but_without_what_it_leaves_out() {
+        let statuses = statuses(FOLDER, &Statuses::default(), MORNING);
+        let status = serde_json::to_value(&statuses.http_routes[&name("shop")]).expect("JSON");
+        let reference = serde_json::json!({
+            "group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "edge",
+            "sectionName": "http", "port": 80,
+        });
+        assert_eq!(status["parents"][0]["parentRef"], reference);
+    }
+
+    #[test]
+    fn a_route_without_a_parent_of_ours_has_an_empty_list_of_parents() {
+        let folder = FOLDER.replace("parentRefs: [{name: edge,", "parentRefs: [{name: gone,");
+        let statuses = statuses(&folder, &Statuses::default(), MORNING);
+        let status = serde_json::to_value(&statuses.http_routes[&name("shop")]).expect("JSON");
+        assert_eq!(status, serde_json::json!({"parents": []}));
+    }
+
+    #[test]
+    fn the_time_of_a_condition_changes_only_with_its_status() {
+        let before = statuses(FOLDER, &Statuses::default(), MORNING);
+        let after = statuses(&format!("{FOLDER}{SERVICE}"), &before, EVENING);
+        let times = |statuses: &Statuses| -> Vec<(ConditionType, i64)> {
+            let conditions = &statuses.http_routes[&name("shop")].parents[0].conditions;
+            let hour = |c: &StatusCondition| (c.kind, i64::from(c.last_transition_time.hour()));
+            conditions.iter().map(hour).collect()
+        };
+        use crate::graph::condition::ConditionType;
+        assert_eq!(
+            times(&after),
+            [
+                (ConditionType::Accepted, 8),
+                (ConditionType::ResolvedRefs, 20)
+            ],
+            "the Service that came resolves the reference; acceptance was there before"
+        );
+        assert_eq!(
+            statuses(FOLDER, &before, EVENING),
+            before,
+            "nothing changed"
+        );
+    }
+
+    #[test]
+    fn features_are_listed_in_order_as_the_api_wants_it() {
+        let names: Vec<&str> = SUPPORTED_FEATURES.to_vec();
+        let mut sorted = names.clone();
+        sorted.sort_unstable();
+        assert_eq!(names, sorted);
+    }
+}

@@ -1,0 +1,260 @@
+//! Manifests in, statuses and diagnostics out: one folder under `tests/fixtures` a behaviour, its name a
+//! sentence. What comes out stands beside the manifests, in `graph.snap`.
+//!
+//! A file `environment` in the folder holds what else the graph depends on, one thing a line; see
+//! [`Setting::line`].
+
+use gatefold::diagnostic::{Severity, Style, render};
+use gatefold::graph::http_route::{FilterNode, RuleNode, TargetNode};
+use gatefold::graph::{Environment, Graph, build};
+use gatefold::manifest::Loader;
+use gatefold::manifest::api::NamespacedName;
+use gatefold::status::{
+    Applied, BindFailure, BindFailureReason, StatusCondition, Statuses, report, table,
+};
+use std::fmt::Write;
+use std::fs;
+use std::panic::AssertUnwindSafe;
+use std::path::{Path, PathBuf};
+use time::macros::datetime;
+
+#[test]
+fn every_fixture_gives_what_stands_beside_it() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+    let mut folders: Vec<PathBuf> = fs::read_dir(&root)
+        .expect("the fixtures")
+        .map(|entry| entry.expect("a folder").path())
+        .filter(|path| path.join("manifests.yaml").is_file())
+        .collect();
+    folders.sort();
+    assert!(!folders.is_empty(), "no fixtures in {}", root.display());
+    let mut differ = Vec::new();
+    for folder in folders {
+        let name = folder.file_name().expect("a name").to_string_lossy();
+        let outcome = describe(&folder);
+        let mut settings = insta::Settings::clone_current();
+        settings.set_snapshot_path(&folder);
+        settings.set_prepend_module_to_snapshot(false);
+        settings.set_omit_expression(true);
+        let same = std::panic::catch_unwind(AssertUnwindSafe(|| {
+            settings.bind(|| insta::assert_snapshot!("graph", outcome));
+        }));
+        if same.is_err() {
+            differ.push(name.into_owned());
+        }
+    }
+    assert!(differ.is_empty(), "fixtures that differ: {differ:#?}");
+}
+
+/// What a graph and its report depend on besides the manifests.
+#[derive(Default)]
+struct Setting {
+    environment: Environment,
+    applied: Applied,
+}
+
+impl Setting {
+    fn read(folder: &Path) -> Self {
+        let mut setting = Setting::default();
+        setting.environment.reachable = vec!["192.0.2.10".parse().expect("an address")];
+        setting.environment.now = Some(datetime!(2026-01-01 0:00 UTC));
+        for line in fs::read_to_string(folder.join("environment"))
+            .unwrap_or_default()
+            .lines()
+        {
+            setting
+                .line(line)
+                .unwrap_or_else(|| panic!("{line:?} in {}", folder.display()));
+        }
+        setting
+    }
+
+    /// `controller-name NAME`, `address IP`, `pool NS/NAME=IP`, `port-map 80=8080`,
+    /// `backend NS/NAME:PORT=IP:PORT`, `failed IP:PORT REASON`.
+    fn line(&mut self, line: &str) -> Option<()> {
+        let environment = &mut self.environment;
+        let (word, rest) = line.split_once(' ')?;
+        match word {
+            "controller-name" => environment.controller_name = Some(rest.to_owned()),
+            "address" => environment.addresses.push(rest.parse().ok()?),
+            "pool" => {
+                let (gateway, address) = rest.split_once('=')?;
+                let pool = environment.pool.get_or_insert_default();
+                let addresses = pool.entry(name(gateway)?).or_default();
+                addresses.push(address.parse().ok()?);
+            }
+            "port-map" => {
+                let (from, to) = rest.split_once('=')?;
+                let (from, to) = (from.parse().ok()?, to.parse().ok()?);
+                environment.port_map.insert(from, to);
+            }
+            "backend" => {
+                let (service, address) = rest.split_once('=')?;
+                let (service, port) = service.split_once(':')?;
+                let key = (name(service)?, port.parse().ok()?);
+                let addresses = environment.discovered.entry(key).or_default();
+                addresses.push(address.parse().ok()?);
+            }
+            "failed" => {
+                let (socket, reason) = rest.split_once(' ')?;
+                let failure = BindFailure {
+                    reason: match reason {
+                        "AddressNotAvailable" => BindFailureReason::AddressNotAvailable,
+                        "PortInUse" => BindFailureReason::PortInUse,
+                        "PermissionDenied" => BindFailureReason::PermissionDenied,
+                        _ => return None,
+                    },
+                    message: format!("{socket} can't be bound ({reason})"),
+                };
+                let failed = (socket.parse().ok()?, failure);
+                self.applied.failed.extend([failed]);
+            }
+            _ => return None,
+        }
+        Some(())
+    }
+}
+
+fn name(text: &str) -> Option<NamespacedName> {
+    let (namespace, name) = text.split_once('/')?;
+    Some(NamespacedName::new(namespace, name))
+}
+
+fn describe(folder: &Path) -> String {
+    let setting = Setting::read(folder);
+    let loaded = Loader::new([folder.to_owned()]).load();
+    let unreadable: Vec<String> = loaded
+        .diagnostics
+        .iter()
+        .filter(|diagnostic| diagnostic.severity != Severity::Info)
+        .map(|d| render(d, Style::Plain))
+        .collect();
+    assert!(
+        unreadable.is_empty(),
+        "a fixture is about the graph, so its files must load:\n{}",
+        unreadable.join("\n")
+    );
+    let graph = build(&loaded.resources, &setting.environment);
+    let now = datetime!(2026-01-01 0:00 UTC);
+    let statuses = report(&graph, &setting.applied, &Statuses::default(), now);
+    let mut text = String::new();
+    for table in [
+        table::gateway_classes(&graph, &statuses),
+        table::gateways(&graph, &statuses),
+        table::listeners(&graph, &statuses),
+        table::http_routes(&graph, &statuses),
+    ] {
+        if !table.rows.is_empty() {
+            writeln!(text, "{table}").expect("a string takes all");
+        }
+    }
+    conditions(&statuses, &mut text);
+    served(&graph, &mut text);
+    for diagnostic in &graph.diagnostics {
+        let drawn = render(diagnostic, Style::Plain);
+        // The folder's place on this machine isn't part of the outcome.
+        let parent = folder.parent().unwrap_or(folder).display().to_string();
+        text.push_str(&drawn.replace(&format!("{parent}/"), ""));
+        text.push_str("\n\n");
+    }
+    text.trim_end().to_owned()
+}
+
+fn conditions(statuses: &Statuses, text: &mut String) {
+    for (name, status) in &statuses.gateway_classes {
+        list(&format!("GatewayClass {name}"), &status.conditions, text);
+    }
+    for (key, status) in &statuses.gateways {
+        list(&format!("Gateway {key}"), &status.conditions, text);
+        for listener in &status.listeners {
+            let kinds: Vec<&str> = listener.supported_kinds.iter().map(|k| &*k.kind).collect();
+            let head = format!("listener {}, kinds {kinds:?}", listener.name);
+            list(&head, &listener.conditions, text);
+        }
+    }
+    for (key, status) in &statuses.http_routes {
+        for parent in &status.parents {
+            let section = parent.parent_ref.section_name.as_ref();
+            let section = section.map_or_else(String::new, |s| format!("/{s}"));
+            let head = format!("HTTPRoute {key} at {}{section}", parent.parent_ref.name);
+            list(&head, &parent.conditions, text);
+        }
+    }
+    text.push('\n');
+}
+
+fn list(head: &str, conditions: &[StatusCondition], text: &mut String) {
+    writeln!(text, "{head}").expect("a string takes all");
+    for condition in conditions {
+        let (kind, status) = (condition.kind, condition.status.as_str());
+        let (reason, message) = (condition.reason, &condition.message);
+        writeln!(text, "  {kind}={status} {reason}: {message}").expect("a string takes all");
+    }
+}
+
+fn served(graph: &Graph, text: &mut String) {
+    for (key, gateway) in &graph.gateways {
+        for listener in &gateway.listeners {
+            let (name, sockets) = (&listener.name, &listener.sockets);
+            writeln!(text, "{key}/{name} needs {sockets:?}").expect("a string takes all");
+        }
+    }
+    for (key, route) in &graph.http_routes {
+        for parent in &route.parents {
+            let attachments = parent.attachments.iter().map(|attachment| {
+                let hostnames: Vec<&str> =
+                    attachment.hostnames.iter().map(|h| h.as_str()).collect();
+                format!("listener {} for {hostnames:?}", attachment.listener)
+            });
+            let attachments: Vec<String> = attachments.collect();
+            let at = attachments.join(", ");
+            writeln!(text, "{key} at {}: [{at}]", parent.gateway).expect("a string takes all");
+        }
+        for (index, rule) in route.rules.iter().enumerate() {
+            writeln!(text, "{key} rules[{index}]: {}", rule_line(rule))
+                .expect("a string takes all");
+        }
+    }
+    for ((service, port), wanted) in &graph.wanted {
+        writeln!(text, "wanted: {service}:{port} {wanted:?}").expect("a string takes all");
+    }
+    text.push('\n');
+}
+
+fn rule_line(rule: &RuleNode) -> String {
+    let backends = rule.backends.iter().map(|backend| {
+        let target = match &backend.target {
+            TargetNode::Service { endpoints, .. } => format!("{endpoints:?}"),
+            TargetNode::Invalid => "invalid".to_owned(),
+        };
+        let filters = filters(&backend.filters);
+        format!("{} x{}{filters} {target}", backend.name, backend.weight)
+    });
+    let backends: Vec<String> = backends.collect();
+    let refused = if rule.refused { "refused, " } else { "" };
+    format!(
+        "{refused}{} matches,{} to {}",
+        rule.matches.len(),
+        filters(&rule.filters),
+        backends.join("; ")
+    )
+}
+
+fn filters(filters: &[FilterNode]) -> String {
+    let one = |filter: &FilterNode| {
+        let (name, changes) = match filter {
+            FilterNode::RequestHeaderModifier(changes) => ("request", changes),
+            FilterNode::ResponseHeaderModifier(changes) => ("response", changes),
+        };
+        let names = |headers: &[gatefold::manifest::api::HTTPHeader]| -> Vec<String> {
+            headers
+                .iter()
+                .map(|header| format!("{}={}", header.name, header.value))
+                .collect()
+        };
+        let (set, add) = (names(&changes.set), names(&changes.add));
+        let remove: Vec<&str> = changes.remove.iter().map(|name| name.as_str()).collect();
+        format!(" {name} headers (set {set:?}, add {add:?}, remove {remove:?})")
+    };
+    filters.iter().map(one).collect()
+}
