@@ -79,7 +79,8 @@ impl Discovery {
         }
     }
 
-    /// What is known of the wanted ones by now, the first that applies: `--backend`, DNS, the echo backend.
+    /// What is known of the wanted ones by now, the first that applies: `--backend`, DNS, the echo backend. A
+    /// `--backend` with a port is there for a Service that isn't in the folder, too.
     pub async fn find(
         &mut self,
         wanted: &BTreeMap<ServicePort, Wanted>,
@@ -91,6 +92,11 @@ impl Discovery {
             if !addresses.is_empty() {
                 found.insert(key.clone(), addresses);
             }
+        }
+        for (key, host, port) in self.fixed_places() {
+            let addresses = self.names.first_answer(vec![host], &mut asked);
+            let addresses = addresses.into_iter().map(|ip| SocketAddr::new(ip, port));
+            found.entry(key).or_insert_with(|| addresses.collect());
         }
         self.names.forget_others(&asked);
         if let Some(echo) = &mut self.echo {
@@ -109,6 +115,16 @@ impl Discovery {
             }
         }
         found
+    }
+
+    fn fixed_places(&self) -> Vec<(ServicePort, String, u16)> {
+        let fixed = self.fixed.iter();
+        fixed
+            .filter_map(|fixed| {
+                let key = (fixed.service.clone(), fixed.service_port?);
+                Some((key, fixed.host.clone(), fixed.port))
+            })
+            .collect()
     }
 
     /// Ends the echo backends that the snapshot in force doesn't use.

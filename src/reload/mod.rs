@@ -22,8 +22,6 @@ use crate::watch::{Wake, Wakes};
 use arc_swap::ArcSwap;
 use pingora_core::apps::ServerApp;
 use stages::{Built, Stages};
-use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::mpsc::Receiver;
@@ -35,7 +33,6 @@ pub struct Reload<A> {
     /// Absent while a stage runs beside.
     stages: Option<Stages>,
     discovery: Discovery,
-    discovered: BTreeMap<stages::ServicePort, Vec<SocketAddr>>,
     sockets: Sockets<A>,
     snapshot: Arc<ArcSwap<Snapshot>>,
     published: Arc<ArcSwap<Published>>,
@@ -55,7 +52,6 @@ impl<A: ServerApp + Send + Sync + 'static> Reload<A> {
         Reload {
             stages: Some(Stages::new(settings)),
             discovery: Discovery::new(backends, echo, wakes),
-            discovered: BTreeMap::new(),
             sockets,
             snapshot,
             published: Arc::default(),
@@ -97,8 +93,7 @@ impl<A: ServerApp + Send + Sync + 'static> Reload<A> {
         let Some(stages) = self.stages.take() else {
             return;
         };
-        let discovered = self.discovered.clone();
-        let (stages, built) = beside(stages, move |s| s.load_and_build(wake, discovered)).await;
+        let (stages, built) = beside(stages, move |stages| stages.load_and_build(wake)).await;
         self.stages = Some(stages);
         match built {
             Ok(None) => {}
@@ -107,7 +102,8 @@ impl<A: ServerApp + Send + Sync + 'static> Reload<A> {
         }
     }
 
-    /// Looks for endpoints that the folder doesn't have, then puts the graph into force.
+    /// Looks for endpoints that the folder doesn't have, builds anew with those that were found, and puts the
+    /// graph into force.
     async fn apply(&mut self, mut built: Built, began: Instant) {
         let discovered = self.discovery.find(&built.wanted).await;
         let Some(stages) = self.stages.take() else {
@@ -116,7 +112,7 @@ impl<A: ServerApp + Send + Sync + 'static> Reload<A> {
         let previous = self.snapshot.load_full();
         let known = discovered.clone();
         let (stages, compiled) = beside(stages, move |stages| {
-            if known != built.discovered {
+            if !known.is_empty() {
                 built = stages.build(known);
             }
             let snapshot = crate::compile::compile(&built.graph, &previous);
@@ -131,8 +127,7 @@ impl<A: ServerApp + Send + Sync + 'static> Reload<A> {
         self.sockets.prepare(snapshot.ports.keys().copied());
         self.snapshot.store(Arc::new(snapshot));
         self.sockets.commit().await;
-        self.discovered = discovered;
-        self.discovery.retain(&self.discovered);
+        self.discovery.retain(&discovered);
         self.graph = built.graph.clone();
         self.publish(built, began);
     }

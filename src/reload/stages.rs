@@ -45,10 +45,8 @@ pub(super) struct Stages {
 pub(super) struct Built {
     pub(super) loaded: Loaded,
     pub(super) graph: Arc<Graph>,
-    /// Services without endpoints in the folder.
+    /// Services without endpoints in the folder, as far as they weren't given any from elsewhere.
     pub(super) wanted: BTreeMap<ServicePort, Wanted>,
-    /// The endpoints from elsewhere that the graph was built with.
-    pub(super) discovered: BTreeMap<ServicePort, Vec<SocketAddr>>,
 }
 
 impl Stages {
@@ -67,12 +65,9 @@ impl Stages {
         &self.settings
     }
 
-    /// Looks whether anything has changed; if so, a new graph.
-    pub(super) fn load_and_build(
-        &mut self,
-        wake: Wake,
-        discovered: BTreeMap<ServicePort, Vec<SocketAddr>>,
-    ) -> Option<Built> {
+    /// Looks whether anything has changed; if so, a new graph, of the folder alone: so it tells every endpoint
+    /// that has to come from elsewhere.
+    pub(super) fn load_and_build(&mut self, wake: Wake) -> Option<Built> {
         if wake == Wake::Rescan {
             // Looking is cheaper than loading, even where nothing has to be read.
             let found = scan(&self.settings.roots);
@@ -85,16 +80,16 @@ impl Stages {
         self.loaded = self.loader.load();
         self.fresh = self.loaded.changed;
         let needless = !self.loaded.changed && matches!(wake, Wake::Rescan | Wake::Changed);
-        (!needless).then(|| self.build(discovered))
+        (!needless).then(|| self.build(BTreeMap::new()))
     }
 
-    /// A graph of what was loaded last.
+    /// A graph of what was loaded last, with endpoints from elsewhere.
     pub(super) fn build(&mut self, discovered: BTreeMap<ServicePort, Vec<SocketAddr>>) -> Built {
         let pool = self
             .pool
             .as_mut()
             .map(|pool| pool.assign(&self.loaded.resources));
-        let mut environment = Environment {
+        let environment = Environment {
             controller_name: self.settings.controller_name.clone(),
             addresses: self.settings.addresses.clone(),
             pool,
@@ -108,7 +103,6 @@ impl Stages {
             loaded: self.loaded.clone(),
             wanted: graph.wanted.clone(),
             graph: Arc::new(graph),
-            discovered: std::mem::take(&mut environment.discovered),
         }
     }
 }
