@@ -2,10 +2,15 @@ use super::{Echo, Identity, pod_name};
 use crate::manifest::api::NamespacedName;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
 use tokio::task::AbortHandle;
 
+/// How long an echo backend goes on when it is no longer wanted: requests that began with the snapshot
+/// before may still come to it.
+const LINGER: Duration = Duration::from_secs(10);
+
 /// The built-in echo backends of `run --echo`: one for each port of each Service that lacks endpoints, on
-/// loopback ports of the system's choice. Dropping it ends them all.
+/// loopback ports of the system's choice. Dropping it ends those that are wanted at once, the others soon.
 #[derive(Debug, Default)]
 pub struct EchoServices {
     running: BTreeMap<(NamespacedName, u16), Running>,
@@ -42,9 +47,21 @@ impl EchoServices {
         }
     }
 
-    /// Ends those that aren't in `wanted`; call it when no snapshot uses them any more.
+    /// Ends those that aren't in `wanted`, ten seconds from now. Call it within a Tokio runtime, when the
+    /// snapshot in force doesn't use them.
     pub fn retain(&mut self, wanted: &BTreeSet<(NamespacedName, u16)>) {
-        self.running.retain(|key, _| wanted.contains(key));
+        let running = std::mem::take(&mut self.running);
+        let (kept, ending) = running
+            .into_iter()
+            .partition(|(key, _)| wanted.contains(key));
+        self.running = kept;
+        let ending: BTreeMap<(NamespacedName, u16), Running> = ending;
+        if !ending.is_empty() {
+            tokio::spawn(async move {
+                tokio::time::sleep(LINGER).await;
+                drop(ending);
+            });
+        }
     }
 
     /// Where they listen.
@@ -87,7 +104,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_wanted_service_answers_until_it_is_no_longer_wanted() {
+    async fn a_wanted_service_answers_and_a_little_longer() {
         let key = (NamespacedName::new("default", "backend"), 3000);
         let mut services = EchoServices::default();
         services.start([(key.clone(), 3000)].into_iter()).await;
@@ -104,12 +121,20 @@ mod tests {
 
         services.retain(&BTreeSet::new());
         assert_eq!(services.addresses().count(), 0);
+        let response = get(address).await;
+        assert!(
+            response.starts_with("HTTP/1.1 200 OK"),
+            "a request of the snapshot before is still answered: {response}"
+        );
+        tokio::time::pause();
+        tokio::time::advance(LINGER).await;
+        tokio::time::resume();
         let gone = async {
             while TcpStream::connect(address).await.is_ok() {
-                tokio::task::yield_now().await
+                tokio::task::yield_now().await;
             }
         };
-        tokio::time::timeout(std::time::Duration::from_secs(5), gone)
+        tokio::time::timeout(Duration::from_secs(5), gone)
             .await
             .expect("the port is closed");
     }
