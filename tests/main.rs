@@ -13,6 +13,7 @@ mod documentation;
 mod echo;
 mod forwarding;
 mod graph_fixtures;
+mod layering;
 mod listeners;
 mod reference_grant;
 mod reload;

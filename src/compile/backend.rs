@@ -58,18 +58,20 @@ impl<'s> Backends<'s> {
 
     /// A rule with its backends.
     pub(super) fn rule(&mut self, route: &Arc<str>, index: usize, node: &RuleNode) -> Rule {
+        let filters = filters(&node.filters);
+        let action = match filters {
+            Some(_) if !node.refused => self.action(route, index, node),
+            _ => Action::Refuse(StatusCode::INTERNAL_SERVER_ERROR),
+        };
         Rule {
             route: route.clone(),
             index,
-            filters: filters(&node.filters),
-            action: self.action(route, index, node),
+            filters: filters.unwrap_or_default(),
+            action,
         }
     }
 
     fn action(&mut self, route: &Arc<str>, index: usize, node: &RuleNode) -> Action {
-        if node.refused {
-            return Action::Refuse(StatusCode::INTERNAL_SERVER_ERROR);
-        }
         let backends = node.backends.iter();
         let backends = backends.map(|node| (node.weight, self.backend(node)));
         let backends = backends.collect();
@@ -92,10 +94,15 @@ impl<'s> Backends<'s> {
                 }
             }
         };
+        let filters = filters(&node.filters);
         Backend {
             name,
-            filters: filters(&node.filters),
-            target,
+            target: match filters {
+                Some(_) => target,
+                // It must get no request without the changes that were asked for.
+                None => Target::Invalid,
+            },
+            filters: filters.unwrap_or_default(),
         }
     }
 

@@ -9,6 +9,10 @@ mod http;
 mod matches;
 mod tls;
 
+#[cfg(test)]
+mod tests;
+
+use crate::dataplane::hostname::HostMap;
 use crate::dataplane::router::Router;
 use crate::dataplane::{Listener, Port, Snapshot};
 use crate::graph::Graph;
@@ -41,19 +45,33 @@ pub fn compile(graph: &Graph, previous: &Snapshot) -> Snapshot {
     }
 }
 
-/// Adds a listener to all of its sockets. The graph let only such listeners through as can share a socket.
+/// Adds a listener to all of its sockets. The graph lets neither two protocols nor a hostname twice on a socket;
+/// should it be wrong, the first one stays, so that what was TLS is never plain.
 fn add(ports: &mut HashMap<SocketAddr, Port>, listener: &ListenerNode, compiled: &Arc<Listener>) {
-    let hostname = listener.hostname.as_ref().map(|name| name.as_str());
-    let certificates = match listener.protocol {
-        Some(Protocol::Https) => tls::certificates(listener),
-        Some(Protocol::Http) | None => None,
+    let Some(protocol) = listener.protocol else {
+        return;
     };
+    let hostname = listener.hostname.as_ref().map(|name| name.as_str());
     for socket in &listener.sockets {
-        let port = ports.entry(*socket).or_default();
-        port.listeners.insert(hostname, compiled.clone());
-        if let Some(certificates) = &certificates {
-            let names = port.tls.get_or_insert_default();
-            names.insert(hostname, certificates.clone());
+        let port = ports.entry(*socket).or_insert_with(|| empty(protocol));
+        let speaks_tls = protocol == Protocol::Https;
+        if port.tls.is_some() != speaks_tls || port.listeners.get(hostname).is_some() {
+            continue;
         }
+        port.listeners.insert(hostname, compiled.clone());
+        if let (Some(names), Some(set)) = (&mut port.tls, tls::certificates(listener)) {
+            names.insert(hostname, set);
+        }
+    }
+}
+
+/// A port without listeners, which speaks TLS or doesn't.
+fn empty(protocol: Protocol) -> Port {
+    Port {
+        listeners: HostMap::default(),
+        tls: match protocol {
+            Protocol::Http => None,
+            Protocol::Https => Some(HostMap::default()),
+        },
     }
 }

@@ -52,10 +52,11 @@ impl Split {
 
     /// The next request's backend.
     pub fn pick(&self) -> &Backend {
-        self.get(self.pick_place()).unwrap_or(&self.last)
+        let place = self.pick_place();
+        self.get(place).unwrap_or(&self.last)
     }
 
-    /// The place of the next request's backend, for [`get`](Self::get): a request keeps its rule and the place.
+    /// The place of the next request's backend among those that have a weight.
     pub fn pick_place(&self) -> usize {
         // Both factors are below 16 times 1,000,000: the product fits.
         let count = self.next.fetch_add(1, Ordering::Relaxed) % self.positions;

@@ -18,6 +18,7 @@ mod rank;
 pub mod request;
 /// From a request to the rule that takes it.
 pub mod router;
+mod snapshot;
 /// Certificates by server name.
 pub mod tls;
 

@@ -1,3 +1,5 @@
+//! Which match goes before which.
+
 use super::matcher::PathMatch;
 use super::router::Entry;
 use std::cmp::Reverse;
@@ -31,7 +33,7 @@ enum HostnameRank<'e> {
     Any,
 }
 
-/// Where regular expressions stand is left to implementations: see `docs/decisions/0001-regex-precedence.md`.
+/// Where regular expressions stand is left to implementations: see `docs/decisions/regex-precedence.md`.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum PathRank<'e> {
     Exact(&'e str),

@@ -4,6 +4,7 @@ use super::Build;
 use super::http_route::FilterNode;
 use super::http_rule::RuleAt;
 use super::listener::Problem;
+use crate::dataplane::filter::header_modifier::{self, Change};
 use crate::diagnostic::{Code, Pointer};
 use crate::manifest::api::{
     HTTPHeader, HTTPHeaderFilter, HTTPRouteFilter, HTTPRouteFilterType, HeaderName,
@@ -44,11 +45,9 @@ pub(super) fn build(
         let Some(node) = node else {
             continue;
         };
-        match broken_value(&node) {
+        match broken_header(&node) {
             None => nodes.push(node),
-            Some(name) => {
-                let message =
-                    format!("the value of header `{name}` isn't one (RFC 9110, section 5.5)");
+            Some(message) => {
                 let pointer = pointer.index(index);
                 let finding = at.finding(Code::InvalidFilter, pointer, &*message);
                 build
@@ -98,11 +97,21 @@ fn distinct(changes: &HTTPHeaderFilter) -> HTTPHeaderFilter {
     changes
 }
 
-/// The name of a header whose value can't be sent.
-fn broken_value(node: &FilterNode) -> Option<&HeaderName> {
+/// What is wrong with a header that can't be changed as written.
+fn broken_header(node: &FilterNode) -> Option<String> {
     let (FilterNode::RequestHeaderModifier(changes) | FilterNode::ResponseHeaderModifier(changes)) =
         node;
+    let valued = changes.set.iter().chain(&changes.add);
     let broken = |header: &&HTTPHeader| HeaderValue::from_str(&header.value).is_err();
-    let mut headers = changes.set.iter().chain(&changes.add);
-    headers.find(broken).map(|header| &header.name)
+    if let Some(HTTPHeader { name, .. }) = valued.clone().find(broken) {
+        let message = format!("the value of header `{name}` isn't one (RFC 9110, section 5.5)");
+        return Some(message);
+    }
+    let set = changes.set.iter().map(|it| (&it.name, Change::Set));
+    let add = changes.add.iter().map(|it| (&it.name, Change::Add));
+    let remove = changes.remove.iter().map(|it| (it, Change::Remove));
+    set.chain(add).chain(remove).find_map(|(name, change)| {
+        let name = http::HeaderName::from_bytes(name.as_str().as_bytes()).ok()?;
+        header_modifier::refusal(&name, change)
+    })
 }

@@ -7,11 +7,11 @@ use super::endpoints::ServiceEndpoints;
 use super::filter;
 use super::http_route::{BackendNode, RuleNode};
 use super::listener::Problem;
+use crate::dataplane::matcher;
 use crate::diagnostic::{Code, Diagnostic, Pointer};
 use crate::manifest::api::{
     HTTPRoute, HTTPRouteMatch, HTTPRouteRule, PathMatchType, ValueMatchType,
 };
-use regex::Regex;
 use std::borrow::Cow;
 
 /// Where something of a route's rule stands.
@@ -172,7 +172,7 @@ fn patterns(one: &HTTPRouteMatch, at: RuleAt<'_>, index: usize) -> Vec<Diagnosti
     let mut wrong = Vec::new();
     let mut check = |pattern: &str, pointer: &dyn Fn() -> Pointer| {
         // As it is compiled: it must match the whole value.
-        if let Err(error) = Regex::new(&format!("^(?:{pattern})$")) {
+        if let Err(error) = matcher::pattern(pattern) {
             let why = error.to_string();
             let why = why.lines().last().unwrap_or_default().trim();
             let message = format!("`{pattern}` isn't a regular expression that works: {why}");

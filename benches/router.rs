@@ -1,0 +1,110 @@
+//! What routing a request costs, by the number of routes: the same request again and again, and requests
+//! that go all over the table, which shows what the caches of the processor hold.
+//!
+//! `./x bench`; each figure is the time of one lookup.
+
+use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
+use gatefold::dataplane::filter::Filters;
+use gatefold::dataplane::matcher::{Matcher, PathMatch};
+use gatefold::dataplane::request::RequestView;
+use gatefold::dataplane::router::{Entry, Router};
+use gatefold::dataplane::{Action, Rule};
+use http::{HeaderMap, Method, StatusCode};
+use std::hint::black_box;
+use std::sync::Arc;
+
+const SIZES: [usize; 3] = [1, 100, 10_000];
+
+/// What makes routes differ.
+#[derive(Clone, Copy)]
+enum By {
+    Exact,
+    Prefix,
+    Hostname,
+}
+
+impl By {
+    fn label(self) -> &'static str {
+        match self {
+            By::Exact => "exact paths",
+            By::Prefix => "prefixes",
+            By::Hostname => "hostnames",
+        }
+    }
+
+    fn entry(self, at: usize) -> Entry {
+        let (host, path) = self.target(at);
+        Entry {
+            hostname: Some(host.into()),
+            path: match self {
+                By::Exact => PathMatch::Exact(path.into()),
+                By::Prefix => PathMatch::Prefix(path.trim_end_matches("/users/7").into()),
+                By::Hostname => PathMatch::Prefix("/".into()),
+            },
+            matcher: Arc::new(Matcher::default()),
+            order: (at as u32, 0, 0),
+            rule: Arc::new(Rule {
+                route: format!("default/route-{at}").into(),
+                index: 0,
+                filters: Filters::default(),
+                action: Action::Refuse(StatusCode::NOT_FOUND),
+            }),
+        }
+    }
+
+    /// Host and path of a request that route `at` takes; all of the same length.
+    fn target(self, at: usize) -> (String, String) {
+        match self {
+            By::Exact => ("www.example.com".into(), format!("/api/service-{at:05}")),
+            By::Prefix => {
+                let path = format!("/api/service-{at:05}/users/7");
+                ("www.example.com".into(), path)
+            }
+            By::Hostname => (format!("site-{at:05}.example.com"), "/users/7".into()),
+        }
+    }
+}
+
+fn route(router: &Router, (host, path): &(String, String), headers: &HeaderMap) -> usize {
+    let request = RequestView {
+        host,
+        method: &Method::GET,
+        path,
+        query: None,
+        headers,
+    };
+    let rule = router.route(black_box(&request));
+    rule.expect("every request has a route").route.len()
+}
+
+fn lookups(criterion: &mut Criterion) {
+    let headers = HeaderMap::new();
+    for by in [By::Exact, By::Prefix, By::Hostname] {
+        let mut group = criterion.benchmark_group(by.label());
+        for size in SIZES {
+            let router = Router::new((0..size).map(|at| by.entry(at)).collect());
+            let same = by.target(size / 2);
+            group.bench_function(format!("same request, {size}"), |bencher| {
+                bencher.iter(|| route(&router, &same, &headers));
+            });
+            // A step coprime to every size visits all routes in an order that can't be foreseen.
+            let targets: Vec<_> = (0..size).map(|at| by.target(at * 7_919 % size)).collect();
+            let mut turn = targets.iter().cycle();
+            group.bench_function(format!("spread, {size}"), |bencher| {
+                bencher.iter(|| turn.next().map(|target| route(&router, target, &headers)));
+            });
+        }
+        group.finish();
+    }
+}
+
+fn compiling(criterion: &mut Criterion) {
+    let entries: Vec<Entry> = (0..10_000).map(|at| By::Prefix.entry(at)).collect();
+    criterion.bench_function("compiling 10000 prefixes", |bencher| {
+        let copy = || entries.clone();
+        bencher.iter_batched(copy, Router::new, BatchSize::LargeInput);
+    });
+}
+
+criterion_group!(benches, lookups, compiling);
+criterion_main!(benches);

@@ -1,0 +1,94 @@
+//! A snapshot read back: as text for people and fixtures, as a number to compare.
+
+use super::{Action, Port, Rule, Snapshot};
+use std::collections::BTreeMap;
+use std::fmt::{self, Write};
+use std::hash::{DefaultHasher, Hasher};
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+impl Snapshot {
+    /// A number for all that requests can tell: equal for two snapshots that serve alike, whatever their
+    /// counters say, and different (but for one in 2^64) for any others. A reload whose digest is that of what
+    /// is in force has nothing to publish.
+    pub fn digest(&self) -> u64 {
+        let mut hashed = Hashed(DefaultHasher::new());
+        // Writing to a hasher can't fail.
+        let _ = write!(hashed, "{self}");
+        for (_, port) in self.sorted() {
+            for (_, set) in port.tls.iter().flat_map(|sets| sets.sorted()) {
+                let certificates = set.keys.iter().flat_map(|key| &key.cert);
+                certificates.for_each(|certificate| hashed.0.write(certificate));
+            }
+        }
+        hashed.0.finish()
+    }
+
+    /// Every rule once, by route and place in the route.
+    pub fn rules(&self) -> BTreeMap<(&str, usize), &Arc<Rule>> {
+        let listeners = self.ports.values().flat_map(|port| port.listeners.values());
+        let rules = listeners.flat_map(|listener| listener.router.rules());
+        rules
+            .map(|rule| ((&*rule.route, rule.index), rule))
+            .collect()
+    }
+
+    fn sorted(&self) -> BTreeMap<SocketAddr, &Port> {
+        let ports = self.ports.iter();
+        ports.map(|(socket, port)| (*socket, &**port)).collect()
+    }
+}
+
+/// First what listens where, each listener with its routes in order of precedence, then the rules. Equal
+/// snapshots give equal texts.
+impl fmt::Display for Snapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (socket, port) in self.sorted() {
+            writeln!(f, "{socket}{port}")?;
+        }
+        for ((route, index), rule) in self.rules() {
+            writeln!(f, "{route} rule {index}:{}", rule.filters)?;
+            writeln!(f, "{}", rule.action)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Port {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (hostname, set) in self.tls.iter().flat_map(|sets| sets.sorted()) {
+            write!(f, "\n  TLS {hostname}: certificates {}", set.keys.len())?;
+        }
+        for (hostname, listener) in self.listeners.sorted() {
+            write!(f, "\n  {hostname}: {}", listener.name)?;
+            for line in listener.router.to_string().lines() {
+                write!(f, "\n    {line}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A line a backend.
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Action::Refuse(status) => write!(f, "  {}", status.as_u16()),
+            Action::Forward(split) => {
+                let lines = split
+                    .backends()
+                    .map(|(weight, it)| format!("  {weight} x {it}"));
+                f.write_str(&lines.collect::<Vec<_>>().join("\n"))
+            }
+        }
+    }
+}
+
+struct Hashed(DefaultHasher);
+
+impl Write for Hashed {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0.write(text.as_bytes());
+        Ok(())
+    }
+}
