@@ -75,15 +75,13 @@ impl<'a> ServiceEndpoints<'a> {
         let in_folder = port.and_then(|port| self.in_folder(port, build));
         let mut addresses = match in_folder {
             Some(addresses) => addresses,
-            None => match build.environment.discovered.get(key) {
-                Some(discovered) => discovered.clone(),
-                None => {
-                    if let Some(port) = port {
-                        self.want(key, port, build);
-                    }
-                    Vec::new()
+            None => {
+                let discovered = build.environment.discovered.get(key);
+                if let Some(port) = port {
+                    self.want(key, port, discovered.is_some(), build);
                 }
-            },
+                discovered.cloned().unwrap_or_default()
+            }
         };
         addresses.sort_unstable();
         addresses.dedup();
@@ -157,10 +155,12 @@ impl<'a> ServiceEndpoints<'a> {
         Some(addresses)
     }
 
+    /// Notes that the folder has no endpoints; it is worth a word when nobody else has any, either.
     fn want(
         &mut self,
         key: &(NamespacedName, u16),
         (service, port): Port<'_>,
+        discovered: bool,
         build: &mut Build<'_>,
     ) {
         let external_name = external_name(service).map(str::to_owned);
@@ -173,6 +173,9 @@ impl<'a> ServiceEndpoints<'a> {
             port: number,
         };
         self.wanted.insert(key.clone(), wanted);
+        if discovered {
+            return;
+        }
         let message = format!(
             "Service {}, port {}, has no endpoints in the folder",
             key.0, key.1

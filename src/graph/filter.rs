@@ -15,7 +15,7 @@ use http::HeaderValue;
 pub(super) fn build(
     at: RuleAt<'_>,
     filters: &[HTTPRouteFilter],
-    pointer: &Pointer,
+    pointer: &dyn Fn() -> Pointer,
     refusals: &mut Vec<Problem>,
     build: &mut Build<'_>,
 ) -> Vec<FilterNode> {
@@ -36,7 +36,7 @@ pub(super) fn build(
             | HTTPRouteFilterType::CORS
             | HTTPRouteFilterType::ExternalAuth
             | HTTPRouteFilterType::ExtensionRef => {
-                let pointer = pointer.index(index);
+                let pointer = pointer().index(index);
                 refusals.push(unsupported(at, filter.kind, pointer, build));
                 continue;
             }
@@ -48,7 +48,7 @@ pub(super) fn build(
         match broken_header(&node) {
             None => nodes.push(node),
             Some(message) => {
-                let pointer = pointer.index(index);
+                let pointer = pointer().index(index);
                 let finding = at.finding(Code::InvalidFilter, pointer, &*message);
                 build
                     .diagnostics

@@ -200,7 +200,7 @@ fn warn_of_parents(
     gateways: &BTreeMap<NamespacedName, GatewayNode>,
     build: &mut Build<'_>,
 ) -> bool {
-    let list = Pointer::spec().key("parentRefs");
+    let list = || Pointer::spec().key("parentRefs");
     let scope = route.spec.use_default_gateways;
     if scope == Some(UseDefaultGateways::All) {
         let place = route.place(Pointer::spec().key("useDefaultGateways"));
@@ -215,8 +215,8 @@ fn warn_of_parents(
     }
     let mut foreign = !route.spec.parent_refs.is_empty();
     for (index, reference) in route.spec.parent_refs.iter().enumerate() {
-        let pointer = list.index(index);
         let Some(key) = route::gateway_key(reference, &route.meta.namespace) else {
+            let pointer = list().index(index);
             let message = format!(
                 "a parent of kind {} isn't supported; a Gateway is",
                 reference.kind
@@ -230,9 +230,8 @@ fn warn_of_parents(
             foreign = false;
         } else if !build.resources.gateways.contains_key(&key) {
             foreign = false;
-            build
-                .diagnostics
-                .push(unknown_parent(route, &key, pointer, build));
+            let finding = unknown_parent(route, &key, list().index(index), build);
+            build.diagnostics.push(finding);
         }
     }
     foreign

@@ -71,12 +71,11 @@ fn node<'a>(
     let mut refusals = Vec::new();
     let matches = matches(at, rule, &mut refusals, build);
     unsupported_fields(at, rule, &mut refusals, build);
-    let filters = at.pointer().key("filters");
+    let filters = || at.pointer().key("filters");
     let filters = filter::build(at, &rule.filters, &filters, &mut refusals, build);
-    let list = at.pointer().key("backendRefs");
     let mut backends = Vec::with_capacity(rule.backend_refs.len());
     for (index, reference) in rule.backend_refs.iter().enumerate() {
-        let pointer = || list.index(index);
+        let pointer = || at.pointer().key("backendRefs").index(index);
         let unresolved = &mut problems.unresolved;
         let (name, target) = backend_ref::resolve(
             at,
@@ -86,13 +85,8 @@ fn node<'a>(
             services,
             build,
         );
-        let own = match reference.filters.is_empty() {
-            true => Vec::new(),
-            false => {
-                let pointer = pointer().key("filters");
-                filter::build(at, &reference.filters, &pointer, &mut refusals, build)
-            }
-        };
+        let filters = || pointer().key("filters");
+        let own = filter::build(at, &reference.filters, &filters, &mut refusals, build);
         backends.push(BackendNode {
             name,
             weight: reference.weight,

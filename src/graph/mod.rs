@@ -42,9 +42,9 @@ pub struct Graph {
     pub gateways: BTreeMap<NamespacedName, GatewayNode>,
     /// Every HTTPRoute. One that names no Gateway of ours has no parents, and isn't served.
     pub http_routes: BTreeMap<NamespacedName, HttpRouteNode>,
-    /// Services and ports that routes use and for which neither the folder nor the environment has endpoints,
-    /// with the DNS name to ask (an `ExternalName`'s target, else `name.namespace` and its kin). The reload
-    /// looks them up and builds again when it found some.
+    /// Services and ports that routes use and for which the folder has no endpoints, whether the environment
+    /// has some or not; with the DNS name to ask (an `ExternalName`'s target, else `name.namespace` and its
+    /// kin). The reload looks them up, and builds again when it found others than before.
     pub wanted: BTreeMap<(NamespacedName, u16), Wanted>,
     /// What is wrong, besides what the loader found. Ordered by file and place.
     pub diagnostics: Vec<Diagnostic>,
