@@ -1,3 +1,4 @@
+pub(super) use super::client::{Answered, Client};
 use crate::dataplane::backend::{Backend, Endpoints, Split, Target};
 use crate::dataplane::filter::Filters;
 use crate::dataplane::hostname::HostMap;
@@ -14,7 +15,7 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 
 /// How long a test waits for what must happen.
@@ -163,154 +164,6 @@ pub(super) fn to_target(target: Target, filters: Filters) -> Action {
         target,
     };
     Action::Forward(Split::new(vec![(1, backend)], 0).expect("a weight"))
-}
-
-/// A connection that speaks HTTP/1.1, a message at a time.
-pub(super) struct Client<S> {
-    pub(super) stream: S,
-    buffer: Vec<u8>,
-}
-
-/// A message: a response, or the request that a backend got.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Answered {
-    /// The first line and the headers.
-    pub(super) head: String,
-    pub(super) body: Vec<u8>,
-}
-
-impl Answered {
-    pub(super) fn status(&self) -> u16 {
-        let status = self.head.split(' ').nth(1).unwrap_or_default();
-        status.parse().unwrap_or_default()
-    }
-
-    /// Every value of a header, in order.
-    pub(super) fn header(&self, name: &str) -> Vec<&str> {
-        let fields = self
-            .head
-            .lines()
-            .skip(1)
-            .filter_map(|it| it.split_once(':'));
-        fields
-            .filter(|(field, _)| field.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value.trim())
-            .collect()
-    }
-
-    pub(super) fn text(&self) -> String {
-        String::from_utf8_lossy(&self.body).into_owned()
-    }
-}
-
-impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
-    pub(super) fn new(stream: S) -> Self {
-        Client {
-            stream,
-            buffer: Vec::new(),
-        }
-    }
-
-    pub(super) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
-        self.stream.write_all(bytes.as_ref()).await.expect("sent");
-        self.stream.flush().await.expect("sent");
-    }
-
-    /// The next response.
-    pub(super) async fn answer(&mut self, to_head: bool) -> Answered {
-        soon(self.message(to_head, true)).await.expect("an answer")
-    }
-
-    /// The next message; nothing when the stream ends before it.
-    pub(super) async fn message(&mut self, bodiless: bool, to_end: bool) -> Option<Answered> {
-        let head = loop {
-            if let Some(end) = find(&self.buffer, b"\r\n\r\n") {
-                let head: Vec<u8> = self.buffer.drain(..end + 4).collect();
-                break String::from_utf8_lossy(&head).into_owned();
-            }
-            if !self.fill().await {
-                return None;
-            }
-        };
-        let mut message = Answered {
-            head,
-            body: Vec::new(),
-        };
-        let length = message.header("content-length").first().copied();
-        let status = message.status();
-        if bodiless || status == 204 || (100..200).contains(&status) {
-            return Some(message);
-        }
-        if message.header("transfer-encoding") == ["chunked"] {
-            message.body = self.chunks().await?;
-        } else if let Some(length) = length {
-            let length = length.parse().expect("a number");
-            while self.buffer.len() < length {
-                if !self.fill().await {
-                    return None;
-                }
-            }
-            message.body = self.buffer.drain(..length).collect();
-        } else if to_end {
-            while self.fill().await {}
-            message.body = std::mem::take(&mut self.buffer);
-        }
-        Some(message)
-    }
-
-    async fn chunks(&mut self) -> Option<Vec<u8>> {
-        let mut body = Vec::new();
-        loop {
-            let line = loop {
-                if let Some(end) = find(&self.buffer, b"\r\n") {
-                    break self.buffer.drain(..end + 2).collect::<Vec<u8>>();
-                }
-                if !self.fill().await {
-                    return None;
-                }
-            };
-            let size = std::str::from_utf8(&line).ok()?.trim();
-            let size = usize::from_str_radix(size, 16).ok()?;
-            while self.buffer.len() < size + 2 {
-                if !self.fill().await {
-                    return None;
-                }
-            }
-            body.extend(self.buffer.drain(..size));
-            self.buffer.drain(..2);
-            if size == 0 {
-                return Some(body);
-            }
-        }
-    }
-
-    /// Whether the stream has ended, nothing being left to read.
-    pub(super) async fn ended(&mut self) -> bool {
-        self.buffer.is_empty() && !soon(self.fill()).await
-    }
-
-    /// Reads some bytes of whatever it is.
-    pub(super) async fn bytes(&mut self, count: usize) -> Vec<u8> {
-        while self.buffer.len() < count {
-            assert!(soon(self.fill()).await, "the stream ended too early");
-        }
-        self.buffer.drain(..count).collect()
-    }
-
-    async fn fill(&mut self) -> bool {
-        let mut piece = vec![0; 64 * 1024];
-        match self.stream.read(&mut piece).await {
-            Ok(0) | Err(_) => false,
-            Ok(count) => {
-                self.buffer.extend_from_slice(&piece[..count]);
-                true
-            }
-        }
-    }
-}
-
-fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
-    bytes.windows(wanted.len()).position(|it| it == wanted)
 }
 
 /// A backend that answers every request alike and notes what it got.
