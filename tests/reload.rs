@@ -1,9 +1,10 @@
 //! Edits under traffic: nothing fails, nothing is cut.
 
+use crate::support::backend::Backend;
 use crate::support::daemon::Daemon;
 use crate::support::eventually;
 use crate::support::folder::Folder;
-use crate::support::manifests::{gateway, gateway_with, route, route_to, service};
+use crate::support::manifests::{endpoint_slice, gateway, gateway_with, route, route_to, service};
 use crate::support::tls::{Authority, secret};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
@@ -81,6 +82,27 @@ fn a_route_changes_its_backend_many_times_without_a_failed_request() {
                 folder.overwrite("route.yaml", text);
             }
             wait_for_backend(&daemon, name);
+        }
+    });
+    assert!(
+        answered > RELOADS,
+        "only {answered} requests were made meanwhile"
+    );
+}
+
+#[test]
+fn endpoints_come_and_go_many_times_without_a_failed_request() {
+    let folder = two_backends();
+    let backends = ["first", "second"].map(|name| (name, Backend::start(name)));
+    folder.write("slice.yaml", endpoint_slice("one", backends[0].1.address()));
+    let daemon = Daemon::of(&folder).start();
+    let answered = under_traffic(&daemon, || {
+        for turn in 1..=RELOADS {
+            let (name, backend) = &backends[turn % 2];
+            folder.write("slice.yaml", endpoint_slice("one", backend.address()));
+            eventually(&format!("{name} answers"), || {
+                (daemon.get(HOST, "/").text() == *name).then_some(())
+            });
         }
     });
     assert!(

@@ -86,14 +86,25 @@ broken_file() {
 
 # --- how it is played -------------------------------------------------------------------------------
 
-title() { printf '\n\033[1m# %s\033[0m\n' "$*"; }
+title() {
+    if [[ -t 1 ]]; then printf '\n\033[1m# %s\033[0m\n' "$*"; else printf '\n# %s\n' "$*"; fi
+}
 
 # Shows a command, runs it, and keeps what it said for `expect`.
 run() {
-    printf '$'
-    printf ' %q' "$@" | sed "s|$gatefold|gatefold|g; s|$root/||g"
-    printf '\n'
+    typed "$@"
     "$@" | tee output
+}
+
+# The command as a person would type it: quotes only where needed, no long paths.
+typed() {
+    local word line='$'
+    for word in "$@"; do
+        if [[ $word =~ [^[:alnum:]_./:=@%+,-] ]]; then word="'$word'"; fi
+        line+=" $word"
+    done
+    line=${line//"$gatefold"/gatefold}
+    printf '%s\n' "${line//"$root/"/}"
 }
 
 expect() {
