@@ -3,10 +3,19 @@
 //! In: the flags. Out: a subscriber for this process, which also takes what libraries say through `log`.
 
 use std::io::{self, IsTerminal as _};
+use std::sync::OnceLock;
 use tracing_subscriber::EnvFilter;
 
 /// The target of access log lines, one a request.
 const ACCESS: &str = "gatefold::access";
+
+static ON_TERMINAL: OnceLock<bool> = OnceLock::new();
+
+/// Whether log lines are text on a terminal: there a diagnostic is drawn with its lines, elsewhere it is one
+/// line.
+pub fn draws_diagnostics() -> bool {
+    ON_TERMINAL.get().copied().unwrap_or(false)
+}
 
 /// The form of log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -53,7 +62,9 @@ impl Logging {
                 .with_current_span(false)
                 .try_init(),
         };
-        started.map_err(|error| error.to_string())
+        started.map_err(|error| error.to_string())?;
+        let _ = ON_TERMINAL.set(terminal && format == Format::Text);
+        Ok(())
     }
 
     /// The libraries say much that is ours to say: Pingora logs an error for each request that a backend

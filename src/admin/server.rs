@@ -49,11 +49,12 @@ pub enum BindError {
 pub struct Admin {
     socket: Socket,
     address: AdminAddress,
+    _file: Option<RemovedAtEnd>,
 }
 
 enum Socket {
     Tcp(TcpListener),
-    Unix(UnixListener, RemovedAtEnd),
+    Unix(UnixListener),
 }
 
 /// A socket's file, which would be in the way after the end.
@@ -77,19 +78,26 @@ impl Admin {
         }
         let bound = match &address {
             AdminAddress::Tcp(tcp) => TcpListener::bind(tcp).await.map(Socket::Tcp),
-            AdminAddress::Unix(path) => {
-                bind_unix(path).map(|socket| Socket::Unix(socket, RemovedAtEnd(path.clone())))
-            }
+            AdminAddress::Unix(path) => bind_unix(path).map(Socket::Unix),
         };
-        match bound {
-            Ok(Socket::Tcp(listener)) => {
-                let address = listener.local_addr().map_or(address, AdminAddress::Tcp);
-                let socket = Socket::Tcp(listener);
-                Ok(Admin { socket, address })
-            }
-            Ok(socket) => Ok(Admin { socket, address }),
-            Err(error) => Err(BindError::Refused { address, error }),
-        }
+        let socket = match bound {
+            Ok(socket) => socket,
+            Err(error) => return Err(BindError::Refused { address, error }),
+        };
+        let file = match &address {
+            AdminAddress::Tcp(_) => None,
+            AdminAddress::Unix(path) => Some(RemovedAtEnd(path.clone())),
+        };
+        let address = match &socket {
+            // The system chose the port if it was 0.
+            Socket::Tcp(listener) => listener.local_addr().map_or(address, AdminAddress::Tcp),
+            Socket::Unix(_) => address,
+        };
+        Ok(Admin {
+            socket,
+            address,
+            _file: file,
+        })
     }
 
     /// The address that is bound.
@@ -119,7 +127,7 @@ impl Admin {
                         drop(place);
                     })
                 }),
-                Socket::Unix(listener, _) => listener.accept().await.map(|(stream, _)| {
+                Socket::Unix(listener) => listener.accept().await.map(|(stream, _)| {
                     tokio::spawn(async move {
                         serve_connection(stream, router).await;
                         drop(place);
@@ -142,9 +150,8 @@ async fn serve_connection(stream: impl AsyncRead + AsyncWrite + Unpin, router: R
         .max_buf_size(HEADER_SIZE);
     let connection =
         builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
-    match tokio::time::timeout(LIFE, connection).await {
-        Ok(Err(error)) => tracing::debug!(%error, "a connection to the admin API ended early"),
-        Ok(Ok(())) | Err(_) => {}
+    if let Ok(Err(error)) = tokio::time::timeout(LIFE, connection).await {
+        tracing::debug!(%error, "a connection to the admin API ended early");
     }
 }
 

@@ -102,7 +102,7 @@ fn load(roots: &[PathBuf]) -> Result<Loaded, Error> {
     }
     let mut text = Vec::new();
     // The loader refuses a text above its limit: one byte more is enough to see that.
-    let most = crate::manifest::FILE_SIZE as u64 + 1;
+    let most = crate::manifest::FILE_SIZE + 1;
     let read = io::stdin().take(most).read_to_end(&mut text);
     read.context("can't read standard input")?;
     Ok(Loader::from_text("<stdin>", text))

@@ -5,6 +5,7 @@
 //! wrong on the way, what was in force stays in force.
 
 mod changes;
+mod findings;
 mod published;
 mod stages;
 
@@ -13,20 +14,21 @@ pub use published::{Generations, ListenerState, Published};
 pub use stages::Settings;
 
 use crate::dataplane::Snapshot;
-use crate::diagnostic::{Code, Diagnostic, Place, summary_line};
+use crate::diagnostic::{Code, Diagnostic, Place};
 use crate::discover::{Discovery, FixedBackend};
 use crate::graph::Graph;
 use crate::listen::Sockets;
 use crate::status::{Applied, report};
 use crate::watch::{Wake, Wakes};
 use arc_swap::ArcSwap;
+use findings::log_findings;
 use pingora_core::apps::ServerApp;
 use stages::{Built, Stages};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::mpsc::Receiver;
 use tokio::sync::watch;
-use tracing::{error, info, warn};
+use tracing::{error, info};
 
 /// Everything that changes when the manifests do.
 pub struct Reload<A> {
@@ -140,7 +142,7 @@ impl<A: ServerApp + Send + Sync + 'static> Reload<A> {
         let before = next.diagnostics.clone();
         next.diagnostics.retain(|d| d.code != Code::BindFailed);
         self.finish(&mut next);
-        log_diagnostics(&before, &next.diagnostics);
+        log_findings(&before, &next.diagnostics);
         self.published.store(Arc::new(next));
     }
 
@@ -172,7 +174,7 @@ impl<A: ServerApp + Send + Sync + 'static> Reload<A> {
         } else {
             info!(generation, ?took, files = next.files, "reloaded: {changes}");
         }
-        log_diagnostics(&before.diagnostics, &next.diagnostics);
+        log_findings(&before.diagnostics, &next.diagnostics);
         self.published.store(Arc::new(next));
     }
 
@@ -239,22 +241,5 @@ async fn beside<T: Send + 'static>(
         Ok(done) => done,
         // Only when the runtime is shut down under it.
         Err(error) => (Stages::new(settings), Err(error.to_string())),
-    }
-}
-
-/// New findings, and those that are gone.
-fn log_diagnostics(before: &[Diagnostic], after: &[Diagnostic]) {
-    use crate::diagnostic::Severity;
-    for found in after.iter().filter(|found| !before.contains(found)) {
-        let line = summary_line(found);
-        match found.severity {
-            Severity::Error => error!(code = found.code.as_str(), "{line}"),
-            Severity::Warning => warn!(code = found.code.as_str(), "{line}"),
-            Severity::Info => info!(code = found.code.as_str(), "{line}"),
-        }
-    }
-    let resolved = before.iter().filter(|old| !after.contains(old));
-    for old in resolved.filter(|old| old.severity != Severity::Info) {
-        info!(code = old.code.as_str(), "no longer: {}", summary_line(old));
     }
 }
