@@ -179,3 +179,30 @@ fn an_address_for_everybody_is_refused() {
     let text = String::from_utf8_lossy(&output.stderr);
     assert!(text.contains("--admin-allow-remote"), "{text}");
 }
+
+#[test]
+fn get_shows_the_objects_of_a_running_daemon() {
+    let daemon = Daemon::of(&folder()).echo().start();
+    let get = |arguments: &[&str]| {
+        let output = gatefold()
+            .arg("get")
+            .args(arguments)
+            .args(["--admin", &daemon.admin_address()])
+            .output()
+            .expect("gatefold runs");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        (output.status.code(), text)
+    };
+    let (code, table) = get(&["httproutes"]);
+    assert_eq!(code, Some(0), "{table}");
+    assert!(table.starts_with("NAME"), "{table}");
+    assert!(table.contains("one") && table.contains(HOST), "{table}");
+    let (_, json) = get(&["gateway", "edge", "-o", "json"]);
+    let object: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    assert_eq!(
+        condition(&object["status"], "Programmed")["status"],
+        "True",
+        "{object:#}"
+    );
+    assert_ne!(get(&["gateway", "nobody"]).0, Some(0), "what isn't there");
+}

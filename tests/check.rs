@@ -115,3 +115,22 @@ fn many_documents_lists_and_json_are_read() {
     assert_eq!(output.status.code(), Some(0), "{text}");
     assert!(text.contains("from-json"), "{text}");
 }
+
+#[test]
+fn every_code_can_be_explained() {
+    for code in gatefold::diagnostic::Code::ALL {
+        let output = gatefold()
+            .args(["explain", code.as_str()])
+            .output()
+            .expect("gatefold runs");
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "{code}: {output:?}");
+        let first = code.explanation().lines().next().unwrap_or_default();
+        assert!(text.contains(first.trim()), "{code}: {text}");
+    }
+    let unknown = gatefold()
+        .args(["explain", "GF9999"])
+        .output()
+        .expect("gatefold runs");
+    assert_eq!(unknown.status.code(), Some(2), "{unknown:?}");
+}

@@ -219,6 +219,11 @@ impl Daemon {
         })
     }
 
+    /// Where the admin API is, as `--admin` takes it.
+    pub fn admin_address(&self) -> String {
+        self.admin.argument()
+    }
+
     /// A `GET` of the admin API.
     #[track_caller]
     pub fn admin(&self, path: &str) -> Response {
