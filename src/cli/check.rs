@@ -27,7 +27,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "NAME", env = "GATEFOLD_CONTROLLER_NAME")]
     controller_name: Option<String>,
     /// Ends with 1 on warnings, too.
-    #[arg(long, env = "GATEFOLD_DENY_WARNINGS")]
+    #[arg(long, env = "GATEFOLD_DENY_WARNINGS", value_parser = clap::builder::FalseyValueParser::new())]
     deny_warnings: bool,
     /// How to show what is found.
     #[arg(

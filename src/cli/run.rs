@@ -13,6 +13,7 @@ use crate::telemetry::{Format, Logging};
 use crate::watch::{self, Mode, Wake, Wakes};
 use anyhow::Context as _;
 use arc_swap::ArcSwap;
+use clap::builder::FalseyValueParser;
 use ipnet::IpNet;
 use prometheus_client::registry::Registry;
 use std::collections::BTreeMap;
@@ -44,7 +45,7 @@ pub(super) struct Args {
     )]
     admin: AdminAddress,
     /// Lets the admin API listen where other hosts reach it.
-    #[arg(long, env = "GATEFOLD_ADMIN_ALLOW_REMOTE")]
+    #[arg(long, env = "GATEFOLD_ADMIN_ALLOW_REMOTE", value_parser = FalseyValueParser::new())]
     admin_allow_remote: bool,
     /// Where Gateways without spec.addresses listen; every interface by default.
     #[arg(
@@ -64,10 +65,10 @@ pub(super) struct Args {
     #[arg(long, value_name = "NAME", env = "GATEFOLD_CONTROLLER_NAME")]
     controller_name: Option<String>,
     /// Answers for Services without endpoints from a built-in echo backend.
-    #[arg(long, env = "GATEFOLD_ECHO")]
+    #[arg(long, env = "GATEFOLD_ECHO", value_parser = FalseyValueParser::new())]
     echo: bool,
     /// Only checks the folders, as `gatefold check` does.
-    #[arg(long, env = "GATEFOLD_CHECK")]
+    #[arg(long, env = "GATEFOLD_CHECK", value_parser = FalseyValueParser::new())]
     check: bool,
     /// Says where a Service is that has no endpoints in the folder; may be given several times.
     #[arg(
@@ -78,7 +79,7 @@ pub(super) struct Args {
     )]
     backend: Vec<FixedBackend>,
     /// Looks at the files every two seconds and doesn't rely on the system's events.
-    #[arg(long, env = "GATEFOLD_POLL")]
+    #[arg(long, env = "GATEFOLD_POLL", value_parser = FalseyValueParser::new())]
     poll: bool,
     /// How long requests may go on after SIGTERM, in seconds.
     #[arg(
@@ -95,7 +96,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "LEVEL", env = "GATEFOLD_LOG_LEVEL")]
     log_level: Option<String>,
     /// Logs each request.
-    #[arg(long, env = "GATEFOLD_ACCESS_LOG")]
+    #[arg(long, env = "GATEFOLD_ACCESS_LOG", value_parser = FalseyValueParser::new())]
     access_log: bool,
     /// How many threads serve requests; one a processor by default.
     #[arg(long, value_name = "N", env = "GATEFOLD_THREADS")]
@@ -296,5 +297,25 @@ mod tests {
         for text in ["80", "80:8080", "0=1", "a=b", "80=65536"] {
             assert!(port_pair(text).is_err(), "{text:?}");
         }
+    }
+
+    #[derive(Debug, clap::Parser)]
+    struct Alone {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    #[test]
+    fn folders_are_taken_as_arguments_and_as_flags() {
+        use clap::Parser as _;
+        let alone = Alone::parse_from(["run", "a", "--config-dir", "b", "c", "--config-dir", "d"]);
+        let names = |paths: &[PathBuf]| {
+            paths
+                .iter()
+                .map(|p| p.display().to_string())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(names(&alone.args.dirs), ["a"]);
+        assert_eq!(names(&alone.args.config_dir), ["b", "c", "d"]);
     }
 }
