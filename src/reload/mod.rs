@@ -24,6 +24,8 @@ use arc_swap::ArcSwap;
 use findings::log_findings;
 use pingora_core::apps::ServerApp;
 use stages::{Built, Stages};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::mpsc::Receiver;
@@ -35,6 +37,8 @@ pub struct Reload<A> {
     /// Absent while a stage runs beside.
     stages: Option<Stages>,
     discovery: Discovery,
+    /// The endpoints from elsewhere that are in force.
+    discovered: BTreeMap<stages::ServicePort, Vec<SocketAddr>>,
     sockets: Sockets<A>,
     snapshot: Arc<ArcSwap<Snapshot>>,
     published: Arc<ArcSwap<Published>>,
@@ -54,6 +58,7 @@ impl<A: ServerApp + Send + Sync + 'static> Reload<A> {
         Reload {
             stages: Some(Stages::new(settings)),
             discovery: Discovery::new(backends, echo, wakes),
+            discovered: BTreeMap::new(),
             sockets,
             snapshot,
             published: Arc::default(),
@@ -95,7 +100,9 @@ impl<A: ServerApp + Send + Sync + 'static> Reload<A> {
         let Some(stages) = self.stages.take() else {
             return;
         };
-        let (stages, built) = beside(stages, move |stages| stages.load_and_build(wake)).await;
+        let known = self.discovered.clone();
+        let (stages, built) =
+            beside(stages, move |stages| stages.load_and_build(wake, known)).await;
         self.stages = Some(stages);
         match built {
             Ok(None) => {}
@@ -104,8 +111,8 @@ impl<A: ServerApp + Send + Sync + 'static> Reload<A> {
         }
     }
 
-    /// Looks for endpoints that the folder doesn't have, builds anew with those that were found, and puts the
-    /// graph into force.
+    /// Looks for endpoints that the folder doesn't have, builds anew if others were found than are known, and
+    /// puts the graph into force.
     async fn apply(&mut self, mut built: Built, began: Instant) {
         let discovered = self.discovery.find(&built.wanted).await;
         let Some(stages) = self.stages.take() else {
@@ -114,7 +121,7 @@ impl<A: ServerApp + Send + Sync + 'static> Reload<A> {
         let previous = self.snapshot.load_full();
         let known = discovered.clone();
         let (stages, compiled) = beside(stages, move |stages| {
-            if !known.is_empty() {
+            if known != built.discovered {
                 built = stages.build(known);
             }
             let snapshot = crate::compile::compile(&built.graph, &previous);
@@ -130,6 +137,7 @@ impl<A: ServerApp + Send + Sync + 'static> Reload<A> {
         self.snapshot.store(Arc::new(snapshot));
         self.sockets.commit().await;
         self.discovery.retain(&discovered);
+        self.discovered = discovered;
         self.graph = built.graph.clone();
         self.publish(built, began);
     }

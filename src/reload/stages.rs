@@ -45,8 +45,10 @@ pub(super) struct Stages {
 pub(super) struct Built {
     pub(super) loaded: Loaded,
     pub(super) graph: Arc<Graph>,
-    /// Services without endpoints in the folder, as far as they weren't given any from elsewhere.
+    /// Services without endpoints in the folder.
     pub(super) wanted: BTreeMap<ServicePort, Wanted>,
+    /// The endpoints from elsewhere that it was built with.
+    pub(super) discovered: BTreeMap<ServicePort, Vec<SocketAddr>>,
 }
 
 impl Stages {
@@ -65,9 +67,12 @@ impl Stages {
         &self.settings
     }
 
-    /// Looks whether anything has changed; if so, a new graph, of the folder alone: so it tells every endpoint
-    /// that has to come from elsewhere.
-    pub(super) fn load_and_build(&mut self, wake: Wake) -> Option<Built> {
+    /// Looks whether anything has changed; if so, a new graph, with the endpoints from elsewhere that are known.
+    pub(super) fn load_and_build(
+        &mut self,
+        wake: Wake,
+        known: BTreeMap<ServicePort, Vec<SocketAddr>>,
+    ) -> Option<Built> {
         if wake == Wake::Rescan {
             // Looking is cheaper than loading, even where nothing has to be read.
             let found = scan(&self.settings.roots);
@@ -80,7 +85,7 @@ impl Stages {
         self.loaded = self.loader.load();
         self.fresh = self.loaded.changed;
         let needless = !self.loaded.changed && matches!(wake, Wake::Rescan | Wake::Changed);
-        (!needless).then(|| self.build(BTreeMap::new()))
+        (!needless).then(|| self.build(known))
     }
 
     /// A graph of what was loaded last, with endpoints from elsewhere.
@@ -103,6 +108,7 @@ impl Stages {
             loaded: self.loaded.clone(),
             wanted: graph.wanted.clone(),
             graph: Arc::new(graph),
+            discovered: environment.discovered,
         }
     }
 }
