@@ -38,33 +38,7 @@ impl fmt::Debug for Configuration {
 impl Collector for Configuration {
     fn encode(&self, mut encoder: DescriptorEncoder) -> fmt::Result {
         let published = self.0.load();
-        let generations = &published.generations;
-        let failed = published.reloads_failed;
-        family(
-            &mut encoder,
-            ("gatefold_config_reloads", "Reloads by their outcome"),
-            [
-                (
-                    [("result", "applied")],
-                    generations.seen.saturating_sub(failed),
-                ),
-                ([("result", "failed")], failed),
-            ]
-            .map(|(label, value)| (label, ConstCounter::new(value))),
-        )?;
-        family(
-            &mut encoder,
-            (
-                "gatefold_config_generation",
-                "Configurations, counted as they are seen",
-            ),
-            [
-                ([("state", "seen")], generations.seen),
-                ([("state", "applied")], generations.applied),
-                ([("state", "failed")], generations.failed.unwrap_or(0)),
-            ]
-            .map(gauge),
-        )?;
+        reloads(&mut encoder, &published)?;
         single(
             &mut encoder,
             (
@@ -90,7 +64,7 @@ impl Collector for Configuration {
             severities(&published).map(gauge),
         )?;
         let objects = Kind::all().iter().map(|kind| {
-            let count = kind.objects(&published.resources).len();
+            let count = kind.objects(&published.loaded.resources).len();
             gauge(([("kind", kind.kind)], count as u64))
         });
         family(
@@ -99,6 +73,37 @@ impl Collector for Configuration {
             objects,
         )
     }
+}
+
+/// What became of the configurations that were seen.
+fn reloads(encoder: &mut DescriptorEncoder, published: &Published) -> fmt::Result {
+    let generations = &published.generations;
+    let failed = published.reloads_failed;
+    family(
+        encoder,
+        ("gatefold_config_reloads", "Reloads by their outcome"),
+        [
+            (
+                [("result", "applied")],
+                generations.seen.saturating_sub(failed),
+            ),
+            ([("result", "failed")], failed),
+        ]
+        .map(|(label, value)| (label, ConstCounter::new(value))),
+    )?;
+    family(
+        encoder,
+        (
+            "gatefold_config_generation",
+            "Configurations, counted as they are seen",
+        ),
+        [
+            ([("state", "seen")], generations.seen),
+            ([("state", "applied")], generations.applied),
+            ([("state", "failed")], generations.failed.unwrap_or(0)),
+        ]
+        .map(gauge),
+    )
 }
 
 fn gauge((label, value): (Label, u64)) -> (Label, ConstGauge<i64>) {

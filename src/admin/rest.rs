@@ -83,7 +83,7 @@ fn show(target: &Target<'_>, form: Form, published: &Published) -> Result<Value,
         namespace.is_none_or(|namespace| entry.meta.namespace == namespace)
             && name.is_none_or(|name| entry.meta.name == name)
     };
-    let objects = kind.objects(&published.resources);
+    let objects = kind.objects(&published.loaded.resources);
     let mut found: Vec<Value> = objects
         .iter()
         .filter(|entry| wanted(entry))

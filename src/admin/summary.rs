@@ -6,7 +6,7 @@ use time::format_description::well_known::Rfc3339;
 
 /// `/status`: everything about the daemon at one look.
 pub(super) fn summary(published: &Published) -> Value {
-    let resources = &published.resources;
+    let resources = &published.loaded.resources;
     let generations = &published.generations;
     json!({
         "version": env!("CARGO_PKG_VERSION"),
@@ -18,7 +18,7 @@ pub(super) fn summary(published: &Published) -> Value {
         },
         "appliedAt": published.applied_at.and_then(instant),
         "counts": {
-            "files": published.files,
+            "files": published.loaded.files,
             "gatewayClasses": resources.gateway_classes.len(),
             "gateways": resources.gateways.len(),
             "httpRoutes": resources.http_routes.len(),

@@ -189,6 +189,11 @@ async fn serve(args: Args, roots: Vec<PathBuf>, threads: usize) -> Result<ExitCo
     signals.abort();
     // Its socket's file goes when the task has ended.
     let _ = admin.await;
+    say_goodbye(left);
+    Ok(ExitCode::SUCCESS)
+}
+
+fn say_goodbye(left: usize) {
     match left {
         0 => info!("all requests are done: gatefold ends"),
         _ => warn!(
@@ -196,7 +201,6 @@ async fn serve(args: Args, roots: Vec<PathBuf>, threads: usize) -> Result<ExitCo
             "the drain time-out is over: gatefold ends and cuts connections"
         ),
     }
-    Ok(ExitCode::SUCCESS)
 }
 
 fn settings(args: &Args, roots: Vec<PathBuf>) -> Settings {
@@ -241,16 +245,16 @@ fn announce(published: &Published) {
     for listener in &published.listeners {
         announce_listener(listener);
     }
-    let resources = &published.resources;
+    let resources = &published.loaded.resources;
     if published.listeners.is_empty() {
         warn!(
-            files = published.files,
+            files = published.loaded.files,
             gateways = resources.gateways.len(),
             "nothing is served: no Gateway of ours is in the folder; it is watched for one"
         );
     } else {
         info!(
-            files = published.files,
+            files = published.loaded.files,
             gateways = resources.gateways.len(),
             routes = resources.http_routes.len(),
             diagnostics = published.diagnostics.len(),

@@ -13,12 +13,13 @@ pub use changes::Changes;
 pub use published::{Generations, ListenerState, Published};
 pub use stages::Settings;
 
+use crate::compile::compile;
 use crate::dataplane::Snapshot;
 use crate::diagnostic::{Code, Diagnostic, Place};
 use crate::discover::{Discovery, FixedBackend};
 use crate::graph::Graph;
 use crate::listen::Sockets;
-use crate::status::{Applied, report};
+use crate::status::{Applied, Statuses, report};
 use crate::watch::{Wake, Wakes};
 use arc_swap::ArcSwap;
 use findings::log_findings;
@@ -114,49 +115,54 @@ impl<A: ServerApp + Send + Sync + 'static> Reload<A> {
     /// Looks for endpoints that the folder doesn't have, builds anew if others were found than are known, and
     /// puts the graph into force.
     async fn apply(&mut self, mut built: Built, began: Instant) {
-        let discovered = self.discovery.find(&built.wanted).await;
+        let discovered = self.discovery.find(&built.graph.wanted).await;
         let Some(stages) = self.stages.take() else {
             return;
         };
-        let previous = self.snapshot.load_full();
+        let before = self.published.load_full();
         let known = discovered.clone();
-        let (stages, compiled) = beside(stages, move |stages| {
+        let same_endpoints = before.ready && known == self.discovered;
+        let previous = self.snapshot.load_full();
+        let (stages, outcome) = beside(stages, move |stages| {
             if known != built.discovered {
                 built = stages.build(known);
             }
-            let snapshot = crate::compile::compile(&built.graph, &previous);
-            (built, snapshot)
+            let changes = Changes::between(&before.loaded.resources, &built.loaded.resources);
+            // An equal result swaps nothing. That it is equal shows before it is made.
+            let equal = same_endpoints && changes.is_empty();
+            let snapshot = (!equal).then(|| compile(&built.graph, &previous));
+            (built, changes, snapshot)
         })
         .await;
         self.stages = Some(stages);
-        let (built, snapshot) = match compiled {
-            Ok(compiled) => compiled,
+        let (built, changes, snapshot) = match outcome {
+            Ok(outcome) => outcome,
             Err(panic) => return self.failed(&panic),
         };
+        let snapshot = snapshot.map_or_else(|| self.snapshot.load_full(), Arc::new);
         self.sockets.prepare(snapshot.ports.keys().copied());
-        self.snapshot.store(Arc::new(snapshot));
+        self.snapshot.store(snapshot);
         self.sockets.commit().await;
         self.discovery.retain(&discovered);
         self.discovered = discovered;
         self.graph = built.graph.clone();
-        self.publish(built, began);
+        self.publish(built, &changes, began);
     }
 
     fn retry_sockets(&mut self) {
         if !self.sockets.retry() {
             return;
         }
-        let mut next = Published::clone(&self.published.load());
-        let before = next.diagnostics.clone();
+        let before = self.published.load_full();
+        let mut next = Published::clone(&before);
         next.diagnostics.retain(|d| d.code != Code::BindFailed);
-        self.finish(&mut next);
-        log_findings(&before, &next.diagnostics);
+        self.finish(&mut next, &before.statuses);
+        log_findings(&before.diagnostics, &next.diagnostics);
         self.published.store(Arc::new(next));
     }
 
-    fn publish(&mut self, built: Built, began: Instant) {
+    fn publish(&mut self, built: Built, changes: &Changes, began: Instant) {
         let before = self.published.load_full();
-        let changes = Changes::between(&before.resources, &built.loaded.resources);
         let generation = before.generations.seen + 1;
         let mut next = Published {
             generations: Generations {
@@ -167,33 +173,37 @@ impl<A: ServerApp + Send + Sync + 'static> Reload<A> {
             ready: true,
             applied_at: Some(SystemTime::now()),
             reloads_failed: before.reloads_failed,
-            files: built.loaded.files,
-            resources: built.loaded.resources,
-            statuses: before.statuses.clone(),
-            diagnostics: built.loaded.diagnostics,
+            diagnostics: built.loaded.diagnostics.clone(),
+            loaded: built.loaded,
+            statuses: Statuses::default(),
             listeners: Vec::new(),
         };
         next.diagnostics
             .extend(built.graph.diagnostics.iter().cloned());
-        self.finish(&mut next);
+        self.finish(&mut next, &before.statuses);
         let took = began.elapsed();
         if before.ready && changes.is_empty() {
             info!(generation, ?took, "reloaded: no objects changed");
         } else {
-            info!(generation, ?took, files = next.files, "reloaded: {changes}");
+            info!(
+                generation,
+                ?took,
+                files = next.loaded.files,
+                "reloaded: {changes}"
+            );
         }
         log_findings(&before.diagnostics, &next.diagnostics);
         self.published.store(Arc::new(next));
     }
 
-    /// Adds what depends on how binding went: statuses, listeners, diagnostics.
-    fn finish(&self, next: &mut Published) {
+    /// Adds what depends on how binding went: statuses (which keep times of those before), listeners, diagnostics.
+    fn finish(&self, next: &mut Published, before: &Statuses) {
         let failures = self.sockets.failures();
         let applied = Applied {
             failed: failures.clone(),
         };
         let now = time::OffsetDateTime::now_utc();
-        next.statuses = report(&self.graph, &applied, &next.statuses, now);
+        next.statuses = report(&self.graph, &applied, before, now);
         next.listeners = published::listeners(&self.graph, failures);
         next.diagnostics
             .extend(published::bind_diagnostics(&self.graph, failures));
@@ -249,5 +259,56 @@ async fn beside<T: Send + 'static>(
         Ok(done) => done,
         // Only when the runtime is shut down under it.
         Err(error) => (Stages::new(settings), Err(error.to_string())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proxy;
+    use std::net::Ipv4Addr;
+
+    const MANIFESTS: &str = "\
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: edge}
+spec: {gatewayClassName: c, listeners: [{name: http, port: 80, protocol: HTTP}]}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: shop}
+spec: {parentRefs: [{name: edge}], hostnames: [shop.example.com]}
+";
+
+    #[tokio::test]
+    async fn an_equal_result_swaps_nothing_and_another_one_does() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("edge.yaml");
+        std::fs::write(&file, MANIFESTS).expect("written");
+        let snapshot = Arc::new(ArcSwap::from_pointee(Snapshot::default()));
+        let app = proxy::build(snapshot.clone(), proxy::Options::default());
+        let settings = Settings {
+            roots: vec![folder.path().to_owned()],
+            addresses: vec![Ipv4Addr::LOCALHOST.into()],
+            // The system chooses.
+            port_map: [(80, 0)].into(),
+            ..Settings::default()
+        };
+        let (wakes, _woken) = crate::watch::wakes();
+        let sockets = Sockets::new(app, snapshot.clone());
+        let mut reload = Reload::new(settings, vec![], false, wakes, sockets, snapshot.clone());
+        reload.reload(Wake::Requested).await;
+        let first = snapshot.load_full();
+        assert_eq!(first.ports.len(), 1, "the listener is served");
+
+        std::fs::write(&file, format!("# a comment\n{MANIFESTS}")).expect("written");
+        reload.reload(Wake::Changed).await;
+        assert_eq!(reload.published().load().generations.applied, 2);
+        assert!(Arc::ptr_eq(&first, &snapshot.load_full()), "a comment");
+
+        let other = MANIFESTS.replace("shop.example.com", "other.example.com");
+        std::fs::write(&file, other).expect("written");
+        reload.reload(Wake::Changed).await;
+        assert!(!Arc::ptr_eq(&first, &snapshot.load_full()), "a hostname");
     }
 }

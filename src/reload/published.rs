@@ -4,9 +4,10 @@ use crate::diagnostic::{Code, Diagnostic, Pointer};
 use crate::graph::Graph;
 use crate::graph::gateway::{GatewayNode, ListenerNode, Protocol};
 use crate::listen::{BindFailure, Failures};
-use crate::manifest::Resources;
+use crate::manifest::Loaded;
 use crate::status::Statuses;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 /// Everything there is to show, at one moment.
@@ -20,10 +21,8 @@ pub struct Published {
     pub applied_at: Option<SystemTime>,
     /// How many reloads failed.
     pub reloads_failed: u64,
-    /// How many files there are.
-    pub files: usize,
-    /// The objects in force.
-    pub resources: Resources,
+    /// The objects in force, and the files they came from.
+    pub loaded: Arc<Loaded>,
     /// Their statuses.
     pub statuses: Statuses,
     /// All that is wrong, the worst first.

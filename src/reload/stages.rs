@@ -2,7 +2,7 @@
 
 use crate::address_pool::AddressPool;
 use crate::graph::environment::Environment;
-use crate::graph::{Graph, Wanted, build};
+use crate::graph::{Graph, build};
 use crate::manifest::api::NamespacedName;
 use crate::manifest::{Fingerprints, Loaded, Loader, scan};
 use crate::watch::Wake;
@@ -37,16 +37,14 @@ pub(super) struct Stages {
     seen: Option<Fingerprints>,
     /// Whether the last load found something new: it may have been read while it was written.
     fresh: bool,
-    loaded: Loaded,
+    loaded: Arc<Loaded>,
     pool: Option<AddressPool>,
 }
 
 /// A graph, with what it was made of.
 pub(super) struct Built {
-    pub(super) loaded: Loaded,
+    pub(super) loaded: Arc<Loaded>,
     pub(super) graph: Arc<Graph>,
-    /// Services without endpoints in the folder.
-    pub(super) wanted: BTreeMap<ServicePort, Wanted>,
     /// The endpoints from elsewhere that it was built with.
     pub(super) discovered: BTreeMap<ServicePort, Vec<SocketAddr>>,
 }
@@ -59,7 +57,7 @@ impl Stages {
             settings,
             seen: None,
             fresh: true,
-            loaded: Loaded::default(),
+            loaded: Arc::default(),
         }
     }
 
@@ -82,7 +80,7 @@ impl Stages {
                 return None;
             }
         }
-        self.loaded = self.loader.load();
+        self.loaded = Arc::new(self.loader.load());
         self.fresh = self.loaded.changed;
         let needless = !self.loaded.changed && matches!(wake, Wake::Rescan | Wake::Changed);
         (!needless).then(|| self.build(known))
@@ -106,7 +104,6 @@ impl Stages {
         let graph = build(&self.loaded.resources, &environment);
         Built {
             loaded: self.loaded.clone(),
-            wanted: graph.wanted.clone(),
             graph: Arc::new(graph),
             discovered: environment.discovered,
         }
