@@ -29,5 +29,6 @@ pub use decode::{Decode, Decoder, Fields};
 pub(crate) use loader::parse_document;
 pub use loader::{Loaded, Loader, document_json};
 pub use node::{Key, Node, Span, Value};
+pub(crate) use read::is_manifest;
 pub use read::{FILE_SIZE, Fingerprint, Fingerprints, scan};
 pub use resources::{NAMESPACE_NAME_LABEL, Resources};

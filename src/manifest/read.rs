@@ -2,6 +2,7 @@
 
 use crate::diagnostic::{Code, Diagnostic, Place, Source};
 use std::collections::{BTreeMap, HashSet};
+use std::ffi::OsStr;
 use std::fs::{self, File, Metadata};
 use std::io::{ErrorKind, Read as _};
 use std::os::unix::fs::MetadataExt as _;
@@ -97,7 +98,7 @@ impl Walk {
             Err(error) if error.kind() == ErrorKind::NotFound && depth > 0 => return,
             Err(error) => return self.problem(path, &error),
         };
-        entries.retain(|entry| !is_hidden(&entry.file_name().to_string_lossy()));
+        entries.retain(|entry| !is_hidden(&entry.file_name()));
         entries.sort_by_key(fs::DirEntry::file_name);
         for entry in entries {
             self.entry(&entry, links, depth);
@@ -144,14 +145,17 @@ impl Walk {
 }
 
 /// Names of editors' and Kubernetes' own files.
-fn is_hidden(name: &str) -> bool {
+fn is_hidden(name: &OsStr) -> bool {
+    let name = name.to_string_lossy();
     let unfinished = [".swp", ".tmp", "~"].iter().any(|end| name.ends_with(end));
     name.starts_with('.') || unfinished
 }
 
-fn is_manifest(path: &Path) -> bool {
+/// Whether a file of this name in a folder is read.
+pub(crate) fn is_manifest(path: &Path) -> bool {
     let extension = path.extension().and_then(|extension| extension.to_str());
-    matches!(extension, Some("yaml" | "yml" | "json"))
+    let visible = path.file_name().is_some_and(|name| !is_hidden(name));
+    visible && matches!(extension, Some("yaml" | "yml" | "json"))
 }
 
 /// A file's text, or why it can't be had.

@@ -112,12 +112,9 @@ impl<S> Object<S> {
     }
 
     /// What decides between objects that claim the same: the older first (one without a creation time
-    /// counts as older than any with one), then by namespace and name (API conflict resolution rules).
-    pub fn age(&self) -> (Option<Timestamp>, &str, &str) {
-        (
-            self.meta.creation_timestamp,
-            &self.meta.namespace,
-            &self.meta.name,
-        )
+    /// counts as older than any with one), then "alphabetical by {namespace}/{name}" (API conflict
+    /// resolution rules): by the text as a whole, in which `-` stands before `/`.
+    pub fn age(&self) -> (Option<Timestamp>, String) {
+        (self.meta.creation_timestamp, self.key().to_string())
     }
 }

@@ -5,9 +5,11 @@
 //! what the system doesn't tell of: network file systems, bind mounts, links that lead out of the folder, a
 //! queue that ran over.
 
-use notify::event::{AccessKind, AccessMode, CreateKind, EventKind, ModifyKind};
+mod pending;
+
 use notify::{Config, RecommendedWatcher, RecursiveMode, Watcher as _};
-use std::collections::{BTreeMap, BTreeSet};
+use pending::{Pending, Signal, signals};
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -18,14 +20,6 @@ use tracing::{info, warn};
 
 /// How often the files are looked at without a hint.
 pub const RESCAN: Duration = Duration::from_secs(2);
-/// After complete writes only (a rename into place, a close): time for a second file of the same change.
-const AFTER_COMPLETE: Duration = Duration::from_millis(3);
-/// After anything else: the change may go on.
-const AFTER_OTHER: Duration = Duration::from_millis(50);
-/// However many events follow one another, the files are looked at after this time.
-const AT_MOST: Duration = Duration::from_millis(500);
-/// How long a file that is being written is waited for.
-const UNTIL_CLOSED: Duration = Duration::from_secs(2);
 /// How many links a watched path may go through.
 const LINKS: usize = 16;
 
@@ -92,17 +86,6 @@ struct Watch {
     /// What the roots were when the watches were set.
     identities: Vec<Option<(u64, u64)>>,
     pending: Pending,
-}
-
-/// What the callback of `notify` passes on.
-#[derive(Debug, PartialEq, Eq)]
-enum Signal {
-    /// A manifest was created or written to, and isn't closed yet.
-    Open(PathBuf),
-    /// A change that is complete; the path is no longer being written.
-    Complete(Option<PathBuf>),
-    /// Something else that may go on.
-    Other,
 }
 
 impl Watch {
@@ -232,82 +215,6 @@ fn surroundings(root: &Path) -> BTreeSet<PathBuf> {
     folders
 }
 
-/// What an event means. Our own reading makes events, too: they mean nothing, or the look at the files
-/// would wake itself for ever.
-fn signals(event: notify::Result<notify::Event>) -> Vec<Signal> {
-    let Ok(event) = event else {
-        return vec![Signal::Other];
-    };
-    if event.need_rescan() {
-        return vec![Signal::Other];
-    }
-    let each = |signal: fn(Option<PathBuf>) -> Signal| {
-        event.paths.iter().cloned().map(Some).map(signal).collect()
-    };
-    match event.kind {
-        EventKind::Access(AccessKind::Close(AccessMode::Write))
-        | EventKind::Modify(ModifyKind::Name(_))
-        | EventKind::Remove(_) => each(Signal::Complete),
-        EventKind::Access(_) => Vec::new(),
-        EventKind::Create(CreateKind::File) | EventKind::Modify(ModifyKind::Data(_)) => {
-            each(|path| match path {
-                Some(path) if is_manifest_file(&path) => Signal::Open(path),
-                _ => Signal::Other,
-            })
-        }
-        _ => vec![Signal::Other],
-    }
-}
-
-/// Whether a manifest is being written: links and editors' files are never closed.
-fn is_manifest_file(path: &Path) -> bool {
-    let name = path.file_name().map(|name| name.to_string_lossy());
-    let extension = path.extension().and_then(|extension| extension.to_str());
-    matches!(extension, Some("yaml" | "yml" | "json"))
-        && name.is_some_and(|name| !name.starts_with('.'))
-        && fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_file())
-}
-
-/// What has happened since the last look.
-#[derive(Debug, Default)]
-struct Pending {
-    last: Option<Instant>,
-    /// Files that are being written, and since when.
-    open: BTreeMap<PathBuf, Instant>,
-    /// Whether there was more than complete changes.
-    other: bool,
-}
-
-impl Pending {
-    fn note(&mut self, signal: Signal, now: Instant) {
-        self.last = Some(now);
-        match signal {
-            Signal::Open(path) => {
-                self.open.entry(path).or_insert(now);
-            }
-            Signal::Complete(path) => {
-                if let Some(path) = path {
-                    self.open.remove(&path);
-                }
-            }
-            Signal::Other => self.other = true,
-        }
-    }
-
-    /// When to look, if nothing more happens.
-    fn due(&self, began: Instant) -> Instant {
-        if let Some(since) = self.open.values().max() {
-            return *since + UNTIL_CLOSED;
-        }
-        let quiet = if self.other {
-            AFTER_OTHER
-        } else {
-            AFTER_COMPLETE
-        };
-        (self.last.unwrap_or(began) + quiet).min(began + AT_MOST)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -393,29 +300,5 @@ mod tests {
             seen = matches!(wakes.try_recv(), Ok(Wake::Changed));
         }
         assert!(seen, "a write in the new folder");
-    }
-
-    #[test]
-    fn our_own_reading_wakes_nobody() {
-        let read = notify::Event::new(EventKind::Access(AccessKind::Close(AccessMode::Read)))
-            .add_path("a.yaml".into());
-        assert_eq!(signals(Ok(read)), []);
-        let open = notify::Event::new(EventKind::Access(AccessKind::Open(AccessMode::Any)));
-        assert_eq!(signals(Ok(open)), []);
-    }
-
-    #[test]
-    fn a_file_that_is_being_written_is_waited_for_but_not_for_ever() {
-        let now = Instant::now();
-        let mut pending = Pending::default();
-        pending.note(Signal::Open("a.yaml".into()), now);
-        assert_eq!(pending.due(now), now + UNTIL_CLOSED);
-        pending.note(Signal::Complete(Some("a.yaml".into())), now);
-        assert_eq!(pending.due(now), now + AFTER_COMPLETE);
-        pending.note(Signal::Other, now);
-        assert_eq!(pending.due(now), now + AFTER_OTHER);
-        let late = now + Duration::from_secs(1);
-        pending.note(Signal::Other, late);
-        assert_eq!(pending.due(now), now + AT_MOST, "a steady stream ends");
     }
 }
