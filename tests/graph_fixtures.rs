@@ -1,9 +1,11 @@
-//! Manifests in, statuses and diagnostics out: one folder under `tests/fixtures` a behaviour, its name a
+//! Manifests in, statuses, compiled routes and diagnostics out: one folder under `tests/fixtures` a behaviour, its name a
 //! sentence. What comes out stands beside the manifests, in `graph.snap`.
 //!
 //! A file `environment` in the folder holds what else the graph depends on, one thing a line; see
 //! [`Setting::line`].
 
+use gatefold::compile::compile;
+use gatefold::dataplane::Snapshot;
 use gatefold::diagnostic::{Severity, Style, render};
 use gatefold::graph::http_route::{FilterNode, RuleNode, TargetNode};
 use gatefold::graph::{Environment, Graph, build};
@@ -150,6 +152,10 @@ fn describe(folder: &Path) -> String {
     }
     conditions(&statuses, &mut text);
     served(&graph, &mut text);
+    let snapshot = compile(&graph, &Snapshot::default()).to_string();
+    if !snapshot.is_empty() {
+        writeln!(text, "compiled:\n{snapshot}").expect("a string takes all");
+    }
     for diagnostic in &graph.diagnostics {
         let drawn = render(diagnostic, Style::Plain);
         // The folder's place on this machine isn't part of the outcome.
