@@ -80,8 +80,8 @@ impl Discovery {
     }
 
     /// What is known of the wanted ones by now, the first that applies: `--backend`, DNS, the echo backend,
-    /// which comes before DNS for all but an `ExternalName`. A
-    /// `--backend` with a port is there for a Service that isn't in the folder, too.
+    /// which comes before DNS for all but an `ExternalName`. A `--backend` with a port is there for a Service
+    /// that isn't in the folder, too.
     pub async fn find(
         &mut self,
         wanted: &BTreeMap<ServicePort, Wanted>,
@@ -101,14 +101,10 @@ impl Discovery {
         }
         self.names.forget_others(&asked);
         if let Some(echo) = &mut self.echo {
-            let missing = || {
-                wanted
-                    .keys()
-                    .filter(|key| !found.contains_key(*key))
-                    .cloned()
-            };
-            echo.start(missing().map(|key| (key.clone(), key.1))).await;
-            let missing: BTreeSet<ServicePort> = missing().collect();
+            let missing = wanted.keys().filter(|key| !found.contains_key(*key));
+            let missing: BTreeSet<ServicePort> = missing.cloned().collect();
+            echo.start(missing.iter().map(|key| (key.clone(), key.1)))
+                .await;
             for (key, address) in echo.addresses() {
                 if missing.contains(key) {
                     found.insert(key.clone(), vec![address]);
@@ -240,13 +236,11 @@ async fn ask(
             Some((mut addresses, valid)) => {
                 addresses.sort_unstable();
                 addresses.dedup();
-                let mut known = answer.lock().unwrap_or_else(PoisonError::into_inner);
-                let changed = *known != addresses;
-                *known = addresses;
-                drop(known);
+                let changed = replace(&answer, addresses);
                 if changed {
-                    // A full channel holds wakes that haven't been answered: they will do.
-                    let _ = wakes.try_send(Wake::Discovered);
+                    // Fails only when the daemon ends. A full channel is waited for: the wakes in it may be such as
+                    // only look at the files.
+                    let _ = wakes.send(Wake::Discovered).await;
                 }
                 valid.clamp(TTL.0, TTL.1)
             }
@@ -254,6 +248,14 @@ async fn ask(
         };
         tokio::time::sleep(pause).await;
     }
+}
+
+/// Whether the answer is another one now.
+fn replace(answer: &Mutex<Vec<IpAddr>>, addresses: Vec<IpAddr>) -> bool {
+    let mut known = answer.lock().unwrap_or_else(PoisonError::into_inner);
+    let changed = *known != addresses;
+    *known = addresses;
+    changed
 }
 
 async fn first(resolver: &TokioResolver, names: &[String]) -> Option<(Vec<IpAddr>, Duration)> {

@@ -34,15 +34,10 @@ pub(super) fn entries<'g>(
     entries
 }
 
-/// The routes with a number that rises with their age. "The oldest Route based on creation timestamp. The Route
-/// appearing first in alphabetical order by '{namespace}/{name}'" (API: `HTTPRouteRule.matches`): by the text as
-/// a whole, in which `-` stands before `/`.
+/// The routes with a number that rises from the oldest on (API: `HTTPRouteRule.matches`).
 fn by_age(graph: &Graph) -> impl Iterator<Item = (u32, &HttpRouteNode)> {
     let mut routes: Vec<&HttpRouteNode> = graph.http_routes.values().collect();
-    routes.sort_by_cached_key(|node| {
-        let created = node.resource.meta.creation_timestamp;
-        (created, node.resource.key().to_string())
-    });
+    routes.sort_by_cached_key(|node| node.resource.age());
     (0..).zip(routes)
 }
 

@@ -71,21 +71,25 @@ pub(super) fn build(
         supported_kinds,
         attached_routes: 0,
         serving: false,
-        conditions: vec![
-            Condition::unless(
-                ConditionType::Accepted,
-                &refusals,
-                "Accepted",
-                "the listener is accepted",
-            ),
-            Condition::unless(
-                ConditionType::ResolvedRefs,
-                &unresolved,
-                "ResolvedRefs",
-                "every reference leads somewhere",
-            ),
-        ],
+        conditions: conditions(&refusals, &unresolved),
     }
+}
+
+fn conditions(refusals: &[Problem], unresolved: &[Problem]) -> Vec<Condition> {
+    vec![
+        Condition::unless(
+            ConditionType::Accepted,
+            refusals,
+            "Accepted",
+            "the listener is accepted",
+        ),
+        Condition::unless(
+            ConditionType::ResolvedRefs,
+            unresolved,
+            "ResolvedRefs",
+            "every reference leads somewhere",
+        ),
+    ]
 }
 
 fn unsupported_protocol(at: Located<'_>, build: &mut Build<'_>) -> Problem {

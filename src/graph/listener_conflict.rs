@@ -65,7 +65,7 @@ pub(super) fn resolve(nodes: &mut BTreeMap<NamespacedName, GatewayNode>, build: 
 /// The oldest first, then by namespace and name.
 fn by_age(nodes: &BTreeMap<NamespacedName, GatewayNode>) -> Vec<NamespacedName> {
     let mut gateways: Vec<&Arc<Gateway>> = nodes.values().map(|node| &node.resource).collect();
-    gateways.sort_by(|left, right| left.age().cmp(&right.age()));
+    gateways.sort_by_cached_key(|gateway| gateway.age());
     gateways.into_iter().map(|gateway| gateway.key()).collect()
 }
 

@@ -64,26 +64,7 @@ fn certificate(
         build.diagnostics.push(finding);
         return Err(("InvalidCertificateRef", message));
     }
-    let from = Referrer {
-        group: GATEWAY_GROUP,
-        kind: "Gateway",
-        namespace: own,
-    };
-    let to = Referent {
-        group: "",
-        kind: "Secret",
-        namespace,
-        name: &reference.name,
-    };
-    if !build.grants.permit(from, to) {
-        let message =
-            format!("no ReferenceGrant permits Gateways of namespace `{own}` to use Secret {key}");
-        let finding = at.finding(Code::ReferenceNotPermitted, pointer.clone(), &*message);
-        build
-            .diagnostics
-            .push(finding.help(missing_grant(from, to)));
-        return Err(("RefNotPermitted", message));
-    }
+    check_grant(at, reference, &key, pointer, build)?;
     let Some(secret) = build.resources.secrets.get(&key) else {
         let message = format!("Secret {key} isn't in the folder");
         let known = names_in(&build.resources.secrets, namespace);
@@ -94,6 +75,38 @@ fn certificate(
         return Err(("InvalidCertificateRef", message));
     };
     load(at, secret, pointer, build)
+}
+
+/// Whether Gateways of this namespace may use the Secret (API: `ReferenceGrant`).
+fn check_grant(
+    at: Located<'_>,
+    reference: &SecretObjectReference,
+    key: &NamespacedName,
+    pointer: &Pointer,
+    build: &mut Build<'_>,
+) -> Result<(), Problem> {
+    let own = &at.gateway.meta.namespace;
+    let from = Referrer {
+        group: GATEWAY_GROUP,
+        kind: "Gateway",
+        namespace: own,
+    };
+    let to = Referent {
+        group: "",
+        kind: "Secret",
+        namespace: &key.namespace,
+        name: &reference.name,
+    };
+    if build.grants.permit(from, to) {
+        return Ok(());
+    }
+    let message =
+        format!("no ReferenceGrant permits Gateways of namespace `{own}` to use Secret {key}");
+    let finding = at.finding(Code::ReferenceNotPermitted, pointer.clone(), &*message);
+    build
+        .diagnostics
+        .push(finding.help(missing_grant(from, to)));
+    Err(("RefNotPermitted", message))
 }
 
 fn load(

@@ -120,14 +120,10 @@ impl ProxyHttp for Gatefold {
     ) -> Result<()> {
         forwarded::add(session, request, context)?;
         if let Some(rule) = &context.rule {
-            for modifier in &rule.filters.request_headers {
-                modifier.apply(request);
-            }
+            rule.filters.change_request(request);
         }
         if let Some(backend) = context.backend() {
-            for modifier in &backend.filters.request_headers {
-                modifier.apply(request);
-            }
+            backend.filters.change_request(request);
         }
         Ok(())
     }
@@ -158,14 +154,10 @@ impl ProxyHttp for Gatefold {
             return Ok(());
         }
         if let Some(backend) = context.backend() {
-            for modifier in &backend.filters.response_headers {
-                modifier.apply(response);
-            }
+            backend.filters.change_response(response);
         }
         if let Some(rule) = &context.rule {
-            for modifier in &rule.filters.response_headers {
-                modifier.apply(response);
-            }
+            rule.filters.change_response(response);
         }
         if context
             .connection

@@ -3,7 +3,7 @@
 /// Header modifiers.
 pub mod header_modifier;
 
-use header_modifier::HeaderModifier;
+use header_modifier::{HeaderModifier, Headers};
 use std::fmt;
 
 /// What is done to a request and its response, in the order of the manifest.
@@ -13,6 +13,22 @@ pub struct Filters {
     pub request_headers: Vec<HeaderModifier>,
     /// To the response's headers, before they are sent.
     pub response_headers: Vec<HeaderModifier>,
+}
+
+impl Filters {
+    /// Changes a request's headers.
+    pub fn change_request(&self, headers: &mut impl Headers) {
+        for modifier in &self.request_headers {
+            modifier.apply(headers);
+        }
+    }
+
+    /// Changes a response's headers.
+    pub fn change_response(&self, headers: &mut impl Headers) {
+        for modifier in &self.response_headers {
+            modifier.apply(headers);
+        }
+    }
 }
 
 impl fmt::Display for Filters {
