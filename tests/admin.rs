@@ -151,6 +151,31 @@ fn health_and_metrics_answer() {
 }
 
 #[test]
+fn health_tells_a_ready_daemon_from_none() {
+    let health = |admin: &str| {
+        let mut command = gatefold();
+        let output = command.args(["health", "--admin", admin]).output();
+        output.expect("gatefold runs")
+    };
+    let scratch = tempfile::tempdir().expect("a temporary folder");
+    let path = scratch.path().join("admin.sock");
+    let folder = folder();
+    for daemon in [
+        Daemon::of(&folder).echo().start(),
+        Daemon::of(&folder).echo().admin_at(&path),
+    ] {
+        let address = daemon.admin_address();
+        let output = health(&address);
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        drop(daemon);
+        let output = health(&address);
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert!(text.contains(&address), "says where: {text}");
+    }
+}
+
+#[test]
 fn it_listens_on_a_unix_socket() {
     let folder = folder();
     let scratch = tempfile::tempdir().expect("a temporary folder");

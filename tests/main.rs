@@ -18,5 +18,6 @@ mod listeners;
 mod reference_grant;
 mod reload;
 mod samples;
+mod systemd;
 mod walkthrough;
 mod weights;

@@ -1,13 +1,11 @@
 //! `gatefold get`: objects of a running daemon, from its admin API.
 
+use super::ask::{Answer, ask};
 use super::table::{Columns, Namespace, draw};
 use super::{Error, print};
 use crate::admin::{AdminAddress, Kind};
-use anyhow::{Context as _, anyhow, bail};
+use anyhow::{Context as _, bail};
 use serde_json::Value;
-use std::io::{Read, Write};
-use std::net::TcpStream;
-use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -70,7 +68,8 @@ pub(super) fn get(args: &Args) -> Result<ExitCode, Error> {
         }
         Some(Output::Json | Output::Yaml | Output::Name) => "application/json",
     };
-    let answer = fetch(&args.admin, &path, accept)?;
+    let answer = ask(&args.admin, &path, accept, DEADLINE)?;
+    let answer = read_answer(&answer)?;
     let with_namespace = match args.all_namespaces && kind.namespaced {
         true => Namespace::Shown,
         false => Namespace::Hidden,
@@ -88,43 +87,9 @@ pub(super) fn get(args: &Args) -> Result<ExitCode, Error> {
     }
 }
 
-/// One request. HTTP/1.0 has the daemon close the connection at the answer's end, in one piece.
-fn fetch(admin: &AdminAddress, path: &str, accept: &str) -> anyhow::Result<Value> {
-    let request = format!("GET {path} HTTP/1.0\r\nHost: localhost\r\nAccept: {accept}\r\n\r\n");
-    let hint =
-        || format!("no daemon answers at {admin}: is `gatefold run` running there? (--admin)");
-    let mut answer = Vec::new();
-    match admin {
-        AdminAddress::Tcp(address) => {
-            let mut stream = TcpStream::connect_timeout(address, DEADLINE).with_context(hint)?;
-            stream.set_read_timeout(Some(DEADLINE))?;
-            exchange(&mut stream, &request, &mut answer).with_context(hint)?;
-        }
-        AdminAddress::Unix(socket) => {
-            let mut stream = UnixStream::connect(socket).with_context(hint)?;
-            stream.set_read_timeout(Some(DEADLINE))?;
-            exchange(&mut stream, &request, &mut answer).with_context(hint)?;
-        }
-    }
-    read_answer(&answer)
-}
-
-fn exchange(
-    stream: &mut (impl Read + Write),
-    request: &str,
-    answer: &mut Vec<u8>,
-) -> std::io::Result<()> {
-    stream.write_all(request.as_bytes())?;
-    stream.read_to_end(answer)?;
-    Ok(())
-}
-
-fn read_answer(answer: &[u8]) -> anyhow::Result<Value> {
-    const END: &[u8] = b"\r\n\r\n";
-    let end = answer.windows(END.len()).position(|window| window == END);
-    let body = end.and_then(|end| answer.get(end + END.len()..));
-    let body = body.ok_or_else(|| anyhow!("what answers there doesn't speak HTTP"))?;
-    let json: Value = serde_json::from_slice(body).context("what answers there is no gatefold")?;
+fn read_answer(answer: &Answer) -> anyhow::Result<Value> {
+    let json: Value =
+        serde_json::from_slice(&answer.body).context("what answers there is no gatefold")?;
     if json["kind"] == "Status" {
         bail!(
             "{}",
@@ -157,14 +122,21 @@ fn names(kind: &Kind, answer: &Value) -> String {
 mod tests {
     use super::*;
 
+    fn answer(body: &str) -> Answer {
+        Answer {
+            status: 200,
+            body: body.as_bytes().to_vec(),
+        }
+    }
+
     #[test]
-    fn an_answer_is_read_and_a_status_is_an_error() {
-        let ok = read_answer(b"HTTP/1.0 200 OK\r\ncontent-type: x\r\n\r\n{\"kind\": \"Gateway\"}");
+    fn an_object_is_read_and_a_status_is_an_error() {
+        let ok = read_answer(&answer("{\"kind\": \"Gateway\"}"));
         assert_eq!(ok.expect("an object")["kind"], "Gateway");
-        let status = read_answer(
-            b"HTTP/1.0 404 Not Found\r\n\r\n{\"kind\": \"Status\", \"message\": \"not there\"}",
-        );
+        let status = read_answer(&answer(
+            "{\"kind\": \"Status\", \"message\": \"not there\"}",
+        ));
         assert_eq!(status.expect_err("a failure").to_string(), "not there");
-        assert!(read_answer(b"SSH-2.0-OpenSSH").is_err());
+        assert!(read_answer(&answer("<html>")).is_err());
     }
 }

@@ -3,10 +3,12 @@
 //! In: arguments and environment variables. Out: an exit code: 0 fine, 1 problems, 2 wrong use. Here, and
 //! only here, errors are printed.
 
+mod ask;
 mod check;
 mod echo;
 mod explain;
 mod get;
+mod health;
 mod roots;
 mod run;
 mod table;
@@ -39,6 +41,8 @@ enum Command {
     Check(check::Args),
     /// Shows objects of a running daemon, with their statuses.
     Get(get::Args),
+    /// Asks a running daemon whether it is ready; ends with 0 when it is, with 1 when it isn't.
+    Health(health::Args),
     /// Says what a diagnostic's code means and what to do.
     Explain(explain::Args),
     /// Runs a backend that answers with the request it got, as JSON.
@@ -75,6 +79,7 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::run(*args),
         Command::Check(args) => check::check(&args),
         Command::Get(args) => get::get(&args),
+        Command::Health(args) => health::health(&args),
         Command::Explain(args) => explain::explain(&args),
         Command::Echo(args) => echo::echo(args),
         Command::Completions { shell } => completions(shell),
@@ -139,7 +144,7 @@ mod tests {
     #[test]
     fn every_flag_has_an_environment_variable() {
         let command = Cli::command();
-        for name in ["run", "check", "get", "echo"] {
+        for name in ["run", "check", "get", "health", "echo"] {
             let command = command.find_subcommand(name).expect(name);
             for flag in command.get_arguments().filter(|flag| !flag.is_positional()) {
                 let id = flag.get_id().as_str();
