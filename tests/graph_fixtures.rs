@@ -251,6 +251,9 @@ fn filters(filters: &[FilterNode]) -> String {
         let (name, changes) = match filter {
             FilterNode::RequestHeaderModifier(changes) => ("request", changes),
             FilterNode::ResponseHeaderModifier(changes) => ("response", changes),
+            // What they do is told by the compiled routes.
+            FilterNode::RequestRedirect(_) => return " redirect".to_owned(),
+            FilterNode::UrlRewrite(_) => return " rewrite".to_owned(),
         };
         let names = |headers: &[gatefold::manifest::api::HTTPHeader]| -> Vec<String> {
             headers

@@ -17,6 +17,7 @@ mod layering;
 mod listeners;
 mod reference_grant;
 mod reload;
+mod rewriting;
 mod samples;
 mod systemd;
 mod walkthrough;

@@ -1,8 +1,8 @@
-use super::filter::filters;
+use super::filter::{filters, redirect};
 use crate::dataplane::backend::{Backend, Endpoints, Split, Target};
 use crate::dataplane::{Action, Rule, Snapshot};
 use crate::graph::http_route::{BackendNode, RuleNode, TargetNode};
-use crate::manifest::api::NamespacedName;
+use crate::manifest::api::{HTTPRouteMatch, NamespacedName};
 use http::StatusCode;
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -58,7 +58,7 @@ impl<'s> Backends<'s> {
 
     /// A rule with its backends.
     pub(super) fn rule(&mut self, route: &Arc<str>, index: usize, node: &RuleNode) -> Rule {
-        let filters = filters(&node.filters);
+        let filters = filters(&node.filters, &node.matches);
         let action = match filters {
             Some(_) if !node.refused => self.action(route, index, node),
             _ => Action::Refuse(StatusCode::INTERNAL_SERVER_ERROR),
@@ -72,8 +72,11 @@ impl<'s> Backends<'s> {
     }
 
     fn action(&mut self, route: &Arc<str>, index: usize, node: &RuleNode) -> Action {
+        if let Some(redirect) = redirect(&node.filters, &node.matches) {
+            return Action::Redirect(redirect);
+        }
         let backends = node.backends.iter();
-        let backends = backends.map(|node| (node.weight, self.backend(node)));
+        let backends = backends.map(|one| (one.weight, self.backend(one, &node.matches)));
         let backends = backends.collect();
         let served = self.served.splits.get(&(route.clone(), index));
         // Without a backend that can get traffic: 500 (API: `HTTPRouteRule.backendRefs`).
@@ -83,7 +86,7 @@ impl<'s> Backends<'s> {
         }
     }
 
-    fn backend(&mut self, node: &BackendNode) -> Backend {
+    fn backend(&mut self, node: &BackendNode, matches: &[HTTPRouteMatch]) -> Backend {
         let name: Arc<str> = node.name.as_str().into();
         let target = match &node.target {
             TargetNode::Invalid => Target::Invalid,
@@ -94,7 +97,7 @@ impl<'s> Backends<'s> {
                 }
             }
         };
-        let filters = filters(&node.filters);
+        let filters = filters(&node.filters, matches);
         Backend {
             name,
             target: match filters {

@@ -1,12 +1,19 @@
 use crate::dataplane::filter::Filters;
 use crate::dataplane::filter::header_modifier::{Change, HeaderModifier, refusal};
+use crate::dataplane::filter::path_modifier::PathModifier;
+use crate::dataplane::filter::request_redirect::{RequestRedirect, Scheme};
+use crate::dataplane::filter::url_rewrite::UrlRewrite;
 use crate::graph::http_route::FilterNode;
-use crate::manifest::api::{self, HTTPHeader, HTTPHeaderFilter};
-use http::{HeaderName, HeaderValue};
+use crate::manifest::api::{
+    self, HTTPHeader, HTTPHeaderFilter, HTTPPathModifier, HTTPPathModifierType,
+    HTTPRequestRedirectFilter, HTTPRouteMatch, HTTPURLRewriteFilter, PortNumber, RedirectScheme,
+};
+use http::{HeaderName, HeaderValue, StatusCode};
 
-/// The filters of a rule or a backend, in the order of the manifest. Nothing when one can't be done as written;
+/// The filters of a rule with these matches, or of a backend of it, in the order of the manifest, but for a
+/// redirect, which is what the rule does: see [`redirect`]. Nothing when one can't be done as written;
 /// the graph has said so, and a filter is never left out.
-pub(super) fn filters(nodes: &[FilterNode]) -> Option<Filters> {
+pub(super) fn filters(nodes: &[FilterNode], matches: &[HTTPRouteMatch]) -> Option<Filters> {
     let mut filters = Filters::default();
     for node in nodes {
         match node {
@@ -16,9 +23,71 @@ pub(super) fn filters(nodes: &[FilterNode]) -> Option<Filters> {
             FilterNode::ResponseHeaderModifier(headers) => {
                 filters.response_headers.push(modifier(headers)?);
             }
+            FilterNode::UrlRewrite(rewrite) => {
+                filters.rewrite = Some(url_rewrite(rewrite, matches)?);
+            }
+            FilterNode::RequestRedirect(_) => {}
         }
     }
     Some(filters)
+}
+
+/// Where a rule with these matches redirects, if it does.
+pub(super) fn redirect(
+    nodes: &[FilterNode],
+    matches: &[HTTPRouteMatch],
+) -> Option<RequestRedirect> {
+    let filter = nodes.iter().find_map(|node| match node {
+        FilterNode::RequestRedirect(filter) => Some(filter),
+        _ => None,
+    })?;
+    let HTTPRequestRedirectFilter {
+        scheme,
+        hostname,
+        path,
+        port,
+        status_code,
+    } = filter;
+    let status = u16::try_from(*status_code).ok();
+    Some(RequestRedirect {
+        // The loader takes no status but those of the API.
+        status: status
+            .and_then(|status| StatusCode::from_u16(status).ok())
+            .unwrap_or(StatusCode::FOUND),
+        scheme: scheme.map(|scheme| match scheme {
+            RedirectScheme::Http => Scheme::Http,
+            RedirectScheme::Https => Scheme::Https,
+        }),
+        hostname: hostname.as_ref().map(|name| name.as_str().into()),
+        port: port.map(PortNumber::get),
+        path: path.as_ref().map(|path| path_modifier(path, matches)),
+    })
+}
+
+fn url_rewrite(filter: &HTTPURLRewriteFilter, matches: &[HTTPRouteMatch]) -> Option<UrlRewrite> {
+    let hostname = match &filter.hostname {
+        Some(name) => Some(HeaderValue::from_str(name.as_str()).ok()?),
+        None => None,
+    };
+    let path = filter.path.as_ref();
+    Some(UrlRewrite {
+        hostname,
+        path: path.map(|path| path_modifier(path, matches)),
+    })
+}
+
+/// The loader lets a prefix be replaced only where a rule has one match, of that type.
+fn path_modifier(path: &HTTPPathModifier, matches: &[HTTPRouteMatch]) -> PathModifier {
+    match path.kind {
+        HTTPPathModifierType::ReplaceFullPath => {
+            PathModifier::full(path.replace_full_path.as_deref().unwrap_or_default())
+        }
+        HTTPPathModifierType::ReplacePrefixMatch => {
+            let matched = matches.first().map(|one| one.path.value.as_str());
+            let replacement = path.replace_prefix_match.as_deref();
+            PathModifier::prefix(matched.unwrap_or("/"), replacement.unwrap_or_default())
+        }
+    }
 }
 
 fn modifier(filter: &HTTPHeaderFilter) -> Option<HeaderModifier> {

@@ -27,14 +27,22 @@ pub fn compile(graph: &Graph, previous: &Snapshot) -> Snapshot {
     let served = Served::of(previous);
     let mut entries = http::entries(graph, &served);
     let mut ports: HashMap<SocketAddr, Port> = HashMap::new();
+    let mut shifted = HashMap::new();
     for (key, gateway) in &graph.gateways {
         for listener in gateway.listeners.iter().filter(|listener| listener.serving) {
             let routes = entries.remove(&(key, listener.index)).unwrap_or_default();
             let compiled = Arc::new(Listener {
                 name: format!("{key}/{}", listener.name),
+                port: listener.port,
                 router: Router::new(routes),
             });
             add(&mut ports, listener, &compiled);
+            let bound = listener.sockets.iter().map(SocketAddr::port);
+            shifted.extend(
+                bound
+                    .filter(|bound| *bound != listener.port)
+                    .map(|bound| (listener.port, bound)),
+            );
         }
     }
     let ports = ports.into_iter();
@@ -42,6 +50,7 @@ pub fn compile(graph: &Graph, previous: &Snapshot) -> Snapshot {
         ports: ports
             .map(|(socket, port)| (socket, Arc::new(port)))
             .collect(),
+        shifted,
     }
 }
 

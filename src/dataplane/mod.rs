@@ -24,6 +24,7 @@ pub mod tls;
 
 use backend::Split;
 use filter::Filters;
+use filter::request_redirect::RequestRedirect;
 use hostname::HostMap;
 use http::StatusCode;
 use router::Router;
@@ -46,6 +47,8 @@ pub struct Port {
 pub struct Listener {
     /// `namespace/gateway/listener`, for logs and metrics.
     pub name: String,
+    /// Its port as the manifest has it, which `--port-map` may have shifted.
+    pub port: u16,
     /// The routes.
     pub router: Router,
 }
@@ -68,6 +71,8 @@ pub struct Rule {
 pub enum Action {
     /// It goes to one of the backends.
     Forward(Split),
+    /// It is answered here: the client shall ask elsewhere.
+    Redirect(RequestRedirect),
     /// It is answered here: the rule can't be served as written.
     Refuse(StatusCode),
 }
@@ -77,4 +82,6 @@ pub enum Action {
 pub struct Snapshot {
     /// By the address that the socket is bound to.
     pub ports: HashMap<SocketAddr, Arc<Port>>,
+    /// Ports of listeners that are bound elsewhere (`--port-map`), and where.
+    pub shifted: HashMap<u16, u16>,
 }

@@ -11,9 +11,19 @@ use crate::manifest::api::{
 };
 use http::HeaderValue;
 
+/// What a list of filters belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Owner {
+    /// All requests of a rule.
+    Rule,
+    /// The requests that go to one of its backends.
+    Backend,
+}
+
 /// The filters that can be served. What is wrong with the others goes to `refusals`.
 pub(super) fn build(
     at: RuleAt<'_>,
+    owner: Owner,
     filters: &[HTTPRouteFilter],
     pointer: &dyn Fn() -> Pointer,
     refusals: &mut Vec<Problem>,
@@ -30,8 +40,15 @@ pub(super) fn build(
                 let changes = filter.response_header_modifier.as_ref();
                 changes.map(|changes| FilterNode::ResponseHeaderModifier(distinct(changes)))
             }
+            HTTPRouteFilterType::RequestRedirect if owner == Owner::Rule => {
+                let redirect = filter.request_redirect.clone();
+                redirect.map(FilterNode::RequestRedirect)
+            }
+            HTTPRouteFilterType::URLRewrite => {
+                let rewrite = filter.url_rewrite.clone();
+                rewrite.map(FilterNode::UrlRewrite)
+            }
             HTTPRouteFilterType::RequestRedirect
-            | HTTPRouteFilterType::URLRewrite
             | HTTPRouteFilterType::RequestMirror
             | HTTPRouteFilterType::CORS
             | HTTPRouteFilterType::ExternalAuth
@@ -70,6 +87,9 @@ fn unsupported(
         HTTPRouteFilterType::ExtensionRef => {
             "filter ExtensionRef isn't supported: gatefold has no filters of its own".to_owned()
         }
+        HTTPRouteFilterType::RequestRedirect => {
+            "filter RequestRedirect isn't supported on a backend: put it on the rule".to_owned()
+        }
         kind => format!("filter {} isn't supported yet", kind.as_str()),
     };
     let finding = at.finding(Code::UnsupportedFilter, pointer.key("type"), &*message);
@@ -99,8 +119,11 @@ fn distinct(changes: &HTTPHeaderFilter) -> HTTPHeaderFilter {
 
 /// What is wrong with a header that can't be changed as written.
 fn broken_header(node: &FilterNode) -> Option<String> {
-    let (FilterNode::RequestHeaderModifier(changes) | FilterNode::ResponseHeaderModifier(changes)) =
-        node;
+    let changes = match node {
+        FilterNode::RequestHeaderModifier(changes)
+        | FilterNode::ResponseHeaderModifier(changes) => changes,
+        FilterNode::RequestRedirect(_) | FilterNode::UrlRewrite(_) => return None,
+    };
     let valued = changes.set.iter().chain(&changes.add);
     let broken = |header: &&HTTPHeader| HeaderValue::from_str(&header.value).is_err();
     if let Some(HTTPHeader { name, .. }) = valued.clone().find(broken) {

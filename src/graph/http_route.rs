@@ -8,8 +8,8 @@ use super::route::{self, RouteShape};
 use super::{Build, suggest};
 use crate::diagnostic::{Code, Diagnostic, Pointer};
 use crate::manifest::api::{
-    HTTPHeaderFilter, HTTPRoute, HTTPRouteMatch, Hostname, NamespacedName, ParentReference,
-    UseDefaultGateways,
+    HTTPHeaderFilter, HTTPRequestRedirectFilter, HTTPRoute, HTTPRouteMatch, HTTPURLRewriteFilter,
+    Hostname, NamespacedName, ParentReference, UseDefaultGateways,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -74,6 +74,10 @@ pub enum FilterNode {
     RequestHeaderModifier(HTTPHeaderFilter),
     /// Changes to response headers.
     ResponseHeaderModifier(HTTPHeaderFilter),
+    /// A redirect as the answer; on rules only.
+    RequestRedirect(HTTPRequestRedirectFilter),
+    /// Changes to the host and path that the backend is asked for.
+    UrlRewrite(HTTPURLRewriteFilter),
 }
 
 /// A backend reference.

@@ -4,8 +4,8 @@ use super::Build;
 use super::backend_ref;
 use super::condition::{Condition, ConditionType};
 use super::endpoints::ServiceEndpoints;
-use super::filter;
-use super::http_route::{BackendNode, RuleNode};
+use super::filter::{self, Owner};
+use super::http_route::{BackendNode, FilterNode, RuleNode};
 use super::listener::Problem;
 use crate::dataplane::matcher;
 use crate::diagnostic::{Code, Diagnostic, Pointer};
@@ -72,7 +72,14 @@ fn node<'a>(
     let matches = matches(at, rule, &mut refusals, build);
     unsupported_fields(at, rule, &mut refusals, build);
     let filters = || at.pointer().key("filters");
-    let filters = filter::build(at, &rule.filters, &filters, &mut refusals, build);
+    let filters = filter::build(
+        at,
+        Owner::Rule,
+        &rule.filters,
+        &filters,
+        &mut refusals,
+        build,
+    );
     let mut backends = Vec::with_capacity(rule.backend_refs.len());
     for (index, reference) in rule.backend_refs.iter().enumerate() {
         let pointer = || at.pointer().key("backendRefs").index(index);
@@ -86,7 +93,14 @@ fn node<'a>(
             build,
         );
         let filters = || pointer().key("filters");
-        let own = filter::build(at, &reference.filters, &filters, &mut refusals, build);
+        let own = filter::build(
+            at,
+            Owner::Backend,
+            &reference.filters,
+            &filters,
+            &mut refusals,
+            build,
+        );
         backends.push(BackendNode {
             name,
             weight: reference.weight,
@@ -94,7 +108,9 @@ fn node<'a>(
             target,
         });
     }
-    if refusals.is_empty() && backends.iter().all(|backend| backend.weight == 0) {
+    let redirects = |filter: &FilterNode| matches!(filter, FilterNode::RequestRedirect(_));
+    let answered = filters.iter().any(redirects);
+    if refusals.is_empty() && !answered && backends.iter().all(|backend| backend.weight == 0) {
         warn_of_no_backend(at, &backends, build);
     }
     let refused = !refusals.is_empty();

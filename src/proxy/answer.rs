@@ -1,3 +1,4 @@
+use super::context::RequestContext;
 use http::{HeaderValue, Method, StatusCode, header};
 use pingora_core::Result;
 use pingora_http::ResponseHeader;
@@ -53,6 +54,11 @@ impl Answer {
         )
     }
 
+    /// The client shall ask elsewhere.
+    pub(super) const fn redirect(status: StatusCode) -> Self {
+        Answer::refusal(status, "see Location\n")
+    }
+
     /// The route's backend doesn't exist or may not be referred to.
     pub(super) const INVALID_BACKEND: Answer = Answer::refusal(
         StatusCode::INTERNAL_SERVER_ERROR,
@@ -94,13 +100,13 @@ impl Answer {
     );
 
     /// Sends it as the response of a session that has none yet.
-    pub(super) async fn send(self, session: &mut Session) -> Result<()> {
+    pub(super) async fn send(self, session: &mut Session, context: &RequestContext) -> Result<()> {
         if self.after == After::Close {
             session.set_keepalive(None);
         }
         let head = session.req_header().method == Method::HEAD;
         session
-            .write_response_header(Box::new(self.header()?), head)
+            .write_response_header(Box::new(self.header(context)?), head)
             .await?;
         if !head {
             let body = Some(self.text.as_bytes().into());
@@ -109,7 +115,7 @@ impl Answer {
         Ok(())
     }
 
-    fn header(self) -> Result<ResponseHeader> {
+    fn header(self, context: &RequestContext) -> Result<ResponseHeader> {
         let mut header = ResponseHeader::build(self.status, Some(3))?;
         header.insert_header(header::SERVER, HeaderValue::from_static("gatefold"))?;
         header.insert_header(
@@ -117,6 +123,10 @@ impl Answer {
             HeaderValue::from_static("text/plain; charset=utf-8"),
         )?;
         header.insert_header(header::CONTENT_LENGTH, HeaderValue::from(self.text.len()))?;
+        if let (Some(location), Some(rule)) = (&context.location, &context.rule) {
+            header.insert_header(header::LOCATION, location.clone())?;
+            rule.filters.change_response(&mut header);
+        }
         Ok(header)
     }
 }

@@ -2,9 +2,11 @@ use super::answer::Answer;
 use super::context::RequestContext;
 use super::request;
 use crate::dataplane::backend::Target;
+use crate::dataplane::filter::request_redirect::{Asked, Scheme};
 use crate::dataplane::request::RequestView;
-use crate::dataplane::{Action, Snapshot};
+use crate::dataplane::{Action, Listener, Snapshot};
 use crate::listen::Connection;
+use http::HeaderValue;
 use pingora_http::RequestHeader;
 
 /// Finds a request's rule, backend and endpoint, or what to answer instead.
@@ -32,6 +34,26 @@ pub(super) fn choose(
     let split = match &rule.action {
         Action::Forward(split) => split,
         Action::Refuse(status) => return Err(Answer::refused(*status)),
+        Action::Redirect(redirect) => {
+            let asked = Asked {
+                scheme: if connection.is_tls() {
+                    Scheme::Https
+                } else {
+                    Scheme::Http
+                },
+                host: &host,
+                port: listener.port,
+                path: view.path,
+                query: view.query,
+            };
+            let client = client_port(header, connection, listener);
+            let location = redirect.location(&asked, |port| match client {
+                ClientPort::Shifted => snapshot.shifted.get(&port).copied().unwrap_or(port),
+                ClientPort::Listeners => port,
+            });
+            context.location = HeaderValue::try_from(location).ok();
+            return Err(Answer::redirect(redirect.status));
+        }
     };
     let place = split.pick_place();
     context.backend = Some(place);
@@ -43,5 +65,24 @@ pub(super) fn choose(
         Some(Target::NoEndpoints) => Err(Answer::NO_ENDPOINTS),
         Some(Target::Invalid) => Err(Answer::INVALID_BACKEND),
         None => Err(Answer::INTERNAL),
+    }
+}
+
+/// By which ports a client knows us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ClientPort {
+    /// Those of the manifests: they aren't shifted, or something before us shifts them back.
+    Listeners,
+    /// Those that `--port-map` shifts to.
+    Shifted,
+}
+
+/// A client that names the shifted port in `Host` can't use the one of the manifest.
+fn client_port(header: &RequestHeader, connection: &Connection, listener: &Listener) -> ClientPort {
+    let bound = connection.socket().port();
+    if bound != listener.port && request::port(header) == Some(bound) {
+        ClientPort::Shifted
+    } else {
+        ClientPort::Listeners
     }
 }

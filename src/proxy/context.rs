@@ -22,6 +22,8 @@ pub struct RequestContext {
     pub(super) endpoint: Option<SocketAddr>,
     /// How often it was sent.
     pub(super) tries: usize,
+    /// Where a redirect leads.
+    pub(super) location: Option<HeaderValue>,
     /// What identifies it in everybody's logs.
     pub(super) id: Option<HeaderValue>,
 }
@@ -31,7 +33,7 @@ impl RequestContext {
     pub(super) fn backend(&self) -> Option<&Backend> {
         match &self.rule.as_ref()?.action {
             Action::Forward(split) => split.get(self.backend?),
-            Action::Refuse(_) => None,
+            Action::Redirect(_) | Action::Refuse(_) => None,
         }
     }
 

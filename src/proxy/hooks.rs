@@ -1,7 +1,7 @@
 use super::answer::{After, Answer};
 use super::context::{RequestContext, connection};
 use super::peer::{Exchange, TRIES, Timeouts};
-use super::{Counters, KEEPALIVE, access, choose, failure, forwarded, request, response};
+use super::{Counters, KEEPALIVE, access, choose, failure, forwarded, request, response, rewrite};
 use crate::dataplane::Snapshot;
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
@@ -89,7 +89,10 @@ impl ProxyHttp for Gatefold {
         match self.decide(session, context) {
             Ok(()) => Ok(false),
             Err(answer) => {
-                answer.send(session).await.map_err(Error::into_down)?;
+                answer
+                    .send(session, context)
+                    .await
+                    .map_err(Error::into_down)?;
                 Ok(true)
             }
         }
@@ -121,9 +124,11 @@ impl ProxyHttp for Gatefold {
         forwarded::add(session, request, context)?;
         if let Some(rule) = &context.rule {
             rule.filters.change_request(request);
+            rewrite::apply(&rule.filters, session, request)?;
         }
         if let Some(backend) = context.backend() {
             backend.filters.change_request(request);
+            rewrite::apply(&backend.filters, session, request)?;
         }
         Ok(())
     }
@@ -242,7 +247,7 @@ impl ProxyHttp for Gatefold {
             .is_some_and(|response| !response.status.is_informational() || response.status == 101);
         if let Some(mut answer) = answer.filter(|_| !begun) {
             answer.after = After::Close;
-            if let Err(error) = answer.send(session).await {
+            if let Err(error) = answer.send(session, context).await {
                 debug!(%error, "the client didn't take the answer");
             }
         }

@@ -17,6 +17,7 @@ mod modify;
 mod peer;
 mod request;
 mod response;
+mod rewrite;
 mod upgrade;
 
 #[cfg(test)]

@@ -79,6 +79,15 @@ pub(super) fn host(request: &RequestHeader) -> Result<Cow<'_, str>, Answer> {
     host::parse(field).ok_or(MALFORMED_HOST)
 }
 
+/// The port that a request's host comes with.
+pub(super) fn port(request: &RequestHeader) -> Option<u16> {
+    let field = match request.uri.authority() {
+        Some(authority) => authority.as_str(),
+        None => request.headers.get(HOST)?.to_str().ok()?,
+    };
+    field.rsplit_once(':')?.1.parse().ok()
+}
+
 fn check_size(session: &Session) -> Result<(), Answer> {
     match session.as_http1() {
         Some(http1) if http1.get_headers_raw_bytes().len() > LARGEST_HEADER => Err(LARGE_HEADER),

@@ -90,7 +90,7 @@ fn refusal(folder: &str) -> Option<u16> {
         .action
     {
         Action::Refuse(status) => Some(status.as_u16()),
-        Action::Forward(_) => None,
+        Action::Forward(_) | Action::Redirect(_) => None,
     }
 }
 

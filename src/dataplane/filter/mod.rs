@@ -2,9 +2,13 @@
 
 /// Header modifiers.
 pub mod header_modifier;
+pub mod path_modifier;
+pub mod request_redirect;
+pub mod url_rewrite;
 
 use header_modifier::{HeaderModifier, Headers};
 use std::fmt;
+use url_rewrite::UrlRewrite;
 
 /// What is done to a request and its response, in the order of the manifest.
 #[derive(Debug, Default)]
@@ -13,6 +17,8 @@ pub struct Filters {
     pub request_headers: Vec<HeaderModifier>,
     /// To the response's headers, before they are sent.
     pub response_headers: Vec<HeaderModifier>,
+    /// To the host and path that a backend is asked for.
+    pub rewrite: Option<UrlRewrite>,
 }
 
 impl Filters {
@@ -39,6 +45,9 @@ impl fmt::Display for Filters {
         for modifier in &self.response_headers {
             write!(f, " response{modifier}")?;
         }
-        Ok(())
+        match &self.rewrite {
+            Some(rewrite) => rewrite.fmt(f),
+            None => Ok(()),
+        }
     }
 }

@@ -14,8 +14,12 @@ use tokio::io::AsyncReadExt;
 async fn what_no_route_matches_is_404_and_the_connection_stays() {
     let mut listeners = HostMap::default();
     let router = Router::new(Vec::new());
-    let name = "default/gateway/http".into();
-    listeners.insert(Some("example.com"), Arc::new(Listener { name, router }));
+    let listener = Listener {
+        name: "default/gateway/http".into(),
+        port: 80,
+        router,
+    };
+    listeners.insert(Some("example.com"), Arc::new(listener));
     let gateway = Gateway::start(Port {
         listeners,
         tls: None,

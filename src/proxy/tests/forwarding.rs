@@ -199,6 +199,7 @@ async fn filters_of_the_rule_come_before_those_of_the_backend() {
     let filters = |value| Filters {
         request_headers: vec![adds(value)],
         response_headers: vec![adds(value)],
+        ..Filters::default()
     };
     let upstream = Upstream::plain().await;
     let endpoints = Arc::new(Endpoints::new(&[upstream.address], 0).expect("an address"));

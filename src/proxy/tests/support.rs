@@ -68,6 +68,7 @@ impl Gateway {
             .map(|(address, port)| (address, Arc::new(port)));
         let snapshot = Snapshot {
             ports: ports.collect(),
+            ..Snapshot::default()
         };
         self.sockets.prepare(snapshot.ports.keys().copied());
         self.snapshot.store(Arc::new(snapshot));
@@ -148,6 +149,7 @@ pub(super) fn listener(action: Action, filters: Filters) -> Arc<Listener> {
     };
     Arc::new(Listener {
         name: "default/gateway/http".into(),
+        port: 80,
         router: Router::new(vec![entry]),
     })
 }

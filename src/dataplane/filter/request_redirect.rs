@@ -1,0 +1,203 @@
+//! The filter that answers with another place to ask.
+
+use super::path_modifier::PathModifier;
+use http::StatusCode;
+use std::fmt::{self, Write};
+
+/// `RequestRedirect`: what it doesn't name stays as the client asked for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RequestRedirect {
+    /// 301, 302, 303, 307 or 308.
+    pub status: StatusCode,
+    /// With or without TLS.
+    pub scheme: Option<Scheme>,
+    /// The host.
+    pub hostname: Option<Box<str>>,
+    /// The port.
+    pub port: Option<u16>,
+    /// The path.
+    pub path: Option<PathModifier>,
+}
+
+/// The schemes that a redirect may lead to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scheme {
+    /// Without TLS.
+    Http,
+    /// With TLS.
+    Https,
+}
+
+impl Scheme {
+    /// As it stands in a URL.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Scheme::Http => "http",
+            Scheme::Https => "https",
+        }
+    }
+
+    /// The port that a URL of this scheme needn't name.
+    pub fn port(self) -> u16 {
+        match self {
+            Scheme::Http => 80,
+            Scheme::Https => 443,
+        }
+    }
+}
+
+/// What a client asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'r> {
+    /// By which scheme.
+    pub scheme: Scheme,
+    /// The host, without port and brackets; empty when it named none.
+    pub host: &'r str,
+    /// The listener's port, as the manifest has it.
+    pub port: u16,
+    /// The path, as it was sent.
+    pub path: &'r str,
+    /// The query, as it was sent.
+    pub query: Option<&'r str>,
+}
+
+impl RequestRedirect {
+    /// The URL that the client shall ask instead; only a path when nobody names a host. `shifted` tells by
+    /// which port the client reaches what the manifests call so.
+    pub fn location(&self, asked: &Asked<'_>, shifted: impl FnOnce(u16) -> u16) -> String {
+        let host = self.hostname.as_deref().unwrap_or(asked.host);
+        let mut location = String::with_capacity(128);
+        if !host.is_empty() {
+            let scheme = self.scheme.unwrap_or(asked.scheme);
+            let port = shifted(self.port(asked));
+            // Writing to a string can't fail.
+            let _ = match host.contains(':') {
+                true => write!(location, "{}://[{host}]", scheme.as_str()),
+                false => write!(location, "{}://{host}", scheme.as_str()),
+            };
+            if port != scheme.port() {
+                let _ = write!(location, ":{port}");
+            }
+        }
+        match &self.path {
+            Some(modifier) => location.push_str(&modifier.apply(asked.path)),
+            None => location.push_str(asked.path),
+        }
+        if let Some(query) = asked.query {
+            location.push('?');
+            location.push_str(query);
+        }
+        location
+    }
+
+    /// "If no port is specified, the redirect port MUST be derived: if redirect scheme is not-empty, the
+    /// redirect port MUST be the well-known port associated with the redirect scheme. If redirect scheme is
+    /// empty, the redirect port MUST be the Gateway Listener port" (`HTTPRequestRedirectFilter.port`).
+    fn port(&self, asked: &Asked<'_>) -> u16 {
+        let well_known = || self.scheme.map(Scheme::port);
+        self.port.or_else(well_known).unwrap_or(asked.port)
+    }
+}
+
+impl fmt::Display for RequestRedirect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.status.as_u16())?;
+        if let Some(scheme) = self.scheme {
+            write!(f, ", scheme {}", scheme.as_str())?;
+        }
+        if let Some(hostname) = &self.hostname {
+            write!(f, ", host {hostname}")?;
+        }
+        if let Some(port) = self.port {
+            write!(f, ", port {port}")?;
+        }
+        match &self.path {
+            Some(path) => write!(f, ", {path}"),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ASKED: Asked<'_> = Asked {
+        scheme: Scheme::Http,
+        host: "example.com",
+        port: 8080,
+        path: "/a%2Fb/c",
+        query: Some("d=%20&e"),
+    };
+
+    fn redirect() -> RequestRedirect {
+        RequestRedirect {
+            status: StatusCode::FOUND,
+            scheme: None,
+            hostname: None,
+            port: None,
+            path: None,
+        }
+    }
+
+    #[test]
+    fn what_is_not_named_stays_and_the_port_is_the_listeners() {
+        let location = redirect().location(&ASKED, |port| port);
+        assert_eq!(location, "http://example.com:8080/a%2Fb/c?d=%20&e");
+        let asked = Asked { port: 80, ..ASKED };
+        let location = redirect().location(&asked, |port| port);
+        assert_eq!(location, "http://example.com/a%2Fb/c?d=%20&e");
+    }
+
+    #[test]
+    fn a_scheme_brings_its_port_unless_one_is_named() {
+        let scheme = Some(Scheme::Https);
+        let https = RequestRedirect {
+            scheme,
+            ..redirect()
+        };
+        let location = https.location(&ASKED, |port| port);
+        assert_eq!(location, "https://example.com/a%2Fb/c?d=%20&e");
+        let port = RequestRedirect {
+            port: Some(8443),
+            ..https
+        };
+        let location = port.location(&ASKED, |port| port);
+        assert_eq!(location, "https://example.com:8443/a%2Fb/c?d=%20&e");
+    }
+
+    #[test]
+    fn a_port_that_is_shifted_for_the_client_is_shown_so() {
+        let https = RequestRedirect {
+            scheme: Some(Scheme::Https),
+            ..redirect()
+        };
+        let location = https.location(&ASKED, |port| port + 8000);
+        assert_eq!(location, "https://example.com:8443/a%2Fb/c?d=%20&e");
+    }
+
+    #[test]
+    fn host_and_path_are_replaced_and_the_query_stays() {
+        let moved = RequestRedirect {
+            hostname: Some("other.example".into()),
+            path: Some(PathModifier::prefix("/a%2Fb", "/x")),
+            ..redirect()
+        };
+        let asked = Asked { port: 80, ..ASKED };
+        let location = moved.location(&asked, |port| port);
+        assert_eq!(location, "http://other.example/x/c?d=%20&e");
+    }
+
+    #[test]
+    fn an_address_keeps_its_brackets_and_nobodys_host_makes_a_path() {
+        let asked = Asked {
+            host: "2001:db8::1",
+            query: None,
+            ..ASKED
+        };
+        let location = redirect().location(&asked, |port| port);
+        assert_eq!(location, "http://[2001:db8::1]:8080/a%2Fb/c");
+        let asked = Asked { host: "", ..asked };
+        assert_eq!(redirect().location(&asked, |port| port), "/a%2Fb/c");
+    }
+}
