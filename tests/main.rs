@@ -15,6 +15,7 @@ mod forwarding;
 mod graph_fixtures;
 mod layering;
 mod listeners;
+mod load;
 mod reference_grant;
 mod reload;
 mod rewriting;

@@ -12,7 +12,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::Instant;
 use tempfile::TempDir;
 
@@ -54,6 +54,8 @@ pub struct Daemon {
     ports: BTreeMap<u16, u16>,
     admin: Admin,
     scratch: TempDir,
+    /// Whether a test let it end.
+    may_end: bool,
 }
 
 /// Where the admin API is.
@@ -155,6 +157,7 @@ impl Start<'_> {
             ports: self.ports,
             admin,
             scratch,
+            may_end: false,
         };
         daemon.ready()
     }
@@ -268,6 +271,27 @@ impl Daemon {
         })
     }
 
+    /// Sends it a signal: `TERM`, `HUP`.
+    #[track_caller]
+    pub fn signal(&self, name: &str) {
+        let mut kill = Command::new("sh");
+        kill.args(["-c", &format!("kill -{name} {}", self.process.id())]);
+        assert!(
+            kill.status().is_ok_and(|status| status.success()),
+            "SIG{name} isn't sent"
+        );
+    }
+
+    /// Waits until it has ended by itself, as after a signal.
+    #[track_caller]
+    pub fn ended(mut self) -> ExitStatus {
+        let status = eventually("the daemon has ended", || {
+            self.process.try_wait().expect("the daemon's state")
+        });
+        self.may_end = true;
+        status
+    }
+
     /// What it has written so far.
     pub fn log(&self) -> String {
         fs::read_to_string(self.log_path()).unwrap_or_default()
@@ -298,6 +322,7 @@ impl Drop for Daemon {
             eprintln!("--- the daemon's log:\n{}", self.log());
         }
         if let Some(status) = ended
+            && !self.may_end
             && !std::thread::panicking()
         {
             panic!("the daemon ended by itself: {status}\n{}", self.log());

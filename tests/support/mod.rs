@@ -4,6 +4,7 @@ pub mod backend;
 pub mod client;
 pub mod daemon;
 pub mod folder;
+pub mod load;
 pub mod manifests;
 pub mod network;
 pub mod tls;

@@ -3,6 +3,7 @@
 use super::DEADLINE;
 use super::client::Client;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, date_time_ymd};
+use rustls::client::Resumption;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use std::io;
@@ -60,20 +61,26 @@ impl Authority {
         }
     }
 
-    /// A TLS connection; the certificate must be this authority's and fit the hostname.
-    pub fn connect(&self, socket: SocketAddr, hostname: &str) -> io::Result<(TlsClient, Vec<u8>)> {
+    /// The configuration of a client that trusts only this authority. Every handshake is a full one.
+    pub fn trust(&self) -> Arc<ClientConfig> {
         let mut roots = RootCertStore::empty();
         roots
             .add(self.certificate.clone())
-            .map_err(io::Error::other)?;
+            .expect("the authority's certificate");
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = ClientConfig::builder_with_provider(provider)
+        let mut config = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
-            .map_err(io::Error::other)?
+            .expect("versions of TLS")
             .with_root_certificates(roots)
             .with_no_client_auth();
+        config.resumption = Resumption::disabled();
+        Arc::new(config)
+    }
+
+    /// A TLS connection; the certificate must be this authority's and fit the hostname.
+    pub fn connect(&self, socket: SocketAddr, hostname: &str) -> io::Result<(TlsClient, Vec<u8>)> {
         let name = ServerName::try_from(hostname.to_owned()).map_err(io::Error::other)?;
-        let mut tls = ClientConnection::new(Arc::new(config), name).map_err(io::Error::other)?;
+        let mut tls = ClientConnection::new(self.trust(), name).map_err(io::Error::other)?;
         let mut tcp = TcpStream::connect_timeout(&socket, DEADLINE)?;
         tcp.set_read_timeout(Some(DEADLINE))?;
         while tls.is_handshaking() {

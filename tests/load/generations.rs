@@ -1,0 +1,189 @@
+//! A configuration that changes as a whole, and whose every generation shows in the answers.
+
+use crate::support::backend::Backend;
+use crate::support::client::{Client, Response};
+use crate::support::daemon::Daemon;
+use crate::support::eventually;
+use crate::support::folder::Folder;
+use crate::support::load::{Judge, Load, Plan, Target};
+use crate::support::manifests::{endpoint_slice, gateway_with, service};
+use crate::support::tls::{Authority, Pair, secret};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+pub const HOST: &str = "www.example.com";
+/// The answer's header that names the generation.
+const GENERATION: &str = "x-generation";
+/// Two at a time, so that neighbouring generations have none in common.
+const BACKENDS: [&str; 6] = ["ash", "birch", "cedar", "elm", "fir", "gum"];
+const CERTIFICATES: usize = 5;
+
+/// A listener in plain and one in TLS, which stay.
+pub const LISTENERS: &str = "    - {name: http, protocol: HTTP, port: 80}
+    - {name: https, protocol: HTTPS, port: 443, tls: {certificateRefs: [{name: cert}]}}\n";
+
+/// A folder whose file `generation.yaml` changes, and what its answers are judged by.
+pub struct Generations {
+    pub folder: Folder,
+    pub authority: Authority,
+    backends: Vec<Backend>,
+    pairs: Vec<Pair>,
+    shown: Arc<Shown>,
+}
+
+/// What has been written, and what is known to be in force.
+struct Shown {
+    written: AtomicU64,
+    in_force: AtomicU64,
+    certificates: Vec<Vec<u8>>,
+}
+
+/// Judges answers: made by one generation, and by none that is outdated.
+struct ByGeneration(Arc<Shown>);
+
+impl Generations {
+    /// The folder with the first generation.
+    pub fn new() -> Self {
+        let authority = Authority::new();
+        let pairs: Vec<_> = (0..CERTIFICATES).map(|_| authority.issue(HOST)).collect();
+        let generations = Generations {
+            folder: Folder::with([("gateway.yaml", gateway_with(LISTENERS))]),
+            backends: BACKENDS.map(Backend::start).into(),
+            shown: Arc::new(Shown {
+                written: AtomicU64::new(0),
+                in_force: AtomicU64::new(0),
+                certificates: pairs.iter().map(|pair| pair.der.clone()).collect(),
+            }),
+            authority,
+            pairs,
+        };
+        generations
+            .folder
+            .write("generation.yaml", generations.manifests(0));
+        generations
+    }
+
+    /// Clients for a daemon of this folder: none yet.
+    pub fn plan(&self, daemon: &Daemon) -> Plan {
+        Plan::to(Target {
+            plain: daemon.socket(80),
+            tls: daemon.socket(443),
+            host: HOST.to_owned(),
+            trust: Some(self.authority.trust()),
+        })
+    }
+
+    /// What says whether their answers are right.
+    pub fn judge(&self) -> impl Judge {
+        ByGeneration(self.shown.clone())
+    }
+
+    /// Everything that a generation consists of, in one file: it is swapped as a whole.
+    pub fn manifests(&self, generation: u64) -> String {
+        let [blue, green] = at(generation).map(|at| self.backends[at].address());
+        let pair = &self.pairs[generation as usize % CERTIFICATES];
+        let (one, two) = weights(generation);
+        let route = format!(
+            "apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata:
+  name: www
+spec:
+  parentRefs:
+    - name: edge
+  hostnames:
+    - {HOST}
+  rules:
+    - matches:
+        - path: {{type: Exact, value: /only-in-{generation}}}
+      backendRefs:
+        - {{name: blue, port: 3000}}
+    - filters:
+        - type: ResponseHeaderModifier
+          responseHeaderModifier:
+            set: [{{name: {GENERATION}, value: \"{generation}\"}}]
+      backendRefs:
+        - {{name: blue, port: 3000, weight: {one}}}
+        - {{name: green, port: 3000, weight: {two}}}
+"
+        );
+        let documents = [
+            route,
+            service("blue"),
+            service("green"),
+            endpoint_slice("blue", blue),
+            endpoint_slice("green", green),
+            secret("cert", &pair.certificate, &pair.key),
+        ];
+        documents.join("---\n")
+    }
+
+    /// Writes the next generation.
+    pub fn write_next(&self, load: &Load) -> u64 {
+        let next = self.announce();
+        self.folder.write("generation.yaml", self.manifests(next));
+        load.changed(format!("generation {next} was written"));
+        next
+    }
+
+    /// Says that the next generation may show from now on; the caller writes it.
+    pub fn announce(&self) -> u64 {
+        self.shown.written.fetch_add(1, Ordering::SeqCst) + 1
+    }
+
+    /// Waits until a generation answers: from now on no older one may.
+    #[track_caller]
+    pub fn wait_for(&self, generation: u64, probe: &mut Client) {
+        eventually(&format!("generation {generation} is in force"), || {
+            let answer = probe
+                .get(HOST, "/", &[])
+                .expect("the probe's connection is kept");
+            (answer.header(GENERATION) == Some(&generation.to_string())).then_some(())
+        });
+        self.shown.in_force.fetch_max(generation, Ordering::SeqCst);
+    }
+}
+
+/// The backends of the two Services.
+fn at(generation: u64) -> [usize; 2] {
+    [2 * generation, 2 * generation + 1].map(|at| at as usize % BACKENDS.len())
+}
+
+fn weights(generation: u64) -> (u64, u64) {
+    (1 + generation % 3, generation % 4)
+}
+
+impl Judge for ByGeneration {
+    fn before(&self) -> u64 {
+        self.0.in_force.load(Ordering::SeqCst)
+    }
+
+    fn judge(&self, answer: &Response, certificate: &[u8], before: u64) -> Result<(), String> {
+        let possible = before..=self.0.written.load(Ordering::SeqCst);
+        let backend = answer.text();
+        let named = answer.header(GENERATION).and_then(|it| it.parse().ok());
+        let Some(generation) = named.filter(|_| answer.status == 200) else {
+            return Err(format!(
+                "status {} without a generation: {backend:?}",
+                answer.status
+            ));
+        };
+        if !possible.contains(&generation) {
+            return Err(format!(
+                "generation {generation}, when {possible:?} were possible"
+            ));
+        }
+        let [blue, green] = at(generation).map(|at| BACKENDS[at]);
+        let green = Some(green).filter(|_| weights(generation).1 > 0);
+        if backend != blue && Some(backend.as_str()) != green {
+            return Err(format!(
+                "generation {generation}'s headers with {backend}'s answer"
+            ));
+        }
+        let fits = |at: u64| self.0.certificates[at as usize % CERTIFICATES] == certificate;
+        if !certificate.is_empty() && !possible.clone().any(fits) {
+            return Err(format!("a certificate of none of {possible:?}"));
+        }
+        Ok(())
+    }
+}

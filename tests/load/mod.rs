@@ -1,0 +1,9 @@
+//! Traffic that goes on while everything changes: no request fails, no connection is cut, no answer mixes two
+//! configurations.
+//!
+//! Each test can fail by what it is there for: an answer carries the generation of the configuration that
+//! it was made by, which is held against what had been written when.
+
+mod generations;
+mod reloads;
+mod shutdown;

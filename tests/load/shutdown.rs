@@ -1,0 +1,107 @@
+//! The end under load.
+
+use super::generations::{HOST, LISTENERS};
+use crate::support::backend::{Backend, Request, Wire};
+use crate::support::client::Response;
+use crate::support::daemon::Daemon;
+use crate::support::eventually;
+use crate::support::folder::Folder;
+use crate::support::load::{Judge, Kind, Plan, Server, Target};
+use crate::support::manifests::{endpoint_slice, gateway_with, route, service};
+use crate::support::tls::{Authority, secret};
+use std::collections::BTreeSet;
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+/// Requests by their names.
+type Names = Arc<Mutex<BTreeSet<String>>>;
+
+/// Answers with the request's name, in four pieces that take their time: most clients are always within an
+/// answer.
+fn answer_slowly(request: &Request, wire: &mut Wire) -> io::Result<()> {
+    const PIECE: Duration = Duration::from_millis(25);
+    let name = request.header("x-request");
+    let stream = wire.get_mut();
+    thread::sleep(PIECE);
+    write!(
+        stream,
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    )?;
+    for piece in [name, "\n", "the end"] {
+        thread::sleep(PIECE);
+        write!(stream, "{:x}\r\n{piece}\r\n", piece.len())?;
+    }
+    write!(stream, "0\r\n\r\n")
+}
+
+/// Notes whole answers.
+struct Whole(Names);
+
+impl Judge for Whole {
+    fn judge(&self, answer: &Response, _: &[u8], _: u64) -> Result<(), String> {
+        let text = answer.text();
+        let name = text.strip_suffix("\nthe end");
+        let name = name.ok_or_else(|| format!("status {}: {text:?}", answer.status))?;
+        self.0.lock().expect("the names").insert(name.to_owned());
+        Ok(())
+    }
+}
+
+#[test]
+fn every_request_that_a_backend_got_is_answered_in_full_after_sigterm() {
+    const CLIENTS: usize = 6;
+    let (seen, answered) = (Names::default(), Names::default());
+    let note = seen.clone();
+    let backend = Backend::doing(move |request, wire| {
+        let name = request.header("x-request").to_owned();
+        note.lock().expect("the names").insert(name);
+        answer_slowly(request, wire)
+    });
+    let authority = Authority::new();
+    let pair = authority.issue(HOST);
+    let folder = Folder::with([
+        ("gateway.yaml", gateway_with(LISTENERS)),
+        ("route.yaml", route("one", HOST)),
+        ("service.yaml", service("one")),
+        ("slice.yaml", endpoint_slice("one", backend.address())),
+        ("cert.yaml", secret("cert", &pair.certificate, &pair.key)),
+    ]);
+    let daemon = Daemon::of(&folder).start();
+    let target = Target {
+        plain: daemon.socket(80),
+        tls: daemon.socket(443),
+        host: HOST.to_owned(),
+        trust: Some(authority.trust()),
+    };
+    let plan = Plan::to(target).server(Server::Ends);
+    let plan = Kind::ALL
+        .into_iter()
+        .fold(plan, |plan, kind| plan.clients(kind, CLIENTS));
+    let load = plan.start(Whole(answered.clone()));
+    eventually("the load is steady", || {
+        load.check();
+        (answered.lock().expect("the names").len() > 20 * CLIENTS).then_some(())
+    });
+    let before = answered.lock().expect("the names").len();
+    load.changed("SIGTERM");
+    daemon.signal("TERM");
+    let report = load.outlived();
+    let status = daemon.ended();
+    let (seen, answered) = (seen.lock().expect("names"), answered.lock().expect("names"));
+    println!(
+        "{before} answers before SIGTERM, {} after\n{report}",
+        answered.len() - before
+    );
+    let lost: Vec<_> = seen.difference(&answered).collect();
+    assert!(
+        lost.is_empty(),
+        "the backend got them, but no client an answer: {lost:?}"
+    );
+    assert!(
+        answered.len() >= before + CLIENTS,
+        "too few were under way to tell"
+    );
+    assert!(status.success(), "it ended with {status}");
+}

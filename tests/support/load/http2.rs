@@ -1,0 +1,90 @@
+//! HTTP/2, one stream after the other on a connection.
+
+use super::http1::Stream;
+use super::trouble::Trouble;
+use crate::support::client::Response;
+use bytes::Bytes;
+use h2::client::SendRequest;
+use http::Request;
+use std::io;
+use tokio::task::JoinHandle;
+
+/// A connection.
+pub(super) struct Http2 {
+    scheme: &'static str,
+    sender: SendRequest<Bytes>,
+    connection: JoinHandle<Result<(), h2::Error>>,
+}
+
+impl Http2 {
+    /// # Errors
+    /// When the server doesn't speak HTTP/2.
+    pub(super) async fn new(
+        stream: impl Stream + 'static,
+        scheme: &'static str,
+    ) -> Result<Self, Trouble> {
+        let (sender, connection) = h2::client::handshake(stream)
+            .await
+            .map_err(Trouble::before_answer)?;
+        Ok(Http2 {
+            scheme,
+            sender,
+            connection: tokio::spawn(connection),
+        })
+    }
+
+    /// Whether the server has ended the connection.
+    pub(super) fn is_over(&self) -> bool {
+        self.connection.is_finished()
+    }
+
+    pub(super) async fn get(
+        &mut self,
+        host: &str,
+        path: &str,
+        name: &str,
+    ) -> Result<Response, Trouble> {
+        let request = Request::get(format!("{}://{host}{path}", self.scheme))
+            .header("x-request", name)
+            .body(())
+            .map_err(|error| Trouble::Wrong(error.to_string()))?;
+        let ready = self.sender.clone().ready().await;
+        let mut sender = ready.map_err(Trouble::before_answer)?;
+        let (response, _) = sender
+            .send_request(request, true)
+            .map_err(Trouble::before_answer)?;
+        let (head, mut stream) = response.await.map_err(Trouble::before_answer)?.into_parts();
+        let mut body = Vec::new();
+        while let Some(data) = stream.data().await {
+            let data = data.map_err(Trouble::within_answer)?;
+            let released = stream.flow_control().release_capacity(data.len());
+            released.map_err(Trouble::within_answer)?;
+            body.extend_from_slice(&data);
+        }
+        let length = head
+            .headers
+            .get("content-length")
+            .map(|length| length.to_str());
+        if let Some(Ok(length)) = length
+            && length != body.len().to_string()
+        {
+            let cut = format!("{} of {length} bytes came", body.len());
+            return Err(Trouble::Cut(io::Error::other(cut)));
+        }
+        let headers = head.headers.iter().map(|(name, value)| {
+            let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
+            (name.as_str().to_owned(), value)
+        });
+        Ok(Response {
+            status: head.status.as_u16(),
+            headers: headers.collect(),
+            body,
+        })
+    }
+}
+
+impl Drop for Http2 {
+    fn drop(&mut self) {
+        self.connection.abort();
+    }
+}
