@@ -1,5 +1,7 @@
 //! What the documents say is so.
 
+use crate::support::daemon::Daemon;
+use crate::support::folder::Folder;
 use crate::support::repository;
 use gatefold::diagnostic::Code;
 use std::fmt::Write;
@@ -36,6 +38,44 @@ fn every_diagnostic_is_documented() {
         diagnostics(),
         "bring it up to date: UPDATE=1 ./x test every_diagnostic_is_documented"
     );
+}
+
+#[test]
+fn every_metric_is_documented() {
+    let folder = Folder::new();
+    let metrics = Daemon::of(&folder).start().admin("/metrics").text();
+    let documented = fs::read_to_string(repository("docs/metrics.md")).expect("docs/metrics.md");
+    let of_line = |line: &str| {
+        let mut words = line.strip_prefix("# TYPE ")?.split(' ');
+        let (name, kind) = (words.next()?, words.next()?);
+        let name = match kind {
+            "counter" => format!("{name}_total"),
+            "info" => format!("{name}_info"),
+            _ => name.to_owned(),
+        };
+        let kind = if kind == "info" { "gauge" } else { kind };
+        Some((name, kind.to_owned()))
+    };
+    let all: Vec<_> = metrics.lines().filter_map(of_line).collect();
+    assert!(all.len() > 10, "{metrics}");
+    for (name, kind) in &all {
+        let row = |line: &str| {
+            let label = line.strip_prefix(&format!("| `{name}"));
+            label.is_some_and(|rest| {
+                (rest.starts_with('`') || rest.starts_with('{'))
+                    && rest.contains(&format!("| {kind} |"))
+            })
+        };
+        assert!(
+            documented.lines().any(row),
+            "docs/metrics.md doesn't have the {kind} {name}"
+        );
+    }
+    for line in documented.lines().filter(|line| line.starts_with("| `")) {
+        let name = line.trim_start_matches("| `").split(['`', '{']).next();
+        let exists = all.iter().any(|(known, _)| Some(known.as_str()) == name);
+        assert!(exists, "there is no such metric: {line}");
+    }
 }
 
 #[test]

@@ -18,6 +18,7 @@ mod listeners;
 mod load;
 mod reference_grant;
 mod reload;
+mod reload_report;
 mod rewriting;
 mod samples;
 mod systemd;

@@ -1,6 +1,6 @@
 use crate::admin::Kind;
 use crate::diagnostic::Severity;
-use crate::reload::Published;
+use crate::reload::{Outcome, Published};
 use arc_swap::ArcSwap;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
@@ -10,7 +10,7 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 use std::fmt;
 use std::sync::Arc;
-use std::time::UNIX_EPOCH;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The label of one sample.
 type Label = [(&'static str, &'static str); 1];
@@ -39,14 +39,6 @@ impl Collector for Configuration {
     fn encode(&self, mut encoder: DescriptorEncoder) -> fmt::Result {
         let published = self.0.load();
         reloads(&mut encoder, &published)?;
-        single(
-            &mut encoder,
-            (
-                "gatefold_config_last_reload_success_timestamp_seconds",
-                "When the configuration in force was applied, in seconds since 1970",
-            ),
-            applied_at(&published),
-        )?;
         family(
             &mut encoder,
             (
@@ -77,20 +69,44 @@ impl Collector for Configuration {
 
 /// What became of the configurations that were seen.
 fn reloads(encoder: &mut DescriptorEncoder, published: &Published) -> fmt::Result {
-    let generations = &published.generations;
-    let failed = published.reloads_failed;
+    let Published {
+        reloads,
+        generations,
+        ..
+    } = published;
+    let counted = [
+        (Outcome::Success, reloads.succeeded),
+        (Outcome::Partial, reloads.partial),
+        (Outcome::Failed, reloads.failed),
+    ];
     family(
         encoder,
         ("gatefold_config_reloads", "Reloads by their outcome"),
-        [
-            (
-                [("result", "applied")],
-                generations.seen.saturating_sub(failed),
-            ),
-            ([("result", "failed")], failed),
-        ]
-        .map(|(label, value)| (label, ConstCounter::new(value))),
+        counted.map(|(outcome, count)| ([("result", outcome.as_str())], ConstCounter::new(count))),
     )?;
+    single(
+        encoder,
+        (
+            "gatefold_config_last_reload_successful",
+            "Whether the newest reload put all that the files say into force",
+        ),
+        f64::from(u8::from(reloads.last_succeeded())),
+    )?;
+    single(
+        encoder,
+        (
+            "gatefold_config_last_reload_success_timestamp_seconds",
+            "When a reload last put all that the files say into force, in seconds since 1970",
+        ),
+        seconds(reloads.last_success),
+    )?;
+    let durations = encoder.encode_descriptor(
+        "gatefold_config_reload_duration_seconds",
+        "From the look at the files to the new answers",
+        None,
+        reloads.durations.metric_type(),
+    )?;
+    reloads.durations.encode(durations)?;
     family(
         encoder,
         (
@@ -113,25 +129,20 @@ fn gauge((label, value): (Label, u64)) -> (Label, ConstGauge<i64>) {
     )
 }
 
-fn applied_at(published: &Published) -> f64 {
-    let since = published
-        .applied_at
-        .and_then(|at| at.duration_since(UNIX_EPOCH).ok());
+fn seconds(time: Option<SystemTime>) -> f64 {
+    let since = time.and_then(|at| at.duration_since(UNIX_EPOCH).ok());
     since.map_or(0.0, |since| since.as_secs_f64())
 }
 
-fn listeners(published: &Published) -> [(Label, u64); 2] {
-    let count = |failed: bool| {
-        let found = published.listeners.iter().filter(|listener| match failed {
-            true => !listener.failed.is_empty(),
-            false => listener.failed.is_empty() && !listener.listening.is_empty(),
-        });
-        found.count() as u64
-    };
-    [
-        ([("state", "listening")], count(false)),
-        ([("state", "failed")], count(true)),
-    ]
+fn listeners(published: &Published) -> [(Label, u64); 3] {
+    let all = published.listeners.iter();
+    let mut counts = [("listening", 0), ("failed", 0), ("rejected", 0)];
+    for listener in all {
+        let state = listener.state();
+        let count = counts.iter_mut().find(|(name, _)| *name == state);
+        count.into_iter().for_each(|(_, count)| *count += 1);
+    }
+    counts.map(|(state, count)| ([("state", state)], count))
 }
 
 fn severities(published: &Published) -> [(Label, u64); 3] {
@@ -170,20 +181,31 @@ fn single(encoder: &mut DescriptorEncoder, (name, help): (&str, &str), value: f6
 mod tests {
     use super::*;
 
-    #[test]
-    fn what_was_published_shows_as_metrics() {
-        let mut published = Published::default();
-        published.generations.seen = 3;
-        published.generations.applied = 2;
-        published.reloads_failed = 1;
+    fn text(published: Published) -> String {
         let mut registry = Registry::default();
         register(&mut registry, Arc::new(ArcSwap::from_pointee(published)));
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &registry).expect("text");
+        text
+    }
+
+    #[test]
+    fn what_was_published_shows_as_metrics() {
+        let mut published = Published::default();
+        published.generations.seen = 3;
+        published.reloads.succeeded = 2;
+        published.reloads.partial = 1;
+        published.reloads.durations.observe(0.03);
+        let text = text(published);
         for line in [
-            r#"gatefold_config_reloads_total{result="applied"} 2"#,
-            r#"gatefold_config_reloads_total{result="failed"} 1"#,
+            r#"gatefold_config_reloads_total{result="success"} 2"#,
+            r#"gatefold_config_reloads_total{result="partial"} 1"#,
+            r#"gatefold_config_reloads_total{result="failed"} 0"#,
+            r#"gatefold_config_generation{state="seen"} 3"#,
+            "gatefold_config_last_reload_successful 1",
             "gatefold_config_last_reload_success_timestamp_seconds 0",
+            r#"gatefold_config_reload_duration_seconds_bucket{le="0.02"} 0"#,
+            r#"gatefold_config_reload_duration_seconds_bucket{le="0.05"} 1"#,
             r#"gatefold_listeners{state="listening"} 0"#,
             r#"gatefold_objects{kind="HTTPRoute"} 0"#,
             "gatefold_build_info{version=",

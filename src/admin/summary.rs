@@ -1,4 +1,4 @@
-use crate::reload::{ListenerState, Published};
+use crate::reload::{ListenerState, Published, Reloads};
 use serde_json::{Value, json};
 use std::time::SystemTime;
 use time::OffsetDateTime;
@@ -17,6 +17,7 @@ pub(super) fn summary(published: &Published) -> Value {
             "failed": generations.failed,
         },
         "appliedAt": published.applied_at.and_then(instant),
+        "reloads": reloads(&published.reloads),
         "counts": {
             "files": published.loaded.files,
             "gatewayClasses": resources.gateway_classes.len(),
@@ -26,6 +27,25 @@ pub(super) fn summary(published: &Published) -> Value {
         },
         "listeners": published.listeners.iter().map(listener_json).collect::<Vec<_>>(),
         "diagnostics": published.diagnostics,
+    })
+}
+
+fn reloads(reloads: &Reloads) -> Value {
+    let last = reloads.last.as_ref().map(|last| {
+        json!({
+            "generation": last.generation,
+            "result": last.outcome.as_str(),
+            "at": instant(last.at),
+            "seconds": last.took.as_secs_f64(),
+            "changes": last.changes,
+        })
+    });
+    json!({
+        "success": reloads.succeeded,
+        "partial": reloads.partial,
+        "failed": reloads.failed,
+        "last": last,
+        "lastSuccessAt": reloads.last_success.and_then(instant),
     })
 }
 
@@ -42,6 +62,7 @@ fn listener_json(listener: &ListenerState) -> Value {
         "protocol": listener.protocol,
         "hostname": listener.hostname,
         "port": listener.port,
+        "state": listener.state(),
         "listening": listener.listening,
         "failed": failed.collect::<Vec<_>>(),
         "routes": listener.routes,

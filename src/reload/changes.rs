@@ -1,5 +1,6 @@
-//! What differs between two loads, for the log.
+//! What differs between two configurations, for the log.
 
+use super::ListenerState;
 use crate::manifest::Resources;
 use crate::manifest::api::{NamespacedName, Object};
 use std::collections::BTreeMap;
@@ -9,12 +10,12 @@ use std::sync::Arc;
 /// How many names of each sort are listed; further ones are counted.
 const LISTED: usize = 5;
 
-/// Objects that came, changed and went.
+/// Objects or listeners that came, changed and went.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Changes {
     /// New ones.
     pub added: Vec<String>,
-    /// Those whose text means something else now.
+    /// Those that mean something else now.
     pub changed: Vec<String>,
     /// Those that are gone.
     pub removed: Vec<String>,
@@ -37,6 +38,23 @@ impl Changes {
         changes.of(&before.config_maps, &after.config_maps, spaced);
         changes.of(&before.namespaces, &after.namespaces, named);
         changes.of(&before.pods, &after.pods, spaced);
+        changes
+    }
+
+    /// From one set of listeners to the next. How many routes they have is no change of them.
+    pub fn between_listeners(before: &[ListenerState], after: &[ListenerState]) -> Self {
+        let (before, after) = (by_name(before), by_name(after));
+        let shown = |(gateway, name): &(&str, &str)| format!("{gateway}/{name}");
+        let mut changes = Changes::default();
+        for (key, listener) in &after {
+            match before.get(key) {
+                None => changes.added.push(shown(key)),
+                Some(old) if old.serves_like(listener) => {}
+                Some(_) => changes.changed.push(shown(key)),
+            }
+        }
+        let gone = before.keys().filter(|key| !after.contains_key(*key));
+        changes.removed.extend(gone.map(shown));
         changes
     }
 
@@ -63,6 +81,12 @@ impl Changes {
     pub fn is_empty(&self) -> bool {
         self.added.is_empty() && self.changed.is_empty() && self.removed.is_empty()
     }
+}
+
+fn by_name(listeners: &[ListenerState]) -> BTreeMap<(&str, &str), &ListenerState> {
+    let each = listeners.iter();
+    each.map(|it| ((it.gateway.as_str(), it.name.as_str()), it))
+        .collect()
 }
 
 /// An object that only moved in its file is the same.
@@ -92,7 +116,7 @@ impl fmt::Display for Changes {
             first = false;
         }
         if first {
-            f.write_str("no objects changed")?;
+            f.write_str("no changes")?;
         }
         Ok(())
     }
@@ -114,6 +138,35 @@ mod tests {
             "added Service default/s1, Service default/s2, Service default/s3, Service default/s4, \
              Service default/s5 and 2 more; changed Gateway default/g"
         );
-        assert_eq!(Changes::default().to_string(), "no objects changed");
+        assert_eq!(Changes::default().to_string(), "no changes");
+    }
+
+    #[test]
+    fn listeners_differ_by_what_they_serve_and_not_by_their_routes() {
+        let listener = |name: &str, port, routes| ListenerState {
+            gateway: "default/edge".to_owned(),
+            name: name.to_owned(),
+            protocol: Some("HTTP"),
+            hostname: None,
+            port,
+            listening: vec![([127, 0, 0, 1], port).into()],
+            failed: Vec::new(),
+            routes,
+        };
+        let before = [
+            listener("a", 80, 1),
+            listener("b", 81, 1),
+            listener("c", 82, 1),
+        ];
+        let after = [
+            listener("a", 80, 2),
+            listener("b", 91, 1),
+            listener("d", 83, 1),
+        ];
+        let changes = Changes::between_listeners(&before, &after);
+        assert_eq!(
+            changes.to_string(),
+            "added default/edge/d; changed default/edge/b; removed default/edge/c"
+        );
     }
 }

@@ -6,24 +6,28 @@
 
 mod changes;
 mod findings;
+mod outcome;
 mod published;
+mod retired;
 mod stages;
 
 pub use changes::Changes;
+pub use outcome::{Finished, Outcome, Reloads};
 pub use published::{Generations, ListenerState, Published};
 pub use stages::Settings;
 
 use crate::compile::compile;
 use crate::dataplane::Snapshot;
-use crate::diagnostic::{Code, Diagnostic, Place};
+use crate::diagnostic::Code;
 use crate::discover::{Discovery, FixedBackend};
 use crate::graph::Graph;
 use crate::listen::Sockets;
-use crate::status::{Applied, Statuses, report};
+use crate::manifest::Loaded;
 use crate::watch::{Wake, Wakes};
 use arc_swap::ArcSwap;
 use findings::log_findings;
 use pingora_core::apps::ServerApp;
+use retired::Retired;
 use stages::{Built, Stages};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -44,6 +48,8 @@ pub struct Reload<A> {
     snapshot: Arc<ArcSwap<Snapshot>>,
     published: Arc<ArcSwap<Published>>,
     graph: Arc<Graph>,
+    old_snapshots: Retired<Snapshot>,
+    old_published: Retired<Published>,
 }
 
 impl<A: ServerApp + Send + Sync + 'static> Reload<A> {
@@ -64,6 +70,8 @@ impl<A: ServerApp + Send + Sync + 'static> Reload<A> {
             snapshot,
             published: Arc::default(),
             graph: Arc::default(),
+            old_snapshots: Retired::default(),
+            old_published: Retired::default(),
         }
     }
 
@@ -88,7 +96,7 @@ impl<A: ServerApp + Send + Sync + 'static> Reload<A> {
                     Some(wake) => self.reload(wake).await,
                     None => break,
                 },
-                () = after(retry) => self.retry_sockets(),
+                () = after(retry) => self.retry_sockets().await,
                 _ = stop.wait_for(|stop| *stop) => break,
             }
         }
@@ -98,32 +106,26 @@ impl<A: ServerApp + Send + Sync + 'static> Reload<A> {
     /// Looks at the files, and does what a change asks for.
     pub async fn reload(&mut self, wake: Wake) {
         let began = Instant::now();
-        let Some(stages) = self.stages.take() else {
-            return;
-        };
         let known = self.discovered.clone();
-        let (stages, built) =
-            beside(stages, move |stages| stages.load_and_build(wake, known)).await;
-        self.stages = Some(stages);
-        match built {
+        let built = self.beside(move |stages| stages.load_and_build(wake, known));
+        match built.await {
             Ok(None) => {}
             Ok(Some(built)) => self.apply(built, began).await,
-            Err(panic) => self.failed(&panic),
+            Err(panic) => self.failed(&panic, began),
         }
+        self.old_snapshots.sweep();
+        self.old_published.sweep();
     }
 
     /// Looks for endpoints that the folder doesn't have, builds anew if others were found than are known, and
     /// puts the graph into force.
     async fn apply(&mut self, mut built: Built, began: Instant) {
         let discovered = self.discovery.find(&built.graph.wanted).await;
-        let Some(stages) = self.stages.take() else {
-            return;
-        };
         let before = self.published.load_full();
         let known = discovered.clone();
         let same_endpoints = before.ready && known == self.discovered;
         let previous = self.snapshot.load_full();
-        let (stages, outcome) = beside(stages, move |stages| {
+        let outcome = self.beside(move |stages| {
             if known != built.discovered {
                 built = stages.build(known);
             }
@@ -132,104 +134,128 @@ impl<A: ServerApp + Send + Sync + 'static> Reload<A> {
             let equal = same_endpoints && changes.is_empty();
             let snapshot = (!equal).then(|| compile(&built.graph, &previous));
             (built, changes, snapshot)
-        })
-        .await;
-        self.stages = Some(stages);
-        let (built, changes, snapshot) = match outcome {
+        });
+        let (built, changes, snapshot) = match outcome.await {
             Ok(outcome) => outcome,
-            Err(panic) => return self.failed(&panic),
+            Err(panic) => return self.failed(&panic, began),
         };
         let snapshot = snapshot.map_or_else(|| self.snapshot.load_full(), Arc::new);
         self.sockets.prepare(snapshot.ports.keys().copied());
-        self.snapshot.store(snapshot);
+        self.old_snapshots.keep(self.snapshot.swap(snapshot));
         self.sockets.commit().await;
+        let took = began.elapsed();
         self.discovery.retain(&discovered);
         self.discovered = discovered;
-        self.graph = built.graph.clone();
-        self.publish(built, &changes, began);
+        self.graph = built.graph;
+        self.publish(built.loaded, &changes, took).await;
     }
 
-    fn retry_sockets(&mut self) {
+    async fn retry_sockets(&mut self) {
         if !self.sockets.retry() {
             return;
         }
-        let before = self.published.load_full();
-        let mut next = Published::clone(&before);
+        let mut next = Published::clone(&self.published.load());
         next.diagnostics.retain(|d| d.code != Code::BindFailed);
-        self.finish(&mut next, &before.statuses);
-        log_findings(&before.diagnostics, &next.diagnostics);
-        self.published.store(Arc::new(next));
-    }
-
-    fn publish(&mut self, built: Built, changes: &Changes, began: Instant) {
-        let before = self.published.load_full();
-        let generation = before.generations.seen + 1;
-        let mut next = Published {
-            generations: Generations {
-                seen: generation,
-                applied: generation,
-                failed: before.generations.failed,
-            },
-            ready: true,
-            applied_at: Some(SystemTime::now()),
-            reloads_failed: before.reloads_failed,
-            diagnostics: built.loaded.diagnostics.clone(),
-            loaded: built.loaded,
-            statuses: Statuses::default(),
-            listeners: Vec::new(),
-        };
-        next.diagnostics
-            .extend(built.graph.diagnostics.iter().cloned());
-        self.finish(&mut next, &before.statuses);
-        let took = began.elapsed();
-        if before.ready && changes.is_empty() {
-            info!(generation, ?took, "reloaded: no objects changed");
-        } else {
-            info!(
-                generation,
-                ?took,
-                files = next.loaded.files,
-                "reloaded: {changes}"
-            );
+        if let Some((before, next)) = self.report(next).await {
+            let listeners = Changes::between_listeners(&before.listeners, &next.listeners);
+            if !listeners.is_empty() {
+                info!("bound anew: {listeners}");
+            }
+            log_findings(&before.diagnostics, &next.diagnostics);
         }
-        log_findings(&before.diagnostics, &next.diagnostics);
-        self.published.store(Arc::new(next));
     }
 
-    /// Adds what depends on how binding went: statuses (which keep times of those before), listeners, diagnostics.
-    fn finish(&self, next: &mut Published, before: &Statuses) {
-        let failures = self.sockets.failures();
-        let applied = Applied {
-            failed: failures.clone(),
+    /// Shows what is in force now, first to the admin API, then in the log.
+    async fn publish(&mut self, loaded: Arc<Loaded>, changes: &Changes, took: Duration) {
+        let mut next = self.published.load().succeeded_by(loaded, &self.graph);
+        let generation = next.generations.seen;
+        let outcome = next.outcome();
+        if outcome == Outcome::Partial {
+            next.generations.failed = Some(generation);
+        }
+        next.reloads.add(Finished {
+            generation,
+            outcome,
+            at: SystemTime::now(),
+            took,
+            changes: changes.to_string(),
+        });
+        let Some((before, next)) = self.report(next).await else {
+            return;
         };
-        let now = time::OffsetDateTime::now_utc();
-        next.statuses = report(&self.graph, &applied, before, now);
-        next.listeners = published::listeners(&self.graph, failures);
-        next.diagnostics
-            .extend(published::bind_diagnostics(&self.graph, failures));
-        next.diagnostics
-            .sort_by_key(|diagnostic| diagnostic.severity);
+        let listeners = Changes::between_listeners(&before.listeners, &next.listeners);
+        let listeners = match listeners.is_empty() {
+            true => String::new(),
+            false => format!("; listeners: {listeners}"),
+        };
+        let (files, result) = (next.loaded.files, outcome.as_str());
+        info!(
+            generation,
+            result,
+            ?took,
+            files,
+            "reloaded: {changes}{listeners}"
+        );
+        log_findings(&before.diagnostics, &next.diagnostics);
+    }
+
+    /// Adds what depends on how binding went (statuses, which keep times of those before, listeners, diagnostics)
+    /// and publishes it. Gives what was published before, and what is now.
+    async fn report(&mut self, next: Published) -> Option<(Arc<Published>, Arc<Published>)> {
+        let before = self.published.load_full();
+        let graph = self.graph.clone();
+        let failures = self.sockets.failures().clone();
+        let previous = before.clone();
+        let reported = self.beside(move |_| next.reported(&graph, failures, &previous.statuses));
+        match reported.await {
+            Ok(next) => {
+                let next = Arc::new(next);
+                self.old_published.keep(self.published.swap(next.clone()));
+                Some((before, next))
+            }
+            Err(panic) => {
+                self.failed(&panic, Instant::now());
+                None
+            }
+        }
     }
 
     /// Keeps what is in force, and says that something newer couldn't be.
-    fn failed(&self, panic: &str) {
-        let mut next = Published::clone(&self.published.load());
-        next.generations.seen += 1;
-        next.generations.failed = Some(next.generations.seen);
-        next.reloads_failed += 1;
+    fn failed(&mut self, panic: &str, began: Instant) {
         error!(
             code = Code::ReloadFailed.as_str(),
             error = panic,
             "the reload failed, which is a defect of gatefold; what was in force stays"
         );
-        next.diagnostics.retain(|d| d.code != Code::ReloadFailed);
-        let message = format!("the reload failed, which is a defect of gatefold: {panic}");
-        let found = Diagnostic::new(Code::ReloadFailed, Place::Nowhere, message);
-        next.diagnostics.insert(
-            0,
-            found.help("please report it with the manifests that cause it"),
-        );
-        self.published.store(Arc::new(next));
+        let next = self.published.load().failed(panic, began.elapsed());
+        self.old_published.keep(self.published.swap(Arc::new(next)));
+    }
+
+    /// Runs a stage on a thread of its own. A panic in it becomes its message.
+    async fn beside<T: Send + 'static>(
+        &mut self,
+        run: impl FnOnce(&mut Stages) -> T + Send + 'static,
+    ) -> Result<T, String> {
+        let Some(mut stages) = self.stages.take() else {
+            return Err("the stages are gone".to_owned());
+        };
+        let settings = stages.settings().clone();
+        let task = tokio::task::spawn_blocking(move || {
+            let run = std::panic::AssertUnwindSafe(|| run(&mut stages));
+            let outcome = std::panic::catch_unwind(run).map_err(|panic| {
+                let text = panic.downcast_ref::<String>().map(String::as_str);
+                let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+                text.unwrap_or("a panic without a message").to_owned()
+            });
+            (stages, outcome)
+        });
+        let (stages, outcome) = match task.await {
+            Ok(done) => done,
+            // Only when the runtime is shut down under it.
+            Err(error) => (Stages::new(settings), Err(error.to_string())),
+        };
+        self.stages = Some(stages);
+        outcome
     }
 }
 
@@ -237,28 +263,6 @@ async fn after(pause: Option<Duration>) {
     match pause {
         Some(pause) => tokio::time::sleep(pause).await,
         None => std::future::pending().await,
-    }
-}
-
-/// Runs a stage on a thread of its own. A panic in it becomes its message.
-async fn beside<T: Send + 'static>(
-    mut stages: Stages,
-    run: impl FnOnce(&mut Stages) -> T + Send + 'static,
-) -> (Stages, Result<T, String>) {
-    let settings = stages.settings().clone();
-    let task = tokio::task::spawn_blocking(move || {
-        let run = std::panic::AssertUnwindSafe(|| run(&mut stages));
-        let outcome = std::panic::catch_unwind(run).map_err(|panic| {
-            let text = panic.downcast_ref::<String>().map(String::as_str);
-            let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
-            text.unwrap_or("a panic without a message").to_owned()
-        });
-        (stages, outcome)
-    });
-    match task.await {
-        Ok(done) => done,
-        // Only when the runtime is shut down under it.
-        Err(error) => (Stages::new(settings), Err(error.to_string())),
     }
 }
 

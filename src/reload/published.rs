@@ -1,14 +1,16 @@
 //! What is in force, as the admin API and the log show it.
 
-use crate::diagnostic::{Code, Diagnostic, Pointer};
+use super::changes::Changes;
+use super::outcome::{Finished, Outcome, Reloads};
+use crate::diagnostic::{Code, Diagnostic, Place, Pointer, Severity};
 use crate::graph::Graph;
 use crate::graph::gateway::{GatewayNode, ListenerNode, Protocol};
 use crate::listen::{BindFailure, Failures};
 use crate::manifest::Loaded;
-use crate::status::Statuses;
+use crate::status::{Applied, Statuses, report};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 /// Everything there is to show, at one moment.
 #[derive(Clone, Debug, Default)]
@@ -19,8 +21,8 @@ pub struct Published {
     pub ready: bool,
     /// When the configuration in force was applied.
     pub applied_at: Option<SystemTime>,
-    /// How many reloads failed.
-    pub reloads_failed: u64,
+    /// How reloads went.
+    pub reloads: Reloads,
     /// The objects in force, and the files they came from.
     pub loaded: Arc<Loaded>,
     /// Their statuses.
@@ -31,14 +33,87 @@ pub struct Published {
     pub listeners: Vec<ListenerState>,
 }
 
+impl Published {
+    /// What follows when a load is in force, but for what [`reported`](Self::reported) adds.
+    pub(super) fn succeeded_by(&self, loaded: Arc<Loaded>, graph: &Graph) -> Published {
+        let generation = self.generations.seen + 1;
+        let mut diagnostics = loaded.diagnostics.clone();
+        diagnostics.extend(graph.diagnostics.iter().cloned());
+        Published {
+            generations: Generations {
+                seen: generation,
+                applied: generation,
+                failed: self.generations.failed,
+            },
+            ready: true,
+            applied_at: Some(SystemTime::now()),
+            reloads: self.reloads.clone(),
+            loaded,
+            statuses: Statuses::default(),
+            diagnostics,
+            listeners: Vec::new(),
+        }
+    }
+
+    /// Whether all that the files say is in force.
+    pub(super) fn outcome(&self) -> Outcome {
+        let mut found = self.loaded.diagnostics.iter();
+        match found.any(|found| found.severity == Severity::Error) {
+            true => Outcome::Partial,
+            false => Outcome::Success,
+        }
+    }
+
+    /// Adds statuses, listeners and diagnostics about sockets. Conditions keep the times of those before.
+    pub(super) fn reported(
+        mut self,
+        graph: &Graph,
+        failures: Failures,
+        before: &Statuses,
+    ) -> Published {
+        let applied = Applied { failed: failures };
+        let now = time::OffsetDateTime::now_utc();
+        self.statuses = report(graph, &applied, before, now);
+        self.listeners = listeners(graph, &applied.failed);
+        self.diagnostics
+            .extend(bind_diagnostics(graph, &applied.failed));
+        self.diagnostics
+            .sort_by_key(|diagnostic| diagnostic.severity);
+        self
+    }
+
+    /// The same, with a newer configuration that couldn't be put into force because of a panic.
+    pub(super) fn failed(&self, panic: &str, took: Duration) -> Published {
+        let mut next = self.clone();
+        next.generations.seen += 1;
+        next.generations.failed = Some(next.generations.seen);
+        next.reloads.add(Finished {
+            generation: next.generations.seen,
+            outcome: Outcome::Failed,
+            at: SystemTime::now(),
+            took,
+            changes: Changes::default().to_string(),
+        });
+        next.diagnostics.retain(|d| d.code != Code::ReloadFailed);
+        let message = format!("the reload failed, which is a defect of gatefold: {panic}");
+        let found = Diagnostic::new(Code::ReloadFailed, Place::Nowhere, message);
+        next.diagnostics.insert(
+            0,
+            found.help("please report it with the manifests that cause it"),
+        );
+        next
+    }
+}
+
 /// Configurations are counted as they are seen, from 1.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Generations {
     /// The newest one that was seen.
     pub seen: u64,
-    /// The one in force; 0 before the first.
+    /// The one in force, as far as it could be read; 0 before the first.
     pub applied: u64,
-    /// The newest one that couldn't be put into force.
+    /// The newest one that isn't in force, or only in part. As long as it is `seen`, what is served isn't all that
+    /// the files say.
     pub failed: Option<u64>,
 }
 
@@ -61,6 +136,26 @@ pub struct ListenerState {
     pub failed: Vec<(SocketAddr, BindFailure)>,
     /// How many routes are attached.
     pub routes: u32,
+}
+
+impl ListenerState {
+    /// What became of it: `listening`, `failed` (a socket of it couldn't be bound), or `rejected` (it can't be
+    /// served as it is written).
+    pub fn state(&self) -> &'static str {
+        match (self.failed.is_empty(), self.listening.is_empty()) {
+            (false, _) => "failed",
+            (true, false) => "listening",
+            (true, true) => "rejected",
+        }
+    }
+
+    /// Whether both serve alike, however many routes they have.
+    pub(super) fn serves_like(&self, other: &ListenerState) -> bool {
+        let shape = |it: &ListenerState| (it.protocol, it.port, it.listening.clone());
+        shape(self) == shape(other)
+            && self.hostname == other.hostname
+            && self.failed == other.failed
+    }
 }
 
 pub(super) fn listeners(graph: &Graph, failures: &Failures) -> Vec<ListenerState> {
