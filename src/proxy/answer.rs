@@ -46,6 +46,13 @@ impl Answer {
     pub(super) const NO_ROUTE: Answer =
         Answer::refusal(StatusCode::NOT_FOUND, "no route matches this request\n");
 
+    /// The connection was made for another listener: the client shall ask on a new one (RFC 9110, section
+    /// 15.5.20).
+    pub(super) const MISDIRECTED: Answer = Answer::refusal(
+        StatusCode::MISDIRECTED_REQUEST,
+        "the connection was made for another host: use a new one\n",
+    );
+
     /// The rule can't be served as it is written.
     pub(super) const fn refused(status: StatusCode) -> Self {
         Answer::refusal(

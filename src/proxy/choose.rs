@@ -4,10 +4,11 @@ use super::request;
 use crate::dataplane::backend::Target;
 use crate::dataplane::filter::request_redirect::{Asked, Scheme};
 use crate::dataplane::request::RequestView;
-use crate::dataplane::{Action, Listener, Snapshot};
+use crate::dataplane::{Action, Listener, Port, Snapshot};
 use crate::listen::Connection;
 use http::HeaderValue;
 use pingora_http::RequestHeader;
+use std::sync::Arc;
 
 /// Finds a request's rule, backend and endpoint, or what to answer instead.
 pub(super) fn choose(
@@ -22,6 +23,9 @@ pub(super) fn choose(
         .get(&connection.socket())
         .ok_or(Answer::NO_ROUTE)?;
     let listener = port.listeners.find(&host).ok_or(Answer::NO_ROUTE)?;
+    if is_misdirected(port, listener, &host, connection) {
+        return Err(Answer::MISDIRECTED);
+    }
     let view = RequestView {
         host: &host,
         method: &header.method,
@@ -65,6 +69,34 @@ pub(super) fn choose(
         Some(Target::NoEndpoints) => Err(Answer::NO_ENDPOINTS),
         Some(Target::Invalid) => Err(Answer::INVALID_BACKEND),
         None => Err(Answer::INTERNAL),
+    }
+}
+
+/// Whether a request over TLS belongs to another listener than the server name of its connection: a client
+/// may use a connection for every name in the certificate it was shown (RFC 9113, section 9.1.1), but what a
+/// listener asks of its clients was not asked of this one (API: `Listener.hostname`).
+///
+/// A connection without a server name belongs to the listener for any name; when there is none, to no
+/// listener, and all of them have one certificate.
+fn is_misdirected(
+    port: &Port,
+    listener: &Arc<Listener>,
+    host: &str,
+    connection: &Connection,
+) -> bool {
+    if port.tls.is_none() {
+        return false;
+    }
+    let name = connection.server_name().unwrap_or_default();
+    let name = name.strip_suffix('.').unwrap_or(name);
+    // Nearly every request: spares the look-up.
+    if name == host {
+        return false;
+    }
+    match port.listeners.find(name) {
+        Some(own) => !Arc::ptr_eq(own, listener),
+        // The listener that it was made for is gone.
+        None => !name.is_empty(),
     }
 }
 

@@ -4,6 +4,7 @@ mod client;
 mod failures;
 mod forwarding;
 mod http2;
+mod misdirected;
 mod sockets;
 mod support;
 mod tls;

@@ -14,7 +14,10 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-fn certified(names: &[&str], algorithm: &'static SignatureAlgorithm) -> Arc<CertifiedKey> {
+pub(super) fn certified(
+    names: &[&str],
+    algorithm: &'static SignatureAlgorithm,
+) -> Arc<CertifiedKey> {
     let key = KeyPair::generate_for(algorithm).expect("a key");
     let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
     let parameters = rcgen::CertificateParams::new(names).expect("names");
@@ -33,7 +36,9 @@ fn set(keys: &[&Arc<CertifiedKey>]) -> Arc<CertificateSet> {
     Arc::new(CertificateSet { keys })
 }
 
-fn certificates(sets: &[(Option<&str>, &Arc<CertifiedKey>)]) -> HostMap<Arc<CertificateSet>> {
+pub(super) fn certificates(
+    sets: &[(Option<&str>, &Arc<CertifiedKey>)],
+) -> HostMap<Arc<CertificateSet>> {
     let mut map = HostMap::default();
     for (hostname, key) in sets {
         map.insert(*hostname, set(&[key]));
@@ -111,7 +116,7 @@ impl ServerCertVerifier for Anything {
     }
 }
 
-fn client_config(schemes: Option<SignatureScheme>) -> ClientConfig {
+pub(super) fn client_config(schemes: Option<SignatureScheme>) -> ClientConfig {
     let provider = Arc::new(ring::default_provider());
     let all = provider
         .signature_verification_algorithms
@@ -125,7 +130,7 @@ fn client_config(schemes: Option<SignatureScheme>) -> ClientConfig {
         .with_no_client_auth()
 }
 
-async fn handshake(
+pub(super) async fn handshake(
     gateway: &Gateway,
     name: Option<&str>,
     config: ClientConfig,
