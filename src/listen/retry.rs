@@ -1,35 +1,42 @@
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const FIRST: Duration = Duration::from_secs(1);
 const LAST: Duration = Duration::from_secs(60);
 
-/// How long to wait before what failed is tried again: one second, then twice as long each time, at most a
-/// minute.
+/// When what failed is tried again: after one second, then twice as long each time, at most a minute.
+///
+/// It is a point in time: whoever waits for it may be called away meanwhile, as a reload is by every look at
+/// the files.
 #[derive(Debug)]
 pub(super) struct Backoff {
-    next: Duration,
+    pause: Duration,
+    due: Instant,
 }
 
 impl Default for Backoff {
     fn default() -> Self {
-        Backoff { next: FIRST }
+        Backoff {
+            pause: FIRST,
+            due: Instant::now() + FIRST,
+        }
     }
 }
 
 impl Backoff {
-    /// The time to wait now.
+    /// The time left.
     pub(super) fn delay(&self) -> Duration {
-        self.next
+        self.due.saturating_duration_since(Instant::now())
     }
 
     /// It was tried and failed again.
     pub(super) fn failed(&mut self) {
-        self.next = (self.next * 2).min(LAST);
+        self.pause = (self.pause * 2).min(LAST);
+        self.due = Instant::now() + self.pause;
     }
 
     /// Something else is tried: begin anew.
     pub(super) fn reset(&mut self) {
-        self.next = FIRST;
+        *self = Backoff::default();
     }
 }
 
@@ -42,9 +49,19 @@ mod tests {
         let mut backoff = Backoff::default();
         let mut delays = Vec::new();
         for _ in 0..8 {
-            delays.push(backoff.delay().as_secs());
+            delays.push(backoff.pause.as_secs());
+            assert!(backoff.delay() <= backoff.pause);
             backoff.failed();
         }
         assert_eq!(delays, [1, 2, 4, 8, 16, 32, 60, 60]);
+    }
+
+    #[test]
+    fn a_wait_that_was_broken_off_goes_on_where_it_was() {
+        let backoff = Backoff {
+            pause: LAST,
+            due: Instant::now(),
+        };
+        assert_eq!(backoff.delay(), Duration::ZERO, "it is due");
     }
 }
