@@ -4,7 +4,11 @@ use super::generations::{Generations, LISTENERS};
 use crate::support::client;
 use crate::support::daemon::Daemon;
 use crate::support::eventually;
+use crate::support::folder::Folder;
+use crate::support::load::Kind;
 use crate::support::manifests::gateway_with;
+use std::fs;
+use std::os::unix::fs::symlink;
 use std::time::{Duration, Instant};
 
 #[test]
@@ -68,4 +72,84 @@ fn another_listener_comes_and_goes_a_hundred_times_without_a_failed_request() {
         load.check();
     }
     println!("{TIMES} times:\n{}", load.finish());
+}
+
+/// As the kubelet does it: a new folder, the link renamed over the old one, the old folder deleted at once.
+#[test]
+fn a_thousand_swaps_of_the_data_link_in_a_row_fail_no_request() {
+    const SWAPS: u64 = 1_000;
+    // So often it is waited for: most swaps come while the one before is being read.
+    const LOOK: u64 = 50;
+    let generations = Generations::new();
+    let folder = Mounted::new(&generations);
+    let daemon = Daemon::of(&folder.folder).start();
+    let mut probe = daemon.connect();
+    let load = generations
+        .plan(&daemon)
+        .every_kind()
+        .start(generations.judge());
+    let began = Instant::now();
+    for swap in 1..=SWAPS {
+        let next = generations.announce();
+        folder.swap(next, &generations.manifests(next));
+        load.changed(format!("swap {swap}"));
+        if swap % LOOK == 0 {
+            generations.wait_for(next, &mut probe);
+            load.check();
+        }
+    }
+    let took = began.elapsed();
+    println!("{SWAPS} swaps in {took:.1?}\n{}", load.finish());
+}
+
+/// A folder as Kubernetes mounts a ConfigMap: links to `..data/NAME`, and `..data` a link to a hidden folder.
+struct Mounted {
+    folder: Folder,
+}
+
+impl Mounted {
+    const FILE: &str = "generation.yaml";
+
+    fn new(generations: &Generations) -> Self {
+        let folder = Folder::with([("gateway.yaml", generations.folder.read("gateway.yaml"))]);
+        let link = folder.path().join(Self::FILE);
+        symlink(format!("..data/{}", Self::FILE), link).expect("a link");
+        let mounted = Mounted { folder };
+        mounted.swap(0, &generations.manifests(0));
+        mounted
+    }
+
+    fn swap(&self, version: u64, text: &str) {
+        let root = self.folder.path();
+        let old = fs::read_link(root.join("..data"));
+        let name = format!("..{version}");
+        self.folder.write(&format!("{name}/{}", Self::FILE), text);
+        symlink(&name, root.join("..data_tmp")).expect("a link");
+        fs::rename(root.join("..data_tmp"), root.join("..data")).expect("the link renamed");
+        if let Ok(old) = old {
+            fs::remove_dir_all(root.join(old)).expect("the old folder removed");
+        }
+    }
+}
+
+#[test]
+fn a_thousand_certificates_under_new_connections_fail_no_handshake() {
+    const CHANGES: u64 = 1_000;
+    let generations = Generations::new();
+    let daemon = Daemon::of(&generations.folder).start();
+    let mut probe = daemon.connect();
+    let load = generations
+        .plan(&daemon)
+        .clients(Kind::TlsFresh, 3)
+        .clients(Kind::TlsKept, 1)
+        .clients(Kind::TlsHttp2, 1)
+        .start(generations.judge());
+    let began = Instant::now();
+    for _ in 0..CHANGES {
+        let next = generations.write_next(&load);
+        generations.wait_for(next, &mut probe);
+        load.check();
+    }
+    let took = began.elapsed();
+    println!("{CHANGES} certificates in {took:.1?}\n{}", load.finish());
 }

@@ -8,6 +8,7 @@ pub mod load;
 pub mod manifests;
 pub mod network;
 pub mod tls;
+pub mod websocket;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};

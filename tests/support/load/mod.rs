@@ -173,6 +173,11 @@ impl Load {
         }
     }
 
+    /// What came of it so far, as text.
+    pub fn report(&self) -> String {
+        self.shared.report().to_string()
+    }
+
     /// Stops the clients after the requests in hand, and fails the test when one has failed.
     #[track_caller]
     pub fn finish(mut self) -> Report {

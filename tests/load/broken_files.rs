@@ -1,0 +1,90 @@
+//! A writer that has lost its senses.
+
+use super::generations::Generations;
+use crate::support::daemon::Daemon;
+use std::fs::{self, File};
+use std::io::Write;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How long it goes on.
+const TIME: Duration = Duration::from_secs(60);
+/// Between two of its files.
+const PAUSE: Duration = Duration::from_millis(20);
+/// Memory is compared from then on: allocators take a while to have what they need.
+const WARM: Duration = Duration::from_secs(15);
+/// How much more memory may be in use at the end, in MiB.
+const GROWTH: usize = 24;
+
+/// What a broken file may contain, from the manifests of a generation.
+fn broken(turn: usize, good: &str) -> Vec<u8> {
+    let half = &good[..good.len() / 2];
+    match turn % 8 {
+        // What is only cut off may still be YAML; this isn't.
+        0 => format!("{half}\n: [").into_bytes(),
+        1 => good.replace("rules:", "rules: [").into_bytes(),
+        2 => good.replace("kind:", "kind").into_bytes(),
+        3 => vec![0xff; 4096],
+        4 => good.replace("name:", "\tname:").into_bytes(),
+        5 => "[".repeat(20_000).into_bytes(),
+        6 => good
+            .replace("port: 3000", "port: many")
+            .replace("default", "&a *b")
+            .into_bytes(),
+        _ => format!("{good}\n---\n{{unfinished {turn}").into_bytes(),
+    }
+}
+
+#[test]
+fn a_minute_of_broken_files_leaves_traffic_and_memory_alone() {
+    let generations = Generations::new();
+    let good = generations.manifests(0);
+    let daemon = Daemon::of(&generations.folder).start();
+    let load = generations
+        .plan(&daemon)
+        .every_kind()
+        .start(generations.judge());
+    let path = |name: &str| generations.folder.path().join(name);
+    let began = Instant::now();
+    let mut warm = None;
+    // Written half, and held open: nobody may wait for its end.
+    let mut open = File::create(path("half.yaml")).expect("a file");
+    for turn in 0.. {
+        if began.elapsed() >= TIME {
+            break;
+        }
+        let text = broken(turn, &good);
+        load.changed(format!("broken file {turn}"));
+        match turn % 4 {
+            // The file that all traffic depends on.
+            0 => generations.folder.overwrite("generation.yaml", &text),
+            1 => generations.folder.write("generation.yaml", &text),
+            2 => generations
+                .folder
+                .overwrite(&format!("new-{}.yaml", turn % 16), &text),
+            _ => open
+                .write_all(&text[..text.len().min(100)])
+                .expect("some bytes"),
+        }
+        if turn % 64 == 0 {
+            open = File::create(path("half.yaml")).expect("a file");
+        }
+        if began.elapsed() > WARM && warm.is_none() {
+            warm = Some(daemon.memory());
+        }
+        load.check();
+        thread::sleep(PAUSE);
+    }
+    let (before, after) = (warm.unwrap_or_default(), daemon.memory());
+    println!("{before} MiB, then {after} MiB\n{}", load.report());
+    assert!(
+        after <= before + GROWTH,
+        "memory grew from {before} MiB to {after} MiB"
+    );
+
+    // A good file ends it all.
+    fs::remove_file(path("half.yaml")).expect("the file removed");
+    let next = generations.write_next(&load);
+    generations.wait_for(next, &mut daemon.connect());
+    load.finish();
+}

@@ -1,0 +1,269 @@
+//! Long exchanges that live through reloads: a WebSocket, a stream of HTTP/2 in both directions, a download.
+
+use super::generations::Generations;
+use crate::support::DEADLINE;
+use crate::support::backend::{Backend, Request, Wire};
+use crate::support::daemon::Daemon;
+use crate::support::load::Load;
+use crate::support::manifests::{endpoint_slice, route, service};
+use crate::support::websocket::{self, WebSocket};
+use bytes::Bytes;
+use h2::{RecvStream, SendStream};
+use std::io::{self, BufRead, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+use tokio::runtime::Runtime;
+
+const RELOADS: usize = 100;
+/// Before the last ones the route of the exchanges is deleted: they outlive it.
+const AFTER_DELETION: usize = 10;
+
+/// Adds a route `name.example.com` that everything about it changes with each turn.
+fn write_route(generations: &Generations, name: &str, backend: &Backend, turn: usize) {
+    let documents = [
+        route(name, &format!("{name}.example.com")).replace(
+            "    - backendRefs:",
+            &format!(
+                "    - filters: [{{type: RequestHeaderModifier, requestHeaderModifier: {{set: [{{name: x-turn, \
+                 value: \"{turn}\"}}]}}}}]\n      backendRefs:"
+            ),
+        ),
+        service(name),
+        endpoint_slice(name, backend.address()),
+    ];
+    let text = documents.join("---\n");
+    generations.folder.write(&format!("{name}.yaml"), text);
+}
+
+/// Reloads a hundred times, each one in force, and does something after each; at last without the route.
+fn reload(
+    generations: &Generations,
+    daemon: &Daemon,
+    load: Load,
+    (name, backend): (&str, &Backend),
+    mut after_each: impl FnMut(usize),
+) {
+    let mut probe = daemon.connect();
+    for turn in 1..=RELOADS {
+        if turn < RELOADS - AFTER_DELETION {
+            write_route(generations, name, backend, turn);
+        } else if turn == RELOADS - AFTER_DELETION {
+            generations.folder.remove(&format!("{name}.yaml"));
+        }
+        let next = generations.write_next(&load);
+        generations.wait_for(next, &mut probe);
+        after_each(turn);
+        load.check();
+    }
+    let gone = daemon.get(&format!("{name}.example.com"), "/");
+    assert_eq!(gone.status, 404, "the route is deleted");
+    println!("{}", load.finish());
+}
+
+#[test]
+fn a_websocket_lives_through_a_hundred_reloads() {
+    let backend = Backend::doing(websocket::echo);
+    let generations = Generations::new();
+    write_route(&generations, "chat", &backend, 0);
+    let daemon = Daemon::of(&generations.folder).start();
+    let load = generations
+        .plan(&daemon)
+        .every_kind()
+        .start(generations.judge());
+    let open = WebSocket::open(daemon.socket(80), "chat.example.com", "/");
+    let mut chat = open.expect("a WebSocket");
+    assert_eq!(chat.hear().expect("the greeting"), "welcome");
+    reload(&generations, &daemon, load, ("chat", &backend), |turn| {
+        let text = format!("turn {turn}");
+        chat.say(&text).expect("the WebSocket is open");
+        assert_eq!(chat.hear().expect("an answer"), text);
+    });
+}
+
+/// Answers at once, and then each piece of the request's body when it comes.
+fn echo_pieces(_: &Request, wire: &mut Wire) -> io::Result<()> {
+    let head =
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Type: application/grpc\r\n\r\n";
+    wire.get_mut().write_all(head.as_bytes())?;
+    loop {
+        let mut line = String::new();
+        wire.read_line(&mut line)?;
+        let length = usize::from_str_radix(line.trim_end(), 16).map_err(io::Error::other)?;
+        let mut piece = vec![0; length + 2];
+        wire.read_exact(&mut piece)?;
+        wire.get_mut()
+            .write_all(&[line.as_bytes(), &piece].concat())?;
+        if length == 0 {
+            return Ok(());
+        }
+    }
+}
+
+/// A stream of HTTP/2 that is open in both directions.
+struct Dialogue {
+    runtime: Runtime,
+    up: SendStream<Bytes>,
+    down: RecvStream,
+}
+
+impl Dialogue {
+    fn open(socket: SocketAddr, host: &str) -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        let (up, down) = runtime.block_on(async {
+            let tcp = tokio::net::TcpStream::connect(socket)
+                .await
+                .expect("a connection");
+            let (mut client, connection) = h2::client::handshake(tcp).await.expect("HTTP/2");
+            tokio::spawn(connection);
+            let request = http::Request::post(format!("http://{host}/chat.Chat/Talk"))
+                .header("content-type", "application/grpc")
+                .header("te", "trailers")
+                .body(())
+                .expect("a request");
+            let (answer, up) = client.send_request(request, false).expect("a stream");
+            let answer = tokio::time::timeout(DEADLINE, answer).await;
+            let answer = answer.expect("an answer in time").expect("an answer");
+            assert_eq!(answer.status(), 200);
+            (up, answer.into_body())
+        });
+        Dialogue { runtime, up, down }
+    }
+
+    /// Sends a piece, and waits until as much has come back.
+    fn exchange(&mut self, text: String) {
+        let (up, down) = (&mut self.up, &mut self.down);
+        self.runtime.block_on(async {
+            up.send_data(text.clone().into(), false)
+                .expect("the stream is open");
+            let mut heard = Vec::new();
+            while heard.len() < text.len() {
+                let piece = tokio::time::timeout(DEADLINE, down.data()).await;
+                let piece = piece.expect("a piece in time").expect("the stream goes on");
+                let piece = piece.expect("the stream isn't reset");
+                down.flow_control()
+                    .release_capacity(piece.len())
+                    .expect("capacity");
+                heard.extend_from_slice(&piece);
+            }
+            assert_eq!(heard, text.as_bytes());
+        });
+    }
+
+    /// Ends the request, and waits for the end of the answer.
+    fn end(mut self) {
+        let up = &mut self.up;
+        up.send_data(Bytes::new(), true)
+            .expect("the stream is open");
+        let (runtime, mut down) = (self.runtime, self.down);
+        runtime.block_on(async {
+            while let Some(piece) = tokio::time::timeout(DEADLINE, down.data())
+                .await
+                .expect("an end in time")
+            {
+                let piece = piece.expect("the stream isn't reset");
+                assert!(piece.is_empty(), "more than was sent came back: {piece:?}");
+            }
+        });
+    }
+}
+
+/// What a gRPC call with streams in both directions needs of a reload. Its trailers aren't in it: they come with
+/// HTTP/2 to backends.
+#[test]
+fn an_http_2_stream_in_both_directions_lives_through_a_hundred_reloads() {
+    let backend = Backend::doing(echo_pieces);
+    let generations = Generations::new();
+    write_route(&generations, "talk", &backend, 0);
+    let daemon = Daemon::of(&generations.folder).start();
+    let load = generations
+        .plan(&daemon)
+        .every_kind()
+        .start(generations.judge());
+    let mut dialogue = Dialogue::open(daemon.socket(80), "talk.example.com");
+    reload(&generations, &daemon, load, ("talk", &backend), |turn| {
+        dialogue.exchange(format!("turn {turn}"));
+    });
+    dialogue.end();
+}
+
+/// Sends lines with their numbers, some hundred a second, until it is told to stop.
+fn send_lines(wire: &mut Wire, stop: &AtomicBool) -> io::Result<()> {
+    const PAUSE: Duration = Duration::from_millis(5);
+    let stream = wire.get_mut();
+    write!(
+        stream,
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    )?;
+    for number in 0.. {
+        if stop.load(Ordering::SeqCst) {
+            break;
+        }
+        let line = format!("{number:0>1023}\n");
+        write!(stream, "{:x}\r\n{line}\r\n", line.len())?;
+        thread::sleep(PAUSE);
+    }
+    write!(stream, "0\r\n\r\n")
+}
+
+#[test]
+fn a_long_download_lives_through_a_hundred_reloads() {
+    let stop = Arc::new(AtomicBool::new(false));
+    let stopped = stop.clone();
+    let backend = Backend::doing(move |_, wire| send_lines(wire, &stopped));
+    let generations = Generations::new();
+    write_route(&generations, "files", &backend, 0);
+    let daemon = Daemon::of(&generations.folder).start();
+    let load = generations
+        .plan(&daemon)
+        .every_kind()
+        .start(generations.judge());
+    let mut stream = TcpStream::connect(daemon.socket(80)).expect("a connection");
+    stream.set_read_timeout(Some(DEADLINE)).expect("a deadline");
+    write!(stream, "GET / HTTP/1.1\r\nHost: files.example.com\r\n\r\n").expect("a request");
+    let lines = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        let reader = scope.spawn(|| read_lines(stream, &lines));
+        let mut before = 0;
+        reload(&generations, &daemon, load, ("files", &backend), |_| {
+            let now = lines.load(Ordering::SeqCst);
+            assert!(
+                !reader.is_finished(),
+                "the download ended after {now} lines"
+            );
+            before = now;
+        });
+        assert!(before > RELOADS, "only {before} lines came meanwhile");
+        stop.store(true, Ordering::SeqCst);
+        reader
+            .join()
+            .expect("the reader")
+            .expect("a whole download");
+    });
+}
+
+/// Reads to the end, and fails when a line is missing or in the wrong place.
+fn read_lines(stream: TcpStream, count: &AtomicUsize) -> io::Result<()> {
+    let mut lines = io::BufReader::new(stream).lines();
+    for line in lines.by_ref() {
+        let line = line?;
+        if line == "0" {
+            return Ok(());
+        }
+        // The head, and the lengths and ends of the chunks, are shorter.
+        if line.len() < 1000 {
+            continue;
+        }
+        let expected = count.fetch_add(1, Ordering::SeqCst);
+        if line.trim_start_matches('0') != expected.to_string().trim_start_matches('0') {
+            return Err(io::Error::other(format!("line {expected} is {line:?}")));
+        }
+    }
+    Err(io::ErrorKind::UnexpectedEof.into())
+}

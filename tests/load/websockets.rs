@@ -1,0 +1,63 @@
+//! WebSockets by the thousand.
+
+use crate::support::backend::Backend;
+use crate::support::daemon::Daemon;
+use crate::support::folder::Folder;
+use crate::support::manifests::{endpoint_slice, gateway, route, service};
+use crate::support::websocket::{self, WebSocket};
+use std::io;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Instant;
+
+const HOST: &str = "chat.example.com";
+
+/// Pingora by itself tears down the one or other, when the backend's 101 is there before the end of the
+/// request's empty body has been looked at.
+#[test]
+fn of_ten_thousand_websockets_to_a_backend_that_accepts_at_once_none_is_torn_down() {
+    const UPGRADES: usize = 10_000;
+    const CLIENTS: usize = 8;
+    let backend = Backend::doing(websocket::echo);
+    let folder = Folder::with([
+        ("gateway.yaml", gateway()),
+        ("route.yaml", route("chat", HOST)),
+        ("service.yaml", service("chat")),
+        ("slice.yaml", endpoint_slice("chat", backend.address())),
+    ]);
+    let daemon = Daemon::of(&folder).start();
+    let socket = daemon.socket(80);
+    let next = AtomicUsize::new(0);
+    let began = Instant::now();
+    thread::scope(|scope| {
+        for _ in 0..CLIENTS {
+            scope.spawn(|| {
+                loop {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    if number >= UPGRADES {
+                        break;
+                    }
+                    if let Err(error) = greet(socket, number) {
+                        next.store(UPGRADES, Ordering::Relaxed);
+                        panic!("WebSocket {number}: {error}");
+                    }
+                }
+            });
+        }
+    });
+    println!("{UPGRADES} upgrades in {:.1?}", began.elapsed());
+}
+
+/// Opens a WebSocket, and a message goes each way.
+fn greet(socket: SocketAddr, number: usize) -> io::Result<()> {
+    let mut chat = WebSocket::open(socket, HOST, "/")?;
+    let welcome = chat.hear()?;
+    let text = format!("hello {number}");
+    chat.say(&text)?;
+    let answer = chat.hear()?;
+    if (welcome.as_str(), &answer) != ("welcome", &text) {
+        return Err(io::Error::other(format!("{welcome:?}, then {answer:?}")));
+    }
+    Ok(())
+}
