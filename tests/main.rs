@@ -24,5 +24,6 @@ mod reload_report;
 mod rewriting;
 mod samples;
 mod systemd;
+mod upgrade;
 mod walkthrough;
 mod weights;

@@ -21,16 +21,20 @@ pub use kind::Kind;
 pub use metrics::register;
 pub use server::{Admin, BindError};
 
+use crate::lifecycle::Phase;
 use crate::reload::Published;
 use arc_swap::ArcSwap;
 use prometheus_client::registry::Registry;
 use std::sync::Arc;
+use tokio::sync::watch;
 
 /// What is shown.
 #[derive(Clone)]
 pub struct View {
     /// What the reload published last.
     pub published: Arc<ArcSwap<Published>>,
+    /// Where the process stands.
+    pub phase: watch::Receiver<Phase>,
     /// Everything that is counted.
     pub registry: Arc<Registry>,
 }

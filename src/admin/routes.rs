@@ -2,6 +2,7 @@ use super::failure::Failure;
 use super::rest::{self, Form};
 use super::summary::summary;
 use super::{View, table};
+use crate::lifecycle::Phase;
 use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
@@ -63,15 +64,19 @@ fn is_local(headers: &HeaderMap) -> bool {
     address.parse::<IpAddr>().is_ok() || !name.contains('.') || name.ends_with(".localhost")
 }
 
+/// Ready from the first load on until the process is told to end. One that a successor has replaced isn't
+/// asked any more, but for requests that are under way: these are ready still, at the successor.
 async fn ready(State(view): State<View>) -> Response {
-    if view.published.load().ready {
-        "ok".into_response()
-    } else {
-        (
-            StatusCode::SERVICE_UNAVAILABLE,
-            "the first load isn't applied yet",
-        )
-            .into_response()
+    let hindrance = match *view.phase.borrow() {
+        Phase::Draining => Some("gatefold ends and accepts no new connections"),
+        Phase::Serving | Phase::HandedOver => {
+            let ready = view.published.load().ready;
+            (!ready).then_some("the first load isn't applied yet")
+        }
+    };
+    match hindrance {
+        None => "ok".into_response(),
+        Some(hindrance) => (StatusCode::SERVICE_UNAVAILABLE, hindrance).into_response(),
     }
 }
 

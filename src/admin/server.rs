@@ -1,12 +1,14 @@
 use super::routes::{Hosts, router};
 use super::{AdminAddress, View};
+use crate::lifecycle::Phase;
+use crate::unix_socket::{Place, SocketFile, remove_stale};
 use axum::Router;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use std::fs;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
-use std::path::{Path, PathBuf};
+use std::net::SocketAddr;
+use std::os::fd::AsFd as _;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -49,7 +51,7 @@ pub enum BindError {
 pub struct Admin {
     socket: Socket,
     address: AdminAddress,
-    _file: Option<RemovedAtEnd>,
+    file: Option<SocketFile>,
 }
 
 enum Socket {
@@ -57,47 +59,84 @@ enum Socket {
     Unix(UnixListener),
 }
 
-/// A socket's file, which would be in the way after the end.
-struct RemovedAtEnd(PathBuf);
-
-impl Drop for RemovedAtEnd {
-    fn drop(&mut self) {
-        let _ = fs::remove_file(&self.0);
-    }
-}
-
 impl Admin {
-    /// Binds. Call it within a Tokio runtime.
+    /// Binds. Call it within a Tokio runtime. With [`Place::Over`] a Unix socket is bound beside the one of a
+    /// predecessor: [`take_file`](Self::take_file) puts it in place.
     ///
     /// # Errors
     ///
     /// An address for other hosts without `allow_remote`, or what the system says.
-    pub async fn bind(address: AdminAddress, allow_remote: bool) -> Result<Self, BindError> {
+    pub async fn bind(
+        address: AdminAddress,
+        allow_remote: bool,
+        place: Place,
+    ) -> Result<Self, BindError> {
         if address.is_remote() && !allow_remote {
             return Err(BindError::Remote(address));
         }
         let bound = match &address {
-            AdminAddress::Tcp(tcp) => TcpListener::bind(tcp).await.map(Socket::Tcp),
-            AdminAddress::Unix(path) => bind_unix(path).map(Socket::Unix),
+            AdminAddress::Tcp(tcp) => TcpListener::bind(tcp)
+                .await
+                .map(|tcp| (Socket::Tcp(tcp), None)),
+            AdminAddress::Unix(path) => {
+                bind_unix(path, place).map(|(socket, file)| (Socket::Unix(socket), Some(file)))
+            }
         };
-        let socket = match bound {
-            Ok(socket) => socket,
-            Err(error) => return Err(BindError::Refused { address, error }),
-        };
-        let file = match &address {
-            AdminAddress::Tcp(_) => None,
-            AdminAddress::Unix(path) => Some(RemovedAtEnd(path.clone())),
-        };
+        match bound {
+            Ok((socket, file)) => Ok(Admin::new(socket, address, file)),
+            Err(error) => Err(BindError::Refused { address, error }),
+        }
+    }
+
+    /// Takes a socket that another process has bound.
+    ///
+    /// # Errors
+    ///
+    /// An address for other hosts without `allow_remote`, or what the system says.
+    pub fn adopt(listener: std::net::TcpListener, allow_remote: bool) -> Result<Self, BindError> {
+        let address = listener.local_addr().map(AdminAddress::Tcp);
+        let unknown = AdminAddress::Tcp(SocketAddr::from(([0, 0, 0, 0], 0)));
+        let address = address.unwrap_or(unknown);
+        if address.is_remote() && !allow_remote {
+            return Err(BindError::Remote(address));
+        }
+        let adopted = listener
+            .set_nonblocking(true)
+            .and_then(|()| TcpListener::from_std(listener));
+        match adopted {
+            Ok(socket) => Ok(Admin::new(Socket::Tcp(socket), address, None)),
+            Err(error) => Err(BindError::Refused { address, error }),
+        }
+    }
+
+    fn new(socket: Socket, address: AdminAddress, file: Option<SocketFile>) -> Self {
         let address = match &socket {
             // The system chose the port if it was 0.
             Socket::Tcp(listener) => listener.local_addr().map_or(address, AdminAddress::Tcp),
             Socket::Unix(_) => address,
         };
-        Ok(Admin {
+        Admin {
             socket,
             address,
-            _file: file,
-        })
+            file,
+        }
+    }
+
+    /// A duplicate of its socket for a successor, if it is one of TCP. One at a Unix socket binds a new one.
+    ///
+    /// # Errors
+    ///
+    /// When the process has no file descriptors left.
+    pub fn lend(&self) -> io::Result<Option<std::net::TcpListener>> {
+        match &self.socket {
+            Socket::Tcp(listener) => Ok(Some(listener.as_fd().try_clone_to_owned()?.into())),
+            Socket::Unix(_) => Ok(None),
+        }
+    }
+
+    /// The file of a Unix socket, to be [placed](SocketFile::place) in time and kept until the end.
+    pub fn take_file(&mut self) -> Option<SocketFile> {
+        self.file.take()
     }
 
     /// The address that is bound.
@@ -105,8 +144,18 @@ impl Admin {
         &self.address
     }
 
-    /// Answers until dropped.
+    /// Answers until dropped, or until a successor answers on the same socket. Nobody finds a Unix socket any
+    /// more that a successor has replaced, so there is nothing to do.
     pub async fn serve(self, view: View) {
+        let mut phase = view.phase.clone();
+        let shared = matches!(self.socket, Socket::Tcp(_));
+        tokio::select! {
+            () = self.accept(view) => {}
+            Ok(_) = phase.wait_for(|phase| shared && *phase == Phase::HandedOver) => {}
+        }
+    }
+
+    async fn accept(&self, view: View) {
         let hosts = match &self.socket {
             Socket::Tcp(_) if !self.address.is_remote() => Hosts::Local,
             _ => Hosts::Any,
@@ -155,49 +204,35 @@ async fn serve_connection(stream: impl AsyncRead + AsyncWrite + Unpin, router: R
     }
 }
 
-/// Binds a socket that nobody but its owner can ever open: it is made in a folder of its own, and moved into
-/// place when its permissions are right.
-fn bind_unix(path: &Path) -> io::Result<UnixListener> {
-    if std::os::unix::net::UnixStream::connect(path).is_ok() {
-        return Err(io::Error::new(
-            io::ErrorKind::AddrInUse,
-            "another process answers there",
-        ));
+fn bind_unix(path: &Path, place: Place) -> io::Result<(UnixListener, SocketFile)> {
+    if place == Place::Free {
+        if std::os::unix::net::UnixStream::connect(path).is_ok() {
+            return Err(io::Error::new(
+                io::ErrorKind::AddrInUse,
+                "another process answers there",
+            ));
+        }
+        remove_stale(path)?;
     }
-    if fs::symlink_metadata(path).is_ok_and(|found| !is_socket(&found)) {
-        return Err(io::Error::new(
-            io::ErrorKind::AlreadyExists,
-            "there is a file that is no socket",
-        ));
+    let (socket, mut file) = SocketFile::prepare(path, |path| UnixListener::bind(path))?;
+    if place == Place::Free {
+        file.place(place)?;
     }
-    let mut folder = path.as_os_str().to_owned();
-    folder.push(format!(".{}", std::process::id()));
-    fs::DirBuilder::new().mode(0o700).create(&folder)?;
-    let inside = Path::new(&folder).join("s");
-    let bound = UnixListener::bind(&inside).and_then(|listener| {
-        fs::set_permissions(&inside, fs::Permissions::from_mode(0o600))?;
-        fs::rename(&inside, path)?;
-        Ok(listener)
-    });
-    let _ = fs::remove_dir_all(&folder);
-    bound
-}
-
-fn is_socket(metadata: &fs::Metadata) -> bool {
-    use std::os::unix::fs::FileTypeExt as _;
-    metadata.file_type().is_socket()
+    Ok((socket, file))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt as _;
 
     #[tokio::test]
     async fn an_address_for_other_hosts_needs_permission() {
         let everywhere: AdminAddress = "0.0.0.0:0".parse().expect("an address");
-        let refused = Admin::bind(everywhere.clone(), false).await;
+        let refused = Admin::bind(everywhere.clone(), false, Place::Free).await;
         assert!(matches!(refused, Err(BindError::Remote(_))));
-        assert!(Admin::bind(everywhere, true).await.is_ok());
+        assert!(Admin::bind(everywhere, true, Place::Free).await.is_ok());
     }
 
     #[tokio::test]
@@ -206,7 +241,9 @@ mod tests {
         let path = folder.path().join("admin.sock");
         drop(std::os::unix::net::UnixListener::bind(&path).expect("a stale socket"));
         let address = AdminAddress::Unix(path.clone());
-        let admin = Admin::bind(address.clone(), false).await.expect("bound");
+        let admin = Admin::bind(address.clone(), false, Place::Free)
+            .await
+            .expect("bound");
         let mode = fs::metadata(&path)
             .expect("the socket")
             .permissions()
@@ -214,7 +251,7 @@ mod tests {
         assert_eq!(mode & 0o777, 0o600);
         let files = fs::read_dir(folder.path()).expect("the folder").count();
         assert_eq!(files, 1, "nothing is left beside the socket");
-        let second = Admin::bind(address, false).await;
+        let second = Admin::bind(address, false, Place::Free).await;
         assert!(
             matches!(second, Err(BindError::Refused { .. })),
             "one that is in use stays"
@@ -228,7 +265,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = folder.path().join("notes.txt");
         fs::write(&path, "precious").expect("a file");
-        let refused = Admin::bind(AdminAddress::Unix(path.clone()), false).await;
+        let refused = Admin::bind(AdminAddress::Unix(path.clone()), false, Place::Free).await;
         assert!(matches!(refused, Err(BindError::Refused { .. })));
         assert_eq!(fs::read_to_string(&path).expect("the file"), "precious");
     }

@@ -10,6 +10,7 @@ pub(super) fn summary(published: &Published) -> Value {
     let generations = &published.generations;
     json!({
         "version": env!("CARGO_PKG_VERSION"),
+        "pid": std::process::id(),
         "ready": published.ready,
         "generation": {
             "seen": generations.seen,

@@ -54,7 +54,7 @@ impl<A: ServerApp + Send + Sync + 'static> Acceptance<A> {
 
     /// Accepts until it is told to stop. Connections that have queued by then are served too: the system
     /// would reset them.
-    pub(super) async fn run(mut self, listener: TcpListener) {
+    pub(super) async fn run(mut self, listener: Arc<TcpListener>) {
         let mut stop = self.stop.clone();
         loop {
             tokio::select! {

@@ -9,6 +9,7 @@
 mod accept;
 mod bind;
 mod connection;
+mod inherited;
 mod registry;
 mod retry;
 mod sockets;
@@ -17,4 +18,5 @@ mod tls;
 
 pub use bind::{BindFailure, BindFailureReason};
 pub use connection::Connection;
+pub use inherited::Inherited;
 pub use sockets::{Failures, Sockets};

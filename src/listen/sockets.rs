@@ -1,5 +1,6 @@
 use super::accept::Acceptance;
 use super::bind::{BindFailure, BindFailureReason, bind, set_options};
+use super::inherited::Inherited;
 use super::registry::Registry;
 use super::retry::Backoff;
 use crate::dataplane::Snapshot;
@@ -8,6 +9,7 @@ use pingora_core::apps::ServerApp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
+use std::os::fd::AsFd as _;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -28,6 +30,8 @@ pub struct Sockets<A> {
     /// Bound, but nobody accepts.
     prepared: BTreeMap<SocketAddr, TcpListener>,
     accepting: BTreeMap<SocketAddr, Accepting>,
+    /// Those that systemd bound; they stay open whether they are wanted or not.
+    activated: BTreeMap<SocketAddr, Inherited>,
     /// Connections that outlived their socket.
     orphans: Vec<Arc<Registry>>,
     failures: Failures,
@@ -36,6 +40,8 @@ pub struct Sockets<A> {
 
 /// A socket that accepts connections.
 struct Accepting {
+    /// Shared with the task, and with nobody else: when both have dropped it the socket is closed.
+    listener: Arc<tokio::net::TcpListener>,
     stop: watch::Sender<bool>,
     connections: Arc<Registry>,
     task: JoinHandle<()>,
@@ -51,23 +57,56 @@ impl<A: ServerApp + Send + Sync + 'static> Sockets<A> {
             wanted: BTreeSet::new(),
             prepared: BTreeMap::new(),
             accepting: BTreeMap::new(),
+            activated: BTreeMap::new(),
             orphans: Vec::new(),
             failures: Failures::new(),
             backoff: Backoff::default(),
         }
     }
 
-    /// Takes a socket that is bound and listens already, from systemd or from a predecessor. It is used when
-    /// a snapshot wants its address, and closed by the next [`commit`](Self::commit) when none does.
+    /// Takes a socket that is bound and listens already. It is used when a snapshot wants its address. When
+    /// none does, the next [`commit`](Self::commit) closes it, unless it is systemd's, which would keep it open.
     ///
     /// # Errors
     ///
     /// When it isn't a TCP socket.
-    pub fn adopt(&mut self, listener: TcpListener) -> io::Result<SocketAddr> {
-        set_options(&listener)?;
-        let address = listener.local_addr()?;
-        self.prepared.insert(address, listener);
+    pub fn adopt(&mut self, inherited: Inherited) -> io::Result<SocketAddr> {
+        set_options(&inherited.listener)?;
+        let address = inherited.listener.local_addr()?;
+        match inherited.activated {
+            Some(_) => {
+                self.activated.insert(address, inherited);
+            }
+            None => {
+                self.prepared.insert(address, inherited.listener);
+            }
+        }
         Ok(address)
+    }
+
+    /// Duplicates of all sockets, for a successor. Both processes accept from the same queues from then on.
+    ///
+    /// # Errors
+    ///
+    /// When the process has no file descriptors left.
+    pub fn lend(&self) -> io::Result<Vec<Inherited>> {
+        let mut lent = Vec::new();
+        for inherited in self.activated.values() {
+            lent.push(inherited.try_clone()?);
+        }
+        let activated = |address: &SocketAddr| self.activated.contains_key(address);
+        for (address, accepting) in &self.accepting {
+            if !activated(address) {
+                let listener = accepting.listener.as_fd().try_clone_to_owned()?;
+                lent.push(Inherited::from(TcpListener::from(listener)));
+            }
+        }
+        for (address, listener) in &self.prepared {
+            if !activated(address) {
+                lent.push(Inherited::from(listener.try_clone()?));
+            }
+        }
+        Ok(lent)
     }
 
     /// Binds what `wanted` has and isn't bound yet, what failed before too; clients queue there from now on.
@@ -142,7 +181,7 @@ impl<A: ServerApp + Send + Sync + 'static> Sockets<A> {
             if self.accepting.contains_key(&address) || self.prepared.contains_key(&address) {
                 continue;
             }
-            match bind(address) {
+            match self.bound(address) {
                 Ok(listener) => {
                     self.prepared.insert(address, listener);
                 }
@@ -152,6 +191,19 @@ impl<A: ServerApp + Send + Sync + 'static> Sockets<A> {
             }
         }
         self.forgive_hosts_without_ipv6();
+    }
+
+    /// A socket of systemd's, or one of our own.
+    fn bound(&self, address: SocketAddr) -> Result<TcpListener, BindFailure> {
+        match self.activated.get(&address) {
+            Some(inherited) => inherited.listener.try_clone().map_err(|error| BindFailure {
+                reason: BindFailureReason::Other,
+                message: format!(
+                    "the socket for {address} that systemd gave can't be used: {error}"
+                ),
+            }),
+            None => bind(address),
+        }
     }
 
     /// "Every interface" is two sockets, and on a host without IPv6 one of them can't be. That is no failure
@@ -201,6 +253,7 @@ impl<A: ServerApp + Send + Sync + 'static> Sockets<A> {
             .collect();
         for (address, accepting) in unwanted {
             info!(socket = %address, "no longer listening");
+            drop(accepting.listener);
             let _ = accepting.stop.send(true);
             // It ends at once, and with it the socket is closed.
             let _ = accepting.task.await;
@@ -225,10 +278,11 @@ fn start<A: ServerApp + Send + Sync + 'static>(
     app: Arc<A>,
     snapshot: Arc<ArcSwap<Snapshot>>,
 ) -> Result<Accepting, Box<dyn std::error::Error + Send + Sync>> {
-    let listener = tokio::net::TcpListener::from_std(listener)?;
+    let listener = Arc::new(tokio::net::TcpListener::from_std(listener)?);
     let (stop, stopped) = watch::channel(false);
     let acceptance = Acceptance::new(address, app, snapshot, stopped)?;
     Ok(Accepting {
+        listener: listener.clone(),
         stop,
         connections: acceptance.connections.clone(),
         task: tokio::spawn(acceptance.run(listener)),

@@ -21,8 +21,10 @@ use crate::dataplane::Snapshot;
 use crate::diagnostic::Code;
 use crate::discover::{Discovery, FixedBackend};
 use crate::graph::Graph;
+use crate::lifecycle::Phase;
 use crate::listen::Sockets;
 use crate::manifest::Loaded;
+use crate::upgrade::Loan;
 use crate::watch::{Wake, Wakes};
 use arc_swap::ArcSwap;
 use findings::log_findings;
@@ -34,7 +36,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::mpsc::Receiver;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tracing::{error, info};
 
 /// Everything that changes when the manifests do.
@@ -80,27 +82,50 @@ impl<A: ServerApp + Send + Sync + 'static> Reload<A> {
         self.published.clone()
     }
 
-    /// Looks at the files at every wake, until `stop` is true; then closes the sockets and waits `grace` for
-    /// requests to end. Gives how many connections were still open. The first load is the caller's, by
-    /// [`Reload::reload`].
+    /// Looks at the files at every wake, as long as the process is [`Phase::Serving`]; then closes the sockets
+    /// and waits `grace` for requests to end. Gives how many connections were still open. The first load is
+    /// the caller's, by [`Reload::reload`].
+    ///
+    /// A successor may borrow the sockets; until it has taken over or has given up nothing is reloaded, so
+    /// that both have the same ones.
     pub async fn run(
         mut self,
         mut wakes: Receiver<Wake>,
-        mut stop: watch::Receiver<bool>,
+        mut loans: Receiver<Loan>,
+        mut phase: watch::Receiver<Phase>,
         grace: Duration,
     ) -> usize {
+        let mut lease: Option<oneshot::Receiver<()>> = None;
         loop {
+            let rests = lease.is_some();
             let retry = self.sockets.retry_after();
             tokio::select! {
-                wake = wakes.recv() => match wake {
+                // The phase first: a lease ends when the successor has taken over, too.
+                biased;
+                _ = phase.wait_for(|phase| *phase != Phase::Serving) => break,
+                () = end_of(&mut lease) => lease = None,
+                // One while another has them is refused by being dropped.
+                Some(loan) = loans.recv() => if !rests {
+                    lease = self.lend(loan);
+                },
+                wake = wakes.recv(), if !rests => match wake {
                     Some(wake) => self.reload(wake).await,
                     None => break,
                 },
-                () = after(retry) => self.retry_sockets().await,
-                _ = stop.wait_for(|stop| *stop) => break,
+                () = after(retry), if !rests => self.retry_sockets().await,
             }
         }
         self.sockets.shutdown(grace).await
+    }
+
+    fn lend(&self, loan: Loan) -> Option<oneshot::Receiver<()>> {
+        match self.sockets.lend() {
+            Ok(sockets) => Some(loan.grant(sockets)),
+            Err(error) => {
+                error!(%error, "can't lend the sockets to a successor");
+                None
+            }
+        }
     }
 
     /// Looks at the files, and does what a change asks for.
@@ -256,6 +281,15 @@ impl<A: ServerApp + Send + Sync + 'static> Reload<A> {
         };
         self.stages = Some(stages);
         outcome
+    }
+}
+
+/// Resolves when a lease is over; never when there is none.
+async fn end_of(lease: &mut Option<oneshot::Receiver<()>>) {
+    match lease {
+        // Over is over, whether somebody says so or not.
+        Some(lease) => drop(lease.await),
+        None => std::future::pending().await,
     }
 }
 

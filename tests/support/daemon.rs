@@ -1,19 +1,19 @@
 //! The real binary.
 
 use super::client::{self, Client, Response};
+use super::eventually;
 use super::folder::Folder;
 use super::network::{free_port, own_address};
-use super::{DEADLINE, eventually};
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::ffi::OsStr;
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
-use std::time::Instant;
+use std::sync::{Mutex, MutexGuard};
 use tempfile::TempDir;
 
 /// A command of the binary, with nothing of this environment's `GATEFOLD_...` in force.
@@ -44,18 +44,28 @@ pub struct Start<'a> {
     ports: BTreeMap<u16, u16>,
     extra: Vec<String>,
     own_network: bool,
+    upgradable: bool,
     admin: Option<Admin>,
 }
 
 /// A running daemon. It ends with the test; when the test fails, its log is shown.
 pub struct Daemon {
-    process: Child,
+    processes: Mutex<Processes>,
+    arguments: Vec<OsString>,
     address: IpAddr,
     ports: BTreeMap<u16, u16>,
     admin: Admin,
     scratch: TempDir,
     /// Whether a test let it end.
     may_end: bool,
+}
+
+/// The processes that a daemon has been.
+struct Processes {
+    /// The one that serves.
+    current: Child,
+    /// Those that were replaced and finish their requests.
+    former: Vec<Child>,
 }
 
 /// Where the admin API is.
@@ -92,6 +102,7 @@ impl Daemon {
             ports: BTreeMap::new(),
             extra: Vec::new(),
             own_network: true,
+            upgradable: false,
             admin: None,
         };
         start.port(80).port(443)
@@ -122,6 +133,12 @@ impl Start<'_> {
         self
     }
 
+    /// Lets [`Daemon::upgrade`] replace the process.
+    pub fn upgradable(mut self) -> Self {
+        self.upgradable = true;
+        self
+    }
+
     /// Puts the admin API at a Unix socket, and starts it.
     #[track_caller]
     pub fn admin_at(mut self, path: &Path) -> Daemon {
@@ -136,51 +153,127 @@ impl Start<'_> {
         let admin = self
             .admin
             .unwrap_or_else(|| Admin::Tcp(SocketAddr::new(self.address, free_port(self.address))));
-        let log = File::create(scratch.path().join("log")).expect("the log file");
         let map: Vec<_> = self.ports.iter().map(|(a, b)| format!("{a}={b}")).collect();
-        let mut command = gatefold();
-        command
-            .args([OsStr::new("run"), OsStr::new("--config-dir")])
-            .arg(self.folder.path())
-            .args(["--admin", &admin.argument()])
-            .args(["--port-map", &map.join(",")])
-            .args(&self.extra)
-            .current_dir(scratch.path())
-            .stdout(log.try_clone().expect("a second handle of the log"))
-            .stderr(log);
+        let mut arguments: Vec<OsString> = ["run", "--config-dir"].map(OsString::from).into();
+        arguments.push(self.folder.path().into());
+        let mut flag = |name: &str, value: String| {
+            arguments.extend([OsString::from(name), OsString::from(value)]);
+        };
+        flag("--admin", admin.argument());
+        flag("--port-map", map.join(","));
         if self.own_network {
-            command.args(["--address", &self.address.to_string()]);
+            flag("--address", self.address.to_string());
         }
+        if self.upgradable {
+            flag("--upgrade-socket", "upgrade/socket".to_owned());
+        }
+        arguments.extend(self.extra.into_iter().map(OsString::from));
+        let current = spawn(&arguments, scratch.path());
         let daemon = Daemon {
-            process: command.spawn().expect("the daemon starts"),
+            processes: Mutex::new(Processes {
+                current,
+                former: Vec::new(),
+            }),
+            arguments,
             address: self.address,
             ports: self.ports,
             admin,
             scratch,
             may_end: false,
         };
-        daemon.ready()
+        daemon.wait_until_ready();
+        daemon
     }
 }
 
+/// Starts the binary; what it writes goes to the end of `log` in the folder.
+fn spawn(arguments: &[OsString], scratch: &Path) -> Child {
+    let log = File::options()
+        .create(true)
+        .append(true)
+        .open(scratch.join("log"))
+        .expect("the log file");
+    let mut command = gatefold();
+    command
+        .args(arguments)
+        .current_dir(scratch)
+        .stdout(log.try_clone().expect("a second handle of the log"))
+        .stderr(log);
+    command.spawn().expect("the daemon starts")
+}
+
 impl Daemon {
+    /// Waits until the process that serves is ready: the admin API tells which one answers.
     #[track_caller]
-    fn ready(mut self) -> Self {
-        let end = Instant::now() + DEADLINE;
-        loop {
-            let answer = self.admin.send("GET", "/readyz");
-            if answer.is_ok_and(|response| response.status == 200) {
-                return self;
-            }
-            if let Some(status) = self.process.try_wait().expect("the daemon's state") {
+    fn wait_until_ready(&self) {
+        let process = self.process();
+        eventually("the daemon is ready", || {
+            if let Some(status) = self.state() {
                 panic!("the daemon ended at once: {status}\n{}", self.log());
             }
-            assert!(
-                Instant::now() < end,
-                "the daemon isn't ready after {DEADLINE:?}"
-            );
-            std::thread::sleep(std::time::Duration::from_millis(5));
+            let status = self.admin.send("GET", "/status").ok()?;
+            let answers = status.status == 200 && status.json()["pid"] == process;
+            let ready = self.admin.send("GET", "/readyz").ok()?;
+            (answers && ready.status == 200).then_some(())
+        });
+    }
+
+    /// The id of the process that serves.
+    pub fn process(&self) -> u32 {
+        self.processes().current.id()
+    }
+
+    fn processes(&self) -> MutexGuard<'_, Processes> {
+        self.processes.lock().expect("no test panicked with it")
+    }
+
+    /// How it has ended, if it has.
+    fn state(&self) -> Option<ExitStatus> {
+        let ended = self.processes().current.try_wait();
+        ended.expect("the daemon's state")
+    }
+
+    /// Starts another process that takes the sockets over, and waits until it answers alone. The former one
+    /// may still finish its requests.
+    #[track_caller]
+    pub fn upgrade(&self) {
+        let new = spawn(&self.arguments, self.scratch.path());
+        let mut processes = self.processes();
+        let old = std::mem::replace(&mut processes.current, new);
+        processes.former.push(old);
+        drop(processes);
+        self.wait_until_ready();
+    }
+
+    /// Starts another process with another value of a flag, which must end by itself, and waits for that.
+    #[track_caller]
+    pub fn upgrade_in_vain(&self, [flag, value]: [&str; 2]) -> ExitStatus {
+        let mut arguments = self.arguments.clone();
+        match arguments.iter().position(|argument| argument == flag) {
+            Some(at) => arguments[at + 1] = value.into(),
+            None => arguments.extend([flag.into(), value.into()]),
         }
+        let mut new = spawn(&arguments, self.scratch.path());
+        eventually("the new process has ended", || {
+            new.try_wait().expect("the new process's state")
+        })
+    }
+
+    /// Waits until all former processes have ended, which they must without a failure.
+    #[track_caller]
+    pub fn wait_for_former(&self) {
+        eventually("former processes have ended", || {
+            let mut processes = self.processes();
+            processes.former.retain_mut(|former| {
+                let ended = former.try_wait().expect("its state");
+                assert!(
+                    ended.is_none_or(|status| status.success()),
+                    "a former process failed: {ended:?}"
+                );
+                ended.is_none()
+            });
+            processes.former.is_empty().then_some(())
+        });
     }
 
     /// The address its Gateways listen on.
@@ -275,7 +368,7 @@ impl Daemon {
     #[track_caller]
     pub fn signal(&self, name: &str) {
         let mut kill = Command::new("sh");
-        kill.args(["-c", &format!("kill -{name} {}", self.process.id())]);
+        kill.args(["-c", &format!("kill -{name} {}", self.process())]);
         assert!(
             kill.status().is_ok_and(|status| status.success()),
             "SIG{name} isn't sent"
@@ -285,9 +378,7 @@ impl Daemon {
     /// Waits until it has ended by itself, as after a signal.
     #[track_caller]
     pub fn ended(mut self) -> ExitStatus {
-        let status = eventually("the daemon has ended", || {
-            self.process.try_wait().expect("the daemon's state")
-        });
+        let status = eventually("the daemon has ended", || self.state());
         self.may_end = true;
         status
     }
@@ -299,7 +390,7 @@ impl Daemon {
 
     /// Its resident memory in MiB.
     pub fn memory(&self) -> usize {
-        let path = format!("/proc/{}/status", self.process.id());
+        let path = format!("/proc/{}/status", self.process());
         let text = fs::read_to_string(path).expect("the process's figures");
         let line = text.lines().find(|line| line.starts_with("VmRSS:"));
         let kib = line.and_then(|line| line.split_whitespace().nth(1));
@@ -315,9 +406,16 @@ impl Daemon {
 
 impl Drop for Daemon {
     fn drop(&mut self) {
-        let ended = self.process.try_wait().ok().flatten();
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+        // Poisoned only when a test has failed.
+        let processes = self
+            .processes
+            .get_mut()
+            .unwrap_or_else(|it| it.into_inner());
+        let ended = processes.current.try_wait().ok().flatten();
+        for process in processes.former.iter_mut().chain([&mut processes.current]) {
+            let _ = process.kill();
+            let _ = process.wait();
+        }
         if std::thread::panicking() {
             eprintln!("--- the daemon's log:\n{}", self.log());
         }

@@ -70,6 +70,9 @@ pub(in crate::cli) struct Args {
         default_value_t = 30
     )]
     pub(super) drain_timeout: u64,
+    /// Where a new gatefold takes the listening sockets over from the one that runs, without a gap.
+    #[arg(long, value_name = "PATH", env = "GATEFOLD_UPGRADE_SOCKET")]
+    pub(super) upgrade_socket: Option<PathBuf>,
     /// The form of log lines: text on a terminal and JSON elsewhere by default.
     #[arg(long, value_name = "FORMAT", env = "GATEFOLD_LOG_FORMAT")]
     pub(super) log_format: Option<Format>,

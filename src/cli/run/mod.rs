@@ -3,27 +3,32 @@
 mod announce;
 mod args;
 mod signals;
+mod takeover;
 
 pub(super) use args::Args;
 
 use super::Error;
 use super::check::check_roots;
 use super::roots::must_exist;
-use crate::admin::{self, Admin, BindError, View};
+use crate::admin::{self, Admin, View};
 use crate::dataplane::Snapshot;
+use crate::lifecycle::Phase;
 use crate::listen::Sockets;
-use crate::proxy;
+use crate::proxy::{self, Gatefold};
 use crate::reload::Reload;
-use crate::watch::{self, Mode, Wake};
+use crate::watch::{Mode, Wake, Wakes};
 use announce::{announce, say_goodbye};
 use anyhow::Context as _;
 use arc_swap::ArcSwap;
+use pingora_proxy::HttpProxy;
 use prometheus_client::registry::Registry;
 use signals::obey;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
+use takeover::{Takeover, host};
+use tokio::sync::{mpsc, watch};
 use tracing::info;
 
 /// Checks the flags, starts the threads, and serves until it is told to end.
@@ -37,62 +42,100 @@ pub(super) fn run(mut args: Args) -> Result<ExitCode, Error> {
     args.logging().start().map_err(Error::Usage)?;
     // Fails only when somebody has installed one before; nobody has.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let threads = args.threads();
+    let takeover = Takeover::begin(args.upgrade_socket.as_deref())?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(threads)
+        .worker_threads(args.threads())
         .enable_all()
         .build()
         .context("can't start threads")?;
-    let outcome = runtime.block_on(serve(args, roots, threads));
+    let outcome = runtime.block_on(serve(args, roots, takeover));
     // A look at a folder that hangs (a dead network file system) must not hold up the end.
     runtime.shutdown_timeout(Duration::from_secs(1));
     outcome
 }
 
-async fn serve(args: Args, roots: Vec<PathBuf>, threads: usize) -> Result<ExitCode, Error> {
-    let admin = match Admin::bind(args.admin.clone(), args.admin_allow_remote).await {
-        Ok(admin) => admin,
-        Err(error @ BindError::Remote(_)) => return Err(Error::Usage(error.to_string())),
-        Err(error) => return Err(error.into()),
-    };
+async fn serve(args: Args, roots: Vec<PathBuf>, mut takeover: Takeover) -> Result<ExitCode, Error> {
+    let (phase, phases) = watch::channel(Phase::Serving);
+    let (wakes, woken) = crate::watch::wakes();
+    let signals = tokio::spawn(obey(wakes.clone(), phase.clone())?);
+    let mut admin = takeover
+        .admin(args.admin.clone(), args.admin_allow_remote)
+        .await?;
     let mut registry = Registry::default();
+    let grace = Duration::from_secs(args.drain_timeout);
+    let mut reload = prepare(args, roots, wakes, &mut takeover, &mut registry)?;
+    let published = reload.published();
+    admin::register(&mut registry, published.clone());
+    info!(version = env!("CARGO_PKG_VERSION"), admin = %admin.address(), "gatefold starts");
+    let (loans, wanted) = mpsc::channel(1);
+    let host = host(admin.address(), admin.lend()?, loans, phase.clone());
+    let mut admin_file = admin.take_file();
+    let view = View {
+        published: published.clone(),
+        phase: phases.clone(),
+        registry: Arc::new(registry),
+    };
+    // A predecessor answers until the first load is in force here.
+    let (answer, answers) = watch::channel(!takeover.is_upgrade());
+    let admin = tokio::spawn(serve_admin(admin, view, answers));
+    let started = tokio::select! {
+        () = reload.reload(Wake::Requested) => {
+            let _ = answer.send(true);
+            takeover.complete(admin_file.as_mut()).await
+        }
+        // A predecessor goes on, for it isn't told to go.
+        () = left(phases.clone()) => Ok(()),
+    };
+    match &started {
+        Ok(()) => announce(&published.load()),
+        Err(_) => drop(Phase::leave(&phase, Phase::Draining)),
+    }
+    let door = takeover.open(host)?;
+    let open = reload.run(woken, wanted, phases, grace).await;
+    admin.abort();
+    signals.abort();
+    drop((door, admin_file));
+    say_goodbye(open);
+    started.map(|()| ExitCode::SUCCESS)
+}
+
+/// Everything that changes when the manifests do, with the sockets of a predecessor.
+fn prepare(
+    args: Args,
+    roots: Vec<PathBuf>,
+    wakes: Wakes,
+    takeover: &mut Takeover,
+    registry: &mut Registry,
+) -> Result<Reload<HttpProxy<Gatefold>>, Error> {
     let snapshot = Arc::new(ArcSwap::from_pointee(Snapshot::default()));
     let options = proxy::Options {
-        threads,
-        counters: proxy::Counters::register(&mut registry),
+        threads: args.threads(),
+        counters: proxy::Counters::register(registry),
         ..proxy::Options::default()
     };
-    let sockets = Sockets::new(proxy::build(snapshot.clone(), options), snapshot.clone());
-    let (wakes, woken) = watch::wakes();
+    let mut sockets = Sockets::new(proxy::build(snapshot.clone(), options), snapshot.clone());
+    takeover.adopt(&mut sockets)?;
     let mode = if args.poll { Mode::Poll } else { Mode::Events };
-    watch::spawn(roots.clone(), mode, wakes.clone()).context("can't watch the folders")?;
+    crate::watch::spawn(roots.clone(), mode, wakes.clone()).context("can't watch the folders")?;
     let settings = args.settings(roots);
-    let grace = Duration::from_secs(args.drain_timeout);
-    let mut reload = Reload::new(
+    Ok(Reload::new(
         settings,
         args.backend,
         args.echo,
-        wakes.clone(),
+        wakes,
         sockets,
         snapshot,
-    );
-    let published = reload.published();
-    admin::register(&mut registry, published.clone());
-    info!(version = env!("CARGO_PKG_VERSION"), admin = %admin.address(), threads, "gatefold starts");
-    let view = View {
-        published: published.clone(),
-        registry: Arc::new(registry),
-    };
-    let (stop, stopped) = tokio::sync::watch::channel(false);
-    let signals = tokio::spawn(obey(wakes, stop)?);
-    let admin = tokio::spawn(admin.serve(view));
-    reload.reload(Wake::Requested).await;
-    announce(&published.load());
-    let left = reload.run(woken, stopped, grace).await;
-    admin.abort();
-    signals.abort();
-    // Its socket's file goes when the task has ended.
-    let _ = admin.await;
-    say_goodbye(left);
-    Ok(ExitCode::SUCCESS)
+    ))
+}
+
+async fn serve_admin(admin: Admin, view: View, mut begin: watch::Receiver<bool>) {
+    if begin.wait_for(|begin| *begin).await.is_ok() {
+        admin.serve(view).await;
+    }
+}
+
+/// Resolves when the process serves no longer.
+async fn left(mut phase: watch::Receiver<Phase>) {
+    // Without a sender nobody is left who could say so.
+    let _ = phase.wait_for(|phase| *phase != Phase::Serving).await;
 }

@@ -1,15 +1,25 @@
 use crate::cli::USAGE;
+use crate::lifecycle::Phase;
 use crate::watch::{Wake, Wakes};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch::Sender;
 use tracing::{error, info};
 
-/// SIGHUP reloads; SIGTERM and SIGINT end politely, and at once when they come again.
-pub(super) fn obey(wakes: Wakes, stop: Sender<bool>) -> std::io::Result<impl Future<Output = ()>> {
+/// SIGHUP reloads; SIGTERM and SIGINT end politely, and at once when they come again. SIGUSR1 and SIGUSR2,
+/// which would kill a process that doesn't know them, do nothing.
+///
+/// From the moment that this returns no signal takes its default course.
+pub(super) fn obey(
+    wakes: Wakes,
+    phase: Sender<Phase>,
+) -> std::io::Result<impl Future<Output = ()>> {
     let mut hangup = signal(SignalKind::hangup())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut first_user = signal(SignalKind::user_defined1())?;
+    let mut second_user = signal(SignalKind::user_defined2())?;
     Ok(async move {
+        let mut told = false;
         loop {
             let name = tokio::select! {
                 _ = hangup.recv() => {
@@ -18,15 +28,25 @@ pub(super) fn obey(wakes: Wakes, stop: Sender<bool>) -> std::io::Result<impl Fut
                     let _ = wakes.send(Wake::Requested).await;
                     continue;
                 }
+                _ = first_user.recv() => {
+                    info!("SIGUSR1 means nothing to gatefold");
+                    continue;
+                }
+                _ = second_user.recv() => {
+                    info!("SIGUSR2 means nothing to gatefold");
+                    continue;
+                }
                 _ = terminate.recv() => "SIGTERM",
                 _ = interrupt.recv() => "SIGINT",
             };
-            if *stop.borrow() {
+            if told {
                 error!("{name} again: gatefold ends at once");
                 std::process::exit(i32::from(USAGE) + 128);
             }
+            told = true;
             info!("{name}: no new connections; requests that are under way may finish");
-            let _ = stop.send(true);
+            // One that a successor has replaced is about to end anyway.
+            Phase::leave(&phase, Phase::Draining);
         }
     })
 }

@@ -69,7 +69,7 @@ async fn a_change_keeps_the_socket_and_the_connections_it_does_not_touch() {
     client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
     client.answer(false).await;
     let other = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-    let other = gateway.sockets.adopt(other).expect("a socket");
+    let other = gateway.sockets.adopt(other.into()).expect("a socket");
     gateway
         .publish([
             (address, port(to(&[after.address]))),

@@ -51,7 +51,7 @@ impl Gateway {
         let app = build(snapshot.clone(), options);
         let mut sockets = Sockets::new(app, snapshot.clone());
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let address = sockets.adopt(listener).expect("a TCP socket");
+        let address = sockets.adopt(listener.into()).expect("a TCP socket");
         let mut gateway = Gateway {
             address,
             snapshot,

@@ -1,0 +1,31 @@
+use std::io;
+use std::net::TcpListener;
+
+/// A listening socket that another process has bound.
+#[derive(Debug)]
+pub struct Inherited {
+    /// The socket.
+    pub listener: TcpListener,
+    /// The name that systemd gave it (`FileDescriptorName=`); nothing for a socket that a predecessor bound
+    /// itself.
+    pub activated: Option<String>,
+}
+
+impl Inherited {
+    pub(super) fn try_clone(&self) -> io::Result<Self> {
+        Ok(Inherited {
+            listener: self.listener.try_clone()?,
+            activated: self.activated.clone(),
+        })
+    }
+}
+
+impl From<TcpListener> for Inherited {
+    /// A predecessor's own.
+    fn from(listener: TcpListener) -> Self {
+        Inherited {
+            listener,
+            activated: None,
+        }
+    }
+}

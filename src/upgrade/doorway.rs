@@ -1,0 +1,237 @@
+use super::Error;
+use super::channel::{BATCH, Channel, Peer};
+use super::message::{Description, PROTOCOL, Reply, Request, Role};
+use super::path::secure;
+use crate::listen::Inherited;
+use crate::unix_socket::{Place, SocketFile, remove_stale};
+use socket2::Socket;
+use std::io;
+use std::net::TcpListener;
+use std::os::fd::{AsFd as _, BorrowedFd};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+use tracing::{info, warn};
+
+/// How long a successor may take to say something.
+const ANSWER: Duration = Duration::from_secs(10);
+/// How long a successor may take from the sockets to the first load in force. Nothing is reloaded meanwhile.
+const START: Duration = Duration::from_secs(60);
+/// How long to wait when the system has no file descriptors left.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// The socket at which a successor knocks.
+#[derive(Debug)]
+pub struct Doorway {
+    socket: Socket,
+    file: SocketFile,
+    path: PathBuf,
+}
+
+/// A successor's wish for the listening sockets; dropped, it is refused.
+#[derive(Debug)]
+pub struct Loan(oneshot::Sender<Lease>);
+
+/// Granted sockets. The lender goes on as soon as it is dropped.
+#[derive(Debug)]
+pub struct Lease {
+    sockets: Vec<Inherited>,
+    _over: oneshot::Sender<()>,
+}
+
+impl Loan {
+    /// Lends duplicates of the sockets. What is given resolves when the successor has taken over, or won't.
+    pub fn grant(self, sockets: Vec<Inherited>) -> oneshot::Receiver<()> {
+        let (over, resolved) = oneshot::channel();
+        let lease = Lease {
+            sockets,
+            _over: over,
+        };
+        // Nobody waits for it only when the successor has given up; then it is over at once.
+        let _ = self.0.send(lease);
+        resolved
+    }
+}
+
+/// What a successor needs besides the listening sockets, and how the rest of the process learns of it.
+pub struct Host {
+    /// Where wishes for the sockets go.
+    pub loans: mpsc::Sender<Loan>,
+    /// Where the admin API is, as `--admin` takes it.
+    pub admin: String,
+    /// Its socket, if it is one of TCP.
+    pub admin_socket: Option<TcpListener>,
+    /// Called with the successor's process id when it accepts connections and this process shall no longer.
+    pub release: Box<dyn Fn(i32) + Send + Sync>,
+}
+
+impl Doorway {
+    /// Binds a socket that nobody finds before it is [placed](Self::place).
+    ///
+    /// # Errors
+    ///
+    /// A folder that isn't safe, or what the system says.
+    pub fn prepare(path: &Path) -> Result<Self, Error> {
+        let path = secure(path)?;
+        match SocketFile::prepare(&path, Channel::listen) {
+            Ok((socket, file)) => Ok(Doorway { socket, file, path }),
+            Err(error) => Err(Error::Socket { path, error }),
+        }
+    }
+
+    /// Puts it in place: over that of a predecessor, or where no process answers.
+    ///
+    /// # Errors
+    ///
+    /// When another process was faster, when the path is a file that is no socket, or what the system says.
+    pub fn place(&mut self, place: Place) -> Result<(), Error> {
+        let free = match place {
+            Place::Free => remove_stale(&self.path),
+            Place::Over => Ok(()),
+        };
+        let placed = free.and_then(|()| self.file.place(place));
+        placed.map_err(|error| Error::Socket {
+            path: self.path.clone(),
+            error,
+        })
+    }
+
+    /// Lets successors in, in a thread of its own. The file is removed when what is given is dropped.
+    ///
+    /// # Errors
+    ///
+    /// When no thread can be started.
+    pub fn open(self, host: Host) -> io::Result<SocketFile> {
+        let Doorway { socket, file, .. } = self;
+        let host = Arc::new(host);
+        let accept = move || {
+            loop {
+                match Channel::accept(&socket) {
+                    Ok(channel) => attend_beside(channel, &host),
+                    Err(error) => {
+                        warn!(%error, "can't let a successor in, trying again");
+                        thread::sleep(PAUSE);
+                    }
+                }
+            }
+        };
+        thread::Builder::new()
+            .name("upgrade".to_owned())
+            .spawn(accept)?;
+        Ok(file)
+    }
+}
+
+/// In a thread of its own too, so that a second successor learns at once that there is one already.
+fn attend_beside(channel: Channel, host: &Arc<Host>) {
+    let host = host.clone();
+    let attend = move || match channel.peer() {
+        Ok(peer) => match host.attend(&channel, peer) {
+            Ok(()) => info!(
+                successor = peer.process,
+                "the successor has taken over; requests that are under way may finish"
+            ),
+            Err(Failure::Refused(reason)) => {
+                warn!(successor = peer.process, "no upgrade: {reason}");
+                let _ = channel.send(&Reply::Refused { reason }, &[], ANSWER);
+            }
+            Err(Failure::Lost(error)) => warn!(
+                successor = peer.process,
+                %error,
+                "the upgrade has failed: this process goes on"
+            ),
+        },
+        Err(error) => warn!(%error, "can't let a successor in"),
+    };
+    let name = "upgrade".to_owned();
+    if let Err(error) = thread::Builder::new().name(name).spawn(attend) {
+        warn!(%error, "can't let a successor in");
+    }
+}
+
+/// Why a successor doesn't take over.
+enum Failure {
+    /// It is told so.
+    Refused(String),
+    /// It has gone, or says what can't be understood.
+    Lost(io::Error),
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Failure::Lost(error)
+    }
+}
+
+impl Host {
+    fn attend(&self, channel: &Channel, peer: Peer) -> Result<(), Failure> {
+        if peer.user != rustix::process::geteuid().as_raw() {
+            let reason = format!("user {} may not take the sockets over", peer.user);
+            return Err(Failure::Refused(reason));
+        }
+        let (Request::Hello { protocol, version }, _) = channel.receive(ANSWER)? else {
+            return Err(Failure::Refused("a greeting comes first".to_owned()));
+        };
+        if protocol != PROTOCOL {
+            return Err(Failure::Refused(format!(
+                "gatefold {} can't be replaced by {version} without a gap (protocol {PROTOCOL}, not \
+                 {protocol}): end it first",
+                env!("CARGO_PKG_VERSION")
+            )));
+        }
+        info!(successor = peer.process, version, "a successor is there");
+        let lease = self.borrow()?;
+        self.send_sockets(channel, &lease.sockets)?;
+        match channel.receive(START)? {
+            (Request::Ready {}, _) => {}
+            (Request::Hello { .. }, _) => return Err(io::Error::from(io::ErrorKind::InvalidData))?,
+        }
+        (self.release)(peer.process);
+        // A successor that has gone at this very moment is beyond help.
+        let _ = channel.send(&Reply::Released {}, &[], ANSWER);
+        Ok(())
+    }
+
+    fn borrow(&self) -> Result<Lease, Failure> {
+        let refused = || Failure::Refused("it ends, or another upgrade is under way".to_owned());
+        let (reply, lease) = oneshot::channel();
+        let asked = self.loans.blocking_send(Loan(reply));
+        asked.map_err(|_| refused())?;
+        lease.blocking_recv().map_err(|_| refused())
+    }
+
+    fn send_sockets(&self, channel: &Channel, listeners: &[Inherited]) -> io::Result<()> {
+        let admin = self.admin_socket.iter().map(|socket| {
+            let description = Description {
+                role: Role::Admin,
+                activated: None,
+            };
+            (description, socket.as_fd())
+        });
+        let listeners = listeners.iter().map(|inherited| {
+            let description = Description {
+                role: Role::Listener,
+                activated: inherited.activated.clone(),
+            };
+            (description, inherited.listener.as_fd())
+        });
+        let mut left = admin.chain(listeners).peekable();
+        loop {
+            let (sockets, descriptors): (Vec<_>, Vec<BorrowedFd<'_>>) =
+                left.by_ref().take(BATCH).unzip();
+            let more = left.peek().is_some();
+            let reply = Reply::Sockets {
+                version: env!("CARGO_PKG_VERSION").to_owned(),
+                admin: self.admin.clone(),
+                sockets,
+                more,
+            };
+            channel.send(&reply, &descriptors, ANSWER)?;
+            if !more {
+                return Ok(());
+            }
+        }
+    }
+}

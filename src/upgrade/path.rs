@@ -1,0 +1,62 @@
+use super::Error;
+use std::fs;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
+use std::path::{Path, PathBuf};
+
+/// Write permission for the group and for others.
+const OTHERS_WRITE: u32 = 0o022;
+
+/// Makes the folder of the socket if it isn't there, and checks that nobody else can put a socket into it.
+/// Gives the path in full.
+pub(super) fn secure(path: &Path) -> Result<PathBuf, Error> {
+    let failed = |error| Error::Socket {
+        path: path.to_owned(),
+        error,
+    };
+    let path = std::path::absolute(path).map_err(failed)?;
+    let folder = path.parent().unwrap_or(Path::new("/"));
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
+        .map_err(failed)?;
+    let found = fs::metadata(folder).map_err(failed)?;
+    let own = rustix::process::geteuid().as_raw();
+    if found.uid() != own {
+        let (folder, owner) = (folder.display(), found.uid());
+        return Err(Error::Folder(format!(
+            "the folder {folder} belongs to user {owner}, not to user {own}"
+        )));
+    }
+    if found.mode() & OTHERS_WRITE != 0 {
+        let (folder, mode) = (folder.display(), found.mode() & 0o7777);
+        return Err(Error::Folder(format!(
+            "the folder {folder} is writable by others (mode {mode:04o})"
+        )));
+    }
+    Ok(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    #[test]
+    fn a_missing_folder_is_made_for_its_owner_alone() {
+        let scratch = tempfile::tempdir().expect("a folder");
+        let path = scratch.path().join("run/gatefold/upgrade.sock");
+        secure(&path).expect("made");
+        let folder = path.parent().expect("a folder");
+        assert_eq!(fs::metadata(folder).expect("made").mode() & 0o777, 0o700);
+    }
+
+    #[test]
+    fn a_folder_that_others_may_write_to_is_refused() {
+        let scratch = tempfile::tempdir().expect("a folder");
+        let open = fs::Permissions::from_mode(0o777);
+        fs::set_permissions(scratch.path(), open).expect("opened");
+        let refused = secure(&scratch.path().join("upgrade.sock")).expect_err("refused");
+        assert!(refused.to_string().contains("mode 0777"), "{refused}");
+    }
+}

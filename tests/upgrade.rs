@@ -1,0 +1,131 @@
+//! A new process takes over from the one that runs, and no client notices.
+
+use crate::support::client;
+use crate::support::daemon::Daemon;
+use crate::support::eventually;
+use crate::support::folder::Folder;
+use crate::support::manifests::{gateway, gateway_named, gateway_with, route, service};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+
+const HOST: &str = "www.example.com";
+
+fn folder(gateway: String) -> Folder {
+    Folder::with([
+        ("gateway.yaml", gateway),
+        ("route.yaml", route("one", HOST)),
+        ("one.yaml", service("one")),
+    ])
+}
+
+/// Gateways with so many listeners altogether, the first on port 80, and their ports.
+fn many(count: u16) -> (String, Vec<u16>) {
+    /// The API allows a Gateway no more.
+    const MOST: usize = 64;
+    let port = |index| if index == 0 { 80 } else { 1000 + index };
+    let ports: Vec<u16> = (0..count).map(port).collect();
+    let mut manifests = String::new();
+    for (index, ports) in ports.chunks(MOST).enumerate() {
+        let listener = |port| format!("    - {{name: p{port}, protocol: HTTP, port: {port}}}\n");
+        let listeners: String = ports.iter().map(listener).collect();
+        manifests += &match index {
+            0 => gateway_with(&listeners),
+            _ => format!(
+                "---\n{}",
+                gateway_named(&format!("edge-{index}"), &listeners)
+            ),
+        };
+    }
+    (manifests, ports)
+}
+
+fn daemon_with(folder: &Folder, ports: &[u16]) -> Daemon {
+    let start = Daemon::of(folder).echo().upgradable();
+    let others = ports.iter().filter(|port| **port != 80);
+    others.fold(start, |start, port| start.port(*port)).start()
+}
+
+#[test]
+fn forty_listeners_are_handed_over_under_traffic_again_and_again() {
+    const UPGRADES: usize = 3;
+    let (gateway, ports) = many(40);
+    let folder = folder(gateway);
+    let daemon = daemon_with(&folder, &ports);
+    let stop = AtomicBool::new(false);
+    let answered = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        for half in ports.chunks(ports.len() / 2) {
+            let (daemon, stop, answered) = (&daemon, &stop, &answered);
+            scope.spawn(move || {
+                for port in half.iter().cycle() {
+                    if stop.load(Ordering::Relaxed) {
+                        return;
+                    }
+                    let socket = daemon.socket(*port);
+                    let answer = client::try_get(socket, HOST, "/");
+                    let answer = answer.expect("a new connection is answered");
+                    assert_eq!(answer.status, 200);
+                    answered.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+        let _stop = StopAtEnd(&stop);
+        for _ in 0..UPGRADES {
+            let before = answered.load(Ordering::Relaxed);
+            let old = daemon.process();
+            daemon.upgrade();
+            assert_ne!(daemon.process(), old);
+            daemon.wait_for_former();
+            eventually("traffic goes on", || {
+                (answered.load(Ordering::Relaxed) > before + ports.len()).then_some(())
+            });
+        }
+    });
+}
+
+/// Ends the traffic also when an assertion fails, else the test would hang.
+struct StopAtEnd<'a>(&'a AtomicBool);
+
+impl Drop for StopAtEnd<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn more_listeners_than_one_message_takes_are_handed_over() {
+    let (gateway, ports) = many(300);
+    let folder = folder(gateway);
+    let daemon = daemon_with(&folder, &ports);
+    daemon.upgrade();
+    daemon.wait_for_former();
+    for port in &ports {
+        // The route is attached to the first Gateway alone.
+        let answer = client::get(daemon.socket(*port), HOST, "/");
+        assert!([200, 404].contains(&answer.status), "{}", answer.status);
+    }
+}
+
+#[test]
+fn a_new_process_that_fails_leaves_the_old_one_as_it_was() {
+    let folder = folder(gateway());
+    let daemon = Daemon::of(&folder).echo().upgradable().start();
+    let process = daemon.process();
+    let mut kept = daemon.connect();
+    assert_eq!(kept.get(HOST, "/", &[]).expect("an answer").status, 200);
+    for (extra, why) in [
+        (["--config-dir", "nowhere"], "a folder that isn't there"),
+        (["--address", "nowhere"], "a flag that can't be read"),
+        (["--admin", "192.0.2.1:80"], "an admin address of nobody"),
+    ] {
+        let status = daemon.upgrade_in_vain(extra);
+        assert!(!status.success(), "{why}: {status}");
+        assert_eq!(daemon.admin_json("/status")["pid"], process, "{why}");
+        assert_eq!(daemon.get(HOST, "/").status, 200, "{why}");
+        assert_eq!(kept.get(HOST, "/", &[]).expect("kept").status, 200, "{why}");
+    }
+    // It still reloads, too.
+    folder.replace("route.yaml", HOST, "other.example.com");
+    daemon.wait_for_status("other.example.com", "/", 200);
+    daemon.upgrade();
+}
