@@ -10,6 +10,7 @@ mod admin;
 mod bad_input;
 mod certificates;
 mod check;
+mod client_certificates;
 mod documentation;
 mod echo;
 mod endpoints;

@@ -14,6 +14,7 @@ mod tests;
 
 use crate::dataplane::hostname::HostMap;
 use crate::dataplane::router::Router;
+use crate::dataplane::tls::{CertificateSet, PortTls};
 use crate::dataplane::{Listener, Port, Snapshot};
 use crate::graph::Graph;
 use crate::graph::gateway::{ListenerNode, Protocol};
@@ -21,22 +22,29 @@ use backend::Served;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use tls::Validations;
 
 /// Compiles what is to be served. Splits and endpoints that `previous` has as well go on where those are.
 pub fn compile(graph: &Graph, previous: &Snapshot) -> Snapshot {
     let served = Served::of(previous);
+    let mut validations = Validations::of(previous);
     let mut entries = http::entries(graph, &served);
     let mut ports: HashMap<SocketAddr, Port> = HashMap::new();
     let mut shifted = HashMap::new();
     for (key, gateway) in &graph.gateways {
         for listener in gateway.listeners.iter().filter(|listener| listener.serving) {
             let routes = entries.remove(&(key, listener.index)).unwrap_or_default();
+            let tls = validations.certificates(key, listener);
+            if listener.protocol == Some(Protocol::Https) && tls.is_none() {
+                continue;
+            }
             let compiled = Arc::new(Listener {
                 name: format!("{key}/{}", listener.name),
                 port: listener.port,
+                only_clients_of: tls.as_deref().and_then(tls::only_clients_of),
                 router: Router::new(routes),
             });
-            add(&mut ports, listener, &compiled);
+            add(&mut ports, listener, &compiled, tls.as_ref());
             let bound = listener.sockets.iter().map(SocketAddr::port);
             shifted.extend(
                 bound
@@ -56,7 +64,12 @@ pub fn compile(graph: &Graph, previous: &Snapshot) -> Snapshot {
 
 /// Adds a listener to all of its sockets. The graph lets neither two protocols nor a hostname twice on a socket;
 /// should it be wrong, the first one stays, so that what was TLS is never plain.
-fn add(ports: &mut HashMap<SocketAddr, Port>, listener: &ListenerNode, compiled: &Arc<Listener>) {
+fn add(
+    ports: &mut HashMap<SocketAddr, Port>,
+    listener: &ListenerNode,
+    compiled: &Arc<Listener>,
+    tls: Option<&Arc<CertificateSet>>,
+) {
     let Some(protocol) = listener.protocol else {
         return;
     };
@@ -68,8 +81,8 @@ fn add(ports: &mut HashMap<SocketAddr, Port>, listener: &ListenerNode, compiled:
             continue;
         }
         port.listeners.insert(hostname, compiled.clone());
-        if let (Some(names), Some(set)) = (&mut port.tls, tls::certificates(listener)) {
-            names.insert(hostname, set);
+        if let (Some(names), Some(set)) = (&mut port.tls, tls) {
+            names.insert(hostname, set.clone());
         }
     }
 }
@@ -80,7 +93,7 @@ fn empty(protocol: Protocol) -> Port {
         listeners: HostMap::default(),
         tls: match protocol {
             Protocol::Http => None,
-            Protocol::Https => Some(HostMap::default()),
+            Protocol::Https => Some(PortTls::default()),
         },
     }
 }

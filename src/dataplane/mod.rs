@@ -6,6 +6,8 @@
 
 /// Backends by weight, and their endpoints in turn.
 pub mod backend;
+/// What clients must show in a TLS handshake.
+pub mod client_validation;
 pub mod filter;
 /// Values by hostname, exact or with a wildcard.
 pub mod hostname;
@@ -31,7 +33,7 @@ use router::Router;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use tls::CertificateSet;
+use tls::PortTls;
 
 /// What one socket, an address and a port, offers. Listeners of several Gateways may share it.
 #[derive(Debug, Default)]
@@ -39,7 +41,7 @@ pub struct Port {
     /// For each hostname the listener that serves it: the most specific one takes a request, no other.
     pub listeners: HostMap<Arc<Listener>>,
     /// With TLS: for each server name the certificates. A port either speaks TLS or doesn't.
-    pub tls: Option<HostMap<Arc<CertificateSet>>>,
+    pub tls: Option<PortTls>,
 }
 
 /// A listener: its routes, compiled.
@@ -49,6 +51,9 @@ pub struct Listener {
     pub name: String,
     /// Its port as the manifest has it, which `--port-map` may have shifted.
     pub port: u16,
+    /// The scope of the [`ClientMode::ValidOnly`](client_validation::ClientMode::ValidOnly) validation that its clients must have passed; nothing when
+    /// anybody may come.
+    pub only_clients_of: Option<Arc<str>>,
     /// The routes.
     pub router: Router,
 }

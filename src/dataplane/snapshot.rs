@@ -1,5 +1,6 @@
 //! A snapshot read back: as text for people and fixtures, as a number to compare.
 
+use super::client_validation::{ClientMode, ClientValidation};
 use super::{Action, Port, Rule, Snapshot};
 use std::collections::BTreeMap;
 use std::fmt::{self, Write};
@@ -17,8 +18,12 @@ impl Snapshot {
         let _ = write!(hashed, "{self}");
         for (_, port) in self.sorted() {
             for (_, set) in port.tls.iter().flat_map(|sets| sets.sorted()) {
+                let clients = set.clients.iter();
+                let authorities = clients.flat_map(|clients| &clients.validation.authorities);
                 let certificates = set.keys.iter().flat_map(|key| &key.cert);
-                certificates.for_each(|certificate| hashed.0.write(certificate));
+                certificates
+                    .chain(authorities)
+                    .for_each(|certificate| hashed.0.write(certificate));
             }
         }
         hashed.0.finish()
@@ -58,6 +63,12 @@ impl fmt::Display for Port {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (hostname, set) in self.tls.iter().flat_map(|sets| sets.sorted()) {
             write!(f, "\n  TLS {hostname}: certificates {}", set.keys.len())?;
+            if let Some(clients) = &set.clients {
+                let ClientValidation {
+                    mode, authorities, ..
+                } = &*clients.validation;
+                write!(f, ", clients {mode} by authorities {}", authorities.len())?;
+            }
         }
         for (hostname, listener) in self.listeners.sorted() {
             write!(f, "\n  {hostname}: {}", listener.name)?;
@@ -66,6 +77,15 @@ impl fmt::Display for Port {
             }
         }
         Ok(())
+    }
+}
+
+impl fmt::Display for ClientMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            ClientMode::ValidOnly => "must be valid",
+            ClientMode::InsecureFallback => "should be valid",
+        })
     }
 }
 

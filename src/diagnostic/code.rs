@@ -132,11 +132,12 @@ codes! {
     EndpointPortNotFound = "GF0518", Warning;
     /// An endpoint's address that isn't an IP address, and isn't used.
     UnsupportedEndpoint = "GF0519", Warning;
-    /// The certificate's Secret isn't in the folder.
+    /// The certificate's Secret, or the ConfigMap with the CA certificates, isn't in the folder.
     CertificateNotFound = "GF0601", Error;
-    /// A certificate reference to something that isn't a Secret.
+    /// A certificate reference to something that isn't a Secret, or one to CA certificates that isn't a
+    /// ConfigMap.
     UnsupportedCertificateKind = "GF0602", Error;
-    /// The Secret has no certificate and key that can be served.
+    /// The Secret has no certificate and key that can be served, or the ConfigMap no CA certificates.
     InvalidCertificate = "GF0603", Error;
     /// The certificate's time is over or hasn't come. It is served, but clients will refuse it.
     CertificateNotValidNow = "GF0604", Warning;

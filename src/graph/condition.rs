@@ -98,6 +98,7 @@ pub enum ConditionType {
     OverlappingTLSConfig,
     PartiallyInvalid,
     SupportedVersion,
+    InsecureFrontendValidationMode,
 }
 
 impl ConditionType {
@@ -111,6 +112,7 @@ impl ConditionType {
             ConditionType::OverlappingTLSConfig => "OverlappingTLSConfig",
             ConditionType::PartiallyInvalid => "PartiallyInvalid",
             ConditionType::SupportedVersion => "SupportedVersion",
+            ConditionType::InsecureFrontendValidationMode => "InsecureFrontendValidationMode",
         }
     }
 }

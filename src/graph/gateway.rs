@@ -1,5 +1,6 @@
 //! Gateways: where they listen, and which of their listeners are served.
 
+use super::client_validation::{self, ClientValidation, Frontend};
 use super::condition::{self, Condition, ConditionType};
 use super::environment::Environment;
 use super::{Build, address, gateway_class, listener, listener_conflict, quoted};
@@ -55,6 +56,8 @@ pub struct ListenerNode {
     pub sockets: Vec<SocketAddr>,
     /// The certificates that are good, in the order of the manifest.
     pub certificates: Vec<Arc<CertifiedKey>>,
+    /// How the certificates of its clients are checked; not asked for when absent.
+    pub client_validation: Option<Arc<ClientValidation>>,
     /// The kinds of routes that may attach, as `(group, kind)`.
     pub supported_kinds: Vec<(String, String)>,
     /// How many accepted routes are attached.
@@ -98,14 +101,16 @@ fn node(gateway: &Arc<Gateway>, controller_name: String, build: &mut Build<'_>) 
     if condition::find(&conditions, ConditionType::Accepted).is_some() {
         addresses.clear();
     }
+    conditions.extend(client_validation::insecure_mode(gateway));
     warn_of_unsupported_fields(gateway, build);
+    let frontend = Frontend::resolve(gateway, build);
     let listeners = gateway.spec.listeners.iter().enumerate();
     GatewayNode {
         resource: gateway.clone(),
         controller_name,
         addresses,
         listeners: listeners
-            .map(|(index, listener)| listener::build(gateway, index, listener, build))
+            .map(|(index, listener)| listener::build(gateway, index, listener, &frontend, build))
             .collect(),
         conditions,
     }

@@ -1,5 +1,6 @@
 //! One listener by itself: its protocol, the kinds of routes it takes, its certificates.
 
+use super::client_validation::{Frontend, Resolved};
 use super::condition::{Condition, ConditionType};
 use super::gateway::{ListenerNode, Protocol};
 use super::{Build, listener_tls, suggest};
@@ -37,6 +38,7 @@ pub(super) fn build(
     gateway: &Gateway,
     index: usize,
     listener: &Listener,
+    frontend: &Frontend,
     build: &mut Build<'_>,
 ) -> ListenerNode {
     let at = Located {
@@ -55,8 +57,13 @@ pub(super) fn build(
     }
     let (supported_kinds, mut unresolved) = supported_kinds(at, protocol, build);
     let mut certificates = Vec::new();
+    let mut client_validation = None;
     if protocol == Some(Protocol::Https) {
-        refusals.extend(listener_tls::client_certificates(at, build));
+        if let Some(asked) = frontend.of_port(listener.port.get()) {
+            client_validation = asked.validation.clone();
+            unresolved.extend(asked.problems.iter().cloned());
+            refusals.extend(no_authority(asked));
+        }
         certificates = listener_tls::certificates(at, &mut unresolved, build);
     }
     warn_of_missing_selector(at, build);
@@ -68,6 +75,7 @@ pub(super) fn build(
         protocol,
         sockets: Vec::new(),
         certificates,
+        client_validation,
         supported_kinds,
         attached_routes: 0,
         serving: false,
@@ -90,6 +98,14 @@ fn conditions(refusals: &[Problem], unresolved: &[Problem]) -> Vec<Condition> {
             "every reference leads somewhere",
         ),
     ]
+}
+
+/// Without an authority no client could be checked, and none may come in unchecked (API:
+/// `FrontendTLSValidation.caCertificateRefs`).
+fn no_authority(asked: &Resolved) -> Option<Problem> {
+    let message = "no reference in `tls.frontend` leads to a CA certificate to check clients by";
+    let missing = asked.validation.is_none();
+    missing.then(|| ("NoValidCACertificate", message.to_owned()))
 }
 
 fn unsupported_protocol(at: Located<'_>, build: &mut Build<'_>) -> Problem {

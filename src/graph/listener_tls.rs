@@ -1,4 +1,4 @@
-//! TLS of an HTTPS listener: the certificates it refers to, and what it asks of clients.
+//! TLS of an HTTPS listener: the certificates it refers to.
 
 use super::listener::{Located, Problem};
 use super::reference_grant::{Referent, Referrer, missing_grant};
@@ -139,25 +139,4 @@ fn load(
             Err(("InvalidCertificateRef", message))
         }
     }
-}
-
-/// A listener that should check client certificates isn't served as long as gatefold can't: without the
-/// check it would let everybody in.
-pub(super) fn client_certificates(at: Located<'_>, build: &mut Build<'_>) -> Option<Problem> {
-    let frontend = at.gateway.spec.tls.as_ref()?.frontend.as_ref()?;
-    let own = frontend
-        .per_port
-        .iter()
-        .find(|own| own.port == at.listener.port);
-    own.map_or(&frontend.default, |own| &own.tls)
-        .validation
-        .as_ref()?;
-    let message = "client certificates can't be checked yet, so the listener isn't served";
-    let pointer = Pointer::spec().key("tls").key("frontend");
-    let finding = at.finding(Code::InvalidListenerTls, pointer, message);
-    let place = at.gateway.place(at.pointer().key("name"));
-    build
-        .diagnostics
-        .push(finding.label(place, "this listener"));
-    Some(("UnsupportedValue", message.to_owned()))
 }

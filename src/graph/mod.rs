@@ -6,7 +6,9 @@
 
 mod address;
 mod backend_ref;
+pub mod ca_certificates;
 pub mod certificate;
+pub mod client_validation;
 pub mod condition;
 mod endpoints;
 pub mod environment;

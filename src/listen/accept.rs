@@ -1,11 +1,10 @@
 use super::connection::Connection;
 use super::registry::Registry;
 use super::stream::Conn;
-use super::tls;
+use super::tls::Tls;
 use crate::dataplane::Snapshot;
 use arc_swap::ArcSwap;
 use pingora_core::apps::ServerApp;
-use pingora_core::listeners::tls::Acceptor;
 use pingora_core::protocols::{Ssl, Stream};
 use pingora_core::services::listening::Service;
 use std::future::poll_fn;
@@ -30,7 +29,7 @@ pub(super) struct Acceptance<A> {
     pub(super) socket: SocketAddr,
     pub(super) app: Arc<A>,
     pub(super) snapshot: Arc<ArcSwap<Snapshot>>,
-    pub(super) acceptor: Arc<Acceptor>,
+    pub(super) tls: Arc<Tls>,
     pub(super) connections: Arc<Registry>,
     pub(super) stop: watch::Receiver<bool>,
 }
@@ -45,7 +44,7 @@ impl<A: ServerApp + Send + Sync + 'static> Acceptance<A> {
         Ok(Acceptance {
             socket,
             app,
-            acceptor: Arc::new(tls::acceptor(socket, snapshot.clone())?),
+            tls: Arc::new(Tls::new(socket, snapshot.clone())?),
             snapshot,
             connections: Arc::default(),
             stop,
@@ -94,13 +93,13 @@ impl<A: ServerApp + Send + Sync + 'static> Acceptance<A> {
         let entry = self.connections.enter(connection.clone());
         let app = self.app.clone();
         let stop = self.stop.clone();
-        let acceptor = tls.then(|| self.acceptor.clone());
+        let tls = tls.then(|| self.tls.clone());
         tokio::spawn(async move {
             let _entry = entry;
             let local = tcp.local_addr().ok();
             let stream = match Conn::new(tcp, connection.clone(), local) {
-                Ok(conn) => match acceptor {
-                    Some(acceptor) => handshake(&acceptor, conn, &connection).await,
+                Ok(conn) => match tls {
+                    Some(tls) => handshake(&tls, conn, &connection).await,
                     None => Some(Box::new(conn) as Stream),
                 },
                 Err(error) => {
@@ -115,8 +114,8 @@ impl<A: ServerApp + Send + Sync + 'static> Acceptance<A> {
     }
 }
 
-async fn handshake(acceptor: &Acceptor, conn: Conn, connection: &Connection) -> Option<Stream> {
-    match tokio::time::timeout(HANDSHAKE, acceptor.tls_handshake(conn)).await {
+async fn handshake(tls: &Tls, conn: Conn, connection: &Connection) -> Option<Stream> {
+    match tokio::time::timeout(HANDSHAKE, tls.handshake(conn, connection)).await {
         Ok(Ok(stream)) => {
             if let Some(name) = stream.get_ssl().and_then(|tls| tls.server_name()) {
                 connection.set_server_name(name);

@@ -1,7 +1,7 @@
 use http::HeaderValue;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 /// What is known of a client's connection, for every request that comes over it.
@@ -12,6 +12,7 @@ pub struct Connection {
     peer_text: HeaderValue,
     tls: bool,
     server_name: OnceLock<Box<str>>,
+    client_of: OnceLock<Arc<str>>,
     idle: AtomicBool,
     draining: AtomicBool,
     reader: Mutex<Option<Waker>>,
@@ -27,6 +28,7 @@ impl Connection {
             peer_text: address_value(peer.ip()),
             tls,
             server_name: OnceLock::new(),
+            client_of: OnceLock::new(),
             idle: AtomicBool::new(false),
             draining: AtomicBool::new(false),
             reader: Mutex::new(None),
@@ -59,6 +61,12 @@ impl Connection {
         self.server_name.get().map(|name| &**name)
     }
 
+    /// The scope of the [`ClientValidation`](crate::dataplane::client_validation::ClientValidation) that the
+    /// client's certificate has passed.
+    pub fn client_of(&self) -> Option<&str> {
+        self.client_of.get().map(|scope| &**scope)
+    }
+
     /// Whether the socket is gone or the process is about to end: the answer to the request in hand is the
     /// last one.
     pub fn is_draining(&self) -> bool {
@@ -73,6 +81,10 @@ impl Connection {
 
     pub(super) fn set_server_name(&self, name: &str) {
         let _ = self.server_name.set(name.into());
+    }
+
+    pub(super) fn set_client_of(&self, scope: Arc<str>) {
+        let _ = self.client_of.set(scope);
     }
 
     /// Something was read: a request is under way.

@@ -79,6 +79,16 @@ impl Conn {
         })
     }
 
+    /// Reads on, keeps what was read for whoever reads next, and shows it. Nothing at the end of the stream.
+    pub(super) async fn peek_more(&mut self) -> io::Result<&[u8]> {
+        let before = self.peeked.len();
+        let available = self.io.fill_buf().await?;
+        let length = available.len();
+        self.peeked.extend_from_slice(available);
+        self.io.consume(length);
+        Ok(self.peeked.get(before..).unwrap_or_default())
+    }
+
     /// Reads on while what comes is the beginning of HTTP/2's preface. HTTP/1 differs in the first bytes
     /// (no method begins with `PRI `), so it costs one look into the buffer and no copy.
     async fn peek_preface(&mut self, seen: &mut [u8]) -> io::Result<()> {

@@ -87,6 +87,11 @@ fn is_misdirected(
     if port.tls.is_none() {
         return false;
     }
+    // Also when its listener has begun to check clients only since.
+    let scope = listener.only_clients_of.as_deref();
+    if scope.is_some() && scope != connection.client_of() {
+        return true;
+    }
     let name = connection.server_name().unwrap_or_default();
     let name = name.strip_suffix('.').unwrap_or(name);
     // Nearly every request: spares the look-up.

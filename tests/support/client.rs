@@ -45,6 +45,11 @@ impl<S: Read + Write> Client<S> {
         }
     }
 
+    /// What it talks over.
+    pub fn stream(&self) -> &S {
+        self.stream.get_ref()
+    }
+
     /// Sends a `GET` and reads the answer.
     pub fn get(
         &mut self,

@@ -4,8 +4,9 @@ use super::DEADLINE;
 use super::client::Client;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, date_time_ymd};
 use rustls::client::Resumption;
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, HandshakeKind, RootCertStore, StreamOwned};
 use std::io;
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
@@ -16,6 +17,7 @@ pub type TlsClient = Client<StreamOwned<ClientConnection, TcpStream>>;
 /// A certificate authority.
 pub struct Authority {
     certificate: CertificateDer<'static>,
+    pem: String,
     issuer: Issuer<'static, KeyPair>,
 }
 
@@ -34,6 +36,7 @@ impl Authority {
         let certificate = params.self_signed(&key).expect("a certificate");
         Authority {
             certificate: certificate.der().clone(),
+            pem: certificate.pem(),
             issuer: Issuer::new(params, key),
         }
     }
@@ -61,26 +64,52 @@ impl Authority {
         }
     }
 
+    /// Its own certificate.
+    pub fn pem(&self) -> String {
+        self.pem.clone()
+    }
+
     /// The configuration of a client that trusts only this authority. Every handshake is a full one.
     pub fn trust(&self) -> Arc<ClientConfig> {
+        self.trust_as(None)
+    }
+
+    /// The same, of a client with a certificate of its own.
+    pub fn trust_as(&self, client: Option<&Pair>) -> Arc<ClientConfig> {
         let mut roots = RootCertStore::empty();
         roots
             .add(self.certificate.clone())
             .expect("the authority's certificate");
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let mut config = ClientConfig::builder_with_provider(provider)
+        let builder = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .expect("versions of TLS")
-            .with_root_certificates(roots)
-            .with_no_client_auth();
+            .with_root_certificates(roots);
+        let mut config = match client {
+            None => builder.with_no_client_auth(),
+            Some(pair) => {
+                let chain = vec![CertificateDer::from(pair.der.clone())];
+                let key = PrivateKeyDer::from_pem_slice(pair.key.as_bytes()).expect("a key");
+                builder.with_client_auth_cert(chain, key).expect("a pair")
+            }
+        };
         config.resumption = Resumption::disabled();
         Arc::new(config)
     }
 
     /// A TLS connection; the certificate must be this authority's and fit the hostname.
     pub fn connect(&self, socket: SocketAddr, hostname: &str) -> io::Result<(TlsClient, Vec<u8>)> {
+        Authority::connect_with(self.trust(), socket, hostname)
+    }
+
+    /// A TLS connection of a client with this configuration.
+    pub fn connect_with(
+        config: Arc<ClientConfig>,
+        socket: SocketAddr,
+        hostname: &str,
+    ) -> io::Result<(TlsClient, Vec<u8>)> {
         let name = ServerName::try_from(hostname.to_owned()).map_err(io::Error::other)?;
-        let mut tls = ClientConnection::new(self.trust(), name).map_err(io::Error::other)?;
+        let mut tls = ClientConnection::new(config, name).map_err(io::Error::other)?;
         let mut tcp = TcpStream::connect_timeout(&socket, DEADLINE)?;
         tcp.set_read_timeout(Some(DEADLINE))?;
         while tls.is_handshaking() {
@@ -94,14 +123,29 @@ impl Authority {
     }
 }
 
+impl TlsClient {
+    /// Whether the session of an earlier connection goes on.
+    pub fn is_resumed(&self) -> bool {
+        self.stream().conn.handshake_kind() == Some(HandshakeKind::Resumed)
+    }
+}
+
+/// A ConfigMap with the certificate of an authority.
+pub fn config_map(name: &str, certificate: &str) -> String {
+    format!(
+        "apiVersion: v1
+kind: ConfigMap
+metadata:
+  name: {name}
+data:
+  ca.crt: |
+{}",
+        indented(certificate)
+    )
+}
+
 /// A Secret of type `kubernetes.io/tls`.
 pub fn secret(name: &str, certificate: &str, key: &str) -> String {
-    let indented = |pem: &str| {
-        pem.trim()
-            .lines()
-            .map(|line| format!("    {line}\n"))
-            .collect::<String>()
-    };
     format!(
         "apiVersion: v1
 kind: Secret
@@ -115,4 +159,9 @@ stringData:
         indented(certificate),
         indented(key)
     )
+}
+
+fn indented(pem: &str) -> String {
+    let lines = pem.trim().lines();
+    lines.map(|line| format!("    {line}\n")).collect()
 }

@@ -4,7 +4,7 @@ use crate::dataplane::filter::Filters;
 use crate::dataplane::hostname::HostMap;
 use crate::dataplane::matcher::PathMatch;
 use crate::dataplane::router::{Entry, Router};
-use crate::dataplane::tls::CertificateSet;
+use crate::dataplane::tls::PortTls;
 use crate::dataplane::{Action, Listener, Port, Rule, Snapshot};
 use crate::listen::Sockets;
 use crate::proxy::{Gatefold, Options, Timeouts, build};
@@ -126,7 +126,7 @@ pub(super) fn port_with(action: Action, filters: Filters) -> Port {
     }
 }
 
-pub(super) fn tls_port(action: Action, certificates: HostMap<Arc<CertificateSet>>) -> Port {
+pub(super) fn tls_port(action: Action, certificates: PortTls) -> Port {
     Port {
         tls: Some(certificates),
         ..port(action)
@@ -150,6 +150,7 @@ pub(super) fn listener(action: Action, filters: Filters) -> Arc<Listener> {
     Arc::new(Listener {
         name: "default/gateway/http".into(),
         port: 80,
+        only_clients_of: None,
         router: Router::new(vec![entry]),
     })
 }

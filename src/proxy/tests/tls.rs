@@ -1,6 +1,5 @@
 use super::support::{Client, Gateway, Upstream, curl, port, soon, tls_port, to};
-use crate::dataplane::hostname::HostMap;
-use crate::dataplane::tls::CertificateSet;
+use crate::dataplane::tls::{CertificateSet, PortTls};
 use rcgen::{
     KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ED25519, PublicKeyData, SignatureAlgorithm, SigningKey,
 };
@@ -33,13 +32,11 @@ fn with_key(certificate: CertificateDer<'static>, key: &KeyPair) -> Arc<Certifie
 
 fn set(keys: &[&Arc<CertifiedKey>]) -> Arc<CertificateSet> {
     let keys = keys.iter().map(|key| Arc::clone(key)).collect();
-    Arc::new(CertificateSet { keys })
+    Arc::new(CertificateSet::new(keys))
 }
 
-pub(super) fn certificates(
-    sets: &[(Option<&str>, &Arc<CertifiedKey>)],
-) -> HostMap<Arc<CertificateSet>> {
-    let mut map = HostMap::default();
+pub(super) fn certificates(sets: &[(Option<&str>, &Arc<CertifiedKey>)]) -> PortTls {
+    let mut map = PortTls::default();
     for (hostname, key) in sets {
         map.insert(*hostname, set(&[key]));
     }
@@ -200,7 +197,7 @@ async fn without_a_server_name_the_only_certificate_is_shown() {
 async fn a_client_gets_the_certificate_whose_key_it_can_check() {
     let edwards = certified(&["a.example"], &PKCS_ED25519);
     let curve = certified(&["a.example"], &PKCS_ECDSA_P256_SHA256);
-    let mut map = HostMap::default();
+    let mut map = PortTls::default();
     map.insert(None, set(&[&edwards, &curve]));
     let gateway = Gateway::start(tls_port(to(&[Upstream::plain().await.address]), map)).await;
     for (scheme, expected) in [

@@ -1,0 +1,263 @@
+//! Listeners that check the certificates of their clients.
+
+use crate::support::daemon::Daemon;
+use crate::support::eventually;
+use crate::support::folder::Folder;
+use crate::support::manifests::{condition, gateway_named, route, service};
+use crate::support::tls::{Authority, Pair, config_map, secret};
+use rustls::ClientConfig;
+use rustls::client::Resumption;
+use std::io;
+use std::sync::Arc;
+
+const HOST: &str = "www.example.com";
+
+/// A Gateway `edge` that checks clients on port 443 in the given mode, and on port 444 not at all.
+fn gateway(mode: &str) -> String {
+    let listeners =
+        "    - {name: checked, protocol: HTTPS, port: 443, tls: {certificateRefs: [{name: cert}]}}
+    - {name: open, protocol: HTTPS, port: 444, tls: {certificateRefs: [{name: cert}]}}\n";
+    let tls = format!(
+        "  tls:
+    frontend:
+      default:
+        validation: {{mode: {mode}, caCertificateRefs: [{{group: '', kind: ConfigMap, name: clients}}]}}
+      perPort:
+        - {{port: 444, tls: {{}}}}\n"
+    );
+    gateway_named("edge", listeners) + &tls
+}
+
+/// A server's certificate, and who signs clients'.
+struct Site {
+    server: Authority,
+    clients: Authority,
+    folder: Folder,
+}
+
+impl Site {
+    fn new(mode: &str) -> Self {
+        let (server, clients) = (Authority::new(), Authority::new());
+        let pair = server.issue(HOST);
+        let folder = Folder::with([
+            ("gateway.yaml", gateway(mode)),
+            ("cert.yaml", secret("cert", &pair.certificate, &pair.key)),
+            ("clients.yaml", config_map("clients", &clients.pem())),
+            ("route.yaml", route("shop", HOST)),
+            ("shop.yaml", service("shop")),
+        ]);
+        Site {
+            server,
+            clients,
+            folder,
+        }
+    }
+
+    fn start(&self) -> Daemon {
+        Daemon::of(&self.folder).port(443).port(444).echo().start()
+    }
+
+    /// The status of a request on a new connection of a client with this certificate.
+    fn ask(&self, daemon: &Daemon, port: u16, client: Option<&Pair>) -> io::Result<u16> {
+        self.ask_with(daemon, port, self.server.trust_as(client))
+    }
+
+    fn ask_with(&self, daemon: &Daemon, port: u16, config: Arc<ClientConfig>) -> io::Result<u16> {
+        let (mut client, _) = Authority::connect_with(config, daemon.socket(port), HOST)?;
+        Ok(client.get(HOST, "/", &[])?.status)
+    }
+}
+
+#[test]
+fn only_clients_with_a_valid_certificate_are_served() {
+    let site = Site::new("AllowValidOnly");
+    let daemon = site.start();
+    let good = site.clients.issue("client");
+    let served = site.ask(&daemon, 443, Some(&good));
+    assert_eq!(served.expect("a good certificate"), 200);
+    for (who, client) in [
+        ("no certificate", None),
+        (
+            "another authority's",
+            Some(Authority::new().issue("client")),
+        ),
+        ("an expired one", Some(site.clients.issue_expired("client"))),
+    ] {
+        let refused = site.ask(&daemon, 443, client.as_ref());
+        assert!(refused.is_err(), "{who}: {refused:?}");
+    }
+    let open = site.ask(&daemon, 444, None);
+    assert_eq!(open.expect("port 444 asks for none"), 200);
+}
+
+#[test]
+fn with_insecure_fallback_everybody_is_served_and_the_status_says_so() {
+    let site = Site::new("AllowInsecureFallback");
+    let daemon = site.start();
+    for client in [
+        None,
+        Some(site.clients.issue("client")),
+        Some(Authority::new().issue("client")),
+    ] {
+        let served = site.ask(&daemon, 443, client.as_ref());
+        assert_eq!(served.expect("whoever it is"), 200);
+    }
+    let insecure = |daemon: &Daemon| {
+        let status = daemon.object("gateways", "default", "edge")["status"].clone();
+        let all = status["conditions"].as_array().cloned().unwrap_or_default();
+        all.iter()
+            .any(|one| one["type"] == "InsecureFrontendValidationMode" && one["status"] == "True")
+    };
+    assert!(insecure(&daemon), "the mode is a condition");
+    site.folder.write("gateway.yaml", gateway("AllowValidOnly"));
+    eventually("clients without a certificate are refused", || {
+        site.ask(&daemon, 443, None).is_err().then_some(())
+    });
+    assert!(!insecure(&daemon), "the condition goes with the mode");
+}
+
+#[test]
+fn a_change_of_the_authority_counts_for_the_next_handshake() {
+    let site = Site::new("AllowValidOnly");
+    let daemon = site.start();
+    let old = site.clients.issue("client");
+    let config = site.server.trust_as(Some(&old));
+    let (mut kept, _) =
+        Authority::connect_with(config, daemon.socket(443), HOST).expect("a good certificate");
+    let others = Authority::new();
+    site.folder
+        .write("clients.yaml", config_map("clients", &others.pem()));
+    let new = others.issue("client");
+    eventually("the new authority's clients are served", || {
+        site.ask(&daemon, 443, Some(&new)).ok()
+    });
+    assert!(
+        site.ask(&daemon, 443, Some(&old)).is_err(),
+        "the old authority's are refused"
+    );
+    let answer = kept.get(HOST, "/", &[]).expect("its connection is kept");
+    assert_eq!(answer.status, 200);
+}
+
+/// A session that was begun under one validation must not be resumed under another (RFC 8446, section 4.6.1:
+/// a ticket stands for the authentication of the handshake that made it).
+#[test]
+fn a_session_ticket_is_worth_nothing_after_the_validation_has_changed() {
+    let site = Site::new("AllowValidOnly");
+    let daemon = site.start();
+    let client = site.clients.issue("client");
+    let mut config = ClientConfig::clone(&site.server.trust_as(Some(&client)));
+    config.resumption = Resumption::in_memory_sessions(8);
+    let config = Arc::new(config);
+    let resumed = |config: &Arc<ClientConfig>| -> io::Result<bool> {
+        let (mut client, _) = Authority::connect_with(config.clone(), daemon.socket(443), HOST)?;
+        // Tickets come with the first answer.
+        client.get(HOST, "/", &[])?;
+        Ok(client.is_resumed())
+    };
+    assert!(!resumed(&config).expect("a handshake"), "the first one");
+    assert!(resumed(&config).expect("a handshake"), "with a ticket");
+
+    // A comment changes the file, and nothing else.
+    let same = format!("# again\n{}", config_map("clients", &site.clients.pem()));
+    site.folder.write("clients.yaml", same);
+    daemon.wait_for_summary("the reload", |summary| {
+        (summary["generation"]["applied"].as_u64()? >= 2).then_some(())
+    });
+    assert!(
+        resumed(&config).expect("a handshake"),
+        "nothing has changed"
+    );
+
+    let others = Authority::new();
+    site.folder
+        .write("clients.yaml", config_map("clients", &others.pem()));
+    eventually("the ticket is refused, and the certificate too", || {
+        resumed(&config).is_err().then_some(())
+    });
+}
+
+#[test]
+fn a_listener_that_begins_to_check_clients_takes_no_more_requests_of_unchecked_ones() {
+    let site = Site::new("AllowValidOnly");
+    let unchecked = gateway("AllowValidOnly").replace("port: 444, tls", "port: 443, tls");
+    site.folder.write(
+        "gateway.yaml",
+        unchecked.replace(
+            "name: open, protocol: HTTPS, port: 443",
+            "name: open, protocol: HTTPS, port: 444",
+        ),
+    );
+    let daemon = site.start();
+    let config = site.server.trust_as(None);
+    let (mut client, _) =
+        Authority::connect_with(config, daemon.socket(443), HOST).expect("nobody is checked");
+    assert_eq!(client.get(HOST, "/", &[]).expect("an answer").status, 200);
+    site.folder.write("gateway.yaml", gateway("AllowValidOnly"));
+    eventually("the connection is refused", || {
+        let answer = client.get(HOST, "/", &[]).expect("it is kept");
+        (answer.status == 421).then_some(())
+    });
+}
+
+#[test]
+fn a_listener_whose_authority_is_gone_is_not_served_and_says_so() {
+    let site = Site::new("AllowValidOnly");
+    let daemon = site.start();
+    site.folder.remove("clients.yaml");
+    eventually("port 443 is closed", || {
+        site.ask(&daemon, 443, None).is_err().then_some(())
+    });
+    let status = eventually("the status", || {
+        let object = daemon.object("gateways", "default", "edge");
+        let listeners = object["status"]["listeners"].as_array()?.clone();
+        let checked = listeners.into_iter().find(|one| one["name"] == "checked")?;
+        (condition(&checked, "Accepted")["status"] == "False").then_some(checked)
+    });
+    assert_eq!(
+        condition(&status, "Accepted")["reason"],
+        "NoValidCACertificate"
+    );
+    assert_eq!(
+        condition(&status, "ResolvedRefs")["reason"],
+        "InvalidCACertificateRef"
+    );
+    let open = site.ask(&daemon, 444, None);
+    assert_eq!(open.expect("port 444 is served"), 200);
+}
+
+/// Two Gateways share port 443; only one of them checks its clients.
+#[test]
+fn gateways_that_share_a_port_check_clients_by_server_name() {
+    const OTHER: &str = "other.example.com";
+    let site = Site::new("AllowValidOnly");
+    let named = |text: String, host: &str| {
+        text.replace(
+            "port: 443, tls",
+            &format!("port: 443, hostname: {host}, tls"),
+        )
+    };
+    site.folder
+        .write("gateway.yaml", named(gateway("AllowValidOnly"), HOST));
+    let listeners = "    - {name: https, protocol: HTTPS, port: 443, tls: {certificateRefs: [{name: other}]}}\n";
+    let second = named(gateway_named("second", listeners), OTHER);
+    let pair = site.server.issue(OTHER);
+    let second_route = route("second", OTHER).replace("name: edge", "name: second");
+    for (file, text) in [
+        ("second.yaml", second),
+        ("other.yaml", secret("other", &pair.certificate, &pair.key)),
+        ("second-route.yaml", second_route),
+        ("second-service.yaml", service("second")),
+    ] {
+        site.folder.write(file, text);
+    }
+    let daemon = site.start();
+    assert!(site.ask(&daemon, 443, None).is_err(), "{HOST} checks");
+    let config = site.server.trust();
+    let (mut client, _) =
+        Authority::connect_with(config, daemon.socket(443), OTHER).expect("nobody is checked");
+    let answer = client.get(OTHER, "/", &[]).expect("an answer");
+    assert_eq!(answer.status, 200);
+    let answer = client.get(HOST, "/", &[]).expect("an answer");
+    assert_eq!(answer.status, 421, "no way around the check");
+}
