@@ -9,6 +9,7 @@ mod echo;
 mod explain;
 mod get;
 mod health;
+mod man;
 mod roots;
 mod run;
 mod table;
@@ -52,8 +53,8 @@ enum Command {
         /// The shell.
         shell: clap_complete::Shell,
     },
-    /// Prints the manual page.
-    Man,
+    /// Prints a manual page: `gatefold man | man -l -`.
+    Man(man::Args),
     /// Prints the version.
     Version,
 }
@@ -83,7 +84,7 @@ pub fn main() -> ExitCode {
         Command::Explain(args) => explain::explain(&args),
         Command::Echo(args) => echo::echo(args),
         Command::Completions { shell } => completions(shell),
-        Command::Man => man(),
+        Command::Man(args) => man::man(&args),
         Command::Version => print(format_args!("gatefold {}\n", env!("CARGO_PKG_VERSION"))),
     };
     match outcome {
@@ -116,19 +117,6 @@ fn print(text: impl std::fmt::Display) -> Result<ExitCode, Error> {
 fn completions(shell: clap_complete::Shell) -> Result<ExitCode, Error> {
     let mut text = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "gatefold", &mut text);
-    print(String::from_utf8_lossy(&text))
-}
-
-/// One page for the command and each of its subcommands, one after another.
-fn man() -> Result<ExitCode, Error> {
-    let mut text = Vec::new();
-    let mut command = Cli::command();
-    command.build();
-    clap_mangen::Man::new(command.clone()).render(&mut text)?;
-    let subcommands = command.get_subcommands();
-    for subcommand in subcommands.filter(|one| one.get_name() != "help") {
-        clap_mangen::Man::new(subcommand.clone()).render(&mut text)?;
-    }
     print(String::from_utf8_lossy(&text))
 }
 
