@@ -1,5 +1,6 @@
 //! Every folder under `config/` is loaded, served and asked.
 
+use crate::support::backend::Backend;
 use crate::support::daemon::{Daemon, check};
 use crate::support::folder::Folder;
 use crate::support::{eventually, repository};
@@ -7,7 +8,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::process::Command;
 
-const SAMPLES: [&str; 4] = ["canary", "cross-namespace", "quickstart", "tls"];
+const SAMPLES: [&str; 5] = ["canary", "compose", "cross-namespace", "quickstart", "tls"];
 
 fn generate_certificates(folder: &Folder) {
     let status = Command::new(repository("certs/generate.sh"))
@@ -120,6 +121,32 @@ fn tls_answers_each_name_with_its_certificate() {
         assert!(
             pod.starts_with(&format!("{backend}-")),
             "{host} was answered by {pod}"
+        );
+    }
+}
+
+/// `./x test-image` plays it with containers and DNS; here, `--backend` stands in for DNS.
+#[test]
+fn compose_leads_to_the_service_of_compose_yaml() {
+    let backend = Backend::start("a container");
+    let place = format!("default/backend={}", backend.address());
+    let daemon = Daemon::of(&Folder::sample("compose"))
+        .arg("--backend")
+        .arg(place)
+        .start();
+    let host = "app.example.com";
+    assert_eq!(daemon.get(host, "/app").text(), "a container");
+    assert_eq!(daemon.get(host, "/").status, 404, "another path");
+    let compose = repository("packaging/compose.yaml");
+    let compose = fs::read_to_string(compose).expect("packaging/compose.yaml");
+    for line in [
+        "  backend:",
+        r#"    command: ["echo", "--listen", "0.0.0.0:3000"]"#,
+        "      - ../config/compose/manifests:/etc/gatefold/manifests:ro",
+    ] {
+        assert!(
+            compose.lines().any(|found| found == line),
+            "`{line}` isn't in compose.yaml"
         );
     }
 }

@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# Lays out the file system of the image in a folder: rootfs.sh FOLDER. Builds the binary when need be.
+set -euo pipefail
+umask 022
+folder=$(realpath -m "${1:?names the folder}")
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+source packaging/common.sh
+
+# Of Debian's package ca-certificates.
+certificates=/etc/ssl/certs/ca-certificates.crt
+
+packaging/release.sh
+[[ -e $certificates ]] || apt_install ca-certificates
+rm -rf "$folder"
+install -D "$(release_folder)/gatefold" "$folder/gatefold"
+install -D -m 644 "$certificates" "$folder$certificates"
+install -D -m 644 LICENSE "$folder/LICENSE"
+install -d "$folder/etc/gatefold/manifests"
