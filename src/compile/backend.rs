@@ -1,5 +1,5 @@
 use super::filter::{filters, redirect};
-use crate::dataplane::backend::{Backend, Endpoints, Split, Target};
+use crate::dataplane::backend::{Backend, Endpoints, HttpVersion, Split, Target};
 use crate::dataplane::{Action, Rule, Snapshot};
 use crate::graph::http_route::{BackendNode, RuleNode, TargetNode};
 use crate::manifest::api::{HTTPRouteMatch, NamespacedName};
@@ -90,12 +90,14 @@ impl<'s> Backends<'s> {
         let name: Arc<str> = node.name.as_str().into();
         let target = match &node.target {
             TargetNode::Invalid => Target::Invalid,
-            TargetNode::Service { service, endpoints } => {
-                match self.endpoints(&name, service, endpoints) {
-                    Some(endpoints) => Target::Endpoints(endpoints),
-                    None => Target::NoEndpoints,
-                }
-            }
+            TargetNode::Service {
+                service,
+                endpoints,
+                version,
+            } => match self.endpoints(&name, service, *version, endpoints) {
+                Some(endpoints) => Target::Endpoints(endpoints),
+                None => Target::NoEndpoints,
+            },
         };
         let filters = filters(&node.filters, matches);
         Backend {
@@ -113,13 +115,14 @@ impl<'s> Backends<'s> {
         &mut self,
         name: &Arc<str>,
         service: &(NamespacedName, u16),
+        version: HttpVersion,
         addresses: &[SocketAddr],
     ) -> Option<Arc<Endpoints>> {
         if let Some(shared) = self.shared.get(service) {
             return shared.clone();
         }
         let served = self.served.endpoints.get(name).copied().unwrap_or(0);
-        let endpoints = Endpoints::new(addresses, served).map(Arc::new);
+        let endpoints = Endpoints::new(version, addresses, served).map(Arc::new);
         self.shared.insert(service.clone(), endpoints.clone());
         endpoints
     }

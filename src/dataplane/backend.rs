@@ -148,9 +148,20 @@ impl fmt::Display for Target {
     }
 }
 
+/// The version of HTTP in which an endpoint is spoken to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HttpVersion {
+    /// HTTP/1.1; its connections can be upgraded.
+    Http1,
+    /// HTTP/2 with prior knowledge (RFC 9113, section 3.3).
+    Http2,
+}
+
 /// The endpoints of a Service's port; shared by all rules that use it.
 #[derive(Debug)]
 pub struct Endpoints {
+    /// What all of them speak.
+    pub version: HttpVersion,
     first: SocketAddr,
     /// The first one among them.
     addresses: Box<[SocketAddr]>,
@@ -160,8 +171,9 @@ pub struct Endpoints {
 impl Endpoints {
     /// From addresses, each once. `served` is how many requests have been dealt out before. Nothing when
     /// there are no addresses.
-    pub fn new(addresses: &[SocketAddr], served: u64) -> Option<Endpoints> {
+    pub fn new(version: HttpVersion, addresses: &[SocketAddr], served: u64) -> Option<Endpoints> {
         Some(Endpoints {
+            version,
             first: *addresses.first()?,
             addresses: addresses.into(),
             next: AtomicU64::new(served),
@@ -192,9 +204,12 @@ impl Endpoints {
     }
 }
 
-/// The addresses, with commas between them.
+/// The addresses, with commas between them; before them the protocol, where it isn't HTTP/1.1.
 impl fmt::Display for Endpoints {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.version == HttpVersion::Http2 {
+            f.write_str("h2c:")?;
+        }
         write!(f, "{}", self.first)?;
         let rest = self.addresses.iter().skip(1);
         rest.into_iter()
@@ -332,7 +347,8 @@ mod tests {
 
     fn endpoints(ports: &[u16]) -> Option<Endpoints> {
         let address = |port: &u16| SocketAddr::from(([127, 0, 0, 1], *port));
-        Endpoints::new(&ports.iter().map(address).collect::<Vec<_>>(), 0)
+        let addresses: Vec<SocketAddr> = ports.iter().map(address).collect();
+        Endpoints::new(HttpVersion::Http1, &addresses, 0)
     }
 
     #[test]

@@ -1,20 +1,16 @@
 //! What a backend reference leads to (API: `HTTPBackendRef`).
 
-use super::endpoints::ServiceEndpoints;
+use super::app_protocol::{AppProtocol, Security};
+use super::endpoints::{Port, ServiceEndpoints};
 use super::http_route::TargetNode;
 use super::http_rule::RuleAt;
 use super::listener::Problem;
 use super::reference_grant::{Referent, Referrer, missing_grant};
 use super::{Build, names_in, suggest};
+use crate::dataplane::backend::HttpVersion;
 use crate::diagnostic::{Code, Diagnostic, Pointer};
-use crate::manifest::api::{
-    BackendObjectReference, GATEWAY_GROUP, NamespacedName, Service, ServicePort,
-};
+use crate::manifest::api::{BackendObjectReference, GATEWAY_GROUP, NamespacedName, Service};
 use std::sync::Arc;
-
-/// Application protocols of a Service's port that gatefold can't speak to backends yet.
-const UNSUPPORTED_PROTOCOLS: &[&str] =
-    &["kubernetes.io/h2c", "kubernetes.io/wss", "https", "HTTPS"];
 
 /// The reference's name for logs, and its target. What is wrong with it goes to `unresolved`.
 pub(super) fn resolve<'a>(
@@ -34,15 +30,21 @@ pub(super) fn resolve<'a>(
         None => key.to_string(),
     };
     let found = permitted(at, reference, &key, pointer, build)
-        .and_then(|()| service_port(at, &key, port, pointer, build));
+        .and_then(|()| service_port(at, &key, port, pointer, build))
+        .and_then(|found| Ok((found, version(at, found, pointer, services)?)));
     match found {
-        Ok(found) => {
+        Ok((found, version)) => {
             let service = (key, port);
             let endpoints = match services.known(&service) {
                 Some(endpoints) => endpoints,
                 None => services.endpoints(&service, found, build),
             };
-            (name, TargetNode::Service { service, endpoints })
+            let target = TargetNode::Service {
+                service,
+                endpoints,
+                version,
+            };
+            (name, target)
         }
         Err((reason, finding)) => {
             unresolved.push((reason, finding.message.clone()));
@@ -105,7 +107,7 @@ fn service_port<'a>(
     port: u16,
     pointer: &dyn Fn() -> Pointer,
     build: &Build<'a>,
-) -> Result<Option<(&'a Service, &'a ServicePort)>, Refusal> {
+) -> Result<Option<Port<'a>>, Refusal> {
     let resources = build.resources;
     let Some(service) = resources.services.get(key) else {
         let given = build
@@ -126,15 +128,34 @@ fn service_port<'a>(
     let found = match same.clone().find(|port| port.protocol == "TCP") {
         Some(tcp) => tcp,
         None => match same.next() {
-            Some(other) => return Err(unsupported_protocol(at, service, other, pointer)),
+            Some(other) => {
+                let speaks = &other.protocol;
+                return Err(unsupported_protocol(at, (service, other), speaks, pointer));
+            }
             None => return Err(port_not_found(at, service, port, pointer)),
         },
     };
-    let speaks = found.app_protocol.as_deref().unwrap_or_default();
-    if UNSUPPORTED_PROTOCOLS.contains(&speaks) {
-        return Err(unsupported_protocol(at, service, found, pointer));
-    }
     Ok(Some((service, found)))
+}
+
+/// What the port's endpoints speak. Nothing that must be in TLS is ever spoken to in plain text.
+fn version<'a>(
+    at: RuleAt<'_>,
+    port: Option<Port<'a>>,
+    pointer: &dyn Fn() -> Pointer,
+    services: &ServiceEndpoints<'a>,
+) -> Result<HttpVersion, Refusal> {
+    let Some(port) = port else {
+        return Ok(HttpVersion::Http1);
+    };
+    let name = services.app_protocol(port);
+    match AppProtocol::named(name) {
+        Some(protocol) if protocol.security == Security::Unsaid => Ok(protocol.version),
+        _ => {
+            let speaks = name.unwrap_or_default();
+            Err(unsupported_protocol(at, port, speaks, pointer))
+        }
+    }
 }
 
 fn elsewhere(key: &NamespacedName, build: &Build<'_>) -> Option<String> {
@@ -169,13 +190,12 @@ fn port_not_found(
 
 fn unsupported_protocol(
     at: RuleAt<'_>,
-    service: &Service,
-    port: &ServicePort,
+    (service, port): Port<'_>,
+    speaks: &str,
     pointer: &dyn Fn() -> Pointer,
 ) -> Refusal {
-    let speaks = port.app_protocol.as_deref().unwrap_or(&port.protocol);
     let message = format!(
-        "port {} of Service {} speaks `{speaks}`, which gatefold can't speak to backends yet",
+        "port {} of Service {} speaks `{speaks}`, which gatefold can't speak to backends",
         port.port,
         service.key()
     );

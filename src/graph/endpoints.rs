@@ -90,6 +90,17 @@ impl<'a> ServiceEndpoints<'a> {
         addresses
     }
 
+    /// What the port speaks: the Service says it, or else those of its EndpointSlices that somebody wrote by
+    /// hand (Kubernetes copies the Service's into those that it makes).
+    pub fn app_protocol(&self, (service, port): Port<'a>) -> Option<&'a str> {
+        let key = (service.meta.namespace.as_str(), service.meta.name.as_str());
+        let slices = self.slices.get(&key);
+        let ports = slices.into_iter().flatten().flat_map(|it| &it.spec.ports);
+        let mut same = ports.filter(|it| it.name == port.name);
+        let own = port.app_protocol.as_deref();
+        own.or_else(|| same.find_map(|it| it.app_protocol.as_deref()))
+    }
+
     fn in_folder(&self, port: Port<'a>, build: &mut Build<'a>) -> Option<Vec<SocketAddr>> {
         self.in_slices(port, build)
             .or_else(|| in_endpoints(port, build))

@@ -6,6 +6,7 @@ use super::gateway::GatewayNode;
 use super::http_rule::{self, RuleProblems};
 use super::route::{self, RouteShape};
 use super::{Build, suggest};
+use crate::dataplane::backend::HttpVersion;
 use crate::diagnostic::{Code, Diagnostic, Pointer};
 use crate::manifest::api::{
     HTTPHeaderFilter, HTTPRequestRedirectFilter, HTTPRoute, HTTPRouteMatch, HTTPURLRewriteFilter,
@@ -102,6 +103,8 @@ pub enum TargetNode {
         service: (NamespacedName, u16),
         /// Ready endpoints, in order, each once. Shared by all references to the Service's port.
         endpoints: Arc<[SocketAddr]>,
+        /// The version of HTTP that they speak.
+        version: HttpVersion,
     },
     /// The reference is invalid: its share of the traffic gets 500.
     Invalid,

@@ -5,6 +5,7 @@
 //! files, sockets, the clock, Pingora. Every check runs; none hides another.
 
 mod address;
+mod app_protocol;
 mod backend_ref;
 pub mod ca_certificates;
 pub mod certificate;

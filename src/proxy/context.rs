@@ -1,4 +1,4 @@
-use crate::dataplane::backend::{Backend, Target};
+use crate::dataplane::backend::{Backend, Endpoints, Target};
 use crate::dataplane::{Action, Rule};
 use crate::listen::Connection;
 use http::HeaderValue;
@@ -37,10 +37,18 @@ impl RequestContext {
         }
     }
 
+    /// The endpoints that it may go to.
+    pub(super) fn endpoints(&self) -> Option<&Endpoints> {
+        match &self.backend()?.target {
+            Target::Endpoints(endpoints) => Some(endpoints),
+            Target::NoEndpoints | Target::Invalid => None,
+        }
+    }
+
     /// Turns to another endpoint of the same backend; false when there is none.
     pub(super) fn next_endpoint(&mut self) -> bool {
-        let next = match (self.backend().map(|backend| &backend.target), self.endpoint) {
-            (Some(Target::Endpoints(endpoints)), Some(tried)) => endpoints.after(tried),
+        let next = match (self.endpoints(), self.endpoint) {
+            (Some(endpoints), Some(tried)) => endpoints.after(tried),
             _ => None,
         };
         if next.is_some() {

@@ -1,7 +1,7 @@
 //! From what went wrong while a request was forwarded to what the client is told.
 
 use super::answer::Answer;
-use pingora_core::{Error, ErrorSource, ErrorType};
+use pingora_core::{Error, ErrorSource, ErrorType, RetryType};
 use std::io;
 
 /// What the client is told; nothing when it is gone.
@@ -20,6 +20,13 @@ pub(super) fn answer(error: &Error) -> Option<Answer> {
         },
         ErrorSource::Internal | ErrorSource::Unset => Some(Answer::INTERNAL),
     }
+}
+
+/// Whether the endpoint says that it has done nothing with the request: it has reset its stream with
+/// `REFUSED_STREAM`, or ended the connection without taking the stream (RFC 9113, section 8.7). Pingora decides for
+/// these alone that the request may be sent again.
+pub(super) fn is_unprocessed(error: &Error) -> bool {
+    *error.etype() == ErrorType::H2Error && matches!(error.retry, RetryType::Decided(true))
 }
 
 fn is_timeout(error: &Error) -> bool {

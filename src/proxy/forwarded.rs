@@ -112,6 +112,10 @@ fn keep_trailers(session: &Session, request: &mut RequestHeader) -> Result<()> {
         return Ok(());
     }
     request.insert_header(TE, HeaderValue::from_static("trailers"))?;
+    if request.version == Version::HTTP_2 {
+        // Which knows no `Connection`.
+        return Ok(());
+    }
     // It must be listed there (RFC 9110, section 10.1.4).
     request.insert_header(CONNECTION, HeaderValue::from_static("TE"))
 }

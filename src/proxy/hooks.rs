@@ -103,15 +103,11 @@ impl ProxyHttp for Gatefold {
         session: &mut Session,
         context: &mut RequestContext,
     ) -> Result<Box<HttpPeer>> {
-        let endpoint = context
-            .endpoint
-            .ok_or_else(|| Error::new_in(ErrorType::InternalError))?;
-        context.tries += 1;
-        let exchange = if session.is_upgrade_req() {
-            Exchange::Upgrade
-        } else {
-            Exchange::Plain
+        let (Some(endpoints), Some(endpoint)) = (context.endpoints(), context.endpoint) else {
+            return Err(Error::new_in(ErrorType::InternalError));
         };
+        let exchange = Exchange::of(endpoints.version, session.is_upgrade_req());
+        context.tries += 1;
         Ok(Box::new(self.timeouts.peer(endpoint, exchange)))
     }
 
@@ -174,7 +170,8 @@ impl ProxyHttp for Gatefold {
         Ok(())
     }
 
-    /// No connection was made, so nothing was sent: another endpoint may do.
+    /// No connection was made, so nothing was sent: another endpoint may do. So may the same one when the connection
+    /// over HTTP/2 that was to be shared has just ended.
     fn fail_to_connect(
         &self,
         _session: &mut Session,
@@ -183,7 +180,8 @@ impl ProxyHttp for Gatefold {
         mut error: Box<Error>,
     ) -> Box<Error> {
         self.counters.connect_failure();
-        let retry = context.tries < TRIES && context.next_endpoint();
+        let ended = *error.etype() == ErrorType::H2Error;
+        let retry = context.tries < TRIES && (context.next_endpoint() || ended);
         if retry {
             self.counters.retry();
         }
@@ -199,7 +197,8 @@ impl ProxyHttp for Gatefold {
     }
 
     /// A kept connection may have been closed by the endpoint just as the request went out. It is sent again
-    /// only if that can't do a thing twice and no body may have gone with it.
+    /// only if that can't do a thing twice and no body may have gone with it, or if the endpoint says that it has
+    /// done nothing.
     fn error_while_proxy(
         &self,
         peer: &HttpPeer,
@@ -209,10 +208,17 @@ impl ProxyHttp for Gatefold {
         reused: bool,
     ) -> Box<Error> {
         let mut error = error.more_context(format!("endpoint {}", peer._address));
+        let unprocessed = failure::is_unprocessed(&error)
+            && !session.retry_buffer_truncated()
+            && session.response_written().is_none();
         let repeatable = session.req_header().method.is_idempotent()
             && session.is_body_empty()
             && session.response_written().is_none();
-        if repeatable && context.tries < TRIES {
+        if context.tries >= TRIES {
+            error.set_retry(false);
+        } else if unprocessed {
+            error.set_retry(true);
+        } else if repeatable {
             error.retry.decide_reuse(reused);
         } else {
             error.set_retry(false);

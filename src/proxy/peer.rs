@@ -1,6 +1,7 @@
 use super::upgrade::Patient;
+use crate::dataplane::backend::HttpVersion;
 use pingora_core::protocols::TcpKeepalive;
-use pingora_core::upstreams::peer::HttpPeer;
+use pingora_core::upstreams::peer::{ALPN, HttpPeer};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,14 +46,38 @@ impl Default for Timeouts {
 
 /// Keeps connections for upgrades apart in Pingora's pool.
 const UPGRADES: u64 = 1;
+/// The same for HTTP/2: an endpoint may change what it speaks.
+const HTTP2: u64 = 2;
 
-/// Whether a request may leave HTTP.
+/// How many requests share a connection over HTTP/2, if the endpoint allows as many: what most servers allow.
+const HTTP2_STREAMS: usize = 100;
+/// How much of a response is taken in before its client takes it.
+const HTTP2_STREAM_WINDOW: u32 = 256 * 1024;
+/// Requests of many clients share a connection. If all but one of them stall, with their windows full, that
+/// one must still get its response: the connection's window has room for all.
+const HTTP2_CONNECTION_WINDOW: u32 = HTTP2_STREAMS as u32 * HTTP2_STREAM_WINDOW;
+
+/// What is done with a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Exchange {
-    /// A request and its response.
-    Plain,
+    /// Requests and their responses in HTTP/1.1, one after the other.
+    Http1,
+    /// Requests and their responses in HTTP/2, side by side.
+    Http2,
     /// A request to go on with another protocol.
     Upgrade,
+}
+
+impl Exchange {
+    /// What fits a request and the endpoints' protocol. HTTP/2 knows no `Upgrade` (RFC 9113, section 8.6): there the
+    /// request goes without, as a server may always ignore it (RFC 9110, section 7.8).
+    pub(super) fn of(version: HttpVersion, upgrade: bool) -> Self {
+        match (version, upgrade) {
+            (HttpVersion::Http1, false) => Exchange::Http1,
+            (HttpVersion::Http1, true) => Exchange::Upgrade,
+            (HttpVersion::Http2, _) => Exchange::Http2,
+        }
+    }
 }
 
 impl Timeouts {
@@ -65,15 +90,9 @@ impl Timeouts {
         options.idle_timeout = Some(self.upstream_idle);
         options.read_timeout = Some(self.upstream_read);
         options.write_timeout = Some(self.upstream_write);
-        if exchange == Exchange::Upgrade {
-            options.read_timeout = Some(self.upgraded);
-            options.custom_l4 = Some(Arc::new(Patient));
-            // These connections are of no use to others.
-            options.idle_timeout = Some(Duration::from_secs(1));
-            peer.group_key = UPGRADES;
-        }
-        let options = &mut peer.options;
-        // An endpoint whose host died without a word is found out even where waits are long.
+        // An endpoint whose host died without a word is found out even where waits are long. HTTP/2's own pings
+        // would do no better: gRPC servers cut connections that ping more often than every five minutes
+        // (`too_many_pings`), and Pingora gives an endpoint that pauses no more than five seconds.
         options.tcp_keepalive = Some(TcpKeepalive {
             idle: Duration::from_secs(60),
             interval: Duration::from_secs(10),
@@ -81,6 +100,23 @@ impl Timeouts {
             #[cfg(target_os = "linux")]
             user_timeout: Duration::ZERO,
         });
+        match exchange {
+            Exchange::Http1 => {}
+            Exchange::Http2 => {
+                options.alpn = ALPN::H2;
+                options.max_h2_streams = HTTP2_STREAMS;
+                options.h2_stream_window_size = Some(HTTP2_STREAM_WINDOW);
+                options.h2_connection_window_size = Some(HTTP2_CONNECTION_WINDOW);
+                peer.group_key = HTTP2;
+            }
+            Exchange::Upgrade => {
+                options.read_timeout = Some(self.upgraded);
+                options.custom_l4 = Some(Arc::new(Patient));
+                // These connections are of no use to others.
+                options.idle_timeout = Some(Duration::from_secs(1));
+                peer.group_key = UPGRADES;
+            }
+        }
         peer
     }
 }

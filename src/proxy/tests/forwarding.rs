@@ -1,5 +1,5 @@
 use super::support::{Gateway, Upstream, nobody, port, port_with, to, to_target};
-use crate::dataplane::backend::{Endpoints, Target};
+use crate::dataplane::backend::{Endpoints, HttpVersion, Target};
 use crate::dataplane::filter::Filters;
 use crate::dataplane::filter::header_modifier::HeaderModifier;
 use http::{HeaderName, HeaderValue};
@@ -202,7 +202,8 @@ async fn filters_of_the_rule_come_before_those_of_the_backend() {
         ..Filters::default()
     };
     let upstream = Upstream::plain().await;
-    let endpoints = Arc::new(Endpoints::new(&[upstream.address], 0).expect("an address"));
+    let endpoints = Endpoints::new(HttpVersion::Http1, &[upstream.address], 0);
+    let endpoints = Arc::new(endpoints.expect("an address"));
     let action = to_target(Target::Endpoints(endpoints), filters("backend"));
     let gateway = Gateway::start(port_with(action, filters("rule"))).await;
     let answer = gateway.get("/").await;

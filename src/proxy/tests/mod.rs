@@ -1,5 +1,6 @@
 //! The proxy with real sockets: clients and backends made by hand or curl, snapshots made by hand.
 
+mod backend_http2;
 mod client;
 mod failures;
 mod forwarding;

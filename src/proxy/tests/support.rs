@@ -1,5 +1,5 @@
 pub(super) use super::client::{Answered, Client};
-use crate::dataplane::backend::{Backend, Endpoints, Split, Target};
+use crate::dataplane::backend::{Backend, Endpoints, HttpVersion, Split, Target};
 use crate::dataplane::filter::Filters;
 use crate::dataplane::hostname::HostMap;
 use crate::dataplane::matcher::PathMatch;
@@ -156,7 +156,7 @@ pub(super) fn listener(action: Action, filters: Filters) -> Arc<Listener> {
 }
 
 pub(super) fn to(addresses: &[SocketAddr]) -> Action {
-    let endpoints = Endpoints::new(addresses, 0).expect("an address");
+    let endpoints = Endpoints::new(HttpVersion::Http1, addresses, 0).expect("an address");
     to_target(Target::Endpoints(Arc::new(endpoints)), Filters::default())
 }
 
