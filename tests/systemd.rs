@@ -1,7 +1,134 @@
 //! The daemon under systemd, which the tests play: its sockets, its notifications, its unit.
 
-use crate::support::repository;
+use crate::support::daemon::{Daemon, Start};
+use crate::support::folder::Folder;
+use crate::support::manifests::{gateway, route, service};
+use crate::support::{DEADLINE, eventually, repository};
+use std::os::unix::net::UnixDatagram;
+use std::path::PathBuf;
 use std::process::Command;
+use tempfile::TempDir;
+
+const HOST: &str = "www.example.com";
+
+fn folder() -> Folder {
+    Folder::with([
+        ("gateway.yaml", gateway()),
+        ("route.yaml", route("one", HOST)),
+        ("one.yaml", service("one")),
+    ])
+}
+
+/// What systemd is told.
+struct Systemd {
+    socket: UnixDatagram,
+    scratch: TempDir,
+}
+
+impl Systemd {
+    fn new() -> Self {
+        let scratch = tempfile::tempdir().expect("a temporary folder");
+        let socket = UnixDatagram::bind(scratch.path().join("notify")).expect("bound");
+        socket.set_read_timeout(Some(DEADLINE)).expect("set");
+        Systemd { socket, scratch }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.scratch.path().join("notify")
+    }
+
+    fn start<'f>(&self, folder: &'f Folder) -> Start<'f> {
+        let start = Daemon::of(folder).echo();
+        start.environment("NOTIFY_SOCKET", self.path())
+    }
+
+    /// The next message, as its lines.
+    #[track_caller]
+    fn told(&self) -> Vec<String> {
+        let mut message = [0; 4096];
+        let length = self.socket.recv(&mut message).expect("a message in time");
+        let text = String::from_utf8_lossy(&message[..length]).into_owned();
+        text.lines().map(str::to_owned).collect()
+    }
+
+    /// Waits for a message that has this line.
+    #[track_caller]
+    fn wait_for(&self, line: &str) -> Vec<String> {
+        loop {
+            let told = self.told();
+            if told.iter().any(|one| one == line) {
+                return told;
+            }
+        }
+    }
+}
+
+#[test]
+fn it_tells_of_its_start_its_reloads_and_its_end() {
+    let (systemd, folder) = (Systemd::new(), folder());
+    let daemon = systemd.start(&folder).start();
+    let ready = ["READY=1", "STATUS=1 route, 1 listener"];
+    assert_eq!(systemd.told(), ready, "the start");
+    daemon.signal("HUP");
+    let reloading = systemd.told();
+    assert_eq!(reloading[0], "RELOADING=1");
+    assert!(
+        reloading[1].starts_with("MONOTONIC_USEC="),
+        "in one message with its time: {reloading:?}"
+    );
+    assert_eq!(systemd.wait_for("READY=1"), ready, "the reload's end");
+    folder.write("two.yaml", route("two", "two.example.com"));
+    // Its Service isn't there.
+    systemd.wait_for("STATUS=2 routes, 1 listener, 1 error");
+    daemon.signal("TERM");
+    systemd.wait_for("STOPPING=1");
+    assert!(daemon.ended().success());
+}
+
+#[test]
+fn an_upgrade_makes_the_successor_the_main_process() {
+    let (systemd, folder) = (Systemd::new(), folder());
+    let daemon = systemd.start(&folder).upgradable().start();
+    systemd.wait_for("READY=1");
+    daemon.upgrade();
+    let successor = format!("MAINPID={}", daemon.process());
+    assert_eq!(systemd.told(), [successor], "before anything else");
+    systemd.wait_for("READY=1");
+    daemon.wait_for_former();
+}
+
+#[test]
+fn the_watchdog_is_fed_as_long_as_the_daemon_lives() {
+    let (systemd, folder) = (Systemd::new(), folder());
+    let daemon = systemd
+        .start(&folder)
+        .environment("WATCHDOG_USEC", "60000")
+        .start();
+    for _ in 0..3 {
+        systemd.wait_for("WATCHDOG=1");
+    }
+    daemon.signal("STOP");
+    systemd.socket.set_nonblocking(true).expect("set");
+    eventually("it is silent when it stands still", || {
+        systemd.socket.recv(&mut [0; 64]).is_err().then_some(())
+    });
+    systemd.socket.set_nonblocking(false).expect("set");
+    daemon.signal("CONT");
+    systemd.wait_for("WATCHDOG=1");
+}
+
+#[test]
+fn manifests_among_the_credentials_are_served_too() {
+    let (credentials, folder) = (Folder::new(), folder());
+    let daemon = Daemon::of(&folder)
+        .echo()
+        .environment("CREDENTIALS_DIRECTORY", credentials.path())
+        .start();
+    assert_eq!(daemon.get("two.example.com", "/").status, 404);
+    credentials.write("gatefold.two.yaml", service("two"));
+    credentials.write("gatefold.route.yaml", route("two", "two.example.com"));
+    daemon.wait_for_status("two.example.com", "/", 200);
+}
 
 /// The exposure that `systemd-analyze security` may find at most; 10 is the worst.
 const EXPOSURE: f32 = 2.0;

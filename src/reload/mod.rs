@@ -50,8 +50,18 @@ pub struct Reload<A> {
     snapshot: Arc<ArcSwap<Snapshot>>,
     published: Arc<ArcSwap<Published>>,
     graph: Arc<Graph>,
+    rounds: watch::Sender<Rounds>,
     old_snapshots: Retired<Snapshot>,
     old_published: Retired<Published>,
+}
+
+/// How often there was something new to show, and how often a reload that was asked for has ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rounds {
+    /// How many [`Published`] there were.
+    pub published: u64,
+    /// How many [`Wake::Requested`] were answered.
+    pub requested: u64,
 }
 
 impl<A: ServerApp + Send + Sync + 'static> Reload<A> {
@@ -72,6 +82,7 @@ impl<A: ServerApp + Send + Sync + 'static> Reload<A> {
             snapshot,
             published: Arc::default(),
             graph: Arc::default(),
+            rounds: watch::Sender::default(),
             old_snapshots: Retired::default(),
             old_published: Retired::default(),
         }
@@ -80,6 +91,11 @@ impl<A: ServerApp + Send + Sync + 'static> Reload<A> {
     /// What is in force, for everybody who wants to show it.
     pub fn published(&self) -> Arc<ArcSwap<Published>> {
         self.published.clone()
+    }
+
+    /// Tells when there is something new to show.
+    pub fn rounds(&self) -> watch::Receiver<Rounds> {
+        self.rounds.subscribe()
     }
 
     /// Looks at the files at every wake, as long as the process is [`Phase::Serving`]; then closes the sockets
@@ -137,6 +153,9 @@ impl<A: ServerApp + Send + Sync + 'static> Reload<A> {
             Ok(None) => {}
             Ok(Some(built)) => self.apply(built, began).await,
             Err(panic) => self.failed(&panic, began),
+        }
+        if wake == Wake::Requested {
+            self.rounds.send_modify(|rounds| rounds.requested += 1);
         }
         self.old_snapshots.sweep();
         self.old_published.sweep();
@@ -235,7 +254,7 @@ impl<A: ServerApp + Send + Sync + 'static> Reload<A> {
         match reported.await {
             Ok(next) => {
                 let next = Arc::new(next);
-                self.old_published.keep(self.published.swap(next.clone()));
+                self.show(next.clone());
                 Some((before, next))
             }
             Err(panic) => {
@@ -253,7 +272,12 @@ impl<A: ServerApp + Send + Sync + 'static> Reload<A> {
             "the reload failed, which is a defect of gatefold; what was in force stays"
         );
         let next = self.published.load().failed(panic, began.elapsed());
-        self.old_published.keep(self.published.swap(Arc::new(next)));
+        self.show(Arc::new(next));
+    }
+
+    fn show(&mut self, next: Arc<Published>) {
+        self.old_published.keep(self.published.swap(next));
+        self.rounds.send_modify(|rounds| rounds.published += 1);
     }
 
     /// Runs a stage on a thread of its own. A panic in it becomes its message.

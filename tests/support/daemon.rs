@@ -9,7 +9,8 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
@@ -24,7 +25,10 @@ pub fn gatefold() -> Command {
             command.env_remove(name);
         }
     }
-    command.stdin(Stdio::null()).env_remove("RUST_LOG");
+    for name in ["RUST_LOG", "NOTIFY_SOCKET", "CREDENTIALS_DIRECTORY"] {
+        command.env_remove(name);
+    }
+    command.stdin(Stdio::null());
     command
 }
 
@@ -43,6 +47,8 @@ pub struct Start<'a> {
     address: IpAddr,
     ports: BTreeMap<u16, u16>,
     extra: Vec<String>,
+    environment: Vec<(String, OsString)>,
+    activation: Vec<(String, TcpListener)>,
     own_network: bool,
     upgradable: bool,
     admin: Option<Admin>,
@@ -52,6 +58,7 @@ pub struct Start<'a> {
 pub struct Daemon {
     processes: Mutex<Processes>,
     arguments: Vec<OsString>,
+    environment: Vec<(String, OsString)>,
     address: IpAddr,
     ports: BTreeMap<u16, u16>,
     admin: Admin,
@@ -101,6 +108,8 @@ impl Daemon {
             address,
             ports: BTreeMap::new(),
             extra: Vec::new(),
+            environment: Vec::new(),
+            activation: Vec::new(),
             own_network: true,
             upgradable: false,
             admin: None,
@@ -112,7 +121,13 @@ impl Daemon {
 impl Start<'_> {
     /// Maps one more port of the manifests to a free one.
     pub fn port(mut self, port: u16) -> Self {
-        self.ports.insert(port, free_port(self.address));
+        let free = || free_port(self.address);
+        // The system may name a port again that nobody has bound yet.
+        let mut own = free();
+        while self.ports.values().any(|taken| *taken == own) {
+            own = free();
+        }
+        self.ports.insert(port, own);
         self
     }
 
@@ -130,6 +145,19 @@ impl Start<'_> {
     /// Gives no `--address`: the test says itself where Gateways listen.
     pub fn without_address(mut self) -> Self {
         self.own_network = false;
+        self
+    }
+
+    /// An environment variable.
+    pub fn environment(mut self, name: &str, value: impl Into<OsString>) -> Self {
+        self.environment.push((name.to_owned(), value.into()));
+        self
+    }
+
+    #[expect(dead_code, reason = "sockets by name come next")]
+    /// Hands a listening socket over, with this name, as systemd's socket activation does. Two at most.
+    pub fn activated(mut self, name: &str, socket: TcpListener) -> Self {
+        self.activation.push((name.to_owned(), socket));
         self
     }
 
@@ -168,13 +196,18 @@ impl Start<'_> {
             flag("--upgrade-socket", "upgrade/socket".to_owned());
         }
         arguments.extend(self.extra.into_iter().map(OsString::from));
-        let current = spawn(&arguments, scratch.path());
+        let command = match self.activation.is_empty() {
+            true => gatefold(),
+            false => activated(self.activation),
+        };
+        let current = spawn(command, &arguments, &self.environment, scratch.path());
         let daemon = Daemon {
             processes: Mutex::new(Processes {
                 current,
                 former: Vec::new(),
             }),
             arguments,
+            environment: self.environment,
             address: self.address,
             ports: self.ports,
             admin,
@@ -186,18 +219,46 @@ impl Start<'_> {
     }
 }
 
+/// A command of the binary that finds sockets as systemd passes them: from number 3 on. A shell puts them
+/// there, since the standard library gives a child no other descriptors than the first three.
+fn activated(sockets: Vec<(String, TcpListener)>) -> Command {
+    let names: Vec<&str> = sockets.iter().map(|(name, _)| name.as_str()).collect();
+    let variables = format!(
+        "LISTEN_PID=$$ LISTEN_FDS={} LISTEN_FDNAMES={}",
+        names.len(),
+        names.join(":")
+    );
+    let mut command = Command::new("sh");
+    let moves = "3<&0 4<&1 0</dev/null 1>&2";
+    command.args(["-c", &format!("{variables} exec \"$@\" {moves}"), "sh"]);
+    command.arg(gatefold().get_program());
+    for (name, _) in gatefold().get_envs() {
+        command.env_remove(name);
+    }
+    let mut sockets = sockets.into_iter().map(|(_, socket)| OwnedFd::from(socket));
+    command.stdin(sockets.next().expect("one socket"));
+    if let Some(second) = sockets.next() {
+        command.stdout(second);
+    }
+    command
+}
+
 /// Starts the binary; what it writes goes to the end of `log` in the folder.
-fn spawn(arguments: &[OsString], scratch: &Path) -> Child {
+fn spawn(
+    mut command: Command,
+    arguments: &[OsString],
+    environment: &[(String, OsString)],
+    scratch: &Path,
+) -> Child {
     let log = File::options()
         .create(true)
         .append(true)
         .open(scratch.join("log"))
         .expect("the log file");
-    let mut command = gatefold();
     command
         .args(arguments)
+        .envs(environment.iter().map(|(name, value)| (name, value)))
         .current_dir(scratch)
-        .stdout(log.try_clone().expect("a second handle of the log"))
         .stderr(log);
     command.spawn().expect("the daemon starts")
 }
@@ -233,11 +294,20 @@ impl Daemon {
         ended.expect("the daemon's state")
     }
 
+    fn spawn(&self, arguments: &[OsString]) -> Child {
+        spawn(
+            gatefold(),
+            arguments,
+            &self.environment,
+            self.scratch.path(),
+        )
+    }
+
     /// Starts another process that takes the sockets over, and waits until it answers alone. The former one
     /// may still finish its requests.
     #[track_caller]
     pub fn upgrade(&self) {
-        let new = spawn(&self.arguments, self.scratch.path());
+        let new = self.spawn(&self.arguments);
         let mut processes = self.processes();
         let old = std::mem::replace(&mut processes.current, new);
         processes.former.push(old);
@@ -253,7 +323,7 @@ impl Daemon {
             Some(at) => arguments[at + 1] = value.into(),
             None => arguments.extend([flag.into(), value.into()]),
         }
-        let mut new = spawn(&arguments, self.scratch.path());
+        let mut new = self.spawn(&arguments);
         eventually("the new process has ended", || {
             new.try_wait().expect("the new process's state")
         })

@@ -1,3 +1,4 @@
+use crate::diagnostic::Severity;
 use crate::reload::{ListenerState, Published};
 use tracing::{info, warn};
 
@@ -21,6 +22,37 @@ pub(super) fn announce(published: &Published) {
             diagnostics = published.diagnostics.len(),
             "ready"
         );
+    }
+}
+
+/// What is served, in a few words: `14 routes, 2 listeners, 1 warning`.
+pub(super) fn in_short(published: &Published) -> String {
+    let serving = |listener: &&ListenerState| !listener.listening.is_empty();
+    let found = |severity| {
+        let found = published.diagnostics.iter();
+        found.filter(|found| found.severity == severity).count()
+    };
+    let mut text = format!(
+        "{}, {}",
+        counted(published.loaded.resources.http_routes.len(), "route"),
+        counted(
+            published.listeners.iter().filter(serving).count(),
+            "listener"
+        ),
+    );
+    for (severity, name) in [(Severity::Error, "error"), (Severity::Warning, "warning")] {
+        if found(severity) > 0 {
+            text.push_str(", ");
+            text.push_str(&counted(found(severity), name));
+        }
+    }
+    text
+}
+
+fn counted(count: usize, what: &str) -> String {
+    match count {
+        1 => format!("1 {what}"),
+        _ => format!("{count} {what}s"),
     }
 }
 

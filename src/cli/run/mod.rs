@@ -1,8 +1,10 @@
 //! `gatefold run`: the daemon, from its flags to its end.
 
 mod announce;
+mod answering;
 mod args;
 mod signals;
+mod supervisor;
 mod takeover;
 
 pub(super) use args::Args;
@@ -10,14 +12,16 @@ pub(super) use args::Args;
 use super::Error;
 use super::check::check_roots;
 use super::roots::must_exist;
-use crate::admin::{self, Admin, View};
+use crate::admin::{self, View};
 use crate::dataplane::Snapshot;
 use crate::lifecycle::Phase;
 use crate::listen::Sockets;
 use crate::proxy::{self, Gatefold};
 use crate::reload::Reload;
+use crate::systemd::{Notifier, credentials, watched};
 use crate::watch::{Mode, Wake, Wakes};
 use announce::{announce, say_goodbye};
+use answering::Answering;
 use anyhow::Context as _;
 use arc_swap::ArcSwap;
 use pingora_proxy::HttpProxy;
@@ -27,14 +31,15 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
+use supervisor::keep_informed;
 use takeover::{Takeover, host};
 use tokio::sync::{mpsc, watch};
-use tracing::info;
 
 /// Checks the flags, starts the threads, and serves until it is told to end.
 pub(super) fn run(mut args: Args) -> Result<ExitCode, Error> {
     let mut roots = std::mem::take(&mut args.dirs);
     roots.append(&mut args.config_dir);
+    roots.extend(credentials());
     must_exist(&roots)?;
     if args.check {
         return check_roots(roots, args.controller_name);
@@ -57,8 +62,9 @@ pub(super) fn run(mut args: Args) -> Result<ExitCode, Error> {
 async fn serve(args: Args, roots: Vec<PathBuf>, mut takeover: Takeover) -> Result<ExitCode, Error> {
     let (phase, phases) = watch::channel(Phase::Serving);
     let (wakes, woken) = crate::watch::wakes();
-    let signals = tokio::spawn(obey(wakes.clone(), phase.clone())?);
-    let mut admin = takeover
+    let notifier = Arc::new(Notifier::from_environment(takeover.is_upgrade()));
+    let signals = tokio::spawn(obey(wakes.clone(), phase.clone(), notifier.clone())?);
+    let admin = takeover
         .admin(args.admin.clone(), args.admin_allow_remote)
         .await?;
     let mut registry = Registry::default();
@@ -66,37 +72,42 @@ async fn serve(args: Args, roots: Vec<PathBuf>, mut takeover: Takeover) -> Resul
     let mut reload = prepare(args, roots, wakes, &mut takeover, &mut registry)?;
     let published = reload.published();
     admin::register(&mut registry, published.clone());
-    info!(version = env!("CARGO_PKG_VERSION"), admin = %admin.address(), "gatefold starts");
-    let (loans, wanted) = mpsc::channel(1);
-    let host = host(admin.address(), admin.lend()?, loans, phase.clone());
-    let mut admin_file = admin.take_file();
     let view = View {
         published: published.clone(),
         phase: phases.clone(),
         registry: Arc::new(registry),
     };
-    // A predecessor answers until the first load is in force here.
-    let (answer, answers) = watch::channel(!takeover.is_upgrade());
-    let admin = tokio::spawn(serve_admin(admin, view, answers));
+    let (loans, wanted) = mpsc::channel(1);
+    let host = host(admin.address(), admin.lend()?, loans, &phase, &notifier);
+    let mut admin = Answering::begin(admin, view, takeover.is_upgrade());
     let started = tokio::select! {
         () = reload.reload(Wake::Requested) => {
-            let _ = answer.send(true);
-            takeover.complete(admin_file.as_mut()).await
+            admin.answer();
+            takeover.complete(&mut admin).await
         }
         // A predecessor goes on, for it isn't told to go.
-        () = left(phases.clone()) => Ok(()),
+        () = ended(phases.clone()) => Ok(()),
     };
-    match &started {
-        Ok(()) => announce(&published.load()),
-        Err(_) => drop(Phase::leave(&phase, Phase::Draining)),
+    if started.is_err() {
+        Phase::leave(&phase, Phase::Draining);
+    } else if published.load().ready {
+        announce(&published.load());
+        let informed = keep_informed(notifier.clone(), published, reload.rounds(), phases.clone());
+        tokio::spawn(informed);
     }
     let door = takeover.open(host)?;
-    let open = reload.run(woken, wanted, phases, grace).await;
-    admin.abort();
+    let open = watched(reload.run(woken, wanted, phases, grace), &notifier).await;
+    drop(door);
+    admin.end().await;
     signals.abort();
-    drop((door, admin_file));
     say_goodbye(open);
     started.map(|()| ExitCode::SUCCESS)
+}
+
+/// Resolves when the process serves no longer.
+async fn ended(mut phase: watch::Receiver<Phase>) {
+    // Without a sender nobody is left who could say so.
+    let _ = phase.wait_for(|phase| *phase != Phase::Serving).await;
 }
 
 /// Everything that changes when the manifests do, with the sockets of a predecessor.
@@ -126,16 +137,4 @@ fn prepare(
         sockets,
         snapshot,
     ))
-}
-
-async fn serve_admin(admin: Admin, view: View, mut begin: watch::Receiver<bool>) {
-    if begin.wait_for(|begin| *begin).await.is_ok() {
-        admin.serve(view).await;
-    }
-}
-
-/// Resolves when the process serves no longer.
-async fn left(mut phase: watch::Receiver<Phase>) {
-    // Without a sender nobody is left who could say so.
-    let _ = phase.wait_for(|phase| *phase != Phase::Serving).await;
 }

@@ -1,6 +1,8 @@
 use crate::cli::USAGE;
 use crate::lifecycle::Phase;
+use crate::systemd::Notifier;
 use crate::watch::{Wake, Wakes};
+use std::sync::Arc;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch::Sender;
 use tracing::{error, info};
@@ -12,6 +14,7 @@ use tracing::{error, info};
 pub(super) fn obey(
     wakes: Wakes,
     phase: Sender<Phase>,
+    notifier: Arc<Notifier>,
 ) -> std::io::Result<impl Future<Output = ()>> {
     let mut hangup = signal(SignalKind::hangup())?;
     let mut terminate = signal(SignalKind::terminate())?;
@@ -24,6 +27,7 @@ pub(super) fn obey(
             let name = tokio::select! {
                 _ = hangup.recv() => {
                     info!("SIGHUP: reloading");
+                    notifier.reloading();
                     // Nobody listens any more only when the daemon ends.
                     let _ = wakes.send(Wake::Requested).await;
                     continue;
@@ -46,7 +50,9 @@ pub(super) fn obey(
             told = true;
             info!("{name}: no new connections; requests that are under way may finish");
             // One that a successor has replaced is about to end anyway.
-            Phase::leave(&phase, Phase::Draining);
+            if Phase::leave(&phase, Phase::Draining) {
+                notifier.stopping();
+            }
         }
     })
 }

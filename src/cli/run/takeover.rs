@@ -1,13 +1,16 @@
-use super::super::Error;
+use super::answering::Answering;
 use crate::admin::{Admin, AdminAddress, BindError};
+use crate::cli::Error;
 use crate::lifecycle::Phase;
 use crate::listen::Sockets;
+use crate::systemd::Notifier;
 use crate::unix_socket::{Place, SocketFile};
 use crate::upgrade::{self, Doorway, Host, Loan, Predecessor, Release};
 use anyhow::{Context as _, anyhow};
 use pingora_core::apps::ServerApp;
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
+use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 use tracing::{info, warn};
 
@@ -94,7 +97,7 @@ impl Takeover {
     /// # Errors
     ///
     /// When the predecessor goes on all the same. Then this process must end.
-    pub(super) async fn complete(&mut self, admin: Option<&mut SocketFile>) -> Result<(), Error> {
+    pub(super) async fn complete(&mut self, admin: &mut Answering) -> Result<(), Error> {
         let Some(predecessor) = self.predecessor.take() else {
             return Ok(());
         };
@@ -108,9 +111,7 @@ impl Takeover {
                 return Err(problem.into());
             }
         }
-        if let Some(Err(error)) = admin.map(|file| file.place(Place::Over)) {
-            warn!(%error, "the admin API's Unix socket can't be put in place");
-        }
+        admin.replace();
         if let Some(Err(error)) = self.doorway.as_mut().map(|door| door.place(Place::Over)) {
             warn!(%error, "there can be no further upgrade");
             self.doorway = None;
@@ -130,9 +131,13 @@ pub(super) fn host(
     admin: &AdminAddress,
     admin_socket: Option<TcpListener>,
     loans: mpsc::Sender<Loan>,
-    phase: watch::Sender<Phase>,
+    phase: &watch::Sender<Phase>,
+    notifier: &Arc<Notifier>,
 ) -> Host {
-    let release = move |_successor| {
+    let (phase, notifier) = (phase.clone(), notifier.clone());
+    let release = move |successor| {
+        // While this process is the service still, or systemd wouldn't listen.
+        notifier.main_process(successor);
         Phase::leave(&phase, Phase::HandedOver);
     };
     Host {

@@ -1,0 +1,19 @@
+//! The daemon under systemd: what it is given, and what it tells.
+//!
+//! In: the environment variables of sd_listen_fds(3), sd_notify(3), sd_watchdog_enabled(3) and systemd.exec(5).
+//! Out: listening sockets with their names, notifications, a folder of credentials. Without these variables
+//! nothing happens here.
+
+mod notifier;
+mod watchdog;
+
+pub use notifier::Notifier;
+pub use watchdog::watched;
+
+use std::path::PathBuf;
+
+/// The folder with the credentials of the service (`LoadCredential=`, `ImportCredential=`), if it has some.
+pub fn credentials() -> Option<PathBuf> {
+    let folder = PathBuf::from(std::env::var_os("CREDENTIALS_DIRECTORY")?);
+    folder.is_dir().then_some(folder)
+}
