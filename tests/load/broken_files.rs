@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 const TIME: Duration = Duration::from_secs(60);
 /// Between two of its files.
 const PAUSE: Duration = Duration::from_millis(20);
+/// Between two requests of a client: a minute is long.
+const PACE: Duration = Duration::from_millis(50);
 /// Memory is compared from then on: allocators take a while to have what they need.
 const WARM: Duration = Duration::from_secs(15);
 /// How much more memory may be in use at the end, in MiB.
@@ -43,6 +45,7 @@ fn a_minute_of_broken_files_leaves_traffic_and_memory_alone() {
     let load = generations
         .plan(&daemon)
         .every_kind()
+        .pace(PACE)
         .start(generations.judge());
     let path = |name: &str| generations.folder.path().join(name);
     let began = Instant::now();

@@ -8,6 +8,7 @@ use crate::support::folder::Folder;
 use crate::support::load::{Judge, Load, Plan, Target};
 use crate::support::manifests::{endpoint_slice, gateway_with, service};
 use crate::support::tls::{Authority, Pair, secret};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -65,8 +66,13 @@ impl Generations {
 
     /// Clients for a daemon of this folder: none yet.
     pub fn plan(&self, daemon: &Daemon) -> Plan {
+        self.plan_at(daemon.socket(80), daemon)
+    }
+
+    /// The same for another listener without TLS.
+    pub fn plan_at(&self, plain: SocketAddr, daemon: &Daemon) -> Plan {
         Plan::to(Target {
-            plain: daemon.socket(80),
+            plain,
             tls: daemon.socket(443),
             host: HOST.to_owned(),
             trust: Some(self.authority.trust()),

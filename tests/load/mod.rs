@@ -10,4 +10,5 @@ mod listeners;
 mod reloads;
 mod shutdown;
 mod streams;
+mod upgrades;
 mod websockets;

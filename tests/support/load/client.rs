@@ -68,7 +68,7 @@ impl Client {
             self.kept = None;
             match (self.server, &trouble) {
                 // It has closed a connection that had nothing to do; the request crossed that on the way.
-                (Server::Ends, Trouble::Unanswered(_)) if reused > 0 => {
+                (Server::IsReplaced | Server::Ends, Trouble::Unanswered(_)) if reused > 0 => {
                     self.shared.count(self.kind, |counts| counts.repeated += 1);
                     continue;
                 }

@@ -5,11 +5,11 @@
 //! and what had changed before.
 
 mod client;
-mod connection;
+pub mod connection;
 mod http1;
 mod http2;
 mod report;
-mod trouble;
+pub mod trouble;
 
 pub use connection::{Kind, Target};
 pub use report::Report;
@@ -44,7 +44,10 @@ pub trait Judge: Send + Sync + 'static {
 pub enum Server {
     /// It stays: a connection that ends is a failure.
     Stays,
-    /// It ends: it may close its connections between requests, and at last refuses new ones.
+    /// Another process takes over: the old one may end its connections between requests; connecting always
+    /// works.
+    IsReplaced,
+    /// It ends: the same, and at last connections are refused.
     Ends,
 }
 
@@ -92,6 +95,12 @@ impl Plan {
         Kind::ALL
             .into_iter()
             .fold(self, |plan, kind| plan.clients(kind, 1))
+    }
+
+    /// How often each client asks.
+    pub fn pace(mut self, pace: Duration) -> Self {
+        self.pace = pace;
+        self
     }
 
     pub fn server(mut self, server: Server) -> Self {
@@ -181,17 +190,22 @@ impl Load {
     /// Stops the clients after the requests in hand, and fails the test when one has failed.
     #[track_caller]
     pub fn finish(mut self) -> Report {
-        self.shared.stop.store(true, Ordering::Relaxed);
-        self.join();
-        self.check();
-        std::mem::replace(&mut *self.shared.report(), Report::new())
+        let report = self.stop();
+        assert!(report.failed() == 0, "{report}");
+        report
     }
 
     /// Waits until every client has stopped by itself, as they do when the server ends.
     #[track_caller]
     pub fn outlived(mut self) -> Report {
         self.join();
-        self.check();
+        self.finish()
+    }
+
+    /// Stops the clients after the requests in hand.
+    pub fn stop(&mut self) -> Report {
+        self.shared.stop.store(true, Ordering::Relaxed);
+        self.join();
         std::mem::replace(&mut *self.shared.report(), Report::new())
     }
 

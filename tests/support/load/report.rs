@@ -62,6 +62,11 @@ impl Report {
         }
     }
 
+    /// Requests that failed.
+    pub fn failed(&self) -> usize {
+        self.failed
+    }
+
     /// Counts of one kind.
     pub fn of(&self, kind: Kind) -> Counts {
         self.counts.get(&kind).copied().unwrap_or_default()

@@ -1,0 +1,39 @@
+//! New processes under load.
+
+use super::generations::Generations;
+use super::listeners::{PORTS, forty, map_forty};
+use crate::support::daemon::Daemon;
+use crate::support::load::{Kind, Server};
+use crate::support::manifests::gateway_with;
+
+/// Nothing is refused and nothing cut. A connection may end between two requests, which the old process says with
+/// the answer before, where there is one.
+#[test]
+fn twenty_upgrades_with_forty_listeners_fail_no_request() {
+    const UPGRADES: usize = 20;
+    let generations = Generations::new();
+    generations
+        .folder
+        .write("gateway.yaml", gateway_with(&forty()));
+    let daemon = map_forty(Daemon::of(&generations.folder).upgradable()).start();
+    let plan = generations.plan(&daemon).server(Server::IsReplaced);
+    let load = plan.every_kind().start(generations.judge());
+    let plan = generations.plan_at(daemon.socket(PORTS.end - 1), &daemon);
+    let plan = plan
+        .server(Server::IsReplaced)
+        .clients(Kind::Fresh, 2)
+        .clients(Kind::Kept, 2);
+    let elsewhere = plan.start(generations.judge());
+    for upgrade in 1..=UPGRADES {
+        for load in [&load, &elsewhere] {
+            load.changed(format!("upgrade {upgrade} began"));
+        }
+        daemon.upgrade();
+        daemon.wait_for_former();
+        let next = generations.write_next(&load);
+        generations.wait_for(next, &mut daemon.connect());
+        load.check();
+        elsewhere.check();
+    }
+    println!("{}{}", load.finish(), elsewhere.finish());
+}
