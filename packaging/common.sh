@@ -10,6 +10,11 @@ fail() {
 }
 # For a gate that can't be had here: it says so, and isn't taken for one that passed.
 skip() { say "$1: SKIPPED: $2"; }
+# The machine lacks something that can't be got. The exit code lets .ci/run tell that from a failure.
+unavailable() {
+    say "$*" >&2
+    exit 77
+}
 have() { command -v "$1" >/dev/null 2>&1; }
 
 have cargo || PATH=$PATH:${CARGO_HOME:-$HOME/.cargo}/bin
@@ -31,12 +36,12 @@ apt_install() {
         say "installing what is missing here: $*"
         if ! DEBIAN_FRONTEND=noninteractive apt-get update -qq >/dev/null ||
             ! DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null; then
-            fail "can't install: $*"
+            unavailable "can't install: $*"
         fi
     elif have apt-get; then
-        fail "missing: $*. Install them with: sudo apt-get install $*"
+        unavailable "missing: $*. Install them with: sudo apt-get install $*"
     else
-        fail "missing: $*. These are Debian's package names; install them with your system's package tool."
+        unavailable "missing: $*. These are Debian's package names; install them with your system's package tool."
     fi
 }
 
