@@ -2,6 +2,7 @@
 
 use crate::support::daemon::Daemon;
 use crate::support::folder::Folder;
+use crate::support::manifests::gateway;
 use crate::support::repository;
 use gatefold::diagnostic::Code;
 use std::fmt::Write;
@@ -42,7 +43,7 @@ fn every_diagnostic_is_documented() {
 
 #[test]
 fn every_metric_is_documented() {
-    let folder = Folder::new();
+    let folder = Folder::with([("gateway.yaml", gateway())]);
     let metrics = Daemon::of(&folder).start().admin("/metrics").text();
     let documented = fs::read_to_string(repository("docs/metrics.md")).expect("docs/metrics.md");
     let of_line = |line: &str| {

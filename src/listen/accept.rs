@@ -1,7 +1,11 @@
 use super::connection::Connection;
+use super::limit::Place;
+use super::meters::{Closed, Pause};
 use super::registry::Registry;
+use super::shared::Shared;
 use super::stream::Conn;
 use super::tls::Tls;
+use super::watched::Watched;
 use crate::dataplane::Snapshot;
 use arc_swap::ArcSwap;
 use pingora_core::apps::ServerApp;
@@ -12,17 +16,17 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tracing::{debug, warn};
 
-/// A client that hasn't finished its TLS handshake by then is cut off.
-const HANDSHAKE: Duration = Duration::from_secs(10);
-
 /// How long accepting rests after an error that isn't one connection's, above all when the process has no
 /// file descriptors left: at once it would fail again.
 const REST: Duration = Duration::from_millis(100);
+
+/// How long the log is silent on what it has told.
+const QUIET: Duration = Duration::from_secs(30);
 
 /// What a socket does with its connections.
 pub(super) struct Acceptance<A> {
@@ -31,7 +35,10 @@ pub(super) struct Acceptance<A> {
     pub(super) snapshot: Arc<ArcSwap<Snapshot>>,
     pub(super) tls: Arc<Tls>,
     pub(super) connections: Arc<Registry>,
+    pub(super) shared: Arc<Shared>,
     pub(super) stop: watch::Receiver<bool>,
+    full: Notice,
+    failing: Notice,
 }
 
 impl<A: ServerApp + Send + Sync + 'static> Acceptance<A> {
@@ -39,6 +46,7 @@ impl<A: ServerApp + Send + Sync + 'static> Acceptance<A> {
         socket: SocketAddr,
         app: Arc<A>,
         snapshot: Arc<ArcSwap<Snapshot>>,
+        shared: Arc<Shared>,
         stop: watch::Receiver<bool>,
     ) -> Result<Self, rustls::Error> {
         Ok(Acceptance {
@@ -46,91 +54,147 @@ impl<A: ServerApp + Send + Sync + 'static> Acceptance<A> {
             app,
             tls: Arc::new(Tls::new(socket, snapshot.clone())?),
             snapshot,
-            connections: Arc::default(),
+            connections: shared.registries.open(socket, &shared.meters),
+            shared,
             stop,
+            full: Notice::default(),
+            failing: Notice::default(),
         })
     }
 
-    /// Accepts until it is told to stop. Connections that have queued by then are served too: the system
-    /// would reset them.
+    /// Accepts until it is told to stop. Connections that have queued by then are served too, as far as there
+    /// are places: the system would reset them.
     pub(super) async fn run(mut self, listener: Arc<TcpListener>) {
         let mut stop = self.stop.clone();
         loop {
             tokio::select! {
                 accepted = listener.accept() => self.take(accepted).await,
-                // Told to, or nobody is left who could.
-                _ = stop.changed() => break,
+                () = told(&mut stop) => break,
             }
         }
-        while let Some(accepted) = queued(&listener).await {
-            match accepted {
-                Ok((tcp, peer)) => self.spawn(tcp, peer),
-                Err(_) => break,
+        while let Some(place) = self.shared.limit.place() {
+            match queued(&listener).await {
+                Some(Ok((tcp, peer))) => self.spawn(tcp, peer, place),
+                Some(Err(_)) | None => break,
             }
         }
     }
 
     async fn take(&mut self, accepted: io::Result<(TcpStream, SocketAddr)>) {
         match accepted {
-            Ok((tcp, peer)) => self.spawn(tcp, peer),
+            Ok((tcp, peer)) => {
+                if let Some(place) = self.place().await {
+                    self.spawn(tcp, peer, place);
+                }
+            }
             Err(error) if is_one_connections(&error) => debug!(%error, "a client left the queue"),
-            Err(error) => {
-                warn!(socket = %self.socket, %error, "can't accept connections, trying again");
-                tokio::time::sleep(REST).await;
+            Err(error) => self.rest(&error).await,
+        }
+    }
+
+    /// A place for a connection: at once, or as soon as another one closes. Meanwhile nothing is accepted;
+    /// clients queue in the system. Nothing when it is told to stop before.
+    async fn place(&mut self) -> Option<Place> {
+        if let Some(place) = self.shared.limit.place() {
+            return Some(place);
+        }
+        self.shared.meters.pause(Pause::Limit);
+        if self.full.is_due() {
+            let limit = self.shared.limit.connections();
+            warn!(socket = %self.socket, limit, "as many connections are open as may be: others wait");
+        }
+        let next = self.shared.limit.next_place();
+        tokio::pin!(next);
+        let mut stop = self.stop.clone();
+        loop {
+            self.shared.reclaim();
+            tokio::select! {
+                place = &mut next => return place,
+                () = told(&mut stop) => return None,
+                () = tokio::time::sleep(REST) => {}
             }
         }
     }
 
+    /// Waits until accepting may work again.
+    async fn rest(&mut self, error: &io::Error) {
+        self.shared.meters.pause(Pause::Descriptors);
+        if self.failing.is_due() {
+            warn!(
+                socket = %self.socket, %error,
+                "can't accept connections and keeps trying; if it lacks file descriptors, raise the limit \
+                 (`ulimit -n`, systemd's LimitNOFILE) or lower --max-connections"
+            );
+        }
+        self.shared.reclaim();
+        tokio::time::sleep(REST).await;
+    }
+
     /// Serves a connection in a task of its own: whatever happens there, a panic too, costs only it.
-    fn spawn(&mut self, tcp: TcpStream, peer: SocketAddr) {
+    fn spawn(&mut self, tcp: TcpStream, peer: SocketAddr, place: Place) {
         let tls = self
             .snapshot
             .load()
             .ports
             .get(&self.socket)
             .is_some_and(|port| port.tls.is_some());
-        let connection = Arc::new(Connection::new(self.socket, peer, tls));
-        let entry = self.connections.enter(connection.clone());
+        let connection = Connection::new(self.socket, peer, tls, self.shared.clone());
+        let connection = Arc::new(connection);
+        let entry = self.connections.enter(connection.clone(), place);
         let app = self.app.clone();
         let stop = self.stop.clone();
         let tls = tls.then(|| self.tls.clone());
-        tokio::spawn(async move {
-            let _entry = entry;
-            let local = tcp.local_addr().ok();
-            let stream = match Conn::new(tcp, connection.clone(), local) {
-                Ok(conn) => match tls {
-                    Some(tls) => handshake(&tls, conn, &connection).await,
-                    None => Some(Box::new(conn) as Stream),
-                },
-                Err(error) => {
-                    warn!(%error, "can't take a connection");
-                    None
+        let deadline = self.shared.deadlines.handshake;
+        let task = tokio::spawn({
+            let connection = connection.clone();
+            async move {
+                let _entry = entry;
+                if let Some(stream) = open(tcp, connection, tls, deadline).await {
+                    Service::<A>::handle_event(stream, app, stop).await;
                 }
-            };
-            if let Some(stream) = stream {
-                Service::<A>::handle_event(stream, app, stop).await;
             }
         });
+        connection.set_task(task.abort_handle());
     }
 }
 
-async fn handshake(tls: &Tls, conn: Conn, connection: &Connection) -> Option<Stream> {
-    match tokio::time::timeout(HANDSHAKE, tls.handshake(conn, connection)).await {
+/// What the application reads and writes: after the TLS handshake if there is one.
+async fn open(
+    tcp: TcpStream,
+    connection: Arc<Connection>,
+    tls: Option<Arc<Tls>>,
+    deadline: Duration,
+) -> Option<Stream> {
+    let local = tcp.local_addr().ok();
+    let conn = Conn::new(tcp, connection.clone(), local)
+        .inspect_err(|error| warn!(%error, "can't take a connection"))
+        .ok()?;
+    let Some(tls) = tls else {
+        return Some(Box::new(Watched::new(conn, connection)));
+    };
+    match tokio::time::timeout(deadline, tls.handshake(conn, &connection)).await {
         Ok(Ok(stream)) => {
             if let Some(name) = stream.get_ssl().and_then(|tls| tls.server_name()) {
                 connection.set_server_name(name);
             }
-            Some(Box::new(stream))
+            connection.shake_hands();
+            Some(Box::new(Watched::new(stream, connection)))
         }
         Ok(Err(error)) => {
             debug!(peer = %connection.peer(), %error, "a TLS handshake failed");
             None
         }
         Err(_) => {
-            debug!(peer = %connection.peer(), "a TLS handshake took too long");
+            connection.ended(Closed::Handshake);
             None
         }
     }
+}
+
+/// Waits until the socket shall be closed.
+async fn told(stop: &mut watch::Receiver<bool>) {
+    // An error: nobody is left who could say so.
+    let _ = stop.wait_for(|stop| *stop).await;
 }
 
 /// A connection that waits already; nothing when none does.
@@ -140,6 +204,23 @@ async fn queued(listener: &TcpListener) -> Option<io::Result<(TcpStream, SocketA
         Poll::Pending => Poll::Ready(None),
     })
     .await
+}
+
+/// Something that lasts or comes again and again, and is logged now and then.
+#[derive(Debug, Default)]
+struct Notice {
+    last: Option<Instant>,
+}
+
+impl Notice {
+    /// Whether to log it: the first time, and when it wasn't for half a minute.
+    fn is_due(&mut self) -> bool {
+        let due = self.last.is_none_or(|last| last.elapsed() >= QUIET);
+        if due {
+            self.last = Some(Instant::now());
+        }
+        due
+    }
 }
 
 /// Errors of a connection that ended while it was queued, which `accept` reports (accept(2)).

@@ -1,8 +1,15 @@
+use super::deadline::Tick;
+use super::frames::Progress;
+use super::meters::Closed;
+use super::phase::{Phase, State};
+use super::shared::Shared;
 use http::HeaderValue;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
+use tokio::task::AbortHandle;
+use tracing::debug;
 
 /// What is known of a client's connection, for every request that comes over it.
 #[derive(Debug)]
@@ -13,15 +20,37 @@ pub struct Connection {
     tls: bool,
     server_name: OnceLock<Box<str>>,
     client_of: OnceLock<Arc<str>>,
-    idle: AtomicBool,
+    shared: Arc<Shared>,
+    state: State,
+    /// Requests under way; over HTTP/1.1 there is one at most.
+    in_hand: AtomicU32,
+    /// When the last one was done.
+    finished: AtomicU32,
     draining: AtomicBool,
+    /// Why it shall end although the client hasn't asked for it; 0 when it needn't.
+    verdict: AtomicU8,
+    /// Whether it was ended by us.
+    ended: AtomicBool,
     reader: Mutex<Option<Waker>>,
+    task: OnceLock<AbortHandle>,
+}
+
+/// A request under way. The connection knows of it until this is dropped.
+#[derive(Debug)]
+pub struct InHand {
+    connection: Arc<Connection>,
 }
 
 impl Connection {
     /// A connection that came in by the socket bound to `socket`.
-    pub(super) fn new(socket: SocketAddr, peer: SocketAddr, tls: bool) -> Self {
+    pub(super) fn new(
+        socket: SocketAddr,
+        peer: SocketAddr,
+        tls: bool,
+        shared: Arc<Shared>,
+    ) -> Self {
         let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
+        let now = shared.clock.now();
         Connection {
             socket,
             peer,
@@ -29,9 +58,15 @@ impl Connection {
             tls,
             server_name: OnceLock::new(),
             client_of: OnceLock::new(),
-            idle: AtomicBool::new(false),
+            state: State::new(if tls { Phase::Handshake } else { Phase::Fresh }, now),
+            shared,
+            in_hand: AtomicU32::new(0),
+            finished: AtomicU32::new(now),
             draining: AtomicBool::new(false),
+            verdict: AtomicU8::new(0),
+            ended: AtomicBool::new(false),
             reader: Mutex::new(None),
+            task: OnceLock::new(),
         }
     }
 
@@ -67,16 +102,35 @@ impl Connection {
         self.client_of.get().map(|scope| &**scope)
     }
 
-    /// Whether the socket is gone or the process is about to end: the answer to the request in hand is the
-    /// last one.
-    pub fn is_draining(&self) -> bool {
-        self.draining.load(Ordering::Acquire)
+    /// Whether the answer to the request in hand shall be the last one: the socket is gone, the process is
+    /// about to end, or others wait for this connection's place.
+    pub fn is_ending(&self) -> bool {
+        self.is_draining() || self.shared.limit.is_reached()
     }
 
-    /// Says that an HTTP/1.1 request was answered. Until the next one begins the connection may be closed
-    /// at any time.
-    pub fn request_finished(&self) {
-        self.idle.store(true, Ordering::Release);
+    /// Notes that a request's header is complete. Until the result is dropped the connection isn't idle.
+    pub fn begin(self: &Arc<Self>) -> InHand {
+        self.in_hand.fetch_add(1, Ordering::Relaxed);
+        if !self.state.phase().is_http2() {
+            self.state.set(Phase::Busy, self.shared.clock.now());
+        }
+        InHand {
+            connection: self.clone(),
+        }
+    }
+
+    fn finish(&self) {
+        let now = self.shared.clock.now();
+        self.finished.store(now, Ordering::Relaxed);
+        if !self.state.phase().is_http2() {
+            self.state.set(Phase::Idle, now);
+        }
+        self.in_hand.fetch_sub(1, Ordering::Release);
+    }
+
+    /// Whether the answers under way are the last ones because the socket is gone.
+    pub(super) fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Acquire)
     }
 
     pub(super) fn set_server_name(&self, name: &str) {
@@ -87,36 +141,160 @@ impl Connection {
         let _ = self.client_of.set(scope);
     }
 
-    /// Something was read: a request is under way.
-    pub(super) fn active(&self) {
-        if self.idle.load(Ordering::Relaxed) {
-            self.idle.store(false, Ordering::Relaxed);
+    pub(super) fn set_task(&self, task: AbortHandle) {
+        let _ = self.task.set(task);
+    }
+
+    /// The TLS handshake is done.
+    pub(super) fn shake_hands(&self) {
+        self.state.set(Phase::Fresh, self.shared.clock.now());
+    }
+
+    /// Something came that isn't HTTP/2: the beginning of a request, or a piece of the one under way.
+    pub(super) fn read(&self) {
+        if matches!(self.state.phase(), Phase::Fresh | Phase::Idle) {
+            self.state.set(Phase::Header, self.shared.clock.now());
+            self.acquit();
         }
     }
 
-    /// Ready when nothing is under way and the connection shall end. Else the task is woken when that
-    /// changes. To be asked only after the socket had nothing to read, so no request that has arrived is
-    /// lost.
-    pub(super) fn poll_closing(&self, context: &mut Context<'_>) -> Poll<()> {
-        if !self.idle.load(Ordering::Relaxed) {
-            return Poll::Pending;
+    /// HTTP/2 frames came, the header of a request among them or not.
+    pub(super) fn read_frames(&self, progress: Progress, has_request: bool) {
+        let before = self.state.phase();
+        let after = match progress {
+            Progress::Between => Phase::Http2,
+            Progress::Began | Progress::Continued => Phase::Http2Frame,
+        };
+        let now = self.shared.clock.now();
+        if has_request {
+            // It will be in hand soon, and isn't yet.
+            self.finished.store(now, Ordering::Relaxed);
+            self.acquit();
         }
-        let mut reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
-        match &mut *reader {
-            Some(waker) => waker.clone_from(context.waker()),
-            none => *none = Some(context.waker().clone()),
+        if before != after || progress == Progress::Began {
+            self.state.set(after, now);
         }
-        // Looked at under the lock, which `drain` takes after it has set the flag: one of both sees the other.
-        if self.is_draining() {
-            Poll::Ready(())
-        } else {
-            Poll::Pending
+    }
+
+    /// Since when nothing has been under way; nothing when something is. What has only just come counts too,
+    /// when it has had time to say what it wants.
+    pub(super) fn unused_since(&self) -> Option<Tick> {
+        let (phase, since) = self.state.get();
+        match phase {
+            Phase::Idle => Some(since),
+            Phase::Fresh if self.shared.clock.now().saturating_sub(since) > 1 => Some(since),
+            Phase::Http2 if self.in_hand.load(Ordering::Acquire) == 0 => {
+                Some(self.finished.load(Ordering::Relaxed))
+            }
+            _ => None,
+        }
+    }
+
+    /// The deadline that has passed.
+    pub(super) fn overdue(&self) -> Option<Closed> {
+        let Shared {
+            deadlines, clock, ..
+        } = &*self.shared;
+        let (phase, since) = self.state.get();
+        let (deadline, since, closed) = match phase {
+            // Bounded where it is done.
+            Phase::Handshake | Phase::Busy => return None,
+            // A client that has come just before the end may have its request on the way.
+            Phase::Fresh if self.is_draining() => (clock.tick() * 2, since, Closed::Drained),
+            Phase::Fresh => (deadlines.first_byte, since, Closed::FirstByte),
+            Phase::Header | Phase::Http2Frame => (deadlines.header, since, Closed::Header),
+            Phase::Idle => (deadlines.idle, since, Closed::Idle),
+            Phase::Http2 if self.in_hand.load(Ordering::Acquire) > 0 => return None,
+            Phase::Http2 => {
+                let finished = self.finished.load(Ordering::Relaxed);
+                (deadlines.http2_idle, finished, Closed::Idle)
+            }
+        };
+        clock.has_passed(deadline, since).then_some(closed)
+    }
+
+    /// Ends the connection as soon as its task finds that the reason still stands. Gives false when it was told
+    /// so before.
+    pub(super) fn condemn(&self, reason: Closed) -> bool {
+        let before = self.verdict.swap(reason.code(), Ordering::Release);
+        self.wake();
+        before != reason.code()
+    }
+
+    /// Counts the end of the connection.
+    pub(super) fn ended(&self, reason: Closed) {
+        if !self.ended.swap(true, Ordering::Relaxed) {
+            debug!(peer = %self.peer, ?reason, "a connection is closed");
+            self.shared.meters.closed(reason);
+        }
+    }
+
+    /// Ends it now, whatever its task does.
+    pub(super) fn abort(&self) {
+        if let Some(task) = self.task.get() {
+            task.abort();
         }
     }
 
     /// Lets the request in hand finish and ends the connection.
     pub(super) fn drain(&self) {
         self.draining.store(true, Ordering::Release);
+        self.wake();
+    }
+
+    /// Ready when the connection shall end, with the reason. Else the task is woken when that changes. To be
+    /// asked only after the socket had nothing to read, so that no request that has arrived is lost.
+    pub(super) fn poll_end(&self, context: &mut Context<'_>) -> Poll<Closed> {
+        let mut reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
+        match &mut *reader {
+            Some(waker) => waker.clone_from(context.waker()),
+            none => *none = Some(context.waker().clone()),
+        }
+        // Looked at under the lock, which whoever wants the end takes after having said so: one of both sees
+        // the other.
+        match self.end() {
+            Some(closed) => Poll::Ready(closed),
+            None => Poll::Pending,
+        }
+    }
+
+    fn end(&self) -> Option<Closed> {
+        let phase = self.state.phase();
+        let stands = match Closed::of_code(self.verdict.load(Ordering::Acquire)) {
+            None => None,
+            Some(Closed::DrainTimeout) => Some(Closed::DrainTimeout),
+            Some(Closed::Header) => {
+                matches!(phase, Phase::Header | Phase::Http2Frame).then_some(Closed::Header)
+            }
+            Some(
+                reason @ (Closed::Handshake
+                | Closed::FirstByte
+                | Closed::Idle
+                | Closed::Reclaimed
+                | Closed::Drained),
+            ) => self.is_unused().then_some(reason),
+        };
+        stands.or_else(|| (phase == Phase::Idle && self.is_draining()).then_some(Closed::Drained))
+    }
+
+    fn is_unused(&self) -> bool {
+        match self.state.phase() {
+            Phase::Fresh | Phase::Idle => true,
+            Phase::Http2 => self.in_hand.load(Ordering::Acquire) == 0,
+            Phase::Handshake | Phase::Header | Phase::Busy | Phase::Http2Frame => false,
+        }
+    }
+
+    /// The client did what it was to be closed for not doing.
+    fn acquit(&self) {
+        if self.verdict.load(Ordering::Relaxed) != 0
+            && self.verdict.load(Ordering::Relaxed) != Closed::DrainTimeout.code()
+        {
+            self.verdict.store(0, Ordering::Relaxed);
+        }
+    }
+
+    fn wake(&self) {
         let reader = self
             .reader
             .lock()
@@ -128,6 +306,20 @@ impl Connection {
     }
 }
 
+impl std::ops::Deref for InHand {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        &self.connection
+    }
+}
+
+impl Drop for InHand {
+    fn drop(&mut self) {
+        self.connection.finish();
+    }
+}
+
 fn address_value(address: IpAddr) -> HeaderValue {
     // An address is made of digits, letters, dots and colons, which every header value may contain.
     HeaderValue::try_from(address.to_string()).unwrap_or(HeaderValue::from_static("unknown"))
@@ -135,26 +327,72 @@ fn address_value(address: IpAddr) -> HeaderValue {
 
 #[cfg(test)]
 mod tests {
+    use super::super::shared::Options;
     use super::*;
+
+    fn connection(peer: SocketAddr) -> Arc<Connection> {
+        let socket = SocketAddr::from(([0u16; 8], 80));
+        let shared = Arc::new(Shared::new(Options::default()));
+        Arc::new(Connection::new(socket, peer, false, shared))
+    }
+
+    fn somebody() -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], 4000))
+    }
+
+    fn end(connection: &Connection) -> Option<Closed> {
+        match connection.poll_end(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(closed) => Some(closed),
+            Poll::Pending => None,
+        }
+    }
 
     #[test]
     fn an_ipv4_client_of_an_ipv6_socket_is_shown_as_ipv4() {
-        let socket = SocketAddr::from(([0u16; 8], 80));
-        let peer: SocketAddr = "[::ffff:203.0.113.9]:1234".parse().expect("an address");
-        let connection = Connection::new(socket, peer, false);
-        assert_eq!(connection.peer_text(), "203.0.113.9");
+        let peer = "[::ffff:203.0.113.9]:1234".parse().expect("an address");
+        assert_eq!(connection(peer).peer_text(), "203.0.113.9");
     }
 
     #[test]
     fn only_an_idle_connection_is_closed_when_it_drains() {
-        let any = SocketAddr::from(([127, 0, 0, 1], 80));
-        let connection = Connection::new(any, any, false);
-        let mut context = Context::from_waker(Waker::noop());
+        let connection = connection(somebody());
         connection.drain();
-        assert!(connection.poll_closing(&mut context).is_pending());
-        connection.request_finished();
-        assert!(connection.poll_closing(&mut context).is_ready());
-        connection.active();
-        assert!(connection.poll_closing(&mut context).is_pending());
+        assert_eq!(end(&connection), None, "its first request may be under way");
+        connection.read();
+        let request = connection.begin();
+        assert_eq!(end(&connection), None);
+        drop(request);
+        assert_eq!(end(&connection), Some(Closed::Drained));
+        connection.read();
+        assert_eq!(end(&connection), None, "the next request has begun");
+    }
+
+    #[test]
+    fn a_verdict_falls_when_the_client_does_what_it_was_closed_for() {
+        let connection = connection(somebody());
+        connection.condemn(Closed::FirstByte);
+        connection.read();
+        assert_eq!(end(&connection), None);
+        connection.condemn(Closed::Header);
+        let request = connection.begin();
+        assert_eq!(end(&connection), None, "the header is complete");
+        connection.condemn(Closed::DrainTimeout);
+        assert_eq!(end(&connection), Some(Closed::DrainTimeout));
+        drop(request);
+    }
+
+    #[test]
+    fn an_http_2_connection_is_unused_when_it_has_no_request() {
+        let connection = connection(somebody());
+        connection.read_frames(Progress::Began, false);
+        assert_eq!(connection.unused_since(), None, "it is just beginning");
+        connection.read_frames(Progress::Between, true);
+        let request = connection.begin();
+        assert_eq!(connection.unused_since(), None);
+        connection.condemn(Closed::Idle);
+        assert_eq!(end(&connection), None);
+        drop(request);
+        assert!(connection.unused_since().is_some());
+        assert_eq!(end(&connection), Some(Closed::Idle));
     }
 }

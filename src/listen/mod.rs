@@ -9,14 +9,25 @@
 mod accept;
 mod bind;
 mod connection;
+mod deadline;
+mod frames;
 mod inherited;
+mod limit;
+mod meters;
+mod phase;
 mod registry;
 mod retry;
+mod shared;
 mod sockets;
 mod stream;
+mod sweep;
 mod tls;
+mod watched;
 
 pub use bind::{BindFailure, BindFailureReason};
-pub use connection::Connection;
+pub use connection::{Connection, InHand};
+pub use deadline::Deadlines;
 pub use inherited::Inherited;
+pub use meters::Meters;
+pub use shared::Options;
 pub use sockets::{Failures, Sockets};

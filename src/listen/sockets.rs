@@ -3,6 +3,8 @@ use super::bind::{BindFailure, BindFailureReason, bind, set_options};
 use super::inherited::Inherited;
 use super::registry::Registry;
 use super::retry::Backoff;
+use super::shared::{Options, Shared};
+use super::sweep::Sweeper;
 use crate::dataplane::Snapshot;
 use arc_swap::ArcSwap;
 use pingora_core::apps::ServerApp;
@@ -32,8 +34,9 @@ pub struct Sockets<A> {
     accepting: BTreeMap<SocketAddr, Accepting>,
     /// Those that systemd bound; they stay open whether they are wanted or not.
     activated: BTreeMap<SocketAddr, Inherited>,
-    /// Connections that outlived their socket.
-    orphans: Vec<Arc<Registry>>,
+    shared: Arc<Shared>,
+    /// Runs since the first socket accepts.
+    sweeper: Option<Sweeper>,
     failures: Failures,
     backoff: Backoff,
 }
@@ -50,7 +53,7 @@ struct Accepting {
 impl<A: ServerApp + Send + Sync + 'static> Sockets<A> {
     /// No sockets yet. Connections will be given to `app`; whether a socket speaks TLS, and with which
     /// certificates, is read from `snapshot` for each connection.
-    pub fn new(app: Arc<A>, snapshot: Arc<ArcSwap<Snapshot>>) -> Self {
+    pub fn new(app: Arc<A>, snapshot: Arc<ArcSwap<Snapshot>>, options: Options) -> Self {
         Sockets {
             app,
             snapshot,
@@ -58,7 +61,8 @@ impl<A: ServerApp + Send + Sync + 'static> Sockets<A> {
             prepared: BTreeMap::new(),
             accepting: BTreeMap::new(),
             activated: BTreeMap::new(),
-            orphans: Vec::new(),
+            shared: Arc::new(Shared::new(options)),
+            sweeper: None,
             failures: Failures::new(),
             backoff: Backoff::default(),
         }
@@ -157,7 +161,8 @@ impl<A: ServerApp + Send + Sync + 'static> Sockets<A> {
 
     /// How many connections are open, those of closed sockets too.
     pub fn connections(&self) -> usize {
-        self.registries().map(|registry| registry.count()).sum()
+        let registries = self.shared.registries.all();
+        registries.iter().map(|registry| registry.count()).sum()
     }
 
     /// Closes every socket, ends idle connections, and waits for the others as long as `grace`. Gives how
@@ -167,7 +172,7 @@ impl<A: ServerApp + Send + Sync + 'static> Sockets<A> {
         self.failures.clear();
         self.close_unwanted().await;
         let emptied = async {
-            for registry in &self.orphans {
+            for registry in self.shared.registries.all() {
                 registry.emptied().await;
             }
         };
@@ -227,10 +232,13 @@ impl<A: ServerApp + Send + Sync + 'static> Sockets<A> {
             if !wanted.contains(&address) {
                 continue;
             }
-            match start(address, listener, self.app.clone(), self.snapshot.clone()) {
+            let (app, snapshot) = (self.app.clone(), self.snapshot.clone());
+            match start(address, listener, app, snapshot, &self.shared) {
                 Ok(accepting) => {
                     info!(socket = %address, "listening");
                     self.accepting.insert(address, accepting);
+                    self.sweeper
+                        .get_or_insert_with(|| Sweeper::start(&self.shared));
                 }
                 Err(problem) => {
                     error!(socket = %address, error = %problem, "can't listen");
@@ -257,18 +265,8 @@ impl<A: ServerApp + Send + Sync + 'static> Sockets<A> {
             let _ = accepting.stop.send(true);
             // It ends at once, and with it the socket is closed.
             let _ = accepting.task.await;
-            accepting.connections.drain();
-            self.orphans.push(accepting.connections);
+            accepting.connections.drain(self.shared.clock.now());
         }
-        self.orphans.retain(|registry| registry.count() > 0);
-    }
-
-    fn registries(&self) -> impl Iterator<Item = &Arc<Registry>> {
-        let open = self
-            .accepting
-            .values()
-            .map(|accepting| &accepting.connections);
-        open.chain(&self.orphans)
     }
 }
 
@@ -277,10 +275,11 @@ fn start<A: ServerApp + Send + Sync + 'static>(
     listener: TcpListener,
     app: Arc<A>,
     snapshot: Arc<ArcSwap<Snapshot>>,
+    shared: &Arc<Shared>,
 ) -> Result<Accepting, Box<dyn std::error::Error + Send + Sync>> {
     let listener = Arc::new(tokio::net::TcpListener::from_std(listener)?);
     let (stop, stopped) = watch::channel(false);
-    let acceptance = Acceptance::new(address, app, snapshot, stopped)?;
+    let acceptance = Acceptance::new(address, app, snapshot, shared.clone(), stopped)?;
     Ok(Accepting {
         listener: listener.clone(),
         stop,

@@ -12,7 +12,7 @@ use std::os::fd::AsRawFd;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufStream, ReadBuf};
 use tokio::net::TcpStream;
 
@@ -25,11 +25,8 @@ const TLS_READ_BUFFER: usize = 16 * 1024;
 /// uses for its own streams; without a buffer every answer costs one more system call.
 const WRITE_BUFFER: usize = 1460;
 
-/// How long a connection may stay silent before its first byte.
-const FIRST_BYTE: Duration = Duration::from_secs(60);
-
 /// What a client with prior knowledge of HTTP/2 begins with (RFC 9113, section 3.4).
-const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+pub(super) const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// A client's connection as Pingora wants it: the TCP stream, buffered, and what is known of it.
 #[derive(Debug)]
@@ -102,6 +99,9 @@ impl Conn {
                 return Ok(());
             }
             let available = self.io.fill_buf().await?;
+            if !available.is_empty() {
+                self.connection.read();
+            }
             let length = available.len().min(rest.len());
             let same = length.min(wanted.len());
             let (Some(available), Some(rest)) = (available.get(..length), rest.get_mut(..length))
@@ -131,17 +131,7 @@ impl AsyncRead for Conn {
             this.peeked.drain(..length);
             return Poll::Ready(Ok(()));
         }
-        let before = buffer.filled().len();
-        match Pin::new(&mut this.io).poll_read(context, buffer) {
-            Poll::Ready(result) => {
-                if buffer.filled().len() > before {
-                    this.connection.active();
-                }
-                Poll::Ready(result)
-            }
-            // An end of the stream: the connection closes as if the client had done it.
-            Poll::Pending => this.connection.poll_closing(context).map(Ok),
-        }
+        Pin::new(&mut this.io).poll_read(context, buffer)
     }
 }
 
@@ -186,9 +176,7 @@ impl Shutdown for Conn {
 #[async_trait]
 impl Peek for Conn {
     async fn try_peek(&mut self, seen: &mut [u8]) -> io::Result<bool> {
-        tokio::time::timeout(FIRST_BYTE, self.peek_preface(seen))
-            .await
-            .map_err(|_| io::ErrorKind::TimedOut)??;
+        self.peek_preface(seen).await?;
         Ok(true)
     }
 }

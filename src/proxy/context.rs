@@ -1,6 +1,6 @@
 use crate::dataplane::backend::{Backend, Endpoints, Target};
 use crate::dataplane::{Action, Rule};
-use crate::listen::Connection;
+use crate::listen::{Connection, InHand};
 use http::HeaderValue;
 use pingora_proxy::Session;
 use std::net::SocketAddr;
@@ -12,8 +12,8 @@ use std::time::Instant;
 pub struct RequestContext {
     /// When it began; only when its log line is wanted.
     pub(super) began: Option<Instant>,
-    /// The connection that it came over.
-    pub(super) connection: Option<Arc<Connection>>,
+    /// The connection that it came over, which isn't idle while this is here.
+    pub(super) connection: Option<InHand>,
     /// The rule that takes it, kept as it was when the request was routed.
     pub(super) rule: Option<Arc<Rule>>,
     /// The place of its backend in the rule's split.

@@ -1,8 +1,9 @@
 use super::answer::{After, Answer};
 use super::context::{RequestContext, connection};
 use super::peer::{Exchange, TRIES, Timeouts};
-use super::{Counters, KEEPALIVE, access, choose, failure, forwarded, request, response, rewrite};
+use super::{Counters, access, choose, failure, forwarded, request, response, rewrite};
 use crate::dataplane::Snapshot;
+use crate::listen::Connection;
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -41,14 +42,12 @@ impl Gatefold {
 
     fn decide(&self, session: &mut Session, context: &mut RequestContext) -> Result<(), Answer> {
         request::check(session)?;
-        let connection = connection(session).ok_or(Answer::INTERNAL)?.clone();
+        let connection = connection(session).ok_or(Answer::INTERNAL)?;
         let snapshot = self.snapshot.load();
-        let chosen = choose::choose(&snapshot, &connection, session.req_header(), context);
-        context.connection = Some(connection);
-        chosen
+        choose::choose(&snapshot, connection, session.req_header(), context)
     }
 
-    /// Bounds every wait for the client. Pingora itself waits for the next request without end.
+    /// Bounds every wait for the client from here on. For requests to come and their headers `listen` does.
     fn set_deadlines(&self, session: &mut Session) {
         let upgrade = session.is_upgrade_req();
         let read = if upgrade {
@@ -59,10 +58,15 @@ impl Gatefold {
         session.set_read_timeout(Some(read));
         session.set_write_timeout(Some(self.timeouts.downstream_write));
         session.set_total_drain_timeout(Some(DRAIN));
-        if session.get_keepalive().is_some() {
-            session.set_keepalive(Some(KEEPALIVE.as_secs()));
-        }
         session.set_pipelining_enabled(true);
+    }
+}
+
+/// The answer says `Connection: close` when the connection is to end.
+fn keep_or_end(session: &mut Session, context: &RequestContext) {
+    let connection = context.connection.as_ref();
+    if connection.is_some_and(|connection| connection.is_ending()) {
+        session.set_keepalive(None);
     }
 }
 
@@ -85,7 +89,9 @@ impl ProxyHttp for Gatefold {
         if access::is_wanted() {
             context.began = Some(Instant::now());
         }
+        context.connection = connection(session).map(Connection::begin);
         self.set_deadlines(session);
+        keep_or_end(session, context);
         match self.decide(session, context) {
             Ok(()) => Ok(false),
             Err(answer) => {
@@ -160,13 +166,7 @@ impl ProxyHttp for Gatefold {
         if let Some(rule) = &context.rule {
             rule.filters.change_response(response);
         }
-        if context
-            .connection
-            .as_ref()
-            .is_some_and(|connection| connection.is_draining())
-        {
-            session.set_keepalive(None);
-        }
+        keep_or_end(session, context);
         Ok(())
     }
 
@@ -272,9 +272,6 @@ impl ProxyHttp for Gatefold {
         let status = session.response_written().map(|response| response.status);
         self.counters.request(status);
         access::log(session, context);
-        if let (Some(connection), Some(_)) = (&context.connection, session.as_http1()) {
-            connection.request_finished();
-        }
     }
 
     /// Failures are logged in `fail_to_proxy`, with what we know of them.

@@ -34,12 +34,8 @@ use pingora_core::protocols::http::v2::server::{H2Options, default_h2_options};
 use pingora_core::server::configuration::ServerConf;
 use pingora_proxy::{HttpProxy, http_proxy};
 use std::sync::Arc;
-use std::time::Duration;
 
-/// How long a client's connection is kept without a request: nginx's `keepalive_timeout`.
-const KEEPALIVE: Duration = Duration::from_secs(75);
-
-/// How many idle connections to endpoints are kept in all.
+/// How many idle connections to endpoints are kept when nobody says otherwise.
 const IDLE_UPSTREAM: usize = 1024;
 
 /// Uploads over HTTP/2: RFC 9113's 64 KiB a round trip is little on a long way. Both bound the memory that a
@@ -52,6 +48,8 @@ const HTTP2_CONNECTION_WINDOW: u32 = 1024 * 1024;
 pub struct Options {
     /// How many threads the runtime has; Pingora splits what all of them use accordingly.
     pub threads: usize,
+    /// How many idle connections to endpoints are kept in all.
+    pub idle_upstream: usize,
     /// How long clients and endpoints are waited for.
     pub timeouts: Timeouts,
     /// What is counted.
@@ -62,6 +60,7 @@ impl Default for Options {
     fn default() -> Self {
         Options {
             threads: std::thread::available_parallelism().map_or(1, usize::from),
+            idle_upstream: IDLE_UPSTREAM,
             timeouts: Timeouts::default(),
             counters: Counters::default(),
         }
@@ -72,7 +71,8 @@ impl Default for Options {
 pub fn build(snapshot: Arc<ArcSwap<Snapshot>>, options: Options) -> Arc<HttpProxy<Gatefold>> {
     let conf = ServerConf {
         threads: options.threads,
-        upstream_keepalive_pool_size: IDLE_UPSTREAM,
+        // Pingora keeps that many for each thread, in one pool.
+        upstream_keepalive_pool_size: (options.idle_upstream / options.threads.max(1)).max(1),
         // Pingora counts tries.
         max_retries: peer::TRIES,
         ..ServerConf::default()
@@ -87,7 +87,6 @@ pub fn build(snapshot: Arc<ArcSwap<Snapshot>>, options: Options) -> Arc<HttpProx
 fn server_options() -> HttpServerOptions {
     let mut options = HttpServerOptions::default();
     options.h2c = true;
-    options.h2_idle_timeout = Some(KEEPALIVE);
     // CONNECT comes to the hooks, which refuse it with an answer of our own.
     options.allow_connect_method_proxying = true;
     options

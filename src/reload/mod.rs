@@ -357,7 +357,7 @@ spec: {parentRefs: [{name: edge}], hostnames: [shop.example.com]}
             ..Settings::default()
         };
         let (wakes, _woken) = crate::watch::wakes();
-        let sockets = Sockets::new(app, snapshot.clone());
+        let sockets = Sockets::new(app, snapshot.clone(), crate::listen::Options::default());
         let mut reload = Reload::new(settings, vec![], false, wakes, sockets, snapshot.clone());
         reload.reload(Wake::Requested).await;
         let first = snapshot.load_full();

@@ -73,6 +73,10 @@ pub(in crate::cli) struct Args {
     /// Where a new gatefold takes the listening sockets over from the one that runs, without a gap.
     #[arg(long, value_name = "PATH", env = "GATEFOLD_UPGRADE_SOCKET")]
     pub(super) upgrade_socket: Option<PathBuf>,
+    /// How many connections of clients may be open at once; by default as many as the limit of file descriptors
+    /// leaves room for.
+    #[arg(long, value_name = "N", env = "GATEFOLD_MAX_CONNECTIONS")]
+    pub(super) max_connections: Option<NonZeroUsize>,
     /// The form of log lines: text on a terminal and JSON elsewhere by default.
     #[arg(long, value_name = "FORMAT", env = "GATEFOLD_LOG_FORMAT")]
     pub(super) log_format: Option<Format>,

@@ -3,6 +3,7 @@
 mod announce;
 mod answering;
 mod args;
+mod descriptors;
 mod signals;
 mod supervisor;
 mod takeover;
@@ -15,7 +16,7 @@ use super::roots::must_exist;
 use crate::admin::{self, View};
 use crate::dataplane::Snapshot;
 use crate::lifecycle::Phase;
-use crate::listen::Sockets;
+use crate::listen::{self, Deadlines, Sockets};
 use crate::proxy::{self, Gatefold};
 use crate::reload::Reload;
 use crate::systemd::{Notifier, credentials, watched};
@@ -24,6 +25,7 @@ use announce::{announce, say_goodbye};
 use answering::Answering;
 use anyhow::Context as _;
 use arc_swap::ArcSwap;
+use descriptors::Budget;
 use pingora_proxy::HttpProxy;
 use prometheus_client::registry::Registry;
 use signals::obey;
@@ -119,12 +121,23 @@ fn prepare(
     registry: &mut Registry,
 ) -> Result<Reload<HttpProxy<Gatefold>>, Error> {
     let snapshot = Arc::new(ArcSwap::from_pointee(Snapshot::default()));
+    let budget = Budget::of_this_process(args.max_connections);
     let options = proxy::Options {
         threads: args.threads(),
+        idle_upstream: budget.idle_upstream,
         counters: proxy::Counters::register(registry),
         ..proxy::Options::default()
     };
-    let mut sockets = Sockets::new(proxy::build(snapshot.clone(), options), snapshot.clone());
+    let connections = listen::Options {
+        max_connections: budget.connections,
+        deadlines: Deadlines {
+            drain: Duration::from_secs(args.drain_timeout),
+            ..Deadlines::default()
+        },
+        meters: listen::Meters::register(registry),
+    };
+    let proxy = proxy::build(snapshot.clone(), options);
+    let mut sockets = Sockets::new(proxy, snapshot.clone(), connections);
     takeover.adopt(&mut sockets)?;
     let mode = if args.poll { Mode::Poll } else { Mode::Events };
     crate::watch::spawn(roots.clone(), mode, wakes.clone()).context("can't watch the folders")?;

@@ -125,6 +125,29 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         self.buffer.is_empty() && !soon(self.fill()).await
     }
 
+    /// Whether the stream ends, whatever comes before.
+    pub(super) async fn ends_somehow(&mut self) -> bool {
+        soon(async { while self.fill().await {} }).await;
+        true
+    }
+
+    /// Waits until there is something to read, or the end.
+    pub(super) async fn peek(&mut self) {
+        self.fill().await;
+    }
+
+    /// The payload of the next HTTP/2 frame of a type.
+    pub(super) async fn frame_of_type(&mut self, kind: u8) -> Vec<u8> {
+        loop {
+            let header = self.bytes(9).await;
+            let length = u32::from_be_bytes([0, header[0], header[1], header[2]]);
+            let payload = self.bytes(length as usize).await;
+            if header[3] == kind {
+                return payload;
+            }
+        }
+    }
+
     /// Reads some bytes of whatever it is.
     pub(super) async fn bytes(&mut self, count: usize) -> Vec<u8> {
         while self.buffer.len() < count {

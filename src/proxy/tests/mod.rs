@@ -2,6 +2,7 @@
 
 mod backend_http2;
 mod client;
+mod deadlines;
 mod failures;
 mod forwarding;
 mod http2;

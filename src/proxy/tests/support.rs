@@ -6,7 +6,7 @@ use crate::dataplane::matcher::PathMatch;
 use crate::dataplane::router::{Entry, Router};
 use crate::dataplane::tls::PortTls;
 use crate::dataplane::{Action, Listener, Port, Rule, Snapshot};
-use crate::listen::Sockets;
+use crate::listen::{self, Sockets};
 use crate::proxy::{Gatefold, Options, Timeouts, build};
 use arc_swap::ArcSwap;
 use pingora_proxy::HttpProxy;
@@ -42,6 +42,15 @@ impl Gateway {
     }
 
     pub(super) async fn with(port: Port, timeouts: Timeouts) -> Gateway {
+        Gateway::taking(port, timeouts, listen::Options::default()).await
+    }
+
+    /// One that takes connections as the last argument says.
+    pub(super) async fn taking(
+        port: Port,
+        timeouts: Timeouts,
+        connections: listen::Options,
+    ) -> Gateway {
         let snapshot = Arc::new(ArcSwap::from_pointee(Snapshot::default()));
         let options = Options {
             threads: 2,
@@ -49,7 +58,7 @@ impl Gateway {
             ..Options::default()
         };
         let app = build(snapshot.clone(), options);
-        let mut sockets = Sockets::new(app, snapshot.clone());
+        let mut sockets = Sockets::new(app, snapshot.clone(), connections);
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = sockets.adopt(listener.into()).expect("a TCP socket");
         let mut gateway = Gateway {

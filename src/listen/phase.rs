@@ -1,0 +1,80 @@
+use super::deadline::Tick;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// What a connection is at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// In the TLS handshake.
+    Handshake,
+    /// Nothing has come yet.
+    Fresh,
+    /// An HTTP/1 request's header has begun.
+    Header,
+    /// An HTTP/1 request is under way.
+    Busy,
+    /// An HTTP/1 request was answered, and the next one hasn't begun.
+    Idle,
+    /// HTTP/2, with or without requests under way.
+    Http2,
+    /// HTTP/2, in the middle of a frame or of a header.
+    Http2Frame,
+}
+
+impl Phase {
+    const ALL: [Phase; 7] = [
+        Phase::Handshake,
+        Phase::Fresh,
+        Phase::Header,
+        Phase::Busy,
+        Phase::Idle,
+        Phase::Http2,
+        Phase::Http2Frame,
+    ];
+
+    /// Whether the client is known to speak HTTP/2.
+    pub(super) fn is_http2(self) -> bool {
+        matches!(self, Phase::Http2 | Phase::Http2Frame)
+    }
+}
+
+/// A phase and the tick that it began in, in one word: both are always of the same moment.
+#[derive(Debug)]
+pub(super) struct State(AtomicU64);
+
+impl State {
+    pub(super) fn new(phase: Phase, since: Tick) -> Self {
+        State(AtomicU64::new(packed(phase, since)))
+    }
+
+    pub(super) fn set(&self, phase: Phase, since: Tick) {
+        self.0.store(packed(phase, since), Ordering::Release);
+    }
+
+    pub(super) fn get(&self) -> (Phase, Tick) {
+        let word = self.0.load(Ordering::Acquire);
+        let index = usize::try_from(word & 7).unwrap_or_default();
+        let phase = Phase::ALL.get(index).copied().unwrap_or(Phase::Busy);
+        (phase, Tick::try_from(word >> 3).unwrap_or(Tick::MAX))
+    }
+
+    pub(super) fn phase(&self) -> Phase {
+        self.get().0
+    }
+}
+
+fn packed(phase: Phase, since: Tick) -> u64 {
+    u64::from(since) << 3 | phase as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_phase_and_tick_comes_out_as_it_went_in() {
+        for phase in Phase::ALL {
+            let state = State::new(phase, Tick::MAX);
+            assert_eq!(state.get(), (phase, Tick::MAX));
+        }
+    }
+}
