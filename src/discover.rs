@@ -238,9 +238,7 @@ async fn ask(
                 addresses.dedup();
                 let changed = replace(&answer, addresses);
                 if changed {
-                    // Fails only when the daemon ends. A full channel is waited for: the wakes in it may be such as
-                    // only look at the files.
-                    let _ = wakes.send(Wake::Discovered).await;
+                    wakes.send(Wake::discovered());
                 }
                 valid.clamp(TTL.0, TTL.1)
             }

@@ -27,4 +27,5 @@ mod samples;
 mod systemd;
 mod upgrade;
 mod walkthrough;
+mod watching;
 mod weights;

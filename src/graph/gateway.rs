@@ -82,7 +82,7 @@ pub enum Protocol {
 pub(super) fn build(build: &mut Build<'_>) -> BTreeMap<NamespacedName, GatewayNode> {
     let resources = build.resources;
     let mut nodes = BTreeMap::new();
-    for (key, gateway) in &resources.gateways {
+    for (key, gateway) in resources.gateways.iter() {
         if let Some(controller_name) = gateway_class::controller_of(gateway, build) {
             nodes.insert(key.clone(), node(gateway, controller_name, build));
         }

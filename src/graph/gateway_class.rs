@@ -56,7 +56,7 @@ pub(super) fn build(build: &mut Build<'_>) -> BTreeMap<String, GatewayClassNode>
     let resources = build.resources;
     let wanted = build.environment.controller_name.as_deref();
     let mut nodes = BTreeMap::new();
-    for (name, class) in &resources.gateway_classes {
+    for (name, class) in resources.gateway_classes.iter() {
         if wanted.is_some_and(|wanted| wanted != class.spec.controller_name.as_str()) {
             continue;
         }

@@ -118,7 +118,7 @@ pub(super) fn build<'a>(
 ) -> BTreeMap<NamespacedName, HttpRouteNode> {
     let resources = build.resources;
     let mut nodes = BTreeMap::new();
-    for (key, route) in &resources.http_routes {
+    for (key, route) in resources.http_routes.iter() {
         let node = node(route, gateways, services, build);
         count(&node, gateways);
         nodes.insert(key.clone(), node);

@@ -96,10 +96,22 @@ macro_rules! kinds {
                 }
             }
 
+            /// Takes it out of the resources.
+            pub(super) fn remove(&self, resources: &mut Resources) {
+                match self {
+                    $(AnyObject::$kind(object) => {
+                        let objects = Arc::make_mut(&mut resources.$into);
+                        if let Entry::Occupied(entry) = objects.entry(ObjectKey::of(&object.meta)) {
+                            entry.remove();
+                        }
+                    })+
+                }
+            }
+
             /// Adds it to the resources, or gives the place of the same object that is there already.
             pub(super) fn insert(&self, resources: &mut Resources) -> Result<(), Place> {
                 match self {
-                    $(AnyObject::$kind(object) => match resources.$into.entry(ObjectKey::of(&object.meta)) {
+                    $(AnyObject::$kind(object) => match Arc::make_mut(&mut resources.$into).entry(ObjectKey::of(&object.meta)) {
                         Entry::Vacant(entry) => {
                             entry.insert(Arc::clone(object));
                             Ok(())

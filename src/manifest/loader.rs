@@ -2,26 +2,31 @@
 
 use super::Resources;
 use super::alias::Budget;
+use super::busy::Busy;
+use super::file::FileState;
 use super::findings::Findings;
 use super::kind::AnyObject;
 use super::node::{Node, item};
-use super::object::{self, Outcome};
 use super::parse::{self, Tree};
-use super::read::{self, Fingerprint, Fingerprints, Text};
-use super::split::split;
-use crate::diagnostic::{Code, Diagnostic, Document, Place, ResourceId, Severity, Source};
-use std::collections::HashMap;
+use super::read::{self, Fingerprints};
+use crate::diagnostic::{Code, Diagnostic, Document, Place, Severity};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
 
 /// Reads folders of manifests, and keeps of every file what was last good in it.
 #[derive(Debug, Default)]
 pub struct Loader {
     roots: Vec<PathBuf>,
+    busy: Busy,
     /// In the order of their paths.
     files: Vec<(PathBuf, FileState)>,
+    /// All of the last look but the files.
     seen: Option<Fingerprints>,
+    /// What the files held then.
+    resources: Resources,
+    /// Whether an object stands in two places, so that a file's objects aren't its own affair.
+    duplicates: bool,
 }
 
 /// What the folders hold.
@@ -39,6 +44,17 @@ pub struct Loaded {
     pub changed: bool,
 }
 
+/// How the folders compare with the last look at them.
+#[derive(Debug)]
+pub enum Update {
+    /// Nothing has changed.
+    Same,
+    /// Something has, but so short a time ago that it may be half-written.
+    Unsteady,
+    /// All that is in force now.
+    New(Loaded),
+}
+
 impl Loader {
     /// For folders or single files. Nothing is read yet.
     pub fn new(roots: impl IntoIterator<Item = PathBuf>) -> Self {
@@ -46,6 +62,13 @@ impl Loader {
             roots: roots.into_iter().collect(),
             ..Loader::default()
         }
+    }
+
+    /// Leaves alone what is half-written.
+    #[must_use]
+    pub fn sparing(mut self, busy: Busy) -> Self {
+        self.busy = busy;
+        self
     }
 
     /// Reads manifests out of a text that is no file; `name` stands for its path. A text that isn't
@@ -56,246 +79,199 @@ impl Loader {
             Ok(source) => FileState::read(Arc::new(source), None, None),
             Err(refused) => FileState::unread(*refused, None, None),
         };
-        let mut loaded = collect([&state]);
-        loaded.files = 1;
-        loaded.files_read = 1;
-        loaded.changed = true;
-        loaded
+        let mut loader = Loader {
+            files: vec![(path, state)],
+            ..Loader::default()
+        };
+        loader.collect(1, true)
     }
 
     /// Looks at the folders, reads what has changed, and gives all that is in force.
     pub fn load(&mut self) -> Loaded {
+        let (read, changed) = self.take(read::scan(&self.roots));
+        self.collect(read, changed)
+    }
+
+    /// The same when anything has changed.
+    pub fn update(&mut self) -> Update {
         let scan = read::scan(&self.roots);
+        self.update_to(scan)
+    }
+
+    /// The same when anything has changed and nobody seems to be writing. A file that is given away half-way by
+    /// nothing but its time was last written to at least a tenth of a second ago.
+    pub fn update_when_steady(&mut self) -> Update {
+        let scan = read::scan(&self.roots);
+        let known = |path: &PathBuf| self.state(self.index(path)?)?.fingerprint;
+        let mut young = scan.files.iter().filter(|(_, found)| found.is_young());
+        let different = |(path, found): (&PathBuf, &_)| {
+            known(path).as_ref() != Some(found) && !self.busy.contains(path)
+        };
+        if young.any(different) {
+            return Update::Unsteady;
+        }
+        self.update_to(scan)
+    }
+
+    /// The same for files of which somebody says that they have changed. Nothing else is looked at, unless what is
+    /// there now can't be told without: they are new or gone, or links.
+    pub fn update_files(&mut self, paths: &BTreeSet<PathBuf>) -> Update {
+        let plain = |path: &PathBuf| Some((self.index(path)?, read::plain(path)?));
+        let found: Option<Vec<_>> = paths.iter().map(plain).collect();
+        let simple = |seen: &Fingerprints| !seen.aliases && seen.problems.is_empty();
+        let (Some(found), true) = (found, self.seen.as_ref().is_some_and(simple)) else {
+            return self.update();
+        };
+        let mut read = 0;
+        let mut objects = Vec::new();
+        for (index, fingerprint) in found {
+            let Some((path, state)) = self.files.get_mut(index) else {
+                continue;
+            };
+            let old = std::mem::take(state);
+            let before = old.objects.clone();
+            let Some(new) = FileState::current(path, fingerprint, Some(old), &self.busy, &mut read)
+            else {
+                self.files.remove(index);
+                let scan = read::scan(&self.roots);
+                return self.new_from(scan);
+            };
+            objects.push((before, new.objects.clone()));
+            *state = new;
+        }
+        if read == 0 {
+            return Update::Same;
+        }
+        Update::New(match self.replace(objects) {
+            Some(resources) => {
+                let files = self.files.iter();
+                let diagnostics = files.flat_map(|(_, file)| file.diagnostics.iter().cloned());
+                self.loaded(resources, diagnostics.collect(), read, true)
+            }
+            None => self.collect(read, true),
+        })
+    }
+
+    fn new_from(&mut self, scan: Fingerprints) -> Update {
+        let (read, _) = self.take(scan);
+        Update::New(self.collect(read, true))
+    }
+
+    fn index(&self, path: &Path) -> Option<usize> {
+        let order = |(known, _): &(PathBuf, FileState)| known.as_path().cmp(path);
+        self.files.binary_search_by(order).ok()
+    }
+
+    fn state(&self, index: usize) -> Option<&FileState> {
+        self.files.get(index).map(|(_, state)| state)
+    }
+
+    fn update_to(&mut self, scan: Fingerprints) -> Update {
+        let same = |((path, state), (found, fingerprint)): (&(PathBuf, FileState), _)| {
+            path == found && state.fingerprint.as_ref() == Some(fingerprint) && !state.unsettled
+        };
+        let files = self.files.len() == scan.files.len();
+        if files && self.sees(&scan) && self.files.iter().zip(&scan.files).all(same) {
+            return Update::Same;
+        }
+        match self.take(scan) {
+            (_, false) => Update::Same,
+            (read, true) => Update::New(self.collect(read, true)),
+        }
+    }
+
+    /// Whether the last look saw the same, but for the files.
+    fn sees(&self, scan: &Fingerprints) -> bool {
+        let seen = self.seen.as_ref();
+        seen.is_some_and(|seen| seen.problems == scan.problems && seen.dangling == scan.dangling)
+    }
+
+    /// Reads what a look has found. Gives how many files that were, and whether anything has changed.
+    fn take(&mut self, mut scan: Fingerprints) -> (usize, bool) {
+        let count = self.files.len();
         // Both are in the order of paths, so one walk pairs them: comparing paths is what costs here.
         let mut before = std::mem::take(&mut self.files).into_iter().peekable();
         let mut gone = Vec::new();
         let mut read = 0;
-        for (path, fingerprint) in &scan.files {
-            while let Some(old) = before.next_if(|(old, _)| old < path) {
+        for (path, fingerprint) in std::mem::take(&mut scan.files) {
+            while let Some(old) = before.next_if(|(old, _)| *old < path) {
                 gone.push(old);
             }
-            let old = before.next_if(|(old, _)| old == path);
-            let (path, old) = match old {
-                Some((path, old)) => (path, Some(old)),
-                None => (path.clone(), None),
-            };
-            if let Some(state) = FileState::current(&path, *fingerprint, old, &mut read) {
+            let old = before.next_if(|(old, _)| *old == path);
+            if let Some(state) = FileState::current(
+                &path,
+                fingerprint,
+                old.map(|it| it.1),
+                &self.busy,
+                &mut read,
+            ) {
                 self.files.push((path, state));
             }
         }
         gone.extend(before);
         // Of a folder that can't be looked at nobody knows what became of its files.
-        gone.retain(|(path, _)| scan.problems.keys().any(|folder| path.starts_with(folder)));
+        let unknown = |path: &Path| scan.problems.keys().any(|folder| path.starts_with(folder));
+        gone.retain(|(path, _)| self.busy.contains(path) || unknown(path));
         if !gone.is_empty() {
             self.files.append(&mut gone);
             self.files.sort_by(|(a, _), (b, _)| a.cmp(b));
         }
-
-        let mut loaded = collect(self.files.iter().map(|(_, state)| state));
-        loaded.diagnostics.extend(problems(&scan));
-        loaded.files = self.files.len();
-        loaded.files_read = read;
-        loaded.changed = read > 0 || self.seen.as_ref() != Some(&scan);
+        // As many as before, and none of them was read: they are the same.
+        let changed = read > 0 || self.files.len() != count || !self.sees(&scan);
         self.seen = Some(scan);
-        loaded
+        (read, changed)
     }
-}
 
-/// File systems count time in ticks of up to 10 ms (HZ=100). A second write within the tick of the first
-/// may leave the fingerprint as it was, so a file that was touched just now is read again next time.
-const TICK: Duration = Duration::from_millis(50);
-
-fn nanoseconds(time: SystemTime) -> i128 {
-    let since = time
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .unwrap_or_default();
-    i128::try_from(since.as_nanos()).unwrap_or(i128::MAX)
-}
-
-/// What is known of a file.
-#[derive(Debug, Default)]
-struct FileState {
-    fingerprint: Option<Fingerprint>,
-    /// It was touched so shortly before it was read that the fingerprint doesn't prove anything.
-    unsettled: bool,
-    /// The text that `documents` come from.
-    source: Option<Arc<Source>>,
-    documents: Vec<(Document, Outcome)>,
-    /// The objects in force.
-    objects: Vec<AnyObject>,
-    /// Whether `objects` come from a text that could be read to its end.
-    whole: bool,
-    diagnostics: Vec<Diagnostic>,
-}
-
-impl FileState {
-    /// The state of one file, read again if it has to be; nothing if it is gone meanwhile.
-    fn current(
-        path: &Path,
-        fingerprint: Fingerprint,
-        old: Option<FileState>,
-        read: &mut usize,
-    ) -> Option<FileState> {
-        let same = |old: &FileState| old.fingerprint == Some(fingerprint) && !old.unsettled;
-        let old = match old {
-            Some(old) if same(&old) => return Some(old),
-            old => old,
-        };
-        // A clock that stands behind the file's counts as just now.
-        let settled = SystemTime::now().checked_sub(TICK);
-        let mut state = match read::text(path) {
-            Text::Gone => return None,
-            Text::Read(source) => match old {
-                Some(old) if old.has_text(&source) => old,
-                old => {
-                    *read += 1;
-                    FileState::read(source, old, Some(fingerprint))
+    /// Puts the objects of all files together; of duplicates the first one counts.
+    fn collect(&mut self, read: usize, changed: bool) -> Loaded {
+        let mut resources = Resources::default();
+        let mut diagnostics = Vec::new();
+        self.duplicates = false;
+        for (_, file) in &self.files {
+            diagnostics.extend(file.diagnostics.iter().cloned());
+            for object in &file.objects {
+                if let Err(first) = object.insert(&mut resources) {
+                    diagnostics.push(duplicate(object, first));
+                    self.duplicates = true;
                 }
-            },
-            Text::Refused(refused) => {
-                *read += 1;
-                FileState::unread(*refused, old, Some(fingerprint))
             }
-        };
-        state.fingerprint = Some(fingerprint);
-        state.unsettled = settled.is_none_or(|time| fingerprint.touched() > nanoseconds(time));
-        Some(state)
-    }
-
-    fn has_text(&self, source: &Source) -> bool {
-        self.source
-            .as_ref()
-            .is_some_and(|known| known.text == source.text)
-    }
-
-    /// Reads a text; `old` is what was known before.
-    fn read(source: Arc<Source>, old: Option<FileState>, fingerprint: Option<Fingerprint>) -> Self {
-        let old = old.unwrap_or_default();
-        let documents = documents(&source, &old.documents);
-        let mut state = FileState {
-            fingerprint,
-            source: Some(source),
-            whole: !documents.iter().any(|(_, outcome)| outcome.broken),
-            ..FileState::default()
-        };
-        for (_, outcome) in &documents {
-            state.objects.extend(outcome.objects.iter().cloned());
-            state
-                .diagnostics
-                .extend(outcome.diagnostics.iter().cloned());
         }
-        if state.whole {
-            let refused = documents.iter().flat_map(|(_, outcome)| &outcome.refused);
-            state.keep_refused(refused, &old.objects);
-        } else {
-            state.keep_all(old);
+        self.loaded(resources, diagnostics, read, changed)
+    }
+
+    /// The resources with the objects of some files replaced; nothing when that concerns other files.
+    fn replace(&self, files: Vec<(Vec<AnyObject>, Vec<AnyObject>)>) -> Option<Resources> {
+        if self.duplicates {
+            return None;
         }
-        state.documents = documents;
-        state
+        let mut resources = self.resources.clone();
+        let (before, after): (Vec<_>, Vec<_>) = files.into_iter().unzip();
+        for object in before.iter().flatten() {
+            object.remove(&mut resources);
+        }
+        for object in after.iter().flatten() {
+            object.insert(&mut resources).ok()?;
+        }
+        Some(resources)
     }
 
-    /// For a file that can't be read: what was in it stays.
-    fn unread(
-        refused: Diagnostic,
-        old: Option<FileState>,
-        fingerprint: Option<Fingerprint>,
-    ) -> Self {
-        let mut state = FileState {
-            fingerprint,
-            diagnostics: vec![refused],
-            ..FileState::default()
-        };
-        state.keep_all(old.unwrap_or_default());
-        state
-    }
-
-    /// Keeps the last good version of objects that were refused.
-    fn keep_refused<'r>(
+    fn loaded(
         &mut self,
-        refused: impl Iterator<Item = &'r ResourceId>,
-        old: &[AnyObject],
-    ) {
-        let old: HashMap<ResourceId, &AnyObject> =
-            old.iter().map(|object| (object.id(), object)).collect();
-        for id in refused {
-            let Some(object) = old.get(id) else {
-                continue;
-            };
-            if self.objects.iter().any(|object| object.id() == *id) {
-                continue;
-            }
-            self.objects.push((*object).clone());
-            let error = |found: &&mut Diagnostic| {
-                found.severity == Severity::Error && found.resource.as_ref() == Some(id)
-            };
-            if let Some(found) = self.diagnostics.iter_mut().find(error) {
-                let note = "its last good version stays in force";
-                found.notes.push(note.to_owned());
-            }
+        resources: Resources,
+        mut diagnostics: Vec<Diagnostic>,
+        files_read: usize,
+        changed: bool,
+    ) -> Loaded {
+        self.resources = resources.clone();
+        diagnostics.extend(self.seen.iter().flat_map(problems));
+        Loaded {
+            resources,
+            diagnostics,
+            files: self.files.len(),
+            files_read,
+            changed,
         }
     }
-
-    /// Keeps everything that was good in a file that can't be read to its end. If it never could, what can
-    /// be read now is added.
-    fn keep_all(&mut self, old: FileState) {
-        if old.objects.is_empty() {
-            return;
-        }
-        let note = "what was last good in this file stays in force";
-        let error = |found: &&mut Diagnostic| found.severity == Severity::Error;
-        if let Some(found) = self.diagnostics.iter_mut().find(error) {
-            found.notes.push(note.to_owned());
-        }
-        if old.whole {
-            self.objects = old.objects;
-            self.whole = true;
-            return;
-        }
-        let known: Vec<ResourceId> = self.objects.iter().map(AnyObject::id).collect();
-        let missing = old
-            .objects
-            .into_iter()
-            .filter(|object| !known.contains(&object.id()));
-        self.objects.extend(missing);
-    }
-}
-
-/// Reads a text's documents; those that stood in the file before aren't parsed again.
-fn documents(source: &Arc<Source>, old: &[(Document, Outcome)]) -> Vec<(Document, Outcome)> {
-    let known: HashMap<&str, &(Document, Outcome)> = old
-        .iter()
-        .filter_map(|entry| Some((entry.0.text()?, entry)))
-        .collect();
-    let mut budget = Budget::default();
-    let read = |chunk: super::split::Chunk| {
-        let document = Document {
-            source: source.clone(),
-            bytes: chunk.bytes,
-            line: chunk.line,
-            item: None,
-        };
-        let known = document.text().and_then(|text| known.get(text));
-        let outcome = match known {
-            Some((from, outcome)) => outcome.moved(from, &document),
-            None => object::read(&document, &mut budget),
-        };
-        (document, outcome)
-    };
-    split(&source.text).into_iter().map(read).collect()
-}
-
-/// Puts the objects of all files together; of duplicates the first one counts.
-fn collect<'s>(files: impl IntoIterator<Item = &'s FileState>) -> Loaded {
-    let mut loaded = Loaded::default();
-    for file in files {
-        loaded.diagnostics.extend(file.diagnostics.iter().cloned());
-        for object in &file.objects {
-            if let Err(first) = object.insert(&mut loaded.resources) {
-                loaded.diagnostics.push(duplicate(object, first));
-            }
-        }
-    }
-    loaded
 }
 
 fn duplicate(object: &AnyObject, first: Place) -> Diagnostic {

@@ -6,7 +6,9 @@
 
 mod alias;
 pub mod api;
+mod busy;
 mod decode;
+mod file;
 mod findings;
 mod kind;
 mod loader;
@@ -20,15 +22,18 @@ mod scalar;
 mod schema;
 mod split;
 mod syntax;
+mod touched;
 
 #[cfg(test)]
 mod tests;
 
+pub use busy::Busy;
 pub(crate) use decode::did_you_mean;
 pub use decode::{Decode, Decoder, Fields};
 pub(crate) use loader::parse_document;
-pub use loader::{Loaded, Loader, document_json};
+pub use loader::{Loaded, Loader, Update, document_json};
 pub use node::{Key, Node, Span, Value};
 pub(crate) use read::is_manifest;
 pub use read::{FILE_SIZE, Fingerprint, Fingerprints, scan};
-pub use resources::{NAMESPACE_NAME_LABEL, Resources};
+pub use resources::{NAMESPACE_NAME_LABEL, Objects, Resources};
+pub use touched::Touched;

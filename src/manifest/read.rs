@@ -8,6 +8,7 @@ use std::io::{ErrorKind, Read as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 /// The largest file that is read. 10,000 HTTPRoutes have 11 MiB.
 pub const FILE_SIZE: u64 = 32 << 20;
@@ -15,6 +16,9 @@ pub const FILE_SIZE: u64 = 32 << 20;
 const LINKS: usize = 16;
 /// How deep folders may be nested.
 const FOLDERS: usize = 64;
+
+/// How long nothing must have happened to a file for it to seem complete, where nothing else tells.
+const STEADY: Duration = Duration::from_millis(100);
 
 /// What shows that a file has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +41,14 @@ impl Fingerprint {
         }
     }
 
+    /// Whether the file was touched so short a time ago that whoever writes it may not be done. A time that has yet
+    /// to come is another machine's, and says nothing.
+    pub(super) fn is_young(&self) -> bool {
+        let now = nanoseconds(SystemTime::now());
+        let age = now - self.touched();
+        (0..STEADY.as_nanos().cast_signed()).contains(&age)
+    }
+
     /// When the file was last touched, in nanoseconds since 1970.
     pub(super) fn touched(&self) -> i128 {
         let nanoseconds =
@@ -54,6 +66,8 @@ pub struct Fingerprints {
     pub problems: BTreeMap<PathBuf, String>,
     /// Links that lead nowhere.
     pub dangling: Vec<PathBuf>,
+    /// Whether two ways lead to one file or folder, of which only the first one counts.
+    pub aliases: bool,
 }
 
 /// Looks which manifest files there are below `roots`, folders or single files. Nothing is opened but
@@ -73,6 +87,21 @@ pub fn scan(roots: &[PathBuf]) -> Fingerprints {
     walk.found
 }
 
+/// The fingerprint of a file that is there under no other name than this.
+pub(super) fn plain(path: &Path) -> Option<Fingerprint> {
+    let metadata = fs::symlink_metadata(path).ok()?;
+    let plain = metadata.is_file() && metadata.nlink() == 1;
+    plain.then(|| Fingerprint::of(&metadata))
+}
+
+/// Since 1970.
+pub(super) fn nanoseconds(time: SystemTime) -> i128 {
+    let since = time
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
+    i128::try_from(since.as_nanos()).unwrap_or(i128::MAX)
+}
+
 #[derive(Default)]
 struct Walk {
     found: Fingerprints,
@@ -84,7 +113,7 @@ struct Walk {
 
 impl Walk {
     fn folder(&mut self, path: &Path, metadata: &Metadata, links: usize, depth: usize) {
-        if !self.seen.insert((metadata.dev(), metadata.ino())) {
+        if self.is_known(metadata) {
             return;
         }
         if links > LINKS || depth > FOLDERS {
@@ -132,9 +161,15 @@ impl Walk {
     }
 
     fn file(&mut self, path: PathBuf, metadata: &Metadata) {
-        if self.seen.insert((metadata.dev(), metadata.ino())) {
+        if !self.is_known(metadata) {
             self.files.push((path, Fingerprint::of(metadata)));
         }
+    }
+
+    fn is_known(&mut self, metadata: &Metadata) -> bool {
+        let known = !self.seen.insert((metadata.dev(), metadata.ino()));
+        self.found.aliases |= known;
+        known
     }
 
     fn problem(&mut self, path: &Path, error: &std::io::Error) {

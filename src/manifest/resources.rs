@@ -9,31 +9,34 @@ use std::sync::Arc;
 /// The label that every namespace carries with its own name.
 pub const NAMESPACE_NAME_LABEL: &str = "kubernetes.io/metadata.name";
 
+/// Objects of one kind by their names. A kind of which nothing has changed is shared with what was loaded before.
+pub type Objects<K, T> = Arc<BTreeMap<K, Arc<T>>>;
+
 /// Every object of the folder that is in force, ordered by namespace and name.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Resources {
     /// GatewayClasses by name.
-    pub gateway_classes: BTreeMap<String, Arc<GatewayClass>>,
+    pub gateway_classes: Objects<String, GatewayClass>,
     /// Gateways.
-    pub gateways: BTreeMap<NamespacedName, Arc<Gateway>>,
+    pub gateways: Objects<NamespacedName, Gateway>,
     /// HTTPRoutes.
-    pub http_routes: BTreeMap<NamespacedName, Arc<HTTPRoute>>,
+    pub http_routes: Objects<NamespacedName, HTTPRoute>,
     /// ReferenceGrants.
-    pub reference_grants: BTreeMap<NamespacedName, Arc<ReferenceGrant>>,
+    pub reference_grants: Objects<NamespacedName, ReferenceGrant>,
     /// Services.
-    pub services: BTreeMap<NamespacedName, Arc<Service>>,
+    pub services: Objects<NamespacedName, Service>,
     /// EndpointSlices.
-    pub endpoint_slices: BTreeMap<NamespacedName, Arc<EndpointSlice>>,
+    pub endpoint_slices: Objects<NamespacedName, EndpointSlice>,
     /// Endpoints.
-    pub endpoints: BTreeMap<NamespacedName, Arc<Endpoints>>,
+    pub endpoints: Objects<NamespacedName, Endpoints>,
     /// Secrets.
-    pub secrets: BTreeMap<NamespacedName, Arc<Secret>>,
+    pub secrets: Objects<NamespacedName, Secret>,
     /// ConfigMaps.
-    pub config_maps: BTreeMap<NamespacedName, Arc<ConfigMap>>,
+    pub config_maps: Objects<NamespacedName, ConfigMap>,
     /// Namespaces by name; only those that stand in a file.
-    pub namespaces: BTreeMap<String, Arc<Namespace>>,
+    pub namespaces: Objects<String, Namespace>,
     /// Pods.
-    pub pods: BTreeMap<NamespacedName, Arc<Pod>>,
+    pub pods: Objects<NamespacedName, Pod>,
 }
 
 impl Resources {

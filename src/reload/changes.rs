@@ -1,8 +1,8 @@
 //! What differs between two configurations, for the log.
 
 use super::ListenerState;
-use crate::manifest::Resources;
 use crate::manifest::api::{NamespacedName, Object};
+use crate::manifest::{Objects, Resources};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -60,11 +60,14 @@ impl Changes {
 
     fn of<K: Ord, S: PartialEq>(
         &mut self,
-        before: &BTreeMap<K, Arc<Object<S>>>,
-        after: &BTreeMap<K, Arc<Object<S>>>,
+        before: &Objects<K, Object<S>>,
+        after: &Objects<K, Object<S>>,
         name: impl Fn(&K) -> String,
     ) {
-        for (key, object) in after {
+        if Arc::ptr_eq(before, after) {
+            return;
+        }
+        for (key, object) in after.iter() {
             let shown = || format!("{} {}", object.kind, name(key));
             match before.get(key) {
                 None => self.added.push(shown()),

@@ -23,14 +23,14 @@ use crate::discover::{Discovery, FixedBackend};
 use crate::graph::Graph;
 use crate::lifecycle::Phase;
 use crate::listen::Sockets;
-use crate::manifest::Loaded;
+use crate::manifest::{Busy, Loaded, Touched};
 use crate::upgrade::Loan;
-use crate::watch::{Wake, Wakes};
+use crate::watch::{Wake, Wakes, Woken};
 use arc_swap::ArcSwap;
 use findings::log_findings;
 use pingora_core::apps::ServerApp;
 use retired::Retired;
-use stages::{Built, Stages};
+use stages::{Built, Look, Stages};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -38,6 +38,9 @@ use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::mpsc::Receiver;
 use tokio::sync::{oneshot, watch};
 use tracing::{error, info};
+
+/// When files that seem to be half-written are looked at again.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 /// Everything that changes when the manifests do.
 pub struct Reload<A> {
@@ -51,6 +54,8 @@ pub struct Reload<A> {
     published: Arc<ArcSwap<Published>>,
     graph: Arc<Graph>,
     rounds: watch::Sender<Rounds>,
+    /// When to look at files again that seemed to be half-written.
+    look_again: Option<Duration>,
     old_snapshots: Retired<Snapshot>,
     old_published: Retired<Published>,
 }
@@ -75,7 +80,7 @@ impl<A: ServerApp + Send + Sync + 'static> Reload<A> {
         snapshot: Arc<ArcSwap<Snapshot>>,
     ) -> Self {
         Reload {
-            stages: Some(Stages::new(settings)),
+            stages: Some(Stages::new(settings, wakes.busy())),
             discovery: Discovery::new(backends, echo, wakes),
             discovered: BTreeMap::new(),
             sockets,
@@ -83,6 +88,7 @@ impl<A: ServerApp + Send + Sync + 'static> Reload<A> {
             published: Arc::default(),
             graph: Arc::default(),
             rounds: watch::Sender::default(),
+            look_again: None,
             old_snapshots: Retired::default(),
             old_published: Retired::default(),
         }
@@ -106,7 +112,7 @@ impl<A: ServerApp + Send + Sync + 'static> Reload<A> {
     /// that both have the same ones.
     pub async fn run(
         mut self,
-        mut wakes: Receiver<Wake>,
+        mut woken: Woken,
         mut loans: Receiver<Loan>,
         mut phase: watch::Receiver<Phase>,
         grace: Duration,
@@ -124,10 +130,10 @@ impl<A: ServerApp + Send + Sync + 'static> Reload<A> {
                 Some(loan) = loans.recv() => if !rests {
                     lease = self.lend(loan);
                 },
-                wake = wakes.recv(), if !rests => match wake {
-                    Some(wake) => self.reload(wake).await,
-                    None => break,
-                },
+                wake = woken.next(), if !rests => self.reload(wake).await,
+                () = after(self.look_again), if !rests => {
+                    self.reload(Wake::touched(Touched::Unknown)).await;
+                }
                 () = after(retry), if !rests => self.retry_sockets().await,
             }
         }
@@ -147,14 +153,18 @@ impl<A: ServerApp + Send + Sync + 'static> Reload<A> {
     /// Looks at the files, and does what a change asks for.
     pub async fn reload(&mut self, wake: Wake) {
         let began = Instant::now();
+        let requested = wake.requested;
         let known = self.discovered.clone();
-        let built = self.beside(move |stages| stages.load_and_build(wake, known));
-        match built.await {
-            Ok(None) => {}
-            Ok(Some(built)) => self.apply(built, began).await,
+        let look = self.beside(move |stages| stages.load_and_build(&wake, known));
+        let look = look.await;
+        self.look_again = None;
+        match look {
+            Ok(Look::Same) => {}
+            Ok(Look::Unsteady) => self.look_again = Some(LOOK_AGAIN),
+            Ok(Look::New(built)) => self.apply(built, began).await,
             Err(panic) => self.failed(&panic, began),
         }
-        if wake == Wake::Requested {
+        if requested {
             self.rounds.send_modify(|rounds| rounds.requested += 1);
         }
         self.old_snapshots.sweep();
@@ -301,7 +311,10 @@ impl<A: ServerApp + Send + Sync + 'static> Reload<A> {
         let (stages, outcome) = match task.await {
             Ok(done) => done,
             // Only when the runtime is shut down under it.
-            Err(error) => (Stages::new(settings), Err(error.to_string())),
+            Err(error) => (
+                Stages::new(settings, Busy::default()),
+                Err(error.to_string()),
+            ),
         };
         self.stages = Some(stages);
         outcome
@@ -359,18 +372,18 @@ spec: {parentRefs: [{name: edge}], hostnames: [shop.example.com]}
         let (wakes, _woken) = crate::watch::wakes();
         let sockets = Sockets::new(app, snapshot.clone(), crate::listen::Options::default());
         let mut reload = Reload::new(settings, vec![], false, wakes, sockets, snapshot.clone());
-        reload.reload(Wake::Requested).await;
+        reload.reload(Wake::requested()).await;
         let first = snapshot.load_full();
         assert_eq!(first.ports.len(), 1, "the listener is served");
 
         std::fs::write(&file, format!("# a comment\n{MANIFESTS}")).expect("written");
-        reload.reload(Wake::Changed).await;
+        reload.reload(Wake::touched(Touched::Anything)).await;
         assert_eq!(reload.published().load().generations.applied, 2);
         assert!(Arc::ptr_eq(&first, &snapshot.load_full()), "a comment");
 
         let other = MANIFESTS.replace("shop.example.com", "other.example.com");
         std::fs::write(&file, other).expect("written");
-        reload.reload(Wake::Changed).await;
+        reload.reload(Wake::touched(Touched::Anything)).await;
         assert!(!Arc::ptr_eq(&first, &snapshot.load_full()), "a hostname");
     }
 }

@@ -4,13 +4,17 @@ use crate::address_pool::AddressPool;
 use crate::graph::environment::Environment;
 use crate::graph::{Graph, build};
 use crate::manifest::api::NamespacedName;
-use crate::manifest::{Fingerprints, Loaded, Loader, scan};
+use crate::manifest::{Busy, Loaded, Loader, Touched, Update};
 use crate::watch::Wake;
 use ipnet::IpNet;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How long files that seem to be half-written are waited for.
+const UNSTEADY: Duration = Duration::from_secs(2);
 
 /// A Service's port.
 pub(super) type ServicePort = (NamespacedName, u16);
@@ -34,9 +38,8 @@ pub struct Settings {
 pub(super) struct Stages {
     settings: Settings,
     loader: Loader,
-    seen: Option<Fingerprints>,
-    /// Whether the last load found something new: it may have been read while it was written.
-    fresh: bool,
+    /// Since when files seem to be half-written.
+    unsteady: Option<Instant>,
     loaded: Arc<Loaded>,
     pool: Option<AddressPool>,
 }
@@ -49,14 +52,24 @@ pub(super) struct Built {
     pub(super) discovered: BTreeMap<ServicePort, Vec<SocketAddr>>,
 }
 
+/// What a look at the files has shown.
+pub(super) enum Look {
+    /// Nothing new.
+    Same,
+    /// Something that seems to be half-written: it is to be looked at again soon.
+    Unsteady,
+    /// A graph of what is there now.
+    New(Built),
+}
+
 impl Stages {
-    pub(super) fn new(settings: Settings) -> Self {
+    /// Files that are in `busy` are left alone.
+    pub(super) fn new(settings: Settings, busy: Busy) -> Self {
         Stages {
-            loader: Loader::new(settings.roots.clone()),
+            loader: Loader::new(settings.roots.clone()).sparing(busy),
             pool: settings.address_pool.map(AddressPool::new),
             settings,
-            seen: None,
-            fresh: true,
+            unsteady: None,
             loaded: Arc::default(),
         }
     }
@@ -68,22 +81,38 @@ impl Stages {
     /// Looks whether anything has changed; if so, a new graph, with the endpoints from elsewhere that are known.
     pub(super) fn load_and_build(
         &mut self,
-        wake: Wake,
+        wake: &Wake,
         known: BTreeMap<ServicePort, Vec<SocketAddr>>,
-    ) -> Option<Built> {
-        if wake == Wake::Rescan {
-            // Looking is cheaper than loading, even where nothing has to be read.
-            let found = scan(&self.settings.roots);
-            let same = self.seen.as_ref() == Some(&found);
-            self.seen = Some(found);
-            if same && !self.fresh {
-                return None;
-            }
+    ) -> Look {
+        match self.update(&wake.touched) {
+            Update::New(loaded) => self.loaded = Arc::new(loaded),
+            Update::Same if wake.requested || wake.discovered => {}
+            Update::Same => return Look::Same,
+            Update::Unsteady => return Look::Unsteady,
         }
-        self.loaded = Arc::new(self.loader.load());
-        self.fresh = self.loaded.changed;
-        let needless = !self.loaded.changed && matches!(wake, Wake::Rescan | Wake::Changed);
-        (!needless).then(|| self.build(known))
+        Look::New(self.build(known))
+    }
+
+    /// Somebody who goes on and on is waited for only so long.
+    fn update(&mut self, touched: &Touched) -> Update {
+        let update = match touched {
+            Touched::Nothing => Update::Same,
+            Touched::Files(files) => self.loader.update_files(files),
+            Touched::Anything => self.loader.update(),
+            Touched::Unknown
+                if self
+                    .unsteady
+                    .is_some_and(|since| since.elapsed() > UNSTEADY) =>
+            {
+                self.loader.update()
+            }
+            Touched::Unknown => self.loader.update_when_steady(),
+        };
+        self.unsteady = match update {
+            Update::Unsteady => self.unsteady.or_else(|| Some(Instant::now())),
+            Update::Same | Update::New(_) => None,
+        };
+        update
     }
 
     /// A graph of what was loaded last, with endpoints from elsewhere.

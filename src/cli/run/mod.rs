@@ -83,7 +83,7 @@ async fn serve(args: Args, roots: Vec<PathBuf>, mut takeover: Takeover) -> Resul
     let host = host(admin.address(), admin.lend()?, loans, &phase, &notifier);
     let mut admin = Answering::begin(admin, view, takeover.is_upgrade());
     let started = tokio::select! {
-        () = reload.reload(Wake::Requested) => {
+        () = reload.reload(Wake::requested()) => {
             admin.answer();
             takeover.complete(&mut admin).await
         }

@@ -28,8 +28,7 @@ pub(super) fn obey(
                 _ = hangup.recv() => {
                     info!("SIGHUP: reloading");
                     notifier.reloading();
-                    // Nobody listens any more only when the daemon ends.
-                    let _ = wakes.send(Wake::Requested).await;
+                    wakes.send(Wake::requested());
                     continue;
                 }
                 _ = first_user.recv() => {

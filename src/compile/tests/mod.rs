@@ -144,7 +144,7 @@ fn hostnames_and_matches_share_their_rule() {
 fn a_listener_that_two_parent_references_lead_to_has_each_match_once() {
     let mut resources = Loader::from_text("folder.yaml", FOLDER).resources;
     let once = compiled_resources(&resources, &Snapshot::default()).to_string();
-    for route in resources.http_routes.values_mut() {
+    for route in Arc::make_mut(&mut resources.http_routes).values_mut() {
         let parents = &mut Arc::make_mut(route).spec.parent_refs;
         parents.extend_from_within(..);
         assert_eq!(parents.len(), 2);

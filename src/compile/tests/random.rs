@@ -119,14 +119,14 @@ prop_compose! {
         routes in prop::collection::vec(a_route(), 1..=6),
     ) -> Resources {
         let mut resources = TEMPLATE.clone();
-        for gateway in resources.gateways.values_mut() {
+        for gateway in Arc::make_mut(&mut resources.gateways).values_mut() {
             let gateway = Arc::make_mut(gateway);
             let all = std::mem::take(&mut gateway.spec.listeners);
             let kept = all.into_iter().enumerate().filter(|(index, _)| listeners.contains(index));
             gateway.spec.listeners = kept.map(|(_, it)| it).collect();
         }
         let routes = routes.into_iter().map(|it| (it.key(), Arc::new(it)));
-        resources.http_routes = routes.collect::<BTreeMap<_, _>>();
+        resources.http_routes = Arc::new(routes.collect::<BTreeMap<_, _>>());
         resources
     }
 }

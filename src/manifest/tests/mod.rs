@@ -5,6 +5,7 @@ mod hostile;
 mod reading;
 mod schema;
 mod syntax;
+mod update;
 
 use super::{Loaded, Loader};
 use crate::diagnostic::{Severity, Style, render, summary_line};

@@ -1,0 +1,197 @@
+//! What is known of one file, from one look to the next.
+
+use super::alias::Budget;
+use super::busy::Busy;
+use super::kind::AnyObject;
+use super::object::{self, Outcome};
+use super::read::{self, Fingerprint, Text};
+use super::split::split;
+use crate::diagnostic::{Diagnostic, Document, ResourceId, Severity, Source};
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+/// File systems count time in ticks of up to 10 ms (HZ=100). A second write within the tick of the first
+/// may leave the fingerprint as it was, so a file that was touched just now is read again next time.
+const TICK: Duration = Duration::from_millis(50);
+
+/// What is known of a file.
+#[derive(Debug, Default)]
+pub(super) struct FileState {
+    pub(super) fingerprint: Option<Fingerprint>,
+    /// It was touched so shortly before it was read that the fingerprint doesn't prove anything.
+    pub(super) unsettled: bool,
+    /// The text that `documents` come from.
+    source: Option<Arc<Source>>,
+    documents: Vec<(Document, Outcome)>,
+    /// The objects in force.
+    pub(super) objects: Vec<AnyObject>,
+    /// Whether `objects` come from a text that could be read to its end.
+    whole: bool,
+    /// What is wrong with it.
+    pub(super) diagnostics: Vec<Diagnostic>,
+}
+
+impl FileState {
+    /// The state of one file, read again if it has to be and nobody is writing it; nothing if it is gone meanwhile.
+    pub(super) fn current(
+        path: &Path,
+        fingerprint: Fingerprint,
+        old: Option<FileState>,
+        busy: &Busy,
+        read: &mut usize,
+    ) -> Option<FileState> {
+        let same = |old: &FileState| old.fingerprint == Some(fingerprint) && !old.unsettled;
+        let old = match old {
+            Some(old) if same(&old) => return Some(old),
+            old if busy.contains(path) => return old,
+            old => old,
+        };
+        // A clock that stands behind the file's counts as just now.
+        let settled = SystemTime::now().checked_sub(TICK);
+        let mut state = match read::text(path) {
+            Text::Gone => return None,
+            Text::Read(source) => match old {
+                Some(old) if old.has_text(&source) => old,
+                old => {
+                    *read += 1;
+                    FileState::read(source, old, Some(fingerprint))
+                }
+            },
+            Text::Refused(refused) => {
+                *read += 1;
+                FileState::unread(*refused, old, Some(fingerprint))
+            }
+        };
+        state.fingerprint = Some(fingerprint);
+        state.unsettled =
+            settled.is_none_or(|time| fingerprint.touched() > read::nanoseconds(time));
+        Some(state)
+    }
+
+    fn has_text(&self, source: &Source) -> bool {
+        self.source
+            .as_ref()
+            .is_some_and(|known| known.text == source.text)
+    }
+
+    /// Reads a text; `old` is what was known before.
+    pub(super) fn read(
+        source: Arc<Source>,
+        old: Option<FileState>,
+        fingerprint: Option<Fingerprint>,
+    ) -> Self {
+        let old = old.unwrap_or_default();
+        let documents = documents(&source, &old.documents);
+        let mut state = FileState {
+            fingerprint,
+            source: Some(source),
+            whole: !documents.iter().any(|(_, outcome)| outcome.broken),
+            ..FileState::default()
+        };
+        for (_, outcome) in &documents {
+            state.objects.extend(outcome.objects.iter().cloned());
+            state
+                .diagnostics
+                .extend(outcome.diagnostics.iter().cloned());
+        }
+        if state.whole {
+            let refused = documents.iter().flat_map(|(_, outcome)| &outcome.refused);
+            state.keep_refused(refused, &old.objects);
+        } else {
+            state.keep_all(old);
+        }
+        state.documents = documents;
+        state
+    }
+
+    /// For a file that can't be read: what was in it stays.
+    pub(super) fn unread(
+        refused: Diagnostic,
+        old: Option<FileState>,
+        fingerprint: Option<Fingerprint>,
+    ) -> Self {
+        let mut state = FileState {
+            fingerprint,
+            diagnostics: vec![refused],
+            ..FileState::default()
+        };
+        state.keep_all(old.unwrap_or_default());
+        state
+    }
+
+    /// Keeps the last good version of objects that were refused.
+    fn keep_refused<'r>(
+        &mut self,
+        refused: impl Iterator<Item = &'r ResourceId>,
+        old: &[AnyObject],
+    ) {
+        let old: HashMap<ResourceId, &AnyObject> =
+            old.iter().map(|object| (object.id(), object)).collect();
+        for id in refused {
+            let Some(object) = old.get(id) else {
+                continue;
+            };
+            if self.objects.iter().any(|object| object.id() == *id) {
+                continue;
+            }
+            self.objects.push((*object).clone());
+            let error = |found: &&mut Diagnostic| {
+                found.severity == Severity::Error && found.resource.as_ref() == Some(id)
+            };
+            if let Some(found) = self.diagnostics.iter_mut().find(error) {
+                let note = "its last good version stays in force";
+                found.notes.push(note.to_owned());
+            }
+        }
+    }
+
+    /// Keeps everything that was good in a file that can't be read to its end. If it never could, what can
+    /// be read now is added.
+    fn keep_all(&mut self, old: FileState) {
+        if old.objects.is_empty() {
+            return;
+        }
+        let note = "what was last good in this file stays in force";
+        let error = |found: &&mut Diagnostic| found.severity == Severity::Error;
+        if let Some(found) = self.diagnostics.iter_mut().find(error) {
+            found.notes.push(note.to_owned());
+        }
+        if old.whole {
+            self.objects = old.objects;
+            self.whole = true;
+            return;
+        }
+        let known: Vec<ResourceId> = self.objects.iter().map(AnyObject::id).collect();
+        let missing = old
+            .objects
+            .into_iter()
+            .filter(|object| !known.contains(&object.id()));
+        self.objects.extend(missing);
+    }
+}
+
+/// Reads a text's documents; those that stood in the file before aren't parsed again.
+fn documents(source: &Arc<Source>, old: &[(Document, Outcome)]) -> Vec<(Document, Outcome)> {
+    let known: HashMap<&str, &(Document, Outcome)> = old
+        .iter()
+        .filter_map(|entry| Some((entry.0.text()?, entry)))
+        .collect();
+    let mut budget = Budget::default();
+    let read = |chunk: super::split::Chunk| {
+        let document = Document {
+            source: source.clone(),
+            bytes: chunk.bytes,
+            line: chunk.line,
+            item: None,
+        };
+        let known = document.text().and_then(|text| known.get(text));
+        let outcome = match known {
+            Some((from, outcome)) => outcome.moved(from, &document),
+            None => object::read(&document, &mut budget),
+        };
+        (document, outcome)
+    };
+    split(&source.text).into_iter().map(read).collect()
+}
