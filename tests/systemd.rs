@@ -1,9 +1,11 @@
 //! The daemon under systemd, which the tests play: its sockets, its notifications, its unit.
 
+use crate::support::client;
 use crate::support::daemon::{Daemon, Start};
 use crate::support::folder::Folder;
 use crate::support::manifests::{gateway, route, service};
 use crate::support::{DEADLINE, eventually, repository};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
 use std::process::Command;
@@ -132,6 +134,101 @@ fn manifests_among_the_credentials_are_served_too() {
 
 /// The exposure that `systemd-analyze security` may find at most; 10 is the worst.
 const EXPOSURE: f32 = 2.0;
+
+/// A socket that systemd would bind, at a port that the system chooses.
+fn bound(address: &str) -> TcpListener {
+    TcpListener::bind(address).expect("a free port")
+}
+
+fn address_of(socket: &TcpListener) -> SocketAddr {
+    socket.local_addr().expect("its address")
+}
+
+#[test]
+fn a_socket_with_the_name_of_a_listener_serves_it_at_any_address() {
+    for name in ["http", "edge.http", "default.edge.http"] {
+        let folder = folder();
+        let socket = bound("127.0.0.1:0");
+        let address = address_of(&socket);
+        let daemon = Daemon::of(&folder).echo().activated(name, socket).start();
+        assert_eq!(client::get(address, HOST, "/").status, 200, "{name}");
+        let listening = &daemon.admin_json("/status")["listeners"][0]["listening"];
+        assert_eq!(listening, &serde_json::json!([address]), "{name}");
+    }
+}
+
+#[test]
+fn a_socket_with_the_name_admin_is_the_admin_api() {
+    let folder = folder();
+    let socket = bound("127.0.0.1:0");
+    let address = address_of(&socket);
+    let _daemon = Daemon::of(&folder)
+        .echo()
+        .activated("admin", socket)
+        .admin_tcp(address)
+        .arg("--admin-allow-remote")
+        .start();
+    assert_eq!(client::get(address, "localhost", "/readyz").status, 200);
+}
+
+#[test]
+fn a_socket_for_both_families_serves_every_interface() {
+    let folder = folder();
+    // What `ListenStream=80` makes.
+    let socket = socket2::Socket::new(socket2::Domain::IPV6, socket2::Type::STREAM, None);
+    let socket = socket.expect("a socket");
+    socket.set_only_v6(false).expect("both families");
+    let everywhere = SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0));
+    socket.bind(&everywhere.into()).expect("bound");
+    socket.listen(16).expect("listening");
+    let socket = TcpListener::from(socket);
+    let port = address_of(&socket).port();
+    let daemon = Daemon::of(&folder)
+        .echo()
+        .without_address()
+        .mapped(80, port)
+        .activated("gatefold.socket", socket)
+        .upgradable()
+        .start();
+    let answers = || {
+        for ip in [
+            IpAddr::from(Ipv4Addr::LOCALHOST),
+            Ipv6Addr::LOCALHOST.into(),
+        ] {
+            let address = SocketAddr::new(ip, port);
+            assert_eq!(client::get(address, HOST, "/").status, 200, "{ip}");
+        }
+        let listener = &daemon.admin_json("/status")["listeners"][0];
+        assert_eq!(listener["failed"], serde_json::json!([]), "{listener:#}");
+    };
+    answers();
+    daemon.upgrade();
+    daemon.wait_for_former();
+    answers();
+}
+
+#[test]
+fn a_socket_that_nobody_wants_stays_open_and_is_named() {
+    let folder = folder();
+    let socket = bound("127.0.0.1:0");
+    let address = address_of(&socket);
+    let daemon = Daemon::of(&folder)
+        .echo()
+        .activated("spare", socket)
+        .start();
+    eventually("it is named in the log", || {
+        let log = daemon.log();
+        let told = log.lines().find(|line| line.contains("no listener uses"))?;
+        (told.contains("spare") && told.contains(&address.to_string())).then_some(())
+    });
+    TcpStream::connect(address).expect("it is open");
+    // A listener of its name comes.
+    folder.replace("gateway.yaml", "name: http,", "name: spare,");
+    eventually("it is used", || {
+        let answer = client::try_get(address, HOST, "/").ok()?;
+        (answer.status == 200).then_some(())
+    });
+}
 
 #[test]
 fn the_unit_is_hardened() {

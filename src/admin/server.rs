@@ -1,6 +1,7 @@
 use super::routes::{Hosts, router};
 use super::{AdminAddress, View};
 use crate::lifecycle::Phase;
+use crate::listen::Inherited;
 use crate::unix_socket::{Place, SocketFile, remove_stale};
 use axum::Router;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -52,6 +53,8 @@ pub struct Admin {
     socket: Socket,
     address: AdminAddress,
     file: Option<SocketFile>,
+    /// The name that systemd gave the socket.
+    activated: Option<String>,
 }
 
 enum Socket {
@@ -93,7 +96,8 @@ impl Admin {
     /// # Errors
     ///
     /// An address for other hosts without `allow_remote`, or what the system says.
-    pub fn adopt(listener: std::net::TcpListener, allow_remote: bool) -> Result<Self, BindError> {
+    pub fn adopt(inherited: Inherited, allow_remote: bool) -> Result<Self, BindError> {
+        let listener = inherited.listener;
         let address = listener.local_addr().map(AdminAddress::Tcp);
         let unknown = AdminAddress::Tcp(SocketAddr::from(([0, 0, 0, 0], 0)));
         let address = address.unwrap_or(unknown);
@@ -104,7 +108,11 @@ impl Admin {
             .set_nonblocking(true)
             .and_then(|()| TcpListener::from_std(listener));
         match adopted {
-            Ok(socket) => Ok(Admin::new(Socket::Tcp(socket), address, None)),
+            Ok(socket) => {
+                let mut admin = Admin::new(Socket::Tcp(socket), address, None);
+                admin.activated = inherited.activated;
+                Ok(admin)
+            }
             Err(error) => Err(BindError::Refused { address, error }),
         }
     }
@@ -119,6 +127,7 @@ impl Admin {
             socket,
             address,
             file,
+            activated: None,
         }
     }
 
@@ -127,9 +136,12 @@ impl Admin {
     /// # Errors
     ///
     /// When the process has no file descriptors left.
-    pub fn lend(&self) -> io::Result<Option<std::net::TcpListener>> {
+    pub fn lend(&self) -> io::Result<Option<Inherited>> {
         match &self.socket {
-            Socket::Tcp(listener) => Ok(Some(listener.as_fd().try_clone_to_owned()?.into())),
+            Socket::Tcp(listener) => Ok(Some(Inherited {
+                listener: listener.as_fd().try_clone_to_owned()?.into(),
+                activated: self.activated.clone(),
+            })),
             Socket::Unix(_) => Ok(None),
         }
     }

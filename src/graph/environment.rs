@@ -1,6 +1,7 @@
 //! What a graph depends on besides the manifests, all of it plain data.
 
-use crate::manifest::api::NamespacedName;
+use super::gateway::GatewayAddress;
+use crate::manifest::api::{NamespacedName, SectionName};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
@@ -17,6 +18,9 @@ pub struct Environment {
     pub pool: Option<BTreeMap<NamespacedName, Vec<IpAddr>>>,
     /// `--port-map`: the manifest's port to the one that is bound.
     pub port_map: BTreeMap<u16, u16>,
+    /// Sockets that are bound already and serve the listeners of their name wherever these would listen:
+    /// `LISTENER`, `GATEWAY.LISTENER` or `NAMESPACE.GATEWAY.LISTENER`.
+    pub named_sockets: BTreeMap<String, Vec<SocketAddr>>,
     /// The addresses a client on this host or its network can use when a Gateway listens on every
     /// interface; never empty in a running daemon.
     pub reachable: Vec<IpAddr>,
@@ -28,8 +32,37 @@ pub struct Environment {
 }
 
 impl Environment {
-    /// The port that is bound for a manifest's one.
-    pub fn bound_port(&self, port: u16) -> u16 {
+    /// The sockets of a listener whose Gateway listens on `addresses`: those of its name, by the longest one that
+    /// there is, else one an address.
+    pub fn sockets(
+        &self,
+        gateway: &NamespacedName,
+        listener: &SectionName,
+        port: u16,
+        addresses: &[GatewayAddress],
+    ) -> Vec<SocketAddr> {
+        if let Some(named) = self.named(gateway, listener) {
+            return named.clone();
+        }
+        let port = self.bound_port(port);
+        let addresses = addresses.iter();
+        addresses
+            .map(|address| SocketAddr::new(address.bind, port))
+            .collect()
+    }
+
+    fn named(&self, gateway: &NamespacedName, listener: &SectionName) -> Option<&Vec<SocketAddr>> {
+        if self.named_sockets.is_empty() {
+            return None;
+        }
+        let NamespacedName { namespace, name } = gateway;
+        let of = |key: String| self.named_sockets.get(&key);
+        of(format!("{namespace}.{name}.{listener}"))
+            .or_else(|| of(format!("{name}.{listener}")))
+            .or_else(|| of(listener.to_string()))
+    }
+
+    fn bound_port(&self, port: u16) -> u16 {
         self.port_map.get(&port).copied().unwrap_or(port)
     }
 }

@@ -51,7 +51,7 @@ pub struct ListenerNode {
     pub port: u16,
     /// What it speaks; nothing when the protocol isn't supported.
     pub protocol: Option<Protocol>,
-    /// The sockets it needs: every address of the Gateway, with `--port-map` applied. Empty for a listener
+    /// The sockets it needs: every address of the Gateway, with `--port-map` applied, or those of its name. Empty for a listener
     /// that isn't served.
     pub sockets: Vec<SocketAddr>,
     /// The certificates that are good, in the order of the manifest.
@@ -174,8 +174,9 @@ impl GatewayNode {
     /// Decides what is served, once conflicts are known.
     fn settle(&mut self, environment: &Environment) {
         let refused = condition::find(&self.conditions, ConditionType::Accepted).is_some();
+        let key = self.resource.key();
         for listener in &mut self.listeners {
-            listener.settle(&self.addresses, refused, environment);
+            listener.settle(&key, &self.addresses, refused, environment);
         }
         if !refused {
             let accepted = accepted(self.listeners.iter().map(|listener| {
@@ -221,7 +222,13 @@ impl GatewayNode {
 }
 
 impl ListenerNode {
-    fn settle(&mut self, addresses: &[GatewayAddress], refused: bool, environment: &Environment) {
+    fn settle(
+        &mut self,
+        gateway: &NamespacedName,
+        addresses: &[GatewayAddress],
+        refused: bool,
+        environment: &Environment,
+    ) {
         let accepted = condition::is_true(&self.conditions, ConditionType::Accepted);
         let no_certificate = self.protocol == Some(Protocol::Https) && self.certificates.is_empty();
         let hindrance = match () {
@@ -233,9 +240,7 @@ impl ListenerNode {
             () if self.supported_kinds.is_empty() => Some(("Invalid", "no route can attach")),
             () if addresses.is_empty() => Some(("Pending", "the Gateway has no address")),
             () => {
-                let port = environment.bound_port(self.port);
-                let socket = |address: &GatewayAddress| SocketAddr::new(address.bind, port);
-                self.sockets = addresses.iter().map(socket).collect();
+                self.sockets = environment.sockets(gateway, &self.name, self.port, addresses);
                 self.serving = true;
                 None
             }

@@ -79,14 +79,13 @@ fn claims(key: &NamespacedName, node: &GatewayNode, build: &Build<'_>) -> Vec<Cl
     });
     accepted
         .map(|(listener, protocol)| {
-            let port = build.environment.bound_port(listener.port);
-            let addresses = node.addresses.iter();
-            let sockets = addresses.map(|address| SocketAddr::new(address.bind, port));
+            let environment = build.environment;
+            let sockets = environment.sockets(key, &listener.name, listener.port, &node.addresses);
             (
                 (key.clone(), listener.index),
                 protocol,
                 listener.hostname.clone(),
-                sockets.collect(),
+                sockets,
             )
         })
         .collect()

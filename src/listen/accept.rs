@@ -13,7 +13,7 @@ use pingora_core::protocols::{Ssl, Stream};
 use pingora_core::services::listening::Service;
 use std::future::poll_fn;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
@@ -28,12 +28,23 @@ const REST: Duration = Duration::from_millis(100);
 /// How long the log is silent on what it has told.
 const QUIET: Duration = Duration::from_secs(30);
 
+/// Whose clients a socket takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Families {
+    /// Those of its address's family.
+    Own,
+    /// IPv4's, too: `[::]` without IPV6_V6ONLY.
+    Both,
+}
+
 /// What a socket does with its connections.
 pub(super) struct Acceptance<A> {
     pub(super) socket: SocketAddr,
     pub(super) app: Arc<A>,
     pub(super) snapshot: Arc<ArcSwap<Snapshot>>,
     pub(super) tls: Arc<Tls>,
+    /// What IPv4 clients of a socket for both families came by.
+    pub(super) ipv4: Option<(SocketAddr, Arc<Tls>)>,
     pub(super) connections: Arc<Registry>,
     pub(super) shared: Arc<Shared>,
     pub(super) stop: watch::Receiver<bool>,
@@ -44,15 +55,23 @@ pub(super) struct Acceptance<A> {
 impl<A: ServerApp + Send + Sync + 'static> Acceptance<A> {
     pub(super) fn new(
         socket: SocketAddr,
+        families: Families,
         app: Arc<A>,
         snapshot: Arc<ArcSwap<Snapshot>>,
         shared: Arc<Shared>,
         stop: watch::Receiver<bool>,
     ) -> Result<Self, rustls::Error> {
+        let tls = |socket| Tls::new(socket, snapshot.clone()).map(Arc::new);
+        let ipv4 = SocketAddr::from((Ipv4Addr::UNSPECIFIED, socket.port()));
+        let ipv4 = match families {
+            Families::Own => None,
+            Families::Both => Some((ipv4, tls(ipv4)?)),
+        };
         Ok(Acceptance {
             socket,
             app,
-            tls: Arc::new(Tls::new(socket, snapshot.clone())?),
+            tls: tls(socket)?,
+            ipv4,
             snapshot,
             connections: shared.registries.open(socket, &shared.meters),
             shared,
@@ -130,20 +149,35 @@ impl<A: ServerApp + Send + Sync + 'static> Acceptance<A> {
         tokio::time::sleep(REST).await;
     }
 
+    /// The key into the snapshot's ports, and what does TLS if it is spoken there. A socket for both families
+    /// stands for two keys; a client finds the other one where its own isn't wanted.
+    fn way(&self, peer: SocketAddr) -> (SocketAddr, Option<Arc<Tls>>) {
+        let snapshot = self.snapshot.load();
+        let own = (self.socket, &self.tls);
+        let (socket, tls) = match &self.ipv4 {
+            Some((ipv4, tls)) => {
+                let is_ipv4 = peer.ip().to_canonical().is_ipv4();
+                let wanted = |socket| snapshot.ports.contains_key(socket);
+                match (is_ipv4 && wanted(ipv4)) || !wanted(&self.socket) {
+                    true => (*ipv4, tls),
+                    false => own,
+                }
+            }
+            None => own,
+        };
+        let port = snapshot.ports.get(&socket);
+        let speaks_tls = port.is_some_and(|port| port.tls.is_some());
+        (socket, speaks_tls.then(|| tls.clone()))
+    }
+
     /// Serves a connection in a task of its own: whatever happens there, a panic too, costs only it.
     fn spawn(&mut self, tcp: TcpStream, peer: SocketAddr, place: Place) {
-        let tls = self
-            .snapshot
-            .load()
-            .ports
-            .get(&self.socket)
-            .is_some_and(|port| port.tls.is_some());
-        let connection = Connection::new(self.socket, peer, tls, self.shared.clone());
+        let (socket, tls) = self.way(peer);
+        let connection = Connection::new(socket, peer, tls.is_some(), self.shared.clone());
         let connection = Arc::new(connection);
         let entry = self.connections.enter(connection.clone(), place);
         let app = self.app.clone();
         let stop = self.stop.clone();
-        let tls = tls.then(|| self.tls.clone());
         let deadline = self.shared.deadlines.handshake;
         let task = tokio::spawn({
             let connection = connection.clone();

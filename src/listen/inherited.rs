@@ -1,4 +1,3 @@
-use std::io;
 use std::net::TcpListener;
 
 /// A listening socket that another process has bound.
@@ -9,15 +8,6 @@ pub struct Inherited {
     /// The name that systemd gave it (`FileDescriptorName=`); nothing for a socket that a predecessor bound
     /// itself.
     pub activated: Option<String>,
-}
-
-impl Inherited {
-    pub(super) fn try_clone(&self) -> io::Result<Self> {
-        Ok(Inherited {
-            listener: self.listener.try_clone()?,
-            activated: self.activated.clone(),
-        })
-    }
 }
 
 impl From<TcpListener> for Inherited {

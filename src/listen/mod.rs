@@ -7,6 +7,7 @@
 //! keeps its socket and its connections. Never here: routes, requests, the graph.
 
 mod accept;
+mod activated;
 mod bind;
 mod connection;
 mod deadline;

@@ -1,4 +1,5 @@
-use super::accept::Acceptance;
+use super::accept::{Acceptance, Families};
+use super::activated::Activated;
 use super::bind::{BindFailure, BindFailureReason, bind, set_options};
 use super::inherited::Inherited;
 use super::registry::Registry;
@@ -10,7 +11,7 @@ use arc_swap::ArcSwap;
 use pingora_core::apps::ServerApp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::os::fd::AsFd as _;
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,7 +34,7 @@ pub struct Sockets<A> {
     prepared: BTreeMap<SocketAddr, TcpListener>,
     accepting: BTreeMap<SocketAddr, Accepting>,
     /// Those that systemd bound; they stay open whether they are wanted or not.
-    activated: BTreeMap<SocketAddr, Inherited>,
+    activated: BTreeMap<SocketAddr, Activated>,
     shared: Arc<Shared>,
     /// Runs since the first socket accepts.
     sweeper: Option<Sweeper>,
@@ -78,8 +79,9 @@ impl<A: ServerApp + Send + Sync + 'static> Sockets<A> {
         set_options(&inherited.listener)?;
         let address = inherited.listener.local_addr()?;
         match inherited.activated {
-            Some(_) => {
-                self.activated.insert(address, inherited);
+            Some(name) => {
+                let activated = Activated::new(name, inherited.listener, address);
+                self.activated.insert(address, activated);
             }
             None => {
                 self.prepared.insert(address, inherited.listener);
@@ -95,8 +97,8 @@ impl<A: ServerApp + Send + Sync + 'static> Sockets<A> {
     /// When the process has no file descriptors left.
     pub fn lend(&self) -> io::Result<Vec<Inherited>> {
         let mut lent = Vec::new();
-        for inherited in self.activated.values() {
-            lent.push(inherited.try_clone()?);
+        for activated in self.activated.values() {
+            lent.push(activated.lend()?);
         }
         let activated = |address: &SocketAddr| self.activated.contains_key(address);
         for (address, accepting) in &self.accepting {
@@ -116,7 +118,8 @@ impl<A: ServerApp + Send + Sync + 'static> Sockets<A> {
     /// Binds what `wanted` has and isn't bound yet, what failed before too; clients queue there from now on.
     /// Gives every wanted address that couldn't be bound. Nothing is closed yet.
     pub fn prepare(&mut self, wanted: impl IntoIterator<Item = SocketAddr>) -> &Failures {
-        self.wanted = wanted.into_iter().collect();
+        let wanted = wanted.into_iter();
+        self.wanted = wanted.map(|address| self.serving(address)).collect();
         self.backoff.reset();
         self.bind_missing();
         &self.failures
@@ -130,6 +133,9 @@ impl<A: ServerApp + Send + Sync + 'static> Sockets<A> {
             self.bind_missing();
         }
         self.start_prepared();
+        for (address, activated) in &mut self.activated {
+            activated.wanted(self.wanted.contains(address), *address);
+        }
         &self.failures
     }
 
@@ -201,7 +207,7 @@ impl<A: ServerApp + Send + Sync + 'static> Sockets<A> {
     /// A socket of systemd's, or one of our own.
     fn bound(&self, address: SocketAddr) -> Result<TcpListener, BindFailure> {
         match self.activated.get(&address) {
-            Some(inherited) => inherited.listener.try_clone().map_err(|error| BindFailure {
+            Some(activated) => activated.try_clone().map_err(|error| BindFailure {
                 reason: BindFailureReason::Other,
                 message: format!(
                     "the socket for {address} that systemd gave can't be used: {error}"
@@ -209,6 +215,19 @@ impl<A: ServerApp + Send + Sync + 'static> Sockets<A> {
             }),
             None => bind(address),
         }
+    }
+
+    /// The socket that serves an address: its own, but for "every IPv4 interface" where systemd has bound one
+    /// socket for both families, as it does when only a port is given.
+    fn serving(&self, wanted: SocketAddr) -> SocketAddr {
+        let both = SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), wanted.port());
+        let covered = wanted.ip() == Ipv4Addr::UNSPECIFIED
+            && !self.activated.contains_key(&wanted)
+            && self
+                .activated
+                .get(&both)
+                .is_some_and(Activated::is_dual_stack);
+        if covered { both } else { wanted }
     }
 
     /// "Every interface" is two sockets, and on a host without IPv6 one of them can't be. That is no failure
@@ -232,8 +251,13 @@ impl<A: ServerApp + Send + Sync + 'static> Sockets<A> {
             if !wanted.contains(&address) {
                 continue;
             }
+            let both = self
+                .activated
+                .get(&address)
+                .is_some_and(Activated::is_dual_stack);
+            let families = if both { Families::Both } else { Families::Own };
             let (app, snapshot) = (self.app.clone(), self.snapshot.clone());
-            match start(address, listener, app, snapshot, &self.shared) {
+            match start(address, families, listener, app, snapshot, &self.shared) {
                 Ok(accepting) => {
                     info!(socket = %address, "listening");
                     self.accepting.insert(address, accepting);
@@ -272,6 +296,7 @@ impl<A: ServerApp + Send + Sync + 'static> Sockets<A> {
 
 fn start<A: ServerApp + Send + Sync + 'static>(
     address: SocketAddr,
+    families: Families,
     listener: TcpListener,
     app: Arc<A>,
     snapshot: Arc<ArcSwap<Snapshot>>,
@@ -279,7 +304,7 @@ fn start<A: ServerApp + Send + Sync + 'static>(
 ) -> Result<Accepting, Box<dyn std::error::Error + Send + Sync>> {
     let listener = Arc::new(tokio::net::TcpListener::from_std(listener)?);
     let (stop, stopped) = watch::channel(false);
-    let acceptance = Acceptance::new(address, app, snapshot, shared.clone(), stopped)?;
+    let acceptance = Acceptance::new(address, families, app, snapshot, shared.clone(), stopped)?;
     Ok(Accepting {
         listener: listener.clone(),
         stop,

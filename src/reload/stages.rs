@@ -32,6 +32,8 @@ pub struct Settings {
     pub address_pool: Option<IpNet>,
     /// `--port-map`.
     pub port_map: BTreeMap<u16, u16>,
+    /// Sockets of listeners by their names, from systemd.
+    pub named_sockets: BTreeMap<String, Vec<SocketAddr>>,
 }
 
 /// What lives from one reload to the next.
@@ -126,6 +128,7 @@ impl Stages {
             addresses: self.settings.addresses.clone(),
             pool,
             port_map: self.settings.port_map.clone(),
+            named_sockets: self.settings.named_sockets.clone(),
             reachable: reachable(),
             now: Some(time::OffsetDateTime::now_utc()),
             discovered,

@@ -4,9 +4,11 @@
 //! Out: listening sockets with their names, notifications, a folder of credentials. Without these variables
 //! nothing happens here.
 
+mod activation;
 mod notifier;
 mod watchdog;
 
+pub use activation::Activation;
 pub use notifier::Notifier;
 pub use watchdog::watched;
 

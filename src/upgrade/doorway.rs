@@ -6,7 +6,6 @@ use crate::listen::Inherited;
 use crate::unix_socket::{Place, SocketFile, remove_stale};
 use socket2::Socket;
 use std::io;
-use std::net::TcpListener;
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -62,7 +61,7 @@ pub struct Host {
     /// Where the admin API is, as `--admin` takes it.
     pub admin: String,
     /// Its socket, if it is one of TCP.
-    pub admin_socket: Option<TcpListener>,
+    pub admin_socket: Option<Inherited>,
     /// Called with the successor's process id when it accepts connections and this process shall no longer.
     pub release: Box<dyn Fn(i32) + Send + Sync>,
 }
@@ -203,21 +202,13 @@ impl Host {
     }
 
     fn send_sockets(&self, channel: &Channel, listeners: &[Inherited]) -> io::Result<()> {
-        let admin = self.admin_socket.iter().map(|socket| {
-            let description = Description {
-                role: Role::Admin,
-                activated: None,
-            };
-            (description, socket.as_fd())
+        let admin = self.admin_socket.iter().map(|socket| (Role::Admin, socket));
+        let listeners = listeners.iter().map(|socket| (Role::Listener, socket));
+        let described = admin.chain(listeners).map(|(role, socket)| {
+            let activated = socket.activated.clone();
+            (Description { role, activated }, socket.listener.as_fd())
         });
-        let listeners = listeners.iter().map(|inherited| {
-            let description = Description {
-                role: Role::Listener,
-                activated: inherited.activated.clone(),
-            };
-            (description, inherited.listener.as_fd())
-        });
-        let mut left = admin.chain(listeners).peekable();
+        let mut left = described.peekable();
         loop {
             let (sockets, descriptors): (Vec<_>, Vec<BorrowedFd<'_>>) =
                 left.by_ref().take(BATCH).unzip();

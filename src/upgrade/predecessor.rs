@@ -22,7 +22,7 @@ pub struct Predecessor {
     /// Its listening sockets.
     pub sockets: Vec<Inherited>,
     /// That of its admin API, if it is one of TCP.
-    pub admin_socket: Option<TcpListener>,
+    pub admin_socket: Option<Inherited>,
 }
 
 /// What became of the old process.
@@ -139,13 +139,13 @@ impl Predecessor {
             return Err(format!("it sent {came} sockets in place of {described}"));
         }
         for (description, descriptor) in sockets.into_iter().zip(descriptors) {
-            let listener = TcpListener::from(descriptor);
+            let inherited = Inherited {
+                listener: TcpListener::from(descriptor),
+                activated: description.activated,
+            };
             match description.role {
-                Role::Admin => self.admin_socket = Some(listener),
-                Role::Listener => self.sockets.push(Inherited {
-                    listener,
-                    activated: description.activated,
-                }),
+                Role::Admin => self.admin_socket = Some(inherited),
+                Role::Listener => self.sockets.push(inherited),
             }
         }
         Ok(())

@@ -131,6 +131,18 @@ impl Start<'_> {
         self
     }
 
+    /// Maps a port of the manifests to this one.
+    pub fn mapped(mut self, port: u16, to: u16) -> Self {
+        self.ports.insert(port, to);
+        self
+    }
+
+    /// Says where the admin API is, and so what `--admin` is.
+    pub fn admin_tcp(mut self, address: SocketAddr) -> Self {
+        self.admin = Some(Admin::Tcp(address));
+        self
+    }
+
     /// Answers for Services without endpoints from the built-in backend.
     pub fn echo(self) -> Self {
         self.arg("--echo")
@@ -154,7 +166,6 @@ impl Start<'_> {
         self
     }
 
-    #[expect(dead_code, reason = "sockets by name come next")]
     /// Hands a listening socket over, with this name, as systemd's socket activation does. Two at most.
     pub fn activated(mut self, name: &str, socket: TcpListener) -> Self {
         self.activation.push((name.to_owned(), socket));

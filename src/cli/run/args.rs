@@ -100,6 +100,7 @@ impl Args {
             addresses: self.address.clone(),
             address_pool: self.address_pool,
             port_map: self.port_map.iter().copied().collect(),
+            ..Settings::default()
         }
     }
 

@@ -18,8 +18,8 @@ use crate::dataplane::Snapshot;
 use crate::lifecycle::Phase;
 use crate::listen::{self, Deadlines, Sockets};
 use crate::proxy::{self, Gatefold};
-use crate::reload::Reload;
-use crate::systemd::{Notifier, credentials, watched};
+use crate::reload::{Reload, Settings};
+use crate::systemd::{Activation, Notifier, credentials, watched};
 use crate::watch::{Mode, Wake, Wakes};
 use announce::{announce, say_goodbye};
 use answering::Answering;
@@ -49,7 +49,10 @@ pub(super) fn run(mut args: Args) -> Result<ExitCode, Error> {
     args.logging().start().map_err(Error::Usage)?;
     // Fails only when somebody has installed one before; nobody has.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let takeover = Takeover::begin(args.upgrade_socket.as_deref())?;
+    let takeover = Takeover::begin(
+        args.upgrade_socket.as_deref(),
+        Activation::from_environment(),
+    )?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(args.threads())
         .enable_all()
@@ -112,7 +115,7 @@ async fn ended(mut phase: watch::Receiver<Phase>) {
     let _ = phase.wait_for(|phase| *phase != Phase::Serving).await;
 }
 
-/// Everything that changes when the manifests do, with the sockets of a predecessor.
+/// Everything that changes when the manifests do, with the sockets that are there already.
 fn prepare(
     args: Args,
     roots: Vec<PathBuf>,
@@ -138,10 +141,13 @@ fn prepare(
     };
     let proxy = proxy::build(snapshot.clone(), options);
     let mut sockets = Sockets::new(proxy, snapshot.clone(), connections);
-    takeover.adopt(&mut sockets)?;
+    let named_sockets = takeover.adopt(&mut sockets)?;
     let mode = if args.poll { Mode::Poll } else { Mode::Events };
     crate::watch::spawn(roots.clone(), mode, wakes.clone()).context("can't watch the folders")?;
-    let settings = args.settings(roots);
+    let settings = Settings {
+        named_sockets,
+        ..args.settings(roots)
+    };
     Ok(Reload::new(
         settings,
         args.backend,

@@ -2,12 +2,13 @@ use super::answering::Answering;
 use crate::admin::{Admin, AdminAddress, BindError};
 use crate::cli::Error;
 use crate::lifecycle::Phase;
-use crate::listen::Sockets;
-use crate::systemd::Notifier;
+use crate::listen::{Inherited, Sockets};
+use crate::systemd::{Activation, Notifier};
 use crate::unix_socket::{Place, SocketFile};
 use crate::upgrade::{self, Doorway, Host, Loan, Predecessor, Release};
 use anyhow::{Context as _, anyhow};
 use pingora_core::apps::ServerApp;
+use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::sync::Arc;
@@ -17,15 +18,17 @@ use tracing::{info, warn};
 /// How this process comes to its sockets, and how it gives them on.
 pub(super) struct Takeover {
     predecessor: Option<Predecessor>,
+    activation: Activation,
     doorway: Option<Doorway>,
 }
 
 impl Takeover {
     /// Looks for a process to take over from. Without a path there is none, nor will there be a successor.
-    pub(super) fn begin(path: Option<&Path>) -> Result<Self, Error> {
+    pub(super) fn begin(path: Option<&Path>, activation: Activation) -> Result<Self, Error> {
         let Some(path) = path else {
             return Ok(Takeover {
                 predecessor: None,
+                activation,
                 doorway: None,
             });
         };
@@ -42,6 +45,7 @@ impl Takeover {
         }
         Ok(Takeover {
             predecessor,
+            activation,
             doorway: Some(doorway),
         })
     }
@@ -51,8 +55,8 @@ impl Takeover {
         self.predecessor.is_some()
     }
 
-    /// The admin API: at the predecessor's socket when it is at the same address. A Unix socket of the
-    /// predecessor's is replaced later.
+    /// The admin API: at the socket of systemd's whatever its address is, at the predecessor's when it is the
+    /// one that is asked for, or else at a new one. A Unix socket of the predecessor's is replaced later.
     pub(super) async fn admin(
         &mut self,
         address: AdminAddress,
@@ -60,7 +64,9 @@ impl Takeover {
     ) -> Result<Admin, Error> {
         let predecessor = self.predecessor.as_mut();
         let inherited = predecessor.and_then(|found| found.admin_socket.take());
-        let inherited = inherited.filter(|socket| is_at(socket, &address));
+        let inherited = inherited.or_else(|| self.activation.admin.take());
+        let inherited =
+            inherited.filter(|found| found.activated.is_some() || is_at(&found.listener, &address));
         let bound = match inherited {
             Some(socket) => Admin::adopt(socket, allow_remote),
             None => {
@@ -78,17 +84,24 @@ impl Takeover {
         })
     }
 
-    /// Gives the predecessor's listening sockets to those who use them.
+    /// Gives the listening sockets of the predecessor and of systemd to those who use them, and tells the names
+    /// that systemd's have.
     pub(super) fn adopt<A: ServerApp + Send + Sync + 'static>(
         &mut self,
         sockets: &mut Sockets<A>,
-    ) -> Result<(), Error> {
+    ) -> Result<BTreeMap<String, Vec<SocketAddr>>, Error> {
+        let mut named: BTreeMap<String, Vec<SocketAddr>> = BTreeMap::new();
         let predecessor = self.predecessor.iter_mut();
-        for inherited in predecessor.flat_map(|found| found.sockets.drain(..)) {
+        let inherited = predecessor.flat_map(|found| found.sockets.drain(..));
+        for inherited in inherited.chain(self.activation.listeners.drain(..)) {
+            let name = inherited.activated.clone();
             let adopted = sockets.adopt(inherited);
-            adopted.context("can't use a socket of the gatefold that runs")?;
+            let address = adopted.context("can't use a socket of another process")?;
+            if let Some(name) = name {
+                named.entry(name).or_default().push(address);
+            }
         }
-        Ok(())
+        Ok(named)
     }
 
     /// Connections are accepted here: has the predecessor accept no more, and puts this process's Unix sockets
@@ -129,7 +142,7 @@ impl Takeover {
 /// What a successor is given.
 pub(super) fn host(
     admin: &AdminAddress,
-    admin_socket: Option<TcpListener>,
+    admin_socket: Option<Inherited>,
     loans: mpsc::Sender<Loan>,
     phase: &watch::Sender<Phase>,
     notifier: &Arc<Notifier>,
