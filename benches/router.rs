@@ -47,6 +47,7 @@ impl By {
                 route: format!("default/route-{at}").into(),
                 index: 0,
                 filters: Filters::default(),
+                timeouts: Default::default(),
                 action: Action::Refuse(StatusCode::NOT_FOUND),
             }),
         }

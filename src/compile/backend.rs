@@ -1,4 +1,5 @@
 use super::filter::{filters, redirect};
+use super::timeouts::timeouts;
 use crate::dataplane::backend::{Backend, Endpoints, HttpVersion, Split, Target};
 use crate::dataplane::{Action, Rule, Snapshot};
 use crate::graph::http_route::{BackendNode, RuleNode, TargetNode};
@@ -67,6 +68,7 @@ impl<'s> Backends<'s> {
             route: route.clone(),
             index,
             filters: filters.unwrap_or_default(),
+            timeouts: timeouts(node.timeouts.as_ref()),
             action,
         }
     }

@@ -7,6 +7,7 @@ mod backend;
 mod filter;
 mod http;
 mod matches;
+mod timeouts;
 mod tls;
 
 #[cfg(test)]

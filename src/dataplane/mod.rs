@@ -21,6 +21,8 @@ pub mod request;
 /// From a request to the rule that takes it.
 pub mod router;
 mod snapshot;
+/// Time limits of a rule.
+pub mod timeouts;
 /// Certificates by server name.
 pub mod tls;
 
@@ -33,6 +35,7 @@ use router::Router;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use timeouts::RuleTimeouts;
 use tls::PortTls;
 
 /// What one socket, an address and a port, offers. Listeners of several Gateways may share it.
@@ -67,6 +70,8 @@ pub struct Rule {
     pub index: usize,
     /// Changes for every request of this rule.
     pub filters: Filters,
+    /// How long its requests may take.
+    pub timeouts: RuleTimeouts,
     /// What is done with the request.
     pub action: Action,
 }

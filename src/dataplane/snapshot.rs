@@ -52,7 +52,7 @@ impl fmt::Display for Snapshot {
             writeln!(f, "{socket}{port}")?;
         }
         for ((route, index), rule) in self.rules() {
-            writeln!(f, "{route} rule {index}:{}", rule.filters)?;
+            writeln!(f, "{route} rule {index}:{}{}", rule.filters, rule.timeouts)?;
             writeln!(f, "{}", rule.action)?;
         }
         Ok(())

@@ -9,8 +9,8 @@ use super::{Build, suggest};
 use crate::dataplane::backend::HttpVersion;
 use crate::diagnostic::{Code, Diagnostic, Pointer};
 use crate::manifest::api::{
-    HTTPHeaderFilter, HTTPRequestRedirectFilter, HTTPRoute, HTTPRouteMatch, HTTPURLRewriteFilter,
-    Hostname, NamespacedName, ParentReference, UseDefaultGateways,
+    HTTPHeaderFilter, HTTPRequestRedirectFilter, HTTPRoute, HTTPRouteMatch, HTTPRouteTimeouts,
+    HTTPURLRewriteFilter, Hostname, NamespacedName, ParentReference, UseDefaultGateways,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -64,6 +64,8 @@ pub struct RuleNode {
     pub filters: Vec<FilterNode>,
     /// The backends.
     pub backends: Vec<BackendNode>,
+    /// The time limits.
+    pub timeouts: Option<HTTPRouteTimeouts>,
     /// A rule that can't be served as written answers 500 to what it matches.
     pub refused: bool,
 }

@@ -121,6 +121,7 @@ fn node<'a>(
         matches,
         filters,
         backends,
+        timeouts: rule.timeouts.clone(),
         refused,
     }
 }
@@ -219,7 +220,6 @@ fn unsupported_fields(
     build: &mut Build<'_>,
 ) {
     let fields = [
-        ("timeouts", rule.timeouts.is_some()),
         ("retry", rule.retry.is_some()),
         ("sessionPersistence", rule.session_persistence.is_some()),
     ];

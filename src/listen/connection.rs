@@ -31,6 +31,7 @@ pub struct Connection {
     verdict: AtomicU8,
     /// Whether it was ended by us.
     ended: AtomicBool,
+    broken: AtomicBool,
     reader: Mutex<Option<Waker>>,
     task: OnceLock<AbortHandle>,
 }
@@ -65,6 +66,7 @@ impl Connection {
             draining: AtomicBool::new(false),
             verdict: AtomicU8::new(0),
             ended: AtomicBool::new(false),
+            broken: AtomicBool::new(false),
             reader: Mutex::new(None),
             task: OnceLock::new(),
         }
@@ -131,6 +133,16 @@ impl Connection {
     /// Whether the answers under way are the last ones because the socket is gone.
     pub(super) fn is_draining(&self) -> bool {
         self.draining.load(Ordering::Acquire)
+    }
+
+    /// Lets the connection end with a reset: its end must not look like the end of a response, which a client
+    /// of HTTP/1.0 would take for complete (RFC 9112, section 8).
+    pub fn break_off(&self) {
+        self.broken.store(true, Ordering::Release);
+    }
+
+    pub(super) fn is_broken(&self) -> bool {
+        self.broken.load(Ordering::Acquire)
     }
 
     pub(super) fn set_server_name(&self, name: &str) {

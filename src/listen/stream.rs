@@ -6,13 +6,14 @@ use pingora_core::protocols::{
     TimingDigest, UniqueID, UniqueIDType,
 };
 use pingora_http::ResponseHeader;
+use socket2::SockRef;
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufStream, ReadBuf};
 use tokio::net::TcpStream;
 
@@ -149,6 +150,9 @@ impl AsyncWrite for Conn {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.connection.is_broken() {
+            return Poll::Ready(Ok(()));
+        }
         Pin::new(&mut self.io).poll_shutdown(context)
     }
 
@@ -168,8 +172,21 @@ impl AsyncWrite for Conn {
 #[async_trait]
 impl Shutdown for Conn {
     async fn shutdown(&mut self) {
+        if self.connection.is_broken() {
+            return;
+        }
         // The client may have gone first.
         let _ = AsyncWriteExt::shutdown(&mut self.io).await;
+    }
+}
+
+impl Drop for Conn {
+    fn drop(&mut self) {
+        if self.connection.is_broken() {
+            // Closed without lingering a connection is reset. The client may have gone first.
+            let socket = SockRef::from(self.io.get_ref());
+            let _ = socket.set_linger(Some(Duration::ZERO));
+        }
     }
 }
 

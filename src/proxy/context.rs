@@ -1,7 +1,12 @@
+use super::deadline::{self, Armed};
+use super::peer::Exchange;
 use crate::dataplane::backend::{Backend, Endpoints, Target};
+use crate::dataplane::timeouts::Limit;
 use crate::dataplane::{Action, Rule};
 use crate::listen::{Connection, InHand};
 use http::HeaderValue;
+use pingora_core::Result;
+use pingora_core::upstreams::peer::HttpPeer;
 use pingora_proxy::Session;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -22,6 +27,12 @@ pub struct RequestContext {
     pub(super) endpoint: Option<SocketAddr>,
     /// How often it was sent.
     pub(super) tries: usize,
+    /// When it must be over, by its rule.
+    pub(super) deadline: Option<Instant>,
+    /// When the try in hand must be over.
+    pub(super) try_deadline: Option<Instant>,
+    /// Makes that true of the connection to the endpoint.
+    pub(super) armed: Option<Armed>,
     /// Where a redirect leads.
     pub(super) location: Option<HeaderValue>,
     /// What identifies it in everybody's logs.
@@ -43,6 +54,47 @@ impl RequestContext {
             Target::Endpoints(endpoints) => Some(endpoints),
             Target::NoEndpoints | Target::Invalid => None,
         }
+    }
+
+    /// Begins to count its time, when its rule has a limit.
+    pub(super) fn start_timer(&mut self) {
+        let Some(rule) = &self.rule else {
+            return;
+        };
+        if let limit @ Limit::After(_) = rule.timeouts.request {
+            self.deadline = limit.deadline(Instant::now());
+        }
+    }
+
+    /// Puts the time limits of its rule in the place of those that hold for everybody.
+    ///
+    /// # Errors
+    ///
+    /// When its time is over.
+    pub(super) fn limit(&mut self, peer: &mut HttpPeer, exchange: Exchange) -> Result<()> {
+        self.armed = None;
+        let timeouts = match &self.rule {
+            Some(rule) if !rule.timeouts.is_unset() => rule.timeouts,
+            _ => return Ok(()),
+        };
+        if exchange != Exchange::Upgrade {
+            // Who sets a limit, or none, means the time that a backend may be silent as well.
+            peer.options.read_timeout = None;
+            peer.options.write_timeout = None;
+        }
+        let now = Instant::now();
+        let of_try = timeouts.backend_request.deadline(now);
+        self.try_deadline = self.deadline.into_iter().chain(of_try).min();
+        match self.try_deadline {
+            Some(until) => deadline::bound(peer, exchange, until, now),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether the time of the try in hand is over.
+    pub(super) fn is_late(&self) -> bool {
+        self.try_deadline
+            .is_some_and(|until| until <= Instant::now())
     }
 
     /// Turns to another endpoint of the same backend; false when there is none.

@@ -1,17 +1,20 @@
 use super::answer::{After, Answer};
 use super::context::{RequestContext, connection};
 use super::peer::{Exchange, TRIES, Timeouts};
-use super::{Counters, access, choose, failure, forwarded, request, response, rewrite};
+use super::{Counters, access, choose, deadline, failure, forwarded, request, response, rewrite};
 use crate::dataplane::Snapshot;
 use crate::listen::Connection;
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use bytes::Bytes;
+use http::StatusCode;
 use pingora_core::modules::http::HttpModules;
+use pingora_core::protocols::Digest;
 use pingora_core::upstreams::peer::HttpPeer;
-use pingora_core::{Error, ErrorType, Result};
+use pingora_core::{Error, ErrorSource, ErrorType, Result};
 use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
+use std::os::fd::RawFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tracing::{debug, warn};
@@ -44,7 +47,9 @@ impl Gatefold {
         request::check(session)?;
         let connection = connection(session).ok_or(Answer::INTERNAL)?;
         let snapshot = self.snapshot.load();
-        choose::choose(&snapshot, connection, session.req_header(), context)
+        let chosen = choose::choose(&snapshot, connection, session.req_header(), context);
+        context.start_timer();
+        chosen
     }
 
     /// Bounds every wait for the client from here on. For requests to come and their headers `listen` does.
@@ -114,7 +119,24 @@ impl ProxyHttp for Gatefold {
         };
         let exchange = Exchange::of(endpoints.version, session.is_upgrade_req());
         context.tries += 1;
-        Ok(Box::new(self.timeouts.peer(endpoint, exchange)))
+        let mut peer = self.timeouts.peer(endpoint, exchange);
+        context.limit(&mut peer, exchange)?;
+        Ok(Box::new(peer))
+    }
+
+    async fn connected_to_upstream(
+        &self,
+        _session: &mut Session,
+        _reused: bool,
+        _peer: &HttpPeer,
+        _descriptor: RawFd,
+        digest: Option<&Digest>,
+        context: &mut RequestContext,
+    ) -> Result<()> {
+        if let Some(until) = context.try_deadline {
+            context.armed = deadline::arm(digest, until);
+        }
+        Ok(())
     }
 
     async fn upstream_request_filter(
@@ -157,6 +179,10 @@ impl ProxyHttp for Gatefold {
         context: &mut RequestContext,
     ) -> Result<()> {
         response::cross(session, response)?;
+        if response.status == StatusCode::SWITCHING_PROTOCOLS {
+            // What follows is no request of the rule any more.
+            context.armed = None;
+        }
         if response.status.is_informational() {
             return Ok(());
         }
@@ -168,6 +194,20 @@ impl ProxyHttp for Gatefold {
         }
         keep_or_end(session, context);
         Ok(())
+    }
+
+    fn response_body_filter(
+        &self,
+        _session: &mut Session,
+        _body: &mut Option<Bytes>,
+        end_of_stream: bool,
+        context: &mut RequestContext,
+    ) -> Result<Option<Duration>> {
+        if end_of_stream {
+            // The connection goes back to the pool now; what is left is to write to the client.
+            context.armed = None;
+        }
+        Ok(None)
     }
 
     /// No connection was made, so nothing was sent: another endpoint may do. So may the same one when the connection
@@ -208,6 +248,9 @@ impl ProxyHttp for Gatefold {
         reused: bool,
     ) -> Box<Error> {
         let mut error = error.more_context(format!("endpoint {}", peer._address));
+        if *error.esource() == ErrorSource::Upstream && context.is_late() {
+            return deadline::late_because(error);
+        }
         let unprocessed = failure::is_unprocessed(&error)
             && !session.retry_buffer_truncated()
             && session.response_written().is_none();
@@ -251,6 +294,11 @@ impl ProxyHttp for Gatefold {
         let begun = session
             .response_written()
             .is_some_and(|response| !response.status.is_informational() || response.status == 101);
+        if let Some(connection) = &context.connection
+            && response::ends_with_connection(session)
+        {
+            connection.break_off();
+        }
         if let Some(mut answer) = answer.filter(|_| !begun) {
             answer.after = After::Close;
             if let Err(error) = answer.send(session, context).await {

@@ -9,6 +9,7 @@ mod answer;
 mod choose;
 mod context;
 mod counters;
+mod deadline;
 mod failure;
 mod forwarded;
 mod hooks;

@@ -43,6 +43,17 @@ pub(super) fn cross(session: &mut Session, response: &mut ResponseHeader) -> Res
     Ok(())
 }
 
+/// Whether a client waits for the end of the connection, which is the end of the body (RFC 9112, section 6.3).
+pub(super) fn ends_with_connection(session: &Session) -> bool {
+    let begun = |response: &&ResponseHeader| !response.status.is_informational();
+    let response = session.response_written().filter(begun);
+    session.as_http1().is_some()
+        && response.is_some_and(|response| {
+            !response.headers.contains_key(CONTENT_LENGTH)
+                && !response.headers.contains_key(TRANSFER_ENCODING)
+        })
+}
+
 fn invalid<T>(what: &'static str) -> Result<T> {
     Err(Error::explain(ErrorType::InvalidHTTPHeader, what).into_up())
 }

@@ -6,6 +6,7 @@
 //! connections made here the first attempt to read says "not yet", once; by the second one the end of the
 //! body has been looked at.
 
+use super::peer::Exchange;
 use async_trait::async_trait;
 use pingora_core::connectors::L4Connect;
 use pingora_core::protocols::l4::socket::SocketAddr;
@@ -25,22 +26,40 @@ pub(super) struct Patient;
 #[async_trait]
 impl L4Connect for Patient {
     async fn connect(&self, address: &SocketAddr) -> Result<Stream> {
-        let address = address
-            .as_inet()
-            .ok_or_else(|| Error::explain(ErrorType::InternalError, "an endpoint without IP"))?;
-        let tcp = TcpStream::connect(address).await.map_err(|error| {
-            let etype = match error.kind() {
-                io::ErrorKind::ConnectionRefused => ErrorType::ConnectRefused,
-                io::ErrorKind::TimedOut => ErrorType::ConnectTimedout,
-                _ => ErrorType::ConnectError,
-            };
-            Error::because(etype, "connecting for an upgrade", error)
-        })?;
-        let connection = PatientStream {
-            tcp,
-            read: First::NotYet,
+        Ok(stream(connect(address).await?, Exchange::Upgrade))
+    }
+}
+
+/// Connects to an endpoint.
+///
+/// # Errors
+///
+/// When the connection can't be made.
+pub(super) async fn connect(address: &SocketAddr) -> Result<TcpStream> {
+    let address = address
+        .as_inet()
+        .ok_or_else(|| Error::explain(ErrorType::InternalError, "an endpoint without IP"))?;
+    TcpStream::connect(address).await.map_err(|error| {
+        let etype = match error.kind() {
+            io::ErrorKind::ConnectionRefused => ErrorType::ConnectRefused,
+            io::ErrorKind::TimedOut => ErrorType::ConnectTimedout,
+            _ => ErrorType::ConnectError,
         };
-        Ok(VirtualSocketStream::new(Box::new(connection)).into())
+        Error::because(etype, "connecting to an endpoint", error)
+    })
+}
+
+/// A connection as Pingora wants it, for what it is needed for.
+pub(super) fn stream(tcp: TcpStream, exchange: Exchange) -> Stream {
+    match exchange {
+        Exchange::Http1 | Exchange::Http2 => tcp.into(),
+        Exchange::Upgrade => {
+            let patient = PatientStream {
+                tcp,
+                read: First::NotYet,
+            };
+            VirtualSocketStream::new(Box::new(patient)).into()
+        }
     }
 }
 

@@ -9,5 +9,6 @@ mod http2;
 mod misdirected;
 mod sockets;
 mod support;
+mod timeouts;
 mod tls;
 mod upgrade;

@@ -4,6 +4,7 @@ use crate::dataplane::filter::Filters;
 use crate::dataplane::hostname::HostMap;
 use crate::dataplane::matcher::PathMatch;
 use crate::dataplane::router::{Entry, Router};
+use crate::dataplane::timeouts::RuleTimeouts;
 use crate::dataplane::tls::PortTls;
 use crate::dataplane::{Action, Listener, Port, Rule, Snapshot};
 use crate::listen::{self, Sockets};
@@ -127,11 +128,30 @@ pub(super) fn port(action: Action) -> Port {
 }
 
 pub(super) fn port_with(action: Action, filters: Filters) -> Port {
+    port_of(Rule {
+        filters,
+        ..rule(action)
+    })
+}
+
+/// A port whose only listener has one route of this rule for every path.
+pub(super) fn port_of(rule: Rule) -> Port {
     let mut listeners = HostMap::default();
-    listeners.insert(None, listener(action, filters));
+    listeners.insert(None, listener_of(rule));
     Port {
         listeners,
         tls: None,
+    }
+}
+
+/// A rule that does nothing besides.
+pub(super) fn rule(action: Action) -> Rule {
+    Rule {
+        route: "default/route".into(),
+        index: 0,
+        filters: Filters::default(),
+        timeouts: RuleTimeouts::default(),
+        action,
     }
 }
 
@@ -143,12 +163,13 @@ pub(super) fn tls_port(action: Action, certificates: PortTls) -> Port {
 }
 
 pub(super) fn listener(action: Action, filters: Filters) -> Arc<Listener> {
-    let rule = Rule {
-        route: "default/route".into(),
-        index: 0,
+    listener_of(Rule {
         filters,
-        action,
-    };
+        ..rule(action)
+    })
+}
+
+fn listener_of(rule: Rule) -> Arc<Listener> {
     let entry = Entry {
         hostname: None,
         path: PathMatch::Prefix("/".into()),
@@ -252,8 +273,19 @@ pub(super) async fn nobody() -> SocketAddr {
     listener.local_addr().expect("its address")
 }
 
-/// Runs curl and gives what it prints.
+/// Runs curl, which must succeed, and gives what it prints.
 pub(super) async fn curl(arguments: &[&str], input: &'static [u8]) -> String {
+    let output = run_curl(arguments, input).await;
+    assert!(
+        output.status.success(),
+        "curl: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// Runs curl, whatever comes out.
+pub(super) async fn run_curl(arguments: &[&str], input: &'static [u8]) -> std::process::Output {
     let arguments: Vec<String> = arguments.iter().map(|it| (*it).to_owned()).collect();
     let run = tokio::task::spawn_blocking(move || {
         use std::io::Write;
@@ -272,11 +304,5 @@ pub(super) async fn curl(arguments: &[&str], input: &'static [u8]) -> String {
         drop(stdin);
         child.wait_with_output().expect("curl ends")
     });
-    let output = run.await.expect("no panic");
-    assert!(
-        output.status.success(),
-        "curl: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    String::from_utf8_lossy(&output.stdout).into_owned()
+    run.await.expect("no panic")
 }

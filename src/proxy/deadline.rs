@@ -1,0 +1,226 @@
+//! Deadlines of requests, kept where Pingora waits: on the connection to the endpoint.
+//!
+//! Pingora bounds each single wait, and begins anew with every piece that comes: an endpoint that sends a byte now
+//! and then is waited for without end. No hook is called while it waits, either. So a rule with time limits has
+//! connections of its own, which are aborted when the request that uses them must have ended: whatever is
+//! waited for then fails. A request without a limit uses none of this.
+
+use super::peer::Exchange;
+use super::upgrade;
+use async_trait::async_trait;
+use pingora_core::connectors::L4Connect;
+use pingora_core::protocols::l4::socket::SocketAddr;
+use pingora_core::protocols::l4::stream::Stream;
+use pingora_core::protocols::raw_connect::ProxyDigest;
+use pingora_core::protocols::{Digest, GetProxyDigest};
+use pingora_core::upstreams::peer::HttpPeer;
+use pingora_core::{Error, ErrorType, Result};
+use pingora_http::ResponseHeader;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+use tokio::task::AbortHandle;
+use tracing::debug;
+
+/// Keeps such connections apart in Pingora's pool; a bit beside those of [`super::peer`].
+const TIMED: u64 = 1 << 8;
+
+/// The error of a request whose time is over.
+pub(super) fn late() -> Box<Error> {
+    let what = "the time limit of the rule is over";
+    Error::explain(ErrorType::ReadTimedout, what).into_up()
+}
+
+/// The same, for what failed since the connection was reset.
+pub(super) fn late_because(cause: Box<Error>) -> Box<Error> {
+    let mut error = late();
+    error.set_cause(cause);
+    error
+}
+
+/// Lets what is done with an endpoint end by `until`.
+///
+/// # Errors
+///
+/// When it has passed already.
+pub(super) fn bound(
+    peer: &mut HttpPeer,
+    exchange: Exchange,
+    until: Instant,
+    now: Instant,
+) -> Result<()> {
+    let left = until.saturating_duration_since(now);
+    if left.is_zero() {
+        return Err(late());
+    }
+    let options = &mut peer.options;
+    for timeout in [
+        &mut options.connection_timeout,
+        &mut options.total_connection_timeout,
+    ] {
+        *timeout = Some(timeout.map_or(left, |timeout| timeout.min(left)));
+    }
+    options.custom_l4 = Some(Arc::new(Timed { exchange }));
+    // The deadline is one request's and ends the connection: no other may be on it.
+    options.max_h2_streams = 1;
+    peer.group_key |= TIMED;
+    Ok(())
+}
+
+/// Sets the deadline of the connection that a request has got.
+pub(super) fn arm(digest: Option<&Digest>, until: Instant) -> Option<Armed> {
+    let digest = digest?.proxy_digest.as_ref()?;
+    let watched: &Arc<Watched> = digest.user_data.as_ref()?.downcast_ref()?;
+    Some(Watched::arm(watched, until))
+}
+
+/// Makes connections that can be aborted.
+#[derive(Debug)]
+struct Timed {
+    exchange: Exchange,
+}
+
+#[async_trait]
+impl L4Connect for Timed {
+    async fn connect(&self, address: &SocketAddr) -> Result<Stream> {
+        let tcp = upgrade::connect(address).await?;
+        let socket = tcp.as_fd().try_clone_to_owned().map_err(|error| {
+            let what = "a second descriptor for a connection";
+            Error::because(ErrorType::InternalError, what, error)
+        })?;
+        let mut stream = upgrade::stream(tcp, self.exchange);
+        let watched = Arc::new(Watched {
+            socket,
+            turn: Mutex::default(),
+        });
+        let response = Box::new(ResponseHeader::build_no_case(200, Some(0))?);
+        stream.set_proxy_digest(ProxyDigest::new(response, Some(Box::new(watched))));
+        Ok(stream)
+    }
+}
+
+/// A connection to an endpoint, besides the stream that Pingora has.
+#[derive(Debug)]
+struct Watched {
+    /// Another descriptor of the same socket.
+    socket: OwnedFd,
+    /// Changes with each deadline, so that the one of a request that is over can't hit the next one.
+    turn: Mutex<u64>,
+}
+
+impl Watched {
+    fn arm(this: &Arc<Self>, until: Instant) -> Armed {
+        let turn = this.next_turn();
+        let watched = this.clone();
+        let timer = tokio::spawn(async move {
+            tokio::time::sleep_until(until.into()).await;
+            watched.abort(turn);
+        });
+        Armed {
+            watched: this.clone(),
+            turn,
+            timer: timer.abort_handle(),
+        }
+    }
+
+    /// Resets the connection, when the turn is still this one. To close or shut it down would not do: what the
+    /// endpoint has sent would still be read, and its end taken for the end of the response.
+    fn abort(&self, turn: u64) {
+        let current = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        if *current == turn
+            && let Err(error) = rustix::net::connect_unspec(&self.socket)
+        {
+            debug!(%error, "a connection that took too long had ended");
+        }
+    }
+
+    fn next_turn(&self) -> u64 {
+        let mut turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        *turn += 1;
+        *turn
+    }
+
+    fn end_turn(&self, turn: u64) {
+        let mut current = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        if *current == turn {
+            *current += 1;
+        }
+    }
+}
+
+/// A deadline that is set. Dropped, it is taken back.
+#[derive(Debug)]
+pub(super) struct Armed {
+    watched: Arc<Watched>,
+    turn: u64,
+    timer: AbortHandle,
+}
+
+impl Drop for Armed {
+    fn drop(&mut self) {
+        self.timer.abort();
+        self.watched.end_turn(self.turn);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{ErrorKind, Read, Write};
+    use std::net::{TcpListener, TcpStream};
+    use std::time::Duration;
+
+    fn pair() -> (TcpStream, TcpStream, Arc<Watched>) {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let near = TcpStream::connect(listener.local_addr().expect("its address"));
+        let near = near.expect("a connection");
+        let (far, _) = listener.accept().expect("the connection");
+        let watched = Watched {
+            socket: near.as_fd().try_clone_to_owned().expect("a descriptor"),
+            turn: Mutex::default(),
+        };
+        (near, far, Arc::new(watched))
+    }
+
+    #[tokio::test]
+    async fn a_connection_is_reset_at_the_deadline_though_something_was_there_to_read() {
+        let (mut near, mut far, watched) = pair();
+        far.write_all(b"unread").expect("sent");
+        let armed = Watched::arm(&watched, Instant::now());
+        while !armed.timer.is_finished() {
+            tokio::task::yield_now().await;
+        }
+        let error = near.read(&mut [0]).expect_err("it is reset");
+        assert_eq!(error.kind(), ErrorKind::ConnectionReset);
+        let error = far.read(&mut [0]).expect_err("for both");
+        assert_eq!(error.kind(), ErrorKind::ConnectionReset);
+    }
+
+    #[tokio::test]
+    async fn the_deadline_of_a_request_that_is_over_hits_no_other() {
+        let (_near, mut far, watched) = pair();
+        let later = Instant::now() + Duration::from_secs(60);
+        let first = Watched::arm(&watched, later);
+        let turn = first.turn;
+        drop(first);
+        watched.abort(turn);
+        let second = Watched::arm(&watched, later);
+        watched.abort(turn);
+        far.set_nonblocking(true).expect("an option");
+        let error = far.read(&mut [0]).expect_err("nothing was sent");
+        assert_eq!(error.kind(), ErrorKind::WouldBlock, "and it stands");
+        drop(second);
+    }
+
+    #[test]
+    fn an_endpoint_is_not_asked_when_the_time_is_over() {
+        let endpoint = std::net::SocketAddr::from(([127, 0, 0, 1], 1));
+        let mut peer = HttpPeer::new(endpoint, false, String::new());
+        let now = Instant::now();
+        let error = bound(&mut peer, Exchange::Http1, now, now).unwrap_err();
+        assert_eq!(error.etype(), &ErrorType::ReadTimedout);
+        let second = Duration::from_secs(1);
+        bound(&mut peer, Exchange::Http1, now + second, now).unwrap();
+        assert_eq!(peer.options.connection_timeout, Some(second));
+    }
+}

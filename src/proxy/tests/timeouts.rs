@@ -1,0 +1,212 @@
+//! The time limits of a rule, against endpoints that are slow in each way there is.
+
+use super::client::Client;
+use super::support::{Gateway, Upstream, port_of, rule, run_curl, soon, to};
+use crate::dataplane::Port;
+use crate::dataplane::timeouts::{Limit, RuleTimeouts};
+use crate::proxy::Timeouts;
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+/// Longer than anything that is not waited for takes.
+const LIMIT: Duration = Duration::from_millis(300);
+
+/// What tells a limit that was kept from one of the proxy's own, a minute.
+const SOON: Duration = Duration::from_secs(10);
+
+fn limited(address: SocketAddr, request: Limit, backend_request: Limit) -> Port {
+    let timeouts = RuleTimeouts {
+        request,
+        backend_request,
+    };
+    port_of(crate::dataplane::Rule {
+        timeouts,
+        ..rule(to(&[address]))
+    })
+}
+
+/// A backend that reads a request's header and then does this, once a connection.
+async fn backend<F>(then: impl Fn(Client<TcpStream>) -> F + Send + Sync + 'static) -> SocketAddr
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("its address");
+    tokio::spawn(async move {
+        while let Ok((tcp, _)) = listener.accept().await {
+            let mut client = Client::new(tcp);
+            if client.message(true, false).await.is_some() {
+                tokio::spawn(then(client));
+            }
+        }
+    });
+    address
+}
+
+/// A backend that sends this, and then a byte now and then without end.
+async fn dripping(beginning: &'static str, drop: &'static str) -> SocketAddr {
+    backend(move |mut client| async move {
+        let mut next = beginning;
+        while client.stream.write_all(next.as_bytes()).await.is_ok() {
+            tokio::time::sleep(LIMIT / 20).await;
+            next = drop;
+        }
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_limit_of_the_request_or_of_the_try_is_504() {
+    let slow = dripping("HTTP/1.1 200 OK\r\nSlow: ", "x").await;
+    let silent = backend(|client| async move {
+        let _open = client;
+        std::future::pending().await
+    })
+    .await;
+    let set = Limit::After(LIMIT);
+    for address in [slow, silent] {
+        for (request, backend_request) in [
+            (set, Limit::Unset),
+            (Limit::Unset, set),
+            (Limit::Off, set),
+            (set, Limit::Off),
+        ] {
+            let began = Instant::now();
+            let gateway = Gateway::start(limited(address, request, backend_request)).await;
+            let answer = gateway.get("/").await;
+            assert_eq!(answer.status(), 504, "{request:?} {backend_request:?}");
+            let took = began.elapsed();
+            assert!(took >= LIMIT && took < SOON, "{took:?}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn zero_lets_a_backend_be_silent_longer_than_others_may() {
+    let late = backend(|mut client| async move {
+        tokio::time::sleep(LIMIT).await;
+        let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+        client.stream.write_all(answer).await.expect("sent");
+    })
+    .await;
+    let timeouts = || Timeouts {
+        upstream_read: LIMIT / 10,
+        ..Timeouts::default()
+    };
+    for (request, backend_request, status) in [
+        (Limit::Unset, Limit::Unset, 504),
+        (Limit::Off, Limit::Unset, 200),
+        (Limit::Unset, Limit::Off, 200),
+        (Limit::After(SOON), Limit::Unset, 200),
+    ] {
+        let port = limited(late, request, backend_request);
+        let gateway = Gateway::with(port, timeouts()).await;
+        let answer = gateway.get("/").await;
+        assert_eq!(answer.status(), status, "{request:?} {backend_request:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_takes_too_long_is_cut_off_and_not_ended() {
+    let chunks = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let length = "HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n";
+    // More than is kept back until there is more to send.
+    let large = Box::leak("x".repeat(4096).into_boxed_str());
+    for (head, piece) in [(chunks, "1\r\nx\r\n"), (length, large)] {
+        let address = dripping(head, piece).await;
+        let port = limited(address, Limit::After(LIMIT), Limit::Unset);
+        let gateway = Gateway::start(port).await;
+        let mut client = gateway.connect().await;
+        client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        let header = client.answer(true).await;
+        assert_eq!(header.status(), 200);
+        let mut rest = Vec::new();
+        let read = soon(client.stream.read_to_end(&mut rest)).await;
+        read.expect("what came before is delivered");
+        assert!(rest.len() < 100_000, "the body is complete");
+        assert!(!rest.ends_with(b"0\r\n\r\n"), "the body was ended");
+    }
+}
+
+/// The end of the connection is the end of such a body, so only a reset shows that it isn't complete.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_without_a_length_is_cut_off_by_a_reset() {
+    let chunks = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let address = dripping(chunks, "1\r\nx\r\n").await;
+    let port = limited(address, Limit::Unset, Limit::After(LIMIT));
+    let gateway = Gateway::start(port).await;
+    let mut client = gateway.connect().await;
+    client.send("GET / HTTP/1.0\r\nHost: a\r\n\r\n").await;
+    let mut answer = Vec::new();
+    let error = soon(client.stream.read_to_end(&mut answer)).await;
+    let error = error.expect_err("it must not look complete");
+    assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_of_http_2_is_reset_when_its_time_is_over() {
+    let chunks = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let address = dripping(chunks, "1\r\nx\r\n").await;
+    let port = limited(address, Limit::After(LIMIT), Limit::Unset);
+    let gateway = Gateway::start(port).await;
+    let url = format!("http://{}/", gateway.address);
+    let output = run_curl(&["--http2-prior-knowledge", &url], b"").await;
+    let said = String::from_utf8_lossy(&output.stderr);
+    // "Stream error in the HTTP/2 framing layer".
+    assert_eq!(output.status.code(), Some(92), "{said}");
+    assert!(output.stdout.starts_with(b"x"), "what came is delivered");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upload_that_stalls_is_504() {
+    let upstream = Upstream::plain().await;
+    let port = limited(upstream.address, Limit::After(LIMIT), Limit::Unset);
+    let gateway = Gateway::start(port).await;
+    let mut client = gateway.connect().await;
+    client
+        .send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc")
+        .await;
+    let answer = client.answer(false).await;
+    assert_eq!(answer.status(), 504, "{}", answer.head);
+    assert!(client.ended().await, "the rest of the body may still come");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_outlives_the_limits_of_its_requests() {
+    let upstream = Upstream::plain().await;
+    let port = limited(upstream.address, Limit::After(LIMIT), Limit::Unset);
+    let gateway = Gateway::start(port).await;
+    let mut client = gateway.connect().await;
+    for _ in 0..3 {
+        client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        assert_eq!(client.answer(false).await.status(), 200);
+        tokio::time::sleep(LIMIT + LIMIT / 10).await;
+    }
+    assert_eq!(upstream.connections(), 1, "it is used again");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_web_socket_goes_on_after_the_limit() {
+    let echo = backend(|mut client| async move {
+        let head =
+            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n";
+        client.send(head).await;
+        let byte = client.bytes(1).await;
+        client.send(byte).await;
+    })
+    .await;
+    let port = limited(echo, Limit::After(LIMIT), Limit::After(LIMIT));
+    let gateway = Gateway::start(port).await;
+    let mut client = gateway.connect().await;
+    client
+        .send("GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n")
+        .await;
+    assert_eq!(client.answer(true).await.status(), 101);
+    tokio::time::sleep(LIMIT + LIMIT / 10).await;
+    client.send("!").await;
+    assert_eq!(client.bytes(1).await, b"!");
+}
