@@ -17,6 +17,7 @@ mod endpoints;
 mod forwarding;
 mod graph_fixtures;
 mod layering;
+mod lifecycle;
 mod listeners;
 mod load;
 mod reference_grant;

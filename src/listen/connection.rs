@@ -211,8 +211,11 @@ impl Connection {
         let (deadline, since, closed) = match phase {
             // Bounded where it is done.
             Phase::Handshake | Phase::Busy => return None,
-            // A client that has come just before the end may have its request on the way.
-            Phase::Fresh if self.is_draining() => (clock.tick() * 2, since, Closed::Drained),
+            // A client that has come just before the end, or has just got an answer, may have its next request
+            // on the way: it is answered with `Connection: close`. Who was silent for longer is closed.
+            Phase::Fresh | Phase::Idle if self.is_draining() => {
+                (clock.tick() * 2, since, Closed::Drained)
+            }
             Phase::Fresh => (deadlines.first_byte, since, Closed::FirstByte),
             Phase::Header | Phase::Http2Frame => (deadlines.header, since, Closed::Header),
             Phase::Idle => (deadlines.idle, since, Closed::Idle),
@@ -272,7 +275,7 @@ impl Connection {
 
     fn end(&self) -> Option<Closed> {
         let phase = self.state.phase();
-        let stands = match Closed::of_code(self.verdict.load(Ordering::Acquire)) {
+        match Closed::of_code(self.verdict.load(Ordering::Acquire)) {
             None => None,
             Some(Closed::DrainTimeout) => Some(Closed::DrainTimeout),
             Some(Closed::Header) => {
@@ -285,8 +288,7 @@ impl Connection {
                 | Closed::Reclaimed
                 | Closed::Drained),
             ) => self.is_unused().then_some(reason),
-        };
-        stands.or_else(|| (phase == Phase::Idle && self.is_draining()).then_some(Closed::Drained))
+        }
     }
 
     fn is_unused(&self) -> bool {
@@ -366,7 +368,7 @@ mod tests {
     }
 
     #[test]
-    fn only_an_idle_connection_is_closed_when_it_drains() {
+    fn only_a_connection_that_stays_idle_is_closed_when_it_drains() {
         let connection = connection(somebody());
         connection.drain();
         assert_eq!(end(&connection), None, "its first request may be under way");
@@ -374,6 +376,8 @@ mod tests {
         let request = connection.begin();
         assert_eq!(end(&connection), None);
         drop(request);
+        assert_eq!(end(&connection), None, "the next one may be on the way");
+        connection.condemn(Closed::Drained);
         assert_eq!(end(&connection), Some(Closed::Drained));
         connection.read();
         assert_eq!(end(&connection), None, "the next request has begun");

@@ -1,0 +1,181 @@
+//! Signals, and the end of the process.
+
+use crate::support::backend::{Backend, say};
+use crate::support::client::{Client, Response};
+use crate::support::daemon::{Daemon, gatefold};
+use crate::support::eventually;
+use crate::support::folder::Folder;
+use crate::support::manifests::{endpoint_slice, gateway, route, service};
+use std::io;
+use std::process::ExitStatus;
+use std::sync::Mutex;
+use std::sync::mpsc::{Sender, channel};
+use std::thread;
+
+const HOST: &str = "www.example.com";
+
+fn folder() -> Folder {
+    Folder::with([
+        ("gateway.yaml", gateway()),
+        ("route.yaml", route("one", HOST)),
+        ("one.yaml", service("one")),
+    ])
+}
+
+/// A daemon, and a request that its backend holds.
+struct Busy {
+    daemon: Daemon,
+    /// Lets the backend answer.
+    release: Sender<()>,
+    request: thread::JoinHandle<io::Result<Response>>,
+    _folder: Folder,
+}
+
+impl Busy {
+    fn start(extra: &[&str]) -> Self {
+        let (arrive, arrived) = channel();
+        let (release, released) = channel();
+        let ends = Mutex::new((arrive, released));
+        let backend = Backend::doing(move |_, wire| {
+            let ends = ends.lock().expect("no backend panicked");
+            // Without the other ends the test is over.
+            let _ = ends.0.send(());
+            let _ = ends.1.recv();
+            say(wire, "done")
+        });
+        let folder = folder();
+        folder.write("slice.yaml", endpoint_slice("one", backend.address()));
+        let start = Daemon::of(&folder);
+        let daemon = extra
+            .iter()
+            .fold(start, |start, one| start.arg(*one))
+            .start();
+        let mut client = daemon.connect();
+        let request = thread::spawn(move || client.get(HOST, "/", &[]));
+        arrived.recv().expect("the request is under way");
+        Busy {
+            daemon,
+            release,
+            request,
+            _folder: folder,
+        }
+    }
+
+    fn outcome(self) -> (io::Result<Response>, ExitStatus) {
+        let answer = self.request.join().expect("the client's thread");
+        (answer, self.daemon.ended())
+    }
+}
+
+#[test]
+fn sigterm_and_sigint_let_requests_finish_and_say_meanwhile_that_no_more_may_come() {
+    for signal in ["TERM", "INT"] {
+        let busy = Busy::start(&[]);
+        let daemon = &busy.daemon;
+        daemon.signal(signal);
+        let not_ready = eventually("it isn't ready any more", || {
+            let answer = daemon.admin("/readyz");
+            (answer.status == 503).then_some(answer)
+        });
+        assert!(not_ready.text().contains("ends"), "{}", not_ready.text());
+        assert_eq!(daemon.admin("/livez").status, 200, "it lives");
+        let health = gatefold()
+            .args(["health", "--admin", &daemon.admin_address()])
+            .output();
+        assert_eq!(health.expect("gatefold runs").status.code(), Some(1));
+        eventually("nothing is accepted any more", || {
+            Client::connect(daemon.socket(80)).is_err().then_some(())
+        });
+        busy.release.send(()).expect("the backend waits");
+        let (answer, ended) = busy.outcome();
+        assert_eq!(answer.expect("an answer in full").text(), "done");
+        assert_eq!(ended.code(), Some(0), "after SIG{signal}");
+    }
+}
+
+#[test]
+fn the_same_signal_again_ends_it_at_once_with_a_failure() {
+    let busy = Busy::start(&[]);
+    busy.daemon.signal("TERM");
+    eventually("it drains", || {
+        (busy.daemon.admin("/readyz").status == 503).then_some(())
+    });
+    busy.daemon.signal("TERM");
+    let (answer, ended) = busy.outcome();
+    assert!(answer.is_err(), "the request was cut");
+    assert!(ended.code().is_some_and(|code| code != 0), "{ended}");
+}
+
+#[test]
+fn the_drain_time_out_ends_what_does_not_end_by_itself() {
+    let busy = Busy::start(&["--drain-timeout=1"]);
+    busy.daemon.signal("TERM");
+    let (answer, ended) = busy.outcome();
+    assert!(answer.is_err(), "the request was cut");
+    assert_eq!(ended.code(), Some(0));
+}
+
+#[test]
+fn connections_that_nobody_has_accepted_yet_are_answered_after_sigterm() {
+    const CLIENTS: usize = 20;
+    let folder = folder();
+    let daemon = Daemon::of(&folder).echo().start();
+    assert_eq!(daemon.get(HOST, "/").status, 200);
+    // While it stands still, the system completes connections and takes requests; the signal waits, too.
+    daemon.signal("STOP");
+    let clients: Vec<Client> = (0..CLIENTS).map(|_| daemon.connect()).collect();
+    let (sent, all_sent) = channel();
+    let requests: Vec<_> = clients
+        .into_iter()
+        .map(|mut client| {
+            let sent = sent.clone();
+            thread::spawn(move || {
+                sent.send(()).expect("the test waits");
+                client.get(HOST, "/", &[])
+            })
+        })
+        .collect();
+    for _ in 0..CLIENTS {
+        all_sent.recv().expect("a client's thread");
+    }
+    daemon.signal("TERM");
+    daemon.signal("CONT");
+    for request in requests {
+        let answer = request.join().expect("the client's thread");
+        let answer = answer.expect("an answer in full");
+        assert_eq!(answer.status, 200);
+    }
+    assert_eq!(daemon.ended().code(), Some(0));
+}
+
+#[test]
+fn a_kept_connection_gets_one_more_answer_that_says_it_is_the_last() {
+    let folder = folder();
+    let daemon = Daemon::of(&folder).echo().start();
+    let mut kept = daemon.connect();
+    let first = kept.get(HOST, "/", &[]).expect("an answer");
+    assert_ne!(first.header("connection"), Some("close"));
+    daemon.signal("TERM");
+    eventually("nothing is accepted any more", || {
+        Client::connect(daemon.socket(80)).is_err().then_some(())
+    });
+    let last = kept.get(HOST, "/", &[]).expect("the last answer");
+    assert_eq!(last.status, 200);
+    assert_eq!(last.header("connection"), Some("close"));
+    assert_eq!(daemon.ended().code(), Some(0));
+}
+
+#[test]
+fn signals_that_mean_nothing_do_nothing() {
+    let folder = folder();
+    let daemon = Daemon::of(&folder).echo().start();
+    for signal in ["USR1", "USR2", "PIPE"] {
+        daemon.signal(signal);
+    }
+    // Signals of one process are taken in turn: when the reload is done, so are they.
+    daemon.signal("HUP");
+    daemon.wait_for_summary("SIGHUP has reloaded", |status| {
+        (status["generation"]["applied"] == 2).then_some(())
+    });
+    assert_eq!(daemon.get(HOST, "/").status, 200);
+}
