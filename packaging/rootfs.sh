@@ -6,13 +6,14 @@ folder=$(realpath -m "${1:?names the folder}")
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source packaging/common.sh
 
-# Of Debian's package ca-certificates.
-certificates=/etc/ssl/certs/ca-certificates.crt
+# What Debian's package ca-certificates brings, and nothing that this machine trusts besides.
+certificates=/usr/share/ca-certificates/mozilla
 
 packaging/release.sh
-[[ -e $certificates ]] || apt_install ca-certificates
+[[ -d $certificates ]] || apt_install ca-certificates
 rm -rf "$folder"
 install -D "$(release_folder)/gatefold" "$folder/gatefold"
-install -D -m 644 "$certificates" "$folder$certificates"
+install -d "$folder/etc/ssl/certs"
+cat "$certificates"/*.crt >"$folder/etc/ssl/certs/ca-certificates.crt"
 install -D -m 644 LICENSE "$folder/LICENSE"
 install -d "$folder/etc/gatefold/manifests"
