@@ -54,7 +54,7 @@ need_to_build() {
 
 need_rust() {
     local wanted found
-    wanted=$(sed -nE 's/^rust-version = "(.*)"/\1/p' Cargo.toml)
+    wanted=$(rust_version)
     have cargo || fail "Rust is missing. Install $wanted or newer with rustup: https://rustup.rs"
     found=$(rustc --version | cut -d' ' -f2)
     [[ $(printf '%s\n' "$wanted" "$found" | sort -V | head -n 1) == "$wanted" ]] ||
@@ -65,6 +65,7 @@ need_rust() {
 
 target_folder() { echo "${CARGO_TARGET_DIR:-target}"; }
 triple() { rustc -vV | sed -n 's/^host: //p'; }
+rust_version() { sed -nE 's/^rust-version = "(.*)"/\1/p' Cargo.toml; }
 version() { sed -nE '0,/^version = "(.*)"/s//\1/p' Cargo.toml; }
 # Where `./x release` leaves the binary.
 release_folder() { echo "$(target_folder)/$(triple)/release"; }

@@ -101,6 +101,7 @@ leave() {
 package_is_described() {
     [[ $(dpkg-deb --field "$package" Package) == gatefold ]] &&
         [[ $(dpkg-deb --field "$package" Version) == "$(version)-1" ]] &&
+        grep -qF "gatefold ($(version)-1)" packaging/deb/changelog &&
         dpkg-deb --info "$package" conffiles | grep -q '^/etc/default/gatefold$'
 }
 

@@ -31,6 +31,7 @@ test_image() {
     make_network
     make_container
     step "the image says how it is run" image_is_described
+    step "docker build takes the Rust that Cargo.toml wants" grep -q "^FROM rust:$(rust_version)-" packaging/Dockerfile
     step "the image holds the release's binary, and CA certificates" image_is_filled
     step "without a daemon the health check fails" fails_without_daemon
     step "the backend starts as compose.yaml says" backend_starts
