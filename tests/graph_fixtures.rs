@@ -12,7 +12,8 @@ use gatefold::graph::{Environment, Graph, build};
 use gatefold::manifest::Loader;
 use gatefold::manifest::api::NamespacedName;
 use gatefold::status::{
-    Applied, BindFailure, BindFailureReason, StatusCondition, Statuses, report, table,
+    Applied, BindFailure, BindFailureReason, ListenerStatus, StatusCondition, Statuses, report,
+    table,
 };
 use std::fmt::Write;
 use std::fs;
@@ -143,6 +144,7 @@ fn describe(folder: &Path) -> String {
     for table in [
         table::gateway_classes(&graph, &statuses),
         table::gateways(&graph, &statuses),
+        table::listener_sets(&graph, &statuses),
         table::listeners(&graph, &statuses),
         table::http_routes(&graph, &statuses),
     ] {
@@ -172,11 +174,15 @@ fn conditions(statuses: &Statuses, text: &mut String) {
     }
     for (key, status) in &statuses.gateways {
         list(&format!("Gateway {key}"), &status.conditions, text);
-        for listener in &status.listeners {
-            let kinds: Vec<&str> = listener.supported_kinds.iter().map(|k| &*k.kind).collect();
-            let head = format!("listener {}, kinds {kinds:?}", listener.name);
-            list(&head, &listener.conditions, text);
+        listeners(&status.listeners, text);
+        if status.attached_listener_sets > 0 {
+            let count = status.attached_listener_sets;
+            writeln!(text, "attached ListenerSets: {count}").expect("a string takes all");
         }
+    }
+    for (key, status) in &statuses.listener_sets {
+        list(&format!("ListenerSet {key}"), &status.conditions, text);
+        listeners(&status.listeners, text);
     }
     for (key, status) in &statuses.http_routes {
         for parent in &status.parents {
@@ -187,6 +193,14 @@ fn conditions(statuses: &Statuses, text: &mut String) {
         }
     }
     text.push('\n');
+}
+
+fn listeners(statuses: &[ListenerStatus], text: &mut String) {
+    for listener in statuses {
+        let kinds: Vec<&str> = listener.supported_kinds.iter().map(|k| &*k.kind).collect();
+        let head = format!("listener {}, kinds {kinds:?}", listener.name);
+        list(&head, &listener.conditions, text);
+    }
 }
 
 fn list(head: &str, conditions: &[StatusCondition], text: &mut String) {
@@ -201,7 +215,7 @@ fn list(head: &str, conditions: &[StatusCondition], text: &mut String) {
 fn served(graph: &Graph, text: &mut String) {
     for (key, gateway) in &graph.gateways {
         for listener in &gateway.listeners {
-            let (name, sockets) = (&listener.name, &listener.sockets);
+            let (name, sockets) = (listener.full_name(), &listener.sockets);
             writeln!(text, "{key}/{name} needs {sockets:?}").expect("a string takes all");
         }
     }

@@ -18,6 +18,7 @@ mod forwarding;
 mod graph_fixtures;
 mod layering;
 mod lifecycle;
+mod listener_sets;
 mod listeners;
 mod load;
 mod reference_grant;

@@ -40,6 +40,7 @@ macro_rules! kinds {
 kinds! {
     GATEWAY_GROUP, "v1", "GatewayClass", "gatewayclasses", "gatewayclass", ["gc"], false;
     GATEWAY_GROUP, "v1", "Gateway", "gateways", "gateway", ["gtw"], true;
+    GATEWAY_GROUP, "v1", "ListenerSet", "listenersets", "listenerset", ["lset"], true;
     GATEWAY_GROUP, "v1", "HTTPRoute", "httproutes", "httproute", [], true;
     GATEWAY_GROUP, "v1", "ReferenceGrant", "referencegrants", "referencegrant", ["refgrant"], true;
     "discovery.k8s.io", "v1", "EndpointSlice", "endpointslices", "endpointslice", [], true;
@@ -110,6 +111,7 @@ impl Kind {
         match self.kind {
             "GatewayClass" => entries(resources.gateway_classes.values()),
             "Gateway" => entries(resources.gateways.values()),
+            "ListenerSet" => entries(resources.listener_sets.values()),
             "HTTPRoute" => entries(resources.http_routes.values()),
             "ReferenceGrant" => entries(resources.reference_grants.values()),
             "EndpointSlice" => entries(resources.endpoint_slices.values()),
@@ -166,6 +168,11 @@ apiVersion: gateway.networking.k8s.io/v1
 kind: Gateway
 metadata: {name: g}
 spec: {gatewayClassName: c, listeners: [{name: http, protocol: HTTP, port: 80}]}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: ListenerSet
+metadata: {name: l}
+spec: {parentRef: {name: g}, listeners: [{name: http, protocol: HTTP, port: 81}]}
 ---
 {apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {name: r}, spec: {}}
 ---

@@ -34,6 +34,7 @@ fn status(kind: &Kind, entry: &Entry<'_>, statuses: &Statuses) -> Option<Value> 
     match kind.kind {
         "GatewayClass" => to_json(statuses.gateway_classes.get(&entry.meta.name)),
         "Gateway" => to_json(statuses.gateways.get(&key())),
+        "ListenerSet" => to_json(statuses.listener_sets.get(&key())),
         "HTTPRoute" => to_json(statuses.http_routes.get(&key())),
         _ => None,
     }

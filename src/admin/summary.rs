@@ -23,6 +23,7 @@ pub(super) fn summary(published: &Published) -> Value {
             "files": published.loaded.files,
             "gatewayClasses": resources.gateway_classes.len(),
             "gateways": resources.gateways.len(),
+            "listenerSets": resources.listener_sets.len(),
             "httpRoutes": resources.http_routes.len(),
             "services": resources.services.len(),
         },

@@ -44,6 +44,10 @@ fn columns(kind: &Kind) -> &'static [Column] {
         column("Address", |o| each(o, "/status/addresses", "value")),
         column("Programmed", |o| condition(o, "Programmed")),
     ];
+    const LISTENER_SET: &[Column] = &[
+        column("Accepted", |o| condition(o, "Accepted")),
+        column("Programmed", |o| condition(o, "Programmed")),
+    ];
     const ROUTE: &[Column] = &[
         column("Hostnames", |o| {
             o.pointer("/spec/hostnames")
@@ -62,6 +66,7 @@ fn columns(kind: &Kind) -> &'static [Column] {
     match kind.kind {
         "GatewayClass" => CLASS,
         "Gateway" => GATEWAY,
+        "ListenerSet" => LISTENER_SET,
         "HTTPRoute" => ROUTE,
         "Service" => SERVICE,
         _ => &[],

@@ -145,6 +145,7 @@ impl Findings {
         for (title, table) in [
             ("GatewayClasses", table::gateway_classes(graph, statuses)),
             ("Gateways", table::gateways(graph, statuses)),
+            ("ListenerSets", table::listener_sets(graph, statuses)),
             ("Listeners", table::listeners(graph, statuses)),
             ("HTTPRoutes", table::http_routes(graph, statuses)),
         ] {
@@ -200,10 +201,13 @@ impl Findings {
         let gateways = statuses.gateways.iter();
         let gateways = gateways
             .map(|(key, status)| named("Gateway", &key.namespace, &key.name, json!(status)));
+        let sets = statuses.listener_sets.iter();
+        let sets = sets
+            .map(|(key, status)| named("ListenerSet", &key.namespace, &key.name, json!(status)));
         let routes = statuses.http_routes.iter();
         let routes = routes
             .map(|(key, status)| named("HTTPRoute", &key.namespace, &key.name, json!(status)));
-        let objects: Vec<Value> = classes.chain(gateways).chain(routes).collect();
+        let objects: Vec<Value> = classes.chain(gateways).chain(sets).chain(routes).collect();
         let whole = json!({
             "files": self.files,
             "objects": objects,

@@ -9,7 +9,7 @@ use crate::manifest::api::NamespacedName;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-/// A listener: its Gateway, and its place in the Gateway's list.
+/// A listener: its Gateway, and its place among all listeners of that.
 pub(super) type ListenerKey<'g> = (&'g NamespacedName, usize);
 
 /// What each listener's router is made of.

@@ -33,14 +33,15 @@ pub fn compile(graph: &Graph, previous: &Snapshot) -> Snapshot {
     let mut ports: HashMap<SocketAddr, Port> = HashMap::new();
     let mut shifted = HashMap::new();
     for (key, gateway) in &graph.gateways {
-        for listener in gateway.listeners.iter().filter(|listener| listener.serving) {
-            let routes = entries.remove(&(key, listener.index)).unwrap_or_default();
+        let listeners = gateway.listeners.iter().enumerate();
+        for (position, listener) in listeners.filter(|(_, listener)| listener.serving) {
+            let routes = entries.remove(&(key, position)).unwrap_or_default();
             let tls = validations.certificates(key, listener);
             if listener.protocol == Some(Protocol::Https) && tls.is_none() {
                 continue;
             }
             let compiled = Arc::new(Listener {
-                name: format!("{key}/{}", listener.name),
+                name: format!("{key}/{}", listener.full_name()),
                 port: listener.port,
                 only_clients_of: tls.as_deref().and_then(tls::only_clients_of),
                 router: Router::new(routes),

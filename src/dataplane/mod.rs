@@ -50,7 +50,8 @@ pub struct Port {
 /// A listener: its routes, compiled.
 #[derive(Debug)]
 pub struct Listener {
-    /// `namespace/gateway/listener`, for logs and metrics.
+    /// `namespace/gateway/listener`, for logs and metrics; one of a ListenerSet is
+    /// `namespace/gateway/namespace/listenerset/listener`.
     pub name: String,
     /// Its port as the manifest has it, which `--port-map` may have shifted.
     pub port: u16,

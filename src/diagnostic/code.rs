@@ -82,7 +82,8 @@ codes! {
     /// A listener's protocol that gatefold doesn't speak. The listener isn't served.
     UnsupportedProtocol = "GF0405", Error;
     /// Two listeners claim the same traffic: the same address and port with the same hostname, or with
-    /// different protocols. Within one Gateway neither is served; between two the older one is.
+    /// different protocols. Within one object neither is served; between two the first one is: a Gateway before its
+    /// ListenerSets, then the older one.
     ListenerConflict = "GF0406", Error;
     /// `allowedRoutes.kinds` names a kind of route that the listener can't serve.
     UnsupportedRouteKind = "GF0407", Error;
@@ -92,18 +93,21 @@ codes! {
     InvalidListenerTls = "GF0409", Error;
     /// Namespaces are chosen by `Selector`, but there is no selector, so none is chosen.
     MissingSelector = "GF0410", Warning;
-    /// The route names a Gateway that isn't in the folder. It gets no traffic from there, and no status
+    /// The ListenerSet names a Gateway whose `allowedListeners` don't let it in. It isn't served.
+    ListenerSetNotAllowed = "GF0411", Error;
+    /// The route or ListenerSet names a Gateway, or the route a ListenerSet, that isn't in the folder. It gets no traffic from there, and no status
     /// either, since a status is written by the Gateway's owner.
     UnknownParent = "GF0501", Error;
     /// The route names no parent, so it gets no traffic.
     NoParent = "GF0502", Warning;
-    /// The route names a parent of a kind other than Gateway.
+    /// The route names a parent of a kind other than Gateway and ListenerSet, or the ListenerSet one other than
+    /// Gateway.
     UnsupportedParent = "GF0503", Warning;
-    /// The Gateway has no listener with the `sectionName` and `port` of the parent reference.
+    /// The parent has no listener with the `sectionName` and `port` of the parent reference.
     NoMatchingParent = "GF0504", Error;
-    /// No listener of the Gateway lets the route in: `allowedRoutes` has another namespace or kind.
+    /// No listener of the parent lets the route in: `allowedRoutes` has another namespace or kind.
     NotAllowedByListeners = "GF0505", Error;
-    /// No hostname of the route meets a hostname of the Gateway's listeners.
+    /// No hostname of the route meets a hostname of the parent's listeners.
     NoMatchingHostname = "GF0506", Error;
     /// A filter that gatefold doesn't have yet. The rule answers 500, since a filter must never be left out.
     UnsupportedFilter = "GF0507", Error;

@@ -19,7 +19,8 @@ pub struct Environment {
     /// `--port-map`: the manifest's port to the one that is bound.
     pub port_map: BTreeMap<u16, u16>,
     /// Sockets that are bound already and serve the listeners of their name wherever these would listen:
-    /// `LISTENER`, `GATEWAY.LISTENER` or `NAMESPACE.GATEWAY.LISTENER`.
+    /// `LISTENER`, `GATEWAY.LISTENER` or `NAMESPACE.GATEWAY.LISTENER`; with a ListenerSet's listener the
+    /// ListenerSet stands for the Gateway.
     pub named_sockets: BTreeMap<String, Vec<SocketAddr>>,
     /// The addresses a client on this host or its network can use when a Gateway listens on every
     /// interface; never empty in a running daemon.
@@ -32,16 +33,16 @@ pub struct Environment {
 }
 
 impl Environment {
-    /// The sockets of a listener whose Gateway listens on `addresses`: those of its name, by the longest one that
+    /// The sockets of a listener of `owner` whose Gateway listens on `addresses`: those of its name, by the longest one that
     /// there is, else one an address.
     pub fn sockets(
         &self,
-        gateway: &NamespacedName,
+        owner: &NamespacedName,
         listener: &SectionName,
         port: u16,
         addresses: &[GatewayAddress],
     ) -> Vec<SocketAddr> {
-        if let Some(named) = self.named(gateway, listener) {
+        if let Some(named) = self.named(owner, listener) {
             return named.clone();
         }
         let port = self.bound_port(port);
@@ -51,11 +52,11 @@ impl Environment {
             .collect()
     }
 
-    fn named(&self, gateway: &NamespacedName, listener: &SectionName) -> Option<&Vec<SocketAddr>> {
+    fn named(&self, owner: &NamespacedName, listener: &SectionName) -> Option<&Vec<SocketAddr>> {
         if self.named_sockets.is_empty() {
             return None;
         }
-        let NamespacedName { namespace, name } = gateway;
+        let NamespacedName { namespace, name } = owner;
         let of = |key: String| self.named_sockets.get(&key);
         of(format!("{namespace}.{name}.{listener}"))
             .or_else(|| of(format!("{name}.{listener}")))

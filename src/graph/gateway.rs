@@ -3,11 +3,11 @@
 use super::client_validation::{self, ClientValidation, Frontend};
 use super::condition::{self, Condition, ConditionType};
 use super::environment::Environment;
+use super::listener::ListenerOwner;
+use super::listener_set::{self, ListenerSetNode};
 use super::{Build, address, gateway_class, listener, listener_conflict, quoted};
 use crate::diagnostic::{Code, Diagnostic, Pointer};
-use crate::manifest::api::{
-    FromNamespaces, Gateway, GatewayDefaultScope, Hostname, NamespacedName, SectionName,
-};
+use crate::manifest::api::{Gateway, GatewayDefaultScope, Hostname, NamespacedName, SectionName};
 use rustls::sign::CertifiedKey;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -22,11 +22,15 @@ pub struct GatewayNode {
     pub controller_name: String,
     /// Where it listens.
     pub addresses: Vec<GatewayAddress>,
-    /// Its listeners, in the order of the manifest.
+    /// Its listeners: its own in the order of the manifest, then those of its ListenerSets, the oldest first.
     pub listeners: Vec<ListenerNode>,
     /// Its conditions, as far as they don't depend on what happens when sockets are bound: `Programmed` is
     /// among them only when it fails whatever happens.
     pub conditions: Vec<Condition>,
+    /// Nothing of it is served, whatever its listeners are.
+    pub refused: bool,
+    /// What it asks of clients.
+    pub(super) frontend: Frontend,
 }
 
 /// An address of a Gateway.
@@ -43,7 +47,9 @@ pub struct GatewayAddress {
 pub struct ListenerNode {
     /// Its name.
     pub name: SectionName,
-    /// Its place in `spec.listeners`.
+    /// The object in which it stands.
+    pub owner: ListenerOwner,
+    /// Its place in `spec.listeners` of the owner.
     pub index: usize,
     /// The hostname it serves.
     pub hostname: Option<Hostname>,
@@ -78,8 +84,13 @@ pub enum Protocol {
     Https,
 }
 
-/// The Gateways that are ours.
-pub(super) fn build(build: &mut Build<'_>) -> BTreeMap<NamespacedName, GatewayNode> {
+/// The Gateways that are ours, and their ListenerSets.
+pub(super) fn build(
+    build: &mut Build<'_>,
+) -> (
+    BTreeMap<NamespacedName, GatewayNode>,
+    BTreeMap<NamespacedName, ListenerSetNode>,
+) {
     let resources = build.resources;
     let mut nodes = BTreeMap::new();
     for (key, gateway) in resources.gateways.iter() {
@@ -87,32 +98,37 @@ pub(super) fn build(build: &mut Build<'_>) -> BTreeMap<NamespacedName, GatewayNo
             nodes.insert(key.clone(), node(gateway, controller_name, build));
         }
     }
+    let listener_sets = listener_set::build(&mut nodes, build);
     listener_conflict::resolve(&mut nodes, build);
     for node in nodes.values_mut() {
         node.settle(build.environment);
     }
-    nodes
+    (nodes, listener_sets)
 }
 
 fn node(gateway: &Arc<Gateway>, controller_name: String, build: &mut Build<'_>) -> GatewayNode {
     let (mut addresses, problem) = address::assign(gateway, build);
     let mut conditions: Vec<Condition> = problem.into_iter().collect();
     conditions.extend(unsupported_parameters(gateway, build));
-    if condition::find(&conditions, ConditionType::Accepted).is_some() {
+    let refused = condition::find(&conditions, ConditionType::Accepted).is_some();
+    if refused {
         addresses.clear();
     }
     conditions.extend(client_validation::insecure_mode(gateway));
     warn_of_unsupported_fields(gateway, build);
     let frontend = Frontend::resolve(gateway, build);
-    let listeners = gateway.spec.listeners.iter().enumerate();
+    let owner = ListenerOwner::Gateway(gateway.clone());
+    let listeners = 0..gateway.spec.listeners.len();
     GatewayNode {
         resource: gateway.clone(),
         controller_name,
         addresses,
         listeners: listeners
-            .map(|(index, listener)| listener::build(gateway, index, listener, &frontend, build))
+            .filter_map(|index| listener::build(&owner, index, &frontend, build))
             .collect(),
         conditions,
+        refused,
+        frontend,
     }
 }
 
@@ -144,13 +160,6 @@ fn unsupported_parameters(gateway: &Gateway, build: &mut Build<'_>) -> Option<Co
 fn warn_of_unsupported_fields(gateway: &Gateway, build: &mut Build<'_>) {
     let spec = &gateway.spec;
     let mut fields: Vec<(&'static str, &str)> = Vec::new();
-    let listener_sets = spec.allowed_listeners.as_ref();
-    if listener_sets
-        .and_then(|allowed| allowed.namespaces.as_ref())
-        .is_some_and(|namespaces| namespaces.from != FromNamespaces::None)
-    {
-        fields.push(("allowedListeners", "ListenerSets aren't supported yet"));
-    }
     if spec.default_scope == Some(GatewayDefaultScope::All) {
         fields.push((
             "defaultScope",
@@ -173,19 +182,17 @@ fn warn_of_unsupported_fields(gateway: &Gateway, build: &mut Build<'_>) {
 impl GatewayNode {
     /// Decides what is served, once conflicts are known.
     fn settle(&mut self, environment: &Environment) {
-        let refused = condition::find(&self.conditions, ConditionType::Accepted).is_some();
-        let key = self.resource.key();
         for listener in &mut self.listeners {
-            listener.settle(&key, &self.addresses, refused, environment);
+            listener.settle(&self.addresses, self.refused, environment);
         }
-        if !refused {
-            let accepted = accepted(self.listeners.iter().map(|listener| {
+        if !self.refused {
+            let accepted = accepted(self.own_listeners().map(|listener| {
                 let accepted = condition::is_true(&listener.conditions, ConditionType::Accepted);
                 (listener.name.as_str(), accepted)
             }));
             self.conditions.push(accepted);
         }
-        let served = self.listeners.iter().any(|listener| listener.serving);
+        let served = self.own_listeners().any(|listener| listener.serving);
         if !served && condition::find(&self.conditions, ConditionType::Programmed).is_none() {
             let message = "nothing is served; see the conditions of the Gateway and its listeners";
             let programmed = Condition::fails(ConditionType::Programmed, "Invalid", message);
@@ -195,8 +202,22 @@ impl GatewayNode {
         self.conditions.push(resolved);
     }
 
+    /// The listeners that stand in the Gateway itself.
+    pub fn own_listeners(&self) -> impl Iterator<Item = &ListenerNode> {
+        self.listeners_of(None).map(|(_, listener)| listener)
+    }
+
+    /// The listeners of one of its ListenerSets, or else its own, with their places in `listeners`.
+    pub fn listeners_of<'n>(
+        &'n self,
+        listener_set: Option<&'n NamespacedName>,
+    ) -> impl Iterator<Item = (usize, &'n ListenerNode)> {
+        let all = self.listeners.iter().enumerate();
+        all.filter(move |(_, listener)| listener.owner.is(listener_set))
+    }
+
     fn resolved_refs(&self) -> Condition {
-        let unresolved = self.listeners.iter().filter(|listener| {
+        let unresolved = self.own_listeners().filter(|listener| {
             !condition::is_true(&listener.conditions, ConditionType::ResolvedRefs)
         });
         let names: Vec<&str> = unresolved.map(|listener| listener.name.as_str()).collect();
@@ -222,13 +243,7 @@ impl GatewayNode {
 }
 
 impl ListenerNode {
-    fn settle(
-        &mut self,
-        gateway: &NamespacedName,
-        addresses: &[GatewayAddress],
-        refused: bool,
-        environment: &Environment,
-    ) {
+    fn settle(&mut self, addresses: &[GatewayAddress], refused: bool, environment: &Environment) {
         let accepted = condition::is_true(&self.conditions, ConditionType::Accepted);
         let no_certificate = self.protocol == Some(Protocol::Https) && self.certificates.is_empty();
         let hindrance = match () {
@@ -240,7 +255,8 @@ impl ListenerNode {
             () if self.supported_kinds.is_empty() => Some(("Invalid", "no route can attach")),
             () if addresses.is_empty() => Some(("Pending", "the Gateway has no address")),
             () => {
-                self.sockets = environment.sockets(gateway, &self.name, self.port, addresses);
+                self.sockets =
+                    environment.sockets(&self.owner.key(), &self.name, self.port, addresses);
                 self.serving = true;
                 None
             }

@@ -4,10 +4,12 @@ use super::condition::{Condition, ConditionType};
 use super::endpoints::ServiceEndpoints;
 use super::gateway::GatewayNode;
 use super::http_rule::{self, RuleProblems};
-use super::route::{self, RouteShape};
+use super::listener_set::ListenerSetNode;
+use super::route::{self, Parent, ParentKind, Parents, RouteShape};
 use super::{Build, suggest};
 use crate::dataplane::backend::HttpVersion;
 use crate::diagnostic::{Code, Diagnostic, Pointer};
+use crate::manifest::Resources;
 use crate::manifest::api::{
     HTTPHeaderFilter, HTTPRequestRedirectFilter, HTTPRoute, HTTPRouteMatch, HTTPRouteTimeouts,
     HTTPURLRewriteFilter, Hostname, NamespacedName, ParentReference, UseDefaultGateways,
@@ -21,7 +23,7 @@ use std::sync::Arc;
 pub struct HttpRouteNode {
     /// The object.
     pub resource: Arc<HTTPRoute>,
-    /// What it attaches to: the parent references that lead to Gateways of ours.
+    /// What it attaches to: the parent references that lead to Gateways of ours and their ListenerSets.
     pub parents: Vec<ParentNode>,
     /// Its rules, in the order of the manifest; also those that can't be served.
     pub rules: Vec<RuleNode>,
@@ -34,7 +36,7 @@ pub struct ParentNode {
     pub reference: ParentReference,
     /// Its place in `spec.parentRefs`.
     pub index: usize,
-    /// The Gateway.
+    /// The Gateway; with a reference to a ListenerSet that one's.
     pub gateway: NamespacedName,
     /// The controller name to report under.
     pub controller_name: String,
@@ -48,7 +50,7 @@ pub struct ParentNode {
 /// A listener that a route is attached to.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Attachment {
-    /// The listener's place in the Gateway's list.
+    /// The listener's place among all listeners of the Gateway.
     pub listener: usize,
     /// The hostnames in force: where the route's meet the listener's. Empty: any.
     pub hostnames: Vec<Hostname>,
@@ -115,13 +117,18 @@ pub enum TargetNode {
 /// Every HTTPRoute, attached to the Gateways, whose counts of attached routes are brought up to date.
 pub(super) fn build<'a>(
     gateways: &mut BTreeMap<NamespacedName, GatewayNode>,
+    listener_sets: &BTreeMap<NamespacedName, ListenerSetNode>,
     services: &mut ServiceEndpoints<'a>,
     build: &mut Build<'a>,
 ) -> BTreeMap<NamespacedName, HttpRouteNode> {
     let resources = build.resources;
     let mut nodes = BTreeMap::new();
     for (key, route) in resources.http_routes.iter() {
-        let node = node(route, gateways, services, build);
+        let parents = Parents {
+            gateways,
+            listener_sets,
+        };
+        let node = node(route, parents, services, build);
         count(&node, gateways);
         nodes.insert(key.clone(), node);
     }
@@ -130,11 +137,11 @@ pub(super) fn build<'a>(
 
 fn node<'a>(
     route: &'a Arc<HTTPRoute>,
-    gateways: &BTreeMap<NamespacedName, GatewayNode>,
+    ours: Parents<'_>,
     services: &mut ServiceEndpoints<'a>,
     build: &mut Build<'a>,
 ) -> HttpRouteNode {
-    let foreign = warn_of_parents(route, gateways, build);
+    let foreign = warn_of_parents(route, ours, build);
     let (rules, problems) = match foreign {
         // Somebody else's route: nothing of it is our business.
         true => Default::default(),
@@ -142,15 +149,9 @@ fn node<'a>(
     };
     let mut parents = Vec::new();
     for (index, reference) in route.spec.parent_refs.iter().enumerate() {
-        let key = route::gateway_key(reference, &route.meta.namespace);
-        if let Some((key, gateway)) = key.and_then(|key| Some((key.clone(), gateways.get(&key)?))) {
-            parents.push(parent(
-                route,
-                (index, reference),
-                (key, gateway),
-                &problems,
-                build,
-            ));
+        if let Some(found) = ours.find(reference, &route.meta.namespace) {
+            let reference = (index, reference);
+            parents.push(parent(route, reference, &found, &problems, build));
         }
     }
     HttpRouteNode {
@@ -163,7 +164,7 @@ fn node<'a>(
 fn parent(
     route: &HTTPRoute,
     (index, reference): (usize, &ParentReference),
-    (key, gateway): (NamespacedName, &GatewayNode),
+    parent: &Parent<'_>,
     problems: &RuleProblems,
     build: &mut Build<'_>,
 ) -> ParentNode {
@@ -172,18 +173,23 @@ fn parent(
         namespace: &route.meta.namespace,
         hostnames: &route.spec.hostnames,
     };
-    let attached = route::attach(shape, reference, gateway, build.resources);
+    let attached = route::attach(shape, reference, parent, build.resources);
     let mut conditions = match &attached {
         Ok(_) => problems.accepted(),
         Err(rejection) => {
-            let message = rejection.message(reference, &key);
+            let message = rejection.message(reference, parent);
             let pointer = Pointer::spec().key("parentRefs").index(index);
             let place = route.place(pointer);
-            let listeners = gateway.resource.place(Pointer::spec().key("listeners"));
             let finding = Diagnostic::new(rejection.code(), place, message.clone())
                 .about(route.id())
-                .label(listeners, "the Gateway's listeners")
-                .help(rejection.help(shape, gateway));
+                .label(
+                    parent.place(),
+                    match parent.listener_set {
+                        Some(_) => "the ListenerSet's listeners",
+                        None => "the Gateway's listeners",
+                    },
+                )
+                .help(rejection.help(shape, parent));
             build.diagnostics.push(finding);
             vec![Condition::fails(
                 ConditionType::Accepted,
@@ -196,19 +202,15 @@ fn parent(
     ParentNode {
         reference: reference.clone(),
         index,
-        gateway: key,
-        controller_name: gateway.controller_name.clone(),
+        gateway: parent.gateway_key.clone(),
+        controller_name: parent.gateway.controller_name.clone(),
         attachments: attached.unwrap_or_default(),
         conditions,
     }
 }
 
 /// Says what is odd about the parents, and whether all of them are somebody else's.
-fn warn_of_parents(
-    route: &HTTPRoute,
-    gateways: &BTreeMap<NamespacedName, GatewayNode>,
-    build: &mut Build<'_>,
-) -> bool {
+fn warn_of_parents(route: &HTTPRoute, ours: Parents<'_>, build: &mut Build<'_>) -> bool {
     let list = || Pointer::spec().key("parentRefs");
     let scope = route.spec.use_default_gateways;
     if scope == Some(UseDefaultGateways::All) {
@@ -224,10 +226,10 @@ fn warn_of_parents(
     }
     let mut foreign = !route.spec.parent_refs.is_empty();
     for (index, reference) in route.spec.parent_refs.iter().enumerate() {
-        let Some(key) = route::gateway_key(reference, &route.meta.namespace) else {
-            let pointer = list().index(index);
+        let pointer = list().index(index);
+        let Some((kind, key)) = route::parent_key(reference, &route.meta.namespace) else {
             let message = format!(
-                "a parent of kind {} isn't supported; a Gateway is",
+                "a parent of kind {} isn't supported; a Gateway or a ListenerSet is",
                 reference.kind
             );
             let place = route.place(pointer);
@@ -235,31 +237,42 @@ fn warn_of_parents(
             build.diagnostics.push(finding.about(route.id()));
             continue;
         };
-        if gateways.contains_key(&key) {
+        if ours.find(reference, &route.meta.namespace).is_some() {
             foreign = false;
-        } else if !build.resources.gateways.contains_key(&key) {
+        } else if !is_in_folder(kind, &key, build.resources) {
             foreign = false;
-            let finding = unknown_parent(route, &key, list().index(index), build);
+            let finding = unknown_parent(route, kind, &key, pointer, build.resources);
             build.diagnostics.push(finding);
         }
     }
     foreign
 }
 
+fn is_in_folder(kind: ParentKind, key: &NamespacedName, resources: &Resources) -> bool {
+    match kind {
+        ParentKind::Gateway => resources.gateways.contains_key(key),
+        ParentKind::ListenerSet => resources.listener_sets.contains_key(key),
+    }
+}
+
 fn unknown_parent(
     route: &HTTPRoute,
+    kind: ParentKind,
     key: &NamespacedName,
     pointer: Pointer,
-    build: &Build<'_>,
+    resources: &Resources,
 ) -> Diagnostic {
-    let gateways = &build.resources.gateways;
+    let (kind, known): (_, Vec<&NamespacedName>) = match kind {
+        ParentKind::Gateway => ("Gateway", resources.gateways.keys().collect()),
+        ParentKind::ListenerSet => ("ListenerSet", resources.listener_sets.keys().collect()),
+    };
     let place = route.place(pointer.key("name"));
-    let message = format!("Gateway {key} isn't in the folder");
+    let message = format!("{kind} {key} isn't in the folder");
     let mut finding = Diagnostic::new(Code::UnknownParent, place, message).about(route.id());
-    let mut elsewhere = gateways.keys().filter(|other| other.name == key.name);
-    let near = suggest(&key.name, super::names_in(gateways, &key.namespace));
+    let neighbours = known.iter().filter(|it| it.namespace == key.namespace);
+    let near = suggest(&key.name, neighbours.map(|it| it.name.as_str()));
     finding.help = near.or_else(|| {
-        let other = elsewhere.next()?;
+        let other = known.iter().find(|it| it.name == key.name)?;
         Some(format!(
             "there is one in another namespace: add `namespace: {}`",
             other.namespace

@@ -4,8 +4,11 @@ use super::client_validation::{Frontend, Resolved};
 use super::condition::{Condition, ConditionType};
 use super::gateway::{ListenerNode, Protocol};
 use super::{Build, listener_tls, suggest};
-use crate::diagnostic::{Code, Diagnostic, Pointer};
-use crate::manifest::api::{FromNamespaces, GATEWAY_GROUP, Gateway, Listener, RouteGroupKind};
+use crate::diagnostic::{Code, Diagnostic, Place, Pointer, ResourceId};
+use crate::manifest::api::{
+    FromNamespaces, GATEWAY_GROUP, Gateway, Listener, ListenerSet, NamespacedName, RouteGroupKind,
+};
+use std::sync::Arc;
 
 /// The kinds of routes that HTTP and HTTPS listeners take.
 const HTTP_KINDS: &[&str] = &["HTTPRoute"];
@@ -13,10 +16,95 @@ const HTTP_KINDS: &[&str] = &["HTTPRoute"];
 /// A reason and a message, for a condition.
 pub(super) type Problem = (&'static str, String);
 
+/// The object in which a listener stands.
+#[derive(Clone, Debug)]
+pub enum ListenerOwner {
+    /// The Gateway that serves it.
+    Gateway(Arc<Gateway>),
+    /// A ListenerSet of that Gateway.
+    ListenerSet(Arc<ListenerSet>),
+}
+
+impl ListenerOwner {
+    /// Its kind.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            ListenerOwner::Gateway(gateway) => gateway.kind,
+            ListenerOwner::ListenerSet(set) => set.kind,
+        }
+    }
+
+    /// Namespace and name.
+    pub fn key(&self) -> NamespacedName {
+        match self {
+            ListenerOwner::Gateway(gateway) => gateway.key(),
+            ListenerOwner::ListenerSet(set) => set.key(),
+        }
+    }
+
+    /// What a diagnostic calls it.
+    pub fn id(&self) -> ResourceId {
+        match self {
+            ListenerOwner::Gateway(gateway) => gateway.id(),
+            ListenerOwner::ListenerSet(set) => set.id(),
+        }
+    }
+
+    /// The place of one of its fields.
+    pub fn place(&self, pointer: Pointer) -> Place {
+        match self {
+            ListenerOwner::Gateway(gateway) => gateway.place(pointer),
+            ListenerOwner::ListenerSet(set) => set.place(pointer),
+        }
+    }
+
+    /// Its namespace.
+    pub fn namespace(&self) -> &str {
+        match self {
+            ListenerOwner::Gateway(gateway) => &gateway.meta.namespace,
+            ListenerOwner::ListenerSet(set) => &set.meta.namespace,
+        }
+    }
+
+    /// Its listeners, as they stand in the manifest.
+    pub fn listeners(&self) -> &[Listener] {
+        match self {
+            ListenerOwner::Gateway(gateway) => &gateway.spec.listeners,
+            ListenerOwner::ListenerSet(set) => &set.spec.listeners,
+        }
+    }
+
+    /// Whether it is this ListenerSet, or else the Gateway.
+    pub fn is(&self, listener_set: Option<&NamespacedName>) -> bool {
+        match (self, listener_set) {
+            (ListenerOwner::Gateway(_), None) => true,
+            (ListenerOwner::ListenerSet(set), Some(key)) => {
+                set.meta.name == key.name && set.meta.namespace == key.namespace
+            }
+            _ => false,
+        }
+    }
+}
+
+impl ListenerNode {
+    /// What the manifest says of it.
+    pub fn spec(&self) -> Option<&Listener> {
+        self.owner.listeners().get(self.index)
+    }
+
+    /// Its name with that of its ListenerSet, if it stands in one: unique within the Gateway.
+    pub fn full_name(&self) -> String {
+        match &self.owner {
+            ListenerOwner::Gateway(_) => self.name.to_string(),
+            ListenerOwner::ListenerSet(set) => format!("{}/{}", set.key(), self.name),
+        }
+    }
+}
+
 /// A listener and where it stands.
 #[derive(Clone, Copy)]
 pub(super) struct Located<'a> {
-    pub gateway: &'a Gateway,
+    pub owner: &'a ListenerOwner,
     pub listener: &'a Listener,
     pub index: usize,
 }
@@ -29,20 +117,20 @@ impl Located<'_> {
 
     /// Something about a field of the listener.
     pub fn finding(self, code: Code, pointer: Pointer, message: impl Into<String>) -> Diagnostic {
-        Diagnostic::new(code, self.gateway.place(pointer), message).about(self.gateway.id())
+        Diagnostic::new(code, self.owner.place(pointer), message).about(self.owner.id())
     }
 }
 
-/// A listener with all that can be said without the others.
+/// One of an object's listeners with all that can be said without the others.
 pub(super) fn build(
-    gateway: &Gateway,
+    owner: &ListenerOwner,
     index: usize,
-    listener: &Listener,
     frontend: &Frontend,
     build: &mut Build<'_>,
-) -> ListenerNode {
+) -> Option<ListenerNode> {
+    let listener = owner.listeners().get(index)?;
     let at = Located {
-        gateway,
+        owner,
         listener,
         index,
     };
@@ -67,8 +155,9 @@ pub(super) fn build(
         certificates = listener_tls::certificates(at, &mut unresolved, build);
     }
     warn_of_missing_selector(at, build);
-    ListenerNode {
+    Some(ListenerNode {
         name: listener.name.clone(),
+        owner: owner.clone(),
         index,
         hostname: listener.hostname.clone(),
         port: listener.port.get(),
@@ -80,7 +169,7 @@ pub(super) fn build(
         attached_routes: 0,
         serving: false,
         conditions: conditions(&refusals, &unresolved),
-    }
+    })
 }
 
 fn conditions(refusals: &[Problem], unresolved: &[Problem]) -> Vec<Condition> {

@@ -1,19 +1,22 @@
 //! Listeners that claim the same traffic (API: `GatewaySpec.listeners`, "Distinct Listeners").
 //!
-//! Within a Gateway none of them is served. Gateways may share an address and a port; what two of them
-//! claim both, the older one keeps. Claims don't depend on whether a listener's certificates are good, so
-//! that a broken certificate never moves traffic to another Gateway.
+//! Within an object none of them is served. Gateways and their ListenerSets may share an address and a port;
+//! what two objects claim both, the first one keeps: Gateways before ListenerSets, then the older one (API:
+//! `ListenerSetSpec.listeners`). Claims don't depend on whether a listener's certificates are good, so that a
+//! broken certificate never moves traffic to another Gateway.
 
 use super::Build;
 use super::condition::{self, Condition, ConditionType};
-use super::gateway::{GatewayNode, Protocol};
+use super::gateway::{GatewayNode, ListenerNode, Protocol};
+use super::listener::ListenerOwner;
 use crate::diagnostic::{Code, Diagnostic, Pointer};
-use crate::manifest::api::{Gateway, Hostname, NamespacedName};
+use crate::manifest::api::{Hostname, NamespacedName};
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
-use std::sync::Arc;
 
-/// A listener: which Gateway, and which of its listeners.
+type Gateways = BTreeMap<NamespacedName, GatewayNode>;
+
+/// A listener: which Gateway, and its place among all listeners of that.
 type Owner = (NamespacedName, usize);
 
 /// Who has what of a socket.
@@ -21,6 +24,15 @@ struct Claims {
     protocol: Protocol,
     first: Owner,
     by_hostname: HashMap<Option<Hostname>, Owner>,
+}
+
+/// What a listener claims.
+struct Claim {
+    owner: Owner,
+    /// Nothing for a protocol that isn't served: it takes nothing from anybody.
+    protocol: Option<Protocol>,
+    hostname: Option<Hostname>,
+    sockets: Vec<SocketAddr>,
 }
 
 /// Why a listener isn't distinct.
@@ -32,28 +44,24 @@ struct Conflict {
 }
 
 /// Marks every listener with `Conflicted`, and HTTPS listeners whose hostnames overlap.
-pub(super) fn resolve(nodes: &mut BTreeMap<NamespacedName, GatewayNode>, build: &mut Build<'_>) {
+pub(super) fn resolve(nodes: &mut Gateways, build: &mut Build<'_>) {
     let mut conflicts: BTreeMap<Owner, Conflict> = BTreeMap::new();
     let mut claimed: HashMap<SocketAddr, Claims> = HashMap::new();
-    for key in by_age(nodes) {
-        let Some(node) = nodes.get(&key) else {
-            continue;
-        };
-        let own = claims(&key, node, build);
-        conflicts.extend(within(&own, &node.resource));
-        for (owner, protocol, hostname, sockets) in &own {
-            if conflicts.contains_key(owner) {
+    for own in by_precedence(nodes, build) {
+        conflicts.extend(within(&own, nodes));
+        for claim in &own {
+            if conflicts.contains_key(&claim.owner) {
                 continue;
             }
-            let taken = sockets.iter().find_map(|socket| {
+            let taken = claim.sockets.iter().find_map(|socket| {
                 let claims = claimed.get(socket)?;
-                claims.against(*protocol, hostname.as_ref(), *socket)
+                claims.against(claim, *socket, nodes)
             });
             match taken {
                 Some(conflict) => {
-                    conflicts.insert(owner.clone(), conflict);
+                    conflicts.insert(claim.owner.clone(), conflict);
                 }
-                None => claim(&mut claimed, owner, *protocol, hostname, sockets),
+                None => take(&mut claimed, claim),
             }
         }
     }
@@ -62,138 +70,147 @@ pub(super) fn resolve(nodes: &mut BTreeMap<NamespacedName, GatewayNode>, build: 
     mark_overlaps(&claimed, nodes);
 }
 
-/// The oldest first, then by namespace and name.
-fn by_age(nodes: &BTreeMap<NamespacedName, GatewayNode>) -> Vec<NamespacedName> {
-    let mut gateways: Vec<&Arc<Gateway>> = nodes.values().map(|node| &node.resource).collect();
-    gateways.sort_by_cached_key(|gateway| gateway.age());
-    gateways.into_iter().map(|gateway| gateway.key()).collect()
-}
-
-type Claim = (Owner, Protocol, Option<Hostname>, Vec<SocketAddr>);
-
-/// What the accepted listeners of a Gateway claim.
-fn claims(key: &NamespacedName, node: &GatewayNode, build: &Build<'_>) -> Vec<Claim> {
-    let accepted = node.listeners.iter().filter_map(|listener| {
-        let accepted = condition::is_true(&listener.conditions, ConditionType::Accepted);
-        Some((listener, listener.protocol.filter(|_| accepted)?))
-    });
-    accepted
-        .map(|(listener, protocol)| {
+/// What each object claims, the objects that come first before the others.
+fn by_precedence(nodes: &Gateways, build: &Build<'_>) -> Vec<Vec<Claim>> {
+    let mut objects = BTreeMap::new();
+    for (key, node) in nodes {
+        for (position, listener) in node.listeners.iter().enumerate() {
+            let precedence = match &listener.owner {
+                ListenerOwner::Gateway(gateway) => (false, gateway.age()),
+                ListenerOwner::ListenerSet(set) => (true, set.age()),
+            };
+            let object = listener.owner.key();
+            let (name, port) = (&listener.name, listener.port);
             let environment = build.environment;
-            let sockets = environment.sockets(key, &listener.name, listener.port, &node.addresses);
-            (
-                (key.clone(), listener.index),
-                protocol,
-                listener.hostname.clone(),
-                sockets,
-            )
-        })
-        .collect()
+            let claims: &mut Vec<Claim> = objects.entry(precedence).or_default();
+            claims.push(Claim {
+                owner: (key.clone(), position),
+                protocol: listener.protocol,
+                hostname: listener.hostname.clone(),
+                sockets: environment.sockets(&object, name, port, &node.addresses),
+            });
+        }
+    }
+    objects.into_values().collect()
 }
 
-/// Conflicts among the listeners of one Gateway: all that are involved lose.
-fn within(own: &[Claim], gateway: &Gateway) -> Vec<(Owner, Conflict)> {
+/// Conflicts among the listeners of one object: all that are involved lose.
+fn within(own: &[Claim], nodes: &Gateways) -> Vec<(Owner, Conflict)> {
+    let served = || own.iter().filter(|claim| claim.protocol.is_some());
     let mut conflicts = Vec::new();
-    for (owner, protocol, hostname, sockets) in own {
-        let rival = own
-            .iter()
-            .find(|(other, other_protocol, other_hostname, theirs)| {
-                other != owner
-                    && theirs.last() == sockets.last()
-                    && sockets.last().is_some()
-                    && (other_protocol != protocol || other_hostname == hostname)
-            });
-        let Some((other, other_protocol, ..)) = rival else {
+    for claim in served() {
+        let rival = served().find(|other| {
+            other.owner != claim.owner
+                && other.sockets.last() == claim.sockets.last()
+                && claim.sockets.last().is_some()
+                && (other.protocol != claim.protocol || other.hostname == claim.hostname)
+        });
+        let Some(rival) = rival else {
             continue;
         };
-        let listener = gateway.spec.listeners.get(other.1);
-        let name = listener.map_or("", |listener| listener.name.as_str());
-        let (reason, what) = match other_protocol == protocol {
+        let other = listener(nodes, &rival.owner);
+        let (name, kind) =
+            other.map_or(("", ""), |other| (other.name.as_str(), other.owner.kind()));
+        let (reason, what) = match rival.protocol == claim.protocol {
             true => ("HostnameConflict", "hostname"),
             false => ("ProtocolConflict", "port, but another protocol"),
         };
         let conflict = Conflict {
             reason,
-            message: format!("listener `{name}` of the same Gateway has the same {what}"),
-            other: other.clone(),
+            message: format!("listener `{name}` of the same {kind} has the same {what}"),
+            other: rival.owner.clone(),
         };
-        conflicts.push((owner.clone(), conflict));
+        conflicts.push((claim.owner.clone(), conflict));
     }
     conflicts
 }
 
 impl Claims {
     /// What stands against a further listener on the socket.
-    fn against(
-        &self,
-        protocol: Protocol,
-        hostname: Option<&Hostname>,
-        socket: SocketAddr,
-    ) -> Option<Conflict> {
-        let (reason, other, what) = if protocol != self.protocol {
-            ("ProtocolConflict", &self.first, "with another protocol")
-        } else {
-            let other = self.by_hostname.get(&hostname.cloned())?;
-            ("HostnameConflict", other, "with the same hostname")
+    fn against(&self, claim: &Claim, socket: SocketAddr, nodes: &Gateways) -> Option<Conflict> {
+        let (reason, other, what) = match claim.protocol {
+            None => {
+                let foreign = self.is_foreign(&claim.owner, nodes);
+                let first = foreign.then_some(&self.first)?;
+                ("ProtocolConflict", first, "with another protocol")
+            }
+            Some(protocol) if protocol != self.protocol => {
+                ("ProtocolConflict", &self.first, "with another protocol")
+            }
+            Some(_) => {
+                let other = self.by_hostname.get(&claim.hostname)?;
+                ("HostnameConflict", other, "with the same hostname")
+            }
         };
+        let owner = &listener(nodes, other)?.owner;
+        let (kind, key) = (owner.kind(), owner.key());
         Some(Conflict {
             reason,
-            message: format!(
-                "Gateway {}, which comes first, has {socket} {what}",
-                other.0
-            ),
+            message: format!("{kind} {key}, which comes first, has {socket} {what}"),
             other: other.clone(),
         })
     }
-}
 
-fn claim(
-    claimed: &mut HashMap<SocketAddr, Claims>,
-    owner: &Owner,
-    protocol: Protocol,
-    hostname: &Option<Hostname>,
-    sockets: &[SocketAddr],
-) {
-    for socket in sockets {
-        let claims = claimed.entry(*socket).or_insert_with(|| Claims {
-            protocol,
-            first: owner.clone(),
-            by_hostname: HashMap::new(),
-        });
-        claims.by_hostname.insert(hostname.clone(), owner.clone());
+    /// Whether a listener of a protocol that isn't served stands in another object, and couldn't share the port
+    /// if it were. For one in the same object it's enough to say that its protocol isn't served.
+    fn is_foreign(&self, owner: &Owner, nodes: &Gateways) -> bool {
+        let (Some(own), Some(first)) = (listener(nodes, owner), listener(nodes, &self.first))
+        else {
+            return false;
+        };
+        let protocol = own.spec().map(|spec| spec.protocol.as_str());
+        let excluded = match (protocol, self.protocol) {
+            (Some("TCP"), _) | (Some("TLS"), Protocol::Http) => true,
+            // UDP has ports of its own; TLS goes with HTTPS by hostnames; of others nobody knows.
+            _ => false,
+        };
+        excluded && own.owner.id() != first.owner.id()
     }
 }
 
-fn report(
-    conflicts: &BTreeMap<Owner, Conflict>,
-    nodes: &BTreeMap<NamespacedName, GatewayNode>,
-    build: &mut Build<'_>,
-) {
-    let pointer = |index: usize| Pointer::spec().key("listeners").index(index);
-    for ((key, index), conflict) in conflicts {
-        let (other, other_index) = &conflict.other;
-        let (Some(node), Some(other)) = (nodes.get(key), nodes.get(other)) else {
+fn listener<'n>(nodes: &'n Gateways, (key, position): &Owner) -> Option<&'n ListenerNode> {
+    nodes.get(key)?.listeners.get(*position)
+}
+
+fn take(claimed: &mut HashMap<SocketAddr, Claims>, claim: &Claim) {
+    let Some(protocol) = claim.protocol else {
+        return;
+    };
+    for socket in &claim.sockets {
+        let claims = claimed.entry(*socket).or_insert_with(|| Claims {
+            protocol,
+            first: claim.owner.clone(),
+            by_hostname: HashMap::new(),
+        });
+        let hostname = claim.hostname.clone();
+        claims.by_hostname.insert(hostname, claim.owner.clone());
+    }
+}
+
+fn report(conflicts: &BTreeMap<Owner, Conflict>, nodes: &Gateways, build: &mut Build<'_>) {
+    let place = |listener: &ListenerNode| {
+        let pointer = Pointer::spec().key("listeners").index(listener.index);
+        listener.owner.place(pointer)
+    };
+    for (owner, conflict) in conflicts {
+        let (Some(loser), Some(other)) = (listener(nodes, owner), listener(nodes, &conflict.other))
+        else {
             continue;
         };
-        let gateway = &node.resource;
-        let place = gateway.place(pointer(*index));
         let message = format!("the listener isn't served: {}", conflict.message);
-        let finding = Diagnostic::new(Code::ListenerConflict, place, message)
-            .about(gateway.id())
-            .label(
-                other.resource.place(pointer(*other_index)),
-                "the other listener",
-            )
+        let finding = Diagnostic::new(Code::ListenerConflict, place(loser), message)
+            .about(loser.owner.id())
+            .label(place(other), "the other listener")
             .help("give one of them another port, hostname or address");
         build.diagnostics.push(finding);
     }
 }
 
-fn mark(conflicts: &BTreeMap<Owner, Conflict>, nodes: &mut BTreeMap<NamespacedName, GatewayNode>) {
+fn mark(conflicts: &BTreeMap<Owner, Conflict>, nodes: &mut Gateways) {
     for (key, node) in nodes {
-        for listener in &mut node.listeners {
+        for (position, listener) in node.listeners.iter_mut().enumerate() {
             let conditions = &mut listener.conditions;
-            let Some(conflict) = conflicts.get(&(key.clone(), listener.index)) else {
+            let Some(conflict) = conflicts.get(&(key.clone(), position)) else {
                 conditions.push(Condition::fails(
                     ConditionType::Conflicted,
                     "NoConflicts",
@@ -213,10 +230,7 @@ fn mark(conflicts: &BTreeMap<Owner, Conflict>, nodes: &mut BTreeMap<NamespacedNa
 
 /// HTTPS listeners on one socket of which one's hostname is within another's (API:
 /// `ListenerConditionOverlappingTLSConfig`): browsers may use a connection to the one for the other.
-fn mark_overlaps(
-    claimed: &HashMap<SocketAddr, Claims>,
-    nodes: &mut BTreeMap<NamespacedName, GatewayNode>,
-) {
+fn mark_overlaps(claimed: &HashMap<SocketAddr, Claims>, nodes: &mut Gateways) {
     let mut overlaps: BTreeMap<&Owner, &Owner> = BTreeMap::new();
     for claims in claimed.values().filter(|c| c.protocol == Protocol::Https) {
         for (hostname, owner) in &claims.by_hostname {
@@ -235,15 +249,15 @@ fn mark_overlaps(
     }
     let names: Vec<(Owner, String)> = overlaps
         .into_iter()
-        .map(|(owner, (key, index))| {
-            let listener = nodes.get(key).and_then(|node| node.listeners.get(*index));
-            let name = listener.map_or("", |listener| listener.name.as_str());
-            (owner.clone(), format!("{key}/{name}"))
+        .map(|(owner, other)| {
+            let name = listener(nodes, other).map(ListenerNode::full_name);
+            let name = format!("{}/{}", other.0, name.unwrap_or_default());
+            (owner.clone(), name)
         })
         .collect();
-    for ((key, index), other) in names {
+    for ((key, position), other) in names {
         let node = nodes.get_mut(&key);
-        if let Some(listener) = node.and_then(|node| node.listeners.get_mut(index)) {
+        if let Some(listener) = node.and_then(|node| node.listeners.get_mut(position)) {
             listener.conditions.push(Condition::holds(
                 ConditionType::OverlappingTLSConfig,
                 "OverlappingHostnames",

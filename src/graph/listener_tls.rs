@@ -52,9 +52,9 @@ fn certificate(
     pointer: &Pointer,
     build: &mut Build<'_>,
 ) -> Result<Arc<CertifiedKey>, Problem> {
-    let own = &at.gateway.meta.namespace;
-    let namespace = reference.namespace.as_ref().unwrap_or(own);
-    let key = NamespacedName::new(namespace.as_str(), reference.name.as_str());
+    let own = at.owner.namespace();
+    let namespace = reference.namespace.as_deref().unwrap_or(own);
+    let key = NamespacedName::new(namespace, reference.name.as_str());
     if !reference.group.is_empty() || reference.kind != "Secret" {
         let (group, kind) = (&reference.group, &reference.kind);
         let message = format!(
@@ -77,7 +77,8 @@ fn certificate(
     load(at, secret, pointer, build)
 }
 
-/// Whether Gateways of this namespace may use the Secret (API: `ReferenceGrant`).
+/// Whether Gateways, or ListenerSets, of this namespace may use the Secret. What a Gateway may isn't inherited by
+/// its sets (API: `ReferenceGrant`, `ListenerSet`).
 fn check_grant(
     at: Located<'_>,
     reference: &SecretObjectReference,
@@ -85,10 +86,10 @@ fn check_grant(
     pointer: &Pointer,
     build: &mut Build<'_>,
 ) -> Result<(), Problem> {
-    let own = &at.gateway.meta.namespace;
+    let own = at.owner.namespace();
     let from = Referrer {
         group: GATEWAY_GROUP,
-        kind: "Gateway",
+        kind: at.owner.kind(),
         namespace: own,
     };
     let to = Referent {
@@ -100,8 +101,9 @@ fn check_grant(
     if build.grants.permit(from, to) {
         return Ok(());
     }
+    let kind = at.owner.kind();
     let message =
-        format!("no ReferenceGrant permits Gateways of namespace `{own}` to use Secret {key}");
+        format!("no ReferenceGrant permits {kind}s of namespace `{own}` to use Secret {key}");
     let finding = at.finding(Code::ReferenceNotPermitted, pointer.clone(), &*message);
     build
         .diagnostics

@@ -19,8 +19,9 @@ pub mod gateway_class;
 pub mod hostname;
 pub mod http_route;
 mod http_rule;
-mod listener;
+pub mod listener;
 mod listener_conflict;
+pub mod listener_set;
 mod listener_tls;
 pub mod reference_grant;
 mod route;
@@ -33,6 +34,7 @@ use crate::manifest::{Resources, did_you_mean};
 use gateway::GatewayNode;
 use gateway_class::GatewayClassNode;
 use http_route::HttpRouteNode;
+use listener_set::ListenerSetNode;
 use reference_grant::ReferenceGrants;
 use std::collections::BTreeMap;
 
@@ -43,6 +45,8 @@ pub struct Graph {
     pub gateway_classes: BTreeMap<String, GatewayClassNode>,
     /// The Gateways that are ours.
     pub gateways: BTreeMap<NamespacedName, GatewayNode>,
+    /// The ListenerSets of these Gateways.
+    pub listener_sets: BTreeMap<NamespacedName, ListenerSetNode>,
     /// Every HTTPRoute. One that names no Gateway of ours has no parents, and isn't served.
     pub http_routes: BTreeMap<NamespacedName, HttpRouteNode>,
     /// Services and ports that routes use and for which the folder has no endpoints, whether the environment
@@ -79,14 +83,15 @@ pub fn build(resources: &Resources, environment: &Environment) -> Graph {
         diagnostics: Vec::new(),
     };
     let gateway_classes = gateway_class::build(&mut build);
-    let mut gateways = gateway::build(&mut build);
+    let (mut gateways, listener_sets) = gateway::build(&mut build);
     let mut services = endpoints::ServiceEndpoints::index(resources);
-    let http_routes = http_route::build(&mut gateways, &mut services, &mut build);
+    let http_routes = http_route::build(&mut gateways, &listener_sets, &mut services, &mut build);
     let mut diagnostics = build.diagnostics;
     diagnostics.sort_by(|left, right| order(left).cmp(&order(right)));
     Graph {
         gateway_classes,
         gateways,
+        listener_sets,
         http_routes,
         wanted: services.wanted,
         diagnostics,

@@ -127,6 +127,7 @@ macro_rules! kinds {
 kinds! {
     GatewayClass(api::GatewayClassSpec), GATEWAY_GROUP, ["v1", "v1beta1"], Cluster, Spec => gateway_classes;
     Gateway(api::GatewaySpec), GATEWAY_GROUP, ["v1", "v1beta1"], Namespaced, Spec => gateways;
+    ListenerSet(api::ListenerSetSpec), GATEWAY_GROUP, ["v1"], Namespaced, Spec => listener_sets;
     HTTPRoute(api::HTTPRouteSpec), GATEWAY_GROUP, ["v1", "v1beta1"], Namespaced, Spec => http_routes;
     ReferenceGrant(api::ReferenceGrantSpec), GATEWAY_GROUP, ["v1", "v1beta1"], Namespaced, Spec => reference_grants;
     Service(api::ServiceSpec), "", ["v1"], Namespaced, OptionalSpec => services;

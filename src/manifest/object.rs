@@ -334,10 +334,9 @@ fn split_api_version(text: &str) -> (&str, &str) {
 }
 
 /// Kinds of the Gateway API that exist and aren't read: no slip, however near to one that is.
-const OTHER_GATEWAY_KINDS: [&str; 9] = [
+const OTHER_GATEWAY_KINDS: [&str; 8] = [
     "BackendTLSPolicy",
     "GRPCRoute",
-    "ListenerSet",
     "TCPRoute",
     "TLSRoute",
     "UDPRoute",

@@ -1,5 +1,5 @@
 use super::api::{
-    ConfigMap, EndpointSlice, Endpoints, Gateway, GatewayClass, HTTPRoute, Namespace,
+    ConfigMap, EndpointSlice, Endpoints, Gateway, GatewayClass, HTTPRoute, ListenerSet, Namespace,
     NamespacedName, Pod, ReferenceGrant, Secret, Service,
 };
 use std::borrow::Cow;
@@ -19,6 +19,8 @@ pub struct Resources {
     pub gateway_classes: Objects<String, GatewayClass>,
     /// Gateways.
     pub gateways: Objects<NamespacedName, Gateway>,
+    /// ListenerSets.
+    pub listener_sets: Objects<NamespacedName, ListenerSet>,
     /// HTTPRoutes.
     pub http_routes: Objects<NamespacedName, HTTPRoute>,
     /// ReferenceGrants.

@@ -29,6 +29,7 @@ impl Changes {
         let spaced = NamespacedName::to_string;
         changes.of(&before.gateway_classes, &after.gateway_classes, named);
         changes.of(&before.gateways, &after.gateways, spaced);
+        changes.of(&before.listener_sets, &after.listener_sets, spaced);
         changes.of(&before.http_routes, &after.http_routes, spaced);
         changes.of(&before.reference_grants, &after.reference_grants, spaced);
         changes.of(&before.services, &after.services, spaced);

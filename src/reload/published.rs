@@ -122,7 +122,7 @@ pub struct Generations {
 pub struct ListenerState {
     /// The Gateway, `namespace/name`.
     pub gateway: String,
-    /// The listener's name.
+    /// The listener's name; that of one in a ListenerSet is `namespace/listenerset/name`.
     pub name: String,
     /// `HTTP` or `HTTPS`, or nothing for a protocol that isn't served.
     pub protocol: Option<&'static str>,
@@ -172,7 +172,7 @@ pub(super) fn listeners(graph: &Graph, failures: &Failures) -> Vec<ListenerState
                 .filter(|socket| !failures.contains_key(socket));
             ListenerState {
                 gateway: gateway.resource.key().to_string(),
-                name: listener.name.to_string(),
+                name: listener.full_name(),
                 protocol: listener.protocol.map(|protocol| match protocol {
                     Protocol::Http => "HTTP",
                     Protocol::Https => "HTTPS",
@@ -188,7 +188,7 @@ pub(super) fn listeners(graph: &Graph, failures: &Failures) -> Vec<ListenerState
 }
 
 pub(super) fn bind_diagnostics(graph: &Graph, failures: &Failures) -> Vec<Diagnostic> {
-    let found = each(graph).flat_map(|(gateway, listener)| {
+    let found = each(graph).flat_map(|(_, listener)| {
         let failed = listener
             .sockets
             .iter()
@@ -198,9 +198,9 @@ pub(super) fn bind_diagnostics(graph: &Graph, failures: &Failures) -> Vec<Diagno
                 .key("listeners")
                 .index(listener.index)
                 .key("port");
-            let place = gateway.resource.place(port);
+            let place = listener.owner.place(port);
             let message = format!("listener `{}`: {}", listener.name, failure.message);
-            Diagnostic::new(Code::BindFailed, place, message).about(gateway.resource.id())
+            Diagnostic::new(Code::BindFailed, place, message).about(listener.owner.id())
         })
     });
     found.collect()

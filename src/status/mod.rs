@@ -4,13 +4,15 @@
 //! would show them, valid by the kinds' CRDs. Nothing is read or written here.
 
 mod gateway;
+mod listener;
+mod listener_set;
 pub mod table;
 mod types;
 
 pub use crate::listen::{BindFailure, BindFailureReason};
 pub use types::{
-    GatewayClassStatus, GatewayStatus, ListenerStatus, RouteKind, RouteParentStatus, RouteStatus,
-    StatusAddress, StatusCondition, SupportedFeature,
+    GatewayClassStatus, GatewayStatus, ListenerSetStatus, ListenerStatus, RouteKind,
+    RouteParentStatus, RouteStatus, StatusAddress, StatusCondition, SupportedFeature,
 };
 
 use crate::graph::Graph;
@@ -36,6 +38,8 @@ pub struct Statuses {
     pub gateway_classes: BTreeMap<String, GatewayClassStatus>,
     /// Gateways.
     pub gateways: BTreeMap<NamespacedName, GatewayStatus>,
+    /// ListenerSets.
+    pub listener_sets: BTreeMap<NamespacedName, ListenerSetStatus>,
     /// HTTPRoutes.
     pub http_routes: BTreeMap<NamespacedName, RouteStatus>,
 }
@@ -55,13 +59,18 @@ pub fn report(
         let before = previous.http_routes.get(key);
         (key.clone(), http_route(node, before, now))
     };
+    let listener_sets = listener_set::report(graph, applied, previous, now);
+    let attached = listener_set::attached(graph, &listener_sets);
     let gateways = graph.gateways.iter().map(|(key, node)| {
         let before = previous.gateways.get(key);
-        (key.clone(), gateway::report(node, applied, before, now))
+        let attached = attached.get(key).copied().unwrap_or_default();
+        let status = gateway::report(node, attached, applied, before, now);
+        (key.clone(), status)
     });
     Statuses {
         gateway_classes: graph.gateway_classes.iter().map(class).collect(),
         gateways: gateways.collect(),
+        listener_sets,
         http_routes: graph.http_routes.iter().map(route).collect(),
     }
 }

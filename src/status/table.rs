@@ -4,6 +4,7 @@ use super::Statuses;
 use super::types::StatusCondition;
 use crate::graph::Graph;
 use crate::graph::condition::ConditionType;
+use crate::graph::listener::ListenerOwner;
 use crate::manifest::api::{Hostname, NamespacedName};
 use std::fmt;
 
@@ -85,21 +86,51 @@ pub fn gateways(graph: &Graph, statuses: &Statuses) -> Table {
     }
 }
 
-/// Listeners of all Gateways: what they serve, how many routes, and whether they are programmed.
+/// ListenerSets: their Gateways, and whether they are accepted and programmed.
+pub fn listener_sets(graph: &Graph, statuses: &Statuses) -> Table {
+    let rows = graph.listener_sets.iter().map(|(key, node)| {
+        let status = statuses.listener_sets.get(key);
+        let conditions = status.map_or(&[][..], |status| &status.conditions);
+        vec![
+            key.namespace.clone(),
+            key.name.clone(),
+            within(&node.gateway, key),
+            cell(conditions, ConditionType::Accepted),
+            cell(conditions, ConditionType::Programmed),
+        ]
+    });
+    Table {
+        header: vec!["NAMESPACE", "NAME", "GATEWAY", "ACCEPTED", "PROGRAMMED"],
+        rows: rows.collect(),
+    }
+}
+
+/// Listeners of all Gateways and their ListenerSets: what they serve, how many routes, and whether they are programmed.
 pub fn listeners(graph: &Graph, statuses: &Statuses) -> Table {
     let mut rows = Vec::new();
     for (key, node) in &graph.gateways {
-        let status = statuses.gateways.get(key);
         for listener in &node.listeners {
+            let owner = listener.owner.key();
+            let all = match &listener.owner {
+                ListenerOwner::Gateway(_) => statuses.gateways.get(key).map(|it| &it.listeners),
+                ListenerOwner::ListenerSet(_) => {
+                    statuses.listener_sets.get(&owner).map(|it| &it.listeners)
+                }
+            };
             let name = listener.name.as_str();
-            let own = status.and_then(|s| s.listeners.iter().find(|l| l.name == name));
+            let own = all.and_then(|all| all.iter().find(|l| l.name == name));
             let conditions = own.map_or(&[][..], |listener| &listener.conditions);
-            let protocol = node.resource.spec.listeners.get(listener.index);
+            let name = match &listener.owner {
+                ListenerOwner::Gateway(_) => name.to_owned(),
+                ListenerOwner::ListenerSet(_) => format!("{}/{name}", within(&owner, key)),
+            };
             rows.push(vec![
                 key.namespace.clone(),
                 key.name.clone(),
-                name.to_owned(),
-                protocol.map_or_else(String::new, |listener| listener.protocol.clone()),
+                name,
+                listener
+                    .spec()
+                    .map_or_else(String::new, |listener| listener.protocol.clone()),
                 listener.port.to_string(),
                 listener
                     .hostname
@@ -136,7 +167,10 @@ pub fn http_routes(graph: &Graph, statuses: &Statuses) -> Table {
         for (parent, status) in node.parents.iter().zip(parents) {
             let section = parent.reference.section_name.as_ref();
             let section = section.map_or_else(String::new, |name| format!("/{name}"));
-            let parent = format!("{}{section}", within(&parent.gateway, key));
+            let reference = &parent.reference;
+            let own = reference.namespace.as_deref().unwrap_or(&key.namespace);
+            let parent = NamespacedName::new(own, reference.name.as_str());
+            let parent = format!("{}{section}", within(&parent, key));
             let conditions = &status.conditions;
             rows.push(route_row(key, &hostnames, parent, conditions));
         }

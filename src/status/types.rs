@@ -28,12 +28,24 @@ pub struct SupportedFeature {
 
 /// `Gateway.status`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct GatewayStatus {
     /// Addresses that a client can use.
     pub addresses: Vec<StatusAddress>,
     /// The Gateway's conditions.
     pub conditions: Vec<StatusCondition>,
     /// The listeners, in the order of the manifest.
+    pub listeners: Vec<ListenerStatus>,
+    /// How many ListenerSets are attached: let in, and accepted.
+    pub attached_listener_sets: u32,
+}
+
+/// `ListenerSet.status`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct ListenerSetStatus {
+    /// The ListenerSet's conditions.
+    pub conditions: Vec<StatusCondition>,
+    /// The listeners, in the order of the manifest; none when the Gateway doesn't let them in.
     pub listeners: Vec<ListenerStatus>,
 }
 
@@ -50,7 +62,7 @@ impl Serialize for StatusAddress {
     }
 }
 
-/// One entry of `Gateway.status.listeners`.
+/// One entry of `status.listeners` of a Gateway or ListenerSet.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ListenerStatus {

@@ -40,15 +40,7 @@ choice! {
 
 impl GatewaySpec {
     fn check(&self, node: &Node, decoder: &mut Decoder) {
-        let names = self.listeners.iter().map(|listener| Some(&listener.name));
-        let what = "listeners of a Gateway must have different names";
-        check_unique(node, "listeners", names, what, decoder);
-        let ends = self
-            .listeners
-            .iter()
-            .map(|listener| Some((listener.port, &listener.protocol, &listener.hostname)));
-        let what = "listeners of a Gateway must differ in port, protocol or hostname";
-        check_unique(node, "listeners", ends, what, decoder);
+        Listener::check_list(&self.listeners, "a Gateway", node, decoder);
         let values = self.addresses.iter().map(GatewaySpecAddress::identity);
         check_unique(
             node,

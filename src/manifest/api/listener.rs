@@ -1,6 +1,6 @@
 use super::{
-    GATEWAY_GROUP, Hostname, LabelSelector, PortNumber, SecretObjectReference, SectionName, choice,
-    object, refuse, rule,
+    GATEWAY_GROUP, Hostname, LabelSelector, PortNumber, SecretObjectReference, SectionName,
+    check_unique, choice, object, refuse, rule,
 };
 use crate::manifest::{Decoder, Node};
 use std::collections::BTreeMap;
@@ -99,6 +99,18 @@ object! {
 }
 
 impl Listener {
+    /// Listeners of one object must be distinct.
+    pub(super) fn check_list(list: &[Listener], object: &str, node: &Node, decoder: &mut Decoder) {
+        let names = list.iter().map(|listener| Some(&listener.name));
+        let what = format!("listeners of {object} must have different names");
+        check_unique(node, "listeners", names, &what, decoder);
+        let ends = list
+            .iter()
+            .map(|listener| Some((listener.port, &listener.protocol, &listener.hostname)));
+        let what = format!("listeners of {object} must differ in port, protocol or hostname");
+        check_unique(node, "listeners", ends, &what, decoder);
+    }
+
     /// What goes with which protocol (rules of `GatewaySpec.listeners`).
     fn check(&self, node: &Node, decoder: &mut Decoder) {
         let protocol = &*self.protocol;

@@ -1,0 +1,140 @@
+//! The status of a ListenerSet: a summary of its own listeners, unless its Gateway stands in the way.
+
+use super::listener::{self, failures, messages, port_is_at_fault};
+use super::types::{ListenerSetStatus, Stamp};
+use super::{Applied, Statuses};
+use crate::graph::Graph;
+use crate::graph::condition::{self, Condition, ConditionType};
+use crate::graph::gateway::{GatewayNode, ListenerNode};
+use crate::graph::listener_set::ListenerSetNode;
+use crate::manifest::api::NamespacedName;
+use std::collections::BTreeMap;
+use time::OffsetDateTime;
+
+type Listeners<'n> = Vec<(&'n ListenerNode, Vec<Condition>)>;
+
+/// The statuses of all ListenerSets.
+pub(super) fn report(
+    graph: &Graph,
+    applied: &Applied,
+    previous: &Statuses,
+    now: OffsetDateTime,
+) -> BTreeMap<NamespacedName, ListenerSetStatus> {
+    let one = |(key, node): (&NamespacedName, &ListenerSetNode)| {
+        let gateway = graph.gateways.get(&node.gateway)?;
+        let stamp = Stamp {
+            generation: node.resource.meta.generation,
+            now,
+        };
+        let own = gateway.listeners_of(Some(key));
+        let listeners = listener::with_conditions(own.map(|(_, listener)| listener), applied);
+        let conditions = [
+            accepted(node, gateway, &listeners),
+            programmed(node, gateway, &listeners, applied),
+        ];
+        let before = previous.listener_sets.get(key);
+        let status = ListenerSetStatus {
+            conditions: stamp.conditions(&conditions, before.map_or(&[], |it| &it.conditions)),
+            listeners: listener::report(&listeners, before.map_or(&[], |it| &it.listeners), stamp),
+        };
+        Some((key.clone(), status))
+    };
+    graph.listener_sets.iter().filter_map(one).collect()
+}
+
+/// How many ListenerSets each Gateway has that are let in and accepted (API:
+/// `GatewayStatus.attachedListenerSets`).
+pub(super) fn attached<'g>(
+    graph: &'g Graph,
+    statuses: &BTreeMap<NamespacedName, ListenerSetStatus>,
+) -> BTreeMap<&'g NamespacedName, u32> {
+    let mut counts = BTreeMap::new();
+    for (key, node) in &graph.listener_sets {
+        let conditions = statuses.get(key).map_or(&[][..], |it| &it.conditions);
+        let mut accepted = conditions
+            .iter()
+            .filter(|it| it.kind == ConditionType::Accepted);
+        if accepted.any(|it| it.status.as_str() == "True") {
+            *counts.entry(&node.gateway).or_default() += 1;
+        }
+    }
+    counts
+}
+
+/// One good listener is enough.
+fn accepted(node: &ListenerSetNode, gateway: &GatewayNode, listeners: &Listeners<'_>) -> Condition {
+    const ACCEPTED: ConditionType = ConditionType::Accepted;
+    if !node.allowed {
+        return Condition::fails(ACCEPTED, "NotAllowed", not_allowed(node));
+    }
+    if gateway.refused {
+        let message = format!("Gateway {} isn't accepted", node.gateway);
+        return Condition::fails(ACCEPTED, "ParentNotAccepted", message);
+    }
+    match (invalid(listeners), all_invalid(listeners)) {
+        (None, _) => Condition::holds(ACCEPTED, "Accepted", "the ListenerSet is accepted"),
+        (Some(message), true) => Condition::fails(ACCEPTED, "ListenersNotValid", message),
+        (Some(message), false) => Condition::holds(ACCEPTED, "ListenersNotValid", message),
+    }
+}
+
+/// As long as something of it is served.
+fn programmed(
+    node: &ListenerSetNode,
+    gateway: &GatewayNode,
+    listeners: &Listeners<'_>,
+    applied: &Applied,
+) -> Condition {
+    const PROGRAMMED: ConditionType = ConditionType::Programmed;
+    let served = |conditions: &[Condition]| condition::is_true(conditions, PROGRAMMED);
+    if listeners.iter().any(|(_, conditions)| served(conditions)) {
+        return Condition::holds(PROGRAMMED, "Programmed", "the ListenerSet is served");
+    }
+    if !node.allowed {
+        return Condition::fails(PROGRAMMED, "NotAllowed", not_allowed(node));
+    }
+    if !gateway.refused && all_invalid(listeners) {
+        let message = invalid(listeners).unwrap_or_default();
+        return Condition::fails(PROGRAMMED, "ListenersNotValid", message);
+    }
+    let failed: Vec<_> = listeners
+        .iter()
+        .flat_map(|(listener, _)| failures(listener, applied))
+        .collect();
+    if !failed.is_empty() && failed.iter().all(|(_, failure)| port_is_at_fault(failure)) {
+        return Condition::fails(PROGRAMMED, "PortUnavailable", messages(&failed));
+    }
+    let message = format!("Gateway {} isn't served: see its conditions", node.gateway);
+    Condition::fails(PROGRAMMED, "ParentNotProgrammed", message)
+}
+
+fn not_allowed(node: &ListenerSetNode) -> String {
+    let namespace = &node.resource.meta.namespace;
+    let gateway = &node.gateway;
+    format!(
+        "Gateway {gateway} lets no ListenerSet of namespace `{namespace}` in (`allowedListeners`)"
+    )
+}
+
+/// A listener that can't be served whatever its Gateway is: it isn't accepted, or has nothing to serve with.
+fn is_invalid(conditions: &[Condition]) -> bool {
+    let programmed = condition::find(conditions, ConditionType::Programmed);
+    !condition::is_true(conditions, ConditionType::Accepted)
+        || programmed.is_some_and(|condition| condition.reason == "Invalid")
+}
+
+fn all_invalid(listeners: &Listeners<'_>) -> bool {
+    listeners
+        .iter()
+        .all(|(_, conditions)| is_invalid(conditions))
+}
+
+/// Which listeners are invalid, if some are.
+fn invalid(listeners: &Listeners<'_>) -> Option<String> {
+    let found = listeners.iter().filter(|(_, it)| is_invalid(it));
+    let names: Vec<String> = found
+        .map(|(listener, _)| format!("`{}`", listener.name))
+        .collect();
+    let message = || format!("listeners that can't be served: {}", names.join(", "));
+    (!names.is_empty()).then(message)
+}
