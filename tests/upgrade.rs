@@ -1,10 +1,13 @@
 //! A new process takes over from the one that runs, and no client notices.
 
 use crate::support::client;
-use crate::support::daemon::Daemon;
+use crate::support::daemon::{Daemon, signal};
 use crate::support::eventually;
 use crate::support::folder::Folder;
 use crate::support::manifests::{gateway, gateway_named, gateway_with, route, service};
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
@@ -128,4 +131,89 @@ fn a_new_process_that_fails_leaves_the_old_one_as_it_was() {
     folder.replace("route.yaml", HOST, "other.example.com");
     daemon.wait_for_status("other.example.com", "/", 200);
     daemon.upgrade();
+}
+
+#[test]
+fn sigusr2_starts_the_successor() {
+    let folder = folder(gateway());
+    let daemon = Daemon::of(&folder).echo().upgradable().start();
+    let old = daemon.process();
+    daemon.signal("USR2");
+    let new = daemon.wait_for_summary("another process answers", |status| {
+        let process = status["pid"].as_u64()?;
+        (process != u64::from(old)).then_some(process)
+    });
+    let _new = EndedAtEnd(new);
+    assert_eq!(daemon.get(HOST, "/").status, 200);
+    let ended = daemon.ended();
+    assert!(ended.success(), "{ended}");
+}
+
+/// A process that isn't a child of the test.
+struct EndedAtEnd(u64);
+
+impl Drop for EndedAtEnd {
+    fn drop(&mut self) {
+        signal(&self.0.to_string(), "KILL");
+    }
+}
+
+#[test]
+fn of_two_successors_one_is_refused() {
+    let folder = folder(gateway());
+    let daemon = Daemon::of(&folder).echo().upgradable().start();
+    // It stands still, so both of them find it before it serves either.
+    daemon.signal("STOP");
+    let old = daemon.process();
+    thread::scope(|scope| {
+        let upgrades = [(), ()].map(|()| scope.spawn(|| daemon.start_successor()));
+        let successors = upgrades.map(|upgrade| upgrade.join().expect("it is started"));
+        signal(&old.to_string(), "CONT");
+        let refused = daemon.wait_for_one_to_fail(successors);
+        assert_eq!(refused.code(), Some(1), "{refused}");
+    });
+    assert_ne!(daemon.process(), old);
+    assert_eq!(daemon.get(HOST, "/").status, 200);
+    assert!(
+        daemon.log().contains("another upgrade is under way"),
+        "{}",
+        daemon.log()
+    );
+    daemon.wait_for_former();
+}
+
+#[test]
+fn the_socket_of_a_killed_process_is_no_hindrance_and_a_stranger_gets_nothing() {
+    let folder = folder(gateway());
+    let daemon = Daemon::of(&folder).echo().upgradable().start();
+    let socket = daemon.scratch().join("upgrade/socket");
+    let mode = |path: &Path| {
+        fs::metadata(path)
+            .expect("it is there")
+            .permissions()
+            .mode()
+            & 0o777
+    };
+    assert_eq!(mode(&socket), 0o600);
+    assert_eq!(mode(socket.parent().expect("a folder")), 0o700);
+    daemon.signal("KILL");
+    daemon.restart();
+    assert_eq!(daemon.get(HOST, "/").status, 200);
+    daemon.upgrade();
+    daemon.wait_for_former();
+}
+
+#[test]
+fn a_unix_socket_of_the_admin_api_leads_to_the_successor_and_outlives_the_predecessor() {
+    let folder = folder(gateway());
+    let scratch = tempfile::tempdir().expect("a temporary folder");
+    let path = scratch.path().join("admin.sock");
+    let daemon = Daemon::of(&folder).echo().upgradable().admin_at(&path);
+    for _ in 0..2 {
+        daemon.upgrade();
+        daemon.wait_for_former();
+        assert_eq!(daemon.admin_json("/status")["pid"], daemon.process());
+    }
+    let files = fs::read_dir(scratch.path()).expect("the folder").count();
+    assert_eq!(files, 1, "nothing is left beside the socket");
 }

@@ -254,6 +254,17 @@ fn activated(sockets: Vec<(String, TcpListener)>) -> Command {
     command
 }
 
+/// Sends a process a signal: `TERM`, `HUP`.
+#[track_caller]
+pub fn signal(process: &str, name: &str) {
+    let mut kill = Command::new("sh");
+    kill.args(["-c", &format!("kill -{name} {process}")]);
+    assert!(
+        kill.status().is_ok_and(|status| status.success()),
+        "SIG{name} isn't sent"
+    );
+}
+
 /// Starts the binary; what it writes goes to the end of `log` in the folder.
 fn spawn(
     mut command: Command,
@@ -318,11 +329,42 @@ impl Daemon {
     /// may still finish its requests.
     #[track_caller]
     pub fn upgrade(&self) {
-        let new = self.spawn(&self.arguments);
+        self.replace_by(self.start_successor());
+        self.wait_until_ready();
+    }
+
+    /// Starts another process that tries to take over.
+    pub fn start_successor(&self) -> Child {
+        self.spawn(&self.arguments)
+    }
+
+    /// Waits until one of two processes has ended, and takes the other for the daemon from then on.
+    #[track_caller]
+    pub fn wait_for_one_to_fail(&self, [mut one, mut other]: [Child; 2]) -> ExitStatus {
+        let (failed, new) = eventually("one of two successors has ended", || {
+            if let Some(status) = one.try_wait().expect("its state") {
+                return Some((status, true));
+            }
+            let status = other.try_wait().expect("its state")?;
+            Some((status, false))
+        });
+        let new = if new { other } else { one };
+        self.replace_by(new);
+        self.wait_until_ready();
+        failed
+    }
+
+    fn replace_by(&self, new: Child) {
         let mut processes = self.processes();
         let old = std::mem::replace(&mut processes.current, new);
         processes.former.push(old);
-        drop(processes);
+    }
+
+    /// Waits until a process that was killed is gone, and starts another one.
+    #[track_caller]
+    pub fn restart(&self) {
+        eventually("the daemon is dead", || self.state());
+        self.processes().current = self.spawn(&self.arguments);
         self.wait_until_ready();
     }
 
@@ -448,12 +490,12 @@ impl Daemon {
     /// Sends it a signal: `TERM`, `HUP`.
     #[track_caller]
     pub fn signal(&self, name: &str) {
-        let mut kill = Command::new("sh");
-        kill.args(["-c", &format!("kill -{name} {}", self.process())]);
-        assert!(
-            kill.status().is_ok_and(|status| status.success()),
-            "SIG{name} isn't sent"
-        );
+        signal(&self.process().to_string(), name);
+    }
+
+    /// The folder that it runs in.
+    pub fn scratch(&self) -> &Path {
+        self.scratch.path()
     }
 
     /// Waits until it has ended by itself, as after a signal.

@@ -5,6 +5,7 @@ mod answering;
 mod args;
 mod descriptors;
 mod signals;
+mod successor;
 mod supervisor;
 mod takeover;
 
@@ -28,7 +29,7 @@ use arc_swap::ArcSwap;
 use descriptors::Budget;
 use pingora_proxy::HttpProxy;
 use prometheus_client::registry::Registry;
-use signals::obey;
+use signals::{Upgrades, obey};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -68,7 +69,16 @@ async fn serve(args: Args, roots: Vec<PathBuf>, mut takeover: Takeover) -> Resul
     let (phase, phases) = watch::channel(Phase::Serving);
     let (wakes, woken) = crate::watch::wakes();
     let notifier = Arc::new(Notifier::from_environment(takeover.is_upgrade()));
-    let signals = tokio::spawn(obey(wakes.clone(), phase.clone(), notifier.clone())?);
+    let upgrades = match args.upgrade_socket {
+        Some(_) => Upgrades::Possible,
+        None => Upgrades::Impossible,
+    };
+    let signals = tokio::spawn(obey(
+        wakes.clone(),
+        phase.clone(),
+        notifier.clone(),
+        upgrades,
+    )?);
     let admin = takeover
         .admin(args.admin.clone(), args.admin_allow_remote)
         .await?;

@@ -1,3 +1,4 @@
+use super::successor;
 use crate::cli::USAGE;
 use crate::lifecycle::Phase;
 use crate::systemd::Notifier;
@@ -7,14 +8,24 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch::Sender;
 use tracing::{error, info};
 
-/// SIGHUP reloads; SIGTERM and SIGINT end politely, and at once when they come again. SIGUSR1 and SIGUSR2,
-/// which would kill a process that doesn't know them, do nothing.
+/// Whether a successor can take over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Upgrades {
+    /// There is an `--upgrade-socket`.
+    Possible,
+    /// There is none.
+    Impossible,
+}
+
+/// SIGHUP reloads; SIGTERM and SIGINT end politely, and at once when they come again; SIGUSR2 starts a successor
+/// where there may be one. SIGUSR1, which would kill a process that doesn't know it, does nothing.
 ///
 /// From the moment that this returns no signal takes its default course.
 pub(super) fn obey(
     wakes: Wakes,
     phase: Sender<Phase>,
     notifier: Arc<Notifier>,
+    upgrades: Upgrades,
 ) -> std::io::Result<impl Future<Output = ()>> {
     let mut hangup = signal(SignalKind::hangup())?;
     let mut terminate = signal(SignalKind::terminate())?;
@@ -36,7 +47,7 @@ pub(super) fn obey(
                     continue;
                 }
                 _ = second_user.recv() => {
-                    info!("SIGUSR2 means nothing to gatefold");
+                    upgrade(upgrades);
                     continue;
                 }
                 _ = terminate.recv() => "SIGTERM",
@@ -54,4 +65,18 @@ pub(super) fn obey(
             }
         }
     })
+}
+
+fn upgrade(upgrades: Upgrades) {
+    match upgrades {
+        Upgrades::Impossible => {
+            info!("SIGUSR2: without --upgrade-socket there is no upgrade, so nothing is done");
+        }
+        Upgrades::Possible => {
+            info!("SIGUSR2: upgrading");
+            if let Err(error) = successor::start() {
+                error!(%error, "no new gatefold can be started: this one goes on");
+            }
+        }
+    }
 }
