@@ -1,17 +1,16 @@
 #!/usr/bin/env bash
-# Tests the package: installs it, runs the service as its unit says, removes and purges it. All of that happens in a copy of
-# this machine's root that an overlay makes and that is gone afterwards, and in a network of its own.
+# Tests the package: installs it, has systemd run the service, removes and purges it. All of that happens in a copy of this
+# machine's root that an overlay makes and that is gone afterwards, with a systemd and a network of its own.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source packaging/common.sh
 
-readonly unit=usr/lib/systemd/system/gatefold.service
-# Who the service is here: systemd makes a user of its own for it.
-readonly user=65534
 package=$(dist_folder)/gatefold_$(version)-1_$(dpkg --print-architecture 2>/dev/null || echo unknown).deb
 work=
 root=
-daemon=
+# The container that systemd runs in, and the first process in there.
+container=
+init=
 
 main() {
     if [[ ${1:-} == in-namespaces ]]; then
@@ -20,19 +19,20 @@ main() {
     fi
     [[ $(id -u) == 0 ]] || unavailable "this test installs a package in a copy of the root: run it as root"
     have apt-get || unavailable "this test needs Debian or one of its relatives"
-    need dpkg-deb=dpkg lintian=lintian curl=curl man=man-db ip=iproute2 setpriv=util-linux
+    need dpkg-deb=dpkg lintian=lintian curl=curl man=man-db ip=iproute2 systemd-nspawn=systemd-container nsenter=util-linux pgrep=procps
     unshare --net --mount true || unavailable "no network and no root of its own can be made here"
     packaging/deb.sh
     exec unshare --net --mount "$0" in-namespaces
 }
 
 test_package() {
+    exec 3>&2
     trap leave EXIT
     work=$(mktemp -d)
     root=$work/root
     mount_overlay || unavailable "no overlay can be mounted here, so the package isn't installed"
     make_root
-    ip link set lo up
+    boot || do_without_systemd
     step "the package says what it is" package_is_described
     step "it holds the release's binary" same_binary
     step "lintian finds nothing" lintian --allow-root --fail-on error,warning "$package"
@@ -41,12 +41,18 @@ test_package() {
     step "manual pages are there" manual_pages
     step "completions are there" completions
     step "the service is enabled" linked multi-user.target.wants/gatefold.service
-    step "the service starts as its unit says" service_starts
-    step "the service ends with 0" service_ends
-    step "the example that the README names is served on port 80" example_is_served
+    if [[ -n $init ]]; then test_service; fi
     step "it is removed, and keeps the configuration" removed
     step "it is purged, and leaves nothing" purged
     echo "$passed passed, 0 failed"
+}
+
+test_service() {
+    step "systemd has started the service, which is ready" service_is_ready "0 routes, 0 listeners"
+    step "it runs as a user of its own with one capability" has_one_right
+    step "the example that the README names is served on port 80" example_is_served
+    step "it tells systemd what it serves" service_is_ready "1 route, 1 listener"
+    step "systemd stops it, and it ends with 0" service_ends
 }
 
 passed=0
@@ -54,7 +60,7 @@ step() {
     say "$1"
     local name=$1
     shift
-    "$@" >"$work/output" 2>&1 || { cat "$work/output" >&2; fail "FAILED: $name"; }
+    "$@" >"$work/output" 2>&1 || fail "FAILED: $name"
     passed=$((passed + 1))
 }
 says() {
@@ -72,25 +78,58 @@ mount_overlay() {
 }
 
 make_root() {
-    # No systemd is seen in there: /run is empty.
+    # As on a fresh machine, with documentation and services, which container images leave out.
+    rm -rf "$root"/etc/dpkg/dpkg.cfg.d/* "$root/usr/sbin/policy-rc.d" "$root/etc/gatefold" "$root/etc/default/gatefold"
+    if in_root dpkg --status gatefold >/dev/null 2>&1; then in_root dpkg --purge gatefold >/dev/null; fi
+    cp "$package" "$root/package.deb"
+    ip link set lo up
+    # The machine's own is left alone: systemd-nspawn keeps its books in there.
+    mount -t tmpfs tmpfs /run
+}
+
+# Starts systemd in the root: what a system has at the least, and nothing of what this machine runs.
+boot() {
+    systemd-nspawn --quiet --directory="$root" --register=no --keep-unit --console=pipe --link-journal=no \
+        --resolv-conf=off --timezone=off --boot systemd.unit=basic.target </dev/null >"$work/boot.log" 2>&1 &
+    container=$!
+    if (wait_for "systemd" basic_system) 2>/dev/null; then
+        init=$(first_process)
+    else
+        cat "$work/boot.log" >&2
+        end_container
+        return 1
+    fi
+}
+
+do_without_systemd() {
+    skip "the service" "systemd can't be started in a container here"
     mount -t tmpfs tmpfs "$root/run"
     mount --bind /proc "$root/proc"
     mount --bind /dev "$root/dev"
-    # As on a fresh machine, with documentation, which container images leave out.
-    rm -rf "$root"/etc/dpkg/dpkg.cfg.d/* "$root/etc/gatefold" "$root/etc/default/gatefold"
-    if in_root dpkg --status gatefold >/dev/null 2>&1; then in_root dpkg --purge gatefold >/dev/null; fi
-    cp "$package" "$root/package.deb"
 }
 
-in_root() { chroot "$root" "$@"; }
+first_process() { pgrep --parent "$container"; }
+basic_system() { nsenter --target "$(first_process)" --all systemctl --quiet is-active basic.target; }
+
+in_root() {
+    if [[ -n $init ]]; then nsenter --target "$init" --all "$@"; else chroot "$root" "$@"; fi
+}
+
+end_container() {
+    kill -KILL "$container" 2>/dev/null || true
+    wait "$container" 2>/dev/null || true
+    container=
+}
 
 leave() {
     local code=$?
-    if [[ -n $daemon ]]; then
-        if ((code != 0)); then cat "$work/daemon.log" >&2; fi
-        kill "$daemon" 2>/dev/null || true
-        wait "$daemon" 2>/dev/null || true
+    # A step's output goes to a file, also when it ends the script.
+    exec >&3 2>&1
+    if ((code != 0)); then
+        cat "$work/output" || true
+        if [[ -n $init ]]; then in_root journalctl --no-pager --unit gatefold || true; fi
     fi
+    if [[ -n $container ]]; then end_container; fi
     umount --recursive --lazy "$work" 2>/dev/null || true
     rmdir "$work"
     exit "$code"
@@ -129,47 +168,39 @@ completions() {
 
 linked() { [[ -L $root/etc/systemd/system/$1 ]]; }
 
-# What the unit says: its environment, its command, as a user with the one capability.
-start() {
-    local environment command
-    mapfile -t environment < <(
-        sed -n 's/^Environment=//p' "$root/$unit"
-        grep -v '^ *\(#\|$\)' "$root/etc/default/gatefold"
-    )
-    read -ra command < <(sed -n 's/^ExecStart=//p' "$root/$unit")
-    install -d -m 700 -o "$user" -g "$user" "$root/run/gatefold"
-    chroot "$root" env -i "${environment[@]}" setpriv --reuid="$user" --regid="$user" --clear-groups --no-new-privs \
-        --inh-caps=-all,+net_bind_service --ambient-caps=-all,+net_bind_service --bounding-set=-all,+net_bind_service \
-        "${command[@]}" >"$work/daemon.log" 2>&1 &
-    daemon=$!
-}
+property() { in_root systemctl show --property "$1" --value gatefold; }
 
-service_starts() {
-    start
-    wait_for "the service to be ready" in_root gatefold health
-    grep -q 'nothing is served' "$work/daemon.log"
+# What it tells systemd, as `systemctl status` shows it.
+service_is_ready() {
+    wait_for "the service's status $1" has_status "$1"
+    [[ $(property ActiveState) == active ]] && in_root gatefold health
 }
+has_status() { [[ $(property StatusText) == "$1" ]]; }
 
-service_ends() {
-    local pid=$daemon
-    daemon=
-    kill -TERM "$pid"
-    wait "$pid"
+has_one_right() {
+    local status
+    status=$(in_root cat "/proc/$(property MainPID)/status")
+    # CAP_NET_BIND_SERVICE
+    grep -q $'^CapEff:\t0*400$' <<<"$status" && ! grep -q $'^Uid:.*\t0' <<<"$status"
 }
 
 example_is_served() {
     in_root sh -c 'cp /usr/share/doc/gatefold/examples/quickstart/*.yaml /etc/gatefold/manifests' || return
     in_root gatefold check /etc/gatefold/manifests || return
-    echo GATEFOLD_ECHO=true >>"$root/etc/default/gatefold"
-    start
+    in_root sh -c 'echo GATEFOLD_ECHO=true >>/etc/default/gatefold' || return
+    in_root systemctl restart gatefold || return
     wait_for "an answer" says '"path": "/get"' curl -sf -H 'Host: www.example.com' http://127.0.0.1/get
-    says True in_root gatefold get gateways || return
-    service_ends
+    says True in_root gatefold get gateways
+}
+
+service_ends() {
+    in_root systemctl stop gatefold || return
+    [[ $(property Result) == success && $(property ExecMainStatus) == 0 ]]
 }
 
 removed() {
     in_root dpkg --remove gatefold || return
-    [[ ! -e $root/usr/bin/gatefold && ! -e $root/$unit ]] &&
+    [[ ! -e $root/usr/bin/gatefold && ! -e $root/usr/lib/systemd/system/gatefold.service ]] &&
         [[ -e $root/etc/gatefold/manifests/gateway.yaml && -e $root/etc/default/gatefold ]]
 }
 
