@@ -13,6 +13,7 @@ mod object;
 mod rest;
 mod routes;
 mod server;
+mod spare;
 mod summary;
 mod table;
 

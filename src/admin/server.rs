@@ -1,7 +1,9 @@
 use super::routes::{Hosts, router};
+use super::spare::Spare;
 use super::{AdminAddress, View};
 use crate::lifecycle::Phase;
 use crate::listen::Inherited;
+use crate::telemetry::Notice;
 use crate::unix_socket::{Place, SocketFile, remove_stale};
 use axum::Router;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -14,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// How many connections are served at once; further ones wait to be accepted.
 const CONNECTIONS: usize = 64;
@@ -174,32 +176,53 @@ impl Admin {
         };
         let router = router(view, hosts);
         let places = Arc::new(Semaphore::new(CONNECTIONS));
+        let spare = Arc::new(Spare::new());
+        let mut failing = Notice::default();
         loop {
             // The semaphore is never closed.
             let Ok(place) = places.clone().acquire_owned().await else {
                 return;
             };
-            let router = router.clone();
+            let visit = Visit {
+                router: router.clone(),
+                spare: spare.clone(),
+                _place: place,
+            };
             let accepted = match &self.socket {
                 Socket::Tcp(listener) => listener.accept().await.map(|(stream, _)| {
                     let _ = stream.set_nodelay(true);
-                    tokio::spawn(async move {
-                        serve_connection(stream, router).await;
-                        drop(place);
-                    })
+                    tokio::spawn(visit.serve(stream))
                 }),
-                Socket::Unix(listener) => listener.accept().await.map(|(stream, _)| {
-                    tokio::spawn(async move {
-                        serve_connection(stream, router).await;
-                        drop(place);
-                    })
-                }),
+                Socket::Unix(listener) => listener
+                    .accept()
+                    .await
+                    .map(|(stream, _)| tokio::spawn(visit.serve(stream))),
             };
-            if let Err(error) = accepted {
-                tracing::warn!(%error, "the admin API can't accept a connection");
+            let Err(error) = accepted else { continue };
+            // Clients may have taken all file descriptors, and this is where one sees it.
+            if !spare.give_up_one() {
+                if failing.is_due() {
+                    tracing::warn!(%error, "the admin API can't accept connections and keeps trying");
+                }
                 tokio::time::sleep(ACCEPT_PAUSE).await;
+                spare.refill();
             }
         }
+    }
+}
+
+/// One connection.
+struct Visit {
+    router: Router,
+    spare: Arc<Spare>,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Visit {
+    async fn serve(self, stream: impl AsyncRead + AsyncWrite + Unpin) {
+        serve_connection(stream, self.router).await;
+        // Its file descriptor is free now; others wait for one too.
+        self.spare.refill();
     }
 }
 

@@ -7,6 +7,7 @@ use super::stream::Conn;
 use super::tls::Tls;
 use super::watched::Watched;
 use crate::dataplane::Snapshot;
+use crate::telemetry::Notice;
 use arc_swap::ArcSwap;
 use pingora_core::apps::ServerApp;
 use pingora_core::protocols::{Ssl, Stream};
@@ -16,7 +17,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tracing::{debug, warn};
@@ -24,9 +25,6 @@ use tracing::{debug, warn};
 /// How long accepting rests after an error that isn't one connection's, above all when the process has no
 /// file descriptors left: at once it would fail again.
 const REST: Duration = Duration::from_millis(100);
-
-/// How long the log is silent on what it has told.
-const QUIET: Duration = Duration::from_secs(30);
 
 /// Whose clients a socket takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -238,23 +236,6 @@ async fn queued(listener: &TcpListener) -> Option<io::Result<(TcpStream, SocketA
         Poll::Pending => Poll::Ready(None),
     })
     .await
-}
-
-/// Something that lasts or comes again and again, and is logged now and then.
-#[derive(Debug, Default)]
-struct Notice {
-    last: Option<Instant>,
-}
-
-impl Notice {
-    /// Whether to log it: the first time, and when it wasn't for half a minute.
-    fn is_due(&mut self) -> bool {
-        let due = self.last.is_none_or(|last| last.elapsed() >= QUIET);
-        if due {
-            self.last = Some(Instant::now());
-        }
-        due
-    }
 }
 
 /// Errors of a connection that ended while it was queued, which `accept` reports (accept(2)).
