@@ -11,6 +11,7 @@ mod bad_input;
 mod certificates;
 mod check;
 mod client_certificates;
+mod connections;
 mod documentation;
 mod echo;
 mod endpoints;

@@ -83,6 +83,18 @@ impl<S: Read + Write> Client<S> {
         self.read(method)
     }
 
+    /// Sends just these bytes.
+    pub fn begin(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let stream = self.stream.get_mut();
+        stream.write_all(bytes)?;
+        stream.flush()
+    }
+
+    /// Reads an answer to a `GET`.
+    pub fn answer(&mut self) -> io::Result<Response> {
+        self.read("GET")
+    }
+
     fn read(&mut self, method: &str) -> io::Result<Response> {
         let line = self.line()?;
         let status = line.split(' ').nth(1).and_then(|code| code.parse().ok());

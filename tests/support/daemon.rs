@@ -15,6 +15,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::{Mutex, MutexGuard};
+use std::time::Duration;
 use tempfile::TempDir;
 
 /// A command of the binary, with nothing of this environment's `GATEFOLD_...` in force.
@@ -49,6 +50,7 @@ pub struct Start<'a> {
     extra: Vec<String>,
     environment: Vec<(String, OsString)>,
     activation: Vec<(String, TcpListener)>,
+    descriptors: Option<usize>,
     own_network: bool,
     upgradable: bool,
     admin: Option<Admin>,
@@ -110,6 +112,7 @@ impl Daemon {
             extra: Vec::new(),
             environment: Vec::new(),
             activation: Vec::new(),
+            descriptors: None,
             own_network: true,
             upgradable: false,
             admin: None,
@@ -178,6 +181,12 @@ impl Start<'_> {
         self
     }
 
+    /// Gives it so many file descriptors at most.
+    pub fn descriptors(mut self, count: usize) -> Self {
+        self.descriptors = Some(count);
+        self
+    }
+
     /// Puts the admin API at a Unix socket, and starts it.
     #[track_caller]
     pub fn admin_at(mut self, path: &Path) -> Daemon {
@@ -207,9 +216,10 @@ impl Start<'_> {
             flag("--upgrade-socket", "upgrade/socket".to_owned());
         }
         arguments.extend(self.extra.into_iter().map(OsString::from));
-        let command = match self.activation.is_empty() {
-            true => gatefold(),
-            false => activated(self.activation),
+        let command = match (self.activation.is_empty(), self.descriptors) {
+            (true, None) => gatefold(),
+            (true, Some(count)) => through_shell(&format!("ulimit -n {count};"), ""),
+            (false, _) => activated(self.activation),
         };
         let current = spawn(command, &arguments, &self.environment, scratch.path());
         let daemon = Daemon {
@@ -239,17 +249,23 @@ fn activated(sockets: Vec<(String, TcpListener)>) -> Command {
         names.len(),
         names.join(":")
     );
-    let mut command = Command::new("sh");
-    let moves = "3<&0 4<&1 0</dev/null 1>&2";
-    command.args(["-c", &format!("{variables} exec \"$@\" {moves}"), "sh"]);
-    command.arg(gatefold().get_program());
-    for (name, _) in gatefold().get_envs() {
-        command.env_remove(name);
-    }
+    let mut command = through_shell(&variables, "3<&0 4<&1 0</dev/null 1>&2");
     let mut sockets = sockets.into_iter().map(|(_, socket)| OwnedFd::from(socket));
     command.stdin(sockets.next().expect("one socket"));
     if let Some(second) = sockets.next() {
         command.stdout(second);
+    }
+    command
+}
+
+/// A command of the binary that a shell becomes, after some commands and with some redirections.
+fn through_shell(before: &str, redirections: &str) -> Command {
+    let mut command = Command::new("sh");
+    let line = format!("{before} exec \"$@\" {redirections}");
+    command.args(["-c", &line, "sh"]);
+    command.arg(gatefold().get_program()).stdin(Stdio::null());
+    for (name, _) in gatefold().get_envs() {
+        command.env_remove(name);
     }
     command
 }
@@ -520,6 +536,18 @@ impl Daemon {
         kib.and_then(|kib| kib.parse::<usize>().ok())
             .expect("VmRSS in kB")
             / 1024
+    }
+
+    /// How much time processors have spent on it.
+    pub fn processor_time(&self) -> Duration {
+        let path = format!("/proc/{}/stat", self.process());
+        let text = fs::read_to_string(path).expect("the process's figures");
+        // After the name, which may have spaces: the fields from the third one on (proc(5)).
+        let (_, fields) = text.rsplit_once(')').expect("the name's end");
+        let fields: Vec<_> = fields.split_whitespace().collect();
+        let ticks = |field: usize| fields[field - 3].parse::<u64>().expect("a number");
+        // In hundredths of a second on every Linux that there is.
+        Duration::from_millis((ticks(14) + ticks(15)) * 10)
     }
 
     fn log_path(&self) -> PathBuf {

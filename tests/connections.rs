@@ -1,0 +1,278 @@
+//! Clients in number, and clients that take their time.
+
+use crate::support::backend::Backend;
+use crate::support::client::Response;
+use crate::support::daemon::{Daemon, Start};
+use crate::support::eventually;
+use crate::support::folder::Folder;
+use crate::support::load::{Judge, Kind, Plan, Target};
+use crate::support::manifests::{endpoint_slice, gateway_with, route, service};
+use crate::support::tls::{Authority, secret};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+const HOST: &str = "www.example.com";
+
+/// A listener in plain and one in TLS.
+const LISTENERS: &str = "    - {name: http, protocol: HTTP, port: 80}
+    - {name: https, protocol: HTTPS, port: 443, tls: {certificateRefs: [{name: cert}]}}\n";
+
+/// A folder that sends everything to one backend.
+struct Site {
+    folder: Folder,
+    authority: Authority,
+    _backend: Backend,
+}
+
+impl Site {
+    fn new() -> Self {
+        let backend = Backend::start("one");
+        let authority = Authority::new();
+        let pair = authority.issue(HOST);
+        let folder = Folder::with([
+            ("gateway.yaml", gateway_with(LISTENERS)),
+            ("route.yaml", route("one", HOST)),
+            ("service.yaml", service("one")),
+            ("slice.yaml", endpoint_slice("one", backend.address())),
+            ("cert.yaml", secret("cert", &pair.certificate, &pair.key)),
+        ]);
+        Site {
+            folder,
+            authority,
+            _backend: backend,
+        }
+    }
+
+    fn target(&self, daemon: &Daemon) -> Target {
+        Target {
+            plain: daemon.socket(80),
+            tls: daemon.socket(443),
+            host: HOST.to_owned(),
+            trust: Some(self.authority.trust()),
+        }
+    }
+}
+
+struct Ok200;
+
+impl Judge for Ok200 {
+    fn judge(&self, answer: &Response, _: &[u8], _: u64) -> Result<(), String> {
+        match answer.status {
+            200 => Ok(()),
+            status => Err(format!("status {status}")),
+        }
+    }
+}
+
+/// Clients that send a request's header, a byte a second, and never its end.
+struct Crowd {
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<Vec<TcpStream>>>,
+}
+
+impl Crowd {
+    fn connect(socket: SocketAddr, count: usize) -> Self {
+        let mut streams: Vec<_> = (0..count)
+            .map(|_| slow(socket, b"GET / HTTP/1.1\r\nHost: www.example.com\r\nX: "))
+            .collect();
+        let stop = Arc::new(AtomicBool::new(false));
+        let told = stop.clone();
+        let thread = std::thread::spawn(move || {
+            while !told.load(Ordering::Relaxed) {
+                std::thread::park_timeout(Duration::from_secs(1));
+                for stream in &mut streams {
+                    // Those that were cut fail; that isn't looked at here.
+                    let _ = stream.write(b"x");
+                }
+            }
+            streams
+        });
+        Crowd {
+            stop,
+            thread: Some(thread),
+        }
+    }
+
+    /// Gives the connections as they are.
+    fn stop(mut self) -> Vec<TcpStream> {
+        let thread = self.thread.take().expect("not stopped yet");
+        self.stop.store(true, Ordering::Relaxed);
+        thread.thread().unpark();
+        thread.join().expect("the crowd's thread")
+    }
+}
+
+impl Drop for Crowd {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
+}
+
+/// A connection that has sent the beginning of something.
+fn slow(socket: SocketAddr, beginning: &[u8]) -> TcpStream {
+    let mut stream = TcpStream::connect(socket).expect("a connection");
+    stream.write_all(beginning).expect("sent");
+    stream.set_nonblocking(true).expect("nonblocking");
+    stream
+}
+
+/// Lets this process have as many file descriptors as it may, and says how many that are.
+fn raise_own_limit() -> u64 {
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: maximum,
+        maximum,
+    };
+    setrlimit(Resource::Nofile, raised).expect("the soft limit may be raised to the hard one");
+    maximum.unwrap_or(u64::MAX)
+}
+
+/// The value of a metric's sample.
+fn sample(daemon: &Daemon, name: &str) -> u64 {
+    let metrics = daemon.admin("/metrics").text();
+    let prefix = format!("{name} ");
+    let line = metrics.lines().find_map(|line| line.strip_prefix(&prefix));
+    let value = line.unwrap_or_else(|| panic!("no {name} in\n{metrics}"));
+    value.parse().expect("a number")
+}
+
+fn open_connections(daemon: &Daemon) -> u64 {
+    let socket = daemon.socket(80);
+    sample(
+        daemon,
+        &format!("gatefold_connections{{listener=\"{socket}\"}}"),
+    )
+}
+
+#[test]
+fn thousands_of_slow_headers_beside_good_requests_fail_none_of_them_and_are_cut() {
+    // The daemon has the same limit, and plans with two descriptors a connection.
+    let limit = usize::try_from(raise_own_limit()).unwrap_or(usize::MAX);
+    let slow_clients = (limit / 4).min(5000);
+    if slow_clients < 5000 {
+        eprintln!(
+            "only {slow_clients} slow clients: the hard limit of file descriptors is {limit}"
+        );
+    }
+    let site = Site::new();
+    let daemon = Daemon::of(&site.folder).start();
+    let crowd = Crowd::connect(daemon.socket(80), slow_clients);
+    eventually("all slow clients are connected", || {
+        (open_connections(&daemon) >= slow_clients as u64).then_some(())
+    });
+    let began = Instant::now();
+    // Ten clients that ask fifty times a second each.
+    let plan = Plan::to(site.target(&daemon))
+        .clients(Kind::Kept, 4)
+        .clients(Kind::Fresh, 3)
+        .clients(Kind::Http2, 2)
+        .clients(Kind::TlsKept, 1);
+    let load = plan.pace(Duration::from_millis(20)).start(Ok200);
+    let cut = "gatefold_connections_closed_total{reason=\"header_timeout\"}";
+    eventually("the slow clients are cut", || {
+        load.check();
+        (sample(&daemon, cut) >= slow_clients as u64).then_some(())
+    });
+    eprintln!(
+        "{slow_clients} slow clients were cut after {:?}",
+        began.elapsed()
+    );
+    eprint!("{}", load.finish());
+    drop(crowd);
+}
+
+#[test]
+fn a_slow_header_is_answered_408_in_plain_and_within_tls() {
+    let site = Site::new();
+    let daemon = Daemon::of(&site.folder).start();
+    let mut plain = slow(daemon.socket(80), b"GET / HTTP/1.1\r\n");
+    let (mut tls, _) = site
+        .authority
+        .connect(daemon.socket(443), HOST)
+        .expect("a TLS session");
+    tls.begin(b"GET / HTTP/1.1\r\n").expect("sent");
+    let began = Instant::now();
+    let mut answer = Vec::new();
+    eventually("the answer of the plain port", || {
+        let _ = plain.write(b"a");
+        match plain.read_to_end(&mut answer) {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => None,
+            _ => Some(()),
+        }
+    });
+    let text = String::from_utf8_lossy(&answer);
+    assert!(text.starts_with("HTTP/1.1 408 "), "{text:?}");
+    let waited = began.elapsed();
+    assert!(waited >= Duration::from_secs(9), "{waited:?}");
+    assert_eq!(tls.answer().expect("an answer").status, 408);
+}
+
+/// Fills all places with clients that never finish, and shows that this costs neither the daemon's health nor
+/// anybody's request once they are gone.
+#[track_caller]
+fn survives_more_clients_than_descriptors(start: Start<'_>, site: &Site) -> Daemon {
+    let daemon = start.descriptors(256).start();
+    let crowd = Crowd::connect(daemon.socket(80), 400);
+    let paused = || {
+        let pauses = ["limit", "file_descriptors"];
+        let name = |reason| format!("gatefold_accept_pauses_total{{reason=\"{reason}\"}}");
+        pauses
+            .map(name)
+            .iter()
+            .map(|name| sample(&daemon, name))
+            .sum::<u64>()
+    };
+    eventually("accepting pauses", || (paused() > 0).then_some(()));
+    let (began, spent) = (Instant::now(), daemon.processor_time());
+    while began.elapsed() < Duration::from_secs(2) {
+        let answer = daemon.admin("/livez");
+        assert_eq!(answer.status, 200);
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let spent = daemon.processor_time() - spent;
+    assert!(
+        spent < Duration::from_millis(700),
+        "it spins: {spent:?} in 2 s"
+    );
+    drop(crowd.stop());
+    let relieved = Instant::now();
+    daemon.wait_for_status(HOST, "/", 200);
+    let after = relieved.elapsed();
+    assert!(
+        after < Duration::from_secs(2),
+        "served again after {after:?}"
+    );
+    let load = Plan::to(site.target(&daemon)).every_kind().start(Ok200);
+    load.finish();
+    daemon
+}
+
+#[test]
+fn more_clients_than_the_limit_wait_and_are_served_after_relief() {
+    let site = Site::new();
+    let daemon = survives_more_clients_than_descriptors(Daemon::of(&site.folder), &site);
+    assert_eq!(sample(&daemon, "gatefold_connections_limit"), 84);
+    let missing = "gatefold_accept_pauses_total{reason=\"file_descriptors\"}";
+    assert_eq!(sample(&daemon, missing), 0, "the limit comes first");
+}
+
+#[test]
+fn a_daemon_without_file_descriptors_recovers_and_its_admin_api_answers() {
+    let site = Site::new();
+    let start = Daemon::of(&site.folder).arg("--max-connections=1000");
+    let daemon = survives_more_clients_than_descriptors(start, &site);
+    let missing = "gatefold_accept_pauses_total{reason=\"file_descriptors\"}";
+    assert!(sample(&daemon, missing) > 0, "the limit was reached first");
+    let log = daemon.log();
+    let complaints = log.matches("can't accept").count();
+    assert!((1..=3).contains(&complaints), "{complaints} complaints");
+    assert!(
+        log.contains("--max-connections is more than 256 file descriptors can be sure to serve"),
+        "said at the start"
+    );
+}
