@@ -254,3 +254,59 @@ fn is_one_connections(error: &io::Error) -> bool {
             | NetworkUnreachable
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::shared::Options;
+    use super::super::sockets::Sockets;
+    use super::*;
+    use crate::dataplane::Port;
+    use async_trait::async_trait;
+    use pingora_core::server::ShutdownWatch;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    /// Panics at `!`, and sends anything else back.
+    struct Touchy;
+
+    #[async_trait]
+    impl ServerApp for Touchy {
+        async fn process_new(
+            self: &Arc<Self>,
+            mut stream: Stream,
+            _: &ShutdownWatch,
+        ) -> Option<Stream> {
+            let byte = stream.read_u8().await.ok()?;
+            assert_ne!(byte, b'!', "this test wants it");
+            stream.write_u8(byte).await.ok()?;
+            stream.flush().await.ok()?;
+            Some(stream)
+        }
+    }
+
+    #[tokio::test]
+    async fn a_panic_costs_its_own_connection_only() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("its address");
+        let snapshot = Snapshot {
+            ports: [(address, Arc::new(Port::default()))].into(),
+            ..Snapshot::default()
+        };
+        let snapshot = Arc::new(ArcSwap::from_pointee(snapshot));
+        let mut sockets = Sockets::new(Arc::new(Touchy), snapshot, Options::default());
+        sockets.adopt(listener.into()).expect("a TCP socket");
+        sockets.prepare([address]);
+        sockets.commit().await;
+        let mut other = TcpStream::connect(address).await.expect("a connection");
+        let mut broken = TcpStream::connect(address).await.expect("a connection");
+        broken.write_all(b"!").await.expect("sent");
+        assert!(broken.read_u8().await.is_err(), "it ended");
+        for byte in b"ab" {
+            other.write_u8(*byte).await.expect("sent");
+            assert_eq!(other.read_u8().await.expect("an echo"), *byte);
+        }
+        let mut new = TcpStream::connect(address).await.expect("a connection");
+        new.write_all(b"c").await.expect("sent");
+        assert_eq!(new.read_u8().await.expect("an echo"), b'c');
+        assert_eq!(sockets.connections(), 2, "the broken one is forgotten");
+    }
+}

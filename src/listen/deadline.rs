@@ -1,5 +1,5 @@
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How long clients may take for what they must do, and how long silent connections are kept.
 ///
@@ -53,10 +53,9 @@ impl Deadlines {
 /// A moment, counted in ticks since the start.
 pub(super) type Tick = u32;
 
-/// A clock that is cheap to read: somebody sets it at every tick.
+/// A clock that is cheap to read: somebody advances it, never sooner than a tick after the last time.
 #[derive(Debug)]
 pub(super) struct Clock {
-    started: Instant,
     tick: Duration,
     now: AtomicU32,
 }
@@ -64,32 +63,27 @@ pub(super) struct Clock {
 impl Clock {
     pub(super) fn new(tick: Duration) -> Self {
         Clock {
-            started: Instant::now(),
             tick,
             now: AtomicU32::new(0),
         }
     }
 
-    /// The length of a tick.
+    /// The length of a tick, at least.
     pub(super) fn tick(&self) -> Duration {
         self.tick
     }
 
-    /// The tick that was last set.
+    /// How often it was advanced. Half seconds last for 68 years.
     pub(super) fn now(&self) -> Tick {
         self.now.load(Ordering::Relaxed)
     }
 
-    /// Sets the clock and gives the time.
-    pub(super) fn advance(&self) -> Tick {
-        let ticks = self.started.elapsed().as_nanos() / self.tick.as_nanos().max(1);
-        // Some 68 years of half seconds.
-        let now = Tick::try_from(ticks).unwrap_or(Tick::MAX);
-        self.now.store(now, Ordering::Relaxed);
-        now
+    /// A tick has passed.
+    pub(super) fn advance(&self) {
+        self.now.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Whether `deadline` has certainly passed since a tick: what happened then may have happened at its end.
+    /// Whether `deadline` has certainly passed since a tick: what happened in it may have happened at its end.
     pub(super) fn has_passed(&self, deadline: Duration, since: Tick) -> bool {
         let certain = self.now().saturating_sub(since).saturating_sub(1);
         self.tick.saturating_mul(certain) >= deadline

@@ -3,9 +3,11 @@
 mod backend_http2;
 mod client;
 mod deadlines;
+mod drain;
 mod failures;
 mod forwarding;
 mod http2;
+mod limit;
 mod misdirected;
 mod sockets;
 mod support;
