@@ -1,15 +1,16 @@
-//! Long exchanges that live through reloads: a WebSocket, a stream of HTTP/2 in both directions, a download.
+//! Long exchanges that live through reloads: a WebSocket, a gRPC call in both directions, a download.
 
 use super::generations::Generations;
 use crate::support::DEADLINE;
-use crate::support::backend::{Backend, Request, Wire};
+use crate::support::backend::{Backend, Wire};
 use crate::support::daemon::Daemon;
+use crate::support::grpc;
 use crate::support::load::Load;
 use crate::support::manifests::{endpoint_slice, route, service};
 use crate::support::websocket::{self, WebSocket};
 use bytes::Bytes;
 use h2::{RecvStream, SendStream};
-use std::io::{self, BufRead, Read, Write};
+use std::io::{self, BufRead, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -21,53 +22,78 @@ const RELOADS: usize = 100;
 /// Before the last ones the route of the exchanges is deleted: they outlive it.
 const AFTER_DELETION: usize = 10;
 
-/// Adds a route `name.example.com` that everything about it changes with each turn.
-fn write_route(generations: &Generations, name: &str, backend: &Backend, turn: usize) {
-    let documents = [
-        route(name, &format!("{name}.example.com")).replace(
-            "    - backendRefs:",
-            &format!(
-                "    - filters: [{{type: RequestHeaderModifier, requestHeaderModifier: {{set: [{{name: x-turn, \
-                 value: \"{turn}\"}}]}}}}]\n      backendRefs:"
-            ),
-        ),
-        service(name),
-        endpoint_slice(name, backend.address()),
-    ];
-    let text = documents.join("---\n");
-    generations.folder.write(&format!("{name}.yaml"), text);
+/// Something long, over a route of its own: everything about that changes, and at last it is deleted.
+struct Exchange {
+    /// The route's, the Service's, and the hostname's in example.com.
+    name: &'static str,
+    address: SocketAddr,
+    /// The Service as YAML.
+    service: String,
 }
 
-/// Reloads a hundred times, each one in force, and does something after each; at last without the route.
-fn reload(
-    generations: &Generations,
-    daemon: &Daemon,
-    load: Load,
-    (name, backend): (&str, &Backend),
-    mut after_each: impl FnMut(usize),
-) {
-    let mut probe = daemon.connect();
-    for turn in 1..=RELOADS {
-        if turn < RELOADS - AFTER_DELETION {
-            write_route(generations, name, backend, turn);
-        } else if turn == RELOADS - AFTER_DELETION {
-            generations.folder.remove(&format!("{name}.yaml"));
+impl Exchange {
+    fn http(name: &'static str, backend: &Backend) -> Self {
+        Exchange {
+            name,
+            address: backend.address(),
+            service: service(name),
         }
-        let next = generations.write_next(&load);
-        generations.wait_for(next, &mut probe);
-        after_each(turn);
-        load.check();
     }
-    let gone = daemon.get(&format!("{name}.example.com"), "/");
-    assert_eq!(gone.status, 404, "the route is deleted");
-    println!("{}", load.finish());
+
+    fn write(&self, generations: &Generations, turn: usize) {
+        let Exchange {
+            name,
+            address,
+            service,
+        } = self;
+        let filter = format!(
+            "    - filters:
+        - type: RequestHeaderModifier
+          requestHeaderModifier: {{set: [{{name: x-turn, value: \"{turn}\"}}]}}
+      backendRefs:"
+        );
+        let route = route(name, &format!("{name}.example.com"));
+        let documents = [
+            route.replace("    - backendRefs:", &filter),
+            service.clone(),
+            endpoint_slice(name, *address),
+        ];
+        let text = documents.join("---\n");
+        generations.folder.write(&format!("{name}.yaml"), text);
+    }
+
+    /// Reloads a hundred times, each one in force, and does something after each.
+    fn reload(
+        &self,
+        generations: &Generations,
+        daemon: &Daemon,
+        load: Load,
+        mut after_each: impl FnMut(usize),
+    ) {
+        let mut probe = daemon.connect();
+        for turn in 1..=RELOADS {
+            if turn < RELOADS - AFTER_DELETION {
+                self.write(generations, turn);
+            } else if turn == RELOADS - AFTER_DELETION {
+                generations.folder.remove(&format!("{}.yaml", self.name));
+            }
+            let next = generations.write_next(&load);
+            generations.wait_for(next, &mut probe);
+            after_each(turn);
+            load.check();
+        }
+        let gone = daemon.get(&format!("{}.example.com", self.name), "/");
+        assert_eq!(gone.status, 404, "the route is deleted");
+        println!("{}", load.finish());
+    }
 }
 
 #[test]
 fn a_websocket_lives_through_a_hundred_reloads() {
     let backend = Backend::doing(websocket::echo);
     let generations = Generations::new();
-    write_route(&generations, "chat", &backend, 0);
+    let exchange = Exchange::http("chat", &backend);
+    exchange.write(&generations, 0);
     let daemon = Daemon::of(&generations.folder).start();
     let load = generations
         .plan(&daemon)
@@ -76,33 +102,14 @@ fn a_websocket_lives_through_a_hundred_reloads() {
     let open = WebSocket::open(daemon.socket(80), "chat.example.com", "/");
     let mut chat = open.expect("a WebSocket");
     assert_eq!(chat.hear().expect("the greeting"), "welcome");
-    reload(&generations, &daemon, load, ("chat", &backend), |turn| {
+    exchange.reload(&generations, &daemon, load, |turn| {
         let text = format!("turn {turn}");
         chat.say(&text).expect("the WebSocket is open");
         assert_eq!(chat.hear().expect("an answer"), text);
     });
 }
 
-/// Answers at once, and then each piece of the request's body when it comes.
-fn echo_pieces(_: &Request, wire: &mut Wire) -> io::Result<()> {
-    let head =
-        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Type: application/grpc\r\n\r\n";
-    wire.get_mut().write_all(head.as_bytes())?;
-    loop {
-        let mut line = String::new();
-        wire.read_line(&mut line)?;
-        let length = usize::from_str_radix(line.trim_end(), 16).map_err(io::Error::other)?;
-        let mut piece = vec![0; length + 2];
-        wire.read_exact(&mut piece)?;
-        wire.get_mut()
-            .write_all(&[line.as_bytes(), &piece].concat())?;
-        if length == 0 {
-            return Ok(());
-        }
-    }
-}
-
-/// A stream of HTTP/2 that is open in both directions.
+/// A gRPC call that is open in both directions.
 struct Dialogue {
     runtime: Runtime,
     up: SendStream<Bytes>,
@@ -156,38 +163,45 @@ impl Dialogue {
         });
     }
 
-    /// Ends the request, and waits for the end of the answer.
+    /// Ends the request, and waits for the end of the answer, its trailers.
     fn end(mut self) {
         let up = &mut self.up;
         up.send_data(Bytes::new(), true)
             .expect("the stream is open");
         let (runtime, mut down) = (self.runtime, self.down);
-        runtime.block_on(async {
-            while let Some(piece) = tokio::time::timeout(DEADLINE, down.data())
-                .await
-                .expect("an end in time")
-            {
+        let trailers = async {
+            while let Some(piece) = down.data().await {
                 let piece = piece.expect("the stream isn't reset");
                 assert!(piece.is_empty(), "more than was sent came back: {piece:?}");
             }
-        });
+            down.trailers().await.expect("the stream isn't reset")
+        };
+        let trailers = runtime.block_on(async { tokio::time::timeout(DEADLINE, trailers).await });
+        let trailers = trailers.expect("an end in time").expect("trailers");
+        assert_eq!(trailers["grpc-status"], "0");
     }
 }
 
-/// What a gRPC call with streams in both directions needs of a reload. Its trailers aren't in it: they come with
-/// HTTP/2 to backends.
 #[test]
-fn an_http_2_stream_in_both_directions_lives_through_a_hundred_reloads() {
-    let backend = Backend::doing(echo_pieces);
+fn a_grpc_call_in_both_directions_lives_through_a_hundred_reloads() {
+    let service = service("talk").replace(
+        "port: 3000\n",
+        "port: 3000\n      appProtocol: kubernetes.io/h2c\n",
+    );
+    let exchange = Exchange {
+        name: "talk",
+        address: grpc::echo(),
+        service,
+    };
     let generations = Generations::new();
-    write_route(&generations, "talk", &backend, 0);
+    exchange.write(&generations, 0);
     let daemon = Daemon::of(&generations.folder).start();
     let load = generations
         .plan(&daemon)
         .every_kind()
         .start(generations.judge());
     let mut dialogue = Dialogue::open(daemon.socket(80), "talk.example.com");
-    reload(&generations, &daemon, load, ("talk", &backend), |turn| {
+    exchange.reload(&generations, &daemon, load, |turn| {
         dialogue.exchange(format!("turn {turn}"));
     });
     dialogue.end();
@@ -218,7 +232,8 @@ fn a_long_download_lives_through_a_hundred_reloads() {
     let stopped = stop.clone();
     let backend = Backend::doing(move |_, wire| send_lines(wire, &stopped));
     let generations = Generations::new();
-    write_route(&generations, "files", &backend, 0);
+    let exchange = Exchange::http("files", &backend);
+    exchange.write(&generations, 0);
     let daemon = Daemon::of(&generations.folder).start();
     let load = generations
         .plan(&daemon)
@@ -231,7 +246,7 @@ fn a_long_download_lives_through_a_hundred_reloads() {
     thread::scope(|scope| {
         let reader = scope.spawn(|| read_lines(stream, &lines));
         let mut before = 0;
-        reload(&generations, &daemon, load, ("files", &backend), |_| {
+        exchange.reload(&generations, &daemon, load, |_| {
             let now = lines.load(Ordering::SeqCst);
             assert!(
                 !reader.is_finished(),

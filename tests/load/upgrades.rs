@@ -6,8 +6,7 @@ use crate::support::daemon::Daemon;
 use crate::support::load::{Kind, Server};
 use crate::support::manifests::gateway_with;
 
-/// Nothing is refused and nothing cut. A connection may end between two requests, which the old process says with
-/// the answer before, where there is one.
+/// Nothing is refused and nothing cut. The old process says with an answer that it is a connection's last one.
 #[test]
 fn twenty_upgrades_with_forty_listeners_fail_no_request() {
     const UPGRADES: usize = 20;

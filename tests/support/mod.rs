@@ -4,6 +4,7 @@ pub mod backend;
 pub mod client;
 pub mod daemon;
 pub mod folder;
+pub mod grpc;
 pub mod load;
 pub mod manifests;
 pub mod network;

@@ -24,6 +24,8 @@ pub(super) struct Client {
     pub(super) shared: Arc<Shared>,
     /// What is kept between requests, with the number of its answers.
     pub(super) kept: Option<(Connection, usize)>,
+    /// Whether the request in hand has a connection of its own.
+    pub(super) opened: bool,
 }
 
 /// Whether a client goes on.
@@ -50,50 +52,51 @@ impl Client {
     async fn request(&mut self, request: usize) -> Next {
         let began = Instant::now();
         let before = self.judge.before();
-        loop {
-            let reused = self.kept.as_ref().map_or(0, |(_, answers)| *answers);
-            let asked = tokio::time::timeout(PATIENCE, self.ask(request)).await;
-            let trouble = match asked.unwrap_or(Err(Trouble::Late(PATIENCE))) {
-                Ok((answer, certificate)) => {
-                    match self.judge.judge(&answer, &certificate, before) {
-                        Ok(()) => {
-                            self.shared.answered(self.kind);
-                            return Next::GoOn;
-                        }
-                        Err(wrong) => Trouble::Wrong(wrong),
-                    }
-                }
-                Err(trouble) => trouble,
-            };
-            self.kept = None;
-            match (self.server, &trouble) {
-                // It has closed a connection that had nothing to do; the request crossed that on the way.
-                (Server::IsReplaced | Server::Ends, Trouble::Unanswered(_)) if reused > 0 => {
-                    self.shared.count(self.kind, |counts| counts.repeated += 1);
-                    continue;
-                }
-                (Server::Ends, Trouble::Refused(_)) => return Next::Stop,
-                // The socket was closed while the connection was queued.
-                (Server::Ends, Trouble::Unanswered(_) | Trouble::Handshake(_))
-                    if self.is_refused().await =>
-                {
+        let reused = self.kept.as_ref().map_or(0, |(_, answers)| *answers);
+        let asked = tokio::time::timeout(PATIENCE, self.ask(request)).await;
+        let judged = match asked.unwrap_or(Err(Trouble::Late(PATIENCE))) {
+            Ok((answer, certificate)) => self
+                .judge
+                .judge(&answer, &certificate, before)
+                .map_err(Trouble::Wrong),
+            Err(trouble) => Err(trouble),
+        };
+        let Err(trouble) = judged else {
+            self.shared.answered(self.kind);
+            return Next::GoOn;
+        };
+        self.kept = None;
+        if self.server == Server::Ends && self.has_ended(&trouble).await {
+            return Next::Stop;
+        }
+        self.shared.failed(Failure {
+            kind: self.kind,
+            client: self.number,
+            request,
+            reused,
+            began,
+            ended: Instant::now(),
+            change: self.shared.last_change(),
+            trouble,
+        });
+        Next::GoOn
+    }
+
+    /// Whether a server that may end was gone before it accepted the connection: that was refused, or its socket
+    /// was closed while the connection was queued.
+    async fn has_ended(&mut self, trouble: &Trouble) -> bool {
+        match trouble {
+            Trouble::Refused(_) => true,
+            Trouble::Unanswered(_) | Trouble::Handshake(_) if self.opened => {
+                let again = Connection::open(self.kind, &self.target).await;
+                let refused = matches!(again, Err(Trouble::Refused(_)));
+                if refused {
                     self.shared
                         .count(self.kind, |counts| counts.unaccepted += 1);
-                    return Next::Stop;
                 }
-                _ => {}
+                refused
             }
-            self.shared.failed(Failure {
-                kind: self.kind,
-                client: self.number,
-                request,
-                reused,
-                began,
-                ended: Instant::now(),
-                change: self.shared.last_change(),
-                trouble,
-            });
-            return Next::GoOn;
+            _ => false,
         }
     }
 
@@ -105,6 +108,7 @@ impl Client {
         if self.server != Server::Stays {
             kept.take_if(|(connection, _)| connection.is_over());
         }
+        self.opened = kept.is_none();
         let (mut connection, answers) = match kept {
             Some(kept) => kept,
             None => {
@@ -127,12 +131,5 @@ impl Client {
             self.kept = Some((connection, answers + 1));
         }
         Ok((answer, certificate))
-    }
-
-    async fn is_refused(&self) -> bool {
-        matches!(
-            Connection::open(self.kind, &self.target).await,
-            Err(Trouble::Refused(_))
-        )
     }
 }

@@ -144,6 +144,7 @@ impl Plan {
             judge: judge.clone(),
             shared: shared.clone(),
             kept: None,
+            opened: false,
         });
         clients.collect()
     }

@@ -16,8 +16,6 @@ pub struct Counts {
     pub answered: usize,
     /// Connections that were tried.
     pub connections: usize,
-    /// Requests that were sent again, since a server that ends closed their kept connection meanwhile.
-    pub repeated: usize,
     /// Connections that a server that ends never accepted.
     pub unaccepted: usize,
 }
@@ -81,8 +79,7 @@ impl fmt::Display for Report {
                 "{kind:?}: {} answered on {} connections",
                 counts.answered, counts.connections
             )?;
-            if counts.repeated + counts.unaccepted > 0 {
-                write!(f, ", {} repeated", counts.repeated)?;
+            if counts.unaccepted > 0 {
                 write!(f, ", {} not accepted", counts.unaccepted)?;
             }
             writeln!(f)?;

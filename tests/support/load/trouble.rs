@@ -10,8 +10,7 @@ pub enum Trouble {
     Refused(io::Error),
     #[error("the TLS handshake failed: {0}")]
     Handshake(io::Error),
-    /// Nothing of an answer came. On a connection that was used before, the server may have closed it
-    /// while the request was on its way (RFC 9112, section 9.3.1).
+    /// Nothing of an answer came.
     #[error("the connection ended before the answer began: {0}")]
     Unanswered(io::Error),
     #[error("the answer was cut: {0}")]

@@ -1,0 +1,58 @@
+//! A gRPC service as far as tests need it: HTTP/2 without TLS, what comes in goes out again, trailers at the end.
+
+use super::network::{free_port, own_address};
+use bytes::Bytes;
+use h2::server::SendResponse;
+use h2::{RecvStream, SendStream};
+use http::{HeaderMap, Request, Response};
+use std::net::SocketAddr;
+use tokio::net::{TcpListener, TcpStream};
+
+/// Starts one, which lives as long as the test.
+pub fn echo() -> SocketAddr {
+    let ip = own_address();
+    let address = SocketAddr::new(ip, free_port(ip));
+    let listener = std::net::TcpListener::bind(address).expect("the backend's socket");
+    listener.set_nonblocking(true).expect("a socket for tokio");
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        runtime.block_on(async {
+            let listener = TcpListener::from_std(listener).expect("a socket of tokio");
+            while let Ok((tcp, _)) = listener.accept().await {
+                tokio::spawn(serve(tcp));
+            }
+        });
+    });
+    address
+}
+
+async fn serve(tcp: TcpStream) -> Result<(), h2::Error> {
+    let mut connection = h2::server::handshake(tcp).await?;
+    while let Some(call) = connection.accept().await {
+        let (request, respond) = call?;
+        tokio::spawn(answer(request, respond));
+    }
+    Ok(())
+}
+
+async fn answer(
+    request: Request<RecvStream>,
+    mut respond: SendResponse<Bytes>,
+) -> Result<(), h2::Error> {
+    let mut head = Response::new(());
+    let kind = http::HeaderValue::from_static("application/grpc");
+    head.headers_mut().insert("content-type", kind);
+    let mut up: SendStream<Bytes> = respond.send_response(head, false)?;
+    let mut down = request.into_body();
+    while let Some(piece) = down.data().await {
+        let piece = piece?;
+        down.flow_control().release_capacity(piece.len())?;
+        up.send_data(piece, false)?;
+    }
+    let mut trailers = HeaderMap::new();
+    trailers.insert("grpc-status", http::HeaderValue::from_static("0"));
+    up.send_trailers(trailers)
+}
