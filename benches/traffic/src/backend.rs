@@ -1,0 +1,45 @@
+//! A backend that costs next to nothing, in a thread of this process.
+
+use std::net::SocketAddr;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+/// Answers every request with 1 KiB and never ends.
+pub fn start() -> anyhow::Result<SocketAddr> {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    listener.set_nonblocking(true)?;
+    let address = listener.local_addr()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    std::thread::spawn(move || {
+        runtime.block_on(async {
+            let listener = TcpListener::from_std(listener)?;
+            loop {
+                let (stream, _) = listener.accept().await?;
+                stream.set_nodelay(true)?;
+                tokio::spawn(answer(stream));
+            }
+            #[expect(unreachable_code, reason = "names the error of the block")]
+            std::io::Result::Ok(())
+        })
+    });
+    Ok(address)
+}
+
+/// Requests without a body, one at a time.
+async fn answer(mut stream: TcpStream) -> std::io::Result<()> {
+    let body = "x".repeat(1024);
+    let answer = format!(
+        "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let mut request = Vec::with_capacity(4096);
+    while stream.read_buf(&mut request).await? > 0 {
+        if request.ends_with(b"\r\n\r\n") {
+            request.clear();
+            stream.write_all(answer.as_bytes()).await?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,43 @@
+//! What gatefold costs, measured from outside on the release binary, with clients and a backend of its own.
+//!
+//! `gatefold-bench cost` compares the processor time of a request with that of bare Pingora proxies,
+//! `gatefold-bench reload` takes the time from a file's write to the new answer. `gatefold-bench serve` is one
+//! of those proxies.
+
+mod backend;
+mod cost;
+mod figures;
+mod process;
+mod proxies;
+mod reload;
+#[allow(dead_code, reason = "the tests need the rest of it")]
+mod support;
+
+use anyhow::{Context as _, bail};
+use std::path::PathBuf;
+
+/// The same as gatefold's.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
+fn main() -> anyhow::Result<()> {
+    let arguments: Vec<_> = std::env::args().skip(1).collect();
+    let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+    match arguments.as_slice() {
+        ["serve", kind, folder] => proxies::serve(kind, folder.as_ref()),
+        ["cost"] => cost::measure(&gatefold()?),
+        ["reload"] => reload::measure(&gatefold()?),
+        [] => {
+            reload::measure(&gatefold()?)?;
+            cost::measure(&gatefold()?)
+        }
+        _ => bail!("usage: gatefold-bench [cost | reload]"),
+    }
+}
+
+/// The binary that is measured: the one beside this.
+fn gatefold() -> anyhow::Result<PathBuf> {
+    let path = std::env::current_exe()?.with_file_name("gatefold");
+    let found = path.is_file().then_some(path);
+    found.context("no gatefold beside this binary: build it with the same profile")
+}

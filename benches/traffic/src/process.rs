@@ -1,0 +1,89 @@
+//! A process that is measured.
+
+use crate::support::DEADLINE;
+use crate::support::load::Target;
+use crate::support::network::{free_port, own_address};
+use anyhow::{Context as _, bail};
+use std::fs;
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// Threads that serve requests, alike for all.
+pub const THREADS: usize = 2;
+/// The clock of `/proc/PID/stat`, on every Linux (`USER_HZ`).
+const TICKS_A_SECOND: f64 = 100.0;
+
+/// It ends when this is dropped.
+pub struct Server {
+    process: Child,
+    pub target: Target,
+}
+
+impl Server {
+    /// gatefold with a folder, its plain listener on port 80 and its TLS listener on port 443.
+    pub fn gatefold(binary: &Path, folder: &Path, mut target: Target) -> anyhow::Result<Self> {
+        let address = own_address();
+        let port = || SocketAddr::new(address, free_port(address));
+        let admin = port();
+        (target.plain, target.tls) = (port(), port());
+        let map = format!("80={},443={}", target.plain.port(), target.tls.port());
+        let mut command = Command::new(binary);
+        command
+            .args(["run", "--config-dir"])
+            .arg(folder)
+            .args(["--admin", &admin.to_string()])
+            .args(["--address", &address.to_string(), "--port-map", &map])
+            .args(["--threads", &THREADS.to_string()]);
+        Server::start(&mut command, target)
+    }
+
+    /// One of this binary's own proxies.
+    pub fn own(kind: &str, folder: &Path, target: Target) -> anyhow::Result<Self> {
+        let mut command = Command::new(std::env::current_exe()?);
+        command.args(["serve", kind]).arg(folder);
+        Server::start(&mut command, target)
+    }
+
+    fn start(command: &mut Command, target: Target) -> anyhow::Result<Self> {
+        let quiet = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        let process = quiet.spawn().context("a server can't be started")?;
+        let mut server = Server { process, target };
+        let end = Instant::now() + DEADLINE;
+        while TcpStream::connect(server.target.plain).is_err() {
+            if let Some(status) = server.process.try_wait()? {
+                bail!("a server ended at once: {status}");
+            }
+            if Instant::now() > end {
+                bail!("a server doesn't listen after {DEADLINE:?}");
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        Ok(server)
+    }
+
+    /// The processor time that it has used, in seconds, by proc_pid_stat(5).
+    pub fn processor_time(&self) -> anyhow::Result<f64> {
+        let text = fs::read_to_string(format!("/proc/{}/stat", self.process.id()))?;
+        // The second field, the command, may have blanks in its parentheses.
+        let fields = text
+            .rsplit_once(") ")
+            .context("a command in parentheses")?
+            .1;
+        let fields: Vec<&str> = fields.split(' ').collect();
+        let ticks = |at: usize| fields.get(at).and_then(|ticks| ticks.parse::<f64>().ok());
+        let sum = ticks(11).zip(ticks(12)).context("utime and stime")?;
+        Ok((sum.0 + sum.1) / TICKS_A_SECOND)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}

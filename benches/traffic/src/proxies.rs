@@ -1,0 +1,155 @@
+//! Proxies to compare with: the least that forwards, under Pingora's own `Service`, and the same under
+//! gatefold's sockets.
+
+use crate::process::THREADS;
+use anyhow::{Context as _, bail};
+use arc_swap::ArcSwap;
+use async_trait::async_trait;
+use gatefold::compile::compile;
+use gatefold::dataplane::Snapshot;
+use gatefold::graph::{Environment, build};
+use gatefold::listen::{Options, Sockets};
+use gatefold::manifest::Loader;
+use pingora_core::Result;
+use pingora_core::apps::HttpServerOptions;
+use pingora_core::listeners::tls::TlsSettings;
+use pingora_core::server::Server;
+use pingora_core::server::configuration::ServerConf;
+use pingora_core::services::listening::Service;
+use pingora_core::upstreams::peer::HttpPeer;
+use pingora_proxy::{HttpProxy, ProxyHttp, Session, http_proxy};
+use std::collections::BTreeMap;
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// How many idle connections to the backend are kept, as gatefold does.
+const IDLE_UPSTREAM: usize = 1024;
+
+/// What a proxy of ours is told, as files of a folder.
+pub struct Orders {
+    pub plain: SocketAddr,
+    pub tls: SocketAddr,
+    pub backend: SocketAddr,
+    /// With `cert.pem` and `key.pem`, and gatefold's manifests.
+    pub folder: PathBuf,
+}
+
+impl Orders {
+    /// Writes them down for [`serve`].
+    pub fn write(&self) -> anyhow::Result<()> {
+        let text = format!("{}\n{}\n{}\n", self.plain, self.tls, self.backend);
+        Ok(fs::write(self.folder.join("orders"), text)?)
+    }
+
+    fn read(folder: &Path) -> anyhow::Result<Self> {
+        let text = fs::read_to_string(folder.join("orders"))?;
+        let mut lines = text.lines();
+        let mut next = || -> anyhow::Result<SocketAddr> {
+            Ok(lines.next().context("three addresses")?.parse()?)
+        };
+        Ok(Orders {
+            plain: next()?,
+            tls: next()?,
+            backend: next()?,
+            folder: folder.to_owned(),
+        })
+    }
+
+    fn file(&self, name: &str) -> String {
+        self.folder.join(name).display().to_string()
+    }
+}
+
+/// Serves for ever.
+pub fn serve(kind: &str, folder: &Path) -> anyhow::Result<()> {
+    let orders = Orders::read(folder)?;
+    match kind {
+        "pingora" => under_pingora(&orders),
+        "sockets" => under_sockets(&orders),
+        _ => bail!("there is no proxy {kind:?}"),
+    }
+}
+
+/// Forwards everything to one backend.
+struct Bare(SocketAddr);
+
+#[async_trait]
+impl ProxyHttp for Bare {
+    type CTX = ();
+
+    fn new_ctx(&self) {}
+
+    async fn upstream_peer(&self, _: &mut Session, _: &mut ()) -> Result<Box<HttpPeer>> {
+        Ok(Box::new(HttpPeer::new(self.0, false, String::new())))
+    }
+}
+
+fn bare(orders: &Orders) -> HttpProxy<Bare> {
+    let conf = ServerConf {
+        threads: THREADS,
+        upstream_keepalive_pool_size: IDLE_UPSTREAM,
+        ..ServerConf::default()
+    };
+    let mut proxy = http_proxy(&Arc::new(conf), Bare(orders.backend));
+    let mut options = HttpServerOptions::default();
+    options.h2c = true;
+    proxy.server_options = Some(options);
+    proxy
+}
+
+/// As Pingora's guide has it.
+fn under_pingora(orders: &Orders) -> anyhow::Result<()> {
+    let conf = ServerConf {
+        threads: THREADS,
+        upstream_keepalive_pool_size: IDLE_UPSTREAM,
+        ..ServerConf::default()
+    };
+    let mut server = Server::new_with_opt_and_conf(None, conf);
+    server.bootstrap();
+    let mut service = Service::new("bare".to_owned(), bare(orders));
+    service.add_tcp(&orders.plain.to_string());
+    let mut tls = TlsSettings::intermediate(&orders.file("cert.pem"), &orders.file("key.pem"))
+        .map_err(|error| anyhow::anyhow!("{error}"))?;
+    tls.enable_h2();
+    service.add_tls_with_settings(&orders.tls.to_string(), None, tls);
+    server.add_service(service);
+    server.run_forever()
+}
+
+/// The same proxy, its connections accepted by gatefold.
+fn under_sockets(orders: &Orders) -> anyhow::Result<()> {
+    let snapshot = Arc::new(ArcSwap::from_pointee(snapshot(orders)));
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(THREADS)
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        let mut sockets =
+            Sockets::new(Arc::new(bare(orders)), snapshot.clone(), Options::default());
+        sockets.prepare(snapshot.load().ports.keys().copied());
+        let failures = sockets.commit().await;
+        if !failures.is_empty() {
+            bail!("{failures:?}");
+        }
+        std::future::pending().await
+    })
+}
+
+/// The manifests' snapshot, for its sockets and certificates.
+fn snapshot(orders: &Orders) -> Snapshot {
+    let loaded = Loader::new([orders.folder.clone()]).load();
+    let address = orders.plain.ip();
+    let ports = [(80, orders.plain.port()), (443, orders.tls.port())];
+    let environment = Environment {
+        addresses: vec![address],
+        reachable: vec![address],
+        port_map: BTreeMap::from(ports),
+        ..Environment::default()
+    };
+    compile(
+        &build(&loaded.resources, &environment),
+        &Snapshot::default(),
+    )
+}
