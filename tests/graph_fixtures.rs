@@ -268,6 +268,7 @@ fn filters(filters: &[FilterNode]) -> String {
             // What they do is told by the compiled routes.
             FilterNode::RequestRedirect(_) => return " redirect".to_owned(),
             FilterNode::UrlRewrite(_) => return " rewrite".to_owned(),
+            FilterNode::Cors(_) => return " cors".to_owned(),
         };
         let names = |headers: &[gatefold::manifest::api::HTTPHeader]| -> Vec<String> {
             headers

@@ -12,6 +12,7 @@ mod certificates;
 mod check;
 mod client_certificates;
 mod connections;
+mod cors;
 mod documentation;
 mod echo;
 mod endpoints;

@@ -1,11 +1,12 @@
 use crate::dataplane::filter::Filters;
+use crate::dataplane::filter::cors::{Allowed, Cors, Credentials, Exposed, OriginPattern, Origins};
 use crate::dataplane::filter::header_modifier::{Change, HeaderModifier, refusal};
 use crate::dataplane::filter::path_modifier::PathModifier;
 use crate::dataplane::filter::request_redirect::{RequestRedirect, Scheme};
 use crate::dataplane::filter::url_rewrite::UrlRewrite;
 use crate::graph::http_route::FilterNode;
 use crate::manifest::api::{
-    self, HTTPHeader, HTTPHeaderFilter, HTTPPathModifier, HTTPPathModifierType,
+    self, HTTPCORSFilter, HTTPHeader, HTTPHeaderFilter, HTTPPathModifier, HTTPPathModifierType,
     HTTPRequestRedirectFilter, HTTPRouteMatch, HTTPURLRewriteFilter, PortNumber, RedirectScheme,
 };
 use http::{HeaderName, HeaderValue, StatusCode};
@@ -26,6 +27,7 @@ pub(super) fn filters(nodes: &[FilterNode], matches: &[HTTPRouteMatch]) -> Optio
             FilterNode::UrlRewrite(rewrite) => {
                 filters.rewrite = Some(url_rewrite(rewrite, matches)?);
             }
+            FilterNode::Cors(fields) => filters.cors = Some(Box::new(cors(fields)?)),
             FilterNode::RequestRedirect(_) => {}
         }
     }
@@ -61,6 +63,44 @@ pub(super) fn redirect(
         hostname: hostname.as_ref().map(|name| name.as_str().into()),
         port: port.map(PortNumber::get),
         path: path.as_ref().map(|path| path_modifier(path, matches)),
+    })
+}
+
+fn cors(filter: &HTTPCORSFilter) -> Option<Cors> {
+    let any = |list: &[String]| list.iter().any(|text| text == "*");
+    let names = |names: &[api::HeaderName]| -> Vec<String> {
+        names.iter().map(api::HeaderName::to_string).collect()
+    };
+    let allowed = |list: &[String]| {
+        Some(match list {
+            [] => Allowed::Unset,
+            list if any(list) => Allowed::Any,
+            list => Allowed::Listed(HeaderValue::try_from(list.join(", ")).ok()?),
+        })
+    };
+    let patterns = || {
+        filter
+            .allow_origins
+            .iter()
+            .map(|it| OriginPattern::parse(it))
+    };
+    Some(Cors {
+        origins: match any(&filter.allow_origins) {
+            true => Origins::Any,
+            false => Origins::Listed(patterns().collect::<Option<_>>()?),
+        },
+        credentials: match filter.allow_credentials {
+            true => Credentials::Allowed,
+            false => Credentials::Omitted,
+        },
+        methods: allowed(&filter.allow_methods)?,
+        headers: allowed(&names(&filter.allow_headers))?,
+        expose: match allowed(&names(&filter.expose_headers))? {
+            Allowed::Unset => Exposed::Unset,
+            Allowed::Any => Exposed::Any,
+            Allowed::Listed(list) => Exposed::Listed(list),
+        },
+        max_age: HeaderValue::from(filter.max_age),
     })
 }
 

@@ -48,9 +48,12 @@ pub(super) fn build(
                 let rewrite = filter.url_rewrite.clone();
                 rewrite.map(FilterNode::UrlRewrite)
             }
+            HTTPRouteFilterType::CORS if owner == Owner::Rule => {
+                filter.cors.clone().map(FilterNode::Cors)
+            }
             HTTPRouteFilterType::RequestRedirect
-            | HTTPRouteFilterType::RequestMirror
             | HTTPRouteFilterType::CORS
+            | HTTPRouteFilterType::RequestMirror
             | HTTPRouteFilterType::ExternalAuth
             | HTTPRouteFilterType::ExtensionRef => {
                 let pointer = pointer().index(index);
@@ -87,8 +90,9 @@ fn unsupported(
         HTTPRouteFilterType::ExtensionRef => {
             "filter ExtensionRef isn't supported: gatefold has no filters of its own".to_owned()
         }
-        HTTPRouteFilterType::RequestRedirect => {
-            "filter RequestRedirect isn't supported on a backend: put it on the rule".to_owned()
+        kind @ (HTTPRouteFilterType::RequestRedirect | HTTPRouteFilterType::CORS) => {
+            let kind = kind.as_str();
+            format!("filter {kind} isn't supported on a backend: put it on the rule")
         }
         kind => format!("filter {} isn't supported yet", kind.as_str()),
     };
@@ -122,7 +126,9 @@ fn broken_header(node: &FilterNode) -> Option<String> {
     let changes = match node {
         FilterNode::RequestHeaderModifier(changes)
         | FilterNode::ResponseHeaderModifier(changes) => changes,
-        FilterNode::RequestRedirect(_) | FilterNode::UrlRewrite(_) => return None,
+        FilterNode::RequestRedirect(_) | FilterNode::UrlRewrite(_) | FilterNode::Cors(_) => {
+            return None;
+        }
     };
     let valued = changes.set.iter().chain(&changes.add);
     let broken = |header: &&HTTPHeader| HeaderValue::from_str(&header.value).is_err();

@@ -11,8 +11,9 @@ use crate::dataplane::backend::HttpVersion;
 use crate::diagnostic::{Code, Diagnostic, Pointer};
 use crate::manifest::Resources;
 use crate::manifest::api::{
-    HTTPHeaderFilter, HTTPRequestRedirectFilter, HTTPRoute, HTTPRouteMatch, HTTPRouteTimeouts,
-    HTTPURLRewriteFilter, Hostname, NamespacedName, ParentReference, UseDefaultGateways,
+    HTTPCORSFilter, HTTPHeaderFilter, HTTPRequestRedirectFilter, HTTPRoute, HTTPRouteMatch,
+    HTTPRouteTimeouts, HTTPURLRewriteFilter, Hostname, NamespacedName, ParentReference,
+    UseDefaultGateways,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -83,6 +84,8 @@ pub enum FilterNode {
     RequestRedirect(HTTPRequestRedirectFilter),
     /// Changes to the host and path that the backend is asked for.
     UrlRewrite(HTTPURLRewriteFilter),
+    /// What scripts of other origins may do; on rules only.
+    Cors(HTTPCORSFilter),
 }
 
 /// A backend reference.

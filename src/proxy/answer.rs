@@ -61,6 +61,9 @@ impl Answer {
         )
     }
 
+    /// A question of a browser, whether a script may send a request; the rule's filter answers it.
+    pub(super) const PREFLIGHT: Answer = Answer::refusal(StatusCode::NO_CONTENT, "");
+
     /// The client shall ask elsewhere.
     pub(super) const fn redirect(status: StatusCode) -> Self {
         Answer::refusal(status, "see Location\n")
@@ -113,23 +116,38 @@ impl Answer {
         }
         let head = session.req_header().method == Method::HEAD;
         session
-            .write_response_header(Box::new(self.header(context)?), head)
+            .write_response_header(Box::new(self.header(session, context)?), head)
             .await?;
-        if !head {
+        if !head && self != Answer::PREFLIGHT {
             let body = Some(self.text.as_bytes().into());
             session.write_response_body(body, true).await?;
         }
         Ok(())
     }
 
-    fn header(self, context: &RequestContext) -> Result<ResponseHeader> {
+    fn header(self, session: &Session, context: &RequestContext) -> Result<ResponseHeader> {
         let mut header = ResponseHeader::build(self.status, Some(3))?;
         header.insert_header(header::SERVER, HeaderValue::from_static("gatefold"))?;
+        let request = &session.req_header().headers;
+        let cors = context
+            .rule
+            .as_ref()
+            .and_then(|it| it.filters.cors.as_ref());
+        if self == Answer::PREFLIGHT {
+            if let Some(cors) = cors {
+                cors.answer_preflight(request, &mut header);
+            }
+            return Ok(header);
+        }
         header.insert_header(
             header::CONTENT_TYPE,
             HeaderValue::from_static("text/plain; charset=utf-8"),
         )?;
         header.insert_header(header::CONTENT_LENGTH, HeaderValue::from(self.text.len()))?;
+        if let Some(cors) = cors {
+            // Else a script would learn no more than that something failed.
+            cors.change_response(request, &mut header);
+        }
         if let (Some(location), Some(rule)) = (&context.location, &context.rule) {
             header.insert_header(header::LOCATION, location.clone())?;
             rule.filters.change_response(&mut header);

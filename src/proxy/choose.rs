@@ -2,6 +2,7 @@ use super::answer::Answer;
 use super::context::RequestContext;
 use super::request;
 use crate::dataplane::backend::Target;
+use crate::dataplane::filter::cors;
 use crate::dataplane::filter::request_redirect::{Asked, Scheme};
 use crate::dataplane::request::RequestView;
 use crate::dataplane::{Action, Listener, Port, Snapshot};
@@ -35,6 +36,10 @@ pub(super) fn choose(
     };
     let rule = listener.router.route(&view).ok_or(Answer::NO_ROUTE)?;
     context.rule = Some(rule.clone());
+    let cors = rule.filters.cors.is_some() && !matches!(rule.action, Action::Refuse(_));
+    if cors && cors::is_preflight(&header.method, &header.headers) {
+        return Err(Answer::PREFLIGHT);
+    }
     let split = match &rule.action {
         Action::Forward(split) => split,
         Action::Refuse(status) => return Err(Answer::refused(*status)),

@@ -190,6 +190,9 @@ impl ProxyHttp for Gatefold {
             backend.filters.change_response(response);
         }
         if let Some(rule) = &context.rule {
+            if let Some(cors) = &rule.filters.cors {
+                cors.change_response(&session.req_header().headers, response);
+            }
             rule.filters.change_response(response);
         }
         keep_or_end(session, context);

@@ -1,7 +1,7 @@
 //! Lets the filters change headers as Pingora keeps them: it notes how each name was spelled.
 
 use crate::dataplane::filter::header_modifier::Headers;
-use http::{HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use pingora_http::{RequestHeader, ResponseHeader};
 
 // Changes fail at 32,768 names, a hundred times what is let in; the message then goes on unchanged.
@@ -18,6 +18,10 @@ impl Headers for RequestHeader {
     fn remove(&mut self, name: &HeaderName) {
         self.remove_header(name);
     }
+
+    fn fields(&self) -> &HeaderMap {
+        &self.headers
+    }
 }
 
 impl Headers for ResponseHeader {
@@ -31,5 +35,9 @@ impl Headers for ResponseHeader {
 
     fn remove(&mut self, name: &HeaderName) {
         self.remove_header(name);
+    }
+
+    fn fields(&self) -> &HeaderMap {
+        &self.headers
     }
 }

@@ -43,6 +43,8 @@ pub trait Headers {
     fn append(&mut self, name: &HeaderName, value: &HeaderValue);
     /// Takes all values of the name away.
     fn remove(&mut self, name: &HeaderName);
+    /// All of them, to read.
+    fn fields(&self) -> &HeaderMap;
 }
 
 impl Headers for HeaderMap {
@@ -57,6 +59,10 @@ impl Headers for HeaderMap {
 
     fn remove(&mut self, name: &HeaderName) {
         HeaderMap::remove(self, name);
+    }
+
+    fn fields(&self) -> &HeaderMap {
+        self
     }
 }
 

@@ -1,11 +1,13 @@
 //! Filters, one file each: what changes on a request's or a response's way.
 
+pub mod cors;
 /// Header modifiers.
 pub mod header_modifier;
 pub mod path_modifier;
 pub mod request_redirect;
 pub mod url_rewrite;
 
+use cors::Cors;
 use header_modifier::{HeaderModifier, Headers};
 use std::fmt;
 use url_rewrite::UrlRewrite;
@@ -19,6 +21,8 @@ pub struct Filters {
     pub response_headers: Vec<HeaderModifier>,
     /// To the host and path that a backend is asked for.
     pub rewrite: Option<UrlRewrite>,
+    /// What scripts of other origins may do; on rules only.
+    pub cors: Option<Box<Cors>>,
 }
 
 impl Filters {
@@ -45,8 +49,11 @@ impl fmt::Display for Filters {
         for modifier in &self.response_headers {
             write!(f, " response{modifier}")?;
         }
-        match &self.rewrite {
-            Some(rewrite) => rewrite.fmt(f),
+        if let Some(rewrite) = &self.rewrite {
+            rewrite.fmt(f)?;
+        }
+        match &self.cors {
+            Some(cors) => cors.fmt(f),
             None => Ok(()),
         }
     }

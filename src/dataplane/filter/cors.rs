@@ -1,0 +1,461 @@
+//! The filter that lets scripts of other origins use what a route serves.
+
+use super::header_modifier::Headers;
+use http::Method;
+use http::header::{
+    ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
+    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE,
+    ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, HeaderMap, HeaderName,
+    HeaderValue, ORIGIN, VARY,
+};
+use std::fmt;
+
+/// `CORS` (GEP-1767, and the Fetch standard's section 3.3, "CORS protocol"). The gateway has the last word: what a
+/// backend says of other origins is replaced.
+#[derive(Debug)]
+pub struct Cors {
+    /// Who may.
+    pub origins: Origins,
+    /// Whether with cookies and the like.
+    pub credentials: Credentials,
+    /// By which methods.
+    pub methods: Allowed,
+    /// With which request headers.
+    pub headers: Allowed,
+    /// Which response headers a script may see besides the usual ones.
+    pub expose: Exposed,
+    /// How long a browser may keep the answer to a preflight request, in seconds.
+    pub max_age: HeaderValue,
+}
+
+/// The origins that may use a route.
+#[derive(Debug)]
+pub enum Origins {
+    /// `*`.
+    Any,
+    /// Those that one of these matches.
+    Listed(Box<[OriginPattern]>),
+}
+
+/// Whether requests may carry credentials.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Credentials {
+    /// Then nothing may be answered with `*`.
+    Allowed,
+    /// A script asks without.
+    Omitted,
+}
+
+/// Methods or headers of requests.
+#[derive(Debug)]
+pub enum Allowed {
+    /// The manifest says nothing: only what the Fetch standard always allows.
+    Unset,
+    /// `*`: whatever is asked for.
+    Any,
+    /// These, with commas between them.
+    Listed(HeaderValue),
+}
+
+/// Headers of responses.
+#[derive(Debug)]
+pub enum Exposed {
+    /// The manifest says nothing.
+    Unset,
+    /// `*`: whatever the response has.
+    Any,
+    /// These, with commas between them.
+    Listed(HeaderValue),
+}
+
+impl Cors {
+    /// Adds what the answer to a preflight request says; nothing when the origin may not ask, so that the browser
+    /// refuses the script.
+    pub fn answer_preflight(&self, request: &HeaderMap, response: &mut impl Headers) {
+        for name in [
+            ORIGIN,
+            ACCESS_CONTROL_REQUEST_METHOD,
+            ACCESS_CONTROL_REQUEST_HEADERS,
+        ] {
+            response.append(&VARY, &name.into());
+        }
+        if !self.allow_origin(request.get(ORIGIN), response) {
+            return;
+        }
+        let lists = [
+            (
+                &self.methods,
+                ACCESS_CONTROL_ALLOW_METHODS,
+                ACCESS_CONTROL_REQUEST_METHOD,
+            ),
+            (
+                &self.headers,
+                ACCESS_CONTROL_ALLOW_HEADERS,
+                ACCESS_CONTROL_REQUEST_HEADERS,
+            ),
+        ];
+        for (allowed, allow, asked) in lists {
+            match allowed {
+                Allowed::Unset => {}
+                // To repeat what was asked for is right with and without credentials; `*` is neither with them, nor
+                // for the header `Authorization`.
+                Allowed::Any => {
+                    for value in request.get_all(asked) {
+                        response.append(&allow, value);
+                    }
+                }
+                Allowed::Listed(list) => response.set(&allow, list),
+            }
+        }
+        if let Exposed::Listed(list) = &self.expose {
+            response.set(&ACCESS_CONTROL_EXPOSE_HEADERS, list);
+        }
+        response.set(&ACCESS_CONTROL_MAX_AGE, &self.max_age);
+    }
+
+    /// Adds what the response to a request says, in the place of what a backend has said.
+    pub fn change_response(&self, request: &HeaderMap, response: &mut impl Headers) {
+        for name in [
+            ACCESS_CONTROL_ALLOW_ORIGIN,
+            ACCESS_CONTROL_ALLOW_CREDENTIALS,
+            ACCESS_CONTROL_ALLOW_METHODS,
+            ACCESS_CONTROL_ALLOW_HEADERS,
+            ACCESS_CONTROL_EXPOSE_HEADERS,
+            ACCESS_CONTROL_MAX_AGE,
+        ] {
+            response.remove(&name);
+        }
+        if !self.is_the_same_for_all() && !varies_by_origin(response.fields()) {
+            response.append(&VARY, &HeaderValue::from_static("Origin"));
+        }
+        if !self.allow_origin(request.get(ORIGIN), response) {
+            return;
+        }
+        match &self.expose {
+            Exposed::Unset => {}
+            Exposed::Listed(list) => response.set(&ACCESS_CONTROL_EXPOSE_HEADERS, list),
+            Exposed::Any if self.credentials == Credentials::Omitted => {
+                let any = HeaderValue::from_static("*");
+                response.set(&ACCESS_CONTROL_EXPOSE_HEADERS, &any);
+            }
+            // "the gateway cannot use the `*`": the names, then.
+            Exposed::Any => {
+                if let Some(names) = list(response.fields().keys()) {
+                    response.set(&ACCESS_CONTROL_EXPOSE_HEADERS, &names);
+                }
+            }
+        }
+    }
+
+    /// Says that the origin may ask, if it may.
+    fn allow_origin(&self, origin: Option<&HeaderValue>, response: &mut impl Headers) -> bool {
+        let Some(origin) = origin.filter(|origin| self.origins.contain(origin)) else {
+            return false;
+        };
+        if self.is_the_same_for_all() {
+            let any = HeaderValue::from_static("*");
+            response.set(&ACCESS_CONTROL_ALLOW_ORIGIN, &any);
+        } else {
+            response.set(&ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+        }
+        if self.credentials == Credentials::Allowed {
+            let allowed = HeaderValue::from_static("true");
+            response.set(&ACCESS_CONTROL_ALLOW_CREDENTIALS, &allowed);
+        }
+        true
+    }
+
+    /// Whether responses don't depend on the origin, so that a cache needn't tell origins apart.
+    fn is_the_same_for_all(&self) -> bool {
+        matches!(self.origins, Origins::Any) && self.credentials == Credentials::Omitted
+    }
+}
+
+/// Whether a request asks if another one may be sent ("CORS-preflight request" of the Fetch standard).
+pub fn is_preflight(method: &Method, headers: &HeaderMap) -> bool {
+    *method == Method::OPTIONS
+        && headers.contains_key(ORIGIN)
+        && headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
+}
+
+fn varies_by_origin(response: &HeaderMap) -> bool {
+    let values = response.get_all(VARY).iter();
+    let mut names = values.flat_map(|value| value.as_bytes().split(|&byte| byte == b','));
+    names.any(|name| {
+        matches!(name.trim_ascii(), b"*") || name.trim_ascii().eq_ignore_ascii_case(b"origin")
+    })
+}
+
+/// Names with commas between them; nothing when there are none.
+pub fn list<'n>(names: impl Iterator<Item = &'n HeaderName>) -> Option<HeaderValue> {
+    let names: Vec<&str> = names.map(HeaderName::as_str).collect();
+    match names.is_empty() {
+        true => None,
+        false => HeaderValue::try_from(names.join(", ")).ok(),
+    }
+}
+
+impl Origins {
+    fn contain(&self, origin: &HeaderValue) -> bool {
+        match self {
+            Origins::Any => true,
+            Origins::Listed(patterns) => {
+                let origin = origin.to_str().ok().and_then(Origin::parse);
+                origin.is_some_and(|origin| patterns.iter().any(|it| it.matches(&origin)))
+            }
+        }
+    }
+}
+
+/// An origin as a manifest lists it (API: `CORSOrigin`).
+#[derive(Debug, PartialEq, Eq)]
+pub struct OriginPattern {
+    scheme: Scheme,
+    host: HostPattern,
+    port: u16,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum HostPattern {
+    Any,
+    Exact(Box<str>),
+    /// What must follow one label or more, with the dot before it.
+    Suffix(Box<str>),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Scheme {
+    Http,
+    Https,
+}
+
+/// The origin of a request.
+struct Origin<'t> {
+    scheme: Scheme,
+    host: &'t str,
+    port: u16,
+}
+
+impl<'t> Origin<'t> {
+    /// "If not included, port `80` is assumed for `http` scheme origins, and port `443` is assumed for `https`
+    /// origins" (`HTTPCORSFilter.allowOrigins`).
+    fn parse(text: &'t str) -> Option<Self> {
+        let (scheme, rest) = text.split_once("://")?;
+        let (scheme, port) = match scheme {
+            "http" => (Scheme::Http, 80),
+            "https" => (Scheme::Https, 443),
+            _ => return None,
+        };
+        // An IPv6 address has colons too, and brackets around it.
+        let (host, port) = match rest.rsplit_once(':') {
+            Some((host, number)) if !number.ends_with(']') => (host, number.parse().ok()?),
+            _ => (rest, port),
+        };
+        let fits = !host.is_empty() && !host.contains(['/', '@', '?', '#']);
+        fits.then_some(Origin { scheme, host, port })
+    }
+}
+
+impl OriginPattern {
+    /// Reads `https://example.com`, `https://*.example.com:8443` or `https://*`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let origin = Origin::parse(text)?;
+        let host = origin.host.to_ascii_lowercase();
+        Some(OriginPattern {
+            scheme: origin.scheme,
+            port: origin.port,
+            host: match host.strip_prefix('*') {
+                None => HostPattern::Exact(host.into()),
+                Some("") => HostPattern::Any,
+                Some(suffix) => HostPattern::Suffix(suffix.into()),
+            },
+        })
+    }
+
+    fn matches(&self, origin: &Origin<'_>) -> bool {
+        let host = origin.host;
+        self.scheme == origin.scheme
+            && self.port == origin.port
+            && match &self.host {
+                HostPattern::Any => true,
+                HostPattern::Exact(exact) => host.eq_ignore_ascii_case(exact),
+                HostPattern::Suffix(suffix) => host
+                    .len()
+                    .checked_sub(suffix.len())
+                    .filter(|before| *before > 0)
+                    .and_then(|before| host.get(before..))
+                    .is_some_and(|end| end.eq_ignore_ascii_case(suffix)),
+            }
+    }
+}
+
+impl fmt::Display for OriginPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = match self.scheme {
+            Scheme::Http => "http",
+            Scheme::Https => "https",
+        };
+        match &self.host {
+            HostPattern::Any => write!(f, "{scheme}://*:{}", self.port),
+            HostPattern::Exact(host) => write!(f, "{scheme}://{host}:{}", self.port),
+            HostPattern::Suffix(suffix) => write!(f, "{scheme}://*{suffix}:{}", self.port),
+        }
+    }
+}
+
+impl fmt::Display for Cors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let list = |value: &HeaderValue| value.as_bytes().escape_ascii().to_string();
+        f.write_str(" cors [")?;
+        match &self.origins {
+            Origins::Any => f.write_str("origins *")?,
+            Origins::Listed(patterns) => {
+                f.write_str("origins")?;
+                patterns.iter().try_for_each(|it| write!(f, " {it}"))?;
+            }
+        }
+        if self.credentials == Credentials::Allowed {
+            f.write_str(", credentials")?;
+        }
+        for (name, allowed) in [("methods", &self.methods), ("headers", &self.headers)] {
+            match allowed {
+                Allowed::Unset => {}
+                Allowed::Any => write!(f, ", {name} *")?,
+                Allowed::Listed(value) => write!(f, ", {name} {}", list(value))?,
+            }
+        }
+        match &self.expose {
+            Exposed::Unset => {}
+            Exposed::Any => f.write_str(", expose *")?,
+            Exposed::Listed(value) => write!(f, ", expose {}", list(value))?,
+        }
+        write!(f, ", max age {}]", list(&self.max_age))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cors(origins: &[&str], credentials: Credentials) -> Cors {
+        let patterns = origins.iter().map(|it| OriginPattern::parse(it).unwrap());
+        Cors {
+            origins: match origins {
+                ["*"] => Origins::Any,
+                _ => Origins::Listed(patterns.collect()),
+            },
+            credentials,
+            methods: Allowed::Any,
+            headers: Allowed::Any,
+            expose: Exposed::Any,
+            max_age: HeaderValue::from_static("5"),
+        }
+    }
+
+    fn request(origin: &str) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        headers.insert(ORIGIN, origin.parse().unwrap());
+        headers.insert(ACCESS_CONTROL_REQUEST_METHOD, "PUT".parse().unwrap());
+        let asked = "authorization, x-a".parse().unwrap();
+        headers.insert(ACCESS_CONTROL_REQUEST_HEADERS, asked);
+        headers
+    }
+
+    fn preflight(cors: &Cors, origin: &str) -> HeaderMap {
+        let mut response = HeaderMap::new();
+        cors.answer_preflight(&request(origin), &mut response);
+        response
+    }
+
+    #[test]
+    fn origins_are_compared_by_scheme_host_and_port() {
+        for (pattern, origin, matches) in [
+            ("https://example.com", "https://example.com", true),
+            ("https://example.com", "https://example.com:443", true),
+            ("https://example.com:443", "https://EXAMPLE.com", true),
+            ("https://example.com", "http://example.com", false),
+            ("https://example.com", "https://example.com:8443", false),
+            ("https://example.com", "https://example.com.evil", false),
+            ("https://*.example.com", "https://www.example.com", true),
+            ("https://*.example.com", "https://a.b.example.com", true),
+            ("https://*.example.com", "https://example.com", false),
+            ("https://*.example.com", "https://.example.com", false),
+            ("https://*.example.com", "https://evilexample.com", false),
+            ("https://*.example.com", "https://a.example.com:1", false),
+            ("https://*.example.com", "https://evil/.example.com", false),
+            ("http://*:8080", "http://any.example:8080", true),
+            ("http://*", "http://[::1]", true),
+            ("https://*", "null", false),
+            ("https://*", "https://", false),
+        ] {
+            let list = cors(&[pattern], Credentials::Omitted).origins;
+            let origin = HeaderValue::from_static(origin);
+            assert_eq!(list.contain(&origin), matches, "{pattern} {origin:?}");
+        }
+    }
+
+    #[test]
+    fn with_credentials_nothing_is_answered_with_a_star() {
+        let cors = cors(&["*"], Credentials::Allowed);
+        let response = preflight(&cors, "https://a.example");
+        assert_eq!(response[ACCESS_CONTROL_ALLOW_ORIGIN], "https://a.example");
+        assert_eq!(response[ACCESS_CONTROL_ALLOW_CREDENTIALS], "true");
+        assert_eq!(response[ACCESS_CONTROL_ALLOW_METHODS], "PUT");
+        let headers = &response[ACCESS_CONTROL_ALLOW_HEADERS];
+        assert_eq!(headers, "authorization, x-a");
+        let mut response = HeaderMap::new();
+        response.insert("x-b", HeaderValue::from_static("1"));
+        cors.change_response(&request("https://a.example"), &mut response);
+        assert_eq!(response[ACCESS_CONTROL_ALLOW_ORIGIN], "https://a.example");
+        let exposed = response[ACCESS_CONTROL_EXPOSE_HEADERS].to_str().unwrap();
+        assert!(
+            exposed.contains("x-b") && !exposed.contains('*'),
+            "{exposed}"
+        );
+        assert_eq!(response[VARY], "Origin", "a cache must tell them apart");
+    }
+
+    #[test]
+    fn without_credentials_a_star_is_the_same_for_all() {
+        let cors = cors(&["*"], Credentials::Omitted);
+        let mut response = HeaderMap::new();
+        cors.change_response(&request("https://a.example"), &mut response);
+        assert_eq!(response[ACCESS_CONTROL_ALLOW_ORIGIN], "*");
+        assert_eq!(response[ACCESS_CONTROL_EXPOSE_HEADERS], "*");
+        assert!(!response.contains_key(ACCESS_CONTROL_ALLOW_CREDENTIALS));
+        assert!(!response.contains_key(VARY));
+    }
+
+    #[test]
+    fn another_origin_gets_no_permission_and_a_cache_is_told() {
+        let cors = cors(&["https://a.example"], Credentials::Allowed);
+        let response = preflight(&cors, "https://b.example");
+        assert_eq!(response.keys().collect::<Vec<_>>(), [VARY]);
+        let mut response = HeaderMap::new();
+        response.insert(VARY, HeaderValue::from_static("accept, ORIGIN"));
+        cors.change_response(&request("https://b.example"), &mut response);
+        assert_eq!(
+            response.get_all(VARY).iter().count(),
+            1,
+            "it says so already"
+        );
+        assert_eq!(response.len(), 1, "{response:?}");
+    }
+
+    #[test]
+    fn what_a_backend_says_is_replaced() {
+        let cors = cors(&["https://a.example"], Credentials::Omitted);
+        for (origin, kept) in [("https://a.example", 1), ("https://b.example", 0)] {
+            let mut response = HeaderMap::new();
+            for value in ["*", "https://b.example"] {
+                response.append(ACCESS_CONTROL_ALLOW_ORIGIN, value.parse().unwrap());
+            }
+            let allowed = HeaderValue::from_static("true");
+            response.append(ACCESS_CONTROL_ALLOW_CREDENTIALS, allowed);
+            cors.change_response(&request(origin), &mut response);
+            let values = response.get_all(ACCESS_CONTROL_ALLOW_ORIGIN).iter();
+            assert_eq!(values.count(), kept, "{response:?}");
+            assert!(!response.contains_key(ACCESS_CONTROL_ALLOW_CREDENTIALS));
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! Scripts of other origins against the running daemon.
+
+use crate::support::backend::{Backend, say};
+use crate::support::client::{Client, Response};
+use crate::support::daemon::Daemon;
+use crate::support::folder::Folder;
+use crate::support::manifests::{endpoint_slice, gateway, route, service};
+use std::io::Write;
+
+const HOST: &str = "api.example.com";
+
+/// A daemon whose route has this filter, and a backend that has an opinion of its own.
+fn daemon(cors: &str) -> (Folder, Daemon) {
+    let backend = Backend::doing(|request, wire| {
+        if request.header("x-plain") == "yes" {
+            return say(wire, "plain");
+        }
+        write!(
+            wire.get_mut(),
+            "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nAccess-Control-Allow-Origin: https://evil.example\r\n\
+             Access-Control-Allow-Credentials: true\r\nX-Total: 7\r\n\r\nok"
+        )
+    });
+    let filter = format!("      filters: [{{type: CORS, cors: {{{cors}}}}}]\n");
+    let folder = Folder::with([
+        ("gateway.yaml", gateway()),
+        ("route.yaml", route("api", HOST) + &filter),
+        ("api.yaml", service("api")),
+        ("slice.yaml", endpoint_slice("api", backend.address())),
+    ]);
+    let daemon = Daemon::of(&folder).start();
+    (folder, daemon)
+}
+
+fn ask(daemon: &Daemon, method: &str, headers: &[(&str, &str)]) -> Response {
+    let mut client = Client::connect(daemon.socket(80)).expect("a connection");
+    let answer = client.send(method, HOST, "/things", headers, b"");
+    answer.expect("an answer")
+}
+
+fn all<'r>(response: &'r Response, name: &str) -> Vec<&'r str> {
+    let headers = response.headers.iter();
+    let named = headers.filter(|(found, _)| found == name);
+    named.map(|(_, value)| value.as_str()).collect()
+}
+
+#[test]
+fn a_preflight_request_is_answered_without_the_backend() {
+    let (_folder, daemon) = daemon(
+        "allowOrigins: [\"https://*.example.com\"], allowMethods: [PUT], allowHeaders: [x-a], maxAge: 60",
+    );
+    let asked = |origin| {
+        [
+            ("Origin", origin),
+            ("Access-Control-Request-Method", "PUT"),
+            ("Access-Control-Request-Headers", "x-a"),
+        ]
+    };
+    let answer = ask(&daemon, "OPTIONS", &asked("https://www.example.com"));
+    assert_eq!(answer.status, 204);
+    for (name, value) in [
+        ("access-control-allow-origin", "https://www.example.com"),
+        ("access-control-allow-methods", "PUT"),
+        ("access-control-allow-headers", "x-a"),
+        ("access-control-max-age", "60"),
+    ] {
+        assert_eq!(all(&answer, name), [value], "{name}");
+    }
+    assert_eq!(answer.header("access-control-allow-credentials"), None);
+    let answer = ask(&daemon, "OPTIONS", &asked("https://example.com"));
+    assert_eq!(answer.status, 204);
+    assert_eq!(answer.header("access-control-allow-origin"), None);
+    // An OPTIONS request that asks nothing of this kind is the backend's.
+    let answer = ask(&daemon, "OPTIONS", &[("X-Plain", "yes")]);
+    assert_eq!((answer.status, answer.text()), (200, "plain".to_owned()));
+}
+
+#[test]
+fn what_the_backend_says_of_origins_is_replaced_and_not_doubled() {
+    let (_folder, daemon) =
+        daemon("allowOrigins: [\"https://a.example\"], exposeHeaders: [x-total]");
+    let answer = ask(&daemon, "GET", &[("Origin", "https://a.example")]);
+    assert_eq!(answer.text(), "ok");
+    let origins = all(&answer, "access-control-allow-origin");
+    assert_eq!(origins, ["https://a.example"]);
+    assert_eq!(all(&answer, "access-control-expose-headers"), ["x-total"]);
+    assert_eq!(answer.header("access-control-allow-credentials"), None);
+    assert_eq!(all(&answer, "vary"), ["Origin"]);
+    let answer = ask(&daemon, "GET", &[("Origin", "https://evil.example")]);
+    assert_eq!(answer.text(), "ok", "the browser keeps it from the script");
+    assert_eq!(answer.header("access-control-allow-origin"), None);
+    assert_eq!(all(&answer, "vary"), ["Origin"]);
+}
+
+#[test]
+fn any_origin_with_credentials_is_named_and_never_a_star() {
+    let (_folder, daemon) = daemon("allowOrigins: [\"*\"], allowCredentials: true");
+    let answer = ask(&daemon, "GET", &[("Origin", "https://a.example")]);
+    let origins = all(&answer, "access-control-allow-origin");
+    assert_eq!(origins, ["https://a.example"]);
+    assert_eq!(all(&answer, "access-control-allow-credentials"), ["true"]);
+    assert_eq!(all(&answer, "vary"), ["Origin"]);
+}
+
+#[test]
+fn a_script_may_see_that_a_backend_is_missing() {
+    let (folder, daemon) = daemon("allowOrigins: [\"*\"]");
+    let text = endpoint_slice("api", "192.0.2.1:1".parse().expect("an address"));
+    let (none, _) = text.split_once("endpoints:").expect("endpoints");
+    folder.write("slice.yaml", format!("{none}endpoints: []\nports: []\n"));
+    crate::support::eventually("503 with the headers", || {
+        let answer = ask(&daemon, "GET", &[("Origin", "https://a.example")]);
+        let allowed = answer.header("access-control-allow-origin");
+        (answer.status == 503 && allowed == Some("*")).then_some(())
+    });
+}
