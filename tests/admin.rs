@@ -1,9 +1,11 @@
 //! The admin API: Kubernetes' REST shape, read-only.
 
 use crate::support::daemon::{Daemon, gatefold};
+use crate::support::eventually;
 use crate::support::folder::Folder;
 use crate::support::manifests::{condition, gateway, gateway_with, route, service};
 use crate::support::tls::{Authority, secret};
+use serde_json::json;
 
 const HOST: &str = "www.example.com";
 
@@ -230,4 +232,47 @@ fn get_shows_the_objects_of_a_running_daemon() {
         "{object:#}"
     );
     assert_ne!(get(&["gateway", "nobody"]).0, Some(0), "what isn't there");
+}
+
+#[test]
+fn a_gateways_addresses_and_ports_are_shown_as_its_service() {
+    let infrastructure = "  infrastructure:
+    labels: {team: web, gateway.networking.k8s.io/gateway-name: mine}
+    annotations: {example.com/note: hello}\n";
+    let folder = Folder::new();
+    folder.write("gateway.yaml", gateway() + infrastructure);
+    let daemon = Daemon::of(&folder).start();
+    const PATH: &str = "/api/v1/namespaces/default/services/edge-edge";
+    let service = daemon.admin_json(PATH);
+    let metadata = &service["metadata"];
+    assert_eq!(
+        metadata["labels"],
+        json!({
+            "team": "web",
+            "gateway.networking.k8s.io/gateway-name": "edge",
+            "gateway.networking.k8s.io/gateway-class-name": "edge",
+        })
+    );
+    assert_eq!(
+        metadata["annotations"],
+        json!({"example.com/note": "hello"})
+    );
+    assert_eq!(metadata["ownerReferences"][0]["name"], "edge");
+    let ports = service["spec"]["ports"].as_array().expect("ports");
+    assert_eq!(ports.len(), 1, "{ports:?}");
+    assert_eq!(ports[0]["port"], 80);
+    assert_eq!(ports[0]["targetPort"], daemon.socket(80).port());
+    let ingress = &service["status"]["loadBalancer"]["ingress"];
+    assert_eq!(*ingress, json!([{"ip": daemon.address().to_string()}]));
+
+    let own = "apiVersion: v1
+kind: Service
+metadata: {name: edge-edge}
+spec: {ports: [{port: 1}]}
+";
+    folder.write("own.yaml", own);
+    eventually("the folder's own Service of this name is shown", || {
+        let service = daemon.admin_json(PATH);
+        (service["spec"]["ports"][0]["port"] == 1).then_some(())
+    });
 }

@@ -7,6 +7,7 @@
 mod address;
 mod discovery;
 mod failure;
+mod gateway_service;
 mod kind;
 mod metrics;
 mod object;

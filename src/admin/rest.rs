@@ -3,7 +3,7 @@
 use super::failure::Failure;
 use super::kind::{Entry, Kind};
 use super::object::object_json;
-use super::{discovery, table};
+use super::{discovery, gateway_service, table};
 use crate::reload::Published;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
@@ -89,6 +89,15 @@ fn show(target: &Target<'_>, form: Form, published: &Published) -> Result<Value,
         .filter(|entry| wanted(entry))
         .map(|entry| object_json(kind, entry, &published.statuses))
         .collect();
+    if kind.kind == "Service" {
+        let made = gateway_service::services(published).into_iter();
+        found.extend(made.filter(|service| {
+            let is = |field: &str, wanted: Option<&str>| {
+                wanted.is_none_or(|wanted| service["metadata"][field] == wanted)
+            };
+            is("namespace", namespace) && is("name", name)
+        }));
+    }
     let version = published.generations.applied.to_string();
     match (name, form) {
         (Some(name), _) if found.is_empty() => {

@@ -1,0 +1,94 @@
+//! The Services that stand for Gateways: addresses and ports, as an implementation in a cluster makes them
+//! (GEP-1762). gatefold makes no objects; what it binds for a Gateway is shown in this shape, for tools that find
+//! a Gateway's Service by its labels.
+
+use crate::manifest::api::{GATEWAY_GROUP, Gateway, NamespacedName};
+use crate::reload::Published;
+use crate::status::{GatewayStatus, StatusAddress};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+/// A Service for each accepted Gateway of ours, but for those whose name a Service of the folder has.
+pub(super) fn services(published: &Published) -> Vec<Value> {
+    let resources = &published.loaded.resources;
+    let gateways = published.statuses.gateways.iter();
+    gateways
+        .filter(|(_, status)| is_accepted(status))
+        .filter_map(|(key, status)| {
+            let gateway = resources.gateways.get(key)?;
+            let name = name(gateway);
+            let taken = NamespacedName::new(&*key.namespace, &*name);
+            let free = !resources.services.contains_key(&taken);
+            free.then(|| service(&name, gateway, status, published))
+        })
+        .collect()
+}
+
+fn is_accepted(status: &GatewayStatus) -> bool {
+    let mut conditions = status.conditions.iter();
+    conditions.any(|it| it.kind.as_str() == "Accepted" && it.status.as_str() == "True")
+}
+
+/// As GEP-1762 recommends it.
+fn name(gateway: &Gateway) -> String {
+    format!("{}-{}", gateway.meta.name, gateway.spec.gateway_class_name)
+}
+
+fn service(name: &str, gateway: &Gateway, status: &GatewayStatus, published: &Published) -> Value {
+    let addresses = status.addresses.iter();
+    let ingress = addresses.map(|StatusAddress(address)| json!({"ip": address}));
+    json!({
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": metadata(name, gateway),
+        "spec": {"type": "LoadBalancer", "ports": ports(&gateway.key(), published)},
+        "status": {"loadBalancer": {"ingress": ingress.collect::<Vec<_>>()}},
+    })
+}
+
+/// With the labels and annotations of `spec.infrastructure`, and those by which a Gateway's objects are found.
+fn metadata(name: &str, gateway: &Gateway) -> Value {
+    let meta = &gateway.meta;
+    let infrastructure = gateway.spec.infrastructure.as_ref();
+    let mut labels = infrastructure.map_or_else(BTreeMap::new, |it| it.labels.clone());
+    let class = &gateway.spec.gateway_class_name;
+    for (key, value) in [("gateway-name", &meta.name), ("gateway-class-name", class)] {
+        labels.insert(format!("{GATEWAY_GROUP}/{key}"), value.clone());
+    }
+    let mut metadata = json!({
+        "name": name,
+        "namespace": meta.namespace,
+        "labels": labels,
+        "ownerReferences": [{
+            "apiVersion": format!("{GATEWAY_GROUP}/v1"),
+            "kind": gateway.kind,
+            "name": meta.name,
+            "uid": meta.uid,
+            "controller": true,
+        }],
+    });
+    let annotations = infrastructure.map(|it| &it.annotations);
+    if let Some(annotations) = annotations.filter(|it| !it.is_empty()) {
+        metadata["annotations"] = json!(annotations);
+    }
+    metadata
+}
+
+/// Every port that something of the Gateway listens on, once; `targetPort` is the one that is bound.
+fn ports(gateway: &NamespacedName, published: &Published) -> Vec<Value> {
+    let gateway = gateway.to_string();
+    let listeners = published.listeners.iter();
+    let mut ports = BTreeMap::new();
+    for listener in listeners.filter(|listener| listener.gateway == gateway) {
+        if let Some(socket) = listener.listening.first() {
+            let port = json!({
+                "name": format!("port-{}", listener.port),
+                "port": listener.port,
+                "protocol": "TCP",
+                "targetPort": socket.port(),
+            });
+            ports.entry(listener.port).or_insert(port);
+        }
+    }
+    ports.into_values().collect()
+}
