@@ -23,6 +23,7 @@ pub mod manifest;
 pub mod proxy;
 pub mod reload;
 pub mod status;
+pub mod system_authorities;
 pub mod systemd;
 pub mod telemetry;
 pub mod unix_socket;

@@ -147,6 +147,7 @@ fn describe(folder: &Path) -> String {
         table::listener_sets(&graph, &statuses),
         table::listeners(&graph, &statuses),
         table::http_routes(&graph, &statuses),
+        table::backend_tls_policies(&graph, &statuses),
     ] {
         if !table.rows.is_empty() {
             writeln!(text, "{table}").expect("a string takes all");
@@ -190,6 +191,14 @@ fn conditions(statuses: &Statuses, text: &mut String) {
             let section = section.map_or_else(String::new, |s| format!("/{s}"));
             let head = format!("HTTPRoute {key} at {}{section}", parent.parent_ref.name);
             list(&head, &parent.conditions, text);
+        }
+    }
+    for (key, status) in &statuses.backend_tls_policies {
+        for ancestor in &status.ancestors {
+            let gateway = &ancestor.ancestor_ref;
+            let (namespace, name) = (&gateway.namespace, &gateway.name);
+            let head = format!("BackendTLSPolicy {key} at {namespace}/{name}");
+            list(&head, &ancestor.conditions, text);
         }
     }
     text.push('\n');

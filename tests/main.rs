@@ -7,6 +7,7 @@ mod support;
 
 mod addresses;
 mod admin;
+mod backend_protocols;
 mod bad_input;
 mod certificates;
 mod check;

@@ -43,6 +43,7 @@ kinds! {
     GATEWAY_GROUP, "v1", "ListenerSet", "listenersets", "listenerset", ["lset"], true;
     GATEWAY_GROUP, "v1", "HTTPRoute", "httproutes", "httproute", [], true;
     GATEWAY_GROUP, "v1", "ReferenceGrant", "referencegrants", "referencegrant", ["refgrant"], true;
+    GATEWAY_GROUP, "v1", "BackendTLSPolicy", "backendtlspolicies", "backendtlspolicy", ["btlspolicy"], true;
     "discovery.k8s.io", "v1", "EndpointSlice", "endpointslices", "endpointslice", [], true;
     "", "v1", "Service", "services", "service", ["svc"], true;
     "", "v1", "Endpoints", "endpoints", "endpoints", ["ep"], true;
@@ -114,6 +115,7 @@ impl Kind {
             "ListenerSet" => entries(resources.listener_sets.values()),
             "HTTPRoute" => entries(resources.http_routes.values()),
             "ReferenceGrant" => entries(resources.reference_grants.values()),
+            "BackendTLSPolicy" => entries(resources.backend_tls_policies.values()),
             "EndpointSlice" => entries(resources.endpoint_slices.values()),
             "Service" => entries(resources.services.values()),
             "Endpoints" => entries(resources.endpoints.values()),
@@ -180,6 +182,13 @@ apiVersion: gateway.networking.k8s.io/v1beta1
 kind: ReferenceGrant
 metadata: {name: rg}
 spec: {from: [{group: \"\", kind: Service, namespace: a}], to: [{group: \"\", kind: Service}]}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: BackendTLSPolicy
+metadata: {name: p}
+spec:
+  targetRefs: [{group: \"\", kind: Service, name: s}]
+  validation: {hostname: s.example.com, wellKnownCACertificates: System}
 ---
 {apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {name: e}, addressType: IPv4, endpoints: []}
 ---

@@ -36,6 +36,7 @@ fn status(kind: &Kind, entry: &Entry<'_>, statuses: &Statuses) -> Option<Value> 
         "Gateway" => to_json(statuses.gateways.get(&key())),
         "ListenerSet" => to_json(statuses.listener_sets.get(&key())),
         "HTTPRoute" => to_json(statuses.http_routes.get(&key())),
+        "BackendTLSPolicy" => to_json(statuses.backend_tls_policies.get(&key())),
         _ => None,
     }
 }

@@ -9,6 +9,7 @@ use crate::graph::environment::Environment;
 use crate::graph::{Graph, build};
 use crate::manifest::{Loaded, Loader};
 use crate::status::{Applied, Statuses, report, table};
+use crate::system_authorities;
 use anyhow::Context as _;
 use serde_json::{Value, json};
 use std::io::{self, IsTerminal as _, Read as _};
@@ -114,6 +115,7 @@ fn find(loaded: Loaded, controller_name: Option<String>) -> Findings {
         controller_name,
         reachable: vec![Ipv4Addr::LOCALHOST.into()],
         now: Some(now),
+        system_authorities: system_authorities::wanted_by(&loaded.resources),
         ..Environment::default()
     };
     let graph = build(&loaded.resources, &environment);
@@ -148,6 +150,10 @@ impl Findings {
             ("ListenerSets", table::listener_sets(graph, statuses)),
             ("Listeners", table::listeners(graph, statuses)),
             ("HTTPRoutes", table::http_routes(graph, statuses)),
+            (
+                "BackendTLSPolicies",
+                table::backend_tls_policies(graph, statuses),
+            ),
         ] {
             if !table.rows.is_empty() {
                 text.push_str(&format!("{title}\n{table}\n"));
@@ -207,7 +213,16 @@ impl Findings {
         let routes = statuses.http_routes.iter();
         let routes = routes
             .map(|(key, status)| named("HTTPRoute", &key.namespace, &key.name, json!(status)));
-        let objects: Vec<Value> = classes.chain(gateways).chain(sets).chain(routes).collect();
+        let policies = statuses.backend_tls_policies.iter();
+        let policies = policies.map(|(key, status)| {
+            named("BackendTLSPolicy", &key.namespace, &key.name, json!(status))
+        });
+        let objects = classes
+            .chain(gateways)
+            .chain(sets)
+            .chain(routes)
+            .chain(policies);
+        let objects: Vec<Value> = objects.collect();
         let whole = json!({
             "files": self.files,
             "objects": objects,

@@ -1,12 +1,13 @@
+use super::backend_tls::BackendTlsCache;
 use super::filter::{filters, redirect};
 use super::timeouts::timeouts;
-use crate::dataplane::backend::{Backend, Endpoints, HttpVersion, Split, Target};
+use crate::dataplane::backend::{Backend, Endpoints, Split, Target};
 use crate::dataplane::{Action, Rule, Snapshot};
+use crate::graph::backend_tls_policy::BackendTlsNode;
 use crate::graph::http_route::{BackendNode, RuleNode, TargetNode};
 use crate::manifest::api::{HTTPRouteMatch, NamespacedName};
 use http::StatusCode;
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 /// How far the counters of a snapshot are, so that the next one goes on there: were they to begin anew at
@@ -46,13 +47,15 @@ impl Served {
 /// The endpoints of each Service's port, once for all rules that use it.
 pub(super) struct Backends<'s> {
     served: &'s Served,
-    shared: HashMap<(NamespacedName, u16), Option<Arc<Endpoints>>>,
+    tls: BackendTlsCache,
+    shared: HashMap<(NamespacedName, u16), Target>,
 }
 
 impl<'s> Backends<'s> {
-    pub(super) fn new(served: &'s Served) -> Self {
+    pub(super) fn new(served: &'s Served, tls: BackendTlsCache) -> Self {
         Backends {
             served,
+            tls,
             shared: HashMap::new(),
         }
     }
@@ -90,17 +93,7 @@ impl<'s> Backends<'s> {
 
     fn backend(&mut self, node: &BackendNode, matches: &[HTTPRouteMatch]) -> Backend {
         let name: Arc<str> = node.name.as_str().into();
-        let target = match &node.target {
-            TargetNode::Invalid => Target::Invalid,
-            TargetNode::Service {
-                service,
-                endpoints,
-                version,
-            } => match self.endpoints(&name, service, *version, endpoints) {
-                Some(endpoints) => Target::Endpoints(endpoints),
-                None => Target::NoEndpoints,
-            },
-        };
+        let target = self.target(&name, &node.target);
         let filters = filters(&node.filters, matches);
         Backend {
             name,
@@ -113,19 +106,41 @@ impl<'s> Backends<'s> {
         }
     }
 
-    fn endpoints(
-        &mut self,
-        name: &Arc<str>,
-        service: &(NamespacedName, u16),
-        version: HttpVersion,
-        addresses: &[SocketAddr],
-    ) -> Option<Arc<Endpoints>> {
+    fn target(&mut self, name: &Arc<str>, node: &TargetNode) -> Target {
+        let TargetNode::Service { service, .. } = node else {
+            return Target::Invalid;
+        };
         if let Some(shared) = self.shared.get(service) {
             return shared.clone();
         }
+        let target = self.endpoints(name, node).unwrap_or(Target::Invalid);
+        self.shared.insert(service.clone(), target.clone());
+        target
+    }
+
+    /// Nothing when there is no way to speak to them.
+    fn endpoints(&mut self, name: &Arc<str>, node: &TargetNode) -> Option<Target> {
+        let TargetNode::Service {
+            endpoints,
+            version,
+            tls,
+            ..
+        } = node
+        else {
+            return None;
+        };
+        let tls = match tls {
+            BackendTlsNode::Plain => None,
+            BackendTlsNode::Tls(settings) => Some(self.tls.prepare(settings)?),
+            BackendTlsNode::Refused => return None,
+        };
         let served = self.served.endpoints.get(name).copied().unwrap_or(0);
-        let endpoints = Endpoints::new(version, addresses, served).map(Arc::new);
-        self.shared.insert(service.clone(), endpoints.clone());
-        endpoints
+        let Some(endpoints) = Endpoints::new(*version, endpoints, served) else {
+            return Some(Target::NoEndpoints);
+        };
+        Some(Target::Endpoints(Arc::new(match tls {
+            Some(tls) => endpoints.in_tls(tls),
+            None => endpoints,
+        })))
     }
 }

@@ -1,4 +1,5 @@
 use super::backend::{Backends, Served};
+use super::backend_tls::BackendTlsCache;
 use super::matches::{Patterns, matcher, path};
 use crate::dataplane::Rule;
 use crate::dataplane::matcher::{Matcher, PathMatch};
@@ -16,8 +17,9 @@ pub(super) type ListenerKey<'g> = (&'g NamespacedName, usize);
 pub(super) fn entries<'g>(
     graph: &'g Graph,
     served: &Served,
+    tls: BackendTlsCache,
 ) -> HashMap<ListenerKey<'g>, Vec<Entry>> {
-    let mut backends = Backends::new(served);
+    let mut backends = Backends::new(served, tls);
     let mut patterns = Patterns::default();
     let mut entries: HashMap<ListenerKey<'g>, Vec<Entry>> = HashMap::new();
     for (age, node) in by_age(graph) {

@@ -4,6 +4,7 @@
 //! parsed beforehand. Never here: files, sockets, and decisions about what is valid: the graph made them.
 
 mod backend;
+mod backend_tls;
 mod filter;
 mod http;
 mod matches;
@@ -20,6 +21,7 @@ use crate::dataplane::{Listener, Port, Snapshot};
 use crate::graph::Graph;
 use crate::graph::gateway::{ListenerNode, Protocol};
 use backend::Served;
+use backend_tls::BackendTlsCache;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -29,7 +31,7 @@ use tls::Validations;
 pub fn compile(graph: &Graph, previous: &Snapshot) -> Snapshot {
     let served = Served::of(previous);
     let mut validations = Validations::of(previous);
-    let mut entries = http::entries(graph, &served);
+    let mut entries = http::entries(graph, &served, BackendTlsCache::of(previous, Vec::new()));
     let mut ports: HashMap<SocketAddr, Port> = HashMap::new();
     let mut shifted = HashMap::new();
     for (key, gateway) in &graph.gateways {
@@ -44,6 +46,7 @@ pub fn compile(graph: &Graph, previous: &Snapshot) -> Snapshot {
                 name: format!("{key}/{}", listener.full_name()),
                 port: listener.port,
                 only_clients_of: tls.as_deref().and_then(tls::only_clients_of),
+                identity: None,
                 router: Router::new(routes),
             });
             add(&mut ports, listener, &compiled, tls.as_ref());

@@ -1,3 +1,4 @@
+use super::backend_tls::BackendTlsByIdentity;
 use super::filter::Filters;
 use std::fmt;
 use std::net::SocketAddr;
@@ -128,7 +129,7 @@ impl fmt::Display for Backend {
 }
 
 /// Where a backend is.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Target {
     /// At one of these; never empty.
     Endpoints(Arc<Endpoints>),
@@ -136,6 +137,16 @@ pub enum Target {
     NoEndpoints,
     /// The reference is invalid: 500.
     Invalid,
+}
+
+impl Target {
+    /// The endpoints, if it has some.
+    pub fn endpoints(&self) -> Option<&Endpoints> {
+        match self {
+            Target::Endpoints(endpoints) => Some(endpoints),
+            Target::NoEndpoints | Target::Invalid => None,
+        }
+    }
 }
 
 impl fmt::Display for Target {
@@ -162,6 +173,8 @@ pub enum HttpVersion {
 pub struct Endpoints {
     /// What all of them speak.
     pub version: HttpVersion,
+    /// How TLS is spoken to them; plain text when absent.
+    tls: Option<BackendTlsByIdentity>,
     first: SocketAddr,
     /// The first one among them.
     addresses: Box<[SocketAddr]>,
@@ -174,10 +187,24 @@ impl Endpoints {
     pub fn new(version: HttpVersion, addresses: &[SocketAddr], served: u64) -> Option<Endpoints> {
         Some(Endpoints {
             version,
+            tls: None,
             first: *addresses.first()?,
             addresses: addresses.into(),
             next: AtomicU64::new(served),
         })
+    }
+
+    /// The same, to be connected to in TLS.
+    pub fn in_tls(self, tls: BackendTlsByIdentity) -> Endpoints {
+        Endpoints {
+            tls: Some(tls),
+            ..self
+        }
+    }
+
+    /// How TLS is spoken to them; plain text when absent.
+    pub fn tls(&self) -> Option<&BackendTlsByIdentity> {
+        self.tls.as_ref()
     }
 
     /// The next one, in turn.
@@ -207,8 +234,13 @@ impl Endpoints {
 /// The addresses, with commas between them; before them the protocol, where it isn't HTTP/1.1.
 impl fmt::Display for Endpoints {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.version == HttpVersion::Http2 {
-            f.write_str("h2c:")?;
+        match (self.version, &self.tls) {
+            (HttpVersion::Http1, _) => {}
+            (HttpVersion::Http2, None) => f.write_str("h2c:")?,
+            (HttpVersion::Http2, Some(_)) => f.write_str("h2:")?,
+        }
+        if let Some(tls) = &self.tls {
+            write!(f, "({}) ", tls.anonymous)?;
         }
         write!(f, "{}", self.first)?;
         let rest = self.addresses.iter().skip(1);

@@ -6,6 +6,8 @@
 
 /// Backends by weight, and their endpoints in turn.
 pub mod backend;
+/// TLS towards backends.
+pub mod backend_tls;
 /// What clients must show in a TLS handshake.
 pub mod client_validation;
 pub mod filter;
@@ -58,6 +60,9 @@ pub struct Listener {
     /// The scope of the [`ClientMode::ValidOnly`](client_validation::ClientMode::ValidOnly) validation that its clients must have passed; nothing when
     /// anybody may come.
     pub only_clients_of: Option<Arc<str>>,
+    /// The place of its Gateway's client certificate, which backends are shown; see
+    /// [`BackendTlsByIdentity`](backend_tls::BackendTlsByIdentity).
+    pub identity: Option<usize>,
     /// The routes.
     pub router: Router,
 }

@@ -1,5 +1,6 @@
 //! A snapshot read back: as text for people and fixtures, as a number to compare.
 
+use super::backend::Target;
 use super::client_validation::{ClientMode, ClientValidation};
 use super::{Action, Port, Rule, Snapshot};
 use std::collections::BTreeMap;
@@ -24,6 +25,18 @@ impl Snapshot {
                 certificates
                     .chain(authorities)
                     .for_each(|certificate| hashed.0.write(certificate));
+            }
+        }
+        for rule in self.rules().values() {
+            let Action::Forward(split) = &rule.action else {
+                continue;
+            };
+            let targets = split.backends().map(|(_, backend)| &backend.target);
+            for endpoints in targets.filter_map(Target::endpoints) {
+                if let Some(tls) = endpoints.tls() {
+                    let all = tls.identities.iter().chain([&tls.anonymous]);
+                    all.for_each(|it| hashed.0.write_u64(it.key));
+                }
             }
         }
         hashed.0.finish()

@@ -136,6 +136,12 @@ codes! {
     EndpointPortNotFound = "GF0518", Warning;
     /// An endpoint's address that isn't an IP address, and isn't used.
     UnsupportedEndpoint = "GF0519", Warning;
+    /// A BackendTLSPolicy names something that isn't in the folder, or that can't have such a policy.
+    PolicyTarget = "GF0520", Warning;
+    /// Two BackendTLSPolicies are for the same Service or port: the older one is followed.
+    PolicyConflict = "GF0521", Error;
+    /// A BackendTLSPolicy that can't be followed. Its backends get no requests: they answer 500.
+    InvalidBackendTls = "GF0522", Error;
     /// The certificate's Secret, or the ConfigMap with the CA certificates, isn't in the folder.
     CertificateNotFound = "GF0601", Error;
     /// A certificate reference to something that isn't a Secret, or one to CA certificates that isn't a

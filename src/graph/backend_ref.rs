@@ -1,6 +1,7 @@
 //! What a backend reference leads to (API: `HTTPBackendRef`).
 
 use super::app_protocol::{AppProtocol, Security};
+use super::backend_tls_policy::BackendTlsNode;
 use super::endpoints::{Port, ServiceEndpoints};
 use super::http_route::TargetNode;
 use super::http_rule::RuleAt;
@@ -31,9 +32,10 @@ pub(super) fn resolve<'a>(
     };
     let found = permitted(at, reference, &key, pointer, build)
         .and_then(|()| service_port(at, &key, port, pointer, build))
-        .and_then(|found| Ok((found, version(at, found, pointer, services)?)));
+        .and_then(|found| Ok((found, spoken(at, (&key, found), pointer, services, build)?)));
     match found {
-        Ok((found, version)) => {
+        Ok((found, (version, tls))) => {
+            build.policies.note(&key, at.route.key());
             let service = (key, port);
             let endpoints = match services.known(&service) {
                 Some(endpoints) => endpoints,
@@ -43,6 +45,7 @@ pub(super) fn resolve<'a>(
                 service,
                 endpoints,
                 version,
+                tls,
             };
             (name, target)
         }
@@ -138,24 +141,50 @@ fn service_port<'a>(
     Ok(Some((service, found)))
 }
 
-/// What the port's endpoints speak. Nothing that must be in TLS is ever spoken to in plain text.
-fn version<'a>(
+/// What is spoken to the port's endpoints. One that must be spoken to in TLS never is in plain text: without a policy
+/// nobody knows whom to trust (GEP-1911, on `kubernetes.io/wss`).
+fn spoken<'a>(
     at: RuleAt<'_>,
-    port: Option<Port<'a>>,
+    (key, port): (&NamespacedName, Option<Port<'a>>),
     pointer: &dyn Fn() -> Pointer,
     services: &ServiceEndpoints<'a>,
-) -> Result<HttpVersion, Refusal> {
+    build: &Build<'a>,
+) -> Result<(HttpVersion, BackendTlsNode), Refusal> {
     let Some(port) = port else {
-        return Ok(HttpVersion::Http1);
+        return Ok((HttpVersion::Http1, build.policies.of(key, "")));
     };
+    let tls = build.policies.of(key, &port.1.name);
     let name = services.app_protocol(port);
+    let speaks = name.unwrap_or_default();
     match AppProtocol::named(name) {
-        Some(protocol) if protocol.security == Security::Unsaid => Ok(protocol.version),
-        _ => {
-            let speaks = name.unwrap_or_default();
-            Err(unsupported_protocol(at, port, speaks, pointer))
-        }
+        None => Err(unsupported_protocol(at, port, speaks, pointer)),
+        Some(AppProtocol {
+            security: Security::Tls,
+            ..
+        }) if tls == BackendTlsNode::Plain => Err(no_policy(at, port, speaks, pointer)),
+        Some(protocol) => Ok((protocol.version, tls)),
     }
+}
+
+fn no_policy(
+    at: RuleAt<'_>,
+    (service, port): Port<'_>,
+    speaks: &str,
+    pointer: &dyn Fn() -> Pointer,
+) -> Refusal {
+    let message = format!(
+        "port {} of Service {} speaks `{speaks}`, but no BackendTLSPolicy says whom to trust",
+        port.port,
+        service.key()
+    );
+    let place = service.place(Pointer::spec().key("ports"));
+    let finding = at.finding(Code::UnsupportedBackendProtocol, pointer(), message);
+    let finding = finding.label(place, "the Service's ports");
+    let help = format!(
+        "add a BackendTLSPolicy to namespace `{}` with `targetRefs: [{{group: \"\", kind: Service, name: {}}}]`",
+        service.meta.namespace, service.meta.name
+    );
+    refusal("UnsupportedProtocol", finding.help(help))
 }
 
 fn elsewhere(key: &NamespacedName, build: &Build<'_>) -> Option<String> {

@@ -2,8 +2,10 @@
 
 use super::gateway::GatewayAddress;
 use crate::manifest::api::{NamespacedName, SectionName};
+use rustls_pki_types::CertificateDer;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 /// What a graph depends on besides the manifests.
 #[derive(Clone, Debug, Default)]
@@ -27,6 +29,9 @@ pub struct Environment {
     pub reachable: Vec<IpAddr>,
     /// The time, for certificates that are about to expire; without it none is said to be.
     pub now: Option<time::OffsetDateTime>,
+    /// The certificates of the authorities that this system trusts, for policies that trust them as well;
+    /// looked up only where there are some.
+    pub system_authorities: Option<Arc<[CertificateDer<'static>]>>,
     /// Endpoints that don't come from the folder: `--backend`, DNS, the built-in echo backend. By Service
     /// and port; a graph says in `wanted` which ones it lacks.
     pub discovered: BTreeMap<(NamespacedName, u16), Vec<SocketAddr>>,

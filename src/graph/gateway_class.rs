@@ -13,6 +13,8 @@ pub const DEFAULT_CONTROLLER_NAME: &str = "gatefold.dev/gateway-controller";
 /// What a class's status lists as supported, in order of the names (API: `supportedFeatures`). A feature is
 /// listed only when the conformance tests that ask for it pass.
 pub const SUPPORTED_FEATURES: &[&str] = &[
+    "BackendTLSPolicy",
+    "BackendTLSPolicySANValidation",
     "Gateway",
     "GatewayAddressEmpty",
     "GatewayFrontendClientCertificateValidation",

@@ -1,5 +1,6 @@
 //! HTTPRoutes: where they attach, and whether they are accepted.
 
+use super::backend_tls_policy::BackendTlsNode;
 use super::condition::{Condition, ConditionType};
 use super::endpoints::ServiceEndpoints;
 use super::gateway::GatewayNode;
@@ -102,7 +103,7 @@ pub struct BackendNode {
 }
 
 /// What a backend reference leads to.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq)]
 pub enum TargetNode {
     /// Endpoints; possibly none.
     Service {
@@ -112,6 +113,8 @@ pub enum TargetNode {
         endpoints: Arc<[SocketAddr]>,
         /// The version of HTTP that they speak.
         version: HttpVersion,
+        /// Whether they are connected to in TLS.
+        tls: BackendTlsNode,
     },
     /// The reference is invalid: its share of the traffic gets 500.
     Invalid,

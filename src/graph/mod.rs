@@ -7,6 +7,7 @@
 mod address;
 mod app_protocol;
 mod backend_ref;
+pub mod backend_tls_policy;
 pub mod ca_certificates;
 pub mod certificate;
 pub mod client_validation;
@@ -31,6 +32,7 @@ pub use environment::Environment;
 use crate::diagnostic::{Diagnostic, Document, Place, Pointer};
 use crate::manifest::api::NamespacedName;
 use crate::manifest::{Resources, did_you_mean};
+use backend_tls_policy::{BackendTlsPolicyNode, Policies};
 use gateway::GatewayNode;
 use gateway_class::GatewayClassNode;
 use http_route::HttpRouteNode;
@@ -49,6 +51,8 @@ pub struct Graph {
     pub listener_sets: BTreeMap<NamespacedName, ListenerSetNode>,
     /// Every HTTPRoute. One that names no Gateway of ours has no parents, and isn't served.
     pub http_routes: BTreeMap<NamespacedName, HttpRouteNode>,
+    /// Every BackendTLSPolicy.
+    pub backend_tls_policies: BTreeMap<NamespacedName, BackendTlsPolicyNode>,
     /// Services and ports that routes use and for which the folder has no endpoints, whether the environment
     /// has some or not; with the DNS name to ask (an `ExternalName`'s target, else `name.namespace` and its
     /// kin). The reload looks them up, and builds again when it found others than before.
@@ -71,6 +75,7 @@ struct Build<'a> {
     resources: &'a Resources,
     environment: &'a Environment,
     grants: ReferenceGrants<'a>,
+    policies: Policies<'a>,
     diagnostics: Vec<Diagnostic>,
 }
 
@@ -80,12 +85,15 @@ pub fn build(resources: &Resources, environment: &Environment) -> Graph {
         resources,
         environment,
         grants: ReferenceGrants::index(resources),
+        policies: Policies::default(),
         diagnostics: Vec::new(),
     };
     let gateway_classes = gateway_class::build(&mut build);
     let (mut gateways, listener_sets) = gateway::build(&mut build);
+    build.policies = backend_tls_policy::read(resources, &mut build);
     let mut services = endpoints::ServiceEndpoints::index(resources);
     let http_routes = http_route::build(&mut gateways, &listener_sets, &mut services, &mut build);
+    let backend_tls_policies = build.policies.finish(&http_routes);
     let mut diagnostics = build.diagnostics;
     diagnostics.sort_by(|left, right| order(left).cmp(&order(right)));
     Graph {
@@ -93,6 +101,7 @@ pub fn build(resources: &Resources, environment: &Environment) -> Graph {
         gateways,
         listener_sets,
         http_routes,
+        backend_tls_policies,
         wanted: services.wanted,
         diagnostics,
     }

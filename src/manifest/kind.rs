@@ -130,6 +130,7 @@ kinds! {
     ListenerSet(api::ListenerSetSpec), GATEWAY_GROUP, ["v1"], Namespaced, Spec => listener_sets;
     HTTPRoute(api::HTTPRouteSpec), GATEWAY_GROUP, ["v1", "v1beta1"], Namespaced, Spec => http_routes;
     ReferenceGrant(api::ReferenceGrantSpec), GATEWAY_GROUP, ["v1", "v1beta1"], Namespaced, Spec => reference_grants;
+    BackendTLSPolicy(api::BackendTLSPolicySpec), GATEWAY_GROUP, ["v1", "v1alpha3"], Namespaced, Spec => backend_tls_policies;
     Service(api::ServiceSpec), "", ["v1"], Namespaced, OptionalSpec => services;
     EndpointSlice(api::EndpointSliceFields), "discovery.k8s.io", ["v1"], Namespaced, Root => endpoint_slices;
     Endpoints(api::EndpointsFields), "", ["v1"], Namespaced, Root => endpoints;

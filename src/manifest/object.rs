@@ -334,8 +334,7 @@ fn split_api_version(text: &str) -> (&str, &str) {
 }
 
 /// Kinds of the Gateway API that exist and aren't read: no slip, however near to one that is.
-const OTHER_GATEWAY_KINDS: [&str; 8] = [
-    "BackendTLSPolicy",
+const OTHER_GATEWAY_KINDS: [&str; 7] = [
     "GRPCRoute",
     "TCPRoute",
     "TLSRoute",

@@ -1,6 +1,6 @@
 use super::api::{
-    ConfigMap, EndpointSlice, Endpoints, Gateway, GatewayClass, HTTPRoute, ListenerSet, Namespace,
-    NamespacedName, Pod, ReferenceGrant, Secret, Service,
+    BackendTLSPolicy, ConfigMap, EndpointSlice, Endpoints, Gateway, GatewayClass, HTTPRoute,
+    ListenerSet, Namespace, NamespacedName, Pod, ReferenceGrant, Secret, Service,
 };
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -25,6 +25,8 @@ pub struct Resources {
     pub http_routes: Objects<NamespacedName, HTTPRoute>,
     /// ReferenceGrants.
     pub reference_grants: Objects<NamespacedName, ReferenceGrant>,
+    /// BackendTLSPolicies.
+    pub backend_tls_policies: Objects<NamespacedName, BackendTLSPolicy>,
     /// Services.
     pub services: Objects<NamespacedName, Service>,
     /// EndpointSlices.

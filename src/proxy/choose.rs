@@ -36,6 +36,7 @@ pub(super) fn choose(
     };
     let rule = listener.router.route(&view).ok_or(Answer::NO_ROUTE)?;
     context.rule = Some(rule.clone());
+    context.identity = listener.identity;
     let cors = rule.filters.cors.is_some() && !matches!(rule.action, Action::Refuse(_));
     if cors && cors::is_preflight(&header.method, &header.headers) {
         return Err(Answer::PREFLIGHT);

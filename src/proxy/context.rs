@@ -1,16 +1,17 @@
 use super::deadline::{self, Armed};
 use super::peer::Exchange;
-use crate::dataplane::backend::{Backend, Endpoints, Target};
+use crate::dataplane::backend::{Backend, Endpoints};
+use crate::dataplane::backend_tls::BackendTls;
 use crate::dataplane::timeouts::Limit;
 use crate::dataplane::{Action, Rule};
 use crate::listen::{Connection, InHand};
 use http::HeaderValue;
-use pingora_core::Result;
 use pingora_core::upstreams::peer::HttpPeer;
+use pingora_core::{Error, ErrorType, Result};
 use pingora_proxy::Session;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// What is known of one request, from its beginning to its log line.
 #[derive(Debug, Default)]
@@ -23,6 +24,8 @@ pub struct RequestContext {
     pub(super) rule: Option<Arc<Rule>>,
     /// The place of its backend in the rule's split.
     pub(super) backend: Option<usize>,
+    /// The place of the client certificate that its Gateway shows to backends.
+    pub(super) identity: Option<usize>,
     /// Where it is sent.
     pub(super) endpoint: Option<SocketAddr>,
     /// How often it was sent.
@@ -50,9 +53,21 @@ impl RequestContext {
 
     /// The endpoints that it may go to.
     pub(super) fn endpoints(&self) -> Option<&Endpoints> {
-        match &self.backend()?.target {
-            Target::Endpoints(endpoints) => Some(endpoints),
-            Target::NoEndpoints | Target::Invalid => None,
+        self.backend()?.target.endpoints()
+    }
+
+    /// How TLS is spoken to them; plain text when absent.
+    ///
+    /// # Errors
+    ///
+    /// When the Gateway's client certificate isn't among those that TLS was prepared with.
+    pub(super) fn tls(&self) -> Result<Option<&Arc<BackendTls>>> {
+        let Some(tls) = self.endpoints().and_then(Endpoints::tls) else {
+            return Ok(None);
+        };
+        match tls.of(self.identity) {
+            Some(tls) => Ok(Some(tls)),
+            None => Error::e_explain(ErrorType::InternalError, "an unknown client certificate"),
         }
     }
 
@@ -86,9 +101,17 @@ impl RequestContext {
         let of_try = timeouts.backend_request.deadline(now);
         self.try_deadline = self.deadline.into_iter().chain(of_try).min();
         match self.try_deadline {
-            Some(until) => deadline::bound(peer, exchange, until, now),
+            Some(until) => deadline::bound(peer, exchange, self.tls()?, (until, now)),
             None => Ok(()),
         }
+    }
+
+    /// How much time the try in hand has; more than enough without a limit.
+    pub(super) fn time_left(&self) -> Duration {
+        let until = self.try_deadline;
+        until.map_or(Duration::MAX, |it| {
+            it.saturating_duration_since(Instant::now())
+        })
     }
 
     /// Whether the time of the try in hand is over.

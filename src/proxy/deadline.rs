@@ -7,6 +7,7 @@
 
 use super::peer::Exchange;
 use super::upgrade;
+use crate::dataplane::backend_tls::BackendTls;
 use async_trait::async_trait;
 use pingora_core::connectors::L4Connect;
 use pingora_core::protocols::l4::socket::SocketAddr;
@@ -38,7 +39,7 @@ pub(super) fn late_because(cause: Box<Error>) -> Box<Error> {
     error
 }
 
-/// Lets what is done with an endpoint end by `until`.
+/// Lets what is done with an endpoint end by the first of the two instants; the second one is now.
 ///
 /// # Errors
 ///
@@ -46,8 +47,8 @@ pub(super) fn late_because(cause: Box<Error>) -> Box<Error> {
 pub(super) fn bound(
     peer: &mut HttpPeer,
     exchange: Exchange,
-    until: Instant,
-    now: Instant,
+    tls: Option<&Arc<BackendTls>>,
+    (until, now): (Instant, Instant),
 ) -> Result<()> {
     let left = until.saturating_duration_since(now);
     if left.is_zero() {
@@ -60,10 +61,13 @@ pub(super) fn bound(
     ] {
         *timeout = Some(timeout.map_or(left, |timeout| timeout.min(left)));
     }
-    options.custom_l4 = Some(Arc::new(Timed { exchange }));
+    options.custom_l4 = Some(Arc::new(Timed {
+        exchange,
+        tls: tls.cloned(),
+    }));
     // The deadline is one request's and ends the connection: no other may be on it.
     options.max_h2_streams = 1;
-    peer.group_key |= TIMED;
+    peer.group_key ^= TIMED;
     Ok(())
 }
 
@@ -78,6 +82,7 @@ pub(super) fn arm(digest: Option<&Digest>, until: Instant) -> Option<Armed> {
 #[derive(Debug)]
 struct Timed {
     exchange: Exchange,
+    tls: Option<Arc<BackendTls>>,
 }
 
 #[async_trait]
@@ -88,7 +93,7 @@ impl L4Connect for Timed {
             let what = "a second descriptor for a connection";
             Error::because(ErrorType::InternalError, what, error)
         })?;
-        let mut stream = upgrade::stream(tcp, self.exchange);
+        let mut stream = upgrade::stream(tcp, self.exchange, self.tls.as_deref()).await?;
         let watched = Arc::new(Watched {
             socket,
             turn: Mutex::default(),
@@ -217,10 +222,10 @@ mod tests {
         let endpoint = std::net::SocketAddr::from(([127, 0, 0, 1], 1));
         let mut peer = HttpPeer::new(endpoint, false, String::new());
         let now = Instant::now();
-        let error = bound(&mut peer, Exchange::Http1, now, now).unwrap_err();
+        let error = bound(&mut peer, Exchange::Http1, None, (now, now)).unwrap_err();
         assert_eq!(error.etype(), &ErrorType::ReadTimedout);
         let second = Duration::from_secs(1);
-        bound(&mut peer, Exchange::Http1, now + second, now).unwrap();
+        bound(&mut peer, Exchange::Http1, None, (now + second, now)).unwrap();
         assert_eq!(peer.options.connection_timeout, Some(second));
     }
 }

@@ -1,7 +1,9 @@
 use super::answer::{After, Answer};
 use super::context::{RequestContext, connection};
 use super::peer::{Exchange, TRIES, Timeouts};
-use super::{Counters, access, choose, deadline, failure, forwarded, request, response, rewrite};
+use super::{
+    Counters, access, backend_tls, choose, deadline, failure, forwarded, request, response, rewrite,
+};
 use crate::dataplane::Snapshot;
 use crate::listen::Connection;
 use arc_swap::ArcSwap;
@@ -118,8 +120,8 @@ impl ProxyHttp for Gatefold {
             return Err(Error::new_in(ErrorType::InternalError));
         };
         let exchange = Exchange::of(endpoints.version, session.is_upgrade_req());
+        let mut peer = self.timeouts.peer(endpoint, exchange, context.tls()?)?;
         context.tries += 1;
-        let mut peer = self.timeouts.peer(endpoint, exchange);
         context.limit(&mut peer, exchange)?;
         Ok(Box::new(peer))
     }
@@ -128,7 +130,7 @@ impl ProxyHttp for Gatefold {
         &self,
         _session: &mut Session,
         _reused: bool,
-        _peer: &HttpPeer,
+        peer: &HttpPeer,
         _descriptor: RawFd,
         digest: Option<&Digest>,
         context: &mut RequestContext,
@@ -136,7 +138,14 @@ impl ProxyHttp for Gatefold {
         if let Some(until) = context.try_deadline {
             context.armed = deadline::arm(digest, until);
         }
-        Ok(())
+        let (Some(tls), Some(endpoint), true) = (context.tls()?, context.endpoint, peer.is_tls())
+        else {
+            return Ok(());
+        };
+        let patience = context.time_left().min(self.timeouts.connect);
+        backend_tls::check_names(tls, endpoint, digest, patience)
+            .await
+            .map_err(Error::into_up)
     }
 
     async fn upstream_request_filter(

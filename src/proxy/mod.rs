@@ -6,6 +6,7 @@
 
 mod access;
 mod answer;
+mod backend_tls;
 mod choose;
 mod context;
 mod counters;

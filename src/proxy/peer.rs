@@ -1,5 +1,8 @@
+use super::backend_tls;
 use super::upgrade::Patient;
 use crate::dataplane::backend::HttpVersion;
+use crate::dataplane::backend_tls::BackendTls;
+use pingora_core::Result;
 use pingora_core::protocols::TcpKeepalive;
 use pingora_core::upstreams::peer::{ALPN, HttpPeer};
 use std::net::SocketAddr;
@@ -82,8 +85,23 @@ impl Exchange {
 
 impl Timeouts {
     /// An endpoint as Pingora wants it, every wait bounded.
-    pub(super) fn peer(&self, endpoint: SocketAddr, exchange: Exchange) -> HttpPeer {
-        let mut peer = HttpPeer::new(endpoint, false, String::new());
+    ///
+    /// # Errors
+    ///
+    /// When TLS can't be spoken as it must.
+    pub(super) fn peer(
+        &self,
+        endpoint: SocketAddr,
+        exchange: Exchange,
+        tls: Option<&Arc<BackendTls>>,
+    ) -> Result<HttpPeer> {
+        let mut peer = match (tls, exchange) {
+            (Some(tls), Exchange::Http1 | Exchange::Http2) => backend_tls::peer(endpoint, tls)?,
+            // Upgrades make their own connections, in TLS as well.
+            (None, _) | (Some(_), Exchange::Upgrade) => {
+                HttpPeer::new(endpoint, false, String::new())
+            }
+        };
         let options = &mut peer.options;
         options.connection_timeout = Some(self.connect);
         options.total_connection_timeout = Some(self.connect);
@@ -107,16 +125,16 @@ impl Timeouts {
                 options.max_h2_streams = HTTP2_STREAMS;
                 options.h2_stream_window_size = Some(HTTP2_STREAM_WINDOW);
                 options.h2_connection_window_size = Some(HTTP2_CONNECTION_WINDOW);
-                peer.group_key = HTTP2;
+                peer.group_key ^= HTTP2;
             }
             Exchange::Upgrade => {
                 options.read_timeout = Some(self.upgraded);
-                options.custom_l4 = Some(Arc::new(Patient));
+                options.custom_l4 = Some(Arc::new(Patient { tls: tls.cloned() }));
                 // These connections are of no use to others.
                 options.idle_timeout = Some(Duration::from_secs(1));
                 peer.group_key = UPGRADES;
             }
         }
-        peer
+        Ok(peer)
     }
 }

@@ -6,27 +6,36 @@
 //! connections made here the first attempt to read says "not yet", once; by the second one the end of the
 //! body has been looked at.
 
+use super::backend_tls;
 use super::peer::Exchange;
+use crate::dataplane::backend_tls::BackendTls;
 use async_trait::async_trait;
 use pingora_core::connectors::L4Connect;
 use pingora_core::protocols::l4::socket::SocketAddr;
 use pingora_core::protocols::l4::stream::Stream;
 use pingora_core::protocols::l4::virt::{VirtualSockOpt, VirtualSocket, VirtualSocketStream};
 use pingora_core::{Error, ErrorType, Result};
+use std::fmt::Debug;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio_rustls::client::TlsStream;
 
 /// Makes such connections.
 #[derive(Debug)]
-pub(super) struct Patient;
+pub(super) struct Patient {
+    /// In TLS; else in plain text.
+    pub(super) tls: Option<Arc<BackendTls>>,
+}
 
 #[async_trait]
 impl L4Connect for Patient {
     async fn connect(&self, address: &SocketAddr) -> Result<Stream> {
-        Ok(stream(connect(address).await?, Exchange::Upgrade))
+        let tcp = connect(address).await?;
+        stream(tcp, Exchange::Upgrade, self.tls.as_deref()).await
     }
 }
 
@@ -49,23 +58,58 @@ pub(super) async fn connect(address: &SocketAddr) -> Result<TcpStream> {
     })
 }
 
-/// A connection as Pingora wants it, for what it is needed for.
-pub(super) fn stream(tcp: TcpStream, exchange: Exchange) -> Stream {
-    match exchange {
-        Exchange::Http1 | Exchange::Http2 => tcp.into(),
-        Exchange::Upgrade => {
-            let patient = PatientStream {
-                tcp,
-                read: First::NotYet,
-            };
-            VirtualSocketStream::new(Box::new(patient)).into()
-        }
+/// A connection as Pingora wants it, for what it is needed for. Upgrades get their TLS here, what stays HTTP
+/// gets it from Pingora.
+///
+/// # Errors
+///
+/// When the handshake fails.
+pub(super) async fn stream(
+    tcp: TcpStream,
+    exchange: Exchange,
+    tls: Option<&BackendTls>,
+) -> Result<Stream> {
+    match (exchange, tls) {
+        (Exchange::Http1 | Exchange::Http2, _) => Ok(tcp.into()),
+        (Exchange::Upgrade, None) => Ok(patient(tcp)),
+        (Exchange::Upgrade, Some(tls)) => match backend_tls::connect(tls, tcp).await {
+            Ok(secure) => Ok(patient(secure)),
+            Err(error) => {
+                let why = "speaking TLS for an upgrade";
+                Err(Error::because(ErrorType::TLSHandshakeFailure, why, error))
+            }
+        },
+    }
+}
+
+fn patient<S: Transport + 'static>(stream: S) -> Stream {
+    let connection = PatientStream {
+        stream,
+        read: First::NotYet,
+    };
+    VirtualSocketStream::new(Box::new(connection)).into()
+}
+
+/// A TCP connection, as it is or below TLS.
+trait Transport: AsyncRead + AsyncWrite + Unpin + Send + Sync + Debug {
+    fn tcp(&self) -> &TcpStream;
+}
+
+impl Transport for TcpStream {
+    fn tcp(&self) -> &TcpStream {
+        self
+    }
+}
+
+impl Transport for TlsStream<TcpStream> {
+    fn tcp(&self) -> &TcpStream {
+        self.get_ref().0
     }
 }
 
 #[derive(Debug)]
-struct PatientStream {
-    tcp: TcpStream,
+struct PatientStream<S> {
+    stream: S,
     read: First,
 }
 
@@ -76,7 +120,7 @@ enum First {
     Done,
 }
 
-impl AsyncRead for PatientStream {
+impl<S: Transport> AsyncRead for PatientStream<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -87,37 +131,37 @@ impl AsyncRead for PatientStream {
             context.waker().wake_by_ref();
             return Poll::Pending;
         }
-        Pin::new(&mut self.tcp).poll_read(context, buffer)
+        Pin::new(&mut self.stream).poll_read(context, buffer)
     }
 }
 
-impl AsyncWrite for PatientStream {
+impl<S: Transport> AsyncWrite for PatientStream<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.tcp).poll_write(context, bytes)
+        Pin::new(&mut self.stream).poll_write(context, bytes)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.tcp).poll_flush(context)
+        Pin::new(&mut self.stream).poll_flush(context)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.tcp).poll_shutdown(context)
+        Pin::new(&mut self.stream).poll_shutdown(context)
     }
 }
 
-impl VirtualSocket for PatientStream {
+impl<S: Transport> VirtualSocket for PatientStream<S> {
     fn set_socket_option(&self, option: VirtualSockOpt) -> io::Result<()> {
         match option {
-            VirtualSockOpt::NoDelay => self.tcp.set_nodelay(true),
+            VirtualSockOpt::NoDelay => self.stream.tcp().set_nodelay(true),
             VirtualSockOpt::KeepAlive(keepalive) => {
                 let options = socket2::TcpKeepalive::new()
                     .with_time(keepalive.idle)
                     .with_interval(keepalive.interval);
-                socket2::SockRef::from(&self.tcp).set_tcp_keepalive(&options)
+                socket2::SockRef::from(self.stream.tcp()).set_tcp_keepalive(&options)
             }
             // The enum is open; what a later Pingora may want is no condition for this one.
             _ => Ok(()),

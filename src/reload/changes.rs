@@ -32,6 +32,11 @@ impl Changes {
         changes.of(&before.listener_sets, &after.listener_sets, spaced);
         changes.of(&before.http_routes, &after.http_routes, spaced);
         changes.of(&before.reference_grants, &after.reference_grants, spaced);
+        changes.of(
+            &before.backend_tls_policies,
+            &after.backend_tls_policies,
+            spaced,
+        );
         changes.of(&before.services, &after.services, spaced);
         changes.of(&before.endpoint_slices, &after.endpoint_slices, spaced);
         changes.of(&before.endpoints, &after.endpoints, spaced);

@@ -5,6 +5,7 @@ use crate::graph::environment::Environment;
 use crate::graph::{Graph, build};
 use crate::manifest::api::NamespacedName;
 use crate::manifest::{Busy, Loaded, Loader, Touched, Update};
+use crate::system_authorities;
 use crate::watch::Wake;
 use ipnet::IpNet;
 use std::collections::BTreeMap;
@@ -131,6 +132,7 @@ impl Stages {
             named_sockets: self.settings.named_sockets.clone(),
             reachable: reachable(),
             now: Some(time::OffsetDateTime::now_utc()),
+            system_authorities: system_authorities::wanted_by(&self.loaded.resources),
             discovered,
         };
         let graph = build(&self.loaded.resources, &environment);

@@ -11,18 +11,23 @@ mod types;
 
 pub use crate::listen::{BindFailure, BindFailureReason};
 pub use types::{
-    GatewayClassStatus, GatewayStatus, ListenerSetStatus, ListenerStatus, RouteKind,
-    RouteParentStatus, RouteStatus, StatusAddress, StatusCondition, SupportedFeature,
+    AncestorReference, GatewayClassStatus, GatewayStatus, ListenerSetStatus, ListenerStatus,
+    PolicyAncestorStatus, PolicyStatus, RouteKind, RouteParentStatus, RouteStatus, StatusAddress,
+    StatusCondition, SupportedFeature,
 };
 
 use crate::graph::Graph;
+use crate::graph::backend_tls_policy::BackendTlsPolicyNode;
 use crate::graph::gateway_class::{GatewayClassNode, SUPPORTED_FEATURES};
 use crate::graph::http_route::{HttpRouteNode, ParentNode};
-use crate::manifest::api::NamespacedName;
+use crate::manifest::api::{GATEWAY_GROUP, NamespacedName};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use time::OffsetDateTime;
 use types::Stamp;
+
+/// The API allows no more in a policy's status.
+const MOST_ANCESTORS: usize = 16;
 
 /// What became of the sockets that a snapshot needs.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -42,6 +47,8 @@ pub struct Statuses {
     pub listener_sets: BTreeMap<NamespacedName, ListenerSetStatus>,
     /// HTTPRoutes.
     pub http_routes: BTreeMap<NamespacedName, RouteStatus>,
+    /// BackendTLSPolicies.
+    pub backend_tls_policies: BTreeMap<NamespacedName, PolicyStatus>,
 }
 
 /// Makes the statuses. The time of a condition stays that of `previous` as long as its status is the same.
@@ -67,7 +74,12 @@ pub fn report(
         let status = gateway::report(node, attached, applied, before, now);
         (key.clone(), status)
     });
+    let policy = |(key, node): (&NamespacedName, &BackendTlsPolicyNode)| {
+        let before = previous.backend_tls_policies.get(key);
+        (key.clone(), backend_tls_policy(node, before, now))
+    };
     Statuses {
+        backend_tls_policies: graph.backend_tls_policies.iter().map(policy).collect(),
         gateway_classes: graph.gateway_classes.iter().map(class).collect(),
         gateways: gateways.collect(),
         listener_sets,
@@ -119,6 +131,43 @@ fn http_route(
     };
     RouteStatus {
         parents: node.parents.iter().map(parent).collect(),
+    }
+}
+
+fn backend_tls_policy(
+    node: &BackendTlsPolicyNode,
+    previous: Option<&PolicyStatus>,
+    now: OffsetDateTime,
+) -> PolicyStatus {
+    let stamp = Stamp {
+        generation: node.resource.meta.generation,
+        now,
+    };
+    let ancestor = |(gateway, controller_name): (&NamespacedName, &String)| {
+        let ancestor_ref = AncestorReference {
+            group: GATEWAY_GROUP,
+            kind: "Gateway",
+            namespace: gateway.namespace.clone(),
+            name: gateway.name.clone(),
+        };
+        let before = previous.and_then(|status| {
+            let same = |it: &&PolicyAncestorStatus| it.ancestor_ref == ancestor_ref;
+            status.ancestors.iter().find(same)
+        });
+        let before = before.map_or(&[][..], |ancestor| &ancestor.conditions);
+        PolicyAncestorStatus {
+            conditions: stamp.conditions(&node.conditions, before),
+            ancestor_ref,
+            controller_name: controller_name.clone(),
+        }
+    };
+    PolicyStatus {
+        ancestors: node
+            .gateways
+            .iter()
+            .take(MOST_ANCESTORS)
+            .map(ancestor)
+            .collect(),
     }
 }
 

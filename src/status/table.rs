@@ -191,6 +191,31 @@ pub fn http_routes(graph: &Graph, statuses: &Statuses) -> Table {
     }
 }
 
+/// BackendTLSPolicies: what they are for, and whether they are accepted. One that matters to no Gateway has no conditions.
+pub fn backend_tls_policies(graph: &Graph, statuses: &Statuses) -> Table {
+    let rows = graph.backend_tls_policies.iter().map(|(key, node)| {
+        let targets = node.resource.spec.target_refs.iter().map(|target| {
+            let section = target.section_name.as_ref();
+            let section = section.map_or_else(String::new, |name| format!("/{name}"));
+            format!("{}{section}", target.name)
+        });
+        let status = statuses.backend_tls_policies.get(key);
+        let ancestor = status.and_then(|status| status.ancestors.first());
+        let conditions = ancestor.map_or(&[][..], |ancestor| &ancestor.conditions);
+        vec![
+            key.namespace.clone(),
+            key.name.clone(),
+            list(targets),
+            cell(conditions, ConditionType::Accepted),
+            cell(conditions, ConditionType::ResolvedRefs),
+        ]
+    });
+    Table {
+        header: vec!["NAMESPACE", "NAME", "TARGETS", "ACCEPTED", "RESOLVEDREFS"],
+        rows: rows.collect(),
+    }
+}
+
 fn route_row(
     key: &NamespacedName,
     hostnames: &str,

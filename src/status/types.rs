@@ -105,6 +105,38 @@ pub struct RouteParentStatus {
     pub conditions: Vec<StatusCondition>,
 }
 
+/// The status of a policy. Without a Gateway of ours that it matters to the list is empty, never absent.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct PolicyStatus {
+    /// The Gateways that it matters to, at most 16.
+    pub ancestors: Vec<PolicyAncestorStatus>,
+}
+
+/// One entry of a policy's `status.ancestors`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PolicyAncestorStatus {
+    /// The Gateway, with its namespace.
+    pub ancestor_ref: AncestorReference,
+    /// Who says so.
+    pub controller_name: String,
+    /// The policy's conditions.
+    pub conditions: Vec<StatusCondition>,
+}
+
+/// A Gateway, as a policy's status names it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct AncestorReference {
+    /// Its API group.
+    pub group: &'static str,
+    /// `Gateway`.
+    pub kind: &'static str,
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+}
+
 fn parent_reference<S: Serializer>(
     reference: &ParentReference,
     serializer: S,

@@ -3,6 +3,7 @@
 //! A value of one of these types has passed what an API server would check of its shape: types,
 //! enumerations, patterns, lengths, ranges, required and unknown fields.
 
+mod backend_tls_policy;
 mod check;
 mod cluster;
 mod cors;
@@ -23,6 +24,7 @@ mod rule;
 mod service;
 mod session_persistence;
 
+pub use backend_tls_policy::*;
 pub use cluster::*;
 pub use cors::*;
 pub use duration::*;

@@ -101,6 +101,29 @@ pub(super) fn domain_path(text: &str) -> Result<(), String> {
     }
 }
 
+/// A set of authorities: `System`, or a domain, `/` and a name. Source: `WellKnownCACertificatesType`.
+pub(super) fn well_known_certificates(text: &str) -> Result<(), String> {
+    match text {
+        "System" => Ok(()),
+        _ => domain_path(text).map_err(|_| {
+            format!("`{text}` isn't a set of certificates (System, or `domain/name`)")
+        }),
+    }
+}
+
+/// A URI with its scheme. Source: `AbsoluteURI`.
+pub(super) fn absolute_uri(text: &str) -> Result<(), String> {
+    let fits = text.split_once(':').is_some_and(|(scheme, rest)| {
+        !scheme.is_empty() && !scheme.contains(['/', '?', '#']) && rest.starts_with("//")
+    });
+    match fits {
+        true => Ok(()),
+        false => Err(format!(
+            "`{text}` isn't a URI like `spiffe://example.com/service`"
+        )),
+    }
+}
+
 /// A path that requests are compared with, `Exact` or `PathPrefix`. Source: the rules of `HTTPPathMatch`.
 pub(super) fn plain_path(text: &str) -> Result<(), String> {
     if !text.starts_with('/') {

@@ -145,6 +145,17 @@ metadata: {name: s}
 data: {tls.key: \"-----\"}
 ---
 apiVersion: gateway.networking.k8s.io/v1
+kind: BackendTLSPolicy
+metadata: {name: p}
+spec:
+  targetRefs: [{group: \"\", kind: Service, name: s}, {group: \"\", kind: Service, name: s}]
+  validation:
+    hostname: \"*.example.com\"
+    wellKnownCACertificates: Mine
+    caCertificateRefs: [{group: \"\", kind: ConfigMap, name: c}]
+    subjectAltNames: [{type: URI, uri: shop, hostname: a}, {type: Hostname}]
+---
+apiVersion: gateway.networking.k8s.io/v1
 kind: HTTPRoutes
 metadata: {name: r}
 ---

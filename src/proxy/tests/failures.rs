@@ -18,6 +18,7 @@ async fn what_no_route_matches_is_404_and_the_connection_stays() {
         name: "default/gateway/http".into(),
         port: 80,
         only_clients_of: None,
+        identity: None,
         router,
     };
     listeners.insert(Some("example.com"), Arc::new(listener));

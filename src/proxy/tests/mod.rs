@@ -1,6 +1,7 @@
 //! The proxy with real sockets: clients and backends made by hand or curl, snapshots made by hand.
 
 mod backend_http2;
+mod backend_tls;
 mod client;
 mod deadlines;
 mod drain;

@@ -181,6 +181,7 @@ fn listener_of(rule: Rule) -> Arc<Listener> {
         name: "default/gateway/http".into(),
         port: 80,
         only_clients_of: None,
+        identity: None,
         router: Router::new(vec![entry]),
     })
 }

@@ -2,7 +2,7 @@ use super::support::{Client, Gateway, port, to};
 use std::net::SocketAddr;
 use tokio::net::TcpListener;
 
-const UPGRADE: &str = "GET /chat HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+pub(super) const UPGRADE: &str = "GET /chat HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
                        Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
 
 /// Switches at once, greets, and sends back what it gets.

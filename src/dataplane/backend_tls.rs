@@ -1,0 +1,408 @@
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{Resumption, verify_server_cert_signed_by_trust_anchor, verify_server_name};
+use rustls::crypto::{WebPkiSupportedAlgorithms, ring};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::{
+    CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
+};
+use std::any::Any;
+use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::{Arc, OnceLock};
+use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
+
+/// How TLS is spoken to a backend: whom to trust, what names to expect, what to show.
+pub struct BackendTls {
+    /// Equal for settings that are equal, and different (but for one in 2^64) for any others.
+    pub key: u64,
+    /// The name that is asked for.
+    pub server_name: ServerName<'static>,
+    /// Who may have signed the certificate.
+    pub authorities: Authorities,
+    /// The names of which the certificate must have one; the name that is asked for when empty.
+    pub names: Arc<[SubjectName]>,
+    /// What the backend is shown when it asks.
+    pub identity: Option<Arc<ClientIdentity>>,
+    /// All of this, ready for a handshake that checks everything: without ALPN, and never a session resumed.
+    pub config: Arc<ClientConfig>,
+    /// Whatever who connects wants to keep with it.
+    pub kept: OnceLock<Arc<dyn Any + Send + Sync>>,
+}
+
+/// Who may sign certificates.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Authorities {
+    /// Those that the system trusts.
+    System(Arc<[CertificateDer<'static>]>),
+    /// These.
+    Listed(Arc<[CertificateDer<'static>]>),
+}
+
+impl Authorities {
+    /// Their certificates.
+    pub fn certificates(&self) -> &[CertificateDer<'static>] {
+        match self {
+            Authorities::System(certificates) | Authorities::Listed(certificates) => certificates,
+        }
+    }
+}
+
+/// A name that a certificate may have.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum SubjectName {
+    /// A DNS name, which a wildcard in the certificate may cover (RFC 9525).
+    Dns(ServerName<'static>),
+    /// What follows `*.`: any DNS name that ends so.
+    DnsBelow(String),
+    /// A URI, compared as it is.
+    Uri(String),
+}
+
+/// A client certificate with its key.
+#[derive(Debug)]
+pub struct ClientIdentity {
+    /// Ready for use.
+    pub certified_key: Arc<CertifiedKey>,
+    /// The key as it is written.
+    pub key: PrivateKeyDer<'static>,
+}
+
+impl BackendTls {
+    /// What tells settings apart.
+    pub fn key(
+        server_name: &ServerName<'_>,
+        authorities: &Authorities,
+        names: &[SubjectName],
+        identity: Option<&ClientIdentity>,
+    ) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        (server_name.to_str(), authorities, names).hash(&mut hasher);
+        let chain = identity.map(|identity| &identity.certified_key.cert);
+        chain.hash(&mut hasher);
+        identity.map(|it| it.key.secret_der()).hash(&mut hasher);
+        hasher.finish()
+    }
+
+    /// Prepares it.
+    ///
+    /// # Errors
+    /// When an authority's certificate can't be a trust anchor.
+    pub fn new(
+        server_name: ServerName<'static>,
+        authorities: Authorities,
+        names: Arc<[SubjectName]>,
+        identity: Option<Arc<ClientIdentity>>,
+    ) -> Result<Self, Error> {
+        let mut roots = RootCertStore::empty();
+        for certificate in authorities.certificates() {
+            roots.add(certificate.clone())?;
+        }
+        let provider = ring::default_provider();
+        let verifier = Verifier {
+            roots,
+            names: names.clone(),
+            algorithms: provider.signature_verification_algorithms,
+        };
+        let builder = ClientConfig::builder_with_provider(Arc::new(provider))
+            .with_safe_default_protocol_versions()?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(verifier));
+        let mut config = match &identity {
+            Some(identity) => {
+                let resolver = SingleCertAndKey::from(identity.certified_key.clone());
+                builder.with_client_cert_resolver(Arc::new(resolver))
+            }
+            None => builder.with_no_client_auth(),
+        };
+        config.resumption = Resumption::disabled();
+        Ok(BackendTls {
+            key: BackendTls::key(&server_name, &authorities, &names, identity.as_deref()),
+            server_name,
+            authorities,
+            names,
+            identity,
+            config: Arc::new(config),
+            kept: OnceLock::new(),
+        })
+    }
+}
+
+/// The key tells all of it; what is kept is nobody's business.
+impl fmt::Debug for BackendTls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BackendTls")
+            .field("server_name", &self.server_name)
+            .field("key", &self.key)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Display for BackendTls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TLS {}", self.server_name.to_str())?;
+        match &self.authorities {
+            Authorities::System(_) => f.write_str(" by the system's authorities")?,
+            Authorities::Listed(list) => write!(f, " by authorities {}", list.len())?,
+        }
+        for name in self.names.iter() {
+            match name {
+                SubjectName::Dns(name) => write!(f, ", as {}", name.to_str())?,
+                SubjectName::DnsBelow(suffix) => write!(f, ", as *.{suffix}")?,
+                SubjectName::Uri(uri) => write!(f, ", as {uri}")?,
+            }
+        }
+        match &self.identity {
+            Some(_) => f.write_str(", with a client certificate"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Checks a backend's certificate: the chain, its time, and the names.
+#[derive(Debug)]
+struct Verifier {
+    roots: RootCertStore,
+    names: Arc<[SubjectName]>,
+    algorithms: WebPkiSupportedAlgorithms,
+}
+
+impl ServerCertVerifier for Verifier {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        let certificate = ParsedCertificate::try_from(end_entity)?;
+        verify_server_cert_signed_by_trust_anchor(
+            &certificate,
+            &self.roots,
+            intermediates,
+            now,
+            self.algorithms.all,
+        )?;
+        if self.names.is_empty() {
+            verify_server_name(&certificate, server_name)?;
+        } else if !self.has_one(&certificate, end_entity) {
+            return Err(CertificateError::NotValidForName.into());
+        }
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        rustls::crypto::verify_tls12_signature(message, certificate, signature, &self.algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        rustls::crypto::verify_tls13_signature(message, certificate, signature, &self.algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.algorithms.supported_schemes()
+    }
+}
+
+impl Verifier {
+    /// "The certificate served from the backend MUST have at least one Subject Alternate Name matching one of the
+    /// specified SubjectAltNames" (API: `BackendTLSPolicyValidation.subjectAltNames`).
+    fn has_one(&self, certificate: &ParsedCertificate<'_>, der: &[u8]) -> bool {
+        self.names.iter().any(|name| match name {
+            SubjectName::Dns(name) => verify_server_name(certificate, name).is_ok(),
+            SubjectName::DnsBelow(suffix) => any_name(der, |name| match name {
+                GeneralName::DNSName(name) => is_below(name, suffix),
+                _ => false,
+            }),
+            SubjectName::Uri(uri) => any_name(
+                der,
+                |name| matches!(name, GeneralName::URI(it) if it == uri),
+            ),
+        })
+    }
+}
+
+fn any_name(der: &[u8], fits: impl Fn(&GeneralName<'_>) -> bool) -> bool {
+    let Ok((_, certificate)) = X509Certificate::from_der(der) else {
+        return false;
+    };
+    let alternative = certificate.subject_alternative_name().ok().flatten();
+    let mut names = alternative.iter().flat_map(|it| &it.value.general_names);
+    names.any(fits)
+}
+
+fn is_below(name: &str, suffix: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    name.strip_suffix(suffix)
+        .is_some_and(|rest| rest.len() > 1 && rest.ends_with('.'))
+}
+
+/// TLS to a Service's endpoints, for each of the client certificates that Gateways have.
+#[derive(Debug)]
+pub struct BackendTlsByIdentity {
+    /// For Gateways without one.
+    pub anonymous: Arc<BackendTls>,
+    /// By the place of the client certificate in the snapshot's order.
+    pub identities: Box<[Arc<BackendTls>]>,
+}
+
+impl BackendTlsByIdentity {
+    /// For a Gateway with this client certificate, or none.
+    pub fn of(&self, identity: Option<usize>) -> Option<&Arc<BackendTls>> {
+        match identity {
+            None => Some(&self.anonymous),
+            Some(place) => self.identities.get(place),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, SanType};
+
+    struct Authority {
+        certificate: CertificateDer<'static>,
+        issuer: Issuer<'static, KeyPair>,
+    }
+
+    impl Authority {
+        fn new() -> Self {
+            let key = KeyPair::generate().expect("a key");
+            let mut params = CertificateParams::new([]).expect("parameters");
+            params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+            let certificate = params.self_signed(&key).expect("a certificate");
+            Authority {
+                certificate: certificate.der().clone(),
+                issuer: Issuer::new(params, key),
+            }
+        }
+
+        fn issue(&self, names: &[&str], uri: &str) -> CertificateDer<'static> {
+            let names: Vec<String> = names.iter().map(|it| (*it).to_owned()).collect();
+            let mut params = CertificateParams::new(names).expect("parameters");
+            if !uri.is_empty() {
+                let uri = SanType::URI(uri.try_into().expect("ASCII"));
+                params.subject_alt_names.push(uri);
+            }
+            let key = KeyPair::generate().expect("a key");
+            let signed = params.signed_by(&key, &self.issuer);
+            signed.expect("a certificate").der().clone()
+        }
+    }
+
+    fn accepts(
+        authority: &Authority,
+        names: &[SubjectName],
+        certificate: &CertificateDer<'_>,
+    ) -> bool {
+        let mut roots = RootCertStore::empty();
+        roots.add(authority.certificate.clone()).expect("an anchor");
+        let provider = ring::default_provider();
+        let verifier = Verifier {
+            roots,
+            names: names.into(),
+            algorithms: provider.signature_verification_algorithms,
+        };
+        let asked = dns("www.example.com");
+        let now = UnixTime::now();
+        verifier
+            .verify_server_cert(certificate, &[], &asked, &[], now)
+            .is_ok()
+    }
+
+    fn dns(name: &str) -> ServerName<'static> {
+        ServerName::try_from(name.to_owned()).expect("a name")
+    }
+
+    #[test]
+    fn without_names_the_one_that_is_asked_for_must_be_there() {
+        let authority = Authority::new();
+        assert!(accepts(
+            &authority,
+            &[],
+            &authority.issue(&["www.example.com"], "")
+        ));
+        assert!(accepts(
+            &authority,
+            &[],
+            &authority.issue(&["*.example.com"], "")
+        ));
+        assert!(!accepts(
+            &authority,
+            &[],
+            &authority.issue(&["example.com"], "")
+        ));
+        let other = Authority::new().issue(&["www.example.com"], "");
+        assert!(
+            !accepts(&authority, &[], &other),
+            "somebody else's signature"
+        );
+    }
+
+    #[test]
+    fn with_names_one_of_them_must_be_there_and_the_one_that_is_asked_for_does_not_count() {
+        let authority = Authority::new();
+        let names = [
+            SubjectName::Dns(dns("api.example.org")),
+            SubjectName::DnsBelow("internal".to_owned()),
+            SubjectName::Uri("spiffe://example.com/shop".to_owned()),
+        ];
+        let issue = |dns: &[&str], uri: &str| authority.issue(dns, uri);
+        assert!(!accepts(
+            &authority,
+            &names,
+            &issue(&["www.example.com"], "")
+        ));
+        assert!(accepts(
+            &authority,
+            &names,
+            &issue(&["api.example.org"], "")
+        ));
+        assert!(accepts(&authority, &names, &issue(&["a.b.internal"], "")));
+        assert!(!accepts(&authority, &names, &issue(&["internal"], "")));
+        assert!(!accepts(&authority, &names, &issue(&["ainternal"], "")));
+        assert!(accepts(
+            &authority,
+            &names,
+            &issue(&[], "spiffe://example.com/shop")
+        ));
+        let longer = issue(&[], "spiffe://example.com/shop/else");
+        assert!(!accepts(&authority, &names, &longer));
+        let other = Authority::new().issue(&["api.example.org"], "");
+        assert!(
+            !accepts(&authority, &names, &other),
+            "somebody else's signature"
+        );
+    }
+
+    #[test]
+    fn the_key_tells_settings_apart() {
+        let (one, other) = (Authority::new(), Authority::new());
+        let listed = |it: &Authority| Authorities::Listed([it.certificate.clone()].into());
+        let key = |name: &str, authority: &Authority, names: &[SubjectName]| {
+            BackendTls::key(&dns(name), &listed(authority), names, None)
+        };
+        let all = [
+            key("a.example", &one, &[]),
+            key("b.example", &one, &[]),
+            key("a.example", &other, &[]),
+            key("a.example", &one, &[SubjectName::Uri("x://y".to_owned())]),
+        ];
+        let different: std::collections::BTreeSet<u64> = all.into_iter().collect();
+        assert_eq!(different.len(), all.len());
+        assert_eq!(all[0], key("a.example", &one, &[]));
+    }
+}
