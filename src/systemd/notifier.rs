@@ -5,6 +5,7 @@ use std::io;
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tracing::warn;
 
@@ -13,6 +14,8 @@ use tracing::warn;
 pub struct Notifier {
     socket: Option<(UnixDatagram, SocketAddr)>,
     watchdog: Option<Duration>,
+    /// Another process is the service: systemd would complain of what this one says.
+    replaced: AtomicBool,
 }
 
 impl Notifier {
@@ -32,6 +35,7 @@ impl Notifier {
             Ok(socket) => Notifier {
                 socket: Some(socket),
                 watchdog: watchdog(successor),
+                replaced: AtomicBool::new(false),
             },
             Err(error) => {
                 let socket = name.display();
@@ -74,9 +78,11 @@ impl Notifier {
         self.send("STOPPING=1\nSTATUS=Finishing requests");
     }
 
-    /// Another process is the service from now on. Only the one that was before may say so.
+    /// Another process is the service from now on. Only the one that was before may say so, and it is the last
+    /// that it says.
     pub fn main_process(&self, process: i32) {
         self.send(&format!("MAINPID={process}"));
+        self.replaced.store(true, Ordering::Relaxed);
     }
 
     /// The process isn't stuck.
@@ -88,6 +94,9 @@ impl Notifier {
         let Some((socket, address)) = &self.socket else {
             return;
         };
+        if self.replaced.load(Ordering::Relaxed) {
+            return;
+        }
         if let Err(error) = socket.send_to_addr(message.as_bytes(), address) {
             warn!(%error, "systemd couldn't be told: {}", message.replace('\n', " "));
         }
@@ -123,6 +132,7 @@ mod tests {
         Notifier {
             socket: Some((UnixDatagram::unbound().expect("a socket"), address)),
             watchdog: None,
+            replaced: AtomicBool::new(false),
         }
     }
 
