@@ -95,6 +95,19 @@ impl BindFailure {
         };
         BindFailure { reason, message }
     }
+
+    /// A socket of our own is in the way: one of the two is on every address.
+    pub(super) fn overlap(address: SocketAddr, own: SocketAddr) -> Self {
+        BindFailure {
+            reason: BindFailureReason::PortInUse,
+            message: format!(
+                "{address} can't be bound: {own} is bound for another listener of these manifests, and a port can't \
+                 be on every address and on a single one at once: give all Gateways with port {} addresses \
+                 (`spec.addresses`, `--address`), or none of them, or move one with `--port-map`",
+                address.port()
+            ),
+        }
+    }
 }
 
 impl BindFailureReason {

@@ -3,6 +3,7 @@ use super::frames::Progress;
 use super::meters::Closed;
 use super::phase::{Phase, State};
 use super::shared::Shared;
+use crate::dataplane::{Port, Snapshot};
 use http::HeaderValue;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
@@ -27,6 +28,8 @@ pub struct Connection {
     /// When the last one was done.
     finished: AtomicU32,
     draining: AtomicBool,
+    /// What its listener was before it went.
+    last: OnceLock<Arc<Port>>,
     /// Why it shall end although the client hasn't asked for it; 0 when it needn't.
     verdict: AtomicU8,
     /// Whether it was ended by us.
@@ -64,6 +67,7 @@ impl Connection {
             in_hand: AtomicU32::new(0),
             finished: AtomicU32::new(now),
             draining: AtomicBool::new(false),
+            last: OnceLock::new(),
             verdict: AtomicU8::new(0),
             ended: AtomicBool::new(false),
             broken: AtomicBool::new(false),
@@ -76,6 +80,13 @@ impl Connection {
     /// it listens on every interface.
     pub fn socket(&self) -> SocketAddr {
         self.socket
+    }
+
+    /// What requests over this connection are routed by. When its listener isn't in the snapshot any more, they
+    /// are answered as they would have been before.
+    pub fn port<'a>(&'a self, snapshot: &'a Snapshot) -> Option<&'a Port> {
+        let current = snapshot.ports.get(&self.socket);
+        current.or_else(|| self.last.get()).map(|port| &**port)
     }
 
     /// The client. An IPv4 client of an IPv6 socket is shown as IPv4.
@@ -248,6 +259,13 @@ impl Connection {
     pub(super) fn abort(&self) {
         if let Some(task) = self.task.get() {
             task.abort();
+        }
+    }
+
+    /// Keeps what its listener is in a snapshot, which is the last one that has it.
+    pub(super) fn keep(&self, last: &Snapshot) {
+        if let Some(port) = last.ports.get(&self.socket) {
+            let _ = self.last.set(port.clone());
         }
     }
 

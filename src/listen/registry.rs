@@ -2,6 +2,7 @@ use super::connection::Connection;
 use super::deadline::Tick;
 use super::limit::Place;
 use super::meters::{Meters, SocketMeters};
+use crate::dataplane::Snapshot;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -22,6 +23,8 @@ struct Open {
     connections: HashMap<u64, Arc<Connection>>,
     /// Since when the socket is gone.
     draining: Option<Tick>,
+    /// The last snapshot that has the socket, when there is one.
+    last: Option<Arc<Snapshot>>,
 }
 
 /// Keeps a connection in its registry; dropped, however the connection ends, it is gone from there and its
@@ -50,6 +53,9 @@ impl Registry {
         if open.draining.is_some() {
             connection.drain();
         }
+        if let Some(last) = &open.last {
+            connection.keep(last);
+        }
         let id = open.next;
         open.next += 1;
         open.connections.insert(id, connection);
@@ -60,6 +66,15 @@ impl Registry {
             id,
             _place: place,
         }
+    }
+
+    /// The next snapshot won't have the socket: requests that are on the way are still answered by this one.
+    pub(super) fn keep(&self, last: Arc<Snapshot>) {
+        let mut open = self.open();
+        for connection in open.connections.values() {
+            connection.keep(&last);
+        }
+        open.last = Some(last);
     }
 
     /// Ends idle connections now and the others after the request in hand.

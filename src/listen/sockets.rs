@@ -120,6 +120,11 @@ impl<A: ServerApp + Send + Sync + 'static> Sockets<A> {
     pub fn prepare(&mut self, wanted: impl IntoIterator<Item = SocketAddr>) -> &Failures {
         let wanted = wanted.into_iter();
         self.wanted = wanted.map(|address| self.serving(address)).collect();
+        for (address, accepting) in &self.accepting {
+            if !self.wanted.contains(address) {
+                accepting.connections.keep(self.snapshot.load_full());
+            }
+        }
         self.backoff.reset();
         self.bind_missing();
         &self.failures
@@ -213,7 +218,25 @@ impl<A: ServerApp + Send + Sync + 'static> Sockets<A> {
                     "the socket for {address} that systemd gave can't be used: {error}"
                 ),
             }),
-            None => bind(address),
+            None => bind(address).map_err(|failure| self.explained(address, failure)),
+        }
+    }
+
+    /// Linux lets no two sockets have a port, one on every address and one on a single one, also when both are
+    /// ours: nobody else is to blame then.
+    fn explained(&self, address: SocketAddr, failure: BindFailure) -> BindFailure {
+        if failure.reason != BindFailureReason::PortInUse {
+            return failure;
+        }
+        let own = self.accepting.keys().chain(self.prepared.keys());
+        let in_the_way = |own: &&SocketAddr| {
+            own.port() == address.port()
+                && own.is_ipv4() == address.is_ipv4()
+                && (own.ip().is_unspecified() || address.ip().is_unspecified())
+        };
+        match { own }.find(in_the_way) {
+            Some(own) => BindFailure::overlap(address, *own),
+            None => failure,
         }
     }
 

@@ -19,10 +19,7 @@ pub(super) fn choose(
     context: &mut RequestContext,
 ) -> Result<(), Answer> {
     let host = request::host(header)?;
-    let port = snapshot
-        .ports
-        .get(&connection.socket())
-        .ok_or(Answer::NO_ROUTE)?;
+    let port = connection.port(snapshot).ok_or(Answer::NO_ROUTE)?;
     let listener = port.listeners.find(&host).ok_or(Answer::NO_ROUTE)?;
     if is_misdirected(port, listener, &host, connection) {
         return Err(Answer::MISDIRECTED);

@@ -138,3 +138,18 @@ async fn a_client_that_has_just_come_may_still_send_its_request() {
     assert_eq!(answer.header("connection"), ["close"]);
     assert_eq!(left, 0, "one that sends none doesn't hold up the end");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_is_on_the_way_when_its_listener_goes_is_answered_as_before() {
+    let upstream = Upstream::plain().await;
+    let mut gateway = gateway(upstream.address, LONG).await;
+    let mut kept = gateway.connect().await;
+    kept.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    assert_eq!(kept.answer(false).await.status(), 200);
+    gateway.publish([]).await;
+    kept.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    let answer = kept.answer(false).await;
+    assert_eq!(answer.status(), 200, "the listener's routes still hold");
+    assert_eq!(answer.header("connection"), ["close"]);
+    assert!(kept.ended().await);
+}

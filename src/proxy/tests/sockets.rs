@@ -127,3 +127,22 @@ async fn shutdown_waits_no_longer_than_it_may() {
     let open = soon(gateway.sockets.shutdown(Duration::from_millis(50))).await;
     assert_eq!(open, 1);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_port_on_every_address_and_on_one_is_a_conflict_of_our_own() {
+    let upstream = Upstream::plain().await;
+    let mut gateway = Gateway::start(port(to(&[upstream.address]))).await;
+    let one = gateway.address;
+    let every = SocketAddr::from(([0, 0, 0, 0], one.port()));
+    let failures = gateway.sockets.prepare([one, every]);
+    assert_eq!(failures[&every].reason, BindFailureReason::PortInUse);
+    let message = &failures[&every].message;
+    let own = format!("{one} is bound for another listener of these manifests");
+    assert!(message.contains(&own), "{message}");
+    assert!(!message.contains("process"), "nobody else: {message}");
+    gateway.sockets.commit().await;
+    assert_eq!(gateway.get("/").await.status(), 200, "the first one stays");
+    // When the one goes, the other can be had.
+    gateway.sockets.prepare([every]);
+    assert!(gateway.sockets.commit().await.is_empty());
+}
