@@ -76,13 +76,15 @@ fn raised_limit() -> usize {
         current: maximum,
         maximum,
     };
-    let limit = match setrlimit(Resource::Nofile, raised) {
-        Ok(()) => maximum,
-        Err(error) => {
-            warn!(%error, "the limit of file descriptors can't be raised");
-            current
-        }
+    // Not asked for without need: a hardened service may not be allowed to.
+    let limit = match current == maximum {
+        true => Ok(maximum),
+        false => setrlimit(Resource::Nofile, raised).map(|()| maximum),
     };
+    let limit = limit.unwrap_or_else(|error| {
+        warn!(%error, "the limit of file descriptors can't be raised");
+        current
+    });
     // None is no limit.
     let limit = limit.and_then(|limit| usize::try_from(limit).ok());
     limit.unwrap_or(MOST).min(MOST)
