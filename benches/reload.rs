@@ -6,12 +6,12 @@
 use gatefold::compile::compile;
 use gatefold::dataplane::Snapshot;
 use gatefold::graph::{Environment, build};
-use gatefold::manifest::Loader;
+use gatefold::manifest::{Loaded, Loader, Update, scan};
 use gatefold::reload::Changes;
 use gatefold::status::{Applied, Statuses, report};
 use std::fs;
 use std::net::Ipv4Addr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use time::OffsetDateTime;
 
@@ -57,12 +57,16 @@ fn edits(folder: &Path, size: usize) -> Vec<(&'static str, Vec<Duration>)> {
         &Snapshot::default(),
     );
     let mut statuses = Statuses::default();
-    let stages = ["load", "build", "compare", "compile", "report", "drop"];
+    let stages = [
+        "look", "load", "build", "compare", "compile", "report", "drop",
+    ];
     let mut times = stages.map(|stage| (stage, Vec::new()));
     for edit in 0..EDITS {
-        write_route(folder, edit * 7919 % size, &format!("/edit-{edit}"));
+        let file = write_route(folder, edit * 7919 % size, &format!("/edit-{edit}"));
         let mut marks = vec![Instant::now()];
-        let next = loader.load();
+        let _ = scan(&[folder.to_owned()]);
+        marks.push(Instant::now());
+        let next = changed(loader.update_files(&[file].into()));
         marks.push(Instant::now());
         let graph = build(&next.resources, &environment);
         marks.push(Instant::now());
@@ -91,6 +95,13 @@ fn edits(folder: &Path, size: usize) -> Vec<(&'static str, Vec<Duration>)> {
     times.into()
 }
 
+fn changed(update: Update) -> Loaded {
+    match update {
+        Update::New(loaded) => loaded,
+        Update::Same | Update::Unsteady => panic!("a file has changed"),
+    }
+}
+
 fn write_all(folder: &Path, size: usize) {
     let gateway = "\
 apiVersion: gateway.networking.k8s.io/v1
@@ -116,7 +127,7 @@ ports: [{port: 3000}]
     }
 }
 
-fn write_route(folder: &Path, route: usize, path: &str) {
+fn write_route(folder: &Path, route: usize, path: &str) -> PathBuf {
     let text = format!(
         "\
 apiVersion: gateway.networking.k8s.io/v1
@@ -142,4 +153,5 @@ spec:
     );
     fs::write(&new, text).expect("written");
     fs::rename(&new, &file).expect("renamed");
+    file
 }

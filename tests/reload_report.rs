@@ -162,3 +162,45 @@ fn listeners_are_counted_by_what_became_of_them() {
     let rejected = states.iter().filter(|one| one["state"] == "rejected");
     assert_eq!(rejected.count() as f64, count("rejected"));
 }
+
+/// A writer that goes on and on, as a broken generator does: what was good is served, and neither the log nor memory
+/// grows with what it writes.
+#[test]
+fn a_writer_of_broken_files_fills_neither_the_log_nor_memory() {
+    const WRITES: usize = 600;
+    let folder = shop();
+    let daemon = Daemon::of(&folder).echo().start();
+    let good = folder.read("route.yaml");
+    // The same finding again and again is named once.
+    for turn in 0..20 {
+        let comment = format!("# {turn}\n{good}");
+        folder.write("route.yaml", comment.replace("rules:", "rules: [broken"));
+        let seen = turn + 2;
+        daemon.wait_for_summary("it is seen", |status| {
+            (status["generation"]["seen"].as_u64()? >= seen).then_some(())
+        });
+    }
+    let named = |code: &str| {
+        let log = daemon.log();
+        log.lines()
+            .filter(|line| line.contains(&format!("\"code\":\"{code}\"")))
+            .count()
+    };
+    eventually("it is named", || (named("GF0104") > 0).then_some(()));
+    assert_eq!(named("GF0104"), 1, "{}", daemon.log());
+    // Another one every time is another finding, so there is a limit.
+    let (log, memory) = (daemon.log().len(), daemon.memory());
+    for turn in 0..WRITES {
+        let broken = format!("{good}unknown-{turn}: 1\nother-{turn}: [\n");
+        folder.overwrite("route.yaml", broken);
+        assert_eq!(daemon.get(HOST, "/").backend(), "one", "last good");
+    }
+    folder.write("route.yaml", good);
+    daemon.wait_for_summary("all is well again", |status| {
+        (status["reloads"]["last"]["result"] == "success").then_some(())
+    });
+    let grown = daemon.log().len() - log;
+    assert!(grown < 500_000, "{grown} bytes of log");
+    let grown = daemon.memory().saturating_sub(memory);
+    assert!(grown < 20, "{grown} MiB more");
+}

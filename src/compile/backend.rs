@@ -6,8 +6,8 @@ use crate::dataplane::{Action, Rule, Snapshot};
 use crate::graph::backend_tls_policy::BackendTlsNode;
 use crate::graph::http_route::{BackendNode, RuleNode, TargetNode};
 use crate::manifest::api::{HTTPRouteMatch, NamespacedName};
+use hashbrown::HashMap;
 use http::StatusCode;
-use std::collections::HashMap;
 use std::sync::Arc;
 
 /// How far the counters of a snapshot are, so that the next one goes on there: were they to begin anew at

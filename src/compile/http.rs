@@ -39,7 +39,7 @@ pub(super) fn entries<'g>(
 /// The routes with a number that rises from the oldest on (API: `HTTPRouteRule.matches`).
 fn by_age(graph: &Graph) -> impl Iterator<Item = (u32, &HttpRouteNode)> {
     let mut routes: Vec<&HttpRouteNode> = graph.http_routes.values().collect();
-    routes.sort_by_cached_key(|node| node.resource.age());
+    routes.sort_by(|one, other| one.resource.by_age(&other.resource));
     (0..).zip(routes)
 }
 

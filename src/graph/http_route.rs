@@ -128,17 +128,17 @@ pub(super) fn build<'a>(
     build: &mut Build<'a>,
 ) -> BTreeMap<NamespacedName, HttpRouteNode> {
     let resources = build.resources;
-    let mut nodes = BTreeMap::new();
-    for (key, route) in resources.http_routes.iter() {
+    let nodes = resources.http_routes.iter().map(|(key, route)| {
         let parents = Parents {
             gateways,
             listener_sets,
         };
         let node = node(route, parents, services, build);
         count(&node, gateways);
-        nodes.insert(key.clone(), node);
-    }
-    nodes
+        (key.clone(), node)
+    });
+    // They come in order, so this is faster than one insertion after the other.
+    nodes.collect()
 }
 
 fn node<'a>(

@@ -16,6 +16,35 @@ use std::time::{Duration, SystemTime};
 /// may leave the fingerprint as it was, so a file that was touched just now is read again next time.
 const TICK: Duration = Duration::from_millis(50);
 
+/// What one look reads.
+#[derive(Debug, Default)]
+pub(super) struct Reading {
+    /// Files that aren't read.
+    pub(super) busy: Busy,
+    /// How many files were read, because they are new or have changed.
+    pub(super) read: usize,
+    /// Whether some were left as they were, because they seem to be half-written.
+    pub(super) unsteady: bool,
+}
+
+impl Reading {
+    /// Whether a text isn't what its writer means. Events come too late to tell of somebody who begins to write
+    /// just when a file is read; most begin by making it empty.
+    fn is_half_written(
+        &self,
+        path: &Path,
+        fingerprint: Fingerprint,
+        text: &Text,
+        old: &FileState,
+    ) -> bool {
+        let emptied = matches!(text, Text::Read(source) if source.text.is_empty());
+        let changes = || read::fingerprint(path).is_some_and(|now| now != fingerprint);
+        (emptied && !old.objects.is_empty() && fingerprint.is_young())
+            || self.busy.contains(path)
+            || changes()
+    }
+}
+
 /// What is known of a file.
 #[derive(Debug, Default)]
 pub(super) struct FileState {
@@ -39,28 +68,35 @@ impl FileState {
         path: &Path,
         fingerprint: Fingerprint,
         old: Option<FileState>,
-        busy: &Busy,
-        read: &mut usize,
+        reading: &mut Reading,
     ) -> Option<FileState> {
         let same = |old: &FileState| old.fingerprint == Some(fingerprint) && !old.unsettled;
         let old = match old {
             Some(old) if same(&old) => return Some(old),
-            old if busy.contains(path) => return old,
+            old if reading.busy.contains(path) => return old,
             old => old,
         };
         // A clock that stands behind the file's counts as just now.
         let settled = SystemTime::now().checked_sub(TICK);
-        let mut state = match read::text(path) {
+        let text = read::text(path);
+        let old = match old {
+            Some(old) if reading.is_half_written(path, fingerprint, &text, &old) => {
+                reading.unsteady = true;
+                return Some(old);
+            }
+            old => old,
+        };
+        let mut state = match text {
             Text::Gone => return None,
             Text::Read(source) => match old {
                 Some(old) if old.has_text(&source) => old,
                 old => {
-                    *read += 1;
+                    reading.read += 1;
                     FileState::read(source, old, Some(fingerprint))
                 }
             },
             Text::Refused(refused) => {
-                *read += 1;
+                reading.read += 1;
                 FileState::unread(*refused, old, Some(fingerprint))
             }
         };

@@ -3,7 +3,7 @@
 use super::Resources;
 use super::alias::Budget;
 use super::busy::Busy;
-use super::file::FileState;
+use super::file::{FileState, Reading};
 use super::findings::Findings;
 use super::kind::AnyObject;
 use super::node::{Node, item};
@@ -19,6 +19,8 @@ use std::sync::Arc;
 pub struct Loader {
     roots: Vec<PathBuf>,
     busy: Busy,
+    /// Whether the last look left files as they were that seem to be half-written.
+    unsteady: bool,
     /// In the order of their paths.
     files: Vec<(PathBuf, FileState)>,
     /// All of the last look but the files.
@@ -86,6 +88,11 @@ impl Loader {
         loader.collect(1, true)
     }
 
+    /// Whether the last look left files as they were that seem to be half-written: there should be another one soon.
+    pub fn is_unsteady(&self) -> bool {
+        self.unsteady
+    }
+
     /// Looks at the folders, reads what has changed, and gives all that is in force.
     pub fn load(&mut self) -> Loaded {
         let (read, changed) = self.take(read::scan(&self.roots));
@@ -122,7 +129,7 @@ impl Loader {
         let (Some(found), true) = (found, self.seen.as_ref().is_some_and(simple)) else {
             return self.update();
         };
-        let mut read = 0;
+        let mut reading = self.reading();
         let mut objects = Vec::new();
         for (index, fingerprint) in found {
             let Some((path, state)) = self.files.get_mut(index) else {
@@ -130,8 +137,7 @@ impl Loader {
             };
             let old = std::mem::take(state);
             let before = old.objects.clone();
-            let Some(new) = FileState::current(path, fingerprint, Some(old), &self.busy, &mut read)
-            else {
+            let Some(new) = FileState::current(path, fingerprint, Some(old), &mut reading) else {
                 self.files.remove(index);
                 let scan = read::scan(&self.roots);
                 return self.new_from(scan);
@@ -139,6 +145,8 @@ impl Loader {
             objects.push((before, new.objects.clone()));
             *state = new;
         }
+        let Reading { read, unsteady, .. } = reading;
+        self.unsteady = unsteady;
         if read == 0 {
             return Update::Same;
         }
@@ -155,6 +163,13 @@ impl Loader {
     fn new_from(&mut self, scan: Fingerprints) -> Update {
         let (read, _) = self.take(scan);
         Update::New(self.collect(read, true))
+    }
+
+    fn reading(&self) -> Reading {
+        Reading {
+            busy: self.busy.clone(),
+            ..Reading::default()
+        }
     }
 
     fn index(&self, path: &Path) -> Option<usize> {
@@ -192,19 +207,15 @@ impl Loader {
         // Both are in the order of paths, so one walk pairs them: comparing paths is what costs here.
         let mut before = std::mem::take(&mut self.files).into_iter().peekable();
         let mut gone = Vec::new();
-        let mut read = 0;
+        let mut reading = self.reading();
         for (path, fingerprint) in std::mem::take(&mut scan.files) {
             while let Some(old) = before.next_if(|(old, _)| *old < path) {
                 gone.push(old);
             }
             let old = before.next_if(|(old, _)| *old == path);
-            if let Some(state) = FileState::current(
-                &path,
-                fingerprint,
-                old.map(|it| it.1),
-                &self.busy,
-                &mut read,
-            ) {
+            if let Some(state) =
+                FileState::current(&path, fingerprint, old.map(|it| it.1), &mut reading)
+            {
                 self.files.push((path, state));
             }
         }
@@ -216,6 +227,8 @@ impl Loader {
             self.files.append(&mut gone);
             self.files.sort_by(|(a, _), (b, _)| a.cmp(b));
         }
+        let Reading { read, unsteady, .. } = reading;
+        self.unsteady = unsteady;
         // As many as before, and none of them was read: they are the same.
         let changed = read > 0 || self.files.len() != count || !self.sees(&scan);
         self.seen = Some(scan);

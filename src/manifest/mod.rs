@@ -33,7 +33,7 @@ pub use decode::{Decode, Decoder, Fields};
 pub(crate) use loader::parse_document;
 pub use loader::{Loaded, Loader, Update, document_json};
 pub use node::{Key, Node, Span, Value};
-pub(crate) use read::is_manifest;
 pub use read::{FILE_SIZE, Fingerprint, Fingerprints, scan};
+pub(crate) use read::{is_hidden, is_manifest};
 pub use resources::{NAMESPACE_NAME_LABEL, Objects, Resources};
 pub use touched::Touched;

@@ -87,6 +87,11 @@ pub fn scan(roots: &[PathBuf]) -> Fingerprints {
     walk.found
 }
 
+/// The fingerprint of a file, or of what a link leads to.
+pub(super) fn fingerprint(path: &Path) -> Option<Fingerprint> {
+    fs::metadata(path).ok().as_ref().map(Fingerprint::of)
+}
+
 /// The fingerprint of a file that is there under no other name than this.
 pub(super) fn plain(path: &Path) -> Option<Fingerprint> {
     let metadata = fs::symlink_metadata(path).ok()?;
@@ -180,7 +185,7 @@ impl Walk {
 }
 
 /// Names of editors' and Kubernetes' own files.
-fn is_hidden(name: &OsStr) -> bool {
+pub(crate) fn is_hidden(name: &OsStr) -> bool {
     let name = name.to_string_lossy();
     let unfinished = [".swp", ".tmp", "~"].iter().any(|end| name.ends_with(end));
     name.starts_with('.') || unfinished

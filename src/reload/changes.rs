@@ -73,17 +73,28 @@ impl Changes {
         if Arc::ptr_eq(before, after) {
             return;
         }
+        let shown = |key: &K, object: &Object<S>| format!("{} {}", object.kind, name(key));
+        // Both are in the order of their keys, and nearly all objects are the very same: so two walks side by side
+        // compare hardly a key.
+        let mut before = before.iter().peekable();
         for (key, object) in after.iter() {
-            let shown = || format!("{} {}", object.kind, name(key));
-            match before.get(key) {
-                None => self.added.push(shown()),
-                Some(old) if same(old, object) => {}
-                Some(_) => self.changed.push(shown()),
+            if before
+                .next_if(|(_, old)| Arc::ptr_eq(old, object))
+                .is_some()
+            {
+                continue;
+            }
+            while let Some((gone, old)) = before.next_if(|(old, _)| *old < key) {
+                self.removed.push(shown(gone, old));
+            }
+            match before.next_if(|(old, _)| *old == key) {
+                None => self.added.push(shown(key, object)),
+                Some((_, old)) if same(old, object) => {}
+                Some(_) => self.changed.push(shown(key, object)),
             }
         }
-        let gone = before.iter().filter(|(key, _)| !after.contains_key(key));
         self.removed
-            .extend(gone.map(|(key, object)| format!("{} {}", object.kind, name(key))));
+            .extend(before.map(|(gone, old)| shown(gone, old)));
     }
 
     /// Whether nothing differs.
@@ -134,6 +145,45 @@ impl fmt::Display for Changes {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::manifest::Loader;
+
+    /// The Services of a manifest, one for each letter.
+    fn services(names: &str) -> Resources {
+        let service = |name: char| {
+            format!(
+                "---\napiVersion: v1\nkind: Service\nmetadata: {{name: '{name}'}}\nspec: {{ports: [{{port: 80}}]}}\n"
+            )
+        };
+        let text: String = names.chars().map(service).collect();
+        Loader::from_text("a.yaml", text).resources
+    }
+
+    #[test]
+    fn objects_that_come_and_go_are_told_from_those_that_stay() {
+        let names = |changes: &[String]| changes.join(" ").replace("Service default/", "");
+        for (before, after, added, removed) in [
+            ("bdf", "bdf", "", ""),
+            ("bdf", "abcdefg", "a c e g", ""),
+            ("abcdefg", "bdf", "", "a c e g"),
+            ("abc", "xyz", "x y z", "a b c"),
+            ("xyz", "abc", "a b c", "x y z"),
+            ("", "a", "a", ""),
+            ("a", "", "", "a"),
+        ] {
+            let changes = Changes::between(&services(before), &services(after));
+            assert_eq!(names(&changes.added), added, "{before} to {after}");
+            assert_eq!(names(&changes.removed), removed, "{before} to {after}");
+            assert!(changes.changed.is_empty(), "{changes}");
+        }
+        let before = services("abc");
+        let mut after = before.clone();
+        let all = Arc::make_mut(&mut after.services);
+        let b = all
+            .get_mut(&NamespacedName::new("default", "b"))
+            .expect("it is there");
+        Arc::make_mut(b).meta.generation = 2;
+        assert_eq!(names(&Changes::between(&before, &after).changed), "b");
+    }
 
     #[test]
     fn long_lists_are_cut() {

@@ -5,7 +5,7 @@
 //! wrong on the way, what was in force stays in force.
 
 mod changes;
-mod findings;
+mod log;
 mod outcome;
 mod published;
 mod retired;
@@ -23,21 +23,21 @@ use crate::discover::{Discovery, FixedBackend};
 use crate::graph::Graph;
 use crate::lifecycle::Phase;
 use crate::listen::Sockets;
-use crate::manifest::{Busy, Loaded, Touched};
+use crate::manifest::{Busy, Touched};
 use crate::upgrade::Loan;
 use crate::watch::{Wake, Wakes, Woken};
 use arc_swap::ArcSwap;
-use findings::log_findings;
+use log::ReloadLog;
 use pingora_core::apps::ServerApp;
 use retired::Retired;
 use stages::{Built, Look, Stages};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc::Receiver;
 use tokio::sync::{oneshot, watch};
-use tracing::{error, info};
+use tracing::error;
 
 /// When files that seem to be half-written are looked at again.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
@@ -56,6 +56,7 @@ pub struct Reload<A> {
     rounds: watch::Sender<Rounds>,
     /// When to look at files again that seemed to be half-written.
     look_again: Option<Duration>,
+    old_graphs: Retired<Graph>,
     old_snapshots: Retired<Snapshot>,
     old_published: Retired<Published>,
 }
@@ -89,6 +90,7 @@ impl<A: ServerApp + Send + Sync + 'static> Reload<A> {
             graph: Arc::default(),
             rounds: watch::Sender::default(),
             look_again: None,
+            old_graphs: Retired::default(),
             old_snapshots: Retired::default(),
             old_published: Retired::default(),
         }
@@ -156,17 +158,19 @@ impl<A: ServerApp + Send + Sync + 'static> Reload<A> {
         let requested = wake.requested;
         let known = self.discovered.clone();
         let look = self.beside(move |stages| stages.load_and_build(&wake, known));
-        let look = look.await;
-        self.look_again = None;
-        match look {
-            Ok(Look::Same) => {}
-            Ok(Look::Unsteady) => self.look_again = Some(LOOK_AGAIN),
-            Ok(Look::New(built)) => self.apply(built, began).await,
+        match look.await {
+            Ok(Look { built, again }) => {
+                self.look_again = again.then_some(LOOK_AGAIN);
+                if let Some(built) = built {
+                    self.apply(built, began).await;
+                }
+            }
             Err(panic) => self.failed(&panic, began),
         }
         if requested {
             self.rounds.send_modify(|rounds| rounds.requested += 1);
         }
+        self.old_graphs.sweep();
         self.old_snapshots.sweep();
         self.old_published.sweep();
     }
@@ -200,77 +204,47 @@ impl<A: ServerApp + Send + Sync + 'static> Reload<A> {
         let took = began.elapsed();
         self.discovery.retain(&discovered);
         self.discovered = discovered;
-        self.graph = built.graph;
-        self.publish(built.loaded, &changes, took).await;
+        let old = std::mem::replace(&mut self.graph, built.graph.clone());
+        self.old_graphs.keep(old);
+        let failures = self.sockets.failures().clone();
+        let in_words = changes.to_string();
+        let next = move |before: &Published| before.followed_by(built, failures, took, in_words);
+        self.publish(next, move |log, before, after| {
+            log.reloaded(before, after, &changes);
+        })
+        .await;
     }
 
     async fn retry_sockets(&mut self) {
         if !self.sockets.retry() {
             return;
         }
-        let mut next = Published::clone(&self.published.load());
-        next.diagnostics.retain(|d| d.code != Code::BindFailed);
-        if let Some((before, next)) = self.report(next).await {
-            let listeners = Changes::between_listeners(&before.listeners, &next.listeners);
-            if !listeners.is_empty() {
-                info!("bound anew: {listeners}");
-            }
-            log_findings(&before.diagnostics, &next.diagnostics);
-        }
+        let graph = self.graph.clone();
+        let failures = self.sockets.failures().clone();
+        self.publish(
+            move |before| before.bound_again(&graph, failures),
+            ReloadLog::bound,
+        )
+        .await;
     }
 
     /// Shows what is in force now, first to the admin API, then in the log.
-    async fn publish(&mut self, loaded: Arc<Loaded>, changes: &Changes, took: Duration) {
-        let mut next = self.published.load().succeeded_by(loaded, &self.graph);
-        let generation = next.generations.seen;
-        let outcome = next.outcome();
-        if outcome == Outcome::Partial {
-            next.generations.failed = Some(generation);
-        }
-        next.reloads.add(Finished {
-            generation,
-            outcome,
-            at: SystemTime::now(),
-            took,
-            changes: changes.to_string(),
-        });
-        let Some((before, next)) = self.report(next).await else {
-            return;
-        };
-        let listeners = Changes::between_listeners(&before.listeners, &next.listeners);
-        let listeners = match listeners.is_empty() {
-            true => String::new(),
-            false => format!("; listeners: {listeners}"),
-        };
-        let (files, result) = (next.loaded.files, outcome.as_str());
-        info!(
-            generation,
-            result,
-            ?took,
-            files,
-            "reloaded: {changes}{listeners}"
-        );
-        log_findings(&before.diagnostics, &next.diagnostics);
-    }
-
-    /// Adds what depends on how binding went (statuses, which keep times of those before, listeners, diagnostics)
-    /// and publishes it. Gives what was published before, and what is now.
-    async fn report(&mut self, next: Published) -> Option<(Arc<Published>, Arc<Published>)> {
+    async fn publish(
+        &mut self,
+        next: impl FnOnce(&Published) -> Published + Send + 'static,
+        log: impl FnOnce(&mut ReloadLog, &Published, &Published) + Send + 'static,
+    ) {
         let before = self.published.load_full();
-        let graph = self.graph.clone();
-        let failures = self.sockets.failures().clone();
         let previous = before.clone();
-        let reported = self.beside(move |_| next.reported(&graph, failures, &previous.statuses));
-        match reported.await {
+        match self.beside(move |_| Arc::new(next(&previous))).await {
             Ok(next) => {
-                let next = Arc::new(next);
                 self.show(next.clone());
-                Some((before, next))
+                // What can't be logged is in force all the same.
+                let _ = self
+                    .beside(move |stages| log(&mut stages.log, &before, &next))
+                    .await;
             }
-            Err(panic) => {
-                self.failed(&panic, Instant::now());
-                None
-            }
+            Err(panic) => self.failed(&panic, Instant::now()),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use super::changes::Changes;
 use super::outcome::{Finished, Outcome, Reloads};
+use super::stages::Built;
 use crate::diagnostic::{Code, Diagnostic, Place, Pointer, Severity};
 use crate::graph::Graph;
 use crate::graph::gateway::{GatewayNode, ListenerNode, Protocol};
@@ -34,43 +35,56 @@ pub struct Published {
 }
 
 impl Published {
-    /// What follows when a load is in force, but for what [`reported`](Self::reported) adds.
-    pub(super) fn succeeded_by(&self, loaded: Arc<Loaded>, graph: &Graph) -> Published {
-        let generation = self.generations.seen + 1;
+    /// What follows when a graph is in force. It took `took` until then; what has changed, `changes` says.
+    pub(super) fn followed_by(
+        &self,
+        built: Built,
+        failures: Failures,
+        took: Duration,
+        changes: String,
+    ) -> Published {
+        let Built { loaded, graph, .. } = built;
+        let (generation, now) = (self.generations.seen + 1, SystemTime::now());
+        let outcome = outcome(&loaded);
+        let mut reloads = self.reloads.clone();
+        reloads.add(Finished {
+            generation,
+            outcome,
+            at: now,
+            took,
+            changes,
+        });
         let mut diagnostics = loaded.diagnostics.clone();
         diagnostics.extend(graph.diagnostics.iter().cloned());
-        Published {
+        let next = Published {
             generations: Generations {
                 seen: generation,
                 applied: generation,
-                failed: self.generations.failed,
+                failed: match outcome {
+                    Outcome::Success => self.generations.failed,
+                    Outcome::Partial | Outcome::Failed => Some(generation),
+                },
             },
             ready: true,
-            applied_at: Some(SystemTime::now()),
-            reloads: self.reloads.clone(),
+            applied_at: Some(now),
+            reloads,
             loaded,
             statuses: Statuses::default(),
             diagnostics,
             listeners: Vec::new(),
-        }
+        };
+        next.reported(&graph, failures, &self.statuses)
     }
 
-    /// Whether all that the files say is in force.
-    pub(super) fn outcome(&self) -> Outcome {
-        let mut found = self.loaded.diagnostics.iter();
-        match found.any(|found| found.severity == Severity::Error) {
-            true => Outcome::Partial,
-            false => Outcome::Success,
-        }
+    /// What follows when sockets were bound, or couldn't be, between two reloads.
+    pub(super) fn bound_again(&self, graph: &Graph, failures: Failures) -> Published {
+        let mut next = self.clone();
+        next.diagnostics.retain(|d| d.code != Code::BindFailed);
+        next.reported(graph, failures, &self.statuses)
     }
 
     /// Adds statuses, listeners and diagnostics about sockets. Conditions keep the times of those before.
-    pub(super) fn reported(
-        mut self,
-        graph: &Graph,
-        failures: Failures,
-        before: &Statuses,
-    ) -> Published {
+    fn reported(mut self, graph: &Graph, failures: Failures, before: &Statuses) -> Published {
         let applied = Applied { failed: failures };
         let now = time::OffsetDateTime::now_utc();
         self.statuses = report(graph, &applied, before, now);
@@ -102,6 +116,15 @@ impl Published {
             found.help("please report it with the manifests that cause it"),
         );
         next
+    }
+}
+
+/// Whether all that the files say can be in force.
+fn outcome(loaded: &Loaded) -> Outcome {
+    let mut found = loaded.diagnostics.iter();
+    match found.any(|found| found.severity == Severity::Error) {
+        true => Outcome::Partial,
+        false => Outcome::Success,
     }
 }
 

@@ -1,5 +1,6 @@
 //! The stages that cost time: load and build.
 
+use super::log::ReloadLog;
 use crate::address_pool::AddressPool;
 use crate::graph::environment::Environment;
 use crate::graph::{Graph, build};
@@ -43,6 +44,7 @@ pub(super) struct Stages {
     loader: Loader,
     /// Since when files seem to be half-written.
     unsteady: Option<Instant>,
+    pub(super) log: ReloadLog,
     loaded: Arc<Loaded>,
     pool: Option<AddressPool>,
 }
@@ -56,13 +58,11 @@ pub(super) struct Built {
 }
 
 /// What a look at the files has shown.
-pub(super) enum Look {
-    /// Nothing new.
-    Same,
-    /// Something that seems to be half-written: it is to be looked at again soon.
-    Unsteady,
-    /// A graph of what is there now.
-    New(Built),
+pub(super) struct Look {
+    /// A graph of what is there now, when anything is new.
+    pub(super) built: Option<Built>,
+    /// Whether something seems to be half-written: there should be another look soon.
+    pub(super) again: bool,
 }
 
 impl Stages {
@@ -73,6 +73,7 @@ impl Stages {
             pool: settings.address_pool.map(AddressPool::new),
             settings,
             unsteady: None,
+            log: ReloadLog::new(Instant::now()),
             loaded: Arc::default(),
         }
     }
@@ -87,13 +88,17 @@ impl Stages {
         wake: &Wake,
         known: BTreeMap<ServicePort, Vec<SocketAddr>>,
     ) -> Look {
-        match self.update(&wake.touched) {
-            Update::New(loaded) => self.loaded = Arc::new(loaded),
-            Update::Same if wake.requested || wake.discovered => {}
-            Update::Same => return Look::Same,
-            Update::Unsteady => return Look::Unsteady,
+        let update = self.update(&wake.touched);
+        let again = matches!(update, Update::Unsteady) || self.loader.is_unsteady();
+        let asked = wake.requested || wake.discovered;
+        let is_new = matches!(update, Update::New(_));
+        if let Update::New(loaded) = update {
+            self.loaded = Arc::new(loaded);
         }
-        Look::New(self.build(known))
+        Look {
+            built: (is_new || asked).then(|| self.build(known)),
+            again,
+        }
     }
 
     /// Somebody who goes on and on is waited for only so long.

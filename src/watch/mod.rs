@@ -4,6 +4,7 @@
 //! here, and no event is trusted: what has changed, if anything, only a look at the files tells. A wake every
 //! two seconds catches what the system doesn't tell of: network file systems, bind mounts, a queue that ran over.
 
+mod links;
 mod pending;
 mod scope;
 mod signal;
@@ -106,26 +107,25 @@ impl Watch {
     }
 
     fn wake(&mut self, touched: Touched) {
-        let touched = match touched {
-            Touched::Nothing => return,
-            Touched::Files(_) => touched,
-            // Links and folders may have become other ones, which have none of our watches. What happened there
-            // until now was told by nobody.
-            Touched::Unknown | Touched::Anything if Scope::of(&self.roots) != self.scope => {
-                self.watch_anew();
-                Touched::Anything
-            }
-            Touched::Unknown | Touched::Anything => touched,
-        };
+        if touched == Touched::Nothing {
+            return;
+        }
+        let everything = matches!(touched, Touched::Unknown | Touched::Anything);
         self.wakes.send(Wake::touched(touched));
+        // Links and folders may have become other ones, which have none of our watches. What happened there until
+        // they are set is told by nobody.
+        if everything && self.mode == Mode::Events && Scope::of(&self.roots) != self.scope {
+            self.watch_anew();
+            self.wakes.send(Wake::touched(Touched::Anything));
+        }
     }
 
     /// Sets all watches again, since the roots are no longer what they were.
     fn watch_anew(&mut self) {
-        self.scope = Scope::of(&self.roots);
         if self.mode == Mode::Poll {
             return;
         }
+        self.scope = Scope::of(&self.roots);
         // The new ones stand before the old ones go: there is no gap to miss an event in.
         let sender = self.sender.clone();
         let tell = move |event: Event| {
@@ -261,6 +261,24 @@ mod tests {
         );
         renamed.expect("swapped");
         assert_eq!(woken(&mut wakes), Touched::Anything);
+    }
+
+    #[test]
+    fn a_write_behind_a_link_that_leads_out_names_the_link() {
+        let (folder, outside) = (tempfile::tempdir(), tempfile::tempdir());
+        let (folder, outside) = (folder.expect("a folder"), outside.expect("another"));
+        let (target, link) = (outside.path().join("a.conf"), folder.path().join("a.yaml"));
+        fs::write(&target, "a: 1").expect("written");
+        symlink(&target, &link).expect("a link");
+        let mut wakes = watched(folder.path());
+        let named = Touched::Files([link.clone()].into());
+        fs::write(&target, "a: 2").expect("written");
+        assert_eq!(woken(&mut wakes), named, "a write in place");
+        let (other, temporary) = (outside.path().join("b"), outside.path().join("c"));
+        fs::write(&other, "no concern").expect("written");
+        fs::write(&temporary, "a: 3").expect("written");
+        fs::rename(&temporary, &target).expect("renamed");
+        assert_eq!(woken(&mut wakes), named, "a rename into place");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What is to be watched, and what of it an event is about.
 
+use super::links::Outside;
 use crate::manifest::is_manifest;
 use std::collections::BTreeSet;
 use std::fs;
@@ -13,6 +14,8 @@ const LINKS: usize = 16;
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Scope {
     roots: Vec<Root>,
+    /// What links lead to elsewhere.
+    outside: Outside,
     surroundings: BTreeSet<PathBuf>,
 }
 
@@ -30,15 +33,18 @@ struct Root {
 }
 
 impl Scope {
-    pub(super) fn of(roots: &[PathBuf]) -> Self {
-        let roots: Vec<Root> = roots.iter().map(|root| Root::of(root)).collect();
+    pub(super) fn of(given: &[PathBuf]) -> Self {
+        let roots: Vec<Root> = given.iter().map(|root| Root::of(root)).collect();
+        let outside = Outside::of(given);
         let chains = roots.iter().flat_map(|root| &root.chain);
+        let chains = chains.chain(&outside.hops);
         Scope {
             surroundings: chains
                 .filter_map(|path| path.parent())
                 .map(Path::to_owned)
                 .collect(),
             roots,
+            outside,
         }
     }
 
@@ -55,9 +61,12 @@ impl Scope {
     /// Whether an event at a path can mean anything: the folder around a root may be `/tmp`.
     pub(super) fn concerns(&self, path: &Path) -> bool {
         let mut roots = self.roots.iter();
-        roots.any(|root| {
-            path.starts_with(&root.absolute) || root.chain.iter().any(|link| link.starts_with(path))
-        })
+        let outside = self.outside.hops.contains(path);
+        outside
+            || roots.any(|root| {
+                path.starts_with(&root.absolute)
+                    || root.chain.iter().any(|link| link.starts_with(path))
+            })
     }
 
     /// What the loader calls a manifest; nothing for another file.
@@ -66,6 +75,9 @@ impl Scope {
         let named = |root: &&Root| root.is_file && root.chain.iter().any(|it| it == path);
         if let Some(root) = self.roots.iter().find(named) {
             return Some(root.given.clone());
+        }
+        if let Some(link) = self.outside.targets.get(path) {
+            return Some(link.clone());
         }
         let inside = |root: &Root| Some(root.given.join(path.strip_prefix(&root.absolute).ok()?));
         let mut roots = self.roots.iter().filter(|_| is_manifest(path));

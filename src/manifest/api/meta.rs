@@ -1,6 +1,7 @@
 use super::object;
 use crate::diagnostic::{Document, Place, Pointer, ResourceId};
 use crate::manifest::{Decode, Decoder, Node};
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -24,6 +25,17 @@ object! {
         "uid" => uid: String = String::new(),
         /// The API server's version of the object.
         "resourceVersion" => resource_version: String = String::new(),
+    }
+}
+
+impl ObjectMeta {
+    /// The bytes of `namespace/name`, or of the name alone.
+    fn shown(&self) -> impl Iterator<Item = u8> {
+        let separator = (!self.namespace.is_empty()).then_some(b'/');
+        self.namespace
+            .bytes()
+            .chain(separator)
+            .chain(self.name.bytes())
     }
 }
 
@@ -116,5 +128,46 @@ impl<S> Object<S> {
     /// resolution rules): by the text as a whole, in which `-` stands before `/`.
     pub fn age(&self) -> (Option<Timestamp>, String) {
         (self.meta.creation_timestamp, self.key().to_string())
+    }
+
+    /// The order of [`age`](Self::age), without making texts: thousands of routes are put in it at each reload.
+    pub fn by_age(&self, other: &Self) -> Ordering {
+        let (one, other) = (&self.meta, &other.meta);
+        let times = one.creation_timestamp.cmp(&other.creation_timestamp);
+        times.then_with(|| one.shown().cmp(other.shown()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::manifest::Loader;
+
+    #[test]
+    fn both_ways_of_telling_the_older_object_agree() {
+        let namespace = |name: &str, text: &str| {
+            format!(
+                "---\napiVersion: v1\nkind: Service\nmetadata: {{{name}{text}}}\nspec: {{ports: [{{port: 80}}]}}\n"
+            )
+        };
+        let mut text = String::new();
+        for space in ["", ", namespace: a", ", namespace: a-b", ", namespace: b"] {
+            for name in ["name: a", "name: a-b", "name: b"] {
+                text += &namespace(name, space);
+            }
+        }
+        text += &namespace("name: young", ", creationTimestamp: 2026-01-01T00:00:00Z");
+        text += &namespace("name: old", ", creationTimestamp: 2020-01-01T00:00:00Z");
+        let services = Loader::from_text("a.yaml", text).resources.services;
+        assert_eq!(services.len(), 14);
+        for one in services.values() {
+            for other in services.values() {
+                let (named, key) = (one.key(), other.key());
+                assert_eq!(
+                    one.by_age(other),
+                    one.age().cmp(&other.age()),
+                    "{named}, {key}"
+                );
+            }
+        }
     }
 }

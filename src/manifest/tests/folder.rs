@@ -250,13 +250,23 @@ fn a_refused_object_keeps_its_last_good_version_and_hurts_no_other() {
 }
 
 #[test]
-fn an_empty_file_holds_nothing() {
+fn an_empty_file_holds_nothing_but_only_when_it_stays_empty() {
     let mut folder = Folder::new();
     folder.write("a.yaml", service("a", 80));
     folder.names();
     folder.write("a.yaml", "");
     let loaded = folder.loader.load();
-    assert_eq!((names(&loaded), lines(&loaded)), (vec![], vec![]));
+    assert_eq!(names(&loaded), ["Service default/a"], "a writer may begin");
+    assert!(folder.loader.is_unsteady());
+    folder.write("a.yaml", service("b", 80));
+    assert_eq!(folder.names(), ["Service default/b"], "and ends");
+    folder.write("a.yaml", "");
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
+    while !folder.names().is_empty() {
+        assert!(std::time::Instant::now() < deadline, "it stays empty");
+    }
+    assert_eq!(lines(&folder.loader.load()), Vec::<String>::new());
+    assert!(!folder.loader.is_unsteady());
 }
 
 #[test]

@@ -30,7 +30,7 @@ fn edit() -> impl Strategy<Value = Edit> {
         format!("{}---\n{}", service("d", 80), service("c", 80)),
         service("c", 80).replace("port: 80", "port: many"),
         "spec: [broken".to_owned(),
-        String::new(),
+        "# nothing\n".to_owned(),
     ];
     let name = || select(NAMES.to_vec());
     prop_oneof![

@@ -1,0 +1,152 @@
+//! Links in the folders that lead out of them: what happens there is to be noticed, too.
+
+use crate::manifest::is_hidden;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+/// How many links may follow one another, and how deep folders may be nested.
+const LINKS: usize = 16;
+const FOLDERS: usize = 64;
+
+/// What the links in some folders lead to elsewhere.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Outside {
+    /// Each link on the way and what it leads to in the end, by their real paths.
+    pub hops: BTreeSet<PathBuf>,
+    /// What is there in the end, with the path that the loader knows it by.
+    pub targets: BTreeMap<PathBuf, PathBuf>,
+}
+
+impl Outside {
+    /// Looks at all links in folders.
+    pub(super) fn of(roots: &[PathBuf]) -> Self {
+        let mut survey = Survey {
+            inside: roots
+                .iter()
+                .filter_map(|root| root.canonicalize().ok())
+                .collect(),
+            real: HashMap::new(),
+            seen: HashSet::new(),
+            outside: Outside::default(),
+        };
+        for root in roots {
+            survey.folder(root, 0, 0);
+        }
+        survey.outside
+    }
+}
+
+struct Survey {
+    /// The real paths of the roots. What is below them is watched with them.
+    inside: Vec<PathBuf>,
+    /// The real paths of folders. Thousands of links lead to few of them.
+    real: HashMap<PathBuf, Option<PathBuf>>,
+    /// Folders by device and inode, so that loops of links end.
+    seen: HashSet<(u64, u64)>,
+    outside: Outside,
+}
+
+impl Survey {
+    fn folder(&mut self, path: &Path, links: usize, depth: usize) {
+        let known = |metadata: fs::Metadata| !self.seen.insert((metadata.dev(), metadata.ino()));
+        if links > LINKS || depth > FOLDERS || fs::metadata(path).map_or(true, known) {
+            return;
+        }
+        let Ok(entries) = fs::read_dir(path) else {
+            return;
+        };
+        for entry in entries
+            .flatten()
+            .filter(|entry| !is_hidden(&entry.file_name()))
+        {
+            match entry.file_type() {
+                Ok(kind) if kind.is_dir() => self.folder(&entry.path(), links, depth + 1),
+                Ok(kind) if kind.is_symlink() => self.link(&entry.path(), links, depth),
+                _ => {}
+            }
+        }
+    }
+
+    fn link(&mut self, path: &Path, links: usize, depth: usize) {
+        let mut at = path.to_owned();
+        for _ in 0..LINKS {
+            let Some(next) = self.step(&at) else {
+                break;
+            };
+            at = next;
+            if !self.is_inside(&at) {
+                self.outside.hops.insert(at.clone());
+            }
+        }
+        if self.is_inside(&at) {
+            return;
+        }
+        let is_folder = at.is_dir();
+        self.outside.targets.insert(at, path.to_owned());
+        if is_folder {
+            self.folder(path, links + 1, depth + 1);
+        }
+    }
+
+    /// What a link leads to: the real path of the folder, and the name in it. Nothing for what is no link.
+    fn step(&mut self, link: &Path) -> Option<PathBuf> {
+        let next = link.parent()?.join(fs::read_link(link).ok()?);
+        let (Some(parent), Some(name)) = (next.parent(), next.file_name()) else {
+            return next.canonicalize().ok();
+        };
+        let real = match self.real.get(parent) {
+            Some(known) => known.as_ref(),
+            None => {
+                let real = parent.canonicalize().ok();
+                self.real.entry(parent.to_owned()).or_insert(real).as_ref()
+            }
+        };
+        Some(real?.join(name))
+    }
+
+    fn is_inside(&self, path: &Path) -> bool {
+        self.inside.iter().any(|root| path.starts_with(root))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    #[test]
+    fn only_links_that_lead_out_count_and_each_step_of_them() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let top = folder.path().canonicalize().expect("its real path");
+        let at = |name: &str| top.join(name);
+        for name in ["root/..v1", "out/team"] {
+            fs::create_dir_all(at(name)).expect("folders");
+        }
+        fs::write(at("root/..v1/a.yaml"), "").expect("written");
+        fs::write(at("out/b.conf"), "").expect("written");
+        symlink("..v1", at("root/..data")).expect("a link");
+        symlink("..data/a.yaml", at("root/a.yaml")).expect("a link");
+        let roots = [at("root")];
+        assert_eq!(Outside::of(&roots), Outside::default(), "all within");
+
+        symlink("b.conf", at("out/current")).expect("a link");
+        symlink(at("out/current"), at("root/b.yaml")).expect("a link");
+        symlink("../out/team", at("root/team")).expect("a link");
+        symlink("../../root", at("out/team/back")).expect("a link");
+        symlink("/nowhere/c.yaml", at("root/c.yaml")).expect("a link");
+        let outside = Outside::of(&roots);
+        let targets = [
+            (at("out/b.conf"), at("root/b.yaml")),
+            (at("out/team"), at("root/team")),
+        ];
+        assert_eq!(
+            outside.targets.into_iter().collect::<Vec<_>>()[..2],
+            targets
+        );
+        for hop in ["out/current", "out/b.conf", "out/team"] {
+            assert!(outside.hops.contains(&at(hop)), "{hop}");
+        }
+    }
+}
