@@ -22,7 +22,7 @@ main() {
     need dpkg-deb=dpkg lintian=lintian curl=curl man=man-db ip=iproute2 systemd-nspawn=systemd-container nsenter=util-linux pgrep=procps
     unshare --net --mount true || unavailable "no network and no root of its own can be made here"
     packaging/deb.sh
-    exec unshare --net --mount "$0" in-namespaces
+    exec unshare --net --mount packaging/test-deb.sh in-namespaces
 }
 
 test_package() {

@@ -22,7 +22,7 @@ main() {
     need buildah=buildah jq=jq curl=curl openssl=openssl dnsmasq=dnsmasq-base ip=iproute2 nsenter=util-linux pgrep=procps
     unshare --net true || unavailable "no network of its own can be made here"
     packaging/image.sh
-    exec unshare --net "$0" in-network
+    exec unshare --net packaging/test-image.sh in-network
 }
 
 test_image() {
