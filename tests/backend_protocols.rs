@@ -5,7 +5,7 @@ use crate::support::eventually;
 use crate::support::folder::Folder;
 use crate::support::manifests::{condition, endpoint_slice, gateway, route, service};
 use crate::support::network::{free_port, own_address};
-use crate::support::tls::{Authority, Pair, config_map, server_config};
+use crate::support::tls::{Authority, Pair, config_map, secret, server_config};
 use rustls::{ServerConnection, StreamOwned};
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener};
@@ -133,4 +133,52 @@ fn of_two_policies_for_a_service_the_first_is_followed() {
     eventually("the other policy is in force", || {
         (accepted(&daemon, "b") == "Accepted").then_some(())
     });
+}
+
+#[test]
+fn a_backend_that_asks_for_a_certificate_is_shown_the_gateways() {
+    let authority = Authority::new();
+    let backend = secure_backend(&authority.issue("shop.internal"), Some(&authority));
+    let client = authority.issue("edge.internal");
+    let tls = "  tls: {backend: {clientCertificateRef: {name: client}}}\n";
+    let folder = Folder::with([
+        ("gateway.yaml", gateway() + tls),
+        ("route.yaml", route("shop", HOST)),
+        ("shop.yaml", service("shop")),
+        ("slice.yaml", endpoint_slice("shop", backend)),
+        ("authority.yaml", config_map("authority", &authority.pem())),
+        ("policy.yaml", policy("shop", "shop.internal")),
+        (
+            "client.yaml",
+            secret("client", &client.certificate, &client.key),
+        ),
+    ]);
+    let daemon = Daemon::of(&folder).start();
+    daemon.wait_for_status(HOST, "/", 200);
+    folder.remove("client.yaml");
+    daemon.wait_for_status(HOST, "/", 502);
+    let edge = daemon.object("gateways", "default", "edge");
+    let resolved = condition(&edge["status"], "ResolvedRefs");
+    assert_eq!(resolved["reason"], "InvalidClientCertificateRef");
+    let accepted = condition(&edge["status"], "Accepted");
+    assert_eq!(accepted["status"], "True", "it is served all the same");
+    let other = Authority::new().issue("edge.internal");
+    folder.write(
+        "client.yaml",
+        secret("client", &other.certificate, &other.key),
+    );
+    eventually("the Secret is read", || {
+        let edge = daemon.object("gateways", "default", "edge");
+        (condition(&edge["status"], "ResolvedRefs")["status"] == "True").then_some(())
+    });
+    assert_eq!(
+        daemon.get(HOST, "/").status,
+        502,
+        "a stranger's certificate"
+    );
+    folder.write(
+        "client.yaml",
+        secret("client", &client.certificate, &client.key),
+    );
+    daemon.wait_for_status(HOST, "/", 200);
 }

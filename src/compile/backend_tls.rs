@@ -2,11 +2,53 @@ use crate::dataplane::backend_tls::{
     Authorities, BackendTls, BackendTlsByIdentity, ClientIdentity, SubjectName,
 };
 use crate::dataplane::{Action, Snapshot};
+use crate::graph::Graph;
 use crate::graph::backend_tls_policy::{AuthoritiesNode, BackendTlsSettings};
-use crate::manifest::api::SubjectAltName;
+use crate::graph::client_certificate::ClientCertificate;
+use crate::manifest::api::{NamespacedName, SubjectAltName};
 use rustls::pki_types::ServerName;
 use std::collections::HashMap;
 use std::sync::Arc;
+
+/// The client certificates of Gateways, each once, in order of the Gateways.
+#[derive(Default)]
+pub(super) struct Identities<'g> {
+    all: Vec<Arc<ClientIdentity>>,
+    places: HashMap<&'g NamespacedName, usize>,
+}
+
+impl<'g> Identities<'g> {
+    pub(super) fn of(graph: &'g Graph) -> Self {
+        let mut identities = Identities::default();
+        for (gateway, node) in &graph.gateways {
+            if let Some(certificate) = &node.client_certificate {
+                let place = identities.place(certificate);
+                identities.places.insert(gateway, place);
+            }
+        }
+        identities
+    }
+
+    /// What a Gateway shows.
+    pub(super) fn of_gateway(&self, gateway: &NamespacedName) -> Option<usize> {
+        self.places.get(gateway).copied()
+    }
+
+    fn place(&mut self, certificate: &ClientCertificate) -> usize {
+        let same = |known: &Arc<ClientIdentity>| {
+            known.certified_key.cert == certificate.certified_key.cert
+                && known.key == certificate.key
+        };
+        let known = self.all.iter().position(same);
+        known.unwrap_or_else(|| {
+            self.all.push(Arc::new(ClientIdentity {
+                certified_key: certificate.certified_key.clone(),
+                key: certificate.key.clone_key(),
+            }));
+            self.all.len() - 1
+        })
+    }
+}
 
 /// TLS to backends, once for all that ask for the same. What the previous snapshot has as well goes on, with what
 /// is known of the certificates.
@@ -17,7 +59,7 @@ pub(super) struct BackendTlsCache {
 }
 
 impl BackendTlsCache {
-    pub(super) fn of(previous: &Snapshot, identities: Vec<Arc<ClientIdentity>>) -> Self {
+    pub(super) fn of(previous: &Snapshot, identities: &Identities<'_>) -> Self {
         let mut known = HashMap::new();
         let ports = previous.ports.values();
         let listeners = ports.flat_map(|port| port.listeners.values());
@@ -32,6 +74,7 @@ impl BackendTlsCache {
                 known.extend(all.map(|it| (it.key, it.clone())));
             }
         }
+        let identities = identities.all.clone();
         BackendTlsCache { known, identities }
     }
 

@@ -21,7 +21,7 @@ use crate::dataplane::{Listener, Port, Snapshot};
 use crate::graph::Graph;
 use crate::graph::gateway::{ListenerNode, Protocol};
 use backend::Served;
-use backend_tls::BackendTlsCache;
+use backend_tls::{BackendTlsCache, Identities};
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -31,7 +31,9 @@ use tls::Validations;
 pub fn compile(graph: &Graph, previous: &Snapshot) -> Snapshot {
     let served = Served::of(previous);
     let mut validations = Validations::of(previous);
-    let mut entries = http::entries(graph, &served, BackendTlsCache::of(previous, Vec::new()));
+    let identities = Identities::of(graph);
+    let backend_tls = BackendTlsCache::of(previous, &identities);
+    let mut entries = http::entries(graph, &served, backend_tls);
     let mut ports: HashMap<SocketAddr, Port> = HashMap::new();
     let mut shifted = HashMap::new();
     for (key, gateway) in &graph.gateways {
@@ -46,7 +48,7 @@ pub fn compile(graph: &Graph, previous: &Snapshot) -> Snapshot {
                 name: format!("{key}/{}", listener.full_name()),
                 port: listener.port,
                 only_clients_of: tls.as_deref().and_then(tls::only_clients_of),
-                identity: None,
+                identity: identities.of_gateway(key),
                 router: Router::new(routes),
             });
             add(&mut ports, listener, &compiled, tls.as_ref());

@@ -85,6 +85,9 @@ impl fmt::Display for Port {
         }
         for (hostname, listener) in self.listeners.sorted() {
             write!(f, "\n  {hostname}: {}", listener.name)?;
+            if let Some(place) = listener.identity {
+                write!(f, ", backends are shown client certificate {place}")?;
+            }
             for line in listener.router.to_string().lines() {
                 write!(f, "\n    {line}")?;
             }

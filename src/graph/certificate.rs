@@ -23,10 +23,12 @@ pub const CERTIFICATE_ENTRY: &str = "tls.crt";
 pub const KEY_ENTRY: &str = "tls.key";
 
 /// A certificate chain with its key, ready to be served.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Certificate {
     /// What rustls serves.
     pub certified_key: Arc<CertifiedKey>,
+    /// The key as it is written.
+    pub key: PrivateKeyDer<'static>,
     /// The names it is for: DNS names of the SAN, else the CN. Lower case, possibly with `*.`.
     pub names: Vec<String>,
     /// Served, but probably not for long.
@@ -115,6 +117,7 @@ pub fn load(
     let warnings = now.map_or_else(Vec::new, |now| validity(&parsed, now));
     Ok(Certificate {
         certified_key: Arc::new(CertifiedKey::new(chain, signing_key)),
+        key,
         names,
         warnings,
     })

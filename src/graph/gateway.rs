@@ -1,9 +1,10 @@
 //! Gateways: where they listen, and which of their listeners are served.
 
+use super::client_certificate::{self, ClientCertificate};
 use super::client_validation::{self, ClientValidation, Frontend};
 use super::condition::{self, Condition, ConditionType};
 use super::environment::Environment;
-use super::listener::ListenerOwner;
+use super::listener::{ListenerOwner, Problem};
 use super::listener_set::{self, ListenerSetNode};
 use super::{Build, address, gateway_class, listener, listener_conflict, quoted};
 use crate::diagnostic::{Code, Diagnostic, Pointer};
@@ -27,6 +28,10 @@ pub struct GatewayNode {
     /// Its conditions, as far as they don't depend on what happens when sockets are bound: `Programmed` is
     /// among them only when it fails whatever happens.
     pub conditions: Vec<Condition>,
+    /// What backends are shown in TLS.
+    pub client_certificate: Option<Arc<ClientCertificate>>,
+    /// What is wrong with references of its own, beside its listeners'.
+    pub(super) unresolved: Vec<Problem>,
     /// Nothing of it is served, whatever its listeners are.
     pub refused: bool,
     /// What it asks of clients.
@@ -117,6 +122,8 @@ fn node(gateway: &Arc<Gateway>, controller_name: String, build: &mut Build<'_>) 
     conditions.extend(client_validation::insecure_mode(gateway));
     warn_of_unsupported_fields(gateway, build);
     let frontend = Frontend::resolve(gateway, build);
+    let mut unresolved = Vec::new();
+    let client_certificate = client_certificate::resolve(gateway, &mut unresolved, build);
     let owner = ListenerOwner::Gateway(gateway.clone());
     let listeners = 0..gateway.spec.listeners.len();
     GatewayNode {
@@ -127,6 +134,8 @@ fn node(gateway: &Arc<Gateway>, controller_name: String, build: &mut Build<'_>) 
             .filter_map(|index| listener::build(&owner, index, &frontend, build))
             .collect(),
         conditions,
+        client_certificate,
+        unresolved,
         refused,
         frontend,
     }
@@ -164,12 +173,6 @@ fn warn_of_unsupported_fields(gateway: &Gateway, build: &mut Build<'_>) {
         fields.push((
             "defaultScope",
             "default Gateways aren't supported yet; routes must name the Gateway in `parentRefs`",
-        ));
-    }
-    if spec.tls.as_ref().is_some_and(|tls| tls.backend.is_some()) {
-        fields.push((
-            "tls",
-            "TLS to backends isn't supported yet, so `tls.backend` is never used",
         ));
     }
     for (field, message) in fields {
@@ -221,18 +224,12 @@ impl GatewayNode {
             !condition::is_true(&listener.conditions, ConditionType::ResolvedRefs)
         });
         let names: Vec<&str> = unresolved.map(|listener| listener.name.as_str()).collect();
-        let problem = (
-            "ListenersNotResolved",
-            format!(
-                "listeners with broken references: {}",
-                quoted(names.iter().copied())
-            ),
-        );
-        let problems = if names.is_empty() {
-            vec![]
-        } else {
-            vec![problem]
-        };
+        let mut problems = self.unresolved.clone();
+        if !names.is_empty() {
+            let names = quoted(names.iter().copied());
+            let message = format!("listeners with broken references: {names}");
+            problems.push(("ListenersNotResolved", message));
+        }
         Condition::unless(
             ConditionType::ResolvedRefs,
             &problems,

@@ -10,6 +10,7 @@ mod backend_ref;
 pub mod backend_tls_policy;
 pub mod ca_certificates;
 pub mod certificate;
+pub mod client_certificate;
 pub mod client_validation;
 pub mod condition;
 mod endpoints;
