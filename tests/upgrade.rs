@@ -1,11 +1,15 @@
 //! A new process takes over from the one that runs, and no client notices.
 
+use crate::support::DEADLINE;
 use crate::support::client;
 use crate::support::daemon::{Daemon, signal};
 use crate::support::eventually;
 use crate::support::folder::Folder;
 use crate::support::manifests::{gateway, gateway_named, gateway_with, route, service};
+use serde_json::Value;
+use socket2::{Domain, SockAddr, Socket, Type};
 use std::fs;
+use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -216,4 +220,57 @@ fn a_unix_socket_of_the_admin_api_leads_to_the_successor_and_outlives_the_predec
     }
     let files = fs::read_dir(scratch.path()).expect("the folder").count();
     assert_eq!(files, 1, "nothing is left beside the socket");
+}
+
+/// A successor that the test plays, message by message.
+struct Successor(Socket);
+
+impl Successor {
+    fn connect(daemon: &Daemon) -> Self {
+        let path = daemon.scratch().join("upgrade/socket");
+        let socket = Socket::new(Domain::UNIX, Type::SEQPACKET, None).expect("a socket");
+        let address = SockAddr::unix(path).expect("a path");
+        socket.connect(&address).expect("the daemon listens");
+        socket.set_read_timeout(Some(DEADLINE)).expect("set");
+        Successor(socket)
+    }
+
+    fn say(&self, message: &str) -> Value {
+        self.0.send(message.as_bytes()).expect("sent");
+        let mut answer = vec![0; 65536];
+        let length = (&self.0).read(&mut answer).expect("an answer in time");
+        serde_json::from_slice(&answer[..length]).unwrap_or_default()
+    }
+}
+
+#[test]
+fn a_successor_that_dies_before_it_serves_leaves_the_daemon_as_it_was() {
+    let folder = folder(gateway());
+    let daemon = Daemon::of(&folder).echo().upgradable().start();
+    let successor = Successor::connect(&daemon);
+    let answer = successor.say(r#"{"hello": {"protocol": 1, "version": "0.1.0"}}"#);
+    let sockets = answer["sockets"]["sockets"].as_array().expect("sockets");
+    assert_eq!(sockets.len(), 2, "a listener and the admin API: {answer}");
+    folder.replace("route.yaml", HOST, "other.example.com");
+    // It has the sockets, so nothing changes under it.
+    assert_eq!(daemon.get(HOST, "/").status, 200);
+    drop(successor);
+    daemon.wait_for_status("other.example.com", "/", 200);
+    daemon.upgrade();
+}
+
+#[test]
+fn a_successor_that_speaks_another_protocol_is_refused_politely() {
+    let folder = folder(gateway());
+    let daemon = Daemon::of(&folder).echo().upgradable().start();
+    let successor = Successor::connect(&daemon);
+    let hello = r#"{"hello": {"protocol": 99, "version": "9.0.0", "more": [1]}}"#;
+    let answer = successor.say(hello);
+    let reason = answer["refused"]["reason"].as_str().expect("a reason");
+    assert!(
+        reason.contains("9.0.0") && reason.contains("99"),
+        "{reason}"
+    );
+    let answer = Successor::connect(&daemon).say("GET / HTTP/1.0\r\n\r\n");
+    assert_eq!(answer, Value::Null, "the connection is closed");
 }

@@ -1,0 +1,216 @@
+//! How a daemon is started.
+
+use super::{Admin, Daemon, Processes, gatefold};
+use crate::support::folder::Folder;
+use crate::support::network::{free_port, own_address};
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs::File;
+use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
+
+/// How a daemon is started.
+pub struct Start<'a> {
+    folder: &'a Folder,
+    address: IpAddr,
+    ports: BTreeMap<u16, u16>,
+    extra: Vec<String>,
+    environment: Vec<(String, OsString)>,
+    activation: Vec<(String, TcpListener)>,
+    descriptors: Option<usize>,
+    own_network: bool,
+    upgradable: bool,
+    admin: Option<Admin>,
+}
+
+impl Daemon {
+    /// A daemon for a folder, on an address of its own, ports 80 and 443 mapped to free ones.
+    pub fn of(folder: &Folder) -> Start<'_> {
+        let address = own_address();
+        let start = Start {
+            folder,
+            address,
+            ports: BTreeMap::new(),
+            extra: Vec::new(),
+            environment: Vec::new(),
+            activation: Vec::new(),
+            descriptors: None,
+            own_network: true,
+            upgradable: false,
+            admin: None,
+        };
+        start.port(80).port(443)
+    }
+}
+
+impl Start<'_> {
+    /// Maps one more port of the manifests to a free one.
+    pub fn port(mut self, port: u16) -> Self {
+        let free = || free_port(self.address);
+        // The system may name a port again that nobody has bound yet.
+        let mut own = free();
+        while self.ports.values().any(|taken| *taken == own) {
+            own = free();
+        }
+        self.ports.insert(port, own);
+        self
+    }
+
+    /// Maps a port of the manifests to this one.
+    pub fn mapped(mut self, port: u16, to: u16) -> Self {
+        self.ports.insert(port, to);
+        self
+    }
+
+    /// Says where the admin API is, and so what `--admin` is.
+    pub fn admin_tcp(mut self, address: SocketAddr) -> Self {
+        self.admin = Some(Admin::Tcp(address));
+        self
+    }
+
+    /// Answers for Services without endpoints from the built-in backend.
+    pub fn echo(self) -> Self {
+        self.arg("--echo")
+    }
+
+    /// One more argument.
+    pub fn arg(mut self, argument: impl Into<String>) -> Self {
+        self.extra.push(argument.into());
+        self
+    }
+
+    /// Gives no `--address`: the test says itself where Gateways listen.
+    pub fn without_address(mut self) -> Self {
+        self.own_network = false;
+        self
+    }
+
+    /// An environment variable.
+    pub fn environment(mut self, name: &str, value: impl Into<OsString>) -> Self {
+        self.environment.push((name.to_owned(), value.into()));
+        self
+    }
+
+    /// Hands a listening socket over, with this name, as systemd's socket activation does. Two at most.
+    pub fn activated(mut self, name: &str, socket: TcpListener) -> Self {
+        self.activation.push((name.to_owned(), socket));
+        self
+    }
+
+    /// Lets [`Daemon::upgrade`] replace the process.
+    pub fn upgradable(mut self) -> Self {
+        self.upgradable = true;
+        self
+    }
+
+    /// Gives it so many file descriptors at most.
+    pub fn descriptors(mut self, count: usize) -> Self {
+        self.descriptors = Some(count);
+        self
+    }
+
+    /// Puts the admin API at a Unix socket, and starts it.
+    #[track_caller]
+    pub fn admin_at(mut self, path: &Path) -> Daemon {
+        self.admin = Some(Admin::Unix(path.to_owned()));
+        self.start()
+    }
+
+    /// Starts it and waits until the first load is applied.
+    #[track_caller]
+    pub fn start(self) -> Daemon {
+        let scratch = tempfile::tempdir().expect("a temporary folder");
+        let admin = self
+            .admin
+            .unwrap_or_else(|| Admin::Tcp(SocketAddr::new(self.address, free_port(self.address))));
+        let map: Vec<_> = self.ports.iter().map(|(a, b)| format!("{a}={b}")).collect();
+        let mut arguments: Vec<OsString> = ["run", "--config-dir"].map(OsString::from).into();
+        arguments.push(self.folder.path().into());
+        let mut flag = |name: &str, value: String| {
+            arguments.extend([OsString::from(name), OsString::from(value)]);
+        };
+        flag("--admin", admin.argument());
+        flag("--port-map", map.join(","));
+        if self.own_network {
+            flag("--address", self.address.to_string());
+        }
+        if self.upgradable {
+            flag("--upgrade-socket", "upgrade/socket".to_owned());
+        }
+        arguments.extend(self.extra.into_iter().map(OsString::from));
+        let command = match (self.activation.is_empty(), self.descriptors) {
+            (true, None) => gatefold(),
+            (true, Some(count)) => through_shell(&format!("ulimit -n {count};"), ""),
+            (false, _) => activated(self.activation),
+        };
+        let current = spawn(command, &arguments, &self.environment, scratch.path());
+        let daemon = Daemon {
+            processes: Mutex::new(Processes {
+                current,
+                former: Vec::new(),
+            }),
+            arguments,
+            environment: self.environment,
+            address: self.address,
+            ports: self.ports,
+            admin,
+            scratch,
+            may_end: false,
+        };
+        daemon.wait_until_ready();
+        daemon
+    }
+}
+
+/// A command of the binary that finds sockets as systemd passes them: from number 3 on. A shell puts them
+/// there, since the standard library gives a child no other descriptors than the first three.
+fn activated(sockets: Vec<(String, TcpListener)>) -> Command {
+    let names: Vec<&str> = sockets.iter().map(|(name, _)| name.as_str()).collect();
+    let variables = format!(
+        "LISTEN_PID=$$ LISTEN_FDS={} LISTEN_FDNAMES={}",
+        names.len(),
+        names.join(":")
+    );
+    let mut command = through_shell(&variables, "3<&0 4<&1 0</dev/null 1>&2");
+    let mut sockets = sockets.into_iter().map(|(_, socket)| OwnedFd::from(socket));
+    command.stdin(sockets.next().expect("one socket"));
+    if let Some(second) = sockets.next() {
+        command.stdout(second);
+    }
+    command
+}
+
+/// A command of the binary that a shell becomes, after some commands and with some redirections.
+fn through_shell(before: &str, redirections: &str) -> Command {
+    let mut command = Command::new("sh");
+    let line = format!("{before} exec \"$@\" {redirections}");
+    command.args(["-c", &line, "sh"]);
+    command.arg(gatefold().get_program()).stdin(Stdio::null());
+    for (name, _) in gatefold().get_envs() {
+        command.env_remove(name);
+    }
+    command
+}
+
+/// Starts the binary; what it writes goes to the end of `log` in the folder.
+pub(super) fn spawn(
+    mut command: Command,
+    arguments: &[OsString],
+    environment: &[(String, OsString)],
+    scratch: &Path,
+) -> Child {
+    let log = File::options()
+        .create(true)
+        .append(true)
+        .open(scratch.join("log"))
+        .expect("the log file");
+    command
+        .args(arguments)
+        .envs(environment.iter().map(|(name, value)| (name, value)))
+        .current_dir(scratch)
+        .stderr(log);
+    command.spawn().expect("the daemon starts")
+}
