@@ -71,6 +71,8 @@ impl Judge for Ok200 {
 
 /// Clients that send a request's header, a byte a second, and never its end.
 struct Crowd {
+    /// A second handle of the first one.
+    first: TcpStream,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<Vec<TcpStream>>>,
 }
@@ -80,6 +82,7 @@ impl Crowd {
         let mut streams: Vec<_> = (0..count)
             .map(|_| slow(socket, b"GET / HTTP/1.1\r\nHost: www.example.com\r\nX: "))
             .collect();
+        let first = streams[0].try_clone().expect("a second handle");
         let stop = Arc::new(AtomicBool::new(false));
         let told = stop.clone();
         let thread = std::thread::spawn(move || {
@@ -93,9 +96,15 @@ impl Crowd {
             streams
         });
         Crowd {
+            first,
             stop,
             thread: Some(thread),
         }
+    }
+
+    /// The connection that was made first.
+    fn first(&self) -> TcpStream {
+        self.first.try_clone().expect("a third handle")
     }
 
     /// Gives the connections as they are.
@@ -166,22 +175,28 @@ fn thousands_of_slow_headers_beside_good_requests_fail_none_of_them_and_are_cut(
         (open_connections(&daemon) >= slow_clients as u64).then_some(())
     });
     let began = Instant::now();
-    // Ten clients that ask fifty times a second each.
+    // Ten clients that ask fifty times a second each, as far as the machine lets them.
     let plan = Plan::to(site.target(&daemon))
         .clients(Kind::Kept, 4)
         .clients(Kind::Fresh, 3)
         .clients(Kind::Http2, 2)
         .clients(Kind::TlsKept, 1);
     let load = plan.pace(Duration::from_millis(20)).start(Ok200);
+    let mut first = crowd.first();
+    let cut = eventually("the first of them is answered", || {
+        load.check();
+        let mut answer = [0; 12];
+        let read = first.read(&mut answer).ok()?;
+        (read > 0).then_some(answer)
+    });
+    assert_eq!(&cut, b"HTTP/1.1 408");
     let cut = "gatefold_connections_closed_total{reason=\"header_timeout\"}";
-    eventually("the slow clients are cut", || {
+    eventually("all of them are cut", || {
         load.check();
         (sample(&daemon, cut) >= slow_clients as u64).then_some(())
     });
-    eprintln!(
-        "{slow_clients} slow clients were cut after {:?}",
-        began.elapsed()
-    );
+    let took = began.elapsed();
+    eprintln!("{slow_clients} slow clients were cut after {took:?}; beside them:");
     eprint!("{}", load.finish());
     drop(crowd);
 }
