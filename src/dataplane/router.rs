@@ -53,8 +53,8 @@ struct Origin {
 
 impl Router {
     /// Compiles the entries, which may come in any order.
-    pub fn new(mut entries: Vec<Entry>) -> Router {
-        entries.sort_by(|left, right| MatchRank::of(left).cmp(&MatchRank::of(right)));
+    pub fn new(entries: Vec<Entry>) -> Router {
+        let entries = sorted(entries);
         let mut hosts = HostMap::default();
         let mut first = 0;
         for alike in entries.chunk_by(|left, right| left.hostname == right.hostname) {
@@ -101,6 +101,17 @@ impl Router {
     pub fn rules(&self) -> impl Iterator<Item = &Arc<Rule>> {
         self.candidates.iter().map(|it| &it.rule)
     }
+}
+
+/// The entries in order of precedence. Each is ranked once: sorting compares each of them many times.
+fn sorted(entries: Vec<Entry>) -> Vec<Entry> {
+    let ranks = entries.iter().map(MatchRank::of);
+    let mut ranks: Vec<(MatchRank<'_>, usize)> = ranks.zip(0..).collect();
+    ranks.sort_unstable();
+    let order: Vec<usize> = ranks.into_iter().map(|(_, index)| index).collect();
+    let mut entries: Vec<Option<Entry>> = entries.into_iter().map(Some).collect();
+    let take = |index: usize| entries.get_mut(index)?.take();
+    order.into_iter().filter_map(take).collect()
 }
 
 impl Candidate {

@@ -1,7 +1,8 @@
 //! What one changed file costs, stage by stage, by the number of routes (one file each).
 //!
-//! `./x bench`; the middle and the worst of a number of edits. Nothing of the daemon runs: how long it takes
-//! from a write to a new answer, with everything around the stages, the load test measures.
+//! `./x bench stages`: the middle and the worst of a number of edits. `look` is the regular look at all files, which an
+//! edit doesn't wait for. Nothing of the daemon runs: how long it takes from a write to a new answer, `./x bench
+//! reload` measures.
 
 use gatefold::compile::compile;
 use gatefold::dataplane::Snapshot;
