@@ -277,6 +277,7 @@ fn filters(filters: &[FilterNode]) -> String {
             // What they do is told by the compiled routes.
             FilterNode::RequestRedirect(_) => return " redirect".to_owned(),
             FilterNode::UrlRewrite(_) => return " rewrite".to_owned(),
+            FilterNode::RequestMirror(mirror) => return format!(" mirror to {}", mirror.name),
             FilterNode::Cors(_) => return " cors".to_owned(),
         };
         let names = |headers: &[gatefold::manifest::api::HTTPHeader]| -> Vec<String> {

@@ -2,9 +2,11 @@ use super::backend_tls::BackendTlsCache;
 use super::filter::{filters, redirect};
 use super::timeouts::timeouts;
 use crate::dataplane::backend::{Backend, Endpoints, Split, Target};
+use crate::dataplane::filter::Filters;
+use crate::dataplane::filter::request_mirror::{RequestMirror, Share};
 use crate::dataplane::{Action, Rule, Snapshot};
 use crate::graph::backend_tls_policy::BackendTlsNode;
-use crate::graph::http_route::{BackendNode, RuleNode, TargetNode};
+use crate::graph::http_route::{BackendNode, FilterNode, RuleNode, TargetNode};
 use crate::manifest::api::{HTTPRouteMatch, NamespacedName};
 use hashbrown::HashMap;
 use http::StatusCode;
@@ -18,6 +20,8 @@ pub(super) struct Served {
     splits: HashMap<(Arc<str>, usize), u64>,
     /// By what a backend is called.
     endpoints: HashMap<Arc<str>, u64>,
+    /// By route, rule and what the mirror is called.
+    mirrors: HashMap<(Arc<str>, usize, Arc<str>), u64>,
 }
 
 impl Served {
@@ -31,9 +35,11 @@ impl Served {
             let Action::Forward(split) = &rule.action else {
                 continue;
             };
+            served.note_mirrors(rule, &rule.filters);
             let key = (rule.route.clone(), rule.index);
             served.splits.insert(key, split.served());
             for (_, backend) in split.backends() {
+                served.note_mirrors(rule, &backend.filters);
                 if let Target::Endpoints(endpoints) = &backend.target {
                     let name = backend.name.clone();
                     served.endpoints.insert(name, endpoints.served());
@@ -41,6 +47,13 @@ impl Served {
             }
         }
         served
+    }
+
+    fn note_mirrors(&mut self, rule: &Rule, filters: &Filters) {
+        for mirror in &filters.mirrors {
+            let key = (rule.route.clone(), rule.index, mirror.name.clone());
+            self.mirrors.insert(key, mirror.share.served());
+        }
     }
 }
 
@@ -62,7 +75,7 @@ impl<'s> Backends<'s> {
 
     /// A rule with its backends.
     pub(super) fn rule(&mut self, route: &Arc<str>, index: usize, node: &RuleNode) -> Rule {
-        let filters = filters(&node.filters, &node.matches);
+        let filters = self.filters(route, index, &node.filters, &node.matches);
         let action = match filters {
             Some(_) if !node.refused => self.action(route, index, node),
             _ => Action::Refuse(StatusCode::INTERNAL_SERVER_ERROR),
@@ -81,7 +94,10 @@ impl<'s> Backends<'s> {
             return Action::Redirect(redirect);
         }
         let backends = node.backends.iter();
-        let backends = backends.map(|one| (one.weight, self.backend(one, &node.matches)));
+        let backends = backends.map(|one| {
+            let backend = self.backend(route, index, one, &node.matches);
+            (one.weight, backend)
+        });
         let backends = backends.collect();
         let served = self.served.splits.get(&(route.clone(), index));
         // Without a backend that can get traffic: 500 (API: `HTTPRouteRule.backendRefs`).
@@ -91,10 +107,16 @@ impl<'s> Backends<'s> {
         }
     }
 
-    fn backend(&mut self, node: &BackendNode, matches: &[HTTPRouteMatch]) -> Backend {
+    fn backend(
+        &mut self,
+        route: &Arc<str>,
+        index: usize,
+        node: &BackendNode,
+        matches: &[HTTPRouteMatch],
+    ) -> Backend {
         let name: Arc<str> = node.name.as_str().into();
         let target = self.target(&name, &node.target);
-        let filters = filters(&node.filters, matches);
+        let filters = self.filters(route, index, &node.filters, matches);
         Backend {
             name,
             target: match filters {
@@ -104,6 +126,32 @@ impl<'s> Backends<'s> {
             },
             filters: filters.unwrap_or_default(),
         }
+    }
+
+    /// The filters of a rule, or of a backend of it, with the mirrors.
+    fn filters(
+        &mut self,
+        route: &Arc<str>,
+        index: usize,
+        nodes: &[FilterNode],
+        matches: &[HTTPRouteMatch],
+    ) -> Option<Filters> {
+        let mut filters = filters(nodes, matches)?;
+        for node in nodes {
+            let FilterNode::RequestMirror(mirror) = node else {
+                continue;
+            };
+            let name: Arc<str> = mirror.name.as_str().into();
+            let key = (route.clone(), index, name.clone());
+            let served = self.served.mirrors.get(&key).copied().unwrap_or(0);
+            let (numerator, denominator) = mirror.share;
+            filters.mirrors.push(RequestMirror {
+                target: self.target(&name, &mirror.target),
+                share: Share::new(numerator, denominator, served),
+                name,
+            });
+        }
+        Some(filters)
     }
 
     fn target(&mut self, name: &Arc<str>, node: &TargetNode) -> Target {

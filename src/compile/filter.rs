@@ -28,7 +28,7 @@ pub(super) fn filters(nodes: &[FilterNode], matches: &[HTTPRouteMatch]) -> Optio
                 filters.rewrite = Some(url_rewrite(rewrite, matches)?);
             }
             FilterNode::Cors(fields) => filters.cors = Some(Box::new(cors(fields)?)),
-            FilterNode::RequestRedirect(_) => {}
+            FilterNode::RequestRedirect(_) | FilterNode::RequestMirror(_) => {}
         }
     }
     Some(filters)

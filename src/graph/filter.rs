@@ -1,13 +1,16 @@
 //! Filters of a rule or a backend. One that gatefold doesn't have is never left out: its rule is refused.
 
 use super::Build;
-use super::http_route::FilterNode;
+use super::backend_ref;
+use super::endpoints::ServiceEndpoints;
+use super::http_route::{FilterNode, MirrorNode};
 use super::http_rule::RuleAt;
 use super::listener::Problem;
 use crate::dataplane::filter::header_modifier::{self, Change};
 use crate::diagnostic::{Code, Pointer};
 use crate::manifest::api::{
-    HTTPHeader, HTTPHeaderFilter, HTTPRouteFilter, HTTPRouteFilterType, HeaderName,
+    HTTPHeader, HTTPHeaderFilter, HTTPRequestMirrorFilter, HTTPRouteFilter, HTTPRouteFilterType,
+    HeaderName,
 };
 use http::HeaderValue;
 
@@ -20,14 +23,21 @@ pub(super) enum Owner {
     Backend,
 }
 
+/// What references of filters lead to, and those that lead nowhere.
+pub(super) struct References<'r, 'a> {
+    pub services: &'r mut ServiceEndpoints<'a>,
+    pub unresolved: &'r mut Vec<Problem>,
+}
+
 /// The filters that can be served. What is wrong with the others goes to `refusals`.
-pub(super) fn build(
-    at: RuleAt<'_>,
+pub(super) fn build<'a>(
+    at: RuleAt<'a>,
     owner: Owner,
-    filters: &[HTTPRouteFilter],
+    filters: &'a [HTTPRouteFilter],
     pointer: &dyn Fn() -> Pointer,
+    references: &mut References<'_, 'a>,
     refusals: &mut Vec<Problem>,
-    build: &mut Build<'_>,
+    build: &mut Build<'a>,
 ) -> Vec<FilterNode> {
     let mut nodes = Vec::with_capacity(filters.len());
     for (index, filter) in filters.iter().enumerate() {
@@ -48,12 +58,23 @@ pub(super) fn build(
                 let rewrite = filter.url_rewrite.clone();
                 rewrite.map(FilterNode::UrlRewrite)
             }
+            HTTPRouteFilterType::RequestMirror => {
+                let pointer = || {
+                    pointer()
+                        .index(index)
+                        .key("requestMirror")
+                        .key("backendRef")
+                };
+                let mirror = filter.request_mirror.as_ref();
+                mirror.map(|it| {
+                    FilterNode::RequestMirror(mirror_node(at, it, &pointer, references, build))
+                })
+            }
             HTTPRouteFilterType::CORS if owner == Owner::Rule => {
                 filter.cors.clone().map(FilterNode::Cors)
             }
             HTTPRouteFilterType::RequestRedirect
             | HTTPRouteFilterType::CORS
-            | HTTPRouteFilterType::RequestMirror
             | HTTPRouteFilterType::ExternalAuth
             | HTTPRouteFilterType::ExtensionRef => {
                 let pointer = pointer().index(index);
@@ -78,6 +99,38 @@ pub(super) fn build(
         }
     }
     nodes
+}
+
+/// Where copies go. To nowhere when the reference is invalid: "this BackendRef is invalid and must be dropped from
+/// the Gateway" (`HTTPRequestMirrorFilter.backendRef`).
+fn mirror_node<'a>(
+    at: RuleAt<'a>,
+    mirror: &'a HTTPRequestMirrorFilter,
+    pointer: &dyn Fn() -> Pointer,
+    references: &mut References<'_, 'a>,
+    build: &mut Build<'a>,
+) -> MirrorNode {
+    let (name, target) = backend_ref::resolve(
+        at,
+        &mirror.backend_ref,
+        pointer,
+        references.unresolved,
+        references.services,
+        build,
+    );
+    let fraction = mirror.fraction.as_ref();
+    let fraction = fraction.map(|it| (it.numerator, it.denominator));
+    let percent = mirror.percent.map(|percent| (percent, 100));
+    let (numerator, denominator) = percent.or(fraction).unwrap_or((100, 100));
+    MirrorNode {
+        name,
+        target,
+        // The loader takes no negative ones.
+        share: (
+            u32::try_from(numerator).unwrap_or(0),
+            u32::try_from(denominator).unwrap_or(1),
+        ),
+    }
 }
 
 fn unsupported(
@@ -126,7 +179,10 @@ fn broken_header(node: &FilterNode) -> Option<String> {
     let changes = match node {
         FilterNode::RequestHeaderModifier(changes)
         | FilterNode::ResponseHeaderModifier(changes) => changes,
-        FilterNode::RequestRedirect(_) | FilterNode::UrlRewrite(_) | FilterNode::Cors(_) => {
+        FilterNode::RequestRedirect(_)
+        | FilterNode::RequestMirror(_)
+        | FilterNode::UrlRewrite(_)
+        | FilterNode::Cors(_) => {
             return None;
         }
     };

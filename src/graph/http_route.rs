@@ -85,8 +85,21 @@ pub enum FilterNode {
     RequestRedirect(HTTPRequestRedirectFilter),
     /// Changes to the host and path that the backend is asked for.
     UrlRewrite(HTTPURLRewriteFilter),
+    /// A copy of the request to another backend.
+    RequestMirror(MirrorNode),
     /// What scripts of other origins may do; on rules only.
     Cors(HTTPCORSFilter),
+}
+
+/// Where copies of requests go.
+#[derive(Debug)]
+pub struct MirrorNode {
+    /// `namespace/service:port`.
+    pub name: String,
+    /// What the reference leads to.
+    pub target: TargetNode,
+    /// How many requests are copied, of how many.
+    pub share: (u32, u32),
 }
 
 /// A backend reference.

@@ -4,7 +4,7 @@ use super::Build;
 use super::backend_ref;
 use super::condition::{Condition, ConditionType};
 use super::endpoints::ServiceEndpoints;
-use super::filter::{self, Owner};
+use super::filter::{self, Owner, References};
 use super::http_route::{BackendNode, FilterNode, RuleNode};
 use super::listener::Problem;
 use crate::dataplane::matcher;
@@ -77,6 +77,10 @@ fn node<'a>(
         Owner::Rule,
         &rule.filters,
         &filters,
+        &mut References {
+            services,
+            unresolved: &mut problems.unresolved,
+        },
         &mut refusals,
         build,
     );
@@ -98,6 +102,10 @@ fn node<'a>(
             Owner::Backend,
             &reference.filters,
             &filters,
+            &mut References {
+                services,
+                unresolved: &mut problems.unresolved,
+            },
             &mut refusals,
             build,
         );

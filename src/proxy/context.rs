@@ -1,4 +1,5 @@
 use super::deadline::{self, Armed};
+use super::mirror::Copies;
 use super::peer::Exchange;
 use crate::dataplane::backend::{Backend, Endpoints};
 use crate::dataplane::backend_tls::BackendTls;
@@ -36,6 +37,8 @@ pub struct RequestContext {
     pub(super) try_deadline: Option<Instant>,
     /// Makes that true of the connection to the endpoint.
     pub(super) armed: Option<Armed>,
+    /// Its copies, as far as they get its body; nothing before it was first sent.
+    pub(super) copies: Option<Copies>,
     /// Where a redirect leads.
     pub(super) location: Option<HeaderValue>,
     /// What identifies it in everybody's logs.

@@ -17,6 +17,7 @@ struct Inner {
     requests: [Counter; 6],
     connect_failures: Counter,
     retries: Counter,
+    mirrored: [Counter; 7],
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -24,16 +25,53 @@ struct ClassLabel {
     class: &'static str,
 }
 
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct OutcomeLabel {
+    outcome: &'static str,
+}
+
+/// What became of a copy of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mirrored {
+    /// The mirror has answered, whatever it was.
+    Answered,
+    /// It couldn't be reached, or broke off.
+    Failed,
+    /// It took too long.
+    TimedOut,
+    /// It took the body more slowly than the backend did, and too much had to be kept for it.
+    TooSlow,
+    /// The request ended before its body did.
+    Aborted,
+    /// Too many copies were under way.
+    TooMany,
+    /// There was no endpoint.
+    NoEndpoint,
+}
+
+const OUTCOMES: [&str; 7] = [
+    "answered",
+    "failed",
+    "timeout",
+    "too_slow",
+    "aborted",
+    "too_many",
+    "no_endpoint",
+];
+
 const CLASSES: [&str; 6] = ["none", "1xx", "2xx", "3xx", "4xx", "5xx"];
 
 impl Counters {
     /// Counters that show in a registry.
     pub fn register(registry: &mut Registry) -> Self {
         let requests = Family::<ClassLabel, Counter>::default();
+        let mirrored = Family::<OutcomeLabel, Counter>::default();
         let inner = Inner {
             requests: CLASSES.map(|class| requests.get_or_create_owned(&ClassLabel { class })),
             connect_failures: Counter::default(),
             retries: Counter::default(),
+            mirrored: OUTCOMES
+                .map(|outcome| mirrored.get_or_create_owned(&OutcomeLabel { outcome })),
         };
         registry.register(
             "gatefold_requests",
@@ -49,6 +87,11 @@ impl Counters {
             "gatefold_retries",
             "Requests that were tried again at another endpoint or over a fresh connection",
             inner.retries.clone(),
+        );
+        registry.register(
+            "gatefold_mirrored_requests",
+            "Copies of requests (RequestMirror) by what became of them",
+            mirrored,
         );
         Counters {
             inner: Arc::new(inner),
@@ -69,6 +112,19 @@ impl Counters {
 
     pub(super) fn connect_failure(&self) {
         self.inner.connect_failures.inc();
+    }
+
+    pub(super) fn mirrored(&self, outcome: Mirrored) {
+        if let Some(counter) = self.inner.mirrored.get(outcome as usize) {
+            counter.inc();
+        }
+    }
+
+    /// How many copies came to this end.
+    #[cfg(test)]
+    pub(super) fn mirrored_so_far(&self, outcome: Mirrored) -> u64 {
+        let counter = self.inner.mirrored.get(outcome as usize);
+        counter.map_or(0, Counter::get)
     }
 
     pub(super) fn retry(&self) {

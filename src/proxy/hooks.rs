@@ -1,5 +1,6 @@
 use super::answer::{After, Answer};
 use super::context::{RequestContext, connection};
+use super::mirror::Mirrors;
 use super::peer::{Exchange, TRIES, Timeouts};
 use super::{
     Counters, access, backend_tls, choose, deadline, failure, forwarded, request, response, rewrite,
@@ -30,6 +31,7 @@ pub struct Gatefold {
     snapshot: Arc<ArcSwap<Snapshot>>,
     timeouts: Timeouts,
     counters: Counters,
+    mirrors: Mirrors,
 }
 
 impl Gatefold {
@@ -41,6 +43,7 @@ impl Gatefold {
         Gatefold {
             snapshot,
             timeouts,
+            mirrors: Mirrors::new(timeouts, counters.clone()),
             counters,
         }
     }
@@ -163,6 +166,7 @@ impl ProxyHttp for Gatefold {
             backend.filters.change_request(request);
             rewrite::apply(&backend.filters, session, request)?;
         }
+        self.mirrors.begin(session, request, context);
         Ok(())
     }
 
@@ -171,12 +175,15 @@ impl ProxyHttp for Gatefold {
         _session: &mut Session,
         body: &mut Option<Bytes>,
         end_of_stream: bool,
-        _context: &mut RequestContext,
+        context: &mut RequestContext,
     ) -> Result<()> {
         // An HTTP/2 body may end in an empty frame. Written as a chunk it would end the body once, and the end
         // of the stream a second time: the endpoint would take that for the beginning of a request.
         if end_of_stream && body.as_ref().is_some_and(Bytes::is_empty) {
             *body = None;
+        }
+        if let Some(copies) = &mut context.copies {
+            copies.offer(body.as_ref(), end_of_stream);
         }
         Ok(())
     }

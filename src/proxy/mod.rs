@@ -15,6 +15,7 @@ mod failure;
 mod forwarded;
 mod hooks;
 mod host;
+mod mirror;
 mod modify;
 mod peer;
 mod request;

@@ -4,11 +4,13 @@ pub mod cors;
 /// Header modifiers.
 pub mod header_modifier;
 pub mod path_modifier;
+pub mod request_mirror;
 pub mod request_redirect;
 pub mod url_rewrite;
 
 use cors::Cors;
 use header_modifier::{HeaderModifier, Headers};
+use request_mirror::RequestMirror;
 use std::fmt;
 use url_rewrite::UrlRewrite;
 
@@ -21,6 +23,8 @@ pub struct Filters {
     pub response_headers: Vec<HeaderModifier>,
     /// To the host and path that a backend is asked for.
     pub rewrite: Option<UrlRewrite>,
+    /// Where else the request goes.
+    pub mirrors: Vec<RequestMirror>,
     /// What scripts of other origins may do; on rules only.
     pub cors: Option<Box<Cors>>,
 }
@@ -51,6 +55,9 @@ impl fmt::Display for Filters {
         }
         if let Some(rewrite) = &self.rewrite {
             rewrite.fmt(f)?;
+        }
+        for mirror in &self.mirrors {
+            mirror.fmt(f)?;
         }
         match &self.cors {
             Some(cors) => cors.fmt(f),

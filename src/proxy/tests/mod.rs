@@ -9,6 +9,7 @@ mod failures;
 mod forwarding;
 mod http2;
 mod limit;
+mod mirrors;
 mod misdirected;
 mod sockets;
 mod support;

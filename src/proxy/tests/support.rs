@@ -8,7 +8,7 @@ use crate::dataplane::timeouts::RuleTimeouts;
 use crate::dataplane::tls::PortTls;
 use crate::dataplane::{Action, Listener, Port, Rule, Snapshot};
 use crate::listen::{self, Sockets};
-use crate::proxy::{Gatefold, Options, Timeouts, build};
+use crate::proxy::{Counters, Gatefold, Options, Timeouts, build};
 use arc_swap::ArcSwap;
 use pingora_proxy::HttpProxy;
 use std::future::Future;
@@ -43,7 +43,18 @@ impl Gateway {
     }
 
     pub(super) async fn with(port: Port, timeouts: Timeouts) -> Gateway {
-        Gateway::taking(port, timeouts, listen::Options::default()).await
+        Gateway::counting(port, timeouts, Counters::default()).await
+    }
+
+    /// One that counts here.
+    pub(super) async fn counting(port: Port, timeouts: Timeouts, counters: Counters) -> Gateway {
+        let options = Options {
+            threads: 2,
+            timeouts,
+            counters,
+            ..Options::default()
+        };
+        Gateway::of(port, options, listen::Options::default()).await
     }
 
     /// One that takes connections as the last argument says.
@@ -52,12 +63,16 @@ impl Gateway {
         timeouts: Timeouts,
         connections: listen::Options,
     ) -> Gateway {
-        let snapshot = Arc::new(ArcSwap::from_pointee(Snapshot::default()));
         let options = Options {
             threads: 2,
             timeouts,
             ..Options::default()
         };
+        Gateway::of(port, options, connections).await
+    }
+
+    async fn of(port: Port, options: Options, connections: listen::Options) -> Gateway {
+        let snapshot = Arc::new(ArcSwap::from_pointee(Snapshot::default()));
         let app = build(snapshot.clone(), options);
         let mut sockets = Sockets::new(app, snapshot.clone(), connections);
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");

@@ -1,0 +1,201 @@
+//! Copies of requests, to mirrors that behave and to mirrors that don't.
+
+use super::support::{Gateway, Upstream, nobody, port_of, rule, soon, to};
+use crate::dataplane::backend::{Endpoints, HttpVersion, Target};
+use crate::dataplane::filter::Filters;
+use crate::dataplane::filter::header_modifier::HeaderModifier;
+use crate::dataplane::filter::request_mirror::{RequestMirror, Share};
+use crate::dataplane::{Port, Rule};
+use crate::proxy::counters::Mirrored;
+use crate::proxy::{Counters, Timeouts};
+use http::{HeaderName, HeaderValue};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+
+fn mirror(address: SocketAddr) -> RequestMirror {
+    let endpoints = Endpoints::new(HttpVersion::Http1, &[address], 0).expect("an address");
+    RequestMirror {
+        name: "default/mirror:80".into(),
+        target: Target::Endpoints(Arc::new(endpoints)),
+        share: Share::new(100, 100, 0),
+    }
+}
+
+fn mirrored(backend: SocketAddr, mirrors: Vec<RequestMirror>) -> Port {
+    let name = HeaderName::from_static("x-changed");
+    let modifier = HeaderModifier {
+        set: vec![(name, HeaderValue::from_static("yes"))],
+        ..HeaderModifier::default()
+    };
+    port_of(Rule {
+        filters: Filters {
+            request_headers: vec![modifier],
+            mirrors,
+            ..Filters::default()
+        },
+        ..rule(to(&[backend]))
+    })
+}
+
+/// Waits until a copy has come to this end.
+async fn outcome(counters: &Counters, outcome: Mirrored) {
+    soon(async {
+        while counters.mirrored_so_far(outcome) == 0 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+}
+
+async fn until(mut done: impl FnMut() -> bool) {
+    soon(async {
+        while !done() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_mirror_gets_what_the_backend_gets() {
+    let backend = Upstream::plain().await;
+    let mirrors = [
+        Upstream::plain().await,
+        Upstream::answering("HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n").await,
+    ];
+    let both = mirrors.iter().map(|it| mirror(it.address)).collect();
+    let gateway = Gateway::start(mirrored(backend.address, both)).await;
+    for (head, body) in [
+        ("Content-Length: 5", "hello"),
+        ("Transfer-Encoding: chunked", "5\r\nhello\r\n0\r\n\r\n"),
+    ] {
+        let before = mirrors[0].requests();
+        let request = format!("POST /a?b=%20c HTTP/1.1\r\nHost: a\r\n{head}\r\n\r\n{body}");
+        let answer = gateway.ask(&request).await;
+        assert_eq!((answer.status(), answer.text()), (200, "ok".to_owned()));
+        for mirror in &mirrors {
+            until(|| mirror.requests() > before).await;
+            let (seen, copy) = (backend.last(), mirror.last());
+            assert_eq!(copy.text(), "hello", "{}", copy.head);
+            let sorted = |head: &str| {
+                let mut lines: Vec<String> = head.lines().map(str::to_ascii_lowercase).collect();
+                lines.sort();
+                lines
+            };
+            assert_eq!(sorted(&copy.head), sorted(&seen.head));
+            assert_eq!(copy.header("x-changed"), ["yes"]);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_to_mirrors_are_used_again() {
+    let (backend, copies) = (Upstream::plain().await, Upstream::plain().await);
+    let port = mirrored(backend.address, vec![mirror(copies.address)]);
+    let counters = Counters::default();
+    let gateway = Gateway::counting(port, Timeouts::default(), counters.clone()).await;
+    for number in 1..=5 {
+        assert_eq!(gateway.get("/").await.status(), 200);
+        until(|| counters.mirrored_so_far(Mirrored::Answered) == number).await;
+    }
+    assert!(copies.connections() < 5, "each had one of its own");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mirror_that_is_dead_or_silent_costs_the_request_nothing() {
+    let backend = Upstream::plain().await;
+    // The kernel takes the connection and the request; nobody answers.
+    let silent = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let silent = silent.local_addr().map(|address| (silent, address));
+    let (_open, silent) = silent.expect("its address");
+    let counters = Counters::default();
+    let timeouts = Timeouts {
+        upstream_read: Duration::from_millis(200),
+        ..Timeouts::default()
+    };
+    let both = vec![mirror(nobody().await), mirror(silent)];
+    let port = mirrored(backend.address, both);
+    let gateway = Gateway::counting(port, timeouts, counters.clone()).await;
+    for _ in 0..20 {
+        assert_eq!(gateway.get("/").await.status(), 200);
+    }
+    assert_eq!(backend.requests(), 20, "each once");
+    outcome(&counters, Mirrored::Failed).await;
+    outcome(&counters, Mirrored::TimedOut).await;
+    until(|| counters.mirrored_so_far(Mirrored::Failed) == 20).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mirror_that_does_not_keep_up_with_a_large_body_is_given_up() {
+    let backend = Upstream::plain().await;
+    let stuck = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = stuck.local_addr().expect("its address");
+    let counters = Counters::default();
+    let port = mirrored(backend.address, vec![mirror(address)]);
+    let gateway = Gateway::counting(port, Timeouts::default(), counters.clone()).await;
+    // More than sockets and the backlog hold together.
+    let length = 32 * 1024 * 1024;
+    let mut client = gateway.connect().await;
+    client
+        .send(format!(
+            "PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n"
+        ))
+        .await;
+    let piece = vec![b'x'; 1024 * 1024];
+    for _ in 0..32 {
+        soon(client.send(&piece)).await;
+    }
+    assert_eq!(client.answer(false).await.status(), 200);
+    assert_eq!(backend.last().body.len(), length, "the backend has it all");
+    // It may still try to write; the time-out ends that.
+    drop(stuck);
+    outcome(&counters, Mirrored::TooSlow).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_the_client_breaks_off_is_not_ended_at_the_mirror() {
+    let (backend, copies) = (Upstream::plain().await, Upstream::plain().await);
+    let counters = Counters::default();
+    let port = mirrored(backend.address, vec![mirror(copies.address)]);
+    let gateway = Gateway::counting(port, Timeouts::default(), counters.clone()).await;
+    let mut client = gateway.connect().await;
+    client
+        .send("PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n")
+        .await;
+    until(|| copies.connections() == 1).await;
+    drop(client);
+    outcome(&counters, Mirrored::Aborted).await;
+    assert_eq!(copies.requests(), 0, "it looked complete");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_more_copies_are_under_way_than_may_be() {
+    let backend = Upstream::plain().await;
+    let silent = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = silent.local_addr().expect("its address");
+    let counters = Counters::default();
+    let port = mirrored(backend.address, vec![mirror(address)]);
+    let gateway = Gateway::counting(port, Timeouts::default(), counters.clone()).await;
+    let mut client = gateway.connect().await;
+    for _ in 0..300 {
+        client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        assert_eq!(client.answer(false).await.status(), 200);
+    }
+    assert_eq!(counters.mirrored_so_far(Mirrored::TooMany), 300 - 256);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mirror_without_endpoints_is_counted_and_the_request_goes_on() {
+    let backend = Upstream::plain().await;
+    let counters = Counters::default();
+    let none = RequestMirror {
+        target: Target::NoEndpoints,
+        ..mirror(backend.address)
+    };
+    let port = mirrored(backend.address, vec![none]);
+    let gateway = Gateway::counting(port, Timeouts::default(), counters.clone()).await;
+    assert_eq!(gateway.get("/").await.status(), 200);
+    assert_eq!(counters.mirrored_so_far(Mirrored::NoEndpoint), 1);
+}
