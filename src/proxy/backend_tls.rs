@@ -97,11 +97,16 @@ pub(super) fn peer(endpoint: SocketAddr, tls: &BackendTls) -> Result<HttpPeer> {
     }
     // Without a name Pingora would check nothing; a hostname is never empty.
     let mut peer = HttpPeer::new(endpoint, true, tls.server_name.to_str().into_owned());
-    peer.options.verify_hostname = tls.names.is_empty();
     peer.options.ca = kept.authorities.clone();
     peer.client_cert_key = kept.identity.clone();
     peer.group_key = tls.key;
     Ok(peer)
+}
+
+/// Leaves the names to [`check_names`], where a policy lists some. Without this call Pingora wants the hostname that is
+/// asked for, so that nobody who forgets the one or the other trusts more than he should.
+pub(super) fn defer_names(peer: &mut HttpPeer, tls: &BackendTls) {
+    peer.options.verify_hostname = tls.names.is_empty();
 }
 
 /// Whether a connection that Pingora made may be used: the certificate must have one of the policy's names.

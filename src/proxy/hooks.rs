@@ -124,6 +124,9 @@ impl ProxyHttp for Gatefold {
         };
         let exchange = Exchange::of(endpoints.version, session.is_upgrade_req());
         let mut peer = self.timeouts.peer(endpoint, exchange, context.tls()?)?;
+        if let Some(tls) = context.tls()? {
+            backend_tls::defer_names(&mut peer, tls);
+        }
         context.tries += 1;
         context.limit(&mut peer, exchange)?;
         Ok(Box::new(peer))
