@@ -43,6 +43,11 @@ impl SocketFile {
         let mut folder = path.as_os_str().to_owned();
         folder.push(format!(".{}", std::process::id()));
         let folder = PathBuf::from(folder);
+        // Left by a process that was killed and had the same id, as the main one of a container always has.
+        match fs::remove_dir_all(&folder) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
         fs::DirBuilder::new().mode(0o700).create(&folder)?;
         let mut file = SocketFile {
             path: path.to_owned(),
@@ -139,6 +144,18 @@ mod tests {
         drop(file);
         let left = fs::read_dir(folder.path()).expect("the folder").count();
         assert_eq!(left, 0, "nothing is left");
+    }
+
+    #[test]
+    fn what_a_killed_process_of_the_same_id_left_is_no_hindrance() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("a.sock");
+        let left = folder.path().join(format!("a.sock.{}", std::process::id()));
+        fs::create_dir(&left).expect("made");
+        drop(UnixListener::bind(left.join("s")).expect("bound"));
+        let (_socket, mut file) = prepare(&path);
+        file.place(Place::Free).expect("placed");
+        UnixStream::connect(&path).expect("it listens");
     }
 
     #[test]

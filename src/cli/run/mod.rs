@@ -69,16 +69,9 @@ async fn serve(args: Args, roots: Vec<PathBuf>, mut takeover: Takeover) -> Resul
     let (phase, phases) = watch::channel(Phase::Serving);
     let (wakes, woken) = crate::watch::wakes();
     let notifier = Arc::new(Notifier::from_environment(takeover.is_upgrade()));
-    let upgrades = match args.upgrade_socket {
-        Some(_) => Upgrades::Possible,
-        None => Upgrades::Impossible,
-    };
-    let signals = tokio::spawn(obey(
-        wakes.clone(),
-        phase.clone(),
-        notifier.clone(),
-        upgrades,
-    )?);
+    let upgrades = Upgrades::by(args.upgrade_socket.as_deref());
+    let obeying = obey(wakes.clone(), phase.clone(), notifier.clone(), upgrades)?;
+    let signals = tokio::spawn(obeying);
     let admin = takeover
         .admin(args.admin.clone(), args.admin_allow_remote)
         .await?;

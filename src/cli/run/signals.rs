@@ -3,6 +3,7 @@ use crate::cli::USAGE;
 use crate::lifecycle::Phase;
 use crate::systemd::Notifier;
 use crate::watch::{Wake, Wakes};
+use std::path::Path;
 use std::sync::Arc;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch::Sender;
@@ -15,6 +16,15 @@ pub(super) enum Upgrades {
     Possible,
     /// There is none.
     Impossible,
+}
+
+impl Upgrades {
+    pub(super) fn by(socket: Option<&Path>) -> Self {
+        match socket {
+            Some(_) => Upgrades::Possible,
+            None => Upgrades::Impossible,
+        }
+    }
 }
 
 /// SIGHUP reloads; SIGTERM and SIGINT end politely, and at once when they come again; SIGUSR2 starts a successor
