@@ -173,6 +173,11 @@ impl Connection {
         self.state.set(Phase::Fresh, self.shared.clock.now());
     }
 
+    /// Whether the TLS handshake is under way.
+    pub(super) fn is_handshaking(&self) -> bool {
+        self.state.phase() == Phase::Handshake
+    }
+
     /// Something came that isn't HTTP/2: the beginning of a request, or a piece of the one under way.
     pub(super) fn read(&self) {
         if matches!(self.state.phase(), Phase::Fresh | Phase::Idle) {

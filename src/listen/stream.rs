@@ -77,6 +77,20 @@ impl Conn {
         })
     }
 
+    /// Lets nothing of a handshake wait in the buffer: when it fails, the alert that says why is the last thing
+    /// written, and nobody flushes.
+    fn push(
+        &mut self,
+        context: &mut Context<'_>,
+        written: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        if self.connection.is_handshaking() {
+            // What can't be sent now stays in the buffer, and an error comes again with the next write.
+            let _ = Pin::new(&mut self.io).poll_flush(context);
+        }
+        written
+    }
+
     /// Reads on, keeps what was read for whoever reads next, and shows it. Nothing at the end of the stream.
     pub(super) async fn peek_more(&mut self) -> io::Result<&[u8]> {
         let before = self.peeked.len();
@@ -142,7 +156,8 @@ impl AsyncWrite for Conn {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write(context, bytes)
+        let written = Pin::new(&mut self.io).poll_write(context, bytes);
+        self.push(context, written)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -161,7 +176,8 @@ impl AsyncWrite for Conn {
         context: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write_vectored(context, slices)
+        let written = Pin::new(&mut self.io).poll_write_vectored(context, slices);
+        self.push(context, written)
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -3,6 +3,7 @@
 mod backend_http2;
 mod backend_tls;
 mod client;
+mod client_validation;
 mod deadlines;
 mod drain;
 mod failures;
