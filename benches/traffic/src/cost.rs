@@ -4,6 +4,7 @@ use crate::backend;
 use crate::figures::median;
 use crate::process::{Server, THREADS};
 use crate::proxies::Orders;
+use crate::scratch::Scratch;
 use crate::support::load::connection::Connection;
 use crate::support::load::trouble::Trouble;
 use crate::support::load::{Kind, Target};
@@ -53,7 +54,7 @@ pub fn measure(gatefold: &Path) -> anyhow::Result<()> {
          {ROUNDS} rounds of {TURN:?} in turns; the middle of each, and of the ratios to the first in the same round"
     );
     let authority = Authority::new();
-    let folder = tempfile::tempdir()?;
+    let folder = Scratch::new()?;
     let backend = backend::start()?;
     let orders = prepare(folder.path(), &authority, backend)?;
     let servers = start(gatefold, &orders, &authority)?;

@@ -10,6 +10,7 @@ mod figures;
 mod process;
 mod proxies;
 mod reload;
+mod scratch;
 #[allow(dead_code, reason = "the tests need the rest of it")]
 mod support;
 

@@ -3,6 +3,7 @@
 use crate::backend;
 use crate::figures::quantile;
 use crate::process::Server;
+use crate::scratch::Scratch;
 use crate::support::DEADLINE;
 use crate::support::client::{Client, Response};
 use crate::support::load::{Judge, Kind, Plan, Report, Target};
@@ -12,7 +13,6 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::{Duration, Instant};
-use tempfile::TempDir;
 
 const HOST: &str = "www.example.com";
 /// Routes, and what the 99th of a hundred edits may take, in milliseconds.
@@ -96,8 +96,8 @@ impl Write {
     }
 }
 
-fn folder(routes: usize, backend: SocketAddr) -> anyhow::Result<TempDir> {
-    let folder = tempfile::tempdir()?;
+fn folder(routes: usize, backend: SocketAddr) -> anyhow::Result<Scratch> {
+    let folder = Scratch::new()?;
     let documents = [gateway(), service("one"), endpoint_slice("one", backend)];
     fs::write(folder.path().join("base.yaml"), documents.join("---\n"))?;
     for number in 0..routes {
