@@ -5,10 +5,12 @@
 //! or broken off.
 
 use super::Counters;
+use super::backend_tls;
 use super::context::RequestContext;
 use super::counters::Mirrored;
 use super::peer::{Exchange, Timeouts};
 use crate::dataplane::backend::{Endpoints, HttpVersion, Target};
+use crate::dataplane::backend_tls::BackendTls;
 use crate::dataplane::filter::request_mirror::RequestMirror;
 use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, HOST, TE, TRANSFER_ENCODING};
@@ -21,6 +23,7 @@ use pingora_core::upstreams::peer::HttpPeer;
 use pingora_core::{Error, ErrorSource, ErrorType, Result};
 use pingora_http::RequestHeader;
 use pingora_proxy::Session;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -104,7 +107,7 @@ impl Mirrors {
     }
 
     /// A mirror's endpoint, as the backend's: with the TLS that its policy asks for.
-    fn peer(&self, endpoints: &Endpoints, identity: Option<usize>) -> Result<HttpPeer> {
+    fn peer(&self, endpoints: &Endpoints, identity: Option<usize>) -> Result<(HttpPeer, Secured)> {
         let tls = match endpoints.tls() {
             Some(tls) => Some(tls.of(identity).ok_or_else(|| {
                 Error::explain(ErrorType::InternalError, "an unknown client certificate")
@@ -112,7 +115,12 @@ impl Mirrors {
             None => None,
         };
         let exchange = Exchange::of(endpoints.version, false);
-        self.inner.timeouts.peer(endpoints.next(), exchange, tls)
+        let endpoint = endpoints.next();
+        let mut peer = self.inner.timeouts.peer(endpoint, exchange, tls)?;
+        if let Some(tls) = tls {
+            backend_tls::defer_names(&mut peer, tls);
+        }
+        Ok((peer, tls.map(|tls| (tls.clone(), endpoint))))
     }
 
     /// Begins one copy.
@@ -132,11 +140,11 @@ impl Mirrors {
             counters.mirrored(Mirrored::TooMany);
             return None;
         };
-        let prepared = self.peer(endpoints, identity).and_then(|peer| {
+        let prepared = self.peer(endpoints, identity).and_then(|(peer, secured)| {
             let header = header(request, endpoints.version, peer.is_tls(), bodiless)?;
-            Ok((peer, header))
+            Ok((peer, secured, header))
         });
-        let (peer, header) = match prepared {
+        let (peer, secured, header) = match prepared {
             Ok(prepared) => prepared,
             Err(error) => {
                 debug!(mirror = &*mirror.name, %error, "a request can't be mirrored");
@@ -149,6 +157,7 @@ impl Mirrors {
         let copy = Copy {
             name: mirror.name.clone(),
             peer,
+            secured,
             header,
             pieces: (!bodiless).then_some(pieces),
             overrun: overrun.clone(),
@@ -239,10 +248,14 @@ impl Tap {
     }
 }
 
+/// How TLS is spoken to a copy's endpoint; nothing for plain text.
+type Secured = Option<(Arc<BackendTls>, SocketAddr)>;
+
 /// One copy of a request.
 struct Copy {
     name: Arc<str>,
     peer: HttpPeer,
+    secured: Secured,
     header: RequestHeader,
     pieces: Option<UnboundedReceiver<Piece>>,
     overrun: Arc<AtomicBool>,
@@ -271,6 +284,10 @@ impl Copy {
 
     async fn exchange(&mut self, connector: &Connector) -> Result<()> {
         let (mut session, _) = connector.get_http_session(&self.peer).await?;
+        if let Some((tls, endpoint)) = &self.secured {
+            let digest = session.digest();
+            backend_tls::check_names(tls, *endpoint, digest, LONGEST).await?;
+        }
         let options = &self.peer.options;
         session.set_read_timeout(options.read_timeout);
         session.set_write_timeout(options.write_timeout);

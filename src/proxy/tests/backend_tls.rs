@@ -7,8 +7,11 @@ use crate::dataplane::backend_tls::{
     Authorities, BackendTls, BackendTlsByIdentity, ClientIdentity, SubjectName,
 };
 use crate::dataplane::filter::Filters;
+use crate::dataplane::filter::request_mirror::{RequestMirror, Share};
 use crate::dataplane::timeouts::{Limit, RuleTimeouts};
 use crate::dataplane::{Action, Rule};
+use crate::proxy::counters::Mirrored;
+use crate::proxy::{Counters, Timeouts};
 use bytes::Bytes;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, SanType};
 use rustls::crypto::ring;
@@ -357,4 +360,45 @@ async fn a_backend_that_asks_is_shown_the_client_certificate() {
         tls(&authority, &[], None),
     ));
     assert_eq!(Gateway::start(without).await.get("/").await.status(), 502);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mirror_must_have_one_of_the_listed_names_as_well() {
+    let authority = Authority::new();
+    let upstream = Upstream::start(&authority, "shop.example.com", Clients::Anybody).await;
+    let uri = |text: &str| SubjectName::Uri(text.to_owned());
+    for (name, outcome) in [
+        ("spiffe://example.com/shop", Mirrored::Answered),
+        ("spiffe://example.com/other", Mirrored::Failed),
+    ] {
+        let listed = tls(&authority, &[uri(name)], None);
+        let Action::Forward(split) = action(upstream.address, HttpVersion::Http1, listed) else {
+            panic!("it forwards");
+        };
+        let mirror = RequestMirror {
+            name: "default/mirror:443".into(),
+            target: split.pick().target.clone(),
+            share: Share::new(1, 1, 0),
+        };
+        let anonymous = action(
+            upstream.address,
+            HttpVersion::Http1,
+            tls(&authority, &[], None),
+        );
+        let rule = rule(anonymous);
+        let filters = Filters {
+            mirrors: vec![mirror],
+            ..Filters::default()
+        };
+        let counters = Counters::default();
+        let port = port_of(Rule { filters, ..rule });
+        let gateway = Gateway::counting(port, Timeouts::default(), counters.clone()).await;
+        assert_eq!(gateway.get("/").await.status(), 200);
+        soon(async {
+            while counters.mirrored_so_far(outcome) == 0 {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
+    }
 }
