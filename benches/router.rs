@@ -48,6 +48,7 @@ impl By {
                 index: 0,
                 filters: Filters::default(),
                 timeouts: Default::default(),
+                retry: None,
                 action: Action::Refuse(StatusCode::NOT_FOUND),
             }),
         }

@@ -1,6 +1,6 @@
 use super::backend_tls::BackendTlsCache;
 use super::filter::{filters, redirect};
-use super::timeouts::timeouts;
+use super::timeouts::{retry, timeouts};
 use crate::dataplane::backend::{Backend, Endpoints, Split, Target};
 use crate::dataplane::filter::Filters;
 use crate::dataplane::filter::request_mirror::{RequestMirror, Share};
@@ -85,6 +85,7 @@ impl<'s> Backends<'s> {
             index,
             filters: filters.unwrap_or_default(),
             timeouts: timeouts(node.timeouts.as_ref()),
+            retry: node.retry.as_ref().map(|it| Box::new(retry(it))),
             action,
         }
     }

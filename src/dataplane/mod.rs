@@ -20,6 +20,8 @@ pub mod query;
 mod rank;
 /// A request, as far as matching looks at it.
 pub mod request;
+/// When a request is tried again.
+pub mod retry;
 /// From a request to the rule that takes it.
 pub mod router;
 mod snapshot;
@@ -33,6 +35,7 @@ use filter::Filters;
 use filter::request_redirect::RequestRedirect;
 use hostname::HostMap;
 use http::StatusCode;
+use retry::Retry;
 use router::Router;
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -78,6 +81,8 @@ pub struct Rule {
     pub filters: Filters,
     /// How long its requests may take.
     pub timeouts: RuleTimeouts,
+    /// When they are tried again; without it only what no endpoint has seen.
+    pub retry: Option<Box<Retry>>,
     /// What is done with the request.
     pub action: Action,
 }

@@ -65,7 +65,11 @@ impl fmt::Display for Snapshot {
             writeln!(f, "{socket}{port}")?;
         }
         for ((route, index), rule) in self.rules() {
-            writeln!(f, "{route} rule {index}:{}{}", rule.filters, rule.timeouts)?;
+            write!(f, "{route} rule {index}:{}{}", rule.filters, rule.timeouts)?;
+            if let Some(retry) = &rule.retry {
+                write!(f, "{retry}")?;
+            }
+            writeln!(f)?;
             writeln!(f, "{}", rule.action)?;
         }
         Ok(())

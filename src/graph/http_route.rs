@@ -13,8 +13,8 @@ use crate::diagnostic::{Code, Diagnostic, Pointer};
 use crate::manifest::Resources;
 use crate::manifest::api::{
     HTTPCORSFilter, HTTPHeaderFilter, HTTPRequestRedirectFilter, HTTPRoute, HTTPRouteMatch,
-    HTTPRouteTimeouts, HTTPURLRewriteFilter, Hostname, NamespacedName, ParentReference,
-    UseDefaultGateways,
+    HTTPRouteRetry, HTTPRouteTimeouts, HTTPURLRewriteFilter, Hostname, NamespacedName,
+    ParentReference, UseDefaultGateways,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -70,6 +70,8 @@ pub struct RuleNode {
     pub backends: Vec<BackendNode>,
     /// The time limits.
     pub timeouts: Option<HTTPRouteTimeouts>,
+    /// When a request is tried again.
+    pub retry: Option<HTTPRouteRetry>,
     /// A rule that can't be served as written answers 500 to what it matches.
     pub refused: bool,
 }

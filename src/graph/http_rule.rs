@@ -130,6 +130,7 @@ fn node<'a>(
         filters,
         backends,
         timeouts: rule.timeouts.clone(),
+        retry: rule.retry.clone(),
         refused,
     }
 }
@@ -227,10 +228,7 @@ fn unsupported_fields(
     refusals: &mut Vec<Problem>,
     build: &mut Build<'_>,
 ) {
-    let fields = [
-        ("retry", rule.retry.is_some()),
-        ("sessionPersistence", rule.session_persistence.is_some()),
-    ];
+    let fields = [("sessionPersistence", rule.session_persistence.is_some())];
     for (field, _) in fields.into_iter().filter(|(_, set)| *set) {
         let message = format!("`{field}` isn't supported yet");
         let pointer = at.pointer().key(field);

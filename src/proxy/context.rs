@@ -31,6 +31,10 @@ pub struct RequestContext {
     pub(super) endpoint: Option<SocketAddr>,
     /// How often it was sent.
     pub(super) tries: usize,
+    /// How often it was tried again since its rule says so.
+    pub(super) retries: usize,
+    /// How long to wait before that.
+    pub(super) pause: Option<Duration>,
     /// When it must be over, by its rule.
     pub(super) deadline: Option<Instant>,
     /// When the try in hand must be over.

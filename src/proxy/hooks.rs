@@ -119,6 +119,9 @@ impl ProxyHttp for Gatefold {
         session: &mut Session,
         context: &mut RequestContext,
     ) -> Result<Box<HttpPeer>> {
+        if let Some(pause) = context.pause.take() {
+            tokio::time::sleep(pause).await;
+        }
         let (Some(endpoints), Some(endpoint)) = (context.endpoints(), context.endpoint) else {
             return Err(Error::new_in(ErrorType::InternalError));
         };
@@ -191,6 +194,15 @@ impl ProxyHttp for Gatefold {
         Ok(())
     }
 
+    async fn upstream_response_filter(
+        &self,
+        session: &mut Session,
+        response: &mut ResponseHeader,
+        context: &mut RequestContext,
+    ) -> Result<()> {
+        context.check_status(session, response.status)
+    }
+
     async fn response_filter(
         &self,
         session: &mut Session,
@@ -243,7 +255,10 @@ impl ProxyHttp for Gatefold {
     ) -> Box<Error> {
         self.counters.connect_failure();
         let ended = *error.etype() == ErrorType::H2Error;
-        let retry = context.tries < TRIES && (context.next_endpoint() || ended);
+        let retry = match context.has_retry() {
+            true => context.plan_retry(),
+            false => context.tries < TRIES && (context.next_endpoint() || ended),
+        };
         if retry {
             self.counters.retry();
         }
@@ -270,8 +285,14 @@ impl ProxyHttp for Gatefold {
         reused: bool,
     ) -> Box<Error> {
         let mut error = error.more_context(format!("endpoint {}", peer._address));
-        if *error.esource() == ErrorSource::Upstream && context.is_late() {
-            return deadline::late_because(error);
+        if context.pause.is_some() {
+            // Its status was worth another try.
+            self.counters.retry();
+            return error;
+        }
+        let late = *error.esource() == ErrorSource::Upstream && context.is_late();
+        if late {
+            error = deadline::late_because(error);
         }
         let unprocessed = failure::is_unprocessed(&error)
             && !session.retry_buffer_truncated()
@@ -279,7 +300,8 @@ impl ProxyHttp for Gatefold {
         let repeatable = session.req_header().method.is_idempotent()
             && session.is_body_empty()
             && session.response_written().is_none();
-        if context.tries >= TRIES {
+        let tries = context.tries.saturating_sub(context.retries);
+        if late || tries >= TRIES {
             error.set_retry(false);
         } else if unprocessed {
             error.set_retry(true);
@@ -287,6 +309,9 @@ impl ProxyHttp for Gatefold {
             error.retry.decide_reuse(reused);
         } else {
             error.set_retry(false);
+        }
+        if !error.retry() && context.retries_after(session, &error) {
+            error.set_retry(true);
         }
         if error.retry() {
             self.counters.retry();

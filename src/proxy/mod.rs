@@ -5,6 +5,7 @@
 //! rule that it found, whatever is published meanwhile. Never here: YAML, API types, the graph, sockets.
 
 mod access;
+mod again;
 mod answer;
 mod backend_tls;
 mod choose;
@@ -76,8 +77,8 @@ pub fn build(snapshot: Arc<ArcSwap<Snapshot>>, options: Options) -> Arc<HttpProx
         threads: options.threads,
         // Pingora keeps that many for each thread, in one pool.
         upstream_keepalive_pool_size: (options.idle_upstream / options.threads.max(1)).max(1),
-        // Pingora counts tries.
-        max_retries: peer::TRIES,
+        // The hooks decide on each one: a rule may say how often.
+        max_retries: usize::MAX,
         ..ServerConf::default()
     };
     let gatefold = Gatefold::new(snapshot, options.timeouts, options.counters);

@@ -12,6 +12,7 @@ mod http2;
 mod limit;
 mod mirrors;
 mod misdirected;
+mod retries;
 mod sockets;
 mod support;
 mod timeouts;

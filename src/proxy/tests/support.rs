@@ -166,6 +166,7 @@ pub(super) fn rule(action: Action) -> Rule {
         index: 0,
         filters: Filters::default(),
         timeouts: RuleTimeouts::default(),
+        retry: None,
         action,
     }
 }

@@ -1,0 +1,76 @@
+//! Trying a request again, as its rule says (`retry`).
+//!
+//! Not when any of it is lost: a body must have come whole, and be kept whole, by the time that a try fails. Pingora keeps up
+//! to 64 KiB of it. A body that still comes may be one without end, and one that is longer is gone.
+
+use super::context::RequestContext;
+use http::StatusCode;
+use pingora_core::{Error, ErrorSource, ErrorType, Result};
+use pingora_proxy::Session;
+use std::time::Instant;
+
+/// Whether all of a request can be sent once more, and nothing of a response has gone to the client.
+pub(super) fn is_repeatable(session: &mut Session) -> bool {
+    if session.response_written().is_some() || session.is_upgrade_req() {
+        return false;
+    }
+    // What is kept of a body that turned out to be empty can't be told from nothing.
+    let kept = |session: &Session| {
+        !session.retry_buffer_truncated() && session.get_retry_buffer().is_some()
+    };
+    session.is_body_empty() || (session.is_body_done() && kept(session))
+}
+
+impl RequestContext {
+    /// Whether its rule says when it is tried again.
+    pub(super) fn has_retry(&self) -> bool {
+        self.rule.as_ref().is_some_and(|rule| rule.retry.is_some())
+    }
+
+    /// Plans the next try, at another endpoint if there is one. False when there is none to come: the rule says nothing of
+    /// it, or not so often, or the time is over before.
+    pub(super) fn plan_retry(&mut self) -> bool {
+        let Some(retry) = self.rule.as_ref().and_then(|rule| rule.retry.as_ref()) else {
+            return false;
+        };
+        if self.retries >= retry.attempts {
+            return false;
+        }
+        let pause = retry.pause(self.retries);
+        let begin = Instant::now().checked_add(pause);
+        if self
+            .deadline
+            .is_some_and(|until| begin.is_none_or(|begin| begin >= until))
+        {
+            return false;
+        }
+        self.retries += 1;
+        self.pause = Some(pause);
+        self.next_endpoint();
+        true
+    }
+
+    /// Turns a backend's response away when its status is worth another try.
+    ///
+    /// # Errors
+    ///
+    /// Exactly then; to be tried again.
+    pub(super) fn check_status(&mut self, session: &mut Session, status: StatusCode) -> Result<()> {
+        let retry = self.rule.as_ref().and_then(|rule| rule.retry.as_ref());
+        if !retry.is_some_and(|retry| retry.codes.contains(&status)) {
+            return Ok(());
+        }
+        if !is_repeatable(session) || !self.plan_retry() {
+            return Ok(());
+        }
+        let etype = ErrorType::HTTPStatus(status.as_u16());
+        let mut error = Error::explain(etype, "worth another try").into_up();
+        error.set_retry(true);
+        Err(error)
+    }
+
+    /// Whether what went wrong at an endpoint is worth another try, which is planned then.
+    pub(super) fn retries_after(&mut self, session: &mut Session, error: &Error) -> bool {
+        *error.esource() == ErrorSource::Upstream && is_repeatable(session) && self.plan_retry()
+    }
+}
