@@ -180,12 +180,12 @@ fn a_service_without_endpoints_answers_503() {
 }
 
 #[test]
-fn a_filter_that_is_not_built_yet_is_refused_with_500() {
+fn a_filter_that_gatefold_does_not_have_is_refused_with_500() {
     let folder = good();
     let refs = "        - {name: one, port: 3000}
       filters:
-        - type: URLRewrite
-          urlRewrite: {hostname: elsewhere.example.com}\n";
+        - type: ExtensionRef
+          extensionRef: {group: example.com, kind: Waf, name: strict}\n";
     folder.write("bad.yaml", route_to("bad", "bad.example.com", refs));
     let daemon = Daemon::of(&folder).echo().start();
     assert_eq!(daemon.get("bad.example.com", "/").status, 500);
