@@ -66,7 +66,7 @@ pub struct Reload<A> {
 pub struct Rounds {
     /// How many [`Published`] there were.
     pub published: u64,
-    /// How many [`Wake::Requested`] were answered.
+    /// How many [requests to reload](Wake::requested) were answered.
     pub requested: u64,
 }
 
