@@ -19,6 +19,7 @@ mod echo;
 mod endpoints;
 mod forwarding;
 mod graph_fixtures;
+mod large_folder;
 mod layering;
 mod lifecycle;
 mod listener_sets;
