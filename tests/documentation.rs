@@ -5,6 +5,7 @@ use crate::support::folder::Folder;
 use crate::support::manifests::gateway;
 use crate::support::repository;
 use gatefold::diagnostic::Code;
+use serde_json::Value;
 use std::fmt::Write;
 use std::fs;
 
@@ -38,6 +39,58 @@ fn every_diagnostic_is_documented() {
         written,
         diagnostics(),
         "bring it up to date: UPDATE=1 ./x test every_diagnostic_is_documented"
+    );
+}
+
+/// The table of README.md on conformance, from the official report.
+fn conformance() -> String {
+    let report =
+        fs::read_to_string(repository("docs/conformance/report.yaml")).expect("the report");
+    let report: Value = serde_yaml::from_str(&report).expect("YAML");
+    let mut table =
+        String::from("| profile | core | extended | extended features |\n|---|---|---|---|\n");
+    for profile in report["profiles"].as_array().expect("profiles") {
+        let passed = |part: &str| {
+            let statistics = &profile[part]["statistics"];
+            let count = |name: &str| statistics[name].as_u64().expect("a count");
+            let passed = count("Passed");
+            format!(
+                "{passed} of {}",
+                passed + count("Failed") + count("Skipped")
+            )
+        };
+        let features = profile["extended"]["supportedFeatures"].as_array();
+        let features = features.into_iter().flatten().filter_map(Value::as_str);
+        writeln!(
+            table,
+            "| {} | {} | {} | {} |",
+            profile["name"].as_str().expect("a name"),
+            passed("core"),
+            passed("extended"),
+            features.collect::<Vec<_>>().join(", ")
+        )
+        .expect("a string takes it all");
+    }
+    table
+}
+
+#[test]
+fn the_support_table_says_what_the_conformance_report_says() {
+    let path = repository("README.md");
+    let readme = fs::read_to_string(&path).expect("README.md");
+    let begin = "<!-- made from docs/conformance/report.yaml -->\n";
+    let (before, rest) = readme.split_once(begin).expect("the mark before the table");
+    let (written, after) = rest.split_once("\n\n").expect("an end of the table");
+    let wanted = conformance();
+    if written != wanted.trim_end() && std::env::var_os("UPDATE").is_some() {
+        let readme = format!("{before}{begin}{wanted}\n{after}");
+        fs::write(&path, readme).expect("README.md written");
+        return;
+    }
+    assert_eq!(
+        written,
+        wanted.trim_end(),
+        "bring it up to date: UPDATE=1 ./x test the_support_table_says"
     );
 }
 
