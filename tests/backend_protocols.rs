@@ -104,7 +104,10 @@ fn a_policy_puts_a_service_behind_tls_and_follows_its_config_map() {
 
     folder.write("authority.yaml", config_map("authority", ""));
     daemon.wait_for_status(HOST, "/", 500);
-    assert_eq!(accepted(&daemon, "shop"), "NoValidCACertificate");
+    // Statuses follow the traffic.
+    eventually("the policy is refused", || {
+        (accepted(&daemon, "shop") == "NoValidCACertificate").then_some(())
+    });
     folder.write("authority.yaml", config_map("authority", &authority.pem()));
     daemon.wait_for_status(HOST, "/", 200);
 
@@ -157,9 +160,11 @@ fn a_backend_that_asks_for_a_certificate_is_shown_the_gateways() {
     daemon.wait_for_status(HOST, "/", 200);
     folder.remove("client.yaml");
     daemon.wait_for_status(HOST, "/", 502);
-    let edge = daemon.object("gateways", "default", "edge");
-    let resolved = condition(&edge["status"], "ResolvedRefs");
-    assert_eq!(resolved["reason"], "InvalidClientCertificateRef");
+    let edge = eventually("the reference is refused", || {
+        let edge = daemon.object("gateways", "default", "edge");
+        let reason = &condition(&edge["status"], "ResolvedRefs")["reason"];
+        (reason == "InvalidClientCertificateRef").then_some(edge)
+    });
     let accepted = condition(&edge["status"], "Accepted");
     assert_eq!(accepted["status"], "True", "it is served all the same");
     let other = Authority::new().issue("edge.internal");

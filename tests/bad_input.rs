@@ -233,7 +233,10 @@ fn a_missing_secret_takes_down_its_listener_only_and_works_once_it_is_there() {
     eventually("TLS is served", || {
         authority.connect(daemon.socket(443), HOST).ok()
     });
-    assert_eq!(resolved_refs(&daemon)["status"], "True");
+    // Statuses follow the traffic.
+    eventually("the reference is resolved", || {
+        (resolved_refs(&daemon)["status"] == "True").then_some(())
+    });
 }
 
 #[test]

@@ -73,10 +73,12 @@ fn a_listener_set_comes_and_goes_while_its_gateway_serves() {
     });
     let other = client::get(daemon.socket(80), "other.example.com", "/");
     assert_eq!(other.status, 404, "the Gateway's own listener has no route");
-    let set = daemon.object("listenersets", "default", "team");
-    for kind in ["Accepted", "Programmed"] {
-        assert_eq!(condition(&set["status"], kind)["status"], "True", "{set:#}");
-    }
+    // Statuses follow the traffic.
+    let set = eventually("the set is programmed", || {
+        let set = daemon.object("listenersets", "default", "team");
+        let holds = |kind| condition(&set["status"], kind)["status"] == "True";
+        (holds("Accepted") && holds("Programmed")).then_some(set)
+    });
     assert_eq!(set["status"]["listeners"][0]["attachedRoutes"], 1);
     assert_eq!(attached(&daemon), 1);
     let own = &daemon.object("gateways", "default", "edge")["status"]["listeners"];
@@ -116,9 +118,11 @@ fn a_gateway_that_stops_letting_sets_in_stops_serving_them() {
     eventually("port 81 is closed", || {
         status(&daemon, 81).is_none().then_some(())
     });
-    let set = daemon.object("listenersets", "default", "team");
-    let accepted = condition(&set["status"], "Accepted");
-    assert_eq!(accepted["reason"], "NotAllowed");
+    eventually("the set is refused", || {
+        let set = daemon.object("listenersets", "default", "team");
+        let accepted = condition(&set["status"], "Accepted");
+        (accepted["reason"] == "NotAllowed").then_some(())
+    });
     daemon.wait_for_diagnostic("GF0411");
 }
 
