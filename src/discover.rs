@@ -158,7 +158,7 @@ impl Discovery {
 fn service_names(service: &NamespacedName) -> Vec<String> {
     let NamespacedName { namespace, name } = service;
     vec![
-        name.clone(),
+        name.to_string(),
         format!("{name}.{namespace}"),
         format!("{name}.{namespace}.svc"),
     ]

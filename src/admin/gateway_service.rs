@@ -52,17 +52,17 @@ fn metadata(name: &str, gateway: &Gateway) -> Value {
     let infrastructure = gateway.spec.infrastructure.as_ref();
     let mut labels = infrastructure.map_or_else(BTreeMap::new, |it| it.labels.clone());
     let class = &gateway.spec.gateway_class_name;
-    for (key, value) in [("gateway-name", &meta.name), ("gateway-class-name", class)] {
-        labels.insert(format!("{GATEWAY_GROUP}/{key}"), value.clone());
+    for (key, value) in [("gateway-name", &*meta.name), ("gateway-class-name", class)] {
+        labels.insert(format!("{GATEWAY_GROUP}/{key}"), value.to_owned());
     }
     let mut metadata = json!({
         "name": name,
-        "namespace": meta.namespace,
+        "namespace": &*meta.namespace,
         "labels": labels,
         "ownerReferences": [{
             "apiVersion": format!("{GATEWAY_GROUP}/v1"),
             "kind": gateway.kind,
-            "name": meta.name,
+            "name": &*meta.name,
             "uid": meta.uid,
             "controller": true,
         }],

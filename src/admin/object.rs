@@ -15,10 +15,10 @@ pub(super) fn object_json(kind: &Kind, entry: &Entry<'_>, statuses: &Statuses) -
     object["apiVersion"] = kind.api_version().into();
     object["kind"] = kind.kind.into();
     if !object["metadata"].is_object() {
-        object["metadata"] = json!({"name": entry.meta.name});
+        object["metadata"] = json!({"name": &*entry.meta.name});
     }
     if kind.namespaced && !entry.meta.namespace.is_empty() {
-        object["metadata"]["namespace"] = entry.meta.namespace.as_str().into();
+        object["metadata"]["namespace"] = (&*entry.meta.namespace).into();
     }
     if kind.kind == "Secret" {
         conceal(&mut object);
@@ -32,7 +32,7 @@ pub(super) fn object_json(kind: &Kind, entry: &Entry<'_>, statuses: &Statuses) -
 fn status(kind: &Kind, entry: &Entry<'_>, statuses: &Statuses) -> Option<Value> {
     let key = || NamespacedName::new(&*entry.meta.namespace, &*entry.meta.name);
     match kind.kind {
-        "GatewayClass" => to_json(statuses.gateway_classes.get(&entry.meta.name)),
+        "GatewayClass" => to_json(statuses.gateway_classes.get(&*entry.meta.name)),
         "Gateway" => to_json(statuses.gateways.get(&key())),
         "ListenerSet" => to_json(statuses.listener_sets.get(&key())),
         "HTTPRoute" => to_json(statuses.http_routes.get(&key())),

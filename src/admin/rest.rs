@@ -80,8 +80,8 @@ fn show(target: &Target<'_>, form: Form, published: &Published) -> Result<Value,
         name,
     } = *target;
     let wanted = |entry: &Entry<'_>| {
-        namespace.is_none_or(|namespace| entry.meta.namespace == namespace)
-            && name.is_none_or(|name| entry.meta.name == name)
+        namespace.is_none_or(|namespace| &*entry.meta.namespace == namespace)
+            && name.is_none_or(|name| &*entry.meta.name == name)
     };
     let objects = kind.objects(&published.loaded.resources);
     let mut found: Vec<Value> = objects

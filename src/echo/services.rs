@@ -72,7 +72,7 @@ impl EchoServices {
 
 async fn start(service: &NamespacedName, shown_port: u16) -> std::io::Result<Running> {
     let identity = Identity {
-        namespace: service.namespace.clone(),
+        namespace: service.namespace.to_string(),
         pod: pod_name(service),
         ..Identity::default()
     };

@@ -22,7 +22,7 @@ pub(super) fn resolve<'a>(
     services: &mut ServiceEndpoints<'a>,
     build: &mut Build<'a>,
 ) -> (String, TargetNode) {
-    let own = at.route.meta.namespace.as_str();
+    let own = &*at.route.meta.namespace;
     let namespace = reference.namespace.as_deref().unwrap_or(own);
     let key = NamespacedName::new(namespace, reference.name.as_str());
     let port = reference.port.map_or(0, |port| port.get());

@@ -74,7 +74,7 @@ impl<'a> Policies<'a> {
     /// For a Service's port. A policy for just this port goes before one for the whole Service (GEP-713: the more
     /// specific one).
     pub fn of(&self, service: &NamespacedName, port: &str) -> BackendTlsNode {
-        let (namespace, name) = (service.namespace.as_str(), service.name.as_str());
+        let (namespace, name) = (&*service.namespace, &*service.name);
         let own = self.in_force.get(&(namespace, name, Some(port)));
         let found = own.or_else(|| self.in_force.get(&(namespace, name, None)));
         found.cloned().unwrap_or(BackendTlsNode::Plain)
@@ -277,7 +277,7 @@ fn bundle(
         let found = finding(policy, code, pointer.clone(), &message);
         return Err(("InvalidKind", Box::new(found)));
     }
-    let namespace = policy.meta.namespace.as_str();
+    let namespace = &*policy.meta.namespace;
     let key = NamespacedName::new(namespace, &*reference.name);
     let config_maps = &build.resources.config_maps;
     let Some(config_map) = config_maps.get(&key) else {
@@ -304,7 +304,7 @@ fn check_target(
     build: &mut Build<'_>,
 ) -> bool {
     let services = &build.resources.services;
-    let namespace = policy.meta.namespace.as_str();
+    let namespace = &*policy.meta.namespace;
     let key = NamespacedName::new(namespace, &*target.name);
     let found = if !is_service(&target) {
         let (kind, group) = (&target.kind, &target.group);

@@ -235,8 +235,8 @@ mod tests {
             kind: "Secret",
             api_version: "v1".to_owned(),
             meta: ObjectMeta {
-                name: "cert".to_owned(),
-                namespace: "default".to_owned(),
+                name: "cert".into(),
+                namespace: "default".into(),
                 labels: BTreeMap::new(),
                 annotations: BTreeMap::new(),
                 generation: 1,

@@ -49,9 +49,9 @@ fn certificate(
     reference: &SecretObjectReference,
     build: &mut Build<'_>,
 ) -> Result<ClientCertificate, Refusal> {
-    let namespace = reference.namespace.as_ref();
+    let namespace = reference.namespace.as_deref();
     let namespace = namespace.unwrap_or(&gateway.meta.namespace);
-    let key = NamespacedName::new(namespace.as_str(), reference.name.as_str());
+    let key = NamespacedName::new(namespace, reference.name.as_str());
     if !reference.group.is_empty() || reference.kind != "Secret" {
         let (group, kind) = (&reference.group, &reference.kind);
         let message = format!(
@@ -83,7 +83,7 @@ fn pointer() -> Pointer {
 
 /// Whether Gateways of this namespace may use the Secret (API: `ReferenceGrant`).
 fn check_grant(gateway: &Gateway, key: &NamespacedName, build: &Build<'_>) -> Result<(), Refusal> {
-    let own = gateway.meta.namespace.as_str();
+    let own = &*gateway.meta.namespace;
     let from = Referrer {
         group: GATEWAY_GROUP,
         kind: "Gateway",

@@ -136,8 +136,8 @@ impl References<'_, '_> {
             return Err(("InvalidCACertificateKind", message));
         }
         let own = &self.gateway.meta.namespace;
-        let namespace = reference.namespace.as_ref().unwrap_or(own);
-        let key = NamespacedName::new(namespace.as_str(), reference.name.as_str());
+        let namespace = reference.namespace.as_deref().unwrap_or(own);
+        let key = NamespacedName::new(namespace, reference.name.as_str());
         self.check_grant(&key, pointer)?;
         let resources = self.build.resources;
         match resources.config_maps.get(&key) {

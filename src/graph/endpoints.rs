@@ -37,7 +37,7 @@ impl<'a> ServiceEndpoints<'a> {
         let mut slices: HashMap<_, Vec<&EndpointSlice>> = HashMap::new();
         for slice in resources.endpoint_slices.values() {
             if let Some(service) = slice.meta.labels.get(SERVICE_NAME_LABEL) {
-                let key = (slice.meta.namespace.as_str(), service.as_str());
+                let key = (&*slice.meta.namespace, service.as_str());
                 slices.entry(key).or_default().push(slice);
             }
         }
@@ -48,7 +48,7 @@ impl<'a> ServiceEndpoints<'a> {
             .filter(|pod| address_of(pod).is_some())
         {
             for (label, value) in &pod.meta.labels {
-                let key = (pod.meta.namespace.as_str(), label.as_str(), value.as_str());
+                let key = (&*pod.meta.namespace, label.as_str(), value.as_str());
                 pods.entry(key).or_default().push(pod);
             }
         }
@@ -93,7 +93,7 @@ impl<'a> ServiceEndpoints<'a> {
     /// What the port speaks: the Service says it, or else those of its EndpointSlices that somebody wrote by
     /// hand (Kubernetes copies the Service's into those that it makes).
     pub fn app_protocol(&self, (service, port): Port<'a>) -> Option<&'a str> {
-        let key = (service.meta.namespace.as_str(), service.meta.name.as_str());
+        let key = (&*service.meta.namespace, &*service.meta.name);
         let slices = self.slices.get(&key);
         let ports = slices.into_iter().flatten().flat_map(|it| &it.spec.ports);
         let mut same = ports.filter(|it| it.name == port.name);
@@ -110,7 +110,7 @@ impl<'a> ServiceEndpoints<'a> {
 
     fn in_slices(&self, port: Port<'_>, build: &mut Build<'_>) -> Option<Vec<SocketAddr>> {
         let (service, service_port) = port;
-        let key = (service.meta.namespace.as_str(), service.meta.name.as_str());
+        let key = (&*service.meta.namespace, &*service.meta.name);
         let slices = self.slices.get(&key)?;
         let mut ready = Vec::new();
         let mut ending = Vec::new();
@@ -145,7 +145,7 @@ impl<'a> ServiceEndpoints<'a> {
 
     fn in_pods(&self, (service, port): Port<'_>) -> Option<Vec<SocketAddr>> {
         let selector = &service.spec.selector;
-        let namespace = service.meta.namespace.as_str();
+        let namespace = &*service.meta.namespace;
         let (label, value) = selector.iter().next()?;
         let candidates = self
             .pods

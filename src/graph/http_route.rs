@@ -291,7 +291,7 @@ fn unknown_parent(
     let message = format!("{kind} {key} isn't in the folder");
     let mut finding = Diagnostic::new(Code::UnknownParent, place, message).about(route.id());
     let neighbours = known.iter().filter(|it| it.namespace == key.namespace);
-    let near = suggest(&key.name, neighbours.map(|it| it.name.as_str()));
+    let near = suggest(&key.name, neighbours.map(|it| &*it.name));
     finding.help = near.or_else(|| {
         let other = known.iter().find(|it| it.name == key.name)?;
         Some(format!(

@@ -60,8 +60,8 @@ pub(super) fn gateway_key(set: &ListenerSet) -> Option<NamespacedName> {
     let reference = &set.spec.parent_ref;
     let is_gateway = reference.group == GATEWAY_GROUP && reference.kind == "Gateway";
     let own = &set.meta.namespace;
-    let namespace = reference.namespace.as_ref().unwrap_or(own);
-    is_gateway.then(|| NamespacedName::new(namespace.as_str(), reference.name.as_str()))
+    let namespace = reference.namespace.as_deref().unwrap_or(own);
+    is_gateway.then(|| NamespacedName::new(namespace, reference.name.as_str()))
 }
 
 fn parent(set: &ListenerSet, build: &mut Build<'_>) -> Option<NamespacedName> {

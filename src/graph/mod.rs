@@ -134,8 +134,8 @@ fn names_in<'r, T>(
 ) -> impl Iterator<Item = &'r str> {
     objects
         .range(NamespacedName::new(namespace, "")..)
-        .take_while(move |(key, _)| key.namespace == namespace)
-        .map(|(key, _)| key.name.as_str())
+        .take_while(move |(key, _)| &*key.namespace == namespace)
+        .map(|(key, _)| &*key.name)
 }
 
 /// Names for a sentence: `a`, `b`.

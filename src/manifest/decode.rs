@@ -5,6 +5,7 @@ use super::node::{Key, Node, Span, Value};
 use crate::diagnostic::{Code, Diagnostic, Document, Place, Pointer, ResourceId, Step};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// A type that can be read from YAML.
 pub trait Decode: Sized {
@@ -338,6 +339,12 @@ impl Decode for String {
                 None
             }
         }
+    }
+}
+
+impl Decode for Arc<str> {
+    fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
+        String::decode(node, decoder).map(Arc::from)
     }
 }
 

@@ -192,12 +192,12 @@ trait ObjectKey {
 
 impl ObjectKey for String {
     fn of(meta: &ObjectMeta) -> Self {
-        meta.name.clone()
+        meta.name.to_string()
     }
 }
 
 impl ObjectKey for NamespacedName {
     fn of(meta: &ObjectMeta) -> Self {
-        NamespacedName::new(&*meta.namespace, &*meta.name)
+        NamespacedName::new(meta.namespace.clone(), meta.name.clone())
     }
 }

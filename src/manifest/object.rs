@@ -9,6 +9,7 @@ use super::node::{Node, Span, Value};
 use super::parse::{self, Tree};
 use crate::diagnostic::{Code, Diagnostic, Document, Place, ResourceId, Severity};
 use crate::manifest::api::{GATEWAY_GROUP, ObjectMeta};
+use std::sync::Arc;
 
 /// What a document gave.
 #[derive(Clone, Debug)]
@@ -287,8 +288,8 @@ fn metadata(
     }
     let mut meta = meta?;
     match kind.scope() {
-        Scope::Cluster => meta.namespace.clear(),
-        Scope::Namespaced if meta.namespace.is_empty() => "default".clone_into(&mut meta.namespace),
+        Scope::Cluster => meta.namespace = Arc::default(),
+        Scope::Namespaced if meta.namespace.is_empty() => meta.namespace = Arc::from("default"),
         Scope::Namespaced => {}
     }
     Some(meta)

@@ -147,8 +147,8 @@ fn backend_tls_policy(
         let ancestor_ref = AncestorReference {
             group: GATEWAY_GROUP,
             kind: "Gateway",
-            namespace: gateway.namespace.clone(),
-            name: gateway.name.clone(),
+            namespace: gateway.namespace.to_string(),
+            name: gateway.name.to_string(),
         };
         let before = previous.and_then(|status| {
             let same = |it: &&PolicyAncestorStatus| it.ancestor_ref == ancestor_ref;

@@ -65,8 +65,8 @@ pub fn gateways(graph: &Graph, statuses: &Statuses) -> Table {
         let conditions = status.map_or(&[][..], |status| &status.conditions);
         let addresses = status.map_or(&[][..], |status| &status.addresses);
         vec![
-            key.namespace.clone(),
-            key.name.clone(),
+            key.namespace.to_string(),
+            key.name.to_string(),
             node.resource.spec.gateway_class_name.clone(),
             list(addresses.iter().map(|address| address.0.to_string())),
             cell(conditions, ConditionType::Accepted),
@@ -92,8 +92,8 @@ pub fn listener_sets(graph: &Graph, statuses: &Statuses) -> Table {
         let status = statuses.listener_sets.get(key);
         let conditions = status.map_or(&[][..], |status| &status.conditions);
         vec![
-            key.namespace.clone(),
-            key.name.clone(),
+            key.namespace.to_string(),
+            key.name.to_string(),
             within(&node.gateway, key),
             cell(conditions, ConditionType::Accepted),
             cell(conditions, ConditionType::Programmed),
@@ -125,8 +125,8 @@ pub fn listeners(graph: &Graph, statuses: &Statuses) -> Table {
                 ListenerOwner::ListenerSet(_) => format!("{}/{name}", within(&owner, key)),
             };
             rows.push(vec![
-                key.namespace.clone(),
-                key.name.clone(),
+                key.namespace.to_string(),
+                key.name.to_string(),
                 name,
                 listener
                     .spec()
@@ -203,8 +203,8 @@ pub fn backend_tls_policies(graph: &Graph, statuses: &Statuses) -> Table {
         let ancestor = status.and_then(|status| status.ancestors.first());
         let conditions = ancestor.map_or(&[][..], |ancestor| &ancestor.conditions);
         vec![
-            key.namespace.clone(),
-            key.name.clone(),
+            key.namespace.to_string(),
+            key.name.to_string(),
             list(targets),
             cell(conditions, ConditionType::Accepted),
             cell(conditions, ConditionType::ResolvedRefs),
@@ -223,8 +223,8 @@ fn route_row(
     conditions: &[StatusCondition],
 ) -> Vec<String> {
     vec![
-        key.namespace.clone(),
-        key.name.clone(),
+        key.namespace.to_string(),
+        key.name.to_string(),
         hostnames.to_owned(),
         parent,
         cell(conditions, ConditionType::Accepted),
@@ -235,7 +235,7 @@ fn route_row(
 /// A name as it is written in a namespace: short at home.
 fn within(name: &NamespacedName, home: &NamespacedName) -> String {
     match name.namespace == home.namespace {
-        true => name.name.clone(),
+        true => name.name.to_string(),
         false => name.to_string(),
     }
 }

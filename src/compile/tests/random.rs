@@ -98,8 +98,8 @@ prop_compose! {
     ) -> HTTPRoute {
         let template = TEMPLATE.http_routes.values().next().expect("the template has a route");
         let mut route = HTTPRoute::clone(template);
-        route.meta.namespace = namespace.to_owned();
-        route.meta.name = name.to_owned();
+        route.meta.namespace = namespace.into();
+        route.meta.name = name.into();
         route.meta.creation_timestamp =
             age.map(|it| Timestamp(time::OffsetDateTime::UNIX_EPOCH + time::Duration::seconds(it)));
         for parent in &mut route.spec.parent_refs {

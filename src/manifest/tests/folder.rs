@@ -141,7 +141,7 @@ fn only_what_has_changed_is_read_again() {
                 .resources
                 .services
                 .values()
-                .find(|s| s.meta.name == name);
+                .find(|s| *s.meta.name == *name);
             found.map(std::sync::Arc::as_ptr)
         };
         key(&first) == key(&third)
@@ -387,7 +387,7 @@ fn documents_that_moved_in_their_file_are_found_where_they_are_now() {
         .resources
         .services
         .values()
-        .find(|s| s.meta.name == "a")
+        .find(|s| &*s.meta.name == "a")
         .expect("it is there");
     let place = a
         .place(crate::diagnostic::Pointer::root())

@@ -113,7 +113,7 @@ fn cluster_scoped_kinds_have_no_namespace() {
     assert_clean(text);
     let loaded = Loader::from_text("f.yaml", text);
     let class = &loaded.resources.gateway_classes["a"];
-    assert_eq!(class.meta.namespace, "");
+    assert_eq!(&*class.meta.namespace, "");
     assert_eq!(class.api_version, "gateway.networking.k8s.io/v1beta1");
 }
 
