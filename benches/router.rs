@@ -3,11 +3,12 @@
 //!
 //! `./x bench`; each figure is the time of one lookup.
 
-use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
+use criterion::{Criterion, criterion_group, criterion_main};
 use gatefold::dataplane::filter::Filters;
 use gatefold::dataplane::matcher::{Matcher, PathMatch};
 use gatefold::dataplane::request::RequestView;
-use gatefold::dataplane::router::{Entry, Router};
+use gatefold::dataplane::host_routes::{Entry, HostRoutes};
+use gatefold::dataplane::router::Router;
 use gatefold::dataplane::{Action, Rule};
 use http::{HeaderMap, Method, StatusCode};
 use std::hint::black_box;
@@ -33,16 +34,15 @@ impl By {
     }
 
     fn entry(self, at: usize) -> Entry {
-        let (host, path) = self.target(at);
+        let (_, path) = self.target(at);
         Entry {
-            hostname: Some(host.into()),
             path: match self {
                 By::Exact => PathMatch::Exact(path.into()),
                 By::Prefix => PathMatch::Prefix(path.trim_end_matches("/users/7").into()),
                 By::Hostname => PathMatch::Prefix("/".into()),
             },
             matcher: Arc::new(Matcher::default()),
-            order: (at as u32, 0, 0),
+            index: 0,
             rule: Arc::new(Rule {
                 route: format!("default/route-{at}").into(),
                 index: 0,
@@ -51,6 +51,23 @@ impl By {
                 retry: None,
                 action: Action::Refuse(StatusCode::NOT_FOUND),
             }),
+        }
+    }
+
+    /// A router of as many routes, each with one match.
+    fn router(self, size: usize) -> Router {
+        let entries: Vec<Entry> = (0..size).map(|at| self.entry(at)).collect();
+        let routes = entries.chunks(1);
+        match self {
+            By::Exact | By::Prefix => {
+                let host = self.target(0).0;
+                Router::new([(Some(&*host), Arc::new(HostRoutes::new(routes)))])
+            }
+            By::Hostname => {
+                let hosts: Vec<String> = (0..size).map(|at| self.target(at).0).collect();
+                let routes = routes.map(|one| Arc::new(HostRoutes::new([one])));
+                Router::new(hosts.iter().map(|host| Some(&**host)).zip(routes))
+            }
         }
     }
 
@@ -84,7 +101,7 @@ fn lookups(criterion: &mut Criterion) {
     for by in [By::Exact, By::Prefix, By::Hostname] {
         let mut group = criterion.benchmark_group(by.label());
         for size in SIZES {
-            let router = Router::new((0..size).map(|at| by.entry(at)).collect());
+            let router = by.router(size);
             let same = by.target(size / 2);
             group.bench_function(format!("same request, {size}"), |bencher| {
                 bencher.iter(|| route(&router, &same, &headers));
@@ -103,8 +120,7 @@ fn lookups(criterion: &mut Criterion) {
 fn compiling(criterion: &mut Criterion) {
     let entries: Vec<Entry> = (0..10_000).map(|at| By::Prefix.entry(at)).collect();
     criterion.bench_function("compiling 10000 prefixes", |bencher| {
-        let copy = || entries.clone();
-        bencher.iter_batched(copy, Router::new, BatchSize::LargeInput);
+        bencher.iter_with_large_drop(|| HostRoutes::new(black_box(&entries).chunks(1)));
     });
 }
 

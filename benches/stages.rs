@@ -4,9 +4,8 @@
 //! edit doesn't wait for. Nothing of the daemon runs: how long it takes from a write to a new answer, `./x bench
 //! reload` measures.
 
-use gatefold::compile::compile;
-use gatefold::dataplane::Snapshot;
-use gatefold::graph::{Environment, build};
+use gatefold::compile::Compiler;
+use gatefold::graph::{Environment, Graph, build_after};
 use gatefold::manifest::{Loaded, Loader, Update, scan};
 use gatefold::reload::Changes;
 use gatefold::status::{Applied, Statuses, report};
@@ -53,10 +52,9 @@ fn edits(folder: &Path, size: usize) -> Vec<(&'static str, Vec<Duration>)> {
     };
     let mut loader = Loader::new([folder.to_owned()]);
     let mut loaded = loader.load();
-    let mut snapshot = compile(
-        &build(&loaded.resources, &environment),
-        &Snapshot::default(),
-    );
+    let mut graph = build_after(&Graph::default(), &loaded.resources, &environment);
+    let mut compiler = Compiler::default();
+    let mut snapshot = compiler.compile(&graph);
     let mut statuses = Statuses::default();
     let stages = [
         "look", "load", "build", "compare", "compile", "report", "drop",
@@ -69,21 +67,24 @@ fn edits(folder: &Path, size: usize) -> Vec<(&'static str, Vec<Duration>)> {
         marks.push(Instant::now());
         let next = changed(loader.update_files(&[file].into()));
         marks.push(Instant::now());
-        let graph = build(&next.resources, &environment);
+        let built = build_after(&graph, &next.resources, &environment);
         marks.push(Instant::now());
         let changes = Changes::between(&loaded.resources, &next.resources);
         marks.push(Instant::now());
-        let compiled = compile(&graph, &snapshot);
+        let compiled = compiler.compile(&built);
         marks.push(Instant::now());
         let reported = report(
-            &graph,
+            &built,
             &Applied::default(),
             &statuses,
             OffsetDateTime::UNIX_EPOCH,
         );
         marks.push(Instant::now());
         assert_eq!(changes.changed.len(), 1, "one route has changed");
-        drop((graph, std::mem::replace(&mut loaded, next)));
+        drop((
+            std::mem::replace(&mut graph, built),
+            std::mem::replace(&mut loaded, next),
+        ));
         drop((
             std::mem::replace(&mut snapshot, compiled),
             std::mem::replace(&mut statuses, reported),

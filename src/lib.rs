@@ -20,6 +20,7 @@ pub mod graph;
 pub mod lifecycle;
 pub mod listen;
 pub mod manifest;
+pub mod ordered;
 pub mod proxy;
 pub mod reload;
 pub mod status;

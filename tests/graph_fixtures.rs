@@ -5,7 +5,6 @@
 //! [`Setting::line`].
 
 use gatefold::compile::compile;
-use gatefold::dataplane::Snapshot;
 use gatefold::diagnostic::{Severity, Style, render};
 use gatefold::graph::http_route::{FilterNode, RuleNode, TargetNode};
 use gatefold::graph::{Environment, Graph, build};
@@ -19,6 +18,7 @@ use std::fmt::Write;
 use std::fs;
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use time::macros::datetime;
 
 #[test]
@@ -95,7 +95,7 @@ impl Setting {
                 let (service, address) = rest.split_once('=')?;
                 let (service, port) = service.split_once(':')?;
                 let key = (name(service)?, port.parse().ok()?);
-                let addresses = environment.discovered.entry(key).or_default();
+                let addresses = Arc::make_mut(&mut environment.discovered).entry(key).or_default();
                 addresses.push(address.parse().ok()?);
             }
             "failed" => {
@@ -155,7 +155,7 @@ fn describe(folder: &Path) -> String {
     }
     conditions(&statuses, &mut text);
     served(&graph, &mut text);
-    let snapshot = compile(&graph, &Snapshot::default()).to_string();
+    let snapshot = compile(&graph).to_string();
     if !snapshot.is_empty() {
         writeln!(text, "compiled:\n{snapshot}").expect("a string takes all");
     }
@@ -228,7 +228,7 @@ fn served(graph: &Graph, text: &mut String) {
             writeln!(text, "{key}/{name} needs {sockets:?}").expect("a string takes all");
         }
     }
-    for (key, route) in &graph.http_routes {
+    for (key, route) in graph.http_routes.iter() {
         for parent in &route.parents {
             let attachments = parent.attachments.iter().map(|attachment| {
                 let hostnames: Vec<&str> =

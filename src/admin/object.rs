@@ -35,7 +35,7 @@ fn status(kind: &Kind, entry: &Entry<'_>, statuses: &Statuses) -> Option<Value> 
         "GatewayClass" => to_json(statuses.gateway_classes.get(&*entry.meta.name)),
         "Gateway" => to_json(statuses.gateways.get(&key())),
         "ListenerSet" => to_json(statuses.listener_sets.get(&key())),
-        "HTTPRoute" => to_json(statuses.http_routes.get(&key())),
+        "HTTPRoute" => to_json(statuses.http_routes.get(&key()).map(|status| &**status)),
         "BackendTLSPolicy" => to_json(statuses.backend_tls_policies.get(&key())),
         _ => None,
     }

@@ -212,7 +212,7 @@ impl Findings {
             .map(|(key, status)| named("ListenerSet", &key.namespace, &key.name, json!(status)));
         let routes = statuses.http_routes.iter();
         let routes = routes
-            .map(|(key, status)| named("HTTPRoute", &key.namespace, &key.name, json!(status)));
+            .map(|(key, status)| named("HTTPRoute", &key.namespace, &key.name, json!(&**status)));
         let policies = statuses.backend_tls_policies.iter();
         let policies = policies.map(|(key, status)| {
             named("BackendTLSPolicy", &key.namespace, &key.name, json!(status))

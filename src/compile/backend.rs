@@ -1,83 +1,58 @@
-use super::backend_tls::BackendTlsCache;
+use super::backend_tls::{BackendTlsCache, Identities};
 use super::filter::{filters, redirect};
 use super::timeouts::{retry, timeouts};
 use crate::dataplane::backend::{Backend, Endpoints, Split, Target};
 use crate::dataplane::filter::Filters;
 use crate::dataplane::filter::request_mirror::{RequestMirror, Share};
-use crate::dataplane::{Action, Rule, Snapshot};
+use crate::dataplane::{Action, Rule};
+use crate::graph::{Graph, ServicePortKey};
 use crate::graph::backend_tls_policy::BackendTlsNode;
 use crate::graph::http_route::{BackendNode, FilterNode, RuleNode, TargetNode};
-use crate::manifest::api::{HTTPRouteMatch, NamespacedName};
+use crate::manifest::api::HTTPRouteMatch;
 use hashbrown::HashMap;
 use http::StatusCode;
 use std::sync::Arc;
 
-/// How far the counters of a snapshot are, so that the next one goes on there: were they to begin anew at
-/// each reload, the first backend would get more than its share.
+/// Compiles rules, with what they share: the endpoints of each Service's port, once for all rules that use it.
 #[derive(Default)]
-pub(super) struct Served {
-    /// By route and rule.
-    splits: HashMap<(Arc<str>, usize), u64>,
-    /// By what a backend is called.
-    endpoints: HashMap<Arc<str>, u64>,
-    /// By route, rule and what the mirror is called.
-    mirrors: HashMap<(Arc<str>, usize, Arc<str>), u64>,
+pub(super) struct Backends {
+    tls: BackendTlsCache,
+    targets: HashMap<ServicePortKey, SharedTarget>,
 }
 
-impl Served {
-    pub(super) fn of(snapshot: &Snapshot) -> Self {
-        let mut served = Served::default();
-        let listeners = snapshot
-            .ports
-            .values()
-            .flat_map(|port| port.listeners.values());
-        for rule in listeners.flat_map(|listener| listener.router.rules()) {
-            let Action::Forward(split) = &rule.action else {
-                continue;
-            };
-            served.note_mirrors(rule, &rule.filters);
-            let key = (rule.route.clone(), rule.index);
-            served.splits.insert(key, split.served());
-            for (_, backend) in split.backends() {
-                served.note_mirrors(rule, &backend.filters);
-                if let Target::Endpoints(endpoints) = &backend.target {
-                    let name = backend.name.clone();
-                    served.endpoints.insert(name, endpoints.served());
-                }
+/// Where the references to a Service's port lead.
+struct SharedTarget {
+    node: TargetNode,
+    compiled: Target,
+}
+
+impl Backends {
+    /// Begins with the next graph. Gives whether rules that were compiled before are as they would be compiled now,
+    /// provided that their nodes are the same.
+    pub(super) fn begin(&mut self, graph: &Graph, identities: &Identities<'_>) -> bool {
+        self.targets
+            .retain(|service, _| graph.has_service_port(service));
+        let same = self.tls.begin(identities);
+        if !same {
+            // They show other certificates to backends. Their counters go on.
+            for target in self.targets.values_mut() {
+                target.node = TargetNode::Invalid;
             }
         }
-        served
+        same
     }
 
-    fn note_mirrors(&mut self, rule: &Rule, filters: &Filters) {
-        for mirror in &filters.mirrors {
-            let key = (rule.route.clone(), rule.index, mirror.name.clone());
-            self.mirrors.insert(key, mirror.share.served());
-        }
-    }
-}
-
-/// The endpoints of each Service's port, once for all rules that use it.
-pub(super) struct Backends<'s> {
-    served: &'s Served,
-    tls: BackendTlsCache,
-    shared: HashMap<(NamespacedName, u16), Target>,
-}
-
-impl<'s> Backends<'s> {
-    pub(super) fn new(served: &'s Served, tls: BackendTlsCache) -> Self {
-        Backends {
-            served,
-            tls,
-            shared: HashMap::new(),
-        }
-    }
-
-    /// A rule with its backends.
-    pub(super) fn rule(&mut self, route: &Arc<str>, index: usize, node: &RuleNode) -> Rule {
-        let filters = self.filters(route, index, &node.filters, &node.matches);
+    /// A rule with its backends. Counters go on where those of the rule `before` are: were they to begin anew at each
+    /// reload, the first backend would get more than its share.
+    pub(super) fn rule(
+        &mut self,
+        (route, index): (&Arc<str>, usize),
+        node: &RuleNode,
+        before: Option<&Rule>,
+    ) -> Rule {
+        let filters = self.filters(&node.filters, &node.matches, before);
         let action = match filters {
-            Some(_) if !node.refused => self.action(route, index, node),
+            Some(_) if !node.refused => self.action(node, before),
             _ => Action::Refuse(StatusCode::INTERNAL_SERVER_ERROR),
         };
         Rule {
@@ -90,19 +65,19 @@ impl<'s> Backends<'s> {
         }
     }
 
-    fn action(&mut self, route: &Arc<str>, index: usize, node: &RuleNode) -> Action {
+    fn action(&mut self, node: &RuleNode, before: Option<&Rule>) -> Action {
         if let Some(redirect) = redirect(&node.filters, &node.matches) {
             return Action::Redirect(redirect);
         }
         let backends = node.backends.iter();
         let backends = backends.map(|one| {
-            let backend = self.backend(route, index, one, &node.matches);
+            let backend = self.backend(one, &node.matches, before);
             (one.weight, backend)
         });
         let backends = backends.collect();
-        let served = self.served.splits.get(&(route.clone(), index));
+        let served = before.and_then(split_of).map_or(0, Split::served);
         // Without a backend that can get traffic: 500 (API: `HTTPRouteRule.backendRefs`).
-        match Split::new(backends, served.copied().unwrap_or(0)) {
+        match Split::new(backends, served) {
             Some(split) => Action::Forward(split),
             None => Action::Refuse(StatusCode::INTERNAL_SERVER_ERROR),
         }
@@ -110,14 +85,13 @@ impl<'s> Backends<'s> {
 
     fn backend(
         &mut self,
-        route: &Arc<str>,
-        index: usize,
         node: &BackendNode,
         matches: &[HTTPRouteMatch],
+        before: Option<&Rule>,
     ) -> Backend {
         let name: Arc<str> = node.name.as_str().into();
-        let target = self.target(&name, &node.target);
-        let filters = self.filters(route, index, &node.filters, matches);
+        let target = self.target(&node.target);
+        let filters = self.filters(&node.filters, matches, before);
         Backend {
             name,
             target: match filters {
@@ -132,10 +106,9 @@ impl<'s> Backends<'s> {
     /// The filters of a rule, or of a backend of it, with the mirrors.
     fn filters(
         &mut self,
-        route: &Arc<str>,
-        index: usize,
         nodes: &[FilterNode],
         matches: &[HTTPRouteMatch],
+        before: Option<&Rule>,
     ) -> Option<Filters> {
         let mut filters = filters(nodes, matches)?;
         for node in nodes {
@@ -143,11 +116,10 @@ impl<'s> Backends<'s> {
                 continue;
             };
             let name: Arc<str> = mirror.name.as_str().into();
-            let key = (route.clone(), index, name.clone());
-            let served = self.served.mirrors.get(&key).copied().unwrap_or(0);
+            let served = before.map_or(0, |rule| mirrored(rule, &name));
             let (numerator, denominator) = mirror.share;
             filters.mirrors.push(RequestMirror {
-                target: self.target(&name, &mirror.target),
+                target: self.target(&mirror.target),
                 share: Share::new(numerator, denominator, served),
                 name,
             });
@@ -155,20 +127,27 @@ impl<'s> Backends<'s> {
         Some(filters)
     }
 
-    fn target(&mut self, name: &Arc<str>, node: &TargetNode) -> Target {
+    fn target(&mut self, node: &TargetNode) -> Target {
         let TargetNode::Service { service, .. } = node else {
             return Target::Invalid;
         };
-        if let Some(shared) = self.shared.get(service) {
-            return shared.clone();
+        let shared = self.targets.get(service);
+        if let Some(same) = shared.filter(|shared| shared.node == *node) {
+            return same.compiled.clone();
         }
-        let target = self.endpoints(name, node).unwrap_or(Target::Invalid);
-        self.shared.insert(service.clone(), target.clone());
-        target
+        let served = shared.and_then(|shared| Some(shared.compiled.endpoints()?.served()));
+        let compiled = self.endpoints(node, served.unwrap_or(0));
+        let compiled = compiled.unwrap_or(Target::Invalid);
+        let shared = SharedTarget {
+            node: node.clone(),
+            compiled: compiled.clone(),
+        };
+        self.targets.insert(service.clone(), shared);
+        compiled
     }
 
     /// Nothing when there is no way to speak to them.
-    fn endpoints(&mut self, name: &Arc<str>, node: &TargetNode) -> Option<Target> {
+    fn endpoints(&mut self, node: &TargetNode, served: u64) -> Option<Target> {
         let TargetNode::Service {
             endpoints,
             version,
@@ -183,7 +162,6 @@ impl<'s> Backends<'s> {
             BackendTlsNode::Tls(settings) => Some(self.tls.prepare(settings)?),
             BackendTlsNode::Refused => return None,
         };
-        let served = self.served.endpoints.get(name).copied().unwrap_or(0);
         let Some(endpoints) = Endpoints::new(*version, endpoints, served) else {
             return Some(Target::NoEndpoints);
         };
@@ -192,4 +170,22 @@ impl<'s> Backends<'s> {
             None => endpoints,
         })))
     }
+}
+
+fn split_of(rule: &Rule) -> Option<&Split> {
+    match &rule.action {
+        Action::Forward(split) => Some(split),
+        Action::Redirect(_) | Action::Refuse(_) => None,
+    }
+}
+
+/// How many requests of a rule a mirror has looked at.
+fn mirrored(rule: &Rule, name: &str) -> u64 {
+    let backends = split_of(rule).into_iter().flat_map(Split::backends);
+    let filters = backends.map(|(_, backend)| &backend.filters);
+    let all = std::iter::once(&rule.filters).chain(filters);
+    let mut mirrors = all.flat_map(|filters| &filters.mirrors);
+    mirrors
+        .find(|mirror| *mirror.name == *name)
+        .map_or(0, |mirror| mirror.share.served())
 }

@@ -1,12 +1,12 @@
 use crate::dataplane::backend_tls::{
     Authorities, BackendTls, BackendTlsByIdentity, ClientIdentity, SubjectName,
 };
-use crate::dataplane::{Action, Snapshot};
 use crate::graph::Graph;
 use crate::graph::backend_tls_policy::{AuthoritiesNode, BackendTlsSettings};
 use crate::graph::client_certificate::ClientCertificate;
 use crate::manifest::api::{NamespacedName, SubjectAltName};
-use rustls::pki_types::ServerName;
+use rustls::pki_types::{PrivateKeyDer, ServerName};
+use rustls::sign::CertifiedKey;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -36,8 +36,7 @@ impl<'g> Identities<'g> {
 
     fn place(&mut self, certificate: &ClientCertificate) -> usize {
         let same = |known: &Arc<ClientIdentity>| {
-            known.certified_key.cert == certificate.certified_key.cert
-                && known.key == certificate.key
+            same_identity(&certificate.certified_key, &certificate.key, known)
         };
         let known = self.all.iter().position(same);
         known.unwrap_or_else(|| {
@@ -50,8 +49,9 @@ impl<'g> Identities<'g> {
     }
 }
 
-/// TLS to backends, once for all that ask for the same. What the previous snapshot has as well goes on, with what
-/// is known of the certificates.
+/// TLS to backends, once for all that ask for the same. What is in use goes on, with what is known of the
+/// certificates.
+#[derive(Default)]
 pub(super) struct BackendTlsCache {
     known: HashMap<u64, Arc<BackendTls>>,
     /// The client certificates of Gateways, in the snapshot's order.
@@ -59,23 +59,17 @@ pub(super) struct BackendTlsCache {
 }
 
 impl BackendTlsCache {
-    pub(super) fn of(previous: &Snapshot, identities: &Identities<'_>) -> Self {
-        let mut known = HashMap::new();
-        let ports = previous.ports.values();
-        let listeners = ports.flat_map(|port| port.listeners.values());
-        for rule in listeners.flat_map(|listener| listener.router.rules()) {
-            let Action::Forward(split) = &rule.action else {
-                continue;
-            };
-            let targets = split.backends().map(|(_, backend)| &backend.target);
-            for tls in targets.filter_map(|it| it.endpoints()?.tls()) {
-                let identities = tls.identities.iter();
-                let all = identities.chain([&tls.anonymous]);
-                known.extend(all.map(|it| (it.key, it.clone())));
-            }
+    /// Begins with the next graph. Gives whether its Gateways show the same certificates.
+    pub(super) fn begin(&mut self, identities: &Identities<'_>) -> bool {
+        // Of what no snapshot has, only the copy in here is left.
+        self.known.retain(|_, known| Arc::strong_count(known) > 1);
+        let mut pairs = self.identities.iter().zip(&identities.all);
+        let same = self.identities.len() == identities.all.len()
+            && pairs.all(|(one, other)| same_identity(&one.certified_key, &one.key, other));
+        if !same {
+            self.identities.clone_from(&identities.all);
         }
-        let identities = identities.all.clone();
-        BackendTlsCache { known, identities }
+        same
     }
 
     /// For what a policy asks for; nothing when rustls refuses it, which the graph has ruled out.
@@ -113,6 +107,14 @@ impl BackendTlsCache {
         self.known.insert(key, made.clone());
         Some(made)
     }
+}
+
+fn same_identity(
+    certified_key: &CertifiedKey,
+    key: &PrivateKeyDer<'_>,
+    other: &ClientIdentity,
+) -> bool {
+    certified_key.cert == other.certified_key.cert && *key == other.key
 }
 
 fn subject_name(name: &SubjectAltName) -> Option<SubjectName> {

@@ -7,15 +7,30 @@ use std::sync::Arc;
 
 /// Regular expressions, each compiled once however often it stands in the manifests.
 #[derive(Default)]
-pub(super) struct Patterns(HashMap<String, Option<Regex>>);
+pub(super) struct Patterns {
+    known: HashMap<String, Option<Regex>>,
+    /// How many there may be before all are forgotten: nobody knows which ones are still in use.
+    most: usize,
+}
+
+/// How many are kept in any case.
+const PATTERNS: usize = 1_000;
 
 impl Patterns {
+    /// Begins with the next graph.
+    pub(super) fn begin(&mut self) {
+        if self.known.len() > self.most.max(PATTERNS) {
+            self.most = 2 * self.known.len();
+            self.known.clear();
+        }
+    }
+
     fn get(&mut self, text: &str) -> Option<Regex> {
-        if let Some(known) = self.0.get(text) {
+        if let Some(known) = self.known.get(text) {
             return known.clone();
         }
         let compiled = pattern(text).ok();
-        self.0.insert(text.to_owned(), compiled.clone());
+        self.known.insert(text.to_owned(), compiled.clone());
         compiled
     }
 }

@@ -6,8 +6,9 @@
 mod backend;
 mod backend_tls;
 mod filter;
-mod http;
+mod host_tables;
 mod matches;
+mod route;
 mod timeouts;
 mod tls;
 
@@ -15,57 +16,96 @@ mod tls;
 mod tests;
 
 use crate::dataplane::hostname::HostMap;
-use crate::dataplane::router::Router;
 use crate::dataplane::tls::{CertificateSet, PortTls};
 use crate::dataplane::{Listener, Port, Snapshot};
 use crate::graph::Graph;
 use crate::graph::gateway::{ListenerNode, Protocol};
-use backend::Served;
-use backend_tls::{BackendTlsCache, Identities};
-use std::collections::HashMap;
+use crate::manifest::api::NamespacedName;
+use crate::ordered::Follow;
+use backend::Backends;
+use backend_tls::Identities;
+use host_tables::HostTables;
+use matches::Patterns;
+use route::CompiledRoute;
+use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tls::Validations;
 
-/// Compiles what is to be served. Splits and endpoints that `previous` has as well go on where those are.
-pub fn compile(graph: &Graph, previous: &Snapshot) -> Snapshot {
-    let served = Served::of(previous);
-    let mut validations = Validations::of(previous);
-    let identities = Identities::of(graph);
-    let backend_tls = BackendTlsCache::of(previous, &identities);
-    let mut entries = http::entries(graph, &served, backend_tls);
-    let mut ports: HashMap<SocketAddr, Port> = HashMap::new();
-    let mut shifted = HashMap::new();
-    for (key, gateway) in &graph.gateways {
-        let listeners = gateway.listeners.iter().enumerate();
-        for (position, listener) in listeners.filter(|(_, listener)| listener.serving) {
-            let routes = entries.remove(&(key, position)).unwrap_or_default();
-            let tls = validations.certificates(key, listener);
-            if listener.protocol == Some(Protocol::Https) && tls.is_none() {
-                continue;
+/// What is to be served by a graph, without anything before it.
+pub fn compile(graph: &Graph) -> Snapshot {
+    Compiler::default().compile(graph)
+}
+
+/// Compiles one graph after the other. What is the same in the next one is taken over, counters included: that of a
+/// route which has changed go on where they are.
+#[derive(Default)]
+pub struct Compiler {
+    routes: BTreeMap<NamespacedName, Arc<CompiledRoute>>,
+    tables: HostTables,
+    backends: Backends,
+    patterns: Patterns,
+    validations: Validations,
+}
+
+impl Compiler {
+    /// What is to be served by a graph.
+    pub fn compile(&mut self, graph: &Graph) -> Snapshot {
+        self.patterns.begin();
+        self.validations.begin();
+        let identities = Identities::of(graph);
+        self.routes = self.routes(graph, &identities);
+        self.tables = HostTables::new(self.routes.values(), &self.tables);
+        let mut ports: HashMap<SocketAddr, Port> = HashMap::new();
+        let mut shifted = HashMap::new();
+        for (key, gateway) in &graph.gateways {
+            let listeners = gateway.listeners.iter().enumerate();
+            for (position, listener) in listeners.filter(|(_, listener)| listener.serving) {
+                let tls = self.validations.certificates(key, listener);
+                if listener.protocol == Some(Protocol::Https) && tls.is_none() {
+                    continue;
+                }
+                let compiled = Arc::new(Listener {
+                    name: format!("{key}/{}", listener.full_name()),
+                    port: listener.port,
+                    only_clients_of: tls.as_deref().and_then(tls::only_clients_of),
+                    identity: identities.of_gateway(key),
+                    router: self.tables.router(&(key.clone(), position)),
+                });
+                add(&mut ports, listener, &compiled, tls.as_ref());
+                let bound = listener.sockets.iter().map(SocketAddr::port);
+                let elsewhere = bound.filter(|bound| *bound != listener.port);
+                shifted.extend(elsewhere.map(|bound| (listener.port, bound)));
             }
-            let compiled = Arc::new(Listener {
-                name: format!("{key}/{}", listener.full_name()),
-                port: listener.port,
-                only_clients_of: tls.as_deref().and_then(tls::only_clients_of),
-                identity: identities.of_gateway(key),
-                router: Router::new(routes),
-            });
-            add(&mut ports, listener, &compiled, tls.as_ref());
-            let bound = listener.sockets.iter().map(SocketAddr::port);
-            shifted.extend(
-                bound
-                    .filter(|bound| *bound != listener.port)
-                    .map(|bound| (listener.port, bound)),
-            );
+        }
+        let ports = ports.into_iter();
+        Snapshot {
+            ports: ports
+                .map(|(socket, port)| (socket, Arc::new(port)))
+                .collect(),
+            shifted,
         }
     }
-    let ports = ports.into_iter();
-    Snapshot {
-        ports: ports
-            .map(|(socket, port)| (socket, Arc::new(port)))
-            .collect(),
-        shifted,
+
+    /// Every route; those whose nodes are the very same as before are taken over.
+    fn routes(
+        &mut self,
+        graph: &Graph,
+        identities: &Identities<'_>,
+    ) -> BTreeMap<NamespacedName, Arc<CompiledRoute>> {
+        let holds = self.backends.begin(graph, identities);
+        let mut before = Follow::new(&self.routes);
+        let routes = graph.http_routes.iter().map(|(key, node)| {
+            let before = before.at(key);
+            let same = before.filter(|before| holds && Arc::ptr_eq(&before.node, node));
+            let route = same.cloned().unwrap_or_else(|| {
+                let before = before.map(|route| &**route);
+                let (backends, patterns) = (&mut self.backends, &mut self.patterns);
+                Arc::new(CompiledRoute::new(node, before, backends, patterns))
+            });
+            (key.clone(), route)
+        });
+        routes.collect()
     }
 }
 

@@ -1,4 +1,3 @@
-use crate::dataplane::Snapshot;
 use crate::dataplane::client_validation::{ClientMode, ClientValidation};
 use crate::dataplane::tls::CertificateSet;
 use crate::graph::client_validation::ClientValidation as ValidationNode;
@@ -8,21 +7,16 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use tracing::error;
 
-/// Checks of clients by their scope. One that is the same as in the snapshot before stays that one, with the keys of
-/// its session tickets.
+/// Checks of clients by their scope. One that is the same as before stays that one, with the keys of its session
+/// tickets.
+#[derive(Default)]
 pub(super) struct Validations(HashMap<Arc<str>, Arc<ClientValidation>>);
 
 impl Validations {
-    pub(super) fn of(previous: &Snapshot) -> Self {
-        let ports = previous.ports.values().filter_map(|port| port.tls.as_ref());
-        let sets = ports
-            .filter(|tls| tls.checks_clients())
-            .flat_map(|tls| tls.values());
-        let found = sets.filter_map(|set| {
-            let validation = &set.clients.as_ref()?.validation;
-            Some((validation.scope.clone(), validation.clone()))
-        });
-        Validations(found.collect())
+    /// Begins with the next graph.
+    pub(super) fn begin(&mut self) {
+        // Of what no snapshot has, only the copy in here is left.
+        self.0.retain(|_, known| Arc::strong_count(known) > 1);
     }
 
     /// What a listener shows and asks. Nothing when it has no certificate, or its clients couldn't be checked:

@@ -11,6 +11,8 @@ pub mod backend_tls;
 /// What clients must show in a TLS handshake.
 pub mod client_validation;
 pub mod filter;
+/// The routes of one hostname.
+pub mod host_routes;
 /// Values by hostname, exact or with a wildcard.
 pub mod hostname;
 /// What a request must look like besides its host.

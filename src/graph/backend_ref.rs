@@ -2,7 +2,7 @@
 
 use super::app_protocol::{AppProtocol, Security};
 use super::backend_tls_policy::BackendTlsNode;
-use super::endpoints::{Port, ServiceEndpoints};
+use super::endpoints::{Port, ServicePortKey, ServicePorts, tcp_port};
 use super::http_route::TargetNode;
 use super::http_rule::RuleAt;
 use super::listener::Problem;
@@ -11,15 +11,22 @@ use super::{Build, names_in, suggest};
 use crate::dataplane::backend::HttpVersion;
 use crate::diagnostic::{Code, Diagnostic, Pointer};
 use crate::manifest::api::{BackendObjectReference, GATEWAY_GROUP, NamespacedName, Service};
-use std::sync::Arc;
 
-/// The reference's name for logs, and its target. What is wrong with it goes to `unresolved`.
+/// The references of a route, and what became of them.
+pub(super) struct References<'s, 'a> {
+    pub ports: &'s mut ServicePorts<'a>,
+    /// The ports that references lead to.
+    pub resolved: Vec<ServicePortKey>,
+    /// References that lead nowhere.
+    pub unresolved: Vec<Problem>,
+}
+
+/// The reference's name for logs, and its target. What is wrong with it goes to `references`.
 pub(super) fn resolve<'a>(
     at: RuleAt<'a>,
     reference: &'a BackendObjectReference,
     pointer: &dyn Fn() -> Pointer,
-    unresolved: &mut Vec<Problem>,
-    services: &mut ServiceEndpoints<'a>,
+    references: &mut References<'_, 'a>,
     build: &mut Build<'a>,
 ) -> (String, TargetNode) {
     let own = &*at.route.meta.namespace;
@@ -30,17 +37,18 @@ pub(super) fn resolve<'a>(
         Some(port) => format!("{key}:{port}"),
         None => key.to_string(),
     };
-    let found = permitted(at, reference, &key, pointer, build)
-        .and_then(|()| service_port(at, &key, port, pointer, build))
-        .and_then(|found| Ok((found, spoken(at, (&key, found), pointer, services, build)?)));
+    let service = (key, port);
+    let found = permitted(at, reference, &service.0, pointer, build)
+        .and_then(|()| service_port(at, &service, pointer, build))
+        .and_then(|found| {
+            let node = references.ports.look_up(&service, found);
+            let speaks = node.app_protocol.as_deref();
+            let (version, tls) = spoken(at, (&service.0, found), speaks, pointer, build)?;
+            Ok((node.endpoints.clone(), version, tls))
+        });
     match found {
-        Ok((found, (version, tls))) => {
-            build.policies.note(&key, at.route.key());
-            let service = (key, port);
-            let endpoints = match services.known(&service) {
-                Some(endpoints) => endpoints,
-                None => services.endpoints(&service, found, build),
-            };
+        Ok((endpoints, version, tls)) => {
+            references.resolved.push(service.clone());
             let target = TargetNode::Service {
                 service,
                 endpoints,
@@ -50,7 +58,9 @@ pub(super) fn resolve<'a>(
             (name, target)
         }
         Err((reason, finding)) => {
-            unresolved.push((reason, finding.message.clone()));
+            references
+                .unresolved
+                .push((reason, finding.message.clone()));
             build.diagnostics.push(*finding);
             (name, TargetNode::Invalid)
         }
@@ -106,18 +116,13 @@ fn permitted(
 /// The Service's port; nothing for a Service that only the command line knows (`--backend`).
 fn service_port<'a>(
     at: RuleAt<'_>,
-    key: &NamespacedName,
-    port: u16,
+    wanted: &ServicePortKey,
     pointer: &dyn Fn() -> Pointer,
     build: &Build<'a>,
 ) -> Result<Option<Port<'a>>, Refusal> {
-    let resources = build.resources;
+    let (resources, (key, port)) = (build.resources, wanted);
     let Some(service) = resources.services.get(key) else {
-        let given = build
-            .environment
-            .discovered
-            .contains_key(&(key.clone(), port));
-        if given {
+        if build.environment.discovered.contains_key(wanted) {
             return Ok(None);
         }
         let message = format!("Service {key} isn't in the folder");
@@ -126,19 +131,14 @@ fn service_port<'a>(
         finding.help = near.or_else(|| elsewhere(key, build));
         return Err(refusal("BackendNotFound", finding));
     };
-    let service: &'a Arc<Service> = service;
-    let mut same = service.spec.ports.iter().filter(|p| p.port.get() == port);
-    let found = match same.clone().find(|port| port.protocol == "TCP") {
-        Some(tcp) => tcp,
-        None => match same.next() {
-            Some(other) => {
-                let speaks = &other.protocol;
-                return Err(unsupported_protocol(at, (service, other), speaks, pointer));
-            }
-            None => return Err(port_not_found(at, service, port, pointer)),
-        },
-    };
-    Ok(Some((service, found)))
+    if let Some(found) = tcp_port(service, *port) {
+        return Ok(Some((service, found)));
+    }
+    let mut ports = service.spec.ports.iter();
+    Err(match ports.find(|other| other.port.get() == *port) {
+        Some(other) => unsupported_protocol(at, (service, other), &other.protocol, pointer),
+        None => port_not_found(at, service, *port, pointer),
+    })
 }
 
 /// What is spoken to the port's endpoints. One that must be spoken to in TLS never is in plain text: without a policy
@@ -146,15 +146,14 @@ fn service_port<'a>(
 fn spoken<'a>(
     at: RuleAt<'_>,
     (key, port): (&NamespacedName, Option<Port<'a>>),
+    name: Option<&str>,
     pointer: &dyn Fn() -> Pointer,
-    services: &ServiceEndpoints<'a>,
     build: &Build<'a>,
 ) -> Result<(HttpVersion, BackendTlsNode), Refusal> {
     let Some(port) = port else {
         return Ok((HttpVersion::Http1, build.policies.of(key, "")));
     };
     let tls = build.policies.of(key, &port.1.name);
-    let name = services.app_protocol(port);
     let speaks = name.unwrap_or_default();
     match AppProtocol::named(name) {
         None => Err(unsupported_protocol(at, port, speaks, pointer)),
@@ -172,19 +171,13 @@ fn no_policy(
     speaks: &str,
     pointer: &dyn Fn() -> Pointer,
 ) -> Refusal {
-    let message = format!(
-        "port {} of Service {} speaks `{speaks}`, but no BackendTLSPolicy says whom to trust",
-        port.port,
-        service.key()
-    );
-    let place = service.place(Pointer::spec().key("ports"));
-    let finding = at.finding(Code::UnsupportedBackendProtocol, pointer(), message);
-    let finding = finding.label(place, "the Service's ports");
-    let help = format!(
+    let why = "but no BackendTLSPolicy says whom to trust";
+    let (reason, mut finding) = unusable_port(at, (service, port), speaks, why, pointer);
+    finding.help = Some(format!(
         "add a BackendTLSPolicy to namespace `{}` with `targetRefs: [{{group: \"\", kind: Service, name: {}}}]`",
         service.meta.namespace, service.meta.name
-    );
-    refusal("UnsupportedProtocol", finding.help(help))
+    ));
+    (reason, finding)
 }
 
 fn elsewhere(key: &NamespacedName, build: &Build<'_>) -> Option<String> {
@@ -219,20 +212,28 @@ fn port_not_found(
 
 fn unsupported_protocol(
     at: RuleAt<'_>,
-    (service, port): Port<'_>,
+    port: Port<'_>,
     speaks: &str,
     pointer: &dyn Fn() -> Pointer,
 ) -> Refusal {
+    let why = "which gatefold can't speak to backends";
+    unusable_port(at, port, speaks, why, pointer)
+}
+
+fn unusable_port(
+    at: RuleAt<'_>,
+    (service, port): Port<'_>,
+    speaks: &str,
+    why: &str,
+    pointer: &dyn Fn() -> Pointer,
+) -> Refusal {
     let message = format!(
-        "port {} of Service {} speaks `{speaks}`, which gatefold can't speak to backends",
+        "port {} of Service {} speaks `{speaks}`, {why}",
         port.port,
         service.key()
     );
-    let finding = at
-        .finding(Code::UnsupportedBackendProtocol, pointer(), message)
-        .label(
-            service.place(Pointer::spec().key("ports")),
-            "the Service's ports",
-        );
+    let place = service.place(Pointer::spec().key("ports"));
+    let finding = at.finding(Code::UnsupportedBackendProtocol, pointer(), message);
+    let finding = finding.label(place, "the Service's ports");
     refusal("UnsupportedProtocol", finding)
 }

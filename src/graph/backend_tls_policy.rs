@@ -1,7 +1,7 @@
 //! BackendTLSPolicies: which Services are connected to in TLS, and whom to trust there.
 
 use super::condition::{Condition, ConditionType};
-use super::http_route::HttpRouteNode;
+use super::http_route::HttpRouteNodes;
 use super::listener::Problem;
 use super::{Build, ca_certificates, names_in, suggest};
 use crate::diagnostic::{Code, Diagnostic, Pointer};
@@ -11,7 +11,7 @@ use crate::manifest::api::{
     NamespacedName, PreciseHostname, SubjectAltName,
 };
 use rustls_pki_types::{CertificateDer, ServerName};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 /// A BackendTLSPolicy.
@@ -66,8 +66,6 @@ pub(super) struct Policies<'a> {
     nodes: BTreeMap<NamespacedName, BackendTlsPolicyNode>,
     /// What prevails, by namespace, Service and port.
     in_force: HashMap<Target<'a>, BackendTlsNode>,
-    /// The routes that refer to each Service.
-    used_by: BTreeSet<(NamespacedName, NamespacedName)>,
 }
 
 impl<'a> Policies<'a> {
@@ -80,25 +78,25 @@ impl<'a> Policies<'a> {
         found.cloned().unwrap_or(BackendTlsNode::Plain)
     }
 
-    /// Notes that a route refers to a Service.
-    pub fn note(&mut self, service: &NamespacedName, route: NamespacedName) {
-        self.used_by.insert((service.clone(), route));
-    }
-
     /// The policies, each with the Gateways that it matters to.
     pub fn finish(
         self,
-        routes: &BTreeMap<NamespacedName, HttpRouteNode>,
+        routes: &HttpRouteNodes,
     ) -> BTreeMap<NamespacedName, BackendTlsPolicyNode> {
+        let mut nodes = self.nodes;
+        if nodes.is_empty() {
+            return nodes;
+        }
         let mut gateways: HashMap<&NamespacedName, BTreeMap<NamespacedName, String>> =
             HashMap::new();
-        for (service, route) in &self.used_by {
-            let parents = routes.get(route).into_iter().flat_map(|it| &it.parents);
-            let parents = parents.filter(|parent| !parent.attachments.is_empty());
-            let found = parents.map(|it| (it.gateway.clone(), it.controller_name.clone()));
-            gateways.entry(service).or_default().extend(found);
+        for route in routes.values() {
+            for (service, _) in &route.service_ports {
+                let parents = route.parents.iter();
+                let parents = parents.filter(|parent| !parent.attachments.is_empty());
+                let found = parents.map(|it| (it.gateway.clone(), it.controller_name.clone()));
+                gateways.entry(service).or_default().extend(found);
+            }
         }
-        let mut nodes = self.nodes;
         for (key, node) in &mut nodes {
             for target in node.resource.spec.target_refs.iter().filter(is_service) {
                 let service = NamespacedName::new(&*key.namespace, &*target.name);

@@ -4,13 +4,15 @@
 //! that have an address, then what the environment has (`--backend`, DNS, echo). What is there but has
 //! nothing ready still applies: the Service has no endpoints then.
 
-use super::{Build, Wanted, quoted};
+use super::environment::Environment;
+use super::{Wanted, quoted};
 use crate::diagnostic::{Code, Diagnostic, Pointer};
 use crate::manifest::Resources;
 use crate::manifest::api::{
     Endpoint, EndpointPort, EndpointSlice, NamespacedName, Pod, Service, ServicePort, TargetPort,
 };
-use std::collections::{BTreeMap, HashMap};
+use hashbrown::HashMap;
+use std::cell::OnceCell;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
@@ -18,22 +20,173 @@ use std::sync::Arc;
 const SERVICE_NAME_LABEL: &str = "kubernetes.io/service-name";
 
 /// A Service's port, in the folder.
-pub(super) type Port<'a> = (&'a Service, &'a ServicePort);
+pub(super) type Port<'a> = (&'a Arc<Service>, &'a ServicePort);
 
-/// The endpoints of Services, looked up once each.
-pub(super) struct ServiceEndpoints<'a> {
+/// A Service and the number of a port of it.
+pub type ServicePortKey = (NamespacedName, u16);
+
+/// Ports by Service and number.
+pub(super) type ServicePortNodes = HashMap<ServicePortKey, Arc<ServicePortNode>>;
+
+/// What a Service's port leads to.
+#[derive(Debug, PartialEq)]
+pub(super) struct ServicePortNode {
+    /// The Service; nothing for one that only the environment knows.
+    service: Option<Same<Service>>,
+    /// Ready endpoints, in order, each once.
+    pub endpoints: Arc<[SocketAddr]>,
+    /// What the port speaks, if somebody says it.
+    pub app_protocol: Option<String>,
+    /// What to look up elsewhere.
+    pub wanted: Option<Wanted>,
+    /// What is wrong with the endpoints.
+    pub findings: Vec<Diagnostic>,
+}
+
+/// An object that is equal to itself only.
+#[derive(Debug)]
+struct Same<T>(Arc<T>);
+
+impl<T> PartialEq for Same<T> {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+/// The ports of Services, looked up once each.
+pub(super) struct ServicePorts<'a> {
+    resources: &'a Resources,
+    environment: &'a Environment,
+    /// What was found for the graph before.
+    before: &'a ServicePortNodes,
+    /// Whether all that ports depend on is as it was then.
+    unchanged: bool,
+    /// Read when the first port is looked up: most edits need none.
+    index: OnceCell<Index<'a>>,
+    found: ServicePortNodes,
+}
+
+impl<'a> ServicePorts<'a> {
+    pub fn new(
+        resources: &'a Resources,
+        environment: &'a Environment,
+        before: &'a ServicePortNodes,
+        unchanged: bool,
+    ) -> Self {
+        ServicePorts {
+            resources,
+            environment,
+            before,
+            unchanged,
+            index: OnceCell::new(),
+            found: HashMap::new(),
+        }
+    }
+
+    /// What a port leads to. Without a Service the environment has its endpoints. A node that is the same as before is
+    /// the very same.
+    pub fn look_up(&mut self, key: &ServicePortKey, port: Option<Port<'a>>) -> Arc<ServicePortNode> {
+        if let Some(known) = self.found.get(key) {
+            return known.clone();
+        }
+        let before = self.before.get(key);
+        let node = match before {
+            Some(before) if self.unchanged => before.clone(),
+            _ => {
+                let now = self.node(key, port);
+                let same = before.filter(|before| ***before == now);
+                same.cloned().unwrap_or_else(|| Arc::new(now))
+            }
+        };
+        self.found.insert(key.clone(), node.clone());
+        node
+    }
+
+    /// Whether a port leads where it led before.
+    pub fn is_unchanged(&mut self, key: &ServicePortKey) -> bool {
+        if self.unchanged {
+            return self.before.contains_key(key);
+        }
+        let Some(before) = self.before.get(key) else {
+            return false;
+        };
+        let port = match self.resources.services.get(&key.0) {
+            Some(service) => match tcp_port(service, key.1) {
+                Some(port) => Some((service, port)),
+                None => return false,
+            },
+            None if self.environment.discovered.contains_key(key) => None,
+            None => return false,
+        };
+        Arc::ptr_eq(before, &self.look_up(key, port))
+    }
+
+    /// The ports with these keys, as far as there are such.
+    pub fn used<'k>(mut self, keys: impl Iterator<Item = &'k ServicePortKey>) -> ServicePortNodes {
+        let mut used = ServicePortNodes::new();
+        for key in keys {
+            if used.contains_key(key) {
+                continue;
+            }
+            let found = self.found.remove(key);
+            if let Some(node) = found.or_else(|| self.before.get(key).cloned()) {
+                used.insert(key.clone(), node);
+            }
+        }
+        used
+    }
+
+    fn node(&self, key: &ServicePortKey, port: Option<Port<'a>>) -> ServicePortNode {
+        let index = self.index.get_or_init(|| Index::of(self.resources));
+        let mut findings = Vec::new();
+        let in_folder = port.and_then(|port| self.in_folder(index, port, &mut findings));
+        let discovered = self.environment.discovered.get(key);
+        let wanted = port.filter(|_| in_folder.is_none()).map(wanted);
+        if let (Some(port), true, None) = (port, wanted.is_some(), discovered) {
+            findings.push(no_endpoints(key, port));
+        }
+        let mut addresses = in_folder.or_else(|| discovered.cloned()).unwrap_or_default();
+        addresses.sort_unstable();
+        addresses.dedup();
+        ServicePortNode {
+            service: port.map(|(service, _)| Same(service.clone())),
+            endpoints: addresses.into(),
+            app_protocol: port.and_then(|port| index.app_protocol(port)).map(str::to_owned),
+            wanted,
+            findings,
+        }
+    }
+
+    fn in_folder(
+        &self,
+        index: &Index<'a>,
+        port: Port<'a>,
+        findings: &mut Vec<Diagnostic>,
+    ) -> Option<Vec<SocketAddr>> {
+        index
+            .in_slices(port, findings)
+            .or_else(|| in_endpoints(port, self.resources, findings))
+            .or_else(|| at_external_name(port))
+            .or_else(|| index.in_pods(port))
+    }
+}
+
+/// A Service's port with a number that routes can use.
+pub(super) fn tcp_port(service: &Service, number: u16) -> Option<&ServicePort> {
+    let mut ports = service.spec.ports.iter();
+    ports.find(|port| port.port.get() == number && port.protocol == "TCP")
+}
+
+/// The objects of the folder that have endpoints.
+struct Index<'a> {
     /// By namespace and Service.
     slices: HashMap<(&'a str, &'a str), Vec<&'a EndpointSlice>>,
     /// Pods with an address, by namespace and each of their labels.
     pods: HashMap<(&'a str, &'a str, &'a str), Vec<&'a Pod>>,
-    found: HashMap<(NamespacedName, u16), Arc<[SocketAddr]>>,
-    /// What has no endpoints.
-    pub wanted: BTreeMap<(NamespacedName, u16), Wanted>,
 }
 
-impl<'a> ServiceEndpoints<'a> {
-    /// Reads the objects of the folder that have endpoints.
-    pub fn index(resources: &'a Resources) -> Self {
+impl<'a> Index<'a> {
+    fn of(resources: &'a Resources) -> Self {
         let mut slices: HashMap<_, Vec<&EndpointSlice>> = HashMap::new();
         for slice in resources.endpoint_slices.values() {
             if let Some(service) = slice.meta.labels.get(SERVICE_NAME_LABEL) {
@@ -52,47 +205,12 @@ impl<'a> ServiceEndpoints<'a> {
                 pods.entry(key).or_default().push(pod);
             }
         }
-        ServiceEndpoints {
-            slices,
-            pods,
-            found: HashMap::new(),
-            wanted: BTreeMap::new(),
-        }
-    }
-
-    /// The endpoints, if they were looked up before.
-    pub fn known(&self, key: &(NamespacedName, u16)) -> Option<Arc<[SocketAddr]>> {
-        self.found.get(key).cloned()
-    }
-
-    /// Looks up the ready endpoints, in order, each once. Without a Service the environment has them.
-    pub fn endpoints(
-        &mut self,
-        key: &(NamespacedName, u16),
-        port: Option<Port<'a>>,
-        build: &mut Build<'a>,
-    ) -> Arc<[SocketAddr]> {
-        let in_folder = port.and_then(|port| self.in_folder(port, build));
-        let mut addresses = match in_folder {
-            Some(addresses) => addresses,
-            None => {
-                let discovered = build.environment.discovered.get(key);
-                if let Some(port) = port {
-                    self.want(key, port, discovered.is_some(), build);
-                }
-                discovered.cloned().unwrap_or_default()
-            }
-        };
-        addresses.sort_unstable();
-        addresses.dedup();
-        let addresses: Arc<[SocketAddr]> = addresses.into();
-        self.found.insert(key.clone(), addresses.clone());
-        addresses
+        Index { slices, pods }
     }
 
     /// What the port speaks: the Service says it, or else those of its EndpointSlices that somebody wrote by
     /// hand (Kubernetes copies the Service's into those that it makes).
-    pub fn app_protocol(&self, (service, port): Port<'a>) -> Option<&'a str> {
+    fn app_protocol(&self, (service, port): Port<'a>) -> Option<&'a str> {
         let key = (&*service.meta.namespace, &*service.meta.name);
         let slices = self.slices.get(&key);
         let ports = slices.into_iter().flatten().flat_map(|it| &it.spec.ports);
@@ -101,14 +219,7 @@ impl<'a> ServiceEndpoints<'a> {
         own.or_else(|| same.find_map(|it| it.app_protocol.as_deref()))
     }
 
-    fn in_folder(&self, port: Port<'a>, build: &mut Build<'a>) -> Option<Vec<SocketAddr>> {
-        self.in_slices(port, build)
-            .or_else(|| in_endpoints(port, build))
-            .or_else(|| at_external_name(port))
-            .or_else(|| self.in_pods(port))
-    }
-
-    fn in_slices(&self, port: Port<'_>, build: &mut Build<'_>) -> Option<Vec<SocketAddr>> {
+    fn in_slices(&self, port: Port<'_>, findings: &mut Vec<Diagnostic>) -> Option<Vec<SocketAddr>> {
         let (service, service_port) = port;
         let key = (&*service.meta.namespace, &*service.meta.name);
         let slices = self.slices.get(&key)?;
@@ -125,7 +236,7 @@ impl<'a> ServiceEndpoints<'a> {
                     continue;
                 };
                 let Ok(address) = text.parse::<IpAddr>() else {
-                    unsupported_endpoint(slice, index, text, build);
+                    unsupported_endpoint(slice, index, text, findings);
                     continue;
                 };
                 match use_of(endpoint) {
@@ -137,7 +248,7 @@ impl<'a> ServiceEndpoints<'a> {
         }
         if !named {
             let ports = slices.iter().flat_map(|slice| &slice.spec.ports);
-            port_not_found("EndpointSlices", port, ports, build);
+            port_not_found("EndpointSlices", port, ports, findings);
         }
         // Like kube-proxy: endpoints that are about to end serve as long as there are no others.
         Some(if ready.is_empty() { ending } else { ready })
@@ -165,43 +276,39 @@ impl<'a> ServiceEndpoints<'a> {
         }
         Some(addresses)
     }
+}
 
-    /// Notes that the folder has no endpoints; it is worth a word when nobody else has any, either.
-    fn want(
-        &mut self,
-        key: &(NamespacedName, u16),
-        (service, port): Port<'_>,
-        discovered: bool,
-        build: &mut Build<'_>,
-    ) {
-        let external_name = external_name(service).map(str::to_owned);
-        let number = match (&port.target_port, &external_name) {
-            (Some(TargetPort::Number(number)), None) => number.get(),
-            _ => port.port.get(),
-        };
-        let wanted = Wanted {
-            external_name,
-            port: number,
-        };
-        self.wanted.insert(key.clone(), wanted);
-        if discovered {
-            return;
-        }
-        let message = format!(
-            "Service {}, port {}, has no endpoints in the folder",
-            key.0, key.1
-        );
-        let place = service.place(super::name_pointer());
-        let finding = Diagnostic::new(Code::NoEndpoints, place, message)
-            .about(service.id())
-            .help("`gatefold run` asks DNS for its name; `--backend` names an address, `--echo` answers itself");
-        build.diagnostics.push(finding);
+/// What to look up for a port that has no endpoints in the folder.
+fn wanted((service, port): Port<'_>) -> Wanted {
+    let external_name = external_name(service).map(str::to_owned);
+    let number = match (&port.target_port, &external_name) {
+        (Some(TargetPort::Number(number)), None) => number.get(),
+        _ => port.port.get(),
+    };
+    Wanted {
+        external_name,
+        port: number,
     }
 }
 
-fn in_endpoints(port: Port<'_>, build: &mut Build<'_>) -> Option<Vec<SocketAddr>> {
+/// Worth a word when nobody else has any, either.
+fn no_endpoints(key: &ServicePortKey, (service, _): Port<'_>) -> Diagnostic {
+    let message = format!(
+        "Service {}, port {}, has no endpoints in the folder",
+        key.0, key.1
+    );
+    let place = service.place(super::name_pointer());
+    Diagnostic::new(Code::NoEndpoints, place, message)
+        .about(service.id())
+        .help("`gatefold run` asks DNS for its name; `--backend` names an address, `--echo` answers itself")
+}
+
+fn in_endpoints(
+    port: Port<'_>,
+    resources: &Resources,
+    findings: &mut Vec<Diagnostic>,
+) -> Option<Vec<SocketAddr>> {
     let (service, service_port) = port;
-    let resources = build.resources;
     let endpoints = resources.endpoints.get(&service.key())?;
     let mut addresses = Vec::new();
     let mut named = false;
@@ -222,7 +329,7 @@ fn in_endpoints(port: Port<'_>, build: &mut Build<'_>) -> Option<Vec<SocketAddr>
             .subsets
             .iter()
             .flat_map(|subset| &subset.ports);
-        port_not_found("Endpoints", port, ports, build);
+        port_not_found("Endpoints", port, ports, findings);
     }
     Some(addresses)
 }
@@ -284,7 +391,12 @@ fn target_port(pod: &Pod, port: &ServicePort) -> Option<u16> {
     }
 }
 
-fn unsupported_endpoint(slice: &EndpointSlice, index: usize, text: &str, build: &mut Build<'_>) {
+fn unsupported_endpoint(
+    slice: &EndpointSlice,
+    index: usize,
+    text: &str,
+    findings: &mut Vec<Diagnostic>,
+) {
     let pointer = Pointer::root()
         .key("endpoints")
         .index(index)
@@ -292,14 +404,14 @@ fn unsupported_endpoint(slice: &EndpointSlice, index: usize, text: &str, build: 
     let message = format!("`{text}` isn't an IP address; the endpoint isn't used");
     let finding = Diagnostic::new(Code::UnsupportedEndpoint, slice.place(pointer), message);
     let help = "for a DNS name use a Service of type ExternalName";
-    build.diagnostics.push(finding.about(slice.id()).help(help));
+    findings.push(finding.about(slice.id()).help(help));
 }
 
 fn port_not_found<'p>(
     kind: &str,
     (service, port): Port<'_>,
     ports: impl Iterator<Item = &'p EndpointPort>,
-    build: &mut Build<'_>,
+    findings: &mut Vec<Diagnostic>,
 ) {
     let message = format!(
         "no port of the {kind} of Service {} is named `{}`, as the Service's port {} is",
@@ -313,7 +425,5 @@ fn port_not_found<'p>(
     let place = service.place(Pointer::spec().key("ports"));
     let finding = Diagnostic::new(Code::EndpointPortNotFound, place, message);
     let help = format!("their ports' names: {}", quoted(names));
-    build
-        .diagnostics
-        .push(finding.about(service.id()).help(help));
+    findings.push(finding.about(service.id()).help(help));
 }

@@ -34,7 +34,7 @@ pub struct Environment {
     pub system_authorities: Option<Arc<[CertificateDer<'static>]>>,
     /// Endpoints that don't come from the folder: `--backend`, DNS, the built-in echo backend. By Service
     /// and port; a graph says in `wanted` which ones it lacks.
-    pub discovered: BTreeMap<(NamespacedName, u16), Vec<SocketAddr>>,
+    pub discovered: Arc<BTreeMap<(NamespacedName, u16), Vec<SocketAddr>>>,
 }
 
 impl Environment {

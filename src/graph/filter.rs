@@ -1,8 +1,7 @@
 //! Filters of a rule or a backend. One that gatefold doesn't have is never left out: its rule is refused.
 
 use super::Build;
-use super::backend_ref;
-use super::endpoints::ServiceEndpoints;
+use super::backend_ref::{self, References};
 use super::http_route::{FilterNode, MirrorNode};
 use super::http_rule::RuleAt;
 use super::listener::Problem;
@@ -21,12 +20,6 @@ pub(super) enum Owner {
     Rule,
     /// The requests that go to one of its backends.
     Backend,
-}
-
-/// What references of filters lead to, and those that lead nowhere.
-pub(super) struct References<'r, 'a> {
-    pub services: &'r mut ServiceEndpoints<'a>,
-    pub unresolved: &'r mut Vec<Problem>,
 }
 
 /// The filters that can be served. What is wrong with the others goes to `refusals`.
@@ -110,14 +103,8 @@ fn mirror_node<'a>(
     references: &mut References<'_, 'a>,
     build: &mut Build<'a>,
 ) -> MirrorNode {
-    let (name, target) = backend_ref::resolve(
-        at,
-        &mirror.backend_ref,
-        pointer,
-        references.unresolved,
-        references.services,
-        build,
-    );
+    let (name, target) =
+        backend_ref::resolve(at, &mirror.backend_ref, pointer, references, build);
     let fraction = mirror.fraction.as_ref();
     let fraction = fraction.map(|it| (it.numerator, it.denominator));
     let percent = mirror.percent.map(|percent| (percent, 100));

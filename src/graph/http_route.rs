@@ -2,11 +2,12 @@
 
 use super::backend_tls_policy::BackendTlsNode;
 use super::condition::{Condition, ConditionType};
-use super::endpoints::ServiceEndpoints;
+use super::endpoints::{ServicePortKey, ServicePorts};
 use super::gateway::GatewayNode;
-use super::http_rule::{self, RuleProblems};
+use super::http_rule::{self, RuleProblems, Rules};
 use super::listener_set::ListenerSetNode;
 use super::route::{self, Parent, ParentKind, Parents, RouteShape};
+use super::reuse::Before;
 use super::{Build, suggest};
 use crate::dataplane::backend::HttpVersion;
 use crate::diagnostic::{Code, Diagnostic, Pointer};
@@ -20,6 +21,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+/// HTTPRoutes by their names.
+pub type HttpRouteNodes = BTreeMap<NamespacedName, Arc<HttpRouteNode>>;
+
 /// An HTTPRoute.
 #[derive(Debug)]
 pub struct HttpRouteNode {
@@ -29,6 +33,10 @@ pub struct HttpRouteNode {
     pub parents: Vec<ParentNode>,
     /// Its rules, in the order of the manifest; also those that can't be served.
     pub rules: Vec<RuleNode>,
+    /// The ports of Services that its references lead to.
+    pub(super) service_ports: Vec<ServicePortKey>,
+    /// What is wrong with it.
+    pub(super) findings: Vec<Diagnostic>,
 }
 
 /// One parent reference.
@@ -118,7 +126,7 @@ pub struct BackendNode {
 }
 
 /// What a backend reference leads to.
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum TargetNode {
     /// Endpoints; possibly none.
     Service {
@@ -135,20 +143,26 @@ pub enum TargetNode {
     Invalid,
 }
 
-/// Every HTTPRoute, attached to the Gateways, whose counts of attached routes are brought up to date.
+/// Every HTTPRoute, attached to the Gateways, whose counts of attached routes are brought up to date. A node that
+/// would be the same as before is the very same.
 pub(super) fn build<'a>(
     gateways: &mut BTreeMap<NamespacedName, GatewayNode>,
     listener_sets: &BTreeMap<NamespacedName, ListenerSetNode>,
-    services: &mut ServiceEndpoints<'a>,
+    ports: &mut ServicePorts<'a>,
+    mut before: Before<'_>,
     build: &mut Build<'a>,
-) -> BTreeMap<NamespacedName, HttpRouteNode> {
+) -> HttpRouteNodes {
     let resources = build.resources;
     let nodes = resources.http_routes.iter().map(|(key, route)| {
         let parents = Parents {
             gateways,
             listener_sets,
         };
-        let node = node(route, parents, services, build);
+        let node = match before.http_route(key, route, ports) {
+            Some(same) => same,
+            None => Arc::new(node(route, parents, ports, build)),
+        };
+        build.diagnostics.extend(node.findings.iter().cloned());
         count(&node, gateways);
         (key.clone(), node)
     });
@@ -159,26 +173,29 @@ pub(super) fn build<'a>(
 fn node<'a>(
     route: &'a Arc<HTTPRoute>,
     ours: Parents<'_>,
-    services: &mut ServiceEndpoints<'a>,
+    ports: &mut ServicePorts<'a>,
     build: &mut Build<'a>,
 ) -> HttpRouteNode {
+    let others = build.diagnostics.len();
     let foreign = warn_of_parents(route, ours, build);
-    let (rules, problems) = match foreign {
+    let rules = match foreign {
         // Somebody else's route: nothing of it is our business.
-        true => Default::default(),
-        false => http_rule::build(route, services, build),
+        true => Rules::default(),
+        false => http_rule::build(route, ports, build),
     };
     let mut parents = Vec::new();
     for (index, reference) in route.spec.parent_refs.iter().enumerate() {
         if let Some(found) = ours.find(reference, &route.meta.namespace) {
             let reference = (index, reference);
-            parents.push(parent(route, reference, &found, &problems, build));
+            parents.push(parent(route, reference, &found, &rules.problems, build));
         }
     }
     HttpRouteNode {
         resource: route.clone(),
         parents,
-        rules,
+        rules: rules.nodes,
+        service_ports: rules.service_ports,
+        findings: build.diagnostics.split_off(others),
     }
 }
 

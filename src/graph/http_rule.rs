@@ -1,10 +1,10 @@
 //! The rules of an HTTPRoute: what can be served as written, and what is refused.
 
 use super::Build;
-use super::backend_ref;
+use super::backend_ref::{self, References};
 use super::condition::{Condition, ConditionType};
-use super::endpoints::ServiceEndpoints;
-use super::filter::{self, Owner, References};
+use super::endpoints::{ServicePortKey, ServicePorts};
+use super::filter::{self, Owner};
 use super::http_route::{BackendNode, FilterNode, RuleNode};
 use super::listener::Problem;
 use crate::dataplane::matcher;
@@ -43,29 +43,49 @@ pub(super) struct RuleProblems {
     unresolved: Vec<Problem>,
 }
 
+/// The rules of a route.
+#[derive(Default)]
+pub(super) struct Rules {
+    pub nodes: Vec<RuleNode>,
+    pub problems: RuleProblems,
+    /// What their references lead to; a port may come twice.
+    pub service_ports: Vec<ServicePortKey>,
+}
+
 /// The rules of a route, and what is wrong with them.
 pub(super) fn build<'a>(
     route: &'a HTTPRoute,
-    services: &mut ServiceEndpoints<'a>,
+    ports: &mut ServicePorts<'a>,
     build: &mut Build<'a>,
-) -> (Vec<RuleNode>, RuleProblems) {
+) -> Rules {
     let mut problems = RuleProblems {
         rules: route.spec.rules.len(),
         ..RuleProblems::default()
     };
+    let mut references = References {
+        ports,
+        resolved: Vec::new(),
+        unresolved: Vec::new(),
+    };
     let rules = route.spec.rules.iter().enumerate();
-    let rules = rules.map(|(index, rule)| {
+    let nodes = rules.map(|(index, rule)| {
         let at = RuleAt { route, index };
-        node(at, rule, &mut problems, services, build)
+        node(at, rule, &mut problems, &mut references, build)
     });
-    (rules.collect(), problems)
+    let nodes = nodes.collect();
+    problems.unresolved = references.unresolved;
+    Rules {
+        nodes,
+        problems,
+        service_ports: references.resolved,
+    }
 }
 
 fn node<'a>(
     at: RuleAt<'a>,
     rule: &'a HTTPRouteRule,
     problems: &mut RuleProblems,
-    services: &mut ServiceEndpoints<'a>,
+    references: &mut References<'_, 'a>,
     build: &mut Build<'a>,
 ) -> RuleNode {
     let mut refusals = Vec::new();
@@ -77,35 +97,22 @@ fn node<'a>(
         Owner::Rule,
         &rule.filters,
         &filters,
-        &mut References {
-            services,
-            unresolved: &mut problems.unresolved,
-        },
+        references,
         &mut refusals,
         build,
     );
     let mut backends = Vec::with_capacity(rule.backend_refs.len());
     for (index, reference) in rule.backend_refs.iter().enumerate() {
         let pointer = || at.pointer().key("backendRefs").index(index);
-        let unresolved = &mut problems.unresolved;
-        let (name, target) = backend_ref::resolve(
-            at,
-            &reference.backend,
-            &pointer,
-            unresolved,
-            services,
-            build,
-        );
+        let (name, target) =
+            backend_ref::resolve(at, &reference.backend, &pointer, references, build);
         let filters = || pointer().key("filters");
         let own = filter::build(
             at,
             Owner::Backend,
             &reference.filters,
             &filters,
-            &mut References {
-                services,
-                unresolved: &mut problems.unresolved,
-            },
+            references,
             &mut refusals,
             build,
         );

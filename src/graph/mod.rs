@@ -26,8 +26,10 @@ mod listener_conflict;
 pub mod listener_set;
 mod listener_tls;
 pub mod reference_grant;
+mod reuse;
 mod route;
 
+pub use endpoints::ServicePortKey;
 pub use environment::Environment;
 
 use crate::diagnostic::{Diagnostic, Document, Place, Pointer};
@@ -36,10 +38,13 @@ use crate::manifest::{Resources, did_you_mean};
 use backend_tls_policy::{BackendTlsPolicyNode, Policies};
 use gateway::GatewayNode;
 use gateway_class::GatewayClassNode;
-use http_route::HttpRouteNode;
+use http_route::HttpRouteNodes;
+use endpoints::ServicePortNodes;
 use listener_set::ListenerSetNode;
 use reference_grant::ReferenceGrants;
+use reuse::{Basis, Before};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Every object with what was found out about it.
 #[derive(Debug, Default)]
@@ -51,7 +56,7 @@ pub struct Graph {
     /// The ListenerSets of these Gateways.
     pub listener_sets: BTreeMap<NamespacedName, ListenerSetNode>,
     /// Every HTTPRoute. One that names no Gateway of ours has no parents, and isn't served.
-    pub http_routes: BTreeMap<NamespacedName, HttpRouteNode>,
+    pub http_routes: Arc<HttpRouteNodes>,
     /// Every BackendTLSPolicy.
     pub backend_tls_policies: BTreeMap<NamespacedName, BackendTlsPolicyNode>,
     /// Services and ports that routes use and for which the folder has no endpoints, whether the environment
@@ -60,6 +65,17 @@ pub struct Graph {
     pub wanted: BTreeMap<(NamespacedName, u16), Wanted>,
     /// What is wrong, besides what the loader found. Ordered by file and place.
     pub diagnostics: Vec<Diagnostic>,
+    /// The ports of Services that routes refer to.
+    service_ports: ServicePortNodes,
+    /// What it was built of.
+    basis: Basis,
+}
+
+impl Graph {
+    /// Whether a route refers to this port of a Service.
+    pub fn has_service_port(&self, key: &ServicePortKey) -> bool {
+        self.service_ports.contains_key(key)
+    }
 }
 
 /// A Service's port that has no endpoints in the folder.
@@ -82,6 +98,12 @@ struct Build<'a> {
 
 /// Builds the graph. Depends on nothing but its arguments; the same ones give the same graph.
 pub fn build(resources: &Resources, environment: &Environment) -> Graph {
+    build_after(&Graph::default(), resources, environment)
+}
+
+/// The same graph, built with what still holds of the one before: routes of which nothing has changed, nor anything
+/// that they depend on, are the very same nodes.
+pub fn build_after(previous: &Graph, resources: &Resources, environment: &Environment) -> Graph {
     let mut build = Build {
         resources,
         environment,
@@ -92,19 +114,30 @@ pub fn build(resources: &Resources, environment: &Environment) -> Graph {
     let gateway_classes = gateway_class::build(&mut build);
     let (mut gateways, listener_sets) = gateway::build(&mut build);
     build.policies = backend_tls_policy::read(resources, &mut build);
-    let mut services = endpoints::ServiceEndpoints::index(resources);
-    let http_routes = http_route::build(&mut gateways, &listener_sets, &mut services, &mut build);
+    let basis = Basis::of(resources, environment);
+    let before = Before::new(previous, &basis);
+    let mut ports = before.service_ports(resources, environment);
+    let http_routes =
+        http_route::build(&mut gateways, &listener_sets, &mut ports, before, &mut build);
     let backend_tls_policies = build.policies.finish(&http_routes);
+    let service_ports = ports.used(http_routes.values().flat_map(|it| &it.service_ports));
     let mut diagnostics = build.diagnostics;
+    let mut wanted = BTreeMap::new();
+    for (key, node) in &service_ports {
+        diagnostics.extend(node.findings.iter().cloned());
+        wanted.extend(node.wanted.clone().map(|found| (key.clone(), found)));
+    }
     diagnostics.sort_by(|left, right| order(left).cmp(&order(right)));
     Graph {
         gateway_classes,
         gateways,
         listener_sets,
-        http_routes,
+        http_routes: http_routes.into(),
         backend_tls_policies,
-        wanted: services.wanted,
+        wanted,
         diagnostics,
+        service_ports,
+        basis,
     }
 }
 

@@ -16,7 +16,6 @@ pub use outcome::{Finished, Outcome, Reloads};
 pub use published::{Generations, ListenerState, Published};
 pub use stages::Settings;
 
-use crate::compile::compile;
 use crate::dataplane::Snapshot;
 use crate::diagnostic::Code;
 use crate::discover::{Discovery, FixedBackend};
@@ -30,9 +29,7 @@ use arc_swap::ArcSwap;
 use log::ReloadLog;
 use pingora_core::apps::ServerApp;
 use retired::Retired;
-use stages::{Built, Look, Stages};
-use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use stages::{Built, Discovered, Look, Stages};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::Receiver;
@@ -48,7 +45,7 @@ pub struct Reload<A> {
     stages: Option<Stages>,
     discovery: Discovery,
     /// The endpoints from elsewhere that are in force.
-    discovered: BTreeMap<stages::ServicePort, Vec<SocketAddr>>,
+    discovered: Discovered,
     sockets: Sockets<A>,
     snapshot: Arc<ArcSwap<Snapshot>>,
     published: Arc<ArcSwap<Published>>,
@@ -83,7 +80,7 @@ impl<A: ServerApp + Send + Sync + 'static> Reload<A> {
         Reload {
             stages: Some(Stages::new(settings, wakes.busy())),
             discovery: Discovery::new(backends, echo, wakes),
-            discovered: BTreeMap::new(),
+            discovered: Discovered::default(),
             sockets,
             snapshot,
             published: Arc::default(),
@@ -178,11 +175,10 @@ impl<A: ServerApp + Send + Sync + 'static> Reload<A> {
     /// Looks for endpoints that the folder doesn't have, builds anew if others were found than are known, and
     /// puts the graph into force.
     async fn apply(&mut self, mut built: Built, began: Instant) {
-        let discovered = self.discovery.find(&built.graph.wanted).await;
+        let discovered = Arc::new(self.discovery.find(&built.graph.wanted).await);
         let before = self.published.load_full();
         let known = discovered.clone();
         let same_endpoints = before.ready && known == self.discovered;
-        let previous = self.snapshot.load_full();
         let outcome = self.beside(move |stages| {
             if known != built.discovered {
                 built = stages.build(known);
@@ -190,7 +186,7 @@ impl<A: ServerApp + Send + Sync + 'static> Reload<A> {
             let changes = Changes::between(&before.loaded.resources, &built.loaded.resources);
             // An equal result swaps nothing. That it is equal shows before it is made.
             let equal = same_endpoints && changes.is_empty();
-            let snapshot = (!equal).then(|| compile(&built.graph, &previous));
+            let snapshot = (!equal).then(|| stages.compiler.compile(&built.graph));
             (built, changes, snapshot)
         });
         let (built, changes, snapshot) = match outcome.await {

@@ -3,8 +3,8 @@
 use super::log::ReloadLog;
 use crate::address_pool::AddressPool;
 use crate::graph::environment::Environment;
-use crate::graph::{Graph, build};
-use crate::manifest::api::NamespacedName;
+use crate::compile::Compiler;
+use crate::graph::{Graph, ServicePortKey, build_after};
 use crate::manifest::{Busy, Loaded, Loader, Touched, Update};
 use crate::system_authorities;
 use crate::watch::Wake;
@@ -18,8 +18,8 @@ use std::time::{Duration, Instant};
 /// How long files that seem to be half-written are waited for.
 const UNSTEADY: Duration = Duration::from_secs(2);
 
-/// A Service's port.
-pub(super) type ServicePort = (NamespacedName, u16);
+/// Endpoints from elsewhere.
+pub(super) type Discovered = Arc<BTreeMap<ServicePortKey, Vec<SocketAddr>>>;
 
 /// What the command line says about the manifests.
 #[derive(Clone, Debug, Default)]
@@ -47,6 +47,9 @@ pub(super) struct Stages {
     pub(super) log: ReloadLog,
     loaded: Arc<Loaded>,
     pool: Option<AddressPool>,
+    /// The newest one.
+    graph: Arc<Graph>,
+    pub(super) compiler: Compiler,
 }
 
 /// A graph, with what it was made of.
@@ -54,7 +57,7 @@ pub(super) struct Built {
     pub(super) loaded: Arc<Loaded>,
     pub(super) graph: Arc<Graph>,
     /// The endpoints from elsewhere that it was built with.
-    pub(super) discovered: BTreeMap<ServicePort, Vec<SocketAddr>>,
+    pub(super) discovered: Discovered,
 }
 
 /// What a look at the files has shown.
@@ -75,6 +78,8 @@ impl Stages {
             unsteady: None,
             log: ReloadLog::new(Instant::now()),
             loaded: Arc::default(),
+            graph: Arc::default(),
+            compiler: Compiler::default(),
         }
     }
 
@@ -86,7 +91,7 @@ impl Stages {
     pub(super) fn load_and_build(
         &mut self,
         wake: &Wake,
-        known: BTreeMap<ServicePort, Vec<SocketAddr>>,
+        known: Discovered,
     ) -> Look {
         let update = self.update(&wake.touched);
         let again = matches!(update, Update::Unsteady) || self.loader.is_unsteady();
@@ -124,7 +129,7 @@ impl Stages {
     }
 
     /// A graph of what was loaded last, with endpoints from elsewhere.
-    pub(super) fn build(&mut self, discovered: BTreeMap<ServicePort, Vec<SocketAddr>>) -> Built {
+    pub(super) fn build(&mut self, discovered: Discovered) -> Built {
         let pool = self
             .pool
             .as_mut()
@@ -140,10 +145,11 @@ impl Stages {
             system_authorities: system_authorities::wanted_by(&self.loaded.resources),
             discovered,
         };
-        let graph = build(&self.loaded.resources, &environment);
+        let graph = build_after(&self.graph, &self.loaded.resources, &environment);
+        self.graph = Arc::new(graph);
         Built {
             loaded: self.loaded.clone(),
-            graph: Arc::new(graph),
+            graph: self.graph.clone(),
             discovered: environment.discovered,
         }
     }

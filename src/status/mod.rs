@@ -19,10 +19,12 @@ pub use types::{
 use crate::graph::Graph;
 use crate::graph::backend_tls_policy::BackendTlsPolicyNode;
 use crate::graph::gateway_class::{GatewayClassNode, SUPPORTED_FEATURES};
-use crate::graph::http_route::{HttpRouteNode, ParentNode};
+use crate::graph::http_route::{HttpRouteNode, HttpRouteNodes, ParentNode};
 use crate::manifest::api::{GATEWAY_GROUP, NamespacedName};
+use crate::ordered::Follow;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use time::OffsetDateTime;
 use types::Stamp;
 
@@ -45,10 +47,22 @@ pub struct Statuses {
     pub gateways: BTreeMap<NamespacedName, GatewayStatus>,
     /// ListenerSets.
     pub listener_sets: BTreeMap<NamespacedName, ListenerSetStatus>,
-    /// HTTPRoutes.
-    pub http_routes: BTreeMap<NamespacedName, RouteStatus>,
+    /// HTTPRoutes. One that is the same as before is shared.
+    pub http_routes: BTreeMap<NamespacedName, Arc<RouteStatus>>,
+    /// What those were made of.
+    http_route_nodes: MadeOf<HttpRouteNodes>,
     /// BackendTLSPolicies.
     pub backend_tls_policies: BTreeMap<NamespacedName, PolicyStatus>,
+}
+
+/// What statuses were made of, which is no part of what they say.
+#[derive(Clone, Debug, Default)]
+struct MadeOf<T>(Arc<T>);
+
+impl<T> PartialEq for MadeOf<T> {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
 }
 
 /// Makes the statuses. The time of a condition stays that of `previous` as long as its status is the same.
@@ -62,9 +76,16 @@ pub fn report(
         let before = previous.gateway_classes.get(name);
         (name.clone(), gateway_class(node, before, now))
     };
-    let route = |(key, node): (&NamespacedName, &HttpRouteNode)| {
-        let before = previous.http_routes.get(key);
-        (key.clone(), http_route(node, before, now))
+    let mut before = Follow::new(&previous.http_routes);
+    let mut node_before = Follow::new(&previous.http_route_nodes.0);
+    let route = |(key, node): (&NamespacedName, &Arc<HttpRouteNode>)| {
+        let before = before.at(key);
+        let is_same = node_before.at(key).is_some_and(|old| Arc::ptr_eq(old, node));
+        let status = match before.filter(|_| is_same) {
+            Some(same) => same.clone(),
+            None => Arc::new(http_route(node, before.map(|it| &**it), now)),
+        };
+        (key.clone(), status)
     };
     let listener_sets = listener_set::report(graph, applied, previous, now);
     let attached = listener_set::attached(graph, &listener_sets);
@@ -84,6 +105,7 @@ pub fn report(
         gateways: gateways.collect(),
         listener_sets,
         http_routes: graph.http_routes.iter().map(route).collect(),
+        http_route_nodes: MadeOf(graph.http_routes.clone()),
     }
 }
 
@@ -239,7 +261,7 @@ spec: {ports: [{port: 80}]}
     #[test]
     fn a_parent_reference_is_shown_with_its_defaults_but_without_what_it_leaves_out() {
         let statuses = statuses(FOLDER, &Statuses::default(), MORNING);
-        let status = serde_json::to_value(&statuses.http_routes[&name("shop")]).expect("JSON");
+        let status = serde_json::to_value(&*statuses.http_routes[&name("shop")]).expect("JSON");
         let reference = serde_json::json!({
             "group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "edge",
             "sectionName": "http", "port": 80,
@@ -251,7 +273,7 @@ spec: {ports: [{port: 80}]}
     fn a_route_without_a_parent_of_ours_has_an_empty_list_of_parents() {
         let folder = FOLDER.replace("parentRefs: [{name: edge,", "parentRefs: [{name: gone,");
         let statuses = statuses(&folder, &Statuses::default(), MORNING);
-        let status = serde_json::to_value(&statuses.http_routes[&name("shop")]).expect("JSON");
+        let status = serde_json::to_value(&*statuses.http_routes[&name("shop")]).expect("JSON");
         assert_eq!(status, serde_json::json!({"parents": []}));
     }
 

@@ -148,8 +148,5 @@ fn snapshot(orders: &Orders) -> Snapshot {
         port_map: BTreeMap::from(ports),
         ..Environment::default()
     };
-    compile(
-        &build(&loaded.resources, &environment),
-        &Snapshot::default(),
-    )
+    compile(&build(&loaded.resources, &environment))
 }

@@ -1,11 +1,12 @@
+mod incremental;
 mod naive;
 mod random;
 
-use super::compile;
+use super::{Compiler, compile};
 use crate::dataplane::backend::Target;
 use crate::dataplane::request::RequestView;
 use crate::dataplane::{Action, Rule, Snapshot};
-use crate::graph::{Environment, build};
+use crate::graph::{Environment, Graph, build};
 use crate::manifest::{Loader, Resources};
 use http::{HeaderMap, Method};
 use std::net::Ipv4Addr;
@@ -52,17 +53,25 @@ metadata: {name: two}
 spec: {ports: [{port: 80}]}
 ";
 
-fn compiled(folder: &str, previous: &Snapshot) -> Snapshot {
-    let resources = Loader::from_text("folder.yaml", folder).resources;
-    compiled_resources(&resources, previous)
+fn compiled(folder: &str) -> Snapshot {
+    compiled_after(&mut Compiler::default(), folder)
 }
 
-fn compiled_resources(resources: &Resources, previous: &Snapshot) -> Snapshot {
+fn compiled_after(compiler: &mut Compiler, folder: &str) -> Snapshot {
+    let resources = Loader::from_text("folder.yaml", folder).resources;
+    compiler.compile(&graph(&resources))
+}
+
+fn compiled_resources(resources: &Resources) -> Snapshot {
+    compile(&graph(resources))
+}
+
+fn graph(resources: &Resources) -> Graph {
     let environment = Environment {
         addresses: vec![Ipv4Addr::UNSPECIFIED.into()],
         ..Environment::default()
     };
-    compile(&build(resources, &environment), previous)
+    build(resources, &environment)
 }
 
 /// The rule that takes a request over the only port.
@@ -84,7 +93,7 @@ fn take<'s>(snapshot: &'s Snapshot, request: &RequestView<'_>) -> Option<&'s Arc
 
 /// What the rule that takes `/get` answers by itself.
 fn refusal(folder: &str) -> Option<u16> {
-    let snapshot = compiled(folder, &Snapshot::default());
+    let snapshot = compiled(folder);
     match &route(&snapshot, "a.example", "/get")
         .expect("a rule")
         .action
@@ -96,7 +105,7 @@ fn refusal(folder: &str) -> Option<u16> {
 
 #[test]
 fn a_snapshot_reads_as_its_routes_in_order_and_its_rules() {
-    let text = compiled(FOLDER, &Snapshot::default()).to_string();
+    let text = compiled(FOLDER).to_string();
     let routes = r#"
   *.shop.example: default/gateway/shop
   *: default/gateway/http
@@ -116,12 +125,10 @@ fn the_most_specific_listener_takes_a_request_and_no_other_is_asked() {
     let everywhere = FOLDER
         .replace(", sectionName: http", "")
         .replace("hostnames: [a.example, b.example]", "");
-    let snapshot = compiled(&everywhere, &Snapshot::default());
+    let snapshot = compiled(&everywhere);
     assert!(route(&snapshot, "x.shop.example", "/get").is_some());
     let snapshot = compiled(
-        &everywhere.replace("name: gateway}]", "name: gateway, sectionName: http}]"),
-        &Snapshot::default(),
-    );
+        &everywhere.replace("name: gateway}]", "name: gateway, sectionName: http}]"));
     assert!(route(&snapshot, "x.example", "/get").is_some());
     let isolated = route(&snapshot, "x.shop.example", "/get");
     assert!(
@@ -132,7 +139,7 @@ fn the_most_specific_listener_takes_a_request_and_no_other_is_asked() {
 
 #[test]
 fn hostnames_and_matches_share_their_rule() {
-    let snapshot = compiled(FOLDER, &Snapshot::default());
+    let snapshot = compiled(FOLDER);
     let a = route(&snapshot, "a.example", "/get").expect("a rule");
     let b = route(&snapshot, "b.example", "/get/x").expect("a rule");
     assert!(Arc::ptr_eq(a, b), "their counters would go apart");
@@ -143,13 +150,13 @@ fn hostnames_and_matches_share_their_rule() {
 #[test]
 fn a_listener_that_two_parent_references_lead_to_has_each_match_once() {
     let mut resources = Loader::from_text("folder.yaml", FOLDER).resources;
-    let once = compiled_resources(&resources, &Snapshot::default()).to_string();
+    let once = compiled_resources(&resources).to_string();
     for route in Arc::make_mut(&mut resources.http_routes).values_mut() {
         let parents = &mut Arc::make_mut(route).spec.parent_refs;
         parents.extend_from_within(..);
         assert_eq!(parents.len(), 2);
     }
-    let twice = compiled_resources(&resources, &Snapshot::default()).to_string();
+    let twice = compiled_resources(&resources).to_string();
     assert_eq!(twice, once);
 }
 
@@ -168,12 +175,12 @@ fn shares_and_turns_go_on_over_a_reload() {
             })
             .collect()
     }
-    let whole = backends(&compiled(FOLDER, &Snapshot::default()), 40);
-    let mut snapshot = compiled(FOLDER, &Snapshot::default());
+    let whole = backends(&compiled(FOLDER), 40);
+    let mut compiler = Compiler::default();
     let mut parts = Vec::new();
     for _ in 0..40 {
+        let snapshot = compiled_after(&mut compiler, FOLDER);
         parts.extend(backends(&snapshot, 1));
-        snapshot = compiled(FOLDER, &snapshot);
     }
     assert_eq!(parts, whole, "a reload after every request changes nothing");
     assert_eq!(whole.iter().filter(|it| **it == "503").count(), 8);
@@ -181,11 +188,11 @@ fn shares_and_turns_go_on_over_a_reload() {
 
 #[test]
 fn equal_manifests_have_equal_digests_and_every_change_another() {
-    let snapshot = compiled(FOLDER, &Snapshot::default());
+    let snapshot = compiled(FOLDER);
     route(&snapshot, "a.example", "/get").expect("a rule");
-    let again = compiled(FOLDER, &snapshot);
+    let again = compiled(FOLDER);
     assert_eq!(snapshot.digest(), again.digest());
-    let commented = compiled(&format!("# a comment\n{FOLDER}"), &snapshot);
+    let commented = compiled(&format!("# a comment\n{FOLDER}"));
     assert_eq!(snapshot.digest(), commented.digest());
     for (old, new) in [
         ("weight: 8", "weight: 7"),
@@ -203,7 +210,7 @@ fn equal_manifests_have_equal_digests_and_every_change_another() {
         ),
     ] {
         assert!(FOLDER.contains(old), "{old}");
-        let changed = compiled(&FOLDER.replace(old, new), &snapshot);
+        let changed = compiled(&FOLDER.replace(old, new));
         assert_ne!(snapshot.digest(), changed.digest(), "{old} -> {new}");
     }
 }
@@ -223,9 +230,7 @@ fn a_rule_without_a_backend_to_pick_answers_500() {
 #[test]
 fn a_backend_that_is_not_there_keeps_its_share_and_answers_500() {
     let snapshot = compiled(
-        &FOLDER.replace("name: two, port", "name: absent, port"),
-        &Snapshot::default(),
-    );
+        &FOLDER.replace("name: two, port", "name: absent, port"));
     let rule = route(&snapshot, "a.example", "/get").expect("a rule");
     let Action::Forward(split) = &rule.action else {
         panic!("{rule:?}");
@@ -254,6 +259,6 @@ fn a_pattern_that_leaves_its_group_is_refused() {
         "{value: /get}",
         "{type: RegularExpression, value: '/a)|(/get'}",
     );
-    let snapshot = compiled(&folder, &Snapshot::default());
+    let snapshot = compiled(&folder);
     assert!(route(&snapshot, "a.example", "/get").is_none());
 }

@@ -174,7 +174,7 @@ proptest! {
     fn the_compiled_router_decides_as_the_specification_reads(
         resources in folder(), requests in prop::collection::vec(request(), 8),
     ) {
-        let snapshot = compiled_resources(&resources, &Snapshot::default());
+        let snapshot = compiled_resources(&resources);
         for request in requests {
             let expected = naive::route(&resources, &request);
             let got = compiled_route(&snapshot, &request);

@@ -13,7 +13,7 @@ use tokio::io::AsyncReadExt;
 #[tokio::test(flavor = "multi_thread")]
 async fn what_no_route_matches_is_404_and_the_connection_stays() {
     let mut listeners = HostMap::default();
-    let router = Router::new(Vec::new());
+    let router = Router::default();
     let listener = Listener {
         name: "default/gateway/http".into(),
         port: 80,

@@ -3,7 +3,8 @@ use crate::dataplane::backend::{Backend, Endpoints, HttpVersion, Split, Target};
 use crate::dataplane::filter::Filters;
 use crate::dataplane::hostname::HostMap;
 use crate::dataplane::matcher::PathMatch;
-use crate::dataplane::router::{Entry, Router};
+use crate::dataplane::host_routes::{Entry, HostRoutes};
+use crate::dataplane::router::Router;
 use crate::dataplane::timeouts::RuleTimeouts;
 use crate::dataplane::tls::PortTls;
 use crate::dataplane::{Action, Listener, Port, Rule, Snapshot};
@@ -187,18 +188,17 @@ pub(super) fn listener(action: Action, filters: Filters) -> Arc<Listener> {
 
 fn listener_of(rule: Rule) -> Arc<Listener> {
     let entry = Entry {
-        hostname: None,
         path: PathMatch::Prefix("/".into()),
         matcher: Default::default(),
-        order: (0, 0, 0),
         rule: Arc::new(rule),
+        index: 0,
     };
     Arc::new(Listener {
         name: "default/gateway/http".into(),
         port: 80,
         only_clients_of: None,
         identity: None,
-        router: Router::new(vec![entry]),
+        router: Router::new([(None, Arc::new(HostRoutes::new([&[entry][..]])))]),
     })
 }
 

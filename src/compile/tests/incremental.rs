@@ -1,0 +1,278 @@
+//! What is built and compiled after something else against what is built and compiled anew: random edits of a folder,
+//! one after the other, each of which may touch what others depend on.
+
+use super::super::Compiler;
+use crate::graph::{Environment, Graph, build, build_after};
+use crate::manifest::Loader;
+use crate::manifest::api::NamespacedName;
+use crate::status::{Applied, Statuses, report};
+use proptest::prelude::*;
+use std::fs;
+use std::net::Ipv4Addr;
+use std::path::Path;
+use std::sync::{Arc, LazyLock};
+use time::OffsetDateTime;
+
+/// A file without an object. One that is empty seems half-written for a moment.
+const NOTHING: &str = "# nothing\n";
+/// How many variants each file has.
+const VARIANTS: usize = 6;
+const FILES: [(&str, fn(usize) -> String); 14] = [
+    ("gateway.yaml", gateway),
+    ("set.yaml", listener_set),
+    ("route-1.yaml", |variant| route("one", variant)),
+    ("route-2.yaml", |variant| route("two", variant + 1)),
+    ("route-3.yaml", |variant| route("three", variant + 2)),
+    ("route-4.yaml", |variant| route("four", variant + 3)),
+    ("service-1.yaml", |variant| service("default", variant)),
+    ("service-2.yaml", |variant| service("other", variant + 1)),
+    ("slice-1.yaml", |variant| slice("default", variant)),
+    ("slice-2.yaml", |variant| slice("other", variant + 1)),
+    ("pod.yaml", pod),
+    ("namespace.yaml", namespace),
+    ("grant.yaml", grant),
+    ("policy.yaml", policy),
+];
+
+fn gateway(variant: usize) -> String {
+    let listeners = match variant {
+        0 => return NOTHING.to_owned(),
+        1 => "{name: http, port: 80, protocol: HTTP}",
+        2 => "{name: http, port: 80, protocol: HTTP, hostname: '*.example.com'}, {name: more, port: 81, protocol: HTTP}",
+        3 => "{name: more, port: 81, protocol: HTTP}, {name: http, port: 80, protocol: HTTP}",
+        4 => "{name: http, port: 80, protocol: HTTP, allowedRoutes: {namespaces: {from: All}}}",
+        _ => "{name: http, port: 80, protocol: HTTP, allowedRoutes: {namespaces: {from: Selector, selector: {matchLabels: {team: a}}}}}",
+    };
+    format!(
+        "apiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\nmetadata: {{name: edge}}\nspec: {{gatewayClassName: any, \
+         allowedListeners: {{namespaces: {{from: Same}}}}, listeners: [{listeners}]}}\n"
+    )
+}
+
+fn listener_set(variant: usize) -> String {
+    match variant {
+        0..=3 => NOTHING.to_owned(),
+        _ => "apiVersion: gateway.networking.k8s.io/v1\nkind: ListenerSet\nmetadata: {name: set}\nspec: {parentRef: {name: edge}, \
+             listeners: [{name: own, port: 82, protocol: HTTP}]}\n"
+            .to_owned(),
+    }
+}
+
+fn route(name: &str, variant: usize) -> String {
+    let (parent, hostnames) = match variant % 4 {
+        0 => ("{name: edge}", "[a.example.com, b.example.com]"),
+        1 => ("{name: edge, sectionName: http}", "['*.example.com']"),
+        2 => ("{name: edge, sectionName: more}, {name: edge, sectionName: http}", "[]"),
+        _ => ("{name: set, kind: ListenerSet}, {name: edge}", "[a.example.com]"),
+    };
+    let backend = match variant % 5 {
+        0 => "{name: shop, port: 80}, {name: shop, port: 81, weight: 2}",
+        1 => "{name: shop, port: 80, namespace: other}",
+        2 => "{name: missing, port: 80}, {name: shop, port: 80}",
+        3 => "{name: given, port: 80}",
+        _ => "{name: shop, port: 80, filters: [{type: RequestMirror, requestMirror: {backendRef: {name: shop, port: 81}}}]}",
+    };
+    let created = ["", ", creationTimestamp: 2026-01-01T00:00:00Z"][variant % 2];
+    let path = ["/", "/a", "/a/b"][variant % 3];
+    // Now and then the same object further down in its file.
+    let above = "# moved\n".repeat(variant / 5);
+    format!(
+        "{above}apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {{name: {name}{created}}}\n\
+         spec:\n  parentRefs: [{parent}]\n  hostnames: {hostnames}\n  rules:\n  - matches: [{{path: {{value: {path}}}}}, \
+         {{headers: [{{name: v, type: RegularExpression, value: '{variant}.*'}}]}}]\n    backendRefs: [{backend}]\n"
+    )
+}
+
+fn service(namespace: &str, variant: usize) -> String {
+    let ports = match variant {
+        0 => return NOTHING.to_owned(),
+        1 => "{name: web, port: 80}",
+        2 => "{name: web, port: 80, appProtocol: 'kubernetes.io/h2c'}, {name: more, port: 81}",
+        3 => "{name: more, port: 81}",
+        4 => "{name: web, port: 80, appProtocol: 'kubernetes.io/wss'}, {name: more, port: 81}",
+        _ => "{name: web, port: 80}, {name: more, port: 81, protocol: UDP}",
+    };
+    format!(
+        "apiVersion: v1\nkind: Service\nmetadata: {{name: shop, namespace: {namespace}}}\nspec: {{selector: {{app: shop}}, ports: [{ports}]}}\n"
+    )
+}
+
+fn slice(namespace: &str, variant: usize) -> String {
+    let endpoints = match variant {
+        0 | 1 => return NOTHING.to_owned(),
+        2 => "{addresses: [10.0.0.1]}",
+        3 => "{addresses: [10.0.0.1]}, {addresses: [10.0.0.2]}",
+        4 => "{addresses: [nowhere.example]}",
+        _ => "{addresses: [10.0.0.1], conditions: {ready: false}}",
+    };
+    format!(
+        "apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\nmetadata: {{name: shop, namespace: {namespace}, labels: {{kubernetes.io/service-name: shop}}}}\n\
+         addressType: IPv4\nendpoints: [{endpoints}]\nports: [{{name: web, port: 8080}}]\n"
+    )
+}
+
+fn pod(variant: usize) -> String {
+    match variant {
+        0..=2 => NOTHING.to_owned(),
+        _ => format!(
+            "apiVersion: v1\nkind: Pod\nmetadata: {{name: shop, labels: {{app: shop}}}}\nspec: {{containers: []}}\nstatus: {{podIP: 10.0.1.{variant}}}\n"
+        ),
+    }
+}
+
+fn namespace(variant: usize) -> String {
+    match variant {
+        0..=2 => NOTHING.to_owned(),
+        _ => format!(
+            "apiVersion: v1\nkind: Namespace\nmetadata: {{name: default, labels: {{team: {}}}}}\n",
+            ["a", "b"][variant % 2]
+        ),
+    }
+}
+
+fn grant(variant: usize) -> String {
+    match variant {
+        0..=2 => NOTHING.to_owned(),
+        _ => "apiVersion: gateway.networking.k8s.io/v1beta1\nkind: ReferenceGrant\nmetadata: {name: grant, namespace: other}\n\
+             spec: {from: [{group: gateway.networking.k8s.io, kind: HTTPRoute, namespace: default}], to: [{group: '', kind: Service}]}\n"
+            .to_owned(),
+    }
+}
+
+/// A policy with its certificates, or one without.
+fn policy(variant: usize) -> String {
+    static AUTHORITY: LazyLock<String> = LazyLock::new(|| {
+        let authority = rcgen::generate_simple_self_signed(["authority.example".to_owned()]);
+        authority.expect("a certificate").cert.pem()
+    });
+    if variant < 3 {
+        return NOTHING.to_owned();
+    }
+    let policy = format!(
+        "apiVersion: gateway.networking.k8s.io/v1\nkind: BackendTLSPolicy\nmetadata: {{name: policy}}\n\
+         spec:\n  targetRefs: [{{group: '', kind: Service, name: shop}}]\n  validation: {{hostname: v{variant}.example, \
+         caCertificateRefs: [{{group: '', kind: ConfigMap, name: authority}}]}}\n"
+    );
+    let authority = AUTHORITY.replace('\n', "\n    ");
+    match variant {
+        3 => policy,
+        _ => format!(
+            "{policy}---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: authority}}\ndata:\n  ca.crt: |\n    {authority}\n"
+        ),
+    }
+}
+
+/// All that people and requests can tell of a graph.
+fn text(graph: &Graph) -> String {
+    format!(
+        "{:#?}\n{:#?}\n{:#?}\n{:#?}\n{:#?}\n{:#?}\n{:#?}",
+        graph.gateway_classes,
+        graph.gateways,
+        graph.listener_sets,
+        graph.http_routes,
+        graph.backend_tls_policies,
+        graph.wanted,
+        graph.diagnostics
+    )
+}
+
+/// The first lines that differ, with what stands before them: the whole is too long to read.
+fn difference(one: &str, other: &str) -> Option<String> {
+    let (one, other): (Vec<_>, Vec<_>) = (one.lines().collect(), other.lines().collect());
+    let same = one.iter().zip(&other).take_while(|(one, other)| one == other);
+    let at = same.count();
+    if at == one.len() && at == other.len() {
+        return None;
+    }
+    let shown = |lines: &[&str]| {
+        let lines = lines.iter().skip(at.saturating_sub(20)).take(30);
+        lines.copied().collect::<Vec<_>>().join("\n")
+    };
+    Some(format!("{}\n--- anew:\n{}", shown(&one), shown(&other)))
+}
+
+fn environment(discovered: bool) -> Environment {
+    let given = (NamespacedName::new("default", "given"), 80);
+    let endpoints = vec![([10, 0, 2, 1], 80).into()];
+    Environment {
+        addresses: vec![Ipv4Addr::UNSPECIFIED.into()],
+        discovered: Arc::new(discovered.then_some((given, endpoints)).into_iter().collect()),
+        ..Environment::default()
+    }
+}
+
+fn write(folder: &Path, file: usize, variant: usize) {
+    let (name, text) = FILES[file];
+    fs::write(folder.join(name), text(variant)).expect("written");
+}
+
+#[test]
+fn an_edit_leaves_what_it_does_not_touch_the_very_same() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (file, variant) in [(0, 1), (2, 0), (4, 6), (6, 2), (8, 2)] {
+        write(folder.path(), file, variant);
+    }
+    let mut loader = Loader::new([folder.path().to_owned()]);
+    let mut compiler = Compiler::default();
+    let environment = environment(true);
+    let before = build(&loader.load().resources, &environment);
+    let snapshot_before = compiler.compile(&before);
+
+    // Another path of route one: route three is the same, and so are its rules.
+    write(folder.path(), 2, 5);
+    let after = build_after(&before, &loader.load().resources, &environment);
+    let snapshot_after = compiler.compile(&after);
+    let same = |one: &Graph, other: &Graph, name: &str| {
+        let key = NamespacedName::new("default", name);
+        Arc::ptr_eq(&one.http_routes[&key], &other.http_routes[&key])
+    };
+    assert!(same(&before, &after, "three"), "it is built anew");
+    assert!(!same(&before, &after, "one"), "it isn't built anew");
+    let rules = (snapshot_before.rules(), snapshot_after.rules());
+    let same_rule = |route| Arc::ptr_eq(rules.0[&(route, 0)], rules.1[&(route, 0)]);
+    assert!(same_rule("default/three"), "it is compiled anew");
+    assert!(!same_rule("default/one"), "it isn't compiled anew");
+
+    // Other endpoints of Service shop, which route three doesn't use.
+    write(folder.path(), 8, 3);
+    let endpoints = build_after(&after, &loader.load().resources, &environment);
+    assert!(same(&after, &endpoints, "three"), "it is built anew");
+    assert!(!same(&after, &endpoints, "one"), "it isn't built anew");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    #[test]
+    fn what_is_built_after_something_else_is_what_is_built_anew(
+        first in prop::collection::vec(0..VARIANTS, FILES.len()),
+        edits in prop::collection::vec((0..FILES.len(), 0..VARIANTS, any::<bool>()), 10),
+    ) {
+        let folder = tempfile::tempdir().expect("a folder");
+        for (file, variant) in first.into_iter().enumerate() {
+            write(folder.path(), file, variant);
+        }
+        let mut loader = Loader::new([folder.path().to_owned()]);
+        let mut compiler = Compiler::default();
+        let mut graph = Graph::default();
+        let mut statuses = Statuses::default();
+        let now = OffsetDateTime::UNIX_EPOCH;
+        let applied = Applied::default();
+        for (file, variant, discovered) in edits {
+            write(folder.path(), file, variant);
+            let environment = environment(discovered);
+            let resources = loader.load().resources;
+            graph = build_after(&graph, &resources, &environment);
+            statuses = report(&graph, &applied, &statuses, now);
+            let snapshot = compiler.compile(&graph);
+
+            let anew = Loader::new([folder.path().to_owned()]).load().resources;
+            let graph_anew = build(&anew, &environment);
+            prop_assert_eq!(difference(&text(&graph), &text(&graph_anew)), None);
+            prop_assert_eq!(&statuses, &report(&graph_anew, &applied, &Statuses::default(), now));
+            let snapshot_anew = super::compile(&graph_anew);
+            prop_assert_eq!(snapshot.to_string(), snapshot_anew.to_string());
+            prop_assert_eq!(snapshot.digest(), snapshot_anew.digest());
+        }
+    }
+}
