@@ -5,9 +5,9 @@
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use gatefold::dataplane::filter::Filters;
+use gatefold::dataplane::host_routes::{Entry, HostRoutes};
 use gatefold::dataplane::matcher::{Matcher, PathMatch};
 use gatefold::dataplane::request::RequestView;
-use gatefold::dataplane::host_routes::{Entry, HostRoutes};
 use gatefold::dataplane::router::Router;
 use gatefold::dataplane::{Action, Rule};
 use http::{HeaderMap, Method, StatusCode};

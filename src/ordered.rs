@@ -17,9 +17,14 @@ impl<'m, K: Ord, V> Follow<'m, K, V> {
 
     /// The value of a key, which must not be less than the one before.
     pub fn at(&mut self, key: &K) -> Option<&'m V> {
-        while self.0.next_if(|(known, _)| *known < key).is_some() {}
-        let (known, value) = self.0.peek()?;
-        (*known == key).then_some(value)
+        loop {
+            let (known, value) = self.0.peek()?;
+            // Asked first: that two are equal, those that share their texts tell without a look at them.
+            if *known == key {
+                return Some(value);
+            }
+            self.0.next_if(|(known, _)| *known < key)?;
+        }
     }
 }
 

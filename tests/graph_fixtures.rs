@@ -95,7 +95,9 @@ impl Setting {
                 let (service, address) = rest.split_once('=')?;
                 let (service, port) = service.split_once(':')?;
                 let key = (name(service)?, port.parse().ok()?);
-                let addresses = Arc::make_mut(&mut environment.discovered).entry(key).or_default();
+                let addresses = Arc::make_mut(&mut environment.discovered)
+                    .entry(key)
+                    .or_default();
                 addresses.push(address.parse().ok()?);
             }
             "failed" => {

@@ -1,7 +1,8 @@
 use super::route::{CompiledRoute, ListenerKey};
 use crate::dataplane::host_routes::HostRoutes;
 use crate::dataplane::router::Router;
-use std::collections::{BTreeMap, HashMap};
+use hashbrown::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The routes of each listener by their hostnames, compiled.
@@ -13,7 +14,7 @@ pub(super) struct HostTables(BTreeMap<ListenerKey, HashMap<Option<Arc<str>>, Hos
 struct HostTable {
     /// The oldest first.
     routes: Vec<Arc<CompiledRoute>>,
-    compiled: Arc<HostRoutes>,
+    compiled: Option<Arc<HostRoutes>>,
 }
 
 impl HostTables {
@@ -45,7 +46,11 @@ impl HostTables {
     /// The router of a listener.
     pub(super) fn router(&self, listener: &ListenerKey) -> Router {
         let hosts = self.0.get(listener).into_iter().flatten();
-        Router::new(hosts.map(|(hostname, table)| (hostname.as_deref(), table.compiled.clone())))
+        Router::new(
+            hosts.filter_map(|(hostname, table)| {
+                Some((hostname.as_deref(), table.compiled.clone()?))
+            }),
+        )
     }
 }
 
@@ -53,9 +58,10 @@ impl HostTable {
     fn compile(&mut self, before: Option<&HostTable>) {
         self.compiled = match before {
             Some(before) if same(&self.routes, &before.routes) => before.compiled.clone(),
-            _ => Arc::new(HostRoutes::new(
-                self.routes.iter().map(|route| &*route.entries),
-            )),
+            _ => {
+                let routes = self.routes.iter().map(|route| &*route.entries);
+                Some(Arc::new(HostRoutes::new(routes)))
+            }
         };
     }
 }
@@ -66,9 +72,7 @@ fn same(one: &[Arc<CompiledRoute>], other: &[Arc<CompiledRoute>]) -> bool {
 }
 
 /// The oldest route first (API: `HTTPRouteRule.matches`). They come in the order of their names, which is nearly that.
-fn by_age<'r>(
-    routes: impl Iterator<Item = &'r Arc<CompiledRoute>>,
-) -> Vec<&'r Arc<CompiledRoute>> {
+fn by_age<'r>(routes: impl Iterator<Item = &'r Arc<CompiledRoute>>) -> Vec<&'r Arc<CompiledRoute>> {
     let mut routes: Vec<_> = routes.collect();
     routes.sort_by(|one, other| one.node.resource.by_age(&other.node.resource));
     routes

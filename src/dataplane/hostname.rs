@@ -39,14 +39,16 @@ impl<T> HostMap<T> {
         let Some(pattern) = pattern else {
             return self.any.replace(value);
         };
-        let pattern = pattern.to_ascii_lowercase();
-        match pattern.strip_prefix("*.") {
-            None => self.exact.insert(pattern.into(), value),
+        let (map, name) = match pattern.strip_prefix("*.") {
+            None => (&mut self.exact, pattern),
             Some(suffix) => {
                 self.most_labels = self.most_labels.max(suffix.split('.').count());
-                self.wildcard.insert(suffix.into(), value)
+                (&mut self.wildcard, suffix)
             }
-        }
+        };
+        let mut name: Box<str> = name.into();
+        name.make_ascii_lowercase();
+        map.insert(name, value)
     }
 
     /// The value of exactly this pattern.

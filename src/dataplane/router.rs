@@ -17,9 +17,7 @@ pub struct Router {
 
 impl Router {
     /// From the routes of each hostname pattern, in lower case; nothing stands for any name.
-    pub fn new<'h>(
-        hosts: impl IntoIterator<Item = (Option<&'h str>, Arc<HostRoutes>)>,
-    ) -> Router {
+    pub fn new<'h>(hosts: impl IntoIterator<Item = (Option<&'h str>, Arc<HostRoutes>)>) -> Router {
         let mut router = Router::default();
         for (pattern, routes) in hosts {
             router.hosts.insert(pattern, routes);

@@ -79,10 +79,7 @@ impl<'a> Policies<'a> {
     }
 
     /// The policies, each with the Gateways that it matters to.
-    pub fn finish(
-        self,
-        routes: &HttpRouteNodes,
-    ) -> BTreeMap<NamespacedName, BackendTlsPolicyNode> {
+    pub fn finish(self, routes: &HttpRouteNodes) -> BTreeMap<NamespacedName, BackendTlsPolicyNode> {
         let mut nodes = self.nodes;
         if nodes.is_empty() {
             return nodes;

@@ -85,7 +85,11 @@ impl<'a> ServicePorts<'a> {
 
     /// What a port leads to. Without a Service the environment has its endpoints. A node that is the same as before is
     /// the very same.
-    pub fn look_up(&mut self, key: &ServicePortKey, port: Option<Port<'a>>) -> Arc<ServicePortNode> {
+    pub fn look_up(
+        &mut self,
+        key: &ServicePortKey,
+        port: Option<Port<'a>>,
+    ) -> Arc<ServicePortNode> {
         if let Some(known) = self.found.get(key) {
             return known.clone();
         }
@@ -145,13 +149,17 @@ impl<'a> ServicePorts<'a> {
         if let (Some(port), true, None) = (port, wanted.is_some(), discovered) {
             findings.push(no_endpoints(key, port));
         }
-        let mut addresses = in_folder.or_else(|| discovered.cloned()).unwrap_or_default();
+        let mut addresses = in_folder
+            .or_else(|| discovered.cloned())
+            .unwrap_or_default();
         addresses.sort_unstable();
         addresses.dedup();
         ServicePortNode {
             service: port.map(|(service, _)| Same(service.clone())),
             endpoints: addresses.into(),
-            app_protocol: port.and_then(|port| index.app_protocol(port)).map(str::to_owned),
+            app_protocol: port
+                .and_then(|port| index.app_protocol(port))
+                .map(str::to_owned),
             wanted,
             findings,
         }

@@ -103,8 +103,7 @@ fn mirror_node<'a>(
     references: &mut References<'_, 'a>,
     build: &mut Build<'a>,
 ) -> MirrorNode {
-    let (name, target) =
-        backend_ref::resolve(at, &mirror.backend_ref, pointer, references, build);
+    let (name, target) = backend_ref::resolve(at, &mirror.backend_ref, pointer, references, build);
     let fraction = mirror.fraction.as_ref();
     let fraction = fraction.map(|it| (it.numerator, it.denominator));
     let percent = mirror.percent.map(|percent| (percent, 100));

@@ -1,13 +1,13 @@
 //! HTTPRoutes: where they attach, and whether they are accepted.
 
 use super::backend_tls_policy::BackendTlsNode;
-use super::condition::{Condition, ConditionType};
+use super::condition::{Condition, ConditionType, is_true};
 use super::endpoints::{ServicePortKey, ServicePorts};
 use super::gateway::GatewayNode;
 use super::http_rule::{self, RuleProblems, Rules};
 use super::listener_set::ListenerSetNode;
-use super::route::{self, Parent, ParentKind, Parents, RouteShape};
 use super::reuse::Before;
+use super::route::{self, Parent, ParentKind, Parents, RouteShape};
 use super::{Build, suggest};
 use crate::dataplane::backend::HttpVersion;
 use crate::diagnostic::{Code, Diagnostic, Pointer};
@@ -33,6 +33,8 @@ pub struct HttpRouteNode {
     pub parents: Vec<ParentNode>,
     /// Its rules, in the order of the manifest; also those that can't be served.
     pub rules: Vec<RuleNode>,
+    /// The listeners that it is accepted by, each once.
+    accepted_by: BTreeSet<(NamespacedName, usize)>,
     /// The ports of Services that its references lead to.
     pub(super) service_ports: Vec<ServicePortKey>,
     /// What is wrong with it.
@@ -192,6 +194,7 @@ fn node<'a>(
     }
     HttpRouteNode {
         resource: route.clone(),
+        accepted_by: accepted_by(&parents),
         parents,
         rules: rules.nodes,
         service_ports: rules.service_ports,
@@ -319,18 +322,23 @@ fn unknown_parent(
     finding
 }
 
-/// Counts an accepted route at each of its listeners, once (API: `ListenerStatus.attachedRoutes`).
+fn accepted_by(parents: &[ParentNode]) -> BTreeSet<(NamespacedName, usize)> {
+    let accepted = |parent: &&ParentNode| is_true(&parent.conditions, ConditionType::Accepted);
+    let accepted = parents.iter().filter(accepted);
+    accepted
+        .flat_map(|p| {
+            p.attachments
+                .iter()
+                .map(|a| (p.gateway.clone(), a.listener))
+        })
+        .collect()
+}
+
+/// Counts an accepted route at each of its listeners (API: `ListenerStatus.attachedRoutes`).
 fn count(node: &HttpRouteNode, gateways: &mut BTreeMap<NamespacedName, GatewayNode>) {
-    let accepted = node
-        .parents
-        .iter()
-        .filter(|parent| super::condition::is_true(&parent.conditions, ConditionType::Accepted));
-    let listeners: BTreeSet<(&NamespacedName, usize)> = accepted
-        .flat_map(|p| p.attachments.iter().map(|a| (&p.gateway, a.listener)))
-        .collect();
-    for (key, index) in listeners {
+    for (key, index) in &node.accepted_by {
         let gateway = gateways.get_mut(key);
-        if let Some(listener) = gateway.and_then(|gateway| gateway.listeners.get_mut(index)) {
+        if let Some(listener) = gateway.and_then(|gateway| gateway.listeners.get_mut(*index)) {
             listener.attached_routes += 1;
         }
     }

@@ -36,10 +36,10 @@ use crate::diagnostic::{Diagnostic, Document, Place, Pointer};
 use crate::manifest::api::NamespacedName;
 use crate::manifest::{Resources, did_you_mean};
 use backend_tls_policy::{BackendTlsPolicyNode, Policies};
+use endpoints::ServicePortNodes;
 use gateway::GatewayNode;
 use gateway_class::GatewayClassNode;
 use http_route::HttpRouteNodes;
-use endpoints::ServicePortNodes;
 use listener_set::ListenerSetNode;
 use reference_grant::ReferenceGrants;
 use reuse::{Basis, Before};
@@ -117,8 +117,13 @@ pub fn build_after(previous: &Graph, resources: &Resources, environment: &Enviro
     let basis = Basis::of(resources, environment);
     let before = Before::new(previous, &basis);
     let mut ports = before.service_ports(resources, environment);
-    let http_routes =
-        http_route::build(&mut gateways, &listener_sets, &mut ports, before, &mut build);
+    let http_routes = http_route::build(
+        &mut gateways,
+        &listener_sets,
+        &mut ports,
+        before,
+        &mut build,
+    );
     let backend_tls_policies = build.policies.finish(&http_routes);
     let service_ports = ports.used(http_routes.values().flat_map(|it| &it.service_ports));
     let mut diagnostics = build.diagnostics;

@@ -5,10 +5,10 @@
 //! an edit costs what it touches. Objects are told apart by identity, never by looking into them: the loader keeps
 //! those that it hasn't read anew.
 
+use super::Graph;
 use super::endpoints::{ServicePortKey, ServicePortNodes, ServicePorts};
 use super::environment::Environment;
 use super::http_route::HttpRouteNode;
-use super::Graph;
 use crate::manifest::api::{HTTPRoute, NamespacedName};
 use crate::manifest::{Objects, Resources};
 use crate::ordered::Follow;

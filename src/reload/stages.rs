@@ -2,8 +2,8 @@
 
 use super::log::ReloadLog;
 use crate::address_pool::AddressPool;
-use crate::graph::environment::Environment;
 use crate::compile::Compiler;
+use crate::graph::environment::Environment;
 use crate::graph::{Graph, ServicePortKey, build_after};
 use crate::manifest::{Busy, Loaded, Loader, Touched, Update};
 use crate::system_authorities;
@@ -88,11 +88,7 @@ impl Stages {
     }
 
     /// Looks whether anything has changed; if so, a new graph, with the endpoints from elsewhere that are known.
-    pub(super) fn load_and_build(
-        &mut self,
-        wake: &Wake,
-        known: Discovered,
-    ) -> Look {
+    pub(super) fn load_and_build(&mut self, wake: &Wake, known: Discovered) -> Look {
         let update = self.update(&wake.touched);
         let again = matches!(update, Update::Unsteady) || self.loader.is_unsteady();
         let asked = wake.requested || wake.discovered;

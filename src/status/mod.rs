@@ -80,7 +80,9 @@ pub fn report(
     let mut node_before = Follow::new(&previous.http_route_nodes.0);
     let route = |(key, node): (&NamespacedName, &Arc<HttpRouteNode>)| {
         let before = before.at(key);
-        let is_same = node_before.at(key).is_some_and(|old| Arc::ptr_eq(old, node));
+        let is_same = node_before
+            .at(key)
+            .is_some_and(|old| Arc::ptr_eq(old, node));
         let status = match before.filter(|_| is_same) {
             Some(same) => same.clone(),
             None => Arc::new(http_route(node, before.map(|it| &**it), now)),

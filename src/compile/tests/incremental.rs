@@ -38,10 +38,14 @@ fn gateway(variant: usize) -> String {
     let listeners = match variant {
         0 => return NOTHING.to_owned(),
         1 => "{name: http, port: 80, protocol: HTTP}",
-        2 => "{name: http, port: 80, protocol: HTTP, hostname: '*.example.com'}, {name: more, port: 81, protocol: HTTP}",
+        2 => {
+            "{name: http, port: 80, protocol: HTTP, hostname: '*.example.com'}, {name: more, port: 81, protocol: HTTP}"
+        }
         3 => "{name: more, port: 81, protocol: HTTP}, {name: http, port: 80, protocol: HTTP}",
         4 => "{name: http, port: 80, protocol: HTTP, allowedRoutes: {namespaces: {from: All}}}",
-        _ => "{name: http, port: 80, protocol: HTTP, allowedRoutes: {namespaces: {from: Selector, selector: {matchLabels: {team: a}}}}}",
+        _ => {
+            "{name: http, port: 80, protocol: HTTP, allowedRoutes: {namespaces: {from: Selector, selector: {matchLabels: {team: a}}}}}"
+        }
     };
     format!(
         "apiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\nmetadata: {{name: edge}}\nspec: {{gatewayClassName: any, \
@@ -62,15 +66,23 @@ fn route(name: &str, variant: usize) -> String {
     let (parent, hostnames) = match variant % 4 {
         0 => ("{name: edge}", "[a.example.com, b.example.com]"),
         1 => ("{name: edge, sectionName: http}", "['*.example.com']"),
-        2 => ("{name: edge, sectionName: more}, {name: edge, sectionName: http}", "[]"),
-        _ => ("{name: set, kind: ListenerSet}, {name: edge}", "[a.example.com]"),
+        2 => (
+            "{name: edge, sectionName: more}, {name: edge, sectionName: http}",
+            "[]",
+        ),
+        _ => (
+            "{name: set, kind: ListenerSet}, {name: edge}",
+            "[a.example.com]",
+        ),
     };
     let backend = match variant % 5 {
         0 => "{name: shop, port: 80}, {name: shop, port: 81, weight: 2}",
         1 => "{name: shop, port: 80, namespace: other}",
         2 => "{name: missing, port: 80}, {name: shop, port: 80}",
         3 => "{name: given, port: 80}",
-        _ => "{name: shop, port: 80, filters: [{type: RequestMirror, requestMirror: {backendRef: {name: shop, port: 81}}}]}",
+        _ => {
+            "{name: shop, port: 80, filters: [{type: RequestMirror, requestMirror: {backendRef: {name: shop, port: 81}}}]}"
+        }
     };
     let created = ["", ", creationTimestamp: 2026-01-01T00:00:00Z"][variant % 2];
     let path = ["/", "/a", "/a/b"][variant % 3];
@@ -179,7 +191,10 @@ fn text(graph: &Graph) -> String {
 /// The first lines that differ, with what stands before them: the whole is too long to read.
 fn difference(one: &str, other: &str) -> Option<String> {
     let (one, other): (Vec<_>, Vec<_>) = (one.lines().collect(), other.lines().collect());
-    let same = one.iter().zip(&other).take_while(|(one, other)| one == other);
+    let same = one
+        .iter()
+        .zip(&other)
+        .take_while(|(one, other)| one == other);
     let at = same.count();
     if at == one.len() && at == other.len() {
         return None;
@@ -196,7 +211,12 @@ fn environment(discovered: bool) -> Environment {
     let endpoints = vec![([10, 0, 2, 1], 80).into()];
     Environment {
         addresses: vec![Ipv4Addr::UNSPECIFIED.into()],
-        discovered: Arc::new(discovered.then_some((given, endpoints)).into_iter().collect()),
+        discovered: Arc::new(
+            discovered
+                .then_some((given, endpoints))
+                .into_iter()
+                .collect(),
+        ),
         ..Environment::default()
     }
 }

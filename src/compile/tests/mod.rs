@@ -127,8 +127,8 @@ fn the_most_specific_listener_takes_a_request_and_no_other_is_asked() {
         .replace("hostnames: [a.example, b.example]", "");
     let snapshot = compiled(&everywhere);
     assert!(route(&snapshot, "x.shop.example", "/get").is_some());
-    let snapshot = compiled(
-        &everywhere.replace("name: gateway}]", "name: gateway, sectionName: http}]"));
+    let snapshot =
+        compiled(&everywhere.replace("name: gateway}]", "name: gateway, sectionName: http}]"));
     assert!(route(&snapshot, "x.example", "/get").is_some());
     let isolated = route(&snapshot, "x.shop.example", "/get");
     assert!(
@@ -229,8 +229,7 @@ fn a_rule_without_a_backend_to_pick_answers_500() {
 
 #[test]
 fn a_backend_that_is_not_there_keeps_its_share_and_answers_500() {
-    let snapshot = compiled(
-        &FOLDER.replace("name: two, port", "name: absent, port"));
+    let snapshot = compiled(&FOLDER.replace("name: two, port", "name: absent, port"));
     let rule = route(&snapshot, "a.example", "/get").expect("a rule");
     let Action::Forward(split) = &rule.action else {
         panic!("{rule:?}");

@@ -136,7 +136,11 @@ impl<S> Object<S> {
     pub fn by_age(&self, other: &Self) -> Ordering {
         let (one, other) = (&self.meta, &other.meta);
         let times = one.creation_timestamp.cmp(&other.creation_timestamp);
-        times.then_with(|| one.shown().cmp(other.shown()))
+        times.then_with(|| match one.namespace == other.namespace {
+            // The same text stands before both.
+            true => one.name.cmp(&other.name),
+            false => one.shown().cmp(other.shown()),
+        })
     }
 }
 

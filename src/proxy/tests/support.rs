@@ -1,9 +1,9 @@
 pub(super) use super::client::{Answered, Client};
 use crate::dataplane::backend::{Backend, Endpoints, HttpVersion, Split, Target};
 use crate::dataplane::filter::Filters;
+use crate::dataplane::host_routes::{Entry, HostRoutes};
 use crate::dataplane::hostname::HostMap;
 use crate::dataplane::matcher::PathMatch;
-use crate::dataplane::host_routes::{Entry, HostRoutes};
 use crate::dataplane::router::Router;
 use crate::dataplane::timeouts::RuleTimeouts;
 use crate::dataplane::tls::PortTls;
