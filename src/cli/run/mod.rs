@@ -160,3 +160,6 @@ fn prepare(
         snapshot,
     ))
 }
+
+#[cfg(test)]
+mod tests;
