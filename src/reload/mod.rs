@@ -155,6 +155,8 @@ impl<A: ServerApp + Send + Sync + 'static> Reload<A> {
                 () = work => {}
             }
         }
+        // Who asks for the sockets from now on is refused at once.
+        drop(loans);
         self.sockets.shutdown(grace).await
     }
 
