@@ -33,7 +33,8 @@ struct Open {
 pub(super) struct Entry {
     registry: Arc<Registry>,
     id: u64,
-    _place: Place,
+    /// Nothing for one that is served beyond the limit.
+    _place: Option<Place>,
 }
 
 impl Registry {
@@ -48,7 +49,11 @@ impl Registry {
     }
 
     /// Notes a new connection.
-    pub(super) fn enter(self: &Arc<Self>, connection: Arc<Connection>, place: Place) -> Entry {
+    pub(super) fn enter(
+        self: &Arc<Self>,
+        connection: Arc<Connection>,
+        place: Option<Place>,
+    ) -> Entry {
         let mut open = self.open();
         if open.draining.is_some() {
             connection.drain();
