@@ -3,7 +3,7 @@ use std::time::Duration;
 
 /// How long clients may take for what they must do, and how long silent connections are kept.
 ///
-/// Time is looked at now and then only (an eighth of the shortest one, half a second at most), so that no
+/// Time is looked at now and then only (an eighth of the shortest but `drain`, half a second at most), so that no
 /// request costs a timer: a connection never ends early, and it may end as much too late.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Deadlines {
@@ -36,15 +36,10 @@ impl Default for Deadlines {
 }
 
 impl Deadlines {
-    /// How often connections are looked at.
+    /// How often connections are looked at. The drain time has no part in it: a short one, which is a user's to
+    /// choose, must not cost a look every few milliseconds all the time before.
     pub(super) fn tick(&self) -> Duration {
-        let all = [
-            self.first_byte,
-            self.header,
-            self.idle,
-            self.http2_idle,
-            self.drain,
-        ];
+        let all = [self.first_byte, self.header, self.idle, self.http2_idle];
         let shortest = all.into_iter().min().unwrap_or_default();
         (shortest / 8).clamp(Duration::from_millis(5), Duration::from_millis(500))
     }
@@ -118,5 +113,10 @@ mod tests {
             ..Deadlines::default()
         };
         assert_eq!(hasty.tick(), Duration::from_millis(10));
+        let impatient = Deadlines {
+            drain: Duration::ZERO,
+            ..Deadlines::default()
+        };
+        assert_eq!(impatient.tick(), Duration::from_millis(500));
     }
 }

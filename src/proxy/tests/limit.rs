@@ -11,9 +11,9 @@ use tokio::net::TcpStream;
 const REQUEST: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
 async fn gateway(port: Port, places: usize) -> Gateway {
-    // Only so that time is looked at often.
+    // Only so that time is looked at often: nobody speaks HTTP/2 here.
     let deadlines = Deadlines {
-        drain: Duration::from_millis(80),
+        http2_idle: Duration::from_millis(80),
         ..Deadlines::default()
     };
     let options = Options {
