@@ -222,8 +222,7 @@ async fn open(
     tls: Option<Arc<Tls>>,
     deadline: Duration,
 ) -> Option<Stream> {
-    let local = tcp.local_addr().ok();
-    let conn = Conn::new(tcp, connection.clone(), local)
+    let conn = Conn::new(tcp, connection.clone())
         .inspect_err(|error| warn!(%error, "can't take a connection"))
         .ok()?;
     let Some(tls) = tls else {

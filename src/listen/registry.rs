@@ -3,7 +3,7 @@ use super::deadline::Tick;
 use super::limit::Place;
 use super::meters::{Meters, SocketMeters};
 use crate::dataplane::Snapshot;
-use std::collections::HashMap;
+use hashbrown::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
@@ -20,6 +20,7 @@ pub(super) struct Registry {
 #[derive(Debug, Default)]
 struct Open {
     next: u64,
+    /// Under numbers that nobody else chooses, so any hash will do.
     connections: HashMap<u64, Arc<Connection>>,
     /// Since when the socket is gone.
     draining: Option<Tick>,
