@@ -18,6 +18,9 @@ pub struct Deadlines {
     pub idle: Duration,
     /// For the next request of an HTTP/2 connection.
     pub http2_idle: Duration,
+    /// For a client to take anything of what is written to it. The same that `proxy` waits for each piece of a
+    /// body; this is for what it doesn't wait for: headers, and all that HTTP/2 has in its buffers.
+    pub write: Duration,
     /// For requests, streams and upgraded connections that are under way when their socket is closed.
     pub drain: Duration,
 }
@@ -30,6 +33,7 @@ impl Default for Deadlines {
             header: Duration::from_secs(10),
             idle: Duration::from_secs(60),
             http2_idle: Duration::from_secs(300),
+            write: Duration::from_secs(60),
             drain: Duration::from_secs(30),
         }
     }
@@ -39,7 +43,13 @@ impl Deadlines {
     /// How often connections are looked at. The drain time has no part in it: a short one, which is a user's to
     /// choose, must not cost a look every few milliseconds all the time before.
     pub(super) fn tick(&self) -> Duration {
-        let all = [self.first_byte, self.header, self.idle, self.http2_idle];
+        let all = [
+            self.first_byte,
+            self.header,
+            self.idle,
+            self.http2_idle,
+            self.write,
+        ];
         let shortest = all.into_iter().min().unwrap_or_default();
         (shortest / 8).clamp(Duration::from_millis(5), Duration::from_millis(500))
     }
