@@ -2,8 +2,10 @@
 //!
 //! A socket is made in a folder of its own, and moved to its path when its permissions are right: there is
 //! no moment at which others could connect. That also lets a successor prepare its socket while its
-//! predecessor still answers at the same path. In the end the file goes, unless somebody else's is there by then.
+//! predecessor still answers at the same path. In the end the file goes, unless somebody else's is there by then
+//! or is about to be.
 
+use socket2::{Domain, SockAddr, Socket, Type};
 use std::fs;
 use std::io;
 use std::os::unix::fs::{
@@ -11,14 +13,17 @@ use std::os::unix::fs::{
 };
 use std::path::{Path, PathBuf};
 
+/// The name of a socket in its hidden folder.
+const HIDDEN: &str = "s";
+
 /// The file of a socket that is bound; dropped, it is removed.
 #[derive(Debug)]
 pub struct SocketFile {
     path: PathBuf,
     /// The folder that it is in until it is placed.
     hidden: Option<PathBuf>,
-    /// Device and inode.
-    identity: (u64, u64),
+    /// Device and inode; nothing when it isn't this process's to remove.
+    identity: Option<(u64, u64)>,
 }
 
 /// What may be at the path when the file is placed.
@@ -44,7 +49,7 @@ impl SocketFile {
         folder.push(format!(".{}", std::process::id()));
         let folder = PathBuf::from(folder);
         // Left by a process that was killed and had the same id, as the main one of a container always has.
-        match fs::remove_dir_all(&folder) {
+        match remove_folder(&folder) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
@@ -52,12 +57,12 @@ impl SocketFile {
         let mut file = SocketFile {
             path: path.to_owned(),
             hidden: Some(folder),
-            identity: (0, 0),
+            identity: None,
         };
         let inside = file.inside().unwrap_or_default();
         let socket = bind(&inside)?;
         fs::set_permissions(&inside, fs::Permissions::from_mode(0o600))?;
-        file.identity = identity(&inside).ok_or(io::ErrorKind::NotFound)?;
+        file.identity = Some(identity(&inside).ok_or(io::ErrorKind::NotFound)?);
         Ok((socket, file))
     }
 
@@ -79,13 +84,20 @@ impl SocketFile {
         Ok(())
     }
 
+    /// Leaves the file to a successor, which puts its own in its place: to look whose it is and to remove it are
+    /// two steps, and the successor's would come between them.
+    pub fn leave(mut self) {
+        self.identity = None;
+    }
+
     fn inside(&self) -> Option<PathBuf> {
-        self.hidden.as_ref().map(|folder| folder.join("s"))
+        self.hidden.as_ref().map(|folder| folder.join(HIDDEN))
     }
 
     fn remove_hidden(&mut self) {
         if let Some(folder) = self.hidden.take() {
-            let _ = fs::remove_dir_all(folder);
+            // After a rename the socket isn't in it any more.
+            let _ = remove_folder(&folder);
         }
     }
 }
@@ -94,26 +106,77 @@ impl Drop for SocketFile {
     fn drop(&mut self) {
         if self.hidden.is_some() {
             self.remove_hidden();
-        } else if identity(&self.path) == Some(self.identity) {
+        } else if self.identity.is_some() && identity(&self.path) == self.identity {
             let _ = fs::remove_file(&self.path);
         }
     }
+}
+
+/// Removes a hidden folder and the socket in it. Should it be somebody else's folder, with something else in it, that
+/// is an error.
+fn remove_folder(folder: &Path) -> io::Result<()> {
+    let socket = folder.join(HIDDEN);
+    if is_socket(&socket)? {
+        fs::remove_file(&socket)?;
+    }
+    fs::remove_dir(folder)
 }
 
 /// Makes way for a new socket: a file that nobody answers at is what a process left that was killed.
 ///
 /// # Errors
 ///
-/// When the file is no socket, or can't be removed.
+/// When somebody answers there, when the file is no socket, or can't be removed.
 pub fn remove_stale(path: &Path) -> io::Result<()> {
     match fs::symlink_metadata(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(error),
-        Ok(found) if found.file_type().is_socket() => fs::remove_file(path),
-        Ok(_) => Err(io::Error::new(
-            io::ErrorKind::AlreadyExists,
-            "there is a file that is no socket",
-        )),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+        Ok(found) if found.file_type().is_socket() => {}
+        Ok(_) => {
+            let no_socket = "there is a file that is no socket";
+            return Err(io::Error::new(io::ErrorKind::AlreadyExists, no_socket));
+        }
+    }
+    must_be_stale(path)?;
+    // Another process may have found the same, and have put its socket there since. So the file is taken aside
+    // first, and given back if it is that one.
+    let mut aside = path.as_os_str().to_owned();
+    // Not longer than where a socket is made: a path of a socket has 107 bytes at most.
+    aside.push(format!(".{}~", std::process::id()));
+    let aside = PathBuf::from(aside);
+    match fs::rename(path, &aside) {
+        // The other one has removed it.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        renamed => renamed?,
+    }
+    let stale = must_be_stale(&aside);
+    if stale.is_err() {
+        // Unless a third one was faster still, it is where it was.
+        let _ = fs::hard_link(&aside, path);
+    }
+    fs::remove_file(&aside)?;
+    stale
+}
+
+/// Whether nobody answers at a socket. A refusal is the only sign of it: one of another type, or with a full queue,
+/// is alive.
+fn must_be_stale(path: &Path) -> io::Result<()> {
+    let probe = Socket::new(Domain::UNIX, Type::STREAM.nonblocking(), None)?;
+    let alive = || io::Error::new(io::ErrorKind::AddrInUse, "another process answers there");
+    let Err(error) = probe.connect(&SockAddr::unix(path)?) else {
+        return Err(alive());
+    };
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound => Ok(()),
+        io::ErrorKind::PermissionDenied => Err(error),
+        _ => Err(alive()),
+    }
+}
+
+fn is_socket(path: &Path) -> io::Result<bool> {
+    match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        found => Ok(found?.file_type().is_socket()),
     }
 }
 
@@ -171,6 +234,52 @@ mod tests {
             .expect("placed over the old one");
         drop(old_file);
         UnixStream::connect(&path).expect("the new one listens");
+    }
+
+    #[test]
+    fn who_has_handed_over_removes_nothing() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("a.sock");
+        let (_socket, mut file) = prepare(&path);
+        file.place(Place::Free).expect("placed");
+        file.leave();
+        assert!(path.exists(), "the successor may have put its own there");
+    }
+
+    #[test]
+    fn a_folder_of_somebody_else_is_left_as_it_is() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("a.sock");
+        let other = folder.path().join(format!("a.sock.{}", std::process::id()));
+        fs::create_dir(&other).expect("made");
+        let notes = other.join("notes.txt");
+        fs::write(&notes, "precious").expect("written");
+        SocketFile::prepare(&path, |path| UnixListener::bind(path)).expect_err("in the way");
+        assert!(notes.exists());
+    }
+
+    #[test]
+    fn a_socket_at_which_somebody_answers_does_not_make_way() {
+        let folder = tempfile::tempdir().expect("a folder");
+        for kind in [Type::STREAM, Type::SEQPACKET] {
+            let path = folder.path().join(format!("{kind:?}.sock"));
+            let socket = Socket::new(Domain::UNIX, kind, None).expect("a socket");
+            let address = SockAddr::unix(&path).expect("a path");
+            socket.bind(&address).expect("bound");
+            socket.listen(0).expect("it listens");
+            // With a full queue it doesn't take a connection any more.
+            let clients = [(), ()].map(|()| {
+                let client = Socket::new(Domain::UNIX, kind.nonblocking(), None).expect("a socket");
+                let _ = client.connect(&address);
+                client
+            });
+            let refused = remove_stale(&path).expect_err("it is alive");
+            assert_eq!(refused.kind(), io::ErrorKind::AddrInUse, "{kind:?}");
+            assert!(path.exists(), "{kind:?}");
+            drop((socket, clients));
+            remove_stale(&path).expect("now it is stale");
+            assert!(!path.exists(), "{kind:?}");
+        }
     }
 
     #[test]

@@ -1,15 +1,15 @@
 //! Clients in number, and clients that take their time.
 
-use crate::support::backend::Backend;
+use crate::support::backend::{Backend, say};
 use crate::support::client::Response;
 use crate::support::daemon::{Daemon, Start};
-use crate::support::eventually;
 use crate::support::folder::Folder;
 use crate::support::load::{Judge, Kind, Plan, Target};
 use crate::support::manifests::{endpoint_slice, gateway_with, route, service};
 use crate::support::tls::{Authority, secret};
+use crate::support::{DEADLINE, eventually};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use std::io::{ErrorKind, Read as _, Write as _};
+use std::io::{BufReader, ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -31,7 +31,10 @@ struct Site {
 
 impl Site {
     fn new() -> Self {
-        let backend = Backend::start("one");
+        Site::of(Backend::start("one"))
+    }
+
+    fn of(backend: Backend) -> Self {
         let authority = Authority::new();
         let pair = authority.issue(HOST);
         let folder = Folder::with([
@@ -290,4 +293,64 @@ fn a_daemon_without_file_descriptors_recovers_and_its_admin_api_answers() {
         log.contains("--max-connections is more than 256 file descriptors can be sure to serve"),
         "said at the start"
     );
+}
+
+/// A client of HTTP/2 that has asked so many times for `/` of [`HOST`], and lets as much come as can be.
+fn http2_client(socket: SocketAddr, requests: u8) -> TcpStream {
+    let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+    // SETTINGS_INITIAL_WINDOW_SIZE for streams, WINDOW_UPDATE for the connection.
+    bytes.extend([0, 0, 6, 4, 0, 0, 0, 0, 0, 0, 4, 0x7f, 0xff, 0xff, 0xff]);
+    bytes.extend([0, 0, 4, 8, 0, 0, 0, 0, 0, 0x7f, 0, 0, 0]);
+    for request in 0..requests {
+        // GET, http, `/`, and the authority as a literal (RFC 7541); END_STREAM and END_HEADERS.
+        let block = [&[0x82, 0x86, 0x84, 0x41, 15], HOST.as_bytes()].concat();
+        bytes.extend([0, 0, 20, 1, 5, 0, 0, 0, 2 * request + 1]);
+        bytes.extend(block);
+    }
+    let mut stream = TcpStream::connect(socket).expect("a connection");
+    stream.write_all(&bytes).expect("sent");
+    stream.set_read_timeout(Some(DEADLINE)).expect("set");
+    stream
+}
+
+/// Reads frames until so many streams have ended, and gives how many bytes of data came.
+fn read_streams(stream: TcpStream, streams: u8) -> std::io::Result<usize> {
+    let mut stream = BufReader::new(stream);
+    let (mut ended, mut data) = (0, 0);
+    while ended < streams {
+        let mut header = [0; 9];
+        stream.read_exact(&mut header)?;
+        let [l0, l1, l2, kind, flags, ..] = header;
+        let length = u32::from_be_bytes([0, l0, l1, l2]) as usize;
+        stream.read_exact(&mut vec![0; length])?;
+        if kind == 0 {
+            data += length;
+        }
+        if kind <= 1 && flags & 1 == 1 {
+            ended += 1;
+        }
+    }
+    Ok(data)
+}
+
+#[test]
+fn responses_that_an_http_2_client_has_yet_to_read_are_not_cut_for_their_place() {
+    /// Together more than the system takes for a client that doesn't read, each less than HTTP/2's buffer.
+    const REQUESTS: u8 = 60;
+    const BODY: usize = 300 * 1024;
+    let backend = Backend::doing(|_, wire| say(wire, &"x".repeat(BODY)));
+    let site = Site::of(backend);
+    let daemon = Daemon::of(&site.folder).arg("--max-connections=1").start();
+    let client = http2_client(daemon.socket(80), REQUESTS);
+    eventually("all requests are done but for their client", || {
+        let done = sample(&daemon, "gatefold_requests_total{class=\"2xx\"}");
+        (done == u64::from(REQUESTS)).then_some(())
+    });
+    let _waiting = daemon.connect();
+    eventually("somebody needs the place", || {
+        let pauses = "gatefold_accept_pauses_total{reason=\"limit\"}";
+        (sample(&daemon, pauses) > 0).then_some(())
+    });
+    let data = read_streams(client, REQUESTS).expect("all responses in full");
+    assert_eq!(data, usize::from(REQUESTS) * BODY);
 }

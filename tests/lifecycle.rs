@@ -116,35 +116,26 @@ fn the_drain_time_out_ends_what_does_not_end_by_itself() {
 }
 
 #[test]
-fn connections_that_nobody_has_accepted_yet_are_answered_after_sigterm() {
-    const CLIENTS: usize = 20;
+fn hundreds_of_connections_that_nobody_has_accepted_yet_are_answered_after_sigterm() {
+    const CLIENTS: usize = 300;
     let folder = folder();
     let daemon = Daemon::of(&folder).echo().start();
     assert_eq!(daemon.get(HOST, "/").status, 200);
     // While it stands still, the system completes connections and takes requests; the signal waits, too.
     daemon.signal("STOP");
-    let clients: Vec<Client> = (0..CLIENTS).map(|_| daemon.connect()).collect();
-    let (sent, all_sent) = channel();
-    let requests: Vec<_> = clients
-        .into_iter()
-        .map(|mut client| {
-            let sent = sent.clone();
-            thread::spawn(move || {
-                sent.send(()).expect("the test waits");
-                client.get(HOST, "/", &[])
-            })
-        })
-        .collect();
-    for _ in 0..CLIENTS {
-        all_sent.recv().expect("a client's thread");
+    let mut clients: Vec<Client> = (0..CLIENTS).map(|_| daemon.connect()).collect();
+    let request = format!("GET / HTTP/1.1\r\nHost: {HOST}\r\n\r\n");
+    for client in &mut clients {
+        client.begin(request.as_bytes()).expect("sent");
     }
     daemon.signal("TERM");
     daemon.signal("CONT");
-    for request in requests {
-        let answer = request.join().expect("the client's thread");
-        let answer = answer.expect("an answer in full");
+    for (index, client) in clients.iter_mut().enumerate() {
+        let answer = client.answer();
+        let answer = answer.unwrap_or_else(|error| panic!("client {index}: {error}"));
         assert_eq!(answer.status, 200);
     }
+    drop(clients);
     assert_eq!(daemon.ended().code(), Some(0));
 }
 

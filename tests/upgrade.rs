@@ -274,3 +274,26 @@ fn a_successor_that_speaks_another_protocol_is_refused_politely() {
     let answer = Successor::connect(&daemon).say("GET / HTTP/1.0\r\n\r\n");
     assert_eq!(answer, Value::Null, "the connection is closed");
 }
+
+#[test]
+fn a_successor_of_a_daemon_that_ends_is_refused_at_once() {
+    let folder = folder(gateway());
+    let daemon = Daemon::of(&folder).echo().upgradable().start();
+    // A request that isn't complete: the daemon waits for its end.
+    let mut busy = daemon.connect();
+    let beginning = format!("POST / HTTP/1.1\r\nHost: {HOST}\r\nContent-Length: 1\r\n\r\n");
+    busy.begin(beginning.as_bytes()).expect("sent");
+    daemon.signal("TERM");
+    eventually("nothing is accepted any more", || {
+        client::Client::connect(daemon.socket(80))
+            .is_err()
+            .then_some(())
+    });
+    let successor = Successor::connect(&daemon);
+    let answer = successor.say(r#"{"hello": {"protocol": 1, "version": "0.1.0"}}"#);
+    let reason = answer["refused"]["reason"].as_str().expect("a reason");
+    assert!(reason.contains("it ends"), "{reason}");
+    busy.begin(b"x").expect("sent");
+    assert_eq!(busy.answer().expect("an answer").status, 200);
+    assert!(daemon.ended().success());
+}

@@ -1,3 +1,4 @@
+use super::bind::BACKLOG;
 use super::connection::Connection;
 use super::limit::Place;
 use super::meters::{Closed, Pause};
@@ -12,11 +13,10 @@ use arc_swap::ArcSwap;
 use pingora_core::apps::ServerApp;
 use pingora_core::protocols::{Ssl, Stream};
 use pingora_core::services::listening::Service;
-use std::future::poll_fn;
+use socket2::SockRef;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -25,6 +25,8 @@ use tracing::{debug, warn};
 /// How long accepting rests after an error that isn't one connection's, above all when the process has no
 /// file descriptors left: at once it would fail again.
 const REST: Duration = Duration::from_millis(100);
+/// How many connections are taken from a queue before other tasks have their turn.
+const AT_ONCE: i32 = 64;
 
 /// Whose clients a socket takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,23 +91,42 @@ impl<A: ServerApp + Send + Sync + 'static> Acceptance<A> {
                 () = told(&mut stop) => break,
             }
         }
-        while let Some(place) = self.shared.limit.place() {
-            match queued(&listener).await {
-                Some(Ok((tcp, peer))) => self.spawn(tcp, peer, place),
-                Some(Err(_)) | None => break,
-            }
-        }
+        self.empty_queue(&listener).await;
     }
 
     async fn take(&mut self, accepted: io::Result<(TcpStream, SocketAddr)>) {
         match accepted {
             Ok((tcp, peer)) => {
-                if let Some(place) = self.place().await {
-                    self.spawn(tcp, peer, place);
-                }
+                // Without a place when it was told to stop meanwhile: the connection is accepted, and to close it
+                // now would be to reset it.
+                let place = self.place().await;
+                self.spawn(tcp, peer, place);
             }
             Err(error) if is_one_connections(&error) => debug!(%error, "a client left the queue"),
             Err(error) => self.rest(&error).await,
+        }
+    }
+
+    /// Takes what waits, and no more than can have waited when this began: others may come as fast.
+    async fn empty_queue(&mut self, listener: &TcpListener) {
+        for taken in 1..=BACKLOG {
+            let Some(place) = self.shared.limit.place() else {
+                return;
+            };
+            match queued(listener) {
+                None => return,
+                Some(Ok((tcp, peer))) => self.spawn(tcp, peer, Some(place)),
+                Some(Err(error)) if is_one_connections(&error) => {
+                    debug!(%error, "a client left the queue");
+                }
+                Some(Err(error)) => {
+                    warn!(socket = %self.socket, %error, "can't accept connections that wait");
+                    return;
+                }
+            }
+            if taken % AT_ONCE == 0 {
+                tokio::task::yield_now().await;
+            }
         }
     }
 
@@ -144,7 +165,11 @@ impl<A: ServerApp + Send + Sync + 'static> Acceptance<A> {
             );
         }
         self.shared.reclaim();
-        tokio::time::sleep(REST).await;
+        let mut stop = self.stop.clone();
+        tokio::select! {
+            () = tokio::time::sleep(REST) => {}
+            () = told(&mut stop) => {}
+        }
     }
 
     /// The key into the snapshot's ports, and what does TLS if it is spoken there. A socket for both families
@@ -169,7 +194,7 @@ impl<A: ServerApp + Send + Sync + 'static> Acceptance<A> {
     }
 
     /// Serves a connection in a task of its own: whatever happens there, a panic too, costs only it.
-    fn spawn(&mut self, tcp: TcpStream, peer: SocketAddr, place: Place) {
+    fn spawn(&mut self, tcp: TcpStream, peer: SocketAddr, place: Option<Place>) {
         let (socket, tls) = self.way(peer);
         let connection = Connection::new(socket, peer, tls.is_some(), self.shared.clone());
         let connection = Arc::new(connection);
@@ -197,8 +222,7 @@ async fn open(
     tls: Option<Arc<Tls>>,
     deadline: Duration,
 ) -> Option<Stream> {
-    let local = tcp.local_addr().ok();
-    let conn = Conn::new(tcp, connection.clone(), local)
+    let conn = Conn::new(tcp, connection.clone())
         .inspect_err(|error| warn!(%error, "can't take a connection"))
         .ok()?;
     let Some(tls) = tls else {
@@ -229,13 +253,18 @@ async fn told(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
-/// A connection that waits already; nothing when none does.
-async fn queued(listener: &TcpListener) -> Option<io::Result<(TcpStream, SocketAddr)>> {
-    poll_fn(|context| match listener.poll_accept(context) {
-        Poll::Ready(accepted) => Poll::Ready(Some(accepted)),
-        Poll::Pending => Poll::Ready(None),
-    })
-    .await
+/// A connection that waits already; nothing when none does. The system itself is asked: Tokio answers from what
+/// it was told of the socket before, and lets a task that takes many find nothing for a while.
+fn queued(listener: &TcpListener) -> Option<io::Result<(TcpStream, SocketAddr)>> {
+    let accepted = match SockRef::from(listener).accept() {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => return None,
+        accepted => accepted,
+    };
+    Some(accepted.and_then(|(socket, peer)| {
+        socket.set_nonblocking(true)?;
+        let peer = peer.as_socket().ok_or(io::ErrorKind::InvalidData)?;
+        Ok((TcpStream::from_std(socket.into())?, peer))
+    }))
 }
 
 /// Errors of a connection that ended while it was queued, which `accept` reports (accept(2)).
@@ -257,12 +286,14 @@ fn is_one_connections(error: &io::Error) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::bind::bind;
     use super::super::shared::Options;
     use super::super::sockets::Sockets;
     use super::*;
     use crate::dataplane::Port;
     use async_trait::async_trait;
     use pingora_core::server::ShutdownWatch;
+    use std::io::Write as _;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     /// Panics at `!`, and sends anything else back.
@@ -283,9 +314,9 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn a_panic_costs_its_own_connection_only() {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    /// Echoes on a port of its own.
+    async fn touchy() -> (SocketAddr, Sockets<Touchy>) {
+        let listener = bind(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a port");
         let address = listener.local_addr().expect("its address");
         let snapshot = Snapshot {
             ports: [(address, Arc::new(Port::default()))].into(),
@@ -296,6 +327,12 @@ mod tests {
         sockets.adopt(listener.into()).expect("a TCP socket");
         sockets.prepare([address]);
         sockets.commit().await;
+        (address, sockets)
+    }
+
+    #[tokio::test]
+    async fn a_panic_costs_its_own_connection_only() {
+        let (address, sockets) = touchy().await;
         let mut other = TcpStream::connect(address).await.expect("a connection");
         let mut broken = TcpStream::connect(address).await.expect("a connection");
         broken.write_all(b"!").await.expect("sent");
@@ -308,5 +345,26 @@ mod tests {
         new.write_all(b"c").await.expect("sent");
         assert_eq!(new.read_u8().await.expect("an echo"), b'c');
         assert_eq!(sockets.connections(), 2, "the broken one is forgotten");
+    }
+
+    #[tokio::test]
+    async fn all_that_wait_when_their_socket_is_closed_are_served() {
+        /// More than Tokio lets a task take at once.
+        const CLIENTS: usize = 200;
+        let (address, mut sockets) = touchy().await;
+        let mut clients = Vec::new();
+        // The test's only thread is here, so nobody accepts meanwhile.
+        for _ in 0..CLIENTS {
+            let mut client = std::net::TcpStream::connect(address).expect("a place in the queue");
+            client.write_all(b"a").expect("sent");
+            client.set_nonblocking(true).expect("nonblocking");
+            clients.push(TcpStream::from_std(client).expect("registered"));
+        }
+        sockets.prepare([]);
+        sockets.commit().await;
+        for (index, client) in clients.iter_mut().enumerate() {
+            let echo = client.read_u8().await;
+            assert!(matches!(echo, Ok(b'a')), "client {index}: {echo:?}");
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 /// How many connections may wait to be accepted. The kernel caps it at `net.core.somaxconn`, which is 4096
 /// on current Linux.
-const BACKLOG: i32 = 4096;
+pub(super) const BACKLOG: i32 = 4096;
 
 /// A client that is gone without a word is noticed after a minute of silence and three unanswered probes.
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(60);

@@ -1,16 +1,15 @@
-use super::deadline::Tick;
+mod ending;
+
 use super::frames::Progress;
-use super::meters::Closed;
 use super::phase::{Phase, State};
 use super::shared::Shared;
 use crate::dataplane::{Port, Snapshot};
+use ending::Wakers;
 use http::HeaderValue;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::sync::{Arc, Mutex, OnceLock};
 use tokio::task::AbortHandle;
-use tracing::debug;
 
 /// What is known of a client's connection, for every request that comes over it.
 #[derive(Debug)]
@@ -23,10 +22,12 @@ pub struct Connection {
     client_of: OnceLock<Arc<str>>,
     shared: Arc<Shared>,
     state: State,
-    /// Requests under way; over HTTP/1.1 there is one at most.
+    /// Requests under way over HTTP/2; over HTTP/1.1 there is one at most, and the state tells of it.
     in_hand: AtomicU32,
     /// When the last one was done.
     finished: AtomicU32,
+    /// The tick since which the client has taken nothing of what is to be written, plus one; 0 when nothing waits.
+    stalled: AtomicU32,
     draining: AtomicBool,
     /// What its listener was before it went.
     last: OnceLock<Arc<Port>>,
@@ -35,7 +36,7 @@ pub struct Connection {
     /// Whether it was ended by us.
     ended: AtomicBool,
     broken: AtomicBool,
-    reader: Mutex<Option<Waker>>,
+    wakers: Mutex<Wakers>,
     task: OnceLock<AbortHandle>,
 }
 
@@ -66,12 +67,13 @@ impl Connection {
             shared,
             in_hand: AtomicU32::new(0),
             finished: AtomicU32::new(now),
+            stalled: AtomicU32::new(0),
             draining: AtomicBool::new(false),
             last: OnceLock::new(),
             verdict: AtomicU8::new(0),
             ended: AtomicBool::new(false),
             broken: AtomicBool::new(false),
-            reader: Mutex::new(None),
+            wakers: Mutex::default(),
             task: OnceLock::new(),
         }
     }
@@ -123,8 +125,9 @@ impl Connection {
 
     /// Notes that a request's header is complete. Until the result is dropped the connection isn't idle.
     pub fn begin(self: &Arc<Self>) -> InHand {
-        self.in_hand.fetch_add(1, Ordering::Relaxed);
-        if !self.state.phase().is_http2() {
+        if self.state.phase().is_http2() {
+            self.in_hand.fetch_add(1, Ordering::Relaxed);
+        } else {
             self.state.set(Phase::Busy, self.shared.clock.now());
         }
         InHand {
@@ -134,11 +137,12 @@ impl Connection {
 
     fn finish(&self) {
         let now = self.shared.clock.now();
-        self.finished.store(now, Ordering::Relaxed);
-        if !self.state.phase().is_http2() {
+        if self.state.phase().is_http2() {
+            self.finished.store(now, Ordering::Relaxed);
+            self.in_hand.fetch_sub(1, Ordering::Release);
+        } else {
             self.state.set(Phase::Idle, now);
         }
-        self.in_hand.fetch_sub(1, Ordering::Release);
     }
 
     /// Whether the answers under way are the last ones because the socket is gone.
@@ -204,141 +208,10 @@ impl Connection {
         }
     }
 
-    /// Since when nothing has been under way; nothing when something is. What has only just come counts too,
-    /// when it has had time to say what it wants.
-    pub(super) fn unused_since(&self) -> Option<Tick> {
-        let (phase, since) = self.state.get();
-        match phase {
-            Phase::Idle => Some(since),
-            Phase::Fresh if self.shared.clock.now().saturating_sub(since) > 1 => Some(since),
-            Phase::Http2 if self.in_hand.load(Ordering::Acquire) == 0 => {
-                Some(self.finished.load(Ordering::Relaxed))
-            }
-            _ => None,
-        }
-    }
-
-    /// The deadline that has passed.
-    pub(super) fn overdue(&self) -> Option<Closed> {
-        let Shared {
-            deadlines, clock, ..
-        } = &*self.shared;
-        let (phase, since) = self.state.get();
-        let (deadline, since, closed) = match phase {
-            // Bounded where it is done.
-            Phase::Handshake | Phase::Busy => return None,
-            // A client that has come just before the end, or has just got an answer, may have its next request
-            // on the way: it is answered with `Connection: close`. Who was silent for longer is closed.
-            Phase::Fresh | Phase::Idle if self.is_draining() => {
-                (clock.tick() * 2, since, Closed::Drained)
-            }
-            Phase::Fresh => (deadlines.first_byte, since, Closed::FirstByte),
-            Phase::Header | Phase::Http2Frame => (deadlines.header, since, Closed::Header),
-            Phase::Idle => (deadlines.idle, since, Closed::Idle),
-            Phase::Http2 if self.in_hand.load(Ordering::Acquire) > 0 => return None,
-            Phase::Http2 => {
-                let finished = self.finished.load(Ordering::Relaxed);
-                (deadlines.http2_idle, finished, Closed::Idle)
-            }
-        };
-        clock.has_passed(deadline, since).then_some(closed)
-    }
-
-    /// Ends the connection as soon as its task finds that the reason still stands. Gives false when it was told
-    /// so before.
-    pub(super) fn condemn(&self, reason: Closed) -> bool {
-        let before = self.verdict.swap(reason.code(), Ordering::Release);
-        self.wake();
-        before != reason.code()
-    }
-
-    /// Counts the end of the connection.
-    pub(super) fn ended(&self, reason: Closed) {
-        if !self.ended.swap(true, Ordering::Relaxed) {
-            debug!(peer = %self.peer, ?reason, "a connection is closed");
-            self.shared.meters.closed(reason);
-        }
-    }
-
-    /// Ends it now, whatever its task does.
-    pub(super) fn abort(&self) {
-        if let Some(task) = self.task.get() {
-            task.abort();
-        }
-    }
-
     /// Keeps what its listener is in a snapshot, which is the last one that has it.
     pub(super) fn keep(&self, last: &Snapshot) {
         if let Some(port) = last.ports.get(&self.socket) {
             let _ = self.last.set(port.clone());
-        }
-    }
-
-    /// Lets the request in hand finish and ends the connection.
-    pub(super) fn drain(&self) {
-        self.draining.store(true, Ordering::Release);
-        self.wake();
-    }
-
-    /// Ready when the connection shall end, with the reason. Else the task is woken when that changes. To be
-    /// asked only after the socket had nothing to read, so that no request that has arrived is lost.
-    pub(super) fn poll_end(&self, context: &mut Context<'_>) -> Poll<Closed> {
-        let mut reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
-        match &mut *reader {
-            Some(waker) => waker.clone_from(context.waker()),
-            none => *none = Some(context.waker().clone()),
-        }
-        // Looked at under the lock, which whoever wants the end takes after having said so: one of both sees
-        // the other.
-        match self.end() {
-            Some(closed) => Poll::Ready(closed),
-            None => Poll::Pending,
-        }
-    }
-
-    fn end(&self) -> Option<Closed> {
-        let phase = self.state.phase();
-        match Closed::of_code(self.verdict.load(Ordering::Acquire)) {
-            None => None,
-            Some(Closed::DrainTimeout) => Some(Closed::DrainTimeout),
-            Some(Closed::Header) => {
-                matches!(phase, Phase::Header | Phase::Http2Frame).then_some(Closed::Header)
-            }
-            Some(
-                reason @ (Closed::Handshake
-                | Closed::FirstByte
-                | Closed::Idle
-                | Closed::Reclaimed
-                | Closed::Drained),
-            ) => self.is_unused().then_some(reason),
-        }
-    }
-
-    fn is_unused(&self) -> bool {
-        match self.state.phase() {
-            Phase::Fresh | Phase::Idle => true,
-            Phase::Http2 => self.in_hand.load(Ordering::Acquire) == 0,
-            Phase::Handshake | Phase::Header | Phase::Busy | Phase::Http2Frame => false,
-        }
-    }
-
-    /// The client did what it was to be closed for not doing.
-    fn acquit(&self) {
-        if self.verdict.load(Ordering::Relaxed) != 0
-            && self.verdict.load(Ordering::Relaxed) != Closed::DrainTimeout.code()
-        {
-            self.verdict.store(0, Ordering::Relaxed);
-        }
-    }
-
-    fn wake(&self) {
-        let reader = self
-            .reader
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        if let Some(waker) = reader {
-            waker.wake();
         }
     }
 }

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 /// How long clients may take for what they must do, and how long silent connections are kept.
 ///
-/// Time is looked at now and then only (an eighth of the shortest one, half a second at most), so that no
+/// Time is looked at now and then only (an eighth of the shortest but `drain`, half a second at most), so that no
 /// request costs a timer: a connection never ends early, and it may end as much too late.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Deadlines {
@@ -18,6 +18,9 @@ pub struct Deadlines {
     pub idle: Duration,
     /// For the next request of an HTTP/2 connection.
     pub http2_idle: Duration,
+    /// For a client to take anything of what is written to it. The same that `proxy` waits for each piece of a
+    /// body; this is for what it doesn't wait for: headers, and all that HTTP/2 has in its buffers.
+    pub write: Duration,
     /// For requests, streams and upgraded connections that are under way when their socket is closed.
     pub drain: Duration,
 }
@@ -30,20 +33,22 @@ impl Default for Deadlines {
             header: Duration::from_secs(10),
             idle: Duration::from_secs(60),
             http2_idle: Duration::from_secs(300),
+            write: Duration::from_secs(60),
             drain: Duration::from_secs(30),
         }
     }
 }
 
 impl Deadlines {
-    /// How often connections are looked at.
+    /// How often connections are looked at. The drain time has no part in it: a short one, which is a user's to
+    /// choose, must not cost a look every few milliseconds all the time before.
     pub(super) fn tick(&self) -> Duration {
         let all = [
             self.first_byte,
             self.header,
             self.idle,
             self.http2_idle,
-            self.drain,
+            self.write,
         ];
         let shortest = all.into_iter().min().unwrap_or_default();
         (shortest / 8).clamp(Duration::from_millis(5), Duration::from_millis(500))
@@ -118,5 +123,10 @@ mod tests {
             ..Deadlines::default()
         };
         assert_eq!(hasty.tick(), Duration::from_millis(10));
+        let impatient = Deadlines {
+            drain: Duration::ZERO,
+            ..Deadlines::default()
+        };
+        assert_eq!(impatient.tick(), Duration::from_millis(500));
     }
 }

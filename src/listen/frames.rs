@@ -86,21 +86,26 @@ impl Frames {
             return skip(&mut self.preface, bytes);
         }
         if self.have < HEADER {
-            if let (Some(place), Some((byte, rest))) =
-                (self.header.get_mut(self.have), bytes.split_first())
-            {
-                *place = *byte;
-                self.have += 1;
-                if self.have == HEADER {
-                    self.begin();
-                }
-                return rest;
-            }
-            return &[];
+            return self.take_header(bytes);
         }
         let rest = skip(&mut self.payload, bytes);
         if self.payload == 0 {
             self.end();
+        }
+        rest
+    }
+
+    fn take_header<'b>(&mut self, bytes: &'b [u8]) -> &'b [u8] {
+        let length = bytes.len().min(HEADER - self.have);
+        let end = self.have + length;
+        let place = self.header.get_mut(self.have..end);
+        let (Some(place), Some((came, rest))) = (place, bytes.split_at_checked(length)) else {
+            return &[];
+        };
+        place.copy_from_slice(came);
+        self.have = end;
+        if self.have == HEADER {
+            self.begin();
         }
         rest
     }

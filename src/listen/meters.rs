@@ -43,6 +43,8 @@ pub(super) enum Closed {
     Header,
     /// It was idle for too long.
     Idle,
+    /// The client took nothing of what was to be written to it.
+    Write,
     /// It was idle, and somebody else needed its place.
     Reclaimed,
     /// Its socket is gone, and nothing was under way.
@@ -143,11 +145,12 @@ fn label(address: SocketAddr) -> ListenerLabel {
 }
 
 impl Closed {
-    const ALL: [Closed; 7] = [
+    const ALL: [Closed; 8] = [
         Closed::Handshake,
         Closed::FirstByte,
         Closed::Header,
         Closed::Idle,
+        Closed::Write,
         Closed::Reclaimed,
         Closed::Drained,
         Closed::DrainTimeout,
@@ -159,6 +162,7 @@ impl Closed {
             Closed::FirstByte => "first_byte_timeout",
             Closed::Header => "header_timeout",
             Closed::Idle => "idle_timeout",
+            Closed::Write => "write_timeout",
             Closed::Reclaimed => "reclaimed",
             Closed::Drained => "drained",
             Closed::DrainTimeout => "drain_timeout",

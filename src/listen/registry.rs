@@ -3,7 +3,7 @@ use super::deadline::Tick;
 use super::limit::Place;
 use super::meters::{Meters, SocketMeters};
 use crate::dataplane::Snapshot;
-use std::collections::HashMap;
+use hashbrown::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
@@ -20,6 +20,7 @@ pub(super) struct Registry {
 #[derive(Debug, Default)]
 struct Open {
     next: u64,
+    /// Under numbers that nobody else chooses, so any hash will do.
     connections: HashMap<u64, Arc<Connection>>,
     /// Since when the socket is gone.
     draining: Option<Tick>,
@@ -33,7 +34,8 @@ struct Open {
 pub(super) struct Entry {
     registry: Arc<Registry>,
     id: u64,
-    _place: Place,
+    /// Nothing for one that is served beyond the limit.
+    _place: Option<Place>,
 }
 
 impl Registry {
@@ -48,7 +50,11 @@ impl Registry {
     }
 
     /// Notes a new connection.
-    pub(super) fn enter(self: &Arc<Self>, connection: Arc<Connection>, place: Place) -> Entry {
+    pub(super) fn enter(
+        self: &Arc<Self>,
+        connection: Arc<Connection>,
+        place: Option<Place>,
+    ) -> Entry {
         let mut open = self.open();
         if open.draining.is_some() {
             connection.drain();

@@ -33,6 +33,8 @@ pub struct Sockets<A> {
     /// Bound, but nobody accepts.
     prepared: BTreeMap<SocketAddr, TcpListener>,
     accepting: BTreeMap<SocketAddr, Accepting>,
+    /// Told to stop, and not yet seen to have done so.
+    closing: Vec<Closing>,
     /// Those that systemd bound; they stay open whether they are wanted or not.
     activated: BTreeMap<SocketAddr, Activated>,
     shared: Arc<Shared>,
@@ -51,6 +53,12 @@ struct Accepting {
     task: JoinHandle<()>,
 }
 
+/// A socket that is to be closed: it is when its task has ended.
+struct Closing {
+    connections: Arc<Registry>,
+    task: JoinHandle<()>,
+}
+
 impl<A: ServerApp + Send + Sync + 'static> Sockets<A> {
     /// No sockets yet. Connections will be given to `app`; whether a socket speaks TLS, and with which
     /// certificates, is read from `snapshot` for each connection.
@@ -61,6 +69,7 @@ impl<A: ServerApp + Send + Sync + 'static> Sockets<A> {
             wanted: BTreeSet::new(),
             prepared: BTreeMap::new(),
             accepting: BTreeMap::new(),
+            closing: Vec::new(),
             activated: BTreeMap::new(),
             shared: Arc::new(Shared::new(options)),
             sweeper: None,
@@ -299,20 +308,28 @@ impl<A: ServerApp + Send + Sync + 'static> Sockets<A> {
         }
     }
 
+    /// Nothing is lost when this is given up half-way: the next call goes on with it.
     async fn close_unwanted(&mut self) {
         let wanted = &self.wanted;
         self.prepared.retain(|address, _| wanted.contains(address));
-        let unwanted: Vec<_> = self
+        let unwanted = self
             .accepting
-            .extract_if(.., |address, _| !wanted.contains(address))
-            .collect();
+            .extract_if(.., |address, _| !wanted.contains(address));
+        // All are told first, so that none goes on accepting while another one empties its queue.
         for (address, accepting) in unwanted {
             info!(socket = %address, "no longer listening");
             drop(accepting.listener);
             let _ = accepting.stop.send(true);
+            self.closing.push(Closing {
+                connections: accepting.connections,
+                task: accepting.task,
+            });
+        }
+        while let Some(Closing { connections, task }) = self.closing.last_mut() {
             // It ends at once, and with it the socket is closed.
-            let _ = accepting.task.await;
-            accepting.connections.drain(self.shared.clock.now());
+            let _ = task.await;
+            connections.drain(self.shared.clock.now());
+            self.closing.pop();
         }
     }
 }

@@ -8,7 +8,6 @@ use pingora_core::protocols::{
 use pingora_http::ResponseHeader;
 use socket2::SockRef;
 use std::io::{self, IoSlice};
-use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -48,17 +47,11 @@ impl Conn {
     /// # Errors
     ///
     /// When Pingora can't build the empty header that carries the context.
-    pub(super) fn new(
-        tcp: TcpStream,
-        connection: Arc<Connection>,
-        local: Option<SocketAddr>,
-    ) -> pingora_core::Result<Self> {
+    pub(super) fn new(tcp: TcpStream, connection: Arc<Connection>) -> pingora_core::Result<Self> {
         let id = tcp.as_raw_fd();
         let socket = SocketDigest::from_raw_fd(id);
+        // Else Pingora asks the system for it. The local address nobody wants to know.
         let _ = socket.peer_addr.set(Some(connection.peer().into()));
-        if let Some(local) = local {
-            let _ = socket.local_addr.set(Some(local.into()));
-        }
         let response = Box::new(ResponseHeader::build_no_case(200, Some(0))?);
         let context = ProxyDigest::new(response, Some(Box::new(connection.clone())));
         let read_buffer = if connection.is_tls() {

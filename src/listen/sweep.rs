@@ -53,8 +53,10 @@ impl Shared {
                     true => Some(Closed::DrainTimeout),
                     false => connection.overdue(),
                 };
-                if let Some(reason) = reason {
-                    self.end(connection, reason);
+                match reason {
+                    Some(reason) => self.end(connection, reason),
+                    // Told in time for a look that came too late, or in vain: the next time is the first one again.
+                    None => connection.acquit(),
                 }
             });
         }
@@ -94,5 +96,25 @@ impl Shared {
         for (_, connection) in unused.iter().take(count) {
             connection.condemn(Closed::Reclaimed);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::shared::Options;
+    use super::*;
+    use std::net::SocketAddr;
+
+    #[test]
+    fn a_verdict_in_vain_does_not_cost_the_next_one_its_goodbye() {
+        let shared = Arc::new(Shared::new(Options::default()));
+        let address = SocketAddr::from(([127, 0, 0, 1], 80));
+        let registry = shared.registries.open(address, &shared.meters);
+        let connection = Arc::new(Connection::new(address, address, false, shared.clone()));
+        let _entry = registry.enter(connection.clone(), None);
+        assert!(connection.condemn(Closed::Idle), "told while it was in use");
+        shared.sweep();
+        assert!(connection.condemn(Closed::Idle), "told for the first time");
+        assert!(!connection.condemn(Closed::Idle), "it doesn't react");
     }
 }

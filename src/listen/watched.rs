@@ -13,7 +13,7 @@ use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
@@ -29,6 +29,11 @@ pub(super) struct Watched<S> {
     connection: Arc<Connection>,
     /// Once the client is known to speak HTTP/2.
     frames: Option<Frames>,
+    /// Whether the client took nothing when it was written to last.
+    stalled: bool,
+    /// What the connection wakes, so far as it is known.
+    reader: Option<Waker>,
+    writer: Option<Waker>,
 }
 
 impl<S: IO> Watched<S> {
@@ -38,6 +43,9 @@ impl<S: IO> Watched<S> {
             stream,
             connection,
             frames: http2.then(Frames::new),
+            stalled: false,
+            reader: None,
+            writer: None,
         }
     }
 
@@ -53,8 +61,28 @@ impl<S: IO> Watched<S> {
         }
     }
 
+    /// Takes note of how writing went, and ends the connection of a client that takes nothing for too long.
+    fn watch<T>(
+        &mut self,
+        written: Poll<io::Result<T>>,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<T>> {
+        if written.is_ready() {
+            if std::mem::take(&mut self.stalled) {
+                self.connection.flow();
+            }
+            return written;
+        }
+        self.stalled = true;
+        let reason = ready!(self.connection.poll_stalled(context, &mut self.writer));
+        Poll::Ready(Err(give_up(&self.connection, reason)))
+    }
+
     /// Says goodbye, as far as the client takes it at once, and ends the connection.
     fn close(&mut self, reason: Closed, context: &mut Context<'_>) -> io::Result<()> {
+        if reason == Closed::Write {
+            return Err(give_up(&self.connection, reason));
+        }
         self.connection.ended(reason);
         let words = self.last_words(reason);
         let mut stream = Pin::new(&mut self.stream);
@@ -66,7 +94,7 @@ impl<S: IO> Watched<S> {
             // As if the client had closed it.
             Closed::FirstByte | Closed::Idle | Closed::Reclaimed | Closed::Drained => Ok(()),
             Closed::Handshake | Closed::Header => Err(io::ErrorKind::TimedOut.into()),
-            Closed::DrainTimeout => Err(io::ErrorKind::ConnectionAborted.into()),
+            Closed::Write | Closed::DrainTimeout => Err(io::ErrorKind::ConnectionAborted.into()),
         }
     }
 
@@ -79,6 +107,14 @@ impl<S: IO> Watched<S> {
             _ => Vec::new(),
         }
     }
+}
+
+/// Ends the connection of a client that takes nothing, not even a goodbye. What waits in the system's buffer for it
+/// goes, too.
+fn give_up(connection: &Connection, reason: Closed) -> io::Error {
+    connection.ended(reason);
+    connection.break_off();
+    io::ErrorKind::ConnectionAborted.into()
 }
 
 /// Tells an HTTP/2 client up to which stream its requests were taken, so that it can send others again
@@ -106,7 +142,7 @@ impl<S: IO> AsyncRead for Watched<S> {
                 Poll::Ready(result)
             }
             Poll::Pending => {
-                let reason = ready!(this.connection.poll_end(context));
+                let reason = ready!(this.connection.poll_end(context, &mut this.reader));
                 Poll::Ready(this.close(reason, context))
             }
         }
@@ -119,15 +155,18 @@ impl<S: IO> AsyncWrite for Watched<S> {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, bytes)
+        let written = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.watch(written, context)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
+        let written = Pin::new(&mut self.stream).poll_flush(context);
+        self.watch(written, context)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
+        let written = Pin::new(&mut self.stream).poll_shutdown(context);
+        self.watch(written, context)
     }
 
     fn poll_write_vectored(
@@ -135,7 +174,8 @@ impl<S: IO> AsyncWrite for Watched<S> {
         context: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(context, slices)
+        let written = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
+        self.watch(written, context)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -145,22 +185,44 @@ impl<S: IO> AsyncWrite for Watched<S> {
 
 #[async_trait]
 impl<S: IO> Shutdown for Watched<S> {
+    /// Writes what waits still, and so may find a client that takes nothing.
     async fn shutdown(&mut self) {
-        self.stream.shutdown().await;
+        let Watched {
+            stream,
+            connection,
+            writer,
+            ..
+        } = self;
+        let mut shutdown = stream.shutdown();
+        poll_fn(|context| {
+            if shutdown.as_mut().poll(context).is_ready() {
+                return Poll::Ready(());
+            }
+            let reason = ready!(connection.poll_stalled(context, writer));
+            give_up(connection, reason);
+            Poll::Ready(())
+        })
+        .await;
     }
 }
 
 #[async_trait]
 impl<S: IO> Peek for Watched<S> {
     async fn try_peek(&mut self, seen: &mut [u8]) -> io::Result<bool> {
-        let connection = self.connection.clone();
-        let end = poll_fn(|context| connection.poll_end(context));
+        let Watched {
+            stream,
+            connection,
+            frames,
+            reader,
+            ..
+        } = self;
+        let end = poll_fn(|context| connection.poll_end(context, reader));
         let reason = tokio::select! {
             // First: what has arrived is not lost.
             biased;
-            peeked = self.stream.try_peek(seen) => {
+            peeked = stream.try_peek(seen) => {
                 if seen == HTTP2_PREFACE {
-                    self.frames = Some(Frames::new());
+                    *frames = Some(Frames::new());
                 }
                 return peeked;
             }

@@ -7,9 +7,16 @@ use crate::dataplane::filter::request_redirect::{Asked, Scheme};
 use crate::dataplane::request::RequestView;
 use crate::dataplane::{Action, Listener, Port, Snapshot};
 use crate::listen::Connection;
-use http::HeaderValue;
+use http::{HeaderValue, StatusCode};
 use pingora_http::RequestHeader;
 use std::sync::Arc;
+
+/// The port's listeners have changed their protocol since the connection was made: what they ask of a client, TLS
+/// above all, was not asked of this one.
+const OTHER_PROTOCOL: Answer = Answer::malformed(
+    StatusCode::MISDIRECTED_REQUEST,
+    "the port speaks another protocol by now: use a new connection\n",
+);
 
 /// Finds a request's rule, backend and endpoint, or what to answer instead.
 pub(super) fn choose(
@@ -20,6 +27,9 @@ pub(super) fn choose(
 ) -> Result<(), Answer> {
     let host = request::host(header)?;
     let port = connection.port(snapshot).ok_or(Answer::NO_ROUTE)?;
+    if port.tls.is_some() != connection.is_tls() {
+        return Err(OTHER_PROTOCOL);
+    }
     let listener = port.listeners.find(&host).ok_or(Answer::NO_ROUTE)?;
     if is_misdirected(port, listener, &host, connection) {
         return Err(Answer::MISDIRECTED);

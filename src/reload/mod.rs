@@ -120,22 +120,40 @@ impl<A: ServerApp + Send + Sync + 'static> Reload<A> {
         loop {
             let rests = lease.is_some();
             let retry = self.sockets.retry_after();
-            tokio::select! {
+            let wake = tokio::select! {
                 // The phase first: a lease ends when the successor has taken over, too.
                 biased;
                 _ = phase.wait_for(|phase| *phase != Phase::Serving) => break,
-                () = end_of(&mut lease) => lease = None,
-                // One while another has them is refused by being dropped.
-                Some(loan) = loans.recv() => if !rests {
-                    lease = self.lend(loan);
-                },
-                wake = woken.next(), if !rests => self.reload(wake).await,
-                () = after(self.look_again), if !rests => {
-                    self.reload(Wake::touched(Touched::Unknown)).await;
+                () = end_of(&mut lease) => {
+                    lease = None;
+                    continue;
                 }
-                () = after(retry), if !rests => self.retry_sockets().await,
+                // One while another has them is refused by being dropped.
+                Some(loan) = loans.recv() => {
+                    if !rests {
+                        lease = self.lend(loan);
+                    }
+                    continue;
+                }
+                wake = woken.next(), if !rests => Some(wake),
+                () = after(self.look_again), if !rests => Some(Wake::touched(Touched::Unknown)),
+                () = after(retry), if !rests => None,
+            };
+            let work = async {
+                match wake {
+                    Some(wake) => self.reload(wake).await,
+                    None => self.retry_sockets().await,
+                }
+            };
+            // A folder that hangs (a dead network file system) must not hold up the end.
+            tokio::select! {
+                biased;
+                _ = phase.wait_for(|phase| *phase != Phase::Serving) => break,
+                () = work => {}
             }
         }
+        // Who asks for the sockets from now on is refused at once.
+        drop(loans);
         self.sockets.shutdown(grace).await
     }
 

@@ -9,6 +9,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tracing::warn;
 
+/// How long systemd may take for what it must be told.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 /// The service manager, if it wants to be told how the process does (`Type=notify`, `Type=notify-reload`).
 #[derive(Debug, Default)]
 pub struct Notifier {
@@ -79,10 +82,20 @@ impl Notifier {
     }
 
     /// Another process is the service from now on. Only the one that was before may say so, and it is the last
-    /// that it says.
-    pub fn main_process(&self, process: i32) {
-        self.send(&format!("MAINPID={process}"));
+    /// that it says. Blocks while systemd is busy, for 5 seconds at most.
+    ///
+    /// # Errors
+    ///
+    /// When systemd can't be told. It would take the end of this process for that of the service then.
+    pub fn main_process(&self, process: i32) -> io::Result<()> {
+        let Some((_, address)) = &self.socket else {
+            return Ok(());
+        };
+        let socket = UnixDatagram::unbound()?;
+        socket.set_write_timeout(Some(PATIENCE))?;
+        socket.send_to_addr(format!("MAINPID={process}").as_bytes(), address)?;
         self.replaced.store(true, Ordering::Relaxed);
+        Ok(())
     }
 
     /// The process isn't stuck.
@@ -146,6 +159,48 @@ mod tests {
         let length = systemd.recv(&mut message).expect("a message");
         let text = String::from_utf8_lossy(&message[..length]);
         assert_eq!(text, "READY=1\nSTATUS=1 route 2 listeners");
+    }
+
+    #[test]
+    fn a_busy_systemd_is_waited_for_when_it_must_be_told() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("notify");
+        let systemd = UnixDatagram::bind(&path).expect("bound");
+        let address = SocketAddr::from_pathname(&path).expect("an address");
+        let other = UnixDatagram::unbound().expect("a socket");
+        other.set_nonblocking(true).expect("nonblocking");
+        let mut waiting = 0;
+        while other.send_to_addr(b"busy", &address).is_ok() {
+            waiting += 1;
+        }
+        let notifier = notifier(address);
+        std::thread::scope(|scope| {
+            let told = scope.spawn(|| notifier.main_process(7));
+            let mut message = [0; 16];
+            for _ in 0..waiting {
+                assert_eq!(systemd.recv(&mut message).expect("a message"), 4);
+            }
+            told.join().expect("no panic").expect("told");
+            let length = systemd.recv(&mut message).expect("a message");
+            assert_eq!(&message[..length], b"MAINPID=7");
+        });
+        notifier.alive();
+        systemd.set_nonblocking(true).expect("nonblocking");
+        systemd.recv(&mut [0; 16]).expect_err("it was the last");
+    }
+
+    #[test]
+    fn who_can_not_be_told_of_a_successor_is_told_on() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("notify");
+        let address = SocketAddr::from_pathname(&path).expect("an address");
+        let notifier = notifier(address);
+        notifier.main_process(7).expect_err("nobody is there");
+        let systemd = UnixDatagram::bind(&path).expect("bound");
+        notifier.alive();
+        let mut message = [0; 16];
+        let length = systemd.recv(&mut message).expect("a message");
+        assert_eq!(&message[..length], b"WATCHDOG=1", "this one is the service");
     }
 
     #[test]

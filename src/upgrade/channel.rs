@@ -1,6 +1,7 @@
+use rustix::io::{Errno, retry_on_intr};
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
-    SendAncillaryMessage, SendFlags, recvmsg, sendmsg, sockopt,
+    SendAncillaryMessage, SendFlags, recv, recvmsg, sendmsg, sockopt,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -51,6 +52,12 @@ impl Channel {
         Ok(Channel(socket.accept()?.0))
     }
 
+    #[cfg(test)]
+    pub(super) fn pair() -> io::Result<(Self, Self)> {
+        let (one, other) = Socket::pair(Domain::UNIX, Type::SEQPACKET, None)?;
+        Ok((Channel(one), Channel(other)))
+    }
+
     pub(super) fn peer(&self) -> io::Result<Peer> {
         let found = sockopt::socket_peercred(&self.0)?;
         Ok(Peer {
@@ -73,9 +80,19 @@ impl Channel {
         if !descriptors.is_empty() && !control.push(SendAncillaryMessage::ScmRights(descriptors)) {
             return Err(io::Error::other("too many sockets in one message"));
         }
-        let flags = SendFlags::NOSIGNAL;
-        sendmsg(&self.0, &[IoSlice::new(&text)], &mut control, flags)?;
+        let (text, flags) = ([IoSlice::new(&text)], SendFlags::NOSIGNAL);
+        retry_on_intr(|| sendmsg(&self.0, &text, &mut control, flags))?;
         Ok(())
+    }
+
+    /// Whether the other end is there still.
+    pub(super) fn is_open(&self) -> bool {
+        let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+        let peeked = retry_on_intr(|| recv(&self.0, &mut [0; 1][..], flags));
+        match peeked {
+            Ok((_, length)) => length > 0,
+            Err(error) => error == Errno::AGAIN,
+        }
     }
 
     /// Waits for a message.
@@ -92,14 +109,11 @@ impl Channel {
         let mut text = vec![0; LONGEST];
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(BATCH))];
         let mut control = RecvAncillaryBuffer::new(&mut space);
-        let received = recvmsg(
-            &self.0,
-            &mut [IoSliceMut::new(&mut text)],
-            &mut control,
-            RecvFlags::CMSG_CLOEXEC,
-        );
+        let mut into = [IoSliceMut::new(&mut text)];
+        let flags = RecvFlags::CMSG_CLOEXEC;
+        let received = retry_on_intr(|| recvmsg(&self.0, &mut into, &mut control, flags));
         let received = received.map_err(|error| match error {
-            rustix::io::Errno::AGAIN => io::ErrorKind::TimedOut.into(),
+            Errno::AGAIN => io::ErrorKind::TimedOut.into(),
             other => io::Error::from(other),
         })?;
         let descriptors: Vec<OwnedFd> = control.drain().flat_map(rights).collect();
@@ -136,8 +150,7 @@ mod tests {
     const DEADLINE: Duration = Duration::from_secs(10);
 
     fn pair() -> (Channel, Channel) {
-        let (one, other) = Socket::pair(Domain::UNIX, Type::SEQPACKET, None).expect("a pair");
-        (Channel(one), Channel(other))
+        Channel::pair().expect("a pair")
     }
 
     #[test]
@@ -181,7 +194,9 @@ mod tests {
         assert_eq!(failure(other.receive(short)), io::ErrorKind::TimedOut);
         one.send(&7, &[], DEADLINE).expect("sent");
         assert_eq!(failure(other.receive(DEADLINE)), io::ErrorKind::InvalidData);
+        assert!(other.is_open());
         drop(one);
+        assert!(!other.is_open());
         assert_eq!(
             failure(other.receive(DEADLINE)),
             io::ErrorKind::UnexpectedEof

@@ -62,8 +62,9 @@ pub struct Host {
     pub admin: String,
     /// Its socket, if it is one of TCP.
     pub admin_socket: Option<Inherited>,
-    /// Called with the successor's process id when it accepts connections and this process shall no longer.
-    pub release: Box<dyn Fn(i32) + Send + Sync>,
+    /// Called with the successor's process id when it accepts connections and this process shall no longer. Gives
+    /// why it must go on, if it must.
+    pub release: Box<dyn Fn(i32) -> Result<(), String> + Send + Sync>,
 }
 
 impl Doorway {
@@ -127,21 +128,7 @@ impl Doorway {
 fn attend_beside(channel: Channel, host: &Arc<Host>) {
     let host = host.clone();
     let attend = move || match channel.peer() {
-        Ok(peer) => match host.attend(&channel, peer) {
-            Ok(()) => info!(
-                successor = peer.process,
-                "the successor has taken over; requests that are under way may finish"
-            ),
-            Err(Failure::Refused(reason)) => {
-                warn!(successor = peer.process, "no upgrade: {reason}");
-                let _ = channel.send(&Reply::Refused { reason }, &[], ANSWER);
-            }
-            Err(Failure::Lost(error)) => warn!(
-                successor = peer.process,
-                %error,
-                "the upgrade has failed: this process goes on"
-            ),
-        },
+        Ok(peer) => host.see_to(&channel, peer, START),
         Err(error) => warn!(%error, "can't let a successor in"),
     };
     let name = "upgrade".to_owned();
@@ -165,7 +152,25 @@ impl From<io::Error> for Failure {
 }
 
 impl Host {
-    fn attend(&self, channel: &Channel, peer: Peer) -> Result<(), Failure> {
+    /// Lets a successor in, or tells it why not.
+    fn see_to(&self, channel: &Channel, peer: Peer, start: Duration) {
+        let successor = peer.process;
+        match self.attend(channel, peer, start) {
+            Ok(()) => info!(
+                successor,
+                "the successor has taken over; requests that are under way may finish"
+            ),
+            Err(Failure::Refused(reason)) => {
+                warn!(successor, "no upgrade: {reason}");
+                let _ = channel.send(&Reply::Refused { reason }, &[], ANSWER);
+            }
+            Err(Failure::Lost(error)) => {
+                warn!(successor, %error, "the upgrade has failed: this process goes on");
+            }
+        }
+    }
+
+    fn attend(&self, channel: &Channel, peer: Peer, start: Duration) -> Result<(), Failure> {
         if peer.user != rustix::process::geteuid().as_raw() {
             let reason = format!("user {} may not take the sockets over", peer.user);
             return Err(Failure::Refused(reason));
@@ -183,11 +188,23 @@ impl Host {
         info!(successor = peer.process, version, "a successor is there");
         let lease = self.borrow()?;
         self.send_sockets(channel, &lease.sockets)?;
-        match channel.receive(START)? {
-            (Request::Ready {}, _) => {}
-            (Request::Hello { .. }, _) => return Err(io::Error::from(io::ErrorKind::InvalidData))?,
+        match channel.receive(start) {
+            Ok((Request::Ready {}, _)) => {}
+            Ok((Request::Hello { .. }, _)) => {
+                return Err(io::Error::from(io::ErrorKind::InvalidData))?;
+            }
+            // It may be about to serve, and must not beside this process, which goes on.
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => {
+                let reason = format!("it wasn't ready within {} s", start.as_secs());
+                return Err(Failure::Refused(reason));
+            }
+            Err(error) => return Err(error.into()),
         }
-        (self.release)(peer.process);
+        // It may have waited for an answer for so long that it has given up.
+        if !channel.is_open() {
+            return Err(io::Error::from(io::ErrorKind::UnexpectedEof))?;
+        }
+        (self.release)(peer.process).map_err(Failure::Refused)?;
         // A successor that has gone at this very moment is beyond help.
         let _ = channel.send(&Reply::Released {}, &[], ANSWER);
         Ok(())
@@ -224,5 +241,60 @@ impl Host {
                 return Ok(());
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::upgrade::predecessor::{Predecessor, Release};
+
+    /// Does what a host does with one successor, in a thread of its own.
+    fn host(
+        channel: Channel,
+        start: Duration,
+        release: impl Fn(i32) -> Result<(), String> + Send + Sync + 'static,
+    ) -> thread::JoinHandle<()> {
+        let (loans, mut wanted) = mpsc::channel::<Loan>(1);
+        thread::spawn(move || {
+            while let Some(loan) = wanted.blocking_recv() {
+                drop(loan.grant(Vec::new()));
+            }
+        });
+        let host = Host {
+            loans,
+            admin: "127.0.0.1:0".to_owned(),
+            admin_socket: None,
+            release: Box::new(release),
+        };
+        thread::spawn(move || {
+            let peer = channel.peer().expect("a peer");
+            host.see_to(&channel, peer, start);
+        })
+    }
+
+    #[test]
+    fn a_successor_that_takes_too_long_learns_that_the_other_one_goes_on() {
+        let (one, other) = Channel::pair().expect("a pair");
+        let released = |_| panic!("it goes on");
+        let host = host(one, Duration::from_millis(10), released);
+        let predecessor = Predecessor::greet(other).ok().expect("let in");
+        host.join().expect("it isn't released");
+        let release = predecessor.release();
+        assert!(
+            matches!(&release, Release::Refused(reason) if reason.contains("wasn't ready")),
+            "{release:?}"
+        );
+    }
+
+    #[test]
+    fn a_successor_is_refused_when_it_can_not_be_made_the_main_process() {
+        let (one, other) = Channel::pair().expect("a pair");
+        let refuse = |_| Err("systemd can't be told".to_owned());
+        let host = host(one, Duration::from_secs(20), refuse);
+        let predecessor = Predecessor::greet(other).ok().expect("let in");
+        let reason = "systemd can't be told".to_owned();
+        assert_eq!(predecessor.release(), Release::Refused(reason));
+        host.join().expect("no panic");
     }
 }

@@ -30,9 +30,9 @@ pub struct Predecessor {
 pub enum Release {
     /// It accepts no connections any more.
     Released,
-    /// It has ended, or doesn't answer any more.
+    /// It has ended.
     Gone,
-    /// It goes on and wants no successor now; why.
+    /// It goes on and wants no successor now, or isn't known to have ended; why.
     Refused(String),
 }
 
@@ -61,7 +61,7 @@ pub fn find(path: &Path) -> Result<Option<Predecessor>, Error> {
 }
 
 /// What goes wrong, before it is known where.
-enum Problem {
+pub(super) enum Problem {
     System(io::Error),
     Refused { process: i32, reason: String },
 }
@@ -85,7 +85,7 @@ impl Problem {
 }
 
 impl Predecessor {
-    fn greet(channel: Channel) -> Result<Self, Problem> {
+    pub(super) fn greet(channel: Channel) -> Result<Self, Problem> {
         let peer = channel.peer()?;
         let refused = |reason: String| Problem::Refused {
             process: peer.process,
@@ -168,11 +168,77 @@ impl Predecessor {
 
     /// Tells it that this process accepts connections, and waits until it doesn't any more. Blocks.
     pub fn release(&self) -> Release {
-        let said = self.channel.send(&Request::Ready {}, &[], ANSWER);
-        match said.and_then(|()| self.channel.receive::<Reply>(ANSWER)) {
+        // It may have said no by now and closed its end: what it said is there to be read all the same.
+        let _ = self.channel.send(&Request::Ready {}, &[], ANSWER);
+        let answer = self.channel.receive::<Reply>(ANSWER).or_else(|error| {
+            // Its end was closed with something unread in it: that is told once, before what it has said.
+            match error.kind() {
+                io::ErrorKind::ConnectionReset => self.channel.receive(ANSWER),
+                _ => Err(error),
+            }
+        });
+        match answer {
             Ok((Reply::Refused { reason }, _)) => Release::Refused(reason),
             Ok((Reply::Released {} | Reply::Sockets { .. }, _)) => Release::Released,
-            Err(_) => Release::Gone,
+            Err(error) => match error.kind() {
+                io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset => Release::Gone,
+                io::ErrorKind::TimedOut => Release::Refused("it doesn't answer".to_owned()),
+                _ => Release::Refused(error.to_string()),
+            },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn predecessor() -> (Predecessor, Channel) {
+        let (channel, other) = Channel::pair().expect("a pair");
+        let predecessor = Predecessor {
+            channel,
+            process: 1,
+            version: String::new(),
+            admin: String::new(),
+            sockets: Vec::new(),
+            admin_socket: None,
+        };
+        (predecessor, other)
+    }
+
+    #[test]
+    fn a_predecessor_that_said_no_before_it_was_told_is_heard() {
+        let (predecessor, other) = predecessor();
+        let reason = "too late".to_owned();
+        let refused = Reply::Refused { reason };
+        other.send(&refused, &[], ANSWER).expect("sent");
+        drop(other);
+        let release = predecessor.release();
+        assert_eq!(release, Release::Refused("too late".to_owned()));
+    }
+
+    #[test]
+    fn a_predecessor_that_said_no_and_did_not_read_on_is_heard() {
+        let (predecessor, other) = predecessor();
+        let unread = predecessor.channel.send(&Request::Ready {}, &[], ANSWER);
+        unread.expect("sent");
+        let reason = "too late".to_owned();
+        let refused = Reply::Refused { reason };
+        other.send(&refused, &[], ANSWER).expect("sent");
+        drop(other);
+        let release = predecessor.release();
+        assert_eq!(release, Release::Refused("too late".to_owned()));
+    }
+
+    #[test]
+    fn a_predecessor_that_has_ended_is_gone_whatever_it_left_unread() {
+        let (predecessor, other) = predecessor();
+        drop(other);
+        assert_eq!(predecessor.release(), Release::Gone);
+        let (predecessor, other) = self::predecessor();
+        let unread = predecessor.channel.send(&Request::Ready {}, &[], ANSWER);
+        unread.expect("sent");
+        drop(other);
+        assert_eq!(predecessor.release(), Release::Gone);
     }
 }

@@ -39,6 +39,13 @@ impl Answering {
         }
     }
 
+    /// Leaves its Unix socket's file, if it has one, to the successor.
+    pub(super) fn leave(&mut self) {
+        if let Some(file) = self.file.take() {
+            file.leave();
+        }
+    }
+
     /// Answers no more.
     pub(super) async fn end(self) {
         self.task.abort();

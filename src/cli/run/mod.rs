@@ -21,6 +21,7 @@ use crate::listen::{self, Deadlines, Sockets};
 use crate::proxy::{self, Gatefold};
 use crate::reload::{Reload, Settings};
 use crate::systemd::{Activation, Notifier, credentials, watched};
+use crate::unix_socket::SocketFile;
 use crate::watch::{Mode, Wake, Wakes};
 use announce::{announce, say_goodbye};
 use answering::Answering;
@@ -104,12 +105,27 @@ async fn serve(args: Args, roots: Vec<PathBuf>, mut takeover: Takeover) -> Resul
         tokio::spawn(informed);
     }
     let door = takeover.open(host)?;
-    let open = watched(reload.run(woken, wanted, phases, grace), &notifier).await;
-    drop(door);
-    admin.end().await;
+    let running = reload.run(woken, wanted, phases.clone(), grace);
+    let open = watched(running, &notifier).await;
+    let last = *phases.borrow();
+    close(admin, door, last).await;
     signals.abort();
     say_goodbye(open);
     started.map(|()| ExitCode::SUCCESS)
+}
+
+/// Answers no more, and removes the files of the sockets, unless a successor puts its own in their place.
+async fn close(mut admin: Answering, door: Option<SocketFile>, last: Phase) {
+    match last {
+        Phase::HandedOver => {
+            admin.leave();
+            if let Some(door) = door {
+                door.leave();
+            }
+        }
+        Phase::Serving | Phase::Draining => drop(door),
+    }
+    admin.end().await;
 }
 
 /// Resolves when the process serves no longer.
@@ -160,3 +176,6 @@ fn prepare(
         snapshot,
     ))
 }
+
+#[cfg(test)]
+mod tests;

@@ -150,8 +150,10 @@ pub(super) fn host(
     let (phase, notifier) = (phase.clone(), notifier.clone());
     let release = move |successor| {
         // While this process is the service still, or systemd wouldn't listen.
-        notifier.main_process(successor);
+        let told = notifier.main_process(successor);
+        told.map_err(|error| format!("systemd can't be told of the new main process: {error}"))?;
         Phase::leave(&phase, Phase::HandedOver);
+        Ok(())
     };
     Host {
         loans,

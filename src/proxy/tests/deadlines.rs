@@ -23,6 +23,7 @@ fn patient() -> Deadlines {
         header: LONG,
         idle: LONG,
         http2_idle: LONG,
+        write: LONG,
         drain: LONG,
     }
 }
@@ -64,6 +65,16 @@ impl Fixture {
         let name = format!("gatefold_connections_closed_total{{reason=\"{reason}\"}} ");
         let line = text.lines().find_map(|line| line.strip_prefix(&name));
         line.expect("a sample").parse().expect("a number")
+    }
+
+    /// Waits until so many were.
+    async fn closes(&self, reason: &str, count: u64) {
+        soon(async {
+            while self.closed(reason) < count {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
     }
 
     async fn over_tls(&self, protocol: &[u8]) -> Client<impl AsyncRead + AsyncWrite + Unpin> {
@@ -280,4 +291,61 @@ async fn an_http_2_body_that_never_comes_ends_its_request() {
         0,
         "the backend never saw a whole request"
     );
+}
+
+/// A frame that means little: the window of the connection grows by a byte.
+const WINDOW_UPDATE: [u8; 13] = [0, 0, 4, 8, 0, 0, 0, 0, 0, 0, 0, 0, 1];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_http_2_client_that_is_always_in_the_middle_of_a_frame_is_idle_all_the_same() {
+    let fixture = Fixture::plain(Deadlines {
+        http2_idle: SHORT,
+        ..patient()
+    })
+    .await;
+    let mut client = fixture.gateway.connect().await;
+    let (first, rest) = WINDOW_UPDATE.split_at(1);
+    client.send([PREFACE, &SETTINGS, first].concat()).await;
+    let goaway = soon(async {
+        loop {
+            client.send([rest, first].concat()).await;
+            let goaway = client.frame_of_type(7);
+            if let Ok(goaway) = tokio::time::timeout(SHORT / 10, goaway).await {
+                return goaway;
+            }
+        }
+    });
+    assert_eq!(goaway.await, [0; 8], "no request, no error");
+    assert_eq!(fixture.closed("idle_timeout"), 1);
+    fixture.gateway.all_gone().await;
+}
+
+/// A gateway of a backend whose answer is more than the system takes for a client that reads nothing.
+async fn endless(deadlines: Deadlines) -> Fixture {
+    let length = 32 * 1024 * 1024;
+    let mut answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n").into_bytes();
+    answer.resize(answer.len() + length, b'x');
+    let upstream = Upstream::answering(answer).await;
+    Fixture::with(port(to(&[upstream.address])), deadlines).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_takes_nothing_of_its_response_is_cut() {
+    let fixture = endless(Deadlines {
+        write: SHORT,
+        ..patient()
+    })
+    .await;
+    let mut plain = fixture.gateway.connect().await;
+    plain.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    fixture.closes("write_timeout", 1).await;
+    // Windows as large as can be: a stream's (SETTINGS_INITIAL_WINDOW_SIZE), and the connection's.
+    let settings = [0, 0, 6, 4, 0, 0, 0, 0, 0, 0, 4, 0x7f, 0xff, 0xff, 0xff];
+    let window = [0, 0, 4, 8, 0, 0, 0, 0, 0, 0x7f, 0, 0, 0];
+    let mut http2 = fixture.gateway.connect().await;
+    http2
+        .send([PREFACE, &settings, &window, &headers(1, 5)].concat())
+        .await;
+    fixture.closes("write_timeout", 2).await;
+    fixture.gateway.all_gone().await;
 }

@@ -11,9 +11,9 @@ use tokio::net::TcpStream;
 const REQUEST: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
 async fn gateway(port: Port, places: usize) -> Gateway {
-    // Only so that time is looked at often.
+    // Only so that time is looked at often: nobody speaks HTTP/2 here.
     let deadlines = Deadlines {
-        drain: Duration::from_millis(80),
+        http2_idle: Duration::from_millis(80),
         ..Deadlines::default()
     };
     let options = Options {
@@ -102,13 +102,18 @@ async fn the_limit_is_over_all_sockets() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_socket_that_waits_for_a_place_can_be_closed() {
+async fn a_socket_that_waits_for_a_place_can_be_closed_and_serves_what_it_has_accepted() {
     let upstream = Upstream::plain().await;
     let mut gateway = gateway(port(to(&[upstream.address])), 1).await;
     let _busy = busy(&gateway).await;
     gateway.open(1).await;
     let mut waiting = gateway.connect().await;
     waiting.send(REQUEST).await;
+    let early = tokio::time::timeout(Duration::from_millis(300), waiting.peek());
+    assert!(early.await.is_err(), "there was no place");
     soon(gateway.publish([])).await;
-    assert!(waiting.ends_somehow().await, "it isn't served any more");
+    let answer = waiting.answer(false).await;
+    assert_eq!(answer.status(), 200, "it isn't reset");
+    assert_eq!(answer.header("connection"), ["close"]);
+    assert!(waiting.ended().await);
 }

@@ -1,4 +1,4 @@
-use super::support::{Gateway, Upstream, listener, to};
+use super::support::{Gateway, Upstream, listener, port, to};
 use super::tls::{certificates, certified, client_config, handshake};
 use crate::dataplane::Port;
 use crate::dataplane::filter::Filters;
@@ -87,4 +87,23 @@ async fn a_listener_that_comes_takes_its_host_from_connections_of_others() {
     gateway.publish([(gateway.address, both)]).await;
     client.send(request).await;
     assert_eq!(client.answer(false).await.status(), 421);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_in_clear_is_not_served_by_the_https_listener_that_its_port_has_since() {
+    let upstream = Upstream::plain().await;
+    let mut gateway = Gateway::start(port(to(&[upstream.address]))).await;
+    let request = "GET / HTTP/1.1\r\nHost: a.example.org\r\n\r\n";
+    let mut client = gateway.connect().await;
+    client.send(request).await;
+    assert_eq!(client.answer(false).await.status(), 200);
+    let https = port_of(&[None], upstream.address);
+    gateway.publish([(gateway.address, https)]).await;
+    client.send(request).await;
+    let answer = client.answer(false).await;
+    assert_eq!(answer.status(), 421);
+    assert_eq!(answer.header("connection"), ["close"]);
+    assert!(client.ended().await);
+    let found = statuses(&gateway, Some("a.example.org"), &["a.example.org"]).await;
+    assert_eq!(found, [200], "a new connection, in TLS");
 }

@@ -1,6 +1,9 @@
 use super::support::{Client, Gateway, Upstream, port, soon, to};
 use crate::listen::BindFailureReason;
+use std::future::{Future as _, poll_fn};
 use std::net::SocketAddr;
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 
@@ -145,4 +148,22 @@ async fn a_port_on_every_address_and_on_one_is_a_conflict_of_our_own() {
     // When the one goes, the other can be had.
     gateway.sockets.prepare([every]);
     assert!(gateway.sockets.commit().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_change_that_was_given_up_half_way_is_finished_at_the_end() {
+    let upstream = Upstream::plain().await;
+    let mut gateway = Gateway::start(port(to(&[upstream.address]))).await;
+    let mut kept = gateway.connect().await;
+    kept.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    kept.answer(false).await;
+    gateway.sockets.prepare([]);
+    {
+        let mut commit = pin!(gateway.sockets.commit());
+        let begun = poll_fn(|context| Poll::Ready(commit.as_mut().poll(context).is_pending()));
+        assert!(begun.await, "it waits for the socket's task");
+    }
+    let long = Duration::from_secs(600);
+    assert_eq!(soon(gateway.sockets.shutdown(long)).await, 0);
+    assert!(kept.ended().await, "it was told to end");
 }

@@ -49,14 +49,18 @@ impl Daemon {
 impl Start<'_> {
     /// Maps one more port of the manifests to a free one.
     pub fn port(mut self, port: u16) -> Self {
-        let free = || free_port(self.address);
-        // The system may name a port again that nobody has bound yet.
-        let mut own = free();
-        while self.ports.values().any(|taken| *taken == own) {
-            own = free();
-        }
+        let own = self.unused_port();
         self.ports.insert(port, own);
         self
+    }
+
+    /// The system may name a port again that nobody has bound yet.
+    fn unused_port(&self) -> u16 {
+        let mut port = free_port(self.address);
+        while self.ports.values().any(|taken| *taken == port) {
+            port = free_port(self.address);
+        }
+        port
     }
 
     /// Maps a port of the manifests to this one.
@@ -123,9 +127,10 @@ impl Start<'_> {
     #[track_caller]
     pub fn start(self) -> Daemon {
         let scratch = tempfile::tempdir().expect("a temporary folder");
+        let unused = self.unused_port();
         let admin = self
             .admin
-            .unwrap_or_else(|| Admin::Tcp(SocketAddr::new(self.address, free_port(self.address))));
+            .unwrap_or(Admin::Tcp(SocketAddr::new(self.address, unused)));
         let map: Vec<_> = self.ports.iter().map(|(a, b)| format!("{a}={b}")).collect();
         let mut arguments: Vec<OsString> = ["run", "--config-dir"].map(OsString::from).into();
         arguments.push(self.folder.path().into());
