@@ -2,46 +2,104 @@
 
 use super::alias::Budget;
 use super::busy::Busy;
+use super::doubt::Doubts;
 use super::kind::AnyObject;
 use super::object::{self, Outcome};
 use super::read::{self, Fingerprint, Text};
 use super::split::split;
 use crate::diagnostic::{Diagnostic, Document, ResourceId, Severity, Source};
-use std::collections::HashMap;
-use std::path::Path;
+use std::collections::{BTreeSet, HashMap};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 /// File systems count time in ticks of up to 10 ms (HZ=100). A second write within the tick of the first
 /// may leave the fingerprint as it was, so a file that was touched just now is read again next time.
 const TICK: Duration = Duration::from_millis(50);
 
-/// What one look reads.
-#[derive(Debug, Default)]
-pub(super) struct Reading {
-    /// Files that aren't read.
-    pub(super) busy: Busy,
-    /// How many files were read, because they are new or have changed.
-    pub(super) read: usize,
-    /// Whether some were left as they were, because they seem to be half-written.
-    pub(super) unsteady: bool,
+/// Whether those who wrote what a look finds are done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Writers {
+    /// Somebody says so.
+    Done,
+    /// Nobody says anything.
+    Unknown,
 }
 
-impl Reading {
+/// What one look reads.
+#[derive(Debug)]
+pub(super) struct Reading<'l> {
+    busy: &'l Busy,
+    doubts: &'l mut Doubts,
+    writers: Writers,
+    /// How many files were read, because they are new or have changed.
+    pub(super) read: usize,
+    /// Those that are left as they were, because they seem to be half-written.
+    doubtful: BTreeSet<PathBuf>,
+}
+
+impl<'l> Reading<'l> {
+    pub(super) fn new(busy: &'l Busy, doubts: &'l mut Doubts, writers: Writers) -> Self {
+        Reading {
+            busy,
+            doubts,
+            writers,
+            read: 0,
+            doubtful: BTreeSet::new(),
+        }
+    }
+
+    /// Whether a file that isn't as it is known is left so; `found` is what is there now.
+    pub(super) fn spares(
+        &mut self,
+        path: &Path,
+        found: Option<Fingerprint>,
+        old: Option<&FileState>,
+    ) -> bool {
+        let differs = old.is_none_or(|old| old.fingerprint != found);
+        self.busy.contains(path)
+            || (self.writers == Writers::Unknown && differs && self.doubts(path, found))
+    }
+
+    /// Whether a file, as it is now, has to be looked at again before it counts.
+    fn doubts(&mut self, path: &Path, found: Option<Fingerprint>) -> bool {
+        let doubtful = !self.doubts.is_settled(path, found, Instant::now());
+        if doubtful {
+            self.doubtful.insert(path.to_owned());
+        }
+        doubtful
+    }
+
     /// Whether a text isn't what its writer means. Events come too late to tell of somebody who begins to write
     /// just when a file is read; most begin by making it empty.
     fn is_half_written(
-        &self,
+        &mut self,
         path: &Path,
         fingerprint: Fingerprint,
         text: &Text,
         old: &FileState,
     ) -> bool {
+        if self.busy.contains(path) {
+            return true;
+        }
         let emptied = matches!(text, Text::Read(source) if source.text.is_empty());
-        let changes = || read::fingerprint(path).is_some_and(|now| now != fingerprint);
-        (emptied && !old.objects.is_empty() && fingerprint.is_young())
-            || self.busy.contains(path)
-            || changes()
+        let now = read::fingerprint(path);
+        let changes = now.is_some_and(|now| now != fingerprint);
+        let gone = matches!(text, Text::Gone);
+        (gone || changes || (emptied && !old.objects.is_empty())) && self.doubts(path, now)
+    }
+
+    /// A file has been looked at.
+    pub(super) fn end_of(&mut self, path: &Path) {
+        if !self.doubtful.contains(path) {
+            self.doubts.forget(path);
+        }
+    }
+
+    /// All files have been looked at. Gives how many were read.
+    pub(super) fn end(self) -> usize {
+        self.doubts.retain(&self.doubtful);
+        self.read
     }
 }
 
@@ -50,7 +108,7 @@ impl Reading {
 pub(super) struct FileState {
     pub(super) fingerprint: Option<Fingerprint>,
     /// It was touched so shortly before it was read that the fingerprint doesn't prove anything.
-    pub(super) unsettled: bool,
+    unsettled: bool,
     /// The text that `documents` come from.
     source: Option<Arc<Source>>,
     documents: Vec<(Document, Outcome)>,
@@ -68,11 +126,10 @@ impl FileState {
         path: &Path,
         fingerprint: Fingerprint,
         old: Option<FileState>,
-        reading: &mut Reading,
+        reading: &mut Reading<'_>,
     ) -> Option<FileState> {
-        let same = |old: &FileState| old.fingerprint == Some(fingerprint) && !old.unsettled;
         let old = match old {
-            Some(old) if same(&old) => return Some(old),
+            Some(old) if old.is_current(&fingerprint) => return Some(old),
             old if reading.busy.contains(path) => return old,
             old => old,
         };
@@ -81,7 +138,6 @@ impl FileState {
         let text = read::text(path);
         let old = match old {
             Some(old) if reading.is_half_written(path, fingerprint, &text, &old) => {
-                reading.unsteady = true;
                 return Some(old);
             }
             old => old,
@@ -104,6 +160,11 @@ impl FileState {
         state.unsettled =
             settled.is_none_or(|time| fingerprint.touched() > read::nanoseconds(time));
         Some(state)
+    }
+
+    /// Whether it needn't be read again.
+    pub(super) fn is_current(&self, found: &Fingerprint) -> bool {
+        self.fingerprint.as_ref() == Some(found) && !self.unsettled
     }
 
     fn has_text(&self, source: &Source) -> bool {

@@ -1,18 +1,21 @@
 //! Watching folders: whatever happens in them becomes a hint to look.
 //!
-//! In: paths of folders or files. Out: a [`Wake`] now and then, with what may have changed. Nothing is read
-//! here, and no event is trusted: what has changed, if anything, only a look at the files tells. A wake every
-//! two seconds catches what the system doesn't tell of: network file systems, bind mounts, a queue that ran over.
+//! In: paths of folders or files. Out: a [`Wake`] now and then, with what may have changed. No file is read
+//! here, and no event is trusted: what has changed, if anything, only the loader tells. A look every two seconds
+//! catches what the system doesn't tell of: network file systems, bind mounts, a queue that ran over.
 
 mod links;
+mod look;
 mod pending;
 mod scope;
 mod signal;
 mod wake;
 
+pub use look::RESCAN;
 pub use wake::{Wake, Wakes, Woken, wakes};
 
 use crate::manifest::Touched;
+use look::{Ask, Look};
 use notify::event::{AccessKind, AccessMode, EventKind};
 use notify::{Config, RecommendedWatcher, RecursiveMode, Watcher as _};
 use pending::Pending;
@@ -23,8 +26,8 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 use tracing::{info, warn};
 
-/// How often the files are looked at without a hint.
-pub const RESCAN: Duration = Duration::from_secs(2);
+/// How many events are noted before it is seen what is due.
+const AT_ONCE: usize = 1_000;
 
 /// How changes are noticed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,37 +38,52 @@ pub enum Mode {
     Poll,
 }
 
-/// Watches `roots` in a thread of its own until the receiver of `wakes` is dropped.
+/// Watches `roots` in threads of their own until the receiver of `wakes` is dropped.
 ///
 /// # Errors
-/// When the thread can't be started.
+/// When a thread can't be started.
 pub fn spawn(roots: Vec<PathBuf>, mode: Mode, wakes: Wakes) -> std::io::Result<()> {
-    let (sender, events) = mpsc::channel();
+    let (sender, told) = mpsc::channel();
+    let look = Look {
+        roots: roots.clone(),
+        wakes: wakes.clone(),
+        watch: (mode == Mode::Events).then(|| sender.clone()),
+    };
+    let ask = look.spawn()?;
+    if mode == Mode::Poll {
+        return Ok(());
+    }
     let watch = Watch {
-        roots,
-        mode,
+        ask,
         pending: Pending::new(wakes.busy()),
         wakes,
         sender,
-        events,
+        told,
         watcher: None,
         scope: Scope::default(),
         complained: false,
     };
     std::thread::Builder::new()
         .name("watch".to_owned())
-        .spawn(move || watch.run())
+        .spawn(move || watch.run(&roots))
         .map(drop)
 }
 
 type Event = notify::Result<notify::Event>;
 
+/// What the thread that watches is told.
+enum Told {
+    /// Something has happened.
+    Event(Event),
+    /// What is to be watched by now.
+    Scope(Scope),
+}
+
 struct Watch {
-    roots: Vec<PathBuf>,
-    mode: Mode,
+    ask: Ask,
     wakes: Wakes,
-    sender: mpsc::Sender<Event>,
-    events: mpsc::Receiver<Event>,
+    sender: mpsc::Sender<Told>,
+    told: mpsc::Receiver<Told>,
     /// Dropping it ends its watches.
     watcher: Option<RecommendedWatcher>,
     /// What is watched.
@@ -76,27 +94,42 @@ struct Watch {
 }
 
 impl Watch {
-    fn run(mut self) {
-        self.watch_anew();
-        let mut rescan = Instant::now() + RESCAN;
+    fn run(mut self, roots: &[PathBuf]) {
+        self.watch_anew(Scope::of(roots, true));
+        // What happened until the watches were set is told by nobody.
+        self.ask.now();
         while !self.wakes.ended() {
-            let until = self.pending.due().map_or(rescan, |due| due.min(rescan));
-            match self.events.recv_timeout(left(until)) {
-                Ok(event) => self.note(event),
+            let until = self.pending.due();
+            let until = until.unwrap_or_else(|| Instant::now() + RESCAN);
+            match self.told.recv_timeout(left(until)) {
+                Ok(told) => self.note(told),
                 Err(mpsc::RecvTimeoutError::Timeout) => {}
                 Err(mpsc::RecvTimeoutError::Disconnected) => return,
             }
-            let now = Instant::now();
-            let mut touched = self.pending.take(now);
-            if now >= rescan {
-                rescan = now + RESCAN;
-                touched = touched.and(Touched::Unknown);
-            }
+            let touched = self.pending.take(Instant::now());
             self.wake(touched);
         }
     }
 
-    fn note(&mut self, event: Event) {
+    /// Notes what was told, and what was told meanwhile: seeing what is due costs more than noting.
+    fn note(&mut self, first: Told) {
+        self.note_one(first);
+        for _ in 1..AT_ONCE {
+            let Ok(next) = self.told.try_recv() else {
+                return;
+            };
+            self.note_one(next);
+        }
+    }
+
+    fn note_one(&mut self, told: Told) {
+        match told {
+            Told::Event(event) => self.note_event(event),
+            Told::Scope(scope) => self.note_scope(scope),
+        }
+    }
+
+    fn note_event(&mut self, event: Event) {
         if let Err(error) = &event {
             self.complain(error);
         }
@@ -106,32 +139,34 @@ impl Watch {
         }
     }
 
-    fn wake(&mut self, touched: Touched) {
-        if touched == Touched::Nothing {
-            return;
-        }
-        let everything = matches!(touched, Touched::Unknown | Touched::Anything);
-        self.wakes.send(Wake::touched(touched));
-        // Links and folders may have become other ones, which have none of our watches. What happened there until
-        // they are set is told by nobody.
-        if everything && self.mode == Mode::Events && Scope::of(&self.roots) != self.scope {
-            self.watch_anew();
+    /// Links and folders may have become other ones, which have none of our watches. What happened there until they are
+    /// set is told by nobody.
+    fn note_scope(&mut self, scope: Scope) {
+        if scope != self.scope {
+            self.watch_anew(scope);
             self.wakes.send(Wake::touched(Touched::Anything));
         }
     }
 
-    /// Sets all watches again, since the roots are no longer what they were.
-    fn watch_anew(&mut self) {
-        if self.mode == Mode::Poll {
+    fn wake(&mut self, touched: Touched) {
+        if touched == Touched::Nothing {
             return;
         }
-        self.scope = Scope::of(&self.roots);
+        if touched == Touched::Anything {
+            self.ask.now();
+        }
+        self.wakes.send(Wake::touched(touched));
+    }
+
+    /// Sets all watches again, since the roots are no longer what they were.
+    fn watch_anew(&mut self, scope: Scope) {
+        self.scope = scope;
         // The new ones stand before the old ones go: there is no gap to miss an event in.
         let sender = self.sender.clone();
         let tell = move |event: Event| {
             if !is_reading(&event) {
                 // The thread has ended, and with it the program's interest.
-                let _ = sender.send(event);
+                let _ = sender.send(Told::Event(event));
             }
         };
         match RecommendedWatcher::new(tell, Config::default()) {
@@ -207,12 +242,12 @@ mod tests {
     use std::os::unix::fs::symlink;
     use std::path::Path;
 
-    /// Waits for a wake about anything, or about files; not for the regular ones.
+    /// Waits for a wake about anything, or about files; not for a regular one.
     fn woken(woken: &mut Woken) -> Touched {
         let deadline = Instant::now() + Duration::from_secs(10);
         while Instant::now() < deadline {
             match woken.take() {
-                Some(wake) if wake.touched != Touched::Unknown => return wake.touched,
+                Some(wake) if wake.touched != Touched::Nothing => return wake.touched,
                 _ => std::thread::yield_now(),
             }
         }
@@ -222,7 +257,7 @@ mod tests {
     fn watched(root: &Path) -> Woken {
         let (wakes, mut woken) = wakes();
         spawn(vec![root.to_owned()], Mode::Events, wakes).expect("a thread");
-        // The first regular wake comes when the watches are set.
+        // The first look comes when the watches are set.
         while woken.take().is_none() {
             std::thread::yield_now();
         }

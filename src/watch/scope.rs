@@ -33,9 +33,13 @@ struct Root {
 }
 
 impl Scope {
-    pub(super) fn of(given: &[PathBuf]) -> Self {
+    /// The scope of some roots. That there are no links in them may be known already, which spares a walk.
+    pub(super) fn of(given: &[PathBuf], links: bool) -> Self {
         let roots: Vec<Root> = given.iter().map(|root| Root::of(root)).collect();
-        let outside = Outside::of(given);
+        let outside = match links {
+            true => Outside::of(given),
+            false => Outside::default(),
+        };
         let chains = roots.iter().flat_map(|root| &root.chain);
         let chains = chains.chain(&outside.hops);
         Scope {
@@ -129,17 +133,17 @@ mod tests {
         let at = |name: &str| folder.path().join(name);
         fs::create_dir(at("v1")).expect("a folder");
         symlink("v1", at("current")).expect("a link");
-        let scope = Scope::of(&[at("current")]);
+        let scope = Scope::of(&[at("current")], true);
         assert!(scope.concerns(&at("current/a.yaml")));
         assert!(scope.concerns(&at("current")), "it may be retargeted");
         assert!(scope.concerns(&at("v1")), "what it leads to may go");
         assert!(scope.concerns(folder.path()), "the folder around it may go");
         assert!(!scope.concerns(&at("other.yaml")));
         fs::create_dir(at("v2")).expect("a folder");
-        assert_eq!(scope, Scope::of(&[at("current")]));
+        assert_eq!(scope, Scope::of(&[at("current")], true));
         fs::remove_file(at("current")).expect("removed");
         symlink("v2", at("current")).expect("a link");
-        assert_ne!(scope, Scope::of(&[at("current")]), "another folder");
+        assert_ne!(scope, Scope::of(&[at("current")], true), "another folder");
     }
 
     #[test]
@@ -147,7 +151,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let single = folder.path().join("single.txt");
         fs::write(&single, "").expect("written");
-        let scope = Scope::of(&["./some".into(), "some/sub".into(), single.clone()]);
+        let scope = Scope::of(&["./some".into(), "some/sub".into(), single.clone()], true);
         let here = std::env::current_dir().expect("a working directory");
         let named = scope.manifest(&here.join("some/sub/b.yaml"));
         assert_eq!(

@@ -150,7 +150,7 @@ mod tests {
     #[test]
     fn reading_and_files_that_are_no_manifests_mean_nothing() {
         let folder = tempfile::tempdir().expect("a folder");
-        let scope = Scope::of(&[folder.path().to_owned()]);
+        let scope = Scope::of(&[folder.path().to_owned()], true);
         let (manifest, other) = (folder.path().join("a.yaml"), folder.path().join("sedAbCd"));
         fs::write(&other, "").expect("written");
         let write = EventKind::Modify(ModifyKind::Data(DataChange::Any));
@@ -180,7 +180,7 @@ mod tests {
     #[test]
     fn links_are_complete_at_once() {
         let folder = tempfile::tempdir().expect("a folder");
-        let scope = Scope::of(&[folder.path().to_owned()]);
+        let scope = Scope::of(&[folder.path().to_owned()], true);
         let link = folder.path().join("..data");
         symlink("..1", &link).expect("a link");
         for kind in [

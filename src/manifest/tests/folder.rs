@@ -257,7 +257,7 @@ fn an_empty_file_holds_nothing_but_only_when_it_stays_empty() {
     folder.write("a.yaml", "");
     let loaded = folder.loader.load();
     assert_eq!(names(&loaded), ["Service default/a"], "a writer may begin");
-    assert!(folder.loader.is_unsteady());
+    assert!(folder.loader.look_again().is_some());
     folder.write("a.yaml", service("b", 80));
     assert_eq!(folder.names(), ["Service default/b"], "and ends");
     folder.write("a.yaml", "");
@@ -266,7 +266,7 @@ fn an_empty_file_holds_nothing_but_only_when_it_stays_empty() {
         assert!(std::time::Instant::now() < deadline, "it stays empty");
     }
     assert_eq!(lines(&folder.loader.load()), Vec::<String>::new());
-    assert!(!folder.loader.is_unsteady());
+    assert_eq!(folder.loader.look_again(), None);
 }
 
 #[test]
