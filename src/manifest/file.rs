@@ -1,113 +1,27 @@
 //! What is known of one file, from one look to the next.
 
 use super::alias::Budget;
-use super::busy::Busy;
-use super::doubt::Doubts;
 use super::kind::AnyObject;
+use super::look::Reading;
 use super::object::{self, Outcome};
 use super::read::{self, Fingerprint, Text};
 use super::split::split;
 use crate::diagnostic::{Diagnostic, Document, ResourceId, Severity, Source};
-use std::collections::{BTreeSet, HashMap};
-use std::path::{Path, PathBuf};
+use std::collections::HashMap;
+use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 /// File systems count time in ticks of up to 10 ms (HZ=100). A second write within the tick of the first
 /// may leave the fingerprint as it was, so a file that was touched just now is read again next time.
 const TICK: Duration = Duration::from_millis(50);
 
-/// Whether those who wrote what a look finds are done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Writers {
-    /// Somebody says so.
-    Done,
-    /// Nobody says anything.
-    Unknown,
-}
-
-/// What one look reads.
-#[derive(Debug)]
-pub(super) struct Reading<'l> {
-    busy: &'l Busy,
-    doubts: &'l mut Doubts,
-    writers: Writers,
-    /// How many files were read, because they are new or have changed.
-    pub(super) read: usize,
-    /// Those that are left as they were, because they seem to be half-written.
-    doubtful: BTreeSet<PathBuf>,
-}
-
-impl<'l> Reading<'l> {
-    pub(super) fn new(busy: &'l Busy, doubts: &'l mut Doubts, writers: Writers) -> Self {
-        Reading {
-            busy,
-            doubts,
-            writers,
-            read: 0,
-            doubtful: BTreeSet::new(),
-        }
-    }
-
-    /// Whether a file that isn't as it is known is left so; `found` is what is there now.
-    pub(super) fn spares(
-        &mut self,
-        path: &Path,
-        found: Option<Fingerprint>,
-        old: Option<&FileState>,
-    ) -> bool {
-        let differs = old.is_none_or(|old| old.fingerprint != found);
-        self.busy.contains(path)
-            || (self.writers == Writers::Unknown && differs && self.doubts(path, found))
-    }
-
-    /// Whether a file, as it is now, has to be looked at again before it counts.
-    fn doubts(&mut self, path: &Path, found: Option<Fingerprint>) -> bool {
-        let doubtful = !self.doubts.is_settled(path, found, Instant::now());
-        if doubtful {
-            self.doubtful.insert(path.to_owned());
-        }
-        doubtful
-    }
-
-    /// Whether a text isn't what its writer means. Events come too late to tell of somebody who begins to write
-    /// just when a file is read; most begin by making it empty.
-    fn is_half_written(
-        &mut self,
-        path: &Path,
-        fingerprint: Fingerprint,
-        text: &Text,
-        old: &FileState,
-    ) -> bool {
-        if self.busy.contains(path) {
-            return true;
-        }
-        let emptied = matches!(text, Text::Read(source) if source.text.is_empty());
-        let now = read::fingerprint(path);
-        let changes = now.is_some_and(|now| now != fingerprint);
-        let gone = matches!(text, Text::Gone);
-        (gone || changes || (emptied && !old.objects.is_empty())) && self.doubts(path, now)
-    }
-
-    /// A file has been looked at.
-    pub(super) fn end_of(&mut self, path: &Path) {
-        if !self.doubtful.contains(path) {
-            self.doubts.forget(path);
-        }
-    }
-
-    /// All files have been looked at. Gives how many were read.
-    pub(super) fn end(self) -> usize {
-        self.doubts.retain(&self.doubtful);
-        self.read
-    }
-}
-
 /// What is known of a file.
 #[derive(Debug, Default)]
 pub(super) struct FileState {
     pub(super) fingerprint: Option<Fingerprint>,
-    /// It was touched so shortly before it was read that the fingerprint doesn't prove anything.
+    /// It was touched so shortly before it was read that the fingerprint doesn't prove anything, or couldn't be read for
+    /// a reason that the fingerprint doesn't show.
     unsettled: bool,
     /// The text that `documents` come from.
     source: Option<Arc<Source>>,
@@ -130,7 +44,7 @@ impl FileState {
     ) -> Option<FileState> {
         let old = match old {
             Some(old) if old.is_current(&fingerprint) => return Some(old),
-            old if reading.busy.contains(path) => return old,
+            old if reading.is_busy(path) => return old,
             old => old,
         };
         // A clock that stands behind the file's counts as just now.
@@ -142,6 +56,7 @@ impl FileState {
             }
             old => old,
         };
+        let failed = matches!(text, Text::Failed(_));
         let mut state = match text {
             Text::Gone => return None,
             Text::Read(source) => match old {
@@ -151,14 +66,21 @@ impl FileState {
                     FileState::read(source, old, Some(fingerprint))
                 }
             },
-            Text::Refused(refused) => {
+            Text::Refused(why) => {
                 reading.read += 1;
-                FileState::unread(*refused, old, Some(fingerprint))
+                FileState::unread(*why, old, Some(fingerprint))
+            }
+            Text::Failed(why) => {
+                let known = old.as_ref().map(|old| old.diagnostics.clone());
+                let state = FileState::unread(*why, old, Some(fingerprint));
+                // It is tried again at every look: the same failure is nothing new.
+                reading.read += usize::from(known.as_ref() != Some(&state.diagnostics));
+                state
             }
         };
         state.fingerprint = Some(fingerprint);
         state.unsettled =
-            settled.is_none_or(|time| fingerprint.touched() > read::nanoseconds(time));
+            failed || settled.is_none_or(|time| fingerprint.touched() > read::nanoseconds(time));
         Some(state)
     }
 
@@ -291,4 +213,53 @@ fn documents(source: &Arc<Source>, old: &[(Document, Outcome)]) -> Vec<(Document
         (document, outcome)
     };
     split(&source.text).into_iter().map(read).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::manifest::busy::Busy;
+    use crate::manifest::doubt::Doubts;
+    use crate::manifest::look::Writers;
+    use std::fs;
+
+    const SERVICE: &str =
+        "apiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec: {ports: [{port: 80}]}\n";
+
+    /// Reads a file; says what is known of it then, and how many files were read.
+    fn read(
+        path: &Path,
+        fingerprint: Fingerprint,
+        old: Option<FileState>,
+    ) -> (Option<FileState>, usize) {
+        let (busy, mut doubts) = (Busy::default(), Doubts::default());
+        let mut reading = Reading::new(&busy, &mut doubts, Writers::Done);
+        let state = FileState::current(path, fingerprint, old, &mut reading);
+        (state, reading.end())
+    }
+
+    #[test]
+    fn a_file_whose_reading_fails_is_read_again_although_it_has_not_changed() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("a.yaml");
+        // Reading a folder fails, and its fingerprint is as good as any.
+        fs::create_dir(&path).expect("a folder");
+        let fingerprint = read::fingerprint(&path).expect("it is there");
+        let (failed, count) = self::read(&path, fingerprint, None);
+        let failed = failed.expect("it is there");
+        assert_eq!((failed.diagnostics.len(), count), (1, 1));
+        assert!(!failed.is_current(&fingerprint), "it is tried again");
+        let (failed, count) = self::read(&path, fingerprint, Some(failed));
+        assert_eq!(count, 0, "an equal failure is nothing new");
+        fs::remove_dir(&path).expect("removed");
+        fs::write(&path, SERVICE).expect("written");
+        let now = read::fingerprint(&path).expect("it is there");
+        let failed = FileState {
+            fingerprint: Some(now),
+            ..failed.expect("it was there")
+        };
+        let (state, _) = self::read(&path, now, Some(failed));
+        let state = state.expect("it is there");
+        assert_eq!((state.objects.len(), state.diagnostics.len()), (1, 0));
+    }
 }

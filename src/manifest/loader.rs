@@ -3,8 +3,9 @@
 use super::Resources;
 use super::busy::Busy;
 use super::doubt::Doubts;
-use super::file::{FileState, Reading, Writers};
+use super::file::FileState;
 use super::kind::AnyObject;
+use super::look::{Reading, Writers};
 use super::problems;
 use super::read::{self, Fingerprint, Fingerprints};
 use crate::diagnostic::Diagnostic;

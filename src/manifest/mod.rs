@@ -14,6 +14,7 @@ mod file;
 mod findings;
 mod kind;
 mod loader;
+mod look;
 mod name;
 mod node;
 mod object;

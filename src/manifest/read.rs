@@ -132,8 +132,10 @@ impl Walk {
 
     fn entry(&mut self, path: PathBuf, entry: &DirEntry, links: usize, depth: usize) {
         let manifest = is_manifest(&path);
-        let Ok(kind) = entry.file_type() else {
-            return;
+        let kind = match entry.file_type() {
+            Ok(kind) => kind,
+            Err(error) if error.kind() == ErrorKind::NotFound => return,
+            Err(error) => return self.problem(&path, &error),
         };
         self.found.links |= kind.is_symlink();
         if !(manifest || kind.is_dir() || kind.is_symlink()) {
@@ -218,8 +220,10 @@ pub(super) enum Text {
     Read(Arc<Source>),
     /// The file is gone.
     Gone,
-    /// It can't be read, or isn't text.
+    /// It isn't text, or too much of it.
     Refused(Box<Diagnostic>),
+    /// It can't be read. Next time it may be, although nothing about the file changes: a network, a disk, a limit.
+    Failed(Box<Diagnostic>),
 }
 
 /// Reads a file, but never more of it than [`FILE_SIZE`].
@@ -227,7 +231,7 @@ pub(super) fn text(path: &Path) -> Text {
     let bytes = match bytes(path) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == ErrorKind::NotFound => return Text::Gone,
-        Err(error) => return Text::Refused(Box::new(unreadable(path, &error.to_string()))),
+        Err(error) => return Text::Failed(Box::new(unreadable(path, &error.to_string()))),
     };
     match source(path, bytes) {
         Ok(source) => Text::Read(Arc::new(source)),
