@@ -153,7 +153,8 @@ impl Walk {
                     self.found.dangling.push(path);
                 }
             }
-            Err(error) if manifest => self.problem(&path, &error),
+            // Also what may be a folder: nobody knows what became of the files in it.
+            Err(error) if manifest || !is_loop(&error) => self.problem(&path, &error),
             Err(_) => {}
         }
     }
@@ -198,6 +199,11 @@ fn metadata(path: &Path, entry: &DirEntry) -> std::io::Result<Metadata> {
         Ok(metadata) if metadata.is_symlink() => fs::metadata(path),
         found => found,
     }
+}
+
+/// Whether links lead to one another: there is nothing behind them.
+fn is_loop(error: &std::io::Error) -> bool {
+    error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error())
 }
 
 /// Names of editors' and Kubernetes' own files.

@@ -330,6 +330,24 @@ fn a_folder_that_cannot_be_read_keeps_what_was_good_in_it() {
     assert_eq!(errors(&loaded), usize::from(closed));
 }
 
+/// As when what is mounted there has died.
+#[test]
+fn a_folder_that_cannot_be_looked_up_keeps_what_was_good_in_it() {
+    let mut folder = Folder::new();
+    folder.write("sub/a.yaml", service("a", 80));
+    folder.write("b.yaml", service("b", 80));
+    folder.names();
+    fs::rename(folder.path("sub"), folder.path(".sub")).expect("moved");
+    // No file system has such a name, which is another error than that there is none.
+    symlink("x".repeat(300), folder.path("sub")).expect("a link");
+    symlink("loop", folder.path("loop")).expect("a link");
+    let loaded = folder.loader.load();
+    assert_eq!(names(&loaded), ["Service default/a", "Service default/b"]);
+    assert_eq!(errors(&loaded), 1, "{}", drawn(&loaded));
+    fs::remove_file(folder.path("sub")).expect("removed");
+    assert_eq!(folder.names(), ["Service default/b"]);
+}
+
 #[test]
 fn a_root_that_vanishes_keeps_what_was_good_in_it() {
     let mut folder = Folder::new();
