@@ -6,7 +6,7 @@ use super::wake::{Wake, Wakes};
 use crate::manifest::scan;
 use std::path::PathBuf;
 use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How often the files are looked at without a hint.
 pub const RESCAN: Duration = Duration::from_secs(2);
@@ -54,12 +54,13 @@ impl Look {
     }
 
     fn look(&self) {
+        let began = Instant::now();
         let scan = scan(&self.roots);
         let links = scan.links;
         self.wakes.send(Wake::seen(scan));
         if let Some(watch) = &self.watch {
             // One that has ended watches no more.
-            let _ = watch.send(Told::Scope(Scope::of(&self.roots, links)));
+            let _ = watch.send(Told::Scope(Scope::of(&self.roots, links), began));
         }
     }
 }

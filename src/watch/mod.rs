@@ -10,22 +10,24 @@ mod pending;
 mod scope;
 mod signal;
 mod wake;
+mod watcher;
 
 pub use look::RESCAN;
 pub use wake::{Wake, Wakes, Woken, wakes};
 
 use crate::manifest::Touched;
 use look::{Ask, Look};
-use notify::event::{AccessKind, AccessMode, EventKind};
-use notify::{Config, RecommendedWatcher, RecursiveMode, Watcher as _};
+use notify::RecommendedWatcher;
 use pending::Pending;
 use scope::Scope;
-use signal::signals;
+use signal::{Signal, signals};
 use std::path::PathBuf;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
-use tracing::{info, warn};
+use tracing::warn;
 
+/// When watches are tried again that couldn't be set, at first and at last.
+const RETRY: (Duration, Duration) = (RESCAN, Duration::from_secs(60));
 /// How many events are noted before it is seen what is due.
 const AT_ONCE: usize = 1_000;
 
@@ -61,6 +63,8 @@ pub fn spawn(roots: Vec<PathBuf>, mode: Mode, wakes: Wakes) -> std::io::Result<(
         told,
         watcher: None,
         scope: Scope::default(),
+        lost: None,
+        retry: None,
         complained: false,
     };
     std::thread::Builder::new()
@@ -75,8 +79,25 @@ type Event = notify::Result<notify::Event>;
 enum Told {
     /// Something has happened.
     Event(Event),
-    /// What is to be watched by now.
-    Scope(Scope),
+    /// What is to be watched, as it was seen by a look that began then.
+    Scope(Scope, Instant),
+}
+
+/// The next try, and how long it was waited for.
+#[derive(Clone, Copy, Debug)]
+struct Retry {
+    at: Instant,
+    pause: Duration,
+}
+
+impl Retry {
+    fn after(before: Option<Duration>, now: Instant) -> Self {
+        let pause = before.map_or(RETRY.0, |before| (before * 2).min(RETRY.1));
+        Retry {
+            at: now + pause,
+            pause,
+        }
+    }
 }
 
 struct Watch {
@@ -88,8 +109,12 @@ struct Watch {
     watcher: Option<RecommendedWatcher>,
     /// What is watched.
     scope: Scope,
+    /// When watches were last lost that the scope doesn't show.
+    lost: Option<Instant>,
+    /// When those are tried again that couldn't be set.
+    retry: Option<Retry>,
     pending: Pending,
-    /// Whether it was said that events can't be relied on.
+    /// Whether it was said that events can't be relied on, and still can't.
     complained: bool,
 }
 
@@ -125,7 +150,7 @@ impl Watch {
     fn note_one(&mut self, told: Told) {
         match told {
             Told::Event(event) => self.note_event(event),
-            Told::Scope(scope) => self.note_scope(scope),
+            Told::Scope(scope, began) => self.note_scope(scope, began),
         }
     }
 
@@ -135,16 +160,24 @@ impl Watch {
         }
         let now = Instant::now();
         for signal in signals(event, &self.scope) {
+            if signal == Signal::Lost {
+                self.lost = Some(now);
+            }
             self.pending.note(signal, now);
         }
     }
 
     /// Links and folders may have become other ones, which have none of our watches. What happened there until they are
     /// set is told by nobody.
-    fn note_scope(&mut self, scope: Scope) {
-        if scope != self.scope {
+    fn note_scope(&mut self, scope: Scope, began: Instant) {
+        // A look that began before shows what was there before.
+        let lost = self.lost.is_some_and(|at| at < began);
+        if lost || scope != self.scope {
             self.watch_anew(scope);
             self.wakes.send(Wake::touched(Touched::Anything));
+        } else if self.retry.is_some_and(|retry| retry.at <= began) {
+            self.watch_anew(scope);
+            self.ask.now();
         }
     }
 
@@ -160,40 +193,32 @@ impl Watch {
 
     /// Sets all watches again, since the roots are no longer what they were.
     fn watch_anew(&mut self, scope: Scope) {
-        self.scope = scope;
-        // The new ones stand before the old ones go: there is no gap to miss an event in.
+        (self.scope, self.lost) = (scope, None);
         let sender = self.sender.clone();
-        let tell = move |event: Event| {
-            if !is_reading(&event) {
-                // The thread has ended, and with it the program's interest.
-                let _ = sender.send(Told::Event(event));
-            }
+        let scope = &self.scope;
+        // The new ones stand before the old ones go: there is no gap to miss an event in. What is watched with may
+        // panic when a thread of its own has ended; the regular look, and the next try, are there all the same.
+        let watcher = &mut self.watcher;
+        let watching = std::panic::AssertUnwindSafe(|| {
+            let (new, errors) = watcher::watching(scope, sender)?;
+            drop(watcher.replace(new));
+            Ok(errors)
+        });
+        let failure = match std::panic::catch_unwind(watching) {
+            Ok(Ok(errors)) => errors.into_iter().next(),
+            Ok(Err(error)) => Some(error),
+            Err(_) => Some(notify::Error::generic(
+                "the thread of the watches has ended",
+            )),
         };
-        match RecommendedWatcher::new(tell, Config::default()) {
-            Ok(mut watcher) => {
-                if let Err(error) = self.watch_with(&mut watcher) {
-                    self.complain(&error);
-                }
-                self.watcher = Some(watcher);
-            }
-            Err(error) => self.complain(&error),
-        }
-    }
-
-    fn watch_with(&self, watcher: &mut RecommendedWatcher) -> notify::Result<()> {
-        for folder in self.scope.surroundings() {
-            // One that isn't there yet is seen from its parent, or by the next look.
-            let _ = watcher.watch(folder, RecursiveMode::NonRecursive);
-        }
-        for folder in self.scope.folders() {
-            match watcher.watch(folder, RecursiveMode::Recursive) {
-                Err(error) if is_not_found(&error) => {
-                    info!(path = %folder.display(), "isn't there; watching for it");
-                }
-                result => result?,
+        match failure {
+            None => (self.retry, self.complained) = (None, false),
+            Some(error) => {
+                self.complain(&error);
+                let before = self.retry.map(|retry| retry.pause);
+                self.retry = Some(Retry::after(before, Instant::now()));
             }
         }
-        Ok(())
     }
 
     /// Says once that events can't be relied on.
@@ -210,24 +235,6 @@ impl Watch {
         } else {
             warn!(%error, "can't watch for changes: they are noticed by looking every {seconds} s");
         }
-    }
-}
-
-/// Our own look at the files is an event, too, and there are many of them.
-fn is_reading(event: &Event) -> bool {
-    let kind = event.as_ref().map(|event| event.kind);
-    match kind {
-        Ok(EventKind::Access(AccessKind::Close(AccessMode::Write))) => false,
-        Ok(EventKind::Access(_)) => true,
-        _ => false,
-    }
-}
-
-fn is_not_found(error: &notify::Error) -> bool {
-    match &error.kind {
-        notify::ErrorKind::PathNotFound => true,
-        notify::ErrorKind::Io(io) => io.kind() == std::io::ErrorKind::NotFound,
-        _ => false,
     }
 }
 
@@ -316,6 +323,62 @@ mod tests {
         assert_eq!(woken(&mut wakes), named, "a rename into place");
     }
 
+    /// Writes a file until a wake names it: watches may be set again at this moment.
+    fn assert_watched(wakes: &mut Woken, file: &Path) {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        for round in 0.. {
+            assert!(
+                Instant::now() < deadline,
+                "{} isn't watched",
+                file.display()
+            );
+            fs::write(file, format!("a: {round}")).expect("written");
+            if woken(wakes) == Touched::Files([file.to_owned()].into()) {
+                return;
+            }
+        }
+    }
+
+    /// The system takes the watch of the folder away with the link.
+    #[test]
+    fn a_folder_is_watched_on_when_a_link_to_it_goes() {
+        let root = tempfile::tempdir().expect("a folder");
+        let (real, link) = (root.path().join("real"), root.path().join("link"));
+        fs::create_dir(&real).expect("a folder");
+        symlink("real", &link).expect("a link");
+        let mut wakes = watched(root.path());
+        fs::remove_file(&link).expect("removed");
+        assert_eq!(woken(&mut wakes), Touched::Anything, "the removal");
+        assert_watched(&mut wakes, &real.join("a.yaml"));
+    }
+
+    #[test]
+    fn a_root_that_cannot_be_watched_takes_no_other_with_it() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (file, root) = (folder.path().join("file"), folder.path().join("root"));
+        fs::write(&file, "").expect("written");
+        fs::create_dir(&root).expect("a folder");
+        let (wakes, mut woken) = wakes();
+        let roots = vec![file.join("below"), root.clone()];
+        spawn(roots, Mode::Events, wakes).expect("a thread");
+        while woken.take().is_none() {
+            std::thread::yield_now();
+        }
+        assert_watched(&mut woken, &root.join("a.yaml"));
+    }
+
+    #[test]
+    fn watches_that_cannot_be_set_are_tried_again_ever_more_rarely() {
+        let now = Instant::now();
+        let mut retry = Retry::after(None, now);
+        let mut pauses = Vec::new();
+        for _ in 0..7 {
+            pauses.push((retry.at - now).as_secs());
+            retry = Retry::after(Some(retry.pause), now);
+        }
+        assert_eq!(pauses, [2, 4, 8, 16, 32, 60, 60]);
+    }
+
     #[test]
     fn a_root_that_is_replaced_is_watched_again() {
         let parent = tempfile::tempdir().expect("a folder");
@@ -325,15 +388,11 @@ mod tests {
         fs::rename(&root, parent.path().join("old")).expect("moved away");
         fs::create_dir(&root).expect("a new folder");
         assert_eq!(woken(&mut wakes), Touched::Anything, "the replacement");
-        // The watches are set at that wake; a write may come before them.
-        let file = root.join("a.yaml");
-        let deadline = Instant::now() + Duration::from_secs(10);
-        for round in 0.. {
-            assert!(Instant::now() < deadline, "a write in the new folder");
-            fs::write(&file, format!("a: {round}")).expect("written");
-            if woken(&mut wakes) == Touched::Files([file.clone()].into()) {
-                break;
-            }
-        }
+        assert_watched(&mut wakes, &root.join("a.yaml"));
+        // Removed and made again at once it may even have its old inode.
+        fs::remove_dir_all(&root).expect("removed");
+        fs::create_dir(&root).expect("a new folder");
+        assert_eq!(woken(&mut wakes), Touched::Anything, "the replacement");
+        assert_watched(&mut wakes, &root.join("a.yaml"));
     }
 }

@@ -92,7 +92,7 @@ impl Pending {
                 self.left.remove(&number);
             }
             Signal::Done => self.others(AFTER_COMPLETE, now),
-            Signal::Other => self.others(AFTER_OTHER, now),
+            Signal::Other | Signal::Lost => self.others(AFTER_OTHER, now),
         }
     }
 

@@ -23,6 +23,8 @@ pub(super) enum Signal {
     Left(usize),
     /// It was moved within the folders, and a file; so nothing else is to be known.
     Arrived(usize),
+    /// Something went that watches hang on, and so did they.
+    Lost,
     /// Folders or links have changed, and it is done.
     Done,
     /// Folders have changed, or nobody knows what, and it may go on.
@@ -41,6 +43,9 @@ pub(super) fn signals(event: notify::Result<notify::Event>, scope: &Scope) -> Ve
     let paths = || event.paths.iter().filter(|path| scope.concerns(path));
     if paths().next().is_none() {
         return Vec::new();
+    }
+    if is_departure(event.kind) && event.paths.iter().any(|path| scope.carries(path)) {
+        return vec![Signal::Lost];
     }
     let of = Reading(scope);
     match event.kind {
@@ -71,6 +76,15 @@ pub(super) fn signals(event: notify::Result<notify::Event>, scope: &Scope) -> Ve
             paths().filter_map(|path| of.removed(path)).collect()
         }
         _ => vec![Signal::Other],
+    }
+}
+
+/// Whether something isn't any more where it was.
+fn is_departure(kind: EventKind) -> bool {
+    match kind {
+        EventKind::Remove(_) => true,
+        EventKind::Modify(ModifyKind::Name(mode)) => mode == RenameMode::From,
+        _ => false,
     }
 }
 
@@ -192,6 +206,22 @@ mod tests {
         fs::remove_file(&link).expect("removed");
         let removed = signals(event(EventKind::Remove(RemoveKind::File), &link), &scope);
         assert_eq!(removed, [Signal::Other], "it may have led to a folder");
+    }
+
+    #[test]
+    fn what_watches_hang_on_takes_them_with_it() {
+        let folder = tempfile::tempdir().expect("a folder");
+        fs::create_dir(folder.path().join("real")).expect("a folder");
+        let link = folder.path().join("link");
+        symlink("real", &link).expect("a link");
+        let scope = Scope::of(&[folder.path().to_owned()], true);
+        let removed = |kind, path: &Path| signals(event(EventKind::Remove(kind), path), &scope);
+        assert_eq!(removed(RemoveKind::File, &link), [Signal::Lost]);
+        assert_eq!(removed(RemoveKind::Folder, folder.path()), [Signal::Lost]);
+        let other = folder.path().join("real");
+        assert_eq!(removed(RemoveKind::Folder, &other), [Signal::Other]);
+        let moved = EventKind::Modify(ModifyKind::Name(RenameMode::From));
+        assert_eq!(signals(event(moved, folder.path()), &scope), [Signal::Lost]);
     }
 
     #[test]
