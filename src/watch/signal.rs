@@ -19,6 +19,8 @@ pub(super) enum Signal {
     Changed(PathBuf),
     /// A manifest is gone. Many editors put it back at once.
     Gone(PathBuf),
+    /// A manifest is gone for good: it has another name now.
+    Renamed(PathBuf),
     /// Something was moved away, nobody knows what. The number is that of the move.
     Left(usize),
     /// It was moved within the folders, and a file; so nothing else is to be known.
@@ -68,7 +70,7 @@ pub(super) fn signals(event: notify::Result<notify::Event>, scope: &Scope) -> Ve
                 RenameMode::From => paths().map(|path| of.left(path, tracker)).collect(),
                 RenameMode::To => paths().filter_map(|path| of.arrived(path)).collect(),
                 // Both ends were told by themselves; that they belong together is what is new.
-                RenameMode::Both => vec![moved(event.paths.last(), tracker)],
+                RenameMode::Both => of.moved(&event.paths, tracker).into_iter().collect(),
                 RenameMode::Any | RenameMode::Other => vec![Signal::Other],
             }
         }
@@ -130,12 +132,19 @@ impl Reading<'_> {
             None => self.manifest(path, Signal::Gone),
         }
     }
-}
 
-fn moved(to: Option<&PathBuf>, tracker: Option<usize>) -> Signal {
-    match (to.and_then(|to| look(to)), tracker) {
-        (Some(to), Some(tracker)) if to.is_file() => Signal::Arrived(tracker),
-        _ => Signal::Done,
+    /// An editor that moves a manifest out of its way gives it a name of which none is read.
+    fn moved(&self, paths: &[PathBuf], tracker: Option<usize>) -> Option<Signal> {
+        let (from, to) = (paths.first()?, paths.last()?);
+        if !look(to).is_some_and(|to| to.is_file()) {
+            return Some(Signal::Done);
+        }
+        match (self.0.manifest(from), self.0.manifest(to)) {
+            (Some(from), Some(_)) => Some(Signal::Renamed(from)),
+            // That it is gone was told.
+            (Some(_), None) => None,
+            (None, _) => Some(tracker.map_or(Signal::Done, Signal::Arrived)),
+        }
     }
 }
 
@@ -206,6 +215,23 @@ mod tests {
         fs::remove_file(&link).expect("removed");
         let removed = signals(event(EventKind::Remove(RemoveKind::File), &link), &scope);
         assert_eq!(removed, [Signal::Other], "it may have led to a folder");
+    }
+
+    #[test]
+    fn a_manifest_that_gets_another_manifests_name_is_gone_for_good() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let scope = Scope::of(&[folder.path().to_owned()], true);
+        let at = |name: &str| folder.path().join(name);
+        let moved = |from: &str, to: &str| {
+            fs::write(at(to), "").expect("written");
+            let kind = EventKind::Modify(ModifyKind::Name(RenameMode::Both));
+            let event = notify::Event::new(kind).set_tracker(7);
+            signals(Ok(event.add_path(at(from)).add_path(at(to))), &scope)
+        };
+        let renamed = Signal::Renamed(at("a.yaml"));
+        assert_eq!(moved("a.yaml", "b.yaml"), [renamed]);
+        assert_eq!(moved("a.yaml", "a.yaml~"), [], "it may be put back");
+        assert_eq!(moved("sedAbCd", "a.yaml"), [Signal::Arrived(7)]);
     }
 
     #[test]
