@@ -6,8 +6,9 @@ use super::look::Reading;
 use super::object::{self, Outcome};
 use super::read::{self, Fingerprint, Text};
 use super::split::split;
-use crate::diagnostic::{Diagnostic, Document, ResourceId, Severity, Source};
+use crate::diagnostic::{Diagnostic, Document, Source};
 use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -25,11 +26,11 @@ pub(super) struct FileState {
     unsettled: bool,
     /// The text that `documents` come from.
     source: Option<Arc<Source>>,
-    documents: Vec<(Document, Outcome)>,
+    documents: Documents,
     /// The objects in force.
     pub(super) objects: Vec<AnyObject>,
     /// Whether `objects` come from a text that could be read to its end.
-    whole: bool,
+    pub(super) whole: bool,
     /// What is wrong with it.
     pub(super) diagnostics: Vec<Diagnostic>,
 }
@@ -101,8 +102,21 @@ impl FileState {
         old: Option<FileState>,
         fingerprint: Option<Fingerprint>,
     ) -> Self {
-        let old = old.unwrap_or_default();
-        let documents = documents(&source, &old.documents);
+        FileState::read_by(documents, source, old.unwrap_or_default(), fingerprint)
+    }
+
+    fn read_by(
+        documents: impl Fn(&Arc<Source>, &[(Document, Outcome)]) -> Documents,
+        source: Arc<Source>,
+        old: FileState,
+        fingerprint: Option<Fingerprint>,
+    ) -> Self {
+        // One file that is the death of its reader must not be that of all other files' as well.
+        let reading = AssertUnwindSafe(|| documents(&source, &old.documents));
+        let documents = match std::panic::catch_unwind(reading) {
+            Ok(documents) => documents,
+            Err(_) => return FileState::unread(defect(&source), Some(old), fingerprint),
+        };
         let mut state = FileState {
             fingerprint,
             source: Some(source),
@@ -111,13 +125,11 @@ impl FileState {
         };
         for (_, outcome) in &documents {
             state.objects.extend(outcome.objects.iter().cloned());
-            state
-                .diagnostics
-                .extend(outcome.diagnostics.iter().cloned());
+            let diagnostics = outcome.diagnostics.iter().cloned();
+            state.diagnostics.extend(diagnostics);
         }
         if state.whole {
-            let refused = documents.iter().flat_map(|(_, outcome)| &outcome.refused);
-            state.keep_refused(refused, &old.objects);
+            state.keep_refused(&documents, &old.objects);
         } else {
             state.keep_all(old);
         }
@@ -139,60 +151,17 @@ impl FileState {
         state.keep_all(old.unwrap_or_default());
         state
     }
-
-    /// Keeps the last good version of objects that were refused.
-    fn keep_refused<'r>(
-        &mut self,
-        refused: impl Iterator<Item = &'r ResourceId>,
-        old: &[AnyObject],
-    ) {
-        let old: HashMap<ResourceId, &AnyObject> =
-            old.iter().map(|object| (object.id(), object)).collect();
-        for id in refused {
-            let Some(object) = old.get(id) else {
-                continue;
-            };
-            if self.objects.iter().any(|object| object.id() == *id) {
-                continue;
-            }
-            self.objects.push((*object).clone());
-            let error = |found: &&mut Diagnostic| {
-                found.severity == Severity::Error && found.resource.as_ref() == Some(id)
-            };
-            if let Some(found) = self.diagnostics.iter_mut().find(error) {
-                let note = "its last good version stays in force";
-                found.notes.push(note.to_owned());
-            }
-        }
-    }
-
-    /// Keeps everything that was good in a file that can't be read to its end. If it never could, what can
-    /// be read now is added.
-    fn keep_all(&mut self, old: FileState) {
-        if old.objects.is_empty() {
-            return;
-        }
-        let note = "what was last good in this file stays in force";
-        let error = |found: &&mut Diagnostic| found.severity == Severity::Error;
-        if let Some(found) = self.diagnostics.iter_mut().find(error) {
-            found.notes.push(note.to_owned());
-        }
-        if old.whole {
-            self.objects = old.objects;
-            self.whole = true;
-            return;
-        }
-        let known: Vec<ResourceId> = self.objects.iter().map(AnyObject::id).collect();
-        let missing = old
-            .objects
-            .into_iter()
-            .filter(|object| !known.contains(&object.id()));
-        self.objects.extend(missing);
-    }
 }
 
+fn defect(source: &Source) -> Diagnostic {
+    let why = "this is a defect of gatefold";
+    read::unreadable(&source.path, why).help("please report it with this file")
+}
+
+type Documents = Vec<(Document, Outcome)>;
+
 /// Reads a text's documents; those that stood in the file before aren't parsed again.
-fn documents(source: &Arc<Source>, old: &[(Document, Outcome)]) -> Vec<(Document, Outcome)> {
+fn documents(source: &Arc<Source>, old: &[(Document, Outcome)]) -> Documents {
     let known: HashMap<&str, &(Document, Outcome)> = old
         .iter()
         .filter_map(|entry| Some((entry.0.text()?, entry)))
@@ -261,5 +230,21 @@ mod tests {
         let (state, _) = self::read(&path, now, Some(failed));
         let state = state.expect("it is there");
         assert_eq!((state.objects.len(), state.diagnostics.len()), (1, 0));
+    }
+
+    #[test]
+    fn a_file_that_its_reader_dies_of_keeps_what_was_good_in_it() {
+        let source = |text: &str| {
+            Arc::new(Source {
+                path: "a.yaml".into(),
+                text: text.into(),
+            })
+        };
+        let good = FileState::read(source(SERVICE), None, None);
+        let dying = |_: &Arc<Source>, _: &[_]| -> Documents { panic!("a defect") };
+        let state = FileState::read_by(dying, source("a: b"), good, None);
+        assert_eq!(state.objects.len(), 1);
+        let found = state.diagnostics.first().expect("what has happened");
+        assert!(found.message.contains("defect"), "{}", found.message);
     }
 }

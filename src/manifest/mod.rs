@@ -13,6 +13,7 @@ mod doubt;
 mod file;
 mod findings;
 mod kind;
+mod last_good;
 mod loader;
 mod look;
 mod name;

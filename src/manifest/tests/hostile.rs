@@ -171,3 +171,23 @@ fn no_line_of_a_secret_is_shown() {
         assert!(!drawn.contains("hunter2"), "{drawn}");
     }
 }
+
+#[test]
+fn a_file_whose_thousands_of_objects_are_all_refused_is_read_in_time() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("a.yaml");
+    let mut loader = Loader::new([folder.path().to_owned()]);
+    let write = |port| {
+        let services = (0..8_000).map(|number| service(&format!("s{number}"), port));
+        let text = services.collect::<Vec<_>>().join("---\n");
+        std::fs::write(&file, text).expect("written");
+    };
+    write(80);
+    loader.load();
+    write(0);
+    let start = Instant::now();
+    let loaded = loader.load();
+    let took = start.elapsed();
+    assert_eq!(loaded.resources.services.len(), 8_000, "the last good ones");
+    assert!(took < Duration::from_secs(20), "took {took:?}");
+}
