@@ -2,6 +2,7 @@
 
 use super::alias::Budget;
 use super::kind::AnyObject;
+use super::last_good::Orphans;
 use super::look::Reading;
 use super::object::{self, Outcome};
 use super::read::{self, Fingerprint, Text};
@@ -26,11 +27,13 @@ pub(super) struct FileState {
     unsettled: bool,
     /// The text that `documents` come from.
     source: Option<Arc<Source>>,
-    documents: Documents,
+    pub(super) documents: Documents,
     /// The objects in force.
     pub(super) objects: Vec<AnyObject>,
     /// Whether `objects` come from a text that could be read to its end.
     pub(super) whole: bool,
+    /// Those of which the file has none any more, unless they are what stands in a document that can't be told.
+    pub(super) orphans: Orphans,
     /// What is wrong with it.
     pub(super) diagnostics: Vec<Diagnostic>,
 }
@@ -130,6 +133,7 @@ impl FileState {
         }
         if state.whole {
             state.keep_refused(&documents, &old.objects);
+            state.keep_orphans(&documents, &old);
         } else {
             state.keep_all(old);
         }
@@ -143,12 +147,14 @@ impl FileState {
         old: Option<FileState>,
         fingerprint: Option<Fingerprint>,
     ) -> Self {
+        let mut old = old.unwrap_or_default();
         let mut state = FileState {
             fingerprint,
+            documents: std::mem::take(&mut old.documents),
             diagnostics: vec![refused],
             ..FileState::default()
         };
-        state.keep_all(old.unwrap_or_default());
+        state.keep_all(old);
         state
     }
 }

@@ -6,6 +6,14 @@ use super::object::Outcome;
 use crate::diagnostic::{Diagnostic, Document, ResourceId, Severity};
 use std::collections::{HashMap, HashSet};
 
+/// Objects that a file had and hasn't any more, although it may be that only nobody can tell.
+#[derive(Debug, Default)]
+pub(super) struct Orphans {
+    objects: HashSet<ResourceId>,
+    /// The documents that came when they went, in which they may stand.
+    suspects: HashSet<String>,
+}
+
 impl FileState {
     /// Keeps the last good version of objects that were refused.
     pub(super) fn keep_refused(&mut self, documents: &[(Document, Outcome)], old: &[AnyObject]) {
@@ -38,6 +46,53 @@ impl FileState {
         }
     }
 
+    /// Keeps objects that are gone since a document came of which nobody knows what it is: a slip in `kind` or in
+    /// `metadata.name` is no removal. A document that was always so stands for none of them.
+    pub(super) fn keep_orphans(&mut self, documents: &[(Document, Outcome)], old: &FileState) {
+        let nameless = documents.iter().filter(|(_, outcome)| outcome.nameless);
+        let mut texts = nameless
+            .filter_map(|(document, _)| text(document))
+            .peekable();
+        if texts.peek().is_none() || old.objects.is_empty() {
+            return;
+        }
+        let before = old.documents.iter();
+        let before: HashSet<&str> = before.filter_map(|(document, _)| text(document)).collect();
+        let (known, new): (Vec<&str>, Vec<&str>) = texts.partition(|text| before.contains(text));
+        let suspected = |text: &&str| old.orphans.suspects.contains(*text);
+        let known: Vec<&str> = known.into_iter().filter(suspected).collect();
+        let here = ids(&self.objects);
+        for object in &old.objects {
+            let id = object.id();
+            let known = !known.is_empty() && old.orphans.objects.contains(&id);
+            if !here.contains(&id) && (known || !new.is_empty()) {
+                self.objects.push(object.clone());
+                self.orphans.objects.insert(id);
+            }
+        }
+        if self.orphans.objects.is_empty() {
+            return;
+        }
+        let suspects = known.into_iter().chain(new);
+        self.orphans.suspects = suspects.map(str::to_owned).collect();
+        self.note_orphans(documents);
+    }
+
+    fn note_orphans(&mut self, documents: &[(Document, Outcome)]) {
+        let suspects = &self.orphans.suspects;
+        // The diagnostics are those of the documents, one after the other.
+        let mut start = 0;
+        for (document, outcome) in documents {
+            let suspect = text(document).is_some_and(|text| suspects.contains(text));
+            if let (true, Some(found)) = (suspect, self.diagnostics.get_mut(start)) {
+                let note =
+                    "what was last good in this file and isn't there any more stays in force";
+                found.notes.push(note.to_owned());
+            }
+            start += outcome.diagnostics.len();
+        }
+    }
+
     /// Keeps everything that was good in a file that can't be read to its end. If it never could, what can
     /// be read now is added.
     pub(super) fn keep_all(&mut self, old: FileState) {
@@ -51,6 +106,7 @@ impl FileState {
         }
         if old.whole {
             self.objects = old.objects;
+            self.orphans = old.orphans;
             self.whole = true;
             return;
         }
@@ -59,6 +115,12 @@ impl FileState {
         self.objects
             .extend(missing.filter(|object| !here.contains(&object.id())));
     }
+}
+
+/// A document's text, wherever in the file it stands.
+fn text(document: &Document) -> Option<&str> {
+    let text = document.text()?;
+    Some(text.strip_prefix("---").unwrap_or(text).trim())
 }
 
 fn ids(objects: &[AnyObject]) -> HashSet<ResourceId> {
