@@ -32,8 +32,8 @@ pub(super) struct FileState {
     pub(super) objects: Vec<AnyObject>,
     /// Whether `objects` come from a text that could be read to its end.
     pub(super) whole: bool,
-    /// Those of which the file has none any more, unless they are what stands in a document that can't be told.
-    pub(super) orphans: Orphans,
+    /// Those of `objects` that the file may have no more; there are hardly ever any.
+    pub(super) orphans: Option<Box<Orphans>>,
     /// What is wrong with it.
     pub(super) diagnostics: Vec<Diagnostic>,
 }

@@ -59,27 +59,31 @@ impl FileState {
         let before = old.documents.iter();
         let before: HashSet<&str> = before.filter_map(|(document, _)| text(document)).collect();
         let (known, new): (Vec<&str>, Vec<&str>) = texts.partition(|text| before.contains(text));
-        let suspected = |text: &&str| old.orphans.suspects.contains(*text);
+        let former = old.orphans.as_deref();
+        let suspected = |text: &&str| former.is_some_and(|it| it.suspects.contains(*text));
         let known: Vec<&str> = known.into_iter().filter(suspected).collect();
         let here = ids(&self.objects);
+        let mut orphans = HashSet::new();
         for object in &old.objects {
             let id = object.id();
-            let known = !known.is_empty() && old.orphans.objects.contains(&id);
+            let known = !known.is_empty() && former.is_some_and(|it| it.objects.contains(&id));
             if !here.contains(&id) && (known || !new.is_empty()) {
                 self.objects.push(object.clone());
-                self.orphans.objects.insert(id);
+                orphans.insert(id);
             }
         }
-        if self.orphans.objects.is_empty() {
+        if orphans.is_empty() {
             return;
         }
-        let suspects = known.into_iter().chain(new);
-        self.orphans.suspects = suspects.map(str::to_owned).collect();
-        self.note_orphans(documents);
+        let suspects = known.into_iter().chain(new).map(str::to_owned).collect();
+        self.note_orphans(documents, &suspects);
+        self.orphans = Some(Box::new(Orphans {
+            objects: orphans,
+            suspects,
+        }));
     }
 
-    fn note_orphans(&mut self, documents: &[(Document, Outcome)]) {
-        let suspects = &self.orphans.suspects;
+    fn note_orphans(&mut self, documents: &[(Document, Outcome)], suspects: &HashSet<String>) {
         // The diagnostics are those of the documents, one after the other.
         let mut start = 0;
         for (document, outcome) in documents {

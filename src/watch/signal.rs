@@ -136,14 +136,14 @@ impl Reading<'_> {
     /// An editor that moves a manifest out of its way gives it a name of which none is read.
     fn moved(&self, paths: &[PathBuf], tracker: Option<usize>) -> Option<Signal> {
         let (from, to) = (paths.first()?, paths.last()?);
-        if !look(to).is_some_and(|to| to.is_file()) {
-            return Some(Signal::Done);
-        }
-        match (self.0.manifest(from), self.0.manifest(to)) {
-            (Some(from), Some(_)) => Some(Signal::Renamed(from)),
+        let is = look(to).filter(|to| !to.is_dir());
+        match (self.0.manifest(from), self.0.manifest(to), is) {
+            (_, _, None) => Some(Signal::Done),
+            (Some(from), Some(_), Some(_)) => Some(Signal::Renamed(from)),
+            (_, _, Some(to)) if !to.is_file() => Some(Signal::Done),
             // That it is gone was told.
-            (Some(_), None) => None,
-            (None, _) => Some(tracker.map_or(Signal::Done, Signal::Arrived)),
+            (Some(_), None, Some(_)) => None,
+            (None, _, Some(_)) => Some(tracker.map_or(Signal::Done, Signal::Arrived)),
         }
     }
 }
@@ -222,8 +222,10 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let scope = Scope::of(&[folder.path().to_owned()], true);
         let at = |name: &str| folder.path().join(name);
+        for name in ["a.yaml", "a.yaml~", "b.yaml"] {
+            fs::write(at(name), "").expect("written");
+        }
         let moved = |from: &str, to: &str| {
-            fs::write(at(to), "").expect("written");
             let kind = EventKind::Modify(ModifyKind::Name(RenameMode::Both));
             let event = notify::Event::new(kind).set_tracker(7);
             signals(Ok(event.add_path(at(from)).add_path(at(to))), &scope)
@@ -232,6 +234,10 @@ mod tests {
         assert_eq!(moved("a.yaml", "b.yaml"), [renamed]);
         assert_eq!(moved("a.yaml", "a.yaml~"), [], "it may be put back");
         assert_eq!(moved("sedAbCd", "a.yaml"), [Signal::Arrived(7)]);
+        fs::remove_file(at("b.yaml")).expect("removed");
+        symlink("a.yaml", at("b.yaml")).expect("a link");
+        let renamed = Signal::Renamed(at("c.yaml"));
+        assert_eq!(moved("c.yaml", "b.yaml"), [renamed], "a link, too");
     }
 
     #[test]
