@@ -25,7 +25,7 @@ pub(super) enum Signal {
     Left(usize),
     /// It was moved within the folders, and a file; so nothing else is to be known.
     Arrived(usize),
-    /// Something went that watches hang on, and so did they.
+    /// Something went that watches hang on, and so did they; or events did, and nobody knows.
     Lost,
     /// Folders or links have changed, and it is done.
     Done,
@@ -39,8 +39,9 @@ pub(super) fn signals(event: notify::Result<notify::Event>, scope: &Scope) -> Ve
     let Ok(event) = event else {
         return vec![Signal::Other];
     };
+    // Among the events that got lost may be those of new folders, which nobody watches then.
     if event.need_rescan() {
-        return vec![Signal::Other];
+        return vec![Signal::Lost];
     }
     let paths = || event.paths.iter().filter(|path| scope.concerns(path));
     if paths().next().is_none() {
@@ -260,7 +261,7 @@ mod tests {
     fn what_nobody_understands_is_a_reason_to_look() {
         let scope = Scope::default();
         let lost = notify::Event::new(EventKind::Other).set_flag(notify::event::Flag::Rescan);
-        assert_eq!(signals(Ok(lost), &scope), [Signal::Other]);
+        assert_eq!(signals(Ok(lost), &scope), [Signal::Lost]);
         let error = notify::Error::new(notify::ErrorKind::MaxFilesWatch);
         assert_eq!(signals(Err(error), &scope), [Signal::Other]);
     }
