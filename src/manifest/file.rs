@@ -51,8 +51,10 @@ impl FileState {
             old if reading.is_busy(path) => return old,
             old => old,
         };
-        // A clock that stands behind the file's counts as just now.
-        let settled = SystemTime::now().checked_sub(TICK);
+        let again = old
+            .as_ref()
+            .is_some_and(|old| old.fingerprint == Some(fingerprint));
+        let now = SystemTime::now();
         let text = read::text(path);
         let old = match old {
             Some(old) if reading.is_half_written(path, fingerprint, &text, &old) => {
@@ -70,21 +72,16 @@ impl FileState {
                     FileState::read(source, old, Some(fingerprint))
                 }
             },
-            Text::Refused(why) => {
-                reading.read += 1;
-                FileState::unread(*why, old, Some(fingerprint))
-            }
-            Text::Failed(why) => {
+            Text::Refused(why) | Text::Failed(why) => {
                 let known = old.as_ref().map(|old| old.diagnostics.clone());
                 let state = FileState::unread(*why, old, Some(fingerprint));
-                // It is tried again at every look: the same failure is nothing new.
+                // It may be tried at every look: what is known already is nothing new.
                 reading.read += usize::from(known.as_ref() != Some(&state.diagnostics));
                 state
             }
         };
         state.fingerprint = Some(fingerprint);
-        state.unsettled =
-            failed || settled.is_none_or(|time| fingerprint.touched() > read::nanoseconds(time));
+        state.unsettled = failed || is_too_new(fingerprint, now, again);
         Some(state)
     }
 
@@ -156,6 +153,17 @@ impl FileState {
         };
         state.keep_all(old);
         state
+    }
+}
+
+/// Whether a file that was read at a time may have been written to since. One whose own time has yet to come, by the
+/// clock of a server or the will of its writer, is read `again` once and not for ever.
+fn is_too_new(fingerprint: Fingerprint, read: SystemTime, again: bool) -> bool {
+    let touched = fingerprint.touched();
+    let settled = |now: SystemTime| now.checked_sub(TICK).map(read::nanoseconds);
+    match touched > read::nanoseconds(read) {
+        true => !again,
+        false => settled(read).is_none_or(|settled| touched > settled),
     }
 }
 
@@ -252,5 +260,21 @@ mod tests {
         assert_eq!(state.objects.len(), 1);
         let found = state.diagnostics.first().expect("what has happened");
         assert!(found.message.contains("defect"), "{}", found.message);
+    }
+
+    #[test]
+    fn a_file_whose_time_has_yet_to_come_is_read_again_only_once() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("a.yaml");
+        fs::write(&path, SERVICE).expect("written");
+        let file = fs::File::options().write(true).open(&path);
+        let later = SystemTime::now() + Duration::from_secs(3_600);
+        file.and_then(|file| file.set_modified(later)).expect("set");
+        let fingerprint = read::fingerprint(&path).expect("it is there");
+        let (first, _) = self::read(&path, fingerprint, None);
+        let first = first.expect("it is there");
+        assert!(!first.is_current(&fingerprint), "nobody knows its clock");
+        let (second, _) = self::read(&path, fingerprint, Some(first));
+        assert!(second.expect("it is there").is_current(&fingerprint));
     }
 }
