@@ -5,12 +5,11 @@ use super::busy::Busy;
 use super::doubt::Doubts;
 use super::file::FileState;
 use super::kind::AnyObject;
-use super::look::{Reading, Writers};
+use super::look::{Reading, Replaced, Taken, Writers, is_unknown, pair};
 use super::problems;
 use super::read::{self, Fingerprint, Fingerprints};
 use crate::diagnostic::Diagnostic;
 use std::collections::BTreeSet;
-use std::iter::Peekable;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
@@ -56,8 +55,8 @@ pub enum Update {
     New(Loaded),
 }
 
-/// The objects of a file that has changed, before and after.
-type Replaced = (Vec<AnyObject>, Vec<AnyObject>);
+/// How many new and gone files are taken one by one. Of more than these a look at everything costs less.
+const FEW: usize = 100;
 
 impl Loader {
     /// For folders or single files. Nothing is read yet.
@@ -102,7 +101,7 @@ impl Loader {
     }
 
     /// The same for files of which somebody says that they have changed, and that their writers are done. Nothing
-    /// else is looked at, unless what is there now can't be told without: they are new or gone, or links.
+    /// else is looked at, unless what is there now can't be told without: where there are links.
     pub fn update_files(&mut self, paths: &BTreeSet<PathBuf>) -> Update {
         self.update_named(paths, Writers::Done)
     }
@@ -138,17 +137,23 @@ impl Loader {
     }
 
     fn update_named(&mut self, paths: &BTreeSet<PathBuf>, writers: Writers) -> Update {
-        let mut known = Vec::new();
+        let mut found = Vec::new();
         for path in paths {
             if writers == Writers::Unknown && self.spares(path) {
                 continue;
             }
-            match self.known(path) {
-                Some(found) => known.push(found),
+            match self.found(path) {
+                Some(fingerprint) => found.push((path, fingerprint)),
                 None => return self.look(writers),
             }
         }
-        let taken = self.take_known(known);
+        let others = found
+            .iter()
+            .filter(|(path, found)| found.is_none() || self.index(path).is_none());
+        if others.count() > FEW {
+            return self.look(writers);
+        }
+        let taken = self.take_named(found);
         match taken.changed {
             true => Update::New(self.gather(taken)),
             false => Update::Same,
@@ -171,12 +176,18 @@ impl Loader {
         !must_be_read && !self.doubts.is_settled(path, found, Instant::now())
     }
 
-    /// A known file that is there under no other name.
-    fn known(&self, path: &Path) -> Option<(usize, Fingerprint)> {
-        let seen = self.seen.as_ref()?;
-        let simple = !seen.aliases && seen.problems.is_empty();
-        let index = self.index(path).filter(|_| simple)?;
-        Some((index, read::plain(path)?))
+    /// What is there now of a file, if anything, when that can be told without a look at everything: it has no other
+    /// name, and no link leads to it.
+    fn found(&self, path: &Path) -> Option<Option<Fingerprint>> {
+        let simple = |seen: &&Fingerprints| !seen.aliases && seen.problems.is_empty();
+        let seen = self.seen.as_ref().filter(simple)?;
+        let found = read::plain(path);
+        let known = found.is_some() && self.index(path).is_some();
+        let gone_or_new = || {
+            let clear = found.is_some() || read::is_gone(path);
+            clear && !seen.links && read::is_direct(path, &self.roots)
+        };
+        (known || gone_or_new()).then_some(found)
     }
 
     fn index(&self, path: &Path) -> Option<usize> {
@@ -215,25 +226,30 @@ impl Loader {
         differing
     }
 
-    /// Reads files anew that have changed.
-    fn take_known(&mut self, known: Vec<(usize, Fingerprint)>) -> Taken {
+    /// Reads files of which is known what is there now.
+    fn take_named(&mut self, found: Vec<(&PathBuf, Option<Fingerprint>)>) -> Taken {
         let mut reading = Reading::new(&self.busy, &mut self.doubts, Writers::Done);
         let mut replaced = Vec::new();
-        for (index, fingerprint) in known {
-            let Some((path, state)) = self.files.get_mut(index) else {
-                continue;
+        for (path, fingerprint) in found {
+            let index = self.files.binary_search_by(|(known, _)| known.cmp(path));
+            let slot = index.ok().and_then(|index| self.files.get_mut(index));
+            let old = slot.map(|(_, state)| std::mem::take(state));
+            let before = objects(old.as_ref());
+            let read = reading.read;
+            let state = match fingerprint {
+                Some(fingerprint) => FileState::current(path, fingerprint, old, &mut reading),
+                None => old.filter(|_| reading.is_busy(path)),
             };
-            let (before, read) = (state.objects.clone(), reading.read);
-            let old = std::mem::take(state);
-            let new = FileState::current(path, fingerprint, Some(old), &mut reading);
-            // One that is gone for good is the next look's: nothing but its objects matters.
-            if reading.read > read || new.is_none() {
-                let objects = new
-                    .as_ref()
-                    .map_or_else(Vec::new, |new| new.objects.clone());
-                replaced.push((before, objects));
+            if reading.read > read || (index.is_ok() && state.is_none()) {
+                replaced.push((before, objects(state.as_ref())));
             }
-            *state = new.unwrap_or_default();
+            // The index is the search's, and nothing came or went since.
+            match (index, state) {
+                (Ok(index), Some(state)) => self.files[index].1 = state,
+                (Ok(index), None) => drop(self.files.remove(index)),
+                (Err(index), Some(state)) => self.files.insert(index, (path.clone(), state)),
+                (Err(_), None) => {}
+            }
             reading.end_of(path);
         }
         Taken {
@@ -356,34 +372,6 @@ impl Loader {
     }
 }
 
-/// What a look has changed.
-struct Taken {
-    replaced: Vec<Replaced>,
-    /// How many files were read.
-    read: usize,
-    /// Whether anything differs from the look before.
-    changed: bool,
-}
-
-/// Of a folder that can't be looked at nobody knows what became of its files.
-fn is_unknown(path: &Path, scan: &Fingerprints) -> bool {
-    let mut folders = path.ancestors();
-    folders.any(|folder| scan.problems.contains_key(folder))
-}
-
-/// The item of this path, of items that are in the order of paths; those before it are left over.
-fn pair<T>(
-    items: &mut Peekable<impl Iterator<Item = T>>,
-    path: &Path,
-    path_of: impl Fn(&T) -> &PathBuf,
-    mut left_over: impl FnMut(T),
-) -> Option<T> {
-    // Nearly all paths are the next item's, which costs less to see than which one comes first.
-    let is_same = |item: &T| path_of(item).as_os_str() == path.as_os_str();
-    loop {
-        if let Some(same) = items.next_if(is_same) {
-            return Some(same);
-        }
-        left_over(items.next_if(|item| path_of(item).as_path() < path)?);
-    }
+fn objects(state: Option<&FileState>) -> Vec<AnyObject> {
+    state.map_or_else(Vec::new, |state| state.objects.clone())
 }

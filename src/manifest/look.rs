@@ -3,8 +3,10 @@
 use super::busy::Busy;
 use super::doubt::Doubts;
 use super::file::FileState;
-use super::read::{self, Fingerprint, Text};
+use super::kind::AnyObject;
+use super::read::{self, Fingerprint, Fingerprints, Text};
 use std::collections::BTreeSet;
+use std::iter::Peekable;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -96,5 +98,40 @@ impl<'l> Reading<'l> {
     pub(super) fn end(self) -> usize {
         self.doubts.retain(&self.doubtful);
         self.read
+    }
+}
+
+/// The objects of a file that has changed, before and after.
+pub(super) type Replaced = (Vec<AnyObject>, Vec<AnyObject>);
+
+/// What a look has changed.
+pub(super) struct Taken {
+    pub(super) replaced: Vec<Replaced>,
+    /// How many files were read.
+    pub(super) read: usize,
+    /// Whether anything differs from the look before.
+    pub(super) changed: bool,
+}
+
+/// Of a folder that can't be looked at nobody knows what became of its files.
+pub(super) fn is_unknown(path: &Path, scan: &Fingerprints) -> bool {
+    let mut folders = path.ancestors();
+    folders.any(|folder| scan.problems.contains_key(folder))
+}
+
+/// The item of this path, of items that are in the order of paths; those before it are left over.
+pub(super) fn pair<T>(
+    items: &mut Peekable<impl Iterator<Item = T>>,
+    path: &Path,
+    path_of: impl Fn(&T) -> &PathBuf,
+    mut left_over: impl FnMut(T),
+) -> Option<T> {
+    // Nearly all paths are the next item's, which costs less to see than which one comes first.
+    let is_same = |item: &T| path_of(item).as_os_str() == path.as_os_str();
+    loop {
+        if let Some(same) = items.next_if(is_same) {
+            return Some(same);
+        }
+        left_over(items.next_if(|item| path_of(item).as_path() < path)?);
     }
 }

@@ -94,6 +94,31 @@ pub(super) fn plain(path: &Path) -> Option<Fingerprint> {
     plain.then(|| Fingerprint::of(&metadata))
 }
 
+/// Whether nothing is there.
+pub(super) fn is_gone(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_err_and(|error| error.kind() == ErrorKind::NotFound)
+}
+
+/// Whether a scan of `roots` finds, or would find, a file of this name: nothing but visible folders is on the way from a
+/// root, and none of them is a link.
+pub(super) fn is_direct(path: &Path, roots: &[PathBuf]) -> bool {
+    let Some(root) = roots.iter().find(|root| path.starts_with(root)) else {
+        return false;
+    };
+    let is_folder = |path: &Path| fs::symlink_metadata(path).is_ok_and(|found| found.is_dir());
+    let is_visible = |path: &Path| path.file_name().is_some_and(|name| !is_hidden(name));
+    let folders = path.ancestors().skip(1);
+    let below: Vec<&Path> = folders.take_while(|folder| folder != root).collect();
+    // A file that is named outright is read whatever its name; that it is gone is a problem.
+    path != root
+        && is_manifest(path)
+        && below.len() < FOLDERS
+        && fs::metadata(root).is_ok_and(|root| root.is_dir())
+        && below
+            .iter()
+            .all(|folder| is_visible(folder) && is_folder(folder))
+}
+
 /// Since 1970.
 pub(super) fn nanoseconds(time: SystemTime) -> i128 {
     let since = time

@@ -225,6 +225,36 @@ fn a_file_that_is_done_is_read_while_another_one_is_in_doubt() {
 }
 
 #[test]
+fn files_that_come_and_go_need_no_look_at_the_others() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = |name: &str| folder.path().join(name);
+    fs::create_dir(at("team")).expect("a folder");
+    for name in ["a", "b"] {
+        fs::write(at(&format!("{name}.yaml")), service(name, 80)).expect("written");
+    }
+    let mut loader = Loader::new([folder.path().to_owned()]);
+    loader.load();
+    // Nobody tells of this, so it shows who looks.
+    fs::write(at("b.yaml"), service("b", 81)).expect("written");
+    fs::write(at("team/c.yaml"), service("c", 82)).expect("written");
+    fs::remove_file(at("a.yaml")).expect("removed");
+    let told = ["a.yaml", "team/c.yaml", "never.yaml"].map(at).into();
+    let Update::New(loaded) = loader.update_files(&told) else {
+        panic!("a change");
+    };
+    let services = loaded.resources.services.values();
+    let ports: Vec<u16> = services.map(|it| it.spec.ports[0].port.get()).collect();
+    assert_eq!((ports, loaded.files), (vec![80, 82], 2));
+    // What no scan finds is no file of ours.
+    fs::create_dir(at(".git")).expect("a folder");
+    fs::write(at(".git/d.yaml"), service("d", 80)).expect("written");
+    let Update::New(loaded) = loader.update_files(&[at(".git/d.yaml")].into()) else {
+        panic!("b is found by the look at everything");
+    };
+    assert_eq!(loaded.files, 2);
+}
+
+#[test]
 fn a_look_at_everything_shares_the_kinds_of_which_nothing_has_changed() {
     let folder = tempfile::tempdir().expect("a folder");
     let at = |name: &str| folder.path().join(name);
