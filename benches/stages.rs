@@ -100,7 +100,7 @@ fn edits(folder: &Path, size: usize) -> Vec<(&'static str, Vec<Duration>)> {
 fn changed(update: Update) -> Loaded {
     match update {
         Update::New(loaded) => loaded,
-        Update::Same | Update::Unsteady => panic!("a file has changed"),
+        Update::Same => panic!("a file has changed"),
     }
 }
 

@@ -8,18 +8,22 @@ use crate::graph::Wanted;
 use crate::manifest::api::NamespacedName;
 use crate::watch::{Wake, Wakes};
 use hickory_resolver::TokioResolver;
+use hickory_resolver::config::ResolverOpts;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
+use tokio::sync::Semaphore;
 use tokio::task::AbortHandle;
 use tracing::{debug, warn};
 
 /// An answer of DNS is used at least and at most this long, whatever its TTL says.
 const TTL: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(300));
-/// When a name that gave no answer is asked for again. Addresses that it gave before stay in use.
-const RETRY: Duration = Duration::from_secs(10);
+/// When a name that gave no answer is asked for again, at first and at last. Addresses that it gave before stay in use.
+const RETRY: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(60));
+/// How many names are asked for at the same time.
+const AT_ONCE: usize = 16;
 
 /// A Service's port.
 type ServicePort = (NamespacedName, u16);
@@ -97,7 +101,11 @@ impl Discovery {
         for (key, host, port) in self.fixed_places() {
             let addresses = self.names.first_answer(vec![host], &mut asked);
             let addresses = addresses.into_iter().map(|ip| SocketAddr::new(ip, port));
-            found.entry(key).or_insert_with(|| addresses.collect());
+            let addresses: Vec<SocketAddr> = addresses.collect();
+            // A name that isn't known yet is no endpoint: the echo backend answers, or the finding says that none does.
+            if !addresses.is_empty() {
+                found.entry(key).or_insert(addresses);
+            }
         }
         self.names.forget_others(&asked);
         if let Some(echo) = &mut self.echo {
@@ -167,6 +175,8 @@ fn service_names(service: &NamespacedName) -> Vec<String> {
 /// What DNS says, asked for in the background.
 struct Names {
     resolver: Option<Arc<TokioResolver>>,
+    /// Places of those who may ask.
+    places: Arc<Semaphore>,
     wakes: Wakes,
     /// By the names that are tried one after the other, joined.
     questions: BTreeMap<String, Question>,
@@ -185,12 +195,16 @@ impl Drop for Question {
 
 impl Names {
     fn new(wakes: Wakes) -> Self {
-        let resolver = TokioResolver::builder_tokio().and_then(|builder| builder.build());
+        let resolver = TokioResolver::builder_tokio().and_then(|mut builder| {
+            limit(builder.options_mut());
+            builder.build()
+        });
         if let Err(error) = &resolver {
             warn!(%error, "the system's DNS configuration can't be read: no names are looked up");
         }
         Names {
             resolver: resolver.ok().map(Arc::new),
+            places: Arc::new(Semaphore::new(AT_ONCE)),
             wakes,
             questions: BTreeMap::new(),
         }
@@ -209,10 +223,16 @@ impl Names {
         let wakes = &self.wakes;
         let question = self.questions.entry(key).or_insert_with(|| {
             let answer = Arc::<Mutex<Vec<IpAddr>>>::default();
-            let asking = ask(resolver.clone(), names, answer.clone(), wakes.clone());
+            let asking = Asking {
+                resolver: resolver.clone(),
+                places: self.places.clone(),
+                names,
+                answer: answer.clone(),
+                wakes: wakes.clone(),
+            };
             Question {
                 answer,
-                task: tokio::spawn(asking).abort_handle(),
+                task: tokio::spawn(asking.on_and_on()).abort_handle(),
             }
         });
         let answer = question.answer.lock();
@@ -224,27 +244,47 @@ impl Names {
     }
 }
 
-/// Asks again and again, as the answers' TTLs say.
-async fn ask(
+/// The resolver keeps answers as long as their TTLs say, that there is no such name for up to a day: asking again would
+/// give the same.
+fn limit(options: &mut ResolverOpts) {
+    options.positive_max_ttl = Some(TTL.1);
+    options.negative_max_ttl = Some(RETRY.0);
+}
+
+/// A question that is asked again and again, as the answers' TTLs say.
+struct Asking {
     resolver: Arc<TokioResolver>,
+    places: Arc<Semaphore>,
     names: Vec<String>,
     answer: Arc<Mutex<Vec<IpAddr>>>,
     wakes: Wakes,
-) {
-    loop {
-        let pause = match first(&resolver, &names).await {
-            Some((mut addresses, valid)) => {
-                addresses.sort_unstable();
-                addresses.dedup();
-                let changed = replace(&answer, addresses);
-                if changed {
-                    wakes.send(Wake::discovered());
+}
+
+impl Asking {
+    async fn on_and_on(self) {
+        let mut retry = RETRY.0;
+        loop {
+            let place = self.places.acquire().await;
+            let found = first(&self.resolver, &self.names).await;
+            drop(place);
+            let pause = match found {
+                Some((mut addresses, valid)) => {
+                    addresses.sort_unstable();
+                    addresses.dedup();
+                    if replace(&self.answer, addresses) {
+                        self.wakes.send(Wake::discovered());
+                    }
+                    retry = RETRY.0;
+                    valid.clamp(TTL.0, TTL.1)
                 }
-                valid.clamp(TTL.0, TTL.1)
-            }
-            None => RETRY,
-        };
-        tokio::time::sleep(pause).await;
+                None => {
+                    let pause = retry;
+                    retry = (retry * 2).min(RETRY.1);
+                    pause
+                }
+            };
+            tokio::time::sleep(pause).await;
+        }
     }
 }
 
@@ -315,5 +355,31 @@ mod tests {
         };
         let found = discovery.find(&[(key.clone(), wanted)].into()).await;
         assert_eq!(found[&key], [SocketAddr::from(([127, 0, 0, 9], 3000))]);
+    }
+
+    #[tokio::test]
+    async fn a_name_without_an_answer_is_no_endpoint_and_hides_no_echo_backend() {
+        let key = (NamespacedName::new("shop", "cart"), 80);
+        let wanted = Wanted {
+            external_name: None,
+            port: 80,
+        };
+        for echo in [false, true] {
+            let fixed = "shop/cart:80=nowhere.invalid:3000".parse();
+            let (wakes, _receiver) = crate::watch::wakes();
+            let mut discovery = Discovery::new(vec![fixed.expect("well formed")], echo, wakes);
+            let found = discovery
+                .find(&[(key.clone(), wanted.clone())].into())
+                .await;
+            assert_eq!(found.contains_key(&key), echo, "{found:?}");
+        }
+    }
+
+    #[test]
+    fn no_answer_is_kept_longer_than_until_it_is_asked_for_again() {
+        let mut options = ResolverOpts::default();
+        limit(&mut options);
+        assert_eq!(options.negative_max_ttl, Some(RETRY.0));
+        assert_eq!(options.positive_max_ttl, Some(TTL.1));
     }
 }

@@ -1,13 +1,15 @@
 //! What is known of one file, from one look to the next.
 
 use super::alias::Budget;
-use super::busy::Busy;
 use super::kind::AnyObject;
+use super::last_good::Orphans;
+use super::look::Reading;
 use super::object::{self, Outcome};
 use super::read::{self, Fingerprint, Text};
 use super::split::split;
-use crate::diagnostic::{Diagnostic, Document, ResourceId, Severity, Source};
+use crate::diagnostic::{Diagnostic, Document, Source};
 use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -16,48 +18,22 @@ use std::time::{Duration, SystemTime};
 /// may leave the fingerprint as it was, so a file that was touched just now is read again next time.
 const TICK: Duration = Duration::from_millis(50);
 
-/// What one look reads.
-#[derive(Debug, Default)]
-pub(super) struct Reading {
-    /// Files that aren't read.
-    pub(super) busy: Busy,
-    /// How many files were read, because they are new or have changed.
-    pub(super) read: usize,
-    /// Whether some were left as they were, because they seem to be half-written.
-    pub(super) unsteady: bool,
-}
-
-impl Reading {
-    /// Whether a text isn't what its writer means. Events come too late to tell of somebody who begins to write
-    /// just when a file is read; most begin by making it empty.
-    fn is_half_written(
-        &self,
-        path: &Path,
-        fingerprint: Fingerprint,
-        text: &Text,
-        old: &FileState,
-    ) -> bool {
-        let emptied = matches!(text, Text::Read(source) if source.text.is_empty());
-        let changes = || read::fingerprint(path).is_some_and(|now| now != fingerprint);
-        (emptied && !old.objects.is_empty() && fingerprint.is_young())
-            || self.busy.contains(path)
-            || changes()
-    }
-}
-
 /// What is known of a file.
 #[derive(Debug, Default)]
 pub(super) struct FileState {
     pub(super) fingerprint: Option<Fingerprint>,
-    /// It was touched so shortly before it was read that the fingerprint doesn't prove anything.
-    pub(super) unsettled: bool,
+    /// It was touched so shortly before it was read that the fingerprint doesn't prove anything, or couldn't be read for
+    /// a reason that the fingerprint doesn't show.
+    unsettled: bool,
     /// The text that `documents` come from.
     source: Option<Arc<Source>>,
-    documents: Vec<(Document, Outcome)>,
+    pub(super) documents: Documents,
     /// The objects in force.
     pub(super) objects: Vec<AnyObject>,
     /// Whether `objects` come from a text that could be read to its end.
-    whole: bool,
+    pub(super) whole: bool,
+    /// Those of `objects` that the file may have no more; there are hardly ever any.
+    pub(super) orphans: Option<Box<Orphans>>,
     /// What is wrong with it.
     pub(super) diagnostics: Vec<Diagnostic>,
 }
@@ -68,24 +44,25 @@ impl FileState {
         path: &Path,
         fingerprint: Fingerprint,
         old: Option<FileState>,
-        reading: &mut Reading,
+        reading: &mut Reading<'_>,
     ) -> Option<FileState> {
-        let same = |old: &FileState| old.fingerprint == Some(fingerprint) && !old.unsettled;
         let old = match old {
-            Some(old) if same(&old) => return Some(old),
-            old if reading.busy.contains(path) => return old,
+            Some(old) if old.is_current(&fingerprint) => return Some(old),
+            old if reading.is_busy(path) => return old,
             old => old,
         };
-        // A clock that stands behind the file's counts as just now.
-        let settled = SystemTime::now().checked_sub(TICK);
+        let again = old
+            .as_ref()
+            .is_some_and(|old| old.fingerprint == Some(fingerprint));
+        let now = SystemTime::now();
         let text = read::text(path);
         let old = match old {
             Some(old) if reading.is_half_written(path, fingerprint, &text, &old) => {
-                reading.unsteady = true;
                 return Some(old);
             }
             old => old,
         };
+        let failed = matches!(text, Text::Failed(_));
         let mut state = match text {
             Text::Gone => return None,
             Text::Read(source) => match old {
@@ -95,15 +72,22 @@ impl FileState {
                     FileState::read(source, old, Some(fingerprint))
                 }
             },
-            Text::Refused(refused) => {
-                reading.read += 1;
-                FileState::unread(*refused, old, Some(fingerprint))
+            Text::Refused(why) | Text::Failed(why) => {
+                let known = old.as_ref().map(|old| old.diagnostics.clone());
+                let state = FileState::unread(*why, old, Some(fingerprint));
+                // It may be tried at every look: what is known already is nothing new.
+                reading.read += usize::from(known.as_ref() != Some(&state.diagnostics));
+                state
             }
         };
         state.fingerprint = Some(fingerprint);
-        state.unsettled =
-            settled.is_none_or(|time| fingerprint.touched() > read::nanoseconds(time));
+        state.unsettled = failed || is_too_new(fingerprint, now, again);
         Some(state)
+    }
+
+    /// Whether it needn't be read again.
+    pub(super) fn is_current(&self, found: &Fingerprint) -> bool {
+        self.fingerprint.as_ref() == Some(found) && !self.unsettled
     }
 
     fn has_text(&self, source: &Source) -> bool {
@@ -118,8 +102,21 @@ impl FileState {
         old: Option<FileState>,
         fingerprint: Option<Fingerprint>,
     ) -> Self {
-        let old = old.unwrap_or_default();
-        let documents = documents(&source, &old.documents);
+        FileState::read_by(documents, source, old.unwrap_or_default(), fingerprint)
+    }
+
+    fn read_by(
+        documents: impl Fn(&Arc<Source>, &[(Document, Outcome)]) -> Documents,
+        source: Arc<Source>,
+        old: FileState,
+        fingerprint: Option<Fingerprint>,
+    ) -> Self {
+        // One file that is the death of its reader must not be that of all other files' as well.
+        let reading = AssertUnwindSafe(|| documents(&source, &old.documents));
+        let documents = match std::panic::catch_unwind(reading) {
+            Ok(documents) => documents,
+            Err(_) => return FileState::unread(defect(&source), Some(old), fingerprint),
+        };
         let mut state = FileState {
             fingerprint,
             source: Some(source),
@@ -128,13 +125,12 @@ impl FileState {
         };
         for (_, outcome) in &documents {
             state.objects.extend(outcome.objects.iter().cloned());
-            state
-                .diagnostics
-                .extend(outcome.diagnostics.iter().cloned());
+            let diagnostics = outcome.diagnostics.iter().cloned();
+            state.diagnostics.extend(diagnostics);
         }
         if state.whole {
-            let refused = documents.iter().flat_map(|(_, outcome)| &outcome.refused);
-            state.keep_refused(refused, &old.objects);
+            state.keep_refused(&documents, &old.objects);
+            state.keep_orphans(&documents, &old);
         } else {
             state.keep_all(old);
         }
@@ -148,68 +144,38 @@ impl FileState {
         old: Option<FileState>,
         fingerprint: Option<Fingerprint>,
     ) -> Self {
+        let mut old = old.unwrap_or_default();
         let mut state = FileState {
             fingerprint,
+            documents: std::mem::take(&mut old.documents),
             diagnostics: vec![refused],
             ..FileState::default()
         };
-        state.keep_all(old.unwrap_or_default());
+        state.keep_all(old);
         state
-    }
-
-    /// Keeps the last good version of objects that were refused.
-    fn keep_refused<'r>(
-        &mut self,
-        refused: impl Iterator<Item = &'r ResourceId>,
-        old: &[AnyObject],
-    ) {
-        let old: HashMap<ResourceId, &AnyObject> =
-            old.iter().map(|object| (object.id(), object)).collect();
-        for id in refused {
-            let Some(object) = old.get(id) else {
-                continue;
-            };
-            if self.objects.iter().any(|object| object.id() == *id) {
-                continue;
-            }
-            self.objects.push((*object).clone());
-            let error = |found: &&mut Diagnostic| {
-                found.severity == Severity::Error && found.resource.as_ref() == Some(id)
-            };
-            if let Some(found) = self.diagnostics.iter_mut().find(error) {
-                let note = "its last good version stays in force";
-                found.notes.push(note.to_owned());
-            }
-        }
-    }
-
-    /// Keeps everything that was good in a file that can't be read to its end. If it never could, what can
-    /// be read now is added.
-    fn keep_all(&mut self, old: FileState) {
-        if old.objects.is_empty() {
-            return;
-        }
-        let note = "what was last good in this file stays in force";
-        let error = |found: &&mut Diagnostic| found.severity == Severity::Error;
-        if let Some(found) = self.diagnostics.iter_mut().find(error) {
-            found.notes.push(note.to_owned());
-        }
-        if old.whole {
-            self.objects = old.objects;
-            self.whole = true;
-            return;
-        }
-        let known: Vec<ResourceId> = self.objects.iter().map(AnyObject::id).collect();
-        let missing = old
-            .objects
-            .into_iter()
-            .filter(|object| !known.contains(&object.id()));
-        self.objects.extend(missing);
     }
 }
 
+/// Whether a file that was read at a time may have been written to since. One whose own time has yet to come, by the
+/// clock of a server or the will of its writer, is read `again` once and not for ever.
+fn is_too_new(fingerprint: Fingerprint, read: SystemTime, again: bool) -> bool {
+    let touched = fingerprint.touched();
+    let settled = |now: SystemTime| now.checked_sub(TICK).map(read::nanoseconds);
+    match touched > read::nanoseconds(read) {
+        true => !again,
+        false => settled(read).is_none_or(|settled| touched > settled),
+    }
+}
+
+fn defect(source: &Source) -> Diagnostic {
+    let why = "this is a defect of gatefold";
+    read::unreadable(&source.path, why).help("please report it with this file")
+}
+
+type Documents = Vec<(Document, Outcome)>;
+
 /// Reads a text's documents; those that stood in the file before aren't parsed again.
-fn documents(source: &Arc<Source>, old: &[(Document, Outcome)]) -> Vec<(Document, Outcome)> {
+fn documents(source: &Arc<Source>, old: &[(Document, Outcome)]) -> Documents {
     let known: HashMap<&str, &(Document, Outcome)> = old
         .iter()
         .filter_map(|entry| Some((entry.0.text()?, entry)))
@@ -230,4 +196,85 @@ fn documents(source: &Arc<Source>, old: &[(Document, Outcome)]) -> Vec<(Document
         (document, outcome)
     };
     split(&source.text).into_iter().map(read).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::manifest::busy::Busy;
+    use crate::manifest::doubt::Doubts;
+    use crate::manifest::look::Writers;
+    use std::fs;
+
+    const SERVICE: &str =
+        "apiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec: {ports: [{port: 80}]}\n";
+
+    /// Reads a file; says what is known of it then, and how many files were read.
+    fn read(
+        path: &Path,
+        fingerprint: Fingerprint,
+        old: Option<FileState>,
+    ) -> (Option<FileState>, usize) {
+        let (busy, mut doubts) = (Busy::default(), Doubts::default());
+        let mut reading = Reading::new(&busy, &mut doubts, Writers::Done);
+        let state = FileState::current(path, fingerprint, old, &mut reading);
+        (state, reading.end())
+    }
+
+    #[test]
+    fn a_file_whose_reading_fails_is_read_again_although_it_has_not_changed() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("a.yaml");
+        // Reading a folder fails, and its fingerprint is as good as any.
+        fs::create_dir(&path).expect("a folder");
+        let fingerprint = read::fingerprint(&path).expect("it is there");
+        let (failed, count) = self::read(&path, fingerprint, None);
+        let failed = failed.expect("it is there");
+        assert_eq!((failed.diagnostics.len(), count), (1, 1));
+        assert!(!failed.is_current(&fingerprint), "it is tried again");
+        let (failed, count) = self::read(&path, fingerprint, Some(failed));
+        assert_eq!(count, 0, "an equal failure is nothing new");
+        fs::remove_dir(&path).expect("removed");
+        fs::write(&path, SERVICE).expect("written");
+        let now = read::fingerprint(&path).expect("it is there");
+        let failed = FileState {
+            fingerprint: Some(now),
+            ..failed.expect("it was there")
+        };
+        let (state, _) = self::read(&path, now, Some(failed));
+        let state = state.expect("it is there");
+        assert_eq!((state.objects.len(), state.diagnostics.len()), (1, 0));
+    }
+
+    #[test]
+    fn a_file_that_its_reader_dies_of_keeps_what_was_good_in_it() {
+        let source = |text: &str| {
+            Arc::new(Source {
+                path: "a.yaml".into(),
+                text: text.into(),
+            })
+        };
+        let good = FileState::read(source(SERVICE), None, None);
+        let dying = |_: &Arc<Source>, _: &[_]| -> Documents { panic!("a defect") };
+        let state = FileState::read_by(dying, source("a: b"), good, None);
+        assert_eq!(state.objects.len(), 1);
+        let found = state.diagnostics.first().expect("what has happened");
+        assert!(found.message.contains("defect"), "{}", found.message);
+    }
+
+    #[test]
+    fn a_file_whose_time_has_yet_to_come_is_read_again_only_once() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("a.yaml");
+        fs::write(&path, SERVICE).expect("written");
+        let file = fs::File::options().write(true).open(&path);
+        let later = SystemTime::now() + Duration::from_secs(3_600);
+        file.and_then(|file| file.set_modified(later)).expect("set");
+        let fingerprint = read::fingerprint(&path).expect("it is there");
+        let (first, _) = self::read(&path, fingerprint, None);
+        let first = first.expect("it is there");
+        assert!(!first.is_current(&fingerprint), "nobody knows its clock");
+        let (second, _) = self::read(&path, fingerprint, Some(first));
+        assert!(second.expect("it is there").is_current(&fingerprint));
+    }
 }

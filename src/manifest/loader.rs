@@ -1,26 +1,26 @@
 //! Folders become [`Resources`], again and again, at the cost of what has changed.
 
 use super::Resources;
-use super::alias::Budget;
 use super::busy::Busy;
-use super::file::{FileState, Reading};
-use super::findings::Findings;
+use super::doubt::Doubts;
+use super::file::FileState;
 use super::kind::AnyObject;
-use super::node::{Node, item};
-use super::parse::{self, Tree};
-use super::read::{self, Fingerprints};
-use crate::diagnostic::{Code, Diagnostic, Document, Place, Severity};
+use super::look::{Reading, Replaced, Taken, Writers, is_unknown, pair};
+use super::problems;
+use super::read::{self, Fingerprint, Fingerprints};
+use crate::diagnostic::Diagnostic;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Instant;
 
 /// Reads folders of manifests, and keeps of every file what was last good in it.
 #[derive(Debug, Default)]
 pub struct Loader {
     roots: Vec<PathBuf>,
     busy: Busy,
-    /// Whether the last look left files as they were that seem to be half-written.
-    unsteady: bool,
+    /// Files that were left as they were, because they seem to be half-written.
+    doubts: Doubts,
     /// In the order of their paths.
     files: Vec<(PathBuf, FileState)>,
     /// All of the last look but the files.
@@ -49,13 +49,14 @@ pub struct Loaded {
 /// How the folders compare with the last look at them.
 #[derive(Debug)]
 pub enum Update {
-    /// Nothing has changed.
+    /// Nothing has changed, as far as anybody can tell yet.
     Same,
-    /// Something has, but so short a time ago that it may be half-written.
-    Unsteady,
     /// All that is in force now.
     New(Loaded),
 }
+
+/// How many new and gone files are taken one by one. Of more than these a look at everything costs less.
+const FEW: usize = 100;
 
 impl Loader {
     /// For folders or single files. Nothing is read yet.
@@ -88,88 +89,105 @@ impl Loader {
         loader.collect(1, true)
     }
 
-    /// Whether the last look left files as they were that seem to be half-written: there should be another one soon.
-    pub fn is_unsteady(&self) -> bool {
-        self.unsteady
-    }
-
     /// Looks at the folders, reads what has changed, and gives all that is in force.
     pub fn load(&mut self) -> Loaded {
-        let (read, changed) = self.take(read::scan(&self.roots));
-        self.collect(read, changed)
+        let taken = self.take(read::scan(&self.roots), Writers::Done);
+        self.gather(taken)
     }
 
-    /// The same when anything has changed.
+    /// The same when anything has changed. Whoever wrote it is done.
     pub fn update(&mut self) -> Update {
-        let scan = read::scan(&self.roots);
-        self.update_to(scan)
+        self.look(Writers::Done)
     }
 
-    /// The same when anything has changed and nobody seems to be writing. A file that is given away half-way by
-    /// nothing but its time was last written to at least a tenth of a second ago.
-    pub fn update_when_steady(&mut self) -> Update {
-        let scan = read::scan(&self.roots);
-        let known = |path: &PathBuf| self.state(self.index(path)?)?.fingerprint;
-        let mut young = scan.files.iter().filter(|(_, found)| found.is_young());
-        let different = |(path, found): (&PathBuf, &_)| {
-            known(path).as_ref() != Some(found) && !self.busy.contains(path)
-        };
-        if young.any(different) {
-            return Update::Unsteady;
-        }
-        self.update_to(scan)
-    }
-
-    /// The same for files of which somebody says that they have changed. Nothing else is looked at, unless what is
-    /// there now can't be told without: they are new or gone, or links.
+    /// The same for files of which somebody says that they have changed, and that their writers are done. Nothing
+    /// else is looked at, unless what is there now can't be told without: where there are links.
     pub fn update_files(&mut self, paths: &BTreeSet<PathBuf>) -> Update {
-        let plain = |path: &PathBuf| Some((self.index(path)?, read::plain(path)?));
-        let found: Option<Vec<_>> = paths.iter().map(plain).collect();
-        let simple = |seen: &Fingerprints| !seen.aliases && seen.problems.is_empty();
-        let (Some(found), true) = (found, self.seen.as_ref().is_some_and(simple)) else {
-            return self.update();
-        };
-        let mut reading = self.reading();
-        let mut objects = Vec::new();
-        for (index, fingerprint) in found {
-            let Some((path, state)) = self.files.get_mut(index) else {
+        self.update_named(paths, Writers::Done)
+    }
+
+    /// The same by what somebody has [seen](read::scan), some time ago. It says no more than where to look: what is
+    /// there now counts, and it counts when it has been left alone for a while.
+    pub fn update_seen(&mut self, scan: &Fingerprints) -> Update {
+        if !self.sees(scan) {
+            return self.look(Writers::Unknown);
+        }
+        let differing = self.differing(scan);
+        self.doubts.retain(&differing);
+        self.update_named(&differing, Writers::Unknown)
+    }
+
+    /// The same for the files that were left as they were.
+    pub fn update_doubtful(&mut self) -> Update {
+        let paths = self.doubts.paths();
+        self.update_named(&paths, Writers::Unknown)
+    }
+
+    /// When to look at files again that were left as they were, because they seemed to be half-written.
+    pub fn look_again(&self) -> Option<Instant> {
+        self.doubts.due()
+    }
+
+    fn look(&mut self, writers: Writers) -> Update {
+        let taken = self.take(read::scan(&self.roots), writers);
+        match taken.changed {
+            true => Update::New(self.gather(taken)),
+            false => Update::Same,
+        }
+    }
+
+    fn update_named(&mut self, paths: &BTreeSet<PathBuf>, writers: Writers) -> Update {
+        let mut found = Vec::new();
+        for path in paths {
+            if writers == Writers::Unknown && self.spares(path) {
                 continue;
-            };
-            let old = std::mem::take(state);
-            let before = old.objects.clone();
-            let Some(new) = FileState::current(path, fingerprint, Some(old), &mut reading) else {
-                self.files.remove(index);
-                let scan = read::scan(&self.roots);
-                return self.new_from(scan);
-            };
-            objects.push((before, new.objects.clone()));
-            *state = new;
-        }
-        let Reading { read, unsteady, .. } = reading;
-        self.unsteady = unsteady;
-        if read == 0 {
-            return Update::Same;
-        }
-        Update::New(match self.replace(objects) {
-            Some(resources) => {
-                let files = self.files.iter();
-                let diagnostics = files.flat_map(|(_, file)| file.diagnostics.iter().cloned());
-                self.loaded(resources, diagnostics.collect(), read, true)
             }
-            None => self.collect(read, true),
-        })
-    }
-
-    fn new_from(&mut self, scan: Fingerprints) -> Update {
-        let (read, _) = self.take(scan);
-        Update::New(self.collect(read, true))
-    }
-
-    fn reading(&self) -> Reading {
-        Reading {
-            busy: self.busy.clone(),
-            ..Reading::default()
+            match self.found(path) {
+                Some(fingerprint) => found.push((path, fingerprint)),
+                None => return self.look(writers),
+            }
         }
+        let others = found
+            .iter()
+            .filter(|(path, found)| found.is_none() || self.index(path).is_none());
+        if others.count() > FEW {
+            return self.look(writers);
+        }
+        let taken = self.take_named(found);
+        match taken.changed {
+            true => Update::New(self.gather(taken)),
+            false => Update::Same,
+        }
+    }
+
+    /// Whether a file is left as it was: nothing differs, or it seems to be half-written.
+    fn spares(&mut self, path: &Path) -> bool {
+        let found = read::fingerprint(path);
+        let state = self.index(path).and_then(|index| self.state(index));
+        let same = match (state, &found) {
+            (Some(state), Some(found)) => state.is_current(found),
+            (state, found) => state.is_none() && found.is_none(),
+        };
+        let must_be_read = state.is_some_and(|state| state.fingerprint == found);
+        if same || self.busy.contains(path) {
+            self.doubts.forget(path);
+            return true;
+        }
+        !must_be_read && !self.doubts.is_settled(path, found, Instant::now())
+    }
+
+    /// What is there now of a file, if anything, when that can be told without a look at everything: it has no other
+    /// name, and no link leads to it.
+    fn found(&self, path: &Path) -> Option<Option<Fingerprint>> {
+        let simple = |seen: &&Fingerprints| !seen.aliases && seen.problems.is_empty();
+        let seen = self.seen.as_ref().filter(simple)?;
+        let found = read::plain(path);
+        let known = found.is_some() && self.index(path).is_some();
+        let gone_or_new = || {
+            let clear = found.is_some() || read::is_gone(path);
+            clear && !seen.links && read::is_direct(path, &self.roots)
+        };
+        (known || gone_or_new()).then_some(found)
     }
 
     fn index(&self, path: &Path) -> Option<usize> {
@@ -181,58 +199,125 @@ impl Loader {
         self.files.get(index).map(|(_, state)| state)
     }
 
-    fn update_to(&mut self, scan: Fingerprints) -> Update {
-        let same = |((path, state), (found, fingerprint)): (&(PathBuf, FileState), _)| {
-            path == found && state.fingerprint.as_ref() == Some(fingerprint) && !state.unsettled
-        };
-        let files = self.files.len() == scan.files.len();
-        if files && self.sees(&scan) && self.files.iter().zip(&scan.files).all(same) {
-            return Update::Same;
-        }
-        match self.take(scan) {
-            (_, false) => Update::Same,
-            (read, true) => Update::New(self.collect(read, true)),
-        }
-    }
-
     /// Whether the last look saw the same, but for the files.
     fn sees(&self, scan: &Fingerprints) -> bool {
         let seen = self.seen.as_ref();
         seen.is_some_and(|seen| seen.problems == scan.problems && seen.dangling == scan.dangling)
     }
 
-    /// Reads what a look has found. Gives how many files that were, and whether anything has changed.
-    fn take(&mut self, mut scan: Fingerprints) -> (usize, bool) {
-        let count = self.files.len();
+    /// The files that aren't as they are known.
+    fn differing(&self, scan: &Fingerprints) -> BTreeSet<PathBuf> {
+        let mut differing = BTreeSet::new();
+        let mut gone = |(path, _): &(PathBuf, FileState)| {
+            if !is_unknown(path, scan) {
+                differing.insert(path.clone());
+            }
+        };
+        let mut known = self.files.iter().peekable();
+        let mut others = Vec::new();
+        for (path, found) in &scan.files {
+            let state = pair(&mut known, path, |it| &it.0, &mut gone);
+            if !state.is_some_and(|(_, state)| state.is_current(found)) {
+                others.push(path.clone());
+            }
+        }
+        known.for_each(gone);
+        differing.extend(others);
+        differing
+    }
+
+    /// Reads files of which is known what is there now.
+    fn take_named(&mut self, found: Vec<(&PathBuf, Option<Fingerprint>)>) -> Taken {
+        let mut reading = Reading::new(&self.busy, &mut self.doubts, Writers::Done);
+        let mut replaced = Vec::new();
+        for (path, fingerprint) in found {
+            let index = self.files.binary_search_by(|(known, _)| known.cmp(path));
+            let slot = index.ok().and_then(|index| self.files.get_mut(index));
+            let old = slot.map(|(_, state)| std::mem::take(state));
+            let before = objects(old.as_ref());
+            let read = reading.read;
+            let state = match fingerprint {
+                Some(fingerprint) => FileState::current(path, fingerprint, old, &mut reading),
+                None => old.filter(|_| reading.is_busy(path)),
+            };
+            if reading.read > read || (index.is_ok() && state.is_none()) {
+                replaced.push((before, objects(state.as_ref())));
+            }
+            // The index is the search's, and nothing came or went since.
+            match (index, state) {
+                (Ok(index), Some(state)) => self.files[index].1 = state,
+                (Ok(index), None) => drop(self.files.remove(index)),
+                (Err(index), Some(state)) => self.files.insert(index, (path.clone(), state)),
+                (Err(_), None) => {}
+            }
+            reading.end_of(path);
+        }
+        Taken {
+            read: reading.read,
+            changed: !replaced.is_empty(),
+            replaced,
+        }
+    }
+
+    /// Reads what a look has found.
+    fn take(&mut self, mut scan: Fingerprints, writers: Writers) -> Taken {
         // Both are in the order of paths, so one walk pairs them: comparing paths is what costs here.
         let mut before = std::mem::take(&mut self.files).into_iter().peekable();
-        let mut gone = Vec::new();
-        let mut reading = self.reading();
+        let (mut gone, mut replaced) = (Vec::new(), Vec::new());
+        let mut reading = Reading::new(&self.busy, &mut self.doubts, writers);
         for (path, fingerprint) in std::mem::take(&mut scan.files) {
-            while let Some(old) = before.next_if(|(old, _)| *old < path) {
-                gone.push(old);
-            }
-            let old = before.next_if(|(old, _)| *old == path);
-            if let Some(state) =
-                FileState::current(&path, fingerprint, old.map(|it| it.1), &mut reading)
-            {
-                self.files.push((path, state));
-            }
+            let old = pair(&mut before, &path, |it| &it.0, |it| gone.push(it));
+            let old = old.map(|(_, state)| state);
+            let state = match old {
+                Some(old) if old.is_current(&fingerprint) => Some(old),
+                old if reading.spares(&path, Some(fingerprint), old.as_ref()) => old,
+                old => {
+                    let read = reading.read;
+                    let objects = old
+                        .as_ref()
+                        .map_or_else(Vec::new, |old| old.objects.clone());
+                    let state = FileState::current(&path, fingerprint, old, &mut reading);
+                    if let Some(state) = state.as_ref().filter(|_| reading.read > read) {
+                        replaced.push((objects, state.objects.clone()));
+                    }
+                    state
+                }
+            };
+            self.files.extend(state.map(|state| (path, state)));
         }
         gone.extend(before);
-        // Of a folder that can't be looked at nobody knows what became of its files.
-        let unknown = |path: &Path| scan.problems.keys().any(|folder| path.starts_with(folder));
-        gone.retain(|(path, _)| self.busy.contains(path) || unknown(path));
-        if !gone.is_empty() {
-            self.files.append(&mut gone);
+        let count = self.files.len();
+        for (path, state) in gone {
+            if is_unknown(&path, &scan) || reading.spares(&path, None, Some(&state)) {
+                self.files.push((path, state));
+            } else {
+                replaced.push((state.objects, Vec::new()));
+            }
+        }
+        if self.files.len() > count {
             self.files.sort_by(|(a, _), (b, _)| a.cmp(b));
         }
-        let Reading { read, unsteady, .. } = reading;
-        self.unsteady = unsteady;
-        // As many as before, and none of them was read: they are the same.
-        let changed = read > 0 || self.files.len() != count || !self.sees(&scan);
+        let read = reading.end();
+        let changed = !replaced.is_empty() || !self.sees(&scan);
         self.seen = Some(scan);
-        (read, changed)
+        Taken {
+            replaced,
+            read,
+            changed,
+        }
+    }
+
+    /// All that is in force, with the objects of the files that were read anew.
+    fn gather(&mut self, taken: Taken) -> Loaded {
+        let Taken { read, changed, .. } = taken;
+        match self.replace(taken.replaced) {
+            Some(resources) => {
+                let files = self.files.iter();
+                let diagnostics = files.flat_map(|(_, file)| file.diagnostics.iter().cloned());
+                self.loaded(resources, diagnostics.collect(), read, changed)
+            }
+            None => self.collect(read, changed),
+        }
     }
 
     /// Puts the objects of all files together; of duplicates the first one counts.
@@ -244,7 +329,7 @@ impl Loader {
             diagnostics.extend(file.diagnostics.iter().cloned());
             for object in &file.objects {
                 if let Err(first) = object.insert(&mut resources) {
-                    diagnostics.push(duplicate(object, first));
+                    diagnostics.push(problems::duplicate(object, first));
                     self.duplicates = true;
                 }
             }
@@ -253,16 +338,15 @@ impl Loader {
     }
 
     /// The resources with the objects of some files replaced; nothing when that concerns other files.
-    fn replace(&self, files: Vec<(Vec<AnyObject>, Vec<AnyObject>)>) -> Option<Resources> {
+    fn replace(&self, files: Vec<Replaced>) -> Option<Resources> {
         if self.duplicates {
             return None;
         }
         let mut resources = self.resources.clone();
-        let (before, after): (Vec<_>, Vec<_>) = files.into_iter().unzip();
-        for object in before.iter().flatten() {
+        for object in files.iter().flat_map(|(before, _)| before) {
             object.remove(&mut resources);
         }
-        for object in after.iter().flatten() {
+        for object in files.iter().flat_map(|(_, after)| after) {
             object.insert(&mut resources).ok()?;
         }
         Some(resources)
@@ -270,13 +354,14 @@ impl Loader {
 
     fn loaded(
         &mut self,
-        resources: Resources,
+        mut resources: Resources,
         mut diagnostics: Vec<Diagnostic>,
         files_read: usize,
         changed: bool,
     ) -> Loaded {
+        resources.share(&self.resources);
         self.resources = resources.clone();
-        diagnostics.extend(self.seen.iter().flat_map(problems));
+        diagnostics.extend(self.seen.iter().flat_map(problems::of_folders));
         Loaded {
             resources,
             diagnostics,
@@ -287,48 +372,6 @@ impl Loader {
     }
 }
 
-fn duplicate(object: &AnyObject, first: Place) -> Diagnostic {
-    let name = super::name::pointer();
-    let place = Place::Field {
-        document: object.document().clone(),
-        pointer: name,
-    };
-    let id = object.id();
-    Diagnostic::new(
-        Code::DuplicateObject,
-        place,
-        format!("{id} is defined twice"),
-    )
-    .about(id)
-    .caption("this one doesn't count")
-    .label(first, "first defined here")
-}
-
-fn problems(scan: &Fingerprints) -> impl Iterator<Item = Diagnostic> {
-    let unreadable = scan.problems.iter().map(|(path, why)| {
-        read::unreadable(path, why).note("what was last good in it stays in force")
-    });
-    let dangling = scan.dangling.iter().map(|path| {
-        let mut found = read::unreadable(path, "the link leads nowhere");
-        found.severity = Severity::Warning;
-        found
-    });
-    unreadable.chain(dangling)
-}
-
-/// The tree of an object, parsed again from its text.
-pub(crate) fn parse_document(document: &Document) -> Option<Node> {
-    let tree = parse::parse(document, &mut Budget::default(), &mut Findings::default());
-    let Tree::Node(root) = tree else {
-        return None;
-    };
-    match document.item {
-        None => Some(root),
-        Some(index) => item(root, index),
-    }
-}
-
-/// An object as it stands in its file, whatever its fields; nothing has been filled in.
-pub fn document_json(document: &Document) -> Option<serde_json::Value> {
-    parse_document(document).map(|object| object.to_json())
+fn objects(state: Option<&FileState>) -> Vec<AnyObject> {
+    state.map_or_else(Vec::new, |state| state.objects.clone())
 }

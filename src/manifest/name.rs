@@ -3,7 +3,7 @@
 use super::decode::Decoder;
 use super::kind::{Kind, Scope};
 use super::node::{Node, Value};
-use crate::diagnostic::{Code, Pointer};
+use crate::diagnostic::{Code, Pointer, ResourceId};
 
 /// Where an object's name stands.
 pub(super) fn pointer() -> Pointer {
@@ -12,11 +12,7 @@ pub(super) fn pointer() -> Pointer {
 
 /// Checks the names in `metadata`.
 pub(super) fn check(kind: Kind, metadata: &Node, decoder: &mut Decoder) {
-    let rule: fn(&str) -> Result<(), String> = match kind {
-        Kind::Namespace => label,
-        Kind::Service => service_name,
-        _ => subdomain,
-    };
+    let rule = rule(kind);
     match metadata.entry("name") {
         Some((key, node)) if node.value != Value::Null => {
             decoder.within_key(key, |decoder| checked(node, rule, decoder));
@@ -29,6 +25,23 @@ pub(super) fn check(kind: Kind, metadata: &Node, decoder: &mut Decoder) {
         && node.as_str() != Some("")
     {
         decoder.within_key(key, |decoder| checked(node, label, decoder));
+    }
+}
+
+/// Whether an object can be called so.
+pub(super) fn is_valid(kind: Kind, id: &ResourceId) -> bool {
+    let namespace = match kind.scope() {
+        Scope::Cluster => true,
+        Scope::Namespaced => label(&id.namespace).is_ok(),
+    };
+    namespace && rule(kind)(&id.name).is_ok()
+}
+
+fn rule(kind: Kind) -> fn(&str) -> Result<(), String> {
+    match kind {
+        Kind::Namespace => label,
+        Kind::Service => service_name,
+        _ => subdomain,
     }
 }
 

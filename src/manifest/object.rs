@@ -22,6 +22,9 @@ pub(super) struct Outcome {
     pub diagnostics: Vec<Diagnostic>,
     /// It can't be read to its end, so nobody knows what it holds.
     pub broken: bool,
+    /// It holds something of which nobody knows what it is or how it is called, but it was probably meant to be one of our
+    /// objects.
+    pub nameless: bool,
 }
 
 impl Outcome {
@@ -47,6 +50,7 @@ impl Outcome {
             refused: self.refused.clone(),
             diagnostics,
             broken: self.broken,
+            nameless: self.nameless,
         }
     }
 }
@@ -57,6 +61,7 @@ pub(super) fn read(document: &Document, budget: &mut Budget) -> Outcome {
         document,
         objects: Vec::new(),
         refused: Vec::new(),
+        nameless: false,
         findings: Findings::default(),
     };
     let tree = parse::parse(document, budget, &mut reading.findings);
@@ -77,6 +82,7 @@ pub(super) fn read(document: &Document, budget: &mut Budget) -> Outcome {
         refused: reading.refused,
         diagnostics,
         broken: matches!(tree, Tree::Broken),
+        nameless: reading.nameless,
     }
 }
 
@@ -93,6 +99,7 @@ struct Reading<'d> {
     document: &'d Document,
     objects: Vec<AnyObject>,
     refused: Vec<ResourceId>,
+    nameless: bool,
     findings: Findings,
 }
 
@@ -102,6 +109,7 @@ impl Reading<'_> {
             let what = root.value.describe();
             let message = format!("a Kubernetes object is a mapping, but this is {what}");
             self.report(Code::NotAnObject, &root.span, message);
+            self.nameless = true;
             return;
         };
         let Some(meta) = self.type_meta(root, None) else {
@@ -146,6 +154,7 @@ impl Reading<'_> {
             };
             let message = format!("not a Kubernetes object: it has {missing}");
             self.report(Code::NotAnObject, &node.span, message);
+            self.nameless = true;
             return None;
         };
         Some(TypeMeta {
@@ -157,9 +166,15 @@ impl Reading<'_> {
     }
 
     fn object(&mut self, node: &Node, meta: TypeMeta, document: Document) {
-        let Some(kind) = self.kind(&meta) else {
-            return;
+        let (group, version) = split_api_version(&meta.api_version);
+        let Some(kind) = Kind::find(group, &meta.kind) else {
+            return self.ignored(group, &meta);
         };
+        if !kind.versions().contains(&version) {
+            let id = identity(node, kind);
+            self.unknown_version(kind, &meta).resource = Some(id.clone());
+            return self.refuse(kind, id);
+        }
         let mut decoder = Decoder::new(document.clone(), None);
         let read = decode(node, kind, meta, document, &mut decoder);
         let findings = decoder.into_findings();
@@ -173,25 +188,24 @@ impl Reading<'_> {
         }
         match read.object {
             Some(object) if !unsound => self.objects.push(object),
-            _ => self.refused.push(read.id.clone()),
+            _ => self.refuse(kind, read.id),
         }
         self.findings.append(findings);
     }
 
-    /// The kind, if it is one that is read, in a version that is read.
-    fn kind(&mut self, meta: &TypeMeta) -> Option<Kind> {
-        let (group, version) = split_api_version(&meta.api_version);
-        let Some(kind) = Kind::find(group, &meta.kind) else {
-            self.ignored(group, meta);
-            return None;
-        };
-        if kind.versions().contains(&version) {
-            return Some(kind);
+    /// Notes an object that doesn't count as it is written.
+    fn refuse(&mut self, kind: Kind, id: ResourceId) {
+        match name::is_valid(kind, &id) {
+            true => self.refused.push(id),
+            false => self.nameless = true,
         }
+    }
+
+    fn unknown_version(&mut self, kind: Kind, meta: &TypeMeta) -> &mut Diagnostic {
         let message = format!("{} has no version `{}`", kind.name(), meta.api_version);
         let found = self.report(Code::UnknownVersion, &meta.version_span, message);
         found.help = Some(format!("write `apiVersion: {}`", kind.api_version()));
-        None
+        found
     }
 
     fn ignored(&mut self, group: &str, meta: &TypeMeta) {
@@ -201,6 +215,7 @@ impl Reading<'_> {
         if let Some(help) = suspicion {
             found.severity = Severity::Warning;
             found.help = Some(help);
+            self.nameless = true;
         }
     }
 

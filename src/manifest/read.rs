@@ -1,14 +1,15 @@
 //! Which files there are, and their text.
 
 use crate::diagnostic::{Code, Diagnostic, Place, Source};
-use std::collections::{BTreeMap, HashSet};
-use std::ffi::OsStr;
-use std::fs::{self, File, Metadata};
+use hashbrown::HashSet;
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, DirEntry, File, Metadata};
 use std::io::{ErrorKind, Read as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 /// The largest file that is read. 10,000 HTTPRoutes have 11 MiB.
 pub const FILE_SIZE: u64 = 32 << 20;
@@ -16,9 +17,6 @@ pub const FILE_SIZE: u64 = 32 << 20;
 const LINKS: usize = 16;
 /// How deep folders may be nested.
 const FOLDERS: usize = 64;
-
-/// How long nothing must have happened to a file for it to seem complete, where nothing else tells.
-const STEADY: Duration = Duration::from_millis(100);
 
 /// What shows that a file has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,14 +39,6 @@ impl Fingerprint {
         }
     }
 
-    /// Whether the file was touched so short a time ago that whoever writes it may not be done. A time that has yet
-    /// to come is another machine's, and says nothing.
-    pub(super) fn is_young(&self) -> bool {
-        let now = nanoseconds(SystemTime::now());
-        let age = now - self.touched();
-        (0..STEADY.as_nanos().cast_signed()).contains(&age)
-    }
-
     /// When the file was last touched, in nanoseconds since 1970.
     pub(super) fn touched(&self) -> i128 {
         let nanoseconds =
@@ -58,16 +48,18 @@ impl Fingerprint {
 }
 
 /// The manifest files of some folders at one moment. Two that are equal mean that nothing has changed.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Fingerprints {
-    /// Every manifest file, by the path as the user would write it.
-    pub files: BTreeMap<PathBuf, Fingerprint>,
+    /// Every manifest file, by the path as the user would write it, in the order of paths.
+    pub files: Vec<(PathBuf, Fingerprint)>,
     /// What couldn't be looked at, and why. What was known below stays as it is.
     pub problems: BTreeMap<PathBuf, String>,
     /// Links that lead nowhere.
     pub dangling: Vec<PathBuf>,
     /// Whether two ways lead to one file or folder, of which only the first one counts.
     pub aliases: bool,
+    /// Whether there are links, wherever they lead.
+    pub links: bool,
 }
 
 /// Looks which manifest files there are below `roots`, folders or single files. Nothing is opened but
@@ -82,8 +74,11 @@ pub fn scan(roots: &[PathBuf]) -> Fingerprints {
             Err(error) => walk.problem(root, &error),
         }
     }
-    // It comes in order, so this is faster than one insertion after the other.
-    walk.found.files = walk.files.into_iter().collect();
+    // Within a root they come in order.
+    if roots.len() > 1 {
+        walk.found.files.sort_by(|(a, _), (b, _)| a.cmp(b));
+        walk.found.files.dedup_by(|(a, _), (b, _)| a == b);
+    }
     walk.found
 }
 
@@ -99,6 +94,31 @@ pub(super) fn plain(path: &Path) -> Option<Fingerprint> {
     plain.then(|| Fingerprint::of(&metadata))
 }
 
+/// Whether nothing is there.
+pub(super) fn is_gone(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_err_and(|error| error.kind() == ErrorKind::NotFound)
+}
+
+/// Whether a scan of `roots` finds, or would find, a file of this name: nothing but visible folders is on the way from a
+/// root, and none of them is a link.
+pub(super) fn is_direct(path: &Path, roots: &[PathBuf]) -> bool {
+    let Some(root) = roots.iter().find(|root| path.starts_with(root)) else {
+        return false;
+    };
+    let is_folder = |path: &Path| fs::symlink_metadata(path).is_ok_and(|found| found.is_dir());
+    let is_visible = |path: &Path| path.file_name().is_some_and(|name| !is_hidden(name));
+    let folders = path.ancestors().skip(1);
+    let below: Vec<&Path> = folders.take_while(|folder| folder != root).collect();
+    // A file that is named outright is read whatever its name; that it is gone is a problem.
+    path != root
+        && is_manifest(path)
+        && below.len() < FOLDERS
+        && fs::metadata(root).is_ok_and(|root| root.is_dir())
+        && below
+            .iter()
+            .all(|folder| is_visible(folder) && is_folder(folder))
+}
+
 /// Since 1970.
 pub(super) fn nanoseconds(time: SystemTime) -> i128 {
     let since = time
@@ -110,7 +130,6 @@ pub(super) fn nanoseconds(time: SystemTime) -> i128 {
 #[derive(Default)]
 struct Walk {
     found: Fingerprints,
-    files: Vec<(PathBuf, Fingerprint)>,
     /// Folders and files by device and inode. Each is taken once, whichever ways lead there: so loops
     /// of links end, and no object is a duplicate of itself.
     seen: HashSet<(u64, u64)>,
@@ -126,29 +145,28 @@ impl Walk {
             self.found.problems.insert(path.to_owned(), why);
             return;
         }
-        let mut entries = match fs::read_dir(path).and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        {
+        let entries = match visible_entries(path) {
             Ok(entries) => entries,
             Err(error) if error.kind() == ErrorKind::NotFound && depth > 0 => return,
             Err(error) => return self.problem(path, &error),
         };
-        entries.retain(|entry| !is_hidden(&entry.file_name()));
-        entries.sort_by_key(fs::DirEntry::file_name);
-        for entry in entries {
-            self.entry(&entry, links, depth);
+        for (name, entry) in entries {
+            self.entry(path.join(name), &entry, links, depth);
         }
     }
 
-    fn entry(&mut self, entry: &fs::DirEntry, links: usize, depth: usize) {
-        let path = entry.path();
+    fn entry(&mut self, path: PathBuf, entry: &DirEntry, links: usize, depth: usize) {
         let manifest = is_manifest(&path);
-        let Ok(kind) = entry.file_type() else {
-            return;
+        let kind = match entry.file_type() {
+            Ok(kind) => kind,
+            Err(error) if error.kind() == ErrorKind::NotFound => return,
+            Err(error) => return self.problem(&path, &error),
         };
+        self.found.links |= kind.is_symlink();
         if !(manifest || kind.is_dir() || kind.is_symlink()) {
             return;
         }
-        match fs::metadata(&path) {
+        match metadata(&path, entry) {
             Ok(metadata) if metadata.is_dir() => {
                 let links = links + usize::from(kind.is_symlink());
                 self.folder(&path, &metadata, links, depth + 1);
@@ -160,14 +178,15 @@ impl Walk {
                     self.found.dangling.push(path);
                 }
             }
-            Err(error) if manifest => self.problem(&path, &error),
+            // Also what may be a folder: nobody knows what became of the files in it.
+            Err(error) if manifest || !is_loop(&error) => self.problem(&path, &error),
             Err(_) => {}
         }
     }
 
     fn file(&mut self, path: PathBuf, metadata: &Metadata) {
         if !self.is_known(metadata) {
-            self.files.push((path, Fingerprint::of(metadata)));
+            self.found.files.push((path, Fingerprint::of(metadata)));
         }
     }
 
@@ -182,6 +201,34 @@ impl Walk {
             .problems
             .insert(path.to_owned(), error.to_string());
     }
+}
+
+/// What is in a folder, in order, but for hidden names.
+fn visible_entries(folder: &Path) -> std::io::Result<Vec<(OsString, DirEntry)>> {
+    let mut entries = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        if !is_hidden(&name) {
+            entries.push((name, entry));
+        }
+    }
+    entries.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+    Ok(entries)
+}
+
+/// What an entry of a folder is, or what it leads to. An entry is looked up in its open folder, which is cheaper than
+/// by its whole path.
+fn metadata(path: &Path, entry: &DirEntry) -> std::io::Result<Metadata> {
+    match entry.metadata() {
+        Ok(metadata) if metadata.is_symlink() => fs::metadata(path),
+        found => found,
+    }
+}
+
+/// Whether links lead to one another: there is nothing behind them.
+fn is_loop(error: &std::io::Error) -> bool {
+    error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error())
 }
 
 /// Names of editors' and Kubernetes' own files.
@@ -204,8 +251,10 @@ pub(super) enum Text {
     Read(Arc<Source>),
     /// The file is gone.
     Gone,
-    /// It can't be read, or isn't text.
+    /// It isn't text, or too much of it.
     Refused(Box<Diagnostic>),
+    /// It can't be read. Next time it may be, although nothing about the file changes: a network, a disk, a limit.
+    Failed(Box<Diagnostic>),
 }
 
 /// Reads a file, but never more of it than [`FILE_SIZE`].
@@ -213,7 +262,7 @@ pub(super) fn text(path: &Path) -> Text {
     let bytes = match bytes(path) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == ErrorKind::NotFound => return Text::Gone,
-        Err(error) => return Text::Refused(Box::new(unreadable(path, &error.to_string()))),
+        Err(error) => return Text::Failed(Box::new(unreadable(path, &error.to_string()))),
     };
     match source(path, bytes) {
         Ok(source) => Text::Read(Arc::new(source)),

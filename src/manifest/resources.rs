@@ -58,4 +58,44 @@ impl Resources {
             }
         }
     }
+
+    /// Takes every kind of which nothing has changed from what was loaded before.
+    pub(super) fn share(&mut self, before: &Resources) {
+        let Resources {
+            gateway_classes,
+            gateways,
+            listener_sets,
+            http_routes,
+            reference_grants,
+            backend_tls_policies,
+            services,
+            endpoint_slices,
+            endpoints,
+            secrets,
+            config_maps,
+            namespaces,
+            pods,
+        } = before;
+        share(&mut self.gateway_classes, gateway_classes);
+        share(&mut self.gateways, gateways);
+        share(&mut self.listener_sets, listener_sets);
+        share(&mut self.http_routes, http_routes);
+        share(&mut self.reference_grants, reference_grants);
+        share(&mut self.backend_tls_policies, backend_tls_policies);
+        share(&mut self.services, services);
+        share(&mut self.endpoint_slices, endpoint_slices);
+        share(&mut self.endpoints, endpoints);
+        share(&mut self.secrets, secrets);
+        share(&mut self.config_maps, config_maps);
+        share(&mut self.namespaces, namespaces);
+        share(&mut self.pods, pods);
+    }
+}
+
+/// The very same objects have the same names, so only they are compared.
+fn share<K, T>(now: &mut Objects<K, T>, before: &Objects<K, T>) {
+    let mut pairs = now.values().zip(before.values());
+    if now.len() == before.len() && pairs.all(|(now, before)| Arc::ptr_eq(now, before)) {
+        *now = Arc::clone(before);
+    }
 }

@@ -9,8 +9,6 @@ pub enum Touched {
     Nothing,
     /// These ones, and whoever wrote them is done.
     Files(BTreeSet<PathBuf>),
-    /// Any, and somebody may be writing right now.
-    Unknown,
     /// Any, but nothing happens any more.
     Anything,
 }
@@ -19,16 +17,14 @@ impl Touched {
     /// What may have changed by either.
     #[must_use]
     pub fn and(self, other: Touched) -> Touched {
-        use Touched::{Anything, Files, Nothing, Unknown};
+        use Touched::{Anything, Files, Nothing};
         match (self, other) {
             (Nothing, any) | (any, Nothing) => any,
             (Files(mut files), Files(more)) => {
                 files.extend(more);
                 Files(files)
             }
-            (Unknown, Unknown) => Unknown,
-            // The files that are done are worth a look at once.
-            (Anything | Unknown | Files(_), Anything | Unknown | Files(_)) => Anything,
+            (Anything, Anything | Files(_)) | (Files(_), Anything) => Anything,
         }
     }
 }
@@ -42,8 +38,7 @@ mod tests {
         let files = |names: &[&str]| Touched::Files(names.iter().map(PathBuf::from).collect());
         assert_eq!(files(&["a"]).and(files(&["b"])), files(&["a", "b"]));
         assert_eq!(Touched::Nothing.and(files(&["a"])), files(&["a"]));
-        assert_eq!(Touched::Unknown.and(Touched::Unknown), Touched::Unknown);
-        assert_eq!(files(&["a"]).and(Touched::Unknown), Touched::Anything);
+        assert_eq!(files(&["a"]).and(Touched::Anything), Touched::Anything);
         assert_eq!(Touched::Anything.and(Touched::Nothing), Touched::Anything);
     }
 }

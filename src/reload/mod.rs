@@ -22,7 +22,7 @@ use crate::discover::{Discovery, FixedBackend};
 use crate::graph::Graph;
 use crate::lifecycle::Phase;
 use crate::listen::Sockets;
-use crate::manifest::{Busy, Touched};
+use crate::manifest::Busy;
 use crate::upgrade::Loan;
 use crate::watch::{Wake, Wakes, Woken};
 use arc_swap::ArcSwap;
@@ -35,9 +35,6 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc::Receiver;
 use tokio::sync::{oneshot, watch};
 use tracing::error;
-
-/// When files that seem to be half-written are looked at again.
-const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 /// Everything that changes when the manifests do.
 pub struct Reload<A> {
@@ -52,7 +49,7 @@ pub struct Reload<A> {
     graph: Arc<Graph>,
     rounds: watch::Sender<Rounds>,
     /// When to look at files again that seemed to be half-written.
-    look_again: Option<Duration>,
+    look_again: Option<Instant>,
     old_graphs: Retired<Graph>,
     old_snapshots: Retired<Snapshot>,
     old_published: Retired<Published>,
@@ -135,9 +132,10 @@ impl<A: ServerApp + Send + Sync + 'static> Reload<A> {
                     }
                     continue;
                 }
-                wake = woken.next(), if !rests => Some(wake),
-                () = after(self.look_again), if !rests => Some(Wake::touched(Touched::Unknown)),
+                // What is due first: wakes may come without end.
+                () = at(self.look_again), if !rests => Some(Wake::default()),
                 () = after(retry), if !rests => None,
+                wake = woken.next(), if !rests => Some(wake),
             };
             let work = async {
                 match wake {
@@ -175,12 +173,16 @@ impl<A: ServerApp + Send + Sync + 'static> Reload<A> {
         let look = self.beside(move |stages| stages.load_and_build(&wake, known));
         match look.await {
             Ok(Look { built, again }) => {
-                self.look_again = again.then_some(LOOK_AGAIN);
+                self.look_again = again;
                 if let Some(built) = built {
                     self.apply(built, began).await;
                 }
             }
-            Err(panic) => self.failed(&panic, began),
+            Err(panic) => {
+                // The regular look comes all the same; a time that is past would never end.
+                self.look_again = None;
+                self.failed(&panic, began);
+            }
         }
         if requested {
             self.rounds.send_modify(|rounds| rounds.requested += 1);
@@ -318,6 +320,13 @@ async fn end_of(lease: &mut Option<oneshot::Receiver<()>>) {
     }
 }
 
+async fn at(due: Option<Instant>) {
+    match due {
+        Some(due) => tokio::time::sleep_until(due.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
 async fn after(pause: Option<Duration>) {
     match pause {
         Some(pause) => tokio::time::sleep(pause).await,
@@ -328,6 +337,7 @@ async fn after(pause: Option<Duration>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::manifest::Touched;
     use crate::proxy;
     use std::net::Ipv4Addr;
 

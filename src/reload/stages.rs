@@ -13,10 +13,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
-
-/// How long files that seem to be half-written are waited for.
-const UNSTEADY: Duration = Duration::from_secs(2);
+use std::time::Instant;
 
 /// Endpoints from elsewhere.
 pub(super) type Discovered = Arc<BTreeMap<ServicePortKey, Vec<SocketAddr>>>;
@@ -42,8 +39,6 @@ pub struct Settings {
 pub(super) struct Stages {
     settings: Settings,
     loader: Loader,
-    /// Since when files seem to be half-written.
-    unsteady: Option<Instant>,
     pub(super) log: ReloadLog,
     loaded: Arc<Loaded>,
     pool: Option<AddressPool>,
@@ -64,8 +59,8 @@ pub(super) struct Built {
 pub(super) struct Look {
     /// A graph of what is there now, when anything is new.
     pub(super) built: Option<Built>,
-    /// Whether something seems to be half-written: there should be another look soon.
-    pub(super) again: bool,
+    /// When there should be another look, since something seems to be half-written.
+    pub(super) again: Option<Instant>,
 }
 
 impl Stages {
@@ -75,7 +70,6 @@ impl Stages {
             loader: Loader::new(settings.roots.clone()).sparing(busy),
             pool: settings.address_pool.map(AddressPool::new),
             settings,
-            unsteady: None,
             log: ReloadLog::new(Instant::now()),
             loaded: Arc::default(),
             graph: Arc::default(),
@@ -89,39 +83,39 @@ impl Stages {
 
     /// Looks whether anything has changed; if so, a new graph, with the endpoints from elsewhere that are known.
     pub(super) fn load_and_build(&mut self, wake: &Wake, known: Discovered) -> Look {
-        let update = self.update(&wake.touched);
-        let again = matches!(update, Update::Unsteady) || self.loader.is_unsteady();
+        let loaded = self.update(wake);
+        let is_new = loaded.is_some();
+        self.loaded = loaded.map_or_else(|| self.loaded.clone(), Arc::new);
         let asked = wake.requested || wake.discovered;
-        let is_new = matches!(update, Update::New(_));
-        if let Update::New(loaded) = update {
-            self.loaded = Arc::new(loaded);
-        }
         Look {
             built: (is_new || asked).then(|| self.build(known)),
-            again,
+            again: self.loader.look_again(),
         }
     }
 
-    /// Somebody who goes on and on is waited for only so long.
-    fn update(&mut self, touched: &Touched) -> Update {
-        let update = match touched {
+    /// All that is in force, if anything differs.
+    fn update(&mut self, wake: &Wake) -> Option<Loaded> {
+        let touched = match &wake.touched {
             Touched::Nothing => Update::Same,
             Touched::Files(files) => self.loader.update_files(files),
             Touched::Anything => self.loader.update(),
-            Touched::Unknown
-                if self
-                    .unsteady
-                    .is_some_and(|since| since.elapsed() > UNSTEADY) =>
-            {
-                self.loader.update()
-            }
-            Touched::Unknown => self.loader.update_when_steady(),
         };
-        self.unsteady = match update {
-            Update::Unsteady => self.unsteady.or_else(|| Some(Instant::now())),
-            Update::Same | Update::New(_) => None,
+        let seen = match &wake.seen {
+            // It is older than the look at everything.
+            Some(scan) if wake.touched != Touched::Anything => self.loader.update_seen(scan),
+            _ => Update::Same,
         };
-        update
+        let due = self.loader.look_again();
+        let doubtful = match due.is_some_and(|due| due <= Instant::now()) {
+            true => self.loader.update_doubtful(),
+            false => Update::Same,
+        };
+        let new = |update| match update {
+            Update::New(loaded) => Some(loaded),
+            Update::Same => None,
+        };
+        // Each knows what those before it have found.
+        [doubtful, seen, touched].into_iter().find_map(new)
     }
 
     /// A graph of what was loaded last, with endpoints from elsewhere.

@@ -1,4 +1,4 @@
-//! Links in the folders that lead out of them: what happens there is to be noticed, too.
+//! Links in the folders, above all those that lead out of them: what happens there is to be noticed, too.
 
 use crate::manifest::is_hidden;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -10,16 +10,18 @@ use std::path::{Path, PathBuf};
 const LINKS: usize = 16;
 const FOLDERS: usize = 64;
 
-/// What the links in some folders lead to elsewhere.
+/// What the links in some folders lead to.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Outside {
-    /// Each link on the way and what it leads to in the end, by their real paths.
+pub(super) struct Links {
+    /// Each link on the way out of the folders and what it leads to in the end, by their real paths.
     pub hops: BTreeSet<PathBuf>,
-    /// What is there in the end, with the path that the loader knows it by.
+    /// What is there in the end, outside, with the path that the loader knows it by.
     pub targets: BTreeMap<PathBuf, PathBuf>,
+    /// The links to folders, outside or not. Another folder of the same name, by device and inode, has none of our watches.
+    pub folders: BTreeMap<PathBuf, (u64, u64)>,
 }
 
-impl Outside {
+impl Links {
     /// Looks at all links in folders.
     pub(super) fn of(roots: &[PathBuf]) -> Self {
         let mut survey = Survey {
@@ -29,12 +31,12 @@ impl Outside {
                 .collect(),
             real: HashMap::new(),
             seen: HashSet::new(),
-            outside: Outside::default(),
+            links: Links::default(),
         };
         for root in roots {
             survey.folder(root, 0, 0);
         }
-        survey.outside
+        survey.links
     }
 }
 
@@ -45,7 +47,7 @@ struct Survey {
     real: HashMap<PathBuf, Option<PathBuf>>,
     /// Folders by device and inode, so that loops of links end.
     seen: HashSet<(u64, u64)>,
-    outside: Outside,
+    links: Links,
 }
 
 impl Survey {
@@ -77,15 +79,24 @@ impl Survey {
             };
             at = next;
             if !self.is_inside(&at) {
-                self.outside.hops.insert(at.clone());
+                self.links.hops.insert(at.clone());
             }
+        }
+        let folder = fs::metadata(path).ok().filter(fs::Metadata::is_dir);
+        if let Some(folder) = &folder {
+            let identity = (folder.dev(), folder.ino());
+            self.links.folders.insert(absolute(path), identity);
         }
         if self.is_inside(&at) {
             return;
         }
-        let is_folder = at.is_dir();
-        self.outside.targets.insert(at, path.to_owned());
-        if is_folder {
+        // Of several links to one file the loader knows the first.
+        let known = self.links.targets.entry(at);
+        let first = known.or_insert_with(|| path.to_owned());
+        if *first > *path {
+            path.clone_into(first);
+        }
+        if folder.is_some() {
             self.folder(path, links + 1, depth + 1);
         }
     }
@@ -111,6 +122,11 @@ impl Survey {
     }
 }
 
+/// A path as events give it.
+pub(super) fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -129,14 +145,14 @@ mod tests {
         symlink("..v1", at("root/..data")).expect("a link");
         symlink("..data/a.yaml", at("root/a.yaml")).expect("a link");
         let roots = [at("root")];
-        assert_eq!(Outside::of(&roots), Outside::default(), "all within");
+        assert_eq!(Links::of(&roots), Links::default(), "all within");
 
         symlink("b.conf", at("out/current")).expect("a link");
         symlink(at("out/current"), at("root/b.yaml")).expect("a link");
         symlink("../out/team", at("root/team")).expect("a link");
         symlink("../../root", at("out/team/back")).expect("a link");
         symlink("/nowhere/c.yaml", at("root/c.yaml")).expect("a link");
-        let outside = Outside::of(&roots);
+        let outside = Links::of(&roots);
         let targets = [
             (at("out/b.conf"), at("root/b.yaml")),
             (at("out/team"), at("root/team")),
@@ -147,6 +163,28 @@ mod tests {
         );
         for hop in ["out/current", "out/b.conf", "out/team"] {
             assert!(outside.hops.contains(&at(hop)), "{hop}");
+        }
+    }
+
+    #[test]
+    fn another_folder_behind_a_link_is_not_the_same() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let at = |name: &str| folder.path().join(name);
+        for name in ["root/inside", "out"] {
+            fs::create_dir_all(at(name)).expect("folders");
+        }
+        symlink(at("out"), at("root/a")).expect("a link");
+        symlink("inside", at("root/b")).expect("a link");
+        let roots = [at("root")];
+        let mut before = Links::of(&roots);
+        assert_eq!(before.folders.len(), 2);
+        for name in ["out", "root/inside"] {
+            fs::rename(at(name), at("away")).expect("moved");
+            fs::create_dir(at(name)).expect("another folder");
+            let after = Links::of(&roots);
+            assert_ne!(before, after, "{name}");
+            fs::remove_dir(at("away")).expect("removed");
+            before = after;
         }
     }
 }

@@ -1,30 +1,37 @@
 //! Watching folders: whatever happens in them becomes a hint to look.
 //!
-//! In: paths of folders or files. Out: a [`Wake`] now and then, with what may have changed. Nothing is read
-//! here, and no event is trusted: what has changed, if anything, only a look at the files tells. A wake every
-//! two seconds catches what the system doesn't tell of: network file systems, bind mounts, a queue that ran over.
+//! In: paths of folders or files. Out: a [`Wake`] now and then, with what may have changed. No file is read
+//! here, and no event is trusted: what has changed, if anything, only the loader tells. A look every two seconds
+//! catches what the system doesn't tell of: network file systems, bind mounts, a queue that ran over.
 
 mod links;
+mod look;
 mod pending;
 mod scope;
 mod signal;
+#[cfg(test)]
+mod tests;
 mod wake;
+mod watcher;
 
+pub use look::RESCAN;
 pub use wake::{Wake, Wakes, Woken, wakes};
 
 use crate::manifest::Touched;
-use notify::event::{AccessKind, AccessMode, EventKind};
-use notify::{Config, RecommendedWatcher, RecursiveMode, Watcher as _};
+use look::{Ask, Look};
+use notify::RecommendedWatcher;
 use pending::Pending;
 use scope::Scope;
-use signal::signals;
+use signal::{Signal, signals};
 use std::path::PathBuf;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
-use tracing::{info, warn};
+use tracing::warn;
 
-/// How often the files are looked at without a hint.
-pub const RESCAN: Duration = Duration::from_secs(2);
+/// When watches are tried again that couldn't be set, at first and at last.
+const RETRY: (Duration, Duration) = (RESCAN, Duration::from_secs(60));
+/// How many events are noted before it is seen what is due.
+const AT_ONCE: usize = 1_000;
 
 /// How changes are noticed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,74 +42,146 @@ pub enum Mode {
     Poll,
 }
 
-/// Watches `roots` in a thread of its own until the receiver of `wakes` is dropped.
+/// Watches `roots` in threads of their own until the receiver of `wakes` is dropped.
 ///
 /// # Errors
-/// When the thread can't be started.
+/// When a thread can't be started.
 pub fn spawn(roots: Vec<PathBuf>, mode: Mode, wakes: Wakes) -> std::io::Result<()> {
-    let (sender, events) = mpsc::channel();
+    let (sender, told) = mpsc::channel();
+    let look = Look {
+        roots: roots.clone(),
+        wakes: wakes.clone(),
+        watch: (mode == Mode::Events).then(|| sender.clone()),
+    };
+    let ask = look.spawn()?;
+    if mode == Mode::Poll {
+        return Ok(());
+    }
     let watch = Watch {
-        roots,
-        mode,
+        ask,
         pending: Pending::new(wakes.busy()),
         wakes,
         sender,
-        events,
+        told,
         watcher: None,
         scope: Scope::default(),
+        lost: None,
+        retry: None,
         complained: false,
     };
     std::thread::Builder::new()
         .name("watch".to_owned())
-        .spawn(move || watch.run())
+        .spawn(move || watch.run(&roots))
         .map(drop)
 }
 
 type Event = notify::Result<notify::Event>;
 
+/// What the thread that watches is told.
+enum Told {
+    /// Something has happened.
+    Event(Event),
+    /// What is to be watched, as it was seen by a look that began then.
+    Scope(Scope, Instant),
+}
+
+/// The next try, and how long it was waited for.
+#[derive(Clone, Copy, Debug)]
+struct Retry {
+    at: Instant,
+    pause: Duration,
+}
+
+impl Retry {
+    fn after(before: Option<Duration>, now: Instant) -> Self {
+        let pause = before.map_or(RETRY.0, |before| (before * 2).min(RETRY.1));
+        Retry {
+            at: now + pause,
+            pause,
+        }
+    }
+}
+
 struct Watch {
-    roots: Vec<PathBuf>,
-    mode: Mode,
+    ask: Ask,
     wakes: Wakes,
-    sender: mpsc::Sender<Event>,
-    events: mpsc::Receiver<Event>,
+    sender: mpsc::Sender<Told>,
+    told: mpsc::Receiver<Told>,
     /// Dropping it ends its watches.
     watcher: Option<RecommendedWatcher>,
     /// What is watched.
     scope: Scope,
+    /// When watches were last lost that the scope doesn't show.
+    lost: Option<Instant>,
+    /// When those are tried again that couldn't be set.
+    retry: Option<Retry>,
     pending: Pending,
-    /// Whether it was said that events can't be relied on.
+    /// Whether it was said that events can't be relied on, and still can't.
     complained: bool,
 }
 
 impl Watch {
-    fn run(mut self) {
-        self.watch_anew();
-        let mut rescan = Instant::now() + RESCAN;
+    fn run(mut self, roots: &[PathBuf]) {
+        self.watch_anew(Scope::of(roots, true));
+        // What happened until the watches were set is told by nobody.
+        self.ask.now();
         while !self.wakes.ended() {
-            let until = self.pending.due().map_or(rescan, |due| due.min(rescan));
-            match self.events.recv_timeout(left(until)) {
-                Ok(event) => self.note(event),
+            let until = self.pending.due();
+            let until = until.unwrap_or_else(|| Instant::now() + RESCAN);
+            match self.told.recv_timeout(left(until)) {
+                Ok(told) => self.note(told),
                 Err(mpsc::RecvTimeoutError::Timeout) => {}
                 Err(mpsc::RecvTimeoutError::Disconnected) => return,
             }
-            let now = Instant::now();
-            let mut touched = self.pending.take(now);
-            if now >= rescan {
-                rescan = now + RESCAN;
-                touched = touched.and(Touched::Unknown);
-            }
+            let touched = self.pending.take(Instant::now());
             self.wake(touched);
         }
     }
 
-    fn note(&mut self, event: Event) {
+    /// Notes what was told, and what was told meanwhile: seeing what is due costs more than noting.
+    fn note(&mut self, first: Told) {
+        self.note_one(first);
+        for _ in 1..AT_ONCE {
+            let Ok(next) = self.told.try_recv() else {
+                return;
+            };
+            self.note_one(next);
+        }
+    }
+
+    fn note_one(&mut self, told: Told) {
+        match told {
+            Told::Event(event) => self.note_event(event),
+            Told::Scope(scope, began) => self.note_scope(scope, began),
+        }
+    }
+
+    fn note_event(&mut self, event: Event) {
+        let now = Instant::now();
         if let Err(error) = &event {
             self.complain(error);
+            // It may be of a new folder, which is watched by nobody but by a further try.
+            self.retry.get_or_insert(Retry::after(None, now));
         }
-        let now = Instant::now();
         for signal in signals(event, &self.scope) {
+            if signal == Signal::Lost {
+                self.lost = Some(now);
+            }
             self.pending.note(signal, now);
+        }
+    }
+
+    /// Links and folders may have become other ones, which have none of our watches. What happened there until they are
+    /// set is told by nobody.
+    fn note_scope(&mut self, scope: Scope, began: Instant) {
+        // A look that began before shows what was there before.
+        let lost = self.lost.is_some_and(|at| at < began);
+        if lost || scope != self.scope {
+            self.watch_anew(scope);
+            self.wakes.send(Wake::touched(Touched::Anything));
+        } else if self.retry.is_some_and(|retry| retry.at <= began) {
+            self.watch_anew(scope);
+            self.ask.now();
         }
     }
 
@@ -110,55 +189,40 @@ impl Watch {
         if touched == Touched::Nothing {
             return;
         }
-        let everything = matches!(touched, Touched::Unknown | Touched::Anything);
-        self.wakes.send(Wake::touched(touched));
-        // Links and folders may have become other ones, which have none of our watches. What happened there until
-        // they are set is told by nobody.
-        if everything && self.mode == Mode::Events && Scope::of(&self.roots) != self.scope {
-            self.watch_anew();
-            self.wakes.send(Wake::touched(Touched::Anything));
+        if touched == Touched::Anything {
+            self.ask.now();
         }
+        self.wakes.send(Wake::touched(touched));
     }
 
     /// Sets all watches again, since the roots are no longer what they were.
-    fn watch_anew(&mut self) {
-        if self.mode == Mode::Poll {
-            return;
-        }
-        self.scope = Scope::of(&self.roots);
-        // The new ones stand before the old ones go: there is no gap to miss an event in.
+    fn watch_anew(&mut self, scope: Scope) {
+        (self.scope, self.lost) = (scope, None);
         let sender = self.sender.clone();
-        let tell = move |event: Event| {
-            if !is_reading(&event) {
-                // The thread has ended, and with it the program's interest.
-                let _ = sender.send(event);
-            }
+        let scope = &self.scope;
+        // The new ones stand before the old ones go: there is no gap to miss an event in. What is watched with may
+        // panic when a thread of its own has ended; the regular look, and the next try, are there all the same.
+        let watcher = &mut self.watcher;
+        let watching = std::panic::AssertUnwindSafe(|| {
+            let (new, errors) = watcher::watching(scope, sender)?;
+            drop(watcher.replace(new));
+            Ok(errors)
+        });
+        let failure = match std::panic::catch_unwind(watching) {
+            Ok(Ok(errors)) => errors.into_iter().next(),
+            Ok(Err(error)) => Some(error),
+            Err(_) => Some(notify::Error::generic(
+                "the thread of the watches has ended",
+            )),
         };
-        match RecommendedWatcher::new(tell, Config::default()) {
-            Ok(mut watcher) => {
-                if let Err(error) = self.watch_with(&mut watcher) {
-                    self.complain(&error);
-                }
-                self.watcher = Some(watcher);
-            }
-            Err(error) => self.complain(&error),
-        }
-    }
-
-    fn watch_with(&self, watcher: &mut RecommendedWatcher) -> notify::Result<()> {
-        for folder in self.scope.surroundings() {
-            // One that isn't there yet is seen from its parent, or by the next look.
-            let _ = watcher.watch(folder, RecursiveMode::NonRecursive);
-        }
-        for folder in self.scope.folders() {
-            match watcher.watch(folder, RecursiveMode::Recursive) {
-                Err(error) if is_not_found(&error) => {
-                    info!(path = %folder.display(), "isn't there; watching for it");
-                }
-                result => result?,
+        match failure {
+            None => (self.retry, self.complained) = (None, false),
+            Some(error) => {
+                self.complain(&error);
+                let before = self.retry.map(|retry| retry.pause);
+                self.retry = Some(Retry::after(before, Instant::now()));
             }
         }
-        Ok(())
     }
 
     /// Says once that events can't be relied on.
@@ -178,127 +242,6 @@ impl Watch {
     }
 }
 
-/// Our own look at the files is an event, too, and there are many of them.
-fn is_reading(event: &Event) -> bool {
-    let kind = event.as_ref().map(|event| event.kind);
-    match kind {
-        Ok(EventKind::Access(AccessKind::Close(AccessMode::Write))) => false,
-        Ok(EventKind::Access(_)) => true,
-        _ => false,
-    }
-}
-
-fn is_not_found(error: &notify::Error) -> bool {
-    match &error.kind {
-        notify::ErrorKind::PathNotFound => true,
-        notify::ErrorKind::Io(io) => io.kind() == std::io::ErrorKind::NotFound,
-        _ => false,
-    }
-}
-
 fn left(until: Instant) -> Duration {
     until.saturating_duration_since(Instant::now())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::fs;
-    use std::os::unix::fs::symlink;
-    use std::path::Path;
-
-    /// Waits for a wake about anything, or about files; not for the regular ones.
-    fn woken(woken: &mut Woken) -> Touched {
-        let deadline = Instant::now() + Duration::from_secs(10);
-        while Instant::now() < deadline {
-            match woken.take() {
-                Some(wake) if wake.touched != Touched::Unknown => return wake.touched,
-                _ => std::thread::yield_now(),
-            }
-        }
-        panic!("no wake came");
-    }
-
-    fn watched(root: &Path) -> Woken {
-        let (wakes, mut woken) = wakes();
-        spawn(vec![root.to_owned()], Mode::Events, wakes).expect("a thread");
-        // The first regular wake comes when the watches are set.
-        while woken.take().is_none() {
-            std::thread::yield_now();
-        }
-        woken
-    }
-
-    #[test]
-    fn a_write_a_rename_and_a_removal_name_their_file() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let mut wakes = watched(folder.path());
-        let (file, temporary) = (folder.path().join("a.yaml"), folder.path().join("sedAbCd"));
-        let named = Touched::Files([file.clone()].into());
-        fs::write(&file, "a: 1").expect("written");
-        assert_eq!(woken(&mut wakes), named, "a write in place");
-        fs::write(&temporary, "a: 2").expect("written");
-        fs::rename(&temporary, &file).expect("renamed");
-        assert_eq!(woken(&mut wakes), named, "a rename into place");
-        fs::remove_file(&file).expect("removed");
-        assert_eq!(woken(&mut wakes), named, "a removal");
-    }
-
-    #[test]
-    fn the_swap_of_a_data_link_touches_anything() {
-        let folder = tempfile::tempdir().expect("a folder");
-        for version in ["..1", "..2"] {
-            fs::create_dir(folder.path().join(version)).expect("a folder");
-            fs::write(folder.path().join(version).join("a.yaml"), version).expect("written");
-        }
-        symlink("..1", folder.path().join("..data")).expect("a link");
-        symlink("..data/a.yaml", folder.path().join("a.yaml")).expect("a link");
-        let mut wakes = watched(folder.path());
-        symlink("..2", folder.path().join("..data_tmp")).expect("a link");
-        let renamed = fs::rename(
-            folder.path().join("..data_tmp"),
-            folder.path().join("..data"),
-        );
-        renamed.expect("swapped");
-        assert_eq!(woken(&mut wakes), Touched::Anything);
-    }
-
-    #[test]
-    fn a_write_behind_a_link_that_leads_out_names_the_link() {
-        let (folder, outside) = (tempfile::tempdir(), tempfile::tempdir());
-        let (folder, outside) = (folder.expect("a folder"), outside.expect("another"));
-        let (target, link) = (outside.path().join("a.conf"), folder.path().join("a.yaml"));
-        fs::write(&target, "a: 1").expect("written");
-        symlink(&target, &link).expect("a link");
-        let mut wakes = watched(folder.path());
-        let named = Touched::Files([link.clone()].into());
-        fs::write(&target, "a: 2").expect("written");
-        assert_eq!(woken(&mut wakes), named, "a write in place");
-        let (other, temporary) = (outside.path().join("b"), outside.path().join("c"));
-        fs::write(&other, "no concern").expect("written");
-        fs::write(&temporary, "a: 3").expect("written");
-        fs::rename(&temporary, &target).expect("renamed");
-        assert_eq!(woken(&mut wakes), named, "a rename into place");
-    }
-
-    #[test]
-    fn a_root_that_is_replaced_is_watched_again() {
-        let parent = tempfile::tempdir().expect("a folder");
-        let root = parent.path().join("manifests");
-        fs::create_dir(&root).expect("a folder");
-        let mut wakes = watched(&root);
-        fs::rename(&root, parent.path().join("old")).expect("moved away");
-        fs::create_dir(&root).expect("a new folder");
-        assert_eq!(woken(&mut wakes), Touched::Anything, "the replacement");
-        // The watches are set at that wake; a write may come before them.
-        let file = root.join("a.yaml");
-        let deadline = Instant::now() + Duration::from_secs(10);
-        for round in 0.. {
-            assert!(Instant::now() < deadline, "a write in the new folder");
-            fs::write(&file, format!("a: {round}")).expect("written");
-            if woken(&mut wakes) == Touched::Files([file.clone()].into()) {
-                break;
-            }
-        }
-    }
 }

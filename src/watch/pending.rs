@@ -85,6 +85,11 @@ impl Pending {
                 self.busy.add(path.clone());
                 self.gone.insert(path, now);
             }
+            Signal::Renamed(path) => {
+                // The look at its new name is the look at its old one: in between it would be there twice, or not at all.
+                self.open.remove(&path);
+                self.completed(path, now);
+            }
             Signal::Left(number) => {
                 self.left.insert(number, now);
             }
@@ -92,7 +97,7 @@ impl Pending {
                 self.left.remove(&number);
             }
             Signal::Done => self.others(AFTER_COMPLETE, now),
-            Signal::Other => self.others(AFTER_OTHER, now),
+            Signal::Other | Signal::Lost => self.others(AFTER_OTHER, now),
         }
     }
 
@@ -238,6 +243,18 @@ mod tests {
         assert_eq!(next(&mut pending, now).0, files(&[A]));
         pending.note(Signal::Gone(A.into()), now);
         assert_eq!(next(&mut pending, now), (files(&[A]), AFTER_OTHER));
+    }
+
+    #[test]
+    fn both_names_of_a_manifest_that_is_renamed_are_looked_at_together() {
+        let (mut pending, now) = (Pending::default(), Instant::now());
+        pending.note(Signal::Gone(A.into()), now);
+        pending.note(Signal::Complete("b.yaml".into()), now);
+        pending.note(Signal::Renamed(A.into()), now);
+        let both = files(&[A, "b.yaml"]);
+        assert_eq!(next(&mut pending, now), (both, AFTER_COMPLETE));
+        assert!(!pending.busy.contains(Path::new(A)), "it is gone");
+        assert_eq!(pending.due(), None);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What is to be watched, and what of it an event is about.
 
-use super::links::Outside;
+use super::links::{Links, absolute};
 use crate::manifest::is_manifest;
 use std::collections::BTreeSet;
 use std::fs;
@@ -14,8 +14,7 @@ const LINKS: usize = 16;
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Scope {
     roots: Vec<Root>,
-    /// What links lead to elsewhere.
-    outside: Outside,
+    links: Links,
     surroundings: BTreeSet<PathBuf>,
 }
 
@@ -33,18 +32,22 @@ struct Root {
 }
 
 impl Scope {
-    pub(super) fn of(given: &[PathBuf]) -> Self {
+    /// The scope of some roots. That there are no links in them may be known already, which spares a walk.
+    pub(super) fn of(given: &[PathBuf], links: bool) -> Self {
         let roots: Vec<Root> = given.iter().map(|root| Root::of(root)).collect();
-        let outside = Outside::of(given);
+        let links = match links {
+            true => Links::of(given),
+            false => Links::default(),
+        };
         let chains = roots.iter().flat_map(|root| &root.chain);
-        let chains = chains.chain(&outside.hops);
+        let chains = chains.chain(&links.hops);
         Scope {
             surroundings: chains
                 .filter_map(|path| path.parent())
                 .map(Path::to_owned)
                 .collect(),
             roots,
-            outside,
+            links,
         }
     }
 
@@ -61,12 +64,28 @@ impl Scope {
     /// Whether an event at a path can mean anything: the folder around a root may be `/tmp`.
     pub(super) fn concerns(&self, path: &Path) -> bool {
         let mut roots = self.roots.iter();
-        let outside = self.outside.hops.contains(path);
+        let outside = self.links.hops.contains(path) || self.surroundings.contains(path);
         outside
             || roots.any(|root| {
                 path.starts_with(&root.absolute)
                     || root.chain.iter().any(|link| link.starts_with(path))
             })
+    }
+
+    /// Whether watches hang on a path: on a root, on a link to a folder or on the way to one, or on a folder around them.
+    /// When it goes they go, even if there is the like of it again at once.
+    pub(super) fn carries(&self, path: &Path) -> bool {
+        let on_the_way = |root: &Root| {
+            let mut chain = root.chain.iter();
+            // A file is replaced at nearly every write, and the folder it is in is what is watched.
+            chain.any(|link| link.starts_with(path) && !(root.is_file && link == path))
+        };
+        let to_file = |link: &PathBuf| !self.links.folders.contains_key(&absolute(link));
+        let is_file = self.links.targets.get(path).is_some_and(to_file);
+        self.surroundings.contains(path)
+            || self.links.folders.contains_key(path)
+            || (self.links.hops.contains(path) && !is_file)
+            || self.roots.iter().any(on_the_way)
     }
 
     /// What the loader calls a manifest; nothing for another file.
@@ -76,7 +95,7 @@ impl Scope {
         if let Some(root) = self.roots.iter().find(named) {
             return Some(root.given.clone());
         }
-        if let Some(link) = self.outside.targets.get(path) {
+        if let Some(link) = self.links.targets.get(path) {
             return Some(link.clone());
         }
         let inside = |root: &Root| Some(root.given.join(path.strip_prefix(&root.absolute).ok()?));
@@ -87,7 +106,7 @@ impl Scope {
 
 impl Root {
     fn of(given: &Path) -> Self {
-        let absolute = std::path::absolute(given).unwrap_or_else(|_| given.to_owned());
+        let absolute = absolute(given);
         let metadata = fs::metadata(given).ok();
         let identity = metadata
             .as_ref()
@@ -129,17 +148,17 @@ mod tests {
         let at = |name: &str| folder.path().join(name);
         fs::create_dir(at("v1")).expect("a folder");
         symlink("v1", at("current")).expect("a link");
-        let scope = Scope::of(&[at("current")]);
+        let scope = Scope::of(&[at("current")], true);
         assert!(scope.concerns(&at("current/a.yaml")));
         assert!(scope.concerns(&at("current")), "it may be retargeted");
         assert!(scope.concerns(&at("v1")), "what it leads to may go");
         assert!(scope.concerns(folder.path()), "the folder around it may go");
         assert!(!scope.concerns(&at("other.yaml")));
         fs::create_dir(at("v2")).expect("a folder");
-        assert_eq!(scope, Scope::of(&[at("current")]));
+        assert_eq!(scope, Scope::of(&[at("current")], true));
         fs::remove_file(at("current")).expect("removed");
         symlink("v2", at("current")).expect("a link");
-        assert_ne!(scope, Scope::of(&[at("current")]), "another folder");
+        assert_ne!(scope, Scope::of(&[at("current")], true), "another folder");
     }
 
     #[test]
@@ -147,7 +166,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let single = folder.path().join("single.txt");
         fs::write(&single, "").expect("written");
-        let scope = Scope::of(&["./some".into(), "some/sub".into(), single.clone()]);
+        let scope = Scope::of(&["./some".into(), "some/sub".into(), single.clone()], true);
         let here = std::env::current_dir().expect("a working directory");
         let named = scope.manifest(&here.join("some/sub/b.yaml"));
         assert_eq!(
@@ -158,5 +177,38 @@ mod tests {
         assert_eq!(scope.manifest(&single), Some(single), "named outright");
         assert_eq!(scope.manifest(&here.join("some/b.txt")), None);
         assert_eq!(scope.manifest(&here.join("other/b.yaml")), None);
+    }
+
+    #[test]
+    fn watches_hang_on_folders_and_on_links_to_folders() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let top = folder.path().canonicalize().expect("its real path");
+        let at = |name: &str| top.join(name);
+        for name in ["v1/team", "out/team"] {
+            fs::create_dir_all(at(name)).expect("folders");
+        }
+        symlink("v1", at("root")).expect("a link");
+        symlink("team", at("v1/inside")).expect("a link");
+        symlink(at("out/team"), at("v1/outside")).expect("a link");
+        fs::write(at("out/a.conf"), "").expect("written");
+        symlink(at("out/a.conf"), at("v1/a.yaml")).expect("a link");
+        let scope = Scope::of(&[at("root")], true);
+        for name in [
+            "root",
+            "v1",
+            "root/inside",
+            "root/outside",
+            "out/team",
+            "out",
+        ] {
+            assert!(scope.carries(&at(name)), "{name}");
+            assert!(scope.concerns(&at(name)), "{name}");
+        }
+        for name in ["root/a.yaml", "root/team", "out/a.conf", "other"] {
+            assert!(!scope.carries(&at(name)), "{name}");
+        }
+        let single = Scope::of(&[at("out/a.conf")], true);
+        assert!(!single.carries(&at("out/a.conf")), "its folder is watched");
+        assert!(single.carries(&at("out")));
     }
 }

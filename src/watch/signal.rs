@@ -19,10 +19,14 @@ pub(super) enum Signal {
     Changed(PathBuf),
     /// A manifest is gone. Many editors put it back at once.
     Gone(PathBuf),
+    /// A manifest is gone for good: it has another name now.
+    Renamed(PathBuf),
     /// Something was moved away, nobody knows what. The number is that of the move.
     Left(usize),
     /// It was moved within the folders, and a file; so nothing else is to be known.
     Arrived(usize),
+    /// Something went that watches hang on, and so did they; or events did, and nobody knows.
+    Lost,
     /// Folders or links have changed, and it is done.
     Done,
     /// Folders have changed, or nobody knows what, and it may go on.
@@ -35,12 +39,16 @@ pub(super) fn signals(event: notify::Result<notify::Event>, scope: &Scope) -> Ve
     let Ok(event) = event else {
         return vec![Signal::Other];
     };
+    // Among the events that got lost may be those of new folders, which nobody watches then.
     if event.need_rescan() {
-        return vec![Signal::Other];
+        return vec![Signal::Lost];
     }
     let paths = || event.paths.iter().filter(|path| scope.concerns(path));
     if paths().next().is_none() {
         return Vec::new();
+    }
+    if is_departure(event.kind) && event.paths.iter().any(|path| scope.carries(path)) {
+        return vec![Signal::Lost];
     }
     let of = Reading(scope);
     match event.kind {
@@ -63,7 +71,7 @@ pub(super) fn signals(event: notify::Result<notify::Event>, scope: &Scope) -> Ve
                 RenameMode::From => paths().map(|path| of.left(path, tracker)).collect(),
                 RenameMode::To => paths().filter_map(|path| of.arrived(path)).collect(),
                 // Both ends were told by themselves; that they belong together is what is new.
-                RenameMode::Both => vec![moved(event.paths.last(), tracker)],
+                RenameMode::Both => of.moved(&event.paths, tracker).into_iter().collect(),
                 RenameMode::Any | RenameMode::Other => vec![Signal::Other],
             }
         }
@@ -71,6 +79,15 @@ pub(super) fn signals(event: notify::Result<notify::Event>, scope: &Scope) -> Ve
             paths().filter_map(|path| of.removed(path)).collect()
         }
         _ => vec![Signal::Other],
+    }
+}
+
+/// Whether something isn't any more where it was.
+fn is_departure(kind: EventKind) -> bool {
+    match kind {
+        EventKind::Remove(_) => true,
+        EventKind::Modify(ModifyKind::Name(mode)) => mode == RenameMode::From,
+        _ => false,
     }
 }
 
@@ -116,12 +133,19 @@ impl Reading<'_> {
             None => self.manifest(path, Signal::Gone),
         }
     }
-}
 
-fn moved(to: Option<&PathBuf>, tracker: Option<usize>) -> Signal {
-    match (to.and_then(|to| look(to)), tracker) {
-        (Some(to), Some(tracker)) if to.is_file() => Signal::Arrived(tracker),
-        _ => Signal::Done,
+    /// An editor that moves a manifest out of its way gives it a name of which none is read.
+    fn moved(&self, paths: &[PathBuf], tracker: Option<usize>) -> Option<Signal> {
+        let (from, to) = (paths.first()?, paths.last()?);
+        let is = look(to).filter(|to| !to.is_dir());
+        match (self.0.manifest(from), self.0.manifest(to), is) {
+            (_, _, None) => Some(Signal::Done),
+            (Some(from), Some(_), Some(_)) => Some(Signal::Renamed(from)),
+            (_, _, Some(to)) if !to.is_file() => Some(Signal::Done),
+            // That it is gone was told.
+            (Some(_), None, Some(_)) => None,
+            (None, _, Some(_)) => Some(tracker.map_or(Signal::Done, Signal::Arrived)),
+        }
     }
 }
 
@@ -150,7 +174,7 @@ mod tests {
     #[test]
     fn reading_and_files_that_are_no_manifests_mean_nothing() {
         let folder = tempfile::tempdir().expect("a folder");
-        let scope = Scope::of(&[folder.path().to_owned()]);
+        let scope = Scope::of(&[folder.path().to_owned()], true);
         let (manifest, other) = (folder.path().join("a.yaml"), folder.path().join("sedAbCd"));
         fs::write(&other, "").expect("written");
         let write = EventKind::Modify(ModifyKind::Data(DataChange::Any));
@@ -180,7 +204,7 @@ mod tests {
     #[test]
     fn links_are_complete_at_once() {
         let folder = tempfile::tempdir().expect("a folder");
-        let scope = Scope::of(&[folder.path().to_owned()]);
+        let scope = Scope::of(&[folder.path().to_owned()], true);
         let link = folder.path().join("..data");
         symlink("..1", &link).expect("a link");
         for kind in [
@@ -195,10 +219,49 @@ mod tests {
     }
 
     #[test]
+    fn a_manifest_that_gets_another_manifests_name_is_gone_for_good() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let scope = Scope::of(&[folder.path().to_owned()], true);
+        let at = |name: &str| folder.path().join(name);
+        for name in ["a.yaml", "a.yaml~", "b.yaml"] {
+            fs::write(at(name), "").expect("written");
+        }
+        let moved = |from: &str, to: &str| {
+            let kind = EventKind::Modify(ModifyKind::Name(RenameMode::Both));
+            let event = notify::Event::new(kind).set_tracker(7);
+            signals(Ok(event.add_path(at(from)).add_path(at(to))), &scope)
+        };
+        let renamed = Signal::Renamed(at("a.yaml"));
+        assert_eq!(moved("a.yaml", "b.yaml"), [renamed]);
+        assert_eq!(moved("a.yaml", "a.yaml~"), [], "it may be put back");
+        assert_eq!(moved("sedAbCd", "a.yaml"), [Signal::Arrived(7)]);
+        fs::remove_file(at("b.yaml")).expect("removed");
+        symlink("a.yaml", at("b.yaml")).expect("a link");
+        let renamed = Signal::Renamed(at("c.yaml"));
+        assert_eq!(moved("c.yaml", "b.yaml"), [renamed], "a link, too");
+    }
+
+    #[test]
+    fn what_watches_hang_on_takes_them_with_it() {
+        let folder = tempfile::tempdir().expect("a folder");
+        fs::create_dir(folder.path().join("real")).expect("a folder");
+        let link = folder.path().join("link");
+        symlink("real", &link).expect("a link");
+        let scope = Scope::of(&[folder.path().to_owned()], true);
+        let removed = |kind, path: &Path| signals(event(EventKind::Remove(kind), path), &scope);
+        assert_eq!(removed(RemoveKind::File, &link), [Signal::Lost]);
+        assert_eq!(removed(RemoveKind::Folder, folder.path()), [Signal::Lost]);
+        let other = folder.path().join("real");
+        assert_eq!(removed(RemoveKind::Folder, &other), [Signal::Other]);
+        let moved = EventKind::Modify(ModifyKind::Name(RenameMode::From));
+        assert_eq!(signals(event(moved, folder.path()), &scope), [Signal::Lost]);
+    }
+
+    #[test]
     fn what_nobody_understands_is_a_reason_to_look() {
         let scope = Scope::default();
         let lost = notify::Event::new(EventKind::Other).set_flag(notify::event::Flag::Rescan);
-        assert_eq!(signals(Ok(lost), &scope), [Signal::Other]);
+        assert_eq!(signals(Ok(lost), &scope), [Signal::Lost]);
         let error = notify::Error::new(notify::ErrorKind::MaxFilesWatch);
         assert_eq!(signals(Err(error), &scope), [Signal::Other]);
     }

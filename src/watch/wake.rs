@@ -1,6 +1,6 @@
 //! Reasons to look at the files, put together until somebody looks.
 
-use crate::manifest::{Busy, Touched};
+use crate::manifest::{Busy, Fingerprints, Touched};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Notify;
@@ -10,6 +10,8 @@ use tokio::sync::Notify;
 pub struct Wake {
     /// What may have changed in the folders.
     pub touched: Touched,
+    /// What somebody has seen in the folders, who doesn't know what is new about it.
+    pub seen: Option<Fingerprints>,
     /// Somebody asked for a reload (SIGHUP): one that finds nothing new is to be seen, too.
     pub requested: bool,
     /// Endpoints from outside the folder (DNS) have changed.
@@ -25,12 +27,20 @@ impl Wake {
         }
     }
 
+    /// What somebody has seen in the folders.
+    pub fn seen(scan: Fingerprints) -> Self {
+        Wake {
+            seen: Some(scan),
+            ..Wake::default()
+        }
+    }
+
     /// Somebody asked for a reload.
     pub fn requested() -> Self {
         Wake {
             touched: Touched::Anything,
             requested: true,
-            discovered: false,
+            ..Wake::default()
         }
     }
 
@@ -45,6 +55,7 @@ impl Wake {
     fn and(self, other: Wake) -> Wake {
         Wake {
             touched: self.touched.and(other.touched),
+            seen: other.seen.or(self.seen),
             requested: self.requested || other.requested,
             discovered: self.discovered || other.discovered,
         }

@@ -3,47 +3,8 @@
 use super::*;
 use crate::manifest::scan;
 use std::fs;
-use std::os::unix::fs::{PermissionsExt as _, symlink};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::symlink;
 use tempfile::TempDir;
-
-struct Folder {
-    dir: TempDir,
-    loader: Loader,
-}
-
-impl Folder {
-    fn new() -> Self {
-        let dir = TempDir::new().expect("a temporary folder");
-        let loader = Loader::new([dir.path().to_owned()]);
-        Folder { dir, loader }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
-    }
-
-    fn write(&self, name: &str, text: impl AsRef<[u8]>) {
-        let path = self.path(name);
-        fs::create_dir_all(path.parent().expect("it is in the folder"))
-            .expect("the folder is ours");
-        fs::write(path, text).expect("the folder is ours");
-    }
-
-    fn remove(&self, name: &str) {
-        fs::remove_file(self.path(name)).expect("the file is there");
-    }
-
-    fn names(&mut self) -> Vec<String> {
-        names(&self.loader.load())
-    }
-
-    /// What is wrong, without the folder's own path.
-    fn drawn(&mut self) -> String {
-        let path = format!("{}/", self.dir.path().display());
-        drawn(&self.loader.load()).replace(&path, "")
-    }
-}
 
 #[test]
 fn files_are_found_by_their_ends_in_all_folders() {
@@ -179,108 +140,6 @@ fn a_deleted_file_takes_its_objects_with_it() {
 }
 
 #[test]
-fn a_file_that_cannot_be_parsed_keeps_all_that_was_good_in_it() {
-    let mut folder = Folder::new();
-    let good = format!("{}---\n{}", service("a", 80), service("b", 80));
-    folder.write("a.yaml", &good);
-    folder.write("z.yaml", service("z", 80));
-    folder.names();
-    folder.write("a.yaml", format!("{}---\nb: [\n", service("a", 81)));
-    insta::assert_snapshot!(folder.drawn());
-    let loaded = folder.loader.load();
-    assert_eq!(
-        names(&loaded),
-        [
-            "Service default/a",
-            "Service default/b",
-            "Service default/z"
-        ]
-    );
-    let a = loaded
-        .resources
-        .services
-        .values()
-        .next()
-        .expect("a service");
-    assert_eq!(
-        a.spec.ports[0].port.get(),
-        80,
-        "the file's last good state is of one piece"
-    );
-    folder.write("a.yaml", service("b", 80));
-    assert_eq!(folder.names(), ["Service default/b", "Service default/z"]);
-}
-
-#[test]
-fn a_file_that_never_could_be_parsed_gives_what_can_be_read() {
-    let mut folder = Folder::new();
-    folder.write("a.yaml", format!("{}---\nb: [\n", service("a", 80)));
-    assert_eq!(folder.names(), ["Service default/a"]);
-    folder.write("a.yaml", format!("a: [\n---\n{}", service("b", 80)));
-    assert_eq!(
-        folder.names(),
-        ["Service default/a", "Service default/b"],
-        "nobody knows that a is gone"
-    );
-    folder.write("a.yaml", service("b", 80));
-    assert_eq!(folder.names(), ["Service default/b"]);
-}
-
-#[test]
-fn a_refused_object_keeps_its_last_good_version_and_hurts_no_other() {
-    let mut folder = Folder::new();
-    folder.write(
-        "a.yaml",
-        format!("{}---\n{}", service("a", 80), service("b", 80)),
-    );
-    folder.names();
-    folder.write(
-        "a.yaml",
-        format!("{}---\n{}", service("a", 0), service("b", 81)),
-    );
-    insta::assert_snapshot!(folder.drawn());
-    let loaded = folder.loader.load();
-    let ports: Vec<u16> = loaded
-        .resources
-        .services
-        .values()
-        .map(|s| s.spec.ports[0].port.get())
-        .collect();
-    assert_eq!(ports, [80, 81]);
-}
-
-#[test]
-fn an_empty_file_holds_nothing_but_only_when_it_stays_empty() {
-    let mut folder = Folder::new();
-    folder.write("a.yaml", service("a", 80));
-    folder.names();
-    folder.write("a.yaml", "");
-    let loaded = folder.loader.load();
-    assert_eq!(names(&loaded), ["Service default/a"], "a writer may begin");
-    assert!(folder.loader.is_unsteady());
-    folder.write("a.yaml", service("b", 80));
-    assert_eq!(folder.names(), ["Service default/b"], "and ends");
-    folder.write("a.yaml", "");
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
-    while !folder.names().is_empty() {
-        assert!(std::time::Instant::now() < deadline, "it stays empty");
-    }
-    assert_eq!(lines(&folder.loader.load()), Vec::<String>::new());
-    assert!(!folder.loader.is_unsteady());
-}
-
-#[test]
-fn a_file_that_is_no_text_any_more_keeps_what_was_good_in_it() {
-    let mut folder = Folder::new();
-    folder.write("a.yaml", service("a", 80));
-    folder.names();
-    folder.write("a.yaml", b"\x00\x01\x02");
-    assert_eq!(folder.names(), ["Service default/a"]);
-    folder.write("a.yaml", service("b", 80));
-    assert_eq!(folder.names(), ["Service default/b"]);
-}
-
-#[test]
 fn a_file_of_100_mib_is_refused_unread() {
     let mut folder = Folder::new();
     let file = fs::File::create(folder.path("a.yaml")).expect("the folder is ours");
@@ -310,40 +169,6 @@ fn a_root_may_be_a_file_and_may_be_missing() {
         "{}: error[GF0101]: can't be read:",
         missing.display()
     )));
-}
-
-#[test]
-fn a_folder_that_cannot_be_read_keeps_what_was_good_in_it() {
-    let mut folder = Folder::new();
-    folder.write("sub/a.yaml", service("a", 80));
-    folder.names();
-    let mode = |path: &Path, mode| {
-        fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("the folder is ours");
-    };
-    let sub = folder.path("sub");
-    mode(&sub, 0o000);
-    // To the superuser every folder is open; then there is nothing to be seen here.
-    let closed = fs::read_dir(&sub).is_err();
-    let loaded = folder.loader.load();
-    mode(&sub, 0o755);
-    assert_eq!(names(&loaded), ["Service default/a"]);
-    assert_eq!(errors(&loaded), usize::from(closed));
-}
-
-#[test]
-fn a_root_that_vanishes_keeps_what_was_good_in_it() {
-    let mut folder = Folder::new();
-    folder.write("a.yaml", service("a", 80));
-    folder.names();
-    folder.remove("a.yaml");
-    fs::remove_dir(folder.dir.path()).expect("it is empty");
-    let loaded = folder.loader.load();
-    assert_eq!(
-        (names(&loaded), errors(&loaded)),
-        (vec!["Service default/a".to_owned()], 1)
-    );
-    fs::create_dir(folder.dir.path()).expect("it was there");
-    assert_eq!(folder.names(), Vec::<String>::new());
 }
 
 #[test]

@@ -171,3 +171,28 @@ fn no_line_of_a_secret_is_shown() {
         assert!(!drawn.contains("hunter2"), "{drawn}");
     }
 }
+
+/// Each object that is refused is looked for among those that were there before.
+#[test]
+fn thousands_of_refused_objects_cost_hardly_more_than_thousands_of_good_ones() {
+    const OBJECTS: usize = 16_000;
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("a.yaml");
+    let mut loader = Loader::new([folder.path().to_owned()]);
+    let mut load = |port| {
+        let services = (0..OBJECTS).map(|number| service(&format!("s{number}"), port));
+        let text = services.collect::<Vec<_>>().join("---\n");
+        std::fs::write(&file, text).expect("written");
+        let start = Instant::now();
+        let loaded = loader.load();
+        assert_eq!(loaded.resources.services.len(), OBJECTS);
+        (errors(&loaded), start.elapsed())
+    };
+    let (none, good) = load(80);
+    let (all, refused) = load(0);
+    assert_eq!((none, all), (0, OBJECTS));
+    assert!(
+        refused < 8 * good,
+        "{refused:?}, and {good:?} for good ones"
+    );
+}

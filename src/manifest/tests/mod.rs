@@ -2,6 +2,7 @@
 
 mod folder;
 mod hostile;
+mod last_good;
 mod reading;
 mod schema;
 mod syntax;
@@ -9,6 +10,48 @@ mod update;
 
 use super::{Loaded, Loader};
 use crate::diagnostic::{Severity, Style, render, summary_line};
+use std::fs;
+use std::path::PathBuf;
+use tempfile::TempDir;
+
+/// A folder that changes, and what is loaded of it.
+struct Folder {
+    dir: TempDir,
+    loader: Loader,
+}
+
+impl Folder {
+    fn new() -> Self {
+        let dir = TempDir::new().expect("a temporary folder");
+        let loader = Loader::new([dir.path().to_owned()]);
+        Folder { dir, loader }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn write(&self, name: &str, text: impl AsRef<[u8]>) {
+        let path = self.path(name);
+        fs::create_dir_all(path.parent().expect("it is in the folder"))
+            .expect("the folder is ours");
+        fs::write(path, text).expect("the folder is ours");
+    }
+
+    fn remove(&self, name: &str) {
+        fs::remove_file(self.path(name)).expect("the file is there");
+    }
+
+    fn names(&mut self) -> Vec<String> {
+        names(&self.loader.load())
+    }
+
+    /// What is wrong, without the folder's own path.
+    fn drawn(&mut self) -> String {
+        let path = format!("{}/", self.dir.path().display());
+        drawn(&self.loader.load()).replace(&path, "")
+    }
+}
 
 const GATEWAY: &str = "\
 apiVersion: gateway.networking.k8s.io/v1

@@ -1,13 +1,15 @@
 //! A look at what is said to have changed gives what a look at everything gives.
 
 use super::service;
-use crate::manifest::{Loaded, Loader, Update};
+use crate::manifest::{Loaded, Loader, Update, scan};
 use proptest::prelude::*;
 use proptest::sample::select;
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// What happens to the folder.
 #[derive(Clone, Debug)]
@@ -102,7 +104,7 @@ fn one_changed_file_leaves_other_kinds_and_objects_as_they_are() {
         panic!("a change");
     };
     let (one, other) = (&before.resources, &after.resources);
-    let shared = std::sync::Arc::ptr_eq(&one.namespaces, &other.namespaces);
+    let shared = Arc::ptr_eq(&one.namespaces, &other.namespaces);
     assert!(shared, "of namespaces nothing has changed");
     assert_ne!(one.services, other.services);
     assert!(matches!(
@@ -111,20 +113,168 @@ fn one_changed_file_leaves_other_kinds_and_objects_as_they_are() {
     ));
 }
 
+/// What a regular look gives: somebody scans, and the loader looks again as long as it is in doubt.
+fn looked(loader: &mut Loader, folder: &Path) -> Option<Loaded> {
+    let scan = scan(&[folder.to_owned()]);
+    let mut update = loader.update_seen(&scan);
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while let (Update::Same, Some(_)) = (&update, loader.look_again()) {
+        assert!(Instant::now() < deadline, "it is never settled");
+        update = loader.update_doubtful();
+    }
+    match update {
+        Update::New(loaded) => Some(loaded),
+        Update::Same => None,
+    }
+}
+
 #[test]
-fn a_file_that_was_just_written_is_waited_for_when_nobody_says_that_it_is_done() {
+fn what_a_scan_has_seen_counts_when_it_is_left_alone() {
     let folder = tempfile::tempdir().expect("a folder");
+    let at = |name: &str| folder.path().join(name);
+    let mut loader = Loader::new([folder.path().to_owned()]);
+    fs::write(at("b.yaml"), service("b", 80)).expect("written");
+    loader.load();
+    let look = |loader: &mut Loader| looked(loader, folder.path());
+    assert!(look(&mut loader).is_none(), "nothing has changed");
+    for (text, port) in [(service("a", 80), 80), (service("a", 81), 81)] {
+        fs::write(at("a.yaml"), text).expect("written");
+        let seen = scan(&[folder.path().to_owned()]);
+        assert!(matches!(loader.update_seen(&seen), Update::Same));
+        assert!(loader.look_again().is_some(), "somebody may be writing");
+        let loaded = look(&mut loader).expect("a new file");
+        let a = loaded.resources.services.values().next().expect("a");
+        assert_eq!(a.spec.ports[0].port.get(), port);
+    }
+    fs::remove_file(at("a.yaml")).expect("removed");
+    let seen = scan(&[folder.path().to_owned()]);
+    assert!(
+        matches!(loader.update_seen(&seen), Update::Same),
+        "it may come back"
+    );
+    let loaded = look(&mut loader).expect("a file less");
+    assert_eq!(loaded.resources.services.len(), 1);
+    assert!(look(&mut loader).is_none());
+}
+
+/// An editor without events: the file is away when somebody looks, and there again when it is looked at once more.
+#[test]
+fn a_file_that_is_away_for_a_moment_is_never_dropped_without_events() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = |name: &str| folder.path().join(name);
+    fs::write(at("a.yaml"), service("a", 80)).expect("written");
+    fs::write(at("b.yaml"), service("b", 80)).expect("written");
     let mut loader = Loader::new([folder.path().to_owned()]);
     loader.load();
-    fs::write(folder.path().join("a.yaml"), service("a", 80)).expect("written");
-    assert!(matches!(loader.update_when_steady(), Update::Unsteady));
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
-    let loaded = loop {
-        assert!(std::time::Instant::now() < deadline, "it is never done");
-        if let Update::New(loaded) = loader.update_when_steady() {
-            break loaded;
-        }
+    fs::rename(at("a.yaml"), at("a.yaml~")).expect("renamed");
+    fs::remove_file(at("b.yaml")).expect("removed");
+    let seen = scan(&[folder.path().to_owned()]);
+    assert!(matches!(loader.update_seen(&seen), Update::Same));
+    fs::rename(at("a.yaml~"), at("a.yaml")).expect("renamed back");
+    let loaded = looked(&mut loader, folder.path()).expect("b is gone for good");
+    let names: Vec<_> = loaded.resources.services.keys().collect();
+    assert_eq!(names.len(), 1, "{names:?}");
+    let again = looked(&mut loader, folder.path());
+    assert!(again.is_none_or(|loaded| loaded.resources.services.len() == 1));
+}
+
+/// A look that took long reports what was there when it began.
+#[test]
+fn a_scan_that_is_out_of_date_undoes_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = |name: &str| folder.path().join(name);
+    fs::write(at("a.yaml"), service("a", 80)).expect("written");
+    let mut loader = Loader::new([folder.path().to_owned()]);
+    loader.load();
+    let old = scan(&[folder.path().to_owned()]);
+    fs::write(at("a.yaml"), service("a", 81)).expect("written");
+    fs::write(at("b.yaml"), service("b", 80)).expect("written");
+    let told = [at("a.yaml"), at("b.yaml")].into();
+    assert!(matches!(loader.update_files(&told), Update::New(_)));
+    assert!(matches!(loader.update_seen(&old), Update::Same));
+    assert_eq!(loader.look_again(), None, "nothing is in doubt");
+    assert!(loader.load().resources.services.len() == 2);
+}
+
+/// What one file is waited for holds up no other one.
+#[test]
+fn a_file_that_is_done_is_read_while_another_one_is_in_doubt() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = |name: &str| folder.path().join(name);
+    for name in ["a", "b"] {
+        fs::write(at(&format!("{name}.yaml")), service(name, 80)).expect("written");
+    }
+    let mut loader = Loader::new([folder.path().to_owned()]);
+    loader.load();
+    for name in ["a", "b"] {
+        fs::write(at(&format!("{name}.yaml")), service(name, 81)).expect("written");
+    }
+    let seen = scan(&[folder.path().to_owned()]);
+    assert!(matches!(loader.update_seen(&seen), Update::Same));
+    let Update::New(loaded) = loader.update_files(&[at("a.yaml")].into()) else {
+        panic!("its writer is done");
     };
-    assert_eq!(loaded.resources.services.len(), 1);
-    assert!(matches!(loader.update_when_steady(), Update::Same));
+    let ports = |loaded: &Loaded| -> Vec<u16> {
+        let services = loaded.resources.services.values();
+        services.map(|it| it.spec.ports[0].port.get()).collect()
+    };
+    assert_eq!(ports(&loaded), [81, 80]);
+    assert!(loader.look_again().is_some(), "b is still in doubt");
+    let loaded = looked(&mut loader, folder.path()).expect("b");
+    assert_eq!(ports(&loaded), [81, 81]);
+}
+
+#[test]
+fn files_that_come_and_go_need_no_look_at_the_others() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = |name: &str| folder.path().join(name);
+    fs::create_dir(at("team")).expect("a folder");
+    for name in ["a", "b"] {
+        fs::write(at(&format!("{name}.yaml")), service(name, 80)).expect("written");
+    }
+    let mut loader = Loader::new([folder.path().to_owned()]);
+    loader.load();
+    // Nobody tells of this, so it shows who looks.
+    fs::write(at("b.yaml"), service("b", 81)).expect("written");
+    fs::write(at("team/c.yaml"), service("c", 82)).expect("written");
+    fs::remove_file(at("a.yaml")).expect("removed");
+    let told = ["a.yaml", "team/c.yaml", "never.yaml"].map(at).into();
+    let Update::New(loaded) = loader.update_files(&told) else {
+        panic!("a change");
+    };
+    let services = loaded.resources.services.values();
+    let ports: Vec<u16> = services.map(|it| it.spec.ports[0].port.get()).collect();
+    assert_eq!((ports, loaded.files), (vec![80, 82], 2));
+    // What no scan finds is no file of ours.
+    fs::create_dir(at(".git")).expect("a folder");
+    fs::write(at(".git/d.yaml"), service("d", 80)).expect("written");
+    let Update::New(loaded) = loader.update_files(&[at(".git/d.yaml")].into()) else {
+        panic!("b is found by the look at everything");
+    };
+    assert_eq!(loaded.files, 2);
+}
+
+#[test]
+fn a_look_at_everything_shares_the_kinds_of_which_nothing_has_changed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = |name: &str| folder.path().join(name);
+    let namespace = "apiVersion: v1\nkind: Namespace\nmetadata: {name: n}\n";
+    // A duplicate has everything put together anew.
+    for (name, text) in [
+        ("a", &*service("a", 80)),
+        ("b", &service("a", 81)),
+        ("n", namespace),
+    ] {
+        fs::write(at(&format!("{name}.yaml")), text).expect("written");
+    }
+    let mut loader = Loader::new([folder.path().to_owned()]);
+    let before = loader.load().resources;
+    fs::write(at("c.yaml"), service("c", 80)).expect("written");
+    let Update::New(after) = loader.update() else {
+        panic!("a change");
+    };
+    let after = after.resources;
+    assert!(Arc::ptr_eq(&before.namespaces, &after.namespaces));
+    assert!(Arc::ptr_eq(&before.http_routes, &after.http_routes));
+    assert_eq!(after.services.len(), 2);
 }

@@ -1,0 +1,132 @@
+//! What stays in force of a file that is worse than it was.
+
+use super::file::FileState;
+use super::kind::AnyObject;
+use super::object::Outcome;
+use crate::diagnostic::{Diagnostic, Document, ResourceId, Severity};
+use std::collections::{HashMap, HashSet};
+
+/// Objects that a file had and hasn't any more, although it may be that only nobody can tell.
+#[derive(Debug, Default)]
+pub(super) struct Orphans {
+    objects: HashSet<ResourceId>,
+    /// The documents that came when they went, in which they may stand.
+    suspects: HashSet<String>,
+}
+
+impl FileState {
+    /// Keeps the last good version of objects that were refused.
+    pub(super) fn keep_refused(&mut self, documents: &[(Document, Outcome)], old: &[AnyObject]) {
+        let refused = documents.iter().flat_map(|(_, outcome)| &outcome.refused);
+        let mut refused = refused.peekable();
+        if refused.peek().is_none() || old.is_empty() {
+            return;
+        }
+        let old: HashMap<ResourceId, &AnyObject> = old.iter().map(|it| (it.id(), it)).collect();
+        let mut here = ids(&self.objects);
+        let mut errors = HashMap::new();
+        for (index, found) in self.diagnostics.iter().enumerate() {
+            if let (Severity::Error, Some(id)) = (found.severity, &found.resource) {
+                errors.entry(id.clone()).or_insert(index);
+            }
+        }
+        for id in refused {
+            let Some(object) = old.get(id) else {
+                continue;
+            };
+            if !here.insert(id.clone()) {
+                continue;
+            }
+            self.objects.push((*object).clone());
+            let found = errors.get(id).copied();
+            if let Some(found) = found.and_then(|index| self.diagnostics.get_mut(index)) {
+                let note = "its last good version stays in force";
+                found.notes.push(note.to_owned());
+            }
+        }
+    }
+
+    /// Keeps objects that are gone since a document came of which nobody knows what it is: a slip in `kind` or in
+    /// `metadata.name` is no removal. A document that was always so stands for none of them.
+    pub(super) fn keep_orphans(&mut self, documents: &[(Document, Outcome)], old: &FileState) {
+        let nameless = documents.iter().filter(|(_, outcome)| outcome.nameless);
+        let mut texts = nameless
+            .filter_map(|(document, _)| text(document))
+            .peekable();
+        if texts.peek().is_none() || old.objects.is_empty() {
+            return;
+        }
+        let before = old.documents.iter();
+        let before: HashSet<&str> = before.filter_map(|(document, _)| text(document)).collect();
+        let (known, new): (Vec<&str>, Vec<&str>) = texts.partition(|text| before.contains(text));
+        let former = old.orphans.as_deref();
+        let suspected = |text: &&str| former.is_some_and(|it| it.suspects.contains(*text));
+        let known: Vec<&str> = known.into_iter().filter(suspected).collect();
+        let here = ids(&self.objects);
+        let mut orphans = HashSet::new();
+        for object in &old.objects {
+            let id = object.id();
+            let known = !known.is_empty() && former.is_some_and(|it| it.objects.contains(&id));
+            if !here.contains(&id) && (known || !new.is_empty()) {
+                self.objects.push(object.clone());
+                orphans.insert(id);
+            }
+        }
+        if orphans.is_empty() {
+            return;
+        }
+        let suspects = known.into_iter().chain(new).map(str::to_owned).collect();
+        self.note_orphans(documents, &suspects);
+        self.orphans = Some(Box::new(Orphans {
+            objects: orphans,
+            suspects,
+        }));
+    }
+
+    fn note_orphans(&mut self, documents: &[(Document, Outcome)], suspects: &HashSet<String>) {
+        // The diagnostics are those of the documents, one after the other.
+        let mut start = 0;
+        for (document, outcome) in documents {
+            let suspect = text(document).is_some_and(|text| suspects.contains(text));
+            if let (true, Some(found)) = (suspect, self.diagnostics.get_mut(start)) {
+                let note =
+                    "what was last good in this file and isn't there any more stays in force";
+                found.notes.push(note.to_owned());
+            }
+            start += outcome.diagnostics.len();
+        }
+    }
+
+    /// Keeps everything that was good in a file that can't be read to its end. If it never could, what can
+    /// be read now is added.
+    pub(super) fn keep_all(&mut self, old: FileState) {
+        if old.objects.is_empty() {
+            return;
+        }
+        let note = "what was last good in this file stays in force";
+        let error = |found: &&mut Diagnostic| found.severity == Severity::Error;
+        if let Some(found) = self.diagnostics.iter_mut().find(error) {
+            found.notes.push(note.to_owned());
+        }
+        if old.whole {
+            self.objects = old.objects;
+            self.orphans = old.orphans;
+            self.whole = true;
+            return;
+        }
+        let here = ids(&self.objects);
+        let missing = old.objects.into_iter();
+        self.objects
+            .extend(missing.filter(|object| !here.contains(&object.id())));
+    }
+}
+
+/// A document's text, wherever in the file it stands.
+fn text(document: &Document) -> Option<&str> {
+    let text = document.text()?;
+    Some(text.strip_prefix("---").unwrap_or(text).trim())
+}
+
+fn ids(objects: &[AnyObject]) -> HashSet<ResourceId> {
+    objects.iter().map(AnyObject::id).collect()
+}

@@ -1,0 +1,198 @@
+//! Files that are written, renamed and removed.
+
+use super::{HOST, NEW, new, other, shell, shop, start, wait_for_backend};
+use crate::support::daemon::Daemon;
+use crate::support::eventually;
+use crate::support::folder::Folder;
+use crate::support::manifests::{gateway, route, service};
+use serde_json::Value;
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::os::unix::fs::symlink;
+
+#[test]
+fn writes_in_place_and_renames_into_place_are_served() {
+    let folder = shop();
+    let daemon = start(&folder);
+    folder.overwrite("route.yaml", other());
+    wait_for_backend(&daemon, "two");
+    folder.write("route.yaml", route("one", HOST));
+    wait_for_backend(&daemon, "one");
+    shell(
+        folder.path(),
+        "sed -i 's/name: one, port/name: two, port/' route.yaml",
+    );
+    wait_for_backend(&daemon, "two");
+    shell(
+        folder.path(),
+        "echo '# a comment' >> route.yaml; mv route.yaml moved.yaml; rm moved.yaml",
+    );
+    daemon.wait_for_status(HOST, "/", 404);
+}
+
+/// What vim does with its default settings: it tries whether it may write, moves the old file away, and writes a
+/// new one. For a moment there is no file, and still there must always be a route.
+#[test]
+fn an_editors_save_never_takes_the_route_away() {
+    let folder = shop();
+    let daemon = start(&folder);
+    let at = |name: &str| folder.path().join(name);
+    for turn in 0..20 {
+        let (text, backend) = match turn % 2 {
+            0 => (other(), "two"),
+            _ => (route("one", HOST), "one"),
+        };
+        fs::write(at("4913"), "").expect("written");
+        fs::remove_file(at("4913")).expect("removed");
+        fs::write(at(".route.yaml.swp"), "swap").expect("written");
+        fs::rename(at("route.yaml"), at("route.yaml~")).expect("renamed");
+        assert_eq!(daemon.get(HOST, "/").status, 200, "while the file is away");
+        fs::write(at("route.yaml"), text).expect("written");
+        fs::remove_file(at("route.yaml~")).expect("removed");
+        fs::remove_file(at(".route.yaml.swp")).expect("removed");
+        eventually("the save is served", || {
+            let answer = daemon.get(HOST, "/");
+            assert_eq!(answer.status, 200, "there is always a route");
+            (answer.backend() == backend).then_some(())
+        });
+    }
+}
+
+/// Emacs marks a file that is being edited with a link that leads nowhere.
+#[test]
+fn an_editors_lock_is_no_manifest() {
+    let folder = shop();
+    let daemon = start(&folder);
+    let lock = folder.path().join(".#route.yaml");
+    symlink("me@example.com.4242:1700000000", &lock).expect("a link");
+    folder.write("#route.yaml#", "not: [yaml");
+    folder.write("route.yaml~", "not: [yaml");
+    folder.write("route.yaml", other());
+    wait_for_backend(&daemon, "two");
+    fs::remove_file(&lock).expect("removed");
+    folder.write("route.yaml", route("one", HOST));
+    wait_for_backend(&daemon, "one");
+    let status = daemon.admin_json("/status");
+    assert_eq!(status["reloads"]["partial"], 0, "{status:#}");
+}
+
+#[test]
+fn a_writer_that_stops_half_way_changes_nothing_until_it_is_done() {
+    let folder = shop();
+    let daemon = start(&folder);
+    // The first half is a route by itself, but not the one that is meant.
+    let text = format!(
+        "{}---\n{}",
+        route("one", "half.example.com"),
+        other().replace("name: one\n", "name: rest\n")
+    );
+    let half = text.find("---").expect("two documents");
+    let mut file = File::create(folder.path().join("route.yaml")).expect("opened");
+    file.write_all(&text.as_bytes()[..half])
+        .expect("half of it");
+    // What is complete is served meanwhile.
+    folder.write("new.yaml", new());
+    daemon.wait_for_status(NEW, "/", 200);
+    assert_eq!(daemon.get(HOST, "/").backend(), "one", "last good");
+    assert_eq!(
+        daemon.get("half.example.com", "/").status,
+        404,
+        "half of a file"
+    );
+    file.write_all(&text.as_bytes()[half..]).expect("the rest");
+    drop(file);
+    wait_for_backend(&daemon, "two");
+    assert_eq!(daemon.get("half.example.com", "/").status, 200);
+}
+
+#[test]
+fn a_writer_that_never_closes_its_file_is_not_waited_for_for_ever() {
+    let folder = shop();
+    let daemon = start(&folder);
+    let mut file = File::create(folder.path().join("route.yaml")).expect("opened");
+    file.write_all(other().as_bytes()).expect("all of it");
+    wait_for_backend(&daemon, "two");
+    drop(file);
+}
+
+#[test]
+fn a_burst_of_5000_files_ends_in_its_final_state_with_few_reloads() {
+    let folder = shop();
+    let daemon = start(&folder);
+    let burst = folder.path().join("burst");
+    fs::create_dir(&burst).expect("a folder");
+    for number in 0..5_000 {
+        fs::write(
+            burst.join(format!("{number}.yaml")),
+            service(&format!("burst-{number}")),
+        )
+        .expect("written");
+    }
+    let services = |count: u64| {
+        daemon.wait_for_summary(&format!("{count} Services"), |status| {
+            let reloads = status["reloads"]["success"].as_u64()?;
+            (status["counts"]["services"] == count).then_some(reloads)
+        })
+    };
+    let reloads = services(5_002);
+    assert!(reloads < 100, "{reloads} reloads");
+    folder.write("route.yaml", other());
+    wait_for_backend(&daemon, "two");
+    fs::remove_dir_all(&burst).expect("removed");
+    let more = services(2) - reloads;
+    assert!(more < 100, "{more} reloads");
+}
+
+#[test]
+fn a_single_file_may_be_watched_under_any_name() {
+    let folder = Folder::new();
+    let text = format!(
+        "{}---\n{}---\n{}---\n{}",
+        gateway(),
+        service("one"),
+        service("two"),
+        route("one", HOST)
+    );
+    folder.write("all.txt", &text);
+    let elsewhere = Folder::new();
+    let file = folder.path().join("all.txt");
+    let daemon = Daemon::of(&elsewhere)
+        .arg(file.to_string_lossy())
+        .echo()
+        .start();
+    wait_for_backend(&daemon, "one");
+    let other = text.replace("name: one, port", "name: two, port");
+    folder.write("all.txt", &other);
+    wait_for_backend(&daemon, "two");
+    folder.overwrite("all.txt", &text);
+    wait_for_backend(&daemon, "one");
+    folder.remove("all.txt");
+    folder.write("all.txt", &other);
+    wait_for_backend(&daemon, "two");
+}
+
+/// Its objects are never there twice, and never gone.
+#[test]
+fn a_manifest_that_is_renamed_is_one_manifest_all_the_time() {
+    let folder = shop();
+    let daemon = start(&folder);
+    let (from, to) = (
+        folder.path().join("route.yaml"),
+        folder.path().join("moved.yaml"),
+    );
+    for turn in 1..=10 {
+        let (from, to) = match turn % 2 {
+            1 => (&from, &to),
+            _ => (&to, &from),
+        };
+        fs::rename(from, to).expect("renamed");
+        let reloads = |status: &Value| {
+            let seen = status["generation"]["seen"].as_u64()?;
+            (seen > turn).then_some(())
+        };
+        daemon.wait_for_summary("the new name", reloads);
+        assert_eq!(daemon.get(HOST, "/").status, 200);
+    }
+    let status = daemon.admin_json("/status");
+    assert_eq!(status["reloads"]["partial"], 0, "{status:#}");
+}
