@@ -26,6 +26,10 @@ struct Doubt {
 
 impl Doubt {
     fn due(&self) -> Instant {
+        // Nearly every writer begins by making the file empty, and may be held up right then; hardly anybody ends so.
+        if self.found.is_some_and(|found| found.is_empty()) {
+            return self.since + AT_MOST;
+        }
         (self.since + STEADY).min(self.first + AT_MOST)
     }
 }
@@ -86,6 +90,18 @@ mod tests {
             std::fs::write(&path, name).expect("written");
             Some(super::super::read::fingerprint(&path).expect("it is there"))
         })
+    }
+
+    #[test]
+    fn a_file_that_has_become_empty_is_waited_for_longer() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("a.yaml");
+        std::fs::write(&path, "").expect("written");
+        let empty = super::super::read::fingerprint(&path);
+        let (mut doubts, start) = (Doubts::default(), Instant::now());
+        assert!(!doubts.is_settled(&path, empty, start));
+        assert!(!doubts.is_settled(&path, empty, start + STEADY * 2));
+        assert!(doubts.is_settled(&path, empty, start + AT_MOST));
     }
 
     #[test]

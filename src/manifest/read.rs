@@ -39,6 +39,10 @@ impl Fingerprint {
         }
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.size == 0
+    }
+
     /// When the file was last touched, in nanoseconds since 1970.
     pub(super) fn touched(&self) -> i128 {
         let nanoseconds =
