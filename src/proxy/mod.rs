@@ -22,6 +22,7 @@ mod peer;
 mod request;
 mod response;
 mod rewrite;
+mod striped;
 mod upgrade;
 
 #[cfg(test)]
