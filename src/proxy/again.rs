@@ -10,8 +10,8 @@ use pingora_proxy::Session;
 use std::time::Instant;
 
 /// Whether all of a request can be sent once more, and nothing of a response has gone to the client.
-pub(super) fn is_repeatable(session: &mut Session) -> bool {
-    if session.response_written().is_some() || session.is_upgrade_req() {
+fn is_repeatable(session: &mut Session) -> bool {
+    if session.response_written().is_some() {
         return false;
     }
     // What is kept of a body that turned out to be empty can't be told from nothing.
@@ -60,7 +60,7 @@ impl RequestContext {
         if !retry.is_some_and(|retry| retry.codes.contains(&status)) {
             return Ok(());
         }
-        if !is_repeatable(session) || !self.plan_retry() {
+        if self.upgrade || !is_repeatable(session) || !self.plan_retry() {
             return Ok(());
         }
         let etype = ErrorType::HTTPStatus(status.as_u16());
@@ -71,6 +71,9 @@ impl RequestContext {
 
     /// Whether what went wrong at an endpoint is worth another try, which is planned then.
     pub(super) fn retries_after(&mut self, session: &mut Session, error: &Error) -> bool {
-        *error.esource() == ErrorSource::Upstream && is_repeatable(session) && self.plan_retry()
+        *error.esource() == ErrorSource::Upstream
+            && !self.upgrade
+            && is_repeatable(session)
+            && self.plan_retry()
     }
 }

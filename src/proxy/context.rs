@@ -21,6 +21,8 @@ pub struct RequestContext {
     pub(super) began: Option<Instant>,
     /// The connection that it came over, which isn't idle while this is here.
     pub(super) connection: Option<InHand>,
+    /// Whether it asks to go on as a WebSocket.
+    pub(super) upgrade: bool,
     /// The rule that takes it, kept as it was when the request was routed.
     pub(super) rule: Option<Arc<Rule>>,
     /// The place of its backend in the rule's split.

@@ -1,12 +1,13 @@
 use super::answer::{After, Answer};
+use super::at_once::{at_once, done, known};
 use super::context::{RequestContext, connection};
 use super::mirror::Mirrors;
 use super::peer::{Exchange, TRIES, Timeouts};
 use super::{
-    Counters, access, backend_tls, choose, deadline, failure, forwarded, request, response, rewrite,
+    Counters, access, backend_tls, choose, deadline, failure, forwarded, request, response,
+    rewrite, upgrade,
 };
 use crate::dataplane::Snapshot;
-use crate::listen::Connection;
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -17,6 +18,7 @@ use pingora_core::upstreams::peer::HttpPeer;
 use pingora_core::{Error, ErrorSource, ErrorType, Result};
 use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
+use std::future::ready;
 use std::os::fd::RawFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -47,37 +49,6 @@ impl Gatefold {
             counters,
         }
     }
-
-    fn decide(&self, session: &mut Session, context: &mut RequestContext) -> Result<(), Answer> {
-        request::check(session)?;
-        let connection = connection(session).ok_or(Answer::INTERNAL)?;
-        let snapshot = self.snapshot.load();
-        let chosen = choose::choose(&snapshot, connection, session.req_header(), context);
-        context.start_timer();
-        chosen
-    }
-
-    /// Bounds every wait for the client from here on. For requests to come and their headers `listen` does.
-    fn set_deadlines(&self, session: &mut Session) {
-        let upgrade = session.is_upgrade_req();
-        let read = if upgrade {
-            self.timeouts.upgraded
-        } else {
-            self.timeouts.downstream_read
-        };
-        session.set_read_timeout(Some(read));
-        session.set_write_timeout(Some(self.timeouts.downstream_write));
-        session.set_total_drain_timeout(Some(DRAIN));
-        session.set_pipelining_enabled(true);
-    }
-}
-
-/// The answer says `Connection: close` when the connection is to end.
-fn keep_or_end(session: &mut Session, context: &RequestContext) {
-    let connection = context.connection.as_ref();
-    if connection.is_some_and(|connection| connection.is_ending()) {
-        session.set_keepalive(None);
-    }
 }
 
 #[async_trait]
@@ -91,143 +62,116 @@ impl ProxyHttp for Gatefold {
     /// None: Pingora would look for compression in every message.
     fn init_downstream_modules(&self, _modules: &mut HttpModules) {}
 
-    async fn request_filter(
-        &self,
-        session: &mut Session,
-        context: &mut RequestContext,
-    ) -> Result<bool> {
-        if access::is_wanted() {
-            context.began = Some(Instant::now());
-        }
-        context.connection = connection(session).map(Connection::begin);
-        self.set_deadlines(session);
-        keep_or_end(session, context);
-        match self.decide(session, context) {
-            Ok(()) => Ok(false),
-            Err(answer) => {
-                answer
-                    .send(session, context)
-                    .await
-                    .map_err(Error::into_down)?;
-                Ok(true)
+    at_once! {
+        fn request_filter<'s, 'c>(
+            &self,
+            session: &'s mut Session,
+            context: &'c mut RequestContext,
+        ) -> Result<bool> {
+            match self.begin(session, context) {
+                Ok(()) => known(|| Ok(false)),
+                Err(answer) => Box::pin(async move {
+                    let sent = answer.send(session, context).await;
+                    sent.map(|()| true).map_err(Error::into_down)
+                }),
             }
         }
     }
 
-    async fn upstream_peer(
-        &self,
-        session: &mut Session,
-        context: &mut RequestContext,
-    ) -> Result<Box<HttpPeer>> {
-        if let Some(pause) = context.pause.take() {
-            tokio::time::sleep(pause).await;
-        }
-        let (Some(endpoints), Some(endpoint)) = (context.endpoints(), context.endpoint) else {
-            return Err(Error::new_in(ErrorType::InternalError));
-        };
-        let exchange = Exchange::of(endpoints.version, session.is_upgrade_req());
-        let mut peer = self.timeouts.peer(endpoint, exchange, context.tls()?)?;
-        if let Some(tls) = context.tls()? {
-            backend_tls::defer_names(&mut peer, tls);
-        }
-        context.tries += 1;
-        context.limit(&mut peer, exchange)?;
-        Ok(Box::new(peer))
-    }
-
-    async fn connected_to_upstream(
-        &self,
-        _session: &mut Session,
-        _reused: bool,
-        peer: &HttpPeer,
-        _descriptor: RawFd,
-        digest: Option<&Digest>,
-        context: &mut RequestContext,
-    ) -> Result<()> {
-        if let Some(until) = context.try_deadline {
-            context.armed = deadline::arm(digest, until);
-        }
-        let (Some(tls), Some(endpoint), true) = (context.tls()?, context.endpoint, peer.is_tls())
-        else {
-            return Ok(());
-        };
-        let patience = context.time_left().min(self.timeouts.connect);
-        backend_tls::check_names(tls, endpoint, digest, patience)
-            .await
-            .map_err(Error::into_up)
-    }
-
-    async fn upstream_request_filter(
-        &self,
-        session: &mut Session,
-        request: &mut RequestHeader,
-        context: &mut RequestContext,
-    ) -> Result<()> {
-        forwarded::add(session, request, context)?;
-        if let Some(rule) = &context.rule {
-            rule.filters.change_request(request);
-            rewrite::apply(&rule.filters, session, request)?;
-        }
-        if let Some(backend) = context.backend() {
-            backend.filters.change_request(request);
-            rewrite::apply(&backend.filters, session, request)?;
-        }
-        self.mirrors.begin(session, request, context);
-        Ok(())
-    }
-
-    async fn request_body_filter(
-        &self,
-        _session: &mut Session,
-        body: &mut Option<Bytes>,
-        end_of_stream: bool,
-        context: &mut RequestContext,
-    ) -> Result<()> {
-        // An HTTP/2 body may end in an empty frame. Written as a chunk it would end the body once, and the end
-        // of the stream a second time: the endpoint would take that for the beginning of a request.
-        if end_of_stream && body.as_ref().is_some_and(Bytes::is_empty) {
-            *body = None;
-        }
-        if let Some(copies) = &mut context.copies {
-            copies.offer(body.as_ref(), end_of_stream);
-        }
-        Ok(())
-    }
-
-    async fn upstream_response_filter(
-        &self,
-        session: &mut Session,
-        response: &mut ResponseHeader,
-        context: &mut RequestContext,
-    ) -> Result<()> {
-        context.check_status(session, response.status)
-    }
-
-    async fn response_filter(
-        &self,
-        session: &mut Session,
-        response: &mut ResponseHeader,
-        context: &mut RequestContext,
-    ) -> Result<()> {
-        response::cross(session, response)?;
-        if response.status == StatusCode::SWITCHING_PROTOCOLS {
-            // What follows is no request of the rule any more.
-            context.armed = None;
-        }
-        if response.status.is_informational() {
-            return Ok(());
-        }
-        if let Some(backend) = context.backend() {
-            backend.filters.change_response(response);
-        }
-        if let Some(rule) = &context.rule {
-            if let Some(cors) = &rule.filters.cors {
-                cors.change_response(&session.req_header().headers, response);
+    at_once! {
+        fn upstream_peer<'s, 'c>(
+            &self,
+            _session: &'s mut Session,
+            context: &'c mut RequestContext,
+        ) -> Result<Box<HttpPeer>> {
+            match context.pause.take() {
+                None => Box::pin(ready(self.peer(context))),
+                Some(pause) => Box::pin(async move {
+                    tokio::time::sleep(pause).await;
+                    self.peer(context)
+                }),
             }
-            rule.filters.change_response(response);
         }
-        keep_or_end(session, context);
-        Ok(())
+    }
+
+    at_once! {
+        fn connected_to_upstream<'s, 'p, 'd, 'c>(
+            &self,
+            _session: &'s mut Session,
+            _reused: bool,
+            peer: &'p HttpPeer,
+            _descriptor: RawFd,
+            digest: Option<&'d Digest>,
+            context: &'c mut RequestContext,
+        ) -> Result<()> {
+            if let Some(until) = context.try_deadline {
+                context.armed = deadline::arm(digest, until);
+            }
+            if !peer.is_tls() {
+                return done(Ok(()));
+            }
+            match (context.tls(), context.endpoint) {
+                (Ok(Some(tls)), Some(endpoint)) if !tls.names.is_empty() => {
+                    let patience = context.time_left().min(self.timeouts.connect);
+                    let checked = backend_tls::check_names(tls, endpoint, digest, patience);
+                    Box::pin(async move { checked.await.map_err(Error::into_up) })
+                }
+                (tls, _) => done(tls.map(|_| ())),
+            }
+        }
+    }
+
+    at_once! {
+        fn upstream_request_filter<'s, 'r, 'c>(
+            &self,
+            session: &'s mut Session,
+            request: &'r mut RequestHeader,
+            context: &'c mut RequestContext,
+        ) -> Result<()> {
+            done(self.change_request(session, request, context))
+        }
+    }
+
+    at_once! {
+        fn request_body_filter<'s, 'b, 'c>(
+            &self,
+            _session: &'s mut Session,
+            body: &'b mut Option<Bytes>,
+            end_of_stream: bool,
+            context: &'c mut RequestContext,
+        ) -> Result<()> {
+            // An HTTP/2 body may end in an empty frame. Written as a chunk it would end the body once, and the end
+            // of the stream a second time: the endpoint would take that for the beginning of a request.
+            if end_of_stream && body.as_ref().is_some_and(Bytes::is_empty) {
+                *body = None;
+            }
+            if let Some(copies) = &mut context.copies {
+                copies.offer(body.as_ref(), end_of_stream);
+            }
+            done(Ok(()))
+        }
+    }
+
+    at_once! {
+        fn upstream_response_filter<'s, 'r, 'c>(
+            &self,
+            session: &'s mut Session,
+            response: &'r mut ResponseHeader,
+            context: &'c mut RequestContext,
+        ) -> Result<()> {
+            done(context.check_status(session, response.status))
+        }
+    }
+
+    at_once! {
+        fn response_filter<'s, 'r, 'c>(
+            &self,
+            session: &'s mut Session,
+            response: &'r mut ResponseHeader,
+            context: &'c mut RequestContext,
+        ) -> Result<()> {
+            done(change_response(session, response, context))
+        }
     }
 
     fn response_body_filter(
@@ -358,15 +302,18 @@ impl ProxyHttp for Gatefold {
         }
     }
 
-    async fn logging(
-        &self,
-        session: &mut Session,
-        _error: Option<&Error>,
-        context: &mut RequestContext,
-    ) {
-        let status = session.response_written().map(|response| response.status);
-        self.counters.request(status);
-        access::log(session, context);
+    at_once! {
+        fn logging<'s, 'e, 'c>(
+            &self,
+            session: &'s mut Session,
+            _error: Option<&'e Error>,
+            context: &'c mut RequestContext,
+        ) -> () {
+            let status = session.response_written().map(|response| response.status);
+            self.counters.request(status);
+            access::log(session, context);
+            known(|| ())
+        }
     }
 
     /// Failures are logged in `fail_to_proxy`, with what we know of them.
@@ -382,5 +329,109 @@ impl ProxyHttp for Gatefold {
         _: ProxyWarnLogContext,
     ) -> bool {
         true
+    }
+}
+
+impl Gatefold {
+    /// Decides where a request goes, or what is answered instead.
+    fn begin(&self, session: &mut Session, context: &mut RequestContext) -> Result<(), Answer> {
+        if access::is_wanted() {
+            context.began = Some(Instant::now());
+        }
+        context.upgrade = upgrade::is_asked(session.req_header());
+        self.set_deadlines(session, context);
+        let Some(connection) = connection(session).cloned() else {
+            return Err(Answer::INTERNAL);
+        };
+        context.connection = Some(connection.begin());
+        keep_or_end(session, context);
+        request::check(session)?;
+        let snapshot = self.snapshot.load();
+        let chosen = choose::choose(&snapshot, &connection, session.req_header(), context);
+        context.start_timer();
+        chosen
+    }
+
+    /// Bounds every wait for the client from here on. For requests to come and their headers `listen` does.
+    fn set_deadlines(&self, session: &mut Session, context: &RequestContext) {
+        let read = match context.upgrade {
+            true => self.timeouts.upgraded,
+            false => self.timeouts.downstream_read,
+        };
+        session.set_read_timeout(Some(read));
+        session.set_write_timeout(Some(self.timeouts.downstream_write));
+        session.set_total_drain_timeout(Some(DRAIN));
+        session.set_pipelining_enabled(true);
+    }
+
+    /// Where the request goes, and how.
+    fn peer(&self, context: &mut RequestContext) -> Result<Box<HttpPeer>> {
+        let (Some(endpoints), Some(endpoint)) = (context.endpoints(), context.endpoint) else {
+            return Err(Error::new_in(ErrorType::InternalError));
+        };
+        let exchange = Exchange::of(endpoints.version, context.upgrade);
+        let tls = context.tls()?;
+        let mut peer = self.timeouts.peer(endpoint, exchange, tls)?;
+        if let Some(tls) = tls {
+            backend_tls::defer_names(&mut peer, tls);
+        }
+        context.tries += 1;
+        context.limit(&mut peer, exchange)?;
+        Ok(peer)
+    }
+
+    /// Makes of a client's request what goes to its backend.
+    fn change_request(
+        &self,
+        session: &mut Session,
+        request: &mut RequestHeader,
+        context: &mut RequestContext,
+    ) -> Result<()> {
+        forwarded::add(session, request, context)?;
+        if let Some(rule) = &context.rule {
+            rule.filters.change_request(request);
+            rewrite::apply(&rule.filters, session, request)?;
+        }
+        if let Some(backend) = context.backend() {
+            backend.filters.change_request(request);
+            rewrite::apply(&backend.filters, session, request)?;
+        }
+        self.mirrors.begin(session, request, context);
+        Ok(())
+    }
+}
+
+/// Makes of a backend's response what goes to the client.
+fn change_response(
+    session: &mut Session,
+    response: &mut ResponseHeader,
+    context: &mut RequestContext,
+) -> Result<()> {
+    response::cross(session, response, context)?;
+    if response.status == StatusCode::SWITCHING_PROTOCOLS {
+        // What follows is no request of the rule any more.
+        context.armed = None;
+    }
+    if response.status.is_informational() {
+        return Ok(());
+    }
+    if let Some(backend) = context.backend() {
+        backend.filters.change_response(response);
+    }
+    if let Some(rule) = &context.rule {
+        if let Some(cors) = &rule.filters.cors {
+            cors.change_response(&session.req_header().headers, response);
+        }
+        rule.filters.change_response(response);
+    }
+    keep_or_end(session, context);
+    Ok(())
+}
+
+/// The answer says `Connection: close` when the connection is to end.
+fn keep_or_end(session: &mut Session, context: &RequestContext) {
+    let connection = context.connection.as_ref();
+    if connection.is_some_and(|connection| connection.is_ending()) {
+        session.set_keepalive(None);
     }
 }

@@ -91,7 +91,7 @@ impl Mirrors {
         let of_backend = context.backend().map(|backend| &backend.filters.mirrors);
         let mut mirrors = of_rule.into_iter().chain(of_backend).flatten().peekable();
         // A copy of a WebSocket would be a client that says nothing.
-        if mirrors.peek().is_none() || session.is_upgrade_req() {
+        if mirrors.peek().is_none() || context.upgrade {
             return;
         }
         let bodiless = session.is_body_empty();
@@ -107,7 +107,11 @@ impl Mirrors {
     }
 
     /// A mirror's endpoint, as the backend's: with the TLS that its policy asks for.
-    fn peer(&self, endpoints: &Endpoints, identity: Option<usize>) -> Result<(HttpPeer, Secured)> {
+    fn peer(
+        &self,
+        endpoints: &Endpoints,
+        identity: Option<usize>,
+    ) -> Result<(Box<HttpPeer>, Secured)> {
         let tls = match endpoints.tls() {
             Some(tls) => Some(tls.of(identity).ok_or_else(|| {
                 Error::explain(ErrorType::InternalError, "an unknown client certificate")
@@ -254,7 +258,7 @@ type Secured = Option<(Arc<BackendTls>, SocketAddr)>;
 /// One copy of a request.
 struct Copy {
     name: Arc<str>,
-    peer: HttpPeer,
+    peer: Box<HttpPeer>,
     secured: Secured,
     header: RequestHeader,
     pieces: Option<UnboundedReceiver<Piece>>,
@@ -283,7 +287,7 @@ impl Copy {
     }
 
     async fn exchange(&mut self, connector: &Connector) -> Result<()> {
-        let (mut session, _) = connector.get_http_session(&self.peer).await?;
+        let (mut session, _) = connector.get_http_session(&*self.peer).await?;
         if let Some((tls, endpoint)) = &self.secured {
             let digest = session.digest();
             backend_tls::check_names(tls, *endpoint, digest, LONGEST).await?;
@@ -300,7 +304,7 @@ impl Copy {
         session.finish_request_body().await?;
         if read_response(&mut session).await? {
             let idle = self.peer.options.idle_timeout;
-            let release = connector.release_http_session(session, &self.peer, idle);
+            let release = connector.release_http_session(session, &*self.peer, idle);
             release.await;
         } else {
             session.shutdown().await;

@@ -7,6 +7,7 @@
 mod access;
 mod again;
 mod answer;
+mod at_once;
 mod backend_tls;
 mod choose;
 mod context;

@@ -94,12 +94,13 @@ impl Timeouts {
         endpoint: SocketAddr,
         exchange: Exchange,
         tls: Option<&Arc<BackendTls>>,
-    ) -> Result<HttpPeer> {
+    ) -> Result<Box<HttpPeer>> {
         let mut peer = match (tls, exchange) {
             (Some(tls), Exchange::Http1 | Exchange::Http2) => backend_tls::peer(endpoint, tls)?,
             // Upgrades make their own connections, in TLS as well.
             (None, _) | (Some(_), Exchange::Upgrade) => {
-                HttpPeer::new(endpoint, false, String::new())
+                // Half a KiB: boxed before anything else is done with it.
+                Box::new(HttpPeer::new(endpoint, false, String::new()))
             }
         };
         let options = &mut peer.options;

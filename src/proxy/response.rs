@@ -1,5 +1,6 @@
 //! What is checked of a backend's response, and what of it isn't for the client.
 
+use super::context::RequestContext;
 use http::header::{CONNECTION, CONTENT_LENGTH, DATE, SET_COOKIE, TRANSFER_ENCODING, UPGRADE};
 use http::{HeaderName, StatusCode, Version};
 use pingora_core::{Error, ErrorType, Result};
@@ -15,9 +16,13 @@ const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection")
 ///
 /// When it switches protocols unasked or has a transfer coding that a client may not understand: the client
 /// gets a 502.
-pub(super) fn cross(session: &mut Session, response: &mut ResponseHeader) -> Result<()> {
+pub(super) fn cross(
+    session: &mut Session,
+    response: &mut ResponseHeader,
+    context: &RequestContext,
+) -> Result<()> {
     if response.status == StatusCode::SWITCHING_PROTOCOLS {
-        if session.is_upgrade_req() {
+        if context.upgrade {
             return Ok(());
         }
         return invalid("the backend switched protocols unasked");
