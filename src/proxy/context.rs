@@ -1,4 +1,5 @@
 use super::deadline::{self, Armed};
+use super::forwarded::RequestId;
 use super::mirror::Copies;
 use super::peer::Exchange;
 use crate::dataplane::backend::{Backend, Endpoints};
@@ -48,7 +49,7 @@ pub struct RequestContext {
     /// Where a redirect leads.
     pub(super) location: Option<HeaderValue>,
     /// What identifies it in everybody's logs.
-    pub(super) id: Option<HeaderValue>,
+    pub(super) id: Option<RequestId>,
 }
 
 impl RequestContext {

@@ -30,9 +30,24 @@ pub(super) fn cross(
     if response.status.is_informational() {
         return Ok(());
     }
-    strip_hop_by_hop(response)?;
     // The version is the sender's own (RFC 9110, section 2.5).
     response.set_version(Version::HTTP_11);
+    // Hardly a response has any of this: one look at all names is less than a search for each.
+    let (mut coded, mut hop_by_hop) = (false, false);
+    for name in response.headers.keys() {
+        coded |= *name == TRANSFER_ENCODING;
+        hop_by_hop |= is_hop_by_hop(name);
+    }
+    if hop_by_hop {
+        strip_hop_by_hop(response);
+    }
+    match coded {
+        true => check_coding(session, response),
+        false => Ok(()),
+    }
+}
+
+fn check_coding(session: &mut Session, response: &mut ResponseHeader) -> Result<()> {
     let mut codings = response.headers.get_all(TRANSFER_ENCODING).iter();
     if let Some(coding) = codings.next() {
         let chunked = coding.as_bytes().eq_ignore_ascii_case(b"chunked");
@@ -63,26 +78,26 @@ fn invalid<T>(what: &'static str) -> Result<T> {
     Err(Error::explain(ErrorType::InvalidHTTPHeader, what).into_up())
 }
 
+fn is_hop_by_hop(name: &HeaderName) -> bool {
+    *name == CONNECTION || *name == UPGRADE || *name == KEEP_ALIVE || *name == PROXY_CONNECTION
+}
+
 /// RFC 9110, section 7.6.1: what concerns one connection, and what `Connection` names.
-fn strip_hop_by_hop(response: &mut ResponseHeader) -> Result<()> {
-    if response.headers.contains_key(CONNECTION) {
-        let named: Vec<HeaderName> = response
-            .headers
-            .get_all(CONNECTION)
-            .iter()
-            .flat_map(|value| value.as_bytes().split(|&byte| byte == b','))
-            .filter_map(|token| HeaderName::from_bytes(token.trim_ascii()).ok())
-            .filter(is_nameable)
-            .collect();
-        for name in &named {
-            response.remove_header(name);
-        }
-        response.remove_header(&CONNECTION);
-    }
-    for name in [&KEEP_ALIVE, &PROXY_CONNECTION, &UPGRADE] {
+fn strip_hop_by_hop(response: &mut ResponseHeader) {
+    let named: Vec<HeaderName> = response
+        .headers
+        .get_all(CONNECTION)
+        .iter()
+        .flat_map(|value| value.as_bytes().split(|&byte| byte == b','))
+        .filter_map(|token| HeaderName::from_bytes(token.trim_ascii()).ok())
+        .filter(is_nameable)
+        .collect();
+    for name in &named {
         response.remove_header(name);
     }
-    Ok(())
+    for name in [&CONNECTION, &KEEP_ALIVE, &PROXY_CONNECTION, &UPGRADE] {
+        response.remove_header(name);
+    }
 }
 
 /// Not for `Connection` to take away: how long the body is, and what is for the client whatever a confused
@@ -111,7 +126,7 @@ mod tests {
         ] {
             response.append_header(name, value).expect("a header");
         }
-        strip_hop_by_hop(&mut response).expect("stripped");
+        strip_hop_by_hop(&mut response);
         let mut left: Vec<_> = response.headers.keys().map(HeaderName::as_str).collect();
         left.sort_unstable();
         assert_eq!(left, ["content-length", "x-public"]);
