@@ -36,7 +36,7 @@ pub(super) fn add(
         let scheme = if connection.is_tls() { "https" } else { "http" };
         request.insert_header("X-Forwarded-Proto", HeaderValue::from_static(scheme))?;
     }
-    match request.headers.get(HOST).cloned() {
+    match asked_host(session.req_header())? {
         Some(host) => request.insert_header("X-Forwarded-Host", host)?,
         None => {
             request.remove_header("x-forwarded-host");
@@ -50,6 +50,19 @@ pub(super) fn add(
     request.insert_header("X-Request-Id", id)?;
     join_cookies(session, request)?;
     keep_trailers(session, request)
+}
+
+/// The host that a client asked for: over HTTP/2 it is part of the target, and a request to an HTTP/2 backend has it there
+/// only.
+fn asked_host(asked: &RequestHeader) -> Result<Option<HeaderValue>> {
+    let Some(authority) = asked.uri.authority() else {
+        return Ok(asked.headers.get(HOST).cloned());
+    };
+    let host = HeaderValue::from_str(authority.as_str()).map_err(|error| {
+        let what = "the host of a request as a header's value";
+        Error::because(ErrorType::InvalidHTTPHeader, what, error)
+    })?;
+    Ok(Some(host))
 }
 
 fn appended(headers: &HeaderMap, peer: &HeaderValue) -> HeaderValue {
