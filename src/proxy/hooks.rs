@@ -4,14 +4,14 @@ use super::context::{RequestContext, connection};
 use super::mirror::Mirrors;
 use super::peer::{Exchange, TRIES, Timeouts};
 use super::{
-    Counters, access, backend_tls, choose, deadline, failure, forwarded, request, response,
-    rewrite, upgrade,
+    Counters, access, backend_tls, choose, close_delimited, deadline, failure, forwarded, request,
+    response, rewrite, upgrade,
 };
 use crate::dataplane::Snapshot;
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::StatusCode;
+use http::{StatusCode, Version};
 use pingora_core::modules::http::HttpModules;
 use pingora_core::protocols::Digest;
 use pingora_core::upstreams::peer::HttpPeer;
@@ -346,6 +346,9 @@ impl Gatefold {
         context.connection = Some(connection.begin());
         keep_or_end(session, context);
         request::check(session)?;
+        if session.req_header().version < Version::HTTP_11 {
+            close_delimited::set(session);
+        }
         let snapshot = self.snapshot.load();
         let chosen = choose::choose(&snapshot, &connection, session.req_header(), context);
         context.start_timer();

@@ -10,6 +10,7 @@ mod answer;
 mod at_once;
 mod backend_tls;
 mod choose;
+mod close_delimited;
 mod context;
 mod counters;
 mod deadline;

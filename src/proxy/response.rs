@@ -33,31 +33,31 @@ pub(super) fn cross(
     // The version is the sender's own (RFC 9110, section 2.5).
     response.set_version(Version::HTTP_11);
     // Hardly a response has any of this: one look at all names is less than a search for each.
-    let (mut coded, mut hop_by_hop) = (false, false);
+    let (mut coded, mut measured, mut hop_by_hop) = (false, false, false);
     for name in response.headers.keys() {
         coded |= *name == TRANSFER_ENCODING;
+        measured |= *name == CONTENT_LENGTH;
         hop_by_hop |= is_hop_by_hop(name);
     }
     if hop_by_hop {
         strip_hop_by_hop(response);
     }
+    if !measured && session.req_header().version < Version::HTTP_11 {
+        // `close_delimited` has the reason.
+        session.set_keepalive(None);
+    }
     match coded {
-        true => check_coding(session, response),
+        true => check_coding(response),
         false => Ok(()),
     }
 }
 
-fn check_coding(session: &mut Session, response: &mut ResponseHeader) -> Result<()> {
+fn check_coding(response: &ResponseHeader) -> Result<()> {
     let mut codings = response.headers.get_all(TRANSFER_ENCODING).iter();
     if let Some(coding) = codings.next() {
         let chunked = coding.as_bytes().eq_ignore_ascii_case(b"chunked");
         if !chunked || codings.next().is_some() {
             return invalid("the backend sent a transfer coding other than chunked");
-        }
-        // HTTP/1.0 has no chunks: the body ends with the connection.
-        if session.req_header().version < Version::HTTP_11 {
-            response.remove_header(&TRANSFER_ENCODING);
-            session.set_keepalive(None);
         }
     }
     Ok(())

@@ -282,6 +282,19 @@ async fn clients_of_http_1_reach_a_backend_of_http_2() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_client_of_http_1_0_gets_what_an_http_2_backend_sends_without_chunks() {
+    let upstream = Upstream::start(Behaviour::Echo).await;
+    let gateway = Gateway::start(port(upstream.action())).await;
+    let request =
+        "POST / HTTP/1.0\r\nHost: a\r\nConnection: keep-alive\r\nContent-Length: 5\r\n\r\nhello";
+    let answer = gateway.ask(request).await;
+    let coding = answer.header("transfer-encoding");
+    assert_eq!(coding, [""; 0], "{}", answer.head);
+    assert_eq!(answer.header("connection"), ["close"], "{}", answer.head);
+    assert_eq!(answer.text(), "hello");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_path_is_rewritten_between_http_2_and_http_2() {
     let upstream = Upstream::start(Behaviour::Echo).await;
     let rewrite = UrlRewrite {
