@@ -71,3 +71,20 @@ async fn an_upgrade_to_something_else_is_a_request_like_any_other() {
     let gateway = Gateway::with(port(to(&[address])), timeouts).await;
     assert_eq!(gateway.ask(OTHER).await.status(), 504);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_was_made_for_an_upgrade_is_not_used_again() {
+    // It refuses to switch, and would go on with HTTP.
+    let upstream = Upstream::plain().await;
+    let gateway = Gateway::start(port(to(&[upstream.address]))).await;
+    for number in 1..=3 {
+        let mut client = gateway.connect().await;
+        client.send(UPGRADE).await;
+        assert_eq!(client.answer(false).await.text(), "ok");
+        assert_eq!(
+            upstream.connections(),
+            number,
+            "it may be in TLS, for others"
+        );
+    }
+}
