@@ -32,13 +32,6 @@ pub(super) fn late() -> Box<Error> {
     Error::explain(ErrorType::ReadTimedout, what).into_up()
 }
 
-/// The same, for what failed since the connection was reset.
-pub(super) fn late_because(cause: Box<Error>) -> Box<Error> {
-    let mut error = late();
-    error.set_cause(cause);
-    error
-}
-
 /// Lets what is done with an endpoint end by the first of the two instants; the second one is now.
 ///
 /// # Errors

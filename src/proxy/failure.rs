@@ -29,6 +29,17 @@ pub(super) fn is_unprocessed(error: &Error) -> bool {
     *error.etype() == ErrorType::H2Error && matches!(error.retry, RetryType::Decided(true))
 }
 
+/// Lets a request be sent again whose sending does no harm, when a kept connection turned out to be dead. Pingora
+/// decides that for what can't be read; what can't even be written is no other case.
+pub(super) fn decide_by_connection(error: &mut Error, reused: bool) {
+    let written = *error.etype() != ErrorType::WriteError;
+    if written || *error.esource() != ErrorSource::Upstream {
+        error.retry.decide_reuse(reused);
+    } else {
+        error.set_retry(reused);
+    }
+}
+
 fn is_timeout(error: &Error) -> bool {
     use ErrorType::{ConnectTimedout, ReadTimedout, TLSHandshakeTimedout, WriteTimedout};
     matches!(
@@ -64,6 +75,19 @@ mod tests {
         let cause = io::Error::from(io::ErrorKind::TimedOut);
         let error = Error::because(ErrorType::ReadError, "reading", cause).into_up();
         assert_eq!(answer(&error), Some(Answer::GATEWAY_TIMEOUT));
+    }
+
+    #[test]
+    fn what_cannot_be_written_to_a_kept_connection_is_sent_again() {
+        for (mut error, reused, again) in [
+            (Error::new_up(ErrorType::WriteError), true, true),
+            (Error::new_up(ErrorType::WriteError), false, false),
+            (Error::new_down(ErrorType::WriteError), true, false),
+            (Error::new_up(ErrorType::WriteTimedout), true, false),
+        ] {
+            decide_by_connection(&mut error, reused);
+            assert_eq!(error.retry(), again, "{error}, reused: {reused}");
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@ use super::answer::{After, Answer};
 use super::at_once::{at_once, done, known};
 use super::context::{RequestContext, connection};
 use super::mirror::Mirrors;
-use super::peer::{Exchange, TRIES, Timeouts};
+use super::peer::{Exchange, Timeouts};
 use super::{
     Counters, access, backend_tls, choose, close_delimited, deadline, failure, forwarded, request,
     response, rewrite, upgrade,
@@ -11,11 +11,11 @@ use crate::dataplane::Snapshot;
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::{StatusCode, Version};
+use http::Version;
 use pingora_core::modules::http::HttpModules;
 use pingora_core::protocols::Digest;
 use pingora_core::upstreams::peer::HttpPeer;
-use pingora_core::{Error, ErrorSource, ErrorType, Result};
+use pingora_core::{Error, ErrorType, Result};
 use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
 use std::future::ready;
@@ -170,7 +170,7 @@ impl ProxyHttp for Gatefold {
             response: &'r mut ResponseHeader,
             context: &'c mut RequestContext,
         ) -> Result<()> {
-            done(change_response(session, response, context))
+            done(response::change(session, response, context))
         }
     }
 
@@ -188,8 +188,6 @@ impl ProxyHttp for Gatefold {
         Ok(None)
     }
 
-    /// No connection was made, so nothing was sent: another endpoint may do. So may the same one when the connection
-    /// over HTTP/2 that was to be shared has just ended.
     fn fail_to_connect(
         &self,
         _session: &mut Session,
@@ -198,11 +196,7 @@ impl ProxyHttp for Gatefold {
         mut error: Box<Error>,
     ) -> Box<Error> {
         self.counters.connect_failure();
-        let ended = *error.etype() == ErrorType::H2Error;
-        let retry = match context.has_retry() {
-            true => context.plan_retry(),
-            false => context.tries < TRIES && (context.next_endpoint() || ended),
-        };
+        let retry = context.retries_elsewhere(&error);
         if retry {
             self.counters.retry();
         }
@@ -217,9 +211,6 @@ impl ProxyHttp for Gatefold {
         error
     }
 
-    /// A kept connection may have been closed by the endpoint just as the request went out. It is sent again
-    /// only if that can't do a thing twice and no body may have gone with it, or if the endpoint says that it has
-    /// done nothing.
     fn error_while_proxy(
         &self,
         peer: &HttpPeer,
@@ -229,34 +220,7 @@ impl ProxyHttp for Gatefold {
         reused: bool,
     ) -> Box<Error> {
         let mut error = error.more_context(format!("endpoint {}", peer._address));
-        if context.pause.is_some() {
-            // Its status was worth another try.
-            self.counters.retry();
-            return error;
-        }
-        let late = *error.esource() == ErrorSource::Upstream && context.is_late();
-        if late {
-            error = deadline::late_because(error);
-        }
-        let unprocessed = failure::is_unprocessed(&error)
-            && !session.retry_buffer_truncated()
-            && session.response_written().is_none();
-        let repeatable = session.req_header().method.is_idempotent()
-            && session.is_body_empty()
-            && session.response_written().is_none();
-        let tries = context.tries.saturating_sub(context.retries);
-        if late || tries >= TRIES {
-            error.set_retry(false);
-        } else if unprocessed {
-            error.set_retry(true);
-        } else if repeatable {
-            error.retry.decide_reuse(reused);
-        } else {
-            error.set_retry(false);
-        }
-        if !error.retry() && context.retries_after(session, &error) {
-            error.set_retry(true);
-        }
+        context.decide_retry(session, &mut error, reused);
         if error.retry() {
             self.counters.retry();
         }
@@ -344,7 +308,7 @@ impl Gatefold {
             return Err(Answer::INTERNAL);
         };
         context.connection = Some(connection.begin());
-        keep_or_end(session, context);
+        response::keep_or_end(session, context);
         request::check(session)?;
         if session.req_header().version < Version::HTTP_11 {
             close_delimited::set(session);
@@ -401,40 +365,5 @@ impl Gatefold {
         }
         self.mirrors.begin(session, request, context);
         Ok(())
-    }
-}
-
-/// Makes of a backend's response what goes to the client.
-fn change_response(
-    session: &mut Session,
-    response: &mut ResponseHeader,
-    context: &mut RequestContext,
-) -> Result<()> {
-    response::cross(session, response, context)?;
-    if response.status == StatusCode::SWITCHING_PROTOCOLS {
-        // What follows is no request of the rule any more.
-        context.armed = None;
-    }
-    if response.status.is_informational() {
-        return Ok(());
-    }
-    if let Some(backend) = context.backend() {
-        backend.filters.change_response(response);
-    }
-    if let Some(rule) = &context.rule {
-        if let Some(cors) = &rule.filters.cors {
-            cors.change_response(&session.req_header().headers, response);
-        }
-        rule.filters.change_response(response);
-    }
-    keep_or_end(session, context);
-    Ok(())
-}
-
-/// The answer says `Connection: close` when the connection is to end.
-fn keep_or_end(session: &mut Session, context: &RequestContext) {
-    let connection = context.connection.as_ref();
-    if connection.is_some_and(|connection| connection.is_ending()) {
-        session.set_keepalive(None);
     }
 }

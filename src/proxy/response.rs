@@ -10,13 +10,48 @@ use pingora_proxy::Session;
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 
+/// Makes of a backend's response what goes to the client.
+pub(super) fn change(
+    session: &mut Session,
+    response: &mut ResponseHeader,
+    context: &mut RequestContext,
+) -> Result<()> {
+    cross(session, response, context)?;
+    if response.status == StatusCode::SWITCHING_PROTOCOLS {
+        // What follows is no request of the rule any more.
+        context.armed = None;
+    }
+    if response.status.is_informational() {
+        return Ok(());
+    }
+    if let Some(backend) = context.backend() {
+        backend.filters.change_response(response);
+    }
+    if let Some(rule) = &context.rule {
+        if let Some(cors) = &rule.filters.cors {
+            cors.change_response(&session.req_header().headers, response);
+        }
+        rule.filters.change_response(response);
+    }
+    keep_or_end(session, context);
+    Ok(())
+}
+
+/// The answer says `Connection: close` when the connection is to end.
+pub(super) fn keep_or_end(session: &mut Session, context: &RequestContext) {
+    let connection = context.connection.as_ref();
+    if connection.is_some_and(|connection| connection.is_ending()) {
+        session.set_keepalive(None);
+    }
+}
+
 /// Checks a response and takes away what ends here.
 ///
 /// # Errors
 ///
 /// When it switches protocols unasked or has a transfer coding that a client may not understand: the client
 /// gets a 502.
-pub(super) fn cross(
+fn cross(
     session: &mut Session,
     response: &mut ResponseHeader,
     context: &RequestContext,
