@@ -3,6 +3,7 @@ use super::at_once::{at_once, done, known};
 use super::context::{RequestContext, connection};
 use super::mirror::Mirrors;
 use super::peer::{Exchange, Timeouts};
+use super::warnings::{Trouble, Warnings};
 use super::{
     Counters, access, backend_tls, choose, close_delimited, deadline, failure, forwarded, request,
     response, rewrite, upgrade,
@@ -34,6 +35,7 @@ pub struct Gatefold {
     timeouts: Timeouts,
     counters: Counters,
     mirrors: Mirrors,
+    warnings: Warnings,
 }
 
 impl Gatefold {
@@ -47,6 +49,7 @@ impl Gatefold {
             timeouts,
             mirrors: Mirrors::new(timeouts, counters.clone()),
             counters,
+            warnings: Warnings::default(),
         }
     }
 }
@@ -200,13 +203,16 @@ impl ProxyHttp for Gatefold {
         if retry {
             self.counters.retry();
         }
-        warn!(
-            backend = context.backend().map(|backend| &*backend.name),
-            endpoint = %peer._address,
-            retry,
-            %error,
-            "can't connect to an endpoint"
-        );
+        if let Some(unlogged) = self.warnings_due(context, Trouble::Connecting) {
+            warn!(
+                backend = context.backend().map(|backend| &*backend.name),
+                endpoint = %peer._address,
+                retry,
+                %error,
+                unlogged = (unlogged > 0).then_some(unlogged),
+                "can't connect to an endpoint"
+            );
+        }
         error.set_retry(retry);
         error
     }
@@ -235,16 +241,20 @@ impl ProxyHttp for Gatefold {
     ) -> FailToProxy {
         let answer = failure::answer(error);
         let status = answer.map_or(0, |answer| answer.status.as_u16());
-        if status >= 500 {
-            warn!(
+        let due = match status >= 500 {
+            true => self.warnings_due(context, Trouble::Failing),
+            false => None,
+        };
+        match due {
+            Some(unlogged) => warn!(
                 route = context.rule.as_ref().map(|rule| &*rule.route),
                 backend = context.backend().map(|backend| &*backend.name),
                 status,
                 %error,
+                unlogged = (unlogged > 0).then_some(unlogged),
                 "a request failed"
-            );
-        } else {
-            debug!(status, %error, "a request failed");
+            ),
+            None => debug!(status, %error, "a request failed"),
         }
         let begun = session
             .response_written()
@@ -317,6 +327,14 @@ impl Gatefold {
         let chosen = choose::choose(&snapshot, &connection, session.req_header(), context);
         context.start_timer();
         chosen
+    }
+
+    /// Whether to log what is wrong with a request's backend; if so, how often that was left out.
+    fn warnings_due(&self, context: &RequestContext, trouble: Trouble) -> Option<u64> {
+        match context.backend() {
+            Some(backend) => self.warnings.are_due(&backend.name, trouble),
+            None => Some(0),
+        }
     }
 
     /// Bounds every wait for the client from here on. For requests to come and their headers `listen` does.

@@ -26,6 +26,7 @@ mod response;
 mod rewrite;
 mod striped;
 mod upgrade;
+mod warnings;
 
 #[cfg(test)]
 mod tests;
