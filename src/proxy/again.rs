@@ -47,9 +47,15 @@ impl RequestContext {
             // Its status was worth another try, which is decided.
             return;
         }
-        let late = *error.esource() == ErrorSource::Upstream && self.is_late();
-        if late {
-            let cause = std::mem::replace(error, deadline::late());
+        let of_endpoint = *error.esource() == ErrorSource::Upstream;
+        let over = match of_endpoint {
+            true if self.is_late() => Some(deadline::late()),
+            true if self.is_silent() => Some(deadline::silent()),
+            _ => None,
+        };
+        let late = over.is_some();
+        if let Some(over) = over {
+            let cause = std::mem::replace(error, over);
             error.set_cause(cause);
         }
         let unanswered = session.response_written().is_none();

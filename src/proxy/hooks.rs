@@ -4,6 +4,7 @@ use super::context::{RequestContext, connection};
 use super::mirror::Mirrors;
 use super::peer::{Exchange, Timeouts};
 use super::warnings::{Trouble, Warnings};
+use super::watch::Watch;
 use super::{
     Counters, access, backend_tls, choose, close_delimited, deadline, failure, forwarded, request,
     response, rewrite, upgrade,
@@ -12,7 +13,7 @@ use crate::dataplane::Snapshot;
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::Version;
+use http::{HeaderMap, Version};
 use pingora_core::modules::http::HttpModules;
 use pingora_core::protocols::Digest;
 use pingora_core::upstreams::peer::HttpPeer;
@@ -36,6 +37,7 @@ pub struct Gatefold {
     counters: Counters,
     mirrors: Mirrors,
     warnings: Warnings,
+    watch: Watch,
 }
 
 impl Gatefold {
@@ -49,6 +51,7 @@ impl Gatefold {
             timeouts,
             mirrors: Mirrors::new(timeouts, counters.clone()),
             counters,
+            watch: Watch::new(timeouts.upstream_read, timeouts.upstream_idle),
             warnings: Warnings::default(),
         }
     }
@@ -107,8 +110,8 @@ impl ProxyHttp for Gatefold {
             digest: Option<&'d Digest>,
             context: &'c mut RequestContext,
         ) -> Result<()> {
-            if let Some(until) = context.try_deadline {
-                context.armed = deadline::arm(digest, until);
+            if let Err(error) = context.hold(deadline::watched(digest), self.watch.now()) {
+                return done(Err(error));
             }
             if !peer.is_tls() {
                 return done(Ok(()));
@@ -148,6 +151,7 @@ impl ProxyHttp for Gatefold {
             if end_of_stream && body.as_ref().is_some_and(Bytes::is_empty) {
                 *body = None;
             }
+            context.note(self.watch.now());
             if let Some(copies) = &mut context.copies {
                 copies.offer(body.as_ref(), end_of_stream);
             }
@@ -162,6 +166,7 @@ impl ProxyHttp for Gatefold {
             response: &'r mut ResponseHeader,
             context: &'c mut RequestContext,
         ) -> Result<()> {
+            context.note(self.watch.now());
             done(context.check_status(session, response.status))
         }
     }
@@ -173,7 +178,8 @@ impl ProxyHttp for Gatefold {
             response: &'r mut ResponseHeader,
             context: &'c mut RequestContext,
         ) -> Result<()> {
-            done(response::change(session, response, context))
+            let now = self.watch.now();
+            done(response::change(session, response, context, now))
         }
     }
 
@@ -185,10 +191,24 @@ impl ProxyHttp for Gatefold {
         context: &mut RequestContext,
     ) -> Result<Option<Duration>> {
         if end_of_stream {
-            // The connection goes back to the pool now; what is left is to write to the client.
-            context.armed = None;
+            context.let_go(self.watch.now());
+        } else {
+            context.note(self.watch.now());
         }
         Ok(None)
+    }
+
+    at_once! {
+        fn response_trailer_filter<'s, 't, 'c>(
+            &self,
+            _session: &'s mut Session,
+            _trailers: &'t mut HeaderMap,
+            context: &'c mut RequestContext,
+        ) -> Result<Option<Bytes>> {
+            // They are the end of the response, in the place of the body's.
+            context.let_go(self.watch.now());
+            known(|| Ok(None))
+        }
     }
 
     fn fail_to_connect(
@@ -359,6 +379,9 @@ impl Gatefold {
         let mut peer = self.timeouts.peer(endpoint, exchange, tls)?;
         if let Some(tls) = tls {
             backend_tls::defer_names(&mut peer, tls);
+        }
+        if exchange == Exchange::Http1 {
+            self.watch.set(&mut peer);
         }
         context.tries += 1;
         context.limit(&mut peer, exchange)?;

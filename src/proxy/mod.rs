@@ -27,6 +27,7 @@ mod rewrite;
 mod striped;
 mod upgrade;
 mod warnings;
+mod watch;
 
 #[cfg(test)]
 mod tests;

@@ -1,8 +1,9 @@
 //! What is checked of a backend's response, and what of it isn't for the client.
 
 use super::context::RequestContext;
+use super::watch::Tick;
 use http::header::{CONNECTION, CONTENT_LENGTH, DATE, SET_COOKIE, TRANSFER_ENCODING, UPGRADE};
-use http::{HeaderName, StatusCode, Version};
+use http::{HeaderName, Method, StatusCode, Version};
 use pingora_core::{Error, ErrorType, Result};
 use pingora_http::ResponseHeader;
 use pingora_proxy::Session;
@@ -15,7 +16,11 @@ pub(super) fn change(
     session: &mut Session,
     response: &mut ResponseHeader,
     context: &mut RequestContext,
+    now: Tick,
 ) -> Result<()> {
+    if is_bodiless(&session.req_header().method, response) {
+        context.let_go(now);
+    }
     cross(session, response, context)?;
     if response.status == StatusCode::SWITCHING_PROTOCOLS {
         // What follows is no request of the rule any more.
@@ -35,6 +40,22 @@ pub(super) fn change(
     }
     keep_or_end(session, context);
     Ok(())
+}
+
+/// Whether the response ends with its header (RFC 9112, section 6.3): no hook is called for a body then.
+fn is_bodiless(method: &Method, response: &ResponseHeader) -> bool {
+    let status = response.status;
+    if status.is_informational() {
+        return false;
+    }
+    let empty = || {
+        let length = response.headers.get(CONTENT_LENGTH);
+        length.is_some_and(|length| length == "0")
+    };
+    *method == Method::HEAD
+        || status == StatusCode::NO_CONTENT
+        || status == StatusCode::NOT_MODIFIED
+        || empty()
 }
 
 /// The answer says `Connection: close` when the connection is to end.
@@ -147,6 +168,21 @@ fn is_nameable(name: &HeaderName) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_response_that_ends_with_its_header_is_known() {
+        let bodiless = |method: Method, status: u16, length: &'static str| {
+            let mut response = ResponseHeader::build(status, None).expect("a response");
+            let name = CONTENT_LENGTH.as_str();
+            response.insert_header(name, length).expect("a header");
+            is_bodiless(&method, &response)
+        };
+        assert!(bodiless(Method::HEAD, 200, "5"));
+        assert!(bodiless(Method::GET, 204, "5") && bodiless(Method::GET, 304, "5"));
+        assert!(bodiless(Method::GET, 200, "0"));
+        assert!(!bodiless(Method::GET, 200, "5"));
+        assert!(!bodiless(Method::HEAD, 103, "0"), "the response comes yet");
+    }
 
     #[test]
     fn what_connection_names_is_taken_away_but_no_framing() {
