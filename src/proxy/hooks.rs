@@ -357,14 +357,17 @@ impl Gatefold {
         }
     }
 
-    /// Bounds every wait for the client from here on. For requests to come and their headers `listen` does.
+    /// Bounds every wait for the client from here on. For requests to come and their headers `listen` does, and over HTTP/1
+    /// for the client to take its response; over HTTP/2 it sees no windows.
     fn set_deadlines(&self, session: &mut Session, context: &RequestContext) {
         let read = match context.upgrade {
             true => self.timeouts.upgraded,
             false => self.timeouts.downstream_read,
         };
         session.set_read_timeout(Some(read));
-        session.set_write_timeout(Some(self.timeouts.downstream_write));
+        if session.as_http1().is_none() {
+            session.set_write_timeout(Some(self.timeouts.downstream_write));
+        }
         session.set_total_drain_timeout(Some(DRAIN));
         session.set_pipelining_enabled(true);
     }

@@ -27,7 +27,7 @@ pub struct Timeouts {
     pub upstream_idle: Duration,
     /// For each piece of a request's body.
     pub downstream_read: Duration,
-    /// For a client to take each piece of the response.
+    /// For a client to take each piece of the response, over HTTP/2.
     pub downstream_write: Duration,
     /// For each piece in either direction after an upgrade: WebSockets are silent for long.
     pub upgraded: Duration,
