@@ -73,13 +73,16 @@ impl Mirrors {
             copies.rewind();
             return;
         }
-        let of_rule = context.rule.as_ref().map(|rule| &rule.filters.mirrors);
-        let of_backend = context.backend().map(|backend| &backend.filters.mirrors);
-        let mut mirrors = of_rule.into_iter().chain(of_backend).flatten().peekable();
+        let none: &[RequestMirror] = &[];
+        let of_rule = context.rule.as_ref();
+        let of_rule = of_rule.map_or(none, |rule| &rule.filters.mirrors);
+        let of_backend = context.backend();
+        let of_backend = of_backend.map_or(none, |backend| &backend.filters.mirrors);
         // A copy of a WebSocket would be a client that says nothing.
-        if mirrors.peek().is_none() || context.upgrade {
+        if (of_rule.is_empty() && of_backend.is_empty()) || context.upgrade {
             return;
         }
+        let mirrors = of_rule.iter().chain(of_backend);
         let bodiless = session.is_body_empty();
         let taken = mirrors.filter(|mirror| mirror.share.takes_next());
         let taps =
