@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// Requests are dealt out in a fixed order that is as even as can be: out of any run of as many requests as the
 /// weights add up to (after dividing by what they have in common), each backend gets exactly its weight, and
 /// shorter runs stay close. With weights 8 and 2, every fifth request goes to the second. Picking takes
-/// one atomic addition and no lock.
+/// one atomic addition and no lock; a backend without others not even that.
 #[derive(Debug)]
 pub struct Split {
     /// All but the last one, each with the positions below which they are its own or one before's.
@@ -59,6 +59,10 @@ impl Split {
 
     /// The place of the next request's backend among those that have a weight.
     pub fn pick_place(&self) -> usize {
+        // Threads that count in one place wait for each other.
+        if self.shares.is_empty() {
+            return 0;
+        }
         // Both factors are below 16 times 1,000,000: the product fits.
         let count = self.next.fetch_add(1, Ordering::Relaxed) % self.positions;
         let position = count * self.stride % self.positions;
@@ -73,7 +77,8 @@ impl Split {
         }
     }
 
-    /// How many requests were dealt out.
+    /// How many requests were dealt out, as far as that decides where the next one goes: a backend without others
+    /// isn't counted for.
     pub fn served(&self) -> u64 {
         self.next.load(Ordering::Relaxed)
     }
@@ -209,6 +214,9 @@ impl Endpoints {
 
     /// The next one, in turn.
     pub fn next(&self) -> SocketAddr {
+        if self.addresses.len() == 1 {
+            return self.first;
+        }
         let count = self.next.fetch_add(1, Ordering::Relaxed);
         self.at(count % self.addresses.len().max(1) as u64)
     }
@@ -220,7 +228,7 @@ impl Endpoints {
         Some(self.at(after as u64)).filter(|it| *it != tried)
     }
 
-    /// How many requests were dealt out.
+    /// How many requests were dealt out, if there is more than one to deal them out to.
     pub fn served(&self) -> u64 {
         self.next.load(Ordering::Relaxed)
     }

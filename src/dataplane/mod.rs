@@ -103,8 +103,8 @@ pub enum Action {
 /// Everything that is served, at one moment. A request keeps the one it began with.
 #[derive(Debug, Default)]
 pub struct Snapshot {
-    /// By the address that the socket is bound to.
-    pub ports: HashMap<SocketAddr, Arc<Port>>,
+    /// By the address that the socket is bound to. Nobody but us chooses these, so hashing needn't withstand attacks.
+    pub ports: hashbrown::HashMap<SocketAddr, Arc<Port>>,
     /// Ports of listeners that are bound elsewhere (`--port-map`), and where.
     pub shifted: HashMap<u16, u16>,
 }

@@ -31,7 +31,7 @@ pub(super) fn log(session: &Session, context: &RequestContext) {
         client_addr = context.connection.as_ref().map(|connection| tracing::field::display(connection.peer())),
         duration_ms = began.elapsed().as_secs_f64() * 1000.0,
         bytes = session.body_bytes_sent(),
-        request_id = text(context.id.as_ref()),
+        request_id = context.id.as_ref().map(tracing::field::display),
         protocol = tracing::field::debug(request.version),
     );
 }

@@ -85,7 +85,7 @@ fn cert_key(identity: &ClientIdentity) -> Option<CertKey> {
 /// # Errors
 ///
 /// When Pingora can't be told whom to trust or what to show; it would fall back to trusting others.
-pub(super) fn peer(endpoint: SocketAddr, tls: &BackendTls) -> Result<HttpPeer> {
+pub(super) fn peer(endpoint: SocketAddr, tls: &BackendTls) -> Result<Box<HttpPeer>> {
     let kept = Kept::of(tls)?;
     let no_authority = kept
         .authorities
@@ -96,7 +96,8 @@ pub(super) fn peer(endpoint: SocketAddr, tls: &BackendTls) -> Result<HttpPeer> {
         return Error::e_explain(ErrorType::InvalidCert, why);
     }
     // Without a name Pingora would check nothing; a hostname is never empty.
-    let mut peer = HttpPeer::new(endpoint, true, tls.server_name.to_str().into_owned());
+    let name = tls.server_name.to_str().into_owned();
+    let mut peer = Box::new(HttpPeer::new(endpoint, true, name));
     peer.options.ca = kept.authorities.clone();
     peer.client_cert_key = kept.identity.clone();
     peer.group_key = tls.key;

@@ -1,6 +1,9 @@
-use super::deadline::{self, Armed};
+use super::deadline::{self, Armed, Watched};
+use super::failure;
+use super::forwarded::RequestId;
 use super::mirror::Copies;
 use super::peer::Exchange;
+use super::watch::{Phase, Tick};
 use crate::dataplane::backend::{Backend, Endpoints};
 use crate::dataplane::backend_tls::BackendTls;
 use crate::dataplane::timeouts::Limit;
@@ -21,6 +24,8 @@ pub struct RequestContext {
     pub(super) began: Option<Instant>,
     /// The connection that it came over, which isn't idle while this is here.
     pub(super) connection: Option<InHand>,
+    /// Whether it asks to go on as a WebSocket.
+    pub(super) upgrade: bool,
     /// The rule that takes it, kept as it was when the request was routed.
     pub(super) rule: Option<Arc<Rule>>,
     /// The place of its backend in the rule's split.
@@ -39,14 +44,16 @@ pub struct RequestContext {
     pub(super) deadline: Option<Instant>,
     /// When the try in hand must be over.
     pub(super) try_deadline: Option<Instant>,
-    /// Makes that true of the connection to the endpoint.
+    /// The connection to the endpoint, where it can be aborted.
+    pub(super) held: Option<Arc<Watched>>,
+    /// Makes the deadline true of it.
     pub(super) armed: Option<Armed>,
     /// Its copies, as far as they get its body; nothing before it was first sent.
     pub(super) copies: Option<Copies>,
     /// Where a redirect leads.
     pub(super) location: Option<HeaderValue>,
     /// What identifies it in everybody's logs.
-    pub(super) id: Option<HeaderValue>,
+    pub(super) id: Option<RequestId>,
 }
 
 impl RequestContext {
@@ -95,6 +102,7 @@ impl RequestContext {
     /// When its time is over.
     pub(super) fn limit(&mut self, peer: &mut HttpPeer, exchange: Exchange) -> Result<()> {
         self.armed = None;
+        self.held = None;
         let timeouts = match &self.rule {
             Some(rule) if !rule.timeouts.is_unset() => rule.timeouts,
             _ => return Ok(()),
@@ -111,6 +119,47 @@ impl RequestContext {
             Some(until) => deadline::bound(peer, exchange, self.tls()?, (until, now)),
             None => Ok(()),
         }
+    }
+
+    /// Takes hold of the connection that the try in hand has got.
+    ///
+    /// # Errors
+    ///
+    /// When it was ended between two requests: nothing was sent, so another one will do.
+    pub(super) fn hold(&mut self, watched: Option<&Arc<Watched>>, now: Tick) -> Result<()> {
+        let Some(watched) = watched else {
+            return Ok(());
+        };
+        let phase = match &self.rule {
+            Some(rule) if !rule.timeouts.is_unset() => Phase::Unbounded,
+            _ => Phase::Busy,
+        };
+        if !watched.state.enter(phase, now) {
+            return Err(failure::unused());
+        }
+        self.armed = self.try_deadline.map(|until| Watched::arm(watched, until));
+        self.held = Some(watched.clone());
+        Ok(())
+    }
+
+    /// Notes that something has happened on it.
+    pub(super) fn note(&self, now: Tick) {
+        if let Some(held) = &self.held {
+            held.state.note(now);
+        }
+    }
+
+    /// The response has come: the connection goes back to the pool, and what is left is to write to the client.
+    pub(super) fn let_go(&mut self, now: Tick) {
+        self.armed = None;
+        if let Some(held) = &self.held {
+            held.state.enter(Phase::Idle, now);
+        }
+    }
+
+    /// Whether the endpoint has done nothing for too long.
+    pub(super) fn is_silent(&self) -> bool {
+        self.held.as_ref().is_some_and(|held| held.state.is_over())
     }
 
     /// How much time the try in hand has; more than enough without a limit.

@@ -1,3 +1,4 @@
+use super::striped::Striped;
 use http::StatusCode;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -14,7 +15,7 @@ pub struct Counters {
 #[derive(Debug, Default)]
 struct Inner {
     /// By the first digit of the status, from 1; at 0 those that got no answer, since the client was gone.
-    requests: [Counter; 6],
+    requests: [Counter<u64, Striped>; 6],
     connect_failures: Counter,
     retries: Counter,
     mirrored: [Counter; 7],
@@ -64,7 +65,7 @@ const CLASSES: [&str; 6] = ["none", "1xx", "2xx", "3xx", "4xx", "5xx"];
 impl Counters {
     /// Counters that show in a registry.
     pub fn register(registry: &mut Registry) -> Self {
-        let requests = Family::<ClassLabel, Counter>::default();
+        let requests = Family::<ClassLabel, Counter<u64, Striped>>::default();
         let mirrored = Family::<OutcomeLabel, Counter>::default();
         let inner = Inner {
             requests: CLASSES.map(|class| requests.get_or_create_owned(&ClassLabel { class })),

@@ -3,10 +3,11 @@
 //! Pingora bounds each single wait, and begins anew with every piece that comes: an endpoint that sends a byte now
 //! and then is waited for without end. No hook is called while it waits, either. So a rule with time limits has
 //! connections of its own, which are aborted when the request that uses them must have ended: whatever is
-//! waited for then fails. A request without a limit uses none of this.
+//! waited for then fails. Without a limit [`super::watch`] says when that is.
 
 use super::peer::Exchange;
 use super::upgrade;
+use super::watch::State;
 use crate::dataplane::backend_tls::BackendTls;
 use async_trait::async_trait;
 use pingora_core::connectors::L4Connect;
@@ -17,26 +18,27 @@ use pingora_core::protocols::{Digest, GetProxyDigest};
 use pingora_core::upstreams::peer::HttpPeer;
 use pingora_core::{Error, ErrorType, Result};
 use pingora_http::ResponseHeader;
+use rustix::net::Shutdown;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
+use tokio::net::TcpStream;
 use tokio::task::AbortHandle;
 use tracing::debug;
 
 /// Keeps such connections apart in Pingora's pool; a bit beside those of [`super::peer`].
 const TIMED: u64 = 1 << 8;
 
+/// The error of a request that an endpoint has let wait for too long.
+pub(super) fn silent() -> Box<Error> {
+    let what = "the endpoint did nothing for too long";
+    Error::explain(ErrorType::ReadTimedout, what).into_up()
+}
+
 /// The error of a request whose time is over.
 pub(super) fn late() -> Box<Error> {
     let what = "the time limit of the rule is over";
     Error::explain(ErrorType::ReadTimedout, what).into_up()
-}
-
-/// The same, for what failed since the connection was reset.
-pub(super) fn late_because(cause: Box<Error>) -> Box<Error> {
-    let mut error = late();
-    error.set_cause(cause);
-    error
 }
 
 /// Lets what is done with an endpoint end by the first of the two instants; the second one is now.
@@ -61,21 +63,17 @@ pub(super) fn bound(
     ] {
         *timeout = Some(timeout.map_or(left, |timeout| timeout.min(left)));
     }
-    options.custom_l4 = Some(Arc::new(Timed {
-        exchange,
-        tls: tls.cloned(),
-    }));
+    // All connections of HTTP/1.1 can be aborted.
+    if exchange != Exchange::Http1 {
+        options.custom_l4 = Some(Arc::new(Timed {
+            exchange,
+            tls: tls.cloned(),
+        }));
+    }
     // The deadline is one request's and ends the connection: no other may be on it.
     options.max_h2_streams = 1;
     peer.group_key ^= TIMED;
     Ok(())
-}
-
-/// Sets the deadline of the connection that a request has got.
-pub(super) fn arm(digest: Option<&Digest>, until: Instant) -> Option<Armed> {
-    let digest = digest?.proxy_digest.as_ref()?;
-    let watched: &Arc<Watched> = digest.user_data.as_ref()?.downcast_ref()?;
-    Some(Watched::arm(watched, until))
 }
 
 /// Makes connections that can be aborted.
@@ -89,32 +87,60 @@ struct Timed {
 impl L4Connect for Timed {
     async fn connect(&self, address: &SocketAddr) -> Result<Stream> {
         let tcp = upgrade::connect(address).await?;
-        let socket = tcp.as_fd().try_clone_to_owned().map_err(|error| {
-            let what = "a second descriptor for a connection";
-            Error::because(ErrorType::InternalError, what, error)
-        })?;
+        let watched = Watched::new(&tcp)?;
         let mut stream = upgrade::stream(tcp, self.exchange, self.tls.as_deref()).await?;
-        let watched = Arc::new(Watched {
-            socket,
-            turn: Mutex::default(),
-        });
-        let response = Box::new(ResponseHeader::build_no_case(200, Some(0))?);
-        stream.set_proxy_digest(ProxyDigest::new(response, Some(Box::new(watched))));
+        attach(&mut stream, watched)?;
         Ok(stream)
     }
 }
 
+/// Makes a connection that can be aborted, in plain text as far as we are concerned.
+pub(super) async fn connect_plain(address: &SocketAddr) -> Result<(Stream, Arc<Watched>)> {
+    let tcp = upgrade::connect(address).await?;
+    let watched = Watched::new(&tcp)?;
+    let mut stream = Stream::from(tcp);
+    attach(&mut stream, watched.clone())?;
+    Ok((stream, watched))
+}
+
+fn attach(stream: &mut Stream, watched: Arc<Watched>) -> Result<()> {
+    let response = Box::new(ResponseHeader::build_no_case(200, Some(0))?);
+    stream.set_proxy_digest(ProxyDigest::new(response, Some(Box::new(watched))));
+    Ok(())
+}
+
+/// The other hold on a connection that a request has got, if there is one.
+pub(super) fn watched(digest: Option<&Digest>) -> Option<&Arc<Watched>> {
+    let digest = digest?.proxy_digest.as_ref()?;
+    digest.user_data.as_ref()?.downcast_ref()
+}
+
 /// A connection to an endpoint, besides the stream that Pingora has.
 #[derive(Debug)]
-struct Watched {
+pub(super) struct Watched {
     /// Another descriptor of the same socket.
     socket: OwnedFd,
+    /// What it is at, as far as [`super::watch`] knows.
+    pub(super) state: State,
     /// Changes with each deadline, so that the one of a request that is over can't hit the next one.
     turn: Mutex<u64>,
 }
 
 impl Watched {
-    fn arm(this: &Arc<Self>, until: Instant) -> Armed {
+    fn new(tcp: &TcpStream) -> Result<Arc<Watched>> {
+        let socket = tcp.as_fd().try_clone_to_owned().map_err(|error| {
+            let what = "a second descriptor for a connection";
+            Error::because(ErrorType::InternalError, what, error)
+        })?;
+        Ok(Arc::new(Watched {
+            socket,
+            state: State::default(),
+            turn: Mutex::default(),
+        }))
+    }
+
+    /// Sets the deadline of the request that has got the connection.
+    pub(super) fn arm(this: &Arc<Self>, until: Instant) -> Armed {
         let turn = this.next_turn();
         let watched = this.clone();
         let timer = tokio::spawn(async move {
@@ -132,11 +158,27 @@ impl Watched {
     /// endpoint has sent would still be read, and its end taken for the end of the response.
     fn abort(&self, turn: u64) {
         let current = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        if *current == turn
-            && let Err(error) = rustix::net::connect_unspec(&self.socket)
-        {
+        if *current == turn {
+            self.reset();
+        }
+    }
+
+    pub(super) fn reset(&self) {
+        if let Err(error) = rustix::net::connect_unspec(&self.socket) {
             debug!(%error, "a connection that took too long had ended");
         }
+    }
+
+    /// Ends the connection in order. Whoever waits for something to read gets the end.
+    pub(super) fn close(&self) {
+        if let Err(error) = rustix::net::shutdown(&self.socket, Shutdown::Both) {
+            debug!(%error, "a connection that nobody used had ended");
+        }
+    }
+
+    /// Whether the endpoint has sent what nobody has read yet.
+    pub(super) fn has_unread(&self) -> bool {
+        rustix::io::ioctl_fionread(&self.socket).is_ok_and(|unread| unread > 0)
     }
 
     fn next_turn(&self) -> u64 {
@@ -182,6 +224,7 @@ mod tests {
         let (far, _) = listener.accept().expect("the connection");
         let watched = Watched {
             socket: near.as_fd().try_clone_to_owned().expect("a descriptor"),
+            state: State::default(),
             turn: Mutex::default(),
         };
         (near, far, Arc::new(watched))

@@ -24,9 +24,30 @@ pub(super) fn answer(error: &Error) -> Option<Answer> {
 
 /// Whether the endpoint says that it has done nothing with the request: it has reset its stream with
 /// `REFUSED_STREAM`, or ended the connection without taking the stream (RFC 9113, section 8.7). Pingora decides for
-/// these alone that the request may be sent again.
+/// these alone that the request may be sent again. The same goes for a request that wasn't sent yet ([`unused`]).
 pub(super) fn is_unprocessed(error: &Error) -> bool {
-    *error.etype() == ErrorType::H2Error && matches!(error.retry, RetryType::Decided(true))
+    matches!(*error.etype(), ErrorType::H2Error | UNUSED)
+        && matches!(error.retry, RetryType::Decided(true))
+}
+
+const UNUSED: ErrorType = ErrorType::Custom("a kept connection has ended before it was used");
+
+/// The error of a request that got such a connection.
+pub(super) fn unused() -> Box<Error> {
+    let mut error = Error::new_up(UNUSED);
+    error.set_retry(true);
+    error
+}
+
+/// Lets a request be sent again whose sending does no harm, when a kept connection turned out to be dead. Pingora
+/// decides that for what can't be read; what can't even be written is no other case.
+pub(super) fn decide_by_connection(error: &mut Error, reused: bool) {
+    let written = *error.etype() != ErrorType::WriteError;
+    if written || *error.esource() != ErrorSource::Upstream {
+        error.retry.decide_reuse(reused);
+    } else {
+        error.set_retry(reused);
+    }
 }
 
 fn is_timeout(error: &Error) -> bool {
@@ -64,6 +85,25 @@ mod tests {
         let cause = io::Error::from(io::ErrorKind::TimedOut);
         let error = Error::because(ErrorType::ReadError, "reading", cause).into_up();
         assert_eq!(answer(&error), Some(Answer::GATEWAY_TIMEOUT));
+    }
+
+    #[test]
+    fn who_got_a_connection_that_just_ended_has_done_nothing() {
+        assert!(is_unprocessed(&unused()));
+        assert!(!is_unprocessed(&Error::new_up(ErrorType::ReadError)));
+    }
+
+    #[test]
+    fn what_cannot_be_written_to_a_kept_connection_is_sent_again() {
+        for (mut error, reused, again) in [
+            (Error::new_up(ErrorType::WriteError), true, true),
+            (Error::new_up(ErrorType::WriteError), false, false),
+            (Error::new_down(ErrorType::WriteError), true, false),
+            (Error::new_up(ErrorType::WriteTimedout), true, false),
+        ] {
+            decide_by_connection(&mut error, reused);
+            assert_eq!(error.retry(), again, "{error}, reused: {reused}");
+        }
     }
 
     #[test]

@@ -3,9 +3,10 @@
 use super::context::RequestContext;
 use http::header::{CONNECTION, COOKIE, HOST, TE, UPGRADE};
 use http::{HeaderMap, HeaderName, HeaderValue, Version};
-use pingora_core::Result;
+use pingora_core::{Error, ErrorType, Result};
 use pingora_http::RequestHeader;
 use pingora_proxy::Session;
+use std::fmt;
 use uuid::Uuid;
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -24,26 +25,44 @@ pub(super) fn add(
     request: &mut RequestHeader,
     context: &mut RequestContext,
 ) -> Result<()> {
+    let sent = Sent::of(request);
     if let Some(connection) = &context.connection {
-        let value = appended(&request.headers, connection.peer_text());
+        let peer = connection.peer_text();
+        let value = match sent.forwarded_for {
+            true => appended(&request.headers, peer),
+            false => peer.clone(),
+        };
         request.insert_header("X-Forwarded-For", value)?;
         let scheme = if connection.is_tls() { "https" } else { "http" };
         request.insert_header("X-Forwarded-Proto", HeaderValue::from_static(scheme))?;
     }
-    match request.headers.get(HOST).cloned() {
+    match asked_host(session.req_header())? {
         Some(host) => request.insert_header("X-Forwarded-Host", host)?,
         None => {
             request.remove_header("x-forwarded-host");
         }
     }
-    let id = match context.id.take() {
-        Some(id) => id,
-        None => identifier(&request.headers)?,
-    };
-    request.insert_header("X-Request-Id", id.clone())?;
-    context.id = Some(id);
+    let id = context.id.get_or_insert_with(|| match sent.id {
+        true => RequestId::of(&request.headers),
+        false => RequestId::make(),
+    });
+    let id = id.value()?;
+    request.insert_header("X-Request-Id", id)?;
     join_cookies(session, request)?;
     keep_trailers(session, request)
+}
+
+/// The host that a client asked for: over HTTP/2 it is part of the target, and a request to an HTTP/2 backend has it there
+/// only.
+fn asked_host(asked: &RequestHeader) -> Result<Option<HeaderValue>> {
+    let Some(authority) = asked.uri.authority() else {
+        return Ok(asked.headers.get(HOST).cloned());
+    };
+    let host = HeaderValue::from_str(authority.as_str()).map_err(|error| {
+        let what = "the host of a request as a header's value";
+        Error::because(ErrorType::InvalidHTTPHeader, what, error)
+    })?;
+    Ok(Some(host))
 }
 
 fn appended(headers: &HeaderMap, peer: &HeaderValue) -> HeaderValue {
@@ -61,25 +80,76 @@ fn appended(headers: &HeaderMap, peer: &HeaderValue) -> HeaderValue {
     HeaderValue::from_maybe_shared(bytes::Bytes::from(list)).unwrap_or_else(|_| peer.clone())
 }
 
-/// The identifier that the client sent, when there is one and it can be logged as it is; else a new one.
-fn identifier(headers: &HeaderMap) -> Result<HeaderValue> {
-    let mut sent = headers.get_all(REQUEST_ID).iter();
-    if let (Some(id), None) = (sent.next(), sent.next()) {
-        let bytes = id.as_bytes();
-        let fits = !bytes.is_empty() && bytes.len() <= LONGEST_ID;
-        if fits && bytes.iter().all(u8::is_ascii_graphic) {
-            return Ok(id.clone());
+/// What a client has sent of what is added here. It seldom has, and to search for each one takes longer than to look at
+/// all there is.
+struct Sent {
+    forwarded_for: bool,
+    id: bool,
+}
+
+impl Sent {
+    fn of(request: &RequestHeader) -> Self {
+        let mut sent = Sent {
+            forwarded_for: false,
+            id: false,
+        };
+        for name in request.headers.keys() {
+            sent.forwarded_for |= *name == FORWARDED_FOR;
+            sent.id |= *name == REQUEST_ID;
+        }
+        sent
+    }
+}
+
+/// What identifies a request in everybody's logs.
+#[derive(Debug)]
+pub(super) enum RequestId {
+    /// As the client has sent it.
+    Sent(HeaderValue),
+    /// Ours; written out where it is needed.
+    Made(Uuid),
+}
+
+impl RequestId {
+    /// The one that the client sent, when there is one and it can be logged as it is; else a new one.
+    fn of(headers: &HeaderMap) -> Self {
+        let mut sent = headers.get_all(REQUEST_ID).iter();
+        if let (Some(id), None) = (sent.next(), sent.next()) {
+            let bytes = id.as_bytes();
+            let fits = !bytes.is_empty() && bytes.len() <= LONGEST_ID;
+            if fits && bytes.iter().all(u8::is_ascii_graphic) {
+                return RequestId::Sent(id.clone());
+            }
+        }
+        RequestId::make()
+    }
+
+    fn make() -> Self {
+        RequestId::Made(Uuid::new_v4())
+    }
+
+    fn value(&self) -> Result<HeaderValue> {
+        let id = match self {
+            RequestId::Sent(value) => return Ok(value.clone()),
+            RequestId::Made(id) => id,
+        };
+        let mut buffer = Uuid::encode_buffer();
+        let text = id.hyphenated().encode_lower(&mut buffer);
+        HeaderValue::from_str(text).map_err(|error| {
+            let what = "making a request identifier";
+            Error::because(ErrorType::InternalError, what, error)
+        })
+    }
+}
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            // What was taken over is ASCII that can be seen.
+            RequestId::Sent(value) => f.write_str(value.to_str().unwrap_or_default()),
+            RequestId::Made(id) => id.fmt(f),
         }
     }
-    let mut buffer = Uuid::encode_buffer();
-    let text = Uuid::new_v4().hyphenated().encode_lower(&mut buffer);
-    HeaderValue::from_str(text).map_err(|error| {
-        pingora_core::Error::because(
-            pingora_core::ErrorType::InternalError,
-            "making a request identifier",
-            error,
-        )
-    })
 }
 
 /// HTTP/2 may split cookies over several fields; HTTP/1 has one (RFC 9113, section 8.2.3).
@@ -148,9 +218,14 @@ mod tests {
     #[test]
     fn only_a_sane_identifier_is_kept() {
         let sane = headers(&[("x-request-id", "abc-123")]);
-        assert_eq!(identifier(&sane).expect("an identifier"), "abc-123");
-        let blank = headers(&[("x-request-id", "a b")]);
-        let made = identifier(&blank).expect("an identifier");
-        assert_eq!(made.len(), 36, "{made:?}");
+        assert_eq!(RequestId::of(&sane).to_string(), "abc-123");
+        let blank = RequestId::of(&headers(&[("x-request-id", "a b")]));
+        let value = blank.value().expect("a value");
+        assert_eq!(value.len(), 36, "{blank:?}");
+        assert_eq!(
+            value,
+            blank.to_string(),
+            "the log has what the backend gets"
+        );
     }
 }

@@ -1,22 +1,26 @@
 use super::answer::{After, Answer};
+use super::at_once::{at_once, done, known};
 use super::context::{RequestContext, connection};
 use super::mirror::Mirrors;
-use super::peer::{Exchange, TRIES, Timeouts};
+use super::peer::{Exchange, Timeouts};
+use super::warnings::{Trouble, Warnings};
+use super::watch::Watch;
 use super::{
-    Counters, access, backend_tls, choose, deadline, failure, forwarded, request, response, rewrite,
+    Counters, access, backend_tls, choose, close_delimited, deadline, failure, forwarded, request,
+    response, rewrite, upgrade,
 };
 use crate::dataplane::Snapshot;
-use crate::listen::Connection;
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::StatusCode;
+use http::{HeaderMap, Version};
 use pingora_core::modules::http::HttpModules;
 use pingora_core::protocols::Digest;
 use pingora_core::upstreams::peer::HttpPeer;
-use pingora_core::{Error, ErrorSource, ErrorType, Result};
+use pingora_core::{Error, ErrorType, Result};
 use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
+use std::future::ready;
 use std::os::fd::RawFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -32,6 +36,8 @@ pub struct Gatefold {
     timeouts: Timeouts,
     counters: Counters,
     mirrors: Mirrors,
+    warnings: Warnings,
+    watch: Watch,
 }
 
 impl Gatefold {
@@ -45,38 +51,9 @@ impl Gatefold {
             timeouts,
             mirrors: Mirrors::new(timeouts, counters.clone()),
             counters,
+            watch: Watch::new(timeouts.upstream_read, timeouts.upstream_idle),
+            warnings: Warnings::default(),
         }
-    }
-
-    fn decide(&self, session: &mut Session, context: &mut RequestContext) -> Result<(), Answer> {
-        request::check(session)?;
-        let connection = connection(session).ok_or(Answer::INTERNAL)?;
-        let snapshot = self.snapshot.load();
-        let chosen = choose::choose(&snapshot, connection, session.req_header(), context);
-        context.start_timer();
-        chosen
-    }
-
-    /// Bounds every wait for the client from here on. For requests to come and their headers `listen` does.
-    fn set_deadlines(&self, session: &mut Session) {
-        let upgrade = session.is_upgrade_req();
-        let read = if upgrade {
-            self.timeouts.upgraded
-        } else {
-            self.timeouts.downstream_read
-        };
-        session.set_read_timeout(Some(read));
-        session.set_write_timeout(Some(self.timeouts.downstream_write));
-        session.set_total_drain_timeout(Some(DRAIN));
-        session.set_pipelining_enabled(true);
-    }
-}
-
-/// The answer says `Connection: close` when the connection is to end.
-fn keep_or_end(session: &mut Session, context: &RequestContext) {
-    let connection = context.connection.as_ref();
-    if connection.is_some_and(|connection| connection.is_ending()) {
-        session.set_keepalive(None);
     }
 }
 
@@ -91,143 +68,119 @@ impl ProxyHttp for Gatefold {
     /// None: Pingora would look for compression in every message.
     fn init_downstream_modules(&self, _modules: &mut HttpModules) {}
 
-    async fn request_filter(
-        &self,
-        session: &mut Session,
-        context: &mut RequestContext,
-    ) -> Result<bool> {
-        if access::is_wanted() {
-            context.began = Some(Instant::now());
-        }
-        context.connection = connection(session).map(Connection::begin);
-        self.set_deadlines(session);
-        keep_or_end(session, context);
-        match self.decide(session, context) {
-            Ok(()) => Ok(false),
-            Err(answer) => {
-                answer
-                    .send(session, context)
-                    .await
-                    .map_err(Error::into_down)?;
-                Ok(true)
+    at_once! {
+        fn request_filter<'s, 'c>(
+            &self,
+            session: &'s mut Session,
+            context: &'c mut RequestContext,
+        ) -> Result<bool> {
+            match self.begin(session, context) {
+                Ok(()) => known(|| Ok(false)),
+                Err(answer) => Box::pin(async move {
+                    let sent = answer.send(session, context).await;
+                    sent.map(|()| true).map_err(Error::into_down)
+                }),
             }
         }
     }
 
-    async fn upstream_peer(
-        &self,
-        session: &mut Session,
-        context: &mut RequestContext,
-    ) -> Result<Box<HttpPeer>> {
-        if let Some(pause) = context.pause.take() {
-            tokio::time::sleep(pause).await;
-        }
-        let (Some(endpoints), Some(endpoint)) = (context.endpoints(), context.endpoint) else {
-            return Err(Error::new_in(ErrorType::InternalError));
-        };
-        let exchange = Exchange::of(endpoints.version, session.is_upgrade_req());
-        let mut peer = self.timeouts.peer(endpoint, exchange, context.tls()?)?;
-        if let Some(tls) = context.tls()? {
-            backend_tls::defer_names(&mut peer, tls);
-        }
-        context.tries += 1;
-        context.limit(&mut peer, exchange)?;
-        Ok(Box::new(peer))
-    }
-
-    async fn connected_to_upstream(
-        &self,
-        _session: &mut Session,
-        _reused: bool,
-        peer: &HttpPeer,
-        _descriptor: RawFd,
-        digest: Option<&Digest>,
-        context: &mut RequestContext,
-    ) -> Result<()> {
-        if let Some(until) = context.try_deadline {
-            context.armed = deadline::arm(digest, until);
-        }
-        let (Some(tls), Some(endpoint), true) = (context.tls()?, context.endpoint, peer.is_tls())
-        else {
-            return Ok(());
-        };
-        let patience = context.time_left().min(self.timeouts.connect);
-        backend_tls::check_names(tls, endpoint, digest, patience)
-            .await
-            .map_err(Error::into_up)
-    }
-
-    async fn upstream_request_filter(
-        &self,
-        session: &mut Session,
-        request: &mut RequestHeader,
-        context: &mut RequestContext,
-    ) -> Result<()> {
-        forwarded::add(session, request, context)?;
-        if let Some(rule) = &context.rule {
-            rule.filters.change_request(request);
-            rewrite::apply(&rule.filters, session, request)?;
-        }
-        if let Some(backend) = context.backend() {
-            backend.filters.change_request(request);
-            rewrite::apply(&backend.filters, session, request)?;
-        }
-        self.mirrors.begin(session, request, context);
-        Ok(())
-    }
-
-    async fn request_body_filter(
-        &self,
-        _session: &mut Session,
-        body: &mut Option<Bytes>,
-        end_of_stream: bool,
-        context: &mut RequestContext,
-    ) -> Result<()> {
-        // An HTTP/2 body may end in an empty frame. Written as a chunk it would end the body once, and the end
-        // of the stream a second time: the endpoint would take that for the beginning of a request.
-        if end_of_stream && body.as_ref().is_some_and(Bytes::is_empty) {
-            *body = None;
-        }
-        if let Some(copies) = &mut context.copies {
-            copies.offer(body.as_ref(), end_of_stream);
-        }
-        Ok(())
-    }
-
-    async fn upstream_response_filter(
-        &self,
-        session: &mut Session,
-        response: &mut ResponseHeader,
-        context: &mut RequestContext,
-    ) -> Result<()> {
-        context.check_status(session, response.status)
-    }
-
-    async fn response_filter(
-        &self,
-        session: &mut Session,
-        response: &mut ResponseHeader,
-        context: &mut RequestContext,
-    ) -> Result<()> {
-        response::cross(session, response)?;
-        if response.status == StatusCode::SWITCHING_PROTOCOLS {
-            // What follows is no request of the rule any more.
-            context.armed = None;
-        }
-        if response.status.is_informational() {
-            return Ok(());
-        }
-        if let Some(backend) = context.backend() {
-            backend.filters.change_response(response);
-        }
-        if let Some(rule) = &context.rule {
-            if let Some(cors) = &rule.filters.cors {
-                cors.change_response(&session.req_header().headers, response);
+    at_once! {
+        fn upstream_peer<'s, 'c>(
+            &self,
+            _session: &'s mut Session,
+            context: &'c mut RequestContext,
+        ) -> Result<Box<HttpPeer>> {
+            match context.pause.take() {
+                None => Box::pin(ready(self.peer(context))),
+                Some(pause) => Box::pin(async move {
+                    tokio::time::sleep(pause).await;
+                    self.peer(context)
+                }),
             }
-            rule.filters.change_response(response);
         }
-        keep_or_end(session, context);
-        Ok(())
+    }
+
+    at_once! {
+        fn connected_to_upstream<'s, 'p, 'd, 'c>(
+            &self,
+            _session: &'s mut Session,
+            _reused: bool,
+            peer: &'p HttpPeer,
+            _descriptor: RawFd,
+            digest: Option<&'d Digest>,
+            context: &'c mut RequestContext,
+        ) -> Result<()> {
+            if let Err(error) = context.hold(deadline::watched(digest), self.watch.now()) {
+                return done(Err(error));
+            }
+            if !peer.is_tls() {
+                return done(Ok(()));
+            }
+            match (context.tls(), context.endpoint) {
+                (Ok(Some(tls)), Some(endpoint)) if !tls.names.is_empty() => {
+                    let patience = context.time_left().min(self.timeouts.connect);
+                    let checked = backend_tls::check_names(tls, endpoint, digest, patience);
+                    Box::pin(async move { checked.await.map_err(Error::into_up) })
+                }
+                (tls, _) => done(tls.map(|_| ())),
+            }
+        }
+    }
+
+    at_once! {
+        fn upstream_request_filter<'s, 'r, 'c>(
+            &self,
+            session: &'s mut Session,
+            request: &'r mut RequestHeader,
+            context: &'c mut RequestContext,
+        ) -> Result<()> {
+            done(self.change_request(session, request, context))
+        }
+    }
+
+    at_once! {
+        fn request_body_filter<'s, 'b, 'c>(
+            &self,
+            _session: &'s mut Session,
+            body: &'b mut Option<Bytes>,
+            end_of_stream: bool,
+            context: &'c mut RequestContext,
+        ) -> Result<()> {
+            // An HTTP/2 body may end in an empty frame. Written as a chunk it would end the body once, and the end
+            // of the stream a second time: the endpoint would take that for the beginning of a request.
+            if end_of_stream && body.as_ref().is_some_and(Bytes::is_empty) {
+                *body = None;
+            }
+            context.note(self.watch.now());
+            if let Some(copies) = &mut context.copies {
+                copies.offer(body.as_ref(), end_of_stream);
+            }
+            done(Ok(()))
+        }
+    }
+
+    at_once! {
+        fn upstream_response_filter<'s, 'r, 'c>(
+            &self,
+            session: &'s mut Session,
+            response: &'r mut ResponseHeader,
+            context: &'c mut RequestContext,
+        ) -> Result<()> {
+            context.note(self.watch.now());
+            done(context.check_status(session, response.status))
+        }
+    }
+
+    at_once! {
+        fn response_filter<'s, 'r, 'c>(
+            &self,
+            session: &'s mut Session,
+            response: &'r mut ResponseHeader,
+            context: &'c mut RequestContext,
+        ) -> Result<()> {
+            let now = self.watch.now();
+            done(response::change(session, response, context, now))
+        }
     }
 
     fn response_body_filter(
@@ -238,14 +191,26 @@ impl ProxyHttp for Gatefold {
         context: &mut RequestContext,
     ) -> Result<Option<Duration>> {
         if end_of_stream {
-            // The connection goes back to the pool now; what is left is to write to the client.
-            context.armed = None;
+            context.let_go(self.watch.now());
+        } else {
+            context.note(self.watch.now());
         }
         Ok(None)
     }
 
-    /// No connection was made, so nothing was sent: another endpoint may do. So may the same one when the connection
-    /// over HTTP/2 that was to be shared has just ended.
+    at_once! {
+        fn response_trailer_filter<'s, 't, 'c>(
+            &self,
+            _session: &'s mut Session,
+            _trailers: &'t mut HeaderMap,
+            context: &'c mut RequestContext,
+        ) -> Result<Option<Bytes>> {
+            // They are the end of the response, in the place of the body's.
+            context.let_go(self.watch.now());
+            known(|| Ok(None))
+        }
+    }
+
     fn fail_to_connect(
         &self,
         _session: &mut Session,
@@ -254,28 +219,24 @@ impl ProxyHttp for Gatefold {
         mut error: Box<Error>,
     ) -> Box<Error> {
         self.counters.connect_failure();
-        let ended = *error.etype() == ErrorType::H2Error;
-        let retry = match context.has_retry() {
-            true => context.plan_retry(),
-            false => context.tries < TRIES && (context.next_endpoint() || ended),
-        };
+        let retry = context.retries_elsewhere(&error);
         if retry {
             self.counters.retry();
         }
-        warn!(
-            backend = context.backend().map(|backend| &*backend.name),
-            endpoint = %peer._address,
-            retry,
-            %error,
-            "can't connect to an endpoint"
-        );
+        if let Some(unlogged) = self.warnings_due(context, Trouble::Connecting) {
+            warn!(
+                backend = context.backend().map(|backend| &*backend.name),
+                endpoint = %peer._address,
+                retry,
+                %error,
+                unlogged = (unlogged > 0).then_some(unlogged),
+                "can't connect to an endpoint"
+            );
+        }
         error.set_retry(retry);
         error
     }
 
-    /// A kept connection may have been closed by the endpoint just as the request went out. It is sent again
-    /// only if that can't do a thing twice and no body may have gone with it, or if the endpoint says that it has
-    /// done nothing.
     fn error_while_proxy(
         &self,
         peer: &HttpPeer,
@@ -285,34 +246,7 @@ impl ProxyHttp for Gatefold {
         reused: bool,
     ) -> Box<Error> {
         let mut error = error.more_context(format!("endpoint {}", peer._address));
-        if context.pause.is_some() {
-            // Its status was worth another try.
-            self.counters.retry();
-            return error;
-        }
-        let late = *error.esource() == ErrorSource::Upstream && context.is_late();
-        if late {
-            error = deadline::late_because(error);
-        }
-        let unprocessed = failure::is_unprocessed(&error)
-            && !session.retry_buffer_truncated()
-            && session.response_written().is_none();
-        let repeatable = session.req_header().method.is_idempotent()
-            && session.is_body_empty()
-            && session.response_written().is_none();
-        let tries = context.tries.saturating_sub(context.retries);
-        if late || tries >= TRIES {
-            error.set_retry(false);
-        } else if unprocessed {
-            error.set_retry(true);
-        } else if repeatable {
-            error.retry.decide_reuse(reused);
-        } else {
-            error.set_retry(false);
-        }
-        if !error.retry() && context.retries_after(session, &error) {
-            error.set_retry(true);
-        }
+        context.decide_retry(session, &mut error, reused);
         if error.retry() {
             self.counters.retry();
         }
@@ -327,16 +261,20 @@ impl ProxyHttp for Gatefold {
     ) -> FailToProxy {
         let answer = failure::answer(error);
         let status = answer.map_or(0, |answer| answer.status.as_u16());
-        if status >= 500 {
-            warn!(
+        let due = match status >= 500 {
+            true => self.warnings_due(context, Trouble::Failing),
+            false => None,
+        };
+        match due {
+            Some(unlogged) => warn!(
                 route = context.rule.as_ref().map(|rule| &*rule.route),
                 backend = context.backend().map(|backend| &*backend.name),
                 status,
                 %error,
+                unlogged = (unlogged > 0).then_some(unlogged),
                 "a request failed"
-            );
-        } else {
-            debug!(status, %error, "a request failed");
+            ),
+            None => debug!(status, %error, "a request failed"),
         }
         let begun = session
             .response_written()
@@ -358,15 +296,18 @@ impl ProxyHttp for Gatefold {
         }
     }
 
-    async fn logging(
-        &self,
-        session: &mut Session,
-        _error: Option<&Error>,
-        context: &mut RequestContext,
-    ) {
-        let status = session.response_written().map(|response| response.status);
-        self.counters.request(status);
-        access::log(session, context);
+    at_once! {
+        fn logging<'s, 'e, 'c>(
+            &self,
+            session: &'s mut Session,
+            _error: Option<&'e Error>,
+            context: &'c mut RequestContext,
+        ) -> () {
+            let status = session.response_written().map(|response| response.status);
+            self.counters.request(status);
+            access::log(session, context);
+            known(|| ())
+        }
     }
 
     /// Failures are logged in `fail_to_proxy`, with what we know of them.
@@ -382,5 +323,91 @@ impl ProxyHttp for Gatefold {
         _: ProxyWarnLogContext,
     ) -> bool {
         true
+    }
+}
+
+impl Gatefold {
+    /// Decides where a request goes, or what is answered instead.
+    fn begin(&self, session: &mut Session, context: &mut RequestContext) -> Result<(), Answer> {
+        if access::is_wanted() {
+            context.began = Some(Instant::now());
+        }
+        context.upgrade = upgrade::is_asked(session.req_header());
+        self.set_deadlines(session, context);
+        let Some(connection) = connection(session).cloned() else {
+            return Err(Answer::INTERNAL);
+        };
+        context.connection = Some(connection.begin());
+        response::keep_or_end(session, context);
+        request::check(session)?;
+        if session.req_header().version < Version::HTTP_11 {
+            close_delimited::set(session);
+        }
+        let snapshot = self.snapshot.load();
+        let chosen = choose::choose(&snapshot, &connection, session.req_header(), context);
+        context.start_timer();
+        chosen
+    }
+
+    /// Whether to log what is wrong with a request's backend; if so, how often that was left out.
+    fn warnings_due(&self, context: &RequestContext, trouble: Trouble) -> Option<u64> {
+        match context.backend() {
+            Some(backend) => self.warnings.are_due(&backend.name, trouble),
+            None => Some(0),
+        }
+    }
+
+    /// Bounds every wait for the client from here on. For requests to come and their headers `listen` does, and over HTTP/1
+    /// for the client to take its response; over HTTP/2 it sees no windows.
+    fn set_deadlines(&self, session: &mut Session, context: &RequestContext) {
+        let read = match context.upgrade {
+            true => self.timeouts.upgraded,
+            false => self.timeouts.downstream_read,
+        };
+        session.set_read_timeout(Some(read));
+        if session.as_http1().is_none() {
+            session.set_write_timeout(Some(self.timeouts.downstream_write));
+        }
+        session.set_total_drain_timeout(Some(DRAIN));
+        session.set_pipelining_enabled(true);
+    }
+
+    /// Where the request goes, and how.
+    fn peer(&self, context: &mut RequestContext) -> Result<Box<HttpPeer>> {
+        let (Some(endpoints), Some(endpoint)) = (context.endpoints(), context.endpoint) else {
+            return Err(Error::new_in(ErrorType::InternalError));
+        };
+        let exchange = Exchange::of(endpoints.version, context.upgrade);
+        let tls = context.tls()?;
+        let mut peer = self.timeouts.peer(endpoint, exchange, tls)?;
+        if let Some(tls) = tls {
+            backend_tls::defer_names(&mut peer, tls);
+        }
+        if exchange == Exchange::Http1 {
+            self.watch.set(&mut peer);
+        }
+        context.tries += 1;
+        context.limit(&mut peer, exchange)?;
+        Ok(peer)
+    }
+
+    /// Makes of a client's request what goes to its backend.
+    fn change_request(
+        &self,
+        session: &mut Session,
+        request: &mut RequestHeader,
+        context: &mut RequestContext,
+    ) -> Result<()> {
+        forwarded::add(session, request, context)?;
+        if let Some(rule) = &context.rule {
+            rule.filters.change_request(request);
+            rewrite::apply(&rule.filters, session, request)?;
+        }
+        if let Some(backend) = context.backend() {
+            backend.filters.change_request(request);
+            rewrite::apply(&backend.filters, session, request)?;
+        }
+        self.mirrors.begin(session, request, context);
+        Ok(())
     }
 }

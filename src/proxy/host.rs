@@ -10,6 +10,39 @@ const LONGEST: usize = 254;
 /// Nothing when it isn't `uri-host [ ":" port ]` (RFC 9110, section 7.2), or is empty: HTTP URIs have a host
 /// (section 4.2.1).
 pub(super) fn parse(field: &[u8]) -> Option<Cow<'_, str>> {
+    match plain(field) {
+        Some(name) => Some(name.into()),
+        None => parse_any(field),
+    }
+}
+
+/// The host when it is a name in lower case, as nearly all of them are: that takes one look at each byte.
+fn plain(field: &[u8]) -> Option<&str> {
+    const LOWER: [bool; 256] = lower_reg_name();
+    let is_lower = |byte: &&u8| LOWER.get(usize::from(**byte)) == Some(&true);
+    let (name, port) = field.split_at_checked(field.iter().take_while(is_lower).count())?;
+    let fits = match port.split_first() {
+        None => true,
+        Some((b':', port)) => is_port(std::str::from_utf8(port).ok()?),
+        Some(_) => false,
+    };
+    let whole = fits && !name.is_empty() && name.len() <= LONGEST && !name.ends_with(b".");
+    std::str::from_utf8(name).ok().filter(|_| whole)
+}
+
+/// Which bytes [`is_reg_name`] takes, but for capital letters.
+const fn lower_reg_name() -> [bool; 256] {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < table.len() {
+        let lower = !(byte as u8).is_ascii_uppercase();
+        table[byte] = lower && is_reg_name(byte as u8);
+        byte += 1;
+    }
+    table
+}
+
+fn parse_any(field: &[u8]) -> Option<Cow<'_, str>> {
     let text = std::str::from_utf8(field).ok()?;
     let (name, port) = split(text)?;
     if !port.is_none_or(is_port) {
@@ -48,8 +81,26 @@ fn is_port(port: &str) -> bool {
 }
 
 /// `reg-name = *( unreserved / pct-encoded / sub-delims )` (RFC 3986, section 3.2.2).
-fn is_reg_name(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=".contains(&byte)
+const fn is_reg_name(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+        || matches!(
+            byte,
+            b'-' | b'.'
+                | b'_'
+                | b'~'
+                | b'%'
+                | b'!'
+                | b'$'
+                | b'&'
+                | b'\''
+                | b'('
+                | b')'
+                | b'*'
+                | b'+'
+                | b','
+                | b';'
+                | b'='
+        )
 }
 
 #[cfg(test)]
@@ -79,6 +130,22 @@ mod tests {
             parse(b"www.example.com:80"),
             Some(Cow::Borrowed("www.example.com"))
         ));
+    }
+
+    #[test]
+    fn a_plain_name_is_read_as_any_other() {
+        for field in [
+            "a", "a.b:80", "a:", "a.", ".", "", ":80", "a:x", "a:65536", "a b", "a/b", "A", "[::1]",
+        ] {
+            if let Some(name) = plain(field.as_bytes()) {
+                assert_eq!(
+                    parse_any(field.as_bytes()).as_deref(),
+                    Some(name),
+                    "{field}"
+                );
+            }
+        }
+        assert_eq!(plain(b"www.example.com:80"), Some("www.example.com"));
     }
 
     #[test]

@@ -7,8 +7,10 @@
 mod access;
 mod again;
 mod answer;
+mod at_once;
 mod backend_tls;
 mod choose;
+mod close_delimited;
 mod context;
 mod counters;
 mod deadline;
@@ -22,7 +24,10 @@ mod peer;
 mod request;
 mod response;
 mod rewrite;
+mod striped;
 mod upgrade;
+mod warnings;
+mod watch;
 
 #[cfg(test)]
 mod tests;

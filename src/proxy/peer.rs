@@ -7,6 +7,7 @@ use pingora_core::protocols::TcpKeepalive;
 use pingora_core::upstreams::peer::{ALPN, HttpPeer};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// How often a request is sent at most: once, then at another endpoint when no connection could be made, or
@@ -26,7 +27,7 @@ pub struct Timeouts {
     pub upstream_idle: Duration,
     /// For each piece of a request's body.
     pub downstream_read: Duration,
-    /// For a client to take each piece of the response.
+    /// For a client to take each piece of the response, over HTTP/2.
     pub downstream_write: Duration,
     /// For each piece in either direction after an upgrade: WebSockets are silent for long.
     pub upgraded: Duration,
@@ -47,10 +48,18 @@ impl Default for Timeouts {
     }
 }
 
-/// Keeps connections for upgrades apart in Pingora's pool.
-const UPGRADES: u64 = 1;
-/// The same for HTTP/2: an endpoint may change what it speaks.
+/// Keeps connections of HTTP/2 apart in Pingora's pool: an endpoint may change what it speaks.
 const HTTP2: u64 = 2;
+
+/// For connections of upgrades: a key that no other connection has or gets. Pingora takes these for plain ones, since they
+/// speak TLS below what it sees, and could give one that a policy has checked to requests of another. That version
+/// 0.9.1 doesn't, for want of a descriptor to look at, is luck.
+fn key_of_its_own() -> u64 {
+    const UPGRADES: u64 = 1 << 63;
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    // The lowest bits are for what else keeps connections apart.
+    UPGRADES | NEXT.fetch_add(1, Ordering::Relaxed) << 16
+}
 
 /// How many requests share a connection over HTTP/2, if the endpoint allows as many: what most servers allow.
 const HTTP2_STREAMS: usize = 100;
@@ -94,12 +103,13 @@ impl Timeouts {
         endpoint: SocketAddr,
         exchange: Exchange,
         tls: Option<&Arc<BackendTls>>,
-    ) -> Result<HttpPeer> {
+    ) -> Result<Box<HttpPeer>> {
         let mut peer = match (tls, exchange) {
             (Some(tls), Exchange::Http1 | Exchange::Http2) => backend_tls::peer(endpoint, tls)?,
             // Upgrades make their own connections, in TLS as well.
             (None, _) | (Some(_), Exchange::Upgrade) => {
-                HttpPeer::new(endpoint, false, String::new())
+                // Half a KiB: boxed before anything else is done with it.
+                Box::new(HttpPeer::new(endpoint, false, String::new()))
             }
         };
         let options = &mut peer.options;
@@ -130,11 +140,28 @@ impl Timeouts {
             Exchange::Upgrade => {
                 options.read_timeout = Some(self.upgraded);
                 options.custom_l4 = Some(Arc::new(Patient { tls: tls.cloned() }));
-                // These connections are of no use to others.
+                // Whoever is refused the upgrade leaves a connection behind that is of no use to others.
                 options.idle_timeout = Some(Duration::from_secs(1));
-                peer.group_key = UPGRADES;
+                peer.group_key = key_of_its_own();
             }
         }
         Ok(peer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pingora_core::upstreams::peer::Peer;
+
+    #[test]
+    fn each_upgrade_has_a_place_of_its_own_in_the_pool() {
+        let endpoint = SocketAddr::from(([127, 0, 0, 1], 1));
+        let hash = |exchange| {
+            let peer = Timeouts::default().peer(endpoint, exchange, None);
+            peer.expect("a peer").reuse_hash()
+        };
+        assert_eq!(hash(Exchange::Http1), hash(Exchange::Http1));
+        assert_ne!(hash(Exchange::Upgrade), hash(Exchange::Upgrade));
     }
 }

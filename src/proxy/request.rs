@@ -8,7 +8,7 @@
 use super::answer::Answer;
 use super::host;
 use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
-use http::{HeaderMap, Method, StatusCode, Version};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Version};
 use pingora_core::protocols::http::authority::{
     RawTargetAuthority, is_http_family_scheme, raw_target_authority,
 };
@@ -50,7 +50,7 @@ const LARGE_HEADER: Answer = Answer::malformed(
 );
 
 /// Checks a request, and turns an absolute target into a path: `GET http://a/b` is `GET /b` for `Host: a`
-/// (RFC 9112, section 3.2.2).
+/// (RFC 9112, section 3.2.2), whether the client has sent that field too or, in HTTP/1.0, not.
 pub(super) fn check(session: &mut Session) -> Result<(), Answer> {
     check_size(session)?;
     let request = session.req_header();
@@ -58,11 +58,17 @@ pub(super) fn check(session: &mut Session) -> Result<(), Answer> {
         return Err(NO_CONNECT);
     }
     check_lengths(session)?;
-    if let Some(path) = absolute_target(session.req_header())? {
-        session
-            .req_header_mut()
-            .set_raw_path(&path)
-            .map_err(|_| MALFORMED_TARGET)?;
+    let request = session.req_header();
+    if let Some(Absolute { host, path }) = absolute_target(request)? {
+        let nameless = request.version < Version::HTTP_11 && !request.headers.contains_key(HOST);
+        let request = session.req_header_mut();
+        if nameless {
+            let host = HeaderValue::from_bytes(&host).map_err(|_| MALFORMED_HOST)?;
+            request
+                .insert_header(HOST, host)
+                .map_err(|_| MALFORMED_HOST)?;
+        }
+        request.set_raw_path(&path).map_err(|_| MALFORMED_TARGET)?;
     }
     Ok(())
 }
@@ -141,8 +147,15 @@ fn has_content_length(raw_header: &[u8]) -> bool {
     })
 }
 
-/// The path of an absolute target; nothing when the target is a path already.
-fn absolute_target(request: &RequestHeader) -> Result<Option<Vec<u8>>, Answer> {
+/// What an absolute target says.
+#[derive(Debug, PartialEq, Eq)]
+struct Absolute {
+    host: Vec<u8>,
+    path: Vec<u8>,
+}
+
+/// The parts of an absolute target; nothing when the target is a path already.
+fn absolute_target(request: &RequestHeader) -> Result<Option<Absolute>, Answer> {
     let target = request.raw_path();
     if !request.raw_path_is_utf8() {
         return Err(MALFORMED_TARGET);
@@ -157,11 +170,14 @@ fn absolute_target(request: &RequestHeader) -> Result<Option<Vec<u8>>, Answer> {
     match raw_target_authority(target) {
         RawTargetAuthority::Absolute {
             scheme,
+            authority,
             path_and_query,
-            ..
-        } if is_http_family_scheme(scheme) => Ok(Some(match path_and_query.first() {
-            Some(b'/') => path_and_query.to_vec(),
-            _ => [b"/", path_and_query].concat(),
+        } if is_http_family_scheme(scheme) => Ok(Some(Absolute {
+            host: authority.to_vec(),
+            path: match path_and_query.first() {
+                Some(b'/') => path_and_query.to_vec(),
+                _ => [b"/", path_and_query].concat(),
+            },
         })),
         _ => Err(MALFORMED_TARGET),
     }
@@ -184,7 +200,10 @@ mod tests {
         ] {
             assert_eq!(
                 absolute_target(&request(target)),
-                Ok(Some(path.as_bytes().to_vec())),
+                Ok(Some(Absolute {
+                    host: b"a".to_vec(),
+                    path: path.as_bytes().to_vec(),
+                })),
                 "{target}"
             );
         }

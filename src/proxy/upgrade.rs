@@ -10,11 +10,14 @@ use super::backend_tls;
 use super::peer::Exchange;
 use crate::dataplane::backend_tls::BackendTls;
 use async_trait::async_trait;
+use http::Version;
+use http::header::UPGRADE;
 use pingora_core::connectors::L4Connect;
 use pingora_core::protocols::l4::socket::SocketAddr;
 use pingora_core::protocols::l4::stream::Stream;
 use pingora_core::protocols::l4::virt::{VirtualSockOpt, VirtualSocket, VirtualSocketStream};
 use pingora_core::{Error, ErrorType, Result};
+use pingora_http::RequestHeader;
 use std::fmt::Debug;
 use std::io;
 use std::pin::Pin;
@@ -23,6 +26,16 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
+
+/// Whether a request asks to go on as a WebSocket. Pingora takes the field away from all others, as it may
+/// (RFC 9110, section 7.8): they are requests like any other.
+pub(super) fn is_asked(request: &RequestHeader) -> bool {
+    request.version == Version::HTTP_11
+        && request
+            .headers
+            .get(UPGRADE)
+            .is_some_and(|protocol| protocol.as_bytes().eq_ignore_ascii_case(b"websocket"))
+}
 
 /// Makes such connections.
 #[derive(Debug)]

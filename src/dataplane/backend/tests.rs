@@ -150,3 +150,13 @@ fn after_an_endpoint_comes_another_one_if_there_is_any() {
     assert_eq!(three.after(address(9)), Some(address(1)), "gone since");
     assert_eq!(endpoints(&[1]).unwrap().after(address(1)), None);
 }
+
+#[test]
+fn where_there_is_no_choice_nothing_is_counted() {
+    let one = split(&[0, 3]).unwrap();
+    assert_eq!(count(&picks(&one, 10), 1), 10);
+    assert_eq!(one.served(), 0);
+    let one = endpoints(&[1]).unwrap();
+    assert!((0..10).all(|_| one.next().port() == 1));
+    assert_eq!(one.served(), 0);
+}

@@ -1,9 +1,11 @@
 //! Backends that speak HTTP/2 without TLS.
 
-use super::support::{Gateway, port, soon, to_target};
+use super::support::{Gateway, port, port_with, soon, to_target};
 use crate::dataplane::Action;
 use crate::dataplane::backend::{Endpoints, HttpVersion, Target};
 use crate::dataplane::filter::Filters;
+use crate::dataplane::filter::path_modifier::PathModifier;
+use crate::dataplane::filter::url_rewrite::UrlRewrite;
 use bytes::Bytes;
 use h2::client::SendRequest;
 use h2::server::SendResponse;
@@ -277,6 +279,51 @@ async fn clients_of_http_1_reach_a_backend_of_http_2() {
     for name in ["host", "connection", "x-hop", "transfer-encoding"] {
         assert!(!seen.headers.contains_key(name), "{name}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_of_http_1_0_gets_what_an_http_2_backend_sends_without_chunks() {
+    let upstream = Upstream::start(Behaviour::Echo).await;
+    let gateway = Gateway::start(port(upstream.action())).await;
+    let request =
+        "POST / HTTP/1.0\r\nHost: a\r\nConnection: keep-alive\r\nContent-Length: 5\r\n\r\nhello";
+    let answer = gateway.ask(request).await;
+    let coding = answer.header("transfer-encoding");
+    assert_eq!(coding, [""; 0], "{}", answer.head);
+    assert_eq!(answer.header("connection"), ["close"], "{}", answer.head);
+    assert_eq!(answer.text(), "hello");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_path_is_rewritten_between_http_2_and_http_2() {
+    let upstream = Upstream::start(Behaviour::Echo).await;
+    let rewrite = UrlRewrite {
+        hostname: None,
+        path: Some(PathModifier::full("/new")),
+    };
+    let filters = Filters {
+        rewrite: Some(rewrite),
+        ..Filters::default()
+    };
+    let gateway = Gateway::start(port_with(upstream.action(), filters)).await;
+    let mut client = client(&gateway).await;
+    let (response, _) = client.send_request(call("/old?q"), true).expect("sent");
+    let response = soon(response).await.expect("a response");
+    assert_eq!(response.status(), 200);
+    assert_eq!(upstream.last().uri, "http://api.example.com/new?q");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_host_that_was_asked_for_is_told_between_http_2_and_http_2() {
+    let upstream = Upstream::start(Behaviour::Echo).await;
+    let gateway = Gateway::start(port(upstream.action())).await;
+    let mut client = client(&gateway).await;
+    let (response, _) = client.send_request(call("/"), true).expect("sent");
+    soon(response).await.expect("a response");
+    assert_eq!(
+        upstream.last().headers["x-forwarded-host"],
+        "api.example.com"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

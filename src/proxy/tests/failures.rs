@@ -222,4 +222,9 @@ async fn the_listener_with_the_most_specific_hostname_takes_a_request() {
             .await;
     }
     assert_eq!((special.requests(), any.requests()), (2, 1));
+    // HTTP/1.0 may leave `Host` out, but not a target's host unread.
+    let answer = gateway.ask("GET http://a.example.com/b HTTP/1.0\r\n\r\n");
+    assert_eq!(answer.await.status(), 200);
+    assert_eq!((special.requests(), any.requests()), (3, 1));
+    assert_eq!(special.last().header("host"), ["a.example.com"]);
 }

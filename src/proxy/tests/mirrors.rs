@@ -183,7 +183,27 @@ async fn no_more_copies_are_under_way_than_may_be() {
         client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
         assert_eq!(client.answer(false).await.status(), 200);
     }
-    assert_eq!(counters.mirrored_so_far(Mirrored::TooMany), 300 - 256);
+    assert_eq!(counters.mirrored_so_far(Mirrored::TooMany), 300 - 64);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_silent_mirror_leaves_room_for_others() {
+    let (backend, copies) = (Upstream::plain().await, Upstream::plain().await);
+    let stuck = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let silent = RequestMirror {
+        name: "default/silent:80".into(),
+        ..mirror(stuck.local_addr().expect("its address"))
+    };
+    let counters = Counters::default();
+    let port = mirrored(backend.address, vec![silent, mirror(copies.address)]);
+    let gateway = Gateway::counting(port, Timeouts::default(), counters.clone()).await;
+    let mut client = gateway.connect().await;
+    for number in 1..=300 {
+        client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        assert_eq!(client.answer(false).await.status(), 200);
+        until(|| counters.mirrored_so_far(Mirrored::Answered) == number).await;
+    }
+    assert_eq!(copies.requests(), 300);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -198,4 +218,33 @@ async fn a_mirror_without_endpoints_is_counted_and_the_request_goes_on() {
     let gateway = Gateway::counting(port, Timeouts::default(), counters.clone()).await;
     assert_eq!(gateway.get("/").await.status(), 200);
     assert_eq!(counters.mirrored_so_far(Mirrored::NoEndpoint), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_of_http_2_is_not_kept_for_ever_after_a_failure() {
+    let backend = Upstream::plain().await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("its address");
+    let served = tokio::spawn(async move {
+        let (tcp, _) = listener.accept().await.expect("a connection");
+        let mut connection = h2::server::handshake(tcp).await.expect("HTTP/2");
+        while let Some(Ok((_, mut respond))) = connection.accept().await {
+            respond.send_reset(h2::Reason::INTERNAL_ERROR);
+        }
+    });
+    let endpoints = Endpoints::new(HttpVersion::Http2, &[address], 0).expect("an address");
+    let failing = RequestMirror {
+        target: Target::Endpoints(Arc::new(endpoints)),
+        ..mirror(address)
+    };
+    let timeouts = Timeouts {
+        upstream_idle: Duration::from_millis(50),
+        ..Timeouts::default()
+    };
+    let counters = Counters::default();
+    let port = mirrored(backend.address, vec![failing]);
+    let gateway = Gateway::counting(port, timeouts, counters.clone()).await;
+    assert_eq!(gateway.get("/").await.status(), 200);
+    outcome(&counters, Mirrored::Failed).await;
+    soon(served).await.expect("it ends when it is idle");
 }

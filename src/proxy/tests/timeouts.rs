@@ -210,3 +210,63 @@ async fn a_web_socket_goes_on_after_the_limit() {
     client.send("!").await;
     assert_eq!(client.bytes(1).await, b"!");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_nobody_uses_is_closed() {
+    let (sender, mut ended) = tokio::sync::mpsc::unbounded_channel();
+    let address = backend(move |mut client| {
+        let sender = sender.clone();
+        async move {
+            let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+            client.stream.write_all(answer).await.expect("sent");
+            let end = soon(client.stream.read(&mut [0])).await;
+            let _ = sender.send(end.map_err(|error| error.kind()));
+        }
+    })
+    .await;
+    let timeouts = Timeouts {
+        upstream_idle: LIMIT / 10,
+        ..Timeouts::default()
+    };
+    let port = limited(address, Limit::Unset, Limit::Unset);
+    let gateway = Gateway::with(port, timeouts).await;
+    // The second one gets a connection of its own.
+    for _ in 0..2 {
+        assert_eq!(gateway.get("/").await.status(), 200);
+        let end = soon(ended.recv()).await.expect("the end");
+        assert_eq!(end, Ok(0), "it is no failure to the endpoint");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_takes_its_response_slowly_is_no_silent_endpoint() {
+    // More than sockets hold.
+    const LENGTH: usize = 32 * 1024 * 1024;
+    let address = backend(|mut client| async move {
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {LENGTH}\r\n\r\n");
+        client
+            .stream
+            .write_all(head.as_bytes())
+            .await
+            .expect("sent");
+        let body = vec![b'x'; LENGTH];
+        client
+            .stream
+            .write_all(&body)
+            .await
+            .expect("all of it is taken");
+    })
+    .await;
+    let timeouts = Timeouts {
+        upstream_read: 3 * LIMIT,
+        ..Timeouts::default()
+    };
+    let port = limited(address, Limit::Unset, Limit::Unset);
+    let gateway = Gateway::with(port, timeouts).await;
+    let mut client = gateway.connect().await;
+    client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    client.peek().await;
+    // Longer than an endpoint may be silent.
+    tokio::time::sleep(6 * LIMIT).await;
+    assert_eq!(client.answer(false).await.body.len(), LENGTH);
+}
