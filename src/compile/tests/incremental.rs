@@ -13,11 +13,14 @@ use std::path::Path;
 use std::sync::{Arc, LazyLock};
 use time::OffsetDateTime;
 
+/// A file's name, and its text by the number of its variant.
+type File = (&'static str, fn(usize) -> String);
+
 /// A file without an object. One that is empty seems half-written for a moment.
 const NOTHING: &str = "# nothing\n";
 /// How many variants each file has.
 const VARIANTS: usize = 6;
-const FILES: [(&str, fn(usize) -> String); 14] = [
+const FILES: [File; 14] = [
     ("gateway.yaml", gateway),
     ("set.yaml", listener_set),
     ("route-1.yaml", |variant| route("one", variant)),
