@@ -1,7 +1,8 @@
 //! What a backend is told about the request's way to it.
 
 use super::context::RequestContext;
-use http::header::{CONNECTION, COOKIE, HOST, TE, UPGRADE};
+use super::fields;
+use http::header::{CONNECTION, COOKIE, HOST, MaxSizeReached, TE, UPGRADE};
 use http::{HeaderMap, HeaderName, HeaderValue, Version};
 use pingora_core::{Error, ErrorType, Result};
 use pingora_http::RequestHeader;
@@ -10,6 +11,8 @@ use std::fmt;
 use uuid::Uuid;
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The longest identifier of a request that is taken over.
@@ -25,31 +28,89 @@ pub(super) fn add(
     request: &mut RequestHeader,
     context: &mut RequestContext,
 ) -> Result<()> {
-    let sent = Sent::of(request);
-    if let Some(connection) = &context.connection {
-        let peer = connection.peer_text();
-        let value = match sent.forwarded_for {
-            true => appended(&request.headers, peer),
-            false => peer.clone(),
-        };
-        request.insert_header("X-Forwarded-For", value)?;
-        let scheme = if connection.is_tls() { "https" } else { "http" };
-        request.insert_header("X-Forwarded-Proto", HeaderValue::from_static(scheme))?;
+    let told = Told::of(session, request, context)?;
+    match request.has_case() {
+        true => told.spell(request)?,
+        false => fields::change(request, |headers| told.put(headers))?,
     }
-    match asked_host(session.req_header())? {
-        Some(host) => request.insert_header("X-Forwarded-Host", host)?,
-        None => {
-            request.remove_header("x-forwarded-host");
-        }
-    }
-    let id = context.id.get_or_insert_with(|| match sent.id {
-        true => RequestId::of(&request.headers),
-        false => RequestId::make(),
-    });
-    let id = id.value()?;
-    request.insert_header("X-Request-Id", id)?;
     join_cookies(session, request)?;
     keep_trailers(session, request)
+}
+
+/// What a backend is told, but for what the connection says of itself.
+struct Told {
+    /// The addresses on the way, and the scheme.
+    way: Option<(HeaderValue, HeaderValue)>,
+    host: Option<HeaderValue>,
+    id: HeaderValue,
+}
+
+impl Told {
+    fn of(
+        session: &Session,
+        request: &RequestHeader,
+        context: &mut RequestContext,
+    ) -> Result<Self> {
+        let sent = Sent::of(request);
+        let way = context.connection.as_ref().map(|connection| {
+            let peer = connection.peer_text();
+            let addresses = match sent.forwarded_for {
+                true => appended(&request.headers, peer),
+                false => peer.clone(),
+            };
+            let scheme = if connection.is_tls() { "https" } else { "http" };
+            (addresses, HeaderValue::from_static(scheme))
+        });
+        let id = context.id.get_or_insert_with(|| match sent.id {
+            true => RequestId::of(&request.headers),
+            false => RequestId::make(),
+        });
+        Ok(Told {
+            way,
+            host: asked_host(session.req_header())?,
+            id: id.value()?,
+        })
+    }
+
+    /// Into a request whose names have no spelling.
+    fn put(self, headers: &mut HeaderMap) -> Result<()> {
+        let put = |headers: &mut HeaderMap, name, value| {
+            let before = headers.try_insert(name, value);
+            before.map(|_| ()).map_err(too_many)
+        };
+        headers.try_reserve(4).map_err(too_many)?;
+        if let Some((addresses, scheme)) = self.way {
+            put(headers, FORWARDED_FOR, addresses)?;
+            put(headers, FORWARDED_PROTO, scheme)?;
+        }
+        match self.host {
+            Some(host) => put(headers, FORWARDED_HOST, host)?,
+            None => drop(headers.remove(FORWARDED_HOST)),
+        }
+        put(headers, REQUEST_ID, self.id)
+    }
+
+    /// Into one whose names go to the backend as they are spelled.
+    fn spell(self, request: &mut RequestHeader) -> Result<()> {
+        if let Some((addresses, scheme)) = self.way {
+            request.insert_header("X-Forwarded-For", addresses)?;
+            request.insert_header("X-Forwarded-Proto", scheme)?;
+        }
+        match self.host {
+            Some(host) => request.insert_header("X-Forwarded-Host", host)?,
+            None => drop(request.remove_header(&FORWARDED_HOST)),
+        }
+        request.insert_header("X-Request-Id", self.id)
+    }
+}
+
+/// A hundred times as many as are let in.
+fn too_many(error: MaxSizeReached) -> Box<Error> {
+    Error::because(
+        ErrorType::InvalidHTTPHeader,
+        "telling a backend of a request's way",
+        error,
+    )
 }
 
 /// The host that a client asked for: over HTTP/2 it is part of the target, and a request to an HTTP/2 backend has it there

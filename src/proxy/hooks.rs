@@ -6,8 +6,8 @@ use super::peer::{Exchange, Timeouts};
 use super::warnings::{Trouble, Warnings};
 use super::watch::Watch;
 use super::{
-    Counters, access, backend_tls, choose, close_delimited, deadline, failure, forwarded, request,
-    response, rewrite, upgrade,
+    Counters, Options, access, backend_tls, choose, close_delimited, deadline, failure, fields,
+    forwarded, request, response, rewrite, upgrade,
 };
 use crate::dataplane::Snapshot;
 use arc_swap::ArcSwap;
@@ -38,14 +38,12 @@ pub struct Gatefold {
     mirrors: Mirrors,
     warnings: Warnings,
     watch: Watch,
+    preserve_header_case: bool,
 }
 
 impl Gatefold {
-    pub(super) fn new(
-        snapshot: Arc<ArcSwap<Snapshot>>,
-        timeouts: Timeouts,
-        counters: Counters,
-    ) -> Self {
+    pub(super) fn new(snapshot: Arc<ArcSwap<Snapshot>>, options: &Options) -> Self {
+        let (timeouts, counters) = (options.timeouts, options.counters.clone());
         Gatefold {
             snapshot,
             timeouts,
@@ -53,6 +51,7 @@ impl Gatefold {
             counters,
             watch: Watch::new(timeouts.upstream_read, timeouts.upstream_idle),
             warnings: Warnings::default(),
+            preserve_header_case: options.preserve_header_case,
         }
     }
 }
@@ -340,6 +339,9 @@ impl Gatefold {
         context.connection = Some(connection.begin());
         response::keep_or_end(session, context);
         request::check(session)?;
+        if !self.preserve_header_case {
+            fields::forget_spelling(session.req_header_mut());
+        }
         if session.req_header().version < Version::HTTP_11 {
             close_delimited::set(session);
         }

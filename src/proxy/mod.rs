@@ -15,6 +15,7 @@ mod context;
 mod counters;
 mod deadline;
 mod failure;
+mod fields;
 mod forwarded;
 mod hooks;
 mod host;
@@ -63,6 +64,8 @@ pub struct Options {
     pub timeouts: Timeouts,
     /// What is counted.
     pub counters: Counters,
+    /// Whether names of header fields go to HTTP/1 backends as HTTP/1 clients spell them, and not in lower case.
+    pub preserve_header_case: bool,
 }
 
 impl Default for Options {
@@ -72,6 +75,7 @@ impl Default for Options {
             idle_upstream: IDLE_UPSTREAM,
             timeouts: Timeouts::default(),
             counters: Counters::default(),
+            preserve_header_case: false,
         }
     }
 }
@@ -86,7 +90,7 @@ pub fn build(snapshot: Arc<ArcSwap<Snapshot>>, options: Options) -> Arc<HttpProx
         max_retries: usize::MAX,
         ..ServerConf::default()
     };
-    let gatefold = Gatefold::new(snapshot, options.timeouts, options.counters);
+    let gatefold = Gatefold::new(snapshot, &options);
     let mut proxy = http_proxy(&Arc::new(conf), gatefold);
     proxy.server_options = Some(server_options());
     proxy.h2_options = Some(http2_options());

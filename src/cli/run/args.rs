@@ -77,6 +77,10 @@ pub(in crate::cli) struct Args {
     /// leaves room for.
     #[arg(long, value_name = "N", env = "GATEFOLD_MAX_CONNECTIONS")]
     pub(super) max_connections: Option<NonZeroUsize>,
+    /// Lets HTTP/1 backends have the names of header fields as HTTP/1 clients spell them, for those that take Accept
+    /// and accept for two names; in lower case by default.
+    #[arg(long, env = "GATEFOLD_PRESERVE_HEADER_CASE", value_parser = FalseyValueParser::new())]
+    pub(super) preserve_header_case: bool,
     /// The form of log lines: text on a terminal and JSON elsewhere by default.
     #[arg(long, value_name = "FORMAT", env = "GATEFOLD_LOG_FORMAT")]
     pub(super) log_format: Option<Format>,

@@ -148,6 +148,7 @@ fn prepare(
         threads: args.threads(),
         idle_upstream: budget.idle_upstream,
         counters: proxy::Counters::register(registry),
+        preserve_header_case: args.preserve_header_case,
         ..proxy::Options::default()
     };
     let connections = listen::Options {

@@ -2,6 +2,8 @@ use super::support::{Gateway, Upstream, nobody, port, port_with, to, to_target};
 use crate::dataplane::backend::{Endpoints, HttpVersion, Target};
 use crate::dataplane::filter::Filters;
 use crate::dataplane::filter::header_modifier::HeaderModifier;
+use crate::listen;
+use crate::proxy::Options;
 use http::{HeaderName, HeaderValue};
 use std::sync::Arc;
 
@@ -37,6 +39,54 @@ async fn the_backend_is_told_who_asked_and_for_what() {
     ] {
         assert_eq!(seen.header(name), values, "{name}: {}", seen.head);
     }
+}
+
+/// What the backend gets of this, without the identifier.
+async fn head_at_the_backend(preserve_header_case: bool) -> String {
+    let upstream = Upstream::plain().await;
+    let options = Options {
+        preserve_header_case,
+        ..Options::default()
+    };
+    let filters = Filters {
+        request_headers: vec![HeaderModifier {
+            set: vec![(
+                HeaderName::from_static("x-set"),
+                HeaderValue::from_static("1"),
+            )],
+            ..HeaderModifier::default()
+        }],
+        ..Filters::default()
+    };
+    let port = port_with(to(&[upstream.address]), filters);
+    let gateway = Gateway::of(port, options, listen::Options::default()).await;
+    let request = "GET /a?B HTTP/1.1\r\nhOST: a\r\nX-mY: 1\r\nACCEPT: 2\r\nx-My: 3\r\nX-Gone: 4\r\n\
+                   Connection: X-Gone\r\n\r\n";
+    assert_eq!(gateway.ask(request).await.status(), 200);
+    let seen = upstream.last().head;
+    let lines = seen.lines().filter(|line| {
+        let name = line.split(':').next().unwrap_or_default();
+        !line.is_empty() && !name.eq_ignore_ascii_case("x-request-id")
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn names_of_fields_are_in_lower_case() {
+    assert_eq!(
+        head_at_the_backend(false).await,
+        "GET /a?B HTTP/1.1\nHost: a\nx-my: 1\nx-my: 3\naccept: 2\nx-forwarded-for: 127.0.0.1\n\
+         x-forwarded-proto: http\nx-forwarded-host: a\nx-set: 1"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn names_of_fields_are_as_the_client_spells_them_if_that_is_asked_for() {
+    assert_eq!(
+        head_at_the_backend(true).await,
+        "GET /a?B HTTP/1.1\nhOST: a\nX-mY: 1\nx-My: 3\nACCEPT: 2\nX-Forwarded-For: 127.0.0.1\n\
+         X-Forwarded-Proto: http\nX-Forwarded-Host: a\nx-set: 1"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -72,7 +72,7 @@ impl Gateway {
         Gateway::of(port, options, connections).await
     }
 
-    async fn of(port: Port, options: Options, connections: listen::Options) -> Gateway {
+    pub(super) async fn of(port: Port, options: Options, connections: listen::Options) -> Gateway {
         let snapshot = Arc::new(ArcSwap::from_pointee(Snapshot::default()));
         let app = build(snapshot.clone(), options);
         let mut sockets = Sockets::new(app, snapshot.clone(), connections);
