@@ -5,12 +5,13 @@
 //!                                              +--report---> Status
 //! ```
 //!
-//! Data flows one way. Every reload rebuilds everything and swaps one pointer; a request pins one
-//! snapshot for its whole life. `dataplane` and `proxy` never know of YAML, API types or the graph.
+//! Data flows one way. Every reload builds anew what an edit touches and swaps one pointer; a request pins
+//! one snapshot for its whole life. `dataplane` and `proxy` never know of YAML, API types or the graph.
 
 pub mod address_pool;
 pub mod admin;
 pub mod cli;
+pub mod clock;
 pub mod compile;
 pub mod dataplane;
 pub mod diagnostic;

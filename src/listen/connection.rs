@@ -150,10 +150,17 @@ impl Connection {
         self.draining.load(Ordering::Acquire)
     }
 
-    /// Lets the connection end with a reset: its end must not look like the end of a response, which a client
-    /// of HTTP/1.0 would take for complete (RFC 9112, section 8).
+    /// Lets the connection end with a reset, whatever ends it: its end must not look like the end of a response, which a
+    /// client of HTTP/1.0 would take for complete (RFC 9112, section 8).
     pub fn break_off(&self) {
         self.broken.store(true, Ordering::Release);
+    }
+
+    /// Takes [`break_off`](Self::break_off) back.
+    pub fn end_in_order(&self) {
+        if self.is_broken() {
+            self.broken.store(false, Ordering::Release);
+        }
     }
 
     pub(super) fn is_broken(&self) -> bool {

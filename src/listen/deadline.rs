@@ -1,4 +1,3 @@
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 /// How long clients may take for what they must do, and how long silent connections are kept.
@@ -40,9 +39,9 @@ impl Default for Deadlines {
 }
 
 impl Deadlines {
-    /// How often connections are looked at. The drain time has no part in it: a short one, which is a user's to
+    /// What the clock has to be good for. The drain time has no part in it: a short one, which is a user's to
     /// choose, must not cost a look every few milliseconds all the time before.
-    pub(super) fn tick(&self) -> Duration {
+    pub(super) fn shortest(&self) -> Duration {
         let all = [
             self.first_byte,
             self.header,
@@ -50,48 +49,7 @@ impl Deadlines {
             self.http2_idle,
             self.write,
         ];
-        let shortest = all.into_iter().min().unwrap_or_default();
-        (shortest / 8).clamp(Duration::from_millis(5), Duration::from_millis(500))
-    }
-}
-
-/// A moment, counted in ticks since the start.
-pub(super) type Tick = u32;
-
-/// A clock that is cheap to read: somebody advances it, never sooner than a tick after the last time.
-#[derive(Debug)]
-pub(super) struct Clock {
-    tick: Duration,
-    now: AtomicU32,
-}
-
-impl Clock {
-    pub(super) fn new(tick: Duration) -> Self {
-        Clock {
-            tick,
-            now: AtomicU32::new(0),
-        }
-    }
-
-    /// The length of a tick, at least.
-    pub(super) fn tick(&self) -> Duration {
-        self.tick
-    }
-
-    /// How often it was advanced. Half seconds last for 68 years.
-    pub(super) fn now(&self) -> Tick {
-        self.now.load(Ordering::Relaxed)
-    }
-
-    /// A tick has passed.
-    pub(super) fn advance(&self) {
-        self.now.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// Whether `deadline` has certainly passed since a tick: what happened in it may have happened at its end.
-    pub(super) fn has_passed(&self, deadline: Duration, since: Tick) -> bool {
-        let certain = self.now().saturating_sub(since).saturating_sub(1);
-        self.tick.saturating_mul(certain) >= deadline
+        all.into_iter().min().unwrap_or_default()
     }
 }
 
@@ -100,33 +58,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_deadline_has_passed_only_when_its_whole_time_has() {
-        let clock = Clock::new(Duration::from_millis(500));
-        clock.now.store(107, Ordering::Relaxed);
-        let second = Duration::from_secs(1);
-        assert!(
-            !clock.has_passed(second, 105),
-            "the tick may have ended just then"
-        );
-        assert!(clock.has_passed(second, 104));
-        assert!(
-            !clock.has_passed(second, 108),
-            "set by a thread that was ahead"
-        );
-    }
-
-    #[test]
-    fn connections_are_looked_at_twice_a_second_by_default() {
-        assert_eq!(Deadlines::default().tick(), Duration::from_millis(500));
-        let hasty = Deadlines {
-            header: Duration::from_millis(80),
-            ..Deadlines::default()
-        };
-        assert_eq!(hasty.tick(), Duration::from_millis(10));
+    fn a_short_drain_time_makes_no_clock_run_faster() {
+        let header = Duration::from_secs(10);
+        assert_eq!(Deadlines::default().shortest(), header);
         let impatient = Deadlines {
             drain: Duration::ZERO,
             ..Deadlines::default()
         };
-        assert_eq!(impatient.tick(), Duration::from_millis(500));
+        assert_eq!(impatient.shortest(), header);
     }
 }

@@ -1,4 +1,4 @@
-use super::deadline::Tick;
+use crate::clock::Tick;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// What a connection is at.

@@ -1,7 +1,7 @@
 use super::connection::Connection;
-use super::deadline::Tick;
 use super::limit::Place;
 use super::meters::{Meters, SocketMeters};
+use crate::clock::Tick;
 use crate::dataplane::Snapshot;
 use hashbrown::HashMap;
 use std::net::SocketAddr;

@@ -1,7 +1,8 @@
-use super::deadline::{Clock, Deadlines};
+use super::deadline::Deadlines;
 use super::limit::Limit;
 use super::meters::Meters;
 use super::registry::Registries;
+use crate::clock::Clock;
 use std::num::NonZeroUsize;
 
 /// How connections are taken.
@@ -41,7 +42,7 @@ impl Shared {
         options.meters.set_limit(limit.connections());
         Shared {
             deadlines: options.deadlines,
-            clock: Clock::new(options.deadlines.tick()),
+            clock: Clock::for_shortest(options.deadlines.shortest()),
             limit,
             meters: options.meters,
             registries: Registries::default(),

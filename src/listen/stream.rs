@@ -158,9 +158,6 @@ impl AsyncWrite for Conn {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.connection.is_broken() {
-            return Poll::Ready(Ok(()));
-        }
         Pin::new(&mut self.io).poll_shutdown(context)
     }
 
@@ -181,9 +178,6 @@ impl AsyncWrite for Conn {
 #[async_trait]
 impl Shutdown for Conn {
     async fn shutdown(&mut self) {
-        if self.connection.is_broken() {
-            return;
-        }
         // The client may have gone first.
         let _ = AsyncWriteExt::shutdown(&mut self.io).await;
     }

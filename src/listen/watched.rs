@@ -89,7 +89,9 @@ impl<S: IO> Watched<S> {
         if !words.is_empty() && stream.as_mut().poll_write(context, &words).is_ready() {
             let _ = stream.as_mut().poll_flush(context);
         }
-        let _ = stream.poll_shutdown(context);
+        if !self.connection.is_broken() {
+            let _ = stream.poll_shutdown(context);
+        }
         match reason {
             // As if the client had closed it.
             Closed::FirstByte | Closed::Idle | Closed::Reclaimed | Closed::Drained => Ok(()),
@@ -164,7 +166,11 @@ impl<S: IO> AsyncWrite for Watched<S> {
         self.watch(written, context)
     }
 
+    /// Nothing where the connection is to be reset: TLS would end in order, too.
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.connection.is_broken() {
+            return Poll::Ready(Ok(()));
+        }
         let written = Pin::new(&mut self.stream).poll_shutdown(context);
         self.watch(written, context)
     }
@@ -185,8 +191,12 @@ impl<S: IO> AsyncWrite for Watched<S> {
 
 #[async_trait]
 impl<S: IO> Shutdown for Watched<S> {
-    /// Writes what waits still, and so may find a client that takes nothing.
+    /// Writes what waits still, and so may find a client that takes nothing. Nothing where the connection is to be
+    /// reset.
     async fn shutdown(&mut self) {
+        if self.connection.is_broken() {
+            return;
+        }
         let Watched {
             stream,
             connection,

@@ -43,16 +43,17 @@ impl RequestContext {
         error: &mut Box<Error>,
         reused: bool,
     ) {
-        if self.pause.is_some() {
-            // Its status was worth another try, which is decided.
-            return;
-        }
         let of_endpoint = *error.esource() == ErrorSource::Upstream;
         let over = match of_endpoint {
             true if self.is_late() => Some(deadline::late()),
             true if self.is_silent() => Some(deadline::silent()),
             _ => None,
         };
+        self.drop_connection();
+        if self.pause.is_some() {
+            // Its status was worth another try, which is decided.
+            return;
+        }
         let late = over.is_some();
         if let Some(over) = over {
             let cause = std::mem::replace(error, over);

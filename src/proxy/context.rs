@@ -3,7 +3,8 @@ use super::failure;
 use super::forwarded::RequestId;
 use super::mirror::Copies;
 use super::peer::Exchange;
-use super::watch::{Phase, Tick};
+use super::watch::Phase;
+use crate::clock::Tick;
 use crate::dataplane::backend::{Backend, Endpoints};
 use crate::dataplane::backend_tls::BackendTls;
 use crate::dataplane::timeouts::Limit;
@@ -101,8 +102,7 @@ impl RequestContext {
     ///
     /// When its time is over.
     pub(super) fn limit(&mut self, peer: &mut HttpPeer, exchange: Exchange) -> Result<()> {
-        self.armed = None;
-        self.held = None;
+        self.drop_connection();
         let timeouts = match &self.rule {
             Some(rule) if !rule.timeouts.is_unset() => rule.timeouts,
             _ => return Ok(()),
@@ -149,11 +149,32 @@ impl RequestContext {
         }
     }
 
+    /// HTTP is left for another protocol: what follows is no request of the rule any more.
+    pub(super) fn switch(&mut self, now: Tick) {
+        self.armed = None;
+        if let Some(held) = &self.held {
+            held.state.enter(Phase::Unbounded, now);
+        }
+    }
+
     /// The response has come: the connection goes back to the pool, and what is left is to write to the client.
     pub(super) fn let_go(&mut self, now: Tick) {
         self.armed = None;
         if let Some(held) = &self.held {
             held.state.enter(Phase::Idle, now);
+        }
+    }
+
+    /// A try is over, its connection dropped by Pingora: so that the endpoint learns it, here as well.
+    pub(super) fn drop_connection(&mut self) {
+        self.armed = None;
+        self.held = None;
+    }
+
+    /// The client has got all that its connection's end could cut off.
+    pub(super) fn ends_in_order(&self) {
+        if let Some(connection) = &self.connection {
+            connection.end_in_order();
         }
     }
 

@@ -18,6 +18,7 @@ use pingora_core::protocols::{Digest, GetProxyDigest};
 use pingora_core::upstreams::peer::HttpPeer;
 use pingora_core::{Error, ErrorType, Result};
 use pingora_http::ResponseHeader;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::Shutdown;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -86,27 +87,27 @@ struct Timed {
 #[async_trait]
 impl L4Connect for Timed {
     async fn connect(&self, address: &SocketAddr) -> Result<Stream> {
-        let tcp = upgrade::connect(address).await?;
-        let watched = Watched::new(&tcp)?;
-        let mut stream = upgrade::stream(tcp, self.exchange, self.tls.as_deref()).await?;
-        attach(&mut stream, watched)?;
-        Ok(stream)
+        let connected = connect(address, self.exchange, self.tls.as_deref()).await;
+        connected.map(|(stream, _)| stream)
     }
 }
 
-/// Makes a connection that can be aborted, in plain text as far as we are concerned.
-pub(super) async fn connect_plain(address: &SocketAddr) -> Result<(Stream, Arc<Watched>)> {
+/// Makes a connection that can be aborted.
+///
+/// # Errors
+///
+/// When that can't be done.
+pub(super) async fn connect(
+    address: &SocketAddr,
+    exchange: Exchange,
+    tls: Option<&BackendTls>,
+) -> Result<(Stream, Arc<Watched>)> {
     let tcp = upgrade::connect(address).await?;
     let watched = Watched::new(&tcp)?;
-    let mut stream = Stream::from(tcp);
-    attach(&mut stream, watched.clone())?;
-    Ok((stream, watched))
-}
-
-fn attach(stream: &mut Stream, watched: Arc<Watched>) -> Result<()> {
+    let mut stream = upgrade::stream(tcp, exchange, tls).await?;
     let response = Box::new(ResponseHeader::build_no_case(200, Some(0))?);
-    stream.set_proxy_digest(ProxyDigest::new(response, Some(Box::new(watched))));
-    Ok(())
+    stream.set_proxy_digest(ProxyDigest::new(response, Some(Box::new(watched.clone()))));
+    Ok((stream, watched))
 }
 
 /// The other hold on a connection that a request has got, if there is one.
@@ -176,9 +177,14 @@ impl Watched {
         }
     }
 
-    /// Whether the endpoint has sent what nobody has read yet.
+    /// Whether the endpoint has sent what nobody has read yet, be it its end.
     pub(super) fn has_unread(&self) -> bool {
-        rustix::io::ioctl_fionread(&self.socket).is_ok_and(|unread| unread > 0)
+        let mut sockets = [PollFd::new(&self.socket, PollFlags::IN)];
+        let at_once = Timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
+        poll(&mut sockets, Some(&at_once)).is_ok_and(|ready| ready > 0)
     }
 
     fn next_turn(&self) -> u64 {
@@ -258,6 +264,19 @@ mod tests {
         let error = far.read(&mut [0]).expect_err("nothing was sent");
         assert_eq!(error.kind(), ErrorKind::WouldBlock, "and it stands");
         drop(second);
+    }
+
+    #[test]
+    fn what_nobody_has_read_is_seen_be_it_the_end() {
+        let (mut near, mut far, watched) = pair();
+        let seen = |wanted| while watched.has_unread() != wanted {};
+        assert!(!watched.has_unread());
+        far.write_all(b"1").expect("sent");
+        seen(true);
+        near.read_exact(&mut [0]).expect("read");
+        assert!(!watched.has_unread());
+        far.shutdown(std::net::Shutdown::Write).expect("ended");
+        seen(true);
     }
 
     #[test]

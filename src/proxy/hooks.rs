@@ -13,7 +13,7 @@ use crate::dataplane::Snapshot;
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::{HeaderMap, Version};
+use http::{HeaderMap, StatusCode, Version};
 use pingora_core::modules::http::HttpModules;
 use pingora_core::protocols::Digest;
 use pingora_core::upstreams::peer::HttpPeer;
@@ -177,6 +177,9 @@ impl ProxyHttp for Gatefold {
             response: &'r mut ResponseHeader,
             context: &'c mut RequestContext,
         ) -> Result<()> {
+            if response.status == StatusCode::SWITCHING_PROTOCOLS {
+                session.set_read_timeout(Some(self.timeouts.upgraded));
+            }
             let now = self.watch.now();
             done(response::change(session, response, context, now))
         }
@@ -278,12 +281,8 @@ impl ProxyHttp for Gatefold {
         let begun = session
             .response_written()
             .is_some_and(|response| !response.status.is_informational() || response.status == 101);
-        if let Some(connection) = &context.connection
-            && response::ends_with_connection(session)
-        {
-            connection.break_off();
-        }
         if let Some(mut answer) = answer.filter(|_| !begun) {
+            context.ends_in_order();
             answer.after = After::Close;
             if let Err(error) = answer.send(session, context).await {
                 debug!(%error, "the client didn't take the answer");
@@ -299,9 +298,12 @@ impl ProxyHttp for Gatefold {
         fn logging<'s, 'e, 'c>(
             &self,
             session: &'s mut Session,
-            _error: Option<&'e Error>,
+            error: Option<&'e Error>,
             context: &'c mut RequestContext,
         ) -> () {
+            if error.is_none() {
+                context.ends_in_order();
+            }
             let status = session.response_written().map(|response| response.status);
             self.counters.request(status);
             access::log(session, context);
@@ -332,7 +334,7 @@ impl Gatefold {
             context.began = Some(Instant::now());
         }
         context.upgrade = upgrade::is_asked(session.req_header());
-        self.set_deadlines(session, context);
+        self.set_deadlines(session);
         let Some(connection) = connection(session).cloned() else {
             return Err(Answer::INTERNAL);
         };
@@ -361,12 +363,8 @@ impl Gatefold {
 
     /// Bounds every wait for the client from here on. For requests to come and their headers `listen` does, and over HTTP/1
     /// for the client to take its response; over HTTP/2 it sees no windows.
-    fn set_deadlines(&self, session: &mut Session, context: &RequestContext) {
-        let read = match context.upgrade {
-            true => self.timeouts.upgraded,
-            false => self.timeouts.downstream_read,
-        };
-        session.set_read_timeout(Some(read));
+    fn set_deadlines(&self, session: &mut Session) {
+        session.set_read_timeout(Some(self.timeouts.downstream_read));
         if session.as_http1().is_none() {
             session.set_write_timeout(Some(self.timeouts.downstream_write));
         }
@@ -385,9 +383,7 @@ impl Gatefold {
         if let Some(tls) = tls {
             backend_tls::defer_names(&mut peer, tls);
         }
-        if exchange == Exchange::Http1 {
-            self.watch.set(&mut peer);
-        }
+        self.watch.set(&mut peer, exchange, tls);
         context.tries += 1;
         context.limit(&mut peer, exchange)?;
         Ok(peer)

@@ -1,5 +1,4 @@
 use super::backend_tls;
-use super::upgrade::Patient;
 use crate::dataplane::backend::HttpVersion;
 use crate::dataplane::backend_tls::BackendTls;
 use pingora_core::Result;
@@ -29,7 +28,8 @@ pub struct Timeouts {
     pub downstream_read: Duration,
     /// For a client to take each piece of the response, over HTTP/2.
     pub downstream_write: Duration,
-    /// For each piece in either direction after an upgrade: WebSockets are silent for long.
+    /// For each piece in either direction after an upgrade: WebSockets are silent for long. Until then the endpoint has
+    /// as long as for any response.
     pub upgraded: Duration,
 }
 
@@ -139,7 +139,6 @@ impl Timeouts {
             }
             Exchange::Upgrade => {
                 options.read_timeout = Some(self.upgraded);
-                options.custom_l4 = Some(Arc::new(Patient { tls: tls.cloned() }));
                 // Whoever is refused the upgrade leaves a connection behind that is of no use to others.
                 options.idle_timeout = Some(Duration::from_secs(1));
                 peer.group_key = key_of_its_own();

@@ -1,7 +1,7 @@
 //! What is checked of a backend's response, and what of it isn't for the client.
 
 use super::context::RequestContext;
-use super::watch::Tick;
+use crate::clock::Tick;
 use http::header::{CONNECTION, CONTENT_LENGTH, DATE, SET_COOKIE, TRANSFER_ENCODING, UPGRADE};
 use http::{HeaderName, Method, StatusCode, Version};
 use pingora_core::{Error, ErrorType, Result};
@@ -18,13 +18,13 @@ pub(super) fn change(
     context: &mut RequestContext,
     now: Tick,
 ) -> Result<()> {
-    if is_bodiless(&session.req_header().method, response) {
+    // A stream of HTTP/2 ends when its endpoint says so.
+    if response.version < Version::HTTP_2 && is_bodiless(&session.req_header().method, response) {
         context.let_go(now);
     }
     cross(session, response, context)?;
     if response.status == StatusCode::SWITCHING_PROTOCOLS {
-        // What follows is no request of the rule any more.
-        context.armed = None;
+        context.switch(now);
     }
     if response.status.is_informational() {
         return Ok(());
@@ -101,6 +101,10 @@ fn cross(
     if !measured && session.req_header().version < Version::HTTP_11 {
         // `close_delimited` has the reason.
         session.set_keepalive(None);
+        // The end of the connection is the end of the body. Unless it has come whole, whatever cuts it off.
+        if let Some(connection) = &context.connection {
+            connection.break_off();
+        }
     }
     match coded {
         true => check_coding(response),
@@ -117,17 +121,6 @@ fn check_coding(response: &ResponseHeader) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// Whether a client waits for the end of the connection, which is the end of the body (RFC 9112, section 6.3).
-pub(super) fn ends_with_connection(session: &Session) -> bool {
-    let begun = |response: &&ResponseHeader| !response.status.is_informational();
-    let response = session.response_written().filter(begun);
-    session.as_http1().is_some()
-        && response.is_some_and(|response| {
-            !response.headers.contains_key(CONTENT_LENGTH)
-                && !response.headers.contains_key(TRANSFER_ENCODING)
-        })
 }
 
 fn invalid<T>(what: &'static str) -> Result<T> {

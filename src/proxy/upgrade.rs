@@ -9,10 +9,8 @@
 use super::backend_tls;
 use super::peer::Exchange;
 use crate::dataplane::backend_tls::BackendTls;
-use async_trait::async_trait;
 use http::Version;
 use http::header::UPGRADE;
-use pingora_core::connectors::L4Connect;
 use pingora_core::protocols::l4::socket::SocketAddr;
 use pingora_core::protocols::l4::stream::Stream;
 use pingora_core::protocols::l4::virt::{VirtualSockOpt, VirtualSocket, VirtualSocketStream};
@@ -21,7 +19,6 @@ use pingora_http::RequestHeader;
 use std::fmt::Debug;
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
@@ -35,21 +32,6 @@ pub(super) fn is_asked(request: &RequestHeader) -> bool {
             .headers
             .get(UPGRADE)
             .is_some_and(|protocol| protocol.as_bytes().eq_ignore_ascii_case(b"websocket"))
-}
-
-/// Makes such connections.
-#[derive(Debug)]
-pub(super) struct Patient {
-    /// In TLS; else in plain text.
-    pub(super) tls: Option<Arc<BackendTls>>,
-}
-
-#[async_trait]
-impl L4Connect for Patient {
-    async fn connect(&self, address: &SocketAddr) -> Result<Stream> {
-        let tcp = connect(address).await?;
-        stream(tcp, Exchange::Upgrade, self.tls.as_deref()).await
-    }
 }
 
 /// Connects to an endpoint.

@@ -6,20 +6,20 @@
 //! whatever is waited for fails.
 
 use super::deadline::Watched;
+use super::peer::Exchange;
+use crate::clock::{Clock, Tick};
+use crate::dataplane::backend_tls::BackendTls;
 use async_trait::async_trait;
 use pingora_core::Result;
 use pingora_core::connectors::L4Connect;
 use pingora_core::protocols::l4::socket::SocketAddr;
 use pingora_core::protocols::l4::stream::Stream;
 use pingora_core::upstreams::peer::HttpPeer;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 use tokio::time::MissedTickBehavior;
 use tracing::debug;
-
-/// A moment, counted in ticks.
-pub(super) type Tick = u32;
 
 /// What a connection is at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub(super) enum Phase {
     Idle,
     /// A request is under way.
     Busy,
-    /// One is whose rule says itself how long it may take.
+    /// One is whose rule says itself how long it may take, or another protocol that HTTP was left for.
     Unbounded,
     /// It was ended.
     Over,
@@ -76,11 +76,11 @@ fn phase_of(state: u64) -> Phase {
     }
 }
 
-/// All connections to endpoints that speak HTTP/1.1, and the clock for them.
+/// All connections to endpoints that speak HTTP/1.1 at first, and the clock for them.
 #[derive(Clone, Debug)]
 pub(super) struct Watch {
     inner: Arc<Inner>,
-    /// Makes them.
+    /// Makes those that stay with it.
     connector: Arc<Connector>,
 }
 
@@ -90,7 +90,7 @@ struct Inner {
     silent: Duration,
     /// How long a connection is kept without one.
     idle: Duration,
-    now: AtomicU32,
+    clock: Clock,
     connections: Mutex<Connections>,
 }
 
@@ -106,39 +106,69 @@ impl Watch {
         let inner = Arc::new(Inner {
             silent,
             idle,
-            now: AtomicU32::new(0),
+            clock: Clock::for_shortest(silent.min(idle)),
             connections: Mutex::default(),
         });
+        let connector = Connector {
+            inner: inner.clone(),
+            exchange: Exchange::Http1,
+            tls: None,
+        };
         Watch {
-            connector: Arc::new(Connector(inner.clone())),
+            connector: Arc::new(connector),
             inner,
         }
     }
 
-    /// Has a peer's connections watched, instead of waits with timers. That for an endpoint to take a request keeps its own:
-    /// it seldom waits, and nothing is read meanwhile.
-    pub(super) fn set(&self, peer: &mut HttpPeer) {
+    /// Has a peer's connections watched. For responses and unused connections that replaces timers. The wait for an
+    /// endpoint to take a request keeps its own: it seldom waits, and nothing is read meanwhile. `tls` is for
+    /// upgrades, which speak it below Pingora.
+    pub(super) fn set(
+        &self,
+        peer: &mut HttpPeer,
+        exchange: Exchange,
+        tls: Option<&Arc<BackendTls>>,
+    ) {
         let options = &mut peer.options;
-        options.idle_timeout = None;
-        options.read_timeout = None;
-        options.custom_l4 = Some(self.connector.clone());
+        match exchange {
+            Exchange::Http1 => {
+                options.idle_timeout = None;
+                options.read_timeout = None;
+                options.custom_l4 = Some(self.connector.clone());
+            }
+            Exchange::Upgrade => {
+                options.custom_l4 = Some(Arc::new(Connector {
+                    inner: self.inner.clone(),
+                    exchange,
+                    tls: tls.cloned(),
+                }));
+            }
+            // Shared by many requests.
+            Exchange::Http2 => {}
+        }
     }
 
     pub(super) fn now(&self) -> Tick {
-        self.inner.now.load(Ordering::Relaxed)
+        self.inner.clock.now()
     }
 }
 
+/// Makes connections that are watched.
 #[derive(Debug)]
-struct Connector(Arc<Inner>);
+struct Connector {
+    inner: Arc<Inner>,
+    exchange: Exchange,
+    tls: Option<Arc<BackendTls>>,
+}
 
 #[async_trait]
 impl L4Connect for Connector {
     async fn connect(&self, address: &SocketAddr) -> Result<Stream> {
-        let (stream, watched) = super::deadline::connect_plain(address).await?;
+        let connected = super::deadline::connect(address, self.exchange, self.tls.as_deref());
+        let (stream, watched) = connected.await?;
         // Until a request has got it, which a handshake may put off.
         watched.state.enter(Phase::Unbounded, 0);
-        Inner::add(&self.0, &watched);
+        Inner::add(&self.inner, &watched);
         Ok(stream)
     }
 }
@@ -148,61 +178,61 @@ impl Inner {
         let mut connections = this.lock();
         connections.all.push(Arc::downgrade(watched));
         if !std::mem::replace(&mut connections.looked_at, true) {
-            tokio::spawn(look(Arc::downgrade(this), this.tick()));
+            tokio::spawn(look(Arc::downgrade(this), this.clock.tick()));
         }
-    }
-
-    fn tick(&self) -> Duration {
-        let shortest = self.silent.min(self.idle);
-        (shortest / 8).clamp(Duration::from_millis(5), Duration::from_millis(500))
     }
 
     /// A tick has passed. False when there is no connection left to look at.
     fn advance(&self) -> bool {
-        let now = self.now.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
+        self.clock.advance();
         let mut connections = self.lock();
         connections.all.retain(|connection| {
             let connection = connection.upgrade();
-            connection.is_some_and(|connection| self.check(&connection, now))
+            connection.is_some_and(|connection| self.check(&connection))
         });
         connections.looked_at = !connections.all.is_empty();
         connections.looked_at
     }
 
     /// Ends a connection that is overdue. False when it needn't be looked at again.
-    fn check(&self, watched: &Watched, now: Tick) -> bool {
+    fn check(&self, watched: &Watched) -> bool {
         let state = watched.state.0.load(Ordering::Acquire);
-        let limit = match phase_of(state) {
+        let phase = phase_of(state);
+        let limit = match phase {
             Phase::Idle => self.idle,
             Phase::Busy => self.silent,
             Phase::Unbounded => return true,
             Phase::Over => return false,
         };
-        // What happened in a tick may have happened at its end.
-        let certain = now.wrapping_sub(state as Tick).saturating_sub(1);
-        if self.tick().saturating_mul(certain) < limit {
+        if !self.clock.has_passed(limit, state as Tick) {
             return true;
         }
-        if phase_of(state) == Phase::Busy && watched.has_unread() {
-            // It is the client that lets us wait.
-            watched.state.note(now);
+        let lives = phase == Phase::Busy && watched.has_unread();
+        // It is the client that lets us wait.
+        let next = if lives { Phase::Busy } else { Phase::Over };
+        let next = word(next, self.clock.now());
+        let exchange = AtomicU64::compare_exchange;
+        if exchange(
+            &watched.state.0,
+            state,
+            next,
+            Ordering::AcqRel,
+            Ordering::Acquire,
+        )
+        .is_err()
+        {
+            // Something happens just now.
             return true;
         }
-        let over = word(Phase::Over, now);
-        let exchanged =
-            watched
-                .state
-                .0
-                .compare_exchange(state, over, Ordering::AcqRel, Ordering::Acquire);
-        if exchanged.is_ok() {
-            debug!(phase = ?phase_of(state), "nothing has happened for too long");
-            match phase_of(state) {
+        if !lives {
+            debug!(?phase, "nothing has happened for too long");
+            match phase {
                 // As if the time to keep it were Pingora's: endpoints log connections that are reset.
                 Phase::Idle => watched.close(),
                 Phase::Busy | Phase::Unbounded | Phase::Over => watched.reset(),
             }
         }
-        exchanged.is_err()
+        lives
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Connections> {

@@ -1,10 +1,10 @@
 //! When a connection ends although its client hasn't asked for it.
 
-use super::super::deadline::Tick;
 use super::super::meters::Closed;
 use super::super::phase::Phase;
 use super::super::shared::Shared;
 use super::Connection;
+use crate::clock::Tick;
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Waker};
@@ -27,21 +27,23 @@ enum Side {
 
 impl Connection {
     /// Since when nothing has been under way; nothing when something is. What has only just come counts too,
-    /// when it has had time to say what it wants.
+    /// when it has had time to say what it wants, and so does HTTP/2 when a request that has arrived has had time to
+    /// be in hand.
     pub(in crate::listen) fn unused_since(&self) -> Option<Tick> {
         let Shared {
             deadlines, clock, ..
         } = &*self.shared;
+        let settled = |since: &Tick| clock.now().saturating_sub(*since) > 1;
         let (phase, since) = self.state.get();
         match phase {
             Phase::Idle => Some(since),
-            Phase::Fresh if clock.now().saturating_sub(since) > 1 => Some(since),
-            Phase::Http2 => self.without_request_since(),
+            Phase::Fresh => Some(since).filter(settled),
+            Phase::Http2 => self.without_request_since().filter(settled),
             // Always in the middle of a frame, and never of a request.
             Phase::Http2Frame => self
                 .without_request_since()
                 .filter(|since| clock.has_passed(deadlines.header, *since)),
-            Phase::Handshake | Phase::Fresh | Phase::Header | Phase::Busy => None,
+            Phase::Handshake | Phase::Header | Phase::Busy => None,
         }
     }
 

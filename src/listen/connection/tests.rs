@@ -104,8 +104,13 @@ fn an_http_2_connection_is_unused_when_it_has_no_request() {
     assert_eq!(connection.unused_since(), None);
     assert_eq!(end(&connection), None);
     drop(request);
+    pass(&connection, connection.shared.clock.tick());
     assert!(connection.unused_since().is_some());
     assert_eq!(end(&connection), Some(Closed::Reclaimed));
+    // The header of another one: its task hasn't begun with it.
+    connection.read_frames(Progress::Between, true);
+    connection.condemn(Closed::Reclaimed);
+    assert_eq!(end(&connection), None, "it would be lost");
 }
 
 #[test]
@@ -144,10 +149,9 @@ fn a_client_that_still_takes_its_response_uses_its_connection() {
     pass(&connection, deadlines.write / 2);
     assert_eq!(connection.unused_since(), None);
     connection.flow();
-    assert_eq!(
-        connection.unused_since(),
-        Some(connection.shared.clock.now())
-    );
+    let flowed = connection.shared.clock.now();
+    pass(&connection, connection.shared.clock.tick());
+    assert_eq!(connection.unused_since(), Some(flowed));
     assert_eq!(stall(), Poll::Pending);
     pass(&connection, deadlines.write / 2);
     assert_eq!(connection.overdue(), None, "it has taken something since");

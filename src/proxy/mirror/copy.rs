@@ -86,16 +86,18 @@ impl Copy {
     }
 
     /// Gives the connection back. Over HTTP/2 that has to be done whatever came of the request: it may carry others, and
-    /// Pingora notices only here when it doesn't, and it may end.
+    /// Pingora notices only here when it doesn't, and it may end. Others are dropped: to end them in order would mean to
+    /// wait until the mirror has taken what it was sent.
     async fn release(&self, connector: &Connector, mut session: HttpSession, complete: bool) {
-        if !complete {
-            session.shutdown().await;
+        match session {
+            _ if complete => {}
+            HttpSession::H2(_) => session.shutdown().await,
+            _ => return,
         }
-        if complete || matches!(session, HttpSession::H2(_)) {
-            let idle = self.peer.options.idle_timeout;
-            let release = connector.release_http_session(session, &*self.peer, idle);
-            release.await;
-        }
+        let idle = self.peer.options.idle_timeout;
+        connector
+            .release_http_session(session, &*self.peer, idle)
+            .await;
     }
 
     /// Sends the body as it comes.
@@ -204,4 +206,46 @@ pub(super) fn header(
         }
     }
     Ok(header)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proxy::peer::{Exchange, Timeouts};
+    use bytes::Bytes;
+    use tokio::net::TcpListener;
+    use tokio::time::timeout;
+
+    #[tokio::test]
+    async fn a_mirror_that_stopped_reading_is_not_waited_for() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("its address");
+        let peer = Timeouts::default().peer(address, Exchange::Http1, None);
+        let mut header = RequestHeader::build("POST", b"/", None).expect("a request");
+        for (name, value) in [("Host", "a"), ("Transfer-Encoding", "chunked")] {
+            header.insert_header(name, value).expect("a header");
+        }
+        let copy = Copy {
+            name: "mirror".into(),
+            peer: peer.expect("a peer"),
+            secured: None,
+            header,
+            pieces: None,
+            overrun: Arc::default(),
+        };
+        let connector = Connector::new(None);
+        let mut session = copy.connect(&connector).await.expect("a connection");
+        let header = Box::new(copy.header.clone());
+        session.write_request_header(header).await.expect("written");
+        // Until all buffers are full.
+        let piece = Bytes::from_static(&[0; 64 * 1024]);
+        let fill =
+            async { while let Ok(()) = session.write_request_body(piece.clone(), false).await {} };
+        timeout(Duration::from_millis(300), fill)
+            .await
+            .expect_err("it takes no end");
+        timeout(LONGEST / 2, copy.release(&connector, session, false))
+            .await
+            .expect("given up at once");
+    }
 }

@@ -1,11 +1,12 @@
 //! Backends that speak HTTP/2 without TLS.
 
-use super::support::{Gateway, port, port_with, soon, to_target};
-use crate::dataplane::Action;
+use super::support::{Gateway, port, port_of, port_with, rule, soon, to_target};
 use crate::dataplane::backend::{Endpoints, HttpVersion, Target};
 use crate::dataplane::filter::Filters;
 use crate::dataplane::filter::path_modifier::PathModifier;
 use crate::dataplane::filter::url_rewrite::UrlRewrite;
+use crate::dataplane::timeouts::{Limit, RuleTimeouts};
+use crate::dataplane::{Action, Rule};
 use bytes::Bytes;
 use h2::client::SendRequest;
 use h2::server::SendResponse;
@@ -14,6 +15,7 @@ use http::{HeaderMap, HeaderValue, Request, Response};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 
@@ -30,6 +32,8 @@ enum Behaviour {
     Download,
     /// Never answers.
     Silent,
+    /// Answers with a header that says there is no body, and never ends.
+    Endless,
 }
 
 const LARGE: usize = 4 * 1024 * 1024;
@@ -101,6 +105,7 @@ async fn serve(
                     let reset = std::future::poll_fn(|context| respond.poll_reset(context)).await;
                     reset.map(|reason| resets.send(reason).expect("the test waits"))
                 }
+                Behaviour::Endless => without_end(respond).await,
                 _ => echo(body, respond).await,
             };
         });
@@ -122,6 +127,13 @@ async fn echo(mut body: RecvStream, mut respond: SendResponse<Bytes>) -> Result<
         "grpc-status".parse().expect("a name"),
         status,
     )]))
+}
+
+async fn without_end(mut respond: SendResponse<Bytes>) -> Result<(), h2::Error> {
+    let response = Response::builder().header("content-length", "0").body(());
+    let mut sender = respond.send_response(response.expect("a response"), false)?;
+    std::future::poll_fn(|context| sender.poll_reset(context)).await?;
+    Ok(())
 }
 
 async fn download(mut respond: SendResponse<Bytes>) -> Result<(), h2::Error> {
@@ -353,4 +365,23 @@ async fn a_client_that_gives_up_cancels_its_request_at_the_backend() {
     sender.send_reset(Reason::CANCEL);
     drop(response);
     assert_eq!(soon(upstream.resets.recv()).await, Some(Reason::CANCEL));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_response_without_a_body_that_does_not_end_is_cut_off_in_time() {
+    let upstream = Upstream::start(Behaviour::Endless).await;
+    let timeouts = RuleTimeouts {
+        request: Limit::After(Duration::from_millis(300)),
+        backend_request: Limit::Unset,
+    };
+    let gateway = Gateway::start(port_of(Rule {
+        timeouts,
+        ..rule(upstream.action())
+    }))
+    .await;
+    let mut client = client(&gateway).await;
+    let (response, _) = client.send_request(call("/"), true).expect("sent");
+    let mut body = soon(response).await.expect("a header").into_body();
+    let end = soon(body.data()).await.expect("no end in order");
+    assert!(end.is_err(), "{end:?}");
 }

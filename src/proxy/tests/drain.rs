@@ -4,9 +4,10 @@ use super::support::{Client, Gateway, Upstream, port, soon, to};
 use crate::listen::{Deadlines, Options};
 use crate::proxy::Timeouts;
 use std::future::Future;
+use std::io::{ErrorKind, Read, Write};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 const LONG: Duration = Duration::from_secs(600);
@@ -75,6 +76,45 @@ async fn a_download_goes_on_for_the_drain_time_and_is_cut_then() {
     assert!(client.ends_somehow().await);
     assert!(began.elapsed() >= SHORT, "cut after {:?}", began.elapsed());
     gateway.all_gone().await;
+}
+
+/// The end of the connection is the end of such a body, so only a reset shows that it isn't complete.
+#[test]
+fn a_download_without_a_length_is_cut_by_a_reset() {
+    // By its own time-out, and by the end of the process before that.
+    for (drain, patience, open) in [(SHORT, LONG, 0), (LONG, SHORT, 1)] {
+        let runtime = tokio::runtime::Runtime::new().expect("threads");
+        let mut gateway = runtime.block_on(async { gateway(endless().await, drain).await });
+        let mut client = std::net::TcpStream::connect(gateway.address).expect("a connection");
+        client.set_read_timeout(Some(LONG)).expect("an option");
+        let request = b"GET / HTTP/1.0\r\nHost: a\r\n\r\n";
+        client.write_all(request).expect("sent");
+        client.read_exact(&mut [0; 100]).expect("a beginning");
+        let left = runtime.block_on(gateway.sockets.shutdown(patience));
+        assert_eq!(left, open, "still open");
+        runtime.shutdown_background();
+        let end = client.read_to_end(&mut Vec::new());
+        let error = end.expect_err("it must not look complete");
+        assert_eq!(error.kind(), ErrorKind::ConnectionReset, "{open} open");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_download_without_a_length_that_is_complete_ends_in_order() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let gateway = gateway(listener.local_addr().expect("its address"), LONG).await;
+    tokio::spawn(async move {
+        let (tcp, _) = listener.accept().await.expect("a connection");
+        let mut endpoint = Client::new(tcp);
+        endpoint.message(true, false).await;
+        endpoint.send("HTTP/1.1 200 OK\r\n\r\nall").await;
+    });
+    let mut client = gateway.connect().await;
+    client.send("GET / HTTP/1.0\r\nHost: a\r\n\r\n").await;
+    let mut answer = Vec::new();
+    let end = soon(client.stream.read_to_end(&mut answer)).await;
+    end.expect("no reset");
+    assert!(answer.ends_with(b"all"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -76,6 +76,32 @@ async fn a_named_status_is_tried_again_and_the_last_answer_is_given() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_endpoint_learns_at_once_that_its_answer_is_not_wanted() {
+    const LONG: Duration = Duration::from_secs(600);
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("its address");
+    let retry = Retry {
+        codes: [StatusCode::SERVICE_UNAVAILABLE].into(),
+        attempts: 1,
+        backoff: LONG,
+    };
+    let port = port_of(Rule {
+        retry: Some(Box::new(retry)),
+        ..rule(to(&[address]))
+    });
+    let gateway = Gateway::start(port).await;
+    let mut client = gateway.connect().await;
+    client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    let (tcp, _) = soon(listener.accept()).await.expect("a connection");
+    let mut endpoint = Client::new(tcp);
+    soon(endpoint.message(true, false)).await;
+    endpoint
+        .send("HTTP/1.1 503 S\r\nContent-Length: 9\r\n\r\n")
+        .await;
+    assert!(endpoint.ends_somehow().await, "while the client waits");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn another_endpoint_is_tried_first() {
     let (bad, good) = (failing(99, 503).await, Upstream::plain().await);
     let both = [bad.address, good.address];

@@ -211,6 +211,54 @@ async fn a_web_socket_goes_on_after_the_limit() {
     assert_eq!(client.bytes(1).await, b"!");
 }
 
+/// It may be silent for long only once it is a WebSocket.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_endpoint_that_does_not_answer_a_web_socket_is_504() {
+    let address = backend(|mut client| async move {
+        let end = soon(client.stream.read(&mut [0])).await;
+        assert_eq!(
+            end.map_err(|error| error.kind()),
+            Err(io::ErrorKind::ConnectionReset)
+        );
+    })
+    .await;
+    let timeouts = Timeouts {
+        upstream_read: LIMIT,
+        ..Timeouts::default()
+    };
+    let gateway = Gateway::with(port_of(rule(to(&[address]))), timeouts).await;
+    let answer = gateway
+        .ask("GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n")
+        .await;
+    assert_eq!(answer.status(), 504, "{}", answer.head);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_web_socket_may_be_silent_for_long() {
+    let echo = backend(|mut client| async move {
+        let head =
+            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n";
+        client.send(head).await;
+        let byte = client.bytes(1).await;
+        client.send(byte).await;
+    })
+    .await;
+    let timeouts = Timeouts {
+        upstream_read: LIMIT,
+        downstream_read: LIMIT,
+        ..Timeouts::default()
+    };
+    let gateway = Gateway::with(port_of(rule(to(&[echo]))), timeouts).await;
+    let mut client = gateway.connect().await;
+    client
+        .send("GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n")
+        .await;
+    assert_eq!(client.answer(true).await.status(), 101);
+    tokio::time::sleep(LIMIT * 2).await;
+    client.send("!").await;
+    assert_eq!(client.bytes(1).await, b"!");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_that_nobody_uses_is_closed() {
     let (sender, mut ended) = tokio::sync::mpsc::unbounded_channel();
