@@ -75,7 +75,7 @@ fn a_listener_set_comes_and_goes_while_its_gateway_serves() {
     assert_eq!(other.status, 404, "the Gateway's own listener has no route");
     // Statuses follow the traffic.
     let set = eventually("the set is programmed", || {
-        let set = daemon.object("listenersets", "default", "team");
+        let set = daemon.try_object("listenersets", "default", "team")?;
         let holds = |kind| condition(&set["status"], kind)["status"] == "True";
         (holds("Accepted") && holds("Programmed")).then_some(set)
     });

@@ -9,6 +9,11 @@ use serde_json::Value;
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::os::unix::fs::symlink;
+use std::time::{Duration, Instant};
+
+/// How long a file may be gone, and half of one may stand, before that is taken for what is meant.
+const GONE: Duration = Duration::from_millis(50);
+const HALF: Duration = Duration::from_secs(2);
 
 #[test]
 fn writes_in_place_and_renames_into_place_are_served() {
@@ -31,12 +36,13 @@ fn writes_in_place_and_renames_into_place_are_served() {
 }
 
 /// What vim does with its default settings: it tries whether it may write, moves the old file away, and writes a
-/// new one. For a moment there is no file, and still there must always be a route.
+/// new one. For a moment there is no file, and still there must always be a route, if the moment is short.
 #[test]
 fn an_editors_save_never_takes_the_route_away() {
     let folder = shop();
     let daemon = start(&folder);
     let at = |name: &str| folder.path().join(name);
+    let mut short = 0;
     for turn in 0..20 {
         let (text, backend) = match turn % 2 {
             0 => (other(), "two"),
@@ -45,17 +51,23 @@ fn an_editors_save_never_takes_the_route_away() {
         fs::write(at("4913"), "").expect("written");
         fs::remove_file(at("4913")).expect("removed");
         fs::write(at(".route.yaml.swp"), "swap").expect("written");
+        let began = Instant::now();
         fs::rename(at("route.yaml"), at("route.yaml~")).expect("renamed");
-        assert_eq!(daemon.get(HOST, "/").status, 200, "while the file is away");
+        let away = daemon.get(HOST, "/").status;
         fs::write(at("route.yaml"), text).expect("written");
+        // A busy machine may let us wait for longer than gone files are waited for.
+        let is_short = began.elapsed() < GONE;
         fs::remove_file(at("route.yaml~")).expect("removed");
         fs::remove_file(at(".route.yaml.swp")).expect("removed");
         eventually("the save is served", || {
             let answer = daemon.get(HOST, "/");
-            assert_eq!(answer.status, 200, "there is always a route");
-            (answer.backend() == backend).then_some(())
+            assert!(answer.status == 200 || !is_short, "there is a route");
+            (answer.status == 200 && answer.backend() == backend).then_some(())
         });
+        assert!(away == 200 || !is_short, "while the file is away");
+        short += usize::from(is_short);
     }
+    assert!(short > 0, "nothing was shown");
 }
 
 /// Emacs marks a file that is being edited with a link that leads nowhere.
@@ -86,23 +98,32 @@ fn a_writer_that_stops_half_way_changes_nothing_until_it_is_done() {
         route("one", "half.example.com"),
         other().replace("name: one\n", "name: rest\n")
     );
-    let half = text.find("---").expect("two documents");
-    let mut file = File::create(folder.path().join("route.yaml")).expect("opened");
-    file.write_all(&text.as_bytes()[..half])
-        .expect("half of it");
-    // What is complete is served meanwhile.
-    folder.write("new.yaml", new());
-    daemon.wait_for_status(NEW, "/", 200);
-    assert_eq!(daemon.get(HOST, "/").backend(), "one", "last good");
-    assert_eq!(
-        daemon.get("half.example.com", "/").status,
-        404,
-        "half of a file"
+    let (first, rest) = text.split_at(text.find("---").expect("two documents"));
+    eventually(
+        "the machine lets us stop for less than it is waited for",
+        || {
+            folder.write("route.yaml", route("one", HOST));
+            folder.write("new.yaml", "# nothing yet\n");
+            wait_for_backend(&daemon, "one");
+            daemon.wait_for_status(NEW, "/", 404);
+            let began = Instant::now();
+            let mut file = File::create(folder.path().join("route.yaml")).expect("opened");
+            file.write_all(first.as_bytes()).expect("half of it");
+            // What is complete is served meanwhile.
+            folder.write("new.yaml", new());
+            daemon.wait_for_status(NEW, "/", 200);
+            let (last, half) = (daemon.get(HOST, "/"), daemon.get("half.example.com", "/"));
+            let in_time = began.elapsed() < HALF;
+            file.write_all(rest.as_bytes()).expect("the rest");
+            drop(file);
+            wait_for_backend(&daemon, "two");
+            assert_eq!(daemon.get("half.example.com", "/").status, 200);
+            in_time.then(|| {
+                assert_eq!(last.backend(), "one", "last good");
+                assert_eq!(half.status, 404, "half of a file");
+            })
+        },
     );
-    file.write_all(&text.as_bytes()[half..]).expect("the rest");
-    drop(file);
-    wait_for_backend(&daemon, "two");
-    assert_eq!(daemon.get("half.example.com", "/").status, 200);
 }
 
 #[test]

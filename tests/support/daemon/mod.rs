@@ -209,9 +209,23 @@ impl Daemon {
     /// An object of the Gateway API with its status.
     #[track_caller]
     pub fn object(&self, resource: &str, namespace: &str, name: &str) -> Value {
-        self.admin_json(&format!(
+        let object = self.try_object(resource, namespace, name);
+        object.unwrap_or_else(|| panic!("there is no {namespace}/{name} among {resource}"))
+    }
+
+    /// The same; nothing while it isn't there.
+    #[track_caller]
+    pub fn try_object(&self, resource: &str, namespace: &str, name: &str) -> Option<Value> {
+        let answer = self.admin(&format!(
             "/apis/gateway.networking.k8s.io/v1/namespaces/{namespace}/{resource}/{name}"
-        ))
+        ));
+        match answer.status {
+            404 => None,
+            status => {
+                assert_eq!(status, 200, "{}", answer.text());
+                Some(answer.json())
+            }
+        }
     }
 
     /// Waits until the summary at `/status` has something.
