@@ -4,13 +4,16 @@
 //! that have an address, then what the environment has (`--backend`, DNS, echo). What is there but has
 //! nothing ready still applies: the Service has no endpoints then.
 
+mod findings;
+
+use super::Wanted;
 use super::environment::Environment;
-use super::{Wanted, quoted};
-use crate::diagnostic::{Code, Diagnostic, Pointer};
+use crate::diagnostic::Diagnostic;
 use crate::manifest::Resources;
 use crate::manifest::api::{
     Endpoint, EndpointPort, EndpointSlice, NamespacedName, Pod, Service, ServicePort, TargetPort,
 };
+use findings::{no_endpoints, port_not_found, unsupported_endpoint};
 use hashbrown::HashMap;
 use std::cell::OnceCell;
 use std::net::{IpAddr, SocketAddr};
@@ -299,18 +302,6 @@ fn wanted((service, port): Port<'_>) -> Wanted {
     }
 }
 
-/// Worth a word when nobody else has any, either.
-fn no_endpoints(key: &ServicePortKey, (service, _): Port<'_>) -> Diagnostic {
-    let message = format!(
-        "Service {}, port {}, has no endpoints in the folder",
-        key.0, key.1
-    );
-    let place = service.place(super::name_pointer());
-    Diagnostic::new(Code::NoEndpoints, place, message)
-        .about(service.id())
-        .help("`gatefold run` asks DNS for its name; `--backend` names an address, `--echo` answers itself")
-}
-
 fn in_endpoints(
     port: Port<'_>,
     resources: &Resources,
@@ -397,41 +388,4 @@ fn target_port(pod: &Pod, port: &ServicePort) -> Option<u16> {
             Some(port.container_port.get())
         }
     }
-}
-
-fn unsupported_endpoint(
-    slice: &EndpointSlice,
-    index: usize,
-    text: &str,
-    findings: &mut Vec<Diagnostic>,
-) {
-    let pointer = Pointer::root()
-        .key("endpoints")
-        .index(index)
-        .key("addresses");
-    let message = format!("`{text}` isn't an IP address; the endpoint isn't used");
-    let finding = Diagnostic::new(Code::UnsupportedEndpoint, slice.place(pointer), message);
-    let help = "for a DNS name use a Service of type ExternalName";
-    findings.push(finding.about(slice.id()).help(help));
-}
-
-fn port_not_found<'p>(
-    kind: &str,
-    (service, port): Port<'_>,
-    ports: impl Iterator<Item = &'p EndpointPort>,
-    findings: &mut Vec<Diagnostic>,
-) {
-    let message = format!(
-        "no port of the {kind} of Service {} is named `{}`, as the Service's port {} is",
-        service.key(),
-        port.name,
-        port.port
-    );
-    let mut names: Vec<&str> = ports.map(|port| port.name.as_str()).collect();
-    names.sort_unstable();
-    names.dedup();
-    let place = service.place(Pointer::spec().key("ports"));
-    let finding = Diagnostic::new(Code::EndpointPortNotFound, place, message);
-    let help = format!("their ports' names: {}", quoted(names));
-    findings.push(finding.about(service.id()).help(help));
 }

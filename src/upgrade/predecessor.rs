@@ -206,28 +206,24 @@ mod tests {
         (predecessor, other)
     }
 
-    #[test]
-    fn a_predecessor_that_said_no_before_it_was_told_is_heard() {
-        let (predecessor, other) = predecessor();
+    /// What comes of it when it says no and ends.
+    fn refused(predecessor: Predecessor, other: Channel) -> Release {
         let reason = "too late".to_owned();
         let refused = Reply::Refused { reason };
         other.send(&refused, &[], ANSWER).expect("sent");
         drop(other);
-        let release = predecessor.release();
-        assert_eq!(release, Release::Refused("too late".to_owned()));
+        predecessor.release()
     }
 
     #[test]
-    fn a_predecessor_that_said_no_and_did_not_read_on_is_heard() {
+    fn a_predecessor_that_said_no_is_heard_whatever_it_left_unread() {
+        let told = Release::Refused("too late".to_owned());
         let (predecessor, other) = predecessor();
+        assert_eq!(refused(predecessor, other), told);
+        let (predecessor, other) = self::predecessor();
         let unread = predecessor.channel.send(&Request::Ready {}, &[], ANSWER);
         unread.expect("sent");
-        let reason = "too late".to_owned();
-        let refused = Reply::Refused { reason };
-        other.send(&refused, &[], ANSWER).expect("sent");
-        drop(other);
-        let release = predecessor.release();
-        assert_eq!(release, Release::Refused("too late".to_owned()));
+        assert_eq!(refused(predecessor, other), told);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use super::client::Client;
 use super::support::{Gateway, Upstream, port_of, rule, run_curl, soon, to};
+use super::upgrade::UPGRADE;
 use crate::dataplane::Port;
 use crate::dataplane::timeouts::{Limit, RuleTimeouts};
 use crate::proxy::Timeouts;
@@ -189,8 +190,8 @@ async fn a_connection_outlives_the_limits_of_its_requests() {
     assert_eq!(upstream.connections(), 1, "it is used again");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_web_socket_goes_on_after_the_limit() {
+/// Becomes a WebSocket, is silent for longer than anything else may be, and then speaks.
+async fn hold_a_silent_web_socket(timeouts: Timeouts, of_rule: Limit) {
     let echo = backend(|mut client| async move {
         let head =
             "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n";
@@ -199,27 +200,35 @@ async fn a_web_socket_goes_on_after_the_limit() {
         client.send(byte).await;
     })
     .await;
-    let port = limited(echo, Limit::After(LIMIT), Limit::After(LIMIT));
-    let gateway = Gateway::start(port).await;
+    let gateway = Gateway::with(limited(echo, of_rule, of_rule), timeouts).await;
     let mut client = gateway.connect().await;
-    client
-        .send("GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n")
-        .await;
+    client.send(UPGRADE).await;
     assert_eq!(client.answer(true).await.status(), 101);
-    tokio::time::sleep(LIMIT + LIMIT / 10).await;
+    tokio::time::sleep(LIMIT * 2).await;
     client.send("!").await;
     assert_eq!(client.bytes(1).await, b"!");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_web_socket_goes_on_after_the_limits_of_its_rule() {
+    hold_a_silent_web_socket(Timeouts::default(), Limit::After(LIMIT)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_web_socket_may_be_silent_for_longer_than_an_endpoint_or_a_client() {
+    let timeouts = Timeouts {
+        upstream_read: LIMIT,
+        downstream_read: LIMIT,
+        ..Timeouts::default()
+    };
+    hold_a_silent_web_socket(timeouts, Limit::Unset).await;
 }
 
 /// It may be silent for long only once it is a WebSocket.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_endpoint_that_does_not_answer_a_web_socket_is_504() {
     let address = backend(|mut client| async move {
-        let end = soon(client.stream.read(&mut [0])).await;
-        assert_eq!(
-            end.map_err(|error| error.kind()),
-            Err(io::ErrorKind::ConnectionReset)
-        );
+        client.ends_somehow().await;
     })
     .await;
     let timeouts = Timeouts {
@@ -227,36 +236,8 @@ async fn an_endpoint_that_does_not_answer_a_web_socket_is_504() {
         ..Timeouts::default()
     };
     let gateway = Gateway::with(port_of(rule(to(&[address]))), timeouts).await;
-    let answer = gateway
-        .ask("GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n")
-        .await;
+    let answer = gateway.ask(UPGRADE).await;
     assert_eq!(answer.status(), 504, "{}", answer.head);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_web_socket_may_be_silent_for_long() {
-    let echo = backend(|mut client| async move {
-        let head =
-            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n";
-        client.send(head).await;
-        let byte = client.bytes(1).await;
-        client.send(byte).await;
-    })
-    .await;
-    let timeouts = Timeouts {
-        upstream_read: LIMIT,
-        downstream_read: LIMIT,
-        ..Timeouts::default()
-    };
-    let gateway = Gateway::with(port_of(rule(to(&[echo]))), timeouts).await;
-    let mut client = gateway.connect().await;
-    client
-        .send("GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n")
-        .await;
-    assert_eq!(client.answer(true).await.status(), 101);
-    tokio::time::sleep(LIMIT * 2).await;
-    client.send("!").await;
-    assert_eq!(client.bytes(1).await, b"!");
 }
 
 #[tokio::test(flavor = "multi_thread")]
