@@ -28,7 +28,7 @@ impl Doubt {
     fn due(&self) -> Instant {
         // Nearly every writer begins by making the file empty, and may be held up right then; hardly anybody ends so.
         if self.found.is_some_and(|found| found.is_empty()) {
-            return self.since + AT_MOST;
+            return (self.since + AT_MOST).min(self.first + 2 * AT_MOST);
         }
         (self.since + STEADY).min(self.first + AT_MOST)
     }

@@ -17,6 +17,8 @@ use std::time::{Duration, SystemTime};
 /// File systems count time in ticks of up to 10 ms (HZ=100). A second write within the tick of the first
 /// may leave the fingerprint as it was, so a file that was touched just now is read again next time.
 const TICK: Duration = Duration::from_millis(50);
+/// Others count it in seconds, or in two of them: ext4 with small inodes, FAT, and what serves their files.
+const COARSE_TICK: Duration = Duration::from_millis(2_050);
 
 /// What is known of a file.
 #[derive(Debug, Default)]
@@ -132,7 +134,7 @@ impl FileState {
             state.keep_refused(&documents, &old.objects);
             state.keep_orphans(&documents, &old);
         } else {
-            state.keep_all(old);
+            state.keep_all(old, Some(&documents));
         }
         state.documents = documents;
         state
@@ -151,7 +153,7 @@ impl FileState {
             diagnostics: vec![refused],
             ..FileState::default()
         };
-        state.keep_all(old);
+        state.keep_all(old, None);
         state
     }
 }
@@ -160,7 +162,11 @@ impl FileState {
 /// clock of a server or the will of its writer, is read `again` once and not for ever.
 fn is_too_new(fingerprint: Fingerprint, read: SystemTime, again: bool) -> bool {
     let touched = fingerprint.touched();
-    let settled = |now: SystemTime| now.checked_sub(TICK).map(read::nanoseconds);
+    let tick = match fingerprint.is_coarse() {
+        true => COARSE_TICK,
+        false => TICK,
+    };
+    let settled = |now: SystemTime| now.checked_sub(tick).map(read::nanoseconds);
     match touched > read::nanoseconds(read) {
         true => !again,
         false => settled(read).is_none_or(|settled| touched > settled),
@@ -189,6 +195,7 @@ fn documents(source: &Arc<Source>, old: &[(Document, Outcome)]) -> Documents {
             item: None,
         };
         let known = document.text().and_then(|text| known.get(text));
+        let known = known.filter(|(_, outcome)| !outcome.exceeds());
         let outcome = match known {
             Some((from, outcome)) => outcome.moved(from, &document),
             None => object::read(&document, &mut budget),
@@ -260,6 +267,21 @@ mod tests {
         assert_eq!(state.objects.len(), 1);
         let found = state.diagnostics.first().expect("what has happened");
         assert!(found.message.contains("defect"), "{}", found.message);
+    }
+
+    #[test]
+    fn a_file_with_times_in_whole_seconds_may_be_written_again_within_one() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("a.yaml");
+        fs::write(&path, SERVICE).expect("written");
+        let fingerprint = read::fingerprint(&path).expect("it is there");
+        let at = |seconds: f64| SystemTime::UNIX_EPOCH + Duration::from_secs_f64(seconds);
+        let fine = fingerprint.changed_at(1_000, 500_000_000);
+        assert!(is_too_new(fine, at(1_000.51), false));
+        assert!(!is_too_new(fine, at(1_000.6), false));
+        let coarse = fingerprint.changed_at(1_000, 0);
+        assert!(is_too_new(coarse, at(1_001.9), false));
+        assert!(!is_too_new(coarse, at(1_002.1), false));
     }
 
     #[test]

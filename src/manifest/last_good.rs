@@ -14,6 +14,13 @@ pub(super) struct Orphans {
     suspects: HashSet<String>,
 }
 
+/// Since when a document is one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Suspect {
+    New,
+    Former,
+}
+
 impl FileState {
     /// Keeps the last good version of objects that were refused.
     pub(super) fn keep_refused(&mut self, documents: &[(Document, Outcome)], old: &[AnyObject]) {
@@ -49,25 +56,19 @@ impl FileState {
     /// Keeps objects that are gone since a document came of which nobody knows what it is: a slip in `kind` or in
     /// `metadata.name` is no removal. A document that was always so stands for none of them.
     pub(super) fn keep_orphans(&mut self, documents: &[(Document, Outcome)], old: &FileState) {
-        let nameless = documents.iter().filter(|(_, outcome)| outcome.nameless);
-        let mut texts = nameless
-            .filter_map(|(document, _)| text(document))
-            .peekable();
-        if texts.peek().is_none() || old.objects.is_empty() {
+        let suspects = suspects(documents, old);
+        if suspects.is_empty() || old.objects.is_empty() {
             return;
         }
-        let before = old.documents.iter();
-        let before: HashSet<&str> = before.filter_map(|(document, _)| text(document)).collect();
-        let (known, new): (Vec<&str>, Vec<&str>) = texts.partition(|text| before.contains(text));
+        let is = |wanted| suspects.iter().any(|(_, suspect)| *suspect == wanted);
+        let (new, known) = (is(Suspect::New), is(Suspect::Former));
         let former = old.orphans.as_deref();
-        let suspected = |text: &&str| former.is_some_and(|it| it.suspects.contains(*text));
-        let known: Vec<&str> = known.into_iter().filter(suspected).collect();
         let here = ids(&self.objects);
         let mut orphans = HashSet::new();
         for object in &old.objects {
             let id = object.id();
-            let known = !known.is_empty() && former.is_some_and(|it| it.objects.contains(&id));
-            if !here.contains(&id) && (known || !new.is_empty()) {
+            let known = known && former.is_some_and(|it| it.objects.contains(&id));
+            if !here.contains(&id) && (known || new) {
                 self.objects.push(object.clone());
                 orphans.insert(id);
             }
@@ -75,7 +76,8 @@ impl FileState {
         if orphans.is_empty() {
             return;
         }
-        let suspects = known.into_iter().chain(new).map(str::to_owned).collect();
+        let suspects = suspects.iter().map(|(text, _)| (*text).to_owned());
+        let suspects = suspects.collect();
         self.note_orphans(documents, &suspects);
         self.orphans = Some(Box::new(Orphans {
             objects: orphans,
@@ -97,9 +99,9 @@ impl FileState {
         }
     }
 
-    /// Keeps everything that was good in a file that can't be read to its end. If it never could, what can
-    /// be read now is added.
-    pub(super) fn keep_all(&mut self, old: FileState) {
+    /// Keeps everything that was good in a file that can't be read, or, with `documents`, not to its end. If it never could,
+    /// what can be read now is added.
+    pub(super) fn keep_all(&mut self, old: FileState, documents: Option<&[(Document, Outcome)]>) {
         if old.objects.is_empty() {
             return;
         }
@@ -108,9 +110,12 @@ impl FileState {
         if let Some(found) = self.diagnostics.iter_mut().find(error) {
             found.notes.push(note.to_owned());
         }
+        self.orphans = match documents {
+            Some(documents) => orphans(documents, &old),
+            None => old.orphans,
+        };
         if old.whole {
             self.objects = old.objects;
-            self.orphans = old.orphans;
             self.whole = true;
             return;
         }
@@ -119,6 +124,48 @@ impl FileState {
         self.objects
             .extend(missing.filter(|object| !here.contains(&object.id())));
     }
+}
+
+/// The documents that nobody knows what they are, which came with this text or were suspects before.
+fn suspects<'d>(documents: &'d [(Document, Outcome)], old: &FileState) -> Vec<(&'d str, Suspect)> {
+    let nameless = documents.iter().filter(|(_, outcome)| outcome.nameless);
+    let mut texts = nameless
+        .filter_map(|(document, _)| text(document))
+        .peekable();
+    if texts.peek().is_none() {
+        return Vec::new();
+    }
+    let before = old.documents.iter();
+    let before: HashSet<&str> = before.filter_map(|(document, _)| text(document)).collect();
+    let former = old.orphans.as_deref();
+    let suspect = |text: &'d str| match before.contains(text) {
+        false => Some((text, Suspect::New)),
+        true => former?
+            .suspects
+            .contains(text)
+            .then_some((text, Suspect::Former)),
+    };
+    texts.filter_map(suspect).collect()
+}
+
+/// The objects of a file that stand in none of its documents now, if they may stand in some that nobody can read.
+fn orphans(documents: &[(Document, Outcome)], old: &FileState) -> Option<Box<Orphans>> {
+    let suspects = suspects(documents, old);
+    if suspects.is_empty() {
+        return None;
+    }
+    let outcomes = documents.iter().map(|(_, outcome)| outcome);
+    let here: HashSet<ResourceId> = outcomes.flat_map(|outcome| ids(&outcome.objects)).collect();
+    let gone = ids(&old.objects)
+        .into_iter()
+        .filter(|id| !here.contains(id));
+    Some(Box::new(Orphans {
+        objects: gone.collect(),
+        suspects: suspects
+            .iter()
+            .map(|(text, _)| (*text).to_owned())
+            .collect(),
+    }))
 }
 
 /// A document's text, wherever in the file it stands.

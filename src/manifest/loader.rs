@@ -114,11 +114,18 @@ impl Loader {
         }
         let differing = self.differing(scan);
         self.doubts.retain(&differing);
+        if scan.aliases && !differing.is_empty() {
+            // Of a file that isn't in it although it is there another name counts.
+            return self.look(Writers::Unknown);
+        }
         self.update_named(&differing, Writers::Unknown)
     }
 
     /// The same for the files that were left as they were.
     pub fn update_doubtful(&mut self) -> Update {
+        if self.seen.as_ref().is_some_and(|seen| seen.aliases) {
+            return self.look(Writers::Unknown);
+        }
         let paths = self.doubts.paths();
         self.update_named(&paths, Writers::Unknown)
     }
@@ -179,7 +186,7 @@ impl Loader {
     /// What is there now of a file, if anything, when that can be told without a look at everything: it has no other
     /// name, and no link leads to it.
     fn found(&self, path: &Path) -> Option<Option<Fingerprint>> {
-        let simple = |seen: &&Fingerprints| !seen.aliases && seen.problems.is_empty();
+        let simple = |seen: &&Fingerprints| !seen.aliases && !is_unknown(path, seen);
         let seen = self.seen.as_ref().filter(simple)?;
         let found = read::plain(path);
         let known = found.is_some() && self.index(path).is_some();
@@ -202,7 +209,11 @@ impl Loader {
     /// Whether the last look saw the same, but for the files.
     fn sees(&self, scan: &Fingerprints) -> bool {
         let seen = self.seen.as_ref();
-        seen.is_some_and(|seen| seen.problems == scan.problems && seen.dangling == scan.dangling)
+        seen.is_some_and(|seen| {
+            seen.problems == scan.problems
+                && seen.dangling == scan.dangling
+                && (seen.links, seen.aliases) == (scan.links, scan.aliases)
+        })
     }
 
     /// The files that aren't as they are known.
@@ -273,12 +284,10 @@ impl Loader {
                 old if reading.spares(&path, Some(fingerprint), old.as_ref()) => old,
                 old => {
                     let read = reading.read;
-                    let objects = old
-                        .as_ref()
-                        .map_or_else(Vec::new, |old| old.objects.clone());
+                    let (before, known) = (objects(old.as_ref()), old.is_some());
                     let state = FileState::current(&path, fingerprint, old, &mut reading);
-                    if let Some(state) = state.as_ref().filter(|_| reading.read > read) {
-                        replaced.push((objects, state.objects.clone()));
+                    if reading.read > read || (known && state.is_none()) {
+                        replaced.push((before, objects(state.as_ref())));
                     }
                     state
                 }

@@ -28,6 +28,12 @@ pub(super) struct Outcome {
 }
 
 impl Outcome {
+    /// Whether it was more than may be read, for which other documents of the file count, too.
+    pub(super) fn exceeds(&self) -> bool {
+        let mut codes = self.diagnostics.iter().map(|found| found.code);
+        codes.any(|code| code == Code::TooLarge)
+    }
+
     /// The same outcome of a document with the same text at another place.
     pub(super) fn moved(&self, from: &Document, to: &Document) -> Outcome {
         let object = |object: &AnyObject| {

@@ -39,6 +39,22 @@ impl Fingerprint {
         }
     }
 
+    /// Whether its file system seems to count time in whole seconds.
+    pub(super) fn is_coarse(&self) -> bool {
+        self.modified.1 == 0 && self.changed.1 == 0
+    }
+
+    /// The same of a file that was touched at another time.
+    #[cfg(test)]
+    pub(super) fn changed_at(self, seconds: i64, nanoseconds: i64) -> Self {
+        let time = (seconds, nanoseconds);
+        Fingerprint {
+            modified: time,
+            changed: time,
+            ..self
+        }
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.size == 0
     }

@@ -7,6 +7,7 @@
 mod links;
 mod look;
 mod pending;
+mod retry;
 mod scope;
 mod signal;
 #[cfg(test)]
@@ -21,6 +22,7 @@ use crate::manifest::Touched;
 use look::{Ask, Look};
 use notify::RecommendedWatcher;
 use pending::Pending;
+use retry::{Overruns, Retry};
 use scope::Scope;
 use signal::{Signal, signals};
 use std::path::PathBuf;
@@ -28,8 +30,6 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 use tracing::warn;
 
-/// When watches are tried again that couldn't be set, at first and at last.
-const RETRY: (Duration, Duration) = (RESCAN, Duration::from_secs(60));
 /// How many events are noted before it is seen what is due.
 const AT_ONCE: usize = 1_000;
 
@@ -66,6 +66,7 @@ pub fn spawn(roots: Vec<PathBuf>, mode: Mode, wakes: Wakes) -> std::io::Result<(
         watcher: None,
         scope: Scope::default(),
         lost: None,
+        overruns: Overruns::default(),
         retry: None,
         complained: false,
     };
@@ -85,23 +86,6 @@ enum Told {
     Scope(Scope, Instant),
 }
 
-/// The next try, and how long it was waited for.
-#[derive(Clone, Copy, Debug)]
-struct Retry {
-    at: Instant,
-    pause: Duration,
-}
-
-impl Retry {
-    fn after(before: Option<Duration>, now: Instant) -> Self {
-        let pause = before.map_or(RETRY.0, |before| (before * 2).min(RETRY.1));
-        Retry {
-            at: now + pause,
-            pause,
-        }
-    }
-}
-
 struct Watch {
     ask: Ask,
     wakes: Wakes,
@@ -111,8 +95,9 @@ struct Watch {
     watcher: Option<RecommendedWatcher>,
     /// What is watched.
     scope: Scope,
-    /// When watches were last lost that the scope doesn't show.
+    /// When watches were last lost that the scope doesn't show; later where that is to be waited for.
     lost: Option<Instant>,
+    overruns: Overruns,
     /// When those are tried again that couldn't be set.
     retry: Option<Retry>,
     pending: Pending,
@@ -163,9 +148,13 @@ impl Watch {
             // It may be of a new folder, which is watched by nobody but by a further try.
             self.retry.get_or_insert(Retry::after(None, now));
         }
+        let overrun = event.as_ref().is_ok_and(|event| event.need_rescan());
         for signal in signals(event, &self.scope) {
             if signal == Signal::Lost {
-                self.lost = Some(now);
+                self.lost = Some(match overrun {
+                    true => self.overruns.note(now),
+                    false => now,
+                });
             }
             self.pending.note(signal, now);
         }
@@ -176,10 +165,11 @@ impl Watch {
     fn note_scope(&mut self, scope: Scope, began: Instant) {
         // A look that began before shows what was there before.
         let lost = self.lost.is_some_and(|at| at < began);
-        if lost || scope != self.scope {
+        if lost {
             self.watch_anew(scope);
             self.wakes.send(Wake::touched(Touched::Anything));
-        } else if self.retry.is_some_and(|retry| retry.at <= began) {
+        } else if scope != self.scope || self.retry.is_some_and(|retry| retry.at <= began) {
+            // Where no event tells of links, none tells either whose writers are done.
             self.watch_anew(scope);
             self.ask.now();
         }

@@ -219,3 +219,23 @@ fn what_never_was_an_object_keeps_no_other_from_going() {
         "b is another thing now"
     );
 }
+
+#[test]
+fn a_slip_beside_a_broken_document_is_no_removal_when_that_one_is_mended() {
+    let mut folder = Folder::new();
+    let slip = service("a", 80).replace("kind: Service", "kind: Servce");
+    folder.write(
+        "a.yaml",
+        format!("{}---\n{}", service("a", 80), service("b", 80)),
+    );
+    let both = ["Service default/a", "Service default/b"];
+    assert_eq!(folder.names(), both);
+    folder.write("a.yaml", format!("{slip}---\nb: [\n"));
+    assert_eq!(folder.names(), both);
+    folder.write("a.yaml", format!("{slip}---\nb: [\n# still\n"));
+    assert_eq!(folder.names(), both);
+    folder.write("a.yaml", format!("{slip}---\n{}", service("b", 81)));
+    assert_eq!(folder.names(), both, "a may still be there");
+    folder.write("a.yaml", service("b", 81));
+    assert_eq!(folder.names(), ["Service default/b"]);
+}

@@ -278,3 +278,18 @@ fn a_look_at_everything_shares_the_kinds_of_which_nothing_has_changed() {
     assert!(Arc::ptr_eq(&before.http_routes, &after.http_routes));
     assert_eq!(after.services.len(), 2);
 }
+
+#[test]
+fn another_name_for_a_file_that_no_event_tells_of_defines_nothing_twice() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = |name: &str| folder.path().join(name);
+    fs::write(at("b.yaml"), service("b", 80)).expect("written");
+    let mut loader = Loader::new([folder.path().to_owned()]);
+    let mut now = loader.load();
+    symlink("b.yaml", at("a.yaml")).expect("a link");
+    while let Some(loaded) = looked(&mut loader, folder.path()) {
+        now = loaded;
+    }
+    let fresh = Loader::new([folder.path().to_owned()]).load();
+    assert_eq!(shown(&now), shown(&fresh));
+}
