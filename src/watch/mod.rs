@@ -165,11 +165,10 @@ impl Watch {
     fn note_scope(&mut self, scope: Scope, began: Instant) {
         // A look that began before shows what was there before.
         let lost = self.lost.is_some_and(|at| at < began);
-        if lost {
+        if lost || scope != self.scope {
             self.watch_anew(scope);
             self.wakes.send(Wake::touched(Touched::Anything));
-        } else if scope != self.scope || self.retry.is_some_and(|retry| retry.at <= began) {
-            // Where no event tells of links, none tells either whose writers are done.
+        } else if self.retry.is_some_and(|retry| retry.at <= began) {
             self.watch_anew(scope);
             self.ask.now();
         }
