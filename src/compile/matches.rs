@@ -9,18 +9,16 @@ use std::sync::Arc;
 #[derive(Default)]
 pub(super) struct Patterns {
     known: HashMap<String, Option<Regex>>,
-    /// How many there may be before all are forgotten: nobody knows which ones are still in use.
-    most: usize,
 }
 
-/// How many are kept in any case.
+/// How many there may be before all are forgotten: nobody knows which ones are still in use, and rules that are taken
+/// over keep theirs.
 const PATTERNS: usize = 1_000;
 
 impl Patterns {
     /// Begins with the next graph.
     pub(super) fn begin(&mut self) {
-        if self.known.len() > self.most.max(PATTERNS) {
-            self.most = 2 * self.known.len();
+        if self.known.len() > PATTERNS {
             self.known.clear();
         }
     }
