@@ -5,6 +5,7 @@
 //! fingerprint of the certificate that it was shown. So that certificate is fetched and checked once, with the
 //! policy's own verifier, and connections are used whose fingerprint is that of a certificate which passed.
 
+use crate::dataplane::backend::Endpoints;
 use crate::dataplane::backend_tls::{Authorities, BackendTls, ClientIdentity};
 use arc_swap::ArcSwap;
 use pingora_core::protocols::Digest;
@@ -78,6 +79,24 @@ fn cert_key(identity: &ClientIdentity) -> Option<CertKey> {
     let readable = chain.iter().all(|it| X509Certificate::from_der(it).is_ok());
     let chain: Vec<Vec<u8>> = chain.iter().map(|it| it.to_vec()).collect();
     (readable && !chain.is_empty()).then(|| CertKey::new(chain, identity.key.secret_der().to_vec()))
+}
+
+/// How TLS is spoken to endpoints by who shows this client certificate; plain text when absent.
+///
+/// # Errors
+///
+/// When it isn't among those that TLS was prepared with.
+pub(super) fn of(
+    endpoints: &Endpoints,
+    identity: Option<usize>,
+) -> Result<Option<&Arc<BackendTls>>> {
+    let Some(tls) = endpoints.tls() else {
+        return Ok(None);
+    };
+    match tls.of(identity) {
+        Some(tls) => Ok(Some(tls)),
+        None => Error::e_explain(ErrorType::InternalError, "an unknown client certificate"),
+    }
 }
 
 /// An endpoint to connect to in TLS. Only connections with the same settings are shared.

@@ -1,3 +1,4 @@
+use super::backend_tls;
 use super::deadline::{self, Armed, Watched};
 use super::failure;
 use super::forwarded::RequestId;
@@ -11,8 +12,8 @@ use crate::dataplane::timeouts::Limit;
 use crate::dataplane::{Action, Rule};
 use crate::listen::{Connection, InHand};
 use http::HeaderValue;
+use pingora_core::Result;
 use pingora_core::upstreams::peer::HttpPeer;
-use pingora_core::{Error, ErrorType, Result};
 use pingora_proxy::Session;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -77,12 +78,9 @@ impl RequestContext {
     ///
     /// When the Gateway's client certificate isn't among those that TLS was prepared with.
     pub(super) fn tls(&self) -> Result<Option<&Arc<BackendTls>>> {
-        let Some(tls) = self.endpoints().and_then(Endpoints::tls) else {
-            return Ok(None);
-        };
-        match tls.of(self.identity) {
-            Some(tls) => Ok(Some(tls)),
-            None => Error::e_explain(ErrorType::InternalError, "an unknown client certificate"),
+        match self.endpoints() {
+            Some(endpoints) => backend_tls::of(endpoints, self.identity),
+            None => Ok(None),
         }
     }
 

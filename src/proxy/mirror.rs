@@ -12,10 +12,10 @@ use crate::dataplane::backend::{Endpoints, Target};
 use crate::dataplane::filter::request_mirror::RequestMirror;
 use body::Tap;
 use copy::{Copy, Secured};
+use pingora_core::Result;
 use pingora_core::connectors::ConnectorOptions;
 use pingora_core::connectors::http::Connector;
 use pingora_core::upstreams::peer::HttpPeer;
-use pingora_core::{Error, ErrorType, Result};
 use pingora_http::RequestHeader;
 use pingora_proxy::Session;
 use std::collections::HashMap;
@@ -96,12 +96,7 @@ impl Mirrors {
         endpoints: &Endpoints,
         identity: Option<usize>,
     ) -> Result<(Box<HttpPeer>, Secured)> {
-        let tls = match endpoints.tls() {
-            Some(tls) => Some(tls.of(identity).ok_or_else(|| {
-                Error::explain(ErrorType::InternalError, "an unknown client certificate")
-            })?),
-            None => None,
-        };
+        let tls = backend_tls::of(endpoints, identity)?;
         let exchange = Exchange::of(endpoints.version, false);
         let endpoint = endpoints.next();
         let mut peer = self.inner.timeouts.peer(endpoint, exchange, tls)?;
