@@ -1,22 +1,14 @@
 //! The processor time of a request, beside bare Pingora proxies: all of them run, and take turns.
 
-use crate::backend;
 use crate::figures::median;
-use crate::process::{Server, THREADS};
-use crate::proxies::Orders;
-use crate::scratch::Scratch;
+use crate::process::{Run, Server, THREADS};
+use crate::subjects::{Scene, Subject, ask};
+use crate::support::load::Kind;
 use crate::support::load::connection::Connection;
 use crate::support::load::trouble::Trouble;
-use crate::support::load::{Kind, Target};
-use crate::support::manifests::{endpoint_slice, gateway_with, route, service};
-use crate::support::network::{free_port, own_address};
-use crate::support::tls::{Authority, secret};
-use std::fs;
-use std::net::SocketAddr;
-use std::path::Path;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-const HOST: &str = "www.example.com";
 /// Clients, each asking again as soon as it is answered.
 const CLIENTS: usize = 32;
 /// How long each turn is, and how many each server has for a kind of client.
@@ -28,12 +20,8 @@ const KINDS: [(Kind, &str); 4] = [
     (Kind::Http2, "HTTP/2"),
     (Kind::TlsHttp2, "HTTP/2 in TLS"),
 ];
-/// The servers, the one that the others are compared with first.
-const SERVERS: [&str; 3] = [
-    "a bare proxy under Pingora's Service",
-    "the same under gatefold's sockets",
-    "gatefold, with a route",
-];
+/// The servers. The first one is what the others are compared with.
+const SUBJECTS: [Subject; 3] = [Subject::Pingora, Subject::Sockets, Subject::Gatefold];
 
 /// One turn's outcome.
 #[derive(Clone, Copy)]
@@ -48,16 +36,16 @@ struct Turn {
 ///
 /// # Errors
 /// When something can't be started, or a request fails.
-pub fn measure(gatefold: &Path) -> anyhow::Result<()> {
+pub fn measure(gatefold: PathBuf) -> anyhow::Result<()> {
     println!(
         "Processor time of a request: {CLIENTS} clients on kept connections, answers of 1 KiB, {THREADS} threads,\n\
          {ROUNDS} rounds of {TURN:?} in turns; the middle of each, and of the ratios to the first in the same round"
     );
-    let authority = Authority::new();
-    let folder = Scratch::new()?;
-    let backend = backend::start()?;
-    let orders = prepare(folder.path(), &authority, backend)?;
-    let servers = start(gatefold, &orders, &authority)?;
+    let scene = Scene::prepare(gatefold)?;
+    let servers = SUBJECTS
+        .map(|subject| scene.start(subject, Run::Plain))
+        .into_iter()
+        .collect::<Result<Vec<_>, _>>()?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
@@ -72,7 +60,7 @@ pub fn measure(gatefold: &Path) -> anyhow::Result<()> {
             }
             rounds.push(turns.into_iter().flatten().collect::<Vec<_>>());
         }
-        for (at, server) in SERVERS.iter().enumerate() {
+        for (at, subject) in SUBJECTS.iter().enumerate() {
             let all = |figure: fn(&[Turn], usize) -> f64| {
                 median(
                     &rounds
@@ -82,7 +70,8 @@ pub fn measure(gatefold: &Path) -> anyhow::Result<()> {
                 )
             };
             println!(
-                "    {server:<38} {:>6.1} us  x {:.3}  at {:>6.0} requests/s",
+                "    {:<38} {:>6.1} us  x {:.3}  at {:>6.0} requests/s",
+                subject.name(),
                 all(|turns, at| turns[at].cost),
                 all(|turns, at| turns[at].cost / turns[0].cost),
                 all(|turns, at| turns[at].rate),
@@ -90,61 +79,6 @@ pub fn measure(gatefold: &Path) -> anyhow::Result<()> {
         }
     }
     Ok(())
-}
-
-/// What the servers serve, in a folder.
-fn prepare(folder: &Path, authority: &Authority, backend: SocketAddr) -> anyhow::Result<Orders> {
-    let pair = authority.issue(HOST);
-    let listeners = "    - {name: http, protocol: HTTP, port: 80}
-    - {name: https, protocol: HTTPS, port: 443, tls: {certificateRefs: [{name: cert}]}}\n";
-    let documents = [
-        gateway_with(listeners),
-        route("one", HOST),
-        service("one"),
-        endpoint_slice("one", backend),
-        secret("cert", &pair.certificate, &pair.key),
-    ];
-    fs::write(folder.join("manifests.yaml"), documents.join("---\n"))?;
-    fs::write(folder.join("cert.pem"), &pair.certificate)?;
-    fs::write(folder.join("key.pem"), &pair.key)?;
-    let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
-    Ok(Orders {
-        plain: nowhere,
-        tls: nowhere,
-        backend,
-        folder: folder.to_owned(),
-    })
-}
-
-fn start(gatefold: &Path, orders: &Orders, authority: &Authority) -> anyhow::Result<Vec<Server>> {
-    let mut servers = Vec::new();
-    for kind in ["pingora", "sockets"] {
-        let ip = own_address();
-        let port = || SocketAddr::new(ip, free_port(ip));
-        let (plain, tls) = (port(), port());
-        let folder = orders.folder.clone();
-        let orders = Orders {
-            plain,
-            tls,
-            backend: orders.backend,
-            folder,
-        };
-        orders.write()?;
-        let target = target(plain, tls, authority);
-        servers.push(Server::own(kind, &orders.folder, target)?);
-    }
-    let target = target(orders.plain, orders.tls, authority);
-    servers.push(Server::gatefold(gatefold, &orders.folder, target)?);
-    Ok(servers)
-}
-
-fn target(plain: SocketAddr, tls: SocketAddr, authority: &Authority) -> Target {
-    Target {
-        plain,
-        tls,
-        host: HOST.to_owned(),
-        trust: Some(authority.trust()),
-    }
 }
 
 /// Clients ask one server as fast as it answers.
@@ -181,12 +115,4 @@ async fn turn(server: &Server, kind: Kind) -> anyhow::Result<Turn> {
         cost: used * 1e6 / requests as f64,
         rate: requests as f64 / took.as_secs_f64(),
     })
-}
-
-async fn ask(connection: &mut Connection) -> Result<(), Trouble> {
-    let answer = connection.get(HOST, "/", "cost").await?;
-    match answer.status {
-        200 => Ok(()),
-        status => Err(Trouble::Wrong(format!("status {status}"))),
-    }
 }

@@ -1,16 +1,18 @@
 //! What gatefold costs, measured from outside on the release binary, with clients and a backend of its own.
 //!
 //! `gatefold-bench cost` compares the processor time of a request with that of bare Pingora proxies,
-//! `gatefold-bench reload` takes the time from a file's write to the new answer. `gatefold-bench serve` is one
-//! of those proxies.
+//! `gatefold-bench instructions` its instructions. `gatefold-bench reload` takes the time from a file's write to the
+//! new answer. `gatefold-bench serve` is one of those proxies.
 
 mod backend;
 mod cost;
 mod figures;
+mod instructions;
 mod process;
 mod proxies;
 mod reload;
 mod scratch;
+mod subjects;
 #[allow(dead_code, reason = "the tests need the rest of it")]
 mod support;
 
@@ -26,13 +28,14 @@ fn main() -> anyhow::Result<()> {
     let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
     match arguments.as_slice() {
         ["serve", kind, folder] => proxies::serve(kind, folder.as_ref()),
-        ["cost"] => cost::measure(&gatefold()?),
+        ["cost"] => cost::measure(gatefold()?),
+        ["instructions"] => instructions::measure(gatefold()?),
         ["reload"] => reload::measure(&gatefold()?),
         [] => {
             reload::measure(&gatefold()?)?;
-            cost::measure(&gatefold()?)
+            cost::measure(gatefold()?)
         }
-        _ => bail!("usage: gatefold-bench [cost | reload]"),
+        _ => bail!("usage: gatefold-bench [cost | instructions | reload]"),
     }
 }
 

@@ -15,6 +15,31 @@ pub const THREADS: usize = 2;
 /// The clock of `/proc/PID/stat`, on every Linux (`USER_HZ`).
 const TICKS_A_SECOND: f64 = 100.0;
 
+/// How a server is run.
+#[derive(Clone, Copy)]
+pub enum Run<'a> {
+    /// As users run it.
+    Plain,
+    /// Under callgrind, which writes what it has counted to this file when the server ends.
+    Callgrind(&'a Path),
+}
+
+impl Run<'_> {
+    fn command(self, binary: &Path) -> Command {
+        match self {
+            Run::Plain => Command::new(binary),
+            Run::Callgrind(output) => {
+                let mut command = Command::new("valgrind");
+                command
+                    .args(["--tool=callgrind", "--quiet"])
+                    .arg(format!("--callgrind-out-file={}", output.display()))
+                    .arg(binary);
+                command
+            }
+        }
+    }
+}
+
 /// It ends when this is dropped.
 pub struct Server {
     process: Child,
@@ -23,13 +48,18 @@ pub struct Server {
 
 impl Server {
     /// gatefold with a folder, its plain listener on port 80 and its TLS listener on port 443.
-    pub fn gatefold(binary: &Path, folder: &Path, mut target: Target) -> anyhow::Result<Self> {
+    pub fn gatefold(
+        binary: &Path,
+        folder: &Path,
+        mut target: Target,
+        run: Run<'_>,
+    ) -> anyhow::Result<Self> {
         let address = own_address();
         let port = || SocketAddr::new(address, free_port(address));
         let admin = port();
         (target.plain, target.tls) = (port(), port());
         let map = format!("80={},443={}", target.plain.port(), target.tls.port());
-        let mut command = Command::new(binary);
+        let mut command = run.command(binary);
         command
             .args(["run", "--config-dir"])
             .arg(folder)
@@ -40,8 +70,8 @@ impl Server {
     }
 
     /// One of this binary's own proxies.
-    pub fn own(kind: &str, folder: &Path, target: Target) -> anyhow::Result<Self> {
-        let mut command = Command::new(std::env::current_exe()?);
+    pub fn own(kind: &str, folder: &Path, target: Target, run: Run<'_>) -> anyhow::Result<Self> {
+        let mut command = run.command(&std::env::current_exe()?);
         command.args(["serve", kind]).arg(folder);
         Server::start(&mut command, target)
     }
@@ -64,6 +94,26 @@ impl Server {
             std::thread::sleep(Duration::from_millis(5));
         }
         Ok(server)
+    }
+
+    /// Has it end as Ctrl-C does, and waits until it has.
+    ///
+    /// # Errors
+    /// When it doesn't end in time.
+    pub fn interrupt(mut self) -> anyhow::Result<()> {
+        let process = self.process.id().to_string();
+        let sent = Command::new("kill").args(["-INT", &process]).status()?;
+        if !sent.success() {
+            bail!("a server had ended before it was interrupted");
+        }
+        let end = Instant::now() + DEADLINE;
+        while self.process.try_wait()?.is_none() {
+            if Instant::now() > end {
+                bail!("a server doesn't end {DEADLINE:?} after SIGINT");
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        Ok(())
     }
 
     /// The processor time that it has used, in seconds, by proc_pid_stat(5).

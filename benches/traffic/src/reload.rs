@@ -2,7 +2,7 @@
 
 use crate::backend;
 use crate::figures::quantile;
-use crate::process::Server;
+use crate::process::{Run, Server};
 use crate::scratch::Scratch;
 use crate::support::DEADLINE;
 use crate::support::client::{Client, Response};
@@ -166,7 +166,7 @@ fn edits(
         host: HOST.to_owned(),
         trust: None,
     };
-    let server = Server::gatefold(gatefold, folder, target)?;
+    let server = Server::gatefold(gatefold, folder, target, Run::Plain)?;
     let plan = Plan::to(server.target.clone()).pace(PACE);
     let mut load = plan.clients(Kind::Kept, CLIENTS).start(Answered);
     let mut probe = Client::connect(server.target.plain)?;

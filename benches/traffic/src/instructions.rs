@@ -1,0 +1,75 @@
+//! The instructions that a request takes, counted by callgrind: unlike processor time they don't depend on what
+//! else the machine does.
+//!
+//! Each server runs twice and answers more requests the second time. The difference between the two counts belongs to
+//! the additional requests alone, without start-up and shutdown.
+
+use crate::process::{Run, Server};
+use crate::subjects::{Scene, Subject, ask};
+use crate::support::load::Kind;
+use crate::support::load::connection::Connection;
+use anyhow::Context as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Requests of the two runs. The first ones fill pools and caches.
+const FEW: u64 = 300;
+const MANY: u64 = 1_300;
+const SUBJECTS: [Subject; 2] = [Subject::Pingora, Subject::Gatefold];
+const KINDS: [(Kind, &str); 4] = [
+    (Kind::Kept, "HTTP/1.1"),
+    (Kind::TlsKept, "HTTP/1.1 in TLS"),
+    (Kind::Http2, "HTTP/2"),
+    (Kind::TlsHttp2, "HTTP/2 in TLS"),
+];
+
+/// Prints the figures.
+///
+/// # Errors
+/// When valgrind is missing, something can't be started, or a request fails.
+pub fn measure(gatefold: PathBuf) -> anyhow::Result<()> {
+    println!(
+        "Instructions of a request, counted by callgrind: one client on a kept connection, answers of 1 KiB,\n\
+         {MANY} requests less {FEW}; beside each the ratio to the first"
+    );
+    let scene = Scene::prepare(gatefold)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    for (kind, name) in KINDS {
+        println!("\n{name}");
+        let mut first = None;
+        for subject in SUBJECTS {
+            let count = |requests| -> anyhow::Result<u64> {
+                let output = scene.folder().path().join("callgrind.out");
+                let server = scene.start(subject, Run::Callgrind(&output))?;
+                runtime.block_on(requests_of_one_client(&server, kind, requests))?;
+                server.interrupt()?;
+                total(&output)
+            };
+            let (few, many) = (count(FEW)?, count(MANY)?);
+            let each = many.saturating_sub(few) as f64 / (MANY - FEW) as f64;
+            let ratio = each / *first.get_or_insert(each);
+            println!("    {:<38} {each:>8.0}  x {ratio:.3}", subject.name());
+        }
+    }
+    Ok(())
+}
+
+async fn requests_of_one_client(server: &Server, kind: Kind, requests: u64) -> anyhow::Result<()> {
+    let mut connection = Connection::open(kind, &server.target).await?;
+    for _ in 0..requests {
+        ask(&mut connection).await?;
+    }
+    Ok(())
+}
+
+/// The instructions of a whole run: the last line of callgrind's output has them.
+fn total(output: &Path) -> anyhow::Result<u64> {
+    let text = fs::read_to_string(output).context("callgrind has written nothing")?;
+    let total = text.lines().rev().find_map(|line| {
+        let total = line.strip_prefix("totals:")?;
+        total.trim().parse().ok()
+    });
+    total.context("callgrind's output has no line with totals")
+}

@@ -1,0 +1,132 @@
+//! The servers that are compared, each serving the same route to the same backend.
+
+use crate::backend;
+use crate::process::{Run, Server};
+use crate::proxies::Orders;
+use crate::scratch::Scratch;
+use crate::support::load::Target;
+use crate::support::load::connection::Connection;
+use crate::support::load::trouble::Trouble;
+use crate::support::manifests::{endpoint_slice, gateway_with, route, service};
+use crate::support::network::{free_port, own_address};
+use crate::support::tls::{Authority, secret};
+use std::fs;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+const HOST: &str = "www.example.com";
+
+/// A server to measure.
+#[derive(Clone, Copy)]
+pub enum Subject {
+    /// A bare proxy under Pingora's own `Service`.
+    Pingora,
+    /// The same proxy under gatefold's sockets.
+    Sockets,
+    /// gatefold with one route.
+    Gatefold,
+}
+
+impl Subject {
+    pub fn name(self) -> &'static str {
+        match self {
+            Subject::Pingora => "a bare proxy under Pingora's Service",
+            Subject::Sockets => "the same under gatefold's sockets",
+            Subject::Gatefold => "gatefold, with a route",
+        }
+    }
+}
+
+/// What all of them serve. The folder goes away with it.
+pub struct Scene {
+    gatefold: PathBuf,
+    authority: Authority,
+    folder: Scratch,
+    backend: SocketAddr,
+}
+
+impl Scene {
+    /// Writes the manifests and starts the backend.
+    ///
+    /// # Errors
+    /// When the folder can't be written, or the backend not be started.
+    pub fn prepare(gatefold: PathBuf) -> anyhow::Result<Self> {
+        let scene = Scene {
+            gatefold,
+            authority: Authority::new(),
+            folder: Scratch::new()?,
+            backend: backend::start()?,
+        };
+        let pair = scene.authority.issue(HOST);
+        let listeners = "    - {name: http, protocol: HTTP, port: 80}
+    - {name: https, protocol: HTTPS, port: 443, tls: {certificateRefs: [{name: cert}]}}\n";
+        let documents = [
+            gateway_with(listeners),
+            route("one", HOST),
+            service("one"),
+            endpoint_slice("one", scene.backend),
+            secret("cert", &pair.certificate, &pair.key),
+        ];
+        let folder = scene.folder.path();
+        fs::write(folder.join("manifests.yaml"), documents.join("---\n"))?;
+        fs::write(folder.join("cert.pem"), &pair.certificate)?;
+        fs::write(folder.join("key.pem"), &pair.key)?;
+        Ok(scene)
+    }
+
+    /// Starts one of the servers.
+    ///
+    /// # Errors
+    /// When it doesn't listen in time.
+    pub fn start(&self, subject: Subject, run: Run<'_>) -> anyhow::Result<Server> {
+        match subject {
+            Subject::Pingora => self.start_bare("pingora", run),
+            Subject::Sockets => self.start_bare("sockets", run),
+            Subject::Gatefold => {
+                let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
+                let target = self.target(nowhere, nowhere);
+                Server::gatefold(&self.gatefold, self.folder.path(), target, run)
+            }
+        }
+    }
+
+    /// A folder for what a measurement writes.
+    pub fn folder(&self) -> &Scratch {
+        &self.folder
+    }
+
+    fn start_bare(&self, kind: &str, run: Run<'_>) -> anyhow::Result<Server> {
+        let ip = own_address();
+        let port = || SocketAddr::new(ip, free_port(ip));
+        let orders = Orders {
+            plain: port(),
+            tls: port(),
+            backend: self.backend,
+            folder: self.folder.path().to_owned(),
+        };
+        orders.write()?;
+        let target = self.target(orders.plain, orders.tls);
+        Server::own(kind, self.folder.path(), target, run)
+    }
+
+    fn target(&self, plain: SocketAddr, tls: SocketAddr) -> Target {
+        Target {
+            plain,
+            tls,
+            host: HOST.to_owned(),
+            trust: Some(self.authority.trust()),
+        }
+    }
+}
+
+/// Sends one request that must be answered with 200.
+///
+/// # Errors
+/// What went wrong, another status included.
+pub async fn ask(connection: &mut Connection) -> Result<(), Trouble> {
+    let answer = connection.get(HOST, "/", "cost").await?;
+    match answer.status {
+        200 => Ok(()),
+        status => Err(Trouble::Wrong(format!("status {status}"))),
+    }
+}
