@@ -48,13 +48,12 @@ pub(super) fn run(mut args: Args) -> Result<ExitCode, Error> {
     if args.check {
         return check_roots(roots, args.controller_name);
     }
+    let activation = Activation::from_environment();
     args.logging().start().map_err(Error::Usage)?;
+    activation.log_refused();
     // Fails only when somebody has installed one before; nobody has.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let takeover = Takeover::begin(
-        args.upgrade_socket.as_deref(),
-        Activation::from_environment(),
-    )?;
+    let takeover = Takeover::begin(args.upgrade_socket.as_deref(), activation)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(args.threads())
         .enable_all()
