@@ -21,6 +21,7 @@ use crate::listen::{self, Deadlines, Sockets};
 use crate::proxy::{self, Gatefold};
 use crate::reload::{Reload, Settings};
 use crate::systemd::{Activation, Notifier, credentials, watched};
+use crate::telemetry;
 use crate::unix_socket::SocketFile;
 use crate::watch::{Mode, Wake, Wakes};
 use announce::{announce, say_goodbye};
@@ -80,6 +81,7 @@ async fn serve(args: Args, roots: Vec<PathBuf>, mut takeover: Takeover) -> Resul
     let mut reload = prepare(args, roots, wakes, &mut takeover, &mut registry)?;
     let published = reload.published();
     admin::register(&mut registry, published.clone());
+    telemetry::register(&mut registry);
     let view = View {
         published: published.clone(),
         phase: phases.clone(),
