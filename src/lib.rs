@@ -8,6 +8,9 @@
 //! Data flows one way. Every reload builds anew what an edit touches and swaps one pointer; a request pins
 //! one snapshot for its whole life. `dataplane` and `proxy` never know of YAML, API types or the graph.
 
+// These macros panic if nothing can be written, and wait for a slow reader: use `telemetry::say` and `cli::print`.
+#![warn(clippy::print_stdout, clippy::print_stderr)]
+
 pub mod address_pool;
 pub mod admin;
 pub mod cli;

@@ -1,5 +1,6 @@
 use super::Error;
 use crate::echo::{Echo, Identity};
+use crate::telemetry::say;
 use anyhow::Context as _;
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -43,9 +44,12 @@ pub(super) fn echo(args: Args) -> Result<ExitCode, Error> {
         let echo = Echo::bind(args.listen, identity, None)
             .await
             .with_context(|| format!("can't listen on {}", args.listen))?;
-        eprintln!("the echo backend listens on http://{}", echo.local_addr()?);
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
+        say(format_args!(
+            "the echo backend listens on http://{}",
+            echo.local_addr()?
+        ));
         tokio::select! {
             () = echo.serve() => {}
             _ = terminate.recv() => {}

@@ -14,6 +14,8 @@ mod roots;
 mod run;
 mod table;
 
+use crate::telemetry::{WriteOut, say};
+use anyhow::Context as _;
 use clap::{CommandFactory as _, Parser, Subcommand};
 use std::io::{self, Write as _};
 use std::process::ExitCode;
@@ -76,7 +78,22 @@ impl<E: Into<anyhow::Error>> From<E> for Error {
 
 /// Does what the command line says.
 pub fn main() -> ExitCode {
-    let outcome = match Cli::parse().command {
+    // However this ends, by a panic too.
+    let _last_lines = WriteOut;
+    match Cli::try_parse() {
+        Ok(Cli { command }) => report(execute(command)),
+        Err(error) if error.use_stderr() => {
+            // There is no other place to say it.
+            let _ = error.print();
+            ExitCode::from(USAGE)
+        }
+        // `--help` and `--version`.
+        Err(text) => report(printed(text.print().and_then(|()| io::stdout().flush()))),
+    }
+}
+
+fn execute(command: Command) -> Result<ExitCode, Error> {
+    match command {
         Command::Run(args) => run::run(*args),
         Command::Check(args) => check::check(&args),
         Command::Get(args) => get::get(&args),
@@ -86,31 +103,35 @@ pub fn main() -> ExitCode {
         Command::Completions { shell } => completions(shell),
         Command::Man(args) => man::man(&args),
         Command::Version => print(format_args!("gatefold {}\n", env!("CARGO_PKG_VERSION"))),
-    };
+    }
+}
+
+/// Prints the error, if there is one.
+fn report(outcome: Result<ExitCode, Error>) -> ExitCode {
     match outcome {
         Ok(code) => code,
         Err(Error::Usage(message)) => {
-            eprintln!("error: {message}");
+            say(format_args!("error: {message}"));
             ExitCode::from(USAGE)
         }
-        // Whoever reads our output has seen enough: `gatefold get routes | head`.
-        Err(Error::Failed(error)) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(Error::Failed(error)) => {
-            eprintln!("error: {error:#}");
+            say(format_args!("error: {error:#}"));
             ExitCode::FAILURE
         }
     }
 }
 
-fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    let error = error.downcast_ref::<io::Error>();
-    error.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
-}
-
 fn print(text: impl std::fmt::Display) -> Result<ExitCode, Error> {
     let mut out = io::stdout().lock();
-    write!(out, "{text}")?;
-    out.flush()?;
+    printed(write!(out, "{text}").and_then(|()| out.flush()))
+}
+
+/// What became of writing to standard output. A reader that has gone has seen enough: `gatefold get routes | head`.
+fn printed(outcome: io::Result<()>) -> Result<ExitCode, Error> {
+    match outcome {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+        outcome => outcome.context("can't write to standard output")?,
+    }
     Ok(ExitCode::SUCCESS)
 }
 
@@ -127,6 +148,17 @@ mod tests {
     #[test]
     fn the_command_line_is_sound() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn only_a_reader_of_standard_output_that_has_gone_is_no_failure() {
+        let gone = || io::Error::from(io::ErrorKind::BrokenPipe);
+        assert_eq!(report(printed(Err(gone()))), ExitCode::SUCCESS);
+        let full = io::ErrorKind::StorageFull;
+        assert_eq!(report(printed(Err(full.into()))), ExitCode::FAILURE);
+        let daemon = Err::<(), _>(gone()).context("no daemon answers");
+        let failed = daemon.expect_err("an error");
+        assert_eq!(report(Err(failed.into())), ExitCode::FAILURE);
     }
 
     #[test]

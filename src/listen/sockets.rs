@@ -291,10 +291,10 @@ impl<A: ServerApp + Send + Sync + 'static> Sockets<A> {
             let (app, snapshot) = (self.app.clone(), self.snapshot.clone());
             match start(address, families, listener, app, snapshot, &self.shared) {
                 Ok(accepting) => {
-                    info!(socket = %address, "listening");
                     self.accepting.insert(address, accepting);
                     self.sweeper
                         .get_or_insert_with(|| Sweeper::start(&self.shared));
+                    info!(socket = %address, "listening");
                 }
                 Err(problem) => {
                     error!(socket = %address, error = %problem, "can't listen");
@@ -317,13 +317,13 @@ impl<A: ServerApp + Send + Sync + 'static> Sockets<A> {
             .extract_if(.., |address, _| !wanted.contains(address));
         // All are told first, so that none goes on accepting while another one empties its queue.
         for (address, accepting) in unwanted {
-            info!(socket = %address, "no longer listening");
             drop(accepting.listener);
             let _ = accepting.stop.send(true);
             self.closing.push(Closing {
                 connections: accepting.connections,
                 task: accepting.task,
             });
+            info!(socket = %address, "no longer listening");
         }
         while let Some(Closing { connections, task }) = self.closing.last_mut() {
             // It ends at once, and with it the socket is closed.

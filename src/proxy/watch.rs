@@ -225,12 +225,12 @@ impl Inner {
             return true;
         }
         if !lives {
-            debug!(?phase, "nothing has happened for too long");
             match phase {
                 // As if the time to keep it were Pingora's: endpoints log connections that are reset.
                 Phase::Idle => watched.close(),
                 Phase::Busy | Phase::Unbounded | Phase::Over => watched.reset(),
             }
+            debug!(?phase, "nothing has happened for too long");
         }
         lives
     }

@@ -266,13 +266,13 @@ impl<A: ServerApp + Send + Sync + 'static> Reload<A> {
 
     /// Keeps what is in force, and says that something newer couldn't be.
     fn failed(&mut self, panic: &str, began: Instant) {
+        let next = self.published.load().failed(panic, began.elapsed());
+        self.show(Arc::new(next));
         error!(
             code = Code::ReloadFailed.as_str(),
             error = panic,
             "the reload failed, which is a defect of gatefold; what was in force stays"
         );
-        let next = self.published.load().failed(panic, began.elapsed());
-        self.show(Arc::new(next));
     }
 
     fn show(&mut self, next: Arc<Published>) {

@@ -18,6 +18,8 @@ pub struct Activation {
     pub admin: Option<Inherited>,
     /// Those of listeners.
     pub listeners: Vec<Inherited>,
+    /// The names of those that can't be used, and why.
+    refused: Vec<(String, io::Error)>,
 }
 
 impl Activation {
@@ -37,7 +39,7 @@ impl Activation {
             let listener = match take(&mut passed, index) {
                 Ok(listener) => listener,
                 Err(error) => {
-                    warn!(name, %error, "systemd passed something that isn't used: a TCP socket that listens is needed");
+                    activation.refused.push((name.to_owned(), error));
                     continue;
                 }
             };
@@ -51,6 +53,13 @@ impl Activation {
             }
         }
         activation
+    }
+
+    /// Logs what can't be used. The log has a thread, so this comes later.
+    pub fn log_refused(&self) {
+        for (name, error) in &self.refused {
+            warn!(name, %error, "systemd passed something that isn't used: a TCP socket that listens is needed");
+        }
     }
 }
 

@@ -161,8 +161,11 @@ impl Host {
                 "the successor has taken over; requests that are under way may finish"
             ),
             Err(Failure::Refused(reason)) => {
+                let refused = Reply::Refused {
+                    reason: reason.clone(),
+                };
+                let _ = channel.send(&refused, &[], ANSWER);
                 warn!(successor, "no upgrade: {reason}");
-                let _ = channel.send(&Reply::Refused { reason }, &[], ANSWER);
             }
             Err(Failure::Lost(error)) => {
                 warn!(successor, %error, "the upgrade has failed: this process goes on");
@@ -185,9 +188,9 @@ impl Host {
                 env!("CARGO_PKG_VERSION")
             )));
         }
-        info!(successor = peer.process, version, "a successor is there");
         let lease = self.borrow()?;
         self.send_sockets(channel, &lease.sockets)?;
+        info!(successor = peer.process, version, "a successor is there");
         match channel.receive(start) {
             Ok((Request::Ready {}, _)) => {}
             Ok((Request::Hello { .. }, _)) => {

@@ -15,8 +15,7 @@ impl Answering {
     /// Answers from now on; in an upgrade, where a predecessor does so still, when [`answer`](Self::answer) is
     /// called.
     pub(super) fn begin(mut admin: Admin, view: View, upgrade: bool) -> Self {
-        let (version, address) = (env!("CARGO_PKG_VERSION"), admin.address());
-        info!(version, admin = %address, "gatefold starts");
+        let (version, address) = (env!("CARGO_PKG_VERSION"), admin.address().clone());
         let file = admin.take_file();
         let (begin, mut begun) = watch::channel(!upgrade);
         let task = tokio::spawn(async move {
@@ -24,6 +23,7 @@ impl Answering {
                 admin.serve(view).await;
             }
         });
+        info!(version, admin = %address, "gatefold starts");
         Answering { begin, task, file }
     }
 

@@ -21,6 +21,7 @@ use crate::listen::{self, Deadlines, Sockets};
 use crate::proxy::{self, Gatefold};
 use crate::reload::{Reload, Settings};
 use crate::systemd::{Activation, Notifier, credentials, watched};
+use crate::telemetry;
 use crate::unix_socket::SocketFile;
 use crate::watch::{Mode, Wake, Wakes};
 use announce::{announce, say_goodbye};
@@ -48,13 +49,12 @@ pub(super) fn run(mut args: Args) -> Result<ExitCode, Error> {
     if args.check {
         return check_roots(roots, args.controller_name);
     }
+    let activation = Activation::from_environment();
     args.logging().start().map_err(Error::Usage)?;
+    activation.log_refused();
     // Fails only when somebody has installed one before; nobody has.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let takeover = Takeover::begin(
-        args.upgrade_socket.as_deref(),
-        Activation::from_environment(),
-    )?;
+    let takeover = Takeover::begin(args.upgrade_socket.as_deref(), activation)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(args.threads())
         .enable_all()
@@ -81,6 +81,7 @@ async fn serve(args: Args, roots: Vec<PathBuf>, mut takeover: Takeover) -> Resul
     let mut reload = prepare(args, roots, wakes, &mut takeover, &mut registry)?;
     let published = reload.published();
     admin::register(&mut registry, published.clone());
+    telemetry::register(&mut registry);
     let view = View {
         published: published.clone(),
         phase: phases.clone(),

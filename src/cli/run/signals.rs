@@ -2,12 +2,18 @@ use super::successor;
 use crate::cli::USAGE;
 use crate::lifecycle::Phase;
 use crate::systemd::Notifier;
+use crate::telemetry::write_out;
 use crate::watch::{Wake, Wakes};
+use rustix::process::Signal;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch::Sender;
 use tracing::{error, info};
+
+/// How long the end at once waits for a reader of the log that takes nothing.
+const AT_ONCE: Duration = Duration::from_millis(200);
 
 /// Whether a successor can take over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +34,8 @@ impl Upgrades {
 }
 
 /// SIGHUP reloads; SIGTERM and SIGINT end politely, and at once when they come again; SIGUSR2 starts a successor
-/// where there may be one. SIGUSR1, which would kill a process that doesn't know it, does nothing.
+/// where there may be one. SIGUSR1 and SIGXFSZ (a log file has reached the limit of `ulimit -f`), which would kill a
+/// process that doesn't know them, do nothing.
 ///
 /// From the moment that this returns no signal takes its default course.
 pub(super) fn obey(
@@ -42,14 +49,15 @@ pub(super) fn obey(
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut first_user = signal(SignalKind::user_defined1())?;
     let mut second_user = signal(SignalKind::user_defined2())?;
+    let mut file_size = signal(SignalKind::from_raw(Signal::XFSZ.as_raw()))?;
     Ok(async move {
         let mut told = false;
         loop {
             let name = tokio::select! {
                 _ = hangup.recv() => {
-                    info!("SIGHUP: reloading");
                     notifier.reloading();
                     wakes.send(Wake::requested());
+                    info!("SIGHUP: reloading");
                     continue;
                 }
                 _ = first_user.recv() => {
@@ -60,19 +68,22 @@ pub(super) fn obey(
                     upgrade(upgrades);
                     continue;
                 }
+                // The write has failed, and its lines are counted.
+                _ = file_size.recv() => continue,
                 _ = terminate.recv() => "SIGTERM",
                 _ = interrupt.recv() => "SIGINT",
             };
             if told {
                 error!("{name} again: gatefold ends at once");
+                write_out(AT_ONCE);
                 std::process::exit(i32::from(USAGE) + 128);
             }
             told = true;
-            info!("{name}: no new connections; requests that are under way may finish");
             // One that a successor has replaced is about to end anyway.
             if Phase::leave(&phase, Phase::Draining) {
                 notifier.stopping();
             }
+            info!("{name}: no new connections; requests that are under way may finish");
         }
     })
 }
@@ -83,9 +94,8 @@ fn upgrade(upgrades: Upgrades) {
             info!("SIGUSR2: without --upgrade-socket there is no upgrade, so nothing is done");
         }
         Upgrades::Possible => {
-            info!("SIGUSR2: upgrading");
             if let Err(error) = successor::start() {
-                error!(%error, "no new gatefold can be started: this one goes on");
+                error!(%error, "SIGUSR2: no new gatefold can be started: this one goes on");
             }
         }
     }

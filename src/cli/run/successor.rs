@@ -23,11 +23,16 @@ pub(super) fn start() -> io::Result<()> {
         command.env_remove(name);
     }
     let mut successor = command.spawn()?;
-    info!(successor = successor.id(), "a new gatefold is started");
     // It outlives this process, unless it fails.
-    let wait = move || match successor.wait() {
-        Ok(status) => warn!(%status, "the new gatefold has ended: this one goes on"),
-        Err(error) => warn!(%error, "what became of the new gatefold isn't known"),
+    let wait = move || {
+        info!(
+            successor = successor.id(),
+            "SIGUSR2: upgrading, a new gatefold is started"
+        );
+        match successor.wait() {
+            Ok(status) => warn!(%status, "the new gatefold has ended: this one goes on"),
+            Err(error) => warn!(%error, "what became of the new gatefold isn't known"),
+        }
     };
     let named = thread::Builder::new().name("successor".to_owned());
     named.spawn(wait).map(drop)

@@ -109,8 +109,8 @@ impl Connection {
     /// Counts the end of the connection.
     pub(in crate::listen) fn ended(&self, reason: Closed) {
         if !self.ended.swap(true, Ordering::Relaxed) {
-            debug!(peer = %self.peer, ?reason, "a connection is closed");
             self.shared.meters.closed(reason);
+            debug!(peer = %self.peer, ?reason, "a connection is closed");
         }
     }
 

@@ -133,12 +133,9 @@ impl Daemon {
     }
 
     fn spawn(&self, arguments: &[OsString]) -> Child {
-        start::spawn(
-            gatefold(),
-            arguments,
-            &self.environment,
-            self.scratch.path(),
-        )
+        let mut command = gatefold();
+        command.stderr(start::log_file(self.scratch.path()));
+        start::spawn(command, arguments, &self.environment, self.scratch.path())
     }
 
     /// The address its Gateways listen on.

@@ -20,7 +20,9 @@ pub struct Start<'a> {
     extra: Vec<String>,
     environment: Vec<(String, OsString)>,
     activation: Vec<(String, TcpListener)>,
-    descriptors: Option<usize>,
+    /// Commands of a shell.
+    limits: String,
+    output: Option<OwnedFd>,
     own_network: bool,
     upgradable: bool,
     admin: Option<Admin>,
@@ -37,7 +39,8 @@ impl Daemon {
             extra: Vec::new(),
             environment: Vec::new(),
             activation: Vec::new(),
-            descriptors: None,
+            limits: String::new(),
+            output: None,
             own_network: true,
             upgradable: false,
             admin: None,
@@ -112,7 +115,19 @@ impl Start<'_> {
 
     /// Gives it so many file descriptors at most.
     pub fn descriptors(mut self, count: usize) -> Self {
-        self.descriptors = Some(count);
+        self.limits.push_str(&format!("ulimit -n {count};"));
+        self
+    }
+
+    /// Lets a file that it writes have so many blocks of 512 bytes at most.
+    pub fn file_size(mut self, blocks: usize) -> Self {
+        self.limits.push_str(&format!("ulimit -f {blocks};"));
+        self
+    }
+
+    /// Gives it this for its standard output and standard error, as `> FILE 2>&1` does. [`Daemon::log`] is empty then.
+    pub fn output(mut self, output: impl Into<OwnedFd>) -> Self {
+        self.output = Some(output.into());
         self
     }
 
@@ -146,11 +161,18 @@ impl Start<'_> {
             flag("--upgrade-socket", "upgrade/socket".to_owned());
         }
         arguments.extend(self.extra.into_iter().map(OsString::from));
-        let command = match (self.activation.is_empty(), self.descriptors) {
-            (true, None) => gatefold(),
-            (true, Some(count)) => through_shell(&format!("ulimit -n {count};"), ""),
+        let mut command = match (self.activation.is_empty(), self.limits.is_empty()) {
+            (true, true) => gatefold(),
+            (true, false) => through_shell(&self.limits, ""),
             (false, _) => activated(self.activation),
         };
+        match self.output {
+            Some(output) => {
+                command.stdout(output.try_clone().expect("a duplicate of the output"));
+                command.stderr(output);
+            }
+            None => _ = command.stderr(log_file(scratch.path())),
+        }
         let current = spawn(command, &arguments, &self.environment, scratch.path());
         let daemon = Daemon {
             processes: Mutex::new(Processes {
@@ -200,22 +222,25 @@ fn through_shell(before: &str, redirections: &str) -> Command {
     command
 }
 
-/// Starts the binary; what it writes goes to the end of `log` in the folder.
+/// The end of `log` in a folder.
+pub(super) fn log_file(scratch: &Path) -> File {
+    File::options()
+        .create(true)
+        .append(true)
+        .open(scratch.join("log"))
+        .expect("the log file")
+}
+
+/// Starts the binary in a folder.
 pub(super) fn spawn(
     mut command: Command,
     arguments: &[OsString],
     environment: &[(String, OsString)],
     scratch: &Path,
 ) -> Child {
-    let log = File::options()
-        .create(true)
-        .append(true)
-        .open(scratch.join("log"))
-        .expect("the log file");
     command
         .args(arguments)
         .envs(environment.iter().map(|(name, value)| (name, value)))
-        .current_dir(scratch)
-        .stderr(log);
+        .current_dir(scratch);
     command.spawn().expect("the daemon starts")
 }

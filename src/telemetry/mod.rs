@@ -1,6 +1,14 @@
 //! Logging: what goes to standard error, in which form, and how much of it.
 //!
-//! In: the flags. Out: a subscriber for this process, which also takes what libraries say through `log`.
+//! In: the flags. Out: a subscriber for this process, which also takes what libraries say through `log`. No thread but
+//! the log's own ever writes to standard error or waits for its reader (`docs/decisions/log-writer.md`).
+
+mod panics;
+mod queue;
+mod standard_error;
+mod writer;
+
+pub use standard_error::{WriteOut, register, say, write_out};
 
 use std::io::{self, IsTerminal as _};
 use std::sync::OnceLock;
@@ -43,7 +51,7 @@ impl Logging {
     ///
     /// # Errors
     ///
-    /// A filter that can't be parsed, or a process that logs already.
+    /// A filter that can't be parsed, a process that logs already, or no thread for the log.
     pub fn start(&self) -> Result<(), String> {
         let filter = EnvFilter::try_new(self.directives())
             .map_err(|error| format!("--log-level: {error}"))?;
@@ -52,9 +60,12 @@ impl Logging {
             true => Format::Text,
             false => Format::Json,
         });
+        let lines = standard_error::lines().map_err(|error| error.to_string())?;
         let builder = tracing_subscriber::fmt()
             .with_env_filter(filter)
-            .with_writer(io::stderr);
+            // It would print them, and panic if it can't.
+            .log_internal_errors(false)
+            .with_writer(lines);
         let started = match format {
             Format::Text => builder.with_ansi(terminal).with_target(false).try_init(),
             Format::Json => builder
@@ -65,6 +76,7 @@ impl Logging {
         };
         started.map_err(|error| error.to_string())?;
         let _ = ON_TERMINAL.set(terminal && format == Format::Text);
+        panics::log_panics();
         Ok(())
     }
 

@@ -1,0 +1,205 @@
+//! The queue of log lines that wait to be written.
+//!
+//! In: lines from any thread, at the cost of copying them. Out: batches of lines for the one thread that writes them.
+//! A line that finds no room is dropped and counted: no thread ever waits for the reader of the log.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How many bytes may wait: some 5,000 lines of the access log. As many again may be in the batch that is being written.
+const CAPACITY: usize = 2 << 20;
+/// The part of it that only warnings and errors may use.
+const RESERVED: usize = CAPACITY / 4;
+
+/// Which part of the queue a line may use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Importance {
+    /// A line of the access log, or a note: all but the reserved part.
+    Usual,
+    /// A warning or an error: all of it. Lines of the access log must not crowd it out.
+    High,
+}
+
+/// Lines that wait to be written.
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    state: Mutex<State>,
+    /// Wakes the writer.
+    filled: Condvar,
+    /// Wakes the threads that wait until all lines are written.
+    written: Condvar,
+    dropped: AtomicU64,
+    /// Bytes that were written or given up.
+    progress: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    lines: Vec<u8>,
+    writer: Writer,
+}
+
+/// What the writer does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Writer {
+    /// It waits for a line and must be woken.
+    Waiting,
+    /// It has a batch to write.
+    Writing,
+    /// It is about to look for lines by itself.
+    #[default]
+    Between,
+}
+
+impl Queue {
+    /// Adds a line, or several that belong together, each with its line end.
+    pub(super) fn push(&self, lines: &[u8], importance: Importance) {
+        let capacity = match importance {
+            Importance::Usual => CAPACITY - RESERVED,
+            Importance::High => CAPACITY,
+        };
+        let mut state = self.lock();
+        if state.lines.len() + lines.len() > capacity {
+            self.count_dropped(lines);
+            return;
+        }
+        state.lines.extend_from_slice(lines);
+        if state.writer == Writer::Waiting {
+            state.writer = Writer::Between;
+            drop(state);
+            self.filled.notify_one();
+        }
+    }
+
+    /// Waits for lines and swaps them for the empty `batch`. Returns how many lines had been dropped when the last
+    /// line of the batch came. Call [`finish`](Self::finish) when they are written.
+    pub(super) fn take(&self, batch: &mut Vec<u8>) -> u64 {
+        let mut state = self.lock();
+        while state.lines.is_empty() {
+            state.writer = Writer::Waiting;
+            let woken = self.filled.wait(state);
+            state = woken.unwrap_or_else(PoisonError::into_inner);
+        }
+        state.writer = Writer::Writing;
+        std::mem::swap(&mut state.lines, batch);
+        self.dropped()
+    }
+
+    /// Ends a batch.
+    pub(super) fn finish(&self) {
+        self.lock().writer = Writer::Between;
+        self.written.notify_all();
+    }
+
+    /// Records that so many bytes of a batch are written or given up.
+    pub(super) fn advance(&self, bytes: usize) {
+        self.progress.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// Counts lines that couldn't be written.
+    pub(super) fn count_dropped(&self, lines: &[u8]) {
+        let count = lines.iter().filter(|byte| **byte == b'\n').count();
+        self.dropped.fetch_add(count as u64, Ordering::Relaxed);
+    }
+
+    /// How many lines were dropped.
+    pub(super) fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
+    }
+
+    /// Waits until all lines are written, but no longer than `patience` without progress and `limit` in total. Returns
+    /// whether they are.
+    pub(super) fn wait_until_written(&self, patience: Duration, limit: Duration) -> bool {
+        let end = Instant::now() + limit;
+        let mut before = self.progress.load(Ordering::Relaxed);
+        let mut state = self.lock();
+        while !state.lines.is_empty() || state.writer == Writer::Writing {
+            let left = end.saturating_duration_since(Instant::now());
+            let waited = self.written.wait_timeout(state, patience.min(left));
+            let (next, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
+            state = next;
+            let now = self.progress.load(Ordering::Relaxed);
+            if timeout.timed_out() && (now == before || left <= patience) {
+                return state.lines.is_empty() && state.writer != Writer::Writing;
+            }
+            before = now;
+        }
+        true
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::thread;
+
+    const LINE: &[u8] = b"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcde\n";
+
+    fn take(queue: &Queue) -> String {
+        let mut batch = Vec::new();
+        queue.take(&mut batch);
+        String::from_utf8(batch).expect("text")
+    }
+
+    #[test]
+    fn lines_come_out_in_order_and_wake_the_writer() {
+        let queue = Queue::default();
+        thread::scope(|scope| {
+            let writer = scope.spawn(|| {
+                let mut all = String::new();
+                while !all.ends_with("999\n") {
+                    all.push_str(&take(&queue));
+                    queue.finish();
+                }
+                all
+            });
+            for number in 0..1000 {
+                queue.push(format!("{number}\n").as_bytes(), Importance::Usual);
+            }
+            let expected: String = (0..1000).map(|number| format!("{number}\n")).collect();
+            assert_eq!(writer.join().expect("no panic"), expected);
+        });
+        assert_eq!(queue.dropped(), 0);
+    }
+
+    #[test]
+    fn a_full_queue_drops_and_counts_lines_and_keeps_room_for_warnings() {
+        let queue = Queue::default();
+        let fitting = (CAPACITY - RESERVED) / LINE.len();
+        for _ in 0..fitting + 7 {
+            queue.push(LINE, Importance::Usual);
+        }
+        assert_eq!(queue.dropped(), 7);
+        for _ in 0..RESERVED / LINE.len() {
+            queue.push(LINE, Importance::High);
+        }
+        assert_eq!(queue.dropped(), 7, "warnings find room");
+        queue.push(b"one\ntwo\n", Importance::High);
+        assert_eq!(queue.dropped(), 9, "nothing is unbounded");
+        assert_eq!(take(&queue).len(), CAPACITY);
+        queue.push(LINE, Importance::Usual);
+        assert_eq!(queue.dropped(), 9, "there is room again");
+    }
+
+    #[test]
+    fn waiting_ends_without_progress_and_when_all_is_written() {
+        let (short, long) = (Duration::from_millis(10), Duration::from_secs(30));
+        let queue = Queue::default();
+        assert!(queue.wait_until_written(long, long), "nothing is queued");
+        queue.push(LINE, Importance::Usual);
+        assert!(!queue.wait_until_written(short, long), "no writer");
+        assert_eq!(take(&queue).len(), LINE.len());
+        assert!(!queue.wait_until_written(short, long), "a blocked writer");
+        assert!(!queue.wait_until_written(long, short), "the limit is over");
+        thread::scope(|scope| {
+            let waiting = scope.spawn(|| queue.wait_until_written(long, long));
+            queue.finish();
+            assert!(waiting.join().expect("no panic"));
+        });
+    }
+}

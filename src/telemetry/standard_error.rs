@@ -1,0 +1,152 @@
+//! The way to standard error: one queue and one thread for the whole process.
+
+use super::queue::{Importance, Queue};
+use super::writer::{StandardError, Writer};
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _};
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::registry::Registry;
+use std::fmt::{self, Display};
+use std::io::{self, Write};
+use std::sync::{Arc, OnceLock};
+use std::thread;
+use std::time::Duration;
+use tracing::{Level, Metadata, warn};
+use tracing_subscriber::fmt::MakeWriter;
+
+static QUEUE: OnceLock<io::Result<Arc<Queue>>> = OnceLock::new();
+
+/// How long the end of the process waits for queued lines, in total.
+const LAST_LINES: Duration = Duration::from_secs(5);
+/// How long it waits for a reader that takes nothing.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Queues a line for standard error, without waiting for it to be written.
+pub fn say(line: impl Display) {
+    let line = format!("{line}\n");
+    match queue() {
+        Ok(queue) => queue.push(line.as_bytes(), Importance::High),
+        // A process that can't have a thread has nothing to do but to end.
+        Err(_) => _ = StandardError.write_all(line.as_bytes()),
+    }
+}
+
+/// Waits until queued lines are written, but no longer than `patience` for a reader that takes nothing, nor than five
+/// times that for one that is slow.
+pub fn write_out(patience: Duration) {
+    if let Some(Ok(queue)) = QUEUE.get() {
+        queue.wait_until_written(patience, LAST_LINES.min(patience * 5));
+    }
+}
+
+/// Has queued lines written when it is dropped, at the end of the process: 5 seconds at most, and 1 second at most if
+/// nothing reads them.
+#[derive(Debug)]
+pub struct WriteOut;
+
+impl Drop for WriteOut {
+    fn drop(&mut self) {
+        write_out(PATIENCE);
+    }
+}
+
+/// Adds the number of dropped lines to a registry.
+pub fn register(registry: &mut Registry) {
+    registry.register_collector(Box::new(Dropped));
+}
+
+/// Reads the number whenever the metrics are asked for.
+#[derive(Debug)]
+struct Dropped;
+
+impl Collector for Dropped {
+    fn encode(&self, mut encoder: DescriptorEncoder) -> fmt::Result {
+        let dropped = match QUEUE.get() {
+            Some(Ok(queue)) => queue.dropped(),
+            Some(Err(_)) | None => 0,
+        };
+        let counter = ConstCounter::new(dropped);
+        let encoder = encoder.encode_descriptor(
+            "gatefold_log_lines_dropped",
+            "Log lines that standard error took too slowly or not at all",
+            None,
+            counter.metric_type(),
+        )?;
+        counter.encode(encoder)
+    }
+}
+
+/// Where the subscriber writes.
+pub(super) fn lines() -> io::Result<Lines> {
+    match queue() {
+        Ok(queue) => Ok(Lines(queue.clone())),
+        Err(error) => Err(io::Error::new(
+            error.kind(),
+            format!("can't start a thread for the log: {error}"),
+        )),
+    }
+}
+
+/// The queue, with its thread.
+fn queue() -> &'static io::Result<Arc<Queue>> {
+    QUEUE.get_or_init(|| {
+        let queue = Arc::new(Queue::default());
+        let writer = Writer::new(StandardError);
+        let queued = queue.clone();
+        thread::Builder::new()
+            .name("log".to_owned())
+            .spawn(move || writer.run(&queued, report_gap))?;
+        Ok(queue)
+    })
+}
+
+/// Queued like any other line.
+fn report_gap(dropped: u64) {
+    warn!(
+        dropped,
+        "log lines are missing here: standard error took them too slowly or not at all"
+    );
+}
+
+/// Makes writers that queue what they get.
+#[derive(Clone, Debug)]
+pub(super) struct Lines(Arc<Queue>);
+
+impl<'a> MakeWriter<'a> for Lines {
+    type Writer = Line<'a>;
+
+    fn make_writer(&'a self) -> Line<'a> {
+        Line {
+            queue: &self.0,
+            importance: Importance::Usual,
+        }
+    }
+
+    fn make_writer_for(&'a self, about: &Metadata<'_>) -> Line<'a> {
+        let importance = match *about.level() <= Level::WARN {
+            true => Importance::High,
+            false => Importance::Usual,
+        };
+        Line {
+            queue: &self.0,
+            importance,
+        }
+    }
+}
+
+/// One event, which the subscriber writes in one piece.
+pub(super) struct Line<'a> {
+    queue: &'a Queue,
+    importance: Importance,
+}
+
+impl Write for Line<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.queue.push(bytes, self.importance);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,33 @@
+//! The log and its reader: whatever the reader does, requests are answered and the daemon ends when it is told to.
+
+mod command_line;
+mod readers;
+mod serving;
+
+use crate::support::daemon::Daemon;
+use std::io::{PipeReader, PipeWriter, Write, pipe};
+
+/// A pipe that takes nothing until something is read from it.
+fn full_pipe() -> (PipeReader, PipeWriter) {
+    let (reader, mut writer) = pipe().expect("a pipe");
+    rustix::io::ioctl_fionbio(&writer, true).expect("non-blocking");
+    // Whole lines, so that the first line of the daemon begins a line.
+    while writer.write(&[b'\n'; 4096]).is_ok() {}
+    rustix::io::ioctl_fionbio(&writer, false).expect("blocking");
+    (reader, writer)
+}
+
+/// A pipe whose reader has gone.
+fn closed_pipe() -> PipeWriter {
+    pipe().expect("a pipe").1
+}
+
+/// How many lines the daemon has dropped.
+fn dropped(daemon: &Daemon) -> u64 {
+    let metrics = daemon.admin("/metrics").text();
+    let mut values = metrics
+        .lines()
+        .filter_map(|line| line.strip_prefix("gatefold_log_lines_dropped_total "));
+    let value = values.next().and_then(|value| value.parse().ok());
+    value.expect("the counter")
+}
