@@ -2,6 +2,7 @@
 
 use super::context::RequestContext;
 use super::fields;
+use crate::dataplane::filter::header_modifier::joined_cookies;
 use http::header::{CONNECTION, COOKIE, HOST, MaxSizeReached, TE, UPGRADE};
 use http::{HeaderMap, HeaderName, HeaderValue, Version};
 use pingora_core::{Error, ErrorType, Result};
@@ -218,16 +219,14 @@ fn join_cookies(session: &Session, request: &mut RequestHeader) -> Result<()> {
     if session.req_header().version != Version::HTTP_2 {
         return Ok(());
     }
-    let mut crumbs = request.headers.get_all(COOKIE).iter();
-    let (Some(first), Some(second)) = (crumbs.next(), crumbs.next()) else {
+    let cookies = request.headers.get_all(COOKIE);
+    if cookies.iter().nth(1).is_none() {
         return Ok(());
-    };
-    let mut joined = first.as_bytes().to_vec();
-    for crumb in std::iter::once(second).chain(crumbs) {
-        joined.extend_from_slice(b"; ");
-        joined.extend_from_slice(crumb.as_bytes());
     }
-    request.insert_header(COOKIE, joined)
+    match joined_cookies(cookies.iter()) {
+        Some(joined) => request.insert_header(COOKIE, joined),
+        None => Ok(()),
+    }
 }
 
 /// `TE` ends at every hop and Pingora takes it away; that the client reads trailers is still true.

@@ -90,6 +90,39 @@ async fn names_of_fields_are_as_the_client_spells_them_if_that_is_asked_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_cookie_that_a_filter_adds_joins_those_of_the_client() {
+    let cookie = |value| HeaderModifier {
+        add: vec![(HeaderName::from_static("cookie"), value)],
+        ..HeaderModifier::default()
+    };
+    for preserve_header_case in [false, true] {
+        let upstream = Upstream::plain().await;
+        let options = Options {
+            preserve_header_case,
+            ..Options::default()
+        };
+        let endpoints = Endpoints::new(HttpVersion::Http1, &[upstream.address], 0);
+        let target = Target::Endpoints(Arc::new(endpoints.expect("an address")));
+        let adding = |value| Filters {
+            request_headers: vec![cookie(HeaderValue::from_static(value))],
+            ..Filters::default()
+        };
+        let port = port_with(to_target(target, adding("backend=2")), adding("added=1"));
+        let gateway = Gateway::of(port, options, listen::Options::default()).await;
+        for (sent, expected) in [
+            ("", "added=1; backend=2"),
+            ("COOKIE: a=b; c=d\r\n", "a=b; c=d; added=1; backend=2"),
+            ("Cookie: a\r\ncookie: b\r\n", "a; b; added=1; backend=2"),
+        ] {
+            let request = format!("GET / HTTP/1.1\r\nHost: a\r\n{sent}\r\n");
+            assert_eq!(gateway.ask(&request).await.status(), 200);
+            let seen = upstream.last();
+            assert_eq!(seen.header("cookie"), [expected], "{}", seen.head);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_request_without_an_identifier_gets_a_uuid() {
     let upstream = Upstream::plain().await;
     let gateway = Gateway::start(port(to(&[upstream.address]))).await;
