@@ -64,7 +64,7 @@ pub struct ParentNode {
 pub struct Attachment {
     /// The listener's place among all listeners of the Gateway.
     pub listener: usize,
-    /// The hostnames in force: where the route's meet the listener's. Empty: any.
+    /// The hostnames in force: those of the route that meet the listener's. Empty: any.
     pub hostnames: Vec<Hostname>,
 }
 
