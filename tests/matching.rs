@@ -1,8 +1,31 @@
 //! Which rule of the running daemon gets a request, and what becomes of requests for rules that are broken.
 
+use crate::support::client::{Client, Response};
 use crate::support::daemon::Daemon;
 use crate::support::folder::Folder;
-use crate::support::manifests::{gateway_with, route, service};
+use crate::support::manifests::{condition, gateway, gateway_with, route, service};
+
+const HOST: &str = "www.example.com";
+
+/// A daemon whose route `one` has these rules, as lines of YAML, and the built-in backends `one` and `two`.
+fn daemon_with_rules(rules: &str) -> (Folder, Daemon) {
+    let text = route("one", HOST);
+    let (head, _) = text.split_once("    - backendRefs").expect("a rule");
+    let folder = Folder::with([
+        ("gateway.yaml", gateway()),
+        ("route.yaml", format!("{head}{rules}")),
+        ("one.yaml", service("one")),
+        ("two.yaml", service("two")),
+    ]);
+    let daemon = Daemon::of(&folder).echo().start();
+    (folder, daemon)
+}
+
+fn ask(daemon: &Daemon, path: &str, headers: &[(&str, &str)]) -> Response {
+    let mut client = Client::connect(daemon.socket(80)).expect("a connection");
+    let answer = client.send("GET", HOST, path, headers, b"");
+    answer.expect("an answer")
+}
 
 #[test]
 fn precedence_goes_by_the_hostnames_that_routes_are_written_with() {
@@ -57,4 +80,59 @@ fn precedence_goes_by_the_hostnames_that_routes_are_written_with() {
             (answer.backend() == "older").then_some(())
         });
     }
+}
+
+#[test]
+fn a_rule_with_a_broken_expression_for_a_header_answers_500_to_requests_that_have_it() {
+    let (_folder, daemon) = daemon_with_rules(
+        "    - matches: [{path: {value: /admin}, headers: [{type: RegularExpression, name: role, value: '(root'}]}]
+      backendRefs: [{name: two, port: 3000}]
+    - matches: [{queryParams: [{type: RegularExpression, name: q, value: '[a'}]}]
+      backendRefs: [{name: two, port: 3000}]
+    - backendRefs: [{name: one, port: 3000}]
+",
+    );
+    for (path, headers, status) in [
+        ("/admin/x", &[("Role", "root")][..], 500),
+        ("/admin/x", &[("Role", "other")], 500),
+        ("/admin/x", &[], 200),
+        ("/other", &[("Role", "root")], 200),
+        ("/other?q=1", &[], 500),
+        ("/other?p=1", &[], 200),
+    ] {
+        let answer = ask(&daemon, path, headers);
+        assert_eq!(answer.status, status, "{path} {headers:?}");
+    }
+    let object = daemon.object("httproutes", "default", "one");
+    let dropped = condition(&object["status"]["parents"][0], "PartiallyInvalid");
+    let message = dropped["message"].as_str().expect("a message");
+    assert!(
+        message.starts_with("Dropped Rule(s): rules[0] answers 500: "),
+        "{message}"
+    );
+    assert!(message.contains("; rules[1] answers 500: "), "{message}");
+}
+
+#[test]
+fn the_condition_says_that_a_rule_with_a_broken_expression_for_the_path_is_left_out() {
+    let (_folder, daemon) = daemon_with_rules(
+        "    - matches: [{path: {type: RegularExpression, value: '/(admin'}}]
+      backendRefs: [{name: two, port: 3000}]
+    - matches: [{path: {value: /good}}, {path: {type: RegularExpression, value: '/(b'}}]
+      backendRefs: [{name: two, port: 3000}]
+    - backendRefs: [{name: one, port: 3000}]
+",
+    );
+    assert_eq!(ask(&daemon, "/admin", &[]).backend(), "one");
+    assert_eq!(ask(&daemon, "/good", &[]).status, 500);
+    let object = daemon.object("httproutes", "default", "one");
+    let dropped = condition(&object["status"]["parents"][0], "PartiallyInvalid");
+    let message = dropped["message"].as_str().expect("a message");
+    for part in [
+        "Dropped Rule(s): rules[0] is left out, other rules get its requests: ",
+        "; rules[1] answers 500, but matches[1] is left out, other rules get its requests: ",
+    ] {
+        assert!(message.contains(part), "{part}: {message}");
+    }
+    daemon.wait_for_diagnostic("GF0510");
 }

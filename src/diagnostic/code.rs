@@ -115,7 +115,9 @@ codes! {
     InvalidFilter = "GF0508", Error;
     /// A field of a rule that gatefold doesn't support yet. The rule answers 500.
     UnsupportedRuleField = "GF0509", Error;
-    /// A match that can't work as it is written, such as a broken regular expression. The rule is left out.
+    /// A match that can't work as it is written: its regular expression is broken. The rule answers 500. A broken
+    /// expression for a header or a query parameter matches any value of it; a match with a broken expression for the
+    /// path is left out, since nothing tells which requests it is for: other rules get them.
     InvalidMatch = "GF0510", Error;
     /// A backend of a kind other than Service. Its share of the traffic gets 500.
     UnsupportedBackendKind = "GF0511", Error;

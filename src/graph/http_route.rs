@@ -71,8 +71,8 @@ pub struct Attachment {
 /// A rule.
 #[derive(Debug)]
 pub struct RuleNode {
-    /// The matches that make sense; empty only in a refused rule. Of header matches with one name only the
-    /// first is there.
+    /// The matches that requests are compared with; empty only in a refused rule. Of header matches with one name only
+    /// the first is there.
     pub matches: Vec<HTTPRouteMatch>,
     /// The filters.
     pub filters: Vec<FilterNode>,
