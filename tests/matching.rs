@@ -136,3 +136,66 @@ fn the_condition_says_that_a_rule_with_a_broken_expression_for_the_path_is_left_
     }
     daemon.wait_for_diagnostic("GF0510");
 }
+
+#[test]
+fn values_of_headers_are_anything_that_can_be_sent() {
+    let policy = "default-src 'self';  img-src *";
+    let (_folder, daemon) = daemon_with_rules(
+        "    - matches:
+        - {path: {value: /spaces}, headers: [{name: policy, value: \"a;  b\"}]}
+        - {path: {value: /utf8}, headers: [{name: policy, value: \"über\"}]}
+        - {path: {value: /regex}, headers: [{type: RegularExpression, name: policy, value: '(a  b|c d )+'}]}
+      filters:
+      - {type: RequestHeaderModifier, requestHeaderModifier: {set: [{name: x-utf8, value: \"über \"}]}}
+      - type: ResponseHeaderModifier
+        responseHeaderModifier: {add: [{name: content-security-policy, value: \"default-src 'self';  img-src *\"}]}
+      backendRefs: [{name: two, port: 3000}]
+    - backendRefs: [{name: one, port: 3000}]
+",
+    );
+    for (path, value) in [
+        ("/spaces", "a;  b"),
+        ("/utf8", "über"),
+        ("/regex", "c d a  b"),
+    ] {
+        let answer = ask(&daemon, path, &[("Policy", value)]);
+        assert_eq!(answer.backend(), "two", "{path}");
+        assert_eq!(answer.header("content-security-policy"), Some(policy));
+        let sent = &answer.json()["headers"]["X-Utf8"];
+        assert_eq!(
+            *sent,
+            serde_json::json!(["über"]),
+            "without the space at its end"
+        );
+        assert_eq!(
+            ask(&daemon, path, &[("Policy", "a; b")]).backend(),
+            "one",
+            "{path}"
+        );
+    }
+}
+
+#[test]
+fn a_value_that_can_not_be_sent_makes_its_rule_answer_500() {
+    let (_folder, daemon) = daemon_with_rules(
+        "    - matches: [{path: {value: /broken}}]
+      filters:
+      - {type: RequestHeaderModifier, requestHeaderModifier: {set: [{name: x-a, value: \"a\\r\\nx-b: 1\"}]}}
+      backendRefs: [{name: two, port: 3000}]
+    - matches: [{headers: [{name: x-c, value: \"never \"}]}]
+      backendRefs: [{name: two, port: 3000}]
+    - backendRefs: [{name: one, port: 3000}]
+",
+    );
+    assert_eq!(ask(&daemon, "/broken", &[]).status, 500);
+    assert_eq!(ask(&daemon, "/", &[]).backend(), "one");
+    let finding = daemon.wait_for_diagnostic("GF0508");
+    let message = finding["message"].as_str().expect("a message");
+    assert!(
+        message.contains("`x-a`") && message.contains(r"`\r`"),
+        "{message}"
+    );
+    let warning = daemon.wait_for_diagnostic("GF0546");
+    let message = warning["message"].as_str().expect("a message");
+    assert!(message.contains("`x-c`"), "{message}");
+}

@@ -11,7 +11,6 @@ use crate::manifest::api::{
     HTTPHeader, HTTPHeaderFilter, HTTPRequestMirrorFilter, HTTPRouteFilter, HTTPRouteFilterType,
     HeaderName,
 };
-use http::HeaderValue;
 
 /// What a list of filters belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -173,9 +172,14 @@ fn broken_header(node: &FilterNode) -> Option<String> {
         }
     };
     let valued = changes.set.iter().chain(&changes.add);
-    let broken = |header: &&HTTPHeader| HeaderValue::from_str(&header.value).is_err();
-    if let Some(HTTPHeader { name, .. }) = valued.clone().find(broken) {
-        let message = format!("the value of header `{name}` isn't one (RFC 9110, section 5.5)");
+    let broken = |header: &&HTTPHeader| header_modifier::value(&header.value).is_none();
+    if let Some(HTTPHeader { name, value }) = valued.clone().find(broken) {
+        let control = value.chars().find(char::is_ascii_control);
+        let control = control.unwrap_or_default().escape_default();
+        let message = format!(
+            "the value of header `{name}` has the character `{control}` in it, which can't be sent \
+             (RFC 9110, section 5.5): take it out"
+        );
         return Some(message);
     }
     let set = changes.set.iter().map(|it| (&it.name, Change::Set));

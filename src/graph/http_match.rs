@@ -8,9 +8,12 @@
 use super::Build;
 use super::http_rule::RuleAt;
 use super::listener::Problem;
+use crate::dataplane::filter::header_modifier;
 use crate::dataplane::matcher;
 use crate::diagnostic::{Code, Diagnostic, Pointer};
-use crate::manifest::api::{HTTPRouteMatch, HTTPRouteRule, PathMatchType, ValueMatchType};
+use crate::manifest::api::{
+    HTTPHeaderMatch, HTTPRouteMatch, HTTPRouteRule, PathMatchType, ValueMatchType,
+};
 
 /// Stands for a broken regular expression: like every expression it matches only text, but any.
 const ANY_VALUE: &str = "(?s).*";
@@ -53,6 +56,7 @@ pub(super) fn build(
             refusals.push(("UnsupportedValue", finding.message.clone()));
             build.diagnostics.push(finding.caption(caption));
         }
+        warn_of_impossible_values(at, one, &here, build);
     }
     matches
 }
@@ -120,4 +124,30 @@ fn broken_pattern(
     let message = format!("`{pattern}` isn't a regular expression that works: {why}");
     let finding = at.finding(Code::InvalidMatch, pointer(), message);
     Some(finding.help("the syntax is that of RE2: no look-around, no back-references"))
+}
+
+/// Warns of header values that no request can have.
+fn warn_of_impossible_values(
+    at: RuleAt<'_>,
+    one: &HTTPRouteMatch,
+    here: &dyn Fn() -> Pointer,
+    build: &mut Build<'_>,
+) {
+    let impossible = |header: &HTTPHeaderMatch| {
+        let sent = header_modifier::value(&header.value);
+        header.kind == ValueMatchType::Exact
+            && sent.is_none_or(|sent| sent.as_bytes() != header.value.as_bytes())
+    };
+    let headers = one.headers.iter().enumerate();
+    for (index, header) in headers.filter(|(_, header)| impossible(header)) {
+        let message = format!(
+            "no request has a header `{}` with this value: it has a control character in it, or a space at an end",
+            header.name
+        );
+        let pointer = here().key("headers").index(index).key("value");
+        let finding = at.finding(Code::ImpossibleHeaderValue, pointer, message);
+        build
+            .diagnostics
+            .push(finding.caption("the match never holds"));
+    }
 }

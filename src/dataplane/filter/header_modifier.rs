@@ -89,6 +89,13 @@ impl Headers for HeaderMap {
     }
 }
 
+/// A value as it is sent: without spaces and tabs around it, which are no part of a value (RFC 9110, section 5.5) and make
+/// a message of HTTP/2 malformed (RFC 9113, section 8.2.1). `None` if it contains what can't be sent: NUL, a line break or
+/// another control character.
+pub fn value(text: &str) -> Option<HeaderValue> {
+    HeaderValue::from_bytes(text.trim_matches([' ', '\t']).as_bytes()).ok()
+}
+
 /// What a modifier does with a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
@@ -190,6 +197,35 @@ mod tests {
         modifier.remove.push(name("a"));
         modifier.apply(&mut headers);
         assert!(headers.is_empty());
+    }
+
+    #[test]
+    fn a_value_is_anything_that_can_be_sent() {
+        for (text, sent) in [
+            (
+                "default-src 'self';  img-src *",
+                "default-src 'self';  img-src *",
+            ),
+            ("trailing \t", "trailing"),
+            (" leading", "leading"),
+            ("a\tb", "a\tb"),
+            ("\u{fc}ber", "\u{fc}ber"),
+            (" ", ""),
+        ] {
+            let value = value(text).unwrap_or_else(|| panic!("`{text}` was refused"));
+            assert_eq!(value.as_bytes(), sent.as_bytes(), "`{text}`");
+        }
+        for text in [
+            "a\rb",
+            "a\nb",
+            "a\r\n b",
+            "a\0",
+            "\n",
+            "a\u{7f}",
+            "\u{1b}[0m",
+        ] {
+            assert_eq!(value(text), None, "{text:?}");
+        }
     }
 
     #[test]
