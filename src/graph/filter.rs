@@ -204,7 +204,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_value_that_can_not_be_sent_is_told_by_its_character() {
+    fn names_the_character_that_makes_a_value_unsendable() {
         for (value, parts) in [
             ("a\tb\n", ["`\\n`", "`|-`"]),
             ("a\nb\n", ["`\\n`", "take it out"]),
