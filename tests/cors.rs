@@ -114,3 +114,95 @@ fn a_script_may_see_that_a_backend_is_missing() {
         (answer.status == 503 && allowed == Some("*")).then_some(())
     });
 }
+
+/// A daemon whose route has these rules, as lines of YAML, and the built-in backend.
+fn daemon_with_rules(rules: &str) -> (Folder, Daemon) {
+    let text = route("api", HOST);
+    let (head, _) = text.split_once("    - backendRefs").expect("a rule");
+    let folder = Folder::with([
+        ("gateway.yaml", gateway()),
+        ("route.yaml", format!("{head}{rules}")),
+        ("api.yaml", service("api")),
+    ]);
+    let daemon = Daemon::of(&folder).echo().start();
+    (folder, daemon)
+}
+
+/// What a preflight request for a request with this method to `/things` is answered: the status, and the origin that
+/// may send it.
+fn preflight(daemon: &Daemon, method: &str) -> (u16, Option<String>) {
+    let asked = [
+        ("Origin", "https://a.example"),
+        ("Access-Control-Request-Method", method),
+    ];
+    let answer = ask(daemon, "OPTIONS", &asked);
+    let origin = answer.header("access-control-allow-origin");
+    (answer.status, origin.map(str::to_owned))
+}
+
+#[test]
+fn the_preflight_of_a_rule_for_a_method_is_answered_by_its_filter() {
+    let (_folder, daemon) = daemon_with_rules(
+        "    - matches: [{method: POST, path: {value: /things}}]
+      filters: [{type: CORS, cors: {allowOrigins: [\"https://a.example\"]}}]
+      backendRefs: [{name: api, port: 3000}]
+    - matches: [{method: PUT, path: {value: /things}}]
+      backendRefs: [{name: api, port: 3000}]
+    - matches: [{path: {value: /}}]
+      filters: [{type: CORS, cors: {allowOrigins: [\"*\"]}}]
+      backendRefs: [{name: api, port: 3000}]
+",
+    );
+    let named = Some("https://a.example".to_owned());
+    assert_eq!(preflight(&daemon, "POST"), (204, named));
+    assert_eq!(preflight(&daemon, "GET"), (204, Some("*".to_owned())));
+    // The filter of the rule for everything says nothing about requests that another rule gets.
+    assert_eq!(preflight(&daemon, "PUT"), (204, None));
+    // An OPTIONS request that announces nothing is routed by its own method.
+    let plain = ask(&daemon, "OPTIONS", &[("Origin", "https://a.example")]);
+    assert_eq!(
+        (plain.status, plain.json()["method"].as_str()),
+        (200, Some("OPTIONS"))
+    );
+}
+
+#[test]
+fn the_preflight_of_a_rule_for_a_header_is_answered_by_its_filter() {
+    let (_folder, daemon) = daemon_with_rules(
+        "    - matches: [{headers: [{name: version, value: two}]}]
+      filters: [{type: CORS, cors: {allowOrigins: [\"https://a.example\"]}}]
+      backendRefs: [{name: api, port: 3000}]
+",
+    );
+    let named = Some("https://a.example".to_owned());
+    assert_eq!(preflight(&daemon, "GET"), (204, named));
+    let sent = [("Origin", "https://a.example"), ("Version", "two")];
+    let answer = ask(&daemon, "GET", &sent);
+    assert_eq!(
+        answer.header("access-control-allow-origin"),
+        Some("https://a.example")
+    );
+    assert_eq!(
+        ask(&daemon, "GET", &[]).status,
+        404,
+        "the header still counts"
+    );
+}
+
+#[test]
+fn a_preflight_without_a_filter_is_routed_as_a_request_with_its_own_method() {
+    let (_folder, daemon) = daemon_with_rules(
+        "    - matches: [{method: POST}, {method: OPTIONS}]
+      backendRefs: [{name: api, port: 3000}]
+",
+    );
+    let asked = [
+        ("Origin", "https://a.example"),
+        ("Access-Control-Request-Method", "POST"),
+    ];
+    let answer = ask(&daemon, "OPTIONS", &asked);
+    assert_eq!(
+        (answer.status, answer.json()["method"].as_str()),
+        (200, Some("OPTIONS"))
+    );
+}

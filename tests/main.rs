@@ -26,6 +26,7 @@ mod listener_sets;
 mod listeners;
 mod load;
 mod logging;
+mod matching;
 mod reference_grant;
 mod reload;
 mod reload_report;

@@ -1,6 +1,6 @@
 use crate::dataplane::filter::Filters;
 use crate::dataplane::filter::cors::{Allowed, Cors, Credentials, Exposed, OriginPattern, Origins};
-use crate::dataplane::filter::header_modifier::{Change, HeaderModifier, refusal};
+use crate::dataplane::filter::header_modifier::{Change, HeaderModifier, refusal, value};
 use crate::dataplane::filter::path_modifier::PathModifier;
 use crate::dataplane::filter::request_redirect::{RequestRedirect, Scheme};
 use crate::dataplane::filter::url_rewrite::UrlRewrite;
@@ -142,10 +142,7 @@ fn modifier(filter: &HTTPHeaderFilter) -> Option<HeaderModifier> {
 }
 
 fn headers(headers: &[HTTPHeader], change: Change) -> Option<Vec<(HeaderName, HeaderValue)>> {
-    let header = |header: &HTTPHeader| {
-        let value = HeaderValue::from_str(&header.value).ok()?;
-        Some((name(&header.name, change)?, value))
-    };
+    let header = |header: &HTTPHeader| Some((name(&header.name, change)?, value(&header.value)?));
     headers.iter().map(header).collect()
 }
 

@@ -14,7 +14,7 @@ pub(super) type ListenerKey = (NamespacedName, usize);
 pub(super) struct CompiledRoute {
     /// What it was made of.
     pub node: Arc<HttpRouteNode>,
-    /// The listeners that it is attached to, with each of its hostnames there. Two parent references may lead to one
+    /// The listeners that it is attached to, with each of its hostnames that is in force there. Two parent references may lead to one
     /// listener; that counts once.
     pub places: BTreeSet<(ListenerKey, Option<Arc<str>>)>,
     /// By their place in the manifest.

@@ -31,7 +31,7 @@ pub struct Entry {
 
 /// What is left to compare when host and path fit, and what a request gets.
 #[derive(Debug)]
-struct Candidate {
+pub(super) struct Candidate {
     /// Nothing when it takes every request.
     matcher: Option<Arc<Matcher>>,
     rule: Arc<Rule>,
@@ -58,12 +58,15 @@ impl HostRoutes {
         }
     }
 
-    /// The rule that takes a request.
-    pub(super) fn route(&self, request: &RequestView<'_>) -> Option<&Arc<Rule>> {
-        self.paths.find(request.path, |range| {
+    /// Shows the matches whose path fits, in order of precedence, until `take` takes one.
+    pub(super) fn find<'r, T>(
+        &'r self,
+        path: &str,
+        take: impl Fn(&'r Candidate) -> Option<T>,
+    ) -> Option<T> {
+        self.paths.find(path, |range| {
             let candidates = self.candidates.get(range)?;
-            let found = candidates.iter().find(|it| it.takes(request));
-            found.map(|it| &it.rule)
+            candidates.iter().find_map(&take)
         })
     }
 
@@ -74,8 +77,32 @@ impl HostRoutes {
 }
 
 impl Candidate {
-    fn takes(&self, request: &RequestView<'_>) -> bool {
+    /// Whether a request matches.
+    pub(super) fn takes(&self, request: &RequestView<'_>) -> bool {
         self.matcher.as_ref().is_none_or(|it| it.takes(request))
+    }
+
+    /// Whether a request may match that a preflight request announces.
+    pub(super) fn takes_announced(&self, request: &RequestView<'_>) -> bool {
+        let matcher = self.matcher.as_ref();
+        matcher.is_none_or(|it| it.takes_announced(request))
+    }
+
+    /// Whether it depends on headers that only the announced request will have.
+    pub(super) fn depends_on_later_headers(&self) -> bool {
+        let matcher = self.matcher.as_ref();
+        matcher.is_some_and(|it| it.depends_on_later_headers())
+    }
+
+    /// Whether requests must have a certain method.
+    pub(super) fn names_method(&self) -> bool {
+        let matcher = self.matcher.as_ref();
+        matcher.is_some_and(|it| it.method.is_some())
+    }
+
+    /// What a request gets.
+    pub(super) fn rule(&self) -> &Arc<Rule> {
+        &self.rule
     }
 }
 

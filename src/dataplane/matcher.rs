@@ -1,6 +1,6 @@
 use super::query;
 use super::request::RequestView;
-use http::header::{COOKIE, GetAll};
+use http::header::{COOKIE, GetAll, ORIGIN};
 use http::{HeaderName, HeaderValue, Method};
 use regex::{Regex, RegexBuilder};
 use std::fmt;
@@ -28,11 +28,26 @@ impl Matcher {
 
     /// Whether a request matches.
     pub fn takes(&self, request: &RequestView<'_>) -> bool {
+        self.takes_with(request, |_| true)
+    }
+
+    /// Whether a request may match that a preflight request announces: with its method, and with headers that it
+    /// alone will have. Its `Origin` is that of the preflight request (Fetch standard, section 3.3.2).
+    pub fn takes_announced(&self, request: &RequestView<'_>) -> bool {
+        self.takes_with(request, |header| header == ORIGIN)
+    }
+
+    /// Whether it depends on headers that a preflight request doesn't have.
+    pub fn depends_on_later_headers(&self) -> bool {
+        self.headers.iter().any(|(name, _)| name != ORIGIN)
+    }
+
+    /// Whether a request matches, as far as its headers are `known`.
+    fn takes_with(&self, request: &RequestView<'_>, known: impl Fn(&HeaderName) -> bool) -> bool {
         self.method.as_ref().is_none_or(|it| it == request.method)
-            && self
-                .headers
-                .iter()
-                .all(|(name, value)| value.takes_header(name, &request.headers.get_all(name)))
+            && self.headers.iter().all(|(name, value)| {
+                !known(name) || value.takes_header(name, &request.headers.get_all(name))
+            })
             && self.query.iter().all(|(name, value)| {
                 request
                     .parameter(name)

@@ -18,6 +18,8 @@ pub mod hostname;
 /// What a request must look like besides its host.
 pub mod matcher;
 mod path;
+/// Which rule answers a preflight request.
+pub mod preflight;
 pub mod query;
 mod rank;
 /// A request, as far as matching looks at it.

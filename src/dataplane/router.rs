@@ -1,5 +1,5 @@
 use super::Rule;
-use super::host_routes::HostRoutes;
+use super::host_routes::{Candidate, HostRoutes};
 use super::hostname::HostMap;
 use super::request::RequestView;
 use std::fmt;
@@ -30,8 +30,19 @@ impl Router {
     /// characters in a matching non-wildcard hostname; characters in a matching hostname"
     /// (`HTTPRouteSpec.hostnames`).
     pub fn route(&self, request: &RequestView<'_>) -> Option<&Arc<Rule>> {
+        self.find(request, |candidate| {
+            candidate.takes(request).then(|| candidate.rule())
+        })
+    }
+
+    /// Shows the matches whose host and path fit, in order of precedence, until `take` takes one.
+    pub(super) fn find<'r, T>(
+        &'r self,
+        request: &RequestView<'_>,
+        take: impl Fn(&'r Candidate) -> Option<T>,
+    ) -> Option<T> {
         let mut fitting = self.hosts.candidates(request.host);
-        fitting.find_map(|routes| routes.route(request))
+        fitting.find_map(|routes| routes.find(request.path, &take))
     }
 
     /// All rules; one with several matches or hostnames comes several times.

@@ -115,7 +115,9 @@ codes! {
     InvalidFilter = "GF0508", Error;
     /// A field of a rule that gatefold doesn't support yet. The rule answers 500.
     UnsupportedRuleField = "GF0509", Error;
-    /// A match that can't work as it is written, such as a broken regular expression. The rule is left out.
+    /// A match that can't work as it is written: its regular expression is broken. The rule answers 500. A broken
+    /// expression for a header or a query parameter matches any value of it; a match with a broken expression for the
+    /// path is left out, since nothing tells which requests it is for: other rules get them.
     InvalidMatch = "GF0510", Error;
     /// A backend of a kind other than Service. Its share of the traffic gets 500.
     UnsupportedBackendKind = "GF0511", Error;
@@ -142,6 +144,9 @@ codes! {
     PolicyConflict = "GF0521", Error;
     /// A BackendTLSPolicy that can't be followed. Its backends get no requests: they answer 500.
     InvalidBackendTls = "GF0522", Error;
+    /// A header match with a value that no request has: there is a space or a tab at one of its ends, or a control
+    /// character in it. The match never holds.
+    ImpossibleHeaderValue = "GF0546", Warning;
     /// The certificate's Secret, or the ConfigMap with the CA certificates, isn't in the folder.
     CertificateNotFound = "GF0601", Error;
     /// A certificate reference to something that isn't a Secret, or one to CA certificates that isn't a

@@ -11,7 +11,6 @@ use crate::manifest::api::{
     HTTPHeader, HTTPHeaderFilter, HTTPRequestMirrorFilter, HTTPRouteFilter, HTTPRouteFilterType,
     HeaderName,
 };
-use http::HeaderValue;
 
 /// What a list of filters belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -173,10 +172,9 @@ fn broken_header(node: &FilterNode) -> Option<String> {
         }
     };
     let valued = changes.set.iter().chain(&changes.add);
-    let broken = |header: &&HTTPHeader| HeaderValue::from_str(&header.value).is_err();
-    if let Some(HTTPHeader { name, .. }) = valued.clone().find(broken) {
-        let message = format!("the value of header `{name}` isn't one (RFC 9110, section 5.5)");
-        return Some(message);
+    let broken = |header: &&HTTPHeader| header_modifier::value(&header.value).is_none();
+    if let Some(HTTPHeader { name, value }) = valued.clone().find(broken) {
+        return Some(unsendable(name, value));
     }
     let set = changes.set.iter().map(|it| (&it.name, Change::Set));
     let add = changes.add.iter().map(|it| (&it.name, Change::Add));
@@ -185,4 +183,47 @@ fn broken_header(node: &FilterNode) -> Option<String> {
         let name = http::HeaderName::from_bytes(name.as_str().as_bytes()).ok()?;
         header_modifier::refusal(&name, change)
     })
+}
+
+/// Why a header's value can't be sent, and what to do.
+fn unsendable(name: &HeaderName, value: &str) -> String {
+    let unsent = |character: &char| character.is_ascii_control() && *character != '\t';
+    let character = value.chars().find(unsent).unwrap_or_default();
+    let remedy = match value.trim_end_matches('\n').contains(|it| unsent(&it)) {
+        true => "take it out",
+        false => "end the value before it, as YAML's `|-` and `>-` do",
+    };
+    format!(
+        "the value of header `{name}` has the character `{}` in it, which can't be sent (RFC 9110, section 5.5): {remedy}",
+        character.escape_default()
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_the_character_that_makes_a_value_unsendable() {
+        for (value, parts) in [
+            ("a\tb\n", ["`\\n`", "`|-`"]),
+            ("a\nb\n", ["`\\n`", "take it out"]),
+            ("a\0", ["`\\u{0}`", "take it out"]),
+            ("a\r\nb: c", ["`\\r`", "take it out"]),
+        ] {
+            let header = HTTPHeader {
+                name: HeaderName::parse("x-a").expect("a name"),
+                value: value.to_owned(),
+            };
+            let changes = HTTPHeaderFilter {
+                add: vec![header],
+                ..HTTPHeaderFilter::default()
+            };
+            let message = broken_header(&FilterNode::ResponseHeaderModifier(changes));
+            let message = message.unwrap_or_else(|| panic!("{value:?} was let through"));
+            for part in parts.into_iter().chain(["`x-a`"]) {
+                assert!(message.contains(part), "{value:?}: {message}");
+            }
+        }
+    }
 }

@@ -64,15 +64,15 @@ pub struct ParentNode {
 pub struct Attachment {
     /// The listener's place among all listeners of the Gateway.
     pub listener: usize,
-    /// The hostnames in force: where the route's meet the listener's. Empty: any.
+    /// The hostnames in force: those of the route that meet the listener's. Empty: any.
     pub hostnames: Vec<Hostname>,
 }
 
 /// A rule.
 #[derive(Debug)]
 pub struct RuleNode {
-    /// The matches that make sense; empty only in a refused rule. Of header matches with one name only the
-    /// first is there.
+    /// The matches that requests are compared with; empty only in a refused rule. Of header matches with one name only
+    /// the first is there.
     pub matches: Vec<HTTPRouteMatch>,
     /// The filters.
     pub filters: Vec<FilterNode>,

@@ -5,14 +5,13 @@ use super::backend_ref::{self, References};
 use super::condition::{Condition, ConditionType};
 use super::endpoints::{ServicePortKey, ServicePorts};
 use super::filter::{self, Owner};
+use super::http_match;
 use super::http_route::{BackendNode, FilterNode, RuleNode};
 use super::listener::Problem;
-use crate::dataplane::matcher;
 use crate::diagnostic::{Code, Diagnostic, Pointer};
-use crate::manifest::api::{
-    HTTPRoute, HTTPRouteMatch, HTTPRouteRule, PathMatchType, ValueMatchType,
-};
+use crate::manifest::api::{HTTPRoute, HTTPRouteRule};
 use std::borrow::Cow;
+use std::fmt;
 
 /// Where something of a route's rule stands.
 #[derive(Clone, Copy)]
@@ -37,10 +36,25 @@ impl RuleAt<'_> {
 #[derive(Default)]
 pub(super) struct RuleProblems {
     rules: usize,
-    /// Rules that are refused, each with its problems.
-    refused: Vec<(usize, Vec<Problem>)>,
+    /// Rules that are refused.
+    refused: Vec<RefusedRule>,
     /// References that lead nowhere.
     unresolved: Vec<Problem>,
+}
+
+/// A rule that can't be served as written.
+struct RefusedRule {
+    index: usize,
+    problems: Vec<Problem>,
+    left_out: LeftOut,
+}
+
+/// What of a refused rule doesn't even answer 500, since nothing tells which requests it is for.
+enum LeftOut {
+    /// These of its matches; mostly none.
+    Matches(Vec<usize>),
+    /// All of it.
+    Rule,
 }
 
 /// The rules of a route.
@@ -89,7 +103,7 @@ fn node<'a>(
     build: &mut Build<'a>,
 ) -> RuleNode {
     let mut refusals = Vec::new();
-    let matches = matches(at, rule, &mut refusals, build);
+    let matches = http_match::build(at, rule, &mut refusals, build);
     unsupported_fields(at, rule, &mut refusals, build);
     let filters = || at.pointer().key("filters");
     let filters = filter::build(
@@ -130,10 +144,17 @@ fn node<'a>(
     }
     let refused = !refusals.is_empty();
     if refused {
-        problems.refused.push((at.index, refusals));
+        problems.refused.push(RefusedRule {
+            index: at.index,
+            problems: refusals,
+            left_out: match matches.kept.is_empty() {
+                true => LeftOut::Rule,
+                false => LeftOut::Matches(matches.left_out),
+            },
+        });
     }
     RuleNode {
-        matches,
+        matches: matches.kept,
         filters,
         backends,
         timeouts: rule.timeouts.clone(),
@@ -152,81 +173,6 @@ fn warn_of_no_backend(at: RuleAt<'_>, backends: &[BackendNode], build: &mut Buil
     };
     let finding = at.finding(Code::NoBackend, pointer, message);
     build.diagnostics.push(finding);
-}
-
-/// The matches that make sense; a rule without any matches everything.
-fn matches(
-    at: RuleAt<'_>,
-    rule: &HTTPRouteRule,
-    refusals: &mut Vec<Problem>,
-    build: &mut Build<'_>,
-) -> Vec<HTTPRouteMatch> {
-    if rule.matches.is_empty() {
-        return vec![HTTPRouteMatch::default()];
-    }
-    let mut good = Vec::with_capacity(rule.matches.len());
-    for (index, one) in rule.matches.iter().enumerate() {
-        let problems = patterns(one, at, index);
-        if problems.is_empty() {
-            good.push(distinct(one));
-            continue;
-        }
-        for finding in problems {
-            refusals.push(("UnsupportedValue", finding.message.clone()));
-            build.diagnostics.push(finding);
-        }
-    }
-    good
-}
-
-/// "If multiple entries specify equivalent header names, only the first entry with an equivalent name MUST be
-/// considered for a match" (API: `HTTPHeaderMatch.name`).
-fn distinct(one: &HTTPRouteMatch) -> HTTPRouteMatch {
-    let mut one = one.clone();
-    let mut seen: Vec<String> = Vec::new();
-    one.headers.retain(|header| {
-        let name = header.name.as_str().to_ascii_lowercase();
-        let first = !seen.contains(&name);
-        seen.push(name);
-        first
-    });
-    one
-}
-
-/// Regular expressions that can't be compiled.
-fn patterns(one: &HTTPRouteMatch, at: RuleAt<'_>, index: usize) -> Vec<Diagnostic> {
-    let here = || at.pointer().key("matches").index(index);
-    let mut wrong = Vec::new();
-    let mut check = |pattern: &str, pointer: &dyn Fn() -> Pointer| {
-        // As it is compiled: it must match the whole value.
-        if let Err(error) = matcher::pattern(pattern) {
-            let why = error.to_string();
-            let why = why.lines().last().unwrap_or_default().trim();
-            let message = format!("`{pattern}` isn't a regular expression that works: {why}");
-            let finding = at.finding(Code::InvalidMatch, pointer(), message);
-            wrong.push(
-                finding.help("the syntax is that of RE2: no look-around, no back-references"),
-            );
-        }
-    };
-    if one.path.kind == PathMatchType::RegularExpression {
-        check(&one.path.value, &|| here().key("path").key("value"));
-    }
-    for (i, header) in one.headers.iter().enumerate() {
-        if header.kind == ValueMatchType::RegularExpression {
-            check(&header.value, &|| {
-                here().key("headers").index(i).key("value")
-            });
-        }
-    }
-    for (i, param) in one.query_params.iter().enumerate() {
-        if param.kind == ValueMatchType::RegularExpression {
-            check(&param.value, &|| {
-                here().key("queryParams").index(i).key("value")
-            });
-        }
-    }
-    wrong
 }
 
 fn unsupported_fields(
@@ -252,10 +198,11 @@ impl RuleProblems {
     pub fn accepted(&self) -> Vec<Condition> {
         let accepted =
             Condition::holds(ConditionType::Accepted, "Accepted", "the route is accepted");
-        let Some((_, first)) = self.refused.first() else {
+        let Some(first) = self.refused.first() else {
             return vec![accepted];
         };
         let reason = first
+            .problems
             .first()
             .map_or("UnsupportedValue", |(reason, _)| reason);
         let message = self.dropped();
@@ -268,12 +215,8 @@ impl RuleProblems {
 
     /// The API wants the message to begin with "Dropped Rule".
     fn dropped(&self) -> String {
-        let rules = self.refused.iter().map(|(index, problems)| {
-            let why: Vec<&str> = problems.iter().map(|(_, message)| &**message).collect();
-            format!("rules[{index}]: {}", why.join(", "))
-        });
-        let rules: Vec<String> = rules.collect();
-        format!("Dropped Rule(s), which answer 500: {}", rules.join("; "))
+        let rules: Vec<String> = self.refused.iter().map(RefusedRule::to_string).collect();
+        format!("Dropped Rule(s): {}", rules.join("; "))
     }
 
     /// Whether every reference leads somewhere.
@@ -284,5 +227,26 @@ impl RuleProblems {
             "ResolvedRefs",
             Cow::Borrowed("every reference leads somewhere"),
         )
+    }
+}
+
+/// What becomes of its requests, and why.
+impl fmt::Display for RefusedRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "rules[{}] ", self.index)?;
+        match &self.left_out {
+            LeftOut::Rule => f.write_str("is left out, other rules get its requests")?,
+            LeftOut::Matches(places) => {
+                f.write_str("answers 500")?;
+                for place in places {
+                    write!(
+                        f,
+                        ", but matches[{place}] is left out, other rules get its requests"
+                    )?;
+                }
+            }
+        }
+        let why = self.problems.iter().map(|(_, message)| &**message);
+        write!(f, ": {}", why.collect::<Vec<&str>>().join(", "))
     }
 }

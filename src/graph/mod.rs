@@ -19,6 +19,7 @@ mod filter;
 pub mod gateway;
 pub mod gateway_class;
 pub mod hostname;
+mod http_match;
 pub mod http_route;
 mod http_rule;
 pub mod listener;

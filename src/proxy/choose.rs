@@ -4,8 +4,9 @@ use super::request;
 use crate::dataplane::backend::Target;
 use crate::dataplane::filter::cors;
 use crate::dataplane::filter::request_redirect::{Asked, Scheme};
+use crate::dataplane::preflight::Preflight;
 use crate::dataplane::request::RequestView;
-use crate::dataplane::{Action, Listener, Port, Snapshot};
+use crate::dataplane::{Action, Listener, Port, Rule, Snapshot};
 use crate::listen::Connection;
 use http::{HeaderValue, StatusCode};
 use pingora_http::RequestHeader;
@@ -41,13 +42,19 @@ pub(super) fn choose(
         query: header.uri.query(),
         headers: &header.headers,
     };
-    let rule = listener.router.route(&view).ok_or(Answer::NO_ROUTE)?;
+    let rule = match cors::announced_method(&header.method, &header.headers) {
+        None => listener.router.route(&view),
+        Some(announced) => match listener.router.preflight(&view, &announced) {
+            Preflight::Ordinary(rule) => rule,
+            Preflight::Answered(rule) => {
+                context.rule = Some(rule.clone());
+                return Err(preflight_answer(rule));
+            }
+        },
+    };
+    let rule = rule.ok_or(Answer::NO_ROUTE)?;
     context.rule = Some(rule.clone());
     context.identity = listener.identity;
-    let cors = rule.filters.cors.is_some() && !matches!(rule.action, Action::Refuse(_));
-    if cors && cors::is_preflight(&header.method, &header.headers) {
-        return Err(Answer::PREFLIGHT);
-    }
     let split = match &rule.action {
         Action::Forward(split) => split,
         Action::Refuse(status) => return Err(Answer::refused(*status)),
@@ -82,6 +89,13 @@ pub(super) fn choose(
         Some(Target::NoEndpoints) => Err(Answer::NO_ENDPOINTS),
         Some(Target::Invalid) => Err(Answer::INVALID_BACKEND),
         None => Err(Answer::INTERNAL),
+    }
+}
+
+fn preflight_answer(rule: &Rule) -> Answer {
+    match rule.action {
+        Action::Refuse(status) => Answer::refused(status),
+        Action::Forward(_) | Action::Redirect(_) => Answer::PREFLIGHT,
     }
 }
 

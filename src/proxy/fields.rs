@@ -4,8 +4,10 @@
 //! browser's request as much work as all that gatefold adds. HTTP takes `Host` and `hOST` for the same (RFC 9110, section
 //! 5.1), and over HTTP/2 there is lower case only.
 
+use http::header::MaxSizeReached;
 use http::request::Parts;
-use http::{HeaderMap, Request};
+use http::{HeaderMap, HeaderName, HeaderValue, Request};
+use pingora_core::{Error, ErrorType, Result};
 use pingora_http::RequestHeader;
 
 /// Names go to the backend in lower case from here on, but for a few that Pingora writes as usual, `Host` among them.
@@ -17,18 +19,58 @@ pub(super) fn forget_spelling(request: &mut RequestHeader) {
     }
 }
 
-/// Changes the fields of a request whose names have no spelling, without Pingora's detour by text for each name.
+/// A field that a request must have once with this value, or not at all.
+#[derive(Debug)]
+pub(super) struct Field {
+    pub(super) name: HeaderName,
+    /// How the name is written for a backend that gets the names as they are spelled.
+    pub(super) spelling: &'static str,
+    /// `None` if the request must not have the field.
+    pub(super) value: Option<HeaderValue>,
+}
+
+/// Replaces all that a request has of each field.
 ///
 /// The target must be a path, as for [`forget_spelling`].
-pub(super) fn change<T>(
+///
+/// # Errors
+///
+/// At 32,768 names, a hundred times what is let in.
+pub(super) fn overwrite<const COUNT: usize>(
     request: &mut RequestHeader,
-    change: impl FnOnce(&mut HeaderMap) -> T,
-) -> T {
-    debug_assert!(!request.has_case(), "spellings would be lost");
+    fields: [Field; COUNT],
+) -> Result<()> {
+    if request.has_case() {
+        return fields.into_iter().try_for_each(|field| match field.value {
+            Some(value) => request.insert_header(field.spelling, value),
+            None => {
+                request.remove_header(&field.name);
+                Ok(())
+            }
+        });
+    }
+    // Without Pingora's detour by text for each name.
     let mut parts = take(request);
-    let result = change(&mut parts.headers);
+    let result = overwrite_all(&mut parts.headers, fields);
     *request = RequestHeader::from(parts);
-    result
+    result.map_err(|error| {
+        let what = "adding fields to a request";
+        Error::because(ErrorType::InvalidHTTPHeader, what, error)
+    })
+}
+
+fn overwrite_all<const COUNT: usize>(
+    headers: &mut HeaderMap,
+    fields: [Field; COUNT],
+) -> Result<(), MaxSizeReached> {
+    headers.try_reserve(COUNT)?;
+    for field in fields {
+        match field.value {
+            Some(value) => _ = headers.try_insert(field.name, value)?,
+            None => _ = headers.remove(field.name),
+        }
+    }
+    Ok(())
 }
 
 /// What there is of the request, which is an empty one until it is put back.
@@ -48,7 +90,6 @@ fn take(request: &mut RequestHeader) -> Parts {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::HeaderValue;
     use http::header::ACCEPT;
 
     fn request() -> RequestHeader {
@@ -73,17 +114,46 @@ mod tests {
         assert_eq!(request.raw_path(), b"/a?b");
     }
 
+    fn fields() -> [Field; 2] {
+        let field = |name, spelling, value| Field {
+            name: HeaderName::from_static(name),
+            spelling,
+            value,
+        };
+        [
+            field(
+                "x-my-name",
+                "X-My-Name",
+                Some(HeaderValue::from_static("3")),
+            ),
+            field("x-other", "X-Other", None),
+        ]
+    }
+
     #[test]
-    fn a_change_leaves_the_rest_as_it_was() {
-        let mut request = request();
-        forget_spelling(&mut request);
-        let before = change(&mut request, |headers| {
-            headers.insert(ACCEPT, HeaderValue::from_static("*/*"))
-        });
-        assert_eq!(before, None);
-        assert_eq!(request.headers.len(), 3);
-        assert_eq!(request.headers["accept"], "*/*");
-        assert_eq!(request.method, "PUT");
-        assert_eq!(request.raw_path(), b"/a?b");
+    fn overwriting_replaces_every_field_of_a_name_with_and_without_spellings() {
+        for keeps_spelling in [false, true] {
+            let mut request = request();
+            for name in ["X-OTHER", "x-Other"] {
+                request.append_header(name, "forged").expect("a header");
+            }
+            if !keeps_spelling {
+                forget_spelling(&mut request);
+            }
+            request.append_header(ACCEPT, "*/*").expect("a header");
+            overwrite(&mut request, fields()).expect("few fields");
+            let mut wire = Vec::new();
+            request.header_to_h1_wire(&mut wire);
+            let expected = match keeps_spelling {
+                false => "x-my-name: 3\r\nAccept: */*\r\n",
+                true => "X-My-Name: 3\r\nAccept: */*\r\n",
+            };
+            let wire = String::from_utf8_lossy(&wire);
+            assert_eq!(wire.to_lowercase(), expected.to_lowercase());
+            assert!(wire.starts_with(&expected[..12]), "{wire}");
+            assert_eq!(request.headers.len(), 2);
+            assert_eq!(request.method, "PUT");
+            assert_eq!(request.raw_path(), b"/a?b");
+        }
     }
 }

@@ -1,8 +1,9 @@
 //! What a backend is told about the request's way to it.
 
 use super::context::RequestContext;
-use super::fields;
-use http::header::{CONNECTION, COOKIE, HOST, MaxSizeReached, TE, UPGRADE};
+use super::fields::{self, Field};
+use crate::dataplane::filter::header_modifier::joined_cookies;
+use http::header::{CONNECTION, COOKIE, HOST, TE, UPGRADE};
 use http::{HeaderMap, HeaderName, HeaderValue, Version};
 use pingora_core::{Error, ErrorType, Result};
 use pingora_http::RequestHeader;
@@ -29,17 +30,14 @@ pub(super) fn add(
     context: &mut RequestContext,
 ) -> Result<()> {
     let told = Told::of(session, request, context)?;
-    match request.has_case() {
-        true => told.spell(request)?,
-        false => fields::change(request, |headers| told.put(headers))?,
-    }
+    fields::overwrite(request, told.fields())?;
     join_cookies(session, request)?;
     keep_trailers(session, request)
 }
 
 /// What a backend is told, but for what the connection says of itself.
 struct Told {
-    /// The addresses on the way, and the scheme.
+    /// The addresses on the way, and the scheme; `None` if the connection is unknown.
     way: Option<(HeaderValue, HeaderValue)>,
     host: Option<HeaderValue>,
     id: HeaderValue,
@@ -72,45 +70,21 @@ impl Told {
         })
     }
 
-    /// Into a request whose names have no spelling.
-    fn put(self, headers: &mut HeaderMap) -> Result<()> {
-        let put = |headers: &mut HeaderMap, name, value| {
-            let before = headers.try_insert(name, value);
-            before.map(|_| ()).map_err(too_many)
+    /// Each field with all that a backend gets of it, whatever the client has sent.
+    fn fields(self) -> [Field; 4] {
+        let (addresses, scheme) = self.way.unzip();
+        let field = |name, spelling, value| Field {
+            name,
+            spelling,
+            value,
         };
-        headers.try_reserve(4).map_err(too_many)?;
-        if let Some((addresses, scheme)) = self.way {
-            put(headers, FORWARDED_FOR, addresses)?;
-            put(headers, FORWARDED_PROTO, scheme)?;
-        }
-        match self.host {
-            Some(host) => put(headers, FORWARDED_HOST, host)?,
-            None => drop(headers.remove(FORWARDED_HOST)),
-        }
-        put(headers, REQUEST_ID, self.id)
+        [
+            field(FORWARDED_FOR, "X-Forwarded-For", addresses),
+            field(FORWARDED_PROTO, "X-Forwarded-Proto", scheme),
+            field(FORWARDED_HOST, "X-Forwarded-Host", self.host),
+            field(REQUEST_ID, "X-Request-Id", Some(self.id)),
+        ]
     }
-
-    /// Into one whose names go to the backend as they are spelled.
-    fn spell(self, request: &mut RequestHeader) -> Result<()> {
-        if let Some((addresses, scheme)) = self.way {
-            request.insert_header("X-Forwarded-For", addresses)?;
-            request.insert_header("X-Forwarded-Proto", scheme)?;
-        }
-        match self.host {
-            Some(host) => request.insert_header("X-Forwarded-Host", host)?,
-            None => drop(request.remove_header(&FORWARDED_HOST)),
-        }
-        request.insert_header("X-Request-Id", self.id)
-    }
-}
-
-/// A hundred times as many as are let in.
-fn too_many(error: MaxSizeReached) -> Box<Error> {
-    Error::because(
-        ErrorType::InvalidHTTPHeader,
-        "telling a backend of a request's way",
-        error,
-    )
 }
 
 /// The host that a client asked for: over HTTP/2 it is part of the target, and a request to an HTTP/2 backend has it there
@@ -218,16 +192,14 @@ fn join_cookies(session: &Session, request: &mut RequestHeader) -> Result<()> {
     if session.req_header().version != Version::HTTP_2 {
         return Ok(());
     }
-    let mut crumbs = request.headers.get_all(COOKIE).iter();
-    let (Some(first), Some(second)) = (crumbs.next(), crumbs.next()) else {
+    let cookies = request.headers.get_all(COOKIE);
+    if cookies.iter().nth(1).is_none() {
         return Ok(());
-    };
-    let mut joined = first.as_bytes().to_vec();
-    for crumb in std::iter::once(second).chain(crumbs) {
-        joined.extend_from_slice(b"; ");
-        joined.extend_from_slice(crumb.as_bytes());
     }
-    request.insert_header(COOKIE, joined)
+    match joined_cookies(cookies.iter()) {
+        Some(joined) => request.insert_header(COOKIE, joined),
+        None => Ok(()),
+    }
 }
 
 /// `TE` ends at every hop and Pingora takes it away; that the client reads trailers is still true.

@@ -1,7 +1,7 @@
 use super::answer::{After, Answer};
 use super::at_once::{at_once, done, known};
 use super::context::{RequestContext, connection};
-use super::mirror::Mirrors;
+use super::mirror::{MirrorOwner, Mirrors};
 use super::peer::{Exchange, Timeouts};
 use super::warnings::{Trouble, Warnings};
 use super::watch::Watch;
@@ -397,15 +397,22 @@ impl Gatefold {
         context: &mut RequestContext,
     ) -> Result<()> {
         forwarded::add(session, request, context)?;
+        let attempt = Mirrors::attempt(context);
         if let Some(rule) = &context.rule {
             rule.filters.change_request(request);
             rewrite::apply(&rule.filters, session, request)?;
         }
+        // Before the backend's filters: what these add is meant for that backend alone.
+        let owner = MirrorOwner::Rule;
+        self.mirrors
+            .begin(owner, attempt, session, request, context);
         if let Some(backend) = context.backend() {
             backend.filters.change_request(request);
             rewrite::apply(&backend.filters, session, request)?;
         }
-        self.mirrors.begin(session, request, context);
+        let owner = MirrorOwner::Backend;
+        self.mirrors
+            .begin(owner, attempt, session, request, context);
         Ok(())
     }
 }

@@ -29,6 +29,25 @@ const IN_FLIGHT_EACH: usize = 64;
 /// How many idle connections to mirrors are kept.
 const IDLE: usize = 128;
 
+/// Whose filter asks for a copy. The filters of a backend are for the requests that are forwarded to it
+/// (`HTTPBackendRef.filters`): a mirror of the rule gets the request without them, a mirror of a backend with them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum MirrorOwner {
+    /// The rule.
+    Rule,
+    /// The backend that the request is forwarded to.
+    Backend,
+}
+
+/// Which attempt to forward a request this is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Attempt {
+    /// Its copies have not begun.
+    First,
+    /// A retry: its copies have begun before.
+    Repeated,
+}
+
 /// Sends copies.
 #[derive(Clone)]
 pub(super) struct Mirrors {
@@ -61,33 +80,42 @@ impl Mirrors {
         }
     }
 
-    /// Begins the copies of a request that is about to go to its backend as `request`; or, when it goes there
-    /// again, notes that its body begins anew.
+    /// Whether the request goes to its backend for the first time. If it has been copied before, the copies are told
+    /// that its body begins anew.
+    pub(super) fn attempt(context: &mut RequestContext) -> Attempt {
+        match &mut context.copies {
+            Some(copies) => {
+                copies.rewind();
+                Attempt::Repeated
+            }
+            None => Attempt::First,
+        }
+    }
+
+    /// Begins the copies of a request that has gone through the filters of the rule, or of the rule and the backend.
     pub(super) fn begin(
         &self,
+        owner: MirrorOwner,
+        attempt: Attempt,
         session: &mut Session,
         request: &RequestHeader,
         context: &mut RequestContext,
     ) {
-        if let Some(copies) = &mut context.copies {
-            copies.rewind();
-            return;
-        }
-        let none: &[RequestMirror] = &[];
-        let of_rule = context.rule.as_ref();
-        let of_rule = of_rule.map_or(none, |rule| &rule.filters.mirrors);
-        let of_backend = context.backend();
-        let of_backend = of_backend.map_or(none, |backend| &backend.filters.mirrors);
+        let filters = match owner {
+            MirrorOwner::Rule => context.rule.as_ref().map(|rule| &rule.filters),
+            MirrorOwner::Backend => context.backend().map(|backend| &backend.filters),
+        };
+        let mirrors = filters.map_or(&[][..], |filters| &filters.mirrors);
         // A copy of a WebSocket would be a client that says nothing.
-        if (of_rule.is_empty() && of_backend.is_empty()) || context.upgrade {
+        if mirrors.is_empty() || attempt == Attempt::Repeated || context.upgrade {
             return;
         }
-        let mirrors = of_rule.iter().chain(of_backend);
         let bodiless = session.is_body_empty();
-        let taken = mirrors.filter(|mirror| mirror.share.takes_next());
-        let taps =
-            taken.filter_map(|mirror| self.copy(mirror, request, context.identity, bodiless));
-        context.copies = Some(Copies::new(taps.collect()));
+        let identity = context.identity;
+        let taken = mirrors.iter().filter(|mirror| mirror.share.takes_next());
+        let taps = taken.filter_map(|mirror| self.copy(mirror, request, identity, bodiless));
+        let taps: Vec<Tap> = taps.collect();
+        context.copies.get_or_insert_default().add(taps);
     }
 
     /// A mirror's endpoint, as the backend's: with the TLS that its policy asks for.

@@ -1,5 +1,6 @@
 mod incremental;
 mod naive;
+mod preflight;
 mod random;
 
 use super::{Compiler, compile};

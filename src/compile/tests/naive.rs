@@ -75,8 +75,13 @@ fn collect<'a>(
     if hostnames.is_empty() {
         hostnames.push(None);
     }
-    let met = hostnames.into_iter().filter_map(|it| meet(of_listener, it));
-    for hostname in met.filter(|it| hostname_fits(it.as_deref(), &request.host)) {
+    // "If both the Listener and HTTPRoute have specified hostnames, any HTTPRoute hostnames that do not match the
+    // Listener hostname MUST be ignored."
+    hostnames.retain(|it| meet(of_listener, *it).is_some());
+    // "Implementations SHOULD evaluate precedence using the original hostnames configured on the Route, not the
+    // calculated Listener/Route hostname intersection."
+    let original = hostnames.into_iter().map(|it| it.map(str::to_owned));
+    for hostname in original.filter(|it| hostname_fits(it.as_deref(), &request.host)) {
         for (index, rule) in route.spec.rules.iter().enumerate() {
             // "If no matches are specified, the default is a prefix path match on '/'."
             let mut matches = rule.matches.clone();

@@ -171,11 +171,14 @@ impl Cors {
     }
 }
 
-/// Whether a request asks if another one may be sent ("CORS-preflight request" of the Fetch standard).
-pub fn is_preflight(method: &Method, headers: &HeaderMap) -> bool {
-    *method == Method::OPTIONS
-        && headers.contains_key(ORIGIN)
-        && headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
+/// The method of the request that this one announces; `None` if it is no preflight request ("CORS-preflight request" of
+/// the Fetch standard).
+pub fn announced_method(method: &Method, headers: &HeaderMap) -> Option<Method> {
+    if *method != Method::OPTIONS || !headers.contains_key(ORIGIN) {
+        return None;
+    }
+    let announced = headers.get(ACCESS_CONTROL_REQUEST_METHOD)?;
+    Method::from_bytes(announced.as_bytes()).ok()
 }
 
 fn varies_by_origin(response: &HeaderMap) -> bool {

@@ -1,7 +1,7 @@
 //! Filters that change headers.
 
 use http::header::{
-    CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue, TE, TRAILER,
+    CONNECTION, CONTENT_LENGTH, COOKIE, HOST, HeaderMap, HeaderName, HeaderValue, TE, TRAILER,
     TRANSFER_ENCODING, UPGRADE,
 };
 use std::fmt;
@@ -14,7 +14,7 @@ pub struct HeaderModifier {
     /// Overwritten, or added when not there.
     pub set: Vec<(HeaderName, HeaderValue)>,
     /// Appended to what is there, as a line of its own: a list with commas between the lines' values (RFC
-    /// 9110, section 5.2), but for `Set-Cookie`, where it must be lines.
+    /// 9110, section 5.2), but for `Set-Cookie`, where it must be lines, and for `Cookie`, where one line has all.
     pub add: Vec<(HeaderName, HeaderValue)>,
     /// Taken away.
     pub remove: Vec<HeaderName>,
@@ -27,11 +27,34 @@ impl HeaderModifier {
             headers.set(name, value);
         }
         for (name, value) in &self.add {
-            headers.append(name, value);
+            match name == COOKIE {
+                true => add_cookie(headers, value),
+                false => headers.append(name, value),
+            }
         }
         for name in &self.remove {
             headers.remove(name);
         }
+    }
+}
+
+/// A request has one `Cookie` field (RFC 6265, section 5.4; RFC 9113, section 8.2.3 for HTTP/1).
+fn add_cookie(headers: &mut impl Headers, value: &HeaderValue) {
+    let before = headers.fields().get_all(COOKIE).iter();
+    if let Some(joined) = joined_cookies(before.chain([value])) {
+        headers.set(&COOKIE, &joined);
+    }
+}
+
+/// The one `Cookie` field that says the same as several; `None` if there is none.
+pub fn joined_cookies<'v>(values: impl Iterator<Item = &'v HeaderValue>) -> Option<HeaderValue> {
+    let values: Vec<&[u8]> = values
+        .map(HeaderValue::as_bytes)
+        .filter(|value| !value.is_empty())
+        .collect();
+    match values.is_empty() {
+        true => None,
+        false => HeaderValue::from_maybe_shared(bytes::Bytes::from(values.join(&b"; "[..]))).ok(),
     }
 }
 
@@ -64,6 +87,13 @@ impl Headers for HeaderMap {
     fn fields(&self) -> &HeaderMap {
         self
     }
+}
+
+/// A value as it is sent: without spaces and tabs around it, which are no part of a value (RFC 9110, section 5.5) and make
+/// a message of HTTP/2 malformed (RFC 9113, section 8.2.1). `None` if it contains what can't be sent: NUL, a line break or
+/// another control character.
+pub fn value(text: &str) -> Option<HeaderValue> {
+    HeaderValue::from_bytes(text.trim_matches([' ', '\t']).as_bytes()).ok()
 }
 
 /// What a modifier does with a name.
@@ -167,6 +197,56 @@ mod tests {
         modifier.remove.push(name("a"));
         modifier.apply(&mut headers);
         assert!(headers.is_empty());
+    }
+
+    #[test]
+    fn a_value_is_anything_that_can_be_sent() {
+        for (text, sent) in [
+            (
+                "default-src 'self';  img-src *",
+                "default-src 'self';  img-src *",
+            ),
+            ("trailing \t", "trailing"),
+            (" leading", "leading"),
+            ("a\tb", "a\tb"),
+            ("\u{fc}ber", "\u{fc}ber"),
+            (" ", ""),
+        ] {
+            let value = value(text).unwrap_or_else(|| panic!("`{text}` was refused"));
+            assert_eq!(value.as_bytes(), sent.as_bytes(), "`{text}`");
+        }
+        for text in [
+            "a\rb",
+            "a\nb",
+            "a\r\n b",
+            "a\0",
+            "\n",
+            "a\u{7f}",
+            "\u{1b}[0m",
+        ] {
+            assert_eq!(value(text), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn an_added_cookie_joins_the_others_in_one_field() {
+        let adding = HeaderModifier {
+            add: vec![header("Cookie", "c=3")],
+            ..HeaderModifier::default()
+        };
+        for (before, after) in [
+            (&[][..], "c=3"),
+            (&["a=1"], "a=1; c=3"),
+            (&["a=1", "b=2"], "a=1; b=2; c=3"),
+            (&[""], "c=3"),
+        ] {
+            let mut headers = HeaderMap::new();
+            for value in before {
+                headers.append(COOKIE, HeaderValue::from_static(value));
+            }
+            adding.apply(&mut headers);
+            assert_eq!(all(&headers, "cookie"), [after]);
+        }
     }
 
     #[test]

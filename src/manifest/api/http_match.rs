@@ -54,8 +54,8 @@ object! {
         "type" => kind: ValueMatchType = ValueMatchType::Exact,
         /// The header's name, without regard to case.
         "name" => name: HeaderName,
-        /// With what; 1 to 4096 characters.
-        "value" => value: String where rule::header_value,
+        /// With what; 1 to 4096 characters of any kind.
+        "value" => value: String [1..=4096],
     }
 }
 

@@ -13,7 +13,7 @@ const BACKLOG: usize = 256 * 1024;
 const PIECE: usize = 128;
 
 /// The copies of a request that get its body.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(in crate::proxy) struct Copies {
     taps: Vec<Tap>,
     /// How much of the body has gone to the backend in the try in hand.
@@ -23,12 +23,9 @@ pub(in crate::proxy) struct Copies {
 }
 
 impl Copies {
-    pub(super) fn new(taps: Vec<Tap>) -> Self {
-        Copies {
-            taps,
-            position: 0,
-            copied: 0,
-        }
+    /// Adds copies, before any of the body has been read.
+    pub(super) fn add(&mut self, taps: Vec<Tap>) {
+        self.taps.extend(taps);
     }
 
     /// The request goes to a backend again: its body begins anew.

@@ -90,6 +90,106 @@ async fn names_of_fields_are_as_the_client_spells_them_if_that_is_asked_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_client_claims_of_its_way_is_overwritten_however_it_is_spelled() {
+    for preserve_header_case in [false, true] {
+        let upstream = Upstream::plain().await;
+        let options = Options {
+            preserve_header_case,
+            ..Options::default()
+        };
+        let port = port(to(&[upstream.address]));
+        let gateway = Gateway::of(port, options, listen::Options::default()).await;
+        let forged = "X-Forwarded-PROTO: https\r\nx-forwarded-proto: https\r\nX-FORWARDED-HOST: evil\r\n\
+                      x-forwarded-host: evil\r\nX-FORWARDED-FOR: 192.0.2.1\r\nX-REQUEST-ID: a b\r\n\
+                      x-request-id: c\r\n";
+        let host = "GET / HTTP/1.1\r\nHost: a\r\n";
+        let nameless = "GET / HTTP/1.0\r\n";
+        for (start, forwarded_host) in [(host, "a"), (nameless, "")] {
+            let answer = gateway.ask(&format!("{start}{forged}\r\n")).await;
+            assert_eq!(answer.status(), 200, "{}", answer.head);
+            let seen = upstream.last();
+            let said = |name: &str| seen.header(name);
+            assert_eq!(said("x-forwarded-proto"), ["http"], "{}", seen.head);
+            let host = said("x-forwarded-host").join(", ");
+            assert_eq!(host, forwarded_host, "{}", seen.head);
+            assert_eq!(said("x-forwarded-for"), ["192.0.2.1, 127.0.0.1"]);
+            let [id] = said("x-request-id")[..] else {
+                panic!("one identifier: {}", seen.head);
+            };
+            assert!(uuid::Uuid::parse_str(id).is_ok(), "{id}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn filters_change_fields_however_clients_spell_them() {
+    let (set, gone, more) = ("x-set", "x-gone", "x-more");
+    let header = |name| {
+        (
+            HeaderName::from_static(name),
+            HeaderValue::from_static("ours"),
+        )
+    };
+    for preserve_header_case in [false, true] {
+        let upstream = Upstream::plain().await;
+        let options = Options {
+            preserve_header_case,
+            ..Options::default()
+        };
+        let filters = Filters {
+            request_headers: vec![HeaderModifier {
+                set: vec![header(set)],
+                add: vec![header(more)],
+                remove: vec![HeaderName::from_static(gone)],
+            }],
+            ..Filters::default()
+        };
+        let port = port_with(to(&[upstream.address]), filters);
+        let gateway = Gateway::of(port, options, listen::Options::default()).await;
+        let request = "GET / HTTP/1.1\r\nHost: a\r\nX-SET: 1\r\nx-set: 2\r\nX-GONE: 1\r\nX-gone: 2\r\n\
+                       X-MORE: 1\r\n\r\n";
+        assert_eq!(gateway.ask(request).await.status(), 200);
+        let seen = upstream.last();
+        assert_eq!(seen.header(set), ["ours"], "{}", seen.head);
+        assert_eq!(seen.header(gone), [""; 0], "{}", seen.head);
+        assert_eq!(seen.header(more), ["1", "ours"], "{}", seen.head);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cookie_that_a_filter_adds_joins_those_of_the_client() {
+    let cookie = |value| HeaderModifier {
+        add: vec![(HeaderName::from_static("cookie"), value)],
+        ..HeaderModifier::default()
+    };
+    for preserve_header_case in [false, true] {
+        let upstream = Upstream::plain().await;
+        let options = Options {
+            preserve_header_case,
+            ..Options::default()
+        };
+        let endpoints = Endpoints::new(HttpVersion::Http1, &[upstream.address], 0);
+        let target = Target::Endpoints(Arc::new(endpoints.expect("an address")));
+        let adding = |value| Filters {
+            request_headers: vec![cookie(HeaderValue::from_static(value))],
+            ..Filters::default()
+        };
+        let port = port_with(to_target(target, adding("backend=2")), adding("added=1"));
+        let gateway = Gateway::of(port, options, listen::Options::default()).await;
+        for (sent, expected) in [
+            ("", "added=1; backend=2"),
+            ("COOKIE: a=b; c=d\r\n", "a=b; c=d; added=1; backend=2"),
+            ("Cookie: a\r\ncookie: b\r\n", "a; b; added=1; backend=2"),
+        ] {
+            let request = format!("GET / HTTP/1.1\r\nHost: a\r\n{sent}\r\n");
+            assert_eq!(gateway.ask(&request).await.status(), 200);
+            let seen = upstream.last();
+            assert_eq!(seen.header("cookie"), [expected], "{}", seen.head);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_request_without_an_identifier_gets_a_uuid() {
     let upstream = Upstream::plain().await;
     let gateway = Gateway::start(port(to(&[upstream.address]))).await;

@@ -1,13 +1,18 @@
 //! Copies of requests, to mirrors that behave and to mirrors that don't.
 
-use super::support::{Gateway, Upstream, nobody, port_of, rule, soon, to};
+use super::support::{
+    Answered, Gateway, Upstream, nobody, port_of, port_with, rule, soon, to, to_target,
+};
 use crate::dataplane::backend::{Endpoints, HttpVersion, Target};
 use crate::dataplane::filter::Filters;
 use crate::dataplane::filter::header_modifier::HeaderModifier;
+use crate::dataplane::filter::path_modifier::PathModifier;
 use crate::dataplane::filter::request_mirror::{RequestMirror, Share};
+use crate::dataplane::filter::url_rewrite::UrlRewrite;
 use crate::dataplane::{Port, Rule};
 use crate::proxy::counters::Mirrored;
 use crate::proxy::{Counters, Timeouts};
+use http::header::{AUTHORIZATION, COOKIE};
 use http::{HeaderName, HeaderValue};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -88,6 +93,85 @@ async fn every_mirror_gets_what_the_backend_gets() {
             assert_eq!(copy.header("x-changed"), ["yes"]);
         }
     }
+}
+
+/// Filters that change what a request is asked for and with which `Authorization`, and copy it to `mirror`.
+fn rewriting(name: &'static str, path: &str, copies: RequestMirror) -> Filters {
+    let authorization = HeaderModifier {
+        set: vec![(AUTHORIZATION, HeaderValue::from_static(name))],
+        add: vec![(COOKIE, HeaderValue::from_static(name))],
+        remove: vec![HeaderName::from_static("x-remove")],
+    };
+    Filters {
+        request_headers: vec![authorization],
+        rewrite: Some(UrlRewrite {
+            hostname: Some(HeaderValue::from_static(name)),
+            path: Some(PathModifier::full(path)),
+        }),
+        mirrors: vec![copies],
+        ..Filters::default()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mirror_of_the_rule_gets_nothing_that_the_filters_of_a_backend_add() {
+    let (backend, copies) = (Upstream::plain().await, Upstream::plain().await);
+    let own = Filters {
+        mirrors: vec![],
+        ..rewriting("backend", "/backend", mirror(copies.address))
+    };
+    let endpoints = Endpoints::new(HttpVersion::Http1, &[backend.address], 0);
+    let target = Target::Endpoints(Arc::new(endpoints.expect("an address")));
+    let of_rule = Filters {
+        mirrors: vec![mirror(copies.address)],
+        ..Filters::default()
+    };
+    let gateway = Gateway::start(port_with(to_target(target, own), of_rule)).await;
+    let request = "POST /asked?q HTTP/1.1\r\nHost: asked\r\nAuthorization: asked\r\nX-Remove: 1\r\n\
+                   Content-Length: 2\r\n\r\nhi";
+    assert_eq!(gateway.ask(request).await.status(), 200);
+    until(|| copies.requests() == 1).await;
+    let (seen, copy) = (backend.last(), copies.last());
+    assert_eq!(
+        target_and_fields(&seen),
+        ["/backend?q", "backend", "backend", "backend", ""]
+    );
+    assert_eq!(
+        target_and_fields(&copy),
+        ["/asked?q", "asked", "asked", "", "1"]
+    );
+    assert_eq!(copy.text(), "hi");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_mirror_gets_the_request_after_the_filters_beside_it() {
+    let backend = Upstream::plain().await;
+    let (of_rule, of_backend) = (Upstream::plain().await, Upstream::plain().await);
+    let own = rewriting("backend", "/backend", mirror(of_backend.address));
+    // The first endpoint refuses: the copies are begun once all the same.
+    let addresses = [nobody().await, backend.address];
+    let endpoints = Endpoints::new(HttpVersion::Http1, &addresses, 0);
+    let target = Target::Endpoints(Arc::new(endpoints.expect("an address")));
+    let rule = rewriting("rule", "/rule", mirror(of_rule.address));
+    let gateway = Gateway::start(port_with(to_target(target, own), rule)).await;
+    for number in 1..=4 {
+        assert_eq!(gateway.get("/asked?q").await.status(), 200);
+        until(|| of_rule.requests() == number && of_backend.requests() == number).await;
+        let by_rule = ["/rule?q", "rule", "rule", "rule", ""];
+        let by_both = ["/backend?q", "backend", "backend", "rule; backend", ""];
+        assert_eq!(target_and_fields(&of_rule.last()), by_rule);
+        assert_eq!(target_and_fields(&of_backend.last()), by_both);
+        assert_eq!(target_and_fields(&backend.last()), by_both);
+    }
+}
+
+/// The target, and the values of `Host`, `Authorization`, `Cookie` and `X-Remove`.
+fn target_and_fields(request: &Answered) -> [String; 5] {
+    let target = request.head.split(' ').nth(1).unwrap_or_default();
+    let value = |name| request.header(name).join(", ");
+    let fields = ["host", "authorization", "cookie", "x-remove"].map(value);
+    let [host, authorization, cookie, removed] = fields;
+    [target.to_owned(), host, authorization, cookie, removed]
 }
 
 #[tokio::test(flavor = "multi_thread")]

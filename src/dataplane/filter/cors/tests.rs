@@ -24,6 +24,24 @@ fn request(origin: &str) -> HeaderMap {
     headers
 }
 
+#[test]
+fn only_options_with_an_origin_and_a_method_announces_a_request() {
+    let complete = request("https://a.example");
+    assert_eq!(
+        announced_method(&Method::OPTIONS, &complete),
+        Some(Method::PUT)
+    );
+    assert_eq!(announced_method(&Method::GET, &complete), None);
+    for name in [ORIGIN, ACCESS_CONTROL_REQUEST_METHOD] {
+        let mut headers = complete.clone();
+        headers.remove(name);
+        assert_eq!(announced_method(&Method::OPTIONS, &headers), None);
+    }
+    let mut nonsense = complete;
+    nonsense.insert(ACCESS_CONTROL_REQUEST_METHOD, "a b".parse().unwrap());
+    assert_eq!(announced_method(&Method::OPTIONS, &nonsense), None);
+}
+
 fn preflight(cors: &Cors, origin: &str) -> HeaderMap {
     let mut response = HeaderMap::new();
     cors.answer_preflight(&request(origin), &mut response);
