@@ -18,6 +18,8 @@ pub mod hostname;
 /// What a request must look like besides its host.
 pub mod matcher;
 mod path;
+/// Paths in their normal form.
+pub mod path_normalization;
 pub mod query;
 mod rank;
 /// A request, as far as matching looks at it.
