@@ -46,7 +46,7 @@ pub(super) fn run(mut args: Args) -> Result<ExitCode, Error> {
     roots.extend(credentials());
     must_exist(&roots)?;
     if args.check {
-        return check_roots(roots, args.controller_name);
+        return check_roots(roots, args.controller_name, args.path_normalization);
     }
     args.logging().start().map_err(Error::Usage)?;
     // Fails only when somebody has installed one before; nobody has.
@@ -149,6 +149,7 @@ fn prepare(
         idle_upstream: budget.idle_upstream,
         counters: proxy::Counters::register(registry),
         preserve_header_case: args.preserve_header_case,
+        path_normalization: args.path_normalization,
         ..proxy::Options::default()
     };
     let connections = listen::Options {
