@@ -142,6 +142,11 @@ codes! {
     PolicyConflict = "GF0521", Error;
     /// A BackendTLSPolicy that can't be followed. Its backends get no requests: they answer 500.
     InvalidBackendTls = "GF0522", Error;
+    /// A path in a match isn't in its normal form. The paths of requests are normalised before they are compared, and so
+    /// is this one.
+    PathNotNormal = "GF0527", Info;
+    /// A regular expression for paths contains an escape that no normalised path contains: `%61` is `a`, `%2f` is `%2F`.
+    DeadEscape = "GF0528", Warning;
     /// The certificate's Secret, or the ConfigMap with the CA certificates, isn't in the folder.
     CertificateNotFound = "GF0601", Error;
     /// A certificate reference to something that isn't a Secret, or one to CA certificates that isn't a

@@ -7,6 +7,7 @@ use super::endpoints::{ServicePortKey, ServicePorts};
 use super::filter::{self, Owner};
 use super::http_route::{BackendNode, FilterNode, RuleNode};
 use super::listener::Problem;
+use super::path_match;
 use crate::dataplane::matcher;
 use crate::diagnostic::{Code, Diagnostic, Pointer};
 use crate::manifest::api::{
@@ -166,9 +167,11 @@ fn matches(
     }
     let mut good = Vec::with_capacity(rule.matches.len());
     for (index, one) in rule.matches.iter().enumerate() {
-        let problems = patterns(one, at, index);
+        let mut problems = patterns(one, at, index);
+        let mut one = distinct(one);
+        problems.extend(path_match::normalize(&mut one.path, at, index, build));
         if problems.is_empty() {
-            good.push(distinct(one));
+            good.push(one);
             continue;
         }
         for finding in problems {

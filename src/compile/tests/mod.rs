@@ -1,6 +1,7 @@
 mod incremental;
 mod naive;
 mod random;
+mod spellings;
 
 use super::{Compiler, compile};
 use crate::dataplane::backend::Target;
