@@ -117,18 +117,28 @@ const fn is_unreserved(byte: u8) -> bool {
 
 /// Whether there is nothing to change. This is all that most requests need.
 fn is_normal(path: &[u8]) -> bool {
-    let mut rest = path;
-    while let Some((&byte, tail)) = rest.split_first() {
-        rest = match (class(byte), tail) {
-            (Class::Plain, _) => tail,
-            (Class::Slash, [b'/', ..] | [b'.'] | [b'.', b'/', ..]) => return false,
-            (Class::Slash, [b'.', b'.'] | [b'.', b'.', b'/', ..]) => return false,
-            (Class::Slash, _) => tail,
-            (Class::Escape, [high, low, tail @ ..]) if keeps_escape(*high, *low) => tail,
-            (Class::Escape | Class::Foreign, _) => return false,
-        };
+    let mut rest = path.iter();
+    while let Some(&byte) = rest.next() {
+        match class(byte) {
+            Class::Plain => {}
+            Class::Slash => match rest.as_slice() {
+                [b'/', ..] => return false,
+                [b'.', tail @ ..] if ends_dot_segment(tail) => return false,
+                _ => {}
+            },
+            Class::Escape => match rest.as_slice() {
+                [high, low, tail @ ..] if keeps_escape(*high, *low) => rest = tail.iter(),
+                _ => return false,
+            },
+            Class::Foreign => return false,
+        }
     }
     true
+}
+
+/// Whether what follows `/.` makes it `/.` or `/..`, alone in its segment.
+fn ends_dot_segment(rest: &[u8]) -> bool {
+    matches!(rest, [] | [b'/', ..] | [b'.'] | [b'.', b'/', ..])
 }
 
 fn keeps_escape(high: u8, low: u8) -> bool {

@@ -30,7 +30,7 @@ pub(super) fn normalize(
     }
     let written = &path.value;
     let normal = match normalization.normalize(written) {
-        Ok(normal) => normalization.for_matching(&normal).into_owned(),
+        Ok(normal) => normal,
         Err(error) => {
             let message = format!("no request has the path `{written}`: {error}");
             let finding = at.finding(Code::InvalidMatch, pointer(), message);
@@ -38,11 +38,12 @@ pub(super) fn normalize(
             return Some(finding.help(help));
         }
     };
-    if normal != *written {
-        let message = format!("`{written}` is matched as `{normal}`, its normal form");
+    let matched = normalization.for_matching(&normal);
+    if *matched != **written {
+        let message = format!("`{written}` is matched as `{matched}`, its normal form");
         let finding = at.finding(Code::PathNotNormal, pointer(), message);
         build.diagnostics.push(finding);
-        path.value = normal;
+        path.value = matched.into_owned();
     }
     None
 }
