@@ -1,5 +1,5 @@
 //! What routing a request costs, by the number of routes: the same request again and again, and requests
-//! that go all over the table, which shows what the caches of the processor hold.
+//! that go all over the table, which shows what the caches of the processor hold. And what normalising a path costs before.
 //!
 //! `./x bench`; each figure is the time of one lookup.
 
@@ -7,6 +7,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use gatefold::dataplane::filter::Filters;
 use gatefold::dataplane::host_routes::{Entry, HostRoutes};
 use gatefold::dataplane::matcher::{Matcher, PathMatch};
+use gatefold::dataplane::path_normalization::PathNormalization;
 use gatefold::dataplane::request::RequestView;
 use gatefold::dataplane::router::Router;
 use gatefold::dataplane::{Action, Rule};
@@ -124,5 +125,24 @@ fn compiling(criterion: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, lookups, compiling);
+fn normalising(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("normalising a path");
+    for path in [
+        "/api/users/7",
+        "/api/service-00042/users/7",
+        "/files/a%2Fb%20c/d",
+        "/a/../%61dmin//x",
+    ] {
+        group.bench_function(path, |bencher| {
+            bencher.iter(|| {
+                let on = PathNormalization::On;
+                let normal = on.normalize(black_box(path)).expect("a normal form");
+                on.for_matching(&normal).len()
+            });
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, lookups, compiling, normalising);
 criterion_main!(benches);

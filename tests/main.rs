@@ -27,6 +27,7 @@ mod listeners;
 mod load;
 mod logging;
 mod matching;
+mod paths;
 mod reference_grant;
 mod reload;
 mod reload_report;

@@ -2,6 +2,7 @@
 
 use super::roots::must_exist;
 use super::{Error, print};
+use crate::dataplane::path_normalization::PathNormalization;
 use crate::diagnostic::{
     Diagnostic, Severity, Style, github_annotation, render, sort, summary_line,
 };
@@ -27,6 +28,14 @@ pub(super) struct Args {
     /// Only classes with this controllerName are ours.
     #[arg(long, value_name = "NAME", env = "GATEFOLD_CONTROLLER_NAME")]
     controller_name: Option<String>,
+    /// Whether the daemon normalises paths, as with `gatefold run`.
+    #[arg(
+        long,
+        value_name = "on|off",
+        env = "GATEFOLD_PATH_NORMALIZATION",
+        default_value = "on"
+    )]
+    path_normalization: PathNormalization,
     /// Ends with 1 on warnings, too.
     #[arg(long, env = "GATEFOLD_DENY_WARNINGS", value_parser = clap::builder::FalseyValueParser::new())]
     deny_warnings: bool,
@@ -60,7 +69,12 @@ struct Findings {
 }
 
 pub(super) fn check(args: &Args) -> Result<ExitCode, Error> {
-    let findings = find(load(&args.roots)?, args.controller_name.clone());
+    let environment = Environment {
+        controller_name: args.controller_name.clone(),
+        path_normalization: args.path_normalization,
+        ..Environment::default()
+    };
+    let findings = find(load(&args.roots)?, environment);
     print(match args.output {
         Output::Text => findings.text(),
         Output::Json => findings.json(),
@@ -83,10 +97,12 @@ pub(super) fn check(args: &Args) -> Result<ExitCode, Error> {
 pub(super) fn check_roots(
     roots: Vec<PathBuf>,
     controller_name: Option<String>,
+    path_normalization: PathNormalization,
 ) -> Result<ExitCode, Error> {
     check(&Args {
         roots,
         controller_name,
+        path_normalization,
         deny_warnings: false,
         output: Output::Text,
     })
@@ -109,14 +125,14 @@ fn load(roots: &[PathBuf]) -> Result<Loaded, Error> {
     Ok(Loader::from_text("<stdin>", text))
 }
 
-fn find(loaded: Loaded, controller_name: Option<String>) -> Findings {
+/// `environment` says what the flags say.
+fn find(loaded: Loaded, environment: Environment) -> Findings {
     let now = OffsetDateTime::now_utc();
     let environment = Environment {
-        controller_name,
         reachable: vec![Ipv4Addr::LOCALHOST.into()],
         now: Some(now),
         system_authorities: system_authorities::wanted_by(&loaded.resources),
-        ..Environment::default()
+        ..environment
     };
     let graph = build(&loaded.resources, &environment);
     let statuses = report(&graph, &Applied::default(), &Statuses::default(), now);

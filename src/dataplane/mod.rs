@@ -18,6 +18,8 @@ pub mod hostname;
 /// What a request must look like besides its host.
 pub mod matcher;
 mod path;
+/// Paths in their normal form.
+pub mod path_normalization;
 /// Which rule answers a preflight request.
 pub mod preflight;
 pub mod query;

@@ -8,7 +8,8 @@ pub struct RequestView<'r> {
     pub host: &'r str,
     /// The method.
     pub method: &'r Method,
-    /// The path as it was sent: no decoding, no cleaning of `//` or `..`, without the query.
+    /// The path without the query, as rules are compared with it; see [`path_normalization`](super::path_normalization).
+    /// The router itself decodes and removes nothing.
     pub path: &'r str,
     /// What follows `?`, as it was sent.
     pub query: Option<&'r str>,

@@ -144,6 +144,11 @@ codes! {
     PolicyConflict = "GF0521", Error;
     /// A BackendTLSPolicy that can't be followed. Its backends get no requests: they answer 500.
     InvalidBackendTls = "GF0522", Error;
+    /// A path in a match isn't in its normal form. The paths of requests are normalised before they are compared, and so
+    /// is this one.
+    PathNotNormal = "GF0527", Info;
+    /// A regular expression for paths contains an escape that no normalised path contains: `%61` is `a`, `%2f` is `%2F`.
+    DeadEscape = "GF0528", Warning;
     /// A header match with a value that no request has: there is a space or a tab at one of its ends, or a control
     /// character in it. The match never holds.
     ImpossibleHeaderValue = "GF0546", Warning;

@@ -1,6 +1,7 @@
 //! What a graph depends on besides the manifests, all of it plain data.
 
 use super::gateway::GatewayAddress;
+use crate::dataplane::path_normalization::PathNormalization;
 use crate::manifest::api::{NamespacedName, SectionName};
 use rustls_pki_types::CertificateDer;
 use std::collections::BTreeMap;
@@ -24,6 +25,8 @@ pub struct Environment {
     /// `LISTENER`, `GATEWAY.LISTENER` or `NAMESPACE.GATEWAY.LISTENER`; with a ListenerSet's listener the
     /// ListenerSet stands for the Gateway.
     pub named_sockets: BTreeMap<String, Vec<SocketAddr>>,
+    /// Whether the paths of requests are normalised, and with them those of matches.
+    pub path_normalization: PathNormalization,
     /// The addresses a client on this host or its network can use when a Gateway listens on every
     /// interface; never empty in a running daemon.
     pub reachable: Vec<IpAddr>,

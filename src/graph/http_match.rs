@@ -8,6 +8,7 @@
 use super::Build;
 use super::http_rule::RuleAt;
 use super::listener::Problem;
+use super::path_match;
 use crate::dataplane::filter::header_modifier;
 use crate::dataplane::matcher;
 use crate::diagnostic::{Code, Diagnostic, Pointer};
@@ -42,19 +43,23 @@ pub(super) fn build(
     }
     for (index, one) in rule.matches.iter().enumerate() {
         let here = || at.pointer().key("matches").index(index);
-        let broken_path = broken_path(at, one, &here);
+        let (mut kept, broken_values) = distinct_and_whole(at, one, &here);
+        let broken_path = broken_path(at, one, &here)
+            .map(|finding| finding.caption("the match is left out: other rules get its requests"))
+            .or_else(|| path_match::normalize(&mut kept.path, at, index, build));
         let caption = match broken_path {
             None => "any value matches until it is repaired, and the rule answers 500",
-            Some(_) => "the match is left out: other rules get its requests",
+            Some(_) => "the match is left out",
         };
-        let (kept, broken_values) = distinct_and_whole(at, one, &here);
         match broken_path {
             None => matches.kept.push(kept),
             Some(_) => matches.left_out.push(index),
         }
+        let broken_values = broken_values.into_iter();
+        let broken_values = broken_values.map(|finding| finding.caption(caption));
         for finding in broken_path.into_iter().chain(broken_values) {
             refusals.push(("UnsupportedValue", finding.message.clone()));
-            build.diagnostics.push(finding.caption(caption));
+            build.diagnostics.push(finding);
         }
         warn_of_impossible_values(at, one, &here, build);
     }

@@ -26,6 +26,7 @@ pub mod listener;
 mod listener_conflict;
 pub mod listener_set;
 mod listener_tls;
+mod path_match;
 pub mod reference_grant;
 mod reuse;
 mod route;

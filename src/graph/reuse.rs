@@ -9,6 +9,7 @@ use super::Graph;
 use super::endpoints::{ServicePortKey, ServicePortNodes, ServicePorts};
 use super::environment::Environment;
 use super::http_route::HttpRouteNode;
+use crate::dataplane::path_normalization::PathNormalization;
 use crate::manifest::api::{HTTPRoute, NamespacedName};
 use crate::manifest::{Objects, Resources};
 use crate::ordered::Follow;
@@ -22,6 +23,7 @@ use std::sync::Arc;
 pub(super) struct Basis {
     resources: Resources,
     controller_name: Option<String>,
+    path_normalization: PathNormalization,
     system_authorities: Option<Arc<[CertificateDer<'static>]>>,
     discovered: Arc<BTreeMap<ServicePortKey, Vec<SocketAddr>>>,
 }
@@ -31,6 +33,7 @@ impl Basis {
         Basis {
             resources: resources.clone(),
             controller_name: environment.controller_name.clone(),
+            path_normalization: environment.path_normalization,
             system_authorities: environment.system_authorities.clone(),
             discovered: environment.discovered.clone(),
         }
@@ -48,6 +51,7 @@ impl Basis {
                 && same(&one.backend_tls_policies, &other.backend_tls_policies)
                 && same(&one.config_maps, &other.config_maps)
                 && self.system_authorities == now.system_authorities
+                && self.path_normalization == now.path_normalization
                 && self.controller_name == now.controller_name,
             endpoints: same(&one.services, &other.services)
                 && same(&one.endpoint_slices, &other.endpoint_slices)

@@ -4,6 +4,7 @@ use super::request;
 use crate::dataplane::backend::Target;
 use crate::dataplane::filter::cors;
 use crate::dataplane::filter::request_redirect::{Asked, Scheme};
+use crate::dataplane::path_normalization::PathNormalization;
 use crate::dataplane::preflight::Preflight;
 use crate::dataplane::request::RequestView;
 use crate::dataplane::{Action, Listener, Port, Rule, Snapshot};
@@ -19,11 +20,12 @@ const OTHER_PROTOCOL: Answer = Answer::malformed(
     "the port speaks another protocol by now: use a new connection\n",
 );
 
-/// Finds a request's rule, backend and endpoint, or what to answer instead.
+/// Finds a request's rule, backend and endpoint, or what to answer instead. Its path is normalised already, if paths are
+/// normalised at all.
 pub(super) fn choose(
     snapshot: &Snapshot,
     connection: &Connection,
-    header: &RequestHeader,
+    (header, normalization): (&RequestHeader, PathNormalization),
     context: &mut RequestContext,
 ) -> Result<(), Answer> {
     let host = request::host(header)?;
@@ -35,10 +37,11 @@ pub(super) fn choose(
     if is_misdirected(port, listener, &host, connection) {
         return Err(Answer::MISDIRECTED);
     }
+    let path = normalization.for_matching(header.uri.path());
     let view = RequestView {
         host: &host,
         method: &header.method,
-        path: header.uri.path(),
+        path: &path,
         query: header.uri.query(),
         headers: &header.headers,
     };
@@ -67,7 +70,7 @@ pub(super) fn choose(
                 },
                 host: &host,
                 port: listener.port,
-                path: view.path,
+                path: header.uri.path(),
                 query: view.query,
             };
             let client = client_port(header, connection, listener);

@@ -10,6 +10,7 @@ use super::{
     forwarded, request, response, rewrite, upgrade,
 };
 use crate::dataplane::Snapshot;
+use crate::dataplane::path_normalization::PathNormalization;
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -39,6 +40,7 @@ pub struct Gatefold {
     warnings: Warnings,
     watch: Watch,
     preserve_header_case: bool,
+    path_normalization: PathNormalization,
 }
 
 impl Gatefold {
@@ -52,6 +54,7 @@ impl Gatefold {
             watch: Watch::new(timeouts.upstream_read, timeouts.upstream_idle),
             warnings: Warnings::default(),
             preserve_header_case: options.preserve_header_case,
+            path_normalization: options.path_normalization,
         }
     }
 }
@@ -340,7 +343,7 @@ impl Gatefold {
         };
         context.connection = Some(connection.begin());
         response::keep_or_end(session, context);
-        request::check(session)?;
+        request::check(session, self.path_normalization)?;
         if !self.preserve_header_case {
             fields::forget_spelling(session.req_header_mut());
         }
@@ -348,7 +351,8 @@ impl Gatefold {
             close_delimited::set(session);
         }
         let snapshot = self.snapshot.load();
-        let chosen = choose::choose(&snapshot, &connection, session.req_header(), context);
+        let request = (session.req_header(), self.path_normalization);
+        let chosen = choose::choose(&snapshot, &connection, request, context);
         context.start_timer();
         chosen
     }

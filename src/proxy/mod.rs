@@ -21,6 +21,7 @@ mod hooks;
 mod host;
 mod mirror;
 mod modify;
+mod path;
 mod peer;
 mod request;
 mod response;
@@ -38,6 +39,7 @@ pub use hooks::Gatefold;
 pub use peer::Timeouts;
 
 use crate::dataplane::Snapshot;
+use crate::dataplane::path_normalization::PathNormalization;
 use arc_swap::ArcSwap;
 use pingora_core::apps::HttpServerOptions;
 use pingora_core::protocols::http::v2::server::{H2Options, default_h2_options};
@@ -66,6 +68,8 @@ pub struct Options {
     pub counters: Counters,
     /// Whether names of header fields go to HTTP/1 backends as HTTP/1 clients spell them, and not in lower case.
     pub preserve_header_case: bool,
+    /// Whether paths are normalised before they are matched and forwarded.
+    pub path_normalization: PathNormalization,
 }
 
 impl Default for Options {
@@ -76,6 +80,7 @@ impl Default for Options {
             timeouts: Timeouts::default(),
             counters: Counters::default(),
             preserve_header_case: false,
+            path_normalization: PathNormalization::On,
         }
     }
 }

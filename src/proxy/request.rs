@@ -6,7 +6,8 @@
 //! routed.
 
 use super::answer::Answer;
-use super::host;
+use super::{host, path};
+use crate::dataplane::path_normalization::PathNormalization;
 use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Version};
 use pingora_core::protocols::http::authority::{
@@ -50,8 +51,8 @@ const LARGE_HEADER: Answer = Answer::malformed(
 );
 
 /// Checks a request, and turns an absolute target into a path: `GET http://a/b` is `GET /b` for `Host: a`
-/// (RFC 9112, section 3.2.2), whether the client has sent that field too or, in HTTP/1.0, not.
-pub(super) fn check(session: &mut Session) -> Result<(), Answer> {
+/// (RFC 9112, section 3.2.2), whether the client has sent that field too or, in HTTP/1.0, not. Then normalises the path.
+pub(super) fn check(session: &mut Session, normalization: PathNormalization) -> Result<(), Answer> {
     check_size(session)?;
     let request = session.req_header();
     if request.method == Method::CONNECT {
@@ -70,7 +71,7 @@ pub(super) fn check(session: &mut Session) -> Result<(), Answer> {
         }
         request.set_raw_path(&path).map_err(|_| MALFORMED_TARGET)?;
     }
-    Ok(())
+    path::normalize(session, normalization)
 }
 
 /// The host that a request asks for, ready for routing. Empty for HTTP/1.0, which may leave it out.

@@ -29,7 +29,7 @@ pub(super) fn apply(
 }
 
 /// The same with another target. Over HTTP/2 the host is part of it, and may be nowhere else.
-fn with_target(uri: &Uri, target: PathAndQuery) -> Result<Uri> {
+pub(super) fn with_target(uri: &Uri, target: PathAndQuery) -> Result<Uri> {
     let mut parts = uri.clone().into_parts();
     parts.path_and_query = Some(target);
     Uri::from_parts(parts).map_err(|error| {

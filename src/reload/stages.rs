@@ -3,6 +3,7 @@
 use super::log::ReloadLog;
 use crate::address_pool::AddressPool;
 use crate::compile::Compiler;
+use crate::dataplane::path_normalization::PathNormalization;
 use crate::graph::environment::Environment;
 use crate::graph::{Graph, ServicePortKey, build_after};
 use crate::manifest::{Busy, Loaded, Loader, Touched, Update};
@@ -31,6 +32,8 @@ pub struct Settings {
     pub address_pool: Option<IpNet>,
     /// `--port-map`.
     pub port_map: BTreeMap<u16, u16>,
+    /// `--path-normalization`.
+    pub path_normalization: PathNormalization,
     /// Sockets of listeners by their names, from systemd.
     pub named_sockets: BTreeMap<String, Vec<SocketAddr>>,
 }
@@ -130,6 +133,7 @@ impl Stages {
             pool,
             port_map: self.settings.port_map.clone(),
             named_sockets: self.settings.named_sockets.clone(),
+            path_normalization: self.settings.path_normalization,
             reachable: reachable(),
             now: Some(time::OffsetDateTime::now_utc()),
             system_authorities: system_authorities::wanted_by(&self.loaded.resources),

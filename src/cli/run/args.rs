@@ -1,4 +1,5 @@
 use crate::admin::AdminAddress;
+use crate::dataplane::path_normalization::PathNormalization;
 use crate::discover::FixedBackend;
 use crate::reload::Settings;
 use crate::telemetry::{Format, Logging};
@@ -81,6 +82,15 @@ pub(in crate::cli) struct Args {
     /// and accept for two names; in lower case by default.
     #[arg(long, env = "GATEFOLD_PRESERVE_HEADER_CASE", value_parser = FalseyValueParser::new())]
     pub(super) preserve_header_case: bool,
+    /// Whether the paths of requests are normalised before they are matched and forwarded, so that /a/../admin and
+    /// /%61dmin are /admin; off for backends that need paths as sent, such as object stores.
+    #[arg(
+        long,
+        value_name = "on|off",
+        env = "GATEFOLD_PATH_NORMALIZATION",
+        default_value = "on"
+    )]
+    pub(super) path_normalization: PathNormalization,
     /// The form of log lines: text on a terminal and JSON elsewhere by default.
     #[arg(long, value_name = "FORMAT", env = "GATEFOLD_LOG_FORMAT")]
     pub(super) log_format: Option<Format>,
@@ -104,6 +114,7 @@ impl Args {
             addresses: self.address.clone(),
             address_pool: self.address_pool,
             port_map: self.port_map.iter().copied().collect(),
+            path_normalization: self.path_normalization,
             ..Settings::default()
         }
     }

@@ -47,7 +47,7 @@ pub(super) fn run(mut args: Args) -> Result<ExitCode, Error> {
     roots.extend(credentials());
     must_exist(&roots)?;
     if args.check {
-        return check_roots(roots, args.controller_name);
+        return check_roots(roots, args.controller_name, args.path_normalization);
     }
     let activation = Activation::from_environment();
     args.logging().start().map_err(Error::Usage)?;
@@ -150,6 +150,7 @@ fn prepare(
         idle_upstream: budget.idle_upstream,
         counters: proxy::Counters::register(registry),
         preserve_header_case: args.preserve_header_case,
+        path_normalization: args.path_normalization,
         ..proxy::Options::default()
     };
     let connections = listen::Options {

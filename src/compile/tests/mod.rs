@@ -2,6 +2,7 @@ mod incremental;
 mod naive;
 mod preflight;
 mod random;
+mod spellings;
 
 use super::{Compiler, compile};
 use crate::dataplane::backend::Target;

@@ -114,7 +114,7 @@ prop_compose! {
 }
 
 prop_compose! {
-    fn folder()(
+    pub(super) fn folder()(
         listeners in subsequence(vec![0, 1, 2], 1..=3),
         routes in prop::collection::vec(a_route(), 1..=6),
     ) -> Resources {
@@ -132,7 +132,7 @@ prop_compose! {
 }
 
 prop_compose! {
-    fn request()(
+    pub(super) fn request()(
         host in select(vec!["a.x.y", "b.x.y", "c.b.x.y", "x.y", "z.y", "z"]),
         method in select(METHODS.to_vec()),
         path in select(vec!["/", "/a", "/a/", "/a/b", "/a/b/", "/a/b/c", "/ab", "/b", "//a", "/a//b", "*"]),
@@ -150,7 +150,7 @@ prop_compose! {
     }
 }
 
-fn compiled_route(snapshot: &Snapshot, request: &Request) -> Option<(String, usize)> {
+pub(super) fn compiled_route(snapshot: &Snapshot, request: &Request) -> Option<(String, usize)> {
     let mut headers = HeaderMap::new();
     for (name, value) in &request.headers {
         let name = http::HeaderName::from_bytes(name.as_bytes()).expect("a header name");

@@ -55,7 +55,7 @@ pub struct Asked<'r> {
     pub host: &'r str,
     /// The listener's port, as the manifest has it.
     pub port: u16,
-    /// The path, as it was sent.
+    /// The path, as it would be forwarded.
     pub path: &'r str,
     /// The query, as it was sent.
     pub query: Option<&'r str>,
