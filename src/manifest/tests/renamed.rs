@@ -147,7 +147,7 @@ fn a_kept_object_whose_text_is_unchanged_is_where_it_stands_now() {
     let loaded = folder.loader.load();
     assert_eq!(names(&loaded), BOTH);
     let services: Vec<_> = loaded.resources.services.values().collect();
-    let present = |index: usize| &*services[index].document.source.text == text;
+    let present = |index: usize| *services[index].document.source.text == text;
     assert!(present(1), "b is the same as before");
     assert!(!present(0), "a isn't");
     assert_eq!(services[0].spec.ports[0].port.get(), 80);
