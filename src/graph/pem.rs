@@ -236,7 +236,8 @@ fn blocks(text: &[u8]) -> Result<Vec<Block<'_>>, PemProblem> {
             block.text = text.get(begin..start + bytes.len()).unwrap_or_default();
             blocks.push(block);
         } else if let Some((block, _)) = &mut open {
-            block.encrypted |= bytes.starts_with(b"Proc-Type:") && bytes.ends_with(b"ENCRYPTED");
+            block.encrypted |=
+                bytes.starts_with(b"Proc-Type:") && bytes.trim_ascii_end().ends_with(b"ENCRYPTED");
         }
     }
     match open {
