@@ -3,27 +3,16 @@
 //! In: the Services that a graph found without endpoints. Out: addresses, as far as they are known by now.
 //! Nobody waits for DNS: a name is asked for in the background, and a change wakes the reload.
 
+mod names;
+
 use crate::echo::EchoServices;
 use crate::graph::Wanted;
 use crate::manifest::api::NamespacedName;
-use crate::watch::{Wake, Wakes};
-use hickory_resolver::TokioResolver;
-use hickory_resolver::config::ResolverOpts;
+use crate::watch::Wakes;
+use names::Names;
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::str::FromStr;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
-use tokio::sync::Semaphore;
-use tokio::task::AbortHandle;
-use tracing::{debug, warn};
-
-/// An answer of DNS is used at least and at most this long, whatever its TTL says.
-const TTL: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(300));
-/// When a name that gave no answer is asked for again, at first and at last. Addresses that it gave before stay in use.
-const RETRY: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(60));
-/// How many names are asked for at the same time.
-const AT_ONCE: usize = 16;
 
 /// A Service's port.
 type ServicePort = (NamespacedName, u16);
@@ -85,7 +74,7 @@ impl Discovery {
 
     /// What is known of the wanted ones by now, the first that applies: `--backend`, DNS, the echo backend,
     /// which comes before DNS for all but an `ExternalName`. A `--backend` with a port is there for a Service
-    /// that isn't in the folder, too.
+    /// that isn't in the folder, too, also without an address as long as DNS gives none.
     pub async fn find(
         &mut self,
         wanted: &BTreeMap<ServicePort, Wanted>,
@@ -102,8 +91,9 @@ impl Discovery {
             let addresses = self.names.first_answer(vec![host], &mut asked);
             let addresses = addresses.into_iter().map(|ip| SocketAddr::new(ip, port));
             let addresses: Vec<SocketAddr> = addresses.collect();
-            // A name that isn't known yet is no endpoint: the echo backend answers, or the finding says that none does.
-            if !addresses.is_empty() {
+            // A name without an address is no endpoint: the echo backend answers, or the finding says that none does. A
+            // Service that isn't in the folder has no other place: it exists, without endpoints (503, not 500).
+            if !addresses.is_empty() || !wanted.contains_key(&key) {
                 found.entry(key).or_insert(addresses);
             }
         }
@@ -172,148 +162,6 @@ fn service_names(service: &NamespacedName) -> Vec<String> {
     ]
 }
 
-/// What DNS says, asked for in the background.
-struct Names {
-    resolver: Option<Arc<TokioResolver>>,
-    /// Places of those who may ask.
-    places: Arc<Semaphore>,
-    wakes: Wakes,
-    /// By the names that are tried one after the other, joined.
-    questions: BTreeMap<String, Question>,
-}
-
-struct Question {
-    answer: Arc<Mutex<Vec<IpAddr>>>,
-    task: AbortHandle,
-}
-
-impl Drop for Question {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
-
-impl Names {
-    fn new(wakes: Wakes) -> Self {
-        let resolver = TokioResolver::builder_tokio().and_then(|mut builder| {
-            limit(builder.options_mut());
-            builder.build()
-        });
-        if let Err(error) = &resolver {
-            warn!(%error, "the system's DNS configuration can't be read: no names are looked up");
-        }
-        Names {
-            resolver: resolver.ok().map(Arc::new),
-            places: Arc::new(Semaphore::new(AT_ONCE)),
-            wakes,
-            questions: BTreeMap::new(),
-        }
-    }
-
-    /// The addresses of the first name that has any, as far as it is known.
-    fn first_answer(&mut self, names: Vec<String>, asked: &mut BTreeSet<String>) -> Vec<IpAddr> {
-        if let Some(Ok(address)) = names.first().map(|name| name.parse()) {
-            return vec![address];
-        }
-        let Some(resolver) = &self.resolver else {
-            return Vec::new();
-        };
-        let key = names.join(" ");
-        asked.insert(key.clone());
-        let wakes = &self.wakes;
-        let question = self.questions.entry(key).or_insert_with(|| {
-            let answer = Arc::<Mutex<Vec<IpAddr>>>::default();
-            let asking = Asking {
-                resolver: resolver.clone(),
-                places: self.places.clone(),
-                names,
-                answer: answer.clone(),
-                wakes: wakes.clone(),
-            };
-            Question {
-                answer,
-                task: tokio::spawn(asking.on_and_on()).abort_handle(),
-            }
-        });
-        let answer = question.answer.lock();
-        answer.unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn forget_others(&mut self, asked: &BTreeSet<String>) {
-        self.questions.retain(|key, _| asked.contains(key));
-    }
-}
-
-/// The resolver keeps answers as long as their TTLs say, that there is no such name for up to a day: asking again would
-/// give the same.
-fn limit(options: &mut ResolverOpts) {
-    options.positive_max_ttl = Some(TTL.1);
-    options.negative_max_ttl = Some(RETRY.0);
-}
-
-/// A question that is asked again and again, as the answers' TTLs say.
-struct Asking {
-    resolver: Arc<TokioResolver>,
-    places: Arc<Semaphore>,
-    names: Vec<String>,
-    answer: Arc<Mutex<Vec<IpAddr>>>,
-    wakes: Wakes,
-}
-
-impl Asking {
-    async fn on_and_on(self) {
-        let mut retry = RETRY.0;
-        loop {
-            let place = self.places.acquire().await;
-            let found = first(&self.resolver, &self.names).await;
-            drop(place);
-            let pause = match found {
-                Some((mut addresses, valid)) => {
-                    addresses.sort_unstable();
-                    addresses.dedup();
-                    if replace(&self.answer, addresses) {
-                        self.wakes.send(Wake::discovered());
-                    }
-                    retry = RETRY.0;
-                    valid.clamp(TTL.0, TTL.1)
-                }
-                None => {
-                    let pause = retry;
-                    retry = (retry * 2).min(RETRY.1);
-                    pause
-                }
-            };
-            tokio::time::sleep(pause).await;
-        }
-    }
-}
-
-/// Whether the answer is another one now.
-fn replace(answer: &Mutex<Vec<IpAddr>>, addresses: Vec<IpAddr>) -> bool {
-    let mut known = answer.lock().unwrap_or_else(PoisonError::into_inner);
-    let changed = *known != addresses;
-    *known = addresses;
-    changed
-}
-
-async fn first(resolver: &TokioResolver, names: &[String]) -> Option<(Vec<IpAddr>, Duration)> {
-    for name in names {
-        match resolver.lookup_ip(name.as_str()).await {
-            Ok(found) => {
-                let addresses: Vec<IpAddr> = found.iter().collect();
-                if !addresses.is_empty() {
-                    let valid = found
-                        .valid_until()
-                        .saturating_duration_since(Instant::now());
-                    return Some((addresses, valid));
-                }
-            }
-            Err(error) => debug!(name, %error, "no address found"),
-        }
-    }
-    None
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -375,11 +223,13 @@ mod tests {
         }
     }
 
-    #[test]
-    fn no_answer_is_kept_longer_than_until_it_is_asked_for_again() {
-        let mut options = ResolverOpts::default();
-        limit(&mut options);
-        assert_eq!(options.negative_max_ttl, Some(RETRY.0));
-        assert_eq!(options.positive_max_ttl, Some(TTL.1));
+    #[tokio::test]
+    async fn a_fixed_backend_outside_the_folder_exists_before_dns_answers() {
+        let fixed = "shop/cart:80=nowhere.invalid:3000".parse();
+        let (wakes, _receiver) = crate::watch::wakes();
+        let mut discovery = Discovery::new(vec![fixed.expect("well formed")], false, wakes);
+        let found = discovery.find(&BTreeMap::new()).await;
+        let key = (NamespacedName::new("shop", "cart"), 80);
+        assert_eq!(found, [(key, vec![])].into());
     }
 }

@@ -60,6 +60,24 @@ fn invalid_yaml_names_line_and_column() {
 }
 
 #[test]
+fn a_broken_file_that_is_renamed_keeps_its_routes() {
+    let folder = good();
+    let daemon = Daemon::of(&folder).echo().start();
+    folder.write("route.yaml", route("one", HOST) + "---\nbroken: [\n");
+    daemon.wait_for_diagnostic("GF0104");
+    let path = |name: &str| folder.path().join(name);
+    std::fs::rename(path("route.yaml"), path("renamed.yaml")).expect("renamed");
+    daemon.wait_for_summary("a diagnostic with the new name", |summary| {
+        assert_eq!(daemon.get(HOST, "/").status, 200, "the route is kept");
+        let all = summary["diagnostics"].as_array()?;
+        let file = |found: &Value| found["file"].as_str().map(str::to_owned);
+        let renamed = |found| file(found).is_some_and(|it| it.ends_with("renamed.yaml"));
+        all.iter().any(renamed).then_some(())
+    });
+    assert_eq!(daemon.get(HOST, "/").status, 200, "the route is kept");
+}
+
+#[test]
 fn an_empty_file_is_no_problem() {
     let folder = good();
     folder.write("empty.yaml", "");

@@ -1,64 +1,25 @@
-//! Keys in the forms that tools write them in.
+//! Certificates and keys in the forms that tools write them in, and Secrets that break while they are served.
 
-use crate::support::daemon::Daemon;
+use crate::support::daemon::{Daemon, check};
+use crate::support::eventually;
 use crate::support::folder::Folder;
-use crate::support::manifests::{gateway_with, route, service};
-use crate::support::tls::secret;
-use std::io::{Read, Write};
-use std::process::{Command, Stdio};
+use crate::support::manifests::{condition, gateway_with, route, service};
+use crate::support::openssl::{openssl, self_signed};
+use crate::support::tls::{Authority, Pair, secret};
+use serde_json::Value;
+use std::process::Command;
 
 const HOST: &str = "www.example.com";
-
-/// What openssl makes of a standard input.
-#[track_caller]
-fn openssl(arguments: &[&str], input: &str) -> String {
-    let mut command = Command::new("openssl");
-    command.args(arguments).stderr(Stdio::null());
-    let mut child = command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("openssl, which ./x test installs");
-    let mut stdin = child.stdin.take().expect("its input");
-    stdin.write_all(input.as_bytes()).expect("it reads");
-    drop(stdin);
-    let mut output = String::new();
-    let mut stdout = child.stdout.take().expect("its output");
-    stdout.read_to_string(&mut output).expect("text");
-    assert!(child.wait().expect("its end").success(), "{arguments:?}");
-    output
-}
-
-/// A self-signed certificate for a key.
-fn certificate(folder: &Folder, key: &str) -> String {
-    folder.write("key.pem.txt", key);
-    let path = folder.path().join("key.pem.txt");
-    let subject = format!("/CN={HOST}");
-    openssl(
-        &[
-            "req",
-            "-x509",
-            "-days",
-            "30",
-            "-subj",
-            &subject,
-            "-key",
-            path.to_str().expect("a path"),
-        ],
-        "",
-    )
-}
+const LISTENER: &str =
+    "    - {name: https, protocol: HTTPS, port: 443, tls: {certificateRefs: [{name: cert}]}}\n";
 
 /// Serves with a key and asks as a client that shows what it got.
 #[track_caller]
 fn is_served(key: &str, form: &str) {
     assert!(key.contains(form), "openssl wrote another form: {key:.40}");
     let folder = Folder::new();
-    let certificate = certificate(&folder, key);
-    folder.remove("key.pem.txt");
-    let listener =
-        "    - {name: https, protocol: HTTPS, port: 443, tls: {certificateRefs: [{name: cert}]}}\n";
-    folder.write("gateway.yaml", gateway_with(listener));
+    let certificate = self_signed(key, HOST);
+    folder.write("gateway.yaml", gateway_with(LISTENER));
     folder.write("cert.yaml", secret("cert", &certificate, key));
     folder.write("route.yaml", route("one", HOST));
     folder.write("one.yaml", service("one"));
@@ -99,4 +60,212 @@ fn a_key_in_pkcs_8_is_served() {
         "rsa_keygen_bits:2048",
     ];
     is_served(&openssl(&algorithm, ""), "BEGIN PRIVATE KEY");
+}
+
+/// What `gatefold check` says of a Secret with these entries.
+#[track_caller]
+fn checked(certificate: &str, key: &str) -> String {
+    let folder = Folder::with([
+        ("gateway.yaml", gateway_with(LISTENER)),
+        ("cert.yaml", secret("cert", certificate, key)),
+    ]);
+    let output = check(&folder);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+#[test]
+fn keys_that_cannot_be_used_are_named_for_what_they_are() {
+    let rsa = openssl(&["genrsa", "-traditional", "2048"], "");
+    let small = openssl(&["genrsa", "1024"], "");
+    let elliptic = |curve| openssl(&["ecparam", "-genkey", "-noout", "-name", curve], "");
+    let pkcs_8 = |key: &str| openssl(&["pkcs8", "-topk8", "-nocrypt"], key);
+    let password = ["-aes256", "-passout", "pass:secret"];
+    let encrypted = |command: &[&str], key| openssl(&[command, &password].concat(), key);
+    let certificate = self_signed(&rsa, HOST);
+    for (key, expected) in [
+        (small.clone(), "an RSA key of 1024 bits"),
+        (pkcs_8(&small), "an RSA key of 1024 bits"),
+        (elliptic("secp521r1"), "an ECDSA key on the curve P-521"),
+        (
+            pkcs_8(&elliptic("secp521r1")),
+            "an ECDSA key on the curve P-521",
+        ),
+        (
+            pkcs_8(&elliptic("secp256k1")),
+            "an ECDSA key on the curve secp256k1",
+        ),
+        (
+            openssl(&["genpkey", "-algorithm", "ed448"], ""),
+            "an Ed448 key",
+        ),
+        (
+            encrypted(&["rsa", "-traditional"], &rsa),
+            "has an encrypted key; decrypt it first (`openssl pkey -in KEY -out PLAIN`)",
+        ),
+        (
+            encrypted(&["pkey"], &rsa),
+            "has an encrypted key; decrypt it first (`openssl pkey -in KEY -out PLAIN`)",
+        ),
+    ] {
+        let said = checked(&certificate, &key);
+        assert!(said.contains(expected), "{expected}: {said}");
+    }
+}
+
+#[test]
+fn certificates_that_cannot_be_used_are_named_for_what_they_are() {
+    let authority = Authority::new();
+    let pair = authority.issue(HOST);
+    let (certificate, key) = (&*pair.certificate, &*pair.key);
+    let cut_off: String = certificate
+        .lines()
+        .take(4)
+        .map(|line| format!("{line}\n"))
+        .collect();
+    let order = format!("{}{certificate}", authority.pem());
+    for (certificate, key, expected) in [
+        (&*cut_off, key, "is cut off before its END line"),
+        (
+            &*order,
+            key,
+            "belongs to certificate 2 of 2 in `tls.crt`; put that one first",
+        ),
+        (key, certificate, "they are swapped"),
+        (
+            certificate,
+            &*authority.issue(HOST).key,
+            "doesn't belong to the first certificate",
+        ),
+    ] {
+        let said = checked(certificate, key);
+        assert!(said.contains(expected), "{expected}: {said}");
+    }
+    let marked =
+        secret("cert", certificate, key).replace("    -----BEGIN C", "    \u{feff}-----BEGIN C");
+    let folder = Folder::with([
+        ("gateway.yaml", gateway_with(LISTENER)),
+        ("cert.yaml", marked),
+    ]);
+    let output = check(&folder);
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(said.contains("byte order mark (BOM, U+FEFF)"), "{said}");
+}
+
+/// A daemon with an HTTPS listener, and what is served by it.
+struct Site {
+    authority: Authority,
+    folder: Folder,
+    daemon: Daemon,
+}
+
+impl Site {
+    fn new() -> (Self, Pair) {
+        let authority = Authority::new();
+        let pair = authority.issue(HOST);
+        let folder = Folder::with([
+            ("gateway.yaml", gateway_with(LISTENER)),
+            ("cert.yaml", secret("cert", &pair.certificate, &pair.key)),
+            ("route.yaml", route("one", HOST)),
+            ("one.yaml", service("one")),
+        ]);
+        let daemon = Daemon::of(&folder).echo().start();
+        let site = Site {
+            authority,
+            folder,
+            daemon,
+        };
+        (site, pair)
+    }
+
+    /// The certificate that a client is shown which gets an answer.
+    fn served(&self) -> std::io::Result<Vec<u8>> {
+        let socket = self.daemon.socket(443);
+        let (mut client, served) = self.authority.connect(socket, HOST)?;
+        assert_eq!(client.get(HOST, "/", &[])?.status, 200);
+        Ok(served)
+    }
+
+    fn listener(&self) -> Value {
+        let object = self.daemon.object("gateways", "default", "edge");
+        object["status"]["listeners"][0].clone()
+    }
+
+    /// Replaces the Secret, and waits until it is loaded.
+    fn write(&self, text: &str) {
+        let seen = |summary: &Value| summary["generation"]["seen"].as_u64();
+        let before = seen(&self.daemon.admin_json("/status"));
+        self.folder.write("cert.yaml", text);
+        self.daemon.wait_for_summary("the reload", |summary| {
+            (seen(summary) > before).then_some(())
+        });
+    }
+}
+
+#[test]
+fn a_secret_that_breaks_keeps_its_last_good_certificate_in_force() {
+    let (site, pair) = Site::new();
+    let (certificate, key) = (&*pair.certificate, &*pair.key);
+    let good = secret("cert", certificate, key);
+    let other = site.authority.issue(HOST);
+    for (what, bad) in [
+        (
+            "a key of another certificate",
+            secret("cert", certificate, &other.key),
+        ),
+        ("no PEM", secret("cert", "hello", "hello")),
+        (
+            "no PEM in base64",
+            secret("cert", "aGVsbG8=", "aGVsbG8=").replace("stringData", "data"),
+        ),
+        (
+            "nothing",
+            "apiVersion: v1\nkind: Secret\nmetadata: {name: cert}\n".to_owned(),
+        ),
+    ] {
+        site.write(&bad);
+        assert_eq!(site.served().expect(what), pair.der, "{what}");
+        let found = site.daemon.wait_for_diagnostic("GF0603").to_string();
+        assert!(
+            found.contains("the last good certificate stays in force"),
+            "{found}"
+        );
+        let listener = site.listener();
+        let resolved = condition(&listener, "ResolvedRefs");
+        assert_eq!(
+            (&resolved["status"], &resolved["reason"]),
+            (&"False".into(), &"InvalidCertificateRef".into())
+        );
+        assert_eq!(
+            condition(&listener, "Programmed")["status"],
+            "True",
+            "{what}"
+        );
+        let summary = site.daemon.admin_json("/status");
+        assert_eq!(
+            summary["generation"]["failed"], summary["generation"]["seen"],
+            "{what}"
+        );
+    }
+    // What isn't base64 isn't a Secret: the object itself is refused.
+    site.write(&good.replace("stringData", "data"));
+    assert_eq!(site.served().expect("no base64"), pair.der);
+    site.write(&secret("cert", &other.certificate, &other.key));
+    assert_eq!(site.served().expect("the renewed one"), other.der);
+    assert_eq!(
+        condition(&site.listener(), "ResolvedRefs")["status"],
+        "True"
+    );
+}
+
+#[test]
+fn a_secret_that_is_removed_takes_its_certificate_with_it() {
+    let (site, _) = Site::new();
+    site.folder.remove("cert.yaml");
+    eventually("the listener is closed", || {
+        site.served().is_err().then_some(())
+    });
+    site.write(&secret("cert", "hello", "hello"));
+    assert!(site.served().is_err(), "there is no last good certificate");
+    assert_eq!(condition(&site.listener(), "Programmed")["status"], "False");
 }

@@ -1,9 +1,10 @@
 //! Listeners that check the certificates of their clients.
 
-use crate::support::daemon::Daemon;
+use crate::support::daemon::{Daemon, check};
 use crate::support::eventually;
 use crate::support::folder::Folder;
 use crate::support::manifests::{condition, gateway_named, route, service};
+use crate::support::openssl::{openssl, self_signed};
 use crate::support::tls::{Authority, Pair, config_map, secret};
 use rustls::ClientConfig;
 use rustls::client::Resumption;
@@ -224,6 +225,64 @@ fn a_listener_whose_authority_is_gone_is_not_served_and_says_so() {
     );
     let open = site.ask(&daemon, 444, None);
     assert_eq!(open.expect("port 444 is served"), 200);
+}
+
+#[test]
+fn a_broken_authority_keeps_the_last_good_one_in_force() {
+    let site = Site::new("AllowValidOnly");
+    let daemon = site.start();
+    let others = Authority::new();
+    let cut_off: String = others
+        .pem()
+        .lines()
+        .take(3)
+        .map(|line| format!("{line}\n"))
+        .collect();
+    site.folder
+        .write("clients.yaml", config_map("clients", &cut_off));
+    let found = daemon.wait_for_diagnostic("GF0603").to_string();
+    assert!(found.contains("cut off before its END line"), "{found}");
+    assert!(
+        found.contains("the last good CA certificates stay in force"),
+        "{found}"
+    );
+    let good = site.clients.issue("client");
+    let served = site.ask(&daemon, 443, Some(&good));
+    assert_eq!(served.expect("the last good authority's"), 200);
+    for client in [None, Some(others.issue("client"))] {
+        let refused = site.ask(&daemon, 443, client.as_ref());
+        assert!(refused.is_err(), "nobody else is let in: {refused:?}");
+    }
+    site.folder
+        .write("clients.yaml", config_map("clients", &others.pem()));
+    let new = others.issue("client");
+    eventually("the new authority counts", || {
+        site.ask(&daemon, 443, Some(&new)).ok()
+    });
+}
+
+#[test]
+fn an_authority_whose_signatures_cannot_be_verified_is_warned_of() {
+    for (algorithm, size, kind) in [
+        (
+            "EC",
+            "ec_paramgen_curve:P-521",
+            "an ECDSA key on the curve P-521",
+        ),
+        ("RSA", "rsa_keygen_bits:1024", "an RSA key of 1024 bits"),
+    ] {
+        let site = Site::new("AllowValidOnly");
+        let key = openssl(&["genpkey", "-algorithm", algorithm, "-pkeyopt", size], "");
+        let authority = self_signed(&key, "authority");
+        site.folder
+            .write("clients.yaml", config_map("clients", &authority));
+        let output = check(&site.folder);
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(
+            said.contains("warning[GF0606]") && said.contains(kind),
+            "{said}"
+        );
+    }
 }
 
 /// Two Gateways share port 443; only one of them checks its clients.

@@ -65,6 +65,19 @@ fn a_backend_flag_serves_a_service_that_is_not_in_the_folder() {
 }
 
 #[test]
+fn a_backend_flag_whose_host_has_no_address_yet_gives_503_and_not_500() {
+    let folder = Folder::with([
+        ("gateway.yaml", gateway()),
+        ("route.yaml", route("elsewhere", HOST)),
+    ]);
+    let flag = "default/elsewhere:3000=nowhere.invalid:80";
+    let daemon = Daemon::of(&folder).arg("--backend").arg(flag).start();
+    assert_eq!(daemon.get(HOST, "/").status, 503);
+    let found = daemon.wait_for_diagnostic("GF0517").to_string();
+    assert!(found.contains("DNS has no address yet"), "{found}");
+}
+
+#[test]
 fn an_external_name_is_looked_up() {
     let backend = localhost("external");
     let port = backend.address().port();

@@ -3,7 +3,7 @@
 use crate::support::client;
 use crate::support::daemon::{Daemon, Start};
 use crate::support::folder::Folder;
-use crate::support::manifests::{gateway, route, service};
+use crate::support::manifests::{gateway, gateway_named, route, service};
 use crate::support::{DEADLINE, eventually, repository};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::net::UnixDatagram;
@@ -154,6 +154,39 @@ fn a_socket_with_the_name_of_a_listener_serves_it_at_any_address() {
         assert_eq!(client::get(address, HOST, "/").status, 200, "{name}");
         let listening = &daemon.admin_json("/status")["listeners"][0]["listening"];
         assert_eq!(listening, &serde_json::json!([address]), "{name}");
+    }
+}
+
+/// Both Gateways have port 80, and each is bound somewhere else.
+#[test]
+fn a_redirect_names_the_port_at_which_its_own_gateway_is_bound() {
+    let redirect = |name: &str, host: &str| {
+        let text = route(name, host).replace("name: edge", &format!("name: {name}"));
+        let (head, _) = text.split_once("    - backendRefs").expect("a rule");
+        let filter = "{type: RequestRedirect, requestRedirect: {hostname: other.example}}";
+        format!("{head}    - filters: [{filter}]\n")
+    };
+    let names = ["one", "two", "three"];
+    let folder = Folder::new();
+    for name in names {
+        let host = format!("{name}.example");
+        let listener =
+            format!("    - {{name: http, protocol: HTTP, port: 80, hostname: {host}}}\n");
+        folder.write(&format!("{name}.yaml"), gateway_named(name, &listener));
+        folder.write(&format!("{name}-route.yaml"), redirect(name, &host));
+    }
+    let (one, two) = (bound("127.0.0.1:0"), bound("127.0.0.1:0"));
+    let mut sockets = vec![address_of(&one), address_of(&two)];
+    let daemon = Daemon::of(&folder)
+        .activated("one.http", one)
+        .activated("two.http", two)
+        .start();
+    sockets.push(daemon.socket(80));
+    for (name, socket) in names.into_iter().zip(sockets) {
+        let host = format!("{name}.example:{}", socket.port());
+        let answer = client::get(socket, &host, "/");
+        let expected = format!("http://other.example:{}/", socket.port());
+        assert_eq!(answer.header("location"), Some(&*expected), "{name}");
     }
 }
 

@@ -3,7 +3,7 @@ use crate::dataplane::backend_tls::{
 };
 use crate::graph::Graph;
 use crate::graph::backend_tls_policy::{AuthoritiesNode, BackendTlsSettings};
-use crate::graph::client_certificate::ClientCertificate;
+use crate::graph::certificate::Certificate;
 use crate::manifest::api::{NamespacedName, SubjectAltName};
 use rustls::pki_types::{PrivateKeyDer, ServerName};
 use rustls::sign::CertifiedKey;
@@ -34,7 +34,7 @@ impl<'g> Identities<'g> {
         self.places.get(gateway).copied()
     }
 
-    fn place(&mut self, certificate: &ClientCertificate) -> usize {
+    fn place(&mut self, certificate: &Certificate) -> usize {
         let same = |known: &Arc<ClientIdentity>| {
             same_identity(&certificate.certified_key, &certificate.key, known)
         };

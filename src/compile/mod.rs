@@ -17,7 +17,7 @@ mod tests;
 
 use crate::dataplane::hostname::HostMap;
 use crate::dataplane::tls::{CertificateSet, PortTls};
-use crate::dataplane::{Listener, Port, Snapshot};
+use crate::dataplane::{BoundPorts, Listener, Port, Snapshot};
 use crate::graph::Graph;
 use crate::graph::gateway::{ListenerNode, Protocol};
 use crate::manifest::api::NamespacedName;
@@ -57,7 +57,7 @@ impl Compiler {
         self.routes = self.routes(graph, &identities);
         self.tables = HostTables::new(self.routes.values(), &self.tables);
         let mut ports: HashMap<SocketAddr, Port> = HashMap::new();
-        let mut shifted = HashMap::new();
+        let mut bound_ports = BoundPorts::default();
         for (key, gateway) in &graph.gateways {
             let listeners = gateway.listeners.iter().enumerate();
             for (position, listener) in listeners.filter(|(_, listener)| listener.serving) {
@@ -73,9 +73,9 @@ impl Compiler {
                     router: self.tables.router(&(key.clone(), position)),
                 });
                 add(&mut ports, listener, &compiled, tls.as_ref());
-                let bound = listener.sockets.iter().map(SocketAddr::port);
-                let elsewhere = bound.filter(|bound| *bound != listener.port);
-                shifted.extend(elsewhere.map(|bound| (listener.port, bound)));
+                for socket in &listener.sockets {
+                    bound_ports.insert(&compiled, *socket);
+                }
             }
         }
         let ports = ports.into_iter();
@@ -83,7 +83,7 @@ impl Compiler {
             ports: ports
                 .map(|(socket, port)| (socket, Arc::new(port)))
                 .collect(),
-            shifted,
+            bound_ports,
         }
     }
 

@@ -8,6 +8,7 @@
 pub mod backend;
 /// TLS towards backends.
 pub mod backend_tls;
+mod bound_ports;
 /// What clients must show in a TLS handshake.
 pub mod client_validation;
 pub mod filter;
@@ -37,13 +38,13 @@ pub mod timeouts;
 pub mod tls;
 
 use backend::Split;
+pub use bound_ports::BoundPorts;
 use filter::Filters;
 use filter::request_redirect::RequestRedirect;
 use hostname::HostMap;
 use http::StatusCode;
 use retry::Retry;
 use router::Router;
-use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use timeouts::RuleTimeouts;
@@ -74,6 +75,15 @@ pub struct Listener {
     pub identity: Option<usize>,
     /// The routes.
     pub router: Router,
+}
+
+impl Listener {
+    /// Its Gateway, `namespace/gateway`.
+    pub fn gateway(&self) -> &str {
+        let end = self.name.match_indices('/').nth(1);
+        end.and_then(|(end, _)| self.name.get(..end))
+            .unwrap_or(&self.name)
+    }
 }
 
 /// One rule of a route, shared by all of its matches.
@@ -109,6 +119,6 @@ pub enum Action {
 pub struct Snapshot {
     /// By the address that the socket is bound to. Nobody but us chooses these, so hashing needn't withstand attacks.
     pub ports: hashbrown::HashMap<SocketAddr, Arc<Port>>,
-    /// Ports of listeners that are bound elsewhere (`--port-map`), and where.
-    pub shifted: HashMap<u16, u16>,
+    /// Where the listeners' ports are bound.
+    pub bound_ports: BoundPorts,
 }

@@ -157,10 +157,18 @@ codes! {
     /// A certificate reference to something that isn't a Secret, or one to CA certificates that isn't a
     /// ConfigMap.
     UnsupportedCertificateKind = "GF0602", Error;
-    /// The Secret has no certificate and key that can be served, or the ConfigMap no CA certificates.
+    /// The Secret has no certificate and key that can be served, or the ConfigMap no CA certificates. If it had some
+    /// before, they stay in force until it has others or is removed. A ConfigMap without an entry `ca.crt`, or with an empty
+    /// one, keeps none.
     InvalidCertificate = "GF0603", Error;
     /// The certificate's time is over or hasn't come. It is served, but clients will refuse it.
     CertificateNotValidNow = "GF0604", Warning;
+    /// The certificates in `tls.crt` after the first one aren't a chain from it to an authority. They are served, but
+    /// clients may refuse them.
+    CertificateChain = "GF0605", Warning;
+    /// An authority's key is of a kind whose signatures gatefold can't verify, such as P-521 or RSA with 1024 bits. All that
+    /// it has signed is refused.
+    UnverifiableAuthority = "GF0606", Warning;
     /// A socket that a listener needs can't be bound. Everything else is served; it is tried again, at
     /// growing intervals.
     BindFailed = "GF0701", Error;

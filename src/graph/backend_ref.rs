@@ -42,6 +42,10 @@ pub(super) fn resolve<'a>(
         .and_then(|()| service_port(at, &service, pointer, build))
         .and_then(|found| {
             let node = references.ports.look_up(&service, found);
+            if found.is_none() && node.endpoints.is_empty() {
+                let finding = no_address(at, &service.0, pointer);
+                build.diagnostics.push(finding);
+            }
             let speaks = node.app_protocol.as_deref();
             let (version, tls) = spoken(at, (&service.0, found), speaks, pointer, build)?;
             Ok((node.endpoints.clone(), version, tls))
@@ -139,6 +143,14 @@ fn service_port<'a>(
         Some(other) => unsupported_protocol(at, (service, other), &other.protocol, pointer),
         None => port_not_found(at, service, *port, pointer),
     })
+}
+
+/// That nobody knows yet where the Service of a `--backend` is.
+fn no_address(at: RuleAt<'_>, key: &NamespacedName, pointer: &dyn Fn() -> Pointer) -> Diagnostic {
+    let message =
+        format!("DNS has no address yet for the host that `--backend` names for Service {key}");
+    let finding = at.finding(Code::NoEndpoints, pointer(), message);
+    finding.caption("its share of the traffic gets 503")
 }
 
 /// What is spoken to the port's endpoints. One that must be spoken to in TLS never is in plain text: without a policy

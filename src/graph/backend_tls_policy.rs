@@ -7,7 +7,7 @@ use super::{Build, ca_certificates, names_in, suggest};
 use crate::diagnostic::{Code, Diagnostic, Pointer};
 use crate::manifest::Resources;
 use crate::manifest::api::{
-    BackendTLSPolicy, LocalObjectReference, LocalPolicyTargetReferenceWithSectionName,
+    BackendTLSPolicy, ConfigMap, LocalObjectReference, LocalPolicyTargetReferenceWithSectionName,
     NamespacedName, PreciseHostname, SubjectAltName,
 };
 use rustls_pki_types::{CertificateDer, ServerName};
@@ -246,8 +246,9 @@ fn listed(
     let list = Pointer::spec().key("validation").key("caCertificateRefs");
     let mut authorities = Vec::new();
     for (index, reference) in references.iter().enumerate() {
-        match bundle(policy, reference, &list.index(index), build) {
-            Ok(found) => authorities.extend(found),
+        let pointer = list.index(index);
+        match config_map(policy, reference, &pointer, build) {
+            Ok(found) => authorities.extend(bundle(policy, found, &pointer, unresolved, build)),
             Err((reason, found)) => {
                 unresolved.push((reason, found.message.clone()));
                 build.diagnostics.push(*found);
@@ -257,12 +258,13 @@ fn listed(
     (!authorities.is_empty()).then_some(AuthoritiesNode::Listed(authorities))
 }
 
-fn bundle(
+/// The ConfigMap that a reference resolves to.
+fn config_map<'a>(
     policy: &BackendTLSPolicy,
     reference: &LocalObjectReference,
     pointer: &Pointer,
-    build: &Build<'_>,
-) -> Result<Vec<CertificateDer<'static>>, (&'static str, Box<Diagnostic>)> {
+    build: &Build<'a>,
+) -> Result<&'a ConfigMap, (&'static str, Box<Diagnostic>)> {
     if !reference.group.is_empty() || reference.kind != "ConfigMap" {
         let message = format!(
             "CA certificates in a {} (group `{}`) aren't supported; a ConfigMap is",
@@ -282,13 +284,37 @@ fn bundle(
         found.help = suggest(&reference.name, names_in(config_maps, namespace));
         return Err(("InvalidCACertificateRef", Box::new(found)));
     };
-    ca_certificates::load(config_map).map_err(|problem| {
-        let message = format!("ConfigMap {key} can't be used: {problem}");
+    Ok(config_map)
+}
+
+/// The ConfigMap's certificates, or the last good ones, which trust nobody who wasn't trusted before.
+fn bundle(
+    policy: &BackendTLSPolicy,
+    config_map: &ConfigMap,
+    pointer: &Pointer,
+    unresolved: &mut Vec<Problem>,
+    build: &mut Build<'_>,
+) -> Vec<CertificateDer<'static>> {
+    let loaded = build.load_authorities(config_map);
+    if let Some(problem) = loaded.problem {
+        let key = config_map.key();
+        let message = format!("ConfigMap {key} can't be used: {}", problem.why);
+        unresolved.push(("InvalidCACertificateRef", problem.message(&message)));
         let place = config_map.place(super::name_pointer());
         let found = finding(policy, Code::InvalidCertificate, pointer.clone(), &message);
-        let found = found.label(place, "the ConfigMap");
-        ("InvalidCACertificateRef", Box::new(found))
-    })
+        let mut found = found.label(place, "the ConfigMap");
+        found.notes.extend(problem.note);
+        build.diagnostics.push(found);
+    }
+    let authorities = loaded.in_force.unwrap_or_default();
+    for warning in ca_certificates::warnings(&authorities) {
+        let message = format!("ConfigMap {}: {warning}", config_map.key());
+        let place = config_map.place(super::name_pointer());
+        let code = Code::UnverifiableAuthority;
+        let found = finding(policy, code, pointer.clone(), &message);
+        build.diagnostics.push(found.label(place, "the ConfigMap"));
+    }
+    authorities.to_vec()
 }
 
 /// Whether the target can have a policy of ours. One that isn't there may come yet.

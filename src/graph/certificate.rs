@@ -4,17 +4,19 @@
 //! extensions and what many tutorials print. Such certificates are served: the pair is put together by
 //! hand and the public keys are compared with x509-parser.
 
+use super::key_kind;
+use super::pem::{self, PemProblem};
+use crate::diagnostic::Code;
 use crate::manifest::api::{Secret, SecretText};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use rustls::crypto::ring::sign::any_supported_type;
 use rustls::sign::CertifiedKey;
-use rustls_pki_types::pem::{self, PemObject};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use std::sync::Arc;
 use thiserror::Error;
 use time::OffsetDateTime;
-use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
+use x509_parser::prelude::{FromDer, GeneralName, Validity, X509Certificate};
 use x509_parser::x509::SubjectPublicKeyInfo;
 
 /// The Secret's entry with the certificate chain, the leaf first (PEM).
@@ -31,8 +33,31 @@ pub struct Certificate {
     pub key: PrivateKeyDer<'static>,
     /// The names it is for: DNS names of the SAN, else the CN. Lower case, possibly with `*.`.
     pub names: Vec<String>,
-    /// Served, but probably not for long.
-    pub warnings: Vec<CertificateWarning>,
+    /// When it is valid.
+    validity: Validity,
+    /// What is wrong with the rest of the chain.
+    chain_warning: Option<CertificateWarning>,
+}
+
+impl Certificate {
+    /// Why clients may refuse it. If `now` is `None`, when it is valid isn't checked.
+    pub fn warnings(&self, now: Option<OffsetDateTime>) -> Vec<CertificateWarning> {
+        let mut warnings: Vec<CertificateWarning> = self.chain_warning.iter().cloned().collect();
+        let Some(now) = now.map(OffsetDateTime::unix_timestamp) else {
+            return warnings;
+        };
+        let Validity {
+            not_before,
+            not_after,
+        } = &self.validity;
+        if not_after.timestamp() < now {
+            warnings.push(CertificateWarning::Expired(not_after.to_string()));
+        }
+        if not_before.timestamp() > now {
+            warnings.push(CertificateWarning::NotYetValid(not_before.to_string()));
+        }
+        warnings
+    }
 }
 
 /// What is wrong with a Secret as a certificate.
@@ -49,19 +74,39 @@ pub enum CertificateProblem {
     NotPem {
         /// Which entry.
         entry: &'static str,
-        /// What it has instead.
-        why: String,
+        /// What is wrong with it.
+        why: PemProblem,
     },
+    /// Each entry has what belongs into the other.
+    #[error(
+        "entry `tls.crt` has the private key and entry `tls.key` the certificate: they are swapped"
+    )]
+    Swapped,
     /// The leaf certificate can't be parsed.
     #[error("entry `tls.crt` has a certificate that can't be parsed: {0}")]
     Unparsable(String),
     /// The key is of a kind that TLS can't use, or broken.
     #[error(
-        "entry `tls.key` has a private key that can't be used: {0}; RSA (2048 bits and more), ECDSA (P-256, P-384) and Ed25519 keys can"
+        "entry `tls.key` has a private key that can't be used: {0}; RSA keys (2048 to 4096 bits), ECDSA keys (P-256, P-384) \
+         and Ed25519 keys can, with a certificate of their own: `openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256`"
     )]
     UnusableKey(String),
+    /// The key belongs to another certificate of the chain.
+    #[error(
+        "the private key in `tls.key` belongs to certificate {position} of {count} in `tls.crt`; put that one first, after it \
+         the one that has signed it, and so on"
+    )]
+    LeafNotFirst {
+        /// Which certificate, from 1.
+        position: usize,
+        /// How many there are.
+        count: usize,
+    },
     /// Certificate and key don't belong together.
-    #[error("the private key in `tls.key` doesn't belong to the first certificate in `tls.crt`")]
+    #[error(
+        "the private key in `tls.key` doesn't belong to the first certificate in `tls.crt`; of a pair \
+         `openssl pkey -in KEY -pubout` and `openssl x509 -in CRT -noout -pubkey` print the same"
+    )]
     KeyMismatch,
 }
 
@@ -72,13 +117,15 @@ impl CertificateProblem {
             CertificateProblem::MissingEntry(entry)
             | CertificateProblem::NotBase64(entry)
             | CertificateProblem::NotPem { entry, .. } => entry,
-            CertificateProblem::Unparsable(_) => CERTIFICATE_ENTRY,
+            CertificateProblem::Unparsable(_)
+            | CertificateProblem::Swapped
+            | CertificateProblem::LeafNotFirst { .. } => CERTIFICATE_ENTRY,
             CertificateProblem::UnusableKey(_) | CertificateProblem::KeyMismatch => KEY_ENTRY,
         }
     }
 }
 
-/// Why a certificate that is served won't please clients.
+/// Why clients may refuse a certificate that is served.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum CertificateWarning {
     /// Its time is over.
@@ -87,39 +134,66 @@ pub enum CertificateWarning {
     /// Its time hasn't come.
     #[error("the certificate isn't valid before {0}")]
     NotYetValid(String),
+    /// A further certificate can't be parsed.
+    #[error("certificate {0} in `tls.crt` can't be parsed; clients may refuse the chain")]
+    UnparsableIssuer(usize),
+    /// A further certificate is none that clients need at its place.
+    #[error(
+        "certificate {0} in `tls.crt` has signed none of those before it: clients may find no way to an authority; the order is \
+         the server's certificate, then the one that has signed it, and so on"
+    )]
+    ChainOrder(usize),
 }
 
-/// Reads the pair out of a Secret. Without a time, validity periods aren't looked at.
+impl CertificateWarning {
+    /// The code of its diagnostic.
+    pub fn code(&self) -> Code {
+        match self {
+            CertificateWarning::Expired(_) | CertificateWarning::NotYetValid(_) => {
+                Code::CertificateNotValidNow
+            }
+            CertificateWarning::UnparsableIssuer(_) | CertificateWarning::ChainOrder(_) => {
+                Code::CertificateChain
+            }
+        }
+    }
+}
+
+/// Reads the pair out of a Secret.
 ///
 /// # Errors
 /// Says what is wrong with which entry; never shows a part of the key.
-pub fn load(
-    secret: &Secret,
-    now: Option<OffsetDateTime>,
-) -> Result<Certificate, CertificateProblem> {
-    let chain = read_chain(&entry(secret, CERTIFICATE_ENTRY)?)?;
-    let key = read_key(&entry(secret, KEY_ENTRY)?)?;
-    let signing_key = any_supported_type(&key)
-        .map_err(|error| CertificateProblem::UnusableKey(error.to_string()))?;
+pub fn load(secret: &Secret) -> Result<Certificate, CertificateProblem> {
+    let (certificates, key) = (entry(secret, CERTIFICATE_ENTRY)?, entry(secret, KEY_ENTRY)?);
+    let not_pem = |entry, why| match pem::are_swapped(&certificates, &key) {
+        true => CertificateProblem::Swapped,
+        false => CertificateProblem::NotPem { entry, why },
+    };
+    let chain = pem::certificates(&certificates).map_err(|why| not_pem(CERTIFICATE_ENTRY, why))?;
+    let key = pem::private_key(&key).map_err(|why| not_pem(KEY_ENTRY, why))?;
+    let signing_key = any_supported_type(&key).map_err(|error| {
+        let kind = key_kind::private_key(&key).unwrap_or_else(|| error.to_string());
+        CertificateProblem::UnusableKey(kind)
+    })?;
     let leaf = chain
         .first()
         .map(CertificateDer::as_ref)
         .unwrap_or_default();
     let (_, parsed) = X509Certificate::from_der(leaf)
         .map_err(|error| CertificateProblem::Unparsable(error.to_string()))?;
-    let key_info = signing_key.public_key();
-    if let Some(key_info) = &key_info
-        && !same_public_key(parsed.public_key(), key_info.as_ref())
+    if let Some(key_info) = signing_key.public_key()
+        && !same_public_key(parsed.public_key(), &key_info)
     {
-        return Err(CertificateProblem::KeyMismatch);
+        return Err(mismatch(&chain, &key_info));
     }
-    let names = names(&parsed);
-    let warnings = now.map_or_else(Vec::new, |now| validity(&parsed, now));
+    let (names, validity) = (names(&parsed), parsed.validity().clone());
+    let chain_warning = check_chain(&chain);
     Ok(Certificate {
         certified_key: Arc::new(CertifiedKey::new(chain, signing_key)),
         key,
         names,
-        warnings,
+        validity,
+        chain_warning,
     })
 }
 
@@ -144,47 +218,40 @@ fn entry(secret: &Secret, name: &'static str) -> Result<Vec<u8>, CertificateProb
         .map_err(|_| CertificateProblem::NotBase64(name))
 }
 
-fn read_chain(bytes: &[u8]) -> Result<Vec<CertificateDer<'static>>, CertificateProblem> {
-    let wrong = |why: String| CertificateProblem::NotPem {
-        entry: CERTIFICATE_ENTRY,
-        why,
+/// Why the key doesn't belong to the first certificate.
+fn mismatch(chain: &[CertificateDer<'_>], key: &[u8]) -> CertificateProblem {
+    let belongs = |certificate: &CertificateDer<'_>| {
+        let parsed = X509Certificate::from_der(certificate);
+        parsed.is_ok_and(|(_, it)| same_public_key(it.public_key(), key))
     };
-    let chain = CertificateDer::pem_slice_iter(bytes)
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(|error| wrong(format!("isn't PEM: {error}")))?;
-    if chain.is_empty() {
-        return Err(wrong("has no `BEGIN CERTIFICATE` block".to_owned()));
+    match chain.iter().position(belongs) {
+        Some(index) => CertificateProblem::LeafNotFirst {
+            position: index + 1,
+            count: chain.len(),
+        },
+        None => CertificateProblem::KeyMismatch,
     }
-    Ok(chain)
-}
-
-fn read_key(bytes: &[u8]) -> Result<PrivateKeyDer<'static>, CertificateProblem> {
-    let why = match PrivateKeyDer::from_pem_slice(bytes) {
-        Ok(key) => return Ok(key),
-        Err(_) if contains(bytes, b"BEGIN ENCRYPTED PRIVATE KEY") => {
-            "has an encrypted key; decrypt it first (`openssl pkey -in KEY -out PLAIN`)".to_owned()
-        }
-        Err(pem::Error::NoItemsFound) => {
-            "has no `BEGIN PRIVATE KEY`, `BEGIN RSA PRIVATE KEY` or `BEGIN EC PRIVATE KEY` block"
-                .to_owned()
-        }
-        // The message may quote the text, which may be the key.
-        Err(_) => "isn't PEM".to_owned(),
-    };
-    Err(CertificateProblem::NotPem {
-        entry: KEY_ENTRY,
-        why,
-    })
-}
-
-fn contains(haystack: &[u8], needle: &[u8]) -> bool {
-    haystack.windows(needle.len()).any(|part| part == needle)
 }
 
 /// Compares the keys themselves: how the algorithm is written may differ between the two.
 fn same_public_key(certificate: &SubjectPublicKeyInfo, key: &[u8]) -> bool {
     SubjectPublicKeyInfo::from_der(key)
         .is_ok_and(|(_, key)| key.subject_public_key.data == certificate.subject_public_key.data)
+}
+
+/// Whether each certificate after the first one has signed one before it, as far as their names say.
+fn check_chain(chain: &[CertificateDer<'_>]) -> Option<CertificateWarning> {
+    let mut issuers: Vec<Vec<u8>> = Vec::new();
+    for (index, certificate) in chain.iter().enumerate() {
+        let Ok((_, parsed)) = X509Certificate::from_der(certificate) else {
+            return Some(CertificateWarning::UnparsableIssuer(index + 1));
+        };
+        if index > 0 && !issuers.iter().any(|it| *it == parsed.subject().as_raw()) {
+            return Some(CertificateWarning::ChainOrder(index + 1));
+        }
+        issuers.push(parsed.issuer().as_raw().to_vec());
+    }
+    None
 }
 
 fn names(certificate: &X509Certificate) -> Vec<String> {
@@ -203,195 +270,28 @@ fn names(certificate: &X509Certificate) -> Vec<String> {
     names
 }
 
-fn validity(certificate: &X509Certificate, now: OffsetDateTime) -> Vec<CertificateWarning> {
-    let period = certificate.validity();
-    let now = now.unix_timestamp();
-    let mut warnings = Vec::new();
-    if period.not_after.timestamp() < now {
-        warnings.push(CertificateWarning::Expired(period.not_after.to_string()));
+/// Certificates for a message: a name of each, and until when it is valid.
+pub fn in_words(certificates: &[CertificateDer<'_>]) -> String {
+    /// How many are named.
+    const NAMED: usize = 3;
+    let named = certificates.iter().take(NAMED).map(|certificate| {
+        let Ok((_, parsed)) = X509Certificate::from_der(certificate) else {
+            return "one that can't be parsed".to_owned();
+        };
+        let name = names(&parsed).into_iter().next();
+        let name = name.unwrap_or_else(|| parsed.subject().to_string());
+        // Texts of a certificate may be anything.
+        let name = name.chars().filter(|it| !it.is_control()).take(100);
+        let name: String = name.collect();
+        let end = parsed.validity().not_after.to_datetime().date();
+        format!("`{name}`, valid until {end}")
+    });
+    let mut named: Vec<String> = named.collect();
+    if certificates.len() > NAMED {
+        named.push(format!("{} more", certificates.len() - NAMED));
     }
-    if period.not_before.timestamp() > now {
-        warnings.push(CertificateWarning::NotYetValid(
-            period.not_before.to_string(),
-        ));
-    }
-    warnings
+    named.join("; ")
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::diagnostic::{Document, Source};
-    use crate::manifest::api::{ObjectMeta, SecretFields};
-    use rcgen::{CertificateParams, KeyPair};
-    use std::collections::BTreeMap;
-
-    fn secret(entries: &[(&str, String)]) -> Secret {
-        let string_data = entries
-            .iter()
-            .map(|(name, text)| ((*name).to_owned(), SecretText::new(text.clone())))
-            .collect();
-        Secret {
-            kind: "Secret",
-            api_version: "v1".to_owned(),
-            meta: ObjectMeta {
-                name: "cert".into(),
-                namespace: "default".into(),
-                labels: BTreeMap::new(),
-                annotations: BTreeMap::new(),
-                generation: 1,
-                creation_timestamp: None,
-                uid: String::new(),
-                resource_version: String::new(),
-            },
-            spec: SecretFields {
-                kind: "kubernetes.io/tls".to_owned(),
-                data: BTreeMap::new(),
-                string_data,
-            },
-            document: Document {
-                source: Arc::new(Source {
-                    path: "secret.yaml".into(),
-                    text: "".into(),
-                }),
-                bytes: 0..0,
-                line: 1,
-                item: None,
-            },
-        }
-    }
-
-    fn pair(names: &[&str]) -> (String, KeyPair) {
-        let key = KeyPair::generate().expect("a key");
-        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-        let params = CertificateParams::new(names).expect("parameters");
-        let certificate = params.self_signed(&key).expect("a certificate");
-        (certificate.pem(), key)
-    }
-
-    #[test]
-    fn names_come_from_the_alternative_names() {
-        let (certificate, key) = pair(&["WWW.example.com", "*.example.org"]);
-        let secret = secret(&[("tls.crt", certificate), ("tls.key", key.serialize_pem())]);
-        let loaded = load(&secret, None).expect("a good pair");
-        assert_eq!(loaded.names, ["www.example.com", "*.example.org"]);
-    }
-
-    #[test]
-    fn data_is_base64_and_may_be_wrapped() {
-        let (certificate, key) = pair(&["a.example"]);
-        let mut secret = secret(&[("tls.key", key.serialize_pem())]);
-        let mut encoded = STANDARD.encode(certificate);
-        encoded.insert(40, '\n');
-        let entry = ("tls.crt".to_owned(), SecretText::new(encoded));
-        secret.spec.data.extend([entry]);
-        assert!(load(&secret, None).is_ok(), "wrapped base64 must be read");
-        let broken = ("tls.crt".to_owned(), SecretText::new("%%%"));
-        secret.spec.data.extend([broken]);
-        let problem = load(&secret, None).err();
-        assert_eq!(problem, Some(CertificateProblem::NotBase64("tls.crt")));
-    }
-
-    #[test]
-    fn a_key_of_another_certificate_is_refused() {
-        let (certificate, _) = pair(&["a.example"]);
-        let (_, other) = pair(&["a.example"]);
-        let secret = secret(&[("tls.crt", certificate), ("tls.key", other.serialize_pem())]);
-        assert_eq!(
-            load(&secret, None).err(),
-            Some(CertificateProblem::KeyMismatch)
-        );
-    }
-
-    #[test]
-    fn what_is_missing_is_named() {
-        let (certificate, key) = pair(&["a.example"]);
-        let cases = [
-            (secret(&[]), "the Secret has no entry `tls.crt`"),
-            (
-                secret(&[("tls.crt", certificate.clone())]),
-                "the Secret has no entry `tls.key`",
-            ),
-            (
-                secret(&[
-                    ("tls.crt", "hello".into()),
-                    ("tls.key", key.serialize_pem()),
-                ]),
-                "entry `tls.crt` has no `BEGIN CERTIFICATE` block",
-            ),
-            (
-                secret(&[("tls.crt", certificate), ("tls.key", "hello".into())]),
-                "entry `tls.key` has no `BEGIN PRIVATE KEY`, `BEGIN RSA PRIVATE KEY` or `BEGIN EC PRIVATE KEY` block",
-            ),
-        ];
-        for (secret, expected) in cases {
-            let problem = load(&secret, None).map(|_| ()).map_err(|p| p.to_string());
-            assert_eq!(problem, Err(expected.to_owned()));
-        }
-    }
-
-    #[test]
-    fn an_expired_certificate_is_served_with_a_warning() {
-        let key = KeyPair::generate().expect("a key");
-        let mut params = CertificateParams::new(vec!["a.example".to_owned()]).expect("parameters");
-        params.not_before = rcgen::date_time_ymd(2020, 1, 1);
-        params.not_after = rcgen::date_time_ymd(2021, 1, 1);
-        let certificate = params.self_signed(&key).expect("a certificate").pem();
-        let secret = secret(&[("tls.crt", certificate), ("tls.key", key.serialize_pem())]);
-        let now = time::macros::datetime!(2026-01-01 0:00 UTC);
-        let loaded = load(&secret, Some(now)).expect("it is served");
-        assert!(
-            matches!(&loaded.warnings[..], [CertificateWarning::Expired(_)]),
-            "{:?}",
-            loaded.warnings
-        );
-    }
-
-    /// `openssl x509 -req` without extensions: version 1, a CN, no SAN. rcgen makes only version 3, so
-    /// the version field and the extensions are cut out of its certificate; nobody checks the signature.
-    #[test]
-    fn a_version_1_certificate_is_served() {
-        let key = KeyPair::generate().expect("a key");
-        let mut params = CertificateParams::default();
-        params
-            .distinguished_name
-            .push(rcgen::DnType::CommonName, "www.example.com");
-        let certificate = params.self_signed(&key).expect("a certificate");
-        let pem = version_1(certificate.der());
-        let secret = secret(&[("tls.crt", pem), ("tls.key", key.serialize_pem())]);
-        let loaded = load(&secret, None).expect("version 1 must be served");
-        assert_eq!(loaded.names, ["www.example.com"]);
-    }
-
-    fn version_1(der: &[u8]) -> String {
-        let (_, parsed) = X509Certificate::from_der(der).expect("rcgen's certificate");
-        let tbs = parsed.tbs_certificate.as_ref();
-        let whole = &tbs[header_length(tbs)..];
-        // [0] EXPLICIT version: five bytes; [3] EXPLICIT extensions: the rest after the public key.
-        let raw_key = parsed.tbs_certificate.subject_pki.raw;
-        let end = whole
-            .windows(raw_key.len())
-            .position(|part| part == raw_key)
-            .expect("the public key")
-            + raw_key.len();
-        let body = sequence(&whole[5..end]);
-        let rest = &der[header_length(der)..][tbs.len()..];
-        let encoded = STANDARD.encode(sequence(&[&body[..], rest].concat()));
-        format!("-----BEGIN CERTIFICATE-----\n{encoded}\n-----END CERTIFICATE-----\n")
-    }
-
-    fn header_length(der: &[u8]) -> usize {
-        match der[1] {
-            length if length < 0x80 => 2,
-            length => 2 + usize::from(length & 0x7f),
-        }
-    }
-
-    fn sequence(content: &[u8]) -> Vec<u8> {
-        let length = u16::try_from(content.len()).expect("a short certificate");
-        let mut out = vec![0x30, 0x82];
-        out.extend(length.to_be_bytes());
-        out.extend(content);
-        out
-    }
-}
+mod tests;

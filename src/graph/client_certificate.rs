@@ -1,23 +1,12 @@
 //! What a Gateway shows to backends in TLS (API: `GatewayBackendTLS.clientCertificateRef`).
 
-use super::certificate::{self, CertificateProblem};
+use super::certificate::Certificate;
 use super::listener::Problem;
 use super::reference_grant::{Referent, Referrer, missing_grant};
 use super::{Build, names_in, suggest};
 use crate::diagnostic::{Code, Diagnostic, Pointer};
 use crate::manifest::api::{GATEWAY_GROUP, Gateway, NamespacedName, Secret, SecretObjectReference};
-use rustls::sign::CertifiedKey;
-use rustls_pki_types::PrivateKeyDer;
 use std::sync::Arc;
-
-/// A client certificate with its key.
-#[derive(Debug)]
-pub struct ClientCertificate {
-    /// Ready for use.
-    pub certified_key: Arc<CertifiedKey>,
-    /// The key as it is written.
-    pub key: PrivateKeyDer<'static>,
-}
 
 /// A Gateway's client certificate. Without one, or with one that can't be used, backends are shown nothing: those
 /// that insist end the handshake.
@@ -25,11 +14,11 @@ pub(super) fn resolve(
     gateway: &Gateway,
     problems: &mut Vec<Problem>,
     build: &mut Build<'_>,
-) -> Option<Arc<ClientCertificate>> {
+) -> Option<Arc<Certificate>> {
     let backend = gateway.spec.tls.as_ref()?.backend.as_ref()?;
     let reference = backend.client_certificate_ref.as_ref()?;
-    match certificate(gateway, reference, build) {
-        Ok(found) => Some(Arc::new(found)),
+    match secret(gateway, reference, build) {
+        Ok(secret) => load(gateway, secret, problems, build),
         Err((reason, found)) => {
             problems.push((reason, found.message.clone()));
             build.diagnostics.push(*found);
@@ -44,11 +33,12 @@ fn refusal(reason: &'static str, found: Diagnostic) -> Refusal {
     (reason, Box::new(found))
 }
 
-fn certificate(
+/// The Secret that the reference resolves to.
+fn secret<'a>(
     gateway: &Gateway,
     reference: &SecretObjectReference,
-    build: &mut Build<'_>,
-) -> Result<ClientCertificate, Refusal> {
+    build: &Build<'a>,
+) -> Result<&'a Secret, Refusal> {
     let namespace = reference.namespace.as_deref();
     let namespace = namespace.unwrap_or(&gateway.meta.namespace);
     let key = NamespacedName::new(namespace, reference.name.as_str());
@@ -70,7 +60,7 @@ fn certificate(
         found.help = suggest(&reference.name, names_in(secrets, namespace));
         return Err(refusal(INVALID, found));
     };
-    load(gateway, secret, build)
+    Ok(secret)
 }
 
 /// The API's reason.
@@ -107,30 +97,33 @@ fn check_grant(gateway: &Gateway, key: &NamespacedName, build: &Build<'_>) -> Re
     ))
 }
 
+/// The Secret's certificate, or the last good one.
 fn load(
     gateway: &Gateway,
     secret: &Secret,
+    problems: &mut Vec<Problem>,
     build: &mut Build<'_>,
-) -> Result<ClientCertificate, Refusal> {
-    let loaded = certificate::load(secret, build.environment.now)
-        .map_err(|problem| unusable(gateway, secret, &problem))?;
-    for warning in loaded.warnings {
-        let message = format!("Secret {}: {warning}", secret.key());
-        let found = finding(gateway, Code::CertificateNotValidNow, pointer(), &message);
-        let place = secret.place(super::name_pointer());
-        build.diagnostics.push(found.label(place, "the Secret"));
+) -> Option<Arc<Certificate>> {
+    let key = secret.key();
+    let secret_place = || secret.place(super::name_pointer());
+    let loaded = build.load_pair(secret);
+    if let Some(problem) = loaded.problem {
+        let message = format!("Secret {key} can't be used: {}", problem.why);
+        problems.push((INVALID, problem.message(&message)));
+        let mut found = finding(gateway, Code::InvalidCertificate, pointer(), &message);
+        found = found.label(secret_place(), "the Secret");
+        found.notes.extend(problem.note);
+        build.diagnostics.push(found);
     }
-    Ok(ClientCertificate {
-        certified_key: loaded.certified_key,
-        key: loaded.key,
-    })
-}
-
-fn unusable(gateway: &Gateway, secret: &Secret, problem: &CertificateProblem) -> Refusal {
-    let message = format!("Secret {} can't be used: {problem}", secret.key());
-    let found = finding(gateway, Code::InvalidCertificate, pointer(), &message);
-    let place = secret.place(super::name_pointer());
-    refusal(INVALID, found.label(place, "the Secret"))
+    let certificate = loaded.in_force?;
+    for warning in certificate.warnings(build.environment.now) {
+        let message = format!("Secret {key}: {warning}");
+        let found = finding(gateway, warning.code(), pointer(), &message);
+        build
+            .diagnostics
+            .push(found.label(secret_place(), "the Secret"));
+    }
+    Some(certificate)
 }
 
 fn finding(gateway: &Gateway, code: Code, pointer: Pointer, message: &str) -> Diagnostic {

@@ -100,13 +100,14 @@ struct References<'b, 'a> {
     build: &'b mut Build<'a>,
 }
 
-impl References<'_, '_> {
+impl<'a> References<'_, 'a> {
     fn resolve(&mut self, validation: &FrontendTLSValidation) -> Resolved {
         let mut authorities = Vec::new();
         let mut problems = Vec::new();
         for (index, reference) in validation.ca_certificate_refs.iter().enumerate() {
-            match self.authorities(reference, &self.pointer.index(index)) {
-                Ok(found) => authorities.extend(found),
+            let pointer = self.pointer.index(index);
+            match self.config_map(reference, &pointer) {
+                Ok(found) => authorities.extend(self.load(found, &pointer, &mut problems)),
                 Err(problem) => problems.push(problem),
             }
         }
@@ -121,11 +122,12 @@ impl References<'_, '_> {
         }
     }
 
-    fn authorities(
+    /// The ConfigMap that a reference resolves to.
+    fn config_map(
         &mut self,
         reference: &ObjectReference,
         pointer: &Pointer,
-    ) -> Result<Vec<CertificateDer<'static>>, Problem> {
+    ) -> Result<&'a ConfigMap, Problem> {
         if !reference.group.is_empty() || reference.kind != "ConfigMap" {
             let message = format!(
                 "CA certificates in a {} (group `{}`) aren't supported; a ConfigMap is",
@@ -141,7 +143,7 @@ impl References<'_, '_> {
         self.check_grant(&key, pointer)?;
         let resources = self.build.resources;
         match resources.config_maps.get(&key) {
-            Some(config_map) => self.load(config_map, pointer),
+            Some(config_map) => Ok(config_map),
             None => {
                 let message = format!("ConfigMap {key} isn't in the folder");
                 let known = names_in(&resources.config_maps, namespace);
@@ -181,20 +183,34 @@ impl References<'_, '_> {
         Err(("RefNotPermitted", message))
     }
 
+    /// The ConfigMap's certificates, or the last good ones, which admit nobody who wasn't admitted before.
     fn load(
         &mut self,
         config_map: &ConfigMap,
         pointer: &Pointer,
-    ) -> Result<Vec<CertificateDer<'static>>, Problem> {
-        ca_certificates::load(config_map).map_err(|problem| {
+        problems: &mut Vec<Problem>,
+    ) -> Vec<CertificateDer<'static>> {
+        let loaded = self.build.load_authorities(config_map);
+        if let Some(problem) = loaded.problem {
             let key = config_map.key();
-            let message = format!("ConfigMap {key} can't be used: {problem}");
+            let message = format!("ConfigMap {key} can't be used: {}", problem.why);
+            problems.push(("InvalidCACertificateRef", problem.message(&message)));
             let place = config_map.place(super::name_pointer());
             let found = self.finding(Code::InvalidCertificate, pointer, &message);
-            let found = found.label(place, "the ConfigMap");
+            let mut found = found.label(place, "the ConfigMap");
+            found.notes.extend(problem.note);
             self.build.diagnostics.push(found);
-            ("InvalidCACertificateRef", message)
-        })
+        }
+        let authorities = loaded.in_force.unwrap_or_default();
+        for warning in ca_certificates::warnings(&authorities) {
+            let message = format!("ConfigMap {}: {warning}", config_map.key());
+            let place = config_map.place(super::name_pointer());
+            let found = self.finding(Code::UnverifiableAuthority, pointer, &message);
+            self.build
+                .diagnostics
+                .push(found.label(place, "the ConfigMap"));
+        }
+        authorities.to_vec()
     }
 
     fn finding(&self, code: Code, pointer: &Pointer, message: &str) -> Diagnostic {

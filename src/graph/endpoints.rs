@@ -109,11 +109,8 @@ impl<'a> ServicePorts<'a> {
         node
     }
 
-    /// Whether a port leads where it led before.
+    /// Whether a port leads where it led before, although something that ports depend on has changed.
     pub fn is_unchanged(&mut self, key: &ServicePortKey) -> bool {
-        if self.unchanged {
-            return self.before.contains_key(key);
-        }
         let Some(before) = self.before.get(key) else {
             return false;
         };

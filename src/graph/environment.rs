@@ -36,7 +36,8 @@ pub struct Environment {
     /// looked up only where there are some.
     pub system_authorities: Option<Arc<[CertificateDer<'static>]>>,
     /// Endpoints that don't come from the folder: `--backend`, DNS, the built-in echo backend. By Service
-    /// and port; a graph says in `wanted` which ones it lacks.
+    /// and port; a graph says in `wanted` which ones it lacks. Those of a Service that isn't in the folder may be none: it
+    /// exists.
     pub discovered: Arc<BTreeMap<(NamespacedName, u16), Vec<SocketAddr>>>,
 }
 

@@ -1,6 +1,7 @@
 //! Gateways: where they listen, and which of their listeners are served.
 
-use super::client_certificate::{self, ClientCertificate};
+use super::certificate::Certificate;
+use super::client_certificate;
 use super::client_validation::{self, ClientValidation, Frontend};
 use super::condition::{self, Condition, ConditionType};
 use super::environment::Environment;
@@ -29,7 +30,7 @@ pub struct GatewayNode {
     /// among them only when it fails whatever happens.
     pub conditions: Vec<Condition>,
     /// What backends are shown in TLS.
-    pub client_certificate: Option<Arc<ClientCertificate>>,
+    pub client_certificate: Option<Arc<Certificate>>,
     /// What is wrong with references of its own, beside its listeners'.
     pub(super) unresolved: Vec<Problem>,
     /// Nothing of it is served, whatever its listeners are.

@@ -2,7 +2,7 @@
 
 use super::listener::{Located, Problem};
 use super::reference_grant::{Referent, Referrer, missing_grant};
-use super::{Build, certificate, names_in, suggest};
+use super::{Build, names_in, suggest};
 use crate::diagnostic::{Code, Pointer};
 use crate::manifest::api::{GATEWAY_GROUP, NamespacedName, Secret, SecretObjectReference};
 use rustls::sign::CertifiedKey;
@@ -38,20 +38,22 @@ pub(super) fn certificates(
     let list = at.pointer().key("tls").key("certificateRefs");
     let mut certificates = Vec::new();
     for (index, reference) in references.iter().enumerate() {
-        match certificate(at, reference, &list.index(index), build) {
-            Ok(certified_key) => certificates.push(certified_key),
+        let pointer = list.index(index);
+        match secret(at, reference, &pointer, build) {
+            Ok(secret) => certificates.extend(load(at, secret, &pointer, problems, build)),
             Err(problem) => problems.push(problem),
         }
     }
     certificates
 }
 
-fn certificate(
+/// The Secret that a reference resolves to.
+fn secret<'a>(
     at: Located<'_>,
     reference: &SecretObjectReference,
     pointer: &Pointer,
-    build: &mut Build<'_>,
-) -> Result<Arc<CertifiedKey>, Problem> {
+    build: &mut Build<'a>,
+) -> Result<&'a Secret, Problem> {
     let own = at.owner.namespace();
     let namespace = reference.namespace.as_deref().unwrap_or(own);
     let key = NamespacedName::new(namespace, reference.name.as_str());
@@ -65,16 +67,17 @@ fn certificate(
         return Err(("InvalidCertificateRef", message));
     }
     check_grant(at, reference, &key, pointer, build)?;
-    let Some(secret) = build.resources.secrets.get(&key) else {
+    let resources = build.resources;
+    let Some(secret) = resources.secrets.get(&key) else {
         let message = format!("Secret {key} isn't in the folder");
-        let known = names_in(&build.resources.secrets, namespace);
+        let known = names_in(&resources.secrets, namespace);
         let help = suggest(&reference.name, known);
         let mut finding = at.finding(Code::CertificateNotFound, pointer.key("name"), &*message);
         finding.help = help;
         build.diagnostics.push(finding);
         return Err(("InvalidCertificateRef", message));
     };
-    load(at, secret, pointer, build)
+    Ok(secret)
 }
 
 /// Whether Gateways, or ListenerSets, of this namespace may use the Secret. What a Gateway may isn't inherited by
@@ -111,34 +114,40 @@ fn check_grant(
     Err(("RefNotPermitted", message))
 }
 
+/// The Secret's certificate, or the last good one. What is wrong with the Secret goes to `problems`.
 fn load(
     at: Located<'_>,
     secret: &Secret,
     pointer: &Pointer,
+    problems: &mut Vec<Problem>,
     build: &mut Build<'_>,
-) -> Result<Arc<CertifiedKey>, Problem> {
+) -> Option<Arc<CertifiedKey>> {
     let key = secret.key();
-    match certificate::load(secret, build.environment.now) {
-        Ok(loaded) => {
-            for warning in loaded.warnings {
-                let message = format!("Secret {key}: {warning}");
-                let finding = at.finding(Code::CertificateNotValidNow, pointer.clone(), message);
-                let place = secret.place(super::name_pointer());
-                build.diagnostics.push(finding.label(place, "the Secret"));
-            }
-            Ok(loaded.certified_key)
+    let loaded = build.load_pair(secret);
+    if let Some(problem) = loaded.problem {
+        let message = format!("Secret {key} can't be served: {}", problem.why);
+        problems.push(("InvalidCertificateRef", problem.message(&message)));
+        let mut finding = at.finding(Code::InvalidCertificate, pointer.clone(), message);
+        if let Some(entry) = problem.entry {
+            let place = secret.place(place_of(secret, entry));
+            finding = finding.label(place, format!("`{entry}` is here"));
         }
-        Err(problem) => {
-            let message = format!("Secret {key} can't be served: {problem}");
-            let entry = problem.entry();
-            let inside = match secret.spec.string_data.contains_key(entry) {
-                true => Pointer::root().key("stringData").key(entry),
-                false => Pointer::root().key("data").key(entry),
-            };
-            let finding = at.finding(Code::InvalidCertificate, pointer.clone(), &*message);
-            let finding = finding.label(secret.place(inside), format!("`{entry}` is here"));
-            build.diagnostics.push(finding);
-            Err(("InvalidCertificateRef", message))
-        }
+        finding.notes.extend(problem.note);
+        build.diagnostics.push(finding);
+    }
+    let certificate = loaded.in_force?;
+    for warning in certificate.warnings(build.environment.now) {
+        let message = format!("Secret {key}: {warning}");
+        let finding = at.finding(warning.code(), pointer.clone(), message);
+        let place = secret.place(super::name_pointer());
+        build.diagnostics.push(finding.label(place, "the Secret"));
+    }
+    Some(certificate.certified_key.clone())
+}
+
+fn place_of(secret: &Secret, entry: &str) -> Pointer {
+    match secret.spec.string_data.contains_key(entry) {
+        true => Pointer::root().key("stringData").key(entry.to_owned()),
+        false => Pointer::root().key("data").key(entry.to_owned()),
     }
 }

@@ -22,11 +22,14 @@ pub mod hostname;
 mod http_match;
 pub mod http_route;
 mod http_rule;
+mod key_kind;
+mod last_good;
 pub mod listener;
 mod listener_conflict;
 pub mod listener_set;
 mod listener_tls;
 mod path_match;
+mod pem;
 pub mod reference_grant;
 mod reuse;
 mod route;
@@ -42,6 +45,7 @@ use endpoints::ServicePortNodes;
 use gateway::GatewayNode;
 use gateway_class::GatewayClassNode;
 use http_route::HttpRouteNodes;
+use last_good::LastGood;
 use listener_set::ListenerSetNode;
 use reference_grant::ReferenceGrants;
 use reuse::{Basis, Before};
@@ -71,12 +75,30 @@ pub struct Graph {
     service_ports: ServicePortNodes,
     /// What it was built of.
     basis: Basis,
+    /// The certificates that the next graph keeps if it can't use their objects.
+    last_good: LastGood,
 }
 
 impl Graph {
     /// Whether a route refers to this port of a Service.
     pub fn has_service_port(&self, key: &ServicePortKey) -> bool {
         self.service_ports.contains_key(key)
+    }
+
+    /// Whether a certificate of the graph before stays in force because the content of its Secret or ConfigMap can't be
+    /// used.
+    pub fn keeps_last_good(&self) -> bool {
+        self.last_good.is_used
+    }
+
+    /// A graph without objects that has this one's last good certificates: a graph that is built after it has them, and
+    /// all else anew.
+    #[cfg(test)]
+    pub(crate) fn only_last_good(&self) -> Graph {
+        Graph {
+            last_good: self.last_good.clone(),
+            ..Graph::default()
+        }
     }
 }
 
@@ -96,6 +118,10 @@ struct Build<'a> {
     grants: ReferenceGrants<'a>,
     policies: Policies<'a>,
     diagnostics: Vec<Diagnostic>,
+    /// What the graph before has.
+    before: &'a LastGood,
+    /// What this graph has.
+    last_good: LastGood,
 }
 
 /// Builds the graph. Depends on nothing but its arguments; the same ones give the same graph.
@@ -104,7 +130,8 @@ pub fn build(resources: &Resources, environment: &Environment) -> Graph {
 }
 
 /// The same graph, built with what still holds of the one before: routes of which nothing has changed, nor anything
-/// that they depend on, are the very same nodes.
+/// that they depend on, are the very same nodes. Of Secrets and ConfigMaps whose content can't be used it has the
+/// certificates of the graph before, which [`build`] has none of.
 pub fn build_after(previous: &Graph, resources: &Resources, environment: &Environment) -> Graph {
     let mut build = Build {
         resources,
@@ -112,6 +139,8 @@ pub fn build_after(previous: &Graph, resources: &Resources, environment: &Enviro
         grants: ReferenceGrants::index(resources),
         policies: Policies::default(),
         diagnostics: Vec::new(),
+        before: &previous.last_good,
+        last_good: LastGood::default(),
     };
     let gateway_classes = gateway_class::build(&mut build);
     let (mut gateways, listener_sets) = gateway::build(&mut build);
@@ -145,6 +174,7 @@ pub fn build_after(previous: &Graph, resources: &Resources, environment: &Enviro
         diagnostics,
         service_ports,
         basis,
+        last_good: build.last_good,
     }
 }
 

@@ -49,7 +49,7 @@ impl Basis {
                 && same(&one.namespaces, &other.namespaces)
                 && same(&one.reference_grants, &other.reference_grants)
                 && same(&one.backend_tls_policies, &other.backend_tls_policies)
-                && same(&one.config_maps, &other.config_maps)
+                && same_authorities(one, other)
                 && self.system_authorities == now.system_authorities
                 && self.path_normalization == now.path_normalization
                 && self.controller_name == now.controller_name,
@@ -67,6 +67,23 @@ fn same<K, T>(one: &Objects<K, T>, other: &Objects<K, T>) -> bool {
     let pairs = || one.values().zip(other.values());
     Arc::ptr_eq(one, other)
         || (one.len() == other.len() && pairs().all(|(one, other)| Arc::ptr_eq(one, other)))
+}
+
+/// Whether BackendTLSPolicies find the very same ConfigMaps, provided that the policies are the same. A ConfigMap that is
+/// the same gives the same certificates, also if they are last good ones.
+fn same_authorities(one: &Resources, other: &Resources) -> bool {
+    if Arc::ptr_eq(&one.config_maps, &other.config_maps) {
+        return true;
+    }
+    let policies = other.backend_tls_policies.values();
+    let mut keys = policies.flat_map(|policy| {
+        let references = policy.spec.validation.ca_certificate_refs.iter();
+        references.map(|it| NamespacedName::new(policy.meta.namespace.clone(), &*it.name))
+    });
+    keys.all(|key| {
+        let found = |resources: &Resources| resources.config_maps.get(&key).map(Arc::as_ptr);
+        found(one) == found(other)
+    })
 }
 
 /// What holds of the graph before, for a route that is the same.

@@ -30,8 +30,10 @@ pub(super) struct FileState {
     /// The text that `documents` come from.
     source: Option<Arc<Source>>,
     pub(super) documents: Documents,
-    /// The objects in force.
+    /// The objects in force: first those that stand in the file, then those that are only kept.
     pub(super) objects: Vec<AnyObject>,
+    /// How many of `objects` stand in the file.
+    pub(super) standing: usize,
     /// Whether `objects` come from a text that could be read to its end.
     pub(super) whole: bool,
     /// Those of `objects` that the file may have no more; there are hardly ever any.
@@ -87,6 +89,40 @@ impl FileState {
         Some(state)
     }
 
+    /// The objects that stand in the file.
+    pub(super) fn standing(&self) -> &[AnyObject] {
+        self.objects.get(..self.standing).unwrap_or_default()
+    }
+
+    /// The objects that stay in force although they don't stand in the file, or can't be read there.
+    pub(super) fn kept(&self) -> &[AnyObject] {
+        self.objects.get(self.standing..).unwrap_or_default()
+    }
+
+    /// Whether the file of this state seems to be the one of another state under a new name.
+    pub(super) fn is_renamed(&self, from: &FileState) -> bool {
+        let text = |state: &FileState| state.source.as_ref().map(|it| it.text.clone());
+        let same_text = text(self).is_some_and(|own| text(from) == Some(own));
+        let found = self.fingerprint.zip(from.fingerprint);
+        same_text || found.is_some_and(|(own, former)| own.is_renamed(&former))
+    }
+
+    /// The state of the same file if it had been known by another name before, with what was last good in it then.
+    pub(super) fn inherit(mut self, former: FileState) -> FileState {
+        let own = self.objects.split_off(self.standing);
+        let mut state = match (self.source.take(), self.diagnostics.first_mut()) {
+            (Some(source), _) => FileState::read(source, Some(former), self.fingerprint),
+            (None, Some(refused)) => {
+                refused.notes.clear();
+                FileState::unread(refused.clone(), Some(former), self.fingerprint)
+            }
+            (None, None) => return self,
+        };
+        state.unsettled = self.unsettled;
+        state.keep_others(own);
+        state
+    }
+
     /// Whether it needn't be read again.
     pub(super) fn is_current(&self, found: &Fingerprint) -> bool {
         self.fingerprint.as_ref() == Some(found) && !self.unsettled
@@ -130,6 +166,7 @@ impl FileState {
             let diagnostics = outcome.diagnostics.iter().cloned();
             state.diagnostics.extend(diagnostics);
         }
+        state.standing = state.objects.len();
         if state.whole {
             state.keep_refused(&documents, &old.objects);
             state.keep_orphans(&documents, &old);

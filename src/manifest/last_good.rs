@@ -115,15 +115,45 @@ impl FileState {
             None => old.orphans,
         };
         if old.whole {
-            self.objects = old.objects;
+            let (standing, kept) = where_they_stand(old.objects, documents.unwrap_or_default());
+            self.standing = standing.len();
+            self.objects = standing;
+            self.objects.extend(kept);
             self.whole = true;
             return;
         }
+        self.keep_others(old.objects);
+    }
+
+    /// Keeps objects, but for those that are there.
+    pub(super) fn keep_others(&mut self, objects: Vec<AnyObject>) {
         let here = ids(&self.objects);
-        let missing = old.objects.into_iter();
+        let missing = objects.into_iter();
         self.objects
             .extend(missing.filter(|object| !here.contains(&object.id())));
     }
+}
+
+/// The objects of a file, those first whose documents still have the same text, at the places where they stand now. Of
+/// the others nobody knows whether the file has them.
+fn where_they_stand(
+    objects: Vec<AnyObject>,
+    documents: &[(Document, Outcome)],
+) -> (Vec<AnyObject>, Vec<AnyObject>) {
+    let now = documents.iter().flat_map(|(_, outcome)| &outcome.objects);
+    let now: HashMap<ResourceId, &AnyObject> = now.map(|it| (it.id(), it)).collect();
+    let (mut standing, mut kept) = (Vec::new(), Vec::new());
+    for object in objects {
+        let same = |now: &&&AnyObject| {
+            let (now, then) = (now.document(), object.document());
+            text(now) == text(then) && now.item == then.item
+        };
+        match now.get(&object.id()).filter(same) {
+            Some(found) => standing.push((*found).clone()),
+            None => kept.push(object),
+        }
+    }
+    (standing, kept)
 }
 
 /// The documents that nobody knows what they are, which came with this text or were suspects before.

@@ -2,6 +2,7 @@
 
 use super::Resources;
 use super::busy::Busy;
+use super::departed::Departed;
 use super::doubt::Doubts;
 use super::file::FileState;
 use super::kind::AnyObject;
@@ -29,6 +30,8 @@ pub struct Loader {
     resources: Resources,
     /// Whether an object stands in two places, so that a file's objects aren't its own affair.
     duplicates: bool,
+    /// Files that are gone and kept something.
+    departed: Departed,
 }
 
 /// What the folders hold.
@@ -241,6 +244,7 @@ impl Loader {
     fn take_named(&mut self, found: Vec<(&PathBuf, Option<Fingerprint>)>) -> Taken {
         let mut reading = Reading::new(&self.busy, &mut self.doubts, Writers::Done);
         let mut replaced = Vec::new();
+        let mut gone = Vec::new();
         for (path, fingerprint) in found {
             let index = self.files.binary_search_by(|(known, _)| known.cmp(path));
             let slot = index.ok().and_then(|index| self.files.get_mut(index));
@@ -249,7 +253,11 @@ impl Loader {
             let read = reading.read;
             let state = match fingerprint {
                 Some(fingerprint) => FileState::current(path, fingerprint, old, &mut reading),
-                None => old.filter(|_| reading.is_busy(path)),
+                None if reading.is_busy(path) => old,
+                None => {
+                    gone.extend(old);
+                    None
+                }
             };
             if reading.read > read || (index.is_ok() && state.is_none()) {
                 replaced.push((before, objects(state.as_ref())));
@@ -263,8 +271,10 @@ impl Loader {
             }
             reading.end_of(path);
         }
+        let read = reading.read;
+        replaced.extend(self.departed.hand_over(gone, &mut self.files));
         Taken {
-            read: reading.read,
+            read,
             changed: !replaced.is_empty(),
             replaced,
         }
@@ -296,17 +306,20 @@ impl Loader {
         }
         gone.extend(before);
         let count = self.files.len();
+        let mut departed = Vec::new();
         for (path, state) in gone {
             if is_unknown(&path, &scan) || reading.spares(&path, None, Some(&state)) {
                 self.files.push((path, state));
             } else {
-                replaced.push((state.objects, Vec::new()));
+                replaced.push((state.objects.clone(), Vec::new()));
+                departed.push(state);
             }
         }
         if self.files.len() > count {
             self.files.sort_by(|(a, _), (b, _)| a.cmp(b));
         }
         let read = reading.end();
+        replaced.extend(self.departed.hand_over(departed, &mut self.files));
         let changed = !replaced.is_empty() || !self.sees(&scan);
         self.seen = Some(scan);
         Taken {
@@ -336,12 +349,16 @@ impl Loader {
         self.duplicates = false;
         for (_, file) in &self.files {
             diagnostics.extend(file.diagnostics.iter().cloned());
-            for object in &file.objects {
+            for object in file.standing() {
                 if let Err(first) = object.insert(&mut resources) {
                     diagnostics.push(problems::duplicate(object, first));
                     self.duplicates = true;
                 }
             }
+        }
+        // What a file only keeps gives way to what stands in another one: it may have been moved there.
+        for object in self.files.iter().flat_map(|(_, file)| file.kept()) {
+            self.duplicates |= object.insert(&mut resources).is_err();
         }
         self.loaded(resources, diagnostics, read, changed)
     }

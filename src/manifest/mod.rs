@@ -8,6 +8,7 @@ mod alias;
 pub mod api;
 mod busy;
 mod decode;
+mod departed;
 mod document;
 mod doubt;
 mod file;

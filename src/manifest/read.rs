@@ -39,6 +39,13 @@ impl Fingerprint {
         }
     }
 
+    /// Whether it is that of a file which had the other one under another name. Renaming leaves all but the time of the
+    /// change of state as it is.
+    pub(super) fn is_renamed(&self, from: &Fingerprint) -> bool {
+        let lasting = |it: &Fingerprint| (it.device, it.inode, it.modified, it.size);
+        lasting(self) == lasting(from)
+    }
+
     /// Whether its file system seems to count time in whole seconds.
     pub(super) fn is_coarse(&self) -> bool {
         self.modified.1 == 0 && self.changed.1 == 0

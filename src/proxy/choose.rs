@@ -75,7 +75,10 @@ pub(super) fn choose(
             };
             let client = client_port(header, connection, listener);
             let location = redirect.location(&asked, |port| match client {
-                ClientPort::Shifted => snapshot.shifted.get(&port).copied().unwrap_or(port),
+                ClientPort::Shifted => {
+                    let socket = connection.socket();
+                    snapshot.bound_ports.find(port, listener, socket)
+                }
                 ClientPort::Listeners => port,
             });
             context.location = HeaderValue::try_from(location).ok();
@@ -140,7 +143,7 @@ fn is_misdirected(
 enum ClientPort {
     /// Those of the manifests: they aren't shifted, or something before us shifts them back.
     Listeners,
-    /// Those that `--port-map` shifts to.
+    /// Those that are bound instead.
     Shifted,
 }
 

@@ -14,7 +14,7 @@ pub enum Outcome {
     /// Everything that the files say is in force. What doesn't work in it (a reference to a Service that isn't
     /// there, a port that is taken) is a condition of its object, as it would be in a cluster.
     Success,
-    /// Some files or objects can't be read. What was last good in them stays in force, everything else is new.
+    /// Some files, objects or certificates can't be read. What was last good in them stays in force, everything else is new.
     Partial,
     /// Nothing new is in force.
     Failed,

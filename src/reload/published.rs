@@ -45,7 +45,7 @@ impl Published {
     ) -> Published {
         let Built { loaded, graph, .. } = built;
         let (generation, now) = (self.generations.seen + 1, SystemTime::now());
-        let outcome = outcome(&loaded);
+        let outcome = outcome(&loaded, &graph);
         let mut reloads = self.reloads.clone();
         reloads.add(Finished {
             generation,
@@ -120,9 +120,10 @@ impl Published {
 }
 
 /// Whether all that the files say can be in force.
-fn outcome(loaded: &Loaded) -> Outcome {
+fn outcome(loaded: &Loaded, graph: &Graph) -> Outcome {
     let mut found = loaded.diagnostics.iter();
-    match found.any(|found| found.severity == Severity::Error) {
+    let refused = found.any(|found| found.severity == Severity::Error);
+    match refused || graph.keeps_last_good() {
         true => Outcome::Partial,
         false => Outcome::Success,
     }

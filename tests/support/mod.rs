@@ -8,6 +8,7 @@ pub mod grpc;
 pub mod load;
 pub mod manifests;
 pub mod network;
+pub mod openssl;
 pub mod tls;
 mod wait;
 pub mod websocket;

@@ -20,7 +20,7 @@ type File = (&'static str, fn(usize) -> String);
 const NOTHING: &str = "# nothing\n";
 /// How many variants each file has.
 const VARIANTS: usize = 6;
-const FILES: [File; 14] = [
+const FILES: [File; 15] = [
     ("gateway.yaml", gateway),
     ("set.yaml", listener_set),
     ("route-1.yaml", |variant| route("one", variant)),
@@ -35,6 +35,7 @@ const FILES: [File; 14] = [
     ("namespace.yaml", namespace),
     ("grant.yaml", grant),
     ("policy.yaml", policy),
+    ("settings.yaml", config_map),
 ];
 
 fn gateway(variant: usize) -> String {
@@ -154,12 +155,16 @@ fn grant(variant: usize) -> String {
     }
 }
 
-/// A policy with its certificates, or one without.
+static AUTHORITIES: LazyLock<[String; 2]> = LazyLock::new(|| {
+    ["one.example", "two.example"].map(|name| {
+        let authority = rcgen::generate_simple_self_signed([name.to_owned()]);
+        let pem = authority.expect("a certificate").cert.pem();
+        pem.replace('\n', "\n    ")
+    })
+});
+
+/// A policy with its certificates, one without, or one with certificates in another file.
 fn policy(variant: usize) -> String {
-    static AUTHORITY: LazyLock<String> = LazyLock::new(|| {
-        let authority = rcgen::generate_simple_self_signed(["authority.example".to_owned()]);
-        authority.expect("a certificate").cert.pem()
-    });
     if variant < 3 {
         return NOTHING.to_owned();
     }
@@ -168,13 +173,27 @@ fn policy(variant: usize) -> String {
          spec:\n  targetRefs: [{{group: '', kind: Service, name: shop}}]\n  validation: {{hostname: v{variant}.example, \
          caCertificateRefs: [{{group: '', kind: ConfigMap, name: authority}}]}}\n"
     );
-    let authority = AUTHORITY.replace('\n', "\n    ");
+    let authority = &AUTHORITIES[0];
     match variant {
         3 => policy,
+        5 => policy.replace("name: authority", "name: spare"),
         _ => format!(
             "{policy}---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: authority}}\ndata:\n  ca.crt: |\n    {authority}\n"
         ),
     }
+}
+
+/// A ConfigMap that no policy refers to, or one with the certificates of a policy or with what is none.
+fn config_map(variant: usize) -> String {
+    let (name, value) = match variant {
+        0 => return NOTHING.to_owned(),
+        1 | 2 => ("settings", ["a", "b"][variant - 1]),
+        3 | 4 => ("spare", &*AUTHORITIES[variant - 3]),
+        _ => ("spare", "nonsense"),
+    };
+    format!(
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}}}\ndata:\n  ca.crt: |\n    {value}\n"
+    )
 }
 
 /// All that people and requests can tell of a graph.
@@ -263,6 +282,37 @@ fn an_edit_leaves_what_it_does_not_touch_the_very_same() {
     assert!(!same(&after, &endpoints, "one"), "it isn't built anew");
 }
 
+#[test]
+fn only_a_config_map_that_a_policy_refers_to_touches_routes() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (file, variant) in [(0, 1), (2, 0), (6, 2), (8, 2), (13, 5), (14, 3)] {
+        write(folder.path(), file, variant);
+    }
+    let unrelated = |value: &str| {
+        let text = config_map(1).replace("    a\n", &format!("    {value}\n"));
+        fs::write(folder.path().join("unrelated.yaml"), text).expect("written");
+    };
+    unrelated("a");
+    let mut loader = Loader::new([folder.path().to_owned()]);
+    let environment = environment(true);
+    let key = NamespacedName::new("default", "one");
+    let before = build(&loader.load().resources, &environment);
+    unrelated("b");
+    let after = build_after(&before, &loader.load().resources, &environment);
+    assert!(
+        Arc::ptr_eq(&before.http_routes[&key], &after.http_routes[&key]),
+        "the route is built anew"
+    );
+    write(folder.path(), 14, 4);
+    let other = build_after(&after, &loader.load().resources, &environment);
+    let tls = |graph: &Graph| format!("{:?}", graph.http_routes[&key].rules);
+    assert_ne!(
+        tls(&after),
+        tls(&other),
+        "the policy trusts another authority"
+    );
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(60))]
 
@@ -285,12 +335,13 @@ proptest! {
             write(folder.path(), file, variant);
             let environment = environment(discovered);
             let resources = loader.load().resources;
+            let last_good = graph.only_last_good();
             graph = build_after(&graph, &resources, &environment);
             statuses = report(&graph, &applied, &statuses, now);
             let snapshot = compiler.compile(&graph);
 
             let anew = Loader::new([folder.path().to_owned()]).load().resources;
-            let graph_anew = build(&anew, &environment);
+            let graph_anew = build_after(&last_good, &anew, &environment);
             prop_assert_eq!(difference(&text(&graph), &text(&graph_anew)), None);
             prop_assert_eq!(&statuses, &report(&graph_anew, &applied, &Statuses::default(), now));
             let snapshot_anew = super::compile(&graph_anew);

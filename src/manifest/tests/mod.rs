@@ -4,6 +4,7 @@ mod folder;
 mod hostile;
 mod last_good;
 mod reading;
+mod renamed;
 mod schema;
 mod syntax;
 mod update;

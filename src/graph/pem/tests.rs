@@ -1,0 +1,161 @@
+use super::*;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use rcgen::KeyPair;
+
+fn pair() -> (String, String) {
+    let made = rcgen::generate_simple_self_signed(["a.example".to_owned()]);
+    let made = made.expect("a certificate");
+    (made.cert.pem(), made.signing_key.serialize_pem())
+}
+
+fn problem(text: impl AsRef<[u8]>) -> String {
+    let read = certificates(text.as_ref());
+    read.expect_err("it can't be read").to_string()
+}
+
+fn key_problem(text: impl AsRef<[u8]>) -> String {
+    let read = private_key(text.as_ref());
+    read.expect_err("it can't be read").to_string()
+}
+
+#[test]
+fn reads_every_certificate_whatever_ends_its_lines() {
+    let (certificate, _) = pair();
+    let text = format!("a comment\n{certificate}\n# between\n{certificate}");
+    for text in [
+        text.clone(),
+        text.replace('\n', "\r\n"),
+        text.replace('\n', "\r"),
+    ] {
+        assert_eq!(certificates(text.as_bytes()).map(|read| read.len()), Ok(2));
+    }
+    let commented = format!("{certificate}# -----BEGIN CERTIFICATE-----\n");
+    assert_eq!(certificates(commented.as_bytes()).map(|it| it.len()), Ok(1));
+}
+
+#[test]
+fn says_that_a_text_is_cut_off() {
+    let (certificate, key) = pair();
+    let expected =
+        "is cut off before its END line (`-----END CERTIFICATE-----`); copy the whole file again";
+    let half = &certificate[..certificate.len() / 2];
+    assert_eq!(problem(half), expected);
+    assert_eq!(
+        problem(certificate.trim_end().trim_end_matches('-')),
+        expected
+    );
+    // The next block must not be taken for its end.
+    assert_eq!(problem(format!("{half}\n{certificate}")), expected);
+    let rest = &certificate[certificate.len() / 2..];
+    assert_eq!(
+        problem(rest),
+        "has an END line (4) without its BEGIN line; copy the whole file again"
+            .replace("(4)", &format!("({})", rest.lines().count()))
+    );
+    let half = &key[..key.len() / 2];
+    let said = key_problem(half);
+    assert!(
+        said.contains("before its END line (`-----END PRIVATE KEY-----`)"),
+        "{said}"
+    );
+}
+
+#[test]
+fn names_a_byte_order_mark_before_any_block() {
+    let (certificate, key) = pair();
+    let said = problem(format!("\u{feff}{certificate}"));
+    assert!(
+        said.starts_with("has a byte order mark (BOM, U+FEFF) before the BEGIN line 1;"),
+        "{said}"
+    );
+    // Two files put together: the first block is there, the second one would be missed.
+    let lines = certificate.lines().count();
+    let said = problem(format!("{certificate}\u{feff}{certificate}"));
+    assert!(
+        said.contains(&format!("before the BEGIN line {}", lines + 1)),
+        "{said}"
+    );
+    assert!(key_problem(format!("\u{feff}{key}")).contains("byte order mark"));
+}
+
+#[test]
+fn names_what_yaml_and_editors_do_to_lines() {
+    let (certificate, _) = pair();
+    let folded = certificate.trim().replace('\n', " ");
+    for text in [folded, certificate.trim().replace('\n', "\\n")] {
+        let said = problem(text);
+        assert!(said.contains("line breaks are lost"), "{said}");
+    }
+    let indented = certificate.replace('\n', "\n  ");
+    assert!(problem(indented).starts_with("has spaces before `-----` in line "));
+    let second = format!("{certificate}  {certificate}");
+    assert!(problem(second).starts_with("has spaces before `-----` in line "));
+}
+
+#[test]
+fn names_other_encodings() {
+    let (certificate, _) = pair();
+    assert!(problem(STANDARD.encode(&certificate)).starts_with("is base64 of PEM"));
+    let der = certificates(certificate.as_bytes()).expect("it is PEM");
+    let said = problem(&der[0]);
+    assert!(
+        said.starts_with("is binary (DER), not PEM; `openssl x509 -inform DER"),
+        "{said}"
+    );
+    assert_eq!(problem(" \n"), "is empty");
+    let mangled = certificate.replacen("MII", "M?I", 1);
+    assert!(problem(mangled).starts_with("has a block that isn't base64, after the BEGIN line 1"));
+}
+
+#[test]
+fn names_what_there_is_in_place_of_a_certificate_or_a_key() {
+    let (certificate, key) = pair();
+    assert_eq!(problem("hello"), "has no `BEGIN CERTIFICATE` block");
+    assert_eq!(
+        problem(&key),
+        "has no `BEGIN CERTIFICATE` block, but a `BEGIN PRIVATE KEY` block"
+    );
+    assert!(key_problem(&certificate).ends_with("but a `BEGIN CERTIFICATE` block"));
+    let request = certificate.replace("CERTIFICATE", "CERTIFICATE REQUEST");
+    assert!(problem(request).contains("an authority has to sign it"));
+    let open_ssh = key.replace("PRIVATE KEY", "OPENSSH PRIVATE KEY");
+    assert!(key_problem(open_ssh).contains("ssh-keygen"));
+    assert!(are_swapped(key.as_bytes(), certificate.as_bytes()));
+    assert!(!are_swapped(certificate.as_bytes(), key.as_bytes()));
+}
+
+#[test]
+fn names_encrypted_keys_of_both_forms() {
+    let key = KeyPair::generate().expect("a key").serialize_pem();
+    let pkcs_8 = key.replace("PRIVATE KEY", "ENCRYPTED PRIVATE KEY");
+    let header =
+        "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,00\n\n";
+    let pkcs_1 = key
+        .replace("-----BEGIN PRIVATE KEY-----\n", header)
+        .replace("END PRIVATE", "END RSA PRIVATE");
+    for text in [pkcs_8, pkcs_1] {
+        assert_eq!(
+            key_problem(text),
+            "has an encrypted key; decrypt it first (`openssl pkey -in KEY -out PLAIN`)"
+        );
+    }
+}
+
+#[test]
+fn a_problem_never_shows_a_part_of_the_key() {
+    let key = KeyPair::generate().expect("a key").serialize_pem();
+    let secret: String = key.lines().skip(1).take(1).collect();
+    for text in [
+        key.replace(
+            "-----BEGIN PRIVATE KEY-----\n",
+            "-----BEGIN PRIVATE KEY-----",
+        ),
+        key.replace("-----END", "----END"),
+        key.replacen(&secret, &format!("?{secret}"), 1),
+        format!("-----BEGIN {secret}-----\n{key}"),
+    ] {
+        let said = key_problem(&text);
+        assert!(!said.contains(&secret[..16]), "{said}");
+    }
+}
