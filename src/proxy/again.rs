@@ -74,8 +74,14 @@ impl RequestContext {
         } else {
             error.set_retry(false);
         }
-        if !error.retry() && self.retries_after(session, error) {
-            error.set_retry(true);
+        if !error.retry() {
+            let planned = self.retries_after(session, error);
+            error.set_retry(planned);
+        } else if self.has_retry() && !failure::is_unsent(error) {
+            // The rule's number of attempts holds whatever the reason to send the request again (API:
+            // `HTTPRouteRetry.attempts`).
+            let planned = self.plan_retry();
+            error.set_retry(planned);
         }
     }
 
@@ -126,10 +132,12 @@ impl RequestContext {
         Err(error)
     }
 
-    /// Whether what went wrong at an endpoint is worth another try, which is planned then.
+    /// Whether what went wrong at an endpoint is worth another try, which is planned then. The endpoint may have processed
+    /// the request, so only one that may be sent twice is (API: `HTTPRouteRetry`, RFC 9110, section 9.2.2).
     fn retries_after(&mut self, session: &mut Session, error: &Error) -> bool {
         *error.esource() == ErrorSource::Upstream
             && !self.upgrade
+            && session.req_header().method.is_idempotent()
             && is_repeatable(session)
             && self.plan_retry()
     }
