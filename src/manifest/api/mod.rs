@@ -45,3 +45,4 @@ pub use session_persistence::*;
 
 use super::schema::{choice, choice_text, object, read_field};
 use check::{check_length, check_texts, check_unique, read_choice, refuse};
+use reference::check_backend_port;
