@@ -249,6 +249,7 @@ mod tests {
                 data: BTreeMap::new(),
                 string_data,
             },
+            recorded_status: None,
             document: Document {
                 source: Arc::new(Source {
                     path: "secret.yaml".into(),
