@@ -100,7 +100,7 @@ func TestConformance(t *testing.T) {
 	})
 
 	began := time.Now()
-	cluster, err := NewCluster(work, *adminAddr)
+	cluster, err := NewCluster(work, *adminAddr, *controller)
 	require.NoError(t, err)
 	t.Cleanup(cluster.Close)
 	c, err := client.New(cluster.Config, client.Options{})

@@ -27,7 +27,7 @@ impl AddressPool {
     }
 
     /// The addresses of every Gateway that needs some: one for each of its `spec.addresses` of type IPAddress
-    /// that has no value, or one when it has no `spec.addresses`. A Gateway for which the pool has too few gets
+    /// that has no value and no routability, or one when it has no `spec.addresses`. A Gateway for which the pool has too few gets
     /// those that are left. Addresses that a Gateway asks for by value are given to nobody else.
     pub fn assign(&mut self, resources: &Resources) -> BTreeMap<NamespacedName, Vec<IpAddr>> {
         let needs: BTreeMap<&NamespacedName, usize> = resources
@@ -77,10 +77,7 @@ fn needed(gateway: &Gateway) -> usize {
     if addresses.is_empty() {
         return 1;
     }
-    let without_value = |address: &&crate::manifest::api::GatewaySpecAddress| {
-        address.kind == "IPAddress" && address.value.is_empty()
-    };
-    addresses.iter().filter(without_value).count()
+    addresses.iter().filter(|address| address.is_any()).count()
 }
 
 fn asked(gateway: &Gateway) -> impl Iterator<Item = IpAddr> {
@@ -146,5 +143,13 @@ mod tests {
         let given = pool("127.0.64.0/24").assign(&gateways(&[("a", ""), ("b", asks)]));
         assert_eq!(of(&given, "a"), ["127.0.64.2"]);
         assert_eq!(of(&given, "b"), ["127.0.64.3"]);
+    }
+
+    #[test]
+    fn an_address_that_asks_for_a_routability_gets_none() {
+        let asks = ", addresses: [{routability: Cluster}, {type: IPAddress}]";
+        let given = pool("127.0.64.0/24").assign(&gateways(&[("a", asks), ("b", "")]));
+        assert_eq!(of(&given, "a"), ["127.0.64.1"]);
+        assert_eq!(of(&given, "b"), ["127.0.64.2"]);
     }
 }

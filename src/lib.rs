@@ -27,6 +27,7 @@ pub mod manifest;
 pub mod ordered;
 pub mod proxy;
 pub mod reload;
+mod stable_hash;
 pub mod status;
 pub mod system_authorities;
 pub mod systemd;

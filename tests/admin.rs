@@ -3,7 +3,7 @@
 use crate::support::daemon::{Daemon, gatefold};
 use crate::support::eventually;
 use crate::support::folder::Folder;
-use crate::support::manifests::{condition, gateway, gateway_with, route, service};
+use crate::support::manifests::{condition, gateway, gateway_named, gateway_with, route, service};
 use crate::support::tls::{Authority, secret};
 use serde_json::json;
 
@@ -232,6 +232,29 @@ fn get_shows_the_objects_of_a_running_daemon() {
         "{object:#}"
     );
     assert_ne!(get(&["gateway", "nobody"]).0, Some(0), "what isn't there");
+}
+
+#[test]
+fn a_gateway_with_the_longest_name_is_served_and_has_a_service_with_a_valid_name() {
+    let name = "a".repeat(253);
+    let folder = Folder::new();
+    folder.write("class.yaml", gateway());
+    let listeners = "    - {name: http, protocol: HTTP, port: 80, hostname: long.example.com}\n";
+    folder.write("gateway.yaml", gateway_named(&name, listeners));
+    let daemon = Daemon::of(&folder).start();
+    let gateway = daemon.object("gateways", "default", &name);
+    let programmed = condition(&gateway["status"], "Programmed");
+    assert_eq!(programmed["status"], "True", "{gateway:#}");
+    let services = daemon.admin_json("/api/v1/namespaces/default/services");
+    let services = services["items"].as_array().expect("a list");
+    let of_gateway =
+        |it: &&serde_json::Value| it["metadata"]["ownerReferences"][0]["name"] == *name;
+    let metadata = &services.iter().find(of_gateway).expect("a Service")["metadata"];
+    let label = &metadata["labels"]["gateway.networking.k8s.io/gateway-name"];
+    for text in [&metadata["name"], label] {
+        let text = text.as_str().expect("a text");
+        assert!(text.len() <= 63 && text.starts_with("aaaa"), "{text}");
+    }
 }
 
 #[test]

@@ -17,6 +17,7 @@ mod cors;
 mod documentation;
 mod echo;
 mod endpoints;
+mod foreign_status;
 mod forwarding;
 mod graph_fixtures;
 mod large_folder;

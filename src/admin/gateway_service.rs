@@ -2,6 +2,7 @@
 //! (GEP-1762). gatefold makes no objects; what it binds for a Gateway is shown in this shape, for tools that find
 //! a Gateway's Service by its labels.
 
+use super::derived_name;
 use crate::manifest::api::{GATEWAY_GROUP, Gateway, NamespacedName};
 use crate::reload::Published;
 use crate::status::{GatewayStatus, StatusAddress};
@@ -29,9 +30,10 @@ fn is_accepted(status: &GatewayStatus) -> bool {
     conditions.any(|it| it.kind.as_str() == "Accepted" && it.status.as_str() == "True")
 }
 
-/// As GEP-1762 recommends it.
+/// As GEP-1762 recommends it, as far as a Service can have such a name.
 fn name(gateway: &Gateway) -> String {
-    format!("{}-{}", gateway.meta.name, gateway.spec.gateway_class_name)
+    let wanted = format!("{}-{}", gateway.meta.name, gateway.spec.gateway_class_name);
+    derived_name::service_name(&wanted)
 }
 
 fn service(name: &str, gateway: &Gateway, status: &GatewayStatus, published: &Published) -> Value {
@@ -53,7 +55,8 @@ fn metadata(name: &str, gateway: &Gateway) -> Value {
     let mut labels = infrastructure.map_or_else(BTreeMap::new, |it| it.labels.clone());
     let class = &gateway.spec.gateway_class_name;
     for (key, value) in [("gateway-name", &*meta.name), ("gateway-class-name", class)] {
-        labels.insert(format!("{GATEWAY_GROUP}/{key}"), value.to_owned());
+        let value = derived_name::label_value(value);
+        labels.insert(format!("{GATEWAY_GROUP}/{key}"), value);
     }
     let mut metadata = json!({
         "name": name,

@@ -5,6 +5,7 @@
 //! Secrets never leaves.
 
 mod address;
+mod derived_name;
 mod discovery;
 mod failure;
 mod gateway_service;

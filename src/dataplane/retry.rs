@@ -2,15 +2,16 @@ use http::StatusCode;
 use std::fmt;
 use std::time::Duration;
 
-/// When a request of a rule is tried again (API: `HTTPRouteRetry`, GEP-1731): besides at these statuses when an endpoint
-/// can't be connected to, breaks off, or takes too long.
+/// When a request of a rule is tried again (API: `HTTPRouteRetry`, GEP-1731): at these statuses; when an endpoint can't be
+/// connected to or says that it hasn't processed the request; and, if the method is idempotent, when the endpoint
+/// breaks off or takes too long.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Retry {
     /// The statuses of a backend's response that are worth another try.
     pub codes: Box<[StatusCode]>,
-    /// How often it is tried again at most.
+    /// How often it is tried again at most; 0 for never, whatever happens.
     pub attempts: usize,
-    /// How long to wait at least before it is tried again.
+    /// How long to wait before the first retry.
     pub backoff: Duration,
 }
 

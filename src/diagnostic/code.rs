@@ -152,6 +152,15 @@ codes! {
     /// A header match with a value that no request has: there is a space or a tab at one of its ends, or a control
     /// character in it. The match never holds.
     ImpossibleHeaderValue = "GF0546", Warning;
+    /// An address of a Gateway asks to be reachable from somewhere in particular (`routability`), which gatefold can't
+    /// promise. The address isn't bound; others of the Gateway are.
+    UnsupportedRoutability = "GF0550", Error;
+    /// A listener has filters that run before a route is chosen, which gatefold doesn't have. The listener isn't served,
+    /// since a filter must never be left out.
+    UnsupportedListenerFilter = "GF0551", Error;
+    /// An entry of the `status` in the file doesn't follow the API, so it isn't shown in the object's status. The object
+    /// is served all the same: its `spec` alone decides.
+    InvalidStatus = "GF0552", Warning;
     /// The certificate's Secret, or the ConfigMap with the CA certificates, isn't in the folder.
     CertificateNotFound = "GF0601", Error;
     /// A certificate reference to something that isn't a Secret, or one to CA certificates that isn't a

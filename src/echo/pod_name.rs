@@ -1,4 +1,5 @@
 use crate::manifest::api::NamespacedName;
+use crate::stable_hash::fnv1a;
 
 /// The letters and digits that Kubernetes makes random names of: none that forms or resembles words.
 const ALPHABET: &[u8; 27] = b"bcdfghjklmnpqrstvwxz2456789";
@@ -22,13 +23,6 @@ fn letters(mut number: u64, count: usize) -> String {
             char::from(letter)
         })
         .collect()
-}
-
-/// FNV-1a with 64 bits: the standard library's hash may change between releases.
-fn fnv1a(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    })
 }
 
 #[cfg(test)]

@@ -21,7 +21,12 @@ pub(super) fn assign(
         return (Vec::new(), Some(refused));
     }
     let mut requested = Requested::default();
-    for address in &gateway.spec.addresses {
+    for (index, address) in gateway.spec.addresses.iter().enumerate() {
+        if !address.routability.is_empty() {
+            let unsatisfied = unsupported_routability(gateway, index, &address.routability, build);
+            requested.problem.get_or_insert(unsatisfied);
+            continue;
+        }
         match address.value.as_str() {
             "" => requested.unnamed += 1,
             // The loader has refused what isn't an IP address.
@@ -65,7 +70,7 @@ fn from_pool(gateway: &Gateway, requested: &mut Requested, build: &mut Build<'_>
         Some(pool) => {
             let assigned = pool.get(&gateway.key()).cloned().unwrap_or_default();
             if assigned.len() >= requested.unnamed {
-                return assigned;
+                return assigned.into_iter().take(requested.unnamed).collect();
             }
             "give gatefold a larger `--address-pool`, or remove Gateways that aren't needed"
         }
@@ -112,6 +117,26 @@ fn shown(bind: IpAddr, environment: &Environment) -> Vec<IpAddr> {
     let reachable = environment.reachable.iter().copied();
     let fits = reachable.filter(|ip| bind.is_ipv6() == ip.is_ipv6());
     fits.take(MOST_SHOWN).collect()
+}
+
+/// From where an address can be reached is decided outside of gatefold, so it promises nothing: such a request isn't
+/// satisfied (GEP-5093).
+fn unsupported_routability(
+    gateway: &Gateway,
+    index: usize,
+    routability: &str,
+    build: &mut Build<'_>,
+) -> Condition {
+    let message = format!(
+        "addresses[{index}] isn't bound: gatefold can't promise routability `{routability}`"
+    );
+    let pointer = Pointer::spec().key("addresses").index(index);
+    let place = gateway.place(pointer.key("routability"));
+    let finding = Diagnostic::new(Code::UnsupportedRoutability, place, message.clone())
+        .about(gateway.id())
+        .help("leave `routability` out, and give the address a value that can be reached from there only");
+    build.diagnostics.push(finding);
+    Condition::fails(ConditionType::Programmed, "AddressNotAssigned", message)
 }
 
 fn unsupported_type(gateway: &Gateway, build: &mut Build<'_>) -> Option<Condition> {

@@ -87,10 +87,26 @@ pub fn set(conditions: &mut Vec<Condition>, condition: Condition) {
     }
 }
 
-/// The conditions of the API, in the order in which a status lists them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[expect(missing_docs, reason = "the names are the API's own")]
-pub enum ConditionType {
+macro_rules! condition_types {
+    ($($name:ident,)+) => {
+        /// The conditions of the API, in the order in which a status lists them.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[expect(missing_docs, reason = "the names are the API's own")]
+        pub enum ConditionType { $($name,)+ }
+
+        impl ConditionType {
+            /// Every type that gatefold reports.
+            pub const ALL: &[ConditionType] = &[$(ConditionType::$name,)+];
+
+            /// The name in a status.
+            pub fn as_str(self) -> &'static str {
+                match self { $(ConditionType::$name => stringify!($name),)+ }
+            }
+        }
+    };
+}
+
+condition_types! {
     Accepted,
     Programmed,
     ResolvedRefs,
@@ -99,22 +115,6 @@ pub enum ConditionType {
     PartiallyInvalid,
     SupportedVersion,
     InsecureFrontendValidationMode,
-}
-
-impl ConditionType {
-    /// The name in a status.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            ConditionType::Accepted => "Accepted",
-            ConditionType::Programmed => "Programmed",
-            ConditionType::ResolvedRefs => "ResolvedRefs",
-            ConditionType::Conflicted => "Conflicted",
-            ConditionType::OverlappingTLSConfig => "OverlappingTLSConfig",
-            ConditionType::PartiallyInvalid => "PartiallyInvalid",
-            ConditionType::SupportedVersion => "SupportedVersion",
-            ConditionType::InsecureFrontendValidationMode => "InsecureFrontendValidationMode",
-        }
-    }
 }
 
 impl fmt::Display for ConditionType {

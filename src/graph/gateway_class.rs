@@ -2,9 +2,11 @@
 
 use super::Build;
 use super::condition::{Condition, ConditionType};
+use super::environment::Environment;
 use crate::diagnostic::{Code, Diagnostic, Pointer, Severity};
+use crate::manifest::Resources;
 use crate::manifest::api::{Gateway, GatewayClass};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// The controller name of Gateways whose class isn't in the folder.
@@ -24,6 +26,7 @@ pub const SUPPORTED_FEATURES: &[&str] = &[
     "GatewayHTTPSListenerDetectMisdirectedRequests",
     "GatewayInfrastructure",
     "GatewayPort8080",
+    "GatewayRouteHostnameIntersectionPrecedence",
     "GatewayStaticAddresses",
     "HTTPRoute",
     "HTTPRoute303RedirectStatusCode",
@@ -33,6 +36,7 @@ pub const SUPPORTED_FEATURES: &[&str] = &[
     "HTTPRouteBackendProtocolWebSocket",
     "HTTPRouteBackendRequestHeaderModification",
     "HTTPRouteBackendTimeout",
+    "HTTPRouteBackendURLRewrite",
     "HTTPRouteCORS",
     "HTTPRouteDestinationPortMatching",
     "HTTPRouteHostRewrite",
@@ -48,8 +52,7 @@ pub const SUPPORTED_FEATURES: &[&str] = &[
     "HTTPRouteRequestPercentageMirror",
     "HTTPRouteRequestTimeout",
     "HTTPRouteResponseHeaderModification",
-    "HTTPRouteRetry",
-    "HTTPRouteRetryBackendTimeout",
+    "HTTPRouteRetryCodes",
     "HTTPRouteRetryConnectionError",
     "HTTPRouteSchemeRedirect",
     "ListenerSet",
@@ -83,6 +86,21 @@ pub(super) fn build(build: &mut Build<'_>) -> BTreeMap<String, GatewayClassNode>
     nodes
 }
 
+/// The names under which gatefold reports statuses: the one that it was given, else those of all classes.
+pub(super) fn controller_names(
+    resources: &Resources,
+    environment: &Environment,
+) -> BTreeSet<String> {
+    match &environment.controller_name {
+        Some(name) => BTreeSet::from([name.clone()]),
+        None => {
+            let classes = resources.gateway_classes.values();
+            let names = classes.map(|class| class.spec.controller_name.as_str().to_owned());
+            names.chain([DEFAULT_CONTROLLER_NAME.to_owned()]).collect()
+        }
+    }
+}
+
 /// Refused when it asks for parameters; its Gateways are served all the same, since what a class's
 /// parameters configure (how a data plane is deployed) doesn't exist here.
 fn accepted(class: &GatewayClass, build: &mut Build<'_>) -> Condition {
@@ -110,7 +128,7 @@ fn supported_version() -> Condition {
     Condition::holds(
         ConditionType::SupportedVersion,
         "SupportedVersion",
-        "gatefold reads Gateway API v1.6",
+        "gatefold reads Gateway API v1.7",
     )
 }
 

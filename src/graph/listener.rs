@@ -143,6 +143,7 @@ pub(super) fn build(
     if protocol.is_none() {
         refusals.push(unsupported_protocol(at, build));
     }
+    refusals.extend(unsupported_filters(at, build));
     let (supported_kinds, mut unresolved) = supported_kinds(at, protocol, build);
     let mut certificates = Vec::new();
     let mut client_validation = None;
@@ -206,6 +207,21 @@ fn unsupported_protocol(at: Located<'_>, build: &mut Build<'_>) -> Problem {
         .filter(|_| !matches!(&**protocol, "TLS" | "TCP" | "UDP"));
     build.diagnostics.push(finding);
     ("UnsupportedProtocol", message)
+}
+
+/// Filters that run before a route is chosen: a listener with one isn't served (GEP-5224).
+fn unsupported_filters(at: Located<'_>, build: &mut Build<'_>) -> Option<Problem> {
+    let filters = at.listener.filters.as_ref()?;
+    let first = filters.requests.first()?;
+    let kind = first.kind.as_str();
+    let message =
+        format!("filters of a listener aren't supported yet, but it has one of type {kind}");
+    let pointer = at.pointer().key("filters").key("requests");
+    let finding = at.finding(Code::UnsupportedListenerFilter, pointer, message.clone());
+    build
+        .diagnostics
+        .push(finding.caption("the listener isn't served"));
+    Some(("UnsupportedValue", message))
 }
 
 /// The kinds that may attach: those of the protocol, or of these the ones that the listener names. A kind

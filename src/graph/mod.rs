@@ -49,12 +49,14 @@ use last_good::LastGood;
 use listener_set::ListenerSetNode;
 use reference_grant::ReferenceGrants;
 use reuse::{Basis, Before};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Every object with what was found out about it.
 #[derive(Debug, Default)]
 pub struct Graph {
+    /// The names under which gatefold reports statuses: entries with other names aren't ours.
+    pub controller_names: BTreeSet<String>,
     /// The GatewayClasses that are ours.
     pub gateway_classes: BTreeMap<String, GatewayClassNode>,
     /// The Gateways that are ours.
@@ -165,6 +167,7 @@ pub fn build_after(previous: &Graph, resources: &Resources, environment: &Enviro
     }
     diagnostics.sort_by(|left, right| order(left).cmp(&order(right)));
     Graph {
+        controller_names: gateway_class::controller_names(resources, environment),
         gateway_classes,
         gateways,
         listener_sets,

@@ -1,8 +1,9 @@
 //! From a tree of YAML nodes to a typed object, with every problem of the document in one pass.
 
+use super::did_you_mean::did_you_mean;
 use super::findings::Findings;
 use super::node::{Key, Node, Span, Value};
-use crate::diagnostic::{Code, Diagnostic, Document, Place, Pointer, ResourceId, Step};
+use crate::diagnostic::{Code, Diagnostic, Document, Place, Pointer, ResourceId, Severity, Step};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -101,6 +102,30 @@ impl Decoder {
             (Value::Sequence(_) | Value::Mapping(_) | Value::Null, Some(Some(key))) => key,
             _ => &node.span,
         }
+    }
+
+    /// Reads what the object can do without. Errors don't count against the object: the value is passed over, and
+    /// the first error is reported as a warning with this code.
+    pub(super) fn forgivingly<T>(
+        &mut self,
+        code: Code,
+        read: impl FnOnce(&mut Self) -> Option<T>,
+    ) -> Option<T> {
+        let before = std::mem::take(&mut self.findings);
+        let value = read(self);
+        let mut found = std::mem::replace(&mut self.findings, before);
+        if !found.has_errors() {
+            self.findings.append(found);
+            return value;
+        }
+        let first = found.iter_mut().find(|it| it.severity == Severity::Error);
+        if let Some(first) = first {
+            let mut warning = first.clone();
+            warning.code = code;
+            warning.severity = Severity::Warning;
+            self.findings.push(warning);
+        }
+        None
     }
 
     /// Notes a problem at a place of this document.
@@ -253,24 +278,6 @@ impl Fields<'_> {
             found.help = Some(format!("did you mean `{known}`?"));
         }
     }
-}
-
-/// "did you mean `http`?", when one of the known words is near.
-pub fn did_you_mean(word: &str, known: &[&str]) -> Option<String> {
-    // Nothing that long is a slip of the pen, and comparing it would cost.
-    if word.len() > 64 {
-        return None;
-    }
-    known
-        .iter()
-        .map(|candidate| {
-            let distance =
-                strsim::damerau_levenshtein(&word.to_lowercase(), &candidate.to_lowercase());
-            (distance, *candidate)
-        })
-        .min()
-        .filter(|(distance, candidate)| *distance <= candidate.len().div_ceil(3))
-        .map(|(_, candidate)| format!("did you mean `{candidate}`?"))
 }
 
 impl From<usize> for Step {

@@ -1,7 +1,7 @@
 //! The table of kinds: which API group and versions they have, and where they go in [`Resources`].
 
 use super::Resources;
-use super::api::{self, GATEWAY_GROUP, NamespacedName, Object, ObjectMeta};
+use super::api::{self, GATEWAY_GROUP, NamespacedName, Object, ObjectMeta, RecordedStatus};
 use super::decode::{Decode, Decoder};
 use super::name;
 use super::node::Node;
@@ -147,6 +147,25 @@ impl Kind {
         all.find(|kind| kind.name() == name && kind.group() == group)
     }
 
+    /// Whether gatefold reports a status for objects of the kind.
+    pub(super) fn reports_status(self) -> bool {
+        match self {
+            Kind::GatewayClass
+            | Kind::Gateway
+            | Kind::ListenerSet
+            | Kind::HTTPRoute
+            | Kind::BackendTLSPolicy => true,
+            Kind::ReferenceGrant
+            | Kind::Service
+            | Kind::EndpointSlice
+            | Kind::Endpoints
+            | Kind::Secret
+            | Kind::ConfigMap
+            | Kind::Namespace
+            | Kind::Pod => false,
+        }
+    }
+
     /// `apiVersion` as it should be written.
     pub(super) fn api_version(self) -> String {
         let version = self.versions().first().copied().unwrap_or("v1");
@@ -161,6 +180,7 @@ impl Kind {
 pub(super) struct Header {
     pub api_version: String,
     pub meta: ObjectMeta,
+    pub recorded_status: Option<Arc<RecordedStatus>>,
     pub document: Document,
 }
 
@@ -170,6 +190,7 @@ impl Header {
         Header {
             api_version: String::new(),
             meta: ObjectMeta::default(),
+            recorded_status: None,
             document: decoder.document().clone(),
         }
     }
@@ -180,6 +201,7 @@ impl Header {
             api_version: self.api_version,
             meta: self.meta,
             spec,
+            recorded_status: self.recorded_status,
             document: self.document,
         }
     }

@@ -9,6 +9,7 @@ pub mod api;
 mod busy;
 mod decode;
 mod departed;
+mod did_you_mean;
 mod document;
 mod doubt;
 mod file;
@@ -34,8 +35,8 @@ mod touched;
 mod tests;
 
 pub use busy::Busy;
-pub(crate) use decode::did_you_mean;
 pub use decode::{Decode, Decoder, Fields};
+pub(crate) use did_you_mean::did_you_mean;
 pub use document::document_json;
 pub(crate) use document::parse_document;
 pub use loader::{Loaded, Loader, Update};

@@ -1,14 +1,15 @@
 //! From a document's tree to typed objects: what every kind has in common.
 
 use super::alias::Budget;
-use super::decode::{Decoder, Fields, did_you_mean};
+use super::decode::{Decoder, Fields};
+use super::did_you_mean::did_you_mean;
 use super::findings::Findings;
 use super::kind::{AnyObject, Body, Header, Kind, Scope};
 use super::name;
 use super::node::{Node, Span, Value};
 use super::parse::{self, Tree};
 use crate::diagnostic::{Code, Diagnostic, Document, Place, ResourceId, Severity};
-use crate::manifest::api::{GATEWAY_GROUP, ObjectMeta};
+use crate::manifest::api::{GATEWAY_GROUP, ObjectMeta, RecordedStatus};
 use std::sync::Arc;
 
 /// What a document gave.
@@ -184,11 +185,15 @@ impl Reading<'_> {
         let mut decoder = Decoder::new(document.clone(), None);
         let read = decode(node, kind, meta, document, &mut decoder);
         let findings = decoder.into_findings();
-        // What the parser found in this object, a duplicate key, counts against it as well.
+        // What the parser found in this object, a duplicate key, counts against it as well, but not in its status.
         let span = &node.span;
+        let status = node.field("status").map(|status| &status.span);
         let parsed = self.findings.iter_mut().filter(|found| within(found, span));
         let mut unsound = findings.has_errors();
         for found in parsed {
+            if status.is_some_and(|status| within(found, status)) {
+                found.severity = found.severity.max(Severity::Warning);
+            }
             unsound |= found.severity == Severity::Error;
             found.resource = Some(read.id.clone());
         }
@@ -259,9 +264,12 @@ fn decode(
     fields.skip("apiVersion");
     fields.skip("kind");
     let meta = metadata(node, kind, &mut fields, decoder);
+    let reports_status = kind.reports_status();
+    let status = reports_status.then(|| RecordedStatus::read(node, decoder));
     let header = meta.map(|meta| Header {
         api_version: type_meta.api_version,
         meta,
+        recorded_status: status.flatten().map(Arc::new),
         document,
     });
     let object = body(node, kind, header, fields, decoder);
@@ -356,14 +364,16 @@ fn split_api_version(text: &str) -> (&str, &str) {
 }
 
 /// Kinds of the Gateway API that exist and aren't read: no slip, however near to one that is.
-const OTHER_GATEWAY_KINDS: [&str; 7] = [
+const OTHER_GATEWAY_KINDS: [&str; 9] = [
     "GRPCRoute",
     "TCPRoute",
     "TLSRoute",
     "UDPRoute",
+    "XBackend",
     "XBackendTrafficPolicy",
     "XListenerSet",
     "XMesh",
+    "XTelemetryPolicy",
 ];
 
 /// What was probably meant by a kind that isn't known.

@@ -25,13 +25,14 @@ fn is_repeatable(session: &mut Session) -> bool {
 
 impl RequestContext {
     /// Whether to try again when no connection was made, so nothing sent: another endpoint may do. So may the same one when
-    /// the connection over HTTP/2 that was to be shared has just ended.
+    /// the connection over HTTP/2 that was to be shared has just ended; that is no attempt in the sense of the rule's `retry`.
     pub(super) fn retries_elsewhere(&mut self, error: &Error) -> bool {
         let ended = *error.etype() == ErrorType::H2Error;
-        match self.has_retry() {
-            true => self.plan_retry(),
-            false => self.tries < TRIES && (self.next_endpoint() || ended),
+        if self.has_retry() && !ended {
+            return self.plan_retry();
         }
+        let tries = self.tries.saturating_sub(self.retries);
+        tries < TRIES && (self.next_endpoint() || ended)
     }
 
     /// Decides whether to try again after an endpoint has failed. A kept connection may have been closed by the endpoint
@@ -74,8 +75,14 @@ impl RequestContext {
         } else {
             error.set_retry(false);
         }
-        if !error.retry() && self.retries_after(session, error) {
-            error.set_retry(true);
+        if !error.retry() {
+            let planned = self.retries_after(session, error);
+            error.set_retry(planned);
+        } else if self.has_retry() && !failure::is_unsent(error) {
+            // The rule's number of attempts holds whatever the reason to send the request again (API:
+            // `HTTPRouteRetry.attempts`).
+            let planned = self.plan_retry();
+            error.set_retry(planned);
         }
     }
 
@@ -126,11 +133,56 @@ impl RequestContext {
         Err(error)
     }
 
-    /// Whether what went wrong at an endpoint is worth another try, which is planned then.
+    /// Whether what went wrong at an endpoint is worth another try, which is planned then. The endpoint may have processed
+    /// the request, so only one that may be sent twice is (API: `HTTPRouteRetry`, RFC 9110, section 9.2.2).
     fn retries_after(&mut self, session: &mut Session, error: &Error) -> bool {
         *error.esource() == ErrorSource::Upstream
             && !self.upgrade
+            && session.req_header().method.is_idempotent()
             && is_repeatable(session)
             && self.plan_retry()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dataplane::filter::Filters;
+    use crate::dataplane::retry::Retry;
+    use crate::dataplane::timeouts::RuleTimeouts;
+    use crate::dataplane::{Action, Rule};
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    #[test]
+    fn a_shared_connection_that_has_ended_counts_as_no_attempt() {
+        let rule = Arc::new(Rule {
+            route: "default/route".into(),
+            index: 0,
+            filters: Filters::default(),
+            timeouts: RuleTimeouts::default(),
+            retry: Some(Box::new(Retry {
+                codes: Box::default(),
+                attempts: 0,
+                backoff: Duration::ZERO,
+            })),
+            action: Action::Refuse(StatusCode::INTERNAL_SERVER_ERROR),
+        });
+        for (etype, again) in [
+            (ErrorType::ConnectRefused, false),
+            (ErrorType::HandshakeError, false),
+            (ErrorType::H2Error, true),
+        ] {
+            let mut context = RequestContext {
+                rule: Some(rule.clone()),
+                tries: 1,
+                ..RequestContext::default()
+            };
+            let error = Error::new_up(etype.clone());
+            assert_eq!(context.retries_elsewhere(&error), again, "{etype:?}");
+            assert_eq!(context.retries, 0, "{etype:?}");
+            context.tries = TRIES;
+            assert!(!context.retries_elsewhere(&error), "{etype:?} without end");
+        }
     }
 }

@@ -30,6 +30,11 @@ pub(super) fn is_unprocessed(error: &Error) -> bool {
         && matches!(error.retry, RetryType::Decided(true))
 }
 
+/// Whether the request was not sent at all, because its kept connection had ended.
+pub(super) fn is_unsent(error: &Error) -> bool {
+    *error.etype() == UNUSED
+}
+
 const UNUSED: ErrorType = ErrorType::Custom("a kept connection has ended before it was used");
 
 /// The error of a request that got such a connection.

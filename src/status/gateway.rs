@@ -24,11 +24,12 @@ pub(super) fn report(
     let listeners = listener::with_conditions(node.own_listeners(), applied);
     let conditions = gateway_conditions(node, &listeners, applied);
     let before = previous.map_or(&[][..], |status| &status.conditions);
+    let recorded = node.resource.recorded();
     let before_listeners = previous.map_or(&[][..], |status| &status.listeners);
     GatewayStatus {
         addresses: addresses(node, applied),
-        conditions: stamp.conditions(&conditions, before),
-        listeners: listener::report(&listeners, before_listeners, stamp),
+        conditions: stamp.conditions(&conditions, before, &recorded.conditions),
+        listeners: listener::report(&listeners, before_listeners, &recorded.listeners, stamp),
         attached_listener_sets,
     }
 }

@@ -1,9 +1,11 @@
 //! The status of listeners, those of Gateways and of ListenerSets alike.
 
+use super::foreign::recorded_of;
 use super::types::{ListenerStatus, RouteKind, Stamp};
 use super::{Applied, BindFailure, BindFailureReason};
 use crate::graph::condition::{self, Condition, ConditionType};
 use crate::graph::gateway::ListenerNode;
+use crate::manifest::api::RecordedListener;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 /// A socket that couldn't be bound.
@@ -23,6 +25,7 @@ pub(super) fn with_conditions<'n>(
 pub(super) fn report(
     listeners: &[(&ListenerNode, Vec<Condition>)],
     previous: &[ListenerStatus],
+    recorded: &[RecordedListener],
     stamp: Stamp,
 ) -> Vec<ListenerStatus> {
     let one = |(listener, conditions): &(&ListenerNode, Vec<Condition>)| {
@@ -33,7 +36,7 @@ pub(super) fn report(
             name: name.to_owned(),
             supported_kinds: kinds(listener),
             attached_routes: listener.attached_routes,
-            conditions: stamp.conditions(conditions, before),
+            conditions: stamp.conditions(conditions, before, recorded_of(recorded, name)),
         }
     };
     listeners.iter().map(one).collect()

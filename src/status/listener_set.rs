@@ -33,9 +33,12 @@ pub(super) fn report(
             programmed(node, gateway, &listeners, applied),
         ];
         let before = previous.listener_sets.get(key);
+        let recorded = node.resource.recorded();
+        let before_conditions = before.map_or(&[][..], |it| &it.conditions);
+        let before_listeners = before.map_or(&[][..], |it| &it.listeners);
         let status = ListenerSetStatus {
-            conditions: stamp.conditions(&conditions, before.map_or(&[], |it| &it.conditions)),
-            listeners: listener::report(&listeners, before.map_or(&[], |it| &it.listeners), stamp),
+            conditions: stamp.conditions(&conditions, before_conditions, &recorded.conditions),
+            listeners: listener::report(&listeners, before_listeners, &recorded.listeners, stamp),
         };
         Some((key.clone(), status))
     };

@@ -3,6 +3,7 @@
 //! In: a graph, what binding the sockets gave, the statuses before, the time. Out: statuses as Kubernetes
 //! would show them, valid by the kinds' CRDs. Nothing is read or written here.
 
+mod foreign;
 mod gateway;
 mod listener;
 mod listener_set;
@@ -10,6 +11,7 @@ pub mod table;
 mod types;
 
 pub use crate::listen::{BindFailure, BindFailureReason};
+pub use foreign::Conditions;
 pub use types::{
     AncestorReference, GatewayClassStatus, GatewayStatus, ListenerSetStatus, ListenerStatus,
     PolicyAncestorStatus, PolicyStatus, RouteKind, RouteParentStatus, RouteStatus, StatusAddress,
@@ -22,7 +24,7 @@ use crate::graph::gateway_class::{GatewayClassNode, SUPPORTED_FEATURES};
 use crate::graph::http_route::{HttpRouteNode, HttpRouteNodes, ParentNode};
 use crate::manifest::api::{GATEWAY_GROUP, NamespacedName};
 use crate::ordered::Follow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use time::OffsetDateTime;
@@ -30,6 +32,8 @@ use types::Stamp;
 
 /// The API allows no more in a policy's status.
 const MOST_ANCESTORS: usize = 16;
+/// The API allows no more in a route's status.
+const MOST_PARENTS: usize = 32;
 
 /// What became of the sockets that a snapshot needs.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -72,6 +76,7 @@ pub fn report(
     previous: &Statuses,
     now: OffsetDateTime,
 ) -> Statuses {
+    let ours = &graph.controller_names;
     let class = |(name, node): (&String, &GatewayClassNode)| {
         let before = previous.gateway_classes.get(name);
         (name.clone(), gateway_class(node, before, now))
@@ -85,7 +90,7 @@ pub fn report(
             .is_some_and(|old| Arc::ptr_eq(old, node));
         let status = match before.filter(|_| is_same) {
             Some(same) => same.clone(),
-            None => Arc::new(http_route(node, before.map(|it| &**it), now)),
+            None => Arc::new(http_route(node, before.map(|it| &**it), ours, now)),
         };
         (key.clone(), status)
     };
@@ -99,7 +104,7 @@ pub fn report(
     });
     let policy = |(key, node): (&NamespacedName, &BackendTlsPolicyNode)| {
         let before = previous.backend_tls_policies.get(key);
-        (key.clone(), backend_tls_policy(node, before, now))
+        (key.clone(), backend_tls_policy(node, before, ours, now))
     };
     Statuses {
         backend_tls_policies: graph.backend_tls_policies.iter().map(policy).collect(),
@@ -122,7 +127,11 @@ fn gateway_class(
     };
     let before = previous.map_or(&[][..], |status| &status.conditions);
     GatewayClassStatus {
-        conditions: stamp.conditions(&node.conditions, before),
+        conditions: stamp.conditions(
+            &node.conditions,
+            before,
+            &node.resource.recorded().conditions,
+        ),
         supported_features: SUPPORTED_FEATURES
             .iter()
             .map(|name| SupportedFeature { name })
@@ -133,8 +142,11 @@ fn gateway_class(
 fn http_route(
     node: &HttpRouteNode,
     previous: Option<&RouteStatus>,
+    ours: &BTreeSet<String>,
     now: OffsetDateTime,
 ) -> RouteStatus {
+    let recorded = &node.resource.recorded().parents;
+    let home = &node.resource.meta.namespace;
     let stamp = Stamp {
         generation: node.resource.meta.generation,
         now,
@@ -147,22 +159,30 @@ fn http_route(
             status.parents.iter().find(same)
         });
         let before = before.map_or(&[][..], |parent| &parent.conditions);
+        let (name, reference) = (&parent.controller_name, &parent.reference);
+        let recorded = foreign::recorded_at(recorded, name, reference, home);
         RouteParentStatus {
-            parent_ref: parent.reference.clone(),
-            controller_name: parent.controller_name.clone(),
-            conditions: stamp.conditions(&parent.conditions, before),
+            parent_ref: reference.clone(),
+            controller_name: name.clone(),
+            conditions: stamp.conditions(&parent.conditions, before, recorded),
         }
     };
+    let parents: Vec<RouteParentStatus> = node.parents.iter().map(parent).collect();
+    let room = MOST_PARENTS.saturating_sub(parents.len());
     RouteStatus {
-        parents: node.parents.iter().map(parent).collect(),
+        foreign: foreign::entries(recorded, ours, room),
+        parents,
     }
 }
 
 fn backend_tls_policy(
     node: &BackendTlsPolicyNode,
     previous: Option<&PolicyStatus>,
+    ours: &BTreeSet<String>,
     now: OffsetDateTime,
 ) -> PolicyStatus {
+    let recorded = &node.resource.recorded().ancestors;
+    let home = &node.resource.meta.namespace;
     let stamp = Stamp {
         generation: node.resource.meta.generation,
         now,
@@ -179,19 +199,20 @@ fn backend_tls_policy(
             status.ancestors.iter().find(same)
         });
         let before = before.map_or(&[][..], |ancestor| &ancestor.conditions);
+        let reference = ancestor_ref.as_parent();
+        let recorded = foreign::recorded_at(recorded, controller_name, &reference, home);
         PolicyAncestorStatus {
-            conditions: stamp.conditions(&node.conditions, before),
+            conditions: stamp.conditions(&node.conditions, before, recorded),
             ancestor_ref,
             controller_name: controller_name.clone(),
         }
     };
+    let gateways = node.gateways.iter().take(MOST_ANCESTORS);
+    let ancestors: Vec<PolicyAncestorStatus> = gateways.map(ancestor).collect();
+    let room = MOST_ANCESTORS.saturating_sub(ancestors.len());
     PolicyStatus {
-        ancestors: node
-            .gateways
-            .iter()
-            .take(MOST_ANCESTORS)
-            .map(ancestor)
-            .collect(),
+        foreign: foreign::entries(recorded, ours, room),
+        ancestors,
     }
 }
 

@@ -1,7 +1,8 @@
 //! Statuses as the API spells them. Everything a CRD requires is a field without an `Option`.
 
+use super::foreign::{Both, Conditions};
 use crate::graph::condition::{Condition, ConditionStatus, ConditionType};
-use crate::manifest::api::ParentReference;
+use crate::manifest::api::{ParentReference, RecordedAncestor, RecordedCondition, RecordedParent};
 use serde::ser::{SerializeStruct, Serializer};
 use serde::{Serialize, ser::SerializeMap};
 use std::borrow::Cow;
@@ -14,7 +15,7 @@ use time::macros::format_description;
 #[serde(rename_all = "camelCase")]
 pub struct GatewayClassStatus {
     /// The class's conditions.
-    pub conditions: Vec<StatusCondition>,
+    pub conditions: Conditions,
     /// What is truly supported, in order of the names.
     pub supported_features: Vec<SupportedFeature>,
 }
@@ -33,7 +34,7 @@ pub struct GatewayStatus {
     /// Addresses that a client can use.
     pub addresses: Vec<StatusAddress>,
     /// The Gateway's conditions.
-    pub conditions: Vec<StatusCondition>,
+    pub conditions: Conditions,
     /// The listeners, in the order of the manifest.
     pub listeners: Vec<ListenerStatus>,
     /// How many ListenerSets are attached: let in, and accepted.
@@ -44,7 +45,7 @@ pub struct GatewayStatus {
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct ListenerSetStatus {
     /// The ListenerSet's conditions.
-    pub conditions: Vec<StatusCondition>,
+    pub conditions: Conditions,
     /// The listeners, in the order of the manifest; none when the Gateway doesn't let them in.
     pub listeners: Vec<ListenerStatus>,
 }
@@ -73,7 +74,7 @@ pub struct ListenerStatus {
     /// How many accepted routes are attached.
     pub attached_routes: u32,
     /// The listener's conditions.
-    pub conditions: Vec<StatusCondition>,
+    pub conditions: Conditions,
 }
 
 /// A kind of route.
@@ -85,11 +86,21 @@ pub struct RouteKind {
     pub kind: String,
 }
 
-/// The status of a route of any kind. Without a parent of ours the list is empty, never absent.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+/// The status of a route of any kind. Without a parent the list is empty, never absent.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct RouteStatus {
     /// One entry a parent reference that leads to a Gateway of ours.
     pub parents: Vec<RouteParentStatus>,
+    /// The entries of other controllers, from the file.
+    pub foreign: Vec<RecordedParent>,
+}
+
+impl Serialize for RouteStatus {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(1))?;
+        map.serialize_entry("parents", &Both(&self.parents, &self.foreign))?;
+        map.end()
+    }
 }
 
 /// One entry of a route's `status.parents`.
@@ -102,14 +113,24 @@ pub struct RouteParentStatus {
     /// Who says so.
     pub controller_name: String,
     /// The route's conditions at this parent.
-    pub conditions: Vec<StatusCondition>,
+    pub conditions: Conditions,
 }
 
-/// The status of a policy. Without a Gateway of ours that it matters to the list is empty, never absent.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+/// The status of a policy. Without a Gateway that it matters to the list is empty, never absent.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct PolicyStatus {
-    /// The Gateways that it matters to, at most 16.
+    /// The Gateways of ours that it matters to, at most 16.
     pub ancestors: Vec<PolicyAncestorStatus>,
+    /// The entries of other controllers, from the file.
+    pub foreign: Vec<RecordedAncestor>,
+}
+
+impl Serialize for PolicyStatus {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(1))?;
+        map.serialize_entry("ancestors", &Both(&self.ancestors, &self.foreign))?;
+        map.end()
+    }
 }
 
 /// One entry of a policy's `status.ancestors`.
@@ -121,7 +142,7 @@ pub struct PolicyAncestorStatus {
     /// Who says so.
     pub controller_name: String,
     /// The policy's conditions.
-    pub conditions: Vec<StatusCondition>,
+    pub conditions: Conditions,
 }
 
 /// A Gateway, as a policy's status names it.
@@ -137,7 +158,22 @@ pub struct AncestorReference {
     pub name: String,
 }
 
-fn parent_reference<S: Serializer>(
+impl AncestorReference {
+    /// The same as a reference to a parent.
+    pub(super) fn as_parent(&self) -> ParentReference {
+        ParentReference {
+            group: self.group.to_owned(),
+            kind: self.kind.to_owned(),
+            namespace: Some(self.namespace.clone()),
+            name: self.name.clone(),
+            section_name: None,
+            port: None,
+        }
+    }
+}
+
+/// Writes a reference with the API's defaults filled in, and without what it leaves out.
+pub(super) fn parent_reference<S: Serializer>(
     reference: &ParentReference,
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
@@ -185,18 +221,19 @@ pub(super) struct Stamp {
 
 impl Stamp {
     /// Makes the conditions of a status, in order. The time of a condition whose `status` is the same as
-    /// before stays what it was.
+    /// before stays what it was. Of those that the file has (`recorded`), the types that gatefold doesn't report are kept.
     pub fn conditions<'c>(
         self,
         conditions: impl IntoIterator<Item = &'c Condition>,
         previous: &[StatusCondition],
-    ) -> Vec<StatusCondition> {
+        recorded: &[RecordedCondition],
+    ) -> Conditions {
         let mut stamped: Vec<StatusCondition> = conditions
             .into_iter()
             .map(|condition| self.condition(condition, previous))
             .collect();
         stamped.sort_by_key(|condition| condition.kind);
-        stamped
+        Conditions::new(stamped, recorded)
     }
 
     fn condition(self, condition: &Condition, previous: &[StatusCondition]) -> StatusCondition {

@@ -27,6 +27,7 @@ fn secret(entries: &[(&str, String)]) -> Secret {
             data: BTreeMap::new(),
             string_data,
         },
+        recorded_status: None,
         document: Document {
             source: Arc::new(Source {
                 path: "secret.yaml".into(),

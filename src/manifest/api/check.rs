@@ -1,7 +1,8 @@
 //! The checks that `object!` and the kinds' own rules are made of.
 
 use crate::diagnostic::{Code, Label, Place, Step};
-use crate::manifest::decode::{Decode, Decoder, did_you_mean};
+use crate::manifest::decode::{Decode, Decoder};
+use crate::manifest::did_you_mean::did_you_mean;
 use crate::manifest::node::{Node, Span, Value};
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;

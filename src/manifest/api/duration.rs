@@ -70,9 +70,9 @@ object! {
     pub closed HTTPRouteRetry checked by HTTPRouteRetry::check {
         /// At these statuses, 400 to 599.
         "codes" => codes: Vec<i32>,
-        /// How often.
-        "attempts" => attempts: Option<i32>,
-        /// After what time at least.
+        /// How often at most, besides the first time; 0 for never.
+        "attempts" => attempts: i32 = 1,
+        /// The time from which pauses before retries are reckoned.
         "backoff" => backoff: Option<Duration>,
     }
 }
@@ -97,8 +97,8 @@ impl HTTPRouteRetry {
         }
         let codes = self.codes.iter().map(Some);
         check_unique(node, "codes", codes, "the status stands twice", decoder);
-        if self.attempts.is_some_and(|attempts| attempts < 1) {
-            refuse(node, "attempts", "must be at least 1", decoder);
+        if self.attempts < 0 {
+            refuse(node, "attempts", "must be at least 0", decoder);
         }
     }
 }

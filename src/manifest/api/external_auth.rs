@@ -49,7 +49,7 @@ object! {
 
 object! {
     /// Whether an authorization server gets the body.
-    pub closed ForwardBodyConfig {
+    pub closed ForwardBodyConfig checked by ForwardBodyConfig::check {
         /// How many bytes at most.
         "maxSize" => max_size: Option<i32>,
     }
@@ -90,6 +90,14 @@ impl HTTPExternalAuthFilter {
                 }
                 _ => {}
             }
+        }
+    }
+}
+
+impl ForwardBodyConfig {
+    fn check(&self, node: &Node, decoder: &mut Decoder) {
+        if self.max_size.is_some_and(|size| size < 0) {
+            refuse(node, "maxSize", "must be at least 0", decoder);
         }
     }
 }

@@ -86,15 +86,26 @@ impl HTTPRouteFilter {
             ("extensionRef", self.extension_ref.is_some()),
         ];
         let (kind, wanted) = (self.kind.as_str(), self.kind.field());
-        for (field, set) in fields {
-            if field == wanted && !set {
-                let why = format!("a filter of type {kind} needs it");
-                refuse(node, field, &why, decoder);
-            }
-            if field != wanted && set {
-                let why = format!("doesn't go with type {kind}");
-                refuse(node, field, &why, decoder);
-            }
+        check_union(kind, wanted, &fields, node, decoder);
+    }
+}
+
+/// Checks that of the fields of a filter the wanted one is set, and no other.
+pub(super) fn check_union(
+    kind: &str,
+    wanted: &str,
+    fields: &[(&'static str, bool)],
+    node: &Node,
+    decoder: &mut Decoder,
+) {
+    for &(field, set) in fields {
+        if field == wanted && !set {
+            let why = format!("a filter of type {kind} needs it");
+            refuse(node, field, &why, decoder);
+        }
+        if field != wanted && set {
+            let why = format!("doesn't go with type {kind}");
+            refuse(node, field, &why, decoder);
         }
     }
 }

@@ -59,10 +59,17 @@ object! {
         "type" => kind: String where rule::address_type = "IPAddress".to_owned(),
         /// The address; empty asks for one out of the pool.
         "value" => value: String [0..=253] = String::new(),
+        /// From where the address must be reachable (experimental); empty asks for nothing in particular.
+        "routability" => routability: String where rule::routability [0..=253] = String::new(),
     }
 }
 
 impl GatewaySpecAddress {
+    /// Whether it asks for any IP address, and nothing else of it.
+    pub fn is_any(&self) -> bool {
+        self.kind == "IPAddress" && self.value.is_empty() && self.routability.is_empty()
+    }
+
     /// Addresses of these types must differ; others may mean anything.
     fn identity(&self) -> Option<(&str, &str)> {
         let compared = matches!(&*self.kind, "IPAddress" | "Hostname") && !self.value.is_empty();
@@ -194,11 +201,25 @@ object! {
 
 object! {
     /// How client certificates are checked.
-    pub closed FrontendTLSValidation {
+    pub closed FrontendTLSValidation checked by FrontendTLSValidation::check {
         /// Who may have signed them.
         "caCertificateRefs" => ca_certificate_refs: Vec<ObjectReference> [1..=16],
         /// What happens to a client without a valid one.
         "mode" => mode: FrontendValidationModeType = FrontendValidationModeType::AllowValidOnly,
+    }
+}
+
+impl FrontendTLSValidation {
+    /// A ClusterTrustBundle has no namespace.
+    fn check(&self, node: &Node, decoder: &mut Decoder) {
+        let bundle = |it: &ObjectReference| {
+            it.group == "certificates.k8s.io" && it.kind == "ClusterTrustBundle"
+        };
+        let mut all = self.ca_certificate_refs.iter();
+        if all.any(|it| bundle(it) && it.namespace.is_some()) {
+            let why = "a reference to a ClusterTrustBundle has no namespace";
+            refuse(node, "caCertificateRefs", why, decoder);
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 use super::{
     BackendObjectReference, HTTPPathModifierType, HTTPRouteFilter, HTTPRouteMatch, HTTPRouteRetry,
     HTTPRouteTimeouts, Hostname, Object, ParentReference, PathMatchType, PortNumber, SectionName,
-    SessionPersistence, check_unique, choice, filter, object, refuse, rule,
+    SessionPersistence, check_backend_port, check_unique, choice, filter, object, refuse, rule,
 };
 use crate::manifest::{Decode, Decoder, Node};
 
@@ -66,9 +66,9 @@ object! {
         "backendRefs" => backend_refs: Vec<HTTPBackendRef> [0..=16],
         /// Time limits.
         "timeouts" => timeouts: Option<HTTPRouteTimeouts>,
-        /// When a request is tried again (experimental).
+        /// When a request is tried again.
         "retry" => retry: Option<HTTPRouteRetry>,
-        /// Whether a client keeps its backend (experimental).
+        /// Whether a client keeps its backend (experimental, deprecated by v1.7.0 for XBackend's).
         "sessionPersistence" => session_persistence: Option<SessionPersistence>,
     }
 }
@@ -151,14 +151,7 @@ object! {
 impl HTTPBackendRefFields {
     fn check(&self, node: &Node, decoder: &mut Decoder) {
         // The rule of BackendObjectReference, which is inline here.
-        if self.group.is_empty() && self.kind == "Service" && self.port.is_none() {
-            refuse(
-                node,
-                "port",
-                "a reference to a Service needs a port",
-                decoder,
-            );
-        }
+        check_backend_port(&self.group, &self.kind, self.port, node, decoder);
         filter::check_list(&self.filters, node, decoder);
     }
 }

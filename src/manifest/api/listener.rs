@@ -1,6 +1,7 @@
 use super::{
-    GATEWAY_GROUP, Hostname, LabelSelector, PortNumber, SecretObjectReference, SectionName,
-    check_unique, choice, object, refuse, rule,
+    GATEWAY_GROUP, HTTPExternalAuthFilter, Hostname, LabelSelector, LocalObjectReference,
+    PortNumber, SecretObjectReference, SectionName, check_unique, choice, filter, object, refuse,
+    rule,
 };
 use crate::manifest::{Decoder, Node};
 use std::collections::BTreeMap;
@@ -20,6 +21,38 @@ object! {
         "tls" => tls: Option<ListenerTLSConfig>,
         /// Which routes may attach; HTTPRoutes and the like of the same namespace when absent.
         "allowedRoutes" => allowed_routes: Option<AllowedRoutes>,
+        /// Filters that run before a route is chosen (experimental).
+        "filters" => filters: Option<ListenerFilters>,
+    }
+}
+
+object! {
+    /// Filters that run before a route is chosen.
+    pub closed ListenerFilters {
+        /// For every request, in this order.
+        "requests" => requests: Vec<ListenerFilter> [0..=16],
+    }
+}
+
+object! {
+    /// One filter of a listener. Exactly the field that `type` names is set.
+    pub closed ListenerFilter checked by ListenerFilter::check {
+        /// Which filter.
+        "type" => kind: ListenerFilterType,
+        /// A question to an authorization server.
+        "externalAuth" => external_auth: Option<HTTPExternalAuthFilter>,
+        /// A filter of the implementation; there is none.
+        "extensionRef" => extension_ref: Option<LocalObjectReference>,
+    }
+}
+
+choice! {
+    /// Which filter.
+    pub ListenerFilterType {
+        /// Extended.
+        ExternalAuth,
+        /// Implementation-specific.
+        ExtensionRef,
     }
 }
 
@@ -138,6 +171,24 @@ impl Listener {
             let why = format!("a listener with protocol {protocol} can't tell hostnames apart");
             refuse(node, "hostname", &why, decoder);
         }
+        if !matches!(protocol, "HTTP" | "HTTPS") && self.filters.is_some() {
+            let why = format!("a listener with protocol {protocol} has no filters");
+            refuse(node, "filters", &why, decoder);
+        }
+    }
+}
+
+impl ListenerFilter {
+    fn check(&self, node: &Node, decoder: &mut Decoder) {
+        let wanted = match self.kind {
+            ListenerFilterType::ExternalAuth => "externalAuth",
+            ListenerFilterType::ExtensionRef => "extensionRef",
+        };
+        let fields = [
+            ("externalAuth", self.external_auth.is_some()),
+            ("extensionRef", self.extension_ref.is_some()),
+        ];
+        filter::check_union(self.kind.as_str(), wanted, &fields, node, decoder);
     }
 }
 

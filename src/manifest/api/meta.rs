@@ -1,4 +1,4 @@
-use super::object;
+use super::{RecordedStatus, object};
 use crate::diagnostic::{Document, Place, Pointer, ResourceId};
 use crate::manifest::{Decode, Decoder, Node};
 use std::cmp::Ordering;
@@ -98,6 +98,8 @@ pub struct Object<S> {
     pub meta: ObjectMeta,
     /// What the kind is about: `spec`, or the kind's own top-level fields (Secret, EndpointSlice).
     pub spec: S,
+    /// The `status` that the file has, for kinds whose status gatefold reports.
+    pub recorded_status: Option<Arc<RecordedStatus>>,
     /// Where it stands.
     pub document: Document,
 }
@@ -106,6 +108,17 @@ impl<S> Object<S> {
     /// Namespace and name.
     pub fn key(&self) -> NamespacedName {
         NamespacedName::new(self.meta.namespace.clone(), self.meta.name.clone())
+    }
+
+    /// The `status` that the file has; empty if it has none.
+    pub fn recorded(&self) -> &RecordedStatus {
+        static NONE: RecordedStatus = RecordedStatus {
+            conditions: Vec::new(),
+            listeners: Vec::new(),
+            parents: Vec::new(),
+            ancestors: Vec::new(),
+        };
+        self.recorded_status.as_deref().unwrap_or(&NONE)
     }
 
     /// What a diagnostic calls it.

@@ -110,15 +110,25 @@ object! {
 }
 
 impl BackendObjectReference {
-    /// A Service is nothing without a port.
-    pub(super) fn check(&self, node: &Node, decoder: &mut Decoder) {
-        if self.group.is_empty() && self.kind == "Service" && self.port.is_none() {
-            refuse(
-                node,
-                "port",
-                "a reference to a Service needs a port",
-                decoder,
-            );
-        }
+    fn check(&self, node: &Node, decoder: &mut Decoder) {
+        check_backend_port(&self.group, &self.kind, self.port, node, decoder);
     }
+}
+
+/// A Service needs a port; an XBackend has its own, so that a reference must not give one.
+pub(super) fn check_backend_port(
+    group: &str,
+    kind: &str,
+    port: Option<PortNumber>,
+    node: &Node,
+    decoder: &mut Decoder,
+) {
+    let why = match (group, kind, port) {
+        ("", "Service", None) => "a reference to a Service needs a port",
+        ("gateway.networking.x-k8s.io", "XBackend", Some(_)) => {
+            "a reference to an XBackend has no port; the XBackend says it"
+        }
+        _ => return,
+    };
+    refuse(node, "port", why, decoder);
 }

@@ -76,6 +76,60 @@ pub(super) fn address_type(text: &str) -> Result<(), String> {
     }
 }
 
+/// From where an address must be reachable. Source: `GatewayAddressRoutabilityType`.
+pub(super) fn routability(text: &str) -> Result<(), String> {
+    let reserved = |domain: &str| domain == "k8s.io" || domain.ends_with(".k8s.io");
+    match text.split_once('/') {
+        _ if matches!(text, "" | "Cluster") => Ok(()),
+        Some((domain, _)) if reserved(domain) => Err(format!(
+            "`{text}` has the domain `{domain}`, which is reserved"
+        )),
+        Some((domain, path)) if !path.is_empty() => name::subdomain(domain),
+        _ => Err(format!(
+            "`{text}` isn't a routability (Cluster, `domain/path`, or empty)"
+        )),
+    }
+}
+
+/// The type of a condition, perhaps after a domain and `/`. Source: `metav1.Condition.type`.
+pub(super) fn condition_type(text: &str) -> Result<(), String> {
+    let inner = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    let edge = |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric());
+    let (domain, name) = match text.split_once('/') {
+        Some((domain, name)) => (Some(domain), name),
+        None => (None, text),
+    };
+    let fits = name.bytes().all(inner)
+        && edge(name.bytes().next())
+        && edge(name.bytes().last())
+        && domain.is_none_or(|domain| name::subdomain(domain).is_ok());
+    match fits {
+        true => Ok(()),
+        false => Err(format!("`{text}` isn't the type of a condition")),
+    }
+}
+
+/// The reason of a condition. Source: `metav1.Condition.reason`.
+pub(super) fn condition_reason(text: &str) -> Result<(), String> {
+    let inner = |byte: u8| byte.is_ascii_alphanumeric() || b"_,:".contains(&byte);
+    let fits = text.starts_with(|first: char| first.is_ascii_alphabetic())
+        && text.bytes().all(inner)
+        && !text.ends_with([',', ':']);
+    match fits {
+        true => Ok(()),
+        false => Err(format!("`{text}` isn't the reason of a condition")),
+    }
+}
+
+/// An instant. Source: RFC 3339.
+pub(super) fn date_time(text: &str) -> Result<(), String> {
+    let format = &time::format_description::well_known::Rfc3339;
+    match time::OffsetDateTime::parse(text, format) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(format!("`{text}` isn't an RFC 3339 date and time: {error}")),
+    }
+}
+
 /// A domain, `/` and a path. Source: `GatewayController`, and the types that may be extended so.
 pub(super) fn domain_path(text: &str) -> Result<(), String> {
     let path = |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~%!$&'()*+,;=:".contains(&byte);
@@ -234,6 +288,34 @@ mod tests {
             &["IPAddress", "example.com/x"],
             &["IpAddress", "x", ""],
         );
+    }
+
+    #[test]
+    fn routability_follows_the_rules_of_the_api() {
+        assert_all(
+            routability,
+            &["", "Cluster", "example.com/CorpWan", "k8s.io.example.com/a"],
+            &[
+                "cluster",
+                "Public",
+                "example.com/",
+                "/a",
+                "Example.com/a",
+                "k8s.io/a",
+                "x.k8s.io/a",
+            ],
+        );
+    }
+
+    #[test]
+    fn parts_of_conditions_follow_the_rules_of_the_api() {
+        let types = ["Accepted", "example.com/Ready", "a.b_c-d"];
+        let not_types = ["", "-a", "a-", "example.com/", "Example.com/A", "a b"];
+        assert_all(condition_type, &types, &not_types);
+        let not_reasons = ["", "1a", "a,", "a-b", "a b"];
+        assert_all(condition_reason, &["Seeded", "A_b,c:d", "a_"], &not_reasons);
+        let instants = ["2026-11-27T20:00:00Z", "2026-11-27T20:00:00.5+01:00"];
+        assert_all(date_time, &instants, &["", "2026-11-27", "1"]);
     }
 
     #[test]

@@ -171,6 +171,78 @@ metadata: {name: r}
 }
 
 #[test]
+fn the_rules_of_fields_that_came_with_v1_7_are_checked() {
+    let gateway = "\
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: a}
+spec:
+  gatewayClassName: x
+  addresses: [{routability: Public}, {routability: x.k8s.io/a}]
+  tls:
+    frontend:
+      default:
+        validation:
+          caCertificateRefs: [{group: certificates.k8s.io, kind: ClusterTrustBundle, name: a, namespace: b}]
+  listeners:
+  - {name: a, port: 53, protocol: UDP, filters: {requests: []}}
+  - {name: b, port: 80, protocol: HTTP, filters: {requests: [{type: CORS}, {type: ExtensionRef}]}}
+";
+    let route = route(
+        "r",
+        "  rules:
+  - backendRefs: [{group: gateway.networking.x-k8s.io, kind: XBackend, name: a, port: 80}]
+    retry: {attempts: -1}
+  - sessionPersistence: {type: Header, cookie: {lifetimeType: Permanent}}
+  - sessionPersistence: {cookie: {name: a b}, header: {}}
+  - sessionPersistence: {header: {name: a}}
+  - filters:
+    - type: ExternalAuth
+      externalAuth: {protocol: GRPC, grpc: {}, backendRef: {name: a, port: 80}, forwardBody: {maxSize: -1}}
+",
+    );
+    insta::assert_snapshot!(drawn_of(&format!("{gateway}---\n{route}")));
+}
+
+#[test]
+fn fields_that_came_with_v1_7_are_known() {
+    let gateway = "\
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: a}
+spec:
+  gatewayClassName: x
+  addresses: [{value: 10.0.0.1, routability: Cluster}, {routability: \"\"}, {routability: example.com/CorpWan}]
+  tls:
+    frontend:
+      default:
+        validation:
+          caCertificateRefs: [{group: certificates.k8s.io, kind: ClusterTrustBundle, name: a}]
+  listeners:
+  - name: a
+    port: 80
+    protocol: HTTP
+    filters:
+      requests:
+      - {type: ExtensionRef, extensionRef: {group: example.com, kind: Filter, name: a}}
+      - type: ExternalAuth
+        externalAuth: {protocol: HTTP, http: {}, backendRef: {name: a, port: 80}, forwardBody: {maxSize: 100000}}
+";
+    let route = route(
+        "r",
+        "  rules:
+  - backendRefs: [{group: gateway.networking.x-k8s.io, kind: XBackend, name: a}]
+    retry: {attempts: 0}
+  - sessionPersistence: {cookie: {name: a, path: /, lifetimeType: Session}}
+  - sessionPersistence: {type: Header, header: {name: a}}
+  - sessionPersistence: {sessionName: until v1.6, cookieConfig: {}}
+",
+    );
+    let loaded = Loader::from_text("f.yaml", format!("{gateway}---\n{route}"));
+    assert_eq!(loaded.diagnostics, []);
+}
+
+#[test]
 fn a_refused_object_leaves_the_others_alone() {
     let text = format!("{GATEWAY}---\n{}---\n{}", service("a", 80), service("b", 0));
     let loaded = Loader::from_text("f.yaml", text);

@@ -5,6 +5,7 @@ use crate::dataplane::backend::{Endpoints, HttpVersion, Target};
 use crate::dataplane::filter::Filters;
 use crate::dataplane::filter::path_modifier::PathModifier;
 use crate::dataplane::filter::url_rewrite::UrlRewrite;
+use crate::dataplane::retry::Retry;
 use crate::dataplane::timeouts::{Limit, RuleTimeouts};
 use crate::dataplane::{Action, Rule};
 use bytes::Bytes;
@@ -276,6 +277,24 @@ async fn a_request_that_was_refused_unread_is_sent_again_with_its_body() {
         "{}",
         answer.head
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn attempts_count_requests_that_were_refused_unread() {
+    for (attempts, status) in [(0, 502), (1, 200)] {
+        let upstream = Upstream::start(Behaviour::RefuseFirst).await;
+        let retry = Retry {
+            codes: Box::default(),
+            attempts,
+            backoff: Duration::from_millis(20),
+        };
+        let gateway = Gateway::start(port_of(Rule {
+            retry: Some(Box::new(retry)),
+            ..rule(upstream.action())
+        }));
+        let answer = gateway.await.get("/").await;
+        assert_eq!(answer.status(), status, "{attempts} attempts");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

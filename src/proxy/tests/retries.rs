@@ -119,6 +119,7 @@ async fn another_endpoint_is_tried_first() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_endpoint_that_breaks_off_is_tried_again_as_often_as_said() {
+    let put = "PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc";
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("its address");
     let seen = Arc::new(AtomicUsize::new(0));
@@ -136,10 +137,10 @@ async fn an_endpoint_that_breaks_off_is_tried_again_as_often_as_said() {
         }
     });
     let gateway = Gateway::start(retrying(&[address], 2)).await;
-    assert_eq!(gateway.ask(&post("abc")).await.status(), 200);
+    assert_eq!(gateway.ask(put).await.status(), 200);
     assert_eq!(seen.load(Ordering::SeqCst), 3);
     let gateway = Gateway::start(retrying(&[address], 1)).await;
-    assert_eq!(gateway.ask(&post("abc")).await.status(), 502);
+    assert_eq!(gateway.ask(put).await.status(), 502);
     assert_eq!(seen.load(Ordering::SeqCst), 5, "twice more");
 }
 
@@ -232,4 +233,99 @@ async fn a_body_of_unknown_length_that_is_complete_is_sent_again() {
     let empty = "PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n";
     assert_eq!(gateway.ask(empty).await.status(), 200);
     assert_eq!(upstream.requests(), 2);
+}
+
+/// A backend that accepts connections and answers none of the requests: it breaks off, or keeps silent.
+async fn unanswering(silent: bool) -> (SocketAddr, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("its address");
+    let seen = Arc::new(AtomicUsize::new(0));
+    let count = seen.clone();
+    tokio::spawn(async move {
+        while let Ok((tcp, _)) = listener.accept().await {
+            let count = count.clone();
+            tokio::spawn(async move {
+                let mut client = Client::new(tcp);
+                if client.message(false, false).await.is_some() {
+                    count.fetch_add(1, Ordering::SeqCst);
+                }
+                if silent {
+                    let _ = client.stream.read_to_end(&mut Vec::new()).await;
+                }
+            });
+        }
+    });
+    (address, seen)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_must_not_be_sent_twice_is_not_retried_once_it_may_have_been_processed() {
+    let timeouts = RuleTimeouts {
+        request: Limit::Unset,
+        backend_request: Limit::After(Duration::from_millis(300)),
+    };
+    for (silent, status) in [(false, 502), (true, 504)] {
+        let (address, seen) = unanswering(silent).await;
+        let gateway = Gateway::start(limited(&[address], 5, timeouts)).await;
+        let answer = gateway.ask(&post("abc")).await;
+        assert_eq!(answer.status(), status, "silent: {silent}");
+        assert_eq!(seen.load(Ordering::SeqCst), 1, "silent: {silent}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_zero_attempts_a_request_is_sent_once() {
+    let upstream = failing(9, 503).await;
+    let gateway = Gateway::start(retrying(&[upstream.address], 0)).await;
+    assert_eq!(gateway.get("/").await.status(), 503);
+    assert_eq!(upstream.requests(), 1, "its status is a retryable one");
+    // One of two endpoints can't be connected to.
+    let good = Upstream::plain().await;
+    let gateway = Gateway::start(retrying(&[nobody().await, good.address], 0)).await;
+    let mut statuses = Vec::new();
+    for _ in 0..4 {
+        statuses.push(gateway.get("/").await.status());
+    }
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 200, 502, 502]);
+}
+
+/// A backend that answers one request a connection and ends the connection when it has read the next one.
+async fn ends_kept_connections() -> (SocketAddr, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("its address");
+    let seen = Arc::new(AtomicUsize::new(0));
+    let count = seen.clone();
+    tokio::spawn(async move {
+        while let Ok((tcp, _)) = listener.accept().await {
+            let count = count.clone();
+            tokio::spawn(async move {
+                let mut client = Client::new(tcp);
+                client.message(true, false).await.expect("a request");
+                count.fetch_add(1, Ordering::SeqCst);
+                client
+                    .send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+                    .await;
+                if client.message(true, false).await.is_some() {
+                    count.fetch_add(1, Ordering::SeqCst);
+                }
+            });
+        }
+    });
+    (address, seen)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn attempts_count_requests_that_were_lost_with_a_kept_connection() {
+    for (attempts, status, requests) in [(0, 502, 2), (1, 200, 3)] {
+        let (address, seen) = ends_kept_connections().await;
+        let gateway = Gateway::start(retrying(&[address], attempts)).await;
+        let mut client = gateway.connect().await;
+        for expected in [200, status] {
+            client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+            let answer = client.answer(false).await;
+            assert_eq!(answer.status(), expected, "{attempts} attempts");
+        }
+        assert_eq!(seen.load(Ordering::SeqCst), requests, "{attempts} attempts");
+    }
 }
