@@ -1,21 +1,26 @@
 //! `gatefold check`: what a daemon would make of these folders.
 
+use super::manifest_args::ManifestArgs;
 use super::roots::must_exist;
 use super::{Error, print};
+use crate::address_pool::AddressPool;
 use crate::diagnostic::{
     Diagnostic, Severity, Style, github_annotation, render, sort, summary_line,
 };
+use crate::discover::FixedBackend;
 use crate::graph::environment::Environment;
-use crate::graph::{Graph, build};
+use crate::graph::{Graph, ServicePortKey, build};
 use crate::manifest::{Loaded, Loader};
 use crate::status::{Applied, Statuses, report, table};
 use crate::system_authorities;
 use anyhow::Context as _;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::io::{self, IsTerminal as _, Read as _};
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use time::OffsetDateTime;
 
 /// The arguments of `gatefold check`.
@@ -24,9 +29,9 @@ pub(super) struct Args {
     /// Folders or files of manifests; `-` for standard input.
     #[arg(required = true, value_name = "DIR|-")]
     roots: Vec<PathBuf>,
-    /// Only classes with this controllerName are ours.
-    #[arg(long, value_name = "NAME", env = "GATEFOLD_CONTROLLER_NAME")]
-    controller_name: Option<String>,
+    /// What the manifests mean.
+    #[command(flatten)]
+    manifests: ManifestArgs,
     /// Ends with 1 on warnings, too.
     #[arg(long, env = "GATEFOLD_DENY_WARNINGS", value_parser = clap::builder::FalseyValueParser::new())]
     deny_warnings: bool,
@@ -60,7 +65,7 @@ struct Findings {
 }
 
 pub(super) fn check(args: &Args) -> Result<ExitCode, Error> {
-    let findings = find(load(&args.roots)?, args.controller_name.clone());
+    let findings = find(load(&args.roots)?, &args.manifests);
     print(match args.output {
         Output::Text => findings.text(),
         Output::Json => findings.json(),
@@ -80,13 +85,10 @@ pub(super) fn check(args: &Args) -> Result<ExitCode, Error> {
 }
 
 /// `gatefold run --check`.
-pub(super) fn check_roots(
-    roots: Vec<PathBuf>,
-    controller_name: Option<String>,
-) -> Result<ExitCode, Error> {
+pub(super) fn check_roots(roots: Vec<PathBuf>, manifests: ManifestArgs) -> Result<ExitCode, Error> {
     check(&Args {
         roots,
-        controller_name,
+        manifests,
         deny_warnings: false,
         output: Output::Text,
     })
@@ -109,16 +111,25 @@ fn load(roots: &[PathBuf]) -> Result<Loaded, Error> {
     Ok(Loader::from_text("<stdin>", text))
 }
 
-fn find(loaded: Loaded, controller_name: Option<String>) -> Findings {
+fn find(loaded: Loaded, args: &ManifestArgs) -> Findings {
     let now = OffsetDateTime::now_utc();
-    let environment = Environment {
-        controller_name,
+    let pool = args.address_pool.map(AddressPool::new);
+    let mut environment = Environment {
+        controller_name: args.controller_name.clone(),
+        ignored_policies: args.ignore_policy.clone(),
+        addresses: args.address.clone(),
+        pool: pool.map(|mut pool| pool.assign(&loaded.resources)),
+        port_map: args.port_map(),
         reachable: vec![Ipv4Addr::LOCALHOST.into()],
         now: Some(now),
         system_authorities: system_authorities::wanted_by(&loaded.resources),
         ..Environment::default()
     };
-    let graph = build(&loaded.resources, &environment);
+    let mut graph = build(&loaded.resources, &environment);
+    if !args.backend.is_empty() {
+        environment.discovered = Arc::new(given_endpoints(&args.backend, &graph));
+        graph = build(&loaded.resources, &environment);
+    }
     let statuses = report(&graph, &Applied::default(), &Statuses::default(), now);
     let mut diagnostics = loaded.diagnostics;
     diagnostics.extend(graph.diagnostics.iter().cloned());
@@ -129,6 +140,30 @@ fn find(loaded: Loaded, controller_name: Option<String>) -> Findings {
         statuses,
         diagnostics,
     }
+}
+
+/// The endpoints that `--backend` gives. No name is looked up, so a Service behind a name has none.
+fn given_endpoints(
+    backends: &[FixedBackend],
+    graph: &Graph,
+) -> BTreeMap<ServicePortKey, Vec<SocketAddr>> {
+    let mut given = BTreeMap::new();
+    for backend in backends {
+        let address = backend.host.parse().ok();
+        let address = address.map(|ip: IpAddr| SocketAddr::new(ip, backend.port));
+        let wanted = graph.wanted.keys().filter(|(service, port)| {
+            *service == backend.service && backend.service_port.is_none_or(|it| it == *port)
+        });
+        let named = backend
+            .service_port
+            .map(|port| (backend.service.clone(), port));
+        for key in wanted.cloned().chain(named) {
+            given
+                .entry(key)
+                .or_insert_with(|| address.into_iter().collect());
+        }
+    }
+    given
 }
 
 impl Findings {

@@ -142,6 +142,16 @@ codes! {
     PolicyConflict = "GF0521", Error;
     /// A BackendTLSPolicy that can't be followed. Its backends get no requests: they answer 500.
     InvalidBackendTls = "GF0522", Error;
+    /// A policy of a kind that gatefold doesn't read, for something that is served. It is served without the policy.
+    UnreadPolicy = "GF0523", Warning;
+    /// A policy that protects something that is served, and that gatefold can't enforce. What it targets answers
+    /// 500, so that nothing is open which should be protected. `--ignore-policy` serves it without the policy.
+    UnreadProtection = "GF0524", Error;
+    /// A policy that `--ignore-policy` passes over. What it targets is served without it.
+    IgnoredPolicy = "GF0525", Info;
+    /// A policy whose target isn't in the folder, or may not be targeted from the policy's namespace. It has no
+    /// effect.
+    PolicyAttachesToNothing = "GF0526", Warning;
     /// The certificate's Secret, or the ConfigMap with the CA certificates, isn't in the folder.
     CertificateNotFound = "GF0601", Error;
     /// A certificate reference to something that isn't a Secret, or one to CA certificates that isn't a

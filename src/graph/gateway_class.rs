@@ -3,6 +3,7 @@
 use super::Build;
 use super::condition::{Condition, ConditionType};
 use crate::diagnostic::{Code, Diagnostic, Pointer, Severity};
+use crate::manifest::Resources;
 use crate::manifest::api::{Gateway, GatewayClass};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -133,4 +134,12 @@ pub(super) fn controller_of(gateway: &Gateway, build: &mut Build<'_>) -> Option<
             Some(DEFAULT_CONTROLLER_NAME.to_owned())
         }
     }
+}
+
+/// The controller name of a Gateway's class, if the class is in the folder.
+pub(super) fn controller_in<'r>(gateway: &Gateway, resources: &'r Resources) -> Option<&'r str> {
+    let class = resources
+        .gateway_classes
+        .get(&gateway.spec.gateway_class_name)?;
+    Some(class.spec.controller_name.as_str())
 }

@@ -41,6 +41,14 @@ pub struct HttpRouteNode {
     pub(super) findings: Vec<Diagnostic>,
 }
 
+impl HttpRouteNode {
+    /// Whether it is attached to a listener.
+    pub(super) fn is_attached(&self) -> bool {
+        let mut parents = self.parents.iter();
+        parents.any(|parent| !parent.attachments.is_empty())
+    }
+}
+
 /// One parent reference.
 #[derive(Debug)]
 pub struct ParentNode {
@@ -160,7 +168,7 @@ pub(super) fn build<'a>(
             gateways,
             listener_sets,
         };
-        let node = match before.http_route(key, route, ports) {
+        let node = match before.http_route(key, route, &build.protections, ports) {
             Some(same) => same,
             None => Arc::new(node(route, parents, ports, build)),
         };
@@ -216,7 +224,14 @@ fn parent(
     };
     let attached = route::attach(shape, reference, parent, build.resources);
     let mut conditions = match &attached {
-        Ok(_) => problems.accepted(),
+        Ok(attachments) => match refusal(attachments, parent) {
+            Some(message) => vec![Condition::fails(
+                ConditionType::Accepted,
+                super::UNENFORCED_POLICY,
+                message,
+            )],
+            None => problems.accepted(),
+        },
         Err(rejection) => {
             let message = rejection.message(reference, parent);
             let pointer = Pointer::spec().key("parentRefs").index(index);
@@ -248,6 +263,18 @@ fn parent(
         attachments: attached.unwrap_or_default(),
         conditions,
     }
+}
+
+/// Why the route answers 500 at every listener that it is attached to.
+fn refusal(attachments: &[Attachment], parent: &Parent<'_>) -> Option<String> {
+    let listeners = attachments.iter();
+    let mut refusals = listeners.map(|attachment| {
+        let listener = parent.gateway.listeners.get(attachment.listener)?;
+        listener.refusal.as_deref()
+    });
+    let first = refusals.next().flatten()?;
+    let others = refusals.all(|refusal| refusal.is_some());
+    others.then(|| format!("the listener answers 500: {first}"))
 }
 
 /// Says what is odd about the parents, and whether all of them are somebody else's.

@@ -10,7 +10,7 @@ use super::listener::Problem;
 use crate::dataplane::matcher;
 use crate::diagnostic::{Code, Diagnostic, Pointer};
 use crate::manifest::api::{
-    HTTPRoute, HTTPRouteMatch, HTTPRouteRule, PathMatchType, ValueMatchType,
+    HTTPRoute, HTTPRouteMatch, HTTPRouteRule, PathMatchType, PolicyTargetKind, ValueMatchType,
 };
 use std::borrow::Cow;
 
@@ -91,6 +91,7 @@ fn node<'a>(
     let mut refusals = Vec::new();
     let matches = matches(at, rule, &mut refusals, build);
     unsupported_fields(at, rule, &mut refusals, build);
+    refusals.extend(protected(at, rule, build));
     let filters = || at.pointer().key("filters");
     let filters = filter::build(
         at,
@@ -140,6 +141,17 @@ fn node<'a>(
         retry: rule.retry.clone(),
         refused,
     }
+}
+
+/// A rule that is protected by a policy which can't be enforced. The policy's own diagnostic tells about it.
+fn protected(at: RuleAt<'_>, rule: &HTTPRouteRule, build: &Build<'_>) -> Option<Problem> {
+    if build.protections.is_empty() {
+        return None;
+    }
+    let section = rule.name.as_ref().map(|name| name.as_str());
+    let kind = PolicyTargetKind::HttpRoute;
+    let refusal = build.protections.refusal(kind, &at.route.key(), section)?;
+    Some((super::UNENFORCED_POLICY, refusal.to_string()))
 }
 
 fn warn_of_no_backend(at: RuleAt<'_>, backends: &[BackendNode], build: &mut Build<'_>) {

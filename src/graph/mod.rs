@@ -25,12 +25,16 @@ pub mod listener;
 mod listener_conflict;
 pub mod listener_set;
 mod listener_tls;
+mod policy_target;
+mod protection;
 pub mod reference_grant;
 mod reuse;
 mod route;
+mod unread_policy;
 
 pub use endpoints::ServicePortKey;
 pub use environment::Environment;
+pub use protection::UNENFORCED_POLICY;
 
 use crate::diagnostic::{Diagnostic, Document, Place, Pointer};
 use crate::manifest::api::NamespacedName;
@@ -41,10 +45,12 @@ use gateway::GatewayNode;
 use gateway_class::GatewayClassNode;
 use http_route::HttpRouteNodes;
 use listener_set::ListenerSetNode;
+use protection::Protections;
 use reference_grant::ReferenceGrants;
 use reuse::{Basis, Before};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use unread_policy::Served;
 
 /// Every object with what was found out about it.
 #[derive(Debug, Default)]
@@ -93,6 +99,7 @@ struct Build<'a> {
     environment: &'a Environment,
     grants: ReferenceGrants<'a>,
     policies: Policies<'a>,
+    protections: Arc<Protections>,
     diagnostics: Vec<Diagnostic>,
 }
 
@@ -109,12 +116,15 @@ pub fn build_after(previous: &Graph, resources: &Resources, environment: &Enviro
         environment,
         grants: ReferenceGrants::index(resources),
         policies: Policies::default(),
+        protections: Arc::default(),
         diagnostics: Vec::new(),
     };
+    let (unread_policies, protections) = unread_policy::read(&build);
+    build.protections = Arc::new(protections);
     let gateway_classes = gateway_class::build(&mut build);
     let (mut gateways, listener_sets) = gateway::build(&mut build);
     build.policies = backend_tls_policy::read(resources, &mut build);
-    let basis = Basis::of(resources, environment);
+    let basis = Basis::of(resources, environment, build.protections.clone());
     let before = Before::new(previous, &basis);
     let mut ports = before.service_ports(resources, environment);
     let http_routes = http_route::build(
@@ -124,6 +134,12 @@ pub fn build_after(previous: &Graph, resources: &Resources, environment: &Enviro
         before,
         &mut build,
     );
+    let served = Served {
+        gateways: &gateways,
+        listener_sets: &listener_sets,
+        http_routes: &http_routes,
+    };
+    unread_policies.report(&served, &mut build);
     let backend_tls_policies = build.policies.finish(&http_routes);
     let service_ports = ports.used(http_routes.values().flat_map(|it| &it.service_ports));
     let mut diagnostics = build.diagnostics;

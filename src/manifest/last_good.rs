@@ -26,7 +26,7 @@ impl FileState {
     pub(super) fn keep_refused(&mut self, documents: &[(Document, Outcome)], old: &[AnyObject]) {
         let refused = documents.iter().flat_map(|(_, outcome)| &outcome.refused);
         let mut refused = refused.peekable();
-        if refused.peek().is_none() || old.is_empty() {
+        if refused.peek().is_none() {
             return;
         }
         let old: HashMap<ResourceId, &AnyObject> = old.iter().map(|it| (it.id(), it)).collect();
@@ -49,6 +49,12 @@ impl FileState {
             if let Some(found) = found.and_then(|index| self.diagnostics.get_mut(index)) {
                 let note = "its last good version stays in force";
                 found.notes.push(note.to_owned());
+            }
+        }
+        let partial = documents.iter().flat_map(|(_, outcome)| &outcome.partial);
+        for object in partial {
+            if here.insert(object.id()) {
+                self.objects.push(object.clone());
             }
         }
     }

@@ -7,6 +7,7 @@ use super::kind::{AnyObject, Body, Header, Kind, Scope};
 use super::name;
 use super::node::{Node, Span, Value};
 use super::parse::{self, Tree};
+use super::policy;
 use crate::diagnostic::{Code, Diagnostic, Document, Place, ResourceId, Severity};
 use crate::manifest::api::{GATEWAY_GROUP, ObjectMeta};
 use std::sync::Arc;
@@ -18,6 +19,8 @@ pub(super) struct Outcome {
     pub objects: Vec<AnyObject>,
     /// Objects with an error, as far as their names could be read.
     pub refused: Vec<ResourceId>,
+    /// What can be read of those `refused` that protect others: used as long as there is no good version.
+    pub partial: Vec<AnyObject>,
     /// What was found.
     pub diagnostics: Vec<Diagnostic>,
     /// It can't be read to its end, so nobody knows what it holds.
@@ -54,6 +57,7 @@ impl Outcome {
         Outcome {
             objects: self.objects.iter().map(object).collect(),
             refused: self.refused.clone(),
+            partial: self.partial.iter().map(object).collect(),
             diagnostics,
             broken: self.broken,
             nameless: self.nameless,
@@ -67,6 +71,7 @@ pub(super) fn read(document: &Document, budget: &mut Budget) -> Outcome {
         document,
         objects: Vec::new(),
         refused: Vec::new(),
+        partial: Vec::new(),
         nameless: false,
         findings: Findings::default(),
     };
@@ -86,6 +91,7 @@ pub(super) fn read(document: &Document, budget: &mut Budget) -> Outcome {
     Outcome {
         objects: reading.objects,
         refused: reading.refused,
+        partial: reading.partial,
         diagnostics,
         broken: matches!(tree, Tree::Broken),
         nameless: reading.nameless,
@@ -105,6 +111,7 @@ struct Reading<'d> {
     document: &'d Document,
     objects: Vec<AnyObject>,
     refused: Vec<ResourceId>,
+    partial: Vec<AnyObject>,
     nameless: bool,
     findings: Findings,
 }
@@ -174,7 +181,7 @@ impl Reading<'_> {
     fn object(&mut self, node: &Node, meta: TypeMeta, document: Document) {
         let (group, version) = split_api_version(&meta.api_version);
         let Some(kind) = Kind::find(group, &meta.kind) else {
-            return self.ignored(group, &meta);
+            return self.other_kind(group, node, &meta, document);
         };
         if !kind.versions().contains(&version) {
             let id = identity(node, kind);
@@ -184,17 +191,46 @@ impl Reading<'_> {
         let mut decoder = Decoder::new(document.clone(), None);
         let read = decode(node, kind, meta, document, &mut decoder);
         let findings = decoder.into_findings();
-        // What the parser found in this object, a duplicate key, counts against it as well.
+        let unsound = self.has_errors(node, &read.id, &findings);
+        match read.object {
+            Some(object) if !unsound => self.objects.push(object),
+            _ => self.refuse(kind, read.id),
+        }
+        self.findings.append(findings);
+    }
+
+    /// Whether an object has errors. What the parser found in it, a duplicate key, counts against it as well.
+    fn has_errors(&mut self, node: &Node, id: &ResourceId, findings: &Findings) -> bool {
         let span = &node.span;
         let parsed = self.findings.iter_mut().filter(|found| within(found, span));
         let mut unsound = findings.has_errors();
         for found in parsed {
             unsound |= found.severity == Severity::Error;
-            found.resource = Some(read.id.clone());
+            found.resource = Some(id.clone());
         }
-        match read.object {
-            Some(object) if !unsound => self.objects.push(object),
-            _ => self.refuse(kind, read.id),
+        unsound
+    }
+
+    /// An object of a kind that isn't read: policies are kept, the rest is ignored.
+    fn other_kind(&mut self, group: &str, node: &Node, meta: &TypeMeta, document: Document) {
+        let kind = meta.kind.as_str();
+        if suspicion(group, kind).is_some() || !policy::is_policy(group, kind, node) {
+            return self.ignored(group, meta);
+        }
+        let mut decoder = Decoder::new(document.clone(), None);
+        let read = policy::read((group, kind), node, &document, &mut decoder);
+        let findings = decoder.into_findings();
+        let unsound = self.has_errors(node, &read.id, &findings);
+        let policy = read
+            .policy
+            .map(|policy| AnyObject::Policy(Arc::new(policy)));
+        match (policy, name::is_valid_namespaced(&read.id)) {
+            (Some(policy), _) if !unsound => self.objects.push(policy),
+            (policy, true) => {
+                self.refused.push(read.id);
+                self.partial.extend(policy);
+            }
+            (_, false) => self.nameless = true,
         }
         self.findings.append(findings);
     }
@@ -368,6 +404,9 @@ const OTHER_GATEWAY_KINDS: [&str; 7] = [
 
 /// What was probably meant by a kind that isn't known.
 fn suspicion(group: &str, kind: &str) -> Option<String> {
+    if let Some(help) = policy::suspicion(group, kind) {
+        return Some(help);
+    }
     let ours = |known: &Kind| known.group() == group;
     if Kind::ALL.iter().any(ours) {
         if group == GATEWAY_GROUP && OTHER_GATEWAY_KINDS.contains(&kind) {

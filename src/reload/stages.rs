@@ -3,7 +3,7 @@
 use super::log::ReloadLog;
 use crate::address_pool::AddressPool;
 use crate::compile::Compiler;
-use crate::graph::environment::Environment;
+use crate::graph::environment::{Environment, IgnoredPolicy};
 use crate::graph::{Graph, ServicePortKey, build_after};
 use crate::manifest::{Busy, Loaded, Loader, Touched, Update};
 use crate::system_authorities;
@@ -31,6 +31,8 @@ pub struct Settings {
     pub address_pool: Option<IpNet>,
     /// `--port-map`.
     pub port_map: BTreeMap<u16, u16>,
+    /// `--ignore-policy`.
+    pub ignored_policies: Vec<IgnoredPolicy>,
     /// Sockets of listeners by their names, from systemd.
     pub named_sockets: BTreeMap<String, Vec<SocketAddr>>,
 }
@@ -126,6 +128,7 @@ impl Stages {
             .map(|pool| pool.assign(&self.loaded.resources));
         let environment = Environment {
             controller_name: self.settings.controller_name.clone(),
+            ignored_policies: self.settings.ignored_policies.clone(),
             addresses: self.settings.addresses.clone(),
             pool,
             port_map: self.settings.port_map.clone(),

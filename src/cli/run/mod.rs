@@ -46,7 +46,7 @@ pub(super) fn run(mut args: Args) -> Result<ExitCode, Error> {
     roots.extend(credentials());
     must_exist(&roots)?;
     if args.check {
-        return check_roots(roots, args.controller_name);
+        return check_roots(roots, args.manifests);
     }
     args.logging().start().map_err(Error::Usage)?;
     // Fails only when somebody has installed one before; nobody has.
@@ -170,7 +170,7 @@ fn prepare(
     };
     Ok(Reload::new(
         settings,
-        args.backend,
+        args.manifests.backend,
         args.echo,
         wakes,
         sockets,
