@@ -5,7 +5,7 @@ use super::roots::must_exist;
 use super::{Error, print};
 use crate::address_pool::AddressPool;
 use crate::diagnostic::{
-    Diagnostic, Severity, Style, github_annotation, render, sort, summary_line,
+    Diagnostic, ResourceId, Severity, Style, github_annotation, render, sort, summary_line,
 };
 use crate::discover::FixedBackend;
 use crate::graph::environment::Environment;
@@ -59,6 +59,7 @@ enum Output {
 /// What was found.
 struct Findings {
     files: usize,
+    refused: Vec<ResourceId>,
     graph: Graph,
     statuses: Statuses,
     diagnostics: Vec<Diagnostic>,
@@ -133,9 +134,11 @@ fn find(loaded: Loaded, args: &ManifestArgs) -> Findings {
     let statuses = report(&graph, &Applied::default(), &Statuses::default(), now);
     let mut diagnostics = loaded.diagnostics;
     diagnostics.extend(graph.diagnostics.iter().cloned());
+    diagnostics.extend(graph.advice());
     sort(&mut diagnostics);
     Findings {
         files: loaded.files,
+        refused: loaded.refused,
         graph,
         statuses,
         diagnostics,
@@ -179,17 +182,32 @@ impl Findings {
         };
         let mut text = String::new();
         let (graph, statuses) = (&self.graph, &self.statuses);
-        for (title, table) in [
-            ("GatewayClasses", table::gateway_classes(graph, statuses)),
-            ("Gateways", table::gateways(graph, statuses)),
-            ("ListenerSets", table::listener_sets(graph, statuses)),
-            ("Listeners", table::listeners(graph, statuses)),
-            ("HTTPRoutes", table::http_routes(graph, statuses)),
+        for (title, kind, mut table) in [
+            (
+                "GatewayClasses",
+                "GatewayClass",
+                table::gateway_classes(graph, statuses),
+            ),
+            ("Gateways", "Gateway", table::gateways(graph, statuses)),
+            (
+                "ListenerSets",
+                "ListenerSet",
+                table::listener_sets(graph, statuses),
+            ),
+            ("Listeners", "", table::listeners(graph, statuses)),
+            (
+                "HTTPRoutes",
+                "HTTPRoute",
+                table::http_routes(graph, statuses),
+            ),
             (
                 "BackendTLSPolicies",
+                "BackendTLSPolicy",
                 table::backend_tls_policies(graph, statuses),
             ),
         ] {
+            let refused = self.refused.iter().filter(|id| id.kind == kind);
+            refused.for_each(|id| table.add_refused(id));
             if !table.rows.is_empty() {
                 text.push_str(&format!("{title}\n{table}\n"));
             }
@@ -257,7 +275,11 @@ impl Findings {
             .chain(sets)
             .chain(routes)
             .chain(policies);
-        let objects: Vec<Value> = objects.collect();
+        let mut objects: Vec<Value> = objects.collect();
+        let refused = self.refused.iter();
+        objects.extend(refused.map(|id| {
+            json!({"kind": id.kind, "namespace": id.namespace, "name": id.name, "status": null, "refused": true})
+        }));
         let whole = json!({
             "files": self.files,
             "objects": objects,

@@ -152,6 +152,20 @@ codes! {
     /// A policy whose target isn't in the folder, or may not be targeted from the policy's namespace. It has no
     /// effect.
     PolicyAttachesToNothing = "GF0526", Warning;
+    /// `?` or `#` in a path that a redirect or a rewrite puts in place of the request's. Only the path is replaced, so
+    /// the character is percent-encoded and becomes a part of it.
+    QueryInPath = "GF0530", Warning;
+    /// One filter changes a header twice: it stands in two of `set`, `add` and `remove`, or twice in one of them. The
+    /// API permits one action for a header.
+    RepeatedHeader = "GF0531", Error;
+    /// A match that gets no requests, because another one takes all of them: the same match, or one that goes first
+    /// and matches everything that this one does.
+    UnreachableMatch = "GF0532", Warning;
+    /// A regular expression that matches no path. It must match all of the path, which begins with `/`.
+    PatternNeverMatches = "GF0533", Warning;
+    /// A hostname of the route gets no traffic at a listener, because another listener of the same address and port has
+    /// a more specific hostname, and the route isn't attached to that one.
+    HostnameServedElsewhere = "GF0534", Warning;
     /// The certificate's Secret, or the ConfigMap with the CA certificates, isn't in the folder.
     CertificateNotFound = "GF0601", Error;
     /// A certificate reference to something that isn't a Secret, or one to CA certificates that isn't a

@@ -15,7 +15,7 @@ pub fn intersection<'a>(left: &'a Hostname, right: &'a Hostname) -> Option<&'a H
 }
 
 /// Whether every name that `narrow` matches is matched by `wide`.
-fn covers(wide: &Hostname, narrow: &Hostname) -> bool {
+pub fn covers(wide: &Hostname, narrow: &Hostname) -> bool {
     let Some(suffix) = wide.wildcard_suffix() else {
         return wide == narrow;
     };

@@ -6,9 +6,11 @@ use super::endpoints::{ServicePortKey, ServicePorts};
 use super::gateway::GatewayNode;
 use super::http_rule::{self, RuleProblems, Rules};
 use super::listener_set::ListenerSetNode;
+use super::match_conditions::MatchConditions;
 use super::reuse::Before;
 use super::route::{self, Parent, ParentKind, Parents, RouteShape};
-use super::{Build, suggest};
+use super::shadowed::MatchDigest;
+use super::{Build, match_advice, suggest};
 use crate::dataplane::backend::HttpVersion;
 use crate::diagnostic::{Code, Diagnostic, Pointer};
 use crate::manifest::Resources;
@@ -37,6 +39,8 @@ pub struct HttpRouteNode {
     accepted_by: BTreeSet<(NamespacedName, usize)>,
     /// The ports of Services that its references lead to.
     pub(super) service_ports: Vec<ServicePortKey>,
+    /// Its matches, to find equal ones of other routes.
+    pub(super) match_digests: Vec<MatchDigest>,
     /// What is wrong with it.
     pub(super) findings: Vec<Diagnostic>,
 }
@@ -201,6 +205,7 @@ fn node<'a>(
         }
     }
     HttpRouteNode {
+        match_digests: match_digests(route),
         resource: route.clone(),
         accepted_by: accepted_by(&parents),
         parents,
@@ -263,6 +268,22 @@ fn parent(
         attachments: attached.unwrap_or_default(),
         conditions,
     }
+}
+
+fn match_digests(route: &HTTPRoute) -> Vec<MatchDigest> {
+    let everything = HTTPRouteMatch::default();
+    let mut digests = Vec::new();
+    for (rule, it) in route.spec.rules.iter().enumerate() {
+        for (index, one) in match_advice::matches(it, &everything) {
+            let digest = MatchConditions::of(one).digest();
+            digests.push(MatchDigest {
+                rule,
+                index,
+                digest,
+            });
+        }
+    }
+    digests
 }
 
 /// Why the route answers 500 at every listener that it is attached to.

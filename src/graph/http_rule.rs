@@ -1,12 +1,12 @@
 //! The rules of an HTTPRoute: what can be served as written, and what is refused.
 
-use super::Build;
 use super::backend_ref::{self, References};
 use super::condition::{Condition, ConditionType};
 use super::endpoints::{ServicePortKey, ServicePorts};
 use super::filter::{self, Owner};
 use super::http_route::{BackendNode, FilterNode, RuleNode};
 use super::listener::Problem;
+use super::{Build, match_advice};
 use crate::dataplane::matcher;
 use crate::diagnostic::{Code, Diagnostic, Pointer};
 use crate::manifest::api::{
@@ -73,6 +73,7 @@ pub(super) fn build<'a>(
         node(at, rule, &mut problems, &mut references, build)
     });
     let nodes = nodes.collect();
+    match_advice::report(route, build);
     problems.unresolved = references.unresolved;
     Rules {
         nodes,

@@ -16,6 +16,7 @@ pub mod condition;
 mod endpoints;
 pub mod environment;
 mod filter;
+mod filter_advice;
 pub mod gateway;
 pub mod gateway_class;
 pub mod hostname;
@@ -25,11 +26,15 @@ pub mod listener;
 mod listener_conflict;
 pub mod listener_set;
 mod listener_tls;
+mod match_advice;
+mod match_conditions;
 mod policy_target;
 mod protection;
 pub mod reference_grant;
 mod reuse;
 mod route;
+mod served_elsewhere;
+mod shadowed;
 mod unread_policy;
 
 pub use endpoints::ServicePortKey;
@@ -78,6 +83,15 @@ pub struct Graph {
 }
 
 impl Graph {
+    /// Warnings about routes that are served as written, but get no traffic somewhere. This reads every route, so call it
+    /// once the graph is in force.
+    pub fn advice(&self) -> Vec<Diagnostic> {
+        let mut found = self.shadowed_matches();
+        found.extend(self.hostnames_served_elsewhere());
+        found.sort_by(|left, right| order(left).cmp(&order(right)));
+        found
+    }
+
     /// Whether a route refers to this port of a Service.
     pub fn has_service_port(&self, key: &ServicePortKey) -> bool {
         self.service_ports.contains_key(key)

@@ -52,11 +52,25 @@ impl FileState {
             }
         }
         let partial = documents.iter().flat_map(|(_, outcome)| &outcome.partial);
-        for object in partial {
-            if here.insert(object.id()) {
-                self.objects.push(object.clone());
+        for (id, object) in partial {
+            if !here.insert(id.clone()) {
+                continue;
+            }
+            self.objects.push(object.clone());
+            let found = errors.get(id).copied();
+            if let Some(found) = found.and_then(|index| self.diagnostics.get_mut(index)) {
+                let note = "as far as it can be read, what it protects answers 500";
+                found.notes.push(note.to_owned());
             }
         }
+    }
+
+    /// Objects that were refused and have no last good version.
+    pub(super) fn refused(&self) -> Vec<ResourceId> {
+        let outcomes = self.documents.iter().map(|(_, outcome)| outcome);
+        let refused = outcomes.flat_map(|outcome| &outcome.refused);
+        let in_force = |id: &&ResourceId| !self.objects.iter().any(|object| object.id() == **id);
+        refused.filter(in_force).cloned().collect()
     }
 
     /// Keeps objects that are gone since a document came of which nobody knows what it is: a slip in `kind` or in

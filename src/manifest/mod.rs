@@ -29,6 +29,7 @@ mod schema;
 mod split;
 mod syntax;
 mod touched;
+mod version;
 
 #[cfg(test)]
 mod tests;

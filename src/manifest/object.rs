@@ -8,6 +8,7 @@ use super::name;
 use super::node::{Node, Span, Value};
 use super::parse::{self, Tree};
 use super::policy;
+use super::version;
 use crate::diagnostic::{Code, Diagnostic, Document, Place, ResourceId, Severity};
 use crate::manifest::api::{GATEWAY_GROUP, ObjectMeta};
 use std::sync::Arc;
@@ -19,8 +20,8 @@ pub(super) struct Outcome {
     pub objects: Vec<AnyObject>,
     /// Objects with an error, as far as their names could be read.
     pub refused: Vec<ResourceId>,
-    /// What can be read of those `refused` that protect others: used as long as there is no good version.
-    pub partial: Vec<AnyObject>,
+    /// What can be read of those `refused` that protect others: in force as long as there is no good version.
+    pub partial: Vec<(ResourceId, AnyObject)>,
     /// What was found.
     pub diagnostics: Vec<Diagnostic>,
     /// It can't be read to its end, so nobody knows what it holds.
@@ -57,7 +58,9 @@ impl Outcome {
         Outcome {
             objects: self.objects.iter().map(object).collect(),
             refused: self.refused.clone(),
-            partial: self.partial.iter().map(object).collect(),
+            partial: (self.partial.iter())
+                .map(|(id, partial)| (id.clone(), object(partial)))
+                .collect(),
             diagnostics,
             broken: self.broken,
             nameless: self.nameless,
@@ -111,7 +114,7 @@ struct Reading<'d> {
     document: &'d Document,
     objects: Vec<AnyObject>,
     refused: Vec<ResourceId>,
-    partial: Vec<AnyObject>,
+    partial: Vec<(ResourceId, AnyObject)>,
     nameless: bool,
     findings: Findings,
 }
@@ -186,17 +189,35 @@ impl Reading<'_> {
         if !kind.versions().contains(&version) {
             let id = identity(node, kind);
             self.unknown_version(kind, &meta).resource = Some(id.clone());
+            self.protect_by(kind, node, &id, &document);
             return self.refuse(kind, id);
         }
         let mut decoder = Decoder::new(document.clone(), None);
-        let read = decode(node, kind, meta, document, &mut decoder);
+        let read = decode(node, kind, meta, document.clone(), &mut decoder);
         let findings = decoder.into_findings();
         let unsound = self.has_errors(node, &read.id, &findings);
         match read.object {
             Some(object) if !unsound => self.objects.push(object),
-            _ => self.refuse(kind, read.id),
+            _ => {
+                self.protect_by(kind, node, &read.id, &document);
+                self.refuse(kind, read.id);
+            }
         }
         self.findings.append(findings);
+    }
+
+    /// Without a BackendTLSPolicy its Services would be spoken to in plain text. One that can't be read counts as a policy
+    /// that can't be enforced.
+    fn protect_by(&mut self, kind: Kind, node: &Node, id: &ResourceId, document: &Document) {
+        if kind != Kind::BackendTLSPolicy {
+            return;
+        }
+        let mut ignored = Decoder::new(document.clone(), None);
+        let named = (kind.group(), kind.name());
+        if let Some(policy) = policy::read(named, node, document, &mut ignored).policy {
+            let policy = AnyObject::Policy(Arc::new(policy));
+            self.partial.push((id.clone(), policy));
+        }
     }
 
     /// Whether an object has errors. What the parser found in it, a duplicate key, counts against it as well.
@@ -227,8 +248,9 @@ impl Reading<'_> {
         match (policy, name::is_valid_namespaced(&read.id)) {
             (Some(policy), _) if !unsound => self.objects.push(policy),
             (policy, true) => {
+                let partial = policy.map(|policy| (read.id.clone(), policy));
+                self.partial.extend(partial);
                 self.refused.push(read.id);
-                self.partial.extend(policy);
             }
             (_, false) => self.nameless = true,
         }
@@ -246,7 +268,11 @@ impl Reading<'_> {
     fn unknown_version(&mut self, kind: Kind, meta: &TypeMeta) -> &mut Diagnostic {
         let message = format!("{} has no version `{}`", kind.name(), meta.api_version);
         let found = self.report(Code::UnknownVersion, &meta.version_span, message);
-        found.help = Some(format!("write `apiVersion: {}`", kind.api_version()));
+        let write = format!("write `apiVersion: {}`", kind.api_version());
+        found.help = Some(match version::changes(kind, &meta.api_version) {
+            Some(changes) => format!("{write}, and {changes}"),
+            None => write,
+        });
         found
     }
 

@@ -3,6 +3,7 @@
 //! Many kinds protect by nature. Others set time limits in one object and authentication in the next, so their fields
 //! decide. What is unknown counts as protection if its name says so: a closed route is noticed, an open one isn't.
 
+use crate::manifest::api::GATEWAY_GROUP;
 use crate::manifest::node::{Node, Value};
 
 /// Envoy Gateway's API group.
@@ -89,7 +90,8 @@ pub(super) fn find(group: &str, kind: &str, spec: &Node) -> Option<String> {
         let patches = spec.field("jsonPatches")?;
         return names_protecting_filter(patches).then(|| "`spec.jsonPatches`".to_owned());
     }
-    let by_nature = group == ENVOY_GATEWAY && kind == "EnvoyExtensionPolicy";
+    let by_nature = (group == ENVOY_GATEWAY && kind == "EnvoyExtensionPolicy")
+        || (group == GATEWAY_GROUP && kind == "BackendTLSPolicy");
     if by_nature || WORDS.iter().any(|word| kind.contains(word)) {
         return Some("its kind".to_owned());
     }
