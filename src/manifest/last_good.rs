@@ -68,9 +68,15 @@ impl FileState {
     /// Objects that were refused and have no last good version.
     pub(super) fn refused(&self) -> Vec<ResourceId> {
         let outcomes = self.documents.iter().map(|(_, outcome)| outcome);
-        let refused = outcomes.flat_map(|outcome| &outcome.refused);
-        let in_force = |id: &&ResourceId| !self.objects.iter().any(|object| object.id() == **id);
-        refused.filter(in_force).cloned().collect()
+        let mut refused = outcomes.flat_map(|outcome| &outcome.refused).peekable();
+        if refused.peek().is_none() {
+            return Vec::new();
+        }
+        let in_force = ids(&self.objects);
+        refused
+            .filter(|id| !in_force.contains(*id))
+            .cloned()
+            .collect()
     }
 
     /// Keeps objects that are gone since a document came of which nobody knows what it is: a slip in `kind` or in
