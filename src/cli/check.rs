@@ -11,7 +11,8 @@ use crate::discover::FixedBackend;
 use crate::graph::environment::Environment;
 use crate::graph::{Graph, ServicePortKey, build};
 use crate::manifest::{Loaded, Loader};
-use crate::status::{Applied, Statuses, report, table};
+use crate::status::table::{self, Table};
+use crate::status::{Applied, Statuses, report};
 use crate::system_authorities;
 use anyhow::Context as _;
 use serde_json::{Value, json};
@@ -181,31 +182,7 @@ impl Findings {
             false => Style::Plain,
         };
         let mut text = String::new();
-        let (graph, statuses) = (&self.graph, &self.statuses);
-        for (title, kind, mut table) in [
-            (
-                "GatewayClasses",
-                "GatewayClass",
-                table::gateway_classes(graph, statuses),
-            ),
-            ("Gateways", "Gateway", table::gateways(graph, statuses)),
-            (
-                "ListenerSets",
-                "ListenerSet",
-                table::listener_sets(graph, statuses),
-            ),
-            ("Listeners", "", table::listeners(graph, statuses)),
-            (
-                "HTTPRoutes",
-                "HTTPRoute",
-                table::http_routes(graph, statuses),
-            ),
-            (
-                "BackendTLSPolicies",
-                "BackendTLSPolicy",
-                table::backend_tls_policies(graph, statuses),
-            ),
-        ] {
+        for (title, kind, mut table) in self.tables() {
             let refused = self.refused.iter().filter(|id| id.kind == kind);
             refused.for_each(|id| table.add_refused(id));
             if !table.rows.is_empty() {
@@ -231,6 +208,35 @@ impl Findings {
         }
         text.push_str(&self.summary());
         text
+    }
+
+    /// Every table, with its title and its kind.
+    fn tables(&self) -> [(&'static str, &'static str, Table); 6] {
+        let (graph, statuses) = (&self.graph, &self.statuses);
+        [
+            (
+                "GatewayClasses",
+                "GatewayClass",
+                table::gateway_classes(graph, statuses),
+            ),
+            ("Gateways", "Gateway", table::gateways(graph, statuses)),
+            (
+                "ListenerSets",
+                "ListenerSet",
+                table::listener_sets(graph, statuses),
+            ),
+            ("Listeners", "", table::listeners(graph, statuses)),
+            (
+                "HTTPRoutes",
+                "HTTPRoute",
+                table::http_routes(graph, statuses),
+            ),
+            (
+                "BackendTLSPolicies",
+                "BackendTLSPolicy",
+                table::backend_tls_policies(graph, statuses),
+            ),
+        ]
     }
 
     fn summary(&self) -> String {

@@ -52,9 +52,7 @@ pub(super) fn resolve<'a>(
         Ok((endpoints, version, tls)) => {
             references.resolved.push(service.clone());
             if let Some(refusal) = protected(&service, build) {
-                references
-                    .unresolved
-                    .push((super::UNENFORCED_POLICY, refusal));
+                references.unresolved.push(refusal);
                 return (name, TargetNode::Invalid);
             }
             let target = TargetNode::Service {
@@ -77,12 +75,13 @@ pub(super) fn resolve<'a>(
 
 /// Why a Service's port gets no requests: a policy that can't be enforced protects it. The policy's own diagnostic tells
 /// about it.
-fn protected((key, port): &ServicePortKey, build: &Build<'_>) -> Option<String> {
+fn protected((key, port): &ServicePortKey, build: &Build<'_>) -> Option<Problem> {
     let kind = PolicyTargetKind::Service;
     let refusal = build
         .protections
         .refusal(kind, key, Some(&port.to_string()))?;
-    Some(format!("Service {key}: {refusal}"))
+    let message = format!("Service {key}: {refusal}");
+    Some((super::UNENFORCED_POLICY, message))
 }
 
 type Refusal = (&'static str, Box<Diagnostic>);

@@ -229,14 +229,7 @@ fn parent(
     };
     let attached = route::attach(shape, reference, parent, build.resources);
     let mut conditions = match &attached {
-        Ok(attachments) => match refusal(attachments, parent) {
-            Some(message) => vec![Condition::fails(
-                ConditionType::Accepted,
-                super::UNENFORCED_POLICY,
-                message,
-            )],
-            None => problems.accepted(),
-        },
+        Ok(attachments) => refusal(attachments, parent).unwrap_or_else(|| problems.accepted()),
         Err(rejection) => {
             let message = rejection.message(reference, parent);
             let pointer = Pointer::spec().key("parentRefs").index(index);
@@ -286,16 +279,24 @@ fn match_digests(route: &HTTPRoute) -> Vec<MatchDigest> {
     digests
 }
 
-/// Why the route answers 500 at every listener that it is attached to.
-fn refusal(attachments: &[Attachment], parent: &Parent<'_>) -> Option<String> {
+/// That the route isn't accepted, if it answers 500 at every listener that it is attached to.
+fn refusal(attachments: &[Attachment], parent: &Parent<'_>) -> Option<Vec<Condition>> {
     let listeners = attachments.iter();
     let mut refusals = listeners.map(|attachment| {
         let listener = parent.gateway.listeners.get(attachment.listener)?;
         listener.refusal.as_deref()
     });
     let first = refusals.next().flatten()?;
-    let others = refusals.all(|refusal| refusal.is_some());
-    others.then(|| format!("the listener answers 500: {first}"))
+    if refusals.any(|refusal| refusal.is_none()) {
+        return None;
+    }
+    let message = format!("the listener answers 500: {first}");
+    let reason = super::UNENFORCED_POLICY;
+    Some(vec![Condition::fails(
+        ConditionType::Accepted,
+        reason,
+        message,
+    )])
 }
 
 /// Says what is odd about the parents, and whether all of them are somebody else's.

@@ -2,7 +2,7 @@
 
 use super::file::FileState;
 use super::kind::AnyObject;
-use super::object::Outcome;
+use super::outcome::Outcome;
 use crate::diagnostic::{Diagnostic, Document, ResourceId, Severity};
 use std::collections::{HashMap, HashSet};
 

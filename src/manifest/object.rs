@@ -1,72 +1,19 @@
 //! From a document's tree to typed objects: what every kind has in common.
 
 use super::alias::Budget;
-use super::decode::{Decoder, Fields, did_you_mean};
+use super::decode::{Decoder, Fields};
 use super::findings::Findings;
 use super::kind::{AnyObject, Body, Header, Kind, Scope};
 use super::name;
 use super::node::{Node, Span, Value};
+use super::outcome::Outcome;
 use super::parse::{self, Tree};
 use super::policy;
+use super::suspicion::suspicion;
 use super::version;
 use crate::diagnostic::{Code, Diagnostic, Document, Place, ResourceId, Severity};
-use crate::manifest::api::{GATEWAY_GROUP, ObjectMeta};
+use crate::manifest::api::ObjectMeta;
 use std::sync::Arc;
-
-/// What a document gave.
-#[derive(Clone, Debug)]
-pub(super) struct Outcome {
-    /// Its objects without an error.
-    pub objects: Vec<AnyObject>,
-    /// Objects with an error, as far as their names could be read.
-    pub refused: Vec<ResourceId>,
-    /// What can be read of those `refused` that protect others: in force as long as there is no good version.
-    pub partial: Vec<(ResourceId, AnyObject)>,
-    /// What was found.
-    pub diagnostics: Vec<Diagnostic>,
-    /// It can't be read to its end, so nobody knows what it holds.
-    pub broken: bool,
-    /// It holds something of which nobody knows what it is or how it is called, but it was probably meant to be one of our
-    /// objects.
-    pub nameless: bool,
-}
-
-impl Outcome {
-    /// Whether it was more than may be read, for which other documents of the file count, too.
-    pub(super) fn exceeds(&self) -> bool {
-        let mut codes = self.diagnostics.iter().map(|found| found.code);
-        codes.any(|code| code == Code::TooLarge)
-    }
-
-    /// The same outcome of a document with the same text at another place.
-    pub(super) fn moved(&self, from: &Document, to: &Document) -> Outcome {
-        let object = |object: &AnyObject| {
-            let document = Document {
-                item: object.document().item,
-                ..to.clone()
-            };
-            object.moved(document)
-        };
-        let mut diagnostics = self.diagnostics.clone();
-        for found in &mut diagnostics {
-            found.place.shift(from, to);
-            found
-                .labels
-                .iter_mut()
-                .for_each(|label| label.place.shift(from, to));
-        }
-        Outcome {
-            objects: self.objects.iter().map(object).collect(),
-            refused: self.refused.clone(),
-            partial: (self.partial.iter())
-                .map(|(id, partial)| (id.clone(), object(partial)))
-                .collect(),
-            diagnostics,
-            broken: self.broken,
-            nameless: self.nameless,
-        }
-    }
-}
 
 /// Reads a document: one object, or the items of a list.
 pub(super) fn read(document: &Document, budget: &mut Budget) -> Outcome {
@@ -415,42 +362,6 @@ fn body(
 /// `group/version`, or a version of the core group.
 fn split_api_version(text: &str) -> (&str, &str) {
     text.split_once('/').unwrap_or(("", text))
-}
-
-/// Kinds of the Gateway API that exist and aren't read: no slip, however near to one that is.
-const OTHER_GATEWAY_KINDS: [&str; 7] = [
-    "GRPCRoute",
-    "TCPRoute",
-    "TLSRoute",
-    "UDPRoute",
-    "XBackendTrafficPolicy",
-    "XListenerSet",
-    "XMesh",
-];
-
-/// What was probably meant by a kind that isn't known.
-fn suspicion(group: &str, kind: &str) -> Option<String> {
-    if let Some(help) = policy::suspicion(group, kind) {
-        return Some(help);
-    }
-    let ours = |known: &Kind| known.group() == group;
-    if Kind::ALL.iter().any(ours) {
-        if group == GATEWAY_GROUP && OTHER_GATEWAY_KINDS.contains(&kind) {
-            return None;
-        }
-        let known: Vec<&str> = Kind::ALL
-            .iter()
-            .filter(|known| ours(known))
-            .map(|known| known.name())
-            .collect();
-        if let Some(help) = did_you_mean(kind, &known) {
-            return Some(help);
-        }
-    }
-    // The right kind in no group, or in one that differs by a slip. Others have kinds of the same name.
-    let same = Kind::ALL.iter().find(|known| known.name() == kind)?;
-    let near = group.is_empty() || did_you_mean(group, &[same.group()]).is_some();
-    near.then(|| format!("{kind} is `apiVersion: {}`", same.api_version()))
 }
 
 fn within(found: &Diagnostic, span: &Span) -> bool {
