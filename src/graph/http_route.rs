@@ -6,11 +6,10 @@ use super::endpoints::{ServicePortKey, ServicePorts};
 use super::gateway::GatewayNode;
 use super::http_rule::{self, RuleProblems, Rules};
 use super::listener_set::ListenerSetNode;
-use super::match_conditions::MatchConditions;
 use super::reuse::Before;
 use super::route::{self, Parent, ParentKind, Parents, RouteShape};
-use super::shadowed::MatchDigest;
-use super::{Build, match_advice, suggest};
+use super::shadowed::{self, MatchDigest};
+use super::{Build, suggest};
 use crate::dataplane::backend::HttpVersion;
 use crate::diagnostic::{Code, Diagnostic, Pointer};
 use crate::manifest::Resources;
@@ -205,7 +204,7 @@ fn node<'a>(
         }
     }
     HttpRouteNode {
-        match_digests: match_digests(route),
+        match_digests: shadowed::match_digests(route),
         resource: route.clone(),
         accepted_by: accepted_by(&parents),
         parents,
@@ -261,22 +260,6 @@ fn parent(
         attachments: attached.unwrap_or_default(),
         conditions,
     }
-}
-
-fn match_digests(route: &HTTPRoute) -> Vec<MatchDigest> {
-    let everything = HTTPRouteMatch::default();
-    let mut digests = Vec::new();
-    for (rule, it) in route.spec.rules.iter().enumerate() {
-        for (index, one) in match_advice::matches(it, &everything) {
-            let digest = MatchConditions::of(one).digest();
-            digests.push(MatchDigest {
-                rule,
-                index,
-                digest,
-            });
-        }
-    }
-    digests
 }
 
 /// That the route isn't accepted, if it answers 500 at every listener that it is attached to.

@@ -3,10 +3,10 @@
 use super::Graph;
 use super::gateway::ListenerNode;
 use super::http_route::HttpRouteNode;
-use super::match_advice::{pointer, unreachable};
+use super::match_advice::{matches, pointer, unreachable};
 use super::match_conditions::MatchConditions;
 use crate::diagnostic::Diagnostic;
-use crate::manifest::api::{HTTPRouteMatch, Hostname};
+use crate::manifest::api::{HTTPRoute, HTTPRouteMatch, Hostname};
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -19,6 +19,20 @@ pub(super) struct MatchDigest {
     pub index: Option<usize>,
     /// Equal for equal conditions.
     pub digest: u64,
+}
+
+/// The digests of all matches of a route.
+pub(super) fn match_digests(route: &HTTPRoute) -> Vec<MatchDigest> {
+    let everything = HTTPRouteMatch::default();
+    let rules = route.spec.rules.iter().enumerate();
+    let digests = rules.flat_map(|(rule, it)| {
+        matches(it, &everything).map(move |(index, one)| MatchDigest {
+            rule,
+            index,
+            digest: MatchConditions::of(one).digest(),
+        })
+    });
+    digests.collect()
 }
 
 /// The match that takes the requests of each listener, hostname and match.

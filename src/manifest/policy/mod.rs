@@ -5,6 +5,8 @@
 
 mod protection;
 mod targets;
+#[cfg(test)]
+mod tests;
 
 use super::api::{ObjectMeta, PolicyTarget};
 use super::decode::Decoder;
