@@ -141,6 +141,20 @@ fn a_policy_that_was_never_good_protects_what_it_names_readably() {
 }
 
 #[test]
+fn two_policies_of_one_name_both_protect() {
+    let folder = folder();
+    folder.write("policy-1.yaml", security_policy("HTTPRoute", "shop"));
+    folder.write("policy-2.yaml", security_policy("HTTPRoute", "other"));
+    let daemon = Daemon::of(&folder).echo().start();
+    assert_eq!(daemon.get(HOST, "/").status, 500);
+    assert_eq!(daemon.get("other.example.com", "/").status, 500);
+    daemon.wait_for_diagnostic("GF0302");
+    folder.remove("policy-1.yaml");
+    daemon.wait_for_status(HOST, "/", 200);
+    assert_eq!(daemon.get("other.example.com", "/").status, 500);
+}
+
+#[test]
 fn a_kind_of_policy_can_be_passed_over() {
     let folder = folder();
     folder.write("policy.yaml", security_policy("HTTPRoute", "shop"));

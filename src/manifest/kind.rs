@@ -136,13 +136,7 @@ macro_rules! kinds {
                         Entry::Occupied(first) => Err(first.get().place(name::pointer())),
                     },)+
                     AnyObject::Policy(policy) => {
-                        match Arc::make_mut(&mut resources.unread_policies).entry(policy.key.clone()) {
-                            Entry::Vacant(entry) => {
-                                entry.insert(Arc::clone(policy));
-                                Ok(())
-                            }
-                            Entry::Occupied(first) => Err(first.get().place(name::pointer())),
-                        }
+                        UnreadPolicy::insert(policy, Arc::make_mut(&mut resources.unread_policies))
                     }
                 }
             }

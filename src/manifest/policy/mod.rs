@@ -13,6 +13,7 @@ use super::decode::Decoder;
 use super::name;
 use super::node::{Node, Value};
 use crate::diagnostic::{Code, Document, Place, Pointer, ResourceId};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -42,6 +43,8 @@ pub struct PolicyKey {
     pub namespace: Arc<str>,
     /// The name.
     pub name: Arc<str>,
+    /// Which of the policies with that name, from 0, in the order of files. There should be one, but each protects.
+    pub copy: u32,
 }
 
 impl fmt::Display for PolicyKey {
@@ -51,6 +54,24 @@ impl fmt::Display for PolicyKey {
 }
 
 impl UnreadPolicy {
+    /// Adds a policy to the others. If there is one with its name, adds it as a copy and returns the first one's place.
+    pub(super) fn insert(
+        policy: &Arc<UnreadPolicy>,
+        policies: &mut BTreeMap<PolicyKey, Arc<UnreadPolicy>>,
+    ) -> Result<(), Place> {
+        let Some(first) = policies.get(&policy.key) else {
+            policies.insert(policy.key.clone(), policy.clone());
+            return Ok(());
+        };
+        let place = first.place(name::pointer());
+        let mut copy = UnreadPolicy::clone(policy);
+        while policies.contains_key(&copy.key) {
+            copy.key.copy += 1;
+        }
+        policies.insert(copy.key.clone(), Arc::new(copy));
+        Err(place)
+    }
+
     /// What a diagnostic calls it. The kind includes the group, because vendors share names of kinds.
     pub fn id(&self) -> ResourceId {
         ResourceId {
@@ -121,6 +142,7 @@ pub(super) fn read(
             kind: kind.into(),
             namespace: meta.namespace.clone(),
             name: meta.name.clone(),
+            copy: 0,
         },
         meta,
         targets,
