@@ -132,12 +132,17 @@ fn a_broken_edit_of_a_policy_opens_nothing() {
 fn a_policy_that_was_never_good_protects_what_it_names_readably() {
     let folder = folder();
     let policy = security_policy("HTTPRoute", "shop");
-    let more = "    - group: gateway.networking.k8s.io\n      kind: HTTPRoute\n  basicAuth:";
-    folder.write("policy.yaml", policy.replace("  basicAuth:", more));
+    let target = "    - group: gateway.networking.k8s.io\n      kind: HTTPRoute\n";
+    let broken = policy.replace("  basicAuth:", &format!("{target}  basicAuth:"));
+    folder.write("policy.yaml", &broken);
     let daemon = Daemon::of(&folder).echo().start();
     assert_eq!(daemon.get(HOST, "/").status, 500);
     assert_eq!(daemon.get("other.example.com", "/").status, 200);
     daemon.wait_for_diagnostic("GF0203");
+    // It is as broken as before, but names another route.
+    folder.write("policy.yaml", broken.replace("name: shop", "name: other"));
+    daemon.wait_for_status("other.example.com", "/", 500);
+    daemon.wait_for_status(HOST, "/", 200);
 }
 
 #[test]

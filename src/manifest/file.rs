@@ -8,7 +8,7 @@ use super::object;
 use super::outcome::Outcome;
 use super::read::{self, Fingerprint, Text};
 use super::split::split;
-use crate::diagnostic::{Diagnostic, Document, Source};
+use crate::diagnostic::{Diagnostic, Document, ResourceId, Source};
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::path::Path;
@@ -35,6 +35,8 @@ pub(super) struct FileState {
     pub(super) objects: Vec<AnyObject>,
     /// Whether `objects` come from a text that could be read to its end.
     pub(super) whole: bool,
+    /// Refused objects of which `objects` has what can be read, because they were never good.
+    pub(super) partial: Vec<ResourceId>,
     /// Those of `objects` that the file may have no more; there are hardly ever any.
     pub(super) orphans: Option<Box<Orphans>>,
     /// What is wrong with it.
@@ -132,7 +134,7 @@ impl FileState {
             state.diagnostics.extend(diagnostics);
         }
         if state.whole {
-            state.keep_refused(&documents, &old.objects);
+            state.keep_refused(&documents, &old);
             state.keep_orphans(&documents, &old);
         } else {
             state.keep_all(old, Some(&documents));
