@@ -225,3 +225,21 @@ spec:
     folder.remove("policy.yaml");
     daemon.wait_for_status(HOST, "/", 200);
 }
+
+#[test]
+fn a_service_that_only_the_command_line_knows_is_protected() {
+    let folder = folder();
+    folder.remove("shop.yaml");
+    let daemon = |folder: &Folder| {
+        let daemon = Daemon::of(folder).echo();
+        // Nothing listens there.
+        daemon
+            .arg("--backend")
+            .arg("default/shop:3000=127.0.0.1:9")
+            .start()
+    };
+    assert_eq!(daemon(&folder).get(HOST, "/").status, 502);
+    let policy = security_policy("Service", "shop").replace("gateway.networking.k8s.io", "''");
+    folder.write("policy.yaml", policy);
+    assert_eq!(daemon(&folder).get(HOST, "/").status, 500);
+}

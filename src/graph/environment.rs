@@ -102,6 +102,12 @@ impl Environment {
             .collect()
     }
 
+    /// Whether endpoints of a Service come from elsewhere, whether the Service is in the folder or not.
+    pub fn has_endpoints(&self, service: &NamespacedName) -> bool {
+        let ports = (service.clone(), 0)..=(service.clone(), u16::MAX);
+        self.discovered.range(ports).next().is_some()
+    }
+
     fn named(&self, owner: &NamespacedName, listener: &SectionName) -> Option<&Vec<SocketAddr>> {
         if self.named_sockets.is_empty() {
             return None;

@@ -95,7 +95,9 @@ fn by_name(
         return Err(Unresolved::NotPermitted { key });
     }
     let names = names(kind, &key.namespace, build.resources);
-    match names.contains(&&*key.name) {
+    let is_there = names.contains(&&*key.name)
+        || (kind == PolicyTargetKind::Service && build.environment.has_endpoints(&key));
+    match is_there {
         true => Ok(key),
         false => Err(Unresolved::NotFound {
             help: suggest(&key.name, names.into_iter()),
