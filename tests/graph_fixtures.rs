@@ -72,13 +72,14 @@ impl Setting {
         setting
     }
 
-    /// `controller-name NAME`, `address IP`, `pool NS/NAME=IP`, `port-map 80=8080`,
+    /// `controller-name NAME`, `ignore-policy KIND[.GROUP]`, `address IP`, `pool NS/NAME=IP`, `port-map 80=8080`,
     /// `backend NS/NAME:PORT=IP:PORT`, `failed IP:PORT REASON`.
     fn line(&mut self, line: &str) -> Option<()> {
         let environment = &mut self.environment;
         let (word, rest) = line.split_once(' ')?;
         match word {
             "controller-name" => environment.controller_name = Some(rest.to_owned()),
+            "ignore-policy" => environment.ignored_policies.push(rest.parse().ok()?),
             "address" => environment.addresses.push(rest.parse().ok()?),
             "pool" => {
                 let (gateway, address) = rest.split_once('=')?;

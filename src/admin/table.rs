@@ -49,10 +49,7 @@ fn columns(kind: &Kind) -> &'static [Column] {
         column("Programmed", |o| condition(o, "Programmed")),
     ];
     const ROUTE: &[Column] = &[
-        column("Hostnames", |o| {
-            o.pointer("/spec/hostnames")
-                .map_or_else(String::new, Value::to_string)
-        }),
+        column("Hostnames", |o| texts(o, "/spec/hostnames")),
         wide("Accepted", |o| parents(o, "Accepted")),
         wide("Resolved", |o| parents(o, "ResolvedRefs")),
     ];
@@ -111,6 +108,13 @@ pub(super) fn table(kind: &Kind, objects: &[Value], version: &str, now: OffsetDa
 fn text(object: &Value, pointer: &str) -> String {
     let found = object.pointer(pointer).and_then(Value::as_str);
     found.unwrap_or_default().to_owned()
+}
+
+/// The texts of a list, with commas.
+fn texts(object: &Value, list: &str) -> String {
+    let elements = object.pointer(list).and_then(Value::as_array);
+    let texts = elements.into_iter().flatten().filter_map(Value::as_str);
+    texts.collect::<Vec<_>>().join(",")
 }
 
 /// A field of each element of a list, with commas.
@@ -194,6 +198,29 @@ mod tests {
         assert_eq!(
             table["rows"][0]["cells"],
             json!(["edge", "c", "127.0.0.1,::1", "True", "3h"])
+        );
+    }
+
+    #[test]
+    fn a_routes_hostnames_are_separated_by_commas() {
+        let route = json!({
+            "metadata": {"name": "shop"},
+            "spec": {"hostnames": ["shop.example.com", "*.shop.example.com"]},
+        });
+        let kind = Kind::named("httproute").expect("a kind");
+        let table = table(
+            kind,
+            &[route, json!({"metadata": {"name": "any"}})],
+            "7",
+            OffsetDateTime::UNIX_EPOCH,
+        );
+        assert_eq!(
+            table["rows"][0]["cells"][1],
+            "shop.example.com,*.shop.example.com"
+        );
+        assert_eq!(
+            table["rows"][1]["cells"][1], "",
+            "a route without hostnames"
         );
     }
 

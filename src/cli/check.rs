@@ -1,22 +1,27 @@
 //! `gatefold check`: what a daemon would make of these folders.
 
+use super::manifest_args::ManifestArgs;
 use super::roots::must_exist;
 use super::{Error, print};
-use crate::dataplane::path_normalization::PathNormalization;
+use crate::address_pool::AddressPool;
 use crate::diagnostic::{
-    Diagnostic, Severity, Style, github_annotation, render, sort, summary_line,
+    Diagnostic, ResourceId, Severity, Style, github_annotation, render, sort, summary_line,
 };
+use crate::discover::FixedBackend;
 use crate::graph::environment::Environment;
-use crate::graph::{Graph, build};
+use crate::graph::{Graph, ServicePortKey, build};
 use crate::manifest::{Loaded, Loader};
-use crate::status::{Applied, Statuses, report, table};
+use crate::status::table::{self, Table};
+use crate::status::{Applied, Statuses, report};
 use crate::system_authorities;
 use anyhow::Context as _;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::io::{self, IsTerminal as _, Read as _};
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use time::OffsetDateTime;
 
 /// The arguments of `gatefold check`.
@@ -25,17 +30,9 @@ pub(super) struct Args {
     /// Folders or files of manifests; `-` for standard input.
     #[arg(required = true, value_name = "DIR|-")]
     roots: Vec<PathBuf>,
-    /// Only classes with this controllerName are ours.
-    #[arg(long, value_name = "NAME", env = "GATEFOLD_CONTROLLER_NAME")]
-    controller_name: Option<String>,
-    /// Whether the daemon normalises paths, as with `gatefold run`.
-    #[arg(
-        long,
-        value_name = "on|off",
-        env = "GATEFOLD_PATH_NORMALIZATION",
-        default_value = "on"
-    )]
-    path_normalization: PathNormalization,
+    /// What the manifests mean.
+    #[command(flatten)]
+    manifests: ManifestArgs,
     /// Ends with 1 on warnings, too.
     #[arg(long, env = "GATEFOLD_DENY_WARNINGS", value_parser = clap::builder::FalseyValueParser::new())]
     deny_warnings: bool,
@@ -63,18 +60,14 @@ enum Output {
 /// What was found.
 struct Findings {
     files: usize,
+    refused: Vec<ResourceId>,
     graph: Graph,
     statuses: Statuses,
     diagnostics: Vec<Diagnostic>,
 }
 
 pub(super) fn check(args: &Args) -> Result<ExitCode, Error> {
-    let environment = Environment {
-        controller_name: args.controller_name.clone(),
-        path_normalization: args.path_normalization,
-        ..Environment::default()
-    };
-    let findings = find(load(&args.roots)?, environment);
+    let findings = find(load(&args.roots)?, &args.manifests);
     print(match args.output {
         Output::Text => findings.text(),
         Output::Json => findings.json(),
@@ -94,15 +87,10 @@ pub(super) fn check(args: &Args) -> Result<ExitCode, Error> {
 }
 
 /// `gatefold run --check`.
-pub(super) fn check_roots(
-    roots: Vec<PathBuf>,
-    controller_name: Option<String>,
-    path_normalization: PathNormalization,
-) -> Result<ExitCode, Error> {
+pub(super) fn check_roots(roots: Vec<PathBuf>, manifests: ManifestArgs) -> Result<ExitCode, Error> {
     check(&Args {
         roots,
-        controller_name,
-        path_normalization,
+        manifests,
         deny_warnings: false,
         output: Output::Text,
     })
@@ -125,26 +113,62 @@ fn load(roots: &[PathBuf]) -> Result<Loaded, Error> {
     Ok(Loader::from_text("<stdin>", text))
 }
 
-/// `environment` says what the flags say.
-fn find(loaded: Loaded, environment: Environment) -> Findings {
+fn find(loaded: Loaded, args: &ManifestArgs) -> Findings {
     let now = OffsetDateTime::now_utc();
-    let environment = Environment {
+    let pool = args.address_pool.map(AddressPool::new);
+    let mut environment = Environment {
+        controller_name: args.controller_name.clone(),
+        path_normalization: args.path_normalization,
+        ignored_policies: args.ignore_policy.clone(),
+        addresses: args.address.clone(),
+        pool: pool.map(|mut pool| pool.assign(&loaded.resources)),
+        port_map: args.port_map(),
         reachable: vec![Ipv4Addr::LOCALHOST.into()],
         now: Some(now),
         system_authorities: system_authorities::wanted_by(&loaded.resources),
-        ..environment
+        ..Environment::default()
     };
-    let graph = build(&loaded.resources, &environment);
+    let mut graph = build(&loaded.resources, &environment);
+    if !args.backend.is_empty() {
+        environment.discovered = Arc::new(given_endpoints(&args.backend, &graph));
+        graph = build(&loaded.resources, &environment);
+    }
     let statuses = report(&graph, &Applied::default(), &Statuses::default(), now);
     let mut diagnostics = loaded.diagnostics;
     diagnostics.extend(graph.diagnostics.iter().cloned());
+    diagnostics.extend(graph.advice());
     sort(&mut diagnostics);
     Findings {
         files: loaded.files,
+        refused: loaded.refused,
         graph,
         statuses,
         diagnostics,
     }
+}
+
+/// The endpoints that `--backend` gives. No name is looked up, so a Service behind a name has none.
+fn given_endpoints(
+    backends: &[FixedBackend],
+    graph: &Graph,
+) -> BTreeMap<ServicePortKey, Vec<SocketAddr>> {
+    let mut given = BTreeMap::new();
+    for backend in backends {
+        let address = backend.host.parse().ok();
+        let address = address.map(|ip: IpAddr| SocketAddr::new(ip, backend.port));
+        let wanted = graph.wanted.keys().filter(|(service, port)| {
+            *service == backend.service && backend.service_port.is_none_or(|it| it == *port)
+        });
+        let named = backend
+            .service_port
+            .map(|port| (backend.service.clone(), port));
+        for key in wanted.cloned().chain(named) {
+            given
+                .entry(key)
+                .or_insert_with(|| address.into_iter().collect());
+        }
+    }
+    given
 }
 
 impl Findings {
@@ -159,18 +183,9 @@ impl Findings {
             false => Style::Plain,
         };
         let mut text = String::new();
-        let (graph, statuses) = (&self.graph, &self.statuses);
-        for (title, table) in [
-            ("GatewayClasses", table::gateway_classes(graph, statuses)),
-            ("Gateways", table::gateways(graph, statuses)),
-            ("ListenerSets", table::listener_sets(graph, statuses)),
-            ("Listeners", table::listeners(graph, statuses)),
-            ("HTTPRoutes", table::http_routes(graph, statuses)),
-            (
-                "BackendTLSPolicies",
-                table::backend_tls_policies(graph, statuses),
-            ),
-        ] {
+        for (title, kind, mut table) in self.tables() {
+            let refused = self.refused.iter().filter(|id| id.kind == kind);
+            refused.for_each(|id| table.add_refused(id));
             if !table.rows.is_empty() {
                 text.push_str(&format!("{title}\n{table}\n"));
             }
@@ -194,6 +209,35 @@ impl Findings {
         }
         text.push_str(&self.summary());
         text
+    }
+
+    /// Every table, with its title and its kind.
+    fn tables(&self) -> [(&'static str, &'static str, Table); 6] {
+        let (graph, statuses) = (&self.graph, &self.statuses);
+        [
+            (
+                "GatewayClasses",
+                "GatewayClass",
+                table::gateway_classes(graph, statuses),
+            ),
+            ("Gateways", "Gateway", table::gateways(graph, statuses)),
+            (
+                "ListenerSets",
+                "ListenerSet",
+                table::listener_sets(graph, statuses),
+            ),
+            ("Listeners", "", table::listeners(graph, statuses)),
+            (
+                "HTTPRoutes",
+                "HTTPRoute",
+                table::http_routes(graph, statuses),
+            ),
+            (
+                "BackendTLSPolicies",
+                "BackendTLSPolicy",
+                table::backend_tls_policies(graph, statuses),
+            ),
+        ]
     }
 
     fn summary(&self) -> String {
@@ -238,7 +282,11 @@ impl Findings {
             .chain(sets)
             .chain(routes)
             .chain(policies);
-        let objects: Vec<Value> = objects.collect();
+        let mut objects: Vec<Value> = objects.collect();
+        let refused = self.refused.iter();
+        objects.extend(refused.map(|id| {
+            json!({"kind": id.kind, "namespace": id.namespace, "name": id.name, "status": null, "refused": true})
+        }));
         let whole = json!({
             "files": self.files,
             "objects": objects,

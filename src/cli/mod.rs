@@ -10,6 +10,7 @@ mod explain;
 mod get;
 mod health;
 mod man;
+mod manifest_args;
 mod roots;
 mod run;
 mod table;

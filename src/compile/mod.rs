@@ -15,9 +15,14 @@ mod tls;
 #[cfg(test)]
 mod tests;
 
+use crate::dataplane::filter::Filters;
+use crate::dataplane::host_routes::{Entry, HostRoutes};
 use crate::dataplane::hostname::HostMap;
+use crate::dataplane::matcher::PathMatch;
+use crate::dataplane::router::Router;
+use crate::dataplane::timeouts::RuleTimeouts;
 use crate::dataplane::tls::{CertificateSet, PortTls};
-use crate::dataplane::{BoundPorts, Listener, Port, Snapshot};
+use crate::dataplane::{Action, BoundPorts, Listener, Port, Rule, Snapshot};
 use crate::graph::Graph;
 use crate::graph::gateway::{ListenerNode, Protocol};
 use crate::manifest::api::NamespacedName;
@@ -25,6 +30,7 @@ use crate::ordered::Follow;
 use backend::Backends;
 use backend_tls::Identities;
 use host_tables::HostTables;
+use http::StatusCode;
 use matches::Patterns;
 use route::CompiledRoute;
 use std::collections::{BTreeMap, HashMap};
@@ -70,7 +76,10 @@ impl Compiler {
                     port: listener.port,
                     only_clients_of: tls.as_deref().and_then(tls::only_clients_of),
                     identity: identities.of_gateway(key),
-                    router: self.tables.router(&(key.clone(), position)),
+                    router: match &listener.refusal {
+                        Some(_) => refuse_all(&key.to_string()),
+                        None => self.tables.router(&(key.clone(), position)),
+                    },
                 });
                 add(&mut ports, listener, &compiled, tls.as_ref());
                 for socket in &listener.sockets {
@@ -107,6 +116,26 @@ impl Compiler {
         });
         routes.collect()
     }
+}
+
+/// The router of a listener that answers every request with 500; logs show `name` as the route.
+fn refuse_all(name: &str) -> Router {
+    let rule = Rule {
+        route: name.into(),
+        index: 0,
+        filters: Filters::default(),
+        timeouts: RuleTimeouts::default(),
+        retry: None,
+        action: Action::Refuse(StatusCode::INTERNAL_SERVER_ERROR),
+    };
+    let entry = Entry {
+        path: PathMatch::Prefix("/".into()),
+        matcher: Arc::default(),
+        rule: Arc::new(rule),
+        index: 0,
+    };
+    let routes = HostRoutes::new([std::slice::from_ref(&entry)]);
+    Router::new([(None, Arc::new(routes))])
 }
 
 /// Adds a listener to all of its sockets. The graph lets neither two protocols nor a hostname twice on a socket;

@@ -144,11 +144,35 @@ codes! {
     PolicyConflict = "GF0521", Error;
     /// A BackendTLSPolicy that can't be followed. Its backends get no requests: they answer 500.
     InvalidBackendTls = "GF0522", Error;
+    /// A policy of a kind that gatefold doesn't read, for something that is served. It is served without the policy.
+    UnreadPolicy = "GF0523", Warning;
+    /// A policy that protects something that is served, and that gatefold can't enforce. What it targets answers
+    /// 500, so that nothing is open which should be protected. `--ignore-policy` serves it without the policy.
+    UnreadProtection = "GF0524", Error;
+    /// A policy that `--ignore-policy` passes over. What it targets is served without it.
+    IgnoredPolicy = "GF0525", Info;
+    /// A policy whose target isn't in the folder, or may not be targeted from the policy's namespace. It has no
+    /// effect.
+    PolicyAttachesToNothing = "GF0526", Warning;
     /// A path in a match isn't in its normal form. The paths of requests are normalised before they are compared, and so
     /// is this one.
     PathNotNormal = "GF0527", Info;
     /// A regular expression for paths contains an escape that no normalised path contains: `%61` is `a`, `%2f` is `%2F`.
     DeadEscape = "GF0528", Warning;
+    /// `?` or `#` in a path that a redirect or a rewrite puts in place of the request's. Only the path is replaced, so
+    /// the character is percent-encoded and becomes a part of it.
+    QueryInPath = "GF0530", Warning;
+    /// One filter changes a header twice: it stands in two of `set`, `add` and `remove`, or twice in one of them. The
+    /// API permits one action for a header.
+    RepeatedHeader = "GF0531", Error;
+    /// A match that gets no requests, because another one takes all of them: the same match, or one that goes first
+    /// and matches everything that this one does.
+    UnreachableMatch = "GF0532", Warning;
+    /// A regular expression that matches no path. It must match all of the path, which begins with `/`.
+    PatternNeverMatches = "GF0533", Warning;
+    /// A hostname of the route gets no traffic at a listener, because another listener of the same address and port has
+    /// a more specific hostname, and the route isn't attached to that one.
+    HostnameServedElsewhere = "GF0534", Warning;
     /// A header match with a value that no request has: there is a space or a tab at one of its ends, or a control
     /// character in it. The match never holds.
     ImpossibleHeaderValue = "GF0546", Warning;

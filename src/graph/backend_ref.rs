@@ -10,7 +10,9 @@ use super::reference_grant::{Referent, Referrer, missing_grant};
 use super::{Build, names_in, suggest};
 use crate::dataplane::backend::HttpVersion;
 use crate::diagnostic::{Code, Diagnostic, Pointer};
-use crate::manifest::api::{BackendObjectReference, GATEWAY_GROUP, NamespacedName, Service};
+use crate::manifest::api::{
+    BackendObjectReference, GATEWAY_GROUP, NamespacedName, PolicyTargetKind, Service,
+};
 
 /// The references of a route, and what became of them.
 pub(super) struct References<'s, 'a> {
@@ -53,6 +55,10 @@ pub(super) fn resolve<'a>(
     match found {
         Ok((endpoints, version, tls)) => {
             references.resolved.push(service.clone());
+            if let Some(refusal) = protected(&service, build) {
+                references.unresolved.push(refusal);
+                return (name, TargetNode::Invalid);
+            }
             let target = TargetNode::Service {
                 service,
                 endpoints,
@@ -69,6 +75,17 @@ pub(super) fn resolve<'a>(
             (name, TargetNode::Invalid)
         }
     }
+}
+
+/// Why a Service's port gets no requests: a policy that can't be enforced protects it. The policy's own diagnostic tells
+/// about it.
+fn protected((key, port): &ServicePortKey, build: &Build<'_>) -> Option<Problem> {
+    let kind = PolicyTargetKind::Service;
+    let refusal = build
+        .protections
+        .refusal(kind, key, Some(&port.to_string()))?;
+    let message = format!("Service {key}: {refusal}");
+    Some((super::UNENFORCED_POLICY, message))
 }
 
 type Refusal = (&'static str, Box<Diagnostic>);

@@ -2,10 +2,12 @@
 
 use super::gateway::GatewayAddress;
 use crate::dataplane::path_normalization::PathNormalization;
+use crate::manifest::PolicyKey;
 use crate::manifest::api::{NamespacedName, SectionName};
 use rustls_pki_types::CertificateDer;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
+use std::str::FromStr;
 use std::sync::Arc;
 
 /// What a graph depends on besides the manifests.
@@ -13,6 +15,8 @@ use std::sync::Arc;
 pub struct Environment {
     /// Only classes with this controller name are ours; all of them when absent.
     pub controller_name: Option<String>,
+    /// Kinds of policies that are passed over (`--ignore-policy`).
+    pub ignored_policies: Vec<IgnoredPolicy>,
     /// Where Gateways without addresses of their own listen (`--address`): every interface when empty.
     pub addresses: Vec<IpAddr>,
     /// Addresses out of `--address-pool`, for each Gateway that gets some, in the order of its
@@ -41,6 +45,47 @@ pub struct Environment {
     pub discovered: Arc<BTreeMap<(NamespacedName, u16), Vec<SocketAddr>>>,
 }
 
+/// `--ignore-policy KIND` or `KIND.GROUP`: policies that are passed over. What they protect is served without them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IgnoredPolicy {
+    kind: String,
+    /// Every group if absent.
+    group: Option<String>,
+}
+
+impl IgnoredPolicy {
+    /// Whether policies of this kind are passed over.
+    pub fn matches(&self, policy: &PolicyKey) -> bool {
+        let group = self.group.as_ref();
+        policy.kind.eq_ignore_ascii_case(&self.kind)
+            && group.is_none_or(|group| policy.group.eq_ignore_ascii_case(group))
+    }
+}
+
+impl FromStr for IgnoredPolicy {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (kind, group) = match text.split_once('.') {
+            Some((kind, group)) => (kind, Some(group)),
+            None => (text, None),
+        };
+        let word = |text: &str| {
+            let inner = |byte: u8| byte.is_ascii_alphanumeric() || b"-.".contains(&byte);
+            !text.is_empty() && text.bytes().all(inner)
+        };
+        if !word(kind) || group.is_some_and(|group| !word(group)) {
+            return Err(format!(
+                "`{text}` isn't a kind of policy, like SecurityPolicy or SecurityPolicy.gateway.envoyproxy.io"
+            ));
+        }
+        Ok(IgnoredPolicy {
+            kind: kind.to_owned(),
+            group: group.map(str::to_owned),
+        })
+    }
+}
+
 impl Environment {
     /// The sockets of a listener of `owner` whose Gateway listens on `addresses`: those of its name, by the longest one that
     /// there is, else one an address.
@@ -59,6 +104,12 @@ impl Environment {
         addresses
             .map(|address| SocketAddr::new(address.bind, port))
             .collect()
+    }
+
+    /// Whether endpoints of a Service come from elsewhere, whether the Service is in the folder or not.
+    pub fn has_endpoints(&self, service: &NamespacedName) -> bool {
+        let ports = (service.clone(), 0)..=(service.clone(), u16::MAX);
+        self.discovered.range(ports).next().is_some()
     }
 
     fn named(&self, owner: &NamespacedName, listener: &SectionName) -> Option<&Vec<SocketAddr>> {

@@ -1,10 +1,10 @@
 //! Filters of a rule or a backend. One that gatefold doesn't have is never left out: its rule is refused.
 
-use super::Build;
 use super::backend_ref::{self, References};
 use super::http_route::{FilterNode, MirrorNode};
 use super::http_rule::RuleAt;
 use super::listener::Problem;
+use super::{Build, filter_advice};
 use crate::dataplane::filter::header_modifier::{self, Change};
 use crate::diagnostic::{Code, Pointer};
 use crate::manifest::api::{
@@ -33,6 +33,7 @@ pub(super) fn build<'a>(
 ) -> Vec<FilterNode> {
     let mut nodes = Vec::with_capacity(filters.len());
     for (index, filter) in filters.iter().enumerate() {
+        filter_advice::report(at, filter, &|| pointer().index(index), build);
         let node = match filter.kind {
             HTTPRouteFilterType::RequestHeaderModifier => {
                 let changes = filter.request_header_modifier.as_ref();

@@ -7,9 +7,12 @@ use super::condition::{self, Condition, ConditionType};
 use super::environment::Environment;
 use super::listener::{ListenerOwner, Problem};
 use super::listener_set::{self, ListenerSetNode};
+use super::protection::Protections;
 use super::{Build, address, gateway_class, listener, listener_conflict, quoted};
 use crate::diagnostic::{Code, Diagnostic, Pointer};
-use crate::manifest::api::{Gateway, GatewayDefaultScope, Hostname, NamespacedName, SectionName};
+use crate::manifest::api::{
+    Gateway, GatewayDefaultScope, Hostname, NamespacedName, PolicyTargetKind, SectionName,
+};
 use rustls::sign::CertifiedKey;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -76,6 +79,8 @@ pub struct ListenerNode {
     pub attached_routes: u32,
     /// Whether it is served, as far as the sockets can be bound.
     pub serving: bool,
+    /// Why it answers every request with 500; `None` if it doesn't.
+    pub refusal: Option<Arc<str>>,
     /// Its conditions, as far as they don't depend on what happens when sockets are bound: `Programmed` is
     /// among them only when it isn't served.
     pub conditions: Vec<Condition>,
@@ -106,7 +111,8 @@ pub(super) fn build(
     }
     let listener_sets = listener_set::build(&mut nodes, build);
     listener_conflict::resolve(&mut nodes, build);
-    for node in nodes.values_mut() {
+    for (key, node) in &mut nodes {
+        node.close_protected(key, &build.protections);
         node.settle(build.environment);
     }
     (nodes, listener_sets)
@@ -184,6 +190,27 @@ fn warn_of_unsupported_fields(gateway: &Gateway, build: &mut Build<'_>) {
 }
 
 impl GatewayNode {
+    /// Closes the listeners that a policy protects which can't be enforced. A policy for the Gateway protects those of
+    /// its ListenerSets as well.
+    fn close_protected(&mut self, key: &NamespacedName, protections: &Protections) {
+        if protections.is_empty() {
+            return;
+        }
+        for listener in &mut self.listeners {
+            let name = Some(listener.name.as_str());
+            listener.refusal = match &listener.owner {
+                ListenerOwner::Gateway(_) => {
+                    protections.refusal(PolicyTargetKind::Gateway, key, name)
+                }
+                ListenerOwner::ListenerSet(set) => {
+                    let own = PolicyTargetKind::ListenerSet;
+                    let refusal = protections.refusal(own, &set.key(), name);
+                    refusal.or_else(|| protections.refusal(PolicyTargetKind::Gateway, key, None))
+                }
+            };
+        }
+    }
+
     /// Decides what is served, once conflicts are known.
     fn settle(&mut self, environment: &Environment) {
         for listener in &mut self.listeners {

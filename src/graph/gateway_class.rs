@@ -152,3 +152,11 @@ pub(super) fn controller_of(gateway: &Gateway, build: &mut Build<'_>) -> Option<
         }
     }
 }
+
+/// The controller name of a Gateway's class, if the class is in the folder.
+pub(super) fn controller_in<'r>(gateway: &Gateway, resources: &'r Resources) -> Option<&'r str> {
+    let class = resources
+        .gateway_classes
+        .get(&gateway.spec.gateway_class_name)?;
+    Some(class.spec.controller_name.as_str())
+}

@@ -9,7 +9,7 @@ pub fn meet(left: &Hostname, right: &Hostname) -> bool {
 }
 
 /// Whether every name that `narrow` matches is matched by `wide`.
-fn covers(wide: &Hostname, narrow: &Hostname) -> bool {
+pub fn covers(wide: &Hostname, narrow: &Hostname) -> bool {
     let Some(suffix) = wide.wildcard_suffix() else {
         return wide == narrow;
     };

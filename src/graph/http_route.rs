@@ -8,6 +8,7 @@ use super::http_rule::{self, RuleProblems, Rules};
 use super::listener_set::ListenerSetNode;
 use super::reuse::Before;
 use super::route::{self, Parent, ParentKind, Parents, RouteShape};
+use super::shadowed::{self, MatchDigest};
 use super::{Build, suggest};
 use crate::dataplane::backend::HttpVersion;
 use crate::diagnostic::{Code, Diagnostic, Pointer};
@@ -37,8 +38,18 @@ pub struct HttpRouteNode {
     accepted_by: BTreeSet<(NamespacedName, usize)>,
     /// The ports of Services that its references lead to.
     pub(super) service_ports: Vec<ServicePortKey>,
+    /// Its matches, to find equal ones of other routes.
+    pub(super) match_digests: Vec<MatchDigest>,
     /// What is wrong with it.
     pub(super) findings: Vec<Diagnostic>,
+}
+
+impl HttpRouteNode {
+    /// Whether it is attached to a listener.
+    pub(super) fn is_attached(&self) -> bool {
+        let mut parents = self.parents.iter();
+        parents.any(|parent| !parent.attachments.is_empty())
+    }
 }
 
 /// One parent reference.
@@ -160,7 +171,7 @@ pub(super) fn build<'a>(
             gateways,
             listener_sets,
         };
-        let node = match before.http_route(key, route, ports) {
+        let node = match before.http_route(key, route, &build.protections, ports) {
             Some(same) => same,
             None => Arc::new(node(route, parents, ports, build)),
         };
@@ -193,6 +204,7 @@ fn node<'a>(
         }
     }
     HttpRouteNode {
+        match_digests: shadowed::match_digests(route),
         resource: route.clone(),
         accepted_by: accepted_by(&parents),
         parents,
@@ -216,7 +228,7 @@ fn parent(
     };
     let attached = route::attach(shape, reference, parent, build.resources);
     let mut conditions = match &attached {
-        Ok(_) => problems.accepted(),
+        Ok(attachments) => refusal(attachments, parent).unwrap_or_else(|| problems.accepted()),
         Err(rejection) => {
             let message = rejection.message(reference, parent);
             let pointer = Pointer::spec().key("parentRefs").index(index);
@@ -248,6 +260,26 @@ fn parent(
         attachments: attached.unwrap_or_default(),
         conditions,
     }
+}
+
+/// That the route isn't accepted, if it answers 500 at every listener that it is attached to.
+fn refusal(attachments: &[Attachment], parent: &Parent<'_>) -> Option<Vec<Condition>> {
+    let listeners = attachments.iter();
+    let mut refusals = listeners.map(|attachment| {
+        let listener = parent.gateway.listeners.get(attachment.listener)?;
+        listener.refusal.as_deref()
+    });
+    let first = refusals.next().flatten()?;
+    if refusals.any(|refusal| refusal.is_none()) {
+        return None;
+    }
+    let message = format!("the listener answers 500: {first}");
+    let reason = super::UNENFORCED_POLICY;
+    Some(vec![Condition::fails(
+        ConditionType::Accepted,
+        reason,
+        message,
+    )])
 }
 
 /// Says what is odd about the parents, and whether all of them are somebody else's.

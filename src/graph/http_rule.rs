@@ -1,6 +1,5 @@
 //! The rules of an HTTPRoute: what can be served as written, and what is refused.
 
-use super::Build;
 use super::backend_ref::{self, References};
 use super::condition::{Condition, ConditionType};
 use super::endpoints::{ServicePortKey, ServicePorts};
@@ -8,8 +7,9 @@ use super::filter::{self, Owner};
 use super::http_match;
 use super::http_route::{BackendNode, FilterNode, RuleNode};
 use super::listener::Problem;
+use super::{Build, match_advice};
 use crate::diagnostic::{Code, Diagnostic, Pointer};
-use crate::manifest::api::{HTTPRoute, HTTPRouteRule};
+use crate::manifest::api::{HTTPRoute, HTTPRouteRule, PolicyTargetKind};
 use std::borrow::Cow;
 use std::fmt;
 
@@ -87,6 +87,7 @@ pub(super) fn build<'a>(
         node(at, rule, &mut problems, &mut references, build)
     });
     let nodes = nodes.collect();
+    match_advice::report(route, build);
     problems.unresolved = references.unresolved;
     Rules {
         nodes,
@@ -105,6 +106,7 @@ fn node<'a>(
     let mut refusals = Vec::new();
     let matches = http_match::build(at, rule, &mut refusals, build);
     unsupported_fields(at, rule, &mut refusals, build);
+    refusals.extend(protected(at, rule, build));
     let filters = || at.pointer().key("filters");
     let filters = filter::build(
         at,
@@ -161,6 +163,17 @@ fn node<'a>(
         retry: rule.retry.clone(),
         refused,
     }
+}
+
+/// A rule that is protected by a policy which can't be enforced. The policy's own diagnostic tells about it.
+fn protected(at: RuleAt<'_>, rule: &HTTPRouteRule, build: &Build<'_>) -> Option<Problem> {
+    if build.protections.is_empty() {
+        return None;
+    }
+    let section = rule.name.as_ref().map(|name| name.as_str());
+    let kind = PolicyTargetKind::HttpRoute;
+    let refusal = build.protections.refusal(kind, &at.route.key(), section)?;
+    Some((super::UNENFORCED_POLICY, refusal.to_string()))
 }
 
 fn warn_of_no_backend(at: RuleAt<'_>, backends: &[BackendNode], build: &mut Build<'_>) {

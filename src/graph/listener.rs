@@ -169,6 +169,7 @@ pub(super) fn build(
         supported_kinds,
         attached_routes: 0,
         serving: false,
+        refusal: None,
         conditions: conditions(&refusals, &unresolved),
     })
 }

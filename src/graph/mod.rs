@@ -16,6 +16,7 @@ pub mod condition;
 mod endpoints;
 pub mod environment;
 mod filter;
+mod filter_advice;
 pub mod gateway;
 pub mod gateway_class;
 pub mod hostname;
@@ -28,14 +29,22 @@ pub mod listener;
 mod listener_conflict;
 pub mod listener_set;
 mod listener_tls;
+mod match_advice;
+mod match_conditions;
 mod path_match;
 mod pem;
+mod policy_target;
+mod protection;
 pub mod reference_grant;
 mod reuse;
 mod route;
+mod served_elsewhere;
+mod shadowed;
+mod unread_policy;
 
 pub use endpoints::ServicePortKey;
 pub use environment::Environment;
+pub use protection::UNENFORCED_POLICY;
 
 use crate::diagnostic::{Diagnostic, Document, Place, Pointer};
 use crate::manifest::api::NamespacedName;
@@ -47,10 +56,12 @@ use gateway_class::GatewayClassNode;
 use http_route::HttpRouteNodes;
 use last_good::LastGood;
 use listener_set::ListenerSetNode;
+use protection::Protections;
 use reference_grant::ReferenceGrants;
 use reuse::{Basis, Before};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use unread_policy::Served;
 
 /// Every object with what was found out about it.
 #[derive(Debug, Default)]
@@ -82,6 +93,15 @@ pub struct Graph {
 }
 
 impl Graph {
+    /// Warnings about routes that are served as written, but get no traffic somewhere. This reads every route, so call it
+    /// once the graph is in force.
+    pub fn advice(&self) -> Vec<Diagnostic> {
+        let mut found = self.shadowed_matches();
+        found.extend(self.hostnames_served_elsewhere());
+        found.sort_by(|left, right| order(left).cmp(&order(right)));
+        found
+    }
+
     /// Whether a route refers to this port of a Service.
     pub fn has_service_port(&self, key: &ServicePortKey) -> bool {
         self.service_ports.contains_key(key)
@@ -119,6 +139,7 @@ struct Build<'a> {
     environment: &'a Environment,
     grants: ReferenceGrants<'a>,
     policies: Policies<'a>,
+    protections: Arc<Protections>,
     diagnostics: Vec<Diagnostic>,
     /// What the graph before has.
     before: &'a LastGood,
@@ -140,14 +161,17 @@ pub fn build_after(previous: &Graph, resources: &Resources, environment: &Enviro
         environment,
         grants: ReferenceGrants::index(resources),
         policies: Policies::default(),
+        protections: Arc::default(),
         diagnostics: Vec::new(),
         before: &previous.last_good,
         last_good: LastGood::default(),
     };
+    let (unread_policies, protections) = unread_policy::read(&build);
+    build.protections = Arc::new(protections);
     let gateway_classes = gateway_class::build(&mut build);
     let (mut gateways, listener_sets) = gateway::build(&mut build);
     build.policies = backend_tls_policy::read(resources, &mut build);
-    let basis = Basis::of(resources, environment);
+    let basis = Basis::of(resources, environment, build.protections.clone());
     let before = Before::new(previous, &basis);
     let mut ports = before.service_ports(resources, environment);
     let http_routes = http_route::build(
@@ -157,6 +181,12 @@ pub fn build_after(previous: &Graph, resources: &Resources, environment: &Enviro
         before,
         &mut build,
     );
+    let served = Served {
+        gateways: &gateways,
+        listener_sets: &listener_sets,
+        http_routes: &http_routes,
+    };
+    unread_policies.report(&served, &mut build);
     let backend_tls_policies = build.policies.finish(&http_routes);
     let service_ports = ports.used(http_routes.values().flat_map(|it| &it.service_ports));
     let mut diagnostics = build.diagnostics;

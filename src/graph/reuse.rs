@@ -9,8 +9,9 @@ use super::Graph;
 use super::endpoints::{ServicePortKey, ServicePortNodes, ServicePorts};
 use super::environment::Environment;
 use super::http_route::HttpRouteNode;
+use super::protection::Protections;
 use crate::dataplane::path_normalization::PathNormalization;
-use crate::manifest::api::{HTTPRoute, NamespacedName};
+use crate::manifest::api::{HTTPRoute, NamespacedName, PolicyTargetKind};
 use crate::manifest::{Objects, Resources};
 use crate::ordered::Follow;
 use rustls_pki_types::CertificateDer;
@@ -26,16 +27,22 @@ pub(super) struct Basis {
     path_normalization: PathNormalization,
     system_authorities: Option<Arc<[CertificateDer<'static>]>>,
     discovered: Arc<BTreeMap<ServicePortKey, Vec<SocketAddr>>>,
+    protections: Arc<Protections>,
 }
 
 impl Basis {
-    pub(super) fn of(resources: &Resources, environment: &Environment) -> Self {
+    pub(super) fn of(
+        resources: &Resources,
+        environment: &Environment,
+        protections: Arc<Protections>,
+    ) -> Self {
         Basis {
             resources: resources.clone(),
             controller_name: environment.controller_name.clone(),
             path_normalization: environment.path_normalization,
             system_authorities: environment.system_authorities.clone(),
             discovered: environment.discovered.clone(),
+            protections,
         }
     }
 
@@ -52,7 +59,8 @@ impl Basis {
                 && same_authorities(one, other)
                 && self.system_authorities == now.system_authorities
                 && self.path_normalization == now.path_normalization
-                && self.controller_name == now.controller_name,
+                && self.controller_name == now.controller_name
+                && now.protections.same_listeners(&self.protections),
             endpoints: same(&one.services, &other.services)
                 && same(&one.endpoint_slices, &other.endpoint_slices)
                 && same(&one.endpoints, &other.endpoints)
@@ -98,6 +106,7 @@ struct Holds {
 /// The graph before, as far as it holds.
 pub(super) struct Before<'g> {
     holds: Holds,
+    protections: &'g Protections,
     http_routes: Follow<'g, NamespacedName, Arc<HttpRouteNode>>,
     service_ports: &'g ServicePortNodes,
 }
@@ -106,6 +115,7 @@ impl<'g> Before<'g> {
     pub(super) fn new(graph: &'g Graph, basis: &Basis) -> Self {
         Before {
             holds: graph.basis.holds(basis),
+            protections: &graph.basis.protections,
             http_routes: Follow::new(&graph.http_routes),
             service_ports: &graph.service_ports,
         }
@@ -126,10 +136,18 @@ impl<'g> Before<'g> {
         &mut self,
         key: &NamespacedName,
         route: &Arc<HTTPRoute>,
+        protections: &Protections,
         ports: &mut ServicePorts<'_>,
     ) -> Option<Arc<HttpRouteNode>> {
         let node = self.http_routes.at(key)?;
         if !self.holds.attachment || !Arc::ptr_eq(&node.resource, route) {
+            return None;
+        }
+        let protected_as_before = |kind, key| protections.is_unchanged(self.protections, kind, key);
+        let mut services = node.service_ports.iter();
+        if !protected_as_before(PolicyTargetKind::HttpRoute, key)
+            || !services.all(|(service, _)| protected_as_before(PolicyTargetKind::Service, service))
+        {
             return None;
         }
         // Findings tell of Services that aren't there, and of those that are.

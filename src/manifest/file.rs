@@ -4,10 +4,11 @@ use super::alias::Budget;
 use super::kind::AnyObject;
 use super::last_good::Orphans;
 use super::look::Reading;
-use super::object::{self, Outcome};
+use super::object;
+use super::outcome::Outcome;
 use super::read::{self, Fingerprint, Text};
 use super::split::split;
-use crate::diagnostic::{Diagnostic, Document, Source};
+use crate::diagnostic::{Diagnostic, Document, ResourceId, Source};
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::path::Path;
@@ -36,6 +37,8 @@ pub(super) struct FileState {
     pub(super) standing: usize,
     /// Whether `objects` come from a text that could be read to its end.
     pub(super) whole: bool,
+    /// Refused objects of which `objects` has what can be read, because they were never good.
+    pub(super) partial: Vec<ResourceId>,
     /// Those of `objects` that the file may have no more; there are hardly ever any.
     pub(super) orphans: Option<Box<Orphans>>,
     /// What is wrong with it.
@@ -168,7 +171,7 @@ impl FileState {
         }
         state.standing = state.objects.len();
         if state.whole {
-            state.keep_refused(&documents, &old.objects);
+            state.keep_refused(&documents, &old);
             state.keep_orphans(&documents, &old);
         } else {
             state.keep_all(old, Some(&documents));

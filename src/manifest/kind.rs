@@ -5,6 +5,7 @@ use super::api::{self, GATEWAY_GROUP, NamespacedName, Object, ObjectMeta, Record
 use super::decode::{Decode, Decoder};
 use super::name;
 use super::node::Node;
+use super::policy::UnreadPolicy;
 use crate::diagnostic::{Document, Place, ResourceId};
 use std::collections::btree_map::Entry;
 use std::sync::Arc;
@@ -72,19 +73,29 @@ macro_rules! kinds {
 
         /// An object of any kind that is read.
         #[derive(Clone, Debug, PartialEq)]
-        pub(super) enum AnyObject { $(
-            #[doc = "See the kind's own type."]
-            $kind(Arc<api::$kind>),
-        )+ }
+        pub(super) enum AnyObject {
+            $(
+                #[doc = "See the kind's own type."]
+                $kind(Arc<api::$kind>),
+            )+
+            /// A policy of a kind that isn't read.
+            Policy(Arc<UnreadPolicy>),
+        }
 
         impl AnyObject {
             /// Kind, namespace and name.
             pub(super) fn id(&self) -> ResourceId {
-                match self { $(AnyObject::$kind(object) => object.id(),)+ }
+                match self {
+                    $(AnyObject::$kind(object) => object.id(),)+
+                    AnyObject::Policy(policy) => policy.id(),
+                }
             }
 
             pub(super) fn document(&self) -> &Document {
-                match self { $(AnyObject::$kind(object) => &object.document,)+ }
+                match self {
+                    $(AnyObject::$kind(object) => &object.document,)+
+                    AnyObject::Policy(policy) => &policy.document,
+                }
             }
 
             /// The same object at another place.
@@ -93,6 +104,9 @@ macro_rules! kinds {
                     $(AnyObject::$kind(object) => {
                         AnyObject::$kind(Arc::new(Object { document, ..Object::clone(object) }))
                     })+
+                    AnyObject::Policy(policy) => {
+                        AnyObject::Policy(Arc::new(UnreadPolicy { document, ..UnreadPolicy::clone(policy) }))
+                    }
                 }
             }
 
@@ -105,6 +119,9 @@ macro_rules! kinds {
                             entry.remove();
                         }
                     })+
+                    AnyObject::Policy(policy) => {
+                        Arc::make_mut(&mut resources.unread_policies).remove(&policy.key);
+                    }
                 }
             }
 
@@ -118,6 +135,9 @@ macro_rules! kinds {
                         }
                         Entry::Occupied(first) => Err(first.get().place(name::pointer())),
                     },)+
+                    AnyObject::Policy(policy) => {
+                        UnreadPolicy::insert(policy, Arc::make_mut(&mut resources.unread_policies))
+                    }
                 }
             }
         }

@@ -2,7 +2,7 @@
 
 use super::file::FileState;
 use super::kind::AnyObject;
-use super::object::Outcome;
+use super::outcome::Outcome;
 use crate::diagnostic::{Diagnostic, Document, ResourceId, Severity};
 use std::collections::{HashMap, HashSet};
 
@@ -23,13 +23,15 @@ enum Suspect {
 
 impl FileState {
     /// Keeps the last good version of objects that were refused.
-    pub(super) fn keep_refused(&mut self, documents: &[(Document, Outcome)], old: &[AnyObject]) {
+    pub(super) fn keep_refused(&mut self, documents: &[(Document, Outcome)], old: &FileState) {
         let refused = documents.iter().flat_map(|(_, outcome)| &outcome.refused);
         let mut refused = refused.peekable();
-        if refused.peek().is_none() || old.is_empty() {
+        if refused.peek().is_none() {
             return;
         }
-        let old: HashMap<ResourceId, &AnyObject> = old.iter().map(|it| (it.id(), it)).collect();
+        let good = old.objects.iter().map(|object| (object.id(), object));
+        let mut good: HashMap<ResourceId, &AnyObject> = good.collect();
+        good.retain(|id, _| !old.partial.contains(id));
         let mut here = ids(&self.objects);
         let mut errors = HashMap::new();
         for (index, found) in self.diagnostics.iter().enumerate() {
@@ -38,7 +40,7 @@ impl FileState {
             }
         }
         for id in refused {
-            let Some(object) = old.get(id) else {
+            let Some(object) = good.get(id) else {
                 continue;
             };
             if !here.insert(id.clone()) {
@@ -51,6 +53,33 @@ impl FileState {
                 found.notes.push(note.to_owned());
             }
         }
+        let partial = documents.iter().flat_map(|(_, outcome)| &outcome.partial);
+        for (id, object) in partial {
+            if !here.insert(id.clone()) {
+                continue;
+            }
+            self.objects.push(object.clone());
+            self.partial.push(id.clone());
+            let found = errors.get(id).copied();
+            if let Some(found) = found.and_then(|index| self.diagnostics.get_mut(index)) {
+                let note = "as far as it can be read, what it protects answers 500";
+                found.notes.push(note.to_owned());
+            }
+        }
+    }
+
+    /// Objects that were refused and have no last good version.
+    pub(super) fn refused(&self) -> Vec<ResourceId> {
+        let outcomes = self.documents.iter().map(|(_, outcome)| outcome);
+        let mut refused = outcomes.flat_map(|outcome| &outcome.refused).peekable();
+        if refused.peek().is_none() {
+            return Vec::new();
+        }
+        let in_force = ids(&self.objects);
+        refused
+            .filter(|id| !in_force.contains(*id))
+            .cloned()
+            .collect()
     }
 
     /// Keeps objects that are gone since a document came of which nobody knows what it is: a slip in `kind` or in
@@ -101,10 +130,15 @@ impl FileState {
 
     /// Keeps everything that was good in a file that can't be read, or, with `documents`, not to its end. If it never could,
     /// what can be read now is added.
-    pub(super) fn keep_all(&mut self, old: FileState, documents: Option<&[(Document, Outcome)]>) {
+    pub(super) fn keep_all(
+        &mut self,
+        mut old: FileState,
+        documents: Option<&[(Document, Outcome)]>,
+    ) {
         if old.objects.is_empty() {
             return;
         }
+        self.partial = std::mem::take(&mut old.partial);
         let note = "what was last good in this file stays in force";
         let error = |found: &&mut Diagnostic| found.severity == Severity::Error;
         if let Some(found) = self.diagnostics.iter_mut().find(error) {

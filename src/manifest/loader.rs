@@ -9,7 +9,7 @@ use super::kind::AnyObject;
 use super::look::{Reading, Replaced, Taken, Writers, is_unknown, pair};
 use super::problems;
 use super::read::{self, Fingerprint, Fingerprints};
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, ResourceId};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -41,6 +41,8 @@ pub struct Loaded {
     pub resources: Resources,
     /// All that is wrong with the files, in the order of files and documents.
     pub diagnostics: Vec<Diagnostic>,
+    /// Objects that have errors and no last good version, as far as their names can be read.
+    pub refused: Vec<ResourceId>,
     /// How many files there are.
     pub files: usize,
     /// How many files were read, because they are new or have changed.
@@ -388,9 +390,11 @@ impl Loader {
         resources.share(&self.resources);
         self.resources = resources.clone();
         diagnostics.extend(self.seen.iter().flat_map(problems::of_folders));
+        let refused = self.files.iter().flat_map(|(_, file)| file.refused());
         Loaded {
             resources,
             diagnostics,
+            refused: refused.collect(),
             files: self.files.len(),
             files_read,
             changed,

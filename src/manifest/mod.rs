@@ -21,15 +21,19 @@ mod look;
 mod name;
 mod node;
 mod object;
+mod outcome;
 mod parse;
+mod policy;
 mod problems;
 mod read;
 mod resources;
 mod scalar;
 mod schema;
 mod split;
+mod suspicion;
 mod syntax;
 mod touched;
+mod version;
 
 #[cfg(test)]
 mod tests;
@@ -41,6 +45,7 @@ pub use document::document_json;
 pub(crate) use document::parse_document;
 pub use loader::{Loaded, Loader, Update};
 pub use node::{Key, Node, Span, Value};
+pub use policy::{PolicyKey, UnreadPolicy};
 pub use read::{FILE_SIZE, Fingerprint, Fingerprints, scan};
 pub(crate) use read::{is_hidden, is_manifest};
 pub use resources::{NAMESPACE_NAME_LABEL, Objects, Resources};

@@ -12,20 +12,44 @@ pub(super) fn pointer() -> Pointer {
 
 /// Checks the names in `metadata`.
 pub(super) fn check(kind: Kind, metadata: &Node, decoder: &mut Decoder) {
-    let rule = rule(kind);
+    check_name(kind.name(), rule(kind), metadata, decoder);
+    if kind.scope() == Scope::Namespaced {
+        check_namespace(metadata, decoder);
+    }
+}
+
+/// Checks the names in `metadata` of a namespaced object whose kind isn't read.
+pub(super) fn check_namespaced(kind: &str, metadata: &Node, decoder: &mut Decoder) {
+    check_name(kind, subdomain, metadata, decoder);
+    check_namespace(metadata, decoder);
+}
+
+fn check_name(
+    kind: &str,
+    rule: fn(&str) -> Result<(), String>,
+    metadata: &Node,
+    decoder: &mut Decoder,
+) {
     match metadata.entry("name") {
         Some((key, node)) if node.value != Value::Null => {
             decoder.within_key(key, |decoder| checked(node, rule, decoder));
         }
         _ => missing(kind, metadata, decoder),
     }
-    if kind.scope() == Scope::Namespaced
-        && let Some((key, node)) = metadata.entry("namespace")
+}
+
+fn check_namespace(metadata: &Node, decoder: &mut Decoder) {
+    if let Some((key, node)) = metadata.entry("namespace")
         && node.value != Value::Null
         && node.as_str() != Some("")
     {
         decoder.within_key(key, |decoder| checked(node, label, decoder));
     }
+}
+
+/// Whether a namespaced object whose kind isn't read can be called so.
+pub(super) fn is_valid_namespaced(id: &ResourceId) -> bool {
+    label(&id.namespace).is_ok() && subdomain(&id.name).is_ok()
 }
 
 /// Whether an object can be called so.
@@ -45,8 +69,8 @@ fn rule(kind: Kind) -> fn(&str) -> Result<(), String> {
     }
 }
 
-fn missing(kind: Kind, metadata: &Node, decoder: &mut Decoder) {
-    let message = format!("{} has no `metadata.name`", kind.name());
+fn missing(kind: &str, metadata: &Node, decoder: &mut Decoder) {
+    let message = format!("{kind} has no `metadata.name`");
     let span = decoder.span_of(metadata).clone();
     let found = decoder.report(Code::NotAnObject, &span, message);
     if metadata.field("generateName").is_some() {

@@ -2,65 +2,18 @@
 
 use super::alias::Budget;
 use super::decode::{Decoder, Fields};
-use super::did_you_mean::did_you_mean;
 use super::findings::Findings;
 use super::kind::{AnyObject, Body, Header, Kind, Scope};
 use super::name;
 use super::node::{Node, Span, Value};
+use super::outcome::Outcome;
 use super::parse::{self, Tree};
+use super::policy;
+use super::suspicion::suspicion;
+use super::version;
 use crate::diagnostic::{Code, Diagnostic, Document, Place, ResourceId, Severity};
-use crate::manifest::api::{GATEWAY_GROUP, ObjectMeta, RecordedStatus};
+use crate::manifest::api::{ObjectMeta, RecordedStatus};
 use std::sync::Arc;
-
-/// What a document gave.
-#[derive(Clone, Debug)]
-pub(super) struct Outcome {
-    /// Its objects without an error.
-    pub objects: Vec<AnyObject>,
-    /// Objects with an error, as far as their names could be read.
-    pub refused: Vec<ResourceId>,
-    /// What was found.
-    pub diagnostics: Vec<Diagnostic>,
-    /// It can't be read to its end, so nobody knows what it holds.
-    pub broken: bool,
-    /// It holds something of which nobody knows what it is or how it is called, but it was probably meant to be one of our
-    /// objects.
-    pub nameless: bool,
-}
-
-impl Outcome {
-    /// Whether it was more than may be read, for which other documents of the file count, too.
-    pub(super) fn exceeds(&self) -> bool {
-        let mut codes = self.diagnostics.iter().map(|found| found.code);
-        codes.any(|code| code == Code::TooLarge)
-    }
-
-    /// The same outcome of a document with the same text at another place.
-    pub(super) fn moved(&self, from: &Document, to: &Document) -> Outcome {
-        let object = |object: &AnyObject| {
-            let document = Document {
-                item: object.document().item,
-                ..to.clone()
-            };
-            object.moved(document)
-        };
-        let mut diagnostics = self.diagnostics.clone();
-        for found in &mut diagnostics {
-            found.place.shift(from, to);
-            found
-                .labels
-                .iter_mut()
-                .for_each(|label| label.place.shift(from, to));
-        }
-        Outcome {
-            objects: self.objects.iter().map(object).collect(),
-            refused: self.refused.clone(),
-            diagnostics,
-            broken: self.broken,
-            nameless: self.nameless,
-        }
-    }
-}
 
 /// Reads a document: one object, or the items of a list.
 pub(super) fn read(document: &Document, budget: &mut Budget) -> Outcome {
@@ -68,6 +21,7 @@ pub(super) fn read(document: &Document, budget: &mut Budget) -> Outcome {
         document,
         objects: Vec::new(),
         refused: Vec::new(),
+        partial: Vec::new(),
         nameless: false,
         findings: Findings::default(),
     };
@@ -87,6 +41,7 @@ pub(super) fn read(document: &Document, budget: &mut Budget) -> Outcome {
     Outcome {
         objects: reading.objects,
         refused: reading.refused,
+        partial: reading.partial,
         diagnostics,
         broken: matches!(tree, Tree::Broken),
         nameless: reading.nameless,
@@ -106,6 +61,7 @@ struct Reading<'d> {
     document: &'d Document,
     objects: Vec<AnyObject>,
     refused: Vec<ResourceId>,
+    partial: Vec<(ResourceId, AnyObject)>,
     nameless: bool,
     findings: Findings,
 }
@@ -175,17 +131,45 @@ impl Reading<'_> {
     fn object(&mut self, node: &Node, meta: TypeMeta, document: Document) {
         let (group, version) = split_api_version(&meta.api_version);
         let Some(kind) = Kind::find(group, &meta.kind) else {
-            return self.ignored(group, &meta);
+            return self.other_kind(group, node, &meta, document);
         };
         if !kind.versions().contains(&version) {
             let id = identity(node, kind);
             self.unknown_version(kind, &meta).resource = Some(id.clone());
+            self.protect_by(kind, node, &id, &document);
             return self.refuse(kind, id);
         }
         let mut decoder = Decoder::new(document.clone(), None);
-        let read = decode(node, kind, meta, document, &mut decoder);
+        let read = decode(node, kind, meta, document.clone(), &mut decoder);
         let findings = decoder.into_findings();
-        // What the parser found in this object, a duplicate key, counts against it as well, but not in its status.
+        let unsound = self.has_errors(node, &read.id, &findings);
+        match read.object {
+            Some(object) if !unsound => self.objects.push(object),
+            _ => {
+                self.protect_by(kind, node, &read.id, &document);
+                self.refuse(kind, read.id);
+            }
+        }
+        self.findings.append(findings);
+    }
+
+    /// Without a BackendTLSPolicy its Services would be spoken to in plain text. One that can't be read counts as a policy
+    /// that can't be enforced.
+    fn protect_by(&mut self, kind: Kind, node: &Node, id: &ResourceId, document: &Document) {
+        if kind != Kind::BackendTLSPolicy {
+            return;
+        }
+        let mut ignored = Decoder::new(document.clone(), None);
+        let named = (kind.group(), kind.name());
+        if let Some(policy) = policy::read(named, node, document, &mut ignored).policy {
+            let policy = AnyObject::Policy(Arc::new(policy));
+            self.partial.push((id.clone(), policy));
+        }
+    }
+
+    /// Whether an object has errors. What the parser found in it, a duplicate key, counts against it as well, but not in
+    /// its status.
+    fn has_errors(&mut self, node: &Node, id: &ResourceId, findings: &Findings) -> bool {
         let span = &node.span;
         let status = node.field("status").map(|status| &status.span);
         let parsed = self.findings.iter_mut().filter(|found| within(found, span));
@@ -195,11 +179,32 @@ impl Reading<'_> {
                 found.severity = found.severity.max(Severity::Warning);
             }
             unsound |= found.severity == Severity::Error;
-            found.resource = Some(read.id.clone());
+            found.resource = Some(id.clone());
         }
-        match read.object {
-            Some(object) if !unsound => self.objects.push(object),
-            _ => self.refuse(kind, read.id),
+        unsound
+    }
+
+    /// An object of a kind that isn't read: policies are kept, the rest is ignored.
+    fn other_kind(&mut self, group: &str, node: &Node, meta: &TypeMeta, document: Document) {
+        let kind = meta.kind.as_str();
+        if suspicion(group, kind).is_some() || !policy::is_policy(group, kind, node) {
+            return self.ignored(group, meta);
+        }
+        let mut decoder = Decoder::new(document.clone(), None);
+        let read = policy::read((group, kind), node, &document, &mut decoder);
+        let findings = decoder.into_findings();
+        let unsound = self.has_errors(node, &read.id, &findings);
+        let policy = read
+            .policy
+            .map(|policy| AnyObject::Policy(Arc::new(policy)));
+        match (policy, name::is_valid_namespaced(&read.id)) {
+            (Some(policy), _) if !unsound => self.objects.push(policy),
+            (policy, true) => {
+                let partial = policy.map(|policy| (read.id.clone(), policy));
+                self.partial.extend(partial);
+                self.refused.push(read.id);
+            }
+            (_, false) => self.nameless = true,
         }
         self.findings.append(findings);
     }
@@ -215,7 +220,11 @@ impl Reading<'_> {
     fn unknown_version(&mut self, kind: Kind, meta: &TypeMeta) -> &mut Diagnostic {
         let message = format!("{} has no version `{}`", kind.name(), meta.api_version);
         let found = self.report(Code::UnknownVersion, &meta.version_span, message);
-        found.help = Some(format!("write `apiVersion: {}`", kind.api_version()));
+        let write = format!("write `apiVersion: {}`", kind.api_version());
+        found.help = Some(match version::changes(kind, &meta.api_version) {
+            Some(changes) => format!("{write}, and {changes}"),
+            None => write,
+        });
         found
     }
 
@@ -361,41 +370,6 @@ fn body(
 /// `group/version`, or a version of the core group.
 fn split_api_version(text: &str) -> (&str, &str) {
     text.split_once('/').unwrap_or(("", text))
-}
-
-/// Kinds of the Gateway API that exist and aren't read: no slip, however near to one that is.
-const OTHER_GATEWAY_KINDS: [&str; 9] = [
-    "GRPCRoute",
-    "TCPRoute",
-    "TLSRoute",
-    "UDPRoute",
-    "XBackend",
-    "XBackendTrafficPolicy",
-    "XListenerSet",
-    "XMesh",
-    "XTelemetryPolicy",
-];
-
-/// What was probably meant by a kind that isn't known.
-fn suspicion(group: &str, kind: &str) -> Option<String> {
-    let ours = |known: &Kind| known.group() == group;
-    if Kind::ALL.iter().any(ours) {
-        if group == GATEWAY_GROUP && OTHER_GATEWAY_KINDS.contains(&kind) {
-            return None;
-        }
-        let known: Vec<&str> = Kind::ALL
-            .iter()
-            .filter(|known| ours(known))
-            .map(|known| known.name())
-            .collect();
-        if let Some(help) = did_you_mean(kind, &known) {
-            return Some(help);
-        }
-    }
-    // The right kind in no group, or in one that differs by a slip. Others have kinds of the same name.
-    let same = Kind::ALL.iter().find(|known| known.name() == kind)?;
-    let near = group.is_empty() || did_you_mean(group, &[same.group()]).is_some();
-    near.then(|| format!("{kind} is `apiVersion: {}`", same.api_version()))
 }
 
 fn within(found: &Diagnostic, span: &Span) -> bool {

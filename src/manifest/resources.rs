@@ -2,6 +2,7 @@ use super::api::{
     BackendTLSPolicy, ConfigMap, EndpointSlice, Endpoints, Gateway, GatewayClass, HTTPRoute,
     ListenerSet, Namespace, NamespacedName, Pod, ReferenceGrant, Secret, Service,
 };
+use super::policy::{PolicyKey, UnreadPolicy};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -41,6 +42,8 @@ pub struct Resources {
     pub namespaces: Objects<String, Namespace>,
     /// Pods.
     pub pods: Objects<NamespacedName, Pod>,
+    /// Policies of kinds that aren't read.
+    pub unread_policies: Objects<PolicyKey, UnreadPolicy>,
 }
 
 impl Resources {
@@ -75,6 +78,7 @@ impl Resources {
             config_maps,
             namespaces,
             pods,
+            unread_policies,
         } = before;
         share(&mut self.gateway_classes, gateway_classes);
         share(&mut self.gateways, gateways);
@@ -89,6 +93,7 @@ impl Resources {
         share(&mut self.config_maps, config_maps);
         share(&mut self.namespaces, namespaces);
         share(&mut self.pods, pods);
+        share(&mut self.unread_policies, unread_policies);
     }
 }
 

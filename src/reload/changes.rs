@@ -2,7 +2,7 @@
 
 use super::ListenerState;
 use crate::manifest::api::{NamespacedName, Object};
-use crate::manifest::{Objects, Resources};
+use crate::manifest::{Objects, PolicyKey, Resources, UnreadPolicy};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -44,6 +44,7 @@ impl Changes {
         changes.of(&before.config_maps, &after.config_maps, spaced);
         changes.of(&before.namespaces, &after.namespaces, named);
         changes.of(&before.pods, &after.pods, spaced);
+        changes.of_policies(&before.unread_policies, &after.unread_policies);
         changes
     }
 
@@ -95,6 +96,25 @@ impl Changes {
         }
         self.removed
             .extend(before.map(|(gone, old)| shown(gone, old)));
+    }
+
+    fn of_policies(
+        &mut self,
+        before: &Objects<PolicyKey, UnreadPolicy>,
+        after: &Objects<PolicyKey, UnreadPolicy>,
+    ) {
+        if Arc::ptr_eq(before, after) {
+            return;
+        }
+        for (key, policy) in after.iter() {
+            match before.get(key) {
+                None => self.added.push(key.to_string()),
+                Some(old) if old.means_the_same(policy) => {}
+                Some(_) => self.changed.push(key.to_string()),
+            }
+        }
+        let gone = before.keys().filter(|key| !after.contains_key(key));
+        self.removed.extend(gone.map(PolicyKey::to_string));
     }
 
     /// Whether nothing differs.

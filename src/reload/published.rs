@@ -56,6 +56,7 @@ impl Published {
         });
         let mut diagnostics = loaded.diagnostics.clone();
         diagnostics.extend(graph.diagnostics.iter().cloned());
+        diagnostics.extend(graph.advice());
         let next = Published {
             generations: Generations {
                 seen: generation,

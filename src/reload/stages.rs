@@ -4,7 +4,7 @@ use super::log::ReloadLog;
 use crate::address_pool::AddressPool;
 use crate::compile::Compiler;
 use crate::dataplane::path_normalization::PathNormalization;
-use crate::graph::environment::Environment;
+use crate::graph::environment::{Environment, IgnoredPolicy};
 use crate::graph::{Graph, ServicePortKey, build_after};
 use crate::manifest::{Busy, Loaded, Loader, Touched, Update};
 use crate::system_authorities;
@@ -34,6 +34,8 @@ pub struct Settings {
     pub port_map: BTreeMap<u16, u16>,
     /// `--path-normalization`.
     pub path_normalization: PathNormalization,
+    /// `--ignore-policy`.
+    pub ignored_policies: Vec<IgnoredPolicy>,
     /// Sockets of listeners by their names, from systemd.
     pub named_sockets: BTreeMap<String, Vec<SocketAddr>>,
 }
@@ -129,6 +131,7 @@ impl Stages {
             .map(|pool| pool.assign(&self.loaded.resources));
         let environment = Environment {
             controller_name: self.settings.controller_name.clone(),
+            ignored_policies: self.settings.ignored_policies.clone(),
             addresses: self.settings.addresses.clone(),
             pool,
             port_map: self.settings.port_map.clone(),

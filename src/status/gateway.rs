@@ -3,6 +3,7 @@
 use super::Applied;
 use super::listener::{self, Failure, failures, messages, port_is_at_fault};
 use super::types::{GatewayStatus, Stamp, StatusAddress};
+use crate::graph::UNENFORCED_POLICY;
 use crate::graph::condition::{self, Condition, ConditionType};
 use crate::graph::gateway::{self, GatewayNode, ListenerNode};
 use time::OffsetDateTime;
@@ -85,12 +86,29 @@ fn programmed(
     let served = listeners
         .iter()
         .any(|(_, conditions)| condition::is_true(conditions, ConditionType::Programmed));
+    let refusal = node.own_listeners().find_map(|listener| {
+        let refusal = listener.refusal.as_ref().filter(|_| listener.serving)?;
+        Some(format!(
+            "listener `{}` answers 500: {refusal}",
+            listener.name
+        ))
+    });
+    if let Some(refusal) = refusal.as_ref().filter(|_| failed.is_empty() && !served) {
+        return Condition::fails(
+            ConditionType::Programmed,
+            UNENFORCED_POLICY,
+            refusal.clone(),
+        );
+    }
     if bad_address || !served {
         let message = messages(&failed);
         return Condition::fails(ConditionType::Programmed, "AddressNotUsable", message);
     }
     if failed.is_empty() {
-        let message = "the Gateway is served";
+        let message = refusal.map_or_else(
+            || "the Gateway is served".to_owned(),
+            |refusal| format!("served, but {refusal}"),
+        );
         return Condition::holds(ConditionType::Programmed, "Programmed", message);
     }
     let message = format!("served, but not on every port: {}", messages(&failed));

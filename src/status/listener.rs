@@ -3,6 +3,7 @@
 use super::foreign::recorded_of;
 use super::types::{ListenerStatus, RouteKind, Stamp};
 use super::{Applied, BindFailure, BindFailureReason};
+use crate::graph::UNENFORCED_POLICY;
 use crate::graph::condition::{self, Condition, ConditionType};
 use crate::graph::gateway::ListenerNode;
 use crate::manifest::api::RecordedListener;
@@ -93,6 +94,13 @@ fn conditions(listener: &ListenerNode, applied: &Applied) -> Vec<Condition> {
     }
     let failures = failures(listener, applied);
     if failures.is_empty() {
+        if let Some(refusal) = &listener.refusal {
+            let message = format!("every request is answered 500: {refusal}");
+            let programmed =
+                Condition::fails(ConditionType::Programmed, UNENFORCED_POLICY, message);
+            conditions.push(programmed);
+            return conditions;
+        }
         let message = match listener.sockets.first().map(SocketAddr::port) {
             Some(port) if port != listener.port => format!(
                 "port {} is served at port {port} (--port-map)",

@@ -4,6 +4,7 @@ use super::listener::{self, failures, messages, port_is_at_fault};
 use super::types::{ListenerSetStatus, Stamp};
 use super::{Applied, Statuses};
 use crate::graph::Graph;
+use crate::graph::UNENFORCED_POLICY;
 use crate::graph::condition::{self, Condition, ConditionType};
 use crate::graph::gateway::{GatewayNode, ListenerNode};
 use crate::graph::listener_set::ListenerSetNode;
@@ -106,6 +107,11 @@ fn programmed(
         .collect();
     if !failed.is_empty() && failed.iter().all(|(_, failure)| port_is_at_fault(failure)) {
         return Condition::fails(PROGRAMMED, "PortUnavailable", messages(&failed));
+    }
+    let mut refusals = listeners.iter().filter(|(listener, _)| listener.serving);
+    if let Some(refusal) = refusals.find_map(|(listener, _)| listener.refusal.as_ref()) {
+        let message = format!("every request is answered 500: {refusal}");
+        return Condition::fails(PROGRAMMED, UNENFORCED_POLICY, message);
     }
     let message = format!("Gateway {} isn't served: see its conditions", node.gateway);
     Condition::fails(PROGRAMMED, "ParentNotProgrammed", message)

@@ -2,6 +2,7 @@
 
 use super::Statuses;
 use super::types::StatusCondition;
+use crate::diagnostic::ResourceId;
 use crate::graph::Graph;
 use crate::graph::condition::ConditionType;
 use crate::graph::listener::ListenerOwner;
@@ -15,6 +16,20 @@ pub struct Table {
     pub header: Vec<&'static str>,
     /// The rows.
     pub rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    /// Adds an object that has errors in its fields, so that nothing of it is in force.
+    pub fn add_refused(&mut self, id: &ResourceId) {
+        let cells = self.header.iter().map(|column| match *column {
+            "NAMESPACE" => id.namespace.clone(),
+            "NAME" => id.name.clone(),
+            "ACCEPTED" => "<refused>".to_owned(),
+            _ => "<none>".to_owned(),
+        });
+        let row = cells.collect();
+        self.rows.push(row);
+    }
 }
 
 /// Columns are three spaces apart, as kubectl's are; nothing is drawn when there are no rows.

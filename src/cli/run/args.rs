@@ -1,11 +1,8 @@
 use crate::admin::AdminAddress;
-use crate::dataplane::path_normalization::PathNormalization;
-use crate::discover::FixedBackend;
+use crate::cli::manifest_args::ManifestArgs;
 use crate::reload::Settings;
 use crate::telemetry::{Format, Logging};
 use clap::builder::FalseyValueParser;
-use ipnet::IpNet;
-use std::net::IpAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
@@ -29,37 +26,15 @@ pub(in crate::cli) struct Args {
     /// Lets the admin API listen where other hosts reach it.
     #[arg(long, env = "GATEFOLD_ADMIN_ALLOW_REMOTE", value_parser = FalseyValueParser::new())]
     pub(super) admin_allow_remote: bool,
-    /// Where Gateways without spec.addresses listen; every interface by default.
-    #[arg(
-        long,
-        value_name = "IP",
-        env = "GATEFOLD_ADDRESS",
-        value_delimiter = ','
-    )]
-    pub(super) address: Vec<IpAddr>,
-    /// Gives each Gateway without spec.addresses an address of its own out of this range.
-    #[arg(long, value_name = "CIDR", env = "GATEFOLD_ADDRESS_POOL")]
-    pub(super) address_pool: Option<IpNet>,
-    /// Binds other ports than the manifests say: 80=8080,443=8443.
-    #[arg(long, value_name = "PORT=PORT,...", env = "GATEFOLD_PORT_MAP", value_delimiter = ',', value_parser = port_pair)]
-    pub(super) port_map: Vec<(u16, u16)>,
-    /// Serves only classes with this controllerName; all of them by default.
-    #[arg(long, value_name = "NAME", env = "GATEFOLD_CONTROLLER_NAME")]
-    pub(super) controller_name: Option<String>,
+    /// What the manifests mean.
+    #[command(flatten)]
+    pub(super) manifests: ManifestArgs,
     /// Answers for Services without endpoints from a built-in echo backend.
     #[arg(long, env = "GATEFOLD_ECHO", value_parser = FalseyValueParser::new())]
     pub(super) echo: bool,
     /// Only checks the folders, as `gatefold check` does.
     #[arg(long, env = "GATEFOLD_CHECK", value_parser = FalseyValueParser::new())]
     pub(super) check: bool,
-    /// Says where a Service is that has no endpoints in the folder; may be given several times.
-    #[arg(
-        long,
-        value_name = "NS/NAME[:PORT]=HOST:PORT",
-        env = "GATEFOLD_BACKEND",
-        value_delimiter = ','
-    )]
-    pub(super) backend: Vec<FixedBackend>,
     /// Looks at the files every two seconds and doesn't rely on the system's events.
     #[arg(long, env = "GATEFOLD_POLL", value_parser = FalseyValueParser::new())]
     pub(super) poll: bool,
@@ -82,15 +57,6 @@ pub(in crate::cli) struct Args {
     /// and accept for two names; in lower case by default.
     #[arg(long, env = "GATEFOLD_PRESERVE_HEADER_CASE", value_parser = FalseyValueParser::new())]
     pub(super) preserve_header_case: bool,
-    /// Whether the paths of requests are normalised before they are matched and forwarded, so that /a/../admin and
-    /// /%61dmin are /admin; off for backends that need paths as sent, such as object stores.
-    #[arg(
-        long,
-        value_name = "on|off",
-        env = "GATEFOLD_PATH_NORMALIZATION",
-        default_value = "on"
-    )]
-    pub(super) path_normalization: PathNormalization,
     /// The form of log lines: text on a terminal and JSON elsewhere by default.
     #[arg(long, value_name = "FORMAT", env = "GATEFOLD_LOG_FORMAT")]
     pub(super) log_format: Option<Format>,
@@ -110,11 +76,12 @@ impl Args {
     pub(super) fn settings(&self, roots: Vec<PathBuf>) -> Settings {
         Settings {
             roots,
-            controller_name: self.controller_name.clone(),
-            addresses: self.address.clone(),
-            address_pool: self.address_pool,
-            port_map: self.port_map.iter().copied().collect(),
-            path_normalization: self.path_normalization,
+            controller_name: self.manifests.controller_name.clone(),
+            addresses: self.manifests.address.clone(),
+            address_pool: self.manifests.address_pool,
+            port_map: self.manifests.port_map(),
+            ignored_policies: self.manifests.ignore_policy.clone(),
+            path_normalization: self.manifests.path_normalization,
             ..Settings::default()
         }
     }
@@ -140,26 +107,9 @@ impl Args {
     }
 }
 
-/// `80=8080`.
-fn port_pair(text: &str) -> Result<(u16, u16), String> {
-    let pair = text.split_once('=').and_then(|(from, to)| {
-        let from: u16 = from.trim().parse().ok().filter(|port| *port > 0)?;
-        Some((from, to.trim().parse().ok()?))
-    });
-    pair.ok_or_else(|| format!("`{text}` isn't of the form PORT=PORT, like 80=8080"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn port_pairs_are_read_and_nonsense_is_refused() {
-        assert_eq!(port_pair("80=8080"), Ok((80, 8080)));
-        for text in ["80", "80:8080", "0=1", "a=b", "80=65536"] {
-            assert!(port_pair(text).is_err(), "{text:?}");
-        }
-    }
 
     #[derive(Debug, clap::Parser)]
     struct Alone {

@@ -47,7 +47,7 @@ pub(super) fn run(mut args: Args) -> Result<ExitCode, Error> {
     roots.extend(credentials());
     must_exist(&roots)?;
     if args.check {
-        return check_roots(roots, args.controller_name, args.path_normalization);
+        return check_roots(roots, args.manifests);
     }
     let activation = Activation::from_environment();
     args.logging().start().map_err(Error::Usage)?;
@@ -150,7 +150,7 @@ fn prepare(
         idle_upstream: budget.idle_upstream,
         counters: proxy::Counters::register(registry),
         preserve_header_case: args.preserve_header_case,
-        path_normalization: args.path_normalization,
+        path_normalization: args.manifests.path_normalization,
         ..proxy::Options::default()
     };
     let connections = listen::Options {
@@ -172,7 +172,7 @@ fn prepare(
     };
     Ok(Reload::new(
         settings,
-        args.backend,
+        args.manifests.backend,
         args.echo,
         wakes,
         sockets,

@@ -20,7 +20,7 @@ type File = (&'static str, fn(usize) -> String);
 const NOTHING: &str = "# nothing\n";
 /// How many variants each file has.
 const VARIANTS: usize = 6;
-const FILES: [File; 15] = [
+const FILES: [File; 17] = [
     ("gateway.yaml", gateway),
     ("set.yaml", listener_set),
     ("route-1.yaml", |variant| route("one", variant)),
@@ -36,6 +36,8 @@ const FILES: [File; 15] = [
     ("grant.yaml", grant),
     ("policy.yaml", policy),
     ("settings.yaml", config_map),
+    ("protection-1.yaml", protection),
+    ("protection-2.yaml", |variant| protection(variant + 4)),
 ];
 
 fn gateway(variant: usize) -> String {
@@ -193,6 +195,27 @@ fn config_map(variant: usize) -> String {
     };
     format!(
         "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}}}\ndata:\n  ca.crt: |\n    {value}\n"
+    )
+}
+
+/// A policy that closes what it targets.
+fn protection(variant: usize) -> String {
+    let targets = match variant {
+        0 | 6.. => return NOTHING.to_owned(),
+        1 => "targetRefs: [{group: gateway.networking.k8s.io, kind: HTTPRoute, name: one}]",
+        2 => "targetRefs: [{group: '', kind: Service, name: shop, sectionName: web}]",
+        3 => {
+            "targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: edge, sectionName: more}]"
+        }
+        4 => {
+            "targetSelectors: [{kind: HTTPRoute, matchExpressions: [{key: team, operator: DoesNotExist}]}]"
+        }
+        _ => {
+            "targetRefs: [{group: gateway.networking.k8s.io, kind: ListenerSet, name: set}, {group: '', kind: Service, name: shop}]"
+        }
+    };
+    format!(
+        "apiVersion: gateway.envoyproxy.io/v1alpha1\nkind: SecurityPolicy\nmetadata: {{name: protection-{variant}}}\nspec: {{{targets}}}\n"
     )
 }
 

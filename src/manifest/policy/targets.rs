@@ -1,0 +1,241 @@
+//! What a policy targets: `targetRef`, `targetRefs` and `targetSelectors` (GEP-713, Envoy Gateway), and Istio's `selector`.
+
+use super::protection::{ENVOY_GATEWAY, ISTIO};
+use crate::diagnostic::Code;
+use crate::manifest::api::{
+    GATEWAY_GROUP, PolicyTarget, PolicyTargetChoice, PolicyTargetKind, PolicyTargetNamespaces,
+    PolicyTargetReference, PolicyTargetSelector,
+};
+use crate::manifest::decode::{Decode, Decoder};
+use crate::manifest::did_you_mean::did_you_mean;
+use crate::manifest::node::{Node, Value};
+
+/// Envoy Gateway's policies. Each needs a target.
+const ENVOY_GATEWAY_KINDS: [&str; 5] = [
+    "BackendTrafficPolicy",
+    "ClientTrafficPolicy",
+    "EnvoyExtensionPolicy",
+    "EnvoyPatchPolicy",
+    "SecurityPolicy",
+];
+/// Istio's policies for the proxies themselves.
+const ISTIO_KINDS: [&str; 2] = ["AuthorizationPolicy", "RequestAuthentication"];
+/// Istio applies the policies of this namespace in all namespaces.
+const ISTIO_ROOT_NAMESPACE: &str = "istio-system";
+/// Labels by which Istio's policies select the proxies of one Gateway.
+const ISTIO_GATEWAY_LABELS: [&str; 2] = [
+    "gateway.networking.k8s.io/gateway-name",
+    "istio.io/gateway-name",
+];
+
+/// The kind that was probably meant, if the kind is a slip in the name of a known policy.
+pub(super) fn suspicion(group: &str, kind: &str) -> Option<String> {
+    let known: &[&str] = match group {
+        ENVOY_GATEWAY => &ENVOY_GATEWAY_KINDS,
+        ISTIO => &ISTIO_KINDS,
+        _ => return None,
+    };
+    match known.contains(&kind) {
+        true => None,
+        false => did_you_mean(kind, known),
+    }
+}
+
+/// Whether an object of an unknown kind is a policy for something that gatefold may serve. Other objects have a
+/// `targetRef`, too: a VerticalPodAutoscaler names a Deployment.
+pub(super) fn is_policy(group: &str, kind: &str, spec: Option<&Node>) -> bool {
+    let known = (group == ENVOY_GATEWAY && ENVOY_GATEWAY_KINDS.contains(&kind))
+        || (group == ISTIO && ISTIO_KINDS.contains(&kind));
+    known || spec.is_some_and(|spec| entries(spec).any(of_gateway_api))
+}
+
+/// All entries of all fields that name targets.
+fn entries(spec: &Node) -> impl Iterator<Item = &Node> {
+    let lists = ["targetRefs", "targetSelectors"];
+    let listed = lists.into_iter().filter_map(|list| spec.field(list));
+    let listed = listed.flat_map(|list| match &list.value {
+        Value::Sequence(items) => items.as_slice(),
+        _ => &[],
+    });
+    spec.field("targetRef").into_iter().chain(listed)
+}
+
+fn of_gateway_api(entry: &Node) -> bool {
+    matches!(target_kind(entry), TargetKind::Served(_)) || group(entry) == Some(GATEWAY_GROUP)
+}
+
+/// The kind of an entry's objects.
+enum TargetKind {
+    Served(PolicyTargetKind),
+    /// One that gatefold doesn't serve.
+    Other,
+    Missing,
+}
+
+fn target_kind(entry: &Node) -> TargetKind {
+    let Some(kind) = entry.field("kind").and_then(Node::as_str) else {
+        return TargetKind::Missing;
+    };
+    let kinds = [
+        PolicyTargetKind::Gateway,
+        PolicyTargetKind::ListenerSet,
+        PolicyTargetKind::HttpRoute,
+        PolicyTargetKind::Service,
+    ];
+    let known = kinds.into_iter().find(|known| known.as_str() == kind);
+    let known = known.filter(|known| {
+        group(entry).is_none_or(|group| match known {
+            PolicyTargetKind::Service => group.is_empty() || group == "core",
+            _ => group == GATEWAY_GROUP,
+        })
+    });
+    known.map_or(TargetKind::Other, TargetKind::Served)
+}
+
+/// The API group of an entry's objects. Some vendors write `apiVersion` instead.
+fn group(entry: &Node) -> Option<&str> {
+    if let Some(group) = entry.field("group") {
+        return group.as_str();
+    }
+    let version = entry.field("apiVersion")?.as_str()?;
+    Some(version.split_once('/').map_or("", |(group, _)| group))
+}
+
+/// The targets that gatefold serves. Problems are reported to the decoder; what else can be read is returned.
+pub(super) fn read(
+    (group, kind): (&str, &str),
+    namespace: &str,
+    spec: &Node,
+    decoder: &mut Decoder,
+) -> Vec<PolicyTarget> {
+    let mut targets = Vec::new();
+    if let Some((key, node)) = spec.entry("targetRef").filter(is_there) {
+        decoder.within_key(key, |decoder| {
+            targets.extend(reference(node, decoder));
+            Some(())
+        });
+    }
+    list(spec, "targetRefs", reference, &mut targets, decoder);
+    list(spec, "targetSelectors", selector, &mut targets, decoder);
+    let fields = ["targetRef", "targetRefs", "targetSelectors"];
+    let named = fields
+        .into_iter()
+        .any(|field| spec.entry(field).filter(is_there).is_some());
+    if named {
+        return targets;
+    }
+    if group == ISTIO {
+        targets.extend(selected_by_istio(namespace, spec, decoder));
+    } else {
+        let message =
+            format!("`spec.targetRefs` is required, but isn't there: {kind} needs a target");
+        let span = decoder.span_of(spec).clone();
+        decoder.report(Code::MissingField, &span, message);
+    }
+    targets
+}
+
+fn is_there((_, node): &(&crate::manifest::Key, &Node)) -> bool {
+    node.value != Value::Null
+}
+
+fn list(
+    spec: &Node,
+    field: &str,
+    read: fn(&Node, &mut Decoder) -> Option<PolicyTarget>,
+    targets: &mut Vec<PolicyTarget>,
+    decoder: &mut Decoder,
+) {
+    let Some((key, node)) = spec.entry(field).filter(is_there) else {
+        return;
+    };
+    decoder.within_key(key, |decoder| {
+        let Value::Sequence(items) = &node.value else {
+            decoder.wrong_type(node, "a list");
+            return None;
+        };
+        for (index, item) in items.iter().enumerate() {
+            targets.extend(decoder.within(index, |decoder| read(item, decoder)));
+        }
+        Some(())
+    });
+}
+
+fn served_kind(node: &Node, decoder: &mut Decoder) -> Option<PolicyTargetKind> {
+    if !matches!(node.value, Value::Mapping(_)) {
+        decoder.wrong_type(node, "a mapping");
+        return None;
+    }
+    match target_kind(node) {
+        TargetKind::Served(kind) => Some(kind),
+        TargetKind::Other => None,
+        TargetKind::Missing => {
+            let pointer = decoder.pointer().key("kind");
+            let message = format!("`{pointer}` is required, but isn't there");
+            decoder.report(Code::MissingField, &node.span, message);
+            None
+        }
+    }
+}
+
+fn reference(node: &Node, decoder: &mut Decoder) -> Option<PolicyTarget> {
+    let kind = served_kind(node, decoder)?;
+    let reference = PolicyTargetReference::decode(node, decoder)?;
+    Some(PolicyTarget {
+        kind,
+        choice: PolicyTargetChoice::Name {
+            namespace: reference.namespace,
+            name: reference.name,
+        },
+        section: reference.section_name.map(|name| name.to_string()),
+        pointer: decoder.pointer(),
+    })
+}
+
+fn selector(node: &Node, decoder: &mut Decoder) -> Option<PolicyTarget> {
+    let kind = served_kind(node, decoder)?;
+    let selector = PolicyTargetSelector::decode(node, decoder)?;
+    let section = selector.section_name.as_ref().map(ToString::to_string);
+    Some(PolicyTarget {
+        kind,
+        section,
+        choice: selector.choice(),
+        pointer: decoder.pointer(),
+    })
+}
+
+/// Istio selects proxies by the labels of their Pods: those of a Gateway carry its name. A policy without a selector
+/// is for all proxies of its namespace. Other labels select workloads, whose own proxies enforce the policy.
+fn selected_by_istio(namespace: &str, spec: &Node, decoder: &Decoder) -> Option<PolicyTarget> {
+    let labels = spec
+        .field("selector")
+        .and_then(|selector| selector.field("matchLabels"))
+        .filter(|labels| matches!(&labels.value, Value::Mapping(entries) if !entries.is_empty()));
+    let choice = match labels {
+        Some(labels) => {
+            let mut names = ISTIO_GATEWAY_LABELS.iter();
+            let name = names.find_map(|label| labels.field(label)?.as_str())?;
+            PolicyTargetChoice::Name {
+                namespace: None,
+                name: name.to_owned(),
+            }
+        }
+        None => PolicyTargetChoice::Controller {
+            controller: "istio.io/gateway-controller",
+            class: "istio",
+            namespaces: match namespace == ISTIO_ROOT_NAMESPACE {
+                true => PolicyTargetNamespaces::All,
+                false => PolicyTargetNamespaces::Same,
+            },
+        },
+    };
+    Some(PolicyTarget {
+        kind: PolicyTargetKind::Gateway,
+        choice,
+        section: None,
+        pointer: match spec.field("selector") {
+            Some(_) => decoder.pointer().key("selector"),
+            None => decoder.pointer(),
+        },
+    })
+}

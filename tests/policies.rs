@@ -1,0 +1,245 @@
+//! Policies that gatefold doesn't read: what they protect is never open.
+
+use crate::support::daemon::{Daemon, check, gatefold};
+use crate::support::eventually;
+use crate::support::folder::Folder;
+use crate::support::manifests::{condition, gateway, route, service};
+
+const HOST: &str = "www.example.com";
+
+fn folder() -> Folder {
+    Folder::with([
+        ("gateway.yaml", gateway()),
+        ("route.yaml", route("shop", HOST)),
+        ("other-route.yaml", route("other", "other.example.com")),
+        ("shop.yaml", service("shop")),
+        ("other.yaml", service("other")),
+    ])
+}
+
+/// A SecurityPolicy for an object of this kind and name.
+fn security_policy(kind: &str, name: &str) -> String {
+    format!(
+        "apiVersion: gateway.envoyproxy.io/v1alpha1
+kind: SecurityPolicy
+metadata:
+  name: login
+spec:
+  targetRefs:
+    - group: gateway.networking.k8s.io
+      kind: {kind}
+      name: {name}
+  basicAuth:
+    users:
+      name: users
+"
+    )
+}
+
+#[test]
+fn a_route_is_closed_while_a_policy_that_can_not_be_enforced_protects_it() {
+    let folder = folder();
+    folder.write("policy.yaml", security_policy("HTTPRoute", "shop"));
+    let daemon = Daemon::of(&folder).echo().start();
+    assert_eq!(daemon.get(HOST, "/").status, 500, "the route is protected");
+    assert_eq!(daemon.get("other.example.com", "/").status, 200);
+
+    let found = daemon.wait_for_diagnostic("GF0524");
+    assert_eq!(found["severity"], "error");
+    let message = found.to_string();
+    for place in ["policy.yaml", "route.yaml"] {
+        assert!(message.contains(place), "{place} isn't in {message}");
+    }
+    let status = daemon.object("httproutes", "default", "shop");
+    let accepted = condition(&status["status"]["parents"][0], "Accepted");
+    assert_eq!(accepted["status"], "False");
+    assert_eq!(accepted["reason"], "UnenforcedPolicy");
+
+    folder.replace("policy.yaml", "name: shop", "name: other");
+    daemon.wait_for_status(HOST, "/", 200);
+    daemon.wait_for_status("other.example.com", "/", 500);
+
+    folder.remove("policy.yaml");
+    daemon.wait_for_status("other.example.com", "/", 200);
+    eventually("the route is accepted", || {
+        let status = daemon.object("httproutes", "default", "other");
+        let accepted = condition(&status["status"]["parents"][0], "Accepted");
+        (accepted["status"] == "True").then_some(())
+    });
+}
+
+#[test]
+fn a_gateway_is_closed_while_a_policy_that_can_not_be_enforced_protects_it() {
+    let folder = folder();
+    let daemon = Daemon::of(&folder).echo().start();
+    assert_eq!(daemon.get(HOST, "/").status, 200);
+    folder.write("policy.yaml", security_policy("Gateway", "edge"));
+    daemon.wait_for_status(HOST, "/", 500);
+    let unknown = daemon.get(HOST, "/no/route/has/this");
+    assert_eq!(unknown.status, 500);
+    eventually("the Gateway says so", || {
+        let gateway = daemon.object("gateways", "default", "edge");
+        let programmed = condition(&gateway["status"], "Programmed");
+        (programmed["reason"] == "UnenforcedPolicy").then_some(())
+    });
+    folder.remove("policy.yaml");
+    daemon.wait_for_status(HOST, "/", 200);
+}
+
+#[test]
+fn a_broken_edit_of_a_policy_opens_nothing() {
+    let folder = folder();
+    let good = security_policy("HTTPRoute", "shop");
+    folder.write("policy.yaml", &good);
+    let daemon = Daemon::of(&folder).echo().start();
+    assert_eq!(daemon.get(HOST, "/").status, 500);
+    let broken = [
+        ("the YAML is broken", good.replace("spec:", "spec: [")),
+        (
+            "the target has no name",
+            good.replace("      name: shop\n", ""),
+        ),
+        (
+            "the targets aren't a list",
+            good.replace("    - group:", "      group:"),
+        ),
+        (
+            "the targets are misspelled",
+            good.replace("targetRefs", "targetRef5"),
+        ),
+        (
+            "the kind is misspelled",
+            good.replace("SecurityPolicy", "SecuritPolicy"),
+        ),
+    ];
+    for (what, text) in broken {
+        let before = daemon.admin_json("/status")["generation"]["seen"].clone();
+        folder.write("policy.yaml", text);
+        daemon.wait_for_summary("the edit is seen", |summary| {
+            (summary["generation"]["seen"] != before).then_some(())
+        });
+        assert_eq!(daemon.get(HOST, "/").status, 500, "{what}");
+        folder.write("policy.yaml", &good);
+        daemon.wait_for_summary("the policy is good again", |summary| {
+            let failed = summary["generation"]["failed"] == summary["generation"]["seen"];
+            let warned = summary["diagnostics"].to_string().contains("GF0303");
+            (!failed && !warned).then_some(())
+        });
+    }
+}
+
+#[test]
+fn a_policy_that_was_never_good_protects_what_it_names_readably() {
+    let folder = folder();
+    let policy = security_policy("HTTPRoute", "shop");
+    let target = "    - group: gateway.networking.k8s.io\n      kind: HTTPRoute\n";
+    let broken = policy.replace("  basicAuth:", &format!("{target}  basicAuth:"));
+    folder.write("policy.yaml", &broken);
+    let daemon = Daemon::of(&folder).echo().start();
+    assert_eq!(daemon.get(HOST, "/").status, 500);
+    assert_eq!(daemon.get("other.example.com", "/").status, 200);
+    daemon.wait_for_diagnostic("GF0203");
+    // It is as broken as before, but names another route.
+    folder.write("policy.yaml", broken.replace("name: shop", "name: other"));
+    daemon.wait_for_status("other.example.com", "/", 500);
+    daemon.wait_for_status(HOST, "/", 200);
+}
+
+#[test]
+fn two_policies_of_one_name_both_protect() {
+    let folder = folder();
+    folder.write("policy-1.yaml", security_policy("HTTPRoute", "shop"));
+    folder.write("policy-2.yaml", security_policy("HTTPRoute", "other"));
+    let daemon = Daemon::of(&folder).echo().start();
+    assert_eq!(daemon.get(HOST, "/").status, 500);
+    assert_eq!(daemon.get("other.example.com", "/").status, 500);
+    daemon.wait_for_diagnostic("GF0302");
+    folder.remove("policy-1.yaml");
+    daemon.wait_for_status(HOST, "/", 200);
+    assert_eq!(daemon.get("other.example.com", "/").status, 500);
+}
+
+#[test]
+fn a_kind_of_policy_can_be_passed_over() {
+    let folder = folder();
+    folder.write("policy.yaml", security_policy("HTTPRoute", "shop"));
+    let daemon = Daemon::of(&folder)
+        .echo()
+        .arg("--ignore-policy")
+        .arg("SecurityPolicy.gateway.envoyproxy.io,AuthPolicy")
+        .start();
+    assert_eq!(daemon.get(HOST, "/").status, 200);
+    let found = daemon.wait_for_diagnostic("GF0525");
+    assert_eq!(found["severity"], "info");
+    eventually("the log says so", || {
+        daemon.log().contains("GF0525").then_some(())
+    });
+
+    let check = |kind: &str| {
+        let mut command = gatefold();
+        command.arg("check").arg(folder.path());
+        let output = command.args(["--ignore-policy", kind]).output();
+        output.expect("gatefold runs").status.code()
+    };
+    assert_eq!(check("SecurityPolicy"), Some(0));
+    assert_eq!(check("OtherPolicy"), Some(1), "another kind");
+    assert_eq!(check("not a kind"), Some(2), "wrong use");
+}
+
+#[test]
+fn a_policy_that_protects_nothing_is_a_warning() {
+    let folder = folder();
+    let policy =
+        security_policy("HTTPRoute", "shop").replace("SecurityPolicy", "BackendTrafficPolicy");
+    folder.write(
+        "policy.yaml",
+        policy.replace("  basicAuth:\n    users:\n      name: users\n", ""),
+    );
+    let output = check(&folder);
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    assert!(text.contains("warning[GF0523]"), "{text}");
+    for place in ["policy.yaml:9:13", "route.yaml:4:9"] {
+        assert!(text.contains(place), "{place} isn't in\n{text}");
+    }
+}
+
+#[test]
+fn a_service_whose_backend_tls_policy_can_not_be_read_gets_nothing_in_plain_text() {
+    let folder = folder();
+    let policy = "apiVersion: gateway.networking.k8s.io/v1alpha2
+kind: BackendTLSPolicy
+metadata:
+  name: tls
+spec:
+  targetRef: {group: '', kind: Service, name: shop}
+  tls: {hostname: shop.example.com, wellKnownCACerts: System}
+";
+    folder.write("policy.yaml", policy);
+    let daemon = Daemon::of(&folder).echo().start();
+    assert_eq!(daemon.get(HOST, "/").status, 500);
+    assert_eq!(daemon.get("other.example.com", "/").status, 200);
+    daemon.wait_for_diagnostic("GF0304");
+    let found = daemon.wait_for_diagnostic("GF0524");
+    assert!(found.to_string().contains("shop.yaml"), "{found}");
+    folder.remove("policy.yaml");
+    daemon.wait_for_status(HOST, "/", 200);
+}
+
+#[test]
+fn a_service_that_only_the_command_line_knows_is_protected() {
+    let folder = folder();
+    folder.remove("shop.yaml");
+    let daemon = |folder: &Folder| {
+        let daemon = Daemon::of(folder).echo();
+        // Nothing listens there.
+        daemon
+            .arg("--backend")
+            .arg("default/shop:3000=127.0.0.1:9")
+            .start()
+    };
+    assert_eq!(daemon(&folder).get(HOST, "/").status, 502);
+    let policy = security_policy("Service", "shop").replace("gateway.networking.k8s.io", "''");
+    folder.write("policy.yaml", policy);
+    assert_eq!(daemon(&folder).get(HOST, "/").status, 500);
+}
