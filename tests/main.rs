@@ -25,6 +25,7 @@ mod lifecycle;
 mod listener_sets;
 mod listeners;
 mod load;
+mod malformed_requests;
 mod reference_grant;
 mod reload;
 mod reload_report;

@@ -29,6 +29,12 @@ pub struct Connection {
     /// The tick since which the client has taken nothing of what is to be written, plus one; 0 when nothing waits.
     stalled: AtomicU32,
     draining: AtomicBool,
+    /// How many HTTP/1 requests have begun. It wraps around.
+    begun: AtomicU32,
+    /// Whether HTTP was left for another protocol.
+    switched: AtomicBool,
+    /// Whether the client may still be sending when the connection is closed.
+    lingering: AtomicBool,
     /// What its listener was before it went.
     last: OnceLock<Arc<Port>>,
     /// Why it shall end although the client hasn't asked for it; 0 when it needn't.
@@ -69,6 +75,9 @@ impl Connection {
             finished: AtomicU32::new(now),
             stalled: AtomicU32::new(0),
             draining: AtomicBool::new(false),
+            begun: AtomicU32::new(0),
+            switched: AtomicBool::new(false),
+            lingering: AtomicBool::new(false),
             last: OnceLock::new(),
             verdict: AtomicU8::new(0),
             ended: AtomicBool::new(false),
@@ -128,6 +137,7 @@ impl Connection {
         if self.state.phase().is_http2() {
             self.in_hand.fetch_add(1, Ordering::Relaxed);
         } else {
+            self.begun.fetch_add(1, Ordering::Relaxed);
             self.state.set(Phase::Busy, self.shared.clock.now());
         }
         InHand {
@@ -165,6 +175,34 @@ impl Connection {
 
     pub(super) fn is_broken(&self) -> bool {
         self.broken.load(Ordering::Acquire)
+    }
+
+    /// Notes that HTTP is left for another protocol.
+    pub fn switch_protocols(&self) {
+        self.switched.store(true, Ordering::Release);
+    }
+
+    pub(super) fn has_switched(&self) -> bool {
+        self.switched.load(Ordering::Acquire)
+    }
+
+    /// Whether an HTTP/1 request is under way, or another protocol.
+    pub(super) fn is_busy(&self) -> bool {
+        self.state.phase() == Phase::Busy
+    }
+
+    /// How many HTTP/1 requests have begun.
+    pub(super) fn begun(&self) -> u32 {
+        self.begun.load(Ordering::Relaxed)
+    }
+
+    /// Lets the connection stay for a while after its end, for what the client still sends.
+    pub(super) fn linger(&self) {
+        self.lingering.store(true, Ordering::Release);
+    }
+
+    pub(super) fn is_lingering(&self) -> bool {
+        self.lingering.load(Ordering::Acquire)
     }
 
     pub(super) fn set_server_name(&self, name: &str) {

@@ -45,6 +45,8 @@ pub(super) enum Closed {
     Idle,
     /// The client took nothing of what was to be written to it.
     Write,
+    /// The client sent what is no request.
+    Malformed,
     /// It was idle, and somebody else needed its place.
     Reclaimed,
     /// Its socket is gone, and nothing was under way.
@@ -145,12 +147,13 @@ fn label(address: SocketAddr) -> ListenerLabel {
 }
 
 impl Closed {
-    const ALL: [Closed; 8] = [
+    const ALL: [Closed; 9] = [
         Closed::Handshake,
         Closed::FirstByte,
         Closed::Header,
         Closed::Idle,
         Closed::Write,
+        Closed::Malformed,
         Closed::Reclaimed,
         Closed::Drained,
         Closed::DrainTimeout,
@@ -163,6 +166,7 @@ impl Closed {
             Closed::Header => "header_timeout",
             Closed::Idle => "idle_timeout",
             Closed::Write => "write_timeout",
+            Closed::Malformed => "malformed_request",
             Closed::Reclaimed => "reclaimed",
             Closed::Drained => "drained",
             Closed::DrainTimeout => "drain_timeout",

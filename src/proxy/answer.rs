@@ -99,6 +99,12 @@ impl Answer {
         "the request took too long to arrive\n",
     );
 
+    /// What the client sent as a body isn't one.
+    pub(super) const MALFORMED_BODY: Answer = Answer::malformed(
+        StatusCode::BAD_REQUEST,
+        "the body of the request has malformed chunks or trailers\n",
+    );
+
     /// What the client sent isn't HTTP.
     pub(super) const BAD_REQUEST: Answer =
         Answer::malformed(StatusCode::BAD_REQUEST, "the request is malformed\n");

@@ -405,6 +405,7 @@ impl Gatefold {
             backend.filters.change_request(request);
             rewrite::apply(&backend.filters, session, request)?;
         }
+        forwarded::add_missing_host(request)?;
         self.mirrors.begin(session, request, context);
         Ok(())
     }

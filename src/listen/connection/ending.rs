@@ -64,6 +64,9 @@ impl Connection {
             deadlines, clock, ..
         } = &*self.shared;
         let passed = |deadline, since| clock.has_passed(deadline, since);
+        if self.is_lingering() {
+            return None;
+        }
         let stalled = self.stalled_since();
         if stalled.is_some_and(|since| passed(deadlines.write, since)) {
             return Some(Closed::Write);
@@ -112,6 +115,11 @@ impl Connection {
             debug!(peer = %self.peer, ?reason, "a connection is closed");
             self.shared.meters.closed(reason);
         }
+    }
+
+    /// Whether it was ended for a reason of ours.
+    pub(in crate::listen) fn has_been_ended(&self) -> bool {
+        self.ended.load(Ordering::Relaxed)
     }
 
     /// Ends it now, whatever its task does.
@@ -172,7 +180,7 @@ impl Connection {
     fn end(&self) -> Option<Closed> {
         let reason = Closed::of_code(self.verdict.load(Ordering::Acquire))?;
         let stands = match reason {
-            Closed::DrainTimeout => true,
+            Closed::DrainTimeout | Closed::Malformed => true,
             Closed::Reclaimed => self.unused_since().is_some(),
             Closed::Handshake
             | Closed::FirstByte
