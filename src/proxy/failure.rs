@@ -53,6 +53,22 @@ pub(super) fn decide_by_connection(error: &mut Error, reused: bool) {
     }
 }
 
+/// Says of a response whose header can't be read what is wrong with it. Pingora shows the header itself, which may have a
+/// megabyte and be secret.
+pub(super) fn without_header(mut error: Box<Error>) -> Box<Error> {
+    let unread =
+        *error.etype() == ErrorType::InvalidHTTPHeader && *error.esource() == ErrorSource::Upstream;
+    let cause = error.root_cause();
+    if !unread || cause.is::<Error>() {
+        return error;
+    }
+    let what = format!("the header of the response is malformed: {cause}");
+    let retry = error.retry;
+    error = Error::explain(ErrorType::InvalidHTTPHeader, what).into_up();
+    error.retry = retry;
+    error
+}
+
 /// Whether the client has sent what is no body.
 fn is_malformed(error: &Error) -> bool {
     let cause = error.root_cause().downcast_ref::<io::Error>();

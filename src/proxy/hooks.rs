@@ -247,6 +247,7 @@ impl ProxyHttp for Gatefold {
         context: &mut RequestContext,
         reused: bool,
     ) -> Box<Error> {
+        let error = failure::without_header(error);
         let mut error = error.more_context(format!("endpoint {}", peer._address));
         context.decide_retry(session, &mut error, reused);
         if error.retry() {
