@@ -3,6 +3,7 @@ mod ending;
 use super::frames::Progress;
 use super::phase::{Phase, State};
 use super::shared::Shared;
+use crate::clock::Tick;
 use crate::dataplane::{Port, Snapshot};
 use ending::Wakers;
 use http::HeaderValue;
@@ -31,6 +32,10 @@ pub struct Connection {
     draining: AtomicBool,
     /// How many HTTP/1 requests have begun. It wraps around.
     begun: AtomicU32,
+    /// The tick since which the client has ended its side and has been sent nothing, plus one; 0 if it hasn't ended it.
+    half_closed: AtomicU32,
+    /// Whether no request comes after the one under way.
+    last_request: AtomicBool,
     /// Whether HTTP was left for another protocol.
     switched: AtomicBool,
     /// Whether the client may still be sending when the connection is closed.
@@ -76,6 +81,8 @@ impl Connection {
             stalled: AtomicU32::new(0),
             draining: AtomicBool::new(false),
             begun: AtomicU32::new(0),
+            half_closed: AtomicU32::new(0),
+            last_request: AtomicBool::new(false),
             switched: AtomicBool::new(false),
             lingering: AtomicBool::new(false),
             last: OnceLock::new(),
@@ -127,9 +134,11 @@ impl Connection {
     }
 
     /// Whether the answer to the request in hand shall be the last one: the socket is gone, the process is
-    /// about to end, or others wait for this connection's place.
+    /// about to end, others wait for this connection's place, or the client won't send another request.
     pub fn is_ending(&self) -> bool {
-        self.is_draining() || self.shared.limit.is_reached()
+        self.is_draining()
+            || self.shared.limit.is_reached()
+            || self.last_request.load(Ordering::Relaxed)
     }
 
     /// Notes that a request's header is complete. Until the result is dropped the connection isn't idle.
@@ -194,6 +203,22 @@ impl Connection {
     /// How many HTTP/1 requests have begun.
     pub(super) fn begun(&self) -> u32 {
         self.begun.load(Ordering::Relaxed)
+    }
+
+    /// Notes that the client has ended its side, or has been sent something since.
+    pub(super) fn half_close(&self) {
+        let since = self.shared.clock.now().saturating_add(1);
+        self.half_closed.store(since, Ordering::Relaxed);
+    }
+
+    /// Notes that the client sends no request after the one under way.
+    pub(super) fn expect_no_more(&self) {
+        self.last_request.store(true, Ordering::Relaxed);
+    }
+
+    /// Since when a client that has ended its side has been sent nothing.
+    pub(super) fn half_closed_since(&self) -> Option<Tick> {
+        self.half_closed.load(Ordering::Relaxed).checked_sub(1)
     }
 
     /// Lets the connection stay for a while after its end, for what the client still sends.

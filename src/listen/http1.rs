@@ -111,6 +111,11 @@ impl Requests {
         }
     }
 
+    /// Whether nothing has come after the `begun`th request.
+    pub(super) fn is_at_end(&self, begun: u32) -> bool {
+        self.headers == begun && !self.is_unfinished()
+    }
+
     /// Whether the client may be in the middle of sending a request.
     pub(super) fn is_unfinished(&self) -> bool {
         match self.state {

@@ -30,6 +30,8 @@ pub(super) struct Watched<S> {
     refusal: Option<Refusal>,
     /// What is still to be written of the answer to it.
     answer: Vec<u8>,
+    /// Whether the client has ended its side.
+    half_closed: bool,
     /// Whether the client took nothing when it was written to last.
     stalled: bool,
     /// What the connection wakes, so far as it is known.
@@ -47,6 +49,7 @@ impl<S: IO> Watched<S> {
             requests: Requests::default(),
             refusal: None,
             answer: Vec::new(),
+            half_closed: false,
             stalled: false,
             reader: None,
             writer: None,
@@ -97,6 +100,18 @@ impl<S: IO> Watched<S> {
         }
     }
 
+    /// What is read after the client has ended its side: nothing while a whole request is under way, so that it gets its
+    /// response (RFC 9112, section 9.6), then the end.
+    fn poll_half_closed(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if !self.has_whole_request() {
+            return Poll::Ready(Ok(()));
+        }
+        if self.requests.is_at_end(self.connection.begun()) {
+            self.connection.expect_no_more();
+        }
+        self.poll_ended(context)
+    }
+
     /// Ready once the connection has to end.
     fn poll_ended(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let reason = ready!(self.connection.poll_end(context, &mut self.reader));
@@ -121,6 +136,9 @@ impl<S: IO> Watched<S> {
         context: &mut Context<'_>,
     ) -> Poll<io::Result<T>> {
         if written.is_ready() {
+            if self.half_closed {
+                self.connection.half_close();
+            }
             if std::mem::take(&mut self.stalled) {
                 self.connection.flow();
             }
@@ -142,6 +160,9 @@ impl<S: IO> AsyncRead for Watched<S> {
         if let Some(refusal) = this.refusal {
             return this.poll_refused(refusal, context);
         }
+        if this.half_closed {
+            return this.poll_half_closed(context);
+        }
         let before = buffer.filled().len();
         let result = match Pin::new(&mut this.stream).poll_read(context, buffer) {
             Poll::Ready(result) => result,
@@ -157,6 +178,10 @@ impl<S: IO> AsyncRead for Watched<S> {
                     return this.poll_refused(refusal, context);
                 }
             }
+        } else if result.is_ok() && buffer.remaining() > 0 && this.has_whole_request() {
+            this.half_closed = true;
+            this.connection.half_close();
+            return this.poll_half_closed(context);
         }
         Poll::Ready(result)
     }

@@ -74,7 +74,13 @@ impl Connection {
         let (phase, since) = self.state.get();
         let (deadline, since, closed) = match phase {
             // Bounded where it is done.
-            Phase::Handshake | Phase::Busy => return None,
+            Phase::Handshake => return None,
+            // Bounded there, too, but for a client that may be gone: that shows only when it is sent something.
+            Phase::Busy => (
+                deadlines.half_closed,
+                self.half_closed_since()?,
+                Closed::OneSided,
+            ),
             // A client that has come just before the end, or has just got an answer, may have its next request
             // on the way: it is answered with `Connection: close`. Who was silent for longer is closed.
             Phase::Fresh | Phase::Idle if self.is_draining() => {
@@ -187,6 +193,7 @@ impl Connection {
             | Closed::Header
             | Closed::Idle
             | Closed::Write
+            | Closed::OneSided
             | Closed::Drained => self.overdue() == Some(reason),
         };
         stands.then_some(reason)

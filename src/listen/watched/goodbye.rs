@@ -53,6 +53,7 @@ impl<S: IO> Watched<S> {
             // As if the client had closed it.
             Closed::FirstByte
             | Closed::Idle
+            | Closed::OneSided
             | Closed::Reclaimed
             | Closed::Drained => Ok(()),
             Closed::Handshake | Closed::Header => Err(io::ErrorKind::TimedOut.into()),
