@@ -8,6 +8,7 @@ mod deadlines;
 mod drain;
 mod failures;
 mod forwarding;
+mod framing;
 mod half_close;
 mod http2;
 mod limit;
