@@ -44,6 +44,9 @@ pub struct Connection {
     last: OnceLock<Arc<Port>>,
     /// Why it shall end although the client hasn't asked for it; 0 when it needn't.
     verdict: AtomicU8,
+    /// The date of the response that is written next, where it has one of its own.
+    pub(super) date: Mutex<Option<HeaderValue>>,
+    pub(super) dated: AtomicBool,
     /// Whether it was ended by us.
     ended: AtomicBool,
     broken: AtomicBool,
@@ -87,6 +90,8 @@ impl Connection {
             lingering: AtomicBool::new(false),
             last: OnceLock::new(),
             verdict: AtomicU8::new(0),
+            date: Mutex::default(),
+            dated: AtomicBool::new(false),
             ended: AtomicBool::new(false),
             broken: AtomicBool::new(false),
             wakers: Mutex::default(),

@@ -14,6 +14,7 @@ mod deadline;
 mod frames;
 mod http1;
 mod inherited;
+mod kept_date;
 mod limit;
 mod linger;
 mod meters;

@@ -4,6 +4,7 @@ mod identity;
 use super::connection::Connection;
 use super::frames::Frames;
 use super::http1::{Malformed, Requests};
+use super::kept_date::DatedHeader;
 use super::refusal::Refusal;
 use super::stream::HTTP2_PREFACE;
 use async_trait::async_trait;
@@ -30,6 +31,8 @@ pub(super) struct Watched<S> {
     refusal: Option<Refusal>,
     /// What is still to be written of the answer to it.
     answer: Vec<u8>,
+    /// What is written in place of Pingora's header.
+    dated: DatedHeader,
     /// Whether the client has ended its side.
     half_closed: bool,
     /// Whether the client took nothing when it was written to last.
@@ -49,6 +52,7 @@ impl<S: IO> Watched<S> {
             requests: Requests::default(),
             refusal: None,
             answer: Vec::new(),
+            dated: DatedHeader::default(),
             half_closed: false,
             stalled: false,
             reader: None,
@@ -197,7 +201,11 @@ impl<S: IO> AsyncWrite for Watched<S> {
         if this.is_refused_by_pingora(bytes) {
             return Poll::Ready(Ok(bytes.len()));
         }
+        let bytes = this.dated.in_place_of(bytes, &this.connection);
         let written = Pin::new(&mut this.stream).poll_write(context, bytes);
+        if let Poll::Ready(Ok(count)) = &written {
+            this.dated.advance(*count);
+        }
         this.watch(written, context)
     }
 

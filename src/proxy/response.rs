@@ -40,6 +40,11 @@ pub(super) fn change(
         rule.filters.change_response(response);
     }
     keep_or_end(session, context);
+    if session.as_http1().is_some()
+        && let (Some(date), Some(connection)) = (response.headers.get(DATE), &context.connection)
+    {
+        connection.keep_date(date);
+    }
     Ok(())
 }
 

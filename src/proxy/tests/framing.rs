@@ -69,3 +69,30 @@ async fn a_304_and_an_answer_to_head_keep_their_length() {
     let answer = gateway.ask("HEAD / HTTP/1.1\r\nHost: a\r\n\r\n").await;
     assert_eq!(answer.header("content-length"), ["9"]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_date_of_a_backend_is_kept_for_clients_of_http_1() {
+    let date = "Sun, 06 Nov 1994 08:49:37 GMT";
+    for field in ["Date", "date"] {
+        let head = format!("HTTP/1.1 200 OK\r\n{field}: {date}\r\nContent-Length: 2\r\n\r\nok");
+        let upstream = Upstream::answering(head).await;
+        let gateway = Gateway::start(port(to(&[upstream.address]))).await;
+        let mut client = gateway.connect().await;
+        for _ in 0..2 {
+            client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+            let answer = client.answer(false).await;
+            assert_eq!(answer.header("date"), [date]);
+            assert_eq!(answer.text(), "ok");
+        }
+    }
+    let upstream = Upstream::plain().await;
+    let gateway = Gateway::start(port(to(&[upstream.address]))).await;
+    assert_ne!(gateway.get("/").await.header("date"), [date]);
+    let upstream = Upstream::answering("HTTP/1.1 204 None\r\nDate: yesterday\r\n\r\n").await;
+    let gateway = Gateway::start(port(to(&[upstream.address]))).await;
+    assert_eq!(
+        gateway.get("/").await.header("date").len(),
+        1,
+        "no date at all"
+    );
+}
