@@ -6,8 +6,8 @@ use super::peer::{Exchange, Timeouts};
 use super::warnings::{Trouble, Warnings};
 use super::watch::Watch;
 use super::{
-    Counters, Options, access, backend_tls, choose, close_delimited, deadline, failure, fields,
-    forwarded, request, response, rewrite, upgrade,
+    Counters, Options, access, backend_tls, choose, close_delimited, deadline, expect, failure,
+    fields, forwarded, request, response, rewrite, upgrade,
 };
 use crate::dataplane::Snapshot;
 use arc_swap::ArcSwap;
@@ -133,7 +133,12 @@ impl ProxyHttp for Gatefold {
             request: &'r mut RequestHeader,
             context: &'c mut RequestContext,
         ) -> Result<()> {
-            done(self.change_request(session, request, context))
+            match self.change_request(session, request, context) {
+                Ok(()) if expect::is_ours(request, context) => {
+                    Box::pin(expect::answer(session, request))
+                }
+                changed => done(changed),
+            }
         }
     }
 
@@ -347,6 +352,8 @@ impl Gatefold {
         }
         if session.req_header().version < Version::HTTP_11 {
             close_delimited::set(session);
+            // HTTP/1.0 doesn't know them (RFC 9110, section 15.2).
+            session.set_ignore_info_resp(true);
         }
         let snapshot = self.snapshot.load();
         let chosen = choose::choose(&snapshot, &connection, session.req_header(), context);

@@ -14,6 +14,7 @@ mod close_delimited;
 mod context;
 mod counters;
 mod deadline;
+mod expect;
 mod failure;
 mod fields;
 mod forwarded;
