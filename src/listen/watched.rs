@@ -2,7 +2,8 @@ mod goodbye;
 mod identity;
 
 use super::connection::Connection;
-use super::frames::Frames;
+use super::continues::Continues;
+use super::frames::{END_STREAM, Frames};
 use super::http1::{Malformed, Requests};
 use super::kept_date::DatedHeader;
 use super::refusal::Refusal;
@@ -25,6 +26,8 @@ pub(super) struct Watched<S> {
     connection: Arc<Connection>,
     /// Once the client is known to speak HTTP/2.
     frames: Option<Frames>,
+    /// What is written to it between Pingora's frames.
+    continues: Continues,
     /// What it sends before that.
     requests: Requests,
     /// Why a request of it is refused. Nothing is read after it.
@@ -49,6 +52,7 @@ impl<S: IO> Watched<S> {
             stream,
             connection,
             frames: http2.then(Frames::new),
+            continues: Continues::default(),
             requests: Requests::default(),
             refusal: None,
             answer: Vec::new(),
@@ -79,9 +83,57 @@ impl<S: IO> Watched<S> {
                 let progress = frames.read(read);
                 let has_request = frames.last_stream() > before;
                 self.connection.read_frames(progress, has_request);
+                frames
+                    .take_awaiting()
+                    .for_each(|stream| self.continues.wait(stream));
             }
         }
         Ok(())
+    }
+
+    /// Makes trailers with pseudo-header fields an error of their stream. What was passed on in part is an error of the
+    /// connection.
+    fn refuse_trailers(&mut self, read: Option<&mut [u8]>) -> io::Result<()> {
+        let (Some(frames), Some(read)) = (&mut self.frames, read) else {
+            return Ok(());
+        };
+        for place in frames.take_malformed_trailers() {
+            match place.and_then(|place| read.get_mut(place)) {
+                Some(flags) => *flags &= !END_STREAM,
+                None => return Err(io::ErrorKind::InvalidData.into()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes frames of Pingora's, and what the client has to get before them.
+    fn write_frames(
+        &mut self,
+        context: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+        write: impl FnOnce(Pin<&mut S>, &mut Context<'_>) -> Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        let continued = self.poll_continues(context);
+        if !matches!(continued, Poll::Ready(Ok(()))) {
+            return self.watch(continued.map_ok(|()| 0), context);
+        }
+        let written = write(Pin::new(&mut self.stream), context);
+        if let Poll::Ready(Ok(count)) = &written {
+            let mut left = *count;
+            for slice in slices {
+                let taken = slice.get(..left).unwrap_or(slice);
+                self.continues.follow(taken);
+                left -= taken.len();
+            }
+        }
+        self.watch(written, context)
+    }
+
+    fn poll_continues(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Watched {
+            stream, continues, ..
+        } = self;
+        continues.poll(|bytes| Pin::new(&mut *stream).poll_write(context, bytes))
     }
 
     /// Whether the request under way, over HTTP/1, has come whole.
@@ -174,7 +226,9 @@ impl<S: IO> AsyncRead for Watched<S> {
         };
         let read = buffer.filled().get(before..).unwrap_or_default();
         if !read.is_empty() {
-            if let Err(Malformed { at, refusal }) = this.note(read) {
+            let noted = this.note(read);
+            this.refuse_trailers(buffer.filled_mut().get_mut(before..))?;
+            if let Err(Malformed { at, refusal }) = noted {
                 this.refusal = Some(refusal);
                 // Within what was read just now.
                 buffer.set_filled(before + at);
@@ -198,6 +252,12 @@ impl<S: IO> AsyncWrite for Watched<S> {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let this = &mut *self;
+        if this.frames.is_some() {
+            let slices = [IoSlice::new(bytes)];
+            return this.write_frames(context, &slices, |stream, context| {
+                stream.poll_write(context, bytes)
+            });
+        }
         if this.is_refused_by_pingora(bytes) {
             return Poll::Ready(Ok(bytes.len()));
         }
@@ -210,6 +270,10 @@ impl<S: IO> AsyncWrite for Watched<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let continued = self.poll_continues(context);
+        if !matches!(continued, Poll::Ready(Ok(()))) {
+            return self.watch(continued, context);
+        }
         let written = Pin::new(&mut self.stream).poll_flush(context);
         self.watch(written, context)
     }
@@ -230,6 +294,11 @@ impl<S: IO> AsyncWrite for Watched<S> {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let this = &mut *self;
+        if this.frames.is_some() {
+            return this.write_frames(context, slices, |stream, context| {
+                stream.poll_write_vectored(context, slices)
+            });
+        }
         let written = Pin::new(&mut this.stream).poll_write_vectored(context, slices);
         this.watch(written, context)
     }

@@ -11,6 +11,7 @@ mod forwarding;
 mod framing;
 mod half_close;
 mod http2;
+mod http2_frames;
 mod limit;
 mod mirrors;
 mod misdirected;
