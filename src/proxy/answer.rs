@@ -1,4 +1,5 @@
 use super::context::RequestContext;
+use super::unread;
 use http::{HeaderValue, Method, StatusCode, header};
 use pingora_core::Result;
 use pingora_http::ResponseHeader;
@@ -117,8 +118,9 @@ impl Answer {
 
     /// Sends it as the response of a session that has none yet.
     pub(super) async fn send(self, session: &mut Session, context: &RequestContext) -> Result<()> {
-        if self.after == After::Close {
-            session.set_keepalive(None);
+        match self.after {
+            After::Close => session.set_keepalive(None),
+            After::Keep => unread::keep(session).await,
         }
         let head = session.req_header().method == Method::HEAD;
         session

@@ -27,6 +27,7 @@ mod request;
 mod response;
 mod rewrite;
 mod striped;
+mod unread;
 mod upgrade;
 mod warnings;
 mod watch;

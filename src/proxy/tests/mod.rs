@@ -20,4 +20,5 @@ mod sockets;
 mod support;
 mod timeouts;
 mod tls;
+mod unread;
 mod upgrade;
