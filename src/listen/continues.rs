@@ -26,6 +26,8 @@ pub(super) struct Continues {
 /// Where Pingora is in what it writes.
 #[derive(Debug, Default)]
 struct Written {
+    /// Whether anything has been written: SETTINGS come first (RFC 9113, section 3.4).
+    begun: bool,
     header: [u8; HEADER],
     have: usize,
     payload: usize,
@@ -100,7 +102,7 @@ fn frame(stream: u32) -> [u8; 14] {
 
 impl Written {
     fn is_between(&self) -> bool {
-        self.have == 0 && !self.open_header
+        self.begun && self.have == 0 && !self.open_header
     }
 
     /// Takes one piece and returns the rest.
@@ -128,6 +130,7 @@ impl Written {
     }
 
     fn begin(&mut self) {
+        self.begun = true;
         let [l0, l1, l2, kind, flags, ..] = self.header;
         if matches!(kind, HEADERS | CONTINUATION) {
             self.open_header = flags & END_HEADERS == 0;
@@ -178,6 +181,15 @@ mod tests {
         assert!(written(&mut continues, 100).is_empty());
         continues.follow(&[0, 0, 0, 9, 4, 0, 0, 0, 9]);
         assert_eq!(written(&mut continues, 100), frame(3));
+    }
+
+    #[test]
+    fn nothing_is_written_before_the_settings() {
+        let mut continues = Continues::default();
+        continues.wait(1);
+        assert!(written(&mut continues, 100).is_empty());
+        continues.follow(&[0, 0, 0, 4, 0, 0, 0, 0, 0]);
+        assert_eq!(written(&mut continues, 100), frame(1));
     }
 
     #[test]
