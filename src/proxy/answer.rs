@@ -130,6 +130,9 @@ impl Answer {
             let body = Some(self.text.as_bytes().into());
             session.write_response_body(body, true).await?;
         }
+        if self.after == After::Keep {
+            unread::drop_small(session).await;
+        }
         Ok(())
     }
 

@@ -2,6 +2,8 @@
 
 use super::client::Client;
 use super::support::{Gateway, Upstream, port, soon, to};
+use crate::dataplane::Action;
+use http::StatusCode;
 use tokio::net::TcpStream;
 
 const DATA: u8 = 0;
@@ -110,6 +112,28 @@ async fn trailers_with_pseudo_header_fields_are_an_error_of_their_stream() {
         1,
         "the first one wasn't forwarded as a whole"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_own_answer_to_a_small_body_resets_no_stream() {
+    let gateway = Gateway::start(port(Action::Refuse(StatusCode::FORBIDDEN))).await;
+    let mut client = connect(&gateway).await;
+    client
+        .send(frame(HEADERS, END_HEADERS, 1, &post(&[])))
+        .await;
+    soon(client.frame_of_type(HEADERS)).await;
+    client.send(frame(DATA, END_STREAM, 1, b"abc")).await;
+    let next = frame(HEADERS, END_HEADERS | END_STREAM, 3, &post(&[]));
+    client.send(next).await;
+    loop {
+        let header = soon(client.bytes(9)).await;
+        let length = u32::from_be_bytes([0, header[0], header[1], header[2]]);
+        client.bytes(length as usize).await;
+        assert_ne!(header[3], RST_STREAM, "stream {}", header[8]);
+        if (header[3], header[8]) == (HEADERS, 3) {
+            return;
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
