@@ -12,6 +12,8 @@ const HEADERS: u8 = 1;
 const RST_STREAM: u8 = 3;
 const CONTINUATION: u8 = 9;
 const END_HEADERS: u8 = 4;
+/// At least as many as Pingora lets be open (100).
+const MOST_STREAMS: usize = 128;
 
 /// Follows what is written to a client, and what has to be written between.
 #[derive(Debug, Default)]
@@ -35,9 +37,11 @@ struct Written {
 }
 
 impl Continues {
-    /// A client waits on a stream.
+    /// A client waits on a stream. More streams than can be open are refused anyway.
     pub(super) fn wait(&mut self, stream: u32) {
-        self.due.push(stream);
+        if self.due.len() < MOST_STREAMS {
+            self.due.push(stream);
+        }
     }
 
     /// Writes what is due, if Pingora is between two frames. Pending only if a frame of ours has to be written first.
@@ -181,6 +185,13 @@ mod tests {
         assert!(written(&mut continues, 100).is_empty());
         continues.follow(&[0, 0, 0, 9, 4, 0, 0, 0, 9]);
         assert_eq!(written(&mut continues, 100), frame(3));
+    }
+
+    #[test]
+    fn no_more_streams_are_kept_than_can_be_open() {
+        let mut continues = Continues::default();
+        (0..1000).for_each(|stream| continues.wait(stream));
+        assert_eq!(continues.due.len(), MOST_STREAMS);
     }
 
     #[test]
