@@ -5,6 +5,7 @@ use crate::support::daemon::Daemon;
 use crate::support::folder::Folder;
 use crate::support::manifests::{endpoint_slice, gateway, route, service};
 use crate::support::network::{free_port, own_address};
+use std::io::Write as _;
 use std::net::SocketAddr;
 
 const HOST: &str = "www.example.com";
@@ -55,6 +56,30 @@ fn a_backend_that_cannot_be_reached_is_502() {
         endpoint_slice("one", SocketAddr::new(ip, free_port(ip))),
     );
     assert_eq!(Daemon::of(&folder).start().get(HOST, "/").status, 502);
+}
+
+#[test]
+fn a_response_that_cannot_be_read_is_502_with_the_reason_in_the_log() {
+    for (fields, reason) in [
+        ("X: y\r\n".repeat(257), "too many headers"),
+        ("X\0: y\r\n".to_owned(), "invalid header name"),
+        (
+            "Content-Length: 1\r\nContent-Length: 2\r\n".to_owned(),
+            "Content-Length",
+        ),
+        (format!("X: {}\r\n", "y".repeat(2 << 20)), "larger than"),
+    ] {
+        let head = format!("HTTP/1.1 200 OK\r\nSet-Cookie: secret\r\n{fields}\r\n");
+        let backend = Backend::doing(move |_, wire| wire.get_mut().write_all(head.as_bytes()));
+        let folder = folder();
+        folder.write("slice.yaml", endpoint_slice("one", backend.address()));
+        let daemon = Daemon::of(&folder).start();
+        assert_eq!(daemon.get(HOST, "/").status, 502, "{reason}");
+        let log = crate::support::eventually(&format!("{reason} is in the log"), || {
+            Some(daemon.log()).filter(|log| log.contains(reason))
+        });
+        assert!(!log.contains("secret"), "the header is in {log}");
+    }
 }
 
 #[test]

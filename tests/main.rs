@@ -28,6 +28,7 @@ mod listener_sets;
 mod listeners;
 mod load;
 mod logging;
+mod malformed_requests;
 mod matching;
 mod paths;
 mod policies;

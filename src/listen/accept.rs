@@ -2,7 +2,7 @@ use super::bind::BACKLOG;
 use super::connection::Connection;
 use super::limit::Place;
 use super::meters::{Closed, Pause};
-use super::registry::Registry;
+use super::registry::{Entry, Registry};
 use super::shared::Shared;
 use super::stream::Conn;
 use super::tls::Tls;
@@ -205,8 +205,7 @@ impl<A: ServerApp + Send + Sync + 'static> Acceptance<A> {
         let task = tokio::spawn({
             let connection = connection.clone();
             async move {
-                let _entry = entry;
-                if let Some(stream) = open(tcp, connection, tls, deadline).await {
+                if let Some(stream) = open(tcp, connection, entry, tls, deadline).await {
                     Service::<A>::handle_event(stream, app, stop).await;
                 }
             }
@@ -219,10 +218,11 @@ impl<A: ServerApp + Send + Sync + 'static> Acceptance<A> {
 async fn open(
     tcp: TcpStream,
     connection: Arc<Connection>,
+    entry: Entry,
     tls: Option<Arc<Tls>>,
     deadline: Duration,
 ) -> Option<Stream> {
-    let conn = Conn::new(tcp, connection.clone())
+    let conn = Conn::new(tcp, connection.clone(), entry)
         .inspect_err(|error| warn!(%error, "can't take a connection"))
         .ok()?;
     let Some(tls) = tls else {

@@ -3,6 +3,7 @@ mod ending;
 use super::frames::Progress;
 use super::phase::{Phase, State};
 use super::shared::Shared;
+use crate::clock::Tick;
 use crate::dataplane::{Port, Snapshot};
 use ending::Wakers;
 use http::HeaderValue;
@@ -29,10 +30,23 @@ pub struct Connection {
     /// The tick since which the client has taken nothing of what is to be written, plus one; 0 when nothing waits.
     stalled: AtomicU32,
     draining: AtomicBool,
+    /// How many HTTP/1 requests have begun. It wraps around.
+    begun: AtomicU32,
+    /// The tick since which the client has ended its side and has been sent nothing, plus one; 0 if it hasn't ended it.
+    half_closed: AtomicU32,
+    /// Whether no request comes after the one under way.
+    last_request: AtomicBool,
+    /// Whether HTTP was left for another protocol.
+    switched: AtomicBool,
+    /// Whether the client may still be sending when the connection is closed.
+    lingering: AtomicBool,
     /// What its listener was before it went.
     last: OnceLock<Arc<Port>>,
     /// Why it shall end although the client hasn't asked for it; 0 when it needn't.
     verdict: AtomicU8,
+    /// The date of the response that is written next, where it has one of its own.
+    pub(super) date: Mutex<Option<HeaderValue>>,
+    pub(super) dated: AtomicBool,
     /// Whether it was ended by us.
     ended: AtomicBool,
     broken: AtomicBool,
@@ -69,8 +83,15 @@ impl Connection {
             finished: AtomicU32::new(now),
             stalled: AtomicU32::new(0),
             draining: AtomicBool::new(false),
+            begun: AtomicU32::new(0),
+            half_closed: AtomicU32::new(0),
+            last_request: AtomicBool::new(false),
+            switched: AtomicBool::new(false),
+            lingering: AtomicBool::new(false),
             last: OnceLock::new(),
             verdict: AtomicU8::new(0),
+            date: Mutex::default(),
+            dated: AtomicBool::new(false),
             ended: AtomicBool::new(false),
             broken: AtomicBool::new(false),
             wakers: Mutex::default(),
@@ -118,9 +139,11 @@ impl Connection {
     }
 
     /// Whether the answer to the request in hand shall be the last one: the socket is gone, the process is
-    /// about to end, or others wait for this connection's place.
+    /// about to end, others wait for this connection's place, or the client won't send another request.
     pub fn is_ending(&self) -> bool {
-        self.is_draining() || self.shared.limit.is_reached()
+        self.is_draining()
+            || self.shared.limit.is_reached()
+            || self.last_request.load(Ordering::Relaxed)
     }
 
     /// Notes that a request's header is complete. Until the result is dropped the connection isn't idle.
@@ -128,6 +151,7 @@ impl Connection {
         if self.state.phase().is_http2() {
             self.in_hand.fetch_add(1, Ordering::Relaxed);
         } else {
+            self.begun.fetch_add(1, Ordering::Relaxed);
             self.state.set(Phase::Busy, self.shared.clock.now());
         }
         InHand {
@@ -165,6 +189,50 @@ impl Connection {
 
     pub(super) fn is_broken(&self) -> bool {
         self.broken.load(Ordering::Acquire)
+    }
+
+    /// Notes that HTTP is left for another protocol.
+    pub fn switch_protocols(&self) {
+        self.switched.store(true, Ordering::Release);
+    }
+
+    pub(super) fn has_switched(&self) -> bool {
+        self.switched.load(Ordering::Acquire)
+    }
+
+    /// Whether an HTTP/1 request is under way, or another protocol.
+    pub(super) fn is_busy(&self) -> bool {
+        self.state.phase() == Phase::Busy
+    }
+
+    /// How many HTTP/1 requests have begun.
+    pub(super) fn begun(&self) -> u32 {
+        self.begun.load(Ordering::Relaxed)
+    }
+
+    /// Notes that the client has ended its side, or has been sent something since.
+    pub(super) fn half_close(&self) {
+        let since = self.shared.clock.now().saturating_add(1);
+        self.half_closed.store(since, Ordering::Relaxed);
+    }
+
+    /// Notes that the client sends no request after the one under way.
+    pub(super) fn expect_no_more(&self) {
+        self.last_request.store(true, Ordering::Relaxed);
+    }
+
+    /// Since when a client that has ended its side has been sent nothing.
+    pub(super) fn half_closed_since(&self) -> Option<Tick> {
+        self.half_closed.load(Ordering::Relaxed).checked_sub(1)
+    }
+
+    /// Lets the connection stay for a while after its end, for what the client still sends.
+    pub(super) fn linger(&self) {
+        self.lingering.store(true, Ordering::Release);
+    }
+
+    pub(super) fn is_lingering(&self) -> bool {
+        self.lingering.load(Ordering::Acquire)
     }
 
     pub(super) fn set_server_name(&self, name: &str) {

@@ -20,6 +20,10 @@ pub struct Deadlines {
     /// For a client to take anything of what is written to it. The same that `proxy` waits for each piece of a
     /// body; this is for what it doesn't wait for: headers, and all that HTTP/2 has in its buffers.
     pub write: Duration,
+    /// For a response to a client that has ended its side, from the last byte that was sent to it. Such a client may be gone
+    /// as well, which shows only when it is sent something: until then the work of a backend may be in vain. HAProxy waits
+    /// as long as for the server, nginx and Envoy don't wait at all.
+    pub half_closed: Duration,
     /// For requests, streams and upgraded connections that are under way when their socket is closed.
     pub drain: Duration,
 }
@@ -33,6 +37,7 @@ impl Default for Deadlines {
             idle: Duration::from_secs(60),
             http2_idle: Duration::from_secs(300),
             write: Duration::from_secs(60),
+            half_closed: Duration::from_secs(30),
             drain: Duration::from_secs(30),
         }
     }
@@ -48,6 +53,7 @@ impl Deadlines {
             self.idle,
             self.http2_idle,
             self.write,
+            self.half_closed,
         ];
         all.into_iter().min().unwrap_or_default()
     }

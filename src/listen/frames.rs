@@ -1,5 +1,7 @@
 //! HTTP/2 as far as its frames go (RFC 9113, section 4.1): whether a client is in the middle of something
-//! that it has to finish.
+//! that it has to finish, and what of its header blocks Pingora doesn't see to.
+
+use super::header_block::HeaderBlocks;
 
 /// The length of what a client begins with (RFC 9113, section 3.4).
 const PREFACE: usize = 24;
@@ -10,6 +12,11 @@ const DATA: u8 = 0;
 const HEADERS: u8 = 1;
 const CONTINUATION: u8 = 9;
 const END_HEADERS: u8 = 4;
+pub(super) const END_STREAM: u8 = 1;
+const PADDED: u8 = 8;
+const PRIORITY: u8 = 0x20;
+/// The place of the flags in a frame's header.
+const FLAGS: usize = 4;
 
 /// Follows what a client sends.
 #[derive(Debug)]
@@ -28,7 +35,32 @@ pub(super) struct Frames {
     /// The preface ends with a SETTINGS frame.
     settled: bool,
     last_stream: u32,
+    /// How much of what is read now came before this frame, and where its flags are.
+    offset: usize,
+    flags: FlagsPlace,
+    blocks: HeaderBlocks,
+    block: Block,
+    /// Streams whose client waits for 100 before it sends a body.
+    awaiting: Vec<u32>,
+    malformed_trailers: Vec<FlagsPlace>,
 }
+
+/// A header block that is under way.
+#[derive(Debug, Default)]
+struct Block {
+    stream: u32,
+    is_trailers: bool,
+    ends_stream: bool,
+    /// Whether the length of the padding comes next, and how much comes before the fields.
+    padded: bool,
+    lead: usize,
+    /// How many bytes of fields the frame still has.
+    fields: usize,
+    flags: FlagsPlace,
+}
+
+/// Where the flags of a HEADERS frame are in what was read last; `None` if they have been passed on before.
+type FlagsPlace = Option<usize>;
 
 /// Where a client is after what it has sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,13 +85,22 @@ impl Frames {
             open_header: false,
             settled: false,
             last_stream: 0,
+            offset: 0,
+            flags: None,
+            blocks: HeaderBlocks::default(),
+            block: Block::default(),
+            awaiting: Vec::new(),
+            malformed_trailers: Vec::new(),
         }
     }
 
     /// Takes note of what has come.
     pub(super) fn read(&mut self, mut bytes: &[u8]) -> Progress {
         let mut anew = self.is_between();
+        (self.flags, self.block.flags) = (None, None);
+        let length = bytes.len();
         while !bytes.is_empty() {
+            self.offset = length - bytes.len();
             bytes = self.step(bytes);
             anew |= self.is_between();
         }
@@ -75,6 +116,17 @@ impl Frames {
         self.last_stream
     }
 
+    /// The streams whose client waits for 100, since the last call.
+    pub(super) fn take_awaiting(&mut self) -> impl Iterator<Item = u32> {
+        self.awaiting.drain(..)
+    }
+
+    /// Trailers with pseudo-header fields in what was read last. Without END_STREAM they are an error of their stream for
+    /// Pingora, too (RFC 9113, section 8.1).
+    pub(super) fn take_malformed_trailers(&mut self) -> impl Iterator<Item = FlagsPlace> {
+        self.malformed_trailers.drain(..)
+    }
+
     fn is_between(&self) -> bool {
         let whole = self.have == 0 || (self.have == HEADER && self.is_data);
         self.settled && !self.open_header && whole
@@ -88,11 +140,20 @@ impl Frames {
         if self.have < HEADER {
             return self.take_header(bytes);
         }
+        if self.is_of_header() {
+            let fields = bytes.get(..self.payload).unwrap_or(bytes);
+            self.block.read(fields, &mut self.blocks);
+        }
         let rest = skip(&mut self.payload, bytes);
         if self.payload == 0 {
             self.end();
         }
         rest
+    }
+
+    fn is_of_header(&self) -> bool {
+        let [_, _, _, kind, ..] = self.header;
+        matches!(kind, HEADERS | CONTINUATION)
     }
 
     fn take_header<'b>(&mut self, bytes: &'b [u8]) -> &'b [u8] {
@@ -103,6 +164,9 @@ impl Frames {
             return &[];
         };
         place.copy_from_slice(came);
+        if (self.have..end).contains(&FLAGS) {
+            self.flags = Some(self.offset + FLAGS - self.have);
+        }
         self.have = end;
         if self.have == HEADER {
             self.begin();
@@ -116,9 +180,15 @@ impl Frames {
         self.is_data = kind == DATA;
         if kind == HEADERS {
             let stream = u32::from_be_bytes([s0 & 0x7f, s1, s2, s3]);
+            let is_trailers = stream <= self.last_stream;
+            self.block.begin(stream, is_trailers, flags, self.payload);
+            self.block.flags = self.flags;
             self.last_stream = self.last_stream.max(stream);
         }
-        if matches!(kind, HEADERS | CONTINUATION) {
+        if kind == CONTINUATION {
+            self.block.fields = self.payload;
+        }
+        if self.is_of_header() {
             self.open_header = flags & END_HEADERS == 0;
         }
         if self.payload == 0 {
@@ -127,8 +197,54 @@ impl Frames {
     }
 
     fn end(&mut self) {
+        if self.is_of_header() && !self.open_header {
+            self.end_block();
+        }
         self.have = 0;
         self.settled = true;
+    }
+
+    fn end_block(&mut self) {
+        let found = self.blocks.end();
+        if self.block.is_trailers {
+            if found.pseudo {
+                self.malformed_trailers.push(self.block.flags);
+            }
+        } else if found.awaits_continue && !self.block.ends_stream {
+            self.awaiting.push(self.block.stream);
+        }
+    }
+}
+
+impl Block {
+    fn begin(&mut self, stream: u32, is_trailers: bool, flags: u8, payload: usize) {
+        let padded = flags & PADDED != 0;
+        let priority = if flags & PRIORITY != 0 { 5 } else { 0 };
+        *self = Block {
+            stream,
+            is_trailers,
+            ends_stream: flags & END_STREAM != 0,
+            padded,
+            lead: priority,
+            fields: payload.saturating_sub(usize::from(padded) + priority),
+            ..*self
+        };
+    }
+
+    /// Takes a piece of a frame's payload (RFC 9113, section 6.2).
+    fn read(&mut self, mut payload: &[u8], blocks: &mut HeaderBlocks) {
+        if self.padded {
+            let Some((&padding, rest)) = payload.split_first() else {
+                return;
+            };
+            self.padded = false;
+            self.fields = self.fields.saturating_sub(usize::from(padding));
+            payload = rest;
+        }
+        let fields = skip(&mut self.lead, payload);
+        let fields = fields.get(..self.fields).unwrap_or(fields);
+        self.fields -= fields.len();
+        blocks.read(fields);
     }
 }
 
@@ -180,6 +296,60 @@ mod tests {
         assert_eq!(frames.last_stream(), 3);
         assert_eq!(frames.read(&frame(5, HEADERS, END_HEADERS, 5)), Between);
         assert_eq!(frames.last_stream(), 5);
+    }
+
+    /// A HEADERS frame of a stream.
+    fn headers(flags: u8, stream: u8, block: &[u8]) -> Vec<u8> {
+        let length = u8::try_from(block.len()).expect("short");
+        let mut frame = vec![0, 0, length, HEADERS, flags, 0, 0, 0, stream];
+        frame.extend(block);
+        frame
+    }
+
+    #[test]
+    fn streams_that_wait_for_100_are_found_in_whatever_pieces() {
+        // GET, and `expect: 100-continue` with an indexed name; the same behind padding and a priority.
+        let field = [&[0x82, 0x0f, 20, 12][..], b"100-continue"].concat();
+        let padded = [&[2, 0, 0, 0, 0, 9][..], &field, &[0x63, 0x63]].concat();
+        let bytes = [
+            headers(END_HEADERS, 1, &field),
+            headers(END_HEADERS | END_STREAM, 3, &field),
+            headers(END_HEADERS | PADDED | PRIORITY, 5, &padded),
+            headers(0, 7, &field[..5]),
+            vec![0, 0, 11, CONTINUATION, END_HEADERS, 0, 0, 0, 7],
+            field[5..].to_vec(),
+            headers(END_HEADERS, 9, &[0x82]),
+        ]
+        .concat();
+        for size in [1, 7, bytes.len()] {
+            let mut frames = settled();
+            let mut awaiting = Vec::new();
+            for piece in bytes.chunks(size) {
+                frames.read(piece);
+                awaiting.extend(frames.take_awaiting());
+            }
+            assert_eq!(awaiting, [1, 5, 7], "in pieces of {size}");
+        }
+    }
+
+    #[test]
+    fn the_flags_of_malformed_trailers_are_found() {
+        let request = headers(END_HEADERS, 1, &[0x82, 0x86, 0x84]);
+        let trailers = headers(END_HEADERS | END_STREAM, 1, &[0x84]);
+        let mut frames = settled();
+        frames.read(&[&request[..], &trailers].concat());
+        let places: Vec<_> = frames.take_malformed_trailers().collect();
+        assert_eq!(places, [Some(request.len() + FLAGS)]);
+        let mut frames = settled();
+        frames.read(&request);
+        frames.read(&trailers[..HEADER]);
+        frames.read(&trailers[HEADER..]);
+        let places: Vec<_> = frames.take_malformed_trailers().collect();
+        assert_eq!(places, [None], "they were passed on before");
+        frames.read(&headers(END_HEADERS | END_STREAM, 3, &[0x84]));
+        let good = headers(END_HEADERS | END_STREAM, 1, b"\x00\x01a\x01b");
+        frames.read(&good);
+        assert_eq!(frames.take_malformed_trailers().count(), 0);
     }
 
     #[test]

@@ -45,6 +45,10 @@ pub(super) enum Closed {
     Idle,
     /// The client took nothing of what was to be written to it.
     Write,
+    /// The client sent what is no request.
+    Malformed,
+    /// The client had ended its side, and took nothing of the response for too long.
+    OneSided,
     /// It was idle, and somebody else needed its place.
     Reclaimed,
     /// Its socket is gone, and nothing was under way.
@@ -145,12 +149,14 @@ fn label(address: SocketAddr) -> ListenerLabel {
 }
 
 impl Closed {
-    const ALL: [Closed; 8] = [
+    const ALL: [Closed; 10] = [
         Closed::Handshake,
         Closed::FirstByte,
         Closed::Header,
         Closed::Idle,
         Closed::Write,
+        Closed::Malformed,
+        Closed::OneSided,
         Closed::Reclaimed,
         Closed::Drained,
         Closed::DrainTimeout,
@@ -163,6 +169,8 @@ impl Closed {
             Closed::Header => "header_timeout",
             Closed::Idle => "idle_timeout",
             Closed::Write => "write_timeout",
+            Closed::Malformed => "malformed_request",
+            Closed::OneSided => "half_closed",
             Closed::Reclaimed => "reclaimed",
             Closed::Drained => "drained",
             Closed::DrainTimeout => "drain_timeout",

@@ -1,4 +1,6 @@
 use super::connection::Connection;
+use super::linger::linger;
+use super::registry::Entry;
 use async_trait::async_trait;
 use pingora_core::protocols::raw_connect::ProxyDigest;
 use pingora_core::protocols::{
@@ -39,6 +41,8 @@ pub(super) struct Conn {
     established: SystemTime,
     socket: Arc<SocketDigest>,
     context: Arc<ProxyDigest>,
+    /// Its place among the open connections.
+    entry: Option<Entry>,
 }
 
 impl Conn {
@@ -47,7 +51,11 @@ impl Conn {
     /// # Errors
     ///
     /// When Pingora can't build the empty header that carries the context.
-    pub(super) fn new(tcp: TcpStream, connection: Arc<Connection>) -> pingora_core::Result<Self> {
+    pub(super) fn new(
+        tcp: TcpStream,
+        connection: Arc<Connection>,
+        entry: Entry,
+    ) -> pingora_core::Result<Self> {
         let id = tcp.as_raw_fd();
         let socket = SocketDigest::from_raw_fd(id);
         // Else Pingora asks the system for it. The local address nobody wants to know.
@@ -67,6 +75,7 @@ impl Conn {
             established: SystemTime::now(),
             socket: Arc::new(socket),
             context: Arc::new(context),
+            entry: Some(entry),
         })
     }
 
@@ -189,6 +198,8 @@ impl Drop for Conn {
             // Closed without lingering a connection is reset. The client may have gone first.
             let socket = SockRef::from(self.io.get_ref());
             let _ = socket.set_linger(Some(Duration::ZERO));
+        } else if self.connection.is_lingering() {
+            linger(self.io.get_ref(), self.entry.take());
         }
     }
 }

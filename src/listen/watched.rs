@@ -1,25 +1,22 @@
+mod goodbye;
+mod identity;
+
 use super::connection::Connection;
-use super::frames::Frames;
-use super::meters::Closed;
+use super::continues::Continues;
+use super::frames::{END_STREAM, Frames};
+use super::http1::{Malformed, Requests};
+use super::kept_date::DatedHeader;
+use super::refusal::Refusal;
 use super::stream::HTTP2_PREFACE;
 use async_trait::async_trait;
-use pingora_core::protocols::raw_connect::ProxyDigest;
-use pingora_core::protocols::tls::{SslDigest, TlsRef};
-use pingora_core::protocols::{
-    ALPN, GetProxyDigest, GetSocketDigest, GetTimingDigest, IO, Peek, Shutdown, SocketDigest, Ssl,
-    TimingDigest, UniqueID, UniqueIDType,
-};
+use goodbye::give_up;
+use pingora_core::protocols::{ALPN, IO, Peek, Shutdown};
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
-use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-
-/// What a client is told whose request takes too long (RFC 9110, section 15.5.9).
-const REQUEST_TIMEOUT: &[u8] =
-    b"HTTP/1.1 408 Request Timeout\r\nServer: gatefold\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
 
 /// What comes out of a client's connection in clear, watched for what the client is at, and ended when it has
 /// to be.
@@ -29,6 +26,18 @@ pub(super) struct Watched<S> {
     connection: Arc<Connection>,
     /// Once the client is known to speak HTTP/2.
     frames: Option<Frames>,
+    /// What is written to it between Pingora's frames.
+    continues: Continues,
+    /// What it sends before that.
+    requests: Requests,
+    /// Why a request of it is refused. Nothing is read after it.
+    refusal: Option<Refusal>,
+    /// What is still to be written of the answer to it.
+    answer: Vec<u8>,
+    /// What is written in place of Pingora's header.
+    dated: DatedHeader,
+    /// Whether the client has ended its side.
+    half_closed: bool,
     /// Whether the client took nothing when it was written to last.
     stalled: bool,
     /// What the connection wakes, so far as it is known.
@@ -43,22 +52,137 @@ impl<S: IO> Watched<S> {
             stream,
             connection,
             frames: http2.then(Frames::new),
+            continues: Continues::default(),
+            requests: Requests::default(),
+            refusal: None,
+            answer: Vec::new(),
+            dated: DatedHeader::default(),
+            half_closed: false,
             stalled: false,
             reader: None,
             writer: None,
         }
     }
 
-    fn note(&mut self, read: &[u8]) {
+    /// Takes note of what the client has sent.
+    ///
+    /// # Errors
+    ///
+    /// If it is malformed.
+    fn note(&mut self, read: &[u8]) -> Result<(), Malformed> {
         match &mut self.frames {
-            None => self.connection.read(),
+            None => {
+                self.connection.read();
+                if self.requests.asks_to_leave() && self.connection.has_switched() {
+                    self.requests.leave();
+                }
+                self.requests.read(read)?;
+            }
             Some(frames) => {
                 let before = frames.last_stream();
                 let progress = frames.read(read);
                 let has_request = frames.last_stream() > before;
                 self.connection.read_frames(progress, has_request);
+                frames
+                    .take_awaiting()
+                    .for_each(|stream| self.continues.wait(stream));
             }
         }
+        Ok(())
+    }
+
+    /// Makes trailers with pseudo-header fields an error of their stream. What was passed on in part is an error of the
+    /// connection.
+    fn refuse_trailers(&mut self, read: Option<&mut [u8]>) -> io::Result<()> {
+        let (Some(frames), Some(read)) = (&mut self.frames, read) else {
+            return Ok(());
+        };
+        for place in frames.take_malformed_trailers() {
+            match place.and_then(|place| read.get_mut(place)) {
+                Some(flags) => *flags &= !END_STREAM,
+                None => return Err(io::ErrorKind::InvalidData.into()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes frames of Pingora's, and what the client has to get before them.
+    fn write_frames(
+        &mut self,
+        context: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+        write: impl FnOnce(Pin<&mut S>, &mut Context<'_>) -> Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        let continued = self.poll_continues(context);
+        if !matches!(continued, Poll::Ready(Ok(()))) {
+            return self.watch(continued.map_ok(|()| 0), context);
+        }
+        let written = write(Pin::new(&mut self.stream), context);
+        if let Poll::Ready(Ok(count)) = &written {
+            let mut left = *count;
+            for slice in slices {
+                let taken = slice.get(..left).unwrap_or(slice);
+                self.continues.follow(taken);
+                left -= taken.len();
+            }
+        }
+        self.watch(written, context)
+    }
+
+    fn poll_continues(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Watched {
+            stream, continues, ..
+        } = self;
+        continues.poll(|bytes| Pin::new(&mut *stream).poll_write(context, bytes))
+    }
+
+    /// Whether the request under way, over HTTP/1, has come whole.
+    fn has_whole_request(&self) -> bool {
+        self.frames.is_none()
+            && self.connection.is_busy()
+            && !self.connection.has_switched()
+            && !self.requests.owes_body(self.connection.begun())
+    }
+
+    /// What is read after malformed bytes: nothing while a request before them is under way, then an error.
+    fn poll_refused(
+        &mut self,
+        refusal: Refusal,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        match self.has_whole_request() {
+            true => self.poll_ended(context),
+            false => Poll::Ready(Err(refusal.into())),
+        }
+    }
+
+    /// What is read after the client has ended its side: nothing while a whole request is under way, so that it gets its
+    /// response (RFC 9112, section 9.6), then the end.
+    fn poll_half_closed(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if !self.has_whole_request() {
+            return Poll::Ready(Ok(()));
+        }
+        if self.requests.is_at_end(self.connection.begun()) {
+            self.connection.expect_no_more();
+        }
+        self.poll_ended(context)
+    }
+
+    /// Ready once the connection has to end.
+    fn poll_ended(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let reason = ready!(self.connection.poll_end(context, &mut self.reader));
+        Poll::Ready(self.close(reason, context))
+    }
+
+    /// Whether what is written is Pingora's answer to a request that no hook has seen. The shutdown that follows answers
+    /// it in our way.
+    fn is_refused_by_pingora(&mut self, written: &[u8]) -> bool {
+        let refused =
+            self.frames.is_none() && !self.connection.is_busy() && written.starts_with(b"HTTP/1.");
+        if refused {
+            self.refusal.get_or_insert(Refusal::Header);
+        }
+        refused
     }
 
     /// Takes note of how writing went, and ends the connection of a client that takes nothing for too long.
@@ -68,6 +192,9 @@ impl<S: IO> Watched<S> {
         context: &mut Context<'_>,
     ) -> Poll<io::Result<T>> {
         if written.is_ready() {
+            if self.half_closed {
+                self.connection.half_close();
+            }
             if std::mem::take(&mut self.stalled) {
                 self.connection.flow();
             }
@@ -77,54 +204,6 @@ impl<S: IO> Watched<S> {
         let reason = ready!(self.connection.poll_stalled(context, &mut self.writer));
         Poll::Ready(Err(give_up(&self.connection, reason)))
     }
-
-    /// Says goodbye, as far as the client takes it at once, and ends the connection.
-    fn close(&mut self, reason: Closed, context: &mut Context<'_>) -> io::Result<()> {
-        if reason == Closed::Write {
-            return Err(give_up(&self.connection, reason));
-        }
-        self.connection.ended(reason);
-        let words = self.last_words(reason);
-        let mut stream = Pin::new(&mut self.stream);
-        if !words.is_empty() && stream.as_mut().poll_write(context, &words).is_ready() {
-            let _ = stream.as_mut().poll_flush(context);
-        }
-        if !self.connection.is_broken() {
-            let _ = stream.poll_shutdown(context);
-        }
-        match reason {
-            // As if the client had closed it.
-            Closed::FirstByte | Closed::Idle | Closed::Reclaimed | Closed::Drained => Ok(()),
-            Closed::Handshake | Closed::Header => Err(io::ErrorKind::TimedOut.into()),
-            Closed::Write | Closed::DrainTimeout => Err(io::ErrorKind::ConnectionAborted.into()),
-        }
-    }
-
-    fn last_words(&self, reason: Closed) -> Vec<u8> {
-        match (&self.frames, reason) {
-            (None, Closed::Header) => REQUEST_TIMEOUT.to_vec(),
-            (Some(frames), Closed::Idle | Closed::Reclaimed) => {
-                goaway(frames.last_stream()).to_vec()
-            }
-            _ => Vec::new(),
-        }
-    }
-}
-
-/// Ends the connection of a client that takes nothing, not even a goodbye. What waits in the system's buffer for it
-/// goes, too.
-fn give_up(connection: &Connection, reason: Closed) -> io::Error {
-    connection.ended(reason);
-    connection.break_off();
-    io::ErrorKind::ConnectionAborted.into()
-}
-
-/// Tells an HTTP/2 client up to which stream its requests were taken, so that it can send others again
-/// (RFC 9113, section 6.8).
-fn goaway(last_stream: u32) -> [u8; 17] {
-    let [s0, s1, s2, s3] = last_stream.to_be_bytes();
-    // Length 8, type GOAWAY, no flags, the connection itself; then the stream, and NO_ERROR.
-    [0, 0, 8, 7, 0, 0, 0, 0, 0, s0, s1, s2, s3, 0, 0, 0, 0]
 }
 
 impl<S: IO> AsyncRead for Watched<S> {
@@ -134,20 +213,35 @@ impl<S: IO> AsyncRead for Watched<S> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = &mut *self;
-        let before = buffer.filled().len();
-        match Pin::new(&mut this.stream).poll_read(context, buffer) {
-            Poll::Ready(result) => {
-                let read = buffer.filled().get(before..).unwrap_or_default();
-                if !read.is_empty() {
-                    this.note(read);
-                }
-                Poll::Ready(result)
-            }
-            Poll::Pending => {
-                let reason = ready!(this.connection.poll_end(context, &mut this.reader));
-                Poll::Ready(this.close(reason, context))
-            }
+        if let Some(refusal) = this.refusal {
+            return this.poll_refused(refusal, context);
         }
+        if this.half_closed {
+            return this.poll_half_closed(context);
+        }
+        let before = buffer.filled().len();
+        let result = match Pin::new(&mut this.stream).poll_read(context, buffer) {
+            Poll::Ready(result) => result,
+            Poll::Pending => return this.poll_ended(context),
+        };
+        let read = buffer.filled().get(before..).unwrap_or_default();
+        if !read.is_empty() {
+            let noted = this.note(read);
+            this.refuse_trailers(buffer.filled_mut().get_mut(before..))?;
+            if let Err(Malformed { at, refusal }) = noted {
+                this.refusal = Some(refusal);
+                // Within what was read just now.
+                buffer.set_filled(before + at);
+                if at == 0 {
+                    return this.poll_refused(refusal, context);
+                }
+            }
+        } else if result.is_ok() && buffer.remaining() > 0 && this.has_whole_request() {
+            this.half_closed = true;
+            this.connection.half_close();
+            return this.poll_half_closed(context);
+        }
+        Poll::Ready(result)
     }
 }
 
@@ -157,11 +251,29 @@ impl<S: IO> AsyncWrite for Watched<S> {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write(context, bytes);
-        self.watch(written, context)
+        let this = &mut *self;
+        if this.frames.is_some() {
+            let slices = [IoSlice::new(bytes)];
+            return this.write_frames(context, &slices, |stream, context| {
+                stream.poll_write(context, bytes)
+            });
+        }
+        if this.is_refused_by_pingora(bytes) {
+            return Poll::Ready(Ok(bytes.len()));
+        }
+        let bytes = this.dated.in_place_of(bytes, &this.connection);
+        let written = Pin::new(&mut this.stream).poll_write(context, bytes);
+        if let Poll::Ready(Ok(count)) = &written {
+            this.dated.advance(*count);
+        }
+        this.watch(written, context)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let continued = self.poll_continues(context);
+        if !matches!(continued, Poll::Ready(Ok(()))) {
+            return self.watch(continued, context);
+        }
         let written = Pin::new(&mut self.stream).poll_flush(context);
         self.watch(written, context)
     }
@@ -171,6 +283,7 @@ impl<S: IO> AsyncWrite for Watched<S> {
         if self.connection.is_broken() {
             return Poll::Ready(Ok(()));
         }
+        ready!(self.poll_answer_refused(context))?;
         let written = Pin::new(&mut self.stream).poll_shutdown(context);
         self.watch(written, context)
     }
@@ -180,8 +293,14 @@ impl<S: IO> AsyncWrite for Watched<S> {
         context: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
-        self.watch(written, context)
+        let this = &mut *self;
+        if this.frames.is_some() {
+            return this.write_frames(context, slices, |stream, context| {
+                stream.poll_write_vectored(context, slices)
+            });
+        }
+        let written = Pin::new(&mut this.stream).poll_write_vectored(context, slices);
+        this.watch(written, context)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -216,6 +335,17 @@ impl<S: IO> Shutdown for Watched<S> {
     }
 }
 
+impl<S> Drop for Watched<S> {
+    fn drop(&mut self) {
+        let unfinished = self.frames.is_none() && self.requests.is_unfinished();
+        // A client that was too slow has had its time.
+        let lingers = self.refusal.is_some() || (unfinished && !self.connection.has_been_ended());
+        if lingers && !std::thread::panicking() {
+            self.connection.linger();
+        }
+    }
+}
+
 #[async_trait]
 impl<S: IO> Peek for Watched<S> {
     async fn try_peek(&mut self, seen: &mut [u8]) -> io::Result<bool> {
@@ -240,55 +370,5 @@ impl<S: IO> Peek for Watched<S> {
         };
         poll_fn(|context| Poll::Ready(self.close(reason, context))).await?;
         Err(io::ErrorKind::TimedOut.into())
-    }
-}
-
-impl<S: IO> UniqueID for Watched<S> {
-    fn id(&self) -> UniqueIDType {
-        self.stream.id()
-    }
-}
-
-impl<S: IO> Ssl for Watched<S> {
-    fn get_ssl(&self) -> Option<&TlsRef> {
-        self.stream.get_ssl()
-    }
-
-    fn get_ssl_digest(&self) -> Option<Arc<SslDigest>> {
-        self.stream.get_ssl_digest()
-    }
-
-    fn selected_alpn_proto(&self) -> Option<ALPN> {
-        self.stream.selected_alpn_proto()
-    }
-}
-
-impl<S: IO> GetTimingDigest for Watched<S> {
-    fn get_timing_digest(&self) -> Vec<Option<TimingDigest>> {
-        self.stream.get_timing_digest()
-    }
-
-    fn get_read_pending_time(&self) -> Duration {
-        self.stream.get_read_pending_time()
-    }
-
-    fn get_write_pending_time(&self) -> Duration {
-        self.stream.get_write_pending_time()
-    }
-}
-
-impl<S: IO> GetProxyDigest for Watched<S> {
-    fn get_proxy_digest(&self) -> Option<Arc<ProxyDigest>> {
-        self.stream.get_proxy_digest()
-    }
-}
-
-impl<S: IO> GetSocketDigest for Watched<S> {
-    fn get_socket_digest(&self) -> Option<Arc<SocketDigest>> {
-        self.stream.get_socket_digest()
-    }
-
-    fn set_socket_digest(&mut self, digest: SocketDigest) {
-        self.stream.set_socket_digest(digest);
     }
 }

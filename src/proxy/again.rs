@@ -6,6 +6,7 @@
 use super::context::RequestContext;
 use super::peer::TRIES;
 use super::{deadline, failure};
+use crate::dataplane::backend::HttpVersion;
 use http::StatusCode;
 use pingora_core::{Error, ErrorSource, ErrorType, Result};
 use pingora_proxy::Session;
@@ -46,6 +47,7 @@ impl RequestContext {
     ) {
         let of_endpoint = *error.esource() == ErrorSource::Upstream;
         let over = match of_endpoint {
+            true if self.is_late() && self.is_client_late(session) => Some(deadline::unsent()),
             true if self.is_late() => Some(deadline::late()),
             true if self.is_silent() => Some(deadline::silent()),
             _ => None,
@@ -84,6 +86,16 @@ impl RequestContext {
             let planned = self.plan_retry();
             error.set_retry(planned);
         }
+    }
+
+    /// Whether the endpoint has got all of the request that had come when the time was over. HTTP/2 has windows of its own, so
+    /// that isn't known of its endpoints.
+    fn is_client_late(&self, session: &mut Session) -> bool {
+        let over_http1 = self
+            .endpoints()
+            .is_some_and(|endpoints| endpoints.version == HttpVersion::Http1);
+        let kept_up = self.held.as_ref().is_some_and(|held| held.kept_up());
+        over_http1 && kept_up && !session.is_body_done()
     }
 
     /// Whether its rule says when it is tried again.

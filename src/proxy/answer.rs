@@ -1,4 +1,5 @@
 use super::context::RequestContext;
+use super::unread;
 use http::{HeaderValue, Method, StatusCode, header};
 use pingora_core::Result;
 use pingora_http::ResponseHeader;
@@ -99,6 +100,12 @@ impl Answer {
         "the request took too long to arrive\n",
     );
 
+    /// What the client sent as a body isn't one.
+    pub(super) const MALFORMED_BODY: Answer = Answer::malformed(
+        StatusCode::BAD_REQUEST,
+        "the body of the request has malformed chunks or trailers\n",
+    );
+
     /// What the client sent isn't HTTP.
     pub(super) const BAD_REQUEST: Answer =
         Answer::malformed(StatusCode::BAD_REQUEST, "the request is malformed\n");
@@ -111,8 +118,9 @@ impl Answer {
 
     /// Sends it as the response of a session that has none yet.
     pub(super) async fn send(self, session: &mut Session, context: &RequestContext) -> Result<()> {
-        if self.after == After::Close {
-            session.set_keepalive(None);
+        match self.after {
+            After::Close => session.set_keepalive(None),
+            After::Keep => unread::keep(session).await,
         }
         let head = session.req_header().method == Method::HEAD;
         session
@@ -121,6 +129,9 @@ impl Answer {
         if !head && self != Answer::PREFLIGHT {
             let body = Some(self.text.as_bytes().into());
             session.write_response_body(body, true).await?;
+        }
+        if self.after == After::Keep {
+            unread::drop_small(session).await;
         }
         Ok(())
     }

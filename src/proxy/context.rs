@@ -150,6 +150,9 @@ impl RequestContext {
     /// HTTP is left for another protocol: what follows is no request of the rule any more.
     pub(super) fn switch(&mut self, now: Tick) {
         self.armed = None;
+        if let Some(connection) = &self.connection {
+            connection.switch_protocols();
+        }
         if let Some(held) = &self.held {
             held.state.enter(Phase::Unbounded, now);
         }

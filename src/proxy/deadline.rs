@@ -21,6 +21,7 @@ use pingora_http::ResponseHeader;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::Shutdown;
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 use tokio::net::TcpStream;
@@ -40,6 +41,12 @@ pub(super) fn silent() -> Box<Error> {
 pub(super) fn late() -> Box<Error> {
     let what = "the time limit of the rule is over";
     Error::explain(ErrorType::ReadTimedout, what).into_up()
+}
+
+/// The error of a request whose time is over while its client was still sending it.
+pub(super) fn unsent() -> Box<Error> {
+    let what = "the time limit of the rule is over, and the client hasn't sent the whole body";
+    Error::explain(ErrorType::ReadTimedout, what).into_down()
 }
 
 /// Lets what is done with an endpoint end by the first of the two instants; the second one is now.
@@ -123,6 +130,8 @@ pub(super) struct Watched {
     socket: OwnedFd,
     /// What it is at, as far as [`super::watch`] knows.
     pub(super) state: State,
+    /// Whether the endpoint had taken all that was sent to it when its time was over.
+    kept_up: AtomicBool,
     /// Changes with each deadline, so that the one of a request that is over can't hit the next one.
     turn: Mutex<u64>,
 }
@@ -136,6 +145,7 @@ impl Watched {
         Ok(Arc::new(Watched {
             socket,
             state: State::default(),
+            kept_up: AtomicBool::new(false),
             turn: Mutex::default(),
         }))
     }
@@ -160,6 +170,7 @@ impl Watched {
     fn abort(&self, turn: u64) {
         let current = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         if *current == turn {
+            self.kept_up.store(self.is_writable(), Ordering::Release);
             self.reset();
         }
     }
@@ -177,9 +188,23 @@ impl Watched {
         }
     }
 
+    /// Whether the endpoint had taken all that was sent to it when its time was over.
+    pub(super) fn kept_up(&self) -> bool {
+        self.kept_up.load(Ordering::Acquire)
+    }
+
     /// Whether the endpoint has sent what nobody has read yet, be it its end.
     pub(super) fn has_unread(&self) -> bool {
-        let mut sockets = [PollFd::new(&self.socket, PollFlags::IN)];
+        self.is_ready(PollFlags::IN)
+    }
+
+    /// Whether the system takes more for the endpoint.
+    fn is_writable(&self) -> bool {
+        self.is_ready(PollFlags::OUT)
+    }
+
+    fn is_ready(&self, wanted: PollFlags) -> bool {
+        let mut sockets = [PollFd::new(&self.socket, wanted)];
         let at_once = Timespec {
             tv_sec: 0,
             tv_nsec: 0,
@@ -231,6 +256,7 @@ mod tests {
         let watched = Watched {
             socket: near.as_fd().try_clone_to_owned().expect("a descriptor"),
             state: State::default(),
+            kept_up: AtomicBool::new(false),
             turn: Mutex::default(),
         };
         (near, far, Arc::new(watched))

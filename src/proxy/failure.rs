@@ -1,6 +1,7 @@
 //! From what went wrong while a request was forwarded to what the client is told.
 
 use super::answer::Answer;
+use crate::listen::Refusal;
 use pingora_core::{Error, ErrorSource, ErrorType, RetryType};
 use std::io;
 
@@ -15,7 +16,9 @@ pub(super) fn answer(error: &Error) -> Option<Answer> {
         ErrorSource::Upstream => Some(Answer::BAD_GATEWAY),
         ErrorSource::Downstream => match error.etype() {
             ReadTimedout => Some(Answer::REQUEST_TIMEOUT),
+            ReadError if is_malformed(error) => Some(Answer::MALFORMED_BODY),
             ReadError | WriteError | WriteTimedout | ConnectionClosed => None,
+            etype if is_body_framing(etype) => Some(Answer::MALFORMED_BODY),
             _ => Some(Answer::BAD_REQUEST),
         },
         ErrorSource::Internal | ErrorSource::Unset => Some(Answer::INTERNAL),
@@ -53,6 +56,33 @@ pub(super) fn decide_by_connection(error: &mut Error, reused: bool) {
     } else {
         error.set_retry(reused);
     }
+}
+
+/// Says of a response whose header can't be read what is wrong with it. Pingora shows the header itself, which may have a
+/// megabyte and be secret.
+pub(super) fn without_header(mut error: Box<Error>) -> Box<Error> {
+    let unread =
+        *error.etype() == ErrorType::InvalidHTTPHeader && *error.esource() == ErrorSource::Upstream;
+    let cause = error.root_cause();
+    if !unread || cause.is::<Error>() {
+        return error;
+    }
+    let what = format!("the header of the response is malformed: {cause}");
+    let retry = error.retry;
+    error = Error::explain(ErrorType::InvalidHTTPHeader, what).into_up();
+    error.retry = retry;
+    error
+}
+
+/// Whether the client has sent what is no body.
+fn is_malformed(error: &Error) -> bool {
+    let cause = error.root_cause().downcast_ref::<io::Error>();
+    cause.and_then(Refusal::of).is_some()
+}
+
+/// Whether Pingora's reader of chunks has refused a body.
+fn is_body_framing(etype: &ErrorType) -> bool {
+    matches!(etype.as_str(), "InvalidChunk" | "InvalidTrailerEnd")
 }
 
 fn is_timeout(error: &Error) -> bool {

@@ -35,6 +35,16 @@ pub(super) fn add(
     keep_trailers(session, request)
 }
 
+/// Gives a request without a host, as HTTP/1.0 allows, an empty `Host`: HTTP/1.1, which backends are spoken to in, wants the
+/// field (RFC 9112, section 3.2).
+pub(super) fn add_missing_host(request: &mut RequestHeader) -> Result<()> {
+    let is_named = request.uri.authority().is_some() || request.headers.contains_key(HOST);
+    if request.version == Version::HTTP_11 && !is_named {
+        request.insert_header(HOST, HeaderValue::from_static(""))?;
+    }
+    Ok(())
+}
+
 /// What a backend is told, but for what the connection says of itself.
 struct Told {
     /// The addresses on the way, and the scheme; `None` if the connection is unknown.

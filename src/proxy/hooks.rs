@@ -6,8 +6,8 @@ use super::peer::{Exchange, Timeouts};
 use super::warnings::{Trouble, Warnings};
 use super::watch::Watch;
 use super::{
-    Counters, Options, access, backend_tls, choose, close_delimited, deadline, failure, fields,
-    forwarded, request, response, rewrite, upgrade,
+    Counters, Options, access, backend_tls, choose, close_delimited, deadline, expect, failure,
+    fields, forwarded, request, response, rewrite, upgrade,
 };
 use crate::dataplane::Snapshot;
 use crate::dataplane::path_normalization::PathNormalization;
@@ -136,7 +136,12 @@ impl ProxyHttp for Gatefold {
             request: &'r mut RequestHeader,
             context: &'c mut RequestContext,
         ) -> Result<()> {
-            done(self.change_request(session, request, context))
+            match self.change_request(session, request, context) {
+                Ok(()) if expect::is_ours(request, context) => {
+                    Box::pin(expect::answer(session, request))
+                }
+                changed => done(changed),
+            }
         }
     }
 
@@ -250,6 +255,7 @@ impl ProxyHttp for Gatefold {
         context: &mut RequestContext,
         reused: bool,
     ) -> Box<Error> {
+        let error = failure::without_header(error);
         let mut error = error.more_context(format!("endpoint {}", peer._address));
         context.decide_retry(session, &mut error, reused);
         if error.retry() {
@@ -349,6 +355,8 @@ impl Gatefold {
         }
         if session.req_header().version < Version::HTTP_11 {
             close_delimited::set(session);
+            // HTTP/1.0 doesn't know them (RFC 9110, section 15.2).
+            session.set_ignore_info_resp(true);
         }
         let snapshot = self.snapshot.load();
         let request = (session.req_header(), self.path_normalization);
@@ -406,6 +414,7 @@ impl Gatefold {
             rule.filters.change_request(request);
             rewrite::apply(&rule.filters, session, request)?;
         }
+        forwarded::add_missing_host(request)?;
         // Before the backend's filters: what these add is meant for that backend alone.
         let owner = MirrorOwner::Rule;
         self.mirrors

@@ -1,9 +1,9 @@
 //! What is checked of a request before anything is decided by it.
 //!
 //! Pingora has parsed it and refuses the worst: a repeated `Host`, credentials in it, one that differs from an
-//! absolute target, lengths that differ, a transfer coding that doesn't end in `chunked`. What two parsers
-//! could still read differently ends here, so that no backend sees another request than the one that was
-//! routed.
+//! absolute target, lengths that differ, a transfer coding that doesn't end in `chunked`. `listen` has refused
+//! malformed framing and large headers. What two parsers could still read differently ends here, so that no backend
+//! sees another request than the one that was routed.
 
 use super::answer::Answer;
 use super::{host, path};
@@ -16,10 +16,6 @@ use pingora_core::protocols::http::authority::{
 use pingora_http::RequestHeader;
 use pingora_proxy::Session;
 use std::borrow::Cow;
-
-/// The largest header of an HTTP/1 request, request line included: what HTTP/2 allows here too. nginx takes
-/// 32 KiB, Envoy 60.
-const LARGEST_HEADER: usize = 64 * 1024;
 
 const MALFORMED_LENGTH: Answer = Answer::malformed(
     StatusCode::BAD_REQUEST,
@@ -45,15 +41,10 @@ const NO_CONNECT: Answer = Answer::malformed(
     StatusCode::METHOD_NOT_ALLOWED,
     "CONNECT isn't served here\n",
 );
-const LARGE_HEADER: Answer = Answer::malformed(
-    StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-    "the request header is larger than 64 KiB\n",
-);
 
 /// Checks a request, and turns an absolute target into a path: `GET http://a/b` is `GET /b` for `Host: a`
 /// (RFC 9112, section 3.2.2), whether the client has sent that field too or, in HTTP/1.0, not. Then normalises the path.
 pub(super) fn check(session: &mut Session, normalization: PathNormalization) -> Result<(), Answer> {
-    check_size(session)?;
     let request = session.req_header();
     if request.method == Method::CONNECT {
         return Err(NO_CONNECT);
@@ -93,13 +84,6 @@ pub(super) fn port(request: &RequestHeader) -> Option<u16> {
         None => request.headers.get(HOST)?.to_str().ok()?,
     };
     field.rsplit_once(':')?.1.parse().ok()
-}
-
-fn check_size(session: &Session) -> Result<(), Answer> {
-    match session.as_http1() {
-        Some(http1) if http1.get_headers_raw_bytes().len() > LARGEST_HEADER => Err(LARGE_HEADER),
-        _ => Ok(()),
-    }
 }
 
 fn check_lengths(session: &Session) -> Result<(), Answer> {

@@ -3,7 +3,7 @@
 use super::context::RequestContext;
 use crate::clock::Tick;
 use http::header::{CONNECTION, CONTENT_LENGTH, DATE, SET_COOKIE, TRANSFER_ENCODING, UPGRADE};
-use http::{HeaderName, Method, StatusCode, Version};
+use http::{HeaderName, HeaderValue, Method, StatusCode, Version};
 use pingora_core::{Error, ErrorType, Result};
 use pingora_http::ResponseHeader;
 use pingora_proxy::Session;
@@ -18,6 +18,7 @@ pub(super) fn change(
     context: &mut RequestContext,
     now: Tick,
 ) -> Result<()> {
+    unify_length(response);
     // A stream of HTTP/2 ends when its endpoint says so.
     if response.version < Version::HTTP_2 && is_bodiless(&session.req_header().method, response) {
         context.let_go(now);
@@ -39,7 +40,41 @@ pub(super) fn change(
         rule.filters.change_response(response);
     }
     keep_or_end(session, context);
+    if session.as_http1().is_some()
+        && let (Some(date), Some(connection)) = (response.headers.get(DATE), &context.connection)
+    {
+        connection.keep_date(date);
+    }
     Ok(())
+}
+
+/// Leaves at most one Content-Length, of one value: Pingora takes equal ones, several and in a list, and refuses those that
+/// differ (RFC 9112, section 6.3). A response without content has none, and no transfer coding (RFC 9110, section 8.6; RFC
+/// 9112, section 6.1).
+fn unify_length(response: &mut ResponseHeader) {
+    let status = response.status;
+    if status.is_informational() || status == StatusCode::NO_CONTENT {
+        if response.headers.contains_key(CONTENT_LENGTH) {
+            response.remove_header(&CONTENT_LENGTH);
+        }
+        if response.headers.contains_key(TRANSFER_ENCODING) {
+            response.remove_header(&TRANSFER_ENCODING);
+        }
+        return;
+    }
+    let mut lengths = response.headers.get_all(CONTENT_LENGTH).iter();
+    let Some(first) = lengths.next() else {
+        return;
+    };
+    let single = lengths.next().is_none() && first.as_bytes().iter().all(u8::is_ascii_digit);
+    if single {
+        return;
+    }
+    let value = first.as_bytes().split(|&byte| byte == b',').next();
+    if let Some(Ok(value)) = value.map(|value| HeaderValue::from_bytes(value.trim_ascii())) {
+        // It can fail only by making the map larger, which it doesn't.
+        let _ = response.insert_header(CONTENT_LENGTH, value);
+    }
 }
 
 /// Whether the response ends with its header (RFC 9112, section 6.3): no hook is called for a body then.

@@ -64,6 +64,9 @@ impl Connection {
             deadlines, clock, ..
         } = &*self.shared;
         let passed = |deadline, since| clock.has_passed(deadline, since);
+        if self.is_lingering() {
+            return None;
+        }
         let stalled = self.stalled_since();
         if stalled.is_some_and(|since| passed(deadlines.write, since)) {
             return Some(Closed::Write);
@@ -71,7 +74,13 @@ impl Connection {
         let (phase, since) = self.state.get();
         let (deadline, since, closed) = match phase {
             // Bounded where it is done.
-            Phase::Handshake | Phase::Busy => return None,
+            Phase::Handshake => return None,
+            // Bounded there, too, but for a client that may be gone: that shows only when it is sent something.
+            Phase::Busy => (
+                deadlines.half_closed,
+                self.half_closed_since()?,
+                Closed::OneSided,
+            ),
             // A client that has come just before the end, or has just got an answer, may have its next request
             // on the way: it is answered with `Connection: close`. Who was silent for longer is closed.
             Phase::Fresh | Phase::Idle if self.is_draining() => {
@@ -112,6 +121,11 @@ impl Connection {
             self.shared.meters.closed(reason);
             debug!(peer = %self.peer, ?reason, "a connection is closed");
         }
+    }
+
+    /// Whether it was ended for a reason of ours.
+    pub(in crate::listen) fn has_been_ended(&self) -> bool {
+        self.ended.load(Ordering::Relaxed)
     }
 
     /// Ends it now, whatever its task does.
@@ -172,13 +186,14 @@ impl Connection {
     fn end(&self) -> Option<Closed> {
         let reason = Closed::of_code(self.verdict.load(Ordering::Acquire))?;
         let stands = match reason {
-            Closed::DrainTimeout => true,
+            Closed::DrainTimeout | Closed::Malformed => true,
             Closed::Reclaimed => self.unused_since().is_some(),
             Closed::Handshake
             | Closed::FirstByte
             | Closed::Header
             | Closed::Idle
             | Closed::Write
+            | Closed::OneSided
             | Closed::Drained => self.overdue() == Some(reason),
         };
         stands.then_some(reason)

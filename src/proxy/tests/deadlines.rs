@@ -24,6 +24,7 @@ fn patient() -> Deadlines {
         idle: LONG,
         http2_idle: LONG,
         write: LONG,
+        half_closed: LONG,
         drain: LONG,
     }
 }

@@ -4,6 +4,7 @@ use crate::dataplane::filter::Filters;
 use crate::dataplane::hostname::HostMap;
 use crate::dataplane::router::Router;
 use crate::dataplane::{Action, Listener, Port};
+use crate::listen::{Deadlines, Options};
 use crate::proxy::Timeouts;
 use http::StatusCode;
 use std::sync::Arc;
@@ -191,7 +192,17 @@ async fn a_client_that_goes_away_frees_its_backend() {
         .await
         .expect("a port");
     let address = backend.local_addr().expect("its address");
-    let gateway = Gateway::start(port(to(&[address]))).await;
+    // It looks like one that has only ended its side.
+    let deadlines = Deadlines {
+        half_closed: Duration::from_millis(200),
+        ..Deadlines::default()
+    };
+    let connections = Options {
+        deadlines,
+        ..Options::default()
+    };
+    let port = port(to(&[address]));
+    let gateway = Gateway::taking(port, Timeouts::default(), connections).await;
     let mut client = gateway.connect().await;
     client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
     let (mut taken, _) = soon(backend.accept()).await.expect("the request");

@@ -87,6 +87,31 @@ async fn a_limit_of_the_request_or_of_the_try_is_504() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_upload_whose_backend_does_not_read_is_504() {
+    let address = backend(|client| async move {
+        let _open = client;
+        std::future::pending().await
+    })
+    .await;
+    // Long enough for all buffers on the way to become full.
+    let limited = limited(address, Limit::After(Duration::from_secs(3)), Limit::Unset);
+    let gateway = Gateway::start(limited).await;
+    let mut client = gateway.connect().await;
+    let upload = vec![b'x'; 99_999_999];
+    client
+        .send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999\r\n\r\n")
+        .await;
+    let (mut reader, mut writer) = client.stream.into_split();
+    let sending = tokio::spawn(async move { writer.write_all(&upload).await });
+    let mut status = [0; 12];
+    soon(reader.read_exact(&mut status))
+        .await
+        .expect("an answer");
+    assert_eq!(&status, b"HTTP/1.1 504");
+    sending.abort();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn zero_lets_a_backend_be_silent_longer_than_others_may() {
     let late = backend(|mut client| async move {
         tokio::time::sleep(LIMIT).await;
@@ -163,7 +188,7 @@ async fn a_stream_of_http_2_is_reset_when_its_time_is_over() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_upload_that_stalls_is_504() {
+async fn an_upload_that_stalls_is_408() {
     let upstream = Upstream::plain().await;
     let port = limited(upstream.address, Limit::After(LIMIT), Limit::Unset);
     let gateway = Gateway::start(port).await;
@@ -172,7 +197,12 @@ async fn an_upload_that_stalls_is_504() {
         .send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc")
         .await;
     let answer = client.answer(false).await;
-    assert_eq!(answer.status(), 504, "{}", answer.head);
+    assert_eq!(answer.status(), 408, "{}", answer.head);
+    assert!(
+        answer.text().contains("took too long to arrive"),
+        "{}",
+        answer.text()
+    );
     assert!(client.ended().await, "the rest of the body may still come");
 }
 

@@ -311,3 +311,18 @@ async fn a_port_switches_between_tls_and_plain_with_the_snapshot() {
         .await;
     assert_eq!(gateway.get("/").await.status(), 200);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_malformed_request_within_tls_is_answered() {
+    let upstream = Upstream::plain().await;
+    let key = certified(&["www.example.com"], &PKCS_ECDSA_P256_SHA256);
+    let port = tls_port(to(&[upstream.address]), certificates(&[(None, &key)]));
+    let gateway = Gateway::start(port).await;
+    let client = handshake(&gateway, Some("www.example.com"), client_config(None)).await;
+    let mut client = client.expect("a TLS session");
+    client.send("GET /a b HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    let answer = client.answer(false).await;
+    assert_eq!(answer.status(), 400, "{}", answer.head);
+    assert!(client.ended().await, "the connection ends");
+    assert_eq!(upstream.requests(), 0);
+}

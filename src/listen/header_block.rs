@@ -1,0 +1,380 @@
+//! Header blocks of HTTP/2 clients (HPACK, RFC 7541), as far as it takes to find two things: `expect: 100-continue`, and
+//! pseudo-header fields.
+//!
+//! Values are skipped, not decoded. Of the dynamic table only these properties of its entries are kept, a bit for each: with
+//! the 4,096 bytes that we allow, it has 128 entries at most. An entry that was evicted is never referred to.
+
+/// The length of the static table (RFC 7541, appendix A), and the places in it that matter here.
+const STATIC_ENTRIES: u32 = 61;
+const LAST_PSEUDO: u32 = 14;
+const EXPECT: u32 = 35;
+
+/// What is compared of a name or a value: raw, and as Huffman code (RFC 7541, appendix B).
+const EXPECT_NAME: [&[u8]; 2] = [b"expect", &[0x2f, 0x9a, 0xca, 0x44, 0xff]];
+const CONTINUE: [&[u8]; 2] = [
+    b"100-continue",
+    &[0x08, 0x00, 0xb1, 0x0f, 0x52, 0x4d, 0x55, 0xa5],
+];
+const LONGEST: usize = 12;
+
+/// Follows the header blocks of a connection.
+#[derive(Debug, Default)]
+pub(super) struct HeaderBlocks {
+    step: Step,
+    table: Table,
+    /// Whether the field is added to the table.
+    indexed: bool,
+    name: Name,
+    text: Text,
+    found: Found,
+}
+
+/// What a block has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Found {
+    pub(super) pseudo: bool,
+    pub(super) awaits_continue: bool,
+}
+
+/// What is known of a field's name.
+#[derive(Clone, Copy, Debug, Default)]
+struct Name {
+    pseudo: bool,
+    expect: bool,
+}
+
+/// A bit for each entry of the dynamic table, that of the newest one is the lowest.
+#[derive(Debug, Default)]
+struct Table {
+    pseudo: u128,
+    expect: u128,
+    awaits_continue: u128,
+}
+
+/// What comes next.
+#[derive(Clone, Copy, Debug, Default)]
+enum Step {
+    #[default]
+    Field,
+    /// The rest of an integer.
+    Integer {
+        of: Integer,
+        value: u32,
+        shift: u32,
+    },
+    Length(Part),
+    /// So many bytes of a string.
+    Text {
+        part: Part,
+        left: u32,
+    },
+    /// The block is malformed. HTTP/2 ends the connection.
+    Lost,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Integer {
+    Field,
+    Name,
+    TableSize,
+    Length(Part),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    Name,
+    Value,
+}
+
+/// The beginning of a string.
+#[derive(Clone, Copy, Debug, Default)]
+struct Text {
+    huffman: bool,
+    bytes: [u8; LONGEST],
+    length: usize,
+    whole: bool,
+}
+
+impl HeaderBlocks {
+    /// Follows a piece of a block.
+    pub(super) fn read(&mut self, mut bytes: &[u8]) {
+        while let Some((&first, rest)) = bytes.split_first() {
+            bytes = match self.step {
+                Step::Field => {
+                    self.begin_field(first);
+                    rest
+                }
+                Step::Integer { of, value, shift } => {
+                    self.continue_integer(of, value, shift, first);
+                    rest
+                }
+                Step::Length(part) => {
+                    self.text = Text {
+                        huffman: first & 0x80 != 0,
+                        whole: true,
+                        ..Text::default()
+                    };
+                    self.begin_integer(Integer::Length(part), first, 0x7f);
+                    rest
+                }
+                Step::Text { part, left } => self.take_text(part, left, bytes),
+                Step::Lost => return,
+            };
+        }
+    }
+
+    /// Ends a block and returns what it has.
+    pub(super) fn end(&mut self) -> Found {
+        if !matches!(self.step, Step::Field) {
+            self.step = Step::Lost;
+        }
+        std::mem::take(&mut self.found)
+    }
+
+    /// RFC 7541, section 6.
+    fn begin_field(&mut self, first: u8) {
+        self.indexed = first & 0xc0 == 0x40;
+        match first {
+            0x80.. => self.begin_integer(Integer::Field, first, 0x7f),
+            0x40.. => self.begin_integer(Integer::Name, first, 0x3f),
+            0x20.. => self.begin_integer(Integer::TableSize, first, 0x1f),
+            _ => self.begin_integer(Integer::Name, first, 0x0f),
+        }
+    }
+
+    /// RFC 7541, section 5.1.
+    fn begin_integer(&mut self, of: Integer, first: u8, mask: u8) {
+        let value = u32::from(first & mask);
+        if value < u32::from(mask) {
+            self.end_integer(of, value);
+        } else {
+            self.step = Step::Integer {
+                of,
+                value,
+                shift: 0,
+            };
+        }
+    }
+
+    fn continue_integer(&mut self, of: Integer, value: u32, shift: u32, byte: u8) {
+        let more = u32::from(byte & 0x7f).checked_shl(shift);
+        let value = more
+            .filter(|_| shift <= 21)
+            .and_then(|more| value.checked_add(more));
+        match value {
+            None => self.step = Step::Lost,
+            Some(value) if byte & 0x80 == 0 => self.end_integer(of, value),
+            Some(value) => {
+                self.step = Step::Integer {
+                    of,
+                    value,
+                    shift: shift + 7,
+                };
+            }
+        }
+    }
+
+    fn end_integer(&mut self, of: Integer, value: u32) {
+        self.step = match of {
+            Integer::Field => {
+                self.found.pseudo |= self.table.name(value).pseudo;
+                self.found.awaits_continue |= self.table.awaits_continue(value);
+                Step::Field
+            }
+            Integer::Name if value == 0 => Step::Length(Part::Name),
+            Integer::Name => {
+                self.name = self.table.name(value);
+                Step::Length(Part::Value)
+            }
+            Integer::TableSize => Step::Field,
+            Integer::Length(part) if value == 0 => self.end_text(part),
+            Integer::Length(part) => Step::Text { part, left: value },
+        };
+    }
+
+    fn take_text<'b>(&mut self, part: Part, left: u32, bytes: &'b [u8]) -> &'b [u8] {
+        let length = bytes.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+        let Some((taken, rest)) = bytes.split_at_checked(length) else {
+            return &[];
+        };
+        self.text.add(taken);
+        let left = left.saturating_sub(u32::try_from(length).unwrap_or(left));
+        self.step = match left {
+            0 => self.end_text(part),
+            left => Step::Text { part, left },
+        };
+        rest
+    }
+
+    fn end_text(&mut self, part: Part) -> Step {
+        match part {
+            Part::Name => {
+                self.name = Name {
+                    pseudo: self.text.begins_with_colon(),
+                    expect: self.text.is(EXPECT_NAME),
+                };
+                Step::Length(Part::Value)
+            }
+            Part::Value => {
+                let awaits_continue = self.name.expect && self.text.is(CONTINUE);
+                self.found.pseudo |= self.name.pseudo;
+                self.found.awaits_continue |= awaits_continue;
+                if self.indexed {
+                    self.table.add(self.name, awaits_continue);
+                }
+                Step::Field
+            }
+        }
+    }
+}
+
+impl Table {
+    fn add(&mut self, name: Name, awaits_continue: bool) {
+        self.pseudo = self.pseudo << 1 | u128::from(name.pseudo);
+        self.expect = self.expect << 1 | u128::from(name.expect);
+        self.awaits_continue = self.awaits_continue << 1 | u128::from(awaits_continue);
+    }
+
+    /// The name at an index into both tables.
+    fn name(&self, index: u32) -> Name {
+        Name {
+            pseudo: matches!(index, 1..=LAST_PSEUDO) || bit(self.pseudo, index),
+            expect: index == EXPECT || bit(self.expect, index),
+        }
+    }
+
+    fn awaits_continue(&self, index: u32) -> bool {
+        bit(self.awaits_continue, index)
+    }
+}
+
+/// The bit of an entry of the dynamic table.
+fn bit(bits: u128, index: u32) -> bool {
+    let place = index.checked_sub(STATIC_ENTRIES + 1);
+    place
+        .and_then(|place| bits.checked_shr(place))
+        .is_some_and(|bits| bits & 1 == 1)
+}
+
+impl Text {
+    fn add(&mut self, bytes: &[u8]) {
+        let room = self.bytes.get_mut(self.length..).unwrap_or_default();
+        let fitting = bytes.len().min(room.len());
+        for (place, byte) in room.iter_mut().zip(bytes) {
+            *place = *byte;
+        }
+        self.length += fitting;
+        self.whole &= fitting == bytes.len();
+    }
+
+    fn is(&self, [raw, huffman]: [&[u8]; 2]) -> bool {
+        let bytes = self.bytes.get(..self.length).unwrap_or_default();
+        self.whole
+            && match self.huffman {
+                true => bytes == huffman,
+                false => bytes.eq_ignore_ascii_case(raw),
+            }
+    }
+
+    /// The code of a colon has seven bits.
+    fn begins_with_colon(&self) -> bool {
+        let first = self.bytes.first().filter(|_| self.length > 0);
+        first.is_some_and(|first| match self.huffman {
+            true => first & 0xfe == 0xb8,
+            false => *first == b':',
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Reads blocks at once and byte by byte, with the same outcome for the last one.
+    fn last(blocks: &[&[u8]]) -> Found {
+        let (mut at_once, mut slowly) = (HeaderBlocks::default(), HeaderBlocks::default());
+        let mut found = Found::default();
+        for block in blocks {
+            at_once.read(block);
+            block.chunks(1).for_each(|byte| slowly.read(byte));
+            found = at_once.end();
+            assert_eq!(found, slowly.end(), "{block:x?}");
+        }
+        found
+    }
+
+    fn literal(kind: u8, name: &[u8], value: &[u8]) -> Vec<u8> {
+        let length = |text: &[u8]| u8::try_from(text.len()).expect("short");
+        [&[kind, length(name)], name, &[length(value)], value].concat()
+    }
+
+    #[test]
+    fn an_expectation_is_found_however_it_is_written() {
+        let huffman = |text: &[u8]| [&[0x80 | text.len() as u8], text].concat();
+        for block in [
+            literal(0x00, b"expect", b"100-continue"),
+            literal(0x10, b"expect", b"100-Continue"),
+            literal(0x40, b"expect", b"100-continue"),
+            [&[0x0f, 20, 12][..], b"100-continue"].concat(),
+            [&[0x63, 12][..], b"100-continue"].concat(),
+            [&[0x63][..], &huffman(CONTINUE[1])].concat(),
+            [&[0x00][..], &huffman(EXPECT_NAME[1]), &huffman(CONTINUE[1])].concat(),
+        ] {
+            let block = [&[0x82, 0x86, 0x84][..], &block, &[0x83]].concat();
+            assert!(last(&[&block]).awaits_continue, "{block:x?}");
+        }
+        for block in [
+            literal(0x00, b"expect", b"100-continuex"),
+            literal(0x00, b"expect", b""),
+            literal(0x00, b"expects", b"100-continue"),
+            literal(0x00, b"x", b"100-continue"),
+            vec![0x80 | 35],
+        ] {
+            assert!(!last(&[&block]).awaits_continue, "{block:x?}");
+        }
+    }
+
+    #[test]
+    fn fields_of_the_dynamic_table_are_known() {
+        let expect = literal(0x40, b"expect", b"100-continue");
+        let other = literal(0x40, b"x", b"y");
+        assert!(last(&[&expect, &[0x80 | 62]]).awaits_continue);
+        assert!(!last(&[&expect, &other, &[0x80 | 62]]).awaits_continue);
+        assert!(last(&[&expect, &other, &[0x80 | 63]]).awaits_continue);
+        // The name alone: 15 and 47 make 62.
+        let named = [&[0x0f, 47, 12][..], b"100-continue"].concat();
+        assert!(last(&[&expect, &named]).awaits_continue);
+        let pseudo = literal(0x40, b":path", b"/");
+        assert!(last(&[&pseudo, &[0x80 | 62]]).pseudo);
+        assert!(!last(&[&pseudo, &other, &[0x80 | 62]]).pseudo);
+    }
+
+    #[test]
+    fn pseudo_header_fields_are_found() {
+        for block in [
+            vec![0x82],
+            vec![0x8e],
+            [&[0x41, 1][..], b"a"].concat(),
+            [&[0x04, 1][..], b"a"].concat(),
+            literal(0x00, b":path", b"/"),
+            // `:path` as Huffman code.
+            vec![0x00, 0x84, 0xb9, 0x58, 0xd3, 0x3f, 1, b'/'],
+        ] {
+            assert!(last(&[&block]).pseudo, "{block:x?}");
+        }
+        assert!(!last(&[&[0x8f]]).pseudo);
+        assert!(!last(&[&literal(0x00, b"path", b":")]).pseudo);
+    }
+
+    #[test]
+    fn a_malformed_block_ends_the_search() {
+        let mut blocks = HeaderBlocks::default();
+        blocks.read(&[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]);
+        assert!(matches!(blocks.step, Step::Lost));
+        let mut blocks = HeaderBlocks::default();
+        blocks.read(&[0x00, 5, b'x']);
+        blocks.end();
+        blocks.read(&literal(0, b"expect", b"100-continue"));
+        assert_eq!(blocks.end(), Found::default());
+    }
+}

@@ -1,0 +1,137 @@
+use super::*;
+
+/// Reads all of it at once and byte by byte, with the same outcome.
+fn outcome(bytes: &[u8]) -> Result<Requests, Refusal> {
+    let mut at_once = Requests::default();
+    let whole = at_once.read(bytes).map_err(|malformed| malformed.refusal);
+    let mut slowly = Requests::default();
+    let pieces = bytes.chunks(1).try_for_each(|byte| slowly.read(byte));
+    let pieces = pieces.map_err(|malformed| malformed.refusal);
+    assert_eq!(whole, pieces, "{}", bytes.escape_ascii());
+    assert_eq!(at_once.state, slowly.state, "{}", bytes.escape_ascii());
+    whole.map(|()| at_once)
+}
+
+#[test]
+fn well_formed_requests_are_followed_to_their_end() {
+    for (bytes, headers) in [
+        (&b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"[..], 1),
+        (b"\r\nGET / HTTP/1.0\r\n\r\n", 1),
+        (b"POST / HTTP/1.1\r\ncontent-LENGTH: 3\r\n\r\nabcGET / HTTP/1.1\r\n\r\n", 2),
+        (b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\na\nb\r\n0\r\n\r\n", 1),
+        (b"POST / HTTP/1.1\r\nTransfer-Encoding:chunked \r\n\r\nA;x=\"y\"\r\n0123456789\r\n0\r\nT: v\r\n\r\nGET / HTTP/1.1\r\n\r\n", 2),
+    ] {
+        let requests = outcome(bytes).expect("well-formed");
+        assert_eq!(requests.headers, headers, "{}", bytes.escape_ascii());
+        assert!(!requests.is_unfinished(), "{}", bytes.escape_ascii());
+    }
+}
+
+#[test]
+fn malformed_framing_is_refused() {
+    const CHUNKED: &str = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
+    for (bytes, refusal) in [
+        ("GET / HTTP/1.1\nHost: a\r\n\r\n", Refusal::BareLineFeed),
+        ("GET / HTTP/1.1\r\nHost: a\n\r\n", Refusal::BareLineFeed),
+        ("GET / HTTP/1.1\r\nHost: a\r\n\n", Refusal::BareLineFeed),
+        ("\nGET / HTTP/1.1\r\n\r\n", Refusal::BareLineFeed),
+        ("GET /a b HTTP/1.1\r\n\r\n", Refusal::RequestLine),
+        ("GET  / HTTP/1.1\r\n\r\n", Refusal::RequestLine),
+        ("GET / \r\n\r\n", Refusal::RequestLine),
+        ("GET /\r\n\r\n", Refusal::RequestLine),
+        ("GET /\t HTTP/1.1\r\n\r\n", Refusal::RequestLine),
+        ("GET /\0 HTTP/1.1\r\n\r\n", Refusal::RequestLine),
+        ("GET /\x7f HTTP/1.1\r\n\r\n", Refusal::RequestLine),
+    ] {
+        assert_eq!(outcome(bytes.as_bytes()).err(), Some(refusal), "{bytes:?}");
+    }
+    for (body, refusal) in [
+        ("2\nxx\r\n0\r\n\r\n", Refusal::BareLineFeed),
+        ("2;\nxx\r\n0\r\n\r\n", Refusal::BareLineFeed),
+        ("2;a\0\r\nxx\r\n0\r\n\r\n", Refusal::ChunkLine),
+        ("\r\nxx\r\n0\r\n\r\n", Refusal::ChunkLine),
+        (";x\r\nxx\r\n0\r\n\r\n", Refusal::ChunkLine),
+        ("-1\r\nxx\r\n0\r\n\r\n", Refusal::ChunkLine),
+        ("0x2\r\nxx\r\n0\r\n\r\n", Refusal::ChunkLine),
+        ("2 x\r\nxx\r\n0\r\n\r\n", Refusal::ChunkLine),
+        ("10000000000000000\r\n", Refusal::ChunkLine),
+        ("2\r\nxxx\r\n0\r\n\r\n", Refusal::ChunkEnd),
+        ("2\r\nxx\n0\r\n\r\n", Refusal::BareLineFeed),
+        ("0\r\nT: a\n\r\n", Refusal::BareLineFeed),
+        ("0\r\nGET / HTTP/1.1\r\n\r\n", Refusal::Trailer),
+        ("0\r\nT: \0\r\n\r\n", Refusal::Trailer),
+        ("0\r\n\n", Refusal::BareLineFeed),
+    ] {
+        let bytes = format!("{CHUNKED}{body}");
+        assert_eq!(outcome(bytes.as_bytes()).err(), Some(refusal), "{body:?}");
+    }
+}
+
+#[test]
+fn nothing_from_the_end_of_a_malformed_line_on_is_passed_on() {
+    let bytes = b"GET / HTTP/1.1\r\n\r\nGET /a b HTTP/1.1\r\n\r\n";
+    let malformed = Requests::default().read(bytes).expect_err("malformed");
+    assert_eq!(&bytes[malformed.at..], b"\n\r\n");
+    let malformed = Requests::default().read(b"\n").expect_err("malformed");
+    assert_eq!(malformed.at, 1, "Pingora must see something of a request");
+}
+
+#[test]
+fn large_headers_and_long_targets_are_refused_before_they_are_whole() {
+    let long = "x".repeat(LARGEST_HEADER);
+    let target = format!("GET /{long}");
+    assert_eq!(outcome(target.as_bytes()).err(), Some(Refusal::LongTarget));
+    let field = format!("GET / HTTP/1.1\r\nX: {long}");
+    assert_eq!(outcome(field.as_bytes()).err(), Some(Refusal::LargeHeader));
+    let trailer = format!("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX: {long}");
+    assert_eq!(
+        outcome(trailer.as_bytes()).err(),
+        Some(Refusal::LargeTrailer)
+    );
+    let fields = |count| format!("GET / HTTP/1.1\r\n{}\r\n", "X: y\r\n".repeat(count));
+    assert!(outcome(fields(MOST_FIELDS).as_bytes()).is_ok());
+    let many = fields(MOST_FIELDS + 1);
+    assert_eq!(outcome(many.as_bytes()).err(), Some(Refusal::ManyFields));
+}
+
+#[test]
+fn a_body_of_uncertain_length_is_not_followed() {
+    for fields in [
+        "Content-Length: 1\r\nContent-Length: 1",
+        "Content-Length: 1, 1",
+        "Content-Length: +1",
+        "Content-Length: 1\r\nTransfer-Encoding: chunked",
+        "Transfer-Encoding: gzip, chunked",
+        "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked",
+    ] {
+        let bytes = format!("POST / HTTP/1.1\r\n{fields}\r\n\r\nGET /a b\n\n");
+        let requests = outcome(bytes.as_bytes()).expect(fields);
+        assert_eq!(requests.state, State::Unbounded, "{fields}");
+        assert!(
+            requests.owes_body(1) && requests.is_unfinished(),
+            "{fields}"
+        );
+    }
+}
+
+#[test]
+fn a_body_is_owed_by_its_own_request_only() {
+    let mut requests = Requests::default();
+    let bytes = b"GET / HTTP/1.1\r\n\r\nPOST / HTTP/1.1\r\nContent-Length: 2\r\n\r\na";
+    requests.read(bytes).expect("well-formed");
+    assert!(!requests.owes_body(1), "the first one has none");
+    assert!(requests.owes_body(2));
+    requests.read(b"b").expect("well-formed");
+    assert!(!requests.owes_body(2));
+}
+
+#[test]
+fn a_websocket_leaves_http() {
+    let mut requests = Requests::default();
+    let bytes = b"GET / HTTP/1.1\r\nUpgrade: WebSocket\r\nConnection: upgrade\r\n\r\n";
+    requests.read(bytes).expect("well-formed");
+    assert!(requests.asks_to_leave());
+    requests.leave();
+    requests.read(b"\0\n\n\x81\x05").expect("no HTTP any more");
+    assert!(!requests.is_unfinished());
+}

@@ -1,0 +1,86 @@
+//! The `Date` of a backend's response.
+//!
+//! It says when the origin made the response (RFC 9110, section 6.6.1), and caches count its age from there. Pingora 0.9.1
+//! overwrites it after the last hook, so it is put back into the bytes that Pingora writes. All dates of HTTP have the same
+//! length. Over HTTP/2 they are compressed, and stay as Pingora writes them.
+
+use super::connection::Connection;
+use http::HeaderValue;
+use pingora_core::protocols::http::date::get_cached_date;
+use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
+
+/// `Sun, 06 Nov 1994 08:49:37 GMT`
+const LENGTH: usize = 29;
+/// As Pingora spells it.
+const NAME: &[u8] = b"\r\nDate: ";
+
+/// A response's header with its own date, as far as it hasn't been written yet.
+#[derive(Debug, Default)]
+pub(super) struct DatedHeader {
+    bytes: Vec<u8>,
+    written: usize,
+}
+
+impl Connection {
+    /// Lets the response that is written next keep its date, if that isn't the present one.
+    pub fn keep_date(&self, date: &HeaderValue) {
+        if date.len() != LENGTH || *date == get_cached_date() {
+            return;
+        }
+        *self.date.lock().unwrap_or_else(PoisonError::into_inner) = Some(date.clone());
+        self.dated.store(true, Ordering::Release);
+    }
+
+    fn take_date(&self) -> Option<HeaderValue> {
+        if !self.dated.load(Ordering::Acquire) {
+            return None;
+        }
+        self.dated.store(false, Ordering::Relaxed);
+        let mut date = self.date.lock().unwrap_or_else(PoisonError::into_inner);
+        date.take()
+    }
+}
+
+impl DatedHeader {
+    /// What is to be written in place of these bytes of Pingora's.
+    pub(super) fn in_place_of<'b>(
+        &'b mut self,
+        bytes: &'b [u8],
+        connection: &Connection,
+    ) -> &'b [u8] {
+        if let Some(date) = connection.take_date() {
+            self.begin(bytes, &date);
+        }
+        if self.bytes.is_empty() {
+            return bytes;
+        }
+        match self.bytes.get(self.written..) {
+            // The rest of the same header: Pingora gives again what wasn't written.
+            Some(rest) if rest.len() == bytes.len() => rest,
+            _ => bytes,
+        }
+    }
+
+    /// So many bytes of the header were written.
+    pub(super) fn advance(&mut self, count: usize) {
+        if self.bytes.is_empty() {
+            return;
+        }
+        self.written += count;
+        if self.written >= self.bytes.len() {
+            *self = DatedHeader::default();
+        }
+    }
+
+    fn begin(&mut self, bytes: &[u8], date: &HeaderValue) {
+        let mut bytes = bytes.to_vec();
+        let Some(begin) = memchr::memmem::find(&bytes, NAME).map(|at| at + NAME.len()) else {
+            return;
+        };
+        if let Some(place) = bytes.get_mut(begin..begin + LENGTH) {
+            place.copy_from_slice(date.as_bytes());
+            *self = DatedHeader { bytes, written: 0 };
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! Answers to requests that never reach Pingora's hooks, since their framing is malformed.
+
+use http::StatusCode;
+use pingora_core::protocols::http::date::get_cached_date;
+use std::io;
+
+/// What is wrong with a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Refusal {
+    #[error(
+        "the request line is malformed: it must be a method, a target without spaces or control characters, and a version"
+    )]
+    RequestLine,
+    #[error("a line of the request ends with a line feed alone: it must end with CR LF")]
+    BareLineFeed,
+    #[error("the request target is too long: the request line may have 64 KiB")]
+    LongTarget,
+    #[error("the request header is larger than 64 KiB")]
+    LargeHeader,
+    #[error("the request has more than 256 header fields")]
+    ManyFields,
+    #[error(
+        "the line before a chunk of the body is malformed: it must begin with the size of the chunk"
+    )]
+    ChunkLine,
+    #[error("a chunk of the body is longer than its size")]
+    ChunkEnd,
+    #[error("a trailer field is malformed")]
+    Trailer,
+    #[error("the trailer fields are larger than 64 KiB")]
+    LargeTrailer,
+    /// Pingora's parser has refused the header.
+    #[error("the request header is malformed")]
+    Header,
+}
+
+impl Refusal {
+    /// What a failure to read a request comes from, if the request is malformed.
+    pub(crate) fn of(error: &io::Error) -> Option<Refusal> {
+        error.get_ref()?.downcast_ref().copied()
+    }
+
+    fn status(self) -> StatusCode {
+        match self {
+            Refusal::LongTarget => StatusCode::URI_TOO_LONG,
+            Refusal::LargeHeader | Refusal::ManyFields => {
+                StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE
+            }
+            Refusal::RequestLine
+            | Refusal::BareLineFeed
+            | Refusal::ChunkLine
+            | Refusal::ChunkEnd
+            | Refusal::Trailer
+            | Refusal::LargeTrailer
+            | Refusal::Header => StatusCode::BAD_REQUEST,
+        }
+    }
+
+    /// The whole response. A response to HEAD has no body.
+    pub(super) fn response(self, to_head: bool) -> Vec<u8> {
+        response(self.status(), &format!("{self}\n"), to_head)
+    }
+}
+
+impl From<Refusal> for io::Error {
+    fn from(refusal: Refusal) -> Self {
+        io::Error::new(io::ErrorKind::InvalidData, refusal)
+    }
+}
+
+/// A response of ours, which ends the connection. It looks like those of the hooks.
+pub(super) fn response(status: StatusCode, text: &str, to_head: bool) -> Vec<u8> {
+    let date = get_cached_date();
+    let mut response = format!(
+        "HTTP/1.1 {} {}\r\nServer: gatefold\r\nDate: {}\r\nContent-Type: text/plain; charset=utf-8\r\n\
+         Content-Length: {}\r\nConnection: close\r\n\r\n",
+        status.as_str(),
+        status.canonical_reason().unwrap_or_default(),
+        date.to_str().unwrap_or_default(),
+        text.len(),
+    );
+    if !to_head {
+        response.push_str(text);
+    }
+    response.into_bytes()
+}
