@@ -38,6 +38,8 @@ pub struct RequestContext {
     pub(super) endpoint: Option<SocketAddr>,
     /// How often it was sent.
     pub(super) tries: usize,
+    /// Whether the next try needs a connection of its own, since a pooled one turned out to be dead.
+    pub(super) fresh: bool,
     /// How often it was tried again since its rule says so.
     pub(super) retries: usize,
     /// How long to wait before that.

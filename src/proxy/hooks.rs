@@ -7,7 +7,7 @@ use super::warnings::{Trouble, Warnings};
 use super::watch::Watch;
 use super::{
     Counters, Options, access, backend_tls, choose, close_delimited, deadline, failure, fields,
-    forwarded, request, response, rewrite, upgrade,
+    forwarded, peer, request, response, rewrite, upgrade,
 };
 use crate::dataplane::Snapshot;
 use arc_swap::ArcSwap;
@@ -384,6 +384,9 @@ impl Gatefold {
             backend_tls::defer_names(&mut peer, tls);
         }
         self.watch.set(&mut peer, exchange, tls);
+        if context.fresh && exchange != Exchange::Upgrade {
+            peer::make_fresh(&mut peer);
+        }
         context.tries += 1;
         context.limit(&mut peer, exchange)?;
         Ok(peer)
