@@ -1,9 +1,11 @@
+mod descriptor;
 mod ending;
 
 use super::frames::Progress;
 use super::phase::{Phase, State};
 use super::shared::Shared;
 use crate::dataplane::{Port, Snapshot};
+use descriptor::Descriptor;
 use ending::Wakers;
 use http::HeaderValue;
 use std::net::{IpAddr, SocketAddr};
@@ -37,6 +39,7 @@ pub struct Connection {
     ended: AtomicBool,
     broken: AtomicBool,
     wakers: Mutex<Wakers>,
+    descriptor: Descriptor,
     task: OnceLock<AbortHandle>,
 }
 
@@ -74,6 +77,7 @@ impl Connection {
             ended: AtomicBool::new(false),
             broken: AtomicBool::new(false),
             wakers: Mutex::default(),
+            descriptor: Descriptor::default(),
             task: OnceLock::new(),
         }
     }
@@ -136,6 +140,7 @@ impl Connection {
     }
 
     fn finish(&self) {
+        self.close_descriptor();
         let now = self.shared.clock.now();
         if self.state.phase().is_http2() {
             self.finished.store(now, Ordering::Relaxed);

@@ -14,6 +14,7 @@ mod close_delimited;
 mod context;
 mod counters;
 mod deadline;
+mod early;
 mod failure;
 mod fields;
 mod forwarded;
@@ -27,6 +28,7 @@ mod response;
 mod rewrite;
 mod striped;
 mod upgrade;
+mod upload;
 mod warnings;
 mod watch;
 

@@ -18,3 +18,4 @@ mod support;
 mod timeouts;
 mod tls;
 mod upgrade;
+mod uploads;
