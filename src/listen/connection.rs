@@ -1,3 +1,4 @@
+mod descriptor;
 mod ending;
 
 use super::frames::Progress;
@@ -5,6 +6,7 @@ use super::phase::{Phase, State};
 use super::shared::Shared;
 use crate::clock::Tick;
 use crate::dataplane::{Port, Snapshot};
+use descriptor::Descriptor;
 use ending::Wakers;
 use http::HeaderValue;
 use std::net::{IpAddr, SocketAddr};
@@ -51,6 +53,7 @@ pub struct Connection {
     ended: AtomicBool,
     broken: AtomicBool,
     wakers: Mutex<Wakers>,
+    descriptor: Descriptor,
     task: OnceLock<AbortHandle>,
 }
 
@@ -95,6 +98,7 @@ impl Connection {
             ended: AtomicBool::new(false),
             broken: AtomicBool::new(false),
             wakers: Mutex::default(),
+            descriptor: Descriptor::default(),
             task: OnceLock::new(),
         }
     }
@@ -160,6 +164,7 @@ impl Connection {
     }
 
     fn finish(&self) {
+        self.close_descriptor();
         let now = self.shared.clock.now();
         if self.state.phase().is_http2() {
             self.finished.store(now, Ordering::Relaxed);

@@ -26,6 +26,8 @@ const TLS_READ_BUFFER: usize = 16 * 1024;
 /// Header and a short body go out in one packet; what is larger goes past the buffer. The size that Pingora
 /// uses for its own streams; without a buffer every answer costs one more system call.
 const WRITE_BUFFER: usize = 1460;
+/// Upper bound of what has been read of a client's request and not yet handed on: the buffers here, in TLS and in HTTP/1.
+pub(super) const READ_AHEAD: u64 = 256 * 1024;
 
 /// What a client with prior knowledge of HTTP/2 begins with (RFC 9113, section 3.4).
 pub(super) const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -148,6 +150,7 @@ impl AsyncRead for Conn {
             this.peeked.drain(..length);
             return Poll::Ready(Ok(()));
         }
+        this.connection.offer_descriptor(this.io.get_ref());
         Pin::new(&mut this.io).poll_read(context, buffer)
     }
 }

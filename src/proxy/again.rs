@@ -29,6 +29,7 @@ impl RequestContext {
     /// the connection over HTTP/2 that was to be shared has just ended; that is no attempt in the sense of the rule's `retry`.
     pub(super) fn retries_elsewhere(&mut self, error: &Error) -> bool {
         let ended = *error.etype() == ErrorType::H2Error;
+        self.fresh |= ended;
         if self.has_retry() && !ended {
             return self.plan_retry();
         }
@@ -68,7 +69,10 @@ impl RequestContext {
         let repeatable =
             session.req_header().method.is_idempotent() && session.is_body_empty() && unanswered;
         let tries = self.tries.saturating_sub(self.retries);
-        if late || tries >= TRIES {
+        // However many pooled connections are dead: only one of them is tried.
+        let first_dead = reused && !self.fresh;
+        self.fresh |= reused;
+        if late || (tries >= TRIES && !first_dead) {
             error.set_retry(false);
         } else if unprocessed {
             error.set_retry(true);

@@ -4,6 +4,7 @@ use super::failure;
 use super::forwarded::RequestId;
 use super::mirror::Copies;
 use super::peer::Exchange;
+use super::upload::Upload;
 use super::watch::Phase;
 use crate::clock::Tick;
 use crate::dataplane::backend::{Backend, Endpoints};
@@ -38,6 +39,10 @@ pub struct RequestContext {
     pub(super) endpoint: Option<SocketAddr>,
     /// How often it was sent.
     pub(super) tries: usize,
+    /// Whether the next try needs a connection of its own, since a pooled one turned out to be dead.
+    pub(super) fresh: bool,
+    /// How far its body has been handed to the endpoint, in the try in hand.
+    pub(super) upload: Upload,
     /// How often it was tried again since its rule says so.
     pub(super) retries: usize,
     /// How long to wait before that.
@@ -162,6 +167,7 @@ impl RequestContext {
     pub(super) fn let_go(&mut self, now: Tick) {
         self.armed = None;
         if let Some(held) = &self.held {
+            self.upload.end(held);
             held.state.enter(Phase::Idle, now);
         }
     }
@@ -169,6 +175,7 @@ impl RequestContext {
     /// A try is over, its connection dropped by Pingora: so that the endpoint learns it, here as well.
     pub(super) fn drop_connection(&mut self) {
         self.armed = None;
+        self.upload = Upload::default();
         self.held = None;
     }
 

@@ -20,7 +20,7 @@ use pingora_core::{Error, ErrorType, Result};
 use pingora_http::ResponseHeader;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::Shutdown;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -212,6 +212,13 @@ impl Watched {
         poll(&mut sockets, Some(&at_once)).is_ok_and(|ready| ready > 0)
     }
 
+    /// Ends what is sent to the endpoint, in order. A write that waits fails; what the endpoint sends can still be read.
+    pub(super) fn end_writing(&self) {
+        if let Err(error) = rustix::net::shutdown(&self.socket, Shutdown::Write) {
+            debug!(%error, "a connection that a request was being written to had ended");
+        }
+    }
+
     fn next_turn(&self) -> u64 {
         let mut turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         *turn += 1;
@@ -223,6 +230,12 @@ impl Watched {
         if *current == turn {
             *current += 1;
         }
+    }
+}
+
+impl AsFd for Watched {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
     }
 }
 

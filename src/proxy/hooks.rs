@@ -7,7 +7,7 @@ use super::warnings::{Trouble, Warnings};
 use super::watch::Watch;
 use super::{
     Counters, Options, access, backend_tls, choose, close_delimited, deadline, expect, failure,
-    fields, forwarded, request, response, rewrite, upgrade,
+    fields, forwarded, peer, request, response, rewrite, upgrade, upload,
 };
 use crate::dataplane::Snapshot;
 use crate::dataplane::path_normalization::PathNormalization;
@@ -148,7 +148,7 @@ impl ProxyHttp for Gatefold {
     at_once! {
         fn request_body_filter<'s, 'b, 'c>(
             &self,
-            _session: &'s mut Session,
+            session: &'s mut Session,
             body: &'b mut Option<Bytes>,
             end_of_stream: bool,
             context: &'c mut RequestContext,
@@ -162,6 +162,9 @@ impl ProxyHttp for Gatefold {
             if let Some(copies) = &mut context.copies {
                 copies.offer(body.as_ref(), end_of_stream);
             }
+            if !end_of_stream && upload::must_wait(context, body.as_ref()) {
+                return Box::pin(upload::wait_for_room(session, context, self.timeouts));
+            }
             done(Ok(()))
         }
     }
@@ -174,6 +177,9 @@ impl ProxyHttp for Gatefold {
             context: &'c mut RequestContext,
         ) -> Result<()> {
             context.note(self.watch.now());
+            context
+                .upload
+                .answered(response.status, context.held.as_deref());
             done(context.check_status(session, response.status))
         }
     }
@@ -195,12 +201,16 @@ impl ProxyHttp for Gatefold {
 
     fn response_body_filter(
         &self,
-        _session: &mut Session,
+        session: &mut Session,
         _body: &mut Option<Bytes>,
         end_of_stream: bool,
         context: &mut RequestContext,
     ) -> Result<Option<Duration>> {
         if end_of_stream {
+            if context.upload.is_unwanted() && !session.is_body_done() {
+                // The client has its response, and need not send the rest of its body.
+                session.set_read_timeout(Some(DRAIN));
+            }
             context.let_go(self.watch.now());
         } else {
             context.note(self.watch.now());
@@ -396,6 +406,9 @@ impl Gatefold {
             backend_tls::defer_names(&mut peer, tls);
         }
         self.watch.set(&mut peer, exchange, tls);
+        if context.fresh && exchange != Exchange::Upgrade {
+            peer::make_fresh(&mut peer);
+        }
         context.tries += 1;
         context.limit(&mut peer, exchange)?;
         Ok(peer)

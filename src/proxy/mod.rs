@@ -14,6 +14,7 @@ mod close_delimited;
 mod context;
 mod counters;
 mod deadline;
+mod early;
 mod expect;
 mod failure;
 mod fields;
@@ -30,6 +31,7 @@ mod rewrite;
 mod striped;
 mod unread;
 mod upgrade;
+mod upload;
 mod warnings;
 mod watch;
 

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// How often a request is sent at most: once, then at another endpoint when no connection could be made, or
-/// over a fresh connection when a kept one turned out to be dead.
+/// Maximum number of attempts for one request. A request is retried at another endpoint if connecting fails. The retry over
+/// a fresh connection, after a pooled one turned out to be dead, comes on top.
 pub(super) const TRIES: usize = 3;
 
 /// How long clients and endpoints are waited for.
@@ -51,15 +51,30 @@ impl Default for Timeouts {
 /// Keeps connections of HTTP/2 apart in Pingora's pool: an endpoint may change what it speaks.
 const HTTP2: u64 = 2;
 
-/// For connections of upgrades: a key that no other connection has or gets. Pingora takes these for plain ones, since they
-/// speak TLS below what it sees, and could give one that a policy has checked to requests of another. That version
-/// 0.9.1 doesn't, for want of a descriptor to look at, is luck.
+/// A key that no other connection has or gets. Upgrades need it: Pingora takes their connections for plain ones, since they
+/// speak TLS below what it sees, and could give one that a policy has checked to requests of another. Pingora
+/// 0.9.1 does not do this today, but nothing in its API guarantees it. A fresh connection needs it, too.
 fn key_of_its_own() -> u64 {
-    const UPGRADES: u64 = 1 << 63;
+    const ONE_REQUEST: u64 = 1 << 63;
     static NEXT: AtomicU64 = AtomicU64::new(0);
     // The lowest bits are for what else keeps connections apart.
-    UPGRADES | NEXT.fetch_add(1, Ordering::Relaxed) << 16
+    ONE_REQUEST | NEXT.fetch_add(1, Ordering::Relaxed) << 16
 }
+
+/// How long a connection stays in the pool that no other request can use.
+const UNUSABLE_IDLE: Duration = Duration::from_secs(1);
+
+/// Lets a request have a connection that is made for it, whatever the pool holds. Pingora has no other way to say so. The
+/// connection goes back to the pool under the key that it was asked for with, so it serves this request only.
+pub(super) fn make_fresh(peer: &mut HttpPeer) {
+    peer.group_key ^= key_of_its_own();
+    peer.options.idle_timeout = Some(UNUSABLE_IDLE);
+}
+
+/// How long an endpoint's host may leave what was sent to it unacknowledged, over HTTP/1.1. A pooled connection whose other
+/// end is gone without a word (a crashed host, a forgotten NAT entry) fails then, and the request is retried like
+/// with any other dead connection; the system alone would try for a quarter of an hour.
+pub(super) const UNACKNOWLEDGED: Duration = Duration::from_secs(10);
 
 /// How many requests share a connection over HTTP/2, if the endpoint allows as many: what most servers allow.
 const HTTP2_STREAMS: usize = 100;
@@ -126,7 +141,13 @@ impl Timeouts {
             interval: Duration::from_secs(10),
             count: 3,
             #[cfg(target_os = "linux")]
-            user_timeout: Duration::ZERO,
+            user_timeout: match exchange {
+                Exchange::Http1 => UNACKNOWLEDGED,
+                // Ends a connection too whose endpoint's application doesn't read for that long, which another
+                // protocol is free to do.
+                Exchange::Http2 => self.upstream_write,
+                Exchange::Upgrade => Duration::ZERO,
+            },
         });
         match exchange {
             Exchange::Http1 => {}
@@ -140,7 +161,7 @@ impl Timeouts {
             Exchange::Upgrade => {
                 options.read_timeout = Some(self.upgraded);
                 // Whoever is refused the upgrade leaves a connection behind that is of no use to others.
-                options.idle_timeout = Some(Duration::from_secs(1));
+                options.idle_timeout = Some(UNUSABLE_IDLE);
                 peer.group_key = key_of_its_own();
             }
         }
@@ -162,5 +183,31 @@ mod tests {
         };
         assert_eq!(hash(Exchange::Http1), hash(Exchange::Http1));
         assert_ne!(hash(Exchange::Upgrade), hash(Exchange::Upgrade));
+    }
+
+    #[test]
+    fn a_fresh_connection_is_no_pooled_one() {
+        let endpoint = SocketAddr::from(([127, 0, 0, 1], 1));
+        let peer = |exchange| Timeouts::default().peer(endpoint, exchange, None);
+        for exchange in [Exchange::Http1, Exchange::Http2] {
+            let fresh = || {
+                let mut peer = peer(exchange).expect("a peer");
+                make_fresh(&mut peer);
+                peer.reuse_hash()
+            };
+            let pooled = peer(exchange).expect("a peer").reuse_hash();
+            assert_ne!(fresh(), pooled, "{exchange:?}");
+            assert_ne!(fresh(), fresh(), "{exchange:?}");
+        }
+    }
+
+    #[test]
+    fn a_host_that_is_gone_is_found_out_before_its_endpoint_counts_as_silent() {
+        let endpoint = SocketAddr::from(([127, 0, 0, 1], 1));
+        let timeouts = Timeouts::default();
+        let peer = timeouts.peer(endpoint, Exchange::Http1, None);
+        let keepalive = peer.expect("a peer").options.tcp_keepalive.clone();
+        let limit = keepalive.expect("settings").user_timeout;
+        assert!(limit > Duration::ZERO && limit < timeouts.upstream_read);
     }
 }

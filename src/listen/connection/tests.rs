@@ -196,3 +196,30 @@ fn who_waits_is_woken_by_each_verdict_also_when_it_registers_once() {
     connection.condemn(Closed::Write);
     assert_eq!((rung(0), rung(1)), (3, 2), "the writer and the reader");
 }
+
+#[tokio::test]
+async fn a_client_has_left_when_the_rest_of_its_body_cannot_come() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("a port");
+    let address = listener.local_addr().expect("its address");
+    let mut client = std::net::TcpStream::connect(address).expect("a connection");
+    let (tcp, peer) = listener.accept().await.expect("the connection");
+    let connection = connection(peer);
+    let request = connection.begin();
+    connection.offer_descriptor(&tcp);
+    connection.want_descriptor();
+    connection.offer_descriptor(&tcp);
+    std::io::Write::write_all(&mut client, b"the rest").expect("sent");
+    assert!(!connection.has_left(Some(u64::MAX)), "it may send more");
+    client.shutdown(std::net::Shutdown::Write).expect("closed");
+    let deadline = std::time::Instant::now() + Duration::from_secs(30);
+    while !connection.has_left(Some(u64::MAX)) {
+        assert!(std::time::Instant::now() < deadline, "its end is not seen");
+        tokio::task::yield_now().await;
+    }
+    assert!(!connection.has_left(Some(8)), "all of it has come");
+    assert!(!connection.has_left(None), "all of it may have come");
+    drop(request);
+    assert!(!connection.has_left(Some(u64::MAX)), "nobody asks any more");
+}

@@ -28,13 +28,13 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-struct Authority {
+pub(super) struct Authority {
     certificate: CertificateDer<'static>,
     issuer: Issuer<'static, KeyPair>,
 }
 
 impl Authority {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let key = KeyPair::generate().expect("a key");
         let mut params = CertificateParams::new([]).expect("parameters");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -45,7 +45,7 @@ impl Authority {
         }
     }
 
-    fn issue(&self, name: &str) -> (CertificateDer<'static>, PrivateKeyDer<'static>) {
+    pub(super) fn issue(&self, name: &str) -> (CertificateDer<'static>, PrivateKeyDer<'static>) {
         let mut params = CertificateParams::new([name.to_owned()]).expect("parameters");
         let uri = "spiffe://example.com/shop".try_into().expect("ASCII");
         params.subject_alt_names.push(SanType::URI(uri));
@@ -177,7 +177,7 @@ async fn serve_http2(tls: TlsStream<TcpStream>) {
     }
 }
 
-fn tls(
+pub(super) fn tls(
     authority: &Authority,
     names: &[SubjectName],
     identity: Option<Arc<ClientIdentity>>,
@@ -188,7 +188,7 @@ fn tls(
     Arc::new(made.expect("settings that rustls takes"))
 }
 
-fn action(address: SocketAddr, version: HttpVersion, tls: Arc<BackendTls>) -> Action {
+pub(super) fn action(address: SocketAddr, version: HttpVersion, tls: Arc<BackendTls>) -> Action {
     let endpoints = Endpoints::new(version, &[address], 0).expect("an address");
     let endpoints = endpoints.in_tls(BackendTlsByIdentity {
         anonymous: tls,

@@ -94,7 +94,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         Some(message)
     }
 
-    async fn chunks(&mut self) -> Option<Vec<u8>> {
+    /// The pieces of a chunked body.
+    pub(super) async fn chunks(&mut self) -> Option<Vec<u8>> {
         let mut body = Vec::new();
         loop {
             let line = loop {
@@ -146,6 +147,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
                 return payload;
             }
         }
+    }
+
+    /// What was read beyond the last message.
+    pub(super) fn rest(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.buffer)
     }
 
     /// Reads some bytes of whatever it is.

@@ -22,3 +22,4 @@ mod timeouts;
 mod tls;
 mod unread;
 mod upgrade;
+mod uploads;

@@ -329,3 +329,57 @@ async fn attempts_count_requests_that_were_lost_with_a_kept_connection() {
         assert_eq!(seen.load(Ordering::SeqCst), requests, "{attempts} attempts");
     }
 }
+
+/// A backend whose connections serve one request each, and break off when the next one comes. So many requests are
+/// answered only when all of them have come.
+async fn serving_once(together: usize) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("its address");
+    let barrier = Arc::new(tokio::sync::Barrier::new(together));
+    tokio::spawn(async move {
+        let mut accepted = 0;
+        while let Ok((tcp, _)) = listener.accept().await {
+            accepted += 1;
+            let waits = (accepted <= together).then(|| barrier.clone());
+            tokio::spawn(async move {
+                let mut client = Client::new(tcp);
+                client.message(false, false).await.expect("a request");
+                if let Some(barrier) = waits {
+                    barrier.wait().await;
+                }
+                client
+                    .send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+                    .await;
+                client.message(false, false).await;
+            });
+        }
+    });
+    address
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn any_number_of_dead_pooled_connections_costs_no_request_its_answer() {
+    const DEAD: usize = 8;
+    let address = serving_once(DEAD).await;
+    // The first two take no connections: what they cost is no try less for the third one.
+    let endpoints = [nobody().await, nobody().await, address];
+    for endpoints in [&endpoints[2..], &endpoints] {
+        let gateway = Gateway::start(port_of(rule(to(&[address])))).await;
+        let mut clients = Vec::new();
+        for _ in 0..DEAD {
+            let mut client = gateway.connect().await;
+            client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+            clients.push(client);
+        }
+        for client in &mut clients {
+            assert_eq!(client.answer(false).await.status(), 200);
+        }
+        let mut gateway = gateway;
+        let port = port_of(rule(to(endpoints)));
+        gateway.publish([(gateway.address, port)]).await;
+        for request in 0..DEAD {
+            let answer = gateway.get("/").await;
+            assert_eq!(answer.status(), 200, "request {request}: {}", answer.head);
+        }
+    }
+}
