@@ -83,9 +83,18 @@ impl Server {
             .stderr(Stdio::null());
         let process = quiet.spawn().context("a server can't be started")?;
         let mut server = Server { process, target };
+        server.wait_for(server.target.plain)?;
+        Ok(server)
+    }
+
+    /// Waits until it listens at a socket.
+    ///
+    /// # Errors
+    /// When it ends, or doesn't listen in time.
+    pub fn wait_for(&mut self, socket: SocketAddr) -> anyhow::Result<()> {
         let end = Instant::now() + DEADLINE;
-        while TcpStream::connect(server.target.plain).is_err() {
-            if let Some(status) = server.process.try_wait()? {
+        while TcpStream::connect(socket).is_err() {
+            if let Some(status) = self.process.try_wait()? {
                 bail!("a server ended at once: {status}");
             }
             if Instant::now() > end {
@@ -93,7 +102,7 @@ impl Server {
             }
             std::thread::sleep(Duration::from_millis(5));
         }
-        Ok(server)
+        Ok(())
     }
 
     /// Has it end as Ctrl-C does, and waits until it has.

@@ -79,15 +79,17 @@ impl Scene {
     /// # Errors
     /// When it doesn't listen in time.
     pub fn start(&self, subject: Subject, run: Run<'_>) -> anyhow::Result<Server> {
-        match subject {
-            Subject::Pingora => self.start_bare("pingora", run),
-            Subject::Sockets => self.start_bare("sockets", run),
+        let mut server = match subject {
+            Subject::Pingora => self.start_bare("pingora", run)?,
+            Subject::Sockets => self.start_bare("sockets", run)?,
             Subject::Gatefold => {
                 let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
                 let target = self.target(nowhere, nowhere);
-                Server::gatefold(&self.gatefold, self.folder.path(), target, run)
+                Server::gatefold(&self.gatefold, self.folder.path(), target, run)?
             }
-        }
+        };
+        server.wait_for(server.target.tls)?;
+        Ok(server)
     }
 
     /// A folder for what a measurement writes.
