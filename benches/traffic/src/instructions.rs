@@ -33,9 +33,6 @@ pub fn measure(gatefold: PathBuf) -> anyhow::Result<()> {
          {MANY} requests less {FEW}; beside each the ratio to the first"
     );
     let scene = Scene::prepare(gatefold)?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
     for (kind, name) in KINDS {
         println!("\n{name}");
         let mut first = None;
@@ -43,7 +40,7 @@ pub fn measure(gatefold: PathBuf) -> anyhow::Result<()> {
             let count = |requests| -> anyhow::Result<u64> {
                 let output = scene.folder().path().join("callgrind.out");
                 let server = scene.start(subject, Run::Callgrind(&output))?;
-                runtime.block_on(requests_of_one_client(&server, kind, requests))?;
+                requests_of_one_client(&server, kind, requests)?;
                 server.interrupt()?;
                 total(&output)
             };
@@ -56,12 +53,18 @@ pub fn measure(gatefold: PathBuf) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn requests_of_one_client(server: &Server, kind: Kind, requests: u64) -> anyhow::Result<()> {
-    let mut connection = Connection::open(kind, &server.target).await?;
-    for _ in 0..requests {
-        ask(&mut connection).await?;
-    }
-    Ok(())
+fn requests_of_one_client(server: &Server, kind: Kind, requests: u64) -> anyhow::Result<()> {
+    // The connection's own task ends with the runtime, so that the server needn't wait for it when it ends.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        let mut connection = Connection::open(kind, &server.target).await?;
+        for _ in 0..requests {
+            ask(&mut connection).await?;
+        }
+        Ok(())
+    })
 }
 
 /// The instructions of a whole run: the last line of callgrind's output has them.
