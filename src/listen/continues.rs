@@ -44,6 +44,12 @@ impl Continues {
         }
     }
 
+    /// Whether nothing is due, as nearly always.
+    #[inline]
+    pub(super) fn is_idle(&self) -> bool {
+        self.due.is_empty() && self.frame.is_none()
+    }
+
     /// Writes what is due, if Pingora is between two frames. Pending only if a frame of ours has to be written first.
     pub(super) fn poll(
         &mut self,

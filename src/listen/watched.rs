@@ -129,7 +129,11 @@ impl<S: IO> Watched<S> {
         self.watch(written, context)
     }
 
+    #[inline]
     fn poll_continues(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.continues.is_idle() {
+            return Poll::Ready(Ok(()));
+        }
         let Watched {
             stream, continues, ..
         } = self;
@@ -186,6 +190,7 @@ impl<S: IO> Watched<S> {
     }
 
     /// Takes note of how writing went, and ends the connection of a client that takes nothing for too long.
+    #[inline]
     fn watch<T>(
         &mut self,
         written: Poll<io::Result<T>>,

@@ -37,9 +37,11 @@ pub(super) fn add(
 
 /// Gives a request without a host, as HTTP/1.0 allows, an empty `Host`: HTTP/1.1, which backends are spoken to in, wants the
 /// field (RFC 9112, section 3.2).
-pub(super) fn add_missing_host(request: &mut RequestHeader) -> Result<()> {
-    let is_named = request.uri.authority().is_some() || request.headers.contains_key(HOST);
-    if request.version == Version::HTTP_11 && !is_named {
+pub(super) fn add_missing_host(session: &Session, request: &mut RequestHeader) -> Result<()> {
+    if session.req_header().version >= Version::HTTP_11 || request.version != Version::HTTP_11 {
+        return Ok(());
+    }
+    if request.uri.authority().is_none() && !request.headers.contains_key(HOST) {
         request.insert_header(HOST, HeaderValue::from_static(""))?;
     }
     Ok(())

@@ -427,7 +427,7 @@ impl Gatefold {
             rule.filters.change_request(request);
             rewrite::apply(&rule.filters, session, request)?;
         }
-        forwarded::add_missing_host(request)?;
+        forwarded::add_missing_host(session, request)?;
         // Before the backend's filters: what these add is meant for that backend alone.
         let owner = MirrorOwner::Rule;
         self.mirrors
