@@ -37,6 +37,7 @@ mod reload;
 mod reload_report;
 mod rewriting;
 mod samples;
+mod stalled_streams;
 mod systemd;
 mod upgrade;
 mod walkthrough;

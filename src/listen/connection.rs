@@ -61,6 +61,7 @@ pub struct Connection {
 #[derive(Debug)]
 pub struct InHand {
     connection: Arc<Connection>,
+    in_flight: u32,
 }
 
 impl Connection {
@@ -152,14 +153,16 @@ impl Connection {
 
     /// Notes that a request's header is complete. Until the result is dropped the connection isn't idle.
     pub fn begin(self: &Arc<Self>) -> InHand {
-        if self.state.phase().is_http2() {
-            self.in_hand.fetch_add(1, Ordering::Relaxed);
+        let before = if self.state.phase().is_http2() {
+            self.in_hand.fetch_add(1, Ordering::Relaxed)
         } else {
             self.begun.fetch_add(1, Ordering::Relaxed);
             self.state.set(Phase::Busy, self.shared.clock.now());
-        }
+            0
+        };
         InHand {
             connection: self.clone(),
+            in_flight: before.saturating_add(1),
         }
     }
 
@@ -293,6 +296,13 @@ impl Connection {
         if let Some(port) = last.ports.get(&self.socket) {
             let _ = self.last.set(port.clone());
         }
+    }
+}
+
+impl InHand {
+    /// How many requests the connection had in flight when this one began, this one included.
+    pub fn in_flight(&self) -> u32 {
+        self.in_flight
     }
 }
 

@@ -4,6 +4,7 @@ use super::failure;
 use super::forwarded::RequestId;
 use super::mirror::Copies;
 use super::peer::Exchange;
+use super::read_ahead::ReadAhead;
 use super::upload::Upload;
 use super::watch::Phase;
 use crate::clock::Tick;
@@ -87,6 +88,12 @@ impl RequestContext {
             Some(endpoints) => backend_tls::of(endpoints, self.identity),
             None => Ok(None),
         }
+    }
+
+    /// How much of its response is read before its client takes it.
+    pub(super) fn read_ahead(&self) -> ReadAhead {
+        let in_flight = self.connection.as_ref().map_or(1, InHand::in_flight);
+        ReadAhead::of(in_flight)
     }
 
     /// Begins to count its time, when its rule has a limit.

@@ -6,6 +6,7 @@
 //! waited for then fails. Without a limit [`super::watch`] says when that is.
 
 use super::peer::Exchange;
+use super::read_ahead::ReadAhead;
 use super::upgrade;
 use super::watch::State;
 use crate::dataplane::backend_tls::BackendTls;
@@ -94,7 +95,9 @@ struct Timed {
 #[async_trait]
 impl L4Connect for Timed {
     async fn connect(&self, address: &SocketAddr) -> Result<Stream> {
-        let connected = connect(address, self.exchange, self.tls.as_deref()).await;
+        let (exchange, tls) = (self.exchange, self.tls.as_deref());
+        // Over HTTP/2 the window of the stream bounds what is read ahead; HTTP/1.1 connections are made by `watch`.
+        let connected = connect(address, exchange, ReadAhead::Full, tls).await;
         connected.map(|(stream, _)| stream)
     }
 }
@@ -107,9 +110,10 @@ impl L4Connect for Timed {
 pub(super) async fn connect(
     address: &SocketAddr,
     exchange: Exchange,
+    read_ahead: ReadAhead,
     tls: Option<&BackendTls>,
 ) -> Result<(Stream, Arc<Watched>)> {
-    let tcp = upgrade::connect(address).await?;
+    let tcp = upgrade::connect(address, read_ahead.receive_buffer()).await?;
     let watched = Watched::new(&tcp)?;
     let mut stream = upgrade::stream(tcp, exchange, tls).await?;
     let response = Box::new(ResponseHeader::build_no_case(200, Some(0))?);

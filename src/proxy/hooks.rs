@@ -405,7 +405,8 @@ impl Gatefold {
         if let Some(tls) = tls {
             backend_tls::defer_names(&mut peer, tls);
         }
-        self.watch.set(&mut peer, exchange, tls);
+        self.watch
+            .set(&mut peer, exchange, context.read_ahead(), tls);
         if context.fresh && exchange != Exchange::Upgrade {
             peer::make_fresh(&mut peer);
         }

@@ -25,6 +25,7 @@ mod mirror;
 mod modify;
 mod path;
 mod peer;
+mod read_ahead;
 mod request;
 mod response;
 mod rewrite;

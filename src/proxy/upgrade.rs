@@ -21,7 +21,7 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio_rustls::client::TlsStream;
 
 /// Whether a request asks to go on as a WebSocket. Pingora takes the field away from all others, as it may
@@ -34,16 +34,23 @@ pub(super) fn is_asked(request: &RequestHeader) -> bool {
             .is_some_and(|protocol| protocol.as_bytes().eq_ignore_ascii_case(b"websocket"))
 }
 
-/// Connects to an endpoint.
+/// Connects to an endpoint. The system chooses the receive buffer if it is `None`.
 ///
 /// # Errors
 ///
 /// When the connection can't be made.
-pub(super) async fn connect(address: &SocketAddr) -> Result<TcpStream> {
+pub(super) async fn connect(
+    address: &SocketAddr,
+    receive_buffer: Option<u32>,
+) -> Result<TcpStream> {
     let address = address
         .as_inet()
         .ok_or_else(|| Error::explain(ErrorType::InternalError, "an endpoint without IP"))?;
-    TcpStream::connect(address).await.map_err(|error| {
+    let connected = match receive_buffer {
+        None => TcpStream::connect(address).await,
+        Some(size) => connect_with(*address, size).await,
+    };
+    connected.map_err(|error| {
         let etype = match error.kind() {
             io::ErrorKind::ConnectionRefused => ErrorType::ConnectRefused,
             io::ErrorKind::TimedOut => ErrorType::ConnectTimedout,
@@ -51,6 +58,16 @@ pub(super) async fn connect(address: &SocketAddr) -> Result<TcpStream> {
         };
         Error::because(etype, "connecting to an endpoint", error)
     })
+}
+
+/// The size is set before connecting, so that the endpoint is never offered more.
+async fn connect_with(address: std::net::SocketAddr, receive_buffer: u32) -> io::Result<TcpStream> {
+    let socket = match address {
+        std::net::SocketAddr::V4(_) => TcpSocket::new_v4(),
+        std::net::SocketAddr::V6(_) => TcpSocket::new_v6(),
+    }?;
+    socket.set_recv_buffer_size(receive_buffer)?;
+    socket.connect(address).await
 }
 
 /// A connection as Pingora wants it, for what it is needed for. Upgrades get their TLS here, what stays HTTP

@@ -7,6 +7,7 @@
 
 use super::deadline::Watched;
 use super::peer::Exchange;
+use super::read_ahead::ReadAhead;
 use crate::clock::{Clock, Tick};
 use crate::dataplane::backend_tls::BackendTls;
 use async_trait::async_trait;
@@ -80,8 +81,10 @@ fn phase_of(state: u64) -> Phase {
 #[derive(Clone, Debug)]
 pub(super) struct Watch {
     inner: Arc<Inner>,
-    /// Makes those that stay with it.
-    connector: Arc<Connector>,
+    /// Makes connections that read ahead in full.
+    full: Arc<Connector>,
+    /// Makes connections that read little ahead.
+    little: Arc<Connector>,
 }
 
 #[derive(Debug)]
@@ -109,13 +112,17 @@ impl Watch {
             clock: Clock::for_shortest(silent.min(idle)),
             connections: Mutex::default(),
         });
-        let connector = Connector {
-            inner: inner.clone(),
-            exchange: Exchange::Http1,
-            tls: None,
+        let connector = |read_ahead| {
+            Arc::new(Connector {
+                inner: inner.clone(),
+                exchange: Exchange::Http1,
+                read_ahead,
+                tls: None,
+            })
         };
         Watch {
-            connector: Arc::new(connector),
+            full: connector(ReadAhead::Full),
+            little: connector(ReadAhead::Little),
             inner,
         }
     }
@@ -127,19 +134,26 @@ impl Watch {
         &self,
         peer: &mut HttpPeer,
         exchange: Exchange,
+        read_ahead: ReadAhead,
         tls: Option<&Arc<BackendTls>>,
     ) {
+        read_ahead.apply(peer, exchange);
         let options = &mut peer.options;
         match exchange {
             Exchange::Http1 => {
                 options.idle_timeout = None;
                 options.read_timeout = None;
-                options.custom_l4 = Some(self.connector.clone());
+                let connector = match read_ahead {
+                    ReadAhead::Full => &self.full,
+                    ReadAhead::Little => &self.little,
+                };
+                options.custom_l4 = Some(connector.clone());
             }
             Exchange::Upgrade => {
                 options.custom_l4 = Some(Arc::new(Connector {
                     inner: self.inner.clone(),
                     exchange,
+                    read_ahead: ReadAhead::Full,
                     tls: tls.cloned(),
                 }));
             }
@@ -158,13 +172,15 @@ impl Watch {
 struct Connector {
     inner: Arc<Inner>,
     exchange: Exchange,
+    read_ahead: ReadAhead,
     tls: Option<Arc<BackendTls>>,
 }
 
 #[async_trait]
 impl L4Connect for Connector {
     async fn connect(&self, address: &SocketAddr) -> Result<Stream> {
-        let connected = super::deadline::connect(address, self.exchange, self.tls.as_deref());
+        let (exchange, tls) = (self.exchange, self.tls.as_deref());
+        let connected = super::deadline::connect(address, exchange, self.read_ahead, tls);
         let (stream, watched) = connected.await?;
         // Until a request has got it, which a handshake may put off.
         watched.state.enter(Phase::Unbounded, 0);

@@ -38,6 +38,21 @@ fn an_ipv4_client_of_an_ipv6_socket_is_shown_as_ipv4() {
 }
 
 #[test]
+fn a_request_knows_how_many_its_connection_has_in_flight() {
+    let http1 = connection(somebody());
+    assert_eq!(http1.begin().in_flight(), 1);
+    assert_eq!(http1.begin().in_flight(), 1, "one after the other");
+
+    let http2 = connection(somebody());
+    http2.read_frames(Progress::Between, true);
+    let first = http2.begin();
+    let second = http2.begin();
+    assert_eq!((first.in_flight(), second.in_flight()), (1, 2));
+    drop(first);
+    assert_eq!(http2.begin().in_flight(), 2, "the first one has ended");
+}
+
+#[test]
 fn only_a_connection_that_stays_idle_is_closed_when_it_drains() {
     let connection = connection(somebody());
     connection.drain();

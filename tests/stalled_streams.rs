@@ -1,0 +1,331 @@
+//! Responses that an HTTP/2 client asks for and doesn't take: how much memory they may keep.
+
+use crate::support::backend::{Backend, Request, Wire};
+use crate::support::daemon::Daemon;
+use crate::support::folder::Folder;
+use crate::support::manifests::{endpoint_slice, gateway, route, service};
+use crate::support::network::own_address;
+use crate::support::tls::{Authority, Pair, config_map, server_config};
+use crate::support::{DEADLINE, eventually};
+use bytes::Bytes;
+use h2::RecvStream;
+use h2::client::SendRequest;
+use rustls::{ServerConnection, StreamOwned};
+use std::io::{self, BufRead, BufReader, Write};
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+use tokio::runtime::Runtime;
+use tokio::sync::oneshot;
+
+const HOST: &str = "www.example.com";
+const STREAMS: usize = 100;
+const LENGTH: usize = 1 << 20;
+/// What the stalled streams of a connection may add to the daemon's memory, in KiB: 10 MB.
+const BOUND: usize = 10_000_000 / 1024;
+/// The same if the endpoint speaks TLS. A piece of a response is then a record, of up to 16 KiB.
+const BOUND_IN_TLS: usize = 24_000_000 / 1024;
+
+/// The window of each stream of a client that takes what it has asked for.
+const OPEN: u32 = 1 << 16;
+
+/// What the backends send, as much as the largest frame of HTTP/2 has by default.
+static FRAME: [u8; 1 << 14] = [b'x'; 1 << 14];
+
+/// How long bodies may take. At worst debug builds of several tests share few processors.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// An HTTP/2 client.
+struct Client {
+    runtime: Runtime,
+    sender: SendRequest<Bytes>,
+    open: oneshot::Sender<()>,
+}
+
+impl Client {
+    /// Each of its streams has this window.
+    fn connect(socket: SocketAddr, window: u32) -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        let (open, opened) = oneshot::channel();
+        let sender = runtime.block_on(async {
+            let tcp = tokio::net::TcpStream::connect(socket)
+                .await
+                .expect("a connection");
+            let made = h2::client::Builder::new()
+                .initial_window_size(window)
+                .initial_connection_window_size(1 << 24)
+                .handshake(tcp)
+                .await;
+            let (sender, mut connection) = made.expect("HTTP/2");
+            tokio::spawn(async move {
+                tokio::select! {
+                    _ = &mut connection => return,
+                    Ok(()) = opened => {
+                        let set = connection.set_initial_window_size(OPEN);
+                        set.expect("a valid window");
+                    }
+                }
+                let _ = connection.await;
+            });
+            sender
+        });
+        Client {
+            runtime,
+            sender,
+            open,
+        }
+    }
+
+    /// Sends as many requests at the same time for bodies of this length, and waits for the headers of the responses.
+    fn ask(&self, count: usize, length: usize) -> Vec<RecvStream> {
+        self.runtime.block_on(async {
+            let mut responses = Vec::new();
+            for _ in 0..count {
+                let request = http::Request::get(format!("http://{HOST}/"))
+                    .header("x-length", length)
+                    .body(())
+                    .expect("a request");
+                let sender = self.sender.clone().ready().await;
+                let sent = sender
+                    .expect("room for a stream")
+                    .send_request(request, true);
+                responses.push(sent.expect("a stream").0);
+            }
+            let mut bodies = Vec::new();
+            for response in responses {
+                let response = tokio::time::timeout(DEADLINE, response).await;
+                let response = response.expect("a response in time").expect("a response");
+                assert_eq!(response.status(), 200);
+                bodies.push(response.into_body());
+            }
+            bodies
+        })
+    }
+
+    /// Opens the windows, reads the bodies, all at the same time, and returns their lengths.
+    fn read(self, bodies: Vec<RecvStream>) -> Vec<usize> {
+        self.open.send(()).expect("the connection is open");
+        self.runtime.block_on(async {
+            let reading: Vec<_> = bodies
+                .into_iter()
+                .map(|it| tokio::spawn(read(it)))
+                .collect();
+            let all = async {
+                let mut lengths = Vec::new();
+                for body in reading {
+                    lengths.push(body.await.expect("no panic"));
+                }
+                lengths
+            };
+            let read = tokio::time::timeout(PATIENCE, all).await;
+            read.expect("the bodies in time")
+        })
+    }
+}
+
+async fn read(mut body: RecvStream) -> usize {
+    let mut length = 0;
+    while let Some(data) = body.data().await {
+        let data = data.expect("the body is not cut off");
+        // Compared as a whole: an unoptimised loop over 100 MiB takes seconds.
+        assert!(data == FRAME[..data.len()], "the bytes are the backend's");
+        length += data.len();
+        let released = body.flow_control().release_capacity(data.len());
+        released.expect("capacity that was used");
+    }
+    length
+}
+
+/// Counts requests.
+type Asked = Arc<AtomicUsize>;
+
+/// A backend that writes as fast as it can.
+fn http1_backend(asked: &Asked) -> SocketAddr {
+    let asked = asked.clone();
+    let backend = Backend::doing(
+        move |request: &Request, wire: &mut Wire| -> io::Result<()> {
+            asked.fetch_add(1, Ordering::SeqCst);
+            answer(request.header("x-length"), wire.get_mut())
+        },
+    );
+    backend.address()
+}
+
+fn answer(length: &str, wire: &mut impl Write) -> io::Result<()> {
+    let length: usize = length.parse().expect("a length");
+    write!(wire, "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n")?;
+    wire.write_all(&vec![b'x'; length])?;
+    wire.flush()
+}
+
+/// The same in TLS.
+fn secure_backend(asked: &Asked, pair: &Pair) -> SocketAddr {
+    let listener = TcpListener::bind((own_address(), 0)).expect("the backend's socket");
+    let address = listener.local_addr().expect("its address");
+    let (asked, config) = (asked.clone(), server_config(pair, None));
+    thread::spawn(move || {
+        for tcp in listener.incoming().map_while(Result::ok) {
+            let (asked, config) = (asked.clone(), config.clone());
+            thread::spawn(move || -> io::Result<()> {
+                let session = ServerConnection::new(config).expect("a session");
+                let mut wire = BufReader::new(StreamOwned::new(session, tcp));
+                let mut length = String::new();
+                let mut line = String::new();
+                while wire.read_line(&mut line)? > 0 {
+                    if let Some(value) = line.to_lowercase().strip_prefix("x-length:") {
+                        length = value.trim().to_owned();
+                    } else if line == "\r\n" {
+                        asked.fetch_add(1, Ordering::SeqCst);
+                        answer(&length, wire.get_mut())?;
+                    }
+                    line.clear();
+                }
+                Ok(())
+            });
+        }
+    });
+    address
+}
+
+/// The same in HTTP/2. It lives as long as the runtime.
+fn http2_backend(asked: &Asked, runtime: &Runtime) -> SocketAddr {
+    let bound = runtime.block_on(tokio::net::TcpListener::bind((own_address(), 0)));
+    let listener = bound.expect("the backend's socket");
+    let address = listener.local_addr().expect("its address");
+    let asked = asked.clone();
+    runtime.spawn(async move {
+        while let Ok((tcp, _)) = listener.accept().await {
+            let asked = asked.clone();
+            tokio::spawn(async move {
+                let mut connection = h2::server::handshake(tcp).await.expect("HTTP/2");
+                while let Some(Ok((request, mut respond))) = connection.accept().await {
+                    asked.fetch_add(1, Ordering::SeqCst);
+                    let length = request.headers()["x-length"].to_str().expect("a length");
+                    let body = vec![b'x'; length.parse().expect("a length")];
+                    let sent = respond.send_response(http::Response::new(()), false);
+                    let sent = sent.and_then(|mut stream| stream.send_data(body.into(), true));
+                    sent.expect("the stream is open");
+                }
+            });
+        }
+    });
+    address
+}
+
+/// The daemon's anonymous memory in KiB.
+fn memory(daemon: &Daemon) -> usize {
+    let path = format!("/proc/{}/status", daemon.process());
+    let text = std::fs::read_to_string(path).expect("the process's figures");
+    let line = text.lines().find(|line| line.starts_with("RssAnon:"));
+    let kib = line.and_then(|line| line.split_whitespace().nth(1));
+    kib.and_then(|kib| kib.parse().ok()).expect("RssAnon in kB")
+}
+
+/// Waits until the daemon's memory no longer changes.
+fn settled_memory(daemon: &Daemon) -> usize {
+    const READINGS: usize = 100;
+    let (mut last, mut unchanged) = (0, 0);
+    eventually("the memory has settled", || {
+        let now = memory(daemon);
+        unchanged = if now == last { unchanged + 1 } else { 0 };
+        last = now;
+        (unchanged == READINGS).then_some(now)
+    })
+}
+
+/// Has a client stall 100 responses of 1 MiB and take them in the end. Returns how many KiB the daemon kept meanwhile.
+fn keep_stalled(daemon: &Daemon, asked: &Asked) -> usize {
+    let first = Client::connect(daemon.socket(80), OPEN);
+    let bodies = first.ask(STREAMS, 1);
+    assert_eq!(first.read(bodies), [1; STREAMS]);
+    let before = settled_memory(daemon);
+
+    asked.store(0, Ordering::SeqCst);
+    let client = Client::connect(daemon.socket(80), 0);
+    let bodies = client.ask(STREAMS, LENGTH);
+    assert_eq!(asked.load(Ordering::SeqCst), STREAMS);
+    let kept = settled_memory(daemon).saturating_sub(before);
+    assert_eq!(client.read(bodies), [LENGTH; STREAMS]);
+    kept
+}
+
+fn folder(address: SocketAddr) -> Folder {
+    Folder::with([
+        ("gateway.yaml", gateway()),
+        ("route.yaml", route("shop", HOST)),
+        ("shop.yaml", service("shop")),
+        ("slice.yaml", endpoint_slice("shop", address)),
+    ])
+}
+
+#[test]
+fn a_hundred_downloads_over_one_connection_arrive_in_time() {
+    let folder = folder(http1_backend(&Asked::default()));
+    let daemon = Daemon::of(&folder).start();
+    let client = Client::connect(daemon.socket(80), OPEN);
+    let bodies = client.ask(STREAMS, LENGTH);
+    assert_eq!(client.read(bodies), [LENGTH; STREAMS]);
+}
+
+/// An endpoint that has to wait for each delayed acknowledgement, 40 ms, would take two minutes.
+#[test]
+fn a_download_beside_stalled_ones_arrives_in_time() {
+    let folder = folder(http1_backend(&Asked::default()));
+    let daemon = Daemon::of(&folder).start();
+    let client = Client::connect(daemon.socket(80), OPEN);
+    let stalled = client.ask(10, LENGTH);
+    let body = client.ask(1, 16 * LENGTH);
+    assert_eq!(client.read(body), [16 * LENGTH]);
+    drop(stalled);
+}
+
+#[test]
+fn stalled_streams_of_a_connection_keep_less_than_10_mb() {
+    let asked = Asked::default();
+    let folder = folder(http1_backend(&asked));
+    let daemon = Daemon::of(&folder).start();
+    let kept = keep_stalled(&daemon, &asked);
+    assert!(kept <= BOUND, "stalled streams keep {kept} KiB");
+}
+
+#[test]
+fn stalled_streams_of_a_backend_in_http_2_keep_less_than_10_mb() {
+    let asked = Asked::default();
+    let runtime = Runtime::new().expect("a runtime");
+    let folder = folder(http2_backend(&asked, &runtime));
+    let port = "      port: 3000\n";
+    let h2c = format!("{port}      appProtocol: kubernetes.io/h2c\n");
+    folder.replace("shop.yaml", port, &h2c);
+    let daemon = Daemon::of(&folder).start();
+    let kept = keep_stalled(&daemon, &asked);
+    assert!(kept <= BOUND, "stalled streams keep {kept} KiB");
+}
+
+#[test]
+fn stalled_streams_of_a_backend_in_tls_keep_less_than_24_mb() {
+    let asked = Asked::default();
+    let authority = Authority::new();
+    let folder = folder(secure_backend(&asked, &authority.issue("shop.internal")));
+    folder.write("authority.yaml", config_map("authority", &authority.pem()));
+    folder.write(
+        "policy.yaml",
+        "apiVersion: gateway.networking.k8s.io/v1
+kind: BackendTLSPolicy
+metadata: {name: shop}
+spec:
+  targetRefs: [{group: '', kind: Service, name: shop}]
+  validation:
+    hostname: shop.internal
+    caCertificateRefs: [{group: '', kind: ConfigMap, name: authority}]
+",
+    );
+    let daemon = Daemon::of(&folder).start();
+    let kept = keep_stalled(&daemon, &asked);
+    assert!(kept <= BOUND_IN_TLS, "stalled streams keep {kept} KiB");
+}
