@@ -4,6 +4,7 @@ mod ending;
 use super::frames::Progress;
 use super::phase::{Phase, State};
 use super::shared::Shared;
+use super::windows::Windows;
 use crate::clock::Tick;
 use crate::dataplane::{Port, Snapshot};
 use descriptor::Descriptor;
@@ -27,6 +28,9 @@ pub struct Connection {
     state: State,
     /// Requests under way over HTTP/2; over HTTP/1.1 there is one at most, and the state tells of it.
     in_hand: AtomicU32,
+    /// What an HTTP/2 client takes: on a new stream, and on all together.
+    stream_window: AtomicU32,
+    connection_window: AtomicU32,
     /// When the last one was done.
     finished: AtomicU32,
     /// The tick since which the client has taken nothing of what is to be written, plus one; 0 when nothing waits.
@@ -62,6 +66,7 @@ pub struct Connection {
 pub struct InHand {
     connection: Arc<Connection>,
     in_flight: u32,
+    windows: Windows,
 }
 
 impl Connection {
@@ -83,6 +88,8 @@ impl Connection {
             client_of: OnceLock::new(),
             state: State::new(if tls { Phase::Handshake } else { Phase::Fresh }, now),
             shared,
+            stream_window: AtomicU32::new(Windows::default().of_new_streams),
+            connection_window: AtomicU32::new(Windows::default().of_connection),
             in_hand: AtomicU32::new(0),
             finished: AtomicU32::new(now),
             stalled: AtomicU32::new(0),
@@ -163,6 +170,21 @@ impl Connection {
         InHand {
             connection: self.clone(),
             in_flight: before.saturating_add(1),
+            windows: self.windows(),
+        }
+    }
+
+    pub(super) fn set_windows(&self, windows: Windows) {
+        self.stream_window
+            .store(windows.of_new_streams, Ordering::Relaxed);
+        self.connection_window
+            .store(windows.of_connection, Ordering::Relaxed);
+    }
+
+    fn windows(&self) -> Windows {
+        Windows {
+            of_new_streams: self.stream_window.load(Ordering::Relaxed),
+            of_connection: self.connection_window.load(Ordering::Relaxed),
         }
     }
 
@@ -303,6 +325,11 @@ impl InHand {
     /// How many requests the connection had in flight when this one began, this one included.
     pub fn in_flight(&self) -> u32 {
         self.in_flight
+    }
+
+    /// What an HTTP/2 client offered to take when this request began. Over HTTP/1 it says nothing.
+    pub fn windows(&self) -> Windows {
+        self.windows
     }
 }
 

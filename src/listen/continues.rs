@@ -8,6 +8,7 @@ use std::task::Poll;
 
 /// Length, type, flags and stream of a frame (RFC 9113, section 4.1).
 const HEADER: usize = 9;
+const DATA: u8 = 0;
 const HEADERS: u8 = 1;
 const RST_STREAM: u8 = 3;
 const CONTINUATION: u8 = 9;
@@ -34,6 +35,8 @@ struct Written {
     have: usize,
     payload: usize,
     open_header: bool,
+    /// The lengths of the DATA frames that have begun since the last call of `take_data`.
+    data: usize,
 }
 
 impl Continues {
@@ -72,6 +75,11 @@ impl Continues {
                 self.frame = None;
             }
         }
+    }
+
+    /// How much data Pingora has begun to write since the last call, padding included.
+    pub(super) fn take_data(&mut self) -> usize {
+        std::mem::take(&mut self.written.data)
     }
 
     /// Follows what Pingora has written.
@@ -146,6 +154,9 @@ impl Written {
             self.open_header = flags & END_HEADERS == 0;
         }
         self.payload = u32::from_be_bytes([0, l0, l1, l2]) as usize;
+        if kind == DATA {
+            self.data += self.payload;
+        }
         if self.payload == 0 {
             self.have = 0;
         }

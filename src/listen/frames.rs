@@ -2,6 +2,7 @@
 //! that it has to finish, and what of its header blocks Pingora doesn't see to.
 
 use super::header_block::HeaderBlocks;
+use super::windows::{WindowFrame, WindowReader};
 
 /// The length of what a client begins with (RFC 9113, section 3.4).
 const PREFACE: usize = 24;
@@ -10,6 +11,8 @@ const HEADER: usize = 9;
 
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;
+const SETTINGS: u8 = 4;
+const WINDOW_UPDATE: u8 = 8;
 const CONTINUATION: u8 = 9;
 const END_HEADERS: u8 = 4;
 pub(super) const END_STREAM: u8 = 1;
@@ -43,6 +46,9 @@ pub(super) struct Frames {
     /// Streams whose client waits for 100 before it sends a body.
     awaiting: Vec<u32>,
     malformed_trailers: Vec<FlagsPlace>,
+    /// The frame under way, if it changes a window that is followed.
+    window: Option<WindowFrame>,
+    windows: WindowReader,
 }
 
 /// A header block that is under way.
@@ -91,6 +97,8 @@ impl Frames {
             block: Block::default(),
             awaiting: Vec::new(),
             malformed_trailers: Vec::new(),
+            window: None,
+            windows: WindowReader::default(),
         }
     }
 
@@ -114,6 +122,11 @@ impl Frames {
     /// The highest stream that the client has begun a request on.
     pub(super) fn last_stream(&self) -> u32 {
         self.last_stream
+    }
+
+    /// What the client takes on its streams.
+    pub(super) fn windows(&mut self) -> &mut WindowReader {
+        &mut self.windows
     }
 
     /// The streams whose client waits for 100, since the last call.
@@ -143,6 +156,10 @@ impl Frames {
         if self.is_of_header() {
             let fields = bytes.get(..self.payload).unwrap_or(bytes);
             self.block.read(fields, &mut self.blocks);
+        }
+        if let Some(frame) = self.window {
+            let payload = bytes.get(..self.payload).unwrap_or(bytes);
+            self.windows.read(frame, payload);
         }
         let rest = skip(&mut self.payload, bytes);
         if self.payload == 0 {
@@ -178,6 +195,11 @@ impl Frames {
         let [l0, l1, l2, kind, flags, s0, s1, s2, s3] = self.header;
         self.payload = u32::from_be_bytes([0, l0, l1, l2]) as usize;
         self.is_data = kind == DATA;
+        self.window = match (kind, [s0 & 0x7f, s1, s2, s3]) {
+            (SETTINGS, _) => Some(WindowFrame::Settings),
+            (WINDOW_UPDATE, [0, 0, 0, 0]) => Some(WindowFrame::Update),
+            _ => None,
+        };
         if kind == HEADERS {
             let stream = u32::from_be_bytes([s0 & 0x7f, s1, s2, s3]);
             let is_trailers = stream <= self.last_stream;

@@ -30,6 +30,7 @@ mod stream;
 mod sweep;
 mod tls;
 mod watched;
+mod windows;
 
 pub use bind::{BindFailure, BindFailureReason};
 pub use connection::{Connection, InHand};
@@ -39,3 +40,4 @@ pub use meters::Meters;
 pub(crate) use refusal::Refusal;
 pub use shared::Options;
 pub use sockets::{Failures, Sockets};
+pub use windows::Windows;

@@ -82,6 +82,7 @@ impl<S: IO> Watched<S> {
                 let before = frames.last_stream();
                 let progress = frames.read(read);
                 let has_request = frames.last_stream() > before;
+                self.connection.set_windows(frames.windows().windows());
                 self.connection.read_frames(progress, has_request);
                 frames
                     .take_awaiting()
@@ -125,8 +126,19 @@ impl<S: IO> Watched<S> {
                 self.continues.follow(taken);
                 left -= taken.len();
             }
+            self.spend_window();
         }
         self.watch(written, context)
+    }
+
+    /// Takes note of how much of the client's window is left.
+    fn spend_window(&mut self) {
+        let data = self.continues.take_data();
+        if let (Some(frames), 1..) = (&mut self.frames, data) {
+            let windows = frames.windows();
+            windows.spend(data);
+            self.connection.set_windows(windows.windows());
+        }
     }
 
     #[inline]

@@ -92,8 +92,10 @@ impl RequestContext {
 
     /// How much of its response is read before its client takes it.
     pub(super) fn read_ahead(&self) -> ReadAhead {
-        let in_flight = self.connection.as_ref().map_or(1, InHand::in_flight);
-        ReadAhead::of(in_flight)
+        match &self.connection {
+            Some(request) => ReadAhead::of(request.in_flight(), request.windows()),
+            None => ReadAhead::Full,
+        }
     }
 
     /// Begins to count its time, when its rule has a limit.

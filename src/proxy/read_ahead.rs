@@ -1,12 +1,13 @@
 //! How much of a response Pingora reads before the client takes it.
 //!
-//! In: how many requests the client's connection has in flight. Out: the connections to endpoints that a request may use.
+//! In: how many requests the client's connection has in flight, and what the client has offered to take. Out: the connections to endpoints that a request may use.
 //! Pingora reads nine pieces ahead: four that are being written to the client, four between its two halves, and one in the
 //! half that reads. This number can't be set, and no hook runs in that half. But a piece is never larger than what one
 //! read of the endpoint's connection gives. So the connection bounds the memory that a stalled response keeps: over
 //! HTTP/1.1 by its receive buffer, over HTTP/2 by the window of the stream. Figures: `docs/decisions/stalled-streams.md`.
 
 use super::peer::Exchange;
+use crate::listen::Windows;
 use pingora_core::upstreams::peer::HttpPeer;
 
 /// How much of a response is read before the client takes it.
@@ -18,8 +19,16 @@ pub(super) enum ReadAhead {
     Little,
 }
 
-/// How many requests in flight of one client connection read ahead in full. HTTP/1.1 clients have one.
+/// How many requests in flight of one client connection read ahead in full, whatever the client has offered to take. HTTP/1.1
+/// clients have one.
 const FULL: u32 = 3;
+
+/// How many do if the client has offered to take all of it. It may still stop reading its connection: these and 90 others keep
+/// 10 MB then.
+const FULL_IF_OFFERED: u32 = 9;
+
+/// What a response that is read ahead in full keeps at most if its client stops taking it, in bytes: nine pieces.
+const FULL_SIZE: u32 = 9 * 64 * 1024;
 
 /// The receive buffer of an HTTP/1.1 connection that reads little ahead, in bytes. One read gives about as much. It has room
 /// for three segments of an Ethernet: with less the endpoint would depend on how soon a single one is acknowledged.
@@ -33,10 +42,14 @@ const HTTP2_STREAM_WINDOW: u32 = 4000;
 const LITTLE: u64 = 1 << 9;
 
 impl ReadAhead {
-    /// What suits a request when its client's connection has this many in flight, this one included.
-    pub(super) fn of(in_flight: u32) -> Self {
-        // Those with full read-ahead count among the requests in flight until they end, so there are never more of them.
-        if in_flight <= FULL {
+    /// What suits a request when its client's connection has this many in flight, this one included, and the client takes
+    /// so much.
+    ///
+    /// Those that read ahead in full count among the requests in flight until they end, so there are never more of them.
+    pub(super) fn of(in_flight: u32, windows: Windows) -> Self {
+        let is_offered =
+            windows.of_new_streams >= FULL_SIZE && windows.of_connection / FULL_SIZE >= in_flight;
+        if in_flight <= FULL || (in_flight <= FULL_IF_OFFERED && is_offered) {
             ReadAhead::Full
         } else {
             ReadAhead::Little
@@ -73,10 +86,31 @@ mod tests {
 
     #[test]
     fn responses_read_little_ahead_beyond_the_first_requests_of_a_connection() {
-        assert_eq!(ReadAhead::of(1), ReadAhead::Full);
-        assert_eq!(ReadAhead::of(FULL), ReadAhead::Full);
-        assert_eq!(ReadAhead::of(FULL + 1), ReadAhead::Little);
-        assert_eq!(ReadAhead::of(u32::MAX), ReadAhead::Little);
+        let read_ahead = |in_flight| ReadAhead::of(in_flight, Windows::default());
+        assert_eq!(read_ahead(1), ReadAhead::Full);
+        assert_eq!(read_ahead(FULL), ReadAhead::Full);
+        assert_eq!(read_ahead(FULL + 1), ReadAhead::Little);
+        assert_eq!(read_ahead(u32::MAX), ReadAhead::Little);
+    }
+
+    #[test]
+    fn more_responses_read_far_ahead_for_a_client_that_has_opened_its_windows() {
+        let of = |in_flight, of_new_streams, of_connection| {
+            let windows = Windows {
+                of_new_streams,
+                of_connection,
+            };
+            ReadAhead::of(in_flight, windows)
+        };
+        // Chrome's windows.
+        assert_eq!(of(FULL_IF_OFFERED, 6 << 20, 15 << 20), ReadAhead::Full);
+        assert_eq!(
+            of(FULL_IF_OFFERED + 1, 6 << 20, 15 << 20),
+            ReadAhead::Little
+        );
+        assert_eq!(of(8, FULL_SIZE - 1, u32::MAX), ReadAhead::Little);
+        assert_eq!(of(8, u32::MAX, 8 * FULL_SIZE), ReadAhead::Full);
+        assert_eq!(of(8, u32::MAX, 8 * FULL_SIZE - 1), ReadAhead::Little);
     }
 
     #[test]
