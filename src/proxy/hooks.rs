@@ -66,7 +66,7 @@ impl ProxyHttp for Gatefold {
     at_once! {
         fn connected_to_upstream<'s, 'p, 'd, 'c>(
             &self,
-            _session: &'s mut Session,
+            session: &'s mut Session,
             _reused: bool,
             peer: &'p HttpPeer,
             _descriptor: RawFd,
@@ -77,6 +77,8 @@ impl ProxyHttp for Gatefold {
                 return done(Err(error));
             }
             if !peer.is_tls() {
+                // In TLS a ticket of the session would count as a response.
+                upload::prepare(session, context);
                 return done(Ok(()));
             }
             match (context.tls(), context.endpoint) {

@@ -9,7 +9,7 @@ use super::context::RequestContext;
 use super::deadline::Watched;
 use super::early::{Early, early};
 use super::peer::{Timeouts, UNACKNOWLEDGED};
-use crate::dataplane::backend::HttpVersion;
+use crate::dataplane::backend::{Endpoints, HttpVersion};
 use bytes::Bytes;
 use http::StatusCode;
 use http::header::CONTENT_LENGTH;
@@ -42,8 +42,10 @@ const PIPE: u8 = 8;
 pub(super) struct Upload {
     handed: u64,
     response: Response,
-    /// Another descriptor of the connection, which tells of changes on it; once the connection had no room.
+    /// Another descriptor of the connection, which tells of changes on it.
     changes: Option<Box<TcpStream>>,
+    /// Whether something has arrived on it, and no hook has been called for it yet.
+    arrived: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -66,6 +68,10 @@ impl Upload {
     pub(super) fn answered(&mut self, status: StatusCode, held: Option<&Watched>) {
         if self.response == Response::Ended {
             return;
+        }
+        self.arrived = false;
+        if let Some(changes) = &self.changes {
+            clear(changes);
         }
         self.response = match status.as_u16() {
             100..=199 => Response::Awaited,
@@ -100,20 +106,22 @@ impl Upload {
     }
 }
 
+/// Watches the connection of a request whose body may be long, before anything is sent over it: whether Pingora has read a
+/// response can't be seen afterwards.
+pub(super) fn prepare(session: &mut Session, context: &mut RequestContext) {
+    let may_be_long = |session: &Session| length(session).is_none_or(|length| length > SHORT);
+    if !session.is_body_done() && is_watched(context) && may_be_long(session) {
+        watch(context);
+    }
+}
+
 /// Notes a piece of a body. Whether to wait for room before it is handed on: only if the body is long, and the endpoint
 /// speaks HTTP/1.1.
 pub(super) fn must_wait(context: &mut RequestContext, piece: Option<&Bytes>) -> bool {
     let before = context.upload.handed;
     let length = piece.map_or(0, |piece| piece.len() as u64);
     context.upload.handed = before.saturating_add(length);
-    if context.upload.handed <= SHORT || context.upgrade || context.held.is_none() {
-        return false;
-    }
-    let http1 = |context: &RequestContext| {
-        let endpoints = context.endpoints();
-        endpoints.is_some_and(|endpoints| endpoints.version == HttpVersion::Http1)
-    };
-    if !http1(context) {
+    if context.upload.handed <= SHORT || !is_watched(context) {
         return false;
     }
     if before <= SHORT {
@@ -130,14 +138,31 @@ pub(super) fn must_wait(context: &mut RequestContext, piece: Option<&Bytes>) -> 
     waits
 }
 
+/// Whether the request is sent in HTTP/1.1, over a connection that can be watched.
+fn is_watched(context: &RequestContext) -> bool {
+    let http1 = |endpoints: &Endpoints| endpoints.version == HttpVersion::Http1;
+    !context.upgrade && context.held.is_some() && context.endpoints().is_some_and(http1)
+}
+
 /// Prepares the connections of a body that turns out to be long.
-fn begin(context: &RequestContext) {
+fn begin(context: &mut RequestContext) {
+    if context.upload.changes.is_none() {
+        watch(context);
+    }
     if let Some(held) = &context.held {
         // An endpoint may leave a long body unread for as long as its time limits allow.
         set_unacknowledged(held, None);
     }
     if let Some(connection) = &context.connection {
         connection.want_descriptor();
+    }
+}
+
+fn watch(context: &mut RequestContext) {
+    let changes = context.held.as_deref().map(changes_of).transpose();
+    match changes {
+        Ok(changes) => context.upload.changes = changes.map(Box::new),
+        Err(error) => debug!(%error, "can't watch a connection to an endpoint"),
     }
 }
 
@@ -171,15 +196,8 @@ pub(super) async fn wait_for_room(
         context.upload.end_writing(&held);
         return Ok(());
     }
-    let changes = match context.upload.changes.take() {
-        Some(changes) => changes,
-        None => match changes_of(&held) {
-            Ok(changes) => Box::new(changes),
-            Err(error) => {
-                debug!(%error, "can't watch a connection to an endpoint");
-                return Ok(());
-            }
-        },
+    let Some(changes) = context.upload.changes.take() else {
+        return Ok(());
     };
     let unset = |context: &RequestContext| {
         let rule = context.rule.as_ref();
@@ -226,7 +244,7 @@ enum Wait {
 
 async fn wait(
     session: &mut Session,
-    context: &RequestContext,
+    context: &mut RequestContext,
     held: &Watched,
     changes: &TcpStream,
     patience: Option<Duration>,
@@ -236,6 +254,10 @@ async fn wait(
     loop {
         if has_room(held) {
             return Wait::Room;
+        }
+        if context.upload.arrived && !held.has_unread() {
+            context.upload.arrived = false;
+            return Wait::Arrived;
         }
         if held.has_unread() {
             tokio::time::sleep(READ_GRACE).await;
@@ -259,9 +281,7 @@ async fn wait(
         }
         let check = tokio::time::sleep(CLIENT_CHECK);
         tokio::select! {
-            arrived = change(changes, held) => if arrived && !held.has_unread() {
-                return Wait::Arrived;
-            },
+            arrived = change(changes, held) => context.upload.arrived |= arrived,
             () = left(session) => return Wait::ClientLeft,
             () = check => {}
         }
@@ -271,9 +291,12 @@ async fn wait(
 /// How many bytes of a body the client has yet to send; `None` if its length isn't known. Pieces that wait here count as
 /// handed on.
 fn missing(session: &Session, handed: u64) -> Option<u64> {
+    length(session)?.checked_sub(handed)
+}
+
+fn length(session: &Session) -> Option<u64> {
     let length = session.req_header().headers.get(CONTENT_LENGTH)?;
-    let length: u64 = length.to_str().ok()?.parse().ok()?;
-    length.checked_sub(handed)
+    length.to_str().ok()?.parse().ok()
 }
 
 /// Waits until an HTTP/2 client resets its stream.
@@ -295,11 +318,15 @@ async fn change(changes: &TcpStream, held: &Watched) -> bool {
     let Ok(ready) = changes.ready(interest).await else {
         return pending().await;
     };
-    // Only what changes from here on is awaited next. Tokio 1.54 ignores a call for both directions at once.
+    clear(changes);
+    ready.is_readable()
+}
+
+/// Lets only what changes from here on count. Tokio 1.54 ignores a call for both directions at once.
+fn clear(changes: &TcpStream) {
     for direction in [Interest::READABLE, Interest::WRITABLE] {
         let _ = changes.try_io(direction, || Err::<(), _>(io::ErrorKind::WouldBlock.into()));
     }
-    ready.is_readable()
 }
 
 fn changes_of(held: &Watched) -> io::Result<TcpStream> {
