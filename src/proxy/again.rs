@@ -8,6 +8,7 @@ use super::peer::TRIES;
 use super::{deadline, failure};
 use crate::dataplane::backend::HttpVersion;
 use http::StatusCode;
+use http::header::EXPECT;
 use pingora_core::{Error, ErrorSource, ErrorType, Result};
 use pingora_proxy::Session;
 use std::time::Instant;
@@ -93,13 +94,17 @@ impl RequestContext {
     }
 
     /// Whether the endpoint has got all of the request that had come when the time was over. HTTP/2 has windows of its own, so
-    /// that isn't known of its endpoints.
+    /// that isn't known of its endpoints. A client that waits for the endpoint's 100 isn't late.
     fn is_client_late(&self, session: &mut Session) -> bool {
         let over_http1 = self
             .endpoints()
             .is_some_and(|endpoints| endpoints.version == HttpVersion::Http1);
         let kept_up = self.held.as_ref().is_some_and(|held| held.kept_up());
-        over_http1 && kept_up && !session.is_body_done()
+        let waits_for_100 = || {
+            let headers = &session.req_header().headers;
+            headers.contains_key(EXPECT) && !self.upload.has_begun()
+        };
+        over_http1 && kept_up && !waits_for_100() && !session.is_body_done()
     }
 
     /// Whether its rule says when it is tried again.

@@ -93,6 +93,11 @@ impl Upload {
         held.end_writing();
     }
 
+    /// Whether the client has sent any of the body.
+    pub(super) fn has_begun(&self) -> bool {
+        self.handed > 0
+    }
+
     /// Whether the endpoint has answered with an error, so that the rest of the body is of no use.
     pub(super) fn is_unwanted(&self) -> bool {
         matches!(self.response, Response::Failed | Response::Ended)
