@@ -5,7 +5,7 @@
 
 use super::context::RequestContext;
 use super::peer::TRIES;
-use super::{deadline, failure};
+use super::{deadline, failure, response};
 use crate::dataplane::backend::HttpVersion;
 use http::StatusCode;
 use http::header::EXPECT;
@@ -15,7 +15,7 @@ use std::time::Instant;
 
 /// Whether all of a request can be sent once more, and nothing of a response has gone to the client.
 fn is_repeatable(session: &mut Session) -> bool {
-    if session.response_written().is_some() {
+    if response::has_begun(session) {
         return false;
     }
     // What is kept of a body that turned out to be empty can't be told from nothing.
@@ -64,7 +64,7 @@ impl RequestContext {
             let cause = std::mem::replace(error, over);
             error.set_cause(cause);
         }
-        let unanswered = session.response_written().is_none();
+        let unanswered = !response::has_begun(session);
         let unprocessed =
             failure::is_unprocessed(error) && !session.retry_buffer_truncated() && unanswered;
         let repeatable =

@@ -260,10 +260,7 @@ impl ProxyHttp for Gatefold {
             ),
             None => debug!(status, %error, "a request failed"),
         }
-        let begun = session
-            .response_written()
-            .is_some_and(|response| !response.status.is_informational() || response.status == 101);
-        if let Some(mut answer) = answer.filter(|_| !begun) {
+        if let Some(mut answer) = answer.filter(|_| !response::has_begun(session)) {
             context.ends_in_order();
             answer.after = After::Close;
             if let Err(error) = answer.send(session, context).await {
