@@ -34,10 +34,11 @@ const CLIENT_CHECK: Duration = Duration::from_millis(250);
 /// How long Pingora gets to read what has arrived, before it counts as being in a write.
 const READ_GRACE: Duration = Duration::from_millis(5);
 
-/// More pieces than Pingora keeps between its two halves: when they are used up, it looks at nothing but responses.
+/// More pieces than the channel between Pingora's two halves holds (4). While it is full, Pingora reads no body from the client,
+/// only responses from the channel.
 const PIPE: u8 = 8;
 
-/// How far a request's body has been handed to its endpoint.
+/// How much of a request's body has been handed to its endpoint, and what has come back.
 #[derive(Debug, Default)]
 pub(super) struct Upload {
     handed: u64,
@@ -53,7 +54,8 @@ enum Response {
     /// Nothing has come.
     #[default]
     Awaited,
-    /// Pingora has read something, and hands it on if it is a response: at the latest when so many more pieces have gone.
+    /// Pingora has read something, and hands it on if it is a response. So many more pieces of the body don't wait: at the latest
+    /// after them Pingora turns to the response.
     Arrived(u8),
     /// An endpoint may take the rest of the body beside its response.
     Begun,
@@ -133,7 +135,7 @@ pub(super) fn must_wait(context: &mut RequestContext, piece: Option<&Bytes>) -> 
         begin(context);
     }
     let (response, waits) = match context.upload.response {
-        // It was something else, like the ticket of a TLS session.
+        // It was no response, but for example a ticket of a TLS session.
         Response::Arrived(0) => (Response::Awaited, true),
         Response::Arrived(left) => (Response::Arrived(left - 1), false),
         response @ (Response::Awaited | Response::Failed) => (response, true),
@@ -313,8 +315,8 @@ async fn left(session: &mut Session) {
     }
 }
 
-/// Waits for a change on the connection to the endpoint. Returns whether something has arrived, be it that Pingora has read
-/// it already. What has arrived and isn't complete is no change.
+/// Waits for a change on the connection to the endpoint. Returns whether something has arrived, even if Pingora has read it
+/// already. While something that has arrived is unread, only room counts as a change.
 async fn change(changes: &TcpStream, held: &Watched) -> bool {
     let interest = match held.has_unread() {
         true => Interest::WRITABLE,
@@ -339,7 +341,7 @@ fn changes_of(held: &Watched) -> io::Result<TcpStream> {
     TcpStream::from_std(descriptor.into())
 }
 
-/// Whether a write to the endpoint wouldn't wait, be it that it would fail.
+/// Whether a write to the endpoint would return at once, with an error at worst.
 fn has_room(held: &Watched) -> bool {
     let now = Timespec {
         tv_sec: 0,
