@@ -5,7 +5,7 @@
 
 use super::context::RequestContext;
 use super::peer::TRIES;
-use super::{deadline, failure, response};
+use super::{deadline, failure, response, upload};
 use crate::dataplane::backend::HttpVersion;
 use http::StatusCode;
 use http::header::EXPECT;
@@ -54,6 +54,9 @@ impl RequestContext {
             true if self.is_silent() => Some(deadline::silent()),
             _ => None,
         };
+        if *error.esource() == ErrorSource::Downstream {
+            upload::give_up(self);
+        }
         self.drop_connection();
         if self.pause.is_some() {
             // Its status was worth another try, which is decided.

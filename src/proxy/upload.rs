@@ -151,6 +151,17 @@ fn is_watched(context: &RequestContext) -> bool {
     !context.upgrade && context.held.is_some() && context.endpoints().is_some_and(http1)
 }
 
+/// Resets the connection to the endpoint of a long body whose client has given it up. Closed in order, it would stay until the
+/// endpoint has read all that was sent.
+pub(super) fn give_up(context: &RequestContext) {
+    if let Some(held) = &context.held
+        && context.upload.handed > SHORT
+        && is_watched(context)
+    {
+        held.reset();
+    }
+}
+
 /// Prepares the connections of a body that turns out to be long.
 fn begin(context: &mut RequestContext) {
     if context.upload.changes.is_none() {
@@ -228,8 +239,6 @@ pub(super) async fn wait_for_room(
             Ok(())
         }
         Wait::ClientLeft => {
-            // Closed in order, the connection would stay until the endpoint has read what was sent.
-            held.reset();
             let what = "the client gave its request up";
             Err(Error::explain(ErrorType::ConnectionClosed, what).into_down())
         }

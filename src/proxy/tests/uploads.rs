@@ -343,6 +343,20 @@ async fn an_error_reaches_an_http_2_client_while_its_body_is_not_read() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_leaves_amid_a_body_frees_an_endpoint_that_does_not_read() {
+    let mut backend = Unwilling::start().await;
+    let gateway = Gateway::start(port(to(&[backend.address]))).await;
+    let mut client = gateway.connect().await;
+    let head = format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {LENGTH}\r\n\r\n");
+    client.send(head).await;
+    let endpoint = backend.next().await;
+    // More than the endpoint's system takes, and less than nothing is taken of any more.
+    client.send(vec![b'x'; 256 * 1024]).await;
+    drop(client);
+    promptly(is_reset(&endpoint)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn uploads_that_an_http_2_client_resets_leave_room_for_others() {
     let mut backend = Unwilling::start().await;
     let gateway = Gateway::start(port(to(&[backend.address]))).await;
