@@ -3,16 +3,11 @@
 //! Pingora 0.9.1 sends HTTP/2 clients no informational responses, so they are written here, between the frames that Pingora
 //! writes. Like Envoy we send them at once: streams have windows, so what a client may send in vain is little.
 
+use super::frames::{CONTINUATION, DATA, END_HEADERS, HEADER, HEADERS};
 use std::io;
 use std::task::Poll;
 
-/// Length, type, flags and stream of a frame (RFC 9113, section 4.1).
-const HEADER: usize = 9;
-const DATA: u8 = 0;
-const HEADERS: u8 = 1;
 const RST_STREAM: u8 = 3;
-const CONTINUATION: u8 = 9;
-const END_HEADERS: u8 = 4;
 /// At least as many as Pingora lets be open (100).
 const MOST_STREAMS: usize = 128;
 

@@ -7,14 +7,14 @@ use super::windows::{WindowFrame, WindowReader};
 /// The length of what a client begins with (RFC 9113, section 3.4).
 const PREFACE: usize = 24;
 /// Length, type, flags and stream of a frame.
-const HEADER: usize = 9;
+pub(super) const HEADER: usize = 9;
 
-const DATA: u8 = 0;
-const HEADERS: u8 = 1;
+pub(super) const DATA: u8 = 0;
+pub(super) const HEADERS: u8 = 1;
+pub(super) const CONTINUATION: u8 = 9;
+pub(super) const END_HEADERS: u8 = 4;
 const SETTINGS: u8 = 4;
 const WINDOW_UPDATE: u8 = 8;
-const CONTINUATION: u8 = 9;
-const END_HEADERS: u8 = 4;
 pub(super) const END_STREAM: u8 = 1;
 const PADDED: u8 = 8;
 const PRIORITY: u8 = 0x20;

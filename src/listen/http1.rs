@@ -25,7 +25,7 @@ pub(super) struct Requests {
     seen: usize,
     fields: usize,
     framing: Framing,
-    /// How many headers have come whole. It wraps around.
+    /// The number of complete headers. It wraps around.
     headers: u32,
 }
 
@@ -75,7 +75,7 @@ impl Requests {
     pub(super) fn read(&mut self, bytes: &[u8]) -> Result<(), Malformed> {
         let mut at = 0;
         while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
-            // Pingora ends a connection without a word if not a single byte of a request has come.
+            // Pingora closes a connection without an answer if it hasn't got a single byte of a request.
             let unseen = self.state == State::RequestLine && self.seen == 0;
             match self.step(rest) {
                 Ok(taken) => at += taken,

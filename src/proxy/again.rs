@@ -5,16 +5,17 @@
 
 use super::context::RequestContext;
 use super::peer::TRIES;
-use super::{deadline, failure};
+use super::{deadline, failure, response, upload};
 use crate::dataplane::backend::HttpVersion;
 use http::StatusCode;
+use http::header::EXPECT;
 use pingora_core::{Error, ErrorSource, ErrorType, Result};
 use pingora_proxy::Session;
 use std::time::Instant;
 
 /// Whether all of a request can be sent once more, and nothing of a response has gone to the client.
 fn is_repeatable(session: &mut Session) -> bool {
-    if session.response_written().is_some() {
+    if response::has_begun(session) {
         return false;
     }
     // What is kept of a body that turned out to be empty can't be told from nothing.
@@ -53,6 +54,9 @@ impl RequestContext {
             true if self.is_silent() => Some(deadline::silent()),
             _ => None,
         };
+        if *error.esource() == ErrorSource::Downstream {
+            upload::give_up(self);
+        }
         self.drop_connection();
         if self.pause.is_some() {
             // Its status was worth another try, which is decided.
@@ -63,7 +67,7 @@ impl RequestContext {
             let cause = std::mem::replace(error, over);
             error.set_cause(cause);
         }
-        let unanswered = session.response_written().is_none();
+        let unanswered = !response::has_begun(session);
         let unprocessed =
             failure::is_unprocessed(error) && !session.retry_buffer_truncated() && unanswered;
         let repeatable =
@@ -93,13 +97,17 @@ impl RequestContext {
     }
 
     /// Whether the endpoint has got all of the request that had come when the time was over. HTTP/2 has windows of its own, so
-    /// that isn't known of its endpoints.
+    /// that isn't known of its endpoints. A client that waits for the endpoint's 100 isn't late.
     fn is_client_late(&self, session: &mut Session) -> bool {
         let over_http1 = self
             .endpoints()
             .is_some_and(|endpoints| endpoints.version == HttpVersion::Http1);
         let kept_up = self.held.as_ref().is_some_and(|held| held.kept_up());
-        over_http1 && kept_up && !session.is_body_done()
+        let waits_for_100 = || {
+            let headers = &session.req_header().headers;
+            headers.contains_key(EXPECT) && !self.upload.has_begun()
+        };
+        over_http1 && kept_up && !waits_for_100() && !session.is_body_done()
     }
 
     /// Whether its rule says when it is tried again.

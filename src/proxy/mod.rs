@@ -19,6 +19,7 @@ mod expect;
 mod failure;
 mod fields;
 mod forwarded;
+mod gatefold;
 mod hooks;
 mod host;
 mod mirror;
@@ -40,7 +41,7 @@ mod watch;
 mod tests;
 
 pub use counters::Counters;
-pub use hooks::Gatefold;
+pub use gatefold::Gatefold;
 pub use peer::Timeouts;
 
 use crate::dataplane::Snapshot;

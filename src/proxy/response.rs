@@ -93,6 +93,15 @@ fn is_bodiless(method: &Method, response: &ResponseHeader) -> bool {
         || empty()
 }
 
+/// Whether the client has been sent anything of the final response, or HTTP was left. Informational responses may come before
+/// any other one.
+pub(super) fn has_begun(session: &Session) -> bool {
+    session.response_written().is_some_and(|response| {
+        let status = response.status;
+        !status.is_informational() || status == StatusCode::SWITCHING_PROTOCOLS
+    })
+}
+
 /// The answer says `Connection: close` when the connection is to end.
 pub(super) fn keep_or_end(session: &mut Session, context: &RequestContext) {
     let connection = context.connection.as_ref();

@@ -9,7 +9,7 @@ use super::context::RequestContext;
 use super::deadline::Watched;
 use super::early::{Early, early};
 use super::peer::{Timeouts, UNACKNOWLEDGED};
-use crate::dataplane::backend::HttpVersion;
+use crate::dataplane::backend::{Endpoints, HttpVersion};
 use bytes::Bytes;
 use http::StatusCode;
 use http::header::CONTENT_LENGTH;
@@ -34,16 +34,19 @@ const CLIENT_CHECK: Duration = Duration::from_millis(250);
 /// How long Pingora gets to read what has arrived, before it counts as being in a write.
 const READ_GRACE: Duration = Duration::from_millis(5);
 
-/// More pieces than Pingora keeps between its two halves: when they are used up, it looks at nothing but responses.
+/// More pieces than the channel between Pingora's two halves holds (4). While it is full, Pingora reads no body from the client,
+/// only responses from the channel.
 const PIPE: u8 = 8;
 
-/// How far a request's body has been handed to its endpoint.
+/// How much of a request's body has been handed to its endpoint, and what has come back.
 #[derive(Debug, Default)]
 pub(super) struct Upload {
     handed: u64,
     response: Response,
-    /// Another descriptor of the connection, which tells of changes on it; once the connection had no room.
+    /// Another descriptor of the connection, which tells of changes on it.
     changes: Option<Box<TcpStream>>,
+    /// Whether something has arrived on it, and no hook has been called for it yet.
+    arrived: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -51,7 +54,8 @@ enum Response {
     /// Nothing has come.
     #[default]
     Awaited,
-    /// Pingora has read something, and hands it on if it is a response: at the latest when so many more pieces have gone.
+    /// Pingora has read something, and hands it on if it is a response. So many more pieces of the body don't wait: at the latest
+    /// after them Pingora turns to the response.
     Arrived(u8),
     /// An endpoint may take the rest of the body beside its response.
     Begun,
@@ -66,6 +70,10 @@ impl Upload {
     pub(super) fn answered(&mut self, status: StatusCode, held: Option<&Watched>) {
         if self.response == Response::Ended {
             return;
+        }
+        self.arrived = false;
+        if let Some(changes) = &self.changes {
+            clear(changes);
         }
         self.response = match status.as_u16() {
             100..=199 => Response::Awaited,
@@ -87,6 +95,11 @@ impl Upload {
         held.end_writing();
     }
 
+    /// Whether the client has sent any of the body.
+    pub(super) fn has_begun(&self) -> bool {
+        self.handed > 0
+    }
+
     /// Whether the endpoint has answered with an error, so that the rest of the body is of no use.
     pub(super) fn is_unwanted(&self) -> bool {
         matches!(self.response, Response::Failed | Response::Ended)
@@ -100,27 +113,29 @@ impl Upload {
     }
 }
 
+/// Watches the connection of a request whose body may be long, before anything is sent over it: whether Pingora has read a
+/// response can't be seen afterwards.
+pub(super) fn prepare(session: &mut Session, context: &mut RequestContext) {
+    let may_be_long = |session: &Session| length(session).is_none_or(|length| length > SHORT);
+    if !session.is_body_done() && is_watched(context) && may_be_long(session) {
+        watch(context);
+    }
+}
+
 /// Notes a piece of a body. Whether to wait for room before it is handed on: only if the body is long, and the endpoint
 /// speaks HTTP/1.1.
 pub(super) fn must_wait(context: &mut RequestContext, piece: Option<&Bytes>) -> bool {
     let before = context.upload.handed;
     let length = piece.map_or(0, |piece| piece.len() as u64);
     context.upload.handed = before.saturating_add(length);
-    if context.upload.handed <= SHORT || context.upgrade || context.held.is_none() {
-        return false;
-    }
-    let http1 = |context: &RequestContext| {
-        let endpoints = context.endpoints();
-        endpoints.is_some_and(|endpoints| endpoints.version == HttpVersion::Http1)
-    };
-    if !http1(context) {
+    if context.upload.handed <= SHORT || !is_watched(context) {
         return false;
     }
     if before <= SHORT {
         begin(context);
     }
     let (response, waits) = match context.upload.response {
-        // It was something else, like the ticket of a TLS session.
+        // It was no response, but for example a ticket of a TLS session.
         Response::Arrived(0) => (Response::Awaited, true),
         Response::Arrived(left) => (Response::Arrived(left - 1), false),
         response @ (Response::Awaited | Response::Failed) => (response, true),
@@ -130,14 +145,42 @@ pub(super) fn must_wait(context: &mut RequestContext, piece: Option<&Bytes>) -> 
     waits
 }
 
+/// Whether the request is sent in HTTP/1.1, over a connection that can be watched.
+fn is_watched(context: &RequestContext) -> bool {
+    let http1 = |endpoints: &Endpoints| endpoints.version == HttpVersion::Http1;
+    !context.upgrade && context.held.is_some() && context.endpoints().is_some_and(http1)
+}
+
+/// Resets the connection to the endpoint of a long body whose client has given it up. Closed in order, it would stay until the
+/// endpoint has read all that was sent.
+pub(super) fn give_up(context: &RequestContext) {
+    if let Some(held) = &context.held
+        && context.upload.handed > SHORT
+        && is_watched(context)
+    {
+        held.reset();
+    }
+}
+
 /// Prepares the connections of a body that turns out to be long.
-fn begin(context: &RequestContext) {
+fn begin(context: &mut RequestContext) {
+    if context.upload.changes.is_none() {
+        watch(context);
+    }
     if let Some(held) = &context.held {
         // An endpoint may leave a long body unread for as long as its time limits allow.
         set_unacknowledged(held, None);
     }
     if let Some(connection) = &context.connection {
         connection.want_descriptor();
+    }
+}
+
+fn watch(context: &mut RequestContext) {
+    let changes = context.held.as_deref().map(changes_of).transpose();
+    match changes {
+        Ok(changes) => context.upload.changes = changes.map(Box::new),
+        Err(error) => debug!(%error, "can't watch a connection to an endpoint"),
     }
 }
 
@@ -171,15 +214,8 @@ pub(super) async fn wait_for_room(
         context.upload.end_writing(&held);
         return Ok(());
     }
-    let changes = match context.upload.changes.take() {
-        Some(changes) => changes,
-        None => match changes_of(&held) {
-            Ok(changes) => Box::new(changes),
-            Err(error) => {
-                debug!(%error, "can't watch a connection to an endpoint");
-                return Ok(());
-            }
-        },
+    let Some(changes) = context.upload.changes.take() else {
+        return Ok(());
     };
     let unset = |context: &RequestContext| {
         let rule = context.rule.as_ref();
@@ -203,8 +239,6 @@ pub(super) async fn wait_for_room(
             Ok(())
         }
         Wait::ClientLeft => {
-            // Closed in order, the connection would stay until the endpoint has read what was sent.
-            held.reset();
             let what = "the client gave its request up";
             Err(Error::explain(ErrorType::ConnectionClosed, what).into_down())
         }
@@ -226,7 +260,7 @@ enum Wait {
 
 async fn wait(
     session: &mut Session,
-    context: &RequestContext,
+    context: &mut RequestContext,
     held: &Watched,
     changes: &TcpStream,
     patience: Option<Duration>,
@@ -236,6 +270,10 @@ async fn wait(
     loop {
         if has_room(held) {
             return Wait::Room;
+        }
+        if context.upload.arrived && !held.has_unread() {
+            context.upload.arrived = false;
+            return Wait::Arrived;
         }
         if held.has_unread() {
             tokio::time::sleep(READ_GRACE).await;
@@ -259,9 +297,7 @@ async fn wait(
         }
         let check = tokio::time::sleep(CLIENT_CHECK);
         tokio::select! {
-            arrived = change(changes, held) => if arrived && !held.has_unread() {
-                return Wait::Arrived;
-            },
+            arrived = change(changes, held) => context.upload.arrived |= arrived,
             () = left(session) => return Wait::ClientLeft,
             () = check => {}
         }
@@ -271,9 +307,12 @@ async fn wait(
 /// How many bytes of a body the client has yet to send; `None` if its length isn't known. Pieces that wait here count as
 /// handed on.
 fn missing(session: &Session, handed: u64) -> Option<u64> {
+    length(session)?.checked_sub(handed)
+}
+
+fn length(session: &Session) -> Option<u64> {
     let length = session.req_header().headers.get(CONTENT_LENGTH)?;
-    let length: u64 = length.to_str().ok()?.parse().ok()?;
-    length.checked_sub(handed)
+    length.to_str().ok()?.parse().ok()
 }
 
 /// Waits until an HTTP/2 client resets its stream.
@@ -285,8 +324,8 @@ async fn left(session: &mut Session) {
     }
 }
 
-/// Waits for a change on the connection to the endpoint. Returns whether something has arrived, be it that Pingora has read
-/// it already. What has arrived and isn't complete is no change.
+/// Waits for a change on the connection to the endpoint. Returns whether something has arrived, even if Pingora has read it
+/// already. While something that has arrived is unread, only room counts as a change.
 async fn change(changes: &TcpStream, held: &Watched) -> bool {
     let interest = match held.has_unread() {
         true => Interest::WRITABLE,
@@ -295,11 +334,15 @@ async fn change(changes: &TcpStream, held: &Watched) -> bool {
     let Ok(ready) = changes.ready(interest).await else {
         return pending().await;
     };
-    // Only what changes from here on is awaited next. Tokio 1.54 ignores a call for both directions at once.
+    clear(changes);
+    ready.is_readable()
+}
+
+/// Lets only what changes from here on count. Tokio 1.54 ignores a call for both directions at once.
+fn clear(changes: &TcpStream) {
     for direction in [Interest::READABLE, Interest::WRITABLE] {
         let _ = changes.try_io(direction, || Err::<(), _>(io::ErrorKind::WouldBlock.into()));
     }
-    ready.is_readable()
 }
 
 fn changes_of(held: &Watched) -> io::Result<TcpStream> {
@@ -307,7 +350,7 @@ fn changes_of(held: &Watched) -> io::Result<TcpStream> {
     TcpStream::from_std(descriptor.into())
 }
 
-/// Whether a write to the endpoint wouldn't wait, be it that it would fail.
+/// Whether a write to the endpoint would return at once, with an error at worst.
 fn has_room(held: &Watched) -> bool {
     let now = Timespec {
         tv_sec: 0,

@@ -48,7 +48,7 @@ impl Connection {
     }
 
     /// Whether the client can't send the `missing` bytes of its request any more: the connection is broken, or the client
-    /// has closed its side and less than that has arrived. `None` if nobody knows how many bytes are missing.
+    /// has closed its side and less than that has arrived. `None` if the number isn't known.
     pub fn has_left(&self, missing: Option<u64>) -> bool {
         let socket = self.lock_descriptor();
         let Some(socket) = socket.as_ref() else {

@@ -236,5 +236,5 @@ async fn a_client_has_left_when_the_rest_of_its_body_cannot_come() {
     assert!(!connection.has_left(Some(8)), "all of it has come");
     assert!(!connection.has_left(None), "all of it may have come");
     drop(request);
-    assert!(!connection.has_left(Some(u64::MAX)), "nobody asks any more");
+    assert!(!connection.has_left(Some(u64::MAX)), "the request is over");
 }

@@ -280,6 +280,25 @@ async fn a_request_that_was_refused_unread_is_sent_again_with_its_body() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_request_whose_client_was_sent_100_is_sent_again_when_it_was_refused_unread() {
+    let upstream = Upstream::start(Behaviour::RefuseFirst).await;
+    let gateway = Gateway::start(port(upstream.action())).await;
+    let mut client = gateway.connect().await;
+    client
+        .send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n")
+        .await;
+    assert_eq!(client.answer(false).await.status(), 100);
+    client.send("hello").await;
+    let answer = client.answer(false).await;
+    assert_eq!(
+        (answer.status(), answer.text().as_str()),
+        (200, "hello"),
+        "{}",
+        answer.head
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn attempts_count_requests_that_were_refused_unread() {
     for (attempts, status) in [(0, 502), (1, 200)] {
         let upstream = Upstream::start(Behaviour::RefuseFirst).await;

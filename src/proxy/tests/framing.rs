@@ -135,7 +135,7 @@ async fn a_client_of_http_1_1_gets_100_though_its_backend_speaks_http_2() {
         let (request, mut respond) = connection.accept().await.expect("one").expect("a request");
         assert!(
             !request.headers().contains_key("expect"),
-            "nobody would see its 100"
+            "its 100 would be lost"
         );
         let mut body = request.into_body();
         tokio::spawn(async move { while connection.accept().await.is_some() {} });

@@ -207,6 +207,20 @@ async fn an_upload_that_stalls_is_408() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_backend_that_leaves_a_client_waiting_for_100_is_504() {
+    let silent = backend(|client| async move {
+        let _open = client;
+        std::future::pending().await
+    })
+    .await;
+    let port = limited(silent, Limit::After(LIMIT), Limit::Unset);
+    let gateway = Gateway::start(port).await;
+    let request = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n";
+    let answer = gateway.ask(request).await;
+    assert_eq!(answer.status(), 504, "{}", answer.head);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_connection_outlives_the_limits_of_its_requests() {
     let upstream = Upstream::plain().await;
     let port = limited(upstream.address, Limit::After(LIMIT), Limit::Unset);

@@ -110,3 +110,25 @@ async fn a_service_without_endpoints_keeps_the_connection_too() {
         assert_eq!(client.answer(false).await.status(), 503);
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_malformed_body_gets_one_answer() {
+    for status in [StatusCode::FORBIDDEN, StatusCode::INTERNAL_SERVER_ERROR] {
+        let gateway = Gateway::start(port(Action::Refuse(status))).await;
+        for body in ["x\r\n\r\n", "3\r\nabcd\r\n0\r\n\r\n", "3\r\nabc\r\n0\n\r\n"] {
+            for pause in [false, true] {
+                let mut client = gateway.connect().await;
+                let head = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+                if pause {
+                    client.send(head).await;
+                    assert_eq!(client.answer(false).await.status(), status.as_u16());
+                    client.send(body).await;
+                } else {
+                    client.send(format!("{head}{body}")).await;
+                    assert_eq!(client.answer(false).await.status(), status.as_u16());
+                }
+                assert!(client.ended().await, "{body:?}: {:?}", client.rest());
+            }
+        }
+    }
+}

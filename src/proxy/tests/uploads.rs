@@ -108,6 +108,48 @@ async fn an_error_reaches_the_client_while_its_body_is_not_read() {
     }
 }
 
+/// The answer comes at another moment each time. Pingora may have read it just before the connection has no room left.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_error_reaches_the_client_at_whatever_moment_of_an_upload_it_comes() {
+    const UPLOADS: usize = 150;
+    let mut backend = Unwilling::start().await;
+    let gateway = Gateway::start(port(to(&[backend.address]))).await;
+    let answering = tokio::spawn(async move {
+        let mut answered = Vec::new();
+        for number in 0..UPLOADS {
+            let mut endpoint = backend.next().await;
+            for _ in 0..(number * 7919) % 400 {
+                tokio::task::yield_now().await;
+            }
+            endpoint.send(TOO_LARGE).await;
+            answered.push(endpoint);
+        }
+        answered
+    });
+    let piece = vec![b'x'; 64 * 1024];
+    for number in 0..UPLOADS {
+        let mut client = gateway.connect().await;
+        let head = format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {LENGTH}\r\n\r\n");
+        client.send(head).await;
+        let (mut reader, mut writer) = client.stream.split();
+        let sending = async {
+            for _ in 0..LENGTH / piece.len() {
+                if writer.write_all(&piece).await.is_err() {
+                    break;
+                }
+            }
+            std::future::pending().await
+        };
+        let mut begun = [0; 12];
+        tokio::select! {
+            read = promptly(reader.read_exact(&mut begun)) => drop(read.expect("an answer")),
+            () = sending => {}
+        }
+        assert_eq!(&begun, b"HTTP/1.1 413", "upload {number}");
+    }
+    answering.await.expect("all are answered");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_error_of_a_backend_in_tls_reaches_the_client_while_its_body_is_not_read() {
     let authority = Authority::new();
@@ -298,6 +340,20 @@ async fn an_error_reaches_an_http_2_client_while_its_body_is_not_read() {
     // The rest isn't wanted, and that is no error (RFC 9113, section 8.1).
     let reset = std::future::poll_fn(|context| stream.poll_reset(context));
     assert_eq!(soon(reset).await.expect("a reset"), Reason::NO_ERROR);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_leaves_amid_a_body_frees_an_endpoint_that_does_not_read() {
+    let mut backend = Unwilling::start().await;
+    let gateway = Gateway::start(port(to(&[backend.address]))).await;
+    let mut client = gateway.connect().await;
+    let head = format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {LENGTH}\r\n\r\n");
+    client.send(head).await;
+    let endpoint = backend.next().await;
+    // More than the endpoint's system takes, and less than nothing is taken of any more.
+    client.send(vec![b'x'; 256 * 1024]).await;
+    drop(client);
+    promptly(is_reset(&endpoint)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
