@@ -146,6 +146,39 @@ fn a_policy_that_was_never_good_protects_what_it_names_readably() {
 }
 
 #[test]
+fn a_slip_in_a_new_policy_opens_nothing() {
+    let good = security_policy("HTTPRoute", "shop");
+    for (from, to, code) in [
+        ("kind: HTTPRoute", "kind: HttpRoute", "GF0204"),
+        (
+            "group: gateway.networking.k8s.io",
+            "group: gateway.network.k8s.io",
+            "GF0204",
+        ),
+        ("kind: SecurityPolicy", "kind: SecurityPolciy", "GF0303"),
+        // Its file can't be read to its end.
+        (
+            "    - group",
+            "    - kind: HTTPRoute\n    - group",
+            "GF0203",
+        ),
+    ] {
+        let folder = folder();
+        let policy = good.replace(from, to);
+        assert_ne!(policy, good, "nothing is replaced");
+        let end = match code {
+            "GF0203" => "---\nbroken: [\n",
+            _ => "",
+        };
+        folder.write("policy.yaml", policy + end);
+        let daemon = Daemon::of(&folder).echo().start();
+        assert_eq!(daemon.get(HOST, "/").status, 500, "{to}");
+        assert_eq!(daemon.get("other.example.com", "/").status, 200, "{to}");
+        daemon.wait_for_diagnostic(code);
+    }
+}
+
+#[test]
 fn two_policies_of_one_name_both_protect() {
     let folder = folder();
     folder.write("policy-1.yaml", security_policy("HTTPRoute", "shop"));

@@ -160,6 +160,18 @@ kinds! {
     Pod(api::PodFields), "", ["v1"], Namespaced, Root => pods;
 }
 
+impl AnyObject {
+    /// Whether it is what can be read of the refused object `id`.
+    pub(super) fn stands_for(&self, id: &ResourceId) -> bool {
+        let AnyObject::Policy(policy) = self else {
+            return false;
+        };
+        let own = policy.id();
+        let same_kind = own.kind == id.kind || *policy.key.kind == *id.kind;
+        same_kind && own.namespace == id.namespace && own.name == id.name
+    }
+}
+
 impl Kind {
     /// The kind with this API group and name.
     pub(super) fn find(group: &str, name: &str) -> Option<Kind> {

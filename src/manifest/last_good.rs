@@ -24,11 +24,11 @@ enum Suspect {
 impl FileState {
     /// Keeps the last good version of objects that were refused.
     pub(super) fn keep_refused(&mut self, documents: &[(Document, Outcome)], old: &FileState) {
-        let refused = documents.iter().flat_map(|(_, outcome)| &outcome.refused);
-        let mut refused = refused.peekable();
-        if refused.peek().is_none() {
+        let outcomes = || documents.iter().map(|(_, outcome)| outcome);
+        if outcomes().all(|it| it.refused.is_empty() && it.partial.is_empty()) {
             return;
         }
+        let refused = outcomes().flat_map(|outcome| &outcome.refused);
         let good = old.objects.iter().map(|object| (object.id(), object));
         let mut good: HashMap<ResourceId, &AnyObject> = good.collect();
         good.retain(|id, _| !old.partial.contains(id));
@@ -53,15 +53,22 @@ impl FileState {
                 found.notes.push(note.to_owned());
             }
         }
+        self.keep_partial(documents, here);
+    }
+
+    /// Adds what can be read of refused policies, but for those that are `known`: they are good, or have a last good version.
+    fn keep_partial(&mut self, documents: &[(Document, Outcome)], mut known: HashSet<ResourceId>) {
         let partial = documents.iter().flat_map(|(_, outcome)| &outcome.partial);
         for (id, object) in partial {
-            if !here.insert(id.clone()) {
+            if !known.insert(id.clone()) {
                 continue;
             }
             self.objects.push(object.clone());
             self.partial.push(id.clone());
-            let found = errors.get(id).copied();
-            if let Some(found) = found.and_then(|index| self.diagnostics.get_mut(index)) {
+            let error = |found: &&mut Diagnostic| {
+                found.severity == Severity::Error && found.resource.as_ref() == Some(id)
+            };
+            if let Some(found) = self.diagnostics.iter_mut().find(error) {
                 let note = "as far as it can be read, what it protects answers 500";
                 found.notes.push(note.to_owned());
             }
@@ -135,10 +142,13 @@ impl FileState {
         mut old: FileState,
         documents: Option<&[(Document, Outcome)]>,
     ) {
+        if !old.whole || old.objects.is_empty() {
+            self.keep_readable(&mut old, documents.unwrap_or_default());
+        }
         if old.objects.is_empty() {
             return;
         }
-        self.partial = std::mem::take(&mut old.partial);
+        self.partial.append(&mut old.partial);
         let note = "what was last good in this file stays in force";
         let error = |found: &&mut Diagnostic| found.severity == Severity::Error;
         if let Some(found) = self.diagnostics.iter_mut().find(error) {
@@ -157,6 +167,22 @@ impl FileState {
             return;
         }
         self.keep_others(old.objects);
+    }
+
+    /// Adds what can be read of refused policies in a file that never could be read to its end. What was read of them before
+    /// gives way to it, and to the policies once they are good.
+    fn keep_readable(&mut self, old: &mut FileState, documents: &[(Document, Outcome)]) {
+        let mut known = ids(&self.objects);
+        let partial = documents.iter().flat_map(|(_, outcome)| &outcome.partial);
+        let now: HashSet<&ResourceId> = partial.map(|(id, _)| id).chain(&known).collect();
+        let (gone, left) = std::mem::take(&mut old.partial)
+            .into_iter()
+            .partition::<Vec<_>, _>(|id| now.contains(id));
+        old.objects
+            .retain(|object| !gone.iter().any(|id| object.stands_for(id)));
+        old.partial = left;
+        known.extend(ids(&old.objects));
+        self.keep_partial(documents, known);
     }
 
     /// Keeps objects, but for those that are there.
