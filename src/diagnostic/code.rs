@@ -181,7 +181,8 @@ codes! {
     /// promise. The address isn't bound; others of the Gateway are.
     UnsupportedRoutability = "GF0550", Error;
     /// A listener has filters that run before a route is chosen, which gatefold doesn't have. The listener isn't served,
-    /// since a filter must never be left out.
+    /// since a filter must never be left out. Where a listener with a wider hostname is served at its address and port, requests
+    /// for its hostname are answered 500.
     UnsupportedListenerFilter = "GF0551", Error;
     /// An entry of the `status` in the file doesn't follow the API, so it isn't shown in the object's status. The object
     /// is served all the same: its `spec` alone decides.
