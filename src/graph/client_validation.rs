@@ -191,7 +191,7 @@ impl<'a> References<'_, 'a> {
         Err(("RefNotPermitted", message))
     }
 
-    /// The ConfigMap's certificates, or the last good ones, which admit nobody who wasn't admitted before.
+    /// The ConfigMap's certificates, or the last good ones: no client is admitted that wasn't admitted before.
     fn load(
         &mut self,
         config_map: &ConfigMap,

@@ -2,8 +2,8 @@
 //!
 //! A rule with a broken match answers 500. A match whose regular expression for a header or a query parameter is broken
 //! still says which requests it may be for: those that have the header or parameter and fit all its other parts. A match
-//! whose expression for the path is broken says nothing of the kind. It is left out, unless the rule keeps requests out: then
-//! it matches every path (`docs/decisions/broken-matches.md`).
+//! whose expression for the path is broken doesn't. It is left out, unless the rule keeps requests out: then it matches every
+//! path (`docs/decisions/broken-matches.md`).
 
 use super::Build;
 use super::http_rule::RuleAt;

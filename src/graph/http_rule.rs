@@ -51,7 +51,7 @@ struct RefusedRule {
     any_path: Vec<usize>,
 }
 
-/// What of a refused rule doesn't even answer 500, since nothing tells which requests it is for.
+/// The part of a refused rule that doesn't even answer 500, because it is unknown which requests it is for.
 enum LeftOut {
     /// These of its matches; mostly none.
     Matches(Vec<usize>),

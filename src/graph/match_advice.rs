@@ -84,7 +84,7 @@ fn shadowed(route: &HTTPRoute, one: &Located<'_>, other: &Located<'_>) -> Diagno
         .help(help)
 }
 
-/// That a match gets no requests, because another one takes all of them.
+/// Reports that a match gets no requests, because another match takes all of them.
 pub(super) fn unreachable(
     (place, message): (Place, String),
     other: Place,

@@ -31,7 +31,7 @@ type Rank = (
 );
 
 impl<'m> MatchConditions<'m> {
-    /// Of header and query matches with one name the first counts (API: `HTTPHeaderMatch.name`).
+    /// If several header or query matches have the same name, the first one counts (API: `HTTPHeaderMatch.name`).
     pub fn of(one: &'m HTTPRouteMatch) -> Self {
         let mut headers = BTreeMap::new();
         for header in &one.headers {

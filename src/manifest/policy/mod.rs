@@ -32,7 +32,7 @@ pub struct UnreadPolicy {
     pub document: Document,
 }
 
-/// What tells policies apart.
+/// What identifies a policy.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PolicyKey {
     /// The API group.

@@ -244,7 +244,7 @@ fn served_kind(node: &Node, decoder: &mut Decoder) -> Option<PolicyTargetKind> {
     }
 }
 
-/// Reports a slip as an error, so that nobody believes in a policy that another controller would refuse.
+/// Reports a slip as an error: the policy's own controller would refuse the policy.
 fn report_slip(node: &Node, kind: PolicyTargetKind, field: &SlipIn, decoder: &mut Decoder) {
     let (field, help) = match field {
         SlipIn::Kind => ("kind", format!("did you mean `{}`?", kind.as_str())),
