@@ -7,6 +7,7 @@ use super::name;
 use super::node::Node;
 use super::policy::UnreadPolicy;
 use crate::diagnostic::{Document, Place, ResourceId};
+use std::collections::HashSet;
 use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
@@ -161,14 +162,18 @@ kinds! {
 }
 
 impl AnyObject {
-    /// Whether it is what can be read of the refused object `id`.
-    pub(super) fn stands_for(&self, id: &ResourceId) -> bool {
+    /// Whether it is what can be read of one of these refused objects.
+    pub(super) fn stands_for_any(&self, refused: &HashSet<ResourceId>) -> bool {
         let AnyObject::Policy(policy) = self else {
             return false;
         };
-        let own = policy.id();
-        let same_kind = own.kind == id.kind || *policy.key.kind == *id.kind;
-        same_kind && own.namespace == id.namespace && own.name == id.name
+        let id = policy.id();
+        // A BackendTLSPolicy that is refused is called by its kind alone.
+        let by_kind = ResourceId {
+            kind: policy.key.kind.to_string(),
+            ..id.clone()
+        };
+        refused.contains(&id) || refused.contains(&by_kind)
     }
 }
 

@@ -33,12 +33,7 @@ impl FileState {
         let mut good: HashMap<ResourceId, &AnyObject> = good.collect();
         good.retain(|id, _| !old.partial.contains(id));
         let mut here = ids(&self.objects);
-        let mut errors = HashMap::new();
-        for (index, found) in self.diagnostics.iter().enumerate() {
-            if let (Severity::Error, Some(id)) = (found.severity, &found.resource) {
-                errors.entry(id.clone()).or_insert(index);
-            }
-        }
+        let errors = self.errors();
         for id in refused {
             let Some(object) = good.get(id) else {
                 continue;
@@ -53,22 +48,38 @@ impl FileState {
                 found.notes.push(note.to_owned());
             }
         }
-        self.keep_partial(documents, here);
+        self.keep_partial(documents, &here);
+    }
+
+    /// The place of the first error of each object in `diagnostics`.
+    fn errors(&self) -> HashMap<ResourceId, usize> {
+        let mut errors = HashMap::new();
+        for (index, found) in self.diagnostics.iter().enumerate() {
+            if let (Severity::Error, Some(id)) = (found.severity, &found.resource) {
+                errors.entry(id.clone()).or_insert(index);
+            }
+        }
+        errors
     }
 
     /// Adds what can be read of refused policies, but for those that are `known`: they are good, or have a last good version.
-    fn keep_partial(&mut self, documents: &[(Document, Outcome)], mut known: HashSet<ResourceId>) {
-        let partial = documents.iter().flat_map(|(_, outcome)| &outcome.partial);
+    fn keep_partial(&mut self, documents: &[(Document, Outcome)], known: &HashSet<ResourceId>) {
+        let mut partial = documents
+            .iter()
+            .flat_map(|(_, outcome)| &outcome.partial)
+            .peekable();
+        if partial.peek().is_none() {
+            return;
+        }
+        let errors = self.errors();
         for (id, object) in partial {
-            if !known.insert(id.clone()) {
+            if known.contains(id) {
                 continue;
             }
             self.objects.push(object.clone());
             self.partial.push(id.clone());
-            let error = |found: &&mut Diagnostic| {
-                found.severity == Severity::Error && found.resource.as_ref() == Some(id)
-            };
-            if let Some(found) = self.diagnostics.iter_mut().find(error) {
+            let found = errors.get(id).copied();
+            if let Some(found) = found.and_then(|index| self.diagnostics.get_mut(index)) {
                 let note = "as far as it can be read, what it protects answers 500";
                 found.notes.push(note.to_owned());
             }
@@ -175,14 +186,13 @@ impl FileState {
         let mut known = ids(&self.objects);
         let partial = documents.iter().flat_map(|(_, outcome)| &outcome.partial);
         let now: HashSet<&ResourceId> = partial.map(|(id, _)| id).chain(&known).collect();
-        let (gone, left) = std::mem::take(&mut old.partial)
-            .into_iter()
-            .partition::<Vec<_>, _>(|id| now.contains(id));
-        old.objects
-            .retain(|object| !gone.iter().any(|id| object.stands_for(id)));
+        let former = std::mem::take(&mut old.partial).into_iter();
+        let (gone, left): (Vec<_>, Vec<_>) = former.partition(|id| now.contains(id));
+        let gone: HashSet<ResourceId> = gone.into_iter().collect();
+        old.objects.retain(|object| !object.stands_for_any(&gone));
         old.partial = left;
         known.extend(ids(&old.objects));
-        self.keep_partial(documents, known);
+        self.keep_partial(documents, &known);
     }
 
     /// Keeps objects, but for those that are there.

@@ -260,3 +260,15 @@ fn what_could_be_read_of_a_policy_gives_way_to_it_although_the_file_stays_broken
     assert_eq!(unread(good), (Vec::new(), 1));
     assert_eq!(unread(&broken), (Vec::new(), 1), "it is the last good one");
 }
+
+#[test]
+fn two_policies_of_one_name_with_errors_both_protect() {
+    let broken = SECURITY_POLICY.replace("[{group", "[{kind: HTTPRoute}, {group");
+    let other = broken.replace("HTTPRoute, name: shop", "Gateway, name: edge");
+    let found = targets_in(&format!("{broken}---\n{other}"));
+    let kinds: Vec<_> = found.into_iter().flat_map(|(_, kinds)| kinds).collect();
+    assert_eq!(
+        kinds,
+        [PolicyTargetKind::HttpRoute, PolicyTargetKind::Gateway]
+    );
+}
