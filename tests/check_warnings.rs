@@ -4,6 +4,7 @@ use crate::support::daemon::{Daemon, gatefold};
 use crate::support::folder::Folder;
 use crate::support::manifests::{gateway, gateway_named, gateway_with, route, service};
 use std::process::Output;
+use std::time::{Duration, Instant};
 
 const TWO_RULES: &str = "apiVersion: gateway.networking.k8s.io/v1
 kind: HTTPRoute
@@ -366,4 +367,30 @@ fn get_shows_hostnames_with_commas() {
     let output = output.expect("gatefold runs");
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(text.contains("shop.example.com,www.example.com"), "{text}");
+}
+
+/// Each expression could be compared with each value. Compiled anew for each of them, they took a minute.
+#[test]
+fn many_expressions_for_one_header_are_compiled_once() {
+    let list = |of: &dyn Fn(usize) -> String| {
+        let matches = (0..63).map(|number| {
+            let header = of(number);
+            format!("{{path: {{value: /a}}, headers: [{{name: x, {header}}}]}}")
+        });
+        format!(
+            "    - matches: [{}]\n",
+            matches.collect::<Vec<_>>().join(", ")
+        )
+    };
+    let patterns = list(&|number| format!("type: RegularExpression, value: '\\w{{40}}{number}'"));
+    let values = list(&|number| format!("value: v{number}"));
+    let text = route("shop", "www.example.com");
+    let (head, _) = text.split_once("    - backendRefs").expect("a rule");
+    let folder = Folder::with([
+        ("gateway.yaml", gateway()),
+        ("route.yaml", format!("{head}{patterns}{values}")),
+    ]);
+    let start = Instant::now();
+    let output = check(&folder, &[]);
+    assert!(start.elapsed() < Duration::from_secs(30), "{output:?}");
 }

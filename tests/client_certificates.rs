@@ -320,3 +320,35 @@ fn gateways_that_share_a_port_check_clients_by_server_name() {
     let answer = client.get(HOST, "/", &[]).expect("an answer");
     assert_eq!(answer.status, 421, "no way around the check");
 }
+
+#[test]
+fn a_listener_without_an_authority_leaves_its_hostname_to_no_other_gateway() {
+    let site = Site::new("AllowValidOnly");
+    let checked = gateway("AllowValidOnly").replace(
+        "port: 443, tls",
+        &format!("port: 443, hostname: {HOST}, tls"),
+    );
+    let wider = "    - {name: https, protocol: HTTPS, port: 443, hostname: '*.example.com', tls: {certificateRefs: [{name: wider}]}}\n";
+    let pair = site.server.issue("*.example.com");
+    let of_both = route("shop", HOST).replace("- name: edge", "- name: edge\n    - name: second");
+    for (file, text) in [
+        ("gateway.yaml", checked),
+        ("second.yaml", gateway_named("second", wider)),
+        ("wider.yaml", secret("wider", &pair.certificate, &pair.key)),
+        ("route.yaml", of_both),
+    ] {
+        site.folder.write(file, text);
+    }
+    let daemon = site.start();
+    assert!(site.ask(&daemon, 443, None).is_err(), "clients are checked");
+    site.folder.remove("clients.yaml");
+    eventually("the listener isn't served any more", || {
+        let gateway = daemon.object("gateways", "default", "edge");
+        let accepted = condition(&gateway["status"]["listeners"][0], "Accepted");
+        (accepted["status"] == "False").then_some(())
+    });
+    let status = site
+        .ask(&daemon, 443, None)
+        .expect("the other's certificate");
+    assert_eq!(status, 500, "no way around the check");
+}

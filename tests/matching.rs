@@ -138,6 +138,43 @@ fn the_condition_says_that_a_rule_with_a_broken_expression_for_the_path_is_left_
 }
 
 #[test]
+fn a_broken_expression_for_the_path_of_a_rule_that_keeps_requests_out_opens_nothing() {
+    let protected = "    - name: admin
+      matches: [{path: {type: RegularExpression, value: '/(admin|private/.*'}}]
+      backendRefs: [{name: two, port: 3000}]
+    - matches: [{path: {type: RegularExpression, value: '/[a-z/]+'}}]
+      backendRefs: [{name: one, port: 3000}]
+    - backendRefs: [{name: one, port: 3000}]
+";
+    let policy = "apiVersion: gateway.envoyproxy.io/v1alpha1
+kind: SecurityPolicy
+metadata: {name: login}
+spec:
+  targetRefs: [{group: gateway.networking.k8s.io, kind: HTTPRoute, name: one, sectionName: admin}]
+";
+    let (folder, daemon) = daemon_with_rules(protected);
+    assert_eq!(ask(&daemon, "/admin", &[]).backend(), "one");
+    folder.write("policy.yaml", policy);
+    daemon.wait_for_status(HOST, "/admin", 500);
+    let object = daemon.object("httproutes", "default", "one");
+    let dropped = condition(&object["status"]["parents"][0], "PartiallyInvalid");
+    let message = dropped["message"].as_str().expect("a message");
+    let part = "rules[0] answers 500, matches[0] at every path: ";
+    assert!(message.contains(part), "{message}");
+    folder.remove("policy.yaml");
+    daemon.wait_for_status(HOST, "/admin", 200);
+
+    let filter = "      filters: [{type: ExtensionRef, extensionRef: {group: example.com, kind: Login, name: login}}]\n";
+    let with_filter = protected.replacen(
+        "      backendRefs",
+        &format!("{filter}      backendRefs"),
+        1,
+    );
+    let (_folder, daemon) = daemon_with_rules(&with_filter);
+    assert_eq!(ask(&daemon, "/admin", &[]).status, 500);
+}
+
+#[test]
 fn values_of_headers_are_anything_that_can_be_sent() {
     let policy = "default-src 'self';  img-src *";
     let (_folder, daemon) = daemon_with_rules(

@@ -3,7 +3,7 @@
 use crate::support::daemon::{Daemon, check, gatefold};
 use crate::support::eventually;
 use crate::support::folder::Folder;
-use crate::support::manifests::{condition, gateway, route, service};
+use crate::support::manifests::{condition, gateway, gateway_with, route, service};
 
 const HOST: &str = "www.example.com";
 
@@ -146,6 +146,39 @@ fn a_policy_that_was_never_good_protects_what_it_names_readably() {
 }
 
 #[test]
+fn a_slip_in_a_new_policy_opens_nothing() {
+    let good = security_policy("HTTPRoute", "shop");
+    for (from, to, code) in [
+        ("kind: HTTPRoute", "kind: HttpRoute", "GF0204"),
+        (
+            "group: gateway.networking.k8s.io",
+            "group: gateway.network.k8s.io",
+            "GF0204",
+        ),
+        ("kind: SecurityPolicy", "kind: SecurityPolciy", "GF0303"),
+        // Its file can't be read to its end.
+        (
+            "    - group",
+            "    - kind: HTTPRoute\n    - group",
+            "GF0203",
+        ),
+    ] {
+        let folder = folder();
+        let policy = good.replace(from, to);
+        assert_ne!(policy, good, "nothing is replaced");
+        let end = match code {
+            "GF0203" => "---\nbroken: [\n",
+            _ => "",
+        };
+        folder.write("policy.yaml", policy + end);
+        let daemon = Daemon::of(&folder).echo().start();
+        assert_eq!(daemon.get(HOST, "/").status, 500, "{to}");
+        assert_eq!(daemon.get("other.example.com", "/").status, 200, "{to}");
+        daemon.wait_for_diagnostic(code);
+    }
+}
+
+#[test]
 fn two_policies_of_one_name_both_protect() {
     let folder = folder();
     folder.write("policy-1.yaml", security_policy("HTTPRoute", "shop"));
@@ -242,4 +275,31 @@ fn a_service_that_only_the_command_line_knows_is_protected() {
     let policy = security_policy("Service", "shop").replace("gateway.networking.k8s.io", "''");
     folder.write("policy.yaml", policy);
     assert_eq!(daemon(&folder).get(HOST, "/").status, 500);
+}
+
+/// The listener's hostname is one of those of the listener beside it, to which the route is attached as well.
+#[test]
+fn no_other_listener_serves_the_hostname_of_a_listener_that_must_be_closed() {
+    let filters = "filters: {requests: [{type: ExternalAuth, externalAuth: {protocol: GRPC, grpc: {}, backendRef: {name: auth, port: 80}}}]}";
+    // A kind of route that gatefold doesn't have keeps the listener from being served.
+    let unserved = "allowedRoutes: {kinds: [{kind: GRPCRoute}]}";
+    let policy = security_policy("Gateway", "edge")
+        .replace("name: edge", "name: edge\n      sectionName: own");
+    for (what, own, policy) in [
+        ("its filters aren't supported", filters, None),
+        ("a policy protects it", unserved, Some(policy)),
+    ] {
+        let listeners = format!(
+            "    - {{name: own, protocol: HTTP, port: 80, hostname: {HOST}, {own}}}
+    - {{name: all, protocol: HTTP, port: 80, hostname: '*.example.com'}}\n"
+        );
+        let folder = folder();
+        folder.write("gateway.yaml", gateway_with(&listeners));
+        if let Some(policy) = policy {
+            folder.write("policy.yaml", policy);
+        }
+        let daemon = Daemon::of(&folder).echo().start();
+        assert_eq!(daemon.get(HOST, "/").status, 500, "{what}");
+        assert_eq!(daemon.get("other.example.com", "/").status, 200, "{what}");
+    }
 }

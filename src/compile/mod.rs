@@ -87,6 +87,7 @@ impl Compiler {
                 }
             }
         }
+        close_unserved(graph, &mut ports);
         let ports = ports.into_iter();
         Snapshot {
             ports: ports
@@ -136,6 +137,36 @@ fn refuse_all(name: &str) -> Router {
     };
     let routes = HostRoutes::new([std::slice::from_ref(&entry)]);
     Router::new([(None, Arc::new(routes))])
+}
+
+/// Answers 500 for the hostnames of protected listeners that aren't served, where other listeners are: one with a wider
+/// hostname would serve them without the protection.
+fn close_unserved(graph: &Graph, ports: &mut HashMap<SocketAddr, Port>) {
+    for (key, gateway) in &graph.gateways {
+        let listeners = gateway.listeners.iter();
+        for listener in listeners.filter(|listener| !listener.closed_sockets.is_empty()) {
+            let Some(protocol) = listener.protocol else {
+                continue;
+            };
+            let closed = Arc::new(Listener {
+                name: format!("{key}/{}", listener.full_name()),
+                port: listener.port,
+                only_clients_of: None,
+                identity: None,
+                router: refuse_all(&key.to_string()),
+            });
+            let hostname = listener.hostname.as_ref().map(|name| name.as_str());
+            for socket in &listener.closed_sockets {
+                let port = ports.get_mut(socket).filter(|port| {
+                    let same_protocol = port.tls.is_some() == (protocol == Protocol::Https);
+                    same_protocol && port.listeners.get(hostname).is_none()
+                });
+                if let Some(port) = port {
+                    port.listeners.insert(hostname, closed.clone());
+                }
+            }
+        }
+    }
 }
 
 /// Adds a listener to all of its sockets. The graph lets neither two protocols nor a hostname twice on a socket;

@@ -115,9 +115,10 @@ codes! {
     InvalidFilter = "GF0508", Error;
     /// A field of a rule that gatefold doesn't support yet. The rule answers 500.
     UnsupportedRuleField = "GF0509", Error;
-    /// A match that can't work as it is written: its regular expression is broken. The rule answers 500. A broken
-    /// expression for a header or a query parameter matches any value of it; a match with a broken expression for the
-    /// path is left out, since nothing tells which requests it is for: other rules get them.
+    /// A match that can't work as it is written: its regular expression is broken, or no request has its path. The rule answers
+    /// 500. A broken expression for a header or a query parameter matches any value of it. A match with a broken expression
+    /// for the path is left out, since nothing tells which requests it is for: other rules get them. If the rule keeps requests
+    /// out, by a policy or a filter of type ExternalAuth or ExtensionRef, it matches every path instead.
     InvalidMatch = "GF0510", Error;
     /// A backend of a kind other than Service. Its share of the traffic gets 500.
     UnsupportedBackendKind = "GF0511", Error;
@@ -180,7 +181,8 @@ codes! {
     /// promise. The address isn't bound; others of the Gateway are.
     UnsupportedRoutability = "GF0550", Error;
     /// A listener has filters that run before a route is chosen, which gatefold doesn't have. The listener isn't served,
-    /// since a filter must never be left out.
+    /// since a filter must never be left out. Where a listener with a wider hostname is served at its address and port, requests
+    /// for its hostname are answered 500.
     UnsupportedListenerFilter = "GF0551", Error;
     /// An entry of the `status` in the file doesn't follow the API, so it isn't shown in the object's status. The object
     /// is served all the same: its `spec` alone decides.

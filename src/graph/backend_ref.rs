@@ -162,7 +162,7 @@ fn service_port<'a>(
     })
 }
 
-/// That nobody knows yet where the Service of a `--backend` is.
+/// Reports that DNS has no address yet for the host of a `--backend`.
 fn no_address(at: RuleAt<'_>, key: &NamespacedName, pointer: &dyn Fn() -> Pointer) -> Diagnostic {
     let message =
         format!("DNS has no address yet for the host that `--backend` names for Service {key}");

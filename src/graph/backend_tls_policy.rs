@@ -287,7 +287,7 @@ fn config_map<'a>(
     Ok(config_map)
 }
 
-/// The ConfigMap's certificates, or the last good ones, which trust nobody who wasn't trusted before.
+/// The ConfigMap's certificates, or the last good ones: no backend is trusted that wasn't trusted before.
 fn bundle(
     policy: &BackendTLSPolicy,
     config_map: &ConfigMap,

@@ -31,7 +31,7 @@ pub enum CaCertificatesProblem {
 }
 
 impl CaCertificatesProblem {
-    /// Whether the bundle has been emptied: nobody is to be trusted any more.
+    /// Whether the bundle was emptied, which withdraws every authority.
     pub(super) fn is_withdrawal(&self) -> bool {
         match self {
             CaCertificatesProblem::MissingEntry => true,
@@ -61,7 +61,7 @@ pub fn load(config_map: &ConfigMap) -> Result<Vec<CertificateDer<'static>>, CaCe
     Ok(authorities)
 }
 
-/// Authorities of whose signatures none can be verified, so that all that they have signed is refused.
+/// Warns of authorities whose signatures can't be verified: every certificate that they have signed is refused.
 pub(super) fn warnings(authorities: &[CertificateDer<'_>]) -> Vec<String> {
     let warning = |(index, authority): (usize, &CertificateDer<'_>)| {
         let (_, parsed) = X509Certificate::from_der(authority).ok()?;

@@ -31,6 +31,14 @@ pub(super) struct Resolved {
     pub problems: Vec<Problem>,
 }
 
+impl Resolved {
+    /// Whether clients without a valid certificate aren't served.
+    pub fn refuses_clients(&self) -> bool {
+        let validation = self.validation.as_ref();
+        validation.is_none_or(|it| it.mode == FrontendValidationModeType::AllowValidOnly)
+    }
+}
+
 /// `spec.tls.frontend` of a Gateway, resolved.
 #[derive(Debug, Default)]
 pub(super) struct Frontend {
@@ -183,7 +191,7 @@ impl<'a> References<'_, 'a> {
         Err(("RefNotPermitted", message))
     }
 
-    /// The ConfigMap's certificates, or the last good ones, which admit nobody who wasn't admitted before.
+    /// The ConfigMap's certificates, or the last good ones: no client is admitted that wasn't admitted before.
     fn load(
         &mut self,
         config_map: &ConfigMap,

@@ -81,6 +81,11 @@ pub struct ListenerNode {
     pub serving: bool,
     /// Why it answers every request with 500; `None` if it doesn't.
     pub refusal: Option<Arc<str>>,
+    /// Whether it keeps requests out by itself: by filters, which gatefold doesn't have, or by the certificates of its clients.
+    pub(super) keeps_requests_out: bool,
+    /// Sockets at which requests for its hostname are answered 500 although it isn't served, because it keeps requests out or a
+    /// policy protects it: no listener with a wider hostname may serve them instead.
+    pub closed_sockets: Vec<SocketAddr>,
     /// Its conditions, as far as they don't depend on what happens when sockets are bound: `Programmed` is
     /// among them only when it isn't served.
     pub conditions: Vec<Condition>,
@@ -286,6 +291,11 @@ impl ListenerNode {
                 None
             }
         };
+        let is_protected = self.refusal.is_some() || self.keeps_requests_out;
+        if is_protected && !self.serving {
+            self.closed_sockets =
+                environment.sockets(&self.owner.key(), &self.name, self.port, addresses);
+        }
         if let Some((reason, message)) = hindrance {
             let programmed = Condition::fails(ConditionType::Programmed, reason, message);
             self.conditions.push(programmed);

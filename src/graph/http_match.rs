@@ -2,8 +2,8 @@
 //!
 //! A rule with a broken match answers 500. A match whose regular expression for a header or a query parameter is broken
 //! still says which requests it may be for: those that have the header or parameter and fit all its other parts. A match
-//! whose expression for the path is broken says nothing of the kind, and is left out
-//! (`docs/decisions/broken-matches.md`).
+//! whose expression for the path is broken doesn't. It is left out, unless the rule keeps requests out: then it matches every
+//! path (`docs/decisions/broken-matches.md`).
 
 use super::Build;
 use super::http_rule::RuleAt;
@@ -19,24 +19,44 @@ use crate::manifest::api::{
 /// Stands for a broken regular expression: like every expression it matches only text, but any.
 const ANY_VALUE: &str = "(?s).*";
 
+/// Stands for a broken regular expression for the path.
+const ANY_PATH: &str = ".*";
+
+/// What becomes of a match whose regular expression for the path is broken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum BrokenPath {
+    /// It is left out, so other rules get its requests.
+    LeftOut,
+    /// It matches every path: no other rule may get its requests.
+    MatchesAll,
+}
+
+const LEFT_OUT: &str = "the match is left out: other rules get its requests";
+const MATCHES_EVERY_PATH: &str =
+    "until it is repaired every path matches and gets 500, because this rule keeps requests out";
+
 /// The matches of a rule.
 pub(super) struct Matches {
     /// Those that requests are compared with.
     pub kept: Vec<HTTPRouteMatch>,
     /// The places of those that are left out.
     pub left_out: Vec<usize>,
+    /// The places of those that match every path.
+    pub any_path: Vec<usize>,
 }
 
 /// The matches of a rule; one without any matches everything.
 pub(super) fn build(
     at: RuleAt<'_>,
     rule: &HTTPRouteRule,
+    on_broken_path: BrokenPath,
     refusals: &mut Vec<Problem>,
     build: &mut Build<'_>,
 ) -> Matches {
     let mut matches = Matches {
         kept: Vec::with_capacity(rule.matches.len()),
         left_out: Vec::new(),
+        any_path: Vec::new(),
     };
     if rule.matches.is_empty() {
         matches.kept.push(HTTPRouteMatch::default());
@@ -44,26 +64,48 @@ pub(super) fn build(
     for (index, one) in rule.matches.iter().enumerate() {
         let here = || at.pointer().key("matches").index(index);
         let (mut kept, broken_values) = distinct_and_whole(at, one, &here);
-        let broken_path = broken_path(at, one, &here)
-            .map(|finding| finding.caption("the match is left out: other rules get its requests"))
-            .or_else(|| path_match::normalize(&mut kept.path, at, index, build));
-        let caption = match broken_path {
-            None => "any value matches until it is repaired, and the rule answers 500",
-            Some(_) => "the match is left out",
+        let mut findings = Vec::new();
+        let is_kept = match (broken_path(at, one, &here), on_broken_path) {
+            (Some(finding), BrokenPath::LeftOut) => {
+                findings.push(finding.caption(LEFT_OUT));
+                false
+            }
+            (Some(finding), BrokenPath::MatchesAll) => {
+                kept.path.value = any_path(&one.path.value);
+                matches.any_path.push(index);
+                findings.push(finding.caption(MATCHES_EVERY_PATH));
+                true
+            }
+            (None, _) => {
+                let impossible = path_match::normalize(&mut kept.path, at, index, build);
+                findings.extend(impossible.map(|finding| finding.caption(LEFT_OUT)));
+                findings.is_empty()
+            }
         };
-        match broken_path {
-            None => matches.kept.push(kept),
-            Some(_) => matches.left_out.push(index),
+        let caption = match is_kept {
+            true => "any value matches until it is repaired, and the rule answers 500",
+            false => "the match is left out",
+        };
+        match is_kept {
+            true => matches.kept.push(kept),
+            false => matches.left_out.push(index),
         }
         let broken_values = broken_values.into_iter();
         let broken_values = broken_values.map(|finding| finding.caption(caption));
-        for finding in broken_path.into_iter().chain(broken_values) {
+        for finding in findings.into_iter().chain(broken_values) {
             refusals.push(("UnsupportedValue", finding.message.clone()));
             build.diagnostics.push(finding);
         }
         warn_of_impossible_values(at, one, &here, build);
     }
     matches
+}
+
+/// An expression that every path matches, with the precedence of `pattern`: the longer one goes first.
+fn any_path(pattern: &str) -> String {
+    let rest = pattern.chars().count().saturating_sub(ANY_PATH.len());
+    // A `$` after another one changes nothing but the length.
+    format!("{ANY_PATH}{}", "$".repeat(rest))
 }
 
 fn broken_path(

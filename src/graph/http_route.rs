@@ -262,7 +262,7 @@ fn parent(
     }
 }
 
-/// That the route isn't accepted, if it answers 500 at every listener that it is attached to.
+/// Returns the condition that the route isn't accepted, if every listener that it is attached to answers 500.
 fn refusal(attachments: &[Attachment], parent: &Parent<'_>) -> Option<Vec<Condition>> {
     let listeners = attachments.iter();
     let mut refusals = listeners.map(|attachment| {

@@ -4,12 +4,12 @@ use super::backend_ref::{self, References};
 use super::condition::{Condition, ConditionType};
 use super::endpoints::{ServicePortKey, ServicePorts};
 use super::filter::{self, Owner};
-use super::http_match;
+use super::http_match::{self, BrokenPath};
 use super::http_route::{BackendNode, FilterNode, RuleNode};
 use super::listener::Problem;
 use super::{Build, match_advice};
 use crate::diagnostic::{Code, Diagnostic, Pointer};
-use crate::manifest::api::{HTTPRoute, HTTPRouteRule, PolicyTargetKind};
+use crate::manifest::api::{HTTPRoute, HTTPRouteFilterType, HTTPRouteRule, PolicyTargetKind};
 use std::borrow::Cow;
 use std::fmt;
 
@@ -47,9 +47,11 @@ struct RefusedRule {
     index: usize,
     problems: Vec<Problem>,
     left_out: LeftOut,
+    /// The places of its matches that match every path.
+    any_path: Vec<usize>,
 }
 
-/// What of a refused rule doesn't even answer 500, since nothing tells which requests it is for.
+/// The part of a refused rule that doesn't even answer 500, because it is unknown which requests it is for.
 enum LeftOut {
     /// These of its matches; mostly none.
     Matches(Vec<usize>),
@@ -104,9 +106,14 @@ fn node<'a>(
     build: &mut Build<'a>,
 ) -> RuleNode {
     let mut refusals = Vec::new();
-    let matches = http_match::build(at, rule, &mut refusals, build);
+    let protection = protected(at, rule, build);
+    let on_broken_path = match protection.is_some() || has_filter_that_may_protect(rule) {
+        true => BrokenPath::MatchesAll,
+        false => BrokenPath::LeftOut,
+    };
+    let matches = http_match::build(at, rule, on_broken_path, &mut refusals, build);
     unsupported_fields(at, rule, &mut refusals, build);
-    refusals.extend(protected(at, rule, build));
+    refusals.extend(protection);
     let filters = || at.pointer().key("filters");
     let filters = filter::build(
         at,
@@ -153,6 +160,7 @@ fn node<'a>(
                 true => LeftOut::Rule,
                 false => LeftOut::Matches(matches.left_out),
             },
+            any_path: matches.any_path,
         });
     }
     RuleNode {
@@ -174,6 +182,21 @@ fn protected(at: RuleAt<'_>, rule: &HTTPRouteRule, build: &Build<'_>) -> Option<
     let kind = PolicyTargetKind::HttpRoute;
     let refusal = build.protections.refusal(kind, &at.route.key(), section)?;
     Some((super::UNENFORCED_POLICY, refusal.to_string()))
+}
+
+/// Whether a filter may keep requests out that must not reach the backend. gatefold has none of these filters.
+fn has_filter_that_may_protect(rule: &HTTPRouteRule) -> bool {
+    let of_backends = rule.backend_refs.iter().flat_map(|it| &it.filters);
+    let mut filters = rule.filters.iter().chain(of_backends);
+    filters.any(|filter| match filter.kind {
+        HTTPRouteFilterType::ExternalAuth | HTTPRouteFilterType::ExtensionRef => true,
+        HTTPRouteFilterType::RequestHeaderModifier
+        | HTTPRouteFilterType::ResponseHeaderModifier
+        | HTTPRouteFilterType::RequestMirror
+        | HTTPRouteFilterType::RequestRedirect
+        | HTTPRouteFilterType::URLRewrite
+        | HTTPRouteFilterType::CORS => false,
+    })
 }
 
 fn warn_of_no_backend(at: RuleAt<'_>, backends: &[BackendNode], build: &mut Build<'_>) {
@@ -251,6 +274,9 @@ impl fmt::Display for RefusedRule {
             LeftOut::Rule => f.write_str("is left out, other rules get its requests")?,
             LeftOut::Matches(places) => {
                 f.write_str("answers 500")?;
+                for place in &self.any_path {
+                    write!(f, ", matches[{place}] at every path")?;
+                }
                 for place in places {
                     write!(
                         f,

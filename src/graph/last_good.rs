@@ -1,4 +1,4 @@
-//! What stays in force of Secrets and ConfigMaps whose content can't be used any more.
+//! Certificates that stay in force when the content of their Secret or ConfigMap can't be used any more.
 //!
 //! In: the content of each that is referred to, and what the graph before had of it. Out: the certificates in force.
 //! An object that is gone, isn't referred to, or mustn't be, has none, so that a certificate can be withdrawn
@@ -26,7 +26,7 @@ pub(super) struct LastGood {
 /// The certificates of a bundle.
 type Authorities = Arc<[CertificateDer<'static>]>;
 
-/// What an object gives.
+/// The result of loading an object.
 pub(super) struct Loaded<T> {
     /// Its content, or else the last good one. `None` if there was none.
     pub in_force: Option<T>,

@@ -143,13 +143,16 @@ pub(super) fn build(
     if protocol.is_none() {
         refusals.push(unsupported_protocol(at, build));
     }
-    refusals.extend(unsupported_filters(at, build));
+    let unsupported_filters = unsupported_filters(at, build);
+    let mut keeps_requests_out = unsupported_filters.is_some();
+    refusals.extend(unsupported_filters);
     let (supported_kinds, mut unresolved) = supported_kinds(at, protocol, build);
     let mut certificates = Vec::new();
     let mut client_validation = None;
     if protocol == Some(Protocol::Https) {
         if let Some(asked) = frontend.of_port(listener.port.get()) {
             client_validation = asked.validation.clone();
+            keeps_requests_out |= asked.refuses_clients();
             unresolved.extend(asked.problems.iter().cloned());
             refusals.extend(no_authority(asked));
         }
@@ -170,6 +173,8 @@ pub(super) fn build(
         attached_routes: 0,
         serving: false,
         refusal: None,
+        keeps_requests_out,
+        closed_sockets: Vec::new(),
         conditions: conditions(&refusals, &unresolved),
     })
 }
@@ -210,7 +215,8 @@ fn unsupported_protocol(at: Located<'_>, build: &mut Build<'_>) -> Problem {
     ("UnsupportedProtocol", message)
 }
 
-/// Filters that run before a route is chosen: a listener with one isn't served (GEP-5224).
+/// Filters that run before a route is chosen: a listener with one isn't served (GEP-5224), nor is its hostname by listeners
+/// with a wider one.
 fn unsupported_filters(at: Located<'_>, build: &mut Build<'_>) -> Option<Problem> {
     let filters = at.listener.filters.as_ref()?;
     let first = filters.requests.first()?;
@@ -221,7 +227,7 @@ fn unsupported_filters(at: Located<'_>, build: &mut Build<'_>) -> Option<Problem
     let finding = at.finding(Code::UnsupportedListenerFilter, pointer, message.clone());
     build
         .diagnostics
-        .push(finding.caption("the listener isn't served"));
+        .push(finding.caption("the listener isn't served, and no other one serves its hostname"));
     Some(("UnsupportedValue", message))
 }
 

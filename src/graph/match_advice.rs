@@ -2,7 +2,7 @@
 
 use super::Build;
 use super::http_rule::RuleAt;
-use super::match_conditions::MatchConditions;
+use super::match_conditions::{MatchConditions, Patterns};
 use crate::diagnostic::{Code, Diagnostic, Place, Pointer};
 use crate::manifest::api::{HTTPRoute, HTTPRouteMatch, HTTPRouteRule, PathMatchType};
 use regex_syntax::hir::literal::Extractor;
@@ -53,14 +53,17 @@ pub(super) fn report(route: &HTTPRoute, build: &mut Build<'_>) {
             });
         }
     }
+    let mut patterns = Patterns::default();
     for (position, one) in all.iter().enumerate() {
         let mut others = all.iter().enumerate();
         let shadow = others.find(|(other_position, other)| match other_position {
             same if *same == position => false,
-            before if *before < position => other.conditions.shadows(&one.conditions),
+            before if *before < position => {
+                other.conditions.shadows(&one.conditions, &mut patterns)
+            }
             _ => {
                 other.conditions.outranks(&one.conditions)
-                    && other.conditions.shadows(&one.conditions)
+                    && other.conditions.shadows(&one.conditions, &mut patterns)
             }
         });
         if let Some((_, shadow)) = shadow {
@@ -84,7 +87,7 @@ fn shadowed(route: &HTTPRoute, one: &Located<'_>, other: &Located<'_>) -> Diagno
         .help(help)
 }
 
-/// That a match gets no requests, because another one takes all of them.
+/// Reports that a match gets no requests, because another match takes all of them.
 pub(super) fn unreachable(
     (place, message): (Place, String),
     other: Place,

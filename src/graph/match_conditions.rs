@@ -4,8 +4,9 @@ use crate::dataplane::matcher;
 use crate::manifest::api::{
     HTTPMethod, HTTPPathMatch, HTTPRouteMatch, PathMatchType, ValueMatchType,
 };
+use regex::Regex;
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// A value that a header or a query parameter must have.
@@ -31,7 +32,7 @@ type Rank = (
 );
 
 impl<'m> MatchConditions<'m> {
-    /// Of header and query matches with one name the first counts (API: `HTTPHeaderMatch.name`).
+    /// If several header or query matches have the same name, the first one counts (API: `HTTPHeaderMatch.name`).
     pub fn of(one: &'m HTTPRouteMatch) -> Self {
         let mut headers = BTreeMap::new();
         for header in &one.headers {
@@ -60,8 +61,8 @@ impl<'m> MatchConditions<'m> {
     }
 
     /// Whether it takes every request that `other` matches, if it stands before it in their route.
-    pub fn shadows(&self, other: &Self) -> bool {
-        self.rank() <= other.rank() && self.covers(other)
+    pub fn shadows(&self, other: &Self, patterns: &mut Patterns<'m>) -> bool {
+        self.rank() <= other.rank() && self.covers(other, patterns)
     }
 
     fn rank(&self) -> Rank {
@@ -85,13 +86,13 @@ impl<'m> MatchConditions<'m> {
         self.rank() < other.rank()
     }
 
-    fn covers(&self, other: &Self) -> bool {
+    fn covers(&self, other: &Self, patterns: &mut Patterns<'m>) -> bool {
         let same_path = self.path == other.path || takes_every_path(self.path);
         let same_method = self.method.is_none() || self.method == other.method;
         same_path
             && same_method
-            && covers_values(&self.headers, &other.headers)
-            && covers_values(&self.query, &other.query)
+            && covers_values(&self.headers, &other.headers, patterns)
+            && covers_values(&self.query, &other.query, patterns)
     }
 }
 
@@ -112,8 +113,25 @@ fn takes_every_path((kind, value): (PathMatchType, &str)) -> bool {
     kind == PathMatchType::RegularExpression && matches!(value, ".*" | "/.*" | ".+" | "/(.*)")
 }
 
+/// Regular expressions of a route, each compiled once: every match is compared with every other one.
+#[derive(Default)]
+pub(super) struct Patterns<'m>(HashMap<&'m str, Option<Regex>>);
+
+impl<'m> Patterns<'m> {
+    /// Whether an expression matches a value. One that can't be compiled matches none.
+    fn is_match(&mut self, pattern: &'m str, value: &str) -> bool {
+        let compiled = self.0.entry(pattern);
+        let compiled = compiled.or_insert_with(|| matcher::pattern(pattern).ok());
+        compiled.as_ref().is_some_and(|it| it.is_match(value))
+    }
+}
+
 /// Whether values that meet `narrow` meet `wide` as well, as far as that is certain.
-fn covers_values<K: Ord>(wide: &BTreeMap<K, Value<'_>>, narrow: &BTreeMap<K, Value<'_>>) -> bool {
+fn covers_values<'m, K: Ord>(
+    wide: &BTreeMap<K, Value<'m>>,
+    narrow: &BTreeMap<K, Value<'m>>,
+    patterns: &mut Patterns<'m>,
+) -> bool {
     wide.iter().all(|(name, wide)| {
         narrow.get(name).is_some_and(|narrow| {
             wide == narrow
@@ -121,7 +139,7 @@ fn covers_values<K: Ord>(wide: &BTreeMap<K, Value<'_>>, narrow: &BTreeMap<K, Val
                     (
                         (ValueMatchType::RegularExpression, pattern),
                         (ValueMatchType::Exact, value),
-                    ) => matcher::pattern(pattern).is_ok_and(|pattern| pattern.is_match(value)),
+                    ) => patterns.is_match(pattern, value),
                     _ => false,
                 }
         })

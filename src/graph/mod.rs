@@ -152,9 +152,9 @@ pub fn build(resources: &Resources, environment: &Environment) -> Graph {
     build_after(&Graph::default(), resources, environment)
 }
 
-/// The same graph, built with what still holds of the one before: routes of which nothing has changed, nor anything
-/// that they depend on, are the very same nodes. Of Secrets and ConfigMaps whose content can't be used it has the
-/// certificates of the graph before, which [`build`] has none of.
+/// The same graph, built with what still holds of the previous one: a route keeps its node if neither it nor anything that it
+/// depends on has changed. If the content of a Secret or ConfigMap can't be used, the certificates of the previous graph stay
+/// in force.
 pub fn build_after(previous: &Graph, resources: &Resources, environment: &Environment) -> Graph {
     let mut build = Build {
         resources,

@@ -89,7 +89,7 @@ pub enum PemProblem {
     NoPrivateKey(Option<&'static str>),
 }
 
-/// What a text has in place of what was looked for, and what to do about it.
+/// The content that a text has instead of the expected one, and what to do about it.
 fn instead(label: &Option<&'static str>) -> String {
     let Some(label) = label else {
         return String::new();

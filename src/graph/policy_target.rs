@@ -268,7 +268,7 @@ fn sections(
     listeners.map(|it| same(it.name.as_str())).collect()
 }
 
-/// Where a targeted object, or its section, stands in the manifests.
+/// The place of a targeted object, or of its section, in the manifests.
 pub(super) fn place(object: &TargetedObject, resources: &Resources) -> Option<Place> {
     let key = &object.key;
     let pointer = match &object.part {

@@ -1,4 +1,4 @@
-//! What answers 500 because a policy protects it that gatefold can't enforce.
+//! Objects that answer 500 because they are protected by a policy that gatefold can't enforce.
 
 use super::policy_target::{TargetedObject, TargetedPart};
 use crate::manifest::api::{NamespacedName, PolicyTargetKind};

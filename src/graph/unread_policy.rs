@@ -210,7 +210,7 @@ impl Resolved<'_> {
             ),
         };
         let mut found = self.finding(Code::PolicyAttachesToNothing, target, message);
-        // With a slip in the name what should be protected is open.
+        // If the name is a slip, the object that should be protected is open.
         if self.treatment == Treatment::Closes && help.is_some() {
             found.severity = Severity::Error;
         }

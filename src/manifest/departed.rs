@@ -28,7 +28,7 @@ impl Departed {
         for (former, since) in waiting.filter(|(_, since)| now < *since + UNTIL_RENAMED) {
             let states = files.iter_mut().map(|(_, state)| state);
             let heirs = states.filter(|state| state.is_renamed(&former));
-            // Of several files with one text each gets what one file kept.
+            // If several files have the same text, each inherits from one departed file.
             let Some(heir) = heirs.min_by_key(|state| !state.kept().is_empty()) else {
                 self.0.push((former, since));
                 continue;

@@ -2,6 +2,11 @@
 
 /// "did you mean `http`?", when one of the known words is near.
 pub fn did_you_mean(word: &str, known: &[&str]) -> Option<String> {
+    nearest(word, known).map(|candidate| format!("did you mean `{candidate}`?"))
+}
+
+/// The nearest of the known words, if it is so near that the word is probably a slip.
+pub(super) fn nearest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
     // Nothing that long is a slip of the pen, and comparing it would cost.
     if word.len() > 64 {
         return None;
@@ -15,5 +20,5 @@ pub fn did_you_mean(word: &str, known: &[&str]) -> Option<String> {
         })
         .min()
         .filter(|(distance, candidate)| *distance <= candidate.len().div_ceil(3))
-        .map(|(_, candidate)| format!("did you mean `{candidate}`?"))
+        .map(|(_, candidate)| candidate)
 }

@@ -7,6 +7,7 @@ use super::name;
 use super::node::Node;
 use super::policy::UnreadPolicy;
 use crate::diagnostic::{Document, Place, ResourceId};
+use std::collections::HashSet;
 use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
@@ -158,6 +159,22 @@ kinds! {
     ConfigMap(api::ConfigMapFields), "", ["v1"], Namespaced, Root => config_maps;
     Namespace(api::NamespaceFields), "", ["v1"], Cluster, Root => namespaces;
     Pod(api::PodFields), "", ["v1"], Namespaced, Root => pods;
+}
+
+impl AnyObject {
+    /// Whether it is what can be read of one of these refused objects.
+    pub(super) fn stands_for_any(&self, refused: &HashSet<ResourceId>) -> bool {
+        let AnyObject::Policy(policy) = self else {
+            return false;
+        };
+        let id = policy.id();
+        // A BackendTLSPolicy that is refused is called by its kind alone.
+        let by_kind = ResourceId {
+            kind: policy.key.kind.to_string(),
+            ..id.clone()
+        };
+        refused.contains(&id) || refused.contains(&by_kind)
+    }
 }
 
 impl Kind {

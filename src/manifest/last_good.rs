@@ -24,21 +24,16 @@ enum Suspect {
 impl FileState {
     /// Keeps the last good version of objects that were refused.
     pub(super) fn keep_refused(&mut self, documents: &[(Document, Outcome)], old: &FileState) {
-        let refused = documents.iter().flat_map(|(_, outcome)| &outcome.refused);
-        let mut refused = refused.peekable();
-        if refused.peek().is_none() {
+        let outcomes = || documents.iter().map(|(_, outcome)| outcome);
+        if outcomes().all(|it| it.refused.is_empty() && it.partial.is_empty()) {
             return;
         }
+        let refused = outcomes().flat_map(|outcome| &outcome.refused);
         let good = old.objects.iter().map(|object| (object.id(), object));
         let mut good: HashMap<ResourceId, &AnyObject> = good.collect();
         good.retain(|id, _| !old.partial.contains(id));
         let mut here = ids(&self.objects);
-        let mut errors = HashMap::new();
-        for (index, found) in self.diagnostics.iter().enumerate() {
-            if let (Severity::Error, Some(id)) = (found.severity, &found.resource) {
-                errors.entry(id.clone()).or_insert(index);
-            }
-        }
+        let errors = self.errors();
         for id in refused {
             let Some(object) = good.get(id) else {
                 continue;
@@ -53,9 +48,32 @@ impl FileState {
                 found.notes.push(note.to_owned());
             }
         }
-        let partial = documents.iter().flat_map(|(_, outcome)| &outcome.partial);
+        self.keep_partial(documents, &here);
+    }
+
+    /// The place of the first error of each object in `diagnostics`.
+    fn errors(&self) -> HashMap<ResourceId, usize> {
+        let mut errors = HashMap::new();
+        for (index, found) in self.diagnostics.iter().enumerate() {
+            if let (Severity::Error, Some(id)) = (found.severity, &found.resource) {
+                errors.entry(id.clone()).or_insert(index);
+            }
+        }
+        errors
+    }
+
+    /// Adds what can be read of refused policies, but for those that are `known`: they are good, or have a last good version.
+    fn keep_partial(&mut self, documents: &[(Document, Outcome)], known: &HashSet<ResourceId>) {
+        let mut partial = documents
+            .iter()
+            .flat_map(|(_, outcome)| &outcome.partial)
+            .peekable();
+        if partial.peek().is_none() {
+            return;
+        }
+        let errors = self.errors();
         for (id, object) in partial {
-            if !here.insert(id.clone()) {
+            if known.contains(id) {
                 continue;
             }
             self.objects.push(object.clone());
@@ -135,10 +153,13 @@ impl FileState {
         mut old: FileState,
         documents: Option<&[(Document, Outcome)]>,
     ) {
+        if !old.whole || old.objects.is_empty() {
+            self.keep_readable(&mut old, documents.unwrap_or_default());
+        }
         if old.objects.is_empty() {
             return;
         }
-        self.partial = std::mem::take(&mut old.partial);
+        self.partial.append(&mut old.partial);
         let note = "what was last good in this file stays in force";
         let error = |found: &&mut Diagnostic| found.severity == Severity::Error;
         if let Some(found) = self.diagnostics.iter_mut().find(error) {
@@ -157,6 +178,21 @@ impl FileState {
             return;
         }
         self.keep_others(old.objects);
+    }
+
+    /// Adds what can be read of refused policies in a file that never could be read to its end. What was read of them before
+    /// gives way to it, and to the policies once they are good.
+    fn keep_readable(&mut self, old: &mut FileState, documents: &[(Document, Outcome)]) {
+        let mut known = ids(&self.objects);
+        let partial = documents.iter().flat_map(|(_, outcome)| &outcome.partial);
+        let now: HashSet<&ResourceId> = partial.map(|(id, _)| id).chain(&known).collect();
+        let former = std::mem::take(&mut old.partial).into_iter();
+        let (gone, left): (Vec<_>, Vec<_>) = former.partition(|id| now.contains(id));
+        let gone: HashSet<ResourceId> = gone.into_iter().collect();
+        old.objects.retain(|object| !object.stands_for_any(&gone));
+        old.partial = left;
+        known.extend(ids(&old.objects));
+        self.keep_partial(documents, &known);
     }
 
     /// Keeps objects, but for those that are there.

@@ -358,7 +358,7 @@ impl Loader {
                 }
             }
         }
-        // What a file only keeps gives way to what stands in another one: it may have been moved there.
+        // An object that a file only keeps gives way to the one that another file contains: it may have been moved there.
         for object in self.files.iter().flat_map(|(_, file)| file.kept()) {
             self.duplicates |= object.insert(&mut resources).is_err();
         }

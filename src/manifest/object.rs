@@ -187,7 +187,17 @@ impl Reading<'_> {
     /// An object of a kind that isn't read: policies are kept, the rest is ignored.
     fn other_kind(&mut self, group: &str, node: &Node, meta: &TypeMeta, document: Document) {
         let kind = meta.kind.as_str();
-        if suspicion(group, kind).is_some() || !policy::is_policy(group, kind, node) {
+        if !policy::is_policy(group, kind, node) {
+            return self.ignored(group, meta);
+        }
+        if suspicion(group, kind).is_some() {
+            // A slip in the kind must not open what the policy is to protect.
+            let mut ignored = Decoder::new(document.clone(), None);
+            let read = policy::read((group, kind), node, &document, &mut ignored);
+            let policy = read
+                .policy
+                .map(|it| (read.id, AnyObject::Policy(Arc::new(it))));
+            self.partial.extend(policy);
             return self.ignored(group, meta);
         }
         let mut decoder = Decoder::new(document.clone(), None);

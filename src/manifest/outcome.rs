@@ -10,7 +10,7 @@ pub(super) struct Outcome {
     pub objects: Vec<AnyObject>,
     /// Objects with an error, as far as their names could be read.
     pub refused: Vec<ResourceId>,
-    /// What can be read of those `refused` that protect others: in force as long as there is no good version.
+    /// The readable part of policies with errors that protect other objects. It is in force while there is no good version.
     pub partial: Vec<(ResourceId, AnyObject)>,
     /// What was found.
     pub diagnostics: Vec<Diagnostic>,

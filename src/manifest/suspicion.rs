@@ -6,7 +6,8 @@ use super::kind::Kind;
 use super::policy;
 
 /// Kinds of the Gateway API that exist and aren't read: no slip, however near to one that is.
-const OTHER_GATEWAY_KINDS: [&str; 9] = [
+const OTHER_GATEWAY_KINDS: [&str; 10] = [
+    "BackendLBPolicy",
     "GRPCRoute",
     "TCPRoute",
     "TLSRoute",
@@ -18,16 +19,21 @@ const OTHER_GATEWAY_KINDS: [&str; 9] = [
     "XTelemetryPolicy",
 ];
 
+/// Whether the Gateway API has this kind, although gatefold doesn't read it.
+pub(super) fn is_other_gateway_kind(group: &str, kind: &str) -> bool {
+    group == GATEWAY_GROUP && OTHER_GATEWAY_KINDS.contains(&kind)
+}
+
 /// What was probably meant by a kind that isn't known.
 pub(super) fn suspicion(group: &str, kind: &str) -> Option<String> {
-    if let Some(help) = policy::suspicion(group, kind) {
-        return Some(help);
+    if is_other_gateway_kind(group, kind) {
+        return None;
+    }
+    if let Some(meant) = policy::meant(group, kind) {
+        return Some(format!("did you mean `{meant}`?"));
     }
     let ours = |known: &Kind| known.group() == group;
     if Kind::ALL.iter().any(ours) {
-        if group == GATEWAY_GROUP && OTHER_GATEWAY_KINDS.contains(&kind) {
-            return None;
-        }
         let known: Vec<&str> = Kind::ALL
             .iter()
             .filter(|known| ours(known))

@@ -75,7 +75,7 @@ impl<A: Serialize, B: Serialize> Serialize for Both<'_, A, B> {
 pub(super) trait Entry: Clone {
     /// The parent or ancestor.
     fn reference(&self) -> &ParentReference;
-    /// Who has written it.
+    /// The controller that wrote it.
     fn controller_name(&self) -> &str;
     /// The conditions.
     fn conditions(&self) -> &[RecordedCondition];

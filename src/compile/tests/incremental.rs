@@ -20,7 +20,7 @@ type File = (&'static str, fn(usize) -> String);
 const NOTHING: &str = "# nothing\n";
 /// How many variants each file has.
 const VARIANTS: usize = 6;
-const FILES: [File; 17] = [
+const FILES: [File; 19] = [
     ("gateway.yaml", gateway),
     ("set.yaml", listener_set),
     ("route-1.yaml", |variant| route("one", variant)),
@@ -38,6 +38,8 @@ const FILES: [File; 17] = [
     ("settings.yaml", config_map),
     ("protection-1.yaml", protection),
     ("protection-2.yaml", |variant| protection(variant + 4)),
+    ("protection-3.yaml", unreadable_protection),
+    ("secret.yaml", secret),
 ];
 
 fn gateway(variant: usize) -> String {
@@ -45,7 +47,8 @@ fn gateway(variant: usize) -> String {
         0 => return NOTHING.to_owned(),
         1 => "{name: http, port: 80, protocol: HTTP}",
         2 => {
-            "{name: http, port: 80, protocol: HTTP, hostname: '*.example.com'}, {name: more, port: 81, protocol: HTTP}"
+            "{name: http, port: 80, protocol: HTTP, hostname: '*.example.com'}, \
+             {name: more, port: 81, protocol: HTTPS, tls: {certificateRefs: [{name: pair}]}}"
         }
         3 => "{name: more, port: 81, protocol: HTTP}, {name: http, port: 80, protocol: HTTP}",
         4 => "{name: http, port: 80, protocol: HTTP, allowedRoutes: {namespaces: {from: All}}}",
@@ -55,7 +58,16 @@ fn gateway(variant: usize) -> String {
     };
     format!(
         "apiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\nmetadata: {{name: edge}}\nspec: {{gatewayClassName: any, \
-         allowedListeners: {{namespaces: {{from: Same}}}}, listeners: [{listeners}]}}\n"
+         allowedListeners: {{namespaces: {{from: Same}}}}, listeners: [{listeners}]}}\n\
+         status: {{conditions: [{}]}}\n",
+        recorded("Audited", variant)
+    )
+}
+
+/// A condition of another controller, as a file may have it.
+fn recorded(kind: &str, variant: usize) -> String {
+    format!(
+        "{{type: {kind}, status: 'True', reason: Reviewed, message: variant {variant}, lastTransitionTime: '2026-01-01T00:00:00Z'}}"
     )
 }
 
@@ -91,13 +103,16 @@ fn route(name: &str, variant: usize) -> String {
         }
     };
     let created = ["", ", creationTimestamp: 2026-01-01T00:00:00Z"][variant % 2];
-    let path = ["/", "/a", "/a/b"][variant % 3];
+    let path = ["/", "/a", "/a/b", "'/(a', type: RegularExpression"][variant / 2 % 4];
+    let (ours, others) = (recorded("Audited", variant), recorded("Accepted", variant));
     // Now and then the same object further down in its file.
     let above = "# moved\n".repeat(variant / 5);
     format!(
         "{above}apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {{name: {name}{created}}}\n\
-         spec:\n  parentRefs: [{parent}]\n  hostnames: {hostnames}\n  rules:\n  - matches: [{{path: {{value: {path}}}}}, \
-         {{headers: [{{name: v, type: RegularExpression, value: '{variant}.*'}}]}}]\n    backendRefs: [{backend}]\n"
+         spec:\n  parentRefs: [{parent}]\n  hostnames: {hostnames}\n  rules:\n  - name: first\n    matches: [{{path: {{value: {path}}}}}, \
+         {{headers: [{{name: v, type: RegularExpression, value: '{variant}.*'}}]}}]\n    backendRefs: [{backend}]\n\
+         status:\n  parents:\n  - {{parentRef: {{name: edge}}, controllerName: gatefold.dev/gateway-controller, conditions: [{ours}]}}\n  \
+         - {{parentRef: {{name: edge}}, controllerName: example.com/other, conditions: [{others}]}}\n"
     )
 }
 
@@ -202,7 +217,9 @@ fn config_map(variant: usize) -> String {
 fn protection(variant: usize) -> String {
     let targets = match variant {
         0 | 6.. => return NOTHING.to_owned(),
-        1 => "targetRefs: [{group: gateway.networking.k8s.io, kind: HTTPRoute, name: one}]",
+        1 => {
+            "targetRefs: [{group: gateway.networking.k8s.io, kind: HTTPRoute, name: one, sectionName: first}]"
+        }
         2 => "targetRefs: [{group: '', kind: Service, name: shop, sectionName: web}]",
         3 => {
             "targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: edge, sectionName: more}]"
@@ -216,6 +233,43 @@ fn protection(variant: usize) -> String {
     };
     format!(
         "apiVersion: gateway.envoyproxy.io/v1alpha1\nkind: SecurityPolicy\nmetadata: {{name: protection-{variant}}}\nspec: {{{targets}}}\n"
+    )
+}
+
+/// A policy with an error, of which the other target can be read. It never was good.
+fn unreadable_protection(variant: usize) -> String {
+    let target = match variant {
+        0..=2 => return NOTHING.to_owned(),
+        3 => "{group: gateway.networking.k8s.io, kind: HTTPRoute, name: two}",
+        4 => "{group: gateway.networking.k8s.io, kind: HTTPRoute, name: three}",
+        _ => "{group: '', kind: Service, name: given}",
+    };
+    format!(
+        "apiVersion: gateway.envoyproxy.io/v1alpha1\nkind: SecurityPolicy\nmetadata: {{name: broken}}\n\
+         spec: {{targetRefs: [{{name: nothing}}, {target}]}}\n"
+    )
+}
+
+static PAIRS: LazyLock<[[String; 2]; 2]> = LazyLock::new(|| {
+    ["one.example", "two.example"].map(|name| {
+        let pair = rcgen::generate_simple_self_signed([name.to_owned()]).expect("a certificate");
+        let pem = [pair.cert.pem(), pair.signing_key.serialize_pem()];
+        pem.map(|pem| pem.replace('\n', "\n    "))
+    })
+});
+
+/// The certificate of the HTTPS listener; the last good one stays when it breaks.
+fn secret(variant: usize) -> String {
+    let [certificate, key] = match variant {
+        0 => return NOTHING.to_owned(),
+        1 | 2 => PAIRS[0].clone(),
+        3 => PAIRS[1].clone(),
+        4 => [PAIRS[0][0].clone(), PAIRS[1][1].clone()],
+        _ => [PAIRS[1][0].clone(), "nonsense".to_owned()],
+    };
+    format!(
+        "apiVersion: v1\nkind: Secret\nmetadata: {{name: pair}}\ntype: kubernetes.io/tls\n\
+         stringData:\n  tls.crt: |\n    {certificate}\n  tls.key: |\n    {key}\n"
     )
 }
 

@@ -193,7 +193,7 @@ fn a_config_map_that_cannot_be_used_keeps_its_last_good_authorities() {
     let no_entry = config_map("").replace("ca.crt", "other.crt");
     for without in [config_map(""), no_entry, String::new()] {
         let gone = with(&kept, &without);
-        assert!(!listener(&gone).serving, "nobody is let in unchecked");
+        assert!(!listener(&gone).serving, "clients are admitted unchecked");
         let policy = gone.backend_tls_policies.values().next().expect("it");
         for conditions in [&listener(&gone).conditions, &policy.conditions] {
             let (accepted, reason, _) = state(conditions, ConditionType::Accepted);

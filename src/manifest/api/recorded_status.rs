@@ -1,7 +1,7 @@
 //! The `status` in an object's file, as a cluster's export has it or another controller has written it.
 //!
 //! A status is never a reason to refuse an object: entries that don't follow the API are passed over, each with a
-//! warning. Whose entries these are is decided when the object's own status is reported.
+//! warning. Which of the entries are gatefold's own is decided when the object's status is reported.
 
 use super::{ParentReference, SectionName, choice, object, rule};
 use crate::diagnostic::Code;
@@ -45,7 +45,7 @@ choice! {
         True,
         /// It doesn't.
         False,
-        /// Nobody knows.
+        /// It is unknown.
         Unknown,
     }
 }
@@ -65,7 +65,7 @@ object! {
     pub open RecordedParent {
         /// The parent.
         "parentRef" => reference: ParentReference,
-        /// Who says so.
+        /// The controller that reports it.
         "controllerName" => controller_name: String where rule::domain_path,
         /// The route's conditions there.
         "conditions" => conditions: Vec<RecordedCondition> [1..=8],
@@ -77,7 +77,7 @@ object! {
     pub open RecordedAncestor {
         /// The ancestor.
         "ancestorRef" => reference: ParentReference,
-        /// Who says so.
+        /// The controller that reports it.
         "controllerName" => controller_name: String where rule::domain_path,
         /// The policy's conditions there.
         "conditions" => conditions: Vec<RecordedCondition> [1..=8],

@@ -32,7 +32,7 @@ pub struct UnreadPolicy {
     pub document: Document,
 }
 
-/// What tells policies apart.
+/// What identifies a policy.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PolicyKey {
     /// The API group.
@@ -107,8 +107,8 @@ pub(super) struct Read {
 }
 
 /// The kind that was probably meant, if the kind is a slip in the name of a policy that is known.
-pub(super) fn suspicion(group: &str, kind: &str) -> Option<String> {
-    targets::suspicion(group, kind)
+pub(super) fn meant(group: &str, kind: &str) -> Option<&'static str> {
+    targets::meant(group, kind)
 }
 
 /// Whether an object of an unknown kind is a policy for something that gatefold may serve.
@@ -135,7 +135,7 @@ pub(super) fn read(
         Some(targets::read((group, kind), &id.namespace, spec, decoder))
     });
     let targets = targets.unwrap_or_default();
-    let protection = protection::find(group, kind, spec);
+    let protection = protection::find(group, meant(group, kind).unwrap_or(kind), spec);
     let policy = meta.map(|meta| UnreadPolicy {
         key: PolicyKey {
             group: group.into(),

@@ -1,7 +1,7 @@
 //! Which policies protect their targets: without them a request could pass that must not.
 //!
 //! Many kinds protect by nature. Others set time limits in one object and authentication in the next, so their fields
-//! decide. What is unknown counts as protection if its name says so: a closed route is noticed, an open one isn't.
+//! decide. An unknown kind counts as protection if its name says so: a closed route is noticed, an open one isn't.
 
 use crate::manifest::api::GATEWAY_GROUP;
 use crate::manifest::node::{Node, Value};

@@ -7,8 +7,9 @@ use crate::manifest::api::{
     PolicyTargetReference, PolicyTargetSelector,
 };
 use crate::manifest::decode::{Decode, Decoder};
-use crate::manifest::did_you_mean::did_you_mean;
+use crate::manifest::did_you_mean::nearest;
 use crate::manifest::node::{Node, Value};
+use crate::manifest::suspicion::is_other_gateway_kind;
 
 /// Envoy Gateway's policies. Each needs a target.
 const ENVOY_GATEWAY_KINDS: [&str; 5] = [
@@ -29,15 +30,16 @@ const ISTIO_GATEWAY_LABELS: [&str; 2] = [
 ];
 
 /// The kind that was probably meant, if the kind is a slip in the name of a known policy.
-pub(super) fn suspicion(group: &str, kind: &str) -> Option<String> {
-    let known: &[&str] = match group {
+pub(super) fn meant(group: &str, kind: &str) -> Option<&'static str> {
+    let known: &[&'static str] = match group {
         ENVOY_GATEWAY => &ENVOY_GATEWAY_KINDS,
         ISTIO => &ISTIO_KINDS,
+        GATEWAY_GROUP if !is_other_gateway_kind(group, kind) => &["BackendTLSPolicy"],
         _ => return None,
     };
     match known.contains(&kind) {
         true => None,
-        false => did_you_mean(kind, known),
+        false => nearest(kind, known),
     }
 }
 
@@ -61,35 +63,90 @@ fn entries(spec: &Node) -> impl Iterator<Item = &Node> {
 }
 
 fn of_gateway_api(entry: &Node) -> bool {
-    matches!(target_kind(entry), TargetKind::Served(_)) || group(entry) == Some(GATEWAY_GROUP)
+    match target_kind(entry) {
+        TargetKind::Served(_) | TargetKind::Slip(..) => true,
+        TargetKind::Other | TargetKind::Missing => group(entry) == Some(GATEWAY_GROUP),
+    }
 }
 
 /// The kind of an entry's objects.
 enum TargetKind {
     Served(PolicyTargetKind),
+    /// Probably this one: the field is a slip.
+    Slip(PolicyTargetKind, SlipIn),
     /// One that gatefold doesn't serve.
     Other,
     Missing,
 }
 
+/// The field of an entry in which a slip is.
+enum SlipIn {
+    Kind,
+    Group,
+}
+
+const TARGET_KINDS: [PolicyTargetKind; 4] = [
+    PolicyTargetKind::Gateway,
+    PolicyTargetKind::ListenerSet,
+    PolicyTargetKind::HttpRoute,
+    PolicyTargetKind::Service,
+];
+
 fn target_kind(entry: &Node) -> TargetKind {
-    let Some(kind) = entry.field("kind").and_then(Node::as_str) else {
+    let Some(word) = entry.field("kind").and_then(Node::as_str) else {
         return TargetKind::Missing;
     };
-    let kinds = [
-        PolicyTargetKind::Gateway,
-        PolicyTargetKind::ListenerSet,
-        PolicyTargetKind::HttpRoute,
-        PolicyTargetKind::Service,
-    ];
-    let known = kinds.into_iter().find(|known| known.as_str() == kind);
-    let known = known.filter(|known| {
-        group(entry).is_none_or(|group| match known {
-            PolicyTargetKind::Service => group.is_empty() || group == "core",
-            _ => group == GATEWAY_GROUP,
-        })
-    });
-    known.map_or(TargetKind::Other, TargetKind::Served)
+    let group = group(entry);
+    let known = TARGET_KINDS.into_iter().find(|it| it.as_str() == word);
+    match known {
+        Some(kind) if group.is_none_or(|group| is_group_of(kind, group)) => {
+            TargetKind::Served(kind)
+        }
+        // Others have kinds of the same name.
+        Some(kind) if group.is_some_and(|group| is_slip(kind, group)) => {
+            TargetKind::Slip(kind, SlipIn::Group)
+        }
+        Some(_) => TargetKind::Other,
+        None if is_other_gateway_kind(GATEWAY_GROUP, word) => TargetKind::Other,
+        None => misspelled_kind(word, group).map_or(TargetKind::Other, |kind| {
+            TargetKind::Slip(kind, SlipIn::Kind)
+        }),
+    }
+}
+
+fn group_of(kind: PolicyTargetKind) -> &'static str {
+    match kind {
+        PolicyTargetKind::Service => "",
+        PolicyTargetKind::Gateway | PolicyTargetKind::ListenerSet | PolicyTargetKind::HttpRoute => {
+            GATEWAY_GROUP
+        }
+    }
+}
+
+fn is_group_of(kind: PolicyTargetKind, group: &str) -> bool {
+    group == group_of(kind) || (kind == PolicyTargetKind::Service && group == "core")
+}
+
+/// Whether a group was probably meant to be that of a kind: it is the group of another kind of targets, or nearly the right
+/// one.
+fn is_slip(kind: PolicyTargetKind, group: &str) -> bool {
+    TARGET_KINDS.into_iter().any(|it| is_group_of(it, group))
+        || nearest(group, &[group_of(kind)]).is_some()
+}
+
+/// The kind that was probably meant. Without the right group only a slip in capitals is one.
+fn misspelled_kind(word: &str, group: Option<&str>) -> Option<PolicyTargetKind> {
+    let mut kinds = TARGET_KINDS.into_iter();
+    if let Some(kind) = kinds.find(|it| it.as_str().eq_ignore_ascii_case(word)) {
+        return group
+            .is_none_or(|group| is_group_of(kind, group))
+            .then_some(kind);
+    }
+    let of_group = TARGET_KINDS.into_iter();
+    let of_group = of_group.filter(|it| group.is_some_and(|group| is_group_of(*it, group)));
+    let names: Vec<&str> = of_group.map(PolicyTargetKind::as_str).collect();
+    let nearest = nearest(word, &names)?;
+    TARGET_KINDS.into_iter().find(|it| it.as_str() == nearest)
 }
 
 /// The API group of an entry's objects. Some vendors write `apiVersion` instead.
@@ -135,8 +192,13 @@ pub(super) fn read(
     targets
 }
 
+/// Whether a field is set. An empty list counts as none.
 fn is_there((_, node): &(&crate::manifest::Key, &Node)) -> bool {
-    node.value != Value::Null
+    match &node.value {
+        Value::Null => false,
+        Value::Sequence(items) => !items.is_empty(),
+        Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Mapping(_) => true,
+    }
 }
 
 fn list(
@@ -168,6 +230,10 @@ fn served_kind(node: &Node, decoder: &mut Decoder) -> Option<PolicyTargetKind> {
     }
     match target_kind(node) {
         TargetKind::Served(kind) => Some(kind),
+        TargetKind::Slip(kind, field) => {
+            report_slip(node, kind, &field, decoder);
+            Some(kind)
+        }
         TargetKind::Other => None,
         TargetKind::Missing => {
             let pointer = decoder.pointer().key("kind");
@@ -176,6 +242,33 @@ fn served_kind(node: &Node, decoder: &mut Decoder) -> Option<PolicyTargetKind> {
             None
         }
     }
+}
+
+/// Reports a slip as an error: the policy's own controller would refuse the policy.
+fn report_slip(node: &Node, kind: PolicyTargetKind, field: &SlipIn, decoder: &mut Decoder) {
+    let (field, help) = match field {
+        SlipIn::Kind => ("kind", format!("did you mean `{}`?", kind.as_str())),
+        SlipIn::Group => {
+            let field = match node.field("group") {
+                Some(_) => "group",
+                None => "apiVersion",
+            };
+            let help = match group_of(kind) {
+                "" => format!("{} is of the core group: `group: ''`", kind.as_str()),
+                group => format!("{} is of the group `{group}`", kind.as_str()),
+            };
+            (field, help)
+        }
+    };
+    let Some((key, value)) = node.entry(field) else {
+        return;
+    };
+    decoder.within_key(key, |decoder| {
+        let word = value.as_str().unwrap_or_default();
+        let found = decoder.invalid(value, format!("`{word}` isn't a {field} of a target"));
+        found.help = Some(help);
+        Some(())
+    });
 }
 
 fn reference(node: &Node, decoder: &mut Decoder) -> Option<PolicyTarget> {
