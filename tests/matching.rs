@@ -2,6 +2,7 @@
 
 use crate::support::client::{Client, Response};
 use crate::support::daemon::Daemon;
+use crate::support::eventually;
 use crate::support::folder::Folder;
 use crate::support::manifests::{condition, gateway, gateway_with, route, service};
 
@@ -156,11 +157,14 @@ spec:
     assert_eq!(ask(&daemon, "/admin", &[]).backend(), "one");
     folder.write("policy.yaml", policy);
     daemon.wait_for_status(HOST, "/admin", 500);
-    let object = daemon.object("httproutes", "default", "one");
-    let dropped = condition(&object["status"]["parents"][0], "PartiallyInvalid");
-    let message = dropped["message"].as_str().expect("a message");
-    let part = "rules[0] answers 500, matches[0] at every path: ";
-    assert!(message.contains(part), "{message}");
+    // Statuses follow the traffic.
+    eventually("the condition says what becomes of the match", || {
+        let object = daemon.object("httproutes", "default", "one");
+        let dropped = condition(&object["status"]["parents"][0], "PartiallyInvalid");
+        let message = dropped["message"].as_str()?;
+        let part = "rules[0] answers 500, matches[0] at every path: ";
+        message.contains(part).then_some(())
+    });
     folder.remove("policy.yaml");
     daemon.wait_for_status(HOST, "/admin", 200);
 
