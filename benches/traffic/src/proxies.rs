@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use gatefold::compile::compile;
 use gatefold::dataplane::Snapshot;
 use gatefold::graph::{Environment, build};
-use gatefold::listen::{Options, Sockets};
+use gatefold::listen::{Connection, InHand, Options, Sockets};
 use gatefold::manifest::Loader;
 use pingora_core::Result;
 use pingora_core::apps::HttpServerOptions;
@@ -77,11 +77,30 @@ struct Bare(SocketAddr);
 
 #[async_trait]
 impl ProxyHttp for Bare {
-    type CTX = ();
+    /// gatefold's sockets are told of each request: they refuse what comes without one.
+    type CTX = Option<InHand>;
 
-    fn new_ctx(&self) {}
+    fn new_ctx(&self) -> Option<InHand> {
+        None
+    }
 
-    async fn upstream_peer(&self, _: &mut Session, _: &mut ()) -> Result<Box<HttpPeer>> {
+    async fn request_filter(
+        &self,
+        session: &mut Session,
+        request: &mut Option<InHand>,
+    ) -> Result<bool> {
+        let digest = session.digest().and_then(|it| it.proxy_digest.as_ref());
+        let data = digest.and_then(|it| it.user_data.as_ref());
+        let connection = data.and_then(|it| it.downcast_ref::<Arc<Connection>>());
+        *request = connection.map(Connection::begin);
+        Ok(false)
+    }
+
+    async fn upstream_peer(
+        &self,
+        _: &mut Session,
+        _: &mut Option<InHand>,
+    ) -> Result<Box<HttpPeer>> {
         Ok(Box::new(HttpPeer::new(self.0, false, String::new())))
     }
 }
