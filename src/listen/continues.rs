@@ -3,11 +3,10 @@
 //! Pingora 0.9.1 sends HTTP/2 clients no informational responses, so they are written here, between the frames that Pingora
 //! writes. Like Envoy we send them at once: streams have windows, so what a client may send in vain is little.
 
-use super::frames::{CONTINUATION, DATA, END_HEADERS, HEADER, HEADERS};
+use super::frames::{CONTINUATION, DATA, END_HEADERS, HEADER, HEADERS, RST_STREAM};
 use std::io;
 use std::task::Poll;
 
-const RST_STREAM: u8 = 3;
 /// At least as many as Pingora lets be open (100).
 const MOST_STREAMS: usize = 128;
 

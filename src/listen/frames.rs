@@ -2,6 +2,7 @@
 //! that it has to finish, and what of its header blocks Pingora doesn't see to.
 
 use super::header_block::HeaderBlocks;
+use super::open_bodies::OpenBodies;
 use super::windows::{WindowFrame, WindowReader};
 
 /// The length of what a client begins with (RFC 9113, section 3.4).
@@ -13,6 +14,7 @@ pub(super) const DATA: u8 = 0;
 pub(super) const HEADERS: u8 = 1;
 pub(super) const CONTINUATION: u8 = 9;
 pub(super) const END_HEADERS: u8 = 4;
+pub(super) const RST_STREAM: u8 = 3;
 const SETTINGS: u8 = 4;
 const WINDOW_UPDATE: u8 = 8;
 pub(super) const END_STREAM: u8 = 1;
@@ -46,6 +48,7 @@ pub(super) struct Frames {
     /// Streams whose client waits for 100 before it sends a body.
     awaiting: Vec<u32>,
     malformed_trailers: Vec<FlagsPlace>,
+    bodies: OpenBodies,
     /// The frame under way, if it changes a window that is followed.
     window: Option<WindowFrame>,
     windows: WindowReader,
@@ -97,6 +100,7 @@ impl Frames {
             block: Block::default(),
             awaiting: Vec::new(),
             malformed_trailers: Vec::new(),
+            bodies: OpenBodies::default(),
             window: None,
             windows: WindowReader::default(),
         }
@@ -200,8 +204,12 @@ impl Frames {
             (WINDOW_UPDATE, [0, 0, 0, 0]) => Some(WindowFrame::Update),
             _ => None,
         };
+        let stream = u32::from_be_bytes([s0 & 0x7f, s1, s2, s3]);
+        let ends_stream = kind == DATA && flags & END_STREAM != 0;
+        if ends_stream || kind == RST_STREAM {
+            self.bodies.end(stream);
+        }
         if kind == HEADERS {
-            let stream = u32::from_be_bytes([s0 & 0x7f, s1, s2, s3]);
             let is_trailers = stream <= self.last_stream;
             self.block.begin(stream, is_trailers, flags, self.payload);
             self.block.flags = self.flags;
@@ -229,11 +237,15 @@ impl Frames {
     fn end_block(&mut self) {
         let found = self.blocks.end();
         if self.block.is_trailers {
-            if found.pseudo {
+            if found.pseudo && self.bodies.is_open(self.block.stream) {
                 self.malformed_trailers.push(self.block.flags);
             }
-        } else if found.awaits_continue && !self.block.ends_stream {
-            self.awaiting.push(self.block.stream);
+            self.bodies.end(self.block.stream);
+        } else if !self.block.ends_stream {
+            self.bodies.begin(self.block.stream);
+            if found.awaits_continue {
+                self.awaiting.push(self.block.stream);
+            }
         }
     }
 }
@@ -277,114 +289,4 @@ fn skip<'b>(count: &mut usize, bytes: &'b [u8]) -> &'b [u8] {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::Progress::{Began, Between, Continued};
-    use super::*;
-
-    const SETTINGS: [u8; HEADER] = [0, 0, 0, 4, 0, 0, 0, 0, 0];
-
-    fn frame(length: u8, kind: u8, flags: u8, stream: u8) -> Vec<u8> {
-        let mut frame = vec![0, 0, length, kind, flags, 0, 0, 0, stream];
-        frame.resize(HEADER + usize::from(length), 0);
-        frame
-    }
-
-    /// After a preface.
-    fn settled() -> Frames {
-        let mut frames = Frames::new();
-        assert_eq!(frames.read(&[b'x'; PREFACE]), Continued);
-        assert_eq!(frames.read(&SETTINGS), Between);
-        frames
-    }
-
-    #[test]
-    fn a_preface_ends_with_its_settings() {
-        let mut frames = Frames::new();
-        for byte in [b'x'; PREFACE].iter().chain(&SETTINGS[..8]) {
-            assert_eq!(frames.read(&[*byte]), Continued);
-        }
-        assert_eq!(frames.read(&SETTINGS[8..]), Between);
-    }
-
-    #[test]
-    fn a_header_lasts_to_the_end_of_its_last_continuation() {
-        let mut frames = settled();
-        assert_eq!(frames.read(&frame(5, HEADERS, 0, 3)), Began);
-        assert_eq!(frames.read(&frame(5, CONTINUATION, 0, 3)), Continued);
-        assert_eq!(
-            frames.read(&frame(0, CONTINUATION, END_HEADERS, 3)),
-            Between
-        );
-        assert_eq!(frames.last_stream(), 3);
-        assert_eq!(frames.read(&frame(5, HEADERS, END_HEADERS, 5)), Between);
-        assert_eq!(frames.last_stream(), 5);
-    }
-
-    /// A HEADERS frame of a stream.
-    fn headers(flags: u8, stream: u8, block: &[u8]) -> Vec<u8> {
-        let length = u8::try_from(block.len()).expect("short");
-        let mut frame = vec![0, 0, length, HEADERS, flags, 0, 0, 0, stream];
-        frame.extend(block);
-        frame
-    }
-
-    #[test]
-    fn streams_that_wait_for_100_are_found_in_whatever_pieces() {
-        // GET, and `expect: 100-continue` with an indexed name; the same behind padding and a priority.
-        let field = [&[0x82, 0x0f, 20, 12][..], b"100-continue"].concat();
-        let padded = [&[2, 0, 0, 0, 0, 9][..], &field, &[0x63, 0x63]].concat();
-        let bytes = [
-            headers(END_HEADERS, 1, &field),
-            headers(END_HEADERS | END_STREAM, 3, &field),
-            headers(END_HEADERS | PADDED | PRIORITY, 5, &padded),
-            headers(0, 7, &field[..5]),
-            vec![0, 0, 11, CONTINUATION, END_HEADERS, 0, 0, 0, 7],
-            field[5..].to_vec(),
-            headers(END_HEADERS, 9, &[0x82]),
-        ]
-        .concat();
-        for size in [1, 7, bytes.len()] {
-            let mut frames = settled();
-            let mut awaiting = Vec::new();
-            for piece in bytes.chunks(size) {
-                frames.read(piece);
-                awaiting.extend(frames.take_awaiting());
-            }
-            assert_eq!(awaiting, [1, 5, 7], "in pieces of {size}");
-        }
-    }
-
-    #[test]
-    fn the_flags_of_malformed_trailers_are_found() {
-        let request = headers(END_HEADERS, 1, &[0x82, 0x86, 0x84]);
-        let trailers = headers(END_HEADERS | END_STREAM, 1, &[0x84]);
-        let mut frames = settled();
-        frames.read(&[&request[..], &trailers].concat());
-        let places: Vec<_> = frames.take_malformed_trailers().collect();
-        assert_eq!(places, [Some(request.len() + FLAGS)]);
-        let mut frames = settled();
-        frames.read(&request);
-        frames.read(&trailers[..HEADER]);
-        frames.read(&trailers[HEADER..]);
-        let places: Vec<_> = frames.take_malformed_trailers().collect();
-        assert_eq!(places, [None], "they were passed on before");
-        frames.read(&headers(END_HEADERS | END_STREAM, 3, &[0x84]));
-        let good = headers(END_HEADERS | END_STREAM, 1, b"\x00\x01a\x01b");
-        frames.read(&good);
-        assert_eq!(frames.take_malformed_trailers().count(), 0);
-    }
-
-    #[test]
-    fn data_may_come_slowly_and_other_frames_may_not() {
-        let mut frames = settled();
-        let data = frame(9, DATA, 0, 1);
-        assert_eq!(frames.read(&data[..4]), Began, "the frame's own header");
-        assert_eq!(frames.read(&data[4..12]), Between);
-        assert_eq!(frames.read(&data[12..]), Between);
-        let update = frame(4, 8, 0, 1);
-        assert_eq!(frames.read(&update[..10]), Began);
-        assert_eq!(frames.read(&update[10..12]), Continued);
-        let next: Vec<u8> = [&update[12..], &update[..3]].concat();
-        assert_eq!(frames.read(&next), Began, "another one");
-    }
-}
+mod tests;

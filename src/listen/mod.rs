@@ -20,6 +20,7 @@ mod kept_date;
 mod limit;
 mod linger;
 mod meters;
+mod open_bodies;
 mod phase;
 mod refusal;
 mod registry;
