@@ -184,8 +184,8 @@ codes! {
     /// since a filter must never be left out. Where a listener with a wider hostname is served at its address and port, requests
     /// for its hostname are answered 500.
     UnsupportedListenerFilter = "GF0551", Error;
-    /// An entry of the `status` in the file doesn't follow the API, so it isn't shown in the object's status. The object
-    /// is served all the same: its `spec` alone decides.
+    /// An entry of the `status` in the file doesn't follow the API, so it isn't shown in the object's status. This doesn't
+    /// affect how the object is served.
     InvalidStatus = "GF0552", Warning;
     /// The certificate's Secret, or the ConfigMap with the CA certificates, isn't in the folder.
     CertificateNotFound = "GF0601", Error;

@@ -55,8 +55,8 @@ fn path_with_query(
 }
 
 /// "Only one action for a given header name is permitted. Filters specifying multiple actions of the same or different
-/// type for any one header name are invalid" (API: `HTTPHeaderFilter`). An API server doesn't notice, so such filters
-/// are served all the same.
+/// type for any one header name are invalid" (API: `HTTPHeaderFilter`). An API server accepts such filters, so they
+/// are served.
 fn repeated_headers(
     at: RuleAt<'_>,
     changes: &HTTPHeaderFilter,

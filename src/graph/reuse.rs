@@ -77,7 +77,7 @@ fn same<K, T>(one: &Objects<K, T>, other: &Objects<K, T>) -> bool {
         || (one.len() == other.len() && pairs().all(|(one, other)| Arc::ptr_eq(one, other)))
 }
 
-/// Whether BackendTLSPolicies find the very same ConfigMaps, provided that the policies are the same. A ConfigMap that is
+/// Whether BackendTLSPolicies find the same ConfigMaps as before, provided that the policies haven't changed. A ConfigMap that is
 /// the same gives the same certificates, also if they are last good ones.
 fn same_authorities(one: &Resources, other: &Resources) -> bool {
     if Arc::ptr_eq(&one.config_maps, &other.config_maps) {

@@ -204,8 +204,8 @@ impl FileState {
     }
 }
 
-/// The objects of a file, those first whose documents still have the same text, at the places where they stand now. Of
-/// the others nobody knows whether the file has them.
+/// The objects of a file, those first whose documents still have the same text, at the places where they stand now. The
+/// file may or may not contain the others.
 fn where_they_stand(
     objects: Vec<AnyObject>,
     documents: &[(Document, Outcome)],

@@ -14,10 +14,9 @@ pub(super) struct Outcome {
     pub partial: Vec<(ResourceId, AnyObject)>,
     /// What was found.
     pub diagnostics: Vec<Diagnostic>,
-    /// It can't be read to its end, so nobody knows what it holds.
+    /// It can't be read to its end, so its objects aren't known.
     pub broken: bool,
-    /// It holds something of which nobody knows what it is or how it is called, but it was probably meant to be one of our
-    /// objects.
+    /// It contains something whose kind or name can't be read, and that was probably meant to be one of our objects.
     pub nameless: bool,
 }
 

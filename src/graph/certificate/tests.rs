@@ -127,7 +127,7 @@ fn an_expired_certificate_is_served_with_a_warning() {
 }
 
 /// `openssl x509 -req` without extensions: version 1, a CN, no SAN. rcgen makes only version 3, so
-/// the version field and the extensions are cut out of its certificate; nobody checks the signature.
+/// the version field and the extensions are cut out of its certificate. The signature isn't checked.
 #[test]
 fn a_version_1_certificate_is_served() {
     let key = KeyPair::generate().expect("a key");

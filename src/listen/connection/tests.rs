@@ -10,7 +10,7 @@ fn connection(peer: SocketAddr) -> Arc<Connection> {
     Arc::new(Connection::new(socket, peer, false, shared))
 }
 
-fn somebody() -> SocketAddr {
+fn client_address() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], 4000))
 }
 
@@ -39,11 +39,11 @@ fn an_ipv4_client_of_an_ipv6_socket_is_shown_as_ipv4() {
 
 #[test]
 fn a_request_knows_how_many_its_connection_has_in_flight() {
-    let http1 = connection(somebody());
+    let http1 = connection(client_address());
     assert_eq!(http1.begin().in_flight(), 1);
     assert_eq!(http1.begin().in_flight(), 1, "one after the other");
 
-    let http2 = connection(somebody());
+    let http2 = connection(client_address());
     http2.read_frames(Progress::Between, true);
     let first = http2.begin();
     let second = http2.begin();
@@ -54,7 +54,7 @@ fn a_request_knows_how_many_its_connection_has_in_flight() {
 
 #[test]
 fn only_a_connection_that_stays_idle_is_closed_when_it_drains() {
-    let connection = connection(somebody());
+    let connection = connection(client_address());
     connection.drain();
     assert_eq!(end(&connection), None, "its first request may be under way");
     connection.read();
@@ -71,7 +71,7 @@ fn only_a_connection_that_stays_idle_is_closed_when_it_drains() {
 
 #[test]
 fn a_verdict_falls_when_the_client_does_what_it_was_closed_for() {
-    let connection = connection(somebody());
+    let connection = connection(client_address());
     let deadlines = connection.shared.deadlines;
     pass(&connection, deadlines.first_byte);
     connection.condemn(Closed::FirstByte);
@@ -90,7 +90,7 @@ fn a_verdict_falls_when_the_client_does_what_it_was_closed_for() {
 
 #[test]
 fn a_verdict_that_comes_too_late_does_not_hold_for_the_next_time() {
-    let connection = connection(somebody());
+    let connection = connection(client_address());
     connection.read();
     // The request came while the verdict was on its way.
     connection.condemn(Closed::Idle);
@@ -110,7 +110,7 @@ fn a_verdict_that_comes_too_late_does_not_hold_for_the_next_time() {
 
 #[test]
 fn an_http_2_connection_is_unused_when_it_has_no_request() {
-    let connection = connection(somebody());
+    let connection = connection(client_address());
     connection.read_frames(Progress::Began, false);
     assert_eq!(connection.unused_since(), None, "it is just beginning");
     connection.read_frames(Progress::Between, true);
@@ -130,7 +130,7 @@ fn an_http_2_connection_is_unused_when_it_has_no_request() {
 
 #[test]
 fn http_2_frames_that_never_end_do_not_make_a_client_less_idle() {
-    let connection = connection(somebody());
+    let connection = connection(client_address());
     let deadlines = connection.shared.deadlines;
     let began = connection.shared.clock.now();
     connection.read_frames(Progress::Between, false);
@@ -153,7 +153,7 @@ fn http_2_frames_that_never_end_do_not_make_a_client_less_idle() {
 
 #[test]
 fn a_client_that_still_takes_its_response_uses_its_connection() {
-    let connection = connection(somebody());
+    let connection = connection(client_address());
     let deadlines = connection.shared.deadlines;
     connection.read_frames(Progress::Between, true);
     // Done for the proxy; HTTP/2 has the rest of the response in its buffer.
@@ -189,7 +189,7 @@ impl Wake for Alarm {
 
 #[test]
 fn who_waits_is_woken_by_each_verdict_also_when_it_registers_once() {
-    let connection = connection(somebody());
+    let connection = connection(client_address());
     let alarms = [Arc::<Alarm>::default(), Arc::default()];
     let rung = |index: usize| alarms[index].0.load(Ordering::Relaxed);
     let (mut known, mut writer) = (None, None);

@@ -148,7 +148,7 @@ async fn each_mirror_gets_the_request_after_the_filters_beside_it() {
     let backend = Upstream::plain().await;
     let (of_rule, of_backend) = (Upstream::plain().await, Upstream::plain().await);
     let own = rewriting("backend", "/backend", mirror(of_backend.address));
-    // The first endpoint refuses: the copies are begun once all the same.
+    // The first endpoint refuses. The copies begin only once nevertheless.
     let addresses = [nobody().await, backend.address];
     let endpoints = Endpoints::new(HttpVersion::Http1, &addresses, 0);
     let target = Target::Endpoints(Arc::new(endpoints.expect("an address")));
