@@ -6,7 +6,6 @@ use super::node::{Key, Node, Span, Value};
 use crate::diagnostic::{Code, Diagnostic, Document, Place, Pointer, ResourceId, Severity, Step};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 /// A type that can be read from YAML.
 pub trait Decode: Sized {
@@ -155,6 +154,13 @@ impl Decoder {
         let message = format!("`{}`: {why}", self.pointer());
         let span = self.span_of(node).clone();
         self.report(Code::InvalidValue, &span, message)
+    }
+
+    /// Adds a hint to the last problem.
+    pub fn suggest(&mut self, help: impl Into<String>) {
+        if let Some(last) = self.findings.last_mut() {
+            last.help = Some(help.into());
+        }
     }
 
     /// Opens a mapping whose fields are all known: any other is a problem.
@@ -331,71 +337,5 @@ impl<T: Decode> Decode for BTreeMap<String, T> {
     }
     fn absent() -> Option<Self> {
         Some(BTreeMap::new())
-    }
-}
-
-impl Decode for String {
-    fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
-        match &node.value {
-            Value::String(text) => Some(text.clone()),
-            _ => {
-                decoder.wrong_type(node, "a string");
-                if let Value::Bool(_) | Value::Number(_) = node.value {
-                    decoder.suggest("quote it to make it a string");
-                }
-                None
-            }
-        }
-    }
-}
-
-impl Decode for Arc<str> {
-    fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
-        String::decode(node, decoder).map(Arc::from)
-    }
-}
-
-impl Decode for bool {
-    fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
-        match node.value {
-            Value::Bool(value) => Some(value),
-            _ => {
-                decoder.wrong_type(node, "a boolean");
-                None
-            }
-        }
-    }
-}
-
-impl Decode for i64 {
-    fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
-        let number = match &node.value {
-            Value::Number(number) => number.as_i64(),
-            _ => None,
-        };
-        if number.is_none() {
-            decoder.wrong_type(node, "a whole number");
-        }
-        number
-    }
-}
-
-impl Decode for i32 {
-    fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
-        let number = i64::decode(node, decoder)?;
-        let fits = i32::try_from(number).ok();
-        if fits.is_none() {
-            decoder.invalid(node, format_args!("{number} doesn't fit in 32 bits"));
-        }
-        fits
-    }
-}
-
-impl Decoder {
-    /// Adds a hint to the last problem.
-    pub fn suggest(&mut self, help: impl Into<String>) {
-        if let Some(last) = self.findings.last_mut() {
-            last.help = Some(help.into());
-        }
     }
 }

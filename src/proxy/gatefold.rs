@@ -51,9 +51,7 @@ impl Gatefold {
             path_normalization: options.path_normalization,
         }
     }
-}
 
-impl Gatefold {
     /// Decides where a request goes, or what is answered instead.
     pub(super) fn begin(
         &self,
