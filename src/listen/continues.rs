@@ -3,7 +3,7 @@
 //! Pingora 0.9.1 sends HTTP/2 clients no informational responses, so they are written here, between the frames that Pingora
 //! writes. Like Envoy we send them at once: streams have windows, so what a client may send in vain is little.
 
-use super::frames::{CONTINUATION, DATA, END_HEADERS, HEADER, HEADERS, RST_STREAM};
+use super::frame_header::{DATA, END_HEADERS, FrameHeader, HEADERS, RST_STREAM};
 use std::io;
 use std::task::Poll;
 
@@ -25,8 +25,7 @@ pub(super) struct Continues {
 struct Written {
     /// Whether anything has been written: SETTINGS come first (RFC 9113, section 3.4).
     begun: bool,
-    header: [u8; HEADER],
-    have: usize,
+    header: FrameHeader,
     payload: usize,
     open_header: bool,
     /// The lengths of the DATA frames that have begun since the last call of `take_data`.
@@ -114,28 +113,21 @@ fn frame(stream: u32) -> [u8; 14] {
 
 impl Written {
     fn is_between(&self) -> bool {
-        self.begun && self.have == 0 && !self.open_header
+        self.begun && self.header.have() == 0 && !self.open_header
     }
 
     /// Takes one piece and returns the rest.
     fn step<'b>(&mut self, bytes: &'b [u8]) -> &'b [u8] {
-        if self.have == HEADER {
+        if self.header.is_whole() {
             let length = bytes.len().min(self.payload);
             self.payload -= length;
             if self.payload == 0 {
-                self.have = 0;
+                self.header.clear();
             }
             return bytes.get(length..).unwrap_or_default();
         }
-        let length = bytes.len().min(HEADER - self.have);
-        let end = self.have + length;
-        let place = self.header.get_mut(self.have..end);
-        let (Some(place), Some((came, rest))) = (place, bytes.split_at_checked(length)) else {
-            return &[];
-        };
-        place.copy_from_slice(came);
-        self.have = end;
-        if end == HEADER {
+        let rest = self.header.take(bytes);
+        if self.header.is_whole() {
             self.begin();
         }
         rest
@@ -143,24 +135,22 @@ impl Written {
 
     fn begin(&mut self) {
         self.begun = true;
-        let [l0, l1, l2, kind, flags, ..] = self.header;
-        if matches!(kind, HEADERS | CONTINUATION) {
-            self.open_header = flags & END_HEADERS == 0;
+        if self.header.is_of_header_block() {
+            self.open_header = !self.header.has_flag(END_HEADERS);
         }
-        self.payload = u32::from_be_bytes([0, l0, l1, l2]) as usize;
-        if kind == DATA {
+        self.payload = self.header.payload();
+        if self.header.kind() == DATA {
             self.data += self.payload;
         }
         if self.payload == 0 {
-            self.have = 0;
+            self.header.clear();
         }
     }
 
     /// The stream that the frame under way answers or resets.
     fn answered(&self) -> Option<u32> {
-        let [_, _, _, kind, _, s0, s1, s2, s3] = self.header;
-        let ends = self.have == HEADER && matches!(kind, HEADERS | RST_STREAM);
-        ends.then(|| u32::from_be_bytes([s0, s1, s2, s3]))
+        let ends = self.header.is_whole() && matches!(self.header.kind(), HEADERS | RST_STREAM);
+        ends.then(|| self.header.stream())
     }
 }
 

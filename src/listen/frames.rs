@@ -1,36 +1,23 @@
 //! HTTP/2 as far as its frames go (RFC 9113, section 4.1): whether a client is in the middle of something
 //! that it has to finish, and what of its header blocks Pingora doesn't see to.
 
+use super::frame_header::{
+    CONTINUATION, DATA, END_HEADERS, END_STREAM, FLAGS, FrameHeader, HEADERS, PADDED, PRIORITY,
+    RST_STREAM, SETTINGS, WINDOW_UPDATE,
+};
 use super::header_block::HeaderBlocks;
 use super::open_bodies::OpenBodies;
 use super::windows::{WindowFrame, WindowReader};
 
 /// The length of what a client begins with (RFC 9113, section 3.4).
 const PREFACE: usize = 24;
-/// Length, type, flags and stream of a frame.
-pub(super) const HEADER: usize = 9;
-
-pub(super) const DATA: u8 = 0;
-pub(super) const HEADERS: u8 = 1;
-pub(super) const CONTINUATION: u8 = 9;
-pub(super) const END_HEADERS: u8 = 4;
-pub(super) const RST_STREAM: u8 = 3;
-const SETTINGS: u8 = 4;
-const WINDOW_UPDATE: u8 = 8;
-pub(super) const END_STREAM: u8 = 1;
-const PADDED: u8 = 8;
-const PRIORITY: u8 = 0x20;
-/// The place of the flags in a frame's header.
-const FLAGS: usize = 4;
 
 /// Follows what a client sends.
 #[derive(Debug)]
 pub(super) struct Frames {
     /// How much of the preface is still to come.
     preface: usize,
-    /// The beginning of the next frame, as far as it has come.
-    header: [u8; HEADER],
-    have: usize,
+    header: FrameHeader,
     /// How much of the frame's payload is still to come.
     payload: usize,
     /// Data may come as slowly as it does: its reader has a deadline of its own.
@@ -87,8 +74,7 @@ impl Frames {
     pub(super) fn new() -> Self {
         Frames {
             preface: PREFACE,
-            header: [0; HEADER],
-            have: 0,
+            header: FrameHeader::default(),
             payload: 0,
             is_data: false,
             open_header: false,
@@ -145,7 +131,7 @@ impl Frames {
     }
 
     fn is_between(&self) -> bool {
-        let whole = self.have == 0 || (self.have == HEADER && self.is_data);
+        let whole = self.header.have() == 0 || (self.header.is_whole() && self.is_data);
         self.settled && !self.open_header && whole
     }
 
@@ -154,10 +140,10 @@ impl Frames {
         if self.preface > 0 {
             return skip(&mut self.preface, bytes);
         }
-        if self.have < HEADER {
+        if !self.header.is_whole() {
             return self.take_header(bytes);
         }
-        if self.is_of_header() {
+        if self.header.is_of_header_block() {
             let fields = bytes.get(..self.payload).unwrap_or(bytes);
             self.block.read(fields, &mut self.blocks);
         }
@@ -172,54 +158,42 @@ impl Frames {
         rest
     }
 
-    fn is_of_header(&self) -> bool {
-        let [_, _, _, kind, ..] = self.header;
-        matches!(kind, HEADERS | CONTINUATION)
-    }
-
     fn take_header<'b>(&mut self, bytes: &'b [u8]) -> &'b [u8] {
-        let length = bytes.len().min(HEADER - self.have);
-        let end = self.have + length;
-        let place = self.header.get_mut(self.have..end);
-        let (Some(place), Some((came, rest))) = (place, bytes.split_at_checked(length)) else {
-            return &[];
-        };
-        place.copy_from_slice(came);
-        if (self.have..end).contains(&FLAGS) {
-            self.flags = Some(self.offset + FLAGS - self.have);
+        let before = self.header.have();
+        let rest = self.header.take(bytes);
+        if (before..self.header.have()).contains(&FLAGS) {
+            self.flags = Some(self.offset + FLAGS - before);
         }
-        self.have = end;
-        if self.have == HEADER {
+        if self.header.is_whole() {
             self.begin();
         }
         rest
     }
 
     fn begin(&mut self) {
-        let [l0, l1, l2, kind, flags, s0, s1, s2, s3] = self.header;
-        self.payload = u32::from_be_bytes([0, l0, l1, l2]) as usize;
+        let (kind, stream) = (self.header.kind(), self.header.stream());
+        self.payload = self.header.payload();
         self.is_data = kind == DATA;
-        self.window = match (kind, [s0 & 0x7f, s1, s2, s3]) {
+        self.window = match (kind, stream) {
             (SETTINGS, _) => Some(WindowFrame::Settings),
-            (WINDOW_UPDATE, [0, 0, 0, 0]) => Some(WindowFrame::Update),
+            (WINDOW_UPDATE, 0) => Some(WindowFrame::Update),
             _ => None,
         };
-        let stream = u32::from_be_bytes([s0 & 0x7f, s1, s2, s3]);
-        let ends_stream = kind == DATA && flags & END_STREAM != 0;
+        let ends_stream = self.is_data && self.header.has_flag(END_STREAM);
         if ends_stream || kind == RST_STREAM {
             self.bodies.end(stream);
         }
         if kind == HEADERS {
             let is_trailers = stream <= self.last_stream;
-            self.block.begin(stream, is_trailers, flags, self.payload);
+            self.block.begin(&self.header, is_trailers);
             self.block.flags = self.flags;
             self.last_stream = self.last_stream.max(stream);
         }
         if kind == CONTINUATION {
             self.block.fields = self.payload;
         }
-        if self.is_of_header() {
-            self.open_header = flags & END_HEADERS == 0;
+        if self.header.is_of_header_block() {
+            self.open_header = !self.header.has_flag(END_HEADERS);
         }
         if self.payload == 0 {
             self.end();
@@ -227,10 +201,10 @@ impl Frames {
     }
 
     fn end(&mut self) {
-        if self.is_of_header() && !self.open_header {
+        if self.header.is_of_header_block() && !self.open_header {
             self.end_block();
         }
-        self.have = 0;
+        self.header.clear();
         self.settled = true;
     }
 
@@ -251,16 +225,18 @@ impl Frames {
 }
 
 impl Block {
-    fn begin(&mut self, stream: u32, is_trailers: bool, flags: u8, payload: usize) {
-        let padded = flags & PADDED != 0;
-        let priority = if flags & PRIORITY != 0 { 5 } else { 0 };
+    fn begin(&mut self, header: &FrameHeader, is_trailers: bool) {
+        let padded = header.has_flag(PADDED);
+        let priority = if header.has_flag(PRIORITY) { 5 } else { 0 };
         *self = Block {
-            stream,
+            stream: header.stream(),
             is_trailers,
-            ends_stream: flags & END_STREAM != 0,
+            ends_stream: header.has_flag(END_STREAM),
             padded,
             lead: priority,
-            fields: payload.saturating_sub(usize::from(padded) + priority),
+            fields: header
+                .payload()
+                .saturating_sub(usize::from(padded) + priority),
             ..*self
         };
     }

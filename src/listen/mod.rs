@@ -12,6 +12,7 @@ mod bind;
 mod connection;
 mod continues;
 mod deadline;
+mod frame_header;
 mod frames;
 mod header_block;
 mod http1;

@@ -3,7 +3,8 @@ mod identity;
 
 use super::connection::Connection;
 use super::continues::Continues;
-use super::frames::{END_STREAM, Frames};
+use super::frame_header::END_STREAM;
+use super::frames::Frames;
 use super::http1::{Malformed, Requests};
 use super::kept_date::DatedHeader;
 use super::refusal::Refusal;

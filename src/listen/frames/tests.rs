@@ -1,11 +1,12 @@
 use super::Progress::{Began, Between, Continued};
 use super::*;
+use crate::listen::frame_header::LENGTH;
 
-const SETTINGS: [u8; HEADER] = [0, 0, 0, 4, 0, 0, 0, 0, 0];
+const SETTINGS: [u8; LENGTH] = [0, 0, 0, 4, 0, 0, 0, 0, 0];
 
 fn frame(length: u8, kind: u8, flags: u8, stream: u8) -> Vec<u8> {
     let mut frame = vec![0, 0, length, kind, flags, 0, 0, 0, stream];
-    frame.resize(HEADER + usize::from(length), 0);
+    frame.resize(LENGTH + usize::from(length), 0);
     frame
 }
 
@@ -84,8 +85,8 @@ fn the_flags_of_malformed_trailers_are_found() {
     assert_eq!(places, [Some(request.len() + FLAGS)]);
     let mut frames = settled();
     frames.read(&request);
-    frames.read(&trailers[..HEADER]);
-    frames.read(&trailers[HEADER..]);
+    frames.read(&trailers[..LENGTH]);
+    frames.read(&trailers[LENGTH..]);
     let places: Vec<_> = frames.take_malformed_trailers().collect();
     assert_eq!(places, [None], "they were passed on before");
     frames.read(&headers(END_HEADERS | END_STREAM, 3, &[0x84]));
