@@ -67,6 +67,20 @@ impl Unwilling {
     }
 }
 
+/// Begins an upload over HTTP/1.1 of which only the header is sent. Returns the client's connection and the endpoint's, and what
+/// has to be kept for them.
+async fn begin_upload(
+    length: usize,
+) -> ((Gateway, Unwilling), Client<TcpStream>, Client<TcpStream>) {
+    let mut backend = Unwilling::start().await;
+    let gateway = Gateway::start(port(to(&[backend.address]))).await;
+    let mut client = gateway.connect().await;
+    let head = format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n");
+    client.send(head).await;
+    let endpoint = backend.next().await;
+    ((gateway, backend), client, endpoint)
+}
+
 /// Waits until a connection is reset. Reads nothing, which would let the gateway go on writing.
 async fn is_reset(endpoint: &Client<TcpStream>) {
     while endpoint.stream.take_error().expect("an option").is_none() {
@@ -183,12 +197,7 @@ async fn an_error_of_a_backend_in_tls_reaches_the_client_while_its_body_is_not_r
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_error_that_came_before_the_body_got_stuck_reaches_the_client() {
-    let mut backend = Unwilling::start().await;
-    let gateway = Gateway::start(port(to(&[backend.address]))).await;
-    let mut client = gateway.connect().await;
-    let head = format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {LENGTH}\r\n\r\n");
-    client.send(head).await;
-    let mut endpoint = backend.next().await;
+    let (_running, mut client, mut endpoint) = begin_upload(LENGTH).await;
     endpoint.send(TOO_LARGE).await;
     let answer = promptly(client.answer(false)).await;
     assert_eq!(answer.status(), 413);
@@ -207,13 +216,8 @@ async fn an_error_that_came_before_the_body_got_stuck_reaches_the_client() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_success_does_not_end_a_body_that_is_still_read() {
-    let mut backend = Unwilling::start().await;
-    let gateway = Gateway::start(port(to(&[backend.address]))).await;
-    let mut client = gateway.connect().await;
     let length = 8 * 1024 * 1024;
-    let head = format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n");
-    client.send(head).await;
-    let mut endpoint = backend.next().await;
+    let (_running, client, mut endpoint) = begin_upload(length).await;
     endpoint
         .send("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nab")
         .await;
@@ -237,13 +241,8 @@ async fn a_success_does_not_end_a_body_that_is_still_read() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_slow_endpoint_gets_a_long_body_whole() {
-    let mut backend = Unwilling::start().await;
-    let gateway = Gateway::start(port(to(&[backend.address]))).await;
-    let mut client = gateway.connect().await;
     let length = 16 * 1024 * 1024;
-    let head = format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n");
-    client.send(head).await;
-    let mut endpoint = backend.next().await;
+    let (_running, client, mut endpoint) = begin_upload(length).await;
     let (mut from, mut into) = client.stream.into_split();
     let body: Vec<u8> = (0..length).map(|at| (at % 251) as u8).collect();
     let expected = body.clone();
@@ -266,12 +265,7 @@ async fn a_slow_endpoint_gets_a_long_body_whole() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_http_1_client_that_resets_its_connection_frees_the_endpoint() {
-    let mut backend = Unwilling::start().await;
-    let gateway = Gateway::start(port(to(&[backend.address]))).await;
-    let mut client = gateway.connect().await;
-    let head = format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {LENGTH}\r\n\r\n");
-    client.send(head).await;
-    let endpoint = backend.next().await;
+    let ((gateway, _backend), mut client, endpoint) = begin_upload(LENGTH).await;
     fill(&mut client.stream, &[b'x'; 64 * 1024]).await;
     let socket = SockRef::from(&client.stream);
     socket.set_linger(Some(Duration::ZERO)).expect("an option");
@@ -344,12 +338,7 @@ async fn an_error_reaches_an_http_2_client_while_its_body_is_not_read() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_leaves_amid_a_body_frees_an_endpoint_that_does_not_read() {
-    let mut backend = Unwilling::start().await;
-    let gateway = Gateway::start(port(to(&[backend.address]))).await;
-    let mut client = gateway.connect().await;
-    let head = format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {LENGTH}\r\n\r\n");
-    client.send(head).await;
-    let endpoint = backend.next().await;
+    let (_running, mut client, endpoint) = begin_upload(LENGTH).await;
     // More than the endpoint's system takes, and less than nothing is taken of any more.
     client.send(vec![b'x'; 256 * 1024]).await;
     drop(client);
