@@ -4,13 +4,13 @@
 //! `./x bench`; each figure is the time of one lookup.
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use gatefold::dataplane::filter::Filters;
-use gatefold::dataplane::host_routes::{Entry, HostRoutes};
-use gatefold::dataplane::matcher::{Matcher, PathMatch};
-use gatefold::dataplane::path_normalization::PathNormalization;
-use gatefold::dataplane::request::RequestView;
-use gatefold::dataplane::router::Router;
-use gatefold::dataplane::{Action, Rule};
+use gatefold_dataplane::filter::Filters;
+use gatefold_dataplane::host_routes::{Entry, HostRoutes};
+use gatefold_dataplane::matcher::{Matcher, PathMatch};
+use gatefold_dataplane::path_normalization::PathNormalization;
+use gatefold_dataplane::request::RequestView;
+use gatefold_dataplane::router::Router;
+use gatefold_dataplane::{Action, Rule};
 use http::{HeaderMap, Method, StatusCode};
 use std::hint::black_box;
 use std::sync::Arc;

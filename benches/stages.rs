@@ -4,9 +4,9 @@
 //! edit doesn't wait for. Nothing of the daemon runs: how long it takes from a write to a new answer, `./x bench
 //! reload` measures.
 
-use gatefold::compile::Compiler;
-use gatefold::graph::{Environment, Graph, build_after};
-use gatefold::manifest::{Loaded, Loader, Update, scan};
+use gatefold_compile::Compiler;
+use gatefold_graph::{Environment, Graph, build_after};
+use gatefold_manifest::{Loaded, Loader, Update, scan};
 use gatefold::reload::Changes;
 use gatefold::status::{Applied, Statuses, report};
 use std::fs;

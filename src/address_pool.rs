@@ -1,7 +1,7 @@
 //! Addresses of their own for Gateways, out of `--address-pool`.
 
-use crate::manifest::Resources;
-use crate::manifest::api::{Gateway, NamespacedName};
+use gatefold_manifest::Resources;
+use gatefold_manifest::api::{Gateway, NamespacedName};
 use ipnet::IpNet;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -88,7 +88,7 @@ fn asked(gateway: &Gateway) -> impl Iterator<Item = IpAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::manifest::Loader;
+    use gatefold_manifest::Loader;
 
     fn gateways(specs: &[(&str, &str)]) -> Resources {
         let one = |(name, spec): &(&str, &str)| {

@@ -6,8 +6,8 @@
 mod names;
 
 use crate::echo::EchoServices;
-use crate::graph::Wanted;
-use crate::manifest::api::NamespacedName;
+use gatefold_graph::Wanted;
+use gatefold_manifest::api::NamespacedName;
 use crate::watch::Wakes;
 use names::Names;
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,6 +1,6 @@
 //! The certificate authorities that this system trusts.
 
-use crate::manifest::Resources;
+use gatefold_manifest::Resources;
 use rustls::RootCertStore;
 use rustls_pki_types::CertificateDer;
 use std::sync::Arc;

@@ -118,7 +118,7 @@ fn many_documents_lists_and_json_are_read() {
 
 #[test]
 fn every_code_can_be_explained() {
-    for code in gatefold::diagnostic::Code::ALL {
+    for code in gatefold_diagnostic::Code::ALL {
         let output = gatefold()
             .args(["explain", code.as_str()])
             .output()

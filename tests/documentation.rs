@@ -4,7 +4,7 @@ use crate::support::daemon::Daemon;
 use crate::support::folder::Folder;
 use crate::support::manifests::gateway;
 use crate::support::repository;
-use gatefold::diagnostic::Code;
+use gatefold_diagnostic::Code;
 use serde_json::Value;
 use std::fmt::Write;
 use std::fs;

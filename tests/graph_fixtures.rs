@@ -4,12 +4,12 @@
 //! A file `environment` in the folder holds what else the graph depends on, one thing a line; see
 //! [`Setting::line`].
 
-use gatefold::compile::compile;
-use gatefold::diagnostic::{Severity, Style, render};
-use gatefold::graph::http_route::{FilterNode, RuleNode, TargetNode};
-use gatefold::graph::{Environment, Graph, build};
-use gatefold::manifest::Loader;
-use gatefold::manifest::api::NamespacedName;
+use gatefold_compile::compile;
+use gatefold_diagnostic::{Severity, Style, render};
+use gatefold_graph::http_route::{FilterNode, RuleNode, TargetNode};
+use gatefold_graph::{Environment, Graph, build};
+use gatefold_manifest::Loader;
+use gatefold_manifest::api::NamespacedName;
 use gatefold::status::{
     Applied, BindFailure, BindFailureReason, ListenerStatus, StatusCondition, Statuses, report,
     table,
@@ -283,7 +283,7 @@ fn filters(filters: &[FilterNode]) -> String {
             FilterNode::RequestMirror(mirror) => return format!(" mirror to {}", mirror.name),
             FilterNode::Cors(_) => return " cors".to_owned(),
         };
-        let names = |headers: &[gatefold::manifest::api::HTTPHeader]| -> Vec<String> {
+        let names = |headers: &[gatefold_manifest::api::HTTPHeader]| -> Vec<String> {
             headers
                 .iter()
                 .map(|header| format!("{}={}", header.name, header.value))

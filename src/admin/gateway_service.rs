@@ -3,7 +3,7 @@
 //! a Gateway's Service by its labels.
 
 use super::derived_name;
-use crate::manifest::api::{GATEWAY_GROUP, Gateway, NamespacedName};
+use gatefold_manifest::api::{GATEWAY_GROUP, Gateway, NamespacedName};
 use crate::reload::Published;
 use crate::status::{GatewayStatus, StatusAddress};
 use serde_json::{Value, json};

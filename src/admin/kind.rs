@@ -1,6 +1,6 @@
-use crate::diagnostic::Document;
-use crate::manifest::Resources;
-use crate::manifest::api::{GATEWAY_GROUP, Object, ObjectMeta};
+use gatefold_diagnostic::Document;
+use gatefold_manifest::Resources;
+use gatefold_manifest::api::{GATEWAY_GROUP, Object, ObjectMeta};
 use std::sync::Arc;
 
 /// A kind as it is served.
@@ -204,7 +204,7 @@ spec:
 ---
 {apiVersion: v1, kind: Pod, metadata: {name: p}}
 ";
-        let loaded = crate::manifest::Loader::from_text("all.yaml", manifests);
+        let loaded = gatefold_manifest::Loader::from_text("all.yaml", manifests);
         for kind in Kind::all() {
             assert_eq!(
                 kind.objects(&loaded.resources).len(),

@@ -1,5 +1,5 @@
 use crate::admin::Kind;
-use crate::diagnostic::Severity;
+use gatefold_diagnostic::Severity;
 use crate::reload::{Outcome, Published};
 use arc_swap::ArcSwap;
 use prometheus_client::collector::Collector;

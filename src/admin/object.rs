@@ -1,6 +1,6 @@
 use super::kind::{Entry, Kind};
-use crate::manifest::api::NamespacedName;
-use crate::manifest::document_json;
+use gatefold_manifest::api::NamespacedName;
+use gatefold_manifest::document_json;
 use crate::status::Statuses;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -65,7 +65,7 @@ fn conceal(secret: &mut Value) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::manifest::Loader;
+    use gatefold_manifest::Loader;
 
     fn shown(kind: &str, manifest: &str) -> Value {
         let loaded = Loader::from_text("object.yaml", manifest);

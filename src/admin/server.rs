@@ -2,7 +2,7 @@ use super::routes::{Hosts, router};
 use super::spare::Spare;
 use super::{AdminAddress, View};
 use crate::lifecycle::Phase;
-use crate::listen::Inherited;
+use gatefold_listen::Inherited;
 use crate::telemetry::Notice;
 use crate::unix_socket::{Place, SocketFile, remove_stale};
 use axum::Router;

@@ -4,13 +4,13 @@ use super::manifest_args::ManifestArgs;
 use super::roots::must_exist;
 use super::{Error, print};
 use crate::address_pool::AddressPool;
-use crate::diagnostic::{
+use gatefold_diagnostic::{
     Diagnostic, ResourceId, Severity, Style, github_annotation, render, sort, summary_line,
 };
 use crate::discover::FixedBackend;
-use crate::graph::environment::Environment;
-use crate::graph::{Graph, ServicePortKey, build};
-use crate::manifest::{Loaded, Loader};
+use gatefold_graph::environment::Environment;
+use gatefold_graph::{Graph, ServicePortKey, build};
+use gatefold_manifest::{Loaded, Loader};
 use crate::status::table::{self, Table};
 use crate::status::{Applied, Statuses, report};
 use crate::system_authorities;
@@ -107,7 +107,7 @@ fn load(roots: &[PathBuf]) -> Result<Loaded, Error> {
     }
     let mut text = Vec::new();
     // The loader refuses a text above its limit: one byte more is enough to see that.
-    let most = crate::manifest::FILE_SIZE + 1;
+    let most = gatefold_manifest::FILE_SIZE + 1;
     let read = io::stdin().take(most).read_to_end(&mut text);
     read.context("can't read standard input")?;
     Ok(Loader::from_text("<stdin>", text))

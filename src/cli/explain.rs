@@ -1,5 +1,5 @@
 use super::{Error, print};
-use crate::diagnostic::Code;
+use gatefold_diagnostic::Code;
 use std::process::ExitCode;
 
 /// The arguments of `gatefold explain`.

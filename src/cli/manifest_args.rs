@@ -1,8 +1,8 @@
 //! The flags that decide what manifests mean: `run` and `check` have them in common.
 
-use crate::dataplane::path_normalization::PathNormalization;
+use gatefold_dataplane::path_normalization::PathNormalization;
 use crate::discover::FixedBackend;
-use crate::graph::environment::IgnoredPolicy;
+use gatefold_graph::environment::IgnoredPolicy;
 use ipnet::IpNet;
 use std::collections::BTreeMap;
 use std::net::IpAddr;

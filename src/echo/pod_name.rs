@@ -1,4 +1,4 @@
-use crate::manifest::api::NamespacedName;
+use gatefold_manifest::api::NamespacedName;
 use crate::stable_hash::fnv1a;
 
 /// The letters and digits that Kubernetes makes random names of: none that forms or resembles words.

@@ -1,5 +1,5 @@
 use super::{Echo, Identity, pod_name};
-use crate::manifest::api::NamespacedName;
+use gatefold_manifest::api::NamespacedName;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;

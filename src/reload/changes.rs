@@ -1,8 +1,8 @@
 //! What differs between two configurations, for the log.
 
 use super::ListenerState;
-use crate::manifest::api::{NamespacedName, Object};
-use crate::manifest::{Objects, PolicyKey, Resources, UnreadPolicy};
+use gatefold_manifest::api::{NamespacedName, Object};
+use gatefold_manifest::{Objects, PolicyKey, Resources, UnreadPolicy};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -165,7 +165,7 @@ impl fmt::Display for Changes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::manifest::Loader;
+    use gatefold_manifest::Loader;
 
     /// The Services of a manifest, one for each letter.
     fn services(names: &str) -> Resources {

@@ -1,7 +1,7 @@
 //! Reloads and findings in the log: what is new, and what is no longer.
 
 use super::{Changes, Published};
-use crate::diagnostic::{Code, Diagnostic, ResourceId, Severity, Style, render, summary_line};
+use gatefold_diagnostic::{Code, Diagnostic, ResourceId, Severity, Style, render, summary_line};
 use crate::telemetry;
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -155,7 +155,7 @@ fn log(found: &Diagnostic) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::manifest::Loader;
+    use gatefold_manifest::Loader;
     use std::time::Duration;
 
     fn findings(manifest: &str) -> Vec<Diagnostic> {

@@ -16,13 +16,13 @@ pub use outcome::{Finished, Outcome, Reloads};
 pub use published::{Generations, ListenerState, Published};
 pub use stages::Settings;
 
-use crate::dataplane::Snapshot;
-use crate::diagnostic::Code;
+use gatefold_dataplane::Snapshot;
+use gatefold_diagnostic::Code;
 use crate::discover::{Discovery, FixedBackend};
-use crate::graph::Graph;
+use gatefold_graph::Graph;
 use crate::lifecycle::Phase;
-use crate::listen::Sockets;
-use crate::manifest::Busy;
+use gatefold_listen::Sockets;
+use gatefold_manifest::Busy;
 use crate::upgrade::Loan;
 use crate::watch::{Wake, Wakes, Woken};
 use arc_swap::ArcSwap;
@@ -337,8 +337,8 @@ async fn after(pause: Option<Duration>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::manifest::Touched;
-    use crate::proxy;
+    use gatefold_manifest::Touched;
+    use gatefold_proxy;
     use std::net::Ipv4Addr;
 
     const MANIFESTS: &str = "\
@@ -368,7 +368,7 @@ spec: {parentRefs: [{name: edge}], hostnames: [shop.example.com]}
             ..Settings::default()
         };
         let (wakes, _woken) = crate::watch::wakes();
-        let sockets = Sockets::new(app, snapshot.clone(), crate::listen::Options::default());
+        let sockets = Sockets::new(app, snapshot.clone(), gatefold_listen::Options::default());
         let mut reload = Reload::new(settings, vec![], false, wakes, sockets, snapshot.clone());
         reload.reload(Wake::requested()).await;
         let first = snapshot.load_full();

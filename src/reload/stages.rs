@@ -2,11 +2,11 @@
 
 use super::log::ReloadLog;
 use crate::address_pool::AddressPool;
-use crate::compile::Compiler;
-use crate::dataplane::path_normalization::PathNormalization;
-use crate::graph::environment::{Environment, IgnoredPolicy};
-use crate::graph::{Graph, ServicePortKey, build_after};
-use crate::manifest::{Busy, Loaded, Loader, Touched, Update};
+use gatefold_compile::Compiler;
+use gatefold_dataplane::path_normalization::PathNormalization;
+use gatefold_graph::environment::{Environment, IgnoredPolicy};
+use gatefold_graph::{Graph, ServicePortKey, build_after};
+use gatefold_manifest::{Busy, Loaded, Loader, Touched, Update};
 use crate::system_authorities;
 use crate::watch::Wake;
 use ipnet::IpNet;

@@ -2,8 +2,8 @@
 //! what gatefold says itself.
 
 use super::types::{StatusCondition, parent_reference};
-use crate::graph::condition::ConditionType;
-use crate::manifest::api::{
+use gatefold_graph::condition::ConditionType;
+use gatefold_manifest::api::{
     ParentReference, RecordedAncestor, RecordedCondition, RecordedListener, RecordedParent,
 };
 use serde::Serialize;

@@ -3,9 +3,9 @@
 use super::Applied;
 use super::listener::{self, Failure, failures, messages, port_is_at_fault};
 use super::types::{GatewayStatus, Stamp, StatusAddress};
-use crate::graph::UNENFORCED_POLICY;
-use crate::graph::condition::{self, Condition, ConditionType};
-use crate::graph::gateway::{self, GatewayNode, ListenerNode};
+use gatefold_graph::UNENFORCED_POLICY;
+use gatefold_graph::condition::{self, Condition, ConditionType};
+use gatefold_graph::gateway::{self, GatewayNode, ListenerNode};
 use time::OffsetDateTime;
 
 /// The API allows no more.

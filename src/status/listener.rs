@@ -3,10 +3,10 @@
 use super::foreign::recorded_of;
 use super::types::{ListenerStatus, RouteKind, Stamp};
 use super::{Applied, BindFailure, BindFailureReason};
-use crate::graph::UNENFORCED_POLICY;
-use crate::graph::condition::{self, Condition, ConditionType};
-use crate::graph::gateway::ListenerNode;
-use crate::manifest::api::RecordedListener;
+use gatefold_graph::UNENFORCED_POLICY;
+use gatefold_graph::condition::{self, Condition, ConditionType};
+use gatefold_graph::gateway::ListenerNode;
+use gatefold_manifest::api::RecordedListener;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 /// A socket that couldn't be bound.

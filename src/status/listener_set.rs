@@ -3,12 +3,12 @@
 use super::listener::{self, failures, messages, port_is_at_fault};
 use super::types::{ListenerSetStatus, Stamp};
 use super::{Applied, Statuses};
-use crate::graph::Graph;
-use crate::graph::UNENFORCED_POLICY;
-use crate::graph::condition::{self, Condition, ConditionType};
-use crate::graph::gateway::{GatewayNode, ListenerNode};
-use crate::graph::listener_set::ListenerSetNode;
-use crate::manifest::api::NamespacedName;
+use gatefold_graph::Graph;
+use gatefold_graph::UNENFORCED_POLICY;
+use gatefold_graph::condition::{self, Condition, ConditionType};
+use gatefold_graph::gateway::{GatewayNode, ListenerNode};
+use gatefold_graph::listener_set::ListenerSetNode;
+use gatefold_manifest::api::NamespacedName;
 use std::collections::BTreeMap;
 use time::OffsetDateTime;
 

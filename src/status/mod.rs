@@ -10,7 +10,7 @@ mod listener_set;
 pub mod table;
 mod types;
 
-pub use crate::listen::{BindFailure, BindFailureReason};
+pub use gatefold_listen::{BindFailure, BindFailureReason};
 pub use foreign::Conditions;
 pub use types::{
     AncestorReference, GatewayClassStatus, GatewayStatus, ListenerSetStatus, ListenerStatus,
@@ -18,12 +18,12 @@ pub use types::{
     StatusCondition, SupportedFeature,
 };
 
-use crate::graph::Graph;
-use crate::graph::backend_tls_policy::BackendTlsPolicyNode;
-use crate::graph::gateway_class::{GatewayClassNode, SUPPORTED_FEATURES};
-use crate::graph::http_route::{HttpRouteNode, HttpRouteNodes, ParentNode};
-use crate::manifest::api::{GATEWAY_GROUP, NamespacedName};
-use crate::ordered::Follow;
+use gatefold_graph::Graph;
+use gatefold_graph::backend_tls_policy::BackendTlsPolicyNode;
+use gatefold_graph::gateway_class::{GatewayClassNode, SUPPORTED_FEATURES};
+use gatefold_graph::http_route::{HttpRouteNode, HttpRouteNodes, ParentNode};
+use gatefold_manifest::api::{GATEWAY_GROUP, NamespacedName};
+use gatefold_graph::ordered::Follow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -219,8 +219,8 @@ fn backend_tls_policy(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::graph::{Environment, build};
-    use crate::manifest::Loader;
+    use gatefold_graph::{Environment, build};
+    use gatefold_manifest::Loader;
     use time::macros::datetime;
 
     const FOLDER: &str = "
@@ -309,7 +309,7 @@ spec: {ports: [{port: 80}]}
             let hour = |c: &StatusCondition| (c.kind, i64::from(c.last_transition_time.hour()));
             conditions.iter().map(hour).collect()
         };
-        use crate::graph::condition::ConditionType;
+        use gatefold_graph::condition::ConditionType;
         assert_eq!(
             times(&after),
             [

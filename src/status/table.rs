@@ -2,11 +2,11 @@
 
 use super::Statuses;
 use super::types::StatusCondition;
-use crate::diagnostic::ResourceId;
-use crate::graph::Graph;
-use crate::graph::condition::ConditionType;
-use crate::graph::listener::ListenerOwner;
-use crate::manifest::api::{Hostname, NamespacedName};
+use gatefold_diagnostic::ResourceId;
+use gatefold_graph::Graph;
+use gatefold_graph::condition::ConditionType;
+use gatefold_graph::listener::ListenerOwner;
+use gatefold_manifest::api::{Hostname, NamespacedName};
 use std::fmt;
 
 /// A table: a header, and rows of as many cells.

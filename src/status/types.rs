@@ -1,8 +1,8 @@
 //! Statuses as the API spells them. Everything a CRD requires is a field without an `Option`.
 
 use super::foreign::{Both, Conditions};
-use crate::graph::condition::{Condition, ConditionStatus, ConditionType};
-use crate::manifest::api::{ParentReference, RecordedAncestor, RecordedCondition, RecordedParent};
+use gatefold_graph::condition::{Condition, ConditionStatus, ConditionType};
+use gatefold_manifest::api::{ParentReference, RecordedAncestor, RecordedCondition, RecordedParent};
 use serde::ser::{SerializeStruct, Serializer};
 use serde::{Serialize, ser::SerializeMap};
 use std::borrow::Cow;

@@ -1,4 +1,4 @@
-use crate::listen::Inherited;
+use gatefold_listen::Inherited;
 use listenfd::ListenFd;
 use socket2::SockRef;
 use std::env;

@@ -2,7 +2,7 @@ use super::Error;
 use super::channel::{BATCH, Channel, Peer};
 use super::message::{Description, PROTOCOL, Reply, Request, Role};
 use super::path::secure;
-use crate::listen::Inherited;
+use gatefold_listen::Inherited;
 use crate::unix_socket::{Place, SocketFile, remove_stale};
 use socket2::Socket;
 use std::io;

@@ -2,7 +2,7 @@ use super::Error;
 use super::channel::Channel;
 use super::message::{Description, PROTOCOL, Reply, Request, Role};
 use super::path::secure;
-use crate::listen::Inherited;
+use gatefold_listen::Inherited;
 use std::io;
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;

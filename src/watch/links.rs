@@ -1,6 +1,6 @@
 //! Links in the folders, above all those that lead out of them: what happens there is to be noticed, too.
 
-use crate::manifest::is_hidden;
+use gatefold_manifest::is_hidden;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;

@@ -3,7 +3,7 @@
 use super::Told;
 use super::scope::Scope;
 use super::wake::{Wake, Wakes};
-use crate::manifest::scan;
+use gatefold_manifest::scan;
 use std::path::PathBuf;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};

@@ -18,7 +18,7 @@ mod watcher;
 pub use look::RESCAN;
 pub use wake::{Wake, Wakes, Woken, wakes};
 
-use crate::manifest::Touched;
+use gatefold_manifest::Touched;
 use look::{Ask, Look};
 use notify::RecommendedWatcher;
 use pending::Pending;

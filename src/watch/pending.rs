@@ -1,7 +1,7 @@
 //! How long to wait for the end of a change.
 
 use super::signal::Signal;
-use crate::manifest::{Busy, Touched};
+use gatefold_manifest::{Busy, Touched};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};

@@ -1,7 +1,7 @@
 //! What is to be watched, and what of it an event is about.
 
 use super::links::{Links, absolute};
-use crate::manifest::is_manifest;
+use gatefold_manifest::is_manifest;
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;

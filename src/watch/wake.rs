@@ -1,6 +1,6 @@
 //! Reasons to look at the files, put together until somebody looks.
 
-use crate::manifest::{Busy, Fingerprints, Touched};
+use gatefold_manifest::{Busy, Fingerprints, Touched};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Notify;

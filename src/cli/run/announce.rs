@@ -1,4 +1,4 @@
-use crate::diagnostic::Severity;
+use gatefold_diagnostic::Severity;
 use crate::reload::{ListenerState, Published};
 use tracing::{info, warn};
 

@@ -2,7 +2,7 @@ use super::answering::Answering;
 use crate::admin::{Admin, AdminAddress, BindError};
 use crate::cli::Error;
 use crate::lifecycle::Phase;
-use crate::listen::{Inherited, Sockets};
+use gatefold_listen::{Inherited, Sockets};
 use crate::systemd::{Activation, Notifier};
 use crate::unix_socket::{Place, SocketFile};
 use crate::upgrade::{self, Doorway, Host, Loan, Predecessor, Release};

@@ -1,7 +1,7 @@
-use crate::dataplane::Snapshot;
+use gatefold_dataplane::Snapshot;
 use crate::lifecycle::Phase;
-use crate::listen::{self, Sockets};
-use crate::proxy;
+use gatefold_listen::{self, Sockets};
+use gatefold_proxy;
 use crate::reload::{Reload, Settings};
 use crate::watch::Wake;
 use arc_swap::ArcSwap;

@@ -1,0 +1,191 @@
+use super::backend_tls::{BackendTlsCache, Identities};
+use super::filter::{filters, redirect};
+use super::timeouts::{retry, timeouts};
+use gatefold_dataplane::backend::{Backend, Endpoints, Split, Target};
+use gatefold_dataplane::filter::Filters;
+use gatefold_dataplane::filter::request_mirror::{RequestMirror, Share};
+use gatefold_dataplane::{Action, Rule};
+use gatefold_graph::backend_tls_policy::BackendTlsNode;
+use gatefold_graph::http_route::{BackendNode, FilterNode, RuleNode, TargetNode};
+use gatefold_graph::{Graph, ServicePortKey};
+use gatefold_manifest::api::HTTPRouteMatch;
+use hashbrown::HashMap;
+use http::StatusCode;
+use std::sync::Arc;
+
+/// Compiles rules, with what they share: the endpoints of each Service's port, once for all rules that use it.
+#[derive(Default)]
+pub(super) struct Backends {
+    tls: BackendTlsCache,
+    targets: HashMap<ServicePortKey, SharedTarget>,
+}
+
+/// Where the references to a Service's port lead.
+struct SharedTarget {
+    node: TargetNode,
+    compiled: Target,
+}
+
+impl Backends {
+    /// Begins with the next graph. Gives whether rules that were compiled before are as they would be compiled now,
+    /// provided that their nodes are the same.
+    pub(super) fn begin(&mut self, graph: &Graph, identities: &Identities<'_>) -> bool {
+        self.targets
+            .retain(|service, _| graph.has_service_port(service));
+        let same = self.tls.begin(identities);
+        if !same {
+            // They show other certificates to backends. Their counters go on.
+            for target in self.targets.values_mut() {
+                target.node = TargetNode::Invalid;
+            }
+        }
+        same
+    }
+
+    /// A rule with its backends. Counters go on where those of the rule `before` are: were they to begin anew at each
+    /// reload, the first backend would get more than its share.
+    pub(super) fn rule(
+        &mut self,
+        (route, index): (&Arc<str>, usize),
+        node: &RuleNode,
+        before: Option<&Rule>,
+    ) -> Rule {
+        let filters = self.filters(&node.filters, &node.matches, before);
+        let action = match filters {
+            Some(_) if !node.refused => self.action(node, before),
+            _ => Action::Refuse(StatusCode::INTERNAL_SERVER_ERROR),
+        };
+        Rule {
+            route: route.clone(),
+            index,
+            filters: filters.unwrap_or_default(),
+            timeouts: timeouts(node.timeouts.as_ref()),
+            retry: node.retry.as_ref().map(|it| Box::new(retry(it))),
+            action,
+        }
+    }
+
+    fn action(&mut self, node: &RuleNode, before: Option<&Rule>) -> Action {
+        if let Some(redirect) = redirect(&node.filters, &node.matches) {
+            return Action::Redirect(redirect);
+        }
+        let backends = node.backends.iter();
+        let backends = backends.map(|one| {
+            let backend = self.backend(one, &node.matches, before);
+            (one.weight, backend)
+        });
+        let backends = backends.collect();
+        let served = before.and_then(split_of).map_or(0, Split::served);
+        // Without a backend that can get traffic: 500 (API: `HTTPRouteRule.backendRefs`).
+        match Split::new(backends, served) {
+            Some(split) => Action::Forward(split),
+            None => Action::Refuse(StatusCode::INTERNAL_SERVER_ERROR),
+        }
+    }
+
+    fn backend(
+        &mut self,
+        node: &BackendNode,
+        matches: &[HTTPRouteMatch],
+        before: Option<&Rule>,
+    ) -> Backend {
+        let name: Arc<str> = node.name.as_str().into();
+        let target = self.target(&node.target);
+        let filters = self.filters(&node.filters, matches, before);
+        Backend {
+            name,
+            target: match filters {
+                Some(_) => target,
+                // It must get no request without the changes that were asked for.
+                None => Target::Invalid,
+            },
+            filters: filters.unwrap_or_default(),
+        }
+    }
+
+    /// The filters of a rule, or of a backend of it, with the mirrors.
+    fn filters(
+        &mut self,
+        nodes: &[FilterNode],
+        matches: &[HTTPRouteMatch],
+        before: Option<&Rule>,
+    ) -> Option<Filters> {
+        let mut filters = filters(nodes, matches)?;
+        for node in nodes {
+            let FilterNode::RequestMirror(mirror) = node else {
+                continue;
+            };
+            let name: Arc<str> = mirror.name.as_str().into();
+            let served = before.map_or(0, |rule| mirrored(rule, &name));
+            let (numerator, denominator) = mirror.share;
+            filters.mirrors.push(RequestMirror {
+                target: self.target(&mirror.target),
+                share: Share::new(numerator, denominator, served),
+                name,
+            });
+        }
+        Some(filters)
+    }
+
+    fn target(&mut self, node: &TargetNode) -> Target {
+        let TargetNode::Service { service, .. } = node else {
+            return Target::Invalid;
+        };
+        let shared = self.targets.get(service);
+        if let Some(same) = shared.filter(|shared| shared.node == *node) {
+            return same.compiled.clone();
+        }
+        let served = shared.and_then(|shared| Some(shared.compiled.endpoints()?.served()));
+        let compiled = self.endpoints(node, served.unwrap_or(0));
+        let compiled = compiled.unwrap_or(Target::Invalid);
+        let shared = SharedTarget {
+            node: node.clone(),
+            compiled: compiled.clone(),
+        };
+        self.targets.insert(service.clone(), shared);
+        compiled
+    }
+
+    /// Nothing when there is no way to speak to them.
+    fn endpoints(&mut self, node: &TargetNode, served: u64) -> Option<Target> {
+        let TargetNode::Service {
+            endpoints,
+            version,
+            tls,
+            ..
+        } = node
+        else {
+            return None;
+        };
+        let tls = match tls {
+            BackendTlsNode::Plain => None,
+            BackendTlsNode::Tls(settings) => Some(self.tls.prepare(settings)?),
+            BackendTlsNode::Refused => return None,
+        };
+        let Some(endpoints) = Endpoints::new(*version, endpoints, served) else {
+            return Some(Target::NoEndpoints);
+        };
+        Some(Target::Endpoints(Arc::new(match tls {
+            Some(tls) => endpoints.in_tls(tls),
+            None => endpoints,
+        })))
+    }
+}
+
+fn split_of(rule: &Rule) -> Option<&Split> {
+    match &rule.action {
+        Action::Forward(split) => Some(split),
+        Action::Redirect(_) | Action::Refuse(_) => None,
+    }
+}
+
+/// How many requests of a rule a mirror has looked at.
+fn mirrored(rule: &Rule, name: &str) -> u64 {
+    let backends = split_of(rule).into_iter().flat_map(Split::backends);
+    let filters = backends.map(|(_, backend)| &backend.filters);
+    let all = std::iter::once(&rule.filters).chain(filters);
+    let mut mirrors = all.flat_map(|filters| &filters.mirrors);
+    mirrors
+        .find(|mirror| *mirror.name == *name)
+        .map_or(0, |mirror| mirror.share.served())
+}

@@ -1,0 +1,132 @@
+use gatefold_dataplane::backend_tls::{
+    Authorities, BackendTls, BackendTlsByIdentity, ClientIdentity, SubjectName,
+};
+use gatefold_graph::Graph;
+use gatefold_graph::backend_tls_policy::{AuthoritiesNode, BackendTlsSettings};
+use gatefold_graph::certificate::Certificate;
+use gatefold_manifest::api::{NamespacedName, SubjectAltName};
+use rustls::pki_types::{PrivateKeyDer, ServerName};
+use rustls::sign::CertifiedKey;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// The client certificates of Gateways, each once, in order of the Gateways.
+#[derive(Default)]
+pub(super) struct Identities<'g> {
+    all: Vec<Arc<ClientIdentity>>,
+    places: HashMap<&'g NamespacedName, usize>,
+}
+
+impl<'g> Identities<'g> {
+    pub(super) fn of(graph: &'g Graph) -> Self {
+        let mut identities = Identities::default();
+        for (gateway, node) in &graph.gateways {
+            if let Some(certificate) = &node.client_certificate {
+                let place = identities.place(certificate);
+                identities.places.insert(gateway, place);
+            }
+        }
+        identities
+    }
+
+    /// What a Gateway shows.
+    pub(super) fn of_gateway(&self, gateway: &NamespacedName) -> Option<usize> {
+        self.places.get(gateway).copied()
+    }
+
+    fn place(&mut self, certificate: &Certificate) -> usize {
+        let same = |known: &Arc<ClientIdentity>| {
+            same_identity(&certificate.certified_key, &certificate.key, known)
+        };
+        let known = self.all.iter().position(same);
+        known.unwrap_or_else(|| {
+            self.all.push(Arc::new(ClientIdentity {
+                certified_key: certificate.certified_key.clone(),
+                key: certificate.key.clone_key(),
+            }));
+            self.all.len() - 1
+        })
+    }
+}
+
+/// TLS to backends, once for all that ask for the same. What is in use goes on, with what is known of the
+/// certificates.
+#[derive(Default)]
+pub(super) struct BackendTlsCache {
+    known: HashMap<u64, Arc<BackendTls>>,
+    /// The client certificates of Gateways, in the snapshot's order.
+    identities: Vec<Arc<ClientIdentity>>,
+}
+
+impl BackendTlsCache {
+    /// Begins with the next graph. Gives whether its Gateways show the same certificates.
+    pub(super) fn begin(&mut self, identities: &Identities<'_>) -> bool {
+        // Of what no snapshot has, only the copy in here is left.
+        self.known.retain(|_, known| Arc::strong_count(known) > 1);
+        let mut pairs = self.identities.iter().zip(&identities.all);
+        let same = self.identities.len() == identities.all.len()
+            && pairs.all(|(one, other)| same_identity(&one.certified_key, &one.key, other));
+        if !same {
+            self.identities.clone_from(&identities.all);
+        }
+        same
+    }
+
+    /// For what a policy asks for; nothing when rustls refuses it, which the graph has ruled out.
+    pub(super) fn prepare(
+        &mut self,
+        settings: &BackendTlsSettings,
+    ) -> Option<BackendTlsByIdentity> {
+        let identities = self.identities.clone().into_iter();
+        let identities = identities.map(|identity| self.one(settings, Some(identity)));
+        let identities = identities.collect::<Option<_>>()?;
+        Some(BackendTlsByIdentity {
+            anonymous: self.one(settings, None)?,
+            identities,
+        })
+    }
+
+    fn one(
+        &mut self,
+        settings: &BackendTlsSettings,
+        identity: Option<Arc<ClientIdentity>>,
+    ) -> Option<Arc<BackendTls>> {
+        let server_name = ServerName::try_from(settings.hostname.as_str().to_owned()).ok()?;
+        let authorities = match &settings.authorities {
+            AuthoritiesNode::System(found) => Authorities::System(found.clone()),
+            AuthoritiesNode::Listed(list) => Authorities::Listed(list.as_slice().into()),
+        };
+        let names = settings.names.iter().map(subject_name);
+        let names: Arc<[SubjectName]> = names.collect::<Option<Vec<_>>>()?.into();
+        let key = BackendTls::key(&server_name, &authorities, &names, identity.as_deref());
+        if let Some(known) = self.known.get(&key) {
+            return Some(known.clone());
+        }
+        let made = BackendTls::new(server_name, authorities, names, identity).ok()?;
+        let made = Arc::new(made);
+        self.known.insert(key, made.clone());
+        Some(made)
+    }
+}
+
+fn same_identity(
+    certified_key: &CertifiedKey,
+    key: &PrivateKeyDer<'_>,
+    other: &ClientIdentity,
+) -> bool {
+    certified_key.cert == other.certified_key.cert && *key == other.key
+}
+
+fn subject_name(name: &SubjectAltName) -> Option<SubjectName> {
+    if let Some(uri) = &name.uri {
+        return Some(SubjectName::Uri(uri.clone()));
+    }
+    let hostname = name.hostname.as_ref()?;
+    match hostname.wildcard_suffix() {
+        Some(suffix) => Some(SubjectName::DnsBelow(suffix.to_owned())),
+        None => {
+            let name = ServerName::try_from(hostname.as_str().to_owned()).ok()?;
+            Some(SubjectName::Dns(name))
+        }
+    }
+}

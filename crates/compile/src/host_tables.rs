@@ -1,0 +1,79 @@
+use super::route::{CompiledRoute, ListenerKey};
+use gatefold_dataplane::host_routes::HostRoutes;
+use gatefold_dataplane::router::Router;
+use hashbrown::HashMap;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// The routes of each listener by their hostnames, compiled.
+#[derive(Default)]
+pub(super) struct HostTables(BTreeMap<ListenerKey, HashMap<Option<Arc<str>>, HostTable>>);
+
+/// The routes of one hostname.
+#[derive(Default)]
+struct HostTable {
+    /// The oldest first.
+    routes: Vec<Arc<CompiledRoute>>,
+    compiled: Option<Arc<HostRoutes>>,
+}
+
+impl HostTables {
+    /// Compiles all of them, but for those of which every route stands in the tables `before`, in the same order.
+    pub(super) fn new<'r>(
+        routes: impl Iterator<Item = &'r Arc<CompiledRoute>>,
+        before: &HostTables,
+    ) -> Self {
+        let mut tables = HostTables::default();
+        for route in by_age(routes) {
+            for (listener, hostname) in &route.places {
+                let hosts = match tables.0.get_mut(listener) {
+                    Some(hosts) => hosts,
+                    None => tables.0.entry(listener.clone()).or_default(),
+                };
+                let table = hosts.entry(hostname.clone()).or_default();
+                table.routes.push(route.clone());
+            }
+        }
+        for (listener, hosts) in &mut tables.0 {
+            let before = before.0.get(listener);
+            for (hostname, table) in hosts {
+                table.compile(before.and_then(|hosts| hosts.get(hostname)));
+            }
+        }
+        tables
+    }
+
+    /// The router of a listener.
+    pub(super) fn router(&self, listener: &ListenerKey) -> Router {
+        let hosts = self.0.get(listener).into_iter().flatten();
+        Router::new(
+            hosts.filter_map(|(hostname, table)| {
+                Some((hostname.as_deref(), table.compiled.clone()?))
+            }),
+        )
+    }
+}
+
+impl HostTable {
+    fn compile(&mut self, before: Option<&HostTable>) {
+        self.compiled = match before {
+            Some(before) if same(&self.routes, &before.routes) => before.compiled.clone(),
+            _ => {
+                let routes = self.routes.iter().map(|route| &*route.entries);
+                Some(Arc::new(HostRoutes::new(routes)))
+            }
+        };
+    }
+}
+
+fn same(one: &[Arc<CompiledRoute>], other: &[Arc<CompiledRoute>]) -> bool {
+    let mut pairs = one.iter().zip(other);
+    one.len() == other.len() && pairs.all(|(one, other)| Arc::ptr_eq(one, other))
+}
+
+/// The oldest route first (API: `HTTPRouteRule.matches`). They come in the order of their names, which is nearly that.
+fn by_age<'r>(routes: impl Iterator<Item = &'r Arc<CompiledRoute>>) -> Vec<&'r Arc<CompiledRoute>> {
+    let mut routes: Vec<_> = routes.collect();
+    routes.sort_by(|one, other| one.node.resource.by_age(&other.node.resource));
+    routes
+}

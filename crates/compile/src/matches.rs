@@ -1,0 +1,79 @@
+use gatefold_dataplane::matcher::{Matcher, PathMatch, ValueMatch, pattern};
+use gatefold_manifest::api::{HTTPPathMatch, HTTPRouteMatch, PathMatchType, ValueMatchType};
+use http::{HeaderName, Method};
+use regex::Regex;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// Regular expressions, each compiled once however often it stands in the manifests.
+#[derive(Default)]
+pub(super) struct Patterns {
+    known: HashMap<String, Option<Regex>>,
+}
+
+/// How many there may be before all are forgotten: nobody knows which ones are still in use, and rules that are taken
+/// over keep theirs.
+const PATTERNS: usize = 1_000;
+
+impl Patterns {
+    /// Begins with the next graph.
+    pub(super) fn begin(&mut self) {
+        if self.known.len() > PATTERNS {
+            self.known.clear();
+        }
+    }
+
+    fn get(&mut self, text: &str) -> Option<Regex> {
+        if let Some(known) = self.known.get(text) {
+            return known.clone();
+        }
+        let compiled = pattern(text).ok();
+        self.known.insert(text.to_owned(), compiled.clone());
+        compiled
+    }
+}
+
+/// What a match asks of the path.
+pub(super) fn path(path: &HTTPPathMatch) -> PathMatch {
+    let value: Arc<str> = path.value.as_str().into();
+    match path.kind {
+        PathMatchType::Exact => PathMatch::Exact(value),
+        PathMatchType::PathPrefix => PathMatch::Prefix(value),
+        PathMatchType::RegularExpression => PathMatch::Regex(value),
+    }
+}
+
+/// What a match asks of everything but the path. Nothing for one that can't be compiled, which the graph
+/// doesn't let through: a condition is never left out.
+pub(super) fn matcher(one: &HTTPRouteMatch, patterns: &mut Patterns) -> Option<Matcher> {
+    let mut headers = Vec::with_capacity(one.headers.len());
+    for header in &one.headers {
+        let name = HeaderName::from_bytes(header.name.as_str().as_bytes()).ok()?;
+        headers.push((name, value(header.kind, &header.value, patterns)?));
+    }
+    let mut query: Vec<(Box<str>, ValueMatch)> = Vec::with_capacity(one.query_params.len());
+    for param in &one.query_params {
+        // Only the first match of a name counts (API: `HTTPRouteMatch.queryParams`).
+        if query.iter().any(|(name, _)| **name == *param.name.as_str()) {
+            continue;
+        }
+        let value = value(param.kind, &param.value, patterns)?;
+        query.push((param.name.as_str().into(), value));
+    }
+    let method = match one.method {
+        Some(method) => Some(Method::from_bytes(method.as_str().as_bytes()).ok()?),
+        None => None,
+    };
+    Some(Matcher {
+        method,
+        headers,
+        query,
+    })
+}
+
+fn value(kind: ValueMatchType, text: &str, patterns: &mut Patterns) -> Option<ValueMatch> {
+    match kind {
+        ValueMatchType::Exact => Some(ValueMatch::Exact(text.into())),
+        ValueMatchType::RegularExpression => patterns.get(text).map(ValueMatch::Regex),
+    }
+}

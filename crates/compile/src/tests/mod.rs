@@ -1,0 +1,265 @@
+mod incremental;
+mod naive;
+mod preflight;
+mod random;
+mod spellings;
+
+use super::{Compiler, compile};
+use gatefold_dataplane::backend::Target;
+use gatefold_dataplane::request::RequestView;
+use gatefold_dataplane::{Action, Rule, Snapshot};
+use gatefold_graph::{Environment, Graph, build};
+use gatefold_manifest::{Loader, Resources};
+use http::{HeaderMap, Method};
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+/// The folder that the tests change: two hostnames, two backends of which one has endpoints.
+const FOLDER: &str = r"
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: gateway}
+spec:
+  gatewayClassName: any
+  listeners:
+  - {name: http, protocol: HTTP, port: 80}
+  - {name: shop, protocol: HTTP, port: 80, hostname: '*.shop.example'}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: route}
+spec:
+  parentRefs: [{name: gateway, sectionName: http}]
+  hostnames: [a.example, b.example]
+  rules:
+  - matches: [{path: {value: /get}}, {headers: [{name: version, value: two}]}]
+    filters:
+    - {type: RequestHeaderModifier, requestHeaderModifier: {add: [{name: added, value: foo}]}}
+    backendRefs: [{name: one, port: 80, weight: 8}, {name: two, port: 80, weight: 2}]
+---
+apiVersion: v1
+kind: Service
+metadata: {name: one}
+spec: {ports: [{port: 80}]}
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: one, labels: {kubernetes.io/service-name: one}}
+addressType: IPv4
+endpoints: [{addresses: [10.0.0.1]}, {addresses: [10.0.0.2]}]
+ports: [{port: 8080}]
+---
+apiVersion: v1
+kind: Service
+metadata: {name: two}
+spec: {ports: [{port: 80}]}
+";
+
+fn compiled(folder: &str) -> Snapshot {
+    compiled_after(&mut Compiler::default(), folder)
+}
+
+fn compiled_after(compiler: &mut Compiler, folder: &str) -> Snapshot {
+    let resources = Loader::from_text("folder.yaml", folder).resources;
+    compiler.compile(&graph(&resources))
+}
+
+fn compiled_resources(resources: &Resources) -> Snapshot {
+    compile(&graph(resources))
+}
+
+fn graph(resources: &Resources) -> Graph {
+    let environment = Environment {
+        addresses: vec![Ipv4Addr::UNSPECIFIED.into()],
+        ..Environment::default()
+    };
+    build(resources, &environment)
+}
+
+/// The rule that takes a request over the only port.
+fn route<'s>(snapshot: &'s Snapshot, host: &str, path: &str) -> Option<&'s Arc<Rule>> {
+    let request = RequestView {
+        host,
+        method: &Method::GET,
+        path,
+        query: None,
+        headers: &HeaderMap::new(),
+    };
+    take(snapshot, &request)
+}
+
+fn take<'s>(snapshot: &'s Snapshot, request: &RequestView<'_>) -> Option<&'s Arc<Rule>> {
+    let port = snapshot.ports.values().next()?;
+    port.listeners.find(request.host)?.router.route(request)
+}
+
+/// What the rule that takes `/get` answers by itself.
+fn refusal(folder: &str) -> Option<u16> {
+    let snapshot = compiled(folder);
+    match &route(&snapshot, "a.example", "/get")
+        .expect("a rule")
+        .action
+    {
+        Action::Refuse(status) => Some(status.as_u16()),
+        Action::Forward(_) | Action::Redirect(_) => None,
+    }
+}
+
+#[test]
+fn a_snapshot_reads_as_its_routes_in_order_and_its_rules() {
+    let text = compiled(FOLDER).to_string();
+    let routes = r#"
+  *.shop.example: default/gateway/shop
+  *: default/gateway/http
+    a.example PathPrefix /get -> default/route rule 0
+    a.example PathPrefix / header version="two" -> default/route rule 0
+    b.example PathPrefix /get -> default/route rule 0
+    b.example PathPrefix / header version="two" -> default/route rule 0
+default/route rule 0: request add [added: foo]
+  8 x default/one:80 10.0.0.1:8080,10.0.0.2:8080
+  2 x default/two:80 503
+"#;
+    assert_eq!(text.strip_prefix("0.0.0.0:80"), Some(routes), "{text}");
+}
+
+#[test]
+fn the_most_specific_listener_takes_a_request_and_no_other_is_asked() {
+    let everywhere = FOLDER
+        .replace(", sectionName: http", "")
+        .replace("hostnames: [a.example, b.example]", "");
+    let snapshot = compiled(&everywhere);
+    assert!(route(&snapshot, "x.shop.example", "/get").is_some());
+    let snapshot =
+        compiled(&everywhere.replace("name: gateway}]", "name: gateway, sectionName: http}]"));
+    assert!(route(&snapshot, "x.example", "/get").is_some());
+    let isolated = route(&snapshot, "x.shop.example", "/get");
+    assert!(
+        isolated.is_none(),
+        "the listener for any hostname was asked"
+    );
+}
+
+#[test]
+fn hostnames_and_matches_share_their_rule() {
+    let snapshot = compiled(FOLDER);
+    let a = route(&snapshot, "a.example", "/get").expect("a rule");
+    let b = route(&snapshot, "b.example", "/get/x").expect("a rule");
+    assert!(Arc::ptr_eq(a, b), "their counters would go apart");
+    assert!(route(&snapshot, "a.example", "/").is_none());
+    assert!(route(&snapshot, "c.example", "/get").is_none());
+}
+
+#[test]
+fn a_listener_that_two_parent_references_lead_to_has_each_match_once() {
+    let mut resources = Loader::from_text("folder.yaml", FOLDER).resources;
+    let once = compiled_resources(&resources).to_string();
+    for route in Arc::make_mut(&mut resources.http_routes).values_mut() {
+        let parents = &mut Arc::make_mut(route).spec.parent_refs;
+        parents.extend_from_within(..);
+        assert_eq!(parents.len(), 2);
+    }
+    let twice = compiled_resources(&resources).to_string();
+    assert_eq!(twice, once);
+}
+
+#[test]
+fn shares_and_turns_go_on_over_a_reload() {
+    fn backends(snapshot: &Snapshot, requests: usize) -> Vec<String> {
+        let rule = route(snapshot, "a.example", "/get").expect("a rule");
+        let Action::Forward(split) = &rule.action else {
+            panic!("{rule:?}");
+        };
+        let requests = 0..requests;
+        requests
+            .map(|_| match &split.pick().target {
+                Target::Endpoints(endpoints) => endpoints.next().to_string(),
+                other => other.to_string(),
+            })
+            .collect()
+    }
+    let whole = backends(&compiled(FOLDER), 40);
+    let mut compiler = Compiler::default();
+    let mut parts = Vec::new();
+    for _ in 0..40 {
+        let snapshot = compiled_after(&mut compiler, FOLDER);
+        parts.extend(backends(&snapshot, 1));
+    }
+    assert_eq!(parts, whole, "a reload after every request changes nothing");
+    assert_eq!(whole.iter().filter(|it| **it == "503").count(), 8);
+}
+
+#[test]
+fn equal_manifests_have_equal_digests_and_every_change_another() {
+    let snapshot = compiled(FOLDER);
+    route(&snapshot, "a.example", "/get").expect("a rule");
+    let again = compiled(FOLDER);
+    assert_eq!(snapshot.digest(), again.digest());
+    let commented = compiled(&format!("# a comment\n{FOLDER}"));
+    assert_eq!(snapshot.digest(), commented.digest());
+    for (old, new) in [
+        ("weight: 8", "weight: 7"),
+        ("value: foo", "value: fox"),
+        ("add:", "set:"),
+        ("10.0.0.2", "10.0.0.3"),
+        ("/get", "/got"),
+        ("value: two", "value: three"),
+        ("b.example", "c.example"),
+        ("name: shop", "name: store"),
+        ("port: 80}\n  -", "port: 81}\n  -"),
+        (
+            "{name: two, port: 80, weight: 2}",
+            "{name: absent, port: 80, weight: 2}",
+        ),
+    ] {
+        assert!(FOLDER.contains(old), "{old}");
+        let changed = compiled(&FOLDER.replace(old, new));
+        assert_ne!(snapshot.digest(), changed.digest(), "{old} -> {new}");
+    }
+}
+
+#[test]
+fn a_rule_without_a_backend_to_pick_answers_500() {
+    assert_eq!(refusal(FOLDER), None);
+    let zeros = FOLDER
+        .replace("weight: 8", "weight: 0")
+        .replace("weight: 2", "weight: 0");
+    assert_eq!(refusal(&zeros), Some(500));
+    let backends =
+        "backendRefs: [{name: one, port: 80, weight: 8}, {name: two, port: 80, weight: 2}]";
+    assert_eq!(refusal(&FOLDER.replace(backends, "")), Some(500));
+}
+
+#[test]
+fn a_backend_that_is_not_there_keeps_its_share_and_answers_500() {
+    let snapshot = compiled(&FOLDER.replace("name: two, port", "name: absent, port"));
+    let rule = route(&snapshot, "a.example", "/get").expect("a rule");
+    let Action::Forward(split) = &rule.action else {
+        panic!("{rule:?}");
+    };
+    let invalid = (0..20).filter(|_| matches!(split.pick().target, Target::Invalid));
+    assert_eq!(invalid.count(), 4);
+}
+
+#[test]
+fn a_filter_that_may_not_be_done_is_reported_and_answers_500() {
+    for name in ["Transfer-Encoding", "connection", "host"] {
+        let folder = FOLDER.replace("name: added", &format!("name: {name}"));
+        assert_eq!(refusal(&folder), Some(500), "{name}");
+        let resources = Loader::from_text("folder.yaml", folder.as_str()).resources;
+        let diagnostics = build(&resources, &Environment::default()).diagnostics;
+        let said = diagnostics
+            .iter()
+            .any(|it| it.message.to_lowercase().contains(&name.to_lowercase()));
+        assert!(said, "{name}: {diagnostics:?}");
+    }
+}
+
+#[test]
+fn a_pattern_that_leaves_its_group_is_refused() {
+    let folder = FOLDER.replace(
+        "{value: /get}",
+        "{type: RegularExpression, value: '/a)|(/get'}",
+    );
+    let snapshot = compiled(&folder);
+    assert!(route(&snapshot, "a.example", "/get").is_none());
+}

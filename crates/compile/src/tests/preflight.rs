@@ -1,0 +1,154 @@
+//! Which rule answers a preflight request.
+
+use super::{compiled, take};
+use gatefold_dataplane::Snapshot;
+use gatefold_dataplane::preflight::Preflight;
+use gatefold_dataplane::request::RequestView;
+use http::{HeaderMap, HeaderValue, Method};
+
+/// Rules with these matches and filters.
+fn folder(rules: &[(&str, &str)]) -> Snapshot {
+    let mut text = "
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: gateway}
+spec:
+  gatewayClassName: any
+  listeners: [{name: http, protocol: HTTP, port: 80}]
+---
+apiVersion: v1
+kind: Service
+metadata: {name: one}
+spec: {ports: [{port: 80}]}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: route}
+spec:
+  parentRefs: [{name: gateway}]
+  rules:
+"
+    .to_owned();
+    for (matches, filters) in rules {
+        let rule = format!(
+            "  - {{matches: [{matches}], filters: [{filters}], backendRefs: [{{name: one, port: 80}}]}}\n"
+        );
+        text.push_str(&rule);
+    }
+    compiled(&text)
+}
+
+const CORS: &str = "{type: CORS, cors: {allowOrigins: ['*']}}";
+const NONE: &str = "";
+
+/// The answer to a preflight request of `https://a.example` for a request with this method and target.
+fn ask(snapshot: &Snapshot, announced: &str, path: &str, query: Option<&str>) -> String {
+    let mut headers = HeaderMap::new();
+    headers.insert("origin", HeaderValue::from_static("https://a.example"));
+    let request = RequestView {
+        host: "a.example",
+        method: &Method::OPTIONS,
+        path,
+        query,
+        headers: &headers,
+    };
+    let port = snapshot.ports.values().next().expect("a port");
+    let listener = port.listeners.find(request.host).expect("a listener");
+    let announced = Method::from_bytes(announced.as_bytes()).expect("a method");
+    match listener.router.preflight(&request, &announced) {
+        Preflight::Answered(rule) if rule.filters.cors.is_some() => {
+            format!("answered by {}", rule.index)
+        }
+        Preflight::Answered(rule) => format!("refused by {}", rule.index),
+        Preflight::Ordinary(rule) => {
+            let ordinary = take(snapshot, &request).map(|rule| rule.index);
+            assert_eq!(
+                rule.map(|rule| rule.index),
+                ordinary,
+                "routed like any other"
+            );
+            format!("ordinary {ordinary:?}")
+        }
+    }
+}
+
+#[test]
+fn the_rule_that_gets_the_announced_request_answers() {
+    let snapshot = folder(&[
+        ("{method: POST, path: {value: /a}}", CORS),
+        ("{path: {value: /a}}", CORS),
+        ("{method: PUT, path: {value: /b}}", CORS),
+        (
+            "{method: PUT, path: {value: /c}, queryParams: [{name: q, value: x}]}",
+            CORS,
+        ),
+    ]);
+    for (announced, path, query, expected) in [
+        ("POST", "/a/x", None, "answered by 0"),
+        ("GET", "/a", None, "answered by 1"),
+        ("PUT", "/b", None, "answered by 2"),
+        ("GET", "/b", None, "ordinary None"),
+        ("put", "/b", None, "ordinary None"),
+        ("PUT", "/c", Some("q=x"), "answered by 3"),
+        ("PUT", "/c", Some("q=y"), "ordinary None"),
+        ("PUT", "/other", None, "ordinary None"),
+    ] {
+        assert_eq!(
+            ask(&snapshot, announced, path, query),
+            expected,
+            "{announced} {path} {query:?}"
+        );
+    }
+}
+
+#[test]
+fn headers_that_only_the_announced_request_has_refuse_nothing() {
+    let version =
+        |value| format!("{{path: {{value: /a}}, headers: [{{name: version, value: '{value}'}}]}}");
+    let (one, two) = (version("1"), version("2"));
+    let snapshot = folder(&[(&one, CORS)]);
+    assert_eq!(ask(&snapshot, "GET", "/a", None), "answered by 0");
+    // Of several that differ in headers only, the first by precedence that has a filter answers.
+    let snapshot = folder(&[(&one, NONE), (&two, CORS), ("{path: {value: /a}}", CORS)]);
+    assert_eq!(ask(&snapshot, "GET", "/a", None), "answered by 1");
+    let snapshot = folder(&[(&one, NONE), (&two, NONE), ("{path: {value: /a}}", NONE)]);
+    assert_eq!(ask(&snapshot, "GET", "/a", None), "ordinary Some(2)");
+}
+
+#[test]
+fn the_origin_of_a_preflight_request_is_that_of_the_announced_one() {
+    let origin = |value| format!("{{headers: [{{name: Origin, value: '{value}'}}]}}");
+    let (ours, other) = (origin("https://a.example"), origin("https://b.example"));
+    let snapshot = folder(&[(&other, CORS), (&ours, CORS)]);
+    assert_eq!(ask(&snapshot, "GET", "/", None), "answered by 1");
+    let snapshot = folder(&[(&ours, NONE), ("{path: {value: /}}", CORS)]);
+    assert_eq!(ask(&snapshot, "GET", "/", None), "ordinary Some(0)");
+}
+
+#[test]
+fn the_filter_of_another_rule_allows_nothing() {
+    let snapshot = folder(&[
+        ("{method: POST, path: {value: /upload}}", NONE),
+        ("{path: {value: /}}", CORS),
+    ]);
+    assert_eq!(ask(&snapshot, "POST", "/upload", None), "refused by 0");
+    assert_eq!(ask(&snapshot, "GET", "/upload", None), "answered by 1");
+    // Without a filter of its own the gateway has no say.
+    let snapshot = folder(&[
+        ("{method: POST, path: {value: /upload}}", NONE),
+        ("{path: {value: /}}", NONE),
+    ]);
+    assert_eq!(ask(&snapshot, "POST", "/upload", None), "ordinary Some(1)");
+}
+
+#[test]
+fn a_rule_for_the_method_options_answers_where_no_other_filter_does() {
+    let snapshot = folder(&[
+        ("{method: POST, path: {value: /a}}", NONE),
+        ("{method: OPTIONS, path: {value: /a}}", CORS),
+        ("{method: PUT, path: {value: /a}}", CORS),
+    ]);
+    assert_eq!(ask(&snapshot, "POST", "/a", None), "answered by 1");
+    assert_eq!(ask(&snapshot, "DELETE", "/a", None), "answered by 1");
+    assert_eq!(ask(&snapshot, "PUT", "/a", None), "answered by 2");
+}

@@ -1,0 +1,30 @@
+use gatefold_dataplane::retry::Retry;
+use gatefold_dataplane::timeouts::{Limit, RuleTimeouts};
+use gatefold_manifest::api::{HTTPRouteRetry, HTTPRouteTimeouts};
+use http::StatusCode;
+use std::time::Duration;
+
+/// How long to wait before the first retry when the manifest doesn't say: what Envoy's retries begin with.
+const BACKOFF: Duration = Duration::from_millis(25);
+
+/// The time limits of a rule.
+pub(super) fn timeouts(fields: Option<&HTTPRouteTimeouts>) -> RuleTimeouts {
+    let Some(fields) = fields else {
+        return RuleTimeouts::default();
+    };
+    RuleTimeouts {
+        request: Limit::new(fields.request.map(|it| it.0)),
+        backend_request: Limit::new(fields.backend_request.map(|it| it.0)),
+    }
+}
+
+/// When the requests of a rule are tried again.
+pub(super) fn retry(fields: &HTTPRouteRetry) -> Retry {
+    // The loader takes no status but 400 to 599, and no attempts below 0.
+    let status = |code: &i32| StatusCode::from_u16(u16::try_from(*code).ok()?).ok();
+    Retry {
+        codes: fields.codes.iter().filter_map(status).collect(),
+        attempts: usize::try_from(fields.attempts).unwrap_or_default(),
+        backoff: fields.backoff.map_or(BACKOFF, |it| it.0),
+    }
+}

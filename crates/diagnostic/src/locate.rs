@@ -1,0 +1,119 @@
+//! From a [`Place`] to a line and a column.
+
+use super::{Document, Location, Place, Pointer, Source, Step};
+use gatefold_manifest::{Node, Span, Value, parse_document};
+use std::ops::Range;
+use std::path::Path;
+
+impl Place {
+    /// The file, unless the place is in none.
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Place::Nowhere => None,
+            Place::File(path) => Some(path),
+            Place::Bytes { source, .. } => Some(&source.path),
+            Place::Field { document, .. } => Some(&document.source.path),
+        }
+    }
+
+    /// Where it is in its file. Nothing for a place in no file, or a file as a whole.
+    ///
+    /// A field is found by parsing its document again: a scalar's place is its value, that of a list or
+    /// a mapping its key, and that of a field that isn't there the nearest one around it that is.
+    pub fn locate(&self) -> Option<Location> {
+        match self {
+            Place::Nowhere | Place::File(_) => None,
+            Place::Bytes { source, bytes } => location(source, bytes, 0, 1),
+            Place::Field { document, pointer } => {
+                let bytes = field(document, pointer);
+                location(
+                    &document.source,
+                    &bytes,
+                    document.bytes.start,
+                    document.line,
+                )
+            }
+        }
+    }
+}
+
+/// The place of `bytes`; line `line` begins at `start`.
+fn location(source: &Source, bytes: &Span, start: usize, line: usize) -> Option<Location> {
+    let bytes = first_line(&source.text, bytes.clone());
+    let before = source.text.get(start..bytes.start)?;
+    let line = line + before.bytes().filter(|byte| *byte == b'\n').count();
+    let line_start = source
+        .text
+        .get(..bytes.start)?
+        .rfind('\n')
+        .map_or(0, |end| end + 1);
+    let before = source.text.get(line_start..bytes.start)?;
+    let column = before.trim_start_matches('\u{feff}').chars().count() + 1;
+    Some(Location {
+        path: source.path.clone(),
+        line,
+        column,
+        bytes,
+    })
+}
+
+/// The part of a range on its first line, without white space at the end; within the text and at the
+/// borders of characters, whatever the range.
+fn first_line(text: &str, bytes: Range<usize>) -> Range<usize> {
+    let mut start = bytes.start.min(text.len());
+    while !text.is_char_boundary(start) {
+        start -= 1;
+    }
+    let mut end = bytes.end.clamp(start, text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    let line = text[start..end].split('\n').next().unwrap_or("");
+    start..start + line.trim_end().len()
+}
+
+/// The bytes of a document's field.
+fn field(document: &Document, pointer: &Pointer) -> Span {
+    let nothing = document.bytes.start..document.bytes.start;
+    let Some(object) = parse_document(document) else {
+        return nothing;
+    };
+    if pointer.0.is_empty() {
+        return whole(&object);
+    }
+    let mut node = &object;
+    let mut span = &object.span;
+    for step in &pointer.0 {
+        let Some((next, place)) = follow(node, step) else {
+            break;
+        };
+        (node, span) = (next, place);
+    }
+    span.clone()
+}
+
+/// One step in, and what to show of the value there.
+fn follow<'n>(node: &'n Node, step: &Step) -> Option<(&'n Node, &'n Span)> {
+    match (step, &node.value) {
+        (Step::Key(name), Value::Mapping(_)) => {
+            let (key, value) = node.entry(name)?;
+            let place = match value.value {
+                Value::Null | Value::Sequence(_) | Value::Mapping(_) => &key.span,
+                Value::Bool(_) | Value::Number(_) | Value::String(_) => &value.span,
+            };
+            Some((value, place))
+        }
+        (Step::Index(index), Value::Sequence(items)) => {
+            items.get(*index).map(|item| (item, &item.span))
+        }
+        _ => None,
+    }
+}
+
+/// An object as a whole is shown by its name.
+fn whole(object: &Node) -> Span {
+    let name = object
+        .field("metadata")
+        .and_then(|metadata| metadata.field("name"));
+    name.map_or(object.span.clone(), |name| name.span.clone())
+}

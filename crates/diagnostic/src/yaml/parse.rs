@@ -1,0 +1,391 @@
+//! From a document's text to a tree of [`Node`]s.
+//!
+//! One pass over the parser's events. What the text can make of memory and time is bounded here, so that
+//! every later stage may recurse over a tree and copy it without a thought.
+
+use super::alias::{Anchored, Budget, Size};
+use super::findings::Findings;
+use super::node::{Key, Node, Span, Value};
+use super::scalar;
+use super::syntax;
+use crate::{Code, Diagnostic, Document, Place};
+use granit_parser::{Event, Parser, ScalarStyle, Tag};
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+/// How deep a document may be nested, aliases expanded. No manifest comes near.
+pub(super) const DEPTH: usize = 64;
+/// How many values a document may have. A `List` of 10,000 HTTPRoutes has half as many.
+const NODES: usize = 1_000_000;
+
+/// What a document holds.
+#[derive(Debug)]
+pub(crate) enum Tree {
+    /// Nothing.
+    Empty,
+    /// A value. Problems such as duplicate keys may have been found in it.
+    Node(Node),
+    /// It can't be read to its end.
+    Broken,
+}
+
+/// Parses a document and notes what is wrong with it.
+pub(crate) fn parse(document: &Document, budget: &mut Budget, findings: &mut Findings) -> Tree {
+    let Some(text) = document.source.text.get(document.bytes.clone()) else {
+        return Tree::Empty;
+    };
+    let mut builder = Builder {
+        document,
+        budget,
+        findings,
+        frames: Vec::new(),
+        anchors: HashMap::new(),
+        nodes: 0,
+        root: None,
+    };
+    let options = granit_parser::options! {
+        emit_comments: false,
+        emit_unresolved_aliases: true,
+        flow_nesting_limit: 2 * DEPTH,
+        block_nesting_limit: 2 * DEPTH,
+    };
+    for event in Parser::new_from_str_with_options(text, options) {
+        let read = match event {
+            Ok((event, span)) => builder.read(event, span),
+            Err(error) => {
+                let offset = error.marker().byte_offset().unwrap_or(0);
+                let found = syntax::explain(document, offset, error.kind());
+                builder.findings.push(found);
+                None
+            }
+        };
+        if read.is_none() {
+            return Tree::Broken;
+        }
+    }
+    builder.root.map_or(Tree::Empty, Tree::Node)
+}
+
+/// The tree while it is built.
+struct Builder<'d> {
+    document: &'d Document,
+    budget: &'d mut Budget,
+    findings: &'d mut Findings,
+    frames: Vec<Frame>,
+    anchors: HashMap<usize, Anchored>,
+    nodes: usize,
+    root: Option<Node>,
+}
+
+/// A list or a mapping whose end hasn't come.
+struct Frame {
+    start: usize,
+    anchor: usize,
+    flow: bool,
+    /// Where the last value in it ends.
+    end: usize,
+    content: Content,
+}
+
+enum Content {
+    Sequence(Vec<Node>),
+    Mapping(MappingFrame),
+}
+
+#[derive(Default)]
+struct MappingFrame {
+    entries: Vec<(Key, Node)>,
+    /// Where each key stands in `entries`, once there are many.
+    index: HashMap<String, usize>,
+    /// What `<<` brings in.
+    merged: Vec<Node>,
+    state: KeyState,
+}
+
+#[derive(Default)]
+enum KeyState {
+    /// A key comes next.
+    #[default]
+    Awaited,
+    /// The key's value comes next.
+    Read(Key),
+    /// The value of `<<` comes next.
+    Merge,
+    /// The value of a key that can't be used comes next.
+    Unusable,
+}
+
+impl Builder<'_> {
+    /// Takes one event. `None` ends the document: the reason is noted.
+    fn read(&mut self, event: Event<'_>, span: granit_parser::Span) -> Option<()> {
+        let base = self.document.bytes.start;
+        let bytes = span.byte_range().unwrap_or(0..0);
+        let bytes = base + bytes.start..base + bytes.end;
+        match event {
+            Event::Scalar(text, style, anchor, tag) => {
+                let value = self.scalar(&text, style, tag.as_deref(), &bytes);
+                let plain = matches!(style, ScalarStyle::Plain) && tag.is_none();
+                self.finish(value, bytes, anchor, plain.then_some(&*text))
+            }
+            Event::SequenceStart(style, anchor, _) => {
+                self.begin(bytes, anchor, style, Content::Sequence(Vec::new()))
+            }
+            Event::MappingStart(style, anchor, _) => {
+                let content = Content::Mapping(MappingFrame::default());
+                self.begin(bytes, anchor, style, content)
+            }
+            Event::SequenceEnd | Event::MappingEnd => self.end(bytes.end),
+            Event::Alias(id) => self.alias(id, bytes),
+            Event::UnresolvedAlias(name) => {
+                let message = format!("no anchor `&{name}` stands before the alias `*{name}`");
+                self.report(Code::UndefinedAlias, &bytes, message);
+                self.finish(Value::Null, bytes, 0, None)
+            }
+            Event::DocumentStart(..) if self.root.is_some() => {
+                let message = "another document begins here without a line `---` before it";
+                self.report(Code::Syntax, &bytes, message.to_owned());
+                None
+            }
+            _ => Some(()),
+        }
+    }
+
+    fn scalar(&mut self, text: &str, style: ScalarStyle, tag: Option<&Tag>, span: &Span) -> Value {
+        let Some(tag) = tag else {
+            return match style {
+                ScalarStyle::Plain => scalar::plain(text),
+                _ => Value::String(text.to_owned()),
+            };
+        };
+        let known = tag.suffix_in_namespace("tag:yaml.org,2002:");
+        // A tag of the user's own says nothing to Kubernetes: it takes the text as a string.
+        let kind = known.unwrap_or(Cow::Borrowed("str"));
+        scalar::tagged(&kind, text).unwrap_or_else(|| {
+            let message = format!("`{text}` can't be read as `{}`", tag.original());
+            self.report(Code::WrongType, span, message);
+            Value::Null
+        })
+    }
+
+    fn begin(
+        &mut self,
+        span: Span,
+        anchor: usize,
+        style: granit_parser::StructureStyle,
+        content: Content,
+    ) -> Option<()> {
+        if self.frames.len() >= DEPTH {
+            self.report(Code::TooDeep, &span, syntax::too_deep());
+            return None;
+        }
+        self.frames.push(Frame {
+            start: span.start,
+            end: span.start,
+            anchor,
+            flow: matches!(style, granit_parser::StructureStyle::Flow),
+            content,
+        });
+        Some(())
+    }
+
+    fn end(&mut self, end: usize) -> Option<()> {
+        let frame = self.frames.pop()?;
+        // The parser ends a block where the next one begins; its last value says where it really ends.
+        let end = if frame.flow { end } else { frame.end };
+        let value = match frame.content {
+            Content::Sequence(items) => Value::Sequence(items),
+            Content::Mapping(mapping) => self.merge(mapping),
+        };
+        self.finish(value, frame.start..end.max(frame.start), frame.anchor, None)
+    }
+
+    /// Puts a whole value where it belongs. `plain` is its text if it is a scalar without quotes and tag.
+    fn finish(
+        &mut self,
+        value: Value,
+        span: Span,
+        anchor: usize,
+        plain: Option<&str>,
+    ) -> Option<()> {
+        self.nodes += 1;
+        if self.nodes > NODES {
+            let message = format!("the document has more than {NODES} values");
+            self.report(Code::TooLarge, &span, message);
+            return None;
+        }
+        let node = Node { span, value };
+        if anchor != 0 {
+            self.remember(anchor, &node)?;
+        }
+        self.place(node, plain);
+        Some(())
+    }
+
+    fn place(&mut self, node: Node, plain: Option<&str>) {
+        let Some(frame) = self.frames.last_mut() else {
+            self.root = Some(node);
+            return;
+        };
+        frame.end = frame.end.max(node.span.end);
+        let mapping = match &mut frame.content {
+            Content::Sequence(items) => return items.push(node),
+            Content::Mapping(mapping) => mapping,
+        };
+        match std::mem::take(&mut mapping.state) {
+            KeyState::Awaited => {
+                let state = self.key(node, plain);
+                if let Some(Content::Mapping(mapping)) =
+                    self.frames.last_mut().map(|frame| &mut frame.content)
+                {
+                    mapping.state = state;
+                }
+            }
+            KeyState::Read(key) => {
+                if let Err((key, first)) = mapping.insert(key, node) {
+                    self.duplicate(key, first);
+                }
+            }
+            KeyState::Merge => mapping.merged.push(node),
+            KeyState::Unusable => {}
+        }
+    }
+
+    fn key(&mut self, node: Node, plain: Option<&str>) -> KeyState {
+        if plain == Some("<<") {
+            return KeyState::Merge;
+        }
+        let name = match node.value {
+            Value::String(text) => text,
+            Value::Number(number) => number.to_string(),
+            Value::Bool(value) => {
+                if let Some(word) = plain.filter(|word| scalar::is_surprising_boolean(word)) {
+                    self.boolean_key(&node.span, word, value);
+                }
+                value.to_string()
+            }
+            Value::Null | Value::Sequence(_) | Value::Mapping(_) => {
+                let message = format!("a key can't be {}", node.value.describe());
+                self.report(Code::WrongType, &node.span, message);
+                return KeyState::Unusable;
+            }
+        };
+        KeyState::Read(Key {
+            span: node.span,
+            name,
+        })
+    }
+
+    fn boolean_key(&mut self, span: &Span, word: &str, value: bool) {
+        let message = format!("the key `{word}` is a boolean to Kubernetes: it reads `{value}`");
+        self.report(Code::BooleanKey, span, message).help =
+            Some(format!("quote it if `{word}` is meant: `\"{word}\":`"));
+    }
+
+    fn duplicate(&mut self, key: Key, first: Span) {
+        let place = self.at(&first);
+        let message = format!("the key `{}` stands twice in one mapping", key.name);
+        let found = self.report(Code::DuplicateKey, &key.span, message);
+        found.caption = "here again".to_owned();
+        found.labels.push(crate::Label {
+            place,
+            text: "first here".to_owned(),
+        });
+    }
+
+    /// Adds what `<<` brings in: keys that the mapping doesn't have itself, of several the first.
+    fn merge(&mut self, mut mapping: MappingFrame) -> Value {
+        for node in std::mem::take(&mut mapping.merged) {
+            let span = node.span.clone();
+            let parts = match node.value {
+                Value::Sequence(items) => items,
+                _ => vec![node],
+            };
+            for part in parts {
+                let Value::Mapping(entries) = part.value else {
+                    let message = "`<<` merges mappings only".to_owned();
+                    self.report(Code::WrongType, &span, message);
+                    continue;
+                };
+                for (key, node) in entries {
+                    let _ = mapping.insert(key, node);
+                }
+            }
+        }
+        Value::Mapping(mapping.entries)
+    }
+
+    /// Keeps a copy of an anchored value, within what aliases may cost.
+    fn remember(&mut self, anchor: usize, node: &Node) -> Option<()> {
+        let size = Size::of(node);
+        self.spend(size, &node.span)?;
+        let node = node.clone();
+        self.anchors.insert(anchor, Anchored { node, size });
+        Some(())
+    }
+
+    fn alias(&mut self, id: usize, span: Span) -> Option<()> {
+        let Some(anchored) = self.anchors.remove(&id) else {
+            let message = "the alias stands within the very value that it names".to_owned();
+            self.report(Code::UndefinedAlias, &span, message);
+            return None;
+        };
+        if self.frames.len() + anchored.size.height > DEPTH {
+            self.report(Code::TooDeep, &span, syntax::too_deep());
+            return None;
+        }
+        self.spend(anchored.size, &span)?;
+        let value = anchored.node.value.clone();
+        self.anchors.insert(id, anchored);
+        // The value's own place is the anchor's; the whole of it stands where the alias is.
+        self.finish(value, span, 0, None)
+    }
+
+    fn spend(&mut self, size: Size, span: &Span) -> Option<()> {
+        let spent = self.budget.spend(size);
+        if spent.is_none() {
+            let message = "the file's anchors and aliases expand to too much".to_owned();
+            self.report(Code::TooLarge, span, message).help = Some(Budget::help());
+        }
+        spent
+    }
+
+    fn at(&self, span: &Span) -> Place {
+        Place::Bytes {
+            source: self.document.source.clone(),
+            bytes: span.clone(),
+        }
+    }
+
+    fn report(&mut self, code: Code, span: &Span, message: String) -> &mut Diagnostic {
+        let place = self.at(span);
+        self.findings.push(Diagnostic::new(code, place, message))
+    }
+}
+
+/// From this many entries on, keys are looked up by hash.
+const MANY: usize = 16;
+
+impl MappingFrame {
+    /// Adds an entry, or gives the key back with the place of the one that is there.
+    fn insert(&mut self, key: Key, node: Node) -> Result<(), (Key, Span)> {
+        if let Some(first) = self.find(&key.name) {
+            let first = first.clone();
+            return Err((key, first));
+        }
+        if self.entries.len() >= MANY {
+            self.index.insert(key.name.clone(), self.entries.len());
+        }
+        self.entries.push((key, node));
+        Ok(())
+    }
+
+    fn find(&self, name: &str) -> Option<&Span> {
+        let early = self
+            .entries
+            .iter()
+            .take(MANY)
+            .find(|(key, _)| key.name == name);
+        let entry = early.or_else(|| self.entries.get(*self.index.get(name)?));
+        entry.map(|(key, _)| &key.span)
+    }
+}

@@ -1,0 +1,166 @@
+//! Where a Gateway listens (API: `Gateway.spec.addresses`).
+
+use super::Build;
+use super::condition::{Condition, ConditionType};
+use super::environment::Environment;
+use super::gateway::GatewayAddress;
+use gatefold_diagnostic::{Code, Diagnostic, Pointer};
+use gatefold_manifest::api::Gateway;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// The API allows no more in a status.
+const MOST_SHOWN: usize = 16;
+
+/// The addresses of a Gateway, and the condition that a problem with them leads to: `Accepted` for a type
+/// that isn't supported, `Programmed` for an address that isn't there.
+pub(super) fn assign(
+    gateway: &Gateway,
+    build: &mut Build<'_>,
+) -> (Vec<GatewayAddress>, Option<Condition>) {
+    if let Some(refused) = unsupported_type(gateway, build) {
+        return (Vec::new(), Some(refused));
+    }
+    let mut requested = Requested::default();
+    for (index, address) in gateway.spec.addresses.iter().enumerate() {
+        if !address.routability.is_empty() {
+            let unsatisfied = unsupported_routability(gateway, index, &address.routability, build);
+            requested.problem.get_or_insert(unsatisfied);
+            continue;
+        }
+        match address.value.as_str() {
+            "" => requested.unnamed += 1,
+            // The loader has refused what isn't an IP address.
+            text => requested.named.extend(text.parse::<IpAddr>()),
+        }
+    }
+    if gateway.spec.addresses.is_empty() {
+        requested.unnamed = 1;
+    }
+    let assigned = from_pool(gateway, &mut requested, build);
+    let mut addresses: Vec<GatewayAddress> = Vec::new();
+    for bind in requested.named.into_iter().chain(assigned) {
+        if !addresses.iter().any(|address| address.bind == bind) {
+            addresses.push(GatewayAddress {
+                bind,
+                shown: shown(bind, build.environment),
+            });
+        }
+    }
+    (addresses, requested.problem)
+}
+
+/// What `spec.addresses` asks for.
+#[derive(Default)]
+struct Requested {
+    named: Vec<IpAddr>,
+    /// How many addresses without a value.
+    unnamed: usize,
+    problem: Option<Condition>,
+}
+
+/// Addresses for the entries without a value: out of the pool, or without a pool those of `--address`, as
+/// long as the Gateway names no other.
+fn from_pool(gateway: &Gateway, requested: &mut Requested, build: &mut Build<'_>) -> Vec<IpAddr> {
+    if requested.unnamed == 0 {
+        return Vec::new();
+    }
+    let help = match &build.environment.pool {
+        None if requested.named.is_empty() => return default_addresses(build.environment),
+        None => "give gatefold a pool with `--address-pool CIDR`, or give the address a value",
+        Some(pool) => {
+            let assigned = pool.get(&gateway.key()).cloned().unwrap_or_default();
+            if assigned.len() >= requested.unnamed {
+                return assigned.into_iter().take(requested.unnamed).collect();
+            }
+            "give gatefold a larger `--address-pool`, or remove Gateways that aren't needed"
+        }
+    };
+    let message = "no address is left for the Gateway";
+    let place = gateway.place(address_pointer(gateway));
+    let finding = Diagnostic::new(Code::AddressNotAssigned, place, message)
+        .about(gateway.id())
+        .help(help);
+    build.diagnostics.push(finding);
+    requested.problem.get_or_insert(Condition::fails(
+        ConditionType::Programmed,
+        "AddressNotAssigned",
+        format!("{message}: {help}"),
+    ));
+    let pool = build.environment.pool.as_ref();
+    pool.and_then(|pool| pool.get(&gateway.key()).cloned())
+        .unwrap_or_default()
+}
+
+fn address_pointer(gateway: &Gateway) -> Pointer {
+    match gateway.spec.addresses.is_empty() {
+        true => Pointer::root().key("metadata").key("name"),
+        false => Pointer::spec().key("addresses"),
+    }
+}
+
+fn default_addresses(environment: &Environment) -> Vec<IpAddr> {
+    match environment.addresses.is_empty() {
+        // A socket that is bound to `[::]` takes IPv6 only.
+        true => vec![
+            IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+        ],
+        false => environment.addresses.clone(),
+    }
+}
+
+/// What a client can use: the address itself, or for every interface the ones that reach this host.
+fn shown(bind: IpAddr, environment: &Environment) -> Vec<IpAddr> {
+    if !bind.is_unspecified() {
+        return vec![bind];
+    }
+    let reachable = environment.reachable.iter().copied();
+    let fits = reachable.filter(|ip| bind.is_ipv6() == ip.is_ipv6());
+    fits.take(MOST_SHOWN).collect()
+}
+
+/// From where an address can be reached is decided outside of gatefold, so it promises nothing: such a request isn't
+/// satisfied (GEP-5093).
+fn unsupported_routability(
+    gateway: &Gateway,
+    index: usize,
+    routability: &str,
+    build: &mut Build<'_>,
+) -> Condition {
+    let message = format!(
+        "addresses[{index}] isn't bound: gatefold can't promise routability `{routability}`"
+    );
+    let pointer = Pointer::spec().key("addresses").index(index);
+    let place = gateway.place(pointer.key("routability"));
+    let finding = Diagnostic::new(Code::UnsupportedRoutability, place, message.clone())
+        .about(gateway.id())
+        .help("leave `routability` out, and give the address a value that can be reached from there only");
+    build.diagnostics.push(finding);
+    Condition::fails(ConditionType::Programmed, "AddressNotAssigned", message)
+}
+
+fn unsupported_type(gateway: &Gateway, build: &mut Build<'_>) -> Option<Condition> {
+    let mut refused = None;
+    for (index, address) in gateway.spec.addresses.iter().enumerate() {
+        if address.kind == "IPAddress" {
+            continue;
+        }
+        let message = format!(
+            "an address of type `{}` isn't supported; only `IPAddress` is",
+            address.kind
+        );
+        let pointer = Pointer::spec().key("addresses").index(index).key("type");
+        let finding = Diagnostic::new(
+            Code::UnsupportedAddress,
+            gateway.place(pointer),
+            message.clone(),
+        );
+        build.diagnostics.push(finding.about(gateway.id()));
+        refused.get_or_insert(Condition::fails(
+            ConditionType::Accepted,
+            "UnsupportedAddress",
+            message,
+        ));
+    }
+    refused
+}

@@ -1,0 +1,55 @@
+//! What is wrong with the endpoints of a Service's port.
+
+use super::super::quoted;
+use super::{Port, ServicePortKey};
+use gatefold_diagnostic::{Code, Diagnostic, Pointer};
+use gatefold_manifest::api::{EndpointPort, EndpointSlice};
+
+/// Worth a word when nobody else has any, either.
+pub(super) fn no_endpoints(key: &ServicePortKey, (service, _): Port<'_>) -> Diagnostic {
+    let message = format!(
+        "Service {}, port {}, has no endpoints in the folder",
+        key.0, key.1
+    );
+    let place = service.place(super::super::name_pointer());
+    Diagnostic::new(Code::NoEndpoints, place, message)
+        .about(service.id())
+        .help("`gatefold run` asks DNS for its name; `--backend` names an address, `--echo` answers itself")
+}
+
+pub(super) fn unsupported_endpoint(
+    slice: &EndpointSlice,
+    index: usize,
+    text: &str,
+    findings: &mut Vec<Diagnostic>,
+) {
+    let pointer = Pointer::root()
+        .key("endpoints")
+        .index(index)
+        .key("addresses");
+    let message = format!("`{text}` isn't an IP address; the endpoint isn't used");
+    let finding = Diagnostic::new(Code::UnsupportedEndpoint, slice.place(pointer), message);
+    let help = "for a DNS name use a Service of type ExternalName";
+    findings.push(finding.about(slice.id()).help(help));
+}
+
+pub(super) fn port_not_found<'p>(
+    kind: &str,
+    (service, port): Port<'_>,
+    ports: impl Iterator<Item = &'p EndpointPort>,
+    findings: &mut Vec<Diagnostic>,
+) {
+    let message = format!(
+        "no port of the {kind} of Service {} is named `{}`, as the Service's port {} is",
+        service.key(),
+        port.name,
+        port.port
+    );
+    let mut names: Vec<&str> = ports.map(|port| port.name.as_str()).collect();
+    names.sort_unstable();
+    names.dedup();
+    let place = service.place(Pointer::spec().key("ports"));
+    let finding = Diagnostic::new(Code::EndpointPortNotFound, place, message);
+    let help = format!("their ports' names: {}", quoted(names));
+    findings.push(finding.about(service.id()).help(help));
+}

@@ -1,0 +1,230 @@
+//! Filters of a rule or a backend. One that gatefold doesn't have is never left out: its rule is refused.
+
+use super::backend_ref::{self, References};
+use super::http_route::{FilterNode, MirrorNode};
+use super::http_rule::RuleAt;
+use super::listener::Problem;
+use super::{Build, filter_advice};
+use gatefold_dataplane::filter::header_modifier::{self, Change};
+use gatefold_diagnostic::{Code, Pointer};
+use gatefold_manifest::api::{
+    HTTPHeader, HTTPHeaderFilter, HTTPRequestMirrorFilter, HTTPRouteFilter, HTTPRouteFilterType,
+    HeaderName,
+};
+
+/// What a list of filters belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Owner {
+    /// All requests of a rule.
+    Rule,
+    /// The requests that go to one of its backends.
+    Backend,
+}
+
+/// The filters that can be served. What is wrong with the others goes to `refusals`.
+pub(super) fn build<'a>(
+    at: RuleAt<'a>,
+    owner: Owner,
+    filters: &'a [HTTPRouteFilter],
+    pointer: &dyn Fn() -> Pointer,
+    references: &mut References<'_, 'a>,
+    refusals: &mut Vec<Problem>,
+    build: &mut Build<'a>,
+) -> Vec<FilterNode> {
+    let mut nodes = Vec::with_capacity(filters.len());
+    for (index, filter) in filters.iter().enumerate() {
+        filter_advice::report(at, filter, &|| pointer().index(index), build);
+        let node = match filter.kind {
+            HTTPRouteFilterType::RequestHeaderModifier => {
+                let changes = filter.request_header_modifier.as_ref();
+                changes.map(|changes| FilterNode::RequestHeaderModifier(distinct(changes)))
+            }
+            HTTPRouteFilterType::ResponseHeaderModifier => {
+                let changes = filter.response_header_modifier.as_ref();
+                changes.map(|changes| FilterNode::ResponseHeaderModifier(distinct(changes)))
+            }
+            HTTPRouteFilterType::RequestRedirect if owner == Owner::Rule => {
+                let redirect = filter.request_redirect.clone();
+                redirect.map(FilterNode::RequestRedirect)
+            }
+            HTTPRouteFilterType::URLRewrite => {
+                let rewrite = filter.url_rewrite.clone();
+                rewrite.map(FilterNode::UrlRewrite)
+            }
+            HTTPRouteFilterType::RequestMirror => {
+                let pointer = || {
+                    pointer()
+                        .index(index)
+                        .key("requestMirror")
+                        .key("backendRef")
+                };
+                let mirror = filter.request_mirror.as_ref();
+                mirror.map(|it| {
+                    FilterNode::RequestMirror(mirror_node(at, it, &pointer, references, build))
+                })
+            }
+            HTTPRouteFilterType::CORS if owner == Owner::Rule => {
+                filter.cors.clone().map(FilterNode::Cors)
+            }
+            HTTPRouteFilterType::RequestRedirect
+            | HTTPRouteFilterType::CORS
+            | HTTPRouteFilterType::ExternalAuth
+            | HTTPRouteFilterType::ExtensionRef => {
+                let pointer = pointer().index(index);
+                refusals.push(unsupported(at, filter.kind, pointer, build));
+                continue;
+            }
+        };
+        // The loader has refused a filter without the field of its type.
+        let Some(node) = node else {
+            continue;
+        };
+        match broken_header(&node) {
+            None => nodes.push(node),
+            Some(message) => {
+                let pointer = pointer().index(index);
+                let finding = at.finding(Code::InvalidFilter, pointer, &*message);
+                build
+                    .diagnostics
+                    .push(finding.caption("the rule answers 500"));
+                refusals.push(("UnsupportedValue", message));
+            }
+        }
+    }
+    nodes
+}
+
+/// Where copies go. To nowhere when the reference is invalid: "this BackendRef is invalid and must be dropped from
+/// the Gateway" (`HTTPRequestMirrorFilter.backendRef`).
+fn mirror_node<'a>(
+    at: RuleAt<'a>,
+    mirror: &'a HTTPRequestMirrorFilter,
+    pointer: &dyn Fn() -> Pointer,
+    references: &mut References<'_, 'a>,
+    build: &mut Build<'a>,
+) -> MirrorNode {
+    let (name, target) = backend_ref::resolve(at, &mirror.backend_ref, pointer, references, build);
+    let fraction = mirror.fraction.as_ref();
+    let fraction = fraction.map(|it| (it.numerator, it.denominator));
+    let percent = mirror.percent.map(|percent| (percent, 100));
+    let (numerator, denominator) = percent.or(fraction).unwrap_or((100, 100));
+    MirrorNode {
+        name,
+        target,
+        // The loader takes no negative ones.
+        share: (
+            u32::try_from(numerator).unwrap_or(0),
+            u32::try_from(denominator).unwrap_or(1),
+        ),
+    }
+}
+
+fn unsupported(
+    at: RuleAt<'_>,
+    kind: HTTPRouteFilterType,
+    pointer: Pointer,
+    build: &mut Build<'_>,
+) -> Problem {
+    let message = match kind {
+        HTTPRouteFilterType::ExtensionRef => {
+            "filter ExtensionRef isn't supported: gatefold has no filters of its own".to_owned()
+        }
+        kind @ (HTTPRouteFilterType::RequestRedirect | HTTPRouteFilterType::CORS) => {
+            let kind = kind.as_str();
+            format!("filter {kind} isn't supported on a backend: put it on the rule")
+        }
+        kind => format!("filter {} isn't supported yet", kind.as_str()),
+    };
+    let finding = at.finding(Code::UnsupportedFilter, pointer.key("type"), &*message);
+    let caption = "the rule answers 500";
+    build.diagnostics.push(finding.caption(caption));
+    ("UnsupportedValue", message)
+}
+
+/// "If multiple entries specify equivalent header names, the first entry with an equivalent name MUST be
+/// considered for a match" (API: `HTTPHeader.name`).
+fn distinct(changes: &HTTPHeaderFilter) -> HTTPHeaderFilter {
+    fn keep_first<T>(list: &mut Vec<T>, name: impl Fn(&T) -> &HeaderName) {
+        let mut seen: Vec<String> = Vec::new();
+        list.retain(|entry| {
+            let name = name(entry).as_str().to_ascii_lowercase();
+            let first = !seen.contains(&name);
+            seen.push(name);
+            first
+        });
+    }
+    let mut changes = changes.clone();
+    keep_first(&mut changes.set, |header| &header.name);
+    keep_first(&mut changes.add, |header| &header.name);
+    keep_first(&mut changes.remove, |name| name);
+    changes
+}
+
+/// What is wrong with a header that can't be changed as written.
+fn broken_header(node: &FilterNode) -> Option<String> {
+    let changes = match node {
+        FilterNode::RequestHeaderModifier(changes)
+        | FilterNode::ResponseHeaderModifier(changes) => changes,
+        FilterNode::RequestRedirect(_)
+        | FilterNode::RequestMirror(_)
+        | FilterNode::UrlRewrite(_)
+        | FilterNode::Cors(_) => {
+            return None;
+        }
+    };
+    let valued = changes.set.iter().chain(&changes.add);
+    let broken = |header: &&HTTPHeader| header_modifier::value(&header.value).is_none();
+    if let Some(HTTPHeader { name, value }) = valued.clone().find(broken) {
+        return Some(unsendable(name, value));
+    }
+    let set = changes.set.iter().map(|it| (&it.name, Change::Set));
+    let add = changes.add.iter().map(|it| (&it.name, Change::Add));
+    let remove = changes.remove.iter().map(|it| (it, Change::Remove));
+    set.chain(add).chain(remove).find_map(|(name, change)| {
+        let name = http::HeaderName::from_bytes(name.as_str().as_bytes()).ok()?;
+        header_modifier::refusal(&name, change)
+    })
+}
+
+/// Why a header's value can't be sent, and what to do.
+fn unsendable(name: &HeaderName, value: &str) -> String {
+    let unsent = |character: &char| character.is_ascii_control() && *character != '\t';
+    let character = value.chars().find(unsent).unwrap_or_default();
+    let remedy = match value.trim_end_matches('\n').contains(|it| unsent(&it)) {
+        true => "take it out",
+        false => "end the value before it, as YAML's `|-` and `>-` do",
+    };
+    format!(
+        "the value of header `{name}` has the character `{}` in it, which can't be sent (RFC 9110, section 5.5): {remedy}",
+        character.escape_default()
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_the_character_that_makes_a_value_unsendable() {
+        for (value, parts) in [
+            ("a\tb\n", ["`\\n`", "`|-`"]),
+            ("a\nb\n", ["`\\n`", "take it out"]),
+            ("a\0", ["`\\u{0}`", "take it out"]),
+            ("a\r\nb: c", ["`\\r`", "take it out"]),
+        ] {
+            let header = HTTPHeader {
+                name: HeaderName::parse("x-a").expect("a name"),
+                value: value.to_owned(),
+            };
+            let changes = HTTPHeaderFilter {
+                add: vec![header],
+                ..HTTPHeaderFilter::default()
+            };
+            let message = broken_header(&FilterNode::ResponseHeaderModifier(changes));
+            let message = message.unwrap_or_else(|| panic!("{value:?} was let through"));
+            for part in parts.into_iter().chain(["`x-a`"]) {
+                assert!(message.contains(part), "{value:?}: {message}");
+            }
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! Filters that are valid for an API server, but don't do what they seem to.
+
+use super::Build;
+use super::http_rule::RuleAt;
+use gatefold_diagnostic::{Code, Pointer};
+use gatefold_manifest::api::{HTTPHeaderFilter, HTTPPathModifier, HTTPRouteFilter};
+use std::collections::BTreeMap;
+
+/// Reports what is odd about a filter at `pointer`.
+pub(super) fn report(
+    at: RuleAt<'_>,
+    filter: &HTTPRouteFilter,
+    pointer: &dyn Fn() -> Pointer,
+    build: &mut Build<'_>,
+) {
+    let redirect = filter.request_redirect.as_ref().map(|it| &it.path);
+    let rewrite = filter.url_rewrite.as_ref().map(|it| &it.path);
+    for (field, path) in [("requestRedirect", redirect), ("urlRewrite", rewrite)] {
+        if let Some(path) = path.and_then(Option::as_ref) {
+            path_with_query(at, path, &|| pointer().key(field).key("path"), build);
+        }
+    }
+    for (field, changes) in [
+        ("requestHeaderModifier", &filter.request_header_modifier),
+        ("responseHeaderModifier", &filter.response_header_modifier),
+    ] {
+        if let Some(changes) = changes {
+            repeated_headers(at, changes, &|| pointer().key(field), build);
+        }
+    }
+}
+
+/// A path modifier changes only the path, so a query in it becomes part of the path.
+fn path_with_query(
+    at: RuleAt<'_>,
+    path: &HTTPPathModifier,
+    pointer: &dyn Fn() -> Pointer,
+    build: &mut Build<'_>,
+) {
+    for (field, value) in [
+        ("replaceFullPath", &path.replace_full_path),
+        ("replacePrefixMatch", &path.replace_prefix_match),
+    ] {
+        let Some(value) = value else { continue };
+        let Some(character) = value.chars().find(|it| matches!(it, '?' | '#')) else {
+            continue;
+        };
+        let encoded = if character == '?' { "%3F" } else { "%23" };
+        let message = format!(
+            "`{character}` in `{field}` becomes a part of the path, `{encoded}`: the query stays the request's own"
+        );
+        let found = at.finding(Code::QueryInPath, pointer().key(field), message);
+        build.diagnostics.push(found);
+    }
+}
+
+/// "Only one action for a given header name is permitted. Filters specifying multiple actions of the same or different
+/// type for any one header name are invalid" (API: `HTTPHeaderFilter`). An API server accepts such filters, so they
+/// are served.
+fn repeated_headers(
+    at: RuleAt<'_>,
+    changes: &HTTPHeaderFilter,
+    pointer: &dyn Fn() -> Pointer,
+    build: &mut Build<'_>,
+) {
+    let set = changes.set.iter().map(|header| &header.name);
+    let add = changes.add.iter().map(|header| &header.name);
+    let set = set.enumerate().map(|(index, name)| ("set", index, name));
+    let add = add.enumerate().map(|(index, name)| ("add", index, name));
+    let remove = changes.remove.iter().enumerate();
+    let remove = remove.map(|(index, name)| ("remove", index, name));
+    let mut first: BTreeMap<String, (&str, usize)> = BTreeMap::new();
+    for (action, index, name) in set.chain(add).chain(remove) {
+        let entry = (action, index);
+        let key = name.as_str().to_ascii_lowercase();
+        let other = *first.entry(key).or_insert(entry);
+        if other == entry {
+            continue;
+        }
+        let place = |(action, index): (&'static str, usize)| pointer().key(action).index(index);
+        let places = match other.0 == action {
+            true => format!("twice in `{action}`"),
+            false => format!("in `{}` and in `{action}`", other.0),
+        };
+        let message = format!(
+            "header `{name}` stands {places} of one filter: the API permits one action for a header"
+        );
+        let effect = match other.0 == action {
+            true => "the second entry has no effect",
+            false => "`set` comes first, then `add`, then `remove`",
+        };
+        let found = at
+            .finding(Code::RepeatedHeader, place(entry), message)
+            .label(at.route.place(place(other)), "the other action")
+            .note(effect)
+            .help("keep one of them; several values are one text with commas between them");
+        build.diagnostics.push(found);
+    }
+}

@@ -1,0 +1,162 @@
+//! GatewayClasses: which are ours, and what they say is supported.
+
+use super::Build;
+use super::condition::{Condition, ConditionType};
+use super::environment::Environment;
+use gatefold_diagnostic::{Code, Diagnostic, Pointer, Severity};
+use gatefold_manifest::Resources;
+use gatefold_manifest::api::{Gateway, GatewayClass};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// The controller name of Gateways whose class isn't in the folder.
+pub const DEFAULT_CONTROLLER_NAME: &str = "gatefold.dev/gateway-controller";
+
+/// What a class's status lists as supported, in order of the names (API: `supportedFeatures`). A feature is
+/// listed only when the conformance tests that ask for it pass.
+pub const SUPPORTED_FEATURES: &[&str] = &[
+    "BackendTLSPolicy",
+    "BackendTLSPolicySANValidation",
+    "Gateway",
+    "GatewayAddressEmpty",
+    "GatewayBackendClientCertificate",
+    "GatewayFrontendClientCertificateValidation",
+    "GatewayFrontendClientCertificateValidationInsecureFallback",
+    "GatewayHTTPListenerIsolation",
+    "GatewayHTTPSListenerDetectMisdirectedRequests",
+    "GatewayInfrastructure",
+    "GatewayPort8080",
+    "GatewayRouteHostnameIntersectionPrecedence",
+    "GatewayStaticAddresses",
+    "HTTPRoute",
+    "HTTPRoute303RedirectStatusCode",
+    "HTTPRoute307RedirectStatusCode",
+    "HTTPRoute308RedirectStatusCode",
+    "HTTPRouteBackendProtocolH2C",
+    "HTTPRouteBackendProtocolWebSocket",
+    "HTTPRouteBackendRequestHeaderModification",
+    "HTTPRouteBackendTimeout",
+    "HTTPRouteBackendURLRewrite",
+    "HTTPRouteCORS",
+    "HTTPRouteDestinationPortMatching",
+    "HTTPRouteHostRewrite",
+    "HTTPRouteMethodMatching",
+    "HTTPRouteNamedRouteRule",
+    "HTTPRouteParentRefPort",
+    "HTTPRoutePathRedirect",
+    "HTTPRoutePathRewrite",
+    "HTTPRoutePortRedirect",
+    "HTTPRouteQueryParamMatching",
+    "HTTPRouteRequestMirror",
+    "HTTPRouteRequestMultipleMirrors",
+    "HTTPRouteRequestPercentageMirror",
+    "HTTPRouteRequestTimeout",
+    "HTTPRouteResponseHeaderModification",
+    "HTTPRouteRetryCodes",
+    "HTTPRouteRetryConnectionError",
+    "HTTPRouteSchemeRedirect",
+    "ListenerSet",
+    "ReferenceGrant",
+];
+
+/// A GatewayClass.
+#[derive(Debug)]
+pub struct GatewayClassNode {
+    /// The object.
+    pub resource: Arc<GatewayClass>,
+    /// Its conditions.
+    pub conditions: Vec<Condition>,
+}
+
+/// The classes that are ours: with a controller name those that have it, else all of them.
+pub(super) fn build(build: &mut Build<'_>) -> BTreeMap<String, GatewayClassNode> {
+    let resources = build.resources;
+    let wanted = build.environment.controller_name.as_deref();
+    let mut nodes = BTreeMap::new();
+    for (name, class) in resources.gateway_classes.iter() {
+        if wanted.is_some_and(|wanted| wanted != class.spec.controller_name.as_str()) {
+            continue;
+        }
+        let node = GatewayClassNode {
+            resource: class.clone(),
+            conditions: vec![accepted(class, build), supported_version()],
+        };
+        nodes.insert(name.clone(), node);
+    }
+    nodes
+}
+
+/// The names under which gatefold reports statuses: the one that it was given, else those of all classes.
+pub(super) fn controller_names(
+    resources: &Resources,
+    environment: &Environment,
+) -> BTreeSet<String> {
+    match &environment.controller_name {
+        Some(name) => BTreeSet::from([name.clone()]),
+        None => {
+            let classes = resources.gateway_classes.values();
+            let names = classes.map(|class| class.spec.controller_name.as_str().to_owned());
+            names.chain([DEFAULT_CONTROLLER_NAME.to_owned()]).collect()
+        }
+    }
+}
+
+/// Refused when it asks for parameters; its Gateways are served all the same, since what a class's
+/// parameters configure (how a data plane is deployed) doesn't exist here.
+fn accepted(class: &GatewayClass, build: &mut Build<'_>) -> Condition {
+    let Some(parameters) = &class.spec.parameters_ref else {
+        return Condition::holds(
+            ConditionType::Accepted,
+            "Accepted",
+            "gatefold serves this class",
+        );
+    };
+    let message = format!(
+        "parametersRef names {} `{}`, but gatefold reads no parameters; its Gateways are served without",
+        parameters.kind, parameters.name
+    );
+    let place = class.place(Pointer::spec().key("parametersRef"));
+    let mut finding = Diagnostic::new(Code::UnsupportedParameters, place, message.clone())
+        .about(class.id())
+        .help("remove `parametersRef` if the class is meant for gatefold");
+    finding.severity = Severity::Warning;
+    build.diagnostics.push(finding);
+    Condition::fails(ConditionType::Accepted, "InvalidParameters", message)
+}
+
+fn supported_version() -> Condition {
+    Condition::holds(
+        ConditionType::SupportedVersion,
+        "SupportedVersion",
+        "gatefold reads Gateway API v1.7",
+    )
+}
+
+/// The controller name under which a Gateway is served, or nothing if it isn't ours.
+pub(super) fn controller_of(gateway: &Gateway, build: &mut Build<'_>) -> Option<String> {
+    let class_name = &gateway.spec.gateway_class_name;
+    let class = build.resources.gateway_classes.get(class_name);
+    match (class, &build.environment.controller_name) {
+        (Some(class), Some(ours)) if class.spec.controller_name.as_str() != ours => None,
+        (Some(class), _) => Some(class.spec.controller_name.as_str().to_owned()),
+        (None, Some(_)) => None,
+        (None, None) => {
+            let place = gateway.place(Pointer::spec().key("gatewayClassName"));
+            let message =
+                format!("GatewayClass `{class_name}` isn't in the folder; the Gateway is served");
+            let known = build.resources.gateway_classes.keys();
+            let mut finding = Diagnostic::new(Code::UnknownGatewayClass, place, message);
+            finding.help = super::suggest(class_name, known.map(String::as_str));
+            build.diagnostics.push(finding.about(gateway.id()));
+            Some(DEFAULT_CONTROLLER_NAME.to_owned())
+        }
+    }
+}
+
+/// The controller name of a Gateway's class, if the class is in the folder.
+pub(super) fn controller_in<'r>(gateway: &Gateway, resources: &'r Resources) -> Option<&'r str> {
+    let class = resources
+        .gateway_classes
+        .get(&gateway.spec.gateway_class_name)?;
+    Some(class.spec.controller_name.as_str())
+}

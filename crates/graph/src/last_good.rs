@@ -1,0 +1,110 @@
+//! Certificates that stay in force when the content of their Secret or ConfigMap can't be used any more.
+//!
+//! In: the content of each that is referred to, and what the graph before had of it. Out: the certificates in force.
+//! An object that is gone, isn't referred to, or mustn't be, has none, so that a certificate can be withdrawn
+//! (docs/decisions/last-good-certificates.md).
+
+use super::Build;
+use super::ca_certificates::{self, CaCertificatesProblem};
+use super::certificate::{self, Certificate, CertificateProblem};
+use gatefold_manifest::api::{ConfigMap, NamespacedName, Secret};
+use rustls_pki_types::CertificateDer;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// The certificates of a graph, by the objects they come from. The next graph keeps those whose objects it can't use.
+#[derive(Clone, Debug, Default)]
+pub(super) struct LastGood {
+    /// By Secret.
+    pairs: BTreeMap<NamespacedName, Arc<Certificate>>,
+    /// By ConfigMap.
+    authorities: BTreeMap<NamespacedName, Authorities>,
+    /// Whether one of them isn't what its object has now.
+    pub is_used: bool,
+}
+
+/// The certificates of a bundle.
+type Authorities = Arc<[CertificateDer<'static>]>;
+
+/// The result of loading an object.
+pub(super) struct Loaded<T> {
+    /// Its content, or else the last good one. `None` if there was none.
+    pub in_force: Option<T>,
+    /// Why its content can't be used.
+    pub problem: Option<Unusable>,
+}
+
+/// Why the content of an object can't be used.
+pub(super) struct Unusable {
+    /// What is wrong.
+    pub why: String,
+    /// The Secret's entry in which it is.
+    pub entry: Option<&'static str>,
+    /// What stays in force instead.
+    pub note: Option<String>,
+}
+
+impl Unusable {
+    /// For a condition: a message, and what stays in force.
+    pub fn message(&self, message: &str) -> String {
+        match &self.note {
+            Some(note) => format!("{message}; {note}"),
+            None => message.to_owned(),
+        }
+    }
+}
+
+impl Build<'_> {
+    /// The certificate with its key of a Secret.
+    pub(super) fn load_pair(&mut self, secret: &Secret) -> Loaded<Arc<Certificate>> {
+        let key = secret.key();
+        let (good, problem) = split(certificate::load(secret).map(Arc::new));
+        let former = || self.before.pairs.get(&key).cloned();
+        let in_force = good.or_else(former);
+        self.last_good
+            .pairs
+            .extend(in_force.clone().map(|it| (key, it)));
+        let problem = problem.map(|problem: CertificateProblem| Unusable {
+            why: problem.to_string(),
+            entry: Some(problem.entry()),
+            note: in_force.as_ref().map(|kept| {
+                let chain = kept.certified_key.cert.get(..1).unwrap_or_default();
+                let kept = certificate::in_words(chain);
+                format!("the last good certificate stays in force ({kept})")
+            }),
+        });
+        self.last_good.is_used |= problem.is_some() && in_force.is_some();
+        Loaded { in_force, problem }
+    }
+
+    /// The authorities' certificates of a ConfigMap. One that has been emptied has none.
+    pub(super) fn load_authorities(&mut self, config_map: &ConfigMap) -> Loaded<Authorities> {
+        let key = config_map.key();
+        let (good, problem) = split(ca_certificates::load(config_map).map(Arc::from));
+        let withdrawn = problem.as_ref().is_some_and(|it| it.is_withdrawal());
+        let former = || self.before.authorities.get(&key).filter(|_| !withdrawn);
+        let in_force = good.or_else(|| former().cloned());
+        let kept = in_force.clone().map(|it| (key, it));
+        self.last_good.authorities.extend(kept);
+        let problem = problem.map(|problem: CaCertificatesProblem| Unusable {
+            why: problem.to_string(),
+            entry: None,
+            note: in_force.as_ref().map(|kept| {
+                let kept = certificate::in_words(kept);
+                format!("the last good CA certificates stay in force ({kept})")
+            }),
+        });
+        self.last_good.is_used |= problem.is_some() && in_force.is_some();
+        Loaded { in_force, problem }
+    }
+}
+
+fn split<T, E>(result: Result<T, E>) -> (Option<T>, Option<E>) {
+    match result {
+        Ok(good) => (Some(good), None),
+        Err(problem) => (None, Some(problem)),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,135 @@
+//! ListenerSets: which Gateways let them in (API: `ListenerSet`, GEP-1713).
+//!
+//! A Gateway has its own listeners and those of its sets in one list, in the order in which they come first:
+//! its own, then the oldest set's.
+
+use super::gateway::GatewayNode;
+use super::listener::{self, ListenerOwner};
+use super::{Build, names_in, suggest};
+use gatefold_diagnostic::{Code, Diagnostic, Pointer};
+use gatefold_manifest::Resources;
+use gatefold_manifest::api::{
+    FromNamespaces, GATEWAY_GROUP, Gateway, ListenerNamespaces, ListenerSet, NamespacedName,
+};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// A ListenerSet whose Gateway is ours.
+#[derive(Debug)]
+pub struct ListenerSetNode {
+    /// The object.
+    pub resource: Arc<ListenerSet>,
+    /// Its Gateway.
+    pub gateway: NamespacedName,
+    /// Whether the Gateway lets it in. Else the Gateway has none of its listeners.
+    pub allowed: bool,
+}
+
+/// The ListenerSets of Gateways that are ours. Adds the listeners of those that are let in.
+pub(super) fn build(
+    gateways: &mut BTreeMap<NamespacedName, GatewayNode>,
+    build: &mut Build<'_>,
+) -> BTreeMap<NamespacedName, ListenerSetNode> {
+    let mut sets: Vec<&Arc<ListenerSet>> = build.resources.listener_sets.values().collect();
+    sets.sort_by_cached_key(|set| set.age());
+    let mut nodes = BTreeMap::new();
+    for set in sets {
+        let Some(key) = parent(set, build) else {
+            continue;
+        };
+        let Some(gateway) = gateways.get_mut(&key) else {
+            warn_of_unknown_parent(set, &key, build);
+            continue;
+        };
+        let node = ListenerSetNode {
+            resource: set.clone(),
+            gateway: key,
+            allowed: allows(&gateway.resource, set, build.resources),
+        };
+        match node.allowed {
+            true => add_listeners(gateway, set, build),
+            false => warn_of_closed_gateway(&node, &gateway.resource, build),
+        }
+        nodes.insert(set.key(), node);
+    }
+    nodes
+}
+
+/// The Gateway that a ListenerSet names, if it names one.
+pub(super) fn gateway_key(set: &ListenerSet) -> Option<NamespacedName> {
+    let reference = &set.spec.parent_ref;
+    let is_gateway = reference.group == GATEWAY_GROUP && reference.kind == "Gateway";
+    let own = &set.meta.namespace;
+    let namespace = reference.namespace.as_deref().unwrap_or(own);
+    is_gateway.then(|| NamespacedName::new(namespace, reference.name.as_str()))
+}
+
+fn parent(set: &ListenerSet, build: &mut Build<'_>) -> Option<NamespacedName> {
+    let key = gateway_key(set);
+    if key.is_none() {
+        let kind = &set.spec.parent_ref.kind;
+        let message = format!("a parent of kind {kind} isn't supported; a Gateway is");
+        let place = set.place(Pointer::spec().key("parentRef"));
+        let found = Diagnostic::new(Code::UnsupportedParent, place, message);
+        build.diagnostics.push(found.about(set.id()));
+    }
+    key
+}
+
+fn warn_of_unknown_parent(set: &ListenerSet, key: &NamespacedName, build: &mut Build<'_>) {
+    let gateways = &build.resources.gateways;
+    // One that is there belongs to somebody else.
+    if gateways.contains_key(key) {
+        return;
+    }
+    let place = set.place(Pointer::spec().key("parentRef").key("name"));
+    let message = format!("Gateway {key} isn't in the folder");
+    let mut found = Diagnostic::new(Code::UnknownParent, place, message).about(set.id());
+    found.help = suggest(&key.name, names_in(gateways, &key.namespace));
+    build.diagnostics.push(found);
+}
+
+/// Whether a Gateway lets a ListenerSet in: none, unless it says otherwise (API: `AllowedListeners`).
+fn allows(gateway: &Gateway, set: &ListenerSet, resources: &Resources) -> bool {
+    let allowed = gateway.spec.allowed_listeners.as_ref();
+    let Some(ListenerNamespaces { from, selector }) =
+        allowed.and_then(|allowed| allowed.namespaces.as_ref())
+    else {
+        return false;
+    };
+    let namespace = &set.meta.namespace;
+    match from {
+        FromNamespaces::All => true,
+        FromNamespaces::Same => *namespace == gateway.meta.namespace,
+        FromNamespaces::None => false,
+        FromNamespaces::Selector => selector
+            .as_ref()
+            .is_some_and(|selector| selector.matches(&resources.namespace_labels(namespace))),
+    }
+}
+
+fn warn_of_closed_gateway(node: &ListenerSetNode, gateway: &Gateway, build: &mut Build<'_>) {
+    let set = &node.resource;
+    let message = format!(
+        "Gateway {} lets no ListenerSet of namespace `{}` in (`allowedListeners`)",
+        node.gateway, set.meta.namespace
+    );
+    let place = set.place(Pointer::spec().key("parentRef"));
+    let field = match gateway.spec.allowed_listeners.is_some() {
+        true => Pointer::spec().key("allowedListeners"),
+        false => super::name_pointer(),
+    };
+    let found = Diagnostic::new(Code::ListenerSetNotAllowed, place, message)
+        .about(set.id())
+        .label(gateway.place(field), "the Gateway")
+        .help("add `allowedListeners: {namespaces: {from: Same}}` to the Gateway's `spec`, or `from: All`");
+    build.diagnostics.push(found);
+}
+
+fn add_listeners(gateway: &mut GatewayNode, set: &Arc<ListenerSet>, build: &mut Build<'_>) {
+    let owner = ListenerOwner::ListenerSet(set.clone());
+    for index in 0..set.spec.listeners.len() {
+        let added = listener::build(&owner, index, &gateway.frontend, build);
+        gateway.listeners.extend(added);
+    }
+}

@@ -1,0 +1,164 @@
+//! Matches that no request can meet, or that another match of the route leaves no request for.
+
+use super::Build;
+use super::http_rule::RuleAt;
+use super::match_conditions::{MatchConditions, Patterns};
+use gatefold_diagnostic::{Code, Diagnostic, Place, Pointer};
+use gatefold_manifest::api::{HTTPRoute, HTTPRouteMatch, HTTPRouteRule, PathMatchType};
+use regex_syntax::hir::literal::Extractor;
+
+/// A match, and its place in the route. A rule without matches has one that matches everything.
+struct Located<'r> {
+    rule: usize,
+    index: Option<usize>,
+    conditions: MatchConditions<'r>,
+}
+
+/// Where a match stands.
+pub(super) fn pointer(rule: usize, index: Option<usize>) -> Pointer {
+    let rule = Pointer::spec().key("rules").index(rule);
+    match index {
+        Some(index) => rule.key("matches").index(index),
+        None => rule,
+    }
+}
+
+/// The matches of a rule, each with its place, which is `None` for the one of a rule without matches.
+pub(super) fn matches<'r>(
+    rule: &'r HTTPRouteRule,
+    everything: &'r HTTPRouteMatch,
+) -> impl Iterator<Item = (Option<usize>, &'r HTTPRouteMatch)> {
+    let default = rule.matches.is_empty().then_some((None, everything));
+    let listed = rule.matches.iter().enumerate();
+    default
+        .into_iter()
+        .chain(listed.map(|(index, one)| (Some(index), one)))
+}
+
+/// Reports matches of a route that get no requests.
+pub(super) fn report(route: &HTTPRoute, build: &mut Build<'_>) {
+    let everything = HTTPRouteMatch::default();
+    let mut all: Vec<Located<'_>> = Vec::new();
+    for (rule_index, rule) in route.spec.rules.iter().enumerate() {
+        for (index, one) in matches(rule, &everything) {
+            let at = RuleAt {
+                route,
+                index: rule_index,
+            };
+            build.diagnostics.extend(never_matches(at, one, index));
+            all.push(Located {
+                rule: rule_index,
+                index,
+                conditions: MatchConditions::of(one),
+            });
+        }
+    }
+    let mut patterns = Patterns::default();
+    for (position, one) in all.iter().enumerate() {
+        let mut others = all.iter().enumerate();
+        let shadow = others.find(|(other_position, other)| match other_position {
+            same if *same == position => false,
+            before if *before < position => {
+                other.conditions.shadows(&one.conditions, &mut patterns)
+            }
+            _ => {
+                other.conditions.outranks(&one.conditions)
+                    && other.conditions.shadows(&one.conditions, &mut patterns)
+            }
+        });
+        if let Some((_, shadow)) = shadow {
+            build.diagnostics.push(shadowed(route, one, shadow));
+        }
+    }
+}
+
+fn shadowed(route: &HTTPRoute, one: &Located<'_>, other: &Located<'_>) -> Diagnostic {
+    let place = |it: &Located<'_>| route.place(pointer(it.rule, it.index));
+    let (what, help) = match one.conditions == other.conditions {
+        true => ("the same match stands before it", "remove one of the two"),
+        false => (
+            "another match of the route takes them first",
+            "change the order of the rules, or remove the match",
+        ),
+    };
+    let message = format!("the match gets no requests: {what}");
+    unreachable((place(one), message), place(other), "this one takes them")
+        .about(route.id())
+        .help(help)
+}
+
+/// Reports that a match gets no requests, because another match takes all of them.
+pub(super) fn unreachable(
+    (place, message): (Place, String),
+    other: Place,
+    label: &str,
+) -> Diagnostic {
+    Diagnostic::new(Code::UnreachableMatch, place, message).label(other, label)
+}
+
+/// A path begins with `/`, and a pattern must match all of it.
+fn never_matches(at: RuleAt<'_>, one: &HTTPRouteMatch, index: Option<usize>) -> Option<Diagnostic> {
+    let pattern = &one.path.value;
+    if one.path.kind != PathMatchType::RegularExpression || may_begin_with_slash(pattern) {
+        return None;
+    }
+    let pointer = pointer(at.index, index).key("path").key("value");
+    let message = format!("`{pattern}` matches no path: every path begins with `/`");
+    let found = at.finding(Code::PatternNeverMatches, pointer, message);
+    Some(found.help("the pattern must match all of the path, from the first `/` on"))
+}
+
+/// Whether a pattern may match a text that begins with `/`. True if that isn't certain.
+fn may_begin_with_slash(pattern: &str) -> bool {
+    let Ok(parsed) = regex_syntax::parse(pattern) else {
+        return true;
+    };
+    let prefixes = Extractor::new().extract(&parsed);
+    prefixes.literals().is_none_or(|literals| {
+        literals.iter().any(|literal| {
+            let first = literal.as_bytes().first();
+            first.is_none_or(|first| *first == b'/')
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pattern_that_cannot_begin_with_a_slash_is_recognised() {
+        for pattern in [
+            "api/.*",
+            "^api/v[0-9]+$",
+            "(api|v1)/.*",
+            "[a-c]+/x",
+            "(?i)api/.*",
+        ] {
+            assert!(!may_begin_with_slash(pattern), "{pattern}");
+        }
+    }
+
+    #[test]
+    fn a_pattern_that_may_begin_with_a_slash_is_not_reported() {
+        for pattern in [
+            "/api/.*",
+            "^/api$",
+            ".*/api",
+            "(/|api)/.*",
+            "a?/b",
+            "a*/b",
+            "[^a]+",
+            ".+",
+            "",
+            "(api)?/x",
+            "\\/api",
+            "[/a]b",
+            "\\W.*",
+            "(?:)/a",
+            "(broken",
+        ] {
+            assert!(may_begin_with_slash(pattern), "{pattern}");
+        }
+    }
+}

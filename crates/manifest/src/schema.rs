@@ -1,0 +1,80 @@
+//! The words in which `api` defines types: `object!` for structs, `choice!` for enumerations.
+
+/// Defines a struct and how it is read: one line a field, with the field's name in YAML.
+///
+/// `"port" => port: PortNumber,` must be there unless its type says what absence means;
+/// `"weight" => weight: i32 = 1,` has a default; `[0..=16]` after a type bounds a list's or a text's
+/// length; `where rule` before it is asked of the text, or of each text of a list or a mapping.
+/// `closed` refuses unknown fields, `open` passes over them (kinds of which we read a part).
+/// `checked by function` names the rules that concern several fields.
+macro_rules! object {
+    (
+        $(#[$meta:meta])*
+        pub $mode:ident $name:ident $(checked by $check:path)? {
+            $($(#[$field_meta:meta])* $yaml:literal => $field:ident: $type:ty $(where $rule:path)? $([$($bound:tt)+])? $(= $default:expr)?,)*
+        }
+    ) => {
+        $(#[$meta])*
+        #[derive(Clone, Debug, PartialEq)]
+        pub struct $name { $($(#[$field_meta])* pub $field: $type,)* }
+
+        impl $crate::Decode for $name {
+            fn decode(node: &$crate::Node, decoder: &mut $crate::Decoder) -> Option<Self> {
+                #[allow(unused_mut)]
+                let mut fields = decoder.$mode(node)?;
+                $(let $field: Option<$type> = $crate::api::read_field!(fields, decoder, $yaml, $type $(, default $default)?);)*
+                $($(if let Some(value) = &$field {
+                    $crate::api::check_length(node, $yaml, value, $($bound)+, decoder);
+                })?)*
+                $($($crate::api::check_texts(node, $yaml, $rule, decoder);)?)*
+                fields.end(decoder);
+                let object = $name { $($field: $field?,)* };
+                $($check(&object, node, decoder);)?
+                Some(object)
+            }
+        }
+    };
+}
+
+macro_rules! read_field {
+    ($fields:ident, $decoder:ident, $yaml:literal, $type:ty) => {
+        $fields.read::<$type>($yaml, $decoder)
+    };
+    ($fields:ident, $decoder:ident, $yaml:literal, $type:ty, default $default:expr) => {
+        $fields.read_or::<$type>($yaml, || Some($default), $decoder)
+    };
+}
+
+/// Defines an enumeration of strings.
+macro_rules! choice {
+    ($(#[$meta:meta])* pub $name:ident { $($(#[$variant_meta:meta])* $variant:ident $(= $text:literal)?,)+ }) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum $name { $($(#[$variant_meta])* $variant,)+ }
+
+        impl $name {
+            /// The value as it stands in a manifest.
+            pub fn as_str(self) -> &'static str {
+                match self { $($name::$variant => $crate::api::choice_text!($variant $(, $text)?),)+ }
+            }
+        }
+
+        impl $crate::Decode for $name {
+            fn decode(node: &$crate::Node, decoder: &mut $crate::Decoder) -> Option<Self> {
+                let all = [$($name::$variant,)+];
+                $crate::api::read_choice(node, &all, $name::as_str, decoder)
+            }
+        }
+    };
+}
+
+macro_rules! choice_text {
+    ($variant:ident) => {
+        stringify!($variant)
+    };
+    ($variant:ident, $text:literal) => {
+        $text
+    };
+}
+
+pub(crate) use {choice, choice_text, object, read_field};

@@ -1,0 +1,198 @@
+//! Texts made to cost time or memory. The limits here are far above what is measured, and far below what
+//! the texts would cost without bounds.
+
+use super::*;
+use std::time::{Duration, Instant};
+
+/// Loads and draws within a bounded time.
+#[track_caller]
+fn bounded(text: &str) -> Loaded {
+    let start = Instant::now();
+    let loaded = Loader::from_text("f.yaml", text);
+    let drawn = drawn(&loaded);
+    let took = start.elapsed();
+    assert!(took < Duration::from_secs(20), "took {took:?}");
+    assert!(drawn.len() < 200_000, "{} bytes of output", drawn.len());
+    loaded
+}
+
+#[test]
+fn an_alias_bomb_is_stopped() {
+    let mut text = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
+    for i in 1..30 {
+        let before = format!("*a{}", i - 1);
+        text += &format!("a{i}: &a{i} [{}]\n", vec![before; 10].join(", "));
+    }
+    let loaded = bounded(&text);
+    assert!(
+        lines(&loaded)[0]
+            .contains("error[GF0103]: the file's anchors and aliases expand to too much")
+    );
+}
+
+#[test]
+fn a_long_text_repeated_by_aliases_is_stopped() {
+    let text = format!(
+        "a: &a {}\nb: [{}]\n",
+        "x".repeat(1 << 20),
+        vec!["*a"; 1_000].join(", ")
+    );
+    let loaded = bounded(&text);
+    assert!(lines(&loaded)[0].contains("GF0103"), "{:?}", lines(&loaded));
+}
+
+#[test]
+fn aliases_of_many_documents_share_one_budget() {
+    let document = format!(
+        "a: &a [{}]\nb: [*a, *a, *a, *a]\n---\n",
+        vec!["x"; 10_000].join(",")
+    );
+    let loaded = bounded(&document.repeat(20));
+    assert!(
+        lines(&loaded).iter().any(|line| line.contains("GF0103")),
+        "{:?}",
+        lines(&loaded)
+    );
+}
+
+#[test]
+fn ten_thousand_levels_are_refused_however_they_are_written() {
+    let deep = 10_000;
+    let block: String = (0..1_000)
+        .map(|i| format!("{}a:\n", " ".repeat(i)))
+        .collect();
+    let texts = [
+        "[".repeat(deep),
+        format!("{}{}", "[".repeat(deep), "]".repeat(deep)),
+        "{a: ".repeat(deep),
+        "- ".repeat(deep),
+        format!("{}x", "- ".repeat(70)),
+        block,
+        "? ".repeat(deep),
+    ];
+    for text in texts {
+        let loaded = bounded(&text);
+        let lines = lines(&loaded);
+        let head: String = text.chars().take(20).collect();
+        assert_eq!(lines.len(), 1, "{head}: {lines:?}");
+        assert!(
+            lines[0].contains("error[GF0106]: nested deeper than 64 levels"),
+            "{head}: {lines:?}"
+        );
+    }
+}
+
+#[test]
+fn aliases_cannot_nest_deeper_than_the_limit() {
+    let mut text = String::from("a0: &a0 [[[[[[[[[[[[[[[[[[[[x]]]]]]]]]]]]]]]]]]]]\n");
+    for i in 1..5 {
+        text += &format!(
+            "a{i}: &a{i} [[[[[[[[[[[[[[[[[[[[*a{}]]]]]]]]]]]]]]]]]]]]\n",
+            i - 1
+        );
+    }
+    assert!(lines(&bounded(&text))[0].contains("GF0106"));
+}
+
+#[test]
+fn many_unknown_fields_are_counted_and_not_all_shown() {
+    let fields: String = (0..20_000).map(|i| format!("  field{i}: x\n")).collect();
+    let loaded = bounded(&format!("{GATEWAY}{fields}"));
+    let lines = lines(&loaded);
+    assert_eq!(lines.len(), 51);
+    assert!(
+        lines
+            .iter()
+            .any(|line| line.contains("19950 more problems in this document")),
+        "{:?}",
+        lines.last()
+    );
+}
+
+#[test]
+fn a_list_of_a_hundred_thousand_nothings_is_counted_and_not_all_shown() {
+    let text = format!(
+        "apiVersion: v1\nkind: List\nitems: [{}]\n",
+        vec!["0"; 100_000].join(",")
+    );
+    assert_eq!(bounded(&text).diagnostics.len(), 51);
+}
+
+#[test]
+fn very_long_words_and_lines_are_cut_in_what_is_shown() {
+    let word = "x".repeat(2 << 20);
+    let texts = [
+        format!("{GATEWAY}  {word}: 1\n"),
+        GATEWAY.replace("protocol: HTTP", &format!("protocol: {word}!")),
+        GATEWAY.replace("kind: Gateway", &format!("kind: {word}")),
+        format!("{{{word}: [}}"),
+        format!("[{}, @]", vec!["x"; 500_000].join(", ")),
+    ];
+    for text in texts {
+        let loaded = bounded(&text);
+        assert!(!loaded.diagnostics.is_empty());
+        assert!(drawn(&loaded).len() < 5_000, "{}", drawn(&loaded).len());
+    }
+}
+
+#[test]
+fn a_terminal_gets_nothing_to_obey() {
+    let text = "apiVersion: v1\nkind: \"Serv\\e[31mce\"\n---\na: \"\u{9b}31m\n---\n\u{202e}b: [\u{9b}2J\n---\n\"\\e]0;x\\a\": 1\n";
+    let drawn = drawn(&bounded(text));
+    let obeyed = |c: char| (c.is_control() && c != '\n') || c == '\u{202e}';
+    assert!(!drawn.contains(obeyed), "{drawn:?}");
+}
+
+#[test]
+fn text_that_is_too_large_is_refused_by_its_size() {
+    let text = vec![b'x'; usize::try_from(crate::FILE_SIZE).expect("fits") + 1];
+    assert_eq!(
+        lines_of(text),
+        ["f.yaml: error[GF0103]: larger than 32 MiB"]
+    );
+}
+
+#[test]
+fn no_line_of_a_secret_is_shown() {
+    let secret = |data: &str| format!("apiVersion: v1\nkind: Secret\nmetadata:\n  name: s\n{data}");
+    let broken = [
+        secret("data:\n  password: \"hunter2\n"),
+        secret("data:\n  password: hunter2!\n"),
+        secret("stringData:\n  password: [hunter2]\n"),
+        secret("stringData: {password: 1, password: hunter2}\n"),
+        "{\"kind\": \"Secret\", \"apiVersion\": \"v1\", \"stringData\": {\"a\": \"hunter2\"}}"
+            .to_owned(),
+        "{\"kind\": \"Secret\", \"apiVersion\": \"v1\", \"stringData\": {\"a\": \"hunter2\""
+            .to_owned(),
+    ];
+    for text in broken {
+        let drawn = drawn(&bounded(&text));
+        assert!(drawn.contains("error"), "nothing was found in {text}");
+        assert!(!drawn.contains("hunter2"), "{drawn}");
+    }
+}
+
+/// Each object that is refused is looked for among those that were there before.
+#[test]
+fn thousands_of_refused_objects_cost_hardly_more_than_thousands_of_good_ones() {
+    const OBJECTS: usize = 16_000;
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("a.yaml");
+    let mut loader = Loader::new([folder.path().to_owned()]);
+    let mut load = |port| {
+        let services = (0..OBJECTS).map(|number| service(&format!("s{number}"), port));
+        let text = services.collect::<Vec<_>>().join("---\n");
+        std::fs::write(&file, text).expect("written");
+        let start = Instant::now();
+        let loaded = loader.load();
+        assert_eq!(loaded.resources.services.len(), OBJECTS);
+        (errors(&loaded), start.elapsed())
+    };
+    let (none, good) = load(80);
+    let (all, refused) = load(0);
+    assert_eq!((none, all), (0, OBJECTS));
+    assert!(
+        refused < 8 * good,
+        "{refused:?}, and {good:?} for good ones"
+    );
+}

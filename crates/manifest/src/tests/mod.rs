@@ -1,0 +1,136 @@
+//! What the loader makes of texts and folders, good ones and bad ones.
+
+mod folder;
+mod hostile;
+mod last_good;
+mod reading;
+mod renamed;
+mod schema;
+mod syntax;
+mod update;
+
+use super::{Loaded, Loader};
+use gatefold_diagnostic::{Severity, Style, render, summary_line};
+use std::fs;
+use std::path::PathBuf;
+use tempfile::TempDir;
+
+/// A folder that changes, and what is loaded of it.
+struct Folder {
+    dir: TempDir,
+    loader: Loader,
+}
+
+impl Folder {
+    fn new() -> Self {
+        let dir = TempDir::new().expect("a temporary folder");
+        let loader = Loader::new([dir.path().to_owned()]);
+        Folder { dir, loader }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn write(&self, name: &str, text: impl AsRef<[u8]>) {
+        let path = self.path(name);
+        fs::create_dir_all(path.parent().expect("it is in the folder"))
+            .expect("the folder is ours");
+        fs::write(path, text).expect("the folder is ours");
+    }
+
+    fn remove(&self, name: &str) {
+        fs::remove_file(self.path(name)).expect("the file is there");
+    }
+
+    fn names(&mut self) -> Vec<String> {
+        names(&self.loader.load())
+    }
+
+    /// What is wrong, without the folder's own path.
+    fn drawn(&mut self) -> String {
+        let path = format!("{}/", self.dir.path().display());
+        drawn(&self.loader.load()).replace(&path, "")
+    }
+}
+
+const GATEWAY: &str = "\
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata:
+  name: gw
+spec:
+  gatewayClassName: x
+  listeners:
+  - name: http
+    port: 80
+    protocol: HTTP
+";
+
+/// A route with some `spec`, which is indented by two spaces.
+fn route(name: &str, spec: &str) -> String {
+    format!(
+        "apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata:\n  name: {name}\nspec:\n{spec}"
+    )
+}
+
+fn service(name: &str, port: u16) -> String {
+    format!(
+        "apiVersion: v1\nkind: Service\nmetadata:\n  name: {name}\nspec:\n  ports:\n  - port: {port}\n"
+    )
+}
+
+/// Every problem as it is drawn.
+fn drawn(loaded: &Loaded) -> String {
+    let drawn = loaded
+        .diagnostics
+        .iter()
+        .map(|found| render(found, Style::Plain));
+    drawn.collect::<Vec<_>>().join("\n\n")
+}
+
+/// Every problem of a text as it is drawn.
+fn drawn_of(text: &str) -> String {
+    drawn(&Loader::from_text("f.yaml", text))
+}
+
+/// Every problem in one line.
+fn lines(loaded: &Loaded) -> Vec<String> {
+    loaded.diagnostics.iter().map(summary_line).collect()
+}
+
+fn lines_of(text: impl Into<Vec<u8>>) -> Vec<String> {
+    lines(&Loader::from_text("f.yaml", text))
+}
+
+/// What is in force, by kind and name.
+fn names(loaded: &Loaded) -> Vec<String> {
+    let resources = &loaded.resources;
+    let gateways = resources
+        .gateways
+        .keys()
+        .map(|name| format!("Gateway {name}"));
+    let routes = resources
+        .http_routes
+        .keys()
+        .map(|name| format!("HTTPRoute {name}"));
+    let services = resources
+        .services
+        .keys()
+        .map(|name| format!("Service {name}"));
+    gateways.chain(routes).chain(services).collect()
+}
+
+#[track_caller]
+fn assert_clean(text: &str) {
+    assert_eq!(
+        lines_of(text),
+        Vec::<String>::new(),
+        "of this text:\n{text}"
+    );
+}
+
+fn errors(loaded: &Loaded) -> usize {
+    let error = |found: &&gatefold_diagnostic::Diagnostic| found.severity == Severity::Error;
+    loaded.diagnostics.iter().filter(error).count()
+}

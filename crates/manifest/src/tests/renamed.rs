@@ -1,0 +1,154 @@
+//! What was last good in a broken file stays in force under the file's new name, and gives way to what stands elsewhere.
+
+use super::*;
+use crate::Update;
+use std::path::Path;
+
+const BROKEN: &str = "b: [\n";
+
+/// A folder with a file `a.yaml` that had Services a and b and is broken now.
+fn broken() -> Folder {
+    let mut folder = Folder::new();
+    let good = format!("{}---\n{}", service("a", 80), service("b", 80));
+    folder.write("a.yaml", good);
+    folder.names();
+    folder.write("a.yaml", format!("{}---\n{BROKEN}", service("a", 81)));
+    assert_eq!(folder.names(), BOTH);
+    folder
+}
+
+const BOTH: [&str; 2] = ["Service default/a", "Service default/b"];
+
+fn rename(folder: &Folder, from: &str, to: &str) {
+    fs::rename(folder.path(from), folder.path(to)).expect("the folder is ours");
+}
+
+#[test]
+fn a_broken_file_keeps_what_was_last_good_when_it_is_renamed() {
+    let mut folder = broken();
+    rename(&folder, "a.yaml", "c.yaml");
+    assert_eq!(folder.names(), BOTH);
+    let drawn = folder.drawn();
+    assert!(drawn.contains("--> c.yaml:"), "{drawn}");
+    assert!(!drawn.contains("a.yaml"), "{drawn}");
+    assert!(drawn.contains("stays in force"), "{drawn}");
+    rename(&folder, "c.yaml", "b.yaml");
+    assert_eq!(folder.names(), BOTH, "a second time");
+    folder.write("b.yaml", service("b", 82));
+    let loaded = folder.loader.load();
+    assert_eq!(names(&loaded), ["Service default/b"], "it is mended");
+    assert_eq!(lines(&loaded), Vec::<String>::new());
+}
+
+#[test]
+fn a_broken_file_keeps_what_was_last_good_when_events_tell_of_its_new_name() {
+    for together in [true, false] {
+        let mut folder = broken();
+        let (from, to) = (folder.path("a.yaml"), folder.path("c.yaml"));
+        fs::rename(&from, &to).expect("renamed");
+        let looks: Vec<Vec<&Path>> = match together {
+            true => vec![vec![&from, &to]],
+            false => vec![vec![&from], vec![&to]],
+        };
+        let mut last = Vec::new();
+        for paths in looks {
+            let paths = paths.into_iter().map(Path::to_owned).collect();
+            let Update::New(loaded) = folder.loader.update_files(&paths) else {
+                panic!("nothing new was seen");
+            };
+            last = names(&loaded);
+        }
+        assert_eq!(last, BOTH, "in one look: {together}");
+    }
+}
+
+#[test]
+fn a_broken_file_keeps_what_was_last_good_when_it_is_copied_and_removed() {
+    let mut folder = broken();
+    fs::copy(folder.path("a.yaml"), folder.path("c.yaml")).expect("copied");
+    assert_eq!(folder.names(), BOTH);
+    folder.remove("a.yaml");
+    assert_eq!(folder.names(), BOTH);
+    folder.remove("c.yaml");
+    assert_eq!(folder.names(), Vec::<String>::new(), "gone is gone");
+}
+
+#[test]
+fn files_that_are_no_text_keep_what_was_last_good_when_their_folder_is_renamed() {
+    let mut folder = Folder::new();
+    for name in ["a", "b"] {
+        let path = format!("one/{name}.yaml");
+        folder.write(&path, service(name, 80));
+        folder.names();
+        folder.write(&path, b"\x00\x01");
+    }
+    assert_eq!(folder.names(), BOTH);
+    rename(&folder, "one", "two");
+    assert_eq!(folder.names(), BOTH);
+    folder.remove("two/a.yaml");
+    assert_eq!(folder.names(), ["Service default/b"], "each has its own");
+}
+
+#[test]
+fn a_refused_object_keeps_its_last_good_version_when_its_file_is_renamed() {
+    let mut folder = Folder::new();
+    folder.write("a.yaml", service("a", 80));
+    folder.names();
+    folder.write("a.yaml", service("a", 0));
+    assert_eq!(folder.names(), ["Service default/a"]);
+    rename(&folder, "a.yaml", "c.yaml");
+    let loaded = folder.loader.load();
+    assert_eq!(names(&loaded), ["Service default/a"]);
+    assert!(drawn(&loaded).contains("its last good version stays in force"));
+}
+
+#[test]
+fn another_broken_file_gets_nothing_of_one_that_is_removed() {
+    let mut folder = broken();
+    folder.write("c.yaml", "c: [\n");
+    assert_eq!(folder.names(), BOTH);
+    folder.remove("a.yaml");
+    assert_eq!(folder.names(), Vec::<String>::new());
+}
+
+#[test]
+fn an_object_that_stands_in_a_file_goes_before_one_that_another_file_keeps() {
+    let mut folder = broken();
+    folder.write("z.yaml", service("b", 90));
+    let port = |loaded: &Loaded, name: &str| {
+        let mut services = loaded.resources.services.values();
+        let found = services.find(|it| &*it.meta.name == name);
+        found.map(|it| it.spec.ports[0].port.get())
+    };
+    let loaded = folder.loader.load();
+    assert_eq!(port(&loaded, "b"), Some(90), "it was moved there");
+    assert_eq!(errors(&loaded), 1, "{}", drawn(&loaded));
+    folder.remove("z.yaml");
+    let loaded = folder.loader.load();
+    assert_eq!(port(&loaded, "b"), Some(80), "it is kept all the time");
+    assert_eq!(port(&loaded, "a"), Some(80));
+}
+
+#[test]
+fn a_kept_object_whose_text_is_unchanged_is_where_it_stands_now() {
+    let mut folder = Folder::new();
+    folder.write(
+        "a.yaml",
+        format!("{}---\n{}", service("a", 80), service("b", 80)),
+    );
+    folder.names();
+    let above = "# three\n# lines\n# more\n";
+    let text = format!(
+        "{above}---\n{}---\n{}---\n{BROKEN}",
+        service("a", 81),
+        service("b", 80)
+    );
+    folder.write("a.yaml", &text);
+    let loaded = folder.loader.load();
+    assert_eq!(names(&loaded), BOTH);
+    let services: Vec<_> = loaded.resources.services.values().collect();
+    let present = |index: usize| *services[index].document.source.text == text;
+    assert!(present(1), "b is the same as before");
+    assert!(!present(0), "a isn't");
+    assert_eq!(services[0].spec.ports[0].port.get(), 80);
+}

@@ -1,0 +1,336 @@
+//! Deadlines of requests, kept where Pingora waits: on the connection to the endpoint.
+//!
+//! Pingora bounds each single wait, and begins anew with every piece that comes: an endpoint that sends a byte now
+//! and then is waited for without end. No hook is called while it waits, either. So a rule with time limits has
+//! connections of its own, which are aborted when the request that uses them must have ended: whatever is
+//! waited for then fails. Without a limit [`super::watch`] says when that is.
+
+use super::peer::Exchange;
+use super::read_ahead::ReadAhead;
+use super::upgrade;
+use super::watch::State;
+use gatefold_dataplane::backend_tls::BackendTls;
+use async_trait::async_trait;
+use pingora_core::connectors::L4Connect;
+use pingora_core::protocols::l4::socket::SocketAddr;
+use pingora_core::protocols::l4::stream::Stream;
+use pingora_core::protocols::raw_connect::ProxyDigest;
+use pingora_core::protocols::{Digest, GetProxyDigest};
+use pingora_core::upstreams::peer::HttpPeer;
+use pingora_core::{Error, ErrorType, Result};
+use pingora_http::ResponseHeader;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::net::Shutdown;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+use tokio::net::TcpStream;
+use tokio::task::AbortHandle;
+use tracing::debug;
+
+/// Keeps such connections apart in Pingora's pool; a bit beside those of [`super::peer`].
+const TIMED: u64 = 1 << 8;
+
+/// The error of a request that an endpoint has let wait for too long.
+pub(super) fn silent() -> Box<Error> {
+    let what = "the endpoint did nothing for too long";
+    Error::explain(ErrorType::ReadTimedout, what).into_up()
+}
+
+/// The error of a request whose time is over.
+pub(super) fn late() -> Box<Error> {
+    let what = "the time limit of the rule is over";
+    Error::explain(ErrorType::ReadTimedout, what).into_up()
+}
+
+/// The error of a request whose time is over while its client was still sending it.
+pub(super) fn unsent() -> Box<Error> {
+    let what = "the time limit of the rule is over, and the client hasn't sent the whole body";
+    Error::explain(ErrorType::ReadTimedout, what).into_down()
+}
+
+/// Lets what is done with an endpoint end by the first of the two instants; the second one is now.
+///
+/// # Errors
+///
+/// When it has passed already.
+pub(super) fn bound(
+    peer: &mut HttpPeer,
+    exchange: Exchange,
+    tls: Option<&Arc<BackendTls>>,
+    (until, now): (Instant, Instant),
+) -> Result<()> {
+    let left = until.saturating_duration_since(now);
+    if left.is_zero() {
+        return Err(late());
+    }
+    let options = &mut peer.options;
+    for timeout in [
+        &mut options.connection_timeout,
+        &mut options.total_connection_timeout,
+    ] {
+        *timeout = Some(timeout.map_or(left, |timeout| timeout.min(left)));
+    }
+    // All connections of HTTP/1.1 can be aborted.
+    if exchange != Exchange::Http1 {
+        options.custom_l4 = Some(Arc::new(Timed {
+            exchange,
+            tls: tls.cloned(),
+        }));
+    }
+    // The deadline is one request's and ends the connection: no other may be on it.
+    options.max_h2_streams = 1;
+    peer.group_key ^= TIMED;
+    Ok(())
+}
+
+/// Makes connections that can be aborted.
+#[derive(Debug)]
+struct Timed {
+    exchange: Exchange,
+    tls: Option<Arc<BackendTls>>,
+}
+
+#[async_trait]
+impl L4Connect for Timed {
+    async fn connect(&self, address: &SocketAddr) -> Result<Stream> {
+        let (exchange, tls) = (self.exchange, self.tls.as_deref());
+        // Over HTTP/2 the window of the stream bounds what is read ahead; HTTP/1.1 connections are made by `watch`.
+        let connected = connect(address, exchange, ReadAhead::Full, tls).await;
+        connected.map(|(stream, _)| stream)
+    }
+}
+
+/// Makes a connection that can be aborted.
+///
+/// # Errors
+///
+/// When that can't be done.
+pub(super) async fn connect(
+    address: &SocketAddr,
+    exchange: Exchange,
+    read_ahead: ReadAhead,
+    tls: Option<&BackendTls>,
+) -> Result<(Stream, Arc<Watched>)> {
+    let tcp = upgrade::connect(address, read_ahead.receive_buffer()).await?;
+    let watched = Watched::new(&tcp)?;
+    let mut stream = upgrade::stream(tcp, exchange, tls).await?;
+    let response = Box::new(ResponseHeader::build_no_case(200, Some(0))?);
+    stream.set_proxy_digest(ProxyDigest::new(response, Some(Box::new(watched.clone()))));
+    Ok((stream, watched))
+}
+
+/// The other hold on a connection that a request has got, if there is one.
+pub(super) fn watched(digest: Option<&Digest>) -> Option<&Arc<Watched>> {
+    let digest = digest?.proxy_digest.as_ref()?;
+    digest.user_data.as_ref()?.downcast_ref()
+}
+
+/// A connection to an endpoint, besides the stream that Pingora has.
+#[derive(Debug)]
+pub(super) struct Watched {
+    /// Another descriptor of the same socket.
+    socket: OwnedFd,
+    /// What it is at, as far as [`super::watch`] knows.
+    pub(super) state: State,
+    /// Whether the endpoint had taken all that was sent to it when its time was over.
+    kept_up: AtomicBool,
+    /// Changes with each deadline, so that the one of a request that is over can't hit the next one.
+    turn: Mutex<u64>,
+}
+
+impl Watched {
+    fn new(tcp: &TcpStream) -> Result<Arc<Watched>> {
+        let socket = tcp.as_fd().try_clone_to_owned().map_err(|error| {
+            let what = "a second descriptor for a connection";
+            Error::because(ErrorType::InternalError, what, error)
+        })?;
+        Ok(Arc::new(Watched {
+            socket,
+            state: State::default(),
+            kept_up: AtomicBool::new(false),
+            turn: Mutex::default(),
+        }))
+    }
+
+    /// Sets the deadline of the request that has got the connection.
+    pub(super) fn arm(this: &Arc<Self>, until: Instant) -> Armed {
+        let turn = this.next_turn();
+        let watched = this.clone();
+        let timer = tokio::spawn(async move {
+            tokio::time::sleep_until(until.into()).await;
+            watched.abort(turn);
+        });
+        Armed {
+            watched: this.clone(),
+            turn,
+            timer: timer.abort_handle(),
+        }
+    }
+
+    /// Resets the connection, when the turn is still this one. To close or shut it down would not do: what the
+    /// endpoint has sent would still be read, and its end taken for the end of the response.
+    fn abort(&self, turn: u64) {
+        let current = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        if *current == turn {
+            self.kept_up.store(self.is_writable(), Ordering::Release);
+            self.reset();
+        }
+    }
+
+    pub(super) fn reset(&self) {
+        if let Err(error) = rustix::net::connect_unspec(&self.socket) {
+            debug!(%error, "a connection that took too long had ended");
+        }
+    }
+
+    /// Ends the connection in order. Whoever waits for something to read gets the end.
+    pub(super) fn close(&self) {
+        if let Err(error) = rustix::net::shutdown(&self.socket, Shutdown::Both) {
+            debug!(%error, "a connection that nobody used had ended");
+        }
+    }
+
+    /// Whether the endpoint had taken all that was sent to it when its time was over.
+    pub(super) fn kept_up(&self) -> bool {
+        self.kept_up.load(Ordering::Acquire)
+    }
+
+    /// Whether the endpoint has sent what nobody has read yet, be it its end.
+    pub(super) fn has_unread(&self) -> bool {
+        self.is_ready(PollFlags::IN)
+    }
+
+    /// Whether the system takes more for the endpoint.
+    fn is_writable(&self) -> bool {
+        self.is_ready(PollFlags::OUT)
+    }
+
+    fn is_ready(&self, wanted: PollFlags) -> bool {
+        let mut sockets = [PollFd::new(&self.socket, wanted)];
+        let at_once = Timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
+        poll(&mut sockets, Some(&at_once)).is_ok_and(|ready| ready > 0)
+    }
+
+    /// Ends what is sent to the endpoint, in order. A write that waits fails; what the endpoint sends can still be read.
+    pub(super) fn end_writing(&self) {
+        if let Err(error) = rustix::net::shutdown(&self.socket, Shutdown::Write) {
+            debug!(%error, "a connection that a request was being written to had ended");
+        }
+    }
+
+    fn next_turn(&self) -> u64 {
+        let mut turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        *turn += 1;
+        *turn
+    }
+
+    fn end_turn(&self, turn: u64) {
+        let mut current = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        if *current == turn {
+            *current += 1;
+        }
+    }
+}
+
+impl AsFd for Watched {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+/// A deadline that is set. Dropped, it is taken back.
+#[derive(Debug)]
+pub(super) struct Armed {
+    watched: Arc<Watched>,
+    turn: u64,
+    timer: AbortHandle,
+}
+
+impl Drop for Armed {
+    fn drop(&mut self) {
+        self.timer.abort();
+        self.watched.end_turn(self.turn);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{ErrorKind, Read, Write};
+    use std::net::{TcpListener, TcpStream};
+    use std::time::Duration;
+
+    fn pair() -> (TcpStream, TcpStream, Arc<Watched>) {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let near = TcpStream::connect(listener.local_addr().expect("its address"));
+        let near = near.expect("a connection");
+        let (far, _) = listener.accept().expect("the connection");
+        let watched = Watched {
+            socket: near.as_fd().try_clone_to_owned().expect("a descriptor"),
+            state: State::default(),
+            kept_up: AtomicBool::new(false),
+            turn: Mutex::default(),
+        };
+        (near, far, Arc::new(watched))
+    }
+
+    #[tokio::test]
+    async fn a_connection_is_reset_at_the_deadline_though_something_was_there_to_read() {
+        let (mut near, mut far, watched) = pair();
+        far.write_all(b"unread").expect("sent");
+        let armed = Watched::arm(&watched, Instant::now());
+        while !armed.timer.is_finished() {
+            tokio::task::yield_now().await;
+        }
+        let error = near.read(&mut [0]).expect_err("it is reset");
+        assert_eq!(error.kind(), ErrorKind::ConnectionReset);
+        let error = far.read(&mut [0]).expect_err("for both");
+        assert_eq!(error.kind(), ErrorKind::ConnectionReset);
+    }
+
+    #[tokio::test]
+    async fn the_deadline_of_a_request_that_is_over_hits_no_other() {
+        let (_near, mut far, watched) = pair();
+        let later = Instant::now() + Duration::from_secs(60);
+        let first = Watched::arm(&watched, later);
+        let turn = first.turn;
+        drop(first);
+        watched.abort(turn);
+        let second = Watched::arm(&watched, later);
+        watched.abort(turn);
+        far.set_nonblocking(true).expect("an option");
+        let error = far.read(&mut [0]).expect_err("nothing was sent");
+        assert_eq!(error.kind(), ErrorKind::WouldBlock, "and it stands");
+        drop(second);
+    }
+
+    #[test]
+    fn what_nobody_has_read_is_seen_be_it_the_end() {
+        let (mut near, mut far, watched) = pair();
+        let seen = |wanted| while watched.has_unread() != wanted {};
+        assert!(!watched.has_unread());
+        far.write_all(b"1").expect("sent");
+        seen(true);
+        near.read_exact(&mut [0]).expect("read");
+        assert!(!watched.has_unread());
+        far.shutdown(std::net::Shutdown::Write).expect("ended");
+        seen(true);
+    }
+
+    #[test]
+    fn an_endpoint_is_not_asked_when_the_time_is_over() {
+        let endpoint = std::net::SocketAddr::from(([127, 0, 0, 1], 1));
+        let mut peer = HttpPeer::new(endpoint, false, String::new());
+        let now = Instant::now();
+        let error = bound(&mut peer, Exchange::Http1, None, (now, now)).unwrap_err();
+        assert_eq!(error.etype(), &ErrorType::ReadTimedout);
+        let second = Duration::from_secs(1);
+        bound(&mut peer, Exchange::Http1, None, (now + second, now)).unwrap();
+        assert_eq!(peer.options.connection_timeout, Some(second));
+    }
+}

@@ -1,0 +1,154 @@
+//! How a request is routed and prepared for its backend. The hooks say when.
+
+use super::answer::Answer;
+use super::context::{RequestContext, connection};
+use super::mirror::{MirrorOwner, Mirrors};
+use super::peer::{Exchange, Timeouts};
+use super::warnings::{Trouble, Warnings};
+use super::watch::Watch;
+use super::{
+    Counters, Options, access, backend_tls, choose, close_delimited, fields, forwarded, peer,
+    request, response, rewrite, upgrade,
+};
+use gatefold_dataplane::Snapshot;
+use gatefold_dataplane::path_normalization::PathNormalization;
+use arc_swap::ArcSwap;
+use http::Version;
+use pingora_core::upstreams::peer::HttpPeer;
+use pingora_core::{Error, ErrorType, Result};
+use pingora_http::RequestHeader;
+use pingora_proxy::Session;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How long the rest of a request's body is read after its response, to keep the connection.
+pub(super) const DRAIN: Duration = Duration::from_secs(5);
+
+/// Forwards requests: what all of them share.
+#[derive(Debug)]
+pub struct Gatefold {
+    snapshot: Arc<ArcSwap<Snapshot>>,
+    pub(super) timeouts: Timeouts,
+    pub(super) counters: Counters,
+    mirrors: Mirrors,
+    warnings: Warnings,
+    pub(super) watch: Watch,
+    preserve_header_case: bool,
+    path_normalization: PathNormalization,
+}
+
+impl Gatefold {
+    pub(super) fn new(snapshot: Arc<ArcSwap<Snapshot>>, options: &Options) -> Self {
+        let (timeouts, counters) = (options.timeouts, options.counters.clone());
+        Gatefold {
+            snapshot,
+            timeouts,
+            mirrors: Mirrors::new(timeouts, counters.clone()),
+            counters,
+            watch: Watch::new(timeouts.upstream_read, timeouts.upstream_idle),
+            warnings: Warnings::default(),
+            preserve_header_case: options.preserve_header_case,
+            path_normalization: options.path_normalization,
+        }
+    }
+
+    /// Decides where a request goes, or what is answered instead.
+    pub(super) fn begin(
+        &self,
+        session: &mut Session,
+        context: &mut RequestContext,
+    ) -> Result<(), Answer> {
+        if access::is_wanted() {
+            context.began = Some(Instant::now());
+        }
+        context.upgrade = upgrade::is_asked(session.req_header());
+        self.set_deadlines(session);
+        let Some(connection) = connection(session).cloned() else {
+            return Err(Answer::INTERNAL);
+        };
+        context.connection = Some(connection.begin());
+        response::keep_or_end(session, context);
+        request::check(session, self.path_normalization)?;
+        if !self.preserve_header_case {
+            fields::forget_spelling(session.req_header_mut());
+        }
+        if session.req_header().version < Version::HTTP_11 {
+            close_delimited::set(session);
+            // HTTP/1.0 doesn't know them (RFC 9110, section 15.2).
+            session.set_ignore_info_resp(true);
+        }
+        let snapshot = self.snapshot.load();
+        let request = (session.req_header(), self.path_normalization);
+        let chosen = choose::choose(&snapshot, &connection, request, context);
+        context.start_timer();
+        chosen
+    }
+
+    /// Whether to log what is wrong with a request's backend; if so, how often that was left out.
+    pub(super) fn warnings_due(&self, context: &RequestContext, trouble: Trouble) -> Option<u64> {
+        match context.backend() {
+            Some(backend) => self.warnings.are_due(&backend.name, trouble),
+            None => Some(0),
+        }
+    }
+
+    /// Bounds every wait for the client from here on. For requests to come and their headers `listen` does, and over HTTP/1
+    /// for the client to take its response; over HTTP/2 it sees no windows.
+    fn set_deadlines(&self, session: &mut Session) {
+        session.set_read_timeout(Some(self.timeouts.downstream_read));
+        if session.as_http1().is_none() {
+            session.set_write_timeout(Some(self.timeouts.downstream_write));
+        }
+        session.set_total_drain_timeout(Some(DRAIN));
+        session.set_pipelining_enabled(true);
+    }
+
+    /// Where the request goes, and how.
+    pub(super) fn peer(&self, context: &mut RequestContext) -> Result<Box<HttpPeer>> {
+        let (Some(endpoints), Some(endpoint)) = (context.endpoints(), context.endpoint) else {
+            return Err(Error::new_in(ErrorType::InternalError));
+        };
+        let exchange = Exchange::of(endpoints.version, context.upgrade);
+        let tls = context.tls()?;
+        let mut peer = self.timeouts.peer(endpoint, exchange, tls)?;
+        if let Some(tls) = tls {
+            backend_tls::defer_names(&mut peer, tls);
+        }
+        self.watch
+            .set(&mut peer, exchange, context.read_ahead(), tls);
+        if context.fresh && exchange != Exchange::Upgrade {
+            peer::make_fresh(&mut peer);
+        }
+        context.tries += 1;
+        context.limit(&mut peer, exchange)?;
+        Ok(peer)
+    }
+
+    /// Makes of a client's request what goes to its backend.
+    pub(super) fn change_request(
+        &self,
+        session: &mut Session,
+        request: &mut RequestHeader,
+        context: &mut RequestContext,
+    ) -> Result<()> {
+        forwarded::add(session, request, context)?;
+        let attempt = Mirrors::attempt(context);
+        if let Some(rule) = &context.rule {
+            rule.filters.change_request(request);
+            rewrite::apply(&rule.filters, session, request)?;
+        }
+        forwarded::add_missing_host(session, request)?;
+        // Before the backend's filters: what these add is meant for that backend alone.
+        let owner = MirrorOwner::Rule;
+        self.mirrors
+            .begin(owner, attempt, session, request, context);
+        if let Some(backend) = context.backend() {
+            backend.filters.change_request(request);
+            rewrite::apply(&backend.filters, session, request)?;
+        }
+        let owner = MirrorOwner::Backend;
+        self.mirrors
+            .begin(owner, attempt, session, request, context);
+        Ok(())
+    }
+}

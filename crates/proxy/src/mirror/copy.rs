@@ -1,0 +1,251 @@
+//! One copy of a request, from its connection to the end of its response.
+
+use super::body::Piece;
+use gatefold_dataplane::backend::HttpVersion;
+use gatefold_dataplane::backend_tls::BackendTls;
+use crate::backend_tls;
+use crate::counters::Mirrored;
+use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, HOST, TE, TRANSFER_ENCODING};
+use http::uri::PathAndQuery;
+use http::{HeaderName, HeaderValue, Uri, Version};
+use pingora_core::connectors::http::Connector;
+use pingora_core::protocols::http::client::HttpSession;
+use pingora_core::upstreams::peer::HttpPeer;
+use pingora_core::{Error, ErrorSource, ErrorType, Result};
+use pingora_http::RequestHeader;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::time::{Instant, timeout_at};
+use tracing::debug;
+
+/// How long a copy may take, its response included.
+const LONGEST: Duration = Duration::from_secs(60);
+/// A response longer than this isn't read to its end; its connection isn't used again.
+const LONGEST_RESPONSE: usize = 256 * 1024;
+
+/// How TLS is spoken to a copy's endpoint; nothing for plain text.
+pub(super) type Secured = Option<(Arc<BackendTls>, SocketAddr)>;
+
+/// One copy of a request.
+pub(super) struct Copy {
+    pub(super) name: Arc<str>,
+    pub(super) peer: Box<HttpPeer>,
+    pub(super) secured: Secured,
+    pub(super) header: RequestHeader,
+    pub(super) pieces: Option<UnboundedReceiver<Piece>>,
+    pub(super) overrun: Arc<AtomicBool>,
+}
+
+impl Copy {
+    /// Sends it, and tells what became of it.
+    pub(super) async fn send(mut self, connector: &Connector) -> Mirrored {
+        let until = Instant::now() + LONGEST;
+        let connected = timeout_at(until, self.connect(connector)).await;
+        let sent = match connected {
+            Ok(Ok(mut session)) => {
+                let sent = timeout_at(until, self.exchange(&mut session)).await;
+                let complete = matches!(sent, Ok(Ok(After::Keep)));
+                self.release(connector, session, complete).await;
+                sent.map(|sent| sent.map(|_| ()))
+            }
+            Ok(Err(error)) => Ok(Err(error)),
+            Err(late) => Err(late),
+        };
+        match sent {
+            Ok(Ok(())) => Mirrored::Answered,
+            Ok(Err(_)) if self.overrun.load(Ordering::Acquire) => Mirrored::TooSlow,
+            Ok(Err(error)) => {
+                debug!(mirror = &*self.name, endpoint = %self.peer._address, %error, "a mirrored request failed");
+                outcome(&error)
+            }
+            Err(_) => Mirrored::TimedOut,
+        }
+    }
+
+    async fn connect(&self, connector: &Connector) -> Result<HttpSession> {
+        let (session, _) = connector.get_http_session(&*self.peer).await?;
+        Ok(session)
+    }
+
+    async fn exchange(&mut self, session: &mut HttpSession) -> Result<After> {
+        if let Some((tls, endpoint)) = &self.secured {
+            let digest = session.digest();
+            backend_tls::check_names(tls, *endpoint, digest, LONGEST).await?;
+        }
+        let options = &self.peer.options;
+        session.set_read_timeout(options.read_timeout);
+        session.set_write_timeout(options.write_timeout);
+        let header = Box::new(self.header.clone());
+        session.write_request_header(header).await?;
+        self.send_body(session).await?;
+        session.finish_request_body().await?;
+        read_response(session).await
+    }
+
+    /// Gives the connection back. Over HTTP/2 that has to be done whatever came of the request: it may carry others, and
+    /// Pingora notices only here when it doesn't, and it may end. Others are dropped: to end them in order would mean to
+    /// wait until the mirror has taken what it was sent.
+    async fn release(&self, connector: &Connector, mut session: HttpSession, complete: bool) {
+        match session {
+            _ if complete => {}
+            HttpSession::H2(_) => session.shutdown().await,
+            _ => return,
+        }
+        let idle = self.peer.options.idle_timeout;
+        connector
+            .release_http_session(session, &*self.peer, idle)
+            .await;
+    }
+
+    /// Sends the body as it comes.
+    ///
+    /// # Errors
+    ///
+    /// When the mirror doesn't take it, or when it ends too early: the client is gone, or it was given up.
+    async fn send_body(&mut self, session: &mut HttpSession) -> Result<()> {
+        let Some(pieces) = &mut self.pieces else {
+            return Ok(());
+        };
+        loop {
+            match pieces.recv().await {
+                Some(Piece::Bytes(bytes, _room)) => {
+                    session.write_request_body(bytes, false).await?;
+                }
+                Some(Piece::End) => return Ok(()),
+                None => return Err(Error::new_down(ErrorType::ConnectionClosed)),
+            }
+        }
+    }
+}
+
+fn outcome(error: &Error) -> Mirrored {
+    use ErrorType::{ConnectTimedout, ReadTimedout, WriteTimedout};
+    match error.etype() {
+        _ if *error.esource() == ErrorSource::Downstream => Mirrored::Aborted,
+        ReadTimedout | WriteTimedout | ConnectTimedout => Mirrored::TimedOut,
+        _ => Mirrored::Failed,
+    }
+}
+
+/// What becomes of a connection after a response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum After {
+    /// It was read to its end.
+    Keep,
+    /// It goes on.
+    End,
+}
+
+/// Reads the response and forgets it.
+async fn read_response(session: &mut HttpSession) -> Result<After> {
+    loop {
+        session.read_response_header().await?;
+        let status = session.response_header().map(|response| response.status);
+        if !status.is_some_and(|status| status.is_informational()) {
+            break;
+        }
+    }
+    let mut left = LONGEST_RESPONSE;
+    while let Some(bytes) = session.read_response_body().await? {
+        match left.checked_sub(bytes.len()) {
+            Some(rest) => left = rest,
+            None => return Ok(After::End),
+        }
+    }
+    Ok(After::Keep)
+}
+
+/// The header of a copy: the one that the backend gets, in what the mirror speaks.
+pub(super) fn header(
+    request: &RequestHeader,
+    version: HttpVersion,
+    tls: bool,
+    bodiless: bool,
+) -> Result<RequestHeader> {
+    let mut header = request.clone();
+    // Nobody waits for the permission.
+    header.remove_header(&EXPECT);
+    let host = match (request.uri.authority(), request.headers.get(HOST)) {
+        (_, Some(host)) => Some(host.clone()),
+        (Some(authority), None) => HeaderValue::from_str(authority.as_str()).ok(),
+        (None, None) => None,
+    };
+    let root = PathAndQuery::from_static("/");
+    let target = request.uri.path_and_query().cloned().unwrap_or(root);
+    match version {
+        HttpVersion::Http1 => {
+            header.set_version(Version::HTTP_11);
+            header.set_uri(Uri::from(target));
+            if let Some(host) = host {
+                header.insert_header(HOST, host)?;
+            }
+            header.remove_header(&TRANSFER_ENCODING);
+            if !bodiless && !header.headers.contains_key(CONTENT_LENGTH) {
+                let chunked = HeaderValue::from_static("chunked");
+                header.insert_header(TRANSFER_ENCODING, chunked)?;
+            }
+        }
+        HttpVersion::Http2 => {
+            header.set_version(Version::HTTP_2);
+            let authority = host.as_ref().map_or(&b""[..], HeaderValue::as_bytes);
+            let uri = Uri::builder()
+                .scheme(if tls { "https" } else { "http" })
+                .authority(authority)
+                .path_and_query(target)
+                .build();
+            header.set_uri(uri.map_err(|error| {
+                Error::because(ErrorType::InvalidHTTPHeader, "for HTTP/2", error)
+            })?);
+            const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+            for name in [&HOST, &CONNECTION, &KEEP_ALIVE, &TE, &TRANSFER_ENCODING] {
+                header.remove_header(name);
+            }
+        }
+    }
+    Ok(header)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::peer::{Exchange, Timeouts};
+    use bytes::Bytes;
+    use tokio::net::TcpListener;
+    use tokio::time::timeout;
+
+    #[tokio::test]
+    async fn a_mirror_that_stopped_reading_is_not_waited_for() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("its address");
+        let peer = Timeouts::default().peer(address, Exchange::Http1, None);
+        let mut header = RequestHeader::build("POST", b"/", None).expect("a request");
+        for (name, value) in [("Host", "a"), ("Transfer-Encoding", "chunked")] {
+            header.insert_header(name, value).expect("a header");
+        }
+        let copy = Copy {
+            name: "mirror".into(),
+            peer: peer.expect("a peer"),
+            secured: None,
+            header,
+            pieces: None,
+            overrun: Arc::default(),
+        };
+        let connector = Connector::new(None);
+        let mut session = copy.connect(&connector).await.expect("a connection");
+        let header = Box::new(copy.header.clone());
+        session.write_request_header(header).await.expect("written");
+        // Until all buffers are full.
+        let piece = Bytes::from_static(&[0; 64 * 1024]);
+        let fill =
+            async { while let Ok(()) = session.write_request_body(piece.clone(), false).await {} };
+        timeout(Duration::from_millis(300), fill)
+            .await
+            .expect_err("it takes no end");
+        timeout(LONGEST / 2, copy.release(&connector, session, false))
+            .await
+            .expect("given up at once");
+    }
+}

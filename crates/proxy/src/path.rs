@@ -1,0 +1,96 @@
+//! Gives a request the path that it is matched and forwarded by.
+
+use super::answer::Answer;
+use super::rewrite;
+use gatefold_dataplane::path_normalization::{PathError, PathNormalization};
+use http::uri::PathAndQuery;
+use http::{StatusCode, Uri};
+use pingora_proxy::Session;
+use std::borrow::Cow;
+
+const LEAVES_ROOT: Answer = Answer::malformed(
+    StatusCode::BAD_REQUEST,
+    "the path of the request leads out of the root\n",
+);
+const ENCODED_NUL: Answer = Answer::malformed(
+    StatusCode::BAD_REQUEST,
+    "the path of the request contains %00\n",
+);
+const MALFORMED_ESCAPE: Answer = Answer::malformed(
+    StatusCode::BAD_REQUEST,
+    "the path of the request contains a % without two hexadecimal digits\n",
+);
+/// What a path can't contain takes three bytes once it is percent-encoded.
+const TOO_LONG: Answer = Answer::malformed(
+    StatusCode::URI_TOO_LONG,
+    "the path of the request is too long once it is normalised\n",
+);
+
+/// Normalises the path of a request whose target is a path. The query stays as it is, and so does the whole target if
+/// nothing has to change.
+pub(super) fn normalize(
+    session: &mut Session,
+    normalization: PathNormalization,
+) -> Result<(), Answer> {
+    if let Some(uri) = normalized(&session.req_header().uri, normalization)? {
+        session.req_header_mut().set_uri(uri);
+    }
+    Ok(())
+}
+
+/// The URI with another path; `None` if the path is normal.
+fn normalized(uri: &Uri, normalization: PathNormalization) -> Result<Option<Uri>, Answer> {
+    let path = match normalization.normalize(uri.path()) {
+        Ok(Cow::Borrowed(_)) => return Ok(None),
+        Ok(Cow::Owned(path)) => path,
+        Err(PathError::LeavesRoot) => return Err(LEAVES_ROOT),
+        Err(PathError::EncodedNul) => return Err(ENCODED_NUL),
+        Err(PathError::MalformedEscape) => return Err(MALFORMED_ESCAPE),
+    };
+    let target = match uri.query() {
+        Some(query) => PathAndQuery::try_from(format!("{path}?{query}")),
+        None => PathAndQuery::try_from(path),
+    };
+    // A normal path consists of characters that a path can contain: only its length can be wrong.
+    let target = target.map_err(|_| TOO_LONG)?;
+    let uri = rewrite::with_target(uri, target).map_err(|_| Answer::INTERNAL)?;
+    Ok(Some(uri))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn on(uri: &str) -> Result<Option<Uri>, Answer> {
+        let uri: Uri = uri.parse().expect("a URI");
+        normalized(&uri, PathNormalization::On)
+    }
+
+    #[test]
+    fn changes_the_path_and_keeps_host_and_query() {
+        for (before, after) in [
+            ("/a/../b", "/b"),
+            ("/a//b?", "/a/b?"),
+            ("/%61?x=/../%61//&y=%00", "/a?x=/../%61//&y=%00"),
+            ("https://example.com:1/./a?b", "https://example.com:1/a?b"),
+        ] {
+            let changed = on(before).expect("a normal form").expect("another URI");
+            assert_eq!(changed.to_string(), after);
+        }
+    }
+
+    #[test]
+    fn leaves_a_normal_path_alone_whatever_the_query_is() {
+        for uri in ["/", "/a%2fb?/../%zz", "https://example.com/a"] {
+            assert_eq!(on(uri), Ok(None), "{uri}");
+        }
+    }
+
+    #[test]
+    fn refuses_a_path_that_is_too_long_once_encoded() {
+        let path = format!("/{}", "[".repeat(30_000));
+        assert_eq!(on(&path), Err(TOO_LONG));
+        let query = format!("/[?{}", "q".repeat(65_531));
+        assert_eq!(on(&query), Err(TOO_LONG), "with the query");
+    }
+}

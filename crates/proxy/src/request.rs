@@ -1,0 +1,219 @@
+//! What is checked of a request before anything is decided by it.
+//!
+//! Pingora has parsed it and refuses the worst: a repeated `Host`, credentials in it, one that differs from an
+//! absolute target, lengths that differ, a transfer coding that doesn't end in `chunked`. `listen` has refused
+//! malformed framing and large headers. What two parsers could still read differently ends here, so that no backend
+//! sees another request than the one that was routed.
+
+use super::answer::Answer;
+use super::{host, path};
+use gatefold_dataplane::path_normalization::PathNormalization;
+use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Version};
+use pingora_core::protocols::http::authority::{
+    RawTargetAuthority, is_http_family_scheme, raw_target_authority,
+};
+use pingora_http::RequestHeader;
+use pingora_proxy::Session;
+use std::borrow::Cow;
+
+const MALFORMED_LENGTH: Answer = Answer::malformed(
+    StatusCode::BAD_REQUEST,
+    "the request has a malformed or repeated Content-Length\n",
+);
+const TWO_LENGTHS: Answer = Answer::malformed(
+    StatusCode::BAD_REQUEST,
+    "the request has both Content-Length and Transfer-Encoding\n",
+);
+const UNKNOWN_CODING: Answer = Answer::malformed(
+    StatusCode::NOT_IMPLEMENTED,
+    "the request has a transfer coding other than chunked\n",
+);
+const MALFORMED_TARGET: Answer = Answer::malformed(
+    StatusCode::BAD_REQUEST,
+    "the request target is neither a path nor an http URL\n",
+);
+const MALFORMED_HOST: Answer = Answer::malformed(
+    StatusCode::BAD_REQUEST,
+    "the request has no Host, or a malformed one\n",
+);
+const NO_CONNECT: Answer = Answer::malformed(
+    StatusCode::METHOD_NOT_ALLOWED,
+    "CONNECT isn't served here\n",
+);
+
+/// Checks a request, and turns an absolute target into a path: `GET http://a/b` is `GET /b` for `Host: a`
+/// (RFC 9112, section 3.2.2), whether the client has sent that field too or, in HTTP/1.0, not. Then normalises the path.
+pub(super) fn check(session: &mut Session, normalization: PathNormalization) -> Result<(), Answer> {
+    let request = session.req_header();
+    if request.method == Method::CONNECT {
+        return Err(NO_CONNECT);
+    }
+    check_lengths(session)?;
+    let request = session.req_header();
+    if let Some(Absolute { host, path }) = absolute_target(request)? {
+        let nameless = request.version < Version::HTTP_11 && !request.headers.contains_key(HOST);
+        let request = session.req_header_mut();
+        if nameless {
+            let host = HeaderValue::from_bytes(&host).map_err(|_| MALFORMED_HOST)?;
+            request
+                .insert_header(HOST, host)
+                .map_err(|_| MALFORMED_HOST)?;
+        }
+        request.set_raw_path(&path).map_err(|_| MALFORMED_TARGET)?;
+    }
+    path::normalize(session, normalization)
+}
+
+/// The host that a request asks for, ready for routing. Empty for HTTP/1.0, which may leave it out.
+pub(super) fn host(request: &RequestHeader) -> Result<Cow<'_, str>, Answer> {
+    // Pingora has refused two that differ.
+    let field = match (request.uri.authority(), request.headers.get(HOST)) {
+        (Some(authority), _) => authority.as_str().as_bytes(),
+        (None, Some(host)) => host.as_bytes(),
+        (None, None) if request.version < Version::HTTP_11 => return Ok("".into()),
+        (None, None) => return Err(MALFORMED_HOST),
+    };
+    host::parse(field).ok_or(MALFORMED_HOST)
+}
+
+/// The port that a request's host comes with.
+pub(super) fn port(request: &RequestHeader) -> Option<u16> {
+    let field = match request.uri.authority() {
+        Some(authority) => authority.as_str(),
+        None => request.headers.get(HOST)?.to_str().ok()?,
+    };
+    field.rsplit_once(':')?.1.parse().ok()
+}
+
+fn check_lengths(session: &Session) -> Result<(), Answer> {
+    let headers = &session.req_header().headers;
+    if headers.contains_key(TRANSFER_ENCODING) {
+        return check_coding(session, headers);
+    }
+    let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
+    let Some(length) = lengths.next() else {
+        return Ok(());
+    };
+    // One value of digits: a list of equal ones is allowed (RFC 9110, section 8.6), but a sender that makes it
+    // is broken or probes.
+    let digits = length.as_bytes();
+    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) || lengths.next().is_some() {
+        return Err(MALFORMED_LENGTH);
+    }
+    Ok(())
+}
+
+fn check_coding(session: &Session, headers: &HeaderMap) -> Result<(), Answer> {
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    let chunked = codings
+        .next()
+        .is_some_and(|coding| coding.as_bytes().eq_ignore_ascii_case(b"chunked"));
+    if !chunked || codings.next().is_some() {
+        // RFC 9112, section 6.1.
+        return Err(UNKNOWN_CODING);
+    }
+    // Pingora has taken the Content-Length away; that there was one shows in the raw header only.
+    let smuggled = session
+        .as_http1()
+        .is_some_and(|http1| has_content_length(&http1.get_headers_raw_bytes()));
+    if smuggled {
+        return Err(TWO_LENGTHS);
+    }
+    Ok(())
+}
+
+fn has_content_length(raw_header: &[u8]) -> bool {
+    const NAME: &[u8] = b"content-length";
+    raw_header.split(|&byte| byte == b'\n').any(|line| {
+        line.get(..NAME.len())
+            .is_some_and(|name| name.eq_ignore_ascii_case(NAME))
+            && line.get(NAME.len()) == Some(&b':')
+    })
+}
+
+/// What an absolute target says.
+#[derive(Debug, PartialEq, Eq)]
+struct Absolute {
+    host: Vec<u8>,
+    path: Vec<u8>,
+}
+
+/// The parts of an absolute target; nothing when the target is a path already.
+fn absolute_target(request: &RequestHeader) -> Result<Option<Absolute>, Answer> {
+    let target = request.raw_path();
+    if !request.raw_path_is_utf8() {
+        return Err(MALFORMED_TARGET);
+    }
+    if target.first() == Some(&b'/') {
+        return Ok(None);
+    }
+    // About the server itself; no route can match it.
+    if target == b"*" && request.method == Method::OPTIONS {
+        return Err(Answer::NO_ROUTE);
+    }
+    match raw_target_authority(target) {
+        RawTargetAuthority::Absolute {
+            scheme,
+            authority,
+            path_and_query,
+        } if is_http_family_scheme(scheme) => Ok(Some(Absolute {
+            host: authority.to_vec(),
+            path: match path_and_query.first() {
+                Some(b'/') => path_and_query.to_vec(),
+                _ => [b"/", path_and_query].concat(),
+            },
+        })),
+        _ => Err(MALFORMED_TARGET),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(target: &str) -> RequestHeader {
+        RequestHeader::build("GET", target.as_bytes(), None).expect("a request")
+    }
+
+    #[test]
+    fn an_absolute_target_becomes_its_path() {
+        for (target, path) in [
+            ("http://a/b?c", "/b?c"),
+            ("HTTP://a", "/"),
+            ("https://a?c", "/?c"),
+        ] {
+            assert_eq!(
+                absolute_target(&request(target)),
+                Ok(Some(Absolute {
+                    host: b"a".to_vec(),
+                    path: path.as_bytes().to_vec(),
+                })),
+                "{target}"
+            );
+        }
+        assert_eq!(absolute_target(&request("/b")), Ok(None));
+        assert_eq!(absolute_target(&request("//b")), Ok(None));
+    }
+
+    #[test]
+    fn other_targets_are_refused() {
+        for target in ["b", "*", "ftp://a/b", "a:80", "?x"] {
+            assert_eq!(
+                absolute_target(&request(target)),
+                Err(MALFORMED_TARGET),
+                "{target}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_dropped_content_length_is_found_in_the_raw_header() {
+        assert!(has_content_length(
+            b"POST / HTTP/1.1\r\nHost: a\r\nCONTENT-length: 3\r\n\r\n"
+        ));
+        assert!(!has_content_length(
+            b"POST / HTTP/1.1\r\nX-Content-Length: 3\r\n\r\n"
+        ));
+    }
+}

@@ -1,0 +1,242 @@
+//! What is checked of a backend's response, and what of it isn't for the client.
+
+use super::context::RequestContext;
+use gatefold_listen::clock::Tick;
+use http::header::{CONNECTION, CONTENT_LENGTH, DATE, SET_COOKIE, TRANSFER_ENCODING, UPGRADE};
+use http::{HeaderName, HeaderValue, Method, StatusCode, Version};
+use pingora_core::{Error, ErrorType, Result};
+use pingora_http::ResponseHeader;
+use pingora_proxy::Session;
+
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+
+/// Makes of a backend's response what goes to the client.
+pub(super) fn change(
+    session: &mut Session,
+    response: &mut ResponseHeader,
+    context: &mut RequestContext,
+    now: Tick,
+) -> Result<()> {
+    unify_length(response);
+    // A stream of HTTP/2 ends when its endpoint says so.
+    if response.version < Version::HTTP_2 && is_bodiless(&session.req_header().method, response) {
+        context.let_go(now);
+    }
+    cross(session, response, context)?;
+    if response.status == StatusCode::SWITCHING_PROTOCOLS {
+        context.switch(now);
+    }
+    if response.status.is_informational() {
+        return Ok(());
+    }
+    if let Some(backend) = context.backend() {
+        backend.filters.change_response(response);
+    }
+    if let Some(rule) = &context.rule {
+        if let Some(cors) = &rule.filters.cors {
+            cors.change_response(&session.req_header().headers, response);
+        }
+        rule.filters.change_response(response);
+    }
+    keep_or_end(session, context);
+    if session.as_http1().is_some()
+        && let (Some(date), Some(connection)) = (response.headers.get(DATE), &context.connection)
+    {
+        connection.keep_date(date);
+    }
+    Ok(())
+}
+
+/// Leaves at most one Content-Length, of one value: Pingora takes equal ones, several and in a list, and refuses those that
+/// differ (RFC 9112, section 6.3). A response without content has none, and no transfer coding (RFC 9110, section 8.6; RFC
+/// 9112, section 6.1).
+fn unify_length(response: &mut ResponseHeader) {
+    let status = response.status;
+    if status.is_informational() || status == StatusCode::NO_CONTENT {
+        if response.headers.contains_key(CONTENT_LENGTH) {
+            response.remove_header(&CONTENT_LENGTH);
+        }
+        if response.headers.contains_key(TRANSFER_ENCODING) {
+            response.remove_header(&TRANSFER_ENCODING);
+        }
+        return;
+    }
+    let mut lengths = response.headers.get_all(CONTENT_LENGTH).iter();
+    let Some(first) = lengths.next() else {
+        return;
+    };
+    let single = lengths.next().is_none() && first.as_bytes().iter().all(u8::is_ascii_digit);
+    if single {
+        return;
+    }
+    let value = first.as_bytes().split(|&byte| byte == b',').next();
+    if let Some(Ok(value)) = value.map(|value| HeaderValue::from_bytes(value.trim_ascii())) {
+        // It can fail only by making the map larger, which it doesn't.
+        let _ = response.insert_header(CONTENT_LENGTH, value);
+    }
+}
+
+/// Whether the response ends with its header (RFC 9112, section 6.3): no hook is called for a body then.
+fn is_bodiless(method: &Method, response: &ResponseHeader) -> bool {
+    let status = response.status;
+    if status.is_informational() {
+        return false;
+    }
+    let empty = || {
+        let length = response.headers.get(CONTENT_LENGTH);
+        length.is_some_and(|length| length == "0")
+    };
+    *method == Method::HEAD
+        || status == StatusCode::NO_CONTENT
+        || status == StatusCode::NOT_MODIFIED
+        || empty()
+}
+
+/// Whether the client has been sent anything of the final response, or HTTP was left. Informational responses may come before
+/// any other one.
+pub(super) fn has_begun(session: &Session) -> bool {
+    session.response_written().is_some_and(|response| {
+        let status = response.status;
+        !status.is_informational() || status == StatusCode::SWITCHING_PROTOCOLS
+    })
+}
+
+/// The answer says `Connection: close` when the connection is to end.
+pub(super) fn keep_or_end(session: &mut Session, context: &RequestContext) {
+    let connection = context.connection.as_ref();
+    if connection.is_some_and(|connection| connection.is_ending()) {
+        session.set_keepalive(None);
+    }
+}
+
+/// Checks a response and takes away what ends here.
+///
+/// # Errors
+///
+/// When it switches protocols unasked or has a transfer coding that a client may not understand: the client
+/// gets a 502.
+fn cross(
+    session: &mut Session,
+    response: &mut ResponseHeader,
+    context: &RequestContext,
+) -> Result<()> {
+    if response.status == StatusCode::SWITCHING_PROTOCOLS {
+        if context.upgrade {
+            return Ok(());
+        }
+        return invalid("the backend switched protocols unasked");
+    }
+    if response.status.is_informational() {
+        return Ok(());
+    }
+    // The version is the sender's own (RFC 9110, section 2.5).
+    response.set_version(Version::HTTP_11);
+    // Hardly a response has any of this: one look at all names is less than a search for each.
+    let (mut coded, mut measured, mut hop_by_hop) = (false, false, false);
+    for name in response.headers.keys() {
+        coded |= *name == TRANSFER_ENCODING;
+        measured |= *name == CONTENT_LENGTH;
+        hop_by_hop |= is_hop_by_hop(name);
+    }
+    if hop_by_hop {
+        strip_hop_by_hop(response);
+    }
+    if !measured && session.req_header().version < Version::HTTP_11 {
+        // `close_delimited` has the reason.
+        session.set_keepalive(None);
+        // The end of the connection is the end of the body. Unless it has come whole, whatever cuts it off.
+        if let Some(connection) = &context.connection {
+            connection.break_off();
+        }
+    }
+    match coded {
+        true => check_coding(response),
+        false => Ok(()),
+    }
+}
+
+fn check_coding(response: &ResponseHeader) -> Result<()> {
+    let mut codings = response.headers.get_all(TRANSFER_ENCODING).iter();
+    if let Some(coding) = codings.next() {
+        let chunked = coding.as_bytes().eq_ignore_ascii_case(b"chunked");
+        if !chunked || codings.next().is_some() {
+            return invalid("the backend sent a transfer coding other than chunked");
+        }
+    }
+    Ok(())
+}
+
+fn invalid<T>(what: &'static str) -> Result<T> {
+    Err(Error::explain(ErrorType::InvalidHTTPHeader, what).into_up())
+}
+
+fn is_hop_by_hop(name: &HeaderName) -> bool {
+    *name == CONNECTION || *name == UPGRADE || *name == KEEP_ALIVE || *name == PROXY_CONNECTION
+}
+
+/// RFC 9110, section 7.6.1: what concerns one connection, and what `Connection` names.
+fn strip_hop_by_hop(response: &mut ResponseHeader) {
+    let named: Vec<HeaderName> = response
+        .headers
+        .get_all(CONNECTION)
+        .iter()
+        .flat_map(|value| value.as_bytes().split(|&byte| byte == b','))
+        .filter_map(|token| HeaderName::from_bytes(token.trim_ascii()).ok())
+        .filter(is_nameable)
+        .collect();
+    for name in &named {
+        response.remove_header(name);
+    }
+    for name in [&CONNECTION, &KEEP_ALIVE, &PROXY_CONNECTION, &UPGRADE] {
+        response.remove_header(name);
+    }
+}
+
+/// Not for `Connection` to take away: how long the body is, and what is for the client whatever a confused
+/// backend says.
+fn is_nameable(name: &HeaderName) -> bool {
+    !matches!(
+        *name,
+        CONTENT_LENGTH | TRANSFER_ENCODING | CONNECTION | DATE | SET_COOKIE
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_response_that_ends_with_its_header_is_known() {
+        let bodiless = |method: Method, status: u16, length: &'static str| {
+            let mut response = ResponseHeader::build(status, None).expect("a response");
+            let name = CONTENT_LENGTH.as_str();
+            response.insert_header(name, length).expect("a header");
+            is_bodiless(&method, &response)
+        };
+        assert!(bodiless(Method::HEAD, 200, "5"));
+        assert!(bodiless(Method::GET, 204, "5") && bodiless(Method::GET, 304, "5"));
+        assert!(bodiless(Method::GET, 200, "0"));
+        assert!(!bodiless(Method::GET, 200, "5"));
+        assert!(!bodiless(Method::HEAD, 103, "0"), "the response comes yet");
+    }
+
+    #[test]
+    fn what_connection_names_is_taken_away_but_no_framing() {
+        let mut response = ResponseHeader::build(200, None).expect("a response");
+        for (name, value) in [
+            ("Connection", "close, X-Private, Content-Length"),
+            ("X-Private", "1"),
+            ("Content-Length", "3"),
+            ("Keep-Alive", "timeout=5"),
+            ("Upgrade", "h2c"),
+            ("X-Public", "1"),
+        ] {
+            response.append_header(name, value).expect("a header");
+        }
+        strip_hop_by_hop(&mut response);
+        let mut left: Vec<_> = response.headers.keys().map(HeaderName::as_str).collect();
+        left.sort_unstable();
+        assert_eq!(left, ["content-length", "x-public"]);
+    }
+}

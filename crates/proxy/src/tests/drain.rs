@@ -1,0 +1,195 @@
+//! Listeners that go, and what is under way on them.
+
+use super::support::{Client, Gateway, Upstream, port, soon, to};
+use gatefold_listen::{Deadlines, Options};
+use crate::Timeouts;
+use std::future::Future;
+use std::io::{ErrorKind, Read, Write};
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+const LONG: Duration = Duration::from_secs(600);
+const SHORT: Duration = Duration::from_millis(400);
+
+async fn gateway(backend: SocketAddr, drain: Duration) -> Gateway {
+    let deadlines = Deadlines {
+        drain,
+        ..Deadlines::default()
+    };
+    let options = Options {
+        deadlines,
+        ..Options::default()
+    };
+    Gateway::taking(port(to(&[backend])), Timeouts::default(), options).await
+}
+
+/// A backend whose answer has no end: a chunk now and then.
+async fn endless() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("its address");
+    tokio::spawn(async move {
+        while let Ok((tcp, _)) = listener.accept().await {
+            tokio::spawn(drip(Client::new(tcp)));
+        }
+    });
+    address
+}
+
+async fn drip(mut client: Client<TcpStream>) {
+    client.message(false, false).await;
+    let mut bytes: &[u8] = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+    while client.stream.write_all(bytes).await.is_ok() {
+        bytes = b"1\r\nx\r\n";
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// Connects with HTTP/2, and drives the connection beside.
+async fn http2(
+    address: SocketAddr,
+) -> (
+    h2::client::SendRequest<bytes::Bytes>,
+    impl Future<Output = Result<(), h2::Error>>,
+) {
+    let tcp = TcpStream::connect(address).await;
+    let made = h2::client::handshake(tcp.expect("a connection")).await;
+    let (client, connection) = made.expect("HTTP/2");
+    let driven = tokio::spawn(connection);
+    (client, async move { driven.await.expect("no panic") })
+}
+
+fn request() -> http::Request<()> {
+    let request = http::Request::get("http://a/");
+    request.body(()).expect("a request")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_download_goes_on_for_the_drain_time_and_is_cut_then() {
+    let mut gateway = gateway(endless().await, SHORT).await;
+    let mut client = gateway.connect().await;
+    client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    client.bytes(100).await;
+    let began = Instant::now();
+    gateway.publish([]).await;
+    assert!(client.ends_somehow().await);
+    assert!(began.elapsed() >= SHORT, "cut after {:?}", began.elapsed());
+    gateway.all_gone().await;
+}
+
+/// The end of the connection is the end of such a body, so only a reset shows that it isn't complete.
+#[test]
+fn a_download_without_a_length_is_cut_by_a_reset() {
+    // By its own time-out, and by the end of the process before that.
+    for (drain, patience, open) in [(SHORT, LONG, 0), (LONG, SHORT, 1)] {
+        let runtime = tokio::runtime::Runtime::new().expect("threads");
+        let mut gateway = runtime.block_on(async { gateway(endless().await, drain).await });
+        let mut client = std::net::TcpStream::connect(gateway.address).expect("a connection");
+        client.set_read_timeout(Some(LONG)).expect("an option");
+        let request = b"GET / HTTP/1.0\r\nHost: a\r\n\r\n";
+        client.write_all(request).expect("sent");
+        client.read_exact(&mut [0; 100]).expect("a beginning");
+        let left = runtime.block_on(gateway.sockets.shutdown(patience));
+        assert_eq!(left, open, "still open");
+        runtime.shutdown_background();
+        let end = client.read_to_end(&mut Vec::new());
+        let error = end.expect_err("it must not look complete");
+        assert_eq!(error.kind(), ErrorKind::ConnectionReset, "{open} open");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_download_without_a_length_that_is_complete_ends_in_order() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let gateway = gateway(listener.local_addr().expect("its address"), LONG).await;
+    tokio::spawn(async move {
+        let (tcp, _) = listener.accept().await.expect("a connection");
+        let mut endpoint = Client::new(tcp);
+        endpoint.message(true, false).await;
+        endpoint.send("HTTP/1.1 200 OK\r\n\r\nall").await;
+    });
+    let mut client = gateway.connect().await;
+    client.send("GET / HTTP/1.0\r\nHost: a\r\n\r\n").await;
+    let mut answer = Vec::new();
+    let end = soon(client.stream.read_to_end(&mut answer)).await;
+    end.expect("no reset");
+    assert!(answer.ends_with(b"all"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn http_2_is_told_to_go_away_and_its_streams_go_on_for_the_drain_time() {
+    let mut gateway = gateway(endless().await, SHORT).await;
+    let (mut client, ended) = http2(gateway.address).await;
+    let (answer, _) = client.send_request(request(), true).expect("a stream");
+    let answer = soon(answer).await.expect("an answer");
+    let mut body = answer.into_body();
+    soon(body.data()).await.expect("data").expect("data");
+    let began = Instant::now();
+    gateway.publish([]).await;
+    let refused = soon(async {
+        // The stream in hand still gets data when the connection takes no new ones.
+        loop {
+            soon(body.data()).await.expect("data").expect("data");
+            match client.clone().ready().await {
+                Ok(_) => {}
+                Err(error) => return error,
+            }
+        }
+    })
+    .await;
+    assert!(began.elapsed() < SHORT, "told late: {:?}", began.elapsed());
+    drop(refused);
+    soon(async { while let Some(Ok(_)) = body.data().await {} }).await;
+    assert!(began.elapsed() >= SHORT, "cut after {:?}", began.elapsed());
+    let _ = soon(ended).await;
+    gateway.all_gone().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_idle_http_2_connection_ends_with_its_listener_without_an_error() {
+    let upstream = Upstream::plain().await;
+    let mut gateway = gateway(upstream.address, LONG).await;
+    let (mut client, ended) = http2(gateway.address).await;
+    let (answer, _) = client.send_request(request(), true).expect("a stream");
+    assert_eq!(soon(answer).await.expect("an answer").status(), 200);
+    gateway.publish([]).await;
+    soon(ended).await.expect("GOAWAY without an error");
+    gateway.all_gone().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_has_just_come_may_still_send_its_request() {
+    let upstream = Upstream::plain().await;
+    let mut gateway = gateway(upstream.address, LONG).await;
+    let mut client = gateway.connect().await;
+    let _silent = gateway.connect().await;
+    gateway.open(2).await;
+    let address = gateway.address;
+    let asked = async {
+        while TcpStream::connect(address).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+        client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        client.answer(false).await
+    };
+    let (left, answer) = soon(async { tokio::join!(gateway.sockets.shutdown(LONG), asked) }).await;
+    assert_eq!(answer.status(), 200);
+    assert_eq!(answer.header("connection"), ["close"]);
+    assert_eq!(left, 0, "one that sends none doesn't hold up the end");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_is_on_the_way_when_its_listener_goes_is_answered_as_before() {
+    let upstream = Upstream::plain().await;
+    let mut gateway = gateway(upstream.address, LONG).await;
+    let mut kept = gateway.connect().await;
+    kept.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    assert_eq!(kept.answer(false).await.status(), 200);
+    gateway.publish([]).await;
+    kept.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    let answer = kept.answer(false).await;
+    assert_eq!(answer.status(), 200, "the listener's routes still hold");
+    assert_eq!(answer.header("connection"), ["close"]);
+    assert!(kept.ended().await);
+}

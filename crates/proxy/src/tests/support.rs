@@ -1,0 +1,325 @@
+pub(super) use super::client::{Answered, Client};
+use gatefold_dataplane::backend::{Backend, Endpoints, HttpVersion, Split, Target};
+use gatefold_dataplane::filter::Filters;
+use gatefold_dataplane::host_routes::{Entry, HostRoutes};
+use gatefold_dataplane::hostname::HostMap;
+use gatefold_dataplane::matcher::PathMatch;
+use gatefold_dataplane::router::Router;
+use gatefold_dataplane::timeouts::RuleTimeouts;
+use gatefold_dataplane::tls::PortTls;
+use gatefold_dataplane::{Action, Listener, Port, Rule, Snapshot};
+use gatefold_listen::{self, Sockets};
+use crate::{Counters, Gatefold, Options, Timeouts, build};
+use arc_swap::ArcSwap;
+use pingora_proxy::HttpProxy;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::io::AsyncWriteExt;
+use tokio::net::{TcpListener, TcpStream};
+
+/// How long a test waits for what must happen.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Waits for something that must come to its end.
+pub(super) async fn soon<T>(future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(PATIENCE, future)
+        .await
+        .expect("it takes too long")
+}
+
+/// A running proxy.
+pub(super) struct Gateway {
+    pub(super) address: SocketAddr,
+    pub(super) snapshot: Arc<ArcSwap<Snapshot>>,
+    pub(super) sockets: Sockets<HttpProxy<Gatefold>>,
+}
+
+impl Gateway {
+    /// Serves what `port` makes on one socket.
+    pub(super) async fn start(port: Port) -> Gateway {
+        Gateway::with(port, Timeouts::default()).await
+    }
+
+    pub(super) async fn with(port: Port, timeouts: Timeouts) -> Gateway {
+        Gateway::counting(port, timeouts, Counters::default()).await
+    }
+
+    /// One that counts here.
+    pub(super) async fn counting(port: Port, timeouts: Timeouts, counters: Counters) -> Gateway {
+        let options = Options {
+            threads: 2,
+            timeouts,
+            counters,
+            ..Options::default()
+        };
+        Gateway::of(port, options, listen::Options::default()).await
+    }
+
+    /// One that takes connections as the last argument says.
+    pub(super) async fn taking(
+        port: Port,
+        timeouts: Timeouts,
+        connections: listen::Options,
+    ) -> Gateway {
+        let options = Options {
+            threads: 2,
+            timeouts,
+            ..Options::default()
+        };
+        Gateway::of(port, options, connections).await
+    }
+
+    pub(super) async fn of(port: Port, options: Options, connections: listen::Options) -> Gateway {
+        let snapshot = Arc::new(ArcSwap::from_pointee(Snapshot::default()));
+        let app = build(snapshot.clone(), options);
+        let mut sockets = Sockets::new(app, snapshot.clone(), connections);
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = sockets.adopt(listener.into()).expect("a TCP socket");
+        let mut gateway = Gateway {
+            address,
+            snapshot,
+            sockets,
+        };
+        gateway.publish([(address, port)]).await;
+        gateway
+    }
+
+    /// Makes a snapshot the one in force, as a reload does.
+    pub(super) async fn publish(&mut self, ports: impl IntoIterator<Item = (SocketAddr, Port)>) {
+        let ports = ports
+            .into_iter()
+            .map(|(address, port)| (address, Arc::new(port)));
+        let snapshot = Snapshot {
+            ports: ports.collect(),
+            ..Snapshot::default()
+        };
+        self.sockets.prepare(snapshot.ports.keys().copied());
+        self.snapshot.store(Arc::new(snapshot));
+        let failures = self.sockets.commit().await;
+        assert!(failures.is_empty(), "{failures:?}");
+    }
+
+    pub(super) async fn connect(&self) -> Client<TcpStream> {
+        Client::new(
+            TcpStream::connect(self.address)
+                .await
+                .expect("a connection"),
+        )
+    }
+
+    /// Sends a request on a connection of its own and reads the answer.
+    pub(super) async fn ask(&self, request: &str) -> Answered {
+        let mut client = self.connect().await;
+        client.send(request).await;
+        client.answer(request.starts_with("HEAD")).await
+    }
+
+    /// Waits until no client's connection is open.
+    pub(super) async fn all_gone(&self) {
+        self.open(0).await;
+    }
+
+    /// Waits until just as many clients' connections are open.
+    pub(super) async fn open(&self, count: usize) {
+        soon(async {
+            while self.sockets.connections() != count {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
+    }
+
+    pub(super) async fn get(&self, path: &str) -> Answered {
+        self.ask(&format!("GET {path} HTTP/1.1\r\nHost: example.com\r\n\r\n"))
+            .await
+    }
+}
+
+/// A port whose only listener has one route for every path.
+pub(super) fn port(action: Action) -> Port {
+    port_with(action, Filters::default())
+}
+
+pub(super) fn port_with(action: Action, filters: Filters) -> Port {
+    port_of(Rule {
+        filters,
+        ..rule(action)
+    })
+}
+
+/// A port whose only listener has one route of this rule for every path.
+pub(super) fn port_of(rule: Rule) -> Port {
+    let mut listeners = HostMap::default();
+    listeners.insert(None, listener_of(rule));
+    Port {
+        listeners,
+        tls: None,
+    }
+}
+
+/// A rule that does nothing besides.
+pub(super) fn rule(action: Action) -> Rule {
+    Rule {
+        route: "default/route".into(),
+        index: 0,
+        filters: Filters::default(),
+        timeouts: RuleTimeouts::default(),
+        retry: None,
+        action,
+    }
+}
+
+pub(super) fn tls_port(action: Action, certificates: PortTls) -> Port {
+    Port {
+        tls: Some(certificates),
+        ..port(action)
+    }
+}
+
+pub(super) fn listener(action: Action, filters: Filters) -> Arc<Listener> {
+    listener_of(Rule {
+        filters,
+        ..rule(action)
+    })
+}
+
+fn listener_of(rule: Rule) -> Arc<Listener> {
+    let entry = Entry {
+        path: PathMatch::Prefix("/".into()),
+        matcher: Default::default(),
+        rule: Arc::new(rule),
+        index: 0,
+    };
+    Arc::new(Listener {
+        name: "default/gateway/http".into(),
+        port: 80,
+        only_clients_of: None,
+        identity: None,
+        router: Router::new([(None, Arc::new(HostRoutes::new([&[entry][..]])))]),
+    })
+}
+
+pub(super) fn to(addresses: &[SocketAddr]) -> Action {
+    let endpoints = Endpoints::new(HttpVersion::Http1, addresses, 0).expect("an address");
+    to_target(Target::Endpoints(Arc::new(endpoints)), Filters::default())
+}
+
+pub(super) fn to_target(target: Target, filters: Filters) -> Action {
+    let backend = Backend {
+        name: "default/backend:80".into(),
+        filters,
+        target,
+    };
+    Action::Forward(Split::new(vec![(1, backend)], 0).expect("a weight"))
+}
+
+/// A backend that answers every request alike and notes what it got.
+pub(super) struct Upstream {
+    pub(super) address: SocketAddr,
+    seen: Arc<Mutex<Vec<Answered>>>,
+    connections: Arc<AtomicUsize>,
+}
+
+impl Upstream {
+    /// Answers with this.
+    pub(super) async fn answering(response: impl Into<Vec<u8>>) -> Upstream {
+        let response = response.into();
+        Upstream::start(move |_| response.clone()).await
+    }
+
+    /// Answers 200 with a short body.
+    pub(super) async fn plain() -> Upstream {
+        Upstream::answering("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").await
+    }
+
+    pub(super) async fn start(
+        answer: impl Fn(&Answered) -> Vec<u8> + Send + Sync + 'static,
+    ) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("its address");
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let connections = Arc::new(AtomicUsize::new(0));
+        let answer = Arc::new(answer);
+        let upstream = Upstream {
+            address,
+            seen: seen.clone(),
+            connections: connections.clone(),
+        };
+        tokio::spawn(async move {
+            while let Ok((tcp, _)) = listener.accept().await {
+                connections.fetch_add(1, Ordering::SeqCst);
+                let (seen, answer) = (seen.clone(), answer.clone());
+                tokio::spawn(async move {
+                    let mut client = Client::new(tcp);
+                    while let Some(request) = client.message(false, false).await {
+                        let response = answer(&request);
+                        seen.lock().expect("no panic").push(request);
+                        if client.stream.write_all(&response).await.is_err() {
+                            break;
+                        }
+                    }
+                });
+            }
+        });
+        upstream
+    }
+
+    /// The last request.
+    pub(super) fn last(&self) -> Answered {
+        let seen = self.seen.lock().expect("no panic");
+        seen.last().cloned().expect("a request")
+    }
+
+    /// How many requests came.
+    pub(super) fn requests(&self) -> usize {
+        self.seen.lock().expect("no panic").len()
+    }
+
+    /// How many connections came.
+    pub(super) fn connections(&self) -> usize {
+        self.connections.load(Ordering::SeqCst)
+    }
+}
+
+/// An address where nobody listens.
+pub(super) async fn nobody() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    listener.local_addr().expect("its address")
+}
+
+/// Runs curl, which must succeed, and gives what it prints.
+pub(super) async fn curl(arguments: &[&str], input: &'static [u8]) -> String {
+    let output = run_curl(arguments, input).await;
+    assert!(
+        output.status.success(),
+        "curl: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// Runs curl, whatever comes out.
+pub(super) async fn run_curl(arguments: &[&str], input: &'static [u8]) -> std::process::Output {
+    let arguments: Vec<String> = arguments.iter().map(|it| (*it).to_owned()).collect();
+    let run = tokio::task::spawn_blocking(move || {
+        use std::io::Write;
+        use std::process::{Command, Stdio};
+        let mut command = Command::new("curl");
+        command.args(["-sS", "--max-time", "20"]).args(&arguments);
+        command.env_remove("http_proxy").env_remove("https_proxy");
+        command.args(["--noproxy", "*"]);
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = command.spawn().expect("curl is needed for this test");
+        let mut stdin = child.stdin.take().expect("a pipe");
+        stdin.write_all(input).expect("written");
+        drop(stdin);
+        child.wait_with_output().expect("curl ends")
+    });
+    run.await.expect("no panic")
+}

@@ -1,0 +1,182 @@
+//! Connections to endpoints for requests that want to go on with another protocol.
+//!
+//! Pingora 0.9.1 tears a WebSocket down when the endpoint's 101 is there before Pingora has looked at the end of
+//! the request's (empty) body: it takes that end for the end of the new protocol. Both wait in one `select!`,
+//! which asks them in random order, so with an endpoint that is quick it happens now and then. On the
+//! connections made here the first attempt to read says "not yet", once; by the second one the end of the
+//! body has been looked at.
+
+use super::backend_tls;
+use super::peer::Exchange;
+use gatefold_dataplane::backend_tls::BackendTls;
+use http::Version;
+use http::header::UPGRADE;
+use pingora_core::protocols::l4::socket::SocketAddr;
+use pingora_core::protocols::l4::stream::Stream;
+use pingora_core::protocols::l4::virt::{VirtualSockOpt, VirtualSocket, VirtualSocketStream};
+use pingora_core::{Error, ErrorType, Result};
+use pingora_http::RequestHeader;
+use std::fmt::Debug;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpSocket, TcpStream};
+use tokio_rustls::client::TlsStream;
+
+/// Whether a request asks to go on as a WebSocket. Pingora takes the field away from all others, as it may
+/// (RFC 9110, section 7.8): they are requests like any other.
+pub(super) fn is_asked(request: &RequestHeader) -> bool {
+    request.version == Version::HTTP_11
+        && request
+            .headers
+            .get(UPGRADE)
+            .is_some_and(|protocol| protocol.as_bytes().eq_ignore_ascii_case(b"websocket"))
+}
+
+/// Connects to an endpoint. The system chooses the receive buffer if it is `None`.
+///
+/// # Errors
+///
+/// When the connection can't be made.
+pub(super) async fn connect(
+    address: &SocketAddr,
+    receive_buffer: Option<u32>,
+) -> Result<TcpStream> {
+    let address = address
+        .as_inet()
+        .ok_or_else(|| Error::explain(ErrorType::InternalError, "an endpoint without IP"))?;
+    let connected = match receive_buffer {
+        None => TcpStream::connect(address).await,
+        Some(size) => connect_with(*address, size).await,
+    };
+    connected.map_err(|error| {
+        let etype = match error.kind() {
+            io::ErrorKind::ConnectionRefused => ErrorType::ConnectRefused,
+            io::ErrorKind::TimedOut => ErrorType::ConnectTimedout,
+            _ => ErrorType::ConnectError,
+        };
+        Error::because(etype, "connecting to an endpoint", error)
+    })
+}
+
+/// The size is set before connecting, so that the endpoint is never offered more.
+async fn connect_with(address: std::net::SocketAddr, receive_buffer: u32) -> io::Result<TcpStream> {
+    let socket = match address {
+        std::net::SocketAddr::V4(_) => TcpSocket::new_v4(),
+        std::net::SocketAddr::V6(_) => TcpSocket::new_v6(),
+    }?;
+    socket.set_recv_buffer_size(receive_buffer)?;
+    socket.connect(address).await
+}
+
+/// A connection as Pingora wants it, for what it is needed for. Upgrades get their TLS here, what stays HTTP
+/// gets it from Pingora.
+///
+/// # Errors
+///
+/// When the handshake fails.
+pub(super) async fn stream(
+    tcp: TcpStream,
+    exchange: Exchange,
+    tls: Option<&BackendTls>,
+) -> Result<Stream> {
+    match (exchange, tls) {
+        (Exchange::Http1 | Exchange::Http2, _) => Ok(tcp.into()),
+        (Exchange::Upgrade, None) => Ok(patient(tcp)),
+        (Exchange::Upgrade, Some(tls)) => match backend_tls::connect(tls, tcp).await {
+            Ok(secure) => Ok(patient(secure)),
+            Err(error) => {
+                let why = "speaking TLS for an upgrade";
+                Err(Error::because(ErrorType::TLSHandshakeFailure, why, error))
+            }
+        },
+    }
+}
+
+fn patient<S: Transport + 'static>(stream: S) -> Stream {
+    let connection = PatientStream {
+        stream,
+        read: First::NotYet,
+    };
+    VirtualSocketStream::new(Box::new(connection)).into()
+}
+
+/// A TCP connection, as it is or below TLS.
+trait Transport: AsyncRead + AsyncWrite + Unpin + Send + Sync + Debug {
+    fn tcp(&self) -> &TcpStream;
+}
+
+impl Transport for TcpStream {
+    fn tcp(&self) -> &TcpStream {
+        self
+    }
+}
+
+impl Transport for TlsStream<TcpStream> {
+    fn tcp(&self) -> &TcpStream {
+        self.get_ref().0
+    }
+}
+
+#[derive(Debug)]
+struct PatientStream<S> {
+    stream: S,
+    read: First,
+}
+
+/// Whether anybody has tried to read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum First {
+    NotYet,
+    Done,
+}
+
+impl<S: Transport> AsyncRead for PatientStream<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.read == First::NotYet {
+            self.read = First::Done;
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        Pin::new(&mut self.stream).poll_read(context, buffer)
+    }
+}
+
+impl<S: Transport> AsyncWrite for PatientStream<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
+impl<S: Transport> VirtualSocket for PatientStream<S> {
+    fn set_socket_option(&self, option: VirtualSockOpt) -> io::Result<()> {
+        match option {
+            VirtualSockOpt::NoDelay => self.stream.tcp().set_nodelay(true),
+            VirtualSockOpt::KeepAlive(keepalive) => {
+                let options = socket2::TcpKeepalive::new()
+                    .with_time(keepalive.idle)
+                    .with_interval(keepalive.interval);
+                socket2::SockRef::from(self.stream.tcp()).set_tcp_keepalive(&options)
+            }
+            // The enum is open; what a later Pingora may want is no condition for this one.
+            _ => Ok(()),
+        }
+    }
+}
