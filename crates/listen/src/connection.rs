@@ -1,3 +1,7 @@
+//! A client's connection: what is known of it, and what its client is doing.
+//!
+//! The stream of the connection, the proxy and the periodic sweep share a [`Connection`] and update it without locks.
+
 mod descriptor;
 mod ending;
 
@@ -15,7 +19,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use tokio::task::AbortHandle;
 
-/// What is known of a client's connection, for every request that comes over it.
+/// A client's connection, shared by the requests on it.
 #[derive(Debug)]
 pub struct Connection {
     socket: SocketAddr,
@@ -26,42 +30,44 @@ pub struct Connection {
     client_of: OnceLock<Arc<str>>,
     shared: Arc<Shared>,
     state: State,
-    /// Requests under way over HTTP/2; over HTTP/1.1 there is one at most, and the state tells of it.
-    in_hand: AtomicU32,
-    /// What an HTTP/2 client takes: on a new stream, and on all together.
+    /// Number of HTTP/2 requests in flight. HTTP/1.1 has one at most, which `state` tells.
+    active: AtomicU32,
+    /// The flow-control windows of an HTTP/2 client: of a new stream, and of the connection.
     stream_window: AtomicU32,
     connection_window: AtomicU32,
-    /// When the last one was done.
+    /// The tick in which the last HTTP/2 request ended.
     finished: AtomicU32,
-    /// The tick since which the client has taken nothing of what is to be written, plus one; 0 when nothing waits.
+    /// The tick since which the client has read nothing of the data that is pending for it, plus one; 0 if no data is
+    /// pending.
     stalled: AtomicU32,
     draining: AtomicBool,
-    /// How many HTTP/1 requests have begun. It wraps around.
+    /// Number of HTTP/1 requests so far. It wraps around.
     begun: AtomicU32,
-    /// The tick since which the client has ended its side and has been sent nothing, plus one; 0 if it hasn't ended it.
+    /// The tick since which the client has closed its side and was sent nothing, plus one; 0 if it hasn't closed it.
     half_closed: AtomicU32,
-    /// Whether no request comes after the one under way.
+    /// Whether the client sends no request after the one in flight.
     last_request: AtomicBool,
-    /// Whether HTTP was left for another protocol.
+    /// Whether the connection was switched to another protocol (WebSocket).
     switched: AtomicBool,
     /// Whether the client may still be sending when the connection is closed.
     lingering: AtomicBool,
-    /// What its listener was before it went.
-    last: OnceLock<Arc<Port>>,
-    /// Why it shall end although the client hasn't asked for it; 0 when it needn't.
-    verdict: AtomicU8,
-    /// The date of the response that is written next, where it has one of its own.
+    /// The configuration of its port in the last snapshot that has the port.
+    last_port: OnceLock<Arc<Port>>,
+    /// The code of the reason for which the connection is marked for closing; 0 if it isn't.
+    close_mark: AtomicU8,
+    /// The `Date` of the next response, if it must replace Pingora's.
     pub(super) date: Mutex<Option<HeaderValue>>,
     pub(super) dated: AtomicBool,
-    /// Whether it was ended by us.
+    /// Whether gatefold has ended the connection.
     ended: AtomicBool,
+    /// Whether the connection must end with a reset.
     broken: AtomicBool,
     wakers: Mutex<Wakers>,
     descriptor: Descriptor,
     task: OnceLock<AbortHandle>,
 }
 
-/// A request under way. The connection knows of it until this is dropped.
+/// A request in flight. It counts as in flight on its connection until this is dropped.
 #[derive(Debug)]
 pub struct InHand {
     connection: Arc<Connection>,
@@ -70,7 +76,7 @@ pub struct InHand {
 }
 
 impl Connection {
-    /// A connection that came in by the socket bound to `socket`.
+    /// Creates a connection that was accepted on the listening socket `socket`.
     pub(super) fn new(
         socket: SocketAddr,
         peer: SocketAddr,
@@ -90,7 +96,7 @@ impl Connection {
             shared,
             stream_window: AtomicU32::new(Windows::default().of_new_streams),
             connection_window: AtomicU32::new(Windows::default().of_connection),
-            in_hand: AtomicU32::new(0),
+            active: AtomicU32::new(0),
             finished: AtomicU32::new(now),
             stalled: AtomicU32::new(0),
             draining: AtomicBool::new(false),
@@ -99,8 +105,8 @@ impl Connection {
             last_request: AtomicBool::new(false),
             switched: AtomicBool::new(false),
             lingering: AtomicBool::new(false),
-            last: OnceLock::new(),
-            verdict: AtomicU8::new(0),
+            last_port: OnceLock::new(),
+            close_mark: AtomicU8::new(0),
             date: Mutex::default(),
             dated: AtomicBool::new(false),
             ended: AtomicBool::new(false),
@@ -111,57 +117,57 @@ impl Connection {
         }
     }
 
-    /// The address that the listening socket is bound to: the key into a snapshot's ports. Unspecified when
-    /// it listens on every interface.
+    /// The address of the listening socket, which is the key into a snapshot's ports. The IP address is unspecified
+    /// if the socket listens on every interface.
     pub fn socket(&self) -> SocketAddr {
         self.socket
     }
 
-    /// What requests over this connection are routed by. When its listener isn't in the snapshot any more, they
-    /// are answered as they would have been before.
+    /// The port configuration that routes this connection's requests. If the snapshot no longer has the port, this is
+    /// the configuration from the last snapshot that had it.
     pub fn port<'a>(&'a self, snapshot: &'a Snapshot) -> Option<&'a Port> {
         let current = snapshot.ports.get(&self.socket);
-        current.or_else(|| self.last.get()).map(|port| &**port)
+        current.or_else(|| self.last_port.get()).map(|port| &**port)
     }
 
-    /// The client. An IPv4 client of an IPv6 socket is shown as IPv4.
+    /// The client's address. An IPv4 client of an IPv6 socket has its IPv4 address here.
     pub fn peer(&self) -> SocketAddr {
         self.peer
     }
 
-    /// The client's address without its port, as header fields write it.
+    /// The client's IP address without the port, as a header value.
     pub fn peer_text(&self) -> &HeaderValue {
         &self.peer_text
     }
 
-    /// Whether the client speaks TLS to us.
+    /// Whether the client uses TLS.
     pub fn is_tls(&self) -> bool {
         self.tls
     }
 
-    /// The server name that the client asked for in its TLS handshake, in lower case.
+    /// The server name (SNI) of the client's TLS handshake, in lower case.
     pub fn server_name(&self) -> Option<&str> {
         self.server_name.get().map(|name| &**name)
     }
 
-    /// The scope of the [`ClientValidation`](gatefold_dataplane::client_validation::ClientValidation) that the
-    /// client's certificate has passed.
+    /// The scope of the [`ClientValidation`](gatefold_dataplane::client_validation::ClientValidation) that accepted
+    /// the client's certificate.
     pub fn client_of(&self) -> Option<&str> {
         self.client_of.get().map(|scope| &**scope)
     }
 
-    /// Whether the answer to the request in hand shall be the last one: the socket is gone, the process is
-    /// about to end, others wait for this connection's place, or the client won't send another request.
+    /// Whether the response to the current request should be the last one on this connection: its socket is closed,
+    /// the process is shutting down, the connection limit is reached, or the client won't send another request.
     pub fn is_ending(&self) -> bool {
         self.is_draining()
             || self.shared.limit.is_reached()
             || self.last_request.load(Ordering::Relaxed)
     }
 
-    /// Notes that a request's header is complete. Until the result is dropped the connection isn't idle.
+    /// Records that a request's header is complete. The connection isn't idle until the result is dropped.
     pub fn begin(self: &Arc<Self>) -> InHand {
         let before = if self.state.phase().is_http2() {
-            self.in_hand.fetch_add(1, Ordering::Relaxed)
+            self.active.fetch_add(1, Ordering::Relaxed)
         } else {
             self.begun.fetch_add(1, Ordering::Relaxed);
             self.state.set(Phase::Busy, self.shared.clock.now());
@@ -193,24 +199,24 @@ impl Connection {
         let now = self.shared.clock.now();
         if self.state.phase().is_http2() {
             self.finished.store(now, Ordering::Relaxed);
-            self.in_hand.fetch_sub(1, Ordering::Release);
+            self.active.fetch_sub(1, Ordering::Release);
         } else {
             self.state.set(Phase::Idle, now);
         }
     }
 
-    /// Whether the answers under way are the last ones because the socket is gone.
+    /// Whether the responses in flight are the last ones, since the socket is closed.
     pub(super) fn is_draining(&self) -> bool {
         self.draining.load(Ordering::Acquire)
     }
 
-    /// Lets the connection end with a reset, whatever ends it: its end must not look like the end of a response, which a
-    /// client of HTTP/1.0 would take for complete (RFC 9112, section 8).
+    /// Makes the connection end with a reset, so that its end can't be mistaken for the end of a response: an HTTP/1.0
+    /// client would take the response for complete (RFC 9112, section 8).
     pub fn break_off(&self) {
         self.broken.store(true, Ordering::Release);
     }
 
-    /// Takes [`break_off`](Self::break_off) back.
+    /// Reverts [`break_off`](Self::break_off).
     pub fn end_in_order(&self) {
         if self.is_broken() {
             self.broken.store(false, Ordering::Release);
@@ -221,7 +227,7 @@ impl Connection {
         self.broken.load(Ordering::Acquire)
     }
 
-    /// Notes that HTTP is left for another protocol.
+    /// Records that the connection has switched to another protocol.
     pub fn switch_protocols(&self) {
         self.switched.store(true, Ordering::Release);
     }
@@ -230,33 +236,33 @@ impl Connection {
         self.switched.load(Ordering::Acquire)
     }
 
-    /// Whether an HTTP/1 request is under way, or another protocol.
+    /// Whether an HTTP/1 request is in flight, or the connection has switched to another protocol.
     pub(super) fn is_busy(&self) -> bool {
         self.state.phase() == Phase::Busy
     }
 
-    /// How many HTTP/1 requests have begun.
+    /// Number of HTTP/1 requests so far. It wraps around.
     pub(super) fn begun(&self) -> u32 {
         self.begun.load(Ordering::Relaxed)
     }
 
-    /// Notes that the client has ended its side, or has been sent something since.
+    /// Records that the client has closed its side, or was sent something since. Restarts its deadline.
     pub(super) fn half_close(&self) {
         let since = self.shared.clock.now().saturating_add(1);
         self.half_closed.store(since, Ordering::Relaxed);
     }
 
-    /// Notes that the client sends no request after the one under way.
+    /// Records that the client sends no request after the one in flight.
     pub(super) fn expect_no_more(&self) {
         self.last_request.store(true, Ordering::Relaxed);
     }
 
-    /// Since when a client that has ended its side has been sent nothing.
+    /// The tick since which a client that has closed its side was sent nothing.
     pub(super) fn half_closed_since(&self) -> Option<Tick> {
         self.half_closed.load(Ordering::Relaxed).checked_sub(1)
     }
 
-    /// Lets the connection stay for a while after its end, for what the client still sends.
+    /// Makes the connection linger after its end, so that data the client still sends doesn't cause a reset.
     pub(super) fn linger(&self) {
         self.lingering.store(true, Ordering::Release);
     }
@@ -277,25 +283,25 @@ impl Connection {
         let _ = self.task.set(task);
     }
 
-    /// The TLS handshake is done.
-    pub(super) fn shake_hands(&self) {
+    /// Records that the TLS handshake is complete.
+    pub(super) fn finish_handshake(&self) {
         self.state.set(Phase::Fresh, self.shared.clock.now());
     }
 
-    /// Whether the TLS handshake is under way.
+    /// Whether the TLS handshake is in progress.
     pub(super) fn is_handshaking(&self) -> bool {
         self.state.phase() == Phase::Handshake
     }
 
-    /// Something came that isn't HTTP/2: the beginning of a request, or a piece of the one under way.
+    /// Records that HTTP/1 data was read: the beginning of a request, or a part of the current one.
     pub(super) fn read(&self) {
         if matches!(self.state.phase(), Phase::Fresh | Phase::Idle) {
             self.state.set(Phase::Header, self.shared.clock.now());
-            self.acquit();
+            self.clear_mark();
         }
     }
 
-    /// HTTP/2 frames came, the header of a request among them or not.
+    /// Records that HTTP/2 frames were read, and whether a request's header was among them.
     pub(super) fn read_frames(&self, progress: Progress, has_request: bool) {
         let before = self.state.phase();
         let after = match progress {
@@ -304,30 +310,30 @@ impl Connection {
         };
         let now = self.shared.clock.now();
         if has_request {
-            // It will be in hand soon, and isn't yet.
+            // The request isn't counted yet: its task begins a moment later.
             self.finished.store(now, Ordering::Relaxed);
-            self.acquit();
+            self.clear_mark();
         }
         if before != after || progress == Progress::Began {
             self.state.set(after, now);
         }
     }
 
-    /// Keeps what its listener is in a snapshot, which is the last one that has it.
-    pub(super) fn keep(&self, last: &Snapshot) {
+    /// Keeps the configuration of its port from `last`, the last snapshot that has the port.
+    pub(super) fn keep_port(&self, last: &Snapshot) {
         if let Some(port) = last.ports.get(&self.socket) {
-            let _ = self.last.set(port.clone());
+            let _ = self.last_port.set(port.clone());
         }
     }
 }
 
 impl InHand {
-    /// How many requests the connection had in flight when this one began, this one included.
+    /// The number of requests in flight on the connection when this one began, including this one.
     pub fn in_flight(&self) -> u32 {
         self.in_flight
     }
 
-    /// What an HTTP/2 client offered to take when this request began. Over HTTP/1 it says nothing.
+    /// The HTTP/2 client's flow-control windows when this request began. Meaningless over HTTP/1.
     pub fn windows(&self) -> Windows {
         self.windows
     }
@@ -348,7 +354,7 @@ impl Drop for InHand {
 }
 
 fn address_value(address: IpAddr) -> HeaderValue {
-    // An address is made of digits, letters, dots and colons, which every header value may contain.
+    // Never fails: an address consists of digits, letters, dots and colons.
     HeaderValue::try_from(address.to_string()).unwrap_or(HeaderValue::from_static("unknown"))
 }
 

@@ -1,26 +1,26 @@
 //! `100 Continue` for HTTP/2 clients that wait for it before they send a body (RFC 9110, section 10.1.1).
 //!
-//! Pingora 0.9.1 sends HTTP/2 clients no informational responses, so they are written here, between the frames that Pingora
-//! writes. Like Envoy we send them at once: streams have windows, so what a client may send in vain is little.
+//! Pingora 0.9.1 sends no informational responses to HTTP/2 clients, so they are written here, between Pingora's frames.
+//! They are sent at once, as Envoy does: flow control limits how much of a body a client can send in vain.
 
 use super::frame_header::{DATA, END_HEADERS, FrameHeader, HEADERS, RST_STREAM};
 use std::io;
 use std::task::Poll;
 
-/// At least as many as Pingora lets be open (100).
+/// Upper bound on waiting streams. Pingora allows 100 concurrent streams.
 const MOST_STREAMS: usize = 128;
 
-/// Follows what is written to a client, and what has to be written between.
+/// Follows the frames that are written to a client, and writes `100 Continue` between them.
 #[derive(Debug, Default)]
 pub(super) struct Continues {
-    /// Streams that wait.
+    /// Streams whose client waits for a 100.
     due: Vec<u32>,
-    /// A frame of ours that is being written, and how much of it has been.
+    /// The frame of ours that is being written, and the number of bytes written.
     frame: Option<([u8; 14], usize)>,
     written: Written,
 }
 
-/// Where Pingora is in what it writes.
+/// The position in Pingora's output.
 #[derive(Debug, Default)]
 struct Written {
     /// Whether anything has been written: SETTINGS come first (RFC 9113, section 3.4).
@@ -28,25 +28,26 @@ struct Written {
     header: FrameHeader,
     payload: usize,
     open_header: bool,
-    /// The lengths of the DATA frames that have begun since the last call of `take_data`.
+    /// Total length of the DATA frames that have begun since the last call of `take_data`.
     data: usize,
 }
 
 impl Continues {
-    /// A client waits on a stream. More streams than can be open are refused anyway.
+    /// Records that the client waits for a 100 on a stream. Streams beyond the limit are ignored: Pingora refuses them.
     pub(super) fn wait(&mut self, stream: u32) {
         if self.due.len() < MOST_STREAMS {
             self.due.push(stream);
         }
     }
 
-    /// Whether nothing is due, as nearly always.
+    /// Whether there is nothing to write, as nearly always.
     #[inline]
     pub(super) fn is_idle(&self) -> bool {
         self.due.is_empty() && self.frame.is_none()
     }
 
-    /// Writes what is due, if Pingora is between two frames. Pending only if a frame of ours has to be written first.
+    /// Writes the pending responses, if Pingora is between two frames. Returns pending only while a frame of ours is partly
+    /// written.
     pub(super) fn poll(
         &mut self,
         mut write: impl FnMut(&[u8]) -> Poll<io::Result<usize>>,
@@ -70,7 +71,7 @@ impl Continues {
         }
     }
 
-    /// How much data Pingora has begun to write since the last call, padding included.
+    /// Bytes of DATA frames, padding included, that Pingora has begun to write since the last call.
     pub(super) fn take_data(&mut self) -> usize {
         std::mem::take(&mut self.written.data)
     }
@@ -79,7 +80,7 @@ impl Continues {
     pub(super) fn follow(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
             bytes = self.written.step(bytes);
-            // Once a stream is answered or reset, 100 would be out of place.
+            // A stream that was answered or reset must not get a 100 any more.
             if let Some(stream) = self.written.answered()
                 && !self.due.is_empty()
             {
@@ -89,8 +90,8 @@ impl Continues {
     }
 }
 
-/// HEADERS with END_HEADERS: `:status: 100` as a literal that isn't indexed, so that the client's table stays as Pingora
-/// knows it (RFC 7541, section 6.2.2).
+/// A HEADERS frame with END_HEADERS and `:status: 100`, as a literal without indexing (RFC 7541, section 6.2.2), so that the
+/// client's dynamic table stays in step with Pingora's.
 fn frame(stream: u32) -> [u8; 14] {
     let [s0, s1, s2, s3] = stream.to_be_bytes();
     [
@@ -116,7 +117,7 @@ impl Written {
         self.begun && self.header.have() == 0 && !self.open_header
     }
 
-    /// Takes one piece and returns the rest.
+    /// Follows one part of a frame and returns the remaining bytes.
     fn step<'b>(&mut self, bytes: &'b [u8]) -> &'b [u8] {
         if self.header.is_whole() {
             let length = bytes.len().min(self.payload);
@@ -147,7 +148,7 @@ impl Written {
         }
     }
 
-    /// The stream that the frame under way answers or resets.
+    /// The stream that the current frame answers or resets.
     fn answered(&self) -> Option<u32> {
         let ends = self.header.is_whole() && matches!(self.header.kind(), HEADERS | RST_STREAM);
         ends.then(|| self.header.stream())
@@ -158,7 +159,7 @@ impl Written {
 mod tests {
     use super::*;
 
-    /// What comes out when so many bytes are taken at once.
+    /// The bytes that are written if each write takes at most `at_once` bytes.
     fn written(continues: &mut Continues, at_once: usize) -> Vec<u8> {
         let mut out = Vec::new();
         let done = continues.poll(|bytes| {
@@ -171,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn a_100_is_written_between_frames_only() {
+    fn writes_100_only_between_frames() {
         let mut continues = Continues::default();
         // DATA of another stream.
         continues.follow(&[0, 0, 3, 0, 0, 0, 0, 0, 9, b'a']);
@@ -179,7 +180,10 @@ mod tests {
         assert!(written(&mut continues, 100).is_empty());
         continues.follow(b"bc");
         assert_eq!(written(&mut continues, 4), frame(1));
-        assert!(written(&mut continues, 100).is_empty(), "once");
+        assert!(
+            written(&mut continues, 100).is_empty(),
+            "it is written once"
+        );
         // HEADERS without their end.
         continues.follow(&[0, 0, 1, 1, 0, 0, 0, 0, 9, 0x88]);
         continues.wait(3);
@@ -189,14 +193,14 @@ mod tests {
     }
 
     #[test]
-    fn no_more_streams_are_kept_than_can_be_open() {
+    fn keeps_at_most_as_many_streams_as_can_be_open() {
         let mut continues = Continues::default();
         (0..1000).for_each(|stream| continues.wait(stream));
         assert_eq!(continues.due.len(), MOST_STREAMS);
     }
 
     #[test]
-    fn nothing_is_written_before_the_settings() {
+    fn writes_nothing_before_the_settings() {
         let mut continues = Continues::default();
         continues.wait(1);
         assert!(written(&mut continues, 100).is_empty());
@@ -205,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stream_that_is_answered_or_reset_gets_none() {
+    fn answered_or_reset_streams_get_no_100() {
         let mut continues = Continues::default();
         continues.wait(1);
         continues.wait(3);

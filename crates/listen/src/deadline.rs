@@ -1,30 +1,32 @@
+//! The time limits of client connections.
+
 use std::time::Duration;
 
-/// How long clients may take for what they must do, and how long silent connections are kept.
+/// Time limits for clients, and how long idle connections are kept.
 ///
-/// Time is looked at now and then only (an eighth of the shortest but `drain`, half a second at most), so that no
-/// request costs a timer: a connection never ends early, and it may end as much too late.
+/// Deadlines are checked periodically, not by a timer for each request. The period is an eighth of the shortest of them
+/// (`drain` excluded), half a second at most. So a connection never ends early, and ends late by one period at most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Deadlines {
     /// For a TLS handshake.
     pub handshake: Duration,
     /// For the first byte of a new connection, after the TLS handshake if there is one.
     pub first_byte: Duration,
-    /// For a whole request header, from its first byte. Over HTTP/2 for every frame that isn't data, and for a
-    /// header with its continuations.
+    /// For a whole request header, from its first byte. Over HTTP/2: for every frame other than DATA, and for a
+    /// HEADERS frame with its CONTINUATION frames.
     pub header: Duration,
-    /// For the next request of a kept HTTP/1.1 connection. nginx keeps it 75 seconds, Envoy an hour.
+    /// For the next request on an idle HTTP/1.1 connection. nginx waits 75 seconds, Envoy an hour.
     pub idle: Duration,
-    /// For the next request of an HTTP/2 connection.
+    /// For the next request on an HTTP/2 connection.
     pub http2_idle: Duration,
-    /// For a client to take anything of what is written to it. The same that `proxy` waits for each piece of a
-    /// body; this is for what it doesn't wait for: headers, and all that HTTP/2 has in its buffers.
+    /// For a client to read anything of the data that is pending for it. `proxy` waits for the same time for each
+    /// piece of a body. This one covers headers and the data in HTTP/2 buffers, which `proxy` doesn't wait for.
     pub write: Duration,
-    /// For a response to a client that has ended its side, from the last byte that was sent to it. Such a client may be gone
-    /// as well, which shows only when it is sent something: until then the work of a backend may be in vain. HAProxy waits
+    /// For a response to a client that has closed its side, counted from the last byte sent to it. Such a client may have left
+    /// entirely, which is only detected by sending to it; until then the backend may work for nothing. HAProxy waits
     /// as long as for the server, nginx and Envoy don't wait at all.
     pub half_closed: Duration,
-    /// For requests, streams and upgraded connections that are under way when their socket is closed.
+    /// For requests, streams and upgraded connections in flight when their socket is closed.
     pub drain: Duration,
 }
 
@@ -44,8 +46,8 @@ impl Default for Deadlines {
 }
 
 impl Deadlines {
-    /// What the clock has to be good for. The drain time has no part in it: a short one, which is a user's to
-    /// choose, must not cost a look every few milliseconds all the time before.
+    /// The shortest deadline, which sets the period of the checks. `drain` is excluded: a short drain time, which users
+    /// may choose, must not make the checks more frequent while nothing drains.
     pub(super) fn shortest(&self) -> Duration {
         let all = [
             self.first_byte,
@@ -64,13 +66,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_short_drain_time_makes_no_clock_run_faster() {
+    fn short_drain_time_does_not_shorten_the_period_of_checks() {
         let header = Duration::from_secs(10);
         assert_eq!(Deadlines::default().shortest(), header);
-        let impatient = Deadlines {
+        let short_drain = Deadlines {
             drain: Duration::ZERO,
             ..Deadlines::default()
         };
-        assert_eq!(impatient.shortest(), header);
+        assert_eq!(short_drain.shortest(), header);
     }
 }

@@ -1,4 +1,4 @@
-//! The headers of HTTP/2 frames (RFC 9113, section 4.1), as they come in pieces.
+//! Reads the headers of HTTP/2 frames (RFC 9113, section 4.1) from input in pieces.
 
 pub(super) const DATA: u8 = 0;
 pub(super) const HEADERS: u8 = 1;
@@ -12,12 +12,12 @@ pub(super) const END_HEADERS: u8 = 4;
 pub(super) const PADDED: u8 = 8;
 pub(super) const PRIORITY: u8 = 0x20;
 
-/// How long a header is: length, type, flags and stream.
+/// The size of a frame header: length, type, flags and stream.
 pub(super) const LENGTH: usize = 9;
-/// The place of the flags in a header.
+/// The offset of the flags in a frame header.
 pub(super) const FLAGS: usize = 4;
 
-/// A header, as far as it has come.
+/// A frame header, of which `have` bytes have been read.
 #[derive(Debug, Default)]
 pub(super) struct FrameHeader {
     bytes: [u8; LENGTH],
@@ -25,7 +25,7 @@ pub(super) struct FrameHeader {
 }
 
 impl FrameHeader {
-    /// Takes what is missing and returns the rest.
+    /// Reads the missing bytes and returns the rest.
     pub(super) fn take<'b>(&mut self, bytes: &'b [u8]) -> &'b [u8] {
         let length = bytes.len().min(LENGTH - self.have);
         let end = self.have + length;
@@ -38,7 +38,7 @@ impl FrameHeader {
         rest
     }
 
-    /// How much of it has come.
+    /// Number of bytes read.
     pub(super) fn have(&self) -> usize {
         self.have
     }
@@ -47,7 +47,7 @@ impl FrameHeader {
         self.have == LENGTH
     }
 
-    /// Waits for the next one. What is known of the last one stays until then.
+    /// Begins the next header. The fields of the last one stay readable until its first byte.
     pub(super) fn clear(&mut self) {
         self.have = 0;
     }
@@ -68,7 +68,7 @@ impl FrameHeader {
         flags & flag != 0
     }
 
-    /// The stream; 0 is the connection.
+    /// The stream identifier; 0 is the connection.
     pub(super) fn stream(&self) -> u32 {
         let [.., s0, s1, s2, s3] = self.bytes;
         u32::from_be_bytes([s0 & 0x7f, s1, s2, s3])

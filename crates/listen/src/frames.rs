@@ -1,5 +1,7 @@
-//! HTTP/2 as far as its frames go (RFC 9113, section 4.1): whether a client is in the middle of something
-//! that it has to finish, and what of its header blocks Pingora doesn't see to.
+//! Follows the frames of an HTTP/2 client (RFC 9113, section 4.1).
+//!
+//! In: the bytes that a client sends. Out: whether the client is within a frame or a header block that it must finish; and
+//! what Pingora doesn't handle in header blocks: `expect: 100-continue`, and pseudo-header fields in trailers.
 
 use super::frame_header::{
     CONTINUATION, DATA, END_HEADERS, END_STREAM, FLAGS, FrameHeader, HEADERS, PADDED, PRIORITY,
@@ -9,68 +11,69 @@ use super::header_block::HeaderBlocks;
 use super::open_bodies::OpenBodies;
 use super::windows::{WindowFrame, WindowReader};
 
-/// The length of what a client begins with (RFC 9113, section 3.4).
+/// The length of the client's connection preface (RFC 9113, section 3.4).
 const PREFACE: usize = 24;
 
-/// Follows what a client sends.
+/// Follows the frames that a client sends.
 #[derive(Debug)]
 pub(super) struct Frames {
-    /// How much of the preface is still to come.
+    /// Bytes of the preface that haven't arrived.
     preface: usize,
     header: FrameHeader,
-    /// How much of the frame's payload is still to come.
+    /// Bytes of the frame's payload that haven't arrived.
     payload: usize,
-    /// Data may come as slowly as it does: its reader has a deadline of its own.
+    /// Whether the frame is DATA. A slow body isn't a slow frame: whoever reads the body has its own deadline.
     is_data: bool,
-    /// A request's header is under way, and nothing else may come before its end.
+    /// Whether a header block has begun and not ended. No other frame may come in between.
     open_header: bool,
-    /// The preface ends with a SETTINGS frame.
+    /// Whether the SETTINGS frame that ends the preface has arrived.
     settled: bool,
     last_stream: u32,
-    /// How much of what is read now came before this frame, and where its flags are.
+    /// The offset of this frame in the bytes that are being read, and the position of its flags in them.
     offset: usize,
     flags: FlagsPlace,
     blocks: HeaderBlocks,
     block: Block,
-    /// Streams whose client waits for 100 before it sends a body.
+    /// Streams whose client waits for `100 Continue` before it sends a body.
     awaiting: Vec<u32>,
     malformed_trailers: Vec<FlagsPlace>,
     bodies: OpenBodies,
-    /// The frame under way, if it changes a window that is followed.
+    /// The kind of the current frame, if it changes a tracked window.
     window: Option<WindowFrame>,
     windows: WindowReader,
 }
 
-/// A header block that is under way.
+/// The current header block.
 #[derive(Debug, Default)]
 struct Block {
     stream: u32,
     is_trailers: bool,
     ends_stream: bool,
-    /// Whether the length of the padding comes next, and how much comes before the fields.
+    /// Whether the length of the padding comes next.
     padded: bool,
+    /// Bytes before the fields: the priority.
     lead: usize,
-    /// How many bytes of fields the frame still has.
+    /// Bytes of fields that the current frame still has.
     fields: usize,
     flags: FlagsPlace,
 }
 
-/// Where the flags of a HEADERS frame are in what was read last; `None` if they have been passed on before.
+/// The position of a HEADERS frame's flags in the bytes read last; `None` if the flags were in an earlier read.
 type FlagsPlace = Option<usize>;
 
-/// Where a client is after what it has sent.
+/// Where the client is in its frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Progress {
-    /// It owes nothing.
+    /// Between two frames, or within DATA.
     Between,
-    /// It has begun something in what it sent just now.
+    /// Within a frame or header block that began in the bytes read last.
     Began,
-    /// It is still at what it began before.
+    /// Within a frame or header block that began earlier.
     Continued,
 }
 
 impl Frames {
-    /// Nothing has come yet.
+    /// Begins before the client's preface.
     pub(super) fn new() -> Self {
         Frames {
             preface: PREFACE,
@@ -92,7 +95,7 @@ impl Frames {
         }
     }
 
-    /// Takes note of what has come.
+    /// Follows the next bytes.
     pub(super) fn read(&mut self, mut bytes: &[u8]) -> Progress {
         let mut anew = self.is_between();
         (self.flags, self.block.flags) = (None, None);
@@ -109,23 +112,23 @@ impl Frames {
         }
     }
 
-    /// The highest stream that the client has begun a request on.
+    /// The highest stream on which the client has begun a request.
     pub(super) fn last_stream(&self) -> u32 {
         self.last_stream
     }
 
-    /// What the client takes on its streams.
+    /// The client's flow-control windows.
     pub(super) fn windows(&mut self) -> &mut WindowReader {
         &mut self.windows
     }
 
-    /// The streams whose client waits for 100, since the last call.
+    /// Streams whose client has begun to wait for `100 Continue` since the last call.
     pub(super) fn take_awaiting(&mut self) -> impl Iterator<Item = u32> {
         self.awaiting.drain(..)
     }
 
-    /// Trailers with pseudo-header fields in what was read last. Without END_STREAM they are an error of their stream for
-    /// Pingora, too (RFC 9113, section 8.1).
+    /// The flags of trailers with pseudo-header fields in the bytes read last. Without END_STREAM Pingora treats such trailers
+    /// as the stream error that they are (RFC 9113, section 8.1).
     pub(super) fn take_malformed_trailers(&mut self) -> impl Iterator<Item = FlagsPlace> {
         self.malformed_trailers.drain(..)
     }
@@ -135,7 +138,7 @@ impl Frames {
         self.settled && !self.open_header && whole
     }
 
-    /// Takes one piece and gives what is left.
+    /// Follows one part of a frame and returns the remaining bytes.
     fn step<'b>(&mut self, bytes: &'b [u8]) -> &'b [u8] {
         if self.preface > 0 {
             return skip(&mut self.preface, bytes);
@@ -241,7 +244,7 @@ impl Block {
         };
     }
 
-    /// Takes a piece of a frame's payload (RFC 9113, section 6.2).
+    /// Follows a part of a frame's payload (RFC 9113, section 6.2).
     fn read(&mut self, mut payload: &[u8], blocks: &mut HeaderBlocks) {
         if self.padded {
             let Some((&padding, rest)) = payload.split_first() else {
@@ -258,6 +261,7 @@ impl Block {
     }
 }
 
+/// Skips up to `count` bytes, and subtracts those skipped from `count`.
 fn skip<'b>(count: &mut usize, bytes: &'b [u8]) -> &'b [u8] {
     let skipped = bytes.len().min(*count);
     *count -= skipped;

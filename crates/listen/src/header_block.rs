@@ -1,49 +1,49 @@
-//! Header blocks of HTTP/2 clients (HPACK, RFC 7541), as far as it takes to find two things: `expect: 100-continue`, and
-//! pseudo-header fields.
+//! Scans the header blocks of HTTP/2 clients (HPACK, RFC 7541) for `expect: 100-continue` and for pseudo-header fields.
 //!
-//! Values are skipped, not decoded. Of the dynamic table only these properties of its entries are kept, a bit for each: with
-//! the 4,096 bytes that we allow, it has 128 entries at most. An entry that was evicted is never referred to.
+//! Values are skipped, not decoded. The dynamic table is represented by one bit per entry and property: with the 4,096 bytes
+//! that gatefold allows, the table has at most 128 entries. Evicted entries can't be referenced, so they need no tracking.
 
-/// The length of the static table (RFC 7541, appendix A), and the places in it that matter here.
+/// The length of the static table (RFC 7541, appendix A), and the indices in it that matter here.
 const STATIC_ENTRIES: u32 = 61;
 const LAST_PSEUDO: u32 = 14;
 const EXPECT: u32 = 35;
 
-/// What is compared of a name or a value: raw, and as Huffman code (RFC 7541, appendix B).
+/// The name and the value to find: as plain text, and Huffman-coded (RFC 7541, appendix B).
 const EXPECT_NAME: [&[u8]; 2] = [b"expect", &[0x2f, 0x9a, 0xca, 0x44, 0xff]];
 const CONTINUE: [&[u8]; 2] = [
     b"100-continue",
     &[0x08, 0x00, 0xb1, 0x0f, 0x52, 0x4d, 0x55, 0xa5],
 ];
+/// The length of the longest of them.
 const LONGEST: usize = 12;
 
-/// Follows the header blocks of a connection.
+/// Scans the header blocks of a connection.
 #[derive(Debug, Default)]
 pub(super) struct HeaderBlocks {
     step: Step,
     table: Table,
-    /// Whether the field is added to the table.
+    /// Whether the current field is added to the dynamic table.
     indexed: bool,
     name: Name,
     text: Text,
     found: Found,
 }
 
-/// What a block has.
+/// What was found in a header block.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Found {
     pub(super) pseudo: bool,
     pub(super) awaits_continue: bool,
 }
 
-/// What is known of a field's name.
+/// The properties of a field's name.
 #[derive(Clone, Copy, Debug, Default)]
 struct Name {
     pseudo: bool,
     expect: bool,
 }
 
-/// A bit for each entry of the dynamic table, that of the newest one is the lowest.
+/// The properties of the dynamic table's entries. The lowest bit is the newest entry.
 #[derive(Debug, Default)]
 struct Table {
     pseudo: u128,
@@ -51,7 +51,7 @@ struct Table {
     awaits_continue: u128,
 }
 
-/// What comes next.
+/// What the next byte is.
 #[derive(Clone, Copy, Debug, Default)]
 enum Step {
     #[default]
@@ -63,12 +63,12 @@ enum Step {
         shift: u32,
     },
     Length(Part),
-    /// So many bytes of a string.
+    /// One of the `left` remaining bytes of a string.
     Text {
         part: Part,
         left: u32,
     },
-    /// The block is malformed. HTTP/2 ends the connection.
+    /// Unknown, since the block is malformed. Pingora ends the connection.
     Lost,
 }
 
@@ -86,7 +86,7 @@ enum Part {
     Value,
 }
 
-/// The beginning of a string.
+/// The beginning of a string, up to [`LONGEST`] bytes.
 #[derive(Clone, Copy, Debug, Default)]
 struct Text {
     huffman: bool,
@@ -96,7 +96,7 @@ struct Text {
 }
 
 impl HeaderBlocks {
-    /// Follows a piece of a block.
+    /// Scans a part of a block.
     pub(super) fn read(&mut self, mut bytes: &[u8]) {
         while let Some((&first, rest)) = bytes.split_first() {
             bytes = match self.step {
@@ -123,7 +123,7 @@ impl HeaderBlocks {
         }
     }
 
-    /// Ends a block and returns what it has.
+    /// Ends a block and returns what was found in it.
     pub(super) fn end(&mut self) -> Found {
         if !matches!(self.step, Step::Field) {
             self.step = Step::Lost;
@@ -235,7 +235,7 @@ impl Table {
         self.awaits_continue = self.awaits_continue << 1 | u128::from(awaits_continue);
     }
 
-    /// The name at an index into both tables.
+    /// The name at an index of the combined static and dynamic tables.
     fn name(&self, index: u32) -> Name {
         Name {
             pseudo: matches!(index, 1..=LAST_PSEUDO) || bit(self.pseudo, index),
@@ -248,7 +248,7 @@ impl Table {
     }
 }
 
-/// The bit of an entry of the dynamic table.
+/// The bit of the dynamic table's entry at `index`.
 fn bit(bits: u128, index: u32) -> bool {
     let place = index.checked_sub(STATIC_ENTRIES + 1);
     place
@@ -270,18 +270,22 @@ impl Text {
     fn is(&self, [raw, huffman]: [&[u8]; 2]) -> bool {
         let bytes = self.bytes.get(..self.length).unwrap_or_default();
         self.whole
-            && match self.huffman {
-                true => bytes == huffman,
-                false => bytes.eq_ignore_ascii_case(raw),
+            && if self.huffman {
+                bytes == huffman
+            } else {
+                bytes.eq_ignore_ascii_case(raw)
             }
     }
 
-    /// The code of a colon has seven bits.
     fn begins_with_colon(&self) -> bool {
         let first = self.bytes.first().filter(|_| self.length > 0);
-        first.is_some_and(|first| match self.huffman {
-            true => first & 0xfe == 0xb8,
-            false => *first == b':',
+        first.is_some_and(|first| {
+            if self.huffman {
+                // The Huffman code of a colon has seven bits.
+                first & 0xfe == 0xb8
+            } else {
+                *first == b':'
+            }
         })
     }
 }
@@ -290,7 +294,7 @@ impl Text {
 mod tests {
     use super::*;
 
-    /// Reads blocks at once and byte by byte, with the same outcome for the last one.
+    /// Scans blocks as a whole and byte by byte, and checks that both give the same result. Returns that of the last block.
     fn last(blocks: &[&[u8]]) -> Found {
         let (mut at_once, mut slowly) = (HeaderBlocks::default(), HeaderBlocks::default());
         let mut found = Found::default();
@@ -309,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn an_expectation_is_found_however_it_is_written() {
+    fn finds_an_expectation_in_every_encoding() {
         let huffman = |text: &[u8]| [&[0x80 | text.len() as u8], text].concat();
         for block in [
             literal(0x00, b"expect", b"100-continue"),
@@ -335,13 +339,13 @@ mod tests {
     }
 
     #[test]
-    fn fields_of_the_dynamic_table_are_known() {
+    fn finds_fields_of_the_dynamic_table() {
         let expect = literal(0x40, b"expect", b"100-continue");
         let other = literal(0x40, b"x", b"y");
         assert!(last(&[&expect, &[0x80 | 62]]).awaits_continue);
         assert!(!last(&[&expect, &other, &[0x80 | 62]]).awaits_continue);
         assert!(last(&[&expect, &other, &[0x80 | 63]]).awaits_continue);
-        // The name alone: 15 and 47 make 62.
+        // Only the name is indexed: 15 + 47 = 62.
         let named = [&[0x0f, 47, 12][..], b"100-continue"].concat();
         assert!(last(&[&expect, &named]).awaits_continue);
         let pseudo = literal(0x40, b":path", b"/");
@@ -350,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn pseudo_header_fields_are_found() {
+    fn finds_pseudo_header_fields() {
         for block in [
             vec![0x82],
             vec![0x8e],
@@ -367,7 +371,7 @@ mod tests {
     }
 
     #[test]
-    fn a_malformed_block_ends_the_search() {
+    fn stops_scanning_after_a_malformed_block() {
         let mut blocks = HeaderBlocks::default();
         blocks.read(&[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]);
         assert!(matches!(blocks.step, Step::Lost));

@@ -1,67 +1,69 @@
-//! HTTP/1 as far as its framing goes (RFC 9112): where each request of a client begins and ends.
+//! Follows the framing of HTTP/1 requests (RFC 9112): where each request of a client begins and ends.
 //!
-//! In: the bytes that a client sends. Out: the place of the first byte that must not reach Pingora, with the reason.
-//! Pingora's parsers accept bare line feeds, chunks without a size and blanks in a target, which they escape. A second parser
-//! behind it could read such bytes differently, so the request is refused here. What header fields mean is checked by
-//! `proxy/request.rs`, which refuses every request whose length isn't certain.
+//! In: the bytes that a client sends. Out: the position of the first byte that must not reach Pingora, with the reason.
+//! Pingora's parsers accept bare line feeds, chunks without a size, and spaces in a target, which they escape. A backend
+//! could parse such bytes differently, so these requests are refused here. The meaning of header fields is checked by the
+//! proxy, which refuses every request whose length is ambiguous.
 
 use super::refusal::Refusal;
 use std::mem;
 
-/// The largest header of a request, request line included: what HTTP/2 allows here too. nginx takes 32 KiB, Envoy 60.
-const LARGEST_HEADER: usize = 64 * 1024;
-/// Pingora's parser has room for as many fields.
-const MOST_FIELDS: usize = 256;
-/// Pingora's bound of a chunk's size and extensions.
-const LONGEST_CHUNK_LINE: usize = 8 * 1024;
+/// Maximum size of a request header, including the request line. HTTP/2 has the same limit here. nginx allows 32 KiB,
+/// Envoy 60.
+const MAX_HEADER: usize = 64 * 1024;
+/// Maximum number of header fields, which is that of Pingora's parser.
+const MAX_FIELDS: usize = 256;
+/// Maximum length of a chunk's size and extensions, which is that of Pingora.
+const MAX_CHUNK_LINE: usize = 8 * 1024;
 
-/// Follows what a client sends.
+/// Follows the requests that a client sends.
 #[derive(Debug, Default)]
 pub(super) struct Requests {
     state: State,
-    /// The beginning of a line whose end is still to come.
+    /// The beginning of a line whose end hasn't arrived.
     partial: Vec<u8>,
-    /// How many bytes of the header, of the chunk's line or of the trailers have come.
+    /// Bytes of the current header, chunk line or trailers that have arrived.
     seen: usize,
     fields: usize,
     framing: Framing,
-    /// The number of complete headers. It wraps around.
+    /// Number of complete headers. It wraps around.
     headers: u32,
 }
 
-/// What comes next.
+/// What the next bytes are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum State {
     #[default]
     RequestLine,
     Field,
-    /// So many bytes of a body.
+    /// A body with so many bytes left.
     Body(u64),
     ChunkSize,
-    /// So many bytes of a chunk.
+    /// A chunk with so many bytes left.
     Chunk(u64),
     ChunkEnd,
     Trailer,
-    /// A body whose length isn't certain. The request is refused and the connection closed after the answer.
+    /// A body of ambiguous length. The proxy refuses the request and closes the connection after its answer.
     Unbounded,
-    /// Another protocol than HTTP.
+    /// A protocol other than HTTP.
     Tunnel,
 }
 
-/// What a header says about the length of the body.
+/// The fields of a header that determine what follows it.
 #[derive(Clone, Copy, Debug, Default)]
 struct Framing {
     length: Option<u64>,
     chunked: bool,
-    uncertain: bool,
+    ambiguous: bool,
     websocket: bool,
     head: bool,
 }
 
-/// Bytes that must not be passed on.
+/// Bytes that must not reach Pingora.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Malformed {
-    /// How many bytes before them may be passed on: never the end of a line, so what is passed on is no whole message.
+    /// Number of bytes before them that may be passed on. They never include the end of the malformed line, so Pingora never
+    /// gets a complete message.
     pub(super) at: usize,
     pub(super) refusal: Refusal,
 }
@@ -71,11 +73,11 @@ impl Requests {
     ///
     /// # Errors
     ///
-    /// If they are malformed. No further bytes may be given then.
+    /// If they are malformed. Don't call this again then.
     pub(super) fn read(&mut self, bytes: &[u8]) -> Result<(), Malformed> {
         let mut at = 0;
         while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
-            // Pingora closes a connection without an answer if it hasn't got a single byte of a request.
+            // Pingora must get at least one byte of a request, or it closes the connection without an answer.
             let unseen = self.state == State::RequestLine && self.seen == 0;
             match self.step(rest) {
                 Ok(taken) => at += taken,
@@ -88,17 +90,17 @@ impl Requests {
         Ok(())
     }
 
-    /// HTTP was left for another protocol.
+    /// Stops following: the connection has switched to another protocol.
     pub(super) fn leave(&mut self) {
         self.state = State::Tunnel;
     }
 
-    /// Whether the last request wants to leave HTTP.
+    /// Whether the last request asks to switch to another protocol.
     pub(super) fn asks_to_leave(&self) -> bool {
         self.framing.websocket && self.state != State::Tunnel
     }
 
-    /// Whether a part of the body is still to come, of the request that is the `begun`th one.
+    /// Whether a part of the body of request number `begun` hasn't arrived.
     pub(super) fn owes_body(&self, begun: u32) -> bool {
         match self.state {
             State::RequestLine | State::Field => false,
@@ -111,7 +113,7 @@ impl Requests {
         }
     }
 
-    /// Whether nothing has come after the `begun`th request.
+    /// Whether nothing has arrived after request number `begun`.
     pub(super) fn is_at_end(&self, begun: u32) -> bool {
         self.headers == begun && !self.is_unfinished()
     }
@@ -121,16 +123,22 @@ impl Requests {
         match self.state {
             State::RequestLine => self.seen > 0,
             State::Tunnel => false,
-            _ => true,
+            State::Field
+            | State::Body(_)
+            | State::ChunkSize
+            | State::Chunk(_)
+            | State::ChunkEnd
+            | State::Trailer
+            | State::Unbounded => true,
         }
     }
 
-    /// Whether the request whose header came last is a HEAD request.
+    /// Whether the last request is a HEAD request.
     pub(super) fn is_head(&self) -> bool {
         self.framing.head
     }
 
-    /// Takes the next piece and returns its length.
+    /// Follows the next part of a request and returns its length.
     fn step(&mut self, bytes: &[u8]) -> Result<usize, Malformed> {
         match self.state {
             State::Body(left) => {
@@ -169,7 +177,7 @@ impl Requests {
             return Ok(length);
         };
         let rest = bytes.get(..end).unwrap_or_default();
-        // It is counted with its whole line.
+        // `line` counts the whole line, so don't count its beginning twice.
         self.seen -= self.partial.len();
         let read = if self.partial.is_empty() {
             self.line(rest)
@@ -188,19 +196,22 @@ impl Requests {
     }
 
     fn check_size(&self, more: usize) -> Result<(), Refusal> {
-        let (most, refusal) = match self.state {
-            State::RequestLine => (LARGEST_HEADER, Refusal::LongTarget),
-            State::Field => (LARGEST_HEADER, Refusal::LargeHeader),
-            State::Trailer => (LARGEST_HEADER, Refusal::LargeTrailer),
-            _ => (LONGEST_CHUNK_LINE, Refusal::ChunkLine),
+        let (limit, refusal) = match self.state {
+            State::RequestLine => (MAX_HEADER, Refusal::LongTarget),
+            State::Field => (MAX_HEADER, Refusal::LargeHeader),
+            State::Trailer => (MAX_HEADER, Refusal::LargeTrailer),
+            State::ChunkSize | State::ChunkEnd => (MAX_CHUNK_LINE, Refusal::ChunkLine),
+            // These don't consist of lines.
+            State::Body(_) | State::Chunk(_) | State::Unbounded | State::Tunnel => return Ok(()),
         };
-        match self.seen + more > most {
-            true => Err(refusal),
-            false => Ok(()),
+        if self.seen + more > limit {
+            Err(refusal)
+        } else {
+            Ok(())
         }
     }
 
-    /// Takes a line, whose line feed has been taken away.
+    /// Follows a line, without its line feed.
     fn line(&mut self, line: &[u8]) -> Result<(), Refusal> {
         let length = line.len() + 1;
         let line = line.strip_suffix(b"\r").ok_or(Refusal::BareLineFeed)?;
@@ -220,7 +231,7 @@ impl Requests {
             State::Field if line.is_empty() => self.begin_body(),
             State::Field => {
                 self.fields += 1;
-                if self.fields > MOST_FIELDS {
+                if self.fields > MAX_FIELDS {
                     return Err(Refusal::ManyFields);
                 }
                 self.framing.note(line);
@@ -257,7 +268,7 @@ impl Requests {
 
     fn begin_body(&mut self) {
         self.seen = 0;
-        // A header that came in pieces may have made it large.
+        // Free the buffer: a header that arrived in pieces may have made it large.
         self.partial = Vec::new();
         self.headers = self.headers.wrapping_add(1);
         self.state = self.framing.body();
@@ -265,19 +276,19 @@ impl Requests {
 }
 
 impl Framing {
-    /// Notes a field if it says something about the length.
+    /// Records a field that determines what follows the header.
     fn note(&mut self, field: &[u8]) {
         match field.first().map(u8::to_ascii_lowercase) {
             Some(b'c') => {
                 if let Some(value) = value_of(field, b"content-length:") {
                     let length = decimal(value);
-                    self.uncertain |= self.length.is_some() || length.is_none();
+                    self.ambiguous |= self.length.is_some() || length.is_none();
                     self.length = length;
                 }
             }
             Some(b't') => {
                 if let Some(value) = value_of(field, b"transfer-encoding:") {
-                    self.uncertain |= self.chunked || !value.eq_ignore_ascii_case(b"chunked");
+                    self.ambiguous |= self.chunked || !value.eq_ignore_ascii_case(b"chunked");
                     self.chunked = true;
                 }
             }
@@ -290,10 +301,10 @@ impl Framing {
         }
     }
 
-    /// What comes after the header (RFC 9112, section 6.3).
+    /// What follows the header (RFC 9112, section 6.3).
     fn body(self) -> State {
         match (self.chunked, self.length) {
-            _ if self.uncertain => State::Unbounded,
+            _ if self.ambiguous => State::Unbounded,
             (true, Some(_)) => State::Unbounded,
             (true, None) => State::ChunkSize,
             (false, None | Some(0)) => State::RequestLine,
@@ -302,20 +313,21 @@ impl Framing {
     }
 }
 
-/// `method SP request-target SP HTTP-version` (RFC 9112, section 3). What a method or a version is Pingora checks.
+/// Checks for `method SP request-target SP HTTP-version` (RFC 9112, section 3). Pingora checks the method and the version.
 fn check_request_line(line: &[u8]) -> Result<(), Refusal> {
     let is_blank = |byte: &&u8| **byte <= b' ' || **byte == 0x7f;
     let mut parts = line.split(|&byte| byte == b' ');
     let parts = (parts.next(), parts.next(), parts.next());
-    let whole = matches!(parts, (Some([_, ..]), Some([_, ..]), Some([_, ..])));
-    // Two blanks and three parts: both blanks are spaces, and there is no control character.
-    match whole && line.iter().filter(is_blank).count() == 2 {
-        true => Ok(()),
-        false => Err(Refusal::RequestLine),
+    let has_parts = matches!(parts, (Some([_, ..]), Some([_, ..]), Some([_, ..])));
+    // Three parts and exactly two blanks: the blanks are the two spaces, and there are no control characters.
+    if has_parts && line.iter().filter(is_blank).count() == 2 {
+        Ok(())
+    } else {
+        Err(Refusal::RequestLine)
     }
 }
 
-/// `chunk-size [ chunk-ext ]` (RFC 9112, section 7.1).
+/// Parses `chunk-size [ chunk-ext ]` (RFC 9112, section 7.1).
 fn chunk_size(line: &[u8]) -> Option<u64> {
     let is_digit = |byte: &&u8| byte.is_ascii_hexdigit();
     let (digits, extensions) = line.split_at_checked(line.iter().take_while(is_digit).count())?;
@@ -325,7 +337,7 @@ fn chunk_size(line: &[u8]) -> Option<u64> {
     u64::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
 }
 
-/// `field-name ":" field-value` (RFC 9112, section 5), as far as its bytes go.
+/// Whether the bytes of a line are allowed in `field-name ":" field-value` (RFC 9112, section 5).
 fn is_field(line: &[u8]) -> bool {
     let name = line.split(|&byte| byte == b':').next().unwrap_or_default();
     let named = !name.is_empty() && name.len() < line.len();
@@ -337,7 +349,7 @@ fn has_control(line: &[u8]) -> bool {
     line.iter().any(is_control)
 }
 
-/// The value of a field that has this name, which is in lower case and ends with the colon.
+/// Returns the value of a field if it has this name. `name` is in lower case and includes the colon.
 fn value_of<'f>(field: &'f [u8], name: &[u8]) -> Option<&'f [u8]> {
     let (found, value) = field.split_at_checked(name.len())?;
     found.eq_ignore_ascii_case(name).then(|| value.trim_ascii())
@@ -352,12 +364,13 @@ fn decimal(value: &[u8]) -> Option<u64> {
         .ok()
 }
 
-/// How many bytes belong to what is left, and what is left after them.
+/// Returns how many of the bytes belong to the `left` remaining ones, and how many remain after them.
 fn skip(left: u64, bytes: &[u8]) -> (usize, u64) {
     let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-    match left > length {
-        true => (bytes.len(), left - length),
-        false => (usize::try_from(left).unwrap_or(bytes.len()), 0),
+    if left > length {
+        (bytes.len(), left - length)
+    } else {
+        (usize::try_from(left).unwrap_or(bytes.len()), 0)
     }
 }
 

@@ -1,8 +1,8 @@
-//! The `Date` of a backend's response.
+//! Keeps the `Date` of a backend's response over HTTP/1.
 //!
-//! It says when the origin made the response (RFC 9110, section 6.6.1), and caches count its age from there. Pingora 0.9.1
-//! overwrites it after the last hook, so it is put back into the bytes that Pingora writes. All dates of HTTP have the same
-//! length. Over HTTP/2 they are compressed, and stay as Pingora writes them.
+//! `Date` is when the origin created the response (RFC 9110, section 6.6.1), and caches compute its age from it. Pingora 0.9.1
+//! overwrites it after the last hook, so it is put back into the bytes that Pingora writes. All HTTP dates have the same
+//! length. Over HTTP/2 headers are compressed, so Pingora's date stays.
 
 use super::connection::Connection;
 use http::HeaderValue;
@@ -15,7 +15,7 @@ const LENGTH: usize = 29;
 /// As Pingora spells it.
 const NAME: &[u8] = b"\r\nDate: ";
 
-/// A response's header with its own date, as far as it hasn't been written yet.
+/// A response's header with the backend's date, until all of it is written.
 #[derive(Debug, Default)]
 pub(super) struct DatedHeader {
     bytes: Vec<u8>,
@@ -23,7 +23,7 @@ pub(super) struct DatedHeader {
 }
 
 impl Connection {
-    /// Lets the response that is written next keep its date, if that isn't the present one.
+    /// Makes the next response keep `date`, unless it is the current date anyway.
     pub fn keep_date(&self, date: &HeaderValue) {
         if date.len() != LENGTH || *date == get_cached_date() {
             return;
@@ -43,8 +43,8 @@ impl Connection {
 }
 
 impl DatedHeader {
-    /// What is to be written in place of these bytes of Pingora's.
-    pub(super) fn in_place_of<'b>(
+    /// Returns the bytes to write instead of Pingora's `bytes`.
+    pub(super) fn replace<'b>(
         &'b mut self,
         bytes: &'b [u8],
         connection: &Connection,
@@ -56,13 +56,13 @@ impl DatedHeader {
             return bytes;
         }
         match self.bytes.get(self.written..) {
-            // The rest of the same header: Pingora gives again what wasn't written.
+            // The rest of the same header: Pingora passes the unwritten bytes again.
             Some(rest) if rest.len() == bytes.len() => rest,
             _ => bytes,
         }
     }
 
-    /// So many bytes of the header were written.
+    /// Records that `count` bytes were written.
     pub(super) fn advance(&mut self, count: usize) {
         if self.bytes.is_empty() {
             return;

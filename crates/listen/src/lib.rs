@@ -1,10 +1,11 @@
-//! The sockets that connections come in by.
+//! Listening sockets and client connections.
 //!
-//! In: the socket addresses that a snapshot wants. Out: connections, each given to the application with
-//! what is known of it ([`Connection`]); for every address that couldn't be bound a [`BindFailure`].
-//! A reload binds what is new ([`Sockets::prepare`]), publishes its snapshot, and only then starts and
-//! stops ([`Sockets::commit`]): no client meets a listener without routes. What a change doesn't touch
-//! keeps its socket and its connections. Never here: routes, requests, the graph.
+//! In: the sockets that a snapshot needs. Out: connections, each passed to the application together with
+//! its [`Connection`], and a [`BindFailure`] for every socket that can't be bound.
+//!
+//! A reload binds new sockets ([`Sockets::prepare`]), publishes its snapshot, and only then starts and stops
+//! accepting ([`Sockets::commit`]), so no client connects to a listener without routes. A socket that a
+//! reload doesn't change keeps its connections. This crate never matches routes and never reads the graph.
 
 mod accept;
 mod activated;

@@ -1,23 +1,25 @@
+//! The limit of open client connections, over all sockets.
+
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// How often unused connections are looked for at most.
-const BETWEEN_RECLAIMS: Duration = Duration::from_millis(20);
+/// Minimum time between two scans for unused connections.
+const RECLAIM_INTERVAL: Duration = Duration::from_millis(20);
 
-/// The limit of open connections, over all sockets.
+/// Limits the number of open connections. Sockets wait here before they serve another connection.
 #[derive(Debug)]
 pub(super) struct Limit {
     connections: usize,
     places: Arc<Semaphore>,
-    /// How many sockets wait for a place.
+    /// How many sockets wait for a permit.
     waiting: AtomicUsize,
     reclaimed: Mutex<Option<Instant>>,
 }
 
-/// The right to have a connection open, until it is dropped.
+/// Permits one open connection, until it is dropped.
 #[derive(Debug)]
 pub(super) struct Place {
     _permit: OwnedSemaphorePermit,
@@ -34,46 +36,46 @@ impl Limit {
         }
     }
 
-    /// How many connections may be open.
+    /// The maximum number of open connections.
     pub(super) fn connections(&self) -> usize {
         self.connections
     }
 
-    /// Whether somebody waits for a place.
+    /// Whether a socket waits because the limit is reached.
     pub(super) fn is_reached(&self) -> bool {
         self.waiting.load(Ordering::Relaxed) > 0
     }
 
-    /// Whether it is time to look for connections that nobody uses.
+    /// Whether enough time has passed since the last scan for unused connections. If so, starts a new interval.
     pub(super) fn may_reclaim(&self) -> bool {
         let mut last = self
             .reclaimed
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        let may = last.is_none_or(|last| last.elapsed() >= BETWEEN_RECLAIMS);
+        let may = last.is_none_or(|last| last.elapsed() >= RECLAIM_INTERVAL);
         if may {
             *last = Some(Instant::now());
         }
         may
     }
 
-    /// A place if one is free.
-    pub(super) fn place(&self) -> Option<Place> {
+    /// Returns a permit, or `None` if the limit is reached.
+    pub(super) fn try_acquire(&self) -> Option<Place> {
         let permit = self.places.clone().try_acquire_owned().ok()?;
         Some(Place { _permit: permit })
     }
 
-    /// The next place that comes free. Sockets get them in the order in which they began to wait.
-    pub(super) async fn next_place(&self) -> Option<Place> {
+    /// Waits for a permit. Sockets get permits in the order in which they began to wait.
+    pub(super) async fn acquire(&self) -> Option<Place> {
         self.waiting.fetch_add(1, Ordering::Relaxed);
         let _waiting = Waiting(&self.waiting);
-        // Nobody closes the semaphore.
+        // The semaphore is never closed, so this is never `None`.
         let permit = self.places.clone().acquire_owned().await.ok()?;
         Some(Place { _permit: permit })
     }
 }
 
-/// Counts one who waits, however the waiting ends.
+/// Counts a waiting socket until it is dropped, so that a cancelled wait is uncounted too.
 struct Waiting<'l>(&'l AtomicUsize);
 
 impl Drop for Waiting<'_> {
@@ -87,21 +89,24 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn the_limit_is_reached_while_somebody_waits() {
+    async fn limit_is_reached_while_a_socket_waits() {
         let limit = Limit::new(NonZeroUsize::MIN);
-        let first = limit.place().expect("a place");
-        assert!(limit.place().is_none());
-        assert!(!limit.is_reached(), "nobody wants another one");
-        let mut next = Box::pin(limit.next_place());
-        assert!(futures_poll(next.as_mut()).is_none());
+        let first = limit.try_acquire().expect("a permit");
+        assert!(limit.try_acquire().is_none());
+        assert!(!limit.is_reached(), "no socket waits yet");
+        let mut next = Box::pin(limit.acquire());
+        assert!(poll_once(next.as_mut()).is_none());
         assert!(limit.is_reached());
         drop(first);
         assert!(next.await.is_some());
         assert!(!limit.is_reached());
-        assert!(limit.place().is_some(), "given back when it was dropped");
+        assert!(
+            limit.try_acquire().is_some(),
+            "a dropped permit is available again"
+        );
     }
 
-    fn futures_poll<T>(future: std::pin::Pin<&mut impl Future<Output = T>>) -> Option<T> {
+    fn poll_once<T>(future: std::pin::Pin<&mut impl Future<Output = T>>) -> Option<T> {
         let mut context = std::task::Context::from_waker(std::task::Waker::noop());
         match future.poll(&mut context) {
             std::task::Poll::Ready(value) => Some(value),
@@ -110,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn no_limit_is_the_largest_one() {
+    fn largest_limit_is_that_of_the_semaphore() {
         assert_eq!(
             Limit::new(NonZeroUsize::MAX).connections(),
             Semaphore::MAX_PERMITS

@@ -1,7 +1,7 @@
 //! Closing a connection whose client may still be sending.
 //!
-//! A system that closes a connection with unread data resets it, and the client may lose the response that it hasn't read yet
-//! (RFC 9112, section 9.6). So our side is ended first, and what still comes is read and dropped for a while.
+//! If a socket with unread data is closed, the kernel resets the connection, and the client may lose a response that it hasn't
+//! read yet (RFC 9112, section 9.6). So the write side is shut down first, and incoming data is read and dropped for a while.
 
 use super::registry::Entry;
 use rustix::net::Shutdown;
@@ -12,17 +12,17 @@ use tokio::net::TcpStream;
 use tokio::runtime::Handle;
 use tracing::debug;
 
-/// How long what a client sends is dropped. nginx waits 5 s for each piece, and 30 s in all.
+/// Upper bound on the time for which incoming data is read and dropped. nginx waits 5 s for each read, and 30 s in total.
 const LINGER: Duration = Duration::from_secs(5);
 const PIECE: usize = 16 * 1024;
 
-/// Ends our side of a connection that is about to be closed, and keeps its place until the client has ended its side, or for
-/// 5 seconds. Without a runtime the connection is closed at once.
+/// Shuts down the write side of a connection that is about to be closed, and keeps its registry entry until the client has
+/// closed its side, for at most 5 seconds. Outside a runtime the connection is closed at once.
 pub(super) fn linger(tcp: &TcpStream, entry: Option<Entry>) {
     let Ok(runtime) = Handle::try_current() else {
         return;
     };
-    // The client may have gone first.
+    // This fails if the client has closed the connection.
     let _ = rustix::net::shutdown(tcp, Shutdown::Write);
     match tcp.as_fd().try_clone_to_owned() {
         Ok(socket) => {
@@ -31,11 +31,11 @@ pub(super) fn linger(tcp: &TcpStream, entry: Option<Entry>) {
                 drop(entry);
             });
         }
-        Err(error) => debug!(%error, "a connection can't wait for what its client still sends"),
+        Err(error) => debug!(%error, "can't duplicate a client socket to drain it before closing"),
     }
 }
 
-/// Reads until the client ends its side.
+/// Reads and drops data until the client closes its side.
 async fn drop_all(socket: std::net::TcpStream) {
     let Ok(mut tcp) = TcpStream::from_std(socket) else {
         return;

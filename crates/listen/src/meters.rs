@@ -1,3 +1,5 @@
+//! Metrics of client connections.
+
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -6,7 +8,7 @@ use prometheus_client::registry::Registry;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-/// What is counted of connections.
+/// Metrics of client connections. Clones share their values.
 #[derive(Clone, Debug, Default)]
 pub struct Meters {
     open: Family<ListenerLabel, Gauge>,
@@ -16,44 +18,44 @@ pub struct Meters {
     closed: Arc<[Counter; Closed::ALL.len()]>,
 }
 
-/// What is counted of one socket's connections.
+/// Metrics of one socket's connections.
 #[derive(Clone, Debug, Default)]
 pub(super) struct SocketMeters {
     pub(super) open: Gauge,
     pub(super) accepted: Counter,
 }
 
-/// Why no connections are accepted for a while.
+/// Why accepting pauses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Pause {
-    /// As many are open as may be.
+    /// The limit of open connections is reached.
     Limit,
-    /// The process or the system has no file descriptors or no memory left.
+    /// The process or the system is out of file descriptors or memory.
     Descriptors,
 }
 
-/// Why a connection was closed that the client didn't close.
+/// Why gatefold closed a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Closed {
     /// The TLS handshake took too long.
     Handshake,
-    /// Nothing came.
+    /// The client sent nothing.
     FirstByte,
-    /// A request's header took too long.
+    /// A request header took too long.
     Header,
-    /// It was idle for too long.
+    /// The connection was idle for too long.
     Idle,
-    /// The client took nothing of what was to be written to it.
+    /// The client read nothing of the pending data for too long.
     Write,
-    /// The client sent what is no request.
+    /// The client sent a malformed request.
     Malformed,
-    /// The client had ended its side, and took nothing of the response for too long.
+    /// The client had closed its side, and was sent nothing for too long.
     OneSided,
-    /// It was idle, and somebody else needed its place.
+    /// The connection was idle, and the limit of open connections was reached.
     Reclaimed,
-    /// Its socket is gone, and nothing was under way.
+    /// The socket was closed while the connection was idle.
     Drained,
-    /// Its socket is gone, and what was under way took longer than the drain time.
+    /// The socket was closed, and the requests in flight took longer than the drain time.
     DrainTimeout,
 }
 
@@ -68,7 +70,7 @@ struct ReasonLabel {
 }
 
 impl Meters {
-    /// Meters that show in a registry.
+    /// Creates metrics and registers them.
     pub fn register(registry: &mut Registry) -> Self {
         let pauses = Family::<ReasonLabel, Counter>::default();
         let closed = Family::<ReasonLabel, Counter>::default();
@@ -82,27 +84,27 @@ impl Meters {
         };
         registry.register(
             "gatefold_connections",
-            "Open connections of clients by the socket they came in by",
+            "Open client connections by listening socket",
             meters.open.clone(),
         );
         registry.register(
             "gatefold_connections_accepted",
-            "Connections that were accepted",
+            "Accepted client connections by listening socket",
             meters.accepted.clone(),
         );
         registry.register(
             "gatefold_connections_limit",
-            "How many connections of clients may be open",
+            "Maximum number of open client connections",
             meters.limit.clone(),
         );
         registry.register(
             "gatefold_accept_pauses",
-            "How often accepting had to wait, by what was missing",
+            "Times that accepting connections had to pause, by the missing resource",
             pauses,
         );
         registry.register(
             "gatefold_connections_closed",
-            "Connections that were closed for a reason of ours",
+            "Client connections that gatefold closed, by reason",
             closed,
         );
         meters
@@ -121,7 +123,7 @@ impl Meters {
         }
     }
 
-    /// The socket is gone, and so are its connections.
+    /// Removes the metrics of a socket that is closed and has no connections.
     pub(super) fn forget(&self, address: SocketAddr) {
         self.open.remove(&label(address));
         self.accepted.remove(&label(address));
@@ -177,12 +179,12 @@ impl Closed {
         }
     }
 
-    /// A number above 0.
+    /// A number greater than 0 that identifies the reason.
     pub(super) fn code(self) -> u8 {
         self as u8 + 1
     }
 
-    /// What has this number; nothing for 0.
+    /// Returns the reason with this code; `None` for 0.
     pub(super) fn of_code(code: u8) -> Option<Self> {
         let index = usize::from(code).checked_sub(1)?;
         Closed::ALL.get(index).copied()
@@ -200,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn connections_show_by_socket_and_closed_ones_by_reason() {
+    fn shows_connections_by_socket_and_closed_connections_by_reason() {
         let mut registry = Registry::default();
         let meters = Meters::register(&mut registry);
         let address = SocketAddr::from(([127, 0, 0, 1], 80));
@@ -223,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn every_reason_is_found_by_its_code() {
+    fn finds_every_reason_by_its_code() {
         for reason in Closed::ALL {
             assert_eq!(Closed::of_code(reason.code()), Some(reason));
         }

@@ -1,22 +1,24 @@
+//! What the client of a connection is doing, for the deadlines.
+
 use crate::clock::Tick;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// What a connection is at.
+/// What the client of a connection is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
-    /// In the TLS handshake.
+    /// The TLS handshake is in progress.
     Handshake,
-    /// Nothing has come yet.
+    /// The client hasn't sent anything yet.
     Fresh,
-    /// An HTTP/1 request's header has begun.
+    /// The client has begun to send the header of an HTTP/1 request.
     Header,
-    /// An HTTP/1 request is under way.
+    /// An HTTP/1 request is in flight.
     Busy,
     /// An HTTP/1 request was answered, and the next one hasn't begun.
     Idle,
-    /// HTTP/2, with or without requests under way.
+    /// HTTP/2, between two frames, with or without requests in flight.
     Http2,
-    /// HTTP/2, in the middle of a frame or of a header.
+    /// HTTP/2, within a frame or a header block.
     Http2Frame,
 }
 
@@ -37,7 +39,7 @@ impl Phase {
     }
 }
 
-/// A phase and the tick that it began in, in one word: both are always of the same moment.
+/// A phase and the tick in which it began. Both are in one word, so they are always consistent.
 #[derive(Debug)]
 pub(super) struct State(AtomicU64);
 
@@ -71,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_phase_and_tick_comes_out_as_it_went_in() {
+    fn every_phase_and_tick_is_read_as_it_was_stored() {
         for phase in Phase::ALL {
             let state = State::new(phase, Tick::MAX);
             assert_eq!(state.get(), (phase, Tick::MAX));

@@ -1,10 +1,10 @@
-//! Answers to requests that never reach Pingora's hooks, since their framing is malformed.
+//! Answers to HTTP/1 requests that never reach Pingora's hooks, since their framing is malformed.
 
 use http::StatusCode;
 use pingora_core::protocols::http::date::get_cached_date;
 use std::io;
 
-/// What is wrong with a request.
+/// Why a request is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Refusal {
     #[error(
@@ -35,7 +35,7 @@ pub(crate) enum Refusal {
 }
 
 impl Refusal {
-    /// What a failure to read a request comes from, if the request is malformed.
+    /// Returns the refusal that caused a read error, if the request is malformed.
     pub(crate) fn of(error: &io::Error) -> Option<Refusal> {
         error.get_ref()?.downcast_ref().copied()
     }
@@ -68,7 +68,7 @@ impl From<Refusal> for io::Error {
     }
 }
 
-/// A response of ours, which ends the connection. It looks like those of the hooks.
+/// A complete response that ends the connection. It has the same header fields as the answers of the proxy.
 pub(super) fn response(status: StatusCode, text: &str, to_head: bool) -> Vec<u8> {
     let date = get_cached_date();
     let mut response = format!(

@@ -1,3 +1,5 @@
+//! State that all sockets and connections share.
+
 use super::deadline::Deadlines;
 use super::limit::Limit;
 use super::meters::Meters;
@@ -5,14 +7,14 @@ use super::registry::Registries;
 use crate::clock::Clock;
 use std::num::NonZeroUsize;
 
-/// How connections are taken.
+/// Settings for accepting connections.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// How many may be open at once, over all sockets.
+    /// Maximum number of open connections, over all sockets.
     pub max_connections: NonZeroUsize,
-    /// How long clients are waited for.
+    /// Time limits for clients.
     pub deadlines: Deadlines,
-    /// What is counted.
+    /// Metrics of connections.
     pub meters: Meters,
 }
 
@@ -26,7 +28,7 @@ impl Default for Options {
     }
 }
 
-/// What all sockets and their connections have in common.
+/// State that all sockets and connections share.
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) deadlines: Deadlines,

@@ -1,3 +1,6 @@
+//! The TCP stream of a client: buffered, and with what Pingora needs to know of a stream. It knows no HTTP beyond the first
+//! bytes that tell HTTP/1 from HTTP/2.
+
 use super::connection::Connection;
 use super::linger::linger;
 use super::registry::Entry;
@@ -18,32 +21,32 @@ use std::time::{Duration, SystemTime};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufStream, ReadBuf};
 use tokio::net::TcpStream;
 
-/// HTTP/1.1 reads its header and body in pieces of at least this size, which go past a buffer that isn't
-/// larger; only the look for a client that is gone, one byte, goes through it.
+/// HTTP/1.1 reads header and body in pieces of at least this size, which bypass a buffer that isn't larger. Only the
+/// one-byte read that detects a closed connection uses the buffer.
 const PLAIN_READ_BUFFER: usize = 4 * 1024;
-/// rustls reads by 4 KiB; this many at once save system calls on uploads.
+/// rustls reads 4 KiB at a time; a larger buffer saves system calls on uploads.
 const TLS_READ_BUFFER: usize = 16 * 1024;
-/// Header and a short body go out in one packet; what is larger goes past the buffer. The size that Pingora
-/// uses for its own streams; without a buffer every answer costs one more system call.
+/// Lets a header and a short body leave in one packet; larger writes bypass the buffer. Pingora uses the same size for
+/// its own streams. Without a buffer every response costs one more system call.
 const WRITE_BUFFER: usize = 1460;
-/// Upper bound of what has been read of a client's request and not yet handed on: the buffers here, in TLS and in HTTP/1.
+/// Upper bound on the bytes of a request that are read but not yet forwarded: the buffers here, in TLS and in HTTP/1.
 pub(super) const READ_AHEAD: u64 = 256 * 1024;
 
-/// What a client with prior knowledge of HTTP/2 begins with (RFC 9113, section 3.4).
+/// The preface of a client with prior knowledge of HTTP/2 (RFC 9113, section 3.4).
 pub(super) const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// A client's connection as Pingora wants it: the TCP stream, buffered, and what is known of it.
+/// A client's TCP stream, buffered, as Pingora needs it.
 #[derive(Debug)]
 pub(super) struct Conn {
     io: BufStream<TcpStream>,
-    /// Read to tell protocols apart, and not yet given on.
+    /// Bytes that were read to detect the protocol or the server name, and are still to be returned by reads.
     peeked: Vec<u8>,
     connection: Arc<Connection>,
     id: UniqueIDType,
     established: SystemTime,
     socket: Arc<SocketDigest>,
     context: Arc<ProxyDigest>,
-    /// Its place among the open connections.
+    /// The connection's entry in the registry of open connections.
     entry: Option<Entry>,
 }
 
@@ -52,7 +55,7 @@ impl Conn {
     ///
     /// # Errors
     ///
-    /// When Pingora can't build the empty header that carries the context.
+    /// If Pingora can't build the empty header that carries the context.
     pub(super) fn new(
         tcp: TcpStream,
         connection: Arc<Connection>,
@@ -60,7 +63,7 @@ impl Conn {
     ) -> pingora_core::Result<Self> {
         let id = tcp.as_raw_fd();
         let socket = SocketDigest::from_raw_fd(id);
-        // Else Pingora asks the system for it. The local address nobody wants to know.
+        // Saves Pingora a system call. Nothing asks for the local address.
         let _ = socket.peer_addr.set(Some(connection.peer().into()));
         let response = Box::new(ResponseHeader::build_no_case(200, Some(0))?);
         let context = ProxyDigest::new(response, Some(Box::new(connection.clone())));
@@ -81,21 +84,21 @@ impl Conn {
         })
     }
 
-    /// Lets nothing of a handshake wait in the buffer: when it fails, the alert that says why is the last thing
-    /// written, and nobody flushes.
-    fn push(
+    /// Flushes the buffer after each write of a TLS handshake. If the handshake fails, the alert is the last thing
+    /// written, and no flush follows it.
+    fn flush_handshake(
         &mut self,
         context: &mut Context<'_>,
         written: Poll<io::Result<usize>>,
     ) -> Poll<io::Result<usize>> {
         if self.connection.is_handshaking() {
-            // What can't be sent now stays in the buffer, and an error comes again with the next write.
+            // Unsent data stays in the buffer, and the next write reports an error again.
             let _ = Pin::new(&mut self.io).poll_flush(context);
         }
         written
     }
 
-    /// Reads on, keeps what was read for whoever reads next, and shows it. Nothing at the end of the stream.
+    /// Reads more bytes, keeps them for the next reads, and returns them. Returns an empty slice at the end of the stream.
     pub(super) async fn peek_more(&mut self) -> io::Result<&[u8]> {
         let before = self.peeked.len();
         let available = self.io.fill_buf().await?;
@@ -105,8 +108,8 @@ impl Conn {
         Ok(self.peeked.get(before..).unwrap_or_default())
     }
 
-    /// Reads on while what comes is the beginning of HTTP/2's preface. HTTP/1 differs in the first bytes
-    /// (no method begins with `PRI `), so it costs one look into the buffer and no copy.
+    /// Reads while the bytes match the beginning of the HTTP/2 preface. HTTP/1 differs in the first bytes (no method
+    /// begins with `PRI `), so it costs one comparison in the buffer and no copy.
     async fn peek_preface(&mut self, seen: &mut [u8]) -> io::Result<()> {
         loop {
             let have = self.peeked.len();
@@ -162,7 +165,7 @@ impl AsyncWrite for Conn {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.io).poll_write(context, bytes);
-        self.push(context, written)
+        self.flush_handshake(context, written)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -179,7 +182,7 @@ impl AsyncWrite for Conn {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.io).poll_write_vectored(context, slices);
-        self.push(context, written)
+        self.flush_handshake(context, written)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -190,7 +193,7 @@ impl AsyncWrite for Conn {
 #[async_trait]
 impl Shutdown for Conn {
     async fn shutdown(&mut self) {
-        // The client may have gone first.
+        // This fails if the client has closed the connection.
         let _ = AsyncWriteExt::shutdown(&mut self.io).await;
     }
 }
@@ -198,7 +201,7 @@ impl Shutdown for Conn {
 impl Drop for Conn {
     fn drop(&mut self) {
         if self.connection.is_broken() {
-            // Closed without lingering a connection is reset. The client may have gone first.
+            // A socket that is closed without lingering is reset. This fails if the client has closed the connection.
             let socket = SockRef::from(self.io.get_ref());
             let _ = socket.set_linger(Some(Duration::ZERO));
         } else if self.connection.is_lingering() {

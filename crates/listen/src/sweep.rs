@@ -1,4 +1,6 @@
-//! Looking after connections now and then, instead of with a timer for each of them.
+//! Enforces the deadlines of all connections in one periodic pass, instead of a timer for each connection.
+//!
+//! In: the open connections of all sockets. Out: connections marked for closing, or aborted if they don't react.
 
 use super::connection::Connection;
 use super::meters::Closed;
@@ -7,16 +9,16 @@ use super::shared::Shared;
 use std::sync::{Arc, Weak};
 use tokio::task::JoinHandle;
 
-/// At most as many unused connections are closed at once, when others need their places; and of the unused
-/// ones no more than one in eight, so that those used last are kept. nginx does the same.
-const RECLAIMED: usize = 32;
+/// Maximum number of unused connections that are closed at once to make room for new ones. At most one in eight
+/// is closed, so that recently used connections are kept. nginx does the same.
+const MAX_RECLAIMED: usize = 32;
 
-/// Sees to deadlines until it is dropped.
+/// The task that enforces deadlines. It ends when this is dropped.
 #[derive(Debug)]
 pub(super) struct Sweeper(JoinHandle<()>);
 
 impl Sweeper {
-    /// Call it within a Tokio runtime.
+    /// Starts the task on the current Tokio runtime.
     pub(super) fn start(shared: &Arc<Shared>) -> Self {
         Sweeper(tokio::spawn(run(Arc::downgrade(shared))))
     }
@@ -33,7 +35,7 @@ async fn run(shared: Weak<Shared>) {
         return;
     };
     loop {
-        // After each look: a clock that is late makes nobody's time short.
+        // Sleep after each pass: a late tick makes no deadline shorter.
         tokio::time::sleep(tick).await;
         match shared.upgrade() {
             Some(shared) => shared.sweep(),
@@ -43,20 +45,21 @@ async fn run(shared: Weak<Shared>) {
 }
 
 impl Shared {
-    /// Ends what has passed a deadline.
+    /// Closes connections that have passed a deadline.
     fn sweep(&self) {
         self.clock.advance();
         for registry in self.registries.all() {
             let drained = self.is_drain_over(&registry);
             registry.each(|connection| {
-                let reason = match drained {
-                    true => Some(Closed::DrainTimeout),
-                    false => connection.overdue(),
+                let reason = if drained {
+                    Some(Closed::DrainTimeout)
+                } else {
+                    connection.overdue()
                 };
                 match reason {
                     Some(reason) => self.end(connection, reason),
-                    // Told in time for a look that came too late, or in vain: the next time is the first one again.
-                    None => connection.acquit(),
+                    // It is no longer overdue. If it is next time, its task gets to end it first again.
+                    None => connection.clear_mark(),
                 }
             });
         }
@@ -68,17 +71,17 @@ impl Shared {
         since.is_some_and(|since| self.clock.has_passed(self.deadlines.drain, since))
     }
 
-    /// Its task ends it, and at the next look it is ended in spite of its task, which may wait for a client that
-    /// takes nothing.
+    /// Asks the connection's task to end it. If the task hasn't reacted by the next pass, aborts the task: it may
+    /// be waiting for a client that reads nothing.
     fn end(&self, connection: &Connection, reason: Closed) {
-        if !connection.condemn(reason) {
+        if !connection.mark_for_closing(reason) {
             connection.ended(reason);
             connection.abort();
         }
     }
 
-    /// Closes the unused connections that have been so for longest, to make room for new ones. Not more often
-    /// than it is worth: all connections are looked at.
+    /// Closes the connections that have been unused for longest, to make room for new ones. This scans all
+    /// connections, so [`Limit::may_reclaim`](super::limit::Limit::may_reclaim) restricts how often it runs.
     pub(super) fn reclaim(&self) {
         if !self.limit.may_reclaim() {
             return;
@@ -91,10 +94,10 @@ impl Shared {
                 }
             });
         }
-        let count = (unused.len() / 8).clamp(1, RECLAIMED);
+        let count = (unused.len() / 8).clamp(1, MAX_RECLAIMED);
         unused.sort_by_key(|(since, _)| *since);
         for (_, connection) in unused.iter().take(count) {
-            connection.condemn(Closed::Reclaimed);
+            connection.mark_for_closing(Closed::Reclaimed);
         }
     }
 }
@@ -106,15 +109,24 @@ mod tests {
     use std::net::SocketAddr;
 
     #[test]
-    fn a_verdict_in_vain_does_not_cost_the_next_one_its_goodbye() {
+    fn clears_the_mark_of_a_connection_that_is_no_longer_overdue() {
         let shared = Arc::new(Shared::new(Options::default()));
         let address = SocketAddr::from(([127, 0, 0, 1], 80));
         let registry = shared.registries.open(address, &shared.meters);
         let connection = Arc::new(Connection::new(address, address, false, shared.clone()));
         let _entry = registry.enter(connection.clone(), None);
-        assert!(connection.condemn(Closed::Idle), "told while it was in use");
+        assert!(
+            connection.mark_for_closing(Closed::Idle),
+            "the mark is new, although the connection is in use"
+        );
         shared.sweep();
-        assert!(connection.condemn(Closed::Idle), "told for the first time");
-        assert!(!connection.condemn(Closed::Idle), "it doesn't react");
+        assert!(
+            connection.mark_for_closing(Closed::Idle),
+            "the sweep has cleared the mark, so this one is new"
+        );
+        assert!(
+            !connection.mark_for_closing(Closed::Idle),
+            "the connection was marked before and hasn't reacted"
+        );
     }
 }

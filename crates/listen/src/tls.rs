@@ -1,3 +1,5 @@
+//! The TLS side of a listening socket: handshakes with the certificates of the current snapshot.
+
 use super::connection::Connection;
 use super::stream::Conn;
 use gatefold_dataplane::Snapshot;
@@ -14,12 +16,12 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-/// What speaks TLS on one socket. It stays for the socket's whole life, and with it the keys of the session
-/// tickets: a reload costs no client its session. Certificates are taken from the snapshot in force.
+/// Performs TLS handshakes for one socket. It lives as long as the socket, and with it the keys of the session
+/// tickets, so clients can resume sessions after a reload. Certificates come from the current snapshot.
 pub(super) struct Tls {
     socket: SocketAddr,
     snapshot: Arc<ArcSwap<Snapshot>>,
-    /// For listeners that ask clients for no certificates.
+    /// For listeners that don't ask clients for certificates.
     open: Acceptor,
 }
 
@@ -40,15 +42,16 @@ impl Tls {
         })
     }
 
-    /// Does the handshake.
+    /// Performs the handshake, and records in `connection` which validation has accepted the client's certificate.
     pub(super) async fn handshake(
         &self,
         mut conn: Conn,
         connection: &Connection,
     ) -> Result<TlsStream<Conn>> {
-        let server_name = match self.checks_clients() {
-            true => server_name(&mut conn).await,
-            false => Ok(None),
+        let server_name = if self.checks_clients() {
+            server_name(&mut conn).await
+        } else {
+            Ok(None)
         };
         let read = server_name.or_err(ErrorType::TLSHandshakeFailure, "no ClientHello came")?;
         let Some(server_name) = read else {
@@ -78,9 +81,9 @@ impl Tls {
     }
 }
 
-/// The server name of a ClientHello, if it has one, before anything is answered: what the listener asks of
-/// clients depends on it. All that was read is there to be read again. Nothing when the client sent something
-/// else; the handshake that follows says so to it.
+/// Reads the server name of the ClientHello before anything is answered, since the server name decides whether a client
+/// certificate is requested. The bytes stay available for the handshake. The outer `None` means that the client sent
+/// something other than a ClientHello, for which the handshake then sends an alert.
 async fn server_name(conn: &mut Conn) -> io::Result<Option<Option<String>>> {
     let mut reader = HelloReader::default();
     loop {

@@ -1,3 +1,9 @@
+//! The decrypted byte stream of a client connection, below Pingora and above TLS.
+//!
+//! In: the bytes of both directions. Out: what the client is doing, recorded in its [`Connection`]; the end of a
+//! connection that is marked for closing; and what Pingora doesn't write itself: answers to malformed requests, 408,
+//! GOAWAY, `100 Continue` over HTTP/2, and the `Date` of the backend. It never changes a body.
+
 mod goodbye;
 mod identity;
 
@@ -19,29 +25,29 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// What comes out of a client's connection in clear, watched for what the client is at, and ended when it has
-/// to be.
+/// A client's stream as Pingora reads and writes it. It follows HTTP framing, and ends the connection when it is marked for
+/// closing.
 #[derive(Debug)]
 pub(super) struct Watched<S> {
     stream: S,
     connection: Arc<Connection>,
-    /// Once the client is known to speak HTTP/2.
+    /// Follows what the client sends over HTTP/2; `None` unless the client is known to speak HTTP/2.
     frames: Option<Frames>,
-    /// What is written to it between Pingora's frames.
+    /// `100 Continue` responses, written between Pingora's HTTP/2 frames.
     continues: Continues,
-    /// What it sends before that.
+    /// Follows what the client sends over HTTP/1.
     requests: Requests,
-    /// Why a request of it is refused. Nothing is read after it.
+    /// Why a request is refused. Nothing is read after such a request.
     refusal: Option<Refusal>,
-    /// What is still to be written of the answer to it.
+    /// The rest of the answer to a refused request.
     answer: Vec<u8>,
-    /// What is written in place of Pingora's header.
+    /// The header that is written in place of Pingora's.
     dated: DatedHeader,
-    /// Whether the client has ended its side.
+    /// Whether the client has closed its side.
     half_closed: bool,
-    /// Whether the client took nothing when it was written to last.
+    /// Whether the last write was pending.
     stalled: bool,
-    /// What the connection wakes, so far as it is known.
+    /// The wakers that this stream has registered with the connection.
     reader: Option<Waker>,
     writer: Option<Waker>,
 }
@@ -65,12 +71,12 @@ impl<S: IO> Watched<S> {
         }
     }
 
-    /// Takes note of what the client has sent.
+    /// Follows what the client has sent.
     ///
     /// # Errors
     ///
     /// If it is malformed.
-    fn note(&mut self, read: &[u8]) -> Result<(), Malformed> {
+    fn follow(&mut self, read: &[u8]) -> Result<(), Malformed> {
         match &mut self.frames {
             None => {
                 self.connection.read();
@@ -93,8 +99,11 @@ impl<S: IO> Watched<S> {
         Ok(())
     }
 
-    /// Makes trailers with pseudo-header fields an error of their stream. What was passed on in part is an error of the
-    /// connection.
+    /// Turns trailers with pseudo-header fields into a stream error, by clearing their END_STREAM flag.
+    ///
+    /// # Errors
+    ///
+    /// If Pingora has read the flags before: then the connection must end.
     fn refuse_trailers(&mut self, read: Option<&mut [u8]>) -> io::Result<()> {
         let (Some(frames), Some(read)) = (&mut self.frames, read) else {
             return Ok(());
@@ -108,7 +117,7 @@ impl<S: IO> Watched<S> {
         Ok(())
     }
 
-    /// Writes frames of Pingora's, and what the client has to get before them.
+    /// Writes frames of Pingora's, after pending `100 Continue` responses.
     fn write_frames(
         &mut self,
         context: &mut Context<'_>,
@@ -117,7 +126,7 @@ impl<S: IO> Watched<S> {
     ) -> Poll<io::Result<usize>> {
         let continued = self.poll_continues(context);
         if !matches!(continued, Poll::Ready(Ok(()))) {
-            return self.watch(continued.map_ok(|()| 0), context);
+            return self.track_write(continued.map_ok(|()| 0), context);
         }
         let written = write(Pin::new(&mut self.stream), context);
         if let Poll::Ready(Ok(count)) = &written {
@@ -129,10 +138,10 @@ impl<S: IO> Watched<S> {
             }
             self.spend_window();
         }
-        self.watch(written, context)
+        self.track_write(written, context)
     }
 
-    /// Takes note of how much of the client's window is left.
+    /// Records how much of the client's connection window is left.
     fn spend_window(&mut self) {
         let data = self.continues.take_data();
         if let (Some(frames), 1..) = (&mut self.frames, data) {
@@ -153,7 +162,7 @@ impl<S: IO> Watched<S> {
         continues.poll(|bytes| Pin::new(&mut *stream).poll_write(context, bytes))
     }
 
-    /// Whether the request under way, over HTTP/1, has come whole.
+    /// Whether an HTTP/1 request is in flight and all of it has been read.
     fn has_whole_request(&self) -> bool {
         self.frames.is_none()
             && self.connection.is_busy()
@@ -161,20 +170,21 @@ impl<S: IO> Watched<S> {
             && !self.requests.owes_body(self.connection.begun())
     }
 
-    /// What is read after malformed bytes: nothing while a request before them is under way, then an error.
+    /// The result of a read after malformed bytes: pending while an earlier request is in flight, then an error.
     fn poll_refused(
         &mut self,
         refusal: Refusal,
         context: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
-        match self.has_whole_request() {
-            true => self.poll_ended(context),
-            false => Poll::Ready(Err(refusal.into())),
+        if self.has_whole_request() {
+            self.poll_ended(context)
+        } else {
+            Poll::Ready(Err(refusal.into()))
         }
     }
 
-    /// What is read after the client has ended its side: nothing while a whole request is under way, so that it gets its
-    /// response (RFC 9112, section 9.6), then the end.
+    /// The result of a read after the client has closed its side: pending while a whole request is in flight, so that the
+    /// client gets its response (RFC 9112, section 9.6), then the end of the stream.
     fn poll_half_closed(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         if !self.has_whole_request() {
             return Poll::Ready(Ok(()));
@@ -185,14 +195,14 @@ impl<S: IO> Watched<S> {
         self.poll_ended(context)
     }
 
-    /// Ready once the connection has to end.
+    /// Ready when the connection has to end.
     fn poll_ended(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let reason = ready!(self.connection.poll_end(context, &mut self.reader));
         Poll::Ready(self.close(reason, context))
     }
 
-    /// Whether what is written is Pingora's answer to a request that no hook has seen. The shutdown that follows answers
-    /// it in our way.
+    /// Whether Pingora is answering a request that no hook has seen. The shutdown that follows writes our own answer
+    /// instead.
     fn is_refused_by_pingora(&mut self, written: &[u8]) -> bool {
         let refused =
             self.frames.is_none() && !self.connection.is_busy() && written.starts_with(b"HTTP/1.");
@@ -202,9 +212,9 @@ impl<S: IO> Watched<S> {
         refused
     }
 
-    /// Takes note of how writing went, and ends the connection of a client that takes nothing for too long.
+    /// Records whether a write made progress, and ends the connection of a client that reads nothing for too long.
     #[inline]
-    fn watch<T>(
+    fn track_write<T>(
         &mut self,
         written: Poll<io::Result<T>>,
         context: &mut Context<'_>,
@@ -244,11 +254,11 @@ impl<S: IO> AsyncRead for Watched<S> {
         };
         let read = buffer.filled().get(before..).unwrap_or_default();
         if !read.is_empty() {
-            let noted = this.note(read);
+            let followed = this.follow(read);
             this.refuse_trailers(buffer.filled_mut().get_mut(before..))?;
-            if let Err(Malformed { at, refusal }) = noted {
+            if let Err(Malformed { at, refusal }) = followed {
                 this.refusal = Some(refusal);
-                // Within what was read just now.
+                // `at` is relative to what this call has read.
                 buffer.set_filled(before + at);
                 if at == 0 {
                     return this.poll_refused(refusal, context);
@@ -279,31 +289,31 @@ impl<S: IO> AsyncWrite for Watched<S> {
         if this.is_refused_by_pingora(bytes) {
             return Poll::Ready(Ok(bytes.len()));
         }
-        let bytes = this.dated.in_place_of(bytes, &this.connection);
+        let bytes = this.dated.replace(bytes, &this.connection);
         let written = Pin::new(&mut this.stream).poll_write(context, bytes);
         if let Poll::Ready(Ok(count)) = &written {
             this.dated.advance(*count);
         }
-        this.watch(written, context)
+        this.track_write(written, context)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let continued = self.poll_continues(context);
         if !matches!(continued, Poll::Ready(Ok(()))) {
-            return self.watch(continued, context);
+            return self.track_write(continued, context);
         }
         let written = Pin::new(&mut self.stream).poll_flush(context);
-        self.watch(written, context)
+        self.track_write(written, context)
     }
 
-    /// Nothing where the connection is to be reset: TLS would end in order, too.
+    /// Does nothing if the connection is to be reset: TLS would otherwise close properly.
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.connection.is_broken() {
             return Poll::Ready(Ok(()));
         }
         ready!(self.poll_answer_refused(context))?;
         let written = Pin::new(&mut self.stream).poll_shutdown(context);
-        self.watch(written, context)
+        self.track_write(written, context)
     }
 
     fn poll_write_vectored(
@@ -318,7 +328,7 @@ impl<S: IO> AsyncWrite for Watched<S> {
             });
         }
         let written = Pin::new(&mut this.stream).poll_write_vectored(context, slices);
-        this.watch(written, context)
+        this.track_write(written, context)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -328,8 +338,8 @@ impl<S: IO> AsyncWrite for Watched<S> {
 
 #[async_trait]
 impl<S: IO> Shutdown for Watched<S> {
-    /// Writes what waits still, and so may find a client that takes nothing. Nothing where the connection is to be
-    /// reset.
+    /// Writes buffered data and closes the write side. Gives up on a client that reads nothing. Does nothing if the
+    /// connection is to be reset.
     async fn shutdown(&mut self) {
         if self.connection.is_broken() {
             return;
@@ -356,7 +366,7 @@ impl<S: IO> Shutdown for Watched<S> {
 impl<S> Drop for Watched<S> {
     fn drop(&mut self) {
         let unfinished = self.frames.is_none() && self.requests.is_unfinished();
-        // A client that was too slow has had its time.
+        // A connection that was closed for a timeout doesn't linger: its client has used up its time.
         let lingers = self.refusal.is_some() || (unfinished && !self.connection.has_been_ended());
         if lingers && !std::thread::panicking() {
             self.connection.linger();
@@ -376,7 +386,7 @@ impl<S: IO> Peek for Watched<S> {
         } = self;
         let end = poll_fn(|context| connection.poll_end(context, reader));
         let reason = tokio::select! {
-            // First: what has arrived is not lost.
+            // Peek first, so that data that has arrived isn't lost.
             biased;
             peeked = stream.try_peek(seen) => {
                 if seen == HTTP2_PREFACE {

@@ -1,28 +1,28 @@
-//! How much an HTTP/2 client has offered to take: its flow-control windows (RFC 9113, section 5.2).
+//! The flow-control windows of an HTTP/2 client (RFC 9113, section 5.2).
 //!
-//! In: the payloads of its SETTINGS and WINDOW_UPDATE frames, and the length of the DATA that is written to it. Out: the
-//! window that its streams begin with, and what is left of the window of its connection.
+//! In: the payloads of its SETTINGS and WINDOW_UPDATE frames, and the length of the DATA written to it. Out: the initial
+//! window of its streams, and what is left of the connection's window.
 
-/// Both windows before the client has said anything (RFC 9113, section 6.9.2).
+/// The initial size of both windows (RFC 9113, section 6.9.2).
 const DEFAULT: u32 = 65_535;
-/// The setting of the window that streams begin with (RFC 9113, section 6.5.2).
+/// The setting for the initial window of streams (RFC 9113, section 6.5.2).
 const INITIAL_WINDOW_SIZE: u16 = 4;
 
 /// A frame that changes a window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum WindowFrame {
-    /// SETTINGS, an entry of six bytes for each.
+    /// SETTINGS: entries of six bytes.
     Settings,
-    /// WINDOW_UPDATE of the connection, four bytes.
+    /// WINDOW_UPDATE of the connection: four bytes.
     Update,
 }
 
-/// The windows of a client.
+/// The flow-control windows of an HTTP/2 client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Windows {
-    /// The bytes that the client takes on a stream that has just begun.
+    /// Bytes that the client accepts on a new stream.
     pub of_new_streams: u32,
-    /// The bytes that it still takes on all streams together, as far as they have been written.
+    /// Bytes that the client still accepts on all streams together, minus those already written.
     pub of_connection: u32,
 }
 
@@ -39,7 +39,7 @@ impl Default for Windows {
 #[derive(Debug, Default)]
 pub(super) struct WindowReader {
     windows: Windows,
-    /// An entry, as far as it has come.
+    /// The current entry, and how many of its bytes have been read.
     entry: [u8; 6],
     have: usize,
 }
@@ -49,7 +49,7 @@ impl WindowReader {
         self.windows
     }
 
-    /// Takes a piece of a frame's payload. Frames of a wrong length end the connection in Pingora.
+    /// Reads a part of a frame's payload. Pingora ends the connection for a frame of a wrong length.
     pub(super) fn read(&mut self, frame: WindowFrame, payload: &[u8]) {
         let length = match frame {
             WindowFrame::Settings => 6,
@@ -67,7 +67,7 @@ impl WindowReader {
         }
     }
 
-    /// Data has been written.
+    /// Records that `bytes` of DATA have been written.
     pub(super) fn spend(&mut self, bytes: usize) {
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
         let left = &mut self.windows.of_connection;
@@ -95,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn windows_follow_settings_updates_and_data_in_pieces_of_every_size() {
+    fn follows_settings_updates_and_data_in_pieces_of_every_size() {
         // MAX_CONCURRENT_STREAMS, then INITIAL_WINDOW_SIZE.
         let settings = [0, 3, 0, 0, 0, 100, 0, 4, 0, 0x60, 0, 0];
         let update = [0, 0xef, 0, 1];
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_left_of_a_window_that_is_spent() {
+    fn spent_window_stays_at_zero() {
         let mut reader = WindowReader::default();
         reader.spend(70_000);
         assert_eq!(reader.windows().of_connection, 0);

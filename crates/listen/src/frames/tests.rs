@@ -10,7 +10,7 @@ fn frame(length: u8, kind: u8, flags: u8, stream: u8) -> Vec<u8> {
     frame
 }
 
-/// After a preface.
+/// Frames after a complete preface.
 fn settled() -> Frames {
     let mut frames = Frames::new();
     assert_eq!(frames.read(&[b'x'; PREFACE]), Continued);
@@ -19,7 +19,7 @@ fn settled() -> Frames {
 }
 
 #[test]
-fn a_preface_ends_with_its_settings() {
+fn preface_ends_with_its_settings() {
     let mut frames = Frames::new();
     for byte in [b'x'; PREFACE].iter().chain(&SETTINGS[..8]) {
         assert_eq!(frames.read(&[*byte]), Continued);
@@ -28,7 +28,7 @@ fn a_preface_ends_with_its_settings() {
 }
 
 #[test]
-fn a_header_lasts_to_the_end_of_its_last_continuation() {
+fn header_block_ends_with_its_last_continuation() {
     let mut frames = settled();
     assert_eq!(frames.read(&frame(5, HEADERS, 0, 3)), Began);
     assert_eq!(frames.read(&frame(5, CONTINUATION, 0, 3)), Continued);
@@ -50,8 +50,8 @@ fn headers(flags: u8, stream: u8, block: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn streams_that_wait_for_100_are_found_in_whatever_pieces() {
-    // GET, and `expect: 100-continue` with an indexed name; the same behind padding and a priority.
+fn finds_streams_that_wait_for_100_in_pieces_of_any_size() {
+    // GET, and `expect: 100-continue` with an indexed name; then the same after padding and a priority.
     let field = [&[0x82, 0x0f, 20, 12][..], b"100-continue"].concat();
     let padded = [&[2, 0, 0, 0, 0, 9][..], &field, &[0x63, 0x63]].concat();
     let bytes = [
@@ -76,7 +76,7 @@ fn streams_that_wait_for_100_are_found_in_whatever_pieces() {
 }
 
 #[test]
-fn the_flags_of_malformed_trailers_are_found() {
+fn finds_the_flags_of_malformed_trailers() {
     let request = headers(END_HEADERS, 1, &[0x82, 0x86, 0x84]);
     let trailers = headers(END_HEADERS | END_STREAM, 1, &[0x84]);
     let mut frames = settled();
@@ -88,7 +88,7 @@ fn the_flags_of_malformed_trailers_are_found() {
     frames.read(&trailers[..LENGTH]);
     frames.read(&trailers[LENGTH..]);
     let places: Vec<_> = frames.take_malformed_trailers().collect();
-    assert_eq!(places, [None], "they were passed on before");
+    assert_eq!(places, [None], "the flags were in an earlier read");
     frames.read(&headers(END_HEADERS | END_STREAM, 3, &[0x84]));
     let good = headers(END_HEADERS | END_STREAM, 1, b"\x00\x01a\x01b");
     frames.read(&good);
@@ -96,7 +96,7 @@ fn the_flags_of_malformed_trailers_are_found() {
 }
 
 #[test]
-fn a_header_on_a_stream_that_has_ended_is_left_to_pingora() {
+fn ignores_header_blocks_on_streams_that_have_ended() {
     let again = headers(END_HEADERS | END_STREAM, 1, &[0x84]);
     let begun = headers(END_HEADERS, 1, &[0x82, 0x86, 0x84]);
     let ended = headers(END_HEADERS | END_STREAM, 1, &[0x82, 0x86, 0x84]);
@@ -110,15 +110,19 @@ fn a_header_on_a_stream_that_has_ended_is_left_to_pingora() {
 }
 
 #[test]
-fn data_may_come_slowly_and_other_frames_may_not() {
+fn counts_partial_frames_as_progress_except_data() {
     let mut frames = settled();
     let data = frame(9, DATA, 0, 1);
-    assert_eq!(frames.read(&data[..4]), Began, "the frame's own header");
+    assert_eq!(
+        frames.read(&data[..4]),
+        Began,
+        "the frame's header is incomplete"
+    );
     assert_eq!(frames.read(&data[4..12]), Between);
     assert_eq!(frames.read(&data[12..]), Between);
     let update = frame(4, 8, 0, 1);
     assert_eq!(frames.read(&update[..10]), Began);
     assert_eq!(frames.read(&update[10..12]), Continued);
     let next: Vec<u8> = [&update[12..], &update[..3]].concat();
-    assert_eq!(frames.read(&next), Began, "another one");
+    assert_eq!(frames.read(&next), Began, "another frame has begun");
 }

@@ -1,4 +1,4 @@
-//! What a client is told at the end of its connection, where Pingora says nothing.
+//! The last bytes written to a connection that gatefold ends: an answer to a malformed request, 408, or GOAWAY.
 
 use super::Watched;
 use crate::connection::Connection;
@@ -12,7 +12,7 @@ use std::task::{Context, Poll};
 use tracing::debug;
 
 impl<S: IO> Watched<S> {
-    /// Answers a request that was refused before a hook has seen it. Ready when that is done, or not to be done.
+    /// Answers a request that was refused before a hook has seen it. Ready when the answer is written, or if there is none.
     pub(super) fn poll_answer_refused(
         &mut self,
         context: &mut Context<'_>,
@@ -20,37 +20,37 @@ impl<S: IO> Watched<S> {
         if let Some(refusal) = self.refusal.filter(|_| !self.connection.is_busy())
             && !self.connection.has_been_ended()
         {
-            debug!(peer = %self.connection.peer(), %refusal, "a malformed request");
+            debug!(peer = %self.connection.peer(), %refusal, "refusing a malformed request");
             self.connection.ended(Closed::Malformed);
             self.answer = refusal.response(self.requests.is_head());
         }
         while !self.answer.is_empty() {
             match Pin::new(&mut self.stream).poll_write(context, &self.answer) {
                 Poll::Ready(Ok(count @ 1..)) => drop(self.answer.drain(..count)),
-                // The client is gone.
+                // The client has closed the connection.
                 Poll::Ready(_) => self.answer.clear(),
-                Poll::Pending => return self.watch(Poll::Pending, context),
+                Poll::Pending => return self.track_write(Poll::Pending, context),
             }
         }
         Poll::Ready(Ok(()))
     }
 
-    /// Says goodbye, as far as the client takes it at once, and ends the connection.
+    /// Ends the connection, after 408 or GOAWAY if those can be written without waiting.
     pub(super) fn close(&mut self, reason: Closed, context: &mut Context<'_>) -> io::Result<()> {
         if reason == Closed::Write {
             return Err(give_up(&self.connection, reason));
         }
         self.connection.ended(reason);
-        let words = self.last_words(reason);
+        let message = self.final_message(reason);
         let mut stream = Pin::new(&mut self.stream);
-        if !words.is_empty() && stream.as_mut().poll_write(context, &words).is_ready() {
+        if !message.is_empty() && stream.as_mut().poll_write(context, &message).is_ready() {
             let _ = stream.as_mut().poll_flush(context);
         }
         if !self.connection.is_broken() {
             let _ = stream.poll_shutdown(context);
         }
         match reason {
-            // As if the client had closed it.
+            // Pingora sees the same as if the client had closed the connection.
             Closed::FirstByte
             | Closed::Idle
             | Closed::OneSided
@@ -62,7 +62,8 @@ impl<S: IO> Watched<S> {
         }
     }
 
-    fn last_words(&self, reason: Closed) -> Vec<u8> {
+    /// What to write before the connection is closed for `reason`.
+    fn final_message(&self, reason: Closed) -> Vec<u8> {
         match (&self.frames, reason) {
             (None, Closed::Header) => {
                 let text = "the request header took too long to arrive\n";
@@ -76,18 +77,18 @@ impl<S: IO> Watched<S> {
     }
 }
 
-/// Ends the connection of a client that takes nothing, not even a goodbye. What waits in the system's buffer for it
-/// goes, too.
+/// Ends the connection of a client that reads nothing, without a last message. The reset also discards what is in the
+/// kernel's send buffer.
 pub(super) fn give_up(connection: &Connection, reason: Closed) -> io::Error {
     connection.ended(reason);
     connection.break_off();
     io::ErrorKind::ConnectionAborted.into()
 }
 
-/// Tells an HTTP/2 client up to which stream its requests were taken, so that it can send others again
+/// A GOAWAY frame with the last stream that was processed, so that the client can retry requests on later streams
 /// (RFC 9113, section 6.8).
 fn goaway(last_stream: u32) -> [u8; 17] {
     let [s0, s1, s2, s3] = last_stream.to_be_bytes();
-    // Length 8, type GOAWAY, no flags, the connection itself; then the stream, and NO_ERROR.
+    // Length 8, type GOAWAY, no flags, stream 0; then the last stream, and NO_ERROR.
     [0, 0, 8, 7, 0, 0, 0, 0, 0, s0, s1, s2, s3, 0, 0, 0, 0]
 }

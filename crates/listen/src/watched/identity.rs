@@ -1,4 +1,4 @@
-//! What Pingora asks a stream about itself: the stream below answers.
+//! Forwards Pingora's queries about a stream (TLS, addresses, timing) to the stream below.
 
 use super::Watched;
 use pingora_core::protocols::raw_connect::ProxyDigest;
