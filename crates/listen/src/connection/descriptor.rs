@@ -26,7 +26,7 @@ impl Connection {
     }
 
     /// Duplicates the descriptor if it is needed. Called with each read; costs one atomic load if it isn't.
-    pub(in crate) fn offer_descriptor(&self, tcp: &TcpStream) {
+    pub(crate) fn offer_descriptor(&self, tcp: &TcpStream) {
         if !self.descriptor.wanted.load(Ordering::Relaxed) {
             return;
         }

@@ -32,7 +32,7 @@ impl Connection {
     /// The tick since which the connection has been unused; `None` if it is in use. A new connection counts as unused once
     /// its client has had time to send a request. An HTTP/2 connection counts as unused once a request that has arrived
     /// has had time to begin.
-    pub(in crate) fn unused_since(&self) -> Option<Tick> {
+    pub(crate) fn unused_since(&self) -> Option<Tick> {
         let Shared {
             deadlines, clock, ..
         } = &*self.shared;
@@ -62,7 +62,7 @@ impl Connection {
     }
 
     /// The reason to close the connection if one of its deadlines has passed.
-    pub(in crate) fn overdue(&self) -> Option<Closed> {
+    pub(crate) fn overdue(&self) -> Option<Closed> {
         let Shared {
             deadlines, clock, ..
         } = &*self.shared;
@@ -104,14 +104,14 @@ impl Connection {
 
     /// Marks the connection for closing. Its task ends it if the reason still holds. Returns false if it was already marked
     /// with this reason.
-    pub(in crate) fn mark_for_closing(&self, reason: Closed) -> bool {
+    pub(crate) fn mark_for_closing(&self, reason: Closed) -> bool {
         let before = self.close_mark.swap(reason.code(), Ordering::Release);
         self.wake();
         before != reason.code()
     }
 
     /// Clears the mark, since the client became active in time. A drain timeout can't be cleared.
-    pub(in crate) fn clear_mark(&self) {
+    pub(crate) fn clear_mark(&self) {
         let mark = self.close_mark.load(Ordering::Relaxed);
         if mark != 0 && mark != Closed::DrainTimeout.code() {
             self.close_mark.store(0, Ordering::Relaxed);
@@ -119,7 +119,7 @@ impl Connection {
     }
 
     /// Records that gatefold ends the connection, and counts it by reason.
-    pub(in crate) fn ended(&self, reason: Closed) {
+    pub(crate) fn ended(&self, reason: Closed) {
         if !self.ended.swap(true, Ordering::Relaxed) {
             self.shared.meters.closed(reason);
             debug!(peer = %self.peer, ?reason, "closing a client's connection");
@@ -127,19 +127,19 @@ impl Connection {
     }
 
     /// Whether gatefold has ended the connection.
-    pub(in crate) fn has_been_ended(&self) -> bool {
+    pub(crate) fn has_been_ended(&self) -> bool {
         self.ended.load(Ordering::Relaxed)
     }
 
     /// Ends the connection now, by aborting its task.
-    pub(in crate) fn abort(&self) {
+    pub(crate) fn abort(&self) {
         if let Some(task) = self.task.get() {
             task.abort();
         }
     }
 
     /// Makes the connection end after the request in flight.
-    pub(in crate) fn drain(&self) {
+    pub(crate) fn drain(&self) {
         self.draining.store(true, Ordering::Release);
         self.wake();
     }
@@ -147,7 +147,7 @@ impl Connection {
     /// Ready with the reason if the connection must end; otherwise registers the task to be woken. Call this only after a read
     /// of the socket was pending, so that no request that has arrived is lost. `known` is the waker that this caller has
     /// registered; the caller keeps it for its next call.
-    pub(in crate) fn poll_end(
+    pub(crate) fn poll_end(
         &self,
         context: &mut Context<'_>,
         known: &mut Option<Waker>,
@@ -161,7 +161,7 @@ impl Connection {
 
     /// Records that a write to the client is pending. Ready with the reason if the connection must end because of that;
     /// otherwise registers the task to be woken.
-    pub(in crate) fn poll_stalled(
+    pub(crate) fn poll_stalled(
         &self,
         context: &mut Context<'_>,
         known: &mut Option<Waker>,
@@ -178,7 +178,7 @@ impl Connection {
     }
 
     /// Records that a write to the client has made progress.
-    pub(in crate) fn flow(&self) {
+    pub(crate) fn flow(&self) {
         // Over HTTP/2 the proxy may have finished a response long before the client has received it.
         let now = self.shared.clock.now();
         self.finished.store(now, Ordering::Relaxed);
