@@ -110,7 +110,7 @@ impl<A: ServerApp + Send + Sync + 'static> Acceptance<A> {
     /// Takes what waits, and no more than can have waited when this began: others may come as fast.
     async fn empty_queue(&mut self, listener: &TcpListener) {
         for taken in 1..=BACKLOG {
-            let Some(place) = self.shared.limit.place() else {
+            let Some(place) = self.shared.limit.try_acquire() else {
                 return;
             };
             match queued(listener) {
@@ -133,7 +133,7 @@ impl<A: ServerApp + Send + Sync + 'static> Acceptance<A> {
     /// A place for a connection: at once, or as soon as another one closes. Meanwhile nothing is accepted;
     /// clients queue in the system. Nothing when it is told to stop before.
     async fn place(&mut self) -> Option<Place> {
-        if let Some(place) = self.shared.limit.place() {
+        if let Some(place) = self.shared.limit.try_acquire() {
             return Some(place);
         }
         self.shared.meters.pause(Pause::Limit);
@@ -141,7 +141,7 @@ impl<A: ServerApp + Send + Sync + 'static> Acceptance<A> {
             let limit = self.shared.limit.connections();
             warn!(socket = %self.socket, limit, "as many connections are open as may be: others wait");
         }
-        let next = self.shared.limit.next_place();
+        let next = self.shared.limit.acquire();
         tokio::pin!(next);
         let mut stop = self.stop.clone();
         loop {
@@ -233,7 +233,7 @@ async fn open(
             if let Some(name) = stream.get_ssl().and_then(|tls| tls.server_name()) {
                 connection.set_server_name(name);
             }
-            connection.shake_hands();
+            connection.finish_handshake();
             Some(Box::new(Watched::new(stream, connection)))
         }
         Ok(Err(error)) => {

@@ -60,7 +60,7 @@ impl Registry {
             connection.drain();
         }
         if let Some(last) = &open.last {
-            connection.keep(last);
+            connection.keep_port(last);
         }
         let id = open.next;
         open.next += 1;
@@ -78,7 +78,7 @@ impl Registry {
     pub(super) fn keep(&self, last: Arc<Snapshot>) {
         let mut open = self.open();
         for connection in open.connections.values() {
-            connection.keep(&last);
+            connection.keep_port(&last);
         }
         open.last = Some(last);
     }
