@@ -7,42 +7,23 @@
 //! accepting ([`Sockets::commit`]), so no client connects to a listener without routes. A socket that a
 //! reload doesn't change keeps its connections. This crate never matches routes and never reads the graph.
 
-mod accept;
-mod activated;
-mod bind;
 pub mod clock;
 mod connection;
-mod continues;
-mod deadline;
-mod frame_header;
-mod frames;
-mod header_block;
 mod http1;
-mod inherited;
-mod kept_date;
-mod limit;
-mod linger;
+mod http2;
+mod http_stream;
 pub mod log_throttle;
 mod meters;
-mod open_bodies;
-mod phase;
-mod refusal;
-mod registry;
-mod retry;
 mod shared;
-mod sockets;
-mod stream;
-mod sweep;
+mod socket;
 mod tls;
-mod watched;
-mod windows;
 
-pub use bind::{BindFailure, BindFailureReason};
+pub use connection::deadlines::Deadlines;
 pub use connection::{Connection, InHand};
-pub use deadline::Deadlines;
-pub use inherited::Inherited;
+pub use http_stream::refusal::Refusal;
+pub use http2::windows::Windows;
 pub use meters::Meters;
-pub use refusal::Refusal;
 pub use shared::Options;
-pub use sockets::{Failures, Sockets};
-pub use windows::Windows;
+pub use socket::bind::{BindFailure, BindFailureReason};
+pub use socket::inherited::Inherited;
+pub use socket::{Failures, Sockets};

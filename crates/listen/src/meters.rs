@@ -20,14 +20,14 @@ pub struct Meters {
 
 /// Metrics of one socket's connections.
 #[derive(Clone, Debug, Default)]
-pub(super) struct SocketMeters {
-    pub(super) open: Gauge,
-    pub(super) accepted: Counter,
+pub(crate) struct SocketMeters {
+    pub(crate) open: Gauge,
+    pub(crate) accepted: Counter,
 }
 
 /// Why accepting pauses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Pause {
+pub(crate) enum Pause {
     /// The limit of open connections is reached.
     Limit,
     /// The process or the system is out of file descriptors or memory.
@@ -36,7 +36,7 @@ pub(super) enum Pause {
 
 /// Why gatefold closed a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Closed {
+pub(crate) enum Closed {
     /// The TLS handshake took too long.
     Handshake,
     /// The client sent nothing.
@@ -110,12 +110,12 @@ impl Meters {
         meters
     }
 
-    pub(super) fn set_limit(&self, connections: usize) {
+    pub(crate) fn set_limit(&self, connections: usize) {
         self.limit
             .set(i64::try_from(connections).unwrap_or(i64::MAX));
     }
 
-    pub(super) fn socket(&self, address: SocketAddr) -> SocketMeters {
+    pub(crate) fn socket(&self, address: SocketAddr) -> SocketMeters {
         let label = label(address);
         SocketMeters {
             open: self.open.get_or_create_owned(&label),
@@ -124,12 +124,12 @@ impl Meters {
     }
 
     /// Removes the metrics of a socket that is closed and has no connections.
-    pub(super) fn forget(&self, address: SocketAddr) {
+    pub(crate) fn forget(&self, address: SocketAddr) {
         self.open.remove(&label(address));
         self.accepted.remove(&label(address));
     }
 
-    pub(super) fn pause(&self, pause: Pause) {
+    pub(crate) fn pause(&self, pause: Pause) {
         let [limit, descriptors] = &*self.pauses;
         match pause {
             Pause::Limit => limit.inc(),
@@ -137,7 +137,7 @@ impl Meters {
         };
     }
 
-    pub(super) fn closed(&self, reason: Closed) {
+    pub(crate) fn closed(&self, reason: Closed) {
         if let Some(counter) = self.closed.get(reason as usize) {
             counter.inc();
         }
@@ -180,12 +180,12 @@ impl Closed {
     }
 
     /// A number greater than 0 that identifies the reason.
-    pub(super) fn code(self) -> u8 {
+    pub(crate) fn code(self) -> u8 {
         self as u8 + 1
     }
 
     /// Returns the reason with this code; `None` for 0.
-    pub(super) fn of_code(code: u8) -> Option<Self> {
+    pub(crate) fn of_code(code: u8) -> Option<Self> {
         let index = usize::from(code).checked_sub(1)?;
         Closed::ALL.get(index).copied()
     }

@@ -1,10 +1,10 @@
 //! State that all sockets and connections share.
 
-use super::deadline::Deadlines;
-use super::limit::Limit;
-use super::meters::Meters;
-use super::registry::Registries;
 use crate::clock::Clock;
+use crate::connection::deadlines::Deadlines;
+use crate::connection::limit::Limit;
+use crate::connection::registry::Registries;
+use crate::meters::Meters;
 use std::num::NonZeroUsize;
 
 /// Settings for accepting connections.
@@ -30,16 +30,16 @@ impl Default for Options {
 
 /// State that all sockets and connections share.
 #[derive(Debug)]
-pub(super) struct Shared {
-    pub(super) deadlines: Deadlines,
-    pub(super) clock: Clock,
-    pub(super) limit: Limit,
-    pub(super) meters: Meters,
-    pub(super) registries: Registries,
+pub(crate) struct Shared {
+    pub(crate) deadlines: Deadlines,
+    pub(crate) clock: Clock,
+    pub(crate) limit: Limit,
+    pub(crate) meters: Meters,
+    pub(crate) registries: Registries,
 }
 
 impl Shared {
-    pub(super) fn new(options: Options) -> Self {
+    pub(crate) fn new(options: Options) -> Self {
         let limit = Limit::new(options.max_connections);
         options.meters.set_limit(limit.connections());
         Shared {

@@ -1,7 +1,7 @@
 //! The TLS side of a listening socket: handshakes with the certificates of the current snapshot.
 
-use super::connection::Connection;
-use super::stream::Conn;
+use crate::connection::Connection;
+use crate::connection::stream::Conn;
 use arc_swap::ArcSwap;
 use gatefold_dataplane::Snapshot;
 use gatefold_dataplane::client_validation::ClientMode;
@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 /// Performs TLS handshakes for one socket. It lives as long as the socket, and with it the keys of the session
 /// tickets, so clients can resume sessions after a reload. Certificates come from the current snapshot.
-pub(super) struct Tls {
+pub(crate) struct Tls {
     socket: SocketAddr,
     snapshot: Arc<ArcSwap<Snapshot>>,
     /// For listeners that don't ask clients for certificates.
@@ -26,7 +26,7 @@ pub(super) struct Tls {
 }
 
 impl Tls {
-    pub(super) fn new(
+    pub(crate) fn new(
         socket: SocketAddr,
         snapshot: Arc<ArcSwap<Snapshot>>,
     ) -> Result<Self, rustls::Error> {
@@ -43,7 +43,7 @@ impl Tls {
     }
 
     /// Performs the handshake, and records in `connection` which validation has accepted the client's certificate.
-    pub(super) async fn handshake(
+    pub(crate) async fn handshake(
         &self,
         mut conn: Conn,
         connection: &Connection,

@@ -2,8 +2,8 @@
 //!
 //! While a body waits for its endpoint nothing reads from the client, so only the kernel knows whether it has left.
 
-use super::super::stream::READ_AHEAD;
 use super::Connection;
+use crate::connection::stream::READ_AHEAD;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::ioctl_fionread;
 use std::os::fd::{AsFd, OwnedFd};
@@ -14,7 +14,7 @@ use tracing::debug;
 
 /// The descriptor, and whether it is needed.
 #[derive(Debug, Default)]
-pub(super) struct Descriptor {
+pub(crate) struct Descriptor {
     wanted: AtomicBool,
     socket: Mutex<Option<OwnedFd>>,
 }
@@ -40,7 +40,7 @@ impl Connection {
     }
 
     /// Closes the second descriptor, if there is one.
-    pub(super) fn close_descriptor(&self) {
+    pub(crate) fn close_descriptor(&self) {
         if self.descriptor.wanted.load(Ordering::Relaxed) {
             self.descriptor.wanted.store(false, Ordering::Relaxed);
             *self.lock_descriptor() = None;

@@ -3,11 +3,11 @@
 //! The sweep marks a connection for closing and wakes its task. The task checks that the reason still holds before it ends the
 //! connection, so a request that has just arrived isn't lost.
 
-use super::super::meters::Closed;
-use super::super::phase::Phase;
-use super::super::shared::Shared;
 use super::Connection;
 use crate::clock::Tick;
+use crate::connection::phase::Phase;
+use crate::meters::Closed;
+use crate::shared::Shared;
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Waker};
@@ -16,7 +16,7 @@ use tracing::debug;
 /// The wakers of the tasks to wake when the connection must end. They are only ever replaced, so a task whose waker is
 /// registered needn't register it again.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Wakers {
+pub(crate) struct Wakers {
     reader: Option<Waker>,
     writer: Option<Waker>,
 }

@@ -1,6 +1,6 @@
-use super::super::meters::Closed;
-use super::super::shared::Options;
 use super::*;
+use crate::meters::Closed;
+use crate::shared::Options;
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
@@ -60,7 +60,11 @@ fn request_counts_those_in_flight_on_its_connection() {
 fn draining_closes_only_connections_that_stay_idle() {
     let connection = connection(client_address());
     connection.drain();
-    assert_eq!(end(&connection), None, "its first request may be in transit");
+    assert_eq!(
+        end(&connection),
+        None,
+        "its first request may be in transit"
+    );
     connection.read();
     let request = connection.begin();
     assert_eq!(end(&connection), None);

@@ -66,7 +66,7 @@ impl Refusal {
     }
 
     /// The whole response. A response to HEAD has no body.
-    pub(super) fn response(self, to_head: bool) -> Vec<u8> {
+    pub(crate) fn response(self, to_head: bool) -> Vec<u8> {
         response(self.status(), &format!("{self}\n"), to_head)
     }
 }
@@ -78,7 +78,7 @@ impl From<Refusal> for io::Error {
 }
 
 /// A complete response that ends the connection. It has the same header fields as the answers of the proxy.
-pub(super) fn response(status: StatusCode, text: &str, to_head: bool) -> Vec<u8> {
+pub(crate) fn response(status: StatusCode, text: &str, to_head: bool) -> Vec<u8> {
     let date = get_cached_date();
     let mut response = format!(
         "HTTP/1.1 {} {}\r\nServer: gatefold\r\nDate: {}\r\nContent-Type: text/plain; charset=utf-8\r\n\

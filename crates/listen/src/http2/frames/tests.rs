@@ -1,6 +1,6 @@
 use super::Progress::{Began, Between, Continued};
 use super::*;
-use crate::frame_header::LENGTH;
+use crate::http2::frame_header::LENGTH;
 
 const SETTINGS: [u8; LENGTH] = [0, 0, 0, 4, 0, 0, 0, 0, 0];
 

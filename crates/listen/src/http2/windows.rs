@@ -10,7 +10,7 @@ const INITIAL_WINDOW_SIZE: u16 = 4;
 
 /// A frame that changes a window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum WindowFrame {
+pub(crate) enum WindowFrame {
     /// SETTINGS: entries of six bytes.
     Settings,
     /// WINDOW_UPDATE of the connection: four bytes.
@@ -37,7 +37,7 @@ impl Default for Windows {
 
 /// Follows the frames that change windows.
 #[derive(Debug, Default)]
-pub(super) struct WindowReader {
+pub(crate) struct WindowReader {
     windows: Windows,
     /// The current entry, and how many of its bytes have been read.
     entry: [u8; 6],
@@ -45,12 +45,12 @@ pub(super) struct WindowReader {
 }
 
 impl WindowReader {
-    pub(super) fn windows(&self) -> Windows {
+    pub(crate) fn windows(&self) -> Windows {
         self.windows
     }
 
     /// Reads a part of a frame's payload. Pingora ends the connection for a frame of a wrong length.
-    pub(super) fn read(&mut self, frame: WindowFrame, payload: &[u8]) {
+    pub(crate) fn read(&mut self, frame: WindowFrame, payload: &[u8]) {
         let length = match frame {
             WindowFrame::Settings => 6,
             WindowFrame::Update => 4,
@@ -68,7 +68,7 @@ impl WindowReader {
     }
 
     /// Records that `bytes` of DATA have been written.
-    pub(super) fn spend(&mut self, bytes: usize) {
+    pub(crate) fn spend(&mut self, bytes: usize) {
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
         let left = &mut self.windows.of_connection;
         *left = left.saturating_sub(bytes);

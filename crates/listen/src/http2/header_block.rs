@@ -19,7 +19,7 @@ const LONGEST: usize = 12;
 
 /// Scans the header blocks of a connection.
 #[derive(Debug, Default)]
-pub(super) struct HeaderBlocks {
+pub(crate) struct HeaderBlocks {
     step: Step,
     table: Table,
     /// Whether the current field is added to the dynamic table.
@@ -31,9 +31,9 @@ pub(super) struct HeaderBlocks {
 
 /// What was found in a header block.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Found {
-    pub(super) pseudo: bool,
-    pub(super) awaits_continue: bool,
+pub(crate) struct Found {
+    pub(crate) pseudo: bool,
+    pub(crate) awaits_continue: bool,
 }
 
 /// The properties of a field's name.
@@ -97,7 +97,7 @@ struct Text {
 
 impl HeaderBlocks {
     /// Scans a part of a block.
-    pub(super) fn read(&mut self, mut bytes: &[u8]) {
+    pub(crate) fn read(&mut self, mut bytes: &[u8]) {
         while let Some((&first, rest)) = bytes.split_first() {
             bytes = match self.step {
                 Step::Field => {
@@ -124,7 +124,7 @@ impl HeaderBlocks {
     }
 
     /// Ends a block and returns what was found in it.
-    pub(super) fn end(&mut self) -> Found {
+    pub(crate) fn end(&mut self) -> Found {
         if !matches!(self.step, Step::Field) {
             self.step = Step::Lost;
         }

@@ -4,7 +4,7 @@
 //! overwrites it after the last hook, so it is put back into the bytes that Pingora writes. All HTTP dates have the same
 //! length. Over HTTP/2 headers are compressed, so Pingora's date stays.
 
-use super::connection::Connection;
+use crate::connection::Connection;
 use http::HeaderValue;
 use pingora_core::protocols::http::date::get_cached_date;
 use std::sync::PoisonError;
@@ -17,7 +17,7 @@ const NAME: &[u8] = b"\r\nDate: ";
 
 /// A response's header with the backend's date, until all of it is written.
 #[derive(Debug, Default)]
-pub(super) struct DatedHeader {
+pub(crate) struct DatedHeader {
     bytes: Vec<u8>,
     written: usize,
 }
@@ -44,11 +44,7 @@ impl Connection {
 
 impl DatedHeader {
     /// Returns the bytes to write instead of Pingora's `bytes`.
-    pub(super) fn replace<'b>(
-        &'b mut self,
-        bytes: &'b [u8],
-        connection: &Connection,
-    ) -> &'b [u8] {
+    pub(crate) fn replace<'b>(&'b mut self, bytes: &'b [u8], connection: &Connection) -> &'b [u8] {
         if let Some(date) = connection.take_date() {
             self.begin(bytes, &date);
         }
@@ -63,7 +59,7 @@ impl DatedHeader {
     }
 
     /// Records that `count` bytes were written.
-    pub(super) fn advance(&mut self, count: usize) {
+    pub(crate) fn advance(&mut self, count: usize) {
         if self.bytes.is_empty() {
             return;
         }

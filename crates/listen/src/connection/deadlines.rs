@@ -48,7 +48,7 @@ impl Default for Deadlines {
 impl Deadlines {
     /// The shortest deadline, which sets the period of the checks. `drain` is excluded: a short drain time, which users
     /// may choose, must not make the checks more frequent while nothing drains.
-    pub(super) fn shortest(&self) -> Duration {
+    pub(crate) fn shortest(&self) -> Duration {
         let all = [
             self.first_byte,
             self.header,

@@ -8,7 +8,7 @@ const LAST: Duration = Duration::from_secs(60);
 /// It is a point in time: whoever waits for it may be called away meanwhile, as a reload is by every look at
 /// the files.
 #[derive(Debug)]
-pub(super) struct Backoff {
+pub(crate) struct Backoff {
     pause: Duration,
     due: Instant,
 }
@@ -24,18 +24,18 @@ impl Default for Backoff {
 
 impl Backoff {
     /// The time left.
-    pub(super) fn delay(&self) -> Duration {
+    pub(crate) fn delay(&self) -> Duration {
         self.due.saturating_duration_since(Instant::now())
     }
 
     /// It was tried and failed again.
-    pub(super) fn failed(&mut self) {
+    pub(crate) fn failed(&mut self) {
         self.pause = (self.pause * 2).min(LAST);
         self.due = Instant::now() + self.pause;
     }
 
     /// Something else is tried: begin anew.
-    pub(super) fn reset(&mut self) {
+    pub(crate) fn reset(&mut self) {
         *self = Backoff::default();
     }
 }

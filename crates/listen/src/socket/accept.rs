@@ -1,13 +1,13 @@
-use super::bind::BACKLOG;
-use super::connection::Connection;
-use super::limit::Place;
-use super::meters::{Closed, Pause};
-use super::registry::{Entry, Registry};
-use super::shared::Shared;
-use super::stream::Conn;
-use super::tls::Tls;
-use super::watched::Watched;
+use crate::connection::Connection;
+use crate::connection::limit::Place;
+use crate::connection::registry::{Entry, Registry};
+use crate::connection::stream::Conn;
+use crate::http_stream::Watched;
 use crate::log_throttle::LogThrottle;
+use crate::meters::{Closed, Pause};
+use crate::shared::Shared;
+use crate::socket::bind::BACKLOG;
+use crate::tls::Tls;
 use arc_swap::ArcSwap;
 use gatefold_dataplane::Snapshot;
 use pingora_core::apps::ServerApp;
@@ -30,7 +30,7 @@ const AT_ONCE: i32 = 64;
 
 /// Whose clients a socket takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Families {
+pub(crate) enum Families {
     /// Those of its address's family.
     Own,
     /// IPv4's, too: `[::]` without IPV6_V6ONLY.
@@ -38,22 +38,22 @@ pub(super) enum Families {
 }
 
 /// What a socket does with its connections.
-pub(super) struct Acceptance<A> {
-    pub(super) socket: SocketAddr,
-    pub(super) app: Arc<A>,
-    pub(super) snapshot: Arc<ArcSwap<Snapshot>>,
-    pub(super) tls: Arc<Tls>,
+pub(crate) struct Acceptance<A> {
+    pub(crate) socket: SocketAddr,
+    pub(crate) app: Arc<A>,
+    pub(crate) snapshot: Arc<ArcSwap<Snapshot>>,
+    pub(crate) tls: Arc<Tls>,
     /// What IPv4 clients of a socket for both families came by.
-    pub(super) ipv4: Option<(SocketAddr, Arc<Tls>)>,
-    pub(super) connections: Arc<Registry>,
-    pub(super) shared: Arc<Shared>,
-    pub(super) stop: watch::Receiver<bool>,
+    pub(crate) ipv4: Option<(SocketAddr, Arc<Tls>)>,
+    pub(crate) connections: Arc<Registry>,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) stop: watch::Receiver<bool>,
     full: LogThrottle,
     failing: LogThrottle,
 }
 
 impl<A: ServerApp + Send + Sync + 'static> Acceptance<A> {
-    pub(super) fn new(
+    pub(crate) fn new(
         socket: SocketAddr,
         families: Families,
         app: Arc<A>,
@@ -83,7 +83,7 @@ impl<A: ServerApp + Send + Sync + 'static> Acceptance<A> {
 
     /// Accepts until it is told to stop. Connections that have queued by then are served too, as far as there
     /// are places: the system would reset them.
-    pub(super) async fn run(mut self, listener: Arc<TcpListener>) {
+    pub(crate) async fn run(mut self, listener: Arc<TcpListener>) {
         let mut stop = self.stop.clone();
         loop {
             tokio::select! {
@@ -286,10 +286,10 @@ fn is_one_connections(error: &io::Error) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::bind::bind;
-    use super::super::shared::Options;
-    use super::super::sockets::Sockets;
     use super::*;
+    use crate::shared::Options;
+    use crate::socket::Sockets;
+    use crate::socket::bind::bind;
     use async_trait::async_trait;
     use gatefold_dataplane::Port;
     use pingora_core::server::ShutdownWatch;

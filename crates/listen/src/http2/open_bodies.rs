@@ -8,7 +8,7 @@ const MAX_STREAMS: usize = 128;
 
 /// The tracked streams.
 #[derive(Debug, Default)]
-pub(super) struct OpenBodies {
+pub(crate) struct OpenBodies {
     streams: Vec<u32>,
     /// Whether there were more streams than can be tracked, so that any stream may have an open body.
     overflowed: bool,
@@ -16,7 +16,7 @@ pub(super) struct OpenBodies {
 
 impl OpenBodies {
     /// Records that a request with a body has begun.
-    pub(super) fn begin(&mut self, stream: u32) {
+    pub(crate) fn begin(&mut self, stream: u32) {
         if self.streams.len() < MAX_STREAMS {
             self.streams.push(stream);
         } else {
@@ -25,14 +25,14 @@ impl OpenBodies {
     }
 
     /// Records that the body or the stream has ended.
-    pub(super) fn end(&mut self, stream: u32) {
+    pub(crate) fn end(&mut self, stream: u32) {
         if let Some(place) = self.streams.iter().position(|open| *open == stream) {
             self.streams.swap_remove(place);
         }
     }
 
     /// Whether the stream's body hasn't ended, or may not have ended.
-    pub(super) fn is_open(&self, stream: u32) -> bool {
+    pub(crate) fn is_open(&self, stream: u32) -> bool {
         self.overflowed || self.streams.contains(&stream)
     }
 }

@@ -5,7 +5,7 @@
 //! could parse such bytes differently, so these requests are refused here. The meaning of header fields is checked by the
 //! proxy, which refuses every request whose length is ambiguous.
 
-use super::refusal::Refusal;
+use crate::http_stream::refusal::Refusal;
 use std::mem;
 
 /// Maximum size of a request header, including the request line. HTTP/2 has the same limit here. nginx allows 32 KiB,
@@ -18,7 +18,7 @@ const MAX_CHUNK_LINE: usize = 8 * 1024;
 
 /// Follows the requests that a client sends.
 #[derive(Debug, Default)]
-pub(super) struct Requests {
+pub(crate) struct Requests {
     state: State,
     /// The beginning of a line whose end hasn't arrived.
     partial: Vec<u8>,
@@ -61,11 +61,11 @@ struct Framing {
 
 /// Bytes that must not reach Pingora.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Malformed {
+pub(crate) struct Malformed {
     /// Number of bytes before them that may be passed on. They never include the end of the malformed line, so Pingora never
     /// gets a complete message.
-    pub(super) at: usize,
-    pub(super) refusal: Refusal,
+    pub(crate) at: usize,
+    pub(crate) refusal: Refusal,
 }
 
 impl Requests {
@@ -74,7 +74,7 @@ impl Requests {
     /// # Errors
     ///
     /// If they are malformed. Don't call this again then.
-    pub(super) fn read(&mut self, bytes: &[u8]) -> Result<(), Malformed> {
+    pub(crate) fn read(&mut self, bytes: &[u8]) -> Result<(), Malformed> {
         let mut at = 0;
         while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
             // Pingora must get at least one byte of a request, or it closes the connection without an answer.
@@ -91,17 +91,17 @@ impl Requests {
     }
 
     /// Stops following: the connection has switched to another protocol.
-    pub(super) fn leave(&mut self) {
+    pub(crate) fn leave(&mut self) {
         self.state = State::Tunnel;
     }
 
     /// Whether the last request asks to switch to another protocol.
-    pub(super) fn asks_to_leave(&self) -> bool {
+    pub(crate) fn asks_to_leave(&self) -> bool {
         self.framing.websocket && self.state != State::Tunnel
     }
 
     /// Whether a part of the body of request number `begun` hasn't arrived.
-    pub(super) fn owes_body(&self, begun: u32) -> bool {
+    pub(crate) fn owes_body(&self, begun: u32) -> bool {
         match self.state {
             State::RequestLine | State::Field => false,
             State::Unbounded | State::Tunnel => true,
@@ -114,12 +114,12 @@ impl Requests {
     }
 
     /// Whether nothing has arrived after request number `begun`.
-    pub(super) fn is_at_end(&self, begun: u32) -> bool {
+    pub(crate) fn is_at_end(&self, begun: u32) -> bool {
         self.headers == begun && !self.is_unfinished()
     }
 
     /// Whether the client may be in the middle of sending a request.
-    pub(super) fn is_unfinished(&self) -> bool {
+    pub(crate) fn is_unfinished(&self) -> bool {
         match self.state {
             State::RequestLine => self.seen > 0,
             State::Tunnel => false,
@@ -134,7 +134,7 @@ impl Requests {
     }
 
     /// Whether the last request is a HEAD request.
-    pub(super) fn is_head(&self) -> bool {
+    pub(crate) fn is_head(&self) -> bool {
         self.framing.head
     }
 

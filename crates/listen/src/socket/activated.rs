@@ -1,4 +1,4 @@
-use super::inherited::Inherited;
+use crate::socket::inherited::Inherited;
 use socket2::SockRef;
 use std::io;
 use std::net::{Ipv6Addr, SocketAddr, TcpListener};
@@ -6,7 +6,7 @@ use tracing::{info, warn};
 
 /// A socket that systemd has bound. It holds it, too, so closing it here wouldn't free the port.
 #[derive(Debug)]
-pub(super) struct Activated {
+pub(crate) struct Activated {
     name: String,
     listener: TcpListener,
     dual_stack: bool,
@@ -15,7 +15,7 @@ pub(super) struct Activated {
 }
 
 impl Activated {
-    pub(super) fn new(name: String, listener: TcpListener, address: SocketAddr) -> Self {
+    pub(crate) fn new(name: String, listener: TcpListener, address: SocketAddr) -> Self {
         let everywhere = address.ip() == Ipv6Addr::UNSPECIFIED;
         let only_v6 = SockRef::from(&listener).only_v6().unwrap_or(true);
         Activated {
@@ -27,16 +27,16 @@ impl Activated {
     }
 
     /// Whether it takes clients of IPv4, too.
-    pub(super) fn is_dual_stack(&self) -> bool {
+    pub(crate) fn is_dual_stack(&self) -> bool {
         self.dual_stack
     }
 
-    pub(super) fn try_clone(&self) -> io::Result<TcpListener> {
+    pub(crate) fn try_clone(&self) -> io::Result<TcpListener> {
         self.listener.try_clone()
     }
 
     /// A duplicate for a successor.
-    pub(super) fn lend(&self) -> io::Result<Inherited> {
+    pub(crate) fn lend(&self) -> io::Result<Inherited> {
         Ok(Inherited {
             listener: self.try_clone()?,
             activated: Some(self.name.clone()),
@@ -44,7 +44,7 @@ impl Activated {
     }
 
     /// Says once that no listener wants it, since whoever connects there waits in vain.
-    pub(super) fn wanted(&mut self, wanted: bool, address: SocketAddr) {
+    pub(crate) fn wanted(&mut self, wanted: bool, address: SocketAddr) {
         if !wanted && !self.told {
             warn!(
                 socket = %address,

@@ -11,7 +11,7 @@ const RECLAIM_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Limits the number of open connections. Sockets wait here before they serve another connection.
 #[derive(Debug)]
-pub(super) struct Limit {
+pub(crate) struct Limit {
     connections: usize,
     places: Arc<Semaphore>,
     /// How many sockets wait for a permit.
@@ -21,12 +21,12 @@ pub(super) struct Limit {
 
 /// Permits one open connection, until it is dropped.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(crate) struct Place {
     _permit: OwnedSemaphorePermit,
 }
 
 impl Limit {
-    pub(super) fn new(connections: NonZeroUsize) -> Self {
+    pub(crate) fn new(connections: NonZeroUsize) -> Self {
         let connections = connections.get().min(Semaphore::MAX_PERMITS);
         Limit {
             connections,
@@ -37,17 +37,17 @@ impl Limit {
     }
 
     /// The maximum number of open connections.
-    pub(super) fn connections(&self) -> usize {
+    pub(crate) fn connections(&self) -> usize {
         self.connections
     }
 
     /// Whether a socket waits because the limit is reached.
-    pub(super) fn is_reached(&self) -> bool {
+    pub(crate) fn is_reached(&self) -> bool {
         self.waiting.load(Ordering::Relaxed) > 0
     }
 
     /// Whether enough time has passed since the last scan for unused connections. If so, starts a new interval.
-    pub(super) fn may_reclaim(&self) -> bool {
+    pub(crate) fn may_reclaim(&self) -> bool {
         let mut last = self
             .reclaimed
             .lock()
@@ -60,13 +60,13 @@ impl Limit {
     }
 
     /// Returns a permit, or `None` if the limit is reached.
-    pub(super) fn try_acquire(&self) -> Option<Place> {
+    pub(crate) fn try_acquire(&self) -> Option<Place> {
         let permit = self.places.clone().try_acquire_owned().ok()?;
         Some(Place { _permit: permit })
     }
 
     /// Waits for a permit. Sockets get permits in the order in which they began to wait.
-    pub(super) async fn acquire(&self) -> Option<Place> {
+    pub(crate) async fn acquire(&self) -> Option<Place> {
         self.waiting.fetch_add(1, Ordering::Relaxed);
         let _waiting = Waiting(&self.waiting);
         // The semaphore is never closed, so this is never `None`.

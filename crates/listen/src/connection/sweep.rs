@@ -2,10 +2,10 @@
 //!
 //! In: the open connections of all sockets. Out: connections marked for closing, or aborted if they don't react.
 
-use super::connection::Connection;
-use super::meters::Closed;
-use super::registry::Registry;
-use super::shared::Shared;
+use crate::connection::Connection;
+use crate::connection::registry::Registry;
+use crate::meters::Closed;
+use crate::shared::Shared;
 use std::sync::{Arc, Weak};
 use tokio::task::JoinHandle;
 
@@ -15,11 +15,11 @@ const MAX_RECLAIMED: usize = 32;
 
 /// The task that enforces deadlines. It ends when this is dropped.
 #[derive(Debug)]
-pub(super) struct Sweeper(JoinHandle<()>);
+pub(crate) struct Sweeper(JoinHandle<()>);
 
 impl Sweeper {
     /// Starts the task on the current Tokio runtime.
-    pub(super) fn start(shared: &Arc<Shared>) -> Self {
+    pub(crate) fn start(shared: &Arc<Shared>) -> Self {
         Sweeper(tokio::spawn(run(Arc::downgrade(shared))))
     }
 }
@@ -81,8 +81,8 @@ impl Shared {
     }
 
     /// Closes the connections that have been unused for longest, to make room for new ones. This scans all
-    /// connections, so [`Limit::may_reclaim`](super::limit::Limit::may_reclaim) restricts how often it runs.
-    pub(super) fn reclaim(&self) {
+    /// connections, so [`Limit::may_reclaim`](crate::connection::limit::Limit::may_reclaim) restricts how often it runs.
+    pub(crate) fn reclaim(&self) {
         if !self.limit.may_reclaim() {
             return;
         }
@@ -104,8 +104,8 @@ impl Shared {
 
 #[cfg(test)]
 mod tests {
-    use super::super::shared::Options;
     use super::*;
+    use crate::shared::Options;
     use std::net::SocketAddr;
 
     #[test]

@@ -1,7 +1,7 @@
-use super::connection::Connection;
-use super::limit::Place;
-use super::meters::{Meters, SocketMeters};
 use crate::clock::Tick;
+use crate::connection::Connection;
+use crate::connection::limit::Place;
+use crate::meters::{Meters, SocketMeters};
 use gatefold_dataplane::Snapshot;
 use hashbrown::HashMap;
 use std::net::SocketAddr;
@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 
 /// The open connections of one socket.
 #[derive(Debug)]
-pub(super) struct Registry {
+pub(crate) struct Registry {
     socket: SocketAddr,
     meters: SocketMeters,
     open: Mutex<Open>,
@@ -31,7 +31,7 @@ struct Open {
 /// Keeps a connection in its registry; dropped, however the connection ends, it is gone from there and its
 /// place is free.
 #[derive(Debug)]
-pub(super) struct Entry {
+pub(crate) struct Entry {
     registry: Arc<Registry>,
     id: u64,
     /// Nothing for one that is served beyond the limit.
@@ -50,7 +50,7 @@ impl Registry {
     }
 
     /// Notes a new connection.
-    pub(super) fn enter(
+    pub(crate) fn enter(
         self: &Arc<Self>,
         connection: Arc<Connection>,
         place: Option<Place>,
@@ -75,7 +75,7 @@ impl Registry {
     }
 
     /// The next snapshot won't have the socket: requests that are on the way are still answered by this one.
-    pub(super) fn keep(&self, last: Arc<Snapshot>) {
+    pub(crate) fn keep(&self, last: Arc<Snapshot>) {
         let mut open = self.open();
         for connection in open.connections.values() {
             connection.keep_port(&last);
@@ -84,7 +84,7 @@ impl Registry {
     }
 
     /// Ends idle connections now and the others after the request in hand.
-    pub(super) fn drain(&self, now: Tick) {
+    pub(crate) fn drain(&self, now: Tick) {
         let mut open = self.open();
         open.draining = Some(now);
         for connection in open.connections.values() {
@@ -93,22 +93,22 @@ impl Registry {
     }
 
     /// Since when the socket is gone.
-    pub(super) fn draining_since(&self) -> Option<Tick> {
+    pub(crate) fn draining_since(&self) -> Option<Tick> {
         self.open().draining
     }
 
     /// How many connections are open.
-    pub(super) fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.open().connections.len()
     }
 
     /// Looks at every open connection.
-    pub(super) fn each(&self, mut look: impl FnMut(&Arc<Connection>)) {
+    pub(crate) fn each(&self, mut look: impl FnMut(&Arc<Connection>)) {
         self.open().connections.values().for_each(&mut look);
     }
 
     /// Waits until no connection is open.
-    pub(super) async fn emptied(&self) {
+    pub(crate) async fn emptied(&self) {
         loop {
             let notified = self.empty.notified();
             if self.count() == 0 {
@@ -139,11 +139,11 @@ impl Drop for Entry {
 
 /// The registries of all sockets, also of those that are gone and still have connections.
 #[derive(Debug, Default)]
-pub(super) struct Registries(Mutex<Vec<Arc<Registry>>>);
+pub(crate) struct Registries(Mutex<Vec<Arc<Registry>>>);
 
 impl Registries {
     /// The registry of a new socket.
-    pub(super) fn open(&self, socket: SocketAddr, meters: &Meters) -> Arc<Registry> {
+    pub(crate) fn open(&self, socket: SocketAddr, meters: &Meters) -> Arc<Registry> {
         let mut list = self.list();
         let registry = Arc::new(Registry::new(socket, meters.socket(socket)));
         list.push(registry.clone());
@@ -151,13 +151,13 @@ impl Registries {
     }
 
     /// All of them.
-    pub(super) fn all(&self) -> Vec<Arc<Registry>> {
+    pub(crate) fn all(&self) -> Vec<Arc<Registry>> {
         self.list().clone()
     }
 
     /// Forgets those whose socket and connections are gone, and the meters of addresses for which nothing is
     /// left.
-    pub(super) fn forget_done(&self, meters: &Meters) {
+    pub(crate) fn forget_done(&self, meters: &Meters) {
         let mut list = self.list();
         let is_done =
             |registry: &Arc<Registry>| registry.draining_since().is_some() && registry.count() == 0;

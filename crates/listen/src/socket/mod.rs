@@ -1,11 +1,19 @@
-use super::accept::{Acceptance, Families};
-use super::activated::Activated;
-use super::bind::{BindFailure, BindFailureReason, bind, set_options};
-use super::inherited::Inherited;
-use super::registry::Registry;
-use super::retry::Backoff;
-use super::shared::{Options, Shared};
-use super::sweep::Sweeper;
+//! The listening sockets: which are bound, which accept, and how a change is applied to them.
+
+pub(crate) mod accept;
+mod activated;
+mod backoff;
+pub(crate) mod bind;
+pub(crate) mod inherited;
+
+use crate::connection::registry::Registry;
+use crate::connection::sweep::Sweeper;
+use crate::shared::{Options, Shared};
+use crate::socket::accept::{Acceptance, Families};
+use crate::socket::activated::Activated;
+use crate::socket::backoff::Backoff;
+use crate::socket::bind::{BindFailure, BindFailureReason, bind, set_options};
+use crate::socket::inherited::Inherited;
 use arc_swap::ArcSwap;
 use gatefold_dataplane::Snapshot;
 use pingora_core::apps::ServerApp;

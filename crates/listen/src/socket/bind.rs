@@ -5,7 +5,7 @@ use std::time::Duration;
 
 /// How many connections may wait to be accepted. The kernel caps it at `net.core.somaxconn`, which is 4096
 /// on current Linux.
-pub(super) const BACKLOG: i32 = 4096;
+pub(crate) const BACKLOG: i32 = 4096;
 
 /// A client that is gone without a word is noticed after a minute of silence and three unanswered probes.
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(60);
@@ -37,7 +37,7 @@ pub enum BindFailureReason {
 /// Binds a listening socket. Connections queue from now on, but nobody accepts them yet.
 ///
 /// `[::]` takes IPv6 only, so that it can stand beside `0.0.0.0` with the same port.
-pub(super) fn bind(address: SocketAddr) -> Result<TcpListener, BindFailure> {
+pub(crate) fn bind(address: SocketAddr) -> Result<TcpListener, BindFailure> {
     open(address).map_err(|error| BindFailure::new(address, &error))
 }
 
@@ -60,7 +60,7 @@ fn open(address: SocketAddr) -> io::Result<TcpListener> {
 
 /// What an accepted connection inherits from the socket that it came in by, so that it costs no system
 /// call a connection.
-pub(super) fn set_options<'s>(socket: impl Into<SockRef<'s>>) -> io::Result<()> {
+pub(crate) fn set_options<'s>(socket: impl Into<SockRef<'s>>) -> io::Result<()> {
     let socket = socket.into();
     socket.set_nonblocking(true)?;
     socket.set_tcp_nodelay(true)?;
@@ -97,7 +97,7 @@ impl BindFailure {
     }
 
     /// A socket of our own is in the way: one of the two is on every address.
-    pub(super) fn overlap(address: SocketAddr, own: SocketAddr) -> Self {
+    pub(crate) fn overlap(address: SocketAddr, own: SocketAddr) -> Self {
         BindFailure {
             reason: BindFailureReason::PortInUse,
             message: format!(

@@ -3,20 +3,20 @@
 //! In: the bytes that a client sends. Out: whether the client is within a frame or a header block that it must finish; and
 //! what Pingora doesn't handle in header blocks: `expect: 100-continue`, and pseudo-header fields in trailers.
 
-use super::frame_header::{
+use crate::http2::frame_header::{
     CONTINUATION, DATA, END_HEADERS, END_STREAM, FLAGS, FrameHeader, HEADERS, PADDED, PRIORITY,
     RST_STREAM, SETTINGS, WINDOW_UPDATE,
 };
-use super::header_block::HeaderBlocks;
-use super::open_bodies::OpenBodies;
-use super::windows::{WindowFrame, WindowReader};
+use crate::http2::header_block::HeaderBlocks;
+use crate::http2::open_bodies::OpenBodies;
+use crate::http2::windows::{WindowFrame, WindowReader};
 
 /// The length of the client's connection preface (RFC 9113, section 3.4).
 const PREFACE: usize = 24;
 
 /// Follows the frames that a client sends.
 #[derive(Debug)]
-pub(super) struct Frames {
+pub(crate) struct Frames {
     /// Bytes of the preface that haven't arrived.
     preface: usize,
     header: FrameHeader,
@@ -63,7 +63,7 @@ type FlagsPlace = Option<usize>;
 
 /// Where the client is in its frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Progress {
+pub(crate) enum Progress {
     /// Between two frames, or within DATA.
     Between,
     /// Within a frame or header block that began in the bytes read last.
@@ -74,7 +74,7 @@ pub(super) enum Progress {
 
 impl Frames {
     /// Begins before the client's preface.
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Frames {
             preface: PREFACE,
             header: FrameHeader::default(),
@@ -96,7 +96,7 @@ impl Frames {
     }
 
     /// Follows the next bytes.
-    pub(super) fn read(&mut self, mut bytes: &[u8]) -> Progress {
+    pub(crate) fn read(&mut self, mut bytes: &[u8]) -> Progress {
         let mut anew = self.is_between();
         (self.flags, self.block.flags) = (None, None);
         let length = bytes.len();
@@ -113,23 +113,23 @@ impl Frames {
     }
 
     /// The highest stream on which the client has begun a request.
-    pub(super) fn last_stream(&self) -> u32 {
+    pub(crate) fn last_stream(&self) -> u32 {
         self.last_stream
     }
 
     /// The client's flow-control windows.
-    pub(super) fn windows(&mut self) -> &mut WindowReader {
+    pub(crate) fn windows(&mut self) -> &mut WindowReader {
         &mut self.windows
     }
 
     /// Streams whose client has begun to wait for `100 Continue` since the last call.
-    pub(super) fn take_awaiting(&mut self) -> impl Iterator<Item = u32> {
+    pub(crate) fn take_awaiting(&mut self) -> impl Iterator<Item = u32> {
         self.awaiting.drain(..)
     }
 
     /// The flags of trailers with pseudo-header fields in the bytes read last. Without END_STREAM Pingora treats such trailers
     /// as the stream error that they are (RFC 9113, section 8.1).
-    pub(super) fn take_malformed_trailers(&mut self) -> impl Iterator<Item = FlagsPlace> {
+    pub(crate) fn take_malformed_trailers(&mut self) -> impl Iterator<Item = FlagsPlace> {
         self.malformed_trailers.drain(..)
     }
 

@@ -2,14 +2,21 @@
 //!
 //! The stream of the connection, the proxy and the periodic sweep share a [`Connection`] and update it without locks.
 
+pub(crate) mod deadlines;
 mod descriptor;
 mod ending;
+pub(crate) mod limit;
+mod linger;
+pub(crate) mod phase;
+pub(crate) mod registry;
+pub(crate) mod stream;
+pub(crate) mod sweep;
 
-use super::frames::Progress;
-use super::phase::{Phase, State};
-use super::shared::Shared;
-use super::windows::Windows;
 use crate::clock::Tick;
+use crate::connection::phase::{Phase, State};
+use crate::http2::frames::Progress;
+use crate::http2::windows::Windows;
+use crate::shared::Shared;
 use descriptor::Descriptor;
 use ending::Wakers;
 use gatefold_dataplane::{Port, Snapshot};
@@ -56,8 +63,8 @@ pub struct Connection {
     /// The code of the reason for which the connection is marked for closing; 0 if it isn't.
     close_mark: AtomicU8,
     /// The `Date` of the next response, if it must replace Pingora's.
-    pub(super) date: Mutex<Option<HeaderValue>>,
-    pub(super) dated: AtomicBool,
+    pub(crate) date: Mutex<Option<HeaderValue>>,
+    pub(crate) dated: AtomicBool,
     /// Whether gatefold has ended the connection.
     ended: AtomicBool,
     /// Whether the connection must end with a reset.
@@ -77,7 +84,7 @@ pub struct InHand {
 
 impl Connection {
     /// Creates a connection that was accepted on the listening socket `socket`.
-    pub(super) fn new(
+    pub(crate) fn new(
         socket: SocketAddr,
         peer: SocketAddr,
         tls: bool,
@@ -180,7 +187,7 @@ impl Connection {
         }
     }
 
-    pub(super) fn set_windows(&self, windows: Windows) {
+    pub(crate) fn set_windows(&self, windows: Windows) {
         self.stream_window
             .store(windows.of_new_streams, Ordering::Relaxed);
         self.connection_window
@@ -206,7 +213,7 @@ impl Connection {
     }
 
     /// Whether the responses in flight are the last ones, since the socket is closed.
-    pub(super) fn is_draining(&self) -> bool {
+    pub(crate) fn is_draining(&self) -> bool {
         self.draining.load(Ordering::Acquire)
     }
 
@@ -223,7 +230,7 @@ impl Connection {
         }
     }
 
-    pub(super) fn is_broken(&self) -> bool {
+    pub(crate) fn is_broken(&self) -> bool {
         self.broken.load(Ordering::Acquire)
     }
 
@@ -232,69 +239,69 @@ impl Connection {
         self.switched.store(true, Ordering::Release);
     }
 
-    pub(super) fn has_switched(&self) -> bool {
+    pub(crate) fn has_switched(&self) -> bool {
         self.switched.load(Ordering::Acquire)
     }
 
     /// Whether an HTTP/1 request is in flight, or the connection has switched to another protocol.
-    pub(super) fn is_busy(&self) -> bool {
+    pub(crate) fn is_busy(&self) -> bool {
         self.state.phase() == Phase::Busy
     }
 
     /// Number of HTTP/1 requests so far. It wraps around.
-    pub(super) fn begun(&self) -> u32 {
+    pub(crate) fn begun(&self) -> u32 {
         self.begun.load(Ordering::Relaxed)
     }
 
     /// Records that the client has closed its side, or was sent something since. Restarts its deadline.
-    pub(super) fn half_close(&self) {
+    pub(crate) fn half_close(&self) {
         let since = self.shared.clock.now().saturating_add(1);
         self.half_closed.store(since, Ordering::Relaxed);
     }
 
     /// Records that the client sends no request after the one in flight.
-    pub(super) fn expect_no_more(&self) {
+    pub(crate) fn expect_no_more(&self) {
         self.last_request.store(true, Ordering::Relaxed);
     }
 
     /// The tick since which a client that has closed its side was sent nothing.
-    pub(super) fn half_closed_since(&self) -> Option<Tick> {
+    pub(crate) fn half_closed_since(&self) -> Option<Tick> {
         self.half_closed.load(Ordering::Relaxed).checked_sub(1)
     }
 
     /// Makes the connection linger after its end, so that data the client still sends doesn't cause a reset.
-    pub(super) fn linger(&self) {
+    pub(crate) fn linger(&self) {
         self.lingering.store(true, Ordering::Release);
     }
 
-    pub(super) fn is_lingering(&self) -> bool {
+    pub(crate) fn is_lingering(&self) -> bool {
         self.lingering.load(Ordering::Acquire)
     }
 
-    pub(super) fn set_server_name(&self, name: &str) {
+    pub(crate) fn set_server_name(&self, name: &str) {
         let _ = self.server_name.set(name.into());
     }
 
-    pub(super) fn set_client_of(&self, scope: Arc<str>) {
+    pub(crate) fn set_client_of(&self, scope: Arc<str>) {
         let _ = self.client_of.set(scope);
     }
 
-    pub(super) fn set_task(&self, task: AbortHandle) {
+    pub(crate) fn set_task(&self, task: AbortHandle) {
         let _ = self.task.set(task);
     }
 
     /// Records that the TLS handshake is complete.
-    pub(super) fn finish_handshake(&self) {
+    pub(crate) fn finish_handshake(&self) {
         self.state.set(Phase::Fresh, self.shared.clock.now());
     }
 
     /// Whether the TLS handshake is in progress.
-    pub(super) fn is_handshaking(&self) -> bool {
+    pub(crate) fn is_handshaking(&self) -> bool {
         self.state.phase() == Phase::Handshake
     }
 
     /// Records that HTTP/1 data was read: the beginning of a request, or a part of the current one.
-    pub(super) fn read(&self) {
+    pub(crate) fn read(&self) {
         if matches!(self.state.phase(), Phase::Fresh | Phase::Idle) {
             self.state.set(Phase::Header, self.shared.clock.now());
             self.clear_mark();
@@ -302,7 +309,7 @@ impl Connection {
     }
 
     /// Records that HTTP/2 frames were read, and whether a request's header was among them.
-    pub(super) fn read_frames(&self, progress: Progress, has_request: bool) {
+    pub(crate) fn read_frames(&self, progress: Progress, has_request: bool) {
         let before = self.state.phase();
         let after = match progress {
             Progress::Between => Phase::Http2,
@@ -320,7 +327,7 @@ impl Connection {
     }
 
     /// Keeps the configuration of its port from `last`, the last snapshot that has the port.
-    pub(super) fn keep_port(&self, last: &Snapshot) {
+    pub(crate) fn keep_port(&self, last: &Snapshot) {
         if let Some(port) = last.ports.get(&self.socket) {
             let _ = self.last_port.set(port.clone());
         }

@@ -3,7 +3,7 @@
 //! Pingora 0.9.1 sends no informational responses to HTTP/2 clients, so they are written here, between Pingora's frames.
 //! They are sent at once, as Envoy does: flow control limits how much of a body a client can send in vain.
 
-use super::frame_header::{DATA, END_HEADERS, FrameHeader, HEADERS, RST_STREAM};
+use crate::http2::frame_header::{DATA, END_HEADERS, FrameHeader, HEADERS, RST_STREAM};
 use std::io;
 use std::task::Poll;
 
@@ -12,7 +12,7 @@ const MOST_STREAMS: usize = 128;
 
 /// Follows the frames that are written to a client, and writes `100 Continue` between them.
 #[derive(Debug, Default)]
-pub(super) struct Continues {
+pub(crate) struct Continues {
     /// Streams whose client waits for a 100.
     due: Vec<u32>,
     /// The frame of ours that is being written, and the number of bytes written.
@@ -34,7 +34,7 @@ struct Written {
 
 impl Continues {
     /// Records that the client waits for a 100 on a stream. Streams beyond the limit are ignored: Pingora refuses them.
-    pub(super) fn wait(&mut self, stream: u32) {
+    pub(crate) fn wait(&mut self, stream: u32) {
         if self.due.len() < MOST_STREAMS {
             self.due.push(stream);
         }
@@ -42,13 +42,13 @@ impl Continues {
 
     /// Whether there is nothing to write, as nearly always.
     #[inline]
-    pub(super) fn is_idle(&self) -> bool {
+    pub(crate) fn is_idle(&self) -> bool {
         self.due.is_empty() && self.frame.is_none()
     }
 
     /// Writes the pending responses, if Pingora is between two frames. Returns pending only while a frame of ours is partly
     /// written.
-    pub(super) fn poll(
+    pub(crate) fn poll(
         &mut self,
         mut write: impl FnMut(&[u8]) -> Poll<io::Result<usize>>,
     ) -> Poll<io::Result<()>> {
@@ -72,12 +72,12 @@ impl Continues {
     }
 
     /// Bytes of DATA frames, padding included, that Pingora has begun to write since the last call.
-    pub(super) fn take_data(&mut self) -> usize {
+    pub(crate) fn take_data(&mut self) -> usize {
         std::mem::take(&mut self.written.data)
     }
 
     /// Follows what Pingora has written.
-    pub(super) fn follow(&mut self, mut bytes: &[u8]) {
+    pub(crate) fn follow(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
             bytes = self.written.step(bytes);
             // A stream that was answered or reset must not get a 100 any more.

@@ -2,8 +2,8 @@
 
 use super::Watched;
 use crate::connection::Connection;
+use crate::http_stream::refusal;
 use crate::meters::Closed;
-use crate::refusal;
 use http::StatusCode;
 use pingora_core::protocols::IO;
 use std::io;
@@ -13,7 +13,7 @@ use tracing::debug;
 
 impl<S: IO> Watched<S> {
     /// Answers a request that was refused before a hook has seen it. Ready when the answer is written, or if there is none.
-    pub(super) fn poll_answer_refused(
+    pub(crate) fn poll_answer_refused(
         &mut self,
         context: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
@@ -36,7 +36,7 @@ impl<S: IO> Watched<S> {
     }
 
     /// Ends the connection, after 408 or GOAWAY if those can be written without waiting.
-    pub(super) fn close(&mut self, reason: Closed, context: &mut Context<'_>) -> io::Result<()> {
+    pub(crate) fn close(&mut self, reason: Closed, context: &mut Context<'_>) -> io::Result<()> {
         if reason == Closed::Write {
             return Err(give_up(&self.connection, reason));
         }
@@ -79,7 +79,7 @@ impl<S: IO> Watched<S> {
 
 /// Ends the connection of a client that reads nothing, without a last message. The reset also discards what is in the
 /// kernel's send buffer.
-pub(super) fn give_up(connection: &Connection, reason: Closed) -> io::Error {
+pub(crate) fn give_up(connection: &Connection, reason: Closed) -> io::Error {
     connection.ended(reason);
     connection.break_off();
     io::ErrorKind::ConnectionAborted.into()

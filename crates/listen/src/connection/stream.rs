@@ -1,9 +1,9 @@
 //! The TCP stream of a client: buffered, and with what Pingora needs to know of a stream. It knows no HTTP beyond the first
 //! bytes that tell HTTP/1 from HTTP/2.
 
-use super::connection::Connection;
-use super::linger::linger;
-use super::registry::Entry;
+use crate::connection::Connection;
+use crate::connection::linger::linger;
+use crate::connection::registry::Entry;
 use async_trait::async_trait;
 use pingora_core::protocols::raw_connect::ProxyDigest;
 use pingora_core::protocols::{
@@ -30,14 +30,14 @@ const TLS_READ_BUFFER: usize = 16 * 1024;
 /// its own streams. Without a buffer every response costs one more system call.
 const WRITE_BUFFER: usize = 1460;
 /// Upper bound on the bytes of a request that are read but not yet forwarded: the buffers here, in TLS and in HTTP/1.
-pub(super) const READ_AHEAD: u64 = 256 * 1024;
+pub(crate) const READ_AHEAD: u64 = 256 * 1024;
 
 /// The preface of a client with prior knowledge of HTTP/2 (RFC 9113, section 3.4).
-pub(super) const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+pub(crate) const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// A client's TCP stream, buffered, as Pingora needs it.
 #[derive(Debug)]
-pub(super) struct Conn {
+pub(crate) struct Conn {
     io: BufStream<TcpStream>,
     /// Bytes that were read to detect the protocol or the server name, and are still to be returned by reads.
     peeked: Vec<u8>,
@@ -56,7 +56,7 @@ impl Conn {
     /// # Errors
     ///
     /// If Pingora can't build the empty header that carries the context.
-    pub(super) fn new(
+    pub(crate) fn new(
         tcp: TcpStream,
         connection: Arc<Connection>,
         entry: Entry,
@@ -99,7 +99,7 @@ impl Conn {
     }
 
     /// Reads more bytes, keeps them for the next reads, and returns them. Returns an empty slice at the end of the stream.
-    pub(super) async fn peek_more(&mut self) -> io::Result<&[u8]> {
+    pub(crate) async fn peek_more(&mut self) -> io::Result<&[u8]> {
         let before = self.peeked.len();
         let available = self.io.fill_buf().await?;
         let length = available.len();

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// What the client of a connection is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Phase {
+pub(crate) enum Phase {
     /// The TLS handshake is in progress.
     Handshake,
     /// The client hasn't sent anything yet.
@@ -34,32 +34,32 @@ impl Phase {
     ];
 
     /// Whether the client is known to speak HTTP/2.
-    pub(super) fn is_http2(self) -> bool {
+    pub(crate) fn is_http2(self) -> bool {
         matches!(self, Phase::Http2 | Phase::Http2Frame)
     }
 }
 
 /// A phase and the tick in which it began. Both are in one word, so they are always consistent.
 #[derive(Debug)]
-pub(super) struct State(AtomicU64);
+pub(crate) struct State(AtomicU64);
 
 impl State {
-    pub(super) fn new(phase: Phase, since: Tick) -> Self {
+    pub(crate) fn new(phase: Phase, since: Tick) -> Self {
         State(AtomicU64::new(packed(phase, since)))
     }
 
-    pub(super) fn set(&self, phase: Phase, since: Tick) {
+    pub(crate) fn set(&self, phase: Phase, since: Tick) {
         self.0.store(packed(phase, since), Ordering::Release);
     }
 
-    pub(super) fn get(&self) -> (Phase, Tick) {
+    pub(crate) fn get(&self) -> (Phase, Tick) {
         let word = self.0.load(Ordering::Acquire);
         let index = usize::try_from(word & 7).unwrap_or_default();
         let phase = Phase::ALL.get(index).copied().unwrap_or(Phase::Busy);
         (phase, Tick::try_from(word >> 3).unwrap_or(Tick::MAX))
     }
 
-    pub(super) fn phase(&self) -> Phase {
+    pub(crate) fn phase(&self) -> Phase {
         self.get().0
     }
 }

@@ -4,19 +4,21 @@
 //! connection that is marked for closing; and what Pingora doesn't write itself: answers to malformed requests, 408,
 //! GOAWAY, `100 Continue` over HTTP/2, and the `Date` of the backend. It never changes a body.
 
-mod goodbye;
+mod closing;
 mod identity;
+pub(crate) mod kept_date;
+pub(crate) mod refusal;
 
-use super::connection::Connection;
-use super::continues::Continues;
-use super::frame_header::END_STREAM;
-use super::frames::Frames;
-use super::http1::{Malformed, Requests};
-use super::kept_date::DatedHeader;
-use super::refusal::Refusal;
-use super::stream::HTTP2_PREFACE;
+use crate::connection::Connection;
+use crate::connection::stream::HTTP2_PREFACE;
+use crate::http_stream::kept_date::DatedHeader;
+use crate::http_stream::refusal::Refusal;
+use crate::http1::{Malformed, Requests};
+use crate::http2::continues::Continues;
+use crate::http2::frame_header::END_STREAM;
+use crate::http2::frames::Frames;
 use async_trait::async_trait;
-use goodbye::give_up;
+use closing::give_up;
 use pingora_core::protocols::{ALPN, IO, Peek, Shutdown};
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
@@ -28,7 +30,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 /// A client's stream as Pingora reads and writes it. It follows HTTP framing, and ends the connection when it is marked for
 /// closing.
 #[derive(Debug)]
-pub(super) struct Watched<S> {
+pub(crate) struct Watched<S> {
     stream: S,
     connection: Arc<Connection>,
     /// Follows what the client sends over HTTP/2; `None` unless the client is known to speak HTTP/2.
@@ -53,7 +55,7 @@ pub(super) struct Watched<S> {
 }
 
 impl<S: IO> Watched<S> {
-    pub(super) fn new(stream: S, connection: Arc<Connection>) -> Self {
+    pub(crate) fn new(stream: S, connection: Arc<Connection>) -> Self {
         let http2 = matches!(stream.selected_alpn_proto(), Some(ALPN::H2));
         Watched {
             stream,
