@@ -15,19 +15,19 @@ pub struct Meters {
     accepted: Family<ListenerLabel, Counter>,
     limit: Gauge,
     pauses: Arc<[Counter; 2]>,
-    closed: Arc<[Counter; Closed::ALL.len()]>,
+    closed: Arc<[Counter; CloseReason::ALL.len()]>,
 }
 
 /// Metrics of one socket's connections.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct SocketMeters {
+pub(crate) struct SocketMetrics {
     pub(crate) open: Gauge,
     pub(crate) accepted: Counter,
 }
 
 /// Why accepting pauses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Pause {
+pub(crate) enum AcceptPause {
     /// The limit of open connections is reached.
     Limit,
     /// The process or the system is out of file descriptors or memory.
@@ -36,7 +36,7 @@ pub(crate) enum Pause {
 
 /// Why gatefold closed a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Closed {
+pub(crate) enum CloseReason {
     /// The TLS handshake took too long.
     Handshake,
     /// The client sent nothing.
@@ -79,7 +79,7 @@ impl Meters {
         };
         let meters = Meters {
             pauses: Arc::new(["limit", "file_descriptors"].map(|reason| of(&pauses, reason))),
-            closed: Arc::new(Closed::ALL.map(|closed_by| of(&closed, closed_by.name()))),
+            closed: Arc::new(CloseReason::ALL.map(|closed_by| of(&closed, closed_by.name()))),
             ..Meters::default()
         };
         registry.register(
@@ -115,9 +115,9 @@ impl Meters {
             .set(i64::try_from(connections).unwrap_or(i64::MAX));
     }
 
-    pub(crate) fn socket(&self, address: SocketAddr) -> SocketMeters {
+    pub(crate) fn socket(&self, address: SocketAddr) -> SocketMetrics {
         let label = label(address);
-        SocketMeters {
+        SocketMetrics {
             open: self.open.get_or_create_owned(&label),
             accepted: self.accepted.get_or_create_owned(&label),
         }
@@ -129,15 +129,15 @@ impl Meters {
         self.accepted.remove(&label(address));
     }
 
-    pub(crate) fn pause(&self, pause: Pause) {
+    pub(crate) fn pause(&self, pause: AcceptPause) {
         let [limit, descriptors] = &*self.pauses;
         match pause {
-            Pause::Limit => limit.inc(),
-            Pause::Descriptors => descriptors.inc(),
+            AcceptPause::Limit => limit.inc(),
+            AcceptPause::Descriptors => descriptors.inc(),
         };
     }
 
-    pub(crate) fn closed(&self, reason: Closed) {
+    pub(crate) fn closed(&self, reason: CloseReason) {
         if let Some(counter) = self.closed.get(reason as usize) {
             counter.inc();
         }
@@ -150,32 +150,32 @@ fn label(address: SocketAddr) -> ListenerLabel {
     }
 }
 
-impl Closed {
-    const ALL: [Closed; 10] = [
-        Closed::Handshake,
-        Closed::FirstByte,
-        Closed::Header,
-        Closed::Idle,
-        Closed::Write,
-        Closed::Malformed,
-        Closed::OneSided,
-        Closed::Reclaimed,
-        Closed::Drained,
-        Closed::DrainTimeout,
+impl CloseReason {
+    const ALL: [CloseReason; 10] = [
+        CloseReason::Handshake,
+        CloseReason::FirstByte,
+        CloseReason::Header,
+        CloseReason::Idle,
+        CloseReason::Write,
+        CloseReason::Malformed,
+        CloseReason::OneSided,
+        CloseReason::Reclaimed,
+        CloseReason::Drained,
+        CloseReason::DrainTimeout,
     ];
 
     fn name(self) -> &'static str {
         match self {
-            Closed::Handshake => "handshake_timeout",
-            Closed::FirstByte => "first_byte_timeout",
-            Closed::Header => "header_timeout",
-            Closed::Idle => "idle_timeout",
-            Closed::Write => "write_timeout",
-            Closed::Malformed => "malformed_request",
-            Closed::OneSided => "half_closed",
-            Closed::Reclaimed => "reclaimed",
-            Closed::Drained => "drained",
-            Closed::DrainTimeout => "drain_timeout",
+            CloseReason::Handshake => "handshake_timeout",
+            CloseReason::FirstByte => "first_byte_timeout",
+            CloseReason::Header => "header_timeout",
+            CloseReason::Idle => "idle_timeout",
+            CloseReason::Write => "write_timeout",
+            CloseReason::Malformed => "malformed_request",
+            CloseReason::OneSided => "half_closed",
+            CloseReason::Reclaimed => "reclaimed",
+            CloseReason::Drained => "drained",
+            CloseReason::DrainTimeout => "drain_timeout",
         }
     }
 
@@ -187,7 +187,7 @@ impl Closed {
     /// Returns the reason with this code; `None` for 0.
     pub(crate) fn of_code(code: u8) -> Option<Self> {
         let index = usize::from(code).checked_sub(1)?;
-        Closed::ALL.get(index).copied()
+        CloseReason::ALL.get(index).copied()
     }
 }
 
@@ -208,8 +208,8 @@ mod tests {
         let address = SocketAddr::from(([127, 0, 0, 1], 80));
         meters.socket(address).open.inc();
         meters.socket(address).accepted.inc();
-        meters.closed(Closed::DrainTimeout);
-        meters.pause(Pause::Descriptors);
+        meters.closed(CloseReason::DrainTimeout);
+        meters.pause(AcceptPause::Descriptors);
         let shown = text(&registry);
         for line in [
             r#"gatefold_connections{listener="127.0.0.1:80"} 1"#,
@@ -226,9 +226,9 @@ mod tests {
 
     #[test]
     fn finds_every_reason_by_its_code() {
-        for reason in Closed::ALL {
-            assert_eq!(Closed::of_code(reason.code()), Some(reason));
+        for reason in CloseReason::ALL {
+            assert_eq!(CloseReason::of_code(reason.code()), Some(reason));
         }
-        assert_eq!(Closed::of_code(0), None);
+        assert_eq!(CloseReason::of_code(0), None);
     }
 }

@@ -1,7 +1,7 @@
 //! The TLS side of a listening socket: handshakes with the certificates of the current snapshot.
 
 use crate::connection::Connection;
-use crate::connection::stream::Conn;
+use crate::connection::stream::ClientStream;
 use arc_swap::ArcSwap;
 use gatefold_dataplane::Snapshot;
 use gatefold_dataplane::client_validation::ClientMode;
@@ -45,9 +45,9 @@ impl Tls {
     /// Performs the handshake, and records in `connection` which validation has accepted the client's certificate.
     pub(crate) async fn handshake(
         &self,
-        mut conn: Conn,
+        mut conn: ClientStream,
         connection: &Connection,
-    ) -> Result<TlsStream<Conn>> {
+    ) -> Result<TlsStream<ClientStream>> {
         let server_name = if self.checks_clients() {
             server_name(&mut conn).await
         } else {
@@ -84,7 +84,7 @@ impl Tls {
 /// Reads the server name of the ClientHello before anything is answered, since the server name decides whether a client
 /// certificate is requested. The bytes stay available for the handshake. The outer `None` means that the client sent
 /// something other than a ClientHello, for which the handshake then sends an alert.
-async fn server_name(conn: &mut Conn) -> io::Result<Option<Option<String>>> {
+async fn server_name(conn: &mut ClientStream) -> io::Result<Option<Option<String>>> {
     let mut reader = HelloReader::default();
     loop {
         let mut bytes = conn.peek_more().await?;

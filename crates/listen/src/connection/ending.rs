@@ -5,8 +5,8 @@
 
 use super::Connection;
 use crate::clock::Tick;
-use crate::connection::phase::Phase;
-use crate::meters::Closed;
+use crate::connection::phase::ClientPhase;
+use crate::meters::CloseReason;
 use crate::shared::Shared;
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
@@ -39,14 +39,14 @@ impl Connection {
         let settled = |since: &Tick| clock.now().saturating_sub(*since) > 1;
         let (phase, since) = self.state.get();
         match phase {
-            Phase::Idle => Some(since),
-            Phase::Fresh => Some(since).filter(settled),
-            Phase::Http2 => self.without_request_since().filter(settled),
+            ClientPhase::Idle => Some(since),
+            ClientPhase::Fresh => Some(since).filter(settled),
+            ClientPhase::Http2 => self.without_request_since().filter(settled),
             // A client that is always within some frame, but has no request in flight.
-            Phase::Http2Frame => self
+            ClientPhase::Http2Frame => self
                 .without_request_since()
                 .filter(|since| clock.has_passed(deadlines.header, *since)),
-            Phase::Handshake | Phase::Header | Phase::Busy => None,
+            ClientPhase::Handshake | ClientPhase::Header | ClientPhase::Busy => None,
         }
     }
 
@@ -62,7 +62,7 @@ impl Connection {
     }
 
     /// The reason to close the connection if one of its deadlines has passed.
-    pub(crate) fn overdue(&self) -> Option<Closed> {
+    pub(crate) fn overdue(&self) -> Option<CloseReason> {
         let Shared {
             deadlines, clock, ..
         } = &*self.shared;
@@ -72,31 +72,33 @@ impl Connection {
         }
         let stalled = self.stalled_since();
         if stalled.is_some_and(|since| passed(deadlines.write, since)) {
-            return Some(Closed::Write);
+            return Some(CloseReason::Write);
         }
         let (phase, since) = self.state.get();
         let (deadline, since, closed) = match phase {
             // The handshake has its own timeout, in `accept`.
-            Phase::Handshake => return None,
+            ClientPhase::Handshake => return None,
             // The proxy bounds requests, except for a client that may have left: only sending to it would show that.
-            Phase::Busy => (
+            ClientPhase::Busy => (
                 deadlines.half_closed,
                 self.half_closed_since()?,
-                Closed::OneSided,
+                CloseReason::OneSided,
             ),
             // A client that has just connected or has just received a response may have sent a request that hasn't
             // arrived yet; it gets a response with `Connection: close`. A client that was idle for longer is closed.
-            Phase::Fresh | Phase::Idle if self.is_draining() => {
-                (clock.tick() * 2, since, Closed::Drained)
+            ClientPhase::Fresh | ClientPhase::Idle if self.is_draining() => {
+                (clock.tick() * 2, since, CloseReason::Drained)
             }
-            Phase::Fresh => (deadlines.first_byte, since, Closed::FirstByte),
-            Phase::Header => (deadlines.header, since, Closed::Header),
-            Phase::Idle => (deadlines.idle, since, Closed::Idle),
-            Phase::Http2Frame if passed(deadlines.header, since) => return Some(Closed::Header),
+            ClientPhase::Fresh => (deadlines.first_byte, since, CloseReason::FirstByte),
+            ClientPhase::Header => (deadlines.header, since, CloseReason::Header),
+            ClientPhase::Idle => (deadlines.idle, since, CloseReason::Idle),
+            ClientPhase::Http2Frame if passed(deadlines.header, since) => {
+                return Some(CloseReason::Header);
+            }
             // Only requests count as activity, other frames don't.
-            Phase::Http2 | Phase::Http2Frame => {
+            ClientPhase::Http2 | ClientPhase::Http2Frame => {
                 let since = self.without_request_since()?;
-                (deadlines.http2_idle, since, Closed::Idle)
+                (deadlines.http2_idle, since, CloseReason::Idle)
             }
         };
         passed(deadline, since).then_some(closed)
@@ -104,7 +106,7 @@ impl Connection {
 
     /// Marks the connection for closing. Its task ends it if the reason still holds. Returns false if it was already marked
     /// with this reason.
-    pub(crate) fn mark_for_closing(&self, reason: Closed) -> bool {
+    pub(crate) fn mark_for_closing(&self, reason: CloseReason) -> bool {
         let before = self.close_mark.swap(reason.code(), Ordering::Release);
         self.wake();
         before != reason.code()
@@ -113,13 +115,13 @@ impl Connection {
     /// Clears the mark, since the client became active in time. A drain timeout can't be cleared.
     pub(crate) fn clear_mark(&self) {
         let mark = self.close_mark.load(Ordering::Relaxed);
-        if mark != 0 && mark != Closed::DrainTimeout.code() {
+        if mark != 0 && mark != CloseReason::DrainTimeout.code() {
             self.close_mark.store(0, Ordering::Relaxed);
         }
     }
 
     /// Records that gatefold ends the connection, and counts it by reason.
-    pub(crate) fn ended(&self, reason: Closed) {
+    pub(crate) fn ended(&self, reason: CloseReason) {
         if !self.ended.swap(true, Ordering::Relaxed) {
             self.shared.meters.closed(reason);
             debug!(peer = %self.peer, ?reason, "closing a client's connection");
@@ -151,7 +153,7 @@ impl Connection {
         &self,
         context: &mut Context<'_>,
         known: &mut Option<Waker>,
-    ) -> Poll<Closed> {
+    ) -> Poll<CloseReason> {
         self.register(context, known, Side::Reader);
         match self.end() {
             Some(closed) => Poll::Ready(closed),
@@ -165,14 +167,14 @@ impl Connection {
         &self,
         context: &mut Context<'_>,
         known: &mut Option<Waker>,
-    ) -> Poll<Closed> {
+    ) -> Poll<CloseReason> {
         if self.stalled_since().is_none() {
             let since = self.shared.clock.now().saturating_add(1);
             self.stalled.store(since, Ordering::Relaxed);
         }
         self.register(context, known, Side::Writer);
         match self.end() {
-            Some(reason @ (Closed::Write | Closed::DrainTimeout)) => Poll::Ready(reason),
+            Some(reason @ (CloseReason::Write | CloseReason::DrainTimeout)) => Poll::Ready(reason),
             _ => Poll::Pending,
         }
     }
@@ -186,18 +188,18 @@ impl Connection {
     }
 
     /// The reason for which the connection is marked, if it still holds: the client may have become active since.
-    fn end(&self) -> Option<Closed> {
-        let reason = Closed::of_code(self.close_mark.load(Ordering::Acquire))?;
+    fn end(&self) -> Option<CloseReason> {
+        let reason = CloseReason::of_code(self.close_mark.load(Ordering::Acquire))?;
         let holds = match reason {
-            Closed::DrainTimeout | Closed::Malformed => true,
-            Closed::Reclaimed => self.unused_since().is_some(),
-            Closed::Handshake
-            | Closed::FirstByte
-            | Closed::Header
-            | Closed::Idle
-            | Closed::Write
-            | Closed::OneSided
-            | Closed::Drained => self.overdue() == Some(reason),
+            CloseReason::DrainTimeout | CloseReason::Malformed => true,
+            CloseReason::Reclaimed => self.unused_since().is_some(),
+            CloseReason::Handshake
+            | CloseReason::FirstByte
+            | CloseReason::Header
+            | CloseReason::Idle
+            | CloseReason::Write
+            | CloseReason::OneSided
+            | CloseReason::Drained => self.overdue() == Some(reason),
         };
         holds.then_some(reason)
     }

@@ -21,7 +21,7 @@ pub(crate) struct Limit {
 
 /// Permits one open connection, until it is dropped.
 #[derive(Debug)]
-pub(crate) struct Place {
+pub(crate) struct ConnectionPermit {
     _permit: OwnedSemaphorePermit,
 }
 
@@ -60,18 +60,18 @@ impl Limit {
     }
 
     /// Returns a permit, or `None` if the limit is reached.
-    pub(crate) fn try_acquire(&self) -> Option<Place> {
+    pub(crate) fn try_acquire(&self) -> Option<ConnectionPermit> {
         let permit = self.places.clone().try_acquire_owned().ok()?;
-        Some(Place { _permit: permit })
+        Some(ConnectionPermit { _permit: permit })
     }
 
     /// Waits for a permit. Sockets get permits in the order in which they began to wait.
-    pub(crate) async fn acquire(&self) -> Option<Place> {
+    pub(crate) async fn acquire(&self) -> Option<ConnectionPermit> {
         self.waiting.fetch_add(1, Ordering::Relaxed);
         let _waiting = Waiting(&self.waiting);
         // The semaphore is never closed, so this is never `None`.
         let permit = self.places.clone().acquire_owned().await.ok()?;
-        Some(Place { _permit: permit })
+        Some(ConnectionPermit { _permit: permit })
     }
 }
 

@@ -3,7 +3,7 @@
 //! If a socket with unread data is closed, the kernel resets the connection, and the client may lose a response that it hasn't
 //! read yet (RFC 9112, section 9.6). So the write side is shut down first, and incoming data is read and dropped for a while.
 
-use crate::connection::registry::Entry;
+use crate::connection::registry::RegistryEntry;
 use rustix::net::Shutdown;
 use std::os::fd::AsFd;
 use std::time::Duration;
@@ -18,7 +18,7 @@ const PIECE: usize = 16 * 1024;
 
 /// Shuts down the write side of a connection that is about to be closed, and keeps its registry entry until the client has
 /// closed its side, for at most 5 seconds. Outside a runtime the connection is closed at once.
-pub(crate) fn linger(tcp: &TcpStream, entry: Option<Entry>) {
+pub(crate) fn linger(tcp: &TcpStream, entry: Option<RegistryEntry>) {
     let Ok(runtime) = Handle::try_current() else {
         return;
     };

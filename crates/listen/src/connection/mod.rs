@@ -13,8 +13,8 @@ pub(crate) mod stream;
 pub(crate) mod sweep;
 
 use crate::clock::Tick;
-use crate::connection::phase::{Phase, State};
-use crate::http2::frames::Progress;
+use crate::connection::phase::{ClientPhase, PhaseCell};
+use crate::http2::frames::FrameProgress;
 use crate::http2::windows::Windows;
 use crate::shared::Shared;
 use descriptor::Descriptor;
@@ -36,7 +36,7 @@ pub struct Connection {
     server_name: OnceLock<Box<str>>,
     client_of: OnceLock<Arc<str>>,
     shared: Arc<Shared>,
-    state: State,
+    state: PhaseCell,
     /// Number of HTTP/2 requests in flight. HTTP/1.1 has one at most, which `state` tells.
     active: AtomicU32,
     /// The flow-control windows of an HTTP/2 client: of a new stream, and of the connection.
@@ -99,7 +99,14 @@ impl Connection {
             tls,
             server_name: OnceLock::new(),
             client_of: OnceLock::new(),
-            state: State::new(if tls { Phase::Handshake } else { Phase::Fresh }, now),
+            state: PhaseCell::new(
+                if tls {
+                    ClientPhase::Handshake
+                } else {
+                    ClientPhase::Fresh
+                },
+                now,
+            ),
             shared,
             stream_window: AtomicU32::new(Windows::default().of_new_streams),
             connection_window: AtomicU32::new(Windows::default().of_connection),
@@ -177,7 +184,7 @@ impl Connection {
             self.active.fetch_add(1, Ordering::Relaxed)
         } else {
             self.begun.fetch_add(1, Ordering::Relaxed);
-            self.state.set(Phase::Busy, self.shared.clock.now());
+            self.state.set(ClientPhase::Busy, self.shared.clock.now());
             0
         };
         InHand {
@@ -208,7 +215,7 @@ impl Connection {
             self.finished.store(now, Ordering::Relaxed);
             self.active.fetch_sub(1, Ordering::Release);
         } else {
-            self.state.set(Phase::Idle, now);
+            self.state.set(ClientPhase::Idle, now);
         }
     }
 
@@ -245,7 +252,7 @@ impl Connection {
 
     /// Whether an HTTP/1 request is in flight, or the connection has switched to another protocol.
     pub(crate) fn is_busy(&self) -> bool {
-        self.state.phase() == Phase::Busy
+        self.state.phase() == ClientPhase::Busy
     }
 
     /// Number of HTTP/1 requests so far. It wraps around.
@@ -292,28 +299,28 @@ impl Connection {
 
     /// Records that the TLS handshake is complete.
     pub(crate) fn finish_handshake(&self) {
-        self.state.set(Phase::Fresh, self.shared.clock.now());
+        self.state.set(ClientPhase::Fresh, self.shared.clock.now());
     }
 
     /// Whether the TLS handshake is in progress.
     pub(crate) fn is_handshaking(&self) -> bool {
-        self.state.phase() == Phase::Handshake
+        self.state.phase() == ClientPhase::Handshake
     }
 
     /// Records that HTTP/1 data was read: the beginning of a request, or a part of the current one.
     pub(crate) fn read(&self) {
-        if matches!(self.state.phase(), Phase::Fresh | Phase::Idle) {
-            self.state.set(Phase::Header, self.shared.clock.now());
+        if matches!(self.state.phase(), ClientPhase::Fresh | ClientPhase::Idle) {
+            self.state.set(ClientPhase::Header, self.shared.clock.now());
             self.clear_mark();
         }
     }
 
     /// Records that HTTP/2 frames were read, and whether a request's header was among them.
-    pub(crate) fn read_frames(&self, progress: Progress, has_request: bool) {
+    pub(crate) fn read_frames(&self, progress: FrameProgress, has_request: bool) {
         let before = self.state.phase();
         let after = match progress {
-            Progress::Between => Phase::Http2,
-            Progress::Began | Progress::Continued => Phase::Http2Frame,
+            FrameProgress::Between => ClientPhase::Http2,
+            FrameProgress::Began | FrameProgress::Continued => ClientPhase::Http2Frame,
         };
         let now = self.shared.clock.now();
         if has_request {
@@ -321,7 +328,7 @@ impl Connection {
             self.finished.store(now, Ordering::Relaxed);
             self.clear_mark();
         }
-        if before != after || progress == Progress::Began {
+        if before != after || progress == FrameProgress::Began {
             self.state.set(after, now);
         }
     }

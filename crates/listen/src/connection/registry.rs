@@ -1,7 +1,7 @@
 use crate::clock::Tick;
 use crate::connection::Connection;
-use crate::connection::limit::Place;
-use crate::meters::{Meters, SocketMeters};
+use crate::connection::limit::ConnectionPermit;
+use crate::meters::{Meters, SocketMetrics};
 use gatefold_dataplane::Snapshot;
 use hashbrown::HashMap;
 use std::net::SocketAddr;
@@ -12,13 +12,13 @@ use tokio::sync::Notify;
 #[derive(Debug)]
 pub(crate) struct Registry {
     socket: SocketAddr,
-    meters: SocketMeters,
-    open: Mutex<Open>,
+    meters: SocketMetrics,
+    open: Mutex<OpenConnections>,
     empty: Notify,
 }
 
 #[derive(Debug, Default)]
-struct Open {
+struct OpenConnections {
     next: u64,
     /// Under numbers that nobody else chooses, so any hash will do.
     connections: HashMap<u64, Arc<Connection>>,
@@ -31,16 +31,16 @@ struct Open {
 /// Keeps a connection in its registry; dropped, however the connection ends, it is gone from there and its
 /// place is free.
 #[derive(Debug)]
-pub(crate) struct Entry {
+pub(crate) struct RegistryEntry {
     registry: Arc<Registry>,
     id: u64,
     /// Nothing for one that is served beyond the limit.
-    _place: Option<Place>,
+    _place: Option<ConnectionPermit>,
 }
 
 impl Registry {
     /// No connections yet.
-    fn new(socket: SocketAddr, meters: SocketMeters) -> Self {
+    fn new(socket: SocketAddr, meters: SocketMetrics) -> Self {
         Registry {
             socket,
             meters,
@@ -53,8 +53,8 @@ impl Registry {
     pub(crate) fn enter(
         self: &Arc<Self>,
         connection: Arc<Connection>,
-        place: Option<Place>,
-    ) -> Entry {
+        place: Option<ConnectionPermit>,
+    ) -> RegistryEntry {
         let mut open = self.open();
         if open.draining.is_some() {
             connection.drain();
@@ -67,7 +67,7 @@ impl Registry {
         open.connections.insert(id, connection);
         self.meters.open.inc();
         self.meters.accepted.inc();
-        Entry {
+        RegistryEntry {
             registry: self.clone(),
             id,
             _place: place,
@@ -118,12 +118,12 @@ impl Registry {
         }
     }
 
-    fn open(&self) -> MutexGuard<'_, Open> {
+    fn open(&self) -> MutexGuard<'_, OpenConnections> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Drop for Entry {
+impl Drop for RegistryEntry {
     fn drop(&mut self) {
         let registry = &self.registry;
         let mut open = registry.open();

@@ -3,7 +3,7 @@
 
 use crate::connection::Connection;
 use crate::connection::linger::linger;
-use crate::connection::registry::Entry;
+use crate::connection::registry::RegistryEntry;
 use async_trait::async_trait;
 use pingora_core::protocols::raw_connect::ProxyDigest;
 use pingora_core::protocols::{
@@ -37,7 +37,7 @@ pub(crate) const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// A client's TCP stream, buffered, as Pingora needs it.
 #[derive(Debug)]
-pub(crate) struct Conn {
+pub(crate) struct ClientStream {
     io: BufStream<TcpStream>,
     /// Bytes that were read to detect the protocol or the server name, and are still to be returned by reads.
     peeked: Vec<u8>,
@@ -47,10 +47,10 @@ pub(crate) struct Conn {
     socket: Arc<SocketDigest>,
     context: Arc<ProxyDigest>,
     /// The connection's entry in the registry of open connections.
-    entry: Option<Entry>,
+    entry: Option<RegistryEntry>,
 }
 
-impl Conn {
+impl ClientStream {
     /// Wraps an accepted stream.
     ///
     /// # Errors
@@ -59,7 +59,7 @@ impl Conn {
     pub(crate) fn new(
         tcp: TcpStream,
         connection: Arc<Connection>,
-        entry: Entry,
+        entry: RegistryEntry,
     ) -> pingora_core::Result<Self> {
         let id = tcp.as_raw_fd();
         let socket = SocketDigest::from_raw_fd(id);
@@ -72,7 +72,7 @@ impl Conn {
         } else {
             PLAIN_READ_BUFFER
         };
-        Ok(Conn {
+        Ok(ClientStream {
             io: BufStream::with_capacity(read_buffer, WRITE_BUFFER, tcp),
             peeked: Vec::new(),
             connection,
@@ -140,7 +140,7 @@ impl Conn {
     }
 }
 
-impl AsyncRead for Conn {
+impl AsyncRead for ClientStream {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -158,7 +158,7 @@ impl AsyncRead for Conn {
     }
 }
 
-impl AsyncWrite for Conn {
+impl AsyncWrite for ClientStream {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -191,14 +191,14 @@ impl AsyncWrite for Conn {
 }
 
 #[async_trait]
-impl Shutdown for Conn {
+impl Shutdown for ClientStream {
     async fn shutdown(&mut self) {
         // This fails if the client has closed the connection.
         let _ = AsyncWriteExt::shutdown(&mut self.io).await;
     }
 }
 
-impl Drop for Conn {
+impl Drop for ClientStream {
     fn drop(&mut self) {
         if self.connection.is_broken() {
             // A socket that is closed without lingering is reset. This fails if the client has closed the connection.
@@ -211,22 +211,22 @@ impl Drop for Conn {
 }
 
 #[async_trait]
-impl Peek for Conn {
+impl Peek for ClientStream {
     async fn try_peek(&mut self, seen: &mut [u8]) -> io::Result<bool> {
         self.peek_preface(seen).await?;
         Ok(true)
     }
 }
 
-impl UniqueID for Conn {
+impl UniqueID for ClientStream {
     fn id(&self) -> UniqueIDType {
         self.id
     }
 }
 
-impl Ssl for Conn {}
+impl Ssl for ClientStream {}
 
-impl GetTimingDigest for Conn {
+impl GetTimingDigest for ClientStream {
     fn get_timing_digest(&self) -> Vec<Option<TimingDigest>> {
         vec![Some(TimingDigest {
             established_ts: self.established,
@@ -235,13 +235,13 @@ impl GetTimingDigest for Conn {
     }
 }
 
-impl GetProxyDigest for Conn {
+impl GetProxyDigest for ClientStream {
     fn get_proxy_digest(&self) -> Option<Arc<ProxyDigest>> {
         Some(self.context.clone())
     }
 }
 
-impl GetSocketDigest for Conn {
+impl GetSocketDigest for ClientStream {
     fn get_socket_digest(&self) -> Option<Arc<SocketDigest>> {
         Some(self.socket.clone())
     }

@@ -4,7 +4,7 @@
 
 use crate::connection::Connection;
 use crate::connection::registry::Registry;
-use crate::meters::Closed;
+use crate::meters::CloseReason;
 use crate::shared::Shared;
 use std::sync::{Arc, Weak};
 use tokio::task::JoinHandle;
@@ -52,7 +52,7 @@ impl Shared {
             let drained = self.is_drain_over(&registry);
             registry.each(|connection| {
                 let reason = if drained {
-                    Some(Closed::DrainTimeout)
+                    Some(CloseReason::DrainTimeout)
                 } else {
                     connection.overdue()
                 };
@@ -73,7 +73,7 @@ impl Shared {
 
     /// Asks the connection's task to end it. If the task hasn't reacted by the next pass, aborts the task: it may
     /// be waiting for a client that reads nothing.
-    fn end(&self, connection: &Connection, reason: Closed) {
+    fn end(&self, connection: &Connection, reason: CloseReason) {
         if !connection.mark_for_closing(reason) {
             connection.ended(reason);
             connection.abort();
@@ -97,7 +97,7 @@ impl Shared {
         let count = (unused.len() / 8).clamp(1, MAX_RECLAIMED);
         unused.sort_by_key(|(since, _)| *since);
         for (_, connection) in unused.iter().take(count) {
-            connection.mark_for_closing(Closed::Reclaimed);
+            connection.mark_for_closing(CloseReason::Reclaimed);
         }
     }
 }
@@ -116,16 +116,16 @@ mod tests {
         let connection = Arc::new(Connection::new(address, address, false, shared.clone()));
         let _entry = registry.enter(connection.clone(), None);
         assert!(
-            connection.mark_for_closing(Closed::Idle),
+            connection.mark_for_closing(CloseReason::Idle),
             "the mark is new, although the connection is in use"
         );
         shared.sweep();
         assert!(
-            connection.mark_for_closing(Closed::Idle),
+            connection.mark_for_closing(CloseReason::Idle),
             "the sweep has cleared the mark, so this one is new"
         );
         assert!(
-            !connection.mark_for_closing(Closed::Idle),
+            !connection.mark_for_closing(CloseReason::Idle),
             "the connection was marked before and hasn't reacted"
         );
     }

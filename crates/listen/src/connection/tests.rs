@@ -1,5 +1,5 @@
 use super::*;
-use crate::meters::Closed;
+use crate::meters::CloseReason;
 use crate::shared::Options;
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
@@ -14,7 +14,7 @@ fn client_address() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], 4000))
 }
 
-fn end(connection: &Connection) -> Option<Closed> {
+fn end(connection: &Connection) -> Option<CloseReason> {
     let mut context = Context::from_waker(Waker::noop());
     match connection.poll_end(&mut context, &mut None) {
         Poll::Ready(closed) => Some(closed),
@@ -48,7 +48,7 @@ fn request_counts_those_in_flight_on_its_connection() {
     );
 
     let http2 = connection(client_address());
-    http2.read_frames(Progress::Between, true);
+    http2.read_frames(FrameProgress::Between, true);
     let first = http2.begin();
     let second = http2.begin();
     assert_eq!((first.in_flight(), second.in_flight()), (1, 2));
@@ -69,10 +69,10 @@ fn draining_closes_only_connections_that_stay_idle() {
     let request = connection.begin();
     assert_eq!(end(&connection), None);
     drop(request);
-    connection.mark_for_closing(Closed::Drained);
+    connection.mark_for_closing(CloseReason::Drained);
     assert_eq!(end(&connection), None, "the next request may be in transit");
     pass(&connection, Duration::from_secs(1));
-    assert_eq!(end(&connection), Some(Closed::Drained));
+    assert_eq!(end(&connection), Some(CloseReason::Drained));
     connection.read();
     assert_eq!(end(&connection), None, "the next request has begun");
 }
@@ -82,17 +82,17 @@ fn activity_clears_the_mark_for_closing() {
     let connection = connection(client_address());
     let deadlines = connection.shared.deadlines;
     pass(&connection, deadlines.first_byte);
-    connection.mark_for_closing(Closed::FirstByte);
-    assert_eq!(end(&connection), Some(Closed::FirstByte));
+    connection.mark_for_closing(CloseReason::FirstByte);
+    assert_eq!(end(&connection), Some(CloseReason::FirstByte));
     connection.read();
     assert_eq!(end(&connection), None);
     pass(&connection, deadlines.header);
-    connection.mark_for_closing(Closed::Header);
-    assert_eq!(end(&connection), Some(Closed::Header));
+    connection.mark_for_closing(CloseReason::Header);
+    assert_eq!(end(&connection), Some(CloseReason::Header));
     let request = connection.begin();
     assert_eq!(end(&connection), None, "the header is complete");
-    connection.mark_for_closing(Closed::DrainTimeout);
-    assert_eq!(end(&connection), Some(Closed::DrainTimeout));
+    connection.mark_for_closing(CloseReason::DrainTimeout);
+    assert_eq!(end(&connection), Some(CloseReason::DrainTimeout));
     drop(request);
 }
 
@@ -101,14 +101,14 @@ fn late_mark_does_not_apply_to_the_next_idle_period() {
     let connection = connection(client_address());
     connection.read();
     // The request arrived just before the mark was set.
-    connection.mark_for_closing(Closed::Idle);
+    connection.mark_for_closing(CloseReason::Idle);
     let request = connection.begin();
     assert_eq!(end(&connection), None, "it is in use");
     drop(request);
     assert_eq!(end(&connection), None, "it has only just become idle");
-    connection.mark_for_closing(Closed::Header);
+    connection.mark_for_closing(CloseReason::Header);
     connection.read();
-    connection.mark_for_closing(Closed::Header);
+    connection.mark_for_closing(CloseReason::Header);
     assert_eq!(
         end(&connection),
         None,
@@ -119,20 +119,20 @@ fn late_mark_does_not_apply_to_the_next_idle_period() {
 #[test]
 fn http2_connection_without_requests_is_unused() {
     let connection = connection(client_address());
-    connection.read_frames(Progress::Began, false);
+    connection.read_frames(FrameProgress::Began, false);
     assert_eq!(connection.unused_since(), None, "it has just begun");
-    connection.read_frames(Progress::Between, true);
+    connection.read_frames(FrameProgress::Between, true);
     let request = connection.begin();
-    connection.mark_for_closing(Closed::Reclaimed);
+    connection.mark_for_closing(CloseReason::Reclaimed);
     assert_eq!(connection.unused_since(), None);
     assert_eq!(end(&connection), None);
     drop(request);
     pass(&connection, connection.shared.clock.tick());
     assert!(connection.unused_since().is_some());
-    assert_eq!(end(&connection), Some(Closed::Reclaimed));
+    assert_eq!(end(&connection), Some(CloseReason::Reclaimed));
     // The header of another request, whose task hasn't begun yet.
-    connection.read_frames(Progress::Between, true);
-    connection.mark_for_closing(Closed::Reclaimed);
+    connection.read_frames(FrameProgress::Between, true);
+    connection.mark_for_closing(CloseReason::Reclaimed);
     assert_eq!(end(&connection), None, "the request would be lost");
 }
 
@@ -141,7 +141,7 @@ fn unfinished_http2_frames_do_not_count_as_activity() {
     let connection = connection(client_address());
     let deadlines = connection.shared.deadlines;
     let began = connection.shared.clock.now();
-    connection.read_frames(Progress::Between, false);
+    connection.read_frames(FrameProgress::Between, false);
     while !connection
         .shared
         .clock
@@ -149,7 +149,7 @@ fn unfinished_http2_frames_do_not_count_as_activity() {
     {
         assert_eq!(connection.overdue(), None);
         // The end of one frame, and the first byte of the next one.
-        connection.read_frames(Progress::Began, false);
+        connection.read_frames(FrameProgress::Began, false);
         pass(&connection, deadlines.header / 4);
         let unused = connection.shared.clock.has_passed(deadlines.header, began);
         assert_eq!(
@@ -158,16 +158,16 @@ fn unfinished_http2_frames_do_not_count_as_activity() {
             "the connection can be reclaimed once the header deadline has passed"
         );
     }
-    assert_eq!(connection.overdue(), Some(Closed::Idle));
-    connection.mark_for_closing(Closed::Idle);
-    assert_eq!(end(&connection), Some(Closed::Idle));
+    assert_eq!(connection.overdue(), Some(CloseReason::Idle));
+    connection.mark_for_closing(CloseReason::Idle);
+    assert_eq!(end(&connection), Some(CloseReason::Idle));
 }
 
 #[test]
 fn client_that_still_reads_its_response_uses_its_connection() {
     let connection = connection(client_address());
     let deadlines = connection.shared.deadlines;
-    connection.read_frames(Progress::Between, true);
+    connection.read_frames(FrameProgress::Between, true);
     // The proxy is done; the rest of the response is in the HTTP/2 buffer.
     drop(connection.begin());
     let mut context = Context::from_waker(Waker::noop());
@@ -183,12 +183,12 @@ fn client_that_still_reads_its_response_uses_its_connection() {
     pass(&connection, deadlines.write / 2);
     assert_eq!(connection.overdue(), None, "the client has read since");
     pass(&connection, deadlines.write);
-    assert_eq!(connection.overdue(), Some(Closed::Write));
-    connection.mark_for_closing(Closed::Write);
-    assert_eq!(stall(), Poll::Ready(Closed::Write));
+    assert_eq!(connection.overdue(), Some(CloseReason::Write));
+    connection.mark_for_closing(CloseReason::Write);
+    assert_eq!(stall(), Poll::Ready(CloseReason::Write));
     assert_eq!(
         end(&connection),
-        Some(Closed::Write),
+        Some(CloseReason::Write),
         "reads end for the same reason"
     );
 }
@@ -215,16 +215,16 @@ fn every_mark_wakes_a_task_that_registered_once() {
         let _ = connection.poll_end(&mut context, &mut known);
     };
     poll(0);
-    connection.mark_for_closing(Closed::Idle);
+    connection.mark_for_closing(CloseReason::Idle);
     poll(0);
-    connection.mark_for_closing(Closed::Idle);
+    connection.mark_for_closing(CloseReason::Idle);
     assert_eq!((woken(0), woken(1)), (2, 0));
     poll(1);
-    connection.mark_for_closing(Closed::Idle);
+    connection.mark_for_closing(CloseReason::Idle);
     assert_eq!((woken(0), woken(1)), (2, 1), "the task has another one");
     let waker = Waker::from(wakers[0].clone());
     let _ = connection.poll_stalled(&mut Context::from_waker(&waker), &mut writer);
-    connection.mark_for_closing(Closed::Write);
+    connection.mark_for_closing(CloseReason::Write);
     assert_eq!((woken(0), woken(1)), (3, 2), "the writer and the reader");
 }
 

@@ -18,8 +18,8 @@ const MAX_CHUNK_LINE: usize = 8 * 1024;
 
 /// Follows the requests that a client sends.
 #[derive(Debug, Default)]
-pub(crate) struct Requests {
-    state: State,
+pub(crate) struct RequestReader {
+    state: RequestPart,
     /// The beginning of a line whose end hasn't arrived.
     partial: Vec<u8>,
     /// Bytes of the current header, chunk line or trailers that have arrived.
@@ -32,7 +32,7 @@ pub(crate) struct Requests {
 
 /// What the next bytes are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum State {
+enum RequestPart {
     #[default]
     RequestLine,
     Field,
@@ -68,7 +68,7 @@ pub(crate) struct Malformed {
     pub(crate) refusal: Refusal,
 }
 
-impl Requests {
+impl RequestReader {
     /// Follows the next bytes.
     ///
     /// # Errors
@@ -78,7 +78,7 @@ impl Requests {
         let mut at = 0;
         while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
             // Pingora must get at least one byte of a request, or it closes the connection without an answer.
-            let unseen = self.state == State::RequestLine && self.seen == 0;
+            let unseen = self.state == RequestPart::RequestLine && self.seen == 0;
             match self.step(rest) {
                 Ok(taken) => at += taken,
                 Err(Malformed { at: more, refusal }) => {
@@ -92,24 +92,24 @@ impl Requests {
 
     /// Stops following: the connection has switched to another protocol.
     pub(crate) fn leave(&mut self) {
-        self.state = State::Tunnel;
+        self.state = RequestPart::Tunnel;
     }
 
     /// Whether the last request asks to switch to another protocol.
     pub(crate) fn asks_to_leave(&self) -> bool {
-        self.framing.websocket && self.state != State::Tunnel
+        self.framing.websocket && self.state != RequestPart::Tunnel
     }
 
     /// Whether a part of the body of request number `begun` hasn't arrived.
     pub(crate) fn owes_body(&self, begun: u32) -> bool {
         match self.state {
-            State::RequestLine | State::Field => false,
-            State::Unbounded | State::Tunnel => true,
-            State::Body(_)
-            | State::ChunkSize
-            | State::Chunk(_)
-            | State::ChunkEnd
-            | State::Trailer => self.headers == begun,
+            RequestPart::RequestLine | RequestPart::Field => false,
+            RequestPart::Unbounded | RequestPart::Tunnel => true,
+            RequestPart::Body(_)
+            | RequestPart::ChunkSize
+            | RequestPart::Chunk(_)
+            | RequestPart::ChunkEnd
+            | RequestPart::Trailer => self.headers == begun,
         }
     }
 
@@ -121,15 +121,15 @@ impl Requests {
     /// Whether the client may be in the middle of sending a request.
     pub(crate) fn is_unfinished(&self) -> bool {
         match self.state {
-            State::RequestLine => self.seen > 0,
-            State::Tunnel => false,
-            State::Field
-            | State::Body(_)
-            | State::ChunkSize
-            | State::Chunk(_)
-            | State::ChunkEnd
-            | State::Trailer
-            | State::Unbounded => true,
+            RequestPart::RequestLine => self.seen > 0,
+            RequestPart::Tunnel => false,
+            RequestPart::Field
+            | RequestPart::Body(_)
+            | RequestPart::ChunkSize
+            | RequestPart::Chunk(_)
+            | RequestPart::ChunkEnd
+            | RequestPart::Trailer
+            | RequestPart::Unbounded => true,
         }
     }
 
@@ -141,28 +141,28 @@ impl Requests {
     /// Follows the next part of a request and returns its length.
     fn step(&mut self, bytes: &[u8]) -> Result<usize, Malformed> {
         match self.state {
-            State::Body(left) => {
+            RequestPart::Body(left) => {
                 let (taken, left) = skip(left, bytes);
                 match left {
                     0 => self.begin_request(),
-                    left => self.state = State::Body(left),
+                    left => self.state = RequestPart::Body(left),
                 }
                 Ok(taken)
             }
-            State::Chunk(left) => {
+            RequestPart::Chunk(left) => {
                 let (taken, left) = skip(left, bytes);
                 self.state = match left {
-                    0 => State::ChunkEnd,
-                    left => State::Chunk(left),
+                    0 => RequestPart::ChunkEnd,
+                    left => RequestPart::Chunk(left),
                 };
                 Ok(taken)
             }
-            State::Unbounded | State::Tunnel => Ok(bytes.len()),
-            State::RequestLine
-            | State::Field
-            | State::ChunkSize
-            | State::ChunkEnd
-            | State::Trailer => self.take_line(bytes),
+            RequestPart::Unbounded | RequestPart::Tunnel => Ok(bytes.len()),
+            RequestPart::RequestLine
+            | RequestPart::Field
+            | RequestPart::ChunkSize
+            | RequestPart::ChunkEnd
+            | RequestPart::Trailer => self.take_line(bytes),
         }
     }
 
@@ -185,7 +185,7 @@ impl Requests {
             let mut whole = mem::take(&mut self.partial);
             whole.extend_from_slice(rest);
             let read = self.line(&whole);
-            if self.state == State::Field {
+            if self.state == RequestPart::Field {
                 whole.clear();
                 self.partial = whole;
             }
@@ -197,12 +197,15 @@ impl Requests {
 
     fn check_size(&self, more: usize) -> Result<(), Refusal> {
         let (limit, refusal) = match self.state {
-            State::RequestLine => (MAX_HEADER, Refusal::LongTarget),
-            State::Field => (MAX_HEADER, Refusal::LargeHeader),
-            State::Trailer => (MAX_HEADER, Refusal::LargeTrailer),
-            State::ChunkSize | State::ChunkEnd => (MAX_CHUNK_LINE, Refusal::ChunkLine),
+            RequestPart::RequestLine => (MAX_HEADER, Refusal::LongTarget),
+            RequestPart::Field => (MAX_HEADER, Refusal::LargeHeader),
+            RequestPart::Trailer => (MAX_HEADER, Refusal::LargeTrailer),
+            RequestPart::ChunkSize | RequestPart::ChunkEnd => (MAX_CHUNK_LINE, Refusal::ChunkLine),
             // These don't consist of lines.
-            State::Body(_) | State::Chunk(_) | State::Unbounded | State::Tunnel => return Ok(()),
+            RequestPart::Body(_)
+            | RequestPart::Chunk(_)
+            | RequestPart::Unbounded
+            | RequestPart::Tunnel => return Ok(()),
         };
         if self.seen + more > limit {
             Err(refusal)
@@ -217,8 +220,8 @@ impl Requests {
         let line = line.strip_suffix(b"\r").ok_or(Refusal::BareLineFeed)?;
         match self.state {
             // RFC 9112, section 2.2: empty lines before a request are ignored.
-            State::RequestLine if line.is_empty() => self.seen += length,
-            State::RequestLine => {
+            RequestPart::RequestLine if line.is_empty() => self.seen += length,
+            RequestPart::RequestLine => {
                 self.framing = Framing {
                     head: line.starts_with(b"HEAD "),
                     ..Framing::default()
@@ -226,10 +229,10 @@ impl Requests {
                 check_request_line(line)?;
                 self.fields = 0;
                 self.seen += length;
-                self.state = State::Field;
+                self.state = RequestPart::Field;
             }
-            State::Field if line.is_empty() => self.begin_body(),
-            State::Field => {
+            RequestPart::Field if line.is_empty() => self.begin_body(),
+            RequestPart::Field => {
                 self.fields += 1;
                 if self.fields > MAX_FIELDS {
                     return Err(Refusal::ManyFields);
@@ -237,33 +240,36 @@ impl Requests {
                 self.framing.note(line);
                 self.seen += length;
             }
-            State::ChunkSize => {
+            RequestPart::ChunkSize => {
                 self.seen = 0;
                 self.state = match chunk_size(line).ok_or(Refusal::ChunkLine)? {
-                    0 => State::Trailer,
-                    size => State::Chunk(size),
+                    0 => RequestPart::Trailer,
+                    size => RequestPart::Chunk(size),
                 };
             }
-            State::ChunkEnd if line.is_empty() => {
+            RequestPart::ChunkEnd if line.is_empty() => {
                 self.seen = 0;
-                self.state = State::ChunkSize;
+                self.state = RequestPart::ChunkSize;
             }
-            State::ChunkEnd => return Err(Refusal::ChunkEnd),
-            State::Trailer if line.is_empty() => self.begin_request(),
-            State::Trailer => {
+            RequestPart::ChunkEnd => return Err(Refusal::ChunkEnd),
+            RequestPart::Trailer if line.is_empty() => self.begin_request(),
+            RequestPart::Trailer => {
                 if !is_field(line) {
                     return Err(Refusal::Trailer);
                 }
                 self.seen += length;
             }
-            State::Body(_) | State::Chunk(_) | State::Unbounded | State::Tunnel => {}
+            RequestPart::Body(_)
+            | RequestPart::Chunk(_)
+            | RequestPart::Unbounded
+            | RequestPart::Tunnel => {}
         }
         Ok(())
     }
 
     fn begin_request(&mut self) {
         self.seen = 0;
-        self.state = State::RequestLine;
+        self.state = RequestPart::RequestLine;
     }
 
     fn begin_body(&mut self) {
@@ -302,13 +308,13 @@ impl Framing {
     }
 
     /// What follows the header (RFC 9112, section 6.3).
-    fn body(self) -> State {
+    fn body(self) -> RequestPart {
         match (self.chunked, self.length) {
-            _ if self.ambiguous => State::Unbounded,
-            (true, Some(_)) => State::Unbounded,
-            (true, None) => State::ChunkSize,
-            (false, None | Some(0)) => State::RequestLine,
-            (false, Some(length)) => State::Body(length),
+            _ if self.ambiguous => RequestPart::Unbounded,
+            (true, Some(_)) => RequestPart::Unbounded,
+            (true, None) => RequestPart::ChunkSize,
+            (false, None | Some(0)) => RequestPart::RequestLine,
+            (false, Some(length)) => RequestPart::Body(length),
         }
     }
 }

@@ -1,10 +1,10 @@
 use super::*;
 
 /// Follows the bytes at once and one by one, and checks that the outcome is the same.
-fn outcome(bytes: &[u8]) -> Result<Requests, Refusal> {
-    let mut at_once = Requests::default();
+fn outcome(bytes: &[u8]) -> Result<RequestReader, Refusal> {
+    let mut at_once = RequestReader::default();
     let whole = at_once.read(bytes).map_err(|malformed| malformed.refusal);
-    let mut slowly = Requests::default();
+    let mut slowly = RequestReader::default();
     let pieces = bytes.chunks(1).try_for_each(|byte| slowly.read(byte));
     let pieces = pieces.map_err(|malformed| malformed.refusal);
     assert_eq!(whole, pieces, "{}", bytes.escape_ascii());
@@ -70,9 +70,9 @@ fn refuses_malformed_framing() {
 #[test]
 fn passes_nothing_from_the_end_of_a_malformed_line_on() {
     let bytes = b"GET / HTTP/1.1\r\n\r\nGET /a b HTTP/1.1\r\n\r\n";
-    let malformed = Requests::default().read(bytes).expect_err("malformed");
+    let malformed = RequestReader::default().read(bytes).expect_err("malformed");
     assert_eq!(&bytes[malformed.at..], b"\n\r\n");
-    let malformed = Requests::default().read(b"\n").expect_err("malformed");
+    let malformed = RequestReader::default().read(b"\n").expect_err("malformed");
     assert_eq!(malformed.at, 1, "Pingora must get a byte of the request");
 }
 
@@ -106,7 +106,7 @@ fn does_not_follow_a_body_of_ambiguous_length() {
     ] {
         let bytes = format!("POST / HTTP/1.1\r\n{fields}\r\n\r\nGET /a b\n\n");
         let requests = outcome(bytes.as_bytes()).expect(fields);
-        assert_eq!(requests.state, State::Unbounded, "{fields}");
+        assert_eq!(requests.state, RequestPart::Unbounded, "{fields}");
         assert!(
             requests.owes_body(1) && requests.is_unfinished(),
             "{fields}"
@@ -116,7 +116,7 @@ fn does_not_follow_a_body_of_ambiguous_length() {
 
 #[test]
 fn body_belongs_to_its_own_request_only() {
-    let mut requests = Requests::default();
+    let mut requests = RequestReader::default();
     let bytes = b"GET / HTTP/1.1\r\n\r\nPOST / HTTP/1.1\r\nContent-Length: 2\r\n\r\na";
     requests.read(bytes).expect("well-formed");
     assert!(!requests.owes_body(1), "the first request has no body");
@@ -127,7 +127,7 @@ fn body_belongs_to_its_own_request_only() {
 
 #[test]
 fn websocket_leaves_http() {
-    let mut requests = Requests::default();
+    let mut requests = RequestReader::default();
     let bytes = b"GET / HTTP/1.1\r\nUpgrade: WebSocket\r\nConnection: upgrade\r\n\r\n";
     requests.read(bytes).expect("well-formed");
     assert!(requests.asks_to_leave());

@@ -12,17 +12,17 @@ const MOST_STREAMS: usize = 128;
 
 /// Follows the frames that are written to a client, and writes `100 Continue` between them.
 #[derive(Debug, Default)]
-pub(crate) struct Continues {
+pub(crate) struct PendingContinues {
     /// Streams whose client waits for a 100.
     due: Vec<u32>,
     /// The frame of ours that is being written, and the number of bytes written.
     frame: Option<([u8; 14], usize)>,
-    written: Written,
+    written: OutputPosition,
 }
 
 /// The position in Pingora's output.
 #[derive(Debug, Default)]
-struct Written {
+struct OutputPosition {
     /// Whether anything has been written: SETTINGS come first (RFC 9113, section 3.4).
     begun: bool,
     header: FrameHeader,
@@ -32,7 +32,7 @@ struct Written {
     data: usize,
 }
 
-impl Continues {
+impl PendingContinues {
     /// Records that the client waits for a 100 on a stream. Streams beyond the limit are ignored: Pingora refuses them.
     pub(crate) fn wait(&mut self, stream: u32) {
         if self.due.len() < MOST_STREAMS {
@@ -112,7 +112,7 @@ fn frame(stream: u32) -> [u8; 14] {
     ]
 }
 
-impl Written {
+impl OutputPosition {
     fn is_between(&self) -> bool {
         self.begun && self.header.have() == 0 && !self.open_header
     }
@@ -160,7 +160,7 @@ mod tests {
     use super::*;
 
     /// The bytes that are written if each write takes at most `at_once` bytes.
-    fn written(continues: &mut Continues, at_once: usize) -> Vec<u8> {
+    fn written(continues: &mut PendingContinues, at_once: usize) -> Vec<u8> {
         let mut out = Vec::new();
         let done = continues.poll(|bytes| {
             let count = bytes.len().min(at_once);
@@ -173,7 +173,7 @@ mod tests {
 
     #[test]
     fn writes_100_only_between_frames() {
-        let mut continues = Continues::default();
+        let mut continues = PendingContinues::default();
         // DATA of another stream.
         continues.follow(&[0, 0, 3, 0, 0, 0, 0, 0, 9, b'a']);
         continues.wait(1);
@@ -194,14 +194,14 @@ mod tests {
 
     #[test]
     fn keeps_at_most_as_many_streams_as_can_be_open() {
-        let mut continues = Continues::default();
+        let mut continues = PendingContinues::default();
         (0..1000).for_each(|stream| continues.wait(stream));
         assert_eq!(continues.due.len(), MOST_STREAMS);
     }
 
     #[test]
     fn writes_nothing_before_the_settings() {
-        let mut continues = Continues::default();
+        let mut continues = PendingContinues::default();
         continues.wait(1);
         assert!(written(&mut continues, 100).is_empty());
         continues.follow(&[0, 0, 0, 4, 0, 0, 0, 0, 0]);
@@ -210,7 +210,7 @@ mod tests {
 
     #[test]
     fn answered_or_reset_streams_get_no_100() {
-        let mut continues = Continues::default();
+        let mut continues = PendingContinues::default();
         continues.wait(1);
         continues.wait(3);
         continues.wait(5);

@@ -7,7 +7,7 @@ use crate::http2::frame_header::{
     CONTINUATION, DATA, END_HEADERS, END_STREAM, FLAGS, FrameHeader, HEADERS, PADDED, PRIORITY,
     RST_STREAM, SETTINGS, WINDOW_UPDATE,
 };
-use crate::http2::header_block::HeaderBlocks;
+use crate::http2::header_block::HeaderBlockScanner;
 use crate::http2::open_bodies::OpenBodies;
 use crate::http2::windows::{WindowFrame, WindowReader};
 
@@ -16,7 +16,7 @@ const PREFACE: usize = 24;
 
 /// Follows the frames that a client sends.
 #[derive(Debug)]
-pub(crate) struct Frames {
+pub(crate) struct FrameReader {
     /// Bytes of the preface that haven't arrived.
     preface: usize,
     header: FrameHeader,
@@ -32,8 +32,8 @@ pub(crate) struct Frames {
     /// The offset of this frame in the bytes that are being read, and the position of its flags in them.
     offset: usize,
     flags: FlagsPlace,
-    blocks: HeaderBlocks,
-    block: Block,
+    blocks: HeaderBlockScanner,
+    block: HeaderBlock,
     /// Streams whose client waits for `100 Continue` before it sends a body.
     awaiting: Vec<u32>,
     malformed_trailers: Vec<FlagsPlace>,
@@ -45,7 +45,7 @@ pub(crate) struct Frames {
 
 /// The current header block.
 #[derive(Debug, Default)]
-struct Block {
+struct HeaderBlock {
     stream: u32,
     is_trailers: bool,
     ends_stream: bool,
@@ -63,7 +63,7 @@ type FlagsPlace = Option<usize>;
 
 /// Where the client is in its frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Progress {
+pub(crate) enum FrameProgress {
     /// Between two frames, or within DATA.
     Between,
     /// Within a frame or header block that began in the bytes read last.
@@ -72,10 +72,10 @@ pub(crate) enum Progress {
     Continued,
 }
 
-impl Frames {
+impl FrameReader {
     /// Begins before the client's preface.
     pub(crate) fn new() -> Self {
-        Frames {
+        FrameReader {
             preface: PREFACE,
             header: FrameHeader::default(),
             payload: 0,
@@ -85,8 +85,8 @@ impl Frames {
             last_stream: 0,
             offset: 0,
             flags: None,
-            blocks: HeaderBlocks::default(),
-            block: Block::default(),
+            blocks: HeaderBlockScanner::default(),
+            block: HeaderBlock::default(),
             awaiting: Vec::new(),
             malformed_trailers: Vec::new(),
             bodies: OpenBodies::default(),
@@ -96,7 +96,7 @@ impl Frames {
     }
 
     /// Follows the next bytes.
-    pub(crate) fn read(&mut self, mut bytes: &[u8]) -> Progress {
+    pub(crate) fn read(&mut self, mut bytes: &[u8]) -> FrameProgress {
         let mut anew = self.is_between();
         (self.flags, self.block.flags) = (None, None);
         let length = bytes.len();
@@ -106,9 +106,9 @@ impl Frames {
             anew |= self.is_between();
         }
         match (self.is_between(), anew) {
-            (true, _) => Progress::Between,
-            (false, true) => Progress::Began,
-            (false, false) => Progress::Continued,
+            (true, _) => FrameProgress::Between,
+            (false, true) => FrameProgress::Began,
+            (false, false) => FrameProgress::Continued,
         }
     }
 
@@ -227,11 +227,11 @@ impl Frames {
     }
 }
 
-impl Block {
+impl HeaderBlock {
     fn begin(&mut self, header: &FrameHeader, is_trailers: bool) {
         let padded = header.has_flag(PADDED);
         let priority = if header.has_flag(PRIORITY) { 5 } else { 0 };
-        *self = Block {
+        *self = HeaderBlock {
             stream: header.stream(),
             is_trailers,
             ends_stream: header.has_flag(END_STREAM),
@@ -245,7 +245,7 @@ impl Block {
     }
 
     /// Follows a part of a frame's payload (RFC 9113, section 6.2).
-    fn read(&mut self, mut payload: &[u8], blocks: &mut HeaderBlocks) {
+    fn read(&mut self, mut payload: &[u8], blocks: &mut HeaderBlockScanner) {
         if self.padded {
             let Some((&padding, rest)) = payload.split_first() else {
                 return;

@@ -19,33 +19,33 @@ const LONGEST: usize = 12;
 
 /// Scans the header blocks of a connection.
 #[derive(Debug, Default)]
-pub(crate) struct HeaderBlocks {
-    step: Step,
-    table: Table,
+pub(crate) struct HeaderBlockScanner {
+    step: ScanStep,
+    table: DynamicTable,
     /// Whether the current field is added to the dynamic table.
     indexed: bool,
-    name: Name,
-    text: Text,
-    found: Found,
+    name: NameProperties,
+    text: StringPrefix,
+    found: BlockFindings,
 }
 
 /// What was found in a header block.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Found {
+pub(crate) struct BlockFindings {
     pub(crate) pseudo: bool,
     pub(crate) awaits_continue: bool,
 }
 
 /// The properties of a field's name.
 #[derive(Clone, Copy, Debug, Default)]
-struct Name {
+struct NameProperties {
     pseudo: bool,
     expect: bool,
 }
 
 /// The properties of the dynamic table's entries. The lowest bit is the newest entry.
 #[derive(Debug, Default)]
-struct Table {
+struct DynamicTable {
     pseudo: u128,
     expect: u128,
     awaits_continue: u128,
@@ -53,19 +53,19 @@ struct Table {
 
 /// What the next byte is.
 #[derive(Clone, Copy, Debug, Default)]
-enum Step {
+enum ScanStep {
     #[default]
     Field,
     /// The rest of an integer.
-    Integer {
-        of: Integer,
+    IntegerKind {
+        of: IntegerKind,
         value: u32,
         shift: u32,
     },
-    Length(Part),
+    Length(FieldPart),
     /// One of the `left` remaining bytes of a string.
-    Text {
-        part: Part,
+    StringPrefix {
+        part: FieldPart,
         left: u32,
     },
     /// Unknown, since the block is malformed. Pingora ends the connection.
@@ -73,60 +73,60 @@ enum Step {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Integer {
+enum IntegerKind {
     Field,
-    Name,
+    NameProperties,
     TableSize,
-    Length(Part),
+    Length(FieldPart),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Part {
-    Name,
+enum FieldPart {
+    NameProperties,
     Value,
 }
 
 /// The beginning of a string, up to [`LONGEST`] bytes.
 #[derive(Clone, Copy, Debug, Default)]
-struct Text {
+struct StringPrefix {
     huffman: bool,
     bytes: [u8; LONGEST],
     length: usize,
     whole: bool,
 }
 
-impl HeaderBlocks {
+impl HeaderBlockScanner {
     /// Scans a part of a block.
     pub(crate) fn read(&mut self, mut bytes: &[u8]) {
         while let Some((&first, rest)) = bytes.split_first() {
             bytes = match self.step {
-                Step::Field => {
+                ScanStep::Field => {
                     self.begin_field(first);
                     rest
                 }
-                Step::Integer { of, value, shift } => {
+                ScanStep::IntegerKind { of, value, shift } => {
                     self.continue_integer(of, value, shift, first);
                     rest
                 }
-                Step::Length(part) => {
-                    self.text = Text {
+                ScanStep::Length(part) => {
+                    self.text = StringPrefix {
                         huffman: first & 0x80 != 0,
                         whole: true,
-                        ..Text::default()
+                        ..StringPrefix::default()
                     };
-                    self.begin_integer(Integer::Length(part), first, 0x7f);
+                    self.begin_integer(IntegerKind::Length(part), first, 0x7f);
                     rest
                 }
-                Step::Text { part, left } => self.take_text(part, left, bytes),
-                Step::Lost => return,
+                ScanStep::StringPrefix { part, left } => self.take_text(part, left, bytes),
+                ScanStep::Lost => return,
             };
         }
     }
 
     /// Ends a block and returns what was found in it.
-    pub(crate) fn end(&mut self) -> Found {
-        if !matches!(self.step, Step::Field) {
-            self.step = Step::Lost;
+    pub(crate) fn end(&mut self) -> BlockFindings {
+        if !matches!(self.step, ScanStep::Field) {
+            self.step = ScanStep::Lost;
         }
         std::mem::take(&mut self.found)
     }
@@ -135,20 +135,20 @@ impl HeaderBlocks {
     fn begin_field(&mut self, first: u8) {
         self.indexed = first & 0xc0 == 0x40;
         match first {
-            0x80.. => self.begin_integer(Integer::Field, first, 0x7f),
-            0x40.. => self.begin_integer(Integer::Name, first, 0x3f),
-            0x20.. => self.begin_integer(Integer::TableSize, first, 0x1f),
-            _ => self.begin_integer(Integer::Name, first, 0x0f),
+            0x80.. => self.begin_integer(IntegerKind::Field, first, 0x7f),
+            0x40.. => self.begin_integer(IntegerKind::NameProperties, first, 0x3f),
+            0x20.. => self.begin_integer(IntegerKind::TableSize, first, 0x1f),
+            _ => self.begin_integer(IntegerKind::NameProperties, first, 0x0f),
         }
     }
 
     /// RFC 7541, section 5.1.
-    fn begin_integer(&mut self, of: Integer, first: u8, mask: u8) {
+    fn begin_integer(&mut self, of: IntegerKind, first: u8, mask: u8) {
         let value = u32::from(first & mask);
         if value < u32::from(mask) {
             self.end_integer(of, value);
         } else {
-            self.step = Step::Integer {
+            self.step = ScanStep::IntegerKind {
                 of,
                 value,
                 shift: 0,
@@ -156,16 +156,16 @@ impl HeaderBlocks {
         }
     }
 
-    fn continue_integer(&mut self, of: Integer, value: u32, shift: u32, byte: u8) {
+    fn continue_integer(&mut self, of: IntegerKind, value: u32, shift: u32, byte: u8) {
         let more = u32::from(byte & 0x7f).checked_shl(shift);
         let value = more
             .filter(|_| shift <= 21)
             .and_then(|more| value.checked_add(more));
         match value {
-            None => self.step = Step::Lost,
+            None => self.step = ScanStep::Lost,
             Some(value) if byte & 0x80 == 0 => self.end_integer(of, value),
             Some(value) => {
-                self.step = Step::Integer {
+                self.step = ScanStep::IntegerKind {
                     of,
                     value,
                     shift: shift + 7,
@@ -174,25 +174,27 @@ impl HeaderBlocks {
         }
     }
 
-    fn end_integer(&mut self, of: Integer, value: u32) {
+    fn end_integer(&mut self, of: IntegerKind, value: u32) {
         self.step = match of {
-            Integer::Field => {
+            IntegerKind::Field => {
                 self.found.pseudo |= self.table.name(value).pseudo;
                 self.found.awaits_continue |= self.table.awaits_continue(value);
-                Step::Field
+                ScanStep::Field
             }
-            Integer::Name if value == 0 => Step::Length(Part::Name),
-            Integer::Name => {
+            IntegerKind::NameProperties if value == 0 => {
+                ScanStep::Length(FieldPart::NameProperties)
+            }
+            IntegerKind::NameProperties => {
                 self.name = self.table.name(value);
-                Step::Length(Part::Value)
+                ScanStep::Length(FieldPart::Value)
             }
-            Integer::TableSize => Step::Field,
-            Integer::Length(part) if value == 0 => self.end_text(part),
-            Integer::Length(part) => Step::Text { part, left: value },
+            IntegerKind::TableSize => ScanStep::Field,
+            IntegerKind::Length(part) if value == 0 => self.end_text(part),
+            IntegerKind::Length(part) => ScanStep::StringPrefix { part, left: value },
         };
     }
 
-    fn take_text<'b>(&mut self, part: Part, left: u32, bytes: &'b [u8]) -> &'b [u8] {
+    fn take_text<'b>(&mut self, part: FieldPart, left: u32, bytes: &'b [u8]) -> &'b [u8] {
         let length = bytes.len().min(usize::try_from(left).unwrap_or(usize::MAX));
         let Some((taken, rest)) = bytes.split_at_checked(length) else {
             return &[];
@@ -201,43 +203,43 @@ impl HeaderBlocks {
         let left = left.saturating_sub(u32::try_from(length).unwrap_or(left));
         self.step = match left {
             0 => self.end_text(part),
-            left => Step::Text { part, left },
+            left => ScanStep::StringPrefix { part, left },
         };
         rest
     }
 
-    fn end_text(&mut self, part: Part) -> Step {
+    fn end_text(&mut self, part: FieldPart) -> ScanStep {
         match part {
-            Part::Name => {
-                self.name = Name {
+            FieldPart::NameProperties => {
+                self.name = NameProperties {
                     pseudo: self.text.begins_with_colon(),
                     expect: self.text.is(EXPECT_NAME),
                 };
-                Step::Length(Part::Value)
+                ScanStep::Length(FieldPart::Value)
             }
-            Part::Value => {
+            FieldPart::Value => {
                 let awaits_continue = self.name.expect && self.text.is(CONTINUE);
                 self.found.pseudo |= self.name.pseudo;
                 self.found.awaits_continue |= awaits_continue;
                 if self.indexed {
                     self.table.add(self.name, awaits_continue);
                 }
-                Step::Field
+                ScanStep::Field
             }
         }
     }
 }
 
-impl Table {
-    fn add(&mut self, name: Name, awaits_continue: bool) {
+impl DynamicTable {
+    fn add(&mut self, name: NameProperties, awaits_continue: bool) {
         self.pseudo = self.pseudo << 1 | u128::from(name.pseudo);
         self.expect = self.expect << 1 | u128::from(name.expect);
         self.awaits_continue = self.awaits_continue << 1 | u128::from(awaits_continue);
     }
 
     /// The name at an index of the combined static and dynamic tables.
-    fn name(&self, index: u32) -> Name {
-        Name {
+    fn name(&self, index: u32) -> NameProperties {
+        NameProperties {
             pseudo: matches!(index, 1..=LAST_PSEUDO) || bit(self.pseudo, index),
             expect: index == EXPECT || bit(self.expect, index),
         }
@@ -256,7 +258,7 @@ fn bit(bits: u128, index: u32) -> bool {
         .is_some_and(|bits| bits & 1 == 1)
 }
 
-impl Text {
+impl StringPrefix {
     fn add(&mut self, bytes: &[u8]) {
         let room = self.bytes.get_mut(self.length..).unwrap_or_default();
         let fitting = bytes.len().min(room.len());
@@ -295,9 +297,10 @@ mod tests {
     use super::*;
 
     /// Scans blocks as a whole and byte by byte, and checks that both give the same result. Returns that of the last block.
-    fn last(blocks: &[&[u8]]) -> Found {
-        let (mut at_once, mut slowly) = (HeaderBlocks::default(), HeaderBlocks::default());
-        let mut found = Found::default();
+    fn last(blocks: &[&[u8]]) -> BlockFindings {
+        let (mut at_once, mut slowly) =
+            (HeaderBlockScanner::default(), HeaderBlockScanner::default());
+        let mut found = BlockFindings::default();
         for block in blocks {
             at_once.read(block);
             block.chunks(1).for_each(|byte| slowly.read(byte));
@@ -372,13 +375,13 @@ mod tests {
 
     #[test]
     fn stops_scanning_after_a_malformed_block() {
-        let mut blocks = HeaderBlocks::default();
+        let mut blocks = HeaderBlockScanner::default();
         blocks.read(&[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]);
-        assert!(matches!(blocks.step, Step::Lost));
-        let mut blocks = HeaderBlocks::default();
+        assert!(matches!(blocks.step, ScanStep::Lost));
+        let mut blocks = HeaderBlockScanner::default();
         blocks.read(&[0x00, 5, b'x']);
         blocks.end();
         blocks.read(&literal(0, b"expect", b"100-continue"));
-        assert_eq!(blocks.end(), Found::default());
+        assert_eq!(blocks.end(), BlockFindings::default());
     }
 }

@@ -1,9 +1,9 @@
 //! The last bytes written to a connection that gatefold ends: an answer to a malformed request, 408, or GOAWAY.
 
-use super::Watched;
+use super::HttpStream;
 use crate::connection::Connection;
 use crate::http_stream::refusal;
-use crate::meters::Closed;
+use crate::meters::CloseReason;
 use http::StatusCode;
 use pingora_core::protocols::IO;
 use std::io;
@@ -11,7 +11,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use tracing::debug;
 
-impl<S: IO> Watched<S> {
+impl<S: IO> HttpStream<S> {
     /// Answers a request that was refused before a hook has seen it. Ready when the answer is written, or if there is none.
     pub(crate) fn poll_answer_refused(
         &mut self,
@@ -21,7 +21,7 @@ impl<S: IO> Watched<S> {
             && !self.connection.has_been_ended()
         {
             debug!(peer = %self.connection.peer(), %refusal, "refusing a malformed request");
-            self.connection.ended(Closed::Malformed);
+            self.connection.ended(CloseReason::Malformed);
             self.answer = refusal.response(self.requests.is_head());
         }
         while !self.answer.is_empty() {
@@ -36,8 +36,12 @@ impl<S: IO> Watched<S> {
     }
 
     /// Ends the connection, after 408 or GOAWAY if those can be written without waiting.
-    pub(crate) fn close(&mut self, reason: Closed, context: &mut Context<'_>) -> io::Result<()> {
-        if reason == Closed::Write {
+    pub(crate) fn close(
+        &mut self,
+        reason: CloseReason,
+        context: &mut Context<'_>,
+    ) -> io::Result<()> {
+        if reason == CloseReason::Write {
             return Err(give_up(&self.connection, reason));
         }
         self.connection.ended(reason);
@@ -51,25 +55,27 @@ impl<S: IO> Watched<S> {
         }
         match reason {
             // Pingora sees the same as if the client had closed the connection.
-            Closed::FirstByte
-            | Closed::Idle
-            | Closed::OneSided
-            | Closed::Reclaimed
-            | Closed::Drained => Ok(()),
-            Closed::Handshake | Closed::Header => Err(io::ErrorKind::TimedOut.into()),
-            Closed::Malformed => Err(io::ErrorKind::InvalidData.into()),
-            Closed::Write | Closed::DrainTimeout => Err(io::ErrorKind::ConnectionAborted.into()),
+            CloseReason::FirstByte
+            | CloseReason::Idle
+            | CloseReason::OneSided
+            | CloseReason::Reclaimed
+            | CloseReason::Drained => Ok(()),
+            CloseReason::Handshake | CloseReason::Header => Err(io::ErrorKind::TimedOut.into()),
+            CloseReason::Malformed => Err(io::ErrorKind::InvalidData.into()),
+            CloseReason::Write | CloseReason::DrainTimeout => {
+                Err(io::ErrorKind::ConnectionAborted.into())
+            }
         }
     }
 
     /// What to write before the connection is closed for `reason`.
-    fn final_message(&self, reason: Closed) -> Vec<u8> {
+    fn final_message(&self, reason: CloseReason) -> Vec<u8> {
         match (&self.frames, reason) {
-            (None, Closed::Header) => {
+            (None, CloseReason::Header) => {
                 let text = "the request header took too long to arrive\n";
                 refusal::response(StatusCode::REQUEST_TIMEOUT, text, self.requests.is_head())
             }
-            (Some(frames), Closed::Idle | Closed::Reclaimed) => {
+            (Some(frames), CloseReason::Idle | CloseReason::Reclaimed) => {
                 goaway(frames.last_stream()).to_vec()
             }
             _ => Vec::new(),
@@ -79,7 +85,7 @@ impl<S: IO> Watched<S> {
 
 /// Ends the connection of a client that reads nothing, without a last message. The reset also discards what is in the
 /// kernel's send buffer.
-pub(crate) fn give_up(connection: &Connection, reason: Closed) -> io::Error {
+pub(crate) fn give_up(connection: &Connection, reason: CloseReason) -> io::Error {
     connection.ended(reason);
     connection.break_off();
     io::ErrorKind::ConnectionAborted.into()

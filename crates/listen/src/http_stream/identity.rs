@@ -1,6 +1,6 @@
 //! Forwards Pingora's queries about a stream (TLS, addresses, timing) to the stream below.
 
-use super::Watched;
+use super::HttpStream;
 use pingora_core::protocols::raw_connect::ProxyDigest;
 use pingora_core::protocols::tls::{SslDigest, TlsRef};
 use pingora_core::protocols::{
@@ -10,13 +10,13 @@ use pingora_core::protocols::{
 use std::sync::Arc;
 use std::time::Duration;
 
-impl<S: IO> UniqueID for Watched<S> {
+impl<S: IO> UniqueID for HttpStream<S> {
     fn id(&self) -> UniqueIDType {
         self.stream.id()
     }
 }
 
-impl<S: IO> Ssl for Watched<S> {
+impl<S: IO> Ssl for HttpStream<S> {
     fn get_ssl(&self) -> Option<&TlsRef> {
         self.stream.get_ssl()
     }
@@ -30,7 +30,7 @@ impl<S: IO> Ssl for Watched<S> {
     }
 }
 
-impl<S: IO> GetTimingDigest for Watched<S> {
+impl<S: IO> GetTimingDigest for HttpStream<S> {
     fn get_timing_digest(&self) -> Vec<Option<TimingDigest>> {
         self.stream.get_timing_digest()
     }
@@ -44,13 +44,13 @@ impl<S: IO> GetTimingDigest for Watched<S> {
     }
 }
 
-impl<S: IO> GetProxyDigest for Watched<S> {
+impl<S: IO> GetProxyDigest for HttpStream<S> {
     fn get_proxy_digest(&self) -> Option<Arc<ProxyDigest>> {
         self.stream.get_proxy_digest()
     }
 }
 
-impl<S: IO> GetSocketDigest for Watched<S> {
+impl<S: IO> GetSocketDigest for HttpStream<S> {
     fn get_socket_digest(&self) -> Option<Arc<SocketDigest>> {
         self.stream.get_socket_digest()
     }

@@ -13,10 +13,10 @@ use crate::connection::Connection;
 use crate::connection::stream::HTTP2_PREFACE;
 use crate::http_stream::kept_date::DatedHeader;
 use crate::http_stream::refusal::Refusal;
-use crate::http1::{Malformed, Requests};
-use crate::http2::continues::Continues;
+use crate::http1::{Malformed, RequestReader};
+use crate::http2::continues::PendingContinues;
 use crate::http2::frame_header::END_STREAM;
-use crate::http2::frames::Frames;
+use crate::http2::frames::FrameReader;
 use async_trait::async_trait;
 use closing::give_up;
 use pingora_core::protocols::{ALPN, IO, Peek, Shutdown};
@@ -30,15 +30,15 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 /// A client's stream as Pingora reads and writes it. It follows HTTP framing, and ends the connection when it is marked for
 /// closing.
 #[derive(Debug)]
-pub(crate) struct Watched<S> {
+pub(crate) struct HttpStream<S> {
     stream: S,
     connection: Arc<Connection>,
     /// Follows what the client sends over HTTP/2; `None` unless the client is known to speak HTTP/2.
-    frames: Option<Frames>,
+    frames: Option<FrameReader>,
     /// `100 Continue` responses, written between Pingora's HTTP/2 frames.
-    continues: Continues,
+    continues: PendingContinues,
     /// Follows what the client sends over HTTP/1.
-    requests: Requests,
+    requests: RequestReader,
     /// Why a request is refused. Nothing is read after such a request.
     refusal: Option<Refusal>,
     /// The rest of the answer to a refused request.
@@ -54,15 +54,15 @@ pub(crate) struct Watched<S> {
     writer: Option<Waker>,
 }
 
-impl<S: IO> Watched<S> {
+impl<S: IO> HttpStream<S> {
     pub(crate) fn new(stream: S, connection: Arc<Connection>) -> Self {
         let http2 = matches!(stream.selected_alpn_proto(), Some(ALPN::H2));
-        Watched {
+        HttpStream {
             stream,
             connection,
-            frames: http2.then(Frames::new),
-            continues: Continues::default(),
-            requests: Requests::default(),
+            frames: http2.then(FrameReader::new),
+            continues: PendingContinues::default(),
+            requests: RequestReader::default(),
             refusal: None,
             answer: Vec::new(),
             dated: DatedHeader::default(),
@@ -158,7 +158,7 @@ impl<S: IO> Watched<S> {
         if self.continues.is_idle() {
             return Poll::Ready(Ok(()));
         }
-        let Watched {
+        let HttpStream {
             stream, continues, ..
         } = self;
         continues.poll(|bytes| Pin::new(&mut *stream).poll_write(context, bytes))
@@ -236,7 +236,7 @@ impl<S: IO> Watched<S> {
     }
 }
 
-impl<S: IO> AsyncRead for Watched<S> {
+impl<S: IO> AsyncRead for HttpStream<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -275,7 +275,7 @@ impl<S: IO> AsyncRead for Watched<S> {
     }
 }
 
-impl<S: IO> AsyncWrite for Watched<S> {
+impl<S: IO> AsyncWrite for HttpStream<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -339,14 +339,14 @@ impl<S: IO> AsyncWrite for Watched<S> {
 }
 
 #[async_trait]
-impl<S: IO> Shutdown for Watched<S> {
+impl<S: IO> Shutdown for HttpStream<S> {
     /// Writes buffered data and closes the write side. Gives up on a client that reads nothing. Does nothing if the
     /// connection is to be reset.
     async fn shutdown(&mut self) {
         if self.connection.is_broken() {
             return;
         }
-        let Watched {
+        let HttpStream {
             stream,
             connection,
             writer,
@@ -365,7 +365,7 @@ impl<S: IO> Shutdown for Watched<S> {
     }
 }
 
-impl<S> Drop for Watched<S> {
+impl<S> Drop for HttpStream<S> {
     fn drop(&mut self) {
         let unfinished = self.frames.is_none() && self.requests.is_unfinished();
         // A connection that was closed for a timeout doesn't linger: its client has used up its time.
@@ -377,9 +377,9 @@ impl<S> Drop for Watched<S> {
 }
 
 #[async_trait]
-impl<S: IO> Peek for Watched<S> {
+impl<S: IO> Peek for HttpStream<S> {
     async fn try_peek(&mut self, seen: &mut [u8]) -> io::Result<bool> {
-        let Watched {
+        let HttpStream {
             stream,
             connection,
             frames,
@@ -392,7 +392,7 @@ impl<S: IO> Peek for Watched<S> {
             biased;
             peeked = stream.try_peek(seen) => {
                 if seen == HTTP2_PREFACE {
-                    *frames = Some(Frames::new());
+                    *frames = Some(FrameReader::new());
                 }
                 return peeked;
             }

@@ -1,10 +1,10 @@
 use crate::connection::Connection;
-use crate::connection::limit::Place;
-use crate::connection::registry::{Entry, Registry};
-use crate::connection::stream::Conn;
-use crate::http_stream::Watched;
+use crate::connection::limit::ConnectionPermit;
+use crate::connection::registry::{Registry, RegistryEntry};
+use crate::connection::stream::ClientStream;
+use crate::http_stream::HttpStream;
 use crate::log_throttle::LogThrottle;
-use crate::meters::{Closed, Pause};
+use crate::meters::{AcceptPause, CloseReason};
 use crate::shared::Shared;
 use crate::socket::bind::BACKLOG;
 use crate::tls::Tls;
@@ -132,11 +132,11 @@ impl<A: ServerApp + Send + Sync + 'static> Acceptance<A> {
 
     /// A place for a connection: at once, or as soon as another one closes. Meanwhile nothing is accepted;
     /// clients queue in the system. Nothing when it is told to stop before.
-    async fn place(&mut self) -> Option<Place> {
+    async fn place(&mut self) -> Option<ConnectionPermit> {
         if let Some(place) = self.shared.limit.try_acquire() {
             return Some(place);
         }
-        self.shared.meters.pause(Pause::Limit);
+        self.shared.meters.pause(AcceptPause::Limit);
         if self.full.is_due() {
             let limit = self.shared.limit.connections();
             warn!(socket = %self.socket, limit, "as many connections are open as may be: others wait");
@@ -156,7 +156,7 @@ impl<A: ServerApp + Send + Sync + 'static> Acceptance<A> {
 
     /// Waits until accepting may work again.
     async fn rest(&mut self, error: &io::Error) {
-        self.shared.meters.pause(Pause::Descriptors);
+        self.shared.meters.pause(AcceptPause::Descriptors);
         if self.failing.is_due() {
             warn!(
                 socket = %self.socket, %error,
@@ -194,7 +194,7 @@ impl<A: ServerApp + Send + Sync + 'static> Acceptance<A> {
     }
 
     /// Serves a connection in a task of its own: whatever happens there, a panic too, costs only it.
-    fn spawn(&mut self, tcp: TcpStream, peer: SocketAddr, place: Option<Place>) {
+    fn spawn(&mut self, tcp: TcpStream, peer: SocketAddr, place: Option<ConnectionPermit>) {
         let (socket, tls) = self.way(peer);
         let connection = Connection::new(socket, peer, tls.is_some(), self.shared.clone());
         let connection = Arc::new(connection);
@@ -218,15 +218,15 @@ impl<A: ServerApp + Send + Sync + 'static> Acceptance<A> {
 async fn open(
     tcp: TcpStream,
     connection: Arc<Connection>,
-    entry: Entry,
+    entry: RegistryEntry,
     tls: Option<Arc<Tls>>,
     deadline: Duration,
 ) -> Option<Stream> {
-    let conn = Conn::new(tcp, connection.clone(), entry)
+    let conn = ClientStream::new(tcp, connection.clone(), entry)
         .inspect_err(|error| warn!(%error, "can't take a connection"))
         .ok()?;
     let Some(tls) = tls else {
-        return Some(Box::new(Watched::new(conn, connection)));
+        return Some(Box::new(HttpStream::new(conn, connection)));
     };
     match tokio::time::timeout(deadline, tls.handshake(conn, &connection)).await {
         Ok(Ok(stream)) => {
@@ -234,14 +234,14 @@ async fn open(
                 connection.set_server_name(name);
             }
             connection.finish_handshake();
-            Some(Box::new(Watched::new(stream, connection)))
+            Some(Box::new(HttpStream::new(stream, connection)))
         }
         Ok(Err(error)) => {
             debug!(peer = %connection.peer(), %error, "a TLS handshake failed");
             None
         }
         Err(_) => {
-            connection.ended(Closed::Handshake);
+            connection.ended(CloseReason::Handshake);
             None
         }
     }

@@ -6,7 +6,7 @@ use tracing::{info, warn};
 
 /// A socket that systemd has bound. It holds it, too, so closing it here wouldn't free the port.
 #[derive(Debug)]
-pub(crate) struct Activated {
+pub(crate) struct ActivatedSocket {
     name: String,
     listener: TcpListener,
     dual_stack: bool,
@@ -14,11 +14,11 @@ pub(crate) struct Activated {
     told: bool,
 }
 
-impl Activated {
+impl ActivatedSocket {
     pub(crate) fn new(name: String, listener: TcpListener, address: SocketAddr) -> Self {
         let everywhere = address.ip() == Ipv6Addr::UNSPECIFIED;
         let only_v6 = SockRef::from(&listener).only_v6().unwrap_or(true);
-        Activated {
+        ActivatedSocket {
             name,
             listener,
             dual_stack: everywhere && !only_v6,

@@ -10,7 +10,7 @@ use crate::connection::registry::Registry;
 use crate::connection::sweep::Sweeper;
 use crate::shared::{Options, Shared};
 use crate::socket::accept::{Acceptance, Families};
-use crate::socket::activated::Activated;
+use crate::socket::activated::ActivatedSocket;
 use crate::socket::backoff::Backoff;
 use crate::socket::bind::{BindFailure, BindFailureReason, bind, set_options};
 use crate::socket::inherited::Inherited;
@@ -44,7 +44,7 @@ pub struct Sockets<A> {
     /// Told to stop, and not yet seen to have done so.
     closing: Vec<Closing>,
     /// Those that systemd bound; they stay open whether they are wanted or not.
-    activated: BTreeMap<SocketAddr, Activated>,
+    activated: BTreeMap<SocketAddr, ActivatedSocket>,
     shared: Arc<Shared>,
     /// Runs since the first socket accepts.
     sweeper: Option<Sweeper>,
@@ -97,7 +97,7 @@ impl<A: ServerApp + Send + Sync + 'static> Sockets<A> {
         let address = inherited.listener.local_addr()?;
         match inherited.activated {
             Some(name) => {
-                let activated = Activated::new(name, inherited.listener, address);
+                let activated = ActivatedSocket::new(name, inherited.listener, address);
                 self.activated.insert(address, activated);
             }
             None => {
@@ -266,7 +266,7 @@ impl<A: ServerApp + Send + Sync + 'static> Sockets<A> {
             && self
                 .activated
                 .get(&both)
-                .is_some_and(Activated::is_dual_stack);
+                .is_some_and(ActivatedSocket::is_dual_stack);
         if covered { both } else { wanted }
     }
 
@@ -294,7 +294,7 @@ impl<A: ServerApp + Send + Sync + 'static> Sockets<A> {
             let both = self
                 .activated
                 .get(&address)
-                .is_some_and(Activated::is_dual_stack);
+                .is_some_and(ActivatedSocket::is_dual_stack);
             let families = if both { Families::Both } else { Families::Own };
             let (app, snapshot) = (self.app.clone(), self.snapshot.clone());
             match start(address, families, listener, app, snapshot, &self.shared) {

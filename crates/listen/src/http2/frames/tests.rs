@@ -1,4 +1,4 @@
-use super::Progress::{Began, Between, Continued};
+use super::FrameProgress::{Began, Between, Continued};
 use super::*;
 use crate::http2::frame_header::LENGTH;
 
@@ -10,9 +10,9 @@ fn frame(length: u8, kind: u8, flags: u8, stream: u8) -> Vec<u8> {
     frame
 }
 
-/// Frames after a complete preface.
-fn settled() -> Frames {
-    let mut frames = Frames::new();
+/// FrameReader after a complete preface.
+fn settled() -> FrameReader {
+    let mut frames = FrameReader::new();
     assert_eq!(frames.read(&[b'x'; PREFACE]), Continued);
     assert_eq!(frames.read(&SETTINGS), Between);
     frames
@@ -20,7 +20,7 @@ fn settled() -> Frames {
 
 #[test]
 fn preface_ends_with_its_settings() {
-    let mut frames = Frames::new();
+    let mut frames = FrameReader::new();
     for byte in [b'x'; PREFACE].iter().chain(&SETTINGS[..8]) {
         assert_eq!(frames.read(&[*byte]), Continued);
     }
