@@ -10,6 +10,7 @@ use gatefold::status::{
 };
 use gatefold_compile::compile;
 use gatefold_diagnostic::{Severity, Style, render};
+use gatefold_dataplane::SocketKey;
 use gatefold_graph::http_route::{FilterNode, RuleNode, TargetNode};
 use gatefold_graph::{Environment, Graph, build};
 use gatefold_manifest::Loader;
@@ -112,7 +113,8 @@ impl Setting {
                     },
                     message: format!("{socket} can't be bound ({reason})"),
                 };
-                let failed = (socket.parse().ok()?, failure);
+                let address: std::net::SocketAddr = socket.parse().ok()?;
+                let failed = (SocketKey::tcp(address), failure);
                 self.applied.failed.extend([failed]);
             }
             _ => return None,

@@ -21,6 +21,7 @@ pub mod matcher;
 mod path;
 /// Paths in their normal form.
 pub mod path_normalization;
+mod port;
 /// Which rule answers a preflight request.
 pub mod preflight;
 pub mod query;
@@ -32,6 +33,7 @@ pub mod retry;
 /// From a request to the rule that takes it.
 pub mod router;
 mod snapshot;
+mod socket;
 /// Time limits of a rule.
 pub mod timeouts;
 /// Certificates by server name.
@@ -41,23 +43,13 @@ use backend::Split;
 pub use bound_ports::BoundPorts;
 use filter::Filters;
 use filter::request_redirect::RequestRedirect;
-use hostname::HostMap;
 use http::StatusCode;
+pub use port::{HttpListeners, Port};
 use retry::Retry;
 use router::Router;
-use std::net::SocketAddr;
+pub use socket::{SocketKey, Transport};
 use std::sync::Arc;
 use timeouts::RuleTimeouts;
-use tls::PortTls;
-
-/// What one socket, an address and a port, offers. Listeners of several Gateways may share it.
-#[derive(Debug, Default)]
-pub struct Port {
-    /// For each hostname the listener that serves it: the most specific one takes a request, no other.
-    pub listeners: HostMap<Arc<Listener>>,
-    /// With TLS: for each server name the certificates. A port either speaks TLS or doesn't.
-    pub tls: Option<PortTls>,
-}
 
 /// A listener: its routes, compiled.
 #[derive(Debug)]
@@ -117,8 +109,8 @@ pub enum Action {
 /// Everything that is served, at one moment. A request keeps the one it began with.
 #[derive(Debug, Default)]
 pub struct Snapshot {
-    /// By the address that the socket is bound to. Nobody but us chooses these, so hashing needn't withstand attacks.
-    pub ports: hashbrown::HashMap<SocketAddr, Arc<Port>>,
+    /// The ports by their sockets. Clients can't choose the keys, so hashing needn't resist collision attacks.
+    pub ports: hashbrown::HashMap<SocketKey, Arc<Port>>,
     /// Where the listeners' ports are bound.
     pub bound_ports: BoundPorts,
 }

@@ -18,12 +18,13 @@ mod shared;
 mod socket;
 mod tls;
 
+pub use connection::Connection;
+pub use connection::active_request::{ActiveRequest, HoldsRequest, HttpApp};
 pub use connection::deadlines::Deadlines;
-pub use connection::{Connection, InHand};
 pub use http_stream::refusal::Refusal;
 pub use http2::windows::Windows;
 pub use meters::Meters;
 pub use shared::Options;
 pub use socket::bind::{BindFailure, BindFailureReason};
-pub use socket::inherited::Inherited;
+pub use socket::inherited::{BoundSocket, InheritedSocket};
 pub use socket::{Failures, Sockets};

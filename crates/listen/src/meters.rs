@@ -1,11 +1,11 @@
 //! Metrics of client connections.
 
+use gatefold_dataplane::SocketKey;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 /// Metrics of client connections. Clones share their values.
@@ -115,8 +115,8 @@ impl Meters {
             .set(i64::try_from(connections).unwrap_or(i64::MAX));
     }
 
-    pub(crate) fn socket(&self, address: SocketAddr) -> SocketMetrics {
-        let label = label(address);
+    pub(crate) fn socket(&self, socket: SocketKey) -> SocketMetrics {
+        let label = label(socket);
         SocketMetrics {
             open: self.open.get_or_create_owned(&label),
             accepted: self.accepted.get_or_create_owned(&label),
@@ -124,9 +124,9 @@ impl Meters {
     }
 
     /// Removes the metrics of a socket that is closed and has no connections.
-    pub(crate) fn forget(&self, address: SocketAddr) {
-        self.open.remove(&label(address));
-        self.accepted.remove(&label(address));
+    pub(crate) fn forget(&self, socket: SocketKey) {
+        self.open.remove(&label(socket));
+        self.accepted.remove(&label(socket));
     }
 
     pub(crate) fn pause(&self, pause: AcceptPause) {
@@ -144,9 +144,9 @@ impl Meters {
     }
 }
 
-fn label(address: SocketAddr) -> ListenerLabel {
+fn label(socket: SocketKey) -> ListenerLabel {
     ListenerLabel {
-        listener: address.to_string(),
+        listener: socket.to_string(),
     }
 }
 
@@ -205,7 +205,7 @@ mod tests {
     fn shows_connections_by_socket_and_closed_connections_by_reason() {
         let mut registry = Registry::default();
         let meters = Meters::register(&mut registry);
-        let address = SocketAddr::from(([127, 0, 0, 1], 80));
+        let address = SocketKey::tcp(([127, 0, 0, 1], 80));
         meters.socket(address).open.inc();
         meters.socket(address).accepted.inc();
         meters.closed(CloseReason::DrainTimeout);

@@ -30,7 +30,7 @@ impl Default for Options {
 
 /// State that all sockets and connections share.
 #[derive(Debug)]
-pub(crate) struct Shared {
+pub(crate) struct SharedState {
     pub(crate) deadlines: Deadlines,
     pub(crate) clock: Clock,
     pub(crate) limit: Limit,
@@ -38,11 +38,11 @@ pub(crate) struct Shared {
     pub(crate) registries: Registries,
 }
 
-impl Shared {
+impl SharedState {
     pub(crate) fn new(options: Options) -> Self {
         let limit = Limit::new(options.max_connections);
         options.meters.set_limit(limit.connections());
-        Shared {
+        SharedState {
             deadlines: options.deadlines,
             clock: Clock::for_shortest(options.deadlines.shortest()),
             limit,

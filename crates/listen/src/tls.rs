@@ -2,32 +2,35 @@
 
 use crate::connection::Connection;
 use crate::connection::stream::ClientStream;
+use crate::meters::CloseReason;
 use arc_swap::ArcSwap;
-use gatefold_dataplane::Snapshot;
 use gatefold_dataplane::client_validation::ClientMode;
 use gatefold_dataplane::tls::server_config;
+use gatefold_dataplane::{Snapshot, SocketKey};
 use pingora_core::listeners::tls::Acceptor;
+use pingora_core::protocols::Ssl;
 use pingora_core::protocols::tls::TlsStream;
 use pingora_core::{ErrorType, OrErr, Result};
 use rustls::crypto::ring;
 use rustls::server::{Acceptor as HelloReader, ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
+use tracing::debug;
 
 /// Performs TLS handshakes for one socket. It lives as long as the socket, and with it the keys of the session
 /// tickets, so clients can resume sessions after a reload. Certificates come from the current snapshot.
-pub(crate) struct Tls {
-    socket: SocketAddr,
+pub(crate) struct SocketTls {
+    socket: SocketKey,
     snapshot: Arc<ArcSwap<Snapshot>>,
     /// For listeners that don't ask clients for certificates.
     open: Acceptor,
 }
 
-impl Tls {
+impl SocketTls {
     pub(crate) fn new(
-        socket: SocketAddr,
+        socket: SocketKey,
         snapshot: Arc<ArcSwap<Snapshot>>,
     ) -> Result<Self, rustls::Error> {
         let resolver = Resolver {
@@ -35,15 +38,41 @@ impl Tls {
             snapshot: snapshot.clone(),
         };
         let config = server_config(Arc::new(resolver), None, ring::Ticketer::new()?)?;
-        Ok(Tls {
+        Ok(SocketTls {
             socket,
             snapshot,
             open: Acceptor::from_server_config(Arc::new(config)),
         })
     }
 
+    /// Performs the handshake within `deadline`, and records its outcome in `connection`. Returns `None` if it fails.
+    pub(crate) async fn accept(
+        &self,
+        stream: ClientStream,
+        connection: &Connection,
+        deadline: Duration,
+    ) -> Option<TlsStream<ClientStream>> {
+        match tokio::time::timeout(deadline, self.handshake(stream, connection)).await {
+            Ok(Ok(stream)) => {
+                if let Some(name) = stream.get_ssl().and_then(|tls| tls.server_name()) {
+                    connection.set_server_name(name);
+                }
+                connection.finish_handshake();
+                Some(stream)
+            }
+            Ok(Err(error)) => {
+                debug!(peer = %connection.peer(), %error, "a TLS handshake failed");
+                None
+            }
+            Err(_) => {
+                connection.ended(CloseReason::Handshake);
+                None
+            }
+        }
+    }
+
     /// Performs the handshake, and records in `connection` which validation has accepted the client's certificate.
-    pub(crate) async fn handshake(
+    async fn handshake(
         &self,
         mut conn: ClientStream,
         connection: &Connection,
@@ -59,7 +88,7 @@ impl Tls {
         };
         let snapshot = self.snapshot.load_full();
         let port = snapshot.ports.get(&self.socket);
-        let tls = port.and_then(|port| port.tls.as_ref());
+        let tls = port.and_then(|port| port.tls());
         let set = tls.and_then(|tls| tls.find(server_name.as_deref()));
         let Some(clients) = set.and_then(|set| set.clients.as_ref()) else {
             return self.open.tls_handshake(conn).await;
@@ -76,7 +105,7 @@ impl Tls {
     fn checks_clients(&self) -> bool {
         let snapshot = self.snapshot.load();
         let port = snapshot.ports.get(&self.socket);
-        port.and_then(|port| port.tls.as_ref())
+        port.and_then(|port| port.tls())
             .is_some_and(|tls| tls.checks_clients())
     }
 }
@@ -107,9 +136,10 @@ async fn server_name(conn: &mut ClientStream) -> io::Result<Option<Option<String
     }
 }
 
+/// Selects the certificate of a server name from the current snapshot.
 #[derive(Debug)]
 struct Resolver {
-    socket: SocketAddr,
+    socket: SocketKey,
     snapshot: Arc<ArcSwap<Snapshot>>,
 }
 
@@ -117,7 +147,7 @@ impl ResolvesServerCert for Resolver {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         let snapshot = self.snapshot.load();
         let port = snapshot.ports.get(&self.socket)?;
-        let set = port.tls.as_ref()?.find(hello.server_name())?;
+        let set = port.tls()?.find(hello.server_name())?;
         set.pick(hello.signature_schemes()).cloned()
     }
 }

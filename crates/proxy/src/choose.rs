@@ -7,7 +7,7 @@ use gatefold_dataplane::filter::request_redirect::{Asked, Scheme};
 use gatefold_dataplane::path_normalization::PathNormalization;
 use gatefold_dataplane::preflight::Preflight;
 use gatefold_dataplane::request::RequestView;
-use gatefold_dataplane::{Action, Listener, Port, Rule, Snapshot};
+use gatefold_dataplane::{Action, HttpListeners, Listener, Rule, Snapshot};
 use gatefold_listen::Connection;
 use http::{HeaderValue, StatusCode};
 use pingora_http::RequestHeader;
@@ -30,11 +30,12 @@ pub(super) fn choose(
 ) -> Result<(), Answer> {
     let host = request::host(header)?;
     let port = connection.port(snapshot).ok_or(Answer::NO_ROUTE)?;
-    if port.tls.is_some() != connection.is_tls() {
+    if port.tls().is_some() != connection.is_tls() {
         return Err(OTHER_PROTOCOL);
     }
-    let listener = port.listeners.find(&host).ok_or(Answer::NO_ROUTE)?;
-    if is_misdirected(port, listener, &host, connection) {
+    let listeners = port.http().ok_or(OTHER_PROTOCOL)?;
+    let listener = listeners.find(&host).ok_or(Answer::NO_ROUTE)?;
+    if connection.is_tls() && is_misdirected(listeners, listener, &host, connection) {
         return Err(Answer::MISDIRECTED);
     }
     let path = normalization.for_matching(header.uri.path());
@@ -76,7 +77,7 @@ pub(super) fn choose(
             let client = client_port(header, connection, listener);
             let location = redirect.location(&asked, |port| match client {
                 ClientPort::Shifted => {
-                    let socket = connection.socket();
+                    let socket = connection.socket().address;
                     snapshot.bound_ports.find(port, listener, socket)
                 }
                 ClientPort::Listeners => port,
@@ -112,14 +113,11 @@ fn preflight_answer(rule: &Rule) -> Answer {
 /// A connection without a server name belongs to the listener for any name; when there is none, to no
 /// listener, and all of them have one certificate.
 fn is_misdirected(
-    port: &Port,
+    listeners: &HttpListeners,
     listener: &Arc<Listener>,
     host: &str,
     connection: &Connection,
 ) -> bool {
-    if port.tls.is_none() {
-        return false;
-    }
     // Also when its listener has begun to check clients only since.
     let scope = listener.only_clients_of.as_deref();
     if scope.is_some() && scope != connection.client_of() {
@@ -131,7 +129,7 @@ fn is_misdirected(
     if name == host {
         return false;
     }
-    match port.listeners.find(name) {
+    match listeners.find(name) {
         Some(own) => !Arc::ptr_eq(own, listener),
         // The listener that it was made for is gone.
         None => !name.is_empty(),
@@ -149,7 +147,7 @@ enum ClientPort {
 
 /// A client that names the shifted port in `Host` can't use the one of the manifest.
 fn client_port(header: &RequestHeader, connection: &Connection, listener: &Listener) -> ClientPort {
-    let bound = connection.socket().port();
+    let bound = connection.socket().address.port();
     if bound != listener.port && request::port(header) == Some(bound) {
         ClientPort::Shifted
     } else {

@@ -12,11 +12,10 @@ use gatefold_dataplane::backend_tls::BackendTls;
 use gatefold_dataplane::timeouts::Limit;
 use gatefold_dataplane::{Action, Rule};
 use gatefold_listen::clock::Tick;
-use gatefold_listen::{Connection, InHand};
+use gatefold_listen::{ActiveRequest, HoldsRequest};
 use http::HeaderValue;
 use pingora_core::Result;
 use pingora_core::upstreams::peer::HttpPeer;
-use pingora_proxy::Session;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -27,7 +26,7 @@ pub struct RequestContext {
     /// When it began; only when its log line is wanted.
     pub(super) began: Option<Instant>,
     /// The connection that it came over, which isn't idle while this is here.
-    pub(super) connection: Option<InHand>,
+    pub(super) connection: Option<ActiveRequest>,
     /// Whether it asks to go on as a WebSocket.
     pub(super) upgrade: bool,
     /// The rule that takes it, kept as it was when the request was routed.
@@ -227,8 +226,8 @@ impl RequestContext {
     }
 }
 
-/// What the listening side knows of a session's connection.
-pub(super) fn connection(session: &Session) -> Option<&Arc<Connection>> {
-    let digest = session.digest()?.proxy_digest.as_ref()?;
-    digest.user_data.as_ref()?.downcast_ref()
+impl HoldsRequest for RequestContext {
+    fn active_request(&mut self) -> &mut Option<ActiveRequest> {
+        &mut self.connection
+    }
 }

@@ -1,7 +1,7 @@
 //! How a request is routed and prepared for its backend. The hooks say when.
 
 use super::answer::Answer;
-use super::context::{RequestContext, connection};
+use super::context::RequestContext;
 use super::mirror::{MirrorOwner, Mirrors};
 use super::modify::RequestFields;
 use super::peer::{Exchange, Timeouts};
@@ -14,6 +14,7 @@ use super::{
 use arc_swap::ArcSwap;
 use gatefold_dataplane::Snapshot;
 use gatefold_dataplane::path_normalization::PathNormalization;
+use gatefold_listen::ActiveRequest;
 use http::Version;
 use pingora_core::upstreams::peer::HttpPeer;
 use pingora_core::{Error, ErrorType, Result};
@@ -64,10 +65,8 @@ impl Gatefold {
         }
         context.upgrade = upgrade::is_asked(session.req_header());
         self.set_deadlines(session);
-        let Some(connection) = connection(session).cloned() else {
-            return Err(Answer::INTERNAL);
-        };
-        context.connection = Some(connection.begin());
+        let begun = ActiveRequest::begin(session.digest(), context);
+        let connection = begun.cloned().ok_or(Answer::INTERNAL)?;
         response::keep_or_end(session, context);
         request::check(session, self.path_normalization)?;
         if !self.preserve_header_case {

@@ -7,7 +7,7 @@ use super::Connection;
 use crate::clock::Tick;
 use crate::connection::phase::ClientPhase;
 use crate::meters::CloseReason;
-use crate::shared::Shared;
+use crate::shared::SharedState;
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Waker};
@@ -33,7 +33,7 @@ impl Connection {
     /// its client has had time to send a request. An HTTP/2 connection counts as unused once a request that has arrived
     /// has had time to begin.
     pub(crate) fn unused_since(&self) -> Option<Tick> {
-        let Shared {
+        let SharedState {
             deadlines, clock, ..
         } = &*self.shared;
         let settled = |since: &Tick| clock.now().saturating_sub(*since) > 1;
@@ -63,7 +63,7 @@ impl Connection {
 
     /// The reason to close the connection if one of its deadlines has passed.
     pub(crate) fn overdue(&self) -> Option<CloseReason> {
-        let Shared {
+        let SharedState {
             deadlines, clock, ..
         } = &*self.shared;
         let passed = |deadline, since| clock.has_passed(deadline, since);

@@ -2,6 +2,7 @@
 //!
 //! The stream of the connection, the proxy and the periodic sweep share a [`Connection`] and update it without locks.
 
+pub(crate) mod active_request;
 pub(crate) mod deadlines;
 mod descriptor;
 mod ending;
@@ -16,10 +17,11 @@ use crate::clock::Tick;
 use crate::connection::phase::{ClientPhase, PhaseCell};
 use crate::http2::frames::FrameProgress;
 use crate::http2::windows::Windows;
-use crate::shared::Shared;
+use crate::shared::SharedState;
+use active_request::ActiveRequest;
 use descriptor::Descriptor;
 use ending::Wakers;
-use gatefold_dataplane::{Port, Snapshot};
+use gatefold_dataplane::{Port, Snapshot, SocketKey};
 use http::HeaderValue;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
@@ -29,13 +31,13 @@ use tokio::task::AbortHandle;
 /// A client's connection, shared by the requests on it.
 #[derive(Debug)]
 pub struct Connection {
-    socket: SocketAddr,
+    socket: SocketKey,
     peer: SocketAddr,
     peer_text: HeaderValue,
     tls: bool,
     server_name: OnceLock<Box<str>>,
     client_of: OnceLock<Arc<str>>,
-    shared: Arc<Shared>,
+    shared: Arc<SharedState>,
     state: PhaseCell,
     /// Number of HTTP/2 requests in flight. HTTP/1.1 has one at most, which `state` tells.
     active: AtomicU32,
@@ -74,21 +76,13 @@ pub struct Connection {
     task: OnceLock<AbortHandle>,
 }
 
-/// A request in flight. It counts as in flight on its connection until this is dropped.
-#[derive(Debug)]
-pub struct InHand {
-    connection: Arc<Connection>,
-    in_flight: u32,
-    windows: Windows,
-}
-
 impl Connection {
     /// Creates a connection that was accepted on the listening socket `socket`.
     pub(crate) fn new(
-        socket: SocketAddr,
+        socket: SocketKey,
         peer: SocketAddr,
         tls: bool,
-        shared: Arc<Shared>,
+        shared: Arc<SharedState>,
     ) -> Self {
         let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
         let now = shared.clock.now();
@@ -131,9 +125,8 @@ impl Connection {
         }
     }
 
-    /// The address of the listening socket, which is the key into a snapshot's ports. The IP address is unspecified
-    /// if the socket listens on every interface.
-    pub fn socket(&self) -> SocketAddr {
+    /// The listening socket, which is the key into a snapshot's ports.
+    pub fn socket(&self) -> SocketKey {
         self.socket
     }
 
@@ -179,7 +172,7 @@ impl Connection {
     }
 
     /// Records that a request's header is complete. The connection isn't idle until the result is dropped.
-    pub fn begin(self: &Arc<Self>) -> InHand {
+    pub(crate) fn begin(self: &Arc<Self>) -> ActiveRequest {
         let before = if self.state.phase().is_http2() {
             self.active.fetch_add(1, Ordering::Relaxed)
         } else {
@@ -187,11 +180,7 @@ impl Connection {
             self.state.set(ClientPhase::Busy, self.shared.clock.now());
             0
         };
-        InHand {
-            connection: self.clone(),
-            in_flight: before.saturating_add(1),
-            windows: self.windows(),
-        }
+        ActiveRequest::new(self.clone(), before.saturating_add(1), self.windows())
     }
 
     pub(crate) fn set_windows(&self, windows: Windows) {
@@ -208,6 +197,7 @@ impl Connection {
         }
     }
 
+    /// Records that a request has ended.
     fn finish(&self) {
         self.close_descriptor();
         let now = self.shared.clock.now();
@@ -338,32 +328,6 @@ impl Connection {
         if let Some(port) = last.ports.get(&self.socket) {
             let _ = self.last_port.set(port.clone());
         }
-    }
-}
-
-impl InHand {
-    /// The number of requests in flight on the connection when this one began, including this one.
-    pub fn in_flight(&self) -> u32 {
-        self.in_flight
-    }
-
-    /// The HTTP/2 client's flow-control windows when this request began. Meaningless over HTTP/1.
-    pub fn windows(&self) -> Windows {
-        self.windows
-    }
-}
-
-impl std::ops::Deref for InHand {
-    type Target = Connection;
-
-    fn deref(&self) -> &Connection {
-        &self.connection
-    }
-}
-
-impl Drop for InHand {
-    fn drop(&mut self) {
-        self.connection.finish();
     }
 }
 

@@ -1,17 +1,19 @@
+//! The open connections of each socket.
+
 use crate::clock::Tick;
 use crate::connection::Connection;
 use crate::connection::limit::ConnectionPermit;
 use crate::meters::{Meters, SocketMetrics};
 use gatefold_dataplane::Snapshot;
+use gatefold_dataplane::SocketKey;
 use hashbrown::HashMap;
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
 /// The open connections of one socket.
 #[derive(Debug)]
 pub(crate) struct Registry {
-    socket: SocketAddr,
+    socket: SocketKey,
     meters: SocketMetrics,
     open: Mutex<OpenConnections>,
     empty: Notify,
@@ -20,27 +22,26 @@ pub(crate) struct Registry {
 #[derive(Debug, Default)]
 struct OpenConnections {
     next: u64,
-    /// Under numbers that nobody else chooses, so any hash will do.
+    /// By numbers that clients can't choose, so hashing needn't resist collision attacks.
     connections: HashMap<u64, Arc<Connection>>,
-    /// Since when the socket is gone.
+    /// The tick in which the socket was closed.
     draining: Option<Tick>,
-    /// The last snapshot that has the socket, when there is one.
+    /// The last snapshot that has the socket, once a later one doesn't.
     last: Option<Arc<Snapshot>>,
 }
 
-/// Keeps a connection in its registry; dropped, however the connection ends, it is gone from there and its
-/// place is free.
+/// Keeps a connection in its registry. When this is dropped, the connection is removed and its permit is released, however
+/// the connection ends.
 #[derive(Debug)]
 pub(crate) struct RegistryEntry {
     registry: Arc<Registry>,
     id: u64,
-    /// Nothing for one that is served beyond the limit.
-    _place: Option<ConnectionPermit>,
+    /// `None` for a connection that is served beyond the limit.
+    _permit: Option<ConnectionPermit>,
 }
 
 impl Registry {
-    /// No connections yet.
-    fn new(socket: SocketAddr, meters: SocketMetrics) -> Self {
+    fn new(socket: SocketKey, meters: SocketMetrics) -> Self {
         Registry {
             socket,
             meters,
@@ -49,11 +50,11 @@ impl Registry {
         }
     }
 
-    /// Notes a new connection.
+    /// Adds a new connection.
     pub(crate) fn enter(
         self: &Arc<Self>,
         connection: Arc<Connection>,
-        place: Option<ConnectionPermit>,
+        permit: Option<ConnectionPermit>,
     ) -> RegistryEntry {
         let mut open = self.open();
         if open.draining.is_some() {
@@ -70,12 +71,12 @@ impl Registry {
         RegistryEntry {
             registry: self.clone(),
             id,
-            _place: place,
+            _permit: permit,
         }
     }
 
-    /// The next snapshot won't have the socket: requests that are on the way are still answered by this one.
-    pub(crate) fn keep(&self, last: Arc<Snapshot>) {
+    /// Records that the next snapshot doesn't have the socket. Requests that arrive later are still routed by `last`.
+    pub(crate) fn keep_port(&self, last: Arc<Snapshot>) {
         let mut open = self.open();
         for connection in open.connections.values() {
             connection.keep_port(&last);
@@ -83,7 +84,7 @@ impl Registry {
         open.last = Some(last);
     }
 
-    /// Ends idle connections now and the others after the request in hand.
+    /// Ends idle connections now and the others after the request in flight.
     pub(crate) fn drain(&self, now: Tick) {
         let mut open = self.open();
         open.draining = Some(now);
@@ -92,19 +93,19 @@ impl Registry {
         }
     }
 
-    /// Since when the socket is gone.
+    /// The tick in which the socket was closed.
     pub(crate) fn draining_since(&self) -> Option<Tick> {
         self.open().draining
     }
 
-    /// How many connections are open.
+    /// The number of open connections.
     pub(crate) fn count(&self) -> usize {
         self.open().connections.len()
     }
 
-    /// Looks at every open connection.
-    pub(crate) fn each(&self, mut look: impl FnMut(&Arc<Connection>)) {
-        self.open().connections.values().for_each(&mut look);
+    /// Calls `visit` for every open connection.
+    pub(crate) fn each(&self, mut visit: impl FnMut(&Arc<Connection>)) {
+        self.open().connections.values().for_each(&mut visit);
     }
 
     /// Waits until no connection is open.
@@ -137,26 +138,25 @@ impl Drop for RegistryEntry {
     }
 }
 
-/// The registries of all sockets, also of those that are gone and still have connections.
+/// The registries of all sockets, including closed ones that still have connections.
 #[derive(Debug, Default)]
 pub(crate) struct Registries(Mutex<Vec<Arc<Registry>>>);
 
 impl Registries {
-    /// The registry of a new socket.
-    pub(crate) fn open(&self, socket: SocketAddr, meters: &Meters) -> Arc<Registry> {
+    /// Creates the registry of a new socket.
+    pub(crate) fn open(&self, socket: SocketKey, meters: &Meters) -> Arc<Registry> {
         let mut list = self.list();
         let registry = Arc::new(Registry::new(socket, meters.socket(socket)));
         list.push(registry.clone());
         registry
     }
 
-    /// All of them.
+    /// All registries.
     pub(crate) fn all(&self) -> Vec<Arc<Registry>> {
         self.list().clone()
     }
 
-    /// Forgets those whose socket and connections are gone, and the meters of addresses for which nothing is
-    /// left.
+    /// Removes the registries whose socket and connections are closed, and the metrics of sockets without any registry.
     pub(crate) fn forget_done(&self, meters: &Meters) {
         let mut list = self.list();
         let is_done =

@@ -2,6 +2,7 @@
 //! bytes that tell HTTP/1 from HTTP/2.
 
 use crate::connection::Connection;
+use crate::connection::active_request::ConnectionHandle;
 use crate::connection::linger::linger;
 use crate::connection::registry::RegistryEntry;
 use async_trait::async_trait;
@@ -66,7 +67,8 @@ impl ClientStream {
         // Saves Pingora a system call. Nothing asks for the local address.
         let _ = socket.peer_addr.set(Some(connection.peer().into()));
         let response = Box::new(ResponseHeader::build_no_case(200, Some(0))?);
-        let context = ProxyDigest::new(response, Some(Box::new(connection.clone())));
+        let handle = ConnectionHandle(connection.clone());
+        let context = ProxyDigest::new(response, Some(Box::new(handle)));
         let read_buffer = if connection.is_tls() {
             TLS_READ_BUFFER
         } else {

@@ -5,7 +5,7 @@
 use crate::connection::Connection;
 use crate::connection::registry::Registry;
 use crate::meters::CloseReason;
-use crate::shared::Shared;
+use crate::shared::SharedState;
 use std::sync::{Arc, Weak};
 use tokio::task::JoinHandle;
 
@@ -19,7 +19,7 @@ pub(crate) struct Sweeper(JoinHandle<()>);
 
 impl Sweeper {
     /// Starts the task on the current Tokio runtime.
-    pub(crate) fn start(shared: &Arc<Shared>) -> Self {
+    pub(crate) fn start(shared: &Arc<SharedState>) -> Self {
         Sweeper(tokio::spawn(run(Arc::downgrade(shared))))
     }
 }
@@ -30,7 +30,7 @@ impl Drop for Sweeper {
     }
 }
 
-async fn run(shared: Weak<Shared>) {
+async fn run(shared: Weak<SharedState>) {
     let Some(tick) = shared.upgrade().map(|shared| shared.clock.tick()) else {
         return;
     };
@@ -44,7 +44,7 @@ async fn run(shared: Weak<Shared>) {
     }
 }
 
-impl Shared {
+impl SharedState {
     /// Closes connections that have passed a deadline.
     fn sweep(&self) {
         self.clock.advance();
@@ -106,14 +106,16 @@ impl Shared {
 mod tests {
     use super::*;
     use crate::shared::Options;
+    use gatefold_dataplane::SocketKey;
     use std::net::SocketAddr;
 
     #[test]
     fn clears_the_mark_of_a_connection_that_is_no_longer_overdue() {
-        let shared = Arc::new(Shared::new(Options::default()));
+        let shared = Arc::new(SharedState::new(Options::default()));
         let address = SocketAddr::from(([127, 0, 0, 1], 80));
-        let registry = shared.registries.open(address, &shared.meters);
-        let connection = Arc::new(Connection::new(address, address, false, shared.clone()));
+        let socket = SocketKey::tcp(address);
+        let registry = shared.registries.open(socket, &shared.meters);
+        let connection = Arc::new(Connection::new(socket, address, false, shared.clone()));
         let _entry = registry.enter(connection.clone(), None);
         assert!(
             connection.mark_for_closing(CloseReason::Idle),

@@ -5,8 +5,8 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 fn connection(peer: SocketAddr) -> Arc<Connection> {
-    let socket = SocketAddr::from(([0u16; 8], 80));
-    let shared = Arc::new(Shared::new(Options::default()));
+    let socket = SocketKey::tcp(([0u16; 8], 80));
+    let shared = Arc::new(SharedState::new(Options::default()));
     Arc::new(Connection::new(socket, peer, false, shared))
 }
 

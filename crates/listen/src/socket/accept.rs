@@ -1,94 +1,67 @@
-use crate::connection::Connection;
+//! Accepts connections on one TCP socket.
+//!
+//! In: a listening socket. Out: connections, each with a permit of the connection limit, passed to a [`PortServer`]. This
+//! module knows no protocol above TCP.
+
+use crate::HttpApp;
 use crate::connection::limit::ConnectionPermit;
-use crate::connection::registry::{Registry, RegistryEntry};
-use crate::connection::stream::ClientStream;
-use crate::http_stream::HttpStream;
 use crate::log_throttle::LogThrottle;
-use crate::meters::{AcceptPause, CloseReason};
-use crate::shared::Shared;
+use crate::meters::AcceptPause;
+use crate::shared::SharedState;
 use crate::socket::bind::BACKLOG;
-use crate::tls::Tls;
-use arc_swap::ArcSwap;
-use gatefold_dataplane::Snapshot;
-use pingora_core::apps::ServerApp;
-use pingora_core::protocols::{Ssl, Stream};
-use pingora_core::services::listening::Service;
+use crate::socket::port_server::PortServer;
+use gatefold_dataplane::SocketKey;
 use socket2::SockRef;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tracing::{debug, warn};
 
-/// How long accepting rests after an error that isn't one connection's, above all when the process has no
-/// file descriptors left: at once it would fail again.
-const REST: Duration = Duration::from_millis(100);
-/// How many connections are taken from a queue before other tasks have their turn.
-const AT_ONCE: i32 = 64;
+/// How long accepting pauses after an error that doesn't concern a single connection, usually a lack of file descriptors. An
+/// immediate retry would fail again.
+const PAUSE: Duration = Duration::from_millis(100);
+/// How many queued connections are accepted before other tasks get to run.
+const YIELD_AFTER: i32 = 64;
 
-/// Whose clients a socket takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Families {
-    /// Those of its address's family.
-    Own,
-    /// IPv4's, too: `[::]` without IPV6_V6ONLY.
-    Both,
+/// Accepts the connections of one socket.
+pub(crate) struct AcceptLoop<A> {
+    socket: SocketKey,
+    server: PortServer<A>,
+    shared: Arc<SharedState>,
+    stop: watch::Receiver<bool>,
+    limit_log: LogThrottle,
+    error_log: LogThrottle,
 }
 
-/// What a socket does with its connections.
-pub(crate) struct Acceptance<A> {
-    pub(crate) socket: SocketAddr,
-    pub(crate) app: Arc<A>,
-    pub(crate) snapshot: Arc<ArcSwap<Snapshot>>,
-    pub(crate) tls: Arc<Tls>,
-    /// What IPv4 clients of a socket for both families came by.
-    pub(crate) ipv4: Option<(SocketAddr, Arc<Tls>)>,
-    pub(crate) connections: Arc<Registry>,
-    pub(crate) shared: Arc<Shared>,
-    pub(crate) stop: watch::Receiver<bool>,
-    full: LogThrottle,
-    failing: LogThrottle,
-}
-
-impl<A: ServerApp + Send + Sync + 'static> Acceptance<A> {
+impl<A: HttpApp> AcceptLoop<A> {
+    /// Creates the loop for `socket`. It runs until `stop` becomes true.
     pub(crate) fn new(
-        socket: SocketAddr,
-        families: Families,
-        app: Arc<A>,
-        snapshot: Arc<ArcSwap<Snapshot>>,
-        shared: Arc<Shared>,
+        socket: SocketKey,
+        server: PortServer<A>,
+        shared: Arc<SharedState>,
         stop: watch::Receiver<bool>,
-    ) -> Result<Self, rustls::Error> {
-        let tls = |socket| Tls::new(socket, snapshot.clone()).map(Arc::new);
-        let ipv4 = SocketAddr::from((Ipv4Addr::UNSPECIFIED, socket.port()));
-        let ipv4 = match families {
-            Families::Own => None,
-            Families::Both => Some((ipv4, tls(ipv4)?)),
-        };
-        Ok(Acceptance {
+    ) -> Self {
+        AcceptLoop {
             socket,
-            app,
-            tls: tls(socket)?,
-            ipv4,
-            snapshot,
-            connections: shared.registries.open(socket, &shared.meters),
+            server,
             shared,
             stop,
-            full: LogThrottle::default(),
-            failing: LogThrottle::default(),
-        })
+            limit_log: LogThrottle::default(),
+            error_log: LogThrottle::default(),
+        }
     }
 
-    /// Accepts until it is told to stop. Connections that have queued by then are served too, as far as there
-    /// are places: the system would reset them.
+    /// Accepts connections until it must stop. Connections that are queued then are served too, as far as the limit
+    /// permits: the kernel would reset them.
     pub(crate) async fn run(mut self, listener: Arc<TcpListener>) {
         let mut stop = self.stop.clone();
         loop {
             tokio::select! {
                 accepted = listener.accept() => self.take(accepted).await,
-                () = told(&mut stop) => break,
+                () = stopped(&mut stop) => break,
             }
         }
         self.empty_queue(&listener).await;
@@ -97,49 +70,51 @@ impl<A: ServerApp + Send + Sync + 'static> Acceptance<A> {
     async fn take(&mut self, accepted: io::Result<(TcpStream, SocketAddr)>) {
         match accepted {
             Ok((tcp, peer)) => {
-                // Without a place when it was told to stop meanwhile: the connection is accepted, and to close it
-                // now would be to reset it.
-                let place = self.place().await;
-                self.spawn(tcp, peer, place);
+                // If the loop was stopped while it waited, the connection is served without a permit: it is accepted, and
+                // closing it now would reset it.
+                let permit = self.permit().await;
+                self.server.spawn(tcp, peer, permit);
             }
-            Err(error) if is_one_connections(&error) => debug!(%error, "a client left the queue"),
-            Err(error) => self.rest(&error).await,
+            Err(error) if concerns_one_connection(&error) => {
+                debug!(%error, "a client left the accept queue");
+            }
+            Err(error) => self.pause(&error).await,
         }
     }
 
-    /// Takes what waits, and no more than can have waited when this began: others may come as fast.
+    /// Accepts queued connections, but no more than can have been queued at the beginning: new ones may arrive as fast.
     async fn empty_queue(&mut self, listener: &TcpListener) {
         for taken in 1..=BACKLOG {
-            let Some(place) = self.shared.limit.try_acquire() else {
+            let Some(permit) = self.shared.limit.try_acquire() else {
                 return;
             };
             match queued(listener) {
                 None => return,
-                Some(Ok((tcp, peer))) => self.spawn(tcp, peer, Some(place)),
-                Some(Err(error)) if is_one_connections(&error) => {
-                    debug!(%error, "a client left the queue");
+                Some(Ok((tcp, peer))) => self.server.spawn(tcp, peer, Some(permit)),
+                Some(Err(error)) if concerns_one_connection(&error) => {
+                    debug!(%error, "a client left the accept queue");
                 }
                 Some(Err(error)) => {
-                    warn!(socket = %self.socket, %error, "can't accept connections that wait");
+                    warn!(socket = %self.socket, %error, "can't accept queued connections");
                     return;
                 }
             }
-            if taken % AT_ONCE == 0 {
+            if taken % YIELD_AFTER == 0 {
                 tokio::task::yield_now().await;
             }
         }
     }
 
-    /// A place for a connection: at once, or as soon as another one closes. Meanwhile nothing is accepted;
-    /// clients queue in the system. Nothing when it is told to stop before.
-    async fn place(&mut self) -> Option<ConnectionPermit> {
-        if let Some(place) = self.shared.limit.try_acquire() {
-            return Some(place);
+    /// Returns a permit for a connection. If the limit is reached, waits until another connection closes; meanwhile nothing
+    /// is accepted, and clients queue in the kernel. Returns `None` if the loop must stop before.
+    async fn permit(&mut self) -> Option<ConnectionPermit> {
+        if let Some(permit) = self.shared.limit.try_acquire() {
+            return Some(permit);
         }
         self.shared.meters.pause(AcceptPause::Limit);
-        if self.full.is_due() {
+        if self.limit_log.is_due() {
             let limit = self.shared.limit.connections();
-            warn!(socket = %self.socket, limit, "as many connections are open as may be: others wait");
+            warn!(socket = %self.socket, limit, "the limit of open connections is reached: further clients wait");
         }
         let next = self.shared.limit.acquire();
         tokio::pin!(next);
@@ -147,114 +122,40 @@ impl<A: ServerApp + Send + Sync + 'static> Acceptance<A> {
         loop {
             self.shared.reclaim();
             tokio::select! {
-                place = &mut next => return place,
-                () = told(&mut stop) => return None,
-                () = tokio::time::sleep(REST) => {}
+                permit = &mut next => return permit,
+                () = stopped(&mut stop) => return None,
+                () = tokio::time::sleep(PAUSE) => {}
             }
         }
     }
 
-    /// Waits until accepting may work again.
-    async fn rest(&mut self, error: &io::Error) {
+    /// Waits until accepting may succeed again.
+    async fn pause(&mut self, error: &io::Error) {
         self.shared.meters.pause(AcceptPause::Descriptors);
-        if self.failing.is_due() {
+        if self.error_log.is_due() {
             warn!(
                 socket = %self.socket, %error,
-                "can't accept connections and keeps trying; if it lacks file descriptors, raise the limit \
+                "can't accept connections and keeps trying; if file descriptors are missing, raise the limit \
                  (`ulimit -n`, systemd's LimitNOFILE) or lower --max-connections"
             );
         }
         self.shared.reclaim();
         let mut stop = self.stop.clone();
         tokio::select! {
-            () = tokio::time::sleep(REST) => {}
-            () = told(&mut stop) => {}
-        }
-    }
-
-    /// The key into the snapshot's ports, and what does TLS if it is spoken there. A socket for both families
-    /// stands for two keys; a client finds the other one where its own isn't wanted.
-    fn way(&self, peer: SocketAddr) -> (SocketAddr, Option<Arc<Tls>>) {
-        let snapshot = self.snapshot.load();
-        let own = (self.socket, &self.tls);
-        let (socket, tls) = match &self.ipv4 {
-            Some((ipv4, tls)) => {
-                let is_ipv4 = peer.ip().to_canonical().is_ipv4();
-                let wanted = |socket| snapshot.ports.contains_key(socket);
-                match (is_ipv4 && wanted(ipv4)) || !wanted(&self.socket) {
-                    true => (*ipv4, tls),
-                    false => own,
-                }
-            }
-            None => own,
-        };
-        let port = snapshot.ports.get(&socket);
-        let speaks_tls = port.is_some_and(|port| port.tls.is_some());
-        (socket, speaks_tls.then(|| tls.clone()))
-    }
-
-    /// Serves a connection in a task of its own: whatever happens there, a panic too, costs only it.
-    fn spawn(&mut self, tcp: TcpStream, peer: SocketAddr, place: Option<ConnectionPermit>) {
-        let (socket, tls) = self.way(peer);
-        let connection = Connection::new(socket, peer, tls.is_some(), self.shared.clone());
-        let connection = Arc::new(connection);
-        let entry = self.connections.enter(connection.clone(), place);
-        let app = self.app.clone();
-        let stop = self.stop.clone();
-        let deadline = self.shared.deadlines.handshake;
-        let task = tokio::spawn({
-            let connection = connection.clone();
-            async move {
-                if let Some(stream) = open(tcp, connection, entry, tls, deadline).await {
-                    Service::<A>::handle_event(stream, app, stop).await;
-                }
-            }
-        });
-        connection.set_task(task.abort_handle());
-    }
-}
-
-/// What the application reads and writes: after the TLS handshake if there is one.
-async fn open(
-    tcp: TcpStream,
-    connection: Arc<Connection>,
-    entry: RegistryEntry,
-    tls: Option<Arc<Tls>>,
-    deadline: Duration,
-) -> Option<Stream> {
-    let conn = ClientStream::new(tcp, connection.clone(), entry)
-        .inspect_err(|error| warn!(%error, "can't take a connection"))
-        .ok()?;
-    let Some(tls) = tls else {
-        return Some(Box::new(HttpStream::new(conn, connection)));
-    };
-    match tokio::time::timeout(deadline, tls.handshake(conn, &connection)).await {
-        Ok(Ok(stream)) => {
-            if let Some(name) = stream.get_ssl().and_then(|tls| tls.server_name()) {
-                connection.set_server_name(name);
-            }
-            connection.finish_handshake();
-            Some(Box::new(HttpStream::new(stream, connection)))
-        }
-        Ok(Err(error)) => {
-            debug!(peer = %connection.peer(), %error, "a TLS handshake failed");
-            None
-        }
-        Err(_) => {
-            connection.ended(CloseReason::Handshake);
-            None
+            () = tokio::time::sleep(PAUSE) => {}
+            () = stopped(&mut stop) => {}
         }
     }
 }
 
-/// Waits until the socket shall be closed.
-async fn told(stop: &mut watch::Receiver<bool>) {
-    // An error: nobody is left who could say so.
+/// Waits until the socket must be closed.
+async fn stopped(stop: &mut watch::Receiver<bool>) {
+    // An error means that the sender is gone, which also ends the loop.
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
-/// A connection that waits already; nothing when none does. The system itself is asked: Tokio answers from what
-/// it was told of the socket before, and lets a task that takes many find nothing for a while.
+/// Returns a queued connection, or `None` if the queue is empty. This asks the kernel directly: Tokio caches readiness, and
+/// its cooperative budget lets a task that accepts many connections find none for a while.
 fn queued(listener: &TcpListener) -> Option<io::Result<(TcpStream, SocketAddr)>> {
     let accepted = match SockRef::from(listener).accept() {
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => return None,
@@ -267,8 +168,8 @@ fn queued(listener: &TcpListener) -> Option<io::Result<(TcpStream, SocketAddr)>>
     }))
 }
 
-/// Errors of a connection that ended while it was queued, which `accept` reports (accept(2)).
-fn is_one_connections(error: &io::Error) -> bool {
+/// Whether `accept` reports an error of a single connection that ended while it was queued (accept(2)).
+fn concerns_one_connection(error: &io::Error) -> bool {
     use io::ErrorKind::{
         ConnectionAborted, ConnectionReset, HostUnreachable, Interrupted, NetworkDown,
         NetworkUnreachable,
@@ -290,53 +191,59 @@ mod tests {
     use crate::shared::Options;
     use crate::socket::Sockets;
     use crate::socket::bind::bind;
+    use arc_swap::ArcSwap;
     use async_trait::async_trait;
-    use gatefold_dataplane::Port;
+    use gatefold_dataplane::{HttpListeners, Port, Snapshot};
+    use pingora_core::apps::ServerApp;
+    use pingora_core::protocols::Stream;
     use pingora_core::server::ShutdownWatch;
     use std::io::Write as _;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-    /// Panics at `!`, and sends anything else back.
-    struct Touchy;
+    /// Panics at `!`, and echoes any other byte.
+    struct PanickingEcho;
+
+    impl HttpApp for PanickingEcho {}
 
     #[async_trait]
-    impl ServerApp for Touchy {
+    impl ServerApp for PanickingEcho {
         async fn process_new(
             self: &Arc<Self>,
             mut stream: Stream,
             _: &ShutdownWatch,
         ) -> Option<Stream> {
             let byte = stream.read_u8().await.ok()?;
-            assert_ne!(byte, b'!', "this test wants it");
+            assert_ne!(byte, b'!', "the test asks for this panic");
             stream.write_u8(byte).await.ok()?;
             stream.flush().await.ok()?;
             Some(stream)
         }
     }
 
-    /// Echoes on a port of its own.
-    async fn touchy() -> (SocketAddr, Sockets<Touchy>) {
-        let listener = bind(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a port");
+    /// Starts the echo on a free port.
+    async fn start() -> (SocketAddr, Sockets<PanickingEcho>) {
+        let listener = bind(SocketKey::tcp(([127, 0, 0, 1], 0))).expect("a port");
         let address = listener.local_addr().expect("its address");
+        let key = SocketKey::tcp(address);
         let snapshot = Snapshot {
-            ports: [(address, Arc::new(Port::default()))].into(),
+            ports: [(key, Arc::new(Port::Http(HttpListeners::default())))].into(),
             ..Snapshot::default()
         };
         let snapshot = Arc::new(ArcSwap::from_pointee(snapshot));
-        let mut sockets = Sockets::new(Arc::new(Touchy), snapshot, Options::default());
+        let mut sockets = Sockets::new(Arc::new(PanickingEcho), snapshot, Options::default());
         sockets.adopt(listener.into()).expect("a TCP socket");
-        sockets.prepare([address]);
+        sockets.prepare([key]);
         sockets.commit().await;
         (address, sockets)
     }
 
     #[tokio::test]
-    async fn a_panic_costs_its_own_connection_only() {
-        let (address, sockets) = touchy().await;
+    async fn panic_ends_only_its_own_connection() {
+        let (address, sockets) = start().await;
         let mut other = TcpStream::connect(address).await.expect("a connection");
         let mut broken = TcpStream::connect(address).await.expect("a connection");
         broken.write_all(b"!").await.expect("sent");
-        assert!(broken.read_u8().await.is_err(), "it ended");
+        assert!(broken.read_u8().await.is_err(), "its connection ended");
         for byte in b"ab" {
             other.write_u8(*byte).await.expect("sent");
             assert_eq!(other.read_u8().await.expect("an echo"), *byte);
@@ -344,16 +251,20 @@ mod tests {
         let mut new = TcpStream::connect(address).await.expect("a connection");
         new.write_all(b"c").await.expect("sent");
         assert_eq!(new.read_u8().await.expect("an echo"), b'c');
-        assert_eq!(sockets.connections(), 2, "the broken one is forgotten");
+        assert_eq!(
+            sockets.connections(),
+            2,
+            "the ended connection is no longer counted"
+        );
     }
 
     #[tokio::test]
-    async fn all_that_wait_when_their_socket_is_closed_are_served() {
-        /// More than Tokio lets a task take at once.
+    async fn serves_queued_connections_when_their_socket_is_closed() {
+        /// More than Tokio lets a task accept at once.
         const CLIENTS: usize = 200;
-        let (address, mut sockets) = touchy().await;
+        let (address, mut sockets) = start().await;
         let mut clients = Vec::new();
-        // The test's only thread is here, so nobody accepts meanwhile.
+        // The test has only this thread, so no connection is accepted meanwhile.
         for _ in 0..CLIENTS {
             let mut client = std::net::TcpStream::connect(address).expect("a place in the queue");
             client.write_all(b"a").expect("sent");

@@ -1,32 +1,35 @@
-use crate::socket::inherited::Inherited;
+//! Listening sockets from systemd.
+
+use crate::socket::inherited::InheritedSocket;
+use gatefold_dataplane::SocketKey;
 use socket2::SockRef;
 use std::io;
-use std::net::{Ipv6Addr, SocketAddr, TcpListener};
+use std::net::{Ipv6Addr, TcpListener};
 use tracing::{info, warn};
 
-/// A socket that systemd has bound. It holds it, too, so closing it here wouldn't free the port.
+/// A listening socket that systemd has bound. systemd holds it too, so closing it here wouldn't free the port.
 #[derive(Debug)]
 pub(crate) struct ActivatedSocket {
     name: String,
     listener: TcpListener,
     dual_stack: bool,
-    /// Whether it was said that nobody uses it.
-    told: bool,
+    /// Whether the log has a warning that no listener uses it.
+    warned: bool,
 }
 
 impl ActivatedSocket {
-    pub(crate) fn new(name: String, listener: TcpListener, address: SocketAddr) -> Self {
-        let everywhere = address.ip() == Ipv6Addr::UNSPECIFIED;
+    pub(crate) fn new(name: String, listener: TcpListener, key: SocketKey) -> Self {
+        let everywhere = key.ip() == Ipv6Addr::UNSPECIFIED;
         let only_v6 = SockRef::from(&listener).only_v6().unwrap_or(true);
         ActivatedSocket {
             name,
             listener,
             dual_stack: everywhere && !only_v6,
-            told: false,
+            warned: false,
         }
     }
 
-    /// Whether it takes clients of IPv4, too.
+    /// Whether it also accepts IPv4 clients.
     pub(crate) fn is_dual_stack(&self) -> bool {
         self.dual_stack
     }
@@ -35,27 +38,28 @@ impl ActivatedSocket {
         self.listener.try_clone()
     }
 
-    /// A duplicate for a successor.
-    pub(crate) fn lend(&self) -> io::Result<Inherited> {
-        Ok(Inherited {
-            listener: self.try_clone()?,
+    /// Returns a duplicate for a successor.
+    pub(crate) fn lend(&self) -> io::Result<InheritedSocket> {
+        Ok(InheritedSocket {
             activated: Some(self.name.clone()),
+            ..InheritedSocket::from(self.try_clone()?)
         })
     }
 
-    /// Says once that no listener wants it, since whoever connects there waits in vain.
-    pub(crate) fn wanted(&mut self, wanted: bool, address: SocketAddr) {
-        if !wanted && !self.told {
+    /// Logs a warning if no listener uses the socket, since its clients then wait without an answer. Logs each change only
+    /// once.
+    pub(crate) fn report_use(&mut self, used: bool, key: SocketKey) {
+        if !used && !self.warned {
             warn!(
-                socket = %address,
+                socket = %key,
                 name = self.name,
-                "no listener uses this socket of systemd's: clients that connect there wait in vain; remove it \
-                 from the .socket unit, or name it (FileDescriptorName=) as a listener is named"
+                "no listener uses this socket from systemd, so clients that connect to it wait without an answer; remove it \
+                 from the .socket unit, or give it (FileDescriptorName=) the name of a listener"
             );
         }
-        if wanted && self.told {
-            info!(socket = %address, name = self.name, "a listener uses this socket of systemd's now");
+        if used && self.warned {
+            info!(socket = %key, name = self.name, "a listener now uses this socket from systemd");
         }
-        self.told = !wanted;
+        self.warned = !used;
     }
 }

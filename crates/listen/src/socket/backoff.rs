@@ -1,12 +1,14 @@
+//! When binding is retried.
+
 use std::time::{Duration, Instant};
 
 const FIRST: Duration = Duration::from_secs(1);
 const LAST: Duration = Duration::from_secs(60);
 
-/// When what failed is tried again: after one second, then twice as long each time, at most a minute.
+/// The time of the next retry: after one second, then after twice the previous delay, up to a minute.
 ///
-/// It is a point in time: whoever waits for it may be called away meanwhile, as a reload is by every look at
-/// the files.
+/// It is a point in time and not a timer, so a wait for it can be interrupted and resumed, as every scan of the files
+/// does.
 #[derive(Debug)]
 pub(crate) struct Backoff {
     pause: Duration,
@@ -23,18 +25,18 @@ impl Default for Backoff {
 }
 
 impl Backoff {
-    /// The time left.
+    /// The time until the next retry.
     pub(crate) fn delay(&self) -> Duration {
         self.due.saturating_duration_since(Instant::now())
     }
 
-    /// It was tried and failed again.
+    /// Records that a retry has failed.
     pub(crate) fn failed(&mut self) {
         self.pause = (self.pause * 2).min(LAST);
         self.due = Instant::now() + self.pause;
     }
 
-    /// Something else is tried: begin anew.
+    /// Starts over, since something new is tried.
     pub(crate) fn reset(&mut self) {
         *self = Backoff::default();
     }
@@ -45,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_delay_doubles_up_to_a_minute() {
+    fn delay_doubles_up_to_a_minute() {
         let mut backoff = Backoff::default();
         let mut delays = Vec::new();
         for _ in 0..8 {
@@ -57,11 +59,11 @@ mod tests {
     }
 
     #[test]
-    fn a_wait_that_was_broken_off_goes_on_where_it_was() {
+    fn interrupted_wait_resumes_where_it_was() {
         let backoff = Backoff {
             pause: LAST,
             due: Instant::now(),
         };
-        assert_eq!(backoff.delay(), Duration::ZERO, "it is due");
+        assert_eq!(backoff.delay(), Duration::ZERO, "the retry is due");
     }
 }

@@ -1,25 +1,30 @@
 //! The listening sockets: which are bound, which accept, and how a change is applied to them.
+//!
+//! In: the keys of the sockets that a snapshot needs, and sockets that another process has bound. Out: accept loops, and a
+//! [`BindFailure`] for every socket that can't be bound.
 
 pub(crate) mod accept;
 mod activated;
 mod backoff;
 pub(crate) mod bind;
 pub(crate) mod inherited;
+mod port_server;
 
+use crate::HttpApp;
 use crate::connection::registry::Registry;
 use crate::connection::sweep::Sweeper;
-use crate::shared::{Options, Shared};
-use crate::socket::accept::{Acceptance, Families};
-use crate::socket::activated::ActivatedSocket;
-use crate::socket::backoff::Backoff;
-use crate::socket::bind::{BindFailure, BindFailureReason, bind, set_options};
-use crate::socket::inherited::Inherited;
+use crate::shared::{Options, SharedState};
+use accept::AcceptLoop;
+use activated::ActivatedSocket;
 use arc_swap::ArcSwap;
-use gatefold_dataplane::Snapshot;
-use pingora_core::apps::ServerApp;
+use backoff::Backoff;
+use bind::{BindFailure, BindFailureReason, bind, set_options};
+use gatefold_dataplane::{Snapshot, SocketKey};
+use inherited::InheritedSocket;
+use port_server::{IpFamilies, PortServer};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, Ipv6Addr, TcpListener};
 use std::os::fd::AsFd as _;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,25 +33,25 @@ use tokio::task::JoinHandle;
 use tracing::{error, info};
 
 /// Sockets that couldn't be bound, and why.
-pub type Failures = BTreeMap<SocketAddr, BindFailure>;
+pub type Failures = BTreeMap<SocketKey, BindFailure>;
 
-/// The listening sockets, and the connections that came in by them.
+/// The listening sockets and their connections.
 ///
-/// A change goes in two steps: [`prepare`](Self::prepare), then the new snapshot is published, then
-/// [`commit`](Self::commit). Everything runs on the Tokio runtime that it is called in.
+/// A change has three steps: [`prepare`](Self::prepare), publishing the new snapshot, and [`commit`](Self::commit). Accept
+/// loops and connections run on the Tokio runtime in which these are called.
 pub struct Sockets<A> {
     app: Arc<A>,
     snapshot: Arc<ArcSwap<Snapshot>>,
-    wanted: BTreeSet<SocketAddr>,
-    /// Bound, but nobody accepts.
-    prepared: BTreeMap<SocketAddr, TcpListener>,
-    accepting: BTreeMap<SocketAddr, Accepting>,
-    /// Told to stop, and not yet seen to have done so.
+    wanted: BTreeSet<SocketKey>,
+    /// Bound, but not accepting yet.
+    prepared: BTreeMap<SocketKey, TcpListener>,
+    accepting: BTreeMap<SocketKey, Accepting>,
+    /// Told to stop, but possibly still running.
     closing: Vec<Closing>,
-    /// Those that systemd bound; they stay open whether they are wanted or not.
-    activated: BTreeMap<SocketAddr, ActivatedSocket>,
-    shared: Arc<Shared>,
-    /// Runs since the first socket accepts.
+    /// Sockets from systemd. They stay open whether they are wanted or not.
+    activated: BTreeMap<SocketKey, ActivatedSocket>,
+    shared: Arc<SharedState>,
+    /// Runs once the first socket accepts.
     sweeper: Option<Sweeper>,
     failures: Failures,
     backoff: Backoff,
@@ -54,22 +59,22 @@ pub struct Sockets<A> {
 
 /// A socket that accepts connections.
 struct Accepting {
-    /// Shared with the task, and with nobody else: when both have dropped it the socket is closed.
+    /// Shared with the task only: when both have dropped it, the socket is closed.
     listener: Arc<tokio::net::TcpListener>,
     stop: watch::Sender<bool>,
     connections: Arc<Registry>,
     task: JoinHandle<()>,
 }
 
-/// A socket that is to be closed: it is when its task has ended.
+/// A socket that is being closed. It is closed when its task has ended.
 struct Closing {
     connections: Arc<Registry>,
     task: JoinHandle<()>,
 }
 
-impl<A: ServerApp + Send + Sync + 'static> Sockets<A> {
-    /// No sockets yet. Connections will be given to `app`; whether a socket speaks TLS, and with which
-    /// certificates, is read from `snapshot` for each connection.
+impl<A: HttpApp> Sockets<A> {
+    /// Creates an empty set of sockets. Connections are passed to `app`. `snapshot` determines, for each connection, what the
+    /// port serves and with which certificates.
     pub fn new(app: Arc<A>, snapshot: Arc<ArcSwap<Snapshot>>, options: Options) -> Self {
         Sockets {
             app,
@@ -79,67 +84,68 @@ impl<A: ServerApp + Send + Sync + 'static> Sockets<A> {
             accepting: BTreeMap::new(),
             closing: Vec::new(),
             activated: BTreeMap::new(),
-            shared: Arc::new(Shared::new(options)),
+            shared: Arc::new(SharedState::new(options)),
             sweeper: None,
             failures: Failures::new(),
             backoff: Backoff::default(),
         }
     }
 
-    /// Takes a socket that is bound and listens already. It is used when a snapshot wants its address. When
-    /// none does, the next [`commit`](Self::commit) closes it, unless it is systemd's, which would keep it open.
+    /// Adds a socket that another process has bound, and returns its key. It is used if a snapshot needs it. If none does,
+    /// the next [`commit`](Self::commit) closes it, unless it is from systemd, which keeps it open.
     ///
     /// # Errors
     ///
-    /// When it isn't a TCP socket.
-    pub fn adopt(&mut self, inherited: Inherited) -> io::Result<SocketAddr> {
-        set_options(&inherited.listener)?;
-        let address = inherited.listener.local_addr()?;
+    /// If it isn't a TCP socket.
+    pub fn adopt(&mut self, inherited: InheritedSocket) -> io::Result<SocketKey> {
+        let key = inherited.socket.key()?;
+        let listener = inherited.socket.into_tcp()?;
+        set_options(&listener)?;
         match inherited.activated {
             Some(name) => {
-                let activated = ActivatedSocket::new(name, inherited.listener, address);
-                self.activated.insert(address, activated);
+                let activated = ActivatedSocket::new(name, listener, key);
+                self.activated.insert(key, activated);
             }
             None => {
-                self.prepared.insert(address, inherited.listener);
+                self.prepared.insert(key, listener);
             }
         }
-        Ok(address)
+        Ok(key)
     }
 
-    /// Duplicates of all sockets, for a successor. Both processes accept from the same queues from then on.
+    /// Returns duplicates of all sockets, for a successor. From then on both processes accept from the same queues.
     ///
     /// # Errors
     ///
-    /// When the process has no file descriptors left.
-    pub fn lend(&self) -> io::Result<Vec<Inherited>> {
+    /// If the process has no file descriptors left.
+    pub fn lend(&self) -> io::Result<Vec<InheritedSocket>> {
         let mut lent = Vec::new();
         for activated in self.activated.values() {
             lent.push(activated.lend()?);
         }
-        let activated = |address: &SocketAddr| self.activated.contains_key(address);
-        for (address, accepting) in &self.accepting {
-            if !activated(address) {
+        let is_activated = |key: &SocketKey| self.activated.contains_key(key);
+        for (key, accepting) in &self.accepting {
+            if !is_activated(key) {
                 let listener = accepting.listener.as_fd().try_clone_to_owned()?;
-                lent.push(Inherited::from(TcpListener::from(listener)));
+                lent.push(InheritedSocket::from(TcpListener::from(listener)));
             }
         }
-        for (address, listener) in &self.prepared {
-            if !activated(address) {
-                lent.push(Inherited::from(listener.try_clone()?));
+        for (key, listener) in &self.prepared {
+            if !is_activated(key) {
+                lent.push(InheritedSocket::from(listener.try_clone()?));
             }
         }
         Ok(lent)
     }
 
-    /// Binds what `wanted` has and isn't bound yet, what failed before too; clients queue there from now on.
-    /// Gives every wanted address that couldn't be bound. Nothing is closed yet.
-    pub fn prepare(&mut self, wanted: impl IntoIterator<Item = SocketAddr>) -> &Failures {
+    /// Binds the wanted sockets that aren't bound yet, including those that failed before. Clients queue there from now on.
+    /// Returns the sockets that couldn't be bound. Nothing is closed yet.
+    pub fn prepare(&mut self, wanted: impl IntoIterator<Item = SocketKey>) -> &Failures {
         let wanted = wanted.into_iter();
-        self.wanted = wanted.map(|address| self.serving(address)).collect();
-        for (address, accepting) in &self.accepting {
-            if !self.wanted.contains(address) {
-                accepting.connections.keep(self.snapshot.load_full());
+        self.wanted = wanted.map(|key| self.serving(key)).collect();
+        for (key, accepting) in &self.accepting {
+            if !self.wanted.contains(key) {
+                accepting.connections.keep_port(self.snapshot.load_full());
             }
         }
         self.backoff.reset();
@@ -147,26 +153,27 @@ impl<A: ServerApp + Send + Sync + 'static> Sockets<A> {
         &self.failures
     }
 
-    /// Stops what is no longer wanted, starts to accept on what is new, and tries once more what couldn't be
-    /// bound, since a socket that was closed just now may have stood in its way. Gives what still couldn't.
+    /// Closes sockets that are no longer wanted and starts accepting on the new ones. Retries those that couldn't be bound,
+    /// since a socket that was just closed may have been in the way. Returns the sockets that still couldn't be bound.
     pub async fn commit(&mut self) -> &Failures {
         self.close_unwanted().await;
         if !self.failures.is_empty() {
             self.bind_missing();
         }
         self.start_prepared();
-        for (address, activated) in &mut self.activated {
-            activated.wanted(self.wanted.contains(address), *address);
+        for (key, activated) in &mut self.activated {
+            activated.report_use(self.wanted.contains(key), *key);
         }
         &self.failures
     }
 
-    /// When [`retry`](Self::retry) is due: nothing when every wanted socket is bound.
+    /// The time until [`retry`](Self::retry) is due; `None` if every wanted socket is bound.
     pub fn retry_after(&self) -> Option<Duration> {
         (!self.failures.is_empty()).then(|| self.backoff.delay())
     }
 
-    /// Tries again what couldn't be bound, and accepts on what now could. Gives whether the failures changed.
+    /// Retries the sockets that couldn't be bound, and starts accepting on those that now could. Returns whether the failures
+    /// have changed.
     pub fn retry(&mut self) -> bool {
         let before = self.failures.clone();
         self.bind_missing();
@@ -177,24 +184,24 @@ impl<A: ServerApp + Send + Sync + 'static> Sockets<A> {
         before != self.failures
     }
 
-    /// What couldn't be bound at the last try.
+    /// The sockets that couldn't be bound in the last attempt.
     pub fn failures(&self) -> &Failures {
         &self.failures
     }
 
-    /// The addresses on which connections are accepted, in order.
-    pub fn accepting(&self) -> impl Iterator<Item = SocketAddr> {
+    /// The sockets that accept connections, in order.
+    pub fn accepting(&self) -> impl Iterator<Item = SocketKey> {
         self.accepting.keys().copied()
     }
 
-    /// How many connections are open, those of closed sockets too.
+    /// The number of open connections, including those of closed sockets.
     pub fn connections(&self) -> usize {
         let registries = self.shared.registries.all();
         registries.iter().map(|registry| registry.count()).sum()
     }
 
-    /// Closes every socket, ends idle connections, and waits for the others as long as `grace`. Gives how
-    /// many were still open then.
+    /// Closes every socket, ends idle connections, and waits for the others, at most for `grace`. Returns the number of
+    /// connections that were still open then.
     pub async fn shutdown(&mut self, grace: Duration) -> usize {
         self.wanted.clear();
         self.failures.clear();
@@ -210,57 +217,60 @@ impl<A: ServerApp + Send + Sync + 'static> Sockets<A> {
 
     fn bind_missing(&mut self) {
         self.failures.clear();
-        for &address in &self.wanted {
-            if self.accepting.contains_key(&address) || self.prepared.contains_key(&address) {
+        for &key in &self.wanted {
+            if self.is_bound(key) {
                 continue;
             }
-            match self.bound(address) {
+            match self.bind(key) {
                 Ok(listener) => {
-                    self.prepared.insert(address, listener);
+                    self.prepared.insert(key, listener);
                 }
                 Err(failure) => {
-                    self.failures.insert(address, failure);
+                    self.failures.insert(key, failure);
                 }
             }
         }
-        self.forgive_hosts_without_ipv6();
+        self.ignore_missing_ipv6();
     }
 
-    /// A socket of systemd's, or one of our own.
-    fn bound(&self, address: SocketAddr) -> Result<TcpListener, BindFailure> {
-        match self.activated.get(&address) {
+    fn is_bound(&self, key: SocketKey) -> bool {
+        self.accepting.contains_key(&key) || self.prepared.contains_key(&key)
+    }
+
+    /// Returns the socket from systemd for `key` if there is one, or binds a new one.
+    fn bind(&self, key: SocketKey) -> Result<TcpListener, BindFailure> {
+        match self.activated.get(&key) {
             Some(activated) => activated.try_clone().map_err(|error| BindFailure {
                 reason: BindFailureReason::Other,
-                message: format!(
-                    "the socket for {address} that systemd gave can't be used: {error}"
-                ),
+                message: format!("the socket for {key} from systemd can't be used: {error}"),
             }),
-            None => bind(address).map_err(|failure| self.explained(address, failure)),
+            None => bind(key).map_err(|failure| self.explained(key, failure)),
         }
     }
 
-    /// Linux lets no two sockets have a port, one on every address and one on a single one, also when both are
-    /// ours: nobody else is to blame then.
-    fn explained(&self, address: SocketAddr, failure: BindFailure) -> BindFailure {
+    /// Linux doesn't let a socket for every address share its port with one for a single address, even in the same process.
+    /// If that is why binding failed, the message says so instead of blaming another process.
+    fn explained(&self, key: SocketKey, failure: BindFailure) -> BindFailure {
         if failure.reason != BindFailureReason::PortInUse {
             return failure;
         }
         let own = self.accepting.keys().chain(self.prepared.keys());
-        let in_the_way = |own: &&SocketAddr| {
-            own.port() == address.port()
-                && own.is_ipv4() == address.is_ipv4()
-                && (own.ip().is_unspecified() || address.ip().is_unspecified())
+        let conflicts = |own: &&SocketKey| {
+            own.transport == key.transport
+                && own.port() == key.port()
+                && own.ip().is_ipv4() == key.ip().is_ipv4()
+                && (own.ip().is_unspecified() || key.ip().is_unspecified())
         };
-        match { own }.find(in_the_way) {
-            Some(own) => BindFailure::overlap(address, *own),
+        match { own }.find(conflicts) {
+            Some(own) => BindFailure::overlap(key, *own),
             None => failure,
         }
     }
 
-    /// The socket that serves an address: its own, but for "every IPv4 interface" where systemd has bound one
-    /// socket for both families, as it does when only a port is given.
-    fn serving(&self, wanted: SocketAddr) -> SocketAddr {
-        let both = SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), wanted.port());
+    /// The socket that serves `wanted`. This is another one only for `0.0.0.0` if systemd has bound one socket for both
+    /// families, as it does if only a port is configured.
+    fn serving(&self, wanted: SocketKey) -> SocketKey {
+        let both = wanted.with_ip(Ipv6Addr::UNSPECIFIED);
         let covered = wanted.ip() == Ipv4Addr::UNSPECIFIED
             && !self.activated.contains_key(&wanted)
             && self
@@ -270,93 +280,96 @@ impl<A: ServerApp + Send + Sync + 'static> Sockets<A> {
         if covered { both } else { wanted }
     }
 
-    /// "Every interface" is two sockets, and on a host without IPv6 one of them can't be. That is no failure
-    /// when the other one is bound.
-    fn forgive_hosts_without_ipv6(&mut self) {
-        let bound =
-            |address| self.accepting.contains_key(&address) || self.prepared.contains_key(&address);
-        self.failures.retain(|address, failure| {
-            let v4 = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), address.port());
-            !(address.is_ipv6()
-                && address.ip().is_unspecified()
+    /// Removes the failure of `[::]` on a host without IPv6 if `0.0.0.0` is bound: both together mean "every interface".
+    fn ignore_missing_ipv6(&mut self) {
+        let is_bound = |key| self.accepting.contains_key(&key) || self.prepared.contains_key(&key);
+        self.failures.retain(|key, failure| {
+            !(key.ip() == Ipv6Addr::UNSPECIFIED
                 && failure.reason == BindFailureReason::AddressNotAvailable
-                && bound(v4))
+                && is_bound(key.with_ip(Ipv4Addr::UNSPECIFIED)))
         });
     }
 
     fn start_prepared(&mut self) {
-        let wanted = &self.wanted;
-        let prepared = std::mem::take(&mut self.prepared);
-        for (address, listener) in prepared {
-            if !wanted.contains(&address) {
+        for (key, listener) in std::mem::take(&mut self.prepared) {
+            if !self.wanted.contains(&key) {
                 continue;
             }
-            let both = self
-                .activated
-                .get(&address)
-                .is_some_and(ActivatedSocket::is_dual_stack);
-            let families = if both { Families::Both } else { Families::Own };
-            let (app, snapshot) = (self.app.clone(), self.snapshot.clone());
-            match start(address, families, listener, app, snapshot, &self.shared) {
+            match self.start(key, listener) {
                 Ok(accepting) => {
-                    self.accepting.insert(address, accepting);
+                    self.accepting.insert(key, accepting);
                     self.sweeper
                         .get_or_insert_with(|| Sweeper::start(&self.shared));
-                    info!(socket = %address, "listening");
+                    info!(socket = %key, "listening");
                 }
                 Err(problem) => {
-                    error!(socket = %address, error = %problem, "can't listen");
+                    error!(socket = %key, error = %problem, "can't listen");
                     let failure = BindFailure {
                         reason: BindFailureReason::Other,
-                        message: format!("{address} is bound but can't be listened on: {problem}"),
+                        message: format!(
+                            "{key} is bound, but accepting connections fails: {problem}"
+                        ),
                     };
-                    self.failures.insert(address, failure);
+                    self.failures.insert(key, failure);
                 }
             }
         }
     }
 
-    /// Nothing is lost when this is given up half-way: the next call goes on with it.
+    /// Starts accepting on a bound socket.
+    fn start(
+        &self,
+        key: SocketKey,
+        listener: TcpListener,
+    ) -> Result<Accepting, Box<dyn std::error::Error + Send + Sync>> {
+        let activated = self.activated.get(&key);
+        let families = if activated.is_some_and(ActivatedSocket::is_dual_stack) {
+            IpFamilies::Both
+        } else {
+            IpFamilies::Own
+        };
+        let listener = Arc::new(tokio::net::TcpListener::from_std(listener)?);
+        let (stop, stopped) = watch::channel(false);
+        let server = PortServer::new(
+            key,
+            families,
+            self.app.clone(),
+            self.snapshot.clone(),
+            self.shared.clone(),
+            stopped.clone(),
+        )?;
+        let connections = server.connections().clone();
+        let accept_loop = AcceptLoop::new(key, server, self.shared.clone(), stopped);
+        Ok(Accepting {
+            listener: listener.clone(),
+            stop,
+            connections,
+            task: tokio::spawn(accept_loop.run(listener)),
+        })
+    }
+
+    /// Closes the sockets that aren't wanted. If this is cancelled, the next call continues with the rest.
     async fn close_unwanted(&mut self) {
         let wanted = &self.wanted;
-        self.prepared.retain(|address, _| wanted.contains(address));
+        self.prepared.retain(|key, _| wanted.contains(key));
         let unwanted = self
             .accepting
-            .extract_if(.., |address, _| !wanted.contains(address));
-        // All are told first, so that none goes on accepting while another one empties its queue.
-        for (address, accepting) in unwanted {
+            .extract_if(.., |key, _| !wanted.contains(key));
+        // Stop all of them first, so that none keeps accepting while another one empties its queue.
+        for (key, accepting) in unwanted {
             drop(accepting.listener);
             let _ = accepting.stop.send(true);
             self.closing.push(Closing {
                 connections: accepting.connections,
                 task: accepting.task,
             });
-            info!(socket = %address, "no longer listening");
+            info!(socket = %key, "no longer listening");
         }
         while let Some(Closing { connections, task }) = self.closing.last_mut() {
-            // It ends at once, and with it the socket is closed.
+            // The task ends at once, and drops the last handle of the socket.
             let _ = task.await;
             connections.drain(self.shared.clock.now());
             self.closing.pop();
         }
     }
-}
-
-fn start<A: ServerApp + Send + Sync + 'static>(
-    address: SocketAddr,
-    families: Families,
-    listener: TcpListener,
-    app: Arc<A>,
-    snapshot: Arc<ArcSwap<Snapshot>>,
-    shared: &Arc<Shared>,
-) -> Result<Accepting, Box<dyn std::error::Error + Send + Sync>> {
-    let listener = Arc::new(tokio::net::TcpListener::from_std(listener)?);
-    let (stop, stopped) = watch::channel(false);
-    let acceptance = Acceptance::new(address, families, app, snapshot, shared.clone(), stopped)?;
-    Ok(Accepting {
-        listener: listener.clone(),
-        stop,
-        connections: acceptance.connections.clone(),
-        task: tokio::spawn(acceptance.run(listener)),
-    })
 }

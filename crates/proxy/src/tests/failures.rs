@@ -23,11 +23,7 @@ async fn what_no_route_matches_is_404_and_the_connection_stays() {
         router,
     };
     listeners.insert(Some("example.com"), Arc::new(listener));
-    let gateway = Gateway::start(Port {
-        listeners,
-        tls: None,
-    })
-    .await;
+    let gateway = Gateway::start(Port::Http(listeners)).await;
     let mut client = gateway.connect().await;
     for host in ["example.com", "other.example"] {
         client
@@ -222,11 +218,7 @@ async fn the_listener_with_the_most_specific_hostname_takes_a_request() {
         listener(to(&[special.address]), Filters::default()),
     );
     listeners.insert(None, listener(to(&[any.address]), Filters::default()));
-    let gateway = Gateway::start(Port {
-        listeners,
-        tls: None,
-    })
-    .await;
+    let gateway = Gateway::start(Port::Http(listeners)).await;
     for host in ["a.example.com", "A.EXAMPLE.com.:8080", "example.com"] {
         gateway
             .ask(&format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n"))

@@ -1,4 +1,5 @@
 use super::support::{Client, Gateway, Upstream, port, soon, to};
+use gatefold_dataplane::SocketKey;
 use gatefold_listen::BindFailureReason;
 use std::future::{Future as _, poll_fn};
 use std::net::SocketAddr;
@@ -76,7 +77,7 @@ async fn a_change_keeps_the_socket_and_the_connections_it_does_not_touch() {
     gateway
         .publish([
             (address, port(to(&[after.address]))),
-            (other, port(to(&[after.address]))),
+            (other.address, port(to(&[after.address]))),
         ])
         .await;
     client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
@@ -98,7 +99,8 @@ async fn a_port_in_use_is_reported_and_taken_when_it_is_free() {
     let mut gateway = Gateway::start(port(to(&[upstream.address]))).await;
     let squatter = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let taken = squatter.local_addr().expect("its address");
-    let wanted = [gateway.address, taken];
+    let taken = SocketKey::tcp(taken);
+    let wanted = [SocketKey::tcp(gateway.address), taken];
     let failures = gateway.sockets.prepare(wanted);
     assert_eq!(failures[&taken].reason, BindFailureReason::PortInUse);
     assert_eq!(failures.len(), 1, "{failures:?}");
@@ -117,7 +119,7 @@ async fn a_port_in_use_is_reported_and_taken_when_it_is_free() {
     drop(squatter);
     assert!(gateway.sockets.retry());
     assert_eq!(gateway.sockets.retry_after(), None);
-    assert!(TcpStream::connect(taken).await.is_ok());
+    assert!(TcpStream::connect(taken.address).await.is_ok());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -135,8 +137,8 @@ async fn shutdown_waits_no_longer_than_it_may() {
 async fn a_port_on_every_address_and_on_one_is_a_conflict_of_our_own() {
     let upstream = Upstream::plain().await;
     let mut gateway = Gateway::start(port(to(&[upstream.address]))).await;
-    let one = gateway.address;
-    let every = SocketAddr::from(([0, 0, 0, 0], one.port()));
+    let one = SocketKey::tcp(gateway.address);
+    let every = SocketKey::tcp(([0, 0, 0, 0], one.port()));
     let failures = gateway.sockets.prepare([one, every]);
     assert_eq!(failures[&every].reason, BindFailureReason::PortInUse);
     let message = &failures[&every].message;

@@ -1,30 +1,32 @@
-use super::announce::in_short;
-use crate::lifecycle::Phase;
+//! Keeps the status that systemd shows up to date.
+
+use super::announce::summary;
+use crate::lifecycle::Lifecycle;
 use crate::reload::{Published, Rounds};
 use crate::systemd::Notifier;
 use arc_swap::ArcSwap;
 use std::sync::Arc;
 use tokio::sync::watch;
 
-/// Tells systemd of the start and of each reload. Begins when the first load is in force, and ends when the
-/// process serves no longer.
-pub(super) async fn keep_informed(
+/// Notifies systemd of the start and of each reload. Call it once the first load is applied. It ends when the process no
+/// longer serves.
+pub(super) async fn send(
     notifier: Arc<Notifier>,
     published: Arc<ArcSwap<Published>>,
     mut rounds: watch::Receiver<Rounds>,
-    mut phase: watch::Receiver<Phase>,
+    mut lifecycle: watch::Receiver<Lifecycle>,
 ) {
     let mut answered = rounds.borrow_and_update().requested;
-    notifier.ready(&in_short(&published.load()));
+    notifier.ready(&summary(&published.load()));
     loop {
         tokio::select! {
-            _ = phase.wait_for(|phase| *phase != Phase::Serving) => return,
+            _ = lifecycle.wait_for(|state| *state != Lifecycle::Serving) => return,
             changed = rounds.changed() => {
                 if changed.is_err() {
                     return;
                 }
                 let now = *rounds.borrow_and_update();
-                let status = in_short(&published.load());
+                let status = summary(&published.load());
                 if now.requested > answered {
                     notifier.ready(&status);
                 } else {
