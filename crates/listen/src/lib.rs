@@ -16,6 +16,7 @@ pub mod log_throttle;
 mod meters;
 mod shared;
 mod socket;
+pub mod sweep;
 mod tls;
 
 pub use connection::Connection;

@@ -3,6 +3,7 @@
 //! The stream of the connection, the proxy and the periodic sweep share a [`Connection`] and update it without locks.
 
 pub(crate) mod active_request;
+pub(crate) mod deadline_sweep;
 pub(crate) mod deadlines;
 mod descriptor;
 mod ending;
@@ -11,7 +12,6 @@ mod linger;
 pub(crate) mod phase;
 pub(crate) mod registry;
 pub(crate) mod stream;
-pub(crate) mod sweep;
 
 use crate::clock::Tick;
 use crate::connection::phase::{ClientPhase, PhaseCell};

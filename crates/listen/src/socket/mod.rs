@@ -11,8 +11,8 @@ pub(crate) mod inherited;
 mod port_server;
 
 use crate::HttpApp;
+use crate::connection::deadline_sweep::DeadlineSweep;
 use crate::connection::registry::Registry;
-use crate::connection::sweep::Sweeper;
 use crate::shared::{Options, SharedState};
 use accept::AcceptLoop;
 use activated::ActivatedSocket;
@@ -52,7 +52,7 @@ pub struct Sockets<A> {
     activated: BTreeMap<SocketKey, ActivatedSocket>,
     shared: Arc<SharedState>,
     /// Runs once the first socket accepts.
-    sweeper: Option<Sweeper>,
+    sweeper: Option<DeadlineSweep>,
     failures: Failures,
     backoff: Backoff,
 }
@@ -299,7 +299,7 @@ impl<A: HttpApp> Sockets<A> {
                 Ok(accepting) => {
                     self.accepting.insert(key, accepting);
                     self.sweeper
-                        .get_or_insert_with(|| Sweeper::start(&self.shared));
+                        .get_or_insert_with(|| DeadlineSweep::start(&self.shared));
                     info!(socket = %key, "listening");
                 }
                 Err(problem) => {

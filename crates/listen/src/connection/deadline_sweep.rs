@@ -2,11 +2,14 @@
 //!
 //! In: the open connections of all sockets. Out: connections marked for closing, or aborted if they don't react.
 
+use crate::clock::Clock;
 use crate::connection::Connection;
 use crate::connection::registry::Registry;
 use crate::meters::CloseReason;
 use crate::shared::SharedState;
-use std::sync::{Arc, Weak};
+use crate::sweep::{Sweep, sweep};
+use std::ops::ControlFlow;
+use std::sync::Arc;
 use tokio::task::JoinHandle;
 
 /// Maximum number of unused connections that are closed at once to make room for new ones. At most one in eight
@@ -15,39 +18,28 @@ const MAX_RECLAIMED: usize = 32;
 
 /// The task that enforces deadlines. It ends when this is dropped.
 #[derive(Debug)]
-pub(crate) struct Sweeper(JoinHandle<()>);
+pub(crate) struct DeadlineSweep(JoinHandle<()>);
 
-impl Sweeper {
+impl DeadlineSweep {
     /// Starts the task on the current Tokio runtime.
     pub(crate) fn start(shared: &Arc<SharedState>) -> Self {
-        Sweeper(tokio::spawn(run(Arc::downgrade(shared))))
+        DeadlineSweep(tokio::spawn(sweep(Arc::downgrade(shared))))
     }
 }
 
-impl Drop for Sweeper {
+impl Drop for DeadlineSweep {
     fn drop(&mut self) {
         self.0.abort();
     }
 }
 
-async fn run(shared: Weak<SharedState>) {
-    let Some(tick) = shared.upgrade().map(|shared| shared.clock.tick()) else {
-        return;
-    };
-    loop {
-        // Sleep after each pass: a late tick makes no deadline shorter.
-        tokio::time::sleep(tick).await;
-        match shared.upgrade() {
-            Some(shared) => shared.sweep(),
-            None => return,
-        }
+impl Sweep for SharedState {
+    fn clock(&self) -> &Clock {
+        &self.clock
     }
-}
 
-impl SharedState {
     /// Closes connections that have passed a deadline.
-    fn sweep(&self) {
-        self.clock.advance();
+    fn pass(&self) -> ControlFlow<()> {
         for registry in self.registries.all() {
             let drained = self.is_drain_over(&registry);
             registry.each(|connection| {
@@ -64,8 +56,11 @@ impl SharedState {
             });
         }
         self.registries.forget_done(&self.meters);
+        ControlFlow::Continue(())
     }
+}
 
+impl SharedState {
     fn is_drain_over(&self, registry: &Registry) -> bool {
         let since = registry.draining_since();
         since.is_some_and(|since| self.clock.has_passed(self.deadlines.drain, since))
@@ -121,7 +116,7 @@ mod tests {
             connection.mark_for_closing(CloseReason::Idle),
             "the mark is new, although the connection is in use"
         );
-        shared.sweep();
+        let _ = shared.pass();
         assert!(
             connection.mark_for_closing(CloseReason::Idle),
             "the sweep has cleared the mark, so this one is new"
