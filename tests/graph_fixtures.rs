@@ -9,8 +9,8 @@ use gatefold::status::{
     table,
 };
 use gatefold_compile::compile;
-use gatefold_diagnostic::{Severity, Style, render};
 use gatefold_dataplane::SocketKey;
+use gatefold_diagnostic::{Severity, Style, render};
 use gatefold_graph::http_route::{FilterNode, RuleNode, TargetNode};
 use gatefold_graph::{Environment, Graph, build};
 use gatefold_manifest::Loader;

@@ -184,21 +184,7 @@ impl Handover {
         peer: PeerProcess,
         start: Duration,
     ) -> Result<(), HandoverFailure> {
-        if peer.user != rustix::process::geteuid().as_raw() {
-            let reason = format!("user {} isn't allowed to get the sockets", peer.user);
-            return Err(HandoverFailure::Refused(reason));
-        }
-        let (SuccessorMessage::Hello { protocol, version }, _) = channel.receive(ANSWER)? else {
-            return Err(HandoverFailure::Refused(
-                "the first message must be a greeting".to_owned(),
-            ));
-        };
-        if protocol != PROTOCOL {
-            return Err(HandoverFailure::Refused(format!(
-                "gatefold {} can't hand over to {version} (protocol {PROTOCOL}, not {protocol}): stop it first",
-                env!("CARGO_PKG_VERSION")
-            )));
-        }
+        let version = greeting(channel, peer)?;
         // Held until the end: nothing is reloaded meanwhile.
         let lent = self.request_sockets()?;
         self.send_sockets(channel, &lent.sockets)?;
@@ -271,6 +257,26 @@ impl Handover {
             }
         }
     }
+}
+
+/// Checks that a successor may get the sockets and speaks this protocol. Returns its version.
+fn greeting(channel: &Channel, peer: PeerProcess) -> Result<String, HandoverFailure> {
+    if peer.user != rustix::process::geteuid().as_raw() {
+        let reason = format!("user {} isn't allowed to get the sockets", peer.user);
+        return Err(HandoverFailure::Refused(reason));
+    }
+    let (SuccessorMessage::Hello { protocol, version }, _) = channel.receive(ANSWER)? else {
+        return Err(HandoverFailure::Refused(
+            "the first message must be a greeting".to_owned(),
+        ));
+    };
+    if protocol != PROTOCOL {
+        return Err(HandoverFailure::Refused(format!(
+            "gatefold {} can't hand over to {version} (protocol {PROTOCOL}, not {protocol}): stop it first",
+            env!("CARGO_PKG_VERSION")
+        )));
+    }
+    Ok(version)
 }
 
 #[cfg(test)]

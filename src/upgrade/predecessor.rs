@@ -90,7 +90,17 @@ impl GreetingFailure {
     }
 }
 
+/// Explains why no answer was received.
+fn explained(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::UnexpectedEof => "it closed the connection".to_owned(),
+        io::ErrorKind::TimedOut => "it doesn't answer".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
 impl Predecessor {
+    /// Asks for the sockets.
     pub(super) fn greet(channel: Channel) -> Result<Self, GreetingFailure> {
         let peer = channel.peer()?;
         let refused = |reason: String| GreetingFailure::Refused {
@@ -114,12 +124,8 @@ impl Predecessor {
             admin_socket: None,
         };
         loop {
-            let received = found.channel.receive::<PredecessorMessage>(ANSWER);
-            let (reply, descriptors) = received.map_err(|error| match error.kind() {
-                io::ErrorKind::UnexpectedEof => refused("it closed the connection".to_owned()),
-                io::ErrorKind::TimedOut => refused("it doesn't answer".to_owned()),
-                _ => refused(error.to_string()),
-            })?;
+            let received = found.channel.receive(ANSWER);
+            let (reply, descriptors) = received.map_err(|error| refused(explained(&error)))?;
             match reply {
                 PredecessorMessage::Refused { reason } => return Err(refused(reason)),
                 PredecessorMessage::Released {} => return Err(refused("it ends".to_owned())),
@@ -210,8 +216,7 @@ impl Predecessor {
             }
             Err(error) => match error.kind() {
                 io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset => Release::Gone,
-                io::ErrorKind::TimedOut => Release::Refused("it doesn't answer".to_owned()),
-                _ => Release::Refused(error.to_string()),
+                _ => Release::Refused(explained(&error)),
             },
         }
     }

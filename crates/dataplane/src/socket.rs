@@ -15,8 +15,8 @@ pub enum Transport {
 /// Identifies a listening socket: its address, port and transport. TCP and UDP sockets with the same address and port
 /// are independent of each other.
 ///
-/// It is displayed as `127.0.0.1:80`, with `/udp` after it for UDP.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// It is displayed as `127.0.0.1:80`, followed by `/udp` for UDP.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SocketKey {
     /// The address and port that the socket is bound to. The address is unspecified if the socket listens on every
     /// interface.
@@ -67,6 +67,13 @@ impl fmt::Display for SocketKey {
             Transport::Tcp => self.address.fmt(f),
             Transport::Udp => write!(f, "{}/udp", self.address),
         }
+    }
+}
+
+/// The same as the displayed form, as for [`SocketAddr`].
+impl fmt::Debug for SocketKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

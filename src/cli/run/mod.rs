@@ -78,25 +78,12 @@ async fn serve(args: Args, roots: Vec<PathBuf>, mut takeover: Takeover) -> Resul
     let admin = takeover
         .admin(args.admin.clone(), args.admin_allow_remote)
         .await?;
-    let mut registry = Registry::default();
     let grace = Duration::from_secs(args.drain_timeout);
-    let mut reload = prepare(args, roots, wakes, &mut takeover, &mut registry)?;
+    let (mut reload, view) = prepare(args, roots, wakes, &mut takeover, state.clone())?;
     let published = reload.published();
-    admin::register(&mut registry, published.clone());
-    telemetry::register(&mut registry);
-    let view = View {
-        published: published.clone(),
-        phase: state.clone(),
-        registry: Arc::new(registry),
-    };
     let (requests, sockets_requests) = mpsc::channel(1);
-    let handover = handover(
-        admin.address(),
-        admin.lend()?,
-        requests,
-        &lifecycle,
-        &notifier,
-    );
+    let lent = admin.lend()?;
+    let handover = handover(admin.address(), lent, requests, &lifecycle, &notifier);
     let mut admin = AdminTask::start(admin, view, takeover.is_upgrade());
     let started = tokio::select! {
         () = reload.reload(Wake::requested()) => {
@@ -111,12 +98,8 @@ async fn serve(args: Args, roots: Vec<PathBuf>, mut takeover: Takeover) -> Resul
     } else if published.load().ready {
         announce(&published.load());
         let (rounds, state) = (reload.rounds(), state.clone());
-        tokio::spawn(status_messages::send(
-            notifier.clone(),
-            published,
-            rounds,
-            state,
-        ));
+        let notifier = notifier.clone();
+        tokio::spawn(status_messages::send(notifier, published, rounds, state));
     }
     let upgrade_socket = takeover.serve(handover)?;
     let running = reload.run(woken, sockets_requests, state.clone(), grace);
@@ -148,15 +131,43 @@ async fn no_longer_serving(mut state: watch::Receiver<Lifecycle>) {
     let _ = state.wait_for(|state| *state != Lifecycle::Serving).await;
 }
 
-/// Creates the reload, with the sockets that other processes have bound.
+/// Creates the reload, with the sockets that other processes have bound, and the admin API's view of it.
 fn prepare(
     args: Args,
     roots: Vec<PathBuf>,
     wakes: Wakes,
     takeover: &mut Takeover,
-    registry: &mut Registry,
-) -> Result<Reload<HttpProxy<Gatefold>>, Error> {
+    state: watch::Receiver<Lifecycle>,
+) -> Result<(Reload<HttpProxy<Gatefold>>, View), Error> {
+    let mut registry = Registry::default();
     let snapshot = Arc::new(ArcSwap::from_pointee(Snapshot::default()));
+    let mut sockets = sockets(&args, snapshot.clone(), &mut registry);
+    let named_sockets = takeover.adopt(&mut sockets)?;
+    let mode = if args.poll { Mode::Poll } else { Mode::Events };
+    crate::watch::spawn(roots.clone(), mode, wakes.clone()).context("can't watch the folders")?;
+    let settings = Settings {
+        named_sockets,
+        ..args.settings(roots)
+    };
+    let (backends, echo) = (args.manifests.backend, args.echo);
+    let reload = Reload::new(settings, backends, echo, wakes, sockets, snapshot);
+    let published = reload.published();
+    admin::register(&mut registry, published.clone());
+    telemetry::register(&mut registry);
+    let view = View {
+        published,
+        phase: state,
+        registry: Arc::new(registry),
+    };
+    Ok((reload, view))
+}
+
+/// Creates the proxy and its sockets, none of which is bound yet.
+fn sockets(
+    args: &Args,
+    snapshot: Arc<ArcSwap<Snapshot>>,
+    registry: &mut Registry,
+) -> Sockets<HttpProxy<Gatefold>> {
     let budget = DescriptorBudget::of_this_process(args.max_connections);
     let options = proxy::Options {
         threads: args.threads(),
@@ -175,22 +186,7 @@ fn prepare(
         meters: listen::Meters::register(registry),
     };
     let proxy = proxy::build(snapshot.clone(), options);
-    let mut sockets = Sockets::new(proxy, snapshot.clone(), connections);
-    let named_sockets = takeover.adopt(&mut sockets)?;
-    let mode = if args.poll { Mode::Poll } else { Mode::Events };
-    crate::watch::spawn(roots.clone(), mode, wakes.clone()).context("can't watch the folders")?;
-    let settings = Settings {
-        named_sockets,
-        ..args.settings(roots)
-    };
-    Ok(Reload::new(
-        settings,
-        args.manifests.backend,
-        args.echo,
-        wakes,
-        sockets,
-        snapshot,
-    ))
+    Sockets::new(proxy, snapshot, connections)
 }
 
 #[cfg(test)]

@@ -64,12 +64,12 @@ pub(super) fn handle(
                     info!("SIGHUP: reloading");
                     continue;
                 }
-                _ = first_user.recv() => {
-                    info!("SIGUSR1: ignored");
-                    continue;
-                }
                 _ = second_user.recv() => {
                     upgrade(upgrades);
+                    continue;
+                }
+                _ = first_user.recv() => {
+                    info!("SIGUSR1: ignored");
                     continue;
                 }
                 // The write has failed, and the log counts the lost lines.
@@ -78,18 +78,28 @@ pub(super) fn handle(
                 _ = interrupt.recv() => "SIGINT",
             };
             if ending {
-                error!("second {name}: gatefold ends immediately");
-                write_out(LOG_TIMEOUT);
-                std::process::exit(i32::from(USAGE) + 128);
+                exit(name);
             }
             ending = true;
-            // If a successor has replaced this process, it is about to end anyway.
-            if Lifecycle::leave(&lifecycle, Lifecycle::Draining) {
-                notifier.stopping();
-            }
-            info!("{name}: accepting no new connections, finishing the requests in flight");
+            drain(name, &lifecycle, &notifier);
         }
     })
+}
+
+/// Ends the process once the requests in flight are finished.
+fn drain(signal: &str, lifecycle: &Sender<Lifecycle>, notifier: &Notifier) {
+    // If a successor has replaced this process, it is about to end anyway.
+    if Lifecycle::leave(lifecycle, Lifecycle::Draining) {
+        notifier.stopping();
+    }
+    info!("{signal}: accepting no new connections, finishing the requests in flight");
+}
+
+/// Ends the process without waiting for requests.
+fn exit(signal: &str) -> ! {
+    error!("second {signal}: gatefold ends immediately");
+    write_out(LOG_TIMEOUT);
+    std::process::exit(i32::from(USAGE) + 128);
 }
 
 fn upgrade(upgrades: Upgrades) {

@@ -16,7 +16,7 @@ pub(crate) mod stream;
 use crate::clock::Tick;
 use crate::connection::phase::{ClientPhase, PhaseCell};
 use crate::http2::frames::FrameProgress;
-use crate::http2::windows::Windows;
+use crate::http2::windows::{SharedWindows, Windows};
 use crate::shared::SharedState;
 use active_request::ActiveRequest;
 use descriptor::Descriptor;
@@ -41,9 +41,7 @@ pub struct Connection {
     state: PhaseCell,
     /// Number of HTTP/2 requests in flight. HTTP/1.1 has one at most, which `state` tells.
     active: AtomicU32,
-    /// The flow-control windows of an HTTP/2 client: of a new stream, and of the connection.
-    stream_window: AtomicU32,
-    connection_window: AtomicU32,
+    windows: SharedWindows,
     /// The tick in which the last HTTP/2 request ended.
     finished: AtomicU32,
     /// The tick since which the client has read nothing of the data that is pending for it, plus one; 0 if no data is
@@ -102,8 +100,7 @@ impl Connection {
                 now,
             ),
             shared,
-            stream_window: AtomicU32::new(Windows::default().of_new_streams),
-            connection_window: AtomicU32::new(Windows::default().of_connection),
+            windows: SharedWindows::default(),
             active: AtomicU32::new(0),
             finished: AtomicU32::new(now),
             stalled: AtomicU32::new(0),
@@ -180,21 +177,11 @@ impl Connection {
             self.state.set(ClientPhase::Busy, self.shared.clock.now());
             0
         };
-        ActiveRequest::new(self.clone(), before.saturating_add(1), self.windows())
+        ActiveRequest::new(self.clone(), before.saturating_add(1), self.windows.get())
     }
 
     pub(crate) fn set_windows(&self, windows: Windows) {
-        self.stream_window
-            .store(windows.of_new_streams, Ordering::Relaxed);
-        self.connection_window
-            .store(windows.of_connection, Ordering::Relaxed);
-    }
-
-    fn windows(&self) -> Windows {
-        Windows {
-            of_new_streams: self.stream_window.load(Ordering::Relaxed),
-            of_connection: self.connection_window.load(Ordering::Relaxed),
-        }
+        self.windows.set(windows);
     }
 
     /// Records that a request has ended.

@@ -1,5 +1,4 @@
-//! The TCP stream of a client: buffered, and with what Pingora needs to know of a stream. It knows no HTTP beyond the first
-//! bytes that tell HTTP/1 from HTTP/2.
+//! The TCP stream of a client: buffered, and with what Pingora needs to know of a stream. It knows no protocol above TCP.
 
 use crate::connection::Connection;
 use crate::connection::active_request::ConnectionHandle;
@@ -8,8 +7,8 @@ use crate::connection::registry::RegistryEntry;
 use async_trait::async_trait;
 use pingora_core::protocols::raw_connect::ProxyDigest;
 use pingora_core::protocols::{
-    GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl,
-    TimingDigest, UniqueID, UniqueIDType,
+    GetProxyDigest, GetSocketDigest, GetTimingDigest, Shutdown, SocketDigest, Ssl, TimingDigest,
+    UniqueID, UniqueIDType,
 };
 use pingora_http::ResponseHeader;
 use socket2::SockRef;
@@ -32,9 +31,6 @@ const TLS_READ_BUFFER: usize = 16 * 1024;
 const WRITE_BUFFER: usize = 1460;
 /// Upper bound on the bytes of a request that are read but not yet forwarded: the buffers here, in TLS and in HTTP/1.
 pub(crate) const READ_AHEAD: u64 = 256 * 1024;
-
-/// The preface of a client with prior knowledge of HTTP/2 (RFC 9113, section 3.4).
-pub(crate) const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// A client's TCP stream, buffered, as Pingora needs it.
 #[derive(Debug)]
@@ -110,13 +106,12 @@ impl ClientStream {
         Ok(self.peeked.get(before..).unwrap_or_default())
     }
 
-    /// Reads while the bytes match the beginning of the HTTP/2 preface. HTTP/1 differs in the first bytes (no method
-    /// begins with `PRI `), so it costs one comparison in the buffer and no copy.
-    async fn peek_preface(&mut self, seen: &mut [u8]) -> io::Result<()> {
+    /// Reads into `seen` while the bytes match the beginning of `prefix`, and keeps them for the next reads. If the first
+    /// bytes differ, this costs one comparison in the buffer and no further copy.
+    pub(crate) async fn peek_prefix(&mut self, prefix: &[u8], seen: &mut [u8]) -> io::Result<()> {
         loop {
             let have = self.peeked.len();
-            let (Some(rest), Some(wanted)) = (seen.get_mut(have..), HTTP2_PREFACE.get(have..))
-            else {
+            let (Some(rest), Some(wanted)) = (seen.get_mut(have..), prefix.get(have..)) else {
                 return Ok(());
             };
             if rest.is_empty() {
@@ -209,14 +204,6 @@ impl Drop for ClientStream {
         } else if self.connection.is_lingering() {
             linger(self.io.get_ref(), self.entry.take());
         }
-    }
-}
-
-#[async_trait]
-impl Peek for ClientStream {
-    async fn try_peek(&mut self, seen: &mut [u8]) -> io::Result<bool> {
-        self.peek_preface(seen).await?;
-        Ok(true)
     }
 }
 

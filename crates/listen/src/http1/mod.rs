@@ -240,13 +240,7 @@ impl RequestReader {
                 self.framing.note(line);
                 self.seen += length;
             }
-            RequestPart::ChunkSize => {
-                self.seen = 0;
-                self.state = match chunk_size(line).ok_or(Refusal::ChunkLine)? {
-                    0 => RequestPart::Trailer,
-                    size => RequestPart::Chunk(size),
-                };
-            }
+            RequestPart::ChunkSize => self.begin_chunk(line)?,
             RequestPart::ChunkEnd if line.is_empty() => {
                 self.seen = 0;
                 self.state = RequestPart::ChunkSize;
@@ -270,6 +264,15 @@ impl RequestReader {
     fn begin_request(&mut self) {
         self.seen = 0;
         self.state = RequestPart::RequestLine;
+    }
+
+    fn begin_chunk(&mut self, line: &[u8]) -> Result<(), Refusal> {
+        self.seen = 0;
+        self.state = match chunk_size(line).ok_or(Refusal::ChunkLine)? {
+            0 => RequestPart::Trailer,
+            size => RequestPart::Chunk(size),
+        };
+        Ok(())
     }
 
     fn begin_body(&mut self) {

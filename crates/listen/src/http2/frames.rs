@@ -3,6 +3,7 @@
 //! In: the bytes that a client sends. Out: whether the client is within a frame or a header block that it must finish; and
 //! what Pingora doesn't handle in header blocks: `expect: 100-continue`, and pseudo-header fields in trailers.
 
+use crate::http2::PREFACE;
 use crate::http2::frame_header::{
     CONTINUATION, DATA, END_HEADERS, END_STREAM, FLAGS, FrameHeader, HEADERS, PADDED, PRIORITY,
     RST_STREAM, SETTINGS, WINDOW_UPDATE,
@@ -10,9 +11,6 @@ use crate::http2::frame_header::{
 use crate::http2::header_block::HeaderBlockScanner;
 use crate::http2::open_bodies::OpenBodies;
 use crate::http2::windows::{WindowFrame, WindowReader};
-
-/// The length of the client's connection preface (RFC 9113, section 3.4).
-const PREFACE: usize = 24;
 
 /// Follows the frames that a client sends.
 #[derive(Debug)]
@@ -22,7 +20,7 @@ pub(crate) struct FrameReader {
     header: FrameHeader,
     /// Bytes of the frame's payload that haven't arrived.
     payload: usize,
-    /// Whether the frame is DATA. A slow body isn't a slow frame: whoever reads the body has its own deadline.
+    /// Whether the frame is DATA. A slow body isn't a slow frame: bodies have their own deadline.
     is_data: bool,
     /// Whether a header block has begun and not ended. No other frame may come in between.
     open_header: bool,
@@ -76,7 +74,7 @@ impl FrameReader {
     /// Begins before the client's preface.
     pub(crate) fn new() -> Self {
         FrameReader {
-            preface: PREFACE,
+            preface: PREFACE.len(),
             header: FrameHeader::default(),
             payload: 0,
             is_data: false,

@@ -6,3 +6,6 @@ pub(crate) mod frames;
 mod header_block;
 mod open_bodies;
 pub(crate) mod windows;
+
+/// The preface of a client with prior knowledge of HTTP/2 (RFC 9113, section 3.4).
+pub(crate) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";

@@ -3,6 +3,8 @@
 //! In: the payloads of its SETTINGS and WINDOW_UPDATE frames, and the length of the DATA written to it. Out: the initial
 //! window of its streams, and what is left of the connection's window.
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 /// The initial size of both windows (RFC 9113, section 6.9.2).
 const DEFAULT: u32 = 65_535;
 /// The setting for the initial window of streams (RFC 9113, section 6.5.2).
@@ -31,6 +33,38 @@ impl Default for Windows {
         Windows {
             of_new_streams: DEFAULT,
             of_connection: DEFAULT,
+        }
+    }
+}
+
+/// The windows of a client, written by its stream and read when a request begins.
+#[derive(Debug)]
+pub(crate) struct SharedWindows {
+    of_new_streams: AtomicU32,
+    of_connection: AtomicU32,
+}
+
+impl Default for SharedWindows {
+    fn default() -> Self {
+        SharedWindows {
+            of_new_streams: AtomicU32::new(DEFAULT),
+            of_connection: AtomicU32::new(DEFAULT),
+        }
+    }
+}
+
+impl SharedWindows {
+    pub(crate) fn set(&self, windows: Windows) {
+        self.of_new_streams
+            .store(windows.of_new_streams, Ordering::Relaxed);
+        self.of_connection
+            .store(windows.of_connection, Ordering::Relaxed);
+    }
+
+    pub(crate) fn get(&self) -> Windows {
+        Windows {
+            of_new_streams: self.of_new_streams.load(Ordering::Relaxed),
+            of_connection: self.of_connection.load(Ordering::Relaxed),
         }
     }
 }

@@ -7,10 +7,10 @@
 mod closing;
 mod identity;
 pub(crate) mod kept_date;
+mod preface;
 pub(crate) mod refusal;
 
 use crate::connection::Connection;
-use crate::connection::stream::HTTP2_PREFACE;
 use crate::http_stream::kept_date::DatedHeader;
 use crate::http_stream::refusal::Refusal;
 use crate::http1::{Malformed, RequestReader};
@@ -19,7 +19,7 @@ use crate::http2::frame_header::END_STREAM;
 use crate::http2::frames::FrameReader;
 use async_trait::async_trait;
 use closing::give_up;
-use pingora_core::protocols::{ALPN, IO, Peek, Shutdown};
+use pingora_core::protocols::{ALPN, IO, Shutdown};
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -373,32 +373,5 @@ impl<S> Drop for HttpStream<S> {
         if lingers && !std::thread::panicking() {
             self.connection.linger();
         }
-    }
-}
-
-#[async_trait]
-impl<S: IO> Peek for HttpStream<S> {
-    async fn try_peek(&mut self, seen: &mut [u8]) -> io::Result<bool> {
-        let HttpStream {
-            stream,
-            connection,
-            frames,
-            reader,
-            ..
-        } = self;
-        let end = poll_fn(|context| connection.poll_end(context, reader));
-        let reason = tokio::select! {
-            // Peek first, so that data that has arrived isn't lost.
-            biased;
-            peeked = stream.try_peek(seen) => {
-                if seen == HTTP2_PREFACE {
-                    *frames = Some(FrameReader::new());
-                }
-                return peeked;
-            }
-            reason = end => reason,
-        };
-        poll_fn(|context| Poll::Ready(self.close(reason, context))).await?;
-        Err(io::ErrorKind::TimedOut.into())
     }
 }

@@ -13,7 +13,7 @@ fn frame(length: u8, kind: u8, flags: u8, stream: u8) -> Vec<u8> {
 /// FrameReader after a complete preface.
 fn settled() -> FrameReader {
     let mut frames = FrameReader::new();
-    assert_eq!(frames.read(&[b'x'; PREFACE]), Continued);
+    assert_eq!(frames.read(&[b'x'; PREFACE.len()]), Continued);
     assert_eq!(frames.read(&SETTINGS), Between);
     frames
 }
@@ -21,7 +21,7 @@ fn settled() -> FrameReader {
 #[test]
 fn preface_ends_with_its_settings() {
     let mut frames = FrameReader::new();
-    for byte in [b'x'; PREFACE].iter().chain(&SETTINGS[..8]) {
+    for byte in [b'x'; PREFACE.len()].iter().chain(&SETTINGS[..8]) {
         assert_eq!(frames.read(&[*byte]), Continued);
     }
     assert_eq!(frames.read(&SETTINGS[8..]), Between);
