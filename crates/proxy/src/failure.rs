@@ -1,7 +1,7 @@
 //! From what went wrong while a request was forwarded to what the client is told.
 
 use super::answer::Answer;
-use gatefold_listen::Refusal;
+use gatefold_listen::FramingError;
 use pingora_core::{Error, ErrorSource, ErrorType, RetryType};
 use std::io;
 
@@ -77,7 +77,7 @@ pub(super) fn without_header(mut error: Box<Error>) -> Box<Error> {
 /// Whether the client has sent what is no body.
 fn is_malformed(error: &Error) -> bool {
     let cause = error.root_cause().downcast_ref::<io::Error>();
-    cause.and_then(Refusal::of).is_some()
+    cause.and_then(FramingError::of).is_some()
 }
 
 /// Whether Pingora's reader of chunks has refused a body.

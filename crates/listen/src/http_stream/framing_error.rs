@@ -4,9 +4,9 @@ use http::StatusCode;
 use pingora_core::protocols::http::date::get_cached_date;
 use std::io;
 
-/// Why a request is refused.
+/// What is malformed about a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
+pub enum FramingError {
     /// The request line is malformed.
     #[error(
         "the request line is malformed: it must be a method, a target without spaces or control characters, and a version"
@@ -43,25 +43,25 @@ pub enum Refusal {
     Header,
 }
 
-impl Refusal {
-    /// Returns the refusal that caused a read error, if the request is malformed.
-    pub fn of(error: &io::Error) -> Option<Refusal> {
+impl FramingError {
+    /// Returns the framing error that caused a read error; `None` for any other cause.
+    pub fn of(error: &io::Error) -> Option<FramingError> {
         error.get_ref()?.downcast_ref().copied()
     }
 
     fn status(self) -> StatusCode {
         match self {
-            Refusal::LongTarget => StatusCode::URI_TOO_LONG,
-            Refusal::LargeHeader | Refusal::ManyFields => {
+            FramingError::LongTarget => StatusCode::URI_TOO_LONG,
+            FramingError::LargeHeader | FramingError::ManyFields => {
                 StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE
             }
-            Refusal::RequestLine
-            | Refusal::BareLineFeed
-            | Refusal::ChunkLine
-            | Refusal::ChunkEnd
-            | Refusal::Trailer
-            | Refusal::LargeTrailer
-            | Refusal::Header => StatusCode::BAD_REQUEST,
+            FramingError::RequestLine
+            | FramingError::BareLineFeed
+            | FramingError::ChunkLine
+            | FramingError::ChunkEnd
+            | FramingError::Trailer
+            | FramingError::LargeTrailer
+            | FramingError::Header => StatusCode::BAD_REQUEST,
         }
     }
 
@@ -71,9 +71,9 @@ impl Refusal {
     }
 }
 
-impl From<Refusal> for io::Error {
-    fn from(refusal: Refusal) -> Self {
-        io::Error::new(io::ErrorKind::InvalidData, refusal)
+impl From<FramingError> for io::Error {
+    fn from(error: FramingError) -> Self {
+        io::Error::new(io::ErrorKind::InvalidData, error)
     }
 }
 
