@@ -1,4 +1,4 @@
-//! Addresses of their own for Gateways, out of `--address-pool`.
+//! Addresses for Gateways from the network of `--address-pool`.
 
 use gatefold_manifest::Resources;
 use gatefold_manifest::api::{Gateway, NamespacedName};
@@ -6,18 +6,18 @@ use ipnet::IpNet;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-/// Hands out the addresses of a network. A Gateway keeps its addresses as long as it exists; those of one
-/// that is gone are the last to be given away again.
+/// Assigns the addresses of a network. A Gateway keeps its addresses as long as it exists. Addresses of a removed Gateway
+/// are reused only after all others.
 #[derive(Debug)]
 pub struct AddressPool {
     network: IpNet,
     assigned: BTreeMap<NamespacedName, Vec<IpAddr>>,
-    /// The address given last: the search goes on behind it.
+    /// The address that was assigned last. The next search begins after it.
     last: Option<IpAddr>,
 }
 
 impl AddressPool {
-    /// A pool of all host addresses of a network.
+    /// Creates a pool of all host addresses of a network.
     pub fn new(network: IpNet) -> Self {
         AddressPool {
             network,
@@ -26,9 +26,9 @@ impl AddressPool {
         }
     }
 
-    /// The addresses of every Gateway that needs some: one for each of its `spec.addresses` of type IPAddress
-    /// that has no value and no routability, or one when it has no `spec.addresses`. A Gateway for which the pool has too few gets
-    /// those that are left. Addresses that a Gateway asks for by value are given to nobody else.
+    /// Returns the addresses of every Gateway that needs some: one for each of its `spec.addresses` of type IPAddress
+    /// without a value and without a routability, or one if it has no `spec.addresses`. If the pool has too few addresses,
+    /// a Gateway gets the remaining ones. An address that a Gateway requests by value is not assigned to another Gateway.
     pub fn assign(&mut self, resources: &Resources) -> BTreeMap<NamespacedName, Vec<IpAddr>> {
         let needs: BTreeMap<&NamespacedName, usize> = resources
             .gateways
@@ -38,7 +38,7 @@ impl AddressPool {
             .collect();
         self.assigned.retain(|name, _| needs.contains_key(name));
         let mut taken: BTreeSet<IpAddr> =
-            resources.gateways.values().flat_map(|g| asked(g)).collect();
+            resources.gateways.values().flat_map(|g| requested(g)).collect();
         taken.extend(self.assigned.values().flatten());
         for (name, count) in needs {
             let mut addresses = self.assigned.remove(name).unwrap_or_default();
@@ -52,9 +52,9 @@ impl AddressPool {
             }
             self.assigned.insert(name.clone(), addresses);
         }
-        let mut given = self.assigned.clone();
-        given.retain(|_, addresses| !addresses.is_empty());
-        given
+        let mut assigned = self.assigned.clone();
+        assigned.retain(|_, addresses| !addresses.is_empty());
+        assigned
     }
 
     fn next_free(&mut self, taken: &BTreeSet<IpAddr>) -> Option<IpAddr> {
@@ -62,7 +62,7 @@ impl AddressPool {
             // Hosts come in rising order.
             self.last.is_some_and(|last| *host <= last)
         });
-        // At most one more than the taken ones have to be looked at before a free one is found.
+        // A free address is found at the latest after one more address than are taken.
         let free = behind
             .chain(self.network.hosts())
             .take(2 * (taken.len() + 1))
@@ -80,7 +80,7 @@ fn needed(gateway: &Gateway) -> usize {
     addresses.iter().filter(|address| address.is_any()).count()
 }
 
-fn asked(gateway: &Gateway) -> impl Iterator<Item = IpAddr> {
+fn requested(gateway: &Gateway) -> impl Iterator<Item = IpAddr> {
     let addresses = gateway.spec.addresses.iter();
     addresses.filter_map(|address| address.value.parse().ok())
 }
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn a_gateway_keeps_its_address_as_long_as_it_exists() {
+    fn keeps_the_address_of_a_gateway_as_long_as_it_exists() {
         let mut pool = pool("127.0.64.0/24");
         let given = pool.assign(&gateways(&[("a", ""), ("b", "")]));
         assert_eq!(of(&given, "a"), ["127.0.64.1"]);
@@ -124,31 +124,31 @@ mod tests {
         assert_eq!(
             of(&given, "c"),
             ["127.0.64.3"],
-            "not the one just given back"
+            "an address that was just returned is not reused first"
         );
     }
 
     #[test]
-    fn addresses_given_back_are_used_again_when_the_others_are_out() {
+    fn reuses_returned_addresses_after_all_others() {
         let mut pool = pool("127.0.64.0/30");
         pool.assign(&gateways(&[("a", ""), ("b", "")]));
         let given = pool.assign(&gateways(&[("b", ""), ("c", ""), ("d", "")]));
         assert_eq!(of(&given, "c"), ["127.0.64.1"]);
-        assert_eq!(of(&given, "d"), Vec::<String>::new(), "the pool is empty");
+        assert_eq!(of(&given, "d"), Vec::<String>::new(), "no address is left");
     }
 
     #[test]
-    fn an_address_asked_for_by_value_is_nobody_elses() {
-        let asks = ", addresses: [{value: 127.0.64.1}, {type: IPAddress}]";
-        let given = pool("127.0.64.0/24").assign(&gateways(&[("a", ""), ("b", asks)]));
+    fn does_not_assign_an_address_that_another_gateway_requests_by_value() {
+        let addresses = ", addresses: [{value: 127.0.64.1}, {type: IPAddress}]";
+        let given = pool("127.0.64.0/24").assign(&gateways(&[("a", ""), ("b", addresses)]));
         assert_eq!(of(&given, "a"), ["127.0.64.2"]);
         assert_eq!(of(&given, "b"), ["127.0.64.3"]);
     }
 
     #[test]
-    fn an_address_that_asks_for_a_routability_gets_none() {
-        let asks = ", addresses: [{routability: Cluster}, {type: IPAddress}]";
-        let given = pool("127.0.64.0/24").assign(&gateways(&[("a", asks), ("b", "")]));
+    fn assigns_no_address_to_an_entry_with_routability() {
+        let addresses = ", addresses: [{routability: Cluster}, {type: IPAddress}]";
+        let given = pool("127.0.64.0/24").assign(&gateways(&[("a", addresses), ("b", "")]));
         assert_eq!(of(&given, "a"), ["127.0.64.1"]);
         assert_eq!(of(&given, "b"), ["127.0.64.2"]);
     }

@@ -1,7 +1,7 @@
-//! Endpoints that don't come from the folder: `--backend`, DNS, and the built-in echo backends.
+//! Endpoints that are not in the folder: `--backend`, DNS, and the built-in echo backends.
 //!
-//! In: the Services that a graph found without endpoints. Out: addresses, as far as they are known by now.
-//! Nobody waits for DNS: a name is asked for in the background, and a change wakes the reload.
+//! In: the Services for which the graph found no endpoints. Out: the addresses that are known so far. A reload never waits
+//! for DNS: names are resolved in the background, and a changed answer triggers a reload.
 
 mod names;
 
@@ -17,16 +17,16 @@ use std::str::FromStr;
 /// A Service's port.
 type ServicePort = (NamespacedName, u16);
 
-/// `--backend NS/NAME[:PORT]=HOST:PORT`: where a Service is.
+/// `--backend NS/NAME[:PORT]=HOST:PORT`: the address of a Service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FixedBackend {
     /// The Service.
     pub service: NamespacedName,
-    /// The Service's port; every port when absent.
+    /// The Service's port; `None` for every port.
     pub service_port: Option<u16>,
-    /// A name or an address.
+    /// A host name or an IP address.
     pub host: String,
-    /// The port there.
+    /// The port of the host.
     pub port: u16,
 }
 
@@ -55,7 +55,7 @@ impl FromStr for FixedBackend {
     }
 }
 
-/// Finds endpoints outside the folder.
+/// Finds endpoints that are not in the folder.
 pub struct Discovery {
     fixed: Vec<FixedBackend>,
     echo: Option<EchoServices>,
@@ -63,7 +63,7 @@ pub struct Discovery {
 }
 
 impl Discovery {
-    /// `wakes` is told when an address has changed. Call it within a Tokio runtime.
+    /// Creates a discovery that sends a wake-up to `wakes` when an address has changed. Must be called within a Tokio runtime.
     pub fn new(fixed: Vec<FixedBackend>, echo: bool, wakes: Wakes) -> Self {
         Discovery {
             fixed,
@@ -72,32 +72,32 @@ impl Discovery {
         }
     }
 
-    /// What is known of the wanted ones by now, the first that applies: `--backend`, DNS, the echo backend,
-    /// which comes before DNS for all but an `ExternalName`. A `--backend` with a port is there for a Service
-    /// that isn't in the folder, too, also without an address as long as DNS gives none.
+    /// Returns the known addresses of the wanted Services from the first source that applies: `--backend`, DNS, the echo
+    /// backend. Except for an `ExternalName`, the echo backend comes before DNS. A `--backend` with a port also defines a
+    /// Service that is not in the folder, without addresses until DNS answers.
     pub async fn find(
         &mut self,
         wanted: &BTreeMap<ServicePort, Wanted>,
     ) -> BTreeMap<ServicePort, Vec<SocketAddr>> {
-        let mut asked = BTreeSet::new();
+        let mut queried = BTreeSet::new();
         let mut found = BTreeMap::new();
         for (key, wanted) in wanted {
-            let addresses = self.by_name(key, wanted, &mut asked);
+            let addresses = self.by_name(key, wanted, &mut queried);
             if !addresses.is_empty() {
                 found.insert(key.clone(), addresses);
             }
         }
-        for (key, host, port) in self.fixed_places() {
-            let addresses = self.names.first_answer(vec![host], &mut asked);
+        for (key, host, port) in self.fixed_targets() {
+            let addresses = self.names.first_answer(vec![host], &mut queried);
             let addresses = addresses.into_iter().map(|ip| SocketAddr::new(ip, port));
             let addresses: Vec<SocketAddr> = addresses.collect();
-            // A name without an address is no endpoint: the echo backend answers, or the finding says that none does. A
-            // Service that isn't in the folder has no other place: it exists, without endpoints (503, not 500).
+            // A name without an address is no endpoint: the echo backend answers, or a finding reports that no endpoint exists.
+            // A Service that is not in the folder exists only here, so it is kept without endpoints (503, not 500).
             if !addresses.is_empty() || !wanted.contains_key(&key) {
                 found.entry(key).or_insert(addresses);
             }
         }
-        self.names.forget_others(&asked);
+        self.names.retain(&queried);
         if let Some(echo) = &mut self.echo {
             let missing = wanted.keys().filter(|key| !found.contains_key(*key));
             let missing: BTreeSet<ServicePort> = missing.cloned().collect();
@@ -112,7 +112,7 @@ impl Discovery {
         found
     }
 
-    fn fixed_places(&self) -> Vec<(ServicePort, String, u16)> {
+    fn fixed_targets(&self) -> Vec<(ServicePort, String, u16)> {
         let fixed = self.fixed.iter();
         fixed
             .filter_map(|fixed| {
@@ -122,7 +122,7 @@ impl Discovery {
             .collect()
     }
 
-    /// Ends the echo backends that the snapshot in force doesn't use.
+    /// Ends the echo backends that the snapshot in force does not use.
     pub fn retain(&mut self, used: &BTreeMap<ServicePort, Vec<SocketAddr>>) {
         if let Some(echo) = &mut self.echo {
             echo.retain(&used.keys().cloned().collect());
@@ -133,7 +133,7 @@ impl Discovery {
         &mut self,
         key: &ServicePort,
         wanted: &Wanted,
-        asked: &mut BTreeSet<String>,
+        queried: &mut BTreeSet<String>,
     ) -> Vec<SocketAddr> {
         let applies = |fixed: &&FixedBackend| {
             fixed.service == key.0 && fixed.service_port.is_none_or(|port| port == key.1)
@@ -142,17 +142,17 @@ impl Discovery {
         let (candidates, port) = match (fixed, &wanted.external_name) {
             (Some(fixed), _) => (vec![fixed.host.clone()], fixed.port),
             (None, Some(name)) => (vec![name.clone()], wanted.port),
-            // The echo backend answers: a network whose DNS knows every name mustn't come before it.
+            // The echo backend answers. It must come before a DNS server that resolves every name.
             (None, None) if self.echo.is_some() => return Vec::new(),
             (None, None) => (service_names(&key.0), wanted.port),
         };
-        let addresses = self.names.first_answer(candidates, asked);
+        let addresses = self.names.first_answer(candidates, queried);
         let with_port = addresses.into_iter().map(|ip| SocketAddr::new(ip, port));
         with_port.collect()
     }
 }
 
-/// What a Service is called in DNS, the shortest first: so containers of a compose file are found.
+/// The names of a Service in DNS. The shortest comes first, so that containers of a compose file are found.
 fn service_names(service: &NamespacedName) -> Vec<String> {
     let NamespacedName { namespace, name } = service;
     vec![
@@ -167,7 +167,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_fixed_backend_names_a_service_and_a_place() {
+    fn parses_a_fixed_backend() {
         let parsed: FixedBackend = "shop/cart:80=127.0.0.1:3000".parse().expect("well formed");
         assert_eq!(parsed.service, NamespacedName::new("shop", "cart"));
         assert_eq!(parsed.service_port, Some(80));
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_fixed_backend_is_told_its_form() {
+    fn an_invalid_fixed_backend_is_refused_with_the_expected_form() {
         for text in [
             "cart",
             "cart=host",
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_address_needs_no_dns() {
+    async fn an_ip_address_needs_no_dns() {
         let fixed = "shop/cart=127.0.0.9:3000".parse().expect("well formed");
         let (wakes, _receiver) = crate::watch::wakes();
         let mut discovery = Discovery::new(vec![fixed], false, wakes);
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_name_without_an_answer_is_no_endpoint_and_hides_no_echo_backend() {
+    async fn a_name_without_an_answer_is_no_endpoint_and_does_not_hide_the_echo_backend() {
         let key = (NamespacedName::new("shop", "cart"), 80);
         let wanted = Wanted {
             external_name: None,
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_fixed_backend_outside_the_folder_exists_before_dns_answers() {
+    async fn a_fixed_backend_that_is_not_in_the_folder_exists_before_dns_answers() {
         let fixed = "shop/cart:80=nowhere.invalid:3000".parse();
         let (wakes, _receiver) = crate::watch::wakes();
         let mut discovery = Discovery::new(vec![fixed.expect("well formed")], false, wakes);

@@ -5,10 +5,10 @@
 //!                                              +--report---> Status
 //! ```
 //!
-//! Data flows one way. Every reload builds anew what an edit touches and swaps one pointer; a request pins
-//! one snapshot for its whole life. `dataplane` and `proxy` never know of YAML, API types or the graph.
+//! Data flows one way. Every reload rebuilds the parts that an edit affects and swaps one pointer. A request uses one
+//! snapshot for its whole life. The layers are crates (`crates/`); this crate is the daemon that connects them.
 
-// These macros panic if nothing can be written, and wait for a slow reader: use `telemetry::say` and `cli::print`.
+// These macros panic if the output can't be written, and block on a slow reader. Use `telemetry::say` and `cli::print`.
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
 pub mod address_pool;

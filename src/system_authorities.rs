@@ -1,4 +1,4 @@
-//! The certificate authorities that this system trusts.
+//! The certificate authorities that this system trusts, for policies with `wellKnownCACertificates: System`.
 
 use gatefold_manifest::Resources;
 use rustls::RootCertStore;
@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::sync::OnceLock;
 use tracing::warn;
 
-/// The authorities, when a policy asks for them: `/etc/ssl/certs` or what `SSL_CERT_FILE` and `SSL_CERT_DIR` name.
-/// Read once; like other programs, a running gatefold doesn't notice changes of them.
+/// Returns the authorities if a policy refers to them: those in `/etc/ssl/certs`, or in the paths of `SSL_CERT_FILE` and
+/// `SSL_CERT_DIR`. They are read only once: like other programs, a running gatefold does not notice changes of them.
 pub fn wanted_by(resources: &Resources) -> Option<Arc<[CertificateDer<'static>]>> {
     static READ: OnceLock<Arc<[CertificateDer<'static>]>> = OnceLock::new();
     let mut policies = resources.backend_tls_policies.values();
@@ -19,7 +19,7 @@ pub fn wanted_by(resources: &Resources) -> Option<Arc<[CertificateDer<'static>]>
     wanted.then(|| READ.get_or_init(read).clone())
 }
 
-/// Those that can be trust anchors; bundles hold some relics that can't.
+/// Reads the authorities that can be trust anchors. Bundles contain some old certificates that can't.
 fn read() -> Arc<[CertificateDer<'static>]> {
     let found = rustls_native_certs::load_native_certs().unwrap_or_else(|error| {
         warn!(%error, "can't read the system's CA certificates");

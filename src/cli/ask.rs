@@ -1,34 +1,36 @@
+//! Requests to the admin API of a running daemon.
+
 use crate::admin::AdminAddress;
 use anyhow::{Context as _, anyhow};
 use socket2::{Domain, SockAddr, Socket, Type};
 use std::io::{self, Read as _, Write as _};
 use std::time::{Duration, Instant};
 
-/// More than any answer of a daemon, so that what isn't one can't fill the memory.
+/// Maximum length of an answer in bytes. A daemon's answers are shorter; another server must not fill the memory.
 const LONGEST: u64 = 1 << 30;
 
-/// What an admin API answers.
+/// An answer of the admin API.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Answer {
-    /// HTTP's status code.
+    /// The HTTP status code.
     pub(super) status: u16,
-    /// What follows the headers.
+    /// The body.
     pub(super) body: Vec<u8>,
 }
 
-/// One `GET` of a daemon's admin API, which may take as long as `deadline` altogether.
+/// Sends one `GET` to a daemon's admin API. The whole exchange may take as long as `deadline`.
 pub(super) fn ask(
     admin: &AdminAddress,
     path: &str,
     accept: &str,
     deadline: Duration,
 ) -> anyhow::Result<Answer> {
-    // HTTP/1.0 has the daemon close the connection at the answer's end, and send it in one piece.
+    // With HTTP/1.0 the daemon closes the connection at the end of the answer, and does not chunk it.
     let request = format!("GET {path} HTTP/1.0\r\nHost: localhost\r\nAccept: {accept}\r\n\r\n");
     let answer = exchange(admin, &request, deadline).with_context(|| {
         format!("no daemon answers at {admin}: is `gatefold run` running there? (--admin)")
     })?;
-    read(&answer).ok_or_else(|| anyhow!("what answers at {admin} doesn't speak HTTP"))
+    read(&answer).ok_or_else(|| anyhow!("the server at {admin} does not speak HTTP"))
 }
 
 fn exchange(admin: &AdminAddress, request: &str, deadline: Duration) -> io::Result<Vec<u8>> {
@@ -53,7 +55,7 @@ fn exchange(admin: &AdminAddress, request: &str, deadline: Duration) -> io::Resu
             Ok(0) => return Ok(answer),
             Ok(length) => answer.extend_from_slice(piece.get(..length).unwrap_or_default()),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            // What a time-out of a blocking socket is called.
+            // The error of a blocking socket whose timeout is over.
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 return Err(io::ErrorKind::TimedOut.into());
             }
@@ -84,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answer_has_a_status_and_a_body_and_anything_else_is_none() {
+    fn reads_status_and_body_and_refuses_anything_else() {
         let good = read(b"HTTP/1.0 503 Service Unavailable\r\na: b\r\n\r\nwait");
         let wanted = Answer {
             status: 503,
@@ -97,11 +99,11 @@ mod tests {
     }
 
     #[test]
-    fn who_never_answers_costs_no_more_than_the_deadline() {
+    fn a_silent_server_takes_no_longer_than_the_deadline() {
         let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a socket");
         let admin = AdminAddress::Tcp(silent.local_addr().expect("its address"));
         let failed = ask(&admin, "/readyz", "*/*", Duration::from_millis(50));
-        let error = failed.expect_err("nobody answers");
+        let error = failed.expect_err("there is no answer");
         assert!(format!("{error:#}").contains("timed out"), "{error:#}");
     }
 }

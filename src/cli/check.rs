@@ -33,10 +33,10 @@ pub(super) struct Args {
     /// What the manifests mean.
     #[command(flatten)]
     manifests: ManifestArgs,
-    /// Ends with 1 on warnings, too.
+    /// Exits with 1 on warnings, too.
     #[arg(long, env = "GATEFOLD_DENY_WARNINGS", value_parser = clap::builder::FalseyValueParser::new())]
     deny_warnings: bool,
-    /// How to show what is found.
+    /// The output format.
     #[arg(
         long,
         short,
@@ -49,7 +49,7 @@ pub(super) struct Args {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum Output {
-    /// Tables and drawn diagnostics.
+    /// Tables of conditions, and diagnostics with their source lines.
     Text,
     /// One JSON object.
     Json,

@@ -1,3 +1,5 @@
+//! `gatefold echo`: runs the echo backend alone.
+
 use super::Error;
 use crate::echo::{Echo, Identity};
 use crate::telemetry::say;
@@ -6,11 +8,11 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
 
-/// The arguments of `gatefold echo`. The environment variables of its identity are those of the Gateway
-/// API's echo-basic, so that the same Deployment works.
+/// The arguments of `gatefold echo`. Its identity uses the environment variables of the Gateway API's echo-basic, so that
+/// the same Deployment works.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Where to listen: HTTP/1.1, and HTTP/2 without TLS.
+    /// The address to listen on, for HTTP/1.1, and HTTP/2 without TLS.
     #[arg(
         long,
         value_name = "ADDR",
@@ -18,16 +20,16 @@ pub(super) struct Args {
         default_value = "127.0.0.1:3000"
     )]
     listen: SocketAddr,
-    /// The namespace to answer with.
+    /// The namespace in answers.
     #[arg(long, env = "NAMESPACE", default_value = "")]
     namespace: String,
-    /// The pod name to answer with.
+    /// The pod name in answers.
     #[arg(long, value_name = "NAME", env = "POD_NAME", default_value = "")]
     pod: String,
-    /// The ingress name to answer with.
+    /// The ingress name in answers.
     #[arg(long, value_name = "NAME", env = "INGRESS_NAME", default_value = "")]
     ingress: String,
-    /// The Service name to answer with.
+    /// The Service name in answers.
     #[arg(long, value_name = "NAME", env = "SERVICE_NAME", default_value = "")]
     service: String,
 }

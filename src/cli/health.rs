@@ -7,13 +7,13 @@ use anyhow::anyhow;
 use std::process::ExitCode;
 use std::time::Duration;
 
-/// How long the daemon may take. One that is fine answers within milliseconds.
+/// The time limit for the answer. A healthy daemon answers within milliseconds.
 const DEADLINE: Duration = Duration::from_secs(3);
 
 /// The arguments of `gatefold health`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The daemon's admin API.
+    /// The address of the daemon's admin API.
     #[arg(
         long,
         value_name = "ADDR|unix:PATH",
@@ -23,7 +23,7 @@ pub(super) struct Args {
     admin: AdminAddress,
 }
 
-/// Ends with 0 when the daemon is ready, else with 1 and the reason.
+/// Succeeds if the daemon is ready. The error contains the reason.
 pub(super) fn health(args: &Args) -> Result<ExitCode, Error> {
     let answer = ask(&args.admin, "/readyz", "*/*", DEADLINE)?;
     if answer.status == 200 {

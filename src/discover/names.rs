@@ -1,4 +1,7 @@
-//! What DNS says of names, asked for in the background.
+//! DNS lookups in the background.
+//!
+//! In: lists of alternative names. Out: the addresses of the first name that has any, as far as known. A change of the
+//! addresses triggers a reload.
 
 use crate::watch::{Wake, Wakes};
 use hickory_resolver::TokioResolver;
@@ -12,32 +15,32 @@ use tokio::sync::Semaphore;
 use tokio::task::AbortHandle;
 use tracing::{debug, warn};
 
-/// An answer of DNS is used at least and at most this long, whatever its TTL says.
+/// Minimum and maximum time for which a DNS answer is used, regardless of its TTL.
 const TTL: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(300));
-/// When a name that gave no answer is asked for again, at first and at last. Addresses that it gave before stay in use.
+/// First and longest pause before a failed lookup is retried. Addresses of an earlier answer stay in use.
 const RETRY: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(60));
-/// How many names are looked up at the same time.
-const PROMPT_PLACES: usize = 16;
-/// How many more, of those that got no answer last time or take longer than [`PATIENCE`].
-const SLOW_PLACES: usize = 32;
-/// How long a lookup may hold a place that others wait for.
+/// Maximum number of concurrent lookups.
+const PROMPT_PERMITS: usize = 16;
+/// Maximum number of additional concurrent lookups that failed last time or take longer than [`PATIENCE`].
+const SLOW_PERMITS: usize = 32;
+/// How long a lookup may occupy one of the [`PROMPT_PERMITS`].
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// What DNS says, asked for in the background.
+/// Resolves names in the background.
 pub(super) struct Names {
     resolver: Option<Arc<TokioResolver>>,
-    places: Arc<Places>,
+    permits: Arc<LookupPermits>,
     wakes: Wakes,
-    /// By the names that are tried one after the other, joined.
-    questions: BTreeMap<String, Question>,
+    /// By the joined names of a lookup, which are tried one after the other.
+    lookups: BTreeMap<String, Lookup>,
 }
 
-struct Question {
+struct Lookup {
     answer: Arc<Mutex<Vec<IpAddr>>>,
     task: AbortHandle,
 }
 
-impl Drop for Question {
+impl Drop for Lookup {
     fn drop(&mut self) {
         self.task.abort();
     }
@@ -50,21 +53,21 @@ impl Names {
             builder.build()
         });
         if let Err(error) = &resolver {
-            warn!(%error, "the system's DNS configuration can't be read: no names are looked up");
+            warn!(%error, "can't read the system's DNS configuration: no names are resolved");
         }
         Names {
             resolver: resolver.ok().map(Arc::new),
-            places: Arc::default(),
+            permits: Arc::default(),
             wakes,
-            questions: BTreeMap::new(),
+            lookups: BTreeMap::new(),
         }
     }
 
-    /// The addresses of the first name that has any, as far as it is known.
+    /// Returns the known addresses of the first name that has any. Starts resolving the names if that has not begun.
     pub(super) fn first_answer(
         &mut self,
         names: Vec<String>,
-        asked: &mut BTreeSet<String>,
+        queried: &mut BTreeSet<String>,
     ) -> Vec<IpAddr> {
         if let Some(Ok(address)) = names.first().map(|name| name.parse()) {
             return vec![address];
@@ -73,54 +76,55 @@ impl Names {
             return Vec::new();
         };
         let key = names.join(" ");
-        asked.insert(key.clone());
+        queried.insert(key.clone());
         let wakes = &self.wakes;
-        let question = self.questions.entry(key).or_insert_with(|| {
+        let lookup = self.lookups.entry(key).or_insert_with(|| {
             let answer = Arc::<Mutex<Vec<IpAddr>>>::default();
-            let asking = Asking {
+            let repeated = RepeatedLookup {
                 resolver: resolver.clone(),
-                places: self.places.clone(),
+                permits: self.permits.clone(),
                 names,
                 answer: answer.clone(),
                 wakes: wakes.clone(),
             };
-            Question {
+            Lookup {
                 answer,
-                task: tokio::spawn(asking.on_and_on()).abort_handle(),
+                task: tokio::spawn(repeated.run()).abort_handle(),
             }
         });
-        let answer = question.answer.lock();
+        let answer = lookup.answer.lock();
         answer.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    pub(super) fn forget_others(&mut self, asked: &BTreeSet<String>) {
-        self.questions.retain(|key, _| asked.contains(key));
+        /// Stops resolving all names that are not in `queried`.
+    pub(super) fn retain(&mut self, queried: &BTreeSet<String>) {
+        self.lookups.retain(|key, _| queried.contains(key));
     }
 }
 
-/// The resolver keeps answers as long as their TTLs say, that there is no such name for up to a day: asking again would
-/// give the same.
+/// Limits the resolver's cache. It keeps answers for their TTLs, and negative answers for up to a day; within that time,
+/// a new lookup would return the same answer.
 fn limit(options: &mut ResolverOpts) {
     options.positive_max_ttl = Some(TTL.1);
     options.negative_max_ttl = Some(RETRY.0);
 }
 
-/// A question that is asked again and again, as the answers' TTLs say.
-struct Asking {
+/// A lookup that is repeated when the TTL of its answer is over.
+struct RepeatedLookup {
     resolver: Arc<TokioResolver>,
-    places: Arc<Places>,
+    permits: Arc<LookupPermits>,
     names: Vec<String>,
     answer: Arc<Mutex<Vec<IpAddr>>>,
     wakes: Wakes,
 }
 
-impl Asking {
-    async fn on_and_on(self) {
+impl RepeatedLookup {
+    async fn run(self) {
         let mut retry = RETRY.0;
         let mut last = LastLookup::Unknown;
         loop {
             let lookup = first(&self.resolver, &self.names);
-            let found = self.places.run(last, lookup).await;
+            let found = self.permits.run(last, lookup).await;
             last = match found {
                 Some(_) => LastLookup::Answered,
                 None => LastLookup::Failed,
@@ -146,7 +150,7 @@ impl Asking {
     }
 }
 
-/// Whether the answer is another one now.
+/// Returns whether the answer has changed.
 fn replace(answer: &Mutex<Vec<IpAddr>>, addresses: Vec<IpAddr>) -> bool {
     let mut known = answer.lock().unwrap_or_else(PoisonError::into_inner);
     let changed = *known != addresses;
@@ -180,39 +184,39 @@ enum LastLookup {
     Failed,
 }
 
-/// Bounds how many names are looked up at the same time. Names whose servers don't answer have places of their own: a
-/// lookup of theirs takes half a minute, and names that are answered must not wait for them.
+/// Limits the number of concurrent lookups. Names whose servers don't answer use separate permits: such a lookup takes
+/// half a minute, and names that are answered must not wait for it.
 #[derive(Debug)]
-struct Places {
+struct LookupPermits {
     prompt: Semaphore,
     slow: Semaphore,
 }
 
-impl Default for Places {
+impl Default for LookupPermits {
     fn default() -> Self {
-        Places {
-            prompt: Semaphore::new(PROMPT_PLACES),
-            slow: Semaphore::new(SLOW_PLACES),
+        LookupPermits {
+            prompt: Semaphore::new(PROMPT_PERMITS),
+            slow: Semaphore::new(SLOW_PERMITS),
         }
     }
 }
 
-impl Places {
-    /// Runs a lookup as soon as it has a place. One that turns out to be slow when there is no room for it is given up;
-    /// the next one of the same name waits for a place among the slow ones.
+impl LookupPermits {
+    /// Runs a lookup when it has a permit. A lookup that turns out to be slow is aborted if there is no free permit for slow
+    /// lookups. The next lookup of the same name waits for such a permit.
     async fn run<T>(&self, last: LastLookup, lookup: impl Future<Output = Option<T>>) -> Option<T> {
         let mut lookup = pin!(lookup);
         let slow = match last {
             LastLookup::Failed => self.slow.acquire().await.ok(),
             LastLookup::Unknown | LastLookup::Answered => {
-                let _place = self.prompt.acquire().await;
+                let _permit = self.prompt.acquire().await;
                 if let Ok(found) = tokio::time::timeout(PATIENCE, &mut lookup).await {
                     return found;
                 }
                 self.slow.try_acquire().ok()
             }
         };
-        let _place = slow?;
+        let _permit = slow?;
         lookup.await
     }
 }
@@ -221,51 +225,51 @@ impl Places {
 mod tests {
     use super::*;
 
-    /// A name whose servers never answer: the resolver gives up after this time.
+    /// A lookup whose servers never answer. The resolver gives up after this time.
     async fn dead() -> Option<()> {
         tokio::time::sleep(Duration::from_secs(30)).await;
         None
     }
 
     #[tokio::test(start_paused = true)]
-    async fn names_that_time_out_hold_up_no_name_that_is_answered() {
-        let places = Arc::new(Places::default());
+    async fn names_that_time_out_do_not_delay_names_that_are_answered() {
+        let permits = Arc::new(LookupPermits::default());
         for last in [LastLookup::Failed, LastLookup::Unknown] {
             let start = tokio::time::Instant::now();
-            let asking = (0..200).map(|_| {
-                let places = places.clone();
-                tokio::spawn(async move { places.run(last, dead()).await })
+            let lookups = (0..200).map(|_| {
+                let permits = permits.clone();
+                tokio::spawn(async move { permits.run(last, dead()).await })
             });
-            let asking: Vec<_> = asking.collect();
+            let lookups: Vec<_> = lookups.collect();
             tokio::task::yield_now().await;
-            let answered = places.run(LastLookup::Answered, async { Some(()) }).await;
+            let answered = permits.run(LastLookup::Answered, async { Some(()) }).await;
             assert_eq!(answered, Some(()));
             let most = match last {
                 LastLookup::Failed => Duration::ZERO,
-                // New ones can't be told from those that are answered, for a moment each.
+                // A new name occupies a prompt permit until it turns out to be slow.
                 LastLookup::Unknown | LastLookup::Answered => PATIENCE * 200 / 16 + PATIENCE,
             };
             assert!(start.elapsed() <= most, "{last:?}: {:?}", start.elapsed());
-            asking.iter().for_each(|task| task.abort());
+            lookups.iter().for_each(|task| task.abort());
         }
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_slow_answer_is_waited_for_where_there_is_room() {
-        let places = Places::default();
+    async fn waits_for_a_slow_answer_if_a_permit_is_free() {
+        let permits = LookupPermits::default();
         let slow = async {
             tokio::time::sleep(PATIENCE * 5).await;
             Some(())
         };
-        assert_eq!(places.run(LastLookup::Unknown, slow).await, Some(()));
-        let _others = places.slow.acquire_many(32).await.expect("they are free");
+        assert_eq!(permits.run(LastLookup::Unknown, slow).await, Some(()));
+        let _others = permits.slow.acquire_many(32).await.expect("the permits are free");
         let start = tokio::time::Instant::now();
-        assert_eq!(places.run(LastLookup::Unknown, dead()).await, None);
-        assert_eq!(start.elapsed(), PATIENCE, "its place is another's now");
+        assert_eq!(permits.run(LastLookup::Unknown, dead()).await, None);
+        assert_eq!(start.elapsed(), PATIENCE, "the lookup is aborted without a free permit");
     }
 
     #[test]
-    fn no_answer_is_kept_longer_than_until_it_is_asked_for_again() {
+    fn the_resolver_caches_no_answer_beyond_its_next_lookup() {
         let mut options = ResolverOpts::default();
         limit(&mut options);
         assert_eq!(options.negative_max_ttl, Some(RETRY.0));
