@@ -1,7 +1,7 @@
 //! The flags that change the meaning of manifests, shared by `run` and `check`.
 
-use gatefold_dataplane::path_normalization::PathNormalization;
 use crate::discover::FixedBackend;
+use gatefold_dataplane::path_normalization::PathNormalization;
 use gatefold_graph::environment::IgnoredPolicy;
 use ipnet::IpNet;
 use std::collections::BTreeMap;

@@ -1,7 +1,7 @@
 //! Pod names of echo backends.
 
-use gatefold_manifest::api::NamespacedName;
 use crate::stable_hash::fnv1a;
+use gatefold_manifest::api::NamespacedName;
 
 /// The characters of Kubernetes' random names. They form no words.
 const ALPHABET: &[u8; 27] = b"bcdfghjklmnpqrstvwxz2456789";
