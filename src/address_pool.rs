@@ -37,8 +37,11 @@ impl AddressPool {
             .filter(|(_, count)| *count > 0)
             .collect();
         self.assigned.retain(|name, _| needs.contains_key(name));
-        let mut taken: BTreeSet<IpAddr> =
-            resources.gateways.values().flat_map(|g| requested(g)).collect();
+        let mut taken: BTreeSet<IpAddr> = resources
+            .gateways
+            .values()
+            .flat_map(|g| requested(g))
+            .collect();
         taken.extend(self.assigned.values().flatten());
         for (name, count) in needs {
             let mut addresses = self.assigned.remove(name).unwrap_or_default();

@@ -28,7 +28,9 @@ fn page(name: Option<&str>) -> Result<Vec<u8>, Error> {
                 .map(|one| one.get_name())
                 .collect();
             let known = known.join(", ");
-            Error::Usage(format!("there is no command `{name}`; the commands are {known}"))
+            Error::Usage(format!(
+                "there is no command `{name}`; the commands are {known}"
+            ))
         })?,
     };
     let mut text = Vec::new();
@@ -52,7 +54,11 @@ mod tests {
             let text = String::from_utf8(text).expect("text");
             let title = format!(".TH gatefold-{name} 1");
             assert!(text.contains(&title), "{title} isn't in {text}");
-            assert_eq!(text.matches(".TH ").count(), 1, "the output must be one page");
+            assert_eq!(
+                text.matches(".TH ").count(),
+                1,
+                "the output must be one page"
+            );
         }
     }
 

@@ -96,7 +96,7 @@ impl Names {
         answer.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-        /// Stops resolving all names that are not in `queried`.
+    /// Stops resolving all names that are not in `queried`.
     pub(super) fn retain(&mut self, queried: &BTreeSet<String>) {
         self.lookups.retain(|key, _| queried.contains(key));
     }
@@ -262,10 +262,18 @@ mod tests {
             Some(())
         };
         assert_eq!(permits.run(LastLookup::Unknown, slow).await, Some(()));
-        let _others = permits.slow.acquire_many(32).await.expect("the permits are free");
+        let _others = permits
+            .slow
+            .acquire_many(32)
+            .await
+            .expect("the permits are free");
         let start = tokio::time::Instant::now();
         assert_eq!(permits.run(LastLookup::Unknown, dead()).await, None);
-        assert_eq!(start.elapsed(), PATIENCE, "the lookup is aborted without a free permit");
+        assert_eq!(
+            start.elapsed(),
+            PATIENCE,
+            "the lookup is aborted without a free permit"
+        );
     }
 
     #[test]

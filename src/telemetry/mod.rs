@@ -54,11 +54,7 @@ impl Logging {
         let filter = EnvFilter::try_new(self.directives())
             .map_err(|error| format!("--log-level: {error}"))?;
         let terminal = io::stderr().is_terminal();
-        let default = if terminal {
-            Format::Text
-        } else {
-            Format::Json
-        };
+        let default = if terminal { Format::Text } else { Format::Json };
         let format = self.format.unwrap_or(default);
         let lines = standard_error::lines().map_err(|error| error.to_string())?;
         let builder = tracing_subscriber::fmt()
