@@ -1,4 +1,4 @@
-//! Where Gateways listen.
+//! Addresses on which Gateways listen.
 
 use crate::support::client;
 use crate::support::daemon::Daemon;
@@ -43,7 +43,7 @@ fn pool() -> String {
 }
 
 #[test]
-fn each_gateway_gets_an_address_of_its_own_out_of_the_pool_and_keeps_it() {
+fn each_gateway_keeps_its_own_address_from_the_pool() {
     let folder = two_gateways();
     let daemon = Daemon::of(&folder)
         .without_address()
@@ -63,7 +63,7 @@ fn each_gateway_gets_an_address_of_its_own_out_of_the_pool_and_keeps_it() {
         "two"
     );
     folder.write("aaa.yaml", gateway_named("aaa", LISTENER));
-    crate::support::eventually("the third one has an address", || {
+    crate::support::eventually("the third Gateway has an address", || {
         let list = daemon.admin_json("/apis/gateway.networking.k8s.io/v1/gateways");
         let all = list["items"]
             .as_array()?
@@ -82,7 +82,7 @@ fn each_gateway_gets_an_address_of_its_own_out_of_the_pool_and_keeps_it() {
 }
 
 #[test]
-fn an_address_in_the_spec_is_bound_as_given() {
+fn binds_the_address_in_the_spec() {
     let folder = two_gateways();
     let own = own_address();
     folder.replace(
@@ -100,7 +100,7 @@ fn an_address_in_the_spec_is_bound_as_given() {
 }
 
 #[test]
-fn an_address_of_nobody_and_a_type_of_nobody_are_conditions() {
+fn reports_unusable_addresses_and_unknown_address_types_in_conditions() {
     let folder = two_gateways();
     let gateway = |name: &str, address: &str| {
         gateway_named(name, LISTENER).replace(
@@ -127,11 +127,11 @@ fn an_address_of_nobody_and_a_type_of_nobody_are_conditions() {
 }
 
 #[test]
-fn with_a_controller_name_only_its_classes_are_served() {
+fn serves_only_classes_of_the_controller_name() {
     let folder = two_gateways();
     let daemon = Daemon::of(&folder)
         .arg("--controller-name")
-        .arg("example.com/somebody-else")
+        .arg("example.com/other-controller")
         .echo()
         .start();
     assert!(daemon.try_get(HOST, "/").is_err(), "nothing listens");
@@ -140,6 +140,6 @@ fn with_a_controller_name_only_its_classes_are_served() {
         object["status"]["conditions"]
             .as_array()
             .is_none_or(Vec::is_empty),
-        "not ours: {object:#}"
+        "the Gateway of another controller must have no conditions: {object:#}"
     );
 }

@@ -1,4 +1,4 @@
-//! The admin API: Kubernetes' REST shape, read-only.
+//! The admin API: Kubernetes' REST format, read-only.
 
 use crate::support::daemon::{Daemon, gatefold};
 use crate::support::eventually;
@@ -18,7 +18,7 @@ fn folder() -> Folder {
 }
 
 #[test]
-fn an_object_is_shown_as_loaded_with_its_status() {
+fn shows_an_object_as_loaded_with_its_status() {
     let folder = folder();
     folder.replace(
         "route.yaml",
@@ -73,7 +73,7 @@ fn a_gateway_shows_its_address_and_its_routes() {
 }
 
 #[test]
-fn lists_are_of_a_namespace_or_of_all() {
+fn lists_objects_of_one_namespace_or_of_all() {
     let daemon = Daemon::of(&folder()).echo().start();
     let api = "/apis/gateway.networking.k8s.io/v1";
     for path in ["/namespaces/default/httproutes", "/httproutes"] {
@@ -88,10 +88,10 @@ fn lists_are_of_a_namespace_or_of_all() {
 }
 
 #[test]
-fn what_is_not_there_is_a_status_object() {
+fn answers_404_with_a_status_object() {
     let daemon = Daemon::of(&folder()).echo().start();
     for path in [
-        "/apis/gateway.networking.k8s.io/v1/namespaces/default/httproutes/nobody",
+        "/apis/gateway.networking.k8s.io/v1/namespaces/default/httproutes/missing",
         "/apis/gateway.networking.k8s.io/v1/namespaces/default/nonsense",
         "/nowhere",
     ] {
@@ -107,7 +107,7 @@ fn what_is_not_there_is_a_status_object() {
 }
 
 #[test]
-fn the_data_of_secrets_never_leaves() {
+fn never_shows_the_data_of_secrets() {
     let pair = Authority::new().issue(HOST);
     let folder = folder();
     folder.write("cert.yaml", secret("cert", &pair.certificate, &pair.key));
@@ -134,7 +134,7 @@ fn the_data_of_secrets_never_leaves() {
 }
 
 #[test]
-fn only_reading_is_allowed() {
+fn refuses_writes() {
     let daemon = Daemon::of(&folder()).echo().start();
     let path = "/apis/gateway.networking.k8s.io/v1/namespaces/default/httproutes/one";
     let answer = daemon.admin_send("DELETE", path);
@@ -143,7 +143,7 @@ fn only_reading_is_allowed() {
 }
 
 #[test]
-fn health_and_metrics_answer() {
+fn serves_health_checks_and_metrics() {
     let daemon = Daemon::of(&folder()).echo().start();
     for path in ["/livez", "/readyz"] {
         assert_eq!(daemon.admin(path).status, 200, "{path}");
@@ -153,7 +153,7 @@ fn health_and_metrics_answer() {
 }
 
 #[test]
-fn health_tells_a_ready_daemon_from_none() {
+fn health_command_distinguishes_a_ready_daemon_from_none() {
     let health = |admin: &str| {
         let mut command = gatefold();
         let output = command.args(["health", "--admin", admin]).output();
@@ -173,12 +173,12 @@ fn health_tells_a_ready_daemon_from_none() {
         let output = health(&address);
         assert_eq!(output.status.code(), Some(1), "{output:?}");
         let text = String::from_utf8_lossy(&output.stderr);
-        assert!(text.contains(&address), "says where: {text}");
+        assert!(text.contains(&address), "the error must contain the address: {text}");
     }
 }
 
 #[test]
-fn it_listens_on_a_unix_socket() {
+fn listens_on_a_unix_socket() {
     let folder = folder();
     let scratch = tempfile::tempdir().expect("a temporary folder");
     let path = scratch.path().join("admin.sock");
@@ -187,7 +187,7 @@ fn it_listens_on_a_unix_socket() {
 }
 
 #[test]
-fn an_address_for_everybody_is_refused() {
+fn refuses_a_non_loopback_address() {
     let folder = folder();
     let output = gatefold()
         .args([
@@ -231,11 +231,11 @@ fn get_shows_the_objects_of_a_running_daemon() {
         "True",
         "{object:#}"
     );
-    assert_ne!(get(&["gateway", "nobody"]).0, Some(0), "what isn't there");
+    assert_ne!(get(&["gateway", "missing"]).0, Some(0), "a missing object");
 }
 
 #[test]
-fn a_gateway_with_the_longest_name_is_served_and_has_a_service_with_a_valid_name() {
+fn a_gateway_with_the_longest_name_has_a_service_with_a_valid_name() {
     let name = "a".repeat(253);
     let folder = Folder::new();
     folder.write("class.yaml", gateway());
@@ -258,7 +258,7 @@ fn a_gateway_with_the_longest_name_is_served_and_has_a_service_with_a_valid_name
 }
 
 #[test]
-fn a_gateways_addresses_and_ports_are_shown_as_its_service() {
+fn shows_addresses_and_ports_of_a_gateway_as_a_service() {
     let infrastructure = "  infrastructure:
     labels: {team: web, gateway.networking.k8s.io/gateway-name: mine}
     annotations: {example.com/note: hello}\n";
@@ -294,7 +294,7 @@ metadata: {name: edge-edge}
 spec: {ports: [{port: 1}]}
 ";
     folder.write("own.yaml", own);
-    eventually("the folder's own Service of this name is shown", || {
+    eventually("the Service of this name in the folder is shown", || {
         let service = daemon.admin_json(PATH);
         (service["spec"]["ports"][0]["port"] == 1).then_some(())
     });

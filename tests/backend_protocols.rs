@@ -1,4 +1,4 @@
-//! What is spoken to backends, against the running daemon: HTTP/2, and TLS by a BackendTLSPolicy.
+//! Protocols of connections to backends: HTTP/2, and TLS by a BackendTLSPolicy.
 
 use crate::support::daemon::Daemon;
 use crate::support::eventually;
@@ -13,7 +13,7 @@ use std::thread;
 
 const HOST: &str = "www.example.com";
 
-/// A backend in TLS that answers every request with 200. Without TLS it says nothing.
+/// Starts a TLS backend that answers every request with 200. It does not answer without TLS.
 fn secure_backend(pair: &Pair, clients: Option<&Authority>) -> SocketAddr {
     let ip = own_address();
     let address = SocketAddr::new(ip, free_port(ip));
@@ -55,7 +55,7 @@ spec:
     )
 }
 
-/// Whether the policy is accepted, and why not.
+/// The reason of the policy's Accepted condition.
 fn accepted(daemon: &Daemon, name: &str) -> String {
     let policy = daemon.object("backendtlspolicies", "default", name);
     let ancestor = &policy["status"]["ancestors"][0];
@@ -65,7 +65,7 @@ fn accepted(daemon: &Daemon, name: &str) -> String {
 }
 
 #[test]
-fn a_service_that_speaks_h2c_is_spoken_to_in_http_2() {
+fn requests_to_an_h2c_service_use_http2() {
     let port = "      port: 3000\n";
     let h2c = service("shop").replace(
         port,
@@ -82,8 +82,8 @@ fn a_service_that_speaks_h2c_is_spoken_to_in_http_2() {
 }
 
 #[test]
-fn a_policy_puts_a_service_behind_tls_and_follows_its_config_map() {
-    let (authority, stranger) = (Authority::new(), Authority::new());
+fn a_policy_enables_tls_and_follows_changes_of_its_config_map() {
+    let (authority, other) = (Authority::new(), Authority::new());
     let backend = secure_backend(&authority.issue("shop.internal"), None);
     let folder = Folder::with([
         ("gateway.yaml", gateway()),
@@ -97,26 +97,26 @@ fn a_policy_puts_a_service_behind_tls_and_follows_its_config_map() {
     assert_eq!(daemon.wait_for_status(HOST, "/", 200).body, b"safe");
     assert_eq!(accepted(&daemon, "shop"), "Accepted");
 
-    folder.write("authority.yaml", config_map("authority", &stranger.pem()));
+    folder.write("authority.yaml", config_map("authority", &other.pem()));
     daemon.wait_for_status(HOST, "/", 502);
     folder.write("authority.yaml", config_map("authority", &authority.pem()));
     daemon.wait_for_status(HOST, "/", 200);
 
     folder.write("authority.yaml", config_map("authority", ""));
     daemon.wait_for_status(HOST, "/", 500);
-    // Statuses follow the traffic.
+    // Statuses are published after the snapshot.
     eventually("the policy is refused", || {
         (accepted(&daemon, "shop") == "NoValidCACertificate").then_some(())
     });
     folder.write("authority.yaml", config_map("authority", &authority.pem()));
     daemon.wait_for_status(HOST, "/", 200);
 
-    folder.write("policy.yaml", policy("shop", "else.internal"));
+    folder.write("policy.yaml", policy("shop", "other.internal"));
     daemon.wait_for_status(HOST, "/", 502);
 }
 
 #[test]
-fn of_two_policies_for_a_service_the_first_is_followed() {
+fn the_first_of_two_policies_for_a_service_applies() {
     let authority = Authority::new();
     let backend = secure_backend(&authority.issue("shop.internal"), None);
     let folder = Folder::with([
@@ -125,7 +125,7 @@ fn of_two_policies_for_a_service_the_first_is_followed() {
         ("shop.yaml", service("shop")),
         ("slice.yaml", endpoint_slice("shop", backend)),
         ("authority.yaml", config_map("authority", &authority.pem())),
-        ("b.yaml", policy("b", "else.internal")),
+        ("b.yaml", policy("b", "other.internal")),
         ("a.yaml", policy("a", "shop.internal")),
     ]);
     let daemon = Daemon::of(&folder).start();
@@ -139,7 +139,7 @@ fn of_two_policies_for_a_service_the_first_is_followed() {
 }
 
 #[test]
-fn a_backend_that_asks_for_a_certificate_is_shown_the_gateways() {
+fn presents_the_certificate_of_the_gateway_to_a_backend_that_requests_one() {
     let authority = Authority::new();
     let backend = secure_backend(&authority.issue("shop.internal"), Some(&authority));
     let client = authority.issue("edge.internal");
@@ -166,7 +166,7 @@ fn a_backend_that_asks_for_a_certificate_is_shown_the_gateways() {
         (reason == "InvalidClientCertificateRef").then_some(edge)
     });
     let accepted = condition(&edge["status"], "Accepted");
-    assert_eq!(accepted["status"], "True", "it is served all the same");
+    assert_eq!(accepted["status"], "True", "the Gateway must be served nevertheless");
     let other = Authority::new().issue("edge.internal");
     folder.write(
         "client.yaml",
@@ -179,7 +179,7 @@ fn a_backend_that_asks_for_a_certificate_is_shown_the_gateways() {
     assert_eq!(
         daemon.get(HOST, "/").status,
         502,
-        "a stranger's certificate"
+        "a certificate of another authority"
     );
     folder.write(
         "client.yaml",

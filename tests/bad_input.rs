@@ -1,4 +1,4 @@
-//! What people and tools get wrong: a clear diagnostic, the rest served, nothing lost.
+//! Mistakes of people and tools: each gets a clear diagnostic, everything else is served, and no object is lost.
 
 use crate::support::daemon::{Daemon, check};
 use crate::support::eventually;
@@ -17,17 +17,17 @@ fn good() -> Folder {
     ])
 }
 
-/// Puts a file beside good ones into a running daemon, waits for a diagnostic, and sees that the rest is served.
+/// Adds a bad file to the folder of a running daemon, waits for a diagnostic, and checks that everything else is served.
 #[track_caller]
-fn is_named_and_the_rest_served(text: impl AsRef<[u8]>, code: &str) -> Value {
+fn assert_reported_and_rest_served(text: impl AsRef<[u8]>, code: &str) -> Value {
     let folder = good();
     let daemon = Daemon::of(&folder).echo().start();
     folder.write("bad.yaml", text);
     let found = daemon.wait_for_diagnostic(code);
     let file = found["file"].as_str().expect("a file");
     assert!(file.ends_with("bad.yaml"), "{found:#}");
-    assert_eq!(daemon.get(HOST, "/").status, 200, "the rest is served");
-    // The daemon still takes edits, and hasn't lost any object.
+    assert_eq!(daemon.get(HOST, "/").status, 200, "everything else must be served");
+    // The daemon still loads edits, and keeps all objects.
     folder.write(
         "late.yaml",
         route("late", "late.example.com") + "---\n" + &service("late"),
@@ -35,7 +35,7 @@ fn is_named_and_the_rest_served(text: impl AsRef<[u8]>, code: &str) -> Value {
     daemon.wait_for_status("late.example.com", "/", 200);
     assert_eq!(daemon.get(HOST, "/").status, 200);
     let output = check(&folder);
-    assert_eq!(output.status.code(), Some(1), "check finds it, too");
+    assert_eq!(output.status.code(), Some(1), "check must report it, too");
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(text.contains(code) && text.contains("bad.yaml"), "{text}");
     assert!(daemon.memory() < 400, "{} MiB", daemon.memory());
@@ -43,15 +43,15 @@ fn is_named_and_the_rest_served(text: impl AsRef<[u8]>, code: &str) -> Value {
 }
 
 #[test]
-fn half_written_yaml() {
+fn reports_half_written_yaml() {
     let text = route("bad", "bad.example.com");
     let cut = text.find("hostnames").expect("a place to cut") + 4;
-    is_named_and_the_rest_served(&text[..cut], "GF0104");
+    assert_reported_and_rest_served(&text[..cut], "GF0104");
 }
 
 #[test]
-fn invalid_yaml_names_line_and_column() {
-    let found = is_named_and_the_rest_served("kind: Service\nmetadata: {name: [}\n", "GF0104");
+fn reports_invalid_yaml_with_line_and_column() {
+    let found = assert_reported_and_rest_served("kind: Service\nmetadata: {name: [}\n", "GF0104");
     assert_eq!(found["line"], 2, "{found:#}");
     assert!(
         found["column"].as_u64().is_some_and(|column| column > 1),
@@ -60,7 +60,7 @@ fn invalid_yaml_names_line_and_column() {
 }
 
 #[test]
-fn a_broken_file_that_is_renamed_keeps_its_routes() {
+fn a_renamed_broken_file_keeps_its_routes() {
     let folder = good();
     let daemon = Daemon::of(&folder).echo().start();
     folder.write("route.yaml", route("one", HOST) + "---\nbroken: [\n");
@@ -78,7 +78,7 @@ fn a_broken_file_that_is_renamed_keeps_its_routes() {
 }
 
 #[test]
-fn an_empty_file_is_no_problem() {
+fn accepts_empty_files() {
     let folder = good();
     folder.write("empty.yaml", "");
     folder.write("comment.yaml", "# nothing yet\n---\n");
@@ -90,34 +90,34 @@ fn an_empty_file_is_no_problem() {
 }
 
 #[test]
-fn a_binary_file() {
-    is_named_and_the_rest_served([0x7f, b'E', b'L', b'F', 0, 0xff, 0xfe, 0x80], "GF0102");
+fn reports_a_binary_file() {
+    assert_reported_and_rest_served([0x7f, b'E', b'L', b'F', 0, 0xff, 0xfe, 0x80], "GF0102");
 }
 
 #[test]
-fn a_file_of_100_mib() {
-    is_named_and_the_rest_served(vec![b'#'; 100 << 20], "GF0103");
+fn reports_a_file_of_100_mib() {
+    assert_reported_and_rest_served(vec![b'#'; 100 << 20], "GF0103");
 }
 
 #[test]
-fn an_alias_bomb() {
+fn reports_an_alias_bomb() {
     let mut text = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x]\n");
     for level in 1..12 {
         let refs = vec![format!("*a{}", level - 1); 9].join(", ");
         text.push_str(&format!("a{level}: &a{level} [{refs}]\n"));
     }
-    is_named_and_the_rest_served(text, "GF0103");
+    assert_reported_and_rest_served(text, "GF0103");
 }
 
 #[test]
-fn ten_thousand_levels_of_nesting() {
-    is_named_and_the_rest_served("[".repeat(10_000) + &"]".repeat(10_000), "GF0106");
+fn reports_ten_thousand_levels_of_nesting() {
+    assert_reported_and_rest_served("[".repeat(10_000) + &"]".repeat(10_000), "GF0106");
 }
 
 #[test]
-fn an_unknown_field_names_its_place() {
+fn reports_an_unknown_field_with_its_position() {
     let text = route("bad", "bad.example.com").replace("hostnames:", "hostname:");
-    let found = is_named_and_the_rest_served(text, "GF0201");
+    let found = assert_reported_and_rest_served(text, "GF0201");
     assert_eq!(
         (&found["line"], &found["column"]),
         (&8.into(), &3.into()),
@@ -126,29 +126,29 @@ fn an_unknown_field_names_its_place() {
 }
 
 #[test]
-fn a_value_of_the_wrong_type() {
+fn reports_a_value_of_the_wrong_type() {
     let text = route("bad", "bad.example.com").replace("port: 3000", "port: http");
-    is_named_and_the_rest_served(text, "GF0202");
+    assert_reported_and_rest_served(text, "GF0202");
 }
 
 #[test]
-fn a_key_that_stands_twice() {
+fn reports_a_duplicate_key() {
     let text = service("bad") + "kind: Service\n";
-    is_named_and_the_rest_served(text, "GF0105");
+    assert_reported_and_rest_served(text, "GF0105");
 }
 
 #[test]
-fn an_object_that_stands_in_two_files_is_served_from_the_first() {
+fn an_object_in_two_files_is_served_from_the_first() {
     let folder = good();
     let daemon = Daemon::of(&folder).echo().start();
-    folder.write("zz-again.yaml", route("one", "again.example.com"));
+    folder.write("zz-copy.yaml", route("one", "copy.example.com"));
     daemon.wait_for_diagnostic("GF0302");
     assert_eq!(daemon.get(HOST, "/").status, 200);
-    assert_eq!(daemon.get("again.example.com", "/").status, 404);
+    assert_eq!(daemon.get("copy.example.com", "/").status, 404);
 }
 
 #[test]
-fn a_bad_regular_expression_takes_down_its_rule_only() {
+fn an_invalid_regular_expression_affects_its_rule_only() {
     let folder = good();
     let bad = route("bad", "bad.example.com").replace(
         "    - backendRefs:",
@@ -159,7 +159,7 @@ fn a_bad_regular_expression_takes_down_its_rule_only() {
         bad.clone() + "    - backendRefs: [{name: one, port: 3000}]\n",
     );
     let daemon = Daemon::of(&folder).echo().start();
-    assert_eq!(daemon.get(HOST, "/").status, 200, "the rest is served");
+    assert_eq!(daemon.get(HOST, "/").status, 200, "everything else must be served");
     let status = daemon.admin_json("/status");
     let all = status["diagnostics"].as_array().expect("diagnostics");
     let about = |one: &&Value| {
@@ -175,13 +175,13 @@ fn a_bad_regular_expression_takes_down_its_rule_only() {
 }
 
 #[test]
-fn a_backend_that_is_not_there_answers_500_and_says_so() {
+fn a_missing_backend_answers_500_and_is_reported() {
     let folder = good();
-    folder.write("bad.yaml", route("nobody", "bad.example.com"));
+    folder.write("bad.yaml", route("missing", "bad.example.com"));
     let daemon = Daemon::of(&folder).echo().start();
     assert_eq!(daemon.get("bad.example.com", "/").status, 500);
     assert_eq!(daemon.get(HOST, "/").status, 200);
-    let object = daemon.object("httproutes", "default", "nobody");
+    let object = daemon.object("httproutes", "default", "missing");
     let resolved = condition(&object["status"]["parents"][0], "ResolvedRefs");
     assert_eq!(
         (&resolved["status"], &resolved["reason"]),
@@ -198,7 +198,7 @@ fn a_service_without_endpoints_answers_503() {
 }
 
 #[test]
-fn a_filter_that_gatefold_does_not_have_is_refused_with_500() {
+fn an_unsupported_filter_answers_500() {
     let folder = good();
     let refs = "        - {name: one, port: 3000}
       filters:
@@ -213,7 +213,7 @@ fn a_filter_that_gatefold_does_not_have_is_refused_with_500() {
     assert_eq!(daemon.get(HOST, "/").status, 200);
 }
 
-/// A Gateway with HTTP and HTTPS, and a Secret or none.
+/// A folder with an HTTP and an HTTPS listener, and optionally the Secret.
 fn with_tls(certificate: Option<String>) -> Folder {
     let folder = good();
     folder.write(
@@ -236,14 +236,14 @@ fn resolved_refs(daemon: &Daemon) -> Value {
 }
 
 #[test]
-fn a_missing_secret_takes_down_its_listener_only_and_works_once_it_is_there() {
+fn a_missing_secret_affects_its_listener_only_until_it_is_added() {
     let folder = with_tls(None);
     let daemon = Daemon::of(&folder).echo().start();
     assert_eq!(resolved_refs(&daemon)["reason"], "InvalidCertificateRef");
     assert_eq!(
         daemon.get(HOST, "/").status,
         200,
-        "the other listener serves"
+        "the other listener must serve"
     );
     let authority = Authority::new();
     let pair = authority.issue(HOST);
@@ -251,14 +251,14 @@ fn a_missing_secret_takes_down_its_listener_only_and_works_once_it_is_there() {
     eventually("TLS is served", || {
         authority.connect(daemon.socket(443), HOST).ok()
     });
-    // Statuses follow the traffic.
+    // Statuses are published after the snapshot.
     eventually("the reference is resolved", || {
         (resolved_refs(&daemon)["status"] == "True").then_some(())
     });
 }
 
 #[test]
-fn a_key_that_does_not_fit_its_certificate() {
+fn refuses_a_key_that_does_not_match_its_certificate() {
     let authority = Authority::new();
     let (one, other) = (authority.issue(HOST), authority.issue(HOST));
     let folder = with_tls(Some(secret("cert", &one.certificate, &other.key)));
@@ -267,13 +267,13 @@ fn a_key_that_does_not_fit_its_certificate() {
     assert_eq!(
         daemon.get(HOST, "/").status,
         200,
-        "the other listener serves"
+        "the other listener must serve"
     );
     assert_eq!(check(&folder).status.code(), Some(1));
 }
 
 #[test]
-fn an_expired_certificate_is_served_with_a_warning() {
+fn serves_an_expired_certificate_with_a_warning() {
     let pair = Authority::new().issue_expired(HOST);
     let folder = with_tls(Some(secret("cert", &pair.certificate, &pair.key)));
     let daemon = Daemon::of(&folder).echo().start();
@@ -287,6 +287,6 @@ fn an_expired_certificate_is_served_with_a_warning() {
     assert_eq!(
         check(&folder).status.code(),
         Some(0),
-        "a warning is no failure"
+        "a warning must not fail check"
     );
 }

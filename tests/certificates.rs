@@ -1,4 +1,4 @@
-//! Certificates and keys in the forms that tools write them in, and Secrets that break while they are served.
+//! Certificates and keys in the formats of common tools, and Secrets that break while they are in use.
 
 use crate::support::daemon::{Daemon, check};
 use crate::support::eventually;
@@ -13,10 +13,10 @@ const HOST: &str = "www.example.com";
 const LISTENER: &str =
     "    - {name: https, protocol: HTTPS, port: 443, tls: {certificateRefs: [{name: cert}]}}\n";
 
-/// Serves with a key and asks as a client that shows what it got.
+/// Serves a key with a self-signed certificate, and sends a request with curl.
 #[track_caller]
-fn is_served(key: &str, form: &str) {
-    assert!(key.contains(form), "openssl wrote another form: {key:.40}");
+fn assert_served(key: &str, form: &str) {
+    assert!(key.contains(form), "openssl wrote another format: {key:.40}");
     let folder = Folder::new();
     let certificate = self_signed(key, HOST);
     folder.write("gateway.yaml", gateway_with(LISTENER));
@@ -27,7 +27,7 @@ fn is_served(key: &str, form: &str) {
     let socket = daemon.socket(443);
     let resolve = format!("{HOST}:{}:{}", socket.port(), socket.ip());
     let url = format!("https://{HOST}:{}/", socket.port());
-    // The certificate is its own authority, which curl takes and the tests' own client doesn't.
+    // The certificate is its own authority, which curl accepts and the test's TLS client does not.
     let trusted = Folder::with([("own.crt", certificate)]);
     let status = Command::new("curl")
         .args(["-sS", "-o", "/dev/null", "-w", "%{http_code}", "--cacert"])
@@ -39,19 +39,19 @@ fn is_served(key: &str, form: &str) {
 }
 
 #[test]
-fn an_rsa_key_in_pkcs_1_is_served() {
+fn serves_an_rsa_key_in_pkcs1() {
     let key = openssl(&["genrsa", "-traditional", "2048"], "");
-    is_served(&key, "BEGIN RSA PRIVATE KEY");
+    assert_served(&key, "BEGIN RSA PRIVATE KEY");
 }
 
 #[test]
-fn an_elliptic_key_in_sec_1_is_served() {
+fn serves_an_elliptic_curve_key_in_sec1() {
     let curve = ["ecparam", "-genkey", "-noout", "-name", "prime256v1"];
-    is_served(&openssl(&curve, ""), "BEGIN EC PRIVATE KEY");
+    assert_served(&openssl(&curve, ""), "BEGIN EC PRIVATE KEY");
 }
 
 #[test]
-fn a_key_in_pkcs_8_is_served() {
+fn serves_a_key_in_pkcs8() {
     let algorithm = [
         "genpkey",
         "-algorithm",
@@ -59,12 +59,12 @@ fn a_key_in_pkcs_8_is_served() {
         "-pkeyopt",
         "rsa_keygen_bits:2048",
     ];
-    is_served(&openssl(&algorithm, ""), "BEGIN PRIVATE KEY");
+    assert_served(&openssl(&algorithm, ""), "BEGIN PRIVATE KEY");
 }
 
-/// What `gatefold check` says of a Secret with these entries.
+/// The output of `gatefold check` for a Secret with these entries.
 #[track_caller]
-fn checked(certificate: &str, key: &str) -> String {
+fn check_output(certificate: &str, key: &str) -> String {
     let folder = Folder::with([
         ("gateway.yaml", gateway_with(LISTENER)),
         ("cert.yaml", secret("cert", certificate, key)),
@@ -75,7 +75,7 @@ fn checked(certificate: &str, key: &str) -> String {
 }
 
 #[test]
-fn keys_that_cannot_be_used_are_named_for_what_they_are() {
+fn describes_keys_that_cannot_be_used() {
     let rsa = openssl(&["genrsa", "-traditional", "2048"], "");
     let small = openssl(&["genrsa", "1024"], "");
     let elliptic = |curve| openssl(&["ecparam", "-genkey", "-noout", "-name", curve], "");
@@ -108,13 +108,13 @@ fn keys_that_cannot_be_used_are_named_for_what_they_are() {
             "has an encrypted key; decrypt it first (`openssl pkey -in KEY -out PLAIN`)",
         ),
     ] {
-        let said = checked(&certificate, &key);
-        assert!(said.contains(expected), "{expected}: {said}");
+        let output = check_output(&certificate, &key);
+        assert!(output.contains(expected), "{expected}: {output}");
     }
 }
 
 #[test]
-fn certificates_that_cannot_be_used_are_named_for_what_they_are() {
+fn describes_certificates_that_cannot_be_used() {
     let authority = Authority::new();
     let pair = authority.issue(HOST);
     let (certificate, key) = (&*pair.certificate, &*pair.key);
@@ -138,8 +138,8 @@ fn certificates_that_cannot_be_used_are_named_for_what_they_are() {
             "doesn't belong to the first certificate",
         ),
     ] {
-        let said = checked(certificate, key);
-        assert!(said.contains(expected), "{expected}: {said}");
+        let output = check_output(certificate, key);
+        assert!(output.contains(expected), "{expected}: {output}");
     }
     let marked =
         secret("cert", certificate, key).replace("    -----BEGIN C", "    \u{feff}-----BEGIN C");
@@ -148,11 +148,14 @@ fn certificates_that_cannot_be_used_are_named_for_what_they_are() {
         ("cert.yaml", marked),
     ]);
     let output = check(&folder);
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert!(said.contains("byte order mark (BOM, U+FEFF)"), "{said}");
+    let output = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.contains("byte order mark (BOM, U+FEFF)"),
+        "{output}"
+    );
 }
 
-/// A daemon with an HTTPS listener, and what is served by it.
+/// A daemon with an HTTPS listener, its folder, and the authority of its certificate.
 struct Site {
     authority: Authority,
     folder: Folder,
@@ -178,7 +181,7 @@ impl Site {
         (site, pair)
     }
 
-    /// The certificate that a client is shown which gets an answer.
+    /// Sends a request and returns the certificate that the server presented.
     fn served(&self) -> std::io::Result<Vec<u8>> {
         let socket = self.daemon.socket(443);
         let (mut client, served) = self.authority.connect(socket, HOST)?;
@@ -191,7 +194,7 @@ impl Site {
         object["status"]["listeners"][0].clone()
     }
 
-    /// Replaces the Secret, and waits until it is loaded.
+    /// Replaces the Secret and waits until it is loaded.
     fn write(&self, text: &str) {
         let seen = |summary: &Value| summary["generation"]["seen"].as_u64();
         let before = seen(&self.daemon.admin_json("/status"));
@@ -203,7 +206,7 @@ impl Site {
 }
 
 #[test]
-fn a_secret_that_breaks_keeps_its_last_good_certificate_in_force() {
+fn a_broken_secret_keeps_its_last_good_certificate_in_force() {
     let (site, pair) = Site::new();
     let (certificate, key) = (&*pair.certificate, &*pair.key);
     let good = secret("cert", certificate, key);
@@ -219,7 +222,7 @@ fn a_secret_that_breaks_keeps_its_last_good_certificate_in_force() {
             secret("cert", "aGVsbG8=", "aGVsbG8=").replace("stringData", "data"),
         ),
         (
-            "nothing",
+            "no data",
             "apiVersion: v1\nkind: Secret\nmetadata: {name: cert}\n".to_owned(),
         ),
     ] {
@@ -247,7 +250,7 @@ fn a_secret_that_breaks_keeps_its_last_good_certificate_in_force() {
             "{what}"
         );
     }
-    // What isn't base64 isn't a Secret: the object itself is refused.
+    // A Secret whose data is not base64 is refused as an object.
     site.write(&good.replace("stringData", "data"));
     assert_eq!(site.served().expect("no base64"), pair.der);
     site.write(&secret("cert", &other.certificate, &other.key));
@@ -259,7 +262,7 @@ fn a_secret_that_breaks_keeps_its_last_good_certificate_in_force() {
 }
 
 #[test]
-fn a_secret_that_is_removed_takes_its_certificate_with_it() {
+fn a_removed_secret_removes_its_certificate() {
     let (site, _) = Site::new();
     site.folder.remove("cert.yaml");
     eventually("the listener is closed", || {

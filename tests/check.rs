@@ -1,4 +1,4 @@
-//! `gatefold check`: exit codes and what it prints.
+//! `gatefold check`: exit codes and output.
 
 use crate::support::daemon::{check, gatefold};
 use crate::support::folder::Folder;
@@ -15,7 +15,7 @@ fn folder() -> Folder {
 }
 
 #[test]
-fn a_clean_folder_is_exit_0_and_shows_the_conditions() {
+fn exits_with_0_and_shows_conditions_of_a_clean_folder() {
     let output = check(&folder());
     let text = String::from_utf8_lossy(&output.stdout);
     assert_eq!(output.status.code(), Some(0), "{text}");
@@ -35,7 +35,7 @@ fn a_clean_folder_is_exit_0_and_shows_the_conditions() {
 }
 
 #[test]
-fn a_problem_is_exit_1_and_names_file_line_and_column() {
+fn exits_with_1_and_reports_file_line_and_column_of_a_problem() {
     let folder = folder();
     folder.replace("route.yaml", "hostnames:", "hostname:");
     let output = check(&folder);
@@ -43,11 +43,11 @@ fn a_problem_is_exit_1_and_names_file_line_and_column() {
     assert_eq!(output.status.code(), Some(1), "{text}");
     assert!(text.contains("route.yaml:8:3"), "{text}");
     assert!(text.contains("GF0201"), "{text}");
-    assert!(text.contains("hostnames"), "says what was meant: {text}");
+    assert!(text.contains("hostnames"), "the suggestion is missing: {text}");
 }
 
 #[test]
-fn wrong_use_is_exit_2() {
+fn exits_with_2_on_wrong_usage() {
     let none = gatefold().arg("check").output().expect("gatefold runs");
     assert_eq!(none.status.code(), Some(2), "no folder: {none:?}");
     let missing = gatefold()
@@ -67,7 +67,7 @@ fn wrong_use_is_exit_2() {
 }
 
 #[test]
-fn a_dash_reads_standard_input() {
+fn reads_standard_input_for_a_dash() {
     for (text, code) in [
         (
             [gateway(), route("one", "www.example.com"), service("one")].join("---\n"),
@@ -96,7 +96,7 @@ fn a_dash_reads_standard_input() {
 }
 
 #[test]
-fn many_documents_lists_and_json_are_read() {
+fn reads_multiple_documents_lists_and_json() {
     let folder = Folder::new();
     let documents = [gateway(), service("one")].join("---\n");
     folder.write("all.yml", documents);
@@ -117,7 +117,7 @@ fn many_documents_lists_and_json_are_read() {
 }
 
 #[test]
-fn every_code_can_be_explained() {
+fn explains_every_code() {
     for code in gatefold_diagnostic::Code::ALL {
         let output = gatefold()
             .args(["explain", code.as_str()])

@@ -1,4 +1,4 @@
-//! What `gatefold check` says about manifests that are valid, but don't do what they seem to.
+//! Warnings of `gatefold check` about manifests that are valid, but do not do what they seem to do.
 
 use crate::support::daemon::{Daemon, gatefold};
 use crate::support::folder::Folder;
@@ -53,7 +53,7 @@ fn two_rules(first: &str, second: &str) -> String {
 }
 
 #[test]
-fn a_query_in_a_new_path_is_a_warning() {
+fn warns_of_a_query_in_a_replaced_path() {
     let folder = folder();
     let redirect = "apiVersion: gateway.networking.k8s.io/v1
 kind: HTTPRoute
@@ -106,10 +106,10 @@ fn a_header_that_one_filter_changes_twice_is_an_error() {
 }
 
 #[test]
-fn a_match_that_another_one_shadows_is_a_warning() {
+fn warns_of_a_match_that_another_one_shadows() {
     let folder = folder();
     for (first, second) in [
-        // The same, in other words.
+        // Equal matches, written differently.
         ("{path: {value: /a}}", "{path: {value: /a/}}"),
         (
             "{headers: [{name: v, value: a}]}",
@@ -119,12 +119,12 @@ fn a_match_that_another_one_shadows_is_a_warning() {
             "{path: {value: /a}}, {path: {value: /a}}",
             "{path: {value: /b}}",
         ),
-        // The first one takes the second one's value as well, and neither is more specific.
+        // The first match includes the second one's value, and neither is more specific.
         (
             "{headers: [{name: v, type: RegularExpression, value: 'a|b'}]}",
             "{headers: [{name: v, value: a}]}",
         ),
-        // A pattern goes before every prefix.
+        // An expression precedes every prefix.
         (
             "{path: {value: /a/b}, method: GET}",
             "{path: {type: RegularExpression, value: '/.*'}}",
@@ -142,7 +142,7 @@ fn a_match_that_another_one_shadows_is_a_warning() {
 }
 
 #[test]
-fn matches_that_each_get_requests_are_clean() {
+fn accepts_matches_that_each_receive_requests() {
     let folder = folder();
     for (first, second) in [
         ("{path: {value: /}}", "{path: {value: /a}}"),
@@ -171,7 +171,7 @@ fn matches_that_each_get_requests_are_clean() {
 }
 
 #[test]
-fn a_match_that_an_older_route_has_is_a_warning() {
+fn warns_of_a_match_that_an_older_route_has() {
     let folder = folder();
     folder.write("first.yaml", route("shop", "www.example.com"));
     let second = route("shop", "www.example.com").replace("  name: shop\n", "  name: shop-copy\n");
@@ -185,7 +185,7 @@ fn a_match_that_an_older_route_has_is_a_warning() {
             "HTTPRoute default/shop",
         ],
     );
-    // It gets requests for one of its hostnames.
+    // It receives requests for one of its hostnames.
     folder.write(
         "second.yaml",
         second.replace(
@@ -194,7 +194,7 @@ fn a_match_that_an_older_route_has_is_a_warning() {
         ),
     );
     assert_clean(&folder, "GF0532");
-    // The other one is younger, and the daemon says the same.
+    // Now the other route is younger, and the daemon reports it.
     let young = "  name: shop\n  creationTimestamp: 2026-01-01T00:00:00Z\n";
     folder.replace("first.yaml", "  name: shop\n", young);
     folder.write("second.yaml", &second);
@@ -204,7 +204,7 @@ fn a_match_that_an_older_route_has_is_a_warning() {
 }
 
 #[test]
-fn a_pattern_that_matches_no_path_is_a_warning() {
+fn warns_of_an_expression_that_matches_no_path() {
     let folder = folder();
     let pattern = |value: &str| format!("{{path: {{type: RegularExpression, value: '{value}'}}}}");
     folder.write(
@@ -223,7 +223,7 @@ fn a_pattern_that_matches_no_path_is_a_warning() {
 }
 
 #[test]
-fn a_hostname_that_a_more_specific_listener_takes_is_a_warning() {
+fn warns_of_a_hostname_that_a_more_specific_listener_serves() {
     let folder = folder();
     let listeners = "    - {name: wild, protocol: HTTP, port: 80, hostname: '*.example.com'}
     - {name: shop, protocol: HTTP, port: 80, hostname: shop.example.com}\n";
@@ -241,10 +241,10 @@ fn a_hostname_that_a_more_specific_listener_takes_is_a_warning() {
             "gateway.yaml:",
         ],
     );
-    // Attached to both.
+    // The route is attached to both listeners.
     folder.write("route.yaml", route("shop", "shop.example.com"));
     assert_clean(&folder, "GF0534");
-    // On another port nobody takes it.
+    // The more specific listener is on another port.
     folder.write("route.yaml", &wild);
     folder.replace(
         "gateway.yaml",
@@ -255,7 +255,7 @@ fn a_hostname_that_a_more_specific_listener_takes_is_a_warning() {
 }
 
 #[test]
-fn an_old_version_is_refused_with_all_that_must_change() {
+fn lists_all_fields_of_an_old_version_that_must_change() {
     let folder = folder();
     let policy = "apiVersion: gateway.networking.k8s.io/v1alpha2
 kind: BackendTLSPolicy
@@ -274,7 +274,7 @@ spec:
 }
 
 #[test]
-fn check_gives_gateways_the_addresses_that_run_would_give_them() {
+fn check_assigns_the_same_addresses_as_run() {
     let folder = Folder::with([
         ("gateway.yaml", gateway()),
         (
@@ -285,7 +285,7 @@ fn check_gives_gateways_the_addresses_that_run_would_give_them() {
     let conflict = String::from_utf8_lossy(&check(&folder, &[]).stdout).into_owned();
     assert!(
         conflict.contains("GF0406"),
-        "both listen everywhere: {conflict}"
+        "both Gateways listen on every interface: {conflict}"
     );
     let pool = ["--address-pool", "127.0.0.0/29"];
     let output = check(&folder, &pool);
@@ -305,7 +305,7 @@ fn check_gives_gateways_the_addresses_that_run_would_give_them() {
 }
 
 #[test]
-fn check_takes_the_flags_of_run_that_decide_conditions() {
+fn check_accepts_the_flags_of_run_that_affect_conditions() {
     let folder = Folder::with([
         ("gateway.yaml", gateway()),
         ("route.yaml", route("shop", "www.example.com")),
@@ -332,7 +332,7 @@ fn check_takes_the_flags_of_run_that_decide_conditions() {
 }
 
 #[test]
-fn a_refused_object_stays_in_the_table() {
+fn the_table_lists_refused_objects() {
     let folder = folder();
     let mixed = route("shop", "www.example.com").replace(
         "    - name: edge\n",
@@ -369,9 +369,9 @@ fn get_shows_hostnames_with_commas() {
     assert!(text.contains("shop.example.com,www.example.com"), "{text}");
 }
 
-/// Each expression could be compared with each value. Compiled anew for each of them, they took a minute.
+/// Each expression is compared with each value. This took a minute when each comparison compiled the expression.
 #[test]
-fn many_expressions_for_one_header_are_compiled_once() {
+fn compiles_many_expressions_for_one_header_once() {
     let list = |of: &dyn Fn(usize) -> String| {
         let matches = (0..63).map(|number| {
             let header = of(number);

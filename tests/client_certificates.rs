@@ -1,4 +1,4 @@
-//! Listeners that check the certificates of their clients.
+//! Listeners that verify client certificates.
 
 use crate::support::daemon::{Daemon, check};
 use crate::support::eventually;
@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 const HOST: &str = "www.example.com";
 
-/// A Gateway `edge` that checks clients on port 443 in the given mode, and on port 444 not at all.
+/// A Gateway `edge` that verifies clients on port 443 in the given mode, and not on port 444.
 fn gateway(mode: &str) -> String {
     let listeners =
         "    - {name: checked, protocol: HTTPS, port: 443, tls: {certificateRefs: [{name: cert}]}}
@@ -29,7 +29,7 @@ fn gateway(mode: &str) -> String {
     gateway_named("edge", listeners) + &tls
 }
 
-/// A server's certificate, and who signs clients'.
+/// A folder with the authorities of the server's and of the clients' certificates.
 struct Site {
     server: Authority,
     clients: Authority,
@@ -58,7 +58,7 @@ impl Site {
         Daemon::of(&self.folder).port(443).port(444).echo().start()
     }
 
-    /// The status of a request on a new connection of a client with this certificate.
+    /// Sends a request on a new connection with this client certificate, and returns its status.
     fn ask(&self, daemon: &Daemon, port: u16, client: Option<&Pair>) -> io::Result<u16> {
         self.ask_with(daemon, port, self.server.trust_as(client))
     }
@@ -70,29 +70,29 @@ impl Site {
 }
 
 #[test]
-fn only_clients_with_a_valid_certificate_are_served() {
+fn serves_only_clients_with_a_valid_certificate() {
     let site = Site::new("AllowValidOnly");
     let daemon = site.start();
     let good = site.clients.issue("client");
     let served = site.ask(&daemon, 443, Some(&good));
     assert_eq!(served.expect("a good certificate"), 200);
-    for (who, client) in [
+    for (what, client) in [
         ("no certificate", None),
         (
-            "another authority's",
+            "a certificate of another authority",
             Some(Authority::new().issue("client")),
         ),
-        ("an expired one", Some(site.clients.issue_expired("client"))),
+        ("an expired certificate", Some(site.clients.issue_expired("client"))),
     ] {
         let refused = site.ask(&daemon, 443, client.as_ref());
-        assert!(refused.is_err(), "{who}: {refused:?}");
+        assert!(refused.is_err(), "{what}: {refused:?}");
     }
     let open = site.ask(&daemon, 444, None);
-    assert_eq!(open.expect("port 444 asks for none"), 200);
+    assert_eq!(open.expect("port 444 must not require a certificate"), 200);
 }
 
 #[test]
-fn with_insecure_fallback_everybody_is_served_and_the_status_says_so() {
+fn insecure_fallback_serves_all_clients_and_is_reported_in_the_status() {
     let site = Site::new("AllowInsecureFallback");
     let daemon = site.start();
     for client in [
@@ -101,7 +101,7 @@ fn with_insecure_fallback_everybody_is_served_and_the_status_says_so() {
         Some(Authority::new().issue("client")),
     ] {
         let served = site.ask(&daemon, 443, client.as_ref());
-        assert_eq!(served.expect("whoever it is"), 200);
+        assert_eq!(served.expect("every client must be served"), 200);
     }
     let insecure = |daemon: &Daemon| {
         let status = daemon.object("gateways", "default", "edge")["status"].clone();
@@ -109,16 +109,16 @@ fn with_insecure_fallback_everybody_is_served_and_the_status_says_so() {
         all.iter()
             .any(|one| one["type"] == "InsecureFrontendValidationMode" && one["status"] == "True")
     };
-    assert!(insecure(&daemon), "the mode is a condition");
+    assert!(insecure(&daemon), "the mode must be a condition");
     site.folder.write("gateway.yaml", gateway("AllowValidOnly"));
     eventually("clients without a certificate are refused", || {
         site.ask(&daemon, 443, None).is_err().then_some(())
     });
-    assert!(!insecure(&daemon), "the condition goes with the mode");
+    assert!(!insecure(&daemon), "the condition must disappear with the mode");
 }
 
 #[test]
-fn a_change_of_the_authority_counts_for_the_next_handshake() {
+fn a_changed_authority_applies_to_new_handshakes() {
     let site = Site::new("AllowValidOnly");
     let daemon = site.start();
     let old = site.clients.issue("client");
@@ -129,21 +129,21 @@ fn a_change_of_the_authority_counts_for_the_next_handshake() {
     site.folder
         .write("clients.yaml", config_map("clients", &others.pem()));
     let new = others.issue("client");
-    eventually("the new authority's clients are served", || {
+    eventually("clients of the new authority are served", || {
         site.ask(&daemon, 443, Some(&new)).ok()
     });
     assert!(
         site.ask(&daemon, 443, Some(&old)).is_err(),
-        "the old authority's are refused"
+        "clients of the old authority must be refused"
     );
-    let answer = kept.get(HOST, "/", &[]).expect("its connection is kept");
+    let answer = kept.get(HOST, "/", &[]).expect("the existing connection must stay");
     assert_eq!(answer.status, 200);
 }
 
-/// A session that was begun under one validation must not be resumed under another (RFC 8446, section 4.6.1:
-/// a ticket stands for the authentication of the handshake that made it).
+/// A session that began with one validation must not be resumed with another one (RFC 8446, section 4.6.1: a ticket
+/// carries the authentication of its handshake).
 #[test]
-fn a_session_ticket_is_worth_nothing_after_the_validation_has_changed() {
+fn a_session_ticket_is_invalid_after_the_validation_has_changed() {
     let site = Site::new("AllowValidOnly");
     let daemon = site.start();
     let client = site.clients.issue("client");
@@ -152,34 +152,34 @@ fn a_session_ticket_is_worth_nothing_after_the_validation_has_changed() {
     let config = Arc::new(config);
     let resumed = |config: &Arc<ClientConfig>| -> io::Result<bool> {
         let (mut client, _) = Authority::connect_with(config.clone(), daemon.socket(443), HOST)?;
-        // Tickets come with the first answer.
+        // The server sends tickets with the first answer.
         client.get(HOST, "/", &[])?;
         Ok(client.is_resumed())
     };
-    assert!(!resumed(&config).expect("a handshake"), "the first one");
-    assert!(resumed(&config).expect("a handshake"), "with a ticket");
+    assert!(!resumed(&config).expect("a handshake"), "the first handshake must not be a resumption");
+    assert!(resumed(&config).expect("a handshake"), "the ticket must be accepted");
 
-    // A comment changes the file, and nothing else.
-    let same = format!("# again\n{}", config_map("clients", &site.clients.pem()));
+    // A comment changes only the file.
+    let same = format!("# comment\n{}", config_map("clients", &site.clients.pem()));
     site.folder.write("clients.yaml", same);
     daemon.wait_for_summary("the reload", |summary| {
         (summary["generation"]["applied"].as_u64()? >= 2).then_some(())
     });
     assert!(
         resumed(&config).expect("a handshake"),
-        "nothing has changed"
+        "the ticket must stay valid"
     );
 
     let others = Authority::new();
     site.folder
         .write("clients.yaml", config_map("clients", &others.pem()));
-    eventually("the ticket is refused, and the certificate too", || {
+    eventually("the ticket and the certificate are refused", || {
         resumed(&config).is_err().then_some(())
     });
 }
 
 #[test]
-fn a_listener_that_begins_to_check_clients_takes_no_more_requests_of_unchecked_ones() {
+fn a_listener_that_starts_to_verify_clients_refuses_existing_connections() {
     let site = Site::new("AllowValidOnly");
     let unchecked = gateway("AllowValidOnly").replace("port: 444, tls", "port: 443, tls");
     site.folder.write(
@@ -192,24 +192,24 @@ fn a_listener_that_begins_to_check_clients_takes_no_more_requests_of_unchecked_o
     let daemon = site.start();
     let config = site.server.trust_as(None);
     let (mut client, _) =
-        Authority::connect_with(config, daemon.socket(443), HOST).expect("nobody is checked");
+        Authority::connect_with(config, daemon.socket(443), HOST).expect("clients must not be verified");
     assert_eq!(client.get(HOST, "/", &[]).expect("an answer").status, 200);
     site.folder.write("gateway.yaml", gateway("AllowValidOnly"));
-    eventually("the connection is refused", || {
-        let answer = client.get(HOST, "/", &[]).expect("it is kept");
+    eventually("requests on the connection are refused", || {
+        let answer = client.get(HOST, "/", &[]).expect("the connection stays open");
         (answer.status == 421).then_some(())
     });
 }
 
 #[test]
-fn a_listener_whose_authority_is_gone_is_not_served_and_says_so() {
+fn a_listener_without_its_authority_is_closed_and_reported() {
     let site = Site::new("AllowValidOnly");
     let daemon = site.start();
     site.folder.remove("clients.yaml");
     eventually("port 443 is closed", || {
         site.ask(&daemon, 443, None).is_err().then_some(())
     });
-    let status = eventually("the status", || {
+    let status = eventually("the status reports it", || {
         let object = daemon.object("gateways", "default", "edge");
         let listeners = object["status"]["listeners"].as_array()?.clone();
         let checked = listeners.into_iter().find(|one| one["name"] == "checked")?;
@@ -224,7 +224,7 @@ fn a_listener_whose_authority_is_gone_is_not_served_and_says_so() {
         "InvalidCACertificateRef"
     );
     let open = site.ask(&daemon, 444, None);
-    assert_eq!(open.expect("port 444 is served"), 200);
+    assert_eq!(open.expect("port 444 must be served"), 200);
 }
 
 #[test]
@@ -248,21 +248,21 @@ fn a_broken_authority_keeps_the_last_good_one_in_force() {
     );
     let good = site.clients.issue("client");
     let served = site.ask(&daemon, 443, Some(&good));
-    assert_eq!(served.expect("the last good authority's"), 200);
+    assert_eq!(served.expect("clients of the last good authority must be served"), 200);
     for client in [None, Some(others.issue("client"))] {
         let refused = site.ask(&daemon, 443, client.as_ref());
-        assert!(refused.is_err(), "nobody else is let in: {refused:?}");
+        assert!(refused.is_err(), "other clients must be refused: {refused:?}");
     }
     site.folder
         .write("clients.yaml", config_map("clients", &others.pem()));
     let new = others.issue("client");
-    eventually("the new authority counts", || {
+    eventually("the new authority applies", || {
         site.ask(&daemon, 443, Some(&new)).ok()
     });
 }
 
 #[test]
-fn an_authority_whose_signatures_cannot_be_verified_is_warned_of() {
+fn warns_of_an_authority_whose_signatures_cannot_be_verified() {
     for (algorithm, size, kind) in [
         (
             "EC",
@@ -277,17 +277,17 @@ fn an_authority_whose_signatures_cannot_be_verified_is_warned_of() {
         site.folder
             .write("clients.yaml", config_map("clients", &authority));
         let output = check(&site.folder);
-        let said = String::from_utf8_lossy(&output.stdout);
+        let text = String::from_utf8_lossy(&output.stdout);
         assert!(
-            said.contains("warning[GF0606]") && said.contains(kind),
-            "{said}"
+            text.contains("warning[GF0606]") && text.contains(kind),
+            "{text}"
         );
     }
 }
 
-/// Two Gateways share port 443; only one of them checks its clients.
+/// Two Gateways share port 443. Only one of them verifies its clients.
 #[test]
-fn gateways_that_share_a_port_check_clients_by_server_name() {
+fn gateways_that_share_a_port_verify_clients_by_server_name() {
     const OTHER: &str = "other.example.com";
     let site = Site::new("AllowValidOnly");
     let named = |text: String, host: &str| {
@@ -311,18 +311,18 @@ fn gateways_that_share_a_port_check_clients_by_server_name() {
         site.folder.write(file, text);
     }
     let daemon = site.start();
-    assert!(site.ask(&daemon, 443, None).is_err(), "{HOST} checks");
+    assert!(site.ask(&daemon, 443, None).is_err(), "{HOST} must verify clients");
     let config = site.server.trust();
     let (mut client, _) =
-        Authority::connect_with(config, daemon.socket(443), OTHER).expect("nobody is checked");
+        Authority::connect_with(config, daemon.socket(443), OTHER).expect("clients must not be verified");
     let answer = client.get(OTHER, "/", &[]).expect("an answer");
     assert_eq!(answer.status, 200);
     let answer = client.get(HOST, "/", &[]).expect("an answer");
-    assert_eq!(answer.status, 421, "no way around the check");
+    assert_eq!(answer.status, 421, "the verification must not be bypassed");
 }
 
 #[test]
-fn a_listener_without_an_authority_leaves_its_hostname_to_no_other_gateway() {
+fn no_other_gateway_serves_the_hostname_of_a_listener_without_its_authority() {
     let site = Site::new("AllowValidOnly");
     let checked = gateway("AllowValidOnly").replace(
         "port: 443, tls",
@@ -340,15 +340,15 @@ fn a_listener_without_an_authority_leaves_its_hostname_to_no_other_gateway() {
         site.folder.write(file, text);
     }
     let daemon = site.start();
-    assert!(site.ask(&daemon, 443, None).is_err(), "clients are checked");
+    assert!(site.ask(&daemon, 443, None).is_err(), "clients must be verified");
     site.folder.remove("clients.yaml");
-    eventually("the listener isn't served any more", || {
+    eventually("the listener is closed", || {
         let gateway = daemon.object("gateways", "default", "edge");
         let accepted = condition(&gateway["status"]["listeners"][0], "Accepted");
         (accepted["status"] == "False").then_some(())
     });
     let status = site
         .ask(&daemon, 443, None)
-        .expect("the other's certificate");
-    assert_eq!(status, 500, "no way around the check");
+        .expect("the wider listener accepts the connection");
+    assert_eq!(status, 500, "the verification must not be bypassed");
 }

@@ -1,4 +1,4 @@
-//! Clients in number, and clients that take their time.
+//! Many clients, and slow clients.
 
 use crate::support::backend::{Backend, say};
 use crate::support::client::Response;
@@ -18,11 +18,11 @@ use std::time::{Duration, Instant};
 
 const HOST: &str = "www.example.com";
 
-/// A listener in plain and one in TLS.
+/// A listener without TLS and one with TLS.
 const LISTENERS: &str = "    - {name: http, protocol: HTTP, port: 80}
     - {name: https, protocol: HTTPS, port: 443, tls: {certificateRefs: [{name: cert}]}}\n";
 
-/// A folder that sends everything to one backend.
+/// A folder that routes everything to one backend.
 struct Site {
     folder: Folder,
     authority: Authority,
@@ -72,60 +72,60 @@ impl Judge for Ok200 {
     }
 }
 
-/// Clients that send a request's header, a byte a second, and never its end.
-struct Crowd {
-    /// A second handle of the first one.
+/// Clients that send one byte of a request's header per second, and never complete it.
+struct SlowClients {
+    /// A second handle of the first connection.
     first: TcpStream,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<Vec<TcpStream>>>,
 }
 
-impl Crowd {
+impl SlowClients {
     fn connect(socket: SocketAddr, count: usize) -> Self {
         let mut streams: Vec<_> = (0..count)
             .map(|_| slow(socket, b"GET / HTTP/1.1\r\nHost: www.example.com\r\nX: "))
             .collect();
         let first = streams[0].try_clone().expect("a second handle");
         let stop = Arc::new(AtomicBool::new(false));
-        let told = stop.clone();
+        let stopped = stop.clone();
         let thread = std::thread::spawn(move || {
-            while !told.load(Ordering::Relaxed) {
+            while !stopped.load(Ordering::Relaxed) {
                 std::thread::park_timeout(Duration::from_secs(1));
                 for stream in &mut streams {
-                    // Those that were cut fail; that isn't looked at here.
+                    // Fails for connections that were closed, which is expected.
                     let _ = stream.write(b"x");
                 }
             }
             streams
         });
-        Crowd {
+        SlowClients {
             first,
             stop,
             thread: Some(thread),
         }
     }
 
-    /// The connection that was made first.
+    /// A handle of the first connection.
     fn first(&self) -> TcpStream {
         self.first.try_clone().expect("a third handle")
     }
 
-    /// Gives the connections as they are.
+    /// Stops sending and returns the connections.
     fn stop(mut self) -> Vec<TcpStream> {
         let thread = self.thread.take().expect("not stopped yet");
         self.stop.store(true, Ordering::Relaxed);
         thread.thread().unpark();
-        thread.join().expect("the crowd's thread")
+        thread.join().expect("the clients' thread")
     }
 }
 
-impl Drop for Crowd {
+impl Drop for SlowClients {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
     }
 }
 
-/// A connection that has sent the beginning of something.
+/// Opens a connection and sends the beginning of a request.
 fn slow(socket: SocketAddr, beginning: &[u8]) -> TcpStream {
     let mut stream = TcpStream::connect(socket).expect("a connection");
     stream.write_all(beginning).expect("sent");
@@ -133,7 +133,7 @@ fn slow(socket: SocketAddr, beginning: &[u8]) -> TcpStream {
     stream
 }
 
-/// Lets this process have as many file descriptors as it may, and says how many that are.
+/// Raises this process's limit of file descriptors to its maximum, and returns it.
 fn raise_own_limit() -> u64 {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
     let raised = Rlimit {
@@ -162,8 +162,8 @@ fn open_connections(daemon: &Daemon) -> u64 {
 }
 
 #[test]
-fn thousands_of_slow_headers_beside_good_requests_fail_none_of_them_and_are_cut() {
-    // The daemon has the same limit, and plans with three descriptors a connection.
+fn thousands_of_slow_headers_are_cut_and_fail_no_other_request() {
+    // The daemon has the same limit, and needs three descriptors per connection.
     let limit = usize::try_from(raise_own_limit()).unwrap_or(usize::MAX);
     let slow_clients = (limit / 4).min(5000);
     if slow_clients < 5000 {
@@ -173,20 +173,20 @@ fn thousands_of_slow_headers_beside_good_requests_fail_none_of_them_and_are_cut(
     }
     let site = Site::new();
     let daemon = Daemon::of(&site.folder).start();
-    let crowd = Crowd::connect(daemon.socket(80), slow_clients);
+    let clients = SlowClients::connect(daemon.socket(80), slow_clients);
     eventually("all slow clients are connected", || {
         (open_connections(&daemon) >= slow_clients as u64).then_some(())
     });
     let began = Instant::now();
-    // Ten clients that ask fifty times a second each, as far as the machine lets them.
+    // Ten clients that send fifty requests per second each, if the machine is fast enough.
     let plan = Plan::to(site.target(&daemon))
         .clients(Kind::Kept, 4)
         .clients(Kind::Fresh, 3)
         .clients(Kind::Http2, 2)
         .clients(Kind::TlsKept, 1);
     let load = plan.pace(Duration::from_millis(20)).start(Ok200);
-    let mut first = crowd.first();
-    let cut = eventually("the first of them is answered", || {
+    let mut first = clients.first();
+    let cut = eventually("the first slow client is answered", || {
         load.check();
         let mut answer = [0; 12];
         let read = first.read(&mut answer).ok()?;
@@ -194,18 +194,18 @@ fn thousands_of_slow_headers_beside_good_requests_fail_none_of_them_and_are_cut(
     });
     assert_eq!(&cut, b"HTTP/1.1 408");
     let cut = "gatefold_connections_closed_total{reason=\"header_timeout\"}";
-    eventually("all of them are cut", || {
+    eventually("all slow clients are cut", || {
         load.check();
         (sample(&daemon, cut) >= slow_clients as u64).then_some(())
     });
     let took = began.elapsed();
-    eprintln!("{slow_clients} slow clients were cut after {took:?}; beside them:");
+    eprintln!("{slow_clients} slow clients were cut after {took:?}; other clients:");
     eprint!("{}", load.finish());
-    drop(crowd);
+    drop(clients);
 }
 
 #[test]
-fn a_slow_header_is_answered_408_in_plain_and_within_tls() {
+fn a_slow_header_is_answered_408_without_and_with_tls() {
     let site = Site::new();
     let daemon = Daemon::of(&site.folder).start();
     let mut plain = slow(daemon.socket(80), b"GET / HTTP/1.1\r\n");
@@ -216,7 +216,7 @@ fn a_slow_header_is_answered_408_in_plain_and_within_tls() {
     tls.begin(b"GET / HTTP/1.1\r\n").expect("sent");
     let began = Instant::now();
     let mut answer = Vec::new();
-    eventually("the answer of the plain port", || {
+    eventually("the port without TLS answers", || {
         let _ = plain.write(b"a");
         match plain.read_to_end(&mut answer) {
             Err(error) if error.kind() == ErrorKind::WouldBlock => None,
@@ -230,12 +230,12 @@ fn a_slow_header_is_answered_408_in_plain_and_within_tls() {
     assert_eq!(tls.answer().expect("an answer").status, 408);
 }
 
-/// Fills all places with clients that never finish, and shows that this costs neither the daemon's health nor
-/// anybody's request once they are gone.
+/// Exhausts the daemon's connections with clients that never finish. Checks that the daemon stays healthy meanwhile, and
+/// that requests are served after the clients have gone.
 #[track_caller]
 fn survives_more_clients_than_descriptors(start: Start<'_>, site: &Site) -> Daemon {
     let daemon = start.descriptors(256).start();
-    let crowd = Crowd::connect(daemon.socket(80), 400);
+    let clients = SlowClients::connect(daemon.socket(80), 400);
     let paused = || {
         let pauses = ["limit", "file_descriptors"];
         let name = |reason| format!("gatefold_accept_pauses_total{{reason=\"{reason}\"}}");
@@ -255,12 +255,12 @@ fn survives_more_clients_than_descriptors(start: Start<'_>, site: &Site) -> Daem
     let spent = daemon.processor_time() - spent;
     assert!(
         spent < Duration::from_millis(700),
-        "it spins: {spent:?} in 2 s"
+        "the daemon spins: {spent:?} of processor time in 2 s"
     );
-    drop(crowd.stop());
-    let relieved = Instant::now();
+    drop(clients.stop());
+    let freed = Instant::now();
     daemon.wait_for_status(HOST, "/", 200);
-    let after = relieved.elapsed();
+    let after = freed.elapsed();
     assert!(
         after < Duration::from_secs(2),
         "served again after {after:?}"
@@ -271,12 +271,12 @@ fn survives_more_clients_than_descriptors(start: Start<'_>, site: &Site) -> Daem
 }
 
 #[test]
-fn more_clients_than_the_limit_wait_and_are_served_after_relief() {
+fn clients_beyond_the_limit_wait_and_are_served_later() {
     let site = Site::new();
     let daemon = survives_more_clients_than_descriptors(Daemon::of(&site.folder), &site);
     assert_eq!(sample(&daemon, "gatefold_connections_limit"), 48);
     let missing = "gatefold_accept_pauses_total{reason=\"file_descriptors\"}";
-    assert_eq!(sample(&daemon, missing), 0, "the limit comes first");
+    assert_eq!(sample(&daemon, missing), 0, "the limit must be reached before the file descriptors");
 }
 
 #[test]
@@ -285,17 +285,17 @@ fn a_daemon_without_file_descriptors_recovers_and_its_admin_api_answers() {
     let start = Daemon::of(&site.folder).arg("--max-connections=1000");
     let daemon = survives_more_clients_than_descriptors(start, &site);
     let missing = "gatefold_accept_pauses_total{reason=\"file_descriptors\"}";
-    assert!(sample(&daemon, missing) > 0, "the limit was reached first");
+    assert!(sample(&daemon, missing) > 0, "the file descriptors must be exhausted before the limit");
     let log = daemon.log();
-    let complaints = log.matches("can't accept").count();
-    assert!((1..=3).contains(&complaints), "{complaints} complaints");
+    let warnings = log.matches("can't accept").count();
+    assert!((1..=3).contains(&warnings), "{warnings} warnings");
     assert!(
         log.contains("--max-connections is more than 256 file descriptors can be sure to serve"),
-        "said at the start"
+        "the warning at the start is missing"
     );
 }
 
-/// A client of HTTP/2 that has asked so many times for `/` of [`HOST`], and lets as much come as can be.
+/// Opens an HTTP/2 connection with maximum windows, and sends `requests` requests for `/` of [`HOST`].
 fn http2_client(socket: SocketAddr, requests: u8) -> TcpStream {
     let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
     // SETTINGS_INITIAL_WINDOW_SIZE for streams, WINDOW_UPDATE for the connection.
@@ -313,7 +313,7 @@ fn http2_client(socket: SocketAddr, requests: u8) -> TcpStream {
     stream
 }
 
-/// Reads frames until so many streams have ended, and gives how many bytes of data came.
+/// Reads frames until `streams` streams have ended, and returns the number of bytes of data.
 fn read_streams(stream: TcpStream, streams: u8) -> std::io::Result<usize> {
     let mut stream = BufReader::new(stream);
     let (mut ended, mut data) = (0, 0);
@@ -334,23 +334,23 @@ fn read_streams(stream: TcpStream, streams: u8) -> std::io::Result<usize> {
 }
 
 #[test]
-fn responses_that_an_http_2_client_has_yet_to_read_are_not_cut_for_their_place() {
-    /// Together more than the system takes for a client that doesn't read, each less than HTTP/2's buffer.
+fn a_connection_with_unread_responses_is_not_closed_for_a_waiting_client() {
+    /// Together more than the system buffers for a client that does not read, each less than HTTP/2's buffer.
     const REQUESTS: u8 = 60;
     const BODY: usize = 300 * 1024;
     let backend = Backend::doing(|_, wire| say(wire, &"x".repeat(BODY)));
     let site = Site::of(backend);
     let daemon = Daemon::of(&site.folder).arg("--max-connections=1").start();
     let client = http2_client(daemon.socket(80), REQUESTS);
-    eventually("all requests are done but for their client", || {
+    eventually("all responses are complete except for their client", || {
         let done = sample(&daemon, "gatefold_requests_total{class=\"2xx\"}");
         (done == u64::from(REQUESTS)).then_some(())
     });
     let _waiting = daemon.connect();
-    eventually("somebody needs the place", || {
+    eventually("another client waits for a connection", || {
         let pauses = "gatefold_accept_pauses_total{reason=\"limit\"}";
         (sample(&daemon, pauses) > 0).then_some(())
     });
-    let data = read_streams(client, REQUESTS).expect("all responses in full");
+    let data = read_streams(client, REQUESTS).expect("all responses must be complete");
     assert_eq!(data, usize::from(REQUESTS) * BODY);
 }

@@ -1,4 +1,4 @@
-//! Scripts of other origins against the running daemon.
+//! CORS: requests of scripts from other origins.
 
 use crate::support::backend::{Backend, say};
 use crate::support::client::{Client, Response};
@@ -9,7 +9,7 @@ use std::io::Write;
 
 const HOST: &str = "api.example.com";
 
-/// A daemon whose route has this filter, and a backend that has an opinion of its own.
+/// Starts a daemon whose route has this filter, and a backend that sends its own CORS headers.
 fn daemon(cors: &str) -> (Folder, Daemon) {
     let backend = Backend::doing(|request, wire| {
         if request.header("x-plain") == "yes" {
@@ -45,18 +45,18 @@ fn all<'r>(response: &'r Response, name: &str) -> Vec<&'r str> {
 }
 
 #[test]
-fn a_preflight_request_is_answered_without_the_backend() {
+fn answers_a_preflight_request_without_the_backend() {
     let (_folder, daemon) = daemon(
         "allowOrigins: [\"https://*.example.com\"], allowMethods: [PUT], allowHeaders: [x-a], maxAge: 60",
     );
-    let asked = |origin| {
+    let preflight = |origin| {
         [
             ("Origin", origin),
             ("Access-Control-Request-Method", "PUT"),
             ("Access-Control-Request-Headers", "x-a"),
         ]
     };
-    let answer = ask(&daemon, "OPTIONS", &asked("https://www.example.com"));
+    let answer = ask(&daemon, "OPTIONS", &preflight("https://www.example.com"));
     assert_eq!(answer.status, 204);
     for (name, value) in [
         ("access-control-allow-origin", "https://www.example.com"),
@@ -67,16 +67,16 @@ fn a_preflight_request_is_answered_without_the_backend() {
         assert_eq!(all(&answer, name), [value], "{name}");
     }
     assert_eq!(answer.header("access-control-allow-credentials"), None);
-    let answer = ask(&daemon, "OPTIONS", &asked("https://example.com"));
+    let answer = ask(&daemon, "OPTIONS", &preflight("https://example.com"));
     assert_eq!(answer.status, 204);
     assert_eq!(answer.header("access-control-allow-origin"), None);
-    // An OPTIONS request that asks nothing of this kind is the backend's.
+    // An OPTIONS request that is no preflight request is forwarded.
     let answer = ask(&daemon, "OPTIONS", &[("X-Plain", "yes")]);
     assert_eq!((answer.status, answer.text()), (200, "plain".to_owned()));
 }
 
 #[test]
-fn what_the_backend_says_of_origins_is_replaced_and_not_doubled() {
+fn replaces_the_cors_headers_of_the_backend() {
     let (_folder, daemon) =
         daemon("allowOrigins: [\"https://a.example\"], exposeHeaders: [x-total]");
     let answer = ask(&daemon, "GET", &[("Origin", "https://a.example")]);
@@ -87,13 +87,13 @@ fn what_the_backend_says_of_origins_is_replaced_and_not_doubled() {
     assert_eq!(answer.header("access-control-allow-credentials"), None);
     assert_eq!(all(&answer, "vary"), ["Origin"]);
     let answer = ask(&daemon, "GET", &[("Origin", "https://evil.example")]);
-    assert_eq!(answer.text(), "ok", "the browser keeps it from the script");
+    assert_eq!(answer.text(), "ok", "the browser hides the answer from the script");
     assert_eq!(answer.header("access-control-allow-origin"), None);
     assert_eq!(all(&answer, "vary"), ["Origin"]);
 }
 
 #[test]
-fn any_origin_with_credentials_is_named_and_never_a_star() {
+fn names_the_origin_instead_of_a_star_if_credentials_are_allowed() {
     let (_folder, daemon) = daemon("allowOrigins: [\"*\"], allowCredentials: true");
     let answer = ask(&daemon, "GET", &[("Origin", "https://a.example")]);
     let origins = all(&answer, "access-control-allow-origin");
@@ -103,19 +103,19 @@ fn any_origin_with_credentials_is_named_and_never_a_star() {
 }
 
 #[test]
-fn a_script_may_see_that_a_backend_is_missing() {
+fn adds_cors_headers_to_a_503() {
     let (folder, daemon) = daemon("allowOrigins: [\"*\"]");
     let text = endpoint_slice("api", "192.0.2.1:1".parse().expect("an address"));
     let (none, _) = text.split_once("endpoints:").expect("endpoints");
     folder.write("slice.yaml", format!("{none}endpoints: []\nports: []\n"));
-    crate::support::eventually("503 with the headers", || {
+    crate::support::eventually("the answer is 503 with CORS headers", || {
         let answer = ask(&daemon, "GET", &[("Origin", "https://a.example")]);
         let allowed = answer.header("access-control-allow-origin");
         (answer.status == 503 && allowed == Some("*")).then_some(())
     });
 }
 
-/// A daemon whose route has these rules, as lines of YAML, and the built-in backend.
+/// Starts a daemon whose route has these rules, as lines of YAML, with the built-in backend.
 fn daemon_with_rules(rules: &str) -> (Folder, Daemon) {
     let text = route("api", HOST);
     let (head, _) = text.split_once("    - backendRefs").expect("a rule");
@@ -128,20 +128,19 @@ fn daemon_with_rules(rules: &str) -> (Folder, Daemon) {
     (folder, daemon)
 }
 
-/// What a preflight request for a request with this method to `/things` is answered: the status, and the origin that
-/// may send it.
+/// Sends a preflight request for a request with this method to `/things`. Returns the status and the allowed origin.
 fn preflight(daemon: &Daemon, method: &str) -> (u16, Option<String>) {
-    let asked = [
+    let headers = [
         ("Origin", "https://a.example"),
         ("Access-Control-Request-Method", method),
     ];
-    let answer = ask(daemon, "OPTIONS", &asked);
+    let answer = ask(daemon, "OPTIONS", &headers);
     let origin = answer.header("access-control-allow-origin");
     (answer.status, origin.map(str::to_owned))
 }
 
 #[test]
-fn the_preflight_of_a_rule_for_a_method_is_answered_by_its_filter() {
+fn the_filter_of_a_rule_with_a_method_answers_its_preflight() {
     let (_folder, daemon) = daemon_with_rules(
         "    - matches: [{method: POST, path: {value: /things}}]
       filters: [{type: CORS, cors: {allowOrigins: [\"https://a.example\"]}}]
@@ -156,9 +155,9 @@ fn the_preflight_of_a_rule_for_a_method_is_answered_by_its_filter() {
     let named = Some("https://a.example".to_owned());
     assert_eq!(preflight(&daemon, "POST"), (204, named));
     assert_eq!(preflight(&daemon, "GET"), (204, Some("*".to_owned())));
-    // The filter of the rule for everything says nothing about requests that another rule gets.
+    // The filter of the catch-all rule does not apply to requests that another rule matches.
     assert_eq!(preflight(&daemon, "PUT"), (204, None));
-    // An OPTIONS request that announces nothing is routed by its own method.
+    // An OPTIONS request that is no preflight request is routed by its own method.
     let plain = ask(&daemon, "OPTIONS", &[("Origin", "https://a.example")]);
     assert_eq!(
         (plain.status, plain.json()["method"].as_str()),
@@ -167,7 +166,7 @@ fn the_preflight_of_a_rule_for_a_method_is_answered_by_its_filter() {
 }
 
 #[test]
-fn the_preflight_of_a_rule_for_a_header_is_answered_by_its_filter() {
+fn the_filter_of_a_rule_with_a_header_answers_its_preflight() {
     let (_folder, daemon) = daemon_with_rules(
         "    - matches: [{headers: [{name: version, value: two}]}]
       filters: [{type: CORS, cors: {allowOrigins: [\"https://a.example\"]}}]
@@ -185,22 +184,22 @@ fn the_preflight_of_a_rule_for_a_header_is_answered_by_its_filter() {
     assert_eq!(
         ask(&daemon, "GET", &[]).status,
         404,
-        "the header still counts"
+        "the request itself must still match the header"
     );
 }
 
 #[test]
-fn a_preflight_without_a_filter_is_routed_as_a_request_with_its_own_method() {
+fn a_preflight_without_a_filter_is_routed_by_its_own_method() {
     let (_folder, daemon) = daemon_with_rules(
         "    - matches: [{method: POST}, {method: OPTIONS}]
       backendRefs: [{name: api, port: 3000}]
 ",
     );
-    let asked = [
+    let headers = [
         ("Origin", "https://a.example"),
         ("Access-Control-Request-Method", "POST"),
     ];
-    let answer = ask(&daemon, "OPTIONS", &asked);
+    let answer = ask(&daemon, "OPTIONS", &headers);
     assert_eq!(
         (answer.status, answer.json()["method"].as_str()),
         (200, Some("OPTIONS"))

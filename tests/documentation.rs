@@ -1,4 +1,4 @@
-//! What the documents say is so.
+//! Tests that the documents match the code.
 
 use crate::support::daemon::Daemon;
 use crate::support::folder::Folder;
@@ -9,7 +9,7 @@ use serde_json::Value;
 use std::fmt::Write;
 use std::fs;
 
-/// The table of docs/diagnostics.md, from the code.
+/// The contents of docs/diagnostics.md, generated from the code.
 fn diagnostics() -> String {
     let mut text = String::from(
         "# Diagnostics\n\nEvery finding has a code that never changes its meaning. Errors aren't served as written, \
@@ -22,7 +22,7 @@ fn diagnostics() -> String {
             .collect::<Vec<_>>()
             .join(" ");
         write!(text, "\n## {code} ({})\n\n{explanation}\n", code.severity())
-            .expect("a string takes it all");
+            .expect("writing to a string succeeds");
     }
     text
 }
@@ -38,11 +38,11 @@ fn every_diagnostic_is_documented() {
     assert_eq!(
         written,
         diagnostics(),
-        "bring it up to date: UPDATE=1 ./x test every_diagnostic_is_documented"
+        "update the file with: UPDATE=1 ./x test every_diagnostic_is_documented"
     );
 }
 
-/// The table of README.md on conformance, from the official report.
+/// The conformance table of README.md, generated from the official report.
 fn conformance() -> String {
     let report =
         fs::read_to_string(repository("docs/conformance/report.yaml")).expect("the report");
@@ -69,18 +69,18 @@ fn conformance() -> String {
             passed("extended"),
             features.collect::<Vec<_>>().join(", ")
         )
-        .expect("a string takes it all");
+        .expect("writing to a string succeeds");
     }
     table
 }
 
 #[test]
-fn the_support_table_says_what_the_conformance_report_says() {
+fn support_table_matches_the_conformance_report() {
     let path = repository("README.md");
     let readme = fs::read_to_string(&path).expect("README.md");
     let begin = "<!-- made from docs/conformance/report.yaml -->\n";
-    let (before, rest) = readme.split_once(begin).expect("the mark before the table");
-    let (written, after) = rest.split_once("\n\n").expect("an end of the table");
+    let (before, rest) = readme.split_once(begin).expect("the marker before the table");
+    let (written, after) = rest.split_once("\n\n").expect("the end of the table");
     let wanted = conformance();
     if written != wanted.trim_end() && std::env::var_os("UPDATE").is_some() {
         let readme = format!("{before}{begin}{wanted}\n{after}");
@@ -90,7 +90,7 @@ fn the_support_table_says_what_the_conformance_report_says() {
     assert_eq!(
         written,
         wanted.trim_end(),
-        "bring it up to date: UPDATE=1 ./x test the_support_table_says"
+        "update the table with: UPDATE=1 ./x test support_table_matches"
     );
 }
 
@@ -122,18 +122,18 @@ fn every_metric_is_documented() {
         };
         assert!(
             documented.lines().any(row),
-            "docs/metrics.md doesn't have the {kind} {name}"
+            "docs/metrics.md does not list the {kind} {name}"
         );
     }
     for line in documented.lines().filter(|line| line.starts_with("| `")) {
         let name = line.trim_start_matches("| `").split(['`', '{']).next();
         let exists = all.iter().any(|(known, _)| Some(known.as_str()) == name);
-        assert!(exists, "there is no such metric: {line}");
+        assert!(exists, "docs/metrics.md lists a metric that does not exist: {line}");
     }
 }
 
 #[test]
-fn every_dependency_has_its_reason() {
+fn every_dependency_has_a_reason() {
     let manifest = fs::read_to_string(repository("Cargo.toml")).expect("Cargo.toml");
     let reasons =
         fs::read_to_string(repository("docs/decisions/dependencies.md")).expect("the reasons");

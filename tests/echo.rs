@@ -1,4 +1,4 @@
-//! `gatefold echo`, the backend that shows what reached it.
+//! `gatefold echo`, the backend that returns the request it received.
 
 use crate::support::client;
 use crate::support::daemon::gatefold;
@@ -34,7 +34,7 @@ fn start() -> (Echo, SocketAddr) {
 }
 
 #[test]
-fn it_answers_with_what_it_was_asked() {
+fn answers_with_the_request() {
     let (_echo, address) = start();
     let mut client = client::Client::connect(address).expect("a connection");
     let answer = client
@@ -64,7 +64,7 @@ fn it_answers_with_what_it_was_asked() {
 }
 
 #[test]
-fn it_writes_one_field_a_line_as_scripts_expect() {
+fn writes_one_field_per_line() {
     let (_echo, address) = start();
     let text = client::get(address, "www.example.com", "/get").text();
     assert!(text.contains("\n \"path\": \"/get\","), "{text}");

@@ -1,4 +1,4 @@
-//! Where the endpoints of a Service come from, besides EndpointSlices.
+//! Sources of endpoints other than EndpointSlices.
 
 use crate::support::backend::Backend;
 use crate::support::daemon::Daemon;
@@ -10,7 +10,7 @@ use std::net::{IpAddr, SocketAddr};
 
 const HOST: &str = "www.example.com";
 
-/// A backend at the address that every machine knows by a name.
+/// Starts a backend on 127.0.0.1, which every machine resolves from `localhost`.
 fn localhost(name: &str) -> Backend {
     let ip = IpAddr::from([127, 0, 0, 1]);
     Backend::listen(name, SocketAddr::new(ip, free_port(ip)))
@@ -24,7 +24,7 @@ fn folder(service: String) -> Folder {
     ])
 }
 
-/// The Service of the route, at this port.
+/// The Service of the route with this target port.
 fn service_at(port: u16, fields: &str) -> String {
     format!(
         "apiVersion: v1
@@ -44,7 +44,7 @@ fn answers(daemon: &Daemon, text: &str) {
 }
 
 #[test]
-fn a_backend_flag_says_where_a_service_is() {
+fn a_backend_flag_sets_the_address_of_a_service() {
     let backend = Backend::start("fixed");
     let folder = folder(service("one"));
     let flag = format!("default/one:3000={}", backend.address());
@@ -53,7 +53,7 @@ fn a_backend_flag_says_where_a_service_is() {
 }
 
 #[test]
-fn a_backend_flag_serves_a_service_that_is_not_in_the_folder() {
+fn a_backend_flag_defines_a_service_that_is_not_in_the_folder() {
     let backend = Backend::start("fixed");
     let folder = Folder::with([
         ("gateway.yaml", gateway()),
@@ -65,7 +65,7 @@ fn a_backend_flag_serves_a_service_that_is_not_in_the_folder() {
 }
 
 #[test]
-fn a_backend_flag_whose_host_has_no_address_yet_gives_503_and_not_500() {
+fn a_backend_flag_without_a_resolved_address_answers_503() {
     let folder = Folder::with([
         ("gateway.yaml", gateway()),
         ("route.yaml", route("elsewhere", HOST)),
@@ -78,7 +78,7 @@ fn a_backend_flag_whose_host_has_no_address_yet_gives_503_and_not_500() {
 }
 
 #[test]
-fn an_external_name_is_looked_up() {
+fn resolves_an_external_name() {
     let backend = localhost("external");
     let port = backend.address().port();
     let fields = "type: ExternalName, externalName: localhost";
@@ -90,7 +90,7 @@ fn an_external_name_is_looked_up() {
 }
 
 #[test]
-fn a_service_without_endpoints_is_looked_up_by_its_name() {
+fn resolves_a_service_without_endpoints_by_its_name() {
     let backend = localhost("by name");
     let port = backend.address().port();
     let manifest = service_at(port, "selector: {app: one}").replace("name: one", "name: localhost");
@@ -127,7 +127,7 @@ status: {{phase: Running, podIP: {}, conditions: [{{type: Ready, status: \"True\
     let daemon = Daemon::of(&folder).start();
     answers(&daemon, "pod");
     folder.remove("pod.yaml");
-    eventually("nobody is left", || {
+    eventually("no endpoint is left", || {
         (daemon.get(HOST, "/").status == 503).then_some(())
     });
 }

@@ -1,5 +1,4 @@
-//! The `status` in an object's file: what other controllers have written there survives, and none of it can break
-//! the object.
+//! The `status` in an object's file: entries of other controllers are kept, and no mistake in it breaks the object.
 
 use crate::support::daemon::Daemon;
 use crate::support::eventually;
@@ -19,7 +18,7 @@ fn seeded() -> Value {
     })
 }
 
-/// A condition of a type that gatefold reports, from another time.
+/// An outdated condition of a type that gatefold reports.
 fn stale() -> Value {
     json!({
         "type": "Accepted", "status": "False", "reason": "Stale", "observedGeneration": 1,
@@ -27,7 +26,7 @@ fn stale() -> Value {
     })
 }
 
-/// A document with a status, as JSON is YAML.
+/// A manifest with a status. JSON is valid YAML.
 fn with_status(manifest: &str, status: &Value) -> String {
     format!("{manifest}status: {status}\n")
 }
@@ -40,7 +39,7 @@ fn parent(controller: &str, name: &str) -> Value {
     })
 }
 
-/// The Gateway without the class that comes with it.
+/// The Gateway without its class.
 fn gateway_alone(listeners: &str) -> String {
     let both = gateway_with(listeners);
     let (_, gateway) = both.split_once("---\n").expect("two documents");
@@ -73,7 +72,7 @@ fn conditions_of(status: &Value) -> &Vec<Value> {
     status["conditions"].as_array().expect("conditions")
 }
 
-/// The foreign condition is there, the stale one has been replaced.
+/// Asserts that the foreign condition is kept and the stale one is replaced.
 fn assert_merged(status: &Value, what: &str) {
     let conditions = conditions_of(status);
     let of = |kind: &'static str| conditions.iter().filter(move |it| it["type"] == kind);
@@ -84,7 +83,7 @@ fn assert_merged(status: &Value, what: &str) {
 }
 
 #[test]
-fn conditions_of_types_that_gatefold_does_not_report_survive() {
+fn keeps_conditions_of_types_that_gatefold_does_not_report() {
     let status = json!({
         "conditions": [seeded(), stale()],
         "listeners": [
@@ -114,7 +113,7 @@ fn conditions_of_types_that_gatefold_does_not_report_survive() {
 }
 
 #[test]
-fn entries_of_other_controllers_survive_and_stale_ones_of_our_own_do_not() {
+fn keeps_entries_of_other_controllers_and_replaces_its_own() {
     let mut own = parent(OURS, "edge");
     own["conditions"] = json!([stale(), seeded()]);
     let entries = json!([own, parent(THEIRS, "edge"), parent(OURS, "gone")]);
@@ -151,9 +150,9 @@ fn entries_of_other_controllers_survive_and_stale_ones_of_our_own_do_not() {
         assert_merged(&shown[0], resource);
         assert_eq!(&shown[1], theirs, "{resource}");
     }
-    // It is the file that says what others have written.
+    // Without the status in the file, the entry disappears.
     folder.write("route.yaml", route("one", HOST));
-    eventually("the entry goes with the file's status", || {
+    eventually("the entry disappears with the file's status", || {
         let object = daemon.object("httproutes", "default", "one");
         let parents = object["status"]["parents"].as_array()?;
         (parents.len() == 1).then_some(())
@@ -161,7 +160,7 @@ fn entries_of_other_controllers_survive_and_stale_ones_of_our_own_do_not() {
 }
 
 #[test]
-fn a_route_that_only_others_serve_shows_their_entries() {
+fn shows_the_entries_of_a_route_that_only_others_serve() {
     let status = json!({"parents": [parent(THEIRS, "theirs")]});
     let manifest = route("one", HOST).replace("name: edge", "name: theirs");
     let folder = Folder::with([
@@ -177,7 +176,7 @@ fn a_route_that_only_others_serve_shows_their_entries() {
 }
 
 #[test]
-fn a_malformed_status_costs_a_warning_and_nothing_else() {
+fn a_malformed_status_is_only_a_warning() {
     let good = parent(THEIRS, "edge");
     let mut without_time = parent("a.example/x", "edge");
     let fields = without_time["conditions"][0].as_object_mut();
@@ -226,9 +225,9 @@ fn a_malformed_status_costs_a_warning_and_nothing_else() {
         assert!(all.iter().all(|it| it["severity"] != "error"), "{all:#?}");
         assert_eq!(daemon.get(HOST, "/").status, 200);
     }
-    // A key that stands twice is an error elsewhere.
-    let twice = "status: {parents: [], parents: []}\n";
-    folder.write("route.yaml", route("one", HOST) + twice);
+    // Outside of the status, a duplicate key is an error.
+    let duplicate = "status: {parents: [], parents: []}\n";
+    folder.write("route.yaml", route("one", HOST) + duplicate);
     let found = daemon.wait_for_diagnostic("GF0105");
     assert_eq!(found["severity"], "warning", "{found:#}");
     assert_eq!(daemon.get(HOST, "/").status, 200);

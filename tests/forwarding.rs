@@ -1,4 +1,4 @@
-//! What a backend sees, and what a client sees when a backend fails.
+//! Requests as backends receive them, and answers when a backend fails.
 
 use crate::support::backend::Backend;
 use crate::support::daemon::Daemon;
@@ -19,11 +19,11 @@ fn folder() -> Folder {
 }
 
 #[test]
-fn the_backend_sees_who_asked_and_how() {
+fn sets_forwarding_headers_for_the_backend() {
     let daemon = Daemon::of(&folder()).echo().start();
     let json = daemon.get(HOST, "/").json();
     let headers = &json["headers"];
-    assert_eq!(json["host"], HOST, "the Host header is unchanged");
+    assert_eq!(json["host"], HOST, "the Host header must be unchanged");
     assert_eq!(headers["X-Forwarded-Proto"], serde_json::json!(["http"]));
     assert_eq!(headers["X-Forwarded-Host"], serde_json::json!([HOST]));
     let client = headers["X-Forwarded-For"][0]
@@ -35,7 +35,7 @@ fn the_backend_sees_who_asked_and_how() {
 }
 
 #[test]
-fn a_request_id_that_was_sent_is_kept() {
+fn keeps_the_request_id_of_the_client() {
     let daemon = Daemon::of(&folder()).echo().start();
     let answer = daemon
         .connect()
@@ -48,7 +48,7 @@ fn a_request_id_that_was_sent_is_kept() {
 }
 
 #[test]
-fn a_backend_that_cannot_be_reached_is_502() {
+fn answers_502_if_the_backend_cannot_be_reached() {
     let ip = own_address();
     let folder = folder();
     folder.write(
@@ -59,7 +59,7 @@ fn a_backend_that_cannot_be_reached_is_502() {
 }
 
 #[test]
-fn a_response_that_cannot_be_read_is_502_with_the_reason_in_the_log() {
+fn answers_502_and_logs_the_reason_if_a_response_cannot_be_read() {
     for (fields, reason) in [
         ("X: y\r\n".repeat(257), "too many headers"),
         ("X\0: y\r\n".to_owned(), "invalid header name"),
@@ -83,7 +83,7 @@ fn a_response_that_cannot_be_read_is_502_with_the_reason_in_the_log() {
 }
 
 #[test]
-fn an_endpoint_that_is_not_ready_gets_nothing() {
+fn an_endpoint_that_is_not_ready_receives_no_requests() {
     let (ready, draining) = (Backend::start("ready"), Backend::start("draining"));
     let folder = folder();
     folder.write("slice.yaml", endpoint_slice("one", ready.address()));
@@ -99,7 +99,7 @@ fn an_endpoint_that_is_not_ready_gets_nothing() {
         assert_eq!(daemon.get(HOST, "/").text(), "ready");
     }
     folder.replace("slice-2.yaml", "ready: false", "ready: true");
-    crate::support::eventually("the second endpoint takes part", || {
+    crate::support::eventually("the second endpoint receives requests", || {
         (daemon.get(HOST, "/").text() == "draining").then_some(())
     });
 }

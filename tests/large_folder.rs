@@ -1,4 +1,4 @@
-//! A folder as large as one Gateway allows: 64 listeners, 1,000 HTTPRoutes, 512 certificates.
+//! The largest folder that one Gateway allows: 64 listeners, 1,000 HTTPRoutes, 512 certificates.
 
 use crate::support::daemon::Daemon;
 use crate::support::folder::Folder;
@@ -47,7 +47,7 @@ fn folder(authority: &Authority) -> Folder {
 }
 
 #[test]
-fn sixty_four_listeners_with_a_thousand_routes_and_five_hundred_certificates_are_served() {
+fn serves_64_listeners_with_1000_routes_and_512_certificates() {
     let authority = Authority::new();
     let folder = folder(&authority);
     let daemon = Daemon::of(&folder).echo().start();
@@ -61,7 +61,7 @@ fn sixty_four_listeners_with_a_thousand_routes_and_five_hundred_certificates_are
         attached += listener["attachedRoutes"].as_u64().expect("a number");
     }
     assert_eq!(attached, ROUTES as u64);
-    // The last route of each listener, and one of its neighbour's, which isn't served there.
+    // The last route of each listener, and a route of another listener, which must not be served there.
     for number in ROUTES - LISTENERS..ROUTES {
         let host = host(number % LISTENERS);
         let connected = authority.connect(daemon.socket(443), &host);

@@ -22,8 +22,8 @@ fn folder() -> Folder {
     ])
 }
 
-/// A daemon, and a request that its backend holds.
-struct Busy {
+/// A daemon with a request in flight, which its backend holds.
+struct BusyDaemon {
     daemon: Daemon,
     /// Lets the backend answer.
     release: Sender<()>,
@@ -31,14 +31,14 @@ struct Busy {
     _folder: Folder,
 }
 
-impl Busy {
+impl BusyDaemon {
     fn start(extra: &[&str]) -> Self {
         let (arrive, arrived) = channel();
         let (release, released) = channel();
         let ends = Mutex::new((arrive, released));
         let backend = Backend::doing(move |_, wire| {
             let ends = ends.lock().expect("no backend panicked");
-            // Without the other ends the test is over.
+            // Fails only if the test is over.
             let _ = ends.0.send(());
             let _ = ends.1.recv();
             say(wire, "done")
@@ -52,8 +52,8 @@ impl Busy {
             .start();
         let mut client = daemon.connect();
         let request = thread::spawn(move || client.get(HOST, "/", &[]));
-        arrived.recv().expect("the request is under way");
-        Busy {
+        arrived.recv().expect("the request reaches the backend");
+        BusyDaemon {
             daemon,
             release,
             request,
@@ -68,60 +68,60 @@ impl Busy {
 }
 
 #[test]
-fn sigterm_and_sigint_let_requests_finish_and_say_meanwhile_that_no_more_may_come() {
+fn sigterm_and_sigint_let_requests_finish_and_refuse_new_ones() {
     for signal in ["TERM", "INT"] {
-        let busy = Busy::start(&[]);
+        let busy = BusyDaemon::start(&[]);
         let daemon = &busy.daemon;
         daemon.signal(signal);
-        let not_ready = eventually("it isn't ready any more", || {
+        let not_ready = eventually("the daemon is not ready any more", || {
             let answer = daemon.admin("/readyz");
             (answer.status == 503).then_some(answer)
         });
         assert!(not_ready.text().contains("ends"), "{}", not_ready.text());
-        assert_eq!(daemon.admin("/livez").status, 200, "it lives");
+        assert_eq!(daemon.admin("/livez").status, 200, "the daemon must stay alive");
         let health = gatefold()
             .args(["health", "--admin", &daemon.admin_address()])
             .output();
         assert_eq!(health.expect("gatefold runs").status.code(), Some(1));
-        eventually("nothing is accepted any more", || {
+        eventually("no connection is accepted any more", || {
             Client::connect(daemon.socket(80)).is_err().then_some(())
         });
         busy.release.send(()).expect("the backend waits");
         let (answer, ended) = busy.outcome();
-        assert_eq!(answer.expect("an answer in full").text(), "done");
+        assert_eq!(answer.expect("a complete answer").text(), "done");
         assert_eq!(ended.code(), Some(0), "after SIG{signal}");
     }
 }
 
 #[test]
-fn the_same_signal_again_ends_it_at_once_with_a_failure() {
-    let busy = Busy::start(&[]);
+fn a_second_signal_ends_the_daemon_at_once_with_a_failure() {
+    let busy = BusyDaemon::start(&[]);
     busy.daemon.signal("TERM");
-    eventually("it drains", || {
+    eventually("the daemon drains", || {
         (busy.daemon.admin("/readyz").status == 503).then_some(())
     });
     busy.daemon.signal("TERM");
     let (answer, ended) = busy.outcome();
-    assert!(answer.is_err(), "the request was cut");
+    assert!(answer.is_err(), "the request must be cut");
     assert!(ended.code().is_some_and(|code| code != 0), "{ended}");
 }
 
 #[test]
-fn the_drain_time_out_ends_what_does_not_end_by_itself() {
-    let busy = Busy::start(&["--drain-timeout=1"]);
+fn the_drain_timeout_cuts_unfinished_requests() {
+    let busy = BusyDaemon::start(&["--drain-timeout=1"]);
     busy.daemon.signal("TERM");
     let (answer, ended) = busy.outcome();
-    assert!(answer.is_err(), "the request was cut");
+    assert!(answer.is_err(), "the request must be cut");
     assert_eq!(ended.code(), Some(0));
 }
 
 #[test]
-fn hundreds_of_connections_that_nobody_has_accepted_yet_are_answered_after_sigterm() {
+fn hundreds_of_queued_connections_are_answered_after_sigterm() {
     const CLIENTS: usize = 300;
     let folder = folder();
     let daemon = Daemon::of(&folder).echo().start();
     assert_eq!(daemon.get(HOST, "/").status, 200);
-    // While it stands still, the system completes connections and takes requests; the signal waits, too.
+    // While the daemon is stopped, the system completes connections and buffers requests. SIGTERM is pending, too.
     daemon.signal("STOP");
     let mut clients: Vec<Client> = (0..CLIENTS).map(|_| daemon.connect()).collect();
     let request = format!("GET / HTTP/1.1\r\nHost: {HOST}\r\n\r\n");
@@ -140,30 +140,30 @@ fn hundreds_of_connections_that_nobody_has_accepted_yet_are_answered_after_sigte
 }
 
 #[test]
-fn a_kept_connection_gets_one_more_answer_that_says_it_is_the_last() {
+fn a_persistent_connection_gets_a_last_answer_with_connection_close() {
     let folder = folder();
     let daemon = Daemon::of(&folder).echo().start();
-    let mut kept = daemon.connect();
-    let first = kept.get(HOST, "/", &[]).expect("an answer");
+    let mut persistent = daemon.connect();
+    let first = persistent.get(HOST, "/", &[]).expect("an answer");
     assert_ne!(first.header("connection"), Some("close"));
     daemon.signal("TERM");
-    eventually("nothing is accepted any more", || {
+    eventually("no connection is accepted any more", || {
         Client::connect(daemon.socket(80)).is_err().then_some(())
     });
-    let last = kept.get(HOST, "/", &[]).expect("the last answer");
+    let last = persistent.get(HOST, "/", &[]).expect("the last answer");
     assert_eq!(last.status, 200);
     assert_eq!(last.header("connection"), Some("close"));
     assert_eq!(daemon.ended().code(), Some(0));
 }
 
 #[test]
-fn signals_that_mean_nothing_do_nothing() {
+fn ignores_other_signals() {
     let folder = folder();
     let daemon = Daemon::of(&folder).echo().start();
     for signal in ["USR1", "USR2", "PIPE"] {
         daemon.signal(signal);
     }
-    // Signals of one process are taken in turn: when the reload is done, so are they.
+    // The daemon handles signals in order: after the reload, it has handled all of them.
     daemon.signal("HUP");
     daemon.wait_for_summary("SIGHUP has reloaded", |status| {
         (status["generation"]["applied"] == 2).then_some(())

@@ -1,4 +1,4 @@
-//! ListenerSets: listeners of a Gateway that stand in objects of their own.
+//! ListenerSets: listeners of a Gateway in separate objects.
 
 use crate::support::client;
 use crate::support::daemon::{Daemon, gatefold};
@@ -10,7 +10,7 @@ use serde_json::Value;
 
 const HOST: &str = "team.example.com";
 
-/// A Gateway that lets ListenerSets of its namespace in, with a plain listener on port 80.
+/// A Gateway with an HTTP listener on port 80, which allows ListenerSets of its namespace.
 fn gateway() -> String {
     gateway_named("edge", "    - {name: http, protocol: HTTP, port: 80}\n")
         + "  allowedListeners: {namespaces: {from: Same}}\n"
@@ -56,13 +56,13 @@ fn attached(daemon: &Daemon) -> Value {
 }
 
 #[test]
-fn a_listener_set_comes_and_goes_while_its_gateway_serves() {
+fn a_listener_set_is_added_and_removed_while_its_gateway_serves() {
     let folder = folder();
     let daemon = Daemon::of(&folder).port(81).echo().start();
     assert_eq!(
         status(&daemon, 80),
         Some(404),
-        "its route has no parent yet"
+        "the route has no parent yet"
     );
     assert_eq!(attached(&daemon), 0);
 
@@ -72,8 +72,8 @@ fn a_listener_set_comes_and_goes_while_its_gateway_serves() {
         (status(&daemon, 80) == Some(200) && status(&daemon, 81) == Some(200)).then_some(())
     });
     let other = client::get(daemon.socket(80), "other.example.com", "/");
-    assert_eq!(other.status, 404, "the Gateway's own listener has no route");
-    // Statuses follow the traffic.
+    assert_eq!(other.status, 404, "the Gateway's own listener must have no route");
+    // Statuses are published after the snapshot.
     let set = eventually("the set is programmed", || {
         let set = daemon.try_object("listenersets", "default", "team")?;
         let holds = |kind| condition(&set["status"], kind)["status"] == "True";
@@ -82,7 +82,7 @@ fn a_listener_set_comes_and_goes_while_its_gateway_serves() {
     assert_eq!(set["status"]["listeners"][0]["attachedRoutes"], 1);
     assert_eq!(attached(&daemon), 1);
     let own = &daemon.object("gateways", "default", "edge")["status"]["listeners"];
-    assert_eq!(own.as_array().map(Vec::len), Some(1), "only the Gateway's");
+    assert_eq!(own.as_array().map(Vec::len), Some(1), "the status must contain only the Gateway's own listener");
 
     folder.remove("team.yaml");
     eventually("port 81 is closed", || {
@@ -91,7 +91,7 @@ fn a_listener_set_comes_and_goes_while_its_gateway_serves() {
 }
 
 #[test]
-fn a_listener_set_brings_its_own_certificate() {
+fn a_listener_set_uses_its_own_certificate() {
     let authority = Authority::new();
     let pair = authority.issue(HOST);
     let folder = folder();
@@ -108,7 +108,7 @@ fn a_listener_set_brings_its_own_certificate() {
 }
 
 #[test]
-fn a_gateway_that_stops_letting_sets_in_stops_serving_them() {
+fn a_gateway_that_stops_allowing_listener_sets_stops_serving_them() {
     let folder = folder();
     let listeners = "    - {name: http, protocol: HTTP, port: 81}\n";
     folder.write("team.yaml", listener_set("team", listeners));
@@ -127,7 +127,7 @@ fn a_gateway_that_stops_letting_sets_in_stops_serving_them() {
 }
 
 #[test]
-fn get_shows_listener_sets_by_the_names_that_kubectl_knows() {
+fn get_accepts_the_names_of_listener_sets_that_kubectl_accepts() {
     let folder = folder();
     let listeners = "    - {name: http, protocol: HTTP, port: 80, hostname: team.example.com}\n";
     folder.write("team.yaml", listener_set("team", listeners));

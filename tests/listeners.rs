@@ -1,4 +1,4 @@
-//! Listeners that come, go and change their port while the daemon runs.
+//! Listeners that are added, removed and change their port while the daemon runs.
 
 use crate::support::client;
 use crate::support::daemon::Daemon;
@@ -41,7 +41,7 @@ fn a_listener_is_added_moved_and_removed_while_another_serves_on_one_connection(
         )
     };
     still_there();
-    assert!(is_closed(&daemon, 81), "nothing is on port 81 yet");
+    assert!(is_closed(&daemon, 81), "port 81 must be closed at first");
 
     folder.write(
         "gateway.yaml",
@@ -64,10 +64,10 @@ fn a_listener_is_added_moved_and_removed_while_another_serves_on_one_connection(
 }
 
 #[test]
-fn a_port_that_is_taken_is_a_condition_and_everything_else_serves() {
+fn a_port_in_use_is_a_condition_and_everything_else_is_served() {
     let folder = folder(&listener("http", 80));
     let daemon = Daemon::of(&folder).port(81).echo().start();
-    let blocker = TcpListener::bind(daemon.socket(81)).expect("a socket in the way");
+    let blocker = TcpListener::bind(daemon.socket(81)).expect("a socket on the same port");
     folder.write(
         "gateway.yaml",
         gateway_with(&(listener("http", 80) + &listener("blocked", 81))),
@@ -85,9 +85,9 @@ fn a_port_that_is_taken_is_a_condition_and_everything_else_serves() {
     let message = programmed["message"].as_str().expect("a message");
     assert!(
         message.contains(&daemon.socket(81).port().to_string()),
-        "names the port: {message}"
+        "the message must contain the port: {message}"
     );
-    assert_eq!(daemon.get(HOST, "/").status, 200, "port 80 serves");
+    assert_eq!(daemon.get(HOST, "/").status, 200, "port 80 must serve");
 
     drop(blocker);
     folder.write(
@@ -100,7 +100,7 @@ fn a_port_that_is_taken_is_a_condition_and_everything_else_serves() {
 }
 
 #[test]
-fn gateways_share_a_port_when_their_hostnames_differ() {
+fn gateways_with_different_hostnames_share_a_port() {
     let named = |hostname: &str| {
         format!("    - {{name: http, protocol: HTTP, port: 80, hostname: {hostname}}}\n")
     };
@@ -124,7 +124,7 @@ fn gateways_share_a_port_when_their_hostnames_differ() {
 }
 
 #[test]
-fn of_two_gateways_with_the_same_port_and_hostname_the_older_keeps_it() {
+fn the_older_of_two_gateways_with_the_same_port_and_hostname_is_served() {
     let aged = |name: &str, time: &str| {
         gateway_named(name, &listener("http", 80)).replacen(
             "metadata:\n",
@@ -144,7 +144,7 @@ fn of_two_gateways_with_the_same_port_and_hostname_the_older_keeps_it() {
     ]);
     folder.replace("class.yaml", "port: 80", "port: 82");
     let daemon = Daemon::of(&folder).port(82).echo().start();
-    assert_eq!(daemon.get(HOST, "/").status, 200, "the older one serves");
+    assert_eq!(daemon.get(HOST, "/").status, 200, "the older Gateway must serve");
     let young = daemon.object("gateways", "default", "a-young");
     let conflicted = condition(&young["status"]["listeners"][0], "Conflicted");
     assert_eq!(conflicted["status"], "True", "{young:#}");
@@ -157,7 +157,7 @@ fn of_two_gateways_with_the_same_port_and_hostname_the_older_keeps_it() {
 }
 
 #[test]
-fn a_gateway_that_is_deleted_frees_its_port() {
+fn a_deleted_gateway_frees_its_port() {
     let folder = folder(&listener("http", 80));
     let daemon = Daemon::of(&folder).echo().start();
     assert_eq!(daemon.get(HOST, "/").status, 200);

@@ -1,7 +1,7 @@
-//! Tests of the whole: manifests in, answers and statuses out.
+//! End-to-end tests: manifests in, answers and statuses out.
 //!
-//! `support` starts the real binary in a temporary folder and talks to it over real sockets. Nothing waits
-//! for a time to pass; everything waits for a condition, with a deadline.
+//! `support` starts the real binary in a temporary folder and sends it requests over real sockets. Tests wait for
+//! conditions with a deadline, not for a time to pass.
 
 mod support;
 

@@ -1,4 +1,4 @@
-//! Requests whose framing is malformed: each one is refused, and no backend sees another request than the one that was routed.
+//! Requests with malformed framing: each is refused, and no backend receives a request that was not routed.
 
 use crate::support::DEADLINE;
 use crate::support::daemon::Daemon;
@@ -14,7 +14,7 @@ const OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 /// A request that must never reach a backend.
 const SMUGGLED: &str = "GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n";
 
-/// A backend that keeps every byte it is sent, and answers each complete request.
+/// A backend that records every byte it receives, and answers each complete request.
 struct Recorder {
     address: SocketAddr,
     bytes: Arc<Mutex<Vec<u8>>>,
@@ -36,7 +36,7 @@ impl Recorder {
         Recorder { address, bytes }
     }
 
-    /// All that has come.
+    /// All received bytes.
     fn seen(&self) -> String {
         let bytes = self.bytes.lock().expect("no panic");
         String::from_utf8_lossy(&bytes).into_owned()
@@ -81,7 +81,7 @@ struct Site {
     _folder: Folder,
 }
 
-/// A daemon that sends everything to the recorder, whatever the host.
+/// Starts a daemon that routes every host to the recorder.
 fn site() -> Site {
     let recorder = Recorder::start();
     let any_host = route("one", "a").replace("  hostnames:\n    - a\n", "");
@@ -99,7 +99,7 @@ fn site() -> Site {
     }
 }
 
-/// Sends these bytes on a connection of their own, and reads until the daemon closes it.
+/// Sends these bytes on a new connection, and reads until the daemon closes it.
 fn exchange(daemon: &Daemon, bytes: &[u8]) -> String {
     let mut stream = TcpStream::connect(daemon.socket(80)).expect("a connection");
     stream.set_read_timeout(Some(DEADLINE)).expect("set");
@@ -130,12 +130,12 @@ fn fields(count: usize) -> String {
 }
 
 #[test]
-fn malformed_requests_are_refused_with_the_right_status_and_smuggle_nothing() {
+fn malformed_requests_are_refused_and_smuggle_no_request() {
     let good = "GET /a HTTP/1.1\r\nHost: a\r\n\r\n";
     let long = "x".repeat(65_535);
     let close = "GET /a HTTP/1.1\r\nHost: a\r\nConnection: close\r\n";
     let line = |target: &str| format!("GET {target} HTTP/1.1\r\nHost: a\r\n\r\n");
-    // What is sent, the statuses of the answers, and how many requests the backend may have seen the beginning of.
+    // The bytes, the statuses of the answers, and the maximum number of requests that the backend may receive in part.
     let cases: Vec<(String, &[u16], usize)> = vec![
         (format!("{close}\r\n"), &[200], 1),
         ("GET /a HTTP/1.1\nHost: a\r\n\r\n".into(), &[400], 0),
@@ -217,13 +217,13 @@ fn malformed_requests_are_refused_with_the_right_status_and_smuggle_nothing() {
     }
 }
 
-/// A path that is no part of another number's.
+/// A path for this number that no path of another number contains.
 fn path(number: usize) -> String {
     format!("/case-{number}-")
 }
 
 #[test]
-fn a_malformed_request_says_what_is_wrong_with_it() {
+fn the_answer_to_a_malformed_request_names_the_reason() {
     let site = site();
     for (request, text) in [
         (
@@ -239,11 +239,11 @@ fn a_malformed_request_says_what_is_wrong_with_it() {
         assert!(answer.contains("\r\nDate: "), "{answer:?}");
     }
     let to_head = exchange(&site.daemon, b"HEAD /a HTTP/1.1\r\nHost: a\n\r\n");
-    assert!(to_head.ends_with("\r\n\r\n"), "no body: {to_head:?}");
+    assert!(to_head.ends_with("\r\n\r\n"), "the answer to HEAD must have no body: {to_head:?}");
 }
 
 #[test]
-fn well_formed_requests_in_any_pieces_are_served() {
+fn serves_well_formed_requests_in_pieces_of_any_size() {
     let site = site();
     let requests = "\r\nGET /a HTTP/1.1\r\nHost: a\r\n\r\n\
         POST /b HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2;x=\"y\"\r\nab\r\n0\r\nT: v\r\n\r\n\
@@ -270,7 +270,7 @@ fn well_formed_requests_in_any_pieces_are_served() {
 }
 
 #[test]
-fn a_request_of_http_1_0_without_a_host_is_forwarded_with_an_empty_one() {
+fn an_http_1_0_request_without_a_host_is_forwarded_with_an_empty_host() {
     let site = site();
     let answer = exchange(&site.daemon, b"GET /a HTTP/1.0\r\n\r\n");
     assert_eq!(statuses(&answer), [200], "{answer:?}");
@@ -279,7 +279,7 @@ fn a_request_of_http_1_0_without_a_host_is_forwarded_with_an_empty_one() {
 }
 
 #[test]
-fn a_large_header_is_answered_while_its_client_still_sends() {
+fn answers_a_large_header_while_its_client_still_sends() {
     let site = site();
     let mut stream = TcpStream::connect(site.daemon.socket(80)).expect("a connection");
     stream.set_read_timeout(Some(DEADLINE)).expect("set");
@@ -288,11 +288,11 @@ fn a_large_header_is_answered_while_its_client_still_sends() {
         writer
             .write_all(b"GET /a HTTP/1.1\r\nHost: a\r\nX: ")
             .expect("sent");
-        // Far more than fits into the buffers between the two.
+        // Far more than the buffers between client and daemon hold.
         for _ in 0..32 {
             writer
                 .write_all(&[b'x'; 1 << 20])
-                .expect("the connection isn't reset");
+                .expect("the connection must not be reset");
         }
     });
     sending.join().expect("all of it is sent");

@@ -1,4 +1,4 @@
-//! Which rule of the running daemon gets a request, and what becomes of requests for rules that are broken.
+//! Which rule matches a request, and how requests for broken rules are answered.
 
 use crate::support::client::{Client, Response};
 use crate::support::daemon::Daemon;
@@ -8,7 +8,7 @@ use crate::support::manifests::{condition, gateway, gateway_with, route, service
 
 const HOST: &str = "www.example.com";
 
-/// A daemon whose route `one` has these rules, as lines of YAML, and the built-in backends `one` and `two`.
+/// Starts a daemon whose route `one` has these rules, as lines of YAML, with the built-in backends `one` and `two`.
 fn daemon_with_rules(rules: &str) -> (Folder, Daemon) {
     let text = route("one", HOST);
     let (head, _) = text.split_once("    - backendRefs").expect("a rule");
@@ -29,7 +29,7 @@ fn ask(daemon: &Daemon, path: &str, headers: &[(&str, &str)]) -> Response {
 }
 
 #[test]
-fn precedence_goes_by_the_hostnames_that_routes_are_written_with() {
+fn precedence_depends_on_the_hostnames_as_written_in_routes() {
     for (listener, older, newer, host) in [
         (
             "*.foo.example",
@@ -58,7 +58,7 @@ fn precedence_goes_by_the_hostnames_that_routes_are_written_with() {
             let age = format!("  name: {name}\n  creationTimestamp: {year}-01-01T00:00:00Z\n");
             text.replacen(&format!("  name: {name}\n"), &age, 1)
         };
-        // A more specific path doesn't outweigh the hostname.
+        // The hostname takes precedence over a more specific path.
         let matches = "      matches: [{path: {value: /path/prefix}}]\n";
         let folder = Folder::with([
             ("gateway.yaml", gateway_with(&listeners)),
@@ -76,7 +76,7 @@ fn precedence_goes_by_the_hostnames_that_routes_are_written_with() {
             "newer.yaml",
             aged("newer", newer, 2024) + "      matches: [{path: {value: /other}}]\n",
         );
-        crate::support::eventually("the older route gets what the newer one leaves", || {
+        eventually("the older route serves what the newer one does not match", || {
             let answer = daemon.get(host, "/path/prefix/longer");
             (answer.backend() == "older").then_some(())
         });
@@ -84,7 +84,7 @@ fn precedence_goes_by_the_hostnames_that_routes_are_written_with() {
 }
 
 #[test]
-fn a_rule_with_a_broken_expression_for_a_header_answers_500_to_requests_that_have_it() {
+fn a_broken_header_expression_answers_500_to_requests_with_the_header() {
     let (_folder, daemon) = daemon_with_rules(
         "    - matches: [{path: {value: /admin}, headers: [{type: RegularExpression, name: role, value: '(root'}]}]
       backendRefs: [{name: two, port: 3000}]
@@ -115,7 +115,7 @@ fn a_rule_with_a_broken_expression_for_a_header_answers_500_to_requests_that_hav
 }
 
 #[test]
-fn the_condition_says_that_a_rule_with_a_broken_expression_for_the_path_is_left_out() {
+fn the_condition_reports_a_rule_with_a_broken_path_expression_as_left_out() {
     let (_folder, daemon) = daemon_with_rules(
         "    - matches: [{path: {type: RegularExpression, value: '/(admin'}}]
       backendRefs: [{name: two, port: 3000}]
@@ -139,7 +139,7 @@ fn the_condition_says_that_a_rule_with_a_broken_expression_for_the_path_is_left_
 }
 
 #[test]
-fn a_broken_expression_for_the_path_of_a_rule_that_keeps_requests_out_opens_nothing() {
+fn a_broken_path_expression_in_a_protected_rule_opens_no_path() {
     let protected = "    - name: admin
       matches: [{path: {type: RegularExpression, value: '/(admin|private/.*'}}]
       backendRefs: [{name: two, port: 3000}]
@@ -157,8 +157,8 @@ spec:
     assert_eq!(ask(&daemon, "/admin", &[]).backend(), "one");
     folder.write("policy.yaml", policy);
     daemon.wait_for_status(HOST, "/admin", 500);
-    // Statuses follow the traffic.
-    eventually("the condition says what becomes of the match", || {
+    // Statuses are published after the snapshot.
+    eventually("the condition reports the match", || {
         let object = daemon.object("httproutes", "default", "one");
         let dropped = condition(&object["status"]["parents"][0], "PartiallyInvalid");
         let message = dropped["message"].as_str()?;
@@ -179,7 +179,7 @@ spec:
 }
 
 #[test]
-fn values_of_headers_are_anything_that_can_be_sent() {
+fn header_values_may_contain_any_character_that_can_be_sent() {
     let policy = "default-src 'self';  img-src *";
     let (_folder, daemon) = daemon_with_rules(
         "    - matches:
@@ -206,7 +206,7 @@ fn values_of_headers_are_anything_that_can_be_sent() {
         assert_eq!(
             *sent,
             serde_json::json!(["über"]),
-            "without the space at its end"
+            "the trailing space must be removed"
         );
         assert_eq!(
             ask(&daemon, path, &[("Policy", "a; b")]).backend(),
@@ -217,7 +217,7 @@ fn values_of_headers_are_anything_that_can_be_sent() {
 }
 
 #[test]
-fn a_value_that_can_not_be_sent_makes_its_rule_answer_500() {
+fn a_header_value_that_cannot_be_sent_makes_its_rule_answer_500() {
     let (_folder, daemon) = daemon_with_rules(
         "    - matches: [{path: {value: /broken}}]
       filters:

@@ -1,5 +1,4 @@
-//! Equivalent spellings of a path against the running daemon: one rule answers all of them, and the backend gets the
-//! path that was matched.
+//! Equivalent spellings of a path: one rule matches all of them, and the backend receives the path that was matched.
 
 use crate::support::client::Response;
 use crate::support::daemon::{Daemon, check, gatefold};
@@ -13,7 +12,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 const HOST: &str = "www.example.com";
-/// Only `/public` is served here.
+/// A host that serves only `/public`.
 const PUBLIC: &str = "public.example.com";
 
 /// Spellings of `/admin/x`.
@@ -57,7 +56,7 @@ spec:
     )
 }
 
-/// Sends what matches the path to a Service.
+/// A rule that routes a path to a Service.
 fn rule(kind: &str, path: &str, backend: &str) -> String {
     format!(
         "  - matches: [{{path: {{type: {kind}, value: '{path}'}}}}]
@@ -65,7 +64,7 @@ fn rule(kind: &str, path: &str, backend: &str) -> String {
     )
 }
 
-/// A rule for `/admin`, one for everything else, and a host that serves `/public` alone.
+/// A folder with a rule for `/admin`, one for everything else, and a host that serves only `/public`.
 fn folder() -> Folder {
     let rules = rule("PathPrefix", "/admin", "admin") + &rule("PathPrefix", "/", "public");
     Folder::with([
@@ -84,7 +83,7 @@ fn daemon() -> Daemon {
     Daemon::of(&folder()).echo().start()
 }
 
-/// The backend that answered, and the path that it got.
+/// The backend that answered, and the path that it received.
 #[track_caller]
 fn backend_and_path(answer: &Response) -> (String, String) {
     assert_eq!(answer.status, 200, "{}", answer.text());
@@ -93,13 +92,13 @@ fn backend_and_path(answer: &Response) -> (String, String) {
     (answer.backend(), path)
 }
 
-/// Asks over HTTP/2 with prior knowledge.
+/// Sends a request over HTTP/2 with prior knowledge.
 fn get_over_http2(daemon: &Daemon, host: &str, path: &str) -> Response {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .expect("a runtime");
-    let asked = async {
+    let exchange = async {
         let stream = tokio::net::TcpStream::connect(daemon.socket(80)).await;
         let stream = stream.expect("a connection");
         let (mut sender, connection) = h2::client::handshake(stream).await.expect("HTTP/2");
@@ -119,13 +118,13 @@ fn get_over_http2(daemon: &Daemon, host: &str, path: &str) -> Response {
         }
     };
     runtime.block_on(async {
-        let asked = tokio::time::timeout(Duration::from_secs(30), asked);
-        asked.await.expect("an answer in time")
+        let exchange = tokio::time::timeout(Duration::from_secs(30), exchange);
+        exchange.await.expect("an answer in time")
     })
 }
 
 #[test]
-fn equivalent_paths_reach_one_rule_and_the_backend_gets_the_path_that_was_matched() {
+fn equivalent_paths_match_one_rule_and_the_backend_receives_the_matched_path() {
     let daemon = daemon();
     for path in SPELLINGS {
         let target = format!("{path}?q=/../%61//");
@@ -141,7 +140,7 @@ fn equivalent_paths_reach_one_rule_and_the_backend_gets_the_path_that_was_matche
 }
 
 #[test]
-fn a_route_for_one_path_forwards_nothing_beside_it() {
+fn a_route_for_one_path_forwards_no_other_path() {
     let daemon = daemon();
     for path in ["/public/../admin", "/public/%2e%2e/admin", "/public/..//"] {
         assert_eq!(daemon.get(PUBLIC, path).status, 404, "{path}");
@@ -153,23 +152,26 @@ fn a_route_for_one_path_forwards_nothing_beside_it() {
 }
 
 #[test]
-fn a_path_without_a_normal_form_is_400() {
+fn answers_400_to_a_path_without_a_normal_form() {
     let daemon = daemon();
     for path in REFUSED {
         let answer = daemon.get(HOST, path);
         assert_eq!(answer.status, 400, "{path}: {}", answer.text());
         assert_eq!(answer.header("server"), Some("gatefold"), "{path}");
-        let why = answer.text();
-        assert!(why.starts_with("the path of the request "), "{why}");
+        let reason = answer.text();
+        assert!(
+            reason.starts_with("the path of the request "),
+            "{reason}"
+        );
         let answer = get_over_http2(&daemon, HOST, path);
         assert_eq!(answer.status, 400, "{path} over HTTP/2");
     }
     let answer = daemon.get(HOST, "/a?/../..%00%zz");
-    assert_eq!(answer.status, 200, "a query has no rules");
+    assert_eq!(answer.status, 200, "the query must not be checked");
 }
 
 #[test]
-fn a_normal_path_reaches_the_backend_byte_for_byte() {
+fn a_normal_path_reaches_the_backend_unchanged() {
     let daemon = daemon();
     for path in [
         "/a%2Fb%2fc%5C..%5cd",
@@ -187,7 +189,7 @@ fn a_normal_path_reaches_the_backend_byte_for_byte() {
 }
 
 #[test]
-fn options_for_the_server_itself_matches_no_route_as_before() {
+fn options_for_the_server_itself_matches_no_route() {
     let daemon = daemon();
     let mut client = daemon.connect();
     let answer = client.send("OPTIONS", HOST, "*", &[], b"");
@@ -195,7 +197,7 @@ fn options_for_the_server_itself_matches_no_route_as_before() {
 }
 
 #[test]
-fn escapes_match_in_lower_and_in_upper_case() {
+fn escapes_match_in_lower_and_upper_case() {
     let rules = rule("Exact", "/caf%C3%A9", "admin")
         + &rule("RegularExpression", "/x%2F[0-9]+", "admin")
         + &rule("PathPrefix", "/", "public");
@@ -219,7 +221,7 @@ fn escapes_match_in_lower_and_in_upper_case() {
 }
 
 #[test]
-fn paths_of_routes_are_normalised_and_so_is_what_their_filters_replace() {
+fn normalises_paths_in_routes_and_in_their_filters() {
     let rewrite = |path: &str, filter: &str, field: &str| {
         let modifier = "path: {type: ReplacePrefixMatch, replacePrefixMatch: /new}";
         rule("PathPrefix", path, "public")
@@ -254,7 +256,7 @@ fn paths_of_routes_are_normalised_and_so_is_what_their_filters_replace() {
     assert_eq!(answer.header("location"), Some(&*expected));
 }
 
-/// A mirror that tells the request line of what it gets.
+/// Starts a mirror that sends the request line of each request to the receiver.
 fn mirror() -> (SocketAddr, mpsc::Receiver<String>) {
     let listener = TcpListener::bind((own_address(), 0)).expect("a socket");
     let address = listener.local_addr().expect("its address");
@@ -274,7 +276,7 @@ fn mirror() -> (SocketAddr, mpsc::Receiver<String>) {
 }
 
 #[test]
-fn mirrors_and_the_access_log_have_the_path_that_was_matched() {
+fn mirrors_and_the_access_log_use_the_matched_path() {
     let (address, lines) = mirror();
     let filter = "    filters: [{type: RequestMirror, requestMirror: {backendRef: {name: mirror, port: 3000}}}]\n";
     let rules = rule("PathPrefix", "/admin", "admin") + filter;
@@ -294,7 +296,7 @@ fn mirrors_and_the_access_log_have_the_path_that_was_matched() {
 }
 
 #[test]
-fn paths_are_matched_and_forwarded_as_sent_where_normalisation_is_off() {
+fn matches_and_forwards_paths_as_sent_if_normalisation_is_off() {
     let folder = folder();
     let start = || Daemon::of(&folder).echo();
     for daemon in [
@@ -322,7 +324,7 @@ fn paths_are_matched_and_forwarded_as_sent_where_normalisation_is_off() {
 }
 
 #[test]
-fn check_says_how_paths_are_matched() {
+fn check_reports_how_paths_are_matched() {
     let rules = rule("PathPrefix", "/%61dmin", "admin")
         + &rule("Exact", "/%2e%2e/x", "admin")
         + &rule("RegularExpression", "/a%2fb", "admin")

@@ -1,4 +1,4 @@
-//! Policies that gatefold doesn't read: what they protect is never open.
+//! Policies that gatefold does not support: the routes that they protect are never open.
 
 use crate::support::daemon::{Daemon, check, gatefold};
 use crate::support::eventually;
@@ -37,11 +37,11 @@ spec:
 }
 
 #[test]
-fn a_route_is_closed_while_a_policy_that_can_not_be_enforced_protects_it() {
+fn closes_a_route_while_an_unsupported_policy_protects_it() {
     let folder = folder();
     folder.write("policy.yaml", security_policy("HTTPRoute", "shop"));
     let daemon = Daemon::of(&folder).echo().start();
-    assert_eq!(daemon.get(HOST, "/").status, 500, "the route is protected");
+    assert_eq!(daemon.get(HOST, "/").status, 500, "the route must be closed");
     assert_eq!(daemon.get("other.example.com", "/").status, 200);
 
     let found = daemon.wait_for_diagnostic("GF0524");
@@ -69,7 +69,7 @@ fn a_route_is_closed_while_a_policy_that_can_not_be_enforced_protects_it() {
 }
 
 #[test]
-fn a_gateway_is_closed_while_a_policy_that_can_not_be_enforced_protects_it() {
+fn closes_a_gateway_while_an_unsupported_policy_protects_it() {
     let folder = folder();
     let daemon = Daemon::of(&folder).echo().start();
     assert_eq!(daemon.get(HOST, "/").status, 200);
@@ -77,7 +77,7 @@ fn a_gateway_is_closed_while_a_policy_that_can_not_be_enforced_protects_it() {
     daemon.wait_for_status(HOST, "/", 500);
     let unknown = daemon.get(HOST, "/no/route/has/this");
     assert_eq!(unknown.status, 500);
-    eventually("the Gateway says so", || {
+    eventually("the Gateway's status reports it", || {
         let gateway = daemon.object("gateways", "default", "edge");
         let programmed = condition(&gateway["status"], "Programmed");
         (programmed["reason"] == "UnenforcedPolicy").then_some(())
@@ -87,7 +87,7 @@ fn a_gateway_is_closed_while_a_policy_that_can_not_be_enforced_protects_it() {
 }
 
 #[test]
-fn a_broken_edit_of_a_policy_opens_nothing() {
+fn a_broken_edit_of_a_policy_opens_no_route() {
     let folder = folder();
     let good = security_policy("HTTPRoute", "shop");
     folder.write("policy.yaml", &good);
@@ -100,7 +100,7 @@ fn a_broken_edit_of_a_policy_opens_nothing() {
             good.replace("      name: shop\n", ""),
         ),
         (
-            "the targets aren't a list",
+            "the targets are not a list",
             good.replace("    - group:", "      group:"),
         ),
         (
@@ -129,7 +129,7 @@ fn a_broken_edit_of_a_policy_opens_nothing() {
 }
 
 #[test]
-fn a_policy_that_was_never_good_protects_what_it_names_readably() {
+fn a_policy_that_was_never_valid_protects_its_readable_targets() {
     let folder = folder();
     let policy = security_policy("HTTPRoute", "shop");
     let target = "    - group: gateway.networking.k8s.io\n      kind: HTTPRoute\n";
@@ -139,14 +139,14 @@ fn a_policy_that_was_never_good_protects_what_it_names_readably() {
     assert_eq!(daemon.get(HOST, "/").status, 500);
     assert_eq!(daemon.get("other.example.com", "/").status, 200);
     daemon.wait_for_diagnostic("GF0203");
-    // It is as broken as before, but names another route.
+    // The policy is still broken, but names another route.
     folder.write("policy.yaml", broken.replace("name: shop", "name: other"));
     daemon.wait_for_status("other.example.com", "/", 500);
     daemon.wait_for_status(HOST, "/", 200);
 }
 
 #[test]
-fn a_slip_in_a_new_policy_opens_nothing() {
+fn a_mistake_in_a_new_policy_opens_no_route() {
     let good = security_policy("HTTPRoute", "shop");
     for (from, to, code) in [
         ("kind: HTTPRoute", "kind: HttpRoute", "GF0204"),
@@ -156,7 +156,7 @@ fn a_slip_in_a_new_policy_opens_nothing() {
             "GF0204",
         ),
         ("kind: SecurityPolicy", "kind: SecurityPolciy", "GF0303"),
-        // Its file can't be read to its end.
+        // The rest of the file can't be parsed.
         (
             "    - group",
             "    - kind: HTTPRoute\n    - group",
@@ -165,7 +165,7 @@ fn a_slip_in_a_new_policy_opens_nothing() {
     ] {
         let folder = folder();
         let policy = good.replace(from, to);
-        assert_ne!(policy, good, "nothing is replaced");
+        assert_ne!(policy, good, "the mistake must be in the text");
         let end = match code {
             "GF0203" => "---\nbroken: [\n",
             _ => "",
@@ -179,7 +179,7 @@ fn a_slip_in_a_new_policy_opens_nothing() {
 }
 
 #[test]
-fn two_policies_of_one_name_both_protect() {
+fn two_policies_with_the_same_name_both_protect() {
     let folder = folder();
     folder.write("policy-1.yaml", security_policy("HTTPRoute", "shop"));
     folder.write("policy-2.yaml", security_policy("HTTPRoute", "other"));
@@ -193,7 +193,7 @@ fn two_policies_of_one_name_both_protect() {
 }
 
 #[test]
-fn a_kind_of_policy_can_be_passed_over() {
+fn a_kind_of_policy_can_be_ignored() {
     let folder = folder();
     folder.write("policy.yaml", security_policy("HTTPRoute", "shop"));
     let daemon = Daemon::of(&folder)
@@ -204,7 +204,7 @@ fn a_kind_of_policy_can_be_passed_over() {
     assert_eq!(daemon.get(HOST, "/").status, 200);
     let found = daemon.wait_for_diagnostic("GF0525");
     assert_eq!(found["severity"], "info");
-    eventually("the log says so", || {
+    eventually("the log reports it", || {
         daemon.log().contains("GF0525").then_some(())
     });
 
@@ -216,11 +216,11 @@ fn a_kind_of_policy_can_be_passed_over() {
     };
     assert_eq!(check("SecurityPolicy"), Some(0));
     assert_eq!(check("OtherPolicy"), Some(1), "another kind");
-    assert_eq!(check("not a kind"), Some(2), "wrong use");
+    assert_eq!(check("not a kind"), Some(2), "wrong usage");
 }
 
 #[test]
-fn a_policy_that_protects_nothing_is_a_warning() {
+fn a_policy_that_does_not_protect_is_a_warning() {
     let folder = folder();
     let policy =
         security_policy("HTTPRoute", "shop").replace("SecurityPolicy", "BackendTrafficPolicy");
@@ -238,7 +238,7 @@ fn a_policy_that_protects_nothing_is_a_warning() {
 }
 
 #[test]
-fn a_service_whose_backend_tls_policy_can_not_be_read_gets_nothing_in_plain_text() {
+fn a_service_with_an_unreadable_backend_tls_policy_receives_no_plain_text() {
     let folder = folder();
     let policy = "apiVersion: gateway.networking.k8s.io/v1alpha2
 kind: BackendTLSPolicy
@@ -260,12 +260,12 @@ spec:
 }
 
 #[test]
-fn a_service_that_only_the_command_line_knows_is_protected() {
+fn protects_a_service_that_only_the_command_line_defines() {
     let folder = folder();
     folder.remove("shop.yaml");
     let daemon = |folder: &Folder| {
         let daemon = Daemon::of(folder).echo();
-        // Nothing listens there.
+        // Nothing listens on this port.
         daemon
             .arg("--backend")
             .arg("default/shop:3000=127.0.0.1:9")
@@ -277,11 +277,11 @@ fn a_service_that_only_the_command_line_knows_is_protected() {
     assert_eq!(daemon(&folder).get(HOST, "/").status, 500);
 }
 
-/// The listener's hostname is one of those of the listener beside it, to which the route is attached as well.
+/// The listener's hostname also matches another listener, to which the route is attached, too.
 #[test]
-fn no_other_listener_serves_the_hostname_of_a_listener_that_must_be_closed() {
+fn no_other_listener_serves_the_hostname_of_a_closed_listener() {
     let filters = "filters: {requests: [{type: ExternalAuth, externalAuth: {protocol: GRPC, grpc: {}, backendRef: {name: auth, port: 80}}}]}";
-    // A kind of route that gatefold doesn't have keeps the listener from being served.
+    // An unsupported kind of route makes the listener invalid.
     let unserved = "allowedRoutes: {kinds: [{kind: GRPCRoute}]}";
     let policy = security_policy("Gateway", "edge")
         .replace("name: edge", "name: edge\n      sectionName: own");

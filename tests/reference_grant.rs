@@ -31,7 +31,7 @@ fn in_other(manifest: &str) -> String {
 }
 
 #[test]
-fn a_backend_in_another_namespace_answers_only_while_a_grant_stands() {
+fn a_backend_in_another_namespace_answers_only_with_a_grant() {
     let folder = Folder::with([
         ("gateway.yaml", gateway()),
         ("service.yaml", in_other(&service("far"))),
@@ -60,7 +60,7 @@ fn a_backend_in_another_namespace_answers_only_while_a_grant_stands() {
 }
 
 #[test]
-fn a_secret_in_another_namespace_is_used_only_while_a_grant_stands() {
+fn a_secret_in_another_namespace_is_used_only_with_a_grant() {
     let authority = Authority::new();
     let pair = authority.issue(HOST);
     let folder = Folder::with([

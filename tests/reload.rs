@@ -1,4 +1,4 @@
-//! Edits under traffic: nothing fails, nothing is cut.
+//! Edits under traffic: no request fails, and no connection is cut.
 
 use crate::support::backend::Backend;
 use crate::support::daemon::Daemon;
@@ -12,17 +12,17 @@ use std::thread;
 const HOST: &str = "www.example.com";
 const RELOADS: usize = 20;
 
-/// Runs edits while requests go on, on kept connections and on new ones; gives how many were answered.
+/// Runs edits during traffic on persistent and on new connections. Returns the number of answered requests.
 fn under_traffic(daemon: &Daemon, edits: impl FnOnce()) -> usize {
     let stop = AtomicBool::new(false);
     let answered = AtomicUsize::new(0);
     thread::scope(|scope| {
         scope.spawn(|| {
-            let mut kept = daemon.connect();
+            let mut persistent = daemon.connect();
             while !stop.load(Ordering::Relaxed) {
-                let answer = kept
+                let answer = persistent
                     .get(HOST, "/", &[])
-                    .expect("a kept connection is never cut");
+                    .expect("a persistent connection must not be cut");
                 assert_eq!(answer.status, 200, "{}", answer.text());
                 answered.fetch_add(1, Ordering::Relaxed);
             }
@@ -31,7 +31,7 @@ fn under_traffic(daemon: &Daemon, edits: impl FnOnce()) -> usize {
             while !stop.load(Ordering::Relaxed) {
                 let answer = daemon
                     .try_get(HOST, "/")
-                    .expect("a new connection is answered");
+                    .expect("a new connection must be answered");
                 assert_eq!(answer.status, 200, "{}", answer.text());
                 answered.fetch_add(1, Ordering::Relaxed);
             }
@@ -42,7 +42,7 @@ fn under_traffic(daemon: &Daemon, edits: impl FnOnce()) -> usize {
     answered.into_inner()
 }
 
-/// Ends the traffic also when an edit's assertion fails, else the test would hang.
+/// Ends the traffic even if an assertion fails; otherwise the test would hang.
 struct StopAtEnd<'a>(&'a AtomicBool);
 
 impl Drop for StopAtEnd<'_> {
@@ -75,7 +75,7 @@ fn a_route_changes_its_backend_many_times_without_a_failed_request() {
             let name = if turn % 2 == 0 { "two" } else { "one" };
             let refs = format!("        - {{name: {name}, port: 3000}}\n");
             let text = route_to("one", HOST, &refs);
-            // Both ways of writing: a rename, and in place as `sed -i` or an editor may do.
+            // By a rename as well as in place, as editors may do.
             if turn % 4 < 2 {
                 folder.write("route.yaml", text);
             } else {
@@ -91,7 +91,7 @@ fn a_route_changes_its_backend_many_times_without_a_failed_request() {
 }
 
 #[test]
-fn endpoints_come_and_go_many_times_without_a_failed_request() {
+fn endpoints_change_many_times_without_a_failed_request() {
     let folder = two_backends();
     let backends = ["first", "second"].map(|name| (name, Backend::start(name)));
     folder.write("slice.yaml", endpoint_slice("one", backends[0].1.address()));
@@ -139,14 +139,14 @@ fn a_certificate_is_replaced_without_a_failed_handshake() {
             });
             let answer = kept
                 .get(HOST, "/", &[])
-                .expect("the kept connection goes on");
+                .expect("the persistent connection must stay open");
             assert_eq!(answer.status, 200);
         }
     });
 }
 
 #[test]
-fn files_that_come_and_go_take_their_objects_with_them() {
+fn objects_appear_and_disappear_with_their_files() {
     let folder = two_backends();
     let daemon = Daemon::of(&folder).echo().start();
     assert_eq!(daemon.get("two.example.com", "/").status, 404);
@@ -158,7 +158,7 @@ fn files_that_come_and_go_take_their_objects_with_them() {
 }
 
 #[test]
-fn a_broken_file_keeps_its_last_good_objects_and_says_where_it_is_broken() {
+fn a_broken_file_keeps_its_last_good_objects_and_is_reported_with_its_position() {
     let folder = two_backends();
     let daemon = Daemon::of(&folder).echo().start();
     let good = folder.read("route.yaml");
@@ -195,7 +195,7 @@ fn a_broken_file_keeps_its_last_good_objects_and_says_where_it_is_broken() {
 }
 
 #[test]
-fn a_folder_swapped_by_symbolic_link_as_kubernetes_does_is_loaded_anew() {
+fn loads_a_folder_that_is_swapped_by_a_symbolic_link() {
     let folder = Folder::new();
     for (name, text) in [
         ("gateway.yaml", gateway()),

@@ -1,4 +1,4 @@
-//! What a reload did can be seen: in the log, in `/status`, in `/metrics`.
+//! Reports of reloads in the log, in `/status` and in `/metrics`.
 
 use crate::support::daemon::Daemon;
 use crate::support::eventually;
@@ -16,7 +16,7 @@ fn shop() -> Folder {
     ])
 }
 
-/// The value of a sample; its line must be there.
+/// The value of a sample, which must exist.
 #[track_caller]
 fn sample(metrics: &str, name: &str) -> f64 {
     let line = metrics.lines().find_map(|line| line.strip_prefix(name));
@@ -24,7 +24,7 @@ fn sample(metrics: &str, name: &str) -> f64 {
     value.unwrap_or_else(|| panic!("no sample {name} in\n{metrics}"))
 }
 
-/// Waits for the configuration of this number, and checks that `/status` and `/metrics` tell the same of it.
+/// Waits for a generation, and checks that `/status` and `/metrics` agree about it.
 #[track_caller]
 fn wait_for_generation(daemon: &Daemon, generation: u64, result: &str) -> Value {
     let status = daemon.wait_for_summary(&format!("generation {generation}"), |status| {
@@ -51,7 +51,7 @@ fn wait_for_generation(daemon: &Daemon, generation: u64, result: &str) -> Value 
         all += counted;
     }
     let durations = "gatefold_config_reload_duration_seconds_count";
-    assert_eq!(sample(&metrics, durations), all, "each has a duration");
+    assert_eq!(sample(&metrics, durations), all, "each reload must have a duration");
     let successful = f64::from(u8::from(result == "success"));
     let name = "gatefold_config_last_reload_successful";
     assert_eq!(sample(&metrics, name), successful);
@@ -59,7 +59,7 @@ fn wait_for_generation(daemon: &Daemon, generation: u64, result: &str) -> Value 
 }
 
 #[test]
-fn a_reload_that_cannot_read_a_file_is_partial_until_the_file_is_mended() {
+fn a_reload_with_an_unreadable_file_is_partial_until_the_file_is_fixed() {
     let folder = shop();
     let daemon = Daemon::of(&folder).echo().start();
     let timestamp = || {
@@ -73,7 +73,7 @@ fn a_reload_that_cannot_read_a_file_is_partial_until_the_file_is_mended() {
     let good = folder.read("route.yaml");
     folder.write("route.yaml", good.replace("rules:", "rules: [broken"));
     folder.write("two.yaml", service("two"));
-    let status = eventually("both are seen", || {
+    let status = eventually("both files are loaded", || {
         let status = daemon.admin_json("/status");
         (status["counts"]["services"] == 2 && status["reloads"]["last"]["result"] == "partial")
             .then_some(status)
@@ -81,19 +81,19 @@ fn a_reload_that_cannot_read_a_file_is_partial_until_the_file_is_mended() {
     let seen = status["generation"]["seen"].as_u64().expect("a number");
     let status = wait_for_generation(&daemon, seen, "partial");
     let both = json!({"seen": seen, "applied": seen, "failed": seen});
-    assert_eq!(status["generation"], both, "in force, but for a part");
+    assert_eq!(status["generation"], both, "applied in part");
     assert_eq!(timestamp(), first, "the last success is the old one");
     assert_eq!(daemon.get(HOST, "/").backend(), "one", "last good");
 
     folder.write("route.yaml", good);
     let status = wait_for_generation(&daemon, seen + 1, "success");
-    let mended = json!({"seen": seen + 1, "applied": seen + 1, "failed": seen});
-    assert_eq!(status["generation"], mended);
+    let fixed = json!({"seen": seen + 1, "applied": seen + 1, "failed": seen});
+    assert_eq!(status["generation"], fixed);
     assert!(timestamp() > first);
 }
 
 #[test]
-fn an_object_that_is_refused_makes_a_partial_reload_and_an_unresolved_reference_does_not() {
+fn a_refused_object_makes_a_reload_partial_and_an_unresolved_reference_does_not() {
     let folder = shop();
     let daemon = Daemon::of(&folder).echo().start();
     folder.write("b.yaml", route("b", "b.example.com").replace("one", "gone"));
@@ -103,7 +103,7 @@ fn an_object_that_is_refused_makes_a_partial_reload_and_an_unresolved_reference_
 }
 
 #[test]
-fn every_reload_is_logged_with_the_objects_and_listeners_that_changed() {
+fn every_reload_is_logged_with_its_changed_objects_and_listeners() {
     let folder = shop();
     let daemon = Daemon::of(&folder).port(81).port(82).echo().start();
     let reload = |generation: u64| -> Value {
@@ -141,7 +141,7 @@ fn every_reload_is_logged_with_the_objects_and_listeners_that_changed() {
 }
 
 #[test]
-fn listeners_are_counted_by_what_became_of_them() {
+fn listeners_are_counted_by_state() {
     let folder = shop();
     let listeners = "    - {name: http, protocol: HTTP, port: 80}
     - {name: datagrams, protocol: UDP, port: 81}\n";
@@ -155,7 +155,7 @@ fn listeners_are_counted_by_what_became_of_them() {
         )
     };
     let all = count("listening") + count("failed") + count("rejected");
-    assert_eq!(all, 2.0, "each is counted once");
+    assert_eq!(all, 2.0, "each listener must be counted once");
     assert_eq!(count("rejected"), 1.0, "{metrics}");
     let status = daemon.admin_json("/status");
     let states = status["listeners"].as_array().expect("listeners");
@@ -163,32 +163,32 @@ fn listeners_are_counted_by_what_became_of_them() {
     assert_eq!(rejected.count() as f64, count("rejected"));
 }
 
-/// A writer that goes on and on, as a broken generator does: what was good is served, and neither the log nor memory
-/// grows with what it writes.
+/// A process writes broken files continuously. The last good content is served, and neither the log nor the memory grows
+/// with the number of writes.
 #[test]
 fn a_writer_of_broken_files_fills_neither_the_log_nor_memory() {
     const WRITES: usize = 600;
     let folder = shop();
     let daemon = Daemon::of(&folder).echo().start();
     let good = folder.read("route.yaml");
-    // The same finding again and again is named once.
+    // A repeated finding is logged once.
     for turn in 0..20 {
         let comment = format!("# {turn}\n{good}");
         folder.write("route.yaml", comment.replace("rules:", "rules: [broken"));
         let seen = turn + 2;
-        daemon.wait_for_summary("it is seen", |status| {
+        daemon.wait_for_summary("the edit is loaded", |status| {
             (status["generation"]["seen"].as_u64()? >= seen).then_some(())
         });
     }
-    let named = |code: &str| {
+    let logged = |code: &str| {
         let log = daemon.log();
         log.lines()
             .filter(|line| line.contains(&format!("\"code\":\"{code}\"")))
             .count()
     };
-    eventually("it is named", || (named("GF0104") > 0).then_some(()));
-    assert_eq!(named("GF0104"), 1, "{}", daemon.log());
-    // Another one every time is another finding, so there is a limit.
+    eventually("the finding is logged", || (logged("GF0104") > 0).then_some(()));
+    assert_eq!(logged("GF0104"), 1, "{}", daemon.log());
+    // Each of these findings is new, so a rate limit applies.
     let (log, memory) = (daemon.log().len(), daemon.memory());
     for turn in 0..WRITES {
         let broken = format!("{good}unknown-{turn}: 1\nother-{turn}: [\n");
@@ -196,7 +196,7 @@ fn a_writer_of_broken_files_fills_neither_the_log_nor_memory() {
         assert_eq!(daemon.get(HOST, "/").backend(), "one", "last good");
     }
     folder.write("route.yaml", good);
-    daemon.wait_for_summary("all is well again", |status| {
+    daemon.wait_for_summary("the file is fixed", |status| {
         (status["reloads"]["last"]["result"] == "success").then_some(())
     });
     let grown = daemon.log().len() - log;

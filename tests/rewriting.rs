@@ -1,5 +1,4 @@
-//! Redirects and rewrites against the running daemon, with what is hard to keep: encoded characters, queries,
-//! ports.
+//! Redirects and rewrites: encoded characters, queries and ports.
 
 use crate::support::client;
 use crate::support::daemon::Daemon;
@@ -11,16 +10,15 @@ const HOST: &str = "www.example.com";
 const LISTENERS: &str = "    - {name: http, protocol: HTTP, port: 80}
     - {name: second, protocol: HTTP, port: 8080}\n";
 
-/// A daemon with one rule of these filters for the prefix `/old`, with a backend or without.
+/// Starts a daemon with one rule for the prefix `/old` with these filters, and optionally a backend.
 fn daemon(filters: &str, backend: bool) -> (Folder, Daemon) {
     let rule = format!("      matches: [{{path: {{value: /old}}}}]\n      filters:\n{filters}");
     let text = route("one", HOST);
-    let text = match backend {
-        true => text + &rule,
-        false => {
-            let (head, _) = text.split_once("    - backendRefs").expect("a rule");
-            format!("{head}    - {}", rule.trim_start())
-        }
+    let text = if backend {
+        text + &rule
+    } else {
+        let (head, _) = text.split_once("    - backendRefs").expect("a rule");
+        format!("{head}    - {}", rule.trim_start())
     };
     let folder = Folder::with([
         ("gateway.yaml", gateway_with(LISTENERS)),
@@ -60,23 +58,23 @@ fn a_redirect_keeps_encoded_characters_and_the_query() {
 }
 
 #[test]
-fn a_redirect_shows_the_listeners_port_or_the_one_that_the_client_knows_it_by() {
+fn a_redirect_contains_the_port_of_the_listener_or_of_the_host_header() {
     let (_folder, daemon) = daemon(&redirect("hostname: new.example.com"), false);
-    // As through something that maps the port itself: the client names port 80 by naming none.
+    // As behind another port mapping: a client that names no port means port 80.
     let (status, without) = location(&daemon, HOST, "/old");
     assert_eq!(
         (status, &*without),
         (302, "http://new.example.com/old"),
-        "the listener's port is the scheme's"
+        "the default port must be omitted"
     );
     let second = daemon.socket(8080);
     let answer = client::get(second, HOST, "/old");
     assert_eq!(
         answer.header("location"),
         Some("http://new.example.com:8080/old"),
-        "the listener's port, not the one it is bound to"
+        "the redirect must contain the listener's port, not the bound one"
     );
-    // A client on the same machine names the port it connects to, and no other works for it.
+    // A client on the same machine names the bound port, and can only connect to that.
     let named = format!("{HOST}:{}", second.port());
     let answer = client::get(second, &named, "/old");
     let expected = format!("http://new.example.com:{}/old", second.port());
@@ -84,7 +82,7 @@ fn a_redirect_shows_the_listeners_port_or_the_one_that_the_client_knows_it_by() 
 }
 
 #[test]
-fn a_redirect_goes_through_the_filters_of_its_rule() {
+fn response_filters_of_the_rule_apply_to_its_redirect() {
     let filters = redirect("scheme: https")
         + "        - type: ResponseHeaderModifier
           responseHeaderModifier: {set: [{name: cache-control, value: no-store}]}\n";
@@ -95,7 +93,7 @@ fn a_redirect_goes_through_the_filters_of_its_rule() {
 }
 
 #[test]
-fn a_rewrite_changes_host_and_path_and_nothing_else() {
+fn a_rewrite_changes_only_host_and_path() {
     let filters = rewrite(
         "hostname: api.internal, path: {type: ReplacePrefixMatch, replacePrefixMatch: /new}",
     );
@@ -104,7 +102,7 @@ fn a_rewrite_changes_host_and_path_and_nothing_else() {
     assert_eq!(answer["path"], "/new/a%2Fb?c=%26/old", "{answer:#}");
     assert_eq!(answer["host"], "api.internal", "{answer:#}");
     let forwarded = &answer["headers"]["X-Forwarded-Host"][0];
-    assert_eq!(forwarded, HOST, "the host that was asked for: {answer:#}");
+    assert_eq!(forwarded, HOST, "X-Forwarded-Host must be the original host: {answer:#}");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Every folder under `config/` is loaded, served and asked.
+//! Every folder under `config/` is loaded and served, and answers requests.
 
 use crate::support::backend::Backend;
 use crate::support::daemon::{Daemon, check};
@@ -20,7 +20,7 @@ fn generate_certificates(folder: &Folder) {
 }
 
 #[test]
-fn every_sample_has_a_test_and_a_readme_with_curl_lines() {
+fn every_sample_has_a_test_and_a_readme_with_curl_commands() {
     let folders = fs::read_dir(repository("config")).expect("config/");
     let found: BTreeSet<_> = folders
         .map(|entry| {
@@ -34,18 +34,18 @@ fn every_sample_has_a_test_and_a_readme_with_curl_lines() {
     assert_eq!(
         found,
         SAMPLES.map(str::to_owned).into(),
-        "SAMPLES names them all"
+        "SAMPLES must list every folder"
     );
     for name in SAMPLES {
         let readme = repository("config").join(name).join("README.md");
         let text = fs::read_to_string(&readme)
             .unwrap_or_else(|error| panic!("{}: {error}", readme.display()));
-        assert!(text.contains("curl "), "{}: no curl line", readme.display());
+        assert!(text.contains("curl "), "{}: no curl command", readme.display());
     }
 }
 
 #[test]
-fn check_finds_nothing_wrong_with_the_samples() {
+fn check_finds_no_problem_in_the_samples() {
     for name in SAMPLES {
         let folder = Folder::sample(name);
         if name == "tls" {
@@ -58,7 +58,7 @@ fn check_finds_nothing_wrong_with_the_samples() {
 }
 
 #[test]
-fn canary_goes_by_header_else_by_weight() {
+fn canary_routes_by_header_and_otherwise_by_weight() {
     let daemon = Daemon::of(&Folder::sample("canary")).echo().start();
     let mut client = daemon.connect();
     let mut ask = |headers: &[(&str, &str)]| {
@@ -86,7 +86,7 @@ fn canary_goes_by_header_else_by_weight() {
 }
 
 #[test]
-fn cross_namespace_goes_to_the_other_namespace_while_the_grant_stands() {
+fn cross_namespace_reaches_the_other_namespace_while_the_grant_exists() {
     let folder = Folder::sample("cross-namespace");
     let daemon = Daemon::of(&folder).echo().start();
     let host = "shop.example.com";
@@ -100,7 +100,7 @@ fn cross_namespace_goes_to_the_other_namespace_while_the_grant_stands() {
 }
 
 #[test]
-fn tls_answers_each_name_with_its_certificate() {
+fn tls_serves_each_name_with_its_certificate() {
     let folder = Folder::sample("tls");
     generate_certificates(&folder);
     let daemon = Daemon::of(&folder).echo().start();
@@ -125,14 +125,14 @@ fn tls_answers_each_name_with_its_certificate() {
     }
 }
 
-/// `./x test-image` plays it with containers and DNS; here, `--backend` stands in for DNS.
+/// `./x test-image` tests this with containers and DNS. Here, `--backend` takes the place of DNS.
 #[test]
-fn compose_leads_to_the_service_of_compose_yaml() {
+fn compose_reaches_the_service_of_compose_yaml() {
     let backend = Backend::start("a container");
-    let place = format!("default/backend={}", backend.address());
+    let backend_flag = format!("default/backend={}", backend.address());
     let daemon = Daemon::of(&Folder::sample("compose"))
         .arg("--backend")
-        .arg(place)
+        .arg(backend_flag)
         .start();
     let host = "app.example.com";
     assert_eq!(daemon.get(host, "/app").text(), "a container");

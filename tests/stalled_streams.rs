@@ -1,4 +1,4 @@
-//! Responses that an HTTP/2 client asks for and doesn't take: how much memory they may keep.
+//! The memory used for responses that an HTTP/2 client requests and does not read.
 
 use crate::support::backend::{Backend, Request, Wire};
 use crate::support::daemon::Daemon;
@@ -23,18 +23,18 @@ use tokio::sync::oneshot;
 const HOST: &str = "www.example.com";
 const STREAMS: usize = 100;
 const LENGTH: usize = 1 << 20;
-/// What the stalled streams of a connection may add to the daemon's memory, in KiB: 10 MB.
+/// Maximum memory for the stalled streams of one connection, in KiB: 10 MB.
 const BOUND: usize = 10_000_000 / 1024;
-/// The same if the endpoint speaks TLS. A piece of a response is then a record, of up to 16 KiB.
+/// The same for TLS endpoints, in KiB. Responses are then read in records of up to 16 KiB.
 const BOUND_IN_TLS: usize = 24_000_000 / 1024;
 
-/// The window of each stream of a client that takes what it has asked for.
+/// The stream window of a client that reads its responses.
 const OPEN: u32 = 1 << 16;
 
-/// What the backends send, as much as the largest frame of HTTP/2 has by default.
+/// The data of the backends, as long as HTTP/2's default maximum frame size.
 static FRAME: [u8; 1 << 14] = [b'x'; 1 << 14];
 
-/// How long bodies may take. At worst debug builds of several tests share few processors.
+/// Time limit for bodies. Debug builds of several tests may share few processors.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// An HTTP/2 client.
@@ -45,7 +45,7 @@ struct Client {
 }
 
 impl Client {
-    /// Each of its streams has this window.
+    /// Connects with this initial window for each stream.
     fn connect(socket: SocketAddr, window: u32) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
@@ -82,7 +82,7 @@ impl Client {
         }
     }
 
-    /// Sends as many requests at the same time for bodies of this length, and waits for the headers of the responses.
+    /// Sends `count` concurrent requests for bodies of this length, and waits for the headers of the responses.
     fn ask(&self, count: usize, length: usize) -> Vec<RecvStream> {
         self.runtime.block_on(async {
             let mut responses = Vec::new();
@@ -108,7 +108,7 @@ impl Client {
         })
     }
 
-    /// Opens the windows, reads the bodies, all at the same time, and returns their lengths.
+    /// Opens the windows, reads all bodies concurrently, and returns their lengths.
     fn read(self, bodies: Vec<RecvStream>) -> Vec<usize> {
         self.open.send(()).expect("the connection is open");
         self.runtime.block_on(async {
@@ -133,8 +133,8 @@ async fn read(mut body: RecvStream) -> usize {
     let mut length = 0;
     while let Some(data) = body.data().await {
         let data = data.expect("the body is not cut off");
-        // Compared as a whole: an unoptimised loop over 100 MiB takes seconds.
-        assert!(data == FRAME[..data.len()], "the bytes are the backend's");
+        // Compares slices, since an unoptimised loop over 100 MiB takes seconds.
+        assert!(data == FRAME[..data.len()], "the bytes must be those of the backend");
         length += data.len();
         let released = body.flow_control().release_capacity(data.len());
         released.expect("capacity that was used");
@@ -143,14 +143,14 @@ async fn read(mut body: RecvStream) -> usize {
 }
 
 /// Counts requests.
-type Asked = Arc<AtomicUsize>;
+type RequestCount = Arc<AtomicUsize>;
 
-/// A backend that writes as fast as it can.
-fn http1_backend(asked: &Asked) -> SocketAddr {
-    let asked = asked.clone();
+/// Starts a backend that writes as fast as it can.
+fn http1_backend(requests: &RequestCount) -> SocketAddr {
+    let requests = requests.clone();
     let backend = Backend::doing(
         move |request: &Request, wire: &mut Wire| -> io::Result<()> {
-            asked.fetch_add(1, Ordering::SeqCst);
+            requests.fetch_add(1, Ordering::SeqCst);
             answer(request.header("x-length"), wire.get_mut())
         },
     );
@@ -164,14 +164,14 @@ fn answer(length: &str, wire: &mut impl Write) -> io::Result<()> {
     wire.flush()
 }
 
-/// The same in TLS.
-fn secure_backend(asked: &Asked, pair: &Pair) -> SocketAddr {
+/// The same over TLS.
+fn secure_backend(requests: &RequestCount, pair: &Pair) -> SocketAddr {
     let listener = TcpListener::bind((own_address(), 0)).expect("the backend's socket");
     let address = listener.local_addr().expect("its address");
-    let (asked, config) = (asked.clone(), server_config(pair, None));
+    let (requests, config) = (requests.clone(), server_config(pair, None));
     thread::spawn(move || {
         for tcp in listener.incoming().map_while(Result::ok) {
-            let (asked, config) = (asked.clone(), config.clone());
+            let (requests, config) = (requests.clone(), config.clone());
             thread::spawn(move || -> io::Result<()> {
                 let session = ServerConnection::new(config).expect("a session");
                 let mut wire = BufReader::new(StreamOwned::new(session, tcp));
@@ -181,7 +181,7 @@ fn secure_backend(asked: &Asked, pair: &Pair) -> SocketAddr {
                     if let Some(value) = line.to_lowercase().strip_prefix("x-length:") {
                         length = value.trim().to_owned();
                     } else if line == "\r\n" {
-                        asked.fetch_add(1, Ordering::SeqCst);
+                        requests.fetch_add(1, Ordering::SeqCst);
                         answer(&length, wire.get_mut())?;
                     }
                     line.clear();
@@ -193,19 +193,19 @@ fn secure_backend(asked: &Asked, pair: &Pair) -> SocketAddr {
     address
 }
 
-/// The same in HTTP/2. It lives as long as the runtime.
-fn http2_backend(asked: &Asked, runtime: &Runtime) -> SocketAddr {
+/// The same over HTTP/2. It lives as long as the runtime.
+fn http2_backend(requests: &RequestCount, runtime: &Runtime) -> SocketAddr {
     let bound = runtime.block_on(tokio::net::TcpListener::bind((own_address(), 0)));
     let listener = bound.expect("the backend's socket");
     let address = listener.local_addr().expect("its address");
-    let asked = asked.clone();
+    let requests = requests.clone();
     runtime.spawn(async move {
         while let Ok((tcp, _)) = listener.accept().await {
-            let asked = asked.clone();
+            let requests = requests.clone();
             tokio::spawn(async move {
                 let mut connection = h2::server::handshake(tcp).await.expect("HTTP/2");
                 while let Some(Ok((request, mut respond))) = connection.accept().await {
-                    asked.fetch_add(1, Ordering::SeqCst);
+                    requests.fetch_add(1, Ordering::SeqCst);
                     let length = request.headers()["x-length"].to_str().expect("a length");
                     let body = vec![b'x'; length.parse().expect("a length")];
                     let sent = respond.send_response(http::Response::new(()), false);
@@ -239,17 +239,17 @@ fn settled_memory(daemon: &Daemon) -> usize {
     })
 }
 
-/// Has a client stall 100 responses of 1 MiB and take them in the end. Returns how many KiB the daemon kept meanwhile.
-fn keep_stalled(daemon: &Daemon, asked: &Asked) -> usize {
+/// Stalls 100 responses of 1 MiB, and reads them in the end. Returns the KiB that the daemon used meanwhile.
+fn memory_of_stalled_streams(daemon: &Daemon, requests: &RequestCount) -> usize {
     let first = Client::connect(daemon.socket(80), OPEN);
     let bodies = first.ask(STREAMS, 1);
     assert_eq!(first.read(bodies), [1; STREAMS]);
     let before = settled_memory(daemon);
 
-    asked.store(0, Ordering::SeqCst);
+    requests.store(0, Ordering::SeqCst);
     let client = Client::connect(daemon.socket(80), 0);
     let bodies = client.ask(STREAMS, LENGTH);
-    assert_eq!(asked.load(Ordering::SeqCst), STREAMS);
+    assert_eq!(requests.load(Ordering::SeqCst), STREAMS);
     let kept = settled_memory(daemon).saturating_sub(before);
     assert_eq!(client.read(bodies), [LENGTH; STREAMS]);
     kept
@@ -265,18 +265,18 @@ fn folder(address: SocketAddr) -> Folder {
 }
 
 #[test]
-fn a_hundred_downloads_over_one_connection_arrive_in_time() {
-    let folder = folder(http1_backend(&Asked::default()));
+fn a_hundred_downloads_over_one_connection_finish_in_time() {
+    let folder = folder(http1_backend(&RequestCount::default()));
     let daemon = Daemon::of(&folder).start();
     let client = Client::connect(daemon.socket(80), OPEN);
     let bodies = client.ask(STREAMS, LENGTH);
     assert_eq!(client.read(bodies), [LENGTH; STREAMS]);
 }
 
-/// An endpoint that has to wait for each delayed acknowledgement, 40 ms, would take two minutes.
+/// If the endpoint had to wait for a delayed acknowledgement of 40 ms each time, the download would take two minutes.
 #[test]
-fn a_download_beside_stalled_ones_arrives_in_time() {
-    let folder = folder(http1_backend(&Asked::default()));
+fn a_download_finishes_in_time_while_others_are_stalled() {
+    let folder = folder(http1_backend(&RequestCount::default()));
     let daemon = Daemon::of(&folder).start();
     let client = Client::connect(daemon.socket(80), OPEN);
     let stalled = client.ask(10, LENGTH);
@@ -286,32 +286,32 @@ fn a_download_beside_stalled_ones_arrives_in_time() {
 }
 
 #[test]
-fn stalled_streams_of_a_connection_keep_less_than_10_mb() {
-    let asked = Asked::default();
-    let folder = folder(http1_backend(&asked));
+fn stalled_streams_of_a_connection_use_less_than_10_mb() {
+    let requests = RequestCount::default();
+    let folder = folder(http1_backend(&requests));
     let daemon = Daemon::of(&folder).start();
-    let kept = keep_stalled(&daemon, &asked);
-    assert!(kept <= BOUND, "stalled streams keep {kept} KiB");
+    let kept = memory_of_stalled_streams(&daemon, &requests);
+    assert!(kept <= BOUND, "stalled streams use {kept} KiB");
 }
 
 #[test]
-fn stalled_streams_of_a_backend_in_http_2_keep_less_than_10_mb() {
-    let asked = Asked::default();
+fn stalled_streams_of_an_http2_backend_use_less_than_10_mb() {
+    let requests = RequestCount::default();
     let runtime = Runtime::new().expect("a runtime");
-    let folder = folder(http2_backend(&asked, &runtime));
+    let folder = folder(http2_backend(&requests, &runtime));
     let port = "      port: 3000\n";
     let h2c = format!("{port}      appProtocol: kubernetes.io/h2c\n");
     folder.replace("shop.yaml", port, &h2c);
     let daemon = Daemon::of(&folder).start();
-    let kept = keep_stalled(&daemon, &asked);
-    assert!(kept <= BOUND, "stalled streams keep {kept} KiB");
+    let kept = memory_of_stalled_streams(&daemon, &requests);
+    assert!(kept <= BOUND, "stalled streams use {kept} KiB");
 }
 
 #[test]
-fn stalled_streams_of_a_backend_in_tls_keep_less_than_24_mb() {
-    let asked = Asked::default();
+fn stalled_streams_of_a_tls_backend_use_less_than_24_mb() {
+    let requests = RequestCount::default();
     let authority = Authority::new();
-    let folder = folder(secure_backend(&asked, &authority.issue("shop.internal")));
+    let folder = folder(secure_backend(&requests, &authority.issue("shop.internal")));
     folder.write("authority.yaml", config_map("authority", &authority.pem()));
     folder.write(
         "policy.yaml",
@@ -326,6 +326,6 @@ spec:
 ",
     );
     let daemon = Daemon::of(&folder).start();
-    let kept = keep_stalled(&daemon, &asked);
-    assert!(kept <= BOUND_IN_TLS, "stalled streams keep {kept} KiB");
+    let kept = memory_of_stalled_streams(&daemon, &requests);
+    assert!(kept <= BOUND_IN_TLS, "stalled streams use {kept} KiB");
 }

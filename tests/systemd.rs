@@ -1,4 +1,4 @@
-//! The daemon under systemd, which the tests play: its sockets, its notifications, its unit.
+//! The daemon under a simulated systemd: sockets, notifications, and the unit file.
 
 use crate::support::client;
 use crate::support::daemon::{Daemon, Start};
@@ -21,7 +21,7 @@ fn folder() -> Folder {
     ])
 }
 
-/// What systemd is told.
+/// A socket that receives notifications as systemd does.
 struct Systemd {
     socket: UnixDatagram,
     scratch: TempDir,
@@ -44,43 +44,43 @@ impl Systemd {
         start.environment("NOTIFY_SOCKET", self.path())
     }
 
-    /// The next message, as its lines.
+    /// Returns the lines of the next message.
     #[track_caller]
-    fn told(&self) -> Vec<String> {
+    fn receive(&self) -> Vec<String> {
         let mut message = [0; 4096];
         let length = self.socket.recv(&mut message).expect("a message in time");
         let text = String::from_utf8_lossy(&message[..length]).into_owned();
         text.lines().map(str::to_owned).collect()
     }
 
-    /// Waits for a message that has this line.
+    /// Waits for a message that contains this line.
     #[track_caller]
     fn wait_for(&self, line: &str) -> Vec<String> {
         loop {
-            let told = self.told();
-            if told.iter().any(|one| one == line) {
-                return told;
+            let message = self.receive();
+            if message.iter().any(|one| one == line) {
+                return message;
             }
         }
     }
 }
 
 #[test]
-fn it_tells_of_its_start_its_reloads_and_its_end() {
+fn notifies_systemd_of_start_reloads_and_end() {
     let (systemd, folder) = (Systemd::new(), folder());
     let daemon = systemd.start(&folder).start();
     let ready = ["READY=1", "STATUS=1 route, 1 listener"];
-    assert_eq!(systemd.told(), ready, "the start");
+    assert_eq!(systemd.receive(), ready, "the message after the start");
     daemon.signal("HUP");
-    let reloading = systemd.told();
+    let reloading = systemd.receive();
     assert_eq!(reloading[0], "RELOADING=1");
     assert!(
         reloading[1].starts_with("MONOTONIC_USEC="),
-        "in one message with its time: {reloading:?}"
+        "the time must be in the same message: {reloading:?}"
     );
-    assert_eq!(systemd.wait_for("READY=1"), ready, "the reload's end");
+    assert_eq!(systemd.wait_for("READY=1"), ready, "the message after the reload");
     folder.write("two.yaml", route("two", "two.example.com"));
-    // Its Service isn't there.
+    // The Service of the route is missing.
     systemd.wait_for("STATUS=2 routes, 1 listener, 1 error");
     daemon.signal("TERM");
     systemd.wait_for("STOPPING=1");
@@ -94,13 +94,13 @@ fn an_upgrade_makes_the_successor_the_main_process() {
     systemd.wait_for("READY=1");
     daemon.upgrade();
     let successor = format!("MAINPID={}", daemon.process());
-    assert_eq!(systemd.told(), [successor], "before anything else");
+    assert_eq!(systemd.receive(), [successor], "the first message of the successor");
     systemd.wait_for("READY=1");
     daemon.wait_for_former();
 }
 
 #[test]
-fn the_watchdog_is_fed_as_long_as_the_daemon_lives() {
+fn notifies_the_watchdog_as_long_as_the_daemon_runs() {
     let (systemd, folder) = (Systemd::new(), folder());
     let daemon = systemd
         .start(&folder)
@@ -111,7 +111,7 @@ fn the_watchdog_is_fed_as_long_as_the_daemon_lives() {
     }
     daemon.signal("STOP");
     systemd.socket.set_nonblocking(true).expect("set");
-    eventually("it is silent when it stands still", || {
+    eventually("a stopped daemon sends no notification", || {
         systemd.socket.recv(&mut [0; 64]).is_err().then_some(())
     });
     systemd.socket.set_nonblocking(false).expect("set");
@@ -120,7 +120,7 @@ fn the_watchdog_is_fed_as_long_as_the_daemon_lives() {
 }
 
 #[test]
-fn manifests_among_the_credentials_are_served_too() {
+fn serves_manifests_from_credentials() {
     let (credentials, folder) = (Folder::new(), folder());
     let daemon = Daemon::of(&folder)
         .echo()
@@ -132,10 +132,10 @@ fn manifests_among_the_credentials_are_served_too() {
     daemon.wait_for_status("two.example.com", "/", 200);
 }
 
-/// The exposure that `systemd-analyze security` may find at most; 10 is the worst.
+/// Upper bound of the exposure level of `systemd-analyze security`; 10 is the worst.
 const EXPOSURE: f32 = 2.0;
 
-/// A socket that systemd would bind, at a port that the system chooses.
+/// A socket as systemd would bind it, on a port chosen by the system.
 fn bound(address: &str) -> TcpListener {
     TcpListener::bind(address).expect("a free port")
 }
@@ -157,9 +157,9 @@ fn a_socket_with_the_name_of_a_listener_serves_it_at_any_address() {
     }
 }
 
-/// Both Gateways have port 80, and each is bound somewhere else.
+/// All Gateways have port 80, and each is bound to another port.
 #[test]
-fn a_redirect_names_the_port_at_which_its_own_gateway_is_bound() {
+fn a_redirect_contains_the_port_that_its_own_gateway_binds() {
     let redirect = |name: &str, host: &str| {
         let text = route(name, host).replace("name: edge", &format!("name: {name}"));
         let (head, _) = text.split_once("    - backendRefs").expect("a rule");
@@ -191,7 +191,7 @@ fn a_redirect_names_the_port_at_which_its_own_gateway_is_bound() {
 }
 
 #[test]
-fn a_socket_with_the_name_admin_is_the_admin_api() {
+fn a_socket_with_the_name_admin_serves_the_admin_api() {
     let folder = folder();
     let socket = bound("127.0.0.1:0");
     let address = address_of(&socket);
@@ -205,9 +205,9 @@ fn a_socket_with_the_name_admin_is_the_admin_api() {
 }
 
 #[test]
-fn a_socket_for_both_families_serves_every_interface() {
+fn a_socket_for_both_address_families_serves_every_interface() {
     let folder = folder();
-    // What `ListenStream=80` makes.
+    // Like a socket of `ListenStream=80`.
     let socket = socket2::Socket::new(socket2::Domain::IPV6, socket2::Type::STREAM, None);
     let socket = socket.expect("a socket");
     socket.set_only_v6(false).expect("both families");
@@ -241,7 +241,7 @@ fn a_socket_for_both_families_serves_every_interface() {
 }
 
 #[test]
-fn a_socket_that_nobody_wants_stays_open_and_is_named() {
+fn an_unused_socket_stays_open_and_is_logged() {
     let folder = folder();
     let socket = bound("127.0.0.1:0");
     let address = address_of(&socket);
@@ -249,15 +249,15 @@ fn a_socket_that_nobody_wants_stays_open_and_is_named() {
         .echo()
         .activated("spare", socket)
         .start();
-    eventually("it is named in the log", || {
+    eventually("the socket is in the log", || {
         let log = daemon.log();
-        let told = log.lines().find(|line| line.contains("no listener uses"))?;
-        (told.contains("spare") && told.contains(&address.to_string())).then_some(())
+        let line = log.lines().find(|line| line.contains("no listener uses"))?;
+        (line.contains("spare") && line.contains(&address.to_string())).then_some(())
     });
-    TcpStream::connect(address).expect("it is open");
-    // A listener of its name comes.
+    TcpStream::connect(address).expect("the socket is open");
+    // A listener with its name appears.
     folder.replace("gateway.yaml", "name: http,", "name: spare,");
-    eventually("it is used", || {
+    eventually("the listener uses the socket", || {
         let answer = client::try_get(address, HOST, "/").ok()?;
         (answer.status == 200).then_some(())
     });
@@ -283,7 +283,7 @@ fn the_unit_is_hardened() {
 }
 
 #[test]
-fn the_unit_has_no_mistakes() {
+fn the_unit_has_no_errors() {
     let unit = repository("packaging/systemd/gatefold.service");
     let Ok(output) = Command::new("systemd-analyze")
         .arg("verify")
@@ -293,7 +293,7 @@ fn the_unit_has_no_mistakes() {
         eprintln!("skipped: systemd-analyze isn't installed here");
         return;
     };
-    // What an older systemd doesn't know yet, and what isn't installed where the tests run.
+    // Settings that an older systemd does not know, and files that are not installed on the test machine.
     let known = [
         "notify-reload",
         "ImportCredential",
@@ -302,8 +302,8 @@ fn the_unit_has_no_mistakes() {
     ];
     let text = String::from_utf8_lossy(&output.stderr);
     let about_it = text.lines().filter(|line| line.contains("gatefold"));
-    let mistakes: Vec<&str> = about_it
+    let errors: Vec<&str> = about_it
         .filter(|line| !known.iter().any(|known| line.contains(known)))
         .collect();
-    assert_eq!(mistakes, Vec::<&str>::new());
+    assert_eq!(errors, Vec::<&str>::new());
 }

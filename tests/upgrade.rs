@@ -1,4 +1,4 @@
-//! A new process takes over from the one that runs, and no client notices.
+//! Upgrades: a new process replaces the running one, and no client notices.
 
 use crate::support::DEADLINE;
 use crate::support::client;
@@ -25,9 +25,9 @@ fn folder(gateway: String) -> Folder {
     ])
 }
 
-/// Gateways with so many listeners altogether, the first on port 80, and their ports.
+/// Gateways with `count` listeners in total, the first on port 80, and the ports of the listeners.
 fn many(count: u16) -> (String, Vec<u16>) {
-    /// The API allows a Gateway no more.
+    /// Maximum number of listeners of a Gateway in the API.
     const MOST: usize = 64;
     let port = |index| if index == 0 { 80 } else { 1000 + index };
     let ports: Vec<u16> = (0..count).map(port).collect();
@@ -53,7 +53,7 @@ fn daemon_with(folder: &Folder, ports: &[u16]) -> Daemon {
 }
 
 #[test]
-fn forty_listeners_are_handed_over_under_traffic_again_and_again() {
+fn hands_over_forty_listeners_repeatedly_under_traffic() {
     const UPGRADES: usize = 3;
     let (gateway, ports) = many(40);
     let folder = folder(gateway);
@@ -70,7 +70,7 @@ fn forty_listeners_are_handed_over_under_traffic_again_and_again() {
                     }
                     let socket = daemon.socket(*port);
                     let answer = client::try_get(socket, HOST, "/");
-                    let answer = answer.expect("a new connection is answered");
+                    let answer = answer.expect("a new connection must be answered");
                     assert_eq!(answer.status, 200);
                     answered.fetch_add(1, Ordering::Relaxed);
                 }
@@ -83,14 +83,14 @@ fn forty_listeners_are_handed_over_under_traffic_again_and_again() {
             daemon.upgrade();
             assert_ne!(daemon.process(), old);
             daemon.wait_for_former();
-            eventually("traffic goes on", || {
+            eventually("traffic continues", || {
                 (answered.load(Ordering::Relaxed) > before + ports.len()).then_some(())
             });
         }
     });
 }
 
-/// Ends the traffic also when an assertion fails, else the test would hang.
+/// Ends the traffic even if an assertion fails; otherwise the test would hang.
 struct StopAtEnd<'a>(&'a AtomicBool);
 
 impl Drop for StopAtEnd<'_> {
@@ -100,38 +100,38 @@ impl Drop for StopAtEnd<'_> {
 }
 
 #[test]
-fn more_listeners_than_one_message_takes_are_handed_over() {
+fn hands_over_more_listeners_than_fit_into_one_message() {
     let (gateway, ports) = many(300);
     let folder = folder(gateway);
     let daemon = daemon_with(&folder, &ports);
     daemon.upgrade();
     daemon.wait_for_former();
     for port in &ports {
-        // The route is attached to the first Gateway alone.
+        // The route is attached only to the first Gateway.
         let answer = client::get(daemon.socket(*port), HOST, "/");
         assert!([200, 404].contains(&answer.status), "{}", answer.status);
     }
 }
 
 #[test]
-fn a_new_process_that_fails_leaves_the_old_one_as_it_was() {
+fn a_failing_successor_does_not_affect_the_running_process() {
     let folder = folder(gateway());
     let daemon = Daemon::of(&folder).echo().upgradable().start();
     let process = daemon.process();
-    let mut kept = daemon.connect();
-    assert_eq!(kept.get(HOST, "/", &[]).expect("an answer").status, 200);
-    for (extra, why) in [
-        (["--config-dir", "nowhere"], "a folder that isn't there"),
-        (["--address", "nowhere"], "a flag that can't be read"),
-        (["--admin", "192.0.2.1:80"], "an admin address of nobody"),
+    let mut persistent = daemon.connect();
+    assert_eq!(persistent.get(HOST, "/", &[]).expect("an answer").status, 200);
+    for (extra, what) in [
+        (["--config-dir", "nowhere"], "a missing folder"),
+        (["--address", "nowhere"], "an invalid flag"),
+        (["--admin", "192.0.2.1:80"], "an unusable admin address"),
     ] {
-        let status = daemon.upgrade_in_vain(extra);
-        assert!(!status.success(), "{why}: {status}");
-        assert_eq!(daemon.admin_json("/status")["pid"], process, "{why}");
-        assert_eq!(daemon.get(HOST, "/").status, 200, "{why}");
-        assert_eq!(kept.get(HOST, "/", &[]).expect("kept").status, 200, "{why}");
+        let status = daemon.fail_to_upgrade(extra);
+        assert!(!status.success(), "{what}: {status}");
+        assert_eq!(daemon.admin_json("/status")["pid"], process, "{what}");
+        assert_eq!(daemon.get(HOST, "/").status, 200, "{what}");
+        assert_eq!(persistent.get(HOST, "/", &[]).expect("an answer").status, 200, "{what}");
     }
-    // It still reloads, too.
+    // The running process still reloads.
     folder.replace("route.yaml", HOST, "other.example.com");
     daemon.wait_for_status("other.example.com", "/", 200);
     daemon.upgrade();
@@ -147,26 +147,26 @@ fn sigusr2_starts_the_successor() {
         let process = status["pid"].as_u64()?;
         (process != u64::from(old)).then_some(process)
     });
-    let _new = EndedAtEnd(new);
+    let _new = KilledOnDrop(new);
     assert_eq!(daemon.get(HOST, "/").status, 200);
     let ended = daemon.ended();
     assert!(ended.success(), "{ended}");
 }
 
-/// A process that isn't a child of the test.
-struct EndedAtEnd(u64);
+/// A process that is not a child of the test. It is killed when this is dropped.
+struct KilledOnDrop(u64);
 
-impl Drop for EndedAtEnd {
+impl Drop for KilledOnDrop {
     fn drop(&mut self) {
         signal(&self.0.to_string(), "KILL");
     }
 }
 
 #[test]
-fn of_two_successors_one_is_refused() {
+fn refuses_one_of_two_successors() {
     let folder = folder(gateway());
     let daemon = Daemon::of(&folder).echo().upgradable().start();
-    // It stands still, so both of them find it before it serves either.
+    // The daemon is stopped, so both successors connect before it answers either.
     daemon.signal("STOP");
     let old = daemon.process();
     thread::scope(|scope| {
@@ -187,13 +187,13 @@ fn of_two_successors_one_is_refused() {
 }
 
 #[test]
-fn the_socket_of_a_killed_process_is_no_hindrance_and_a_stranger_gets_nothing() {
+fn replaces_the_socket_of_a_killed_process_and_protects_it_from_other_users() {
     let folder = folder(gateway());
     let daemon = Daemon::of(&folder).echo().upgradable().start();
     let socket = daemon.scratch().join("upgrade/socket");
     let mode = |path: &Path| {
         fs::metadata(path)
-            .expect("it is there")
+            .expect("the file exists")
             .permissions()
             .mode()
             & 0o777
@@ -208,7 +208,7 @@ fn the_socket_of_a_killed_process_is_no_hindrance_and_a_stranger_gets_nothing() 
 }
 
 #[test]
-fn a_unix_socket_of_the_admin_api_leads_to_the_successor_and_outlives_the_predecessor() {
+fn a_unix_socket_of_the_admin_api_reaches_the_successor_and_survives_the_predecessor() {
     let folder = folder(gateway());
     let scratch = tempfile::tempdir().expect("a temporary folder");
     let path = scratch.path().join("admin.sock");
@@ -219,23 +219,23 @@ fn a_unix_socket_of_the_admin_api_leads_to_the_successor_and_outlives_the_predec
         assert_eq!(daemon.admin_json("/status")["pid"], daemon.process());
     }
     let files = fs::read_dir(scratch.path()).expect("the folder").count();
-    assert_eq!(files, 1, "nothing is left beside the socket");
+    assert_eq!(files, 1, "the folder must contain only the socket");
 }
 
-/// A successor that the test plays, message by message.
-struct Successor(Socket);
+/// A simulated successor that sends single messages.
+struct FakeSuccessor(Socket);
 
-impl Successor {
+impl FakeSuccessor {
     fn connect(daemon: &Daemon) -> Self {
         let path = daemon.scratch().join("upgrade/socket");
         let socket = Socket::new(Domain::UNIX, Type::SEQPACKET, None).expect("a socket");
         let address = SockAddr::unix(path).expect("a path");
         socket.connect(&address).expect("the daemon listens");
         socket.set_read_timeout(Some(DEADLINE)).expect("set");
-        Successor(socket)
+        FakeSuccessor(socket)
     }
 
-    fn say(&self, message: &str) -> Value {
+    fn send(&self, message: &str) -> Value {
         self.0.send(message.as_bytes()).expect("sent");
         let mut answer = vec![0; 65536];
         let length = (&self.0).read(&mut answer).expect("an answer in time");
@@ -244,15 +244,15 @@ impl Successor {
 }
 
 #[test]
-fn a_successor_that_dies_before_it_serves_leaves_the_daemon_as_it_was() {
+fn a_successor_that_dies_before_it_serves_does_not_affect_the_daemon() {
     let folder = folder(gateway());
     let daemon = Daemon::of(&folder).echo().upgradable().start();
-    let successor = Successor::connect(&daemon);
-    let answer = successor.say(r#"{"hello": {"protocol": 1, "version": "0.1.0"}}"#);
+    let successor = FakeSuccessor::connect(&daemon);
+    let answer = successor.send(r#"{"hello": {"protocol": 1, "version": "0.1.0"}}"#);
     let sockets = answer["sockets"]["sockets"].as_array().expect("sockets");
     assert_eq!(sockets.len(), 2, "a listener and the admin API: {answer}");
     folder.replace("route.yaml", HOST, "other.example.com");
-    // It has the sockets, so nothing changes under it.
+    // The successor has the sockets, so the daemon applies no change meanwhile.
     assert_eq!(daemon.get(HOST, "/").status, 200);
     drop(successor);
     daemon.wait_for_status("other.example.com", "/", 200);
@@ -260,37 +260,37 @@ fn a_successor_that_dies_before_it_serves_leaves_the_daemon_as_it_was() {
 }
 
 #[test]
-fn a_successor_that_speaks_another_protocol_is_refused_politely() {
+fn refuses_a_successor_with_another_protocol_version() {
     let folder = folder(gateway());
     let daemon = Daemon::of(&folder).echo().upgradable().start();
-    let successor = Successor::connect(&daemon);
+    let successor = FakeSuccessor::connect(&daemon);
     let hello = r#"{"hello": {"protocol": 99, "version": "9.0.0", "more": [1]}}"#;
-    let answer = successor.say(hello);
+    let answer = successor.send(hello);
     let reason = answer["refused"]["reason"].as_str().expect("a reason");
     assert!(
         reason.contains("9.0.0") && reason.contains("99"),
         "{reason}"
     );
-    let answer = Successor::connect(&daemon).say("GET / HTTP/1.0\r\n\r\n");
-    assert_eq!(answer, Value::Null, "the connection is closed");
+    let answer = FakeSuccessor::connect(&daemon).send("GET / HTTP/1.0\r\n\r\n");
+    assert_eq!(answer, Value::Null, "the connection must be closed");
 }
 
 #[test]
-fn a_successor_of_a_daemon_that_ends_is_refused_at_once() {
+fn a_daemon_that_ends_refuses_a_successor_at_once() {
     let folder = folder(gateway());
     let daemon = Daemon::of(&folder).echo().upgradable().start();
-    // A request that isn't complete: the daemon waits for its end.
+    // The request is incomplete, so the daemon waits for its end.
     let mut busy = daemon.connect();
     let beginning = format!("POST / HTTP/1.1\r\nHost: {HOST}\r\nContent-Length: 1\r\n\r\n");
     busy.begin(beginning.as_bytes()).expect("sent");
     daemon.signal("TERM");
-    eventually("nothing is accepted any more", || {
+    eventually("no connection is accepted any more", || {
         client::Client::connect(daemon.socket(80))
             .is_err()
             .then_some(())
     });
-    let successor = Successor::connect(&daemon);
-    let answer = successor.say(r#"{"hello": {"protocol": 1, "version": "0.1.0"}}"#);
+    let successor = FakeSuccessor::connect(&daemon);
+    let answer = successor.send(r#"{"hello": {"protocol": 1, "version": "0.1.0"}}"#);
     let reason = answer["refused"]["reason"].as_str().expect("a reason");
     assert!(reason.contains("it ends"), "{reason}");
     busy.begin(b"x").expect("sent");

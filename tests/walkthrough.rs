@@ -1,4 +1,4 @@
-//! The first minute: `config/quickstart`, step by step, asked with curl as the README types it.
+//! The walk-through of the README: `config/quickstart`, step by step, with the README's curl commands.
 
 use crate::support::backend::Backend;
 use crate::support::daemon::Daemon;
@@ -9,7 +9,7 @@ use std::process::Command;
 
 const HOST: &str = "www.example.com";
 
-/// Runs a line of shell; `$GATEWAY` is the address, `$HTTP` and `$HTTPS` are the ports. Gives what it printed.
+/// Runs a shell command and returns its output. `$GATEWAY` is the address, `$HTTP` and `$HTTPS` are the ports.
 fn shell(daemon: &Daemon, folder: &Folder, line: &str) -> String {
     let output = Command::new("bash")
         .args(["-o", "pipefail", "-c", line])
@@ -96,7 +96,7 @@ fn split_task(daemon: &Daemon, folder: &Folder) {
 fn tls_task(daemon: &Daemon, folder: &Folder) {
     generate_certificate(folder.path());
     folder.copy("config/quickstart/steps/tls-gateway.yaml", "gateway.yaml");
-    eventually("the https listener is there", || {
+    eventually("the HTTPS listener accepts", || {
         std::net::TcpStream::connect(daemon.socket(443)).ok()
     });
     let curl = "curl -sS --resolve www.example.com:$HTTPS:$GATEWAY --cacert example.com.crt";
@@ -108,7 +108,7 @@ fn tls_task(daemon: &Daemon, folder: &Folder) {
         let answer = folder.read("answer");
         assert!(
             proto.ends_with(&version) || version == "2",
-            "asked {option}, spoke {version}"
+            "curl {option} used HTTP {version}"
         );
         let json: serde_json::Value = serde_json::from_str(&answer).expect("JSON");
         assert_eq!(
@@ -121,12 +121,12 @@ fn tls_task(daemon: &Daemon, folder: &Folder) {
     assert_eq!(
         daemon.get(HOST, "/get").status,
         200,
-        "port 80 goes on beside"
+        "port 80 is still served"
     );
 }
 
 #[test]
-fn the_same_manifests_reach_real_backends_through_endpoint_slices() {
+fn endpoint_slices_resolve_to_real_backends() {
     let folder = Folder::sample("quickstart");
     let first = Backend::start("first");
     let second = Backend::start("second");
@@ -149,7 +149,7 @@ fn the_same_manifests_reach_real_backends_through_endpoint_slices() {
 }
 
 #[test]
-fn an_endpoint_slice_wins_over_echo() {
+fn an_endpoint_slice_takes_precedence_over_echo() {
     let folder = Folder::sample("quickstart");
     let real = Backend::start("real");
     folder.write(

@@ -1,4 +1,4 @@
-//! Weighted backends against the running daemon.
+//! Weighted backends.
 
 use crate::support::daemon::Daemon;
 use crate::support::folder::Folder;
@@ -17,7 +17,7 @@ fn split(backends: &str) -> Folder {
     ])
 }
 
-/// Who answered, or the status where it wasn't 200.
+/// The backend of each answer, or the status if it is not 200.
 fn ask(daemon: &Daemon, requests: usize) -> Vec<String> {
     let mut client = daemon.connect();
     let mut one = || {
@@ -40,7 +40,7 @@ fn counts(answers: &[String]) -> BTreeMap<&str, usize> {
 }
 
 #[test]
-fn any_thousand_requests_in_a_row_stay_within_one_point_of_the_weights() {
+fn any_1000_consecutive_requests_stay_within_one_percentage_point_of_the_weights() {
     let folder = split(
         "        - {name: one, port: 3000, weight: 13}
         - {name: two, port: 3000, weight: 30}
@@ -49,18 +49,18 @@ fn any_thousand_requests_in_a_row_stay_within_one_point_of_the_weights() {
     let answers = ask(&Daemon::of(&folder).echo().start(), 1_500);
     for window in answers.windows(1_000) {
         let counts = counts(window);
-        for (name, due) in [("one", 130), ("two", 300), ("three", 570)] {
+        for (name, expected) in [("one", 130), ("two", 300), ("three", 570)] {
             let got = counts.get(name).copied().unwrap_or(0);
             assert!(
-                got.abs_diff(due) <= 10,
-                "{name} is due {due} of 1,000 and got {got}"
+                got.abs_diff(expected) <= 10,
+                "{name} got {got} of 1,000 requests instead of {expected}"
             );
         }
     }
 }
 
 #[test]
-fn weight_zero_gets_nothing() {
+fn a_backend_with_weight_zero_gets_no_requests() {
     let folder = split(
         "        - {name: one, port: 3000, weight: 0}
         - {name: two, port: 3000}\n",
@@ -70,7 +70,7 @@ fn weight_zero_gets_nothing() {
 }
 
 #[test]
-fn all_weights_zero_answer_500() {
+fn answers_500_if_all_weights_are_zero() {
     let folder = split("        - {name: one, port: 3000, weight: 0}\n");
     let answers = ask(&Daemon::of(&folder).echo().start(), 3);
     assert_eq!(counts(&answers), BTreeMap::from([("500", 3)]));
@@ -80,7 +80,7 @@ fn all_weights_zero_answer_500() {
 fn the_share_of_an_invalid_backend_answers_500() {
     let folder = split(
         "        - {name: one, port: 3000, weight: 3}
-        - {name: nobody, port: 3000, weight: 1}\n",
+        - {name: missing, port: 3000, weight: 1}\n",
     );
     let answers = ask(&Daemon::of(&folder).echo().start(), 40);
     assert_eq!(counts(&answers), BTreeMap::from([("500", 10), ("one", 30)]));

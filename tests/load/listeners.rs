@@ -11,16 +11,16 @@ use std::ops::Range;
 use std::thread;
 use std::time::Duration;
 
-/// Besides port 80 and 443 there are 38 more.
+/// 38 ports in addition to 80 and 443.
 pub const PORTS: Range<u16> = 8000..8038;
 
-/// Those two, and one listener for each of the others.
+/// The listeners on ports 80 and 443, and one for each of [`PORTS`].
 pub fn forty() -> String {
     let more = PORTS.map(|port| format!("    - {{name: p{port}, protocol: HTTP, port: {port}}}\n"));
     LISTENERS.to_owned() + &more.collect::<String>()
 }
 
-/// Maps their ports to free ones.
+/// Maps [`PORTS`] to free ports.
 pub fn map_forty(start: Start<'_>) -> Start<'_> {
     PORTS.fold(start, Start::port)
 }
@@ -38,7 +38,7 @@ fn programmed(daemon: &Daemon, listener: &str) -> Value {
 }
 
 #[test]
-fn of_forty_listeners_three_that_can_not_bind_hurt_none_of_the_others() {
+fn three_of_forty_listeners_that_cannot_bind_do_not_affect_the_others() {
     const TAKEN: [u16; 3] = [8000, 8019, 8037];
     let generations = Generations::new();
     let daemon = map_forty(Daemon::of(&generations.folder)).start();
@@ -65,10 +65,10 @@ fn of_forty_listeners_three_that_can_not_bind_hurt_none_of_the_others() {
         let socket = daemon.socket(port).to_string();
         assert!(
             message.contains(&socket),
-            "names the socket {socket}: {message}"
+            "the message must contain {socket}: {message}"
         );
     }
-    // So long that the pause between two tries is longer than that between two looks at the files.
+    // Long enough for the pause between two bind attempts to exceed the interval of the file scans.
     thread::sleep(Duration::from_secs(4));
     load.changed("the three ports were freed");
     drop(blockers);
@@ -76,7 +76,7 @@ fn of_forty_listeners_three_that_can_not_bind_hurt_none_of_the_others() {
         eventually(&format!("port {port} serves once it is free"), || {
             serves(&daemon, port).then_some(())
         });
-        eventually("the status follows", || {
+        eventually("the status is updated", || {
             (programmed(&daemon, &format!("p{port}"))["status"] == "True").then_some(())
         });
     }

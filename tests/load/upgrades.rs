@@ -1,4 +1,4 @@
-//! New processes under load.
+//! Upgrades under load.
 
 use super::generations::Generations;
 use super::listeners::{PORTS, forty, map_forty};
@@ -6,7 +6,7 @@ use crate::support::daemon::Daemon;
 use crate::support::load::{Kind, Server};
 use crate::support::manifests::gateway_with;
 
-/// Nothing is refused and nothing cut. The old process says with an answer that it is a connection's last one.
+/// No connection is refused or cut. The old process announces the last answer of a connection with `Connection: close`.
 #[test]
 fn twenty_upgrades_with_forty_listeners_fail_no_request() {
     const UPGRADES: usize = 20;
@@ -22,9 +22,9 @@ fn twenty_upgrades_with_forty_listeners_fail_no_request() {
         .server(Server::IsReplaced)
         .clients(Kind::Fresh, 2)
         .clients(Kind::Kept, 2);
-    let elsewhere = plan.start(generations.judge());
+    let other_port = plan.start(generations.judge());
     for upgrade in 1..=UPGRADES {
-        for load in [&load, &elsewhere] {
+        for load in [&load, &other_port] {
             load.changed(format!("upgrade {upgrade} began"));
         }
         daemon.upgrade();
@@ -32,7 +32,7 @@ fn twenty_upgrades_with_forty_listeners_fail_no_request() {
         let next = generations.write_next(&load);
         generations.wait_for(next, &mut daemon.connect());
         load.check();
-        elsewhere.check();
+        other_port.check();
     }
-    println!("{}{}", load.finish(), elsewhere.finish());
+    println!("{}{}", load.finish(), other_port.finish());
 }

@@ -1,4 +1,4 @@
-//! Commands whose output can't be written say so, or end quietly, and never panic.
+//! Commands whose output can't be written: they report it or end quietly, and never panic.
 
 use super::{closed_pipe, full_pipe};
 use crate::support::client;
@@ -36,7 +36,7 @@ fn run(arguments: &[&str], stdout: impl Into<Stdio>) -> Output {
 }
 
 #[test]
-fn a_command_whose_reader_has_gone_ends_quietly_with_its_own_code() {
+fn a_command_with_a_closed_pipe_ends_quietly_with_its_exit_code() {
     let folder = folder();
     let path = folder.path().to_str().expect("text");
     for arguments in [
@@ -57,12 +57,12 @@ fn a_command_whose_reader_has_gone_ends_quietly_with_its_own_code() {
     folder.replace("route.yaml", "hostnames:", "hostname:");
     let output = run(&["check", path], closed_pipe());
     let error = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(1), "problems stay problems");
+    assert_eq!(output.status.code(), Some(1), "the exit code must still report problems");
     assert_eq!(error, "");
 }
 
 #[test]
-fn a_command_that_can_not_write_its_output_says_so_and_fails() {
+fn a_command_that_cannot_write_its_output_reports_it_and_fails() {
     let folder = folder();
     let path = folder.path().to_str().expect("text");
     for arguments in [
@@ -83,7 +83,7 @@ fn a_command_that_can_not_write_its_output_says_so_and_fails() {
 }
 
 #[test]
-fn an_error_that_can_not_be_written_keeps_its_exit_code() {
+fn an_error_that_cannot_be_written_keeps_its_exit_code() {
     let (_reader, full_pipe) = full_pipe();
     let outputs = [
         OwnedFd::from(closed_pipe()),
@@ -101,7 +101,7 @@ fn an_error_that_can_not_be_written_keeps_its_exit_code() {
             command.args(arguments);
             command.stderr(output.try_clone().expect("a duplicate"));
             let mut child = command.spawn().expect("gatefold runs");
-            let ended = eventually("it ends", || child.try_wait().expect("its state"));
+            let ended = eventually("the command ends", || child.try_wait().expect("its state"));
             assert_eq!(ended.code(), Some(code), "{arguments:?} to {output:?}");
         }
     }
@@ -118,7 +118,7 @@ impl Drop for Echo {
 }
 
 #[test]
-fn the_echo_backend_serves_and_ends_although_its_announcement_can_not_be_written() {
+fn the_echo_backend_serves_and_ends_if_standard_error_cannot_be_written() {
     let (_reader, full_pipe) = full_pipe();
     let outputs = [
         OwnedFd::from(closed_pipe()),
@@ -132,12 +132,12 @@ fn the_echo_backend_serves_and_ends_although_its_announcement_can_not_be_written
         command.args(["echo", "--listen", &address.to_string()]);
         command.stderr(output);
         let mut echo = Echo(command.spawn().expect("gatefold echo starts"));
-        eventually("it answers", || {
+        eventually("the echo backend answers", || {
             let answer = client::try_get(address, "www.example.com", "/").ok()?;
             (answer.status == 200).then_some(())
         });
         crate::support::daemon::signal(&echo.0.id().to_string(), "TERM");
-        let ended = eventually("it ends", || echo.0.try_wait().expect("its state"));
+        let ended = eventually("the command ends", || echo.0.try_wait().expect("its state"));
         assert_eq!(ended.code(), Some(0));
     }
 }
