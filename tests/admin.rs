@@ -173,7 +173,10 @@ fn health_command_distinguishes_a_ready_daemon_from_none() {
         let output = health(&address);
         assert_eq!(output.status.code(), Some(1), "{output:?}");
         let text = String::from_utf8_lossy(&output.stderr);
-        assert!(text.contains(&address), "the error must contain the address: {text}");
+        assert!(
+            text.contains(&address),
+            "the error must contain the address: {text}"
+        );
     }
 }
 

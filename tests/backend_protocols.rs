@@ -166,7 +166,10 @@ fn presents_the_certificate_of_the_gateway_to_a_backend_that_requests_one() {
         (reason == "InvalidClientCertificateRef").then_some(edge)
     });
     let accepted = condition(&edge["status"], "Accepted");
-    assert_eq!(accepted["status"], "True", "the Gateway must be served nevertheless");
+    assert_eq!(
+        accepted["status"], "True",
+        "the Gateway must be served nevertheless"
+    );
     let other = Authority::new().issue("edge.internal");
     folder.write(
         "client.yaml",

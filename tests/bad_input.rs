@@ -26,7 +26,11 @@ fn assert_reported_and_rest_served(text: impl AsRef<[u8]>, code: &str) -> Value 
     let found = daemon.wait_for_diagnostic(code);
     let file = found["file"].as_str().expect("a file");
     assert!(file.ends_with("bad.yaml"), "{found:#}");
-    assert_eq!(daemon.get(HOST, "/").status, 200, "everything else must be served");
+    assert_eq!(
+        daemon.get(HOST, "/").status,
+        200,
+        "everything else must be served"
+    );
     // The daemon still loads edits, and keeps all objects.
     folder.write(
         "late.yaml",
@@ -159,7 +163,11 @@ fn an_invalid_regular_expression_affects_its_rule_only() {
         bad.clone() + "    - backendRefs: [{name: one, port: 3000}]\n",
     );
     let daemon = Daemon::of(&folder).echo().start();
-    assert_eq!(daemon.get(HOST, "/").status, 200, "everything else must be served");
+    assert_eq!(
+        daemon.get(HOST, "/").status,
+        200,
+        "everything else must be served"
+    );
     let status = daemon.admin_json("/status");
     let all = status["diagnostics"].as_array().expect("diagnostics");
     let about = |one: &&Value| {

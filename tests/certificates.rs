@@ -16,7 +16,10 @@ const LISTENER: &str =
 /// Serves a key with a self-signed certificate, and sends a request with curl.
 #[track_caller]
 fn assert_served(key: &str, form: &str) {
-    assert!(key.contains(form), "openssl wrote another format: {key:.40}");
+    assert!(
+        key.contains(form),
+        "openssl wrote another format: {key:.40}"
+    );
     let folder = Folder::new();
     let certificate = self_signed(key, HOST);
     folder.write("gateway.yaml", gateway_with(LISTENER));
@@ -149,20 +152,17 @@ fn describes_certificates_that_cannot_be_used() {
     ]);
     let output = check(&folder);
     let output = String::from_utf8_lossy(&output.stdout);
-    assert!(
-        output.contains("byte order mark (BOM, U+FEFF)"),
-        "{output}"
-    );
+    assert!(output.contains("byte order mark (BOM, U+FEFF)"), "{output}");
 }
 
 /// A daemon with an HTTPS listener, its folder, and the authority of its certificate.
-struct Site {
+struct SecretSite {
     authority: Authority,
     folder: Folder,
     daemon: Daemon,
 }
 
-impl Site {
+impl SecretSite {
     fn new() -> (Self, Pair) {
         let authority = Authority::new();
         let pair = authority.issue(HOST);
@@ -173,7 +173,7 @@ impl Site {
             ("one.yaml", service("one")),
         ]);
         let daemon = Daemon::of(&folder).echo().start();
-        let site = Site {
+        let site = SecretSite {
             authority,
             folder,
             daemon,
@@ -207,7 +207,7 @@ impl Site {
 
 #[test]
 fn a_broken_secret_keeps_its_last_good_certificate_in_force() {
-    let (site, pair) = Site::new();
+    let (site, pair) = SecretSite::new();
     let (certificate, key) = (&*pair.certificate, &*pair.key);
     let good = secret("cert", certificate, key);
     let other = site.authority.issue(HOST);
@@ -263,7 +263,7 @@ fn a_broken_secret_keeps_its_last_good_certificate_in_force() {
 
 #[test]
 fn a_removed_secret_removes_its_certificate() {
-    let (site, _) = Site::new();
+    let (site, _) = SecretSite::new();
     site.folder.remove("cert.yaml");
     eventually("the listener is closed", || {
         site.served().is_err().then_some(())

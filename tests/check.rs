@@ -43,7 +43,10 @@ fn exits_with_1_and_reports_file_line_and_column_of_a_problem() {
     assert_eq!(output.status.code(), Some(1), "{text}");
     assert!(text.contains("route.yaml:8:3"), "{text}");
     assert!(text.contains("GF0201"), "{text}");
-    assert!(text.contains("hostnames"), "the suggestion is missing: {text}");
+    assert!(
+        text.contains("hostnames"),
+        "the suggestion is missing: {text}"
+    );
 }
 
 #[test]

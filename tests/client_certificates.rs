@@ -30,13 +30,13 @@ fn gateway(mode: &str) -> String {
 }
 
 /// A folder with the authorities of the server's and of the clients' certificates.
-struct Site {
+struct VerifyingSite {
     server: Authority,
     clients: Authority,
     folder: Folder,
 }
 
-impl Site {
+impl VerifyingSite {
     fn new(mode: &str) -> Self {
         let (server, clients) = (Authority::new(), Authority::new());
         let pair = server.issue(HOST);
@@ -47,7 +47,7 @@ impl Site {
             ("route.yaml", route("shop", HOST)),
             ("shop.yaml", service("shop")),
         ]);
-        Site {
+        VerifyingSite {
             server,
             clients,
             folder,
@@ -71,7 +71,7 @@ impl Site {
 
 #[test]
 fn serves_only_clients_with_a_valid_certificate() {
-    let site = Site::new("AllowValidOnly");
+    let site = VerifyingSite::new("AllowValidOnly");
     let daemon = site.start();
     let good = site.clients.issue("client");
     let served = site.ask(&daemon, 443, Some(&good));
@@ -82,7 +82,10 @@ fn serves_only_clients_with_a_valid_certificate() {
             "a certificate of another authority",
             Some(Authority::new().issue("client")),
         ),
-        ("an expired certificate", Some(site.clients.issue_expired("client"))),
+        (
+            "an expired certificate",
+            Some(site.clients.issue_expired("client")),
+        ),
     ] {
         let refused = site.ask(&daemon, 443, client.as_ref());
         assert!(refused.is_err(), "{what}: {refused:?}");
@@ -93,7 +96,7 @@ fn serves_only_clients_with_a_valid_certificate() {
 
 #[test]
 fn insecure_fallback_serves_all_clients_and_is_reported_in_the_status() {
-    let site = Site::new("AllowInsecureFallback");
+    let site = VerifyingSite::new("AllowInsecureFallback");
     let daemon = site.start();
     for client in [
         None,
@@ -114,12 +117,15 @@ fn insecure_fallback_serves_all_clients_and_is_reported_in_the_status() {
     eventually("clients without a certificate are refused", || {
         site.ask(&daemon, 443, None).is_err().then_some(())
     });
-    assert!(!insecure(&daemon), "the condition must disappear with the mode");
+    assert!(
+        !insecure(&daemon),
+        "the condition must disappear with the mode"
+    );
 }
 
 #[test]
 fn a_changed_authority_applies_to_new_handshakes() {
-    let site = Site::new("AllowValidOnly");
+    let site = VerifyingSite::new("AllowValidOnly");
     let daemon = site.start();
     let old = site.clients.issue("client");
     let config = site.server.trust_as(Some(&old));
@@ -136,7 +142,9 @@ fn a_changed_authority_applies_to_new_handshakes() {
         site.ask(&daemon, 443, Some(&old)).is_err(),
         "clients of the old authority must be refused"
     );
-    let answer = kept.get(HOST, "/", &[]).expect("the existing connection must stay");
+    let answer = kept
+        .get(HOST, "/", &[])
+        .expect("the existing connection must stay");
     assert_eq!(answer.status, 200);
 }
 
@@ -144,7 +152,7 @@ fn a_changed_authority_applies_to_new_handshakes() {
 /// carries the authentication of its handshake).
 #[test]
 fn a_session_ticket_is_invalid_after_the_validation_has_changed() {
-    let site = Site::new("AllowValidOnly");
+    let site = VerifyingSite::new("AllowValidOnly");
     let daemon = site.start();
     let client = site.clients.issue("client");
     let mut config = ClientConfig::clone(&site.server.trust_as(Some(&client)));
@@ -156,8 +164,14 @@ fn a_session_ticket_is_invalid_after_the_validation_has_changed() {
         client.get(HOST, "/", &[])?;
         Ok(client.is_resumed())
     };
-    assert!(!resumed(&config).expect("a handshake"), "the first handshake must not be a resumption");
-    assert!(resumed(&config).expect("a handshake"), "the ticket must be accepted");
+    assert!(
+        !resumed(&config).expect("a handshake"),
+        "the first handshake must not be a resumption"
+    );
+    assert!(
+        resumed(&config).expect("a handshake"),
+        "the ticket must be accepted"
+    );
 
     // A comment changes only the file.
     let same = format!("# comment\n{}", config_map("clients", &site.clients.pem()));
@@ -180,7 +194,7 @@ fn a_session_ticket_is_invalid_after_the_validation_has_changed() {
 
 #[test]
 fn a_listener_that_starts_to_verify_clients_refuses_existing_connections() {
-    let site = Site::new("AllowValidOnly");
+    let site = VerifyingSite::new("AllowValidOnly");
     let unchecked = gateway("AllowValidOnly").replace("port: 444, tls", "port: 443, tls");
     site.folder.write(
         "gateway.yaml",
@@ -191,19 +205,21 @@ fn a_listener_that_starts_to_verify_clients_refuses_existing_connections() {
     );
     let daemon = site.start();
     let config = site.server.trust_as(None);
-    let (mut client, _) =
-        Authority::connect_with(config, daemon.socket(443), HOST).expect("clients must not be verified");
+    let (mut client, _) = Authority::connect_with(config, daemon.socket(443), HOST)
+        .expect("clients must not be verified");
     assert_eq!(client.get(HOST, "/", &[]).expect("an answer").status, 200);
     site.folder.write("gateway.yaml", gateway("AllowValidOnly"));
     eventually("requests on the connection are refused", || {
-        let answer = client.get(HOST, "/", &[]).expect("the connection stays open");
+        let answer = client
+            .get(HOST, "/", &[])
+            .expect("the connection stays open");
         (answer.status == 421).then_some(())
     });
 }
 
 #[test]
 fn a_listener_without_its_authority_is_closed_and_reported() {
-    let site = Site::new("AllowValidOnly");
+    let site = VerifyingSite::new("AllowValidOnly");
     let daemon = site.start();
     site.folder.remove("clients.yaml");
     eventually("port 443 is closed", || {
@@ -229,7 +245,7 @@ fn a_listener_without_its_authority_is_closed_and_reported() {
 
 #[test]
 fn a_broken_authority_keeps_the_last_good_one_in_force() {
-    let site = Site::new("AllowValidOnly");
+    let site = VerifyingSite::new("AllowValidOnly");
     let daemon = site.start();
     let others = Authority::new();
     let cut_off: String = others
@@ -248,10 +264,16 @@ fn a_broken_authority_keeps_the_last_good_one_in_force() {
     );
     let good = site.clients.issue("client");
     let served = site.ask(&daemon, 443, Some(&good));
-    assert_eq!(served.expect("clients of the last good authority must be served"), 200);
+    assert_eq!(
+        served.expect("clients of the last good authority must be served"),
+        200
+    );
     for client in [None, Some(others.issue("client"))] {
         let refused = site.ask(&daemon, 443, client.as_ref());
-        assert!(refused.is_err(), "other clients must be refused: {refused:?}");
+        assert!(
+            refused.is_err(),
+            "other clients must be refused: {refused:?}"
+        );
     }
     site.folder
         .write("clients.yaml", config_map("clients", &others.pem()));
@@ -271,7 +293,7 @@ fn warns_of_an_authority_whose_signatures_cannot_be_verified() {
         ),
         ("RSA", "rsa_keygen_bits:1024", "an RSA key of 1024 bits"),
     ] {
-        let site = Site::new("AllowValidOnly");
+        let site = VerifyingSite::new("AllowValidOnly");
         let key = openssl(&["genpkey", "-algorithm", algorithm, "-pkeyopt", size], "");
         let authority = self_signed(&key, "authority");
         site.folder
@@ -289,7 +311,7 @@ fn warns_of_an_authority_whose_signatures_cannot_be_verified() {
 #[test]
 fn gateways_that_share_a_port_verify_clients_by_server_name() {
     const OTHER: &str = "other.example.com";
-    let site = Site::new("AllowValidOnly");
+    let site = VerifyingSite::new("AllowValidOnly");
     let named = |text: String, host: &str| {
         text.replace(
             "port: 443, tls",
@@ -311,10 +333,13 @@ fn gateways_that_share_a_port_verify_clients_by_server_name() {
         site.folder.write(file, text);
     }
     let daemon = site.start();
-    assert!(site.ask(&daemon, 443, None).is_err(), "{HOST} must verify clients");
+    assert!(
+        site.ask(&daemon, 443, None).is_err(),
+        "{HOST} must verify clients"
+    );
     let config = site.server.trust();
-    let (mut client, _) =
-        Authority::connect_with(config, daemon.socket(443), OTHER).expect("clients must not be verified");
+    let (mut client, _) = Authority::connect_with(config, daemon.socket(443), OTHER)
+        .expect("clients must not be verified");
     let answer = client.get(OTHER, "/", &[]).expect("an answer");
     assert_eq!(answer.status, 200);
     let answer = client.get(HOST, "/", &[]).expect("an answer");
@@ -323,7 +348,7 @@ fn gateways_that_share_a_port_verify_clients_by_server_name() {
 
 #[test]
 fn no_other_gateway_serves_the_hostname_of_a_listener_without_its_authority() {
-    let site = Site::new("AllowValidOnly");
+    let site = VerifyingSite::new("AllowValidOnly");
     let checked = gateway("AllowValidOnly").replace(
         "port: 443, tls",
         &format!("port: 443, hostname: {HOST}, tls"),
@@ -340,7 +365,10 @@ fn no_other_gateway_serves_the_hostname_of_a_listener_without_its_authority() {
         site.folder.write(file, text);
     }
     let daemon = site.start();
-    assert!(site.ask(&daemon, 443, None).is_err(), "clients must be verified");
+    assert!(
+        site.ask(&daemon, 443, None).is_err(),
+        "clients must be verified"
+    );
     site.folder.remove("clients.yaml");
     eventually("the listener is closed", || {
         let gateway = daemon.object("gateways", "default", "edge");

@@ -1,10 +1,10 @@
 //! Many clients, and slow clients.
 
-use crate::support::backend::{Backend, say};
+use crate::support::backend::{TestBackend, respond};
 use crate::support::client::Response;
 use crate::support::daemon::{Daemon, Start};
 use crate::support::folder::Folder;
-use crate::support::load::{Judge, Kind, Plan, Target};
+use crate::support::load::{ClientKind, Judge, LoadTarget, Plan};
 use crate::support::manifests::{endpoint_slice, gateway_with, route, service};
 use crate::support::tls::{Authority, secret};
 use crate::support::{DEADLINE, eventually};
@@ -23,18 +23,18 @@ const LISTENERS: &str = "    - {name: http, protocol: HTTP, port: 80}
     - {name: https, protocol: HTTPS, port: 443, tls: {certificateRefs: [{name: cert}]}}\n";
 
 /// A folder that routes everything to one backend.
-struct Site {
+struct TlsSite {
     folder: Folder,
     authority: Authority,
-    _backend: Backend,
+    _backend: TestBackend,
 }
 
-impl Site {
+impl TlsSite {
     fn new() -> Self {
-        Site::of(Backend::start("one"))
+        TlsSite::of(TestBackend::start("one"))
     }
 
-    fn of(backend: Backend) -> Self {
+    fn of(backend: TestBackend) -> Self {
         let authority = Authority::new();
         let pair = authority.issue(HOST);
         let folder = Folder::with([
@@ -44,15 +44,15 @@ impl Site {
             ("slice.yaml", endpoint_slice("one", backend.address())),
             ("cert.yaml", secret("cert", &pair.certificate, &pair.key)),
         ]);
-        Site {
+        TlsSite {
             folder,
             authority,
             _backend: backend,
         }
     }
 
-    fn target(&self, daemon: &Daemon) -> Target {
-        Target {
+    fn target(&self, daemon: &Daemon) -> LoadTarget {
+        LoadTarget {
             plain: daemon.socket(80),
             tls: daemon.socket(443),
             host: HOST.to_owned(),
@@ -171,7 +171,7 @@ fn thousands_of_slow_headers_are_cut_and_fail_no_other_request() {
             "only {slow_clients} slow clients: the hard limit of file descriptors is {limit}"
         );
     }
-    let site = Site::new();
+    let site = TlsSite::new();
     let daemon = Daemon::of(&site.folder).start();
     let clients = SlowClients::connect(daemon.socket(80), slow_clients);
     eventually("all slow clients are connected", || {
@@ -180,10 +180,10 @@ fn thousands_of_slow_headers_are_cut_and_fail_no_other_request() {
     let began = Instant::now();
     // Ten clients that send fifty requests per second each, if the machine is fast enough.
     let plan = Plan::to(site.target(&daemon))
-        .clients(Kind::Kept, 4)
-        .clients(Kind::Fresh, 3)
-        .clients(Kind::Http2, 2)
-        .clients(Kind::TlsKept, 1);
+        .clients(ClientKind::Kept, 4)
+        .clients(ClientKind::Fresh, 3)
+        .clients(ClientKind::Http2, 2)
+        .clients(ClientKind::TlsKept, 1);
     let load = plan.pace(Duration::from_millis(20)).start(Ok200);
     let mut first = clients.first();
     let cut = eventually("the first slow client is answered", || {
@@ -206,7 +206,7 @@ fn thousands_of_slow_headers_are_cut_and_fail_no_other_request() {
 
 #[test]
 fn a_slow_header_is_answered_408_without_and_with_tls() {
-    let site = Site::new();
+    let site = TlsSite::new();
     let daemon = Daemon::of(&site.folder).start();
     let mut plain = slow(daemon.socket(80), b"GET / HTTP/1.1\r\n");
     let (mut tls, _) = site
@@ -233,7 +233,7 @@ fn a_slow_header_is_answered_408_without_and_with_tls() {
 /// Exhausts the daemon's connections with clients that never finish. Checks that the daemon stays healthy meanwhile, and
 /// that requests are served after the clients have gone.
 #[track_caller]
-fn survives_more_clients_than_descriptors(start: Start<'_>, site: &Site) -> Daemon {
+fn survives_more_clients_than_descriptors(start: Start<'_>, site: &TlsSite) -> Daemon {
     let daemon = start.descriptors(256).start();
     let clients = SlowClients::connect(daemon.socket(80), 400);
     let paused = || {
@@ -272,20 +272,27 @@ fn survives_more_clients_than_descriptors(start: Start<'_>, site: &Site) -> Daem
 
 #[test]
 fn clients_beyond_the_limit_wait_and_are_served_later() {
-    let site = Site::new();
+    let site = TlsSite::new();
     let daemon = survives_more_clients_than_descriptors(Daemon::of(&site.folder), &site);
     assert_eq!(sample(&daemon, "gatefold_connections_limit"), 48);
     let missing = "gatefold_accept_pauses_total{reason=\"file_descriptors\"}";
-    assert_eq!(sample(&daemon, missing), 0, "the limit must be reached before the file descriptors");
+    assert_eq!(
+        sample(&daemon, missing),
+        0,
+        "the limit must be reached before the file descriptors"
+    );
 }
 
 #[test]
 fn a_daemon_without_file_descriptors_recovers_and_its_admin_api_answers() {
-    let site = Site::new();
+    let site = TlsSite::new();
     let start = Daemon::of(&site.folder).arg("--max-connections=1000");
     let daemon = survives_more_clients_than_descriptors(start, &site);
     let missing = "gatefold_accept_pauses_total{reason=\"file_descriptors\"}";
-    assert!(sample(&daemon, missing) > 0, "the file descriptors must be exhausted before the limit");
+    assert!(
+        sample(&daemon, missing) > 0,
+        "the file descriptors must be exhausted before the limit"
+    );
     let log = daemon.log();
     let warnings = log.matches("can't accept").count();
     assert!((1..=3).contains(&warnings), "{warnings} warnings");
@@ -338,8 +345,8 @@ fn a_connection_with_unread_responses_is_not_closed_for_a_waiting_client() {
     /// Together more than the system buffers for a client that does not read, each less than HTTP/2's buffer.
     const REQUESTS: u8 = 60;
     const BODY: usize = 300 * 1024;
-    let backend = Backend::doing(|_, wire| say(wire, &"x".repeat(BODY)));
-    let site = Site::of(backend);
+    let backend = TestBackend::answering(|_, wire| respond(wire, &"x".repeat(BODY)));
+    let site = TlsSite::of(backend);
     let daemon = Daemon::of(&site.folder).arg("--max-connections=1").start();
     let client = http2_client(daemon.socket(80), REQUESTS);
     eventually("all responses are complete except for their client", || {

@@ -1,6 +1,6 @@
 //! CORS: requests of scripts from other origins.
 
-use crate::support::backend::{Backend, say};
+use crate::support::backend::{TestBackend, respond};
 use crate::support::client::{Client, Response};
 use crate::support::daemon::Daemon;
 use crate::support::folder::Folder;
@@ -11,9 +11,9 @@ const HOST: &str = "api.example.com";
 
 /// Starts a daemon whose route has this filter, and a backend that sends its own CORS headers.
 fn daemon(cors: &str) -> (Folder, Daemon) {
-    let backend = Backend::doing(|request, wire| {
+    let backend = TestBackend::answering(|request, wire| {
         if request.header("x-plain") == "yes" {
-            return say(wire, "plain");
+            return respond(wire, "plain");
         }
         write!(
             wire.get_mut(),
@@ -87,7 +87,11 @@ fn replaces_the_cors_headers_of_the_backend() {
     assert_eq!(answer.header("access-control-allow-credentials"), None);
     assert_eq!(all(&answer, "vary"), ["Origin"]);
     let answer = ask(&daemon, "GET", &[("Origin", "https://evil.example")]);
-    assert_eq!(answer.text(), "ok", "the browser hides the answer from the script");
+    assert_eq!(
+        answer.text(),
+        "ok",
+        "the browser hides the answer from the script"
+    );
     assert_eq!(answer.header("access-control-allow-origin"), None);
     assert_eq!(all(&answer, "vary"), ["Origin"]);
 }

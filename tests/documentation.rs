@@ -79,7 +79,9 @@ fn support_table_matches_the_conformance_report() {
     let path = repository("README.md");
     let readme = fs::read_to_string(&path).expect("README.md");
     let begin = "<!-- made from docs/conformance/report.yaml -->\n";
-    let (before, rest) = readme.split_once(begin).expect("the marker before the table");
+    let (before, rest) = readme
+        .split_once(begin)
+        .expect("the marker before the table");
     let (written, after) = rest.split_once("\n\n").expect("the end of the table");
     let wanted = conformance();
     if written != wanted.trim_end() && std::env::var_os("UPDATE").is_some() {
@@ -128,7 +130,10 @@ fn every_metric_is_documented() {
     for line in documented.lines().filter(|line| line.starts_with("| `")) {
         let name = line.trim_start_matches("| `").split(['`', '{']).next();
         let exists = all.iter().any(|(known, _)| Some(known.as_str()) == name);
-        assert!(exists, "docs/metrics.md lists a metric that does not exist: {line}");
+        assert!(
+            exists,
+            "docs/metrics.md lists a metric that does not exist: {line}"
+        );
     }
 }
 

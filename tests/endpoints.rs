@@ -1,6 +1,6 @@
 //! Sources of endpoints other than EndpointSlices.
 
-use crate::support::backend::Backend;
+use crate::support::backend::TestBackend;
 use crate::support::daemon::Daemon;
 use crate::support::eventually;
 use crate::support::folder::Folder;
@@ -11,9 +11,9 @@ use std::net::{IpAddr, SocketAddr};
 const HOST: &str = "www.example.com";
 
 /// Starts a backend on 127.0.0.1, which every machine resolves from `localhost`.
-fn localhost(name: &str) -> Backend {
+fn localhost(name: &str) -> TestBackend {
     let ip = IpAddr::from([127, 0, 0, 1]);
-    Backend::listen(name, SocketAddr::new(ip, free_port(ip)))
+    TestBackend::listen(name, SocketAddr::new(ip, free_port(ip)))
 }
 
 fn folder(service: String) -> Folder {
@@ -45,7 +45,7 @@ fn answers(daemon: &Daemon, text: &str) {
 
 #[test]
 fn a_backend_flag_sets_the_address_of_a_service() {
-    let backend = Backend::start("fixed");
+    let backend = TestBackend::start("fixed");
     let folder = folder(service("one"));
     let flag = format!("default/one:3000={}", backend.address());
     let daemon = Daemon::of(&folder).arg("--backend").arg(flag).start();
@@ -54,7 +54,7 @@ fn a_backend_flag_sets_the_address_of_a_service() {
 
 #[test]
 fn a_backend_flag_defines_a_service_that_is_not_in_the_folder() {
-    let backend = Backend::start("fixed");
+    let backend = TestBackend::start("fixed");
     let folder = Folder::with([
         ("gateway.yaml", gateway()),
         ("route.yaml", route("elsewhere", HOST)),
@@ -104,7 +104,7 @@ fn resolves_a_service_without_endpoints_by_its_name() {
 
 #[test]
 fn pods_that_the_selector_matches_are_endpoints() {
-    let backend = Backend::start("pod");
+    let backend = TestBackend::start("pod");
     let SocketAddr::V4(address) = backend.address() else {
         unreachable!("backends have loopback addresses of version 4")
     };

@@ -1,6 +1,6 @@
 //! Requests as backends receive them, and answers when a backend fails.
 
-use crate::support::backend::Backend;
+use crate::support::backend::TestBackend;
 use crate::support::daemon::Daemon;
 use crate::support::folder::Folder;
 use crate::support::manifests::{endpoint_slice, gateway, route, service};
@@ -70,7 +70,8 @@ fn answers_502_and_logs_the_reason_if_a_response_cannot_be_read() {
         (format!("X: {}\r\n", "y".repeat(2 << 20)), "larger than"),
     ] {
         let head = format!("HTTP/1.1 200 OK\r\nSet-Cookie: secret\r\n{fields}\r\n");
-        let backend = Backend::doing(move |_, wire| wire.get_mut().write_all(head.as_bytes()));
+        let backend =
+            TestBackend::answering(move |_, wire| wire.get_mut().write_all(head.as_bytes()));
         let folder = folder();
         folder.write("slice.yaml", endpoint_slice("one", backend.address()));
         let daemon = Daemon::of(&folder).start();
@@ -84,7 +85,7 @@ fn answers_502_and_logs_the_reason_if_a_response_cannot_be_read() {
 
 #[test]
 fn an_endpoint_that_is_not_ready_receives_no_requests() {
-    let (ready, draining) = (Backend::start("ready"), Backend::start("draining"));
+    let (ready, draining) = (TestBackend::start("ready"), TestBackend::start("draining"));
     let folder = folder();
     folder.write("slice.yaml", endpoint_slice("one", ready.address()));
     let second = endpoint_slice("one", draining.address());

@@ -220,7 +220,8 @@ fn list(head: &str, conditions: &[StatusCondition], text: &mut String) {
     for condition in conditions {
         let (kind, status) = (condition.kind, condition.status.as_str());
         let (reason, message) = (condition.reason, &condition.message);
-        writeln!(text, "  {kind}={status} {reason}: {message}").expect("writing to a string succeeds");
+        writeln!(text, "  {kind}={status} {reason}: {message}")
+            .expect("writing to a string succeeds");
     }
 }
 
@@ -240,7 +241,8 @@ fn served(graph: &Graph, text: &mut String) {
             });
             let attachments: Vec<String> = attachments.collect();
             let at = attachments.join(", ");
-            writeln!(text, "{key} at {}: [{at}]", parent.gateway).expect("writing to a string succeeds");
+            writeln!(text, "{key} at {}: [{at}]", parent.gateway)
+                .expect("writing to a string succeeds");
         }
         for (index, rule) in route.rules.iter().enumerate() {
             writeln!(text, "{key} rules[{index}]: {}", rule_line(rule))
@@ -248,7 +250,8 @@ fn served(graph: &Graph, text: &mut String) {
         }
     }
     for ((service, port), wanted) in &graph.wanted {
-        writeln!(text, "wanted: {service}:{port} {wanted:?}").expect("writing to a string succeeds");
+        writeln!(text, "wanted: {service}:{port} {wanted:?}")
+            .expect("writing to a string succeeds");
     }
     text.push('\n');
 }

@@ -1,6 +1,6 @@
 //! Signals, and the end of the process.
 
-use crate::support::backend::{Backend, say};
+use crate::support::backend::{TestBackend, respond};
 use crate::support::client::{Client, Response};
 use crate::support::daemon::{Daemon, gatefold};
 use crate::support::eventually;
@@ -36,12 +36,12 @@ impl BusyDaemon {
         let (arrive, arrived) = channel();
         let (release, released) = channel();
         let ends = Mutex::new((arrive, released));
-        let backend = Backend::doing(move |_, wire| {
+        let backend = TestBackend::answering(move |_, wire| {
             let ends = ends.lock().expect("no backend panicked");
             // Fails only if the test is over.
             let _ = ends.0.send(());
             let _ = ends.1.recv();
-            say(wire, "done")
+            respond(wire, "done")
         });
         let folder = folder();
         folder.write("slice.yaml", endpoint_slice("one", backend.address()));
@@ -78,7 +78,11 @@ fn sigterm_and_sigint_let_requests_finish_and_refuse_new_ones() {
             (answer.status == 503).then_some(answer)
         });
         assert!(not_ready.text().contains("ends"), "{}", not_ready.text());
-        assert_eq!(daemon.admin("/livez").status, 200, "the daemon must stay alive");
+        assert_eq!(
+            daemon.admin("/livez").status,
+            200,
+            "the daemon must stay alive"
+        );
         let health = gatefold()
             .args(["health", "--admin", &daemon.admin_address()])
             .output();

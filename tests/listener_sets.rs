@@ -72,7 +72,10 @@ fn a_listener_set_is_added_and_removed_while_its_gateway_serves() {
         (status(&daemon, 80) == Some(200) && status(&daemon, 81) == Some(200)).then_some(())
     });
     let other = client::get(daemon.socket(80), "other.example.com", "/");
-    assert_eq!(other.status, 404, "the Gateway's own listener must have no route");
+    assert_eq!(
+        other.status, 404,
+        "the Gateway's own listener must have no route"
+    );
     // Statuses are published after the snapshot.
     let set = eventually("the set is programmed", || {
         let set = daemon.try_object("listenersets", "default", "team")?;
@@ -82,7 +85,11 @@ fn a_listener_set_is_added_and_removed_while_its_gateway_serves() {
     assert_eq!(set["status"]["listeners"][0]["attachedRoutes"], 1);
     assert_eq!(attached(&daemon), 1);
     let own = &daemon.object("gateways", "default", "edge")["status"]["listeners"];
-    assert_eq!(own.as_array().map(Vec::len), Some(1), "the status must contain only the Gateway's own listener");
+    assert_eq!(
+        own.as_array().map(Vec::len),
+        Some(1),
+        "the status must contain only the Gateway's own listener"
+    );
 
     folder.remove("team.yaml");
     eventually("port 81 is closed", || {

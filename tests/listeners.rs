@@ -144,7 +144,11 @@ fn the_older_of_two_gateways_with_the_same_port_and_hostname_is_served() {
     ]);
     folder.replace("class.yaml", "port: 80", "port: 82");
     let daemon = Daemon::of(&folder).port(82).echo().start();
-    assert_eq!(daemon.get(HOST, "/").status, 200, "the older Gateway must serve");
+    assert_eq!(
+        daemon.get(HOST, "/").status,
+        200,
+        "the older Gateway must serve"
+    );
     let young = daemon.object("gateways", "default", "a-young");
     let conflicted = condition(&young["status"]["listeners"][0], "Conflicted");
     assert_eq!(conflicted["status"], "True", "{young:#}");

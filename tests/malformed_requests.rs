@@ -75,14 +75,14 @@ fn is_whole(request: &[u8]) -> bool {
     }
 }
 
-struct Site {
+struct RecordedSite {
     daemon: Daemon,
     recorder: Recorder,
     _folder: Folder,
 }
 
 /// Starts a daemon that routes every host to the recorder.
-fn site() -> Site {
+fn site() -> RecordedSite {
     let recorder = Recorder::start();
     let any_host = route("one", "a").replace("  hostnames:\n    - a\n", "");
     let folder = Folder::with([
@@ -92,7 +92,7 @@ fn site() -> Site {
         ("slice.yaml", endpoint_slice("one", recorder.address)),
     ]);
     let daemon = Daemon::of(&folder).start();
-    Site {
+    RecordedSite {
         daemon,
         recorder,
         _folder: folder,
@@ -239,7 +239,10 @@ fn the_answer_to_a_malformed_request_names_the_reason() {
         assert!(answer.contains("\r\nDate: "), "{answer:?}");
     }
     let to_head = exchange(&site.daemon, b"HEAD /a HTTP/1.1\r\nHost: a\n\r\n");
-    assert!(to_head.ends_with("\r\n\r\n"), "the answer to HEAD must have no body: {to_head:?}");
+    assert!(
+        to_head.ends_with("\r\n\r\n"),
+        "the answer to HEAD must have no body: {to_head:?}"
+    );
 }
 
 #[test]

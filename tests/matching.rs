@@ -76,10 +76,13 @@ fn precedence_depends_on_the_hostnames_as_written_in_routes() {
             "newer.yaml",
             aged("newer", newer, 2024) + "      matches: [{path: {value: /other}}]\n",
         );
-        eventually("the older route serves what the newer one does not match", || {
-            let answer = daemon.get(host, "/path/prefix/longer");
-            (answer.backend() == "older").then_some(())
-        });
+        eventually(
+            "the older route serves what the newer one does not match",
+            || {
+                let answer = daemon.get(host, "/path/prefix/longer");
+                (answer.backend() == "older").then_some(())
+            },
+        );
     }
 }
 

@@ -41,7 +41,11 @@ fn closes_a_route_while_an_unsupported_policy_protects_it() {
     let folder = folder();
     folder.write("policy.yaml", security_policy("HTTPRoute", "shop"));
     let daemon = Daemon::of(&folder).echo().start();
-    assert_eq!(daemon.get(HOST, "/").status, 500, "the route must be closed");
+    assert_eq!(
+        daemon.get(HOST, "/").status,
+        500,
+        "the route must be closed"
+    );
     assert_eq!(daemon.get("other.example.com", "/").status, 200);
 
     let found = daemon.wait_for_diagnostic("GF0524");

@@ -1,6 +1,6 @@
 //! Edits under traffic: no request fails, and no connection is cut.
 
-use crate::support::backend::Backend;
+use crate::support::backend::TestBackend;
 use crate::support::daemon::Daemon;
 use crate::support::eventually;
 use crate::support::folder::Folder;
@@ -93,7 +93,7 @@ fn a_route_changes_its_backend_many_times_without_a_failed_request() {
 #[test]
 fn endpoints_change_many_times_without_a_failed_request() {
     let folder = two_backends();
-    let backends = ["first", "second"].map(|name| (name, Backend::start(name)));
+    let backends = ["first", "second"].map(|name| (name, TestBackend::start(name)));
     folder.write("slice.yaml", endpoint_slice("one", backends[0].1.address()));
     let daemon = Daemon::of(&folder).start();
     let answered = under_traffic(&daemon, || {

@@ -51,7 +51,11 @@ fn wait_for_generation(daemon: &Daemon, generation: u64, result: &str) -> Value 
         all += counted;
     }
     let durations = "gatefold_config_reload_duration_seconds_count";
-    assert_eq!(sample(&metrics, durations), all, "each reload must have a duration");
+    assert_eq!(
+        sample(&metrics, durations),
+        all,
+        "each reload must have a duration"
+    );
     let successful = f64::from(u8::from(result == "success"));
     let name = "gatefold_config_last_reload_successful";
     assert_eq!(sample(&metrics, name), successful);
@@ -186,7 +190,9 @@ fn a_writer_of_broken_files_fills_neither_the_log_nor_memory() {
             .filter(|line| line.contains(&format!("\"code\":\"{code}\"")))
             .count()
     };
-    eventually("the finding is logged", || (logged("GF0104") > 0).then_some(()));
+    eventually("the finding is logged", || {
+        (logged("GF0104") > 0).then_some(())
+    });
     assert_eq!(logged("GF0104"), 1, "{}", daemon.log());
     // Each of these findings is new, so a rate limit applies.
     let (log, memory) = (daemon.log().len(), daemon.memory());

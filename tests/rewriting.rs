@@ -102,7 +102,10 @@ fn a_rewrite_changes_only_host_and_path() {
     assert_eq!(answer["path"], "/new/a%2Fb?c=%26/old", "{answer:#}");
     assert_eq!(answer["host"], "api.internal", "{answer:#}");
     let forwarded = &answer["headers"]["X-Forwarded-Host"][0];
-    assert_eq!(forwarded, HOST, "X-Forwarded-Host must be the original host: {answer:#}");
+    assert_eq!(
+        forwarded, HOST,
+        "X-Forwarded-Host must be the original host: {answer:#}"
+    );
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Every folder under `config/` is loaded and served, and answers requests.
 
-use crate::support::backend::Backend;
+use crate::support::backend::TestBackend;
 use crate::support::daemon::{Daemon, check};
 use crate::support::folder::Folder;
 use crate::support::{eventually, repository};
@@ -40,7 +40,11 @@ fn every_sample_has_a_test_and_a_readme_with_curl_commands() {
         let readme = repository("config").join(name).join("README.md");
         let text = fs::read_to_string(&readme)
             .unwrap_or_else(|error| panic!("{}: {error}", readme.display()));
-        assert!(text.contains("curl "), "{}: no curl command", readme.display());
+        assert!(
+            text.contains("curl "),
+            "{}: no curl command",
+            readme.display()
+        );
     }
 }
 
@@ -128,7 +132,7 @@ fn tls_serves_each_name_with_its_certificate() {
 /// `./x test-image` tests this with containers and DNS. Here, `--backend` takes the place of DNS.
 #[test]
 fn compose_reaches_the_service_of_compose_yaml() {
-    let backend = Backend::start("a container");
+    let backend = TestBackend::start("a container");
     let backend_flag = format!("default/backend={}", backend.address());
     let daemon = Daemon::of(&Folder::sample("compose"))
         .arg("--backend")

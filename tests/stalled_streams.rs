@@ -1,6 +1,6 @@
 //! The memory used for responses that an HTTP/2 client requests and does not read.
 
-use crate::support::backend::{Backend, Request, Wire};
+use crate::support::backend::{ReceivedRequest, TestBackend, Wire};
 use crate::support::daemon::Daemon;
 use crate::support::folder::Folder;
 use crate::support::manifests::{endpoint_slice, gateway, route, service};
@@ -38,13 +38,13 @@ static FRAME: [u8; 1 << 14] = [b'x'; 1 << 14];
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// An HTTP/2 client.
-struct Client {
+struct StallingClient {
     runtime: Runtime,
     sender: SendRequest<Bytes>,
     open: oneshot::Sender<()>,
 }
 
-impl Client {
+impl StallingClient {
     /// Connects with this initial window for each stream.
     fn connect(socket: SocketAddr, window: u32) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -75,7 +75,7 @@ impl Client {
             });
             sender
         });
-        Client {
+        StallingClient {
             runtime,
             sender,
             open,
@@ -134,7 +134,10 @@ async fn read(mut body: RecvStream) -> usize {
     while let Some(data) = body.data().await {
         let data = data.expect("the body is not cut off");
         // Compares slices, since an unoptimised loop over 100 MiB takes seconds.
-        assert!(data == FRAME[..data.len()], "the bytes must be those of the backend");
+        assert!(
+            data == FRAME[..data.len()],
+            "the bytes must be those of the backend"
+        );
         length += data.len();
         let released = body.flow_control().release_capacity(data.len());
         released.expect("capacity that was used");
@@ -148,8 +151,8 @@ type RequestCount = Arc<AtomicUsize>;
 /// Starts a backend that writes as fast as it can.
 fn http1_backend(requests: &RequestCount) -> SocketAddr {
     let requests = requests.clone();
-    let backend = Backend::doing(
-        move |request: &Request, wire: &mut Wire| -> io::Result<()> {
+    let backend = TestBackend::answering(
+        move |request: &ReceivedRequest, wire: &mut Wire| -> io::Result<()> {
             requests.fetch_add(1, Ordering::SeqCst);
             answer(request.header("x-length"), wire.get_mut())
         },
@@ -241,13 +244,13 @@ fn settled_memory(daemon: &Daemon) -> usize {
 
 /// Stalls 100 responses of 1 MiB, and reads them in the end. Returns the KiB that the daemon used meanwhile.
 fn memory_of_stalled_streams(daemon: &Daemon, requests: &RequestCount) -> usize {
-    let first = Client::connect(daemon.socket(80), OPEN);
+    let first = StallingClient::connect(daemon.socket(80), OPEN);
     let bodies = first.ask(STREAMS, 1);
     assert_eq!(first.read(bodies), [1; STREAMS]);
     let before = settled_memory(daemon);
 
     requests.store(0, Ordering::SeqCst);
-    let client = Client::connect(daemon.socket(80), 0);
+    let client = StallingClient::connect(daemon.socket(80), 0);
     let bodies = client.ask(STREAMS, LENGTH);
     assert_eq!(requests.load(Ordering::SeqCst), STREAMS);
     let kept = settled_memory(daemon).saturating_sub(before);
@@ -268,7 +271,7 @@ fn folder(address: SocketAddr) -> Folder {
 fn a_hundred_downloads_over_one_connection_finish_in_time() {
     let folder = folder(http1_backend(&RequestCount::default()));
     let daemon = Daemon::of(&folder).start();
-    let client = Client::connect(daemon.socket(80), OPEN);
+    let client = StallingClient::connect(daemon.socket(80), OPEN);
     let bodies = client.ask(STREAMS, LENGTH);
     assert_eq!(client.read(bodies), [LENGTH; STREAMS]);
 }
@@ -278,7 +281,7 @@ fn a_hundred_downloads_over_one_connection_finish_in_time() {
 fn a_download_finishes_in_time_while_others_are_stalled() {
     let folder = folder(http1_backend(&RequestCount::default()));
     let daemon = Daemon::of(&folder).start();
-    let client = Client::connect(daemon.socket(80), OPEN);
+    let client = StallingClient::connect(daemon.socket(80), OPEN);
     let stalled = client.ask(10, LENGTH);
     let body = client.ask(1, 16 * LENGTH);
     assert_eq!(client.read(body), [16 * LENGTH]);

@@ -78,7 +78,11 @@ fn notifies_systemd_of_start_reloads_and_end() {
         reloading[1].starts_with("MONOTONIC_USEC="),
         "the time must be in the same message: {reloading:?}"
     );
-    assert_eq!(systemd.wait_for("READY=1"), ready, "the message after the reload");
+    assert_eq!(
+        systemd.wait_for("READY=1"),
+        ready,
+        "the message after the reload"
+    );
     folder.write("two.yaml", route("two", "two.example.com"));
     // The Service of the route is missing.
     systemd.wait_for("STATUS=2 routes, 1 listener, 1 error");
@@ -94,7 +98,11 @@ fn an_upgrade_makes_the_successor_the_main_process() {
     systemd.wait_for("READY=1");
     daemon.upgrade();
     let successor = format!("MAINPID={}", daemon.process());
-    assert_eq!(systemd.receive(), [successor], "the first message of the successor");
+    assert_eq!(
+        systemd.receive(),
+        [successor],
+        "the first message of the successor"
+    );
     systemd.wait_for("READY=1");
     daemon.wait_for_former();
 }

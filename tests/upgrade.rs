@@ -119,7 +119,10 @@ fn a_failing_successor_does_not_affect_the_running_process() {
     let daemon = Daemon::of(&folder).echo().upgradable().start();
     let process = daemon.process();
     let mut persistent = daemon.connect();
-    assert_eq!(persistent.get(HOST, "/", &[]).expect("an answer").status, 200);
+    assert_eq!(
+        persistent.get(HOST, "/", &[]).expect("an answer").status,
+        200
+    );
     for (extra, what) in [
         (["--config-dir", "nowhere"], "a missing folder"),
         (["--address", "nowhere"], "an invalid flag"),
@@ -129,7 +132,11 @@ fn a_failing_successor_does_not_affect_the_running_process() {
         assert!(!status.success(), "{what}: {status}");
         assert_eq!(daemon.admin_json("/status")["pid"], process, "{what}");
         assert_eq!(daemon.get(HOST, "/").status, 200, "{what}");
-        assert_eq!(persistent.get(HOST, "/", &[]).expect("an answer").status, 200, "{what}");
+        assert_eq!(
+            persistent.get(HOST, "/", &[]).expect("an answer").status,
+            200,
+            "{what}"
+        );
     }
     // The running process still reloads.
     folder.replace("route.yaml", HOST, "other.example.com");

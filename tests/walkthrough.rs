@@ -1,6 +1,6 @@
 //! The walk-through of the README: `config/quickstart`, step by step, with the README's curl commands.
 
-use crate::support::backend::Backend;
+use crate::support::backend::TestBackend;
 use crate::support::daemon::Daemon;
 use crate::support::folder::Folder;
 use crate::support::{eventually, manifests, repository};
@@ -128,8 +128,8 @@ fn tls_task(daemon: &Daemon, folder: &Folder) {
 #[test]
 fn endpoint_slices_resolve_to_real_backends() {
     let folder = Folder::sample("quickstart");
-    let first = Backend::start("first");
-    let second = Backend::start("second");
+    let first = TestBackend::start("first");
+    let second = TestBackend::start("second");
     folder.write(
         "slice.yaml",
         manifests::endpoint_slice("backend", first.address()),
@@ -151,7 +151,7 @@ fn endpoint_slices_resolve_to_real_backends() {
 #[test]
 fn an_endpoint_slice_takes_precedence_over_echo() {
     let folder = Folder::sample("quickstart");
-    let real = Backend::start("real");
+    let real = TestBackend::start("real");
     folder.write(
         "slice.yaml",
         manifests::endpoint_slice("backend", real.address()),

@@ -1,6 +1,6 @@
 //! A process that writes broken files continuously.
 
-use super::generations::Generations;
+use super::generations::NumberedGenerations;
 use crate::support::daemon::Daemon;
 use std::fs::{self, File};
 use std::io::Write;
@@ -39,7 +39,7 @@ fn broken(turn: usize, good: &str) -> Vec<u8> {
 
 #[test]
 fn a_minute_of_broken_files_affects_neither_traffic_nor_memory() {
-    let generations = Generations::new();
+    let generations = NumberedGenerations::new();
     let good = generations.manifests(0);
     let daemon = Daemon::of(&generations.folder).start();
     let load = generations

@@ -1,11 +1,11 @@
 //! A configuration that changes as a whole, and whose generation is visible in the answers.
 
-use crate::support::backend::Backend;
+use crate::support::backend::TestBackend;
 use crate::support::client::{Client, Response};
 use crate::support::daemon::Daemon;
 use crate::support::eventually;
 use crate::support::folder::Folder;
-use crate::support::load::{Judge, Load, Plan, Target};
+use crate::support::load::{Judge, Load, LoadTarget, Plan};
 use crate::support::manifests::{endpoint_slice, gateway_with, service};
 use crate::support::tls::{Authority, Pair, secret};
 use std::net::SocketAddr;
@@ -24,33 +24,33 @@ pub const LISTENERS: &str = "    - {name: http, protocol: HTTP, port: 80}
     - {name: https, protocol: HTTPS, port: 443, tls: {certificateRefs: [{name: cert}]}}\n";
 
 /// A folder whose file `generation.yaml` changes, and the data to judge its answers.
-pub struct Generations {
+pub struct NumberedGenerations {
     pub folder: Folder,
     pub authority: Authority,
-    backends: Vec<Backend>,
+    backends: Vec<TestBackend>,
     pairs: Vec<Pair>,
-    progress: Arc<Progress>,
+    progress: Arc<GenerationProgress>,
 }
 
 /// The newest written generation, and the newest one that is known to be in force.
-struct Progress {
+struct GenerationProgress {
     written: AtomicU64,
     in_force: AtomicU64,
     certificates: Vec<Vec<u8>>,
 }
 
 /// Accepts answers of exactly one generation that is not outdated.
-struct ByGeneration(Arc<Progress>);
+struct ByGeneration(Arc<GenerationProgress>);
 
-impl Generations {
+impl NumberedGenerations {
     /// Creates the folder with the first generation.
     pub fn new() -> Self {
         let authority = Authority::new();
         let pairs: Vec<_> = (0..CERTIFICATES).map(|_| authority.issue(HOST)).collect();
-        let generations = Generations {
+        let generations = NumberedGenerations {
             folder: Folder::with([("gateway.yaml", gateway_with(LISTENERS))]),
-            backends: BACKENDS.map(Backend::start).into(),
-            progress: Arc::new(Progress {
+            backends: BACKENDS.map(TestBackend::start).into(),
+            progress: Arc::new(GenerationProgress {
                 written: AtomicU64::new(0),
                 in_force: AtomicU64::new(0),
                 certificates: pairs.iter().map(|pair| pair.der.clone()).collect(),
@@ -71,7 +71,7 @@ impl Generations {
 
     /// The same, with another listener without TLS.
     pub fn plan_at(&self, plain: SocketAddr, daemon: &Daemon) -> Plan {
-        Plan::to(Target {
+        Plan::to(LoadTarget {
             plain,
             tls: daemon.socket(443),
             host: HOST.to_owned(),
@@ -146,7 +146,9 @@ spec:
                 .expect("the probe's connection must stay open");
             (answer.header(GENERATION) == Some(&generation.to_string())).then_some(())
         });
-        self.progress.in_force.fetch_max(generation, Ordering::SeqCst);
+        self.progress
+            .in_force
+            .fetch_max(generation, Ordering::SeqCst);
     }
 }
 
@@ -188,7 +190,9 @@ impl Judge for ByGeneration {
         }
         let fits = |at: u64| self.0.certificates[at as usize % CERTIFICATES] == certificate;
         if !certificate.is_empty() && !possible.clone().any(fits) {
-            return Err(format!("a certificate of none of the generations {possible:?}"));
+            return Err(format!(
+                "a certificate of none of the generations {possible:?}"
+            ));
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! Many listeners.
 
-use super::generations::{Generations, LISTENERS};
+use super::generations::{LISTENERS, NumberedGenerations};
 use crate::support::client::try_get;
 use crate::support::daemon::{Daemon, Start};
 use crate::support::eventually;
@@ -40,7 +40,7 @@ fn programmed(daemon: &Daemon, listener: &str) -> Value {
 #[test]
 fn three_of_forty_listeners_that_cannot_bind_do_not_affect_the_others() {
     const TAKEN: [u16; 3] = [8000, 8019, 8037];
-    let generations = Generations::new();
+    let generations = NumberedGenerations::new();
     let daemon = map_forty(Daemon::of(&generations.folder)).start();
     let load = generations
         .plan(&daemon)

@@ -1,11 +1,11 @@
 //! Reloads under load.
 
-use super::generations::{Generations, LISTENERS};
+use super::generations::{LISTENERS, NumberedGenerations};
 use crate::support::client;
 use crate::support::daemon::Daemon;
 use crate::support::eventually;
 use crate::support::folder::Folder;
-use crate::support::load::Kind;
+use crate::support::load::ClientKind;
 use crate::support::manifests::gateway_with;
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 fn two_hundred_reloads_in_twenty_seconds_fail_no_request() {
     const RELOADS: u32 = 200;
     const TIME: Duration = Duration::from_secs(20);
-    let generations = Generations::new();
+    let generations = NumberedGenerations::new();
     let daemon = Daemon::of(&generations.folder).start();
     let mut probe = daemon.connect();
     let load = generations
@@ -45,7 +45,7 @@ fn two_hundred_reloads_in_twenty_seconds_fail_no_request() {
 #[test]
 fn a_listener_is_added_and_removed_a_hundred_times_without_a_failed_request() {
     const TIMES: usize = 100;
-    let generations = Generations::new();
+    let generations = NumberedGenerations::new();
     let daemon = Daemon::of(&generations.folder).port(81).start();
     let load = generations
         .plan(&daemon)
@@ -80,7 +80,7 @@ fn a_thousand_consecutive_swaps_of_the_data_link_fail_no_request() {
     const SWAPS: u64 = 1_000;
     // Waits only for every 50th swap, so that most swaps happen while the previous one is being loaded.
     const SYNCHRONIZE: u64 = 50;
-    let generations = Generations::new();
+    let generations = NumberedGenerations::new();
     let folder = MountedConfigMap::new(&generations);
     let daemon = Daemon::of(&folder.folder).start();
     let mut probe = daemon.connect();
@@ -110,7 +110,7 @@ struct MountedConfigMap {
 impl MountedConfigMap {
     const FILE: &str = "generation.yaml";
 
-    fn new(generations: &Generations) -> Self {
+    fn new(generations: &NumberedGenerations) -> Self {
         let folder = Folder::with([("gateway.yaml", generations.folder.read("gateway.yaml"))]);
         let link = folder.path().join(Self::FILE);
         symlink(format!("..data/{}", Self::FILE), link).expect("a link");
@@ -135,14 +135,14 @@ impl MountedConfigMap {
 #[test]
 fn a_thousand_certificates_under_new_connections_fail_no_handshake() {
     const CHANGES: u64 = 1_000;
-    let generations = Generations::new();
+    let generations = NumberedGenerations::new();
     let daemon = Daemon::of(&generations.folder).start();
     let mut probe = daemon.connect();
     let load = generations
         .plan(&daemon)
-        .clients(Kind::TlsFresh, 3)
-        .clients(Kind::TlsKept, 1)
-        .clients(Kind::TlsHttp2, 1)
+        .clients(ClientKind::TlsFresh, 3)
+        .clients(ClientKind::TlsKept, 1)
+        .clients(ClientKind::TlsHttp2, 1)
         .start(generations.judge());
     let began = Instant::now();
     for _ in 0..CHANGES {

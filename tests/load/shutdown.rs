@@ -1,12 +1,12 @@
 //! Shutdown under load.
 
 use super::generations::{HOST, LISTENERS};
-use crate::support::backend::{Backend, Request, Wire};
+use crate::support::backend::{ReceivedRequest, TestBackend, Wire};
 use crate::support::client::Response;
 use crate::support::daemon::Daemon;
 use crate::support::eventually;
 use crate::support::folder::Folder;
-use crate::support::load::{Judge, Kind, Plan, Server, Target};
+use crate::support::load::{ClientKind, Judge, LoadTarget, Plan, ServerLifetime};
 use crate::support::manifests::{endpoint_slice, gateway_with, route, service};
 use crate::support::tls::{Authority, secret};
 use std::collections::BTreeSet;
@@ -19,7 +19,7 @@ use std::time::Duration;
 type Names = Arc<Mutex<BTreeSet<String>>>;
 
 /// Answers slowly with the request's name, in four pieces, so that most clients are always in the middle of an answer.
-fn answer_slowly(request: &Request, wire: &mut Wire) -> io::Result<()> {
+fn answer_slowly(request: &ReceivedRequest, wire: &mut Wire) -> io::Result<()> {
     const PIECE: Duration = Duration::from_millis(25);
     let name = request.header("x-request");
     let stream = wire.get_mut();
@@ -53,7 +53,7 @@ fn every_request_that_reached_a_backend_is_answered_completely_after_sigterm() {
     const CLIENTS: usize = 6;
     let (seen, answered) = (Names::default(), Names::default());
     let recorded = seen.clone();
-    let backend = Backend::doing(move |request, wire| {
+    let backend = TestBackend::answering(move |request, wire| {
         let name = request.header("x-request").to_owned();
         recorded.lock().expect("the names").insert(name);
         answer_slowly(request, wire)
@@ -68,14 +68,14 @@ fn every_request_that_reached_a_backend_is_answered_completely_after_sigterm() {
         ("cert.yaml", secret("cert", &pair.certificate, &pair.key)),
     ]);
     let daemon = Daemon::of(&folder).start();
-    let target = Target {
+    let target = LoadTarget {
         plain: daemon.socket(80),
         tls: daemon.socket(443),
         host: HOST.to_owned(),
         trust: Some(authority.trust()),
     };
-    let plan = Plan::to(target).server(Server::Ends);
-    let plan = Kind::ALL
+    let plan = Plan::to(target).server(ServerLifetime::Ends);
+    let plan = ClientKind::ALL
         .into_iter()
         .fold(plan, |plan, kind| plan.clients(kind, CLIENTS));
     let load = plan.start(CompleteAnswers(answered.clone()));

@@ -1,8 +1,8 @@
 //! Long exchanges that continue during reloads: a WebSocket, a bidirectional gRPC call, a download.
 
-use super::generations::Generations;
+use super::generations::NumberedGenerations;
 use crate::support::DEADLINE;
-use crate::support::backend::{Backend, Wire};
+use crate::support::backend::{TestBackend, Wire};
 use crate::support::daemon::Daemon;
 use crate::support::grpc;
 use crate::support::load::Load;
@@ -23,7 +23,7 @@ const RELOADS: usize = 100;
 const AFTER_DELETION: usize = 10;
 
 /// A long exchange over a separate route, which changes with each reload and is deleted in the end.
-struct Exchange {
+struct LongExchange {
     /// The name of the route and of the Service, and the first label of the hostname.
     name: &'static str,
     address: SocketAddr,
@@ -31,17 +31,17 @@ struct Exchange {
     service: String,
 }
 
-impl Exchange {
-    fn http(name: &'static str, backend: &Backend) -> Self {
-        Exchange {
+impl LongExchange {
+    fn http(name: &'static str, backend: &TestBackend) -> Self {
+        LongExchange {
             name,
             address: backend.address(),
             service: service(name),
         }
     }
 
-    fn write(&self, generations: &Generations, turn: usize) {
-        let Exchange {
+    fn write(&self, generations: &NumberedGenerations, turn: usize) {
+        let LongExchange {
             name,
             address,
             service,
@@ -65,7 +65,7 @@ impl Exchange {
     /// Reloads a hundred times. Calls `after_each` when a reload is in force.
     fn reload(
         &self,
-        generations: &Generations,
+        generations: &NumberedGenerations,
         daemon: &Daemon,
         load: Load,
         mut after_each: impl FnMut(usize),
@@ -90,9 +90,9 @@ impl Exchange {
 
 #[test]
 fn a_websocket_survives_a_hundred_reloads() {
-    let backend = Backend::doing(websocket::echo);
-    let generations = Generations::new();
-    let exchange = Exchange::http("chat", &backend);
+    let backend = TestBackend::answering(websocket::echo);
+    let generations = NumberedGenerations::new();
+    let exchange = LongExchange::http("chat", &backend);
     exchange.write(&generations, 0);
     let daemon = Daemon::of(&generations.folder).start();
     let load = generations
@@ -152,7 +152,9 @@ impl GrpcCall {
             let mut received = Vec::new();
             while received.len() < text.len() {
                 let piece = tokio::time::timeout(DEADLINE, down.data()).await;
-                let piece = piece.expect("a piece in time").expect("the stream continues");
+                let piece = piece
+                    .expect("a piece in time")
+                    .expect("the stream continues");
                 let piece = piece.expect("the stream isn't reset");
                 down.flow_control()
                     .release_capacity(piece.len())
@@ -188,12 +190,12 @@ fn a_bidirectional_grpc_call_survives_a_hundred_reloads() {
         "port: 3000\n",
         "port: 3000\n      appProtocol: kubernetes.io/h2c\n",
     );
-    let exchange = Exchange {
+    let exchange = LongExchange {
         name: "talk",
         address: grpc::echo(),
         service,
     };
-    let generations = Generations::new();
+    let generations = NumberedGenerations::new();
     exchange.write(&generations, 0);
     let daemon = Daemon::of(&generations.folder).start();
     let load = generations
@@ -230,9 +232,9 @@ fn send_lines(wire: &mut Wire, stop: &AtomicBool) -> io::Result<()> {
 fn a_long_download_survives_a_hundred_reloads() {
     let stop = Arc::new(AtomicBool::new(false));
     let stopped = stop.clone();
-    let backend = Backend::doing(move |_, wire| send_lines(wire, &stopped));
-    let generations = Generations::new();
-    let exchange = Exchange::http("files", &backend);
+    let backend = TestBackend::answering(move |_, wire| send_lines(wire, &stopped));
+    let generations = NumberedGenerations::new();
+    let exchange = LongExchange::http("files", &backend);
     exchange.write(&generations, 0);
     let daemon = Daemon::of(&generations.folder).start();
     let load = generations

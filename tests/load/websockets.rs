@@ -1,6 +1,6 @@
 //! Thousands of WebSockets.
 
-use crate::support::backend::Backend;
+use crate::support::backend::TestBackend;
 use crate::support::daemon::Daemon;
 use crate::support::folder::Folder;
 use crate::support::manifests::{endpoint_slice, gateway, route, service};
@@ -19,7 +19,7 @@ const HOST: &str = "chat.example.com";
 fn ten_thousand_websockets_to_a_fast_backend_stay_open() {
     const UPGRADES: usize = 10_000;
     const CLIENTS: usize = 8;
-    let backend = Backend::doing(websocket::echo);
+    let backend = TestBackend::answering(websocket::echo);
     let folder = Folder::with([
         ("gateway.yaml", gateway()),
         ("route.yaml", route("chat", HOST)),

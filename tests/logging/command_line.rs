@@ -57,7 +57,11 @@ fn a_command_with_a_closed_pipe_ends_quietly_with_its_exit_code() {
     folder.replace("route.yaml", "hostnames:", "hostname:");
     let output = run(&["check", path], closed_pipe());
     let error = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(1), "the exit code must still report problems");
+    assert_eq!(
+        output.status.code(),
+        Some(1),
+        "the exit code must still report problems"
+    );
     assert_eq!(error, "");
 }
 

@@ -1,7 +1,7 @@
 //! A daemon whose log can't be written.
 
 use super::{closed_pipe, dropped, full_pipe};
-use crate::support::backend::Backend;
+use crate::support::backend::TestBackend;
 use crate::support::client::Client;
 use crate::support::daemon::{Daemon, signal};
 use crate::support::eventually;
@@ -30,7 +30,7 @@ fn folder() -> Folder {
         ("one.yaml", service("one")),
         (
             "slice.yaml",
-            endpoint_slice("one", Backend::start("one").address()),
+            endpoint_slice("one", TestBackend::start("one").address()),
         ),
         ("dead.yaml", route("dead", DEAD)),
         ("service.yaml", service("dead")),
@@ -84,7 +84,10 @@ fn a_log_without_a_reading_process_does_not_block_the_daemon() {
 
 #[test]
 fn a_log_with_a_closed_pipe_does_not_block_the_daemon() {
-    assert!(serves_and_ends(closed_pipe()) > 10_000, "all lines must be dropped");
+    assert!(
+        serves_and_ends(closed_pipe()) > 10_000,
+        "all lines must be dropped"
+    );
 }
 
 #[test]

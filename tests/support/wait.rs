@@ -1,11 +1,11 @@
-//! Waiting for what must happen.
+//! Waiting for conditions.
 
 use std::time::{Duration, Instant};
 
-/// How long anything may take before a test fails. Generous: a loaded machine must not fail a test.
+/// Time limit of each wait. It is generous, so that a loaded machine does not fail a test.
 pub const DEADLINE: Duration = Duration::from_secs(20);
 
-/// Polls a condition until it gives a value; fails the test when the deadline passes.
+/// Polls a condition until it returns a value. Fails the test after [`DEADLINE`].
 #[track_caller]
 pub fn eventually<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
     let end = Instant::now() + DEADLINE;

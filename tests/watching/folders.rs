@@ -83,7 +83,11 @@ fn the_watched_folder_may_be_removed_and_recreated() {
                 .find(|one| one["code"] == "GF0101")?;
             Some(())
         });
-        assert_eq!(daemon.get(NEW, "/").status, 200, "the last good objects must stay in force");
+        assert_eq!(
+            daemon.get(NEW, "/").status,
+            200,
+            "the last good objects must stay in force"
+        );
         fs::create_dir(&root).expect("created again");
         for name in ["gateway.yaml", "two.yaml"] {
             fs::copy(away.join(name), root.join(name)).expect("copied");

@@ -61,13 +61,22 @@ fn a_save_of_an_editor_never_removes_the_route() {
         fs::remove_file(at(".route.yaml.swp")).expect("removed");
         eventually("the save is served", || {
             let answer = daemon.get(HOST, "/");
-            assert!(answer.status == 200 || !is_short, "the route must stay in force");
+            assert!(
+                answer.status == 200 || !is_short,
+                "the route must stay in force"
+            );
             (answer.status == 200 && answer.backend() == backend).then_some(())
         });
-        assert!(away == 200 || !is_short, "the route must stay in force while the file is missing");
+        assert!(
+            away == 200 || !is_short,
+            "the route must stay in force while the file is missing"
+        );
         short += usize::from(is_short);
     }
-    assert!(short > 0, "the file was never missing for a short time only");
+    assert!(
+        short > 0,
+        "the file was never missing for a short time only"
+    );
 }
 
 /// Emacs marks a file that is being edited with a dangling link.

@@ -1,11 +1,11 @@
 //! The processor time of a request, beside bare Pingora proxies: all of them run, and take turns.
 
 use crate::figures::median;
-use crate::process::{Run, Server, THREADS};
+use crate::process::{MeasuredServer, Run, THREADS};
 use crate::subjects::{Scene, Subject, ask};
-use crate::support::load::Kind;
-use crate::support::load::connection::Connection;
-use crate::support::load::trouble::Trouble;
+use crate::support::load::ClientKind;
+use crate::support::load::connection::LoadConnection;
+use crate::support::load::request_error::RequestError;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -14,11 +14,11 @@ const CLIENTS: usize = 32;
 /// How long each turn is, and how many each server has for a kind of client.
 const TURN: Duration = Duration::from_secs(2);
 const ROUNDS: usize = 9;
-const KINDS: [(Kind, &str); 4] = [
-    (Kind::Kept, "HTTP/1.1"),
-    (Kind::TlsKept, "HTTP/1.1 in TLS"),
-    (Kind::Http2, "HTTP/2"),
-    (Kind::TlsHttp2, "HTTP/2 in TLS"),
+const KINDS: [(ClientKind, &str); 4] = [
+    (ClientKind::Kept, "HTTP/1.1"),
+    (ClientKind::TlsKept, "HTTP/1.1 in TLS"),
+    (ClientKind::Http2, "HTTP/2"),
+    (ClientKind::TlsHttp2, "HTTP/2 in TLS"),
 ];
 /// The servers. The first one is what the others are compared with.
 const SUBJECTS: [Subject; 3] = [Subject::Pingora, Subject::Sockets, Subject::Gatefold];
@@ -82,10 +82,10 @@ pub fn measure(gatefold: PathBuf) -> anyhow::Result<()> {
 }
 
 /// Clients ask one server as fast as it answers.
-async fn turn(server: &Server, kind: Kind) -> anyhow::Result<Turn> {
+async fn turn(server: &MeasuredServer, kind: ClientKind) -> anyhow::Result<Turn> {
     let mut connections = Vec::with_capacity(CLIENTS);
     for _ in 0..CLIENTS {
-        let mut connection = Connection::open(kind, &server.target).await?;
+        let mut connection = LoadConnection::open(kind, &server.target).await?;
         // What a connection's first request costs besides isn't measured.
         ask(&mut connection).await?;
         connections.push(connection);
@@ -99,7 +99,7 @@ async fn turn(server: &Server, kind: Kind) -> anyhow::Result<Turn> {
                 ask(&mut connection).await?;
                 requests += 1;
             }
-            Ok::<_, Trouble>((requests, connection))
+            Ok::<_, RequestError>((requests, connection))
         })
     });
     let clients: Vec<_> = clients.collect();

@@ -4,10 +4,10 @@
 //! Each server runs twice and answers more requests the second time. The difference between the two counts belongs to
 //! the additional requests alone, without start-up and shutdown.
 
-use crate::process::{Run, Server};
+use crate::process::{MeasuredServer, Run};
 use crate::subjects::{Scene, Subject, ask};
-use crate::support::load::Kind;
-use crate::support::load::connection::Connection;
+use crate::support::load::ClientKind;
+use crate::support::load::connection::LoadConnection;
 use anyhow::Context as _;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,11 +16,11 @@ use std::path::{Path, PathBuf};
 const FEW: u64 = 300;
 const MANY: u64 = 1_300;
 const SUBJECTS: [Subject; 2] = [Subject::Pingora, Subject::Gatefold];
-const KINDS: [(Kind, &str); 4] = [
-    (Kind::Kept, "HTTP/1.1"),
-    (Kind::TlsKept, "HTTP/1.1 in TLS"),
-    (Kind::Http2, "HTTP/2"),
-    (Kind::TlsHttp2, "HTTP/2 in TLS"),
+const KINDS: [(ClientKind, &str); 4] = [
+    (ClientKind::Kept, "HTTP/1.1"),
+    (ClientKind::TlsKept, "HTTP/1.1 in TLS"),
+    (ClientKind::Http2, "HTTP/2"),
+    (ClientKind::TlsHttp2, "HTTP/2 in TLS"),
 ];
 
 /// Prints the figures.
@@ -53,13 +53,17 @@ pub fn measure(gatefold: PathBuf) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn requests_of_one_client(server: &Server, kind: Kind, requests: u64) -> anyhow::Result<()> {
+fn requests_of_one_client(
+    server: &MeasuredServer,
+    kind: ClientKind,
+    requests: u64,
+) -> anyhow::Result<()> {
     // The connection's own task ends with the runtime, so that the server needn't wait for it when it ends.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
     runtime.block_on(async {
-        let mut connection = Connection::open(kind, &server.target).await?;
+        let mut connection = LoadConnection::open(kind, &server.target).await?;
         for _ in 0..requests {
             ask(&mut connection).await?;
         }

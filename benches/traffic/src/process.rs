@@ -1,7 +1,7 @@
 //! A process that is measured.
 
 use crate::support::DEADLINE;
-use crate::support::load::Target;
+use crate::support::load::LoadTarget;
 use crate::support::network::{free_port, own_address};
 use anyhow::{Context as _, bail};
 use std::fs;
@@ -41,17 +41,17 @@ impl Run<'_> {
 }
 
 /// It ends when this is dropped.
-pub struct Server {
+pub struct MeasuredServer {
     process: Child,
-    pub target: Target,
+    pub target: LoadTarget,
 }
 
-impl Server {
+impl MeasuredServer {
     /// gatefold with a folder, its plain listener on port 80 and its TLS listener on port 443.
     pub fn gatefold(
         binary: &Path,
         folder: &Path,
-        mut target: Target,
+        mut target: LoadTarget,
         run: Run<'_>,
     ) -> anyhow::Result<Self> {
         let address = own_address();
@@ -66,23 +66,28 @@ impl Server {
             .args(["--admin", &admin.to_string()])
             .args(["--address", &address.to_string(), "--port-map", &map])
             .args(["--threads", &THREADS.to_string()]);
-        Server::start(&mut command, target)
+        MeasuredServer::start(&mut command, target)
     }
 
     /// One of this binary's own proxies.
-    pub fn own(kind: &str, folder: &Path, target: Target, run: Run<'_>) -> anyhow::Result<Self> {
+    pub fn own(
+        kind: &str,
+        folder: &Path,
+        target: LoadTarget,
+        run: Run<'_>,
+    ) -> anyhow::Result<Self> {
         let mut command = run.command(&std::env::current_exe()?);
         command.args(["serve", kind]).arg(folder);
-        Server::start(&mut command, target)
+        MeasuredServer::start(&mut command, target)
     }
 
-    fn start(command: &mut Command, target: Target) -> anyhow::Result<Self> {
+    fn start(command: &mut Command, target: LoadTarget) -> anyhow::Result<Self> {
         let quiet = command
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null());
         let process = quiet.spawn().context("a server can't be started")?;
-        let mut server = Server { process, target };
+        let mut server = MeasuredServer { process, target };
         server.wait_for(server.target.plain)?;
         Ok(server)
     }
@@ -140,7 +145,7 @@ impl Server {
     }
 }
 
-impl Drop for Server {
+impl Drop for MeasuredServer {
     fn drop(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();

@@ -2,11 +2,11 @@
 
 use crate::backend;
 use crate::figures::quantile;
-use crate::process::{Run, Server};
+use crate::process::{MeasuredServer, Run};
 use crate::scratch::Scratch;
 use crate::support::DEADLINE;
 use crate::support::client::{Client, Response};
-use crate::support::load::{Judge, Kind, Plan, Report, Target};
+use crate::support::load::{ClientKind, Judge, LoadTarget, Plan, Report};
 use crate::support::manifests::{endpoint_slice, gateway, service};
 use anyhow::bail;
 use std::fs;
@@ -55,7 +55,7 @@ pub fn measure(gatefold: &Path) -> anyhow::Result<()> {
             let folder = folder(routes, backend)?;
             let (times, report) = edits(gatefold, folder.path(), routes, write)?;
             let [p50, p99, worst] = [0.5, 0.99, 1.0].map(|share| quantile(&times, share));
-            let (name, kept) = (write.name(), report.of(Kind::Kept));
+            let (name, kept) = (write.name(), report.of(ClientKind::Kept));
             println!(
                 "{routes:>7}  {name:<9} {p50:>7.1} {p99:>7.1} {worst:>7.1}  {:<10} {:>6} {:>4}",
                 verdict(p99, target),
@@ -160,15 +160,15 @@ fn edits(
     write: Write,
 ) -> anyhow::Result<(Vec<f64>, Report)> {
     let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
-    let target = Target {
+    let target = LoadTarget {
         plain: nowhere,
         tls: nowhere,
         host: HOST.to_owned(),
         trust: None,
     };
-    let server = Server::gatefold(gatefold, folder, target, Run::Plain)?;
+    let server = MeasuredServer::gatefold(gatefold, folder, target, Run::Plain)?;
     let plan = Plan::to(server.target.clone()).pace(PACE);
-    let mut load = plan.clients(Kind::Kept, CLIENTS).start(Answered);
+    let mut load = plan.clients(ClientKind::Kept, CLIENTS).start(Answered);
     let mut probe = Client::connect(server.target.plain)?;
     let mut times = Vec::with_capacity(EDITS);
     for edit in 1..=EDITS {

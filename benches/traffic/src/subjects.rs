@@ -1,12 +1,12 @@
 //! The servers that are compared, each serving the same route to the same backend.
 
 use crate::backend;
-use crate::process::{Run, Server};
+use crate::process::{MeasuredServer, Run};
 use crate::proxies::Orders;
 use crate::scratch::Scratch;
-use crate::support::load::Target;
-use crate::support::load::connection::Connection;
-use crate::support::load::trouble::Trouble;
+use crate::support::load::LoadTarget;
+use crate::support::load::connection::LoadConnection;
+use crate::support::load::request_error::RequestError;
 use crate::support::manifests::{endpoint_slice, gateway_with, route, service};
 use crate::support::network::{free_port, own_address};
 use crate::support::tls::{Authority, secret};
@@ -78,14 +78,14 @@ impl Scene {
     ///
     /// # Errors
     /// When it doesn't listen in time.
-    pub fn start(&self, subject: Subject, run: Run<'_>) -> anyhow::Result<Server> {
+    pub fn start(&self, subject: Subject, run: Run<'_>) -> anyhow::Result<MeasuredServer> {
         let mut server = match subject {
             Subject::Pingora => self.start_bare("pingora", run)?,
             Subject::Sockets => self.start_bare("sockets", run)?,
             Subject::Gatefold => {
                 let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
                 let target = self.target(nowhere, nowhere);
-                Server::gatefold(&self.gatefold, self.folder.path(), target, run)?
+                MeasuredServer::gatefold(&self.gatefold, self.folder.path(), target, run)?
             }
         };
         server.wait_for(server.target.tls)?;
@@ -97,7 +97,7 @@ impl Scene {
         &self.folder
     }
 
-    fn start_bare(&self, kind: &str, run: Run<'_>) -> anyhow::Result<Server> {
+    fn start_bare(&self, kind: &str, run: Run<'_>) -> anyhow::Result<MeasuredServer> {
         let ip = own_address();
         let port = || SocketAddr::new(ip, free_port(ip));
         let orders = Orders {
@@ -108,11 +108,11 @@ impl Scene {
         };
         orders.write()?;
         let target = self.target(orders.plain, orders.tls);
-        Server::own(kind, self.folder.path(), target, run)
+        MeasuredServer::own(kind, self.folder.path(), target, run)
     }
 
-    fn target(&self, plain: SocketAddr, tls: SocketAddr) -> Target {
-        Target {
+    fn target(&self, plain: SocketAddr, tls: SocketAddr) -> LoadTarget {
+        LoadTarget {
             plain,
             tls,
             host: HOST.to_owned(),
@@ -125,10 +125,10 @@ impl Scene {
 ///
 /// # Errors
 /// What went wrong, another status included.
-pub async fn ask(connection: &mut Connection) -> Result<(), Trouble> {
+pub async fn ask(connection: &mut LoadConnection) -> Result<(), RequestError> {
     let answer = connection.get(HOST, "/", "cost").await?;
     match answer.status {
         200 => Ok(()),
-        status => Err(Trouble::Wrong(format!("status {status}"))),
+        status => Err(RequestError::WrongAnswer(format!("status {status}"))),
     }
 }
