@@ -3,23 +3,15 @@
 use crate::support::daemon::{Daemon, gatefold};
 use crate::support::eventually;
 use crate::support::folder::Folder;
-use crate::support::manifests::{condition, gateway, gateway_named, gateway_with, route, service};
+use crate::support::manifests::{condition, gateway, gateway_named, gateway_with};
 use crate::support::tls::{Authority, secret};
 use serde_json::json;
 
 const HOST: &str = "www.example.com";
 
-fn folder() -> Folder {
-    Folder::with([
-        ("gateway.yaml", gateway()),
-        ("route.yaml", route("one", HOST)),
-        ("one.yaml", service("one")),
-    ])
-}
-
 #[test]
 fn shows_an_object_as_loaded_with_its_status() {
-    let folder = folder();
+    let folder = Folder::with_route(HOST);
     folder.replace(
         "route.yaml",
         "  name: one\n",
@@ -51,7 +43,7 @@ fn shows_an_object_as_loaded_with_its_status() {
 
 #[test]
 fn a_gateway_shows_its_address_and_its_routes() {
-    let folder = folder();
+    let folder = Folder::with_route(HOST);
     let daemon = Daemon::of(&folder).echo().start();
     let object = daemon.object("gateways", "default", "edge");
     let status = &object["status"];
@@ -74,7 +66,7 @@ fn a_gateway_shows_its_address_and_its_routes() {
 
 #[test]
 fn lists_objects_of_one_namespace_or_of_all() {
-    let daemon = Daemon::of(&folder()).echo().start();
+    let daemon = Daemon::of(&Folder::with_route(HOST)).echo().start();
     let api = "/apis/gateway.networking.k8s.io/v1";
     for path in ["/namespaces/default/httproutes", "/httproutes"] {
         let list = daemon.admin_json(&format!("{api}{path}"));
@@ -89,7 +81,7 @@ fn lists_objects_of_one_namespace_or_of_all() {
 
 #[test]
 fn answers_404_with_a_status_object() {
-    let daemon = Daemon::of(&folder()).echo().start();
+    let daemon = Daemon::of(&Folder::with_route(HOST)).echo().start();
     for path in [
         "/apis/gateway.networking.k8s.io/v1/namespaces/default/httproutes/missing",
         "/apis/gateway.networking.k8s.io/v1/namespaces/default/nonsense",
@@ -109,7 +101,7 @@ fn answers_404_with_a_status_object() {
 #[test]
 fn never_shows_the_data_of_secrets() {
     let pair = Authority::new().issue(HOST);
-    let folder = folder();
+    let folder = Folder::with_route(HOST);
     folder.write("cert.yaml", secret("cert", &pair.certificate, &pair.key));
     let listeners =
         "    - {name: https, protocol: HTTPS, port: 443, tls: {certificateRefs: [{name: cert}]}}\n";
@@ -135,7 +127,7 @@ fn never_shows_the_data_of_secrets() {
 
 #[test]
 fn refuses_writes() {
-    let daemon = Daemon::of(&folder()).echo().start();
+    let daemon = Daemon::of(&Folder::with_route(HOST)).echo().start();
     let path = "/apis/gateway.networking.k8s.io/v1/namespaces/default/httproutes/one";
     let answer = daemon.admin_send("DELETE", path);
     assert_eq!(answer.status, 405, "{}", answer.text());
@@ -144,7 +136,7 @@ fn refuses_writes() {
 
 #[test]
 fn serves_health_checks_and_metrics() {
-    let daemon = Daemon::of(&folder()).echo().start();
+    let daemon = Daemon::of(&Folder::with_route(HOST)).echo().start();
     for path in ["/livez", "/readyz"] {
         assert_eq!(daemon.admin(path).status, 200, "{path}");
     }
@@ -161,7 +153,7 @@ fn health_command_distinguishes_a_ready_daemon_from_none() {
     };
     let scratch = tempfile::tempdir().expect("a temporary folder");
     let path = scratch.path().join("admin.sock");
-    let folder = folder();
+    let folder = Folder::with_route(HOST);
     for daemon in [
         Daemon::of(&folder).echo().start(),
         Daemon::of(&folder).echo().admin_at(&path),
@@ -182,7 +174,7 @@ fn health_command_distinguishes_a_ready_daemon_from_none() {
 
 #[test]
 fn listens_on_a_unix_socket() {
-    let folder = folder();
+    let folder = Folder::with_route(HOST);
     let scratch = tempfile::tempdir().expect("a temporary folder");
     let path = scratch.path().join("admin.sock");
     let daemon = Daemon::of(&folder).echo().admin_at(&path);
@@ -191,7 +183,7 @@ fn listens_on_a_unix_socket() {
 
 #[test]
 fn refuses_a_non_loopback_address() {
-    let folder = folder();
+    let folder = Folder::with_route(HOST);
     let output = gatefold()
         .args([
             "run",
@@ -212,7 +204,7 @@ fn refuses_a_non_loopback_address() {
 
 #[test]
 fn get_shows_the_objects_of_a_running_daemon() {
-    let daemon = Daemon::of(&folder()).echo().start();
+    let daemon = Daemon::of(&Folder::with_route(HOST)).echo().start();
     let get = |arguments: &[&str]| {
         let output = gatefold()
             .arg("get")

@@ -3,24 +3,16 @@
 use crate::support::daemon::{Daemon, check};
 use crate::support::eventually;
 use crate::support::folder::Folder;
-use crate::support::manifests::{condition, gateway, gateway_with, route, route_to, service};
+use crate::support::manifests::{condition, gateway_with, route, route_to, service};
 use crate::support::tls::{Authority, secret};
 use serde_json::Value;
 
 const HOST: &str = "www.example.com";
 
-fn good() -> Folder {
-    Folder::with([
-        ("gateway.yaml", gateway()),
-        ("route.yaml", route("one", HOST)),
-        ("one.yaml", service("one")),
-    ])
-}
-
 /// Adds a bad file to the folder of a running daemon, waits for a diagnostic, and checks that everything else is served.
 #[track_caller]
 fn assert_reported_and_rest_served(text: impl AsRef<[u8]>, code: &str) -> Value {
-    let folder = good();
+    let folder = Folder::with_route(HOST);
     let daemon = Daemon::of(&folder).echo().start();
     folder.write("bad.yaml", text);
     let found = daemon.wait_for_diagnostic(code);
@@ -65,7 +57,7 @@ fn reports_invalid_yaml_with_line_and_column() {
 
 #[test]
 fn a_renamed_broken_file_keeps_its_routes() {
-    let folder = good();
+    let folder = Folder::with_route(HOST);
     let daemon = Daemon::of(&folder).echo().start();
     folder.write("route.yaml", route("one", HOST) + "---\nbroken: [\n");
     daemon.wait_for_diagnostic("GF0104");
@@ -83,7 +75,7 @@ fn a_renamed_broken_file_keeps_its_routes() {
 
 #[test]
 fn accepts_empty_files() {
-    let folder = good();
+    let folder = Folder::with_route(HOST);
     folder.write("empty.yaml", "");
     folder.write("comment.yaml", "# nothing yet\n---\n");
     assert_eq!(check(&folder).status.code(), Some(0));
@@ -143,7 +135,7 @@ fn reports_a_duplicate_key() {
 
 #[test]
 fn an_object_in_two_files_is_served_from_the_first() {
-    let folder = good();
+    let folder = Folder::with_route(HOST);
     let daemon = Daemon::of(&folder).echo().start();
     folder.write("zz-copy.yaml", route("one", "copy.example.com"));
     daemon.wait_for_diagnostic("GF0302");
@@ -153,7 +145,7 @@ fn an_object_in_two_files_is_served_from_the_first() {
 
 #[test]
 fn an_invalid_regular_expression_affects_its_rule_only() {
-    let folder = good();
+    let folder = Folder::with_route(HOST);
     let bad = route("bad", "bad.example.com").replace(
         "    - backendRefs:",
         "    - matches: [{path: {type: RegularExpression, value: \"/(\"}}]\n      backendRefs:",
@@ -184,7 +176,7 @@ fn an_invalid_regular_expression_affects_its_rule_only() {
 
 #[test]
 fn a_missing_backend_answers_500_and_is_reported() {
-    let folder = good();
+    let folder = Folder::with_route(HOST);
     folder.write("bad.yaml", route("missing", "bad.example.com"));
     let daemon = Daemon::of(&folder).echo().start();
     assert_eq!(daemon.get("bad.example.com", "/").status, 500);
@@ -200,14 +192,14 @@ fn a_missing_backend_answers_500_and_is_reported() {
 
 #[test]
 fn a_service_without_endpoints_answers_503() {
-    let folder = good();
+    let folder = Folder::with_route(HOST);
     let daemon = Daemon::of(&folder).start();
     assert_eq!(daemon.get(HOST, "/").status, 503);
 }
 
 #[test]
 fn an_unsupported_filter_answers_500() {
-    let folder = good();
+    let folder = Folder::with_route(HOST);
     let refs = "        - {name: one, port: 3000}
       filters:
         - type: ExtensionRef
@@ -223,7 +215,7 @@ fn an_unsupported_filter_answers_500() {
 
 /// A folder with an HTTP and an HTTPS listener, and optionally the Secret.
 fn with_tls(certificate: Option<String>) -> Folder {
-    let folder = good();
+    let folder = Folder::with_route(HOST);
     folder.write(
         "gateway.yaml",
         gateway_with(

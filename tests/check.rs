@@ -6,27 +6,14 @@ use crate::support::manifests::{gateway, route, service};
 use std::io::Write;
 use std::process::Stdio;
 
-fn folder() -> Folder {
-    Folder::with([
-        ("gateway.yaml", gateway()),
-        ("route.yaml", route("one", "www.example.com")),
-        ("one.yaml", service("one")),
-    ])
-}
+const HOST: &str = "www.example.com";
 
 #[test]
 fn exits_with_0_and_shows_conditions_of_a_clean_folder() {
-    let output = check(&folder());
+    let output = check(&Folder::with_route(HOST));
     let text = String::from_utf8_lossy(&output.stdout);
     assert_eq!(output.status.code(), Some(0), "{text}");
-    for word in [
-        "NAME",
-        "edge",
-        "one",
-        "www.example.com",
-        "Accepted",
-        "Programmed",
-    ] {
+    for word in ["NAME", "edge", "one", HOST, "Accepted", "Programmed"] {
         assert!(
             text.to_uppercase().contains(&word.to_uppercase()),
             "{word} isn't in\n{text}"
@@ -36,7 +23,7 @@ fn exits_with_0_and_shows_conditions_of_a_clean_folder() {
 
 #[test]
 fn exits_with_1_and_reports_file_line_and_column_of_a_problem() {
-    let folder = folder();
+    let folder = Folder::with_route(HOST);
     folder.replace("route.yaml", "hostnames:", "hostname:");
     let output = check(&folder);
     let text = String::from_utf8_lossy(&output.stdout);
@@ -73,13 +60,10 @@ fn exits_with_2_on_wrong_usage() {
 fn reads_standard_input_for_a_dash() {
     for (text, code) in [
         (
-            [gateway(), route("one", "www.example.com"), service("one")].join("---\n"),
+            [gateway(), route("one", HOST), service("one")].join("---\n"),
             0,
         ),
-        (
-            route("one", "www.example.com").replace("hostnames:", "hostname:"),
-            1,
-        ),
+        (route("one", HOST).replace("hostnames:", "hostname:"), 1),
     ] {
         let mut child = gatefold()
             .args(["check", "-"])

@@ -1,10 +1,9 @@
 //! Many clients, and slow clients.
 
 use crate::support::backend::{TestBackend, respond};
-use crate::support::client::Response;
 use crate::support::daemon::{Daemon, Start};
 use crate::support::folder::Folder;
-use crate::support::load::{ClientKind, Judge, LoadTarget, Plan};
+use crate::support::load::{Answers200, ClientKind, LoadTarget, Plan};
 use crate::support::manifests::{endpoint_slice, gateway_with, route, service};
 use crate::support::tls::{Authority, secret};
 use crate::support::{DEADLINE, eventually};
@@ -57,17 +56,6 @@ impl TlsSite {
             tls: daemon.socket(443),
             host: HOST.to_owned(),
             trust: Some(self.authority.trust()),
-        }
-    }
-}
-
-struct Ok200;
-
-impl Judge for Ok200 {
-    fn judge(&self, answer: &Response, _: &[u8], _: u64) -> Result<(), String> {
-        match answer.status {
-            200 => Ok(()),
-            status => Err(format!("status {status}")),
         }
     }
 }
@@ -144,21 +132,9 @@ fn raise_own_limit() -> u64 {
     maximum.unwrap_or(u64::MAX)
 }
 
-/// The value of a metric's sample.
-fn sample(daemon: &Daemon, name: &str) -> u64 {
-    let metrics = daemon.admin("/metrics").text();
-    let prefix = format!("{name} ");
-    let line = metrics.lines().find_map(|line| line.strip_prefix(&prefix));
-    let value = line.unwrap_or_else(|| panic!("no {name} in\n{metrics}"));
-    value.parse().expect("a number")
-}
-
-fn open_connections(daemon: &Daemon) -> u64 {
+fn open_connections(daemon: &Daemon) -> f64 {
     let socket = daemon.socket(80);
-    sample(
-        daemon,
-        &format!("gatefold_connections{{listener=\"{socket}\"}}"),
-    )
+    daemon.metric(&format!("gatefold_connections{{listener=\"{socket}\"}}"))
 }
 
 #[test]
@@ -175,7 +151,7 @@ fn thousands_of_slow_headers_are_cut_and_fail_no_other_request() {
     let daemon = Daemon::of(&site.folder).start();
     let clients = SlowClients::connect(daemon.socket(80), slow_clients);
     eventually("all slow clients are connected", || {
-        (open_connections(&daemon) >= slow_clients as u64).then_some(())
+        (open_connections(&daemon) >= slow_clients as f64).then_some(())
     });
     let began = Instant::now();
     // Ten clients that send fifty requests per second each, if the machine is fast enough.
@@ -184,7 +160,7 @@ fn thousands_of_slow_headers_are_cut_and_fail_no_other_request() {
         .clients(ClientKind::Fresh, 3)
         .clients(ClientKind::Http2, 2)
         .clients(ClientKind::TlsKept, 1);
-    let load = plan.pace(Duration::from_millis(20)).start(Ok200);
+    let load = plan.pace(Duration::from_millis(20)).start(Answers200);
     let mut first = clients.first();
     let cut = eventually("the first slow client is answered", || {
         load.check();
@@ -196,7 +172,7 @@ fn thousands_of_slow_headers_are_cut_and_fail_no_other_request() {
     let cut = "gatefold_connections_closed_total{reason=\"header_timeout\"}";
     eventually("all slow clients are cut", || {
         load.check();
-        (sample(&daemon, cut) >= slow_clients as u64).then_some(())
+        (daemon.metric(cut) >= slow_clients as f64).then_some(())
     });
     let took = began.elapsed();
     eprintln!("{slow_clients} slow clients were cut after {took:?}; other clients:");
@@ -242,10 +218,10 @@ fn survives_more_clients_than_descriptors(start: Start<'_>, site: &TlsSite) -> D
         pauses
             .map(name)
             .iter()
-            .map(|name| sample(&daemon, name))
-            .sum::<u64>()
+            .map(|name| daemon.metric(name))
+            .sum::<f64>()
     };
-    eventually("accepting pauses", || (paused() > 0).then_some(()));
+    eventually("accepting pauses", || (paused() > 0.0).then_some(()));
     let (began, spent) = (Instant::now(), daemon.processor_time());
     while began.elapsed() < Duration::from_secs(2) {
         let answer = daemon.admin("/livez");
@@ -265,7 +241,9 @@ fn survives_more_clients_than_descriptors(start: Start<'_>, site: &TlsSite) -> D
         after < Duration::from_secs(2),
         "served again after {after:?}"
     );
-    let load = Plan::to(site.target(&daemon)).every_kind().start(Ok200);
+    let load = Plan::to(site.target(&daemon))
+        .every_kind()
+        .start(Answers200);
     load.finish();
     daemon
 }
@@ -274,11 +252,11 @@ fn survives_more_clients_than_descriptors(start: Start<'_>, site: &TlsSite) -> D
 fn clients_beyond_the_limit_wait_and_are_served_later() {
     let site = TlsSite::new();
     let daemon = survives_more_clients_than_descriptors(Daemon::of(&site.folder), &site);
-    assert_eq!(sample(&daemon, "gatefold_connections_limit"), 48);
+    assert_eq!(daemon.metric("gatefold_connections_limit"), 48.0);
     let missing = "gatefold_accept_pauses_total{reason=\"file_descriptors\"}";
     assert_eq!(
-        sample(&daemon, missing),
-        0,
+        daemon.metric(missing),
+        0.0,
         "the limit must be reached before the file descriptors"
     );
 }
@@ -290,7 +268,7 @@ fn a_daemon_without_file_descriptors_recovers_and_its_admin_api_answers() {
     let daemon = survives_more_clients_than_descriptors(start, &site);
     let missing = "gatefold_accept_pauses_total{reason=\"file_descriptors\"}";
     assert!(
-        sample(&daemon, missing) > 0,
+        daemon.metric(missing) > 0.0,
         "the file descriptors must be exhausted before the limit"
     );
     let log = daemon.log();
@@ -350,13 +328,13 @@ fn a_connection_with_unread_responses_is_not_closed_for_a_waiting_client() {
     let daemon = Daemon::of(&site.folder).arg("--max-connections=1").start();
     let client = http2_client(daemon.socket(80), REQUESTS);
     eventually("all responses are complete except for their client", || {
-        let done = sample(&daemon, "gatefold_requests_total{class=\"2xx\"}");
-        (done == u64::from(REQUESTS)).then_some(())
+        let done = daemon.metric("gatefold_requests_total{class=\"2xx\"}");
+        (done == f64::from(REQUESTS)).then_some(())
     });
     let _waiting = daemon.connect();
     eventually("another client waits for a connection", || {
         let pauses = "gatefold_accept_pauses_total{reason=\"limit\"}";
-        (sample(&daemon, pauses) > 0).then_some(())
+        (daemon.metric(pauses) > 0.0).then_some(())
     });
     let data = read_streams(client, REQUESTS).expect("all responses must be complete");
     assert_eq!(data, usize::from(REQUESTS) * BODY);

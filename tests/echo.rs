@@ -1,23 +1,12 @@
 //! `gatefold echo`, the backend that returns the request it received.
 
 use crate::support::client;
-use crate::support::daemon::gatefold;
+use crate::support::daemon::{KilledOnDrop, gatefold};
 use crate::support::eventually;
 use crate::support::network::{free_port, own_address};
 use std::net::SocketAddr;
-use std::process::Child;
 
-/// The process, ended with the test.
-struct Echo(Child);
-
-impl Drop for Echo {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-fn start() -> (Echo, SocketAddr) {
+fn start() -> (KilledOnDrop, SocketAddr) {
     let ip = own_address();
     let address = SocketAddr::new(ip, free_port(ip));
     let child = gatefold()
@@ -26,7 +15,7 @@ fn start() -> (Echo, SocketAddr) {
         .env("NAMESPACE", "shop")
         .spawn()
         .expect("gatefold echo starts");
-    let echo = Echo(child);
+    let echo = KilledOnDrop(child);
     eventually("the echo backend listens", || {
         client::Client::connect(address).ok()
     });

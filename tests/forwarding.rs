@@ -3,24 +3,16 @@
 use crate::support::backend::TestBackend;
 use crate::support::daemon::Daemon;
 use crate::support::folder::Folder;
-use crate::support::manifests::{endpoint_slice, gateway, route, service};
+use crate::support::manifests::endpoint_slice;
 use crate::support::network::{free_port, own_address};
 use std::io::Write as _;
 use std::net::SocketAddr;
 
 const HOST: &str = "www.example.com";
 
-fn folder() -> Folder {
-    Folder::with([
-        ("gateway.yaml", gateway()),
-        ("route.yaml", route("one", HOST)),
-        ("one.yaml", service("one")),
-    ])
-}
-
 #[test]
 fn sets_forwarding_headers_for_the_backend() {
-    let daemon = Daemon::of(&folder()).echo().start();
+    let daemon = Daemon::of(&Folder::with_route(HOST)).echo().start();
     let json = daemon.get(HOST, "/").json();
     let headers = &json["headers"];
     assert_eq!(json["host"], HOST, "the Host header must be unchanged");
@@ -36,7 +28,7 @@ fn sets_forwarding_headers_for_the_backend() {
 
 #[test]
 fn keeps_the_request_id_of_the_client() {
-    let daemon = Daemon::of(&folder()).echo().start();
+    let daemon = Daemon::of(&Folder::with_route(HOST)).echo().start();
     let answer = daemon
         .connect()
         .get(HOST, "/", &[("x-request-id", "mine")])
@@ -50,7 +42,7 @@ fn keeps_the_request_id_of_the_client() {
 #[test]
 fn answers_502_if_the_backend_cannot_be_reached() {
     let ip = own_address();
-    let folder = folder();
+    let folder = Folder::with_route(HOST);
     folder.write(
         "slice.yaml",
         endpoint_slice("one", SocketAddr::new(ip, free_port(ip))),
@@ -72,7 +64,7 @@ fn answers_502_and_logs_the_reason_if_a_response_cannot_be_read() {
         let head = format!("HTTP/1.1 200 OK\r\nSet-Cookie: secret\r\n{fields}\r\n");
         let backend =
             TestBackend::answering(move |_, wire| wire.get_mut().write_all(head.as_bytes()));
-        let folder = folder();
+        let folder = Folder::with_route(HOST);
         folder.write("slice.yaml", endpoint_slice("one", backend.address()));
         let daemon = Daemon::of(&folder).start();
         assert_eq!(daemon.get(HOST, "/").status, 502, "{reason}");
@@ -86,7 +78,7 @@ fn answers_502_and_logs_the_reason_if_a_response_cannot_be_read() {
 #[test]
 fn an_endpoint_that_is_not_ready_receives_no_requests() {
     let (ready, draining) = (TestBackend::start("ready"), TestBackend::start("draining"));
-    let folder = folder();
+    let folder = Folder::with_route(HOST);
     folder.write("slice.yaml", endpoint_slice("one", ready.address()));
     let second = endpoint_slice("one", draining.address());
     folder.write(

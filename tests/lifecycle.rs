@@ -5,7 +5,7 @@ use crate::support::client::{Client, Response};
 use crate::support::daemon::{Daemon, gatefold};
 use crate::support::eventually;
 use crate::support::folder::Folder;
-use crate::support::manifests::{endpoint_slice, gateway, route, service};
+use crate::support::manifests::endpoint_slice;
 use std::io;
 use std::process::ExitStatus;
 use std::sync::Mutex;
@@ -13,14 +13,6 @@ use std::sync::mpsc::{Sender, channel};
 use std::thread;
 
 const HOST: &str = "www.example.com";
-
-fn folder() -> Folder {
-    Folder::with([
-        ("gateway.yaml", gateway()),
-        ("route.yaml", route("one", HOST)),
-        ("one.yaml", service("one")),
-    ])
-}
 
 /// A daemon with a request in flight, which its backend holds.
 struct BusyDaemon {
@@ -43,7 +35,7 @@ impl BusyDaemon {
             let _ = ends.1.recv();
             respond(wire, "done")
         });
-        let folder = folder();
+        let folder = Folder::with_route(HOST);
         folder.write("slice.yaml", endpoint_slice("one", backend.address()));
         let start = Daemon::of(&folder);
         let daemon = extra
@@ -122,7 +114,7 @@ fn the_drain_timeout_cuts_unfinished_requests() {
 #[test]
 fn hundreds_of_queued_connections_are_answered_after_sigterm() {
     const CLIENTS: usize = 300;
-    let folder = folder();
+    let folder = Folder::with_route(HOST);
     let daemon = Daemon::of(&folder).echo().start();
     assert_eq!(daemon.get(HOST, "/").status, 200);
     // While the daemon is stopped, the system completes connections and buffers requests. SIGTERM is pending, too.
@@ -145,7 +137,7 @@ fn hundreds_of_queued_connections_are_answered_after_sigterm() {
 
 #[test]
 fn a_persistent_connection_gets_a_last_answer_with_connection_close() {
-    let folder = folder();
+    let folder = Folder::with_route(HOST);
     let daemon = Daemon::of(&folder).echo().start();
     let mut persistent = daemon.connect();
     let first = persistent.get(HOST, "/", &[]).expect("an answer");
@@ -162,7 +154,7 @@ fn a_persistent_connection_gets_a_last_answer_with_connection_close() {
 
 #[test]
 fn ignores_other_signals() {
-    let folder = folder();
+    let folder = Folder::with_route(HOST);
     let daemon = Daemon::of(&folder).echo().start();
     for signal in ["USR1", "USR2", "PIPE"] {
         daemon.signal(signal);

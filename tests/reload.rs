@@ -2,10 +2,10 @@
 
 use crate::support::backend::TestBackend;
 use crate::support::daemon::Daemon;
-use crate::support::eventually;
 use crate::support::folder::Folder;
 use crate::support::manifests::{endpoint_slice, gateway, gateway_with, route, route_to, service};
 use crate::support::tls::{Authority, secret};
+use crate::support::{SetOnDrop, eventually};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
@@ -36,19 +36,10 @@ fn under_traffic(daemon: &Daemon, edits: impl FnOnce()) -> usize {
                 answered.fetch_add(1, Ordering::Relaxed);
             }
         });
-        let _stop = StopAtEnd(&stop);
+        let _stop = SetOnDrop(&stop);
         edits();
     });
     answered.into_inner()
-}
-
-/// Ends the traffic even if an assertion fails; otherwise the test would hang.
-struct StopAtEnd<'a>(&'a AtomicBool);
-
-impl Drop for StopAtEnd<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
 }
 
 fn two_backends() -> Folder {

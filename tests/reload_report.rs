@@ -1,28 +1,12 @@
 //! Reports of reloads in the log, in `/status` and in `/metrics`.
 
-use crate::support::daemon::Daemon;
+use crate::support::daemon::{Daemon, sample};
 use crate::support::eventually;
 use crate::support::folder::Folder;
 use crate::support::manifests::{gateway, gateway_with, route, service};
 use serde_json::{Value, json};
 
 const HOST: &str = "www.example.com";
-
-fn shop() -> Folder {
-    Folder::with([
-        ("gateway.yaml", gateway()),
-        ("route.yaml", route("one", HOST)),
-        ("one.yaml", service("one")),
-    ])
-}
-
-/// The value of a sample, which must exist.
-#[track_caller]
-fn sample(metrics: &str, name: &str) -> f64 {
-    let line = metrics.lines().find_map(|line| line.strip_prefix(name));
-    let value = line.and_then(|rest| rest.trim().parse().ok());
-    value.unwrap_or_else(|| panic!("no sample {name} in\n{metrics}"))
-}
 
 /// Waits for a generation, and checks that `/status` and `/metrics` agree about it.
 #[track_caller]
@@ -64,11 +48,11 @@ fn wait_for_generation(daemon: &Daemon, generation: u64, result: &str) -> Value 
 
 #[test]
 fn a_reload_with_an_unreadable_file_is_partial_until_the_file_is_fixed() {
-    let folder = shop();
+    let folder = Folder::with_route(HOST);
     let daemon = Daemon::of(&folder).echo().start();
     let timestamp = || {
         let name = "gatefold_config_last_reload_success_timestamp_seconds";
-        sample(&daemon.admin("/metrics").text(), name)
+        daemon.metric(name)
     };
     wait_for_generation(&daemon, 1, "success");
     let first = timestamp();
@@ -98,7 +82,7 @@ fn a_reload_with_an_unreadable_file_is_partial_until_the_file_is_fixed() {
 
 #[test]
 fn a_refused_object_makes_a_reload_partial_and_an_unresolved_reference_does_not() {
-    let folder = shop();
+    let folder = Folder::with_route(HOST);
     let daemon = Daemon::of(&folder).echo().start();
     folder.write("b.yaml", route("b", "b.example.com").replace("one", "gone"));
     wait_for_generation(&daemon, 2, "success");
@@ -108,7 +92,7 @@ fn a_refused_object_makes_a_reload_partial_and_an_unresolved_reference_does_not(
 
 #[test]
 fn every_reload_is_logged_with_its_changed_objects_and_listeners() {
-    let folder = shop();
+    let folder = Folder::with_route(HOST);
     let daemon = Daemon::of(&folder).port(81).port(82).echo().start();
     let reload = |generation: u64| -> Value {
         eventually(&format!("the line of reload {generation}"), || {
@@ -146,21 +130,15 @@ fn every_reload_is_logged_with_its_changed_objects_and_listeners() {
 
 #[test]
 fn listeners_are_counted_by_state() {
-    let folder = shop();
+    let folder = Folder::with_route(HOST);
     let listeners = "    - {name: http, protocol: HTTP, port: 80}
     - {name: datagrams, protocol: UDP, port: 81}\n";
     folder.write("gateway.yaml", gateway_with(listeners));
     let daemon = Daemon::of(&folder).echo().start();
-    let metrics = daemon.admin("/metrics").text();
-    let count = |state| {
-        sample(
-            &metrics,
-            &format!("gatefold_listeners{{state=\"{state}\"}}"),
-        )
-    };
+    let count = |state| daemon.metric(&format!("gatefold_listeners{{state=\"{state}\"}}"));
     let all = count("listening") + count("failed") + count("rejected");
     assert_eq!(all, 2.0, "each listener must be counted once");
-    assert_eq!(count("rejected"), 1.0, "{metrics}");
+    assert_eq!(count("rejected"), 1.0, "the UDP listener");
     let status = daemon.admin_json("/status");
     let states = status["listeners"].as_array().expect("listeners");
     let rejected = states.iter().filter(|one| one["state"] == "rejected");
@@ -172,7 +150,7 @@ fn listeners_are_counted_by_state() {
 #[test]
 fn a_writer_of_broken_files_fills_neither_the_log_nor_memory() {
     const WRITES: usize = 600;
-    let folder = shop();
+    let folder = Folder::with_route(HOST);
     let daemon = Daemon::of(&folder).echo().start();
     let good = folder.read("route.yaml");
     // A repeated finding is logged once.

@@ -3,7 +3,7 @@
 use crate::support::client;
 use crate::support::daemon::{Daemon, Start};
 use crate::support::folder::Folder;
-use crate::support::manifests::{gateway, gateway_named, route, service};
+use crate::support::manifests::{gateway_named, route, service};
 use crate::support::{DEADLINE, eventually, repository};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::net::UnixDatagram;
@@ -12,14 +12,6 @@ use std::process::Command;
 use tempfile::TempDir;
 
 const HOST: &str = "www.example.com";
-
-fn folder() -> Folder {
-    Folder::with([
-        ("gateway.yaml", gateway()),
-        ("route.yaml", route("one", HOST)),
-        ("one.yaml", service("one")),
-    ])
-}
 
 /// A socket that receives notifications as systemd does.
 struct Systemd {
@@ -67,7 +59,7 @@ impl Systemd {
 
 #[test]
 fn notifies_systemd_of_start_reloads_and_end() {
-    let (systemd, folder) = (Systemd::new(), folder());
+    let (systemd, folder) = (Systemd::new(), Folder::with_route(HOST));
     let daemon = systemd.start(&folder).start();
     let ready = ["READY=1", "STATUS=1 route, 1 listener"];
     assert_eq!(systemd.receive(), ready, "the message after the start");
@@ -93,7 +85,7 @@ fn notifies_systemd_of_start_reloads_and_end() {
 
 #[test]
 fn an_upgrade_makes_the_successor_the_main_process() {
-    let (systemd, folder) = (Systemd::new(), folder());
+    let (systemd, folder) = (Systemd::new(), Folder::with_route(HOST));
     let daemon = systemd.start(&folder).upgradable().start();
     systemd.wait_for("READY=1");
     daemon.upgrade();
@@ -109,7 +101,7 @@ fn an_upgrade_makes_the_successor_the_main_process() {
 
 #[test]
 fn notifies_the_watchdog_as_long_as_the_daemon_runs() {
-    let (systemd, folder) = (Systemd::new(), folder());
+    let (systemd, folder) = (Systemd::new(), Folder::with_route(HOST));
     let daemon = systemd
         .start(&folder)
         .environment("WATCHDOG_USEC", "60000")
@@ -129,7 +121,7 @@ fn notifies_the_watchdog_as_long_as_the_daemon_runs() {
 
 #[test]
 fn serves_manifests_from_credentials() {
-    let (credentials, folder) = (Folder::new(), folder());
+    let (credentials, folder) = (Folder::new(), Folder::with_route(HOST));
     let daemon = Daemon::of(&folder)
         .echo()
         .environment("CREDENTIALS_DIRECTORY", credentials.path())
@@ -155,7 +147,7 @@ fn address_of(socket: &TcpListener) -> SocketAddr {
 #[test]
 fn a_socket_with_the_name_of_a_listener_serves_it_at_any_address() {
     for name in ["http", "edge.http", "default.edge.http"] {
-        let folder = folder();
+        let folder = Folder::with_route(HOST);
         let socket = bound("127.0.0.1:0");
         let address = address_of(&socket);
         let daemon = Daemon::of(&folder).echo().activated(name, socket).start();
@@ -200,7 +192,7 @@ fn a_redirect_contains_the_port_that_its_own_gateway_binds() {
 
 #[test]
 fn a_socket_with_the_name_admin_serves_the_admin_api() {
-    let folder = folder();
+    let folder = Folder::with_route(HOST);
     let socket = bound("127.0.0.1:0");
     let address = address_of(&socket);
     let _daemon = Daemon::of(&folder)
@@ -214,7 +206,7 @@ fn a_socket_with_the_name_admin_serves_the_admin_api() {
 
 #[test]
 fn a_socket_for_both_address_families_serves_every_interface() {
-    let folder = folder();
+    let folder = Folder::with_route(HOST);
     // Like a socket of `ListenStream=80`.
     let socket = socket2::Socket::new(socket2::Domain::IPV6, socket2::Type::STREAM, None);
     let socket = socket.expect("a socket");
@@ -250,7 +242,7 @@ fn a_socket_for_both_address_families_serves_every_interface() {
 
 #[test]
 fn an_unused_socket_stays_open_and_is_logged() {
-    let folder = folder();
+    let folder = Folder::with_route(HOST);
     let socket = bound("127.0.0.1:0");
     let address = address_of(&socket);
     let daemon = Daemon::of(&folder)

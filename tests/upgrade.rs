@@ -3,9 +3,9 @@
 use crate::support::DEADLINE;
 use crate::support::client;
 use crate::support::daemon::{Daemon, signal};
-use crate::support::eventually;
 use crate::support::folder::Folder;
 use crate::support::manifests::{gateway, gateway_named, gateway_with, route, service};
+use crate::support::{SetOnDrop, eventually};
 use serde_json::Value;
 use socket2::{Domain, SockAddr, Socket, Type};
 use std::fs;
@@ -76,7 +76,7 @@ fn hands_over_forty_listeners_repeatedly_under_traffic() {
                 }
             });
         }
-        let _stop = StopAtEnd(&stop);
+        let _stop = SetOnDrop(&stop);
         for _ in 0..UPGRADES {
             let before = answered.load(Ordering::Relaxed);
             let old = daemon.process();
@@ -88,15 +88,6 @@ fn hands_over_forty_listeners_repeatedly_under_traffic() {
             });
         }
     });
-}
-
-/// Ends the traffic even if an assertion fails; otherwise the test would hang.
-struct StopAtEnd<'a>(&'a AtomicBool);
-
-impl Drop for StopAtEnd<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
 }
 
 #[test]

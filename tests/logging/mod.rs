@@ -24,10 +24,5 @@ fn closed_pipe() -> PipeWriter {
 
 /// The number of lines that the daemon has dropped.
 fn dropped(daemon: &Daemon) -> u64 {
-    let metrics = daemon.admin("/metrics").text();
-    let mut values = metrics
-        .lines()
-        .filter_map(|line| line.strip_prefix("gatefold_log_lines_dropped_total "));
-    let value = values.next().and_then(|value| value.parse().ok());
-    value.expect("the counter")
+    daemon.metric("gatefold_log_lines_dropped_total") as u64
 }

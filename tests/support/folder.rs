@@ -1,5 +1,6 @@
 //! A folder of manifests that a test edits like people and tools do.
 
+use super::manifests::{gateway, route, service};
 use super::repository;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -37,6 +38,15 @@ impl Folder {
             folder.write(name, text);
         }
         folder
+    }
+
+    /// Creates a folder with a Gateway, a Service `one`, and a route for a hostname to it.
+    pub fn with_route(hostname: &str) -> Self {
+        Folder::with([
+            ("gateway.yaml", gateway()),
+            ("route.yaml", route("one", hostname)),
+            ("one.yaml", service("one")),
+        ])
     }
 
     pub fn path(&self) -> &Path {

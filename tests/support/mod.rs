@@ -13,7 +13,7 @@ pub mod tls;
 mod wait;
 pub mod websocket;
 
-pub use wait::{DEADLINE, eventually};
+pub use wait::{DEADLINE, SetOnDrop, eventually};
 
 use std::path::{Path, PathBuf};
 

@@ -5,8 +5,8 @@ use crate::figures::quantile;
 use crate::process::{MeasuredServer, Run};
 use crate::scratch::Scratch;
 use crate::support::DEADLINE;
-use crate::support::client::{Client, Response};
-use crate::support::load::{ClientKind, Judge, LoadTarget, Plan, Report};
+use crate::support::client::Client;
+use crate::support::load::{Answers200, ClientKind, LoadTarget, Plan, Report};
 use crate::support::manifests::{endpoint_slice, gateway, service};
 use anyhow::bail;
 use std::fs;
@@ -141,17 +141,6 @@ spec:
     )
 }
 
-struct Answered;
-
-impl Judge for Answered {
-    fn judge(&self, answer: &Response, _: &[u8], _: u64) -> Result<(), String> {
-        match answer.status {
-            200 => Ok(()),
-            status => Err(format!("status {status}")),
-        }
-    }
-}
-
 /// Edits one route after the other, spread over all. Gives the times in milliseconds, and what the clients saw.
 fn edits(
     gatefold: &Path,
@@ -168,7 +157,7 @@ fn edits(
     };
     let server = MeasuredServer::gatefold(gatefold, folder, target, Run::Plain)?;
     let plan = Plan::to(server.target.clone()).pace(PACE);
-    let mut load = plan.clients(ClientKind::Kept, CLIENTS).start(Answered);
+    let mut load = plan.clients(ClientKind::Kept, CLIENTS).start(Answers200);
     let mut probe = Client::connect(server.target.plain)?;
     let mut times = Vec::with_capacity(EDITS);
     for edit in 1..=EDITS {

@@ -36,6 +36,15 @@ pub fn gatefold() -> Command {
     command
 }
 
+/// The value of a sample in the text of `/metrics`, which must exist. `name` includes the labels.
+#[track_caller]
+pub fn sample(metrics: &str, name: &str) -> f64 {
+    let mut samples = metrics.lines().filter_map(|line| line.rsplit_once(' '));
+    let sample = samples.find(|(found, _)| *found == name);
+    let value = sample.and_then(|(_, value)| value.parse().ok());
+    value.unwrap_or_else(|| panic!("no sample {name} in\n{metrics}"))
+}
+
 /// Runs `gatefold check` on a folder.
 pub fn check(folder: &Folder) -> Output {
     gatefold()
@@ -89,6 +98,16 @@ impl AdminEndpoint {
                 Client::over(UnixStream::connect(socket)?).send(method, "admin", path, &[], b"")
             }
         }
+    }
+}
+
+/// A process that is killed when this is dropped.
+pub struct KilledOnDrop(pub Child);
+
+impl Drop for KilledOnDrop {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 
@@ -203,6 +222,12 @@ impl Daemon {
         let response = self.admin(path);
         assert_eq!(response.status, 200, "{path}: {}", response.text());
         response.json()
+    }
+
+    /// The value of a sample in `/metrics`, which must exist. `name` includes the labels.
+    #[track_caller]
+    pub fn metric(&self, name: &str) -> f64 {
+        sample(&self.admin("/metrics").text(), name)
     }
 
     /// Returns an object of the Gateway API with its status.

@@ -38,6 +38,18 @@ pub trait Judge: Send + Sync + 'static {
     fn judge(&self, answer: &Response, certificate: &[u8], before: u64) -> Result<(), String>;
 }
 
+/// Accepts every answer with status 200.
+pub struct Answers200;
+
+impl Judge for Answers200 {
+    fn judge(&self, answer: &Response, _: &[u8], _: u64) -> Result<(), String> {
+        match answer.status {
+            200 => Ok(()),
+            status => Err(format!("status {status}")),
+        }
+    }
+}
+
 /// What clients may expect from the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ServerLifetime {
