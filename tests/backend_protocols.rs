@@ -55,6 +55,17 @@ spec:
     )
 }
 
+/// A folder with a route to a TLS backend, and the ConfigMap of its authority.
+fn folder(backend: SocketAddr, authority: &Authority) -> Folder {
+    Folder::with([
+        ("gateway.yaml", gateway()),
+        ("route.yaml", route("shop", HOST)),
+        ("shop.yaml", service("shop")),
+        ("slice.yaml", endpoint_slice("shop", backend)),
+        ("authority.yaml", config_map("authority", &authority.pem())),
+    ])
+}
+
 /// The reason of the policy's Accepted condition.
 fn accepted(daemon: &Daemon, name: &str) -> String {
     let policy = daemon.object("backendtlspolicies", "default", name);
@@ -85,14 +96,8 @@ fn requests_to_an_h2c_service_use_http2() {
 fn a_policy_enables_tls_and_follows_changes_of_its_config_map() {
     let (authority, other) = (Authority::new(), Authority::new());
     let backend = secure_backend(&authority.issue("shop.internal"), None);
-    let folder = Folder::with([
-        ("gateway.yaml", gateway()),
-        ("route.yaml", route("shop", HOST)),
-        ("shop.yaml", service("shop")),
-        ("slice.yaml", endpoint_slice("shop", backend)),
-        ("authority.yaml", config_map("authority", &authority.pem())),
-        ("policy.yaml", policy("shop", "shop.internal")),
-    ]);
+    let folder = folder(backend, &authority);
+    folder.write("policy.yaml", policy("shop", "shop.internal"));
     let daemon = Daemon::of(&folder).start();
     assert_eq!(daemon.wait_for_status(HOST, "/", 200).body, b"safe");
     assert_eq!(accepted(&daemon, "shop"), "Accepted");
@@ -119,15 +124,9 @@ fn a_policy_enables_tls_and_follows_changes_of_its_config_map() {
 fn the_first_of_two_policies_for_a_service_applies() {
     let authority = Authority::new();
     let backend = secure_backend(&authority.issue("shop.internal"), None);
-    let folder = Folder::with([
-        ("gateway.yaml", gateway()),
-        ("route.yaml", route("shop", HOST)),
-        ("shop.yaml", service("shop")),
-        ("slice.yaml", endpoint_slice("shop", backend)),
-        ("authority.yaml", config_map("authority", &authority.pem())),
-        ("b.yaml", policy("b", "other.internal")),
-        ("a.yaml", policy("a", "shop.internal")),
-    ]);
+    let folder = folder(backend, &authority);
+    folder.write("b.yaml", policy("b", "other.internal"));
+    folder.write("a.yaml", policy("a", "shop.internal"));
     let daemon = Daemon::of(&folder).start();
     daemon.wait_for_status(HOST, "/", 200);
     assert_eq!(accepted(&daemon, "b"), "Conflicted");
@@ -144,18 +143,13 @@ fn presents_the_certificate_of_the_gateway_to_a_backend_that_requests_one() {
     let backend = secure_backend(&authority.issue("shop.internal"), Some(&authority));
     let client = authority.issue("edge.internal");
     let tls = "  tls: {backend: {clientCertificateRef: {name: client}}}\n";
-    let folder = Folder::with([
-        ("gateway.yaml", gateway() + tls),
-        ("route.yaml", route("shop", HOST)),
-        ("shop.yaml", service("shop")),
-        ("slice.yaml", endpoint_slice("shop", backend)),
-        ("authority.yaml", config_map("authority", &authority.pem())),
-        ("policy.yaml", policy("shop", "shop.internal")),
-        (
-            "client.yaml",
-            secret("client", &client.certificate, &client.key),
-        ),
-    ]);
+    let folder = folder(backend, &authority);
+    folder.write("gateway.yaml", gateway() + tls);
+    folder.write("policy.yaml", policy("shop", "shop.internal"));
+    folder.write(
+        "client.yaml",
+        secret("client", &client.certificate, &client.key),
+    );
     let daemon = Daemon::of(&folder).start();
     daemon.wait_for_status(HOST, "/", 200);
     folder.remove("client.yaml");

@@ -4,7 +4,7 @@ use crate::support::backend::{TestBackend, respond};
 use crate::support::client::{Client, Response};
 use crate::support::daemon::Daemon;
 use crate::support::folder::Folder;
-use crate::support::manifests::{endpoint_slice, gateway, route, service};
+use crate::support::manifests::{endpoint_slice, gateway, route, route_with_rules, service};
 use std::io::Write;
 
 const HOST: &str = "api.example.com";
@@ -121,11 +121,9 @@ fn adds_cors_headers_to_a_503() {
 
 /// Starts a daemon whose route has these rules, as lines of YAML, with the built-in backend.
 fn daemon_with_rules(rules: &str) -> (Folder, Daemon) {
-    let text = route("api", HOST);
-    let (head, _) = text.split_once("    - backendRefs").expect("a rule");
     let folder = Folder::with([
         ("gateway.yaml", gateway()),
-        ("route.yaml", format!("{head}{rules}")),
+        ("route.yaml", route_with_rules("api", HOST, rules)),
         ("api.yaml", service("api")),
     ]);
     let daemon = Daemon::of(&folder).echo().start();

@@ -4,17 +4,17 @@ use crate::support::client::{Client, Response};
 use crate::support::daemon::Daemon;
 use crate::support::eventually;
 use crate::support::folder::Folder;
-use crate::support::manifests::{condition, gateway, gateway_with, route, service};
+use crate::support::manifests::{
+    condition, gateway, gateway_with, route, route_with_rules, service,
+};
 
 const HOST: &str = "www.example.com";
 
 /// Starts a daemon whose route `one` has these rules, as lines of YAML, with the built-in backends `one` and `two`.
 fn daemon_with_rules(rules: &str) -> (Folder, Daemon) {
-    let text = route("one", HOST);
-    let (head, _) = text.split_once("    - backendRefs").expect("a rule");
     let folder = Folder::with([
         ("gateway.yaml", gateway()),
-        ("route.yaml", format!("{head}{rules}")),
+        ("route.yaml", route_with_rules("one", HOST, rules)),
         ("one.yaml", service("one")),
         ("two.yaml", service("two")),
     ]);

@@ -3,7 +3,7 @@
 use crate::support::client;
 use crate::support::daemon::Daemon;
 use crate::support::folder::Folder;
-use crate::support::manifests::{gateway_with, route, service};
+use crate::support::manifests::{gateway_with, route, route_with_rules, service};
 
 const HOST: &str = "www.example.com";
 
@@ -13,12 +13,11 @@ const LISTENERS: &str = "    - {name: http, protocol: HTTP, port: 80}
 /// Starts a daemon with one rule for the prefix `/old` with these filters, and optionally a backend.
 fn daemon(filters: &str, backend: bool) -> (Folder, Daemon) {
     let rule = format!("      matches: [{{path: {{value: /old}}}}]\n      filters:\n{filters}");
-    let text = route("one", HOST);
     let text = if backend {
-        text + &rule
+        route("one", HOST) + &rule
     } else {
-        let (head, _) = text.split_once("    - backendRefs").expect("a rule");
-        format!("{head}    - {}", rule.trim_start())
+        let rule = format!("    - {}", rule.trim_start());
+        route_with_rules("one", HOST, &rule)
     };
     let folder = Folder::with([
         ("gateway.yaml", gateway_with(LISTENERS)),

@@ -3,7 +3,7 @@
 use crate::support::client;
 use crate::support::daemon::{Daemon, Start};
 use crate::support::folder::Folder;
-use crate::support::manifests::{gateway_named, route, service};
+use crate::support::manifests::{gateway_named, route, route_with_rules, service};
 use crate::support::{DEADLINE, eventually, repository};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::net::UnixDatagram;
@@ -161,10 +161,8 @@ fn a_socket_with_the_name_of_a_listener_serves_it_at_any_address() {
 #[test]
 fn a_redirect_contains_the_port_that_its_own_gateway_binds() {
     let redirect = |name: &str, host: &str| {
-        let text = route(name, host).replace("name: edge", &format!("name: {name}"));
-        let (head, _) = text.split_once("    - backendRefs").expect("a rule");
-        let filter = "{type: RequestRedirect, requestRedirect: {hostname: other.example}}";
-        format!("{head}    - filters: [{filter}]\n")
+        let rule = "    - filters: [{type: RequestRedirect, requestRedirect: {hostname: other.example}}]\n";
+        route_with_rules(name, host, rule).replace("name: edge", &format!("name: {name}"))
     };
     let names = ["one", "two", "three"];
     let folder = Folder::new();

@@ -69,7 +69,13 @@ impl NumberedGenerations {
         self.plan_at(daemon.socket(80), daemon)
     }
 
-    /// The same, with another listener without TLS.
+    /// Starts one client of every kind for a daemon with this folder.
+    #[track_caller]
+    pub fn load(&self, daemon: &Daemon) -> Load {
+        self.plan(daemon).every_kind().start(self.judge())
+    }
+
+    /// A plan without clients, with another listener without TLS.
     pub fn plan_at(&self, plain: SocketAddr, daemon: &Daemon) -> Plan {
         Plan::to(LoadTarget {
             plain,

@@ -42,10 +42,7 @@ fn three_of_forty_listeners_that_cannot_bind_do_not_affect_the_others() {
     const TAKEN: [u16; 3] = [8000, 8019, 8037];
     let generations = NumberedGenerations::new();
     let daemon = map_forty(Daemon::of(&generations.folder)).start();
-    let load = generations
-        .plan(&daemon)
-        .every_kind()
-        .start(generations.judge());
+    let load = generations.load(&daemon);
     let blockers = TAKEN.map(|port| TcpListener::bind(daemon.socket(port)).expect("a free port"));
     generations
         .folder

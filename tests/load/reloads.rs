@@ -18,10 +18,7 @@ fn two_hundred_reloads_in_twenty_seconds_fail_no_request() {
     let generations = NumberedGenerations::new();
     let daemon = Daemon::of(&generations.folder).start();
     let mut probe = daemon.connect();
-    let load = generations
-        .plan(&daemon)
-        .every_kind()
-        .start(generations.judge());
+    let load = generations.load(&daemon);
     let began = Instant::now();
     for turn in 1..=RELOADS {
         let next = generations.write_next(&load);
@@ -47,10 +44,7 @@ fn a_listener_is_added_and_removed_a_hundred_times_without_a_failed_request() {
     const TIMES: usize = 100;
     let generations = NumberedGenerations::new();
     let daemon = Daemon::of(&generations.folder).port(81).start();
-    let load = generations
-        .plan(&daemon)
-        .every_kind()
-        .start(generations.judge());
+    let load = generations.load(&daemon);
     let other = daemon.socket(81);
     for turn in 1..=TIMES {
         let more = format!("{LISTENERS}    - {{name: other, protocol: HTTP, port: 81}}\n");
@@ -84,10 +78,7 @@ fn a_thousand_consecutive_swaps_of_the_data_link_fail_no_request() {
     let folder = MountedConfigMap::new(&generations);
     let daemon = Daemon::of(&folder.folder).start();
     let mut probe = daemon.connect();
-    let load = generations
-        .plan(&daemon)
-        .every_kind()
-        .start(generations.judge());
+    let load = generations.load(&daemon);
     let began = Instant::now();
     for swap in 1..=SWAPS {
         let next = generations.announce();

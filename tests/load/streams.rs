@@ -95,10 +95,7 @@ fn a_websocket_survives_a_hundred_reloads() {
     let exchange = LongExchange::http("chat", &backend);
     exchange.write(&generations, 0);
     let daemon = Daemon::of(&generations.folder).start();
-    let load = generations
-        .plan(&daemon)
-        .every_kind()
-        .start(generations.judge());
+    let load = generations.load(&daemon);
     let open = WebSocket::open(daemon.socket(80), "chat.example.com", "/");
     let mut chat = open.expect("a WebSocket");
     assert_eq!(chat.receive().expect("the greeting"), "welcome");
@@ -198,10 +195,7 @@ fn a_bidirectional_grpc_call_survives_a_hundred_reloads() {
     let generations = NumberedGenerations::new();
     exchange.write(&generations, 0);
     let daemon = Daemon::of(&generations.folder).start();
-    let load = generations
-        .plan(&daemon)
-        .every_kind()
-        .start(generations.judge());
+    let load = generations.load(&daemon);
     let mut call = GrpcCall::open(daemon.socket(80), "talk.example.com");
     exchange.reload(&generations, &daemon, load, |turn| {
         call.exchange(format!("turn {turn}"));
@@ -237,10 +231,7 @@ fn a_long_download_survives_a_hundred_reloads() {
     let exchange = LongExchange::http("files", &backend);
     exchange.write(&generations, 0);
     let daemon = Daemon::of(&generations.folder).start();
-    let load = generations
-        .plan(&daemon)
-        .every_kind()
-        .start(generations.judge());
+    let load = generations.load(&daemon);
     let mut stream = TcpStream::connect(daemon.socket(80)).expect("a connection");
     stream.set_read_timeout(Some(DEADLINE)).expect("a deadline");
     write!(stream, "GET / HTTP/1.1\r\nHost: files.example.com\r\n\r\n").expect("a request");

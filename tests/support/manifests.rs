@@ -64,6 +64,15 @@ spec:
     )
 }
 
+/// A route of the Gateway `edge` with these rules, as lines of YAML.
+pub fn route_with_rules(name: &str, hostname: &str, rules: &str) -> String {
+    let route = route_to(name, hostname, "");
+    let (head, _) = route
+        .split_once("    - backendRefs")
+        .expect("a rule to replace");
+    format!("{head}{rules}")
+}
+
 /// A Service with port 3000.
 pub fn service(name: &str) -> String {
     format!(
