@@ -1,8 +1,8 @@
-//! What one changed file costs, stage by stage, by the number of routes (one file each).
+//! The time of each stage of a reload after one changed file, by the number of routes (one file each).
 //!
-//! `./x bench stages`: the middle and the worst of a number of edits. `look` is the regular look at all files, which an
-//! edit doesn't wait for. Nothing of the daemon runs: how long it takes from a write to a new answer, `./x bench
-//! reload` measures.
+//! Run with `./x bench stages`; it prints the median and the maximum of a number of edits. `scan` is the regular scan of all
+//! files, which an edit does not wait for. The daemon does not run here: `./x bench reload` measures the time from a write
+//! to the new answer.
 
 use gatefold::reload::Changes;
 use gatefold::status::{Applied, Statuses, report};
@@ -26,14 +26,14 @@ fn main() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         write_all(folder.path(), size);
         let mut times = edits(folder.path(), size);
-        println!("{size} routes, one file each; after one of them has changed:");
+        println!("{size} routes, one file each; one of them has changed:");
         for (stage, taken) in &mut times {
             taken.sort_unstable();
-            let middle = taken.get(taken.len() / 2).copied().unwrap_or_default();
+            let median = taken.get(taken.len() / 2).copied().unwrap_or_default();
             let worst = taken.last().copied().unwrap_or_default();
             println!(
                 "    {stage:<10} {:>8} ms, at most {:>8} ms",
-                milliseconds(middle),
+                milliseconds(median),
                 milliseconds(worst)
             );
         }
@@ -44,7 +44,7 @@ fn milliseconds(time: Duration) -> String {
     format!("{:.2}", time.as_secs_f64() * 1e3)
 }
 
-/// The stages as the daemon runs them, again and again.
+/// Runs the stages like the daemon, once for each edit.
 fn edits(folder: &Path, size: usize) -> Vec<(&'static str, Vec<Duration>)> {
     let environment = Environment {
         reachable: vec![Ipv4Addr::LOCALHOST.into()],
@@ -57,7 +57,7 @@ fn edits(folder: &Path, size: usize) -> Vec<(&'static str, Vec<Duration>)> {
     let mut snapshot = compiler.compile(&graph);
     let mut statuses = Statuses::default();
     let stages = [
-        "look", "load", "build", "compare", "compile", "report", "drop",
+        "scan", "load", "build", "compare", "compile", "report", "drop",
     ];
     let mut times = stages.map(|stage| (stage, Vec::new()));
     for edit in 0..EDITS {

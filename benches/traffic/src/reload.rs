@@ -1,4 +1,4 @@
-//! From a file's write to the new answer, by the number of routes (one file each), while clients ask all the time.
+//! The time from a file's write to the new answer, by the number of routes (one file each), under continuous load.
 
 use crate::backend;
 use crate::figures::quantile;
@@ -15,34 +15,34 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 const HOST: &str = "www.example.com";
-/// Routes, and what the 99th of a hundred edits may take, in milliseconds.
+/// The number of routes, and the target for the 99th percentile in milliseconds.
 const SIZES: [(usize, Option<f64>); 3] = [(1, None), (1_000, Some(30.0)), (10_000, Some(120.0))];
 const EDITS: usize = 200;
-/// The load: clients that keep their connection, each asking this often.
+/// The load: the number of clients with persistent connections, and the interval between two requests of each.
 const CLIENTS: usize = 16;
 const PACE: Duration = Duration::from_millis(20);
-/// Between two looks for the new answer.
-const LOOK: Duration = Duration::from_micros(250);
-/// Between an answer and the next edit: such that edits meet the daemon's regular looks at every moment.
+/// The interval of the probe's requests.
+const PROBE: Duration = Duration::from_micros(250);
+/// The pause between an answer and the next edit, chosen so that edits happen at all phases of the daemon's regular scans.
 const PAUSE: Duration = Duration::from_millis(37);
 
 /// How a file is written.
 #[derive(Clone, Copy)]
 enum Write {
-    /// A file beside it, renamed over it.
+    /// A temporary file, renamed over the old one.
     Renamed,
-    /// Truncated and written where it lies.
+    /// The file is truncated and written in place.
     InPlace,
 }
 
 /// Prints the figures.
 ///
 /// # Errors
-/// When something can't be started, or an edit never shows.
+/// If something can't be started, or an edit has no effect.
 pub fn measure(gatefold: &Path) -> anyhow::Result<()> {
     println!("From a file's write to the new answer, {EDITS} edits each, in milliseconds");
     println!(
-        "{CLIENTS} clients ask all the time, {:.0} requests a second in all",
+        "{CLIENTS} clients send {:.0} requests per second in total",
         CLIENTS as f64 / PACE.as_secs_f64()
     );
     println!(
@@ -88,9 +88,9 @@ impl Write {
         match self {
             Write::InPlace => fs::write(path, text),
             Write::Renamed => {
-                let beside = folder.join(format!(".{name}"));
-                fs::write(&beside, text)?;
-                fs::rename(beside, path)
+                let temporary = folder.join(format!(".{name}"));
+                fs::write(&temporary, text)?;
+                fs::rename(temporary, path)
             }
         }
     }
@@ -110,7 +110,7 @@ fn file(number: usize) -> String {
     format!("route-{number}.yaml")
 }
 
-/// The first one takes whatever no other takes, too: the load's requests.
+/// The first route also matches all requests that no other route matches, such as those of the load.
 fn route(number: usize, edit: usize) -> String {
     let all = if number == 0 {
         "- path: {type: PathPrefix, value: /}"
@@ -141,7 +141,7 @@ spec:
     )
 }
 
-/// Edits one route after the other, spread over all. Gives the times in milliseconds, and what the clients saw.
+/// Edits routes one after the other, spread over all of them. Returns the times in milliseconds, and the load's report.
 fn edits(
     gatefold: &Path,
     folder: &Path,
@@ -185,8 +185,8 @@ fn wait_for(probe: &mut Client, number: usize, edit: usize) -> anyhow::Result<()
             return Ok(());
         }
         if Instant::now() > end {
-            bail!("edit {edit} of route {number} doesn't show after {DEADLINE:?}");
+            bail!("edit {edit} of route {number} has no effect after {DEADLINE:?}");
         }
-        std::thread::sleep(LOOK);
+        std::thread::sleep(PROBE);
     }
 }

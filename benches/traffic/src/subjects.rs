@@ -1,8 +1,8 @@
-//! The servers that are compared, each serving the same route to the same backend.
+//! The compared servers. Each serves the same route to the same backend.
 
 use crate::backend;
 use crate::process::{MeasuredServer, Run};
-use crate::proxies::Orders;
+use crate::proxies::ProxySettings;
 use crate::scratch::Scratch;
 use crate::support::load::LoadTarget;
 use crate::support::load::connection::LoadConnection;
@@ -37,7 +37,7 @@ impl Subject {
     }
 }
 
-/// What all of them serve. The folder goes away with it.
+/// The environment of the compared servers: a backend, certificates, and a folder that is removed when this is dropped.
 pub struct Scene {
     gatefold: PathBuf,
     authority: Authority,
@@ -49,7 +49,7 @@ impl Scene {
     /// Writes the manifests and starts the backend.
     ///
     /// # Errors
-    /// When the folder can't be written, or the backend not be started.
+    /// If the folder can't be written, or the backend can't be started.
     pub fn prepare(gatefold: PathBuf) -> anyhow::Result<Self> {
         let scene = Scene {
             gatefold,
@@ -77,7 +77,7 @@ impl Scene {
     /// Starts one of the servers.
     ///
     /// # Errors
-    /// When it doesn't listen in time.
+    /// If the server does not accept in time.
     pub fn start(&self, subject: Subject, run: Run<'_>) -> anyhow::Result<MeasuredServer> {
         let mut server = match subject {
             Subject::Pingora => self.start_bare("pingora", run)?,
@@ -92,7 +92,7 @@ impl Scene {
         Ok(server)
     }
 
-    /// A folder for what a measurement writes.
+    /// The folder, also for files of measurements.
     pub fn folder(&self) -> &Scratch {
         &self.folder
     }
@@ -100,14 +100,14 @@ impl Scene {
     fn start_bare(&self, kind: &str, run: Run<'_>) -> anyhow::Result<MeasuredServer> {
         let ip = own_address();
         let port = || SocketAddr::new(ip, free_port(ip));
-        let orders = Orders {
+        let settings = ProxySettings {
             plain: port(),
             tls: port(),
             backend: self.backend,
             folder: self.folder.path().to_owned(),
         };
-        orders.write()?;
-        let target = self.target(orders.plain, orders.tls);
+        settings.write()?;
+        let target = self.target(settings.plain, settings.tls);
         MeasuredServer::own(kind, self.folder.path(), target, run)
     }
 
@@ -124,7 +124,7 @@ impl Scene {
 /// Sends one request that must be answered with 200.
 ///
 /// # Errors
-/// What went wrong, another status included.
+/// If the request fails, or is answered with another status.
 pub async fn ask(connection: &mut LoadConnection) -> Result<(), RequestError> {
     let answer = connection.get(HOST, "/", "cost").await?;
     match answer.status {
