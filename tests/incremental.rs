@@ -1,5 +1,5 @@
-//! Reuse across reloads: after each of a series of random edits, the graph, the snapshot and the statuses equal those of
-//! a complete rebuild. Each edit may affect objects that others depend on.
+//! What is built and compiled after something else against what is built and compiled anew: random edits of a folder,
+//! one after the other, each of which may touch what others depend on.
 
 use gatefold::status::{Applied, Statuses, report};
 use gatefold_compile::Compiler;
@@ -13,12 +13,12 @@ use std::path::Path;
 use std::sync::{Arc, LazyLock};
 use time::OffsetDateTime;
 
-/// The name of a file, and a function that returns its text for the number of a variant.
+/// A file's name, and its text by the number of its variant.
 type File = (&'static str, fn(usize) -> String);
 
-/// A file without an object. It is not empty, since an empty file counts as half-written at first.
+/// A file without an object. One that is empty seems half-written for a moment.
 const NOTHING: &str = "# nothing\n";
-/// The number of variants of each file.
+/// How many variants each file has.
 const VARIANTS: usize = 6;
 const FILES: [File; 19] = [
     ("gateway.yaml", gateway),
@@ -64,7 +64,7 @@ fn gateway(variant: usize) -> String {
     )
 }
 
-/// A condition in a file's status.
+/// A condition of another controller, as a file may have it.
 fn recorded(kind: &str, variant: usize) -> String {
     format!(
         "{{type: {kind}, status: 'True', reason: Reviewed, message: variant {variant}, lastTransitionTime: '2026-01-01T00:00:00Z'}}"
@@ -105,7 +105,7 @@ fn route(name: &str, variant: usize) -> String {
     let created = ["", ", creationTimestamp: 2026-01-01T00:00:00Z"][variant % 2];
     let path = ["/", "/a", "/a/b", "'/(a', type: RegularExpression"][variant / 2 % 4];
     let (ours, others) = (recorded("Audited", variant), recorded("Accepted", variant));
-    // Some variants contain the same object further down in the file.
+    // Now and then the same object further down in its file.
     let above = "# moved\n".repeat(variant / 5);
     format!(
         "{above}apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {{name: {name}{created}}}\n\
@@ -180,7 +180,7 @@ static AUTHORITIES: LazyLock<[String; 2]> = LazyLock::new(|| {
     })
 });
 
-/// A policy with its certificates, without them, or with certificates in another file.
+/// A policy with its certificates, one without, or one with certificates in another file.
 fn policy(variant: usize) -> String {
     if variant < 3 {
         return NOTHING.to_owned();
@@ -200,7 +200,7 @@ fn policy(variant: usize) -> String {
     }
 }
 
-/// A ConfigMap that no policy refers to, or one that a policy refers to, with valid or invalid certificates.
+/// A ConfigMap that no policy refers to, or one with the certificates of a policy or with what is none.
 fn config_map(variant: usize) -> String {
     let (name, value) = match variant {
         0 => return NOTHING.to_owned(),
@@ -213,7 +213,7 @@ fn config_map(variant: usize) -> String {
     )
 }
 
-/// An unsupported policy, which closes its targets.
+/// A policy that closes what it targets.
 fn protection(variant: usize) -> String {
     let targets = match variant {
         0 | 6.. => return NOTHING.to_owned(),
@@ -236,7 +236,7 @@ fn protection(variant: usize) -> String {
     )
 }
 
-/// A policy with one invalid and one readable target. It never was valid.
+/// A policy with an error, of which the other target can be read. It never was good.
 fn unreadable_protection(variant: usize) -> String {
     let target = match variant {
         0..=2 => return NOTHING.to_owned(),
@@ -258,7 +258,7 @@ static PAIRS: LazyLock<[[String; 2]; 2]> = LazyLock::new(|| {
     })
 });
 
-/// The certificate of the HTTPS listener. If it breaks, the last good one stays in force.
+/// The certificate of the HTTPS listener; the last good one stays when it breaks.
 fn secret(variant: usize) -> String {
     let [certificate, key] = match variant {
         0 => return NOTHING.to_owned(),
@@ -273,7 +273,7 @@ fn secret(variant: usize) -> String {
     )
 }
 
-/// All observable parts of a graph as text.
+/// All that people and requests can tell of a graph.
 fn text(graph: &Graph) -> String {
     format!(
         "{:#?}\n{:#?}\n{:#?}\n{:#?}\n{:#?}\n{:#?}\n{:#?}",
@@ -287,7 +287,7 @@ fn text(graph: &Graph) -> String {
     )
 }
 
-/// The first lines that differ, with the lines before them. The whole text is too long to read.
+/// The first lines that differ, with what stands before them: the whole is too long to read.
 fn difference(one: &str, other: &str) -> Option<String> {
     let (one, other): (Vec<_>, Vec<_>) = (one.lines().collect(), other.lines().collect());
     let same = one
@@ -302,7 +302,7 @@ fn difference(one: &str, other: &str) -> Option<String> {
         let lines = lines.iter().skip(at.saturating_sub(20)).take(30);
         lines.copied().collect::<Vec<_>>().join("\n")
     };
-    Some(format!("{}\n--- rebuilt:\n{}", shown(&one), shown(&other)))
+    Some(format!("{}\n--- anew:\n{}", shown(&one), shown(&other)))
 }
 
 fn environment(discovered: bool) -> Environment {
@@ -326,7 +326,7 @@ fn write(folder: &Path, file: usize, variant: usize) {
 }
 
 #[test]
-fn an_edit_reuses_the_nodes_that_it_does_not_affect() {
+fn an_edit_leaves_what_it_does_not_touch_the_very_same() {
     let folder = tempfile::tempdir().expect("a folder");
     for (file, variant) in [(0, 1), (2, 0), (4, 6), (6, 2), (8, 2)] {
         write(folder.path(), file, variant);
@@ -337,7 +337,7 @@ fn an_edit_reuses_the_nodes_that_it_does_not_affect() {
     let before = build(&loader.load().resources, &environment);
     let snapshot_before = compiler.compile(&before);
 
-    // Changes the path of route one. Route three and its rules are reused.
+    // Another path of route one: route three is the same, and so are its rules.
     write(folder.path(), 2, 5);
     let after = build_after(&before, &loader.load().resources, &environment);
     let snapshot_after = compiler.compile(&after);
@@ -345,22 +345,22 @@ fn an_edit_reuses_the_nodes_that_it_does_not_affect() {
         let key = NamespacedName::new("default", name);
         Arc::ptr_eq(&one.http_routes[&key], &other.http_routes[&key])
     };
-    assert!(same(&before, &after, "three"), "the node must be reused");
-    assert!(!same(&before, &after, "one"), "the node must be rebuilt");
+    assert!(same(&before, &after, "three"), "it is built anew");
+    assert!(!same(&before, &after, "one"), "it isn't built anew");
     let rules = (snapshot_before.rules(), snapshot_after.rules());
     let same_rule = |route| Arc::ptr_eq(rules.0[&(route, 0)], rules.1[&(route, 0)]);
-    assert!(same_rule("default/three"), "the rule must be reused");
-    assert!(!same_rule("default/one"), "the rule must be compiled again");
+    assert!(same_rule("default/three"), "it is compiled anew");
+    assert!(!same_rule("default/one"), "it isn't compiled anew");
 
-    // Changes the endpoints of Service shop, which route three does not use.
+    // Other endpoints of Service shop, which route three doesn't use.
     write(folder.path(), 8, 3);
     let endpoints = build_after(&after, &loader.load().resources, &environment);
-    assert!(same(&after, &endpoints, "three"), "the node must be reused");
-    assert!(!same(&after, &endpoints, "one"), "the node must be rebuilt");
+    assert!(same(&after, &endpoints, "three"), "it is built anew");
+    assert!(!same(&after, &endpoints, "one"), "it isn't built anew");
 }
 
 #[test]
-fn only_a_config_map_that_a_policy_refers_to_affects_routes() {
+fn only_a_config_map_that_a_policy_refers_to_touches_routes() {
     let folder = tempfile::tempdir().expect("a folder");
     for (file, variant) in [(0, 1), (2, 0), (6, 2), (8, 2), (13, 5), (14, 3)] {
         write(folder.path(), file, variant);
@@ -378,7 +378,7 @@ fn only_a_config_map_that_a_policy_refers_to_affects_routes() {
     let after = build_after(&before, &loader.load().resources, &environment);
     assert!(
         Arc::ptr_eq(&before.http_routes[&key], &after.http_routes[&key]),
-        "the node must be reused"
+        "the route is built anew"
     );
     write(folder.path(), 14, 4);
     let other = build_after(&after, &loader.load().resources, &environment);
@@ -386,7 +386,7 @@ fn only_a_config_map_that_a_policy_refers_to_affects_routes() {
     assert_ne!(
         tls(&after),
         tls(&other),
-        "the policy must trust the other authority"
+        "the policy trusts another authority"
     );
 }
 
@@ -394,7 +394,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(60))]
 
     #[test]
-    fn reuse_equals_a_complete_rebuild(
+    fn what_is_built_after_something_else_is_what_is_built_anew(
         first in prop::collection::vec(0..VARIANTS, FILES.len()),
         edits in prop::collection::vec((0..FILES.len(), 0..VARIANTS, any::<bool>()), 10),
     ) {
@@ -417,13 +417,13 @@ proptest! {
             statuses = report(&graph, &applied, &statuses, now);
             let snapshot = compiler.compile(&graph);
 
-            let reloaded = Loader::new([folder.path().to_owned()]).load().resources;
-            let rebuilt_graph = build_after(&last_good, &reloaded, &environment);
-            prop_assert_eq!(difference(&text(&graph), &text(&rebuilt_graph)), None);
-            prop_assert_eq!(&statuses, &report(&rebuilt_graph, &applied, &Statuses::default(), now));
-            let rebuilt_snapshot = gatefold_compile::compile(&rebuilt_graph);
-            prop_assert_eq!(snapshot.to_string(), rebuilt_snapshot.to_string());
-            prop_assert_eq!(snapshot.digest(), rebuilt_snapshot.digest());
+            let anew = Loader::new([folder.path().to_owned()]).load().resources;
+            let graph_anew = build_after(&last_good, &anew, &environment);
+            prop_assert_eq!(difference(&text(&graph), &text(&graph_anew)), None);
+            prop_assert_eq!(&statuses, &report(&graph_anew, &applied, &Statuses::default(), now));
+            let snapshot_anew = gatefold_compile::compile(&graph_anew);
+            prop_assert_eq!(snapshot.to_string(), snapshot_anew.to_string());
+            prop_assert_eq!(snapshot.digest(), snapshot_anew.digest());
         }
     }
 }
