@@ -33,10 +33,10 @@ pub(super) struct Args {
     /// What the manifests mean.
     #[command(flatten)]
     manifests: ManifestArgs,
-    /// Exits with 1 on warnings, too.
+    /// Ends with 1 on warnings, too.
     #[arg(long, env = "GATEFOLD_DENY_WARNINGS", value_parser = clap::builder::FalseyValueParser::new())]
     deny_warnings: bool,
-    /// The output format.
+    /// How to show what is found.
     #[arg(
         long,
         short,
@@ -49,7 +49,7 @@ pub(super) struct Args {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum Output {
-    /// Tables of conditions, and diagnostics with their source lines.
+    /// Tables and drawn diagnostics.
     Text,
     /// One JSON object.
     Json,

@@ -11,7 +11,7 @@ use tokio::signal::unix::{SignalKind, signal};
 /// The arguments of `gatefold echo`. Its identity uses the environment variables of the Gateway API's echo-basic, so that
 /// the same Deployment works.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
+pub(super) struct EchoArgs {
     /// The address to listen on, for HTTP/1.1, and HTTP/2 without TLS.
     #[arg(
         long,
@@ -34,7 +34,7 @@ pub(super) struct Args {
     service: String,
 }
 
-pub(super) fn echo(args: Args) -> Result<ExitCode, Error> {
+pub(super) fn echo(args: EchoArgs) -> Result<ExitCode, Error> {
     let identity = Identity {
         namespace: args.namespace,
         ingress: args.ingress,

@@ -6,12 +6,12 @@ use std::process::ExitCode;
 
 /// The arguments of `gatefold explain`.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
+pub(super) struct ExplainArgs {
     /// A code, such as GF0201; lists all codes if absent.
     code: Option<String>,
 }
 
-pub(super) fn explain(args: &Args) -> Result<ExitCode, Error> {
+pub(super) fn explain(args: &ExplainArgs) -> Result<ExitCode, Error> {
     let Some(wanted) = &args.code else {
         let lines = Code::ALL.iter().map(|code| {
             let text = text(*code);

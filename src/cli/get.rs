@@ -15,14 +15,14 @@ const DEADLINE: Duration = Duration::from_secs(10);
 /// The arguments of `gatefold get`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The kind, by any name that kubectl accepts: gateways, httproutes, services and others.
+    /// The kind: gateways, httproutes, services and others, by any name that kubectl takes.
     kind: String,
-    /// The object's name; shows all objects if absent.
+    /// The object's name; all of them when absent.
     name: Option<String>,
     /// The namespace.
     #[arg(short, long, env = "GATEFOLD_NAMESPACE", default_value = "default")]
     namespace: String,
-    /// Shows objects of all namespaces.
+    /// Objects of all namespaces.
     #[arg(
         short = 'A',
         long,
@@ -30,10 +30,10 @@ pub(super) struct Args {
         conflicts_with = "name"
     )]
     all_namespaces: bool,
-    /// The output format [default: a table].
+    /// How to show them; a table by default.
     #[arg(short, long, value_name = "FORMAT", env = "GATEFOLD_OUTPUT")]
     output: Option<Output>,
-    /// The address of the daemon's admin API.
+    /// The daemon's admin API.
     #[arg(
         long,
         value_name = "ADDR|unix:PATH",
@@ -56,7 +56,7 @@ pub(super) fn get(args: &Args) -> Result<ExitCode, Error> {
         let known: Vec<&str> = Kind::all().iter().map(|kind| kind.resource).collect();
         let known = known.join(", ");
         Error::Usage(format!(
-            "there is no kind `{}`; the kinds are {known}",
+            "there is no kind `{}`; known are {known}",
             args.kind
         ))
     })?;

@@ -12,7 +12,7 @@ const DEADLINE: Duration = Duration::from_secs(3);
 
 /// The arguments of `gatefold health`.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
+pub(super) struct HealthArgs {
     /// The address of the daemon's admin API.
     #[arg(
         long,
@@ -24,7 +24,7 @@ pub(super) struct Args {
 }
 
 /// Succeeds if the daemon is ready. The error contains the reason.
-pub(super) fn health(args: &Args) -> Result<ExitCode, Error> {
+pub(super) fn health(args: &HealthArgs) -> Result<ExitCode, Error> {
     let answer = ask(&args.admin, "/readyz", "*/*", DEADLINE)?;
     if answer.status == 200 {
         return print("ready\n");

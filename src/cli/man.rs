@@ -6,12 +6,12 @@ use std::process::ExitCode;
 
 /// The arguments of `gatefold man`.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
+pub(super) struct ManArgs {
     /// The command to describe, such as `run`; describes gatefold itself if absent.
     command: Option<String>,
 }
 
-pub(super) fn man(args: &Args) -> Result<ExitCode, Error> {
+pub(super) fn man(args: &ManArgs) -> Result<ExitCode, Error> {
     let page = page(args.command.as_deref())?;
     print(String::from_utf8_lossy(&page))
 }

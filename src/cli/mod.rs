@@ -46,18 +46,18 @@ enum Command {
     /// Shows objects of a running daemon with their statuses.
     Get(get::Args),
     /// Checks whether a running daemon is ready; exits with 0 if it is, else with 1.
-    Health(health::Args),
+    Health(health::HealthArgs),
     /// Explains the code of a diagnostic and how to fix the problem.
-    Explain(explain::Args),
+    Explain(explain::ExplainArgs),
     /// Runs a backend that answers with the request it received, as JSON.
-    Echo(echo::Args),
+    Echo(echo::EchoArgs),
     /// Prints completions for a shell.
     Completions {
         /// The shell.
         shell: clap_complete::Shell,
     },
     /// Prints a manual page: `gatefold man | man -l -`.
-    Man(man::Args),
+    Man(man::ManArgs),
     /// Prints the version.
     Version,
 }

@@ -22,7 +22,7 @@ pub struct Identity {
 
 /// The answer, in the order of `RequestAssertions` of echo-basic.
 #[derive(Serialize)]
-struct Answer<'a> {
+struct EchoAnswer<'a> {
     path: String,
     host: &'a str,
     method: &'a str,
@@ -44,7 +44,7 @@ pub(super) fn answer(request: &Parts, identity: &Identity, http_port: &str) -> R
     if path.starts_with("/status/") {
         return with_status(path);
     }
-    let echo = Answer {
+    let echo = EchoAnswer {
         path: request_target(request),
         host: host(request),
         method: request.method.as_str(),

@@ -24,7 +24,7 @@ pub(super) enum Importance {
 /// Pending log lines.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
-    state: Mutex<State>,
+    state: Mutex<QueueState>,
     /// Wakes the writer.
     filled: Condvar,
     /// Wakes the threads that wait until all lines are written.
@@ -35,14 +35,14 @@ pub(super) struct Queue {
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct QueueState {
     lines: Vec<u8>,
-    writer: Writer,
+    writer: WriterState,
 }
 
 /// The state of the writing thread.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Writer {
+enum WriterState {
     /// Waits for a line and must be woken.
     Waiting,
     /// Writes a batch.
@@ -65,8 +65,8 @@ impl Queue {
             return;
         }
         state.lines.extend_from_slice(lines);
-        if state.writer == Writer::Waiting {
-            state.writer = Writer::Between;
+        if state.writer == WriterState::Waiting {
+            state.writer = WriterState::Between;
             drop(state);
             self.filled.notify_one();
         }
@@ -77,18 +77,18 @@ impl Queue {
     pub(super) fn take(&self, batch: &mut Vec<u8>) -> u64 {
         let mut state = self.lock();
         while state.lines.is_empty() {
-            state.writer = Writer::Waiting;
+            state.writer = WriterState::Waiting;
             let woken = self.filled.wait(state);
             state = woken.unwrap_or_else(PoisonError::into_inner);
         }
-        state.writer = Writer::Writing;
+        state.writer = WriterState::Writing;
         std::mem::swap(&mut state.lines, batch);
         self.dropped()
     }
 
     /// Ends a batch.
     pub(super) fn finish(&self) {
-        self.lock().writer = Writer::Between;
+        self.lock().writer = WriterState::Between;
         self.written.notify_all();
     }
 
@@ -114,21 +114,21 @@ impl Queue {
         let end = Instant::now() + limit;
         let mut before = self.progress.load(Ordering::Relaxed);
         let mut state = self.lock();
-        while !state.lines.is_empty() || state.writer == Writer::Writing {
+        while !state.lines.is_empty() || state.writer == WriterState::Writing {
             let left = end.saturating_duration_since(Instant::now());
             let waited = self.written.wait_timeout(state, patience.min(left));
             let (next, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
             state = next;
             let now = self.progress.load(Ordering::Relaxed);
             if timeout.timed_out() && (now == before || left <= patience) {
-                return state.lines.is_empty() && state.writer != Writer::Writing;
+                return state.lines.is_empty() && state.writer != WriterState::Writing;
             }
             before = now;
         }
         true
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, QueueState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

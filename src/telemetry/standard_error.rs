@@ -1,7 +1,7 @@
 //! Access to standard error: one queue and one writing thread for the whole process.
 
 use super::queue::{Importance, Queue};
-use super::writer::{StandardError, Writer};
+use super::writer::{LogWriter, StandardError};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _};
 use prometheus_client::metrics::counter::ConstCounter;
@@ -91,7 +91,7 @@ pub(super) fn lines() -> io::Result<Lines> {
 fn queue() -> &'static io::Result<Arc<Queue>> {
     QUEUE.get_or_init(|| {
         let queue = Arc::new(Queue::default());
-        let writer = Writer::new(StandardError);
+        let writer = LogWriter::new(StandardError);
         let queued = queue.clone();
         thread::Builder::new()
             .name("log".to_owned())
@@ -113,22 +113,22 @@ fn report_gap(dropped: u64) {
 pub(super) struct Lines(Arc<Queue>);
 
 impl<'a> MakeWriter<'a> for Lines {
-    type Writer = Line<'a>;
+    type Writer = EventWriter<'a>;
 
-    fn make_writer(&'a self) -> Line<'a> {
-        Line {
+    fn make_writer(&'a self) -> EventWriter<'a> {
+        EventWriter {
             queue: &self.0,
             importance: Importance::Usual,
         }
     }
 
-    fn make_writer_for(&'a self, about: &Metadata<'_>) -> Line<'a> {
+    fn make_writer_for(&'a self, about: &Metadata<'_>) -> EventWriter<'a> {
         let importance = if *about.level() <= Level::WARN {
             Importance::High
         } else {
             Importance::Usual
         };
-        Line {
+        EventWriter {
             queue: &self.0,
             importance,
         }
@@ -136,12 +136,12 @@ impl<'a> MakeWriter<'a> for Lines {
 }
 
 /// A writer for one event, which the subscriber writes in one call.
-pub(super) struct Line<'a> {
+pub(super) struct EventWriter<'a> {
     queue: &'a Queue,
     importance: Importance,
 }
 
-impl Write for Line<'_> {
+impl Write for EventWriter<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.queue.push(bytes, self.importance);
         Ok(bytes.len())

@@ -19,7 +19,7 @@ const REST: Duration = Duration::from_millis(1);
 const KEPT: usize = 64 * 1024;
 
 /// Writes batches of a queue.
-pub(super) struct Writer<W> {
+pub(super) struct LogWriter<W> {
     sink: W,
     batch: Vec<u8>,
     /// Whether the last batch was written completely.
@@ -30,9 +30,9 @@ pub(super) struct Writer<W> {
     reported: u64,
 }
 
-impl<W: Write> Writer<W> {
+impl<W: Write> LogWriter<W> {
     pub(super) fn new(sink: W) -> Self {
-        Writer {
+        LogWriter {
             sink,
             batch: Vec::new(),
             intact: true,
@@ -193,7 +193,7 @@ mod tests {
         queue.push(text.as_bytes(), Importance::Usual);
     }
 
-    fn text(writer: &Writer<Disk>) -> &str {
+    fn text(writer: &LogWriter<Disk>) -> &str {
         std::str::from_utf8(&writer.sink.text).expect("text")
     }
 
@@ -206,7 +206,7 @@ mod tests {
             all.push('\n');
         }
         push(&queue, &all);
-        let mut writer = Writer::new(Disk::new(usize::MAX));
+        let mut writer = LogWriter::new(Disk::new(usize::MAX));
         writer.write_next(&queue, |_| panic!("no gap"));
         assert_eq!(text(&writer), all);
         assert_eq!(writer.sink.pieces, [4002, 96, 4096, 4097, 20_001, 6]);
@@ -220,7 +220,7 @@ mod tests {
             gaps.borrow_mut().push(gap);
             push(&queue, "gap\n");
         };
-        let mut writer = Writer::new(Disk::new(8));
+        let mut writer = LogWriter::new(Disk::new(8));
         push(&queue, "first\nsecond\nthird\n");
         writer.write_next(&queue, report);
         assert_eq!(text(&writer), "first\nse");
@@ -245,7 +245,7 @@ mod tests {
         while queue.dropped() == 0 {
             push(&queue, &line);
         }
-        let mut writer = Writer::new(Disk::new(usize::MAX));
+        let mut writer = LogWriter::new(Disk::new(usize::MAX));
         let report = |gap| push(&queue, &format!("gap of {gap}\n"));
         writer.write_next(&queue, report);
         push(&queue, "later\n");
@@ -257,7 +257,7 @@ mod tests {
     fn frees_the_memory_of_a_large_batch() {
         let queue = Queue::default();
         push(&queue, &"a line\n".repeat(100_000));
-        let mut writer = Writer::new(Disk::new(usize::MAX));
+        let mut writer = LogWriter::new(Disk::new(usize::MAX));
         writer.write_next(&queue, |_| ());
         assert!(writer.batch.capacity() <= KEPT);
     }
