@@ -6,14 +6,17 @@ use crate::support::manifests::gateway;
 use crate::support::repository;
 use gatefold_diagnostic::Code;
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::fs;
+use std::path::{Path, PathBuf};
 
 /// The contents of docs/diagnostics.md, generated from the code.
 fn diagnostics() -> String {
     let mut text = String::from(
-        "# Diagnostics\n\nEvery finding has a code that never changes its meaning. Errors aren't served as written, \
-         warnings are served, infos are worth knowing.\nThis file is made from `src/diagnostic/code.rs`; a test holds it true.\n",
+        "# Diagnostics\n\nEvery finding has a code whose meaning never changes. An error is not served as written, a \
+         warning is served, an info is for information only.\nThis file is generated from `crates/diagnostic/src/code.rs`; a \
+         test keeps it up to date.\n",
     );
     for code in Code::ALL {
         let explanation = code
@@ -155,4 +158,68 @@ fn every_dependency_has_a_reason() {
             "docs/decisions/dependencies.md has no reason for {name}"
         );
     }
+}
+
+/// All files with this extension in a folder of the repository, or below it.
+fn files(folder: &Path, extension: &str, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        let name = path.file_name().expect("a name").to_string_lossy();
+        if path.is_dir() && name != "target" && !name.starts_with('.') {
+            files(&path, extension, found);
+        } else if path.extension().is_some_and(|it| it == extension) {
+            found.push(path);
+        }
+    }
+}
+
+/// The source files and documents that a text names. Names that begin with a crate or a module are included, since they
+/// must be paths from the root of the repository. Files of other projects are not.
+fn named_files(text: &str) -> impl Iterator<Item = &str> {
+    let is_separator = |it: char| !it.is_ascii_alphanumeric() && !"_-./".contains(it);
+    let words = text.split(is_separator).map(|it| it.trim_end_matches('.'));
+    let files = words.filter(|it| it.ends_with(".rs") || it.ends_with(".md"));
+    files.filter(|it| {
+        let folder = it.split_once('/').map(|(folder, _)| folder);
+        let folder = folder.filter(|it| !it.is_empty() && !it.starts_with('.'));
+        let is_known = |root: &str| folder.is_some_and(|it| repository(root).join(it).is_dir());
+        ["", "crates", "src"].into_iter().any(is_known)
+    })
+}
+
+/// The targets of links to other files.
+fn links(text: &str) -> impl Iterator<Item = &str> {
+    let targets = text.split("](").skip(1);
+    let targets = targets.filter_map(|it| it.split([')', '#']).next());
+    targets.filter(|it| !it.is_empty() && !it.contains("://"))
+}
+
+#[test]
+fn every_file_named_in_documents_and_comments_exists() {
+    let mut missing = BTreeSet::new();
+    let mut documents = Vec::new();
+    files(&repository(""), "md", &mut documents);
+    assert!(documents.len() > 30, "{documents:?}");
+    for document in &documents {
+        let text = fs::read_to_string(document).expect("a document");
+        let folder = document.parent().expect("a folder");
+        let linked = links(&text).map(|it| (it, folder.join(it)));
+        let named = named_files(&text).map(|it| (it, repository(it)));
+        for (name, _) in linked.chain(named).filter(|(_, path)| !path.exists()) {
+            missing.insert(format!("{}: {name}", document.display()));
+        }
+    }
+    let mut sources = Vec::new();
+    for folder in ["benches", "crates", "src", "tests"] {
+        files(&repository(folder), "rs", &mut sources);
+    }
+    for source in &sources {
+        let text = fs::read_to_string(source).expect("a source file");
+        for comment in text.lines().filter_map(|line| line.split_once("// ")) {
+            for name in named_files(comment.1).filter(|it| !repository(it).exists()) {
+                missing.insert(format!("{}: {name}", source.display()));
+            }
+        }
+    }
+    assert!(missing.is_empty(), "no such files: {missing:#?}");
 }
