@@ -3,8 +3,8 @@
 //! In: the [`Published`] values before and after. Out: log lines, at a bounded rate.
 
 use super::{Changes, Published};
-use gatefold_diagnostic::{Code, Diagnostic, ResourceId, Severity, Style, render, summary_line};
 use crate::telemetry;
+use gatefold_diagnostic::{Code, Diagnostic, ResourceId, Severity, Style, render, summary_line};
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Instant;
