@@ -183,7 +183,11 @@ mod tests {
         let later = start + Duration::from_secs(3_600);
         assert_eq!(budget.take(later), Some(1));
         for _ in 0..2 {
-            assert_eq!(budget.take(later), Some(0), "the burst must not grow over time");
+            assert_eq!(
+                budget.take(later),
+                Some(0),
+                "the burst must not grow over time"
+            );
         }
         assert_eq!(budget.take(later), None);
     }

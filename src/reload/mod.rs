@@ -29,7 +29,7 @@ use gatefold_manifest::Busy;
 use log::ReloadLog;
 use pingora_core::apps::ServerApp;
 use retired::Retired;
-use stages::{Built, Discovered, Look, Stages};
+use stages::{Built, Discovered, ScanResult, Stages};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::Receiver;
@@ -49,7 +49,7 @@ pub struct Reload<A> {
     graph: Arc<Graph>,
     rounds: watch::Sender<Rounds>,
     /// When to read the files again that seemed to be half-written.
-    look_again: Option<Instant>,
+    rescan_at: Option<Instant>,
     old_graphs: Retired<Graph>,
     old_snapshots: Retired<Snapshot>,
     old_published: Retired<Published>,
@@ -83,7 +83,7 @@ impl<A: ServerApp + Send + Sync + 'static> Reload<A> {
             published: Arc::default(),
             graph: Arc::default(),
             rounds: watch::Sender::default(),
-            look_again: None,
+            rescan_at: None,
             old_graphs: Retired::default(),
             old_snapshots: Retired::default(),
             old_published: Retired::default(),
@@ -133,7 +133,7 @@ impl<A: ServerApp + Send + Sync + 'static> Reload<A> {
                     continue;
                 }
                 // Before wakes, because a stream of wakes must not delay what is due.
-                () = at(self.look_again), if !rests => Some(Wake::default()),
+                () = at(self.rescan_at), if !rests => Some(Wake::default()),
                 () = after(retry), if !rests => None,
                 wake = woken.next(), if !rests => Some(wake),
             };
@@ -170,17 +170,17 @@ impl<A: ServerApp + Send + Sync + 'static> Reload<A> {
         let began = Instant::now();
         let requested = wake.requested;
         let known = self.discovered.clone();
-        let look = self.beside(move |stages| stages.load_and_build(&wake, known));
-        match look.await {
-            Ok(Look { built, again }) => {
-                self.look_again = again;
+        let scan = self.run_stage(move |stages| stages.load_and_build(&wake, known));
+        match scan.await {
+            Ok(ScanResult { built, rescan_at }) => {
+                self.rescan_at = rescan_at;
                 if let Some(built) = built {
                     self.apply(built, began).await;
                 }
             }
             Err(panic) => {
                 // The periodic scan still runs. A due time in the past would cause an endless loop.
-                self.look_again = None;
+                self.rescan_at = None;
                 self.failed(&panic, began);
             }
         }
@@ -199,7 +199,7 @@ impl<A: ServerApp + Send + Sync + 'static> Reload<A> {
         let before = self.published.load_full();
         let known = discovered.clone();
         let same_endpoints = before.ready && known == self.discovered;
-        let outcome = self.beside(move |stages| {
+        let outcome = self.run_stage(move |stages| {
             if known != built.discovered {
                 built = stages.build(known);
             }
@@ -238,7 +238,7 @@ impl<A: ServerApp + Send + Sync + 'static> Reload<A> {
         let graph = self.graph.clone();
         let failures = self.sockets.failures().clone();
         self.publish(
-            move |before| before.bound_again(&graph, failures),
+            move |before| before.after_rebind(&graph, failures),
             ReloadLog::bound,
         )
         .await;
@@ -252,12 +252,12 @@ impl<A: ServerApp + Send + Sync + 'static> Reload<A> {
     ) {
         let before = self.published.load_full();
         let previous = before.clone();
-        match self.beside(move |_| Arc::new(next(&previous))).await {
+        match self.run_stage(move |_| Arc::new(next(&previous))).await {
             Ok(next) => {
                 self.show(next.clone());
                 // A failure to log does not affect the configuration in force.
                 let _ = self
-                    .beside(move |stages| log(&mut stages.log, &before, &next))
+                    .run_stage(move |stages| log(&mut stages.log, &before, &next))
                     .await;
             }
             Err(panic) => self.failed(&panic, Instant::now()),
@@ -281,7 +281,7 @@ impl<A: ServerApp + Send + Sync + 'static> Reload<A> {
     }
 
     /// Runs a stage on a blocking thread. A panic in the stage is returned as its message.
-    async fn beside<T: Send + 'static>(
+    async fn run_stage<T: Send + 'static>(
         &mut self,
         run: impl FnOnce(&mut Stages) -> T + Send + 'static,
     ) -> Result<T, String> {
@@ -378,12 +378,18 @@ spec: {parentRefs: [{name: edge}], hostnames: [shop.example.com]}
         reload.reload(Wake::touched(Touched::Anything)).await;
         assert_eq!(reload.published().load().generations.applied, 2);
         let after_comment = snapshot.load_full();
-        assert!(Arc::ptr_eq(&first, &after_comment), "a comment must keep the snapshot");
+        assert!(
+            Arc::ptr_eq(&first, &after_comment),
+            "a comment must keep the snapshot"
+        );
 
         let other = MANIFESTS.replace("shop.example.com", "other.example.com");
         std::fs::write(&file, other).expect("written");
         reload.reload(Wake::touched(Touched::Anything)).await;
         let after_hostname = snapshot.load_full();
-        assert!(!Arc::ptr_eq(&first, &after_hostname), "a new hostname must replace the snapshot");
+        assert!(
+            !Arc::ptr_eq(&first, &after_hostname),
+            "a new hostname must replace the snapshot"
+        );
     }
 }

@@ -82,7 +82,7 @@ impl Published {
     }
 
     /// The value to publish after sockets were bound, or failed to, between two reloads.
-    pub(super) fn bound_again(&self, graph: &Graph, failures: Failures) -> Published {
+    pub(super) fn after_rebind(&self, graph: &Graph, failures: Failures) -> Published {
         let mut next = self.clone();
         next.diagnostics.retain(|d| d.code != Code::BindFailed);
         next.reported(graph, failures, &self.statuses)

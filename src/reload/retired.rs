@@ -54,11 +54,19 @@ mod tests {
         retired.keep(unused);
         retired.sweep();
         let by = ends.recv().expect("the unused version is freed");
-        assert_ne!(by, thread::current().id(), "a request thread must not free it");
+        assert_ne!(
+            by,
+            thread::current().id(),
+            "a request thread must not free it"
+        );
         drop(used);
         assert!(ends.try_recv().is_err(), "the last user must not free it");
         retired.sweep();
         let by = ends.recv().expect("the other version is freed");
-        assert_ne!(by, thread::current().id(), "a request thread must not free it");
+        assert_ne!(
+            by,
+            thread::current().id(),
+            "a request thread must not free it"
+        );
     }
 }

@@ -64,11 +64,11 @@ pub(super) struct Built {
 }
 
 /// The result of scanning the files.
-pub(super) struct Look {
+pub(super) struct ScanResult {
     /// The new graph. `None` if nothing has changed.
     pub(super) built: Option<Built>,
     /// When to scan again, because a file seems to be half-written.
-    pub(super) again: Option<Instant>,
+    pub(super) rescan_at: Option<Instant>,
 }
 
 impl Stages {
@@ -90,14 +90,14 @@ impl Stages {
     }
 
     /// Loads the files that have changed and, if there are any, builds a new graph with the known endpoints.
-    pub(super) fn load_and_build(&mut self, wake: &Wake, known: Discovered) -> Look {
+    pub(super) fn load_and_build(&mut self, wake: &Wake, known: Discovered) -> ScanResult {
         let loaded = self.update(wake);
         let is_new = loaded.is_some();
         self.loaded = loaded.map_or_else(|| self.loaded.clone(), Arc::new);
         let asked = wake.requested || wake.discovered;
-        Look {
+        ScanResult {
             built: (is_new || asked).then(|| self.build(known)),
-            again: self.loader.look_again(),
+            rescan_at: self.loader.look_again(),
         }
     }
 
@@ -115,7 +115,11 @@ impl Stages {
         };
         let due = self.loader.look_again();
         let is_due = due.is_some_and(|due| due <= Instant::now());
-        let doubtful = if is_due { self.loader.update_doubtful() } else { Update::Same };
+        let doubtful = if is_due {
+            self.loader.update_doubtful()
+        } else {
+            Update::Same
+        };
         let new = |update| match update {
             Update::New(loaded) => Some(loaded),
             Update::Same => None,
