@@ -1,25 +1,20 @@
-//! Reads typed objects from the tree of a document.
+//! Reads the objects of a document.
 //!
-//! In: one YAML document. Out: its objects, the names of the objects that it refuses, and diagnostics. This module
-//! reads what all kinds have in common; the kind's own fields are read by [`Kind::decode`].
+//! In: one YAML document. Out: its objects, the names of the objects that it refuses, and diagnostics.
 
-use super::decode::{Decoder, Fields};
-use super::kind::{AnyObject, Body, Kind, Scope, Spec};
-use super::name;
-use super::outcome::Outcome;
-use super::policy;
-use super::suspicion::suspicion;
-use super::version;
-use crate::api::{Object, ObjectMeta, RecordedStatus};
-use gatefold_diagnostic::Findings;
-use gatefold_diagnostic::yaml::Budget;
-use gatefold_diagnostic::yaml::{self, Tree};
-use gatefold_diagnostic::yaml::{Node, Span, Value};
-use gatefold_diagnostic::{Code, Diagnostic, Document, Place, ResourceId, Severity};
-use std::sync::Arc;
+use super::{decode, identity};
+use crate::decode::Decoder;
+use crate::kind::{AnyObject, Kind};
+use crate::name;
+use crate::outcome::Outcome;
+use crate::policy;
+use crate::suspicion::suspicion;
+use crate::version;
+use gatefold_diagnostic::yaml::{self, Budget, Node, Span, Tree, Value};
+use gatefold_diagnostic::{Code, Diagnostic, Document, Findings, Place, ResourceId, Severity};
 
 /// Reads a document that contains an object or a list of objects.
-pub(super) fn read(document: &Document, budget: &mut Budget) -> Outcome {
+pub(crate) fn read(document: &Document, budget: &mut Budget) -> Outcome {
     let mut reader = DocumentReader {
         document,
         objects: Vec::new(),
@@ -144,7 +139,7 @@ impl DocumentReader<'_> {
             return self.refuse(kind, id);
         }
         let mut decoder = Decoder::new(document.clone(), None);
-        let read = decode(node, kind, meta, document.clone(), &mut decoder);
+        let read = decode(node, kind, meta.api_version, document.clone(), &mut decoder);
         let findings = decoder.into_findings();
         let unsound = self.has_errors(node, &read.id, &findings);
         match read.object {
@@ -255,153 +250,6 @@ impl DocumentReader<'_> {
         };
         self.findings.push(Diagnostic::new(code, place, message))
     }
-}
-
-/// The result of reading an object of a known kind.
-struct ReadObject {
-    /// `None` if the object can't be read.
-    object: Option<AnyObject>,
-    id: ResourceId,
-}
-
-fn decode(
-    node: &Node,
-    kind: Kind,
-    type_meta: TypeMeta,
-    document: Document,
-    decoder: &mut Decoder,
-) -> ReadObject {
-    let id = identity(node, kind);
-    let fields = match kind.body() {
-        Body::Spec | Body::OptionalSpec => decoder.closed(node),
-        Body::Root => decoder.open(node),
-    };
-    let Some(mut fields) = fields else {
-        return ReadObject { object: None, id };
-    };
-    decoder.about(id.clone());
-    fields.skip("apiVersion");
-    fields.skip("kind");
-    let meta = metadata(node, kind, &mut fields, decoder);
-    let reports_status = kind.reports_status();
-    let status = reports_status.then(|| RecordedStatus::read(node, decoder));
-    let header = meta.map(|meta| Header {
-        api_version: type_meta.api_version,
-        meta,
-        recorded_status: status.flatten().map(Arc::new),
-        document,
-    });
-    let object = body(node, kind, header, fields, decoder);
-    ReadObject { object, id }
-}
-
-/// What is read of an object before its kind's own fields.
-pub(super) struct Header {
-    api_version: String,
-    meta: ObjectMeta,
-    recorded_status: Option<Arc<RecordedStatus>>,
-    document: Document,
-}
-
-impl Header {
-    /// Makes an object of the header and the kind's own fields.
-    pub(super) fn object<S: Spec>(self, spec: S) -> Object<S> {
-        Object {
-            api_version: self.api_version,
-            meta: self.meta,
-            spec,
-            recorded_status: self.recorded_status,
-            document: self.document,
-        }
-    }
-}
-
-/// The name of an object, even if the object has errors.
-fn identity(node: &Node, kind: Kind) -> ResourceId {
-    let text = |field: &str| {
-        let value = node.field("metadata")?.field(field)?.as_str()?;
-        (!value.is_empty()).then(|| value.to_owned())
-    };
-    let namespace = match kind.scope() {
-        Scope::Cluster => None,
-        Scope::Namespaced => text("namespace").or_else(|| Some("default".to_owned())),
-    };
-    ResourceId {
-        kind: kind.name().to_owned(),
-        namespace: namespace.unwrap_or_default(),
-        name: text("name").unwrap_or_default(),
-    }
-}
-
-fn metadata(
-    node: &Node,
-    kind: Kind,
-    fields: &mut Fields<'_>,
-    decoder: &mut Decoder,
-) -> Option<ObjectMeta> {
-    let absent = node
-        .field("metadata")
-        .is_none_or(|meta| meta.value == Value::Null);
-    if absent {
-        fields.skip("metadata");
-        let message = format!("{} has no `metadata.name`", kind.name());
-        decoder.report(Code::NotAnObject, &node.span, message);
-        return None;
-    }
-    let meta = fields.read::<ObjectMeta>("metadata", decoder);
-    if let Some((key, node)) = node.entry("metadata") {
-        decoder.within_key(key, |decoder| {
-            name::check(kind, node, decoder);
-            Some(())
-        });
-    }
-    let mut meta = meta?;
-    match kind.scope() {
-        Scope::Cluster => meta.namespace = Arc::default(),
-        Scope::Namespaced if meta.namespace.is_empty() => meta.namespace = Arc::from("default"),
-        Scope::Namespaced => {}
-    }
-    Some(meta)
-}
-
-fn body(
-    node: &Node,
-    kind: Kind,
-    header: Option<Header>,
-    mut fields: Fields<'_>,
-    decoder: &mut Decoder,
-) -> Option<AnyObject> {
-    // Without `metadata` the object is refused, but its other fields are read to report their errors as well.
-    let header = header.unwrap_or_else(|| Header {
-        api_version: String::new(),
-        meta: ObjectMeta::default(),
-        recorded_status: None,
-        document: decoder.document().clone(),
-    });
-    if kind.body() == Body::Root {
-        return kind.decode(node, header, decoder);
-    }
-    fields.skip("status");
-    let empty = Node {
-        span: node.span.clone(),
-        value: Value::Mapping(Vec::new()),
-    };
-    let object = match node.entry("spec") {
-        Some((key, spec)) if spec.value != Value::Null => {
-            fields.skip("spec");
-            decoder.within_key(key, |decoder| kind.decode(spec, header, decoder))
-        }
-        _ if kind.body() == Body::OptionalSpec => {
-            fields.skip("spec");
-            decoder.within("spec", |decoder| kind.decode(&empty, header, decoder))
-        }
-        _ => {
-            fields.missing("spec", decoder);
-            None
-        }
-    };
-    fields.end(decoder);
-    object
 }
 
 /// `group/version`, or a version of the core group.
