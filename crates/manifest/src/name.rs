@@ -132,11 +132,12 @@ pub(crate) fn label_key(text: &str) -> Result<(), String> {
         && edge(name.bytes().next())
         && edge(name.bytes().last())
         && domain.is_none_or(|domain| subdomain(domain).is_ok());
-    match fits {
-        true => Ok(()),
-        false => Err(format!(
+    if fits {
+        Ok(())
+    } else {
+        Err(format!(
             "`{text}` isn't the key of a label or an annotation"
-        )),
+        ))
     }
 }
 

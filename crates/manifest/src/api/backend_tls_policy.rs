@@ -1,3 +1,5 @@
+//! BackendTLSPolicy.
+
 use super::{
     Hostname, LocalObjectReference, Object, PreciseHostname, SectionName, check_unique, choice,
     object, refuse, rule,
@@ -5,29 +7,29 @@ use super::{
 use crate::{Decoder, Node};
 use std::collections::BTreeMap;
 
-/// How Services are connected to in TLS.
+/// How TLS connections to Services are made.
 pub type BackendTLSPolicy = Object<BackendTLSPolicySpec>;
 
 object! {
     /// `BackendTLSPolicy.spec`.
     pub closed BackendTLSPolicySpec checked by BackendTLSPolicySpec::check {
-        /// What it is for: Services of its namespace.
+        /// The targets: Services of the policy's namespace.
         "targetRefs" => target_refs: Vec<LocalPolicyTargetReferenceWithSectionName> [1..=16],
-        /// What their certificates must be like.
+        /// How the certificates of the targets are validated.
         "validation" => validation: BackendTLSPolicyValidation,
-        /// Options of implementations; gatefold has none.
+        /// Implementation-specific options; gatefold has none.
         "options" => options: BTreeMap<String, String> [0..=16],
     }
 }
 
 impl BackendTLSPolicySpec {
-    /// References to one target must tell its sections apart.
+    /// Checks that references to the same target name different sections.
     fn check(&self, node: &Node, decoder: &mut Decoder) {
         let all = self
             .target_refs
             .iter()
             .map(|it| Some((it.whole(), &it.section_name)));
-        let what = "the target stands twice, with the same `sectionName`";
+        let what = "the target appears twice, with the same `sectionName`";
         check_unique(node, "targetRefs", all, what, decoder);
         let mut ways = BTreeMap::new();
         for target in &self.target_refs {
@@ -41,15 +43,15 @@ impl BackendTLSPolicySpec {
 }
 
 object! {
-    /// What a policy is for.
+    /// A reference to a target of a policy.
     pub closed LocalPolicyTargetReferenceWithSectionName {
         /// The target's API group; empty is the core group.
         "group" => group: String where rule::group,
         /// The target's kind.
         "kind" => kind: String where rule::kind,
-        /// The target's name; its namespace is the policy's.
+        /// The target's name. Its namespace is that of the policy.
         "name" => name: String where rule::object_name,
-        /// A part of the target, for a Service one of its ports by name; the whole of it when absent.
+        /// The name of a section of the target, for a Service that of a port; absent for the whole target.
         "sectionName" => section_name: Option<SectionName>,
     }
 }
@@ -61,15 +63,15 @@ impl LocalPolicyTargetReferenceWithSectionName {
 }
 
 object! {
-    /// What a backend's certificate must be like.
+    /// How the certificate of a backend is validated.
     pub closed BackendTLSPolicyValidation checked by BackendTLSPolicyValidation::check {
-        /// Who may have signed it.
+        /// The trusted authorities.
         "caCertificateRefs" => ca_certificate_refs: Vec<LocalObjectReference> [0..=8],
-        /// Who may have signed it, by the name of a set: `System`.
+        /// The name of a set of trusted authorities: `System`.
         "wellKnownCACertificates" => well_known_ca_certificates: Option<String> where rule::well_known_certificates,
-        /// The name that is asked for (SNI), and that the certificate must have unless other names are listed.
+        /// The server name that is sent (SNI). The certificate must have it unless `subjectAltNames` is set.
         "hostname" => hostname: PreciseHostname,
-        /// The names of which the certificate must have one.
+        /// Names of which the certificate must have at least one.
         "subjectAltNames" => subject_alt_names: Vec<SubjectAltName> [0..=5],
     }
 }
@@ -80,11 +82,11 @@ impl BackendTLSPolicyValidation {
         match (self.ca_certificate_refs.is_empty(), named) {
             (true, true) | (false, false) => {}
             (true, false) => {
-                let why = "either this or `wellKnownCACertificates` must say who is trusted";
+                let why = "either this field or `wellKnownCACertificates` is required";
                 refuse(node, "caCertificateRefs", why, decoder);
             }
             (false, true) => {
-                let why = "must not stand beside `caCertificateRefs`";
+                let why = "isn't allowed together with `caCertificateRefs`";
                 refuse(node, "wellKnownCACertificates", why, decoder);
             }
         }
@@ -94,7 +96,7 @@ impl BackendTLSPolicyValidation {
 object! {
     /// A name in a certificate.
     pub closed SubjectAltName checked by SubjectAltName::check {
-        /// What sort of name.
+        /// The type of the name.
         "type" => kind: SubjectAltNameType,
         /// The DNS name, with `Hostname`.
         "hostname" => hostname: Option<Hostname>,
@@ -116,11 +118,11 @@ impl SubjectAltName {
             match (wanted, there) {
                 (true, true) | (false, false) => {}
                 (true, false) => {
-                    let why = format!("type {} needs it", self.kind.as_str());
+                    let why = format!("is required with type {}", self.kind.as_str());
                     refuse(node, field, &why, decoder);
                 }
                 (false, true) => {
-                    let why = format!("doesn't go with type {}", self.kind.as_str());
+                    let why = format!("isn't allowed with type {}", self.kind.as_str());
                     refuse(node, field, &why, decoder);
                 }
             }
@@ -129,7 +131,7 @@ impl SubjectAltName {
 }
 
 choice! {
-    /// What sort of name stands in a certificate.
+    /// The type of a name in a certificate.
     pub SubjectAltNameType {
         /// A DNS name.
         Hostname,

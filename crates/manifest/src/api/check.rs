@@ -1,4 +1,4 @@
-//! The checks that `object!` and the kinds' own rules are made of.
+//! Checks used by `object!` and by the rules of the kinds.
 
 use gatefold_diagnostic::{Code, Label, Place, Step};
 use crate::decode::{Decode, Decoder};
@@ -9,7 +9,7 @@ use std::ops::RangeInclusive;
 
 /// A value that has a length.
 pub(super) trait Length {
-    /// How long it is, and in what; nothing when it isn't there.
+    /// The length and its unit. `None` if the value is absent.
     fn length(&self) -> Option<(usize, &'static str)>;
 }
 
@@ -37,7 +37,8 @@ impl<T: Length> Length for Option<T> {
     }
 }
 
-/// Notes a field of a length out of bounds. A default fits, so one that isn't there and doesn't is missing.
+/// Reports a field whose length is out of bounds. A field that is absent and has no default within the bounds is
+/// reported as missing.
 pub(super) fn check_length(
     node: &Node,
     field: &'static str,
@@ -57,7 +58,7 @@ pub(super) fn check_length(
         .filter(|(_, value)| value.value != Value::Null)
     else {
         let span = decoder.span_of(node).clone();
-        let message = format!("`{pointer}` is required, but isn't there");
+        let message = format!("`{pointer}` is required, but missing");
         decoder.report(Code::MissingField, &span, message);
         return;
     };
@@ -70,7 +71,7 @@ pub(super) fn check_length(
     decoder.report(Code::InvalidValue, &key.span, message);
 }
 
-/// Asks a rule of a field's text, or of each text in its list or mapping.
+/// Applies a rule to the text of a field, or to each text in its list or mapping.
 pub(super) fn check_texts(
     node: &Node,
     field: &'static str,
@@ -109,12 +110,12 @@ fn texts(node: &Node, rule: fn(&str) -> Result<(), String>, decoder: &mut Decode
                 });
             }
         }
-        // Reported as of the wrong type where it is read.
+        // Decoding the value reports the wrong type.
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }
 
-/// Notes a problem with one field of `node`, or with `node` itself when the field isn't there.
+/// Reports a problem with a field of `node`. If the field is absent, the problem is reported at `node`.
 pub(super) fn refuse(node: &Node, field: &'static str, why: &str, decoder: &mut Decoder) {
     let pointer = decoder.pointer().key(field);
     let span = match node.entry(field) {
@@ -124,7 +125,7 @@ pub(super) fn refuse(node: &Node, field: &'static str, why: &str, decoder: &mut 
     decoder.report(Code::InvalidValue, &span, format!("`{pointer}`: {why}"));
 }
 
-/// Notes elements of a list that have the same key as one before them. Elements without a key never clash.
+/// Reports the elements of a list that have the same key as an earlier one. Elements without a key are not compared.
 pub(super) fn check_unique<K: Ord>(
     node: &Node,
     field: &'static str,
@@ -168,6 +169,7 @@ fn value_span<'n>(key: &'n Span, value: &'n Node) -> &'n Span {
     }
 }
 
+/// Decodes a string as one of the values of a `choice!`.
 pub(super) fn read_choice<T: Copy>(
     node: &Node,
     all: &[T],

@@ -1,4 +1,4 @@
-//! Namespace, Secret, ConfigMap, and the selectors that pick by label.
+//! Namespace, Secret, ConfigMap, and label selectors.
 
 use super::{Object, choice, object};
 use gatefold_diagnostic::Code;
@@ -8,21 +8,21 @@ use base64::engine::general_purpose::STANDARD;
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// A namespace; one that is only named exists, too.
+/// A namespace. Namespaces that other objects mention exist without such an object.
 pub type Namespace = Object<NamespaceFields>;
-/// Keys and certificates.
+/// A Secret, which holds keys and certificates.
 pub type Secret = Object<SecretFields>;
-/// Plain configuration: certificates of authorities.
+/// A ConfigMap, which holds certificates of authorities.
 pub type ConfigMap = Object<ConfigMapFields>;
 
 object! {
-    /// A Namespace has nothing of interest but its labels.
+    /// Of a Namespace only the labels are used.
     #[derive(Default)]
     pub open NamespaceFields {}
 }
 
 object! {
-    /// The fields of a Secret, as far as they are used. They are never printed.
+    /// The fields of a Secret that gatefold uses. They are never printed.
     pub open SecretFields checked by SecretFields::check {
         /// `kubernetes.io/tls` and others.
         "type" => kind: String = "Opaque".to_owned(),
@@ -34,7 +34,7 @@ object! {
 }
 
 impl SecretFields {
-    /// Values of `data` are base64; line breaks in them don't count. None is named in the message.
+    /// The values of `data` must be base64; line breaks in them are ignored. The message doesn't quote a value.
     fn check(&self, node: &Node, decoder: &mut Decoder) {
         for (name, value) in &self.data {
             let text: String = value
@@ -50,20 +50,20 @@ impl SecretFields {
             let pointer = decoder.pointer().key("data").key(name.clone());
             let message = format!("`{pointer}` isn't base64");
             decoder.report(Code::InvalidValue, span, message).help =
-                Some("plain text goes into `stringData`".to_owned());
+                Some("put plain text into `stringData`".to_owned());
         }
     }
 }
 
 object! {
-    /// The fields of a ConfigMap, as far as they are used.
+    /// The fields of a ConfigMap that gatefold uses.
     pub open ConfigMapFields {
         /// Values.
         "data" => data: BTreeMap<String, String>,
     }
 }
 
-/// Text that is never printed.
+/// A text that is never printed.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SecretText(String);
 
@@ -73,7 +73,7 @@ impl SecretText {
         SecretText(text.into())
     }
 
-    /// The text, for the one place that needs it.
+    /// The text, for the code that parses the key.
     pub fn expose(&self) -> &str {
         &self.0
     }
@@ -92,7 +92,7 @@ impl Decode for SecretText {
 }
 
 object! {
-    /// Picks objects by label; all requirements must hold.
+    /// Selects objects by labels. All requirements must be met.
     #[derive(Default)]
     pub closed LabelSelector {
         /// Labels with their values.
@@ -107,7 +107,7 @@ object! {
     pub closed LabelSelectorRequirement {
         /// The label.
         "key" => key: String,
-        /// The condition.
+        /// The kind of condition.
         "operator" => operator: LabelSelectorOperator,
         /// The values, for `In` and `NotIn`.
         "values" => values: Vec<String>,
@@ -115,15 +115,15 @@ object! {
 }
 
 choice! {
-    /// A condition on a label.
+    /// The kind of condition on a label.
     pub LabelSelectorOperator {
-        /// Has one of the values.
+        /// The label has one of the values.
         In,
-        /// Has none of the values, or isn't there.
+        /// The label has none of the values, or is absent.
         NotIn,
-        /// Is there.
+        /// The label is present.
         Exists,
-        /// Isn't there.
+        /// The label is absent.
         DoesNotExist,
     }
 }

@@ -1,20 +1,22 @@
+//! The filter of type CORS.
+
 use super::{HeaderName, check_unique, object, refuse, rule};
 use crate::{Decoder, Node};
 
 object! {
-    /// What is answered to browsers that ask from another origin.
+    /// Which cross-origin requests browsers may send.
     pub closed HTTPCORSFilter checked by HTTPCORSFilter::check {
-        /// The origins that may ask.
+        /// The allowed origins.
         "allowOrigins" => allow_origins: Vec<String> where rule::origin [0..=64],
-        /// Whether with cookies and the like.
+        /// Whether credentials such as cookies are allowed.
         "allowCredentials" => allow_credentials: bool = false,
-        /// With these methods.
+        /// The allowed methods.
         "allowMethods" => allow_methods: Vec<String> where method [0..=9],
-        /// With these headers.
+        /// The allowed request headers.
         "allowHeaders" => allow_headers: Vec<HeaderName> [0..=64],
-        /// Response headers that scripts may see.
+        /// The response headers that scripts may read.
         "exposeHeaders" => expose_headers: Vec<HeaderName> [0..=64],
-        /// How long the browser may keep the answer, in seconds.
+        /// How long the browser may cache the result of a preflight request, in seconds.
         "maxAge" => max_age: i32 = 5,
     }
 }
@@ -23,9 +25,10 @@ fn method(text: &str) -> Result<(), String> {
     let methods = [
         "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "*",
     ];
-    match methods.contains(&text) {
-        true => Ok(()),
-        false => Err(format!("`{text}` isn't one of {}", methods.join(", "))),
+    if methods.contains(&text) {
+        Ok(())
+    } else {
+        Err(format!("`{text}` isn't one of {}", methods.join(", ")))
     }
 }
 
@@ -39,13 +42,13 @@ impl HTTPCORSFilter {
             ("exposeHeaders", names(&self.expose_headers)),
         ];
         for (field, list) in &lists {
-            check_unique(node, field, list.iter().map(Some), "stands twice", decoder);
+            check_unique(node, field, list.iter().map(Some), "appears twice", decoder);
             let any = list.len() > 1 && list.iter().any(|text| text == "*");
             if any && *field != "exposeHeaders" {
                 refuse(
                     node,
                     field,
-                    "`*` stands for all, so it stands alone",
+                    "`*` allows everything, so it must be the only entry",
                     decoder,
                 );
             }

@@ -1,12 +1,14 @@
+//! Durations, and the timeouts and retries of rules.
+
 use super::{check_unique, object, refuse};
 use crate::{Decode, Decoder, Node};
 
 object! {
-    /// Time limits of a rule.
+    /// The time limits of a rule.
     pub closed HTTPRouteTimeouts checked by HTTPRouteTimeouts::check {
-        /// For the whole of a request, as a GEP-2257 duration.
+        /// The limit for the whole request; zero is no limit.
         "request" => request: Option<Duration>,
-        /// For one try at a backend.
+        /// The limit for one attempt at a backend.
         "backendRequest" => backend_request: Option<Duration>,
     }
 }
@@ -16,10 +18,10 @@ object! {
 pub struct Duration(pub std::time::Duration);
 
 impl Duration {
-    /// Reads `text`.
+    /// Parses a duration.
     ///
     /// # Errors
-    /// Says what the text should look like.
+    /// Describes the expected format.
     pub fn parse(text: &str) -> Result<Self, String> {
         let wrong =
             || format!("`{text}` isn't a duration like `1h30m`, `10s` or `500ms` (GEP-2257)");
@@ -66,24 +68,24 @@ impl Decode for Duration {
 }
 
 object! {
-    /// When a request is tried again.
+    /// When a request is retried.
     pub closed HTTPRouteRetry checked by HTTPRouteRetry::check {
-        /// At these statuses, 400 to 599.
+        /// The status codes that cause a retry, 400 to 599.
         "codes" => codes: Vec<i32>,
-        /// How often at most, besides the first time; 0 for never.
+        /// The maximum number of retries after the first attempt; 0 for none.
         "attempts" => attempts: i32 = 1,
-        /// The time from which pauses before retries are reckoned.
+        /// The base for the pauses before retries.
         "backoff" => backoff: Option<Duration>,
     }
 }
 
 impl HTTPRouteTimeouts {
-    /// One try can't have longer than the whole; a `request` of zero is no limit.
+    /// One attempt can't take longer than the request. A `request` of zero is no limit.
     fn check(&self, node: &Node, decoder: &mut Decoder) {
-        let (Some(request), Some(one)) = (self.request, self.backend_request) else {
+        let (Some(request), Some(attempt)) = (self.request, self.backend_request) else {
             return;
         };
-        if !request.0.is_zero() && one > request {
+        if !request.0.is_zero() && attempt > request {
             refuse(node, "backendRequest", "is longer than `request`", decoder);
         }
     }
@@ -96,7 +98,7 @@ impl HTTPRouteRetry {
             refuse(node, "codes", &why, decoder);
         }
         let codes = self.codes.iter().map(Some);
-        check_unique(node, "codes", codes, "the status stands twice", decoder);
+        check_unique(node, "codes", codes, "the status appears twice", decoder);
         if self.attempts < 0 {
             refuse(node, "attempts", "must be at least 0", decoder);
         }
@@ -108,7 +110,7 @@ mod tests {
     use super::Duration;
 
     #[test]
-    fn durations_are_read_as_gep_2257_says() {
+    fn parses_durations_of_gep_2257() {
         let good = [
             ("1h30m", 5_400_000),
             ("10s", 10_000),
@@ -131,7 +133,7 @@ mod tests {
             "1h1m1s1ms1h",
             "1 s",
         ] {
-            assert!(Duration::parse(text).is_err(), "`{text}` was let through");
+            assert!(Duration::parse(text).is_err(), "`{text}` was accepted");
         }
     }
 }

@@ -1,56 +1,58 @@
+//! The filter of type ExternalAuth.
+
 use super::{BackendObjectReference, check_unique, choice, object, refuse};
 use crate::{Decoder, Node};
 
 object! {
-    /// A question to an authorization server (experimental).
+    /// Asks an authorization server whether a request is allowed (experimental).
     pub closed HTTPExternalAuthFilter checked by HTTPExternalAuthFilter::check {
-        /// How the question is put.
+        /// The protocol of the authorization server.
         "protocol" => protocol: HTTPRouteExternalAuthProtocol,
-        /// Who is asked.
+        /// The authorization server.
         "backendRef" => backend_ref: BackendObjectReference,
-        /// What is sent with protocol GRPC.
+        /// The settings for protocol GRPC.
         "grpc" => grpc: Option<GRPCAuthConfig>,
-        /// What is sent with protocol HTTP.
+        /// The settings for protocol HTTP.
         "http" => http: Option<HTTPAuthConfig>,
-        /// Whether the body is sent.
+        /// Whether the body is sent; absent if it isn't.
         "forwardBody" => forward_body: Option<ForwardBodyConfig>,
     }
 }
 
 choice! {
-    /// How an authorization server is asked.
+    /// The protocol of an authorization server.
     pub HTTPRouteExternalAuthProtocol {
-        /// By a request with the same method and headers.
+        /// An HTTP request with the same method and headers.
         Http = "HTTP",
-        /// By Envoy's `ext_authz`.
+        /// Envoy's `ext_authz`.
         Grpc = "GRPC",
     }
 }
 
 object! {
-    /// What an authorization server gets by gRPC.
+    /// What an authorization server receives with gRPC.
     pub closed GRPCAuthConfig checked by GRPCAuthConfig::check {
-        /// The headers that are sent besides those that always are.
+        /// The headers that are sent in addition to the default ones.
         "allowedHeaders" => allowed_headers: Vec<String> [0..=64],
     }
 }
 
 object! {
-    /// What an authorization server gets by HTTP.
+    /// What an authorization server receives with HTTP.
     pub closed HTTPAuthConfig checked by HTTPAuthConfig::check {
-        /// What stands before the request's own path.
+        /// The prefix that is added to the path of the request.
         "path" => path: Option<String> where url_path [0..=1024],
-        /// The headers that are sent besides those that always are.
+        /// The headers that are sent in addition to the default ones.
         "allowedHeaders" => allowed_headers: Vec<String> [0..=64],
-        /// The headers of its answer that the backend gets; all when empty.
+        /// The headers of the response that the backend receives; empty for all of them.
         "allowedResponseHeaders" => allowed_response_headers: Vec<String> [0..=64],
     }
 }
 
 object! {
-    /// Whether an authorization server gets the body.
+    /// How an authorization server receives the body.
     pub closed ForwardBodyConfig checked by ForwardBodyConfig::check {
-        /// How many bytes at most.
+        /// The maximum number of bytes.
         "maxSize" => max_size: Option<i32>,
     }
 }
@@ -63,7 +65,7 @@ fn url_path(text: &str) -> Result<(), String> {
 }
 
 impl HTTPExternalAuthFilter {
-    /// Exactly the field that the protocol names is there.
+    /// The field of the protocol must be set, and no other.
     fn check(&self, node: &Node, decoder: &mut Decoder) {
         let fields = [
             (
@@ -79,16 +81,14 @@ impl HTTPExternalAuthFilter {
         ];
         for (protocol, field, set) in fields {
             let kind = self.protocol.as_str();
-            match (protocol == self.protocol, set) {
-                (true, false) => {
-                    let why = format!("with protocol {kind} it is needed");
-                    refuse(node, field, &why, decoder);
-                }
-                (false, true) => {
-                    let why = format!("doesn't go with protocol {kind}");
-                    refuse(node, field, &why, decoder);
-                }
-                _ => {}
+            let wanted = protocol == self.protocol;
+            if wanted && !set {
+                let why = format!("is required with protocol {kind}");
+                refuse(node, field, &why, decoder);
+            }
+            if !wanted && set {
+                let why = format!("isn't allowed with protocol {kind}");
+                refuse(node, field, &why, decoder);
             }
         }
     }
@@ -105,20 +105,20 @@ impl ForwardBodyConfig {
 impl GRPCAuthConfig {
     fn check(&self, node: &Node, decoder: &mut Decoder) {
         let headers = self.allowed_headers.iter().map(Some);
-        check_unique(node, "allowedHeaders", headers, "stands twice", decoder);
+        check_unique(node, "allowedHeaders", headers, "appears twice", decoder);
     }
 }
 
 impl HTTPAuthConfig {
     fn check(&self, node: &Node, decoder: &mut Decoder) {
         let headers = self.allowed_headers.iter().map(Some);
-        check_unique(node, "allowedHeaders", headers, "stands twice", decoder);
+        check_unique(node, "allowedHeaders", headers, "appears twice", decoder);
         let headers = self.allowed_response_headers.iter().map(Some);
         check_unique(
             node,
             "allowedResponseHeaders",
             headers,
-            "stands twice",
+            "appears twice",
             decoder,
         );
     }

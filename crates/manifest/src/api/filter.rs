@@ -1,3 +1,5 @@
+//! Filters of HTTPRoutes.
+
 use super::{
     BackendObjectReference, HTTPCORSFilter, HTTPExternalAuthFilter, HeaderName,
     LocalObjectReference, PortNumber, PreciseHostname, check_unique, choice, object, refuse,
@@ -5,7 +7,7 @@ use super::{
 use crate::{Decoder, Node};
 
 object! {
-    /// One step that a request or its response goes through. Exactly the field that `type` names is set.
+    /// One processing step for a request or its response. Exactly the field that `type` names is set.
     pub closed HTTPRouteFilter checked by HTTPRouteFilter::check {
         /// Which filter.
         "type" => kind: HTTPRouteFilterType,
@@ -13,17 +15,17 @@ object! {
         "requestHeaderModifier" => request_header_modifier: Option<HTTPHeaderFilter>,
         /// Changes to response headers.
         "responseHeaderModifier" => response_header_modifier: Option<HTTPHeaderFilter>,
-        /// A copy of the request to another backend.
+        /// Sends a copy of the request to another backend.
         "requestMirror" => request_mirror: Option<HTTPRequestMirrorFilter>,
-        /// A redirect as the answer.
+        /// Answers with a redirect.
         "requestRedirect" => request_redirect: Option<HTTPRequestRedirectFilter>,
         /// Changes to the request's host and path.
         "urlRewrite" => url_rewrite: Option<HTTPURLRewriteFilter>,
         /// Cross-origin requests.
         "cors" => cors: Option<HTTPCORSFilter>,
-        /// A question to an authorization server (experimental).
+        /// Asks an authorization server (experimental).
         "externalAuth" => external_auth: Option<HTTPExternalAuthFilter>,
-        /// A filter of the implementation; there is none.
+        /// An implementation-specific filter; gatefold has none.
         "extensionRef" => extension_ref: Option<LocalObjectReference>,
     }
 }
@@ -67,7 +69,7 @@ impl HTTPRouteFilterType {
 }
 
 impl HTTPRouteFilter {
-    /// The field that `type` names must be there, and no other.
+    /// The field that `type` names must be set, and no other.
     fn check(&self, node: &Node, decoder: &mut Decoder) {
         let fields = [
             (
@@ -90,7 +92,7 @@ impl HTTPRouteFilter {
     }
 }
 
-/// Checks that of the fields of a filter the wanted one is set, and no other.
+/// Checks that `wanted` is the only field of a filter that is set.
 pub(super) fn check_union(
     kind: &str,
     wanted: &str,
@@ -100,17 +102,17 @@ pub(super) fn check_union(
 ) {
     for &(field, set) in fields {
         if field == wanted && !set {
-            let why = format!("a filter of type {kind} needs it");
+            let why = format!("is required in a filter of type {kind}");
             refuse(node, field, &why, decoder);
         }
         if field != wanted && set {
-            let why = format!("doesn't go with type {kind}");
+            let why = format!("isn't allowed with type {kind}");
             refuse(node, field, &why, decoder);
         }
     }
 }
 
-/// Rules for all filters of a rule, or of a backend.
+/// Checks the filters of a rule or of a backend together.
 pub(super) fn check_list(filters: &[HTTPRouteFilter], node: &Node, decoder: &mut Decoder) {
     let single = filters.iter().map(|filter| match filter.kind {
         HTTPRouteFilterType::RequestMirror
@@ -122,25 +124,25 @@ pub(super) fn check_list(filters: &[HTTPRouteFilter], node: &Node, decoder: &mut
         node,
         "filters",
         single,
-        "the filter can't be repeated",
+        "this filter can't be repeated",
         decoder,
     );
     let has = |kind| filters.iter().any(|filter| filter.kind == kind);
     if has(HTTPRouteFilterType::RequestRedirect) && has(HTTPRouteFilterType::URLRewrite) {
-        let why = "RequestRedirect and URLRewrite can't go together";
+        let why = "RequestRedirect and URLRewrite can't be combined";
         refuse(node, "filters", why, decoder);
     }
 }
 
 object! {
-    /// Changes to headers: `set` overwrites, `add` appends, `remove` takes away.
+    /// Changes to headers: `set` overwrites, `add` appends, `remove` deletes.
     #[derive(Default)]
     pub closed HTTPHeaderFilter checked by HTTPHeaderFilter::check {
-        /// Overwritten, or added when not there.
+        /// Headers to overwrite, or to add if they are absent.
         "set" => set: Vec<HTTPHeader> [0..=16],
-        /// Appended to what is there.
+        /// Headers to append to the existing ones.
         "add" => add: Vec<HTTPHeader> [0..=16],
-        /// Taken away, without regard to case.
+        /// Headers to delete, compared case-insensitively.
         "remove" => remove: Vec<HeaderName> [0..=16],
     }
 }
@@ -148,43 +150,43 @@ object! {
 object! {
     /// A header.
     pub closed HTTPHeader {
-        /// Its name.
+        /// The name.
         "name" => name: HeaderName,
-        /// Its value, 1 to 4096 characters. Which of them can be sent is looked at in `graph`.
+        /// The value, 1 to 4096 characters. The graph checks whether it can be sent.
         "value" => value: String [1..=4096],
     }
 }
 
 object! {
-    /// A copy of the request to another backend, whose answer is ignored.
+    /// Sends a copy of the request to another backend and ignores the response.
     pub closed HTTPRequestMirrorFilter checked by HTTPRequestMirrorFilter::check {
-        /// Where the copy goes.
+        /// The backend that gets the copy.
         "backendRef" => backend_ref: BackendObjectReference,
-        /// How many of a hundred requests.
+        /// The percentage of requests to copy, 0 to 100.
         "percent" => percent: Option<i32>,
-        /// How many of how many requests.
+        /// The fraction of requests to copy.
         "fraction" => fraction: Option<Fraction>,
     }
 }
 
 object! {
-    /// How many of how many.
+    /// A fraction between 0 and 1.
     pub closed Fraction checked by Fraction::check {
-        /// How many.
+        /// The numerator, 0 to the denominator.
         "numerator" => numerator: i32,
-        /// Of how many.
+        /// The denominator, at least 1.
         "denominator" => denominator: i32 = 100,
     }
 }
 
 object! {
-    /// A redirect as the answer.
+    /// Answers with a redirect.
     pub closed HTTPRequestRedirectFilter checked by HTTPRequestRedirectFilter::check {
-        /// `http` or `https`; the request's when absent.
+        /// `http` or `https`; absent keeps the scheme of the request.
         "scheme" => scheme: Option<RedirectScheme>,
-        /// The host; the request's when absent.
+        /// The host; absent keeps the host of the request.
         "hostname" => hostname: Option<PreciseHostname>,
-        /// The path; the request's when absent.
+        /// The path; absent keeps the path of the request.
         "path" => path: Option<HTTPPathModifier>,
         /// The port.
         "port" => port: Option<PortNumber>,
@@ -196,9 +198,9 @@ object! {
 object! {
     /// Changes to the request's host and path.
     pub closed HTTPURLRewriteFilter {
-        /// The Host header's new value.
+        /// The new value of the Host header.
         "hostname" => hostname: Option<PreciseHostname>,
-        /// The path.
+        /// The change to the path.
         "path" => path: Option<HTTPPathModifier>,
     }
 }
@@ -206,11 +208,11 @@ object! {
 object! {
     /// A change to a path.
     pub closed HTTPPathModifier checked by HTTPPathModifier::check {
-        /// Which change.
+        /// Which part of the path is replaced.
         "type" => kind: HTTPPathModifierType,
-        /// The whole path's new value.
+        /// The replacement for the whole path.
         "replaceFullPath" => replace_full_path: Option<String> [0..=1024],
-        /// What stands for the matched prefix.
+        /// The replacement for the matched prefix.
         "replacePrefixMatch" => replace_prefix_match: Option<String> [0..=1024],
     }
 }
@@ -226,11 +228,11 @@ choice! {
 }
 
 choice! {
-    /// Where a redirect leads.
+    /// The scheme of a redirect.
     pub RedirectScheme {
-        /// Without TLS.
+        /// Plain text.
         Http = "http",
-        /// With TLS.
+        /// TLS.
         Https = "https",
     }
 }
@@ -238,18 +240,18 @@ choice! {
 impl HTTPHeaderFilter {
     fn check(&self, node: &Node, decoder: &mut Decoder) {
         let set = self.set.iter().map(|header| Some(&header.name));
-        check_unique(node, "set", set, "the header stands twice", decoder);
+        check_unique(node, "set", set, "the header appears twice", decoder);
         let add = self.add.iter().map(|header| Some(&header.name));
-        check_unique(node, "add", add, "the header stands twice", decoder);
+        check_unique(node, "add", add, "the header appears twice", decoder);
         let remove = self.remove.iter().map(Some);
-        check_unique(node, "remove", remove, "the header stands twice", decoder);
+        check_unique(node, "remove", remove, "the header appears twice", decoder);
     }
 }
 
 impl HTTPRequestMirrorFilter {
     fn check(&self, node: &Node, decoder: &mut Decoder) {
         if self.percent.is_some() && self.fraction.is_some() {
-            refuse(node, "fraction", "doesn't go with `percent`", decoder);
+            refuse(node, "fraction", "isn't allowed together with `percent`", decoder);
         }
         if self
             .percent
@@ -299,16 +301,14 @@ impl HTTPPathModifier {
             ),
         ];
         for (kind, field, value) in fields {
-            match (self.kind == kind, value.is_some()) {
-                (true, false) => {
-                    let why = format!("with type {} it is needed", kind.as_str());
-                    refuse(node, field, &why, decoder);
-                }
-                (false, true) => {
-                    let why = format!("doesn't go with type {}", self.kind.as_str());
-                    refuse(node, field, &why, decoder);
-                }
-                _ => {}
+            let wanted = self.kind == kind;
+            if wanted && value.is_none() {
+                let why = format!("is required with type {}", kind.as_str());
+                refuse(node, field, &why, decoder);
+            }
+            if !wanted && value.is_some() {
+                let why = format!("isn't allowed with type {}", self.kind.as_str());
+                refuse(node, field, &why, decoder);
             }
         }
     }

@@ -1,3 +1,5 @@
+//! Gateway.
+
 use super::{
     FromNamespaces, LabelSelector, Listener, Object, ObjectReference, PortNumber,
     SecretObjectReference, check_unique, choice, object, refuse, rule,
@@ -5,23 +7,23 @@ use super::{
 use crate::{Decoder, Node, Value, name};
 use std::collections::BTreeMap;
 
-/// Listeners, and who may attach routes to them.
+/// A Gateway: listeners, and which routes may attach to them.
 pub type Gateway = Object<GatewaySpec>;
 
 object! {
     /// `Gateway.spec`.
     pub closed GatewaySpec checked by GatewaySpec::check {
-        /// The GatewayClass's name.
+        /// The name of the GatewayClass.
         "gatewayClassName" => gateway_class_name: String where rule::object_name,
         /// The listeners; names are unique.
         "listeners" => listeners: Vec<Listener> [1..=64],
-        /// Addresses that are asked for.
+        /// The requested addresses.
         "addresses" => addresses: Vec<GatewaySpecAddress> [0..=16],
-        /// Labels and annotations for what stands for the Gateway in a cluster.
+        /// Labels and annotations for the objects that implement the Gateway in a cluster.
         "infrastructure" => infrastructure: Option<GatewayInfrastructure>,
         /// Which ListenerSets may attach.
         "allowedListeners" => allowed_listeners: Option<AllowedListeners>,
-        /// TLS for all of the Gateway's listeners and backends.
+        /// The TLS settings for all of the Gateway's listeners and backends.
         "tls" => tls: Option<GatewayTLSConfig>,
         /// Whether routes without a parent attach here (experimental).
         "defaultScope" => default_scope: Option<GatewayDefaultScope>,
@@ -31,9 +33,9 @@ object! {
 choice! {
     /// Which routes without a parent attach to a Gateway.
     pub GatewayDefaultScope {
-        /// Those that ask for it.
+        /// Routes with `useDefaultGateways`.
         All,
-        /// None.
+        /// No routes.
         None,
     }
 }
@@ -46,31 +48,31 @@ impl GatewaySpec {
             node,
             "addresses",
             values,
-            "the address stands twice",
+            "the address appears twice",
             decoder,
         );
     }
 }
 
 object! {
-    /// An address that is asked for.
+    /// A requested address.
     pub closed GatewaySpecAddress checked by GatewaySpecAddress::check {
         /// `IPAddress`, `Hostname`, `NamedAddress` or a name with a domain.
         "type" => kind: String where rule::address_type = "IPAddress".to_owned(),
-        /// The address; empty asks for one out of the pool.
+        /// The address; empty for one from the address pool.
         "value" => value: String [0..=253] = String::new(),
-        /// From where the address must be reachable (experimental); empty asks for nothing in particular.
+        /// From where the address must be reachable (experimental); empty for no requirement.
         "routability" => routability: String where rule::routability [0..=253] = String::new(),
     }
 }
 
 impl GatewaySpecAddress {
-    /// Whether it asks for any IP address, and nothing else of it.
+    /// Whether any IP address will do, without other requirements.
     pub fn is_any(&self) -> bool {
         self.kind == "IPAddress" && self.value.is_empty() && self.routability.is_empty()
     }
 
-    /// Addresses of these types must differ; others may mean anything.
+    /// What must be unique among the addresses. `None` for types whose values have no defined meaning.
     fn identity(&self) -> Option<(&str, &str)> {
         let compared = matches!(&*self.kind, "IPAddress" | "Hostname") && !self.value.is_empty();
         compared.then_some((&self.kind, &self.value))
@@ -97,13 +99,13 @@ impl GatewaySpecAddress {
 }
 
 object! {
-    /// What stands for a Gateway in a cluster.
+    /// Metadata for the objects that implement a Gateway in a cluster.
     pub closed GatewayInfrastructure checked by GatewayInfrastructure::check {
         /// Labels.
         "labels" => labels: BTreeMap<String, String> where rule::label_value [0..=8],
         /// Annotations.
         "annotations" => annotations: BTreeMap<String, String> [0..=16],
-        /// Parameters in another object; none is supported.
+        /// A reference to an object with parameters; none is supported.
         "parametersRef" => parameters_ref: Option<super::LocalObjectReference>,
     }
 }
@@ -131,45 +133,45 @@ impl GatewayInfrastructure {
 object! {
     /// Which ListenerSets may attach.
     pub closed AllowedListeners {
-        /// From which namespaces.
+        /// The namespaces of the ListenerSets.
         "namespaces" => namespaces: Option<ListenerNamespaces>,
     }
 }
 
 object! {
-    /// From which namespaces ListenerSets may attach.
+    /// The namespaces from which ListenerSets may attach.
     pub closed ListenerNamespaces {
         /// How namespaces are chosen.
         "from" => from: FromNamespaces = FromNamespaces::None,
-        /// The labels asked for, with `Selector`.
+        /// The labels of the namespaces, with `Selector`.
         "selector" => selector: Option<LabelSelector>,
     }
 }
 
 object! {
-    /// TLS of a whole Gateway.
+    /// The TLS settings of a Gateway.
     pub closed GatewayTLSConfig {
-        /// Towards backends.
+        /// TLS to backends.
         "backend" => backend: Option<GatewayBackendTLS>,
-        /// Towards clients.
+        /// TLS with clients.
         "frontend" => frontend: Option<FrontendTLSConfig>,
     }
 }
 
 object! {
-    /// TLS towards backends.
+    /// TLS to backends.
     pub closed GatewayBackendTLS {
-        /// The client certificate that backends are shown.
+        /// The client certificate that is presented to backends.
         "clientCertificateRef" => client_certificate_ref: Option<SecretObjectReference>,
     }
 }
 
 object! {
-    /// TLS towards clients.
+    /// TLS with clients.
     pub closed FrontendTLSConfig checked by FrontendTLSConfig::check {
-        /// For every port that isn't named.
+        /// The settings for every port that isn't in `perPort`.
         "default" => default: TLSConfig,
-        /// For single ports.
+        /// The settings for individual ports.
         "perPort" => per_port: Vec<TLSPortConfig> [0..=64],
     }
 }
@@ -177,34 +179,34 @@ object! {
 impl FrontendTLSConfig {
     fn check(&self, node: &Node, decoder: &mut Decoder) {
         let ports = self.per_port.iter().map(|port| Some(port.port));
-        check_unique(node, "perPort", ports, "the port stands twice", decoder);
+        check_unique(node, "perPort", ports, "the port appears twice", decoder);
     }
 }
 
 object! {
-    /// TLS towards the clients of one port.
+    /// TLS with the clients of one port.
     pub closed TLSPortConfig {
         /// The port.
         "port" => port: PortNumber,
-        /// Its TLS.
+        /// The settings.
         "tls" => tls: TLSConfig,
     }
 }
 
 object! {
-    /// What is asked of clients.
+    /// The requirements for clients.
     pub closed TLSConfig {
-        /// How client certificates are checked; not asked for when absent.
+        /// How client certificates are validated; absent if none are requested.
         "validation" => validation: Option<FrontendTLSValidation>,
     }
 }
 
 object! {
-    /// How client certificates are checked.
+    /// How client certificates are validated.
     pub closed FrontendTLSValidation checked by FrontendTLSValidation::check {
-        /// Who may have signed them.
+        /// The trusted authorities.
         "caCertificateRefs" => ca_certificate_refs: Vec<ObjectReference> [1..=16],
-        /// What happens to a client without a valid one.
+        /// What happens to a client without a valid certificate.
         "mode" => mode: FrontendValidationModeType = FrontendValidationModeType::AllowValidOnly,
     }
 }
@@ -226,9 +228,9 @@ impl FrontendTLSValidation {
 choice! {
     /// What happens to a client without a valid certificate.
     pub FrontendValidationModeType {
-        /// It is turned away.
+        /// It is refused.
         AllowValidOnly,
-        /// It is let in.
+        /// It is admitted.
         AllowInsecureFallback,
     }
 }

@@ -1,22 +1,24 @@
+//! GatewayClass.
+
 use super::{GatewayController, Object, object, rule};
 
-/// Who serves the Gateways that name it.
+/// A class of Gateways that one controller serves.
 pub type GatewayClass = Object<GatewayClassSpec>;
 
 object! {
     /// `GatewayClass.spec`.
     pub closed GatewayClassSpec {
-        /// Who reconciles Gateways of this class.
+        /// The controller of the Gateways of this class.
         "controllerName" => controller_name: GatewayController,
-        /// Parameters in another object; none is supported.
+        /// A reference to an object with parameters; none is supported.
         "parametersRef" => parameters_ref: Option<ParametersReference>,
-        /// Words for people, at most 64 characters.
+        /// A description for people, at most 64 characters.
         "description" => description: Option<String> [0..=64],
     }
 }
 
 object! {
-    /// An object with parameters for a class.
+    /// A reference to an object with parameters for a class.
     pub closed ParametersReference {
         /// The API group.
         "group" => group: String where rule::group,

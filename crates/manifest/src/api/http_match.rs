@@ -1,27 +1,29 @@
+//! Matches of HTTPRoutes.
+
 use super::{HeaderName, check_unique, choice, object, refuse, rule};
 use crate::{Decoder, Node};
 
 object! {
-    /// What a request must look like; all parts must hold.
+    /// The conditions on a request; all of them must be met.
     #[derive(Default)]
     pub closed HTTPRouteMatch checked by HTTPRouteMatch::check {
-        /// The path.
+        /// The condition on the path.
         "path" => path: HTTPPathMatch = HTTPPathMatch::default(),
-        /// Headers, which must all match.
+        /// The conditions on headers.
         "headers" => headers: Vec<HTTPHeaderMatch> [0..=16],
-        /// Query parameters, which must all match.
+        /// The conditions on query parameters.
         "queryParams" => query_params: Vec<HTTPQueryParamMatch> [0..=16],
-        /// The method.
+        /// The method; absent for any method.
         "method" => method: Option<HTTPMethod>,
     }
 }
 
 object! {
-    /// What the path must look like.
+    /// A condition on the path.
     pub closed HTTPPathMatch checked by HTTPPathMatch::check {
-        /// How it is compared.
+        /// How the path is compared.
         "type" => kind: PathMatchType = PathMatchType::PathPrefix,
-        /// With what; at most 1024 characters.
+        /// The path, prefix or expression; at most 1024 characters.
         "value" => value: String [0..=1024] = "/".to_owned(),
     }
 }
@@ -38,45 +40,45 @@ impl Default for HTTPPathMatch {
 choice! {
     /// How a path is compared.
     pub PathMatchType {
-        /// Equal, letter by letter.
+        /// The path is equal, case-sensitively.
         Exact,
-        /// By whole segments from the start.
+        /// The path begins with the same segments.
         PathPrefix,
-        /// By a regular expression that must match all of it.
+        /// A regular expression matches the whole path.
         RegularExpression,
     }
 }
 
 object! {
-    /// What a header must look like.
+    /// A condition on a header.
     pub closed HTTPHeaderMatch {
-        /// How it is compared.
+        /// How the value is compared.
         "type" => kind: ValueMatchType = ValueMatchType::Exact,
-        /// The header's name, without regard to case.
+        /// The name of the header, compared case-insensitively.
         "name" => name: HeaderName,
-        /// With what; 1 to 4096 characters of any kind.
+        /// The value or expression; 1 to 4096 characters of any kind.
         "value" => value: String [1..=4096],
     }
 }
 
 object! {
-    /// What a query parameter must look like.
+    /// A condition on a query parameter.
     pub closed HTTPQueryParamMatch {
-        /// How it is compared.
+        /// How the value is compared.
         "type" => kind: ValueMatchType = ValueMatchType::Exact,
-        /// The parameter's name, case counts.
+        /// The name of the parameter, compared case-sensitively.
         "name" => name: HeaderName,
-        /// With what; 1 to 1024 characters.
+        /// The value or expression; 1 to 1024 characters.
         "value" => value: String [1..=1024],
     }
 }
 
 choice! {
-    /// How a header or a query parameter is compared.
+    /// How the value of a header or a query parameter is compared.
     pub ValueMatchType {
-        /// Equal.
+        /// The value is equal.
         Exact,
-        /// By a regular expression that must match all of it.
+        /// A regular expression matches the whole value.
         RegularExpression,
     }
 }

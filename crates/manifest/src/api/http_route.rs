@@ -1,3 +1,5 @@
+//! HTTPRoute.
+
 use super::{
     BackendObjectReference, HTTPPathModifierType, HTTPRouteFilter, HTTPRouteMatch, HTTPRouteRetry,
     HTTPRouteTimeouts, Hostname, Object, ParentReference, PathMatchType, PortNumber, SectionName,
@@ -5,19 +7,19 @@ use super::{
 };
 use crate::{Decode, Decoder, Node};
 
-/// Rules for HTTP requests.
+/// A route for HTTP requests.
 pub type HTTPRoute = Object<HTTPRouteSpec>;
 
 object! {
     /// `HTTPRoute.spec`.
     pub closed HTTPRouteSpec checked by HTTPRouteSpec::check {
-        /// The Gateways it attaches to.
+        /// The Gateways and ListenerSets that the route attaches to.
         "parentRefs" => parent_refs: Vec<ParentReference> [0..=32],
-        /// Whether it attaches to default Gateways (experimental).
+        /// Whether the route attaches to default Gateways (experimental).
         "useDefaultGateways" => use_default_gateways: Option<UseDefaultGateways>,
-        /// The hostnames it is for; any when empty.
+        /// The hostnames of the route; empty for any hostname.
         "hostnames" => hostnames: Vec<Hostname> [0..=16],
-        /// The rules; one that matches everything when absent.
+        /// The rules; absent for one rule that matches every request.
         "rules" => rules: Vec<HTTPRouteRule> [1..=16] = vec![HTTPRouteRule::default()],
     }
 }
@@ -38,7 +40,7 @@ impl HTTPRouteSpec {
         let names = self.rules.iter().map(|rule| rule.name.as_ref());
         let what = "rules of a route must have different names";
         check_unique(node, "rules", names, what, decoder);
-        // A rule without matches has one.
+        // A rule without matches counts as having one.
         let matches: usize = self
             .rules
             .iter()
@@ -53,22 +55,22 @@ impl HTTPRouteSpec {
 }
 
 object! {
-    /// Matches, and what happens to a request that one of them takes.
+    /// Matches, and what happens to the requests that they match.
     #[derive(Default)]
     pub closed HTTPRouteRule checked by HTTPRouteRule::check {
-        /// A name, unique within the route.
+        /// The name, unique within the route.
         "name" => name: Option<SectionName>,
-        /// The matches, of which one must take the request; everything when empty.
+        /// The matches, of which at least one must match; empty matches every request.
         "matches" => matches: Vec<HTTPRouteMatch> [0..=64],
         /// The filters.
         "filters" => filters: Vec<HTTPRouteFilter> [0..=16],
-        /// Where matching requests go.
+        /// The backends that matching requests are sent to.
         "backendRefs" => backend_refs: Vec<HTTPBackendRef> [0..=16],
-        /// Time limits.
+        /// The time limits.
         "timeouts" => timeouts: Option<HTTPRouteTimeouts>,
-        /// When a request is tried again.
+        /// When a request is retried.
         "retry" => retry: Option<HTTPRouteRetry>,
-        /// Whether a client keeps its backend (experimental, deprecated by v1.7.0 for XBackend's).
+        /// How a client stays with one backend (experimental; v1.7.0 deprecates it in favour of XBackend's).
         "sessionPersistence" => session_persistence: Option<SessionPersistence>,
     }
 }
@@ -117,19 +119,19 @@ fn replaces_prefix(filter: &HTTPRouteFilter) -> bool {
     paths.any(|path| path.kind == HTTPPathModifierType::ReplacePrefixMatch)
 }
 
-/// A backend of a rule, with its share of the traffic and filters of its own.
+/// A backend of a rule, with its share of the traffic and its filters.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HTTPBackendRef {
-    /// Which backend.
+    /// The backend.
     pub backend: BackendObjectReference,
-    /// Its share out of the sum of all weights of the rule; 0 to 1,000,000.
+    /// Its share of the traffic, relative to the sum of all weights of the rule; 0 to 1,000,000.
     pub weight: u32,
-    /// Filters for requests that go there.
+    /// Filters for requests to this backend.
     pub filters: Vec<HTTPRouteFilter>,
 }
 
 object! {
-    /// The fields of [`HTTPBackendRef`] as they stand in YAML, where the reference is inline.
+    /// The fields of [`HTTPBackendRef`] as in YAML, where the reference is inline.
     pub closed HTTPBackendRefFields checked by HTTPBackendRefFields::check {
         /// See [`BackendObjectReference`].
         "group" => group: String where rule::group = String::new(),
@@ -150,7 +152,7 @@ object! {
 
 impl HTTPBackendRefFields {
     fn check(&self, node: &Node, decoder: &mut Decoder) {
-        // The rule of BackendObjectReference, which is inline here.
+        // `BackendObjectReference` has the same rule, but is inline here.
         check_backend_port(&self.group, &self.kind, self.port, node, decoder);
         filter::check_list(&self.filters, node, decoder);
     }
@@ -173,7 +175,7 @@ impl Decode for HTTPBackendRef {
     }
 }
 
-/// A backend's share, 0 to 1,000,000.
+/// The weight of a backend, 0 to 1,000,000.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Weight(pub u32);
 

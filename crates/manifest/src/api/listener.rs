@@ -1,3 +1,5 @@
+//! Listeners of Gateways and ListenerSets.
+
 use super::{
     GATEWAY_GROUP, HTTPExternalAuthFilter, Hostname, LabelSelector, LocalObjectReference,
     PortNumber, SecretObjectReference, SectionName, check_unique, choice, filter, object, refuse,
@@ -7,19 +9,19 @@ use crate::{Decoder, Node};
 use std::collections::BTreeMap;
 
 object! {
-    /// One logical endpoint.
+    /// A port, protocol and hostname on which requests are accepted.
     pub closed Listener checked by Listener::check {
-        /// Unique within the Gateway.
+        /// The name, unique within the Gateway or ListenerSet.
         "name" => name: SectionName,
-        /// The hostname that is served; any when absent.
+        /// The hostname that is served; absent for any hostname.
         "hostname" => hostname: Option<Hostname>,
         /// The port.
         "port" => port: PortNumber,
         /// `HTTP`, `HTTPS`, `TLS`, `TCP`, `UDP` or a name with a domain.
         "protocol" => protocol: String where rule::protocol,
-        /// TLS; required for HTTPS and TLS.
+        /// The TLS settings; required for HTTPS and TLS.
         "tls" => tls: Option<ListenerTLSConfig>,
-        /// Which routes may attach; HTTPRoutes and the like of the same namespace when absent.
+        /// Which routes may attach; absent for routes of the same namespace and of the kinds of the protocol.
         "allowedRoutes" => allowed_routes: Option<AllowedRoutes>,
         /// Filters that run before a route is chosen (experimental).
         "filters" => filters: Option<ListenerFilters>,
@@ -29,7 +31,7 @@ object! {
 object! {
     /// Filters that run before a route is chosen.
     pub closed ListenerFilters {
-        /// For every request, in this order.
+        /// The filters for every request, in this order.
         "requests" => requests: Vec<ListenerFilter> [0..=16],
     }
 }
@@ -39,9 +41,9 @@ object! {
     pub closed ListenerFilter checked by ListenerFilter::check {
         /// Which filter.
         "type" => kind: ListenerFilterType,
-        /// A question to an authorization server.
+        /// Asks an authorization server.
         "externalAuth" => external_auth: Option<HTTPExternalAuthFilter>,
-        /// A filter of the implementation; there is none.
+        /// An implementation-specific filter; gatefold has none.
         "extensionRef" => extension_ref: Option<LocalObjectReference>,
     }
 }
@@ -57,23 +59,23 @@ choice! {
 }
 
 object! {
-    /// How a listener speaks TLS.
+    /// The TLS settings of a listener.
     pub closed ListenerTLSConfig checked by ListenerTLSConfig::check {
-        /// Terminate here, or pass through.
+        /// Whether TLS is terminated or passed through.
         "mode" => mode: TLSModeType = TLSModeType::Terminate,
         /// Certificates with their keys.
         "certificateRefs" => certificate_refs: Vec<SecretObjectReference> [0..=64],
-        /// Options of implementations; we have none.
+        /// Implementation-specific options; gatefold has none.
         "options" => options: BTreeMap<String, String> [0..=16],
     }
 }
 
 choice! {
-    /// Who ends a TLS session.
+    /// Where a TLS session ends.
     pub TLSModeType {
-        /// The Gateway.
+        /// At the Gateway.
         Terminate,
-        /// The backend.
+        /// At the backend.
         Passthrough,
     }
 }
@@ -81,19 +83,19 @@ choice! {
 object! {
     /// Which routes may attach to a listener.
     pub closed AllowedRoutes {
-        /// From which namespaces.
+        /// The namespaces of the routes.
         "namespaces" => namespaces: RouteNamespaces = RouteNamespaces::default(),
-        /// Of which kinds; those of the protocol when empty.
+        /// The kinds of the routes; empty for the kinds of the protocol.
         "kinds" => kinds: Vec<RouteGroupKind> [0..=8],
     }
 }
 
 object! {
-    /// From which namespaces routes may attach.
+    /// The namespaces from which routes may attach.
     pub closed RouteNamespaces checked by RouteNamespaces::check {
         /// How namespaces are chosen.
         "from" => from: FromNamespaces = FromNamespaces::Same,
-        /// The labels asked for, with `Selector`.
+        /// The labels of the namespaces, with `Selector`.
         "selector" => selector: Option<LabelSelector>,
     }
 }
@@ -112,11 +114,11 @@ choice! {
     pub FromNamespaces {
         /// Every namespace.
         All,
-        /// Those whose labels match the selector.
+        /// The namespaces whose labels match the selector.
         Selector,
-        /// The Gateway's own.
+        /// The Gateway's own namespace.
         Same,
-        /// None.
+        /// No namespace.
         None,
     }
 }
@@ -124,15 +126,15 @@ choice! {
 object! {
     /// A kind of route.
     pub closed RouteGroupKind {
-        /// Its API group.
+        /// The API group.
         "group" => group: String where rule::group = GATEWAY_GROUP.to_owned(),
-        /// Its kind.
+        /// The kind.
         "kind" => kind: String where rule::kind,
     }
 }
 
 impl Listener {
-    /// Listeners of one object must be distinct.
+    /// Checks that the listeners of one object are distinct.
     pub(super) fn check_list(list: &[Listener], object: &str, node: &Node, decoder: &mut Decoder) {
         let names = list.iter().map(|listener| Some(&listener.name));
         let what = format!("listeners of {object} must have different names");
@@ -144,7 +146,7 @@ impl Listener {
         check_unique(node, "listeners", ends, &what, decoder);
     }
 
-    /// What goes with which protocol (rules of `GatewaySpec.listeners`).
+    /// Checks which fields are allowed with the protocol (rules of `GatewaySpec.listeners`).
     fn check(&self, node: &Node, decoder: &mut Decoder) {
         let protocol = &*self.protocol;
         let tls = self.tls.as_ref();
@@ -163,12 +165,12 @@ impl Listener {
             refuse(
                 node,
                 "tls",
-                "a listener with protocol TLS needs it",
+                "is required in a listener with protocol TLS",
                 decoder,
             );
         }
         if matches!(protocol, "TCP" | "UDP") && self.hostname.is_some() {
-            let why = format!("a listener with protocol {protocol} can't tell hostnames apart");
+            let why = format!("a listener with protocol {protocol} can't distinguish hostnames");
             refuse(node, "hostname", &why, decoder);
         }
         if !matches!(protocol, "HTTP" | "HTTPS") && self.filters.is_some() {
@@ -196,7 +198,7 @@ impl ListenerTLSConfig {
     fn check(&self, node: &Node, decoder: &mut Decoder) {
         let bare = self.certificate_refs.is_empty() && self.options.is_empty();
         if self.mode == TLSModeType::Terminate && bare {
-            let why = "a certificate is needed to terminate TLS";
+            let why = "a certificate is required to terminate TLS";
             refuse(node, "certificateRefs", why, decoder);
         }
     }

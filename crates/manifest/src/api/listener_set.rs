@@ -1,7 +1,9 @@
+//! ListenerSet.
+
 use super::{GATEWAY_GROUP, Listener, Object, object, rule};
 use crate::{Decoder, Node};
 
-/// More listeners for a Gateway, in an object of their own.
+/// Additional listeners for a Gateway.
 pub type ListenerSet = Object<ListenerSetSpec>;
 
 object! {
@@ -17,13 +19,13 @@ object! {
 object! {
     /// The Gateway of a ListenerSet.
     pub closed ParentGatewayReference {
-        /// Its API group.
+        /// The API group.
         "group" => group: String where rule::group = GATEWAY_GROUP.to_owned(),
-        /// Its kind.
+        /// The kind.
         "kind" => kind: String where rule::kind = "Gateway".to_owned(),
-        /// Its name.
+        /// The name.
         "name" => name: String where rule::object_name,
-        /// Its namespace; that of the ListenerSet when absent.
+        /// The namespace; absent for that of the ListenerSet.
         "namespace" => namespace: Option<String> where rule::namespace,
     }
 }

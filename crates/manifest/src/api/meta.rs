@@ -1,3 +1,5 @@
+//! What all objects have in common: `metadata`, their document and their age.
+
 use super::{RecordedStatus, object};
 use gatefold_diagnostic::{Document, Place, Pointer, ResourceId};
 use crate::{Decode, Decoder, Node};
@@ -7,31 +9,31 @@ use std::fmt;
 use std::sync::Arc;
 
 object! {
-    /// What every object has. All of it is taken as it stands in the file.
+    /// The metadata of an object, as its file contains it.
     #[derive(Default)]
     pub open ObjectMeta {
-        /// The name; the loader lets none be empty.
+        /// The name. Loaded objects always have one.
         "name" => name: Arc<str> = Arc::default(),
-        /// The namespace; empty until the loader has filled in the default, and for cluster-scoped kinds.
+        /// The namespace; the loader fills in the default. Empty for cluster-scoped kinds.
         "namespace" => namespace: Arc<str> = Arc::default(),
         /// Labels.
         "labels" => labels: BTreeMap<String, String>,
         /// Annotations.
         "annotations" => annotations: BTreeMap<String, String>,
-        /// The generation; 1 when the file has none.
+        /// The generation; 1 if the file has none.
         "generation" => generation: i64 = 1,
-        /// When it was made, RFC 3339; absent in most hand-written files.
+        /// The creation time, RFC 3339; absent in most hand-written files.
         "creationTimestamp" => creation_timestamp: Option<Timestamp>,
-        /// The API server's identity of the object.
+        /// The identifier that an API server gave to the object.
         "uid" => uid: String = String::new(),
-        /// The API server's version of the object.
+        /// The version that an API server gave to the object.
         "resourceVersion" => resource_version: String = String::new(),
     }
 }
 
 impl ObjectMeta {
-    /// The bytes of `namespace/name`, or of the name alone.
-    fn shown(&self) -> impl Iterator<Item = u8> {
+    /// The bytes of `namespace/name`, or of the name if there is no namespace.
+    fn path_bytes(&self) -> impl Iterator<Item = u8> {
         let separator = (!self.namespace.is_empty()).then_some(b'/');
         self.namespace
             .bytes()
@@ -40,7 +42,7 @@ impl ObjectMeta {
     }
 }
 
-/// An instant, as `metadata.creationTimestamp` gives it.
+/// A time, as in `metadata.creationTimestamp`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Timestamp(pub time::OffsetDateTime);
 
@@ -57,8 +59,8 @@ impl Decode for Timestamp {
     }
 }
 
-/// A namespace and a name: what tells objects of one kind apart. A copy shares the texts: every reload makes maps of
-/// ten thousands of them.
+/// A namespace and a name, which identify an object of a kind. Clones share the texts, because every reload builds maps
+/// of tens of thousands of them.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NamespacedName {
     /// The namespace; empty for cluster-scoped kinds.
@@ -68,7 +70,7 @@ pub struct NamespacedName {
 }
 
 impl NamespacedName {
-    /// From its two parts.
+    /// Creates the key from its two parts.
     pub fn new(namespace: impl Into<Arc<str>>, name: impl Into<Arc<str>>) -> Self {
         NamespacedName {
             namespace: namespace.into(),
@@ -87,30 +89,30 @@ impl fmt::Display for NamespacedName {
     }
 }
 
-/// An object of some kind, with its place.
+/// An object of some kind, with its position in a file.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Object<S> {
     /// The kind, as in the manifest.
     pub kind: &'static str,
-    /// The `apiVersion` that the manifest gives: `gateway.networking.k8s.io/v1beta1`.
+    /// The `apiVersion` in the manifest: `gateway.networking.k8s.io/v1beta1`.
     pub api_version: String,
     /// `metadata`.
     pub meta: ObjectMeta,
-    /// What the kind is about: `spec`, or the kind's own top-level fields (Secret, EndpointSlice).
+    /// The kind's own fields: `spec`, or top-level fields (Secret, EndpointSlice).
     pub spec: S,
-    /// The `status` that the file has, for kinds whose status gatefold reports.
+    /// The `status` in the file, for kinds whose status gatefold reports.
     pub recorded_status: Option<Arc<RecordedStatus>>,
-    /// Where it stands.
+    /// The text of the object.
     pub document: Document,
 }
 
 impl<S> Object<S> {
-    /// Namespace and name.
+    /// The namespace and the name.
     pub fn key(&self) -> NamespacedName {
         NamespacedName::new(self.meta.namespace.clone(), self.meta.name.clone())
     }
 
-    /// The `status` that the file has; empty if it has none.
+    /// The `status` in the file; empty if it has none.
     pub fn recorded(&self) -> &RecordedStatus {
         static NONE: RecordedStatus = RecordedStatus {
             conditions: Vec::new(),
@@ -121,7 +123,7 @@ impl<S> Object<S> {
         self.recorded_status.as_deref().unwrap_or(&NONE)
     }
 
-    /// What a diagnostic calls it.
+    /// The identity of the object in diagnostics.
     pub fn id(&self) -> ResourceId {
         ResourceId {
             kind: self.kind.to_owned(),
@@ -130,7 +132,7 @@ impl<S> Object<S> {
         }
     }
 
-    /// The place of one of its fields.
+    /// The place of a field.
     pub fn place(&self, pointer: Pointer) -> Place {
         Place::Field {
             document: self.document.clone(),
@@ -138,21 +140,23 @@ impl<S> Object<S> {
         }
     }
 
-    /// What decides between objects that claim the same: the older first (one without a creation time
-    /// counts as older than any with one), then "alphabetical by {namespace}/{name}" (API conflict
-    /// resolution rules): by the text as a whole, in which `-` stands before `/`.
+    /// The key that decides between objects with the same claim (the API's conflict resolution rules). The older object
+    /// is first; an object without a creation time is older than any with one. Then follows "alphabetical by
+    /// {namespace}/{name}": the whole text is compared, in which `-` sorts before `/`.
     pub fn age(&self) -> (Option<Timestamp>, String) {
         (self.meta.creation_timestamp, self.key().to_string())
     }
 
-    /// The order of [`age`](Self::age), without making texts: thousands of routes are put in it at each reload.
+    /// Compares by [`age`](Self::age) without allocating, because each reload sorts thousands of routes.
     pub fn by_age(&self, other: &Self) -> Ordering {
         let (one, other) = (&self.meta, &other.meta);
         let times = one.creation_timestamp.cmp(&other.creation_timestamp);
-        times.then_with(|| match one.namespace == other.namespace {
-            // The same text stands before both.
-            true => one.name.cmp(&other.name),
-            false => one.shown().cmp(other.shown()),
+        times.then_with(|| {
+            if one.namespace == other.namespace {
+                one.name.cmp(&other.name)
+            } else {
+                one.path_bytes().cmp(other.path_bytes())
+            }
         })
     }
 }
@@ -162,7 +166,7 @@ mod tests {
     use crate::Loader;
 
     #[test]
-    fn both_ways_of_telling_the_older_object_agree() {
+    fn comparing_by_age_agrees_with_the_age_key() {
         let namespace = |name: &str, text: &str| {
             format!(
                 "---\napiVersion: v1\nkind: Service\nmetadata: {{{name}{text}}}\nspec: {{ports: [{{port: 80}}]}}\n"

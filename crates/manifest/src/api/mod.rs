@@ -1,7 +1,7 @@
-//! The kinds that gatefold reads, one file a kind, with the rules of the API on their fields.
+//! The types of the Kubernetes and Gateway API kinds that gatefold reads, with their validation rules.
 //!
-//! A value of one of these types has passed what an API server would check of its shape: types,
-//! enumerations, patterns, lengths, ranges, required and unknown fields.
+//! A value of one of these types has passed the checks of an API server: types, enumerations, patterns, lengths, ranges,
+//! required fields and unknown fields. References to other objects are not resolved here.
 
 mod backend_tls_policy;
 mod check;

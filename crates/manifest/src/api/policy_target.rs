@@ -1,4 +1,4 @@
-//! What a policy attaches to (GEP-713): objects by name, or by their labels.
+//! Targets of policies (GEP-713): objects chosen by name or by labels.
 
 use super::{LabelSelector, LabelSelectorRequirement, SectionName, choice, object, refuse, rule};
 use gatefold_diagnostic::Pointer;
@@ -12,9 +12,10 @@ pub struct PolicyTarget {
     pub kind: PolicyTargetKind,
     /// Which objects of that kind.
     pub choice: PolicyTargetChoice,
-    /// A part of each object, by name: a listener, a rule of a route, a port of a Service. The whole object if absent.
+    /// The name of a section of each object: a listener, a rule of a route, a port of a Service. `None` targets the whole
+    /// object.
     pub section: Option<String>,
-    /// Where the entry stands in the policy.
+    /// The position of the entry in the policy.
     pub pointer: Pointer,
 }
 
@@ -42,7 +43,7 @@ impl PolicyTargetKind {
         }
     }
 
-    /// What a section of such an object is called.
+    /// The word for a section of such an object.
     pub fn section(self) -> &'static str {
         match self {
             PolicyTargetKind::Gateway | PolicyTargetKind::ListenerSet => "listener",
@@ -57,16 +58,16 @@ impl PolicyTargetKind {
 pub enum PolicyTargetChoice {
     /// The object with this name.
     Name {
-        /// The namespace; the policy's own if absent.
+        /// The namespace. `None` is the policy's own namespace.
         namespace: Option<String>,
         /// The name.
         name: String,
     },
-    /// The objects with these labels; every object if the selector is empty.
+    /// The objects with these labels. An empty selector matches every object.
     Labels {
         /// The labels.
         selector: LabelSelector,
-        /// Where to look for the objects.
+        /// The namespaces of the objects.
         namespaces: PolicyTargetNamespaces,
     },
     /// The Gateways of another implementation, which would enforce the policy for all of them.
@@ -75,30 +76,30 @@ pub enum PolicyTargetChoice {
         controller: &'static str,
         /// The GatewayClass that the implementation installs under this name.
         class: &'static str,
-        /// Where to look for the Gateways.
+        /// The namespaces of the Gateways.
         namespaces: PolicyTargetNamespaces,
     },
 }
 
-/// The namespaces in which a policy looks for its targets.
+/// The namespaces in which a policy selects its targets.
 #[derive(Clone, Debug, PartialEq)]
 pub enum PolicyTargetNamespaces {
-    /// The policy's own.
+    /// The policy's own namespace.
     Same,
-    /// All of them.
+    /// All namespaces.
     All,
-    /// Those with these labels.
+    /// The namespaces with these labels.
     Selector(LabelSelector),
 }
 
 object! {
-    /// An entry of `targetRefs`. Vendors add fields of their own.
+    /// An entry of `targetRefs`. Vendors add more fields.
     pub open PolicyTargetReference {
-        /// The namespace; the policy's own if absent.
+        /// The namespace; absent for the policy's own namespace.
         "namespace" => namespace: Option<String> where rule::namespace,
         /// The name.
         "name" => name: String where rule::object_name,
-        /// A part of the object, by name.
+        /// The name of a section of the object.
         "sectionName" => section_name: Option<SectionName>,
     }
 }
@@ -110,9 +111,9 @@ object! {
         "matchLabels" => match_labels: BTreeMap<String, String>,
         /// Conditions on labels.
         "matchExpressions" => match_expressions: Vec<LabelSelectorRequirement>,
-        /// Where to look for objects; in the policy's own namespace if absent.
+        /// The namespaces of the objects; absent for the policy's own namespace.
         "namespaces" => namespaces: Option<PolicyTargetSelectorNamespaces>,
-        /// A part of each object, by name.
+        /// The name of a section of each object.
         "sectionName" => section_name: Option<SectionName>,
     }
 }
@@ -130,9 +131,9 @@ object! {
 choice! {
     /// How the namespaces of a [`PolicyTargetSelector`] are chosen.
     pub PolicyTargetNamespacesFrom {
-        /// The policy's own.
+        /// The policy's own namespace.
         Same,
-        /// All of them.
+        /// All namespaces.
         All,
         /// By labels.
         Selector,
@@ -142,13 +143,13 @@ choice! {
 impl PolicyTargetSelectorNamespaces {
     fn check(&self, node: &Node, decoder: &mut Decoder) {
         if self.from == PolicyTargetNamespacesFrom::Selector && self.selector.is_none() {
-            refuse(node, "selector", "`from: Selector` needs it", decoder);
+            refuse(node, "selector", "is required with `from: Selector`", decoder);
         }
     }
 }
 
 impl PolicyTargetSelector {
-    /// The objects that it chooses.
+    /// Converts the selector into a choice of objects.
     pub fn choice(self) -> PolicyTargetChoice {
         let namespaces = match self.namespaces {
             None => PolicyTargetNamespaces::Same,

@@ -1,4 +1,4 @@
-//! Strings and numbers with rules of their own: once parsed, the type is the proof.
+//! Validated strings and numbers. A value of one of these types has been checked when it was parsed.
 
 use super::rule;
 use crate::{Decode, Decoder, Node, name};
@@ -12,10 +12,10 @@ macro_rules! parsed_string {
         pub struct $name(String);
 
         impl $name {
-            /// Checks the text.
+            /// Parses the text.
             ///
             /// # Errors
-            /// Says which rule it breaks.
+            /// Returns a message about the rule that the text breaks.
             pub fn parse(text: &str) -> Result<Self, String> {
                 let check: fn(&str) -> Result<(), String> = $parse;
                 check(text).map(|()| $name(text.to_owned()))
@@ -49,13 +49,13 @@ macro_rules! parsed_string {
 }
 
 parsed_string! {
-    /// A DNS name in lower case, RFC 1123, at most 253 characters, that may begin with a wildcard label
-    /// `*.`, which stands for one or more labels. Never an IP address. Source: `Hostname` of the API.
+    /// A lower-case DNS name (RFC 1123) of at most 253 characters. It may begin with the wildcard label `*.`, which
+    /// matches one or more labels. Never an IP address. Source: `Hostname` of the API.
     Hostname, |text| check_hostname(text.strip_prefix("*.").unwrap_or(text), text)
 }
 
 impl Hostname {
-    /// What follows `*.` of a wildcard.
+    /// The part of a wildcard after `*.`. `None` if the hostname has no wildcard.
     pub fn wildcard_suffix(&self) -> Option<&str> {
         self.0.strip_prefix("*.")
     }
@@ -72,8 +72,8 @@ parsed_string! {
 }
 
 parsed_string! {
-    /// An HTTP header's name, an RFC 9110 token of at most 256 characters. Compared without regard to
-    /// case. Source: `HeaderName` of the API.
+    /// The name of an HTTP header: an RFC 9110 token of at most 256 characters. Header names are compared
+    /// case-insensitively. Source: `HeaderName` of the API.
     HeaderName, |text| {
         let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
         match text.len() {
@@ -86,7 +86,7 @@ parsed_string! {
 }
 
 parsed_string! {
-    /// `domain/path`: who reconciles a GatewayClass. Source: `GatewayController` of the API.
+    /// The controller of a GatewayClass, as `domain/path`. Source: `GatewayController` of the API.
     GatewayController, rule::domain_path
 }
 
@@ -97,15 +97,16 @@ fn check_hostname(name: &str, whole: &str) -> Result<(), String> {
         ));
     }
     let fits = whole.len() <= 253 && name::subdomain(name).is_ok();
-    match fits {
-        true => Ok(()),
-        false => Err(format!(
+    if fits {
+        Ok(())
+    } else {
+        Err(format!(
             "`{whole}` isn't a hostname: a lower-case DNS name of at most 253 characters"
-        )),
+        ))
     }
 }
 
-/// A port, 1 to 65535.
+/// A port number, 1 to 65535.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PortNumber(pub NonZeroU16);
 

@@ -1,13 +1,13 @@
-//! The `status` in an object's file, as a cluster's export has it or another controller has written it.
+//! The `status` in the file of an object, exported from a cluster or written by another controller.
 //!
-//! A status is never a reason to refuse an object: entries that don't follow the API are passed over, each with a
-//! warning. Which of the entries are gatefold's own is decided when the object's status is reported.
+//! In: the `status` field. Out: its entries that follow the API, and a warning for each that doesn't. An object is never
+//! refused because of its status. Which entries belong to gatefold is decided when the status is reported.
 
 use super::{ParentReference, SectionName, choice, object, rule};
 use gatefold_diagnostic::Code;
 use crate::{Decode, Decoder, Node, Value};
 
-/// What the file says of the object's status, as far as more than one controller may write it.
+/// The parts of a recorded status that several controllers may write.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RecordedStatus {
     /// `conditions`.
@@ -23,17 +23,17 @@ pub struct RecordedStatus {
 object! {
     /// A condition.
     pub open RecordedCondition {
-        /// Which one.
+        /// The type.
         "type" => kind: String where rule::condition_type [1..=316],
-        /// Whether it holds.
+        /// Whether the condition holds.
         "status" => status: RecordedConditionStatus,
-        /// The generation of the object that was looked at.
+        /// The generation of the object for which the condition was determined.
         "observedGeneration" => observed_generation: Option<i64>,
-        /// When `status` became what it is; the text is kept as it stands.
+        /// When `status` last changed; the text is kept unchanged.
         "lastTransitionTime" => last_transition_time: String where rule::date_time,
-        /// In CamelCase.
+        /// The reason, in CamelCase.
         "reason" => reason: String where rule::condition_reason [1..=1024],
-        /// For people.
+        /// The message for people.
         "message" => message: String [0..=32768],
     }
 }
@@ -41,11 +41,11 @@ object! {
 choice! {
     /// Whether a condition holds.
     pub RecordedConditionStatus {
-        /// It does.
+        /// The condition holds.
         True,
-        /// It doesn't.
+        /// The condition doesn't hold.
         False,
-        /// It is unknown.
+        /// Whether the condition holds is unknown.
         Unknown,
     }
 }
@@ -53,39 +53,39 @@ choice! {
 object! {
     /// The status of a listener.
     pub open RecordedListener {
-        /// The listener's name.
+        /// The name of the listener.
         "name" => name: SectionName,
-        /// Its conditions.
+        /// The conditions of the listener.
         "conditions" => conditions: Vec<RecordedCondition> [0..=8],
     }
 }
 
 object! {
-    /// The status of a route at one parent.
+    /// The status of a route for one parent.
     pub open RecordedParent {
         /// The parent.
         "parentRef" => reference: ParentReference,
-        /// The controller that reports it.
+        /// The controller that reported the status.
         "controllerName" => controller_name: String where rule::domain_path,
-        /// The route's conditions there.
+        /// The conditions of the route for this parent.
         "conditions" => conditions: Vec<RecordedCondition> [1..=8],
     }
 }
 
 object! {
-    /// The status of a policy at one ancestor.
+    /// The status of a policy for one ancestor.
     pub open RecordedAncestor {
         /// The ancestor.
         "ancestorRef" => reference: ParentReference,
-        /// The controller that reports it.
+        /// The controller that reported the status.
         "controllerName" => controller_name: String where rule::domain_path,
-        /// The policy's conditions there.
+        /// The conditions of the policy for this ancestor.
         "conditions" => conditions: Vec<RecordedCondition> [1..=8],
     }
 }
 
 impl RecordedStatus {
-    /// Reads the status of an object; `None` if the file has none, or nothing of interest in it.
+    /// Decodes the status of an object. Returns `None` if the file has none, or none of these parts.
     pub(in crate) fn read(object: &Node, decoder: &mut Decoder) -> Option<Self> {
         let found = object.entry("status");
         let (key, status) = found.filter(|(_, status)| status.value != Value::Null)?;

@@ -1,30 +1,32 @@
+//! References from one object to another.
+
 use super::{PortNumber, SectionName, check_unique, object, refuse, rule};
 use crate::{Decoder, Node};
 use std::collections::BTreeMap;
 
-/// The API group of Gateway, HTTPRoute and their kin.
+/// The API group of the Gateway API's kinds.
 pub const GATEWAY_GROUP: &str = "gateway.networking.k8s.io";
 
 object! {
-    /// What a route attaches to: by default a Gateway.
+    /// The object that a route attaches to: by default a Gateway.
     pub closed ParentReference {
         /// The parent's API group.
         "group" => group: String where rule::group = GATEWAY_GROUP.to_owned(),
         /// The parent's kind.
         "kind" => kind: String where rule::kind = "Gateway".to_owned(),
-        /// The parent's namespace; the route's own when absent.
+        /// The parent's namespace; absent for the route's own namespace.
         "namespace" => namespace: Option<String> where rule::namespace,
         /// The parent's name.
         "name" => name: String where rule::object_name,
-        /// One of the parent's listeners, by name; all of them when absent.
+        /// The name of one of the parent's listeners; absent for all of them.
         "sectionName" => section_name: Option<SectionName>,
-        /// The listeners on this port only.
+        /// The port of the listeners; absent for any port.
         "port" => port: Option<PortNumber>,
     }
 }
 
 impl ParentReference {
-    /// References to one parent must tell its listeners apart, all in the same way.
+    /// Checks that references to the same parent are distinct and name its listeners in the same way.
     pub(super) fn check_list(references: &[ParentReference], node: &Node, decoder: &mut Decoder) {
         let whole = |parent: &ParentReference| {
             let ParentReference {
@@ -40,7 +42,7 @@ impl ParentReference {
         let all = references
             .iter()
             .map(|parent| Some((whole(parent), parent.section_name.clone(), parent.port)));
-        let what = "the parent stands twice, with the same `sectionName` and `port`";
+        let what = "the parent appears twice, with the same `sectionName` and `port`";
         check_unique(node, "parentRefs", all, what, decoder);
         let mut ways = BTreeMap::new();
         for parent in references {
@@ -54,7 +56,7 @@ impl ParentReference {
 }
 
 object! {
-    /// A Secret, or something else that holds a certificate and its key.
+    /// A reference to a Secret with a certificate and its key.
     pub closed SecretObjectReference {
         /// The API group; empty is the core group.
         "group" => group: String where rule::group = String::new(),
@@ -62,13 +64,13 @@ object! {
         "kind" => kind: String where rule::kind = "Secret".to_owned(),
         /// The name.
         "name" => name: String where rule::object_name,
-        /// The namespace; that of the object which refers when absent.
+        /// The namespace; absent for that of the referring object.
         "namespace" => namespace: Option<String> where rule::namespace,
     }
 }
 
 object! {
-    /// A backend: by default a Service and one of its ports.
+    /// A reference to a backend: by default a Service and one of its ports.
     pub closed BackendObjectReference checked by BackendObjectReference::check {
         /// The API group; empty is the core group.
         "group" => group: String where rule::group = String::new(),
@@ -76,15 +78,15 @@ object! {
         "kind" => kind: String where rule::kind = "Service".to_owned(),
         /// The name.
         "name" => name: String where rule::object_name,
-        /// The namespace; the route's own when absent.
+        /// The namespace; absent for the route's own namespace.
         "namespace" => namespace: Option<String> where rule::namespace,
-        /// The port; a Service needs one.
+        /// The port; required for a Service.
         "port" => port: Option<PortNumber>,
     }
 }
 
 object! {
-    /// An object of the same namespace.
+    /// A reference to an object of the same namespace.
     pub closed LocalObjectReference {
         /// The API group; empty is the core group.
         "group" => group: String where rule::group,
@@ -96,7 +98,7 @@ object! {
 }
 
 object! {
-    /// An object of any kind.
+    /// A reference to an object of any kind.
     pub closed ObjectReference {
         /// The API group; empty is the core group.
         "group" => group: String where rule::group,
@@ -104,7 +106,7 @@ object! {
         "kind" => kind: String where rule::kind,
         /// The name.
         "name" => name: String where rule::object_name,
-        /// The namespace; that of the object which refers when absent.
+        /// The namespace; absent for that of the referring object.
         "namespace" => namespace: Option<String> where rule::namespace,
     }
 }
@@ -115,7 +117,8 @@ impl BackendObjectReference {
     }
 }
 
-/// A Service needs a port; an XBackend has its own, so that a reference must not give one.
+/// Checks the port of a backend reference. A Service requires one; an XBackend defines its own port, so a reference to
+/// it must not have one.
 pub(super) fn check_backend_port(
     group: &str,
     kind: &str,
@@ -124,9 +127,9 @@ pub(super) fn check_backend_port(
     decoder: &mut Decoder,
 ) {
     let why = match (group, kind, port) {
-        ("", "Service", None) => "a reference to a Service needs a port",
+        ("", "Service", None) => "a reference to a Service requires a port",
         ("gateway.networking.x-k8s.io", "XBackend", Some(_)) => {
-            "a reference to an XBackend has no port; the XBackend says it"
+            "a reference to an XBackend has no port; the XBackend defines it"
         }
         _ => return,
     };

@@ -1,38 +1,40 @@
+//! ReferenceGrant.
+
 use super::{Object, object, rule};
 
-/// Leave to refer to objects of this namespace from other ones.
+/// Permits objects of other namespaces to refer to objects of this namespace.
 pub type ReferenceGrant = Object<ReferenceGrantSpec>;
 
 object! {
     /// `ReferenceGrant.spec`: every `from` may refer to every `to`.
     pub closed ReferenceGrantSpec {
-        /// Who may refer.
+        /// The referring objects.
         "from" => from: Vec<ReferenceGrantFrom> [1..=16],
-        /// To what.
+        /// The objects that they may refer to.
         "to" => to: Vec<ReferenceGrantTo> [1..=16],
     }
 }
 
 object! {
-    /// Objects that may refer.
+    /// The objects that may refer to others.
     pub closed ReferenceGrantFrom {
-        /// Their API group.
+        /// The API group.
         "group" => group: String where rule::group,
-        /// Their kind.
+        /// The kind.
         "kind" => kind: String where rule::kind,
-        /// Their namespace.
+        /// The namespace.
         "namespace" => namespace: String where rule::namespace,
     }
 }
 
 object! {
-    /// Objects of the grant's namespace that may be referred to.
+    /// The objects of the grant's namespace that others may refer to.
     pub closed ReferenceGrantTo {
-        /// Their API group; empty is the core group.
+        /// The API group; empty is the core group.
         "group" => group: String where rule::group,
-        /// Their kind.
+        /// The kind.
         "kind" => kind: String where rule::kind,
-        /// The name of the one object; all of the kind when absent.
+        /// The name of an object; absent for all objects of the kind.
         "name" => name: Option<String> where rule::object_name,
     }
 }

@@ -1,4 +1,4 @@
-//! Rules on texts, as the API's patterns give them. Each says what is wrong in words.
+//! Rules for texts, as defined by the API's patterns. Each returns an error message if the text breaks it.
 
 use crate::name;
 
@@ -19,13 +19,14 @@ pub(super) fn kind(text: &str) -> Result<(), String> {
         && text.starts_with(|first: char| first.is_ascii_alphabetic())
         && !text.ends_with('-')
         && text.bytes().all(inner);
-    match fits {
-        true => Ok(()),
-        false => Err(format!("`{text}` isn't a kind (letters, digits and `-`)")),
+    if fits {
+        Ok(())
+    } else {
+        Err(format!("`{text}` isn't a kind (letters, digits and `-`)"))
     }
 }
 
-/// The name of an object that is referred to. Source: `ObjectName`.
+/// The name of a referenced object. Source: `ObjectName`.
 pub(super) fn object_name(text: &str) -> Result<(), String> {
     match text.chars().count() {
         0 => Err("must not be empty".to_owned()),
@@ -56,15 +57,16 @@ pub(super) fn protocol(text: &str) -> Result<(), String> {
         }
         None => word(text),
     };
-    match fits && text.len() <= 255 {
-        true => Ok(()),
-        false => Err(format!(
+    if fits && text.len() <= 255 {
+        Ok(())
+    } else {
+        Err(format!(
             "`{text}` isn't a protocol (HTTP, HTTPS, TLS, TCP, UDP, or `domain/name`)"
-        )),
+        ))
     }
 }
 
-/// A Gateway address's type. Source: `AddressType`.
+/// The type of a Gateway's address. Source: `AddressType`.
 pub(super) fn address_type(text: &str) -> Result<(), String> {
     match text {
         "IPAddress" | "Hostname" | "NamedAddress" => Ok(()),
@@ -76,7 +78,7 @@ pub(super) fn address_type(text: &str) -> Result<(), String> {
     }
 }
 
-/// From where an address must be reachable. Source: `GatewayAddressRoutabilityType`.
+/// The network from which an address must be reachable. Source: `GatewayAddressRoutabilityType`.
 pub(super) fn routability(text: &str) -> Result<(), String> {
     let reserved = |domain: &str| domain == "k8s.io" || domain.ends_with(".k8s.io");
     match text.split_once('/') {
@@ -91,7 +93,7 @@ pub(super) fn routability(text: &str) -> Result<(), String> {
     }
 }
 
-/// The type of a condition, perhaps after a domain and `/`. Source: `metav1.Condition.type`.
+/// The type of a condition, optionally after a domain and `/`. Source: `metav1.Condition.type`.
 pub(super) fn condition_type(text: &str) -> Result<(), String> {
     let inner = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
     let edge = |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric());
@@ -103,9 +105,10 @@ pub(super) fn condition_type(text: &str) -> Result<(), String> {
         && edge(name.bytes().next())
         && edge(name.bytes().last())
         && domain.is_none_or(|domain| name::subdomain(domain).is_ok());
-    match fits {
-        true => Ok(()),
-        false => Err(format!("`{text}` isn't the type of a condition")),
+    if fits {
+        Ok(())
+    } else {
+        Err(format!("`{text}` isn't the type of a condition"))
     }
 }
 
@@ -115,9 +118,10 @@ pub(super) fn condition_reason(text: &str) -> Result<(), String> {
     let fits = text.starts_with(|first: char| first.is_ascii_alphabetic())
         && text.bytes().all(inner)
         && !text.ends_with([',', ':']);
-    match fits {
-        true => Ok(()),
-        false => Err(format!("`{text}` isn't the reason of a condition")),
+    if fits {
+        Ok(())
+    } else {
+        Err(format!("`{text}` isn't the reason of a condition"))
     }
 }
 
@@ -130,7 +134,7 @@ pub(super) fn date_time(text: &str) -> Result<(), String> {
     }
 }
 
-/// A domain, `/` and a path. Source: `GatewayController`, and the types that may be extended so.
+/// A domain, `/` and a path. Source: `GatewayController`, and the types that implementations may extend.
 pub(super) fn domain_path(text: &str) -> Result<(), String> {
     let path = |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~%!$&'()*+,;=:".contains(&byte);
     match text.split_once('/') {
@@ -141,7 +145,7 @@ pub(super) fn domain_path(text: &str) -> Result<(), String> {
     }
 }
 
-/// A set of authorities: `System`, or a domain, `/` and a name. Source: `WellKnownCACertificatesType`.
+/// A set of trusted authorities: `System`, or a domain, `/` and a name. Source: `WellKnownCACertificatesType`.
 pub(super) fn well_known_certificates(text: &str) -> Result<(), String> {
     match text {
         "System" => Ok(()),
@@ -156,15 +160,16 @@ pub(super) fn absolute_uri(text: &str) -> Result<(), String> {
     let fits = text.split_once(':').is_some_and(|(scheme, rest)| {
         !scheme.is_empty() && !scheme.contains(['/', '?', '#']) && rest.starts_with("//")
     });
-    match fits {
-        true => Ok(()),
-        false => Err(format!(
+    if fits {
+        Ok(())
+    } else {
+        Err(format!(
             "`{text}` isn't a URI like `spiffe://example.com/service`"
-        )),
+        ))
     }
 }
 
-/// A path that requests are compared with, `Exact` or `PathPrefix`. Source: the rules of `HTTPPathMatch`.
+/// The path of an `Exact` or `PathPrefix` match. Source: the rules of `HTTPPathMatch`.
 pub(super) fn plain_path(text: &str) -> Result<(), String> {
     if !text.starts_with('/') {
         return Err(format!("`{text}` must be an absolute path: begin with `/`"));
@@ -181,7 +186,7 @@ pub(super) fn plain_path(text: &str) -> Result<(), String> {
     }
     match foreign_character(text) {
         Some(character) => Err(format!(
-            "`{text}` has `{}` in it, which a path can't have; escape it as `%XX`",
+            "`{text}` contains `{}`, which isn't allowed in a path; escape it as `%XX`",
             character.escape_default()
         )),
         None => Ok(()),
@@ -202,8 +207,7 @@ pub(super) fn foreign_character(text: &str) -> Option<char> {
     text.char_indices().find_map(foreign)
 }
 
-/// An origin that may ask from elsewhere: `*`, or a scheme, a host and perhaps a port. Source:
-/// `CORSOrigin`.
+/// An origin of cross-origin requests: `*`, or a scheme, a host and an optional port. Source: `CORSOrigin`.
 pub(super) fn origin(text: &str) -> Result<(), String> {
     let wrong = || {
         Err(format!(
@@ -228,13 +232,14 @@ pub(super) fn origin(text: &str) -> Result<(), String> {
     };
     let name = host.strip_prefix("*.").unwrap_or(host);
     let port_fits = (1..=5).contains(&port.len()) && port.bytes().all(|b| b.is_ascii_digit());
-    match port_fits && (host == "*" || name.split('.').all(label)) {
-        true => Ok(()),
-        false => wrong(),
+    if port_fits && (host == "*" || name.split('.').all(label)) {
+        Ok(())
+    } else {
+        wrong()
     }
 }
 
-/// A label's value. Source: Kubernetes' `IsValidLabelValue`.
+/// The value of a label. Source: Kubernetes' `IsValidLabelValue`.
 pub(super) fn label_value(text: &str) -> Result<(), String> {
     let inner = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
     let edge = |byte: Option<u8>| byte.is_none_or(|byte| byte.is_ascii_alphanumeric());
@@ -242,11 +247,12 @@ pub(super) fn label_value(text: &str) -> Result<(), String> {
         && text.bytes().all(inner)
         && edge(text.bytes().next())
         && edge(text.bytes().last());
-    match fits {
-        true => Ok(()),
-        false => Err(format!(
+    if fits {
+        Ok(())
+    } else {
+        Err(format!(
             "`{text}` isn't a label's value (at most 63 letters, digits, `-`, `_` and `.`)"
-        )),
+        ))
     }
 }
 
@@ -260,7 +266,7 @@ mod tests {
             assert_eq!(rule(text), Ok(()), "`{text}` was refused");
         }
         for text in bad {
-            assert!(rule(text).is_err(), "`{text}` was let through");
+            assert!(rule(text).is_err(), "`{text}` was accepted");
         }
     }
 

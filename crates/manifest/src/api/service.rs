@@ -1,20 +1,20 @@
-//! Service, EndpointSlice, Endpoints and Pod: from a name and a port to addresses.
+//! Service, and the kinds that provide its endpoints: EndpointSlice, Endpoints and Pod.
 
 use super::{Object, PortNumber, object};
 use crate::{Decode, Decoder, Node, Value};
 use std::collections::BTreeMap;
 
-/// A name for endpoints.
+/// A Service.
 pub type Service = Object<ServiceSpec>;
-/// Some of a Service's endpoints.
+/// Some of the endpoints of a Service.
 pub type EndpointSlice = Object<EndpointSliceFields>;
-/// All of a Service's endpoints (the old way).
+/// All endpoints of a Service (the predecessor of EndpointSlice).
 pub type Endpoints = Object<EndpointsFields>;
-/// A pod, as far as it can be an endpoint.
+/// A Pod, which can be an endpoint.
 pub type Pod = Object<PodFields>;
 
 object! {
-    /// `Service.spec`, as far as it is used.
+    /// The fields of `Service.spec` that gatefold uses.
     #[derive(Default)]
     pub open ServiceSpec {
         /// `ClusterIP`, `ExternalName` and others.
@@ -23,9 +23,9 @@ object! {
         "clusterIP" => cluster_ip: Option<String>,
         /// The DNS name, with `ExternalName`.
         "externalName" => external_name: Option<String>,
-        /// The labels of its pods.
+        /// The labels of the Service's Pods.
         "selector" => selector: BTreeMap<String, String>,
-        /// Its ports.
+        /// The ports.
         "ports" => ports: Vec<ServicePort>,
     }
 }
@@ -33,25 +33,25 @@ object! {
 object! {
     /// One of a Service's ports.
     pub open ServicePort {
-        /// Its name; may be empty when it is the only one.
+        /// The name; may be empty if it is the only port.
         "name" => name: String = String::new(),
         /// The number that references use.
         "port" => port: PortNumber,
-        /// The pods' port, by number or name; the same number when absent.
+        /// The port of the Pods, by number or name; absent for the same number.
         "targetPort" => target_port: Option<TargetPort>,
         /// `TCP`, `UDP` or `SCTP`.
         "protocol" => protocol: String = "TCP".to_owned(),
-        /// What is spoken: `kubernetes.io/h2c`, `kubernetes.io/ws` and others.
+        /// The application protocol: `kubernetes.io/h2c`, `kubernetes.io/ws` and others.
         "appProtocol" => app_protocol: Option<String>,
     }
 }
 
-/// A pod's port, by number or by name.
+/// A port of a Pod, by number or by name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TargetPort {
-    /// By number.
+    /// The port number.
     Number(PortNumber),
-    /// By the name of a container port.
+    /// The name of a container port.
     Name(String),
 }
 
@@ -69,13 +69,13 @@ impl Decode for TargetPort {
 }
 
 object! {
-    /// The fields of an EndpointSlice, as far as they are used.
+    /// The fields of an EndpointSlice that gatefold uses.
     pub open EndpointSliceFields {
         /// `IPv4`, `IPv6` or `FQDN`.
         "addressType" => address_type: String,
         /// The endpoints.
         "endpoints" => endpoints: Vec<Endpoint>,
-        /// Their ports, all alike.
+        /// The ports of every endpoint.
         "ports" => ports: Vec<EndpointPort>,
     }
 }
@@ -83,22 +83,22 @@ object! {
 object! {
     /// One endpoint of a slice.
     pub open Endpoint {
-        /// Its addresses, which all lead to the same place; the first is used.
+        /// The addresses of the endpoint. They are equivalent, so the first one is used.
         "addresses" => addresses: Vec<String>,
-        /// Whether it can be used.
+        /// Whether the endpoint can be used.
         "conditions" => conditions: EndpointConditions = EndpointConditions::default(),
     }
 }
 
 object! {
-    /// Whether an endpoint can be used; absent means it can.
+    /// Whether an endpoint can be used. Absent conditions mean that it can.
     #[derive(Default)]
     pub open EndpointConditions {
-        /// Ready for new requests.
+        /// Whether the endpoint is ready for new requests.
         "ready" => ready: Option<bool>,
-        /// Serving, be it that it is about to end.
+        /// Whether the endpoint is serving, even if it is terminating.
         "serving" => serving: Option<bool>,
-        /// About to end.
+        /// Whether the endpoint is terminating.
         "terminating" => terminating: Option<bool>,
     }
 }
@@ -112,13 +112,13 @@ object! {
         "port" => port: Option<PortNumber>,
         /// `TCP`, `UDP` or `SCTP`.
         "protocol" => protocol: String = "TCP".to_owned(),
-        /// What is spoken.
+        /// The application protocol.
         "appProtocol" => app_protocol: Option<String>,
     }
 }
 
 object! {
-    /// The fields of an Endpoints object, as far as they are used.
+    /// The fields of an Endpoints object that gatefold uses.
     pub open EndpointsFields {
         /// Groups of addresses with the same ports.
         "subsets" => subsets: Vec<EndpointSubset>,
@@ -130,15 +130,15 @@ object! {
     pub open EndpointSubset {
         /// Addresses that are ready.
         "addresses" => addresses: Vec<EndpointAddress>,
-        /// Addresses that aren't.
+        /// Addresses that aren't ready.
         "notReadyAddresses" => not_ready_addresses: Vec<EndpointAddress>,
-        /// Their ports.
+        /// The ports of the addresses.
         "ports" => ports: Vec<EndpointPort>,
     }
 }
 
 object! {
-    /// An address.
+    /// The address of an endpoint.
     pub open EndpointAddress {
         /// IPv4 or IPv6.
         "ip" => ip: String,
@@ -146,17 +146,17 @@ object! {
 }
 
 object! {
-    /// A pod, as far as it can be an endpoint.
+    /// The fields of a Pod that gatefold uses.
     pub open PodFields {
-        /// Its containers' ports.
+        /// The containers with their ports.
         "spec" => spec: PodSpec = PodSpec::default(),
-        /// Its address.
+        /// The address and the readiness.
         "status" => status: PodStatus = PodStatus::default(),
     }
 }
 
 object! {
-    /// `Pod.spec`, as far as it is used.
+    /// The fields of `Pod.spec` that gatefold uses.
     #[derive(Default)]
     pub open PodSpec {
         /// The containers.
@@ -165,7 +165,7 @@ object! {
 }
 
 object! {
-    /// A container, as far as it is used.
+    /// The fields of a container that gatefold uses.
     pub open Container {
         /// The ports.
         "ports" => ports: Vec<ContainerPort>,
@@ -173,7 +173,7 @@ object! {
 }
 
 object! {
-    /// A container's port.
+    /// A port of a container.
     pub open ContainerPort {
         /// The name that a Service's `targetPort` may use.
         "name" => name: String = String::new(),
@@ -183,20 +183,20 @@ object! {
 }
 
 object! {
-    /// `Pod.status`, as far as it is used.
+    /// The fields of `Pod.status` that gatefold uses.
     #[derive(Default)]
     pub open PodStatus {
         /// The address.
         "podIP" => pod_ip: Option<String>,
-        /// Whether it is ready, among others.
+        /// The conditions, among them whether the Pod is ready.
         "conditions" => conditions: Vec<PodCondition>,
     }
 }
 
 object! {
-    /// A condition of a pod.
+    /// A condition of a Pod.
     pub open PodCondition {
-        /// Which.
+        /// The type.
         "type" => kind: String,
         /// `True`, `False` or `Unknown`.
         "status" => status: String,

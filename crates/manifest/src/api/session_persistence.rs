@@ -1,66 +1,68 @@
+//! Session persistence of rules.
+
 use super::{Duration, HeaderName, choice, object, refuse};
 use crate::{Decoder, Node};
 
 object! {
-    /// Whether a client keeps its backend. The fields are those of v1.7.0, and those that it replaced.
+    /// How a client stays with one backend. The fields are those of v1.7.0 and the ones that they replaced.
     pub closed SessionPersistence checked by SessionPersistence::check {
-        /// When a session ends at last.
+        /// The maximum lifetime of a session.
         "absoluteTimeout" => absolute_timeout: Option<Duration>,
-        /// By cookie or by header.
+        /// Whether a cookie or a header identifies the session.
         "type" => kind: SessionPersistenceType = SessionPersistenceType::Cookie,
-        /// About the cookie.
+        /// The settings of the cookie.
         "cookie" => cookie: Option<CookieConfig>,
-        /// About the header.
+        /// The settings of the header.
         "header" => header: Option<HeaderConfig>,
-        /// The session's name, until v1.6.
+        /// The name of the session, until v1.6.
         "sessionName" => session_name: Option<String> [0..=128],
-        /// About the cookie, until v1.6.
+        /// The settings of the cookie, until v1.6.
         "cookieConfig" => cookie_config: Option<CookieConfig>,
     }
 }
 
 object! {
-    /// About a session's cookie.
+    /// The settings of a session cookie.
     pub closed CookieConfig {
-        /// Its name.
+        /// The name.
         "name" => name: Option<HeaderName>,
-        /// Its path.
+        /// The path.
         "path" => path: String [0..=1024] = "/".to_owned(),
-        /// How long the browser keeps it.
+        /// How long the browser keeps the cookie.
         "lifetimeType" => lifetime_type: CookieLifetimeType = CookieLifetimeType::Session,
     }
 }
 
 object! {
-    /// About a session's header.
+    /// The settings of a session header.
     pub closed HeaderConfig {
-        /// Its name.
+        /// The name.
         "name" => name: HeaderName,
     }
 }
 
 choice! {
-    /// How a client shows which session it belongs to.
+    /// What identifies the session of a client.
     pub SessionPersistenceType {
-        /// By a cookie.
+        /// A cookie.
         Cookie,
-        /// By a header.
+        /// A header.
         Header,
     }
 }
 
 choice! {
-    /// How long a browser keeps a session's cookie.
+    /// How long a browser keeps a session cookie.
     pub CookieLifetimeType {
         /// For the absolute timeout.
         Permanent,
-        /// Until it is closed.
+        /// Until the browser is closed.
         Session,
     }
 }
 
 impl SessionPersistence {
-    /// What both v1.7.0 and the versions before ask for.
+    /// Checks the rules that v1.7.0 and earlier versions share.
     fn check(&self, node: &Node, decoder: &mut Decoder) {
         let cookies = [
             ("cookie", self.cookie.as_ref()),
@@ -71,16 +73,16 @@ impl SessionPersistence {
                 continue;
             };
             if self.kind != SessionPersistenceType::Cookie {
-                refuse(node, field, "goes with type Cookie only", decoder);
+                refuse(node, field, "is allowed only with type Cookie", decoder);
             }
             let permanent = cookie.lifetime_type == CookieLifetimeType::Permanent;
             if permanent && self.absolute_timeout.is_none() {
-                let why = "a permanent cookie needs it";
+                let why = "is required for a permanent cookie";
                 refuse(node, "absoluteTimeout", why, decoder);
             }
         }
         if self.header.is_some() && self.kind != SessionPersistenceType::Header {
-            refuse(node, "header", "goes with type Header only", decoder);
+            refuse(node, "header", "is allowed only with type Header", decoder);
         }
     }
 }
