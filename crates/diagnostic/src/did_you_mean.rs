@@ -6,7 +6,7 @@ pub fn did_you_mean(word: &str, known: &[&str]) -> Option<String> {
 }
 
 /// The most similar of the known words. `None` if none is so similar that the word is probably a typing error.
-pub(super) fn nearest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
+pub fn nearest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
     // A word this long is no typing error, and comparing it would be expensive.
     if word.len() > 64 {
         return None;

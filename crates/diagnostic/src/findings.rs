@@ -6,7 +6,7 @@ const SHOWN: usize = 50;
 
 /// The problems of a document. For each severity only the first ones are kept.
 #[derive(Debug, Default)]
-pub(crate) struct Findings {
+pub struct Findings {
     list: Vec<Diagnostic>,
     kept: [usize; 3],
     dropped: usize,
@@ -17,7 +17,7 @@ pub(crate) struct Findings {
 
 impl Findings {
     /// Adds a problem and returns it. Changes to it have an effect if it is kept.
-    pub(crate) fn push(&mut self, diagnostic: Diagnostic) -> &mut Diagnostic {
+    pub fn push(&mut self, diagnostic: Diagnostic) -> &mut Diagnostic {
         if diagnostic.severity == Severity::Error {
             self.errors += 1;
         }
@@ -33,7 +33,7 @@ impl Findings {
     }
 
     /// Adds the problems of a part of the document.
-    pub(crate) fn append(&mut self, part: Findings) {
+    pub fn append(&mut self, part: Findings) {
         for diagnostic in part.list {
             self.push(diagnostic);
         }
@@ -41,7 +41,7 @@ impl Findings {
     }
 
     /// The problem that was added last.
-    pub(crate) fn last_mut(&mut self) -> Option<&mut Diagnostic> {
+    pub fn last_mut(&mut self) -> Option<&mut Diagnostic> {
         match &mut self.rest {
             Some(rest) => Some(rest),
             None => self.list.last_mut(),
@@ -49,17 +49,17 @@ impl Findings {
     }
 
     /// The problems that are kept.
-    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Diagnostic> {
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Diagnostic> {
         self.list.iter_mut()
     }
 
     /// Whether there are errors, kept or dropped.
-    pub(crate) fn has_errors(&self) -> bool {
+    pub fn has_errors(&self) -> bool {
         self.errors > 0
     }
 
     /// The kept problems. If some were dropped, the last diagnostic gives their number.
-    pub(crate) fn into_diagnostics(mut self, place: Place) -> Vec<Diagnostic> {
+    pub fn into_diagnostics(mut self, place: Place) -> Vec<Diagnostic> {
         if self.dropped > 0 {
             let message = format!(
                 "{} more problems in this document aren't shown",

@@ -1,7 +1,7 @@
 //! Finds the line and column of a [`Place`].
 
 use super::{Document, Location, Place, Pointer, Source, Step};
-use gatefold_manifest::{Node, Span, Value, parse_document};
+use crate::yaml::{Node, Span, Value, parse_document};
 use std::ops::Range;
 use std::path::Path;
 

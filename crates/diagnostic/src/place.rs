@@ -45,6 +45,18 @@ pub enum Step {
     Index(usize),
 }
 
+impl From<usize> for Step {
+    fn from(index: usize) -> Self {
+        Step::Index(index)
+    }
+}
+
+impl From<&'static str> for Step {
+    fn from(key: &'static str) -> Self {
+        Step::Key(key.into())
+    }
+}
+
 /// A field's path in an object, as kubectl writes it: `spec.rules[0].backendRefs[1].name`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Pointer(pub Vec<Step>);
@@ -118,7 +130,7 @@ pub enum Place {
 
 impl Place {
     /// Moves the place along with a document whose text is unchanged but has moved within its file.
-    pub(crate) fn shift(&mut self, from: &Document, to: &Document) {
+    pub fn shift(&mut self, from: &Document, to: &Document) {
         if let Place::Bytes { source, bytes } = self {
             *source = to.source.clone();
             let shifted =

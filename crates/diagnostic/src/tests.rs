@@ -1,7 +1,6 @@
 //! Tests of how diagnostics are located and rendered.
 
 use super::*;
-use gatefold_manifest::Loader;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -185,18 +184,5 @@ fn codes_are_unique_and_explained() {
             code.explanation().trim().len() > 20,
             "{code} isn't explained"
         );
-    }
-}
-
-proptest::proptest! {
-    /// Loading and rendering never panic, whatever the file contains, and the output has no control characters.
-    #[test]
-    fn loads_and_renders_any_text(text in "([a-z]{1,3}|[ :\n\t{}\\[\\],&*!|>'\"%@`#?\r-]|\n  |\n- |: |\n---\n|kind: Secret\n|apiVersion: v1\n|items:\n|<<: |\u{9b}|ü|\u{2028}|\u{feff}|\\\\x){0,40}") {
-        let loaded = Loader::from_text("f.yaml", text.clone());
-        for found in &loaded.diagnostics {
-            let drawn = render(found, Style::Plain);
-            proptest::prop_assert!(!drawn.contains(|c: char| c.is_control() && c != '\n'), "{drawn:?}");
-            summary_line(found);
-        }
     }
 }

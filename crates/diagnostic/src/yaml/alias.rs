@@ -9,7 +9,7 @@ const BYTES: usize = 8 << 20;
 
 /// How much the anchors and aliases of a file may still expand to.
 #[derive(Clone, Debug)]
-pub(crate) struct Budget {
+pub struct Budget {
     nodes: usize,
     bytes: usize,
 }

@@ -4,23 +4,23 @@
 //! are bounded here, so later stages can recurse over it and copy it safely.
 
 use super::alias::{Anchored, Budget, Size};
-use super::findings::Findings;
 use super::node::{Key, Node, Span, Value};
 use super::scalar;
 use super::syntax;
+use crate::Findings;
 use crate::{Code, Diagnostic, Document, Place};
 use granit_parser::{Event, Parser, ScalarStyle, Tag};
 use std::borrow::Cow;
 use std::collections::HashMap;
 
 /// How deep a document may be nested after aliases are expanded. Real manifests are far below this.
-pub(super) const DEPTH: usize = 64;
+pub const DEPTH: usize = 64;
 /// How many values a document may have. A `List` of 10,000 HTTPRoutes has about half as many.
 const NODES: usize = 1_000_000;
 
 /// The result of parsing a document.
 #[derive(Debug)]
-pub(crate) enum Tree {
+pub enum Tree {
     /// The document has no value.
     Empty,
     /// The value. It may have problems such as duplicate keys.
@@ -30,7 +30,7 @@ pub(crate) enum Tree {
 }
 
 /// Parses a document and reports its problems to `findings`.
-pub(crate) fn parse(document: &Document, budget: &mut Budget, findings: &mut Findings) -> Tree {
+pub fn parse(document: &Document, budget: &mut Budget, findings: &mut Findings) -> Tree {
     let Some(text) = document.source.text.get(document.bytes.clone()) else {
         return Tree::Empty;
     };

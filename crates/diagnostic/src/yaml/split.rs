@@ -8,7 +8,7 @@ use std::ops::Range;
 
 /// The text of one document.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Chunk {
+pub struct Chunk {
     /// Its bytes in the file, including the comments and directives before it.
     pub bytes: Range<usize>,
     /// The line on which it begins, from 1.
@@ -16,7 +16,7 @@ pub(super) struct Chunk {
 }
 
 /// Splits a file into documents. Documents with nothing but blank lines and comments are left out.
-pub(super) fn split(text: &str) -> Vec<Chunk> {
+pub fn split(text: &str) -> Vec<Chunk> {
     let mut chunks = Vec::new();
     let mut open = Open::at(0, 1);
     let mut offset = 0;

@@ -1,7 +1,8 @@
 //! The filter of type CORS.
 
 use super::{HeaderName, check_unique, object, refuse, rule};
-use crate::{Decoder, Node};
+use crate::Decoder;
+use gatefold_diagnostic::yaml::Node;
 
 object! {
     /// Which cross-origin requests browsers may send.

@@ -1,7 +1,8 @@
 //! Durations, and the timeouts and retries of rules.
 
 use super::{check_unique, object, refuse};
-use crate::{Decode, Decoder, Node};
+use crate::{Decode, Decoder};
+use gatefold_diagnostic::yaml::Node;
 
 object! {
     /// The time limits of a rule.

@@ -1,7 +1,8 @@
 //! The filter of type ExternalAuth.
 
 use super::{BackendObjectReference, check_unique, choice, object, refuse};
-use crate::{Decoder, Node};
+use crate::Decoder;
+use gatefold_diagnostic::yaml::Node;
 
 object! {
     /// Asks an authorization server whether a request is allowed (experimental).

@@ -1,7 +1,8 @@
 //! Matches of HTTPRoutes.
 
 use super::{HeaderName, check_unique, choice, object, refuse, rule};
-use crate::{Decoder, Node};
+use crate::Decoder;
+use gatefold_diagnostic::yaml::Node;
 
 object! {
     /// The conditions on a request; all of them must be met.

@@ -1,7 +1,8 @@
 //! ListenerSet.
 
 use super::{GATEWAY_GROUP, Listener, Object, object, rule};
-use crate::{Decoder, Node};
+use crate::Decoder;
+use gatefold_diagnostic::yaml::Node;
 
 /// Additional listeners for a Gateway.
 pub type ListenerSet = Object<ListenerSetSpec>;

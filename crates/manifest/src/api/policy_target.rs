@@ -1,8 +1,9 @@
 //! Targets of policies (GEP-713): objects chosen by name or by labels.
 
 use super::{LabelSelector, LabelSelectorRequirement, SectionName, choice, object, refuse, rule};
+use crate::Decoder;
 use gatefold_diagnostic::Pointer;
-use crate::{Decoder, Node};
+use gatefold_diagnostic::yaml::Node;
 use std::collections::BTreeMap;
 
 /// One entry of a policy's `targetRefs` or `targetSelectors`, or its `targetRef`.

@@ -1,7 +1,8 @@
 //! Validated strings and numbers. A value of one of these types has been checked when it was parsed.
 
 use super::rule;
-use crate::{Decode, Decoder, Node, name};
+use crate::{Decode, Decoder, name};
+use gatefold_diagnostic::yaml::Node;
 use std::fmt;
 use std::num::NonZeroU16;
 

@@ -4,8 +4,9 @@
 //! refused because of its status. Which entries belong to gatefold is decided when the status is reported.
 
 use super::{ParentReference, SectionName, choice, object, rule};
+use crate::{Decode, Decoder};
 use gatefold_diagnostic::Code;
-use crate::{Decode, Decoder, Node, Value};
+use gatefold_diagnostic::yaml::{Node, Value};
 
 /// The parts of a recorded status that several controllers may write.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -86,7 +87,7 @@ object! {
 
 impl RecordedStatus {
     /// Decodes the status of an object. Returns `None` if the file has none, or none of these parts.
-    pub(in crate) fn read(object: &Node, decoder: &mut Decoder) -> Option<Self> {
+    pub(crate) fn read(object: &Node, decoder: &mut Decoder) -> Option<Self> {
         let found = object.entry("status");
         let (key, status) = found.filter(|(_, status)| status.value != Value::Null)?;
         decoder.within_key(key, |decoder| {

@@ -1,7 +1,8 @@
 //! References from one object to another.
 
 use super::{PortNumber, SectionName, check_unique, object, refuse, rule};
-use crate::{Decoder, Node};
+use crate::Decoder;
+use gatefold_diagnostic::yaml::Node;
 use std::collections::BTreeMap;
 
 /// The API group of the Gateway API's kinds.

@@ -1,7 +1,8 @@
 //! Service, and the kinds that provide its endpoints: EndpointSlice, Endpoints and Pod.
 
 use super::{Object, PortNumber, object};
-use crate::{Decode, Decoder, Node, Value};
+use crate::{Decode, Decoder};
+use gatefold_diagnostic::yaml::{Node, Value};
 use std::collections::BTreeMap;
 
 /// A Service.

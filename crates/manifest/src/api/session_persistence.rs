@@ -1,7 +1,8 @@
 //! Session persistence of rules.
 
 use super::{Duration, HeaderName, choice, object, refuse};
-use crate::{Decoder, Node};
+use crate::Decoder;
+use gatefold_diagnostic::yaml::Node;
 
 object! {
     /// How a client stays with one backend. The fields are those of v1.7.0 and the ones that they replaced.
