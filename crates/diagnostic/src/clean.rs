@@ -12,15 +12,13 @@ pub(super) fn clean(text: &str) -> Cow<'_, str> {
     if !text.chars().any(is_unprintable) {
         return text;
     }
-    let escaped = text
-        .chars()
-        .map(|character| {
-            if is_unprintable(character) {
-                character.escape_default().to_string()
-            } else {
-                character.to_string()
-            }
-        });
+    let escaped = text.chars().map(|character| {
+        if is_unprintable(character) {
+            character.escape_default().to_string()
+        } else {
+            character.to_string()
+        }
+    });
     Cow::Owned(escaped.collect())
 }
 

@@ -3,8 +3,8 @@
 use super::Resources;
 use super::api::{self, GATEWAY_GROUP, NamespacedName, Object, ObjectMeta, RecordedStatus};
 use super::decode::{Decode, Decoder};
-use super::name;
-use super::policy::UnreadPolicy;
+use crate::decode::name;
+use crate::unread_policy::UnreadPolicy;
 use gatefold_diagnostic::yaml::Node;
 use gatefold_diagnostic::{Document, Place, ResourceId};
 use std::collections::HashSet;

@@ -2,12 +2,12 @@
 
 use super::decode::{Decoder, Fields};
 use super::kind::{AnyObject, Body, Header, Kind, Scope};
-use super::name;
-use super::outcome::Outcome;
-use super::policy;
-use super::suspicion::suspicion;
-use super::version;
 use crate::api::{ObjectMeta, RecordedStatus};
+use crate::decode::name;
+use crate::decode::old_version;
+use crate::decode::outcome::Outcome;
+use crate::decode::unknown_kind::suspicion;
+use crate::unread_policy;
 use gatefold_diagnostic::Findings;
 use gatefold_diagnostic::yaml::Budget;
 use gatefold_diagnostic::yaml::{self, Tree};
@@ -161,7 +161,7 @@ impl Reading<'_> {
         }
         let mut ignored = Decoder::new(document.clone(), None);
         let named = (kind.group(), kind.name());
-        if let Some(policy) = policy::read(named, node, document, &mut ignored).policy {
+        if let Some(policy) = unread_policy::read(named, node, document, &mut ignored).policy {
             let policy = AnyObject::Policy(Arc::new(policy));
             self.partial.push((id.clone(), policy));
         }
@@ -187,13 +187,13 @@ impl Reading<'_> {
     /// An object of a kind that isn't read: policies are kept, the rest is ignored.
     fn other_kind(&mut self, group: &str, node: &Node, meta: &TypeMeta, document: Document) {
         let kind = meta.kind.as_str();
-        if !policy::is_policy(group, kind, node) {
+        if !unread_policy::is_policy(group, kind, node) {
             return self.ignored(group, meta);
         }
         if suspicion(group, kind).is_some() {
             // A slip in the kind must not open what the policy is to protect.
             let mut ignored = Decoder::new(document.clone(), None);
-            let read = policy::read((group, kind), node, &document, &mut ignored);
+            let read = unread_policy::read((group, kind), node, &document, &mut ignored);
             let policy = read
                 .policy
                 .map(|it| (read.id, AnyObject::Policy(Arc::new(it))));
@@ -201,7 +201,7 @@ impl Reading<'_> {
             return self.ignored(group, meta);
         }
         let mut decoder = Decoder::new(document.clone(), None);
-        let read = policy::read((group, kind), node, &document, &mut decoder);
+        let read = unread_policy::read((group, kind), node, &document, &mut decoder);
         let findings = decoder.into_findings();
         let unsound = self.has_errors(node, &read.id, &findings);
         let policy = read
@@ -231,7 +231,7 @@ impl Reading<'_> {
         let message = format!("{} has no version `{}`", kind.name(), meta.api_version);
         let found = self.report(Code::UnknownVersion, &meta.version_span, message);
         let write = format!("write `apiVersion: {}`", kind.api_version());
-        found.help = Some(match version::changes(kind, &meta.api_version) {
+        found.help = Some(match old_version::changes(kind, &meta.api_version) {
             Some(changes) => format!("{write}, and {changes}"),
             None => write,
         });

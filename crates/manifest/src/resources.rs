@@ -2,7 +2,7 @@ use super::api::{
     BackendTLSPolicy, ConfigMap, EndpointSlice, Endpoints, Gateway, GatewayClass, HTTPRoute,
     ListenerSet, Namespace, NamespacedName, Pod, ReferenceGrant, Secret, Service,
 };
-use super::policy::{PolicyKey, UnreadPolicy};
+use crate::unread_policy::{PolicyKey, UnreadPolicy};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
