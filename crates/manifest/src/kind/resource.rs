@@ -3,8 +3,8 @@
 use super::Spec;
 use super::spec::ObjectKey;
 use crate::api::{Object, ObjectMeta};
-use crate::name;
-use crate::policy::{PolicyKey, UnreadPolicy};
+use crate::decode::name;
+use crate::unread_policy::{PolicyKey, UnreadPolicy};
 use crate::{Objects, Resources};
 use gatefold_diagnostic::{Document, Place, ResourceId};
 use std::collections::btree_map::Entry;

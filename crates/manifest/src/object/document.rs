@@ -4,12 +4,12 @@
 
 use super::{decode, identity};
 use crate::decode::Decoder;
+use crate::decode::name;
+use crate::decode::old_version;
+use crate::decode::outcome::Outcome;
+use crate::decode::unknown_kind::suspicion;
 use crate::kind::{AnyObject, Kind};
-use crate::name;
-use crate::outcome::Outcome;
-use crate::policy;
-use crate::suspicion::suspicion;
-use crate::version;
+use crate::unread_policy;
 use gatefold_diagnostic::yaml::{self, Budget, Node, Span, Tree, Value};
 use gatefold_diagnostic::{Code, Diagnostic, Document, Findings, Place, ResourceId, Severity};
 
@@ -160,7 +160,7 @@ impl DocumentReader<'_> {
         }
         let mut ignored = Decoder::new(document.clone(), None);
         let named = (kind.group(), kind.name());
-        if let Some(policy) = policy::read(named, node, document, &mut ignored).policy {
+        if let Some(policy) = unread_policy::read(named, node, document, &mut ignored).policy {
             self.partial.push((id.clone(), AnyObject::new(policy)));
         }
     }
@@ -184,19 +184,19 @@ impl DocumentReader<'_> {
     /// Keeps an object of an unknown kind if it is a policy, and ignores it otherwise.
     fn other_kind(&mut self, group: &str, node: &Node, meta: &TypeMeta, document: Document) {
         let kind = meta.kind.as_str();
-        if !policy::is_policy(group, kind, node) {
+        if !unread_policy::is_policy(group, kind, node) {
             return self.ignored(group, meta);
         }
         if suspicion(group, kind).is_some() {
             // The targets stay protected although the name of the policy's kind is misspelled.
             let mut ignored = Decoder::new(document.clone(), None);
-            let read = policy::read((group, kind), node, &document, &mut ignored);
+            let read = unread_policy::read((group, kind), node, &document, &mut ignored);
             let policy = read.policy.map(|it| (read.id, AnyObject::new(it)));
             self.partial.extend(policy);
             return self.ignored(group, meta);
         }
         let mut decoder = Decoder::new(document.clone(), None);
-        let read = policy::read((group, kind), node, &document, &mut decoder);
+        let read = unread_policy::read((group, kind), node, &document, &mut decoder);
         let findings = decoder.into_findings();
         let unsound = self.has_errors(node, &read.id, &findings);
         let policy = read.policy.map(AnyObject::new);
@@ -225,7 +225,7 @@ impl DocumentReader<'_> {
         let message = format!("{} has no version `{}`", kind.name(), meta.api_version);
         let found = self.report(Code::UnknownVersion, &meta.version_span, message);
         let write = format!("write `apiVersion: {}`", kind.api_version());
-        found.help = Some(match version::changes(kind, &meta.api_version) {
+        found.help = Some(match old_version::changes(kind, &meta.api_version) {
             Some(changes) => format!("{write}, and {changes}"),
             None => write,
         });

@@ -8,9 +8,9 @@ mod document;
 pub(crate) use document::read;
 
 use crate::api::{Object, ObjectMeta, RecordedStatus};
+use crate::decode::name;
 use crate::decode::{Decoder, Fields};
 use crate::kind::{AnyObject, Body, Kind, Scope, Spec};
-use crate::name;
 use gatefold_diagnostic::yaml::{Node, Value};
 use gatefold_diagnostic::{Code, Document, ResourceId};
 use std::sync::Arc;

@@ -6,7 +6,7 @@ pub use compare::{Change, Difference};
 
 use crate::api::{self, ObjectMeta};
 use crate::kind::{Kind, Resource, for_each_kind};
-use crate::policy::UnreadPolicy;
+use crate::unread_policy::UnreadPolicy;
 use gatefold_diagnostic::Document;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
