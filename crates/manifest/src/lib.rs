@@ -8,7 +8,6 @@ pub mod api;
 mod decode;
 mod folder;
 mod kind;
-mod object;
 mod resources;
 mod unread_policy;
 

@@ -1,6 +1,8 @@
 //! From a tree of YAML nodes to a typed object, with every problem of the document in one pass.
 
+pub(crate) mod document;
 pub(crate) mod name;
+pub(crate) mod object;
 pub(crate) mod old_version;
 pub(crate) mod outcome;
 mod scalar;

@@ -3,9 +3,9 @@
 use super::last_good::Orphans;
 use super::load_pass::Reading;
 use super::scan::{self, Fingerprint, Text};
+use crate::decode::document;
 use crate::decode::outcome::Outcome;
 use crate::kind::AnyObject;
-use crate::object;
 use gatefold_diagnostic::yaml::Budget;
 use gatefold_diagnostic::yaml::{Chunk, split};
 use gatefold_diagnostic::{Diagnostic, Document, ResourceId, Source};
@@ -238,7 +238,7 @@ fn documents(source: &Arc<Source>, old: &[(Document, Outcome)]) -> Documents {
         let known = known.filter(|(_, outcome)| !outcome.exceeds());
         let outcome = match known {
             Some((from, outcome)) => outcome.moved(from, &document),
-            None => object::read(&document, &mut budget),
+            None => document::read(&document, &mut budget),
         };
         (document, outcome)
     };

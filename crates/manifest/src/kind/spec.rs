@@ -2,8 +2,8 @@
 
 use super::{AnyObject, Kind, for_each_kind};
 use crate::api::{self, NamespacedName, Object, ObjectMeta};
+use crate::decode::object::Header;
 use crate::decode::{Decode, Decoder};
-use crate::object::Header;
 use crate::{Objects, Resources};
 use gatefold_diagnostic::yaml::Node;
 use std::fmt::Debug;

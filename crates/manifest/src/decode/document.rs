@@ -2,12 +2,10 @@
 //!
 //! In: one YAML document. Out: its objects, the names of the objects that it refuses, and diagnostics.
 
-use super::{decode, identity};
-use crate::decode::Decoder;
-use crate::decode::name;
-use crate::decode::old_version;
-use crate::decode::outcome::Outcome;
-use crate::decode::unknown_kind::suspicion;
+use super::object::{self, identity};
+use super::outcome::Outcome;
+use super::unknown_kind::suspicion;
+use super::{Decoder, name, old_version};
 use crate::kind::{AnyObject, Kind};
 use crate::unread_policy;
 use gatefold_diagnostic::yaml::{self, Budget, Node, Span, Tree, Value};
@@ -139,7 +137,7 @@ impl DocumentReader<'_> {
             return self.refuse(kind, id);
         }
         let mut decoder = Decoder::new(document.clone(), None);
-        let read = decode(node, kind, meta.api_version, document.clone(), &mut decoder);
+        let read = object::read(node, kind, meta.api_version, document.clone(), &mut decoder);
         let findings = decoder.into_findings();
         let unsound = self.has_errors(node, &read.id, &findings);
         match read.object {

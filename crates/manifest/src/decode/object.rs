@@ -3,26 +3,23 @@
 //! In: the YAML node of an object, and its kind. Out: the object, and diagnostics. The kind's own fields are read by
 //! [`Kind::decode`].
 
-mod document;
-
-pub(crate) use document::read;
-
+use super::{Decoder, Fields, name};
 use crate::api::{Object, ObjectMeta, RecordedStatus};
-use crate::decode::name;
-use crate::decode::{Decoder, Fields};
 use crate::kind::{AnyObject, Body, Kind, Scope, Spec};
 use gatefold_diagnostic::yaml::{Node, Value};
 use gatefold_diagnostic::{Code, Document, ResourceId};
 use std::sync::Arc;
 
 /// The result of reading an object of a known kind.
-struct ReadObject {
+pub(super) struct ReadObject {
     /// `None` if the object can't be read.
-    object: Option<AnyObject>,
-    id: ResourceId,
+    pub(super) object: Option<AnyObject>,
+    /// The name of the object.
+    pub(super) id: ResourceId,
 }
 
-fn decode(
+/// Reads an object of a known kind.
+pub(super) fn read(
     node: &Node,
     kind: Kind,
     api_version: String,
@@ -75,7 +72,7 @@ impl Header {
 }
 
 /// The name of an object, even if the object has errors.
-fn identity(node: &Node, kind: Kind) -> ResourceId {
+pub(super) fn identity(node: &Node, kind: Kind) -> ResourceId {
     let text = |field: &str| {
         let value = node.field("metadata")?.field(field)?.as_str()?;
         (!value.is_empty()).then(|| value.to_owned())
