@@ -1,7 +1,6 @@
 //! What every object that [`Resources`] holds has in common, whether gatefold reads its kind or not.
 
-use super::Spec;
-use super::spec::ObjectKey;
+use super::{ObjectKey, Spec};
 use crate::api::{Object, ObjectMeta};
 use crate::decode::name;
 use crate::unread_policy::{PolicyKey, UnreadPolicy};

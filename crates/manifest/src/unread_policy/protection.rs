@@ -3,7 +3,7 @@
 //! Many kinds protect by nature. Others set time limits in one object and authentication in the next, so their fields
 //! decide. An unknown kind counts as protection if its name says so: a closed route is noticed, an open one isn't.
 
-use crate::api::GATEWAY_GROUP;
+use crate::kind::Kind;
 use gatefold_diagnostic::yaml::{Node, Value};
 
 /// Envoy Gateway's API group.
@@ -91,7 +91,7 @@ pub(super) fn find(group: &str, kind: &str, spec: &Node) -> Option<String> {
         return names_protecting_filter(patches).then(|| "`spec.jsonPatches`".to_owned());
     }
     let by_nature = (group == ENVOY_GATEWAY && kind == "EnvoyExtensionPolicy")
-        || (group == GATEWAY_GROUP && kind == "BackendTLSPolicy");
+        || Kind::find(group, kind).is_some_and(Kind::protects_targets);
     if by_nature || WORDS.iter().any(|word| kind.contains(word)) {
         return Some("its kind".to_owned());
     }

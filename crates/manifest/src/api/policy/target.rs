@@ -4,6 +4,7 @@ use crate::Decoder;
 use crate::api::{
     LabelSelector, LabelSelectorRequirement, SectionName, choice, object, refuse, rule,
 };
+use crate::kind::Kind;
 use gatefold_diagnostic::Pointer;
 use gatefold_diagnostic::yaml::Node;
 use std::collections::BTreeMap;
@@ -36,14 +37,27 @@ pub enum PolicyTargetKind {
 }
 
 impl PolicyTargetKind {
-    /// The kind as a manifest spells it.
-    pub fn as_str(self) -> &'static str {
+    /// All kinds of targets.
+    pub(crate) const ALL: [PolicyTargetKind; 4] = [
+        PolicyTargetKind::Gateway,
+        PolicyTargetKind::ListenerSet,
+        PolicyTargetKind::HttpRoute,
+        PolicyTargetKind::Service,
+    ];
+
+    /// The kind of the objects.
+    pub fn kind(self) -> Kind {
         match self {
-            PolicyTargetKind::Gateway => "Gateway",
-            PolicyTargetKind::ListenerSet => "ListenerSet",
-            PolicyTargetKind::HttpRoute => "HTTPRoute",
-            PolicyTargetKind::Service => "Service",
+            PolicyTargetKind::Gateway => Kind::Gateway,
+            PolicyTargetKind::ListenerSet => Kind::ListenerSet,
+            PolicyTargetKind::HttpRoute => Kind::HTTPRoute,
+            PolicyTargetKind::Service => Kind::Service,
         }
+    }
+
+    /// The name of the kind in a manifest.
+    pub fn as_str(self) -> &'static str {
+        self.kind().name()
     }
 
     /// The word for a section of such an object.
