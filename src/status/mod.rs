@@ -3,6 +3,7 @@
 //! In: a graph, what binding the sockets gave, the statuses before, the time. Out: statuses as Kubernetes
 //! would show them, valid by the kinds' CRDs. Nothing is read or written here.
 
+mod by_kind;
 mod foreign;
 mod gateway;
 mod listener;
