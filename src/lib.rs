@@ -11,16 +11,14 @@
 // These macros panic if the output can't be written, and block on a slow reader. Use `telemetry::say` and `cli::print`.
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
-pub mod address_pool;
 pub mod admin;
 pub mod cli;
-pub mod discover;
 pub mod echo;
+mod environment;
 pub mod lifecycle;
 pub mod reload;
 mod stable_hash;
 pub mod status;
-pub mod system_authorities;
 pub mod systemd;
 pub mod telemetry;
 pub mod unix_socket;

@@ -1,6 +1,6 @@
 //! The flags that change the meaning of manifests, shared by `run` and `check`.
 
-use crate::discover::FixedBackend;
+use crate::environment::discovery::FixedBackend;
 use gatefold_dataplane::path_normalization::PathNormalization;
 use gatefold_graph::environment::IgnoredPolicy;
 use ipnet::IpNet;
