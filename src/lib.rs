@@ -11,16 +11,16 @@
 // These macros panic if the output can't be written, and block on a slow reader. Use `telemetry::say` and `cli::print`.
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
-pub mod admin;
+mod admin;
 pub mod cli;
-pub mod echo;
+mod echo;
 mod environment;
-pub mod lifecycle;
+mod lifecycle;
 pub mod reload;
 mod stable_hash;
 pub mod status;
 pub mod systemd;
-pub mod telemetry;
-pub mod unix_socket;
+mod telemetry;
+mod unix_socket;
 pub mod upgrade;
-pub mod watch;
+mod watch;
