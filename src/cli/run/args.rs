@@ -9,13 +9,13 @@ use std::path::PathBuf;
 /// The arguments of `gatefold run`.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
-    /// Folders or files of manifests to serve and watch.
+    /// Folders or files of manifests, watched while it runs.
     #[arg(value_name = "DIR", required_unless_present = "config_dir")]
     pub(super) dirs: Vec<PathBuf>,
-    /// Folders or files of manifests, as a flag; may be given several times.
+    /// The same, as a flag; may be given several times.
     #[arg(long, value_name = "DIR", env = "GATEFOLD_CONFIG_DIR", num_args = 1..)]
     pub(super) config_dir: Vec<PathBuf>,
-    /// The address of the admin API.
+    /// Where the admin API listens.
     #[arg(
         long,
         value_name = "ADDR|unix:PATH",
@@ -23,22 +23,22 @@ pub(in crate::cli) struct Args {
         default_value = "127.0.0.1:4283"
     )]
     pub(super) admin: AdminAddress,
-    /// Allows the admin API to listen on an address that other hosts can reach.
+    /// Lets the admin API listen where other hosts reach it.
     #[arg(long, env = "GATEFOLD_ADMIN_ALLOW_REMOTE", value_parser = FalseyValueParser::new())]
     pub(super) admin_allow_remote: bool,
-    /// The flags that change the meaning of manifests.
+    /// What the manifests mean.
     #[command(flatten)]
     pub(super) manifests: ManifestArgs,
-    /// Answers requests to Services without endpoints by a built-in echo backend.
+    /// Answers for Services without endpoints from a built-in echo backend.
     #[arg(long, env = "GATEFOLD_ECHO", value_parser = FalseyValueParser::new())]
     pub(super) echo: bool,
-    /// Only checks the folders, like `gatefold check`.
+    /// Only checks the folders, as `gatefold check` does.
     #[arg(long, env = "GATEFOLD_CHECK", value_parser = FalseyValueParser::new())]
     pub(super) check: bool,
-    /// Scans the files every two seconds instead of relying on file system events.
+    /// Looks at the files every two seconds and doesn't rely on the system's events.
     #[arg(long, env = "GATEFOLD_POLL", value_parser = FalseyValueParser::new())]
     pub(super) poll: bool,
-    /// How long requests may continue after SIGTERM, in seconds.
+    /// How long requests may go on after SIGTERM, in seconds.
     #[arg(
         long,
         value_name = "SECONDS",
@@ -46,33 +46,33 @@ pub(in crate::cli) struct Args {
         default_value_t = 30
     )]
     pub(super) drain_timeout: u64,
-    /// The Unix socket over which a new gatefold receives the listening sockets of the running one, for upgrades
-    /// without downtime.
+    /// Where a new gatefold takes the listening sockets over from the one that runs, without a gap.
     #[arg(long, value_name = "PATH", env = "GATEFOLD_UPGRADE_SOCKET")]
     pub(super) upgrade_socket: Option<PathBuf>,
-    /// The maximum number of open client connections [default: as many as the limit of file descriptors allows].
+    /// How many connections of clients may be open at once; by default as many as the limit of file descriptors
+    /// leaves room for.
     #[arg(long, value_name = "N", env = "GATEFOLD_MAX_CONNECTIONS")]
     pub(super) max_connections: Option<NonZeroUsize>,
-    /// Keeps the spelling of header names between HTTP/1 clients and HTTP/1 backends, for backends that distinguish
-    /// Accept from accept [default: lower case].
+    /// Lets HTTP/1 backends have the names of header fields as HTTP/1 clients spell them, for those that take Accept
+    /// and accept for two names; in lower case by default.
     #[arg(long, env = "GATEFOLD_PRESERVE_HEADER_CASE", value_parser = FalseyValueParser::new())]
     pub(super) preserve_header_case: bool,
-    /// The format of log lines [default: text on a terminal, else JSON].
+    /// The form of log lines: text on a terminal and JSON elsewhere by default.
     #[arg(long, value_name = "FORMAT", env = "GATEFOLD_LOG_FORMAT")]
     pub(super) log_format: Option<Format>,
-    /// The log level: error, warn, info, debug, trace, or directives in the syntax of RUST_LOG.
+    /// How much is logged: error, warn, info, debug, trace, or directives as RUST_LOG has them.
     #[arg(long, value_name = "LEVEL", env = "GATEFOLD_LOG_LEVEL")]
     pub(super) log_level: Option<String>,
-    /// Logs a line for each request.
+    /// Logs each request.
     #[arg(long, env = "GATEFOLD_ACCESS_LOG", value_parser = FalseyValueParser::new())]
     pub(super) access_log: bool,
-    /// The number of threads that serve requests [default: one per processor].
+    /// How many threads serve requests; one a processor by default.
     #[arg(long, value_name = "N", env = "GATEFOLD_THREADS")]
     pub(super) threads: Option<NonZeroUsize>,
 }
 
 impl Args {
-    /// The settings for loading manifests.
+    /// What the command line says about the manifests.
     pub(super) fn settings(&self, roots: Vec<PathBuf>) -> Settings {
         Settings {
             roots,
@@ -86,7 +86,7 @@ impl Args {
         }
     }
 
-    /// The settings of the log.
+    /// How to log.
     pub(super) fn logging(&self) -> Logging {
         Logging {
             format: self.log_format,
@@ -98,7 +98,7 @@ impl Args {
         }
     }
 
-    /// The number of threads that serve requests.
+    /// How many threads serve requests.
     pub(super) fn threads(&self) -> usize {
         self.threads.map_or_else(
             || std::thread::available_parallelism().map_or(1, usize::from),
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn accepts_folders_as_arguments_and_as_flags() {
+    fn folders_are_taken_as_arguments_and_as_flags() {
         use clap::Parser as _;
         let alone = Alone::parse_from(["run", "a", "--config-dir", "b", "c", "--config-dir", "d"]);
         let names = |paths: &[PathBuf]| {
