@@ -8,7 +8,7 @@
 //! Data flows one way. Every reload rebuilds the parts that an edit affects and swaps one pointer. A request uses one
 //! snapshot for its whole life. The layers are crates (`crates/`); this crate is the daemon that connects them.
 
-// These macros panic if the output can't be written, and block on a slow reader. Use `telemetry::say` and `cli::print`.
+// These macros panic if the output can't be written, and block on a slow reader. Use `telemetry::write_line` and `cli::print`.
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
 mod admin;

@@ -2,7 +2,7 @@
 
 use super::Error;
 use crate::echo::{Echo, Identity};
-use crate::telemetry::say;
+use crate::telemetry::write_line;
 use anyhow::Context as _;
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -48,7 +48,7 @@ pub(super) fn echo(args: EchoArgs) -> Result<ExitCode, Error> {
             .with_context(|| format!("can't listen on {}", args.listen))?;
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
-        say(format_args!(
+        write_line(format_args!(
             "the echo backend listens on http://{}",
             echo.local_addr()?
         ));

@@ -15,7 +15,7 @@ mod roots;
 mod run;
 mod table;
 
-use crate::telemetry::{WriteOut, say};
+use crate::telemetry::{FlushOnDrop, write_line};
 use anyhow::Context as _;
 use clap::{CommandFactory as _, Parser, Subcommand};
 use std::io::{self, Write as _};
@@ -80,7 +80,7 @@ impl<E: Into<anyhow::Error>> From<E> for Error {
 /// Runs the command of the command line.
 pub fn main() -> ExitCode {
     // Also if this function panics.
-    let _last_lines = WriteOut;
+    let _last_lines = FlushOnDrop;
     match Cli::try_parse() {
         Ok(Cli { command }) => report(execute(command)),
         Err(error) if error.use_stderr() => {
@@ -112,11 +112,11 @@ fn report(outcome: Result<ExitCode, Error>) -> ExitCode {
     match outcome {
         Ok(code) => code,
         Err(Error::Usage(message)) => {
-            say(format_args!("error: {message}"));
+            write_line(format_args!("error: {message}"));
             ExitCode::from(USAGE)
         }
         Err(Error::Failed(error)) => {
-            say(format_args!("error: {error:#}"));
+            write_line(format_args!("error: {error:#}"));
             ExitCode::FAILURE
         }
     }

@@ -8,7 +8,7 @@ mod queue;
 mod standard_error;
 mod writer;
 
-pub use standard_error::{WriteOut, register, say, write_out};
+pub use standard_error::{FlushOnDrop, flush, register, write_line};
 
 use std::io::{self, IsTerminal as _};
 use std::sync::OnceLock;

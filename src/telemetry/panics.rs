@@ -3,7 +3,7 @@
 //! The standard library's hook writes to standard error itself and blocks on its reader, so that one panic could block a
 //! thread that serves requests.
 
-use super::say;
+use super::write_line;
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::panic::{self, PanicHookInfo};
 use std::thread;
@@ -29,13 +29,13 @@ fn log(panic: &PanicHookInfo<'_>) {
         error!(thread, backtrace, "panicked{place}: {message}");
     } else {
         // A panic is a bug and is reported even if the log is turned off.
-        say(format_args!("thread '{thread}' panicked{place}: {message}"));
+        write_line(format_args!("thread '{thread}' panicked{place}: {message}"));
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::telemetry::{Format, Logging, WriteOut};
+    use crate::telemetry::{FlushOnDrop, Format, Logging};
     use std::io::{Read as _, Write as _, pipe};
     use std::process::{Child, Command, Stdio};
     use std::time::{Duration, Instant};
@@ -60,7 +60,7 @@ mod tests {
 
     /// Starts logging like the daemon, and panics in a thread.
     fn panic_in_a_thread() {
-        let _last_lines = WriteOut;
+        let _last_lines = FlushOnDrop;
         let logging = Logging {
             format: Some(Format::Json),
             ..Logging::default()

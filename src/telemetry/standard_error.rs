@@ -22,7 +22,7 @@ const LAST_LINES: Duration = Duration::from_secs(5);
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Queues a line for standard error, without waiting for it to be written.
-pub fn say(line: impl Display) {
+pub fn write_line(line: impl Display) {
     let line = format!("{line}\n");
     match queue() {
         Ok(queue) => queue.push(line.as_bytes(), Importance::High),
@@ -33,7 +33,7 @@ pub fn say(line: impl Display) {
 
 /// Waits until queued lines are written, but at most for `patience` without progress, and at most for five times
 /// `patience` in total.
-pub fn write_out(patience: Duration) {
+pub fn flush(patience: Duration) {
     if let Some(Ok(queue)) = QUEUE.get() {
         queue.wait_until_written(patience, LAST_LINES.min(patience * 5));
     }
@@ -42,11 +42,11 @@ pub fn write_out(patience: Duration) {
 /// Waits until queued lines are written when it is dropped at the end of the process: at most 5 seconds, and at most 1
 /// second without progress.
 #[derive(Debug)]
-pub struct WriteOut;
+pub struct FlushOnDrop;
 
-impl Drop for WriteOut {
+impl Drop for FlushOnDrop {
     fn drop(&mut self) {
-        write_out(PATIENCE);
+        flush(PATIENCE);
     }
 }
 
