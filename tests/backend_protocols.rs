@@ -146,10 +146,11 @@ fn presents_the_certificate_of_the_gateway_to_a_backend_that_requests_one() {
     let folder = folder(backend, &authority);
     folder.write("gateway.yaml", gateway() + tls);
     folder.write("policy.yaml", policy("shop", "shop.internal"));
-    folder.write(
-        "client.yaml",
-        secret("client", &client.certificate, &client.key),
-    );
+    let write_client = |pair: &Pair| {
+        let text = secret("client", &pair.certificate, &pair.key);
+        folder.write("client.yaml", text);
+    };
+    write_client(&client);
     let daemon = Daemon::of(&folder).start();
     daemon.wait_for_status(HOST, "/", 200);
     folder.remove("client.yaml");
@@ -165,10 +166,7 @@ fn presents_the_certificate_of_the_gateway_to_a_backend_that_requests_one() {
         "the Gateway must be served nevertheless"
     );
     let other = Authority::new().issue("edge.internal");
-    folder.write(
-        "client.yaml",
-        secret("client", &other.certificate, &other.key),
-    );
+    write_client(&other);
     eventually("the Secret is read", || {
         let edge = daemon.object("gateways", "default", "edge");
         (condition(&edge["status"], "ResolvedRefs")["status"] == "True").then_some(())
@@ -178,9 +176,6 @@ fn presents_the_certificate_of_the_gateway_to_a_backend_that_requests_one() {
         502,
         "a certificate of another authority"
     );
-    folder.write(
-        "client.yaml",
-        secret("client", &client.certificate, &client.key),
-    );
+    write_client(&client);
     daemon.wait_for_status(HOST, "/", 200);
 }

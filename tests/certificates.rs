@@ -203,6 +203,26 @@ impl SecretSite {
             (seen(summary) > before).then_some(())
         });
     }
+
+    /// Asserts that the diagnostic, the conditions and the generation report the last good certificate.
+    #[track_caller]
+    fn assert_last_good_in_force(&self, what: &str) {
+        let found = self.daemon.wait_for_diagnostic("GF0603").to_string();
+        assert!(
+            found.contains("the last good certificate stays in force"),
+            "{what}: {found}"
+        );
+        let listener = self.listener();
+        let resolved = condition(&listener, "ResolvedRefs");
+        assert_eq!(
+            (&resolved["status"], &resolved["reason"]),
+            (&"False".into(), &"InvalidCertificateRef".into())
+        );
+        let programmed = condition(&listener, "Programmed");
+        assert_eq!(programmed["status"], "True", "{what}");
+        let generation = &self.daemon.admin_json("/status")["generation"];
+        assert_eq!(generation["failed"], generation["seen"], "{what}");
+    }
 }
 
 #[test]
@@ -228,27 +248,7 @@ fn a_broken_secret_keeps_its_last_good_certificate_in_force() {
     ] {
         site.write(&bad);
         assert_eq!(site.served().expect(what), pair.der, "{what}");
-        let found = site.daemon.wait_for_diagnostic("GF0603").to_string();
-        assert!(
-            found.contains("the last good certificate stays in force"),
-            "{found}"
-        );
-        let listener = site.listener();
-        let resolved = condition(&listener, "ResolvedRefs");
-        assert_eq!(
-            (&resolved["status"], &resolved["reason"]),
-            (&"False".into(), &"InvalidCertificateRef".into())
-        );
-        assert_eq!(
-            condition(&listener, "Programmed")["status"],
-            "True",
-            "{what}"
-        );
-        let summary = site.daemon.admin_json("/status");
-        assert_eq!(
-            summary["generation"]["failed"], summary["generation"]["seen"],
-            "{what}"
-        );
+        site.assert_last_good_in_force(what);
     }
     // A Secret whose data is not base64 is refused as an object.
     site.write(&good.replace("stringData", "data"));

@@ -51,39 +51,45 @@ fn precedence_depends_on_the_hostnames_as_written_in_routes() {
             "abc.example.com",
         ),
     ] {
-        let listeners =
-            format!("    - {{name: http, protocol: HTTP, port: 80, hostname: '{listener}'}}\n");
-        let aged = |name: &str, hostname: &str, year: u32| {
-            let text = route(name, &format!("'{hostname}'"));
-            let age = format!("  name: {name}\n  creationTimestamp: {year}-01-01T00:00:00Z\n");
-            text.replacen(&format!("  name: {name}\n"), &age, 1)
-        };
-        // The hostname takes precedence over a more specific path.
-        let matches = "      matches: [{path: {value: /path/prefix}}]\n";
-        let folder = Folder::with([
-            ("gateway.yaml", gateway_with(&listeners)),
-            ("older.yaml", aged("older", older, 2020) + matches),
-            ("newer.yaml", aged("newer", newer, 2024)),
-            (
-                "services.yaml",
-                service("older") + "---\n" + &service("newer"),
-            ),
-        ]);
-        let daemon = Daemon::of(&folder).echo().start();
-        let answer = daemon.get(host, "/path/prefix/longer");
-        assert_eq!(answer.backend(), "newer", "{listener}: {older}, {newer}");
-        folder.write(
-            "newer.yaml",
-            aged("newer", newer, 2024) + "      matches: [{path: {value: /other}}]\n",
-        );
-        eventually(
-            "the older route serves what the newer one does not match",
-            || {
-                let answer = daemon.get(host, "/path/prefix/longer");
-                (answer.backend() == "older").then_some(())
-            },
-        );
+        newer_route_takes_precedence(listener, older, newer, host);
     }
+}
+
+/// Two routes match a request, and the newer one has the more specific hostname.
+#[track_caller]
+fn newer_route_takes_precedence(listener: &str, older: &str, newer: &str, host: &str) {
+    let listeners =
+        format!("    - {{name: http, protocol: HTTP, port: 80, hostname: '{listener}'}}\n");
+    let aged = |name: &str, hostname: &str, year: u32| {
+        let text = route(name, &format!("'{hostname}'"));
+        let age = format!("  name: {name}\n  creationTimestamp: {year}-01-01T00:00:00Z\n");
+        text.replacen(&format!("  name: {name}\n"), &age, 1)
+    };
+    // The hostname takes precedence over a more specific path.
+    let matches = "      matches: [{path: {value: /path/prefix}}]\n";
+    let folder = Folder::with([
+        ("gateway.yaml", gateway_with(&listeners)),
+        ("older.yaml", aged("older", older, 2020) + matches),
+        ("newer.yaml", aged("newer", newer, 2024)),
+        (
+            "services.yaml",
+            service("older") + "---\n" + &service("newer"),
+        ),
+    ]);
+    let daemon = Daemon::of(&folder).echo().start();
+    let answer = daemon.get(host, "/path/prefix/longer");
+    assert_eq!(answer.backend(), "newer", "{listener}: {older}, {newer}");
+    folder.write(
+        "newer.yaml",
+        aged("newer", newer, 2024) + "      matches: [{path: {value: /other}}]\n",
+    );
+    eventually(
+        "the older route serves what the newer one does not match",
+        || {
+            let answer = daemon.get(host, "/path/prefix/longer");
+            (answer.backend() == "older").then_some(())
+        },
+    );
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use super::generations::NumberedGenerations;
 use crate::support::daemon::Daemon;
+use crate::support::folder::Folder;
 use std::fs::{self, File};
 use std::io::Write;
 use std::thread;
@@ -37,6 +38,21 @@ fn broken(turn: usize, good: &str) -> Vec<u8> {
     }
 }
 
+/// Writes a broken file: the one that all traffic depends on, a new one, or one that stays open.
+fn write_broken(folder: &Folder, open: &mut File, turn: usize, text: &[u8]) {
+    match turn % 4 {
+        0 => folder.overwrite("generation.yaml", text),
+        1 => folder.write("generation.yaml", text),
+        2 => folder.overwrite(&format!("new-{}.yaml", turn % 16), text),
+        _ => open
+            .write_all(&text[..text.len().min(100)])
+            .expect("some bytes"),
+    }
+    if turn.is_multiple_of(64) {
+        *open = File::create(folder.path().join("half.yaml")).expect("a file");
+    }
+}
+
 #[test]
 fn a_minute_of_broken_files_affects_neither_traffic_nor_memory() {
     let generations = NumberedGenerations::new();
@@ -58,20 +74,7 @@ fn a_minute_of_broken_files_affects_neither_traffic_nor_memory() {
         }
         let text = broken(turn, &good);
         load.changed(format!("broken file {turn}"));
-        match turn % 4 {
-            // All traffic depends on this file.
-            0 => generations.folder.overwrite("generation.yaml", &text),
-            1 => generations.folder.write("generation.yaml", &text),
-            2 => generations
-                .folder
-                .overwrite(&format!("new-{}.yaml", turn % 16), &text),
-            _ => open
-                .write_all(&text[..text.len().min(100)])
-                .expect("some bytes"),
-        }
-        if turn % 64 == 0 {
-            open = File::create(path("half.yaml")).expect("a file");
-        }
+        write_broken(&generations.folder, &mut open, turn, &text);
         if began.elapsed() > WARM && warm.is_none() {
             warm = Some(daemon.memory());
         }

@@ -48,6 +48,17 @@ impl Judge for CompleteAnswers {
     }
 }
 
+fn folder(authority: &Authority, backend: &TestBackend) -> Folder {
+    let pair = authority.issue(HOST);
+    Folder::with([
+        ("gateway.yaml", gateway_with(LISTENERS)),
+        ("route.yaml", route("one", HOST)),
+        ("service.yaml", service("one")),
+        ("slice.yaml", endpoint_slice("one", backend.address())),
+        ("cert.yaml", secret("cert", &pair.certificate, &pair.key)),
+    ])
+}
+
 #[test]
 fn every_request_that_reached_a_backend_is_answered_completely_after_sigterm() {
     const CLIENTS: usize = 6;
@@ -59,14 +70,7 @@ fn every_request_that_reached_a_backend_is_answered_completely_after_sigterm() {
         answer_slowly(request, wire)
     });
     let authority = Authority::new();
-    let pair = authority.issue(HOST);
-    let folder = Folder::with([
-        ("gateway.yaml", gateway_with(LISTENERS)),
-        ("route.yaml", route("one", HOST)),
-        ("service.yaml", service("one")),
-        ("slice.yaml", endpoint_slice("one", backend.address())),
-        ("cert.yaml", secret("cert", &pair.certificate, &pair.key)),
-    ]);
+    let folder = folder(&authority, &backend);
     let daemon = Daemon::of(&folder).start();
     let target = LoadTarget {
         plain: daemon.socket(80),

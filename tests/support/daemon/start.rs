@@ -140,27 +140,12 @@ impl Start<'_> {
 
     /// Starts the daemon and waits until the first load is in force.
     #[track_caller]
-    pub fn start(self) -> Daemon {
+    pub fn start(mut self) -> Daemon {
         let scratch = tempfile::tempdir().expect("a temporary folder");
         let unused = self.unused_port();
-        let admin = self
-            .admin
-            .unwrap_or(AdminEndpoint::Tcp(SocketAddr::new(self.address, unused)));
-        let map: Vec<_> = self.ports.iter().map(|(a, b)| format!("{a}={b}")).collect();
-        let mut arguments: Vec<OsString> = ["run", "--config-dir"].map(OsString::from).into();
-        arguments.push(self.folder.path().into());
-        let mut flag = |name: &str, value: String| {
-            arguments.extend([OsString::from(name), OsString::from(value)]);
-        };
-        flag("--admin", admin.argument());
-        flag("--port-map", map.join(","));
-        if self.own_network {
-            flag("--address", self.address.to_string());
-        }
-        if self.upgradable {
-            flag("--upgrade-socket", "upgrade/socket".to_owned());
-        }
-        arguments.extend(self.extra.into_iter().map(OsString::from));
+        let admin = AdminEndpoint::Tcp(SocketAddr::new(self.address, unused));
+        let admin = self.admin.take().unwrap_or(admin);
+        let arguments = self.arguments(&admin);
         let mut command = match (self.activation.is_empty(), self.limits.is_empty()) {
             (true, true) => gatefold(),
             (true, false) => through_shell(&self.limits, ""),
@@ -189,6 +174,25 @@ impl Start<'_> {
         };
         daemon.wait_until_ready();
         daemon
+    }
+
+    fn arguments(&self, admin: &AdminEndpoint) -> Vec<OsString> {
+        let map: Vec<_> = self.ports.iter().map(|(a, b)| format!("{a}={b}")).collect();
+        let mut arguments: Vec<OsString> = ["run", "--config-dir"].map(OsString::from).into();
+        arguments.push(self.folder.path().into());
+        let mut flag = |name: &str, value: String| {
+            arguments.extend([OsString::from(name), OsString::from(value)]);
+        };
+        flag("--admin", admin.argument());
+        flag("--port-map", map.join(","));
+        if self.own_network {
+            flag("--address", self.address.to_string());
+        }
+        if self.upgradable {
+            flag("--upgrade-socket", "upgrade/socket".to_owned());
+        }
+        arguments.extend(self.extra.iter().map(OsString::from));
+        arguments
     }
 }
 

@@ -5,7 +5,7 @@ use super::request_error::RequestError;
 use crate::support::client::Response;
 use bytes::Bytes;
 use h2::client::SendRequest;
-use http::Request;
+use http::{HeaderMap, Request};
 use std::io;
 use tokio::task::JoinHandle;
 
@@ -64,16 +64,7 @@ impl Http2 {
             released.map_err(RequestError::within_answer)?;
             body.extend_from_slice(&data);
         }
-        let length = head
-            .headers
-            .get("content-length")
-            .map(|length| length.to_str());
-        if let Some(Ok(length)) = length
-            && length != body.len().to_string()
-        {
-            let cut = format!("received {} of {length} bytes", body.len());
-            return Err(RequestError::Cut(io::Error::other(cut)));
-        }
+        check_length(&head.headers, body.len())?;
         let headers = head.headers.iter().map(|(name, value)| {
             let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
             (name.as_str().to_owned(), value)
@@ -89,5 +80,17 @@ impl Http2 {
 impl Drop for Http2 {
     fn drop(&mut self) {
         self.connection.abort();
+    }
+}
+
+/// Fails if the body is shorter or longer than announced.
+fn check_length(headers: &HeaderMap, received: usize) -> Result<(), RequestError> {
+    let announced = headers.get("content-length").map(|it| it.to_str());
+    match announced {
+        Some(Ok(length)) if length != received.to_string() => {
+            let cut = format!("received {received} of {length} bytes");
+            Err(RequestError::Cut(io::Error::other(cut)))
+        }
+        _ => Ok(()),
     }
 }
