@@ -160,6 +160,22 @@ fn every_dependency_has_a_reason() {
     }
 }
 
+#[test]
+fn the_index_of_decisions_lists_each_page_once() {
+    let folder = repository("docs/decisions");
+    let index = fs::read_to_string(folder.join("README.md")).expect("the index");
+    let mut listed: Vec<_> = links(&index).collect();
+    listed.sort_unstable();
+    let mut pages: Vec<_> = fs::read_dir(folder)
+        .expect("the decisions")
+        .map(|entry| entry.expect("a page").file_name())
+        .map(|name| name.into_string().expect("a name"))
+        .filter(|name| name != "README.md")
+        .collect();
+    pages.sort_unstable();
+    assert_eq!(listed, pages);
+}
+
 /// All files with this extension in a folder of the repository, or below it.
 fn files(folder: &Path, extension: &str, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).expect("a folder") {

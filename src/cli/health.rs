@@ -1,8 +1,7 @@
 //! `gatefold health`: whether a running daemon is ready, for the health checks of containers.
 
-use super::ask::ask;
+use super::daemon::DaemonArgs;
 use super::{Error, print};
-use crate::admin::AdminAddress;
 use anyhow::anyhow;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -13,19 +12,13 @@ const DEADLINE: Duration = Duration::from_secs(3);
 /// The arguments of `gatefold health`.
 #[derive(Debug, clap::Args)]
 pub(super) struct HealthArgs {
-    /// The address of the daemon's admin API.
-    #[arg(
-        long,
-        value_name = "ADDR|unix:PATH",
-        env = "GATEFOLD_ADMIN",
-        default_value = "127.0.0.1:4283"
-    )]
-    admin: AdminAddress,
+    #[command(flatten)]
+    daemon: DaemonArgs,
 }
 
 /// Succeeds if the daemon is ready. The error contains the reason.
 pub(super) fn health(args: &HealthArgs) -> Result<ExitCode, Error> {
-    let answer = ask(&args.admin, "/readyz", "*/*", DEADLINE)?;
+    let answer = args.daemon.get("/readyz", "*/*", DEADLINE)?;
     if answer.status == 200 {
         return print("ready\n");
     }

@@ -3,8 +3,8 @@
 //! In: arguments and environment variables. Out: an exit code: 0 for success, 1 for problems, 2 for wrong usage. Only
 //! this module prints errors.
 
-mod ask;
 mod check;
+mod daemon;
 mod echo;
 mod explain;
 mod get;

@@ -9,22 +9,46 @@ use std::time::{Duration, Instant};
 /// Maximum length of an answer in bytes. A daemon's answers are shorter; another server must not fill the memory.
 const LONGEST: u64 = 1 << 30;
 
+/// The flag for the admin API of a running daemon.
+#[derive(Debug, clap::Args)]
+pub(super) struct DaemonArgs {
+    /// The address of the daemon's admin API.
+    #[arg(
+        long,
+        value_name = "ADDR|unix:PATH",
+        env = "GATEFOLD_ADMIN",
+        default_value = "127.0.0.1:4283"
+    )]
+    admin: AdminAddress,
+}
+
+impl DaemonArgs {
+    /// Sends one `GET` to the daemon's admin API. The whole exchange may take as long as `deadline`.
+    pub(super) fn get(
+        &self,
+        path: &str,
+        accept: &str,
+        deadline: Duration,
+    ) -> anyhow::Result<AdminAnswer> {
+        get(&self.admin, path, accept, deadline)
+    }
+}
+
 /// An answer of the admin API.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Answer {
+pub(super) struct AdminAnswer {
     /// The HTTP status code.
     pub(super) status: u16,
     /// The body.
     pub(super) body: Vec<u8>,
 }
 
-/// Sends one `GET` to a daemon's admin API. The whole exchange may take as long as `deadline`.
-pub(super) fn ask(
+fn get(
     admin: &AdminAddress,
     path: &str,
     accept: &str,
     deadline: Duration,
-) -> anyhow::Result<Answer> {
+) -> anyhow::Result<AdminAnswer> {
     // With HTTP/1.0 the daemon closes the connection at the end of the answer, and does not chunk it.
     let request = format!("GET {path} HTTP/1.0\r\nHost: localhost\r\nAccept: {accept}\r\n\r\n");
     let answer = exchange(admin, &request, deadline).with_context(|| {
@@ -64,7 +88,7 @@ fn exchange(admin: &AdminAddress, request: &str, deadline: Duration) -> io::Resu
     }
 }
 
-fn read(answer: &[u8]) -> Option<Answer> {
+fn read(answer: &[u8]) -> Option<AdminAnswer> {
     const END: &[u8] = b"\r\n\r\n";
     let end = answer.windows(END.len()).position(|window| window == END)?;
     let line = answer.split(|byte| *byte == b'\r').next()?;
@@ -75,7 +99,7 @@ fn read(answer: &[u8]) -> Option<Answer> {
         .nth(1)?
         .parse()
         .ok()?;
-    Some(Answer {
+    Some(AdminAnswer {
         status,
         body: answer.get(end + END.len()..)?.to_vec(),
     })
@@ -88,7 +112,7 @@ mod tests {
     #[test]
     fn reads_status_and_body_and_refuses_anything_else() {
         let good = read(b"HTTP/1.0 503 Service Unavailable\r\na: b\r\n\r\nwait");
-        let wanted = Answer {
+        let wanted = AdminAnswer {
             status: 503,
             body: b"wait".to_vec(),
         };
@@ -102,7 +126,7 @@ mod tests {
     fn a_silent_server_takes_no_longer_than_the_deadline() {
         let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a socket");
         let admin = AdminAddress::Tcp(silent.local_addr().expect("its address"));
-        let failed = ask(&admin, "/readyz", "*/*", Duration::from_millis(50));
+        let failed = get(&admin, "/readyz", "*/*", Duration::from_millis(50));
         let error = failed.expect_err("there is no answer");
         assert!(format!("{error:#}").contains("timed out"), "{error:#}");
     }
