@@ -6,7 +6,7 @@
 
 mod broken_files;
 mod generations;
-mod listeners;
+mod many_listeners;
 mod reloads;
 mod shutdown;
 mod streams;

@@ -1,7 +1,7 @@
 //! Upgrades under load.
 
 use super::generations::NumberedGenerations;
-use super::listeners::{PORTS, forty, map_forty};
+use super::many_listeners::{PORTS, forty, map_forty};
 use crate::support::daemon::Daemon;
 use crate::support::load::{ClientKind, ServerLifetime};
 use crate::support::manifests::gateway_with;
