@@ -1,36 +1,38 @@
-//! From `appProtocol` to what is spoken (API: GEP-1911; Kubernetes: `ServicePort.appProtocol`, KEP-3726).
+//! Maps `appProtocol` to the protocol used with an endpoint (API: GEP-1911; Kubernetes: `ServicePort.appProtocol`,
+//! KEP-3726).
 
 use gatefold_dataplane::backend::HttpVersion;
 
-/// What a Service's port speaks.
+/// The protocol of a Service's port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct AppProtocol {
     /// The version of HTTP.
     pub version: HttpVersion,
-    /// Whether it must be in TLS.
+    /// Whether TLS is required.
     pub security: Security,
 }
 
-/// Whether a port speaks TLS.
+/// Whether a port requires TLS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Security {
-    /// The name doesn't say; a BackendTLSPolicy decides.
-    Unsaid,
-    /// Only TLS will do.
+    /// A BackendTLSPolicy decides.
+    ByPolicy,
+    /// TLS is required.
     Tls,
 }
 
 impl AppProtocol {
-    /// By name: those of KEP-3726, those that IANA registers for HTTP ("IANA standard service names", in either
-    /// case), and what meshes and clouds call HTTP/2, gRPC and TCP. Nothing for what carries no HTTP that we know of.
+    /// Returns the protocol with this name: a name of KEP-3726, a name that IANA registers for HTTP ("IANA standard service
+    /// names", in any case), or a name that meshes and clouds use for HTTP/2, gRPC or TCP. `None` if it isn't known to carry
+    /// HTTP.
     pub fn named(name: Option<&str>) -> Option<AppProtocol> {
         use HttpVersion::{Http1, Http2};
-        use Security::{Tls, Unsaid};
-        // A WebSocket begins as HTTP/1.1, and TCP is what HTTP/1.1 runs over: neither asks for anything.
+        use Security::{ByPolicy, Tls};
+        // A WebSocket begins as HTTP/1.1, and HTTP/1.1 runs over TCP: neither needs anything else.
         let (version, security) = match name.unwrap_or_default().to_ascii_lowercase().as_str() {
-            "" | "tcp" | "http" | "http-alt" | "www" | "www-http" => (Http1, Unsaid),
-            "kubernetes.io/ws" | "ws" | "grpc-web" => (Http1, Unsaid),
-            "kubernetes.io/h2c" | "h2c" | "http2" | "grpc" => (Http2, Unsaid),
+            "" | "tcp" | "http" | "http-alt" | "www" | "www-http" => (Http1, ByPolicy),
+            "kubernetes.io/ws" | "ws" | "grpc-web" => (Http1, ByPolicy),
+            "kubernetes.io/h2c" | "h2c" | "http2" | "grpc" => (Http2, ByPolicy),
             "https" | "https-alt" | "tls" => (Http1, Tls),
             "kubernetes.io/wss" | "wss" => (Http1, Tls),
             "h2" | "grpcs" => (Http2, Tls),
@@ -45,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_read_in_either_case_and_unknown_ones_are_none() {
+    fn ignores_case_and_returns_none_for_unknown_names() {
         let named = |name| AppProtocol::named(Some(name));
         assert_eq!(named("HTTPS"), named("https"));
         assert_eq!(named("http"), AppProtocol::named(None));

@@ -1,4 +1,6 @@
-//! From a ConfigMap to the certificates of authorities.
+//! Reads a bundle of CA certificates from a ConfigMap.
+//!
+//! In: a ConfigMap. Out: its certificates, each of which rustls accepts as a trust anchor, or a [`CaCertificatesProblem`].
 
 use super::key_kind;
 use super::pem::{self, PemProblem};
@@ -8,16 +10,16 @@ use rustls_pki_types::CertificateDer;
 use thiserror::Error;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
-/// The ConfigMap's entry with the certificates (PEM), as the API has it.
+/// The entry of the ConfigMap that contains the certificates (PEM), by the API's name.
 pub const CA_ENTRY: &str = "ca.crt";
 
-/// What is wrong with a ConfigMap as a bundle of authorities' certificates.
+/// Why a ConfigMap can't be used as a bundle of CA certificates.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum CaCertificatesProblem {
-    /// The entry isn't there.
+    /// The entry is missing.
     #[error("it has no entry `ca.crt`")]
     MissingEntry,
-    /// The entry isn't PEM, or has no certificate.
+    /// The entry isn't PEM, or contains no certificate.
     #[error("entry `ca.crt` {0}")]
     NotPem(PemProblem),
     /// A certificate can't be parsed.
@@ -25,13 +27,13 @@ pub enum CaCertificatesProblem {
     Unusable {
         /// Which one, from 1.
         position: usize,
-        /// What rustls says.
+        /// The error of rustls.
         why: String,
     },
 }
 
 impl CaCertificatesProblem {
-    /// Whether the bundle was emptied, which withdraws every authority.
+    /// Whether the bundle has been emptied, which withdraws every authority.
     pub(super) fn is_withdrawal(&self) -> bool {
         match self {
             CaCertificatesProblem::MissingEntry => true,
@@ -41,10 +43,10 @@ impl CaCertificatesProblem {
     }
 }
 
-/// Reads the bundle: at least one certificate, all of which can be trust anchors.
+/// Reads the bundle. It contains at least one certificate, and each can be a trust anchor.
 ///
 /// # Errors
-/// Says what is wrong. One bad certificate spoils the bundle: what its author meant can't be known.
+/// Returns the first problem. One bad certificate makes the whole bundle unusable, because the author's intent is unknown.
 pub fn load(config_map: &ConfigMap) -> Result<Vec<CertificateDer<'static>>, CaCertificatesProblem> {
     let entry = config_map.spec.data.get(CA_ENTRY);
     let text = entry.ok_or(CaCertificatesProblem::MissingEntry)?;
@@ -61,14 +63,14 @@ pub fn load(config_map: &ConfigMap) -> Result<Vec<CertificateDer<'static>>, CaCe
     Ok(authorities)
 }
 
-/// Warns of authorities whose signatures can't be verified: every certificate that they have signed is refused.
+/// Warns about authorities whose signatures can't be verified: every certificate signed by them is refused.
 pub(super) fn warnings(authorities: &[CertificateDer<'_>]) -> Vec<String> {
     let warning = |(index, authority): (usize, &CertificateDer<'_>)| {
         let (_, parsed) = X509Certificate::from_der(authority).ok()?;
         let kind = key_kind::unverifiable(parsed.public_key())?;
         Some(format!(
-            "certificate {} in entry `ca.crt` has {kind}, of which signatures can't be verified; RSA keys (2048 bits and more), \
-             ECDSA keys (P-256, P-384) and Ed25519 keys can be used",
+            "certificate {} in entry `ca.crt` has {kind}, whose signatures can't be verified; use an RSA key (2048 bits or more), \
+             an ECDSA key (P-256, P-384) or an Ed25519 key",
             index + 1
         ))
     };

@@ -1,8 +1,8 @@
-//! From a Secret to a certificate with its key.
+//! Reads a certificate chain and its private key from a Secret.
 //!
-//! rustls' own constructors refuse X.509 version 1, which is what `openssl x509 -req` makes without
-//! extensions and what many tutorials print. Such certificates are served: the pair is put together by
-//! hand and the public keys are compared with x509-parser.
+//! rustls' own constructors refuse X.509 version 1, which `openssl x509 -req` creates if no extensions are given, as in
+//! many tutorials. Such certificates are served: the pair is assembled here, and x509-parser compares the public keys
+//! (docs/decisions/version-1-certificates.md).
 
 use super::key_kind;
 use super::pem::{self, PemProblem};
@@ -19,28 +19,28 @@ use time::OffsetDateTime;
 use x509_parser::prelude::{FromDer, GeneralName, Validity, X509Certificate};
 use x509_parser::x509::SubjectPublicKeyInfo;
 
-/// The Secret's entry with the certificate chain, the leaf first (PEM).
+/// The entry of the Secret that contains the certificate chain, leaf first (PEM).
 pub const CERTIFICATE_ENTRY: &str = "tls.crt";
-/// The Secret's entry with the private key (PEM).
+/// The entry of the Secret that contains the private key (PEM).
 pub const KEY_ENTRY: &str = "tls.key";
 
 /// A certificate chain with its key, ready to be served.
 #[derive(Debug)]
 pub struct Certificate {
-    /// What rustls serves.
+    /// The chain and the signing key in the form that rustls serves.
     pub certified_key: Arc<CertifiedKey>,
-    /// The key as it is written.
+    /// The private key in its encoded form.
     pub key: PrivateKeyDer<'static>,
-    /// The names it is for: DNS names of the SAN, else the CN. Lower case, possibly with `*.`.
+    /// The DNS names of its subjectAltName, or else its common name. Lower case, possibly with a `*.` prefix.
     pub names: Vec<String>,
-    /// When it is valid.
+    /// The period in which the leaf is valid.
     validity: Validity,
-    /// What is wrong with the rest of the chain.
+    /// A problem with the rest of the chain.
     chain_warning: Option<CertificateWarning>,
 }
 
 impl Certificate {
-    /// Why clients may refuse it. If `now` is `None`, when it is valid isn't checked.
+    /// Reasons why clients may refuse the certificate. If `now` is `None`, the validity period isn't checked.
     pub fn warnings(&self, now: Option<OffsetDateTime>) -> Vec<CertificateWarning> {
         let mut warnings: Vec<CertificateWarning> = self.chain_warning.iter().cloned().collect();
         let Some(now) = now.map(OffsetDateTime::unix_timestamp) else {
@@ -60,58 +60,58 @@ impl Certificate {
     }
 }
 
-/// What is wrong with a Secret as a certificate.
+/// Why a Secret can't be used as a certificate.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum CertificateProblem {
-    /// An entry isn't there.
+    /// An entry is missing.
     #[error("the Secret has no entry `{0}`")]
     MissingEntry(&'static str),
     /// An entry of `data` isn't base64.
     #[error("entry `{0}` isn't base64; put plain text under `stringData`")]
     NotBase64(&'static str),
-    /// An entry isn't PEM, or has no block of the right kind.
+    /// An entry isn't PEM, or contains no block of the right kind.
     #[error("entry `{entry}` {why}")]
     NotPem {
-        /// Which entry.
+        /// The name of the entry.
         entry: &'static str,
-        /// What is wrong with it.
+        /// The problem.
         why: PemProblem,
     },
-    /// Each entry has what belongs into the other.
+    /// The contents of the two entries are swapped.
     #[error(
-        "entry `tls.crt` has the private key and entry `tls.key` the certificate: they are swapped"
+        "entry `tls.crt` contains the private key and entry `tls.key` the certificate: they are swapped"
     )]
     Swapped,
     /// The leaf certificate can't be parsed.
-    #[error("entry `tls.crt` has a certificate that can't be parsed: {0}")]
+    #[error("entry `tls.crt` contains a certificate that can't be parsed: {0}")]
     Unparsable(String),
-    /// The key is of a kind that TLS can't use, or broken.
+    /// TLS can't use keys of this kind, or the key is malformed.
     #[error(
-        "entry `tls.key` has a private key that can't be used: {0}; RSA keys (2048 to 4096 bits), ECDSA keys (P-256, P-384) \
-         and Ed25519 keys can, with a certificate of their own: `openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256`"
+        "entry `tls.key` contains a private key that can't be used: {0}; use an RSA key (2048 to 4096 bits), an ECDSA key \
+         (P-256, P-384) or an Ed25519 key, and a certificate for it: `openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256`"
     )]
     UnusableKey(String),
     /// The key belongs to another certificate of the chain.
     #[error(
-        "the private key in `tls.key` belongs to certificate {position} of {count} in `tls.crt`; put that one first, after it \
-         the one that has signed it, and so on"
+        "the private key in `tls.key` belongs to certificate {position} of {count} in `tls.crt`; put that one first, \
+         followed by the certificate that signed it, and so on"
     )]
     LeafNotFirst {
-        /// Which certificate, from 1.
+        /// The position of that certificate, from 1.
         position: usize,
-        /// How many there are.
+        /// The number of certificates in the chain.
         count: usize,
     },
-    /// Certificate and key don't belong together.
+    /// The key doesn't belong to any certificate of the chain.
     #[error(
-        "the private key in `tls.key` doesn't belong to the first certificate in `tls.crt`; of a pair \
+        "the private key in `tls.key` doesn't belong to the first certificate in `tls.crt`; for a matching pair, \
          `openssl pkey -in KEY -pubout` and `openssl x509 -in CRT -noout -pubkey` print the same"
     )]
     KeyMismatch,
 }
 
 impl CertificateProblem {
-    /// The Secret's entry that the problem is in.
+    /// The entry of the Secret that contains the problem.
     pub fn entry(&self) -> &'static str {
         match self {
             CertificateProblem::MissingEntry(entry)
@@ -125,28 +125,28 @@ impl CertificateProblem {
     }
 }
 
-/// Why clients may refuse a certificate that is served.
+/// Why clients may refuse a certificate although it is served.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum CertificateWarning {
-    /// Its time is over.
+    /// It has expired, on this date.
     #[error("the certificate expired on {0}")]
     Expired(String),
-    /// Its time hasn't come.
+    /// It isn't valid before this date.
     #[error("the certificate isn't valid before {0}")]
     NotYetValid(String),
-    /// A further certificate can't be parsed.
+    /// A certificate after the leaf can't be parsed. Its position, from 1.
     #[error("certificate {0} in `tls.crt` can't be parsed; clients may refuse the chain")]
     UnparsableIssuer(usize),
-    /// A further certificate is none that clients need at its place.
+    /// A certificate after the leaf has signed none of those before it. Its position, from 1.
     #[error(
-        "certificate {0} in `tls.crt` has signed none of those before it: clients may find no way to an authority; the order is \
-         the server's certificate, then the one that has signed it, and so on"
+        "certificate {0} in `tls.crt` has signed none of those before it: clients may find no path to an authority; the order is \
+         the server's certificate, then the certificate that signed it, and so on"
     )]
     ChainOrder(usize),
 }
 
 impl CertificateWarning {
-    /// The code of its diagnostic.
+    /// The code of the diagnostic that reports it.
     pub fn code(&self) -> Code {
         match self {
             CertificateWarning::Expired(_) | CertificateWarning::NotYetValid(_) => {
@@ -159,15 +159,18 @@ impl CertificateWarning {
     }
 }
 
-/// Reads the pair out of a Secret.
+/// Reads the certificate chain and the private key of a Secret.
 ///
 /// # Errors
-/// Says what is wrong with which entry; never shows a part of the key.
+/// Returns the problem and the entry that contains it. The error never contains a part of the key.
 pub fn load(secret: &Secret) -> Result<Certificate, CertificateProblem> {
     let (certificates, key) = (entry(secret, CERTIFICATE_ENTRY)?, entry(secret, KEY_ENTRY)?);
-    let not_pem = |entry, why| match pem::are_swapped(&certificates, &key) {
-        true => CertificateProblem::Swapped,
-        false => CertificateProblem::NotPem { entry, why },
+    let not_pem = |entry, why| {
+        if pem::are_swapped(&certificates, &key) {
+            CertificateProblem::Swapped
+        } else {
+            CertificateProblem::NotPem { entry, why }
+        }
     };
     let chain = pem::certificates(&certificates).map_err(|why| not_pem(CERTIFICATE_ENTRY, why))?;
     let key = pem::private_key(&key).map_err(|why| not_pem(KEY_ENTRY, why))?;
@@ -197,7 +200,7 @@ pub fn load(secret: &Secret) -> Result<Certificate, CertificateProblem> {
     })
 }
 
-/// The decoded bytes of an entry; `stringData` takes precedence over `data`, as in a cluster.
+/// Returns the decoded bytes of an entry. `stringData` takes precedence over `data`, as in a cluster.
 fn entry(secret: &Secret, name: &'static str) -> Result<Vec<u8>, CertificateProblem> {
     if let Some(text) = secret.spec.string_data.get(name) {
         return Ok(text.expose().as_bytes().to_vec());
@@ -208,7 +211,7 @@ fn entry(secret: &Secret, name: &'static str) -> Result<Vec<u8>, CertificateProb
         .get(name)
         .map(SecretText::expose)
         .ok_or(CertificateProblem::MissingEntry(name))?;
-    // Like Go's decoder, which a cluster uses: line breaks don't count.
+    // Line breaks are ignored, as by Go's decoder, which a cluster uses.
     let compact: String = encoded
         .chars()
         .filter(|c| !matches!(c, '\r' | '\n'))
@@ -218,7 +221,7 @@ fn entry(secret: &Secret, name: &'static str) -> Result<Vec<u8>, CertificateProb
         .map_err(|_| CertificateProblem::NotBase64(name))
 }
 
-/// Why the key doesn't belong to the first certificate.
+/// Finds out why the key doesn't belong to the first certificate.
 fn mismatch(chain: &[CertificateDer<'_>], key: &[u8]) -> CertificateProblem {
     let belongs = |certificate: &CertificateDer<'_>| {
         let parsed = X509Certificate::from_der(certificate);
@@ -233,13 +236,13 @@ fn mismatch(chain: &[CertificateDer<'_>], key: &[u8]) -> CertificateProblem {
     }
 }
 
-/// Compares the keys themselves: how the algorithm is written may differ between the two.
+/// Compares the keys only: the algorithm may be encoded differently in the two.
 fn same_public_key(certificate: &SubjectPublicKeyInfo, key: &[u8]) -> bool {
     SubjectPublicKeyInfo::from_der(key)
         .is_ok_and(|(_, key)| key.subject_public_key.data == certificate.subject_public_key.data)
 }
 
-/// Whether each certificate after the first one has signed one before it, as far as their names say.
+/// Checks that each certificate after the leaf has signed one before it, judged by the issuer and subject names.
 fn check_chain(chain: &[CertificateDer<'_>]) -> Option<CertificateWarning> {
     let mut issuers: Vec<Vec<u8>> = Vec::new();
     for (index, certificate) in chain.iter().enumerate() {
@@ -270,17 +273,17 @@ fn names(certificate: &X509Certificate) -> Vec<String> {
     names
 }
 
-/// Certificates for a message: a name of each, and until when it is valid.
+/// Describes certificates for a message: a name of each, and the end of its validity period.
 pub fn in_words(certificates: &[CertificateDer<'_>]) -> String {
-    /// How many are named.
+    /// The number of certificates that are described; the others are counted.
     const NAMED: usize = 3;
     let named = certificates.iter().take(NAMED).map(|certificate| {
         let Ok((_, parsed)) = X509Certificate::from_der(certificate) else {
-            return "one that can't be parsed".to_owned();
+            return "a certificate that can't be parsed".to_owned();
         };
         let name = names(&parsed).into_iter().next();
         let name = name.unwrap_or_else(|| parsed.subject().to_string());
-        // Texts of a certificate may be anything.
+        // A certificate may contain any text, so limit what gets into the message.
         let name = name.chars().filter(|it| !it.is_control()).take(100);
         let name: String = name.collect();
         let end = parsed.validity().not_after.to_datetime().date();

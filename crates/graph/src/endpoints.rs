@@ -1,8 +1,8 @@
-//! From a Service's port to addresses.
+//! Finds the endpoints of a Service's port.
 //!
-//! The first that applies: EndpointSlices, Endpoints, `ExternalName`, Pods that the selector matches and
-//! that have an address, then what the environment has (`--backend`, DNS, echo). What is there but has
-//! nothing ready still applies: the Service has no endpoints then.
+//! The first source that applies is used: EndpointSlices, Endpoints, `ExternalName`, Pods that match the selector and
+//! have an address, then the environment (`--backend`, DNS, the echo backend). A source applies even if none of its
+//! endpoints is ready; the Service has no endpoints then.
 
 mod findings;
 
@@ -19,34 +19,34 @@ use std::cell::OnceCell;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-/// The label that ties a slice to its Service.
+/// The label of a slice that names its Service.
 const SERVICE_NAME_LABEL: &str = "kubernetes.io/service-name";
 
-/// A Service's port, in the folder.
+/// A Service in the folder, and one of its ports.
 pub(super) type Port<'a> = (&'a Arc<Service>, &'a ServicePort);
 
-/// A Service and the number of a port of it.
+/// A Service and the number of one of its ports.
 pub type ServicePortKey = (NamespacedName, u16);
 
-/// Ports by Service and number.
+/// Resolved ports by Service and number.
 pub(super) type ServicePortNodes = HashMap<ServicePortKey, Arc<ServicePortNode>>;
 
-/// What a Service's port leads to.
+/// A Service's port, resolved.
 #[derive(Debug, PartialEq)]
 pub(super) struct ServicePortNode {
-    /// The Service; nothing for one that only the environment knows.
+    /// The Service. `None` if only the environment knows it.
     service: Option<Same<Service>>,
-    /// Ready endpoints, in order, each once.
+    /// The ready endpoints, sorted, without duplicates.
     pub endpoints: Arc<[SocketAddr]>,
-    /// What the port speaks, if somebody says it.
+    /// The port's `appProtocol`, if it is set.
     pub app_protocol: Option<String>,
-    /// What to look up elsewhere.
+    /// The lookup that would find endpoints outside the folder, if the folder has none.
     pub wanted: Option<Wanted>,
-    /// What is wrong with the endpoints.
+    /// Problems with the endpoints.
     pub findings: Vec<Diagnostic>,
 }
 
-/// An object that is equal to itself only.
+/// An object that is compared by identity.
 #[derive(Debug)]
 struct Same<T>(Arc<T>);
 
@@ -56,15 +56,15 @@ impl<T> PartialEq for Same<T> {
     }
 }
 
-/// The ports of Services, looked up once each.
+/// Resolves ports of Services, each once.
 pub(super) struct ServicePorts<'a> {
     resources: &'a Resources,
     environment: &'a Environment,
-    /// What was found for the graph before.
+    /// The ports of the previous graph.
     before: &'a ServicePortNodes,
-    /// Whether all that ports depend on is as it was then.
+    /// Whether everything that ports depend on is the same as for the previous graph.
     unchanged: bool,
-    /// Read when the first port is looked up: most edits need none.
+    /// Built when the first port is resolved: most edits need none.
     index: OnceCell<Index<'a>>,
     found: ServicePortNodes,
 }
@@ -86,8 +86,8 @@ impl<'a> ServicePorts<'a> {
         }
     }
 
-    /// What a port leads to. Without a Service the environment has its endpoints. A node that is the same as before is
-    /// the very same.
+    /// Resolves a port. If `port` is `None`, its endpoints come from the environment. If the result equals that of the
+    /// previous graph, returns the previous node.
     pub fn look_up(
         &mut self,
         key: &ServicePortKey,
@@ -109,7 +109,7 @@ impl<'a> ServicePorts<'a> {
         node
     }
 
-    /// Whether a port leads where it led before, although something that ports depend on has changed.
+    /// Whether a port resolves to the same node as before, although something that ports depend on has changed.
     pub fn is_unchanged(&mut self, key: &ServicePortKey) -> bool {
         let Some(before) = self.before.get(key) else {
             return false;
@@ -125,7 +125,7 @@ impl<'a> ServicePorts<'a> {
         Arc::ptr_eq(before, &self.look_up(key, port))
     }
 
-    /// The ports with these keys, as far as there are such.
+    /// Returns the ports with these keys that are known.
     pub fn used<'k>(mut self, keys: impl Iterator<Item = &'k ServicePortKey>) -> ServicePortNodes {
         let mut used = ServicePortNodes::new();
         for key in keys {
@@ -189,7 +189,7 @@ pub(super) fn tcp_port(service: &Service, number: u16) -> Option<&ServicePort> {
 struct Index<'a> {
     /// By namespace and Service.
     slices: HashMap<(&'a str, &'a str), Vec<&'a EndpointSlice>>,
-    /// Pods with an address, by namespace and each of their labels.
+    /// Pods that have an address, by namespace and each of their labels.
     pods: HashMap<(&'a str, &'a str, &'a str), Vec<&'a Pod>>,
 }
 
@@ -216,8 +216,8 @@ impl<'a> Index<'a> {
         Index { slices, pods }
     }
 
-    /// What the port speaks: the Service says it, or else those of its EndpointSlices that somebody wrote by
-    /// hand (Kubernetes copies the Service's into those that it makes).
+    /// Returns the port's `appProtocol`: the Service's, or else that of its EndpointSlices. A slice that Kubernetes creates
+    /// has a copy of the Service's, so they differ only in slices written by hand.
     fn app_protocol(&self, (service, port): Port<'a>) -> Option<&'a str> {
         let key = (&*service.meta.namespace, &*service.meta.name);
         let slices = self.slices.get(&key);
@@ -232,7 +232,7 @@ impl<'a> Index<'a> {
         let key = (&*service.meta.namespace, &*service.meta.name);
         let slices = self.slices.get(&key)?;
         let mut ready = Vec::new();
-        let mut ending = Vec::new();
+        let mut terminating = Vec::new();
         let mut named = false;
         for slice in slices {
             let Some(number) = port_number(&slice.spec.ports, service_port) else {
@@ -249,7 +249,7 @@ impl<'a> Index<'a> {
                 };
                 match use_of(endpoint) {
                     Use::Ready => ready.push(SocketAddr::new(address, number)),
-                    Use::Ending => ending.push(SocketAddr::new(address, number)),
+                    Use::Terminating => terminating.push(SocketAddr::new(address, number)),
                     Use::None => {}
                 }
             }
@@ -258,8 +258,12 @@ impl<'a> Index<'a> {
             let ports = slices.iter().flat_map(|slice| &slice.spec.ports);
             port_not_found("EndpointSlices", port, ports, findings);
         }
-        // Like kube-proxy: endpoints that are about to end serve as long as there are no others.
-        Some(if ready.is_empty() { ending } else { ready })
+        // As in kube-proxy, terminating endpoints are used if there are no others.
+        Some(if ready.is_empty() {
+            terminating
+        } else {
+            ready
+        })
     }
 
     fn in_pods(&self, (service, port): Port<'_>) -> Option<Vec<SocketAddr>> {
@@ -286,7 +290,7 @@ impl<'a> Index<'a> {
     }
 }
 
-/// What to look up for a port that has no endpoints in the folder.
+/// Returns the lookup for a port that has no endpoints in the folder.
 fn wanted((service, port): Port<'_>) -> Wanted {
     let external_name = external_name(service).map(str::to_owned);
     let number = match (&port.target_port, &external_name) {
@@ -330,7 +334,7 @@ fn in_endpoints(
     Some(addresses)
 }
 
-/// An `ExternalName` that is an IP address needs no DNS.
+/// Returns the endpoint of an `ExternalName` that is an IP address, which needs no DNS.
 fn at_external_name((service, port): Port<'_>) -> Option<Vec<SocketAddr>> {
     let address: IpAddr = external_name(service)?.parse().ok()?;
     Some(vec![SocketAddr::new(address, port.port.get())])
@@ -341,16 +345,18 @@ fn external_name(service: &Service) -> Option<&str> {
     service.spec.external_name.as_deref().filter(|_| external)
 }
 
-/// The number of the port with the Service's port's name; one without a number stands for every port.
+/// Returns the number of the endpoint port that has the name of the Service's port. An endpoint port without a number
+/// means every port.
 fn port_number(ports: &[EndpointPort], wanted: &ServicePort) -> Option<u16> {
     let port = ports.iter().find(|port| port.name == wanted.name)?;
     Some(port.port.unwrap_or(wanted.port).get())
 }
 
+/// How an endpoint is used, by its conditions.
 enum Use {
     Ready,
-    /// Serves, but is about to end.
-    Ending,
+    /// It still serves, but is terminating.
+    Terminating,
     None,
 }
 
@@ -358,7 +364,7 @@ fn use_of(endpoint: &Endpoint) -> Use {
     let conditions = &endpoint.conditions;
     match (conditions.ready, conditions.serving) {
         (None | Some(true), _) => Use::Ready,
-        (Some(false), Some(true)) => Use::Ending,
+        (Some(false), Some(true)) => Use::Terminating,
         (Some(false), None | Some(false)) => Use::None,
     }
 }

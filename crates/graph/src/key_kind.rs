@@ -1,10 +1,10 @@
-//! What a key is, for messages about keys that can't be used.
+//! Names the kind and size of a key, for messages about keys that can't be used.
 
 use rustls_pki_types::PrivateKeyDer;
 use x509_parser::asn1_rs::{Any, Class, FromDer, Oid, Tag};
 use x509_parser::x509::SubjectPublicKeyInfo;
 
-/// The kind of a key, such as "an RSA key of 1024 bits"; `None` if it can't be read.
+/// Returns the kind of a key, such as "an RSA key of 1024 bits", or `None` if the key can't be parsed.
 pub(super) fn private_key(key: &PrivateKeyDer<'_>) -> Option<String> {
     match key {
         PrivateKeyDer::Pkcs1(key) => rsa(key.secret_pkcs1_der()),
@@ -20,7 +20,7 @@ pub(super) fn private_key(key: &PrivateKeyDer<'_>) -> Option<String> {
     }
 }
 
-/// RFC 5958: a version, the algorithm, and the key in that algorithm's own form.
+/// RFC 5958: a version, the algorithm, and the key in the algorithm's encoding.
 fn pkcs_8(der: &[u8]) -> Option<String> {
     let parts = sequence(der)?;
     let algorithm = elements(parts.get(1)?.data)?;
@@ -36,8 +36,8 @@ fn pkcs_8(der: &[u8]) -> Option<String> {
     })
 }
 
-/// The kind of a public key, if signatures that are made with its private key can't be verified: rustls knows no algorithm
-/// for it.
+/// Returns the kind of a public key if signatures made with its private key can't be verified, because rustls has no
+/// algorithm for them.
 pub(super) fn unverifiable(key: &SubjectPublicKeyInfo<'_>) -> Option<String> {
     let algorithm = &key.algorithm;
     let kind = match algorithm.algorithm.to_id_string().as_str() {
@@ -87,13 +87,13 @@ fn oid(any: &Any<'_>) -> Option<String> {
     (any.tag() == Tag::Oid).then(|| Oid::new(any.data.into()).to_id_string())
 }
 
-/// The elements of a sequence.
+/// Returns the elements of a sequence.
 fn sequence(der: &[u8]) -> Option<Vec<Any<'_>>> {
     let (_, any) = Any::from_der(der).ok()?;
     elements((any.tag() == Tag::Sequence).then_some(any.data)?)
 }
 
-/// The elements that follow one another.
+/// Returns the elements that are encoded one after another.
 fn elements(mut der: &[u8]) -> Option<Vec<Any<'_>>> {
     let mut found = Vec::new();
     while !der.is_empty() {
@@ -111,7 +111,7 @@ mod tests {
     use x509_parser::prelude::X509Certificate;
 
     #[test]
-    fn keys_that_can_be_used_are_known_by_their_kind_and_size() {
+    fn names_kind_and_size_of_usable_keys() {
         let algorithm = &rcgen::PKCS_ECDSA_P384_SHA384;
         let key = KeyPair::generate_for(algorithm).expect("a key");
         let der = PrivateKeyDer::try_from(key.serialize_der()).expect("PKCS #8");
@@ -127,14 +127,14 @@ mod tests {
     }
 
     #[test]
-    fn bits_of_a_modulus_are_counted_without_leading_zeros() {
+    fn counts_bits_of_a_modulus_without_leading_zeros() {
         assert_eq!(bits(&[0, 0x80, 0]), Some(16));
         assert_eq!(bits(&[0x01, 0]), Some(9));
         assert_eq!(bits(&[]), None);
     }
 
     #[test]
-    fn what_is_no_key_has_no_kind() {
+    fn returns_none_for_bytes_that_are_no_key() {
         for bytes in [
             &[][..],
             &[0x30, 0x00],

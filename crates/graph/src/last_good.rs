@@ -1,7 +1,7 @@
-//! Certificates that stay in force when the content of their Secret or ConfigMap can't be used any more.
+//! Keeps certificates in force when the content of their Secret or ConfigMap becomes unusable.
 //!
-//! In: the content of each that is referred to, and what the graph before had of it. Out: the certificates in force.
-//! An object that is gone, isn't referred to, or mustn't be, has none, so that a certificate can be withdrawn
+//! In: each referenced Secret and ConfigMap, and the certificates of the previous graph. Out: the certificates in force.
+//! Nothing is kept for an object that was removed, isn't referenced, or may not be referenced, so that a certificate can be withdrawn
 //! (docs/decisions/last-good-certificates.md).
 
 use super::Build;
@@ -12,14 +12,15 @@ use rustls_pki_types::CertificateDer;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// The certificates of a graph, by the objects they come from. The next graph keeps those whose objects it can't use.
+/// The certificates of a graph, by the objects they come from. The next graph keeps a certificate if its object has become
+/// unusable.
 #[derive(Clone, Debug, Default)]
 pub(super) struct LastGood {
     /// By Secret.
     pairs: BTreeMap<NamespacedName, Arc<Certificate>>,
     /// By ConfigMap.
     authorities: BTreeMap<NamespacedName, Authorities>,
-    /// Whether one of them isn't what its object has now.
+    /// Whether one of them differs from the current content of its object.
     pub is_used: bool,
 }
 
@@ -28,24 +29,24 @@ type Authorities = Arc<[CertificateDer<'static>]>;
 
 /// The result of loading an object.
 pub(super) struct Loaded<T> {
-    /// Its content, or else the last good one. `None` if there was none.
+    /// The object's content, or else its last good content. `None` if it has neither.
     pub in_force: Option<T>,
-    /// Why its content can't be used.
+    /// Why the current content can't be used.
     pub problem: Option<Unusable>,
 }
 
 /// Why the content of an object can't be used.
 pub(super) struct Unusable {
-    /// What is wrong.
+    /// The problem.
     pub why: String,
-    /// The Secret's entry in which it is.
+    /// The entry of the Secret that contains the problem.
     pub entry: Option<&'static str>,
-    /// What stays in force instead.
+    /// The certificates that stay in force instead.
     pub note: Option<String>,
 }
 
 impl Unusable {
-    /// For a condition: a message, and what stays in force.
+    /// Returns the message for a condition: the given one, and the certificates that stay in force.
     pub fn message(&self, message: &str) -> String {
         match &self.note {
             Some(note) => format!("{message}; {note}"),
@@ -55,12 +56,12 @@ impl Unusable {
 }
 
 impl Build<'_> {
-    /// The certificate with its key of a Secret.
+    /// Loads the certificate and the key of a Secret.
     pub(super) fn load_pair(&mut self, secret: &Secret) -> Loaded<Arc<Certificate>> {
         let key = secret.key();
         let (good, problem) = split(certificate::load(secret).map(Arc::new));
-        let former = || self.before.pairs.get(&key).cloned();
-        let in_force = good.or_else(former);
+        let last_good = || self.before.pairs.get(&key).cloned();
+        let in_force = good.or_else(last_good);
         self.last_good
             .pairs
             .extend(in_force.clone().map(|it| (key, it)));
@@ -77,13 +78,13 @@ impl Build<'_> {
         Loaded { in_force, problem }
     }
 
-    /// The authorities' certificates of a ConfigMap. One that has been emptied has none.
+    /// Loads the CA certificates of a ConfigMap. One that was emptied has none, not even last good ones.
     pub(super) fn load_authorities(&mut self, config_map: &ConfigMap) -> Loaded<Authorities> {
         let key = config_map.key();
         let (good, problem) = split(ca_certificates::load(config_map).map(Arc::from));
         let withdrawn = problem.as_ref().is_some_and(|it| it.is_withdrawal());
-        let former = || self.before.authorities.get(&key).filter(|_| !withdrawn);
-        let in_force = good.or_else(|| former().cloned());
+        let last_good = || self.before.authorities.get(&key).filter(|_| !withdrawn);
+        let in_force = good.or_else(|| last_good().cloned());
         let kept = in_force.clone().map(|it| (key, it));
         self.last_good.authorities.extend(kept);
         let problem = problem.map(|problem: CaCertificatesProblem| Unusable {

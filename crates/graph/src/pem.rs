@@ -1,7 +1,7 @@
-//! Reads PEM, and names what is wrong with it.
+//! Reads PEM, and explains why a text can't be read.
 //!
-//! In: the bytes of an entry of a Secret or ConfigMap. Out: certificates or a private key, or a [`PemProblem`] whose
-//! words follow the entry's name. A problem never quotes the text: it may be a key.
+//! In: the bytes of an entry of a Secret or ConfigMap. Out: certificates or a private key, or a [`PemProblem`], whose
+//! message continues a sentence that begins with the entry's name. A message never quotes the text: it may be a key.
 
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
@@ -11,7 +11,7 @@ const BEGIN: &[u8] = b"-----BEGIN ";
 const END: &[u8] = b"-----END ";
 const DASHES: &[u8] = b"-----";
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
-/// How `-----BEGIN ` begins in base64.
+/// The first characters of `-----BEGIN ` in base64.
 const BEGIN_IN_BASE64: &[u8] = b"LS0tLS1CRUdJTi";
 const CERTIFICATE: &str = "CERTIFICATE";
 /// The labels of private keys that can be used, if they aren't encrypted.
@@ -34,54 +34,54 @@ const LABELS: [&str; 14] = [
     "PKCS7",
 ];
 
-/// What is wrong with a text as PEM.
+/// Why a text can't be read as PEM.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum PemProblem {
-    /// There is nothing in it.
+    /// The text contains nothing but whitespace.
     #[error("is empty")]
     Empty,
-    /// The bytes are what PEM encodes.
+    /// The bytes are DER, which PEM encodes.
     #[error(
         "is binary (DER), not PEM; `openssl x509 -inform DER -in FILE` prints a certificate as PEM, \
          `openssl pkey -inform DER -in FILE` a key"
     )]
     Der,
-    /// It was encoded once more than the manifest's field asks for.
+    /// The PEM text was encoded once more than the manifest's field requires.
     #[error(
         "is base64 of PEM; under `data` PEM is encoded once, under `stringData` and in a ConfigMap not at all"
     )]
     EncodedTwice,
-    /// Tools differ in whether they see a block after a byte order mark.
+    /// A byte order mark precedes a block. Some tools don't recognise such a block. The line, from 1.
     #[error(
         "has a byte order mark (BOM, U+FEFF) before the BEGIN line {0}; save it as UTF-8 without one, \
          or remove it: `sed -i 's/\\xEF\\xBB\\xBF//' FILE`"
     )]
     ByteOrderMark(usize),
-    /// Tools differ in whether they see a block that is indented.
+    /// A block is indented. Some tools don't recognise such a block. The line, from 1.
     #[error("has spaces before `-----` in line {0}; remove them")]
     Indented(usize),
-    /// A BEGIN line doesn't end after its label.
+    /// A BEGIN line doesn't end after its label. The line, from 1.
     #[error(
         "has a BEGIN line ({0}) that doesn't end after `-----BEGIN ...-----`: line breaks are lost; \
-         in YAML write the text as a block, which begins with `|`"
+         in YAML, write the text as a block that begins with `|`"
     )]
     NoLineBreak(usize),
-    /// A block has no end.
+    /// A block has no END line. The block's label.
     #[error("is cut off before its END line (`-----END {0}-----`); copy the whole file again")]
     CutOff(&'static str),
-    /// A block has no beginning.
+    /// A block has no BEGIN line. The line of its END line, from 1.
     #[error("has an END line ({0}) without its BEGIN line; copy the whole file again")]
     NoBegin(usize),
-    /// What is between BEGIN and END can't be decoded.
-    #[error("has a block that isn't base64, after the BEGIN line {0}; copy the whole file again")]
+    /// The content between BEGIN and END can't be decoded. The line of the BEGIN line, from 1.
+    #[error("contains a block that isn't base64, after the BEGIN line {0}; copy the whole file again")]
     NotBase64(usize),
-    /// No block is a certificate.
+    /// No block is a certificate. The label of the first block that a message may name.
     #[error("has no `BEGIN CERTIFICATE` block{}", instead(.0))]
     NoCertificate(Option<&'static str>),
-    /// No block is a private key that is readable without a password.
-    #[error("has an encrypted key; decrypt it first (`openssl pkey -in KEY -out PLAIN`)")]
+    /// The private key is encrypted, so reading it needs a password.
+    #[error("contains an encrypted key; decrypt it first (`openssl pkey -in KEY -out PLAIN`)")]
     EncryptedKey,
-    /// No block is a private key.
+    /// No block is a private key. The label of the first block that a message may name.
     #[error(
         "has no `BEGIN PRIVATE KEY`, `BEGIN RSA PRIVATE KEY` or `BEGIN EC PRIVATE KEY` block{}",
         instead(.0)
@@ -89,7 +89,7 @@ pub enum PemProblem {
     NoPrivateKey(Option<&'static str>),
 }
 
-/// The content that a text has instead of the expected one, and what to do about it.
+/// Describes the block found instead of the expected one, and how to get the expected one.
 fn instead(label: &Option<&'static str>) -> String {
     let Some(label) = label else {
         return String::new();
@@ -108,12 +108,12 @@ fn instead(label: &Option<&'static str>) -> String {
 
 /// A block from its BEGIN line to its END line.
 struct Block<'t> {
-    /// What its BEGIN line says.
+    /// The label of its BEGIN line.
     label: &'t [u8],
     /// The number of its BEGIN line, from 1.
     line: usize,
     text: &'t [u8],
-    /// Whether its header says so (RFC 1421: `Proc-Type: 4,ENCRYPTED`).
+    /// Whether its header declares it encrypted (RFC 1421: `Proc-Type: 4,ENCRYPTED`).
     encrypted: bool,
 }
 
@@ -126,7 +126,7 @@ impl Block<'_> {
         PRIVATE_KEYS.iter().any(|label| self.is(label))
     }
 
-    /// The label, if a message may name it.
+    /// Returns the label if a message may name it.
     fn known_label(&self) -> Option<&'static str> {
         LABELS.into_iter().find(|label| self.is(label))
     }
@@ -135,18 +135,17 @@ impl Block<'_> {
         PemProblem::CutOff(self.known_label().unwrap_or("..."))
     }
 
-    /// Whether this line, without `-----END `, ends the block.
+    /// Whether an END line with this text after `-----END ` ends the block.
     fn ends_with(&self, line: &[u8]) -> bool {
         let rest = line.strip_prefix(self.label);
         rest.is_some_and(|rest| rest.starts_with(DASHES))
     }
 }
 
-/// Every certificate of a text; at least one.
+/// Reads all certificates of a text; at least one.
 ///
 /// # Errors
-/// What is wrong with the text, also where a part of it could be read: a certificate that is left out would be missed
-/// by clients only.
+/// Returns the problem even if a part of the text can be read: if a certificate were left out, only clients would notice.
 pub fn certificates(text: &[u8]) -> Result<Vec<CertificateDer<'static>>, PemProblem> {
     let blocks = blocks(text)?;
     let certificates = blocks.iter().filter(|block| block.is(CERTIFICATE));
@@ -160,10 +159,10 @@ pub fn certificates(text: &[u8]) -> Result<Vec<CertificateDer<'static>>, PemProb
     Ok(certificates)
 }
 
-/// The first private key of a text.
+/// Reads the first private key of a text.
 ///
 /// # Errors
-/// What is wrong with the text, or what it has in place of a key.
+/// Returns the problem with the text, or the kind of block that it contains instead of a key.
 pub fn private_key(text: &[u8]) -> Result<PrivateKeyDer<'static>, PemProblem> {
     let blocks = blocks(text)?;
     if let Some(block) = blocks.iter().find(|block| block.is_private_key()) {
@@ -179,7 +178,7 @@ pub fn private_key(text: &[u8]) -> Result<PrivateKeyDer<'static>, PemProblem> {
     Err(PemProblem::NoPrivateKey(first_label(&blocks)))
 }
 
-/// Whether the first text has a key and no certificate, and the second one a certificate and no key.
+/// Whether the first text contains a key and no certificate, and the second text a certificate and no key.
 pub fn are_swapped(certificates: &[u8], key: &[u8]) -> bool {
     let has = |text: &[u8]| {
         let blocks = blocks(text).unwrap_or_default();
@@ -195,7 +194,7 @@ fn first_label(blocks: &[Block<'_>]) -> Option<&'static str> {
     blocks.iter().find_map(Block::known_label)
 }
 
-/// Every block of a text, in order.
+/// Returns every block of a text, in order.
 fn blocks(text: &[u8]) -> Result<Vec<Block<'_>>, PemProblem> {
     let trimmed = text.trim_ascii();
     if trimmed.is_empty() {
@@ -246,7 +245,7 @@ fn blocks(text: &[u8]) -> Result<Vec<Block<'_>>, PemProblem> {
     }
 }
 
-/// Refuses a BEGIN or END line that nothing but a byte order mark or spaces keeps from being one.
+/// Refuses a line that would be a BEGIN or END line without the byte order mark or spaces before it.
 fn check_margin(line: &[u8], number: usize) -> Result<(), PemProblem> {
     let is_marker = |line: &[u8]| line.starts_with(BEGIN) || line.starts_with(END);
     let trimmed = line.trim_ascii_start();
@@ -259,7 +258,7 @@ fn check_margin(line: &[u8], number: usize) -> Result<(), PemProblem> {
     }
 }
 
-/// The label of a BEGIN line, of which `rest` is what follows `-----BEGIN `, if the line ends after it.
+/// Returns the label of a BEGIN line if the line ends after it. `rest` is the text after `-----BEGIN `.
 fn label(rest: &[u8]) -> Option<&[u8]> {
     let label = rest.trim_ascii_end().strip_suffix(DASHES)?;
     (!label.contains(&b'-')).then_some(label)
@@ -267,15 +266,15 @@ fn label(rest: &[u8]) -> Option<&[u8]> {
 
 /// A line of a text.
 struct Line<'t> {
-    /// From 1.
+    /// Its number, from 1.
     number: usize,
-    /// Where it begins in the text.
+    /// The offset of its first byte in the text.
     start: usize,
-    /// Without what ends it.
+    /// Its content, without the line ending.
     bytes: &'t [u8],
 }
 
-/// The lines of a text, ended by LF, CRLF or CR.
+/// Splits a text into lines, which end in LF, CRLF or CR.
 fn lines(text: &[u8]) -> impl Iterator<Item = Line<'_>> {
     let (mut start, mut number) = (0, 0);
     std::iter::from_fn(move || {

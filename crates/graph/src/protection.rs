@@ -1,4 +1,6 @@
-//! Objects that answer 500 because they are protected by a policy that gatefold can't enforce.
+//! Objects that answer 500 because a policy that gatefold can't enforce protects them.
+//!
+//! In: the targets of such policies. Out: for a listener, rule or Service port, the reason to refuse its requests.
 
 use super::policy_target::{TargetedObject, TargetedPart};
 use gatefold_manifest::api::{NamespacedName, PolicyTargetKind};
@@ -8,26 +10,27 @@ use std::sync::Arc;
 /// The reason of every condition that fails because a policy can't be enforced.
 pub const UNENFORCED_POLICY: &str = "UnenforcedPolicy";
 
-/// The objects that policies protect, each with the policies.
+/// The protected objects, each with the policies that protect it.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Protections(BTreeMap<(PolicyTargetKind, NamespacedName), Protected>);
 
 /// The policies that protect an object.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Protected {
-    /// Those for the whole object.
+    /// Policies for the whole object.
     whole: Vec<String>,
-    /// Those for a listener or a rule by its name, or for a port by its number.
+    /// Policies for a listener or a rule by its name, or for a port by its number.
     sections: BTreeMap<String, Vec<String>>,
 }
 
 impl Protections {
-    /// Whether nothing is protected.
+    /// Whether no object is protected.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Adds a policy. A section that the object doesn't have may be a slip, so the whole object is protected.
+    /// Adds a policy. If the object doesn't have the section, its name may be a typing error, so the whole object is
+    /// protected.
     pub fn add(&mut self, object: &TargetedObject, policy: &str) {
         let protected = self.0.entry((object.kind, object.key.clone())).or_default();
         let policies = match &object.part {
@@ -41,7 +44,7 @@ impl Protections {
         }
     }
 
-    /// Why a section of an object, or the object if it has none, is answered 500.
+    /// Returns why requests for an object, or for one of its sections, are answered 500.
     pub fn refusal(
         &self,
         kind: PolicyTargetKind,
@@ -62,7 +65,7 @@ impl Protections {
         (!policies.is_empty()).then(|| message(&policies))
     }
 
-    /// Whether an object is protected as it was.
+    /// Whether an object is protected by the same policies as before.
     pub fn is_unchanged(
         &self,
         before: &Protections,
@@ -83,7 +86,7 @@ impl Protections {
         })
     }
 
-    /// Whether all listeners are protected as they were.
+    /// Whether all listeners are protected by the same policies as before.
     pub fn same_listeners(&self, before: &Protections) -> bool {
         self.listeners().eq(before.listeners())
     }

@@ -49,7 +49,7 @@ fn pair(names: &[&str]) -> (String, KeyPair) {
 }
 
 #[test]
-fn names_come_from_the_alternative_names() {
+fn reads_names_from_the_subject_alternative_name() {
     let (certificate, key) = pair(&["WWW.example.com", "*.example.org"]);
     let secret = secret(&[("tls.crt", certificate), ("tls.key", key.serialize_pem())]);
     let loaded = load(&secret).expect("a good pair");
@@ -57,7 +57,7 @@ fn names_come_from_the_alternative_names() {
 }
 
 #[test]
-fn data_is_base64_and_may_be_wrapped() {
+fn decodes_wrapped_base64_of_data() {
     let (certificate, key) = pair(&["a.example"]);
     let mut secret = secret(&[("tls.key", key.serialize_pem())]);
     let mut encoded = STANDARD.encode(certificate);
@@ -72,7 +72,7 @@ fn data_is_base64_and_may_be_wrapped() {
 }
 
 #[test]
-fn a_key_of_another_certificate_is_refused() {
+fn refuses_a_key_of_another_certificate() {
     let (certificate, _) = pair(&["a.example"]);
     let (_, other) = pair(&["a.example"]);
     let secret = secret(&[("tls.crt", certificate), ("tls.key", other.serialize_pem())]);
@@ -80,7 +80,7 @@ fn a_key_of_another_certificate_is_refused() {
 }
 
 #[test]
-fn what_is_missing_is_named() {
+fn names_the_missing_entry_or_block() {
     let (certificate, key) = pair(&["a.example"]);
     let cases = [
         (secret(&[]), "the Secret has no entry `tls.crt`"),
@@ -107,7 +107,7 @@ fn what_is_missing_is_named() {
 }
 
 #[test]
-fn an_expired_certificate_is_served_with_a_warning() {
+fn loads_an_expired_certificate_with_a_warning() {
     let key = KeyPair::generate().expect("a key");
     let mut params = CertificateParams::new(vec!["a.example".to_owned()]).expect("parameters");
     params.not_before = rcgen::date_time_ymd(2020, 1, 1);
@@ -126,10 +126,10 @@ fn an_expired_certificate_is_served_with_a_warning() {
     );
 }
 
-/// `openssl x509 -req` without extensions: version 1, a CN, no SAN. rcgen makes only version 3, so
-/// the version field and the extensions are cut out of its certificate. The signature isn't checked.
+/// `openssl x509 -req` without extensions creates version 1 with a common name and no subjectAltName. rcgen creates
+/// version 3 only, so this test removes the version field and the extensions. Loading doesn't check the signature.
 #[test]
-fn a_version_1_certificate_is_served() {
+fn loads_a_version_1_certificate() {
     let key = KeyPair::generate().expect("a key");
     let mut params = CertificateParams::default();
     params
@@ -185,7 +185,7 @@ fn authority() -> (rcgen::Certificate, Issuer<'static, KeyPair>) {
 }
 
 #[test]
-fn a_chain_in_another_order_is_named_so() {
+fn reports_a_chain_in_the_wrong_order() {
     let (authority, issuer) = authority();
     let key = KeyPair::generate().expect("a key");
     let params = CertificateParams::new(vec!["a.example".to_owned()]).expect("parameters");
@@ -217,14 +217,14 @@ fn a_chain_in_another_order_is_named_so() {
 }
 
 #[test]
-fn swapped_entries_are_named_so() {
+fn reports_swapped_entries() {
     let (certificate, key) = pair(&["a.example"]);
     let secret = secret(&[("tls.key", certificate), ("tls.crt", key.serialize_pem())]);
     assert_eq!(load(&secret).err(), Some(CertificateProblem::Swapped));
 }
 
 #[test]
-fn a_certificate_is_described_by_its_name_and_its_end() {
+fn describes_a_certificate_by_its_name_and_expiry() {
     let key = KeyPair::generate().expect("a key");
     let mut params = CertificateParams::new(vec!["a.example".to_owned()]).expect("parameters");
     params.not_after = rcgen::date_time_ymd(2030, 2, 3);

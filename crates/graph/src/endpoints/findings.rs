@@ -1,11 +1,11 @@
-//! What is wrong with the endpoints of a Service's port.
+//! Diagnostics about the endpoints of a Service's port.
 
 use super::super::quoted;
 use super::{Port, ServicePortKey};
 use gatefold_diagnostic::{Code, Diagnostic, Pointer};
 use gatefold_manifest::api::{EndpointPort, EndpointSlice};
 
-/// Worth a word when nobody else has any, either.
+/// Reports a port that has endpoints neither in the folder nor in the environment.
 pub(super) fn no_endpoints(key: &ServicePortKey, (service, _): Port<'_>) -> Diagnostic {
     let message = format!(
         "Service {}, port {}, has no endpoints in the folder",
@@ -17,6 +17,7 @@ pub(super) fn no_endpoints(key: &ServicePortKey, (service, _): Port<'_>) -> Diag
         .help("`gatefold run` asks DNS for its name; `--backend` names an address, `--echo` answers itself")
 }
 
+/// Reports an endpoint whose address isn't an IP address.
 pub(super) fn unsupported_endpoint(
     slice: &EndpointSlice,
     index: usize,
@@ -29,10 +30,11 @@ pub(super) fn unsupported_endpoint(
         .key("addresses");
     let message = format!("`{text}` isn't an IP address; the endpoint isn't used");
     let finding = Diagnostic::new(Code::UnsupportedEndpoint, slice.place(pointer), message);
-    let help = "for a DNS name use a Service of type ExternalName";
+    let help = "for a DNS name, use a Service of type ExternalName";
     findings.push(finding.about(slice.id()).help(help));
 }
 
+/// Reports a port whose name no endpoint port has.
 pub(super) fn port_not_found<'p>(
     kind: &str,
     (service, port): Port<'_>,
@@ -40,7 +42,7 @@ pub(super) fn port_not_found<'p>(
     findings: &mut Vec<Diagnostic>,
 ) {
     let message = format!(
-        "no port of the {kind} of Service {} is named `{}`, as the Service's port {} is",
+        "no port of the {kind} of Service {} is named `{}` like the Service's port {}",
         service.key(),
         port.name,
         port.port
@@ -50,6 +52,6 @@ pub(super) fn port_not_found<'p>(
     names.dedup();
     let place = service.place(Pointer::spec().key("ports"));
     let finding = Diagnostic::new(Code::EndpointPortNotFound, place, message);
-    let help = format!("their ports' names: {}", quoted(names));
+    let help = format!("the names of their ports: {}", quoted(names));
     findings.push(finding.about(service.id()).help(help));
 }

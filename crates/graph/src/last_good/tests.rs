@@ -65,7 +65,7 @@ fn config_map(certificate: &str) -> String {
     )
 }
 
-/// The graph of some documents after another one.
+/// Builds a graph of some documents after another graph.
 fn after(before: &Graph, documents: &[&str]) -> Graph {
     let loaded = Loader::from_text("edge.yaml", documents.join("---"));
     assert_eq!(loaded.diagnostics, [], "the documents load");
@@ -93,7 +93,7 @@ fn target(graph: &Graph) -> &TargetNode {
 }
 
 #[test]
-fn a_secret_that_cannot_be_used_keeps_its_last_good_certificate() {
+fn keeps_last_good_certificate_when_its_secret_becomes_unusable() {
     let good = pair("a.example");
     let [certificate, _] = good.clone();
     let authority = config_map(&pair("authority.example")[0]);
@@ -123,7 +123,7 @@ fn a_secret_that_cannot_be_used_keeps_its_last_good_certificate() {
         let gateway = graph.gateways.values().next().expect("the Gateway");
         assert!(
             gateway.client_certificate.is_some(),
-            "backends are shown it"
+            "the client certificate stays as well"
         );
         assert!(graph.keeps_last_good());
         let mut notes = graph.diagnostics.iter().flat_map(|it| &it.notes);
@@ -139,16 +139,16 @@ fn a_secret_that_cannot_be_used_keeps_its_last_good_certificate() {
     assert!(!renewed.keeps_last_good());
 
     let removed = after(&graph, &[GATEWAY, GRANT, &authority]);
-    assert!(!listener(&removed).serving, "what is gone is gone");
+    assert!(!listener(&removed).serving, "nothing is kept for a removed Secret");
     let back = with(&removed, &secret(&["hello".into(), "hello".into()]));
     assert!(
         !listener(&back).serving,
-        "there is no last good one any more"
+        "the last good certificate is gone with the removed Secret"
     );
 }
 
 #[test]
-fn a_secret_that_must_not_be_used_keeps_nothing() {
+fn keeps_nothing_of_a_secret_without_a_reference_grant() {
     let authority = config_map(&pair("authority.example")[0]);
     let (good, bad) = (
         secret(&pair("a.example")),
@@ -163,7 +163,7 @@ fn a_secret_that_must_not_be_used_keeps_nothing() {
 }
 
 #[test]
-fn a_config_map_that_cannot_be_used_keeps_its_last_good_authorities() {
+fn keeps_last_good_authorities_when_their_config_map_becomes_unusable() {
     let certificate = secret(&pair("a.example"));
     let [authority, _] = pair("authority.example");
     let with = |before: &Graph, config_map: &str| {
@@ -175,39 +175,39 @@ fn a_config_map_that_cannot_be_used_keeps_its_last_good_authorities() {
         asked.map(|asked| asked.authorities.clone())
     };
     let (expected, spoken) = (authorities(&good), target(&good).clone());
-    assert!(expected.is_some(), "clients are checked");
+    assert!(expected.is_some(), "clients are validated");
     let bad = config_map(&format!("{authority}{}", &authority[..100]));
     let kept = with(&good, &bad);
     assert_eq!(authorities(&kept), expected);
-    assert_eq!(target(&kept), &spoken, "backends are spoken to as before");
-    let policy = kept.backend_tls_policies.values().next().expect("it");
+    assert_eq!(target(&kept), &spoken, "TLS to the backend stays as before");
+    let policy = kept.backend_tls_policies.values().next().expect("the policy");
     for conditions in [&listener(&kept).conditions, &policy.conditions] {
         let (holds, reason, message) = state(conditions, ConditionType::ResolvedRefs);
         assert_eq!((holds, reason), (false, "InvalidCACertificateRef"));
         let note = "the last good CA certificates stay in force (`authority.example`, valid until ";
         assert!(message.contains(note), "{message}");
         let (accepted, ..) = state(conditions, ConditionType::Accepted);
-        assert!(accepted, "there is an authority");
+        assert!(accepted, "an authority is in force");
     }
 
     let no_entry = config_map("").replace("ca.crt", "other.crt");
     for without in [config_map(""), no_entry, String::new()] {
         let gone = with(&kept, &without);
-        assert!(!listener(&gone).serving, "clients are admitted unchecked");
-        let policy = gone.backend_tls_policies.values().next().expect("it");
+        assert!(!listener(&gone).serving, "clients must not be admitted unchecked");
+        let policy = gone.backend_tls_policies.values().next().expect("the policy");
         for conditions in [&listener(&gone).conditions, &policy.conditions] {
             let (accepted, reason, _) = state(conditions, ConditionType::Accepted);
             assert_eq!((accepted, reason), (false, "NoValidCACertificate"));
         }
         let TargetNode::Service { tls, .. } = target(&gone) else {
-            panic!("the Service is there");
+            panic!("the Service is in the folder");
         };
         assert_eq!(
             *tls,
             BackendTlsNode::Refused,
-            "nothing is sent in plain text"
+            "nothing may be sent in plain text"
         );
         let back = with(&gone, &bad);
-        assert_eq!(authorities(&back), None, "what was withdrawn stays so");
+        assert_eq!(authorities(&back), None, "a withdrawn authority stays withdrawn");
     }
 }

@@ -20,7 +20,7 @@ fn key_problem(text: impl AsRef<[u8]>) -> String {
 }
 
 #[test]
-fn reads_every_certificate_whatever_ends_its_lines() {
+fn reads_every_certificate_with_any_line_ending() {
     let (certificate, _) = pair();
     let text = format!("a comment\n{certificate}\n# between\n{certificate}");
     for text in [
@@ -35,7 +35,7 @@ fn reads_every_certificate_whatever_ends_its_lines() {
 }
 
 #[test]
-fn says_that_a_text_is_cut_off() {
+fn reports_a_text_that_is_cut_off() {
     let (certificate, key) = pair();
     let expected =
         "is cut off before its END line (`-----END CERTIFICATE-----`); copy the whole file again";
@@ -45,7 +45,7 @@ fn says_that_a_text_is_cut_off() {
         problem(certificate.trim_end().trim_end_matches('-')),
         expected
     );
-    // The next block must not be taken for its end.
+    // The END line of the next block must not end this one.
     assert_eq!(problem(format!("{half}\n{certificate}")), expected);
     let rest = &certificate[certificate.len() / 2..];
     assert_eq!(
@@ -62,14 +62,14 @@ fn says_that_a_text_is_cut_off() {
 }
 
 #[test]
-fn names_a_byte_order_mark_before_any_block() {
+fn reports_a_byte_order_mark_before_any_block() {
     let (certificate, key) = pair();
     let said = problem(format!("\u{feff}{certificate}"));
     assert!(
         said.starts_with("has a byte order mark (BOM, U+FEFF) before the BEGIN line 1;"),
         "{said}"
     );
-    // Two files put together: the first block is there, the second one would be missed.
+    // Two concatenated files: without the check, the second block would be ignored.
     let lines = certificate.lines().count();
     let said = problem(format!("{certificate}\u{feff}{certificate}"));
     assert!(
@@ -80,7 +80,7 @@ fn names_a_byte_order_mark_before_any_block() {
 }
 
 #[test]
-fn names_what_yaml_and_editors_do_to_lines() {
+fn reports_lines_mangled_by_yaml_or_editors() {
     let (certificate, _) = pair();
     let folded = certificate.trim().replace('\n', " ");
     for text in [folded, certificate.trim().replace('\n', "\\n")] {
@@ -94,7 +94,7 @@ fn names_what_yaml_and_editors_do_to_lines() {
 }
 
 #[test]
-fn names_other_encodings() {
+fn reports_other_encodings() {
     let (certificate, _) = pair();
     assert!(problem(STANDARD.encode(&certificate)).starts_with("is base64 of PEM"));
     let der = certificates(certificate.as_bytes()).expect("it is PEM");
@@ -105,11 +105,11 @@ fn names_other_encodings() {
     );
     assert_eq!(problem(" \n"), "is empty");
     let mangled = certificate.replacen("MII", "M?I", 1);
-    assert!(problem(mangled).starts_with("has a block that isn't base64, after the BEGIN line 1"));
+    assert!(problem(mangled).starts_with("contains a block that isn't base64, after the BEGIN line 1"));
 }
 
 #[test]
-fn names_what_there_is_in_place_of_a_certificate_or_a_key() {
+fn names_the_block_found_instead_of_a_certificate_or_key() {
     let (certificate, key) = pair();
     assert_eq!(problem("hello"), "has no `BEGIN CERTIFICATE` block");
     assert_eq!(
@@ -126,7 +126,7 @@ fn names_what_there_is_in_place_of_a_certificate_or_a_key() {
 }
 
 #[test]
-fn names_encrypted_keys_of_both_forms() {
+fn reports_encrypted_keys_of_both_forms() {
     let key = KeyPair::generate().expect("a key").serialize_pem();
     let pkcs_8 = key.replace("PRIVATE KEY", "ENCRYPTED PRIVATE KEY");
     let header =
@@ -137,13 +137,13 @@ fn names_encrypted_keys_of_both_forms() {
     for text in [pkcs_8, pkcs_1] {
         assert_eq!(
             key_problem(text),
-            "has an encrypted key; decrypt it first (`openssl pkey -in KEY -out PLAIN`)"
+            "contains an encrypted key; decrypt it first (`openssl pkey -in KEY -out PLAIN`)"
         );
     }
 }
 
 #[test]
-fn a_problem_never_shows_a_part_of_the_key() {
+fn never_shows_a_part_of_the_key() {
     let key = KeyPair::generate().expect("a key").serialize_pem();
     let secret: String = key.lines().skip(1).take(1).collect();
     for text in [
