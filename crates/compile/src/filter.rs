@@ -1,7 +1,9 @@
 //! Compiles the filters of a rule or a backend, except mirrors, which need endpoints (see `backend`).
 
 use gatefold_dataplane::filter::Filters;
-use gatefold_dataplane::filter::cors::{Allowed, Cors, Credentials, Exposed, OriginPattern, Origins};
+use gatefold_dataplane::filter::cors::{
+    Allowed, Cors, Credentials, Exposed, OriginPattern, Origins,
+};
 use gatefold_dataplane::filter::header_modifier::{Change, HeaderModifier, refusal, value};
 use gatefold_dataplane::filter::path_modifier::PathModifier;
 use gatefold_dataplane::filter::request_redirect::{RequestRedirect, Scheme};
