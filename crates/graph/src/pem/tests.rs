@@ -54,27 +54,27 @@ fn reports_a_text_that_is_cut_off() {
             .replace("(4)", &format!("({})", rest.lines().count()))
     );
     let half = &key[..key.len() / 2];
-    let said = key_problem(half);
+    let message = key_problem(half);
     assert!(
-        said.contains("before its END line (`-----END PRIVATE KEY-----`)"),
-        "{said}"
+        message.contains("before its END line (`-----END PRIVATE KEY-----`)"),
+        "{message}"
     );
 }
 
 #[test]
 fn reports_a_byte_order_mark_before_any_block() {
     let (certificate, key) = pair();
-    let said = problem(format!("\u{feff}{certificate}"));
+    let message = problem(format!("\u{feff}{certificate}"));
     assert!(
-        said.starts_with("has a byte order mark (BOM, U+FEFF) before the BEGIN line 1;"),
-        "{said}"
+        message.starts_with("has a byte order mark (BOM, U+FEFF) before the BEGIN line 1;"),
+        "{message}"
     );
     // Two concatenated files: without the check, the second block would be ignored.
     let lines = certificate.lines().count();
-    let said = problem(format!("{certificate}\u{feff}{certificate}"));
+    let message = problem(format!("{certificate}\u{feff}{certificate}"));
     assert!(
-        said.contains(&format!("before the BEGIN line {}", lines + 1)),
-        "{said}"
+        message.contains(&format!("before the BEGIN line {}", lines + 1)),
+        "{message}"
     );
     assert!(key_problem(format!("\u{feff}{key}")).contains("byte order mark"));
 }
@@ -84,8 +84,8 @@ fn reports_lines_mangled_by_yaml_or_editors() {
     let (certificate, _) = pair();
     let folded = certificate.trim().replace('\n', " ");
     for text in [folded, certificate.trim().replace('\n', "\\n")] {
-        let said = problem(text);
-        assert!(said.contains("line breaks are lost"), "{said}");
+        let message = problem(text);
+        assert!(message.contains("line breaks are lost"), "{message}");
     }
     let indented = certificate.replace('\n', "\n  ");
     assert!(problem(indented).starts_with("has spaces before `-----` in line "));
@@ -98,10 +98,10 @@ fn reports_other_encodings() {
     let (certificate, _) = pair();
     assert!(problem(STANDARD.encode(&certificate)).starts_with("is base64 of PEM"));
     let der = certificates(certificate.as_bytes()).expect("it is PEM");
-    let said = problem(&der[0]);
+    let message = problem(&der[0]);
     assert!(
-        said.starts_with("is binary (DER), not PEM; `openssl x509 -inform DER"),
-        "{said}"
+        message.starts_with("is binary (DER), not PEM; `openssl x509 -inform DER"),
+        "{message}"
     );
     assert_eq!(problem(" \n"), "is empty");
     let mangled = certificate.replacen("MII", "M?I", 1);
@@ -155,7 +155,7 @@ fn never_shows_a_part_of_the_key() {
         key.replacen(&secret, &format!("?{secret}"), 1),
         format!("-----BEGIN {secret}-----\n{key}"),
     ] {
-        let said = key_problem(&text);
-        assert!(!said.contains(&secret[..16]), "{said}");
+        let message = key_problem(&text);
+        assert!(!message.contains(&secret[..16]), "{message}");
     }
 }
