@@ -19,7 +19,7 @@ pub use types::{
 };
 
 use gatefold_graph::Graph;
-use gatefold_graph::backend_tls_policy::BackendTlsPolicyNode;
+use gatefold_graph::policy::backend_tls_policy::BackendTlsPolicyNode;
 use gatefold_graph::gateway_class::{GatewayClassNode, SUPPORTED_FEATURES};
 use gatefold_graph::http_route::{HttpRouteNode, HttpRouteNodes, ParentNode};
 use gatefold_graph::ordered::Follow;

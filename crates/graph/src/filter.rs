@@ -1,10 +1,10 @@
 //! Filters of a rule or a backend. One that gatefold doesn't have is never left out: its rule is refused.
 
-use super::backend_ref::{self, References};
 use super::http_route::{FilterNode, MirrorNode};
 use super::http_rule::RuleAt;
 use super::listener::Problem;
 use super::{Build, filter_advice};
+use crate::backend::backend_ref::{self, References};
 use gatefold_dataplane::filter::header_modifier::{self, Change};
 use gatefold_diagnostic::{Code, Pointer};
 use gatefold_manifest::api::{

@@ -1,14 +1,14 @@
 //! Gateways: where they listen, and which of their listeners are served.
 
-use super::certificate::Certificate;
-use super::client_certificate;
-use super::client_validation::{self, ClientValidation, Frontend};
 use super::condition::{self, Condition, ConditionType};
 use super::environment::Environment;
 use super::listener::{ListenerOwner, Problem};
 use super::listener_set::{self, ListenerSetNode};
-use super::protection::Protections;
 use super::{Build, address, gateway_class, listener, listener_conflict, quoted};
+use crate::certificate::client_certificate;
+use crate::certificate::client_validation::{self, ClientValidation, Frontend};
+use crate::certificate::tls_secret::Certificate;
+use crate::policy::protection::Protections;
 use gatefold_diagnostic::{Code, Diagnostic, Pointer};
 use gatefold_manifest::api::{
     Gateway, GatewayDefaultScope, Hostname, NamespacedName, PolicyTargetKind, SectionName,

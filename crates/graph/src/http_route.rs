@@ -1,8 +1,6 @@
 //! HTTPRoutes: where they attach, and whether they are accepted.
 
-use super::backend_tls_policy::BackendTlsNode;
 use super::condition::{Condition, ConditionType, is_true};
-use super::endpoints::{ServicePortKey, ServicePorts};
 use super::gateway::GatewayNode;
 use super::http_rule::{self, RuleProblems, Rules};
 use super::listener_set::ListenerSetNode;
@@ -10,6 +8,8 @@ use super::reuse::Before;
 use super::route::{self, Parent, ParentKind, Parents, RouteShape};
 use super::shadowed::{self, MatchDigest};
 use super::{Build, suggest};
+use crate::backend::endpoints::{ServicePortKey, ServicePorts};
+use crate::policy::backend_tls_policy::BackendTlsNode;
 use gatefold_dataplane::backend::HttpVersion;
 use gatefold_diagnostic::{Code, Diagnostic, Pointer};
 use gatefold_manifest::Resources;

@@ -1,13 +1,13 @@
 //! The rules of an HTTPRoute: what can be served as written, and what is refused.
 
-use super::backend_ref::{self, References};
 use super::condition::{Condition, ConditionType};
-use super::endpoints::{ServicePortKey, ServicePorts};
 use super::filter::{self, Owner};
 use super::http_match::{self, BrokenPath};
 use super::http_route::{BackendNode, FilterNode, RuleNode};
 use super::listener::Problem;
 use super::{Build, match_advice};
+use crate::backend::backend_ref::{self, References};
+use crate::backend::endpoints::{ServicePortKey, ServicePorts};
 use gatefold_diagnostic::{Code, Diagnostic, Pointer};
 use gatefold_manifest::api::{HTTPRoute, HTTPRouteFilterType, HTTPRouteRule, PolicyTargetKind};
 use std::borrow::Cow;

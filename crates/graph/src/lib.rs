@@ -5,15 +5,9 @@
 //! files, sockets, the clock, Pingora. Every check runs; none hides another.
 
 mod address;
-mod app_protocol;
-mod backend_ref;
-pub mod backend_tls_policy;
-pub mod ca_certificates;
+mod backend;
 pub mod certificate;
-pub mod client_certificate;
-pub mod client_validation;
 pub mod condition;
-mod endpoints;
 pub mod environment;
 mod filter;
 mod filter_advice;
@@ -23,32 +17,26 @@ pub mod hostname;
 mod http_match;
 pub mod http_route;
 mod http_rule;
-mod key_kind;
-mod last_good;
 pub mod listener;
 mod listener_conflict;
 pub mod listener_set;
-mod listener_tls;
 mod match_advice;
 mod match_conditions;
 pub mod ordered;
 mod path_match;
-mod pem;
-mod policy_target;
-mod protection;
-pub mod reference_grant;
+pub mod policy;
+mod reference;
 mod reuse;
 mod route;
 mod served_elsewhere;
 mod shadowed;
-mod unread_policy;
 
-pub use endpoints::ServicePortKey;
+pub use backend::endpoints::ServicePortKey;
 pub use environment::Environment;
-pub use protection::UNENFORCED_POLICY;
+pub use policy::protection::UNENFORCED_POLICY;
 
-use backend_tls_policy::{BackendTlsPolicyNode, Policies};
-use endpoints::ServicePortNodes;
+use backend::endpoints::ServicePortNodes;
+use certificate::last_good::LastGood;
 use gatefold_diagnostic::did_you_mean;
 use gatefold_diagnostic::{Diagnostic, Document, Place, Pointer};
 use gatefold_manifest::Resources;
@@ -56,14 +44,14 @@ use gatefold_manifest::api::NamespacedName;
 use gateway::GatewayNode;
 use gateway_class::GatewayClassNode;
 use http_route::HttpRouteNodes;
-use last_good::LastGood;
 use listener_set::ListenerSetNode;
-use protection::Protections;
-use reference_grant::ReferenceGrants;
+use policy::backend_tls_policy::{self, BackendTlsPolicyNode, Policies};
+use policy::protection::Protections;
+use policy::unread_policy::{self, Served};
+use reference::reference_grant::ReferenceGrants;
 use reuse::{Basis, Before};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use unread_policy::Served;
 
 /// Every object with what was found out about it.
 #[derive(Debug, Default)]

@@ -1,9 +1,10 @@
 //! One listener by itself: its protocol, the kinds of routes it takes, its certificates.
 
-use super::client_validation::{Frontend, Resolved};
 use super::condition::{Condition, ConditionType};
 use super::gateway::{ListenerNode, Protocol};
-use super::{Build, listener_tls, suggest};
+use super::{Build, suggest};
+use crate::certificate::client_validation::{Frontend, Resolved};
+use crate::certificate::listener_tls;
 use gatefold_diagnostic::{Code, Diagnostic, Place, Pointer, ResourceId};
 use gatefold_manifest::api::{
     FromNamespaces, GATEWAY_GROUP, Gateway, Listener, ListenerSet, NamespacedName, RouteGroupKind,

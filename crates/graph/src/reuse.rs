@@ -6,11 +6,11 @@
 //! those that it hasn't read anew.
 
 use super::Graph;
-use super::endpoints::{ServicePortKey, ServicePortNodes, ServicePorts};
 use super::environment::Environment;
 use super::http_route::HttpRouteNode;
-use super::protection::Protections;
+use crate::backend::endpoints::{ServicePortKey, ServicePortNodes, ServicePorts};
 use crate::ordered::Follow;
+use crate::policy::protection::Protections;
 use gatefold_dataplane::path_normalization::PathNormalization;
 use gatefold_manifest::api::{HTTPRoute, NamespacedName, PolicyTargetKind};
 use gatefold_manifest::{Objects, Resources};

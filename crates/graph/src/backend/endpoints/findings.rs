@@ -1,24 +1,24 @@
 //! Diagnostics about the endpoints of a Service's port.
 
-use super::super::quoted;
 use super::{Port, ServicePortKey};
+use crate::quoted;
 use gatefold_diagnostic::{Code, Diagnostic, Pointer};
 use gatefold_manifest::api::{EndpointPort, EndpointSlice};
 
 /// Reports a port that has endpoints neither in the folder nor in the environment.
-pub(super) fn no_endpoints(key: &ServicePortKey, (service, _): Port<'_>) -> Diagnostic {
+pub(crate) fn no_endpoints(key: &ServicePortKey, (service, _): Port<'_>) -> Diagnostic {
     let message = format!(
         "Service {}, port {}, has no endpoints in the folder",
         key.0, key.1
     );
-    let place = service.place(super::super::name_pointer());
+    let place = service.place(crate::name_pointer());
     Diagnostic::new(Code::NoEndpoints, place, message)
         .about(service.id())
         .help("`gatefold run` asks DNS for its name; `--backend` names an address, `--echo` answers itself")
 }
 
 /// Reports an endpoint whose address isn't an IP address.
-pub(super) fn unsupported_endpoint(
+pub(crate) fn unsupported_endpoint(
     slice: &EndpointSlice,
     index: usize,
     text: &str,
@@ -35,7 +35,7 @@ pub(super) fn unsupported_endpoint(
 }
 
 /// Reports a port whose name no endpoint port has.
-pub(super) fn port_not_found<'p>(
+pub(crate) fn port_not_found<'p>(
     kind: &str,
     (service, port): Port<'_>,
     ports: impl Iterator<Item = &'p EndpointPort>,

@@ -1,13 +1,13 @@
 //! What a backend reference leads to (API: `HTTPBackendRef`).
 
-use super::app_protocol::{AppProtocol, Security};
-use super::backend_tls_policy::BackendTlsNode;
-use super::endpoints::{Port, ServicePortKey, ServicePorts, tcp_port};
-use super::http_route::TargetNode;
-use super::http_rule::RuleAt;
-use super::listener::Problem;
-use super::reference_grant::{Referent, Referrer, missing_grant};
-use super::{Build, names_in, suggest};
+use crate::backend::app_protocol::{AppProtocol, Security};
+use crate::backend::endpoints::{Port, ServicePortKey, ServicePorts, tcp_port};
+use crate::http_route::TargetNode;
+use crate::http_rule::RuleAt;
+use crate::listener::Problem;
+use crate::policy::backend_tls_policy::BackendTlsNode;
+use crate::reference::reference_grant::{Referent, Referrer, missing_grant};
+use crate::{Build, names_in, suggest};
 use gatefold_dataplane::backend::HttpVersion;
 use gatefold_diagnostic::{Code, Diagnostic, Pointer};
 use gatefold_manifest::api::{
@@ -15,7 +15,7 @@ use gatefold_manifest::api::{
 };
 
 /// The references of a route, and what became of them.
-pub(super) struct References<'s, 'a> {
+pub(crate) struct References<'s, 'a> {
     pub ports: &'s mut ServicePorts<'a>,
     /// The ports that references lead to.
     pub resolved: Vec<ServicePortKey>,
@@ -24,7 +24,7 @@ pub(super) struct References<'s, 'a> {
 }
 
 /// The reference's name for logs, and its target. What is wrong with it goes to `references`.
-pub(super) fn resolve<'a>(
+pub(crate) fn resolve<'a>(
     at: RuleAt<'a>,
     reference: &'a BackendObjectReference,
     pointer: &dyn Fn() -> Pointer,
@@ -85,7 +85,7 @@ fn protected((key, port): &ServicePortKey, build: &Build<'_>) -> Option<Problem>
         .protections
         .refusal(kind, key, Some(&port.to_string()))?;
     let message = format!("Service {key}: {refusal}");
-    Some((super::UNENFORCED_POLICY, message))
+    Some((crate::UNENFORCED_POLICY, message))
 }
 
 type Refusal = (&'static str, Box<Diagnostic>);
@@ -229,7 +229,7 @@ fn port_not_found(
     let message = format!("Service {} has no port {port}", service.key());
     let finding = at.finding(Code::BackendPortNotFound, pointer().key("port"), message);
     let (place, help) = match ports.is_empty() {
-        true => (super::name_pointer(), "the Service has no ports".to_owned()),
+        true => (crate::name_pointer(), "the Service has no ports".to_owned()),
         false => (
             Pointer::spec().key("ports"),
             format!("its ports: {}", ports.join(", ")),

@@ -1,9 +1,10 @@
 //! BackendTLSPolicies: which Services are connected to in TLS, and whom to trust there.
 
-use super::condition::{Condition, ConditionType};
-use super::http_route::HttpRouteNodes;
-use super::listener::Problem;
-use super::{Build, ca_certificates, names_in, suggest};
+use crate::certificate::ca_certificates;
+use crate::condition::{Condition, ConditionType};
+use crate::http_route::HttpRouteNodes;
+use crate::listener::Problem;
+use crate::{Build, names_in, suggest};
 use gatefold_diagnostic::{Code, Diagnostic, Pointer};
 use gatefold_manifest::Resources;
 use gatefold_manifest::api::{
@@ -62,7 +63,7 @@ type Target<'a> = (&'a str, &'a str, Option<&'a str>);
 
 /// All policies, so that a Service's is found however many there are.
 #[derive(Default)]
-pub(super) struct Policies<'a> {
+pub(crate) struct Policies<'a> {
     nodes: BTreeMap<NamespacedName, BackendTlsPolicyNode>,
     /// What prevails, by namespace, Service and port.
     in_force: HashMap<Target<'a>, BackendTlsNode>,
@@ -112,7 +113,7 @@ fn is_service(target: &&LocalPolicyTargetReferenceWithSectionName) -> bool {
 
 /// Reads the policies, the oldest first: of those for the same target it prevails (API:
 /// `BackendTLSPolicySpec.targetRefs`), whether it can be followed or not.
-pub(super) fn read<'a>(resources: &'a Resources, build: &mut Build<'a>) -> Policies<'a> {
+pub(crate) fn read<'a>(resources: &'a Resources, build: &mut Build<'a>) -> Policies<'a> {
     let mut by_age: Vec<&'a Arc<BackendTLSPolicy>> =
         resources.backend_tls_policies.values().collect();
     by_age.sort_by_cached_key(|policy| policy.age());
@@ -300,7 +301,7 @@ fn bundle(
         let key = config_map.key();
         let message = format!("ConfigMap {key} can't be used: {}", problem.why);
         unresolved.push(("InvalidCACertificateRef", problem.message(&message)));
-        let place = config_map.place(super::name_pointer());
+        let place = config_map.place(crate::name_pointer());
         let found = finding(policy, Code::InvalidCertificate, pointer.clone(), &message);
         let mut found = found.label(place, "the ConfigMap");
         found.notes.extend(problem.note);
@@ -309,7 +310,7 @@ fn bundle(
     let authorities = loaded.in_force.unwrap_or_default();
     for warning in ca_certificates::warnings(&authorities) {
         let message = format!("ConfigMap {}: {warning}", config_map.key());
-        let place = config_map.place(super::name_pointer());
+        let place = config_map.place(crate::name_pointer());
         let code = Code::UnverifiableAuthority;
         let found = finding(policy, code, pointer.clone(), &message);
         build.diagnostics.push(found.label(place, "the ConfigMap"));
@@ -363,7 +364,7 @@ fn conflict(
 ) -> Problem {
     let message = format!("BackendTLSPolicy {} is for the same target", older.key());
     let found = finding(policy, Code::PolicyConflict, pointer.clone(), &message);
-    let place = older.place(super::name_pointer());
+    let place = older.place(crate::name_pointer());
     let found = found.label(place, "the older one, or the first by name, is followed");
     build.diagnostics.push(found);
     ("Conflicted", message)

@@ -1,9 +1,9 @@
 //! What a Gateway shows to backends in TLS (API: `GatewayBackendTLS.clientCertificateRef`).
 
-use super::certificate::Certificate;
-use super::listener::Problem;
-use super::reference_grant::{Referent, Referrer, missing_grant};
-use super::{Build, names_in, suggest};
+use crate::certificate::tls_secret::Certificate;
+use crate::listener::Problem;
+use crate::reference::reference_grant::{Referent, Referrer, missing_grant};
+use crate::{Build, names_in, suggest};
 use gatefold_diagnostic::{Code, Diagnostic, Pointer};
 use gatefold_manifest::api::{
     GATEWAY_GROUP, Gateway, NamespacedName, Secret, SecretObjectReference,
@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 /// A Gateway's client certificate. Without one, or with one that can't be used, backends are shown nothing: those
 /// that insist end the handshake.
-pub(super) fn resolve(
+pub(crate) fn resolve(
     gateway: &Gateway,
     problems: &mut Vec<Problem>,
     build: &mut Build<'_>,
@@ -107,7 +107,7 @@ fn load(
     build: &mut Build<'_>,
 ) -> Option<Arc<Certificate>> {
     let key = secret.key();
-    let secret_place = || secret.place(super::name_pointer());
+    let secret_place = || secret.place(crate::name_pointer());
     let loaded = build.load_pair(secret);
     if let Some(problem) = loaded.problem {
         let message = format!("Secret {key} can't be used: {}", problem.why);

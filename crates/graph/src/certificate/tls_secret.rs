@@ -4,8 +4,8 @@
 //! many tutorials. Such certificates are served: the pair is assembled here, and x509-parser compares the public keys
 //! (docs/decisions/version-1-certificates.md).
 
-use super::key_kind;
-use super::pem::{self, PemProblem};
+use crate::certificate::key_kind;
+use crate::certificate::pem::{self, PemProblem};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use gatefold_diagnostic::Code;

@@ -1,7 +1,7 @@
-use crate::backend_tls_policy::BackendTlsNode;
 use crate::condition::{Condition, ConditionStatus, ConditionType, find};
 use crate::gateway::ListenerNode;
 use crate::http_route::TargetNode;
+use crate::policy::backend_tls_policy::BackendTlsNode;
 use crate::{Environment, Graph, build_after};
 use gatefold_manifest::Loader;
 use std::net::Ipv4Addr;
@@ -139,7 +139,10 @@ fn keeps_last_good_certificate_when_its_secret_becomes_unusable() {
     assert!(!renewed.keeps_last_good());
 
     let removed = after(&graph, &[GATEWAY, GRANT, &authority]);
-    assert!(!listener(&removed).serving, "nothing is kept for a removed Secret");
+    assert!(
+        !listener(&removed).serving,
+        "nothing is kept for a removed Secret"
+    );
     let back = with(&removed, &secret(&["hello".into(), "hello".into()]));
     assert!(
         !listener(&back).serving,
@@ -180,7 +183,11 @@ fn keeps_last_good_authorities_when_their_config_map_becomes_unusable() {
     let kept = with(&good, &bad);
     assert_eq!(authorities(&kept), expected);
     assert_eq!(target(&kept), &spoken, "TLS to the backend stays as before");
-    let policy = kept.backend_tls_policies.values().next().expect("the policy");
+    let policy = kept
+        .backend_tls_policies
+        .values()
+        .next()
+        .expect("the policy");
     for conditions in [&listener(&kept).conditions, &policy.conditions] {
         let (holds, reason, message) = state(conditions, ConditionType::ResolvedRefs);
         assert_eq!((holds, reason), (false, "InvalidCACertificateRef"));
@@ -193,8 +200,15 @@ fn keeps_last_good_authorities_when_their_config_map_becomes_unusable() {
     let no_entry = config_map("").replace("ca.crt", "other.crt");
     for without in [config_map(""), no_entry, String::new()] {
         let gone = with(&kept, &without);
-        assert!(!listener(&gone).serving, "clients must not be admitted unchecked");
-        let policy = gone.backend_tls_policies.values().next().expect("the policy");
+        assert!(
+            !listener(&gone).serving,
+            "clients must not be admitted unchecked"
+        );
+        let policy = gone
+            .backend_tls_policies
+            .values()
+            .next()
+            .expect("the policy");
         for conditions in [&listener(&gone).conditions, &policy.conditions] {
             let (accepted, reason, _) = state(conditions, ConditionType::Accepted);
             assert_eq!((accepted, reason), (false, "NoValidCACertificate"));
@@ -208,6 +222,10 @@ fn keeps_last_good_authorities_when_their_config_map_becomes_unusable() {
             "nothing may be sent in plain text"
         );
         let back = with(&gone, &bad);
-        assert_eq!(authorities(&back), None, "a withdrawn authority stays withdrawn");
+        assert_eq!(
+            authorities(&back),
+            None,
+            "a withdrawn authority stays withdrawn"
+        );
     }
 }

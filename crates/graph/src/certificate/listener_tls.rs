@@ -1,8 +1,8 @@
 //! TLS of an HTTPS listener: the certificates it refers to.
 
-use super::listener::{Located, Problem};
-use super::reference_grant::{Referent, Referrer, missing_grant};
-use super::{Build, names_in, suggest};
+use crate::listener::{Located, Problem};
+use crate::reference::reference_grant::{Referent, Referrer, missing_grant};
+use crate::{Build, names_in, suggest};
 use gatefold_diagnostic::{Code, Pointer};
 use gatefold_manifest::api::{GATEWAY_GROUP, NamespacedName, Secret, SecretObjectReference};
 use rustls::sign::CertifiedKey;
@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 /// The certificates that can be served, in the order of the manifest. What is wrong with the others goes
 /// to `problems`.
-pub(super) fn certificates(
+pub(crate) fn certificates(
     at: Located<'_>,
     problems: &mut Vec<Problem>,
     build: &mut Build<'_>,
@@ -139,7 +139,7 @@ fn load(
     for warning in certificate.warnings(build.environment.now) {
         let message = format!("Secret {key}: {warning}");
         let finding = at.finding(warning.code(), pointer.clone(), message);
-        let place = secret.place(super::name_pointer());
+        let place = secret.place(crate::name_pointer());
         build.diagnostics.push(finding.label(place, "the Secret"));
     }
     Some(certificate.certified_key.clone())

@@ -2,8 +2,8 @@
 //!
 //! Only the folder decides, not what is served: a policy is resolved before anything is attached.
 
-use super::reference_grant::{Referent, Referrer};
-use super::{Build, gateway_class, names_in, suggest};
+use crate::reference::reference_grant::{Referent, Referrer};
+use crate::{Build, gateway_class, names_in, suggest};
 use gatefold_diagnostic::{Place, Pointer};
 use gatefold_manifest::Resources;
 use gatefold_manifest::api::{
@@ -14,7 +14,7 @@ use std::fmt;
 
 /// An object of the folder that a policy targets.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct TargetedObject {
+pub(crate) struct TargetedObject {
     pub kind: PolicyTargetKind,
     pub key: NamespacedName,
     pub part: TargetedPart,
@@ -22,7 +22,7 @@ pub(super) struct TargetedObject {
 
 /// How much of an object a policy targets.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum TargetedPart {
+pub(crate) enum TargetedPart {
     /// All of it.
     Whole,
     /// A listener or a rule by its name, a port by its number, and its place in the object's list.
@@ -43,7 +43,7 @@ impl fmt::Display for TargetedObject {
 
 /// Why an entry targets nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Unresolved {
+pub(crate) enum Unresolved {
     /// No object has the name.
     NotFound {
         key: NamespacedName,
@@ -56,7 +56,7 @@ pub(super) enum Unresolved {
 }
 
 /// The objects that an entry of a policy targets.
-pub(super) fn resolve(
+pub(crate) fn resolve(
     policy: Referrer<'_>,
     target: &PolicyTarget,
     build: &Build<'_>,
@@ -269,10 +269,10 @@ fn sections(
 }
 
 /// The place of a targeted object, or of its section, in the manifests.
-pub(super) fn place(object: &TargetedObject, resources: &Resources) -> Option<Place> {
+pub(crate) fn place(object: &TargetedObject, resources: &Resources) -> Option<Place> {
     let key = &object.key;
     let pointer = match &object.part {
-        TargetedPart::Whole | TargetedPart::Unknown { .. } => super::name_pointer(),
+        TargetedPart::Whole | TargetedPart::Unknown { .. } => crate::name_pointer(),
         TargetedPart::Section { index, .. } => {
             let list = match object.kind {
                 PolicyTargetKind::Gateway | PolicyTargetKind::ListenerSet => "listeners",

@@ -105,7 +105,9 @@ fn reports_other_encodings() {
     );
     assert_eq!(problem(" \n"), "is empty");
     let mangled = certificate.replacen("MII", "M?I", 1);
-    assert!(problem(mangled).starts_with("contains a block that isn't base64, after the BEGIN line 1"));
+    assert!(
+        problem(mangled).starts_with("contains a block that isn't base64, after the BEGIN line 1")
+    );
 }
 
 #[test]

@@ -4,9 +4,9 @@
 //! Nothing is kept for an object that was removed, isn't referenced, or may not be referenced, so that a certificate can be withdrawn
 //! (docs/decisions/last-good-certificates.md).
 
-use super::Build;
-use super::ca_certificates::{self, CaCertificatesProblem};
-use super::certificate::{self, Certificate, CertificateProblem};
+use crate::Build;
+use crate::certificate::ca_certificates::{self, CaCertificatesProblem};
+use crate::certificate::tls_secret::{self, Certificate, CertificateProblem};
 use gatefold_manifest::api::{ConfigMap, NamespacedName, Secret};
 use rustls_pki_types::CertificateDer;
 use std::collections::BTreeMap;
@@ -15,7 +15,7 @@ use std::sync::Arc;
 /// The certificates of a graph, by the objects they come from. The next graph keeps a certificate if its object has become
 /// unusable.
 #[derive(Clone, Debug, Default)]
-pub(super) struct LastGood {
+pub(crate) struct LastGood {
     /// By Secret.
     pairs: BTreeMap<NamespacedName, Arc<Certificate>>,
     /// By ConfigMap.
@@ -28,7 +28,7 @@ pub(super) struct LastGood {
 type Authorities = Arc<[CertificateDer<'static>]>;
 
 /// The result of loading an object.
-pub(super) struct Loaded<T> {
+pub(crate) struct Loaded<T> {
     /// The object's content, or else its last good content. `None` if it has neither.
     pub in_force: Option<T>,
     /// Why the current content can't be used.
@@ -36,7 +36,7 @@ pub(super) struct Loaded<T> {
 }
 
 /// Why the content of an object can't be used.
-pub(super) struct Unusable {
+pub(crate) struct Unusable {
     /// The problem.
     pub why: String,
     /// The entry of the Secret that contains the problem.
@@ -57,9 +57,9 @@ impl Unusable {
 
 impl Build<'_> {
     /// Loads the certificate and the key of a Secret.
-    pub(super) fn load_pair(&mut self, secret: &Secret) -> Loaded<Arc<Certificate>> {
+    pub(crate) fn load_pair(&mut self, secret: &Secret) -> Loaded<Arc<Certificate>> {
         let key = secret.key();
-        let (good, problem) = split(certificate::load(secret).map(Arc::new));
+        let (good, problem) = split(tls_secret::load(secret).map(Arc::new));
         let last_good = || self.before.pairs.get(&key).cloned();
         let in_force = good.or_else(last_good);
         self.last_good
@@ -70,7 +70,7 @@ impl Build<'_> {
             entry: Some(problem.entry()),
             note: in_force.as_ref().map(|kept| {
                 let chain = kept.certified_key.cert.get(..1).unwrap_or_default();
-                let kept = certificate::in_words(chain);
+                let kept = tls_secret::in_words(chain);
                 format!("the last good certificate stays in force ({kept})")
             }),
         });
@@ -79,7 +79,7 @@ impl Build<'_> {
     }
 
     /// Loads the CA certificates of a ConfigMap. One that was emptied has none, not even last good ones.
-    pub(super) fn load_authorities(&mut self, config_map: &ConfigMap) -> Loaded<Authorities> {
+    pub(crate) fn load_authorities(&mut self, config_map: &ConfigMap) -> Loaded<Authorities> {
         let key = config_map.key();
         let (good, problem) = split(ca_certificates::load(config_map).map(Arc::from));
         let withdrawn = problem.as_ref().is_some_and(|it| it.is_withdrawal());
@@ -91,7 +91,7 @@ impl Build<'_> {
             why: problem.to_string(),
             entry: None,
             note: in_force.as_ref().map(|kept| {
-                let kept = certificate::in_words(kept);
+                let kept = tls_secret::in_words(kept);
                 format!("the last good CA certificates stay in force ({kept})")
             }),
         });

@@ -2,8 +2,8 @@
 //!
 //! In: a ConfigMap. Out: its certificates, each of which rustls accepts as a trust anchor, or a [`CaCertificatesProblem`].
 
-use super::key_kind;
-use super::pem::{self, PemProblem};
+use crate::certificate::key_kind;
+use crate::certificate::pem::{self, PemProblem};
 use gatefold_manifest::api::ConfigMap;
 use rustls::RootCertStore;
 use rustls_pki_types::CertificateDer;
@@ -34,7 +34,7 @@ pub enum CaCertificatesProblem {
 
 impl CaCertificatesProblem {
     /// Whether the bundle has been emptied, which withdraws every authority.
-    pub(super) fn is_withdrawal(&self) -> bool {
+    pub(crate) fn is_withdrawal(&self) -> bool {
         match self {
             CaCertificatesProblem::MissingEntry => true,
             CaCertificatesProblem::NotPem(why) => *why == PemProblem::Empty,
@@ -64,7 +64,7 @@ pub fn load(config_map: &ConfigMap) -> Result<Vec<CertificateDer<'static>>, CaCe
 }
 
 /// Warns about authorities whose signatures can't be verified: every certificate signed by them is refused.
-pub(super) fn warnings(authorities: &[CertificateDer<'_>]) -> Vec<String> {
+pub(crate) fn warnings(authorities: &[CertificateDer<'_>]) -> Vec<String> {
     let warning = |(index, authority): (usize, &CertificateDer<'_>)| {
         let (_, parsed) = X509Certificate::from_der(authority).ok()?;
         let kind = key_kind::unverifiable(parsed.public_key())?;

@@ -5,7 +5,7 @@ use gatefold_dataplane::backend::HttpVersion;
 
 /// The protocol of a Service's port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct AppProtocol {
+pub(crate) struct AppProtocol {
     /// The version of HTTP.
     pub version: HttpVersion,
     /// Whether TLS is required.
@@ -14,7 +14,7 @@ pub(super) struct AppProtocol {
 
 /// Whether a port requires TLS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Security {
+pub(crate) enum Security {
     /// A BackendTLSPolicy decides.
     ByPolicy,
     /// TLS is required.

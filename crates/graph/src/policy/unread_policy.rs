@@ -3,13 +3,13 @@
 //! An open route that its owner believes to be protected is worse than a closed one: see
 //! `docs/decisions/unread-policies.md`.
 
-use super::gateway::GatewayNode;
-use super::http_route::HttpRouteNodes;
-use super::listener_set::ListenerSetNode;
-use super::policy_target::{self, TargetedObject, TargetedPart, Unresolved};
-use super::protection::Protections;
-use super::reference_grant::Referrer;
-use super::{Build, name_pointer};
+use super::target::{self, TargetedObject, TargetedPart, Unresolved};
+use crate::gateway::GatewayNode;
+use crate::http_route::HttpRouteNodes;
+use crate::listener_set::ListenerSetNode;
+use crate::policy::protection::Protections;
+use crate::reference::reference_grant::Referrer;
+use crate::{Build, name_pointer};
 use gatefold_diagnostic::{Code, Diagnostic, Severity};
 use gatefold_manifest::api::{NamespacedName, PolicyTarget, PolicyTargetChoice, PolicyTargetKind};
 use gatefold_manifest::{Resources, UnreadPolicy};
@@ -32,7 +32,7 @@ enum Treatment {
 
 /// The policies, with what they target.
 #[derive(Default)]
-pub(super) struct UnreadPolicies<'a>(Vec<Resolved<'a>>);
+pub(crate) struct UnreadPolicies<'a>(Vec<Resolved<'a>>);
 
 struct Resolved<'a> {
     policy: &'a UnreadPolicy,
@@ -41,7 +41,7 @@ struct Resolved<'a> {
 }
 
 /// Resolves the targets of all policies.
-pub(super) fn read<'a>(build: &Build<'a>) -> (UnreadPolicies<'a>, Protections) {
+pub(crate) fn read<'a>(build: &Build<'a>) -> (UnreadPolicies<'a>, Protections) {
     let mut policies = Vec::new();
     let mut protections = Protections::default();
     let ignored = &build.environment.ignored_policies;
@@ -59,7 +59,7 @@ pub(super) fn read<'a>(build: &Build<'a>) -> (UnreadPolicies<'a>, Protections) {
         };
         let targets = policy.targets.iter();
         let targets: Vec<_> = targets
-            .map(|target| (target, policy_target::resolve(referrer, target, build)))
+            .map(|target| (target, target::resolve(referrer, target, build)))
             .collect();
         if treatment == Treatment::Closes {
             let objects = targets.iter().filter_map(|(_, found)| found.as_ref().ok());
@@ -77,7 +77,7 @@ pub(super) fn read<'a>(build: &Build<'a>) -> (UnreadPolicies<'a>, Protections) {
 }
 
 /// The objects that are served, of the kinds that policies target.
-pub(super) struct Served<'g> {
+pub(crate) struct Served<'g> {
     pub gateways: &'g BTreeMap<NamespacedName, GatewayNode>,
     pub listener_sets: &'g BTreeMap<NamespacedName, ListenerSetNode>,
     pub http_routes: &'g HttpRouteNodes,
@@ -180,7 +180,7 @@ impl Resolved<'_> {
             }
         };
         for object in objects.iter().take(SHOWN) {
-            if let Some(place) = policy_target::place(object, resources) {
+            if let Some(place) = target::place(object, resources) {
                 found = found.label(place, format!("{object} is defined here"));
             }
         }

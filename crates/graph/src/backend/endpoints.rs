@@ -6,8 +6,8 @@
 
 mod findings;
 
-use super::Wanted;
-use super::environment::Environment;
+use crate::Wanted;
+use crate::environment::Environment;
 use findings::{no_endpoints, port_not_found, unsupported_endpoint};
 use gatefold_diagnostic::Diagnostic;
 use gatefold_manifest::Resources;
@@ -23,17 +23,17 @@ use std::sync::Arc;
 const SERVICE_NAME_LABEL: &str = "kubernetes.io/service-name";
 
 /// A Service in the folder, and one of its ports.
-pub(super) type Port<'a> = (&'a Arc<Service>, &'a ServicePort);
+pub(crate) type Port<'a> = (&'a Arc<Service>, &'a ServicePort);
 
 /// A Service and the number of one of its ports.
 pub type ServicePortKey = (NamespacedName, u16);
 
 /// Resolved ports by Service and number.
-pub(super) type ServicePortNodes = HashMap<ServicePortKey, Arc<ServicePortNode>>;
+pub(crate) type ServicePortNodes = HashMap<ServicePortKey, Arc<ServicePortNode>>;
 
 /// A Service's port, resolved.
 #[derive(Debug, PartialEq)]
-pub(super) struct ServicePortNode {
+pub(crate) struct ServicePortNode {
     /// The Service. `None` if only the environment knows it.
     service: Option<Same<Service>>,
     /// The ready endpoints, sorted, without duplicates.
@@ -57,7 +57,7 @@ impl<T> PartialEq for Same<T> {
 }
 
 /// Resolves ports of Services, each once.
-pub(super) struct ServicePorts<'a> {
+pub(crate) struct ServicePorts<'a> {
     resources: &'a Resources,
     environment: &'a Environment,
     /// The ports of the previous graph.
@@ -180,7 +180,7 @@ impl<'a> ServicePorts<'a> {
 }
 
 /// A Service's port with a number that routes can use.
-pub(super) fn tcp_port(service: &Service, number: u16) -> Option<&ServicePort> {
+pub(crate) fn tcp_port(service: &Service, number: u16) -> Option<&ServicePort> {
     let mut ports = service.spec.ports.iter();
     ports.find(|port| port.port.get() == number && port.protocol == "TCP")
 }
@@ -259,11 +259,7 @@ impl<'a> Index<'a> {
             port_not_found("EndpointSlices", port, ports, findings);
         }
         // As in kube-proxy, terminating endpoints are used if there are no others.
-        Some(if ready.is_empty() {
-            terminating
-        } else {
-            ready
-        })
+        Some(if ready.is_empty() { terminating } else { ready })
     }
 
     fn in_pods(&self, (service, port): Port<'_>) -> Option<Vec<SocketAddr>> {

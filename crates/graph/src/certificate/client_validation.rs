@@ -1,9 +1,10 @@
 //! What a Gateway asks of the clients of its HTTPS listeners (API: `GatewayTLSConfig.frontend`).
 
-use super::condition::{Condition, ConditionType};
-use super::listener::Problem;
-use super::reference_grant::{Referent, Referrer, missing_grant};
-use super::{Build, ca_certificates, names_in, suggest};
+use crate::certificate::ca_certificates;
+use crate::condition::{Condition, ConditionType};
+use crate::listener::Problem;
+use crate::reference::reference_grant::{Referent, Referrer, missing_grant};
+use crate::{Build, names_in, suggest};
 use gatefold_diagnostic::{Code, Diagnostic, Pointer};
 use gatefold_manifest::api::{
     ConfigMap, FrontendTLSConfig, FrontendTLSValidation, FrontendValidationModeType, GATEWAY_GROUP,
@@ -24,7 +25,7 @@ pub struct ClientValidation {
 
 /// What was asked for, as far as it can be done.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Resolved {
+pub(crate) struct Resolved {
     /// Nothing when no reference leads to a certificate.
     pub validation: Option<Arc<ClientValidation>>,
     /// What is wrong with references.
@@ -41,7 +42,7 @@ impl Resolved {
 
 /// `spec.tls.frontend` of a Gateway, resolved.
 #[derive(Debug, Default)]
-pub(super) struct Frontend {
+pub(crate) struct Frontend {
     default: Option<Resolved>,
     per_port: BTreeMap<u16, Option<Resolved>>,
 }
@@ -81,7 +82,7 @@ impl Frontend {
 }
 
 /// Says that clients are let in whatever they show (API: `GatewayConditionInsecureFrontendValidationMode`).
-pub(super) fn insecure_mode(gateway: &Gateway) -> Option<Condition> {
+pub(crate) fn insecure_mode(gateway: &Gateway) -> Option<Condition> {
     let spec = frontend(gateway)?;
     let ports = spec.per_port.iter().map(|own| &own.tls);
     let mut all = ports
@@ -203,7 +204,7 @@ impl<'a> References<'_, 'a> {
             let key = config_map.key();
             let message = format!("ConfigMap {key} can't be used: {}", problem.why);
             problems.push(("InvalidCACertificateRef", problem.message(&message)));
-            let place = config_map.place(super::name_pointer());
+            let place = config_map.place(crate::name_pointer());
             let found = self.finding(Code::InvalidCertificate, pointer, &message);
             let mut found = found.label(place, "the ConfigMap");
             found.notes.extend(problem.note);
@@ -212,7 +213,7 @@ impl<'a> References<'_, 'a> {
         let authorities = loaded.in_force.unwrap_or_default();
         for warning in ca_certificates::warnings(&authorities) {
             let message = format!("ConfigMap {}: {warning}", config_map.key());
-            let place = config_map.place(super::name_pointer());
+            let place = config_map.place(crate::name_pointer());
             let found = self.finding(Code::UnverifiableAuthority, pointer, &message);
             self.build
                 .diagnostics

@@ -2,7 +2,7 @@
 //!
 //! In: the targets of such policies. Out: for a listener, rule or Service port, the reason to refuse its requests.
 
-use super::policy_target::{TargetedObject, TargetedPart};
+use crate::policy::target::{TargetedObject, TargetedPart};
 use gatefold_manifest::api::{NamespacedName, PolicyTargetKind};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ pub const UNENFORCED_POLICY: &str = "UnenforcedPolicy";
 
 /// The protected objects, each with the policies that protect it.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Protections(BTreeMap<(PolicyTargetKind, NamespacedName), Protected>);
+pub(crate) struct Protections(BTreeMap<(PolicyTargetKind, NamespacedName), Protected>);
 
 /// The policies that protect an object.
 #[derive(Debug, Default, PartialEq, Eq)]

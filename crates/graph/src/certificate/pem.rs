@@ -73,7 +73,9 @@ pub enum PemProblem {
     #[error("has an END line ({0}) without its BEGIN line; copy the whole file again")]
     NoBegin(usize),
     /// The content between BEGIN and END can't be decoded. The line of the BEGIN line, from 1.
-    #[error("contains a block that isn't base64, after the BEGIN line {0}; copy the whole file again")]
+    #[error(
+        "contains a block that isn't base64, after the BEGIN line {0}; copy the whole file again"
+    )]
     NotBase64(usize),
     /// No block is a certificate. The label of the first block that a message may name.
     #[error("has no `BEGIN CERTIFICATE` block{}", instead(.0))]
