@@ -1,23 +1,23 @@
-//! Conditions: what a status says about an object.
+//! Conditions: the entries of a status that say whether something holds for an object, with a reason.
 
 use std::borrow::Cow;
 use std::fmt;
 
-/// One condition of a status, but for the generation and the time, which the report adds.
+/// One condition of a status. The report adds the generation and the time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Condition {
-    /// Which one.
+    /// Its type.
     pub kind: ConditionType,
     /// Whether it holds.
     pub status: ConditionStatus,
-    /// The API's reason, or one of ours, in CamelCase.
+    /// Why.
     pub reason: &'static str,
-    /// For people: what, and what to do.
+    /// The message for people: what is the case, and what to do.
     pub message: Cow<'static, str>,
 }
 
 impl Condition {
-    /// A condition that holds.
+    /// Returns a condition with status `True`.
     pub fn holds(
         kind: ConditionType,
         reason: &'static str,
@@ -31,7 +31,7 @@ impl Condition {
         }
     }
 
-    /// A condition that doesn't hold.
+    /// Returns a condition with status `False`.
     pub fn fails(
         kind: ConditionType,
         reason: &'static str,
@@ -43,8 +43,8 @@ impl Condition {
         }
     }
 
-    /// Holds when nothing stands against it, else fails for the first of the reasons and with the
-    /// messages of all.
+    /// Returns a condition that holds if there are no problems. Otherwise it fails with the reason of the first problem and
+    /// the messages of all of them.
     pub fn unless(
         kind: ConditionType,
         problems: &[(&'static str, String)],
@@ -58,7 +58,7 @@ impl Condition {
     }
 }
 
-/// The messages of several problems as one, each once.
+/// Joins the messages of several problems, each once.
 fn join(problems: &[(&'static str, String)]) -> String {
     let mut messages: Vec<&str> = Vec::new();
     for (_, message) in problems {
@@ -69,17 +69,17 @@ fn join(problems: &[(&'static str, String)]) -> String {
     messages.join("; ")
 }
 
-/// The condition of one type among several.
+/// Returns the condition of a type.
 pub fn find(conditions: &[Condition], kind: ConditionType) -> Option<&Condition> {
     conditions.iter().find(|condition| condition.kind == kind)
 }
 
-/// Whether the condition of one type is there and holds.
+/// Whether there is a condition of a type, and it holds.
 pub fn is_true(conditions: &[Condition], kind: ConditionType) -> bool {
     find(conditions, kind).is_some_and(|condition| condition.status == ConditionStatus::True)
 }
 
-/// Puts a condition in the place of the one of the same type, or adds it.
+/// Replaces the condition of the same type, or adds the condition if there is none.
 pub fn set(conditions: &mut Vec<Condition>, condition: Condition) {
     match conditions.iter_mut().find(|c| c.kind == condition.kind) {
         Some(present) => *present = condition,
@@ -89,7 +89,7 @@ pub fn set(conditions: &mut Vec<Condition>, condition: Condition) {
 
 macro_rules! condition_types {
     ($($name:ident,)+) => {
-        /// The conditions of the API, in the order in which a status lists them.
+        /// The types of conditions, in the order in which a status lists them.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[expect(missing_docs, reason = "the names are the API's own")]
         pub enum ConditionType { $($name,)+ }
@@ -98,7 +98,7 @@ macro_rules! condition_types {
             /// Every type that gatefold reports.
             pub const ALL: &[ConditionType] = &[$(ConditionType::$name,)+];
 
-            /// The name in a status.
+            /// The type as a status spells it.
             pub fn as_str(self) -> &'static str {
                 match self { $(ConditionType::$name => stringify!($name),)+ }
             }
@@ -133,7 +133,7 @@ pub enum ConditionStatus {
 }
 
 impl ConditionStatus {
-    /// The word in a status.
+    /// The status as the API spells it.
     pub fn as_str(self) -> &'static str {
         match self {
             ConditionStatus::True => "True",

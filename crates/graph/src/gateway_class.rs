@@ -1,4 +1,4 @@
-//! GatewayClasses: which are ours, and what they say is supported.
+//! GatewayClasses: which of them gatefold serves, and which features their status lists.
 
 use super::Build;
 use super::condition::{Condition, ConditionType};
@@ -12,8 +12,8 @@ use std::sync::Arc;
 /// The controller name of Gateways whose class isn't in the folder.
 pub const DEFAULT_CONTROLLER_NAME: &str = "gatefold.dev/gateway-controller";
 
-/// What a class's status lists as supported, in order of the names (API: `supportedFeatures`). A feature is
-/// listed only when the conformance tests that ask for it pass.
+/// The features that a class's status lists, ordered by name (API: `supportedFeatures`). A feature is listed only if the
+/// conformance tests that require it pass.
 pub const SUPPORTED_FEATURES: &[&str] = &[
     "BackendTLSPolicy",
     "BackendTLSPolicySANValidation",
@@ -68,7 +68,8 @@ pub struct GatewayClassNode {
     pub conditions: Vec<Condition>,
 }
 
-/// The classes that are ours: with a controller name those that have it, else all of them.
+/// Builds the classes that gatefold serves: those with the configured controller name, or all of them if none is
+/// configured.
 pub(super) fn build(build: &mut Build<'_>) -> BTreeMap<String, GatewayClassNode> {
     let resources = build.resources;
     let wanted = build.environment.controller_name.as_deref();
@@ -86,7 +87,8 @@ pub(super) fn build(build: &mut Build<'_>) -> BTreeMap<String, GatewayClassNode>
     nodes
 }
 
-/// The names under which gatefold reports statuses: the one that it was given, else those of all classes.
+/// Returns the names under which gatefold reports statuses: the configured controller name, or those of all classes if
+/// none is configured.
 pub(super) fn controller_names(
     resources: &Resources,
     environment: &Environment,
@@ -101,8 +103,8 @@ pub(super) fn controller_names(
     }
 }
 
-/// Refused when it asks for parameters; its Gateways are served all the same, since what a class's
-/// parameters configure (how a data plane is deployed) doesn't exist here.
+/// A class with parameters isn't accepted. Its Gateways are served nevertheless: a class's parameters configure how a data
+/// plane is deployed, and gatefold deploys none.
 fn accepted(class: &GatewayClass, build: &mut Build<'_>) -> Condition {
     let Some(parameters) = &class.spec.parameters_ref else {
         return Condition::holds(
@@ -112,7 +114,7 @@ fn accepted(class: &GatewayClass, build: &mut Build<'_>) -> Condition {
         );
     };
     let message = format!(
-        "parametersRef names {} `{}`, but gatefold reads no parameters; its Gateways are served without",
+        "parametersRef names {} `{}`, but gatefold reads no parameters; its Gateways are served without them",
         parameters.kind, parameters.name
     );
     let place = class.place(Pointer::spec().key("parametersRef"));
@@ -132,7 +134,7 @@ fn supported_version() -> Condition {
     )
 }
 
-/// The controller name under which a Gateway is served, or nothing if it isn't ours.
+/// Returns the controller name under which a Gateway is served, or `None` if another controller serves it.
 pub(super) fn controller_of(gateway: &Gateway, build: &mut Build<'_>) -> Option<String> {
     let class_name = &gateway.spec.gateway_class_name;
     let class = build.resources.gateway_classes.get(class_name);
@@ -153,7 +155,7 @@ pub(super) fn controller_of(gateway: &Gateway, build: &mut Build<'_>) -> Option<
     }
 }
 
-/// The controller name of a Gateway's class, if the class is in the folder.
+/// Returns the controller name of a Gateway's class, if the class is in the folder.
 pub(super) fn controller_in<'r>(gateway: &Gateway, resources: &'r Resources) -> Option<&'r str> {
     let class = resources
         .gateway_classes

@@ -209,7 +209,7 @@ pub(super) fn attach(
             rejection = rejection.max(Rejection::NotAllowedByListeners);
             continue;
         }
-        match hostname::in_force(listener.hostname.as_ref(), route.hostnames) {
+        match hostname::applying(listener.hostname.as_ref(), route.hostnames) {
             Some(hostnames) => attachments.push(Attachment {
                 listener: position,
                 hostnames,
