@@ -1,4 +1,4 @@
-//! The status of a Gateway: the graph's conditions, and what became of the sockets.
+//! The status of a Gateway: the graph's conditions, and the outcome of binding its sockets.
 
 use super::Applied;
 use super::listener::{self, Failure, failures, messages, port_is_at_fault};
@@ -8,7 +8,7 @@ use gatefold_graph::condition::{self, Condition, ConditionType};
 use gatefold_graph::gateway::{self, GatewayNode, ListenerNode};
 use time::OffsetDateTime;
 
-/// The API allows no more.
+/// The API's limit for `status.addresses`.
 const MOST_ADDRESSES: usize = 16;
 
 pub(super) fn report(
@@ -35,7 +35,7 @@ pub(super) fn report(
     }
 }
 
-/// Addresses that can be used: those where a socket could be bound.
+/// Returns the addresses that can be used: those where a socket could be bound.
 fn addresses(node: &GatewayNode, applied: &Applied) -> Vec<StatusAddress> {
     let usable = node.addresses.iter().filter(|address| {
         let sockets = node.listeners.iter().flat_map(|listener| &listener.sockets);
@@ -58,7 +58,7 @@ fn gateway_conditions(
     applied: &Applied,
 ) -> Vec<Condition> {
     let mut conditions = node.conditions.clone();
-    // A port that can't be had takes acceptance from its listener, so the Gateway's is summed up again.
+    // A listener whose port is unavailable isn't accepted, so summarize the listeners once more.
     if condition::is_true(&conditions, ConditionType::Accepted) {
         let each = listeners.iter().map(|(listener, conditions)| {
             let accepted = condition::is_true(conditions, ConditionType::Accepted);
@@ -72,7 +72,7 @@ fn gateway_conditions(
     conditions
 }
 
-/// A Gateway is programmed when something of it is served on each of its addresses.
+/// A Gateway is programmed if at least one listener is served on each of its addresses.
 fn programmed(
     node: &GatewayNode,
     listeners: &[(&ListenerNode, Vec<Condition>)],

@@ -1,4 +1,4 @@
-//! The status of listeners, those of Gateways and of ListenerSets alike.
+//! The status of the listeners of Gateways and ListenerSets.
 
 use super::foreign::recorded_of;
 use super::types::{ListenerStatus, RouteKind, Stamp};
@@ -12,7 +12,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 /// A socket that couldn't be bound.
 pub(super) type Failure<'a> = (SocketAddr, &'a BindFailure);
 
-/// Listeners with all of their conditions.
+/// Returns the listeners with all of their conditions.
 pub(super) fn with_conditions<'n>(
     listeners: impl Iterator<Item = &'n ListenerNode>,
     applied: &Applied,
@@ -22,7 +22,7 @@ pub(super) fn with_conditions<'n>(
         .collect()
 }
 
-/// `status.listeners`.
+/// Makes the entries of `status.listeners`.
 pub(super) fn report(
     listeners: &[(&ListenerNode, Vec<Condition>)],
     previous: &[ListenerStatus],
@@ -52,8 +52,8 @@ fn kinds(listener: &ListenerNode) -> Vec<RouteKind> {
     kinds.map(kind).collect()
 }
 
-/// The sockets of a listener that couldn't be bound. A host without IPv6 can't bind `[::]`; that is no
-/// failure as long as every interface can be reached by IPv4.
+/// Returns the sockets of a listener that couldn't be bound. A host without IPv6 can't bind `[::]`, which is no failure if
+/// the listener is bound to all interfaces by IPv4.
 pub(super) fn failures<'a>(listener: &ListenerNode, applied: &'a Applied) -> Vec<Failure<'a>> {
     let failed = listener.sockets.iter().filter_map(|socket| {
         let failure = applied.failed.get(socket)?;
@@ -72,7 +72,7 @@ pub(super) fn failures<'a>(listener: &ListenerNode, applied: &'a Applied) -> Vec
         .collect()
 }
 
-/// Whether it is the port that can't be had, not the address.
+/// Whether the port is unavailable, as opposed to the address.
 pub(super) fn port_is_at_fault(failure: &BindFailure) -> bool {
     match failure.reason {
         BindFailureReason::PortInUse | BindFailureReason::PermissionDenied => true,
@@ -80,7 +80,7 @@ pub(super) fn port_is_at_fault(failure: &BindFailure) -> bool {
     }
 }
 
-/// The messages of several failures as one, each once.
+/// Joins the messages of several failures, each once.
 pub(super) fn messages(failures: &[Failure<'_>]) -> String {
     let mut messages: Vec<&str> = failures.iter().map(|(_, f)| f.message.as_str()).collect();
     messages.dedup();

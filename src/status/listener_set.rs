@@ -1,4 +1,4 @@
-//! The status of a ListenerSet: a summary of its own listeners, unless its Gateway stands in the way.
+//! The status of a ListenerSet: a summary of its listeners, unless its Gateway doesn't allow or serve them.
 
 use super::listener::{self, failures, messages, port_is_at_fault};
 use super::types::{ListenerSetStatus, Stamp};
@@ -14,7 +14,7 @@ use time::OffsetDateTime;
 
 type Listeners<'n> = Vec<(&'n ListenerNode, Vec<Condition>)>;
 
-/// The statuses of all ListenerSets.
+/// Makes the statuses of all ListenerSets.
 pub(super) fn report(
     graph: &Graph,
     applied: &Applied,
@@ -46,8 +46,7 @@ pub(super) fn report(
     graph.listener_sets.iter().filter_map(one).collect()
 }
 
-/// How many ListenerSets each Gateway has that are let in and accepted (API:
-/// `GatewayStatus.attachedListenerSets`).
+/// Counts the ListenerSets of each Gateway that are allowed and accepted (API: `GatewayStatus.attachedListenerSets`).
 pub(super) fn attached<'g>(
     graph: &'g Graph,
     statuses: &BTreeMap<NamespacedName, ListenerSetStatus>,
@@ -65,7 +64,7 @@ pub(super) fn attached<'g>(
     counts
 }
 
-/// One good listener is enough.
+/// A ListenerSet is accepted if at least one of its listeners is valid.
 fn accepted(node: &ListenerSetNode, gateway: &GatewayNode, listeners: &Listeners<'_>) -> Condition {
     const ACCEPTED: ConditionType = ConditionType::Accepted;
     if !node.allowed {
@@ -82,7 +81,7 @@ fn accepted(node: &ListenerSetNode, gateway: &GatewayNode, listeners: &Listeners
     }
 }
 
-/// As long as something of it is served.
+/// A ListenerSet is programmed if at least one of its listeners is served.
 fn programmed(
     node: &ListenerSetNode,
     gateway: &GatewayNode,
@@ -121,11 +120,11 @@ fn not_allowed(node: &ListenerSetNode) -> String {
     let namespace = &node.resource.meta.namespace;
     let gateway = &node.gateway;
     format!(
-        "Gateway {gateway} lets no ListenerSet of namespace `{namespace}` in (`allowedListeners`)"
+        "Gateway {gateway} allows no ListenerSet of namespace `{namespace}` (`allowedListeners`)"
     )
 }
 
-/// A listener that can't be served whatever its Gateway is: it isn't accepted, or has nothing to serve with.
+/// Whether a listener can't be served regardless of its Gateway: it isn't accepted, or has no certificate.
 fn is_invalid(conditions: &[Condition]) -> bool {
     let programmed = condition::find(conditions, ConditionType::Programmed);
     !condition::is_true(conditions, ConditionType::Accepted)
@@ -138,7 +137,7 @@ fn all_invalid(listeners: &Listeners<'_>) -> bool {
         .all(|(_, conditions)| is_invalid(conditions))
 }
 
-/// Which listeners are invalid, if some are.
+/// Returns a message that names the invalid listeners, or `None` if there are none.
 fn invalid(listeners: &Listeners<'_>) -> Option<String> {
     let found = listeners.iter().filter(|(_, it)| is_invalid(it));
     let names: Vec<String> = found
