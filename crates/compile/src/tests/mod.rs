@@ -1,6 +1,5 @@
 //! Snapshots of whole folders: routing, shares, digests, and rules that answer 500.
 
-mod incremental;
 mod naive;
 mod preflight;
 mod random;

@@ -2,11 +2,11 @@
 //! snapshot that reuse previous results with those that are built from scratch. An edit may affect what other objects
 //! depend on.
 
-use super::super::Compiler;
+use gatefold::status::{Applied, Statuses, report};
+use gatefold_compile::Compiler;
 use gatefold_graph::{Environment, Graph, build, build_after};
 use gatefold_manifest::Loader;
 use gatefold_manifest::api::NamespacedName;
-use crate::status::{Applied, Statuses, report};
 use proptest::prelude::*;
 use std::fs;
 use std::net::Ipv4Addr;
@@ -422,7 +422,7 @@ proptest! {
             let rebuilt = build_after(&last_good, &reloaded, &environment);
             prop_assert_eq!(difference(&text(&graph), &text(&rebuilt)), None);
             prop_assert_eq!(&statuses, &report(&rebuilt, &applied, &Statuses::default(), now));
-            let recompiled = super::compile(&rebuilt);
+            let recompiled = gatefold_compile::compile(&rebuilt);
             prop_assert_eq!(snapshot.to_string(), recompiled.to_string());
             prop_assert_eq!(snapshot.digest(), recompiled.digest());
         }
