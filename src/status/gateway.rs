@@ -3,8 +3,7 @@
 use super::Applied;
 use super::listener::{self, Failure, failures, messages, port_is_at_fault};
 use super::types::{GatewayStatus, Stamp, StatusAddress};
-use gatefold_graph::UNENFORCED_POLICY;
-use gatefold_graph::condition::{self, Condition, ConditionType};
+use gatefold_graph::condition::{self, Condition, ConditionType, Reason};
 use gatefold_graph::gateway::{self, GatewayNode, ListenerNode};
 use time::OffsetDateTime;
 
@@ -96,21 +95,21 @@ fn programmed(
     if let Some(refusal) = refusal.as_ref().filter(|_| failed.is_empty() && !served) {
         return Condition::fails(
             ConditionType::Programmed,
-            UNENFORCED_POLICY,
+            Reason::UnenforcedPolicy,
             refusal.clone(),
         );
     }
     if bad_address || !served {
         let message = messages(&failed);
-        return Condition::fails(ConditionType::Programmed, "AddressNotUsable", message);
+        return Condition::fails(ConditionType::Programmed, Reason::AddressNotUsable, message);
     }
     if failed.is_empty() {
         let message = refusal.map_or_else(
             || "the Gateway is served".to_owned(),
             |refusal| format!("served, but {refusal}"),
         );
-        return Condition::holds(ConditionType::Programmed, "Programmed", message);
+        return Condition::holds(ConditionType::Programmed, Reason::Programmed, message);
     }
     let message = format!("served, but not on every port: {}", messages(&failed));
-    Condition::holds(ConditionType::Programmed, "Programmed", message)
+    Condition::holds(ConditionType::Programmed, Reason::Programmed, message)
 }

@@ -3,8 +3,7 @@
 use super::foreign::recorded_of;
 use super::types::{ListenerStatus, RouteKind, Stamp};
 use super::{Applied, BindFailure, BindFailureReason};
-use gatefold_graph::UNENFORCED_POLICY;
-use gatefold_graph::condition::{self, Condition, ConditionType};
+use gatefold_graph::condition::{self, Condition, ConditionType, Reason};
 use gatefold_graph::gateway::ListenerNode;
 use gatefold_manifest::api::RecordedListener;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -97,7 +96,7 @@ fn conditions(listener: &ListenerNode, applied: &Applied) -> Vec<Condition> {
         if let Some(refusal) = &listener.refusal {
             let message = format!("every request is answered 500: {refusal}");
             let programmed =
-                Condition::fails(ConditionType::Programmed, UNENFORCED_POLICY, message);
+                Condition::fails(ConditionType::Programmed, Reason::UnenforcedPolicy, message);
             conditions.push(programmed);
             return conditions;
         }
@@ -111,7 +110,7 @@ fn conditions(listener: &ListenerNode, applied: &Applied) -> Vec<Condition> {
         };
         let programmed = Condition {
             message,
-            ..Condition::holds(ConditionType::Programmed, "Programmed", "")
+            ..Condition::holds(ConditionType::Programmed, Reason::Programmed, "")
         };
         conditions.push(programmed);
         return conditions;
@@ -121,13 +120,14 @@ fn conditions(listener: &ListenerNode, applied: &Applied) -> Vec<Condition> {
         .all(|(_, failure)| port_is_at_fault(failure));
     let message = messages(&failures);
     if by_port && failures.len() == listener.sockets.len() {
-        let refused = Condition::fails(ConditionType::Accepted, "PortUnavailable", message.clone());
+        let reason = Reason::PortUnavailable;
+        let refused = Condition::fails(ConditionType::Accepted, reason, message.clone());
         condition::set(&mut conditions, refused);
     }
     let reason = if by_port {
-        "PortUnavailable"
+        Reason::PortUnavailable
     } else {
-        "AddressNotUsable"
+        Reason::AddressNotUsable
     };
     conditions.push(Condition::fails(ConditionType::Programmed, reason, message));
     conditions

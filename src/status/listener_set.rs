@@ -4,8 +4,7 @@ use super::listener::{self, failures, messages, port_is_at_fault};
 use super::types::{ListenerSetStatus, Stamp};
 use super::{Applied, Statuses};
 use gatefold_graph::Graph;
-use gatefold_graph::UNENFORCED_POLICY;
-use gatefold_graph::condition::{self, Condition, ConditionType};
+use gatefold_graph::condition::{self, Condition, ConditionStatus, ConditionType, Reason};
 use gatefold_graph::gateway::{GatewayNode, ListenerNode};
 use gatefold_graph::listener_set::ListenerSetNode;
 use gatefold_manifest::api::NamespacedName;
@@ -57,7 +56,7 @@ pub(super) fn attached<'g>(
         let mut accepted = conditions
             .iter()
             .filter(|it| it.kind == ConditionType::Accepted);
-        if accepted.any(|it| it.status.as_str() == "True") {
+        if accepted.any(|it| it.status == ConditionStatus::True) {
             *counts.entry(&node.gateway).or_default() += 1;
         }
     }
@@ -68,16 +67,19 @@ pub(super) fn attached<'g>(
 fn accepted(node: &ListenerSetNode, gateway: &GatewayNode, listeners: &Listeners<'_>) -> Condition {
     const ACCEPTED: ConditionType = ConditionType::Accepted;
     if !node.allowed {
-        return Condition::fails(ACCEPTED, "NotAllowed", not_allowed(node));
+        return Condition::fails(ACCEPTED, Reason::NotAllowed, not_allowed(node));
     }
     if gateway.refused {
         let message = format!("Gateway {} isn't accepted", node.gateway);
-        return Condition::fails(ACCEPTED, "ParentNotAccepted", message);
+        return Condition::fails(ACCEPTED, Reason::ParentNotAccepted, message);
     }
-    match (invalid(listeners), all_invalid(listeners)) {
-        (None, _) => Condition::holds(ACCEPTED, "Accepted", "the ListenerSet is accepted"),
-        (Some(message), true) => Condition::fails(ACCEPTED, "ListenersNotValid", message),
-        (Some(message), false) => Condition::holds(ACCEPTED, "ListenersNotValid", message),
+    let Some(message) = invalid(listeners) else {
+        return Condition::holds(ACCEPTED, Reason::Accepted, "the ListenerSet is accepted");
+    };
+    if all_invalid(listeners) {
+        Condition::fails(ACCEPTED, Reason::ListenersNotValid, message)
+    } else {
+        Condition::holds(ACCEPTED, Reason::ListenersNotValid, message)
     }
 }
 
@@ -91,29 +93,29 @@ fn programmed(
     const PROGRAMMED: ConditionType = ConditionType::Programmed;
     let served = |conditions: &[Condition]| condition::is_true(conditions, PROGRAMMED);
     if listeners.iter().any(|(_, conditions)| served(conditions)) {
-        return Condition::holds(PROGRAMMED, "Programmed", "the ListenerSet is served");
+        return Condition::holds(PROGRAMMED, Reason::Programmed, "the ListenerSet is served");
     }
     if !node.allowed {
-        return Condition::fails(PROGRAMMED, "NotAllowed", not_allowed(node));
+        return Condition::fails(PROGRAMMED, Reason::NotAllowed, not_allowed(node));
     }
     if !gateway.refused && all_invalid(listeners) {
         let message = invalid(listeners).unwrap_or_default();
-        return Condition::fails(PROGRAMMED, "ListenersNotValid", message);
+        return Condition::fails(PROGRAMMED, Reason::ListenersNotValid, message);
     }
     let failed: Vec<_> = listeners
         .iter()
         .flat_map(|(listener, _)| failures(listener, applied))
         .collect();
     if !failed.is_empty() && failed.iter().all(|(_, failure)| port_is_at_fault(failure)) {
-        return Condition::fails(PROGRAMMED, "PortUnavailable", messages(&failed));
+        return Condition::fails(PROGRAMMED, Reason::PortUnavailable, messages(&failed));
     }
     let mut refusals = listeners.iter().filter(|(listener, _)| listener.serving);
     if let Some(refusal) = refusals.find_map(|(listener, _)| listener.refusal.as_ref()) {
         let message = format!("every request is answered 500: {refusal}");
-        return Condition::fails(PROGRAMMED, UNENFORCED_POLICY, message);
+        return Condition::fails(PROGRAMMED, Reason::UnenforcedPolicy, message);
     }
     let message = format!("Gateway {} isn't served: see its conditions", node.gateway);
-    Condition::fails(PROGRAMMED, "ParentNotProgrammed", message)
+    Condition::fails(PROGRAMMED, Reason::ParentNotProgrammed, message)
 }
 
 fn not_allowed(node: &ListenerSetNode) -> String {
@@ -128,7 +130,7 @@ fn not_allowed(node: &ListenerSetNode) -> String {
 fn is_invalid(conditions: &[Condition]) -> bool {
     let programmed = condition::find(conditions, ConditionType::Programmed);
     !condition::is_true(conditions, ConditionType::Accepted)
-        || programmed.is_some_and(|condition| condition.reason == "Invalid")
+        || programmed.is_some_and(|condition| condition.reason == Reason::Invalid)
 }
 
 fn all_invalid(listeners: &Listeners<'_>) -> bool {

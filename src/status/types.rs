@@ -1,7 +1,7 @@
 //! Statuses in the API's form. Every field that a CRD requires is present, without an `Option`.
 
 use super::foreign::{Both, Conditions, Foreign};
-use gatefold_graph::condition::{Condition, ConditionStatus, ConditionType};
+use gatefold_graph::condition::{Condition, ConditionStatus, ConditionType, Reason};
 use gatefold_manifest::api::{
     ParentReference, RecordedAncestor, RecordedCondition, RecordedParent,
 };
@@ -207,7 +207,7 @@ pub struct StatusCondition {
     /// When `status` last changed, in whole seconds.
     pub last_transition_time: OffsetDateTime,
     /// Why.
-    pub reason: &'static str,
+    pub reason: Reason,
     /// The message for people.
     pub message: Cow<'static, str>,
 }
@@ -264,7 +264,7 @@ impl Serialize for StatusCondition {
         fields.serialize_field("status", self.status.as_str())?;
         fields.serialize_field("observedGeneration", &self.observed_generation)?;
         fields.serialize_field("lastTransitionTime", &time)?;
-        fields.serialize_field("reason", self.reason)?;
+        fields.serialize_field("reason", self.reason.as_str())?;
         fields.serialize_field("message", &self.message)?;
         fields.end()
     }

@@ -1,7 +1,7 @@
 //! Where a Gateway listens (API: `Gateway.spec.addresses`).
 
 use super::Build;
-use super::condition::{Condition, ConditionType};
+use super::condition::{Condition, ConditionType, Reason};
 use super::environment::Environment;
 use super::gateway::GatewayAddress;
 use gatefold_diagnostic::{Code, Diagnostic, Pointer};
@@ -83,7 +83,7 @@ fn from_pool(gateway: &Gateway, requested: &mut Requested, build: &mut Build<'_>
     build.diagnostics.push(finding);
     requested.problem.get_or_insert(Condition::fails(
         ConditionType::Programmed,
-        "AddressNotAssigned",
+        Reason::AddressNotAssigned,
         format!("{message}: {help}"),
     ));
     let pool = build.environment.pool.as_ref();
@@ -136,7 +136,8 @@ fn unsupported_routability(
         .about(gateway.id())
         .help("leave `routability` out, and give the address a value that can be reached from there only");
     build.diagnostics.push(finding);
-    Condition::fails(ConditionType::Programmed, "AddressNotAssigned", message)
+    let reason = Reason::AddressNotAssigned;
+    Condition::fails(ConditionType::Programmed, reason, message)
 }
 
 fn unsupported_type(gateway: &Gateway, build: &mut Build<'_>) -> Option<Condition> {
@@ -158,7 +159,7 @@ fn unsupported_type(gateway: &Gateway, build: &mut Build<'_>) -> Option<Conditio
         build.diagnostics.push(finding.about(gateway.id()));
         refused.get_or_insert(Condition::fails(
             ConditionType::Accepted,
-            "UnsupportedAddress",
+            Reason::UnsupportedAddress,
             message,
         ));
     }

@@ -1,9 +1,9 @@
 //! The filters of a rule or a backend. A filter that gatefold doesn't support is never left out: its rule answers 500.
 
 use super::backend_ref::{self, References};
+use super::condition::{Problem, Reason};
 use super::http_route::{FilterNode, MirrorNode};
 use super::http_rule::RuleAt;
-use super::listener::Problem;
 use super::{Build, filter_advice};
 use gatefold_dataplane::filter::header_modifier::{self, Change};
 use gatefold_diagnostic::{Code, Pointer};
@@ -87,7 +87,7 @@ pub(super) fn build<'a>(
                 build
                     .diagnostics
                     .push(finding.caption("the rule answers 500"));
-                refusals.push(("UnsupportedValue", message));
+                refusals.push(Problem::new(Reason::UnsupportedValue, message));
             }
         }
     }
@@ -138,7 +138,7 @@ fn unsupported(
     let finding = at.finding(Code::UnsupportedFilter, pointer.key("type"), &*message);
     let caption = "the rule answers 500";
     build.diagnostics.push(finding.caption(caption));
-    ("UnsupportedValue", message)
+    Problem::new(Reason::UnsupportedValue, message)
 }
 
 /// Keeps the first change of each header: "if multiple entries specify equivalent header names, the first entry with an

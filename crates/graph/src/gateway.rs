@@ -3,9 +3,9 @@
 use super::certificate::Certificate;
 use super::client_certificate;
 use super::client_validation::{self, ClientValidation, Frontend};
-use super::condition::{self, Condition, ConditionType};
+use super::condition::{self, Condition, ConditionType, Problem, Reason};
 use super::environment::Environment;
-use super::listener::{ListenerOwner, Problem};
+use super::listener::ListenerOwner;
 use super::listener_set::{self, ListenerSetNode};
 use super::protection::Protections;
 use super::{Build, address, gateway_class, listener, listener_conflict, quoted};
@@ -172,7 +172,7 @@ fn unsupported_parameters(gateway: &Gateway, build: &mut Build<'_>) -> Option<Co
         .push(finding.help("remove `parametersRef`; gatefold is set up by its command line"));
     Some(Condition::fails(
         ConditionType::Accepted,
-        "InvalidParameters",
+        Reason::InvalidParameters,
         message,
     ))
 }
@@ -231,7 +231,7 @@ impl GatewayNode {
         let served = self.own_listeners().any(|listener| listener.serving);
         if !served && condition::find(&self.conditions, ConditionType::Programmed).is_none() {
             let message = "nothing is served; see the conditions of the Gateway and its listeners";
-            let programmed = Condition::fails(ConditionType::Programmed, "Invalid", message);
+            let programmed = Condition::fails(ConditionType::Programmed, Reason::Invalid, message);
             self.conditions.push(programmed);
         }
         let resolved = self.resolved_refs();
@@ -261,14 +261,9 @@ impl GatewayNode {
         if !names.is_empty() {
             let names = quoted(names.iter().copied());
             let message = format!("listeners with broken references: {names}");
-            problems.push(("ListenersNotResolved", message));
+            problems.push(Problem::new(Reason::ListenersNotResolved, message));
         }
-        Condition::unless(
-            ConditionType::ResolvedRefs,
-            &problems,
-            "ResolvedRefs",
-            "every reference leads somewhere",
-        )
+        Condition::resolved_refs(&problems)
     }
 }
 
@@ -279,11 +274,11 @@ impl ListenerNode {
         let hindrance = match () {
             // Says already why.
             () if condition::find(&self.conditions, ConditionType::Programmed).is_some() => None,
-            () if refused => Some(("Invalid", "the Gateway isn't accepted")),
-            () if !accepted => Some(("Invalid", "the listener isn't accepted")),
-            () if no_certificate => Some(("Invalid", "there is no certificate to serve")),
-            () if self.supported_kinds.is_empty() => Some(("Invalid", "no route can attach")),
-            () if addresses.is_empty() => Some(("Pending", "the Gateway has no address")),
+            () if refused => Some((Reason::Invalid, "the Gateway isn't accepted")),
+            () if !accepted => Some((Reason::Invalid, "the listener isn't accepted")),
+            () if no_certificate => Some((Reason::Invalid, "there is no certificate to serve")),
+            () if self.supported_kinds.is_empty() => Some((Reason::Invalid, "no route can attach")),
+            () if addresses.is_empty() => Some((Reason::Pending, "the Gateway has no address")),
             () => {
                 self.sockets =
                     environment.sockets(&self.owner.key(), &self.name, self.port, addresses);
@@ -311,17 +306,17 @@ pub fn accepted<'l>(listeners: impl Iterator<Item = (&'l str, bool)>) -> Conditi
     if bad.is_empty() {
         return Condition::holds(
             ConditionType::Accepted,
-            "Accepted",
+            Reason::Accepted,
             "the Gateway is accepted",
         );
     }
     let refused = format!("listeners that aren't accepted: {}", names(&bad));
     if good.is_empty() {
-        return Condition::fails(ConditionType::Accepted, "ListenersNotValid", refused);
+        return Condition::fails(ConditionType::Accepted, Reason::ListenersNotValid, refused);
     }
     Condition::holds(
         ConditionType::Accepted,
-        "ListenersNotValid",
+        Reason::ListenersNotValid,
         format!("{refused}; accepted: {}", names(&good)),
     )
 }

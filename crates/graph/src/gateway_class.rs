@@ -1,7 +1,7 @@
 //! GatewayClasses: which of them gatefold serves, and which features their status lists.
 
 use super::Build;
-use super::condition::{Condition, ConditionType};
+use super::condition::{Condition, ConditionType, Reason};
 use super::environment::Environment;
 use gatefold_diagnostic::{Code, Diagnostic, Pointer, Severity};
 use gatefold_manifest::Resources;
@@ -109,7 +109,7 @@ fn accepted(class: &GatewayClass, build: &mut Build<'_>) -> Condition {
     let Some(parameters) = &class.spec.parameters_ref else {
         return Condition::holds(
             ConditionType::Accepted,
-            "Accepted",
+            Reason::Accepted,
             "gatefold serves this class",
         );
     };
@@ -123,13 +123,13 @@ fn accepted(class: &GatewayClass, build: &mut Build<'_>) -> Condition {
         .help("remove `parametersRef` if the class is meant for gatefold");
     finding.severity = Severity::Warning;
     build.diagnostics.push(finding);
-    Condition::fails(ConditionType::Accepted, "InvalidParameters", message)
+    Condition::fails(ConditionType::Accepted, Reason::InvalidParameters, message)
 }
 
 fn supported_version() -> Condition {
     Condition::holds(
         ConditionType::SupportedVersion,
-        "SupportedVersion",
+        Reason::SupportedVersion,
         "gatefold reads Gateway API v1.7",
     )
 }

@@ -6,8 +6,8 @@
 //! reject requests: then it matches every path (`docs/decisions/broken-matches.md`).
 
 use super::Build;
+use super::condition::{Problem, Reason};
 use super::http_rule::RuleAt;
-use super::listener::Problem;
 use super::path_match;
 use gatefold_dataplane::filter::header_modifier;
 use gatefold_dataplane::matcher;
@@ -32,8 +32,7 @@ pub(super) enum BrokenPath {
 }
 
 const LEFT_OUT: &str = "the match is left out: other rules receive its requests";
-const MATCHES_EVERY_PATH: &str =
-    "until it is fixed, every path matches and is answered 500, because this rule may reject requests";
+const MATCHES_EVERY_PATH: &str = "until it is fixed, every path matches and is answered 500, because this rule may reject requests";
 
 /// The matches of a rule.
 pub(super) struct Matches {
@@ -92,7 +91,10 @@ pub(super) fn build(
         let broken_values = broken_values.into_iter();
         let broken_values = broken_values.map(|finding| finding.caption(caption));
         for finding in findings.into_iter().chain(broken_values) {
-            refusals.push(("UnsupportedValue", finding.message.clone()));
+            refusals.push(Problem::new(
+                Reason::UnsupportedValue,
+                finding.message.clone(),
+            ));
             build.diagnostics.push(finding);
         }
         warn_of_impossible_values(at, one, &here, build);

@@ -1,7 +1,7 @@
 //! HTTPRoutes: where they attach, and whether they are accepted.
 
 use super::backend_tls_policy::BackendTlsNode;
-use super::condition::{Condition, ConditionType, is_true};
+use super::condition::{Condition, ConditionType, Reason, is_true};
 use super::endpoints::{ServicePortKey, ServicePorts};
 use super::gateway::GatewayNode;
 use super::http_rule::{self, RuleProblems, Rules};
@@ -274,10 +274,9 @@ fn refusal(attachments: &[Attachment], parent: &Parent<'_>) -> Option<Vec<Condit
         return None;
     }
     let message = format!("the listener answers 500: {first}");
-    let reason = super::UNENFORCED_POLICY;
     Some(vec![Condition::fails(
         ConditionType::Accepted,
-        reason,
+        Reason::UnenforcedPolicy,
         message,
     )])
 }

@@ -1,16 +1,15 @@
 //! The rules of an HTTPRoute: what can be served as written, and what is refused.
 
 use super::backend_ref::{self, References};
-use super::condition::{Condition, ConditionType};
+use super::condition::{Condition, ConditionType, Problem, Reason};
 use super::endpoints::{ServicePortKey, ServicePorts};
 use super::filter::{self, Owner};
 use super::http_match::{self, BrokenPath};
 use super::http_route::{BackendNode, FilterNode, RuleNode};
-use super::listener::Problem;
 use super::{Build, match_advice};
 use gatefold_diagnostic::{Code, Diagnostic, Pointer};
 use gatefold_manifest::api::{HTTPRoute, HTTPRouteFilterType, HTTPRouteRule, PolicyTargetKind};
-use std::borrow::Cow;
+
 use std::fmt;
 
 /// Where something of a route's rule stands.
@@ -181,7 +180,7 @@ fn protected(at: RuleAt<'_>, rule: &HTTPRouteRule, build: &Build<'_>) -> Option<
     let section = rule.name.as_ref().map(|name| name.as_str());
     let kind = PolicyTargetKind::HttpRoute;
     let refusal = build.protections.refusal(kind, &at.route.key(), section)?;
-    Some((super::UNENFORCED_POLICY, refusal.to_string()))
+    Some(Problem::new(Reason::UnenforcedPolicy, &*refusal))
 }
 
 /// Whether a filter may keep requests out that must not reach the backend. gatefold has none of these filters.
@@ -224,7 +223,7 @@ fn unsupported_fields(
         let finding = at.finding(Code::UnsupportedRuleField, pointer, &*message);
         let caption = "the rule answers 500";
         build.diagnostics.push(finding.caption(caption));
-        refusals.push(("UnsupportedValue", message));
+        refusals.push(Problem::new(Reason::UnsupportedValue, message));
     }
 }
 
@@ -232,15 +231,18 @@ impl RuleProblems {
     /// `Accepted`, and `PartiallyInvalid` when some rules are refused, but not all (API:
     /// `RouteConditionPartiallyInvalid`).
     pub fn accepted(&self) -> Vec<Condition> {
-        let accepted =
-            Condition::holds(ConditionType::Accepted, "Accepted", "the route is accepted");
+        let accepted = Condition::holds(
+            ConditionType::Accepted,
+            Reason::Accepted,
+            "the route is accepted",
+        );
         let Some(first) = self.refused.first() else {
             return vec![accepted];
         };
         let reason = first
             .problems
             .first()
-            .map_or("UnsupportedValue", |(reason, _)| reason);
+            .map_or(Reason::UnsupportedValue, |problem| problem.reason);
         let message = self.dropped();
         if self.refused.len() == self.rules {
             return vec![Condition::fails(ConditionType::Accepted, reason, message)];
@@ -257,12 +259,7 @@ impl RuleProblems {
 
     /// Whether every reference leads somewhere.
     pub fn resolved_refs(&self) -> Condition {
-        Condition::unless(
-            ConditionType::ResolvedRefs,
-            &self.unresolved,
-            "ResolvedRefs",
-            Cow::Borrowed("every reference leads somewhere"),
-        )
+        Condition::resolved_refs(&self.unresolved)
     }
 }
 
@@ -285,7 +282,7 @@ impl fmt::Display for RefusedRule {
                 }
             }
         }
-        let why = self.problems.iter().map(|(_, message)| &**message);
+        let why = self.problems.iter().map(|problem| &*problem.message);
         write!(f, ": {}", why.collect::<Vec<&str>>().join(", "))
     }
 }

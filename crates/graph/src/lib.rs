@@ -45,7 +45,6 @@ mod unread_policy;
 
 pub use endpoints::ServicePortKey;
 pub use environment::Environment;
-pub use protection::UNENFORCED_POLICY;
 
 use backend_tls_policy::{BackendTlsPolicyNode, Policies};
 use endpoints::ServicePortNodes;

@@ -1,7 +1,7 @@
 //! One listener by itself: its protocol, the kinds of routes it takes, its certificates.
 
 use super::client_validation::{Frontend, Resolved};
-use super::condition::{Condition, ConditionType};
+use super::condition::{Condition, Problem, Reason};
 use super::gateway::{ListenerNode, Protocol};
 use super::{Build, listener_tls, suggest};
 use gatefold_diagnostic::{Code, Diagnostic, Place, Pointer, ResourceId};
@@ -12,9 +12,6 @@ use std::sync::Arc;
 
 /// The kinds of routes that HTTP and HTTPS listeners take.
 const HTTP_KINDS: &[&str] = &["HTTPRoute"];
-
-/// A reason and a message, for a condition.
-pub(super) type Problem = (&'static str, String);
 
 /// The object in which a listener stands.
 #[derive(Clone, Debug)]
@@ -181,18 +178,8 @@ pub(super) fn build(
 
 fn conditions(refusals: &[Problem], unresolved: &[Problem]) -> Vec<Condition> {
     vec![
-        Condition::unless(
-            ConditionType::Accepted,
-            refusals,
-            "Accepted",
-            "the listener is accepted",
-        ),
-        Condition::unless(
-            ConditionType::ResolvedRefs,
-            unresolved,
-            "ResolvedRefs",
-            "every reference leads somewhere",
-        ),
+        Condition::accepted(refusals, "the listener is accepted"),
+        Condition::resolved_refs(unresolved),
     ]
 }
 
@@ -201,7 +188,7 @@ fn conditions(refusals: &[Problem], unresolved: &[Problem]) -> Vec<Condition> {
 fn no_authority(asked: &Resolved) -> Option<Problem> {
     let message = "no reference in `tls.frontend` leads to a CA certificate to check clients by";
     let missing = asked.validation.is_none();
-    missing.then(|| ("NoValidCACertificate", message.to_owned()))
+    missing.then(|| Problem::new(Reason::NoValidCACertificate, message.to_owned()))
 }
 
 fn unsupported_protocol(at: Located<'_>, build: &mut Build<'_>) -> Problem {
@@ -212,7 +199,7 @@ fn unsupported_protocol(at: Located<'_>, build: &mut Build<'_>) -> Problem {
     finding.help = suggest(protocol, ["HTTP", "HTTPS"].into_iter())
         .filter(|_| !matches!(&**protocol, "TLS" | "TCP" | "UDP"));
     build.diagnostics.push(finding);
-    ("UnsupportedProtocol", message)
+    Problem::new(Reason::UnsupportedProtocol, message)
 }
 
 /// Filters that run before a route is chosen: a listener with one isn't served (GEP-5224), nor is its hostname by listeners
@@ -228,7 +215,7 @@ fn unsupported_filters(at: Located<'_>, build: &mut Build<'_>) -> Option<Problem
     build
         .diagnostics
         .push(finding.caption("the listener isn't served, and no other one serves its hostname"));
-    Some(("UnsupportedValue", message))
+    Some(Problem::new(Reason::UnsupportedValue, message))
 }
 
 /// The kinds that may attach: those of the protocol, or of these the ones that the listener names. A kind
@@ -265,7 +252,7 @@ fn supported_kinds(
         let mut finding = at.finding(Code::UnsupportedRouteKind, pointer, message.clone());
         finding.help = suggest(kind, served.iter().copied());
         build.diagnostics.push(finding);
-        problems.push(("InvalidRouteKinds", message));
+        problems.push(Problem::new(Reason::InvalidRouteKinds, message));
     }
     (kinds, problems)
 }

@@ -6,7 +6,7 @@
 //! certificates, so that a broken certificate never moves traffic to another Gateway.
 
 use super::Build;
-use super::condition::{self, Condition, ConditionType};
+use super::condition::{self, Condition, ConditionType, Reason};
 use super::gateway::{GatewayNode, ListenerNode, Protocol};
 use super::listener::ListenerOwner;
 use gatefold_diagnostic::{Code, Diagnostic, Pointer};
@@ -38,7 +38,7 @@ struct Claim {
 /// The reason why a listener isn't distinct.
 #[derive(Clone)]
 struct Conflict {
-    reason: &'static str,
+    reason: Reason,
     message: String,
     other: Owner,
 }
@@ -113,9 +113,9 @@ fn within(own: &[Claim], nodes: &Gateways) -> Vec<(Owner, Conflict)> {
         let (name, kind) =
             other.map_or(("", ""), |other| (other.name.as_str(), other.owner.kind()));
         let (reason, what) = if rival.protocol == claim.protocol {
-            ("HostnameConflict", "hostname")
+            (Reason::HostnameConflict, "hostname")
         } else {
-            ("ProtocolConflict", "port, but another protocol")
+            (Reason::ProtocolConflict, "port, but another protocol")
         };
         let conflict = Conflict {
             reason,
@@ -134,14 +134,16 @@ impl Claims {
             None => {
                 let foreign = self.is_foreign(&claim.owner, nodes);
                 let first = foreign.then_some(&self.first)?;
-                ("ProtocolConflict", first, "with another protocol")
+                (Reason::ProtocolConflict, first, "with another protocol")
             }
-            Some(protocol) if protocol != self.protocol => {
-                ("ProtocolConflict", &self.first, "with another protocol")
-            }
+            Some(protocol) if protocol != self.protocol => (
+                Reason::ProtocolConflict,
+                &self.first,
+                "with another protocol",
+            ),
             Some(_) => {
                 let other = self.by_hostname.get(&claim.hostname)?;
-                ("HostnameConflict", other, "with the same hostname")
+                (Reason::HostnameConflict, other, "with the same hostname")
             }
         };
         let owner = &listener(nodes, other)?.owner;
@@ -215,7 +217,7 @@ fn mark(conflicts: &BTreeMap<Owner, Conflict>, nodes: &mut Gateways) {
             let Some(conflict) = conflicts.get(&(key.clone(), position)) else {
                 conditions.push(Condition::fails(
                     ConditionType::Conflicted,
-                    "NoConflicts",
+                    Reason::NoConflicts,
                     "no other listener claims the same traffic",
                 ));
                 continue;
@@ -262,7 +264,7 @@ fn mark_overlaps(claimed: &HashMap<SocketAddr, Claims>, nodes: &mut Gateways) {
         if let Some(listener) = node.and_then(|node| node.listeners.get_mut(position)) {
             listener.conditions.push(Condition::holds(
                 ConditionType::OverlappingTLSConfig,
-                "OverlappingHostnames",
+                Reason::OverlappingHostnames,
                 format!("the hostname overlaps with that of listener {other} on the same port"),
             ));
         }

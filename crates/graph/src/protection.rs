@@ -5,9 +5,6 @@ use gatefold_manifest::api::{NamespacedName, PolicyTargetKind};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// The reason of every condition that fails because a policy can't be enforced.
-pub const UNENFORCED_POLICY: &str = "UnenforcedPolicy";
-
 /// The objects that policies protect, each with the policies.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Protections(BTreeMap<(PolicyTargetKind, NamespacedName), Protected>);

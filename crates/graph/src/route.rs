@@ -1,6 +1,7 @@
 //! How a route of any kind attaches to the listeners of a Gateway or ListenerSet (API: `ParentReference`,
 //! `AllowedRoutes`).
 
+use super::condition::Reason;
 use super::gateway::{GatewayNode, ListenerNode};
 use super::hostname;
 use super::http_route::Attachment;
@@ -32,11 +33,11 @@ pub(super) enum Rejection {
 
 impl Rejection {
     /// The API's reason.
-    pub fn reason(self) -> &'static str {
+    pub fn reason(self) -> Reason {
         match self {
-            Rejection::NoMatchingParent | Rejection::ParentNotAttached => "NoMatchingParent",
-            Rejection::NotAllowedByListeners => "NotAllowedByListeners",
-            Rejection::NoMatchingListenerHostname => "NoMatchingListenerHostname",
+            Rejection::NoMatchingParent | Rejection::ParentNotAttached => Reason::NoMatchingParent,
+            Rejection::NotAllowedByListeners => Reason::NotAllowedByListeners,
+            Rejection::NoMatchingListenerHostname => Reason::NoMatchingListenerHostname,
         }
     }
 

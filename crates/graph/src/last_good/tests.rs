@@ -1,5 +1,5 @@
 use crate::backend_tls_policy::BackendTlsNode;
-use crate::condition::{Condition, ConditionStatus, ConditionType, find};
+use crate::condition::{Condition, ConditionStatus, ConditionType, Reason, find};
 use crate::gateway::ListenerNode;
 use crate::http_route::TargetNode;
 use crate::{Environment, Graph, build_after};
@@ -81,7 +81,7 @@ fn listener(graph: &Graph) -> &ListenerNode {
     &gateway.listeners[0]
 }
 
-fn state(conditions: &[Condition], kind: ConditionType) -> (bool, &str, &str) {
+fn state(conditions: &[Condition], kind: ConditionType) -> (bool, Reason, &str) {
     let found = find(conditions, kind).expect("the condition");
     let holds = found.status == ConditionStatus::True;
     (holds, found.reason, &found.message)
@@ -117,7 +117,7 @@ fn a_secret_that_cannot_be_used_keeps_its_last_good_certificate() {
         assert!(node.serving, "{bad}");
         assert_eq!(node.certificates[0].cert, served);
         let (holds, reason, message) = state(&node.conditions, ConditionType::ResolvedRefs);
-        assert_eq!((holds, reason), (false, "InvalidCertificateRef"));
+        assert_eq!((holds, reason), (false, Reason::InvalidCertificateRef));
         let kept = "the last good certificate stays in force (`a.example`, valid until ";
         assert!(message.contains(kept), "{message}");
         let gateway = graph.gateways.values().next().expect("the Gateway");
@@ -183,7 +183,7 @@ fn a_config_map_that_cannot_be_used_keeps_its_last_good_authorities() {
     let policy = kept.backend_tls_policies.values().next().expect("it");
     for conditions in [&listener(&kept).conditions, &policy.conditions] {
         let (holds, reason, message) = state(conditions, ConditionType::ResolvedRefs);
-        assert_eq!((holds, reason), (false, "InvalidCACertificateRef"));
+        assert_eq!((holds, reason), (false, Reason::InvalidCACertificateRef));
         let note = "the last good CA certificates stay in force (`authority.example`, valid until ";
         assert!(message.contains(note), "{message}");
         let (accepted, ..) = state(conditions, ConditionType::Accepted);
@@ -197,7 +197,7 @@ fn a_config_map_that_cannot_be_used_keeps_its_last_good_authorities() {
         let policy = gone.backend_tls_policies.values().next().expect("it");
         for conditions in [&listener(&gone).conditions, &policy.conditions] {
             let (accepted, reason, _) = state(conditions, ConditionType::Accepted);
-            assert_eq!((accepted, reason), (false, "NoValidCACertificate"));
+            assert_eq!((accepted, reason), (false, Reason::NoValidCACertificate));
         }
         let TargetNode::Service { tls, .. } = target(&gone) else {
             panic!("the Service is there");

@@ -1,5 +1,11 @@
 //! Conditions: the entries of a status that say whether something holds for an object, with a reason.
 
+mod problem;
+mod reason;
+
+pub use problem::Problem;
+pub use reason::Reason;
+
 use std::borrow::Cow;
 use std::fmt;
 
@@ -11,7 +17,7 @@ pub struct Condition {
     /// Whether it holds.
     pub status: ConditionStatus,
     /// Why.
-    pub reason: &'static str,
+    pub reason: Reason,
     /// The message for people: what is the case, and what to do.
     pub message: Cow<'static, str>,
 }
@@ -20,7 +26,7 @@ impl Condition {
     /// Returns a condition with status `True`.
     pub fn holds(
         kind: ConditionType,
-        reason: &'static str,
+        reason: Reason,
         message: impl Into<Cow<'static, str>>,
     ) -> Self {
         Condition {
@@ -34,7 +40,7 @@ impl Condition {
     /// Returns a condition with status `False`.
     pub fn fails(
         kind: ConditionType,
-        reason: &'static str,
+        reason: Reason,
         message: impl Into<Cow<'static, str>>,
     ) -> Self {
         Condition {
@@ -43,30 +49,27 @@ impl Condition {
         }
     }
 
-    /// Returns a condition that holds if there are no problems. Otherwise it fails with the reason of the first problem and
-    /// the messages of all of them.
-    pub fn unless(
-        kind: ConditionType,
-        problems: &[(&'static str, String)],
-        reason: &'static str,
-        message: impl Into<Cow<'static, str>>,
-    ) -> Self {
-        match problems.first() {
-            None => Condition::holds(kind, reason, message),
-            Some((first, _)) => Condition::fails(kind, first, join(problems)),
-        }
+    /// Returns `Accepted`, which holds with `message` if there are no problems. Otherwise it fails with the reason of the
+    /// first problem and the messages of all of them.
+    pub(crate) fn accepted(problems: &[Problem], message: &'static str) -> Self {
+        Condition::failing(ConditionType::Accepted, problems)
+            .unwrap_or_else(|| Condition::holds(ConditionType::Accepted, Reason::Accepted, message))
     }
-}
 
-/// Joins the messages of several problems, each once.
-fn join(problems: &[(&'static str, String)]) -> String {
-    let mut messages: Vec<&str> = Vec::new();
-    for (_, message) in problems {
-        if !messages.contains(&message.as_str()) {
-            messages.push(message);
-        }
+    /// Returns `ResolvedRefs`, which holds if there are no problems. Otherwise it fails with the reason of the first problem
+    /// and the messages of all of them.
+    pub(crate) fn resolved_refs(problems: &[Problem]) -> Self {
+        const RESOLVED_REFS: ConditionType = ConditionType::ResolvedRefs;
+        Condition::failing(RESOLVED_REFS, problems).unwrap_or_else(|| {
+            let message = "all references are resolved";
+            Condition::holds(RESOLVED_REFS, Reason::ResolvedRefs, message)
+        })
     }
-    messages.join("; ")
+
+    fn failing(kind: ConditionType, problems: &[Problem]) -> Option<Self> {
+        let reason = problems.first()?.reason;
+        Some(Condition::fails(kind, reason, Problem::messages(problems)))
+    }
 }
 
 /// Returns the condition of a type.
