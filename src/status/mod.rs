@@ -20,9 +20,9 @@ pub use types::{
 
 use gatefold_graph::Graph;
 use gatefold_graph::backend_tls_policy::BackendTlsPolicyNode;
-use gatefold_graph::gateway_class::{GatewayClassNode, SUPPORTED_FEATURES};
-use gatefold_graph::http_route::{HttpRouteNode, HttpRouteNodes, ParentNode};
+use gatefold_graph::gateway::gateway_class::{GatewayClassNode, SUPPORTED_FEATURES};
 use gatefold_graph::ordered::Follow;
+use gatefold_graph::route::http_route::{HttpRouteNode, HttpRouteNodes, ParentNode};
 use gatefold_manifest::api::{GATEWAY_GROUP, NamespacedName};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;

@@ -6,7 +6,7 @@ use gatefold_dataplane::filter::Filters;
 use gatefold_dataplane::filter::request_mirror::{RequestMirror, Share};
 use gatefold_dataplane::{Action, Rule};
 use gatefold_graph::backend_tls_policy::BackendTlsNode;
-use gatefold_graph::http_route::{BackendNode, FilterNode, RuleNode, TargetNode};
+use gatefold_graph::route::http_route::{BackendNode, FilterNode, RuleNode, TargetNode};
 use gatefold_graph::{Graph, ServicePortKey};
 use gatefold_manifest::api::HTTPRouteMatch;
 use hashbrown::HashMap;

@@ -4,7 +4,7 @@ use super::backend::Backends;
 use super::matches::{Patterns, matcher, path};
 use gatefold_dataplane::Rule;
 use gatefold_dataplane::host_routes::Entry;
-use gatefold_graph::http_route::HttpRouteNode;
+use gatefold_graph::route::http_route::HttpRouteNode;
 use gatefold_manifest::api::NamespacedName;
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 //! BackendTLSPolicies: which Services are connected to in TLS, and whom to trust there.
 
 use super::condition::{Condition, Problem, Reason};
-use super::http_route::HttpRouteNodes;
+use super::route::http_route::HttpRouteNodes;
 use super::{Build, ca_certificates, names_in, suggest};
 use gatefold_diagnostic::{Code, Diagnostic, Pointer};
 use gatefold_manifest::Resources;

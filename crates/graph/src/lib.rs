@@ -15,32 +15,19 @@ pub mod client_validation;
 pub mod condition;
 mod endpoints;
 pub mod environment;
-mod filter;
-mod filter_advice;
 pub mod gateway;
-pub mod gateway_class;
 pub mod hostname;
-mod http_match;
-pub mod http_route;
-mod http_rule;
 mod key_kind;
 mod last_good;
 pub mod listener;
-mod listener_conflict;
-pub mod listener_set;
 mod listener_tls;
-mod match_advice;
-mod match_conditions;
 pub mod ordered;
-mod path_match;
 mod pem;
 mod policy_target;
 mod protection;
 pub mod reference_grant;
 mod reuse;
-mod route;
-mod served_elsewhere;
-mod shadowed;
+pub mod route;
 mod unread_policy;
 
 pub use endpoints::ServicePortKey;
@@ -53,13 +40,13 @@ use gatefold_diagnostic::{Diagnostic, Document, Place, Pointer};
 use gatefold_manifest::Resources;
 use gatefold_manifest::api::NamespacedName;
 use gateway::GatewayNode;
-use gateway_class::GatewayClassNode;
-use http_route::HttpRouteNodes;
+use gateway::gateway_class::GatewayClassNode;
+use gateway::listener_set::ListenerSetNode;
 use last_good::LastGood;
-use listener_set::ListenerSetNode;
 use protection::Protections;
 use reference_grant::ReferenceGrants;
 use reuse::{Basis, Before};
+use route::http_route::HttpRouteNodes;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use unread_policy::Served;
@@ -166,13 +153,13 @@ pub fn build_after(previous: &Graph, resources: &Resources, environment: &Enviro
     };
     let (unread_policies, protections) = unread_policy::read(&build);
     build.protections = Arc::new(protections);
-    let gateway_classes = gateway_class::build(&mut build);
+    let gateway_classes = gateway::gateway_class::build(&mut build);
     let (mut gateways, listener_sets) = gateway::build(&mut build);
     build.policies = backend_tls_policy::read(resources, &mut build);
     let basis = Basis::of(resources, environment, build.protections.clone());
     let before = Before::new(previous, &basis);
     let mut ports = before.service_ports(resources, environment);
-    let http_routes = http_route::build(
+    let http_routes = route::http_route::build(
         &mut gateways,
         &listener_sets,
         &mut ports,
@@ -195,7 +182,7 @@ pub fn build_after(previous: &Graph, resources: &Resources, environment: &Enviro
     }
     diagnostics.sort_by(|left, right| order(left).cmp(&order(right)));
     Graph {
-        controller_names: gateway_class::controller_names(resources, environment),
+        controller_names: gateway::gateway_class::controller_names(resources, environment),
         gateway_classes,
         gateways,
         listener_sets,

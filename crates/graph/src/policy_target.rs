@@ -2,8 +2,9 @@
 //!
 //! Only the folder decides, not what is served: a policy is resolved before anything is attached.
 
+use super::gateway::gateway_class;
 use super::reference_grant::{Referent, Referrer};
-use super::{Build, gateway_class, names_in, suggest};
+use super::{Build, names_in, suggest};
 use gatefold_diagnostic::{Place, Pointer};
 use gatefold_manifest::Resources;
 use gatefold_manifest::api::{

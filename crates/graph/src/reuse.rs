@@ -8,8 +8,8 @@
 use super::Graph;
 use super::endpoints::{ServicePortKey, ServicePortNodes, ServicePorts};
 use super::environment::Environment;
-use super::http_route::HttpRouteNode;
 use super::protection::Protections;
+use super::route::http_route::HttpRouteNode;
 use crate::ordered::Follow;
 use gatefold_dataplane::path_normalization::PathNormalization;
 use gatefold_manifest::api::{HTTPRoute, NamespacedName, PolicyTargetKind};

@@ -4,11 +4,11 @@
 //! `docs/decisions/unread-policies.md`.
 
 use super::gateway::GatewayNode;
-use super::http_route::HttpRouteNodes;
-use super::listener_set::ListenerSetNode;
+use super::gateway::listener_set::ListenerSetNode;
 use super::policy_target::{self, TargetedObject, TargetedPart, Unresolved};
 use super::protection::Protections;
 use super::reference_grant::Referrer;
+use super::route::http_route::HttpRouteNodes;
 use super::{Build, name_pointer};
 use gatefold_diagnostic::{Code, Diagnostic, Severity};
 use gatefold_manifest::api::{NamespacedName, PolicyTarget, PolicyTargetChoice, PolicyTargetKind};

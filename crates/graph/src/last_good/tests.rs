@@ -1,7 +1,7 @@
 use crate::backend_tls_policy::BackendTlsNode;
 use crate::condition::{Condition, ConditionStatus, ConditionType, Reason, find};
 use crate::gateway::ListenerNode;
-use crate::http_route::TargetNode;
+use crate::route::http_route::TargetNode;
 use crate::{Environment, Graph, build_after};
 use gatefold_manifest::Loader;
 use std::net::Ipv4Addr;

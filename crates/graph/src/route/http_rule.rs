@@ -1,12 +1,13 @@
 //! The rules of an HTTPRoute: what can be served as written, and what is refused.
 
-use super::backend_ref::{self, References};
-use super::condition::{Condition, ConditionType, Problem, Reason};
-use super::endpoints::{ServicePortKey, ServicePorts};
-use super::filter::{self, Owner};
-use super::http_match::{self, BrokenPath};
-use super::http_route::{BackendNode, FilterNode, RuleNode};
-use super::{Build, match_advice};
+use crate::Build;
+use crate::backend_ref::{self, References};
+use crate::condition::{Condition, ConditionType, Problem, Reason};
+use crate::endpoints::{ServicePortKey, ServicePorts};
+use crate::route::filter::{self, Owner};
+use crate::route::http_route::http_match::{self, BrokenPath};
+use crate::route::http_route::match_advice;
+use crate::route::http_route::{BackendNode, FilterNode, RuleNode};
 use gatefold_diagnostic::{Code, Diagnostic, Pointer};
 use gatefold_manifest::api::{HTTPRoute, HTTPRouteFilterType, HTTPRouteRule, PolicyTargetKind};
 
@@ -14,7 +15,7 @@ use std::fmt;
 
 /// Where something of a route's rule stands.
 #[derive(Clone, Copy)]
-pub(super) struct RuleAt<'a> {
+pub(crate) struct RuleAt<'a> {
     pub route: &'a HTTPRoute,
     pub index: usize,
 }
@@ -33,7 +34,7 @@ impl RuleAt<'_> {
 
 /// What is wrong with the rules of a route.
 #[derive(Default)]
-pub(super) struct RuleProblems {
+pub(crate) struct RuleProblems {
     rules: usize,
     /// Rules that are refused.
     refused: Vec<RefusedRule>,
@@ -60,7 +61,7 @@ enum LeftOut {
 
 /// The rules of a route.
 #[derive(Default)]
-pub(super) struct Rules {
+pub(crate) struct Rules {
     pub nodes: Vec<RuleNode>,
     pub problems: RuleProblems,
     /// What their references lead to; a port may come twice.
@@ -68,7 +69,7 @@ pub(super) struct Rules {
 }
 
 /// The rules of a route, and what is wrong with them.
-pub(super) fn build<'a>(
+pub(crate) fn build<'a>(
     route: &'a HTTPRoute,
     ports: &mut ServicePorts<'a>,
     build: &mut Build<'a>,

@@ -1,13 +1,13 @@
 //! Filters that an API server accepts, but that don't do what their author probably expects.
 
-use super::Build;
-use super::http_rule::RuleAt;
+use crate::Build;
+use crate::route::http_rule::RuleAt;
 use gatefold_diagnostic::{Code, Pointer};
 use gatefold_manifest::api::{HTTPHeaderFilter, HTTPPathModifier, HTTPRouteFilter};
 use std::collections::BTreeMap;
 
 /// Reports the surprises of the filter at `pointer`.
-pub(super) fn report(
+pub(crate) fn report(
     at: RuleAt<'_>,
     filter: &HTTPRouteFilter,
     pointer: &dyn Fn() -> Pointer,

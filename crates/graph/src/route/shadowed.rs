@@ -1,10 +1,10 @@
 //! Matches that receive no requests because an older route has the same matches for the same hostnames.
 
-use super::Graph;
-use super::gateway::ListenerNode;
-use super::http_route::HttpRouteNode;
-use super::match_advice::{matches, pointer, unreachable};
-use super::match_conditions::MatchConditions;
+use crate::Graph;
+use crate::gateway::ListenerNode;
+use crate::route::http_route::HttpRouteNode;
+use crate::route::http_route::match_advice::{matches, pointer, unreachable};
+use crate::route::http_route::match_conditions::MatchConditions;
 use gatefold_diagnostic::Diagnostic;
 use gatefold_manifest::api::{HTTPRoute, HTTPRouteMatch, Hostname};
 use std::collections::HashMap;
@@ -12,7 +12,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// A match of a route, in a form that is cheap to compare.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct MatchDigest {
+pub(crate) struct MatchDigest {
     /// The rule's index in the route.
     pub rule: usize,
     /// The match's index in the rule. `None` if the rule has no matches and thus matches everything.
@@ -22,7 +22,7 @@ pub(super) struct MatchDigest {
 }
 
 /// Returns the digests of all matches of a route.
-pub(super) fn match_digests(route: &HTTPRoute) -> Vec<MatchDigest> {
+pub(crate) fn match_digests(route: &HTTPRoute) -> Vec<MatchDigest> {
     let everything = HTTPRouteMatch::default();
     let rules = route.spec.rules.iter().enumerate();
     let digests = rules.flat_map(|(rule, it)| {
@@ -41,7 +41,7 @@ type Owners<'g> = HashMap<u64, (&'g HttpRouteNode, MatchDigest)>;
 impl Graph {
     /// Returns a diagnostic for every match that receives no requests because of an older route. Among equal matches, that
     /// of the oldest route takes precedence, then that of the first route by name (API: `HTTPRouteRule.matches`).
-    pub(super) fn shadowed_matches(&self) -> Vec<Diagnostic> {
+    pub(crate) fn shadowed_matches(&self) -> Vec<Diagnostic> {
         let routes = self.http_routes.values().map(|route| &**route);
         let mut routes: Vec<&HttpRouteNode> = routes.filter(|it| it.is_attached()).collect();
         routes.sort_by(|one, other| one.resource.by_age(&other.resource));

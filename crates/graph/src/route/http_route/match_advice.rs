@@ -1,8 +1,8 @@
 //! Matches that receive no requests: no request can match them, or another match of the route takes precedence.
 
-use super::Build;
-use super::http_rule::RuleAt;
-use super::match_conditions::{MatchConditions, Patterns};
+use crate::Build;
+use crate::route::http_route::match_conditions::{MatchConditions, Patterns};
+use crate::route::http_rule::RuleAt;
 use gatefold_diagnostic::{Code, Diagnostic, Place, Pointer};
 use gatefold_manifest::api::{HTTPRoute, HTTPRouteMatch, HTTPRouteRule, PathMatchType};
 use regex_syntax::hir::literal::Extractor;
@@ -15,7 +15,7 @@ struct Located<'r> {
 }
 
 /// Returns the path of a match's field.
-pub(super) fn pointer(rule: usize, index: Option<usize>) -> Pointer {
+pub(crate) fn pointer(rule: usize, index: Option<usize>) -> Pointer {
     let rule = Pointer::spec().key("rules").index(rule);
     match index {
         Some(index) => rule.key("matches").index(index),
@@ -24,7 +24,7 @@ pub(super) fn pointer(rule: usize, index: Option<usize>) -> Pointer {
 }
 
 /// Returns the matches of a rule with their indexes. A rule without matches has one, with the index `None`.
-pub(super) fn matches<'r>(
+pub(crate) fn matches<'r>(
     rule: &'r HTTPRouteRule,
     everything: &'r HTTPRouteMatch,
 ) -> impl Iterator<Item = (Option<usize>, &'r HTTPRouteMatch)> {
@@ -36,7 +36,7 @@ pub(super) fn matches<'r>(
 }
 
 /// Reports matches of a route that receive no requests.
-pub(super) fn report(route: &HTTPRoute, build: &mut Build<'_>) {
+pub(crate) fn report(route: &HTTPRoute, build: &mut Build<'_>) {
     let everything = HTTPRouteMatch::default();
     let mut all: Vec<Located<'_>> = Vec::new();
     for (rule_index, rule) in route.spec.rules.iter().enumerate() {
@@ -90,7 +90,7 @@ fn shadowed(route: &HTTPRoute, one: &Located<'_>, other: &Located<'_>) -> Diagno
 }
 
 /// Returns the diagnostic that a match receives no requests because the match at `other` receives all of them.
-pub(super) fn unreachable(
+pub(crate) fn unreachable(
     (place, message): (Place, String),
     other: Place,
     label: &str,

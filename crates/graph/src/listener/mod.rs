@@ -1,9 +1,11 @@
 //! One listener by itself: its protocol, the kinds of routes it takes, its certificates.
 
-use super::client_validation::{Frontend, Resolved};
-use super::condition::{Condition, Problem, Reason};
-use super::gateway::{ListenerNode, Protocol};
-use super::{Build, listener_tls, suggest};
+pub(crate) mod conflict;
+
+use crate::client_validation::{Frontend, Resolved};
+use crate::condition::{Condition, Problem, Reason};
+use crate::gateway::{ListenerNode, Protocol};
+use crate::{Build, listener_tls, suggest};
 use gatefold_diagnostic::{Code, Diagnostic, Place, Pointer, ResourceId};
 use gatefold_manifest::api::{
     FromNamespaces, GATEWAY_GROUP, Gateway, Listener, ListenerSet, NamespacedName, RouteGroupKind,
@@ -100,7 +102,7 @@ impl ListenerNode {
 
 /// A listener and where it stands.
 #[derive(Clone, Copy)]
-pub(super) struct Located<'a> {
+pub(crate) struct Located<'a> {
     pub owner: &'a ListenerOwner,
     pub listener: &'a Listener,
     pub index: usize,
@@ -119,7 +121,7 @@ impl Located<'_> {
 }
 
 /// One of an object's listeners with all that can be said without the others.
-pub(super) fn build(
+pub(crate) fn build(
     owner: &ListenerOwner,
     index: usize,
     frontend: &Frontend,

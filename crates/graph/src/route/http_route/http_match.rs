@@ -5,10 +5,10 @@
 //! conditions. A match whose regular expression for the path is invalid doesn't tell. It is left out, unless the rule may
 //! reject requests: then it matches every path (`docs/decisions/broken-matches.md`).
 
-use super::Build;
-use super::condition::{Problem, Reason};
-use super::http_rule::RuleAt;
-use super::path_match;
+use crate::Build;
+use crate::condition::{Problem, Reason};
+use crate::route::http_route::path_match;
+use crate::route::http_rule::RuleAt;
 use gatefold_dataplane::filter::header_modifier;
 use gatefold_dataplane::matcher;
 use gatefold_diagnostic::{Code, Diagnostic, Pointer};
@@ -24,7 +24,7 @@ const ANY_PATH: &str = ".*";
 
 /// How to treat a match whose regular expression for the path is invalid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum BrokenPath {
+pub(crate) enum BrokenPath {
     /// Leave it out, so that other rules receive its requests.
     LeftOut,
     /// Let it match every path, because no other rule may receive its requests.
@@ -35,7 +35,7 @@ const LEFT_OUT: &str = "the match is left out: other rules receive its requests"
 const MATCHES_EVERY_PATH: &str = "until it is fixed, every path matches and is answered 500, because this rule may reject requests";
 
 /// The matches of a rule.
-pub(super) struct Matches {
+pub(crate) struct Matches {
     /// The matches that requests are compared with.
     pub kept: Vec<HTTPRouteMatch>,
     /// The indexes of the matches that are left out.
@@ -45,7 +45,7 @@ pub(super) struct Matches {
 }
 
 /// Builds the matches of a rule. A rule without matches matches everything.
-pub(super) fn build(
+pub(crate) fn build(
     at: RuleAt<'_>,
     rule: &HTTPRouteRule,
     on_broken_path: BrokenPath,

@@ -1,8 +1,8 @@
 //! GatewayClasses: which of them gatefold serves, and which features their status lists.
 
-use super::Build;
-use super::condition::{Condition, ConditionType, Reason};
-use super::environment::Environment;
+use crate::Build;
+use crate::condition::{Condition, ConditionType, Reason};
+use crate::environment::Environment;
 use gatefold_diagnostic::{Code, Diagnostic, Pointer, Severity};
 use gatefold_manifest::Resources;
 use gatefold_manifest::api::{Gateway, GatewayClass};
@@ -70,7 +70,7 @@ pub struct GatewayClassNode {
 
 /// Builds the classes that gatefold serves: those with the configured controller name, or all of them if none is
 /// configured.
-pub(super) fn build(build: &mut Build<'_>) -> BTreeMap<String, GatewayClassNode> {
+pub(crate) fn build(build: &mut Build<'_>) -> BTreeMap<String, GatewayClassNode> {
     let resources = build.resources;
     let wanted = build.environment.controller_name.as_deref();
     let mut nodes = BTreeMap::new();
@@ -89,7 +89,7 @@ pub(super) fn build(build: &mut Build<'_>) -> BTreeMap<String, GatewayClassNode>
 
 /// Returns the names under which gatefold reports statuses: the configured controller name, or those of all classes if
 /// none is configured.
-pub(super) fn controller_names(
+pub(crate) fn controller_names(
     resources: &Resources,
     environment: &Environment,
 ) -> BTreeSet<String> {
@@ -135,7 +135,7 @@ fn supported_version() -> Condition {
 }
 
 /// Returns the controller name under which a Gateway is served, or `None` if another controller serves it.
-pub(super) fn controller_of(gateway: &Gateway, build: &mut Build<'_>) -> Option<String> {
+pub(crate) fn controller_of(gateway: &Gateway, build: &mut Build<'_>) -> Option<String> {
     let class_name = &gateway.spec.gateway_class_name;
     let class = build.resources.gateway_classes.get(class_name);
     match (class, &build.environment.controller_name) {
@@ -148,7 +148,7 @@ pub(super) fn controller_of(gateway: &Gateway, build: &mut Build<'_>) -> Option<
                 format!("GatewayClass `{class_name}` isn't in the folder; the Gateway is served");
             let known = build.resources.gateway_classes.keys();
             let mut finding = Diagnostic::new(Code::UnknownGatewayClass, place, message);
-            finding.help = super::suggest(class_name, known.map(String::as_str));
+            finding.help = crate::suggest(class_name, known.map(String::as_str));
             build.diagnostics.push(finding.about(gateway.id()));
             Some(DEFAULT_CONTROLLER_NAME.to_owned())
         }
@@ -156,7 +156,7 @@ pub(super) fn controller_of(gateway: &Gateway, build: &mut Build<'_>) -> Option<
 }
 
 /// Returns the controller name of a Gateway's class, if the class is in the folder.
-pub(super) fn controller_in<'r>(gateway: &Gateway, resources: &'r Resources) -> Option<&'r str> {
+pub(crate) fn controller_in<'r>(gateway: &Gateway, resources: &'r Resources) -> Option<&'r str> {
     let class = resources
         .gateway_classes
         .get(&gateway.spec.gateway_class_name)?;

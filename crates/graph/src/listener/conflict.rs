@@ -5,10 +5,10 @@
 //! then the older object (API: `ListenerSetSpec.listeners`). Claims don't depend on the validity of a listener's
 //! certificates, so that a broken certificate never moves traffic to another Gateway.
 
-use super::Build;
-use super::condition::{self, Condition, ConditionType, Reason};
-use super::gateway::{GatewayNode, ListenerNode, Protocol};
-use super::listener::ListenerOwner;
+use crate::Build;
+use crate::condition::{self, Condition, ConditionType, Reason};
+use crate::gateway::{GatewayNode, ListenerNode, Protocol};
+use crate::listener::ListenerOwner;
 use gatefold_diagnostic::{Code, Diagnostic, Pointer};
 use gatefold_manifest::api::{Hostname, NamespacedName};
 use std::collections::{BTreeMap, HashMap};
@@ -45,7 +45,7 @@ struct Conflict {
 
 /// Adds `Conflicted` to the conditions of every listener, and `OverlappingTLSConfig` to those of HTTPS listeners whose
 /// hostnames overlap.
-pub(super) fn resolve(nodes: &mut Gateways, build: &mut Build<'_>) {
+pub(crate) fn resolve(nodes: &mut Gateways, build: &mut Build<'_>) {
     let mut conflicts: BTreeMap<Owner, Conflict> = BTreeMap::new();
     let mut claimed: HashMap<SocketAddr, Claims> = HashMap::new();
     for own in by_precedence(nodes, build) {

@@ -1,9 +1,9 @@
 //! Hostnames of a route that receive no traffic at a listener because a more specific listener receives it.
 
-use super::Graph;
-use super::gateway::{GatewayNode, ListenerNode};
-use super::hostname::covers;
-use super::http_route::{Attachment, HttpRouteNode, ParentNode};
+use crate::Graph;
+use crate::gateway::{GatewayNode, ListenerNode};
+use crate::hostname::covers;
+use crate::route::http_route::{Attachment, HttpRouteNode, ParentNode};
 use gatefold_diagnostic::{Code, Diagnostic, Pointer};
 use gatefold_manifest::api::{HTTPRoute, Hostname, NamespacedName};
 use std::collections::BTreeMap;
@@ -15,7 +15,7 @@ type Place<'g> = (&'g NamespacedName, usize);
 impl Graph {
     /// Returns a diagnostic for every hostname that receives no traffic at a listener: "the most specific match takes
     /// precedence" (API: `Listener.hostname`), and the route isn't attached to the more specific listener.
-    pub(super) fn hostnames_served_elsewhere(&self) -> Vec<Diagnostic> {
+    pub(crate) fn hostnames_served_elsewhere(&self) -> Vec<Diagnostic> {
         let mut found = Vec::new();
         for route in self.http_routes.values() {
             for parent in &route.parents {

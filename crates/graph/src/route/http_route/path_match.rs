@@ -1,7 +1,7 @@
 //! The path of a match, in the normal form that the paths of requests have.
 
-use super::Build;
-use super::http_rule::RuleAt;
+use crate::Build;
+use crate::route::http_rule::RuleAt;
 use gatefold_dataplane::path_normalization::{PathNormalization, is_matched_escape};
 use gatefold_diagnostic::{Code, Diagnostic, Pointer};
 use gatefold_manifest::api::{HTTPPathMatch, PathMatchType};
@@ -10,7 +10,7 @@ use gatefold_manifest::api::{HTTPPathMatch, PathMatchType};
 /// normalized paths.
 ///
 /// Returns a problem if no request can have such a path, so that the match can't be served.
-pub(super) fn normalize(
+pub(crate) fn normalize(
     path: &mut HTTPPathMatch,
     at: RuleAt<'_>,
     index: usize,

@@ -1,10 +1,11 @@
 //! The filters of a rule or a backend. A filter that gatefold doesn't support is never left out: its rule answers 500.
 
-use super::backend_ref::{self, References};
-use super::condition::{Problem, Reason};
-use super::http_route::{FilterNode, MirrorNode};
-use super::http_rule::RuleAt;
-use super::{Build, filter_advice};
+use crate::Build;
+use crate::backend_ref::{self, References};
+use crate::condition::{Problem, Reason};
+use crate::route::filter_advice;
+use crate::route::http_route::{FilterNode, MirrorNode};
+use crate::route::http_rule::RuleAt;
 use gatefold_dataplane::filter::header_modifier::{self, Change};
 use gatefold_diagnostic::{Code, Pointer};
 use gatefold_manifest::api::{
@@ -14,7 +15,7 @@ use gatefold_manifest::api::{
 
 /// The requests that a list of filters applies to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Owner {
+pub(crate) enum Owner {
     /// All requests of a rule.
     Rule,
     /// The requests that are forwarded to one of its backends.
@@ -22,7 +23,7 @@ pub(super) enum Owner {
 }
 
 /// Builds the filters that can be served, and adds the problems with the others to `refusals`.
-pub(super) fn build<'a>(
+pub(crate) fn build<'a>(
     at: RuleAt<'a>,
     owner: Owner,
     filters: &'a [HTTPRouteFilter],

@@ -1,18 +1,22 @@
 //! Gateways: where they listen, and which of their listeners are served.
 
-use super::certificate::Certificate;
-use super::client_certificate;
-use super::client_validation::{self, ClientValidation, Frontend};
-use super::condition::{self, Condition, ConditionType, Problem, Reason};
-use super::environment::Environment;
-use super::listener::ListenerOwner;
-use super::listener_set::{self, ListenerSetNode};
-use super::protection::Protections;
-use super::{Build, address, gateway_class, listener, listener_conflict, quoted};
+pub mod gateway_class;
+pub mod listener_set;
+
+use crate::certificate::Certificate;
+use crate::client_certificate;
+use crate::client_validation::{self, ClientValidation, Frontend};
+use crate::condition::{self, Condition, ConditionType, Problem, Reason};
+use crate::environment::Environment;
+use crate::listener::ListenerOwner;
+use crate::protection::Protections;
+use crate::{Build, address, listener, quoted};
 use gatefold_diagnostic::{Code, Diagnostic, Pointer};
 use gatefold_manifest::api::{
     Gateway, GatewayDefaultScope, Hostname, NamespacedName, PolicyTargetKind, SectionName,
 };
+use gateway_class::controller_of;
+use listener_set::ListenerSetNode;
 use rustls::sign::CertifiedKey;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -35,11 +39,11 @@ pub struct GatewayNode {
     /// What backends are shown in TLS.
     pub client_certificate: Option<Arc<Certificate>>,
     /// What is wrong with references of its own, beside its listeners'.
-    pub(super) unresolved: Vec<Problem>,
+    pub(crate) unresolved: Vec<Problem>,
     /// Nothing of it is served, whatever its listeners are.
     pub refused: bool,
     /// What it asks of clients.
-    pub(super) frontend: Frontend,
+    pub(crate) frontend: Frontend,
 }
 
 /// An address of a Gateway.
@@ -82,7 +86,7 @@ pub struct ListenerNode {
     /// Why it answers every request with 500; `None` if it doesn't.
     pub refusal: Option<Arc<str>>,
     /// Whether it keeps requests out by itself: by filters, which gatefold doesn't have, or by the certificates of its clients.
-    pub(super) keeps_requests_out: bool,
+    pub(crate) keeps_requests_out: bool,
     /// Sockets at which requests for its hostname are answered 500 although it isn't served, because it keeps requests out or a
     /// policy protects it: no listener with a wider hostname may serve them instead.
     pub closed_sockets: Vec<SocketAddr>,
@@ -101,7 +105,7 @@ pub enum Protocol {
 }
 
 /// The Gateways that are ours, and their ListenerSets.
-pub(super) fn build(
+pub(crate) fn build(
     build: &mut Build<'_>,
 ) -> (
     BTreeMap<NamespacedName, GatewayNode>,
@@ -110,12 +114,12 @@ pub(super) fn build(
     let resources = build.resources;
     let mut nodes = BTreeMap::new();
     for (key, gateway) in resources.gateways.iter() {
-        if let Some(controller_name) = gateway_class::controller_of(gateway, build) {
+        if let Some(controller_name) = controller_of(gateway, build) {
             nodes.insert(key.clone(), node(gateway, controller_name, build));
         }
     }
     let listener_sets = listener_set::build(&mut nodes, build);
-    listener_conflict::resolve(&mut nodes, build);
+    listener::conflict::resolve(&mut nodes, build);
     for (key, node) in &mut nodes {
         node.close_protected(key, &build.protections);
         node.settle(build.environment);

@@ -3,9 +3,9 @@
 //! A Gateway's node lists its own listeners and those of its sets in order of precedence: its own first, then those of the
 //! oldest set.
 
-use super::gateway::GatewayNode;
-use super::listener::{self, ListenerOwner};
-use super::{Build, names_in, suggest};
+use crate::gateway::GatewayNode;
+use crate::listener::{self, ListenerOwner};
+use crate::{Build, names_in, suggest};
 use gatefold_diagnostic::{Code, Diagnostic, Pointer};
 use gatefold_manifest::Resources;
 use gatefold_manifest::api::{
@@ -26,7 +26,7 @@ pub struct ListenerSetNode {
 }
 
 /// Builds the ListenerSets of `gateways`, and adds the listeners of the allowed ones to their Gateways.
-pub(super) fn build(
+pub(crate) fn build(
     gateways: &mut BTreeMap<NamespacedName, GatewayNode>,
     build: &mut Build<'_>,
 ) -> BTreeMap<NamespacedName, ListenerSetNode> {
@@ -57,7 +57,7 @@ pub(super) fn build(
 }
 
 /// Returns the Gateway that a ListenerSet refers to, or `None` if it refers to an object of another kind.
-pub(super) fn gateway_key(set: &ListenerSet) -> Option<NamespacedName> {
+pub(crate) fn gateway_key(set: &ListenerSet) -> Option<NamespacedName> {
     let reference = &set.spec.parent_ref;
     let is_gateway = reference.group == GATEWAY_GROUP && reference.kind == "Gateway";
     let own = &set.meta.namespace;
@@ -119,7 +119,7 @@ fn warn_of_not_allowed(node: &ListenerSetNode, gateway: &Gateway, build: &mut Bu
     let field = if gateway.spec.allowed_listeners.is_some() {
         Pointer::spec().key("allowedListeners")
     } else {
-        super::name_pointer()
+        crate::name_pointer()
     };
     let found = Diagnostic::new(Code::ListenerSetNotAllowed, place, message)
         .about(set.id())
