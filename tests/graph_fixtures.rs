@@ -10,7 +10,7 @@ use gatefold::status::{
 };
 use gatefold_compile::compile;
 use gatefold_diagnostic::{Severity, Style, render};
-use gatefold_graph::http_route::{FilterNode, RuleNode, TargetNode};
+use gatefold_graph::route::http_route::{FilterNode, RuleNode, TargetNode};
 use gatefold_graph::{Environment, Graph, build};
 use gatefold_manifest::Loader;
 use gatefold_manifest::api::NamespacedName;

@@ -1,5 +1,5 @@
-//! What other controllers say in an object's status. It comes from the object's file and is shown unchanged, after
-//! what gatefold says itself.
+//! The entries of other controllers in an object's status. They come from the object's file and are shown unchanged, after
+//! gatefold's own entries.
 
 use super::types::{StatusCondition, parent_reference};
 use gatefold_graph::condition::ConditionType;
@@ -14,7 +14,7 @@ use std::ops::Deref;
 /// The API allows no more in one list of conditions.
 const MOST_CONDITIONS: usize = 8;
 
-/// A list of conditions: those of gatefold, and those of types that gatefold doesn't report.
+/// A list of conditions: gatefold's own, then recorded ones of types that gatefold doesn't report.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Conditions {
     own: Vec<StatusCondition>,
@@ -22,7 +22,7 @@ pub struct Conditions {
 }
 
 impl Conditions {
-    /// Adds to the conditions of gatefold those of the file that aren't its own, as far as the API allows.
+    /// Appends to gatefold's own conditions the recorded ones of other types, up to the API's limit.
     pub(super) fn new(own: Vec<StatusCondition>, recorded: &[RecordedCondition]) -> Self {
         let mut foreign: Vec<Foreign<RecordedCondition>> = Vec::new();
         for condition in recorded.iter().filter(|it| !is_own(it)) {
@@ -35,13 +35,13 @@ impl Conditions {
     }
 }
 
-/// Whether gatefold reports conditions of this type, on whatever kind of object.
+/// Whether gatefold reports conditions of this type on objects of any kind.
 fn is_own(condition: &RecordedCondition) -> bool {
     let mut types = ConditionType::ALL.iter();
     types.any(|own| own.as_str() == condition.kind)
 }
 
-/// The conditions of gatefold.
+/// Dereferences to gatefold's own conditions.
 impl Deref for Conditions {
     type Target = [StatusCondition];
 
@@ -60,7 +60,7 @@ impl Serialize for Conditions {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Foreign<E>(E);
 
-/// One list after another, as one list.
+/// Two lists, serialized as one.
 pub(super) struct Both<'a, A, B>(pub &'a [A], pub &'a [B]);
 
 impl<A: Serialize, B: Serialize> Serialize for Both<'_, A, B> {
@@ -75,7 +75,7 @@ impl<A: Serialize, B: Serialize> Serialize for Both<'_, A, B> {
     }
 }
 
-/// An entry of a list in which each controller has entries of its own.
+/// An entry of a list in which each controller has its own entries.
 pub(super) trait Entry: Clone {
     /// The parent or ancestor.
     fn reference(&self) -> &ParentReference;
@@ -109,7 +109,7 @@ impl Entry for RecordedAncestor {
     }
 }
 
-/// The entries of controllers that aren't `ours`, at most `room`.
+/// Returns the entries of controllers that aren't in `ours`, at most `room` of them.
 pub(super) fn entries<E: Entry>(
     recorded: &[E],
     ours: &BTreeSet<String>,
@@ -121,7 +121,7 @@ pub(super) fn entries<E: Entry>(
     foreign.take(room).cloned().map(Foreign).collect()
 }
 
-/// What the file says in the entry for a parent that is gatefold's own. A reference without a namespace means `home`.
+/// Returns the recorded conditions of gatefold's own entry for a parent. A reference without a namespace means `home`.
 pub(super) fn recorded_at<'r, E: Entry>(
     recorded: &'r [E],
     controller_name: &str,
@@ -142,7 +142,7 @@ fn is_same(one: &ParentReference, other: &ParentReference, home: &str) -> bool {
         && key(one) == key(other)
 }
 
-/// What the file says of a listener.
+/// Returns the recorded conditions of a listener.
 pub(super) fn recorded_of<'r>(
     recorded: &'r [RecordedListener],
     name: &str,

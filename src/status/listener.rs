@@ -1,10 +1,9 @@
-//! The status of listeners, those of Gateways and of ListenerSets alike.
+//! The status of the listeners of Gateways and ListenerSets.
 
 use super::foreign::recorded_of;
 use super::types::{ListenerStatus, RouteKind, Stamp};
 use super::{Applied, BindFailure, BindFailureReason};
-use gatefold_graph::UNENFORCED_POLICY;
-use gatefold_graph::condition::{self, Condition, ConditionType};
+use gatefold_graph::condition::{self, Condition, ConditionType, Reason};
 use gatefold_graph::gateway::ListenerNode;
 use gatefold_manifest::api::RecordedListener;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -12,7 +11,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 /// A socket that couldn't be bound.
 pub(super) type Failure<'a> = (SocketAddr, &'a BindFailure);
 
-/// Listeners with all of their conditions.
+/// Returns the listeners with all of their conditions.
 pub(super) fn with_conditions<'n>(
     listeners: impl Iterator<Item = &'n ListenerNode>,
     applied: &Applied,
@@ -22,7 +21,7 @@ pub(super) fn with_conditions<'n>(
         .collect()
 }
 
-/// `status.listeners`.
+/// Makes the entries of `status.listeners`.
 pub(super) fn report(
     listeners: &[(&ListenerNode, Vec<Condition>)],
     previous: &[ListenerStatus],
@@ -52,8 +51,8 @@ fn kinds(listener: &ListenerNode) -> Vec<RouteKind> {
     kinds.map(kind).collect()
 }
 
-/// The sockets of a listener that couldn't be bound. A host without IPv6 can't bind `[::]`; that is no
-/// failure as long as every interface can be reached by IPv4.
+/// Returns the sockets of a listener that couldn't be bound. A host without IPv6 can't bind `[::]`, which is no failure if
+/// the listener is bound to all interfaces by IPv4.
 pub(super) fn failures<'a>(listener: &ListenerNode, applied: &'a Applied) -> Vec<Failure<'a>> {
     let failed = listener.sockets.iter().filter_map(|socket| {
         let failure = applied.failed.get(socket)?;
@@ -72,7 +71,7 @@ pub(super) fn failures<'a>(listener: &ListenerNode, applied: &'a Applied) -> Vec
         .collect()
 }
 
-/// Whether it is the port that can't be had, not the address.
+/// Whether the port is unavailable, as opposed to the address.
 pub(super) fn port_is_at_fault(failure: &BindFailure) -> bool {
     match failure.reason {
         BindFailureReason::PortInUse | BindFailureReason::PermissionDenied => true,
@@ -80,7 +79,7 @@ pub(super) fn port_is_at_fault(failure: &BindFailure) -> bool {
     }
 }
 
-/// The messages of several failures as one, each once.
+/// Joins the messages of several failures, each once.
 pub(super) fn messages(failures: &[Failure<'_>]) -> String {
     let mut messages: Vec<&str> = failures.iter().map(|(_, f)| f.message.as_str()).collect();
     messages.dedup();
@@ -97,7 +96,7 @@ fn conditions(listener: &ListenerNode, applied: &Applied) -> Vec<Condition> {
         if let Some(refusal) = &listener.refusal {
             let message = format!("every request is answered 500: {refusal}");
             let programmed =
-                Condition::fails(ConditionType::Programmed, UNENFORCED_POLICY, message);
+                Condition::fails(ConditionType::Programmed, Reason::UnenforcedPolicy, message);
             conditions.push(programmed);
             return conditions;
         }
@@ -111,7 +110,7 @@ fn conditions(listener: &ListenerNode, applied: &Applied) -> Vec<Condition> {
         };
         let programmed = Condition {
             message,
-            ..Condition::holds(ConditionType::Programmed, "Programmed", "")
+            ..Condition::holds(ConditionType::Programmed, Reason::Programmed, "")
         };
         conditions.push(programmed);
         return conditions;
@@ -121,13 +120,14 @@ fn conditions(listener: &ListenerNode, applied: &Applied) -> Vec<Condition> {
         .all(|(_, failure)| port_is_at_fault(failure));
     let message = messages(&failures);
     if by_port && failures.len() == listener.sockets.len() {
-        let refused = Condition::fails(ConditionType::Accepted, "PortUnavailable", message.clone());
+        let reason = Reason::PortUnavailable;
+        let refused = Condition::fails(ConditionType::Accepted, reason, message.clone());
         condition::set(&mut conditions, refused);
     }
     let reason = if by_port {
-        "PortUnavailable"
+        Reason::PortUnavailable
     } else {
-        "AddressNotUsable"
+        Reason::AddressNotUsable
     };
     conditions.push(Condition::fails(ConditionType::Programmed, reason, message));
     conditions

@@ -1,7 +1,7 @@
-//! Report: what the graph says and what the sockets did become the statuses of the API.
+//! Report: turns the graph and the outcome of binding sockets into the statuses of the API.
 //!
-//! In: a graph, what binding the sockets gave, the statuses before, the time. Out: statuses as Kubernetes
-//! would show them, valid by the kinds' CRDs. Nothing is read or written here.
+//! In: a graph, the sockets that couldn't be bound, the previous statuses, the time. Out: statuses as Kubernetes would show
+//! them, valid according to the kinds' CRDs. This module does no input or output.
 
 mod foreign;
 mod gateway;
@@ -20,9 +20,9 @@ pub use types::{
 
 use gatefold_graph::Graph;
 use gatefold_graph::policy::backend_tls_policy::BackendTlsPolicyNode;
-use gatefold_graph::gateway_class::{GatewayClassNode, SUPPORTED_FEATURES};
-use gatefold_graph::http_route::{HttpRouteNode, HttpRouteNodes, ParentNode};
+use gatefold_graph::gateway::gateway_class::{GatewayClassNode, SUPPORTED_FEATURES};
 use gatefold_graph::ordered::Follow;
+use gatefold_graph::route::http_route::{HttpRouteNode, HttpRouteNodes, ParentNode};
 use gatefold_manifest::api::{GATEWAY_GROUP, NamespacedName};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -35,14 +35,14 @@ const MOST_ANCESTORS: usize = 16;
 /// The API allows no more in a route's status.
 const MOST_PARENTS: usize = 32;
 
-/// What became of the sockets that a snapshot needs.
+/// The outcome of binding the sockets that a snapshot needs.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Applied {
-    /// Sockets that couldn't be bound, and why. What isn't in here is bound.
+    /// Sockets that couldn't be bound, and why. All others are bound.
     pub failed: BTreeMap<SocketAddr, BindFailure>,
 }
 
-/// The statuses of all objects that are ours.
+/// The statuses of all objects that gatefold serves.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Statuses {
     /// GatewayClasses by name.
@@ -51,15 +51,15 @@ pub struct Statuses {
     pub gateways: BTreeMap<NamespacedName, GatewayStatus>,
     /// ListenerSets.
     pub listener_sets: BTreeMap<NamespacedName, ListenerSetStatus>,
-    /// HTTPRoutes. One that is the same as before is shared.
+    /// HTTPRoutes. An unchanged status is shared with the previous report.
     pub http_routes: BTreeMap<NamespacedName, Arc<RouteStatus>>,
-    /// What those were made of.
+    /// The nodes that these statuses were made from.
     http_route_nodes: MadeOf<HttpRouteNodes>,
     /// BackendTLSPolicies.
     pub backend_tls_policies: BTreeMap<NamespacedName, PolicyStatus>,
 }
 
-/// What statuses were made of, which is no part of what they say.
+/// The source of statuses, which doesn't take part in comparisons.
 #[derive(Clone, Debug, Default)]
 struct MadeOf<T>(Arc<T>);
 
@@ -69,7 +69,7 @@ impl<T> PartialEq for MadeOf<T> {
     }
 }
 
-/// Makes the statuses. The time of a condition stays that of `previous` as long as its status is the same.
+/// Makes the statuses. A condition whose status is the same as in `previous` keeps its transition time.
 pub fn report(
     graph: &Graph,
     applied: &Applied,
@@ -264,7 +264,7 @@ spec: {ports: [{port: 80}]}
     }
 
     #[test]
-    fn a_gateways_status_is_spelled_as_the_api_spells_it() {
+    fn spells_the_status_of_a_gateway_as_the_api_does() {
         let statuses = statuses(FOLDER, &Statuses::default(), MORNING);
         let status = serde_json::to_value(&statuses.gateways[&name("edge")]).expect("JSON");
         let address = serde_json::json!([{"type": "IPAddress", "value": "127.0.0.1"}]);
@@ -282,7 +282,7 @@ spec: {ports: [{port: 80}]}
     }
 
     #[test]
-    fn a_parent_reference_is_shown_with_its_defaults_but_without_what_it_leaves_out() {
+    fn shows_a_parent_reference_with_its_defaults_and_without_absent_fields() {
         let statuses = statuses(FOLDER, &Statuses::default(), MORNING);
         let status = serde_json::to_value(&*statuses.http_routes[&name("shop")]).expect("JSON");
         let reference = serde_json::json!({
@@ -293,7 +293,7 @@ spec: {ports: [{port: 80}]}
     }
 
     #[test]
-    fn a_route_without_a_parent_of_ours_has_an_empty_list_of_parents() {
+    fn route_without_a_served_parent_has_an_empty_list_of_parents() {
         let folder = FOLDER.replace("parentRefs: [{name: edge,", "parentRefs: [{name: gone,");
         let statuses = statuses(&folder, &Statuses::default(), MORNING);
         let status = serde_json::to_value(&*statuses.http_routes[&name("shop")]).expect("JSON");
@@ -301,7 +301,7 @@ spec: {ports: [{port: 80}]}
     }
 
     #[test]
-    fn the_time_of_a_condition_changes_only_with_its_status() {
+    fn transition_time_changes_only_with_the_status_of_the_condition() {
         let before = statuses(FOLDER, &Statuses::default(), MORNING);
         let after = statuses(&format!("{FOLDER}{SERVICE}"), &before, EVENING);
         let times = |statuses: &Statuses| -> Vec<(ConditionType, i64)> {
@@ -316,17 +316,17 @@ spec: {ports: [{port: 80}]}
                 (ConditionType::Accepted, 8),
                 (ConditionType::ResolvedRefs, 20)
             ],
-            "the Service that came resolves the reference; acceptance was there before"
+            "the new Service resolves the reference; the route was accepted before"
         );
         assert_eq!(
             statuses(FOLDER, &before, EVENING),
             before,
-            "nothing changed"
+            "the statuses changed although the folder is as before"
         );
     }
 
     #[test]
-    fn features_are_listed_in_order_as_the_api_wants_it() {
+    fn lists_features_in_order_as_the_api_requires() {
         let names: Vec<&str> = SUPPORTED_FEATURES.to_vec();
         let mut sorted = names.clone();
         sorted.sort_unstable();

@@ -8,7 +8,7 @@ use gatefold_dataplane::filter::header_modifier::{Change, HeaderModifier, refusa
 use gatefold_dataplane::filter::path_modifier::PathModifier;
 use gatefold_dataplane::filter::request_redirect::{RequestRedirect, Scheme};
 use gatefold_dataplane::filter::url_rewrite::UrlRewrite;
-use gatefold_graph::http_route::FilterNode;
+use gatefold_graph::route::http_route::FilterNode;
 use gatefold_manifest::api::{
     self, HTTPCORSFilter, HTTPHeader, HTTPHeaderFilter, HTTPPathModifier, HTTPPathModifierType,
     HTTPRequestRedirectFilter, HTTPRouteMatch, HTTPURLRewriteFilter, PortNumber, RedirectScheme,

@@ -1,7 +1,7 @@
 //! Compile: a graph becomes a [`Snapshot`].
 //!
-//! In: what the graph found to be served. Out: plain data by which requests are answered, with everything
-//! parsed beforehand. Never here: files, sockets, and decisions about what is valid: the graph made them.
+//! In: a graph. Out: the plain data that requests are served with; header names, regular expressions and certificates are
+//! parsed in advance. This crate never touches files or sockets, and never decides what is valid: the graph has decided.
 
 mod backend;
 mod backend_tls;
@@ -38,13 +38,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use tls::Validations;
 
-/// What is to be served by a graph, without anything before it.
+/// Compiles a graph without reusing anything.
 pub fn compile(graph: &Graph) -> Snapshot {
     Compiler::default().compile(graph)
 }
 
-/// Compiles one graph after the other. What is the same in the next one is taken over, counters included: that of a
-/// route which has changed go on where they are.
+/// Compiles successive graphs. Routes that haven't changed since the previous graph are reused with their counters. The
+/// counters of changed routes continue.
 #[derive(Default)]
 pub struct Compiler {
     routes: BTreeMap<NamespacedName, Arc<CompiledRoute>>,
@@ -55,7 +55,7 @@ pub struct Compiler {
 }
 
 impl Compiler {
-    /// What is to be served by a graph.
+    /// Compiles a graph.
     pub fn compile(&mut self, graph: &Graph) -> Snapshot {
         self.patterns.begin();
         self.validations.begin();
@@ -97,7 +97,7 @@ impl Compiler {
         }
     }
 
-    /// Every route; those whose nodes are the very same as before are taken over.
+    /// Compiles every route. Routes whose nodes are the same as in the previous graph are reused.
     fn routes(
         &mut self,
         graph: &Graph,
@@ -119,7 +119,7 @@ impl Compiler {
     }
 }
 
-/// The router of a listener that answers every request with 500; logs show `name` as the route.
+/// Returns a router that answers every request with 500. Logs show `name` as the route.
 fn refuse_all(name: &str) -> Router {
     let rule = Rule {
         route: name.into(),
@@ -139,8 +139,8 @@ fn refuse_all(name: &str) -> Router {
     Router::new([(None, Arc::new(routes))])
 }
 
-/// Answers 500 for the hostnames of protected listeners that aren't served, where other listeners are: one with a wider
-/// hostname would serve them without the protection.
+/// Answers 500 for the hostnames of protected listeners that aren't served, on sockets with other listeners. Otherwise a
+/// listener with a wider hostname would serve these hostnames without the protection.
 fn close_unserved(graph: &Graph, ports: &mut HashMap<SocketAddr, Port>) {
     for (key, gateway) in &graph.gateways {
         let listeners = gateway.listeners.iter();
@@ -169,8 +169,8 @@ fn close_unserved(graph: &Graph, ports: &mut HashMap<SocketAddr, Port>) {
     }
 }
 
-/// Adds a listener to all of its sockets. The graph lets neither two protocols nor a hostname twice on a socket;
-/// should it be wrong, the first one stays, so that what was TLS is never plain.
+/// Adds a listener to all of its sockets. The graph admits neither two protocols nor the same hostname twice on a socket.
+/// If it did, the first listener would stay, so that a TLS port never becomes a plain one.
 fn add(
     ports: &mut HashMap<SocketAddr, Port>,
     listener: &ListenerNode,
@@ -194,7 +194,7 @@ fn add(
     }
 }
 
-/// A port without listeners, which speaks TLS or doesn't.
+/// Returns a port without listeners for a protocol.
 fn empty(protocol: Protocol) -> Port {
     Port {
         listeners: HostMap::default(),

@@ -1,3 +1,5 @@
+//! Matches of HTTPRoutes: their conditions in the form that requests are compared with.
+
 use gatefold_dataplane::matcher::{Matcher, PathMatch, ValueMatch, pattern};
 use gatefold_manifest::api::{HTTPPathMatch, HTTPRouteMatch, PathMatchType, ValueMatchType};
 use http::{HeaderName, Method};
@@ -5,18 +7,18 @@ use regex::Regex;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// Regular expressions, each compiled once however often it stands in the manifests.
+/// Regular expressions, each compiled once however often the manifests contain it.
 #[derive(Default)]
 pub(super) struct Patterns {
     known: HashMap<String, Option<Regex>>,
 }
 
-/// How many there may be before all are forgotten: nobody knows which ones are still in use, and rules that are taken
-/// over keep theirs.
+/// The number of expressions above which the next compilation starts with an empty cache. Their use isn't tracked; reused
+/// rules keep their expressions.
 const PATTERNS: usize = 1_000;
 
 impl Patterns {
-    /// Begins with the next graph.
+    /// Prepares for the next graph.
     pub(super) fn begin(&mut self) {
         if self.known.len() > PATTERNS {
             self.known.clear();
@@ -33,7 +35,7 @@ impl Patterns {
     }
 }
 
-/// What a match asks of the path.
+/// Returns a match's condition on the path.
 pub(super) fn path(path: &HTTPPathMatch) -> PathMatch {
     let value: Arc<str> = path.value.as_str().into();
     match path.kind {
@@ -43,8 +45,8 @@ pub(super) fn path(path: &HTTPPathMatch) -> PathMatch {
     }
 }
 
-/// What a match asks of everything but the path. Nothing for one that can't be compiled, which the graph
-/// doesn't let through: a condition is never left out.
+/// Returns a match's conditions except for the path. `None` if one of them can't be compiled, which the graph rules out: a
+/// condition is never left out.
 pub(super) fn matcher(one: &HTTPRouteMatch, patterns: &mut Patterns) -> Option<Matcher> {
     let mut headers = Vec::with_capacity(one.headers.len());
     for header in &one.headers {

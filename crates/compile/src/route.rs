@@ -1,30 +1,32 @@
+//! Compiled routes: where they are served, their rules, and the matches that lead to the rules.
+
 use super::backend::Backends;
 use super::matches::{Patterns, matcher, path};
 use gatefold_dataplane::Rule;
 use gatefold_dataplane::host_routes::Entry;
-use gatefold_graph::http_route::HttpRouteNode;
+use gatefold_graph::route::http_route::HttpRouteNode;
 use gatefold_manifest::api::NamespacedName;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// A listener: its Gateway, and its place among all listeners of that.
+/// A listener: its Gateway, and its index among all listeners of that Gateway.
 pub(super) type ListenerKey = (NamespacedName, usize);
 
-/// A route, compiled.
+/// A compiled route.
 pub(super) struct CompiledRoute {
-    /// What it was made of.
+    /// The node that it was compiled from.
     pub node: Arc<HttpRouteNode>,
-    /// The listeners that it is attached to, with each of its hostnames that is in force there. Two parent references may lead to one
-    /// listener; that counts once.
+    /// The listeners that it is attached to, with each hostname that applies there. Two parent references may resolve to one
+    /// listener, which counts once.
     pub places: BTreeSet<(ListenerKey, Option<Arc<str>>)>,
-    /// By their place in the manifest.
+    /// The rules, in the order of the manifest.
     pub rules: Vec<Arc<Rule>>,
     /// The matches of all rules.
     pub entries: Vec<Entry>,
 }
 
 impl CompiledRoute {
-    /// Counters go on where those of the route `before` are.
+    /// Compiles a route. Its counters continue those of `before`.
     pub(super) fn new(
         node: &Arc<HttpRouteNode>,
         before: Option<&CompiledRoute>,

@@ -1,7 +1,7 @@
 //! The addresses of a Gateway (API: `Gateway.spec.addresses`).
 
 use super::Build;
-use super::condition::{Condition, ConditionType};
+use super::condition::{Condition, ConditionType, Reason};
 use super::environment::Environment;
 use super::gateway::GatewayAddress;
 use gatefold_diagnostic::{Code, Diagnostic, Pointer};
@@ -84,7 +84,7 @@ fn from_pool(gateway: &Gateway, requested: &mut Requested, build: &mut Build<'_>
     build.diagnostics.push(finding);
     requested.problem.get_or_insert(Condition::fails(
         ConditionType::Programmed,
-        "AddressNotAssigned",
+        Reason::AddressNotAssigned,
         format!("{message}: {help}"),
     ));
     let pool = build.environment.pool.as_ref();
@@ -140,7 +140,8 @@ fn unsupported_routability(
         .about(gateway.id())
         .help("leave `routability` out, and give the address a value that can be reached from there only");
     build.diagnostics.push(finding);
-    Condition::fails(ConditionType::Programmed, "AddressNotAssigned", message)
+    let reason = Reason::AddressNotAssigned;
+    Condition::fails(ConditionType::Programmed, reason, message)
 }
 
 /// Reports addresses of types that aren't supported. Returns the condition for the first one.
@@ -163,7 +164,7 @@ fn unsupported_type(gateway: &Gateway, build: &mut Build<'_>) -> Option<Conditio
         build.diagnostics.push(finding.about(gateway.id()));
         refused.get_or_insert(Condition::fails(
             ConditionType::Accepted,
-            "UnsupportedAddress",
+            Reason::UnsupportedAddress,
             message,
         ));
     }

@@ -7,7 +7,7 @@
 
 use super::Graph;
 use super::environment::Environment;
-use super::http_route::HttpRouteNode;
+use super::route::http_route::HttpRouteNode;
 use crate::backend::endpoints::{ServicePortKey, ServicePortNodes, ServicePorts};
 use crate::ordered::Follow;
 use crate::policy::protection::Protections;

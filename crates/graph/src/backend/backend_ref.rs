@@ -2,11 +2,11 @@
 
 use crate::backend::app_protocol::{AppProtocol, Security};
 use crate::backend::endpoints::{Port, ServicePortKey, ServicePorts, tcp_port};
-use crate::http_route::TargetNode;
-use crate::http_rule::RuleAt;
-use crate::listener::Problem;
+use crate::condition::{Problem, Reason};
 use crate::policy::backend_tls_policy::BackendTlsNode;
 use crate::reference::reference_grant::{Referent, Referrer, missing_grant};
+use crate::route::http_route::TargetNode;
+use crate::route::http_rule::RuleAt;
 use crate::{Build, names_in, suggest};
 use gatefold_dataplane::backend::HttpVersion;
 use gatefold_diagnostic::{Code, Diagnostic, Pointer};
@@ -70,7 +70,7 @@ pub(crate) fn resolve<'a>(
         Err((reason, finding)) => {
             references
                 .unresolved
-                .push((reason, finding.message.clone()));
+                .push(Problem::new(reason, finding.message.clone()));
             build.diagnostics.push(*finding);
             (name, TargetNode::Invalid)
         }
@@ -85,12 +85,12 @@ fn protected((key, port): &ServicePortKey, build: &Build<'_>) -> Option<Problem>
         .protections
         .refusal(kind, key, Some(&port.to_string()))?;
     let message = format!("Service {key}: {refusal}");
-    Some((crate::UNENFORCED_POLICY, message))
+    Some(Problem::new(Reason::UnenforcedPolicy, message))
 }
 
-type Refusal = (&'static str, Box<Diagnostic>);
+type Refusal = (Reason, Box<Diagnostic>);
 
-fn refusal(reason: &'static str, finding: Diagnostic) -> Refusal {
+fn refusal(reason: Reason, finding: Diagnostic) -> Refusal {
     (reason, Box::new(finding))
 }
 
@@ -107,7 +107,7 @@ fn permitted(
         let message =
             format!("a backend of kind `{kind}` (group `{group}`) isn't supported; a Service is");
         let finding = at.finding(Code::UnsupportedBackendKind, pointer(), message);
-        return Err(refusal("InvalidKind", finding));
+        return Err(refusal(Reason::InvalidKind, finding));
     }
     let from = Referrer {
         group: GATEWAY_GROUP,
@@ -129,7 +129,7 @@ fn permitted(
     );
     let finding = at.finding(Code::ReferenceNotPermitted, pointer(), message);
     Err(refusal(
-        "RefNotPermitted",
+        Reason::RefNotPermitted,
         finding.help(missing_grant(from, to)),
     ))
 }
@@ -150,7 +150,7 @@ fn service_port<'a>(
         let mut finding = at.finding(Code::BackendNotFound, pointer().key("name"), message);
         let near = suggest(&key.name, names_in(&resources.services, &key.namespace));
         finding.help = near.or_else(|| elsewhere(key, build));
-        return Err(refusal("BackendNotFound", finding));
+        return Err(refusal(Reason::BackendNotFound, finding));
     };
     if let Some(found) = tcp_port(service, *port) {
         return Ok(Some((service, found)));
@@ -236,7 +236,7 @@ fn port_not_found(
         ),
     };
     let finding = finding.label(service.place(place), "the Service");
-    refusal("BackendNotFound", finding.help(help))
+    refusal(Reason::BackendNotFound, finding.help(help))
 }
 
 fn unsupported_protocol(
@@ -264,5 +264,5 @@ fn unusable_port(
     let place = service.place(Pointer::spec().key("ports"));
     let finding = at.finding(Code::UnsupportedBackendProtocol, pointer(), message);
     let finding = finding.label(place, "the Service's ports");
-    refusal("UnsupportedProtocol", finding)
+    refusal(Reason::UnsupportedProtocol, finding)
 }

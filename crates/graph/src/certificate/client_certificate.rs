@@ -1,7 +1,7 @@
 //! What a Gateway shows to backends in TLS (API: `GatewayBackendTLS.clientCertificateRef`).
 
 use crate::certificate::tls_secret::Certificate;
-use crate::listener::Problem;
+use crate::condition::{Problem, Reason};
 use crate::reference::reference_grant::{Referent, Referrer, missing_grant};
 use crate::{Build, names_in, suggest};
 use gatefold_diagnostic::{Code, Diagnostic, Pointer};
@@ -22,16 +22,16 @@ pub(crate) fn resolve(
     match secret(gateway, reference, build) {
         Ok(secret) => load(gateway, secret, problems, build),
         Err((reason, found)) => {
-            problems.push((reason, found.message.clone()));
+            problems.push(Problem::new(reason, found.message.clone()));
             build.diagnostics.push(*found);
             None
         }
     }
 }
 
-type Refusal = (&'static str, Box<Diagnostic>);
+type Refusal = (Reason, Box<Diagnostic>);
 
-fn refusal(reason: &'static str, found: Diagnostic) -> Refusal {
+fn refusal(reason: Reason, found: Diagnostic) -> Refusal {
     (reason, Box::new(found))
 }
 
@@ -66,7 +66,7 @@ fn secret<'a>(
 }
 
 /// The API's reason.
-const INVALID: &str = "InvalidClientCertificateRef";
+const INVALID: Reason = Reason::InvalidClientCertificateRef;
 
 fn pointer() -> Pointer {
     let tls = Pointer::spec().key("tls");
@@ -94,7 +94,7 @@ fn check_grant(gateway: &Gateway, key: &NamespacedName, build: &Build<'_>) -> Re
         format!("no ReferenceGrant permits Gateways of namespace `{own}` to use Secret {key}");
     let found = finding(gateway, Code::ReferenceNotPermitted, pointer(), &message);
     Err(refusal(
-        "RefNotPermitted",
+        Reason::RefNotPermitted,
         found.help(missing_grant(from, to)),
     ))
 }
@@ -111,7 +111,7 @@ fn load(
     let loaded = build.load_pair(secret);
     if let Some(problem) = loaded.problem {
         let message = format!("Secret {key} can't be used: {}", problem.why);
-        problems.push((INVALID, problem.message(&message)));
+        problems.push(Problem::new(INVALID, problem.message(&message)));
         let mut found = finding(gateway, Code::InvalidCertificate, pointer(), &message);
         found = found.label(secret_place(), "the Secret");
         found.notes.extend(problem.note);

@@ -1,8 +1,7 @@
 //! What a Gateway asks of the clients of its HTTPS listeners (API: `GatewayTLSConfig.frontend`).
 
 use crate::certificate::ca_certificates;
-use crate::condition::{Condition, ConditionType};
-use crate::listener::Problem;
+use crate::condition::{Condition, ConditionType, Problem, Reason};
 use crate::reference::reference_grant::{Referent, Referrer, missing_grant};
 use crate::{Build, names_in, suggest};
 use gatefold_diagnostic::{Code, Diagnostic, Pointer};
@@ -92,7 +91,7 @@ pub(crate) fn insecure_mode(gateway: &Gateway) -> Option<Condition> {
     insecure.then(|| {
         Condition::holds(
             ConditionType::InsecureFrontendValidationMode,
-            "ConfigurationChanged",
+            Reason::ConfigurationChanged,
             "with mode AllowInsecureFallback clients are served whether their certificates are valid or not",
         )
     })
@@ -144,7 +143,7 @@ impl<'a> References<'_, 'a> {
             );
             let found = self.finding(Code::UnsupportedCertificateKind, pointer, &message);
             self.build.diagnostics.push(found);
-            return Err(("InvalidCACertificateKind", message));
+            return Err(Problem::new(Reason::InvalidCACertificateKind, message));
         }
         let own = &self.gateway.meta.namespace;
         let namespace = reference.namespace.as_deref().unwrap_or(own);
@@ -161,7 +160,7 @@ impl<'a> References<'_, 'a> {
                 let mut found = self.finding(Code::CertificateNotFound, &pointer, &message);
                 found.help = help;
                 self.build.diagnostics.push(found);
-                Err(("InvalidCACertificateRef", message))
+                Err(Problem::new(Reason::InvalidCACertificateRef, message))
             }
         }
     }
@@ -189,7 +188,7 @@ impl<'a> References<'_, 'a> {
         let help = missing_grant(from, to);
         let found = self.finding(Code::ReferenceNotPermitted, pointer, &message);
         self.build.diagnostics.push(found.help(help));
-        Err(("RefNotPermitted", message))
+        Err(Problem::new(Reason::RefNotPermitted, message))
     }
 
     /// The ConfigMap's certificates, or the last good ones: no client is admitted that wasn't admitted before.
@@ -203,7 +202,10 @@ impl<'a> References<'_, 'a> {
         if let Some(problem) = loaded.problem {
             let key = config_map.key();
             let message = format!("ConfigMap {key} can't be used: {}", problem.why);
-            problems.push(("InvalidCACertificateRef", problem.message(&message)));
+            problems.push(Problem::new(
+                Reason::InvalidCACertificateRef,
+                problem.message(&message),
+            ));
             let place = config_map.place(crate::name_pointer());
             let found = self.finding(Code::InvalidCertificate, pointer, &message);
             let mut found = found.label(place, "the ConfigMap");

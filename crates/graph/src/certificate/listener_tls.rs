@@ -1,6 +1,7 @@
 //! TLS of an HTTPS listener: the certificates it refers to.
 
-use crate::listener::{Located, Problem};
+use crate::condition::{Problem, Reason};
+use crate::listener::Located;
 use crate::reference::reference_grant::{Referent, Referrer, missing_grant};
 use crate::{Build, names_in, suggest};
 use gatefold_diagnostic::{Code, Pointer};
@@ -27,7 +28,10 @@ pub(crate) fn certificates(
         build.diagnostics.push(finding.help(
             "add `tls: {certificateRefs: [{name: SECRET}]}` with a Secret of type kubernetes.io/tls",
         ));
-        problems.push(("InvalidCertificateRef", message.to_owned()));
+        problems.push(Problem::new(
+            Reason::InvalidCertificateRef,
+            message.to_owned(),
+        ));
     }
     if tls.is_some_and(|tls| !tls.options.is_empty()) {
         let pointer = at.pointer().key("tls").key("options");
@@ -64,7 +68,7 @@ fn secret<'a>(
         );
         let finding = at.finding(Code::UnsupportedCertificateKind, pointer.clone(), &*message);
         build.diagnostics.push(finding);
-        return Err(("InvalidCertificateRef", message));
+        return Err(Problem::new(Reason::InvalidCertificateRef, message));
     }
     check_grant(at, reference, &key, pointer, build)?;
     let resources = build.resources;
@@ -75,7 +79,7 @@ fn secret<'a>(
         let mut finding = at.finding(Code::CertificateNotFound, pointer.key("name"), &*message);
         finding.help = help;
         build.diagnostics.push(finding);
-        return Err(("InvalidCertificateRef", message));
+        return Err(Problem::new(Reason::InvalidCertificateRef, message));
     };
     Ok(secret)
 }
@@ -111,7 +115,7 @@ fn check_grant(
     build
         .diagnostics
         .push(finding.help(missing_grant(from, to)));
-    Err(("RefNotPermitted", message))
+    Err(Problem::new(Reason::RefNotPermitted, message))
 }
 
 /// The Secret's certificate, or the last good one. What is wrong with the Secret goes to `problems`.
@@ -126,7 +130,10 @@ fn load(
     let loaded = build.load_pair(secret);
     if let Some(problem) = loaded.problem {
         let message = format!("Secret {key} can't be served: {}", problem.why);
-        problems.push(("InvalidCertificateRef", problem.message(&message)));
+        problems.push(Problem::new(
+            Reason::InvalidCertificateRef,
+            problem.message(&message),
+        ));
         let mut finding = at.finding(Code::InvalidCertificate, pointer.clone(), message);
         if let Some(entry) = problem.entry {
             let place = secret.place(place_of(secret, entry));

@@ -1,9 +1,8 @@
 //! BackendTLSPolicies: which Services are connected to in TLS, and whom to trust there.
 
 use crate::certificate::ca_certificates;
-use crate::condition::{Condition, ConditionType};
-use crate::http_route::HttpRouteNodes;
-use crate::listener::Problem;
+use crate::condition::{Condition, Problem, Reason};
+use crate::route::http_route::HttpRouteNodes;
 use crate::{Build, names_in, suggest};
 use gatefold_diagnostic::{Code, Diagnostic, Pointer};
 use gatefold_manifest::Resources;
@@ -137,18 +136,8 @@ pub(crate) fn read<'a>(resources: &'a Resources, build: &mut Build<'a>) -> Polic
             policies.in_force.insert(key, settings.clone());
         }
         let conditions = vec![
-            Condition::unless(
-                ConditionType::Accepted,
-                &accepted,
-                "Accepted",
-                "the policy is accepted",
-            ),
-            Condition::unless(
-                ConditionType::ResolvedRefs,
-                &unresolved,
-                "ResolvedRefs",
-                "every reference leads somewhere",
-            ),
+            Condition::accepted(&accepted, "the policy is accepted"),
+            Condition::resolved_refs(&unresolved),
         ];
         let node = BackendTlsPolicyNode {
             resource: policy.clone(),
@@ -179,7 +168,8 @@ fn settings(
         None => listed(policy, &mut unresolved, build),
     };
     if authorities.is_none() && refused.is_empty() {
-        refused.push(("NoValidCACertificate", join(&unresolved)));
+        let messages = Problem::messages(&unresolved);
+        refused.push(Problem::new(Reason::NoValidCACertificate, messages));
     }
     // A name of digits only is a hostname to the API, and none to TLS.
     let hostname = validation.hostname.as_str();
@@ -188,7 +178,7 @@ fn settings(
         let pointer = Pointer::spec().key("validation").key("hostname");
         let found = finding(policy, Code::InvalidBackendTls, pointer, &message);
         build.diagnostics.push(found);
-        refused.push(("Invalid", message));
+        refused.push(Problem::new(Reason::Invalid, message));
     }
     let node = match authorities {
         Some(authorities) if refused.is_empty() => {
@@ -203,11 +193,6 @@ fn settings(
     (node, refused, unresolved)
 }
 
-fn join(problems: &[Problem]) -> String {
-    let messages: Vec<&str> = problems.iter().map(|(_, message)| &**message).collect();
-    messages.join("; ")
-}
-
 fn well_known(
     policy: &BackendTLSPolicy,
     set: &str,
@@ -219,11 +204,11 @@ fn well_known(
             return Some(AuthoritiesNode::System(found.clone()));
         }
         ("System", _) => (
-            "NoValidCACertificate",
+            Reason::NoValidCACertificate,
             "this system has no CA certificates (package ca-certificates)".to_owned(),
         ),
         _ => (
-            "Invalid",
+            Reason::Invalid,
             format!("gatefold knows no set of CA certificates `{set}`; `System` is one"),
         ),
     };
@@ -232,7 +217,7 @@ fn well_known(
         .key("wellKnownCACertificates");
     let found = finding(policy, Code::InvalidBackendTls, pointer, &message);
     build.diagnostics.push(found.caption(NOTHING_IS_SENT));
-    refused.push((reason, message));
+    refused.push(Problem::new(reason, message));
     None
 }
 
@@ -251,7 +236,7 @@ fn listed(
         match config_map(policy, reference, &pointer, build) {
             Ok(found) => authorities.extend(bundle(policy, found, &pointer, unresolved, build)),
             Err((reason, found)) => {
-                unresolved.push((reason, found.message.clone()));
+                unresolved.push(Problem::new(reason, found.message.clone()));
                 build.diagnostics.push(*found);
             }
         }
@@ -265,7 +250,7 @@ fn config_map<'a>(
     reference: &LocalObjectReference,
     pointer: &Pointer,
     build: &Build<'a>,
-) -> Result<&'a ConfigMap, (&'static str, Box<Diagnostic>)> {
+) -> Result<&'a ConfigMap, (Reason, Box<Diagnostic>)> {
     if !reference.group.is_empty() || reference.kind != "ConfigMap" {
         let message = format!(
             "CA certificates in a {} (group `{}`) aren't supported; a ConfigMap is",
@@ -273,7 +258,7 @@ fn config_map<'a>(
         );
         let code = Code::UnsupportedCertificateKind;
         let found = finding(policy, code, pointer.clone(), &message);
-        return Err(("InvalidKind", Box::new(found)));
+        return Err((Reason::InvalidKind, Box::new(found)));
     }
     let namespace = &*policy.meta.namespace;
     let key = NamespacedName::new(namespace, &*reference.name);
@@ -283,7 +268,7 @@ fn config_map<'a>(
         let pointer = pointer.key("name");
         let mut found = finding(policy, Code::CertificateNotFound, pointer, &message);
         found.help = suggest(&reference.name, names_in(config_maps, namespace));
-        return Err(("InvalidCACertificateRef", Box::new(found)));
+        return Err((Reason::InvalidCACertificateRef, Box::new(found)));
     };
     Ok(config_map)
 }
@@ -300,7 +285,10 @@ fn bundle(
     if let Some(problem) = loaded.problem {
         let key = config_map.key();
         let message = format!("ConfigMap {key} can't be used: {}", problem.why);
-        unresolved.push(("InvalidCACertificateRef", problem.message(&message)));
+        unresolved.push(Problem::new(
+            Reason::InvalidCACertificateRef,
+            problem.message(&message),
+        ));
         let place = config_map.place(crate::name_pointer());
         let found = finding(policy, Code::InvalidCertificate, pointer.clone(), &message);
         let mut found = found.label(place, "the ConfigMap");
@@ -367,7 +355,7 @@ fn conflict(
     let place = older.place(crate::name_pointer());
     let found = found.label(place, "the older one, or the first by name, is followed");
     build.diagnostics.push(found);
-    ("Conflicted", message)
+    Problem::new(Reason::Conflicted, message)
 }
 
 fn finding(policy: &BackendTLSPolicy, code: Code, pointer: Pointer, message: &str) -> Diagnostic {

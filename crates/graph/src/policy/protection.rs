@@ -7,9 +7,6 @@ use gatefold_manifest::api::{NamespacedName, PolicyTargetKind};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// The reason of every condition that fails because a policy can't be enforced.
-pub const UNENFORCED_POLICY: &str = "UnenforcedPolicy";
-
 /// The protected objects, each with the policies that protect it.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Protections(BTreeMap<(PolicyTargetKind, NamespacedName), Protected>);

@@ -2,8 +2,9 @@
 //!
 //! Only the folder decides, not what is served: a policy is resolved before anything is attached.
 
+use crate::gateway::gateway_class;
 use crate::reference::reference_grant::{Referent, Referrer};
-use crate::{Build, gateway_class, names_in, suggest};
+use crate::{Build, names_in, suggest};
 use gatefold_diagnostic::{Place, Pointer};
 use gatefold_manifest::Resources;
 use gatefold_manifest::api::{

@@ -5,10 +5,10 @@
 
 use super::target::{self, TargetedObject, TargetedPart, Unresolved};
 use crate::gateway::GatewayNode;
-use crate::http_route::HttpRouteNodes;
-use crate::listener_set::ListenerSetNode;
+use crate::gateway::listener_set::ListenerSetNode;
 use crate::policy::protection::Protections;
 use crate::reference::reference_grant::Referrer;
+use crate::route::http_route::HttpRouteNodes;
 use crate::{Build, name_pointer};
 use gatefold_diagnostic::{Code, Diagnostic, Severity};
 use gatefold_manifest::api::{NamespacedName, PolicyTarget, PolicyTargetChoice, PolicyTargetKind};

@@ -1,7 +1,7 @@
-use crate::condition::{Condition, ConditionStatus, ConditionType, find};
+use crate::condition::{Condition, ConditionStatus, ConditionType, Reason, find};
 use crate::gateway::ListenerNode;
-use crate::http_route::TargetNode;
 use crate::policy::backend_tls_policy::BackendTlsNode;
+use crate::route::http_route::TargetNode;
 use crate::{Environment, Graph, build_after};
 use gatefold_manifest::Loader;
 use std::net::Ipv4Addr;
@@ -81,7 +81,7 @@ fn listener(graph: &Graph) -> &ListenerNode {
     &gateway.listeners[0]
 }
 
-fn state(conditions: &[Condition], kind: ConditionType) -> (bool, &str, &str) {
+fn state(conditions: &[Condition], kind: ConditionType) -> (bool, Reason, &str) {
     let found = find(conditions, kind).expect("the condition");
     let holds = found.status == ConditionStatus::True;
     (holds, found.reason, &found.message)
@@ -117,7 +117,7 @@ fn keeps_last_good_certificate_when_its_secret_becomes_unusable() {
         assert!(node.serving, "{bad}");
         assert_eq!(node.certificates[0].cert, served);
         let (holds, reason, message) = state(&node.conditions, ConditionType::ResolvedRefs);
-        assert_eq!((holds, reason), (false, "InvalidCertificateRef"));
+        assert_eq!((holds, reason), (false, Reason::InvalidCertificateRef));
         let kept = "the last good certificate stays in force (`a.example`, valid until ";
         assert!(message.contains(kept), "{message}");
         let gateway = graph.gateways.values().next().expect("the Gateway");
@@ -190,7 +190,7 @@ fn keeps_last_good_authorities_when_their_config_map_becomes_unusable() {
         .expect("the policy");
     for conditions in [&listener(&kept).conditions, &policy.conditions] {
         let (holds, reason, message) = state(conditions, ConditionType::ResolvedRefs);
-        assert_eq!((holds, reason), (false, "InvalidCACertificateRef"));
+        assert_eq!((holds, reason), (false, Reason::InvalidCACertificateRef));
         let note = "the last good CA certificates stay in force (`authority.example`, valid until ";
         assert!(message.contains(note), "{message}");
         let (accepted, ..) = state(conditions, ConditionType::Accepted);
@@ -211,7 +211,7 @@ fn keeps_last_good_authorities_when_their_config_map_becomes_unusable() {
             .expect("the policy");
         for conditions in [&listener(&gone).conditions, &policy.conditions] {
             let (accepted, reason, _) = state(conditions, ConditionType::Accepted);
-            assert_eq!((accepted, reason), (false, "NoValidCACertificate"));
+            assert_eq!((accepted, reason), (false, Reason::NoValidCACertificate));
         }
         let TargetNode::Service { tls, .. } = target(&gone) else {
             panic!("the Service is in the folder");

@@ -1,13 +1,13 @@
-//! Filters that are valid for an API server, but don't do what they seem to.
+//! Filters that an API server accepts, but that don't do what their author probably expects.
 
-use super::Build;
-use super::http_rule::RuleAt;
+use crate::Build;
+use crate::route::http_rule::RuleAt;
 use gatefold_diagnostic::{Code, Pointer};
 use gatefold_manifest::api::{HTTPHeaderFilter, HTTPPathModifier, HTTPRouteFilter};
 use std::collections::BTreeMap;
 
-/// Reports what is odd about a filter at `pointer`.
-pub(super) fn report(
+/// Reports the surprises of the filter at `pointer`.
+pub(crate) fn report(
     at: RuleAt<'_>,
     filter: &HTTPRouteFilter,
     pointer: &dyn Fn() -> Pointer,
@@ -30,7 +30,7 @@ pub(super) fn report(
     }
 }
 
-/// A path modifier changes only the path, so a query in it becomes part of the path.
+/// Reports a query in a path modifier: the modifier changes only the path, so the query becomes part of the path.
 fn path_with_query(
     at: RuleAt<'_>,
     path: &HTTPPathModifier,
@@ -47,16 +47,16 @@ fn path_with_query(
         };
         let encoded = if character == '?' { "%3F" } else { "%23" };
         let message = format!(
-            "`{character}` in `{field}` becomes a part of the path, `{encoded}`: the query stays the request's own"
+            "`{character}` in `{field}` becomes part of the path as `{encoded}`: the query of the request doesn't change"
         );
         let found = at.finding(Code::QueryInPath, pointer().key(field), message);
         build.diagnostics.push(found);
     }
 }
 
-/// "Only one action for a given header name is permitted. Filters specifying multiple actions of the same or different
-/// type for any one header name are invalid" (API: `HTTPHeaderFilter`). An API server accepts such filters, so they
-/// are served.
+/// Reports several actions for one header. "Only one action for a given header name is permitted. Filters specifying
+/// multiple actions of the same or different type for any one header name are invalid" (API: `HTTPHeaderFilter`). An API
+/// server accepts such filters, so they are served.
 fn repeated_headers(
     at: RuleAt<'_>,
     changes: &HTTPHeaderFilter,
@@ -78,22 +78,21 @@ fn repeated_headers(
             continue;
         }
         let place = |(action, index): (&'static str, usize)| pointer().key(action).index(index);
-        let places = match other.0 == action {
-            true => format!("twice in `{action}`"),
-            false => format!("in `{}` and in `{action}`", other.0),
+        let (places, effect) = if other.0 == action {
+            let places = format!("twice in `{action}`");
+            (places, "the second entry has no effect")
+        } else {
+            let places = format!("in `{}` and in `{action}`", other.0);
+            (places, "`set` is applied first, then `add`, then `remove`")
         };
         let message = format!(
-            "header `{name}` stands {places} of one filter: the API permits one action for a header"
+            "header `{name}` is {places} of one filter: the API permits one action per header"
         );
-        let effect = match other.0 == action {
-            true => "the second entry has no effect",
-            false => "`set` comes first, then `add`, then `remove`",
-        };
         let found = at
             .finding(Code::RepeatedHeader, place(entry), message)
             .label(at.route.place(place(other)), "the other action")
             .note(effect)
-            .help("keep one of them; several values are one text with commas between them");
+            .help("keep one of them; write several values as one text, separated by commas");
         build.diagnostics.push(found);
     }
 }

@@ -1,10 +1,12 @@
 //! One listener by itself: its protocol, the kinds of routes it takes, its certificates.
 
-use super::condition::{Condition, ConditionType};
-use super::gateway::{ListenerNode, Protocol};
-use super::{Build, suggest};
+pub(crate) mod conflict;
+
 use crate::certificate::client_validation::{Frontend, Resolved};
 use crate::certificate::listener_tls;
+use crate::condition::{Condition, Problem, Reason};
+use crate::gateway::{ListenerNode, Protocol};
+use crate::{Build, suggest};
 use gatefold_diagnostic::{Code, Diagnostic, Place, Pointer, ResourceId};
 use gatefold_manifest::api::{
     FromNamespaces, GATEWAY_GROUP, Gateway, Listener, ListenerSet, NamespacedName, RouteGroupKind,
@@ -13,9 +15,6 @@ use std::sync::Arc;
 
 /// The kinds of routes that HTTP and HTTPS listeners take.
 const HTTP_KINDS: &[&str] = &["HTTPRoute"];
-
-/// A reason and a message, for a condition.
-pub(super) type Problem = (&'static str, String);
 
 /// The object in which a listener stands.
 #[derive(Clone, Debug)]
@@ -104,7 +103,7 @@ impl ListenerNode {
 
 /// A listener and where it stands.
 #[derive(Clone, Copy)]
-pub(super) struct Located<'a> {
+pub(crate) struct Located<'a> {
     pub owner: &'a ListenerOwner,
     pub listener: &'a Listener,
     pub index: usize,
@@ -123,7 +122,7 @@ impl Located<'_> {
 }
 
 /// One of an object's listeners with all that can be said without the others.
-pub(super) fn build(
+pub(crate) fn build(
     owner: &ListenerOwner,
     index: usize,
     frontend: &Frontend,
@@ -182,18 +181,8 @@ pub(super) fn build(
 
 fn conditions(refusals: &[Problem], unresolved: &[Problem]) -> Vec<Condition> {
     vec![
-        Condition::unless(
-            ConditionType::Accepted,
-            refusals,
-            "Accepted",
-            "the listener is accepted",
-        ),
-        Condition::unless(
-            ConditionType::ResolvedRefs,
-            unresolved,
-            "ResolvedRefs",
-            "every reference leads somewhere",
-        ),
+        Condition::accepted(refusals, "the listener is accepted"),
+        Condition::resolved_refs(unresolved),
     ]
 }
 
@@ -202,7 +191,7 @@ fn conditions(refusals: &[Problem], unresolved: &[Problem]) -> Vec<Condition> {
 fn no_authority(asked: &Resolved) -> Option<Problem> {
     let message = "no reference in `tls.frontend` leads to a CA certificate to check clients by";
     let missing = asked.validation.is_none();
-    missing.then(|| ("NoValidCACertificate", message.to_owned()))
+    missing.then(|| Problem::new(Reason::NoValidCACertificate, message.to_owned()))
 }
 
 fn unsupported_protocol(at: Located<'_>, build: &mut Build<'_>) -> Problem {
@@ -213,7 +202,7 @@ fn unsupported_protocol(at: Located<'_>, build: &mut Build<'_>) -> Problem {
     finding.help = suggest(protocol, ["HTTP", "HTTPS"].into_iter())
         .filter(|_| !matches!(&**protocol, "TLS" | "TCP" | "UDP"));
     build.diagnostics.push(finding);
-    ("UnsupportedProtocol", message)
+    Problem::new(Reason::UnsupportedProtocol, message)
 }
 
 /// Filters that run before a route is chosen: a listener with one isn't served (GEP-5224), nor is its hostname by listeners
@@ -229,7 +218,7 @@ fn unsupported_filters(at: Located<'_>, build: &mut Build<'_>) -> Option<Problem
     build
         .diagnostics
         .push(finding.caption("the listener isn't served, and no other one serves its hostname"));
-    Some(("UnsupportedValue", message))
+    Some(Problem::new(Reason::UnsupportedValue, message))
 }
 
 /// The kinds that may attach: those of the protocol, or of these the ones that the listener names. A kind
@@ -266,7 +255,7 @@ fn supported_kinds(
         let mut finding = at.finding(Code::UnsupportedRouteKind, pointer, message.clone());
         finding.help = suggest(kind, served.iter().copied());
         build.diagnostics.push(finding);
-        problems.push(("InvalidRouteKinds", message));
+        problems.push(Problem::new(Reason::InvalidRouteKinds, message));
     }
     (kinds, problems)
 }

@@ -1,21 +1,21 @@
 //! The rules of an HTTPRoute: what can be served as written, and what is refused.
 
-use super::condition::{Condition, ConditionType};
-use super::filter::{self, Owner};
-use super::http_match::{self, BrokenPath};
-use super::http_route::{BackendNode, FilterNode, RuleNode};
-use super::listener::Problem;
-use super::{Build, match_advice};
+use crate::Build;
 use crate::backend::backend_ref::{self, References};
 use crate::backend::endpoints::{ServicePortKey, ServicePorts};
+use crate::condition::{Condition, ConditionType, Problem, Reason};
+use crate::route::filter::{self, Owner};
+use crate::route::http_route::http_match::{self, BrokenPath};
+use crate::route::http_route::match_advice;
+use crate::route::http_route::{BackendNode, FilterNode, RuleNode};
 use gatefold_diagnostic::{Code, Diagnostic, Pointer};
 use gatefold_manifest::api::{HTTPRoute, HTTPRouteFilterType, HTTPRouteRule, PolicyTargetKind};
-use std::borrow::Cow;
+
 use std::fmt;
 
 /// Where something of a route's rule stands.
 #[derive(Clone, Copy)]
-pub(super) struct RuleAt<'a> {
+pub(crate) struct RuleAt<'a> {
     pub route: &'a HTTPRoute,
     pub index: usize,
 }
@@ -34,7 +34,7 @@ impl RuleAt<'_> {
 
 /// What is wrong with the rules of a route.
 #[derive(Default)]
-pub(super) struct RuleProblems {
+pub(crate) struct RuleProblems {
     rules: usize,
     /// Rules that are refused.
     refused: Vec<RefusedRule>,
@@ -61,7 +61,7 @@ enum LeftOut {
 
 /// The rules of a route.
 #[derive(Default)]
-pub(super) struct Rules {
+pub(crate) struct Rules {
     pub nodes: Vec<RuleNode>,
     pub problems: RuleProblems,
     /// What their references lead to; a port may come twice.
@@ -69,7 +69,7 @@ pub(super) struct Rules {
 }
 
 /// The rules of a route, and what is wrong with them.
-pub(super) fn build<'a>(
+pub(crate) fn build<'a>(
     route: &'a HTTPRoute,
     ports: &mut ServicePorts<'a>,
     build: &mut Build<'a>,
@@ -181,7 +181,7 @@ fn protected(at: RuleAt<'_>, rule: &HTTPRouteRule, build: &Build<'_>) -> Option<
     let section = rule.name.as_ref().map(|name| name.as_str());
     let kind = PolicyTargetKind::HttpRoute;
     let refusal = build.protections.refusal(kind, &at.route.key(), section)?;
-    Some((super::UNENFORCED_POLICY, refusal.to_string()))
+    Some(Problem::new(Reason::UnenforcedPolicy, &*refusal))
 }
 
 /// Whether a filter may keep requests out that must not reach the backend. gatefold has none of these filters.
@@ -224,7 +224,7 @@ fn unsupported_fields(
         let finding = at.finding(Code::UnsupportedRuleField, pointer, &*message);
         let caption = "the rule answers 500";
         build.diagnostics.push(finding.caption(caption));
-        refusals.push(("UnsupportedValue", message));
+        refusals.push(Problem::new(Reason::UnsupportedValue, message));
     }
 }
 
@@ -232,15 +232,18 @@ impl RuleProblems {
     /// `Accepted`, and `PartiallyInvalid` when some rules are refused, but not all (API:
     /// `RouteConditionPartiallyInvalid`).
     pub fn accepted(&self) -> Vec<Condition> {
-        let accepted =
-            Condition::holds(ConditionType::Accepted, "Accepted", "the route is accepted");
+        let accepted = Condition::holds(
+            ConditionType::Accepted,
+            Reason::Accepted,
+            "the route is accepted",
+        );
         let Some(first) = self.refused.first() else {
             return vec![accepted];
         };
         let reason = first
             .problems
             .first()
-            .map_or("UnsupportedValue", |(reason, _)| reason);
+            .map_or(Reason::UnsupportedValue, |problem| problem.reason);
         let message = self.dropped();
         if self.refused.len() == self.rules {
             return vec![Condition::fails(ConditionType::Accepted, reason, message)];
@@ -257,12 +260,7 @@ impl RuleProblems {
 
     /// Whether every reference leads somewhere.
     pub fn resolved_refs(&self) -> Condition {
-        Condition::unless(
-            ConditionType::ResolvedRefs,
-            &self.unresolved,
-            "ResolvedRefs",
-            Cow::Borrowed("every reference leads somewhere"),
-        )
+        Condition::resolved_refs(&self.unresolved)
     }
 }
 
@@ -285,7 +283,7 @@ impl fmt::Display for RefusedRule {
                 }
             }
         }
-        let why = self.problems.iter().map(|(_, message)| &**message);
+        let why = self.problems.iter().map(|problem| &*problem.message);
         write!(f, ": {}", why.collect::<Vec<&str>>().join(", "))
     }
 }

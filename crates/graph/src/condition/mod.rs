@@ -1,26 +1,32 @@
-//! Conditions: what a status says about an object.
+//! Conditions: the entries of a status that say whether something holds for an object, with a reason.
+
+mod problem;
+mod reason;
+
+pub use problem::Problem;
+pub use reason::Reason;
 
 use std::borrow::Cow;
 use std::fmt;
 
-/// One condition of a status, but for the generation and the time, which the report adds.
+/// One condition of a status. The report adds the generation and the time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Condition {
-    /// Which one.
+    /// Its type.
     pub kind: ConditionType,
     /// Whether it holds.
     pub status: ConditionStatus,
-    /// The API's reason, or one of ours, in CamelCase.
-    pub reason: &'static str,
-    /// For people: what, and what to do.
+    /// Why.
+    pub reason: Reason,
+    /// The message for people: what is the case, and what to do.
     pub message: Cow<'static, str>,
 }
 
 impl Condition {
-    /// A condition that holds.
+    /// Returns a condition with status `True`.
     pub fn holds(
         kind: ConditionType,
-        reason: &'static str,
+        reason: Reason,
         message: impl Into<Cow<'static, str>>,
     ) -> Self {
         Condition {
@@ -31,10 +37,10 @@ impl Condition {
         }
     }
 
-    /// A condition that doesn't hold.
+    /// Returns a condition with status `False`.
     pub fn fails(
         kind: ConditionType,
-        reason: &'static str,
+        reason: Reason,
         message: impl Into<Cow<'static, str>>,
     ) -> Self {
         Condition {
@@ -43,43 +49,40 @@ impl Condition {
         }
     }
 
-    /// Holds when nothing stands against it, else fails for the first of the reasons and with the
-    /// messages of all.
-    pub fn unless(
-        kind: ConditionType,
-        problems: &[(&'static str, String)],
-        reason: &'static str,
-        message: impl Into<Cow<'static, str>>,
-    ) -> Self {
-        match problems.first() {
-            None => Condition::holds(kind, reason, message),
-            Some((first, _)) => Condition::fails(kind, first, join(problems)),
-        }
+    /// Returns `Accepted`, which holds with `message` if there are no problems. Otherwise it fails with the reason of the
+    /// first problem and the messages of all of them.
+    pub(crate) fn accepted(problems: &[Problem], message: &'static str) -> Self {
+        Condition::failing(ConditionType::Accepted, problems)
+            .unwrap_or_else(|| Condition::holds(ConditionType::Accepted, Reason::Accepted, message))
+    }
+
+    /// Returns `ResolvedRefs`, which holds if there are no problems. Otherwise it fails with the reason of the first problem
+    /// and the messages of all of them.
+    pub(crate) fn resolved_refs(problems: &[Problem]) -> Self {
+        const RESOLVED_REFS: ConditionType = ConditionType::ResolvedRefs;
+        Condition::failing(RESOLVED_REFS, problems).unwrap_or_else(|| {
+            let message = "all references are resolved";
+            Condition::holds(RESOLVED_REFS, Reason::ResolvedRefs, message)
+        })
+    }
+
+    fn failing(kind: ConditionType, problems: &[Problem]) -> Option<Self> {
+        let reason = problems.first()?.reason;
+        Some(Condition::fails(kind, reason, Problem::messages(problems)))
     }
 }
 
-/// The messages of several problems as one, each once.
-fn join(problems: &[(&'static str, String)]) -> String {
-    let mut messages: Vec<&str> = Vec::new();
-    for (_, message) in problems {
-        if !messages.contains(&message.as_str()) {
-            messages.push(message);
-        }
-    }
-    messages.join("; ")
-}
-
-/// The condition of one type among several.
+/// Returns the condition of a type.
 pub fn find(conditions: &[Condition], kind: ConditionType) -> Option<&Condition> {
     conditions.iter().find(|condition| condition.kind == kind)
 }
 
-/// Whether the condition of one type is there and holds.
+/// Whether there is a condition of a type, and it holds.
 pub fn is_true(conditions: &[Condition], kind: ConditionType) -> bool {
     find(conditions, kind).is_some_and(|condition| condition.status == ConditionStatus::True)
 }
 
-/// Puts a condition in the place of the one of the same type, or adds it.
+/// Replaces the condition of the same type, or adds the condition if there is none.
 pub fn set(conditions: &mut Vec<Condition>, condition: Condition) {
     match conditions.iter_mut().find(|c| c.kind == condition.kind) {
         Some(present) => *present = condition,
@@ -89,7 +92,7 @@ pub fn set(conditions: &mut Vec<Condition>, condition: Condition) {
 
 macro_rules! condition_types {
     ($($name:ident,)+) => {
-        /// The conditions of the API, in the order in which a status lists them.
+        /// The types of conditions, in the order in which a status lists them.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[expect(missing_docs, reason = "the names are the API's own")]
         pub enum ConditionType { $($name,)+ }
@@ -98,7 +101,7 @@ macro_rules! condition_types {
             /// Every type that gatefold reports.
             pub const ALL: &[ConditionType] = &[$(ConditionType::$name,)+];
 
-            /// The name in a status.
+            /// The type as a status spells it.
             pub fn as_str(self) -> &'static str {
                 match self { $(ConditionType::$name => stringify!($name),)+ }
             }
@@ -133,7 +136,7 @@ pub enum ConditionStatus {
 }
 
 impl ConditionStatus {
-    /// The word in a status.
+    /// The status as the API spells it.
     pub fn as_str(self) -> &'static str {
         match self {
             ConditionStatus::True => "True",

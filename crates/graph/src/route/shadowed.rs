@@ -1,10 +1,10 @@
-//! Matches of a route that get no requests, because an older route has the same ones for the same hostnames.
+//! Matches that receive no requests because an older route has the same matches for the same hostnames.
 
-use super::Graph;
-use super::gateway::ListenerNode;
-use super::http_route::HttpRouteNode;
-use super::match_advice::{matches, pointer, unreachable};
-use super::match_conditions::MatchConditions;
+use crate::Graph;
+use crate::gateway::ListenerNode;
+use crate::route::http_route::HttpRouteNode;
+use crate::route::http_route::match_advice::{matches, pointer, unreachable};
+use crate::route::http_route::match_conditions::MatchConditions;
 use gatefold_diagnostic::Diagnostic;
 use gatefold_manifest::api::{HTTPRoute, HTTPRouteMatch, Hostname};
 use std::collections::HashMap;
@@ -12,17 +12,17 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// A match of a route, in a form that is cheap to compare.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct MatchDigest {
-    /// The rule's place in the route.
+pub(crate) struct MatchDigest {
+    /// The rule's index in the route.
     pub rule: usize,
-    /// The match's place in the rule; `None` for that of a rule without matches.
+    /// The match's index in the rule. `None` if the rule has no matches and thus matches everything.
     pub index: Option<usize>,
     /// Equal for equal conditions.
     pub digest: u64,
 }
 
-/// The digests of all matches of a route.
-pub(super) fn match_digests(route: &HTTPRoute) -> Vec<MatchDigest> {
+/// Returns the digests of all matches of a route.
+pub(crate) fn match_digests(route: &HTTPRoute) -> Vec<MatchDigest> {
     let everything = HTTPRouteMatch::default();
     let rules = route.spec.rules.iter().enumerate();
     let digests = rules.flat_map(|(rule, it)| {
@@ -35,13 +35,13 @@ pub(super) fn match_digests(route: &HTTPRoute) -> Vec<MatchDigest> {
     digests.collect()
 }
 
-/// The match that takes the requests of each listener, hostname and match.
+/// For each listener, hostname and digest the match that receives the requests.
 type Owners<'g> = HashMap<u64, (&'g HttpRouteNode, MatchDigest)>;
 
 impl Graph {
-    /// Matches that an older route leaves no requests for. Of equal matches the older route's takes precedence, then
-    /// the one that comes first by name (API: `HTTPRouteRule.matches`).
-    pub(super) fn shadowed_matches(&self) -> Vec<Diagnostic> {
+    /// Returns a diagnostic for every match that receives no requests because of an older route. Among equal matches, that
+    /// of the oldest route takes precedence, then that of the first route by name (API: `HTTPRouteRule.matches`).
+    pub(crate) fn shadowed_matches(&self) -> Vec<Diagnostic> {
         let routes = self.http_routes.values().map(|route| &**route);
         let mut routes: Vec<&HttpRouteNode> = routes.filter(|it| it.is_attached()).collect();
         routes.sort_by(|one, other| one.resource.by_age(&other.resource));
@@ -57,7 +57,7 @@ impl Graph {
         found
     }
 
-    /// The match of another route that takes the requests, if that is so for every listener and hostname.
+    /// Returns the match of another route that receives the requests, if that is the case for every listener and hostname.
     fn shadow<'g>(
         &'g self,
         route: &'g HttpRouteNode,
@@ -67,7 +67,7 @@ impl Graph {
         let (mut shadow, mut open) = (None, false);
         for (listener, hostname) in self.places(route) {
             let own = &route.resource.spec.hostnames;
-            // Where only the listener's hostname is in force, other hostnames of routes decide.
+            // If only the listener's hostname applies, the other routes' own hostnames decide.
             if hostname.is_some_and(|hostname| !own.is_empty() && !own.contains(hostname)) {
                 open = true;
                 continue;
@@ -88,7 +88,7 @@ impl Graph {
         shadow.filter(|_| !open)
     }
 
-    /// The listeners that serve the route, each with every hostname in force there, `None` for any.
+    /// Returns the listeners that serve the route, each with every hostname that applies there. `None` means any hostname.
     fn places<'g>(
         &'g self,
         route: &'g HttpRouteNode,
@@ -135,13 +135,13 @@ fn shadowed(
     let place =
         |route: &HttpRouteNode, it: MatchDigest| route.resource.place(pointer(it.rule, it.index));
     let message = format!(
-        "the match gets no requests: HTTPRoute {} has the same one for the same hostnames",
+        "the match receives no requests: HTTPRoute {} has the same match for the same hostnames",
         owner.resource.key()
     );
     unreachable(
         (place(route, one), message),
         place(owner, other),
-        "this one takes them: its route is older, or the first by name",
+        "this match receives them: its route is older, or first by name",
     )
     .about(route.resource.id())
     .help("remove one of the two, or change its conditions")

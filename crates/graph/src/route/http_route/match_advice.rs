@@ -1,21 +1,21 @@
-//! Matches that no request can meet, or that another match of the route leaves no request for.
+//! Matches that receive no requests: no request can match them, or another match of the route takes precedence.
 
-use super::Build;
-use super::http_rule::RuleAt;
-use super::match_conditions::{MatchConditions, Patterns};
+use crate::Build;
+use crate::route::http_route::match_conditions::{MatchConditions, Patterns};
+use crate::route::http_rule::RuleAt;
 use gatefold_diagnostic::{Code, Diagnostic, Place, Pointer};
 use gatefold_manifest::api::{HTTPRoute, HTTPRouteMatch, HTTPRouteRule, PathMatchType};
 use regex_syntax::hir::literal::Extractor;
 
-/// A match, and its place in the route. A rule without matches has one that matches everything.
+/// A match and its position in the route. A rule without matches has one that matches everything.
 struct Located<'r> {
     rule: usize,
     index: Option<usize>,
     conditions: MatchConditions<'r>,
 }
 
-/// Where a match stands.
-pub(super) fn pointer(rule: usize, index: Option<usize>) -> Pointer {
+/// Returns the path of a match's field.
+pub(crate) fn pointer(rule: usize, index: Option<usize>) -> Pointer {
     let rule = Pointer::spec().key("rules").index(rule);
     match index {
         Some(index) => rule.key("matches").index(index),
@@ -23,8 +23,8 @@ pub(super) fn pointer(rule: usize, index: Option<usize>) -> Pointer {
     }
 }
 
-/// The matches of a rule, each with its place, which is `None` for the one of a rule without matches.
-pub(super) fn matches<'r>(
+/// Returns the matches of a rule with their indexes. A rule without matches has one, with the index `None`.
+pub(crate) fn matches<'r>(
     rule: &'r HTTPRouteRule,
     everything: &'r HTTPRouteMatch,
 ) -> impl Iterator<Item = (Option<usize>, &'r HTTPRouteMatch)> {
@@ -35,8 +35,8 @@ pub(super) fn matches<'r>(
         .chain(listed.map(|(index, one)| (Some(index), one)))
 }
 
-/// Reports matches of a route that get no requests.
-pub(super) fn report(route: &HTTPRoute, build: &mut Build<'_>) {
+/// Reports matches of a route that receive no requests.
+pub(crate) fn report(route: &HTTPRoute, build: &mut Build<'_>) {
     let everything = HTTPRouteMatch::default();
     let mut all: Vec<Located<'_>> = Vec::new();
     for (rule_index, rule) in route.spec.rules.iter().enumerate() {
@@ -74,21 +74,23 @@ pub(super) fn report(route: &HTTPRoute, build: &mut Build<'_>) {
 
 fn shadowed(route: &HTTPRoute, one: &Located<'_>, other: &Located<'_>) -> Diagnostic {
     let place = |it: &Located<'_>| route.place(pointer(it.rule, it.index));
-    let (what, help) = match one.conditions == other.conditions {
-        true => ("the same match stands before it", "remove one of the two"),
-        false => (
-            "another match of the route takes them first",
+    let (why, help) = if one.conditions == other.conditions {
+        ("the same match precedes it", "remove one of the two")
+    } else {
+        (
+            "another match of the route takes precedence",
             "change the order of the rules, or remove the match",
-        ),
+        )
     };
-    let message = format!("the match gets no requests: {what}");
-    unreachable((place(one), message), place(other), "this one takes them")
+    let message = format!("the match receives no requests: {why}");
+    let label = "this match receives them";
+    unreachable((place(one), message), place(other), label)
         .about(route.id())
         .help(help)
 }
 
-/// Reports that a match gets no requests, because another match takes all of them.
-pub(super) fn unreachable(
+/// Returns the diagnostic that a match receives no requests because the match at `other` receives all of them.
+pub(crate) fn unreachable(
     (place, message): (Place, String),
     other: Place,
     label: &str,
@@ -96,7 +98,7 @@ pub(super) fn unreachable(
     Diagnostic::new(Code::UnreachableMatch, place, message).label(other, label)
 }
 
-/// A path begins with `/`, and a pattern must match all of it.
+/// Reports a pattern that matches no path: a path begins with `/`, and a pattern must match all of it.
 fn never_matches(at: RuleAt<'_>, one: &HTTPRouteMatch, index: Option<usize>) -> Option<Diagnostic> {
     let pattern = &one.path.value;
     if one.path.kind != PathMatchType::RegularExpression || may_begin_with_slash(pattern) {
@@ -105,10 +107,10 @@ fn never_matches(at: RuleAt<'_>, one: &HTTPRouteMatch, index: Option<usize>) -> 
     let pointer = pointer(at.index, index).key("path").key("value");
     let message = format!("`{pattern}` matches no path: every path begins with `/`");
     let found = at.finding(Code::PatternNeverMatches, pointer, message);
-    Some(found.help("the pattern must match all of the path, from the first `/` on"))
+    Some(found.help("the pattern must match the whole path, from the first `/`"))
 }
 
-/// Whether a pattern may match a text that begins with `/`. True if that isn't certain.
+/// Whether a pattern may match a text that begins with `/`. Returns true if that is uncertain.
 fn may_begin_with_slash(pattern: &str) -> bool {
     let Ok(parsed) = regex_syntax::parse(pattern) else {
         return true;
@@ -127,7 +129,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_pattern_that_cannot_begin_with_a_slash_is_recognised() {
+    fn recognizes_a_pattern_that_cannot_begin_with_a_slash() {
         for pattern in [
             "api/.*",
             "^api/v[0-9]+$",
@@ -140,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pattern_that_may_begin_with_a_slash_is_not_reported() {
+    fn does_not_report_a_pattern_that_may_begin_with_a_slash() {
         for pattern in [
             "/api/.*",
             "^/api$",

@@ -1,18 +1,22 @@
 //! Gateways: where they listen, and which of their listeners are served.
 
-use super::condition::{self, Condition, ConditionType};
-use super::environment::Environment;
-use super::listener::{ListenerOwner, Problem};
-use super::listener_set::{self, ListenerSetNode};
-use super::{Build, address, gateway_class, listener, listener_conflict, quoted};
+pub mod gateway_class;
+pub mod listener_set;
+
 use crate::certificate::client_certificate;
 use crate::certificate::client_validation::{self, ClientValidation, Frontend};
 use crate::certificate::tls_secret::Certificate;
+use crate::condition::{self, Condition, ConditionType, Problem, Reason};
+use crate::environment::Environment;
+use crate::listener::ListenerOwner;
 use crate::policy::protection::Protections;
+use crate::{Build, address, listener, quoted};
 use gatefold_diagnostic::{Code, Diagnostic, Pointer};
 use gatefold_manifest::api::{
     Gateway, GatewayDefaultScope, Hostname, NamespacedName, PolicyTargetKind, SectionName,
 };
+use gateway_class::controller_of;
+use listener_set::ListenerSetNode;
 use rustls::sign::CertifiedKey;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -35,11 +39,11 @@ pub struct GatewayNode {
     /// What backends are shown in TLS.
     pub client_certificate: Option<Arc<Certificate>>,
     /// What is wrong with references of its own, beside its listeners'.
-    pub(super) unresolved: Vec<Problem>,
+    pub(crate) unresolved: Vec<Problem>,
     /// Nothing of it is served, whatever its listeners are.
     pub refused: bool,
     /// What it asks of clients.
-    pub(super) frontend: Frontend,
+    pub(crate) frontend: Frontend,
 }
 
 /// An address of a Gateway.
@@ -82,7 +86,7 @@ pub struct ListenerNode {
     /// Why it answers every request with 500; `None` if it doesn't.
     pub refusal: Option<Arc<str>>,
     /// Whether it keeps requests out by itself: by filters, which gatefold doesn't have, or by the certificates of its clients.
-    pub(super) keeps_requests_out: bool,
+    pub(crate) keeps_requests_out: bool,
     /// Sockets at which requests for its hostname are answered 500 although it isn't served, because it keeps requests out or a
     /// policy protects it: no listener with a wider hostname may serve them instead.
     pub closed_sockets: Vec<SocketAddr>,
@@ -101,7 +105,7 @@ pub enum Protocol {
 }
 
 /// The Gateways that are ours, and their ListenerSets.
-pub(super) fn build(
+pub(crate) fn build(
     build: &mut Build<'_>,
 ) -> (
     BTreeMap<NamespacedName, GatewayNode>,
@@ -110,12 +114,12 @@ pub(super) fn build(
     let resources = build.resources;
     let mut nodes = BTreeMap::new();
     for (key, gateway) in resources.gateways.iter() {
-        if let Some(controller_name) = gateway_class::controller_of(gateway, build) {
+        if let Some(controller_name) = controller_of(gateway, build) {
             nodes.insert(key.clone(), node(gateway, controller_name, build));
         }
     }
     let listener_sets = listener_set::build(&mut nodes, build);
-    listener_conflict::resolve(&mut nodes, build);
+    listener::conflict::resolve(&mut nodes, build);
     for (key, node) in &mut nodes {
         node.close_protected(key, &build.protections);
         node.settle(build.environment);
@@ -172,7 +176,7 @@ fn unsupported_parameters(gateway: &Gateway, build: &mut Build<'_>) -> Option<Co
         .push(finding.help("remove `parametersRef`; gatefold is set up by its command line"));
     Some(Condition::fails(
         ConditionType::Accepted,
-        "InvalidParameters",
+        Reason::InvalidParameters,
         message,
     ))
 }
@@ -231,7 +235,7 @@ impl GatewayNode {
         let served = self.own_listeners().any(|listener| listener.serving);
         if !served && condition::find(&self.conditions, ConditionType::Programmed).is_none() {
             let message = "nothing is served; see the conditions of the Gateway and its listeners";
-            let programmed = Condition::fails(ConditionType::Programmed, "Invalid", message);
+            let programmed = Condition::fails(ConditionType::Programmed, Reason::Invalid, message);
             self.conditions.push(programmed);
         }
         let resolved = self.resolved_refs();
@@ -261,14 +265,9 @@ impl GatewayNode {
         if !names.is_empty() {
             let names = quoted(names.iter().copied());
             let message = format!("listeners with broken references: {names}");
-            problems.push(("ListenersNotResolved", message));
+            problems.push(Problem::new(Reason::ListenersNotResolved, message));
         }
-        Condition::unless(
-            ConditionType::ResolvedRefs,
-            &problems,
-            "ResolvedRefs",
-            "every reference leads somewhere",
-        )
+        Condition::resolved_refs(&problems)
     }
 }
 
@@ -279,11 +278,11 @@ impl ListenerNode {
         let hindrance = match () {
             // Says already why.
             () if condition::find(&self.conditions, ConditionType::Programmed).is_some() => None,
-            () if refused => Some(("Invalid", "the Gateway isn't accepted")),
-            () if !accepted => Some(("Invalid", "the listener isn't accepted")),
-            () if no_certificate => Some(("Invalid", "there is no certificate to serve")),
-            () if self.supported_kinds.is_empty() => Some(("Invalid", "no route can attach")),
-            () if addresses.is_empty() => Some(("Pending", "the Gateway has no address")),
+            () if refused => Some((Reason::Invalid, "the Gateway isn't accepted")),
+            () if !accepted => Some((Reason::Invalid, "the listener isn't accepted")),
+            () if no_certificate => Some((Reason::Invalid, "there is no certificate to serve")),
+            () if self.supported_kinds.is_empty() => Some((Reason::Invalid, "no route can attach")),
+            () if addresses.is_empty() => Some((Reason::Pending, "the Gateway has no address")),
             () => {
                 self.sockets =
                     environment.sockets(&self.owner.key(), &self.name, self.port, addresses);
@@ -311,17 +310,17 @@ pub fn accepted<'l>(listeners: impl Iterator<Item = (&'l str, bool)>) -> Conditi
     if bad.is_empty() {
         return Condition::holds(
             ConditionType::Accepted,
-            "Accepted",
+            Reason::Accepted,
             "the Gateway is accepted",
         );
     }
     let refused = format!("listeners that aren't accepted: {}", names(&bad));
     if good.is_empty() {
-        return Condition::fails(ConditionType::Accepted, "ListenersNotValid", refused);
+        return Condition::fails(ConditionType::Accepted, Reason::ListenersNotValid, refused);
     }
     Condition::holds(
         ConditionType::Accepted,
-        "ListenersNotValid",
+        Reason::ListenersNotValid,
         format!("{refused}; accepted: {}", names(&good)),
     )
 }

@@ -1,10 +1,18 @@
 //! How a route of any kind attaches to the listeners of a Gateway or ListenerSet (API: `ParentReference`,
 //! `AllowedRoutes`).
 
-use super::gateway::{GatewayNode, ListenerNode};
-use super::hostname;
-use super::http_route::Attachment;
-use super::listener_set::ListenerSetNode;
+use crate::condition::Reason;
+mod filter;
+mod filter_advice;
+pub mod http_route;
+pub(crate) mod http_rule;
+mod served_elsewhere;
+mod shadowed;
+
+use crate::gateway::listener_set::ListenerSetNode;
+use crate::gateway::{GatewayNode, ListenerNode};
+use crate::hostname;
+use crate::route::http_route::Attachment;
 use gatefold_diagnostic::{Code, Place, Pointer};
 use gatefold_manifest::Resources;
 use gatefold_manifest::api::{
@@ -15,7 +23,7 @@ use std::fmt;
 
 /// What attachment looks at in a route.
 #[derive(Clone, Copy)]
-pub(super) struct RouteShape<'a> {
+pub(crate) struct RouteShape<'a> {
     pub kind: &'static str,
     pub namespace: &'a str,
     pub hostnames: &'a [Hostname],
@@ -23,7 +31,7 @@ pub(super) struct RouteShape<'a> {
 
 /// Why a route isn't attached to a parent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Rejection {
+pub(crate) enum Rejection {
     NoMatchingParent,
     ParentNotAttached,
     NotAllowedByListeners,
@@ -32,11 +40,11 @@ pub(super) enum Rejection {
 
 impl Rejection {
     /// The API's reason.
-    pub fn reason(self) -> &'static str {
+    pub fn reason(self) -> Reason {
         match self {
-            Rejection::NoMatchingParent | Rejection::ParentNotAttached => "NoMatchingParent",
-            Rejection::NotAllowedByListeners => "NotAllowedByListeners",
-            Rejection::NoMatchingListenerHostname => "NoMatchingListenerHostname",
+            Rejection::NoMatchingParent | Rejection::ParentNotAttached => Reason::NoMatchingParent,
+            Rejection::NotAllowedByListeners => Reason::NotAllowedByListeners,
+            Rejection::NoMatchingListenerHostname => Reason::NoMatchingListenerHostname,
         }
     }
 
@@ -96,7 +104,7 @@ impl Rejection {
                 let all = listeners.filter_map(|l| l.hostname.as_ref());
                 format!(
                     "its listeners' hostnames: {}",
-                    super::quoted(all.map(Hostname::as_str))
+                    crate::quoted(all.map(Hostname::as_str))
                 )
             }
         }
@@ -105,13 +113,13 @@ impl Rejection {
 
 /// The kinds of objects that routes attach to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum ParentKind {
+pub(crate) enum ParentKind {
     Gateway,
     ListenerSet,
 }
 
 /// What a parent reference leads to: a Gateway, or one of its ListenerSets.
-pub(super) struct Parent<'g> {
+pub(crate) struct Parent<'g> {
     pub gateway_key: NamespacedName,
     pub gateway: &'g GatewayNode,
     pub listener_set: Option<&'g ListenerSetNode>,
@@ -120,7 +128,7 @@ pub(super) struct Parent<'g> {
 
 /// Gateways and ListenerSets that are ours.
 #[derive(Clone, Copy)]
-pub(super) struct Parents<'g> {
+pub(crate) struct Parents<'g> {
     pub gateways: &'g BTreeMap<NamespacedName, GatewayNode>,
     pub listener_sets: &'g BTreeMap<NamespacedName, ListenerSetNode>,
 }
@@ -175,7 +183,7 @@ impl fmt::Display for Parent<'_> {
 }
 
 /// The Gateway or ListenerSet that a reference names, if it names one.
-pub(super) fn parent_key(
+pub(crate) fn parent_key(
     reference: &ParentReference,
     route_namespace: &str,
 ) -> Option<(ParentKind, NamespacedName)> {
@@ -190,7 +198,7 @@ pub(super) fn parent_key(
 }
 
 /// The listeners that a route attaches to. A listener's own conditions don't matter.
-pub(super) fn attach(
+pub(crate) fn attach(
     route: RouteShape<'_>,
     reference: &ParentReference,
     parent: &Parent<'_>,
@@ -209,7 +217,7 @@ pub(super) fn attach(
             rejection = rejection.max(Rejection::NotAllowedByListeners);
             continue;
         }
-        match hostname::in_force(listener.hostname.as_ref(), route.hostnames) {
+        match hostname::applying(listener.hostname.as_ref(), route.hostnames) {
             Some(hostnames) => attachments.push(Attachment {
                 listener: position,
                 hostnames,

@@ -1,14 +1,14 @@
-//! The matches of an HTTPRoute's rule: those that can be compared as written, and what a broken one still takes.
+//! The matches of an HTTPRoute's rule, and what an invalid match still matches.
 //!
-//! A rule with a broken match answers 500. A match whose regular expression for a header or a query parameter is broken
-//! still says which requests it may be for: those that have the header or parameter and fit all its other parts. A match
-//! whose expression for the path is broken doesn't. It is left out, unless the rule keeps requests out: then it matches every
-//! path (`docs/decisions/broken-matches.md`).
+//! A rule with an invalid match answers 500. A match whose regular expression for a header or a query parameter is invalid
+//! still tells which requests it may be meant for: those that have the header or parameter and fit all its other
+//! conditions. A match whose regular expression for the path is invalid doesn't tell. It is left out, unless the rule may
+//! reject requests: then it matches every path (`docs/decisions/broken-matches.md`).
 
-use super::Build;
-use super::http_rule::RuleAt;
-use super::listener::Problem;
-use super::path_match;
+use crate::Build;
+use crate::condition::{Problem, Reason};
+use crate::route::http_route::path_match;
+use crate::route::http_rule::RuleAt;
 use gatefold_dataplane::filter::header_modifier;
 use gatefold_dataplane::matcher;
 use gatefold_diagnostic::{Code, Diagnostic, Pointer};
@@ -16,37 +16,36 @@ use gatefold_manifest::api::{
     HTTPHeaderMatch, HTTPRouteMatch, HTTPRouteRule, PathMatchType, ValueMatchType,
 };
 
-/// Stands for a broken regular expression: like every expression it matches only text, but any.
+/// Replaces an invalid regular expression. Like every expression it matches only text.
 const ANY_VALUE: &str = "(?s).*";
 
-/// Stands for a broken regular expression for the path.
+/// Replaces an invalid regular expression for the path.
 const ANY_PATH: &str = ".*";
 
-/// What becomes of a match whose regular expression for the path is broken.
+/// How to treat a match whose regular expression for the path is invalid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum BrokenPath {
-    /// It is left out, so other rules get its requests.
+pub(crate) enum BrokenPath {
+    /// Leave it out, so that other rules receive its requests.
     LeftOut,
-    /// It matches every path: no other rule may get its requests.
+    /// Let it match every path, because no other rule may receive its requests.
     MatchesAll,
 }
 
-const LEFT_OUT: &str = "the match is left out: other rules get its requests";
-const MATCHES_EVERY_PATH: &str =
-    "until it is repaired every path matches and gets 500, because this rule keeps requests out";
+const LEFT_OUT: &str = "the match is left out: other rules receive its requests";
+const MATCHES_EVERY_PATH: &str = "until it is fixed, every path matches and is answered 500, because this rule may reject requests";
 
 /// The matches of a rule.
-pub(super) struct Matches {
-    /// Those that requests are compared with.
+pub(crate) struct Matches {
+    /// The matches that requests are compared with.
     pub kept: Vec<HTTPRouteMatch>,
-    /// The places of those that are left out.
+    /// The indexes of the matches that are left out.
     pub left_out: Vec<usize>,
-    /// The places of those that match every path.
+    /// The indexes of the matches that match every path because theirs is invalid.
     pub any_path: Vec<usize>,
 }
 
-/// The matches of a rule; one without any matches everything.
-pub(super) fn build(
+/// Builds the matches of a rule. A rule without matches matches everything.
+pub(crate) fn build(
     at: RuleAt<'_>,
     rule: &HTTPRouteRule,
     on_broken_path: BrokenPath,
@@ -82,18 +81,20 @@ pub(super) fn build(
                 findings.is_empty()
             }
         };
-        let caption = match is_kept {
-            true => "any value matches until it is repaired, and the rule answers 500",
-            false => "the match is left out",
+        let caption = if is_kept {
+            matches.kept.push(kept);
+            "any value matches until it is fixed, and the rule answers 500"
+        } else {
+            matches.left_out.push(index);
+            "the match is left out"
         };
-        match is_kept {
-            true => matches.kept.push(kept),
-            false => matches.left_out.push(index),
-        }
         let broken_values = broken_values.into_iter();
         let broken_values = broken_values.map(|finding| finding.caption(caption));
         for finding in findings.into_iter().chain(broken_values) {
-            refusals.push(("UnsupportedValue", finding.message.clone()));
+            refusals.push(Problem::new(
+                Reason::UnsupportedValue,
+                finding.message.clone(),
+            ));
             build.diagnostics.push(finding);
         }
         warn_of_impossible_values(at, one, &here, build);
@@ -101,10 +102,10 @@ pub(super) fn build(
     matches
 }
 
-/// An expression that every path matches, with the precedence of `pattern`: the longer one goes first.
+/// Returns an expression that matches every path and has the precedence of `pattern`: longer expressions take precedence.
 fn any_path(pattern: &str) -> String {
     let rest = pattern.chars().count().saturating_sub(ANY_PATH.len());
-    // A `$` after another one changes nothing but the length.
+    // Further `$` change only the length.
     format!("{ANY_PATH}{}", "$".repeat(rest))
 }
 
@@ -122,7 +123,8 @@ fn broken_path(
     }
 }
 
-/// The match with an expression that matches any value in the place of each broken one, and what is wrong with these.
+/// Returns the match without repeated headers and with each invalid expression replaced by one that matches any value, and
+/// the problems with the invalid ones.
 ///
 /// "If multiple entries specify equivalent header names, only the first entry with an equivalent name MUST be
 /// considered for a match" (API: `HTTPHeaderMatch.name`).
@@ -158,19 +160,19 @@ fn distinct_and_whole(
     (one, broken)
 }
 
-/// What is wrong with a regular expression that can't be compiled.
+/// Returns the problem with a regular expression that can't be compiled.
 fn broken_pattern(
     at: RuleAt<'_>,
     pattern: &str,
     pointer: &dyn Fn() -> Pointer,
 ) -> Option<Diagnostic> {
-    // As it is compiled: it must match the whole value.
+    // Compile it as it is served: it must match the whole value.
     let error = matcher::pattern(pattern).err()?;
     let why = error.to_string();
     let why = why.lines().last().unwrap_or_default().trim();
-    let message = format!("`{pattern}` isn't a regular expression that works: {why}");
+    let message = format!("`{pattern}` isn't a valid regular expression: {why}");
     let finding = at.finding(Code::InvalidMatch, pointer(), message);
-    Some(finding.help("the syntax is that of RE2: no look-around, no back-references"))
+    Some(finding.help("the syntax is RE2's: no look-around, no back-references"))
 }
 
 /// Warns of header values that no request can have.
@@ -188,13 +190,13 @@ fn warn_of_impossible_values(
     let headers = one.headers.iter().enumerate();
     for (index, header) in headers.filter(|(_, header)| impossible(header)) {
         let message = format!(
-            "no request has a header `{}` with this value: it has a control character in it, or a space at an end",
+            "no request has a header `{}` with this value: it contains a control character, or begins or ends with a space",
             header.name
         );
         let pointer = here().key("headers").index(index).key("value");
         let finding = at.finding(Code::ImpossibleHeaderValue, pointer, message);
         build
             .diagnostics
-            .push(finding.caption("the match never holds"));
+            .push(finding.caption("no request matches"));
     }
 }

@@ -1,8 +1,8 @@
-//! GatewayClasses: which are ours, and what they say is supported.
+//! GatewayClasses: which of them gatefold serves, and which features their status lists.
 
-use super::Build;
-use super::condition::{Condition, ConditionType};
-use super::environment::Environment;
+use crate::Build;
+use crate::condition::{Condition, ConditionType, Reason};
+use crate::environment::Environment;
 use gatefold_diagnostic::{Code, Diagnostic, Pointer, Severity};
 use gatefold_manifest::Resources;
 use gatefold_manifest::api::{Gateway, GatewayClass};
@@ -12,8 +12,8 @@ use std::sync::Arc;
 /// The controller name of Gateways whose class isn't in the folder.
 pub const DEFAULT_CONTROLLER_NAME: &str = "gatefold.dev/gateway-controller";
 
-/// What a class's status lists as supported, in order of the names (API: `supportedFeatures`). A feature is
-/// listed only when the conformance tests that ask for it pass.
+/// The features that a class's status lists, ordered by name (API: `supportedFeatures`). A feature is listed only if the
+/// conformance tests that require it pass.
 pub const SUPPORTED_FEATURES: &[&str] = &[
     "BackendTLSPolicy",
     "BackendTLSPolicySANValidation",
@@ -68,8 +68,9 @@ pub struct GatewayClassNode {
     pub conditions: Vec<Condition>,
 }
 
-/// The classes that are ours: with a controller name those that have it, else all of them.
-pub(super) fn build(build: &mut Build<'_>) -> BTreeMap<String, GatewayClassNode> {
+/// Builds the classes that gatefold serves: those with the configured controller name, or all of them if none is
+/// configured.
+pub(crate) fn build(build: &mut Build<'_>) -> BTreeMap<String, GatewayClassNode> {
     let resources = build.resources;
     let wanted = build.environment.controller_name.as_deref();
     let mut nodes = BTreeMap::new();
@@ -86,8 +87,9 @@ pub(super) fn build(build: &mut Build<'_>) -> BTreeMap<String, GatewayClassNode>
     nodes
 }
 
-/// The names under which gatefold reports statuses: the one that it was given, else those of all classes.
-pub(super) fn controller_names(
+/// Returns the names under which gatefold reports statuses: the configured controller name, or those of all classes if
+/// none is configured.
+pub(crate) fn controller_names(
     resources: &Resources,
     environment: &Environment,
 ) -> BTreeSet<String> {
@@ -101,18 +103,18 @@ pub(super) fn controller_names(
     }
 }
 
-/// Refused when it asks for parameters; its Gateways are served all the same, since what a class's
-/// parameters configure (how a data plane is deployed) doesn't exist here.
+/// A class with parameters isn't accepted. Its Gateways are served nevertheless: a class's parameters configure how a data
+/// plane is deployed, and gatefold deploys none.
 fn accepted(class: &GatewayClass, build: &mut Build<'_>) -> Condition {
     let Some(parameters) = &class.spec.parameters_ref else {
         return Condition::holds(
             ConditionType::Accepted,
-            "Accepted",
+            Reason::Accepted,
             "gatefold serves this class",
         );
     };
     let message = format!(
-        "parametersRef names {} `{}`, but gatefold reads no parameters; its Gateways are served without",
+        "parametersRef names {} `{}`, but gatefold reads no parameters; its Gateways are served without them",
         parameters.kind, parameters.name
     );
     let place = class.place(Pointer::spec().key("parametersRef"));
@@ -121,19 +123,19 @@ fn accepted(class: &GatewayClass, build: &mut Build<'_>) -> Condition {
         .help("remove `parametersRef` if the class is meant for gatefold");
     finding.severity = Severity::Warning;
     build.diagnostics.push(finding);
-    Condition::fails(ConditionType::Accepted, "InvalidParameters", message)
+    Condition::fails(ConditionType::Accepted, Reason::InvalidParameters, message)
 }
 
 fn supported_version() -> Condition {
     Condition::holds(
         ConditionType::SupportedVersion,
-        "SupportedVersion",
+        Reason::SupportedVersion,
         "gatefold reads Gateway API v1.7",
     )
 }
 
-/// The controller name under which a Gateway is served, or nothing if it isn't ours.
-pub(super) fn controller_of(gateway: &Gateway, build: &mut Build<'_>) -> Option<String> {
+/// Returns the controller name under which a Gateway is served, or `None` if another controller serves it.
+pub(crate) fn controller_of(gateway: &Gateway, build: &mut Build<'_>) -> Option<String> {
     let class_name = &gateway.spec.gateway_class_name;
     let class = build.resources.gateway_classes.get(class_name);
     match (class, &build.environment.controller_name) {
@@ -146,15 +148,15 @@ pub(super) fn controller_of(gateway: &Gateway, build: &mut Build<'_>) -> Option<
                 format!("GatewayClass `{class_name}` isn't in the folder; the Gateway is served");
             let known = build.resources.gateway_classes.keys();
             let mut finding = Diagnostic::new(Code::UnknownGatewayClass, place, message);
-            finding.help = super::suggest(class_name, known.map(String::as_str));
+            finding.help = crate::suggest(class_name, known.map(String::as_str));
             build.diagnostics.push(finding.about(gateway.id()));
             Some(DEFAULT_CONTROLLER_NAME.to_owned())
         }
     }
 }
 
-/// The controller name of a Gateway's class, if the class is in the folder.
-pub(super) fn controller_in<'r>(gateway: &Gateway, resources: &'r Resources) -> Option<&'r str> {
+/// Returns the controller name of a Gateway's class, if the class is in the folder.
+pub(crate) fn controller_in<'r>(gateway: &Gateway, resources: &'r Resources) -> Option<&'r str> {
     let class = resources
         .gateway_classes
         .get(&gateway.spec.gateway_class_name)?;

@@ -1,14 +1,14 @@
 //! Listeners that claim the same traffic (API: `GatewaySpec.listeners`, "Distinct Listeners").
 //!
-//! Within an object none of them is served. Gateways and their ListenerSets may share an address and a port;
-//! what two objects claim both, the first one keeps: Gateways before ListenerSets, then the older one (API:
-//! `ListenerSetSpec.listeners`). Claims don't depend on whether a listener's certificates are good, so that a
-//! broken certificate never moves traffic to another Gateway.
+//! If they belong to one object, none of them is served. Gateways and their ListenerSets may share an address and a port.
+//! If listeners of two objects claim the same traffic, the object with precedence keeps it: Gateways before ListenerSets,
+//! then the older object (API: `ListenerSetSpec.listeners`). Claims don't depend on the validity of a listener's
+//! certificates, so that a broken certificate never moves traffic to another Gateway.
 
-use super::Build;
-use super::condition::{self, Condition, ConditionType};
-use super::gateway::{GatewayNode, ListenerNode, Protocol};
-use super::listener::ListenerOwner;
+use crate::Build;
+use crate::condition::{self, Condition, ConditionType, Reason};
+use crate::gateway::{GatewayNode, ListenerNode, Protocol};
+use crate::listener::ListenerOwner;
 use gatefold_diagnostic::{Code, Diagnostic, Pointer};
 use gatefold_manifest::api::{Hostname, NamespacedName};
 use std::collections::{BTreeMap, HashMap};
@@ -16,35 +16,36 @@ use std::net::SocketAddr;
 
 type Gateways = BTreeMap<NamespacedName, GatewayNode>;
 
-/// A listener: which Gateway, and its place among all listeners of that.
+/// A listener: its Gateway, and its index among all listeners of that Gateway.
 type Owner = (NamespacedName, usize);
 
-/// Who has what of a socket.
+/// The listeners that have claimed a socket.
 struct Claims {
     protocol: Protocol,
     first: Owner,
     by_hostname: HashMap<Option<Hostname>, Owner>,
 }
 
-/// What a listener claims.
+/// The traffic that a listener claims.
 struct Claim {
     owner: Owner,
-    /// Nothing for a protocol that isn't served: it takes nothing from anybody.
+    /// `None` for a protocol that isn't served: such a listener claims nothing.
     protocol: Option<Protocol>,
     hostname: Option<Hostname>,
     sockets: Vec<SocketAddr>,
 }
 
-/// Why a listener isn't distinct.
+/// The reason why a listener isn't distinct.
 #[derive(Clone)]
 struct Conflict {
-    reason: &'static str,
+    reason: Reason,
     message: String,
     other: Owner,
 }
 
-/// Marks every listener with `Conflicted`, and HTTPS listeners whose hostnames overlap.
-pub(super) fn resolve(nodes: &mut Gateways, build: &mut Build<'_>) {
+/// Adds `Conflicted` to the conditions of every listener, and `OverlappingTLSConfig` to those of HTTPS listeners whose
+/// hostnames overlap.
+pub(crate) fn resolve(nodes: &mut Gateways, build: &mut Build<'_>) {
     let mut conflicts: BTreeMap<Owner, Conflict> = BTreeMap::new();
     let mut claimed: HashMap<SocketAddr, Claims> = HashMap::new();
     for own in by_precedence(nodes, build) {
@@ -70,7 +71,7 @@ pub(super) fn resolve(nodes: &mut Gateways, build: &mut Build<'_>) {
     mark_overlaps(&claimed, nodes);
 }
 
-/// What each object claims, the objects that come first before the others.
+/// Returns the claims of each object, in order of the objects' precedence.
 fn by_precedence(nodes: &Gateways, build: &Build<'_>) -> Vec<Vec<Claim>> {
     let mut objects = BTreeMap::new();
     for (key, node) in nodes {
@@ -94,7 +95,7 @@ fn by_precedence(nodes: &Gateways, build: &Build<'_>) -> Vec<Vec<Claim>> {
     objects.into_values().collect()
 }
 
-/// Conflicts among the listeners of one object: all that are involved lose.
+/// Returns the conflicts among the listeners of one object. None of the listeners involved is served.
 fn within(own: &[Claim], nodes: &Gateways) -> Vec<(Owner, Conflict)> {
     let served = || own.iter().filter(|claim| claim.protocol.is_some());
     let mut conflicts = Vec::new();
@@ -111,9 +112,10 @@ fn within(own: &[Claim], nodes: &Gateways) -> Vec<(Owner, Conflict)> {
         let other = listener(nodes, &rival.owner);
         let (name, kind) =
             other.map_or(("", ""), |other| (other.name.as_str(), other.owner.kind()));
-        let (reason, what) = match rival.protocol == claim.protocol {
-            true => ("HostnameConflict", "hostname"),
-            false => ("ProtocolConflict", "port, but another protocol"),
+        let (reason, what) = if rival.protocol == claim.protocol {
+            (Reason::HostnameConflict, "hostname")
+        } else {
+            (Reason::ProtocolConflict, "port, but another protocol")
         };
         let conflict = Conflict {
             reason,
@@ -126,33 +128,35 @@ fn within(own: &[Claim], nodes: &Gateways) -> Vec<(Owner, Conflict)> {
 }
 
 impl Claims {
-    /// What stands against a further listener on the socket.
+    /// Returns the conflict of a further listener on the socket, if there is one.
     fn against(&self, claim: &Claim, socket: SocketAddr, nodes: &Gateways) -> Option<Conflict> {
         let (reason, other, what) = match claim.protocol {
             None => {
                 let foreign = self.is_foreign(&claim.owner, nodes);
                 let first = foreign.then_some(&self.first)?;
-                ("ProtocolConflict", first, "with another protocol")
+                (Reason::ProtocolConflict, first, "with another protocol")
             }
-            Some(protocol) if protocol != self.protocol => {
-                ("ProtocolConflict", &self.first, "with another protocol")
-            }
+            Some(protocol) if protocol != self.protocol => (
+                Reason::ProtocolConflict,
+                &self.first,
+                "with another protocol",
+            ),
             Some(_) => {
                 let other = self.by_hostname.get(&claim.hostname)?;
-                ("HostnameConflict", other, "with the same hostname")
+                (Reason::HostnameConflict, other, "with the same hostname")
             }
         };
         let owner = &listener(nodes, other)?.owner;
         let (kind, key) = (owner.kind(), owner.key());
         Some(Conflict {
             reason,
-            message: format!("{kind} {key}, which comes first, has {socket} {what}"),
+            message: format!("{kind} {key}, which takes precedence, uses {socket} {what}"),
             other: other.clone(),
         })
     }
 
-    /// Whether a listener of a protocol that isn't served stands in another object, and couldn't share the port
-    /// if it were. For one in the same object it's enough to say that its protocol isn't served.
+    /// Whether a listener whose protocol isn't served belongs to another object, and couldn't share the port if its
+    /// protocol were served. For a listener of the same object it is enough to report the protocol.
     fn is_foreign(&self, owner: &Owner, nodes: &Gateways) -> bool {
         let (Some(own), Some(first)) = (listener(nodes, owner), listener(nodes, &self.first))
         else {
@@ -161,7 +165,7 @@ impl Claims {
         let protocol = own.spec().map(|spec| spec.protocol.as_str());
         let excluded = match (protocol, self.protocol) {
             (Some("TCP"), _) | (Some("TLS"), Protocol::Http) => true,
-            // UDP has ports of its own; TLS goes with HTTPS by hostnames; of others nobody knows.
+            // UDP has its own ports, and TLS shares a port with HTTPS by hostname. Other protocols are unknown.
             _ => false,
         };
         excluded && own.owner.id() != first.owner.id()
@@ -213,7 +217,7 @@ fn mark(conflicts: &BTreeMap<Owner, Conflict>, nodes: &mut Gateways) {
             let Some(conflict) = conflicts.get(&(key.clone(), position)) else {
                 conditions.push(Condition::fails(
                     ConditionType::Conflicted,
-                    "NoConflicts",
+                    Reason::NoConflicts,
                     "no other listener claims the same traffic",
                 ));
                 continue;
@@ -228,8 +232,8 @@ fn mark(conflicts: &BTreeMap<Owner, Conflict>, nodes: &mut Gateways) {
     }
 }
 
-/// HTTPS listeners on one socket of which one's hostname is within another's (API:
-/// `ListenerConditionOverlappingTLSConfig`): browsers may use a connection to the one for the other.
+/// Marks HTTPS listeners on one socket of which one's hostname covers the other's (API:
+/// `ListenerConditionOverlappingTLSConfig`): browsers may reuse a connection to one of them for the other.
 fn mark_overlaps(claimed: &HashMap<SocketAddr, Claims>, nodes: &mut Gateways) {
     let mut overlaps: BTreeMap<&Owner, &Owner> = BTreeMap::new();
     for claims in claimed.values().filter(|c| c.protocol == Protocol::Https) {
@@ -260,14 +264,14 @@ fn mark_overlaps(claimed: &HashMap<SocketAddr, Claims>, nodes: &mut Gateways) {
         if let Some(listener) = node.and_then(|node| node.listeners.get_mut(position)) {
             listener.conditions.push(Condition::holds(
                 ConditionType::OverlappingTLSConfig,
-                "OverlappingHostnames",
+                Reason::OverlappingHostnames,
                 format!("the hostname overlaps with that of listener {other} on the same port"),
             ));
         }
     }
 }
 
-/// The wildcards that cover a hostname, and then the pattern for any name.
+/// Returns the wildcards that cover a hostname, and `None` for any name.
 fn wider_patterns(hostname: &Hostname) -> impl Iterator<Item = Option<Hostname>> {
     let name = hostname.wildcard_suffix().unwrap_or(hostname.as_str());
     let dots = name.match_indices('.');

@@ -1,21 +1,21 @@
-//! Hostnames of a route that get no traffic at a listener, because a more specific listener takes it.
+//! Hostnames of a route that receive no traffic at a listener because a more specific listener receives it.
 
-use super::Graph;
-use super::gateway::{GatewayNode, ListenerNode};
-use super::hostname::covers;
-use super::http_route::{Attachment, HttpRouteNode, ParentNode};
+use crate::Graph;
+use crate::gateway::{GatewayNode, ListenerNode};
+use crate::hostname::covers;
+use crate::route::http_route::{Attachment, HttpRouteNode, ParentNode};
 use gatefold_diagnostic::{Code, Diagnostic, Pointer};
 use gatefold_manifest::api::{HTTPRoute, Hostname, NamespacedName};
 use std::collections::BTreeMap;
 
 type Gateways = BTreeMap<NamespacedName, GatewayNode>;
-/// A listener, by its Gateway and its place there.
+/// A listener: its Gateway, and its index there.
 type Place<'g> = (&'g NamespacedName, usize);
 
 impl Graph {
-    /// Hostnames that a parent's listener never sees: "the most specific match takes precedence" (API:
-    /// `Listener.hostname`), and the route isn't attached to that listener.
-    pub(super) fn hostnames_served_elsewhere(&self) -> Vec<Diagnostic> {
+    /// Returns a diagnostic for every hostname that receives no traffic at a listener: "the most specific match takes
+    /// precedence" (API: `Listener.hostname`), and the route isn't attached to the more specific listener.
+    pub(crate) fn hostnames_served_elsewhere(&self) -> Vec<Diagnostic> {
         let mut found = Vec::new();
         for route in self.http_routes.values() {
             for parent in &route.parents {
@@ -54,13 +54,13 @@ impl Graph {
     }
 }
 
-/// Whether a more specific listener is possible.
+/// Whether a listener with a more specific hostname is possible.
 fn is_open(listener: &ListenerNode) -> bool {
     let hostname = listener.hostname.as_ref();
     hostname.is_none_or(|hostname| hostname.wildcard_suffix().is_some())
 }
 
-/// The most specific listener that takes all requests for a hostname from a listener.
+/// Returns the most specific listener that receives all requests for `hostname` instead of `listener`.
 fn rival<'g>(
     listener: &ListenerNode,
     hostname: &Hostname,
@@ -70,7 +70,7 @@ fn rival<'g>(
         let listeners = gateway.listeners.iter().enumerate();
         listeners.map(move |(index, it)| (it, (key, index)))
     });
-    let takes = |(rival, _): &(&ListenerNode, Place<'_>)| {
+    let receives = |(rival, _): &(&ListenerNode, Place<'_>)| {
         rival.serving
             && rival.protocol == listener.protocol
             && listener.sockets.iter().all(|it| rival.sockets.contains(it))
@@ -80,7 +80,7 @@ fn rival<'g>(
                     && wider.is_none_or(|wider| name != wider && covers(wider, name))
             })
     };
-    let rivals = listeners.filter(takes);
+    let rivals = listeners.filter(receives);
     rivals.max_by_key(|(rival, _)| {
         let name = rival.hostname.as_ref();
         name.map(|name| (name.wildcard_suffix().is_none(), name.as_str().len()))
@@ -105,7 +105,7 @@ fn finding(
     let place = route.place(Pointer::spec().key("parentRefs").index(parent.index));
     let name = rival.hostname.as_ref().map_or("", |name| name.as_str());
     let message = format!(
-        "`{hostname}` gets no traffic at listener `{}` of Gateway {}: listener `{}` takes it with hostname `{name}`",
+        "`{hostname}` receives no traffic at listener `{}` of Gateway {}: listener `{}` receives it, its hostname is `{name}`",
         listener.full_name(),
         parent.gateway,
         rival.full_name(),

@@ -1,15 +1,20 @@
 //! HTTPRoutes: where they attach, and whether they are accepted.
 
-use super::condition::{Condition, ConditionType, is_true};
-use super::gateway::GatewayNode;
-use super::http_rule::{self, RuleProblems, Rules};
-use super::listener_set::ListenerSetNode;
-use super::reuse::Before;
-use super::route::{self, Parent, ParentKind, Parents, RouteShape};
-use super::shadowed::{self, MatchDigest};
-use super::{Build, suggest};
+pub(crate) mod http_match;
+pub(crate) mod match_advice;
+pub(crate) mod match_conditions;
+mod path_match;
+
 use crate::backend::endpoints::{ServicePortKey, ServicePorts};
+use crate::condition::{Condition, ConditionType, Reason, is_true};
+use crate::gateway::GatewayNode;
+use crate::gateway::listener_set::ListenerSetNode;
 use crate::policy::backend_tls_policy::BackendTlsNode;
+use crate::reuse::Before;
+use crate::route::http_rule::{self, RuleProblems, Rules};
+use crate::route::shadowed::{self, MatchDigest};
+use crate::route::{self, Parent, ParentKind, Parents, RouteShape};
+use crate::{Build, suggest};
 use gatefold_dataplane::backend::HttpVersion;
 use gatefold_diagnostic::{Code, Diagnostic, Pointer};
 use gatefold_manifest::Resources;
@@ -37,16 +42,16 @@ pub struct HttpRouteNode {
     /// The listeners that it is accepted by, each once.
     accepted_by: BTreeSet<(NamespacedName, usize)>,
     /// The ports of Services that its references lead to.
-    pub(super) service_ports: Vec<ServicePortKey>,
+    pub(crate) service_ports: Vec<ServicePortKey>,
     /// Its matches, to find equal ones of other routes.
-    pub(super) match_digests: Vec<MatchDigest>,
+    pub(crate) match_digests: Vec<MatchDigest>,
     /// What is wrong with it.
-    pub(super) findings: Vec<Diagnostic>,
+    pub(crate) findings: Vec<Diagnostic>,
 }
 
 impl HttpRouteNode {
     /// Whether it is attached to a listener.
-    pub(super) fn is_attached(&self) -> bool {
+    pub(crate) fn is_attached(&self) -> bool {
         let mut parents = self.parents.iter();
         parents.any(|parent| !parent.attachments.is_empty())
     }
@@ -158,7 +163,7 @@ pub enum TargetNode {
 
 /// Every HTTPRoute, attached to the Gateways, whose counts of attached routes are brought up to date. A node that
 /// would be the same as before is the very same.
-pub(super) fn build<'a>(
+pub(crate) fn build<'a>(
     gateways: &mut BTreeMap<NamespacedName, GatewayNode>,
     listener_sets: &BTreeMap<NamespacedName, ListenerSetNode>,
     ports: &mut ServicePorts<'a>,
@@ -274,10 +279,9 @@ fn refusal(attachments: &[Attachment], parent: &Parent<'_>) -> Option<Vec<Condit
         return None;
     }
     let message = format!("the listener answers 500: {first}");
-    let reason = super::UNENFORCED_POLICY;
     Some(vec![Condition::fails(
         ConditionType::Accepted,
-        reason,
+        Reason::UnenforcedPolicy,
         message,
     )])
 }
@@ -292,7 +296,7 @@ fn warn_of_parents(route: &HTTPRoute, ours: Parents<'_>, build: &mut Build<'_>) 
         let finding = Diagnostic::new(Code::UnsupportedField, place, message);
         build.diagnostics.push(finding.about(route.id()));
     } else if route.spec.parent_refs.is_empty() {
-        let place = route.place(super::name_pointer());
+        let place = route.place(crate::name_pointer());
         let message = "the route names no Gateway in `parentRefs`, so it gets no traffic";
         let finding = Diagnostic::new(Code::NoParent, place, message);
         build.diagnostics.push(finding.about(route.id()));

@@ -1,16 +1,16 @@
-//! The path of a match in the form that requests are compared with it.
+//! The path of a match, in the normal form that the paths of requests have.
 
-use super::Build;
-use super::http_rule::RuleAt;
+use crate::Build;
+use crate::route::http_rule::RuleAt;
 use gatefold_dataplane::path_normalization::{PathNormalization, is_matched_escape};
 use gatefold_diagnostic::{Code, Diagnostic, Pointer};
 use gatefold_manifest::api::{HTTPPathMatch, PathMatchType};
 
-/// Normalises the path as those of requests are. A regular expression stays as written; requests are compared with it in
-/// their normal form, too.
+/// Normalizes the path like the paths of requests. A regular expression stays as written; it is also compared with
+/// normalized paths.
 ///
-/// Returns why the match can't be served: no request has such a path.
-pub(super) fn normalize(
+/// Returns a problem if no request can have such a path, so that the match can't be served.
+pub(crate) fn normalize(
     path: &mut HTTPPathMatch,
     at: RuleAt<'_>,
     index: usize,
@@ -48,9 +48,9 @@ pub(super) fn normalize(
     None
 }
 
-/// Reports the first escape in a regular expression that no normalised path contains.
+/// Reports the first escape in a regular expression that no normalized path contains.
 fn dead_escape(pattern: &str, at: RuleAt<'_>, pointer: &dyn Fn() -> Pointer) -> Option<Diagnostic> {
-    // Without regard to case `%2f` matches `%2F`.
+    // A case-insensitive `%2f` matches `%2F`.
     if pattern.starts_with("(?i)") {
         return None;
     }
@@ -60,13 +60,13 @@ fn dead_escape(pattern: &str, at: RuleAt<'_>, pointer: &dyn Fn() -> Pointer) -> 
         is_escape.then_some(digits)
     });
     let digits = escapes.find(|digits| !is_matched(digits))?;
-    let message = format!("`%{digits}` in `{pattern}` matches nothing: paths are normalised first");
+    let message = format!("`%{digits}` in `{pattern}` matches nothing: paths are normalized first");
     let finding = at.finding(Code::DeadEscape, pointer(), message);
-    Some(finding.help(instead(digits)))
+    Some(finding.help(replacement(digits)))
 }
 
-/// What to write instead of an escape that no normalised path contains.
-fn instead(digits: &str) -> String {
+/// Returns what to write instead of an escape that no normalized path contains.
+fn replacement(digits: &str) -> String {
     let upper = digits.to_ascii_uppercase();
     match u8::from_str_radix(digits, 16) {
         _ if is_matched(&upper) => format!("write `%{upper}`"),
@@ -86,7 +86,7 @@ mod tests {
     use gatefold_diagnostic::Severity;
     use gatefold_manifest::Loader;
 
-    /// A route with one match of this path, built.
+    /// Builds a route with one match for this path.
     fn built(kind: &str, path: &str, path_normalization: PathNormalization) -> Graph {
         let text = format!(
             r"
@@ -113,7 +113,7 @@ spec:
         build(&loaded.resources, &environment)
     }
 
-    /// The path as it is matched, and what is said of it.
+    /// Returns the path as it is matched, and the codes of the diagnostics about it.
     fn matched(kind: &str, path: &str, normalization: PathNormalization) -> (String, Vec<Code>) {
         let graph = built(kind, path, normalization);
         let rules = graph.http_routes.values().flat_map(|route| &route.rules);
@@ -130,7 +130,7 @@ spec:
     }
 
     #[test]
-    fn a_path_is_matched_in_its_normal_form_and_that_is_said() {
+    fn matches_the_normal_form_of_a_path_and_reports_the_difference() {
         for kind in ["Exact", "PathPrefix"] {
             for (written, normal) in [
                 ("/%61dmin", "/admin"),
@@ -147,7 +147,7 @@ spec:
     }
 
     #[test]
-    fn a_path_that_no_request_has_is_an_invalid_match() {
+    fn path_that_no_request_can_have_is_an_invalid_match() {
         for path in ["/%2e%2e/a", "/a%00"] {
             let (_, findings) = matched("Exact", path, PathNormalization::On);
             assert_eq!(findings, [Code::InvalidMatch], "{path}");
@@ -155,7 +155,7 @@ spec:
     }
 
     #[test]
-    fn a_path_stays_as_written_where_requests_are_not_normalised() {
+    fn keeps_the_path_as_written_if_requests_are_not_normalized() {
         for path in ["/%61dmin", "/%2e%2e/a", "/a%00"] {
             let found = matched("Exact", path, PathNormalization::Off);
             assert_eq!(found, (path.to_owned(), vec![]));
@@ -165,7 +165,7 @@ spec:
     }
 
     #[test]
-    fn an_escape_that_no_path_contains_is_reported_in_an_expression() {
+    fn reports_an_escape_in_an_expression_that_no_path_contains() {
         for (pattern, help) in [
             ("/%61.*", "write `a`"),
             ("/a%2fb", "write `%2F`"),

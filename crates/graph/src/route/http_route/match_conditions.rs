@@ -1,4 +1,4 @@
-//! The conditions of a match in a form that can be compared: whether one match takes every request of another.
+//! The conditions of a match in comparable form: whether one match matches every request that another matches.
 
 use gatefold_dataplane::matcher;
 use gatefold_manifest::api::{
@@ -9,20 +9,20 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-/// A value that a header or a query parameter must have.
+/// The value that a header or a query parameter must have.
 type Value<'m> = (ValueMatchType, &'m str);
 
-/// The conditions of a match. Two that are equal take the same requests.
+/// The conditions of a match. Equal conditions match the same requests.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct MatchConditions<'m> {
+pub(crate) struct MatchConditions<'m> {
     path: (PathMatchType, &'m str),
     method: Option<HTTPMethod>,
     headers: BTreeMap<String, Value<'m>>,
     query: BTreeMap<&'m str, Value<'m>>,
 }
 
-/// The precedence of a match within its route and hostname, but for its place in the route. The least one goes first: see
-/// `HTTPRouteRule.matches`, and `docs/decisions/regex-precedence.md`.
+/// The precedence of a match within its route and hostname, except for its position in the route. The least takes
+/// precedence: see `HTTPRouteRule.matches`, and `docs/decisions/regex-precedence.md`.
 type Rank = (
     u8,
     Reverse<usize>,
@@ -32,7 +32,8 @@ type Rank = (
 );
 
 impl<'m> MatchConditions<'m> {
-    /// If several header or query matches have the same name, the first one counts (API: `HTTPHeaderMatch.name`).
+    /// Reads the conditions of a match. Of several header or query matches with the same name only the first counts (API:
+    /// `HTTPHeaderMatch.name`).
     pub fn of(one: &'m HTTPRouteMatch) -> Self {
         let mut headers = BTreeMap::new();
         for header in &one.headers {
@@ -53,14 +54,14 @@ impl<'m> MatchConditions<'m> {
         }
     }
 
-    /// A number that equal conditions share.
+    /// Returns a hash: equal conditions have the same one.
     pub fn digest(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
         self.hash(&mut hasher);
         hasher.finish()
     }
 
-    /// Whether it takes every request that `other` matches, if it stands before it in their route.
+    /// Whether this match receives every request that `other` matches, provided that it precedes `other` in the route.
     pub fn shadows(&self, other: &Self, patterns: &mut Patterns<'m>) -> bool {
         self.rank() <= other.rank() && self.covers(other, patterns)
     }
@@ -81,13 +82,13 @@ impl<'m> MatchConditions<'m> {
         )
     }
 
-    /// Whether it goes before `other` wherever they stand.
+    /// Whether this match takes precedence over `other` wherever they are in the route.
     pub fn outranks(&self, other: &Self) -> bool {
         self.rank() < other.rank()
     }
 
     fn covers(&self, other: &Self, patterns: &mut Patterns<'m>) -> bool {
-        let same_path = self.path == other.path || takes_every_path(self.path);
+        let same_path = self.path == other.path || matches_every_path(self.path);
         let same_method = self.method.is_none() || self.method == other.method;
         same_path
             && same_method
@@ -96,7 +97,7 @@ impl<'m> MatchConditions<'m> {
     }
 }
 
-/// A slash at the end of a prefix means nothing.
+/// Returns the path without the slash at the end of a prefix, which has no meaning.
 fn path(path: &HTTPPathMatch) -> (PathMatchType, &str) {
     let value = path.value.as_str();
     let value = match path.kind {
@@ -106,19 +107,19 @@ fn path(path: &HTTPPathMatch) -> (PathMatchType, &str) {
     (path.kind, value)
 }
 
-/// Whether a pattern plainly matches every path.
-fn takes_every_path((kind, value): (PathMatchType, &str)) -> bool {
+/// Whether a pattern is one of the usual ones that match every path.
+fn matches_every_path((kind, value): (PathMatchType, &str)) -> bool {
     let value = value.strip_prefix('^').unwrap_or(value);
     let value = value.strip_suffix('$').unwrap_or(value);
     kind == PathMatchType::RegularExpression && matches!(value, ".*" | "/.*" | ".+" | "/(.*)")
 }
 
-/// Regular expressions of a route, each compiled once: every match is compared with every other one.
+/// The regular expressions of a route, each compiled once although every match is compared with every other one.
 #[derive(Default)]
-pub(super) struct Patterns<'m>(HashMap<&'m str, Option<Regex>>);
+pub(crate) struct Patterns<'m>(HashMap<&'m str, Option<Regex>>);
 
 impl<'m> Patterns<'m> {
-    /// Whether an expression matches a value. One that can't be compiled matches none.
+    /// Whether an expression matches a value. An invalid expression matches none.
     fn is_match(&mut self, pattern: &'m str, value: &str) -> bool {
         let compiled = self.0.entry(pattern);
         let compiled = compiled.or_insert_with(|| matcher::pattern(pattern).ok());
@@ -126,7 +127,7 @@ impl<'m> Patterns<'m> {
     }
 }
 
-/// Whether values that meet `narrow` meet `wide` as well, as far as that is certain.
+/// Whether every request that has the values of `narrow` also has those of `wide`. Returns false if that is uncertain.
 fn covers_values<'m, K: Ord>(
     wide: &BTreeMap<K, Value<'m>>,
     narrow: &BTreeMap<K, Value<'m>>,

@@ -1,10 +1,11 @@
-//! Filters of a rule or a backend. One that gatefold doesn't have is never left out: its rule is refused.
+//! The filters of a rule or a backend. A filter that gatefold doesn't support is never left out: its rule answers 500.
 
-use super::http_route::{FilterNode, MirrorNode};
-use super::http_rule::RuleAt;
-use super::listener::Problem;
-use super::{Build, filter_advice};
+use crate::Build;
 use crate::backend::backend_ref::{self, References};
+use crate::condition::{Problem, Reason};
+use crate::route::filter_advice;
+use crate::route::http_route::{FilterNode, MirrorNode};
+use crate::route::http_rule::RuleAt;
 use gatefold_dataplane::filter::header_modifier::{self, Change};
 use gatefold_diagnostic::{Code, Pointer};
 use gatefold_manifest::api::{
@@ -12,17 +13,17 @@ use gatefold_manifest::api::{
     HeaderName,
 };
 
-/// What a list of filters belongs to.
+/// The requests that a list of filters applies to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Owner {
+pub(crate) enum Owner {
     /// All requests of a rule.
     Rule,
-    /// The requests that go to one of its backends.
+    /// The requests that are forwarded to one of its backends.
     Backend,
 }
 
-/// The filters that can be served. What is wrong with the others goes to `refusals`.
-pub(super) fn build<'a>(
+/// Builds the filters that can be served, and adds the problems with the others to `refusals`.
+pub(crate) fn build<'a>(
     at: RuleAt<'a>,
     owner: Owner,
     filters: &'a [HTTPRouteFilter],
@@ -79,7 +80,7 @@ pub(super) fn build<'a>(
         let Some(node) = node else {
             continue;
         };
-        match broken_header(&node) {
+        match invalid_header(&node) {
             None => nodes.push(node),
             Some(message) => {
                 let pointer = pointer().index(index);
@@ -87,15 +88,15 @@ pub(super) fn build<'a>(
                 build
                     .diagnostics
                     .push(finding.caption("the rule answers 500"));
-                refusals.push(("UnsupportedValue", message));
+                refusals.push(Problem::new(Reason::UnsupportedValue, message));
             }
         }
     }
     nodes
 }
 
-/// Where copies go. To nowhere when the reference is invalid: "this BackendRef is invalid and must be dropped from
-/// the Gateway" (`HTTPRequestMirrorFilter.backendRef`).
+/// Builds the destination of copies. Nothing is copied if the reference is invalid: "this BackendRef is invalid and must
+/// be dropped from the Gateway" (`HTTPRequestMirrorFilter.backendRef`).
 fn mirror_node<'a>(
     at: RuleAt<'a>,
     mirror: &'a HTTPRequestMirrorFilter,
@@ -111,7 +112,7 @@ fn mirror_node<'a>(
     MirrorNode {
         name,
         target,
-        // The loader takes no negative ones.
+        // The loader refuses negative numbers.
         share: (
             u32::try_from(numerator).unwrap_or(0),
             u32::try_from(denominator).unwrap_or(1),
@@ -127,7 +128,7 @@ fn unsupported(
 ) -> Problem {
     let message = match kind {
         HTTPRouteFilterType::ExtensionRef => {
-            "filter ExtensionRef isn't supported: gatefold has no filters of its own".to_owned()
+            "filter ExtensionRef isn't supported: gatefold defines no filters".to_owned()
         }
         kind @ (HTTPRouteFilterType::RequestRedirect | HTTPRouteFilterType::CORS) => {
             let kind = kind.as_str();
@@ -138,11 +139,11 @@ fn unsupported(
     let finding = at.finding(Code::UnsupportedFilter, pointer.key("type"), &*message);
     let caption = "the rule answers 500";
     build.diagnostics.push(finding.caption(caption));
-    ("UnsupportedValue", message)
+    Problem::new(Reason::UnsupportedValue, message)
 }
 
-/// "If multiple entries specify equivalent header names, the first entry with an equivalent name MUST be
-/// considered for a match" (API: `HTTPHeader.name`).
+/// Keeps the first change of each header: "if multiple entries specify equivalent header names, the first entry with an
+/// equivalent name MUST be considered for a match" (API: `HTTPHeader.name`).
 fn distinct(changes: &HTTPHeaderFilter) -> HTTPHeaderFilter {
     fn keep_first<T>(list: &mut Vec<T>, name: impl Fn(&T) -> &HeaderName) {
         let mut seen: Vec<String> = Vec::new();
@@ -160,8 +161,8 @@ fn distinct(changes: &HTTPHeaderFilter) -> HTTPHeaderFilter {
     changes
 }
 
-/// What is wrong with a header that can't be changed as written.
-fn broken_header(node: &FilterNode) -> Option<String> {
+/// Returns the problem with a header that can't be changed as written.
+fn invalid_header(node: &FilterNode) -> Option<String> {
     let changes = match node {
         FilterNode::RequestHeaderModifier(changes)
         | FilterNode::ResponseHeaderModifier(changes) => changes,
@@ -186,16 +187,17 @@ fn broken_header(node: &FilterNode) -> Option<String> {
     })
 }
 
-/// Why a header's value can't be sent, and what to do.
+/// Returns why a header's value can't be sent, and what to do.
 fn unsendable(name: &HeaderName, value: &str) -> String {
     let unsent = |character: &char| character.is_ascii_control() && *character != '\t';
     let character = value.chars().find(unsent).unwrap_or_default();
-    let remedy = match value.trim_end_matches('\n').contains(|it| unsent(&it)) {
-        true => "take it out",
-        false => "end the value before it, as YAML's `|-` and `>-` do",
+    let remedy = if value.trim_end_matches('\n').contains(|it| unsent(&it)) {
+        "remove it"
+    } else {
+        "end the value before it, as YAML's `|-` and `>-` do"
     };
     format!(
-        "the value of header `{name}` has the character `{}` in it, which can't be sent (RFC 9110, section 5.5): {remedy}",
+        "the value of header `{name}` contains the character `{}`, which can't be sent (RFC 9110, section 5.5): {remedy}",
         character.escape_default()
     )
 }
@@ -208,9 +210,9 @@ mod tests {
     fn names_the_character_that_makes_a_value_unsendable() {
         for (value, parts) in [
             ("a\tb\n", ["`\\n`", "`|-`"]),
-            ("a\nb\n", ["`\\n`", "take it out"]),
-            ("a\0", ["`\\u{0}`", "take it out"]),
-            ("a\r\nb: c", ["`\\r`", "take it out"]),
+            ("a\nb\n", ["`\\n`", "remove it"]),
+            ("a\0", ["`\\u{0}`", "remove it"]),
+            ("a\r\nb: c", ["`\\r`", "remove it"]),
         ] {
             let header = HTTPHeader {
                 name: HeaderName::parse("x-a").expect("a name"),
@@ -220,8 +222,8 @@ mod tests {
                 add: vec![header],
                 ..HTTPHeaderFilter::default()
             };
-            let message = broken_header(&FilterNode::ResponseHeaderModifier(changes));
-            let message = message.unwrap_or_else(|| panic!("{value:?} was let through"));
+            let message = invalid_header(&FilterNode::ResponseHeaderModifier(changes));
+            let message = message.unwrap_or_else(|| panic!("{value:?} was accepted"));
             for part in parts.into_iter().chain(["`x-a`"]) {
                 assert!(message.contains(part), "{value:?}: {message}");
             }

@@ -1,11 +1,11 @@
-//! ListenerSets: which Gateways let them in (API: `ListenerSet`, GEP-1713).
+//! ListenerSets and the Gateways that allow them (API: `ListenerSet`, GEP-1713).
 //!
-//! A Gateway has its own listeners and those of its sets in one list, in the order in which they come first:
-//! its own, then the oldest set's.
+//! A Gateway's node lists its own listeners and those of its sets in order of precedence: its own first, then those of the
+//! oldest set.
 
-use super::gateway::GatewayNode;
-use super::listener::{self, ListenerOwner};
-use super::{Build, names_in, suggest};
+use crate::gateway::GatewayNode;
+use crate::listener::{self, ListenerOwner};
+use crate::{Build, names_in, suggest};
 use gatefold_diagnostic::{Code, Diagnostic, Pointer};
 use gatefold_manifest::Resources;
 use gatefold_manifest::api::{
@@ -14,19 +14,19 @@ use gatefold_manifest::api::{
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// A ListenerSet whose Gateway is ours.
+/// A ListenerSet whose Gateway gatefold serves.
 #[derive(Debug)]
 pub struct ListenerSetNode {
     /// The object.
     pub resource: Arc<ListenerSet>,
     /// Its Gateway.
     pub gateway: NamespacedName,
-    /// Whether the Gateway lets it in. Else the Gateway has none of its listeners.
+    /// Whether the Gateway allows it. If not, the Gateway has none of its listeners.
     pub allowed: bool,
 }
 
-/// The ListenerSets of Gateways that are ours. Adds the listeners of those that are let in.
-pub(super) fn build(
+/// Builds the ListenerSets of `gateways`, and adds the listeners of the allowed ones to their Gateways.
+pub(crate) fn build(
     gateways: &mut BTreeMap<NamespacedName, GatewayNode>,
     build: &mut Build<'_>,
 ) -> BTreeMap<NamespacedName, ListenerSetNode> {
@@ -46,17 +46,18 @@ pub(super) fn build(
             gateway: key,
             allowed: allows(&gateway.resource, set, build.resources),
         };
-        match node.allowed {
-            true => add_listeners(gateway, set, build),
-            false => warn_of_closed_gateway(&node, &gateway.resource, build),
+        if node.allowed {
+            add_listeners(gateway, set, build);
+        } else {
+            warn_of_not_allowed(&node, &gateway.resource, build);
         }
         nodes.insert(set.key(), node);
     }
     nodes
 }
 
-/// The Gateway that a ListenerSet names, if it names one.
-pub(super) fn gateway_key(set: &ListenerSet) -> Option<NamespacedName> {
+/// Returns the Gateway that a ListenerSet refers to, or `None` if it refers to an object of another kind.
+pub(crate) fn gateway_key(set: &ListenerSet) -> Option<NamespacedName> {
     let reference = &set.spec.parent_ref;
     let is_gateway = reference.group == GATEWAY_GROUP && reference.kind == "Gateway";
     let own = &set.meta.namespace;
@@ -78,7 +79,7 @@ fn parent(set: &ListenerSet, build: &mut Build<'_>) -> Option<NamespacedName> {
 
 fn warn_of_unknown_parent(set: &ListenerSet, key: &NamespacedName, build: &mut Build<'_>) {
     let gateways = &build.resources.gateways;
-    // One that is there belongs to somebody else.
+    // Another controller serves a Gateway that is in the folder but has no node.
     if gateways.contains_key(key) {
         return;
     }
@@ -89,7 +90,7 @@ fn warn_of_unknown_parent(set: &ListenerSet, key: &NamespacedName, build: &mut B
     build.diagnostics.push(found);
 }
 
-/// Whether a Gateway lets a ListenerSet in: none, unless it says otherwise (API: `AllowedListeners`).
+/// Whether a Gateway allows a ListenerSet. By default it allows none (API: `AllowedListeners`).
 fn allows(gateway: &Gateway, set: &ListenerSet, resources: &Resources) -> bool {
     let allowed = gateway.spec.allowed_listeners.as_ref();
     let Some(ListenerNamespaces { from, selector }) =
@@ -108,16 +109,17 @@ fn allows(gateway: &Gateway, set: &ListenerSet, resources: &Resources) -> bool {
     }
 }
 
-fn warn_of_closed_gateway(node: &ListenerSetNode, gateway: &Gateway, build: &mut Build<'_>) {
+fn warn_of_not_allowed(node: &ListenerSetNode, gateway: &Gateway, build: &mut Build<'_>) {
     let set = &node.resource;
     let message = format!(
-        "Gateway {} lets no ListenerSet of namespace `{}` in (`allowedListeners`)",
+        "Gateway {} allows no ListenerSet of namespace `{}` (`allowedListeners`)",
         node.gateway, set.meta.namespace
     );
     let place = set.place(Pointer::spec().key("parentRef"));
-    let field = match gateway.spec.allowed_listeners.is_some() {
-        true => Pointer::spec().key("allowedListeners"),
-        false => super::name_pointer(),
+    let field = if gateway.spec.allowed_listeners.is_some() {
+        Pointer::spec().key("allowedListeners")
+    } else {
+        crate::name_pointer()
     };
     let found = Diagnostic::new(Code::ListenerSetNotAllowed, place, message)
         .about(set.id())
