@@ -6,7 +6,7 @@ use gatefold_dataplane::backend_tls::{
     Authorities, BackendTls, BackendTlsByIdentity, ClientIdentity, SubjectName,
 };
 use gatefold_graph::Graph;
-use gatefold_graph::certificate::tls_secret::Certificate;
+use gatefold_graph::certificate::Certificate;
 use gatefold_graph::policy::backend_tls_policy::{AuthoritiesNode, BackendTlsSettings};
 use gatefold_manifest::api::{NamespacedName, SubjectAltName};
 use rustls::pki_types::{PrivateKeyDer, ServerName};

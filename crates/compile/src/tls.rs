@@ -4,7 +4,7 @@
 
 use gatefold_dataplane::client_validation::{ClientMode, ClientValidation};
 use gatefold_dataplane::tls::CertificateSet;
-use gatefold_graph::certificate::client_validation::ClientValidation as ValidationNode;
+use gatefold_graph::certificate::client_validation::ClientValidationNode;
 use gatefold_graph::gateway::ListenerNode;
 use gatefold_manifest::api::{FrontendValidationModeType, NamespacedName};
 use std::collections::HashMap;
@@ -51,7 +51,7 @@ impl Validations {
     fn validation(
         &mut self,
         scope: Arc<str>,
-        asked: &ValidationNode,
+        asked: &ClientValidationNode,
     ) -> Result<Arc<ClientValidation>, rustls::Error> {
         let mode = match asked.mode {
             FrontendValidationModeType::AllowValidOnly => ClientMode::ValidOnly,

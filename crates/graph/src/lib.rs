@@ -17,12 +17,13 @@ pub mod policy;
 mod reference;
 mod reuse;
 pub mod route;
+mod subject;
 
 pub use backend::endpoints::ServicePortKey;
 pub use environment::Environment;
 
 use backend::endpoints::ServicePortNodes;
-use certificate::last_good::LastGood;
+use certificate::LastGood;
 use gatefold_diagnostic::did_you_mean;
 use gatefold_diagnostic::{Diagnostic, Document, Place, Pointer};
 use gatefold_manifest::Resources;
@@ -30,10 +31,11 @@ use gatefold_manifest::api::NamespacedName;
 use gateway::GatewayNode;
 use gateway::gateway_class::GatewayClassNode;
 use gateway::listener_set::ListenerSetNode;
-use policy::backend_tls_policy::{self, BackendTlsPolicyNode, Policies};
+use policy::Ancestors;
+use policy::backend_tls_policy::{self, BackendTlsPolicies, BackendTlsPolicyNode};
 use policy::protection::Protections;
-use policy::unread_policy::{self, Served};
-use reference::reference_grant::ReferenceGrants;
+use policy::unread_policy;
+use reference::ReferenceGrants;
 use reuse::{Basis, Before};
 use route::http_route::HttpRouteNodes;
 use std::collections::{BTreeMap, BTreeSet};
@@ -112,7 +114,7 @@ struct Build<'a> {
     resources: &'a Resources,
     environment: &'a Environment,
     grants: ReferenceGrants<'a>,
-    policies: Policies<'a>,
+    policies: BackendTlsPolicies<'a>,
     protections: Arc<Protections>,
     diagnostics: Vec<Diagnostic>,
     /// The last good certificates of the previous graph.
@@ -133,7 +135,7 @@ pub fn build_after(previous: &Graph, resources: &Resources, environment: &Enviro
         resources,
         environment,
         grants: ReferenceGrants::index(resources),
-        policies: Policies::default(),
+        policies: BackendTlsPolicies::default(),
         protections: Arc::default(),
         diagnostics: Vec::new(),
         before: &previous.last_good,
@@ -143,7 +145,7 @@ pub fn build_after(previous: &Graph, resources: &Resources, environment: &Enviro
     build.protections = Arc::new(protections);
     let gateway_classes = gateway::gateway_class::build(&mut build);
     let (mut gateways, listener_sets) = gateway::build(&mut build);
-    build.policies = backend_tls_policy::read(resources, &mut build);
+    build.policies = backend_tls_policy::read(&mut build);
     let basis = Basis::of(resources, environment, build.protections.clone());
     let before = Before::new(previous, &basis);
     let mut ports = before.service_ports(resources, environment);
@@ -154,13 +156,9 @@ pub fn build_after(previous: &Graph, resources: &Resources, environment: &Enviro
         before,
         &mut build,
     );
-    let served = Served {
-        gateways: &gateways,
-        listener_sets: &listener_sets,
-        http_routes: &http_routes,
-    };
-    unread_policies.report(&served, &mut build);
-    let backend_tls_policies = build.policies.finish(&http_routes);
+    let ancestors = Ancestors::new(&gateways, &listener_sets, &http_routes);
+    unread_policies.report(&ancestors, &mut build);
+    let backend_tls_policies = build.policies.finish(&ancestors);
     let service_ports = ports.used(http_routes.values().flat_map(|it| &it.service_ports));
     let mut diagnostics = build.diagnostics;
     let mut wanted = BTreeMap::new();

@@ -2,8 +2,8 @@
 //!
 //! In: a ConfigMap. Out: its certificates, each of which rustls accepts as a trust anchor, or a [`CaCertificatesProblem`].
 
-use crate::certificate::key_kind;
-use crate::certificate::pem::{self, PemProblem};
+use super::key_kind;
+use super::pem::{self, PemProblem};
 use gatefold_manifest::api::ConfigMap;
 use rustls::RootCertStore;
 use rustls_pki_types::CertificateDer;
@@ -11,11 +11,11 @@ use thiserror::Error;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 /// The entry of the ConfigMap that contains the certificates (PEM), by the API's name.
-pub const CA_ENTRY: &str = "ca.crt";
+const CA_ENTRY: &str = "ca.crt";
 
 /// Why a ConfigMap can't be used as a bundle of CA certificates.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum CaCertificatesProblem {
+pub(super) enum CaCertificatesProblem {
     /// The entry is missing.
     #[error("it has no entry `ca.crt`")]
     MissingEntry,
@@ -33,8 +33,18 @@ pub enum CaCertificatesProblem {
 }
 
 impl CaCertificatesProblem {
+    /// The entry of the ConfigMap that contains the problem. `None` if it is missing.
+    pub(super) fn entry(&self) -> Option<&'static str> {
+        match self {
+            CaCertificatesProblem::MissingEntry => None,
+            CaCertificatesProblem::NotPem(_) | CaCertificatesProblem::Unusable { .. } => {
+                Some(CA_ENTRY)
+            }
+        }
+    }
+
     /// Whether the bundle has been emptied, which withdraws every authority.
-    pub(crate) fn is_withdrawal(&self) -> bool {
+    pub(super) fn is_withdrawal(&self) -> bool {
         match self {
             CaCertificatesProblem::MissingEntry => true,
             CaCertificatesProblem::NotPem(why) => *why == PemProblem::Empty,
@@ -47,7 +57,9 @@ impl CaCertificatesProblem {
 ///
 /// # Errors
 /// Returns the first problem. One bad certificate makes the whole bundle unusable, because the author's intent is unknown.
-pub fn load(config_map: &ConfigMap) -> Result<Vec<CertificateDer<'static>>, CaCertificatesProblem> {
+pub(super) fn load(
+    config_map: &ConfigMap,
+) -> Result<Vec<CertificateDer<'static>>, CaCertificatesProblem> {
     let entry = config_map.spec.data.get(CA_ENTRY);
     let text = entry.ok_or(CaCertificatesProblem::MissingEntry)?;
     let authorities = pem::certificates(text.as_bytes()).map_err(CaCertificatesProblem::NotPem)?;
@@ -64,7 +76,7 @@ pub fn load(config_map: &ConfigMap) -> Result<Vec<CertificateDer<'static>>, CaCe
 }
 
 /// Warns about authorities whose signatures can't be verified: every certificate signed by them is refused.
-pub(crate) fn warnings(authorities: &[CertificateDer<'_>]) -> Vec<String> {
+pub(super) fn warnings(authorities: &[CertificateDer<'_>]) -> Vec<String> {
     let warning = |(index, authority): (usize, &CertificateDer<'_>)| {
         let (_, parsed) = X509Certificate::from_der(authority).ok()?;
         let kind = key_kind::unverifiable(parsed.public_key())?;

@@ -5,7 +5,7 @@ use x509_parser::asn1_rs::{Any, Class, FromDer, Oid, Tag};
 use x509_parser::x509::SubjectPublicKeyInfo;
 
 /// Returns the kind of a key, such as "an RSA key of 1024 bits", or `None` if the key can't be parsed.
-pub(crate) fn private_key(key: &PrivateKeyDer<'_>) -> Option<String> {
+pub(super) fn private_key(key: &PrivateKeyDer<'_>) -> Option<String> {
     match key {
         PrivateKeyDer::Pkcs1(key) => rsa(key.secret_pkcs1_der()),
         PrivateKeyDer::Sec1(key) => {
@@ -38,7 +38,7 @@ fn pkcs_8(der: &[u8]) -> Option<String> {
 
 /// Returns the kind of a public key if signatures made with its private key can't be verified, because rustls has no
 /// algorithm for them.
-pub(crate) fn unverifiable(key: &SubjectPublicKeyInfo<'_>) -> Option<String> {
+pub(super) fn unverifiable(key: &SubjectPublicKeyInfo<'_>) -> Option<String> {
     let algorithm = &key.algorithm;
     let kind = match algorithm.algorithm.to_id_string().as_str() {
         "1.2.840.113549.1.1.1" => {

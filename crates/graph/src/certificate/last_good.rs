@@ -4,9 +4,9 @@
 //! Nothing is kept for an object that was removed, isn't referenced, or may not be referenced, so that a certificate can be withdrawn
 //! (docs/decisions/last-good-certificates.md).
 
+use super::ca_certificates;
+use super::tls_secret::{self, Certificate};
 use crate::Build;
-use crate::certificate::ca_certificates::{self, CaCertificatesProblem};
-use crate::certificate::tls_secret::{self, Certificate, CertificateProblem};
 use gatefold_manifest::api::{ConfigMap, NamespacedName, Secret};
 use rustls_pki_types::CertificateDer;
 use std::collections::BTreeMap;
@@ -24,11 +24,11 @@ pub(crate) struct LastGood {
     pub is_used: bool,
 }
 
-/// The certificates of a bundle.
-type Authorities = Arc<[CertificateDer<'static>]>;
+/// The CA certificates of a bundle.
+pub(super) type Authorities = Arc<[CertificateDer<'static>]>;
 
 /// The result of loading an object.
-pub(crate) struct Loaded<T> {
+pub(super) struct Loaded<T> {
     /// The object's content, or else its last good content. `None` if it has neither.
     pub in_force: Option<T>,
     /// Why the current content can't be used.
@@ -36,10 +36,10 @@ pub(crate) struct Loaded<T> {
 }
 
 /// Why the content of an object can't be used.
-pub(crate) struct Unusable {
+pub(super) struct Unusable {
     /// The problem.
     pub why: String,
-    /// The entry of the Secret that contains the problem.
+    /// The entry of the object that contains the problem.
     pub entry: Option<&'static str>,
     /// The certificates that stay in force instead.
     pub note: Option<String>,
@@ -55,55 +55,76 @@ impl Unusable {
     }
 }
 
-impl Build<'_> {
-    /// Loads the certificate and the key of a Secret.
-    pub(crate) fn load_pair(&mut self, secret: &Secret) -> Loaded<Arc<Certificate>> {
-        let key = secret.key();
-        let (good, problem) = split(tls_secret::load(secret).map(Arc::new));
-        let last_good = || self.before.pairs.get(&key).cloned();
-        let in_force = good.or_else(last_good);
-        self.last_good
-            .pairs
-            .extend(in_force.clone().map(|it| (key, it)));
-        let problem = problem.map(|problem: CertificateProblem| Unusable {
-            why: problem.to_string(),
-            entry: Some(problem.entry()),
-            note: in_force.as_ref().map(|kept| {
-                let chain = kept.certified_key.cert.get(..1).unwrap_or_default();
-                let kept = tls_secret::in_words(chain);
-                format!("the last good certificate stays in force ({kept})")
-            }),
-        });
-        self.last_good.is_used |= problem.is_some() && in_force.is_some();
-        Loaded { in_force, problem }
+impl<T> Loaded<T> {
+    /// Chooses between the current content and the last good one. `note` names the content that stays in force.
+    fn choose(
+        current: Result<T, Unusable>,
+        last_good: Option<T>,
+        note: impl FnOnce(&T) -> String,
+    ) -> Self {
+        match current {
+            Ok(content) => Loaded {
+                in_force: Some(content),
+                problem: None,
+            },
+            Err(unusable) => Loaded {
+                problem: Some(Unusable {
+                    note: last_good.as_ref().map(note),
+                    ..unusable
+                }),
+                in_force: last_good,
+            },
+        }
     }
 
-    /// Loads the CA certificates of a ConfigMap. One that was emptied has none, not even last good ones.
-    pub(crate) fn load_authorities(&mut self, config_map: &ConfigMap) -> Loaded<Authorities> {
-        let key = config_map.key();
-        let (good, problem) = split(ca_certificates::load(config_map).map(Arc::from));
-        let withdrawn = problem.as_ref().is_some_and(|it| it.is_withdrawal());
-        let last_good = || self.before.authorities.get(&key).filter(|_| !withdrawn);
-        let in_force = good.or_else(|| last_good().cloned());
-        let kept = in_force.clone().map(|it| (key, it));
-        self.last_good.authorities.extend(kept);
-        let problem = problem.map(|problem: CaCertificatesProblem| Unusable {
-            why: problem.to_string(),
-            entry: None,
-            note: in_force.as_ref().map(|kept| {
-                let kept = tls_secret::in_words(kept);
-                format!("the last good CA certificates stay in force ({kept})")
-            }),
-        });
-        self.last_good.is_used |= problem.is_some() && in_force.is_some();
-        Loaded { in_force, problem }
+    fn keeps_last_good(&self) -> bool {
+        self.problem.is_some() && self.in_force.is_some()
     }
 }
 
-fn split<T, E>(result: Result<T, E>) -> (Option<T>, Option<E>) {
-    match result {
-        Ok(good) => (Some(good), None),
-        Err(problem) => (None, Some(problem)),
+impl Build<'_> {
+    /// Loads the certificate and the key of a Secret.
+    pub(super) fn load_pair(&mut self, secret: &Secret) -> Loaded<Arc<Certificate>> {
+        let key = secret.key();
+        let current = tls_secret::load(secret).map(Arc::new);
+        let current = current.map_err(|problem| Unusable {
+            why: problem.to_string(),
+            entry: problem.entry(),
+            note: None,
+        });
+        let last_good = self.before.pairs.get(&key).cloned();
+        let loaded = Loaded::choose(current, last_good, |kept| {
+            let leaf = kept.certified_key.cert.get(..1).unwrap_or_default();
+            let kept = tls_secret::in_words(leaf);
+            format!("the last good certificate stays in force ({kept})")
+        });
+        self.last_good.is_used |= loaded.keeps_last_good();
+        let in_force = loaded.in_force.clone().map(|it| (key, it));
+        self.last_good.pairs.extend(in_force);
+        loaded
+    }
+
+    /// Loads the CA certificates of a ConfigMap. One that was emptied has none, not even last good ones.
+    pub(super) fn load_authorities(&mut self, config_map: &ConfigMap) -> Loaded<Authorities> {
+        let key = config_map.key();
+        let mut last_good = self.before.authorities.get(&key).cloned();
+        let current = ca_certificates::load(config_map).map(Arc::from);
+        let current = current.map_err(|problem| {
+            last_good = last_good.take().filter(|_| !problem.is_withdrawal());
+            Unusable {
+                why: problem.to_string(),
+                entry: problem.entry(),
+                note: None,
+            }
+        });
+        let loaded = Loaded::choose(current, last_good, |kept| {
+            let kept = tls_secret::in_words(kept);
+            format!("the last good CA certificates stay in force ({kept})")
+        });
+        self.last_good.is_used |= loaded.keeps_last_good();
+        let in_force = loaded.in_force.clone().map(|it| (key, it));
+        self.last_good.authorities.extend(in_force);
+        loaded
     }
 }
 

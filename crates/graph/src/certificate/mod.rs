@@ -1,10 +1,158 @@
 //! Certificates, private keys and CA certificates, read from Secrets and ConfigMaps.
+//!
+//! In: references of Gateways, ListenerSets and BackendTLSPolicies. Out: what the proxy serves, shows to backends or trusts.
+//! If the content of an object becomes unusable, its last good content stays in force. Problems with references and with
+//! contents are reported here, in the same way for every field.
 
-pub(crate) mod ca_certificates;
+mod ca_certificates;
 pub(crate) mod client_certificate;
 pub mod client_validation;
 mod key_kind;
-pub(crate) mod last_good;
+mod last_good;
 pub(crate) mod listener_tls;
 mod pem;
-pub mod tls_secret;
+mod tls_secret;
+
+pub(crate) use last_good::LastGood;
+pub use tls_secret::Certificate;
+
+use crate::condition::Problem;
+use crate::reference::{Referable, Reference, ReferenceField};
+use crate::subject::Subject;
+use crate::{Build, name_pointer};
+use gatefold_diagnostic::{Code, Diagnostic, Pointer};
+use gatefold_manifest::api::{ConfigMap, Secret};
+use last_good::{Authorities, Loaded};
+use rustls_pki_types::CertificateDer;
+use std::sync::Arc;
+use time::OffsetDateTime;
+
+/// A reference to an object with certificates, and its place.
+pub(crate) struct CertificateReference<'r> {
+    /// The object that contains the reference.
+    pub subject: &'r dyn Subject,
+    /// The field, with the reasons that it has in conditions.
+    pub field: &'r ReferenceField,
+    /// The reference.
+    pub reference: Reference<'r>,
+    /// Its place in the object.
+    pub pointer: Pointer,
+}
+
+/// A kind of objects that contain certificates.
+trait CertificateSource: Referable + Subject {
+    /// The content that is read from an object.
+    type Content;
+
+    /// Reads the content, or else returns the last good content.
+    fn load(&self, build: &mut Build<'_>) -> Loaded<Self::Content>;
+
+    /// The place of an entry in the object.
+    fn pointer(&self, entry: &'static str) -> Pointer;
+
+    /// Warnings about content that is in force.
+    fn warnings(content: &Self::Content, now: Option<OffsetDateTime>) -> Vec<(Code, String)>;
+}
+impl CertificateReference<'_> {
+    /// Reads the object that the reference names. Returns its content, or its last good content. Problems go to `problems`
+    /// and to the diagnostics.
+    fn load<T: CertificateSource>(
+        &self,
+        problems: &mut Vec<Problem>,
+        build: &mut Build<'_>,
+    ) -> Option<T::Content> {
+        let referrer = self.subject.referrer();
+        let object = match build.resolve::<T>(referrer, self.reference) {
+            Ok(object) => object,
+            Err(unresolved) => {
+                let pointer = self.pointer.clone();
+                let (problem, finding) =
+                    unresolved.report(self.field, self.subject, self.reference, pointer);
+                problems.push(problem);
+                build.diagnostics.push(finding);
+                return None;
+            }
+        };
+        let (kind, key) = (T::KIND, self.reference.key(referrer));
+        let Loaded { in_force, problem } = object.load(build);
+        if let Some(unusable) = problem {
+            let message = format!("{kind} {key} can't be used: {}", unusable.why);
+            let (_, reason) = self.field.not_found;
+            problems.push(Problem::new(reason, unusable.message(&message)));
+            let mut finding = self.finding(Code::InvalidCertificate, message);
+            finding = match unusable.entry {
+                Some(entry) => finding.label(
+                    object.place(object.pointer(entry)),
+                    format!("`{entry}` is here"),
+                ),
+                None => finding.label(object.place(name_pointer()), format!("the {kind}")),
+            };
+            finding.notes.extend(unusable.note);
+            build.diagnostics.push(finding);
+        }
+        let content = in_force?;
+        for (code, warning) in T::warnings(&content, build.environment.now) {
+            let finding = self.finding(code, format!("{kind} {key}: {warning}"));
+            let place = object.place(name_pointer());
+            build
+                .diagnostics
+                .push(finding.label(place, format!("the {kind}")));
+        }
+        Some(content)
+    }
+
+    fn finding(&self, code: Code, message: String) -> Diagnostic {
+        self.subject.finding(code, self.pointer.clone(), message)
+    }
+}
+
+impl CertificateSource for Secret {
+    type Content = Arc<Certificate>;
+
+    fn load(&self, build: &mut Build<'_>) -> Loaded<Self::Content> {
+        build.load_pair(self)
+    }
+
+    fn pointer(&self, entry: &'static str) -> Pointer {
+        let map = if self.spec.string_data.contains_key(entry) {
+            "stringData"
+        } else {
+            "data"
+        };
+        Pointer::root().key(map).key(entry)
+    }
+
+    fn warnings(content: &Self::Content, now: Option<OffsetDateTime>) -> Vec<(Code, String)> {
+        let warnings = content.warnings(now).into_iter();
+        warnings.map(|it| (it.code(), it.to_string())).collect()
+    }
+}
+
+impl CertificateSource for ConfigMap {
+    type Content = Authorities;
+
+    fn load(&self, build: &mut Build<'_>) -> Loaded<Self::Content> {
+        build.load_authorities(self)
+    }
+
+    fn pointer(&self, entry: &'static str) -> Pointer {
+        Pointer::root().key("data").key(entry)
+    }
+
+    fn warnings(content: &Self::Content, _: Option<OffsetDateTime>) -> Vec<(Code, String)> {
+        let warnings = ca_certificates::warnings(content).into_iter();
+        warnings
+            .map(|it| (Code::UnverifiableAuthority, it))
+            .collect()
+    }
+}
+
+/// Reads the bundles that `references` name. Returns their certificates, which may be none.
+pub(crate) fn authorities<'r>(
+    references: impl Iterator<Item = CertificateReference<'r>>,
+    problems: &mut Vec<Problem>,
+    build: &mut Build<'_>,
+) -> Vec<CertificateDer<'static>> {
+    let bundles = references.filter_map(|it| it.load::<ConfigMap>(problems, build));
+    bundles.flat_map(|bundle| bundle.to_vec()).collect()
+}

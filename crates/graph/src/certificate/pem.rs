@@ -36,7 +36,7 @@ const LABELS: [&str; 14] = [
 
 /// Why a text can't be read as PEM.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub enum PemProblem {
+pub(super) enum PemProblem {
     /// The text contains nothing but whitespace.
     #[error("is empty")]
     Empty,
@@ -148,7 +148,7 @@ impl Block<'_> {
 ///
 /// # Errors
 /// Returns the problem even if a part of the text can be read: if a certificate were left out, only clients would notice.
-pub fn certificates(text: &[u8]) -> Result<Vec<CertificateDer<'static>>, PemProblem> {
+pub(super) fn certificates(text: &[u8]) -> Result<Vec<CertificateDer<'static>>, PemProblem> {
     let blocks = blocks(text)?;
     let certificates = blocks.iter().filter(|block| block.is(CERTIFICATE));
     let certificates = certificates.map(|block| {
@@ -165,7 +165,7 @@ pub fn certificates(text: &[u8]) -> Result<Vec<CertificateDer<'static>>, PemProb
 ///
 /// # Errors
 /// Returns the problem with the text, or the kind of block that it contains instead of a key.
-pub fn private_key(text: &[u8]) -> Result<PrivateKeyDer<'static>, PemProblem> {
+pub(super) fn private_key(text: &[u8]) -> Result<PrivateKeyDer<'static>, PemProblem> {
     let blocks = blocks(text)?;
     if let Some(block) = blocks.iter().find(|block| block.is_private_key()) {
         if block.encrypted {
@@ -181,7 +181,7 @@ pub fn private_key(text: &[u8]) -> Result<PrivateKeyDer<'static>, PemProblem> {
 }
 
 /// Whether the first text contains a key and no certificate, and the second text a certificate and no key.
-pub fn are_swapped(certificates: &[u8], key: &[u8]) -> bool {
+pub(super) fn are_swapped(certificates: &[u8], key: &[u8]) -> bool {
     let has = |text: &[u8]| {
         let blocks = blocks(text).unwrap_or_default();
         let encrypted = |block: &Block<'_>| block.is("ENCRYPTED PRIVATE KEY");

@@ -4,8 +4,8 @@
 //! many tutorials. Such certificates are served: the pair is assembled here, and x509-parser compares the public keys
 //! (docs/decisions/version-1-certificates.md).
 
-use crate::certificate::key_kind;
-use crate::certificate::pem::{self, PemProblem};
+use super::key_kind;
+use super::pem::{self, PemProblem};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use gatefold_diagnostic::Code;
@@ -20,9 +20,9 @@ use x509_parser::prelude::{FromDer, GeneralName, Validity, X509Certificate};
 use x509_parser::x509::SubjectPublicKeyInfo;
 
 /// The entry of the Secret that contains the certificate chain, leaf first (PEM).
-pub const CERTIFICATE_ENTRY: &str = "tls.crt";
+const CERTIFICATE_ENTRY: &str = "tls.crt";
 /// The entry of the Secret that contains the private key (PEM).
-pub const KEY_ENTRY: &str = "tls.key";
+const KEY_ENTRY: &str = "tls.key";
 
 /// A certificate chain with its key, ready to be served.
 #[derive(Debug)]
@@ -41,7 +41,7 @@ pub struct Certificate {
 
 impl Certificate {
     /// Reasons why clients may refuse the certificate. If `now` is `None`, the validity period isn't checked.
-    pub fn warnings(&self, now: Option<OffsetDateTime>) -> Vec<CertificateWarning> {
+    pub(super) fn warnings(&self, now: Option<OffsetDateTime>) -> Vec<CertificateWarning> {
         let mut warnings: Vec<CertificateWarning> = self.chain_warning.iter().cloned().collect();
         let Some(now) = now.map(OffsetDateTime::unix_timestamp) else {
             return warnings;
@@ -62,7 +62,7 @@ impl Certificate {
 
 /// Why a Secret can't be used as a certificate.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum CertificateProblem {
+pub(super) enum CertificateProblem {
     /// An entry is missing.
     #[error("the Secret has no entry `{0}`")]
     MissingEntry(&'static str),
@@ -111,23 +111,24 @@ pub enum CertificateProblem {
 }
 
 impl CertificateProblem {
-    /// The entry of the Secret that contains the problem.
-    pub fn entry(&self) -> &'static str {
+    /// The entry of the Secret that contains the problem. `None` if it is missing.
+    pub fn entry(&self) -> Option<&'static str> {
         match self {
-            CertificateProblem::MissingEntry(entry)
-            | CertificateProblem::NotBase64(entry)
-            | CertificateProblem::NotPem { entry, .. } => entry,
+            CertificateProblem::MissingEntry(_) => None,
+            CertificateProblem::NotBase64(entry) | CertificateProblem::NotPem { entry, .. } => {
+                Some(entry)
+            }
             CertificateProblem::Unparsable(_)
             | CertificateProblem::Swapped
-            | CertificateProblem::LeafNotFirst { .. } => CERTIFICATE_ENTRY,
-            CertificateProblem::UnusableKey(_) | CertificateProblem::KeyMismatch => KEY_ENTRY,
+            | CertificateProblem::LeafNotFirst { .. } => Some(CERTIFICATE_ENTRY),
+            CertificateProblem::UnusableKey(_) | CertificateProblem::KeyMismatch => Some(KEY_ENTRY),
         }
     }
 }
 
 /// Why clients may refuse a certificate although it is served.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum CertificateWarning {
+pub(super) enum CertificateWarning {
     /// It has expired, on this date.
     #[error("the certificate expired on {0}")]
     Expired(String),
@@ -163,7 +164,7 @@ impl CertificateWarning {
 ///
 /// # Errors
 /// Returns the problem and the entry that contains it. The error never contains a part of the key.
-pub fn load(secret: &Secret) -> Result<Certificate, CertificateProblem> {
+pub(super) fn load(secret: &Secret) -> Result<Certificate, CertificateProblem> {
     let (certificates, key) = (entry(secret, CERTIFICATE_ENTRY)?, entry(secret, KEY_ENTRY)?);
     let not_pem = |entry, why| {
         if pem::are_swapped(&certificates, &key) {
@@ -274,7 +275,7 @@ fn names(certificate: &X509Certificate) -> Vec<String> {
 }
 
 /// Describes certificates for a message: a name of each, and the end of its validity period.
-pub fn in_words(certificates: &[CertificateDer<'_>]) -> String {
+pub(super) fn in_words(certificates: &[CertificateDer<'_>]) -> String {
     /// The number of certificates that are described; the others are counted.
     const NAMED: usize = 3;
     let named = certificates.iter().take(NAMED).map(|certificate| {

@@ -3,9 +3,9 @@
 pub mod gateway_class;
 pub mod listener_set;
 
+use crate::certificate::Certificate;
 use crate::certificate::client_certificate;
-use crate::certificate::client_validation::{self, ClientValidation, Frontend};
-use crate::certificate::tls_secret::Certificate;
+use crate::certificate::client_validation::{self, ClientValidationNode, Frontend};
 use crate::condition::{self, Condition, ConditionType, Problem, Reason};
 use crate::environment::Environment;
 use crate::listener::ListenerOwner;
@@ -76,7 +76,7 @@ pub struct ListenerNode {
     /// The certificates that are good, in the order of the manifest.
     pub certificates: Vec<Arc<CertifiedKey>>,
     /// How the certificates of its clients are checked; not asked for when absent.
-    pub client_validation: Option<Arc<ClientValidation>>,
+    pub client_validation: Option<Arc<ClientValidationNode>>,
     /// The kinds of routes that may attach, as `(group, kind)`.
     pub supported_kinds: Vec<(String, String)>,
     /// How many accepted routes are attached.

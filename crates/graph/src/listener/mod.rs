@@ -2,7 +2,7 @@
 
 pub(crate) mod conflict;
 
-use crate::certificate::client_validation::{Frontend, Resolved};
+use crate::certificate::client_validation::{Frontend, ResolvedValidation};
 use crate::certificate::listener_tls;
 use crate::condition::{Condition, Problem, Reason};
 use crate::gateway::{ListenerNode, Protocol};
@@ -188,7 +188,7 @@ fn conditions(refusals: &[Problem], unresolved: &[Problem]) -> Vec<Condition> {
 
 /// Without an authority no client could be checked, and none may come in unchecked (API:
 /// `FrontendTLSValidation.caCertificateRefs`).
-fn no_authority(asked: &Resolved) -> Option<Problem> {
+fn no_authority(asked: &ResolvedValidation) -> Option<Problem> {
     let message = "no reference in `tls.frontend` leads to a CA certificate to check clients by";
     let missing = asked.validation.is_none();
     missing.then(|| Problem::new(Reason::NoValidCACertificate, message.to_owned()))

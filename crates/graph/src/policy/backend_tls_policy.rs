@@ -1,186 +1,168 @@
-//! BackendTLSPolicies: which Services are connected to in TLS, and whom to trust there.
+//! BackendTLSPolicies: the Services to connect to in TLS, and the certificates to trust there.
+//!
+//! In: the policies of the folder. Out: the TLS settings in force for each port of a Service, and a node for each policy with
+//! its conditions and ancestors. A policy that can't be followed still applies: its Services get no requests.
 
-use crate::certificate::ca_certificates;
+use super::Ancestors;
+use super::attachment::{Prevailing, by_precedence};
+use super::target::{self, NoTarget, TargetedObject, TargetedPart};
+use crate::certificate::{self, CertificateReference};
 use crate::condition::{Condition, Problem, Reason};
-use crate::route::http_route::HttpRouteNodes;
-use crate::{Build, names_in, suggest};
-use gatefold_diagnostic::{Code, Diagnostic, Pointer};
-use gatefold_manifest::Resources;
+use crate::reference::{Reference, ReferenceField, ReferenceScope};
+use crate::subject::Subject;
+use crate::{Build, name_pointer};
+use gatefold_diagnostic::{Code, Pointer};
 use gatefold_manifest::api::{
-    BackendTLSPolicy, ConfigMap, LocalObjectReference, LocalPolicyTargetReferenceWithSectionName,
-    NamespacedName, PreciseHostname, SubjectAltName,
+    BackendTLSPolicy, LocalPolicyTargetReferenceWithSectionName, NamespacedName, PolicyTargetKind,
+    PreciseHostname, SectionName, SubjectAltName,
 };
 use rustls_pki_types::{CertificateDer, ServerName};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
+
+const CA_CERTIFICATE_REFS: ReferenceField = ReferenceField {
+    role: "a CA certificate",
+    supported: "a ConfigMap",
+    scope: ReferenceScope::Local,
+    unsupported_kind: (Code::UnsupportedCertificateKind, Reason::InvalidKind),
+    not_found: (Code::CertificateNotFound, Reason::InvalidCACertificateRef),
+};
 
 /// A BackendTLSPolicy.
 #[derive(Debug)]
 pub struct BackendTlsPolicyNode {
     /// The object.
     pub resource: Arc<BackendTLSPolicy>,
-    /// The Gateways of ours that it matters to, with their controllers' names: those with routes to a Service
-    /// that it is for.
+    /// Its ancestors: the Gateways with routes to a Service that it targets, with the names of their controllers.
     pub gateways: BTreeMap<NamespacedName, String>,
     /// Its conditions, the same for every Gateway.
     pub conditions: Vec<Condition>,
 }
 
-/// Whether a Service's port is connected to in TLS.
+/// How a connection to a Service's port is secured.
 #[derive(Clone, Debug, PartialEq)]
 pub enum BackendTlsNode {
-    /// No policy is for it: plain text.
+    /// In plain text: no policy targets the port.
     Plain,
     /// In TLS.
     Tls(Arc<BackendTlsSettings>),
-    /// A policy is for it, but can't be followed: nothing is sent.
+    /// A policy targets the port, but can't be followed: nothing is sent.
     Refused,
 }
 
-/// How TLS is spoken to a Service.
+/// The TLS settings of a policy.
 #[derive(Debug, PartialEq)]
 pub struct BackendTlsSettings {
-    /// The name that is asked for.
+    /// The server name (SNI).
     pub hostname: PreciseHostname,
-    /// Who may have signed certificates.
+    /// The trusted authorities.
     pub authorities: AuthoritiesNode,
-    /// The names of which a certificate must have one; the hostname when empty.
+    /// The names of which a certificate must have one. If empty, it must have the hostname.
     pub names: Vec<SubjectAltName>,
 }
 
-/// Who may sign certificates.
+/// The authorities that a policy trusts.
 #[derive(Debug, PartialEq, Eq)]
 pub enum AuthoritiesNode {
-    /// Those that the system trusts; never empty.
+    /// The authorities that the system trusts; never empty.
     System(Arc<[CertificateDer<'static>]>),
-    /// These; never empty.
+    /// The certificates of these authorities; never empty.
     Listed(Vec<CertificateDer<'static>>),
 }
 
-/// A Service, or one of its ports by name.
-type Target<'a> = (&'a str, &'a str, Option<&'a str>);
-
-/// All policies, so that a Service's is found however many there are.
+/// All policies, and the settings in force.
 #[derive(Default)]
-pub(crate) struct Policies<'a> {
-    nodes: BTreeMap<NamespacedName, BackendTlsPolicyNode>,
-    /// What prevails, by namespace, Service and port.
-    in_force: HashMap<Target<'a>, BackendTlsNode>,
+pub(crate) struct BackendTlsPolicies<'a> {
+    policies: Vec<AttachedPolicy<'a>>,
+    in_force: Prevailing<(&'a BackendTLSPolicy, BackendTlsNode)>,
 }
 
-impl<'a> Policies<'a> {
-    /// For a Service's port. A policy for just this port goes before one for the whole Service (GEP-713: the more
-    /// specific one).
+/// A policy with its targets and its conditions.
+struct AttachedPolicy<'a> {
+    policy: &'a Arc<BackendTLSPolicy>,
+    targets: Vec<TargetedObject>,
+    conditions: Vec<Condition>,
+}
+
+impl BackendTlsPolicies<'_> {
+    /// Returns the settings for a port of a Service, by the port's name.
     pub fn of(&self, service: &NamespacedName, port: &str) -> BackendTlsNode {
-        let (namespace, name) = (&*service.namespace, &*service.name);
-        let own = self.in_force.get(&(namespace, name, Some(port)));
-        let found = own.or_else(|| self.in_force.get(&(namespace, name, None)));
-        found.cloned().unwrap_or(BackendTlsNode::Plain)
+        let found = self
+            .in_force
+            .in_force(PolicyTargetKind::Service, service, port);
+        found.map_or(BackendTlsNode::Plain, |(_, node)| node.clone())
     }
 
-    /// The policies, each with the Gateways that it matters to.
-    pub fn finish(self, routes: &HttpRouteNodes) -> BTreeMap<NamespacedName, BackendTlsPolicyNode> {
-        let mut nodes = self.nodes;
-        if nodes.is_empty() {
-            return nodes;
-        }
-        let mut gateways: HashMap<&NamespacedName, BTreeMap<NamespacedName, String>> =
-            HashMap::new();
-        for route in routes.values() {
-            for (service, _) in &route.service_ports {
-                let parents = route.parents.iter();
-                let parents = parents.filter(|parent| !parent.attachments.is_empty());
-                let found = parents.map(|it| (it.gateway.clone(), it.controller_name.clone()));
-                gateways.entry(service).or_default().extend(found);
-            }
-        }
-        for (key, node) in &mut nodes {
-            for target in node.resource.spec.target_refs.iter().filter(is_service) {
-                let service = NamespacedName::new(&*key.namespace, &*target.name);
-                let found = gateways.get(&service).into_iter().flatten();
-                node.gateways
-                    .extend(found.map(|(key, name)| (key.clone(), name.clone())));
-            }
-        }
-        nodes
+    /// Returns a node for each policy, with its ancestors.
+    pub fn finish(
+        self,
+        ancestors: &Ancestors<'_>,
+    ) -> BTreeMap<NamespacedName, BackendTlsPolicyNode> {
+        let nodes = self.policies.into_iter().map(|attached| {
+            let targets = attached.targets.iter();
+            let node = BackendTlsPolicyNode {
+                resource: attached.policy.clone(),
+                gateways: targets.flat_map(|target| ancestors.of(target)).collect(),
+                conditions: attached.conditions,
+            };
+            (attached.policy.key(), node)
+        });
+        nodes.collect()
     }
 }
 
-fn is_service(target: &&LocalPolicyTargetReferenceWithSectionName) -> bool {
-    target.group.is_empty() && target.kind == "Service"
-}
-
-/// Reads the policies, the oldest first: of those for the same target it prevails (API:
-/// `BackendTLSPolicySpec.targetRefs`), whether it can be followed or not.
-pub(crate) fn read<'a>(resources: &'a Resources, build: &mut Build<'a>) -> Policies<'a> {
-    let mut by_age: Vec<&'a Arc<BackendTLSPolicy>> =
-        resources.backend_tls_policies.values().collect();
-    by_age.sort_by_cached_key(|policy| policy.age());
-    let mut policies = Policies::default();
-    let mut owners: HashMap<Target<'a>, &'a BackendTLSPolicy> = HashMap::new();
-    for policy in by_age {
-        let (settings, mut accepted, unresolved) = settings(policy, build);
-        for (index, target) in policy.spec.target_refs.iter().enumerate() {
-            let pointer = Pointer::spec().key("targetRefs").index(index);
-            if !check_target(policy, target, &pointer, build) {
-                continue;
+/// Reads the policies and attaches them to their targets. A policy that can't be followed prevails in the same way as one that
+/// can.
+pub(crate) fn read<'a>(build: &mut Build<'a>) -> BackendTlsPolicies<'a> {
+    let mut read = BackendTlsPolicies::default();
+    for policy in by_precedence(build.resources.backend_tls_policies.values()) {
+        let mut accepted = Vec::new();
+        let mut unresolved = Vec::new();
+        let settings = settings(policy, &mut accepted, &mut unresolved, build);
+        let targets = targets(policy, build);
+        for (pointer, target) in &targets {
+            let attached = read.in_force.attach(target, (policy, settings.clone()));
+            if let Err((older, _)) = attached {
+                accepted.insert(0, conflict(policy, older, pointer, build));
             }
-            let section = target.section_name.as_ref().map(|name| name.as_str());
-            let key = (&*policy.meta.namespace, &*target.name, section);
-            if let Some(older) = owners.get(&key) {
-                let problem = conflict(policy, older, &pointer, build);
-                accepted.insert(0, problem);
-                continue;
-            }
-            owners.insert(key, policy);
-            policies.in_force.insert(key, settings.clone());
         }
-        let conditions = vec![
-            Condition::accepted(&accepted, "the policy is accepted"),
-            Condition::resolved_refs(&unresolved),
-        ];
-        let node = BackendTlsPolicyNode {
-            resource: policy.clone(),
-            gateways: BTreeMap::new(),
-            conditions,
-        };
-        policies.nodes.insert(policy.key(), node);
+        read.policies.push(AttachedPolicy {
+            policy,
+            targets: targets.into_iter().map(|(_, target)| target).collect(),
+            conditions: vec![
+                Condition::accepted(&accepted, "the policy is accepted"),
+                Condition::resolved_refs(&unresolved),
+            ],
+        });
     }
-    policies
+    read
 }
 
-/// What the policy asks for, what stands against accepting it, and which references lead nowhere.
+/// Returns the settings of a policy. Reasons against accepting it go to `refused`, references that can't be resolved to
+/// `unresolved`.
 fn settings(
     policy: &BackendTLSPolicy,
+    refused: &mut Vec<Problem>,
+    unresolved: &mut Vec<Problem>,
     build: &mut Build<'_>,
-) -> (BackendTlsNode, Vec<Problem>, Vec<Problem>) {
+) -> BackendTlsNode {
     let validation = &policy.spec.validation;
     if !policy.spec.options.is_empty() {
-        let message = "gatefold has no TLS options; these aren't used";
+        let message = "gatefold has no TLS options; these aren't used".to_owned();
         let pointer = Pointer::spec().key("options");
-        let found = finding(policy, Code::UnsupportedField, pointer, message);
+        let found = policy.finding(Code::UnsupportedField, pointer, message);
         build.diagnostics.push(found);
     }
-    let mut refused = Vec::new();
-    let mut unresolved = Vec::new();
     let authorities = match &validation.well_known_ca_certificates {
-        Some(set) => well_known(policy, set, &mut refused, build),
-        None => listed(policy, &mut unresolved, build),
+        Some(set) => well_known(policy, set, refused, build),
+        None => listed(policy, unresolved, build),
     };
     if authorities.is_none() && refused.is_empty() {
-        let messages = Problem::messages(&unresolved);
-        refused.push(Problem::new(Reason::NoValidCACertificate, messages));
+        let message = Problem::messages(unresolved);
+        refused.push(Problem::new(Reason::NoValidCACertificate, message));
     }
-    // A name of digits only is a hostname to the API, and none to TLS.
-    let hostname = validation.hostname.as_str();
-    if ServerName::try_from(hostname).is_err() {
-        let message = format!("`{hostname}` can't be a server name in TLS");
-        let pointer = Pointer::spec().key("validation").key("hostname");
-        let found = finding(policy, Code::InvalidBackendTls, pointer, &message);
-        build.diagnostics.push(found);
-        refused.push(Problem::new(Reason::Invalid, message));
-    }
-    let node = match authorities {
+    refused.extend(invalid_server_name(policy, build));
+    match authorities {
         Some(authorities) if refused.is_empty() => {
             BackendTlsNode::Tls(Arc::new(BackendTlsSettings {
                 hostname: validation.hostname.clone(),
@@ -189,8 +171,20 @@ fn settings(
             }))
         }
         _ => BackendTlsNode::Refused,
-    };
-    (node, refused, unresolved)
+    }
+}
+
+/// Reports a hostname that isn't a server name: a name of digits only is a hostname in the API, but not in TLS.
+fn invalid_server_name(policy: &BackendTLSPolicy, build: &mut Build<'_>) -> Option<Problem> {
+    let hostname = policy.spec.validation.hostname.as_str();
+    if ServerName::try_from(hostname).is_ok() {
+        return None;
+    }
+    let message = format!("`{hostname}` can't be a server name in TLS");
+    let pointer = Pointer::spec().key("validation").key("hostname");
+    let found = policy.finding(Code::InvalidBackendTls, pointer, message.clone());
+    build.diagnostics.push(found);
+    Some(Problem::new(Reason::Invalid, message))
 }
 
 fn well_known(
@@ -209,139 +203,100 @@ fn well_known(
         ),
         _ => (
             Reason::Invalid,
-            format!("gatefold knows no set of CA certificates `{set}`; `System` is one"),
+            format!("gatefold has no set of CA certificates `{set}`; use `System`"),
         ),
     };
     let pointer = Pointer::spec()
         .key("validation")
         .key("wellKnownCACertificates");
-    let found = finding(policy, Code::InvalidBackendTls, pointer, &message);
-    build.diagnostics.push(found.caption(NOTHING_IS_SENT));
+    let found = policy.finding(Code::InvalidBackendTls, pointer, message.clone());
+    let found = found.caption("requests to these backends answer 500");
+    build.diagnostics.push(found);
     refused.push(Problem::new(reason, message));
     None
 }
-
-const NOTHING_IS_SENT: &str = "requests to these backends answer 500";
 
 fn listed(
     policy: &BackendTLSPolicy,
     unresolved: &mut Vec<Problem>,
     build: &mut Build<'_>,
 ) -> Option<AuthoritiesNode> {
-    let references = &policy.spec.validation.ca_certificate_refs;
     let list = Pointer::spec().key("validation").key("caCertificateRefs");
-    let mut authorities = Vec::new();
-    for (index, reference) in references.iter().enumerate() {
+    let references = policy.spec.validation.ca_certificate_refs.iter();
+    let references = references.enumerate().map(|(index, reference)| {
         let pointer = list.index(index);
-        match config_map(policy, reference, &pointer, build) {
-            Ok(found) => authorities.extend(bundle(policy, found, &pointer, unresolved, build)),
-            Err((reason, found)) => {
-                unresolved.push(Problem::new(reason, found.message.clone()));
-                build.diagnostics.push(*found);
-            }
+        CertificateReference {
+            subject: policy,
+            field: &CA_CERTIFICATE_REFS,
+            reference: reference.into(),
+            pointer,
         }
-    }
+    });
+    let authorities = certificate::authorities(references, unresolved, build);
     (!authorities.is_empty()).then_some(AuthoritiesNode::Listed(authorities))
 }
 
-/// The ConfigMap that a reference resolves to.
-fn config_map<'a>(
-    policy: &BackendTLSPolicy,
-    reference: &LocalObjectReference,
-    pointer: &Pointer,
-    build: &Build<'a>,
-) -> Result<&'a ConfigMap, (Reason, Box<Diagnostic>)> {
-    if !reference.group.is_empty() || reference.kind != "ConfigMap" {
-        let message = format!(
-            "CA certificates in a {} (group `{}`) aren't supported; a ConfigMap is",
-            reference.kind, reference.group
-        );
-        let code = Code::UnsupportedCertificateKind;
-        let found = finding(policy, code, pointer.clone(), &message);
-        return Err((Reason::InvalidKind, Box::new(found)));
+/// Returns the targets of a policy, with the places of their references.
+fn targets(policy: &BackendTLSPolicy, build: &mut Build<'_>) -> Vec<(Pointer, TargetedObject)> {
+    let mut targets = Vec::new();
+    for (index, reference) in policy.spec.target_refs.iter().enumerate() {
+        let pointer = Pointer::spec().key("targetRefs").index(index);
+        let target = target(policy, reference, &pointer, build);
+        targets.extend(target.map(|target| (pointer, target)));
     }
-    let namespace = &*policy.meta.namespace;
-    let key = NamespacedName::new(namespace, &*reference.name);
-    let config_maps = &build.resources.config_maps;
-    let Some(config_map) = config_maps.get(&key) else {
-        let message = format!("ConfigMap {key} isn't in the folder");
-        let pointer = pointer.key("name");
-        let mut found = finding(policy, Code::CertificateNotFound, pointer, &message);
-        found.help = suggest(&reference.name, names_in(config_maps, namespace));
-        return Err((Reason::InvalidCACertificateRef, Box::new(found)));
-    };
-    Ok(config_map)
+    targets
 }
 
-/// The ConfigMap's certificates, or the last good ones: no backend is trusted that wasn't trusted before.
-fn bundle(
-    policy: &BackendTLSPolicy,
-    config_map: &ConfigMap,
-    pointer: &Pointer,
-    unresolved: &mut Vec<Problem>,
-    build: &mut Build<'_>,
-) -> Vec<CertificateDer<'static>> {
-    let loaded = build.load_authorities(config_map);
-    if let Some(problem) = loaded.problem {
-        let key = config_map.key();
-        let message = format!("ConfigMap {key} can't be used: {}", problem.why);
-        unresolved.push(Problem::new(
-            Reason::InvalidCACertificateRef,
-            problem.message(&message),
-        ));
-        let place = config_map.place(crate::name_pointer());
-        let found = finding(policy, Code::InvalidCertificate, pointer.clone(), &message);
-        let mut found = found.label(place, "the ConfigMap");
-        found.notes.extend(problem.note);
-        build.diagnostics.push(found);
-    }
-    let authorities = loaded.in_force.unwrap_or_default();
-    for warning in ca_certificates::warnings(&authorities) {
-        let message = format!("ConfigMap {}: {warning}", config_map.key());
-        let place = config_map.place(crate::name_pointer());
-        let code = Code::UnverifiableAuthority;
-        let found = finding(policy, code, pointer.clone(), &message);
-        build.diagnostics.push(found.label(place, "the ConfigMap"));
-    }
-    authorities.to_vec()
-}
-
-/// Whether the target can have a policy of ours. One that isn't there may come yet.
-fn check_target(
+/// Resolves a target. A Service or a port that isn't in the folder is reported and targeted anyway, because it may be added
+/// later.
+fn target(
     policy: &BackendTLSPolicy,
     target: &LocalPolicyTargetReferenceWithSectionName,
     pointer: &Pointer,
     build: &mut Build<'_>,
-) -> bool {
-    let services = &build.resources.services;
-    let namespace = &*policy.meta.namespace;
-    let key = NamespacedName::new(namespace, &*target.name);
-    let found = if !is_service(&target) {
-        let (kind, group) = (&target.kind, &target.group);
-        let message = format!(
-            "a policy for a {kind} (group `{group}`) isn't supported; one for a Service is"
-        );
-        finding(policy, Code::PolicyTarget, pointer.clone(), &message)
-    } else if let Some(service) = services.get(&key) {
-        let ports = &service.spec.ports;
-        let section = target.section_name.as_ref().map(|name| name.as_str());
-        if section.is_none_or(|name| ports.iter().any(|port| port.name == name)) {
-            return true;
-        }
-        let name = section.unwrap_or_default();
-        let message = format!("Service {key} has no port named `{name}`");
-        let pointer = pointer.key("sectionName");
-        let mut found = finding(policy, Code::PolicyTarget, pointer, &message);
-        found.help = suggest(name, ports.iter().map(|port| port.name.as_str()));
-        found
-    } else {
-        let message = format!("Service {key} isn't in the folder");
-        let mut found = finding(policy, Code::PolicyTarget, pointer.key("name"), &message);
-        found.help = suggest(&target.name, names_in(services, namespace));
-        found
+) -> Option<TargetedObject> {
+    const SERVICE: PolicyTargetKind = PolicyTargetKind::Service;
+    let reference = Reference {
+        group: &target.group,
+        kind: &target.kind,
+        namespace: None,
+        name: &target.name,
     };
+    let section = target.section_name.as_ref().map(SectionName::as_str);
+    let is_service = (reference.group, reference.kind) == (SERVICE.group(), SERVICE.as_str());
+    let (pointer, message, help, target) = if !is_service {
+        let (kind, group) = (reference.kind, reference.group);
+        let message = format!(
+            "a policy for a {kind} (group `{group}`) isn't supported; use one for a Service"
+        );
+        (pointer.clone(), message, None, None)
+    } else {
+        match target::by_name(policy.referrer(), SERVICE, reference, section, build) {
+            Ok(target) => {
+                let TargetedPart::Unknown { name, help } = &target.part else {
+                    return Some(target);
+                };
+                let message = format!("Service {} has no port named `{name}`", target.key);
+                (
+                    pointer.key("sectionName"),
+                    message,
+                    help.clone(),
+                    Some(target),
+                )
+            }
+            Err(NoTarget::NotFound { target, objects }) => {
+                let message = format!("Service {} isn't in the folder", target.key);
+                let help = objects.suggest(&target.key);
+                (pointer.key("name"), message, help, Some(target))
+            }
+            // The reference has neither a namespace nor a selector.
+            Err(NoTarget::NotPermitted { .. } | NoTarget::NoneSelected) => return None,
+        }
+    };
+    let mut found = policy.finding(Code::PolicyTarget, pointer, message);
+    found.help = help;
     build.diagnostics.push(found);
-    is_service(&target)
+    target
 }
 
 fn conflict(
@@ -350,14 +305,13 @@ fn conflict(
     pointer: &Pointer,
     build: &mut Build<'_>,
 ) -> Problem {
-    let message = format!("BackendTLSPolicy {} is for the same target", older.key());
-    let found = finding(policy, Code::PolicyConflict, pointer.clone(), &message);
-    let place = older.place(crate::name_pointer());
-    let found = found.label(place, "the older one, or the first by name, is followed");
+    let message = format!("BackendTLSPolicy {} has the same target", older.key());
+    let found = policy.finding(Code::PolicyConflict, pointer.clone(), message.clone());
+    let place = older.place(name_pointer());
+    let found = found.label(
+        place,
+        "this one prevails: it is older, or the first by name",
+    );
     build.diagnostics.push(found);
     Problem::new(Reason::Conflicted, message)
-}
-
-fn finding(policy: &BackendTLSPolicy, code: Code, pointer: Pointer, message: &str) -> Diagnostic {
-    Diagnostic::new(code, policy.place(pointer), message).about(policy.id())
 }

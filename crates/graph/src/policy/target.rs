@@ -1,35 +1,49 @@
-//! From what a policy names to the objects of the folder (GEP-713): by name or by labels, whole or one section.
+//! Resolves the targets of policies (GEP-713): objects by name or by labels, whole or one section.
 //!
-//! Only the folder decides, not what is served: a policy is resolved before anything is attached.
+//! In: an entry of `targetRefs` or `targetSelectors`. Out: the objects of the folder that it targets. Whether they are
+//! served doesn't matter: targets are resolved before anything is attached.
 
 use crate::gateway::gateway_class;
-use crate::reference::reference_grant::{Referent, Referrer};
-use crate::{Build, names_in, suggest};
+use crate::reference::{NamedObjects, Reference, Referrer};
+use crate::{Build, name_pointer, suggest};
 use gatefold_diagnostic::{Place, Pointer};
 use gatefold_manifest::Resources;
 use gatefold_manifest::api::{
-    GATEWAY_GROUP, LabelSelector, NamespacedName, ObjectMeta, PolicyTarget, PolicyTargetChoice,
-    PolicyTargetKind, PolicyTargetNamespaces,
+    GatewaySpec, HTTPRouteSpec, LabelSelector, ListenerSetSpec, NamespacedName, Object, ObjectMeta,
+    PolicyTarget, PolicyTargetChoice, PolicyTargetKind, PolicyTargetNamespaces, SectionName,
+    ServiceSpec,
 };
+use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
-/// An object of the folder that a policy targets.
+/// An object that a policy targets.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct TargetedObject {
+pub(super) struct TargetedObject {
     pub kind: PolicyTargetKind,
     pub key: NamespacedName,
     pub part: TargetedPart,
 }
 
-/// How much of an object a policy targets.
+/// The part of an object that a policy targets.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum TargetedPart {
+pub(super) enum TargetedPart {
     /// All of it.
     Whole,
-    /// A listener or a rule by its name, a port by its number, and its place in the object's list.
+    /// A listener, a rule or a port, by its name, and its position in the object's list.
     Section { name: String, index: usize },
     /// A section that the object doesn't have.
     Unknown { name: String, help: Option<String> },
+}
+
+impl TargetedPart {
+    /// The name of the targeted section.
+    pub fn section(&self) -> Option<&str> {
+        match self {
+            TargetedPart::Whole => None,
+            TargetedPart::Section { name, .. } | TargetedPart::Unknown { name, .. } => Some(name),
+        }
+    }
 }
 
 impl fmt::Display for TargetedObject {
@@ -43,12 +57,13 @@ impl fmt::Display for TargetedObject {
 }
 
 /// Why an entry targets nothing.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Unresolved {
+pub(super) enum NoTarget<'a> {
     /// No object has the name.
     NotFound {
-        key: NamespacedName,
-        help: Option<String>,
+        /// What would be targeted.
+        target: TargetedObject,
+        /// The objects of that kind.
+        objects: &'a dyn NamedObjects,
     },
     /// The object is in another namespace, and no ReferenceGrant there permits the reference.
     NotPermitted { key: NamespacedName },
@@ -56,17 +71,113 @@ pub(crate) enum Unresolved {
     NoneSelected,
 }
 
-/// The objects that an entry of a policy targets.
-pub(crate) fn resolve(
+/// The fields of a kind that policies target.
+trait TargetFields {
+    /// The field of `spec` that lists its sections.
+    const LIST: &'static str;
+
+    /// The names of its sections, in order. A section without a name is an empty string.
+    fn sections(&self) -> Vec<&str>;
+}
+
+impl TargetFields for GatewaySpec {
+    const LIST: &'static str = "listeners";
+
+    fn sections(&self) -> Vec<&str> {
+        self.listeners.iter().map(|it| it.name.as_str()).collect()
+    }
+}
+
+impl TargetFields for ListenerSetSpec {
+    const LIST: &'static str = "listeners";
+
+    fn sections(&self) -> Vec<&str> {
+        self.listeners.iter().map(|it| it.name.as_str()).collect()
+    }
+}
+
+impl TargetFields for HTTPRouteSpec {
+    const LIST: &'static str = "rules";
+
+    fn sections(&self) -> Vec<&str> {
+        let names = self.rules.iter().map(|rule| rule.name.as_ref());
+        names.map(|it| it.map_or("", SectionName::as_str)).collect()
+    }
+}
+
+impl TargetFields for ServiceSpec {
+    const LIST: &'static str = "ports";
+
+    fn sections(&self) -> Vec<&str> {
+        self.ports.iter().map(|it| it.name.as_str()).collect()
+    }
+}
+
+/// The objects of a kind that policies target.
+trait Targets: NamedObjects {
+    /// The names of an object's sections, in order.
+    fn sections(&self, key: &NamespacedName) -> Vec<&str>;
+
+    /// The place of an object's name, or of the name of its section at `index`.
+    fn place(&self, key: &NamespacedName, index: Option<usize>) -> Option<Place>;
+
+    /// The objects for which `selects` returns true.
+    fn select(&self, selects: &dyn Fn(&NamespacedName, &ObjectMeta) -> bool)
+    -> Vec<NamespacedName>;
+}
+
+impl<S: TargetFields> Targets for BTreeMap<NamespacedName, Arc<Object<S>>> {
+    fn sections(&self, key: &NamespacedName) -> Vec<&str> {
+        let object = self.get(key);
+        object.map_or_else(Vec::new, |it| it.spec.sections())
+    }
+
+    fn place(&self, key: &NamespacedName, index: Option<usize>) -> Option<Place> {
+        let pointer = match index {
+            Some(index) => Pointer::spec().key(S::LIST).index(index).key("name"),
+            None => name_pointer(),
+        };
+        Some(self.get(key)?.place(pointer))
+    }
+
+    fn select(
+        &self,
+        selects: &dyn Fn(&NamespacedName, &ObjectMeta) -> bool,
+    ) -> Vec<NamespacedName> {
+        let selected = self
+            .iter()
+            .filter(|(key, object)| selects(key, &object.meta));
+        selected.map(|(key, _)| key.clone()).collect()
+    }
+}
+
+/// The objects of a kind.
+fn targets(kind: PolicyTargetKind, resources: &Resources) -> &dyn Targets {
+    match kind {
+        PolicyTargetKind::Gateway => &*resources.gateways,
+        PolicyTargetKind::ListenerSet => &*resources.listener_sets,
+        PolicyTargetKind::HttpRoute => &*resources.http_routes,
+        PolicyTargetKind::Service => &*resources.services,
+    }
+}
+
+/// Resolves an entry of a policy.
+pub(super) fn resolve<'a>(
     policy: Referrer<'_>,
     target: &PolicyTarget,
-    build: &Build<'_>,
-) -> Result<Vec<TargetedObject>, Unresolved> {
+    build: &Build<'a>,
+) -> Result<Vec<TargetedObject>, NoTarget<'a>> {
+    let section = target.section.as_deref();
     let found = match &target.choice {
         PolicyTargetChoice::Name { namespace, name } => {
-            let namespace = namespace.as_deref().unwrap_or(policy.namespace);
-            let key = NamespacedName::new(namespace, name.as_str());
-            vec![by_name(policy, target.kind, key, build)?]
+            let reference = Reference {
+                group: target.kind.group(),
+                kind: target.kind.as_str(),
+                namespace: namespace.as_deref(),
+                name,
+            };
+            let object = by_name(policy, target.kind, reference, section, build)?;
+            return Ok(vec![object]);
         }
         PolicyTargetChoice::Labels {
             selector,
@@ -80,61 +191,62 @@ pub(crate) fn resolve(
     };
     let objects = found.into_iter().map(|key| TargetedObject {
         kind: target.kind,
-        part: part(target, &key, build.resources),
+        part: part(target.kind, &key, section, build.resources),
         key,
     });
     Ok(objects.collect())
 }
 
-fn by_name(
+/// Resolves a reference of a policy to an object or to one of its sections.
+pub(super) fn by_name<'a>(
     policy: Referrer<'_>,
     kind: PolicyTargetKind,
-    key: NamespacedName,
-    build: &Build<'_>,
-) -> Result<NamespacedName, Unresolved> {
-    if !permitted(policy, kind, &key, build) {
-        return Err(Unresolved::NotPermitted { key });
+    reference: Reference<'_>,
+    section: Option<&str>,
+    build: &Build<'a>,
+) -> Result<TargetedObject, NoTarget<'a>> {
+    let key = reference.key(policy);
+    if !build.permits(policy, reference) {
+        return Err(NoTarget::NotPermitted { key });
     }
-    let names = names(kind, &key.namespace, build.resources);
-    let is_there = names.contains(&&*key.name)
-        || (kind == PolicyTargetKind::Service && build.environment.has_endpoints(&key));
-    match is_there {
-        true => Ok(key),
-        false => Err(Unresolved::NotFound {
-            help: suggest(&key.name, names.into_iter()),
-            key,
-        }),
+    let objects = targets(kind, build.resources);
+    let is_service = kind == PolicyTargetKind::Service;
+    let exists = objects.has(&key) || (is_service && build.environment.has_endpoints(&key));
+    let part = part(kind, &key, section, build.resources);
+    let target = TargetedObject { kind, key, part };
+    if exists {
+        Ok(target)
+    } else {
+        Err(NoTarget::NotFound { target, objects })
     }
 }
 
-/// Objects of other namespaces only where a ReferenceGrant permits it; the others are ignored (Envoy Gateway:
-/// `TargetSelector.namespaces`).
-fn by_labels(
+/// Selects objects by their labels. Those of other namespaces are ignored unless a ReferenceGrant permits them (Envoy
+/// Gateway: `TargetSelector.namespaces`).
+fn by_labels<'a>(
     policy: Referrer<'_>,
     kind: PolicyTargetKind,
     (selector, namespaces): (&LabelSelector, &PolicyTargetNamespaces),
-    build: &Build<'_>,
-) -> Result<Vec<NamespacedName>, Unresolved> {
-    let mut found = Vec::new();
-    each(kind, build.resources, |key, meta| {
-        if covers(
-            namespaces,
-            policy.namespace,
-            &key.namespace,
-            build.resources,
-        ) && selector.matches(&meta.labels)
-            && permitted(policy, kind, key, build)
-        {
-            found.push(key.clone());
-        }
+    build: &Build<'a>,
+) -> Result<Vec<NamespacedName>, NoTarget<'a>> {
+    let found = targets(kind, build.resources).select(&|key, meta| {
+        let reference = || Reference {
+            group: kind.group(),
+            kind: kind.as_str(),
+            namespace: Some(&key.namespace),
+            name: &key.name,
+        };
+        covers(namespaces, policy, &key.namespace, build.resources)
+            && selector.matches(&meta.labels)
+            && build.permits(policy, reference())
     });
-    match found.is_empty() {
-        true => Err(Unresolved::NoneSelected),
-        false => Ok(found),
+    if found.is_empty() {
+        return Err(NoTarget::NoneSelected);
     }
+    Ok(found)
 }
 
-/// The Gateways that another implementation would serve. There may be none.
+/// Returns the Gateways that another implementation would serve. There may be none.
 fn of_controller(
     policy: Referrer<'_>,
     (controller, class): (&str, &str),
@@ -143,7 +255,7 @@ fn of_controller(
 ) -> Vec<NamespacedName> {
     let gateways = resources.gateways.iter().filter(|(key, gateway)| {
         let named = gateway_class::controller_in(gateway, resources);
-        covers(namespaces, policy.namespace, &key.namespace, resources)
+        covers(namespaces, policy, &key.namespace, resources)
             && named.map_or(gateway.spec.gateway_class_name == class, |it| {
                 it == controller
             })
@@ -153,12 +265,12 @@ fn of_controller(
 
 fn covers(
     namespaces: &PolicyTargetNamespaces,
-    own: &str,
+    policy: Referrer<'_>,
     namespace: &str,
     resources: &Resources,
 ) -> bool {
     match namespaces {
-        PolicyTargetNamespaces::Same => namespace == own,
+        PolicyTargetNamespaces::Same => namespace == policy.namespace,
         PolicyTargetNamespaces::All => true,
         PolicyTargetNamespaces::Selector(selector) => {
             selector.matches(&resources.namespace_labels(namespace))
@@ -166,127 +278,35 @@ fn covers(
     }
 }
 
-fn permitted(
-    policy: Referrer<'_>,
+fn part(
     kind: PolicyTargetKind,
     key: &NamespacedName,
-    build: &Build<'_>,
-) -> bool {
-    let to = Referent {
-        group: match kind {
-            PolicyTargetKind::Service => "",
-            _ => GATEWAY_GROUP,
-        },
-        kind: kind.as_str(),
-        namespace: &key.namespace,
-        name: &key.name,
-    };
-    build.grants.permit(policy, to)
-}
-
-fn each(
-    kind: PolicyTargetKind,
+    section: Option<&str>,
     resources: &Resources,
-    mut visit: impl FnMut(&NamespacedName, &ObjectMeta),
-) {
-    match kind {
-        PolicyTargetKind::Gateway => resources
-            .gateways
-            .iter()
-            .for_each(|(k, o)| visit(k, &o.meta)),
-        PolicyTargetKind::ListenerSet => {
-            let sets = resources.listener_sets.iter();
-            sets.for_each(|(key, set)| visit(key, &set.meta));
-        }
-        PolicyTargetKind::HttpRoute => {
-            let routes = resources.http_routes.iter();
-            routes.for_each(|(key, route)| visit(key, &route.meta));
-        }
-        PolicyTargetKind::Service => resources
-            .services
-            .iter()
-            .for_each(|(k, o)| visit(k, &o.meta)),
-    }
-}
-
-fn names<'r>(kind: PolicyTargetKind, namespace: &'r str, resources: &'r Resources) -> Vec<&'r str> {
-    match kind {
-        PolicyTargetKind::Gateway => names_in(&resources.gateways, namespace).collect(),
-        PolicyTargetKind::ListenerSet => names_in(&resources.listener_sets, namespace).collect(),
-        PolicyTargetKind::HttpRoute => names_in(&resources.http_routes, namespace).collect(),
-        PolicyTargetKind::Service => names_in(&resources.services, namespace).collect(),
-    }
-}
-
-fn part(target: &PolicyTarget, key: &NamespacedName, resources: &Resources) -> TargetedPart {
-    let Some(section) = &target.section else {
+) -> TargetedPart {
+    let Some(name) = section else {
         return TargetedPart::Whole;
     };
-    let sections = sections(target.kind, key, resources);
-    let found = sections.iter().position(|(name, _)| name == section);
-    match found.and_then(|index| Some((index, sections.get(index)?))) {
-        Some((index, (_, name))) => TargetedPart::Section {
-            name: name.clone(),
+    let sections = targets(kind, resources).sections(key);
+    match sections.iter().position(|it| *it == name) {
+        Some(index) => TargetedPart::Section {
+            name: name.to_owned(),
             index,
         },
         None => TargetedPart::Unknown {
-            name: section.clone(),
-            help: suggest(section, sections.iter().map(|(name, _)| name.as_str())),
+            name: name.to_owned(),
+            help: suggest(name, sections.into_iter()),
         },
     }
 }
 
-/// The sections of an object in order: the name by which a policy targets each, and what identifies it here.
-fn sections(
-    kind: PolicyTargetKind,
-    key: &NamespacedName,
-    resources: &Resources,
-) -> Vec<(String, String)> {
-    let same = |name: &str| (name.to_owned(), name.to_owned());
-    let listeners = match kind {
-        PolicyTargetKind::Gateway => resources.gateways.get(key).map(|it| &it.spec.listeners),
-        PolicyTargetKind::ListenerSet => resources
-            .listener_sets
-            .get(key)
-            .map(|it| &it.spec.listeners),
-        PolicyTargetKind::HttpRoute => {
-            let rules = resources.http_routes.get(key).map(|it| &it.spec.rules);
-            let rules = rules.into_iter().flatten();
-            // A rule without a name can't be targeted, but counts.
-            return rules
-                .map(|rule| same(rule.name.as_ref().map_or("", |name| name.as_str())))
-                .collect();
-        }
-        PolicyTargetKind::Service => {
-            let ports = resources.services.get(key).map(|it| &it.spec.ports);
-            let ports = ports.into_iter().flatten();
-            return ports
-                .map(|port| (port.name.clone(), port.port.to_string()))
-                .collect();
-        }
-    };
-    let listeners = listeners.into_iter().flatten();
-    listeners.map(|it| same(it.name.as_str())).collect()
-}
-
-/// The place of a targeted object, or of its section, in the manifests.
-pub(crate) fn place(object: &TargetedObject, resources: &Resources) -> Option<Place> {
-    let key = &object.key;
-    let pointer = match &object.part {
-        TargetedPart::Whole | TargetedPart::Unknown { .. } => crate::name_pointer(),
-        TargetedPart::Section { index, .. } => {
-            let list = match object.kind {
-                PolicyTargetKind::Gateway | PolicyTargetKind::ListenerSet => "listeners",
-                PolicyTargetKind::HttpRoute => "rules",
-                PolicyTargetKind::Service => "ports",
-            };
-            Pointer::spec().key(list).index(*index).key("name")
-        }
-    };
-    match object.kind {
-        PolicyTargetKind::Gateway => Some(resources.gateways.get(key)?.place(pointer)),
-        PolicyTargetKind::ListenerSet => Some(resources.listener_sets.get(key)?.place(pointer)),
-        PolicyTargetKind::HttpRoute => Some(resources.http_routes.get(key)?.place(pointer)),
-        PolicyTargetKind::Service => Some(resources.services.get(key)?.place(pointer)),
+impl TargetedObject {
+    /// The place of the object, or of its section, in the manifests.
+    pub fn place(&self, resources: &Resources) -> Option<Place> {
+        let index = match &self.part {
+            TargetedPart::Whole | TargetedPart::Unknown { .. } => None,
+            TargetedPart::Section { index, .. } => Some(*index),
+        };
+        targets(self.kind, resources).place(&self.key, index)
     }
 }

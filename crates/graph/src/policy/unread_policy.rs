@@ -1,43 +1,40 @@
-//! Policies of kinds that gatefold doesn't read. One that protects closes what it targets; the others are reported.
+//! Policies of kinds that gatefold doesn't read. A policy that protects its targets closes them; others are reported.
 //!
-//! An open route that its owner believes to be protected is worse than a closed one: see
-//! `docs/decisions/unread-policies.md`.
+//! In: unread policies. Out: the protected objects, and a diagnostic for each policy. An open route is worse than a closed
+//! one if its owner believes that it is protected (docs/decisions/unread-policies.md).
 
-use super::target::{self, TargetedObject, TargetedPart, Unresolved};
-use crate::gateway::GatewayNode;
-use crate::gateway::listener_set::ListenerSetNode;
-use crate::policy::protection::Protections;
-use crate::reference::reference_grant::Referrer;
-use crate::route::http_route::HttpRouteNodes;
+use super::Ancestors;
+use super::protection::Protections;
+use super::target::{self, NoTarget, TargetedObject, TargetedPart};
+use crate::subject::Subject;
 use crate::{Build, name_pointer};
 use gatefold_diagnostic::{Code, Diagnostic, Severity};
-use gatefold_manifest::api::{NamespacedName, PolicyTarget, PolicyTargetChoice, PolicyTargetKind};
+use gatefold_manifest::api::{PolicyTarget, PolicyTargetChoice};
 use gatefold_manifest::{Resources, UnreadPolicy};
-use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-/// How many targets of an entry a diagnostic shows.
+/// The number of targets of an entry that a diagnostic shows.
 const SHOWN: usize = 5;
 
-/// What is done about a policy.
+/// How a policy affects its targets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Treatment {
-    /// Its targets are served without it, as the command line asks.
+    /// They are served without it, as the command line requests.
     Ignored,
-    /// Its targets are served without it.
+    /// They are served without it.
     Unread,
-    /// Its targets answer 500.
+    /// They answer 500.
     Closes,
 }
 
-/// The policies, with what they target.
+/// All unread policies, with their targets.
 #[derive(Default)]
-pub(crate) struct UnreadPolicies<'a>(Vec<Resolved<'a>>);
+pub(crate) struct UnreadPolicies<'a>(Vec<ResolvedPolicy<'a>>);
 
-struct Resolved<'a> {
+struct ResolvedPolicy<'a> {
     policy: &'a UnreadPolicy,
     treatment: Treatment,
-    targets: Vec<(&'a PolicyTarget, Result<Vec<TargetedObject>, Unresolved>)>,
+    targets: Vec<(&'a PolicyTarget, Result<Vec<TargetedObject>, NoTarget<'a>>)>,
 }
 
 /// Resolves the targets of all policies.
@@ -52,22 +49,18 @@ pub(crate) fn read<'a>(build: &Build<'a>) -> (UnreadPolicies<'a>, Protections) {
             Some(_) => Treatment::Closes,
             None => Treatment::Unread,
         };
-        let referrer = Referrer {
-            group: &policy.key.group,
-            kind: &policy.key.kind,
-            namespace: &policy.key.namespace,
-        };
-        let targets = policy.targets.iter();
-        let targets: Vec<_> = targets
-            .map(|target| (target, target::resolve(referrer, target, build)))
-            .collect();
+        let targets = policy.targets.iter().map(|target| {
+            let objects = target::resolve(policy.referrer(), target, build);
+            (target, objects)
+        });
+        let targets: Vec<_> = targets.collect();
         if treatment == Treatment::Closes {
             let objects = targets.iter().filter_map(|(_, found)| found.as_ref().ok());
             for object in objects.flatten() {
                 protections.add(object, &policy.key.to_string());
             }
         }
-        policies.push(Resolved {
+        policies.push(ResolvedPolicy {
             policy,
             treatment,
             targets,
@@ -76,50 +69,16 @@ pub(crate) fn read<'a>(build: &Build<'a>) -> (UnreadPolicies<'a>, Protections) {
     (UnreadPolicies(policies), protections)
 }
 
-/// The objects that are served, of the kinds that policies target.
-pub(crate) struct Served<'g> {
-    pub gateways: &'g BTreeMap<NamespacedName, GatewayNode>,
-    pub listener_sets: &'g BTreeMap<NamespacedName, ListenerSetNode>,
-    pub http_routes: &'g HttpRouteNodes,
-}
-
-impl Served<'_> {
-    fn contains(&self, object: &TargetedObject, services: &HashSet<&NamespacedName>) -> bool {
-        let key = &object.key;
-        match object.kind {
-            PolicyTargetKind::Gateway => self.gateways.contains_key(key),
-            PolicyTargetKind::ListenerSet => {
-                self.listener_sets.get(key).is_some_and(|set| set.allowed)
-            }
-            PolicyTargetKind::HttpRoute => {
-                self.http_routes.get(key).is_some_and(|it| it.is_attached())
-            }
-            PolicyTargetKind::Service => services.contains(key),
-        }
-    }
-
-    /// The Services that attached routes refer to.
-    fn services(&self) -> HashSet<&NamespacedName> {
-        let routes = self.http_routes.values().filter(|it| it.is_attached());
-        let ports = routes.flat_map(|route| &route.service_ports);
-        ports.map(|(service, _)| service).collect()
-    }
-}
-
 impl UnreadPolicies<'_> {
-    /// Reports every policy.
-    pub fn report(&self, served: &Served<'_>, build: &mut Build<'_>) {
-        if self.0.is_empty() {
-            return;
-        }
-        let services = served.services();
+    /// Reports every policy. Only targets with an ancestor are served.
+    pub fn report(&self, ancestors: &Ancestors<'_>, build: &mut Build<'_>) {
         for resolved in &self.0 {
             let mut reported = false;
             for (target, found) in &resolved.targets {
                 let found = match found {
                     Ok(objects) => {
                         let objects = objects.iter();
-                        let served = objects.filter(|it| served.contains(it, &services));
+                        let served = objects.filter(|it| !ancestors.of(it).is_empty());
                         resolved.attached(target, &served.collect::<Vec<_>>(), build.resources)
                     }
                     Err(problem) => resolved.unattached(target, problem),
@@ -134,16 +93,16 @@ impl UnreadPolicies<'_> {
     }
 }
 
-impl Resolved<'_> {
+impl ResolvedPolicy<'_> {
     fn finding(&self, code: Code, target: &PolicyTarget, message: String) -> Diagnostic {
         let mut pointer = target.pointer.clone();
         if let PolicyTargetChoice::Name { .. } = target.choice {
             pointer = pointer.key("name");
         }
-        Diagnostic::new(code, self.policy.place(pointer), message).about(self.policy.id())
+        self.policy.finding(code, pointer, message)
     }
 
-    /// Says what is done about the policy at objects that are served.
+    /// Reports the effect of the policy on objects that are served.
     fn attached(
         &self,
         target: &PolicyTarget,
@@ -154,14 +113,17 @@ impl Resolved<'_> {
         let key = &self.policy.key;
         let (what, is, answers) = match objects.len() {
             1 => (first.to_string(), "is", "answers"),
-            2 => (format!("{first} and another one"), "are", "answer"),
-            all => (format!("{first} and {} others", all - 1), "are", "answer"),
+            2 => (format!("{first} and 1 other object"), "are", "answer"),
+            all => (
+                format!("{first} and {} other objects", all - 1),
+                "are",
+                "answer",
+            ),
         };
         let mut found = match self.treatment {
             Treatment::Ignored => {
-                let message = format!(
-                    "{key} is passed over (`--ignore-policy`): {what} {is} served without it"
-                );
+                let message =
+                    format!("{key} is ignored (`--ignore-policy`): {what} {is} served without it");
                 self.finding(Code::IgnoredPolicy, target, message)
             }
             Treatment::Unread => {
@@ -172,45 +134,41 @@ impl Resolved<'_> {
                 let message = format!("gatefold can't enforce {key}: {what} {answers} 500");
                 let by = self.policy.protection.as_deref().unwrap_or_default();
                 self.finding(Code::UnreadProtection, target, message)
-                    .note(format!("what makes it a protection: {by}"))
+                    .note(format!("it counts as a protection because of {by}"))
                     .help(format!(
-                        "remove the policy, or serve its targets without it by `--ignore-policy {}.{}`",
+                        "remove the policy, or serve its targets without it: `--ignore-policy {}.{}`",
                         key.kind, key.group
                     ))
             }
         };
         for object in objects.iter().take(SHOWN) {
-            if let Some(place) = target::place(object, resources) {
+            if let Some(place) = object.place(resources) {
                 found = found.label(place, format!("{object} is defined here"));
             }
         }
         Some(unknown_sections(objects, found))
     }
 
-    /// Says that an entry targets nothing.
-    fn unattached(&self, target: &PolicyTarget, problem: &Unresolved) -> Option<Diagnostic> {
+    /// Reports an entry that targets nothing.
+    fn unattached(&self, target: &PolicyTarget, problem: &NoTarget<'_>) -> Option<Diagnostic> {
         if self.treatment == Treatment::Ignored {
             return None;
         }
         let (key, kind) = (&self.policy.key, target.kind.as_str());
         let (message, help) = match problem {
-            Unresolved::NotFound { key: named, help } => (
-                format!("{key} attaches to nothing: {kind} {named} isn't in the folder"),
-                help.clone(),
+            NoTarget::NotFound { target, objects } => (
+                format!("{kind} {} isn't in the folder", target.key),
+                objects.suggest(&target.key),
             ),
-            Unresolved::NotPermitted { key: named } => (
-                format!(
-                    "{key} attaches to nothing: no ReferenceGrant lets it target {kind} {named}"
-                ),
+            NoTarget::NotPermitted { key } => (
+                format!("no ReferenceGrant permits it to target {kind} {key}"),
                 None,
             ),
-            Unresolved::NoneSelected => (
-                format!("{key} attaches to nothing: the selector matches no {kind}"),
-                None,
-            ),
+            NoTarget::NoneSelected => (format!("the selector matches no {kind}"), None),
         };
+        let message = format!("{key} attaches to nothing: {message}");
         let mut found = self.finding(Code::PolicyAttachesToNothing, target, message);
-        // If the name is a slip, the object that should be protected is open.
+        // If the name is a typing error, the object that should be protected is open.
         if self.treatment == Treatment::Closes && help.is_some() {
             found.severity = Severity::Error;
         }
@@ -218,16 +176,16 @@ impl Resolved<'_> {
         Some(found)
     }
 
-    /// Says that the policy targets nothing that gatefold serves.
+    /// Reports a policy without a target that gatefold serves.
     fn unused(&self) -> Diagnostic {
         let key = &self.policy.key;
         let message = format!("{} ({}) isn't used here", key.kind, key.group);
-        let place = self.policy.place(name_pointer());
-        Diagnostic::new(Code::IgnoredKind, place, message).about(self.policy.id())
+        self.policy
+            .finding(Code::IgnoredKind, name_pointer(), message)
     }
 }
 
-/// Adds the sections that an object doesn't have.
+/// Adds a note for each section that an object doesn't have.
 fn unknown_sections(objects: &[&TargetedObject], mut found: Diagnostic) -> Diagnostic {
     for object in objects {
         let TargetedPart::Unknown { name, help } = &object.part else {
@@ -235,7 +193,7 @@ fn unknown_sections(objects: &[&TargetedObject], mut found: Diagnostic) -> Diagn
         };
         let section = object.kind.section();
         found = found.note(format!(
-            "{object} has no {section} `{name}`, so the policy counts for all of it"
+            "{object} has no {section} `{name}`, so the policy applies to the whole object"
         ));
         if let Some(help) = help {
             found = found.help(help.clone());

@@ -1,41 +1,18 @@
-//! Who may refer to objects of other namespaces (API: `ReferenceGrant`).
+//! Decides which references may cross namespaces (API: `ReferenceGrant`).
 
+use super::{Referent, Referrer};
 use gatefold_manifest::Resources;
 use std::collections::{HashMap, HashSet};
 
-/// An object that refers, as far as grants look at it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Referrer<'a> {
-    /// Its API group.
-    pub group: &'a str,
-    /// Its kind.
-    pub kind: &'a str,
-    /// Its namespace.
-    pub namespace: &'a str,
-}
-
-/// An object that is referred to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Referent<'a> {
-    /// Its API group; empty for the core group.
-    pub group: &'a str,
-    /// Its kind.
-    pub kind: &'a str,
-    /// Its namespace.
-    pub namespace: &'a str,
-    /// Its name.
-    pub name: &'a str,
-}
-
-/// All grants, so that a question costs the same however many there are.
+/// The grants of the folder, indexed so that a check costs the same for any number of them.
 #[derive(Debug, Default)]
-pub struct ReferenceGrants<'a> {
-    /// Who may refer to which objects; an empty name stands for every name.
+pub(crate) struct ReferenceGrants<'a> {
+    /// The permitted referents of each referrer. An empty name permits every name.
     granted: HashMap<Referrer<'a>, HashSet<Referent<'a>>>,
 }
 
 impl<'a> ReferenceGrants<'a> {
-    /// Reads the grants of the folder.
+    /// Indexes the grants of the folder.
     pub fn index(resources: &'a Resources) -> Self {
         let mut granted: HashMap<Referrer<'a>, HashSet<Referent<'a>>> = HashMap::new();
         for grant in resources.reference_grants.values() {
@@ -57,8 +34,8 @@ impl<'a> ReferenceGrants<'a> {
         ReferenceGrants { granted }
     }
 
-    /// Whether the one may refer to the other: always within a namespace, else by a grant.
-    pub fn permit(&self, from: Referrer<'_>, to: Referent<'_>) -> bool {
+    /// Whether a reference is permitted: always within a namespace, otherwise if a grant permits it.
+    pub(super) fn permit(&self, from: Referrer<'_>, to: Referent<'_>) -> bool {
         if from.namespace == to.namespace {
             return true;
         }
@@ -69,8 +46,8 @@ impl<'a> ReferenceGrants<'a> {
     }
 }
 
-/// The grant that is missing, as a manifest of one line to copy.
-pub fn missing_grant(from: Referrer<'_>, to: Referent<'_>) -> String {
+/// Returns the missing grant as a manifest of one line, to copy.
+pub(super) fn missing_grant(from: Referrer<'_>, to: Referent<'_>) -> String {
     format!(
         "this would permit it: {{apiVersion: gateway.networking.k8s.io/v1beta1, kind: ReferenceGrant, \
          metadata: {{name: {from_namespace}-to-{to_name}, namespace: {to_namespace}}}, \
@@ -104,29 +81,43 @@ mod tests {
     };
 
     #[test]
-    fn the_manifest_that_a_diagnostic_proposes_permits_the_reference() {
+    fn suggested_grant_permits_exactly_the_reference() {
         let help = missing_grant(FROM, TO);
-        let (_, manifest) = help.split_once(": ").expect("words, then the manifest");
+        let (_, manifest) = help
+            .split_once(": ")
+            .expect("an introduction, then the manifest");
         let loaded = Loader::from_text("grant.yaml", manifest);
-        assert_eq!(loaded.diagnostics, [], "it must load: {manifest}");
+        assert_eq!(
+            loaded.diagnostics,
+            [],
+            "the suggested manifest must load: {manifest}"
+        );
         let grants = ReferenceGrants::index(&loaded.resources);
         assert!(grants.permit(FROM, TO));
         let other = Referent {
             name: "other",
             ..TO
         };
-        assert!(!grants.permit(FROM, other), "only what was asked for");
+        assert!(
+            !grants.permit(FROM, other),
+            "another name must not be permitted"
+        );
         let elsewhere = Referrer {
             namespace: "elsewhere",
             ..FROM
         };
-        assert!(!grants.permit(elsewhere, TO), "only for whom it was asked");
+        assert!(
+            !grants.permit(elsewhere, TO),
+            "another namespace must not be permitted"
+        );
     }
 
     #[test]
-    fn a_grant_without_a_name_permits_every_name() {
+    fn grant_without_a_name_permits_every_name_of_its_kind() {
         let manifest = missing_grant(FROM, TO).replace(", name: shop}", "}");
-        let (_, manifest) = manifest.split_once(": ").expect("words, then the manifest");
+        let (_, manifest) = manifest
+            .split_once(": ")
+            .expect("an introduction, then the manifest");
         let loaded = Loader::from_text("grant.yaml", manifest);
         let grants = ReferenceGrants::index(&loaded.resources);
         assert!(grants.permit(FROM, TO));
@@ -134,16 +125,19 @@ mod tests {
             kind: "Secret",
             ..TO
         };
-        assert!(!grants.permit(FROM, secret), "but of that kind only");
+        assert!(
+            !grants.permit(FROM, secret),
+            "another kind must not be permitted"
+        );
     }
 
     #[test]
-    fn within_a_namespace_no_grant_is_needed() {
-        let at_home = Referent {
+    fn needs_no_grant_within_a_namespace() {
+        let own_namespace = Referent {
             namespace: "here",
             ..TO
         };
-        assert!(ReferenceGrants::default().permit(FROM, at_home));
+        assert!(ReferenceGrants::default().permit(FROM, own_namespace));
         assert!(!ReferenceGrants::default().permit(FROM, TO));
     }
 }

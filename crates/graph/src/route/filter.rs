@@ -1,7 +1,7 @@
 //! The filters of a rule or a backend. A filter that gatefold doesn't support is never left out: its rule answers 500.
 
 use crate::Build;
-use crate::backend::backend_ref::{self, References};
+use crate::backend::{BackendReference, BackendReferences};
 use crate::condition::{Problem, Reason};
 use crate::route::filter_advice;
 use crate::route::http_route::{FilterNode, MirrorNode};
@@ -28,7 +28,7 @@ pub(crate) fn build<'a>(
     owner: Owner,
     filters: &'a [HTTPRouteFilter],
     pointer: &dyn Fn() -> Pointer,
-    references: &mut References<'_, 'a>,
+    references: &mut BackendReferences<'_, 'a>,
     refusals: &mut Vec<Problem>,
     build: &mut Build<'a>,
 ) -> Vec<FilterNode> {
@@ -101,10 +101,15 @@ fn mirror_node<'a>(
     at: RuleAt<'a>,
     mirror: &'a HTTPRequestMirrorFilter,
     pointer: &dyn Fn() -> Pointer,
-    references: &mut References<'_, 'a>,
+    references: &mut BackendReferences<'_, 'a>,
     build: &mut Build<'a>,
 ) -> MirrorNode {
-    let (name, target) = backend_ref::resolve(at, &mirror.backend_ref, pointer, references, build);
+    let backend = BackendReference {
+        subject: at.route,
+        reference: &mirror.backend_ref,
+        pointer,
+    };
+    let (name, target) = backend.resolve(references, build);
     let fraction = mirror.fraction.as_ref();
     let fraction = fraction.map(|it| (it.numerator, it.denominator));
     let percent = mirror.percent.map(|percent| (percent, 100));

@@ -1,8 +1,8 @@
 //! The rules of an HTTPRoute: what can be served as written, and what is refused.
 
 use crate::Build;
-use crate::backend::backend_ref::{self, References};
 use crate::backend::endpoints::{ServicePortKey, ServicePorts};
+use crate::backend::{BackendReference, BackendReferences};
 use crate::condition::{Condition, ConditionType, Problem, Reason};
 use crate::route::filter::{self, Owner};
 use crate::route::http_route::http_match::{self, BrokenPath};
@@ -78,7 +78,7 @@ pub(crate) fn build<'a>(
         rules: route.spec.rules.len(),
         ..RuleProblems::default()
     };
-    let mut references = References {
+    let mut references = BackendReferences {
         ports,
         resolved: Vec::new(),
         unresolved: Vec::new(),
@@ -102,7 +102,7 @@ fn node<'a>(
     at: RuleAt<'a>,
     rule: &'a HTTPRouteRule,
     problems: &mut RuleProblems,
-    references: &mut References<'_, 'a>,
+    references: &mut BackendReferences<'_, 'a>,
     build: &mut Build<'a>,
 ) -> RuleNode {
     let mut refusals = Vec::new();
@@ -127,8 +127,12 @@ fn node<'a>(
     let mut backends = Vec::with_capacity(rule.backend_refs.len());
     for (index, reference) in rule.backend_refs.iter().enumerate() {
         let pointer = || at.pointer().key("backendRefs").index(index);
-        let (name, target) =
-            backend_ref::resolve(at, &reference.backend, &pointer, references, build);
+        let backend = BackendReference {
+            subject: at.route,
+            reference: &reference.backend,
+            pointer: &pointer,
+        };
+        let (name, target) = backend.resolve(references, build);
         let filters = || pointer().key("filters");
         let own = filter::build(
             at,

@@ -1,6 +1,9 @@
 //! What a policy attaches to (GEP-713): objects by name, or by their labels.
 
-use super::{LabelSelector, LabelSelectorRequirement, SectionName, choice, object, refuse, rule};
+use super::{
+    GATEWAY_GROUP, LabelSelector, LabelSelectorRequirement, SectionName, choice, object, refuse,
+    rule,
+};
 use crate::Decoder;
 use gatefold_diagnostic::Pointer;
 use gatefold_diagnostic::yaml::Node;
@@ -40,6 +43,16 @@ impl PolicyTargetKind {
             PolicyTargetKind::ListenerSet => "ListenerSet",
             PolicyTargetKind::HttpRoute => "HTTPRoute",
             PolicyTargetKind::Service => "Service",
+        }
+    }
+
+    /// The API group; empty for the core group.
+    pub fn group(self) -> &'static str {
+        match self {
+            PolicyTargetKind::Gateway
+            | PolicyTargetKind::ListenerSet
+            | PolicyTargetKind::HttpRoute => GATEWAY_GROUP,
+            PolicyTargetKind::Service => "",
         }
     }
 
