@@ -15,9 +15,9 @@ pub mod listener;
 pub mod ordered;
 pub mod policy;
 mod reference;
+mod reported_object;
 mod reuse;
 pub mod route;
-mod subject;
 
 pub use backend::endpoints::ServicePortKey;
 pub use environment::Environment;

@@ -23,7 +23,7 @@ use std::sync::Arc;
 const SERVICE_NAME_LABEL: &str = "kubernetes.io/service-name";
 
 /// A Service in the folder, and one of its ports.
-pub(crate) type Port<'a> = (&'a Arc<Service>, &'a ServicePort);
+pub(crate) type FoundPort<'a> = (&'a Arc<Service>, &'a ServicePort);
 
 /// A Service and the number of one of its ports.
 pub type ServicePortKey = (NamespacedName, u16);
@@ -91,7 +91,7 @@ impl<'a> ServicePorts<'a> {
     pub fn look_up(
         &mut self,
         key: &ServicePortKey,
-        port: Option<Port<'a>>,
+        port: Option<FoundPort<'a>>,
     ) -> Arc<ServicePortNode> {
         if let Some(known) = self.found.get(key) {
             return known.clone();
@@ -140,7 +140,7 @@ impl<'a> ServicePorts<'a> {
         used
     }
 
-    fn node(&self, key: &ServicePortKey, port: Option<Port<'a>>) -> ServicePortNode {
+    fn node(&self, key: &ServicePortKey, port: Option<FoundPort<'a>>) -> ServicePortNode {
         let index = self.index.get_or_init(|| Index::of(self.resources));
         let mut findings = Vec::new();
         let in_folder = port.and_then(|port| self.in_folder(index, port, &mut findings));
@@ -168,7 +168,7 @@ impl<'a> ServicePorts<'a> {
     fn in_folder(
         &self,
         index: &Index<'a>,
-        port: Port<'a>,
+        port: FoundPort<'a>,
         findings: &mut Vec<Diagnostic>,
     ) -> Option<Vec<SocketAddr>> {
         index
@@ -218,7 +218,7 @@ impl<'a> Index<'a> {
 
     /// Returns the port's `appProtocol`: the Service's, or else that of its EndpointSlices. A slice that Kubernetes creates
     /// has a copy of the Service's, so they differ only in slices written by hand.
-    fn app_protocol(&self, (service, port): Port<'a>) -> Option<&'a str> {
+    fn app_protocol(&self, (service, port): FoundPort<'a>) -> Option<&'a str> {
         let key = (&*service.meta.namespace, &*service.meta.name);
         let slices = self.slices.get(&key);
         let ports = slices.into_iter().flatten().flat_map(|it| &it.spec.ports);
@@ -227,7 +227,11 @@ impl<'a> Index<'a> {
         own.or_else(|| same.find_map(|it| it.app_protocol.as_deref()))
     }
 
-    fn in_slices(&self, port: Port<'_>, findings: &mut Vec<Diagnostic>) -> Option<Vec<SocketAddr>> {
+    fn in_slices(
+        &self,
+        port: FoundPort<'_>,
+        findings: &mut Vec<Diagnostic>,
+    ) -> Option<Vec<SocketAddr>> {
         let (service, service_port) = port;
         let key = (&*service.meta.namespace, &*service.meta.name);
         let slices = self.slices.get(&key)?;
@@ -262,7 +266,7 @@ impl<'a> Index<'a> {
         Some(if ready.is_empty() { terminating } else { ready })
     }
 
-    fn in_pods(&self, (service, port): Port<'_>) -> Option<Vec<SocketAddr>> {
+    fn in_pods(&self, (service, port): FoundPort<'_>) -> Option<Vec<SocketAddr>> {
         let selector = &service.spec.selector;
         let namespace = &*service.meta.namespace;
         let (label, value) = selector.iter().next()?;
@@ -287,7 +291,7 @@ impl<'a> Index<'a> {
 }
 
 /// Returns the lookup for a port that has no endpoints in the folder.
-fn wanted((service, port): Port<'_>) -> Wanted {
+fn wanted((service, port): FoundPort<'_>) -> Wanted {
     let external_name = external_name(service).map(str::to_owned);
     let number = match (&port.target_port, &external_name) {
         (Some(TargetPort::Number(number)), None) => number.get(),
@@ -300,7 +304,7 @@ fn wanted((service, port): Port<'_>) -> Wanted {
 }
 
 fn in_endpoints(
-    port: Port<'_>,
+    port: FoundPort<'_>,
     resources: &Resources,
     findings: &mut Vec<Diagnostic>,
 ) -> Option<Vec<SocketAddr>> {
@@ -331,7 +335,7 @@ fn in_endpoints(
 }
 
 /// Returns the endpoint of an `ExternalName` that is an IP address, which needs no DNS.
-fn at_external_name((service, port): Port<'_>) -> Option<Vec<SocketAddr>> {
+fn at_external_name((service, port): FoundPort<'_>) -> Option<Vec<SocketAddr>> {
     let address: IpAddr = external_name(service)?.parse().ok()?;
     Some(vec![SocketAddr::new(address, port.port.get())])
 }

@@ -10,8 +10,8 @@ mod service;
 use crate::Build;
 use crate::condition::{Problem, Reason};
 use crate::reference::{Reference, ReferenceField, ReferenceScope, UnresolvedReference};
+use crate::reported_object::ReportedObject;
 use crate::route::http_route::TargetNode;
-use crate::subject::Subject;
 use endpoints::{ServicePortKey, ServicePorts};
 use gatefold_diagnostic::{Code, Diagnostic, Pointer};
 use gatefold_manifest::api::{BackendObjectReference, Service};
@@ -53,7 +53,7 @@ pub(crate) struct BackendReferences<'s, 'a> {
 /// A backend reference and its place.
 pub(crate) struct BackendReference<'r> {
     /// The object that contains the reference.
-    pub subject: &'r dyn Subject,
+    pub subject: &'r dyn ReportedObject,
     /// The reference.
     pub reference: &'r BackendObjectReference,
     /// Returns its place in the object. Needed only if there is a problem.
@@ -61,15 +61,15 @@ pub(crate) struct BackendReference<'r> {
 }
 
 /// Why a backend gets no requests.
-struct Refusal {
+struct BackendRefusal {
     problem: Problem,
     /// `None` if the problem is reported elsewhere.
     finding: Option<Box<Diagnostic>>,
 }
 
-impl Refusal {
+impl BackendRefusal {
     fn new(reason: Reason, finding: Diagnostic) -> Self {
-        Refusal {
+        BackendRefusal {
             problem: Problem::new(reason, finding.message.clone()),
             finding: Some(Box::new(finding)),
         }
@@ -101,11 +101,11 @@ impl BackendReference<'_> {
         (name, target)
     }
 
-    fn unresolved(&self, unresolved: UnresolvedReference<'_>) -> Refusal {
+    fn unresolved(&self, unresolved: UnresolvedReference<'_>) -> BackendRefusal {
         let reference = Reference::from(self.reference);
         let (problem, finding) =
             unresolved.report(&BACKEND_REF, self.subject, reference, (self.pointer)());
-        Refusal {
+        BackendRefusal {
             problem,
             finding: Some(Box::new(finding)),
         }

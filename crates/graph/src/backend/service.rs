@@ -1,8 +1,8 @@
 //! Resolves a backend reference to a Service: its port, endpoints and protocol.
 
 use super::app_protocol::{AppProtocol, Security};
-use super::endpoints::{Port, ServicePortKey, tcp_port};
-use super::{BackendReference, BackendReferences, Refusal};
+use super::endpoints::{FoundPort, ServicePortKey, tcp_port};
+use super::{BackendReference, BackendReferences, BackendRefusal};
 use crate::condition::{Problem, Reason};
 use crate::policy::backend_tls_policy::BackendTlsNode;
 use crate::reference::UnresolvedReference;
@@ -18,7 +18,7 @@ pub(super) fn resolve<'a>(
     key: NamespacedName,
     references: &mut BackendReferences<'_, 'a>,
     build: &mut Build<'a>,
-) -> Result<TargetNode, Refusal> {
+) -> Result<TargetNode, BackendRefusal> {
     let number = at.reference.port.map_or(0, |port| port.get());
     let service = (key, number);
     let port = service_port(at, &service, build)?;
@@ -42,12 +42,16 @@ pub(super) fn resolve<'a>(
 }
 
 /// Refuses a port that a policy protects which can't be enforced. The policy's own diagnostic reports it.
-fn protection(key: &NamespacedName, port: Option<Port<'_>>, build: &Build<'_>) -> Option<Refusal> {
+fn protection(
+    key: &NamespacedName,
+    port: Option<FoundPort<'_>>,
+    build: &Build<'_>,
+) -> Option<BackendRefusal> {
     let kind = PolicyTargetKind::Service;
     let name = port.map(|(_, port)| port.name.as_str());
     let refusal = build.protections.refusal(kind, key, name)?;
     let message = format!("Service {key}: {refusal}");
-    Some(Refusal {
+    Some(BackendRefusal {
         problem: Problem::new(Reason::UnenforcedPolicy, message),
         finding: None,
     })
@@ -58,7 +62,7 @@ fn service_port<'a>(
     at: &BackendReference<'_>,
     wanted: &ServicePortKey,
     build: &Build<'a>,
-) -> Result<Option<Port<'a>>, Refusal> {
+) -> Result<Option<FoundPort<'a>>, BackendRefusal> {
     let service = match build.resolve::<Service>(at.subject.referrer(), at.reference.into()) {
         Ok(service) => service,
         Err(UnresolvedReference::NotFound(_))
@@ -91,10 +95,10 @@ fn no_address(at: &BackendReference<'_>, key: &NamespacedName) -> Diagnostic {
 /// unknown which authorities to trust (GEP-1911, on `kubernetes.io/wss`).
 fn protocol<'a>(
     at: &BackendReference<'_>,
-    (key, port): (&NamespacedName, Option<Port<'a>>),
+    (key, port): (&NamespacedName, Option<FoundPort<'a>>),
     app_protocol: Option<&str>,
     build: &Build<'a>,
-) -> Result<(HttpVersion, BackendTlsNode), Refusal> {
+) -> Result<(HttpVersion, BackendTlsNode), BackendRefusal> {
     let Some(port) = port else {
         return Ok((HttpVersion::Http1, build.policies.of(key, "")));
     };
@@ -110,25 +114,33 @@ fn protocol<'a>(
     }
 }
 
-fn no_policy(at: &BackendReference<'_>, (service, port): Port<'_>, protocol: &str) -> Refusal {
+fn no_policy(
+    at: &BackendReference<'_>,
+    (service, port): FoundPort<'_>,
+    protocol: &str,
+) -> BackendRefusal {
     let why = "but no BackendTLSPolicy names the CA certificates to trust";
     let help = format!(
         "add a BackendTLSPolicy to namespace `{}` with `targetRefs: [{{group: \"\", kind: Service, name: {}}}]`",
         service.meta.namespace, service.meta.name
     );
     let finding = unusable_port(at, (service, port), protocol, why);
-    Refusal::new(Reason::UnsupportedProtocol, finding.help(help))
+    BackendRefusal::new(Reason::UnsupportedProtocol, finding.help(help))
 }
 
-fn unsupported_protocol(at: &BackendReference<'_>, port: Port<'_>, protocol: &str) -> Refusal {
+fn unsupported_protocol(
+    at: &BackendReference<'_>,
+    port: FoundPort<'_>,
+    protocol: &str,
+) -> BackendRefusal {
     let why = "which gatefold doesn't support for backends";
     let finding = unusable_port(at, port, protocol, why);
-    Refusal::new(Reason::UnsupportedProtocol, finding)
+    BackendRefusal::new(Reason::UnsupportedProtocol, finding)
 }
 
 fn unusable_port(
     at: &BackendReference<'_>,
-    (service, port): Port<'_>,
+    (service, port): FoundPort<'_>,
     protocol: &str,
     why: &str,
 ) -> Diagnostic {
@@ -139,7 +151,7 @@ fn unusable_port(
         .label(place, "the Service's ports")
 }
 
-fn port_not_found(at: &BackendReference<'_>, service: &Service, port: u16) -> Refusal {
+fn port_not_found(at: &BackendReference<'_>, service: &Service, port: u16) -> BackendRefusal {
     let ports = service.spec.ports.iter().map(|port| port.port.to_string());
     let ports: Vec<String> = ports.collect();
     let message = format!("Service {} has no port {port}", service.key());
@@ -152,5 +164,5 @@ fn port_not_found(at: &BackendReference<'_>, service: &Service, port: u16) -> Re
         (Pointer::spec().key("ports"), help)
     };
     let finding = finding.label(service.place(place), "the Service");
-    Refusal::new(Reason::BackendNotFound, finding.help(help))
+    BackendRefusal::new(Reason::BackendNotFound, finding.help(help))
 }

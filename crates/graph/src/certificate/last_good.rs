@@ -19,16 +19,16 @@ pub(crate) struct LastGood {
     /// By Secret.
     pairs: BTreeMap<NamespacedName, Arc<Certificate>>,
     /// By ConfigMap.
-    authorities: BTreeMap<NamespacedName, Authorities>,
+    authorities: BTreeMap<NamespacedName, CaBundle>,
     /// Whether one of them differs from the current content of its object.
     pub is_used: bool,
 }
 
 /// The CA certificates of a bundle.
-pub(super) type Authorities = Arc<[CertificateDer<'static>]>;
+pub(super) type CaBundle = Arc<[CertificateDer<'static>]>;
 
 /// The result of loading an object.
-pub(super) struct Loaded<T> {
+pub(super) struct LoadedCertificate<T> {
     /// The object's content, or else its last good content. `None` if it has neither.
     pub in_force: Option<T>,
     /// Why the current content can't be used.
@@ -55,7 +55,7 @@ impl Unusable {
     }
 }
 
-impl<T> Loaded<T> {
+impl<T> LoadedCertificate<T> {
     /// Chooses between the current content and the last good one. `note` names the content that stays in force.
     fn choose(
         current: Result<T, Unusable>,
@@ -63,11 +63,11 @@ impl<T> Loaded<T> {
         note: impl FnOnce(&T) -> String,
     ) -> Self {
         match current {
-            Ok(content) => Loaded {
+            Ok(content) => LoadedCertificate {
                 in_force: Some(content),
                 problem: None,
             },
-            Err(unusable) => Loaded {
+            Err(unusable) => LoadedCertificate {
                 problem: Some(Unusable {
                     note: last_good.as_ref().map(note),
                     ..unusable
@@ -84,7 +84,7 @@ impl<T> Loaded<T> {
 
 impl Build<'_> {
     /// Loads the certificate and the key of a Secret.
-    pub(super) fn load_pair(&mut self, secret: &Secret) -> Loaded<Arc<Certificate>> {
+    pub(super) fn load_pair(&mut self, secret: &Secret) -> LoadedCertificate<Arc<Certificate>> {
         let key = secret.key();
         let current = tls_secret::load(secret).map(Arc::new);
         let current = current.map_err(|problem| Unusable {
@@ -93,7 +93,7 @@ impl Build<'_> {
             note: None,
         });
         let last_good = self.before.pairs.get(&key).cloned();
-        let loaded = Loaded::choose(current, last_good, |kept| {
+        let loaded = LoadedCertificate::choose(current, last_good, |kept| {
             let leaf = kept.certified_key.cert.get(..1).unwrap_or_default();
             let kept = tls_secret::in_words(leaf);
             format!("the last good certificate stays in force ({kept})")
@@ -105,7 +105,10 @@ impl Build<'_> {
     }
 
     /// Loads the CA certificates of a ConfigMap. One that was emptied has none, not even last good ones.
-    pub(super) fn load_authorities(&mut self, config_map: &ConfigMap) -> Loaded<Authorities> {
+    pub(super) fn load_authorities(
+        &mut self,
+        config_map: &ConfigMap,
+    ) -> LoadedCertificate<CaBundle> {
         let key = config_map.key();
         let mut last_good = self.before.authorities.get(&key).cloned();
         let current = ca_certificates::load(config_map).map(Arc::from);
@@ -117,7 +120,7 @@ impl Build<'_> {
                 note: None,
             }
         });
-        let loaded = Loaded::choose(current, last_good, |kept| {
+        let loaded = LoadedCertificate::choose(current, last_good, |kept| {
             let kept = tls_secret::in_words(kept);
             format!("the last good CA certificates stay in force ({kept})")
         });

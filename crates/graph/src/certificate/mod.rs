@@ -18,11 +18,11 @@ pub use tls_secret::Certificate;
 
 use crate::condition::Problem;
 use crate::reference::{Referable, Reference, ReferenceField};
-use crate::subject::Subject;
+use crate::reported_object::ReportedObject;
 use crate::{Build, name_pointer};
 use gatefold_diagnostic::{Code, Diagnostic, Pointer};
 use gatefold_manifest::api::{ConfigMap, Secret};
-use last_good::{Authorities, Loaded};
+use last_good::{CaBundle, LoadedCertificate};
 use rustls_pki_types::CertificateDer;
 use std::sync::Arc;
 use time::OffsetDateTime;
@@ -30,7 +30,7 @@ use time::OffsetDateTime;
 /// A reference to an object with certificates, and its place.
 pub(crate) struct CertificateReference<'r> {
     /// The object that contains the reference.
-    pub subject: &'r dyn Subject,
+    pub subject: &'r dyn ReportedObject,
     /// The field, with the reasons that it has in conditions.
     pub field: &'r ReferenceField,
     /// The reference.
@@ -40,12 +40,12 @@ pub(crate) struct CertificateReference<'r> {
 }
 
 /// A kind of objects that contain certificates.
-trait CertificateSource: Referable + Subject {
+trait CertificateSource: Referable + ReportedObject {
     /// The content that is read from an object.
     type Content;
 
     /// Reads the content, or else returns the last good content.
-    fn load(&self, build: &mut Build<'_>) -> Loaded<Self::Content>;
+    fn load(&self, build: &mut Build<'_>) -> LoadedCertificate<Self::Content>;
 
     /// The place of an entry in the object.
     fn pointer(&self, entry: &'static str) -> Pointer;
@@ -74,7 +74,7 @@ impl CertificateReference<'_> {
             }
         };
         let (kind, key) = (T::KIND, self.reference.key(referrer));
-        let Loaded { in_force, problem } = object.load(build);
+        let LoadedCertificate { in_force, problem } = object.load(build);
         if let Some(unusable) = problem {
             let message = format!("{kind} {key} can't be used: {}", unusable.why);
             let (_, reason) = self.field.not_found;
@@ -109,7 +109,7 @@ impl CertificateReference<'_> {
 impl CertificateSource for Secret {
     type Content = Arc<Certificate>;
 
-    fn load(&self, build: &mut Build<'_>) -> Loaded<Self::Content> {
+    fn load(&self, build: &mut Build<'_>) -> LoadedCertificate<Self::Content> {
         build.load_pair(self)
     }
 
@@ -129,9 +129,9 @@ impl CertificateSource for Secret {
 }
 
 impl CertificateSource for ConfigMap {
-    type Content = Authorities;
+    type Content = CaBundle;
 
-    fn load(&self, build: &mut Build<'_>) -> Loaded<Self::Content> {
+    fn load(&self, build: &mut Build<'_>) -> LoadedCertificate<Self::Content> {
         build.load_authorities(self)
     }
 

@@ -109,7 +109,7 @@ fn instead(label: &Option<&'static str>) -> String {
 }
 
 /// A block from its BEGIN line to its END line.
-struct Block<'t> {
+struct PemBlock<'t> {
     /// The label of its BEGIN line.
     label: &'t [u8],
     /// The number of its BEGIN line, from 1.
@@ -119,7 +119,7 @@ struct Block<'t> {
     encrypted: bool,
 }
 
-impl Block<'_> {
+impl PemBlock<'_> {
     fn is(&self, label: &str) -> bool {
         self.label == label.as_bytes()
     }
@@ -184,20 +184,20 @@ pub(super) fn private_key(text: &[u8]) -> Result<PrivateKeyDer<'static>, PemProb
 pub(super) fn are_swapped(certificates: &[u8], key: &[u8]) -> bool {
     let has = |text: &[u8]| {
         let blocks = blocks(text).unwrap_or_default();
-        let encrypted = |block: &Block<'_>| block.is("ENCRYPTED PRIVATE KEY");
-        let key = |block: &Block<'_>| block.is_private_key() || encrypted(block);
-        let certificate = |block: &Block<'_>| block.is(CERTIFICATE);
+        let encrypted = |block: &PemBlock<'_>| block.is("ENCRYPTED PRIVATE KEY");
+        let key = |block: &PemBlock<'_>| block.is_private_key() || encrypted(block);
+        let certificate = |block: &PemBlock<'_>| block.is(CERTIFICATE);
         (blocks.iter().any(certificate), blocks.iter().any(key))
     };
     (has(certificates), has(key)) == ((false, true), (true, false))
 }
 
-fn first_label(blocks: &[Block<'_>]) -> Option<&'static str> {
-    blocks.iter().find_map(Block::known_label)
+fn first_label(blocks: &[PemBlock<'_>]) -> Option<&'static str> {
+    blocks.iter().find_map(PemBlock::known_label)
 }
 
 /// Returns every block of a text, in order.
-fn blocks(text: &[u8]) -> Result<Vec<Block<'_>>, PemProblem> {
+fn blocks(text: &[u8]) -> Result<Vec<PemBlock<'_>>, PemProblem> {
     let trimmed = text.trim_ascii();
     if trimmed.is_empty() {
         return Err(PemProblem::Empty);
@@ -210,8 +210,8 @@ fn blocks(text: &[u8]) -> Result<Vec<Block<'_>>, PemProblem> {
         return Err(PemProblem::EncodedTwice);
     }
     let mut blocks = Vec::new();
-    let mut open: Option<(Block<'_>, usize)> = None;
-    for Line {
+    let mut open: Option<(PemBlock<'_>, usize)> = None;
+    for PemLine {
         number,
         start,
         bytes,
@@ -222,7 +222,7 @@ fn blocks(text: &[u8]) -> Result<Vec<Block<'_>>, PemProblem> {
             if let Some((block, _)) = open {
                 return Err(block.cut_off());
             }
-            let block = Block {
+            let block = PemBlock {
                 label: label(rest).ok_or(PemProblem::NoLineBreak(number))?,
                 line: number,
                 text: &[],
@@ -267,7 +267,7 @@ fn label(rest: &[u8]) -> Option<&[u8]> {
 }
 
 /// A line of a text.
-struct Line<'t> {
+struct PemLine<'t> {
     /// Its number, from 1.
     number: usize,
     /// The offset of its first byte in the text.
@@ -277,14 +277,14 @@ struct Line<'t> {
 }
 
 /// Splits a text into lines, which end in LF, CRLF or CR.
-fn lines(text: &[u8]) -> impl Iterator<Item = Line<'_>> {
+fn lines(text: &[u8]) -> impl Iterator<Item = PemLine<'_>> {
     let (mut start, mut number) = (0, 0);
     std::iter::from_fn(move || {
         let rest = text.get(start..).filter(|rest| !rest.is_empty())?;
         let length = rest.iter().position(|byte| matches!(byte, b'\r' | b'\n'));
         let length = length.unwrap_or(rest.len());
         let (bytes, end) = rest.split_at(length);
-        let line = Line {
+        let line = PemLine {
             number: number + 1,
             start,
             bytes,

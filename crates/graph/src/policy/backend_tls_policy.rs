@@ -9,7 +9,7 @@ use super::target::{self, NoTarget, TargetedObject, TargetedPart};
 use crate::certificate::{self, CertificateReference};
 use crate::condition::{Condition, Problem, Reason};
 use crate::reference::{Reference, ReferenceField, ReferenceScope};
-use crate::subject::Subject;
+use crate::reported_object::ReportedObject;
 use crate::{Build, name_pointer};
 use gatefold_diagnostic::{Code, Pointer};
 use gatefold_manifest::api::{

@@ -6,7 +6,7 @@
 use super::Ancestors;
 use super::protection::Protections;
 use super::target::{self, NoTarget, TargetedObject, TargetedPart};
-use crate::subject::Subject;
+use crate::reported_object::ReportedObject;
 use crate::{Build, name_pointer};
 use gatefold_diagnostic::{Code, Diagnostic, Severity};
 use gatefold_manifest::api::{PolicyTarget, PolicyTargetChoice};

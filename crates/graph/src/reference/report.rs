@@ -3,7 +3,7 @@
 use super::reference_grant::missing_grant;
 use super::{Reference, UnresolvedReference};
 use crate::condition::{Problem, Reason};
-use crate::subject::Subject;
+use crate::reported_object::ReportedObject;
 use gatefold_diagnostic::{Code, Diagnostic, Pointer};
 
 /// A field with references, and how problems with them are reported.
@@ -34,7 +34,7 @@ impl UnresolvedReference<'_> {
     pub fn report(
         self,
         field: &ReferenceField,
-        subject: &dyn Subject,
+        subject: &dyn ReportedObject,
         reference: Reference<'_>,
         pointer: Pointer,
     ) -> (Problem, Diagnostic) {

@@ -1,12 +1,12 @@
 //! Diagnostics about the endpoints of a Service's port.
 
-use super::{Port, ServicePortKey};
+use super::{FoundPort, ServicePortKey};
 use crate::quoted;
 use gatefold_diagnostic::{Code, Diagnostic, Pointer};
 use gatefold_manifest::api::{EndpointPort, EndpointSlice};
 
 /// Reports a port that has endpoints neither in the folder nor in the environment.
-pub(crate) fn no_endpoints(key: &ServicePortKey, (service, _): Port<'_>) -> Diagnostic {
+pub(crate) fn no_endpoints(key: &ServicePortKey, (service, _): FoundPort<'_>) -> Diagnostic {
     let message = format!(
         "Service {}, port {}, has no endpoints in the folder",
         key.0, key.1
@@ -37,7 +37,7 @@ pub(crate) fn unsupported_endpoint(
 /// Reports a port whose name no endpoint port has.
 pub(crate) fn port_not_found<'p>(
     kind: &str,
-    (service, port): Port<'_>,
+    (service, port): FoundPort<'_>,
     ports: impl Iterator<Item = &'p EndpointPort>,
     findings: &mut Vec<Diagnostic>,
 ) {

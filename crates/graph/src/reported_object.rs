@@ -7,7 +7,7 @@ use gatefold_manifest::UnreadPolicy;
 use gatefold_manifest::api::Object;
 
 /// An object that diagnostics are about and that refers to other objects.
-pub(crate) trait Subject {
+pub(crate) trait ReportedObject {
     /// The object as a ReferenceGrant names it.
     fn referrer(&self) -> Referrer<'_>;
 
@@ -23,7 +23,7 @@ pub(crate) trait Subject {
     }
 }
 
-impl<S> Subject for Object<S> {
+impl<S> ReportedObject for Object<S> {
     fn referrer(&self) -> Referrer<'_> {
         let group = self.api_version.split_once('/');
         Referrer {
@@ -42,7 +42,7 @@ impl<S> Subject for Object<S> {
     }
 }
 
-impl Subject for ListenerOwner {
+impl ReportedObject for ListenerOwner {
     fn referrer(&self) -> Referrer<'_> {
         match self {
             ListenerOwner::Gateway(gateway) => gateway.referrer(),
@@ -59,7 +59,7 @@ impl Subject for ListenerOwner {
     }
 }
 
-impl Subject for UnreadPolicy {
+impl ReportedObject for UnreadPolicy {
     fn referrer(&self) -> Referrer<'_> {
         Referrer {
             group: &self.key.group,
