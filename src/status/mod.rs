@@ -3,6 +3,7 @@
 //! In: a graph, the sockets that couldn't be bound, the previous statuses, the time. Out: statuses as Kubernetes would show
 //! them, valid according to the kinds' CRDs. This module does no input or output.
 
+mod by_kind;
 mod foreign;
 mod gateway;
 mod listener;

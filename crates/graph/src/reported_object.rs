@@ -3,8 +3,8 @@
 use crate::listener::ListenerOwner;
 use crate::reference::Referrer;
 use gatefold_diagnostic::{Code, Diagnostic, Place, Pointer, ResourceId};
-use gatefold_manifest::UnreadPolicy;
 use gatefold_manifest::api::Object;
+use gatefold_manifest::{Spec, UnreadPolicy};
 
 /// An object that diagnostics are about and that refers to other objects.
 pub(crate) trait ReportedObject {
@@ -23,12 +23,11 @@ pub(crate) trait ReportedObject {
     }
 }
 
-impl<S> ReportedObject for Object<S> {
+impl<S: Spec> ReportedObject for Object<S> {
     fn referrer(&self) -> Referrer<'_> {
-        let group = self.api_version.split_once('/');
         Referrer {
-            group: group.map_or("", |(group, _)| group),
-            kind: self.kind,
+            group: S::KIND.group(),
+            kind: S::KIND.name(),
             namespace: &self.meta.namespace,
         }
     }

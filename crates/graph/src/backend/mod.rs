@@ -14,7 +14,8 @@ use crate::reported_object::ReportedObject;
 use crate::route::http_route::TargetNode;
 use endpoints::{ServicePortKey, ServicePorts};
 use gatefold_diagnostic::{Code, Diagnostic, Pointer};
-use gatefold_manifest::api::{BackendObjectReference, Service};
+use gatefold_manifest::Kind;
+use gatefold_manifest::api::BackendObjectReference;
 
 const BACKEND_REF: ReferenceField = ReferenceField {
     role: "a backend",
@@ -36,7 +37,7 @@ impl BackendKind {
     /// Returns the kind that a reference names, if backends of this kind are supported.
     fn of(reference: Reference<'_>) -> Option<Self> {
         BackendKind::ALL.into_iter().find(|kind| match kind {
-            BackendKind::Service => reference.names::<Service>(),
+            BackendKind::Service => reference.names(Kind::Service),
         })
     }
 }

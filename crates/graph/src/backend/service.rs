@@ -10,7 +10,7 @@ use crate::route::http_route::TargetNode;
 use crate::{Build, name_pointer};
 use gatefold_dataplane::backend::HttpVersion;
 use gatefold_diagnostic::{Code, Diagnostic, Pointer};
-use gatefold_manifest::api::{NamespacedName, PolicyTargetKind, Service};
+use gatefold_manifest::api::{NamespacedName, PolicyTargetKind, Service, ServiceSpec};
 
 /// Resolves a reference to the Service `key`.
 pub(super) fn resolve<'a>(
@@ -63,7 +63,7 @@ fn service_port<'a>(
     wanted: &ServicePortKey,
     build: &Build<'a>,
 ) -> Result<Option<FoundPort<'a>>, BackendRefusal> {
-    let service = match build.resolve::<Service>(at.subject.referrer(), at.reference.into()) {
+    let service = match build.resolve::<ServiceSpec>(at.subject.referrer(), at.reference.into()) {
         Ok(service) => service,
         Err(UnresolvedReference::NotFound(_))
             if build.environment.discovered.contains_key(wanted) =>

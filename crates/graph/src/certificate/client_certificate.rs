@@ -5,7 +5,7 @@ use crate::Build;
 use crate::condition::{Problem, Reason};
 use crate::reference::{ReferenceField, ReferenceScope};
 use gatefold_diagnostic::{Code, Pointer};
-use gatefold_manifest::api::{Gateway, Secret};
+use gatefold_manifest::api::{Gateway, SecretFields};
 use std::sync::Arc;
 
 const CLIENT_CERTIFICATE_REF: ReferenceField = ReferenceField {
@@ -38,5 +38,5 @@ pub(crate) fn resolve(
         reference: reference.into(),
         pointer: tls.key("backend").key("clientCertificateRef"),
     };
-    reference.load::<Secret>(problems, build)
+    reference.load::<SecretFields>(problems, build)
 }

@@ -6,7 +6,7 @@ use crate::condition::{Problem, Reason};
 use crate::listener::Located;
 use crate::reference::{ReferenceField, ReferenceScope};
 use gatefold_diagnostic::Code;
-use gatefold_manifest::api::Secret;
+use gatefold_manifest::api::SecretFields;
 use rustls::sign::CertifiedKey;
 use std::sync::Arc;
 
@@ -49,7 +49,7 @@ pub(crate) fn certificates(
             reference: reference.into(),
             pointer: list.index(index),
         };
-        let certificate = reference.load::<Secret>(problems, build)?;
+        let certificate = reference.load::<SecretFields>(problems, build)?;
         Some(certificate.certified_key.clone())
     });
     certificates.collect()

@@ -17,11 +17,12 @@ pub(crate) use last_good::LastGood;
 pub use tls_secret::Certificate;
 
 use crate::condition::Problem;
-use crate::reference::{Referable, Reference, ReferenceField};
+use crate::reference::{Reference, ReferenceField};
 use crate::reported_object::ReportedObject;
 use crate::{Build, name_pointer};
 use gatefold_diagnostic::{Code, Diagnostic, Pointer};
-use gatefold_manifest::api::{ConfigMap, Secret};
+use gatefold_manifest::Spec;
+use gatefold_manifest::api::{ConfigMapFields, NamespacedName, Object, SecretFields};
 use last_good::{CaBundle, LoadedCertificate};
 use rustls_pki_types::CertificateDer;
 use std::sync::Arc;
@@ -39,13 +40,13 @@ pub(crate) struct CertificateReference<'r> {
     pub pointer: Pointer,
 }
 
-/// A kind of objects that contain certificates.
-trait CertificateSource: Referable + ReportedObject {
+/// The fields of a kind of objects that contain certificates.
+trait CertificateFields: Spec<Key = NamespacedName> {
     /// The content that is read from an object.
     type Content;
 
-    /// Reads the content, or else returns the last good content.
-    fn load(&self, build: &mut Build<'_>) -> LoadedCertificate<Self::Content>;
+    /// Reads the content of an object, or else returns its last good content.
+    fn load(object: &Object<Self>, build: &mut Build<'_>) -> LoadedCertificate<Self::Content>;
 
     /// The place of an entry in the object.
     fn pointer(&self, entry: &'static str) -> Pointer;
@@ -53,16 +54,17 @@ trait CertificateSource: Referable + ReportedObject {
     /// Warnings about content that is in force.
     fn warnings(content: &Self::Content, now: Option<OffsetDateTime>) -> Vec<(Code, String)>;
 }
+
 impl CertificateReference<'_> {
     /// Reads the object that the reference names. Returns its content, or its last good content. Problems go to `problems`
     /// and to the diagnostics.
-    fn load<T: CertificateSource>(
+    fn load<S: CertificateFields>(
         &self,
         problems: &mut Vec<Problem>,
         build: &mut Build<'_>,
-    ) -> Option<T::Content> {
+    ) -> Option<S::Content> {
         let referrer = self.subject.referrer();
-        let object = match build.resolve::<T>(referrer, self.reference) {
+        let object = match build.resolve::<S>(referrer, self.reference) {
             Ok(object) => object,
             Err(unresolved) => {
                 let pointer = self.pointer.clone();
@@ -73,8 +75,8 @@ impl CertificateReference<'_> {
                 return None;
             }
         };
-        let (kind, key) = (T::KIND, self.reference.key(referrer));
-        let LoadedCertificate { in_force, problem } = object.load(build);
+        let (kind, key) = (S::KIND.name(), self.reference.key(referrer));
+        let LoadedCertificate { in_force, problem } = S::load(object, build);
         if let Some(unusable) = problem {
             let message = format!("{kind} {key} can't be used: {}", unusable.why);
             let (_, reason) = self.field.not_found;
@@ -82,7 +84,7 @@ impl CertificateReference<'_> {
             let mut finding = self.finding(Code::InvalidCertificate, message);
             finding = match unusable.entry {
                 Some(entry) => finding.label(
-                    object.place(object.pointer(entry)),
+                    object.place(object.spec.pointer(entry)),
                     format!("`{entry}` is here"),
                 ),
                 None => finding.label(object.place(name_pointer()), format!("the {kind}")),
@@ -91,7 +93,7 @@ impl CertificateReference<'_> {
             build.diagnostics.push(finding);
         }
         let content = in_force?;
-        for (code, warning) in T::warnings(&content, build.environment.now) {
+        for (code, warning) in S::warnings(&content, build.environment.now) {
             let finding = self.finding(code, format!("{kind} {key}: {warning}"));
             let place = object.place(name_pointer());
             build
@@ -106,15 +108,15 @@ impl CertificateReference<'_> {
     }
 }
 
-impl CertificateSource for Secret {
+impl CertificateFields for SecretFields {
     type Content = Arc<Certificate>;
 
-    fn load(&self, build: &mut Build<'_>) -> LoadedCertificate<Self::Content> {
-        build.load_pair(self)
+    fn load(object: &Object<Self>, build: &mut Build<'_>) -> LoadedCertificate<Self::Content> {
+        build.load_pair(object)
     }
 
     fn pointer(&self, entry: &'static str) -> Pointer {
-        let map = if self.spec.string_data.contains_key(entry) {
+        let map = if self.string_data.contains_key(entry) {
             "stringData"
         } else {
             "data"
@@ -128,11 +130,11 @@ impl CertificateSource for Secret {
     }
 }
 
-impl CertificateSource for ConfigMap {
+impl CertificateFields for ConfigMapFields {
     type Content = CaBundle;
 
-    fn load(&self, build: &mut Build<'_>) -> LoadedCertificate<Self::Content> {
-        build.load_authorities(self)
+    fn load(object: &Object<Self>, build: &mut Build<'_>) -> LoadedCertificate<Self::Content> {
+        build.load_authorities(object)
     }
 
     fn pointer(&self, entry: &'static str) -> Pointer {
@@ -153,6 +155,6 @@ pub(crate) fn authorities<'r>(
     problems: &mut Vec<Problem>,
     build: &mut Build<'_>,
 ) -> Vec<CertificateDer<'static>> {
-    let bundles = references.filter_map(|it| it.load::<ConfigMap>(problems, build));
+    let bundles = references.filter_map(|it| it.load::<ConfigMapFields>(problems, build));
     bundles.flat_map(|bundle| bundle.to_vec()).collect()
 }

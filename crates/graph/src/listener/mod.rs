@@ -29,8 +29,8 @@ impl ListenerOwner {
     /// Its kind.
     pub fn kind(&self) -> &'static str {
         match self {
-            ListenerOwner::Gateway(gateway) => gateway.kind,
-            ListenerOwner::ListenerSet(set) => set.kind,
+            ListenerOwner::Gateway(gateway) => gateway.kind().name(),
+            ListenerOwner::ListenerSet(set) => set.kind().name(),
         }
     }
 

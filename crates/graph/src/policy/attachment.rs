@@ -1,6 +1,7 @@
 //! Values attached to objects and to their sections, such as the policy in force there.
 
 use super::target::TargetedObject;
+use gatefold_manifest::Spec;
 use gatefold_manifest::api::{NamespacedName, Object, PolicyTargetKind};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -94,7 +95,7 @@ impl<P> Prevailing<P> {
 
 /// Sorts policies so that of those for the same target the first prevails: "the oldest policy based on creation timestamp",
 /// then "first in alphabetical order by `{namespace}/{name}`" (GEP-713, conflict resolution).
-pub(super) fn by_precedence<'a, S>(
+pub(super) fn by_precedence<'a, S: Spec>(
     policies: impl Iterator<Item = &'a Arc<Object<S>>>,
 ) -> Vec<&'a Arc<Object<S>>> {
     let mut policies: Vec<_> = policies.collect();

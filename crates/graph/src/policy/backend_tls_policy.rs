@@ -263,8 +263,7 @@ fn target(
         name: &target.name,
     };
     let section = target.section_name.as_ref().map(SectionName::as_str);
-    let is_service = (reference.group, reference.kind) == (SERVICE.group(), SERVICE.as_str());
-    let (pointer, message, help, target) = if !is_service {
+    let (pointer, message, help, target) = if !reference.names(SERVICE.kind()) {
         let (kind, group) = (reference.kind, reference.group);
         let message = format!(
             "a policy for a {kind} (group `{group}`) isn't supported; use one for a Service"

@@ -7,12 +7,12 @@ use crate::gateway::gateway_class;
 use crate::reference::{NamedObjects, Reference, Referrer};
 use crate::{Build, name_pointer, suggest};
 use gatefold_diagnostic::{Place, Pointer};
-use gatefold_manifest::Resources;
 use gatefold_manifest::api::{
     GatewaySpec, HTTPRouteSpec, LabelSelector, ListenerSetSpec, NamespacedName, Object, ObjectMeta,
     PolicyTarget, PolicyTargetChoice, PolicyTargetKind, PolicyTargetNamespaces, SectionName,
     ServiceSpec,
 };
+use gatefold_manifest::{Resources, Spec};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -72,7 +72,7 @@ pub(super) enum NoTarget<'a> {
 }
 
 /// The fields of a kind that policies target.
-trait TargetFields {
+trait TargetFields: Spec<Key = NamespacedName> {
     /// The field of `spec` that lists its sections.
     const LIST: &'static str;
 
@@ -171,8 +171,8 @@ pub(super) fn resolve<'a>(
     let found = match &target.choice {
         PolicyTargetChoice::Name { namespace, name } => {
             let reference = Reference {
-                group: target.kind.group(),
-                kind: target.kind.as_str(),
+                group: target.kind.kind().group(),
+                kind: target.kind.kind().name(),
                 namespace: namespace.as_deref(),
                 name,
             };
@@ -231,8 +231,8 @@ fn by_labels<'a>(
 ) -> Result<Vec<NamespacedName>, NoTarget<'a>> {
     let found = targets(kind, build.resources).select(&|key, meta| {
         let reference = || Reference {
-            group: kind.group(),
-            kind: kind.as_str(),
+            group: kind.kind().group(),
+            kind: kind.kind().name(),
             namespace: Some(&key.namespace),
             name: &key.name,
         };

@@ -11,10 +11,10 @@ pub(crate) use report::{ReferenceField, ReferenceScope};
 
 use crate::{Build, names_in, suggest};
 use gatefold_manifest::api::{
-    BackendObjectReference, ConfigMap, LocalObjectReference, NamespacedName, ObjectReference,
-    Secret, SecretObjectReference, Service,
+    BackendObjectReference, LocalObjectReference, NamespacedName, Object, ObjectReference,
+    SecretObjectReference,
 };
-use gatefold_manifest::{Objects, Resources};
+use gatefold_manifest::{Kind, Spec};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -53,44 +53,6 @@ pub(crate) struct Reference<'r> {
     pub namespace: Option<&'r str>,
     /// The name.
     pub name: &'r str,
-}
-
-/// A kind of objects that references name.
-pub(crate) trait Referable: Sized {
-    /// Its API group; empty for the core group.
-    const GROUP: &'static str;
-    /// The kind.
-    const KIND: &'static str;
-
-    /// The objects of this kind.
-    fn objects(resources: &Resources) -> &Objects<NamespacedName, Self>;
-}
-
-impl Referable for Service {
-    const GROUP: &'static str = "";
-    const KIND: &'static str = "Service";
-
-    fn objects(resources: &Resources) -> &Objects<NamespacedName, Self> {
-        &resources.services
-    }
-}
-
-impl Referable for Secret {
-    const GROUP: &'static str = "";
-    const KIND: &'static str = "Secret";
-
-    fn objects(resources: &Resources) -> &Objects<NamespacedName, Self> {
-        &resources.secrets
-    }
-}
-
-impl Referable for ConfigMap {
-    const GROUP: &'static str = "";
-    const KIND: &'static str = "ConfigMap";
-
-    fn objects(resources: &Resources) -> &Objects<NamespacedName, Self> {
-        &resources.config_maps
-    }
 }
 
 /// The objects of one kind, whatever the kind.
@@ -139,8 +101,8 @@ impl<'r> Reference<'r> {
     }
 
     /// Whether it names an object of this kind.
-    pub fn names<T: Referable>(&self) -> bool {
-        self.group == T::GROUP && self.kind == T::KIND
+    pub fn names(&self, kind: Kind) -> bool {
+        self.group == kind.group() && self.kind == kind.name()
     }
 
     fn referent(self, referrer: Referrer<'r>) -> Referent<'r> {
@@ -154,19 +116,19 @@ impl<'r> Reference<'r> {
 }
 
 impl<'a> Build<'a> {
-    /// Resolves a reference to an object of kind `T`.
-    pub(crate) fn resolve<T: Referable>(
+    /// Resolves a reference to an object with the fields `S`.
+    pub(crate) fn resolve<S: Spec<Key = NamespacedName>>(
         &self,
         referrer: Referrer<'_>,
         reference: Reference<'_>,
-    ) -> Result<&'a Arc<T>, UnresolvedReference<'a>> {
-        if !reference.names::<T>() {
+    ) -> Result<&'a Arc<Object<S>>, UnresolvedReference<'a>> {
+        if !reference.names(S::KIND) {
             return Err(UnresolvedReference::UnsupportedKind);
         }
         if !self.permits(referrer, reference) {
             return Err(UnresolvedReference::NotPermitted);
         }
-        let objects: &BTreeMap<_, _> = T::objects(self.resources);
+        let objects: &BTreeMap<_, _> = S::objects(self.resources);
         match objects.get(&reference.key(referrer)) {
             Some(object) => Ok(object),
             None => Err(UnresolvedReference::NotFound(objects)),

@@ -10,7 +10,6 @@ fn secret(entries: &[(&str, String)]) -> Secret {
         .map(|(name, text)| ((*name).to_owned(), SecretText::new(text.clone())))
         .collect();
     Secret {
-        kind: "Secret",
         api_version: "v1".to_owned(),
         meta: ObjectMeta {
             name: "cert".into(),

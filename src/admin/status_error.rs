@@ -1,19 +1,21 @@
+//! Errors of the admin API, as `Status` objects of the Kubernetes API.
+
 use axum::Json;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use serde_json::json;
 
-/// What goes wrong with a request, shown as Kubernetes' `Status` object.
+/// An error in answer to a request.
 #[derive(Debug)]
-pub(super) struct Failure {
+pub(super) struct StatusError {
     status: StatusCode,
     reason: &'static str,
     message: String,
 }
 
-impl Failure {
+impl StatusError {
     pub(super) fn not_found(message: impl Into<String>) -> Self {
-        Failure {
+        StatusError {
             status: StatusCode::NOT_FOUND,
             reason: "NotFound",
             message: message.into(),
@@ -21,7 +23,7 @@ impl Failure {
     }
 
     pub(super) fn method_not_allowed(message: impl Into<String>) -> Self {
-        Failure {
+        StatusError {
             status: StatusCode::METHOD_NOT_ALLOWED,
             reason: "MethodNotAllowed",
             message: message.into(),
@@ -29,7 +31,7 @@ impl Failure {
     }
 
     pub(super) fn bad_request(message: impl Into<String>) -> Self {
-        Failure {
+        StatusError {
             status: StatusCode::BAD_REQUEST,
             reason: "BadRequest",
             message: message.into(),
@@ -37,7 +39,7 @@ impl Failure {
     }
 
     pub(super) fn forbidden(message: impl Into<String>) -> Self {
-        Failure {
+        StatusError {
             status: StatusCode::FORBIDDEN,
             reason: "Forbidden",
             message: message.into(),
@@ -45,7 +47,7 @@ impl Failure {
     }
 }
 
-impl IntoResponse for Failure {
+impl IntoResponse for StatusError {
     fn into_response(self) -> Response {
         let body = json!({
             "apiVersion": "v1",
