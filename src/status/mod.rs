@@ -20,9 +20,9 @@ pub use types::{
 };
 
 use gatefold_graph::Graph;
-use gatefold_graph::policy::backend_tls_policy::BackendTlsPolicyNode;
 use gatefold_graph::gateway::gateway_class::{GatewayClassNode, SUPPORTED_FEATURES};
 use gatefold_graph::ordered::Follow;
+use gatefold_graph::policy::backend_tls_policy::BackendTlsPolicyNode;
 use gatefold_graph::route::http_route::{HttpRouteNode, HttpRouteNodes, ParentNode};
 use gatefold_manifest::api::{GATEWAY_GROUP, NamespacedName};
 use std::collections::{BTreeMap, BTreeSet};
@@ -171,7 +171,7 @@ fn http_route(
     let parents: Vec<RouteParentStatus> = node.parents.iter().map(parent).collect();
     let room = MOST_PARENTS.saturating_sub(parents.len());
     RouteStatus {
-        foreign: foreign::entries(recorded, ours, room),
+        foreign: foreign::entries("parentRef", recorded, ours, room),
         parents,
     }
 }
@@ -212,7 +212,7 @@ fn backend_tls_policy(
     let ancestors: Vec<PolicyAncestorStatus> = gateways.map(ancestor).collect();
     let room = MOST_ANCESTORS.saturating_sub(ancestors.len());
     PolicyStatus {
-        foreign: foreign::entries(recorded, ours, room),
+        foreign: foreign::entries("ancestorRef", recorded, ours, room),
         ancestors,
     }
 }
