@@ -184,3 +184,6 @@ impl<'r> From<&'r LocalObjectReference> for Reference<'r> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
