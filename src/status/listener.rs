@@ -4,7 +4,7 @@ use super::foreign::recorded_of;
 use super::types::{ListenerStatus, RouteKind, Stamp};
 use super::{Applied, BindFailure, BindFailureReason};
 use gatefold_graph::condition::{self, Condition, ConditionType, Reason};
-use gatefold_graph::gateway::ListenerNode;
+use gatefold_graph::listener::ListenerNode;
 use gatefold_manifest::api::RecordedListener;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 

@@ -6,17 +6,17 @@ use gatefold_dataplane::filter::header_modifier::{Change, HeaderModifier, refusa
 use gatefold_dataplane::filter::path_modifier::PathModifier;
 use gatefold_dataplane::filter::request_redirect::{RequestRedirect, Scheme};
 use gatefold_dataplane::filter::url_rewrite::UrlRewrite;
-use gatefold_graph::route::http_route::FilterNode;
+use gatefold_graph::route::FilterNode;
 use gatefold_manifest::api::{
     self, HTTPCORSFilter, HTTPHeader, HTTPHeaderFilter, HTTPPathModifier, HTTPPathModifierType,
-    HTTPRequestRedirectFilter, HTTPRouteMatch, HTTPURLRewriteFilter, PortNumber, RedirectScheme,
+    HTTPRequestRedirectFilter, HTTPURLRewriteFilter, PortNumber, RedirectScheme,
 };
 use http::{HeaderName, HeaderValue, StatusCode};
 
-/// The filters of a rule with these matches, or of a backend of it, in the order of the manifest, but for a
+/// The filters of a rule whose first match has the path `prefix`, or of a backend of it, in the order of the manifest, but for a
 /// redirect, which is what the rule does: see [`redirect`]. Nothing when one can't be done as written;
 /// the graph has said so, and a filter is never left out.
-pub(super) fn filters(nodes: &[FilterNode], matches: &[HTTPRouteMatch]) -> Option<Filters> {
+pub(super) fn filters(nodes: &[FilterNode], prefix: &str) -> Option<Filters> {
     let mut filters = Filters::default();
     for node in nodes {
         match node {
@@ -27,7 +27,7 @@ pub(super) fn filters(nodes: &[FilterNode], matches: &[HTTPRouteMatch]) -> Optio
                 filters.response_headers.push(modifier(headers)?);
             }
             FilterNode::UrlRewrite(rewrite) => {
-                filters.rewrite = Some(url_rewrite(rewrite, matches)?);
+                filters.rewrite = Some(url_rewrite(rewrite, prefix)?);
             }
             FilterNode::Cors(fields) => filters.cors = Some(Box::new(cors(fields)?)),
             FilterNode::RequestRedirect(_) | FilterNode::RequestMirror(_) => {}
@@ -36,11 +36,8 @@ pub(super) fn filters(nodes: &[FilterNode], matches: &[HTTPRouteMatch]) -> Optio
     Some(filters)
 }
 
-/// Where a rule with these matches redirects, if it does.
-pub(super) fn redirect(
-    nodes: &[FilterNode],
-    matches: &[HTTPRouteMatch],
-) -> Option<RequestRedirect> {
+/// Where a rule whose first match has the path `prefix` redirects, if it does.
+pub(super) fn redirect(nodes: &[FilterNode], prefix: &str) -> Option<RequestRedirect> {
     let filter = nodes.iter().find_map(|node| match node {
         FilterNode::RequestRedirect(filter) => Some(filter),
         _ => None,
@@ -64,7 +61,7 @@ pub(super) fn redirect(
         }),
         hostname: hostname.as_ref().map(|name| name.as_str().into()),
         port: port.map(PortNumber::get),
-        path: path.as_ref().map(|path| path_modifier(path, matches)),
+        path: path.as_ref().map(|path| path_modifier(path, prefix)),
     })
 }
 
@@ -106,7 +103,7 @@ fn cors(filter: &HTTPCORSFilter) -> Option<Cors> {
     })
 }
 
-fn url_rewrite(filter: &HTTPURLRewriteFilter, matches: &[HTTPRouteMatch]) -> Option<UrlRewrite> {
+fn url_rewrite(filter: &HTTPURLRewriteFilter, prefix: &str) -> Option<UrlRewrite> {
     let hostname = match &filter.hostname {
         Some(name) => Some(HeaderValue::from_str(name.as_str()).ok()?),
         None => None,
@@ -114,20 +111,19 @@ fn url_rewrite(filter: &HTTPURLRewriteFilter, matches: &[HTTPRouteMatch]) -> Opt
     let path = filter.path.as_ref();
     Some(UrlRewrite {
         hostname,
-        path: path.map(|path| path_modifier(path, matches)),
+        path: path.map(|path| path_modifier(path, prefix)),
     })
 }
 
 /// The loader lets a prefix be replaced only where a rule has one match, of that type.
-fn path_modifier(path: &HTTPPathModifier, matches: &[HTTPRouteMatch]) -> PathModifier {
+fn path_modifier(path: &HTTPPathModifier, prefix: &str) -> PathModifier {
     match path.kind {
         HTTPPathModifierType::ReplaceFullPath => {
             PathModifier::full(path.replace_full_path.as_deref().unwrap_or_default())
         }
         HTTPPathModifierType::ReplacePrefixMatch => {
-            let matched = matches.first().map(|one| one.path.value.as_str());
             let replacement = path.replace_prefix_match.as_deref();
-            PathModifier::prefix(matched.unwrap_or("/"), replacement.unwrap_or_default())
+            PathModifier::prefix(prefix, replacement.unwrap_or_default())
         }
     }
 }

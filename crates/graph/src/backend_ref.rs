@@ -5,8 +5,7 @@ use super::backend_tls_policy::BackendTlsNode;
 use super::condition::{Problem, Reason};
 use super::endpoints::{Port, ServicePortKey, ServicePorts, tcp_port};
 use super::reference_grant::{Referent, Referrer, missing_grant};
-use super::route::http_route::TargetNode;
-use super::route::http_rule::RuleAt;
+use super::route::{RuleAt, TargetNode};
 use super::{Build, names_in, suggest};
 use gatefold_dataplane::backend::HttpVersion;
 use gatefold_diagnostic::{Code, Diagnostic, Pointer};
@@ -31,7 +30,7 @@ pub(super) fn resolve<'a>(
     references: &mut References<'_, 'a>,
     build: &mut Build<'a>,
 ) -> (String, TargetNode) {
-    let own = &*at.route.meta.namespace;
+    let own = at.route.namespace();
     let namespace = reference.namespace.as_deref().unwrap_or(own);
     let key = NamespacedName::new(namespace, reference.name.as_str());
     let port = reference.port.map_or(0, |port| port.get());
@@ -111,8 +110,8 @@ fn permitted(
     }
     let from = Referrer {
         group: GATEWAY_GROUP,
-        kind: "HTTPRoute",
-        namespace: &at.route.meta.namespace,
+        kind: at.route.route_type.as_str(),
+        namespace: at.route.namespace(),
     };
     let to = Referent {
         group: "",
@@ -124,8 +123,8 @@ fn permitted(
         return Ok(());
     }
     let message = format!(
-        "no ReferenceGrant permits HTTPRoutes of namespace `{}` to use Service {key}",
-        from.namespace
+        "no ReferenceGrant permits {}s of namespace `{}` to use Service {key}",
+        from.kind, from.namespace
     );
     let finding = at.finding(Code::ReferenceNotPermitted, pointer(), message);
     Err(refusal(

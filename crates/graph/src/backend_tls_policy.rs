@@ -1,7 +1,6 @@
 //! BackendTLSPolicies: which Services are connected to in TLS, and whom to trust there.
 
 use super::condition::{Condition, Problem, Reason};
-use super::route::http_route::HttpRouteNodes;
 use super::{Build, ca_certificates, names_in, suggest};
 use gatefold_diagnostic::{Code, Diagnostic, Pointer};
 use gatefold_manifest::Resources;
@@ -78,21 +77,11 @@ impl<'a> Policies<'a> {
     }
 
     /// The policies, each with the Gateways that it matters to.
-    pub fn finish(self, routes: &HttpRouteNodes) -> BTreeMap<NamespacedName, BackendTlsPolicyNode> {
+    pub fn finish(
+        self,
+        gateways: &HashMap<&NamespacedName, BTreeMap<NamespacedName, String>>,
+    ) -> BTreeMap<NamespacedName, BackendTlsPolicyNode> {
         let mut nodes = self.nodes;
-        if nodes.is_empty() {
-            return nodes;
-        }
-        let mut gateways: HashMap<&NamespacedName, BTreeMap<NamespacedName, String>> =
-            HashMap::new();
-        for route in routes.values() {
-            for (service, _) in &route.service_ports {
-                let parents = route.parents.iter();
-                let parents = parents.filter(|parent| !parent.attachments.is_empty());
-                let found = parents.map(|it| (it.gateway.clone(), it.controller_name.clone()));
-                gateways.entry(service).or_default().extend(found);
-            }
-        }
         for (key, node) in &mut nodes {
             for target in node.resource.spec.target_refs.iter().filter(is_service) {
                 let service = NamespacedName::new(&*key.namespace, &*target.name);

@@ -1,7 +1,7 @@
 //! TLS of an HTTPS listener: the certificates it refers to.
 
 use super::condition::{Problem, Reason};
-use super::listener::Located;
+use super::listener::ListenerAt;
 use super::reference_grant::{Referent, Referrer, missing_grant};
 use super::{Build, names_in, suggest};
 use gatefold_diagnostic::{Code, Pointer};
@@ -12,7 +12,7 @@ use std::sync::Arc;
 /// The certificates that can be served, in the order of the manifest. What is wrong with the others goes
 /// to `problems`.
 pub(super) fn certificates(
-    at: Located<'_>,
+    at: ListenerAt<'_>,
     problems: &mut Vec<Problem>,
     build: &mut Build<'_>,
 ) -> Vec<Arc<CertifiedKey>> {
@@ -53,7 +53,7 @@ pub(super) fn certificates(
 
 /// The Secret that a reference resolves to.
 fn secret<'a>(
-    at: Located<'_>,
+    at: ListenerAt<'_>,
     reference: &SecretObjectReference,
     pointer: &Pointer,
     build: &mut Build<'a>,
@@ -87,7 +87,7 @@ fn secret<'a>(
 /// Whether Gateways, or ListenerSets, of this namespace may use the Secret. What a Gateway may isn't inherited by
 /// its sets (API: `ReferenceGrant`, `ListenerSet`).
 fn check_grant(
-    at: Located<'_>,
+    at: ListenerAt<'_>,
     reference: &SecretObjectReference,
     key: &NamespacedName,
     pointer: &Pointer,
@@ -120,7 +120,7 @@ fn check_grant(
 
 /// The Secret's certificate, or the last good one. What is wrong with the Secret goes to `problems`.
 fn load(
-    at: Located<'_>,
+    at: ListenerAt<'_>,
     secret: &Secret,
     pointer: &Pointer,
     problems: &mut Vec<Problem>,

@@ -2,7 +2,7 @@
 //!
 //! Only the folder decides, not what is served: a policy is resolved before anything is attached.
 
-use super::gateway::gateway_class;
+use super::gateway::controller_in;
 use super::reference_grant::{Referent, Referrer};
 use super::{Build, names_in, suggest};
 use gatefold_diagnostic::{Place, Pointer};
@@ -142,7 +142,7 @@ fn of_controller(
     resources: &Resources,
 ) -> Vec<NamespacedName> {
     let gateways = resources.gateways.iter().filter(|(key, gateway)| {
-        let named = gateway_class::controller_in(gateway, resources);
+        let named = controller_in(gateway, resources);
         covers(namespaces, policy.namespace, &key.namespace, resources)
             && named.map_or(gateway.spec.gateway_class_name == class, |it| {
                 it == controller

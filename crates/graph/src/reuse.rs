@@ -9,10 +9,10 @@ use super::Graph;
 use super::endpoints::{ServicePortKey, ServicePortNodes, ServicePorts};
 use super::environment::Environment;
 use super::protection::Protections;
-use super::route::http_route::HttpRouteNode;
+use super::route::{RouteKind, RouteNode, RouteNodes};
 use crate::ordered::Follow;
 use gatefold_dataplane::path_normalization::PathNormalization;
-use gatefold_manifest::api::{HTTPRoute, NamespacedName, PolicyTargetKind};
+use gatefold_manifest::api::{NamespacedName, Object, PolicyTargetKind};
 use gatefold_manifest::{Objects, Resources};
 use rustls_pki_types::CertificateDer;
 use std::collections::BTreeMap;
@@ -103,11 +103,11 @@ struct Holds {
     endpoints: bool,
 }
 
-/// The graph before, as far as it holds.
+/// The previous graph, as far as it still holds.
+#[derive(Clone, Copy)]
 pub(super) struct Before<'g> {
     holds: Holds,
     protections: &'g Protections,
-    http_routes: Follow<'g, NamespacedName, Arc<HttpRouteNode>>,
     service_ports: &'g ServicePortNodes,
 }
 
@@ -116,12 +116,11 @@ impl<'g> Before<'g> {
         Before {
             holds: graph.basis.holds(basis),
             protections: &graph.basis.protections,
-            http_routes: Follow::new(&graph.http_routes),
             service_ports: &graph.service_ports,
         }
     }
 
-    /// To look up the ports of Services; what the graph before knows of them is taken over.
+    /// Returns the look-up of the ports of Services, which reuses the results of the previous graph.
     pub(super) fn service_ports(
         &self,
         resources: &'g Resources,
@@ -131,29 +130,50 @@ impl<'g> Before<'g> {
         ServicePorts::new(resources, environment, self.service_ports, unchanged)
     }
 
-    /// The node of a route, if it would be built the same. Routes are asked for in the order of their keys.
-    pub(super) fn http_route(
+    /// Returns the routes of a kind in the previous graph.
+    pub(super) fn routes<K: RouteKind>(self, nodes: &'g RouteNodes<K>) -> PreviousRoutes<'g, K> {
+        PreviousRoutes {
+            before: self,
+            nodes: Follow::new(nodes),
+        }
+    }
+}
+
+/// The routes of a kind in the previous graph, as far as they can be reused.
+pub(super) struct PreviousRoutes<'g, K: RouteKind> {
+    before: Before<'g>,
+    nodes: Follow<'g, NamespacedName, Arc<RouteNode<K>>>,
+}
+
+impl<K: RouteKind> PreviousRoutes<'_, K> {
+    /// Returns the node of a route, if it would be built the same. The keys must come in order.
+    pub(super) fn find(
         &mut self,
         key: &NamespacedName,
-        route: &Arc<HTTPRoute>,
+        route: &Arc<Object<K::Spec>>,
         protections: &Protections,
         ports: &mut ServicePorts<'_>,
-    ) -> Option<Arc<HttpRouteNode>> {
-        let node = self.http_routes.at(key)?;
-        if !self.holds.attachment || !Arc::ptr_eq(&node.resource, route) {
+    ) -> Option<Arc<RouteNode<K>>> {
+        let node = self.nodes.at(key)?;
+        let Before {
+            holds,
+            protections: previous,
+            ..
+        } = self.before;
+        if !holds.attachment || !Arc::ptr_eq(&node.resource, route) {
             return None;
         }
-        let protected_as_before = |kind, key| protections.is_unchanged(self.protections, kind, key);
+        let protected_as_before = |kind, key| protections.is_unchanged(previous, kind, key);
         let mut services = node.service_ports.iter();
-        if !protected_as_before(PolicyTargetKind::HttpRoute, key)
+        if !protected_as_before(K::TYPE.policy_target(), key)
             || !services.all(|(service, _)| protected_as_before(PolicyTargetKind::Service, service))
         {
             return None;
         }
-        // Findings tell of Services that aren't there, and of those that are.
+        // Findings depend on Services, whether they exist or not.
         let mut uses = node.service_ports.iter();
-        let holds = self.holds.endpoints
+        let is_same = holds.endpoints
             || (node.findings.is_empty() && uses.all(|port| ports.is_unchanged(port)));
-        holds.then(|| node.clone())
+        is_same.then(|| node.clone())
     }
 }

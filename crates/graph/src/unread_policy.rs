@@ -4,11 +4,11 @@
 //! `docs/decisions/unread-policies.md`.
 
 use super::gateway::GatewayNode;
-use super::gateway::listener_set::ListenerSetNode;
+use super::gateway::ListenerSetNode;
 use super::policy_target::{self, TargetedObject, TargetedPart, Unresolved};
 use super::protection::Protections;
 use super::reference_grant::Referrer;
-use super::route::http_route::HttpRouteNodes;
+use super::route::Routes;
 use super::{Build, name_pointer};
 use gatefold_diagnostic::{Code, Diagnostic, Severity};
 use gatefold_manifest::api::{NamespacedName, PolicyTarget, PolicyTargetChoice, PolicyTargetKind};
@@ -80,7 +80,7 @@ pub(super) fn read<'a>(build: &Build<'a>) -> (UnreadPolicies<'a>, Protections) {
 pub(super) struct Served<'g> {
     pub gateways: &'g BTreeMap<NamespacedName, GatewayNode>,
     pub listener_sets: &'g BTreeMap<NamespacedName, ListenerSetNode>,
-    pub http_routes: &'g HttpRouteNodes,
+    pub routes: &'g Routes,
 }
 
 impl Served<'_> {
@@ -92,7 +92,8 @@ impl Served<'_> {
                 self.listener_sets.get(key).is_some_and(|set| set.allowed)
             }
             PolicyTargetKind::HttpRoute => {
-                self.http_routes.get(key).is_some_and(|it| it.is_attached())
+                let route = self.routes.find(object.kind, key);
+                route.is_some_and(|it| it.is_attached())
             }
             PolicyTargetKind::Service => services.contains(key),
         }
@@ -100,8 +101,8 @@ impl Served<'_> {
 
     /// The Services that attached routes refer to.
     fn services(&self) -> HashSet<&NamespacedName> {
-        let routes = self.http_routes.values().filter(|it| it.is_attached());
-        let ports = routes.flat_map(|route| &route.service_ports);
+        let routes = self.routes.iter().filter(|it| it.is_attached());
+        let ports = routes.flat_map(|route| route.service_ports());
         ports.map(|(service, _)| service).collect()
     }
 }

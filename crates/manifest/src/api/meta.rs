@@ -31,6 +31,19 @@ object! {
 }
 
 impl ObjectMeta {
+    /// The order of [`Object::age`], without allocating texts: every reload sorts thousands of routes by it.
+    pub fn by_age(&self, other: &Self) -> Ordering {
+        let times = self.creation_timestamp.cmp(&other.creation_timestamp);
+        times.then_with(|| {
+            if self.namespace == other.namespace {
+                // The texts have the same prefix.
+                self.name.cmp(&other.name)
+            } else {
+                self.shown().cmp(other.shown())
+            }
+        })
+    }
+
     /// The bytes of `namespace/name`, or of the name alone.
     fn shown(&self) -> impl Iterator<Item = u8> {
         let separator = (!self.namespace.is_empty()).then_some(b'/');
@@ -146,15 +159,9 @@ impl<S> Object<S> {
         (self.meta.creation_timestamp, self.key().to_string())
     }
 
-    /// The order of [`age`](Self::age), without making texts: thousands of routes are put in it at each reload.
+    /// The order of [`age`](Self::age), for objects of one kind. See [`ObjectMeta::by_age`].
     pub fn by_age(&self, other: &Self) -> Ordering {
-        let (one, other) = (&self.meta, &other.meta);
-        let times = one.creation_timestamp.cmp(&other.creation_timestamp);
-        times.then_with(|| match one.namespace == other.namespace {
-            // The same text stands before both.
-            true => one.name.cmp(&other.name),
-            false => one.shown().cmp(other.shown()),
-        })
+        self.meta.by_age(&other.meta)
     }
 }
 

@@ -1,0 +1,55 @@
+//! The routes of all kinds.
+
+use super::http_route::HttpRoute;
+use super::node::{AnyRoute, RouteNodes};
+use gatefold_manifest::api::{NamespacedName, PolicyTargetKind};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+/// The routes of all kinds. A route whose parents belong to other controllers has no parents here, and isn't served.
+#[derive(Debug, Default)]
+pub struct Routes {
+    /// HTTPRoutes.
+    pub http: Arc<RouteNodes<HttpRoute>>,
+}
+
+impl Routes {
+    /// Returns the routes of all kinds.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &dyn AnyRoute> {
+        let Routes { http } = self;
+        http.values().map(|route| -> &dyn AnyRoute { &**route })
+    }
+
+    /// Returns a route as a target of policies. `None` if no kind of route is targeted by `kind`.
+    pub(crate) fn find(
+        &self,
+        kind: PolicyTargetKind,
+        key: &NamespacedName,
+    ) -> Option<&dyn AnyRoute> {
+        match kind {
+            PolicyTargetKind::HttpRoute => self.http.get(key).map(|it| -> &dyn AnyRoute { &**it }),
+            PolicyTargetKind::Gateway
+            | PolicyTargetKind::ListenerSet
+            | PolicyTargetKind::Service => None,
+        }
+    }
+
+    /// Returns for each Service the Gateways with attached routes that refer to it, and their controller names.
+    pub(crate) fn gateways_by_service(
+        &self,
+    ) -> HashMap<&NamespacedName, BTreeMap<NamespacedName, String>> {
+        let mut gateways: HashMap<&NamespacedName, BTreeMap<NamespacedName, String>> =
+            HashMap::new();
+        for route in self.iter() {
+            let attached = || {
+                let parents = route.parents().iter();
+                let attached = parents.filter(|parent| !parent.attachments.is_empty());
+                attached.map(|it| (it.gateway.clone(), it.controller_name.clone()))
+            };
+            for (service, _) in route.service_ports() {
+                gateways.entry(service).or_default().extend(attached());
+            }
+        }
+        gateways
+    }
+}
