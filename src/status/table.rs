@@ -175,7 +175,7 @@ pub fn listeners(graph: &Graph, statuses: &Statuses) -> Table {
 /// HTTPRoutes: one row a parent, with what that parent says. A route without a parent of ours has one row.
 pub fn http_routes(graph: &Graph, statuses: &Statuses) -> Table {
     let mut rows = Vec::new();
-    for (key, node) in graph.http_routes.iter() {
+    for (key, node) in graph.routes.http.iter() {
         let hostnames = list(node.resource.spec.hostnames.iter().map(Hostname::to_string));
         let status = statuses.http_routes.get(key);
         let parents = status.map_or(&[][..], |status| &status.parents);

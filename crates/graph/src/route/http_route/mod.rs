@@ -24,8 +24,8 @@ use gatefold_manifest::{Objects, Resources};
 use match_conditions::MatchConditions;
 
 /// The kind HTTPRoute.
-#[derive(Debug)]
-pub enum HttpRoute {}
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct HttpRoute;
 
 impl RouteKind for HttpRoute {
     type Spec = HTTPRouteSpec;
