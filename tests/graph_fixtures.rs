@@ -6,7 +6,7 @@
 
 use gatefold::status::{
     Applied, BindFailure, BindFailureReason, ListenerStatus, StatusCondition, Statuses, report,
-    table,
+    table::tables,
 };
 use gatefold_compile::compile;
 use gatefold_diagnostic::{Severity, Style, render};
@@ -144,14 +144,7 @@ fn describe(folder: &Path) -> String {
     let now = datetime!(2026-01-01 0:00 UTC);
     let statuses = report(&graph, &setting.applied, &Statuses::default(), now);
     let mut text = String::new();
-    for table in [
-        table::gateway_classes(&graph, &statuses),
-        table::gateways(&graph, &statuses),
-        table::listener_sets(&graph, &statuses),
-        table::listeners(&graph, &statuses),
-        table::http_routes(&graph, &statuses),
-        table::backend_tls_policies(&graph, &statuses),
-    ] {
+    for table in tables(&graph, &statuses) {
         if !table.rows.is_empty() {
             writeln!(text, "{table}").expect("a string takes all");
         }

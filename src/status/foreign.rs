@@ -3,9 +3,7 @@
 
 use super::types::{StatusCondition, parent_reference};
 use gatefold_graph::condition::ConditionType;
-use gatefold_manifest::api::{
-    ParentReference, RecordedAncestor, RecordedCondition, RecordedListener, RecordedParent,
-};
+use gatefold_manifest::api::{ParentReference, RecordedCondition, RecordedEntry, RecordedListener};
 use serde::Serialize;
 use serde::ser::{SerializeMap, SerializeSeq, Serializer};
 use std::collections::BTreeSet;
@@ -75,63 +73,42 @@ impl<A: Serialize, B: Serialize> Serialize for Both<'_, A, B> {
     }
 }
 
-/// An entry of a list in which each controller has its own entries.
-pub(super) trait Entry: Clone {
-    /// The parent or ancestor.
-    fn reference(&self) -> &ParentReference;
-    /// The controller that wrote it.
-    fn controller_name(&self) -> &str;
-    /// The conditions.
-    fn conditions(&self) -> &[RecordedCondition];
+/// An entry that another controller has written for a parent or an ancestor.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ForeignEntry {
+    /// The name of the field with the parent or the ancestor.
+    field: &'static str,
+    entry: RecordedEntry,
 }
 
-impl Entry for RecordedParent {
-    fn reference(&self) -> &ParentReference {
-        &self.reference
-    }
-    fn controller_name(&self) -> &str {
-        &self.controller_name
-    }
-    fn conditions(&self) -> &[RecordedCondition] {
-        &self.conditions
-    }
-}
-
-impl Entry for RecordedAncestor {
-    fn reference(&self) -> &ParentReference {
-        &self.reference
-    }
-    fn controller_name(&self) -> &str {
-        &self.controller_name
-    }
-    fn conditions(&self) -> &[RecordedCondition] {
-        &self.conditions
-    }
-}
-
-/// Returns the entries of controllers that aren't in `ours`, at most `room` of them.
-pub(super) fn entries<E: Entry>(
-    recorded: &[E],
+/// Returns the entries of controllers that aren't in `ours`, at most `room` of them. `field` names the parent or the
+/// ancestor.
+pub(super) fn entries(
+    field: &'static str,
+    recorded: &[RecordedEntry],
     ours: &BTreeSet<String>,
     room: usize,
-) -> Vec<Foreign<E>> {
-    let foreign = recorded
-        .iter()
-        .filter(|it| !ours.contains(it.controller_name()));
-    foreign.take(room).cloned().map(Foreign).collect()
+) -> Vec<ForeignEntry> {
+    let recorded = recorded.iter().cloned();
+    let foreign = recorded.filter(|it| !ours.contains(&it.controller_name));
+    let foreign = foreign.map(|entry| ForeignEntry { field, entry });
+    foreign.take(room).collect()
 }
 
 /// Returns the recorded conditions of gatefold's own entry for a parent. A reference without a namespace means `home`.
-pub(super) fn recorded_at<'r, E: Entry>(
-    recorded: &'r [E],
+pub(super) fn recorded_at<'r>(
+    recorded: &'r [RecordedEntry],
     controller_name: &str,
     reference: &ParentReference,
     home: &str,
 ) -> &'r [RecordedCondition] {
-    let same = |it: &&E| {
-        it.controller_name() == controller_name && is_same(it.reference(), reference, home)
+    let same = |it: &&RecordedEntry| {
+        it.controller_name == controller_name && is_same(&it.reference, reference, home)
     };
-    recorded.iter().find(same).map_or(&[], E::conditions)
+    recorded
+        .iter()
+        .find(same)
+        .map_or(&[], |entry| &entry.conditions)
 }
 
 fn is_same(one: &ParentReference, other: &ParentReference, home: &str) -> bool {
@@ -173,33 +150,20 @@ impl Serialize for Foreign<&RecordedCondition> {
     }
 }
 
-impl Serialize for Foreign<RecordedParent> {
+impl Serialize for ForeignEntry {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        entry("parentRef", &self.0, serializer)
-    }
-}
-
-impl Serialize for Foreign<RecordedAncestor> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        entry("ancestorRef", &self.0, serializer)
-    }
-}
-
-fn entry<S: Serializer>(
-    field: &'static str,
-    entry: &impl Entry,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    struct Reference<'a>(&'a ParentReference);
-    impl Serialize for Reference<'_> {
-        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-            parent_reference(self.0, serializer)
+        struct Related<'a>(&'a ParentReference);
+        impl Serialize for Related<'_> {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                parent_reference(self.0, serializer)
+            }
         }
+        let ForeignEntry { field, entry } = self;
+        let mut map = serializer.serialize_map(Some(3))?;
+        map.serialize_entry(field, &Related(&entry.reference))?;
+        map.serialize_entry("controllerName", &entry.controller_name)?;
+        let conditions: Vec<_> = entry.conditions.iter().map(Foreign).collect();
+        map.serialize_entry("conditions", &conditions)?;
+        map.end()
     }
-    let mut map = serializer.serialize_map(Some(3))?;
-    map.serialize_entry(field, &Reference(entry.reference()))?;
-    map.serialize_entry("controllerName", entry.controller_name())?;
-    let conditions: Vec<_> = entry.conditions().iter().map(Foreign).collect();
-    map.serialize_entry("conditions", &conditions)?;
-    map.end()
 }

@@ -46,7 +46,7 @@ fn kinds(listener: &ListenerNode) -> Vec<SupportedKind> {
     let kinds = listener.supported_kinds.iter();
     let kinds = kinds.map(|it| SupportedKind {
         group: it.group(),
-        kind: it.as_str(),
+        kind: it.name(),
     });
     kinds.collect()
 }

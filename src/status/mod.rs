@@ -3,6 +3,7 @@
 //! In: a graph, the sockets that couldn't be bound, the previous statuses, the time. Out: statuses as Kubernetes would show
 //! them, valid according to the kinds' CRDs. This module does no input or output.
 
+mod by_kind;
 mod foreign;
 mod gateway;
 mod listener;
@@ -22,8 +23,8 @@ pub use types::{
 };
 
 use gatefold_graph::Graph;
-use gatefold_graph::backend_tls_policy::BackendTlsPolicyNode;
 use gatefold_graph::gateway::{GatewayClassNode, SUPPORTED_FEATURES};
+use gatefold_graph::policy::backend_tls_policy::BackendTlsPolicyNode;
 use gatefold_graph::route::HttpRoute;
 use gatefold_manifest::api::NamespacedName;
 use std::collections::BTreeMap;

@@ -2,7 +2,7 @@
 
 use super::foreign;
 use super::types::{AncestorReference, PolicyAncestorStatus, PolicyStatus, Stamp};
-use gatefold_graph::backend_tls_policy::BackendTlsPolicyNode;
+use gatefold_graph::policy::backend_tls_policy::BackendTlsPolicyNode;
 use gatefold_manifest::api::{GATEWAY_GROUP, NamespacedName};
 use std::collections::BTreeSet;
 use time::OffsetDateTime;
@@ -47,7 +47,7 @@ pub(super) fn backend_tls_policy(
     let ancestors: Vec<PolicyAncestorStatus> = gateways.map(ancestor).collect();
     let room = MOST_ANCESTORS.saturating_sub(ancestors.len());
     PolicyStatus {
-        foreign: foreign::entries(recorded, ours, room),
+        foreign: foreign::entries("ancestorRef", recorded, ours, room),
         ancestors,
     }
 }

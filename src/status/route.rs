@@ -93,7 +93,7 @@ fn status<K: RouteKind>(
     let parents: Vec<RouteParentStatus> = node.parents.iter().map(parent).collect();
     let room = MOST_PARENTS.saturating_sub(parents.len());
     RouteStatus {
-        foreign: foreign::entries(recorded, ours, room),
+        foreign: foreign::entries("parentRef", recorded, ours, room),
         parents,
     }
 }

@@ -1,10 +1,8 @@
 //! Statuses in the API's form. Every field that a CRD requires is present, without an `Option`.
 
-use super::foreign::{Both, Conditions, Foreign};
+use super::foreign::{Both, Conditions, ForeignEntry};
 use gatefold_graph::condition::{Condition, ConditionStatus, ConditionType, Reason};
-use gatefold_manifest::api::{
-    ParentReference, RecordedAncestor, RecordedCondition, RecordedParent,
-};
+use gatefold_manifest::api::{ParentReference, RecordedCondition};
 use serde::ser::{SerializeStruct, Serializer};
 use serde::{Serialize, ser::SerializeMap};
 use std::borrow::Cow;
@@ -94,7 +92,7 @@ pub struct RouteStatus {
     /// One entry for each parent reference that resolves to a Gateway that gatefold serves.
     pub parents: Vec<RouteParentStatus>,
     /// The entries of other controllers, from the file.
-    pub foreign: Vec<Foreign<RecordedParent>>,
+    pub foreign: Vec<ForeignEntry>,
 }
 
 impl Serialize for RouteStatus {
@@ -124,7 +122,7 @@ pub struct PolicyStatus {
     /// The Gateways that the policy affects and gatefold serves, at most 16.
     pub ancestors: Vec<PolicyAncestorStatus>,
     /// The entries of other controllers, from the file.
-    pub foreign: Vec<Foreign<RecordedAncestor>>,
+    pub foreign: Vec<ForeignEntry>,
 }
 
 impl Serialize for PolicyStatus {

@@ -1,3 +1,5 @@
+//! Compiles the filters of a rule or a backend, except mirrors, which need endpoints (see `backend`).
+
 use gatefold_dataplane::filter::Filters;
 use gatefold_dataplane::filter::cors::{
     Allowed, Cors, Credentials, Exposed, OriginPattern, Origins,
@@ -13,9 +15,9 @@ use gatefold_manifest::api::{
 };
 use http::{HeaderName, HeaderValue, StatusCode};
 
-/// The filters of a rule whose first match has the path `prefix`, or of a backend of it, in the order of the manifest, but for a
-/// redirect, which is what the rule does: see [`redirect`]. Nothing when one can't be done as written;
-/// the graph has said so, and a filter is never left out.
+/// Compiles the filters of a rule, or of one of its backends, in the order of the manifest. `prefix` is the path of the rule's
+/// first match. A redirect isn't included, because it is the rule's action: see [`redirect`]. `None` if a filter can't be
+/// compiled as written: the graph has reported it, and a filter is never left out.
 pub(super) fn filters(nodes: &[FilterNode], prefix: &str) -> Option<Filters> {
     let mut filters = Filters::default();
     for node in nodes {
@@ -36,7 +38,7 @@ pub(super) fn filters(nodes: &[FilterNode], prefix: &str) -> Option<Filters> {
     Some(filters)
 }
 
-/// Where a rule whose first match has the path `prefix` redirects, if it does.
+/// Compiles the redirect of a rule whose first match has the path `prefix`, if the rule redirects.
 pub(super) fn redirect(nodes: &[FilterNode], prefix: &str) -> Option<RequestRedirect> {
     let filter = nodes.iter().find_map(|node| match node {
         FilterNode::RequestRedirect(filter) => Some(filter),
@@ -51,7 +53,7 @@ pub(super) fn redirect(nodes: &[FilterNode], prefix: &str) -> Option<RequestRedi
     } = filter;
     let status = u16::try_from(*status_code).ok();
     Some(RequestRedirect {
-        // The loader takes no status but those of the API.
+        // The loader accepts only the API's statuses.
         status: status
             .and_then(|status| StatusCode::from_u16(status).ok())
             .unwrap_or(StatusCode::FOUND),
@@ -84,13 +86,15 @@ fn cors(filter: &HTTPCORSFilter) -> Option<Cors> {
             .map(|it| OriginPattern::parse(it))
     };
     Some(Cors {
-        origins: match any(&filter.allow_origins) {
-            true => Origins::Any,
-            false => Origins::Listed(patterns().collect::<Option<_>>()?),
+        origins: if any(&filter.allow_origins) {
+            Origins::Any
+        } else {
+            Origins::Listed(patterns().collect::<Option<_>>()?)
         },
-        credentials: match filter.allow_credentials {
-            true => Credentials::Allowed,
-            false => Credentials::Omitted,
+        credentials: if filter.allow_credentials {
+            Credentials::Allowed
+        } else {
+            Credentials::Omitted
         },
         methods: allowed(&filter.allow_methods)?,
         headers: allowed(&names(&filter.allow_headers))?,
@@ -115,7 +119,7 @@ fn url_rewrite(filter: &HTTPURLRewriteFilter, prefix: &str) -> Option<UrlRewrite
     })
 }
 
-/// The loader lets a prefix be replaced only where a rule has one match, of that type.
+/// Compiles a path modifier. The loader accepts `ReplacePrefixMatch` only in a rule with a single match, of type PathPrefix.
 fn path_modifier(path: &HTTPPathModifier, prefix: &str) -> PathModifier {
     match path.kind {
         HTTPPathModifierType::ReplaceFullPath => {
@@ -144,7 +148,7 @@ fn headers(headers: &[HTTPHeader], change: Change) -> Option<Vec<(HeaderName, He
     headers.iter().map(header).collect()
 }
 
-/// The name, when it may be changed so.
+/// Returns the name if the filter may change this header.
 fn name(name: &api::HeaderName, change: Change) -> Option<HeaderName> {
     let name = HeaderName::from_bytes(name.as_str().as_bytes()).ok()?;
     refusal(&name, change).is_none().then_some(name)

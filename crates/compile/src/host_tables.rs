@@ -77,9 +77,6 @@ fn same(one: &[Arc<CompiledRoute>], other: &[Arc<CompiledRoute>]) -> bool {
 /// Sorts routes by age, the oldest first (API: `HTTPRouteRule.matches`). They come ordered by name, which is nearly the same.
 fn by_age<'r>(routes: impl Iterator<Item = &'r Arc<CompiledRoute>>) -> Vec<&'r Arc<CompiledRoute>> {
     let mut routes: Vec<_> = routes.collect();
-    routes.sort_by(|one, other| {
-        let (one, other) = (one.node.object(), other.node.object());
-        one.meta().by_age(other.meta())
-    });
+    routes.sort_by(|one, other| one.node.meta().by_age(other.node.meta()));
     routes
 }

@@ -5,49 +5,39 @@
 //! touches files, sockets, the clock or Pingora. Every check runs; no problem hides another.
 
 mod address;
-mod app_protocol;
-mod backend_ref;
-pub mod backend_tls_policy;
-pub mod ca_certificates;
+mod backend;
 pub mod certificate;
-pub mod client_certificate;
-pub mod client_validation;
 pub mod condition;
-mod endpoints;
 pub mod environment;
 pub mod gateway;
 pub mod hostname;
-mod key_kind;
-mod last_good;
 pub mod listener;
-mod listener_tls;
 pub mod ordered;
-mod pem;
-mod policy_target;
-mod protection;
-pub mod reference_grant;
+pub mod policy;
+mod reference;
+mod reported_object;
 mod reuse;
 pub mod route;
-mod unread_policy;
 
-pub use endpoints::ServicePortKey;
+pub use backend::endpoints::ServicePortKey;
 pub use environment::Environment;
 
-use backend_tls_policy::{BackendTlsPolicyNode, Policies};
-use endpoints::ServicePortNodes;
+use backend::endpoints::ServicePortNodes;
+use certificate::LastGood;
 use gatefold_diagnostic::did_you_mean;
 use gatefold_diagnostic::{Diagnostic, Document, Place, Pointer};
 use gatefold_manifest::Resources;
 use gatefold_manifest::api::NamespacedName;
 use gateway::{GatewayClassNodes, GatewayNodes, ListenerSetNodes};
-use last_good::LastGood;
-use protection::Protections;
-use reference_grant::ReferenceGrants;
+use policy::Ancestors;
+use policy::backend_tls_policy::{self, BackendTlsPolicies, BackendTlsPolicyNode};
+use policy::protection::Protections;
+use policy::unread_policy;
+use reference::ReferenceGrants;
 use reuse::{Basis, Before};
 use route::{HttpRoute, Routes};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use unread_policy::Served;
 
 /// Every object with its validity, its conditions and its connections to others.
 #[derive(Debug, Default)]
@@ -125,7 +115,7 @@ struct Build<'a> {
     resources: &'a Resources,
     environment: &'a Environment,
     grants: ReferenceGrants<'a>,
-    policies: Policies<'a>,
+    policies: BackendTlsPolicies<'a>,
     protections: Arc<Protections>,
     diagnostics: Vec<Diagnostic>,
     /// The last good certificates of the previous graph.
@@ -146,7 +136,7 @@ pub fn build_after(previous: &Graph, resources: &Resources, environment: &Enviro
         resources,
         environment,
         grants: ReferenceGrants::index(resources),
-        policies: Policies::default(),
+        policies: BackendTlsPolicies::default(),
         protections: Arc::default(),
         diagnostics: Vec::new(),
         before: &previous.last_good,
@@ -156,7 +146,7 @@ pub fn build_after(previous: &Graph, resources: &Resources, environment: &Enviro
     build.protections = Arc::new(protections);
     let gateway_classes = gateway::build_classes(&mut build);
     let (mut gateways, listener_sets) = gateway::build(&mut build);
-    build.policies = backend_tls_policy::read(resources, &mut build);
+    build.policies = backend_tls_policy::read(&mut build);
     let basis = Basis::of(resources, environment, build.protections.clone());
     let before = Before::new(previous, &basis);
     let mut ports = before.service_ports(resources, environment);
@@ -168,13 +158,9 @@ pub fn build_after(previous: &Graph, resources: &Resources, environment: &Enviro
         &mut build,
     );
     let routes = Routes { http: http.into() };
-    let served = Served {
-        gateways: &gateways,
-        listener_sets: &listener_sets,
-        routes: &routes,
-    };
-    unread_policies.report(&served, &mut build);
-    let backend_tls_policies = build.policies.finish(&routes.gateways_by_service());
+    let ancestors = Ancestors::new(&gateways, &listener_sets, &routes);
+    unread_policies.report(&ancestors, &mut build);
+    let backend_tls_policies = build.policies.finish(&ancestors);
     let service_ports = ports.used(routes.iter().flat_map(|it| it.service_ports()));
     let mut diagnostics = build.diagnostics;
     let mut wanted = BTreeMap::new();

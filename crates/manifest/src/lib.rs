@@ -33,9 +33,12 @@ mod tests;
 
 pub use busy::Busy;
 pub use decode::{Decode, Decoder, Fields};
+pub use kind::{Kind, Resource, Scope, Spec};
 pub use loader::{Loaded, Loader, Update};
 pub use policy::{PolicyKey, UnreadPolicy};
 pub use read::{FILE_SIZE, Fingerprint, Fingerprints, scan};
 pub use read::{is_hidden, is_manifest};
-pub use resources::{NAMESPACE_NAME_LABEL, Objects, Resources};
+pub use resources::{
+    Change, Difference, NAMESPACE_NAME_LABEL, ObjectRef, ObjectRefs, Objects, Resources,
+};
 pub use touched::Touched;

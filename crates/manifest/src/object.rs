@@ -1,13 +1,16 @@
-//! From a document's tree to typed objects: what every kind has in common.
+//! Reads typed objects from the tree of a document.
+//!
+//! In: one YAML document. Out: its objects, the names of the objects that it refuses, and diagnostics. This module
+//! reads what all kinds have in common; the kind's own fields are read by [`Kind::decode`].
 
 use super::decode::{Decoder, Fields};
-use super::kind::{AnyObject, Body, Header, Kind, Scope};
+use super::kind::{AnyObject, Body, Kind, Scope, Spec};
 use super::name;
 use super::outcome::Outcome;
 use super::policy;
 use super::suspicion::suspicion;
 use super::version;
-use crate::api::{ObjectMeta, RecordedStatus};
+use crate::api::{Object, ObjectMeta, RecordedStatus};
 use gatefold_diagnostic::Findings;
 use gatefold_diagnostic::yaml::Budget;
 use gatefold_diagnostic::yaml::{self, Tree};
@@ -15,9 +18,9 @@ use gatefold_diagnostic::yaml::{Node, Span, Value};
 use gatefold_diagnostic::{Code, Diagnostic, Document, Place, ResourceId, Severity};
 use std::sync::Arc;
 
-/// Reads a document: one object, or the items of a list.
+/// Reads a document that contains an object or a list of objects.
 pub(super) fn read(document: &Document, budget: &mut Budget) -> Outcome {
-    let mut reading = Reading {
+    let mut reader = DocumentReader {
         document,
         objects: Vec::new(),
         refused: Vec::new(),
@@ -25,39 +28,40 @@ pub(super) fn read(document: &Document, budget: &mut Budget) -> Outcome {
         nameless: false,
         findings: Findings::default(),
     };
-    let tree = yaml::parse(document, budget, &mut reading.findings);
+    let tree = yaml::parse(document, budget, &mut reader.findings);
     if let Tree::Node(root) = &tree {
-        reading.root(root);
+        reader.root(root);
     }
     let place = Place::Bytes {
         source: document.source.clone(),
         bytes: document.bytes.start..document.bytes.start,
     };
-    let mut diagnostics = reading.findings.into_diagnostics(place);
+    let mut diagnostics = reader.findings.into_diagnostics(place);
     diagnostics.sort_by_key(|found| match &found.place {
         Place::Bytes { bytes, .. } => bytes.start,
         _ => usize::MAX,
     });
     Outcome {
-        objects: reading.objects,
-        refused: reading.refused,
-        partial: reading.partial,
+        objects: reader.objects,
+        refused: reader.refused,
+        partial: reader.partial,
         diagnostics,
         broken: matches!(tree, Tree::Broken),
-        nameless: reading.nameless,
+        nameless: reader.nameless,
     }
 }
 
-/// `apiVersion` and `kind`, which the items of a typed list may leave to the list.
+/// `apiVersion` and `kind`. An item of a typed list may omit them.
 struct TypeMeta {
     api_version: String,
     kind: String,
-    /// What to underline when the kind is the matter.
+    /// The part of the text to underline in a diagnostic about the kind.
     span: Span,
     version_span: Span,
 }
 
-struct Reading<'d> {
+/// Collects what a document contains. The fields are those of [`Outcome`].
+struct DocumentReader<'d> {
     document: &'d Document,
     objects: Vec<AnyObject>,
     refused: Vec<ResourceId>,
@@ -66,7 +70,7 @@ struct Reading<'d> {
     findings: Findings,
 }
 
-impl Reading<'_> {
+impl DocumentReader<'_> {
     fn root(&mut self, root: &Node) {
         let Value::Mapping(_) = root.value else {
             let what = root.value.describe();
@@ -136,7 +140,7 @@ impl Reading<'_> {
         if !kind.versions().contains(&version) {
             let id = identity(node, kind);
             self.unknown_version(kind, &meta).resource = Some(id.clone());
-            self.protect_by(kind, node, &id, &document);
+            self.protect_targets(kind, node, &id, &document);
             return self.refuse(kind, id);
         }
         let mut decoder = Decoder::new(document.clone(), None);
@@ -146,29 +150,27 @@ impl Reading<'_> {
         match read.object {
             Some(object) if !unsound => self.objects.push(object),
             _ => {
-                self.protect_by(kind, node, &read.id, &document);
+                self.protect_targets(kind, node, &read.id, &document);
                 self.refuse(kind, read.id);
             }
         }
         self.findings.append(findings);
     }
 
-    /// Without a BackendTLSPolicy its Services would be spoken to in plain text. One that can't be read counts as a policy
-    /// that can't be enforced.
-    fn protect_by(&mut self, kind: Kind, node: &Node, id: &ResourceId, document: &Document) {
-        if kind != Kind::BackendTLSPolicy {
+    /// Keeps the readable part of a refused policy whose targets must not be served without it. Without a
+    /// BackendTLSPolicy, for example, requests to its Services would be sent in plain text.
+    fn protect_targets(&mut self, kind: Kind, node: &Node, id: &ResourceId, document: &Document) {
+        if !kind.protects_targets() {
             return;
         }
         let mut ignored = Decoder::new(document.clone(), None);
         let named = (kind.group(), kind.name());
         if let Some(policy) = policy::read(named, node, document, &mut ignored).policy {
-            let policy = AnyObject::Policy(Arc::new(policy));
-            self.partial.push((id.clone(), policy));
+            self.partial.push((id.clone(), AnyObject::new(policy)));
         }
     }
 
-    /// Whether an object has errors. What the parser found in it, a duplicate key, counts against it as well, but not in
-    /// its status.
+    /// Whether an object has errors. Errors of the parser, such as a duplicate key, count unless they are in `status`.
     fn has_errors(&mut self, node: &Node, id: &ResourceId, findings: &Findings) -> bool {
         let span = &node.span;
         let status = node.field("status").map(|status| &status.span);
@@ -184,19 +186,17 @@ impl Reading<'_> {
         unsound
     }
 
-    /// An object of a kind that isn't read: policies are kept, the rest is ignored.
+    /// Keeps an object of an unknown kind if it is a policy, and ignores it otherwise.
     fn other_kind(&mut self, group: &str, node: &Node, meta: &TypeMeta, document: Document) {
         let kind = meta.kind.as_str();
         if !policy::is_policy(group, kind, node) {
             return self.ignored(group, meta);
         }
         if suspicion(group, kind).is_some() {
-            // A slip in the kind must not open what the policy is to protect.
+            // The targets stay protected although the name of the policy's kind is misspelled.
             let mut ignored = Decoder::new(document.clone(), None);
             let read = policy::read((group, kind), node, &document, &mut ignored);
-            let policy = read
-                .policy
-                .map(|it| (read.id, AnyObject::Policy(Arc::new(it))));
+            let policy = read.policy.map(|it| (read.id, AnyObject::new(it)));
             self.partial.extend(policy);
             return self.ignored(group, meta);
         }
@@ -204,9 +204,7 @@ impl Reading<'_> {
         let read = policy::read((group, kind), node, &document, &mut decoder);
         let findings = decoder.into_findings();
         let unsound = self.has_errors(node, &read.id, &findings);
-        let policy = read
-            .policy
-            .map(|policy| AnyObject::Policy(Arc::new(policy)));
+        let policy = read.policy.map(AnyObject::new);
         match (policy, name::is_valid_namespaced(&read.id)) {
             (Some(policy), _) if !unsound => self.objects.push(policy),
             (policy, true) => {
@@ -219,11 +217,12 @@ impl Reading<'_> {
         self.findings.append(findings);
     }
 
-    /// Notes an object that doesn't count as it is written.
+    /// Records an object that has errors.
     fn refuse(&mut self, kind: Kind, id: ResourceId) {
-        match name::is_valid(kind, &id) {
-            true => self.refused.push(id),
-            false => self.nameless = true,
+        if name::is_valid(kind, &id) {
+            self.refused.push(id);
+        } else {
+            self.nameless = true;
         }
     }
 
@@ -258,8 +257,9 @@ impl Reading<'_> {
     }
 }
 
-/// An object, if it can be read, and how it is called.
-struct Read {
+/// The result of reading an object of a known kind.
+struct ReadObject {
+    /// `None` if the object can't be read.
     object: Option<AnyObject>,
     id: ResourceId,
 }
@@ -270,14 +270,14 @@ fn decode(
     type_meta: TypeMeta,
     document: Document,
     decoder: &mut Decoder,
-) -> Read {
+) -> ReadObject {
     let id = identity(node, kind);
     let fields = match kind.body() {
         Body::Spec | Body::OptionalSpec => decoder.closed(node),
         Body::Root => decoder.open(node),
     };
     let Some(mut fields) = fields else {
-        return Read { object: None, id };
+        return ReadObject { object: None, id };
     };
     decoder.about(id.clone());
     fields.skip("apiVersion");
@@ -292,10 +292,31 @@ fn decode(
         document,
     });
     let object = body(node, kind, header, fields, decoder);
-    Read { object, id }
+    ReadObject { object, id }
 }
 
-/// How an object is called, whatever else may be wrong with it.
+/// What is read of an object before its kind's own fields.
+pub(super) struct Header {
+    api_version: String,
+    meta: ObjectMeta,
+    recorded_status: Option<Arc<RecordedStatus>>,
+    document: Document,
+}
+
+impl Header {
+    /// Makes an object of the header and the kind's own fields.
+    pub(super) fn object<S: Spec>(self, spec: S) -> Object<S> {
+        Object {
+            api_version: self.api_version,
+            meta: self.meta,
+            spec,
+            recorded_status: self.recorded_status,
+            document: self.document,
+        }
+    }
+}
+
+/// The name of an object, even if the object has errors.
 fn identity(node: &Node, kind: Kind) -> ResourceId {
     let text = |field: &str| {
         let value = node.field("metadata")?.field(field)?.as_str()?;
@@ -350,7 +371,13 @@ fn body(
     mut fields: Fields<'_>,
     decoder: &mut Decoder,
 ) -> Option<AnyObject> {
-    let header = header.unwrap_or_else(|| Header::nameless(decoder));
+    // Without `metadata` the object is refused, but its other fields are read to report their errors as well.
+    let header = header.unwrap_or_else(|| Header {
+        api_version: String::new(),
+        meta: ObjectMeta::default(),
+        recorded_status: None,
+        document: decoder.document().clone(),
+    });
     if kind.body() == Body::Root {
         return kind.decode(node, header, decoder);
     }

@@ -19,9 +19,10 @@ pub(super) fn duplicate(object: &AnyObject, first: Place) -> Diagnostic {
         format!("{id} is defined twice"),
     )
     .about(id)
-    .caption(match object {
-        AnyObject::Policy(_) => "this one counts as well, so that what it protects isn't open",
-        _ => "this one doesn't count",
+    .caption(if object.is_unread_policy() {
+        "this one counts as well, so that what it protects isn't open"
+    } else {
+        "this one doesn't count"
     })
     .label(first, "first defined here")
 }

@@ -3,10 +3,11 @@
 use super::gateway_class::controller_of;
 use super::listener_set::{self, ListenerSetNodes};
 use super::node::{GatewayNode, GatewayNodes};
-use crate::client_validation::{self, Frontend};
+use crate::certificate::client_certificate;
+use crate::certificate::client_validation::{self, Frontend};
 use crate::condition::{self, Condition, ConditionType, Reason};
 use crate::listener::{self, ListenerOwner};
-use crate::{Build, address, client_certificate};
+use crate::{Build, address};
 use gatefold_diagnostic::{Code, Diagnostic, Pointer};
 use gatefold_manifest::api::{Gateway, GatewayDefaultScope};
 use std::sync::Arc;

@@ -2,7 +2,7 @@
 
 use super::gateway_address::GatewayAddress;
 use crate::certificate::Certificate;
-use crate::client_validation::Frontend;
+use crate::certificate::client_validation::Frontend;
 use crate::condition::{Condition, Problem};
 use crate::listener::{ListenerId, ListenerNode};
 use gatefold_manifest::api::{Gateway, NamespacedName};

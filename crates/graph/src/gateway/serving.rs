@@ -4,7 +4,7 @@ use super::node::GatewayNode;
 use crate::condition::{self, Condition, ConditionType, Problem, Reason};
 use crate::environment::Environment;
 use crate::listener::ListenerOwner;
-use crate::protection::Protections;
+use crate::policy::protection::Protections;
 use crate::quoted;
 use gatefold_manifest::api::{NamespacedName, PolicyTargetKind};
 

@@ -4,9 +4,10 @@ use super::node::ListenerNode;
 use super::owner::ListenerOwner;
 use super::protocol::Protocol;
 use super::route_kinds::supported_kinds;
-use crate::client_validation::{ClientValidation, Frontend, Resolved};
+use crate::certificate::client_validation::{ClientValidationNode, Frontend, ResolvedValidation};
+use crate::certificate::listener_tls;
 use crate::condition::{Condition, Problem, Reason};
-use crate::{Build, listener_tls, suggest};
+use crate::{Build, suggest};
 use gatefold_diagnostic::{Code, Diagnostic, Pointer};
 use gatefold_manifest::api::{FromNamespaces, Listener};
 use rustls::sign::CertifiedKey;
@@ -36,7 +37,7 @@ impl ListenerAt<'_> {
 #[derive(Default)]
 struct ListenerTls {
     certificates: Vec<Arc<CertifiedKey>>,
-    client_validation: Option<Arc<ClientValidation>>,
+    client_validation: Option<Arc<ClientValidationNode>>,
     /// Whether clients may be rejected because of their certificates.
     may_reject_clients: bool,
     refusals: Vec<Problem>,
@@ -109,7 +110,7 @@ fn terminate_tls(at: ListenerAt<'_>, frontend: &Frontend, build: &mut Build<'_>)
 
 /// Without a CA certificate no client can be verified, and none may connect unverified (API:
 /// `FrontendTLSValidation.caCertificateRefs`).
-fn missing_authority(validation: &Resolved) -> Option<Problem> {
+fn missing_authority(validation: &ResolvedValidation) -> Option<Problem> {
     let message =
         "no reference in `tls.frontend` resolves to a CA certificate to verify clients with";
     let is_missing = validation.validation.is_none();

@@ -15,4 +15,4 @@ mod serving;
 pub(crate) use build::{ListenerAt, build};
 pub use node::{ListenerId, ListenerNode};
 pub use owner::ListenerOwner;
-pub use protocol::{Protocol, RouteType};
+pub use protocol::Protocol;

@@ -1,9 +1,10 @@
 //! The node of a listener, and its identity.
 
 use super::owner::ListenerOwner;
-use super::protocol::{Protocol, RouteType};
-use crate::client_validation::ClientValidation;
+use super::protocol::Protocol;
+use crate::certificate::client_validation::ClientValidationNode;
 use crate::condition::Condition;
+use gatefold_manifest::Kind;
 use gatefold_manifest::api::{Hostname, Listener, NamespacedName, SectionName};
 use rustls::sign::CertifiedKey;
 use std::net::SocketAddr;
@@ -39,9 +40,9 @@ pub struct ListenerNode {
     /// The valid certificates, in the order of the manifest.
     pub certificates: Vec<Arc<CertifiedKey>>,
     /// How the certificates of clients are verified. `None` if no certificate is requested.
-    pub client_validation: Option<Arc<ClientValidation>>,
+    pub client_validation: Option<Arc<ClientValidationNode>>,
     /// The kinds of routes that may attach.
-    pub supported_kinds: Vec<RouteType>,
+    pub supported_kinds: Vec<Kind>,
     /// The number of accepted routes that are attached.
     pub attached_routes: u32,
     /// Whether it is served, provided that its sockets can be bound.

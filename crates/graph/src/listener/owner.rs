@@ -17,8 +17,8 @@ impl ListenerOwner {
     /// Returns its kind.
     pub fn kind(&self) -> &'static str {
         match self {
-            ListenerOwner::Gateway(gateway) => gateway.kind,
-            ListenerOwner::ListenerSet(set) => set.kind,
+            ListenerOwner::Gateway(gateway) => gateway.kind().name(),
+            ListenerOwner::ListenerSet(set) => set.kind().name(),
         }
     }
 

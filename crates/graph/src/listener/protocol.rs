@@ -1,6 +1,6 @@
 //! The protocols of listeners, and the kinds of routes that each of them serves.
 
-use gatefold_manifest::api::{GATEWAY_GROUP, PolicyTargetKind};
+use gatefold_manifest::Kind;
 
 /// The protocol of a listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -33,39 +33,9 @@ impl Protocol {
     }
 
     /// Returns the kinds of routes that listeners with this protocol serve.
-    pub fn route_types(self) -> &'static [RouteType] {
+    pub fn route_kinds(self) -> &'static [Kind] {
         match self {
-            Protocol::Http | Protocol::Https => &[RouteType::HttpRoute],
-        }
-    }
-}
-
-/// A kind of route that gatefold serves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum RouteType {
-    /// HTTPRoute.
-    HttpRoute,
-}
-
-impl RouteType {
-    /// Returns the API group.
-    pub fn group(self) -> &'static str {
-        match self {
-            RouteType::HttpRoute => GATEWAY_GROUP,
-        }
-    }
-
-    /// Returns the kind as a manifest spells it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            RouteType::HttpRoute => "HTTPRoute",
-        }
-    }
-
-    /// Returns the kind as a target of policies.
-    pub(crate) fn policy_target(self) -> PolicyTargetKind {
-        match self {
-            RouteType::HttpRoute => PolicyTargetKind::HttpRoute,
+            Protocol::Http | Protocol::Https => &[Kind::HTTPRoute],
         }
     }
 }

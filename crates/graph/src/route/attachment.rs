@@ -61,7 +61,7 @@ fn selects(reference: &ParentReference, listener: &ListenerNode) -> bool {
 }
 
 fn allows(listener: &ListenerNode, route: RouteObject<'_>, resources: &Resources) -> bool {
-    if !listener.supported_kinds.contains(&route.route_type) {
+    if !listener.supported_kinds.contains(&route.kind.kind()) {
         return false;
     }
     let spec = listener.spec();
@@ -140,7 +140,7 @@ impl Rejection {
             Rejection::NotAllowedByListeners => format!(
                 "a listener allows only routes of its own namespace unless `allowedRoutes.namespaces` is set; \
                  this is a route of kind {} in namespace `{}`",
-                route.route_type.as_str(),
+                route.kind.as_str(),
                 route.namespace()
             ),
             Rejection::NoMatchingListenerHostname => {

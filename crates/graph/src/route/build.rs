@@ -8,13 +8,14 @@ use super::parent::{Parent, Parents};
 use super::parent_references;
 use super::rule_problems::RuleProblems;
 use crate::Build;
-use crate::backend_ref::References;
+use crate::backend::BackendReferences;
+use crate::backend::endpoints::ServicePorts;
 use crate::condition::{Condition, ConditionType, Problem, Reason, is_true};
-use crate::endpoints::ServicePorts;
 use crate::gateway::{self, GatewayNodes, ListenerSetNodes};
 use crate::listener::ListenerId;
 use crate::reuse::PreviousRoutes;
 use gatefold_diagnostic::{Diagnostic, Pointer};
+use gatefold_manifest::Spec;
 use gatefold_manifest::api::{Object, ParentReference};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -28,19 +29,21 @@ pub(crate) fn build<'a, K: BuildRoute>(
     mut previous: PreviousRoutes<'_, K>,
     build: &mut Build<'a>,
 ) -> RouteNodes<K> {
-    let nodes = K::objects(build.resources).iter().map(|(key, object)| {
-        let parents = Parents {
-            gateways,
-            listener_sets,
-        };
-        let node = match previous.find(key, object, &build.protections, ports) {
-            Some(same) => same,
-            None => Arc::new(node(object, parents, ports, build)),
-        };
-        build.diagnostics.extend(node.findings.iter().cloned());
-        count(&node.accepted_by, gateways);
-        (key.clone(), node)
-    });
+    let nodes = K::Spec::objects(build.resources)
+        .iter()
+        .map(|(key, object)| {
+            let parents = Parents {
+                gateways,
+                listener_sets,
+            };
+            let node = match previous.find(key, object, &build.protections, ports) {
+                Some(same) => same,
+                None => Arc::new(node(object, parents, ports, build)),
+            };
+            build.diagnostics.extend(node.findings.iter().cloned());
+            count(&node.accepted_by, gateways);
+            (key.clone(), node)
+        });
     // The keys are ordered, so collecting is faster than inserting one by one.
     nodes.collect()
 }
@@ -53,7 +56,7 @@ fn node<'a, K: BuildRoute>(
 ) -> RouteNode<K> {
     let findings_before = build.diagnostics.len();
     let route = K::common(object);
-    let mut references = References {
+    let mut references = BackendReferences {
         ports,
         resolved: Vec::new(),
         unresolved: Vec::new(),
@@ -65,7 +68,7 @@ fn node<'a, K: BuildRoute>(
     } else {
         K::build_rules(object, &mut references, build)
     };
-    let References {
+    let BackendReferences {
         resolved,
         unresolved,
         ..

@@ -4,7 +4,7 @@ use super::filter_advice;
 use super::filter_spec::{FilterScope, FilterSpec};
 use super::request_rule::RuleContext;
 use super::rule::{FilterNode, MirrorNode};
-use crate::backend_ref;
+use crate::backend::BackendReference;
 use gatefold_dataplane::filter::header_modifier::{self, Change};
 use gatefold_diagnostic::{Code, Pointer};
 use gatefold_manifest::api::{HTTPHeader, HTTPHeaderFilter, HTTPRequestMirrorFilter, HeaderName};
@@ -70,13 +70,12 @@ fn mirror_node<'a>(
     pointer: &dyn Fn() -> Pointer,
     context: &mut RuleContext<'_, '_, 'a>,
 ) -> MirrorNode {
-    let RuleContext {
-        at,
-        references,
-        build,
-        ..
-    } = context;
-    let (name, target) = backend_ref::resolve(*at, &mirror.backend_ref, pointer, references, build);
+    let backend = BackendReference {
+        subject: context.at.route.object,
+        reference: &mirror.backend_ref,
+        pointer,
+    };
+    let (name, target) = backend.resolve(context.references, context.build);
     let fraction = mirror.fraction.as_ref();
     let fraction = fraction.map(|it| (it.numerator, it.denominator));
     let percent = mirror.percent.map(|percent| (percent, 100));

@@ -8,27 +8,23 @@ use super::object::RouteObject;
 use super::rule_problems::RuleProblems;
 use super::shadowed::MatchDigest;
 use crate::Build;
-use crate::backend_ref::References;
-use crate::listener::RouteType;
-use gatefold_manifest::api::{NamespacedName, Object};
-use gatefold_manifest::{Objects, Resources};
+use crate::backend::BackendReferences;
+use gatefold_manifest::Spec;
+use gatefold_manifest::api::{NamespacedName, Object, PolicyTargetKind};
 use std::fmt;
 
 /// A kind of route.
-pub trait RouteKind: Sized + fmt::Debug + 'static {
+pub trait RouteKind: fmt::Debug + Sized + 'static {
     /// The `spec` of its objects.
-    type Spec: fmt::Debug + Send + Sync + 'static;
+    type Spec: Spec<Key = NamespacedName>;
     /// The node of a rule.
     type Rule: fmt::Debug + Send + Sync;
-    /// The kind's identity.
-    const TYPE: RouteType;
+    /// The kind as a target of policies.
+    const POLICY_TARGET: PolicyTargetKind;
 }
 
 /// How routes of a kind are read and their rules are built.
 pub(crate) trait BuildRoute: RouteKind {
-    /// Returns the objects of the kind.
-    fn objects(resources: &Resources) -> &Objects<NamespacedName, Object<Self::Spec>>;
-
     /// Returns the parts of an object that all kinds have in common. Kinds without hostnames return none.
     fn common(object: &Object<Self::Spec>) -> RouteObject<'_>;
 
@@ -36,7 +32,7 @@ pub(crate) trait BuildRoute: RouteKind {
     /// go to `references`.
     fn build_rules<'a>(
         object: &'a Object<Self::Spec>,
-        references: &mut References<'_, 'a>,
+        references: &mut BackendReferences<'_, 'a>,
         build: &mut Build<'a>,
     ) -> (Vec<Self::Rule>, RuleProblems);
 

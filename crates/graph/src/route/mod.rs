@@ -27,8 +27,6 @@ pub(crate) use build::build;
 pub use http_route::HttpRoute;
 pub use kind::RouteKind;
 pub use node::{AnyRoute, Attachment, ParentNode, RouteNode, RouteNodes};
-pub use object::ManifestObject;
-pub(crate) use object::RuleAt;
 pub use routes::Routes;
 pub use rule::{BackendNode, FilterNode, MirrorNode, RuleNode, TargetNode};
 pub(crate) use served_elsewhere::hostnames_served_elsewhere;

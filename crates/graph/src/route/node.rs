@@ -1,13 +1,12 @@
 //! The nodes of routes and of their parent references.
 
 use super::kind::RouteKind;
-use super::object::ManifestObject;
 use super::shadowed::MatchDigest;
+use crate::backend::endpoints::ServicePortKey;
 use crate::condition::Condition;
-use crate::endpoints::ServicePortKey;
 use crate::listener::ListenerId;
-use gatefold_diagnostic::Diagnostic;
-use gatefold_manifest::api::{Hostname, NamespacedName, Object, ParentReference};
+use gatefold_diagnostic::{Diagnostic, Place, Pointer, ResourceId};
+use gatefold_manifest::api::{Hostname, NamespacedName, Object, ObjectMeta, ParentReference};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
@@ -63,8 +62,12 @@ pub struct Attachment {
 
 /// A route of any kind, without its rules.
 pub trait AnyRoute: fmt::Debug + Send + Sync {
-    /// Returns the object.
-    fn object(&self) -> &dyn ManifestObject;
+    /// Returns its metadata.
+    fn meta(&self) -> &ObjectMeta;
+    /// Returns its identity for diagnostics.
+    fn id(&self) -> ResourceId;
+    /// Returns the place of one of its fields.
+    fn place(&self, pointer: Pointer) -> Place;
     /// Returns its parents.
     fn parents(&self) -> &[ParentNode];
     /// Returns the ports of Services that its references resolve to. A port may occur twice.
@@ -72,8 +75,16 @@ pub trait AnyRoute: fmt::Debug + Send + Sync {
 }
 
 impl<K: RouteKind> AnyRoute for RouteNode<K> {
-    fn object(&self) -> &dyn ManifestObject {
-        &*self.resource
+    fn meta(&self) -> &ObjectMeta {
+        &self.resource.meta
+    }
+
+    fn id(&self) -> ResourceId {
+        self.resource.id()
+    }
+
+    fn place(&self, pointer: Pointer) -> Place {
+        self.resource.place(pointer)
     }
 
     fn parents(&self) -> &[ParentNode] {
@@ -85,18 +96,10 @@ impl<K: RouteKind> AnyRoute for RouteNode<K> {
     }
 }
 
-impl dyn AnyRoute + '_ {
-    /// Whether it is attached to a listener.
-    pub(crate) fn is_attached(&self) -> bool {
-        let mut parents = self.parents().iter();
-        parents.any(|parent| !parent.attachments.is_empty())
-    }
-}
-
 impl<K: RouteKind> RouteNode<K> {
     /// Whether it is attached to a listener.
-    pub(crate) fn is_attached(&self) -> bool {
-        let route: &dyn AnyRoute = self;
-        route.is_attached()
+    pub(super) fn is_attached(&self) -> bool {
+        let mut parents = self.parents.iter();
+        parents.any(|parent| !parent.attachments.is_empty())
     }
 }

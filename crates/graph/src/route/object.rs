@@ -1,42 +1,20 @@
 //! Views of a route's object that don't depend on its kind.
 
-use crate::listener::RouteType;
-use gatefold_diagnostic::{Code, Diagnostic, Place, Pointer, ResourceId};
+use crate::reported_object::ReportedObject;
+use gatefold_diagnostic::{Code, Diagnostic, Pointer};
 use gatefold_manifest::api::{
-    Hostname, NamespacedName, Object, ObjectMeta, ParentReference, UseDefaultGateways,
+    Hostname, NamespacedName, ObjectMeta, ParentReference, PolicyTargetKind, UseDefaultGateways,
 };
-
-/// An object of any kind, without its `spec`.
-pub trait ManifestObject {
-    /// Returns its metadata.
-    fn meta(&self) -> &ObjectMeta;
-    /// Returns its identity for diagnostics.
-    fn id(&self) -> ResourceId;
-    /// Returns the place of one of its fields.
-    fn place(&self, pointer: Pointer) -> Place;
-}
-
-impl<S> ManifestObject for Object<S> {
-    fn meta(&self) -> &ObjectMeta {
-        &self.meta
-    }
-
-    fn id(&self) -> ResourceId {
-        Object::id(self)
-    }
-
-    fn place(&self, pointer: Pointer) -> Place {
-        Object::place(self, pointer)
-    }
-}
 
 /// The parts of a route's object that all kinds of routes have in common (API: `CommonRouteSpec`).
 #[derive(Clone, Copy)]
 pub(crate) struct RouteObject<'a> {
     /// The kind.
-    pub route_type: RouteType,
+    pub kind: PolicyTargetKind,
     /// The object itself.
-    pub object: &'a dyn ManifestObject,
+    pub object: &'a dyn ReportedObject,
+    /// The object's metadata.
+    pub meta: &'a ObjectMeta,
     /// `spec.parentRefs`.
     pub parent_refs: &'a [ParentReference],
     /// `spec.useDefaultGateways`.
@@ -48,18 +26,17 @@ pub(crate) struct RouteObject<'a> {
 impl<'a> RouteObject<'a> {
     /// Returns its namespace.
     pub fn namespace(self) -> &'a str {
-        &self.object.meta().namespace
+        &self.meta.namespace
     }
 
     /// Returns its namespace and name.
     pub fn key(self) -> NamespacedName {
-        let meta = self.object.meta();
-        NamespacedName::new(meta.namespace.clone(), meta.name.clone())
+        NamespacedName::new(self.meta.namespace.clone(), self.meta.name.clone())
     }
 
     /// Returns a diagnostic about a field.
     pub fn finding(self, code: Code, pointer: Pointer, message: impl Into<String>) -> Diagnostic {
-        Diagnostic::new(code, self.object.place(pointer), message).about(self.object.id())
+        self.object.finding(code, pointer, message.into())
     }
 }
 

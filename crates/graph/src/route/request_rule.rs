@@ -9,7 +9,7 @@ use super::object::{RouteObject, RuleAt};
 use super::rule::{BackendNode, FilterNode, RuleNode};
 use super::rule_problems::{LeftOut, RefusedRule, RuleProblems};
 use crate::Build;
-use crate::backend_ref::{self, References};
+use crate::backend::{BackendReference, BackendReferences};
 use crate::condition::{Problem, Reason};
 use gatefold_diagnostic::{Code, Pointer};
 use gatefold_manifest::api::{
@@ -79,7 +79,7 @@ pub(crate) struct RuleContext<'c, 's, 'a> {
     pub at: RuleAt<'a>,
     /// The problems for which the rule is refused.
     pub refusals: Vec<Problem>,
-    pub references: &'c mut References<'s, 'a>,
+    pub references: &'c mut BackendReferences<'s, 'a>,
     pub build: &'c mut Build<'a>,
 }
 
@@ -87,7 +87,7 @@ pub(crate) struct RuleContext<'c, 's, 'a> {
 pub(crate) fn build<'a, R: RequestRule>(
     route: RouteObject<'a>,
     rules: &'a [R],
-    references: &mut References<'_, 'a>,
+    references: &mut BackendReferences<'_, 'a>,
     build: &mut Build<'a>,
 ) -> (Vec<RuleNode<R::Match>>, RuleProblems) {
     let mut problems = RuleProblems {
@@ -158,8 +158,12 @@ impl<'a> RuleContext<'_, '_, 'a> {
         for (index, backend) in backends.into_iter().enumerate() {
             let at = self.at;
             let pointer = || at.pointer().key("backendRefs").index(index);
-            let (name, target) =
-                backend_ref::resolve(at, backend.reference, &pointer, self.references, self.build);
+            let reference = BackendReference {
+                subject: at.route.object,
+                reference: backend.reference,
+                pointer: &pointer,
+            };
+            let (name, target) = reference.resolve(self.references, self.build);
             let filters = || pointer().key("filters");
             nodes.push(BackendNode {
                 name,
@@ -177,7 +181,7 @@ impl<'a> RuleContext<'_, '_, 'a> {
         if protections.is_empty() {
             return None;
         }
-        let kind = self.at.route.route_type.policy_target();
+        let kind = self.at.route.kind;
         let section = name.map(|name| name.as_str());
         let refusal = protections.refusal(kind, &self.at.route.key(), section)?;
         Some(Problem::new(Reason::UnenforcedPolicy, &*refusal))

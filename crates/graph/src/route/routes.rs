@@ -3,7 +3,6 @@
 use super::http_route::HttpRoute;
 use super::node::{AnyRoute, RouteNodes};
 use gatefold_manifest::api::{NamespacedName, PolicyTargetKind};
-use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 /// The routes of all kinds. A route whose parents belong to other controllers has no parents here, and isn't served.
@@ -32,24 +31,5 @@ impl Routes {
             | PolicyTargetKind::ListenerSet
             | PolicyTargetKind::Service => None,
         }
-    }
-
-    /// Returns for each Service the Gateways with attached routes that refer to it, and their controller names.
-    pub(crate) fn gateways_by_service(
-        &self,
-    ) -> HashMap<&NamespacedName, BTreeMap<NamespacedName, String>> {
-        let mut gateways: HashMap<&NamespacedName, BTreeMap<NamespacedName, String>> =
-            HashMap::new();
-        for route in self.iter() {
-            let attached = || {
-                let parents = route.parents().iter();
-                let attached = parents.filter(|parent| !parent.attachments.is_empty());
-                attached.map(|it| (it.gateway.clone(), it.controller_name.clone()))
-            };
-            for (service, _) in route.service_ports() {
-                gateways.entry(service).or_default().extend(attached());
-            }
-        }
-        gateways
     }
 }

@@ -89,7 +89,7 @@ fn finding(
     hostname: &Hostname,
 ) -> Diagnostic {
     let pointer = Pointer::spec().key("parentRefs").index(parent.index);
-    let place = route.object().place(pointer);
+    let place = route.place(pointer);
     let name = rival.hostname.as_ref().map_or("", |name| name.as_str());
     let message = format!(
         "`{hostname}` receives no traffic at listener `{}` of Gateway {}: listener `{}` receives it, its hostname is `{name}`",
@@ -99,7 +99,7 @@ fn finding(
     );
     let pointer = Pointer::spec().key("listeners").index(rival.index);
     Diagnostic::new(Code::HostnameServedElsewhere, place, message)
-        .about(route.object().id())
+        .about(route.id())
         .label(
             rival.owner.place(pointer.key("hostname")),
             "the more specific listener",

@@ -104,7 +104,7 @@ fn report<K: RouteKind>(one: &RouteMatch<'_, K>, receiver: &RouteMatch<'_, K>) -
     let place = |it: &RouteMatch<'_, K>| it.route.resource.place(it.one.id.pointer());
     let message = format!(
         "the match receives no requests: {} {} has the same match for the same hostnames",
-        K::TYPE.as_str(),
+        K::POLICY_TARGET.as_str(),
         receiver.route.resource.key()
     );
     let label = "this match receives them: its route is older, or first by name";

@@ -1,4 +1,5 @@
 use super::{RecordedStatus, object};
+use crate::kind::{Kind, Spec};
 use crate::{Decode, Decoder};
 use gatefold_diagnostic::yaml::Node;
 use gatefold_diagnostic::{Document, Place, Pointer, ResourceId};
@@ -104,8 +105,6 @@ impl fmt::Display for NamespacedName {
 /// An object of some kind, with its place.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Object<S> {
-    /// The kind, as in the manifest.
-    pub kind: &'static str,
     /// The `apiVersion` that the manifest gives: `gateway.networking.k8s.io/v1beta1`.
     pub api_version: String,
     /// `metadata`.
@@ -118,7 +117,12 @@ pub struct Object<S> {
     pub document: Document,
 }
 
-impl<S> Object<S> {
+impl<S: Spec> Object<S> {
+    /// The kind.
+    pub fn kind(&self) -> Kind {
+        S::KIND
+    }
+
     /// Namespace and name.
     pub fn key(&self) -> NamespacedName {
         NamespacedName::new(self.meta.namespace.clone(), self.meta.name.clone())
@@ -138,7 +142,7 @@ impl<S> Object<S> {
     /// What a diagnostic calls it.
     pub fn id(&self) -> ResourceId {
         ResourceId {
-            kind: self.kind.to_owned(),
+            kind: S::KIND.name().to_owned(),
             namespace: self.meta.namespace.to_string(),
             name: self.meta.name.to_string(),
         }

@@ -1,7 +1,7 @@
 //! What a policy attaches to (GEP-713): objects by name, or by their labels.
 
 use super::{LabelSelector, LabelSelectorRequirement, SectionName, choice, object, refuse, rule};
-use crate::Decoder;
+use crate::{Decoder, Kind};
 use gatefold_diagnostic::Pointer;
 use gatefold_diagnostic::yaml::Node;
 use std::collections::BTreeMap;
@@ -33,14 +33,19 @@ pub enum PolicyTargetKind {
 }
 
 impl PolicyTargetKind {
+    /// The kind in the table of kinds.
+    pub fn kind(self) -> Kind {
+        match self {
+            PolicyTargetKind::Gateway => Kind::Gateway,
+            PolicyTargetKind::ListenerSet => Kind::ListenerSet,
+            PolicyTargetKind::HttpRoute => Kind::HTTPRoute,
+            PolicyTargetKind::Service => Kind::Service,
+        }
+    }
+
     /// The kind as a manifest spells it.
     pub fn as_str(self) -> &'static str {
-        match self {
-            PolicyTargetKind::Gateway => "Gateway",
-            PolicyTargetKind::ListenerSet => "ListenerSet",
-            PolicyTargetKind::HttpRoute => "HTTPRoute",
-            PolicyTargetKind::Service => "Service",
-        }
+        self.kind().name()
     }
 
     /// What a section of such an object is called.

@@ -13,7 +13,6 @@ use super::decode::Decoder;
 use super::name;
 use gatefold_diagnostic::yaml::{Node, Value};
 use gatefold_diagnostic::{Code, Document, Place, Pointer, ResourceId};
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -54,24 +53,6 @@ impl fmt::Display for PolicyKey {
 }
 
 impl UnreadPolicy {
-    /// Adds a policy to the others. If there is one with its name, adds it as a copy and returns the first one's place.
-    pub(super) fn insert(
-        policy: &Arc<UnreadPolicy>,
-        policies: &mut BTreeMap<PolicyKey, Arc<UnreadPolicy>>,
-    ) -> Result<(), Place> {
-        let Some(first) = policies.get(&policy.key) else {
-            policies.insert(policy.key.clone(), policy.clone());
-            return Ok(());
-        };
-        let place = first.place(name::pointer());
-        let mut copy = UnreadPolicy::clone(policy);
-        while policies.contains_key(&copy.key) {
-            copy.key.copy += 1;
-        }
-        policies.insert(copy.key.clone(), Arc::new(copy));
-        Err(place)
-    }
-
     /// What a diagnostic calls it. The kind includes the group, because vendors share names of kinds.
     pub fn id(&self) -> ResourceId {
         ResourceId {
@@ -87,14 +68,6 @@ impl UnreadPolicy {
             document: self.document.clone(),
             pointer,
         }
-    }
-
-    /// Whether both mean the same, wherever they stand.
-    pub fn means_the_same(&self, other: &UnreadPolicy) -> bool {
-        self.key == other.key
-            && self.meta == other.meta
-            && self.targets == other.targets
-            && self.protection == other.protection
     }
 }
 

@@ -114,24 +114,15 @@ fn target_kind(entry: &Node) -> TargetKind {
     }
 }
 
-fn group_of(kind: PolicyTargetKind) -> &'static str {
-    match kind {
-        PolicyTargetKind::Service => "",
-        PolicyTargetKind::Gateway | PolicyTargetKind::ListenerSet | PolicyTargetKind::HttpRoute => {
-            GATEWAY_GROUP
-        }
-    }
-}
-
 fn is_group_of(kind: PolicyTargetKind, group: &str) -> bool {
-    group == group_of(kind) || (kind == PolicyTargetKind::Service && group == "core")
+    group == kind.kind().group() || (kind == PolicyTargetKind::Service && group == "core")
 }
 
 /// Whether a group was probably meant to be that of a kind: it is the group of another kind of targets, or nearly the right
 /// one.
 fn is_slip(kind: PolicyTargetKind, group: &str) -> bool {
     TARGET_KINDS.into_iter().any(|it| is_group_of(it, group))
-        || nearest(group, &[group_of(kind)]).is_some()
+        || nearest(group, &[kind.kind().group()]).is_some()
 }
 
 /// The kind that was probably meant. Without the right group only a slip in capitals is one.
@@ -253,7 +244,7 @@ fn report_slip(node: &Node, kind: PolicyTargetKind, field: &SlipIn, decoder: &mu
                 Some(_) => "group",
                 None => "apiVersion",
             };
-            let help = match group_of(kind) {
+            let help = match kind.kind().group() {
                 "" => format!("{} is of the core group: `group: ''`", kind.as_str()),
                 group => format!("{} is of the group `{group}`", kind.as_str()),
             };

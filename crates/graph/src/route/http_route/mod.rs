@@ -14,13 +14,11 @@ use super::rule::RuleNode;
 use super::rule_problems::RuleProblems;
 use super::shadowed::MatchDigest;
 use crate::Build;
-use crate::backend_ref::References;
-use crate::listener::RouteType;
+use crate::backend::BackendReferences;
 use gatefold_manifest::api::{
     HTTPRoute, HTTPRouteMatch, HTTPRouteRetry, HTTPRouteRule, HTTPRouteSpec, HTTPRouteTimeouts,
-    NamespacedName, SectionName,
+    PolicyTargetKind, SectionName,
 };
-use gatefold_manifest::{Objects, Resources};
 use match_conditions::MatchConditions;
 
 /// The kind HTTPRoute.
@@ -30,18 +28,15 @@ pub struct HttpRoute;
 impl RouteKind for HttpRoute {
     type Spec = HTTPRouteSpec;
     type Rule = RuleNode<HTTPRouteMatch>;
-    const TYPE: RouteType = RouteType::HttpRoute;
+    const POLICY_TARGET: PolicyTargetKind = PolicyTargetKind::HttpRoute;
 }
 
 impl BuildRoute for HttpRoute {
-    fn objects(resources: &Resources) -> &Objects<NamespacedName, HTTPRoute> {
-        &resources.http_routes
-    }
-
     fn common(object: &HTTPRoute) -> RouteObject<'_> {
         RouteObject {
-            route_type: HttpRoute::TYPE,
+            kind: HttpRoute::POLICY_TARGET,
             object,
+            meta: &object.meta,
             parent_refs: &object.spec.parent_refs,
             use_default_gateways: object.spec.use_default_gateways,
             hostnames: &object.spec.hostnames,
@@ -50,7 +45,7 @@ impl BuildRoute for HttpRoute {
 
     fn build_rules<'a>(
         object: &'a HTTPRoute,
-        references: &mut References<'_, 'a>,
+        references: &mut BackendReferences<'_, 'a>,
         build: &mut Build<'a>,
     ) -> (Vec<Self::Rule>, RuleProblems) {
         let (route, rules) = (HttpRoute::common(object), &object.spec.rules);
