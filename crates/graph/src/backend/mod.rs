@@ -1,7 +1,7 @@
 //! Resolves backend references of routes (API: `BackendObjectReference`).
 //!
 //! In: a reference and the object that contains it. Out: its name for logs and its target. Problems become the route's
-//! `ResolvedRefs` condition and a diagnostic. A new kind of backend is an arm of [`BackendKind`] and a file of its own.
+//! `ResolvedRefs` condition and a diagnostic. A new kind of backend is an arm of [`BackendKind`] and a file.
 
 mod app_protocol;
 pub(crate) mod endpoints;

@@ -23,7 +23,7 @@ use crate::{Build, name_pointer};
 use gatefold_diagnostic::{Code, Diagnostic, Pointer};
 use gatefold_manifest::Spec;
 use gatefold_manifest::api::{ConfigMapFields, NamespacedName, Object, SecretFields};
-use last_good::{CaBundle, LoadedCertificate};
+use last_good::{CaBundle, LoadedCertificate, Unusable};
 use rustls_pki_types::CertificateDer;
 use std::sync::Arc;
 use time::OffsetDateTime;
@@ -63,44 +63,58 @@ impl CertificateReference<'_> {
         problems: &mut Vec<Problem>,
         build: &mut Build<'_>,
     ) -> Option<S::Content> {
-        let referrer = self.subject.referrer();
-        let object = match build.resolve::<S>(referrer, self.reference) {
-            Ok(object) => object,
+        let object = self.resolve::<S>(problems, build)?;
+        let LoadedCertificate { in_force, problem } = S::load(object, build);
+        if let Some(unusable) = problem {
+            self.report_unusable(object, unusable, problems, build);
+        }
+        let content = in_force?;
+        let (kind, key) = (S::KIND.name(), object.key());
+        for (code, warning) in S::warnings(&content, build.environment.now) {
+            let finding = self.finding(code, format!("{kind} {key}: {warning}"));
+            let finding = finding.label(object.place(name_pointer()), format!("the {kind}"));
+            build.diagnostics.push(finding);
+        }
+        Some(content)
+    }
+
+    fn resolve<'a, S: CertificateFields>(
+        &self,
+        problems: &mut Vec<Problem>,
+        build: &mut Build<'a>,
+    ) -> Option<&'a Object<S>> {
+        match build.resolve::<S>(self.subject.referrer(), self.reference) {
+            Ok(object) => Some(object),
             Err(unresolved) => {
                 let pointer = self.pointer.clone();
                 let (problem, finding) =
                     unresolved.report(self.field, self.subject, self.reference, pointer);
                 problems.push(problem);
                 build.diagnostics.push(finding);
-                return None;
+                None
             }
+        }
+    }
+
+    fn report_unusable<S: CertificateFields>(
+        &self,
+        object: &Object<S>,
+        unusable: Unusable,
+        problems: &mut Vec<Problem>,
+        build: &mut Build<'_>,
+    ) {
+        let (kind, key) = (S::KIND.name(), object.key());
+        let message = format!("{kind} {key} can't be used: {}", unusable.why);
+        let (_, reason) = self.field.not_found;
+        problems.push(Problem::new(reason, unusable.message(&message)));
+        let (pointer, label) = match unusable.entry {
+            Some(entry) => (object.spec.pointer(entry), format!("`{entry}` is here")),
+            None => (name_pointer(), format!("the {kind}")),
         };
-        let (kind, key) = (S::KIND.name(), self.reference.key(referrer));
-        let LoadedCertificate { in_force, problem } = S::load(object, build);
-        if let Some(unusable) = problem {
-            let message = format!("{kind} {key} can't be used: {}", unusable.why);
-            let (_, reason) = self.field.not_found;
-            problems.push(Problem::new(reason, unusable.message(&message)));
-            let mut finding = self.finding(Code::InvalidCertificate, message);
-            finding = match unusable.entry {
-                Some(entry) => finding.label(
-                    object.place(object.spec.pointer(entry)),
-                    format!("`{entry}` is here"),
-                ),
-                None => finding.label(object.place(name_pointer()), format!("the {kind}")),
-            };
-            finding.notes.extend(unusable.note);
-            build.diagnostics.push(finding);
-        }
-        let content = in_force?;
-        for (code, warning) in S::warnings(&content, build.environment.now) {
-            let finding = self.finding(code, format!("{kind} {key}: {warning}"));
-            let place = object.place(name_pointer());
-            build
-                .diagnostics
-                .push(finding.label(place, format!("the {kind}")));
-        }
-        Some(content)
+        let finding = self.finding(Code::InvalidCertificate, message);
+        let mut finding = finding.label(object.place(pointer), label);
+        finding.notes.extend(unusable.note);
+        build.diagnostics.push(finding);
     }
 
     fn finding(&self, code: Code, message: String) -> Diagnostic {

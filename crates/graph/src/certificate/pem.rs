@@ -198,17 +198,7 @@ fn first_label(blocks: &[PemBlock<'_>]) -> Option<&'static str> {
 
 /// Returns every block of a text, in order.
 fn blocks(text: &[u8]) -> Result<Vec<PemBlock<'_>>, PemProblem> {
-    let trimmed = text.trim_ascii();
-    if trimmed.is_empty() {
-        return Err(PemProblem::Empty);
-    }
-    // A DER sequence of more than 127 bytes.
-    if let [0x30, 0x81..=0x84, ..] = text {
-        return Err(PemProblem::Der);
-    }
-    if trimmed.starts_with(BEGIN_IN_BASE64) {
-        return Err(PemProblem::EncodedTwice);
-    }
+    check_encoding(text)?;
     let mut blocks = Vec::new();
     let mut open: Option<(PemBlock<'_>, usize)> = None;
     for PemLine {
@@ -245,6 +235,22 @@ fn blocks(text: &[u8]) -> Result<Vec<PemBlock<'_>>, PemProblem> {
         Some((block, _)) => Err(block.cut_off()),
         None => Ok(blocks),
     }
+}
+
+/// Refuses a text that is empty, DER, or encoded once more.
+fn check_encoding(text: &[u8]) -> Result<(), PemProblem> {
+    let trimmed = text.trim_ascii();
+    if trimmed.is_empty() {
+        return Err(PemProblem::Empty);
+    }
+    // A DER sequence of more than 127 bytes.
+    if let [0x30, 0x81..=0x84, ..] = text {
+        return Err(PemProblem::Der);
+    }
+    if trimmed.starts_with(BEGIN_IN_BASE64) {
+        return Err(PemProblem::EncodedTwice);
+    }
+    Ok(())
 }
 
 /// Refuses a line that would be a BEGIN or END line without the byte order mark or spaces before it.

@@ -251,51 +251,53 @@ fn targets(policy: &BackendTLSPolicy, build: &mut Build<'_>) -> Vec<(Pointer, Ta
 /// later.
 fn target(
     policy: &BackendTLSPolicy,
-    target: &LocalPolicyTargetReferenceWithSectionName,
+    reference: &LocalPolicyTargetReferenceWithSectionName,
     pointer: &Pointer,
     build: &mut Build<'_>,
 ) -> Option<TargetedObject> {
     const SERVICE: PolicyTargetKind = PolicyTargetKind::Service;
+    let section = reference.section_name.as_ref().map(SectionName::as_str);
     let reference = Reference {
-        group: &target.group,
-        kind: &target.kind,
+        group: &reference.group,
+        kind: &reference.kind,
         namespace: None,
-        name: &target.name,
+        name: &reference.name,
     };
-    let section = target.section_name.as_ref().map(SectionName::as_str);
-    let (pointer, message, help, target) = if !reference.names(SERVICE.kind()) {
-        let (kind, group) = (reference.kind, reference.group);
+    let finding = |pointer: Pointer, message: String, help: Option<String>| {
+        let mut finding = policy.finding(Code::PolicyTarget, pointer, message);
+        finding.help = help;
+        finding
+    };
+    if !reference.names(SERVICE.kind()) {
+        let Reference { group, kind, .. } = reference;
         let message = format!(
             "a policy for a {kind} (group `{group}`) isn't supported; use one for a Service"
         );
-        (pointer.clone(), message, None, None)
-    } else {
-        match target::by_name(policy.referrer(), SERVICE, reference, section, build) {
-            Ok(target) => {
-                let TargetedPart::Unknown { name, help } = &target.part else {
-                    return Some(target);
-                };
+        build
+            .diagnostics
+            .push(finding(pointer.clone(), message, None));
+        return None;
+    }
+    match target::by_name(policy.referrer(), SERVICE, reference, section, build) {
+        Ok(target) => {
+            if let TargetedPart::Unknown { name, help } = &target.part {
                 let message = format!("Service {} has no port named `{name}`", target.key);
-                (
-                    pointer.key("sectionName"),
-                    message,
-                    help.clone(),
-                    Some(target),
-                )
+                let finding = finding(pointer.key("sectionName"), message, help.clone());
+                build.diagnostics.push(finding);
             }
-            Err(NoTarget::NotFound { target, objects }) => {
-                let message = format!("Service {} isn't in the folder", target.key);
-                let help = objects.suggest(&target.key);
-                (pointer.key("name"), message, help, Some(target))
-            }
-            // The reference has neither a namespace nor a selector.
-            Err(NoTarget::NotPermitted { .. } | NoTarget::NoneSelected) => return None,
+            Some(target)
         }
-    };
-    let mut found = policy.finding(Code::PolicyTarget, pointer, message);
-    found.help = help;
-    build.diagnostics.push(found);
-    target
+        Err(NoTarget::NotFound { target, objects }) => {
+            let message = format!("Service {} isn't in the folder", target.key);
+            let help = objects.suggest(&target.key);
+            build
+                .diagnostics
+                .push(finding(pointer.key("name"), message, help));
+            Some(target)
+        }
+        // The reference has neither a namespace nor a selector.
+        Err(NoTarget::NotPermitted { .. } | NoTarget::NoneSelected) => None,
+    }
 }
 
 fn conflict(

@@ -2,7 +2,7 @@
 //!
 //! In: policies and the objects of the folder. Out: for each object and section, the policies in force, and for each policy
 //! its ancestors. Targets are resolved before routes attach, so that routes can be built with the policies in force;
-//! ancestors are found afterwards. A kind of policy is a file of its own on top of `target`, `attachment` and `ancestors`.
+//! ancestors are found afterwards. A new kind of policy is a file on top of `target`, `attachment` and `ancestors`.
 
 mod ancestors;
 mod attachment;
