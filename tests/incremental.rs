@@ -281,7 +281,7 @@ fn text(graph: &Graph) -> String {
         graph.gateway_classes,
         graph.gateways,
         graph.listener_sets,
-        graph.http_routes,
+        graph.routes.http,
         graph.backend_tls_policies,
         graph.wanted,
         graph.diagnostics
@@ -344,7 +344,7 @@ fn reuses_what_an_edit_does_not_affect() {
     let snapshot_after = compiler.compile(&after);
     let same = |one: &Graph, other: &Graph, name: &str| {
         let key = NamespacedName::new("default", name);
-        Arc::ptr_eq(&one.http_routes[&key], &other.http_routes[&key])
+        Arc::ptr_eq(&one.routes.http[&key], &other.routes.http[&key])
     };
     assert!(same(&before, &after, "three"), "the route is rebuilt");
     assert!(!same(&before, &after, "one"), "the route isn't rebuilt");
@@ -378,12 +378,12 @@ fn config_map_affects_routes_only_if_a_policy_refers_to_it() {
     unrelated("b");
     let after = build_after(&before, &loader.load().resources, &environment);
     assert!(
-        Arc::ptr_eq(&before.http_routes[&key], &after.http_routes[&key]),
+        Arc::ptr_eq(&before.routes.http[&key], &after.routes.http[&key]),
         "an unrelated ConfigMap rebuilt the route"
     );
     write(folder.path(), 14, 4);
     let other = build_after(&after, &loader.load().resources, &environment);
-    let tls = |graph: &Graph| format!("{:?}", graph.http_routes[&key].rules);
+    let tls = |graph: &Graph| format!("{:?}", graph.routes.http[&key].rules);
     assert_ne!(
         tls(&after),
         tls(&other),

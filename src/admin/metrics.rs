@@ -3,7 +3,7 @@
 //! In: the [`Published`] configuration. Out: Prometheus metrics. The values are read when they are requested, so
 //! nothing has to update them.
 
-use crate::reload::{Outcome, Published};
+use crate::reload::{Outcome, Published, SocketsState};
 use arc_swap::ArcSwap;
 use gatefold_diagnostic::Severity;
 use gatefold_manifest::Kind;
@@ -140,14 +140,12 @@ fn seconds(time: Option<SystemTime>) -> f64 {
 }
 
 fn listeners(published: &Published) -> [(SampleLabel, u64); 3] {
-    let all = published.listeners.iter();
-    let mut counts = [("listening", 0), ("failed", 0), ("rejected", 0)];
-    for listener in all {
-        let state = listener.state();
-        let count = counts.iter_mut().find(|(name, _)| *name == state);
-        count.into_iter().for_each(|(_, count)| *count += 1);
-    }
-    counts.map(|(state, count)| ([("state", state)], count))
+    use SocketsState::{Failed, Listening, Rejected};
+    [Listening, Failed, Rejected].map(|state| {
+        let listeners = published.listeners.iter();
+        let found = listeners.filter(|listener| listener.sockets() == state);
+        ([("state", state.as_str())], found.count() as u64)
+    })
 }
 
 fn severities(published: &Published) -> [(SampleLabel, u64); 3] {

@@ -5,6 +5,7 @@ use super::rest_path::RestPath;
 use super::status_error::StatusError;
 use super::{discovery, gateway_service, table};
 use crate::reload::Published;
+use gatefold_manifest::api::NamespacedName;
 use gatefold_manifest::{Kind, ObjectRef};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
@@ -66,19 +67,32 @@ fn show(path: RestPath<'_>, form: Form, published: &Published) -> Result<Value, 
 
 /// The objects at a path, as JSON.
 fn find(path: RestPath<'_>, published: &Published) -> Vec<Value> {
-    let is_at_path = |namespace: &str, name: &str| {
-        path.namespace.is_none_or(|it| it == namespace) && path.name.is_none_or(|it| it == name)
+    let (kind, resources) = (path.kind, &published.loaded.resources);
+    let objects: Vec<ObjectRef<'_>> = match path.name {
+        Some(name) => {
+            let key = NamespacedName::new(path.namespace.unwrap_or_default(), name);
+            let object = resources.get(kind, &key);
+            object.into_iter().collect()
+        }
+        None => {
+            let objects = resources.objects(kind);
+            let wanted = |it: &ObjectRef<'_>| {
+                let namespace = &*it.meta.namespace;
+                path.namespace.is_none_or(|wanted| wanted == namespace)
+            };
+            objects.filter(wanted).collect()
+        }
     };
-    let objects = published.loaded.resources.objects(path.kind);
-    let wanted = |it: &ObjectRef<'_>| is_at_path(&it.meta.namespace, &it.meta.name);
-    let objects = objects.filter(wanted);
-    let objects = objects.map(|it| object_json(path.kind, it, &published.statuses));
+    let objects = objects.into_iter();
+    let objects = objects.map(|object| object_json(kind, object, &published.statuses));
     let mut found: Vec<Value> = objects.collect();
-    if path.kind == Kind::Service {
+    if kind == Kind::Service {
         let services = gateway_service::services(published).into_iter();
         found.extend(services.filter(|service| {
-            let text = |field: &str| service["metadata"][field].as_str().unwrap_or_default();
-            is_at_path(text("namespace"), text("name"))
+            let is = |field: &str, wanted: Option<&str>| {
+                wanted.is_none_or(|wanted| service["metadata"][field] == wanted)
+            };
+            is("namespace", path.namespace) && is("name", path.name)
         }));
     }
     found

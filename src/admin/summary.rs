@@ -72,7 +72,7 @@ fn listener_json(listener: &ListenerState) -> Value {
         "protocol": listener.protocol,
         "hostname": listener.hostname,
         "port": listener.port,
-        "state": listener.state(),
+        "state": listener.sockets().as_str(),
         "listening": listener.listening,
         "failed": failed.collect::<Vec<_>>(),
         "routes": listener.routes,

@@ -13,7 +13,7 @@ mod stages;
 
 pub use changes::Changes;
 pub use outcome::{Finished, Outcome, Reloads};
-pub use published::{Generations, ListenerState, Published};
+pub use published::{Generations, ListenerState, Published, SocketsState};
 pub use stages::Settings;
 
 use crate::discover::{Discovery, FixedBackend};

@@ -9,7 +9,8 @@ use super::stages::Built;
 use crate::status::{Applied, Statuses, report};
 use gatefold_diagnostic::{Code, Diagnostic, Place, Pointer, Severity};
 use gatefold_graph::Graph;
-use gatefold_graph::gateway::{GatewayNode, ListenerNode, Protocol};
+use gatefold_graph::gateway::GatewayNode;
+use gatefold_graph::listener::{ListenerNode, Protocol};
 use gatefold_listen::{BindFailure, Failures};
 use gatefold_manifest::Loaded;
 use std::net::SocketAddr;
@@ -169,14 +170,37 @@ pub struct ListenerState {
     pub routes: u32,
 }
 
+/// The state of a listener's sockets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SocketsState {
+    /// All sockets are bound.
+    Listening,
+    /// A socket could not be bound.
+    Failed,
+    /// The listener needs no socket, because its specification can't be served.
+    Rejected,
+}
+
+impl SocketsState {
+    /// The name in metrics and `/status`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            SocketsState::Listening => "listening",
+            SocketsState::Failed => "failed",
+            SocketsState::Rejected => "rejected",
+        }
+    }
+}
+
 impl ListenerState {
-    /// The name of the state in `/status` and metrics: `listening`, `failed` (one of its sockets couldn't be bound),
-    /// or `rejected` (its specification can't be served).
-    pub fn state(&self) -> &'static str {
-        match (self.failed.is_empty(), self.listening.is_empty()) {
-            (false, _) => "failed",
-            (true, false) => "listening",
-            (true, true) => "rejected",
+    /// The state of its sockets.
+    pub fn sockets(&self) -> SocketsState {
+        if !self.failed.is_empty() {
+            SocketsState::Failed
+        } else if self.listening.is_empty() {
+            SocketsState::Rejected
+        } else {
+            SocketsState::Listening
         }
     }
 

@@ -4,7 +4,8 @@ use super::Applied;
 use super::listener::{self, Failure, failures, messages, port_is_at_fault};
 use super::types::{GatewayStatus, Stamp, StatusAddress};
 use gatefold_graph::condition::{self, Condition, ConditionType, Reason};
-use gatefold_graph::gateway::{self, GatewayNode, ListenerNode};
+use gatefold_graph::gateway::{self, GatewayNode};
+use gatefold_graph::listener::ListenerNode;
 use time::OffsetDateTime;
 
 /// The API's limit for `status.addresses`.

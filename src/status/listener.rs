@@ -1,10 +1,10 @@
 //! The status of the listeners of Gateways and ListenerSets.
 
 use super::foreign::recorded_of;
-use super::types::{ListenerStatus, RouteKind, Stamp};
+use super::types::{ListenerStatus, Stamp, SupportedKind};
 use super::{Applied, BindFailure, BindFailureReason};
 use gatefold_graph::condition::{self, Condition, ConditionType, Reason};
-use gatefold_graph::gateway::ListenerNode;
+use gatefold_graph::listener::ListenerNode;
 use gatefold_manifest::api::RecordedListener;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -42,13 +42,13 @@ pub(super) fn report(
     listeners.iter().map(one).collect()
 }
 
-fn kinds(listener: &ListenerNode) -> Vec<RouteKind> {
+fn kinds(listener: &ListenerNode) -> Vec<SupportedKind> {
     let kinds = listener.supported_kinds.iter();
-    let kind = |(group, kind): &(String, String)| RouteKind {
-        group: group.clone(),
-        kind: kind.clone(),
-    };
-    kinds.map(kind).collect()
+    let kinds = kinds.map(|it| SupportedKind {
+        group: it.group(),
+        kind: it.name(),
+    });
+    kinds.collect()
 }
 
 /// Returns the sockets of a listener that couldn't be bound. A host without IPv6 can't bind `[::]`, which is no failure if

@@ -8,33 +8,29 @@ mod foreign;
 mod gateway;
 mod listener;
 mod listener_set;
+mod policy;
+mod route;
 pub mod table;
 mod types;
 
 pub use foreign::Conditions;
 pub use gatefold_listen::{BindFailure, BindFailureReason};
+pub use route::RouteStatuses;
 pub use types::{
     AncestorReference, GatewayClassStatus, GatewayStatus, ListenerSetStatus, ListenerStatus,
-    PolicyAncestorStatus, PolicyStatus, RouteKind, RouteParentStatus, RouteStatus, StatusAddress,
-    StatusCondition, SupportedFeature,
+    PolicyAncestorStatus, PolicyStatus, RouteParentStatus, RouteStatus, StatusAddress,
+    StatusCondition, SupportedFeature, SupportedKind,
 };
 
 use gatefold_graph::Graph;
-use gatefold_graph::gateway::gateway_class::{GatewayClassNode, SUPPORTED_FEATURES};
-use gatefold_graph::ordered::Follow;
+use gatefold_graph::gateway::{GatewayClassNode, SUPPORTED_FEATURES};
 use gatefold_graph::policy::backend_tls_policy::BackendTlsPolicyNode;
-use gatefold_graph::route::http_route::{HttpRouteNode, HttpRouteNodes, ParentNode};
-use gatefold_manifest::api::{GATEWAY_GROUP, NamespacedName};
-use std::collections::{BTreeMap, BTreeSet};
+use gatefold_graph::route::HttpRoute;
+use gatefold_manifest::api::NamespacedName;
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use time::OffsetDateTime;
 use types::Stamp;
-
-/// The API allows no more in a policy's status.
-const MOST_ANCESTORS: usize = 16;
-/// The API allows no more in a route's status.
-const MOST_PARENTS: usize = 32;
 
 /// The outcome of binding the sockets that a snapshot needs.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -52,22 +48,10 @@ pub struct Statuses {
     pub gateways: BTreeMap<NamespacedName, GatewayStatus>,
     /// ListenerSets.
     pub listener_sets: BTreeMap<NamespacedName, ListenerSetStatus>,
-    /// HTTPRoutes. An unchanged status is shared with the previous report.
-    pub http_routes: BTreeMap<NamespacedName, Arc<RouteStatus>>,
-    /// The nodes that these statuses were made from.
-    http_route_nodes: MadeOf<HttpRouteNodes>,
+    /// HTTPRoutes.
+    pub http_routes: RouteStatuses<HttpRoute>,
     /// BackendTLSPolicies.
     pub backend_tls_policies: BTreeMap<NamespacedName, PolicyStatus>,
-}
-
-/// The source of statuses, which doesn't take part in comparisons.
-#[derive(Clone, Debug, Default)]
-struct MadeOf<T>(Arc<T>);
-
-impl<T> PartialEq for MadeOf<T> {
-    fn eq(&self, _: &Self) -> bool {
-        true
-    }
 }
 
 /// Makes the statuses. A condition whose status is the same as in `previous` keeps its transition time.
@@ -82,19 +66,6 @@ pub fn report(
         let before = previous.gateway_classes.get(name);
         (name.clone(), gateway_class(node, before, now))
     };
-    let mut before = Follow::new(&previous.http_routes);
-    let mut node_before = Follow::new(&previous.http_route_nodes.0);
-    let route = |(key, node): (&NamespacedName, &Arc<HttpRouteNode>)| {
-        let before = before.at(key);
-        let is_same = node_before
-            .at(key)
-            .is_some_and(|old| Arc::ptr_eq(old, node));
-        let status = match before.filter(|_| is_same) {
-            Some(same) => same.clone(),
-            None => Arc::new(http_route(node, before.map(|it| &**it), ours, now)),
-        };
-        (key.clone(), status)
-    };
     let listener_sets = listener_set::report(graph, applied, previous, now);
     let attached = listener_set::attached(graph, &listener_sets);
     let gateways = graph.gateways.iter().map(|(key, node)| {
@@ -105,15 +76,17 @@ pub fn report(
     });
     let policy = |(key, node): (&NamespacedName, &BackendTlsPolicyNode)| {
         let before = previous.backend_tls_policies.get(key);
-        (key.clone(), backend_tls_policy(node, before, ours, now))
+        (
+            key.clone(),
+            policy::backend_tls_policy(node, before, ours, now),
+        )
     };
     Statuses {
         backend_tls_policies: graph.backend_tls_policies.iter().map(policy).collect(),
         gateway_classes: graph.gateway_classes.iter().map(class).collect(),
         gateways: gateways.collect(),
         listener_sets,
-        http_routes: graph.http_routes.iter().map(route).collect(),
-        http_route_nodes: MadeOf(graph.http_routes.clone()),
+        http_routes: RouteStatuses::report(&graph.routes.http, &previous.http_routes, ours, now),
     }
 }
 
@@ -137,83 +110,6 @@ fn gateway_class(
             .iter()
             .map(|name| SupportedFeature { name })
             .collect(),
-    }
-}
-
-fn http_route(
-    node: &HttpRouteNode,
-    previous: Option<&RouteStatus>,
-    ours: &BTreeSet<String>,
-    now: OffsetDateTime,
-) -> RouteStatus {
-    let recorded = &node.resource.recorded().parents;
-    let home = &node.resource.meta.namespace;
-    let stamp = Stamp {
-        generation: node.resource.meta.generation,
-        now,
-    };
-    let parent = |parent: &ParentNode| {
-        let before = previous.and_then(|status| {
-            let same = |p: &&RouteParentStatus| {
-                p.parent_ref == parent.reference && p.controller_name == parent.controller_name
-            };
-            status.parents.iter().find(same)
-        });
-        let before = before.map_or(&[][..], |parent| &parent.conditions);
-        let (name, reference) = (&parent.controller_name, &parent.reference);
-        let recorded = foreign::recorded_at(recorded, name, reference, home);
-        RouteParentStatus {
-            parent_ref: reference.clone(),
-            controller_name: name.clone(),
-            conditions: stamp.conditions(&parent.conditions, before, recorded),
-        }
-    };
-    let parents: Vec<RouteParentStatus> = node.parents.iter().map(parent).collect();
-    let room = MOST_PARENTS.saturating_sub(parents.len());
-    RouteStatus {
-        foreign: foreign::entries("parentRef", recorded, ours, room),
-        parents,
-    }
-}
-
-fn backend_tls_policy(
-    node: &BackendTlsPolicyNode,
-    previous: Option<&PolicyStatus>,
-    ours: &BTreeSet<String>,
-    now: OffsetDateTime,
-) -> PolicyStatus {
-    let recorded = &node.resource.recorded().ancestors;
-    let home = &node.resource.meta.namespace;
-    let stamp = Stamp {
-        generation: node.resource.meta.generation,
-        now,
-    };
-    let ancestor = |(gateway, controller_name): (&NamespacedName, &String)| {
-        let ancestor_ref = AncestorReference {
-            group: GATEWAY_GROUP,
-            kind: "Gateway",
-            namespace: gateway.namespace.to_string(),
-            name: gateway.name.to_string(),
-        };
-        let before = previous.and_then(|status| {
-            let same = |it: &&PolicyAncestorStatus| it.ancestor_ref == ancestor_ref;
-            status.ancestors.iter().find(same)
-        });
-        let before = before.map_or(&[][..], |ancestor| &ancestor.conditions);
-        let reference = ancestor_ref.as_parent();
-        let recorded = foreign::recorded_at(recorded, controller_name, &reference, home);
-        PolicyAncestorStatus {
-            conditions: stamp.conditions(&node.conditions, before, recorded),
-            ancestor_ref,
-            controller_name: controller_name.clone(),
-        }
-    };
-    let gateways = node.gateways.iter().take(MOST_ANCESTORS);
-    let ancestors: Vec<PolicyAncestorStatus> = gateways.map(ancestor).collect();
-    let room = MOST_ANCESTORS.saturating_sub(ancestors.len());
-    PolicyStatus {
-        foreign: foreign::entries("ancestorRef", recorded, ours, room),
-        ancestors,
     }
 }
 

@@ -70,20 +70,20 @@ pub struct ListenerStatus {
     /// The listener's name.
     pub name: String,
     /// The kinds of routes that may attach.
-    pub supported_kinds: Vec<RouteKind>,
+    pub supported_kinds: Vec<SupportedKind>,
     /// The number of accepted routes that are attached.
     pub attached_routes: u32,
     /// The listener's conditions.
     pub conditions: Conditions,
 }
 
-/// A kind of route.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct RouteKind {
+/// A kind of route that may attach to a listener.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct SupportedKind {
     /// Its API group.
-    pub group: String,
+    pub group: &'static str,
     /// Its kind.
-    pub kind: String,
+    pub kind: &'static str,
 }
 
 /// The status of a route of any kind. Without a parent the list is empty, never absent.

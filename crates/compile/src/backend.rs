@@ -5,15 +5,15 @@
 
 use super::backend_tls::{BackendTlsCache, Identities};
 use super::filter::{filters, redirect};
+use super::matches::CompileMatch;
 use super::timeouts::{retry, timeouts};
 use gatefold_dataplane::backend::{Backend, Endpoints, Split, Target};
 use gatefold_dataplane::filter::Filters;
 use gatefold_dataplane::filter::request_mirror::{RequestMirror, Share};
 use gatefold_dataplane::{Action, Rule};
 use gatefold_graph::policy::backend_tls_policy::BackendTlsNode;
-use gatefold_graph::route::http_route::{BackendNode, FilterNode, RuleNode, TargetNode};
+use gatefold_graph::route::{BackendNode, FilterNode, RuleNode, TargetNode};
 use gatefold_graph::{Graph, ServicePortKey};
-use gatefold_manifest::api::HTTPRouteMatch;
 use hashbrown::HashMap;
 use http::StatusCode;
 use std::sync::Arc;
@@ -49,15 +49,16 @@ impl Backends {
 
     /// Compiles a rule and its backends. Its counters continue those of the rule `before`: if they restarted at each reload,
     /// the first backend would get more than its share.
-    pub(super) fn rule(
+    pub(super) fn rule<M: CompileMatch>(
         &mut self,
         (route, index): (&Arc<str>, usize),
-        node: &RuleNode,
+        node: &RuleNode<M>,
         before: Option<&Rule>,
     ) -> Rule {
-        let filters = self.filters(&node.filters, &node.matches, before);
+        let prefix = node.matches.first().map_or("/", CompileMatch::prefix);
+        let filters = self.filters(&node.filters, prefix, before);
         let action = match filters {
-            Some(_) if !node.refused => self.action(node, before),
+            Some(_) if !node.refused => self.action(node, prefix, before),
             _ => Action::Refuse(StatusCode::INTERNAL_SERVER_ERROR),
         };
         Rule {
@@ -70,13 +71,13 @@ impl Backends {
         }
     }
 
-    fn action(&mut self, node: &RuleNode, before: Option<&Rule>) -> Action {
-        if let Some(redirect) = redirect(&node.filters, &node.matches) {
+    fn action<M>(&mut self, node: &RuleNode<M>, prefix: &str, before: Option<&Rule>) -> Action {
+        if let Some(redirect) = redirect(&node.filters, prefix) {
             return Action::Redirect(redirect);
         }
         let backends = node.backends.iter();
         let backends = backends.map(|one| {
-            let backend = self.backend(one, &node.matches, before);
+            let backend = self.backend(one, prefix, before);
             (one.weight, backend)
         });
         let backends = backends.collect();
@@ -88,15 +89,10 @@ impl Backends {
         }
     }
 
-    fn backend(
-        &mut self,
-        node: &BackendNode,
-        matches: &[HTTPRouteMatch],
-        before: Option<&Rule>,
-    ) -> Backend {
+    fn backend(&mut self, node: &BackendNode, prefix: &str, before: Option<&Rule>) -> Backend {
         let name: Arc<str> = node.name.as_str().into();
         let target = self.target(&node.target);
-        let filters = self.filters(&node.filters, matches, before);
+        let filters = self.filters(&node.filters, prefix, before);
         Backend {
             name,
             target: match filters {
@@ -112,10 +108,10 @@ impl Backends {
     fn filters(
         &mut self,
         nodes: &[FilterNode],
-        matches: &[HTTPRouteMatch],
+        prefix: &str,
         before: Option<&Rule>,
     ) -> Option<Filters> {
-        let mut filters = filters(nodes, matches)?;
+        let mut filters = filters(nodes, prefix)?;
         for node in nodes {
             let FilterNode::RequestMirror(mirror) = node else {
                 continue;

@@ -8,17 +8,17 @@ use gatefold_dataplane::filter::header_modifier::{Change, HeaderModifier, refusa
 use gatefold_dataplane::filter::path_modifier::PathModifier;
 use gatefold_dataplane::filter::request_redirect::{RequestRedirect, Scheme};
 use gatefold_dataplane::filter::url_rewrite::UrlRewrite;
-use gatefold_graph::route::http_route::FilterNode;
+use gatefold_graph::route::FilterNode;
 use gatefold_manifest::api::{
     self, HTTPCORSFilter, HTTPHeader, HTTPHeaderFilter, HTTPPathModifier, HTTPPathModifierType,
-    HTTPRequestRedirectFilter, HTTPRouteMatch, HTTPURLRewriteFilter, PortNumber, RedirectScheme,
+    HTTPRequestRedirectFilter, HTTPURLRewriteFilter, PortNumber, RedirectScheme,
 };
 use http::{HeaderName, HeaderValue, StatusCode};
 
-/// Compiles the filters of a rule with these matches, or of one of its backends, in the order of the manifest. A redirect
-/// isn't included, because it is the rule's action: see [`redirect`]. `None` if a filter can't be compiled as written: the
-/// graph has reported it, and a filter is never left out.
-pub(super) fn filters(nodes: &[FilterNode], matches: &[HTTPRouteMatch]) -> Option<Filters> {
+/// Compiles the filters of a rule, or of one of its backends, in the order of the manifest. `prefix` is the path of the rule's
+/// first match. A redirect isn't included, because it is the rule's action: see [`redirect`]. `None` if a filter can't be
+/// compiled as written: the graph has reported it, and a filter is never left out.
+pub(super) fn filters(nodes: &[FilterNode], prefix: &str) -> Option<Filters> {
     let mut filters = Filters::default();
     for node in nodes {
         match node {
@@ -29,7 +29,7 @@ pub(super) fn filters(nodes: &[FilterNode], matches: &[HTTPRouteMatch]) -> Optio
                 filters.response_headers.push(modifier(headers)?);
             }
             FilterNode::UrlRewrite(rewrite) => {
-                filters.rewrite = Some(url_rewrite(rewrite, matches)?);
+                filters.rewrite = Some(url_rewrite(rewrite, prefix)?);
             }
             FilterNode::Cors(fields) => filters.cors = Some(Box::new(cors(fields)?)),
             FilterNode::RequestRedirect(_) | FilterNode::RequestMirror(_) => {}
@@ -38,11 +38,8 @@ pub(super) fn filters(nodes: &[FilterNode], matches: &[HTTPRouteMatch]) -> Optio
     Some(filters)
 }
 
-/// Compiles the redirect of a rule with these matches, if it has one.
-pub(super) fn redirect(
-    nodes: &[FilterNode],
-    matches: &[HTTPRouteMatch],
-) -> Option<RequestRedirect> {
+/// Compiles the redirect of a rule whose first match has the path `prefix`, if the rule redirects.
+pub(super) fn redirect(nodes: &[FilterNode], prefix: &str) -> Option<RequestRedirect> {
     let filter = nodes.iter().find_map(|node| match node {
         FilterNode::RequestRedirect(filter) => Some(filter),
         _ => None,
@@ -66,7 +63,7 @@ pub(super) fn redirect(
         }),
         hostname: hostname.as_ref().map(|name| name.as_str().into()),
         port: port.map(PortNumber::get),
-        path: path.as_ref().map(|path| path_modifier(path, matches)),
+        path: path.as_ref().map(|path| path_modifier(path, prefix)),
     })
 }
 
@@ -110,7 +107,7 @@ fn cors(filter: &HTTPCORSFilter) -> Option<Cors> {
     })
 }
 
-fn url_rewrite(filter: &HTTPURLRewriteFilter, matches: &[HTTPRouteMatch]) -> Option<UrlRewrite> {
+fn url_rewrite(filter: &HTTPURLRewriteFilter, prefix: &str) -> Option<UrlRewrite> {
     let hostname = match &filter.hostname {
         Some(name) => Some(HeaderValue::from_str(name.as_str()).ok()?),
         None => None,
@@ -118,20 +115,19 @@ fn url_rewrite(filter: &HTTPURLRewriteFilter, matches: &[HTTPRouteMatch]) -> Opt
     let path = filter.path.as_ref();
     Some(UrlRewrite {
         hostname,
-        path: path.map(|path| path_modifier(path, matches)),
+        path: path.map(|path| path_modifier(path, prefix)),
     })
 }
 
 /// Compiles a path modifier. The loader accepts `ReplacePrefixMatch` only in a rule with a single match, of type PathPrefix.
-fn path_modifier(path: &HTTPPathModifier, matches: &[HTTPRouteMatch]) -> PathModifier {
+fn path_modifier(path: &HTTPPathModifier, prefix: &str) -> PathModifier {
     match path.kind {
         HTTPPathModifierType::ReplaceFullPath => {
             PathModifier::full(path.replace_full_path.as_deref().unwrap_or_default())
         }
         HTTPPathModifierType::ReplacePrefixMatch => {
-            let matched = matches.first().map(|one| one.path.value.as_str());
             let replacement = path.replace_prefix_match.as_deref();
-            PathModifier::prefix(matched.unwrap_or("/"), replacement.unwrap_or_default())
+            PathModifier::prefix(prefix, replacement.unwrap_or_default())
         }
     }
 }

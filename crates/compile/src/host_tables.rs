@@ -1,15 +1,16 @@
 //! The routes of each listener by hostname, and the routers made of them.
 
-use super::route::{CompiledRoute, ListenerKey};
+use super::route::CompiledRoute;
 use gatefold_dataplane::host_routes::HostRoutes;
 use gatefold_dataplane::router::Router;
+use gatefold_graph::listener::ListenerId;
 use hashbrown::HashMap;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The compiled routes of each listener, by hostname.
 #[derive(Default)]
-pub(super) struct HostTables(BTreeMap<ListenerKey, HashMap<Option<Arc<str>>, HostTable>>);
+pub(super) struct HostTables(BTreeMap<ListenerId, HashMap<Option<Arc<str>>, HostTable>>);
 
 /// The routes of one hostname.
 #[derive(Default)]
@@ -46,7 +47,7 @@ impl HostTables {
     }
 
     /// Returns the router of a listener.
-    pub(super) fn router(&self, listener: &ListenerKey) -> Router {
+    pub(super) fn router(&self, listener: &ListenerId) -> Router {
         let hosts = self.0.get(listener).into_iter().flatten();
         Router::new(
             hosts.filter_map(|(hostname, table)| {
@@ -76,6 +77,6 @@ fn same(one: &[Arc<CompiledRoute>], other: &[Arc<CompiledRoute>]) -> bool {
 /// Sorts routes by age, the oldest first (API: `HTTPRouteRule.matches`). They come ordered by name, which is nearly the same.
 fn by_age<'r>(routes: impl Iterator<Item = &'r Arc<CompiledRoute>>) -> Vec<&'r Arc<CompiledRoute>> {
     let mut routes: Vec<_> = routes.collect();
-    routes.sort_by(|one, other| one.node.resource.by_age(&other.node.resource));
+    routes.sort_by(|one, other| one.node.meta().by_age(other.node.meta()));
     routes
 }

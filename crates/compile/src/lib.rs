@@ -26,14 +26,12 @@ use gatefold_dataplane::timeouts::RuleTimeouts;
 use gatefold_dataplane::tls::{CertificateSet, PortTls};
 use gatefold_dataplane::{Action, BoundPorts, Listener, Port, Rule, Snapshot};
 use gatefold_graph::Graph;
-use gatefold_graph::gateway::{ListenerNode, Protocol};
-use gatefold_graph::ordered::Follow;
-use gatefold_manifest::api::NamespacedName;
+use gatefold_graph::listener::{ListenerId, ListenerNode, Protocol};
 use host_tables::HostTables;
 use http::StatusCode;
 use matches::Patterns;
-use route::CompiledRoute;
-use std::collections::{BTreeMap, HashMap};
+use route::CompiledRoutes;
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tls::Validations;
@@ -47,7 +45,7 @@ pub fn compile(graph: &Graph) -> Snapshot {
 /// counters of changed routes continue.
 #[derive(Default)]
 pub struct Compiler {
-    routes: BTreeMap<NamespacedName, Arc<CompiledRoute>>,
+    http_routes: CompiledRoutes,
     tables: HostTables,
     backends: Backends,
     patterns: Patterns,
@@ -60,13 +58,16 @@ impl Compiler {
         self.patterns.begin();
         self.validations.begin();
         let identities = Identities::of(graph);
-        self.routes = self.routes(graph, &identities);
-        self.tables = HostTables::new(self.routes.values(), &self.tables);
+        let holds = self.backends.begin(graph, &identities);
+        let (backends, patterns) = (&mut self.backends, &mut self.patterns);
+        let before = (&self.http_routes, holds);
+        self.http_routes = route::compile(&graph.routes.http, before, backends, patterns);
+        self.tables = HostTables::new(self.http_routes.values(), &self.tables);
         let mut ports: HashMap<SocketAddr, Port> = HashMap::new();
         let mut bound_ports = BoundPorts::default();
         for (key, gateway) in &graph.gateways {
             let listeners = gateway.listeners.iter().enumerate();
-            for (position, listener) in listeners.filter(|(_, listener)| listener.serving) {
+            for (index, listener) in listeners.filter(|(_, listener)| listener.serving) {
                 let tls = self.validations.certificates(key, listener);
                 if listener.protocol == Some(Protocol::Https) && tls.is_none() {
                     continue;
@@ -78,7 +79,10 @@ impl Compiler {
                     identity: identities.of_gateway(key),
                     router: match &listener.refusal {
                         Some(_) => refuse_all(&key.to_string()),
-                        None => self.tables.router(&(key.clone(), position)),
+                        None => self.tables.router(&ListenerId {
+                            gateway: key.clone(),
+                            index,
+                        }),
                     },
                 });
                 add(&mut ports, listener, &compiled, tls.as_ref());
@@ -95,27 +99,6 @@ impl Compiler {
                 .collect(),
             bound_ports,
         }
-    }
-
-    /// Compiles every route. Routes whose nodes are the same as in the previous graph are reused.
-    fn routes(
-        &mut self,
-        graph: &Graph,
-        identities: &Identities<'_>,
-    ) -> BTreeMap<NamespacedName, Arc<CompiledRoute>> {
-        let holds = self.backends.begin(graph, identities);
-        let mut before = Follow::new(&self.routes);
-        let routes = graph.http_routes.iter().map(|(key, node)| {
-            let before = before.at(key);
-            let same = before.filter(|before| holds && Arc::ptr_eq(&before.node, node));
-            let route = same.cloned().unwrap_or_else(|| {
-                let before = before.map(|route| &**route);
-                let (backends, patterns) = (&mut self.backends, &mut self.patterns);
-                Arc::new(CompiledRoute::new(node, before, backends, patterns))
-            });
-            (key.clone(), route)
-        });
-        routes.collect()
     }
 }
 

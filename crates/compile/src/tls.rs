@@ -5,7 +5,7 @@
 use gatefold_dataplane::client_validation::{ClientMode, ClientValidation};
 use gatefold_dataplane::tls::CertificateSet;
 use gatefold_graph::certificate::client_validation::ClientValidationNode;
-use gatefold_graph::gateway::ListenerNode;
+use gatefold_graph::listener::ListenerNode;
 use gatefold_manifest::api::{FrontendValidationModeType, NamespacedName};
 use std::collections::HashMap;
 use std::sync::Arc;

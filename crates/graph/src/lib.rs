@@ -28,16 +28,14 @@ use gatefold_diagnostic::did_you_mean;
 use gatefold_diagnostic::{Diagnostic, Document, Place, Pointer};
 use gatefold_manifest::Resources;
 use gatefold_manifest::api::NamespacedName;
-use gateway::GatewayNode;
-use gateway::gateway_class::GatewayClassNode;
-use gateway::listener_set::ListenerSetNode;
+use gateway::{GatewayClassNodes, GatewayNodes, ListenerSetNodes};
 use policy::Ancestors;
 use policy::backend_tls_policy::{self, BackendTlsPolicies, BackendTlsPolicyNode};
 use policy::protection::Protections;
 use policy::unread_policy;
 use reference::ReferenceGrants;
 use reuse::{Basis, Before};
-use route::http_route::HttpRouteNodes;
+use route::{HttpRoute, Routes};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -47,13 +45,13 @@ pub struct Graph {
     /// The names under which gatefold reports statuses. Entries with other names belong to other controllers.
     pub controller_names: BTreeSet<String>,
     /// The GatewayClasses that gatefold serves.
-    pub gateway_classes: BTreeMap<String, GatewayClassNode>,
+    pub gateway_classes: GatewayClassNodes,
     /// The Gateways that gatefold serves.
-    pub gateways: BTreeMap<NamespacedName, GatewayNode>,
+    pub gateways: GatewayNodes,
     /// The ListenerSets of these Gateways.
-    pub listener_sets: BTreeMap<NamespacedName, ListenerSetNode>,
-    /// Every HTTPRoute. A route whose parents belong to other controllers has no parents here, and isn't served.
-    pub http_routes: Arc<HttpRouteNodes>,
+    pub listener_sets: ListenerSetNodes,
+    /// Every route.
+    pub routes: Routes,
     /// Every BackendTLSPolicy.
     pub backend_tls_policies: BTreeMap<NamespacedName, BackendTlsPolicyNode>,
     /// The ports of Services that routes use and for which the folder has no endpoints, whether the environment has some or
@@ -74,8 +72,11 @@ impl Graph {
     /// Returns warnings about routes that are served as written, but whose matches or hostnames receive no traffic. This reads
     /// every route, so call it after the graph has been published.
     pub fn advice(&self) -> Vec<Diagnostic> {
-        let mut found = self.shadowed_matches();
-        found.extend(self.hostnames_served_elsewhere());
+        let mut found = route::shadowed_matches(&self.routes.http, &self.gateways);
+        found.extend(route::hostnames_served_elsewhere(
+            &self.routes,
+            &self.gateways,
+        ));
         found.sort_by(|left, right| order(left).cmp(&order(right)));
         found
     }
@@ -143,23 +144,24 @@ pub fn build_after(previous: &Graph, resources: &Resources, environment: &Enviro
     };
     let (unread_policies, protections) = unread_policy::read(&build);
     build.protections = Arc::new(protections);
-    let gateway_classes = gateway::gateway_class::build(&mut build);
+    let gateway_classes = gateway::build_classes(&mut build);
     let (mut gateways, listener_sets) = gateway::build(&mut build);
     build.policies = backend_tls_policy::read(&mut build);
     let basis = Basis::of(resources, environment, build.protections.clone());
     let before = Before::new(previous, &basis);
     let mut ports = before.service_ports(resources, environment);
-    let http_routes = route::http_route::build(
+    let http = route::build::<HttpRoute>(
         &mut gateways,
         &listener_sets,
         &mut ports,
-        before,
+        before.routes(&previous.routes.http),
         &mut build,
     );
-    let ancestors = Ancestors::new(&gateways, &listener_sets, &http_routes);
+    let routes = Routes { http: http.into() };
+    let ancestors = Ancestors::new(&gateways, &listener_sets, &routes);
     unread_policies.report(&ancestors, &mut build);
     let backend_tls_policies = build.policies.finish(&ancestors);
-    let service_ports = ports.used(http_routes.values().flat_map(|it| &it.service_ports));
+    let service_ports = ports.used(routes.iter().flat_map(|it| it.service_ports()));
     let mut diagnostics = build.diagnostics;
     let mut wanted = BTreeMap::new();
     for (key, node) in &service_ports {
@@ -168,11 +170,11 @@ pub fn build_after(previous: &Graph, resources: &Resources, environment: &Enviro
     }
     diagnostics.sort_by(|left, right| order(left).cmp(&order(right)));
     Graph {
-        controller_names: gateway::gateway_class::controller_names(resources, environment),
+        controller_names: gateway::controller_names(resources, environment),
         gateway_classes,
         gateways,
         listener_sets,
-        http_routes: http_routes.into(),
+        routes,
         backend_tls_policies,
         wanted,
         diagnostics,

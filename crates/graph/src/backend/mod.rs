@@ -11,7 +11,7 @@ use crate::Build;
 use crate::condition::{Problem, Reason};
 use crate::reference::{Reference, ReferenceField, ReferenceScope, UnresolvedReference};
 use crate::reported_object::ReportedObject;
-use crate::route::http_route::TargetNode;
+use crate::route::TargetNode;
 use endpoints::{ServicePortKey, ServicePorts};
 use gatefold_diagnostic::{Code, Diagnostic, Pointer};
 use gatefold_manifest::Kind;

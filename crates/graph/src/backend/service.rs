@@ -6,7 +6,7 @@ use super::{BackendReference, BackendReferences, BackendRefusal};
 use crate::condition::{Problem, Reason};
 use crate::policy::backend_tls_policy::BackendTlsNode;
 use crate::reference::UnresolvedReference;
-use crate::route::http_route::TargetNode;
+use crate::route::TargetNode;
 use crate::{Build, name_pointer};
 use gatefold_dataplane::backend::HttpVersion;
 use gatefold_diagnostic::{Code, Diagnostic, Pointer};

@@ -3,7 +3,7 @@
 use super::CertificateReference;
 use crate::Build;
 use crate::condition::{Problem, Reason};
-use crate::listener::Located;
+use crate::listener::ListenerAt;
 use crate::reference::{ReferenceField, ReferenceScope};
 use gatefold_diagnostic::Code;
 use gatefold_manifest::api::SecretFields;
@@ -25,7 +25,7 @@ const CERTIFICATE_REFS: ReferenceField = ReferenceField {
 ///
 /// A ListenerSet needs its own ReferenceGrant: it doesn't inherit that of its Gateway (API: `ReferenceGrant`, `ListenerSet`).
 pub(crate) fn certificates(
-    at: Located<'_>,
+    at: ListenerAt<'_>,
     problems: &mut Vec<Problem>,
     build: &mut Build<'_>,
 ) -> Vec<Arc<CertifiedKey>> {
@@ -55,7 +55,7 @@ pub(crate) fn certificates(
     certificates.collect()
 }
 
-fn no_certificate(at: Located<'_>, build: &mut Build<'_>) -> Problem {
+fn no_certificate(at: ListenerAt<'_>, build: &mut Build<'_>) -> Problem {
     let message = "an HTTPS listener needs a certificate in `tls.certificateRefs`";
     let pointer = match at.listener.tls {
         Some(_) => at.pointer().key("tls"),

@@ -59,6 +59,9 @@ pub const SUPPORTED_FEATURES: &[&str] = &[
     "ReferenceGrant",
 ];
 
+/// GatewayClasses by name.
+pub type GatewayClassNodes = BTreeMap<String, GatewayClassNode>;
+
 /// A GatewayClass.
 #[derive(Debug)]
 pub struct GatewayClassNode {
@@ -70,10 +73,10 @@ pub struct GatewayClassNode {
 
 /// Builds the classes that gatefold serves: those with the configured controller name, or all of them if none is
 /// configured.
-pub(crate) fn build(build: &mut Build<'_>) -> BTreeMap<String, GatewayClassNode> {
+pub(crate) fn build(build: &mut Build<'_>) -> GatewayClassNodes {
     let resources = build.resources;
     let wanted = build.environment.controller_name.as_deref();
-    let mut nodes = BTreeMap::new();
+    let mut nodes = GatewayClassNodes::new();
     for (name, class) in resources.gateway_classes.iter() {
         if wanted.is_some_and(|wanted| wanted != class.spec.controller_name.as_str()) {
             continue;
@@ -135,7 +138,7 @@ fn supported_version() -> Condition {
 }
 
 /// Returns the controller name under which a Gateway is served, or `None` if another controller serves it.
-pub(crate) fn controller_of(gateway: &Gateway, build: &mut Build<'_>) -> Option<String> {
+pub(super) fn controller_of(gateway: &Gateway, build: &mut Build<'_>) -> Option<String> {
     let class_name = &gateway.spec.gateway_class_name;
     let class = build.resources.gateway_classes.get(class_name);
     match (class, &build.environment.controller_name) {

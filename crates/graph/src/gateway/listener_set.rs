@@ -3,7 +3,7 @@
 //! A Gateway's node lists its own listeners and those of its sets in order of precedence: its own first, then those of the
 //! oldest set.
 
-use crate::gateway::GatewayNode;
+use super::node::{GatewayNode, GatewayNodes};
 use crate::listener::{self, ListenerOwner};
 use crate::{Build, names_in, suggest};
 use gatefold_diagnostic::{Code, Diagnostic, Pointer};
@@ -13,6 +13,9 @@ use gatefold_manifest::api::{
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
+
+/// ListenerSets by name.
+pub type ListenerSetNodes = BTreeMap<NamespacedName, ListenerSetNode>;
 
 /// A ListenerSet whose Gateway gatefold serves.
 #[derive(Debug)]
@@ -26,13 +29,10 @@ pub struct ListenerSetNode {
 }
 
 /// Builds the ListenerSets of `gateways`, and adds the listeners of the allowed ones to their Gateways.
-pub(crate) fn build(
-    gateways: &mut BTreeMap<NamespacedName, GatewayNode>,
-    build: &mut Build<'_>,
-) -> BTreeMap<NamespacedName, ListenerSetNode> {
+pub(super) fn build(gateways: &mut GatewayNodes, build: &mut Build<'_>) -> ListenerSetNodes {
     let mut sets: Vec<&Arc<ListenerSet>> = build.resources.listener_sets.values().collect();
     sets.sort_by_cached_key(|set| set.age());
-    let mut nodes = BTreeMap::new();
+    let mut nodes = ListenerSetNodes::new();
     for set in sets {
         let Some(key) = parent(set, build) else {
             continue;
@@ -57,7 +57,7 @@ pub(crate) fn build(
 }
 
 /// Returns the Gateway that a ListenerSet refers to, or `None` if it refers to an object of another kind.
-pub(crate) fn gateway_key(set: &ListenerSet) -> Option<NamespacedName> {
+fn gateway_key(set: &ListenerSet) -> Option<NamespacedName> {
     let reference = &set.spec.parent_ref;
     let is_gateway = reference.group == GATEWAY_GROUP && reference.kind == "Gateway";
     let own = &set.meta.namespace;

@@ -5,30 +5,31 @@
 //! then the older object (API: `ListenerSetSpec.listeners`). Claims don't depend on the validity of a listener's
 //! certificates, so that a broken certificate never moves traffic to another Gateway.
 
+use super::node::{ListenerId, ListenerNode};
+use super::overlap;
+use super::owner::ListenerOwner;
+use super::protocol::Protocol;
 use crate::Build;
 use crate::condition::{self, Condition, ConditionType, Reason};
-use crate::gateway::{GatewayNode, ListenerNode, Protocol};
-use crate::listener::ListenerOwner;
+use crate::gateway::{self, GatewayNodes};
 use gatefold_diagnostic::{Code, Diagnostic, Pointer};
-use gatefold_manifest::api::{Hostname, NamespacedName};
+use gatefold_manifest::api::Hostname;
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 
-type Gateways = BTreeMap<NamespacedName, GatewayNode>;
-
-/// A listener: its Gateway, and its index among all listeners of that Gateway.
-type Owner = (NamespacedName, usize);
+/// The claims on each socket.
+pub(super) type ClaimedSockets = HashMap<SocketAddr, SocketClaims>;
 
 /// The listeners that have claimed a socket.
-struct Claims {
-    protocol: Protocol,
-    first: Owner,
-    by_hostname: HashMap<Option<Hostname>, Owner>,
+pub(super) struct SocketClaims {
+    pub protocol: Protocol,
+    pub by_hostname: HashMap<Option<Hostname>, ListenerId>,
+    first: ListenerId,
 }
 
 /// The traffic that a listener claims.
 struct Claim {
-    owner: Owner,
+    listener: ListenerId,
     /// `None` for a protocol that isn't served: such a listener claims nothing.
     protocol: Option<Protocol>,
     hostname: Option<Hostname>,
@@ -36,72 +37,71 @@ struct Claim {
 }
 
 /// The reason why a listener isn't distinct.
-#[derive(Clone)]
 struct Conflict {
     reason: Reason,
     message: String,
-    other: Owner,
+    other: ListenerId,
 }
 
 /// Adds `Conflicted` to the conditions of every listener, and `OverlappingTLSConfig` to those of HTTPS listeners whose
 /// hostnames overlap.
-pub(crate) fn resolve(nodes: &mut Gateways, build: &mut Build<'_>) {
-    let mut conflicts: BTreeMap<Owner, Conflict> = BTreeMap::new();
-    let mut claimed: HashMap<SocketAddr, Claims> = HashMap::new();
+pub(crate) fn resolve(nodes: &mut GatewayNodes, build: &mut Build<'_>) {
+    let mut conflicts: BTreeMap<ListenerId, Conflict> = BTreeMap::new();
+    let mut claimed = ClaimedSockets::new();
     for own in by_precedence(nodes, build) {
         conflicts.extend(within(&own, nodes));
         for claim in &own {
-            if conflicts.contains_key(&claim.owner) {
+            if conflicts.contains_key(&claim.listener) {
                 continue;
             }
-            let taken = claim.sockets.iter().find_map(|socket| {
+            let conflict = claim.sockets.iter().find_map(|socket| {
                 let claims = claimed.get(socket)?;
-                claims.against(claim, *socket, nodes)
+                claims.conflict_with(claim, *socket, nodes)
             });
-            match taken {
+            match conflict {
                 Some(conflict) => {
-                    conflicts.insert(claim.owner.clone(), conflict);
+                    conflicts.insert(claim.listener.clone(), conflict);
                 }
-                None => take(&mut claimed, claim),
+                None => add(&mut claimed, claim),
             }
         }
     }
     report(&conflicts, nodes, build);
     mark(&conflicts, nodes);
-    mark_overlaps(&claimed, nodes);
+    overlap::mark(&claimed, nodes);
 }
 
 /// Returns the claims of each object, in order of the objects' precedence.
-fn by_precedence(nodes: &Gateways, build: &Build<'_>) -> Vec<Vec<Claim>> {
+fn by_precedence(nodes: &GatewayNodes, build: &Build<'_>) -> Vec<Vec<Claim>> {
     let mut objects = BTreeMap::new();
-    for (key, node) in nodes {
-        for (position, listener) in node.listeners.iter().enumerate() {
-            let precedence = match &listener.owner {
-                ListenerOwner::Gateway(gateway) => (false, gateway.age()),
-                ListenerOwner::ListenerSet(set) => (true, set.age()),
-            };
-            let object = listener.owner.key();
-            let (name, port) = (&listener.name, listener.port);
-            let environment = build.environment;
-            let claims: &mut Vec<Claim> = objects.entry(precedence).or_default();
-            claims.push(Claim {
-                owner: (key.clone(), position),
-                protocol: listener.protocol,
-                hostname: listener.hostname.clone(),
-                sockets: environment.sockets(&object, name, port, &node.addresses),
-            });
-        }
+    for (id, listener) in gateway::listeners(nodes) {
+        let precedence = match &listener.owner {
+            ListenerOwner::Gateway(gateway) => (false, gateway.age()),
+            ListenerOwner::ListenerSet(set) => (true, set.age()),
+        };
+        let addresses = nodes.get(&id.gateway).map_or(&[][..], |it| &it.addresses);
+        let (owner, name) = (listener.owner.key(), &listener.name);
+        let sockets = build
+            .environment
+            .sockets(&owner, name, listener.port, addresses);
+        let claims: &mut Vec<Claim> = objects.entry(precedence).or_default();
+        claims.push(Claim {
+            listener: id,
+            protocol: listener.protocol,
+            hostname: listener.hostname.clone(),
+            sockets,
+        });
     }
     objects.into_values().collect()
 }
 
 /// Returns the conflicts among the listeners of one object. None of the listeners involved is served.
-fn within(own: &[Claim], nodes: &Gateways) -> Vec<(Owner, Conflict)> {
+fn within(own: &[Claim], nodes: &GatewayNodes) -> Vec<(ListenerId, Conflict)> {
     let served = || own.iter().filter(|claim| claim.protocol.is_some());
     let mut conflicts = Vec::new();
     for claim in served() {
         let rival = served().find(|other| {
-            other.owner != claim.owner
+            other.listener != claim.listener
                 && other.sockets.last() == claim.sockets.last()
                 && claim.sockets.last().is_some()
                 && (other.protocol != claim.protocol || other.hostname == claim.hostname)
@@ -109,7 +109,7 @@ fn within(own: &[Claim], nodes: &Gateways) -> Vec<(Owner, Conflict)> {
         let Some(rival) = rival else {
             continue;
         };
-        let other = listener(nodes, &rival.owner);
+        let other = gateway::listener(nodes, &rival.listener);
         let (name, kind) =
             other.map_or(("", ""), |other| (other.name.as_str(), other.owner.kind()));
         let (reason, what) = if rival.protocol == claim.protocol {
@@ -120,33 +120,37 @@ fn within(own: &[Claim], nodes: &Gateways) -> Vec<(Owner, Conflict)> {
         let conflict = Conflict {
             reason,
             message: format!("listener `{name}` of the same {kind} has the same {what}"),
-            other: rival.owner.clone(),
+            other: rival.listener.clone(),
         };
-        conflicts.push((claim.owner.clone(), conflict));
+        conflicts.push((claim.listener.clone(), conflict));
     }
     conflicts
 }
 
-impl Claims {
+impl SocketClaims {
     /// Returns the conflict of a further listener on the socket, if there is one.
-    fn against(&self, claim: &Claim, socket: SocketAddr, nodes: &Gateways) -> Option<Conflict> {
+    fn conflict_with(
+        &self,
+        claim: &Claim,
+        socket: SocketAddr,
+        nodes: &GatewayNodes,
+    ) -> Option<Conflict> {
+        const OTHER_PROTOCOL: &str = "with another protocol";
         let (reason, other, what) = match claim.protocol {
             None => {
-                let foreign = self.is_foreign(&claim.owner, nodes);
-                let first = foreign.then_some(&self.first)?;
-                (Reason::ProtocolConflict, first, "with another protocol")
+                let excluded = self.excludes_unserved(&claim.listener, nodes);
+                let first = excluded.then_some(&self.first)?;
+                (Reason::ProtocolConflict, first, OTHER_PROTOCOL)
             }
-            Some(protocol) if protocol != self.protocol => (
-                Reason::ProtocolConflict,
-                &self.first,
-                "with another protocol",
-            ),
+            Some(protocol) if protocol != self.protocol => {
+                (Reason::ProtocolConflict, &self.first, OTHER_PROTOCOL)
+            }
             Some(_) => {
                 let other = self.by_hostname.get(&claim.hostname)?;
                 (Reason::HostnameConflict, other, "with the same hostname")
             }
         };
-        let owner = &listener(nodes, other)?.owner;
+        let owner = &gateway::listener(nodes, other)?.owner;
         let (kind, key) = (owner.kind(), owner.key());
         Some(Conflict {
             reason,
@@ -157,48 +161,44 @@ impl Claims {
 
     /// Whether a listener whose protocol isn't served belongs to another object, and couldn't share the port if its
     /// protocol were served. For a listener of the same object it is enough to report the protocol.
-    fn is_foreign(&self, owner: &Owner, nodes: &Gateways) -> bool {
-        let (Some(own), Some(first)) = (listener(nodes, owner), listener(nodes, &self.first))
-        else {
+    fn excludes_unserved(&self, id: &ListenerId, nodes: &GatewayNodes) -> bool {
+        let listener = |id| gateway::listener(nodes, id);
+        let (Some(own), Some(first)) = (listener(id), listener(&self.first)) else {
             return false;
         };
-        let protocol = own.spec().map(|spec| spec.protocol.as_str());
-        let excluded = match (protocol, self.protocol) {
-            (Some("TCP"), _) | (Some("TLS"), Protocol::Http) => true,
-            // UDP has its own ports, and TLS shares a port with HTTPS by hostname. Other protocols are unknown.
-            _ => false,
+        let protocol = own.spec().map_or("", |spec| spec.protocol.as_str());
+        let excludes = match self.protocol {
+            Protocol::Http => matches!(protocol, "TCP" | "TLS"),
+            // TLS shares a port with HTTPS by hostname.
+            Protocol::Https => protocol == "TCP",
         };
-        excluded && own.owner.id() != first.owner.id()
+        excludes && own.owner.id() != first.owner.id()
     }
 }
 
-fn listener<'n>(nodes: &'n Gateways, (key, position): &Owner) -> Option<&'n ListenerNode> {
-    nodes.get(key)?.listeners.get(*position)
-}
-
-fn take(claimed: &mut HashMap<SocketAddr, Claims>, claim: &Claim) {
+fn add(claimed: &mut ClaimedSockets, claim: &Claim) {
     let Some(protocol) = claim.protocol else {
         return;
     };
     for socket in &claim.sockets {
-        let claims = claimed.entry(*socket).or_insert_with(|| Claims {
+        let claims = claimed.entry(*socket).or_insert_with(|| SocketClaims {
             protocol,
-            first: claim.owner.clone(),
+            first: claim.listener.clone(),
             by_hostname: HashMap::new(),
         });
         let hostname = claim.hostname.clone();
-        claims.by_hostname.insert(hostname, claim.owner.clone());
+        claims.by_hostname.insert(hostname, claim.listener.clone());
     }
 }
 
-fn report(conflicts: &BTreeMap<Owner, Conflict>, nodes: &Gateways, build: &mut Build<'_>) {
+fn report(conflicts: &BTreeMap<ListenerId, Conflict>, nodes: &GatewayNodes, build: &mut Build<'_>) {
     let place = |listener: &ListenerNode| {
         let pointer = Pointer::spec().key("listeners").index(listener.index);
         listener.owner.place(pointer)
     };
-    for (owner, conflict) in conflicts {
-        let (Some(loser), Some(other)) = (listener(nodes, owner), listener(nodes, &conflict.other))
-        else {
+    for (id, conflict) in conflicts {
+        let listener = |id| gateway::listener(nodes, id);
+        let (Some(loser), Some(other)) = (listener(id), listener(&conflict.other)) else {
             continue;
         };
         let message = format!("the listener isn't served: {}", conflict.message);
@@ -210,74 +210,25 @@ fn report(conflicts: &BTreeMap<Owner, Conflict>, nodes: &Gateways, build: &mut B
     }
 }
 
-fn mark(conflicts: &BTreeMap<Owner, Conflict>, nodes: &mut Gateways) {
-    for (key, node) in nodes {
-        for (position, listener) in node.listeners.iter_mut().enumerate() {
-            let conditions = &mut listener.conditions;
-            let Some(conflict) = conflicts.get(&(key.clone(), position)) else {
-                conditions.push(Condition::fails(
-                    ConditionType::Conflicted,
-                    Reason::NoConflicts,
-                    "no other listener claims the same traffic",
-                ));
-                continue;
-            };
-            let (reason, message) = (conflict.reason, &conflict.message);
-            for kind in [ConditionType::Accepted, ConditionType::Programmed] {
-                condition::set(conditions, Condition::fails(kind, reason, message.clone()));
-            }
-            let conflicted = Condition::holds(ConditionType::Conflicted, reason, message.clone());
-            conditions.push(conflicted);
+fn mark(conflicts: &BTreeMap<ListenerId, Conflict>, nodes: &mut GatewayNodes) {
+    for listener in nodes.values_mut().flat_map(|node| &mut node.listeners) {
+        listener.conditions.push(Condition::fails(
+            ConditionType::Conflicted,
+            Reason::NoConflicts,
+            "no other listener claims the same traffic",
+        ));
+    }
+    for (id, conflict) in conflicts {
+        let Some(listener) = gateway::listener_mut(nodes, id) else {
+            continue;
+        };
+        let (reason, message) = (conflict.reason, &conflict.message);
+        for condition in [
+            Condition::fails(ConditionType::Accepted, reason, message.clone()),
+            Condition::fails(ConditionType::Programmed, reason, message.clone()),
+            Condition::holds(ConditionType::Conflicted, reason, message.clone()),
+        ] {
+            condition::set(&mut listener.conditions, condition);
         }
     }
-}
-
-/// Marks HTTPS listeners on one socket of which one's hostname covers the other's (API:
-/// `ListenerConditionOverlappingTLSConfig`): browsers may reuse a connection to one of them for the other.
-fn mark_overlaps(claimed: &HashMap<SocketAddr, Claims>, nodes: &mut Gateways) {
-    let mut overlaps: BTreeMap<&Owner, &Owner> = BTreeMap::new();
-    for claims in claimed.values().filter(|c| c.protocol == Protocol::Https) {
-        for (hostname, owner) in &claims.by_hostname {
-            let Some(hostname) = hostname else {
-                continue;
-            };
-            for wider in wider_patterns(hostname) {
-                if let Some(other) = claims.by_hostname.get(&wider) {
-                    let first = overlaps.entry(owner).or_insert(other);
-                    *first = (*first).min(other);
-                    let first = overlaps.entry(other).or_insert(owner);
-                    *first = (*first).min(owner);
-                }
-            }
-        }
-    }
-    let names: Vec<(Owner, String)> = overlaps
-        .into_iter()
-        .map(|(owner, other)| {
-            let name = listener(nodes, other).map(ListenerNode::full_name);
-            let name = format!("{}/{}", other.0, name.unwrap_or_default());
-            (owner.clone(), name)
-        })
-        .collect();
-    for ((key, position), other) in names {
-        let node = nodes.get_mut(&key);
-        if let Some(listener) = node.and_then(|node| node.listeners.get_mut(position)) {
-            listener.conditions.push(Condition::holds(
-                ConditionType::OverlappingTLSConfig,
-                Reason::OverlappingHostnames,
-                format!("the hostname overlaps with that of listener {other} on the same port"),
-            ));
-        }
-    }
-}
-
-/// Returns the wildcards that cover a hostname, and `None` for any name.
-fn wider_patterns(hostname: &Hostname) -> impl Iterator<Item = Option<Hostname>> {
-    let name = hostname.wildcard_suffix().unwrap_or(hostname.as_str());
-    let dots = name.match_indices('.');
-    let wildcards = dots.filter_map(|(dot, _)| {
-        let suffix = name.get(dot + 1..)?;
-        Hostname::parse(&format!("*.{suffix}")).ok().map(Some)
-    });
-    wildcards.chain([None])
 }

@@ -1,18 +1,17 @@
 //! The Gateways that a policy affects (API: `PolicyAncestorStatus`).
 
 use super::target::TargetedObject;
-use crate::gateway::GatewayNode;
-use crate::gateway::listener_set::ListenerSetNode;
-use crate::route::http_route::{HttpRouteNode, HttpRouteNodes};
+use crate::gateway::{GatewayNodes, ListenerSetNodes};
+use crate::route::{AnyRoute, Routes};
 use gatefold_manifest::api::{NamespacedName, PolicyTargetKind};
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Finds the Gateways that serve an object. An object that no Gateway serves has none.
 pub(crate) struct Ancestors<'g> {
-    gateways: &'g BTreeMap<NamespacedName, GatewayNode>,
-    listener_sets: &'g BTreeMap<NamespacedName, ListenerSetNode>,
-    http_routes: &'g HttpRouteNodes,
+    gateways: &'g GatewayNodes,
+    listener_sets: &'g ListenerSetNodes,
+    routes: &'g Routes,
     /// The Gateways of each Service that an attached route refers to. Built when it is first needed: most folders have no
     /// policies.
     of_services: OnceCell<HashMap<&'g NamespacedName, BTreeSet<&'g NamespacedName>>>,
@@ -20,14 +19,14 @@ pub(crate) struct Ancestors<'g> {
 
 impl<'g> Ancestors<'g> {
     pub fn new(
-        gateways: &'g BTreeMap<NamespacedName, GatewayNode>,
-        listener_sets: &'g BTreeMap<NamespacedName, ListenerSetNode>,
-        http_routes: &'g HttpRouteNodes,
+        gateways: &'g GatewayNodes,
+        listener_sets: &'g ListenerSetNodes,
+        routes: &'g Routes,
     ) -> Self {
         Ancestors {
             gateways,
             listener_sets,
-            http_routes,
+            routes,
             of_services: OnceCell::new(),
         }
     }
@@ -42,8 +41,8 @@ impl<'g> Ancestors<'g> {
                 set.map(|set| &set.gateway).into_iter().collect()
             }
             PolicyTargetKind::HttpRoute => {
-                let route = self.http_routes.get(&target.key);
-                route.into_iter().flat_map(|it| gateways_of(it)).collect()
+                let route = self.routes.find(target.kind, &target.key);
+                route.into_iter().flat_map(gateways_of).collect()
             }
             PolicyTargetKind::Service => {
                 let services = self.of_services.get_or_init(|| self.services());
@@ -59,8 +58,8 @@ impl<'g> Ancestors<'g> {
 
     fn services(&self) -> HashMap<&'g NamespacedName, BTreeSet<&'g NamespacedName>> {
         let mut services: HashMap<_, BTreeSet<_>> = HashMap::new();
-        for route in self.http_routes.values() {
-            for (service, _) in &route.service_ports {
+        for route in self.routes.iter() {
+            for (service, _) in route.service_ports() {
                 let gateways = services.entry(service).or_default();
                 gateways.extend(gateways_of(route));
             }
@@ -71,8 +70,8 @@ impl<'g> Ancestors<'g> {
 }
 
 /// The Gateways to which a route is attached.
-fn gateways_of(route: &HttpRouteNode) -> impl Iterator<Item = &NamespacedName> {
-    let parents = route.parents.iter();
+fn gateways_of(route: &dyn AnyRoute) -> impl Iterator<Item = &NamespacedName> {
+    let parents = route.parents().iter();
     let attached = parents.filter(|parent| !parent.attachments.is_empty());
     attached.map(|parent| &parent.gateway)
 }

@@ -3,7 +3,7 @@
 //! In: an entry of `targetRefs` or `targetSelectors`. Out: the objects of the folder that it targets. Whether they are
 //! served doesn't matter: targets are resolved before anything is attached.
 
-use crate::gateway::gateway_class;
+use crate::gateway::controller_in;
 use crate::reference::{NamedObjects, Reference, Referrer};
 use crate::{Build, name_pointer, suggest};
 use gatefold_diagnostic::{Place, Pointer};
@@ -254,7 +254,7 @@ fn of_controller(
     resources: &Resources,
 ) -> Vec<NamespacedName> {
     let gateways = resources.gateways.iter().filter(|(key, gateway)| {
-        let named = gateway_class::controller_in(gateway, resources);
+        let named = controller_in(gateway, resources);
         covers(namespaces, policy, &key.namespace, resources)
             && named.map_or(gateway.spec.gateway_class_name == class, |it| {
                 it == controller

@@ -1,115 +1,81 @@
 //! The filters of a rule or a backend. A filter that gatefold doesn't support is never left out: its rule answers 500.
 
-use crate::Build;
-use crate::backend::{BackendReference, BackendReferences};
-use crate::condition::{Problem, Reason};
-use crate::route::filter_advice;
-use crate::route::http_route::{FilterNode, MirrorNode};
-use crate::route::http_rule::RuleAt;
+use super::filter_advice;
+use super::filter_spec::{FilterScope, FilterSpec};
+use super::request_rule::RuleContext;
+use super::rule::{FilterNode, MirrorNode};
+use crate::backend::BackendReference;
 use gatefold_dataplane::filter::header_modifier::{self, Change};
 use gatefold_diagnostic::{Code, Pointer};
-use gatefold_manifest::api::{
-    HTTPHeader, HTTPHeaderFilter, HTTPRequestMirrorFilter, HTTPRouteFilter, HTTPRouteFilterType,
-    HeaderName,
-};
+use gatefold_manifest::api::{HTTPHeader, HTTPHeaderFilter, HTTPRequestMirrorFilter, HeaderName};
 
-/// The requests that a list of filters applies to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Owner {
-    /// All requests of a rule.
-    Rule,
-    /// The requests that are forwarded to one of its backends.
-    Backend,
-}
-
-/// Builds the filters that can be served, and adds the problems with the others to `refusals`.
-pub(crate) fn build<'a>(
-    at: RuleAt<'a>,
-    owner: Owner,
-    filters: &'a [HTTPRouteFilter],
+/// Builds the filters that can be served. The problems with the others go to `context`. `pointer` returns the path of the list.
+pub(super) fn build<'a>(
+    scope: FilterScope,
+    filters: Vec<(usize, FilterSpec<'a>)>,
     pointer: &dyn Fn() -> Pointer,
-    references: &mut BackendReferences<'_, 'a>,
-    refusals: &mut Vec<Problem>,
-    build: &mut Build<'a>,
+    context: &mut RuleContext<'_, '_, 'a>,
 ) -> Vec<FilterNode> {
     let mut nodes = Vec::with_capacity(filters.len());
-    for (index, filter) in filters.iter().enumerate() {
-        filter_advice::report(at, filter, &|| pointer().index(index), build);
-        let node = match filter.kind {
-            HTTPRouteFilterType::RequestHeaderModifier => {
-                let changes = filter.request_header_modifier.as_ref();
-                changes.map(|changes| FilterNode::RequestHeaderModifier(distinct(changes)))
-            }
-            HTTPRouteFilterType::ResponseHeaderModifier => {
-                let changes = filter.response_header_modifier.as_ref();
-                changes.map(|changes| FilterNode::ResponseHeaderModifier(distinct(changes)))
-            }
-            HTTPRouteFilterType::RequestRedirect if owner == Owner::Rule => {
-                let redirect = filter.request_redirect.clone();
-                redirect.map(FilterNode::RequestRedirect)
-            }
-            HTTPRouteFilterType::URLRewrite => {
-                let rewrite = filter.url_rewrite.clone();
-                rewrite.map(FilterNode::UrlRewrite)
-            }
-            HTTPRouteFilterType::RequestMirror => {
-                let pointer = || {
-                    pointer()
-                        .index(index)
-                        .key("requestMirror")
-                        .key("backendRef")
-                };
-                let mirror = filter.request_mirror.as_ref();
-                mirror.map(|it| {
-                    FilterNode::RequestMirror(mirror_node(at, it, &pointer, references, build))
-                })
-            }
-            HTTPRouteFilterType::CORS if owner == Owner::Rule => {
-                filter.cors.clone().map(FilterNode::Cors)
-            }
-            HTTPRouteFilterType::RequestRedirect
-            | HTTPRouteFilterType::CORS
-            | HTTPRouteFilterType::ExternalAuth
-            | HTTPRouteFilterType::ExtensionRef => {
-                let pointer = pointer().index(index);
-                refusals.push(unsupported(at, filter.kind, pointer, build));
-                continue;
-            }
-        };
-        // The loader has refused a filter without the field of its type.
-        let Some(node) = node else {
+    for (index, filter) in filters {
+        let pointer = || pointer().index(index);
+        filter_advice::report(context.at, filter, &pointer, context.build);
+        let Some(node) = node(scope, filter, &pointer, context) else {
+            let pointer = pointer().key("type");
+            let message = unsupported(scope, filter);
+            context.refuse(Code::UnsupportedFilter, pointer, message);
             continue;
         };
         match invalid_header(&node) {
             None => nodes.push(node),
-            Some(message) => {
-                let pointer = pointer().index(index);
-                let finding = at.finding(Code::InvalidFilter, pointer, &*message);
-                build
-                    .diagnostics
-                    .push(finding.caption("the rule answers 500"));
-                refusals.push(Problem::new(Reason::UnsupportedValue, message));
-            }
+            Some(message) => context.refuse(Code::InvalidFilter, pointer(), message),
         }
     }
     nodes
 }
 
+/// Returns the node of a filter, or `None` if the filter isn't supported.
+fn node<'a>(
+    scope: FilterScope,
+    filter: FilterSpec<'a>,
+    pointer: &dyn Fn() -> Pointer,
+    context: &mut RuleContext<'_, '_, 'a>,
+) -> Option<FilterNode> {
+    let on_rule = scope == FilterScope::Rule;
+    match filter {
+        FilterSpec::RequestHeaderModifier(changes) => {
+            Some(FilterNode::RequestHeaderModifier(distinct(changes)))
+        }
+        FilterSpec::ResponseHeaderModifier(changes) => {
+            Some(FilterNode::ResponseHeaderModifier(distinct(changes)))
+        }
+        FilterSpec::RequestRedirect(redirect) => {
+            on_rule.then(|| FilterNode::RequestRedirect(redirect.clone()))
+        }
+        FilterSpec::UrlRewrite(rewrite) => Some(FilterNode::UrlRewrite(rewrite.clone())),
+        FilterSpec::RequestMirror(mirror) => {
+            let pointer = || pointer().key("requestMirror").key("backendRef");
+            let node = mirror_node(mirror, &pointer, context);
+            Some(FilterNode::RequestMirror(node))
+        }
+        FilterSpec::Cors(cors) => on_rule.then(|| FilterNode::Cors(cors.clone())),
+        FilterSpec::ExternalAuth | FilterSpec::ExtensionRef => None,
+    }
+}
+
 /// Builds the destination of copies. Nothing is copied if the reference is invalid: "this BackendRef is invalid and must
 /// be dropped from the Gateway" (`HTTPRequestMirrorFilter.backendRef`).
 fn mirror_node<'a>(
-    at: RuleAt<'a>,
     mirror: &'a HTTPRequestMirrorFilter,
     pointer: &dyn Fn() -> Pointer,
-    references: &mut BackendReferences<'_, 'a>,
-    build: &mut Build<'a>,
+    context: &mut RuleContext<'_, '_, 'a>,
 ) -> MirrorNode {
     let backend = BackendReference {
-        subject: at.route,
+        subject: context.at.route.object,
         reference: &mirror.backend_ref,
         pointer,
     };
-    let (name, target) = backend.resolve(references, build);
+    let (name, target) = backend.resolve(context.references, context.build);
     let fraction = mirror.fraction.as_ref();
     let fraction = fraction.map(|it| (it.numerator, it.denominator));
     let percent = mirror.percent.map(|percent| (percent, 100));
@@ -125,26 +91,23 @@ fn mirror_node<'a>(
     }
 }
 
-fn unsupported(
-    at: RuleAt<'_>,
-    kind: HTTPRouteFilterType,
-    pointer: Pointer,
-    build: &mut Build<'_>,
-) -> Problem {
-    let message = match kind {
-        HTTPRouteFilterType::ExtensionRef => {
-            "filter ExtensionRef isn't supported: gatefold defines no filters".to_owned()
+fn unsupported(scope: FilterScope, filter: FilterSpec<'_>) -> String {
+    let name = filter.name();
+    match filter {
+        FilterSpec::ExtensionRef => {
+            format!("filter {name} isn't supported: gatefold defines no filters")
         }
-        kind @ (HTTPRouteFilterType::RequestRedirect | HTTPRouteFilterType::CORS) => {
-            let kind = kind.as_str();
-            format!("filter {kind} isn't supported on a backend: put it on the rule")
+        FilterSpec::RequestRedirect(_) | FilterSpec::Cors(_) if scope == FilterScope::Backend => {
+            format!("filter {name} isn't supported on a backend: put it on the rule")
         }
-        kind => format!("filter {} isn't supported yet", kind.as_str()),
-    };
-    let finding = at.finding(Code::UnsupportedFilter, pointer.key("type"), &*message);
-    let caption = "the rule answers 500";
-    build.diagnostics.push(finding.caption(caption));
-    Problem::new(Reason::UnsupportedValue, message)
+        FilterSpec::RequestHeaderModifier(_)
+        | FilterSpec::ResponseHeaderModifier(_)
+        | FilterSpec::RequestRedirect(_)
+        | FilterSpec::UrlRewrite(_)
+        | FilterSpec::RequestMirror(_)
+        | FilterSpec::Cors(_)
+        | FilterSpec::ExternalAuth => format!("filter {name} isn't supported yet"),
+    }
 }
 
 /// Keeps the first change of each header: "if multiple entries specify equivalent header names, the first entry with an

@@ -1,32 +1,41 @@
 //! Filters that an API server accepts, but that don't do what their author probably expects.
 
+use super::filter_spec::FilterSpec;
+use super::object::RuleAt;
 use crate::Build;
-use crate::route::http_rule::RuleAt;
 use gatefold_diagnostic::{Code, Pointer};
-use gatefold_manifest::api::{HTTPHeaderFilter, HTTPPathModifier, HTTPRouteFilter};
+use gatefold_manifest::api::{HTTPHeaderFilter, HTTPPathModifier};
 use std::collections::BTreeMap;
 
 /// Reports the surprises of the filter at `pointer`.
-pub(crate) fn report(
+pub(super) fn report(
     at: RuleAt<'_>,
-    filter: &HTTPRouteFilter,
+    filter: FilterSpec<'_>,
     pointer: &dyn Fn() -> Pointer,
     build: &mut Build<'_>,
 ) {
-    let redirect = filter.request_redirect.as_ref().map(|it| &it.path);
-    let rewrite = filter.url_rewrite.as_ref().map(|it| &it.path);
-    for (field, path) in [("requestRedirect", redirect), ("urlRewrite", rewrite)] {
-        if let Some(path) = path.and_then(Option::as_ref) {
+    let path = |field, path: Option<&HTTPPathModifier>, build: &mut Build<'_>| {
+        if let Some(path) = path {
             path_with_query(at, path, &|| pointer().key(field).key("path"), build);
         }
-    }
-    for (field, changes) in [
-        ("requestHeaderModifier", &filter.request_header_modifier),
-        ("responseHeaderModifier", &filter.response_header_modifier),
-    ] {
-        if let Some(changes) = changes {
-            repeated_headers(at, changes, &|| pointer().key(field), build);
+    };
+    match filter {
+        FilterSpec::RequestRedirect(redirect) => {
+            path("requestRedirect", redirect.path.as_ref(), build);
         }
+        FilterSpec::UrlRewrite(rewrite) => path("urlRewrite", rewrite.path.as_ref(), build),
+        FilterSpec::RequestHeaderModifier(changes) => {
+            let pointer = || pointer().key("requestHeaderModifier");
+            repeated_headers(at, changes, &pointer, build);
+        }
+        FilterSpec::ResponseHeaderModifier(changes) => {
+            let pointer = || pointer().key("responseHeaderModifier");
+            repeated_headers(at, changes, &pointer, build);
+        }
+        FilterSpec::RequestMirror(_)
+        | FilterSpec::Cors(_)
+        | FilterSpec::ExternalAuth
+        | FilterSpec::ExtensionRef => {}
     }
 }
 
@@ -90,7 +99,7 @@ fn repeated_headers(
         );
         let found = at
             .finding(Code::RepeatedHeader, place(entry), message)
-            .label(at.route.place(place(other)), "the other action")
+            .label(at.route.object.place(place(other)), "the other action")
             .note(effect)
             .help("keep one of them; write several values as one text, separated by commas");
         build.diagnostics.push(found);

@@ -1,76 +1,63 @@
 //! Hostnames of a route that receive no traffic at a listener because a more specific listener receives it.
 
-use crate::Graph;
-use crate::gateway::{GatewayNode, ListenerNode};
+use super::node::{AnyRoute, Attachment, ParentNode};
+use super::routes::Routes;
+use crate::gateway::{self, GatewayNodes};
 use crate::hostname::covers;
-use crate::route::http_route::{Attachment, HttpRouteNode, ParentNode};
+use crate::listener::{ListenerId, ListenerNode};
 use gatefold_diagnostic::{Code, Diagnostic, Pointer};
-use gatefold_manifest::api::{HTTPRoute, Hostname, NamespacedName};
-use std::collections::BTreeMap;
+use gatefold_manifest::api::Hostname;
 
-type Gateways = BTreeMap<NamespacedName, GatewayNode>;
-/// A listener: its Gateway, and its index there.
-type Place<'g> = (&'g NamespacedName, usize);
-
-impl Graph {
-    /// Returns a diagnostic for every hostname that receives no traffic at a listener: "the most specific match takes
-    /// precedence" (API: `Listener.hostname`), and the route isn't attached to the more specific listener.
-    pub(crate) fn hostnames_served_elsewhere(&self) -> Vec<Diagnostic> {
-        let mut found = Vec::new();
-        for route in self.http_routes.values() {
-            for parent in &route.parents {
-                for attachment in &parent.attachments {
-                    self.report(route, parent, attachment, &mut found);
-                }
+/// Returns a diagnostic for every hostname that receives no traffic at a listener: "the most specific match takes precedence"
+/// (API: `Listener.hostname`), and the route isn't attached to the more specific listener.
+pub(crate) fn hostnames_served_elsewhere(
+    routes: &Routes,
+    gateways: &GatewayNodes,
+) -> Vec<Diagnostic> {
+    let mut found = Vec::new();
+    for route in routes.iter() {
+        for parent in route.parents() {
+            for attachment in &parent.attachments {
+                report(route, parent, attachment, gateways, &mut found);
             }
         }
-        found
     }
+    found
+}
 
-    fn report(
-        &self,
-        route: &HttpRouteNode,
-        parent: &ParentNode,
-        attachment: &Attachment,
-        found: &mut Vec<Diagnostic>,
-    ) {
-        let gateway = self.gateways.get(&parent.gateway);
-        let listener = gateway.and_then(|it| it.listeners.get(attachment.listener));
-        let Some(listener) = listener.filter(|it| it.serving && is_open(it)) else {
-            return;
-        };
-        for hostname in &attachment.hostnames {
-            if let Some((rival, place)) = rival(listener, hostname, &self.gateways)
-                && !is_attached(&route.parents, place, hostname)
-            {
-                found.push(finding(
-                    &route.resource,
-                    parent,
-                    (listener, rival),
-                    hostname,
-                ));
-            }
+fn report(
+    route: &dyn AnyRoute,
+    parent: &ParentNode,
+    attachment: &Attachment,
+    gateways: &GatewayNodes,
+    found: &mut Vec<Diagnostic>,
+) {
+    let listener = gateway::listener(gateways, &attachment.listener);
+    let Some(listener) = listener.filter(|it| it.serving && may_be_outranked(it)) else {
+        return;
+    };
+    for hostname in &attachment.hostnames {
+        if let Some((id, rival)) = more_specific(listener, hostname, gateways)
+            && !is_attached(route.parents(), &id, hostname)
+        {
+            found.push(finding(route, parent, (listener, rival), hostname));
         }
     }
 }
 
 /// Whether a listener with a more specific hostname is possible.
-fn is_open(listener: &ListenerNode) -> bool {
+fn may_be_outranked(listener: &ListenerNode) -> bool {
     let hostname = listener.hostname.as_ref();
     hostname.is_none_or(|hostname| hostname.wildcard_suffix().is_some())
 }
 
 /// Returns the most specific listener that receives all requests for `hostname` instead of `listener`.
-fn rival<'g>(
+fn more_specific<'g>(
     listener: &ListenerNode,
     hostname: &Hostname,
-    gateways: &'g Gateways,
-) -> Option<(&'g ListenerNode, Place<'g>)> {
-    let listeners = gateways.iter().flat_map(|(key, gateway)| {
-        let listeners = gateway.listeners.iter().enumerate();
-        listeners.map(move |(index, it)| (it, (key, index)))
-    });
-    let receives = |(rival, _): &(&ListenerNode, Place<'_>)| {
+    gateways: &'g GatewayNodes,
+) -> Option<(ListenerId, &'g ListenerNode)> {
+    let receives = |(_, rival): &(ListenerId, &ListenerNode)| {
         rival.serving
             && rival.protocol == listener.protocol
             && listener.sockets.iter().all(|it| rival.sockets.contains(it))
@@ -80,29 +67,29 @@ fn rival<'g>(
                     && wider.is_none_or(|wider| name != wider && covers(wider, name))
             })
     };
-    let rivals = listeners.filter(receives);
-    rivals.max_by_key(|(rival, _)| {
+    let rivals = gateway::listeners(gateways).filter(receives);
+    rivals.max_by_key(|(_, rival)| {
         let name = rival.hostname.as_ref();
         name.map(|name| (name.wildcard_suffix().is_none(), name.as_str().len()))
     })
 }
 
-fn is_attached(parents: &[ParentNode], (gateway, index): Place<'_>, hostname: &Hostname) -> bool {
-    let parents = parents.iter().filter(|parent| parent.gateway == *gateway);
-    let mut attachments = parents.flat_map(|parent| &parent.attachments);
+fn is_attached(parents: &[ParentNode], listener: &ListenerId, hostname: &Hostname) -> bool {
+    let mut attachments = parents.iter().flat_map(|parent| &parent.attachments);
     attachments.any(|attachment| {
         let hostnames = &attachment.hostnames;
-        attachment.listener == index && (hostnames.is_empty() || hostnames.contains(hostname))
+        attachment.listener == *listener && (hostnames.is_empty() || hostnames.contains(hostname))
     })
 }
 
 fn finding(
-    route: &HTTPRoute,
+    route: &dyn AnyRoute,
     parent: &ParentNode,
     (listener, rival): (&ListenerNode, &ListenerNode),
     hostname: &Hostname,
 ) -> Diagnostic {
-    let place = route.place(Pointer::spec().key("parentRefs").index(parent.index));
+    let pointer = Pointer::spec().key("parentRefs").index(parent.index);
+    let place = route.place(pointer);
     let name = rival.hostname.as_ref().map_or("", |name| name.as_str());
     let message = format!(
         "`{hostname}` receives no traffic at listener `{}` of Gateway {}: listener `{}` receives it, its hostname is `{name}`",

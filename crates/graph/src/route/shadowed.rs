@@ -1,148 +1,131 @@
-//! Matches that receive no requests because an older route has the same matches for the same hostnames.
+//! Matches that receive no requests because an older route of the same kind has the same matches for the same hostnames.
 
-use crate::Graph;
-use crate::gateway::ListenerNode;
-use crate::route::http_route::HttpRouteNode;
-use crate::route::http_route::match_advice::{matches, pointer, unreachable};
-use crate::route::http_route::match_conditions::MatchConditions;
-use gatefold_diagnostic::Diagnostic;
-use gatefold_manifest::api::{HTTPRoute, HTTPRouteMatch, Hostname};
+use super::kind::{MatchedRoute, RouteKind};
+use super::match_id::MatchId;
+use super::node::{RouteNode, RouteNodes};
+use crate::gateway::{self, GatewayNodes};
+use crate::listener::ListenerId;
+use gatefold_diagnostic::{Code, Diagnostic, Place};
+use gatefold_manifest::api::Hostname;
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// A match of a route, in a form that is cheap to compare.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct MatchDigest {
-    /// The rule's index in the route.
-    pub rule: usize,
-    /// The match's index in the rule. `None` if the rule has no matches and thus matches everything.
-    pub index: Option<usize>,
+    /// The match.
+    pub id: MatchId,
     /// Equal for equal conditions.
     pub digest: u64,
 }
 
-/// Returns the digests of all matches of a route.
-pub(crate) fn match_digests(route: &HTTPRoute) -> Vec<MatchDigest> {
-    let everything = HTTPRouteMatch::default();
-    let rules = route.spec.rules.iter().enumerate();
-    let digests = rules.flat_map(|(rule, it)| {
-        matches(it, &everything).map(move |(index, one)| MatchDigest {
-            rule,
-            index,
-            digest: MatchConditions::of(one).digest(),
-        })
-    });
-    digests.collect()
+/// A match and its route.
+struct RouteMatch<'g, K: RouteKind> {
+    route: &'g RouteNode<K>,
+    one: MatchDigest,
 }
 
 /// For each listener, hostname and digest the match that receives the requests.
-type Owners<'g> = HashMap<u64, (&'g HttpRouteNode, MatchDigest)>;
+type Receivers<'g, K> = HashMap<u64, RouteMatch<'g, K>>;
 
-impl Graph {
-    /// Returns a diagnostic for every match that receives no requests because of an older route. Among equal matches, that
-    /// of the oldest route takes precedence, then that of the first route by name (API: `HTTPRouteRule.matches`).
-    pub(crate) fn shadowed_matches(&self) -> Vec<Diagnostic> {
-        let routes = self.http_routes.values().map(|route| &**route);
-        let mut routes: Vec<&HttpRouteNode> = routes.filter(|it| it.is_attached()).collect();
-        routes.sort_by(|one, other| one.resource.by_age(&other.resource));
-        let mut owners = Owners::new();
-        let mut found = Vec::new();
-        for route in routes {
-            for one in &route.match_digests {
-                if let Some((owner, other)) = self.shadow(route, *one, &mut owners) {
-                    found.push(shadowed((route, *one), (owner, other)));
-                }
-            }
+/// Returns a diagnostic for every match that receives no requests because of an older route. Among equal matches, that of the
+/// oldest route takes precedence, then that of the first route by name (API: `HTTPRouteRule.matches`).
+pub(crate) fn shadowed_matches<K: MatchedRoute>(
+    routes: &RouteNodes<K>,
+    gateways: &GatewayNodes,
+) -> Vec<Diagnostic> {
+    let routes = routes.values().map(|route| &**route);
+    let mut routes: Vec<&RouteNode<K>> = routes.filter(|it| it.is_attached()).collect();
+    routes.sort_by(|one, other| one.resource.by_age(&other.resource));
+    let mut receivers = Receivers::new();
+    let mut found = Vec::new();
+    for route in routes {
+        for one in &route.match_digests {
+            let one = RouteMatch { route, one: *one };
+            let other = shadow(&one, gateways, &mut receivers);
+            found.extend(other.map(|other| report(&one, &other)));
         }
-        found
     }
-
-    /// Returns the match of another route that receives the requests, if that is the case for every listener and hostname.
-    fn shadow<'g>(
-        &'g self,
-        route: &'g HttpRouteNode,
-        one: MatchDigest,
-        owners: &mut Owners<'g>,
-    ) -> Option<(&'g HttpRouteNode, MatchDigest)> {
-        let (mut shadow, mut open) = (None, false);
-        for (listener, hostname) in self.places(route) {
-            let own = &route.resource.spec.hostnames;
-            // If only the listener's hostname applies, the other routes' own hostnames decide.
-            if hostname.is_some_and(|hostname| !own.is_empty() && !own.contains(hostname)) {
-                open = true;
-                continue;
-            }
-            let mut hasher = DefaultHasher::new();
-            (std::ptr::from_ref(listener) as usize).hash(&mut hasher);
-            (hostname.map(Hostname::as_str), own.is_empty(), one.digest).hash(&mut hasher);
-            let owner = owners.entry(hasher.finish()).or_insert((route, one));
-            let same_route = std::ptr::eq(owner.0, route);
-            if same_route && owner.1 == one {
-                open = true;
-            } else if !same_route && same_conditions(*owner, (route, one)) {
-                shadow = Some(*owner);
-            } else if !same_route {
-                open = true;
-            }
-        }
-        shadow.filter(|_| !open)
-    }
-
-    /// Returns the listeners that serve the route, each with every hostname that applies there. `None` means any hostname.
-    fn places<'g>(
-        &'g self,
-        route: &'g HttpRouteNode,
-    ) -> impl Iterator<Item = (&'g ListenerNode, Option<&'g Hostname>)> {
-        route.parents.iter().flat_map(move |parent| {
-            let gateway = self.gateways.get(&parent.gateway);
-            let attachments = parent.attachments.iter().filter_map(move |attachment| {
-                let listener = gateway?.listeners.get(attachment.listener)?;
-                listener.serving.then_some((listener, attachment))
-            });
-            attachments.flat_map(|(listener, attachment)| {
-                let any = attachment.hostnames.is_empty().then_some(None);
-                let named = attachment.hostnames.iter().map(Some);
-                any.into_iter()
-                    .chain(named)
-                    .map(move |hostname| (listener, hostname))
-            })
-        })
-    }
+    found
 }
 
-fn same_conditions(
-    (one, one_match): (&HttpRouteNode, MatchDigest),
-    (other, other_match): (&HttpRouteNode, MatchDigest),
+/// Returns the match of another route that receives the requests, if that is the case for every listener and hostname.
+fn shadow<'g, K: MatchedRoute>(
+    one: &RouteMatch<'g, K>,
+    gateways: &GatewayNodes,
+    receivers: &mut Receivers<'g, K>,
+) -> Option<RouteMatch<'g, K>> {
+    let (mut shadow, mut receives_requests) = (None, false);
+    for (listener, hostname) in places(one.route, gateways) {
+        let mut hasher = DefaultHasher::new();
+        (listener, hostname.map(Hostname::as_str), one.one.digest).hash(&mut hasher);
+        let receiver = *receivers.entry(hasher.finish()).or_insert(*one);
+        let same_route = std::ptr::eq(receiver.route, one.route);
+        if same_route && receiver.one == one.one {
+            receives_requests = true;
+        } else if !same_route && has_same_conditions(&receiver, one) {
+            shadow = Some(receiver);
+        } else if !same_route {
+            receives_requests = true;
+        }
+    }
+    shadow.filter(|_| !receives_requests)
+}
+
+/// Returns the listeners that serve the route, each with every hostname that applies there. `None` means any hostname.
+fn places<'g, K: RouteKind>(
+    route: &'g RouteNode<K>,
+    gateways: &GatewayNodes,
+) -> impl Iterator<Item = (&'g ListenerId, Option<&'g Hostname>)> {
+    let attachments = route.parents.iter().flat_map(|parent| &parent.attachments);
+    let served = attachments.filter(|attachment| {
+        let listener = gateway::listener(gateways, &attachment.listener);
+        listener.is_some_and(|listener| listener.serving)
+    });
+    served.flat_map(|attachment| {
+        let any = attachment.hostnames.is_empty().then_some(None);
+        let named = attachment.hostnames.iter().map(Some);
+        let hostnames = any.into_iter().chain(named);
+        hostnames.map(|hostname| (&attachment.listener, hostname))
+    })
+}
+
+fn has_same_conditions<K: MatchedRoute>(
+    one: &RouteMatch<'_, K>,
+    other: &RouteMatch<'_, K>,
 ) -> bool {
-    let everything = HTTPRouteMatch::default();
-    let conditions = |route: &HttpRouteNode, it: MatchDigest| -> Option<HTTPRouteMatch> {
-        let rule = route.resource.spec.rules.get(it.rule)?;
-        match it.index {
-            Some(index) => rule.matches.get(index).cloned(),
-            None => Some(everything.clone()),
-        }
-    };
-    match (conditions(one, one_match), conditions(other, other_match)) {
-        (Some(one), Some(other)) => MatchConditions::of(&one) == MatchConditions::of(&other),
-        _ => false,
+    K::is_same_match(
+        (&one.route.resource.spec, one.one.id),
+        (&other.route.resource.spec, other.one.id),
+    )
+}
+
+fn report<K: RouteKind>(one: &RouteMatch<'_, K>, receiver: &RouteMatch<'_, K>) -> Diagnostic {
+    let place = |it: &RouteMatch<'_, K>| it.route.resource.place(it.one.id.pointer());
+    let message = format!(
+        "the match receives no requests: {} {} has the same match for the same hostnames",
+        K::POLICY_TARGET.as_str(),
+        receiver.route.resource.key()
+    );
+    let label = "this match receives them: its route is older, or first by name";
+    unreachable((place(one), message), place(receiver), label)
+        .about(one.route.resource.id())
+        .help("remove one of the two, or change its conditions")
+}
+
+/// Returns the diagnostic that a match receives no requests because the match at `other` receives all of them.
+pub(super) fn unreachable(
+    (place, message): (Place, String),
+    other: Place,
+    label: &str,
+) -> Diagnostic {
+    Diagnostic::new(Code::UnreachableMatch, place, message).label(other, label)
+}
+
+impl<K: RouteKind> Clone for RouteMatch<'_, K> {
+    fn clone(&self) -> Self {
+        *self
     }
 }
 
-fn shadowed(
-    (route, one): (&HttpRouteNode, MatchDigest),
-    (owner, other): (&HttpRouteNode, MatchDigest),
-) -> Diagnostic {
-    let place =
-        |route: &HttpRouteNode, it: MatchDigest| route.resource.place(pointer(it.rule, it.index));
-    let message = format!(
-        "the match receives no requests: HTTPRoute {} has the same match for the same hostnames",
-        owner.resource.key()
-    );
-    unreachable(
-        (place(route, one), message),
-        place(owner, other),
-        "this match receives them: its route is older, or first by name",
-    )
-    .about(route.resource.id())
-    .help("remove one of the two, or change its conditions")
-}
+impl<K: RouteKind> Copy for RouteMatch<'_, K> {}

@@ -2,7 +2,7 @@
 
 use super::Resource;
 use crate::Resources;
-use crate::policy::PolicyKey;
+use crate::unread_policy::PolicyKey;
 use gatefold_diagnostic::{Document, Place, ResourceId};
 use std::collections::HashSet;
 use std::fmt::Debug;

@@ -1,10 +1,9 @@
 //! What every object that [`Resources`] holds has in common, whether gatefold reads its kind or not.
 
-use super::Spec;
-use super::spec::ObjectKey;
+use super::{ObjectKey, Spec};
 use crate::api::{Object, ObjectMeta};
-use crate::name;
-use crate::policy::{PolicyKey, UnreadPolicy};
+use crate::decode::name;
+use crate::unread_policy::{PolicyKey, UnreadPolicy};
 use crate::{Objects, Resources};
 use gatefold_diagnostic::{Document, Place, ResourceId};
 use std::collections::btree_map::Entry;

@@ -2,8 +2,8 @@
 
 use super::{AnyObject, Kind, for_each_kind};
 use crate::api::{self, NamespacedName, Object, ObjectMeta};
+use crate::decode::object::Header;
 use crate::decode::{Decode, Decoder};
-use crate::object::Header;
 use crate::{Objects, Resources};
 use gatefold_diagnostic::yaml::Node;
 use std::fmt::Debug;
@@ -25,17 +25,27 @@ pub trait Spec: Clone + Debug + PartialEq + Send + Sync + Sized + 'static {
 pub trait ObjectKey: Clone + Debug + Ord + Send + Sync + 'static {
     /// The key of the object with this metadata.
     fn of(meta: &ObjectMeta) -> Self;
+    /// The key of the object with this name.
+    fn named(name: &NamespacedName) -> Self;
 }
 
 impl ObjectKey for String {
     fn of(meta: &ObjectMeta) -> Self {
         meta.name.to_string()
     }
+
+    fn named(name: &NamespacedName) -> Self {
+        name.name.to_string()
+    }
 }
 
 impl ObjectKey for NamespacedName {
     fn of(meta: &ObjectMeta) -> Self {
         NamespacedName::new(meta.namespace.clone(), meta.name.clone())
+    }
+
+    fn named(name: &NamespacedName) -> Self {
+        name.clone()
     }
 }
 

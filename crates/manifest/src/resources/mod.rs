@@ -4,9 +4,9 @@ mod compare;
 
 pub use compare::{Change, Difference};
 
-use crate::api::{self, ObjectMeta};
-use crate::kind::{Kind, Resource, for_each_kind};
-use crate::policy::UnreadPolicy;
+use crate::api::{self, NamespacedName, Object, ObjectMeta};
+use crate::kind::{Kind, ObjectKey, Resource, Spec, for_each_kind};
+use crate::unread_policy::UnreadPolicy;
 use gatefold_diagnostic::Document;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -50,6 +50,11 @@ macro_rules! resources {
                 match kind { $(Kind::$kind => object_refs(&self.$set),)+ }
             }
 
+            /// The object of a kind with this name. The namespace is ignored for cluster-scoped kinds.
+            pub fn get(&self, kind: Kind, name: &NamespacedName) -> Option<ObjectRef<'_>> {
+                match kind { $(Kind::$kind => get::<api::$fields>(&self.$set, name),)+ }
+            }
+
             /// Whether `other` has identical objects of a kind: none has been read again.
             pub fn has_identical(&self, kind: Kind, other: &Resources) -> bool {
                 match kind { $(Kind::$kind => compare::are_identical(&self.$set, &other.$set),)+ }
@@ -91,9 +96,21 @@ impl Resources {
     }
 }
 
+fn get<'r, S: Spec>(
+    objects: &'r Objects<Object<S>>,
+    name: &NamespacedName,
+) -> Option<ObjectRef<'r>> {
+    let object = objects.get(&S::Key::named(name))?;
+    Some(object_ref(&**object))
+}
+
 fn object_refs<T: Resource>(objects: &Objects<T>) -> ObjectRefs<'_> {
-    Box::new(objects.values().map(|object| ObjectRef {
+    Box::new(objects.values().map(|object| object_ref(&**object)))
+}
+
+fn object_ref<T: Resource>(object: &T) -> ObjectRef<'_> {
+    ObjectRef {
         meta: object.meta(),
         document: object.document(),
-    }))
+    }
 }

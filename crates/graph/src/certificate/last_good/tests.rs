@@ -1,7 +1,7 @@
 use crate::condition::{Condition, ConditionStatus, ConditionType, Reason, find};
-use crate::gateway::ListenerNode;
+use crate::listener::ListenerNode;
 use crate::policy::backend_tls_policy::BackendTlsNode;
-use crate::route::http_route::TargetNode;
+use crate::route::TargetNode;
 use crate::{Environment, Graph, build_after};
 use gatefold_manifest::Loader;
 use std::net::Ipv4Addr;
@@ -88,7 +88,7 @@ fn state(conditions: &[Condition], kind: ConditionType) -> (bool, Reason, &str) 
 }
 
 fn target(graph: &Graph) -> &TargetNode {
-    let route = graph.http_routes.values().next().expect("the route");
+    let route = graph.routes.http.values().next().expect("the route");
     &route.rules[0].backends[0].target
 }
 

@@ -5,16 +5,15 @@
 //! conditions. A match whose regular expression for the path is invalid doesn't tell. It is left out, unless the rule may
 //! reject requests: then it matches every path (`docs/decisions/broken-matches.md`).
 
+use super::path_match;
 use crate::Build;
 use crate::condition::{Problem, Reason};
-use crate::route::http_route::path_match;
-use crate::route::http_rule::RuleAt;
+use crate::route::object::RuleAt;
+use crate::route::request_rule::{InvalidPath, RuleContext, RuleMatches};
 use gatefold_dataplane::filter::header_modifier;
 use gatefold_dataplane::matcher;
 use gatefold_diagnostic::{Code, Diagnostic, Pointer};
-use gatefold_manifest::api::{
-    HTTPHeaderMatch, HTTPRouteMatch, HTTPRouteRule, PathMatchType, ValueMatchType,
-};
+use gatefold_manifest::api::{HTTPHeaderMatch, HTTPRouteMatch, PathMatchType, ValueMatchType};
 
 /// Replaces an invalid regular expression. Like every expression it matches only text.
 const ANY_VALUE: &str = "(?s).*";
@@ -22,61 +21,41 @@ const ANY_VALUE: &str = "(?s).*";
 /// Replaces an invalid regular expression for the path.
 const ANY_PATH: &str = ".*";
 
-/// How to treat a match whose regular expression for the path is invalid.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum BrokenPath {
-    /// Leave it out, so that other rules receive its requests.
-    LeftOut,
-    /// Let it match every path, because no other rule may receive its requests.
-    MatchesAll,
-}
-
 const LEFT_OUT: &str = "the match is left out: other rules receive its requests";
 const MATCHES_EVERY_PATH: &str = "until it is fixed, every path matches and is answered 500, because this rule may reject requests";
 
-/// The matches of a rule.
-pub(crate) struct Matches {
-    /// The matches that requests are compared with.
-    pub kept: Vec<HTTPRouteMatch>,
-    /// The indexes of the matches that are left out.
-    pub left_out: Vec<usize>,
-    /// The indexes of the matches that match every path because theirs is invalid.
-    pub any_path: Vec<usize>,
-}
-
 /// Builds the matches of a rule. A rule without matches matches everything.
-pub(crate) fn build(
-    at: RuleAt<'_>,
-    rule: &HTTPRouteRule,
-    on_broken_path: BrokenPath,
-    refusals: &mut Vec<Problem>,
-    build: &mut Build<'_>,
-) -> Matches {
-    let mut matches = Matches {
-        kept: Vec::with_capacity(rule.matches.len()),
+pub(super) fn build(
+    listed: &[HTTPRouteMatch],
+    invalid_path: InvalidPath,
+    context: &mut RuleContext<'_, '_, '_>,
+) -> RuleMatches<HTTPRouteMatch> {
+    let at = context.at;
+    let mut matches = RuleMatches {
+        kept: Vec::with_capacity(listed.len()),
         left_out: Vec::new(),
         any_path: Vec::new(),
     };
-    if rule.matches.is_empty() {
+    if listed.is_empty() {
         matches.kept.push(HTTPRouteMatch::default());
     }
-    for (index, one) in rule.matches.iter().enumerate() {
+    for (index, one) in listed.iter().enumerate() {
         let here = || at.pointer().key("matches").index(index);
-        let (mut kept, broken_values) = distinct_and_whole(at, one, &here);
+        let (mut kept, invalid_values) = distinct_and_valid(at, one, &here);
         let mut findings = Vec::new();
-        let is_kept = match (broken_path(at, one, &here), on_broken_path) {
-            (Some(finding), BrokenPath::LeftOut) => {
+        let is_kept = match (invalid_path_of(at, one, &here), invalid_path) {
+            (Some(finding), InvalidPath::LeaveOut) => {
                 findings.push(finding.caption(LEFT_OUT));
                 false
             }
-            (Some(finding), BrokenPath::MatchesAll) => {
+            (Some(finding), InvalidPath::MatchAll) => {
                 kept.path.value = any_path(&one.path.value);
                 matches.any_path.push(index);
                 findings.push(finding.caption(MATCHES_EVERY_PATH));
                 true
             }
-            (None, _) => {
-                let impossible = path_match::normalize(&mut kept.path, at, index, build);
+            (None, InvalidPath::LeaveOut | InvalidPath::MatchAll) => {
+                let impossible = path_match::normalize(&mut kept.path, at, index, context.build);
                 findings.extend(impossible.map(|finding| finding.caption(LEFT_OUT)));
                 findings.is_empty()
             }
@@ -88,16 +67,16 @@ pub(crate) fn build(
             matches.left_out.push(index);
             "the match is left out"
         };
-        let broken_values = broken_values.into_iter();
-        let broken_values = broken_values.map(|finding| finding.caption(caption));
-        for finding in findings.into_iter().chain(broken_values) {
-            refusals.push(Problem::new(
-                Reason::UnsupportedValue,
-                finding.message.clone(),
-            ));
-            build.diagnostics.push(finding);
+        let invalid_values = invalid_values.into_iter();
+        let invalid_values = invalid_values.map(|finding| finding.caption(caption));
+        for finding in findings.into_iter().chain(invalid_values) {
+            let message = finding.message.clone();
+            context
+                .refusals
+                .push(Problem::new(Reason::UnsupportedValue, message));
+            context.build.diagnostics.push(finding);
         }
-        warn_of_impossible_values(at, one, &here, build);
+        warn_of_impossible_values(at, one, &here, context.build);
     }
     matches
 }
@@ -109,7 +88,7 @@ fn any_path(pattern: &str) -> String {
     format!("{ANY_PATH}{}", "$".repeat(rest))
 }
 
-fn broken_path(
+fn invalid_path_of(
     at: RuleAt<'_>,
     one: &HTTPRouteMatch,
     here: &dyn Fn() -> Pointer,
@@ -117,7 +96,7 @@ fn broken_path(
     match one.path.kind {
         PathMatchType::RegularExpression => {
             let pointer = || here().key("path").key("value");
-            broken_pattern(at, &one.path.value, &pointer)
+            invalid_pattern(at, &one.path.value, &pointer)
         }
         PathMatchType::Exact | PathMatchType::PathPrefix => None,
     }
@@ -128,19 +107,19 @@ fn broken_path(
 ///
 /// "If multiple entries specify equivalent header names, only the first entry with an equivalent name MUST be
 /// considered for a match" (API: `HTTPHeaderMatch.name`).
-fn distinct_and_whole(
+fn distinct_and_valid(
     at: RuleAt<'_>,
     one: &HTTPRouteMatch,
     here: &dyn Fn() -> Pointer,
 ) -> (HTTPRouteMatch, Vec<Diagnostic>) {
     let mut one = one.clone();
-    let mut broken = Vec::new();
+    let mut invalid = Vec::new();
     let mut repair = |list, index, kind, value: &mut String| {
         if kind == ValueMatchType::RegularExpression {
             let pointer = || here().key(list).index(index).key("value");
-            if let Some(finding) = broken_pattern(at, value, &pointer) {
+            if let Some(finding) = invalid_pattern(at, value, &pointer) {
                 ANY_VALUE.clone_into(value);
-                broken.push(finding);
+                invalid.push(finding);
             }
         }
     };
@@ -157,11 +136,11 @@ fn distinct_and_whole(
         seen.push(name);
         first
     });
-    (one, broken)
+    (one, invalid)
 }
 
 /// Returns the problem with a regular expression that can't be compiled.
-fn broken_pattern(
+fn invalid_pattern(
     at: RuleAt<'_>,
     pattern: &str,
     pointer: &dyn Fn() -> Pointer,

@@ -1,70 +1,57 @@
 //! Matches that receive no requests: no request can match them, or another match of the route takes precedence.
 
+use super::match_conditions::{MatchConditions, Patterns};
 use crate::Build;
-use crate::route::http_route::match_conditions::{MatchConditions, Patterns};
-use crate::route::http_rule::RuleAt;
-use gatefold_diagnostic::{Code, Diagnostic, Place, Pointer};
-use gatefold_manifest::api::{HTTPRoute, HTTPRouteMatch, HTTPRouteRule, PathMatchType};
+use crate::route::match_id::MatchId;
+use crate::route::object::RouteObject;
+use crate::route::shadowed::unreachable;
+use gatefold_diagnostic::{Code, Diagnostic};
+use gatefold_manifest::api::{HTTPRouteMatch, HTTPRouteRule, PathMatchType};
 use regex_syntax::hir::literal::Extractor;
+use std::cmp::Ordering;
 
-/// A match and its position in the route. A rule without matches has one that matches everything.
-struct Located<'r> {
-    rule: usize,
-    index: Option<usize>,
+/// A match with its conditions.
+struct LocatedMatch<'r> {
+    id: MatchId,
     conditions: MatchConditions<'r>,
 }
 
-/// Returns the path of a match's field.
-pub(crate) fn pointer(rule: usize, index: Option<usize>) -> Pointer {
-    let rule = Pointer::spec().key("rules").index(rule);
-    match index {
-        Some(index) => rule.key("matches").index(index),
-        None => rule,
-    }
-}
-
-/// Returns the matches of a rule with their indexes. A rule without matches has one, with the index `None`.
-pub(crate) fn matches<'r>(
-    rule: &'r HTTPRouteRule,
+/// Returns the matches of a route. A rule without matches has one, `everything`.
+pub(super) fn matches<'r>(
+    rules: &'r [HTTPRouteRule],
     everything: &'r HTTPRouteMatch,
-) -> impl Iterator<Item = (Option<usize>, &'r HTTPRouteMatch)> {
-    let default = rule.matches.is_empty().then_some((None, everything));
-    let listed = rule.matches.iter().enumerate();
-    default
-        .into_iter()
-        .chain(listed.map(|(index, one)| (Some(index), one)))
+) -> impl Iterator<Item = (MatchId, &'r HTTPRouteMatch)> {
+    rules.iter().enumerate().flat_map(move |(rule, it)| {
+        let default = it.matches.is_empty().then_some((None, everything));
+        let listed = it.matches.iter().enumerate();
+        let listed = listed.map(|(index, one)| (Some(index), one));
+        let all = default.into_iter().chain(listed);
+        all.map(move |(index, one)| (MatchId { rule, index }, one))
+    })
 }
 
 /// Reports matches of a route that receive no requests.
-pub(crate) fn report(route: &HTTPRoute, build: &mut Build<'_>) {
+pub(super) fn report(route: RouteObject<'_>, rules: &[HTTPRouteRule], build: &mut Build<'_>) {
     let everything = HTTPRouteMatch::default();
-    let mut all: Vec<Located<'_>> = Vec::new();
-    for (rule_index, rule) in route.spec.rules.iter().enumerate() {
-        for (index, one) in matches(rule, &everything) {
-            let at = RuleAt {
-                route,
-                index: rule_index,
-            };
-            build.diagnostics.extend(never_matches(at, one, index));
-            all.push(Located {
-                rule: rule_index,
-                index,
-                conditions: MatchConditions::of(one),
-            });
-        }
+    let mut all: Vec<LocatedMatch<'_>> = Vec::new();
+    for (id, one) in matches(rules, &everything) {
+        build.diagnostics.extend(never_matches(route, id, one));
+        all.push(LocatedMatch {
+            id,
+            conditions: MatchConditions::of(one),
+        });
     }
     let mut patterns = Patterns::default();
     for (position, one) in all.iter().enumerate() {
         let mut others = all.iter().enumerate();
-        let shadow = others.find(|(other_position, other)| match other_position {
-            same if *same == position => false,
-            before if *before < position => {
-                other.conditions.shadows(&one.conditions, &mut patterns)
-            }
-            _ => {
-                other.conditions.outranks(&one.conditions)
-                    && other.conditions.shadows(&one.conditions, &mut patterns)
-            }
+        let shadow = others.find(|(other_position, other)| {
+            let (one, other) = (&one.conditions, &other.conditions);
+            let takes_precedence = match other_position.cmp(&position) {
+                Ordering::Less => true,
+                Ordering::Equal => false,
+                Ordering::Greater => other.outranks(one),
+            };
+            takes_precedence && other.shadows(one, &mut patterns)
         });
         if let Some((_, shadow)) = shadow {
             build.diagnostics.push(shadowed(route, one, shadow));
@@ -72,8 +59,12 @@ pub(crate) fn report(route: &HTTPRoute, build: &mut Build<'_>) {
     }
 }
 
-fn shadowed(route: &HTTPRoute, one: &Located<'_>, other: &Located<'_>) -> Diagnostic {
-    let place = |it: &Located<'_>| route.place(pointer(it.rule, it.index));
+fn shadowed(
+    route: RouteObject<'_>,
+    one: &LocatedMatch<'_>,
+    other: &LocatedMatch<'_>,
+) -> Diagnostic {
+    let place = |it: &LocatedMatch<'_>| route.object.place(it.id.pointer());
     let (why, help) = if one.conditions == other.conditions {
         ("the same match precedes it", "remove one of the two")
     } else {
@@ -85,28 +76,19 @@ fn shadowed(route: &HTTPRoute, one: &Located<'_>, other: &Located<'_>) -> Diagno
     let message = format!("the match receives no requests: {why}");
     let label = "this match receives them";
     unreachable((place(one), message), place(other), label)
-        .about(route.id())
+        .about(route.object.id())
         .help(help)
 }
 
-/// Returns the diagnostic that a match receives no requests because the match at `other` receives all of them.
-pub(crate) fn unreachable(
-    (place, message): (Place, String),
-    other: Place,
-    label: &str,
-) -> Diagnostic {
-    Diagnostic::new(Code::UnreachableMatch, place, message).label(other, label)
-}
-
 /// Reports a pattern that matches no path: a path begins with `/`, and a pattern must match all of it.
-fn never_matches(at: RuleAt<'_>, one: &HTTPRouteMatch, index: Option<usize>) -> Option<Diagnostic> {
+fn never_matches(route: RouteObject<'_>, id: MatchId, one: &HTTPRouteMatch) -> Option<Diagnostic> {
     let pattern = &one.path.value;
     if one.path.kind != PathMatchType::RegularExpression || may_begin_with_slash(pattern) {
         return None;
     }
-    let pointer = pointer(at.index, index).key("path").key("value");
+    let pointer = id.pointer().key("path").key("value");
     let message = format!("`{pattern}` matches no path: every path begins with `/`");
-    let found = at.finding(Code::PatternNeverMatches, pointer, message);
+    let found = route.finding(Code::PatternNeverMatches, pointer, message);
     Some(found.help("the pattern must match the whole path, from the first `/`"))
 }
 

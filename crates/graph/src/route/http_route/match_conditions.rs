@@ -14,7 +14,7 @@ type Value<'m> = (ValueMatchType, &'m str);
 
 /// The conditions of a match. Equal conditions match the same requests.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct MatchConditions<'m> {
+pub(super) struct MatchConditions<'m> {
     path: (PathMatchType, &'m str),
     method: Option<HTTPMethod>,
     headers: BTreeMap<String, Value<'m>>,
@@ -116,7 +116,7 @@ fn matches_every_path((kind, value): (PathMatchType, &str)) -> bool {
 
 /// The regular expressions of a route, each compiled once although every match is compared with every other one.
 #[derive(Default)]
-pub(crate) struct Patterns<'m>(HashMap<&'m str, Option<Regex>>);
+pub(super) struct Patterns<'m>(HashMap<&'m str, Option<Regex>>);
 
 impl<'m> Patterns<'m> {
     /// Whether an expression matches a value. An invalid expression matches none.

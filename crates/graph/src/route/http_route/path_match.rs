@@ -1,7 +1,7 @@
 //! The path of a match, in the normal form that the paths of requests have.
 
 use crate::Build;
-use crate::route::http_rule::RuleAt;
+use crate::route::object::RuleAt;
 use gatefold_dataplane::path_normalization::{PathNormalization, is_matched_escape};
 use gatefold_diagnostic::{Code, Diagnostic, Pointer};
 use gatefold_manifest::api::{HTTPPathMatch, PathMatchType};
@@ -10,7 +10,7 @@ use gatefold_manifest::api::{HTTPPathMatch, PathMatchType};
 /// normalized paths.
 ///
 /// Returns a problem if no request can have such a path, so that the match can't be served.
-pub(crate) fn normalize(
+pub(super) fn normalize(
     path: &mut HTTPPathMatch,
     at: RuleAt<'_>,
     index: usize,
@@ -116,7 +116,7 @@ spec:
     /// Returns the path as it is matched, and the codes of the diagnostics about it.
     fn matched(kind: &str, path: &str, normalization: PathNormalization) -> (String, Vec<Code>) {
         let graph = built(kind, path, normalization);
-        let rules = graph.http_routes.values().flat_map(|route| &route.rules);
+        let rules = graph.routes.http.values().flat_map(|route| &route.rules);
         let mut matches = rules.flat_map(|rule| &rule.matches);
         let path = matches.next().map(|one| one.path.value.clone());
         let findings = graph
