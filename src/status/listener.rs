@@ -93,31 +93,10 @@ fn conditions(listener: &ListenerNode, applied: &Applied) -> Vec<Condition> {
     }
     let failures = failures(listener, applied);
     if failures.is_empty() {
-        if let Some(refusal) = &listener.refusal {
-            let message = format!("every request is answered 500: {refusal}");
-            let programmed =
-                Condition::fails(ConditionType::Programmed, Reason::UnenforcedPolicy, message);
-            conditions.push(programmed);
-            return conditions;
-        }
-        let message = match listener.sockets.first().map(SocketAddr::port) {
-            Some(port) if port != listener.port => format!(
-                "port {} is served at port {port} (--port-map)",
-                listener.port
-            )
-            .into(),
-            _ => "the listener is served".into(),
-        };
-        let programmed = Condition {
-            message,
-            ..Condition::holds(ConditionType::Programmed, Reason::Programmed, "")
-        };
-        conditions.push(programmed);
+        conditions.push(programmed(listener));
         return conditions;
     }
-    let by_port = failures
-        .iter()
-        .all(|(_, failure)| port_is_at_fault(failure));
+    let by_port = failures.iter().all(|(_, it)| port_is_at_fault(it));
     let message = messages(&failures);
     if by_port && failures.len() == listener.sockets.len() {
         let reason = Reason::PortUnavailable;
@@ -131,4 +110,24 @@ fn conditions(listener: &ListenerNode, applied: &Applied) -> Vec<Condition> {
     };
     conditions.push(Condition::fails(ConditionType::Programmed, reason, message));
     conditions
+}
+
+/// Returns `Programmed` of a listener whose sockets are bound.
+fn programmed(listener: &ListenerNode) -> Condition {
+    const PROGRAMMED: ConditionType = ConditionType::Programmed;
+    if let Some(refusal) = &listener.refusal {
+        let message = format!("every request is answered 500: {refusal}");
+        return Condition::fails(PROGRAMMED, Reason::UnenforcedPolicy, message);
+    }
+    let bound_port = listener.sockets.first().map(SocketAddr::port);
+    match bound_port.filter(|port| *port != listener.port) {
+        Some(port) => {
+            let message = format!(
+                "port {} is served at port {port} (--port-map)",
+                listener.port
+            );
+            Condition::holds(PROGRAMMED, Reason::Programmed, message)
+        }
+        None => Condition::holds(PROGRAMMED, Reason::Programmed, "the listener is served"),
+    }
 }

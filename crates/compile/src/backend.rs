@@ -11,7 +11,7 @@ use gatefold_dataplane::backend::{Backend, Endpoints, Split, Target};
 use gatefold_dataplane::filter::Filters;
 use gatefold_dataplane::filter::request_mirror::{RequestMirror, Share};
 use gatefold_dataplane::{Action, Rule};
-use gatefold_graph::policy::backend_tls_policy::BackendTlsNode;
+use gatefold_graph::policy::backend_tls::BackendTlsNode;
 use gatefold_graph::route::{BackendNode, FilterNode, RuleNode, TargetNode};
 use gatefold_graph::{Graph, ServicePortKey};
 use hashbrown::HashMap;

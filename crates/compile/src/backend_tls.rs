@@ -7,7 +7,7 @@ use gatefold_dataplane::backend_tls::{
 };
 use gatefold_graph::Graph;
 use gatefold_graph::certificate::Certificate;
-use gatefold_graph::policy::backend_tls_policy::{AuthoritiesNode, BackendTlsSettings};
+use gatefold_graph::policy::backend_tls::{AuthoritiesNode, BackendTlsSettings};
 use gatefold_manifest::api::{NamespacedName, SubjectAltName};
 use rustls::pki_types::{PrivateKeyDer, ServerName};
 use rustls::sign::CertifiedKey;

@@ -26,7 +26,7 @@ use gatefold_dataplane::timeouts::RuleTimeouts;
 use gatefold_dataplane::tls::{CertificateSet, PortTls};
 use gatefold_dataplane::{Action, BoundPorts, Listener, Port, Rule, Snapshot};
 use gatefold_graph::Graph;
-use gatefold_graph::listener::{ListenerId, ListenerNode, Protocol};
+use gatefold_graph::listener::{ListenerNode, Protocol};
 use host_tables::HostTables;
 use http::StatusCode;
 use matches::Patterns;
@@ -65,30 +65,25 @@ impl Compiler {
         self.tables = HostTables::new(self.http_routes.values(), &self.tables);
         let mut ports: HashMap<SocketAddr, Port> = HashMap::new();
         let mut bound_ports = BoundPorts::default();
-        for (key, gateway) in &graph.gateways {
-            let listeners = gateway.listeners.iter().enumerate();
-            for (index, listener) in listeners.filter(|(_, listener)| listener.serving) {
-                let tls = self.validations.certificates(key, listener);
-                if listener.protocol == Some(Protocol::Https) && tls.is_none() {
-                    continue;
-                }
-                let compiled = Arc::new(Listener {
-                    name: format!("{key}/{}", listener.full_name()),
-                    port: listener.port,
-                    only_clients_of: tls.as_deref().and_then(tls::only_clients_of),
-                    identity: identities.of_gateway(key),
-                    router: match &listener.refusal {
-                        Some(_) => refuse_all(&key.to_string()),
-                        None => self.tables.router(&ListenerId {
-                            gateway: key.clone(),
-                            index,
-                        }),
-                    },
-                });
-                add(&mut ports, listener, &compiled, tls.as_ref());
-                for socket in &listener.sockets {
-                    bound_ports.insert(&compiled, *socket);
-                }
+        for (id, listener) in graph.listeners().filter(|(_, it)| it.serving) {
+            let gateway = &id.gateway;
+            let tls = self.validations.certificates(gateway, listener);
+            if listener.protocol == Some(Protocol::Https) && tls.is_none() {
+                continue;
+            }
+            let compiled = Arc::new(Listener {
+                name: id.name(listener),
+                port: listener.port,
+                only_clients_of: tls.as_deref().and_then(tls::only_clients_of),
+                identity: identities.of_gateway(gateway),
+                router: match &listener.refusal {
+                    Some(_) => refuse_all(&gateway.to_string()),
+                    None => self.tables.router(&id),
+                },
+            });
+            add(&mut ports, listener, &compiled, tls.as_ref());
+            for socket in &listener.sockets {
+                bound_ports.insert(&compiled, *socket);
             }
         }
         close_unserved(graph, &mut ports);
@@ -125,28 +120,28 @@ fn refuse_all(name: &str) -> Router {
 /// Answers 500 for the hostnames of protected listeners that aren't served, on sockets with other listeners. Otherwise a
 /// listener with a wider hostname would serve these hostnames without the protection.
 fn close_unserved(graph: &Graph, ports: &mut HashMap<SocketAddr, Port>) {
-    for (key, gateway) in &graph.gateways {
-        let listeners = gateway.listeners.iter();
-        for listener in listeners.filter(|listener| !listener.closed_sockets.is_empty()) {
-            let Some(protocol) = listener.protocol else {
-                continue;
-            };
-            let closed = Arc::new(Listener {
-                name: format!("{key}/{}", listener.full_name()),
-                port: listener.port,
-                only_clients_of: None,
-                identity: None,
-                router: refuse_all(&key.to_string()),
+    for (id, listener) in graph.listeners() {
+        let Some(protocol) = listener.protocol else {
+            continue;
+        };
+        if listener.closed_sockets.is_empty() {
+            continue;
+        }
+        let closed = Arc::new(Listener {
+            name: id.name(listener),
+            port: listener.port,
+            only_clients_of: None,
+            identity: None,
+            router: refuse_all(&id.gateway.to_string()),
+        });
+        let hostname = listener.hostname.as_ref().map(|name| name.as_str());
+        for socket in &listener.closed_sockets {
+            let port = ports.get_mut(socket).filter(|port| {
+                let same_protocol = port.tls.is_some() == (protocol == Protocol::Https);
+                same_protocol && port.listeners.get(hostname).is_none()
             });
-            let hostname = listener.hostname.as_ref().map(|name| name.as_str());
-            for socket in &listener.closed_sockets {
-                let port = ports.get_mut(socket).filter(|port| {
-                    let same_protocol = port.tls.is_some() == (protocol == Protocol::Https);
-                    same_protocol && port.listeners.get(hostname).is_none()
-                });
-                if let Some(port) = port {
-                    port.listeners.insert(hostname, closed.clone());
-                }
+            if let Some(port) = port {
+                port.listeners.insert(hostname, closed.clone());
             }
         }
     }

@@ -29,6 +29,7 @@ use gatefold_diagnostic::{Diagnostic, Document, Place, Pointer};
 use gatefold_manifest::Resources;
 use gatefold_manifest::api::NamespacedName;
 use gateway::{GatewayClassNodes, GatewayNodes, ListenerSetNodes};
+use listener::{ListenerId, ListenerNode};
 use policy::Ancestors;
 use policy::backend_tls_policy::{self, BackendTlsPolicies, BackendTlsPolicyNode};
 use policy::protection::Protections;
@@ -57,7 +58,7 @@ pub struct Graph {
     /// The ports of Services that routes use and for which the folder has no endpoints, whether the environment has some or
     /// not, with the DNS name to resolve (the target of an `ExternalName`, or `name.namespace` and similar names). The reload
     /// resolves them, and rebuilds the graph if the result has changed.
-    pub wanted: BTreeMap<(NamespacedName, u16), Wanted>,
+    pub wanted: BTreeMap<ServicePortKey, Wanted>,
     /// The problems, except for those that the loader found. Ordered by file and position.
     pub diagnostics: Vec<Diagnostic>,
     /// The ports of Services that routes refer to.
@@ -79,6 +80,11 @@ impl Graph {
         ));
         found.sort_by(|left, right| order(left).cmp(&order(right)));
         found
+    }
+
+    /// Returns all listeners of the Gateways that gatefold serves.
+    pub fn listeners(&self) -> impl Iterator<Item = (ListenerId, &ListenerNode)> {
+        gateway::listeners(&self.gateways)
     }
 
     /// Whether a route refers to this port of a Service.
@@ -162,13 +168,6 @@ pub fn build_after(previous: &Graph, resources: &Resources, environment: &Enviro
     unread_policies.report(&ancestors, &mut build);
     let backend_tls_policies = build.policies.finish(&ancestors);
     let service_ports = ports.used(routes.iter().flat_map(|it| it.service_ports()));
-    let mut diagnostics = build.diagnostics;
-    let mut wanted = BTreeMap::new();
-    for (key, node) in &service_ports {
-        diagnostics.extend(node.findings.iter().cloned());
-        wanted.extend(node.wanted.clone().map(|found| (key.clone(), found)));
-    }
-    diagnostics.sort_by(|left, right| order(left).cmp(&order(right)));
     Graph {
         controller_names: gateway::controller_names(resources, environment),
         gateway_classes,
@@ -176,12 +175,27 @@ pub fn build_after(previous: &Graph, resources: &Resources, environment: &Enviro
         listener_sets,
         routes,
         backend_tls_policies,
-        wanted,
-        diagnostics,
+        wanted: wanted(&service_ports),
+        diagnostics: ordered_diagnostics(build.diagnostics, &service_ports),
         service_ports,
         basis,
         last_good: build.last_good,
     }
+}
+
+fn wanted(ports: &ServicePortNodes) -> BTreeMap<ServicePortKey, Wanted> {
+    let wanted = ports.iter().filter_map(|(key, node)| {
+        let wanted = node.wanted.clone()?;
+        Some((key.clone(), wanted))
+    });
+    wanted.collect()
+}
+
+fn ordered_diagnostics(mut all: Vec<Diagnostic>, ports: &ServicePortNodes) -> Vec<Diagnostic> {
+    let findings = ports.values().flat_map(|node| &node.findings);
+    all.extend(findings.cloned());
+    all.sort_by(|left, right| order(left).cmp(&order(right)));
+    all
 }
 
 /// Orders diagnostics by file, then by object, then by field. The exact line would require parsing the file again.

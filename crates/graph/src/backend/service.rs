@@ -4,7 +4,7 @@ use super::app_protocol::{AppProtocol, Security};
 use super::endpoints::{FoundPort, ServicePortKey, tcp_port};
 use super::{BackendReference, BackendReferences, BackendRefusal};
 use crate::condition::{Problem, Reason};
-use crate::policy::backend_tls_policy::BackendTlsNode;
+use crate::policy::backend_tls::BackendTlsNode;
 use crate::reference::UnresolvedReference;
 use crate::route::TargetNode;
 use crate::{Build, name_pointer};

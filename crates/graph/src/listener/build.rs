@@ -1,5 +1,6 @@
 //! Builds the node of one listener, without regard to other listeners.
 
+use super::listener_at::ListenerAt;
 use super::node::ListenerNode;
 use super::owner::ListenerOwner;
 use super::protocol::Protocol;
@@ -8,30 +9,10 @@ use crate::certificate::client_validation::{ClientValidationNode, Frontend, Reso
 use crate::certificate::listener_tls;
 use crate::condition::{Condition, Problem, Reason};
 use crate::{Build, suggest};
-use gatefold_diagnostic::{Code, Diagnostic, Pointer};
-use gatefold_manifest::api::{FromNamespaces, Listener};
+use gatefold_diagnostic::Code;
+use gatefold_manifest::api::FromNamespaces;
 use rustls::sign::CertifiedKey;
 use std::sync::Arc;
-
-/// A listener in its owner's manifest.
-#[derive(Clone, Copy)]
-pub(crate) struct ListenerAt<'a> {
-    pub owner: &'a ListenerOwner,
-    pub listener: &'a Listener,
-    pub index: usize,
-}
-
-impl ListenerAt<'_> {
-    /// Returns the path of the listener.
-    pub fn pointer(self) -> Pointer {
-        Pointer::spec().key("listeners").index(self.index)
-    }
-
-    /// Returns a diagnostic about a field of the listener.
-    pub fn finding(self, code: Code, pointer: Pointer, message: impl Into<String>) -> Diagnostic {
-        Diagnostic::new(code, self.owner.place(pointer), message).about(self.owner.id())
-    }
-}
 
 /// What TLS adds to a listener.
 #[derive(Default)]
@@ -58,19 +39,13 @@ pub(crate) fn build(
         index,
     };
     let protocol = Protocol::parse(&listener.protocol);
-    let mut refusals = Vec::new();
-    if protocol.is_none() {
-        refusals.push(unsupported_protocol(at, build));
-    }
+    let unsupported_protocol = protocol.is_none().then(|| unsupported_protocol(at, build));
     let unsupported_filters = unsupported_filters(at, build);
     let has_filters = unsupported_filters.is_some();
-    refusals.extend(unsupported_filters);
+    let refusals = unsupported_protocol.into_iter().chain(unsupported_filters);
     let (supported_kinds, mut unresolved) = supported_kinds(at, protocol, build);
-    let tls = match protocol {
-        Some(Protocol::Https) => terminate_tls(at, frontend, build),
-        Some(Protocol::Http) | None => ListenerTls::default(),
-    };
-    refusals.extend(tls.refusals);
+    let tls = terminate_tls(at, protocol, frontend, build);
+    let refusals: Vec<Problem> = refusals.chain(tls.refusals).collect();
     unresolved.extend(tls.unresolved);
     warn_of_missing_selector(at, build);
     Some(ListenerNode {
@@ -96,8 +71,17 @@ pub(crate) fn build(
     })
 }
 
-fn terminate_tls(at: ListenerAt<'_>, frontend: &Frontend, build: &mut Build<'_>) -> ListenerTls {
+fn terminate_tls(
+    at: ListenerAt<'_>,
+    protocol: Option<Protocol>,
+    frontend: &Frontend,
+    build: &mut Build<'_>,
+) -> ListenerTls {
     let mut tls = ListenerTls::default();
+    match protocol {
+        Some(Protocol::Https) => {}
+        Some(Protocol::Http) | None => return tls,
+    }
     if let Some(validation) = frontend.of_port(at.listener.port.get()) {
         tls.client_validation = validation.validation.clone();
         tls.may_reject_clients = validation.refuses_clients();

@@ -5,6 +5,7 @@
 
 mod build;
 pub(crate) mod conflict;
+mod listener_at;
 mod node;
 mod overlap;
 mod owner;
@@ -12,7 +13,8 @@ mod protocol;
 mod route_kinds;
 mod serving;
 
-pub(crate) use build::{ListenerAt, build};
+pub(crate) use build::build;
+pub(crate) use listener_at::ListenerAt;
 pub use node::{ListenerId, ListenerNode};
 pub use owner::ListenerOwner;
 pub use protocol::Protocol;

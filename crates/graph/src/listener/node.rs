@@ -19,6 +19,13 @@ pub struct ListenerId {
     pub index: usize,
 }
 
+impl ListenerId {
+    /// Returns the name of this listener, `node`, for logs and metrics. It is unique within the graph.
+    pub fn name(&self, node: &ListenerNode) -> String {
+        format!("{}/{}", self.gateway, node.full_name())
+    }
+}
+
 /// A listener of a Gateway.
 #[derive(Debug)]
 pub struct ListenerNode {

@@ -2,7 +2,7 @@
 //! browsers may reuse a connection to one of them for the other.
 
 use super::conflict::ClaimedSockets;
-use super::node::{ListenerId, ListenerNode};
+use super::node::ListenerId;
 use super::protocol::Protocol;
 use crate::condition::{Condition, ConditionType, Reason};
 use crate::gateway::{self, GatewayNodes};
@@ -12,8 +12,8 @@ use std::collections::BTreeMap;
 /// Adds `OverlappingTLSConfig` to the conditions of listeners whose hostnames overlap.
 pub(super) fn mark(claimed: &ClaimedSockets, nodes: &mut GatewayNodes) {
     for (id, other) in overlaps(claimed) {
-        let name = gateway::listener(nodes, other).map(ListenerNode::full_name);
-        let name = format!("{}/{}", other.gateway, name.unwrap_or_default());
+        let name = gateway::listener(nodes, other).map(|listener| other.name(listener));
+        let name = name.unwrap_or_default();
         if let Some(listener) = gateway::listener_mut(nodes, id) {
             listener.conditions.push(Condition::holds(
                 ConditionType::OverlappingTLSConfig,

@@ -1,6 +1,6 @@
 //! The kinds of routes that may attach to a listener (API: `AllowedRoutes.kinds`).
 
-use super::build::ListenerAt;
+use super::listener_at::ListenerAt;
 use super::protocol::Protocol;
 use crate::condition::{Problem, Reason};
 use crate::{Build, suggest};

@@ -5,6 +5,7 @@
 
 use super::Ancestors;
 use super::attachment::{Prevailing, by_precedence};
+use super::backend_tls::{AuthoritiesNode, BackendTlsNode, BackendTlsSettings};
 use super::target::{self, NoTarget, TargetedObject, TargetedPart};
 use crate::certificate::{self, CertificateReference};
 use crate::condition::{Condition, Problem, Reason};
@@ -14,9 +15,9 @@ use crate::{Build, name_pointer};
 use gatefold_diagnostic::{Code, Pointer};
 use gatefold_manifest::api::{
     BackendTLSPolicy, LocalPolicyTargetReferenceWithSectionName, NamespacedName, PolicyTargetKind,
-    PreciseHostname, SectionName, SubjectAltName,
+    SectionName,
 };
-use rustls_pki_types::{CertificateDer, ServerName};
+use rustls_pki_types::ServerName;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -37,37 +38,6 @@ pub struct BackendTlsPolicyNode {
     pub gateways: BTreeMap<NamespacedName, String>,
     /// Its conditions, the same for every Gateway.
     pub conditions: Vec<Condition>,
-}
-
-/// How a connection to a Service's port is secured.
-#[derive(Clone, Debug, PartialEq)]
-pub enum BackendTlsNode {
-    /// In plain text: no policy targets the port.
-    Plain,
-    /// In TLS.
-    Tls(Arc<BackendTlsSettings>),
-    /// A policy targets the port, but can't be followed: nothing is sent.
-    Refused,
-}
-
-/// The TLS settings of a policy.
-#[derive(Debug, PartialEq)]
-pub struct BackendTlsSettings {
-    /// The server name (SNI).
-    pub hostname: PreciseHostname,
-    /// The trusted authorities.
-    pub authorities: AuthoritiesNode,
-    /// The names of which a certificate must have one. If empty, it must have the hostname.
-    pub names: Vec<SubjectAltName>,
-}
-
-/// The authorities that a policy trusts.
-#[derive(Debug, PartialEq, Eq)]
-pub enum AuthoritiesNode {
-    /// The authorities that the system trusts; never empty.
-    System(Arc<[CertificateDer<'static>]>),
-    /// The certificates of these authorities; never empty.
-    Listed(Vec<CertificateDer<'static>>),
 }
 
 /// All policies, and the settings in force.

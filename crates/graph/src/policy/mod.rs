@@ -6,6 +6,7 @@
 
 mod ancestors;
 mod attachment;
+pub mod backend_tls;
 pub mod backend_tls_policy;
 pub(crate) mod protection;
 mod target;

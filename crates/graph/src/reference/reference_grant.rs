@@ -1,6 +1,6 @@
 //! Decides which references may cross namespaces (API: `ReferenceGrant`).
 
-use super::{Referent, Referrer};
+use super::object_reference::{Referent, Referrer};
 use gatefold_manifest::Resources;
 use std::collections::{HashMap, HashSet};
 

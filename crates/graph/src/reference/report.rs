@@ -1,7 +1,8 @@
 //! Reports references that resolve to nothing, as a condition's problem and as a diagnostic.
 
+use super::UnresolvedReference;
+use super::object_reference::Reference;
 use super::reference_grant::missing_grant;
-use super::{Reference, UnresolvedReference};
 use crate::condition::{Problem, Reason};
 use crate::reported_object::ReportedObject;
 use gatefold_diagnostic::{Code, Diagnostic, Pointer};

@@ -2,8 +2,8 @@
 
 use super::filter_advice;
 use super::filter_spec::{FilterScope, FilterSpec};
-use super::request_rule::RuleContext;
 use super::rule::{FilterNode, MirrorNode};
+use super::rule_context::RuleContext;
 use crate::backend::BackendReference;
 use gatefold_dataplane::filter::header_modifier::{self, Change};
 use gatefold_diagnostic::{Code, Pointer};

@@ -3,10 +3,9 @@
 //! Parents, attachment, hostnames, references, conditions, counting and reuse are the same for every kind, and generic over
 //! these traits.
 
-use super::match_id::MatchId;
+use super::match_id::{MatchDigest, MatchId};
 use super::object::RouteObject;
 use super::rule_problems::RuleProblems;
-use super::shadowed::MatchDigest;
 use crate::Build;
 use crate::backend::BackendReferences;
 use gatefold_manifest::Spec;

@@ -1,4 +1,4 @@
-//! The identity of a match within its route.
+//! The identity of a match within its route, and a digest of its conditions.
 
 use gatefold_diagnostic::Pointer;
 
@@ -20,4 +20,13 @@ impl MatchId {
             None => rule,
         }
     }
+}
+
+/// A match of a route, in a form that is cheap to compare.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct MatchDigest {
+    /// The match.
+    pub id: MatchId,
+    /// Equal for equal conditions.
+    pub digest: u64,
 }

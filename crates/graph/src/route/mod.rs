@@ -19,6 +19,7 @@ mod parent_references;
 mod request_rule;
 mod routes;
 mod rule;
+mod rule_context;
 mod rule_problems;
 mod served_elsewhere;
 mod shadowed;

@@ -1,7 +1,7 @@
 //! The nodes of routes and of their parent references.
 
 use super::kind::RouteKind;
-use super::shadowed::MatchDigest;
+use super::match_id::MatchDigest;
 use crate::backend::endpoints::ServicePortKey;
 use crate::condition::Condition;
 use crate::listener::ListenerId;

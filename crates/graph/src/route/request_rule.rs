@@ -7,11 +7,12 @@ use super::filter;
 use super::filter_spec::{FilterScope, FilterSpec};
 use super::object::{RouteObject, RuleAt};
 use super::rule::{BackendNode, FilterNode, RuleNode};
+use super::rule_context::RuleContext;
 use super::rule_problems::{LeftOut, RefusedRule, RuleProblems};
 use crate::Build;
 use crate::backend::{BackendReference, BackendReferences};
 use crate::condition::{Problem, Reason};
-use gatefold_diagnostic::{Code, Pointer};
+use gatefold_diagnostic::Code;
 use gatefold_manifest::api::{
     BackendObjectReference, HTTPRouteRetry, HTTPRouteTimeouts, SectionName,
 };
@@ -74,15 +75,6 @@ pub(crate) struct RuleMatches<M> {
     pub any_path: Vec<usize>,
 }
 
-/// The state of building a rule.
-pub(crate) struct RuleContext<'c, 's, 'a> {
-    pub at: RuleAt<'a>,
-    /// The problems for which the rule is refused.
-    pub refusals: Vec<Problem>,
-    pub references: &'c mut BackendReferences<'s, 'a>,
-    pub build: &'c mut Build<'a>,
-}
-
 /// Builds the rules of a route.
 pub(crate) fn build<'a, R: RequestRule>(
     route: RouteObject<'a>,
@@ -131,23 +123,23 @@ impl<'a> RuleContext<'_, '_, 'a> {
         if self.refusals.is_empty() && !is_answered(&filters) {
             self.warn_of_no_backend(&backends);
         }
-        let refused = !self.refusals.is_empty();
+        let left_out = if matches.kept.is_empty() {
+            LeftOut::Rule
+        } else {
+            LeftOut::Matches(matches.left_out)
+        };
         let node = RuleNode {
             matches: matches.kept,
             filters,
             backends,
             timeouts: rule.timeouts().cloned(),
             retry: rule.retry().cloned(),
-            refused,
+            refused: !self.refusals.is_empty(),
         };
-        let refused = refused.then(|| RefusedRule {
+        let refused = node.refused.then_some(RefusedRule {
             index: self.at.index,
             problems: self.refusals,
-            left_out: if node.matches.is_empty() {
-                LeftOut::Rule
-            } else {
-                LeftOut::Matches(matches.left_out)
-            },
+            left_out,
             any_path: matches.any_path,
         });
         (node, refused)
@@ -193,15 +185,6 @@ impl<'a> RuleContext<'_, '_, 'a> {
             let pointer = self.at.pointer().key(field);
             self.refuse(Code::UnsupportedRuleField, pointer, message);
         }
-    }
-
-    /// Refuses the rule because of one of its fields.
-    pub fn refuse(&mut self, code: Code, pointer: Pointer, message: String) {
-        let finding = self.at.finding(code, pointer, &*message);
-        let caption = "the rule answers 500";
-        self.build.diagnostics.push(finding.caption(caption));
-        self.refusals
-            .push(Problem::new(Reason::UnsupportedValue, message));
     }
 
     fn warn_of_no_backend(&mut self, backends: &[BackendNode]) {

@@ -1,7 +1,7 @@
 //! The nodes of rules that match requests, with their filters and backends.
 
 use crate::backend::endpoints::ServicePortKey;
-use crate::policy::backend_tls_policy::BackendTlsNode;
+use crate::policy::backend_tls::BackendTlsNode;
 use gatefold_dataplane::backend::HttpVersion;
 use gatefold_manifest::api::{
     HTTPCORSFilter, HTTPHeaderFilter, HTTPRequestRedirectFilter, HTTPRouteRetry, HTTPRouteTimeouts,

@@ -1,7 +1,7 @@
 //! Matches that receive no requests because an older route of the same kind has the same matches for the same hostnames.
 
 use super::kind::{MatchedRoute, RouteKind};
-use super::match_id::MatchId;
+use super::match_id::MatchDigest;
 use super::node::{RouteNode, RouteNodes};
 use crate::gateway::{self, GatewayNodes};
 use crate::listener::ListenerId;
@@ -9,15 +9,6 @@ use gatefold_diagnostic::{Code, Diagnostic, Place};
 use gatefold_manifest::api::Hostname;
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
-
-/// A match of a route, in a form that is cheap to compare.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct MatchDigest {
-    /// The match.
-    pub id: MatchId,
-    /// Equal for equal conditions.
-    pub digest: u64,
-}
 
 /// A match and its route.
 struct RouteMatch<'g, K: RouteKind> {

@@ -1,6 +1,6 @@
 use crate::condition::{Condition, ConditionStatus, ConditionType, Reason, find};
 use crate::listener::ListenerNode;
-use crate::policy::backend_tls_policy::BackendTlsNode;
+use crate::policy::backend_tls::BackendTlsNode;
 use crate::route::TargetNode;
 use crate::{Environment, Graph, build_after};
 use gatefold_manifest::Loader;

@@ -7,9 +7,9 @@
 
 use super::path_match;
 use crate::Build;
-use crate::condition::{Problem, Reason};
 use crate::route::object::RuleAt;
-use crate::route::request_rule::{InvalidPath, RuleContext, RuleMatches};
+use crate::route::request_rule::{InvalidPath, RuleMatches};
+use crate::route::rule_context::RuleContext;
 use gatefold_dataplane::filter::header_modifier;
 use gatefold_dataplane::matcher;
 use gatefold_diagnostic::{Code, Diagnostic, Pointer};
@@ -42,22 +42,17 @@ pub(super) fn build(
     for (index, one) in listed.iter().enumerate() {
         let here = || at.pointer().key("matches").index(index);
         let (mut kept, invalid_values) = distinct_and_valid(at, one, &here);
-        let mut findings = Vec::new();
-        let is_kept = match (invalid_path_of(at, one, &here), invalid_path) {
-            (Some(finding), InvalidPath::LeaveOut) => {
-                findings.push(finding.caption(LEFT_OUT));
-                false
-            }
+        let (finding, is_kept) = match (invalid_path_of(at, one, &here), invalid_path) {
+            (Some(finding), InvalidPath::LeaveOut) => (Some(finding.caption(LEFT_OUT)), false),
             (Some(finding), InvalidPath::MatchAll) => {
                 kept.path.value = any_path(&one.path.value);
                 matches.any_path.push(index);
-                findings.push(finding.caption(MATCHES_EVERY_PATH));
-                true
+                (Some(finding.caption(MATCHES_EVERY_PATH)), true)
             }
             (None, InvalidPath::LeaveOut | InvalidPath::MatchAll) => {
                 let impossible = path_match::normalize(&mut kept.path, at, index, context.build);
-                findings.extend(impossible.map(|finding| finding.caption(LEFT_OUT)));
-                findings.is_empty()
+                let is_kept = impossible.is_none();
+                (impossible.map(|it| it.caption(LEFT_OUT)), is_kept)
             }
         };
         let caption = if is_kept {
@@ -67,14 +62,9 @@ pub(super) fn build(
             matches.left_out.push(index);
             "the match is left out"
         };
-        let invalid_values = invalid_values.into_iter();
-        let invalid_values = invalid_values.map(|finding| finding.caption(caption));
-        for finding in findings.into_iter().chain(invalid_values) {
-            let message = finding.message.clone();
-            context
-                .refusals
-                .push(Problem::new(Reason::UnsupportedValue, message));
-            context.build.diagnostics.push(finding);
+        let invalid_values = invalid_values.into_iter().map(|it| it.caption(caption));
+        for finding in finding.into_iter().chain(invalid_values) {
+            context.refuse_for(finding);
         }
         warn_of_impossible_values(at, one, &here, context.build);
     }

@@ -7,12 +7,12 @@ mod path_match;
 
 use super::filter_spec::FilterSpec;
 use super::kind::{BuildRoute, MatchedRoute, RouteKind};
-use super::match_id::MatchId;
+use super::match_id::{MatchDigest, MatchId};
 use super::object::RouteObject;
-use super::request_rule::{self, BackendSpec, InvalidPath, RequestRule, RuleContext, RuleMatches};
+use super::request_rule::{self, BackendSpec, InvalidPath, RequestRule, RuleMatches};
 use super::rule::RuleNode;
+use super::rule_context::RuleContext;
 use super::rule_problems::RuleProblems;
-use super::shadowed::MatchDigest;
 use crate::Build;
 use crate::backend::BackendReferences;
 use gatefold_manifest::api::{
