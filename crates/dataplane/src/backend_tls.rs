@@ -1,3 +1,8 @@
+//! TLS settings for connections to backends.
+//!
+//! In: the settings of a BackendTLSPolicy and the client certificates of Gateways. Out: a rustls configuration that
+//! verifies a backend's certificate. Connecting is up to the proxy.
+
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{Resumption, verify_server_cert_signed_by_trust_anchor, verify_server_name};
 use rustls::crypto::{WebPkiSupportedAlgorithms, ring};
@@ -13,35 +18,35 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, OnceLock};
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
-/// How TLS is spoken to a backend: whom to trust, what names to expect, what to show.
+/// The TLS settings for a backend: trusted authorities, expected names, and the client certificate to present.
 pub struct BackendTls {
     /// Equal for settings that are equal, and different (but for one in 2^64) for any others.
     pub key: u64,
-    /// The name that is asked for.
+    /// The name in the handshake (SNI).
     pub server_name: ServerName<'static>,
-    /// Who may have signed the certificate.
+    /// The authorities that may have signed the certificate.
     pub authorities: Authorities,
-    /// The names of which the certificate must have one; the name that is asked for when empty.
+    /// The certificate must have one of these names, or `server_name` if there are none.
     pub names: Arc<[SubjectName]>,
-    /// What the backend is shown when it asks.
+    /// The client certificate to present if the backend asks for one.
     pub identity: Option<Arc<ClientIdentity>>,
-    /// All of this, ready for a handshake that checks everything: without ALPN, and never a session resumed.
+    /// The rustls configuration, which verifies everything. It has no ALPN protocols and never resumes a session.
     pub config: Arc<ClientConfig>,
-    /// Whatever who connects wants to keep with it.
+    /// Anything that the connecting side wants to cache with the settings.
     pub kept: OnceLock<Arc<dyn Any + Send + Sync>>,
 }
 
-/// Who may sign certificates.
+/// The authorities that may sign certificates.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Authorities {
     /// Those that the system trusts.
     System(Arc<[CertificateDer<'static>]>),
-    /// These.
+    /// Those listed in the policy.
     Listed(Arc<[CertificateDer<'static>]>),
 }
 
 impl Authorities {
-    /// Their certificates.
+    /// Returns their certificates.
     pub fn certificates(&self) -> &[CertificateDer<'static>] {
         match self {
             Authorities::System(certificates) | Authorities::Listed(certificates) => certificates,
@@ -52,25 +57,25 @@ impl Authorities {
 /// A name that a certificate may have.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum SubjectName {
-    /// A DNS name, which a wildcard in the certificate may cover (RFC 9525).
+    /// A DNS name. A wildcard in the certificate may cover it (RFC 9525).
     Dns(ServerName<'static>),
-    /// What follows `*.`: any DNS name that ends so.
+    /// Any DNS name below this one: the part after `*.`.
     DnsBelow(String),
-    /// A URI, compared as it is.
+    /// A URI, compared byte by byte.
     Uri(String),
 }
 
-/// A client certificate with its key.
+/// A client certificate with its private key.
 #[derive(Debug)]
 pub struct ClientIdentity {
-    /// Ready for use.
+    /// The certificate and key as rustls uses them.
     pub certified_key: Arc<CertifiedKey>,
-    /// The key as it is written.
+    /// The key in DER.
     pub key: PrivateKeyDer<'static>,
 }
 
 impl BackendTls {
-    /// What tells settings apart.
+    /// Returns a key that identifies these settings.
     pub fn key(
         server_name: &ServerName<'_>,
         authorities: &Authorities,
@@ -85,10 +90,10 @@ impl BackendTls {
         hasher.finish()
     }
 
-    /// Prepares it.
+    /// Prepares the settings.
     ///
     /// # Errors
-    /// When an authority's certificate can't be a trust anchor.
+    /// If the certificate of an authority can't be a trust anchor.
     pub fn new(
         server_name: ServerName<'static>,
         authorities: Authorities,
@@ -129,7 +134,7 @@ impl BackendTls {
     }
 }
 
-/// The key tells all of it; what is kept is nobody's business.
+/// Prints the name and the key only; the cache is an implementation detail of the connecting side.
 impl fmt::Debug for BackendTls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("BackendTls")
@@ -160,7 +165,7 @@ impl fmt::Display for BackendTls {
     }
 }
 
-/// Checks a backend's certificate: the chain, its time, and the names.
+/// Verifies a backend's certificate: the chain, the validity period, and the names.
 #[derive(Debug)]
 struct Verifier {
     roots: RootCertStore,
@@ -249,17 +254,17 @@ fn is_below(name: &str, suffix: &str) -> bool {
         .is_some_and(|rest| rest.len() > 1 && rest.ends_with('.'))
 }
 
-/// TLS to a Service's endpoints, for each of the client certificates that Gateways have.
+/// The TLS settings for a Service's endpoints, for each client certificate of a Gateway.
 #[derive(Debug)]
 pub struct BackendTlsByIdentity {
-    /// For Gateways without one.
+    /// For Gateways without a client certificate.
     pub anonymous: Arc<BackendTls>,
-    /// By the place of the client certificate in the snapshot's order.
+    /// By the index of the client certificate in the snapshot.
     pub identities: Box<[Arc<BackendTls>]>,
 }
 
 impl BackendTlsByIdentity {
-    /// For a Gateway with this client certificate, or none.
+    /// Returns the settings for a Gateway with this client certificate, or with none.
     pub fn of(&self, identity: Option<usize>) -> Option<&Arc<BackendTls>> {
         match identity {
             None => Some(&self.anonymous),

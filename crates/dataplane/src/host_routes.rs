@@ -1,3 +1,7 @@
+//! The routes of one hostname.
+//!
+//! In: the matches of all routes for a hostname. Out: the matches whose path fits a request, in order of precedence.
+
 use super::Rule;
 use super::matcher::{Matcher, PathMatch};
 use super::path::PathTable;
@@ -6,40 +10,40 @@ use super::request::RequestView;
 use std::fmt;
 use std::sync::Arc;
 
-/// The routes of one hostname pattern. Immutable, so that the next snapshot shares those of which nothing has changed.
+/// The routes of one hostname pattern. Immutable: the next snapshot shares it if none of its routes has changed.
 #[derive(Debug, Default)]
 pub struct HostRoutes {
     paths: PathTable,
     /// In order of precedence.
     candidates: Box<[Candidate]>,
-    /// What each candidate was made of, for people; not read by requests.
+    /// The path of each candidate, for `Display` only.
     origins: Box<[PathMatch]>,
 }
 
-/// One match of one rule, as `compile` gives it to the router.
+/// One match of a rule, as `compile` passes it to the router.
 #[derive(Clone, Debug)]
 pub struct Entry {
-    /// The path.
+    /// The condition on the path.
     pub path: PathMatch,
-    /// Everything else.
+    /// All other conditions.
     pub matcher: Arc<Matcher>,
-    /// The rule.
+    /// The rule that it belongs to.
     pub rule: Arc<Rule>,
-    /// Its place among the matches of its rule.
+    /// Its index among the matches of the rule.
     pub index: u32,
 }
 
-/// What is left to compare when host and path fit, and what a request gets.
+/// The conditions left to check once host and path fit, and the rule.
 #[derive(Debug)]
 pub(super) struct Candidate {
-    /// Nothing when it takes every request.
+    /// `None` if every request matches.
     matcher: Option<Arc<Matcher>>,
     rule: Arc<Rule>,
 }
 
 impl HostRoutes {
-    /// Compiles the matches of routes. The routes come from the oldest to the youngest, as "the oldest Route based on
-    /// creation timestamp; the Route appearing first in alphabetical order by '{namespace}/{name}'" says.
+    /// Compiles the matches of routes, which must be ordered from the oldest to the youngest: "the oldest Route based on
+    /// creation timestamp; the Route appearing first in alphabetical order by '{namespace}/{name}'".
     pub fn new<'e>(routes: impl IntoIterator<Item = &'e [Entry]>) -> Self {
         let routes = (0..).zip(routes);
         let entries = routes.flat_map(|(age, route)| route.iter().map(move |entry| (age, entry)));
@@ -58,7 +62,7 @@ impl HostRoutes {
         }
     }
 
-    /// Shows the matches whose path fits, in order of precedence, until `take` takes one.
+    /// Calls `take` with each match whose path fits, in order of precedence, until it returns a value.
     pub(super) fn find<'r, T>(
         &'r self,
         path: &str,
@@ -70,7 +74,7 @@ impl HostRoutes {
         })
     }
 
-    /// The rules, in order of precedence; one with several matches comes several times.
+    /// Returns the rules in order of precedence. A rule with several matches is repeated.
     pub(super) fn rules(&self) -> impl Iterator<Item = &Arc<Rule>> {
         self.candidates.iter().map(|it| &it.rule)
     }
@@ -82,31 +86,31 @@ impl Candidate {
         self.matcher.as_ref().is_none_or(|it| it.takes(request))
     }
 
-    /// Whether a request may match that a preflight request announces.
+    /// Whether the request that a preflight request announces may match.
     pub(super) fn takes_announced(&self, request: &RequestView<'_>) -> bool {
         let matcher = self.matcher.as_ref();
         matcher.is_none_or(|it| it.takes_announced(request))
     }
 
-    /// Whether it depends on headers that only the announced request will have.
+    /// Whether it depends on headers that only the announced request has.
     pub(super) fn depends_on_later_headers(&self) -> bool {
         let matcher = self.matcher.as_ref();
         matcher.is_some_and(|it| it.depends_on_later_headers())
     }
 
-    /// Whether requests must have a certain method.
+    /// Whether it requires a method.
     pub(super) fn names_method(&self) -> bool {
         let matcher = self.matcher.as_ref();
         matcher.is_some_and(|it| it.method.is_some())
     }
 
-    /// What a request gets.
+    /// Returns the rule.
     pub(super) fn rule(&self) -> &Arc<Rule> {
         &self.rule
     }
 }
 
-/// One line a match, in order of precedence.
+/// One line per match, in order of precedence.
 impl fmt::Display for HostRoutes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (path, candidate) in self.origins.iter().zip(&self.candidates) {

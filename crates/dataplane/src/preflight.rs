@@ -1,8 +1,8 @@
-//! Which rule answers a preflight request of a browser.
+//! Routing of CORS preflight requests.
 //!
-//! A preflight request announces another request ("CORS-preflight request" of the Fetch standard): its method stands in
-//! `Access-Control-Request-Method`, its headers aren't there yet. The rule that will get the announced request has to
-//! answer, not the one that takes requests with the method OPTIONS.
+//! A preflight request announces another request ("CORS-preflight request" of the Fetch standard). It carries the method of
+//! that request in `Access-Control-Request-Method`, but not its headers. It is answered by the rule that will serve the
+//! announced request, not by a rule that matches the method OPTIONS.
 
 use super::Rule;
 use super::host_routes::Candidate;
@@ -11,17 +11,17 @@ use super::router::Router;
 use http::Method;
 use std::sync::Arc;
 
-/// What a preflight request gets.
+/// How a preflight request is answered.
 #[derive(Clone, Copy, Debug)]
 pub enum Preflight<'r> {
-    /// The answer of this rule's CORS filter. A rule without one allows no other origin.
+    /// By this rule's CORS filter. A rule without one allows no other origin.
     Answered(&'r Arc<Rule>),
-    /// What any request with the method OPTIONS gets.
+    /// Like any other request with the method OPTIONS.
     Ordinary(Option<&'r Arc<Rule>>),
 }
 
 impl Router {
-    /// Decides on a preflight request for a request with the method `announced`.
+    /// Routes a preflight request that announces a request with the method `announced`.
     pub fn preflight(&self, request: &RequestView<'_>, announced: &Method) -> Preflight<'_> {
         let later = RequestView {
             method: announced,
@@ -40,7 +40,7 @@ impl Router {
         });
         let by_options = found.map(Candidate::rule);
         match (own, found) {
-            // Its filter says nothing about requests that another rule gets, unless it is for OPTIONS itself.
+            // The filter found by OPTIONS covers requests of other rules only if its match requires OPTIONS.
             (Some(own), Some(found)) if allows_origins(found.rule()) && !found.names_method() => {
                 Preflight::Answered(own)
             }

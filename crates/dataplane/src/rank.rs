@@ -1,10 +1,13 @@
-//! Which match goes before which.
+//! The precedence of matches.
+//!
+//! In: the matches of one hostname. Out: their order. It is the derived order of [`MatchRank`], whose fields are in the
+//! order of the API's text.
 
 use super::host_routes::Entry;
 use super::matcher::PathMatch;
 use std::cmp::Reverse;
 
-/// The precedence of a match among those of a hostname; the least one takes the request.
+/// The precedence of a match among those of a hostname. The least rank wins.
 ///
 /// "Precedence must be given to the match having: 'Exact' path match; 'Prefix' path match with largest number of
 /// characters; method match; largest number of header matches; largest number of query param matches. If ties
@@ -17,15 +20,15 @@ pub(super) struct MatchRank<'e> {
     method: Reverse<bool>,
     headers: Reverse<usize>,
     query: Reverse<usize>,
-    /// The older route first.
+    /// The position of the route by age. The oldest is 0.
     age: u32,
     rule: usize,
     index: u32,
 }
 
-/// Where regular expressions stand is left to implementations: see `docs/decisions/regex-precedence.md`. The texts
-/// decide nothing for any request: two paths of the same length never both match. They keep alike entries
-/// together, which the router relies on.
+/// The rank of a path. The API leaves the position of regular expressions to implementations; see
+/// `docs/decisions/regex-precedence.md`. The texts never decide between two matching paths, since two different paths of
+/// the same length never both match. They keep equal paths adjacent, which the router relies on.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum PathRank<'e> {
     Exact(&'e str),
@@ -34,7 +37,7 @@ enum PathRank<'e> {
 }
 
 impl<'e> MatchRank<'e> {
-    /// `age` rises from the oldest route on.
+    /// Ranks an entry. `age` is 0 for the oldest route and increases.
     pub(super) fn of(entry: &'e Entry, age: u32) -> Self {
         MatchRank {
             path: match &entry.path {

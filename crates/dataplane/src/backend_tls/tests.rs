@@ -52,7 +52,7 @@ fn dns(name: &str) -> ServerName<'static> {
 }
 
 #[test]
-fn without_names_the_one_that_is_asked_for_must_be_there() {
+fn certificate_must_have_the_server_name_if_no_names_are_listed() {
     let authority = Authority::new();
     assert!(accepts(
         &authority,
@@ -72,12 +72,12 @@ fn without_names_the_one_that_is_asked_for_must_be_there() {
     let other = Authority::new().issue(&["www.example.com"], "");
     assert!(
         !accepts(&authority, &[], &other),
-        "somebody else's signature"
+        "accepted the signature of another authority"
     );
 }
 
 #[test]
-fn with_names_one_of_them_must_be_there_and_the_one_that_is_asked_for_does_not_count() {
+fn certificate_must_have_a_listed_name_and_the_server_name_does_not_count() {
     let authority = Authority::new();
     let names = [
         SubjectName::Dns(dns("api.example.org")),
@@ -108,12 +108,12 @@ fn with_names_one_of_them_must_be_there_and_the_one_that_is_asked_for_does_not_c
     let other = Authority::new().issue(&["api.example.org"], "");
     assert!(
         !accepts(&authority, &names, &other),
-        "somebody else's signature"
+        "accepted the signature of another authority"
     );
 }
 
 #[test]
-fn the_key_tells_settings_apart() {
+fn different_settings_have_different_keys() {
     let (one, other) = (Authority::new(), Authority::new());
     let listed = |it: &Authority| Authorities::Listed([it.certificate.clone()].into());
     let key = |name: &str, authority: &Authority, names: &[SubjectName]| {

@@ -1,7 +1,7 @@
-//! Filters, one file each: what changes on a request's or a response's way.
+//! Filters, one file each: changes to requests and responses.
 
 pub mod cors;
-/// Header modifiers.
+/// `RequestHeaderModifier` and `ResponseHeaderModifier`.
 pub mod header_modifier;
 pub mod path_modifier;
 pub mod request_mirror;
@@ -14,30 +14,30 @@ use request_mirror::RequestMirror;
 use std::fmt;
 use url_rewrite::UrlRewrite;
 
-/// What is done to a request and its response, in the order of the manifest.
+/// The filters of a rule or a backend, in the order of the manifest.
 #[derive(Debug, Default)]
 pub struct Filters {
-    /// To the request's headers, before it is forwarded.
+    /// Changes to the request's headers before it is forwarded.
     pub request_headers: Vec<HeaderModifier>,
-    /// To the response's headers, before they are sent.
+    /// Changes to the response's headers before they are sent.
     pub response_headers: Vec<HeaderModifier>,
-    /// To the host and path that a backend is asked for.
+    /// Changes to the host and path of the forwarded request.
     pub rewrite: Option<UrlRewrite>,
-    /// Where else the request goes.
+    /// Mirrors that get a copy of the request.
     pub mirrors: Vec<RequestMirror>,
-    /// What scripts of other origins may do; on rules only.
+    /// The CORS settings. Only rules have them.
     pub cors: Option<Box<Cors>>,
 }
 
 impl Filters {
-    /// Changes a request's headers.
+    /// Modifies a request's headers.
     pub fn change_request(&self, headers: &mut impl Headers) {
         for modifier in &self.request_headers {
             modifier.apply(headers);
         }
     }
 
-    /// Changes a response's headers.
+    /// Modifies a response's headers.
     pub fn change_response(&self, headers: &mut impl Headers) {
         for modifier in &self.response_headers {
             modifier.apply(headers);
