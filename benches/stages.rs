@@ -4,11 +4,11 @@
 //! edit doesn't wait for. Nothing of the daemon runs: how long it takes from a write to a new answer, `./x bench
 //! reload` measures.
 
+use gatefold::reload::Changes;
+use gatefold::status::{Applied, Statuses, report};
 use gatefold_compile::Compiler;
 use gatefold_graph::{Environment, Graph, build_after};
 use gatefold_manifest::{Loaded, Loader, Update, scan};
-use gatefold::reload::Changes;
-use gatefold::status::{Applied, Statuses, report};
 use std::fs;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};

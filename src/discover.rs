@@ -6,9 +6,9 @@
 mod names;
 
 use crate::echo::EchoServices;
+use crate::watch::Wakes;
 use gatefold_graph::Wanted;
 use gatefold_manifest::api::NamespacedName;
-use crate::watch::Wakes;
 use names::Names;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;

@@ -14,18 +14,9 @@
 pub mod address_pool;
 pub mod admin;
 pub mod cli;
-pub mod clock;
-pub mod compile;
-pub mod dataplane;
-pub mod diagnostic;
 pub mod discover;
 pub mod echo;
-pub mod graph;
 pub mod lifecycle;
-pub mod listen;
-pub mod manifest;
-pub mod ordered;
-pub mod proxy;
 pub mod reload;
 mod stable_hash;
 pub mod status;

@@ -4,16 +4,16 @@
 //! A file `environment` in the folder holds what else the graph depends on, one thing a line; see
 //! [`Setting::line`].
 
+use gatefold::status::{
+    Applied, BindFailure, BindFailureReason, ListenerStatus, StatusCondition, Statuses, report,
+    table,
+};
 use gatefold_compile::compile;
 use gatefold_diagnostic::{Severity, Style, render};
 use gatefold_graph::http_route::{FilterNode, RuleNode, TargetNode};
 use gatefold_graph::{Environment, Graph, build};
 use gatefold_manifest::Loader;
 use gatefold_manifest::api::NamespacedName;
-use gatefold::status::{
-    Applied, BindFailure, BindFailureReason, ListenerStatus, StatusCondition, Statuses, report,
-    table,
-};
 use std::fmt::Write;
 use std::fs;
 use std::panic::AssertUnwindSafe;

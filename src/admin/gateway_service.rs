@@ -3,9 +3,9 @@
 //! a Gateway's Service by its labels.
 
 use super::derived_name;
-use gatefold_manifest::api::{GATEWAY_GROUP, Gateway, NamespacedName};
 use crate::reload::Published;
 use crate::status::{GatewayStatus, StatusAddress};
+use gatefold_manifest::api::{GATEWAY_GROUP, Gateway, NamespacedName};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 

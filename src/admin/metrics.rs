@@ -1,7 +1,7 @@
 use crate::admin::Kind;
-use gatefold_diagnostic::Severity;
 use crate::reload::{Outcome, Published};
 use arc_swap::ArcSwap;
+use gatefold_diagnostic::Severity;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::counter::ConstCounter;

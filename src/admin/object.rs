@@ -1,7 +1,7 @@
 use super::kind::{Entry, Kind};
-use gatefold_manifest::api::NamespacedName;
-use gatefold_manifest::document_json;
 use crate::status::Statuses;
+use gatefold_diagnostic::yaml::document_json;
+use gatefold_manifest::api::NamespacedName;
 use serde::Serialize;
 use serde_json::{Value, json};
 

@@ -2,10 +2,10 @@ use super::routes::{Hosts, router};
 use super::spare::Spare;
 use super::{AdminAddress, View};
 use crate::lifecycle::Phase;
-use gatefold_listen::Inherited;
-use crate::telemetry::Notice;
 use crate::unix_socket::{Place, SocketFile, remove_stale};
 use axum::Router;
+use gatefold_listen::Inherited;
+use gatefold_listen::log_throttle::LogThrottle;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use std::io;
@@ -177,7 +177,7 @@ impl Admin {
         let router = router(view, hosts);
         let places = Arc::new(Semaphore::new(CONNECTIONS));
         let spare = Arc::new(Spare::new());
-        let mut failing = Notice::default();
+        let mut failing = LogThrottle::default();
         loop {
             // The semaphore is never closed.
             let Ok(place) = places.clone().acquire_owned().await else {

@@ -4,17 +4,17 @@ use super::manifest_args::ManifestArgs;
 use super::roots::must_exist;
 use super::{Error, print};
 use crate::address_pool::AddressPool;
-use gatefold_diagnostic::{
-    Diagnostic, ResourceId, Severity, Style, github_annotation, render, sort, summary_line,
-};
 use crate::discover::FixedBackend;
-use gatefold_graph::environment::Environment;
-use gatefold_graph::{Graph, ServicePortKey, build};
-use gatefold_manifest::{Loaded, Loader};
 use crate::status::table::{self, Table};
 use crate::status::{Applied, Statuses, report};
 use crate::system_authorities;
 use anyhow::Context as _;
+use gatefold_diagnostic::{
+    Diagnostic, ResourceId, Severity, Style, github_annotation, render, sort, summary_line,
+};
+use gatefold_graph::environment::Environment;
+use gatefold_graph::{Graph, ServicePortKey, build};
+use gatefold_manifest::{Loaded, Loader};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal as _, Read as _};

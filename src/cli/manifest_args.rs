@@ -1,7 +1,7 @@
 //! The flags that decide what manifests mean: `run` and `check` have them in common.
 
-use gatefold_dataplane::path_normalization::PathNormalization;
 use crate::discover::FixedBackend;
+use gatefold_dataplane::path_normalization::PathNormalization;
 use gatefold_graph::environment::IgnoredPolicy;
 use ipnet::IpNet;
 use std::collections::BTreeMap;

@@ -1,5 +1,5 @@
-use gatefold_manifest::api::NamespacedName;
 use crate::stable_hash::fnv1a;
+use gatefold_manifest::api::NamespacedName;
 
 /// The letters and digits that Kubernetes makes random names of: none that forms or resembles words.
 const ALPHABET: &[u8; 27] = b"bcdfghjklmnpqrstvwxz2456789";

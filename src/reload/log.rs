@@ -1,8 +1,8 @@
 //! Reloads and findings in the log: what is new, and what is no longer.
 
 use super::{Changes, Published};
-use gatefold_diagnostic::{Code, Diagnostic, ResourceId, Severity, Style, render, summary_line};
 use crate::telemetry;
+use gatefold_diagnostic::{Code, Diagnostic, ResourceId, Severity, Style, render, summary_line};
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Instant;

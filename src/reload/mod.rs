@@ -16,16 +16,16 @@ pub use outcome::{Finished, Outcome, Reloads};
 pub use published::{Generations, ListenerState, Published};
 pub use stages::Settings;
 
-use gatefold_dataplane::Snapshot;
-use gatefold_diagnostic::Code;
 use crate::discover::{Discovery, FixedBackend};
-use gatefold_graph::Graph;
 use crate::lifecycle::Phase;
-use gatefold_listen::Sockets;
-use gatefold_manifest::Busy;
 use crate::upgrade::Loan;
 use crate::watch::{Wake, Wakes, Woken};
 use arc_swap::ArcSwap;
+use gatefold_dataplane::Snapshot;
+use gatefold_diagnostic::Code;
+use gatefold_graph::Graph;
+use gatefold_listen::Sockets;
+use gatefold_manifest::Busy;
 use log::ReloadLog;
 use pingora_core::apps::ServerApp;
 use retired::Retired;
@@ -338,7 +338,7 @@ async fn after(pause: Option<Duration>) {
 mod tests {
     use super::*;
     use gatefold_manifest::Touched;
-    use gatefold_proxy;
+    use gatefold_proxy as proxy;
     use std::net::Ipv4Addr;
 
     const MANIFESTS: &str = "\

@@ -3,12 +3,12 @@
 use super::changes::Changes;
 use super::outcome::{Finished, Outcome, Reloads};
 use super::stages::Built;
+use crate::status::{Applied, Statuses, report};
 use gatefold_diagnostic::{Code, Diagnostic, Place, Pointer, Severity};
 use gatefold_graph::Graph;
 use gatefold_graph::gateway::{GatewayNode, ListenerNode, Protocol};
 use gatefold_listen::{BindFailure, Failures};
 use gatefold_manifest::Loaded;
-use crate::status::{Applied, Statuses, report};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};

@@ -2,13 +2,13 @@
 
 use super::log::ReloadLog;
 use crate::address_pool::AddressPool;
+use crate::system_authorities;
+use crate::watch::Wake;
 use gatefold_compile::Compiler;
 use gatefold_dataplane::path_normalization::PathNormalization;
 use gatefold_graph::environment::{Environment, IgnoredPolicy};
 use gatefold_graph::{Graph, ServicePortKey, build_after};
 use gatefold_manifest::{Busy, Loaded, Loader, Touched, Update};
-use crate::system_authorities;
-use crate::watch::Wake;
 use ipnet::IpNet;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};

@@ -18,17 +18,17 @@ const MOST_CONDITIONS: usize = 8;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Conditions {
     own: Vec<StatusCondition>,
-    foreign: Vec<RecordedCondition>,
+    foreign: Vec<Foreign<RecordedCondition>>,
 }
 
 impl Conditions {
     /// Adds to the conditions of gatefold those of the file that aren't its own, as far as the API allows.
     pub(super) fn new(own: Vec<StatusCondition>, recorded: &[RecordedCondition]) -> Self {
-        let mut foreign: Vec<RecordedCondition> = Vec::new();
+        let mut foreign: Vec<Foreign<RecordedCondition>> = Vec::new();
         for condition in recorded.iter().filter(|it| !is_own(it)) {
             let full = own.len() + foreign.len() >= MOST_CONDITIONS;
-            if !full && foreign.iter().all(|it| it.kind != condition.kind) {
-                foreign.push(condition.clone());
+            if !full && foreign.iter().all(|it| it.0.kind != condition.kind) {
+                foreign.push(Foreign(condition.clone()));
             }
         }
         Conditions { own, foreign }
@@ -55,6 +55,10 @@ impl Serialize for Conditions {
         Both(&self.own, &self.foreign).serialize(serializer)
     }
 }
+
+/// A part of a status in the object's file that another controller wrote. It is reported unchanged.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Foreign<E>(E);
 
 /// One list after another, as one list.
 pub(super) struct Both<'a, A, B>(pub &'a [A], pub &'a [B]);
@@ -106,11 +110,15 @@ impl Entry for RecordedAncestor {
 }
 
 /// The entries of controllers that aren't `ours`, at most `room`.
-pub(super) fn entries<E: Entry>(recorded: &[E], ours: &BTreeSet<String>, room: usize) -> Vec<E> {
+pub(super) fn entries<E: Entry>(
+    recorded: &[E],
+    ours: &BTreeSet<String>,
+    room: usize,
+) -> Vec<Foreign<E>> {
     let foreign = recorded
         .iter()
         .filter(|it| !ours.contains(it.controller_name()));
-    foreign.take(room).cloned().collect()
+    foreign.take(room).cloned().map(Foreign).collect()
 }
 
 /// What the file says in the entry for a parent that is gatefold's own. A reference without a namespace means `home`.
@@ -143,30 +151,37 @@ pub(super) fn recorded_of<'r>(
     found.map_or(&[], |it| &it.conditions)
 }
 
-impl Serialize for RecordedCondition {
+impl Serialize for Foreign<RecordedCondition> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Foreign(&self.0).serialize(serializer)
+    }
+}
+
+impl Serialize for Foreign<&RecordedCondition> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Foreign(condition) = self;
         let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("type", &self.kind)?;
-        map.serialize_entry("status", self.status.as_str())?;
-        if let Some(generation) = self.observed_generation {
+        map.serialize_entry("type", &condition.kind)?;
+        map.serialize_entry("status", condition.status.as_str())?;
+        if let Some(generation) = condition.observed_generation {
             map.serialize_entry("observedGeneration", &generation)?;
         }
-        map.serialize_entry("lastTransitionTime", &self.last_transition_time)?;
-        map.serialize_entry("reason", &self.reason)?;
-        map.serialize_entry("message", &self.message)?;
+        map.serialize_entry("lastTransitionTime", &condition.last_transition_time)?;
+        map.serialize_entry("reason", &condition.reason)?;
+        map.serialize_entry("message", &condition.message)?;
         map.end()
     }
 }
 
-impl Serialize for RecordedParent {
+impl Serialize for Foreign<RecordedParent> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        entry("parentRef", self, serializer)
+        entry("parentRef", &self.0, serializer)
     }
 }
 
-impl Serialize for RecordedAncestor {
+impl Serialize for Foreign<RecordedAncestor> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        entry("ancestorRef", self, serializer)
+        entry("ancestorRef", &self.0, serializer)
     }
 }
 
@@ -184,6 +199,7 @@ fn entry<S: Serializer>(
     let mut map = serializer.serialize_map(Some(3))?;
     map.serialize_entry(field, &Reference(entry.reference()))?;
     map.serialize_entry("controllerName", entry.controller_name())?;
-    map.serialize_entry("conditions", entry.conditions())?;
+    let conditions: Vec<_> = entry.conditions().iter().map(Foreign).collect();
+    map.serialize_entry("conditions", &conditions)?;
     map.end()
 }

@@ -10,8 +10,8 @@ mod listener_set;
 pub mod table;
 mod types;
 
-pub use gatefold_listen::{BindFailure, BindFailureReason};
 pub use foreign::Conditions;
+pub use gatefold_listen::{BindFailure, BindFailureReason};
 pub use types::{
     AncestorReference, GatewayClassStatus, GatewayStatus, ListenerSetStatus, ListenerStatus,
     PolicyAncestorStatus, PolicyStatus, RouteKind, RouteParentStatus, RouteStatus, StatusAddress,
@@ -22,8 +22,8 @@ use gatefold_graph::Graph;
 use gatefold_graph::backend_tls_policy::BackendTlsPolicyNode;
 use gatefold_graph::gateway_class::{GatewayClassNode, SUPPORTED_FEATURES};
 use gatefold_graph::http_route::{HttpRouteNode, HttpRouteNodes, ParentNode};
-use gatefold_manifest::api::{GATEWAY_GROUP, NamespacedName};
 use gatefold_graph::ordered::Follow;
+use gatefold_manifest::api::{GATEWAY_GROUP, NamespacedName};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;

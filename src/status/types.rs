@@ -1,8 +1,10 @@
 //! Statuses as the API spells them. Everything a CRD requires is a field without an `Option`.
 
-use super::foreign::{Both, Conditions};
+use super::foreign::{Both, Conditions, Foreign};
 use gatefold_graph::condition::{Condition, ConditionStatus, ConditionType};
-use gatefold_manifest::api::{ParentReference, RecordedAncestor, RecordedCondition, RecordedParent};
+use gatefold_manifest::api::{
+    ParentReference, RecordedAncestor, RecordedCondition, RecordedParent,
+};
 use serde::ser::{SerializeStruct, Serializer};
 use serde::{Serialize, ser::SerializeMap};
 use std::borrow::Cow;
@@ -92,7 +94,7 @@ pub struct RouteStatus {
     /// One entry a parent reference that leads to a Gateway of ours.
     pub parents: Vec<RouteParentStatus>,
     /// The entries of other controllers, from the file.
-    pub foreign: Vec<RecordedParent>,
+    pub foreign: Vec<Foreign<RecordedParent>>,
 }
 
 impl Serialize for RouteStatus {
@@ -122,7 +124,7 @@ pub struct PolicyStatus {
     /// The Gateways of ours that it matters to, at most 16.
     pub ancestors: Vec<PolicyAncestorStatus>,
     /// The entries of other controllers, from the file.
-    pub foreign: Vec<RecordedAncestor>,
+    pub foreign: Vec<Foreign<RecordedAncestor>>,
 }
 
 impl Serialize for PolicyStatus {

@@ -12,7 +12,6 @@ pub use standard_error::{WriteOut, register, say, write_out};
 
 use std::io::{self, IsTerminal as _};
 use std::sync::OnceLock;
-use std::time::{Duration, Instant};
 use tracing_subscriber::EnvFilter;
 
 /// The target of access log lines, one a request.
@@ -95,26 +94,6 @@ impl Logging {
             _ if level.contains(ACCESS) => level.to_owned(),
             _ => format!("{level},{ACCESS}={access}"),
         }
-    }
-}
-
-/// How long the log is silent on what it has told.
-const QUIET: Duration = Duration::from_secs(30);
-
-/// Something that lasts or comes again and again, and is logged now and then.
-#[derive(Debug, Default)]
-pub(crate) struct Notice {
-    last: Option<Instant>,
-}
-
-impl Notice {
-    /// Whether to log it: the first time, and when it wasn't for half a minute.
-    pub(crate) fn is_due(&mut self) -> bool {
-        let due = self.last.is_none_or(|last| last.elapsed() >= QUIET);
-        if due {
-            self.last = Some(Instant::now());
-        }
-        due
     }
 }
 

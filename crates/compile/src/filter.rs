@@ -1,5 +1,7 @@
 use gatefold_dataplane::filter::Filters;
-use gatefold_dataplane::filter::cors::{Allowed, Cors, Credentials, Exposed, OriginPattern, Origins};
+use gatefold_dataplane::filter::cors::{
+    Allowed, Cors, Credentials, Exposed, OriginPattern, Origins,
+};
 use gatefold_dataplane::filter::header_modifier::{Change, HeaderModifier, refusal, value};
 use gatefold_dataplane::filter::path_modifier::PathModifier;
 use gatefold_dataplane::filter::request_redirect::{RequestRedirect, Scheme};

@@ -15,6 +15,8 @@ mod tls;
 #[cfg(test)]
 mod tests;
 
+use backend::Backends;
+use backend_tls::Identities;
 use gatefold_dataplane::filter::Filters;
 use gatefold_dataplane::host_routes::{Entry, HostRoutes};
 use gatefold_dataplane::hostname::HostMap;
@@ -25,10 +27,8 @@ use gatefold_dataplane::tls::{CertificateSet, PortTls};
 use gatefold_dataplane::{Action, BoundPorts, Listener, Port, Rule, Snapshot};
 use gatefold_graph::Graph;
 use gatefold_graph::gateway::{ListenerNode, Protocol};
-use gatefold_manifest::api::NamespacedName;
 use gatefold_graph::ordered::Follow;
-use backend::Backends;
-use backend_tls::Identities;
+use gatefold_manifest::api::NamespacedName;
 use host_tables::HostTables;
 use http::StatusCode;
 use matches::Patterns;

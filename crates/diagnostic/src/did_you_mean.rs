@@ -6,7 +6,7 @@ pub fn did_you_mean(word: &str, known: &[&str]) -> Option<String> {
 }
 
 /// The nearest of the known words, if it is so near that the word is probably a slip.
-pub(super) fn nearest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
+pub fn nearest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
     // Nothing that long is a slip of the pen, and comparing it would cost.
     if word.len() > 64 {
         return None;

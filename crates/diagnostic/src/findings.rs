@@ -6,7 +6,7 @@ const SHOWN: usize = 50;
 
 /// Problems of a document, the first of each severity.
 #[derive(Debug, Default)]
-pub(crate) struct Findings {
+pub struct Findings {
     list: Vec<Diagnostic>,
     kept: [usize; 3],
     dropped: usize,
@@ -17,7 +17,7 @@ pub(crate) struct Findings {
 
 impl Findings {
     /// Adds a problem; what is changed in it through the result counts if it is kept.
-    pub(crate) fn push(&mut self, diagnostic: Diagnostic) -> &mut Diagnostic {
+    pub fn push(&mut self, diagnostic: Diagnostic) -> &mut Diagnostic {
         if diagnostic.severity == Severity::Error {
             self.errors += 1;
         }
@@ -33,7 +33,7 @@ impl Findings {
     }
 
     /// Adds those of a part.
-    pub(crate) fn append(&mut self, part: Findings) {
+    pub fn append(&mut self, part: Findings) {
         for diagnostic in part.list {
             self.push(diagnostic);
         }
@@ -41,7 +41,7 @@ impl Findings {
     }
 
     /// The last one, if it is kept.
-    pub(crate) fn last_mut(&mut self) -> Option<&mut Diagnostic> {
+    pub fn last_mut(&mut self) -> Option<&mut Diagnostic> {
         match &mut self.rest {
             Some(rest) => Some(rest),
             None => self.list.last_mut(),
@@ -49,17 +49,17 @@ impl Findings {
     }
 
     /// Those that are kept.
-    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Diagnostic> {
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Diagnostic> {
         self.list.iter_mut()
     }
 
     /// Whether there are errors, shown or not.
-    pub(crate) fn has_errors(&self) -> bool {
+    pub fn has_errors(&self) -> bool {
         self.errors > 0
     }
 
     /// All that is shown; how many more there are is the last.
-    pub(crate) fn into_diagnostics(mut self, place: Place) -> Vec<Diagnostic> {
+    pub fn into_diagnostics(mut self, place: Place) -> Vec<Diagnostic> {
         if self.dropped > 0 {
             let message = format!(
                 "{} more problems in this document aren't shown",

@@ -6,7 +6,9 @@
 
 mod clean;
 mod code;
+mod did_you_mean;
 mod excerpt;
+mod findings;
 mod format;
 mod locate;
 mod place;
@@ -14,8 +16,11 @@ mod render;
 mod secret;
 #[cfg(test)]
 mod tests;
+pub mod yaml;
 
 pub use code::Code;
+pub use did_you_mean::{did_you_mean, nearest};
+pub use findings::Findings;
 pub use format::{github_annotation, sort, summary_line};
 pub use place::{Document, Location, Place, Pointer, Source, Step};
 pub use render::{Style, render};

@@ -1,7 +1,7 @@
 //! From a [`Place`] to a line and a column.
 
 use super::{Document, Location, Place, Pointer, Source, Step};
-use gatefold_manifest::{Node, Span, Value, parse_document};
+use crate::yaml::{Node, Span, Value, parse_document};
 use std::ops::Range;
 use std::path::Path;
 

@@ -43,6 +43,18 @@ pub enum Step {
     Index(usize),
 }
 
+impl From<usize> for Step {
+    fn from(index: usize) -> Self {
+        Step::Index(index)
+    }
+}
+
+impl From<&'static str> for Step {
+    fn from(key: &'static str) -> Self {
+        Step::Key(key.into())
+    }
+}
+
 /// A field's path in an object, as kubectl writes it: `spec.rules[0].backendRefs[1].name`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Pointer(pub Vec<Step>);
@@ -116,7 +128,7 @@ pub enum Place {
 
 impl Place {
     /// Follows the text of a document to where it stands now.
-    pub(crate) fn shift(&mut self, from: &Document, to: &Document) {
+    pub fn shift(&mut self, from: &Document, to: &Document) {
         if let Place::Bytes { source, bytes } = self {
             *source = to.source.clone();
             let shifted =

@@ -1,7 +1,6 @@
 //! Places and forms of diagnostics.
 
 use super::*;
-use gatefold_manifest::Loader;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -185,18 +184,5 @@ fn every_code_is_used_once_and_explained() {
             code.explanation().trim().len() > 20,
             "{code} isn't explained"
         );
-    }
-}
-
-proptest::proptest! {
-    /// Whatever stands in a file, loading and drawing never panic, and what is drawn obeys no terminal.
-    #[test]
-    fn any_text_can_be_loaded_and_drawn(text in "([a-z]{1,3}|[ :\n\t{}\\[\\],&*!|>'\"%@`#?\r-]|\n  |\n- |: |\n---\n|kind: Secret\n|apiVersion: v1\n|items:\n|<<: |\u{9b}|ü|\u{2028}|\u{feff}|\\\\x){0,40}") {
-        let loaded = Loader::from_text("f.yaml", text.clone());
-        for found in &loaded.diagnostics {
-            let drawn = render(found, Style::Plain);
-            proptest::prop_assert!(!drawn.contains(|c: char| c.is_control() && c != '\n'), "{drawn:?}");
-            summary_line(found);
-        }
     }
 }

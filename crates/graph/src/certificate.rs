@@ -6,10 +6,10 @@
 
 use super::key_kind;
 use super::pem::{self, PemProblem};
-use gatefold_diagnostic::Code;
-use gatefold_manifest::api::{Secret, SecretText};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use gatefold_diagnostic::Code;
+use gatefold_manifest::api::{Secret, SecretText};
 use rustls::crypto::ring::sign::any_supported_type;
 use rustls::sign::CertifiedKey;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};

@@ -5,7 +5,9 @@ use super::listener::Problem;
 use super::reference_grant::{Referent, Referrer, missing_grant};
 use super::{Build, names_in, suggest};
 use gatefold_diagnostic::{Code, Diagnostic, Pointer};
-use gatefold_manifest::api::{GATEWAY_GROUP, Gateway, NamespacedName, Secret, SecretObjectReference};
+use gatefold_manifest::api::{
+    GATEWAY_GROUP, Gateway, NamespacedName, Secret, SecretObjectReference,
+};
 use std::sync::Arc;
 
 /// A Gateway's client certificate. Without one, or with one that can't be used, backends are shown nothing: those

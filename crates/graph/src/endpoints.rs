@@ -8,12 +8,12 @@ mod findings;
 
 use super::Wanted;
 use super::environment::Environment;
+use findings::{no_endpoints, port_not_found, unsupported_endpoint};
 use gatefold_diagnostic::Diagnostic;
 use gatefold_manifest::Resources;
 use gatefold_manifest::api::{
     Endpoint, EndpointPort, EndpointSlice, NamespacedName, Pod, Service, ServicePort, TargetPort,
 };
-use findings::{no_endpoints, port_not_found, unsupported_endpoint};
 use hashbrown::HashMap;
 use std::cell::OnceCell;
 use std::net::{IpAddr, SocketAddr};

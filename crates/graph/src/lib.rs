@@ -31,6 +31,7 @@ pub mod listener_set;
 mod listener_tls;
 mod match_advice;
 mod match_conditions;
+pub mod ordered;
 mod path_match;
 mod pem;
 mod policy_target;
@@ -46,11 +47,12 @@ pub use endpoints::ServicePortKey;
 pub use environment::Environment;
 pub use protection::UNENFORCED_POLICY;
 
-use gatefold_diagnostic::{Diagnostic, Document, Place, Pointer};
-use gatefold_manifest::api::NamespacedName;
-use gatefold_manifest::{Resources, did_you_mean};
 use backend_tls_policy::{BackendTlsPolicyNode, Policies};
 use endpoints::ServicePortNodes;
+use gatefold_diagnostic::did_you_mean;
+use gatefold_diagnostic::{Diagnostic, Document, Place, Pointer};
+use gatefold_manifest::Resources;
+use gatefold_manifest::api::NamespacedName;
 use gateway::GatewayNode;
 use gateway_class::GatewayClassNode;
 use http_route::HttpRouteNodes;
@@ -115,8 +117,7 @@ impl Graph {
 
     /// A graph without objects that has this one's last good certificates: a graph that is built after it has them, and
     /// all else anew.
-    #[cfg(test)]
-    pub(crate) fn only_last_good(&self) -> Graph {
+    pub fn only_last_good(&self) -> Graph {
         Graph {
             last_good: self.last_good.clone(),
             ..Graph::default()

@@ -82,8 +82,8 @@ fn is_matched(digits: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use gatefold_diagnostic::Severity;
     use crate::{Environment, Graph, build};
+    use gatefold_diagnostic::Severity;
     use gatefold_manifest::Loader;
 
     /// A route with one match of this path, built.

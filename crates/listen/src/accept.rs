@@ -7,9 +7,9 @@ use super::shared::Shared;
 use super::stream::Conn;
 use super::tls::Tls;
 use super::watched::Watched;
-use gatefold_dataplane::Snapshot;
-use crate::telemetry::Notice;
+use crate::log_throttle::LogThrottle;
 use arc_swap::ArcSwap;
+use gatefold_dataplane::Snapshot;
 use pingora_core::apps::ServerApp;
 use pingora_core::protocols::{Ssl, Stream};
 use pingora_core::services::listening::Service;
@@ -48,8 +48,8 @@ pub(super) struct Acceptance<A> {
     pub(super) connections: Arc<Registry>,
     pub(super) shared: Arc<Shared>,
     pub(super) stop: watch::Receiver<bool>,
-    full: Notice,
-    failing: Notice,
+    full: LogThrottle,
+    failing: LogThrottle,
 }
 
 impl<A: ServerApp + Send + Sync + 'static> Acceptance<A> {
@@ -76,8 +76,8 @@ impl<A: ServerApp + Send + Sync + 'static> Acceptance<A> {
             connections: shared.registries.open(socket, &shared.meters),
             shared,
             stop,
-            full: Notice::default(),
-            failing: Notice::default(),
+            full: LogThrottle::default(),
+            failing: LogThrottle::default(),
         })
     }
 
@@ -290,8 +290,8 @@ mod tests {
     use super::super::shared::Options;
     use super::super::sockets::Sockets;
     use super::*;
-    use gatefold_dataplane::Port;
     use async_trait::async_trait;
+    use gatefold_dataplane::Port;
     use pingora_core::server::ShutdownWatch;
     use std::io::Write as _;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};

@@ -6,27 +6,36 @@ use std::io;
 
 /// What is wrong with a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Refusal {
+pub enum Refusal {
+    /// The request line is malformed.
     #[error(
         "the request line is malformed: it must be a method, a target without spaces or control characters, and a version"
     )]
     RequestLine,
+    /// A line ends without CR.
     #[error("a line of the request ends with a line feed alone: it must end with CR LF")]
     BareLineFeed,
+    /// The request target is too long.
     #[error("the request target is too long: the request line may have 64 KiB")]
     LongTarget,
+    /// The header has too many bytes.
     #[error("the request header is larger than 64 KiB")]
     LargeHeader,
+    /// The header has too many fields.
     #[error("the request has more than 256 header fields")]
     ManyFields,
+    /// The line before a chunk is malformed.
     #[error(
         "the line before a chunk of the body is malformed: it must begin with the size of the chunk"
     )]
     ChunkLine,
+    /// A chunk is longer than its size.
     #[error("a chunk of the body is longer than its size")]
     ChunkEnd,
+    /// A trailer field is malformed.
     #[error("a trailer field is malformed")]
     Trailer,
+    /// The trailer has too many bytes.
     #[error("the trailer fields are larger than 64 KiB")]
     LargeTrailer,
     /// Pingora's parser has refused the header.
@@ -36,7 +45,7 @@ pub(crate) enum Refusal {
 
 impl Refusal {
     /// What a failure to read a request comes from, if the request is malformed.
-    pub(crate) fn of(error: &io::Error) -> Option<Refusal> {
+    pub fn of(error: &io::Error) -> Option<Refusal> {
         error.get_ref()?.downcast_ref().copied()
     }
 

@@ -1,9 +1,9 @@
 use super::connection::Connection;
 use super::stream::Conn;
+use arc_swap::ArcSwap;
 use gatefold_dataplane::Snapshot;
 use gatefold_dataplane::client_validation::ClientMode;
 use gatefold_dataplane::tls::server_config;
-use arc_swap::ArcSwap;
 use pingora_core::listeners::tls::Acceptor;
 use pingora_core::protocols::tls::TlsStream;
 use pingora_core::{ErrorType, OrErr, Result};

@@ -1,8 +1,8 @@
 //! From a tree of YAML nodes to a typed object, with every problem of the document in one pass.
 
-use super::did_you_mean::did_you_mean;
-use super::findings::Findings;
-use super::node::{Key, Node, Span, Value};
+use gatefold_diagnostic::Findings;
+use gatefold_diagnostic::did_you_mean;
+use gatefold_diagnostic::yaml::{Key, Node, Span, Value};
 use gatefold_diagnostic::{Code, Diagnostic, Document, Place, Pointer, ResourceId, Severity, Step};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -283,12 +283,6 @@ impl Fields<'_> {
             let found = decoder.report(Code::UnknownField, &key.span, message);
             found.help = Some(format!("did you mean `{known}`?"));
         }
-    }
-}
-
-impl From<usize> for Step {
-    fn from(index: usize) -> Self {
-        Step::Index(index)
     }
 }
 

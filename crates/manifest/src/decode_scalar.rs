@@ -1,7 +1,7 @@
 //! How texts, numbers and booleans are read from YAML.
 
 use super::decode::{Decode, Decoder};
-use super::node::{Node, Value};
+use gatefold_diagnostic::yaml::{Node, Value};
 use std::sync::Arc;
 
 impl Decode for String {

@@ -1,13 +1,13 @@
 //! What is known of one file, from one look to the next.
 
-use super::alias::Budget;
 use super::kind::AnyObject;
 use super::last_good::Orphans;
 use super::look::Reading;
 use super::object;
 use super::outcome::Outcome;
 use super::read::{self, Fingerprint, Text};
-use super::split::split;
+use gatefold_diagnostic::yaml::Budget;
+use gatefold_diagnostic::yaml::{Chunk, split};
 use gatefold_diagnostic::{Diagnostic, Document, ResourceId, Source};
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
@@ -227,7 +227,7 @@ fn documents(source: &Arc<Source>, old: &[(Document, Outcome)]) -> Documents {
         .filter_map(|entry| Some((entry.0.text()?, entry)))
         .collect();
     let mut budget = Budget::default();
-    let read = |chunk: super::split::Chunk| {
+    let read = |chunk: Chunk| {
         let document = Document {
             source: source.clone(),
             bytes: chunk.bytes,

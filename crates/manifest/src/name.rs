@@ -2,7 +2,7 @@
 
 use super::decode::Decoder;
 use super::kind::{Kind, Scope};
-use super::node::{Node, Value};
+use gatefold_diagnostic::yaml::{Node, Value};
 use gatefold_diagnostic::{Code, Pointer, ResourceId};
 
 /// Where an object's name stands.

@@ -1,18 +1,18 @@
 //! From a document's tree to typed objects: what every kind has in common.
 
-use super::alias::Budget;
 use super::decode::{Decoder, Fields};
-use super::findings::Findings;
 use super::kind::{AnyObject, Body, Header, Kind, Scope};
 use super::name;
-use super::node::{Node, Span, Value};
 use super::outcome::Outcome;
-use super::parse::{self, Tree};
 use super::policy;
 use super::suspicion::suspicion;
 use super::version;
-use gatefold_diagnostic::{Code, Diagnostic, Document, Place, ResourceId, Severity};
 use crate::api::{ObjectMeta, RecordedStatus};
+use gatefold_diagnostic::Findings;
+use gatefold_diagnostic::yaml::Budget;
+use gatefold_diagnostic::yaml::{self, Tree};
+use gatefold_diagnostic::yaml::{Node, Span, Value};
+use gatefold_diagnostic::{Code, Diagnostic, Document, Place, ResourceId, Severity};
 use std::sync::Arc;
 
 /// Reads a document: one object, or the items of a list.
@@ -25,7 +25,7 @@ pub(super) fn read(document: &Document, budget: &mut Budget) -> Outcome {
         nameless: false,
         findings: Findings::default(),
     };
-    let tree = parse::parse(document, budget, &mut reading.findings);
+    let tree = yaml::parse(document, budget, &mut reading.findings);
     if let Tree::Node(root) = &tree {
         reading.root(root);
     }

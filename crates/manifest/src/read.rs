@@ -259,14 +259,14 @@ fn is_loop(error: &std::io::Error) -> bool {
 }
 
 /// Names of editors' and Kubernetes' own files.
-pub(crate) fn is_hidden(name: &OsStr) -> bool {
+pub fn is_hidden(name: &OsStr) -> bool {
     let name = name.to_string_lossy();
     let unfinished = [".swp", ".tmp", "~"].iter().any(|end| name.ends_with(end));
     name.starts_with('.') || unfinished
 }
 
 /// Whether a file of this name in a folder is read.
-pub(crate) fn is_manifest(path: &Path) -> bool {
+pub fn is_manifest(path: &Path) -> bool {
     let extension = path.extension().and_then(|extension| extension.to_str());
     let visible = path.file_name().is_some_and(|name| !is_hidden(name));
     visible && matches!(extension, Some("yaml" | "yml" | "json"))

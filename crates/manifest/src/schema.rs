@@ -19,7 +19,7 @@ macro_rules! object {
         pub struct $name { $($(#[$field_meta])* pub $field: $type,)* }
 
         impl $crate::Decode for $name {
-            fn decode(node: &$crate::Node, decoder: &mut $crate::Decoder) -> Option<Self> {
+            fn decode(node: &gatefold_diagnostic::yaml::Node, decoder: &mut $crate::Decoder) -> Option<Self> {
                 #[allow(unused_mut)]
                 let mut fields = decoder.$mode(node)?;
                 $(let $field: Option<$type> = $crate::api::read_field!(fields, decoder, $yaml, $type $(, default $default)?);)*
@@ -60,7 +60,7 @@ macro_rules! choice {
         }
 
         impl $crate::Decode for $name {
-            fn decode(node: &$crate::Node, decoder: &mut $crate::Decoder) -> Option<Self> {
+            fn decode(node: &gatefold_diagnostic::yaml::Node, decoder: &mut $crate::Decoder) -> Option<Self> {
                 let all = [$($name::$variant,)+];
                 $crate::api::read_choice(node, &all, $name::as_str, decoder)
             }

@@ -1,9 +1,9 @@
 //! What was probably meant by a kind that isn't known.
 
 use super::api::GATEWAY_GROUP;
-use super::did_you_mean::did_you_mean;
 use super::kind::Kind;
 use super::policy;
+use gatefold_diagnostic::did_you_mean;
 
 /// Kinds of the Gateway API that exist and aren't read: no slip, however near to one that is.
 const OTHER_GATEWAY_KINDS: [&str; 10] = [

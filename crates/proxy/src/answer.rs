@@ -1,4 +1,5 @@
 use super::context::RequestContext;
+use super::modify::ResponseFields;
 use super::unread;
 use http::{HeaderValue, Method, StatusCode, header};
 use pingora_core::Result;
@@ -146,7 +147,7 @@ impl Answer {
             .and_then(|it| it.filters.cors.as_ref());
         if self == Answer::PREFLIGHT {
             if let Some(cors) = cors {
-                cors.answer_preflight(request, &mut header);
+                cors.answer_preflight(request, &mut ResponseFields(&mut header));
             }
             return Ok(header);
         }
@@ -157,11 +158,12 @@ impl Answer {
         header.insert_header(header::CONTENT_LENGTH, HeaderValue::from(self.text.len()))?;
         if let Some(cors) = cors {
             // Else a script would learn no more than that something failed.
-            cors.change_response(request, &mut header);
+            cors.change_response(request, &mut ResponseFields(&mut header));
         }
         if let (Some(location), Some(rule)) = (&context.location, &context.rule) {
             header.insert_header(header::LOCATION, location.clone())?;
-            rule.filters.change_response(&mut header);
+            rule.filters
+                .change_response(&mut ResponseFields(&mut header));
         }
         Ok(header)
     }

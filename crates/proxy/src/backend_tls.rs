@@ -5,9 +5,9 @@
 //! fingerprint of the certificate that it was shown. So that certificate is fetched and checked once, with the
 //! policy's own verifier, and connections are used whose fingerprint is that of a certificate which passed.
 
+use arc_swap::ArcSwap;
 use gatefold_dataplane::backend::Endpoints;
 use gatefold_dataplane::backend_tls::{Authorities, BackendTls, ClientIdentity};
-use arc_swap::ArcSwap;
 use pingora_core::protocols::Digest;
 use pingora_core::tls::hash_certificate;
 use pingora_core::upstreams::peer::HttpPeer;

@@ -3,6 +3,7 @@
 use super::answer::Answer;
 use super::context::{RequestContext, connection};
 use super::mirror::{MirrorOwner, Mirrors};
+use super::modify::RequestFields;
 use super::peer::{Exchange, Timeouts};
 use super::warnings::{Trouble, Warnings};
 use super::watch::Watch;
@@ -10,9 +11,9 @@ use super::{
     Counters, Options, access, backend_tls, choose, close_delimited, fields, forwarded, peer,
     request, response, rewrite, upgrade,
 };
+use arc_swap::ArcSwap;
 use gatefold_dataplane::Snapshot;
 use gatefold_dataplane::path_normalization::PathNormalization;
-use arc_swap::ArcSwap;
 use http::Version;
 use pingora_core::upstreams::peer::HttpPeer;
 use pingora_core::{Error, ErrorType, Result};
@@ -134,7 +135,7 @@ impl Gatefold {
         forwarded::add(session, request, context)?;
         let attempt = Mirrors::attempt(context);
         if let Some(rule) = &context.rule {
-            rule.filters.change_request(request);
+            rule.filters.change_request(&mut RequestFields(request));
             rewrite::apply(&rule.filters, session, request)?;
         }
         forwarded::add_missing_host(session, request)?;
@@ -143,7 +144,7 @@ impl Gatefold {
         self.mirrors
             .begin(owner, attempt, session, request, context);
         if let Some(backend) = context.backend() {
-            backend.filters.change_request(request);
+            backend.filters.change_request(&mut RequestFields(request));
             rewrite::apply(&backend.filters, session, request)?;
         }
         let owner = MirrorOwner::Backend;

@@ -44,9 +44,9 @@ pub use counters::Counters;
 pub use gatefold::Gatefold;
 pub use peer::Timeouts;
 
+use arc_swap::ArcSwap;
 use gatefold_dataplane::Snapshot;
 use gatefold_dataplane::path_normalization::PathNormalization;
-use arc_swap::ArcSwap;
 use pingora_core::apps::HttpServerOptions;
 use pingora_core::protocols::http::v2::server::{H2Options, default_h2_options};
 use pingora_core::server::configuration::ServerConf;

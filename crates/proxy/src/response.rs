@@ -1,6 +1,7 @@
 //! What is checked of a backend's response, and what of it isn't for the client.
 
 use super::context::RequestContext;
+use super::modify::ResponseFields;
 use gatefold_listen::clock::Tick;
 use http::header::{CONNECTION, CONTENT_LENGTH, DATE, SET_COOKIE, TRANSFER_ENCODING, UPGRADE};
 use http::{HeaderName, HeaderValue, Method, StatusCode, Version};
@@ -31,13 +32,15 @@ pub(super) fn change(
         return Ok(());
     }
     if let Some(backend) = context.backend() {
-        backend.filters.change_response(response);
+        backend
+            .filters
+            .change_response(&mut ResponseFields(response));
     }
     if let Some(rule) = &context.rule {
         if let Some(cors) = &rule.filters.cors {
-            cors.change_response(&session.req_header().headers, response);
+            cors.change_response(&session.req_header().headers, &mut ResponseFields(response));
         }
-        rule.filters.change_response(response);
+        rule.filters.change_response(&mut ResponseFields(response));
     }
     keep_or_end(session, context);
     if session.as_http1().is_some()

@@ -1,4 +1,4 @@
-use crate::telemetry::Notice;
+use gatefold_listen::log_throttle::LogThrottle;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -23,7 +23,7 @@ pub(super) struct Warnings {
 
 #[derive(Debug, Default)]
 struct Given {
-    notice: Notice,
+    notice: LogThrottle,
     left_out: u64,
 }
 

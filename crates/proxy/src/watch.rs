@@ -8,9 +8,9 @@
 use super::deadline::Watched;
 use super::peer::Exchange;
 use super::read_ahead::ReadAhead;
-use gatefold_listen::clock::{Clock, Tick};
-use gatefold_dataplane::backend_tls::BackendTls;
 use async_trait::async_trait;
+use gatefold_dataplane::backend_tls::BackendTls;
+use gatefold_listen::clock::{Clock, Tick};
 use pingora_core::Result;
 use pingora_core::connectors::L4Connect;
 use pingora_core::protocols::l4::socket::SocketAddr;

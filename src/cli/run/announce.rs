@@ -1,5 +1,5 @@
-use gatefold_diagnostic::Severity;
 use crate::reload::{ListenerState, Published};
+use gatefold_diagnostic::Severity;
 use tracing::{info, warn};
 
 /// Says what listens where.

@@ -1,10 +1,10 @@
-use gatefold_dataplane::Snapshot;
 use crate::lifecycle::Phase;
-use gatefold_listen::{self, Sockets};
-use gatefold_proxy;
 use crate::reload::{Reload, Settings};
 use crate::watch::Wake;
 use arc_swap::ArcSwap;
+use gatefold_dataplane::Snapshot;
+use gatefold_listen::{self as listen, Sockets};
+use gatefold_proxy as proxy;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};

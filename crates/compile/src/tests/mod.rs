@@ -1,4 +1,3 @@
-mod incremental;
 mod naive;
 mod preflight;
 mod random;

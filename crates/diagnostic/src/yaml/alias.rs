@@ -9,7 +9,7 @@ const BYTES: usize = 8 << 20;
 
 /// What anchors and aliases may still add to a file.
 #[derive(Clone, Debug)]
-pub(crate) struct Budget {
+pub struct Budget {
     nodes: usize,
     bytes: usize,
 }

@@ -1,13 +1,13 @@
 //! One object's own text, read again.
 
 use super::alias::Budget;
-use super::findings::Findings;
 use super::node::{Node, item};
 use super::parse::{self, Tree};
 use crate::Document;
+use crate::Findings;
 
 /// The tree of an object, parsed again from its text.
-pub(crate) fn parse_document(document: &Document) -> Option<Node> {
+pub fn parse_document(document: &Document) -> Option<Node> {
     let tree = parse::parse(document, &mut Budget::default(), &mut Findings::default());
     let Tree::Node(root) = tree else {
         return None;

@@ -4,23 +4,23 @@
 //! every later stage may recurse over a tree and copy it without a thought.
 
 use super::alias::{Anchored, Budget, Size};
-use super::findings::Findings;
 use super::node::{Key, Node, Span, Value};
 use super::scalar;
 use super::syntax;
+use crate::Findings;
 use crate::{Code, Diagnostic, Document, Place};
 use granit_parser::{Event, Parser, ScalarStyle, Tag};
 use std::borrow::Cow;
 use std::collections::HashMap;
 
 /// How deep a document may be nested, aliases expanded. No manifest comes near.
-pub(super) const DEPTH: usize = 64;
+pub const DEPTH: usize = 64;
 /// How many values a document may have. A `List` of 10,000 HTTPRoutes has half as many.
 const NODES: usize = 1_000_000;
 
 /// What a document holds.
 #[derive(Debug)]
-pub(crate) enum Tree {
+pub enum Tree {
     /// Nothing.
     Empty,
     /// A value. Problems such as duplicate keys may have been found in it.
@@ -30,7 +30,7 @@ pub(crate) enum Tree {
 }
 
 /// Parses a document and notes what is wrong with it.
-pub(crate) fn parse(document: &Document, budget: &mut Budget, findings: &mut Findings) -> Tree {
+pub fn parse(document: &Document, budget: &mut Budget, findings: &mut Findings) -> Tree {
     let Some(text) = document.source.text.get(document.bytes.clone()) else {
         return Tree::Empty;
     };

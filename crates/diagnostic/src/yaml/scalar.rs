@@ -32,7 +32,7 @@ pub(super) fn tagged(tag: &str, text: &str) -> Option<Value> {
 }
 
 /// Whether a plain scalar is one of YAML 1.1's booleans that are words of everyday use.
-pub(super) fn is_surprising_boolean(text: &str) -> bool {
+pub fn is_surprising_boolean(text: &str) -> bool {
     matches!(word(text), Some(Value::Bool(_)))
         && !text.eq_ignore_ascii_case("true")
         && !text.eq_ignore_ascii_case("false")

@@ -8,7 +8,7 @@ use std::ops::Range;
 
 /// The text of one document.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Chunk {
+pub struct Chunk {
     /// Its bytes in the file, with the comments and directives before it.
     pub bytes: Range<usize>,
     /// The line it begins on, from 1.
@@ -16,7 +16,7 @@ pub(super) struct Chunk {
 }
 
 /// Cuts a file into documents. What holds no more than blank lines and comments is left out.
-pub(super) fn split(text: &str) -> Vec<Chunk> {
+pub fn split(text: &str) -> Vec<Chunk> {
     let mut chunks = Vec::new();
     let mut open = Open::at(0, 1);
     let mut offset = 0;

@@ -26,7 +26,7 @@ impl Connection {
     }
 
     /// Takes a second descriptor if it is wanted. Called with each read: costs a load if it isn't.
-    pub(in crate) fn offer_descriptor(&self, tcp: &TcpStream) {
+    pub(crate) fn offer_descriptor(&self, tcp: &TcpStream) {
         if !self.descriptor.wanted.load(Ordering::Relaxed) {
             return;
         }

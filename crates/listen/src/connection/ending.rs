@@ -29,7 +29,7 @@ impl Connection {
     /// Since when nothing has been under way; nothing when something is. What has only just come counts too,
     /// when it has had time to say what it wants, and so does HTTP/2 when a request that has arrived has had time to
     /// be in hand.
-    pub(in crate) fn unused_since(&self) -> Option<Tick> {
+    pub(crate) fn unused_since(&self) -> Option<Tick> {
         let Shared {
             deadlines, clock, ..
         } = &*self.shared;
@@ -59,7 +59,7 @@ impl Connection {
     }
 
     /// The deadline that has passed.
-    pub(in crate) fn overdue(&self) -> Option<Closed> {
+    pub(crate) fn overdue(&self) -> Option<Closed> {
         let Shared {
             deadlines, clock, ..
         } = &*self.shared;
@@ -101,14 +101,14 @@ impl Connection {
 
     /// Ends the connection as soon as its task finds that the reason still stands. Gives false when it was told
     /// so before.
-    pub(in crate) fn condemn(&self, reason: Closed) -> bool {
+    pub(crate) fn condemn(&self, reason: Closed) -> bool {
         let before = self.verdict.swap(reason.code(), Ordering::Release);
         self.wake();
         before != reason.code()
     }
 
     /// The client did what it was to be closed for not doing.
-    pub(in crate) fn acquit(&self) {
+    pub(crate) fn acquit(&self) {
         let verdict = self.verdict.load(Ordering::Relaxed);
         if verdict != 0 && verdict != Closed::DrainTimeout.code() {
             self.verdict.store(0, Ordering::Relaxed);
@@ -116,7 +116,7 @@ impl Connection {
     }
 
     /// Counts the end of the connection.
-    pub(in crate) fn ended(&self, reason: Closed) {
+    pub(crate) fn ended(&self, reason: Closed) {
         if !self.ended.swap(true, Ordering::Relaxed) {
             self.shared.meters.closed(reason);
             debug!(peer = %self.peer, ?reason, "a connection is closed");
@@ -124,19 +124,19 @@ impl Connection {
     }
 
     /// Whether it was ended for a reason of ours.
-    pub(in crate) fn has_been_ended(&self) -> bool {
+    pub(crate) fn has_been_ended(&self) -> bool {
         self.ended.load(Ordering::Relaxed)
     }
 
     /// Ends it now, whatever its task does.
-    pub(in crate) fn abort(&self) {
+    pub(crate) fn abort(&self) {
         if let Some(task) = self.task.get() {
             task.abort();
         }
     }
 
     /// Lets the request in hand finish and ends the connection.
-    pub(in crate) fn drain(&self) {
+    pub(crate) fn drain(&self) {
         self.draining.store(true, Ordering::Release);
         self.wake();
     }
@@ -144,7 +144,7 @@ impl Connection {
     /// Ready when the connection shall end, with the reason. Else the task is woken when that changes. To be
     /// asked only after the socket had nothing to read, so that no request that has arrived is lost. `known` is
     /// the caller's, for its next call.
-    pub(in crate) fn poll_end(
+    pub(crate) fn poll_end(
         &self,
         context: &mut Context<'_>,
         known: &mut Option<Waker>,
@@ -158,7 +158,7 @@ impl Connection {
 
     /// Notes that the client takes nothing now. Ready when the connection shall end because of that; else the task
     /// is woken when that changes.
-    pub(in crate) fn poll_stalled(
+    pub(crate) fn poll_stalled(
         &self,
         context: &mut Context<'_>,
         known: &mut Option<Waker>,
@@ -175,7 +175,7 @@ impl Connection {
     }
 
     /// The client has taken something.
-    pub(in crate) fn flow(&self) {
+    pub(crate) fn flow(&self) {
         // A response over HTTP/2 may have been done for us long before the client has it.
         let now = self.shared.clock.now();
         self.finished.store(now, Ordering::Relaxed);

@@ -2,7 +2,8 @@ use super::{
     Hostname, LocalObjectReference, Object, PreciseHostname, SectionName, check_unique, choice,
     object, refuse, rule,
 };
-use crate::{Decoder, Node};
+use crate::Decoder;
+use gatefold_diagnostic::yaml::Node;
 use std::collections::BTreeMap;
 
 /// How Services are connected to in TLS.

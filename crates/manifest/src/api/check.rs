@@ -1,9 +1,9 @@
 //! The checks that `object!` and the kinds' own rules are made of.
 
-use gatefold_diagnostic::{Code, Label, Place, Step};
 use crate::decode::{Decode, Decoder};
-use crate::did_you_mean::did_you_mean;
-use crate::node::{Node, Span, Value};
+use gatefold_diagnostic::did_you_mean;
+use gatefold_diagnostic::yaml::{Node, Span, Value};
+use gatefold_diagnostic::{Code, Label, Place};
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
@@ -185,10 +185,4 @@ pub(super) fn read_choice<T: Copy>(
     };
     decoder.invalid(node, why).help = did_you_mean(&word, &known);
     None
-}
-
-impl From<&'static str> for Step {
-    fn from(key: &'static str) -> Self {
-        Step::Key(key.into())
-    }
 }

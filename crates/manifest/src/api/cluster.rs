@@ -1,10 +1,11 @@
 //! Namespace, Secret, ConfigMap, and the selectors that pick by label.
 
 use super::{Object, choice, object};
-use gatefold_diagnostic::Code;
-use crate::{Decode, Decoder, Node};
+use crate::{Decode, Decoder};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use gatefold_diagnostic::Code;
+use gatefold_diagnostic::yaml::Node;
 use std::collections::BTreeMap;
 use std::fmt;
 

@@ -1,5 +1,6 @@
 use super::{HeaderName, check_unique, object, refuse, rule};
-use crate::{Decoder, Node};
+use crate::Decoder;
+use gatefold_diagnostic::yaml::Node;
 
 object! {
     /// What is answered to browsers that ask from another origin.

@@ -1,5 +1,6 @@
 use super::{check_unique, object, refuse};
-use crate::{Decode, Decoder, Node};
+use crate::{Decode, Decoder};
+use gatefold_diagnostic::yaml::Node;
 
 object! {
     /// Time limits of a rule.

@@ -1,5 +1,6 @@
 use super::{BackendObjectReference, check_unique, choice, object, refuse};
-use crate::{Decoder, Node};
+use crate::Decoder;
+use gatefold_diagnostic::yaml::Node;
 
 object! {
     /// A question to an authorization server (experimental).

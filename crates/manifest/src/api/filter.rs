@@ -2,7 +2,8 @@ use super::{
     BackendObjectReference, HTTPCORSFilter, HTTPExternalAuthFilter, HeaderName,
     LocalObjectReference, PortNumber, PreciseHostname, check_unique, choice, object, refuse,
 };
-use crate::{Decoder, Node};
+use crate::Decoder;
+use gatefold_diagnostic::yaml::Node;
 
 object! {
     /// One step that a request or its response goes through. Exactly the field that `type` names is set.

@@ -2,7 +2,8 @@ use super::{
     FromNamespaces, LabelSelector, Listener, Object, ObjectReference, PortNumber,
     SecretObjectReference, check_unique, choice, object, refuse, rule,
 };
-use crate::{Decoder, Node, Value, name};
+use crate::{Decoder, name};
+use gatefold_diagnostic::yaml::{Node, Value};
 use std::collections::BTreeMap;
 
 /// Listeners, and who may attach routes to them.

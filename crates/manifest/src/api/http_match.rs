@@ -1,5 +1,6 @@
 use super::{HeaderName, check_unique, choice, object, refuse, rule};
-use crate::{Decoder, Node};
+use crate::Decoder;
+use gatefold_diagnostic::yaml::Node;
 
 object! {
     /// What a request must look like; all parts must hold.

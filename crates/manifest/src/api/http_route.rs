@@ -3,7 +3,8 @@ use super::{
     HTTPRouteTimeouts, Hostname, Object, ParentReference, PathMatchType, PortNumber, SectionName,
     SessionPersistence, check_backend_port, check_unique, choice, filter, object, refuse, rule,
 };
-use crate::{Decode, Decoder, Node};
+use crate::{Decode, Decoder};
+use gatefold_diagnostic::yaml::Node;
 
 /// Rules for HTTP requests.
 pub type HTTPRoute = Object<HTTPRouteSpec>;

@@ -3,7 +3,8 @@ use super::{
     PortNumber, SecretObjectReference, SectionName, check_unique, choice, filter, object, refuse,
     rule,
 };
-use crate::{Decoder, Node};
+use crate::Decoder;
+use gatefold_diagnostic::yaml::Node;
 use std::collections::BTreeMap;
 
 object! {

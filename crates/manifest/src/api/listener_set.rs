@@ -1,5 +1,6 @@
 use super::{GATEWAY_GROUP, Listener, Object, object, rule};
-use crate::{Decoder, Node};
+use crate::Decoder;
+use gatefold_diagnostic::yaml::Node;
 
 /// More listeners for a Gateway, in an object of their own.
 pub type ListenerSet = Object<ListenerSetSpec>;

@@ -1,6 +1,7 @@
 use super::{RecordedStatus, object};
+use crate::{Decode, Decoder};
+use gatefold_diagnostic::yaml::Node;
 use gatefold_diagnostic::{Document, Place, Pointer, ResourceId};
-use crate::{Decode, Decoder, Node};
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::fmt;

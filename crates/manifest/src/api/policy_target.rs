@@ -1,8 +1,9 @@
 //! What a policy attaches to (GEP-713): objects by name, or by their labels.
 
 use super::{LabelSelector, LabelSelectorRequirement, SectionName, choice, object, refuse, rule};
+use crate::Decoder;
 use gatefold_diagnostic::Pointer;
-use crate::{Decoder, Node};
+use gatefold_diagnostic::yaml::Node;
 use std::collections::BTreeMap;
 
 /// One entry of a policy's `targetRefs` or `targetSelectors`, or its `targetRef`.

@@ -1,7 +1,8 @@
 //! Strings and numbers with rules of their own: once parsed, the type is the proof.
 
 use super::rule;
-use crate::{Decode, Decoder, Node, name};
+use crate::{Decode, Decoder, name};
+use gatefold_diagnostic::yaml::Node;
 use std::fmt;
 use std::num::NonZeroU16;
 

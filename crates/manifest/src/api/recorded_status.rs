@@ -4,8 +4,9 @@
 //! warning. Which of the entries are gatefold's own is decided when the object's status is reported.
 
 use super::{ParentReference, SectionName, choice, object, rule};
+use crate::{Decode, Decoder};
 use gatefold_diagnostic::Code;
-use crate::{Decode, Decoder, Node, Value};
+use gatefold_diagnostic::yaml::{Node, Value};
 
 /// What the file says of the object's status, as far as more than one controller may write it.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -86,7 +87,7 @@ object! {
 
 impl RecordedStatus {
     /// Reads the status of an object; `None` if the file has none, or nothing of interest in it.
-    pub(in crate) fn read(object: &Node, decoder: &mut Decoder) -> Option<Self> {
+    pub(crate) fn read(object: &Node, decoder: &mut Decoder) -> Option<Self> {
         let found = object.entry("status");
         let (key, status) = found.filter(|(_, status)| status.value != Value::Null)?;
         decoder.within_key(key, |decoder| {

@@ -1,5 +1,6 @@
 use super::{PortNumber, SectionName, check_unique, object, refuse, rule};
-use crate::{Decoder, Node};
+use crate::Decoder;
+use gatefold_diagnostic::yaml::Node;
 use std::collections::BTreeMap;
 
 /// The API group of Gateway, HTTPRoute and their kin.

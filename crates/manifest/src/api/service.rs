@@ -1,7 +1,8 @@
 //! Service, EndpointSlice, Endpoints and Pod: from a name and a port to addresses.
 
 use super::{Object, PortNumber, object};
-use crate::{Decode, Decoder, Node, Value};
+use crate::{Decode, Decoder};
+use gatefold_diagnostic::yaml::{Node, Value};
 use std::collections::BTreeMap;
 
 /// A name for endpoints.

@@ -1,5 +1,6 @@
 use super::{Duration, HeaderName, choice, object, refuse};
-use crate::{Decoder, Node};
+use crate::Decoder;
+use gatefold_diagnostic::yaml::Node;
 
 object! {
     /// Whether a client keeps its backend. The fields are those of v1.7.0, and those that it replaced.

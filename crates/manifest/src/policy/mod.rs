@@ -11,7 +11,7 @@ mod tests;
 use super::api::{ObjectMeta, PolicyTarget};
 use super::decode::Decoder;
 use super::name;
-use super::node::{Node, Value};
+use gatefold_diagnostic::yaml::{Node, Value};
 use gatefold_diagnostic::{Code, Document, Place, Pointer, ResourceId};
 use std::collections::BTreeMap;
 use std::fmt;

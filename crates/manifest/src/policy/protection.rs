@@ -4,7 +4,7 @@
 //! decide. An unknown kind counts as protection if its name says so: a closed route is noticed, an open one isn't.
 
 use crate::api::GATEWAY_GROUP;
-use crate::node::{Node, Value};
+use gatefold_diagnostic::yaml::{Node, Value};
 
 /// Envoy Gateway's API group.
 pub(super) const ENVOY_GATEWAY: &str = "gateway.envoyproxy.io";

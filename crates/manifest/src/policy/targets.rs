@@ -1,15 +1,15 @@
 //! What a policy targets: `targetRef`, `targetRefs` and `targetSelectors` (GEP-713, Envoy Gateway), and Istio's `selector`.
 
 use super::protection::{ENVOY_GATEWAY, ISTIO};
-use gatefold_diagnostic::Code;
 use crate::api::{
     GATEWAY_GROUP, PolicyTarget, PolicyTargetChoice, PolicyTargetKind, PolicyTargetNamespaces,
     PolicyTargetReference, PolicyTargetSelector,
 };
 use crate::decode::{Decode, Decoder};
-use crate::did_you_mean::nearest;
-use crate::node::{Node, Value};
 use crate::suspicion::is_other_gateway_kind;
+use gatefold_diagnostic::Code;
+use gatefold_diagnostic::nearest;
+use gatefold_diagnostic::yaml::{Node, Value};
 
 /// Envoy Gateway's policies. Each needs a target.
 const ENVOY_GATEWAY_KINDS: [&str; 5] = [
@@ -193,7 +193,7 @@ pub(super) fn read(
 }
 
 /// Whether a field is set. An empty list counts as none.
-fn is_there((_, node): &(&crate::Key, &Node)) -> bool {
+fn is_there((_, node): &(&gatefold_diagnostic::yaml::Key, &Node)) -> bool {
     match &node.value {
         Value::Null => false,
         Value::Sequence(items) => !items.is_empty(),

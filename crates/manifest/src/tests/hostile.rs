@@ -196,3 +196,16 @@ fn thousands_of_refused_objects_cost_hardly_more_than_thousands_of_good_ones() {
         "{refused:?}, and {good:?} for good ones"
     );
 }
+
+proptest::proptest! {
+    /// Whatever stands in a file, loading and drawing never panic, and what is drawn obeys no terminal.
+    #[test]
+    fn any_text_can_be_loaded_and_drawn(text in "([a-z]{1,3}|[ :\n\t{}\\[\\],&*!|>'\"%@`#?\r-]|\n  |\n- |: |\n---\n|kind: Secret\n|apiVersion: v1\n|items:\n|<<: |\u{9b}|ü|\u{2028}|\u{feff}|\\\\x){0,40}") {
+        let loaded = Loader::from_text("f.yaml", text.clone());
+        for found in &loaded.diagnostics {
+            let drawn = render(found, Style::Plain);
+            proptest::prop_assert!(!drawn.contains(|c: char| c.is_control() && c != '\n'), "{drawn:?}");
+            summary_line(found);
+        }
+    }
+}

@@ -129,7 +129,8 @@ fn an_object_is_given_back_as_it_stands_in_its_file() {
         .values()
         .next()
         .expect("one service");
-    let json = crate::document_json(&service.document).expect("the item is there");
+    let json =
+        gatefold_diagnostic::yaml::document_json(&service.document).expect("the item is there");
     let expected = serde_json::json!({
         "kind": "Service", "apiVersion": "v1",
         "metadata": {"name": "a", "labels": {"x": "017"}}, "spec": {"x": 15},

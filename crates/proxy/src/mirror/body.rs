@@ -14,7 +14,7 @@ const PIECE: usize = 128;
 
 /// The copies of a request that get its body.
 #[derive(Debug, Default)]
-pub(in crate) struct Copies {
+pub(crate) struct Copies {
     taps: Vec<Tap>,
     /// How much of the body has gone to the backend in the try in hand.
     position: usize,
@@ -34,7 +34,7 @@ impl Copies {
     }
 
     /// Gives them a piece of the body, unless it is one that they have got in a try before.
-    pub(in crate) fn offer(&mut self, piece: Option<&Bytes>, end: bool) {
+    pub(crate) fn offer(&mut self, piece: Option<&Bytes>, end: bool) {
         if let Some(piece) = piece {
             let known = self.copied.saturating_sub(self.position).min(piece.len());
             self.position += piece.len();

@@ -1,10 +1,10 @@
 //! One copy of a request, from its connection to the end of its response.
 
 use super::body::Piece;
-use gatefold_dataplane::backend::HttpVersion;
-use gatefold_dataplane::backend_tls::BackendTls;
 use crate::backend_tls;
 use crate::counters::Mirrored;
+use gatefold_dataplane::backend::HttpVersion;
+use gatefold_dataplane::backend_tls::BackendTls;
 use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, HOST, TE, TRANSFER_ENCODING};
 use http::uri::PathAndQuery;
 use http::{HeaderName, HeaderValue, Uri, Version};

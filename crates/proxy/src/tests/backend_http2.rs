@@ -1,6 +1,7 @@
 //! Backends that speak HTTP/2 without TLS.
 
 use super::support::{Gateway, port, port_of, port_with, rule, soon, to_target};
+use bytes::Bytes;
 use gatefold_dataplane::backend::{Endpoints, HttpVersion, Target};
 use gatefold_dataplane::filter::Filters;
 use gatefold_dataplane::filter::path_modifier::PathModifier;
@@ -8,7 +9,6 @@ use gatefold_dataplane::filter::url_rewrite::UrlRewrite;
 use gatefold_dataplane::retry::Retry;
 use gatefold_dataplane::timeouts::{Limit, RuleTimeouts};
 use gatefold_dataplane::{Action, Rule};
-use bytes::Bytes;
 use h2::client::SendRequest;
 use h2::server::SendResponse;
 use h2::{Reason, RecvStream, SendStream};

@@ -2,6 +2,9 @@
 
 use super::support::{Client, Gateway, port, port_of, rule, soon, to_target};
 use super::upgrade::UPGRADE;
+use crate::counters::Mirrored;
+use crate::{Counters, Timeouts};
+use bytes::Bytes;
 use gatefold_dataplane::backend::{Endpoints, HttpVersion, Target};
 use gatefold_dataplane::backend_tls::{
     Authorities, BackendTls, BackendTlsByIdentity, ClientIdentity, SubjectName,
@@ -10,9 +13,6 @@ use gatefold_dataplane::filter::Filters;
 use gatefold_dataplane::filter::request_mirror::{RequestMirror, Share};
 use gatefold_dataplane::timeouts::{Limit, RuleTimeouts};
 use gatefold_dataplane::{Action, Rule};
-use crate::counters::Mirrored;
-use crate::{Counters, Timeouts};
-use bytes::Bytes;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, SanType};
 use rustls::crypto::ring;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};

@@ -2,8 +2,8 @@
 
 use super::support::{Client, Gateway, Upstream, port, soon, tls_port, to};
 use super::tls;
-use gatefold_listen::{Deadlines, Meters, Options};
 use crate::Timeouts;
+use gatefold_listen::{Deadlines, Meters, Options};
 use prometheus_client::registry::Registry;
 use rcgen::PKCS_ECDSA_P256_SHA256;
 use std::time::{Duration, Instant};

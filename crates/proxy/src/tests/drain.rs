@@ -1,8 +1,8 @@
 //! Listeners that go, and what is under way on them.
 
 use super::support::{Client, Gateway, Upstream, port, soon, to};
-use gatefold_listen::{Deadlines, Options};
 use crate::Timeouts;
+use gatefold_listen::{Deadlines, Options};
 use std::future::Future;
 use std::io::{ErrorKind, Read, Write};
 use std::net::SocketAddr;

@@ -1,11 +1,11 @@
 use super::support::{Gateway, Upstream, listener, nobody, port, soon, to, to_target};
+use crate::Timeouts;
 use gatefold_dataplane::backend::Target;
 use gatefold_dataplane::filter::Filters;
 use gatefold_dataplane::hostname::HostMap;
 use gatefold_dataplane::router::Router;
 use gatefold_dataplane::{Action, Listener, Port};
 use gatefold_listen::{Deadlines, Options};
-use crate::Timeouts;
 use http::StatusCode;
 use std::sync::Arc;
 use std::time::Duration;

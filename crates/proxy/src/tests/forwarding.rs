@@ -1,9 +1,9 @@
 use super::support::{Gateway, Upstream, nobody, port, port_with, to, to_target};
+use crate::Options;
 use gatefold_dataplane::backend::{Endpoints, HttpVersion, Target};
 use gatefold_dataplane::filter::Filters;
 use gatefold_dataplane::filter::header_modifier::HeaderModifier;
-use gatefold_listen;
-use crate::Options;
+use gatefold_listen as listen;
 use http::{HeaderName, HeaderValue};
 use std::sync::Arc;
 

@@ -1,9 +1,9 @@
 //! More clients than there are places.
 
 use super::support::{Client, Gateway, Upstream, port, soon, to};
+use crate::Timeouts;
 use gatefold_dataplane::Port;
 use gatefold_listen::{Deadlines, Options};
-use crate::Timeouts;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 use tokio::net::TcpStream;

@@ -3,6 +3,8 @@
 use super::support::{
     Answered, Gateway, Upstream, nobody, port_of, port_with, rule, soon, to, to_target,
 };
+use crate::counters::Mirrored;
+use crate::{Counters, Timeouts};
 use gatefold_dataplane::backend::{Endpoints, HttpVersion, Target};
 use gatefold_dataplane::filter::Filters;
 use gatefold_dataplane::filter::header_modifier::HeaderModifier;
@@ -10,8 +12,6 @@ use gatefold_dataplane::filter::path_modifier::PathModifier;
 use gatefold_dataplane::filter::request_mirror::{RequestMirror, Share};
 use gatefold_dataplane::filter::url_rewrite::UrlRewrite;
 use gatefold_dataplane::{Port, Rule};
-use crate::counters::Mirrored;
-use crate::{Counters, Timeouts};
 use http::header::{AUTHORIZATION, COOKIE};
 use http::{HeaderName, HeaderValue};
 use std::net::SocketAddr;

@@ -1,4 +1,6 @@
 pub(super) use super::client::{Answered, Client};
+use crate::{Counters, Gatefold, Options, Timeouts, build};
+use arc_swap::ArcSwap;
 use gatefold_dataplane::backend::{Backend, Endpoints, HttpVersion, Split, Target};
 use gatefold_dataplane::filter::Filters;
 use gatefold_dataplane::host_routes::{Entry, HostRoutes};
@@ -8,9 +10,7 @@ use gatefold_dataplane::router::Router;
 use gatefold_dataplane::timeouts::RuleTimeouts;
 use gatefold_dataplane::tls::PortTls;
 use gatefold_dataplane::{Action, Listener, Port, Rule, Snapshot};
-use gatefold_listen::{self, Sockets};
-use crate::{Counters, Gatefold, Options, Timeouts, build};
-use arc_swap::ArcSwap;
+use gatefold_listen::{self as listen, Sockets};
 use pingora_proxy::HttpProxy;
 use std::future::Future;
 use std::net::SocketAddr;

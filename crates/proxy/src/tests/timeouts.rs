@@ -3,9 +3,9 @@
 use super::client::Client;
 use super::support::{Gateway, Upstream, port_of, rule, run_curl, soon, to};
 use super::upgrade::UPGRADE;
+use crate::Timeouts;
 use gatefold_dataplane::Port;
 use gatefold_dataplane::timeouts::{Limit, RuleTimeouts};
-use crate::Timeouts;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;

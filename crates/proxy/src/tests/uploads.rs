@@ -2,10 +2,10 @@
 
 use super::backend_tls::{Authority, action, tls};
 use super::support::{Client, Gateway, port, soon, to, to_target};
-use gatefold_dataplane::backend::{Endpoints, HttpVersion, Target};
-use gatefold_dataplane::filter::Filters;
 use crate::Timeouts;
 use bytes::Bytes;
+use gatefold_dataplane::backend::{Endpoints, HttpVersion, Target};
+use gatefold_dataplane::filter::Filters;
 use h2::client::SendRequest;
 use h2::{Reason, SendStream};
 use http::Request;

@@ -1,11 +1,11 @@
 //! What is built and compiled after something else against what is built and compiled anew: random edits of a folder,
 //! one after the other, each of which may touch what others depend on.
 
-use super::super::Compiler;
+use gatefold::status::{Applied, Statuses, report};
+use gatefold_compile::Compiler;
 use gatefold_graph::{Environment, Graph, build, build_after};
 use gatefold_manifest::Loader;
 use gatefold_manifest::api::NamespacedName;
-use crate::status::{Applied, Statuses, report};
 use proptest::prelude::*;
 use std::fs;
 use std::net::Ipv4Addr;
@@ -421,7 +421,7 @@ proptest! {
             let graph_anew = build_after(&last_good, &anew, &environment);
             prop_assert_eq!(difference(&text(&graph), &text(&graph_anew)), None);
             prop_assert_eq!(&statuses, &report(&graph_anew, &applied, &Statuses::default(), now));
-            let snapshot_anew = super::compile(&graph_anew);
+            let snapshot_anew = gatefold_compile::compile(&graph_anew);
             prop_assert_eq!(snapshot.to_string(), snapshot_anew.to_string());
             prop_assert_eq!(snapshot.digest(), snapshot_anew.digest());
         }
