@@ -1,17 +1,19 @@
+//! The access log.
+
 use super::context::RequestContext;
 use http::HeaderValue;
 use pingora_proxy::Session;
 use tracing::{Level, enabled, info};
 
-/// Under this target each request is one event.
+/// The target of the events: one per request.
 const TARGET: &str = "gatefold::access";
 
-/// Whether anybody wants the log lines; costs nothing when not.
+/// Whether the access log is enabled. Cheap if not.
 pub(super) fn is_wanted() -> bool {
     enabled!(target: TARGET, Level::INFO)
 }
 
-/// Logs a request that is over. The query isn't logged: tokens travel there.
+/// Logs a completed request, without the query, since that may contain tokens.
 pub(super) fn log(session: &Session, context: &RequestContext) {
     let Some(began) = context.began else {
         return;

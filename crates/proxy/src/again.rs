@@ -1,7 +1,7 @@
-//! Trying a request again, as its rule says (`retry`).
+//! Retries.
 //!
-//! Not when any of it is lost: a body must have come whole, and be kept whole, by the time that a try fails. Pingora keeps up
-//! to 64 KiB of it. A body that still comes may be one without end, and one that is longer is gone.
+//! In: a failed attempt or a response status. Out: whether the request is sent again, and after which pause. A request is never
+//! retried if part of it is lost: its body must have been received completely, and fit into the 64 KiB that Pingora keeps.
 
 use super::context::RequestContext;
 use super::peer::TRIES;
@@ -13,12 +13,12 @@ use pingora_core::{Error, ErrorSource, ErrorType, Result};
 use pingora_proxy::Session;
 use std::time::Instant;
 
-/// Whether all of a request can be sent once more, and nothing of a response has gone to the client.
+/// Whether the complete request can be sent once more, and the client has received nothing of a response.
 fn is_repeatable(session: &mut Session) -> bool {
     if response::has_begun(session) {
         return false;
     }
-    // What is kept of a body that turned out to be empty can't be told from nothing.
+    // Pingora's buffer doesn't distinguish an empty body from none.
     let kept = |session: &Session| {
         !session.retry_buffer_truncated() && session.get_retry_buffer().is_some()
     };
@@ -26,8 +26,8 @@ fn is_repeatable(session: &mut Session) -> bool {
 }
 
 impl RequestContext {
-    /// Whether to try again when no connection was made, so nothing sent: another endpoint may do. So may the same one when
-    /// the connection over HTTP/2 that was to be shared has just ended; that is no attempt in the sense of the rule's `retry`.
+    /// Whether to retry after connecting has failed, so nothing was sent. Another endpoint may work. So may the same one if the
+    /// shared HTTP/2 connection has just been closed, which doesn't count as an attempt of the rule's `retry`.
     pub(super) fn retries_elsewhere(&mut self, error: &Error) -> bool {
         let ended = *error.etype() == ErrorType::H2Error;
         self.fresh |= ended;
@@ -38,33 +38,41 @@ impl RequestContext {
         tries < TRIES && (self.next_endpoint() || ended)
     }
 
-    /// Decides whether to try again after an endpoint has failed. A kept connection may have been closed by the endpoint
-    /// just as the request went out. It is sent again only if that can't do a thing twice and no body may have gone
-    /// with it, or if the endpoint says that it has done nothing, or if its rule says so.
+    /// Decides whether to retry after an endpoint has failed. The endpoint may have closed a pooled connection just as the
+    /// request was sent. The request is retried only if it is idempotent and no part of a body can be lost, if the endpoint
+    /// reports that it has not processed the request, or if the rule asks for it.
     pub(super) fn decide_retry(
         &mut self,
         session: &mut Session,
         error: &mut Box<Error>,
         reused: bool,
     ) {
-        let of_endpoint = *error.esource() == ErrorSource::Upstream;
-        let over = match of_endpoint {
-            true if self.is_late() && self.is_client_late(session) => Some(deadline::unsent()),
-            true if self.is_late() => Some(deadline::late()),
-            true if self.is_silent() => Some(deadline::silent()),
-            _ => None,
+        let from_endpoint = *error.esource() == ErrorSource::Upstream;
+        let timeout = if !from_endpoint {
+            None
+        } else if self.is_late() {
+            let client_is_late = self.is_client_late(session);
+            Some(if client_is_late {
+                deadline::unsent()
+            } else {
+                deadline::late()
+            })
+        } else if self.is_silent() {
+            Some(deadline::silent())
+        } else {
+            None
         };
         if *error.esource() == ErrorSource::Downstream {
             upload::give_up(self);
         }
         self.drop_connection();
         if self.pause.is_some() {
-            // Its status was worth another try, which is decided.
+            // The status of its response already caused a retry.
             return;
         }
-        let late = over.is_some();
-        if let Some(over) = over {
-            let cause = std::mem::replace(error, over);
+        let late = timeout.is_some();
+        if let Some(timeout) = timeout {
+            let cause = std::mem::replace(error, timeout);
             error.set_cause(cause);
         }
         let unanswered = !response::has_begun(session);
@@ -73,7 +81,7 @@ impl RequestContext {
         let repeatable =
             session.req_header().method.is_idempotent() && session.is_body_empty() && unanswered;
         let tries = self.tries.saturating_sub(self.retries);
-        // However many pooled connections are dead: only one of them is tried.
+        // Only one closed connection of the pool is retried for free.
         let first_dead = reused && !self.fresh;
         self.fresh |= reused;
         if late || (tries >= TRIES && !first_dead) {
@@ -89,15 +97,14 @@ impl RequestContext {
             let planned = self.retries_after(session, error);
             error.set_retry(planned);
         } else if self.has_retry() && !failure::is_unsent(error) {
-            // The rule's number of attempts holds whatever the reason to send the request again (API:
-            // `HTTPRouteRetry.attempts`).
+            // The rule's number of attempts applies for every reason to retry (API: `HTTPRouteRetry.attempts`).
             let planned = self.plan_retry();
             error.set_retry(planned);
         }
     }
 
-    /// Whether the endpoint has got all of the request that had come when the time was over. HTTP/2 has windows of its own, so
-    /// that isn't known of its endpoints. A client that waits for the endpoint's 100 isn't late.
+    /// Whether the endpoint had received everything that the client had sent when the time was over. HTTP/2 has its own
+    /// windows, so this is unknown for its endpoints. A client that waits for the endpoint's 100 is not late.
     fn is_client_late(&self, session: &mut Session) -> bool {
         let over_http1 = self
             .endpoints()
@@ -110,13 +117,13 @@ impl RequestContext {
         over_http1 && kept_up && !waits_for_100() && !session.is_body_done()
     }
 
-    /// Whether its rule says when it is tried again.
+    /// Whether its rule configures retries.
     fn has_retry(&self) -> bool {
         self.rule.as_ref().is_some_and(|rule| rule.retry.is_some())
     }
 
-    /// Plans the next try, at another endpoint if there is one. False when there is none to come: the rule says nothing of
-    /// it, or not so often, or the time is over before.
+    /// Plans the next retry, at another endpoint if there is one. Returns false if the rule allows no further retry or its time
+    /// limit ends before.
     fn plan_retry(&mut self) -> bool {
         let Some(retry) = self.rule.as_ref().and_then(|rule| rule.retry.as_ref()) else {
             return false;
@@ -138,11 +145,10 @@ impl RequestContext {
         true
     }
 
-    /// Turns a backend's response away when its status is worth another try.
+    /// Rejects a backend's response whose status the rule retries.
     ///
     /// # Errors
-    ///
-    /// Exactly then; to be tried again.
+    /// If the request is retried.
     pub(super) fn check_status(&mut self, session: &mut Session, status: StatusCode) -> Result<()> {
         let retry = self.rule.as_ref().and_then(|rule| rule.retry.as_ref());
         if !retry.is_some_and(|retry| retry.codes.contains(&status)) {
@@ -152,13 +158,13 @@ impl RequestContext {
             return Ok(());
         }
         let etype = ErrorType::HTTPStatus(status.as_u16());
-        let mut error = Error::explain(etype, "worth another try").into_up();
+        let mut error = Error::explain(etype, "the rule retries this status").into_up();
         error.set_retry(true);
         Err(error)
     }
 
-    /// Whether what went wrong at an endpoint is worth another try, which is planned then. The endpoint may have processed
-    /// the request, so only one that may be sent twice is (API: `HTTPRouteRetry`, RFC 9110, section 9.2.2).
+    /// Plans a retry after an endpoint has failed. The endpoint may have processed the request, so it must be idempotent (API:
+    /// `HTTPRouteRetry`, RFC 9110, section 9.2.2).
     fn retries_after(&mut self, session: &mut Session, error: &Error) -> bool {
         *error.esource() == ErrorSource::Upstream
             && !self.upgrade
@@ -179,7 +185,7 @@ mod tests {
     use std::time::Duration;
 
     #[test]
-    fn a_shared_connection_that_has_ended_counts_as_no_attempt() {
+    fn closed_shared_connection_does_not_count_as_attempt() {
         let rule = Arc::new(Rule {
             route: "default/route".into(),
             index: 0,
@@ -192,7 +198,7 @@ mod tests {
             })),
             action: Action::Refuse(StatusCode::INTERNAL_SERVER_ERROR),
         });
-        for (etype, again) in [
+        for (etype, retried) in [
             (ErrorType::ConnectRefused, false),
             (ErrorType::HandshakeError, false),
             (ErrorType::H2Error, true),
@@ -203,10 +209,13 @@ mod tests {
                 ..RequestContext::default()
             };
             let error = Error::new_up(etype.clone());
-            assert_eq!(context.retries_elsewhere(&error), again, "{etype:?}");
+            assert_eq!(context.retries_elsewhere(&error), retried, "{etype:?}");
             assert_eq!(context.retries, 0, "{etype:?}");
             context.tries = TRIES;
-            assert!(!context.retries_elsewhere(&error), "{etype:?} without end");
+            assert!(
+                !context.retries_elsewhere(&error),
+                "{etype:?} is retried without end"
+            );
         }
     }
 }

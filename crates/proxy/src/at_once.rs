@@ -1,18 +1,18 @@
-//! Hooks that wait for nothing.
+//! Hooks that usually complete without waiting.
 //!
-//! Pingora's hooks are `async` functions of a trait, made by `async_trait`: each call puts all that it was given into a
-//! box, even when there is nothing to wait for, and a request calls eight of them. A hook that is written with
-//! [`at_once!`] does its work when it is called and returns a future of its own making: [`done`] needs no
-//! memory for `Ok`, and what seldom has to wait is boxed only then. Pingora awaits each hook where it calls it.
+//! Pingora's hooks are `async` functions of a trait, made by `async_trait`: every call boxes its arguments, even if there is
+//! nothing to wait for, and a request calls eight of them. A hook written with [`ready_hook!`] does its work when it is called
+//! and returns a future: [`done`] and [`known`] don't allocate, and a hook that has to wait boxes a future only then.
+//! Pingora awaits each hook where it calls it.
 
 use std::future::{Future, poll_fn, ready};
 use std::pin::Pin;
 use std::task::Poll;
 
-/// What such a hook returns.
+/// The future that a hook returns.
 pub(super) type Wait<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// The result of a hook that has done its work.
+/// Returns the result of a hook that is complete.
 pub(super) fn done<'a, E: Send + 'a>(result: Result<(), E>) -> Wait<'a, Result<(), E>> {
     match result {
         Ok(()) => known(|| Ok(())),
@@ -20,14 +20,14 @@ pub(super) fn done<'a, E: Send + 'a>(result: Result<(), E>) -> Wait<'a, Result<(
     }
 }
 
-/// A result that was known before anything was done. Without a state a future is boxed without memory; even an empty
-/// `async` block has one.
+/// Returns a result that was known before anything was done. Boxing a future without state doesn't allocate; even an empty
+/// `async` block has state.
 pub(super) fn known<'a, T>(result: impl Fn() -> T + Send + 'a) -> Wait<'a, T> {
     Box::pin(poll_fn(move |_| Poll::Ready(result())))
 }
 
-/// Writes a hook as `async_trait` does, but for the body, which gives the future. Every reference but `&self` needs a
-/// lifetime of its own.
+/// Defines a hook like `async_trait` does, except that the body returns the future. Every reference but `&self` needs its own
+/// lifetime.
 macro_rules! at_once {
     (fn $name:ident<$($life:lifetime),+>(
         &$this:ident, $($argument:ident: $kind:ty),+ $(,)?
@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn success_needs_no_memory() {
+    fn success_does_not_allocate() {
         let success = done::<u64>(Ok(()));
         assert_eq!(size_of_val(&*success), 0);
     }

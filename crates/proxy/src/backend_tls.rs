@@ -1,9 +1,9 @@
-//! TLS to endpoints.
+//! TLS connections to endpoints.
 //!
-//! Pingora connects and checks the chain and, as a rule, the name. It makes its TLS configuration anew for each
-//! connection and knows no lists of names: where a policy has one, Pingora leaves the name to us and tells only the
-//! fingerprint of the certificate that it was shown. So that certificate is fetched and checked once, with the
-//! policy's own verifier, and connections are used whose fingerprint is that of a certificate which passed.
+//! Pingora connects, verifies the chain and, by default, the name. It builds its TLS configuration for each connection and has
+//! no lists of names. If a policy lists names, Pingora leaves them to us and reports only the fingerprint of the endpoint's
+//! certificate. So this module fetches the certificate once, verifies it with the policy's own verifier, and then allows
+//! connections with the fingerprint of a verified certificate.
 
 use arc_swap::ArcSwap;
 use gatefold_dataplane::backend::Endpoints;
@@ -23,15 +23,15 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
-/// How many fingerprints are known for a policy: more certificates than a Service's endpoints have at a time.
+/// The number of fingerprints kept per policy: more than the certificates that a Service's endpoints use at a time.
 const MOST_FINGERPRINTS: usize = 128;
 
-/// What Pingora wants, made once for a policy.
+/// The settings of a policy in Pingora's types, converted once.
 struct Kept {
-    /// Nothing for the system's, which Pingora has.
+    /// `None` for the system's authorities, which Pingora loads itself.
     authorities: Option<Arc<[WrappedX509]>>,
     identity: Option<Arc<CertKey>>,
-    /// Of certificates that have one of the policy's names.
+    /// Fingerprints of certificates that have one of the policy's names.
     fingerprints: ArcSwap<Vec<Vec<u8>>>,
 }
 
@@ -68,7 +68,7 @@ impl Kept {
     }
 }
 
-/// Pingora panics at certificates that its parser can't read.
+/// Converts a certificate. Pingora panics at certificates that its parser can't read.
 fn wrapped(der: &[u8]) -> Option<WrappedX509> {
     X509Certificate::from_der(der).ok()?;
     Some(WrappedX509::new(der.to_vec(), parse_x509))
@@ -81,11 +81,10 @@ fn cert_key(identity: &ClientIdentity) -> Option<CertKey> {
     (readable && !chain.is_empty()).then(|| CertKey::new(chain, identity.key.secret_der().to_vec()))
 }
 
-/// How TLS is spoken to endpoints by who shows this client certificate; plain text when absent.
+/// Returns the TLS settings for endpoints and a client certificate. `None` for plain text.
 ///
 /// # Errors
-///
-/// When it isn't among those that TLS was prepared with.
+/// If TLS was not prepared for the client certificate.
 pub(super) fn of(
     endpoints: &Endpoints,
     identity: Option<usize>,
@@ -99,11 +98,10 @@ pub(super) fn of(
     }
 }
 
-/// An endpoint to connect to in TLS. Only connections with the same settings are shared.
+/// Returns an endpoint to connect to with TLS. Only requests with the same settings share connections.
 ///
 /// # Errors
-///
-/// When Pingora can't be told whom to trust or what to show; it would fall back to trusting others.
+/// If Pingora can't be given the authorities or the client certificate. It would fall back to trusting others.
 pub(super) fn peer(endpoint: SocketAddr, tls: &BackendTls) -> Result<Box<HttpPeer>> {
     let kept = Kept::of(tls)?;
     let no_authority = kept
@@ -114,7 +112,7 @@ pub(super) fn peer(endpoint: SocketAddr, tls: &BackendTls) -> Result<Box<HttpPee
         let why = "a certificate for connections to backends can't be used";
         return Error::e_explain(ErrorType::InvalidCert, why);
     }
-    // Without a name Pingora would check nothing; a hostname is never empty.
+    // Pingora verifies nothing without a name. A hostname is never empty.
     let name = tls.server_name.to_str().into_owned();
     let mut peer = Box::new(HttpPeer::new(endpoint, true, name));
     peer.options.ca = kept.authorities.clone();
@@ -123,17 +121,16 @@ pub(super) fn peer(endpoint: SocketAddr, tls: &BackendTls) -> Result<Box<HttpPee
     Ok(peer)
 }
 
-/// Leaves the names to [`check_names`], where a policy lists some. Without this call Pingora wants the hostname that is
-/// asked for, so that nobody who forgets the one or the other trusts more than he should.
+/// Leaves the names to [`check_names`] if the policy lists some. If neither is called, Pingora verifies the requested hostname,
+/// so forgetting this call fails safe.
 pub(super) fn defer_names(peer: &mut HttpPeer, tls: &BackendTls) {
     peer.options.verify_hostname = tls.names.is_empty();
 }
 
-/// Whether a connection that Pingora made may be used: the certificate must have one of the policy's names.
+/// Checks whether a connection made by Pingora may be used: the certificate must have one of the policy's names.
 ///
 /// # Errors
-///
-/// When it has none, or that can't be found out.
+/// If the certificate has none of them, or can't be verified.
 pub(super) async fn check_names(
     tls: &BackendTls,
     endpoint: SocketAddr,
@@ -146,7 +143,7 @@ pub(super) async fn check_names(
     let shown = digest.and_then(|digest| digest.ssl_digest.as_deref());
     let shown = shown.map(|digest| digest.cert_digest.as_slice());
     let Some(shown) = shown.filter(|it| !it.is_empty()) else {
-        let why = "an endpoint showed no certificate";
+        let why = "an endpoint presented no certificate";
         return Error::e_explain(ErrorType::InvalidCert, why);
     };
     let kept = Kept::of(tls)?;
@@ -164,12 +161,12 @@ pub(super) async fn check_names(
     if fetched == shown {
         return Ok(());
     }
-    // Another certificate at the same address: the next request may meet one that is known.
-    let why = "an endpoint shows several certificates";
+    // The address has several certificates. The next request may meet one that is known.
+    let why = "an endpoint presents several certificates";
     Error::e_explain(ErrorType::InvalidCert, why)
 }
 
-/// Of the endpoint's certificate, which has passed the policy's verifier.
+/// Returns the fingerprint of an endpoint's certificate, which has passed the policy's verifier.
 async fn fingerprint(tls: &BackendTls, endpoint: SocketAddr) -> io::Result<Vec<u8>> {
     let connection = connect(tls, TcpStream::connect(endpoint).await?).await?;
     let (_, session) = connection.get_ref();
@@ -178,7 +175,7 @@ async fn fingerprint(tls: &BackendTls, endpoint: SocketAddr) -> io::Result<Vec<u
     Ok(hash_certificate(leaf))
 }
 
-/// A connection in TLS of our own, all of it checked by the policy's verifier.
+/// Opens a TLS connection of our own. The policy's verifier verifies all of it.
 pub(super) async fn connect(tls: &BackendTls, tcp: TcpStream) -> io::Result<TlsStream<TcpStream>> {
     let connector = TlsConnector::from(tls.config.clone());
     connector.connect(tls.server_name.clone(), tcp).await

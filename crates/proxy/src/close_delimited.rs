@@ -1,8 +1,7 @@
-//! Responses to clients of HTTP/1.0, which knows no chunks: the end of the body is the end of the connection.
+//! Responses to HTTP/1.0 clients, which don't support chunks: the end of the connection is the end of the body.
 //!
-//! A response without a length gets `Transfer-Encoding: chunked` from Pingora, from HTTP/2 backends after the last hook. Only
-//! what Pingora calls a module sees the header after that. Modules cost every request something, so these clients
-//! alone get one.
+//! Pingora adds `Transfer-Encoding: chunked` to a response without a length, for HTTP/2 backends after the last hook. Only a
+//! Pingora module sees the header after that. Modules cost every request something, so only these clients get one.
 
 use async_trait::async_trait;
 use http::header::TRANSFER_ENCODING;
@@ -12,7 +11,7 @@ use pingora_http::ResponseHeader;
 use pingora_proxy::Session;
 use std::any::Any;
 
-/// Lets the responses of a session go without a transfer coding. Pingora then closes the connection after the body.
+/// Sends the responses of a session without a transfer coding. Pingora then closes the connection after the body.
 pub(super) fn set(session: &mut Session) {
     let mut modules = HttpModules::new();
     modules.add_module(Box::new(Builder));

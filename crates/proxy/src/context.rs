@@ -1,3 +1,5 @@
+//! The state of one request.
+
 use super::backend_tls;
 use super::deadline::{self, Armed, Watched};
 use super::failure;
@@ -21,51 +23,51 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// What is known of one request, from its beginning to its log line.
+/// The state of one request, from its start to its log line.
 #[derive(Debug, Default)]
 pub struct RequestContext {
-    /// When it began; only when its log line is wanted.
+    /// When it started. Only set if its log line is wanted.
     pub(super) began: Option<Instant>,
-    /// The connection that it came over, which isn't idle while this is here.
+    /// The client connection. It does not count as idle while this exists.
     pub(super) connection: Option<InHand>,
-    /// Whether it asks to go on as a WebSocket.
+    /// Whether it asks for an upgrade to WebSocket.
     pub(super) upgrade: bool,
-    /// The rule that takes it, kept as it was when the request was routed.
+    /// The matching rule, from the snapshot at the time of routing.
     pub(super) rule: Option<Arc<Rule>>,
-    /// The place of its backend in the rule's split.
+    /// The index of its backend in the rule's split.
     pub(super) backend: Option<usize>,
-    /// The place of the client certificate that its Gateway shows to backends.
+    /// The index of the client certificate that its Gateway presents to backends.
     pub(super) identity: Option<usize>,
-    /// Where it is sent.
+    /// The endpoint that it is sent to.
     pub(super) endpoint: Option<SocketAddr>,
-    /// How often it was sent.
+    /// The number of attempts so far.
     pub(super) tries: usize,
-    /// Whether the next try needs a connection of its own, since a pooled one turned out to be dead.
+    /// Whether the next attempt needs a new connection, because a pooled one was closed.
     pub(super) fresh: bool,
-    /// How far its body has been handed to the endpoint, in the try in hand.
+    /// The progress of its body in the current attempt.
     pub(super) upload: Upload,
-    /// How often it was tried again since its rule says so.
+    /// The number of retries that its rule asked for.
     pub(super) retries: usize,
-    /// How long to wait before that.
+    /// The pause before the next retry.
     pub(super) pause: Option<Duration>,
-    /// When it must be over, by its rule.
+    /// The end of its rule's time limit.
     pub(super) deadline: Option<Instant>,
-    /// When the try in hand must be over.
+    /// The end of the time limit of the current attempt.
     pub(super) try_deadline: Option<Instant>,
-    /// The connection to the endpoint, where it can be aborted.
+    /// The connection to the endpoint, if it can be aborted.
     pub(super) held: Option<Arc<Watched>>,
-    /// Makes the deadline true of it.
+    /// The timer that aborts the connection at the deadline.
     pub(super) armed: Option<Armed>,
-    /// Its copies, as far as they get its body; nothing before it was first sent.
+    /// Its copies for mirrors that get the body. `None` before the first attempt.
     pub(super) copies: Option<Copies>,
-    /// Where a redirect leads.
+    /// The `Location` of its redirect.
     pub(super) location: Option<HeaderValue>,
-    /// What identifies it in everybody's logs.
+    /// Its identifier in all logs.
     pub(super) id: Option<RequestId>,
 }
 
 impl RequestContext {
-    /// The backend that takes it.
+    /// Returns its backend.
     pub(super) fn backend(&self) -> Option<&Backend> {
         match &self.rule.as_ref()?.action {
             Action::Forward(split) => split.get(self.backend?),
@@ -73,16 +75,15 @@ impl RequestContext {
         }
     }
 
-    /// The endpoints that it may go to.
+    /// Returns the endpoints of its backend.
     pub(super) fn endpoints(&self) -> Option<&Endpoints> {
         self.backend()?.target.endpoints()
     }
 
-    /// How TLS is spoken to them; plain text when absent.
+    /// Returns the TLS settings for its endpoints. `None` for plain text.
     ///
     /// # Errors
-    ///
-    /// When the Gateway's client certificate isn't among those that TLS was prepared with.
+    /// If TLS was not prepared for the Gateway's client certificate.
     pub(super) fn tls(&self) -> Result<Option<&Arc<BackendTls>>> {
         match self.endpoints() {
             Some(endpoints) => backend_tls::of(endpoints, self.identity),
@@ -90,7 +91,7 @@ impl RequestContext {
         }
     }
 
-    /// How much of its response is read before its client takes it.
+    /// Returns how much of its response to read before the client accepts it.
     pub(super) fn read_ahead(&self) -> ReadAhead {
         match &self.connection {
             Some(request) => ReadAhead::of(request.in_flight(), request.windows()),
@@ -98,7 +99,7 @@ impl RequestContext {
         }
     }
 
-    /// Begins to count its time, when its rule has a limit.
+    /// Starts the time limit of its rule, if there is one.
     pub(super) fn start_timer(&mut self) {
         let Some(rule) = &self.rule else {
             return;
@@ -108,11 +109,10 @@ impl RequestContext {
         }
     }
 
-    /// Puts the time limits of its rule in the place of those that hold for everybody.
+    /// Replaces the default timeouts by the limits of its rule.
     ///
     /// # Errors
-    ///
-    /// When its time is over.
+    /// If its time is already over.
     pub(super) fn limit(&mut self, peer: &mut HttpPeer, exchange: Exchange) -> Result<()> {
         self.drop_connection();
         let timeouts = match &self.rule {
@@ -120,7 +120,7 @@ impl RequestContext {
             _ => return Ok(()),
         };
         if exchange != Exchange::Upgrade {
-            // Who sets a limit, or none, means the time that a backend may be silent as well.
+            // A rule with a limit, or with none explicitly, also replaces the time that a backend may be silent.
             peer.options.read_timeout = None;
             peer.options.write_timeout = None;
         }
@@ -133,11 +133,10 @@ impl RequestContext {
         }
     }
 
-    /// Takes hold of the connection that the try in hand has got.
+    /// Takes the connection of the current attempt.
     ///
     /// # Errors
-    ///
-    /// When it was ended between two requests: nothing was sent, so another one will do.
+    /// If it was closed while idle. Nothing has been sent, so another connection can be used.
     pub(super) fn hold(&mut self, watched: Option<&Arc<Watched>>, now: Tick) -> Result<()> {
         let Some(watched) = watched else {
             return Ok(());
@@ -154,14 +153,14 @@ impl RequestContext {
         Ok(())
     }
 
-    /// Notes that something has happened on it.
+    /// Records activity on the connection.
     pub(super) fn note(&self, now: Tick) {
         if let Some(held) = &self.held {
             held.state.note(now);
         }
     }
 
-    /// HTTP is left for another protocol: what follows is no request of the rule any more.
+    /// Switches to another protocol: the limits of the rule no longer apply.
     pub(super) fn switch(&mut self, now: Tick) {
         self.armed = None;
         if let Some(connection) = &self.connection {
@@ -172,7 +171,7 @@ impl RequestContext {
         }
     }
 
-    /// The response has come: the connection goes back to the pool, and what is left is to write to the client.
+    /// Releases the connection to the pool, since the response is complete. Only writing to the client remains.
     pub(super) fn let_go(&mut self, now: Tick) {
         self.armed = None;
         if let Some(held) = &self.held {
@@ -181,26 +180,26 @@ impl RequestContext {
         }
     }
 
-    /// A try is over, its connection dropped by Pingora: so that the endpoint learns it, here as well.
+    /// Releases our handle on the connection of an attempt that is over, so that it closes as soon as Pingora drops its own.
     pub(super) fn drop_connection(&mut self) {
         self.armed = None;
         self.upload = Upload::default();
         self.held = None;
     }
 
-    /// The client has got all that its connection's end could cut off.
+    /// Records that the client has received everything that closing its connection could cut off.
     pub(super) fn ends_in_order(&self) {
         if let Some(connection) = &self.connection {
             connection.end_in_order();
         }
     }
 
-    /// Whether the endpoint has done nothing for too long.
+    /// Whether the endpoint has exceeded the time that it may be silent.
     pub(super) fn is_silent(&self) -> bool {
         self.held.as_ref().is_some_and(|held| held.state.is_over())
     }
 
-    /// How much time the try in hand has; more than enough without a limit.
+    /// Returns the time left for the current attempt. `Duration::MAX` without a limit.
     pub(super) fn time_left(&self) -> Duration {
         let until = self.try_deadline;
         until.map_or(Duration::MAX, |it| {
@@ -208,13 +207,13 @@ impl RequestContext {
         })
     }
 
-    /// Whether the time of the try in hand is over.
+    /// Whether the time of the current attempt is over.
     pub(super) fn is_late(&self) -> bool {
         self.try_deadline
             .is_some_and(|until| until <= Instant::now())
     }
 
-    /// Turns to another endpoint of the same backend; false when there is none.
+    /// Selects another endpoint of the same backend. Returns false if there is none.
     pub(super) fn next_endpoint(&mut self) -> bool {
         let next = match (self.endpoints(), self.endpoint) {
             (Some(endpoints), Some(tried)) => endpoints.after(tried),
@@ -227,7 +226,7 @@ impl RequestContext {
     }
 }
 
-/// What the listening side knows of a session's connection.
+/// Returns the listening side's data of a session's connection.
 pub(super) fn connection(session: &Session) -> Option<&Arc<Connection>> {
     let digest = session.digest()?.proxy_digest.as_ref()?;
     digest.user_data.as_ref()?.downcast_ref()

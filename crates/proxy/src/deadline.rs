@@ -1,9 +1,9 @@
-//! Deadlines of requests, kept where Pingora waits: on the connection to the endpoint.
+//! Deadlines of requests, enforced on the connection to the endpoint, where Pingora waits.
 //!
-//! Pingora bounds each single wait, and begins anew with every piece that comes: an endpoint that sends a byte now
-//! and then is waited for without end. No hook is called while it waits, either. So a rule with time limits has
-//! connections of its own, which are aborted when the request that uses them must have ended: whatever is
-//! waited for then fails. Without a limit [`super::watch`] says when that is.
+//! Pingora bounds each single wait and starts again with every byte received: it waits forever for an endpoint that sends a
+//! byte now and then. Nor does it call a hook while it waits. So a request whose rule has a time limit has its own connection,
+//! which is aborted at the deadline; the pending read or write then fails. Without a limit, [`super::watch`] decides when to
+//! abort a connection.
 
 use super::peer::Exchange;
 use super::read_ahead::ReadAhead;
@@ -29,39 +29,38 @@ use tokio::net::TcpStream;
 use tokio::task::AbortHandle;
 use tracing::debug;
 
-/// Keeps such connections apart in Pingora's pool; a bit beside those of [`super::peer`].
+/// Separates such connections from others in Pingora's pool. Distinct from the bits of [`super::peer`].
 const TIMED: u64 = 1 << 8;
 
-/// The error of a request that an endpoint has let wait for too long.
+/// Returns the error of a request whose endpoint was silent for too long.
 pub(super) fn silent() -> Box<Error> {
-    let what = "the endpoint did nothing for too long";
+    let what = "the endpoint was silent for too long";
     Error::explain(ErrorType::ReadTimedout, what).into_up()
 }
 
-/// The error of a request whose time is over.
+/// Returns the error of a request whose time limit is over.
 pub(super) fn late() -> Box<Error> {
-    let what = "the time limit of the rule is over";
+    let what = "the time limit of the rule has passed";
     Error::explain(ErrorType::ReadTimedout, what).into_up()
 }
 
-/// The error of a request whose time is over while its client was still sending it.
+/// Returns the error of a request whose time limit is over while its client was still sending it.
 pub(super) fn unsent() -> Box<Error> {
-    let what = "the time limit of the rule is over, and the client hasn't sent the whole body";
+    let what = "the time limit of the rule has passed, and the client hasn't sent the whole body";
     Error::explain(ErrorType::ReadTimedout, what).into_down()
 }
 
-/// Lets what is done with an endpoint end by the first of the two instants; the second one is now.
+/// Limits an upstream operation to `deadline`. `now` is passed in so that callers read the clock once.
 ///
 /// # Errors
-///
-/// When it has passed already.
+/// If the deadline has already passed.
 pub(super) fn bound(
     peer: &mut HttpPeer,
     exchange: Exchange,
     tls: Option<&Arc<BackendTls>>,
-    (until, now): (Instant, Instant),
+    (deadline, now): (Instant, Instant),
 ) -> Result<()> {
-    let left = until.saturating_duration_since(now);
+    let left = deadline.saturating_duration_since(now);
     if left.is_zero() {
         return Err(late());
     }
@@ -72,20 +71,20 @@ pub(super) fn bound(
     ] {
         *timeout = Some(timeout.map_or(left, |timeout| timeout.min(left)));
     }
-    // All connections of HTTP/1.1 can be aborted.
+    // All HTTP/1.1 connections can be aborted.
     if exchange != Exchange::Http1 {
         options.custom_l4 = Some(Arc::new(Timed {
             exchange,
             tls: tls.cloned(),
         }));
     }
-    // The deadline is one request's and ends the connection: no other may be on it.
+    // The deadline belongs to one request and closes the connection, so no other request may share it.
     options.max_h2_streams = 1;
     peer.group_key ^= TIMED;
     Ok(())
 }
 
-/// Makes connections that can be aborted.
+/// Opens connections that can be aborted.
 #[derive(Debug)]
 struct Timed {
     exchange: Exchange,
@@ -96,17 +95,16 @@ struct Timed {
 impl L4Connect for Timed {
     async fn connect(&self, address: &SocketAddr) -> Result<Stream> {
         let (exchange, tls) = (self.exchange, self.tls.as_deref());
-        // Over HTTP/2 the window of the stream bounds what is read ahead; HTTP/1.1 connections are made by `watch`.
+        // Over HTTP/2 the window of the stream bounds what is read ahead. `watch` opens HTTP/1.1 connections.
         let connected = connect(address, exchange, ReadAhead::Full, tls).await;
         connected.map(|(stream, _)| stream)
     }
 }
 
-/// Makes a connection that can be aborted.
+/// Opens a connection that can be aborted.
 ///
 /// # Errors
-///
-/// When that can't be done.
+/// If connecting fails.
 pub(super) async fn connect(
     address: &SocketAddr,
     exchange: Exchange,
@@ -121,22 +119,22 @@ pub(super) async fn connect(
     Ok((stream, watched))
 }
 
-/// The other hold on a connection that a request has got, if there is one.
+/// Returns our handle on the connection of a request, if it has one.
 pub(super) fn watched(digest: Option<&Digest>) -> Option<&Arc<Watched>> {
     let digest = digest?.proxy_digest.as_ref()?;
     digest.user_data.as_ref()?.downcast_ref()
 }
 
-/// A connection to an endpoint, besides the stream that Pingora has.
+/// Our handle on a connection to an endpoint, in addition to the stream that Pingora has.
 #[derive(Debug)]
 pub(super) struct Watched {
     /// Another descriptor of the same socket.
     socket: OwnedFd,
-    /// What it is at, as far as [`super::watch`] knows.
+    /// Its phase, maintained by [`super::watch`].
     pub(super) state: State,
-    /// Whether the endpoint had taken all that was sent to it when its time was over.
+    /// Whether the endpoint had received everything that was sent to it at the deadline.
     kept_up: AtomicBool,
-    /// Changes with each deadline, so that the one of a request that is over can't hit the next one.
+    /// Changes with every deadline, so that the deadline of a finished request can't affect the next one.
     turn: Mutex<u64>,
 }
 
@@ -154,7 +152,7 @@ impl Watched {
         }))
     }
 
-    /// Sets the deadline of the request that has got the connection.
+    /// Sets the deadline for the request that uses the connection.
     pub(super) fn arm(this: &Arc<Self>, until: Instant) -> Armed {
         let turn = this.next_turn();
         let watched = this.clone();
@@ -169,8 +167,8 @@ impl Watched {
         }
     }
 
-    /// Resets the connection, when the turn is still this one. To close or shut it down would not do: what the
-    /// endpoint has sent would still be read, and its end taken for the end of the response.
+    /// Resets the connection if the turn is still `turn`. Closing it or shutting it down is not enough: data from the endpoint
+    /// could still be read, and its end would look like the end of the response.
     fn abort(&self, turn: u64) {
         let current = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         if *current == turn {
@@ -181,28 +179,28 @@ impl Watched {
 
     pub(super) fn reset(&self) {
         if let Err(error) = rustix::net::connect_unspec(&self.socket) {
-            debug!(%error, "a connection that took too long had ended");
+            debug!(%error, "a connection that exceeded its time had already ended");
         }
     }
 
-    /// Ends the connection in order. Whoever waits for something to read gets the end.
+    /// Closes the connection gracefully. A pending read returns the end of the stream.
     pub(super) fn close(&self) {
         if let Err(error) = rustix::net::shutdown(&self.socket, Shutdown::Both) {
-            debug!(%error, "a connection that nobody used had ended");
+            debug!(%error, "an idle connection had already ended");
         }
     }
 
-    /// Whether the endpoint had taken all that was sent to it when its time was over.
+    /// Whether the endpoint had received everything that was sent to it at the deadline.
     pub(super) fn kept_up(&self) -> bool {
         self.kept_up.load(Ordering::Acquire)
     }
 
-    /// Whether the endpoint has sent what nobody has read yet, be it its end.
+    /// Whether unread data from the endpoint, or its end of the stream, has arrived.
     pub(super) fn has_unread(&self) -> bool {
         self.is_ready(PollFlags::IN)
     }
 
-    /// Whether the system takes more for the endpoint.
+    /// Whether the system accepts more data for the endpoint.
     fn is_writable(&self) -> bool {
         self.is_ready(PollFlags::OUT)
     }
@@ -216,10 +214,10 @@ impl Watched {
         poll(&mut sockets, Some(&at_once)).is_ok_and(|ready| ready > 0)
     }
 
-    /// Ends what is sent to the endpoint, in order. A write that waits fails; what the endpoint sends can still be read.
+    /// Ends the stream to the endpoint gracefully. A pending write fails; data from the endpoint can still be read.
     pub(super) fn end_writing(&self) {
         if let Err(error) = rustix::net::shutdown(&self.socket, Shutdown::Write) {
-            debug!(%error, "a connection that a request was being written to had ended");
+            debug!(%error, "a connection that a request was being written to had already ended");
         }
     }
 
@@ -243,7 +241,7 @@ impl AsFd for Watched {
     }
 }
 
-/// A deadline that is set. Dropped, it is taken back.
+/// A deadline that is set. Dropping it cancels the deadline.
 #[derive(Debug)]
 pub(super) struct Armed {
     watched: Arc<Watched>,
@@ -280,21 +278,21 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_connection_is_reset_at_the_deadline_though_something_was_there_to_read() {
+    async fn deadline_resets_connection_despite_unread_data() {
         let (mut near, mut far, watched) = pair();
         far.write_all(b"unread").expect("sent");
         let armed = Watched::arm(&watched, Instant::now());
         while !armed.timer.is_finished() {
             tokio::task::yield_now().await;
         }
-        let error = near.read(&mut [0]).expect_err("it is reset");
+        let error = near.read(&mut [0]).expect_err("the near end is reset");
         assert_eq!(error.kind(), ErrorKind::ConnectionReset);
-        let error = far.read(&mut [0]).expect_err("for both");
+        let error = far.read(&mut [0]).expect_err("the far end is reset");
         assert_eq!(error.kind(), ErrorKind::ConnectionReset);
     }
 
     #[tokio::test]
-    async fn the_deadline_of_a_request_that_is_over_hits_no_other() {
+    async fn deadline_of_finished_request_does_not_affect_the_next() {
         let (_near, mut far, watched) = pair();
         let later = Instant::now() + Duration::from_secs(60);
         let first = Watched::arm(&watched, later);
@@ -305,25 +303,29 @@ mod tests {
         watched.abort(turn);
         far.set_nonblocking(true).expect("an option");
         let error = far.read(&mut [0]).expect_err("nothing was sent");
-        assert_eq!(error.kind(), ErrorKind::WouldBlock, "and it stands");
+        assert_eq!(
+            error.kind(),
+            ErrorKind::WouldBlock,
+            "the connection is still open"
+        );
         drop(second);
     }
 
     #[test]
-    fn what_nobody_has_read_is_seen_be_it_the_end() {
+    fn detects_unread_data_and_end_of_stream() {
         let (mut near, mut far, watched) = pair();
-        let seen = |wanted| while watched.has_unread() != wanted {};
+        let wait_until = |wanted| while watched.has_unread() != wanted {};
         assert!(!watched.has_unread());
         far.write_all(b"1").expect("sent");
-        seen(true);
+        wait_until(true);
         near.read_exact(&mut [0]).expect("read");
         assert!(!watched.has_unread());
         far.shutdown(std::net::Shutdown::Write).expect("ended");
-        seen(true);
+        wait_until(true);
     }
 
     #[test]
-    fn an_endpoint_is_not_asked_when_the_time_is_over() {
+    fn refuses_to_connect_after_the_deadline() {
         let endpoint = std::net::SocketAddr::from(([127, 0, 0, 1], 1));
         let mut peer = HttpPeer::new(endpoint, false, String::new());
         let now = Instant::now();

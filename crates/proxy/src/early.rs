@@ -1,19 +1,19 @@
-//! The beginning of a response that has come while its request is still being sent, as far as it can be seen unread.
+//! Responses that arrive while the request is still being sent, examined without reading them from the socket.
 
-/// What the beginning of a response says about the rest of the request.
+/// What an early response means for the rest of the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Early {
-    /// It isn't wanted: a final response with an error status.
+    /// The rest is not needed: this is a final response with an error status.
     Error,
-    /// It may be wanted: another final response, or something that isn't one.
+    /// The rest may be needed: this is another final response, or not a response.
     Other,
-    /// Too little has come to tell.
+    /// Too little has arrived to decide.
     Incomplete,
     /// The endpoint has closed the connection, or it is broken.
     End,
 }
 
-/// Reads the status of the first final response.
+/// Examines the status of the first final response.
 pub(super) fn early(mut seen: &[u8]) -> Early {
     const STATUS_LINE: &[u8] = b"HTTP/1.";
     loop {
@@ -21,11 +21,12 @@ pub(super) fn early(mut seen: &[u8]) -> Early {
         if seen.get(..known) != STATUS_LINE.get(..known) {
             return Early::Other;
         }
-        // The minor version, a space, the status.
+        // The minor version, a space, and the status.
         let Some([b'0' | b'1', b' ', class, _, _]) = seen.get(STATUS_LINE.len()..12) else {
-            return match seen.len() < 12 {
-                true => Early::Incomplete,
-                false => Early::Other,
+            return if seen.len() < 12 {
+                Early::Incomplete
+            } else {
+                Early::Other
             };
         };
         match class {
@@ -47,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_final_error_ends_a_request() {
+    fn only_a_final_error_status_ends_a_request() {
         for (seen, wanted) in [
             ("", Early::Incomplete),
             ("HTT", Early::Incomplete),

@@ -1,14 +1,14 @@
-//! From what went wrong while a request was forwarded to what the client is told.
+//! Failures of forwarding: which answer the client gets, and which failures allow a retry.
 
 use super::answer::Answer;
 use gatefold_listen::Refusal;
 use pingora_core::{Error, ErrorSource, ErrorType, RetryType};
 use std::io;
 
-/// What the client is told; nothing when it is gone.
+/// Returns the answer for the client. `None` if the client is gone.
 ///
-/// 504 when a backend took too long, to take the connection or to respond; 502 when it couldn't be reached or
-/// sent no HTTP (RFC 9110, sections 15.6.3 and 15.6.5).
+/// 504 if a backend took too long to accept the connection or to respond; 502 if it couldn't be reached or sent no valid HTTP
+/// (RFC 9110, sections 15.6.3 and 15.6.5).
 pub(super) fn answer(error: &Error) -> Option<Answer> {
     use ErrorType::{ConnectionClosed, ReadError, ReadTimedout, WriteError, WriteTimedout};
     match error.esource() {
@@ -25,30 +25,30 @@ pub(super) fn answer(error: &Error) -> Option<Answer> {
     }
 }
 
-/// Whether the endpoint says that it has done nothing with the request: it has reset its stream with
-/// `REFUSED_STREAM`, or ended the connection without taking the stream (RFC 9113, section 8.7). Pingora decides for
-/// these alone that the request may be sent again. The same goes for a request that wasn't sent yet ([`unused`]).
+/// Whether the endpoint reports that it has not processed the request: it has reset the stream with `REFUSED_STREAM`, or has
+/// closed the connection without accepting the stream (RFC 9113, section 8.7). Pingora itself allows a retry only for these
+/// errors. A request that wasn't sent at all ([`unused`]) counts as well.
 pub(super) fn is_unprocessed(error: &Error) -> bool {
     matches!(*error.etype(), ErrorType::H2Error | UNUSED)
         && matches!(error.retry, RetryType::Decided(true))
 }
 
-/// Whether the request was not sent at all, because its kept connection had ended.
+/// Whether the request was not sent, because its pooled connection was already closed.
 pub(super) fn is_unsent(error: &Error) -> bool {
     *error.etype() == UNUSED
 }
 
-const UNUSED: ErrorType = ErrorType::Custom("a kept connection has ended before it was used");
+const UNUSED: ErrorType = ErrorType::Custom("a pooled connection was closed before it was used");
 
-/// The error of a request that got such a connection.
+/// Returns the error of a request whose pooled connection was already closed.
 pub(super) fn unused() -> Box<Error> {
     let mut error = Error::new_up(UNUSED);
     error.set_retry(true);
     error
 }
 
-/// Lets a request be sent again whose sending does no harm, when a kept connection turned out to be dead. Pingora
-/// decides that for what can't be read; what can't even be written is no other case.
+/// Allows a retry of an idempotent request if a pooled connection turned out to be closed. Pingora decides that for failed
+/// reads; a failed write is the same case.
 pub(super) fn decide_by_connection(error: &mut Error, reused: bool) {
     let written = *error.etype() != ErrorType::WriteError;
     if written || *error.esource() != ErrorSource::Upstream {
@@ -58,8 +58,8 @@ pub(super) fn decide_by_connection(error: &mut Error, reused: bool) {
     }
 }
 
-/// Says of a response whose header can't be read what is wrong with it. Pingora shows the header itself, which may have a
-/// megabyte and be secret.
+/// Describes why the header of a response can't be read. Pingora's description contains the header itself, which may be a
+/// megabyte long and confidential.
 pub(super) fn without_header(mut error: Box<Error>) -> Box<Error> {
     let unread =
         *error.etype() == ErrorType::InvalidHTTPHeader && *error.esource() == ErrorSource::Upstream;
@@ -74,13 +74,13 @@ pub(super) fn without_header(mut error: Box<Error>) -> Box<Error> {
     error
 }
 
-/// Whether the client has sent what is no body.
+/// Whether the client has sent a malformed body.
 fn is_malformed(error: &Error) -> bool {
     let cause = error.root_cause().downcast_ref::<io::Error>();
     cause.and_then(Refusal::of).is_some()
 }
 
-/// Whether Pingora's reader of chunks has refused a body.
+/// Whether Pingora's chunk reader has rejected a body.
 fn is_body_framing(etype: &ErrorType) -> bool {
     matches!(etype.as_str(), "InvalidChunk" | "InvalidTrailerEnd")
 }
@@ -102,7 +102,7 @@ mod tests {
     use http::StatusCode;
 
     #[test]
-    fn timeouts_of_a_backend_are_504_and_other_failures_502() {
+    fn backend_timeouts_are_504_and_other_failures_502() {
         for (etype, status) in [
             (ErrorType::ConnectTimedout, StatusCode::GATEWAY_TIMEOUT),
             (ErrorType::ReadTimedout, StatusCode::GATEWAY_TIMEOUT),
@@ -110,39 +110,39 @@ mod tests {
             (ErrorType::InvalidHTTPHeader, StatusCode::BAD_GATEWAY),
         ] {
             let error = Error::new_up(etype.clone());
-            let told = answer(&error).map(|answer| answer.status);
-            assert_eq!(told, Some(status), "{etype:?}");
+            let answered = answer(&error).map(|answer| answer.status);
+            assert_eq!(answered, Some(status), "{etype:?}");
         }
     }
 
     #[test]
-    fn a_time_out_that_the_system_reports_is_one_too() {
+    fn timeout_reported_by_the_system_is_504() {
         let cause = io::Error::from(io::ErrorKind::TimedOut);
         let error = Error::because(ErrorType::ReadError, "reading", cause).into_up();
         assert_eq!(answer(&error), Some(Answer::GATEWAY_TIMEOUT));
     }
 
     #[test]
-    fn who_got_a_connection_that_just_ended_has_done_nothing() {
+    fn request_on_a_closed_connection_counts_as_unprocessed() {
         assert!(is_unprocessed(&unused()));
         assert!(!is_unprocessed(&Error::new_up(ErrorType::ReadError)));
     }
 
     #[test]
-    fn what_cannot_be_written_to_a_kept_connection_is_sent_again() {
-        for (mut error, reused, again) in [
+    fn failed_write_to_a_pooled_connection_is_retried() {
+        for (mut error, reused, retried) in [
             (Error::new_up(ErrorType::WriteError), true, true),
             (Error::new_up(ErrorType::WriteError), false, false),
             (Error::new_down(ErrorType::WriteError), true, false),
             (Error::new_up(ErrorType::WriteTimedout), true, false),
         ] {
             decide_by_connection(&mut error, reused);
-            assert_eq!(error.retry(), again, "{error}, reused: {reused}");
+            assert_eq!(error.retry(), retried, "{error}, reused: {reused}");
         }
     }
 
     #[test]
-    fn a_client_that_is_gone_is_told_nothing() {
+    fn client_that_is_gone_gets_no_answer() {
         let error = Error::new_down(ErrorType::ConnectionClosed);
         assert_eq!(answer(&error), None);
     }

@@ -1,8 +1,8 @@
-//! The fields of a request without how their names were spelled.
+//! Request headers without the spelling of their names.
 //!
-//! Pingora keeps the spelling in a second map, which is copied for the backend and changed along with the first: for a
-//! browser's request as much work as all that gatefold adds. HTTP takes `Host` and `hOST` for the same (RFC 9110, section
-//! 5.1), and over HTTP/2 there is lower case only.
+//! Pingora stores the spelling in a second map, which is copied for the backend and updated along with the first. For a
+//! browser's request this is as much work as everything that gatefold adds. HTTP header names are case-insensitive (RFC 9110,
+//! section 5.1), and HTTP/2 only has lower case.
 
 use http::header::MaxSizeReached;
 use http::request::Parts;
@@ -10,32 +10,31 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request};
 use pingora_core::{Error, ErrorType, Result};
 use pingora_http::RequestHeader;
 
-/// Names go to the backend in lower case from here on, but for a few that Pingora writes as usual, `Host` among them.
+/// Forwards header names in lower case from here on, except a few that Pingora writes in the usual way, such as `Host`.
 ///
-/// The target must be a path: Pingora keeps others beside the URI, and they would be lost.
+/// The target must be a path: Pingora stores other targets beside the URI, and they would be lost.
 pub(super) fn forget_spelling(request: &mut RequestHeader) {
     if request.has_case() {
         *request = RequestHeader::from(take(request));
     }
 }
 
-/// A field that a request must have once with this value, or not at all.
+/// A header that a request must have exactly once with this value, or not at all.
 #[derive(Debug)]
 pub(super) struct Field {
     pub(super) name: HeaderName,
-    /// How the name is written for a backend that gets the names as they are spelled.
+    /// The spelling for backends that get spelled names.
     pub(super) spelling: &'static str,
-    /// `None` if the request must not have the field.
+    /// `None` if the request must not have the header.
     pub(super) value: Option<HeaderValue>,
 }
 
-/// Replaces all that a request has of each field.
+/// Replaces all values of each header.
 ///
 /// The target must be a path, as for [`forget_spelling`].
 ///
 /// # Errors
-///
-/// At 32,768 names, a hundred times what is let in.
+/// If the request has 32,768 names, a hundred times the limit for requests.
 pub(super) fn overwrite<const COUNT: usize>(
     request: &mut RequestHeader,
     fields: [Field; COUNT],
@@ -49,7 +48,7 @@ pub(super) fn overwrite<const COUNT: usize>(
             }
         });
     }
-    // Without Pingora's detour by text for each name.
+    // Avoids Pingora's conversion of each name to text.
     let mut parts = take(request);
     let result = overwrite_all(&mut parts.headers, fields);
     *request = RequestHeader::from(parts);
@@ -73,7 +72,7 @@ fn overwrite_all<const COUNT: usize>(
     Ok(())
 }
 
-/// What there is of the request, which is an empty one until it is put back.
+/// Takes the parts of a request, which is left empty until they are put back.
 fn take(request: &mut RequestHeader) -> Parts {
     debug_assert!(
         request
@@ -101,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_spelling_is_forgotten() {
+    fn forgets_only_the_spelling() {
         let mut request = request();
         forget_spelling(&mut request);
         let mut wire = Vec::new();
@@ -131,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn overwriting_replaces_every_field_of_a_name_with_and_without_spellings() {
+    fn overwrites_all_values_with_and_without_spellings() {
         for keeps_spelling in [false, true] {
             let mut request = request();
             for name in ["X-OTHER", "x-Other"] {
@@ -144,9 +143,10 @@ mod tests {
             overwrite(&mut request, fields()).expect("few fields");
             let mut wire = Vec::new();
             request.header_to_h1_wire(&mut wire);
-            let expected = match keeps_spelling {
-                false => "x-my-name: 3\r\nAccept: */*\r\n",
-                true => "X-My-Name: 3\r\nAccept: */*\r\n",
+            let expected = if keeps_spelling {
+                "X-My-Name: 3\r\nAccept: */*\r\n"
+            } else {
+                "x-my-name: 3\r\nAccept: */*\r\n"
             };
             let wire = String::from_utf8_lossy(&wire);
             assert_eq!(wire.to_lowercase(), expected.to_lowercase());

@@ -1,4 +1,4 @@
-//! What a backend is told about the request's way to it.
+//! Headers that describe a request's way to its backend: `X-Forwarded-*` and `X-Request-Id`.
 
 use super::context::RequestContext;
 use super::fields::{self, Field};
@@ -16,14 +16,14 @@ const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto")
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// The longest identifier of a request that is taken over.
+/// The maximum length of a client's request identifier that is kept, in bytes.
 const LONGEST_ID: usize = 128;
 
-/// Adds what the backend is told. `request` is what goes to the backend, already without hop-by-hop fields;
-/// `session` has it as it came.
+/// Adds the headers for the backend. `request` is the request to the backend, already without hop-by-hop headers; `session`
+/// has the client's request.
 ///
-/// Anybody may have sent the request: what it says of scheme and host is overwritten. `X-Forwarded-For` is
-/// appended to, so that its last address is the one that we have seen.
+/// Anyone may have sent the request, so its claims about scheme and host are overwritten. `X-Forwarded-For` is appended to, so
+/// its last address is the one that we have seen.
 pub(super) fn add(
     session: &Session,
     request: &mut RequestHeader,
@@ -35,8 +35,8 @@ pub(super) fn add(
     keep_trailers(session, request)
 }
 
-/// Gives a request without a host, as HTTP/1.0 allows, an empty `Host`: HTTP/1.1, which backends are spoken to in, wants the
-/// field (RFC 9112, section 3.2).
+/// Adds an empty `Host` to a request without a host, which HTTP/1.0 allows: backends get HTTP/1.1, which requires the header
+/// (RFC 9112, section 3.2).
 pub(super) fn add_missing_host(session: &Session, request: &mut RequestHeader) -> Result<()> {
     if session.req_header().version >= Version::HTTP_11 || request.version != Version::HTTP_11 {
         return Ok(());
@@ -47,9 +47,9 @@ pub(super) fn add_missing_host(session: &Session, request: &mut RequestHeader) -
     Ok(())
 }
 
-/// What a backend is told, but for what the connection says of itself.
+/// The values of the headers.
 struct Told {
-    /// The addresses on the way, and the scheme; `None` if the connection is unknown.
+    /// The list of addresses and the scheme. `None` if the connection is unknown.
     way: Option<(HeaderValue, HeaderValue)>,
     host: Option<HeaderValue>,
     id: HeaderValue,
@@ -82,7 +82,7 @@ impl Told {
         })
     }
 
-    /// Each field with all that a backend gets of it, whatever the client has sent.
+    /// Returns each header with its value, which replaces the client's.
     fn fields(self) -> [Field; 4] {
         let (addresses, scheme) = self.way.unzip();
         let field = |name, spelling, value| Field {
@@ -99,8 +99,8 @@ impl Told {
     }
 }
 
-/// The host that a client asked for: over HTTP/2 it is part of the target, and a request to an HTTP/2 backend has it there
-/// only.
+/// Returns the host that the client requested. Over HTTP/2 it is part of the target, and only there in a request to an HTTP/2
+/// backend.
 fn asked_host(asked: &RequestHeader) -> Result<Option<HeaderValue>> {
     let Some(authority) = asked.uri.authority() else {
         return Ok(asked.headers.get(HOST).cloned());
@@ -123,12 +123,12 @@ fn appended(headers: &HeaderMap, peer: &HeaderValue) -> HeaderValue {
         list.extend_from_slice(b", ");
     }
     list.extend_from_slice(peer.as_bytes());
-    // Joined from values, so a value itself.
+    // A list of valid values is valid.
     HeaderValue::from_maybe_shared(bytes::Bytes::from(list)).unwrap_or_else(|_| peer.clone())
 }
 
-/// What a client has sent of what is added here. It seldom has, and to search for each one takes longer than to look at
-/// all there is.
+/// Which of the headers the client has sent. Most requests have none, and one pass over all names is cheaper than a lookup of
+/// each.
 struct Sent {
     forwarded_for: bool,
     id: bool,
@@ -148,17 +148,17 @@ impl Sent {
     }
 }
 
-/// What identifies a request in everybody's logs.
+/// The identifier of a request in all logs.
 #[derive(Debug)]
 pub(super) enum RequestId {
-    /// As the client has sent it.
+    /// The client's.
     Sent(HeaderValue),
-    /// Ours; written out where it is needed.
+    /// A new one, converted to text when needed.
     Made(Uuid),
 }
 
 impl RequestId {
-    /// The one that the client sent, when there is one and it can be logged as it is; else a new one.
+    /// Returns the client's identifier if there is exactly one and it can be logged safely, or else a new one.
     fn of(headers: &HeaderMap) -> Self {
         let mut sent = headers.get_all(REQUEST_ID).iter();
         if let (Some(id), None) = (sent.next(), sent.next()) {
@@ -192,14 +192,14 @@ impl RequestId {
 impl fmt::Display for RequestId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            // What was taken over is ASCII that can be seen.
+            // A client's identifier consists of visible ASCII characters.
             RequestId::Sent(value) => f.write_str(value.to_str().unwrap_or_default()),
             RequestId::Made(id) => id.fmt(f),
         }
     }
 }
 
-/// HTTP/2 may split cookies over several fields; HTTP/1 has one (RFC 9113, section 8.2.3).
+/// Joins cookies that HTTP/2 splits, since HTTP/1 has a single field (RFC 9113, section 8.2.3).
 fn join_cookies(session: &Session, request: &mut RequestHeader) -> Result<()> {
     if session.req_header().version != Version::HTTP_2 {
         return Ok(());
@@ -214,7 +214,7 @@ fn join_cookies(session: &Session, request: &mut RequestHeader) -> Result<()> {
     }
 }
 
-/// `TE` ends at every hop and Pingora takes it away; that the client reads trailers is still true.
+/// Restores `TE: trailers`, which Pingora removes as a hop-by-hop header: the client still accepts trailers.
 fn keep_trailers(session: &Session, request: &mut RequestHeader) -> Result<()> {
     let reads_trailers = session
         .req_header()
@@ -228,10 +228,10 @@ fn keep_trailers(session: &Session, request: &mut RequestHeader) -> Result<()> {
     }
     request.insert_header(TE, HeaderValue::from_static("trailers"))?;
     if request.version == Version::HTTP_2 {
-        // Which knows no `Connection`.
+        // HTTP/2 has no `Connection`.
         return Ok(());
     }
-    // It must be listed there (RFC 9110, section 10.1.4).
+    // `Connection` must list it (RFC 9110, section 10.1.4).
     request.insert_header(CONNECTION, HeaderValue::from_static("TE"))
 }
 
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn the_peer_is_appended_to_what_the_client_sent() {
+    fn appends_the_peer_to_the_list_of_the_client() {
         let peer = HeaderValue::from_static("203.0.113.9");
         assert_eq!(appended(&headers(&[]), &peer), "203.0.113.9");
         let mut sent = headers(&[("x-forwarded-for", "192.0.2.1")]);
@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_sane_identifier_is_kept() {
+    fn keeps_only_a_safe_identifier() {
         let sane = headers(&[("x-request-id", "abc-123")]);
         assert_eq!(RequestId::of(&sane).to_string(), "abc-123");
         let blank = RequestId::of(&headers(&[("x-request-id", "a b")]));
@@ -270,7 +270,7 @@ mod tests {
         assert_eq!(
             value,
             blank.to_string(),
-            "the log has what the backend gets"
+            "the log shows the identifier that the backend gets"
         );
     }
 }

@@ -1,4 +1,4 @@
-//! How a request is routed and prepared for its backend. The hooks say when.
+//! Routes a request and prepares it for its backend. `hooks` defines when.
 
 use super::answer::Answer;
 use super::context::{RequestContext, connection};
@@ -22,10 +22,10 @@ use pingora_proxy::Session;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How long the rest of a request's body is read after its response, to keep the connection.
+/// How long the rest of a request's body is read after the response, to keep the connection.
 pub(super) const DRAIN: Duration = Duration::from_secs(5);
 
-/// Forwards requests: what all of them share.
+/// The proxy application: everything that requests share.
 #[derive(Debug)]
 pub struct Gatefold {
     snapshot: Arc<ArcSwap<Snapshot>>,
@@ -53,7 +53,10 @@ impl Gatefold {
         }
     }
 
-    /// Decides where a request goes, or what is answered instead.
+    /// Routes a request.
+    ///
+    /// # Errors
+    /// If the request is not forwarded: returns the answer.
     pub(super) fn begin(
         &self,
         session: &mut Session,
@@ -75,7 +78,7 @@ impl Gatefold {
         }
         if session.req_header().version < Version::HTTP_11 {
             close_delimited::set(session);
-            // HTTP/1.0 doesn't know them (RFC 9110, section 15.2).
+            // HTTP/1.0 has no informational responses (RFC 9110, section 15.2).
             session.set_ignore_info_resp(true);
         }
         let snapshot = self.snapshot.load();
@@ -85,7 +88,7 @@ impl Gatefold {
         chosen
     }
 
-    /// Whether to log what is wrong with a request's backend; if so, how often that was left out.
+    /// Whether to log a problem with a request's backend. If so, returns how many times it was not logged before.
     pub(super) fn warnings_due(&self, context: &RequestContext, trouble: Trouble) -> Option<u64> {
         match context.backend() {
             Some(backend) => self.warnings.are_due(&backend.name, trouble),
@@ -93,8 +96,8 @@ impl Gatefold {
         }
     }
 
-    /// Bounds every wait for the client from here on. For requests to come and their headers `listen` does, and over HTTP/1
-    /// for the client to take its response; over HTTP/2 it sees no windows.
+    /// Sets the timeouts for all further waits for the client. `listen` bounds the wait for a request and its header and, over
+    /// HTTP/1, for the client to read the response. Over HTTP/2 it doesn't see the windows.
     fn set_deadlines(&self, session: &mut Session) {
         session.set_read_timeout(Some(self.timeouts.downstream_read));
         if session.as_http1().is_none() {
@@ -104,7 +107,7 @@ impl Gatefold {
         session.set_pipelining_enabled(true);
     }
 
-    /// Where the request goes, and how.
+    /// Returns the endpoint to connect to, with all settings.
     pub(super) fn peer(&self, context: &mut RequestContext) -> Result<Box<HttpPeer>> {
         let (Some(endpoints), Some(endpoint)) = (context.endpoints(), context.endpoint) else {
             return Err(Error::new_in(ErrorType::InternalError));
@@ -125,7 +128,7 @@ impl Gatefold {
         Ok(peer)
     }
 
-    /// Makes of a client's request what goes to its backend.
+    /// Changes a client's request into the request to its backend.
     pub(super) fn change_request(
         &self,
         session: &mut Session,
@@ -139,7 +142,7 @@ impl Gatefold {
             rewrite::apply(&rule.filters, session, request)?;
         }
         forwarded::add_missing_host(session, request)?;
-        // Before the backend's filters: what these add is meant for that backend alone.
+        // Before the filters of the backend, which apply to that backend only.
         let owner = MirrorOwner::Rule;
         self.mirrors
             .begin(owner, attempt, session, request, context);

@@ -1,4 +1,4 @@
-//! What Pingora asks at each step of a request.
+//! The hooks that Pingora calls for each step of a request.
 
 use super::answer::After;
 use super::at_once::{at_once, done, known};
@@ -28,7 +28,7 @@ impl ProxyHttp for Gatefold {
         RequestContext::default()
     }
 
-    /// None: Pingora would look for compression in every message.
+    /// None: Pingora would consider compression for every message.
     fn init_downstream_modules(&self, _modules: &mut HttpModules) {}
 
     at_once! {
@@ -77,7 +77,7 @@ impl ProxyHttp for Gatefold {
                 return done(Err(error));
             }
             if !peer.is_tls() {
-                // In TLS a ticket of the session would count as a response.
+                // Over TLS, a session ticket would count as a response.
                 upload::prepare(session, context);
                 return done(Ok(()));
             }
@@ -116,8 +116,8 @@ impl ProxyHttp for Gatefold {
             end_of_stream: bool,
             context: &'c mut RequestContext,
         ) -> Result<()> {
-            // An HTTP/2 body may end in an empty frame. Written as a chunk it would end the body once, and the end
-            // of the stream a second time: the endpoint would take that for the beginning of a request.
+            // An HTTP/2 body may end with an empty frame. Written as a chunk, it would end the body twice, and the endpoint
+            // would read the second end as the beginning of a request.
             if end_of_stream && body.as_ref().is_some_and(Bytes::is_empty) {
                 *body = None;
             }
@@ -171,7 +171,7 @@ impl ProxyHttp for Gatefold {
     ) -> Result<Option<Duration>> {
         if end_of_stream {
             if context.upload.is_unwanted() && !session.is_body_done() {
-                // The client has its response, and need not send the rest of its body.
+                // The client has its response and need not send the rest of its body.
                 session.set_read_timeout(Some(DRAIN));
             }
             context.let_go(self.watch.now());
@@ -188,7 +188,7 @@ impl ProxyHttp for Gatefold {
             _trailers: &'t mut HeaderMap,
             context: &'c mut RequestContext,
         ) -> Result<Option<Bytes>> {
-            // They are the end of the response, in the place of the body's.
+            // Trailers end the response instead of the body.
             context.let_go(self.watch.now());
             known(|| Ok(None))
         }
@@ -245,9 +245,10 @@ impl ProxyHttp for Gatefold {
     ) -> FailToProxy {
         let answer = failure::answer(error);
         let status = answer.map_or(0, |answer| answer.status.as_u16());
-        let due = match status >= 500 {
-            true => self.warnings_due(context, Trouble::Failing),
-            false => None,
+        let due = if status >= 500 {
+            self.warnings_due(context, Trouble::Failing)
+        } else {
+            None
         };
         match due {
             Some(unlogged) => warn!(
@@ -264,7 +265,7 @@ impl ProxyHttp for Gatefold {
             context.ends_in_order();
             answer.after = After::Close;
             if let Err(error) = answer.send(session, context).await {
-                debug!(%error, "the client didn't take the answer");
+                debug!(%error, "can't send an answer to the client");
             }
         }
         FailToProxy {
@@ -290,7 +291,7 @@ impl ProxyHttp for Gatefold {
         }
     }
 
-    /// Failures are logged in `fail_to_proxy`, with what we know of them.
+    /// `fail_to_proxy` logs failures, with their context.
     fn suppress_error_log(&self, _: &Session, _: &RequestContext, _: &Error) -> bool {
         true
     }

@@ -1,14 +1,16 @@
+//! Parsing of `Host` and `:authority`.
+
 use std::borrow::Cow;
 use std::net::Ipv6Addr;
 
-/// The longest name in the DNS, in its text form with a final dot.
+/// The maximum length of a DNS name in text form with a final dot, in bytes.
 const LONGEST: usize = 254;
 
-/// The host of a `Host` header or `:authority`: lower case, without port, brackets and final dot. Copied only
-/// when it has capital letters.
+/// Parses the host of a `Host` header or `:authority` into lower case, without port, brackets and final dot. It is copied only
+/// if it contains capital letters.
 ///
-/// Nothing when it isn't `uri-host [ ":" port ]` (RFC 9110, section 7.2), or is empty: HTTP URIs have a host
-/// (section 4.2.1).
+/// `None` if it is not `uri-host [ ":" port ]` (RFC 9110, section 7.2) or is empty, since HTTP URIs have a host (section
+/// 4.2.1).
 pub(super) fn parse(field: &[u8]) -> Option<Cow<'_, str>> {
     match plain(field) {
         Some(name) => Some(name.into()),
@@ -16,7 +18,7 @@ pub(super) fn parse(field: &[u8]) -> Option<Cow<'_, str>> {
     }
 }
 
-/// The host when it is a name in lower case, as nearly all of them are: that takes one look at each byte.
+/// Parses a host that is a name in lower case, like nearly all. Takes one pass over the bytes.
 fn plain(field: &[u8]) -> Option<&str> {
     const LOWER: [bool; 256] = lower_reg_name();
     let is_lower = |byte: &&u8| LOWER.get(usize::from(**byte)) == Some(&true);
@@ -30,7 +32,7 @@ fn plain(field: &[u8]) -> Option<&str> {
     std::str::from_utf8(name).ok().filter(|_| whole)
 }
 
-/// Which bytes [`is_reg_name`] takes, but for capital letters.
+/// The bytes for which [`is_reg_name`] is true, except capital letters.
 const fn lower_reg_name() -> [bool; 256] {
     let mut table = [false; 256];
     let mut byte = 0;
@@ -74,7 +76,7 @@ fn split(text: &str) -> Option<(&str, Option<&str>)> {
     (fits && name.bytes().all(is_reg_name)).then_some((name, port))
 }
 
-/// `port = *DIGIT` (RFC 3986, section 3.2.3), and there are 65,536 of them.
+/// `port = *DIGIT` (RFC 3986, section 3.2.3), at most 65,535.
 fn is_port(port: &str) -> bool {
     port.bytes().all(|byte| byte.is_ascii_digit())
         && (port.is_empty() || port.parse::<u16>().is_ok())
@@ -108,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_host_is_lowered_and_loses_port_and_final_dot() {
+    fn lowers_host_and_removes_port_and_final_dot() {
         for (field, host) in [
             ("example.com", "example.com"),
             ("WWW.Example.COM:8080", "www.example.com"),
@@ -125,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn a_plain_lower_case_host_is_not_copied() {
+    fn borrows_a_host_in_lower_case() {
         assert!(matches!(
             parse(b"www.example.com:80"),
             Some(Cow::Borrowed("www.example.com"))
@@ -133,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_plain_name_is_read_as_any_other() {
+    fn fast_path_agrees_with_the_general_parser() {
         for field in [
             "a", "a.b:80", "a:", "a.", ".", "", ":80", "a:x", "a:65536", "a b", "a/b", "A", "[::1]",
         ] {
@@ -149,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_host_is_refused() {
+    fn rejects_malformed_hosts() {
         for field in [
             "",
             ".",

@@ -1,3 +1,8 @@
+//! Copies of requests for mirrors.
+//!
+//! In: a request to a backend, and the mirrors of its rule and backend. Out: concurrent copies at the mirrors, whose
+//! responses are discarded. A mirror never delays or fails the request itself.
+
 mod body;
 mod copy;
 
@@ -22,14 +27,14 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use tracing::debug;
 
-/// How many copies may be under way.
+/// Maximum number of copies in flight.
 const IN_FLIGHT: usize = 256;
-/// How many of them may be for one mirror: one that is silent leaves room for others.
+/// Maximum number of copies in flight per mirror, so that a silent mirror leaves room for others.
 const IN_FLIGHT_EACH: usize = 64;
-/// How many idle connections to mirrors are kept.
+/// Maximum number of idle connections to mirrors.
 const IDLE: usize = 128;
 
-/// Whose filter asks for a copy. The filters of a backend are for the requests that are forwarded to it
+/// The owner of the filter that asks for a copy. Filters of a backend apply only to requests forwarded to it
 /// (`HTTPBackendRef.filters`): a mirror of the rule gets the request without them, a mirror of a backend with them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum MirrorOwner {
@@ -39,23 +44,23 @@ pub(super) enum MirrorOwner {
     Backend,
 }
 
-/// Which attempt to forward a request this is.
+/// Whether an attempt to forward a request is the first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Attempt {
-    /// Its copies have not begun.
+    /// Its copies have not been started.
     First,
-    /// A retry: its copies have begun before.
+    /// A retry: its copies have already been started.
     Repeated,
 }
 
-/// Sends copies.
+/// Sends copies of requests to mirrors.
 #[derive(Clone)]
 pub(super) struct Mirrors {
     inner: Arc<Inner>,
 }
 
 struct Inner {
-    /// Made with the first copy.
+    /// Created with the first copy.
     connector: OnceLock<Connector>,
     under_way: UnderWay,
     timeouts: Timeouts,
@@ -80,8 +85,7 @@ impl Mirrors {
         }
     }
 
-    /// Whether the request goes to its backend for the first time. If it has been copied before, the copies are told
-    /// that its body begins anew.
+    /// Returns whether the request is forwarded for the first time. If not, rewinds its copies, since the body starts again.
     pub(super) fn attempt(context: &mut RequestContext) -> Attempt {
         match &mut context.copies {
             Some(copies) => {
@@ -92,7 +96,7 @@ impl Mirrors {
         }
     }
 
-    /// Begins the copies of a request that has gone through the filters of the rule, or of the rule and the backend.
+    /// Starts the copies of a request after the filters of the rule, or of the rule and the backend, have been applied.
     pub(super) fn begin(
         &self,
         owner: MirrorOwner,
@@ -106,7 +110,7 @@ impl Mirrors {
             MirrorOwner::Backend => context.backend().map(|backend| &backend.filters),
         };
         let mirrors = filters.map_or(&[][..], |filters| &filters.mirrors);
-        // A copy of a WebSocket would be a client that says nothing.
+        // A copy of a WebSocket would be a client that never sends anything.
         if mirrors.is_empty() || attempt == Attempt::Repeated || context.upgrade {
             return;
         }
@@ -118,7 +122,7 @@ impl Mirrors {
         context.copies.get_or_insert_default().add(taps);
     }
 
-    /// A mirror's endpoint, as the backend's: with the TLS that its policy asks for.
+    /// Selects the endpoint of a mirror and prepares its TLS, like for a backend.
     fn peer(
         &self,
         endpoints: &Endpoints,
@@ -134,7 +138,7 @@ impl Mirrors {
         Ok((peer, tls.map(|tls| (tls.clone(), endpoint))))
     }
 
-    /// Begins one copy.
+    /// Starts one copy.
     fn copy(
         &self,
         mirror: &RequestMirror,
@@ -158,7 +162,7 @@ impl Mirrors {
         let (peer, secured, header) = match prepared {
             Ok(prepared) => prepared,
             Err(error) => {
-                debug!(mirror = &*mirror.name, %error, "a request can't be mirrored");
+                debug!(mirror = &*mirror.name, %error, "can't mirror a request");
                 counters.mirrored(Mirrored::Failed);
                 return None;
             }
@@ -185,15 +189,15 @@ impl Mirrors {
     }
 }
 
-/// The copies under way.
+/// The number of copies in flight.
 #[derive(Clone, Debug, Default)]
 struct UnderWay {
-    /// By what their mirrors are called; none that has none.
+    /// By the name of the mirror. Never contains zero.
     counts: Arc<Mutex<HashMap<Arc<str>, usize>>>,
 }
 
 impl UnderWay {
-    /// A place for one more, until the result is dropped; nothing when there are too many, of this mirror or in all.
+    /// Reserves a slot until the result is dropped. `None` if there are too many copies, of this mirror or in total.
     fn begin(&self, mirror: &Arc<str>) -> Option<Slot> {
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         let count = counts.get(mirror).copied().unwrap_or_default();
@@ -216,7 +220,7 @@ impl UnderWay {
     }
 }
 
-/// The place of a copy among those under way.
+/// The slot of a copy in flight.
 #[derive(Debug)]
 struct Slot {
     under_way: UnderWay,

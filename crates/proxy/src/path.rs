@@ -1,4 +1,4 @@
-//! Gives a request the path that it is matched and forwarded by.
+//! Normalises the path of a request.
 
 use super::answer::Answer;
 use super::rewrite;
@@ -10,7 +10,7 @@ use std::borrow::Cow;
 
 const LEAVES_ROOT: Answer = Answer::malformed(
     StatusCode::BAD_REQUEST,
-    "the path of the request leads out of the root\n",
+    "the `..` segments of the path lead out of the root\n",
 );
 const ENCODED_NUL: Answer = Answer::malformed(
     StatusCode::BAD_REQUEST,
@@ -20,14 +20,14 @@ const MALFORMED_ESCAPE: Answer = Answer::malformed(
     StatusCode::BAD_REQUEST,
     "the path of the request contains a % without two hexadecimal digits\n",
 );
-/// What a path can't contain takes three bytes once it is percent-encoded.
+/// Percent-encoding triples the length of bytes that a path can't contain.
 const TOO_LONG: Answer = Answer::malformed(
     StatusCode::URI_TOO_LONG,
     "the path of the request is too long once it is normalised\n",
 );
 
-/// Normalises the path of a request whose target is a path. The query stays as it is, and so does the whole target if
-/// nothing has to change.
+/// Normalises the path of a request whose target is a path. The query is kept, and so is the whole target if nothing has to
+/// change.
 pub(super) fn normalize(
     session: &mut Session,
     normalization: PathNormalization,
@@ -38,7 +38,7 @@ pub(super) fn normalize(
     Ok(())
 }
 
-/// The URI with another path; `None` if the path is normal.
+/// Returns the URI with the normalised path. `None` if the path is already normal.
 fn normalized(uri: &Uri, normalization: PathNormalization) -> Result<Option<Uri>, Answer> {
     let path = match normalization.normalize(uri.path()) {
         Ok(Cow::Borrowed(_)) => return Ok(None),
@@ -51,7 +51,7 @@ fn normalized(uri: &Uri, normalization: PathNormalization) -> Result<Option<Uri>
         Some(query) => PathAndQuery::try_from(format!("{path}?{query}")),
         None => PathAndQuery::try_from(path),
     };
-    // A normal path consists of characters that a path can contain: only its length can be wrong.
+    // A normal path only contains valid characters, so only its length can be wrong.
     let target = target.map_err(|_| TOO_LONG)?;
     let uri = rewrite::with_target(uri, target).map_err(|_| Answer::INTERNAL)?;
     Ok(Some(uri))
@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn changes_the_path_and_keeps_host_and_query() {
+    fn normalises_the_path_and_keeps_host_and_query() {
         for (before, after) in [
             ("/a/../b", "/b"),
             ("/a//b?", "/a/b?"),
@@ -80,14 +80,14 @@ mod tests {
     }
 
     #[test]
-    fn leaves_a_normal_path_alone_whatever_the_query_is() {
+    fn keeps_a_normal_path_with_any_query() {
         for uri in ["/", "/a%2fb?/../%zz", "https://example.com/a"] {
             assert_eq!(on(uri), Ok(None), "{uri}");
         }
     }
 
     #[test]
-    fn refuses_a_path_that_is_too_long_once_encoded() {
+    fn rejects_a_path_that_is_too_long_once_encoded() {
         let path = format!("/{}", "[".repeat(30_000));
         assert_eq!(on(&path), Err(TOO_LONG));
         let query = format!("/[?{}", "q".repeat(65_531));

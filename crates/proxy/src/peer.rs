@@ -1,3 +1,5 @@
+//! Endpoints to connect to, as Pingora describes them: timeouts, protocol, and the key of the connection pool.
+
 use super::backend_tls;
 use gatefold_dataplane::backend::HttpVersion;
 use gatefold_dataplane::backend_tls::BackendTls;
@@ -9,27 +11,27 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// Maximum number of attempts for one request. A request is retried at another endpoint if connecting fails. The retry over
-/// a fresh connection, after a pooled one turned out to be dead, comes on top.
+/// Maximum number of attempts for one request. A request is retried at another endpoint if connecting fails. A retry over a new
+/// connection, after a pooled one turned out to be closed, is not counted.
 pub(super) const TRIES: usize = 3;
 
-/// How long clients and endpoints are waited for.
+/// Timeouts for clients and endpoints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timeouts {
-    /// For an endpoint to take a connection. Envoy waits 5 seconds, nginx 60.
+    /// For connecting to an endpoint. Envoy's default is 5 seconds, nginx's 60.
     pub connect: Duration,
-    /// For each piece that an endpoint sends, the response's header included. nginx's `proxy_read_timeout`.
+    /// For each piece received from an endpoint, including the response header, like nginx's `proxy_read_timeout`.
     pub upstream_read: Duration,
-    /// For an endpoint to take each piece of the request.
+    /// For an endpoint to accept each piece of the request.
     pub upstream_write: Duration,
-    /// How long a connection to an endpoint is kept without a request.
+    /// For an idle connection to an endpoint.
     pub upstream_idle: Duration,
     /// For each piece of a request's body.
     pub downstream_read: Duration,
-    /// For a client to take each piece of the response, over HTTP/2.
+    /// For an HTTP/2 client to accept each piece of the response.
     pub downstream_write: Duration,
-    /// For each piece in either direction after an upgrade: WebSockets are silent for long. Until then the endpoint has
-    /// as long as for any response.
+    /// For each piece in either direction after an upgrade, since WebSockets may be silent for a long time. Until the upgrade,
+    /// the same timeout as for other responses applies.
     pub upgraded: Duration,
 }
 
@@ -48,56 +50,56 @@ impl Default for Timeouts {
     }
 }
 
-/// Keeps connections of HTTP/2 apart in Pingora's pool: an endpoint may change what it speaks.
+/// Separates HTTP/2 connections in Pingora's pool, since an endpoint may change its protocol.
 const HTTP2: u64 = 2;
 
-/// A key that no other connection has or gets. Upgrades need it: Pingora takes their connections for plain ones, since they
-/// speak TLS below what it sees, and could give one that a policy has checked to requests of another. Pingora
-/// 0.9.1 does not do this today, but nothing in its API guarantees it. A fresh connection needs it, too.
+/// Returns a key that no other connection ever has. Upgrades need it: they use TLS below what Pingora sees, so Pingora takes
+/// their connections for plain ones and could give one that a policy has verified to requests of another. Pingora
+/// 0.9.1 does not do this today, but nothing in its API guarantees it. A new connection needs it, too.
 fn key_of_its_own() -> u64 {
     const ONE_REQUEST: u64 = 1 << 63;
     static NEXT: AtomicU64 = AtomicU64::new(0);
-    // The lowest bits are for what else keeps connections apart.
+    // The lowest bits are for the other flags.
     ONE_REQUEST | NEXT.fetch_add(1, Ordering::Relaxed) << 16
 }
 
-/// How long a connection stays in the pool that no other request can use.
+/// How long a connection that no other request can use stays in the pool.
 const UNUSABLE_IDLE: Duration = Duration::from_secs(1);
 
-/// Lets a request have a connection that is made for it, whatever the pool holds. Pingora has no other way to say so. The
-/// connection goes back to the pool under the key that it was asked for with, so it serves this request only.
+/// Requires a new connection for a request, whatever the pool contains. Pingora has no other way to request one. The connection
+/// returns to the pool under a unique key, so it serves only this request.
 pub(super) fn make_fresh(peer: &mut HttpPeer) {
     peer.group_key ^= key_of_its_own();
     peer.options.idle_timeout = Some(UNUSABLE_IDLE);
 }
 
-/// How long an endpoint's host may leave what was sent to it unacknowledged, over HTTP/1.1. A pooled connection whose other
-/// end is gone without a word (a crashed host, a forgotten NAT entry) fails then, and the request is retried like
-/// with any other dead connection; the system alone would try for a quarter of an hour.
+/// How long sent data may stay unacknowledged over HTTP/1.1. After that, a pooled connection whose other end disappeared (a
+/// crashed host, an expired NAT entry) fails, and the request is retried as for any other closed connection. The system's own
+/// limit is a quarter of an hour.
 pub(super) const UNACKNOWLEDGED: Duration = Duration::from_secs(10);
 
-/// How many requests share a connection over HTTP/2, if the endpoint allows as many: what most servers allow.
+/// Maximum number of requests that share an HTTP/2 connection, if the endpoint allows as many. Most servers allow 100.
 const HTTP2_STREAMS: usize = 100;
-/// How much of a response is taken in before its client takes it.
+/// How much of a response is received before the client accepts it, in bytes.
 const HTTP2_STREAM_WINDOW: u32 = 256 * 1024;
-/// Requests of many clients share a connection. If all but one of them stall, with their windows full, that
-/// one must still get its response: the connection's window has room for all.
+/// Requests of many clients share a connection. If all but one stall with full windows, that one must still get its response, so
+/// the connection's window has room for all of them.
 const HTTP2_CONNECTION_WINDOW: u32 = HTTP2_STREAMS as u32 * HTTP2_STREAM_WINDOW;
 
-/// What is done with a connection.
+/// How a connection to an endpoint is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Exchange {
-    /// Requests and their responses in HTTP/1.1, one after the other.
+    /// For HTTP/1.1 requests, one after the other.
     Http1,
-    /// Requests and their responses in HTTP/2, side by side.
+    /// For concurrent HTTP/2 requests.
     Http2,
-    /// A request to go on with another protocol.
+    /// For one request that switches to another protocol.
     Upgrade,
 }
 
 impl Exchange {
-    /// What fits a request and the endpoints' protocol. HTTP/2 knows no `Upgrade` (RFC 9113, section 8.6): there the
-    /// request goes without, as a server may always ignore it (RFC 9110, section 7.8).
+    /// Returns the use for a request and the endpoints' protocol. HTTP/2 has no `Upgrade` (RFC 9113, section 8.6). The request is
+    /// then sent without it, since a server may always ignore it (RFC 9110, section 7.8).
     pub(super) fn of(version: HttpVersion, upgrade: bool) -> Self {
         match (version, upgrade) {
             (HttpVersion::Http1, false) => Exchange::Http1,
@@ -108,11 +110,10 @@ impl Exchange {
 }
 
 impl Timeouts {
-    /// An endpoint as Pingora wants it, every wait bounded.
+    /// Returns an endpoint in Pingora's form, with a timeout for every wait.
     ///
     /// # Errors
-    ///
-    /// When TLS can't be spoken as it must.
+    /// If the TLS settings can't be used.
     pub(super) fn peer(
         &self,
         endpoint: SocketAddr,
@@ -121,9 +122,9 @@ impl Timeouts {
     ) -> Result<Box<HttpPeer>> {
         let mut peer = match (tls, exchange) {
             (Some(tls), Exchange::Http1 | Exchange::Http2) => backend_tls::peer(endpoint, tls)?,
-            // Upgrades make their own connections, in TLS as well.
+            // Upgrades open their own connections, including TLS.
             (None, _) | (Some(_), Exchange::Upgrade) => {
-                // Half a KiB: boxed before anything else is done with it.
+                // Half a KiB, so it is boxed immediately.
                 Box::new(HttpPeer::new(endpoint, false, String::new()))
             }
         };
@@ -133,9 +134,9 @@ impl Timeouts {
         options.idle_timeout = Some(self.upstream_idle);
         options.read_timeout = Some(self.upstream_read);
         options.write_timeout = Some(self.upstream_write);
-        // An endpoint whose host died without a word is found out even where waits are long. HTTP/2's own pings
-        // would do no better: gRPC servers cut connections that ping more often than every five minutes
-        // (`too_many_pings`), and Pingora gives an endpoint that pauses no more than five seconds.
+        // Detects that an endpoint's host has disappeared even if waits are long. HTTP/2 pings are no better: gRPC servers
+        // close connections with more than one ping in five minutes (`too_many_pings`), and Pingora allows an endpoint to pause
+        // for five seconds only.
         options.tcp_keepalive = Some(TcpKeepalive {
             idle: Duration::from_secs(60),
             interval: Duration::from_secs(10),
@@ -143,8 +144,8 @@ impl Timeouts {
             #[cfg(target_os = "linux")]
             user_timeout: match exchange {
                 Exchange::Http1 => UNACKNOWLEDGED,
-                // Ends a connection too whose endpoint's application doesn't read for that long, which another
-                // protocol is free to do.
+                // Also closes a connection whose endpoint doesn't read for that long, which another protocol is free to
+                // do.
                 Exchange::Http2 => self.upstream_write,
                 Exchange::Upgrade => Duration::ZERO,
             },
@@ -160,7 +161,7 @@ impl Timeouts {
             }
             Exchange::Upgrade => {
                 options.read_timeout = Some(self.upgraded);
-                // Whoever is refused the upgrade leaves a connection behind that is of no use to others.
+                // A refused upgrade leaves a connection that no other request can use.
                 options.idle_timeout = Some(UNUSABLE_IDLE);
                 peer.group_key = key_of_its_own();
             }
@@ -175,7 +176,7 @@ mod tests {
     use pingora_core::upstreams::peer::Peer;
 
     #[test]
-    fn each_upgrade_has_a_place_of_its_own_in_the_pool() {
+    fn every_upgrade_has_a_unique_pool_key() {
         let endpoint = SocketAddr::from(([127, 0, 0, 1], 1));
         let hash = |exchange| {
             let peer = Timeouts::default().peer(endpoint, exchange, None);
@@ -186,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fresh_connection_is_no_pooled_one() {
+    fn new_connection_has_another_pool_key() {
         let endpoint = SocketAddr::from(([127, 0, 0, 1], 1));
         let peer = |exchange| Timeouts::default().peer(endpoint, exchange, None);
         for exchange in [Exchange::Http1, Exchange::Http2] {
@@ -202,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn a_host_that_is_gone_is_found_out_before_its_endpoint_counts_as_silent() {
+    fn unreachable_host_is_detected_before_its_endpoint_counts_as_silent() {
         let endpoint = SocketAddr::from(([127, 0, 0, 1], 1));
         let timeouts = Timeouts::default();
         let peer = timeouts.peer(endpoint, Exchange::Http1, None);

@@ -1,8 +1,8 @@
-//! What is checked of a request before anything is decided by it.
+//! Checks of a request before routing.
 //!
-//! Pingora has parsed it and refuses the worst: a repeated `Host`, credentials in it, one that differs from an
-//! absolute target, lengths that differ, a transfer coding that doesn't end in `chunked`. `listen` has refused
-//! malformed framing and large headers. What two parsers could still read differently ends here, so that no backend
+//! Pingora has parsed the request and rejects the worst: a repeated `Host`, credentials in it, a `Host` that differs from an
+//! absolute target, differing lengths, and a transfer coding that doesn't end in `chunked`. `listen` has rejected malformed
+//! framing and large headers. This module rejects everything else that two parsers could read differently, so that no backend
 //! sees another request than the one that was routed.
 
 use super::answer::Answer;
@@ -37,13 +37,11 @@ const MALFORMED_HOST: Answer = Answer::malformed(
     StatusCode::BAD_REQUEST,
     "the request has no Host, or a malformed one\n",
 );
-const NO_CONNECT: Answer = Answer::malformed(
-    StatusCode::METHOD_NOT_ALLOWED,
-    "CONNECT isn't served here\n",
-);
+const NO_CONNECT: Answer =
+    Answer::malformed(StatusCode::METHOD_NOT_ALLOWED, "CONNECT is not supported\n");
 
-/// Checks a request, and turns an absolute target into a path: `GET http://a/b` is `GET /b` for `Host: a`
-/// (RFC 9112, section 3.2.2), whether the client has sent that field too or, in HTTP/1.0, not. Then normalises the path.
+/// Checks a request and replaces an absolute target by its path: `GET http://a/b` is `GET /b` with `Host: a` (RFC 9112, section
+/// 3.2.2), whether the client has sent that field or, over HTTP/1.0, has not. Then normalises the path.
 pub(super) fn check(session: &mut Session, normalization: PathNormalization) -> Result<(), Answer> {
     let request = session.req_header();
     if request.method == Method::CONNECT {
@@ -65,9 +63,9 @@ pub(super) fn check(session: &mut Session, normalization: PathNormalization) -> 
     path::normalize(session, normalization)
 }
 
-/// The host that a request asks for, ready for routing. Empty for HTTP/1.0, which may leave it out.
+/// Returns the requested host, in the form for routing. Empty for HTTP/1.0, which may omit it.
 pub(super) fn host(request: &RequestHeader) -> Result<Cow<'_, str>, Answer> {
-    // Pingora has refused two that differ.
+    // Pingora has rejected an authority and a Host that differ.
     let field = match (request.uri.authority(), request.headers.get(HOST)) {
         (Some(authority), _) => authority.as_str().as_bytes(),
         (None, Some(host)) => host.as_bytes(),
@@ -77,7 +75,7 @@ pub(super) fn host(request: &RequestHeader) -> Result<Cow<'_, str>, Answer> {
     host::parse(field).ok_or(MALFORMED_HOST)
 }
 
-/// The port that a request's host comes with.
+/// Returns the port in the requested authority.
 pub(super) fn port(request: &RequestHeader) -> Option<u16> {
     let field = match request.uri.authority() {
         Some(authority) => authority.as_str(),
@@ -95,8 +93,8 @@ fn check_lengths(session: &Session) -> Result<(), Answer> {
     let Some(length) = lengths.next() else {
         return Ok(());
     };
-    // One value of digits: a list of equal ones is allowed (RFC 9110, section 8.6), but a sender that makes it
-    // is broken or probes.
+    // Only one value of digits. A list of equal values is allowed (RFC 9110, section 8.6), but only a broken or probing
+    // client sends one.
     let digits = length.as_bytes();
     if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) || lengths.next().is_some() {
         return Err(MALFORMED_LENGTH);
@@ -113,7 +111,7 @@ fn check_coding(session: &Session, headers: &HeaderMap) -> Result<(), Answer> {
         // RFC 9112, section 6.1.
         return Err(UNKNOWN_CODING);
     }
-    // Pingora has taken the Content-Length away; that there was one shows in the raw header only.
+    // Pingora has removed the Content-Length; only the raw header still contains it.
     let smuggled = session
         .as_http1()
         .is_some_and(|http1| has_content_length(&http1.get_headers_raw_bytes()));
@@ -132,14 +130,14 @@ fn has_content_length(raw_header: &[u8]) -> bool {
     })
 }
 
-/// What an absolute target says.
+/// The parts of an absolute target.
 #[derive(Debug, PartialEq, Eq)]
 struct Absolute {
     host: Vec<u8>,
     path: Vec<u8>,
 }
 
-/// The parts of an absolute target; nothing when the target is a path already.
+/// Splits an absolute target. `None` if the target is already a path.
 fn absolute_target(request: &RequestHeader) -> Result<Option<Absolute>, Answer> {
     let target = request.raw_path();
     if !request.raw_path_is_utf8() {
@@ -148,7 +146,7 @@ fn absolute_target(request: &RequestHeader) -> Result<Option<Absolute>, Answer> 
     if target.first() == Some(&b'/') {
         return Ok(None);
     }
-    // About the server itself; no route can match it.
+    // It concerns the server itself, so no route can match it.
     if target == b"*" && request.method == Method::OPTIONS {
         return Err(Answer::NO_ROUTE);
     }
@@ -177,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn an_absolute_target_becomes_its_path() {
+    fn absolute_target_becomes_its_path() {
         for (target, path) in [
             ("http://a/b?c", "/b?c"),
             ("HTTP://a", "/"),
@@ -197,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn other_targets_are_refused() {
+    fn refuses_other_targets() {
         for target in ["b", "*", "ftp://a/b", "a:80", "?x"] {
             assert_eq!(
                 absolute_target(&request(target)),
@@ -208,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dropped_content_length_is_found_in_the_raw_header() {
+    fn finds_removed_content_length_in_raw_header() {
         assert!(has_content_length(
             b"POST / HTTP/1.1\r\nHost: a\r\nCONTENT-length: 3\r\n\r\n"
         ));

@@ -1,4 +1,4 @@
-//! What is checked of a backend's response, and what of it isn't for the client.
+//! Checks and changes of a backend's response before it is sent to the client.
 
 use super::context::RequestContext;
 use super::modify::ResponseFields;
@@ -12,7 +12,7 @@ use pingora_proxy::Session;
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 
-/// Makes of a backend's response what goes to the client.
+/// Changes a backend's response into the response to the client.
 pub(super) fn change(
     session: &mut Session,
     response: &mut ResponseHeader,
@@ -20,7 +20,7 @@ pub(super) fn change(
     now: Tick,
 ) -> Result<()> {
     unify_length(response);
-    // A stream of HTTP/2 ends when its endpoint says so.
+    // An HTTP/2 stream ends when its endpoint ends it.
     if response.version < Version::HTTP_2 && is_bodiless(&session.req_header().method, response) {
         context.let_go(now);
     }
@@ -51,9 +51,9 @@ pub(super) fn change(
     Ok(())
 }
 
-/// Leaves at most one Content-Length, of one value: Pingora takes equal ones, several and in a list, and refuses those that
-/// differ (RFC 9112, section 6.3). A response without content has none, and no transfer coding (RFC 9110, section 8.6; RFC
-/// 9112, section 6.1).
+/// Reduces Content-Length to a single value: Pingora accepts repeated equal values, as separate lines or as a list, and rejects
+/// different ones (RFC 9112, section 6.3). A response without content has neither a length nor a transfer coding (RFC 9110,
+/// section 8.6; RFC 9112, section 6.1).
 fn unify_length(response: &mut ResponseHeader) {
     let status = response.status;
     if status.is_informational() || status == StatusCode::NO_CONTENT {
@@ -75,12 +75,12 @@ fn unify_length(response: &mut ResponseHeader) {
     }
     let value = first.as_bytes().split(|&byte| byte == b',').next();
     if let Some(Ok(value)) = value.map(|value| HeaderValue::from_bytes(value.trim_ascii())) {
-        // It can fail only by making the map larger, which it doesn't.
+        // This could only fail by enlarging the map, which it doesn't.
         let _ = response.insert_header(CONTENT_LENGTH, value);
     }
 }
 
-/// Whether the response ends with its header (RFC 9112, section 6.3): no hook is called for a body then.
+/// Whether the response ends with its header (RFC 9112, section 6.3), so that no hook is called for a body.
 fn is_bodiless(method: &Method, response: &ResponseHeader) -> bool {
     let status = response.status;
     if status.is_informational() {
@@ -96,8 +96,8 @@ fn is_bodiless(method: &Method, response: &ResponseHeader) -> bool {
         || empty()
 }
 
-/// Whether the client has been sent anything of the final response, or HTTP was left. Informational responses may come before
-/// any other one.
+/// Whether the client has received any part of the final response, or the protocol was switched. Informational responses may
+/// precede any response.
 pub(super) fn has_begun(session: &Session) -> bool {
     session.response_written().is_some_and(|response| {
         let status = response.status;
@@ -105,7 +105,7 @@ pub(super) fn has_begun(session: &Session) -> bool {
     })
 }
 
-/// The answer says `Connection: close` when the connection is to end.
+/// Adds `Connection: close` to the response if the connection is about to end.
 pub(super) fn keep_or_end(session: &mut Session, context: &RequestContext) {
     let connection = context.connection.as_ref();
     if connection.is_some_and(|connection| connection.is_ending()) {
@@ -113,11 +113,10 @@ pub(super) fn keep_or_end(session: &mut Session, context: &RequestContext) {
     }
 }
 
-/// Checks a response and takes away what ends here.
+/// Checks a response and removes hop-by-hop headers.
 ///
 /// # Errors
-///
-/// When it switches protocols unasked or has a transfer coding that a client may not understand: the client
+/// If it switches protocols without being asked to, or has a transfer coding that the client may not understand. The client
 /// gets a 502.
 fn cross(
     session: &mut Session,
@@ -128,14 +127,14 @@ fn cross(
         if context.upgrade {
             return Ok(());
         }
-        return invalid("the backend switched protocols unasked");
+        return invalid("the backend switched protocols without being asked to");
     }
     if response.status.is_informational() {
         return Ok(());
     }
-    // The version is the sender's own (RFC 9110, section 2.5).
+    // The version is that of the sender (RFC 9110, section 2.5).
     response.set_version(Version::HTTP_11);
-    // Hardly a response has any of this: one look at all names is less than a search for each.
+    // Few responses have any of these: one pass over all names is cheaper than a lookup of each.
     let (mut coded, mut measured, mut hop_by_hop) = (false, false, false);
     for name in response.headers.keys() {
         coded |= *name == TRANSFER_ENCODING;
@@ -146,17 +145,17 @@ fn cross(
         strip_hop_by_hop(response);
     }
     if !measured && session.req_header().version < Version::HTTP_11 {
-        // `close_delimited` has the reason.
+        // See `close_delimited`.
         session.set_keepalive(None);
-        // The end of the connection is the end of the body. Unless it has come whole, whatever cuts it off.
+        // The end of the connection marks the end of the body, so an incomplete body must end in a reset.
         if let Some(connection) = &context.connection {
             connection.break_off();
         }
     }
-    match coded {
-        true => check_coding(response),
-        false => Ok(()),
+    if coded {
+        check_coding(response)?;
     }
+    Ok(())
 }
 
 fn check_coding(response: &ResponseHeader) -> Result<()> {
@@ -178,7 +177,7 @@ fn is_hop_by_hop(name: &HeaderName) -> bool {
     *name == CONNECTION || *name == UPGRADE || *name == KEEP_ALIVE || *name == PROXY_CONNECTION
 }
 
-/// RFC 9110, section 7.6.1: what concerns one connection, and what `Connection` names.
+/// Removes hop-by-hop headers and the headers that `Connection` names (RFC 9110, section 7.6.1).
 fn strip_hop_by_hop(response: &mut ResponseHeader) {
     let named: Vec<HeaderName> = response
         .headers
@@ -196,8 +195,8 @@ fn strip_hop_by_hop(response: &mut ResponseHeader) {
     }
 }
 
-/// Not for `Connection` to take away: how long the body is, and what is for the client whatever a confused
-/// backend says.
+/// Whether `Connection` may name a header for removal. It may not remove the framing, nor headers that the client needs
+/// whatever a confused backend sends.
 fn is_nameable(name: &HeaderName) -> bool {
     !matches!(
         *name,
@@ -210,7 +209,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_response_that_ends_with_its_header_is_known() {
+    fn recognises_responses_that_end_with_their_header() {
         let bodiless = |method: Method, status: u16, length: &'static str| {
             let mut response = ResponseHeader::build(status, None).expect("a response");
             let name = CONTENT_LENGTH.as_str();
@@ -221,11 +220,14 @@ mod tests {
         assert!(bodiless(Method::GET, 204, "5") && bodiless(Method::GET, 304, "5"));
         assert!(bodiless(Method::GET, 200, "0"));
         assert!(!bodiless(Method::GET, 200, "5"));
-        assert!(!bodiless(Method::HEAD, 103, "0"), "the response comes yet");
+        assert!(
+            !bodiless(Method::HEAD, 103, "0"),
+            "the final response follows"
+        );
     }
 
     #[test]
-    fn what_connection_names_is_taken_away_but_no_framing() {
+    fn removes_headers_named_by_connection_but_no_framing() {
         let mut response = ResponseHeader::build(200, None).expect("a response");
         for (name, value) in [
             ("Connection", "close, X-Private, Content-Length"),

@@ -1,4 +1,4 @@
-//! `URLRewrite` on a request as Pingora keeps it.
+//! Applies `URLRewrite` to Pingora's requests.
 
 use gatefold_dataplane::filter::Filters;
 use http::Uri;
@@ -8,8 +8,8 @@ use pingora_core::{Error, ErrorType, Result};
 use pingora_http::RequestHeader;
 use pingora_proxy::Session;
 
-/// Changes the host and the path of what goes to the backend. A prefix is replaced in the path that the rule
-/// has matched: the client's.
+/// Changes the host and the path of the request to the backend. A prefix is replaced in the client's path, which the rule has
+/// matched.
 pub(super) fn apply(
     filters: &Filters,
     session: &Session,
@@ -28,7 +28,7 @@ pub(super) fn apply(
     }
 }
 
-/// The same with another target. Over HTTP/2 the host is part of it, and may be nowhere else.
+/// Returns the URI with another target. Over HTTP/2 it also contains the host, which may be nowhere else.
 pub(super) fn with_target(uri: &Uri, target: PathAndQuery) -> Result<Uri> {
     let mut parts = uri.clone().into_parts();
     parts.path_and_query = Some(target);
@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn another_target_leaves_scheme_and_host_as_they_are() {
+    fn new_target_keeps_scheme_and_host() {
         let target = || PathAndQuery::from_static("/new?q");
         for (before, after) in [("/old", "/new?q"), ("https://a:1/old", "https://a:1/new?q")] {
             let uri = before.parse().expect("a URI");

@@ -1,40 +1,40 @@
 //! Bodies of requests that are answered without a backend.
 //!
-//! The next request of an HTTP/1.1 connection begins where the body ends, so the connection can go on only if the body is read.
-//! Pingora closes it after every answer that comes before the end of the body.
+//! The next request of an HTTP/1.1 connection begins after the body, so the connection can be reused only if the body is read.
+//! Pingora closes it after every answer that is sent before the end of the body.
 
 use http::HeaderMap;
 use http::header::{CONTENT_LENGTH, EXPECT};
 use pingora_proxy::Session;
 use std::time::Duration;
 
-/// How long a small body over HTTP/2 is waited for after its answer.
+/// Maximum wait for a small HTTP/2 body after its answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The largest body that is read for the sake of the connection. What is larger costs more than a new connection.
+/// Maximum size of a body that is read to keep the connection. Reading more would cost more than a new connection.
 const LARGEST: usize = 64 * 1024;
 
-/// Keeps the connection after an answer if the body of the request is small, or there already. Otherwise it is closed, and
-/// `listen` drops what the client still sends.
+/// Keeps the connection after an answer if the body is small or has already arrived. Otherwise the connection is closed, and
+/// `listen` discards what the client still sends.
 pub(super) async fn keep(session: &mut Session) {
     if session.as_http1().is_none() || session.is_body_done() {
         return;
     }
     let headers = &session.req_header().headers;
     if headers.contains_key(EXPECT) {
-        // Whether such a client sends its body after a final answer isn't certain (RFC 9110, section 10.1.1).
+        // It is unknown whether such a client sends its body after a final answer (RFC 9110, section 10.1.1).
         return;
     }
     match length(headers) {
-        // Read after the answer, within the time that the hooks have set.
+        // Read after the answer, within the timeouts set by the hooks.
         Some(..=LARGEST) => session.set_close_on_response_before_downstream_finish(false),
         Some(_) => {}
         None => read_what_is_there(session).await,
     }
 }
 
-/// Reads a small body over HTTP/2 after its answer. A stream whose body isn't read is reset, which is in order (RFC 9113,
-/// section 8.1), but some clients lose the answer with it (curl 7.88).
+/// Reads a small HTTP/2 body after its answer. A stream whose body isn't read is reset, which is correct (RFC 9113, section 8.1),
+/// but makes some clients lose the answer (curl 7.88).
 pub(super) async fn drop_small(session: &mut Session) {
     if session.as_http2().is_none() || session.is_body_done() {
         return;
@@ -59,10 +59,10 @@ async fn read_at_most_largest(session: &mut Session) {
     }
 }
 
-/// Reads a body of unknown length as far as it has come.
+/// Reads as much of a body of unknown length as has arrived.
 async fn read_what_is_there(session: &mut Session) {
     let mut left = LARGEST;
-    // Each wait ends at once if nothing has come.
+    // Each wait ends immediately if nothing has arrived.
     while let Ok(Ok(Some(piece))) =
         tokio::time::timeout(Duration::ZERO, session.read_request_body()).await
     {

@@ -1,10 +1,9 @@
-//! Connections to endpoints for requests that want to go on with another protocol.
+//! Connections to endpoints for requests that switch to another protocol.
 //!
-//! Pingora 0.9.1 tears a WebSocket down when the endpoint's 101 is there before Pingora has looked at the end of
-//! the request's (empty) body: it takes that end for the end of the new protocol. Both wait in one `select!`,
-//! which asks them in random order, so with an endpoint that is quick it happens now and then. On the
-//! connections made here the first attempt to read says "not yet", once; by the second one the end of the
-//! body has been looked at.
+//! Pingora 0.9.1 closes a WebSocket if the endpoint's 101 arrives before Pingora has processed the end of the request's (empty)
+//! body: it takes that end for the end of the new protocol. Both are branches of one `select!`, which polls in random order, so
+//! this happens occasionally if the endpoint is fast. On connections opened here, the first read returns "pending" once; by the
+//! second read, the end of the body has been processed.
 
 use super::backend_tls;
 use super::peer::Exchange;
@@ -24,8 +23,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio_rustls::client::TlsStream;
 
-/// Whether a request asks to go on as a WebSocket. Pingora takes the field away from all others, as it may
-/// (RFC 9110, section 7.8): they are requests like any other.
+/// Whether a request asks for an upgrade to WebSocket. Pingora removes the header from all other requests, as it may (RFC 9110,
+/// section 7.8).
 pub(super) fn is_asked(request: &RequestHeader) -> bool {
     request.version == Version::HTTP_11
         && request
@@ -37,8 +36,7 @@ pub(super) fn is_asked(request: &RequestHeader) -> bool {
 /// Connects to an endpoint. The system chooses the receive buffer if it is `None`.
 ///
 /// # Errors
-///
-/// When the connection can't be made.
+/// If connecting fails.
 pub(super) async fn connect(
     address: &SocketAddr,
     receive_buffer: Option<u32>,
@@ -60,7 +58,7 @@ pub(super) async fn connect(
     })
 }
 
-/// The size is set before connecting, so that the endpoint is never offered more.
+/// Sets the size before connecting, so that the endpoint is never offered a larger window.
 async fn connect_with(address: std::net::SocketAddr, receive_buffer: u32) -> io::Result<TcpStream> {
     let socket = match address {
         std::net::SocketAddr::V4(_) => TcpSocket::new_v4(),
@@ -70,12 +68,10 @@ async fn connect_with(address: std::net::SocketAddr, receive_buffer: u32) -> io:
     socket.connect(address).await
 }
 
-/// A connection as Pingora wants it, for what it is needed for. Upgrades get their TLS here, what stays HTTP
-/// gets it from Pingora.
+/// Wraps a connection for its use. Upgrades get TLS here; Pingora adds it for HTTP.
 ///
 /// # Errors
-///
-/// When the handshake fails.
+/// If the handshake fails.
 pub(super) async fn stream(
     tcp: TcpStream,
     exchange: Exchange,
@@ -102,7 +98,7 @@ fn patient<S: Transport + 'static>(stream: S) -> Stream {
     VirtualSocketStream::new(Box::new(connection)).into()
 }
 
-/// A TCP connection, as it is or below TLS.
+/// A TCP connection, plain or below TLS.
 trait Transport: AsyncRead + AsyncWrite + Unpin + Send + Sync + Debug {
     fn tcp(&self) -> &TcpStream;
 }
@@ -125,7 +121,7 @@ struct PatientStream<S> {
     read: First,
 }
 
-/// Whether anybody has tried to read.
+/// Whether a read was attempted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum First {
     NotYet,
@@ -175,7 +171,7 @@ impl<S: Transport> VirtualSocket for PatientStream<S> {
                     .with_interval(keepalive.interval);
                 socket2::SockRef::from(self.stream.tcp()).set_tcp_keepalive(&options)
             }
-            // The enum is open; what a later Pingora may want is no condition for this one.
+            // The enum is non-exhaustive. Options of a later Pingora can be ignored.
             _ => Ok(()),
         }
     }

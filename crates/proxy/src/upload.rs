@@ -1,9 +1,9 @@
-//! Handing a long body to an HTTP/1.1 endpoint that may stop taking it.
+//! Sends a long body to an HTTP/1.1 endpoint that may stop reading it.
 //!
-//! While Pingora writes a piece of a body it looks at nothing else: not at a response that the endpoint has sent instead of
-//! reading on, and not at a client that gives up. So the hook for a piece of a body waits here until the connection has
-//! room for it, and looks at both. A response that Pingora doesn't read, as it is in a write, ends that write if it is an
-//! error: Pingora then reads and relays it (docs/decisions/early-responses.md).
+//! While Pingora writes a piece of a body, it checks nothing else: neither a response that the endpoint has sent early, nor
+//! whether the client has left. So the hook for a piece of a body waits until the connection has room for it, and checks
+//! both. If an early error response arrives while Pingora is in a write, that write is ended: Pingora then reads and relays
+//! the response (docs/decisions/early-responses.md).
 
 use super::context::RequestContext;
 use super::deadline::Watched;
@@ -27,46 +27,47 @@ use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tracing::debug;
 
-/// What any connection takes at once: the first window of TCP is 64 KiB. Shorter bodies cost nothing here.
+/// Every connection accepts this much: TCP's first window is 64 KiB. Shorter bodies need no waiting.
 const SHORT: u64 = 32 * 1024;
-/// How often to look whether an HTTP/1 client is still there.
+/// How often to check whether an HTTP/1 client is still connected.
 const CLIENT_CHECK: Duration = Duration::from_millis(250);
-/// How long Pingora gets to read what has arrived, before it counts as being in a write.
+/// How long to wait for Pingora to read what has arrived, before assuming that it is in a write.
 const READ_GRACE: Duration = Duration::from_millis(5);
 
-/// More pieces than the channel between Pingora's two halves holds (4). While it is full, Pingora reads no body from the client,
-/// only responses from the channel.
+/// More pieces than the channel between Pingora's two halves holds (4). While the channel is full, Pingora reads only responses,
+/// no body from the client.
 const PIPE: u8 = 8;
 
-/// How much of a request's body has been handed to its endpoint, and what has come back.
+/// The progress of a request's body, and of the response to it.
 #[derive(Debug, Default)]
 pub(super) struct Upload {
+    /// The number of bytes passed to the endpoint's connection.
     handed: u64,
     response: Response,
-    /// Another descriptor of the connection, which tells of changes on it.
+    /// Another descriptor of the connection, registered for readiness events.
     changes: Option<Box<TcpStream>>,
-    /// Whether something has arrived on it, and no hook has been called for it yet.
+    /// Whether data has arrived for which no hook has been called yet.
     arrived: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Response {
-    /// Nothing has come.
+    /// No response has arrived.
     #[default]
     Awaited,
-    /// Pingora has read something, and hands it on if it is a response. So many more pieces of the body don't wait: at the latest
-    /// after them Pingora turns to the response.
+    /// Pingora has read something, and passes it on if it is a response. Until then, this many more pieces of the body don't
+    /// wait. After them Pingora processes the response at the latest.
     Arrived(u8),
-    /// An endpoint may take the rest of the body beside its response.
+    /// A response has arrived. The endpoint may read the rest of the body meanwhile.
     Begun,
-    /// An error has come: the rest of the body is only sent while it is taken.
+    /// An error response has arrived. The rest of the body is sent only while the endpoint reads it.
     Failed,
-    /// Nothing more is sent, since the endpoint took no more.
+    /// Nothing more is sent, since the endpoint stopped reading.
     Ended,
 }
 
 impl Upload {
-    /// Notes the status of a response that Pingora has read. Pingora may be in a write again already.
+    /// Records the status of a response that Pingora has read. Pingora may already be in another write.
     pub(super) fn answered(&mut self, status: StatusCode, held: Option<&Watched>) {
         if self.response == Response::Ended {
             return;
@@ -90,22 +91,22 @@ impl Upload {
     }
 
     fn end_writing(&mut self, held: &Watched) {
-        debug!("the endpoint takes no more of a body");
+        debug!("the endpoint stopped reading a body");
         self.response = Response::Ended;
         held.end_writing();
     }
 
-    /// Whether the client has sent any of the body.
+    /// Whether the client has sent a part of the body.
     pub(super) fn has_begun(&self) -> bool {
         self.handed > 0
     }
 
-    /// Whether the endpoint has answered with an error, so that the rest of the body is of no use.
+    /// Whether the endpoint has responded with an error, so that the rest of the body is not needed.
     pub(super) fn is_unwanted(&self) -> bool {
         matches!(self.response, Response::Failed | Response::Ended)
     }
 
-    /// The response has come whole: leaves the connection as other requests need it.
+    /// Restores the connection's settings for other requests, after the response is complete.
     pub(super) fn end(&self, held: &Watched) {
         if self.handed > SHORT {
             set_unacknowledged(held, Some(UNACKNOWLEDGED));
@@ -113,8 +114,8 @@ impl Upload {
     }
 }
 
-/// Watches the connection of a request whose body may be long, before anything is sent over it: whether Pingora has read a
-/// response can't be seen afterwards.
+/// Registers the connection of a request with a possibly long body before anything is sent, since afterwards it can't be seen
+/// whether Pingora has read a response.
 pub(super) fn prepare(session: &mut Session, context: &mut RequestContext) {
     let may_be_long = |session: &Session| length(session).is_none_or(|length| length > SHORT);
     if !session.is_body_done() && is_watched(context) && may_be_long(session) {
@@ -122,7 +123,7 @@ pub(super) fn prepare(session: &mut Session, context: &mut RequestContext) {
     }
 }
 
-/// Notes a piece of a body. Whether to wait for room before it is handed on: only if the body is long, and the endpoint
+/// Counts a piece of a body. Returns whether to wait for room before it is passed on: only if the body is long and the endpoint
 /// speaks HTTP/1.1.
 pub(super) fn must_wait(context: &mut RequestContext, piece: Option<&Bytes>) -> bool {
     let before = context.upload.handed;
@@ -135,7 +136,7 @@ pub(super) fn must_wait(context: &mut RequestContext, piece: Option<&Bytes>) -> 
         begin(context);
     }
     let (response, waits) = match context.upload.response {
-        // It was no response, but for example a ticket of a TLS session.
+        // It was not a response, but for example a TLS session ticket.
         Response::Arrived(0) => (Response::Awaited, true),
         Response::Arrived(left) => (Response::Arrived(left - 1), false),
         response @ (Response::Awaited | Response::Failed) => (response, true),
@@ -145,14 +146,14 @@ pub(super) fn must_wait(context: &mut RequestContext, piece: Option<&Bytes>) -> 
     waits
 }
 
-/// Whether the request is sent in HTTP/1.1, over a connection that can be watched.
+/// Whether the request is sent over HTTP/1.1 and its connection can be watched.
 fn is_watched(context: &RequestContext) -> bool {
     let http1 = |endpoints: &Endpoints| endpoints.version == HttpVersion::Http1;
     !context.upgrade && context.held.is_some() && context.endpoints().is_some_and(http1)
 }
 
-/// Resets the connection to the endpoint of a long body whose client has given it up. Closed in order, it would stay until the
-/// endpoint has read all that was sent.
+/// Resets the connection to the endpoint if the client has abandoned a long body. Closed gracefully, it would stay open until
+/// the endpoint has read everything that was sent.
 pub(super) fn give_up(context: &RequestContext) {
     if let Some(held) = &context.held
         && context.upload.handed > SHORT
@@ -168,7 +169,7 @@ fn begin(context: &mut RequestContext) {
         watch(context);
     }
     if let Some(held) = &context.held {
-        // An endpoint may leave a long body unread for as long as its time limits allow.
+        // Within its time limits, an endpoint may leave a long body unread.
         set_unacknowledged(held, None);
     }
     if let Some(connection) = &context.connection {
@@ -184,17 +185,16 @@ fn watch(context: &mut RequestContext) {
     }
 }
 
-/// Waits until the connection to the endpoint has room for the next piece of the body, or until there is no point in it.
+/// Waits until the connection to the endpoint has room for the next piece of the body, or waiting has become pointless.
 ///
 /// # Errors
-///
 /// If the client has left.
 pub(super) async fn wait_for_room(
     session: &mut Session,
     context: &mut RequestContext,
     timeouts: Timeouts,
 ) -> Result<()> {
-    // Pingora writes the piece before, so that the connection shows what it has room for.
+    // Lets Pingora write the previous piece, so that the room left on the connection is up to date.
     let mut yielded = false;
     poll_fn(|task| {
         if std::mem::replace(&mut yielded, true) {
@@ -239,7 +239,7 @@ pub(super) async fn wait_for_room(
             Ok(())
         }
         Wait::ClientLeft => {
-            let what = "the client gave its request up";
+            let what = "the client abandoned its request";
             Err(Error::explain(ErrorType::ConnectionClosed, what).into_down())
         }
     }
@@ -249,9 +249,9 @@ pub(super) async fn wait_for_room(
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Wait {
     Room,
-    /// Pingora has read something, which it hands on after this hook's end.
+    /// Pingora has read something and processes it after this hook.
     Arrived,
-    /// The endpoint doesn't want the rest, or takes too long.
+    /// The endpoint doesn't need the rest, or takes too long.
     EndWriting,
     /// The endpoint responds while it reads.
     FullDuplex,
@@ -277,7 +277,7 @@ async fn wait(
         }
         if held.has_unread() {
             tokio::time::sleep(READ_GRACE).await;
-            // What is read over TLS can't be seen here.
+            // Over TLS, read data can't be examined here.
             if tls || !held.has_unread() {
                 return Wait::Arrived;
             }
@@ -304,8 +304,8 @@ async fn wait(
     }
 }
 
-/// How many bytes of a body the client has yet to send; `None` if its length isn't known. Pieces that wait here count as
-/// handed on.
+/// Returns the number of bytes of a body that the client has yet to send. `None` if its length is unknown. Pieces that wait here
+/// count as passed on.
 fn missing(session: &Session, handed: u64) -> Option<u64> {
     length(session)?.checked_sub(handed)
 }
@@ -318,18 +318,19 @@ fn length(session: &Session) -> Option<u64> {
 /// Waits until an HTTP/2 client resets its stream.
 async fn left(session: &mut Session) {
     match session.downstream_session.watch_h2_stream_close() {
-        // Whatever it says: the stream is over.
+        // Whatever the result, the stream has ended.
         Some(close) => drop(close.await),
         None => pending().await,
     }
 }
 
-/// Waits for a change on the connection to the endpoint. Returns whether something has arrived, even if Pingora has read it
-/// already. While something that has arrived is unread, only room counts as a change.
+/// Waits for a change on the connection to the endpoint. Returns whether data has arrived, even if Pingora has already read it.
+/// While unread data is present, only room counts as a change.
 async fn change(changes: &TcpStream, held: &Watched) -> bool {
-    let interest = match held.has_unread() {
-        true => Interest::WRITABLE,
-        false => Interest::READABLE | Interest::WRITABLE,
+    let interest = if held.has_unread() {
+        Interest::WRITABLE
+    } else {
+        Interest::READABLE | Interest::WRITABLE
     };
     let Ok(ready) = changes.ready(interest).await else {
         return pending().await;
@@ -338,7 +339,7 @@ async fn change(changes: &TcpStream, held: &Watched) -> bool {
     ready.is_readable()
 }
 
-/// Lets only what changes from here on count. Tokio 1.54 ignores a call for both directions at once.
+/// Clears the readiness, so that only later changes count. Tokio 1.54 ignores a call for both directions at once.
 fn clear(changes: &TcpStream) {
     for direction in [Interest::READABLE, Interest::WRITABLE] {
         let _ = changes.try_io(direction, || Err::<(), _>(io::ErrorKind::WouldBlock.into()));
@@ -350,7 +351,7 @@ fn changes_of(held: &Watched) -> io::Result<TcpStream> {
     TcpStream::from_std(descriptor.into())
 }
 
-/// Whether a write to the endpoint would return at once, with an error at worst.
+/// Whether a write to the endpoint would return immediately, if only with an error.
 fn has_room(held: &Watched) -> bool {
     let now = Timespec {
         tv_sec: 0,
@@ -360,19 +361,19 @@ fn has_room(held: &Watched) -> bool {
     poll(&mut polled, Some(&now)).is_ok_and(|ready| ready > 0)
 }
 
-/// Looks at what the endpoint has sent, and leaves it there.
+/// Examines what the endpoint has sent without consuming it.
 fn peek(held: &Watched) -> Early {
     let mut seen = [0; 1024];
     match recv(held, &mut seen, RecvFlags::PEEK | RecvFlags::DONTWAIT) {
         Ok((_, 0)) => Early::End,
         Ok((_, length)) => early(seen.get(..length).unwrap_or_default()),
         Err(rustix::io::Errno::AGAIN) => Early::Incomplete,
-        // Pingora's write or read tells more.
+        // Pingora's own read or write returns the error.
         Err(_) => Early::End,
     }
 }
 
-/// How long the endpoint's host may leave unacknowledged what is sent, or not read it; `None` without a limit.
+/// Sets how long sent data may stay unacknowledged or unread. `None` removes the limit.
 fn set_unacknowledged(held: &Watched, limit: Option<Duration>) {
     if let Err(error) = SockRef::from(held).set_tcp_user_timeout(limit) {
         debug!(%error, "can't set the time limit of a connection to an endpoint");

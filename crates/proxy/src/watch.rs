@@ -1,9 +1,8 @@
-//! Endpoints that are silent, and connections that nobody uses, found without a timer for each wait.
+//! Detects silent endpoints and idle connections without a timer for each wait.
 //!
-//! Pingora sets two timers a request: for the response, and for the connection once it is kept. Most are taken back within
-//! a millisecond. Here a request notes that something has happened, which is a number stored in its connection, and
-//! all connections are looked at now and then: one where nothing has happened for too long is ended, so that
-//! whatever is waited for fails.
+//! Pingora sets two timers per request: one for the response, and one for the idle connection. Most are cancelled within a
+//! millisecond. Instead, a request records its activity as a number in its connection, and a periodic sweep over all
+//! connections closes those without activity for too long, which fails the pending read or write.
 
 use super::deadline::Watched;
 use super::peer::Exchange;
@@ -22,25 +21,25 @@ use std::time::Duration;
 use tokio::time::MissedTickBehavior;
 use tracing::debug;
 
-/// What a connection is at.
+/// The phase of a connection to an endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
-    /// Kept for a request to come.
+    /// In the pool, without a request.
     Idle,
-    /// A request is under way.
+    /// In use by a request.
     Busy,
-    /// One is whose rule says itself how long it may take, or another protocol that HTTP was left for.
+    /// In use by a request with its own timeout, or by an upgraded connection.
     Unbounded,
-    /// It was ended.
+    /// Closed by the sweep.
     Over,
 }
 
-/// A phase and its last event in one word, so that they change together.
+/// A phase and the time of the last activity in one word, so that both change atomically.
 #[derive(Debug, Default)]
 pub(super) struct State(AtomicU64);
 
 impl State {
-    /// Begins another phase, unless the connection was ended: then false.
+    /// Starts a phase. Returns false if the connection was closed.
     pub(super) fn enter(&self, phase: Phase, now: Tick) -> bool {
         let next = word(phase, now);
         let update = self
@@ -51,7 +50,7 @@ impl State {
         update.is_ok()
     }
 
-    /// Notes that something has happened. Costs two loads when that was noted in the same tick before.
+    /// Records activity. Costs two loads if activity was already recorded in the same tick.
     pub(super) fn note(&self, now: Tick) {
         let state = self.0.load(Ordering::Acquire);
         if state as Tick != now {
@@ -77,21 +76,21 @@ fn phase_of(state: u64) -> Phase {
     }
 }
 
-/// All connections to endpoints that speak HTTP/1.1 at first, and the clock for them.
+/// All connections to endpoints that start as HTTP/1.1, with the clock for them.
 #[derive(Clone, Debug)]
 pub(super) struct Watch {
     inner: Arc<Inner>,
-    /// Makes connections that read ahead in full.
+    /// Opens connections that read ahead in full.
     full: Arc<Connector>,
-    /// Makes connections that read little ahead.
+    /// Opens connections that read little ahead.
     little: Arc<Connector>,
 }
 
 #[derive(Debug)]
 struct Inner {
-    /// How long an endpoint may let a request wait.
+    /// How long an endpoint may be silent during a request.
     silent: Duration,
-    /// How long a connection is kept without one.
+    /// How long a connection may be idle.
     idle: Duration,
     clock: Clock,
     connections: Mutex<Connections>,
@@ -100,8 +99,8 @@ struct Inner {
 #[derive(Debug, Default)]
 struct Connections {
     all: Vec<Weak<Watched>>,
-    /// Whether somebody looks at them.
-    looked_at: bool,
+    /// Whether a sweep is running.
+    swept: bool,
 }
 
 impl Watch {
@@ -127,9 +126,9 @@ impl Watch {
         }
     }
 
-    /// Has a peer's connections watched. For responses and unused connections that replaces timers. The wait for an
-    /// endpoint to take a request keeps its own: it seldom waits, and nothing is read meanwhile. `tls` is for
-    /// upgrades, which speak it below Pingora.
+    /// Registers a peer's connections. This replaces the timers for responses and idle connections. The timeout for writing a
+    /// request stays: writes seldom wait, and nothing is read meanwhile. `tls` is for upgrades, which use TLS below what Pingora
+    /// sees.
     pub(super) fn set(
         &self,
         peer: &mut HttpPeer,
@@ -157,7 +156,7 @@ impl Watch {
                     tls: tls.cloned(),
                 }));
             }
-            // Shared by many requests.
+            // Many requests share the connection.
             Exchange::Http2 => {}
         }
     }
@@ -167,7 +166,7 @@ impl Watch {
     }
 }
 
-/// Makes connections that are watched.
+/// Opens connections and registers them for the sweep.
 #[derive(Debug)]
 struct Connector {
     inner: Arc<Inner>,
@@ -182,7 +181,7 @@ impl L4Connect for Connector {
         let (exchange, tls) = (self.exchange, self.tls.as_deref());
         let connected = super::deadline::connect(address, exchange, self.read_ahead, tls);
         let (stream, watched) = connected.await?;
-        // Until a request has got it, which a handshake may put off.
+        // Until a request uses it, which a handshake may delay.
         watched.state.enter(Phase::Unbounded, 0);
         Inner::add(&self.inner, &watched);
         Ok(stream)
@@ -193,12 +192,12 @@ impl Inner {
     fn add(this: &Arc<Self>, watched: &Arc<Watched>) {
         let mut connections = this.lock();
         connections.all.push(Arc::downgrade(watched));
-        if !std::mem::replace(&mut connections.looked_at, true) {
-            tokio::spawn(look(Arc::downgrade(this), this.clock.tick()));
+        if !std::mem::replace(&mut connections.swept, true) {
+            tokio::spawn(sweep(Arc::downgrade(this), this.clock.tick()));
         }
     }
 
-    /// A tick has passed. False when there is no connection left to look at.
+    /// Advances the clock and checks all connections. Returns false if none is left.
     fn advance(&self) -> bool {
         self.clock.advance();
         let mut connections = self.lock();
@@ -206,11 +205,11 @@ impl Inner {
             let connection = connection.upgrade();
             connection.is_some_and(|connection| self.check(&connection))
         });
-        connections.looked_at = !connections.all.is_empty();
-        connections.looked_at
+        connections.swept = !connections.all.is_empty();
+        connections.swept
     }
 
-    /// Ends a connection that is overdue. False when it needn't be looked at again.
+    /// Closes a connection that is overdue. Returns false if it need not be checked any more.
     fn check(&self, watched: &Watched) -> bool {
         let state = watched.state.0.load(Ordering::Acquire);
         let phase = phase_of(state);
@@ -224,7 +223,7 @@ impl Inner {
             return true;
         }
         let lives = phase == Phase::Busy && watched.has_unread();
-        // It is the client that lets us wait.
+        // If the endpoint has sent something, the client is the one that delays.
         let next = if lives { Phase::Busy } else { Phase::Over };
         let next = word(next, self.clock.now());
         let exchange = AtomicU64::compare_exchange;
@@ -237,16 +236,16 @@ impl Inner {
         )
         .is_err()
         {
-            // Something happens just now.
+            // The connection has just become active.
             return true;
         }
         if !lives {
             match phase {
-                // As if the time to keep it were Pingora's: endpoints log connections that are reset.
+                // Closes as Pingora would at its idle timeout: endpoints log connections that are reset.
                 Phase::Idle => watched.close(),
                 Phase::Busy | Phase::Unbounded | Phase::Over => watched.reset(),
             }
-            debug!(?phase, "nothing has happened for too long");
+            debug!(?phase, "closed a connection without activity");
         }
         lives
     }
@@ -258,10 +257,10 @@ impl Inner {
     }
 }
 
-/// Looks at all connections with each tick, as long as there are any.
-async fn look(inner: Weak<Inner>, tick: Duration) {
+/// Sweeps all connections with each tick, as long as there are any.
+async fn sweep(inner: Weak<Inner>, tick: Duration) {
     let mut ticks = tokio::time::interval(tick);
-    // A tick is never shorter.
+    // A tick is never shorter than this.
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     ticks.tick().await;
     loop {
@@ -278,7 +277,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_ended_stays_so() {
+    fn closed_state_is_final() {
         let state = State::default();
         assert!(state.enter(Phase::Busy, 7));
         state.note(8);

@@ -147,7 +147,11 @@ fn next_endpoint_differs_if_there_is_another() {
     let address = |port: u16| SocketAddr::from(([127, 0, 0, 1], port));
     assert_eq!(three.after(address(1)), Some(address(2)));
     assert_eq!(three.after(address(3)), Some(address(1)));
-    assert_eq!(three.after(address(9)), Some(address(1)), "an endpoint that was removed");
+    assert_eq!(
+        three.after(address(9)),
+        Some(address(1)),
+        "an endpoint that was removed"
+    );
     assert_eq!(endpoints(&[1]).unwrap().after(address(1)), None);
 }
 

@@ -14,6 +14,7 @@ pub struct HeaderModifier {
     pub set: Vec<(HeaderName, HeaderValue)>,
     /// Headers to append, each as a separate line. Several lines are equivalent to a list separated by commas (RFC 9110,
     /// section 5.2), except for `Set-Cookie`, which must be separate lines, and `Cookie`, which must be one line.
+    pub add: Vec<(HeaderName, HeaderValue)>,
     /// Headers to remove.
     pub remove: Vec<HeaderName>,
 }

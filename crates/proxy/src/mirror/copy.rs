@@ -1,4 +1,4 @@
-//! One copy of a request, from its connection to the end of its response.
+//! One copy of a request, from connecting to the end of the response.
 
 use super::body::Piece;
 use crate::backend_tls;
@@ -21,12 +21,12 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{Instant, timeout_at};
 use tracing::debug;
 
-/// How long a copy may take, its response included.
+/// Maximum duration of a copy, including its response.
 const LONGEST: Duration = Duration::from_secs(60);
-/// A response longer than this isn't read to its end; its connection isn't used again.
+/// Maximum length of a response that is read to its end. A longer one closes the connection.
 const LONGEST_RESPONSE: usize = 256 * 1024;
 
-/// How TLS is spoken to a copy's endpoint; nothing for plain text.
+/// The TLS settings of a copy's endpoint. `None` for plain text.
 pub(super) type Secured = Option<(Arc<BackendTls>, SocketAddr)>;
 
 /// One copy of a request.
@@ -40,7 +40,7 @@ pub(super) struct Copy {
 }
 
 impl Copy {
-    /// Sends it, and tells what became of it.
+    /// Sends the copy and returns its outcome.
     pub(super) async fn send(mut self, connector: &Connector) -> Mirrored {
         let until = Instant::now() + LONGEST;
         let connected = timeout_at(until, self.connect(connector)).await;
@@ -85,9 +85,9 @@ impl Copy {
         read_response(session).await
     }
 
-    /// Gives the connection back. Over HTTP/2 that has to be done whatever came of the request: it may carry others, and
-    /// Pingora notices only here when it doesn't, and it may end. Others are dropped: to end them in order would mean to
-    /// wait until the mirror has taken what it was sent.
+    /// Returns the connection to the pool. An HTTP/2 connection must always be returned: it may carry other requests, and
+    /// Pingora only notices here that it carries none and may be closed. An HTTP/1.1 connection with an incomplete exchange is
+    /// dropped: closing it gracefully would wait until the mirror has read everything that it was sent.
     async fn release(&self, connector: &Connector, mut session: HttpSession, complete: bool) {
         match session {
             _ if complete => {}
@@ -100,11 +100,10 @@ impl Copy {
             .await;
     }
 
-    /// Sends the body as it comes.
+    /// Sends the body as it arrives.
     ///
     /// # Errors
-    ///
-    /// When the mirror doesn't take it, or when it ends too early: the client is gone, or it was given up.
+    /// If the mirror doesn't read it, or if it ends early, because the client is gone or the copy was aborted.
     async fn send_body(&mut self, session: &mut HttpSession) -> Result<()> {
         let Some(pieces) = &mut self.pieces else {
             return Ok(());
@@ -130,16 +129,16 @@ fn outcome(error: &Error) -> Mirrored {
     }
 }
 
-/// What becomes of a connection after a response.
+/// Whether a connection can be reused after a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum After {
-    /// It was read to its end.
+    /// The response was read to its end.
     Keep,
-    /// It goes on.
+    /// The response continues.
     End,
 }
 
-/// Reads the response and forgets it.
+/// Reads a response and discards it.
 async fn read_response(session: &mut HttpSession) -> Result<After> {
     loop {
         session.read_response_header().await?;
@@ -158,7 +157,7 @@ async fn read_response(session: &mut HttpSession) -> Result<After> {
     Ok(After::Keep)
 }
 
-/// The header of a copy: the one that the backend gets, in what the mirror speaks.
+/// Returns the header of a copy: that of the request to the backend, in the HTTP version of the mirror.
 pub(super) fn header(
     request: &RequestHeader,
     version: HttpVersion,
@@ -166,7 +165,7 @@ pub(super) fn header(
     bodiless: bool,
 ) -> Result<RequestHeader> {
     let mut header = request.clone();
-    // Nobody waits for the permission.
+    // The copy doesn't wait for the permission.
     header.remove_header(&EXPECT);
     let host = match (request.uri.authority(), request.headers.get(HOST)) {
         (_, Some(host)) => Some(host.clone()),
@@ -217,7 +216,7 @@ mod tests {
     use tokio::time::timeout;
 
     #[tokio::test]
-    async fn a_mirror_that_stopped_reading_is_not_waited_for() {
+    async fn mirror_that_stopped_reading_is_not_waited_for() {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("its address");
         let peer = Timeouts::default().peer(address, Exchange::Http1, None);
@@ -237,15 +236,15 @@ mod tests {
         let mut session = copy.connect(&connector).await.expect("a connection");
         let header = Box::new(copy.header.clone());
         session.write_request_header(header).await.expect("written");
-        // Until all buffers are full.
+        // Fill all buffers.
         let piece = Bytes::from_static(&[0; 64 * 1024]);
         let fill =
             async { while let Ok(()) = session.write_request_body(piece.clone(), false).await {} };
         timeout(Duration::from_millis(300), fill)
             .await
-            .expect_err("it takes no end");
+            .expect_err("the buffers never fill");
         timeout(LONGEST / 2, copy.release(&connector, session, false))
             .await
-            .expect("given up at once");
+            .expect("releasing the connection takes too long");
     }
 }
