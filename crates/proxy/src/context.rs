@@ -1,14 +1,14 @@
 //! The state of one request.
 
-use super::backend_tls;
-use super::deadline::{self, Armed, Watched};
-use super::failure;
-use super::forwarded::RequestId;
-use super::mirror::Copies;
-use super::peer::Exchange;
-use super::read_ahead::ReadAhead;
-use super::upload::Upload;
-use super::watch::Phase;
+use crate::mirror::Copies;
+use crate::request::forwarded::RequestId;
+use crate::request::upload::Upload;
+use crate::response::failure;
+use crate::upstream::backend_tls;
+use crate::upstream::deadline::{self, Armed, Watched};
+use crate::upstream::peer::Exchange;
+use crate::upstream::read_ahead::ReadAhead;
+use crate::upstream::watch::Phase;
 use gatefold_dataplane::backend::{Backend, Endpoints};
 use gatefold_dataplane::backend_tls::BackendTls;
 use gatefold_dataplane::timeouts::Limit;
@@ -27,48 +27,48 @@ use std::time::{Duration, Instant};
 #[derive(Debug, Default)]
 pub struct RequestContext {
     /// When it started. Only set if its log line is wanted.
-    pub(super) began: Option<Instant>,
+    pub(crate) began: Option<Instant>,
     /// The client connection. It does not count as idle while this exists.
-    pub(super) connection: Option<InHand>,
+    pub(crate) connection: Option<InHand>,
     /// Whether it asks for an upgrade to WebSocket.
-    pub(super) upgrade: bool,
+    pub(crate) upgrade: bool,
     /// The matching rule, from the snapshot at the time of routing.
-    pub(super) rule: Option<Arc<Rule>>,
+    pub(crate) rule: Option<Arc<Rule>>,
     /// The index of its backend in the rule's split.
-    pub(super) backend: Option<usize>,
+    pub(crate) backend: Option<usize>,
     /// The index of the client certificate that its Gateway presents to backends.
-    pub(super) identity: Option<usize>,
+    pub(crate) identity: Option<usize>,
     /// The endpoint that it is sent to.
-    pub(super) endpoint: Option<SocketAddr>,
+    pub(crate) endpoint: Option<SocketAddr>,
     /// The number of attempts so far.
-    pub(super) tries: usize,
+    pub(crate) tries: usize,
     /// Whether the next attempt needs a new connection, because a pooled one was closed.
-    pub(super) fresh: bool,
+    pub(crate) fresh: bool,
     /// The progress of its body in the current attempt.
-    pub(super) upload: Upload,
+    pub(crate) upload: Upload,
     /// The number of retries that its rule asked for.
-    pub(super) retries: usize,
+    pub(crate) retries: usize,
     /// The pause before the next retry.
-    pub(super) pause: Option<Duration>,
+    pub(crate) pause: Option<Duration>,
     /// The end of its rule's time limit.
-    pub(super) deadline: Option<Instant>,
+    pub(crate) deadline: Option<Instant>,
     /// The end of the time limit of the current attempt.
-    pub(super) try_deadline: Option<Instant>,
+    pub(crate) try_deadline: Option<Instant>,
     /// The connection to the endpoint, if it can be aborted.
-    pub(super) held: Option<Arc<Watched>>,
+    pub(crate) held: Option<Arc<Watched>>,
     /// The timer that aborts the connection at the deadline.
-    pub(super) armed: Option<Armed>,
+    pub(crate) armed: Option<Armed>,
     /// Its copies for mirrors that get the body. `None` before the first attempt.
-    pub(super) copies: Option<Copies>,
+    pub(crate) copies: Option<Copies>,
     /// The `Location` of its redirect.
-    pub(super) location: Option<HeaderValue>,
+    pub(crate) location: Option<HeaderValue>,
     /// Its identifier in all logs.
-    pub(super) id: Option<RequestId>,
+    pub(crate) id: Option<RequestId>,
 }
 
 impl RequestContext {
     /// Returns its backend.
-    pub(super) fn backend(&self) -> Option<&Backend> {
+    pub(crate) fn backend(&self) -> Option<&Backend> {
         match &self.rule.as_ref()?.action {
             Action::Forward(split) => split.get(self.backend?),
             Action::Redirect(_) | Action::Refuse(_) => None,
@@ -76,7 +76,7 @@ impl RequestContext {
     }
 
     /// Returns the endpoints of its backend.
-    pub(super) fn endpoints(&self) -> Option<&Endpoints> {
+    pub(crate) fn endpoints(&self) -> Option<&Endpoints> {
         self.backend()?.target.endpoints()
     }
 
@@ -84,7 +84,7 @@ impl RequestContext {
     ///
     /// # Errors
     /// If TLS was not prepared for the Gateway's client certificate.
-    pub(super) fn tls(&self) -> Result<Option<&Arc<BackendTls>>> {
+    pub(crate) fn tls(&self) -> Result<Option<&Arc<BackendTls>>> {
         match self.endpoints() {
             Some(endpoints) => backend_tls::of(endpoints, self.identity),
             None => Ok(None),
@@ -92,7 +92,7 @@ impl RequestContext {
     }
 
     /// Returns how much of its response to read before the client accepts it.
-    pub(super) fn read_ahead(&self) -> ReadAhead {
+    pub(crate) fn read_ahead(&self) -> ReadAhead {
         match &self.connection {
             Some(request) => ReadAhead::of(request.in_flight(), request.windows()),
             None => ReadAhead::Full,
@@ -100,7 +100,7 @@ impl RequestContext {
     }
 
     /// Starts the time limit of its rule, if there is one.
-    pub(super) fn start_timer(&mut self) {
+    pub(crate) fn start_timer(&mut self) {
         let Some(rule) = &self.rule else {
             return;
         };
@@ -113,7 +113,7 @@ impl RequestContext {
     ///
     /// # Errors
     /// If its time is already over.
-    pub(super) fn limit(&mut self, peer: &mut HttpPeer, exchange: Exchange) -> Result<()> {
+    pub(crate) fn limit(&mut self, peer: &mut HttpPeer, exchange: Exchange) -> Result<()> {
         self.drop_connection();
         let timeouts = match &self.rule {
             Some(rule) if !rule.timeouts.is_unset() => rule.timeouts,
@@ -137,7 +137,7 @@ impl RequestContext {
     ///
     /// # Errors
     /// If it was closed while idle. Nothing has been sent, so another connection can be used.
-    pub(super) fn hold(&mut self, watched: Option<&Arc<Watched>>, now: Tick) -> Result<()> {
+    pub(crate) fn hold(&mut self, watched: Option<&Arc<Watched>>, now: Tick) -> Result<()> {
         let Some(watched) = watched else {
             return Ok(());
         };
@@ -154,14 +154,14 @@ impl RequestContext {
     }
 
     /// Records activity on the connection.
-    pub(super) fn note(&self, now: Tick) {
+    pub(crate) fn note(&self, now: Tick) {
         if let Some(held) = &self.held {
             held.state.note(now);
         }
     }
 
     /// Switches to another protocol: the limits of the rule no longer apply.
-    pub(super) fn switch(&mut self, now: Tick) {
+    pub(crate) fn switch(&mut self, now: Tick) {
         self.armed = None;
         if let Some(connection) = &self.connection {
             connection.switch_protocols();
@@ -172,7 +172,7 @@ impl RequestContext {
     }
 
     /// Releases the connection to the pool, since the response is complete. Only writing to the client remains.
-    pub(super) fn let_go(&mut self, now: Tick) {
+    pub(crate) fn let_go(&mut self, now: Tick) {
         self.armed = None;
         if let Some(held) = &self.held {
             self.upload.end(held);
@@ -181,26 +181,26 @@ impl RequestContext {
     }
 
     /// Releases our handle on the connection of an attempt that is over, so that it closes as soon as Pingora drops its own.
-    pub(super) fn drop_connection(&mut self) {
+    pub(crate) fn drop_connection(&mut self) {
         self.armed = None;
         self.upload = Upload::default();
         self.held = None;
     }
 
     /// Records that the client has received everything that closing its connection could cut off.
-    pub(super) fn ends_in_order(&self) {
+    pub(crate) fn ends_in_order(&self) {
         if let Some(connection) = &self.connection {
             connection.end_in_order();
         }
     }
 
     /// Whether the endpoint has exceeded the time that it may be silent.
-    pub(super) fn is_silent(&self) -> bool {
+    pub(crate) fn is_silent(&self) -> bool {
         self.held.as_ref().is_some_and(|held| held.state.is_over())
     }
 
     /// Returns the time left for the current attempt. `Duration::MAX` without a limit.
-    pub(super) fn time_left(&self) -> Duration {
+    pub(crate) fn time_left(&self) -> Duration {
         let until = self.try_deadline;
         until.map_or(Duration::MAX, |it| {
             it.saturating_duration_since(Instant::now())
@@ -208,13 +208,13 @@ impl RequestContext {
     }
 
     /// Whether the time of the current attempt is over.
-    pub(super) fn is_late(&self) -> bool {
+    pub(crate) fn is_late(&self) -> bool {
         self.try_deadline
             .is_some_and(|until| until <= Instant::now())
     }
 
     /// Selects another endpoint of the same backend. Returns false if there is none.
-    pub(super) fn next_endpoint(&mut self) -> bool {
+    pub(crate) fn next_endpoint(&mut self) -> bool {
         let next = match (self.endpoints(), self.endpoint) {
             (Some(endpoints), Some(tried)) => endpoints.after(tried),
             _ => None,
@@ -227,7 +227,7 @@ impl RequestContext {
 }
 
 /// Returns the listening side's data of a session's connection.
-pub(super) fn connection(session: &Session) -> Option<&Arc<Connection>> {
+pub(crate) fn connection(session: &Session) -> Option<&Arc<Connection>> {
     let digest = session.digest()?.proxy_digest.as_ref()?;
     digest.user_data.as_ref()?.downcast_ref()
 }

@@ -1,6 +1,6 @@
 //! The metrics of requests.
 
-use super::striped::Striped;
+use crate::striped::Striped;
 use http::StatusCode;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -35,7 +35,7 @@ struct OutcomeLabel {
 
 /// The outcome of a copy of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Mirrored {
+pub(crate) enum Mirrored {
     /// The mirror has responded, with any status.
     Answered,
     /// The mirror couldn't be reached, or closed the connection.
@@ -106,18 +106,18 @@ impl Counters {
         self.inner.requests.get(class).map_or(0, Counter::get)
     }
 
-    pub(super) fn request(&self, status: Option<StatusCode>) {
+    pub(crate) fn request(&self, status: Option<StatusCode>) {
         let class = status.map_or(0, |status| usize::from(status.as_u16() / 100));
         if let Some(counter) = self.inner.requests.get(class) {
             counter.inc();
         }
     }
 
-    pub(super) fn connect_failure(&self) {
+    pub(crate) fn connect_failure(&self) {
         self.inner.connect_failures.inc();
     }
 
-    pub(super) fn mirrored(&self, outcome: Mirrored) {
+    pub(crate) fn mirrored(&self, outcome: Mirrored) {
         if let Some(counter) = self.inner.mirrored.get(outcome as usize) {
             counter.inc();
         }
@@ -125,12 +125,12 @@ impl Counters {
 
     /// Returns the number of copies with this outcome.
     #[cfg(test)]
-    pub(super) fn mirrored_so_far(&self, outcome: Mirrored) -> u64 {
+    pub(crate) fn mirrored_so_far(&self, outcome: Mirrored) -> u64 {
         let counter = self.inner.mirrored.get(outcome as usize);
         counter.map_or(0, Counter::get)
     }
 
-    pub(super) fn retry(&self) {
+    pub(crate) fn retry(&self) {
         self.inner.retries.inc();
     }
 }

@@ -1,16 +1,25 @@
 //! Routes a request and prepares it for its backend. `hooks` defines when.
 
-use super::answer::Answer;
-use super::context::{RequestContext, connection};
-use super::mirror::{MirrorOwner, Mirrors};
-use super::modify::RequestFields;
-use super::peer::{Exchange, Timeouts};
-use super::warnings::{Trouble, Warnings};
-use super::watch::Watch;
-use super::{
-    Counters, Options, access, backend_tls, choose, close_delimited, fields, forwarded, peer,
-    request, response, rewrite, upgrade,
-};
+use crate::Counters;
+use crate::Options;
+use crate::access_log;
+use crate::context::{RequestContext, connection};
+use crate::filter::headers::RequestFields;
+use crate::filter::url_rewrite;
+use crate::mirror::{MirrorOwner, Mirrors};
+use crate::request::check;
+use crate::request::fields;
+use crate::request::forwarded;
+use crate::request::route;
+use crate::response::answer::Answer;
+use crate::response::close_delimited;
+use crate::response::relay;
+use crate::upstream::backend_tls;
+use crate::upstream::peer;
+use crate::upstream::peer::{Exchange, Timeouts};
+use crate::upstream::upgrade;
+use crate::upstream::watch::Watch;
+use crate::warnings::{Trouble, Warnings};
 use arc_swap::ArcSwap;
 use gatefold_dataplane::Snapshot;
 use gatefold_dataplane::path_normalization::PathNormalization;
@@ -23,23 +32,23 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How long the rest of a request's body is read after the response, to keep the connection.
-pub(super) const DRAIN: Duration = Duration::from_secs(5);
+pub(crate) const DRAIN: Duration = Duration::from_secs(5);
 
 /// The proxy application: everything that requests share.
 #[derive(Debug)]
 pub struct Gatefold {
     snapshot: Arc<ArcSwap<Snapshot>>,
-    pub(super) timeouts: Timeouts,
-    pub(super) counters: Counters,
+    pub(crate) timeouts: Timeouts,
+    pub(crate) counters: Counters,
     mirrors: Mirrors,
     warnings: Warnings,
-    pub(super) watch: Watch,
+    pub(crate) watch: Watch,
     preserve_header_case: bool,
     path_normalization: PathNormalization,
 }
 
 impl Gatefold {
-    pub(super) fn new(snapshot: Arc<ArcSwap<Snapshot>>, options: &Options) -> Self {
+    pub(crate) fn new(snapshot: Arc<ArcSwap<Snapshot>>, options: &Options) -> Self {
         let (timeouts, counters) = (options.timeouts, options.counters.clone());
         Gatefold {
             snapshot,
@@ -57,12 +66,12 @@ impl Gatefold {
     ///
     /// # Errors
     /// If the request is not forwarded: returns the answer.
-    pub(super) fn begin(
+    pub(crate) fn begin(
         &self,
         session: &mut Session,
         context: &mut RequestContext,
     ) -> Result<(), Answer> {
-        if access::is_wanted() {
+        if access_log::is_wanted() {
             context.began = Some(Instant::now());
         }
         context.upgrade = upgrade::is_asked(session.req_header());
@@ -71,8 +80,8 @@ impl Gatefold {
             return Err(Answer::INTERNAL);
         };
         context.connection = Some(connection.begin());
-        response::keep_or_end(session, context);
-        request::check(session, self.path_normalization)?;
+        relay::keep_or_end(session, context);
+        check::check(session, self.path_normalization)?;
         if !self.preserve_header_case {
             fields::forget_spelling(session.req_header_mut());
         }
@@ -83,13 +92,13 @@ impl Gatefold {
         }
         let snapshot = self.snapshot.load();
         let request = (session.req_header(), self.path_normalization);
-        let chosen = choose::choose(&snapshot, &connection, request, context);
+        let chosen = route::choose(&snapshot, &connection, request, context);
         context.start_timer();
         chosen
     }
 
     /// Whether to log a problem with a request's backend. If so, returns how many times it was not logged before.
-    pub(super) fn warnings_due(&self, context: &RequestContext, trouble: Trouble) -> Option<u64> {
+    pub(crate) fn warnings_due(&self, context: &RequestContext, trouble: Trouble) -> Option<u64> {
         match context.backend() {
             Some(backend) => self.warnings.are_due(&backend.name, trouble),
             None => Some(0),
@@ -108,7 +117,7 @@ impl Gatefold {
     }
 
     /// Returns the endpoint to connect to, with all settings.
-    pub(super) fn peer(&self, context: &mut RequestContext) -> Result<Box<HttpPeer>> {
+    pub(crate) fn peer(&self, context: &mut RequestContext) -> Result<Box<HttpPeer>> {
         let (Some(endpoints), Some(endpoint)) = (context.endpoints(), context.endpoint) else {
             return Err(Error::new_in(ErrorType::InternalError));
         };
@@ -129,7 +138,7 @@ impl Gatefold {
     }
 
     /// Changes a client's request into the request to its backend.
-    pub(super) fn change_request(
+    pub(crate) fn change_request(
         &self,
         session: &mut Session,
         request: &mut RequestHeader,
@@ -139,7 +148,7 @@ impl Gatefold {
         let attempt = Mirrors::attempt(context);
         if let Some(rule) = &context.rule {
             rule.filters.change_request(&mut RequestFields(request));
-            rewrite::apply(&rule.filters, session, request)?;
+            url_rewrite::apply(&rule.filters, session, request)?;
         }
         forwarded::add_missing_host(session, request)?;
         // Before the filters of the backend, which apply to that backend only.
@@ -148,7 +157,7 @@ impl Gatefold {
             .begin(owner, attempt, session, request, context);
         if let Some(backend) = context.backend() {
             backend.filters.change_request(&mut RequestFields(request));
-            rewrite::apply(&backend.filters, session, request)?;
+            url_rewrite::apply(&backend.filters, session, request)?;
         }
         let owner = MirrorOwner::Backend;
         self.mirrors

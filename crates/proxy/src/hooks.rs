@@ -1,11 +1,17 @@
 //! The hooks that Pingora calls for each step of a request.
 
-use super::answer::After;
-use super::at_once::{at_once, done, known};
-use super::context::RequestContext;
-use super::gatefold::{DRAIN, Gatefold};
-use super::warnings::Trouble;
-use super::{access, backend_tls, deadline, expect, failure, response, upload};
+use crate::access_log;
+use crate::context::RequestContext;
+use crate::gatefold::{DRAIN, Gatefold};
+use crate::ready_hook::{done, known, ready_hook};
+use crate::request::expect_continue;
+use crate::request::upload;
+use crate::response::answer::After;
+use crate::response::failure;
+use crate::response::relay;
+use crate::upstream::backend_tls;
+use crate::upstream::deadline;
+use crate::warnings::Trouble;
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
@@ -31,7 +37,7 @@ impl ProxyHttp for Gatefold {
     /// None: Pingora would consider compression for every message.
     fn init_downstream_modules(&self, _modules: &mut HttpModules) {}
 
-    at_once! {
+    ready_hook! {
         fn request_filter<'s, 'c>(
             &self,
             session: &'s mut Session,
@@ -47,7 +53,7 @@ impl ProxyHttp for Gatefold {
         }
     }
 
-    at_once! {
+    ready_hook! {
         fn upstream_peer<'s, 'c>(
             &self,
             _session: &'s mut Session,
@@ -63,7 +69,7 @@ impl ProxyHttp for Gatefold {
         }
     }
 
-    at_once! {
+    ready_hook! {
         fn connected_to_upstream<'s, 'p, 'd, 'c>(
             &self,
             session: &'s mut Session,
@@ -92,7 +98,7 @@ impl ProxyHttp for Gatefold {
         }
     }
 
-    at_once! {
+    ready_hook! {
         fn upstream_request_filter<'s, 'r, 'c>(
             &self,
             session: &'s mut Session,
@@ -100,15 +106,15 @@ impl ProxyHttp for Gatefold {
             context: &'c mut RequestContext,
         ) -> Result<()> {
             match self.change_request(session, request, context) {
-                Ok(()) if expect::is_ours(request, context) => {
-                    Box::pin(expect::answer(session, request))
+                Ok(()) if expect_continue::is_ours(request, context) => {
+                    Box::pin(expect_continue::answer(session, request))
                 }
                 changed => done(changed),
             }
         }
     }
 
-    at_once! {
+    ready_hook! {
         fn request_body_filter<'s, 'b, 'c>(
             &self,
             session: &'s mut Session,
@@ -132,7 +138,7 @@ impl ProxyHttp for Gatefold {
         }
     }
 
-    at_once! {
+    ready_hook! {
         fn upstream_response_filter<'s, 'r, 'c>(
             &self,
             session: &'s mut Session,
@@ -147,7 +153,7 @@ impl ProxyHttp for Gatefold {
         }
     }
 
-    at_once! {
+    ready_hook! {
         fn response_filter<'s, 'r, 'c>(
             &self,
             session: &'s mut Session,
@@ -158,7 +164,7 @@ impl ProxyHttp for Gatefold {
                 session.set_read_timeout(Some(self.timeouts.upgraded));
             }
             let now = self.watch.now();
-            done(response::change(session, response, context, now))
+            done(relay::change(session, response, context, now))
         }
     }
 
@@ -181,7 +187,7 @@ impl ProxyHttp for Gatefold {
         Ok(None)
     }
 
-    at_once! {
+    ready_hook! {
         fn response_trailer_filter<'s, 't, 'c>(
             &self,
             _session: &'s mut Session,
@@ -261,7 +267,7 @@ impl ProxyHttp for Gatefold {
             ),
             None => debug!(status, %error, "a request failed"),
         }
-        if let Some(mut answer) = answer.filter(|_| !response::has_begun(session)) {
+        if let Some(mut answer) = answer.filter(|_| !relay::has_begun(session)) {
             context.ends_in_order();
             answer.after = After::Close;
             if let Err(error) = answer.send(session, context).await {
@@ -274,7 +280,7 @@ impl ProxyHttp for Gatefold {
         }
     }
 
-    at_once! {
+    ready_hook! {
         fn logging<'s, 'e, 'c>(
             &self,
             session: &'s mut Session,
@@ -286,7 +292,7 @@ impl ProxyHttp for Gatefold {
             }
             let status = session.response_written().map(|response| response.status);
             self.counters.request(status);
-            access::log(session, context);
+            access_log::log(session, context);
             known(|| ())
         }
     }

@@ -4,45 +4,26 @@
 //! an endpoint of a backend and its response to the client. A request keeps the rule that it was routed to, whatever is
 //! published meanwhile. Never here: YAML, API types, the graph, listening sockets.
 
-mod access;
-mod again;
-mod answer;
-mod at_once;
-mod backend_tls;
-mod choose;
-mod close_delimited;
+mod access_log;
 mod context;
 mod counters;
-mod deadline;
-mod early;
-mod expect;
-mod failure;
-mod fields;
-mod forwarded;
+mod filter;
 mod gatefold;
 mod hooks;
-mod host;
 mod mirror;
-mod modify;
-mod path;
-mod peer;
-mod read_ahead;
+mod ready_hook;
 mod request;
 mod response;
-mod rewrite;
 mod striped;
-mod unread;
-mod upgrade;
-mod upload;
+mod upstream;
 mod warnings;
-mod watch;
 
 #[cfg(test)]
 mod tests;
 
 pub use counters::Counters;
 pub use gatefold::Gatefold;
-pub use peer::Timeouts;
+pub use upstream::peer::Timeouts;
 
 use arc_swap::ArcSwap;
 use gatefold_dataplane::Snapshot;

@@ -15,7 +15,7 @@ thread_local! {
 
 /// A number that many threads increment and few read. Each thread increments its own cache line.
 #[derive(Debug, Default)]
-pub(super) struct Striped {
+pub(crate) struct Striped {
     stripes: [Stripe; STRIPES],
 }
 

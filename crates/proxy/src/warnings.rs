@@ -9,7 +9,7 @@ const MOST: usize = 4096;
 
 /// A kind of problem with a backend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Trouble {
+pub(crate) enum Trouble {
     /// An endpoint can't be connected to.
     Connecting,
     /// A request failed.
@@ -19,7 +19,7 @@ pub(super) enum Trouble {
 /// Rate-limits warnings about backends. A dead backend fails every request, some of them several times. Each kind of problem is
 /// logged now and then, with the number of suppressed warnings.
 #[derive(Debug, Default)]
-pub(super) struct Warnings {
+pub(crate) struct Warnings {
     given: Mutex<HashMap<(Arc<str>, Trouble), Given>>,
 }
 
@@ -31,7 +31,7 @@ struct Given {
 
 impl Warnings {
     /// Whether to log a problem. If so, returns how many times it was suppressed since the last time.
-    pub(super) fn are_due(&self, backend: &Arc<str>, trouble: Trouble) -> Option<u64> {
+    pub(crate) fn are_due(&self, backend: &Arc<str>, trouble: Trouble) -> Option<u64> {
         let mut given = self.given.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (backend.clone(), trouble);
         if given.len() >= MOST && !given.contains_key(&key) {

@@ -1,8 +1,8 @@
 //! One copy of a request, from connecting to the end of the response.
 
 use super::body::Piece;
-use crate::backend_tls;
 use crate::counters::Mirrored;
+use crate::upstream::backend_tls;
 use gatefold_dataplane::backend::HttpVersion;
 use gatefold_dataplane::backend_tls::BackendTls;
 use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, HOST, TE, TRANSFER_ENCODING};
@@ -210,7 +210,7 @@ pub(super) fn header(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::peer::{Exchange, Timeouts};
+    use crate::upstream::peer::{Exchange, Timeouts};
     use bytes::Bytes;
     use tokio::net::TcpListener;
     use tokio::time::timeout;

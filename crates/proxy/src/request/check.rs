@@ -5,8 +5,9 @@
 //! framing and large headers. This module rejects everything else that two parsers could read differently, so that no backend
 //! sees another request than the one that was routed.
 
-use super::answer::Answer;
-use super::{host, path};
+use crate::request::host;
+use crate::request::path;
+use crate::response::answer::Answer;
 use gatefold_dataplane::path_normalization::PathNormalization;
 use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Version};
@@ -42,7 +43,7 @@ const NO_CONNECT: Answer =
 
 /// Checks a request and replaces an absolute target by its path: `GET http://a/b` is `GET /b` with `Host: a` (RFC 9112, section
 /// 3.2.2), whether the client has sent that field or, over HTTP/1.0, has not. Then normalises the path.
-pub(super) fn check(session: &mut Session, normalization: PathNormalization) -> Result<(), Answer> {
+pub(crate) fn check(session: &mut Session, normalization: PathNormalization) -> Result<(), Answer> {
     let request = session.req_header();
     if request.method == Method::CONNECT {
         return Err(NO_CONNECT);
@@ -64,7 +65,7 @@ pub(super) fn check(session: &mut Session, normalization: PathNormalization) -> 
 }
 
 /// Returns the requested host, in the form for routing. Empty for HTTP/1.0, which may omit it.
-pub(super) fn host(request: &RequestHeader) -> Result<Cow<'_, str>, Answer> {
+pub(crate) fn host(request: &RequestHeader) -> Result<Cow<'_, str>, Answer> {
     // Pingora has rejected an authority and a Host that differ.
     let field = match (request.uri.authority(), request.headers.get(HOST)) {
         (Some(authority), _) => authority.as_str().as_bytes(),
@@ -76,7 +77,7 @@ pub(super) fn host(request: &RequestHeader) -> Result<Cow<'_, str>, Answer> {
 }
 
 /// Returns the port in the requested authority.
-pub(super) fn port(request: &RequestHeader) -> Option<u16> {
+pub(crate) fn port(request: &RequestHeader) -> Option<u16> {
     let field = match request.uri.authority() {
         Some(authority) => authority.as_str(),
         None => request.headers.get(HOST)?.to_str().ok()?,

@@ -1,6 +1,6 @@
-use super::context::RequestContext;
-use super::modify::ResponseFields;
-use super::unread;
+use crate::context::RequestContext;
+use crate::filter::headers::ResponseFields;
+use crate::response::unread_body;
 use http::{HeaderValue, Method, StatusCode, header};
 use pingora_core::Result;
 use pingora_http::ResponseHeader;
@@ -8,17 +8,17 @@ use pingora_proxy::Session;
 
 /// An answer of our own instead of a backend's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Answer {
-    pub(super) status: StatusCode,
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
     /// What happened, for whoever asked; ends with a newline. Nothing about what is behind us.
-    pub(super) text: &'static str,
+    pub(crate) text: &'static str,
     /// What becomes of an HTTP/1.1 connection.
-    pub(super) after: After,
+    pub(crate) after: After,
 }
 
 /// What becomes of an HTTP/1.1 connection after an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum After {
+pub(crate) enum After {
     /// The next request may come.
     Keep,
     /// It ends: where the next request would begin is unsure.
@@ -27,7 +27,7 @@ pub(super) enum After {
 
 impl Answer {
     /// The request itself is bad: nothing that follows it can be trusted.
-    pub(super) const fn malformed(status: StatusCode, text: &'static str) -> Self {
+    pub(crate) const fn malformed(status: StatusCode, text: &'static str) -> Self {
         Answer {
             status,
             text,
@@ -45,18 +45,18 @@ impl Answer {
     }
 
     /// Nothing serves this host and path.
-    pub(super) const NO_ROUTE: Answer =
+    pub(crate) const NO_ROUTE: Answer =
         Answer::refusal(StatusCode::NOT_FOUND, "no route matches this request\n");
 
     /// The connection was made for another listener: the client shall ask on a new one (RFC 9110, section
     /// 15.5.20).
-    pub(super) const MISDIRECTED: Answer = Answer::refusal(
+    pub(crate) const MISDIRECTED: Answer = Answer::refusal(
         StatusCode::MISDIRECTED_REQUEST,
         "the connection was made for another host: use a new one\n",
     );
 
     /// The rule can't be served as it is written.
-    pub(super) const fn refused(status: StatusCode) -> Self {
+    pub(crate) const fn refused(status: StatusCode) -> Self {
         Answer::refusal(
             status,
             "the matching route has a rule that can't be served as written\n",
@@ -64,64 +64,64 @@ impl Answer {
     }
 
     /// A question of a browser, whether a script may send a request; the rule's filter answers it.
-    pub(super) const PREFLIGHT: Answer = Answer::refusal(StatusCode::NO_CONTENT, "");
+    pub(crate) const PREFLIGHT: Answer = Answer::refusal(StatusCode::NO_CONTENT, "");
 
     /// The client shall ask elsewhere.
-    pub(super) const fn redirect(status: StatusCode) -> Self {
+    pub(crate) const fn redirect(status: StatusCode) -> Self {
         Answer::refusal(status, "see Location\n")
     }
 
     /// The route's backend doesn't exist or may not be referred to.
-    pub(super) const INVALID_BACKEND: Answer = Answer::refusal(
+    pub(crate) const INVALID_BACKEND: Answer = Answer::refusal(
         StatusCode::INTERNAL_SERVER_ERROR,
         "the matching route refers to an invalid backend\n",
     );
 
     /// The route's backend has nobody to serve it.
-    pub(super) const NO_ENDPOINTS: Answer = Answer::refusal(
+    pub(crate) const NO_ENDPOINTS: Answer = Answer::refusal(
         StatusCode::SERVICE_UNAVAILABLE,
         "the backend has no endpoints right now\n",
     );
 
     /// The backend couldn't be reached, or what it sent is no response.
-    pub(super) const BAD_GATEWAY: Answer = Answer::malformed(
+    pub(crate) const BAD_GATEWAY: Answer = Answer::malformed(
         StatusCode::BAD_GATEWAY,
         "the backend can't be reached or sent no valid response\n",
     );
 
     /// The backend took too long.
-    pub(super) const GATEWAY_TIMEOUT: Answer = Answer::malformed(
+    pub(crate) const GATEWAY_TIMEOUT: Answer = Answer::malformed(
         StatusCode::GATEWAY_TIMEOUT,
         "the backend took too long to respond\n",
     );
 
     /// The client took too long with its request.
-    pub(super) const REQUEST_TIMEOUT: Answer = Answer::malformed(
+    pub(crate) const REQUEST_TIMEOUT: Answer = Answer::malformed(
         StatusCode::REQUEST_TIMEOUT,
         "the request took too long to arrive\n",
     );
 
     /// What the client sent as a body isn't one.
-    pub(super) const MALFORMED_BODY: Answer = Answer::malformed(
+    pub(crate) const MALFORMED_BODY: Answer = Answer::malformed(
         StatusCode::BAD_REQUEST,
         "the body of the request has malformed chunks or trailers\n",
     );
 
     /// What the client sent isn't HTTP.
-    pub(super) const BAD_REQUEST: Answer =
+    pub(crate) const BAD_REQUEST: Answer =
         Answer::malformed(StatusCode::BAD_REQUEST, "the request is malformed\n");
 
     /// A fault of ours.
-    pub(super) const INTERNAL: Answer = Answer::malformed(
+    pub(crate) const INTERNAL: Answer = Answer::malformed(
         StatusCode::INTERNAL_SERVER_ERROR,
         "the gateway failed to forward the request\n",
     );
 
     /// Sends it as the response of a session that has none yet.
-    pub(super) async fn send(self, session: &mut Session, context: &RequestContext) -> Result<()> {
+    pub(crate) async fn send(self, session: &mut Session, context: &RequestContext) -> Result<()> {
         match self.after {
             After::Close => session.set_keepalive(None),
-            After::Keep => unread::keep(session).await,
+            After::Keep => unread_body::keep(session).await,
         }
         let head = session.req_header().method == Method::HEAD;
         session
@@ -132,7 +132,7 @@ impl Answer {
             session.write_response_body(body, true).await?;
         }
         if self.after == After::Keep {
-            unread::drop_small(session).await;
+            unread_body::drop_small(session).await;
         }
         Ok(())
     }

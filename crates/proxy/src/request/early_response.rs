@@ -2,7 +2,7 @@
 
 /// What an early response means for the rest of the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Early {
+pub(crate) enum Early {
     /// The rest is not needed: this is a final response with an error status.
     Error,
     /// The rest may be needed: this is another final response, or not a response.
@@ -14,7 +14,7 @@ pub(super) enum Early {
 }
 
 /// Examines the status of the first final response.
-pub(super) fn early(mut seen: &[u8]) -> Early {
+pub(crate) fn early(mut seen: &[u8]) -> Early {
     const STATUS_LINE: &[u8] = b"HTTP/1.";
     loop {
         let known = seen.len().min(STATUS_LINE.len());

@@ -11,7 +11,7 @@ const LONGEST: usize = 254;
 ///
 /// `None` if it is not `uri-host [ ":" port ]` (RFC 9110, section 7.2) or is empty, since HTTP URIs have a host (section
 /// 4.2.1).
-pub(super) fn parse(field: &[u8]) -> Option<Cow<'_, str>> {
+pub(crate) fn parse(field: &[u8]) -> Option<Cow<'_, str>> {
     match plain(field) {
         Some(name) => Some(name.into()),
         None => parse_any(field),

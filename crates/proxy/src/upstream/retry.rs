@@ -3,9 +3,12 @@
 //! In: a failed attempt or a response status. Out: whether the request is sent again, and after which pause. A request is never
 //! retried if part of it is lost: its body must have been received completely, and fit into the 64 KiB that Pingora keeps.
 
-use super::context::RequestContext;
-use super::peer::TRIES;
-use super::{deadline, failure, response, upload};
+use crate::context::RequestContext;
+use crate::request::upload;
+use crate::response::failure;
+use crate::response::relay;
+use crate::upstream::deadline;
+use crate::upstream::peer::TRIES;
 use gatefold_dataplane::backend::HttpVersion;
 use http::StatusCode;
 use http::header::EXPECT;
@@ -15,7 +18,7 @@ use std::time::Instant;
 
 /// Whether the complete request can be sent once more, and the client has received nothing of a response.
 fn is_repeatable(session: &mut Session) -> bool {
-    if response::has_begun(session) {
+    if relay::has_begun(session) {
         return false;
     }
     // Pingora's buffer doesn't distinguish an empty body from none.
@@ -28,7 +31,7 @@ fn is_repeatable(session: &mut Session) -> bool {
 impl RequestContext {
     /// Whether to retry after connecting has failed, so nothing was sent. Another endpoint may work. So may the same one if the
     /// shared HTTP/2 connection has just been closed, which doesn't count as an attempt of the rule's `retry`.
-    pub(super) fn retries_elsewhere(&mut self, error: &Error) -> bool {
+    pub(crate) fn retries_elsewhere(&mut self, error: &Error) -> bool {
         let ended = *error.etype() == ErrorType::H2Error;
         self.fresh |= ended;
         if self.has_retry() && !ended {
@@ -41,7 +44,7 @@ impl RequestContext {
     /// Decides whether to retry after an endpoint has failed. The endpoint may have closed a pooled connection just as the
     /// request was sent. The request is retried only if it is idempotent and no part of a body can be lost, if the endpoint
     /// reports that it has not processed the request, or if the rule asks for it.
-    pub(super) fn decide_retry(
+    pub(crate) fn decide_retry(
         &mut self,
         session: &mut Session,
         error: &mut Box<Error>,
@@ -75,7 +78,7 @@ impl RequestContext {
             let cause = std::mem::replace(error, timeout);
             error.set_cause(cause);
         }
-        let unanswered = !response::has_begun(session);
+        let unanswered = !relay::has_begun(session);
         let unprocessed =
             failure::is_unprocessed(error) && !session.retry_buffer_truncated() && unanswered;
         let repeatable =
@@ -149,7 +152,7 @@ impl RequestContext {
     ///
     /// # Errors
     /// If the request is retried.
-    pub(super) fn check_status(&mut self, session: &mut Session, status: StatusCode) -> Result<()> {
+    pub(crate) fn check_status(&mut self, session: &mut Session, status: StatusCode) -> Result<()> {
         let retry = self.rule.as_ref().and_then(|rule| rule.retry.as_ref());
         if !retry.is_some_and(|retry| retry.codes.contains(&status)) {
             return Ok(());

@@ -1,6 +1,6 @@
 //! Failures of forwarding: which answer the client gets, and which failures allow a retry.
 
-use super::answer::Answer;
+use crate::response::answer::Answer;
 use gatefold_listen::Refusal;
 use pingora_core::{Error, ErrorSource, ErrorType, RetryType};
 use std::io;
@@ -9,7 +9,7 @@ use std::io;
 ///
 /// 504 if a backend took too long to accept the connection or to respond; 502 if it couldn't be reached or sent no valid HTTP
 /// (RFC 9110, sections 15.6.3 and 15.6.5).
-pub(super) fn answer(error: &Error) -> Option<Answer> {
+pub(crate) fn answer(error: &Error) -> Option<Answer> {
     use ErrorType::{ConnectionClosed, ReadError, ReadTimedout, WriteError, WriteTimedout};
     match error.esource() {
         ErrorSource::Upstream if is_timeout(error) => Some(Answer::GATEWAY_TIMEOUT),
@@ -28,20 +28,20 @@ pub(super) fn answer(error: &Error) -> Option<Answer> {
 /// Whether the endpoint reports that it has not processed the request: it has reset the stream with `REFUSED_STREAM`, or has
 /// closed the connection without accepting the stream (RFC 9113, section 8.7). Pingora itself allows a retry only for these
 /// errors. A request that wasn't sent at all ([`unused`]) counts as well.
-pub(super) fn is_unprocessed(error: &Error) -> bool {
+pub(crate) fn is_unprocessed(error: &Error) -> bool {
     matches!(*error.etype(), ErrorType::H2Error | UNUSED)
         && matches!(error.retry, RetryType::Decided(true))
 }
 
 /// Whether the request was not sent, because its pooled connection was already closed.
-pub(super) fn is_unsent(error: &Error) -> bool {
+pub(crate) fn is_unsent(error: &Error) -> bool {
     *error.etype() == UNUSED
 }
 
 const UNUSED: ErrorType = ErrorType::Custom("a pooled connection was closed before it was used");
 
 /// Returns the error of a request whose pooled connection was already closed.
-pub(super) fn unused() -> Box<Error> {
+pub(crate) fn unused() -> Box<Error> {
     let mut error = Error::new_up(UNUSED);
     error.set_retry(true);
     error
@@ -49,7 +49,7 @@ pub(super) fn unused() -> Box<Error> {
 
 /// Allows a retry of an idempotent request if a pooled connection turned out to be closed. Pingora decides that for failed
 /// reads; a failed write is the same case.
-pub(super) fn decide_by_connection(error: &mut Error, reused: bool) {
+pub(crate) fn decide_by_connection(error: &mut Error, reused: bool) {
     let written = *error.etype() != ErrorType::WriteError;
     if written || *error.esource() != ErrorSource::Upstream {
         error.retry.decide_reuse(reused);
@@ -60,7 +60,7 @@ pub(super) fn decide_by_connection(error: &mut Error, reused: bool) {
 
 /// Describes why the header of a response can't be read. Pingora's description contains the header itself, which may be a
 /// megabyte long and confidential.
-pub(super) fn without_header(mut error: Box<Error>) -> Box<Error> {
+pub(crate) fn without_header(mut error: Box<Error>) -> Box<Error> {
     let unread =
         *error.etype() == ErrorType::InvalidHTTPHeader && *error.esource() == ErrorSource::Upstream;
     let cause = error.root_cause();

@@ -5,10 +5,10 @@
 //! both. If an early error response arrives while Pingora is in a write, that write is ended: Pingora then reads and relays
 //! the response (docs/decisions/early-responses.md).
 
-use super::context::RequestContext;
-use super::deadline::Watched;
-use super::early::{Early, early};
-use super::peer::{Timeouts, UNACKNOWLEDGED};
+use crate::context::RequestContext;
+use crate::request::early_response::{Early, early};
+use crate::upstream::deadline::Watched;
+use crate::upstream::peer::{Timeouts, UNACKNOWLEDGED};
 use bytes::Bytes;
 use gatefold_dataplane::backend::{Endpoints, HttpVersion};
 use http::StatusCode;
@@ -40,7 +40,7 @@ const PIPE: u8 = 8;
 
 /// The progress of a request's body, and of the response to it.
 #[derive(Debug, Default)]
-pub(super) struct Upload {
+pub(crate) struct Upload {
     /// The number of bytes passed to the endpoint's connection.
     handed: u64,
     response: Response,
@@ -68,7 +68,7 @@ enum Response {
 
 impl Upload {
     /// Records the status of a response that Pingora has read. Pingora may already be in another write.
-    pub(super) fn answered(&mut self, status: StatusCode, held: Option<&Watched>) {
+    pub(crate) fn answered(&mut self, status: StatusCode, held: Option<&Watched>) {
         if self.response == Response::Ended {
             return;
         }
@@ -97,17 +97,17 @@ impl Upload {
     }
 
     /// Whether the client has sent a part of the body.
-    pub(super) fn has_begun(&self) -> bool {
+    pub(crate) fn has_begun(&self) -> bool {
         self.handed > 0
     }
 
     /// Whether the endpoint has responded with an error, so that the rest of the body is not needed.
-    pub(super) fn is_unwanted(&self) -> bool {
+    pub(crate) fn is_unwanted(&self) -> bool {
         matches!(self.response, Response::Failed | Response::Ended)
     }
 
     /// Restores the connection's settings for other requests, after the response is complete.
-    pub(super) fn end(&self, held: &Watched) {
+    pub(crate) fn end(&self, held: &Watched) {
         if self.handed > SHORT {
             set_unacknowledged(held, Some(UNACKNOWLEDGED));
         }
@@ -116,7 +116,7 @@ impl Upload {
 
 /// Registers the connection of a request with a possibly long body before anything is sent, since afterwards it can't be seen
 /// whether Pingora has read a response.
-pub(super) fn prepare(session: &mut Session, context: &mut RequestContext) {
+pub(crate) fn prepare(session: &mut Session, context: &mut RequestContext) {
     let may_be_long = |session: &Session| length(session).is_none_or(|length| length > SHORT);
     if !session.is_body_done() && is_watched(context) && may_be_long(session) {
         watch(context);
@@ -125,7 +125,7 @@ pub(super) fn prepare(session: &mut Session, context: &mut RequestContext) {
 
 /// Counts a piece of a body. Returns whether to wait for room before it is passed on: only if the body is long and the endpoint
 /// speaks HTTP/1.1.
-pub(super) fn must_wait(context: &mut RequestContext, piece: Option<&Bytes>) -> bool {
+pub(crate) fn must_wait(context: &mut RequestContext, piece: Option<&Bytes>) -> bool {
     let before = context.upload.handed;
     let length = piece.map_or(0, |piece| piece.len() as u64);
     context.upload.handed = before.saturating_add(length);
@@ -154,7 +154,7 @@ fn is_watched(context: &RequestContext) -> bool {
 
 /// Resets the connection to the endpoint if the client has abandoned a long body. Closed gracefully, it would stay open until
 /// the endpoint has read everything that was sent.
-pub(super) fn give_up(context: &RequestContext) {
+pub(crate) fn give_up(context: &RequestContext) {
     if let Some(held) = &context.held
         && context.upload.handed > SHORT
         && is_watched(context)
@@ -189,7 +189,7 @@ fn watch(context: &mut RequestContext) {
 ///
 /// # Errors
 /// If the client has left.
-pub(super) async fn wait_for_room(
+pub(crate) async fn wait_for_room(
     session: &mut Session,
     context: &mut RequestContext,
     timeouts: Timeouts,

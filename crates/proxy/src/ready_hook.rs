@@ -10,10 +10,10 @@ use std::pin::Pin;
 use std::task::Poll;
 
 /// The future that a hook returns.
-pub(super) type Wait<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+pub(crate) type Wait<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// Returns the result of a hook that is complete.
-pub(super) fn done<'a, E: Send + 'a>(result: Result<(), E>) -> Wait<'a, Result<(), E>> {
+pub(crate) fn done<'a, E: Send + 'a>(result: Result<(), E>) -> Wait<'a, Result<(), E>> {
     match result {
         Ok(()) => known(|| Ok(())),
         Err(error) => Box::pin(ready(Err(error))),
@@ -22,20 +22,20 @@ pub(super) fn done<'a, E: Send + 'a>(result: Result<(), E>) -> Wait<'a, Result<(
 
 /// Returns a result that was known before anything was done. Boxing a future without state doesn't allocate; even an empty
 /// `async` block has state.
-pub(super) fn known<'a, T>(result: impl Fn() -> T + Send + 'a) -> Wait<'a, T> {
+pub(crate) fn known<'a, T>(result: impl Fn() -> T + Send + 'a) -> Wait<'a, T> {
     Box::pin(poll_fn(move |_| Poll::Ready(result())))
 }
 
 /// Defines a hook like `async_trait` does, except that the body returns the future. Every reference but `&self` needs its own
 /// lifetime.
-macro_rules! at_once {
+macro_rules! ready_hook {
     (fn $name:ident<$($life:lifetime),+>(
         &$this:ident, $($argument:ident: $kind:ty),+ $(,)?
     ) -> $output:ty $body:block) => {
         fn $name<'this, $($life,)+ 'wait>(
             &'this $this,
             $($argument: $kind),+
-        ) -> $crate::at_once::Wait<'wait, $output>
+        ) -> $crate::ready_hook::Wait<'wait, $output>
         where
             'this: 'wait,
             $($life: 'wait,)+
@@ -43,7 +43,7 @@ macro_rules! at_once {
     };
 }
 
-pub(super) use at_once;
+pub(crate) use ready_hook;
 
 #[cfg(test)]
 mod tests {

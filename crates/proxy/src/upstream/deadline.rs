@@ -5,10 +5,10 @@
 //! which is aborted at the deadline; the pending read or write then fails. Without a limit, [`super::watch`] decides when to
 //! abort a connection.
 
-use super::peer::Exchange;
-use super::read_ahead::ReadAhead;
-use super::upgrade;
-use super::watch::State;
+use crate::upstream::peer::Exchange;
+use crate::upstream::read_ahead::ReadAhead;
+use crate::upstream::upgrade;
+use crate::upstream::watch::State;
 use async_trait::async_trait;
 use gatefold_dataplane::backend_tls::BackendTls;
 use pingora_core::connectors::L4Connect;
@@ -33,19 +33,19 @@ use tracing::debug;
 const TIMED: u64 = 1 << 8;
 
 /// Returns the error of a request whose endpoint was silent for too long.
-pub(super) fn silent() -> Box<Error> {
+pub(crate) fn silent() -> Box<Error> {
     let what = "the endpoint was silent for too long";
     Error::explain(ErrorType::ReadTimedout, what).into_up()
 }
 
 /// Returns the error of a request whose time limit is over.
-pub(super) fn late() -> Box<Error> {
+pub(crate) fn late() -> Box<Error> {
     let what = "the time limit of the rule has passed";
     Error::explain(ErrorType::ReadTimedout, what).into_up()
 }
 
 /// Returns the error of a request whose time limit is over while its client was still sending it.
-pub(super) fn unsent() -> Box<Error> {
+pub(crate) fn unsent() -> Box<Error> {
     let what = "the time limit of the rule has passed, and the client hasn't sent the whole body";
     Error::explain(ErrorType::ReadTimedout, what).into_down()
 }
@@ -54,7 +54,7 @@ pub(super) fn unsent() -> Box<Error> {
 ///
 /// # Errors
 /// If the deadline has already passed.
-pub(super) fn bound(
+pub(crate) fn bound(
     peer: &mut HttpPeer,
     exchange: Exchange,
     tls: Option<&Arc<BackendTls>>,
@@ -105,7 +105,7 @@ impl L4Connect for Timed {
 ///
 /// # Errors
 /// If connecting fails.
-pub(super) async fn connect(
+pub(crate) async fn connect(
     address: &SocketAddr,
     exchange: Exchange,
     read_ahead: ReadAhead,
@@ -120,18 +120,18 @@ pub(super) async fn connect(
 }
 
 /// Returns our handle on the connection of a request, if it has one.
-pub(super) fn watched(digest: Option<&Digest>) -> Option<&Arc<Watched>> {
+pub(crate) fn watched(digest: Option<&Digest>) -> Option<&Arc<Watched>> {
     let digest = digest?.proxy_digest.as_ref()?;
     digest.user_data.as_ref()?.downcast_ref()
 }
 
 /// Our handle on a connection to an endpoint, in addition to the stream that Pingora has.
 #[derive(Debug)]
-pub(super) struct Watched {
+pub(crate) struct Watched {
     /// Another descriptor of the same socket.
     socket: OwnedFd,
     /// Its phase, maintained by [`super::watch`].
-    pub(super) state: State,
+    pub(crate) state: State,
     /// Whether the endpoint had received everything that was sent to it at the deadline.
     kept_up: AtomicBool,
     /// Changes with every deadline, so that the deadline of a finished request can't affect the next one.
@@ -153,7 +153,7 @@ impl Watched {
     }
 
     /// Sets the deadline for the request that uses the connection.
-    pub(super) fn arm(this: &Arc<Self>, until: Instant) -> Armed {
+    pub(crate) fn arm(this: &Arc<Self>, until: Instant) -> Armed {
         let turn = this.next_turn();
         let watched = this.clone();
         let timer = tokio::spawn(async move {
@@ -177,26 +177,26 @@ impl Watched {
         }
     }
 
-    pub(super) fn reset(&self) {
+    pub(crate) fn reset(&self) {
         if let Err(error) = rustix::net::connect_unspec(&self.socket) {
             debug!(%error, "a connection that exceeded its time had already ended");
         }
     }
 
     /// Closes the connection gracefully. A pending read returns the end of the stream.
-    pub(super) fn close(&self) {
+    pub(crate) fn close(&self) {
         if let Err(error) = rustix::net::shutdown(&self.socket, Shutdown::Both) {
             debug!(%error, "an idle connection had already ended");
         }
     }
 
     /// Whether the endpoint had received everything that was sent to it at the deadline.
-    pub(super) fn kept_up(&self) -> bool {
+    pub(crate) fn kept_up(&self) -> bool {
         self.kept_up.load(Ordering::Acquire)
     }
 
     /// Whether unread data from the endpoint, or its end of the stream, has arrived.
-    pub(super) fn has_unread(&self) -> bool {
+    pub(crate) fn has_unread(&self) -> bool {
         self.is_ready(PollFlags::IN)
     }
 
@@ -207,15 +207,15 @@ impl Watched {
 
     fn is_ready(&self, wanted: PollFlags) -> bool {
         let mut sockets = [PollFd::new(&self.socket, wanted)];
-        let at_once = Timespec {
+        let immediately = Timespec {
             tv_sec: 0,
             tv_nsec: 0,
         };
-        poll(&mut sockets, Some(&at_once)).is_ok_and(|ready| ready > 0)
+        poll(&mut sockets, Some(&immediately)).is_ok_and(|ready| ready > 0)
     }
 
     /// Ends the stream to the endpoint gracefully. A pending write fails; data from the endpoint can still be read.
-    pub(super) fn end_writing(&self) {
+    pub(crate) fn end_writing(&self) {
         if let Err(error) = rustix::net::shutdown(&self.socket, Shutdown::Write) {
             debug!(%error, "a connection that a request was being written to had already ended");
         }
@@ -243,7 +243,7 @@ impl AsFd for Watched {
 
 /// A deadline that is set. Dropping it cancels the deadline.
 #[derive(Debug)]
-pub(super) struct Armed {
+pub(crate) struct Armed {
     watched: Arc<Watched>,
     turn: u64,
     timer: AbortHandle,

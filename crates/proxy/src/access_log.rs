@@ -1,6 +1,6 @@
 //! The access log.
 
-use super::context::RequestContext;
+use crate::context::RequestContext;
 use http::HeaderValue;
 use pingora_proxy::Session;
 use tracing::{Level, enabled, info};
@@ -9,12 +9,12 @@ use tracing::{Level, enabled, info};
 const TARGET: &str = "gatefold::access";
 
 /// Whether the access log is enabled. Cheap if not.
-pub(super) fn is_wanted() -> bool {
+pub(crate) fn is_wanted() -> bool {
     enabled!(target: TARGET, Level::INFO)
 }
 
 /// Logs a completed request, without the query, since that may contain tokens.
-pub(super) fn log(session: &Session, context: &RequestContext) {
+pub(crate) fn log(session: &Session, context: &RequestContext) {
     let Some(began) = context.began else {
         return;
     };

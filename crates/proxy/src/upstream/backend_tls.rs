@@ -85,7 +85,7 @@ fn cert_key(identity: &ClientIdentity) -> Option<CertKey> {
 ///
 /// # Errors
 /// If TLS was not prepared for the client certificate.
-pub(super) fn of(
+pub(crate) fn of(
     endpoints: &Endpoints,
     identity: Option<usize>,
 ) -> Result<Option<&Arc<BackendTls>>> {
@@ -102,7 +102,7 @@ pub(super) fn of(
 ///
 /// # Errors
 /// If Pingora can't be given the authorities or the client certificate. It would fall back to trusting others.
-pub(super) fn peer(endpoint: SocketAddr, tls: &BackendTls) -> Result<Box<HttpPeer>> {
+pub(crate) fn peer(endpoint: SocketAddr, tls: &BackendTls) -> Result<Box<HttpPeer>> {
     let kept = Kept::of(tls)?;
     let no_authority = kept
         .authorities
@@ -123,7 +123,7 @@ pub(super) fn peer(endpoint: SocketAddr, tls: &BackendTls) -> Result<Box<HttpPee
 
 /// Leaves the names to [`check_names`] if the policy lists some. If neither is called, Pingora verifies the requested hostname,
 /// so forgetting this call fails safe.
-pub(super) fn defer_names(peer: &mut HttpPeer, tls: &BackendTls) {
+pub(crate) fn defer_names(peer: &mut HttpPeer, tls: &BackendTls) {
     peer.options.verify_hostname = tls.names.is_empty();
 }
 
@@ -131,7 +131,7 @@ pub(super) fn defer_names(peer: &mut HttpPeer, tls: &BackendTls) {
 ///
 /// # Errors
 /// If the certificate has none of them, or can't be verified.
-pub(super) async fn check_names(
+pub(crate) async fn check_names(
     tls: &BackendTls,
     endpoint: SocketAddr,
     digest: Option<&Digest>,
@@ -176,7 +176,7 @@ async fn fingerprint(tls: &BackendTls, endpoint: SocketAddr) -> io::Result<Vec<u
 }
 
 /// Opens a TLS connection of our own. The policy's verifier verifies all of it.
-pub(super) async fn connect(tls: &BackendTls, tcp: TcpStream) -> io::Result<TlsStream<TcpStream>> {
+pub(crate) async fn connect(tls: &BackendTls, tcp: TcpStream) -> io::Result<TlsStream<TcpStream>> {
     let connector = TlsConnector::from(tls.config.clone());
     connector.connect(tls.server_name.clone(), tcp).await
 }

@@ -4,9 +4,9 @@
 //! millisecond. Instead, a request records its activity as a number in its connection, and a periodic sweep over all
 //! connections closes those without activity for too long, which fails the pending read or write.
 
-use super::deadline::Watched;
-use super::peer::Exchange;
-use super::read_ahead::ReadAhead;
+use crate::upstream::deadline::{self, Watched};
+use crate::upstream::peer::Exchange;
+use crate::upstream::read_ahead::ReadAhead;
 use async_trait::async_trait;
 use gatefold_dataplane::backend_tls::BackendTls;
 use gatefold_listen::clock::{Clock, Tick};
@@ -23,7 +23,7 @@ use tracing::debug;
 
 /// The phase of a connection to an endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Phase {
+pub(crate) enum Phase {
     /// In the pool, without a request.
     Idle,
     /// In use by a request.
@@ -36,11 +36,11 @@ pub(super) enum Phase {
 
 /// A phase and the time of the last activity in one word, so that both change atomically.
 #[derive(Debug, Default)]
-pub(super) struct State(AtomicU64);
+pub(crate) struct State(AtomicU64);
 
 impl State {
     /// Starts a phase. Returns false if the connection was closed.
-    pub(super) fn enter(&self, phase: Phase, now: Tick) -> bool {
+    pub(crate) fn enter(&self, phase: Phase, now: Tick) -> bool {
         let next = word(phase, now);
         let update = self
             .0
@@ -51,14 +51,14 @@ impl State {
     }
 
     /// Records activity. Costs two loads if activity was already recorded in the same tick.
-    pub(super) fn note(&self, now: Tick) {
+    pub(crate) fn note(&self, now: Tick) {
         let state = self.0.load(Ordering::Acquire);
         if state as Tick != now {
             self.enter(phase_of(state), now);
         }
     }
 
-    pub(super) fn is_over(&self) -> bool {
+    pub(crate) fn is_over(&self) -> bool {
         phase_of(self.0.load(Ordering::Acquire)) == Phase::Over
     }
 }
@@ -78,7 +78,7 @@ fn phase_of(state: u64) -> Phase {
 
 /// All connections to endpoints that start as HTTP/1.1, with the clock for them.
 #[derive(Clone, Debug)]
-pub(super) struct Watch {
+pub(crate) struct Watch {
     inner: Arc<Inner>,
     /// Opens connections that read ahead in full.
     full: Arc<Connector>,
@@ -104,7 +104,7 @@ struct Connections {
 }
 
 impl Watch {
-    pub(super) fn new(silent: Duration, idle: Duration) -> Self {
+    pub(crate) fn new(silent: Duration, idle: Duration) -> Self {
         let inner = Arc::new(Inner {
             silent,
             idle,
@@ -129,7 +129,7 @@ impl Watch {
     /// Registers a peer's connections. This replaces the timers for responses and idle connections. The timeout for writing a
     /// request stays: writes seldom wait, and nothing is read meanwhile. `tls` is for upgrades, which use TLS below what Pingora
     /// sees.
-    pub(super) fn set(
+    pub(crate) fn set(
         &self,
         peer: &mut HttpPeer,
         exchange: Exchange,
@@ -161,7 +161,7 @@ impl Watch {
         }
     }
 
-    pub(super) fn now(&self) -> Tick {
+    pub(crate) fn now(&self) -> Tick {
         self.inner.clock.now()
     }
 }
@@ -179,7 +179,7 @@ struct Connector {
 impl L4Connect for Connector {
     async fn connect(&self, address: &SocketAddr) -> Result<Stream> {
         let (exchange, tls) = (self.exchange, self.tls.as_deref());
-        let connected = super::deadline::connect(address, exchange, self.read_ahead, tls);
+        let connected = deadline::connect(address, exchange, self.read_ahead, tls);
         let (stream, watched) = connected.await?;
         // Until a request uses it, which a handshake may delay.
         watched.state.enter(Phase::Unbounded, 0);

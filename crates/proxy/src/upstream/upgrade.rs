@@ -5,8 +5,8 @@
 //! this happens occasionally if the endpoint is fast. On connections opened here, the first read returns "pending" once; by the
 //! second read, the end of the body has been processed.
 
-use super::backend_tls;
-use super::peer::Exchange;
+use crate::upstream::backend_tls;
+use crate::upstream::peer::Exchange;
 use gatefold_dataplane::backend_tls::BackendTls;
 use http::Version;
 use http::header::UPGRADE;
@@ -25,7 +25,7 @@ use tokio_rustls::client::TlsStream;
 
 /// Whether a request asks for an upgrade to WebSocket. Pingora removes the header from all other requests, as it may (RFC 9110,
 /// section 7.8).
-pub(super) fn is_asked(request: &RequestHeader) -> bool {
+pub(crate) fn is_asked(request: &RequestHeader) -> bool {
     request.version == Version::HTTP_11
         && request
             .headers
@@ -37,7 +37,7 @@ pub(super) fn is_asked(request: &RequestHeader) -> bool {
 ///
 /// # Errors
 /// If connecting fails.
-pub(super) async fn connect(
+pub(crate) async fn connect(
     address: &SocketAddr,
     receive_buffer: Option<u32>,
 ) -> Result<TcpStream> {
@@ -72,7 +72,7 @@ async fn connect_with(address: std::net::SocketAddr, receive_buffer: u32) -> io:
 ///
 /// # Errors
 /// If the handshake fails.
-pub(super) async fn stream(
+pub(crate) async fn stream(
     tcp: TcpStream,
     exchange: Exchange,
     tls: Option<&BackendTls>,

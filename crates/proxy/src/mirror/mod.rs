@@ -6,13 +6,13 @@
 mod body;
 mod copy;
 
-pub(super) use body::Copies;
+pub(crate) use body::Copies;
 
-use super::Counters;
-use super::backend_tls;
-use super::context::RequestContext;
-use super::counters::Mirrored;
-use super::peer::{Exchange, Timeouts};
+use crate::Counters;
+use crate::context::RequestContext;
+use crate::counters::Mirrored;
+use crate::upstream::backend_tls;
+use crate::upstream::peer::{Exchange, Timeouts};
 use body::Tap;
 use copy::{Copy, Secured};
 use gatefold_dataplane::backend::{Endpoints, Target};
@@ -37,7 +37,7 @@ const IDLE: usize = 128;
 /// The owner of the filter that asks for a copy. Filters of a backend apply only to requests forwarded to it
 /// (`HTTPBackendRef.filters`): a mirror of the rule gets the request without them, a mirror of a backend with them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum MirrorOwner {
+pub(crate) enum MirrorOwner {
     /// The rule.
     Rule,
     /// The backend that the request is forwarded to.
@@ -46,7 +46,7 @@ pub(super) enum MirrorOwner {
 
 /// Whether an attempt to forward a request is the first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Attempt {
+pub(crate) enum Attempt {
     /// Its copies have not been started.
     First,
     /// A retry: its copies have already been started.
@@ -55,7 +55,7 @@ pub(super) enum Attempt {
 
 /// Sends copies of requests to mirrors.
 #[derive(Clone)]
-pub(super) struct Mirrors {
+pub(crate) struct Mirrors {
     inner: Arc<Inner>,
 }
 
@@ -74,7 +74,7 @@ impl std::fmt::Debug for Mirrors {
 }
 
 impl Mirrors {
-    pub(super) fn new(timeouts: Timeouts, counters: Counters) -> Self {
+    pub(crate) fn new(timeouts: Timeouts, counters: Counters) -> Self {
         Mirrors {
             inner: Arc::new(Inner {
                 connector: OnceLock::new(),
@@ -86,7 +86,7 @@ impl Mirrors {
     }
 
     /// Returns whether the request is forwarded for the first time. If not, rewinds its copies, since the body starts again.
-    pub(super) fn attempt(context: &mut RequestContext) -> Attempt {
+    pub(crate) fn attempt(context: &mut RequestContext) -> Attempt {
         match &mut context.copies {
             Some(copies) => {
                 copies.rewind();
@@ -97,7 +97,7 @@ impl Mirrors {
     }
 
     /// Starts the copies of a request after the filters of the rule, or of the rule and the backend, have been applied.
-    pub(super) fn begin(
+    pub(crate) fn begin(
         &self,
         owner: MirrorOwner,
         attempt: Attempt,

@@ -1,7 +1,7 @@
 //! Checks and changes of a backend's response before it is sent to the client.
 
-use super::context::RequestContext;
-use super::modify::ResponseFields;
+use crate::context::RequestContext;
+use crate::filter::headers::ResponseFields;
 use gatefold_listen::clock::Tick;
 use http::header::{CONNECTION, CONTENT_LENGTH, DATE, SET_COOKIE, TRANSFER_ENCODING, UPGRADE};
 use http::{HeaderName, HeaderValue, Method, StatusCode, Version};
@@ -13,7 +13,7 @@ const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 
 /// Changes a backend's response into the response to the client.
-pub(super) fn change(
+pub(crate) fn change(
     session: &mut Session,
     response: &mut ResponseHeader,
     context: &mut RequestContext,
@@ -98,7 +98,7 @@ fn is_bodiless(method: &Method, response: &ResponseHeader) -> bool {
 
 /// Whether the client has received any part of the final response, or the protocol was switched. Informational responses may
 /// precede any response.
-pub(super) fn has_begun(session: &Session) -> bool {
+pub(crate) fn has_begun(session: &Session) -> bool {
     session.response_written().is_some_and(|response| {
         let status = response.status;
         !status.is_informational() || status == StatusCode::SWITCHING_PROTOCOLS
@@ -106,7 +106,7 @@ pub(super) fn has_begun(session: &Session) -> bool {
 }
 
 /// Adds `Connection: close` to the response if the connection is about to end.
-pub(super) fn keep_or_end(session: &mut Session, context: &RequestContext) {
+pub(crate) fn keep_or_end(session: &mut Session, context: &RequestContext) {
     let connection = context.connection.as_ref();
     if connection.is_some_and(|connection| connection.is_ending()) {
         session.set_keepalive(None);

@@ -1,6 +1,6 @@
 //! Endpoints to connect to, as Pingora describes them: timeouts, protocol, and the key of the connection pool.
 
-use super::backend_tls;
+use crate::upstream::backend_tls;
 use gatefold_dataplane::backend::HttpVersion;
 use gatefold_dataplane::backend_tls::BackendTls;
 use pingora_core::Result;
@@ -13,7 +13,7 @@ use std::time::Duration;
 
 /// Maximum number of attempts for one request. A request is retried at another endpoint if connecting fails. A retry over a new
 /// connection, after a pooled one turned out to be closed, is not counted.
-pub(super) const TRIES: usize = 3;
+pub(crate) const TRIES: usize = 3;
 
 /// Timeouts for clients and endpoints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,7 +68,7 @@ const UNUSABLE_IDLE: Duration = Duration::from_secs(1);
 
 /// Requires a new connection for a request, whatever the pool contains. Pingora has no other way to request one. The connection
 /// returns to the pool under a unique key, so it serves only this request.
-pub(super) fn make_fresh(peer: &mut HttpPeer) {
+pub(crate) fn make_fresh(peer: &mut HttpPeer) {
     peer.group_key ^= key_of_its_own();
     peer.options.idle_timeout = Some(UNUSABLE_IDLE);
 }
@@ -76,7 +76,7 @@ pub(super) fn make_fresh(peer: &mut HttpPeer) {
 /// How long sent data may stay unacknowledged over HTTP/1.1. After that, a pooled connection whose other end disappeared (a
 /// crashed host, an expired NAT entry) fails, and the request is retried as for any other closed connection. The system's own
 /// limit is a quarter of an hour.
-pub(super) const UNACKNOWLEDGED: Duration = Duration::from_secs(10);
+pub(crate) const UNACKNOWLEDGED: Duration = Duration::from_secs(10);
 
 /// Maximum number of requests that share an HTTP/2 connection, if the endpoint allows as many. Most servers allow 100.
 const HTTP2_STREAMS: usize = 100;
@@ -88,7 +88,7 @@ const HTTP2_CONNECTION_WINDOW: u32 = HTTP2_STREAMS as u32 * HTTP2_STREAM_WINDOW;
 
 /// How a connection to an endpoint is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Exchange {
+pub(crate) enum Exchange {
     /// For HTTP/1.1 requests, one after the other.
     Http1,
     /// For concurrent HTTP/2 requests.
@@ -100,7 +100,7 @@ pub(super) enum Exchange {
 impl Exchange {
     /// Returns the use for a request and the endpoints' protocol. HTTP/2 has no `Upgrade` (RFC 9113, section 8.6). The request is
     /// then sent without it, since a server may always ignore it (RFC 9110, section 7.8).
-    pub(super) fn of(version: HttpVersion, upgrade: bool) -> Self {
+    pub(crate) fn of(version: HttpVersion, upgrade: bool) -> Self {
         match (version, upgrade) {
             (HttpVersion::Http1, false) => Exchange::Http1,
             (HttpVersion::Http1, true) => Exchange::Upgrade,
@@ -114,7 +114,7 @@ impl Timeouts {
     ///
     /// # Errors
     /// If the TLS settings can't be used.
-    pub(super) fn peer(
+    pub(crate) fn peer(
         &self,
         endpoint: SocketAddr,
         exchange: Exchange,

@@ -6,13 +6,13 @@
 //! larger than one read of the endpoint's connection. So the connection bounds the memory of a stalled response: over HTTP/1.1
 //! by its receive buffer, over HTTP/2 by the window of the stream. Figures: `docs/decisions/stalled-streams.md`.
 
-use super::peer::Exchange;
+use crate::upstream::peer::Exchange;
 use gatefold_listen::Windows;
 use pingora_core::upstreams::peer::HttpPeer;
 
 /// How much of a response is read before the client accepts it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum ReadAhead {
+pub(crate) enum ReadAhead {
     /// As much as is good for throughput: pieces of up to 64 KiB, more than half a MiB in total.
     Full,
     /// About 50 KiB in total: the client's connection has many requests in flight, all of which may stall.
@@ -46,7 +46,7 @@ impl ReadAhead {
     /// and the client's windows.
     ///
     /// Requests that read ahead in full count as in flight until they end, so their number never exceeds the limit.
-    pub(super) fn of(in_flight: u32, windows: Windows) -> Self {
+    pub(crate) fn of(in_flight: u32, windows: Windows) -> Self {
         let is_offered =
             windows.of_new_streams >= FULL_SIZE && windows.of_connection / FULL_SIZE >= in_flight;
         if in_flight <= FULL || (in_flight <= FULL_IF_OFFERED && is_offered) {
@@ -57,7 +57,7 @@ impl ReadAhead {
     }
 
     /// Restricts a request to connections with the same mode. It doesn't apply after an upgrade.
-    pub(super) fn apply(self, peer: &mut HttpPeer, exchange: Exchange) {
+    pub(crate) fn apply(self, peer: &mut HttpPeer, exchange: Exchange) {
         match (self, exchange) {
             (ReadAhead::Full, _) | (ReadAhead::Little, Exchange::Upgrade) => {}
             (ReadAhead::Little, Exchange::Http1) => peer.group_key ^= LITTLE,
@@ -69,7 +69,7 @@ impl ReadAhead {
     }
 
     /// Returns the receive buffer for an HTTP/1.1 connection. `None` lets the system choose.
-    pub(super) fn receive_buffer(self) -> Option<u32> {
+    pub(crate) fn receive_buffer(self) -> Option<u32> {
         match self {
             ReadAhead::Full => None,
             ReadAhead::Little => Some(RECEIVE_BUFFER),

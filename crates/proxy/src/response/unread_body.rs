@@ -16,7 +16,7 @@ const LARGEST: usize = 64 * 1024;
 
 /// Keeps the connection after an answer if the body is small or has already arrived. Otherwise the connection is closed, and
 /// `listen` discards what the client still sends.
-pub(super) async fn keep(session: &mut Session) {
+pub(crate) async fn keep(session: &mut Session) {
     if session.as_http1().is_none() || session.is_body_done() {
         return;
     }
@@ -35,7 +35,7 @@ pub(super) async fn keep(session: &mut Session) {
 
 /// Reads a small HTTP/2 body after its answer. A stream whose body isn't read is reset, which is correct (RFC 9113, section 8.1),
 /// but makes some clients lose the answer (curl 7.88).
-pub(super) async fn drop_small(session: &mut Session) {
+pub(crate) async fn drop_small(session: &mut Session) {
     if session.as_http2().is_none() || session.is_body_done() {
         return;
     }

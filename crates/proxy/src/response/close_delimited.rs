@@ -12,7 +12,7 @@ use pingora_proxy::Session;
 use std::any::Any;
 
 /// Sends the responses of a session without a transfer coding. Pingora then closes the connection after the body.
-pub(super) fn set(session: &mut Session) {
+pub(crate) fn set(session: &mut Session) {
     let mut modules = HttpModules::new();
     modules.add_module(Box::new(Builder));
     session.downstream_modules_ctx = modules.build_ctx();

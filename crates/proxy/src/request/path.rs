@@ -1,7 +1,7 @@
 //! Normalises the path of a request.
 
-use super::answer::Answer;
-use super::rewrite;
+use crate::filter::url_rewrite;
+use crate::response::answer::Answer;
 use gatefold_dataplane::path_normalization::{PathError, PathNormalization};
 use http::uri::PathAndQuery;
 use http::{StatusCode, Uri};
@@ -28,7 +28,7 @@ const TOO_LONG: Answer = Answer::malformed(
 
 /// Normalises the path of a request whose target is a path. The query is kept, and so is the whole target if nothing has to
 /// change.
-pub(super) fn normalize(
+pub(crate) fn normalize(
     session: &mut Session,
     normalization: PathNormalization,
 ) -> Result<(), Answer> {
@@ -53,7 +53,7 @@ fn normalized(uri: &Uri, normalization: PathNormalization) -> Result<Option<Uri>
     };
     // A normal path only contains valid characters, so only its length can be wrong.
     let target = target.map_err(|_| TOO_LONG)?;
-    let uri = rewrite::with_target(uri, target).map_err(|_| Answer::INTERNAL)?;
+    let uri = url_rewrite::with_target(uri, target).map_err(|_| Answer::INTERNAL)?;
     Ok(Some(uri))
 }
 

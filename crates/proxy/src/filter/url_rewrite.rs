@@ -10,7 +10,7 @@ use pingora_proxy::Session;
 
 /// Changes the host and the path of the request to the backend. A prefix is replaced in the client's path, which the rule has
 /// matched.
-pub(super) fn apply(
+pub(crate) fn apply(
     filters: &Filters,
     session: &Session,
     request: &mut RequestHeader,
@@ -29,7 +29,7 @@ pub(super) fn apply(
 }
 
 /// Returns the URI with another target. Over HTTP/2 it also contains the host, which may be nowhere else.
-pub(super) fn with_target(uri: &Uri, target: PathAndQuery) -> Result<Uri> {
+pub(crate) fn with_target(uri: &Uri, target: PathAndQuery) -> Result<Uri> {
     let mut parts = uri.clone().into_parts();
     parts.path_and_query = Some(target);
     Uri::from_parts(parts).map_err(|error| {

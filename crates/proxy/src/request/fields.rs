@@ -13,7 +13,7 @@ use pingora_http::RequestHeader;
 /// Forwards header names in lower case from here on, except a few that Pingora writes in the usual way, such as `Host`.
 ///
 /// The target must be a path: Pingora stores other targets beside the URI, and they would be lost.
-pub(super) fn forget_spelling(request: &mut RequestHeader) {
+pub(crate) fn forget_spelling(request: &mut RequestHeader) {
     if request.has_case() {
         *request = RequestHeader::from(take(request));
     }
@@ -21,12 +21,12 @@ pub(super) fn forget_spelling(request: &mut RequestHeader) {
 
 /// A header that a request must have exactly once with this value, or not at all.
 #[derive(Debug)]
-pub(super) struct Field {
-    pub(super) name: HeaderName,
+pub(crate) struct Field {
+    pub(crate) name: HeaderName,
     /// The spelling for backends that get spelled names.
-    pub(super) spelling: &'static str,
+    pub(crate) spelling: &'static str,
     /// `None` if the request must not have the header.
-    pub(super) value: Option<HeaderValue>,
+    pub(crate) value: Option<HeaderValue>,
 }
 
 /// Replaces all values of each header.
@@ -35,7 +35,7 @@ pub(super) struct Field {
 ///
 /// # Errors
 /// If the request has 32,768 names, a hundred times the limit for requests.
-pub(super) fn overwrite<const COUNT: usize>(
+pub(crate) fn overwrite<const COUNT: usize>(
     request: &mut RequestHeader,
     fields: [Field; COUNT],
 ) -> Result<()> {

@@ -1,7 +1,7 @@
 //! Headers that describe a request's way to its backend: `X-Forwarded-*` and `X-Request-Id`.
 
-use super::context::RequestContext;
-use super::fields::{self, Field};
+use crate::context::RequestContext;
+use crate::request::fields::{self, Field};
 use gatefold_dataplane::filter::header_modifier::joined_cookies;
 use http::header::{CONNECTION, COOKIE, HOST, TE, UPGRADE};
 use http::{HeaderMap, HeaderName, HeaderValue, Version};
@@ -24,7 +24,7 @@ const LONGEST_ID: usize = 128;
 ///
 /// Anyone may have sent the request, so its claims about scheme and host are overwritten. `X-Forwarded-For` is appended to, so
 /// its last address is the one that we have seen.
-pub(super) fn add(
+pub(crate) fn add(
     session: &Session,
     request: &mut RequestHeader,
     context: &mut RequestContext,
@@ -37,7 +37,7 @@ pub(super) fn add(
 
 /// Adds an empty `Host` to a request without a host, which HTTP/1.0 allows: backends get HTTP/1.1, which requires the header
 /// (RFC 9112, section 3.2).
-pub(super) fn add_missing_host(session: &Session, request: &mut RequestHeader) -> Result<()> {
+pub(crate) fn add_missing_host(session: &Session, request: &mut RequestHeader) -> Result<()> {
     if session.req_header().version >= Version::HTTP_11 || request.version != Version::HTTP_11 {
         return Ok(());
     }
@@ -150,7 +150,7 @@ impl Sent {
 
 /// The identifier of a request in all logs.
 #[derive(Debug)]
-pub(super) enum RequestId {
+pub(crate) enum RequestId {
     /// The client's.
     Sent(HeaderValue),
     /// A new one, converted to text when needed.

@@ -1,6 +1,6 @@
-use super::answer::Answer;
-use super::context::RequestContext;
-use super::request;
+use crate::context::RequestContext;
+use crate::request::check;
+use crate::response::answer::Answer;
 use gatefold_dataplane::backend::Target;
 use gatefold_dataplane::filter::cors;
 use gatefold_dataplane::filter::request_redirect::{Asked, Scheme};
@@ -22,13 +22,13 @@ const OTHER_PROTOCOL: Answer = Answer::malformed(
 
 /// Finds a request's rule, backend and endpoint, or what to answer instead. Its path is normalised already, if paths are
 /// normalised at all.
-pub(super) fn choose(
+pub(crate) fn choose(
     snapshot: &Snapshot,
     connection: &Connection,
     (header, normalization): (&RequestHeader, PathNormalization),
     context: &mut RequestContext,
 ) -> Result<(), Answer> {
-    let host = request::host(header)?;
+    let host = check::host(header)?;
     let port = connection.port(snapshot).ok_or(Answer::NO_ROUTE)?;
     if port.tls.is_some() != connection.is_tls() {
         return Err(OTHER_PROTOCOL);
@@ -150,7 +150,7 @@ enum ClientPort {
 /// A client that names the shifted port in `Host` can't use the one of the manifest.
 fn client_port(header: &RequestHeader, connection: &Connection, listener: &Listener) -> ClientPort {
     let bound = connection.socket().port();
-    if bound != listener.port && request::port(header) == Some(bound) {
+    if bound != listener.port && check::port(header) == Some(bound) {
         ClientPort::Shifted
     } else {
         ClientPort::Listeners

@@ -1,0 +1,4 @@
+//! Filters.
+
+pub(crate) mod headers;
+pub(crate) mod url_rewrite;
