@@ -1,5 +1,5 @@
 use super::backend_tls::{BackendTlsCache, Identities};
-use super::filter::{filters, redirect};
+use super::filter::filters;
 use super::timeouts::{retry, timeouts};
 use gatefold_dataplane::backend::{Backend, Endpoints, Split, Target};
 use gatefold_dataplane::filter::Filters;
@@ -66,8 +66,9 @@ impl Backends {
     }
 
     fn action(&mut self, node: &RuleNode, before: Option<&Rule>) -> Action {
-        if let Some(redirect) = redirect(&node.filters, &node.matches) {
-            return Action::Redirect(redirect);
+        let redirects = |filter: &FilterNode| matches!(filter, FilterNode::RequestRedirect(_));
+        if node.filters.iter().any(redirects) {
+            return Action::AnsweredByFilters;
         }
         let backends = node.backends.iter();
         let backends = backends.map(|one| {
@@ -110,21 +111,16 @@ impl Backends {
         matches: &[HTTPRouteMatch],
         before: Option<&Rule>,
     ) -> Option<Filters> {
-        let mut filters = filters(nodes, matches)?;
-        for node in nodes {
-            let FilterNode::RequestMirror(mirror) = node else {
-                continue;
-            };
+        filters(nodes, matches, |mirror| {
             let name: Arc<str> = mirror.name.as_str().into();
             let served = before.map_or(0, |rule| mirrored(rule, &name));
             let (numerator, denominator) = mirror.share;
-            filters.mirrors.push(RequestMirror {
+            RequestMirror {
                 target: self.target(&mirror.target),
                 share: Share::new(numerator, denominator, served),
                 name,
-            });
-        }
-        Some(filters)
+            }
+        })
     }
 
     fn target(&mut self, node: &TargetNode) -> Target {
@@ -175,7 +171,7 @@ impl Backends {
 fn split_of(rule: &Rule) -> Option<&Split> {
     match &rule.action {
         Action::Forward(split) => Some(split),
-        Action::Redirect(_) | Action::Refuse(_) => None,
+        Action::AnsweredByFilters | Action::Refuse(_) => None,
     }
 }
 
@@ -184,7 +180,7 @@ fn mirrored(rule: &Rule, name: &str) -> u64 {
     let backends = split_of(rule).into_iter().flat_map(Split::backends);
     let filters = backends.map(|(_, backend)| &backend.filters);
     let all = std::iter::once(&rule.filters).chain(filters);
-    let mut mirrors = all.flat_map(|filters| &filters.mirrors);
+    let mut mirrors = all.flat_map(Filters::mirrors);
     mirrors
         .find(|mirror| *mirror.name == *name)
         .map_or(0, |mirror| mirror.share.served())

@@ -1,50 +1,48 @@
-use gatefold_dataplane::filter::Filters;
 use gatefold_dataplane::filter::cors::{
     Allowed, Cors, Credentials, Exposed, OriginPattern, Origins,
 };
 use gatefold_dataplane::filter::header_modifier::{Change, HeaderModifier, refusal, value};
 use gatefold_dataplane::filter::path_modifier::PathModifier;
-use gatefold_dataplane::filter::request_redirect::{RequestRedirect, Scheme};
+use gatefold_dataplane::filter::request_mirror::RequestMirror;
+use gatefold_dataplane::filter::request_redirect::RequestRedirect;
+use gatefold_dataplane::filter::scheme::Scheme;
 use gatefold_dataplane::filter::url_rewrite::UrlRewrite;
-use gatefold_graph::http_route::FilterNode;
+use gatefold_dataplane::filter::{Filter, Filters};
+use gatefold_graph::http_route::{FilterNode, MirrorNode};
 use gatefold_manifest::api::{
     self, HTTPCORSFilter, HTTPHeader, HTTPHeaderFilter, HTTPPathModifier, HTTPPathModifierType,
     HTTPRequestRedirectFilter, HTTPRouteMatch, HTTPURLRewriteFilter, PortNumber, RedirectScheme,
 };
 use http::{HeaderName, HeaderValue, StatusCode};
 
-/// The filters of a rule with these matches, or of a backend of it, in the order of the manifest, but for a
-/// redirect, which is what the rule does: see [`redirect`]. Nothing when one can't be done as written;
-/// the graph has said so, and a filter is never left out.
-pub(super) fn filters(nodes: &[FilterNode], matches: &[HTTPRouteMatch]) -> Option<Filters> {
-    let mut filters = Filters::default();
-    for node in nodes {
-        match node {
-            FilterNode::RequestHeaderModifier(headers) => {
-                filters.request_headers.push(modifier(headers)?);
-            }
-            FilterNode::ResponseHeaderModifier(headers) => {
-                filters.response_headers.push(modifier(headers)?);
-            }
-            FilterNode::UrlRewrite(rewrite) => {
-                filters.rewrite = Some(url_rewrite(rewrite, matches)?);
-            }
-            FilterNode::Cors(fields) => filters.cors = Some(Box::new(cors(fields)?)),
-            FilterNode::RequestRedirect(_) | FilterNode::RequestMirror(_) => {}
-        }
-    }
-    Some(filters)
-}
-
-/// Where a rule with these matches redirects, if it does.
-pub(super) fn redirect(
+/// Compiles the filters of a rule with these matches, or of one of its backends. `mirror` compiles the mirrors. `None` if one
+/// can't be applied as written: the graph has reported it, and a filter is never left out.
+pub(super) fn filters(
     nodes: &[FilterNode],
     matches: &[HTTPRouteMatch],
-) -> Option<RequestRedirect> {
-    let filter = nodes.iter().find_map(|node| match node {
-        FilterNode::RequestRedirect(filter) => Some(filter),
-        _ => None,
-    })?;
+    mut mirror: impl FnMut(&MirrorNode) -> RequestMirror,
+) -> Option<Filters> {
+    let filter = |node: &FilterNode| {
+        Some(match node {
+            FilterNode::RequestHeaderModifier(headers) => {
+                Filter::RequestHeaderModifier(modifier(headers)?)
+            }
+            FilterNode::ResponseHeaderModifier(headers) => {
+                Filter::ResponseHeaderModifier(modifier(headers)?)
+            }
+            FilterNode::RequestRedirect(fields) => {
+                Filter::RequestRedirect(Box::new(redirect(fields, matches)))
+            }
+            FilterNode::UrlRewrite(rewrite) => Filter::UrlRewrite(url_rewrite(rewrite, matches)?),
+            FilterNode::RequestMirror(node) => Filter::RequestMirror(mirror(node)),
+            FilterNode::Cors(fields) => Filter::Cors(Box::new(cors(fields)?)),
+        })
+    };
+    let filters = nodes.iter().map(filter);
+    Some(Filters::new(filters.collect::<Option<_>>()?))
+}
+
+fn redirect(filter: &HTTPRequestRedirectFilter, matches: &[HTTPRouteMatch]) -> RequestRedirect {
     let HTTPRequestRedirectFilter {
         scheme,
         hostname,
@@ -53,8 +51,8 @@ pub(super) fn redirect(
         status_code,
     } = filter;
     let status = u16::try_from(*status_code).ok();
-    Some(RequestRedirect {
-        // The loader takes no status but those of the API.
+    RequestRedirect {
+        // The loader accepts only the statuses of the API.
         status: status
             .and_then(|status| StatusCode::from_u16(status).ok())
             .unwrap_or(StatusCode::FOUND),
@@ -65,7 +63,7 @@ pub(super) fn redirect(
         hostname: hostname.as_ref().map(|name| name.as_str().into()),
         port: port.map(PortNumber::get),
         path: path.as_ref().map(|path| path_modifier(path, matches)),
-    })
+    }
 }
 
 fn cors(filter: &HTTPCORSFilter) -> Option<Cors> {

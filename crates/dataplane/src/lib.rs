@@ -4,43 +4,29 @@
 //! for a request; changes to headers. Never here: sockets, Pingora, YAML, API types. Everything is immutable once
 //! built, except counters.
 
-/// Weighted backends and round-robin endpoints.
 pub mod backend;
-/// TLS settings for connections to backends.
 pub mod backend_tls;
 mod bound_ports;
-/// Validation of client certificates.
 pub mod client_validation;
 pub mod filter;
-/// The routes of one hostname.
 pub mod host_routes;
-/// A map from hostnames, exact or with a wildcard, to values.
 pub mod hostname;
-/// Conditions on a request other than its host.
 pub mod matcher;
 mod path;
-/// Path normalization.
 pub mod path_normalization;
-/// Routing of CORS preflight requests.
 pub mod preflight;
 pub mod query;
 mod rank;
-/// The parts of a request that routing reads.
 pub mod request;
-/// The retry settings of a rule.
 pub mod retry;
-/// Routing: from a request to its rule.
 pub mod router;
 mod snapshot;
-/// The time limits of a rule.
 pub mod timeouts;
-/// Server certificates by server name.
 pub mod tls;
 
-use backend::Split;
+use backend::{Backend, Split};
 pub use bound_ports::BoundPorts;
 use filter::Filters;
-use filter::request_redirect::RequestRedirect;
 use hostname::HostMap;
 use http::StatusCode;
 use retry::Retry;
@@ -103,13 +89,23 @@ pub struct Rule {
     pub action: Action,
 }
 
+impl Rule {
+    /// Returns the backend at an index of the rule's split.
+    pub fn backend(&self, index: usize) -> Option<&Backend> {
+        match &self.action {
+            Action::Forward(split) => split.get(index),
+            Action::AnsweredByFilters | Action::Refuse(_) => None,
+        }
+    }
+}
+
 /// How the requests of a rule are answered.
 #[derive(Debug)]
 pub enum Action {
     /// Forward them to one of the backends.
     Forward(Split),
-    /// Answer with a redirect.
-    Redirect(RequestRedirect),
+    /// The filters answer every request, as a redirect does.
+    AnsweredByFilters,
     /// Answer with this status, because the rule can't be served as written.
     Refuse(StatusCode),
 }

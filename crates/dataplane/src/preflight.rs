@@ -51,5 +51,5 @@ impl Router {
 }
 
 fn allows_origins(rule: &Arc<Rule>) -> bool {
-    rule.filters.cors.is_some()
+    rule.filters.cors().is_some()
 }

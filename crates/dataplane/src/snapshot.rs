@@ -114,7 +114,7 @@ impl fmt::Display for Action {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Action::Refuse(status) => write!(f, "  {}", status.as_u16()),
-            Action::Redirect(redirect) => write!(f, "  redirect {redirect}"),
+            Action::AnsweredByFilters => f.write_str("  answered by the filters"),
             Action::Forward(split) => {
                 let lines = split
                     .backends()

@@ -9,13 +9,13 @@ use crate::upstream::deadline::{self, Armed, Watched};
 use crate::upstream::peer::Exchange;
 use crate::upstream::read_ahead::ReadAhead;
 use crate::upstream::watch::Phase;
+use gatefold_dataplane::Rule;
 use gatefold_dataplane::backend::{Backend, Endpoints};
 use gatefold_dataplane::backend_tls::BackendTls;
+use gatefold_dataplane::filter::answer::FilterAnswer;
 use gatefold_dataplane::timeouts::Limit;
-use gatefold_dataplane::{Action, Rule};
 use gatefold_listen::clock::Tick;
 use gatefold_listen::{Connection, InHand};
-use http::HeaderValue;
 use pingora_core::Result;
 use pingora_core::upstreams::peer::HttpPeer;
 use pingora_proxy::Session;
@@ -60,8 +60,8 @@ pub struct RequestContext {
     pub(crate) armed: Option<Armed>,
     /// Its copies for mirrors that get the body. `None` before the first attempt.
     pub(crate) copies: Option<Copies>,
-    /// The `Location` of its redirect.
-    pub(crate) location: Option<HeaderValue>,
+    /// The answer of a filter that replaces the backend's response.
+    pub(crate) answer: Option<Box<FilterAnswer>>,
     /// Its identifier in all logs.
     pub(crate) id: Option<RequestId>,
 }
@@ -69,10 +69,7 @@ pub struct RequestContext {
 impl RequestContext {
     /// Returns its backend.
     pub(crate) fn backend(&self) -> Option<&Backend> {
-        match &self.rule.as_ref()?.action {
-            Action::Forward(split) => split.get(self.backend?),
-            Action::Redirect(_) | Action::Refuse(_) => None,
-        }
+        self.rule.as_ref()?.backend(self.backend?)
     }
 
     /// Returns the endpoints of its backend.

@@ -4,15 +4,18 @@ use crate::Counters;
 use crate::Options;
 use crate::access_log;
 use crate::context::{RequestContext, connection};
-use crate::filter::headers::RequestFields;
-use crate::filter::url_rewrite;
-use crate::mirror::{MirrorOwner, Mirrors};
+use crate::filter::forward::Forwarding;
+use crate::filter::request::RoutedRequest;
+use crate::filter::{FilterOwner, Position};
+use crate::mirror::Mirrors;
+use crate::request::admission::{self, Admission, Waiting};
 use crate::request::check;
 use crate::request::fields;
 use crate::request::forwarded;
 use crate::request::route;
 use crate::response::answer::Answer;
 use crate::response::close_delimited;
+use crate::response::reason::Reason;
 use crate::response::relay;
 use crate::upstream::backend_tls;
 use crate::upstream::peer;
@@ -20,7 +23,7 @@ use crate::upstream::peer::{Exchange, Timeouts};
 use crate::upstream::upgrade;
 use crate::upstream::watch::Watch;
 use crate::warnings::{Trouble, Warnings};
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, Guard};
 use gatefold_dataplane::Snapshot;
 use gatefold_dataplane::path_normalization::PathNormalization;
 use http::Version;
@@ -62,25 +65,56 @@ impl Gatefold {
         }
     }
 
-    /// Routes a request.
+    /// Checks and routes a request, and runs its request filters.
     ///
     /// # Errors
-    /// If the request is not forwarded: returns the answer.
+    /// If the request is answered instead of forwarded.
     pub(crate) fn begin(
         &self,
         session: &mut Session,
         context: &mut RequestContext,
-    ) -> Result<(), Answer> {
+    ) -> Result<Admission, Answer> {
         if access_log::is_wanted() {
             context.began = Some(Instant::now());
         }
         context.upgrade = upgrade::is_asked(session.req_header());
-        self.set_deadlines(session);
+        self.set_timeouts(session);
         let Some(connection) = connection(session).cloned() else {
-            return Err(Answer::INTERNAL);
+            return Err(Reason::Internal.into());
         };
         context.connection = Some(connection.begin());
         relay::keep_or_end(session, context);
+        self.prepare(session)?;
+        let snapshot = self.snapshot.load();
+        let header = session.req_header();
+        let host = check::host(header)?;
+        let asked = (header, &*host);
+        let normalization = self.path_normalization;
+        let (listener, kind) = route::route(&snapshot, &connection, asked, normalization, context)?;
+        context.start_timer();
+        let request = RoutedRequest {
+            header,
+            kind,
+            host: &host,
+            connection: &connection,
+            listener,
+            snapshot: &snapshot,
+        };
+        let first = Position::first(FilterOwner::Rule);
+        let Some(at) = admission::advance(first, &request, context)? else {
+            return Ok(Admission::Forward);
+        };
+        let listener = listener.clone();
+        Ok(Admission::Wait(Waiting {
+            at,
+            kind,
+            listener,
+            snapshot: Guard::into_inner(snapshot),
+        }))
+    }
+
+    /// Checks a request and brings it into the form that it is routed and forwarded in.
+    fn prepare(&self, session: &mut Session) -> Result<(), Reason> {
         check::check(session, self.path_normalization)?;
         if !self.preserve_header_case {
             fields::forget_spelling(session.req_header_mut());
@@ -90,11 +124,7 @@ impl Gatefold {
             // HTTP/1.0 has no informational responses (RFC 9110, section 15.2).
             session.set_ignore_info_resp(true);
         }
-        let snapshot = self.snapshot.load();
-        let request = (session.req_header(), self.path_normalization);
-        let chosen = route::choose(&snapshot, &connection, request, context);
-        context.start_timer();
-        chosen
+        Ok(())
     }
 
     /// Whether to log a problem with a request's backend. If so, returns how many times it was not logged before.
@@ -107,7 +137,7 @@ impl Gatefold {
 
     /// Sets the timeouts for all further waits for the client. `listen` bounds the wait for a request and its header and, over
     /// HTTP/1, for the client to read the response. Over HTTP/2 it doesn't see the windows.
-    fn set_deadlines(&self, session: &mut Session) {
+    fn set_timeouts(&self, session: &mut Session) {
         session.set_read_timeout(Some(self.timeouts.downstream_read));
         if session.as_http1().is_none() {
             session.set_write_timeout(Some(self.timeouts.downstream_write));
@@ -145,23 +175,24 @@ impl Gatefold {
         context: &mut RequestContext,
     ) -> Result<()> {
         forwarded::add(session, request, context)?;
-        let attempt = Mirrors::attempt(context);
+        let mut forwarding = Forwarding {
+            session,
+            request,
+            mirrors: &self.mirrors,
+            copying: Mirrors::copying(context),
+            identity: context.identity,
+            taps: None,
+        };
         if let Some(rule) = &context.rule {
-            rule.filters.change_request(&mut RequestFields(request));
-            url_rewrite::apply(&rule.filters, session, request)?;
+            forwarding.run(&rule.filters)?;
         }
-        forwarded::add_missing_host(session, request)?;
-        // Before the filters of the backend, which apply to that backend only.
-        let owner = MirrorOwner::Rule;
-        self.mirrors
-            .begin(owner, attempt, session, request, context);
+        // The filters of the backend apply to this backend only, not to the mirrors of the rule.
         if let Some(backend) = context.backend() {
-            backend.filters.change_request(&mut RequestFields(request));
-            url_rewrite::apply(&backend.filters, session, request)?;
+            forwarding.run(&backend.filters)?;
         }
-        let owner = MirrorOwner::Backend;
-        self.mirrors
-            .begin(owner, attempt, session, request, context);
+        if let Some(taps) = forwarding.taps {
+            context.copies.get_or_insert_default().add(taps);
+        }
         Ok(())
     }
 }

@@ -4,10 +4,12 @@ use crate::access_log;
 use crate::context::RequestContext;
 use crate::gatefold::{DRAIN, Gatefold};
 use crate::ready_hook::{done, known, ready_hook};
+use crate::request::admission::Admission;
 use crate::request::expect_continue;
 use crate::request::upload;
-use crate::response::answer::After;
+use crate::response::answer::Answer;
 use crate::response::failure;
+use crate::response::reason::{KeepAlive, Reason};
 use crate::response::relay;
 use crate::upstream::backend_tls;
 use crate::upstream::deadline;
@@ -44,11 +46,14 @@ impl ProxyHttp for Gatefold {
             context: &'c mut RequestContext,
         ) -> Result<bool> {
             match self.begin(session, context) {
-                Ok(()) => known(|| Ok(false)),
-                Err(answer) => Box::pin(async move {
-                    let sent = answer.send(session, context).await;
-                    sent.map(|()| true).map_err(Error::into_down)
+                Ok(Admission::Forward) => known(|| Ok(false)),
+                Ok(Admission::Wait(waiting)) => Box::pin(async move {
+                    match waiting.resume(session, context).await {
+                        Ok(()) => Ok(false),
+                        Err(answer) => send(answer, session, context).await,
+                    }
                 }),
+                Err(answer) => Box::pin(send(answer, session, context)),
             }
         }
     }
@@ -163,8 +168,11 @@ impl ProxyHttp for Gatefold {
             if response.status == StatusCode::SWITCHING_PROTOCOLS {
                 session.set_read_timeout(Some(self.timeouts.upgraded));
             }
-            let now = self.watch.now();
-            done(relay::change(session, response, context, now))
+            match relay::change(session, response, context, self.watch.now()) {
+                Ok(None) => done(Ok(())),
+                Ok(Some(at)) => Box::pin(relay::resume(at, session, response, context)),
+                Err(error) => done(Err(error)),
+            }
         }
     }
 
@@ -249,33 +257,23 @@ impl ProxyHttp for Gatefold {
         error: &Error,
         context: &mut RequestContext,
     ) -> FailToProxy {
-        let answer = failure::answer(error);
-        let status = answer.map_or(0, |answer| answer.status.as_u16());
-        let due = if status >= 500 {
-            self.warnings_due(context, Trouble::Failing)
-        } else {
-            None
+        let answer = match context.answer.take() {
+            Some(answer) => Some(Answer::from(answer)),
+            None => {
+                let reason = failure::reason(error);
+                self.log_failure(reason, error, context);
+                reason.map(Answer::from)
+            }
         };
-        match due {
-            Some(unlogged) => warn!(
-                route = context.rule.as_ref().map(|rule| &*rule.route),
-                backend = context.backend().map(|backend| &*backend.name),
-                status,
-                %error,
-                unlogged = (unlogged > 0).then_some(unlogged),
-                "a request failed"
-            ),
-            None => debug!(status, %error, "a request failed"),
-        }
-        if let Some(mut answer) = answer.filter(|_| !relay::has_begun(session)) {
+        let status = answer.as_ref().map(Answer::status);
+        if let Some(answer) = answer.filter(|_| !relay::has_begun(session)) {
             context.ends_in_order();
-            answer.after = After::Close;
-            if let Err(error) = answer.send(session, context).await {
+            if let Err(error) = answer.send(KeepAlive::Close, session, context).await {
                 debug!(%error, "can't send an answer to the client");
             }
         }
         FailToProxy {
-            error_code: status,
+            error_code: status.map_or(0, |status| status.as_u16()),
             can_reuse_downstream: false,
         }
     }
@@ -310,5 +308,35 @@ impl ProxyHttp for Gatefold {
         _: ProxyWarnLogContext,
     ) -> bool {
         true
+    }
+}
+
+/// Answers a request that is not forwarded.
+async fn send(answer: Answer, session: &mut Session, context: &mut RequestContext) -> Result<bool> {
+    let keep_alive = answer.keep_alive();
+    let sent = answer.send(keep_alive, session, context).await;
+    sent.map(|()| true).map_err(Error::into_down)
+}
+
+impl Gatefold {
+    /// Logs why a request failed. Failures of backends are warnings.
+    fn log_failure(&self, reason: Option<Reason>, error: &Error, context: &RequestContext) {
+        let status = reason.map_or(0, |reason| reason.status().as_u16());
+        let due = if status >= 500 {
+            self.warnings_due(context, Trouble::Failing)
+        } else {
+            None
+        };
+        match due {
+            Some(unlogged) => warn!(
+                route = context.rule.as_ref().map(|rule| &*rule.route),
+                backend = context.backend().map(|backend| &*backend.name),
+                status,
+                %error,
+                unlogged = (unlogged > 0).then_some(unlogged),
+                "a request failed"
+            ),
+            None => debug!(status, %error, "a request failed"),
+        }
     }
 }

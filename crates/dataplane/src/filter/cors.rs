@@ -1,13 +1,16 @@
 //! The `CORS` filter: lets scripts of other origins use a route.
 
+use super::answer::{FilterAnswer, ResponsePhase};
 use super::header_modifier::Headers;
-use http::Method;
+use super::scheme::Scheme;
+use bytes::Bytes;
 use http::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
     ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE,
     ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, HeaderMap, HeaderName,
     HeaderValue, ORIGIN, VARY,
 };
+use http::{Method, StatusCode};
 use std::fmt;
 
 /// `CORS` (GEP-1767; Fetch standard, section 3.3, "CORS protocol"). The gateway decides: a backend's own CORS headers are
@@ -69,9 +72,16 @@ pub enum Exposed {
 }
 
 impl Cors {
+    /// Answers a preflight request.
+    pub fn answer_preflight(&self, request: &HeaderMap) -> FilterAnswer {
+        let mut answer = no_permission();
+        self.grant(request, &mut answer.headers);
+        answer
+    }
+
     /// Adds the fields of the answer to a preflight request. If the origin is not allowed, it adds only `Vary`, so the browser
     /// blocks the request.
-    pub fn answer_preflight(&self, request: &HeaderMap, response: &mut impl Headers) {
+    fn grant(&self, request: &HeaderMap, response: &mut impl Headers) {
         for name in [
             ORIGIN,
             ACCESS_CONTROL_REQUEST_METHOD,
@@ -171,6 +181,16 @@ impl Cors {
     }
 }
 
+/// Returns an answer to a preflight request that allows nothing, for rules without CORS settings.
+pub fn no_permission() -> FilterAnswer {
+    FilterAnswer {
+        status: StatusCode::NO_CONTENT,
+        headers: HeaderMap::new(),
+        body: Bytes::new(),
+        response_phase: ResponsePhase::Skip,
+    }
+}
+
 /// Returns the method of the request that this one announces. `None` if it is not a preflight request ("CORS-preflight
 /// request" of the Fetch standard).
 pub fn announced_method(method: &Method, headers: &HeaderMap) -> Option<Method> {
@@ -226,12 +246,6 @@ enum HostPattern {
     Suffix(Box<str>),
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Scheme {
-    Http,
-    Https,
-}
-
 /// The origin of a request.
 struct Origin<'t> {
     scheme: Scheme,
@@ -244,15 +258,11 @@ impl<'t> Origin<'t> {
     /// origins" (`HTTPCORSFilter.allowOrigins`).
     fn parse(text: &'t str) -> Option<Self> {
         let (scheme, rest) = text.split_once("://")?;
-        let (scheme, port) = match scheme {
-            "http" => (Scheme::Http, 80),
-            "https" => (Scheme::Https, 443),
-            _ => return None,
-        };
+        let scheme = Scheme::parse(scheme)?;
         // An IPv6 address contains colons, and is enclosed in brackets.
         let (host, port) = match rest.rsplit_once(':') {
             Some((host, number)) if !number.ends_with(']') => (host, number.parse().ok()?),
-            _ => (rest, port),
+            _ => (rest, scheme.port()),
         };
         let fits = !host.is_empty() && !host.contains(['/', '@', '?', '#']);
         fits.then_some(Origin { scheme, host, port })
@@ -294,10 +304,7 @@ impl OriginPattern {
 
 impl fmt::Display for OriginPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let scheme = match self.scheme {
-            Scheme::Http => "http",
-            Scheme::Https => "https",
-        };
+        let scheme = self.scheme.as_str();
         match &self.host {
             HostPattern::Any => write!(f, "{scheme}://*:{}", self.port),
             HostPattern::Exact(host) => write!(f, "{scheme}://{host}:{}", self.port),

@@ -1,7 +1,11 @@
 //! The `RequestRedirect` filter: answers with another URL.
 
+use super::answer::{FilterAnswer, ResponsePhase};
 use super::path_modifier::PathModifier;
-use http::StatusCode;
+use super::scheme::Scheme;
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, LOCATION};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use std::fmt::{self, Write};
 
 /// `RequestRedirect`. Parts of the URL that are `None` stay as requested.
@@ -17,33 +21,6 @@ pub struct RequestRedirect {
     pub port: Option<u16>,
     /// The path.
     pub path: Option<PathModifier>,
-}
-
-/// The schemes of a redirect.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Scheme {
-    /// Without TLS.
-    Http,
-    /// With TLS.
-    Https,
-}
-
-impl Scheme {
-    /// Returns the scheme as written in a URL.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Scheme::Http => "http",
-            Scheme::Https => "https",
-        }
-    }
-
-    /// Returns the default port of the scheme.
-    pub fn port(self) -> u16 {
-        match self {
-            Scheme::Http => 80,
-            Scheme::Https => 443,
-        }
-    }
 }
 
 /// The URL that a client requested.
@@ -62,6 +39,22 @@ pub struct Asked<'r> {
 }
 
 impl RequestRedirect {
+    /// Answers a request with the URL to redirect to; see [`location`](Self::location).
+    pub fn answer(&self, asked: &Asked<'_>, shifted: impl FnOnce(u16) -> u16) -> FilterAnswer {
+        let mut headers = HeaderMap::with_capacity(2);
+        let text = HeaderValue::from_static("text/plain; charset=utf-8");
+        headers.insert(CONTENT_TYPE, text);
+        if let Ok(location) = HeaderValue::try_from(self.location(asked, shifted)) {
+            headers.insert(LOCATION, location);
+        }
+        FilterAnswer {
+            status: self.status,
+            headers,
+            body: Bytes::from_static(b"see Location\n"),
+            response_phase: ResponsePhase::Run,
+        }
+    }
+
     /// Returns the URL to redirect to, or only a path if neither the filter nor the client names a host. `shifted` maps a port
     /// of the manifests to the port that the client can reach.
     pub fn location(&self, asked: &Asked<'_>, shifted: impl FnOnce(u16) -> u16) -> String {

@@ -1,6 +1,6 @@
 //! Applies `URLRewrite` to Pingora's requests.
 
-use gatefold_dataplane::filter::Filters;
+use gatefold_dataplane::filter::url_rewrite::UrlRewrite;
 use http::Uri;
 use http::header::HOST;
 use http::uri::PathAndQuery;
@@ -11,13 +11,10 @@ use pingora_proxy::Session;
 /// Changes the host and the path of the request to the backend. A prefix is replaced in the client's path, which the rule has
 /// matched.
 pub(crate) fn apply(
-    filters: &Filters,
+    rewrite: &UrlRewrite,
     session: &Session,
     request: &mut RequestHeader,
 ) -> Result<()> {
-    let Some(rewrite) = &filters.rewrite else {
-        return Ok(());
-    };
     let asked = &session.req_header().uri;
     if let Some(target) = rewrite.target(asked.path(), asked.query()) {
         request.set_uri(with_target(&request.uri, target)?);

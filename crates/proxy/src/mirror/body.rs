@@ -24,7 +24,7 @@ pub(crate) struct Copies {
 
 impl Copies {
     /// Adds copies. Nothing of the body has been read yet.
-    pub(super) fn add(&mut self, taps: Vec<Tap>) {
+    pub(crate) fn add(&mut self, taps: Vec<Tap>) {
         self.taps.extend(taps);
     }
 
@@ -52,7 +52,7 @@ impl Copies {
 
 /// The sending end of a copy's body.
 #[derive(Debug)]
-pub(super) struct Tap {
+pub(crate) struct Tap {
     /// `None` after the end, or if the copy was aborted.
     pieces: Option<UnboundedSender<Piece>>,
     /// One permit per byte, plus the overhead of each piece.

@@ -6,14 +6,13 @@
 mod body;
 mod copy;
 
-pub(crate) use body::Copies;
+pub(crate) use body::{Copies, Tap};
 
 use crate::Counters;
 use crate::context::RequestContext;
 use crate::counters::Mirrored;
 use crate::upstream::backend_tls;
 use crate::upstream::peer::{Exchange, Timeouts};
-use body::Tap;
 use copy::{Copy, Secured};
 use gatefold_dataplane::backend::{Endpoints, Target};
 use gatefold_dataplane::filter::request_mirror::RequestMirror;
@@ -22,7 +21,6 @@ use pingora_core::connectors::ConnectorOptions;
 use pingora_core::connectors::http::Connector;
 use pingora_core::upstreams::peer::HttpPeer;
 use pingora_http::RequestHeader;
-use pingora_proxy::Session;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use tracing::debug;
@@ -34,23 +32,14 @@ const IN_FLIGHT_EACH: usize = 64;
 /// Maximum number of idle connections to mirrors.
 const IDLE: usize = 128;
 
-/// The owner of the filter that asks for a copy. Filters of a backend apply only to requests forwarded to it
-/// (`HTTPBackendRef.filters`): a mirror of the rule gets the request without them, a mirror of a backend with them.
+/// Whether an attempt to forward a request starts its copies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum MirrorOwner {
-    /// The rule.
-    Rule,
-    /// The backend that the request is forwarded to.
-    Backend,
-}
-
-/// Whether an attempt to forward a request is the first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Attempt {
-    /// Its copies have not been started.
-    First,
-    /// A retry: its copies have already been started.
-    Repeated,
+pub(crate) enum Copying {
+    /// The request is forwarded for the first time.
+    Start,
+    /// A previous attempt has started them, or the request asks for an upgrade: a copy of a WebSocket would be a client that
+    /// never sends anything.
+    Skip,
 }
 
 /// Sends copies of requests to mirrors.
@@ -85,41 +74,32 @@ impl Mirrors {
         }
     }
 
-    /// Returns whether the request is forwarded for the first time. If not, rewinds its copies, since the body starts again.
-    pub(crate) fn attempt(context: &mut RequestContext) -> Attempt {
+    /// Returns whether an attempt starts the copies of a request. If a previous one has, rewinds them, since the body starts
+    /// again.
+    pub(crate) fn copying(context: &mut RequestContext) -> Copying {
         match &mut context.copies {
             Some(copies) => {
                 copies.rewind();
-                Attempt::Repeated
+                Copying::Skip
             }
-            None => Attempt::First,
+            None if context.upgrade => Copying::Skip,
+            None => Copying::Start,
         }
     }
 
-    /// Starts the copies of a request after the filters of the rule, or of the rule and the backend, have been applied.
+    /// Starts the copy of a request for a mirror, if the mirror's share contains the request. Returns the end that takes the
+    /// body, if the request has one.
     pub(crate) fn begin(
         &self,
-        owner: MirrorOwner,
-        attempt: Attempt,
-        session: &mut Session,
+        mirror: &RequestMirror,
         request: &RequestHeader,
-        context: &mut RequestContext,
-    ) {
-        let filters = match owner {
-            MirrorOwner::Rule => context.rule.as_ref().map(|rule| &rule.filters),
-            MirrorOwner::Backend => context.backend().map(|backend| &backend.filters),
-        };
-        let mirrors = filters.map_or(&[][..], |filters| &filters.mirrors);
-        // A copy of a WebSocket would be a client that never sends anything.
-        if mirrors.is_empty() || attempt == Attempt::Repeated || context.upgrade {
-            return;
+        identity: Option<usize>,
+        bodiless: bool,
+    ) -> Option<Tap> {
+        if !mirror.share.takes_next() {
+            return None;
         }
-        let bodiless = session.is_body_empty();
-        let identity = context.identity;
-        let taken = mirrors.iter().filter(|mirror| mirror.share.takes_next());
-        let taps = taken.filter_map(|mirror| self.copy(mirror, request, identity, bodiless));
-        let taps: Vec<Tap> = taps.collect();
-        context.copies.get_or_insert_default().add(taps);
+        self.copy(mirror, request, identity, bodiless)
     }
 
     /// Selects the endpoint of a mirror and prepares its TLS, like for a backend.

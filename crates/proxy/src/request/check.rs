@@ -7,10 +7,10 @@
 
 use crate::request::host;
 use crate::request::path;
-use crate::response::answer::Answer;
+use crate::response::reason::Reason;
 use gatefold_dataplane::path_normalization::PathNormalization;
 use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
-use http::{HeaderMap, HeaderValue, Method, StatusCode, Version};
+use http::{HeaderMap, HeaderValue, Method, Version};
 use pingora_core::protocols::http::authority::{
     RawTargetAuthority, is_http_family_scheme, raw_target_authority,
 };
@@ -18,35 +18,12 @@ use pingora_http::RequestHeader;
 use pingora_proxy::Session;
 use std::borrow::Cow;
 
-const MALFORMED_LENGTH: Answer = Answer::malformed(
-    StatusCode::BAD_REQUEST,
-    "the request has a malformed or repeated Content-Length\n",
-);
-const TWO_LENGTHS: Answer = Answer::malformed(
-    StatusCode::BAD_REQUEST,
-    "the request has both Content-Length and Transfer-Encoding\n",
-);
-const UNKNOWN_CODING: Answer = Answer::malformed(
-    StatusCode::NOT_IMPLEMENTED,
-    "the request has a transfer coding other than chunked\n",
-);
-const MALFORMED_TARGET: Answer = Answer::malformed(
-    StatusCode::BAD_REQUEST,
-    "the request target is neither a path nor an http URL\n",
-);
-const MALFORMED_HOST: Answer = Answer::malformed(
-    StatusCode::BAD_REQUEST,
-    "the request has no Host, or a malformed one\n",
-);
-const NO_CONNECT: Answer =
-    Answer::malformed(StatusCode::METHOD_NOT_ALLOWED, "CONNECT is not supported\n");
-
 /// Checks a request and replaces an absolute target by its path: `GET http://a/b` is `GET /b` with `Host: a` (RFC 9112, section
 /// 3.2.2), whether the client has sent that field or, over HTTP/1.0, has not. Then normalises the path.
-pub(crate) fn check(session: &mut Session, normalization: PathNormalization) -> Result<(), Answer> {
+pub(crate) fn check(session: &mut Session, normalization: PathNormalization) -> Result<(), Reason> {
     let request = session.req_header();
     if request.method == Method::CONNECT {
-        return Err(NO_CONNECT);
+        return Err(Reason::Connect);
     }
     check_lengths(session)?;
     let request = session.req_header();
@@ -54,26 +31,28 @@ pub(crate) fn check(session: &mut Session, normalization: PathNormalization) -> 
         let nameless = request.version < Version::HTTP_11 && !request.headers.contains_key(HOST);
         let request = session.req_header_mut();
         if nameless {
-            let host = HeaderValue::from_bytes(&host).map_err(|_| MALFORMED_HOST)?;
+            let host = HeaderValue::from_bytes(&host).map_err(|_| Reason::MalformedHost)?;
             request
                 .insert_header(HOST, host)
-                .map_err(|_| MALFORMED_HOST)?;
+                .map_err(|_| Reason::MalformedHost)?;
         }
-        request.set_raw_path(&path).map_err(|_| MALFORMED_TARGET)?;
+        request
+            .set_raw_path(&path)
+            .map_err(|_| Reason::MalformedTarget)?;
     }
     path::normalize(session, normalization)
 }
 
 /// Returns the requested host, in the form for routing. Empty for HTTP/1.0, which may omit it.
-pub(crate) fn host(request: &RequestHeader) -> Result<Cow<'_, str>, Answer> {
+pub(crate) fn host(request: &RequestHeader) -> Result<Cow<'_, str>, Reason> {
     // Pingora has rejected an authority and a Host that differ.
     let field = match (request.uri.authority(), request.headers.get(HOST)) {
         (Some(authority), _) => authority.as_str().as_bytes(),
         (None, Some(host)) => host.as_bytes(),
         (None, None) if request.version < Version::HTTP_11 => return Ok("".into()),
-        (None, None) => return Err(MALFORMED_HOST),
+        (None, None) => return Err(Reason::MalformedHost),
     };
-    host::parse(field).ok_or(MALFORMED_HOST)
+    host::parse(field).ok_or(Reason::MalformedHost)
 }
 
 /// Returns the port in the requested authority.
@@ -85,7 +64,7 @@ pub(crate) fn port(request: &RequestHeader) -> Option<u16> {
     field.rsplit_once(':')?.1.parse().ok()
 }
 
-fn check_lengths(session: &Session) -> Result<(), Answer> {
+fn check_lengths(session: &Session) -> Result<(), Reason> {
     let headers = &session.req_header().headers;
     if headers.contains_key(TRANSFER_ENCODING) {
         return check_coding(session, headers);
@@ -98,26 +77,25 @@ fn check_lengths(session: &Session) -> Result<(), Answer> {
     // client sends one.
     let digits = length.as_bytes();
     if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) || lengths.next().is_some() {
-        return Err(MALFORMED_LENGTH);
+        return Err(Reason::MalformedLength);
     }
     Ok(())
 }
 
-fn check_coding(session: &Session, headers: &HeaderMap) -> Result<(), Answer> {
+fn check_coding(session: &Session, headers: &HeaderMap) -> Result<(), Reason> {
     let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
     let chunked = codings
         .next()
         .is_some_and(|coding| coding.as_bytes().eq_ignore_ascii_case(b"chunked"));
     if !chunked || codings.next().is_some() {
-        // RFC 9112, section 6.1.
-        return Err(UNKNOWN_CODING);
+        return Err(Reason::UnknownCoding);
     }
     // Pingora has removed the Content-Length; only the raw header still contains it.
     let smuggled = session
         .as_http1()
         .is_some_and(|http1| has_content_length(&http1.get_headers_raw_bytes()));
     if smuggled {
-        return Err(TWO_LENGTHS);
+        return Err(Reason::TwoLengths);
     }
     Ok(())
 }
@@ -139,17 +117,17 @@ struct Absolute {
 }
 
 /// Splits an absolute target. `None` if the target is already a path.
-fn absolute_target(request: &RequestHeader) -> Result<Option<Absolute>, Answer> {
+fn absolute_target(request: &RequestHeader) -> Result<Option<Absolute>, Reason> {
     let target = request.raw_path();
     if !request.raw_path_is_utf8() {
-        return Err(MALFORMED_TARGET);
+        return Err(Reason::MalformedTarget);
     }
     if target.first() == Some(&b'/') {
         return Ok(None);
     }
     // It concerns the server itself, so no route can match it.
     if target == b"*" && request.method == Method::OPTIONS {
-        return Err(Answer::NO_ROUTE);
+        return Err(Reason::NoRoute);
     }
     match raw_target_authority(target) {
         RawTargetAuthority::Absolute {
@@ -163,7 +141,7 @@ fn absolute_target(request: &RequestHeader) -> Result<Option<Absolute>, Answer> 
                 _ => [b"/", path_and_query].concat(),
             },
         })),
-        _ => Err(MALFORMED_TARGET),
+        _ => Err(Reason::MalformedTarget),
     }
 }
 
@@ -200,7 +178,7 @@ mod tests {
         for target in ["b", "*", "ftp://a/b", "a:80", "?x"] {
             assert_eq!(
                 absolute_target(&request(target)),
-                Err(MALFORMED_TARGET),
+                Err(Reason::MalformedTarget),
                 "{target}"
             );
         }

@@ -32,12 +32,13 @@ pub(crate) fn add(
     let told = Told::of(session, request, context)?;
     fields::overwrite(request, told.fields())?;
     join_cookies(session, request)?;
-    keep_trailers(session, request)
+    keep_trailers(session, request)?;
+    add_missing_host(session, request)
 }
 
 /// Adds an empty `Host` to a request without a host, which HTTP/1.0 allows: backends get HTTP/1.1, which requires the header
 /// (RFC 9112, section 3.2).
-pub(crate) fn add_missing_host(session: &Session, request: &mut RequestHeader) -> Result<()> {
+fn add_missing_host(session: &Session, request: &mut RequestHeader) -> Result<()> {
     if session.req_header().version >= Version::HTTP_11 || request.version != Version::HTTP_11 {
         return Ok(());
     }

@@ -1,5 +1,6 @@
 //! The request, from its checks to its body's way to the endpoint.
 
+pub(crate) mod admission;
 pub(crate) mod check;
 pub(crate) mod early_response;
 pub(crate) mod expect_continue;

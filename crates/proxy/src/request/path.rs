@@ -1,37 +1,19 @@
 //! Normalises the path of a request.
 
 use crate::filter::url_rewrite;
-use crate::response::answer::Answer;
+use crate::response::reason::Reason;
 use gatefold_dataplane::path_normalization::{PathError, PathNormalization};
+use http::Uri;
 use http::uri::PathAndQuery;
-use http::{StatusCode, Uri};
 use pingora_proxy::Session;
 use std::borrow::Cow;
-
-const LEAVES_ROOT: Answer = Answer::malformed(
-    StatusCode::BAD_REQUEST,
-    "the `..` segments of the path lead out of the root\n",
-);
-const ENCODED_NUL: Answer = Answer::malformed(
-    StatusCode::BAD_REQUEST,
-    "the path of the request contains %00\n",
-);
-const MALFORMED_ESCAPE: Answer = Answer::malformed(
-    StatusCode::BAD_REQUEST,
-    "the path of the request contains a % without two hexadecimal digits\n",
-);
-/// Percent-encoding triples the length of bytes that a path can't contain.
-const TOO_LONG: Answer = Answer::malformed(
-    StatusCode::URI_TOO_LONG,
-    "the path of the request is too long once it is normalised\n",
-);
 
 /// Normalises the path of a request whose target is a path. The query is kept, and so is the whole target if nothing has to
 /// change.
 pub(crate) fn normalize(
     session: &mut Session,
     normalization: PathNormalization,
-) -> Result<(), Answer> {
+) -> Result<(), Reason> {
     if let Some(uri) = normalized(&session.req_header().uri, normalization)? {
         session.req_header_mut().set_uri(uri);
     }
@@ -39,21 +21,22 @@ pub(crate) fn normalize(
 }
 
 /// Returns the URI with the normalised path. `None` if the path is already normal.
-fn normalized(uri: &Uri, normalization: PathNormalization) -> Result<Option<Uri>, Answer> {
+fn normalized(uri: &Uri, normalization: PathNormalization) -> Result<Option<Uri>, Reason> {
     let path = match normalization.normalize(uri.path()) {
         Ok(Cow::Borrowed(_)) => return Ok(None),
         Ok(Cow::Owned(path)) => path,
-        Err(PathError::LeavesRoot) => return Err(LEAVES_ROOT),
-        Err(PathError::EncodedNul) => return Err(ENCODED_NUL),
-        Err(PathError::MalformedEscape) => return Err(MALFORMED_ESCAPE),
+        Err(PathError::LeavesRoot) => return Err(Reason::PathLeavesRoot),
+        Err(PathError::EncodedNul) => return Err(Reason::PathWithNul),
+        Err(PathError::MalformedEscape) => return Err(Reason::PathWithMalformedEscape),
     };
     let target = match uri.query() {
         Some(query) => PathAndQuery::try_from(format!("{path}?{query}")),
         None => PathAndQuery::try_from(path),
     };
-    // A normal path only contains valid characters, so only its length can be wrong.
-    let target = target.map_err(|_| TOO_LONG)?;
-    let uri = url_rewrite::with_target(uri, target).map_err(|_| Answer::INTERNAL)?;
+    // A normal path only contains valid characters, so only its length can be wrong: percent-encoding triples the length of
+    // bytes that a path can't contain.
+    let target = target.map_err(|_| Reason::PathTooLong)?;
+    let uri = url_rewrite::with_target(uri, target).map_err(|_| Reason::Internal)?;
     Ok(Some(uri))
 }
 
@@ -61,7 +44,7 @@ fn normalized(uri: &Uri, normalization: PathNormalization) -> Result<Option<Uri>
 mod tests {
     use super::*;
 
-    fn on(uri: &str) -> Result<Option<Uri>, Answer> {
+    fn on(uri: &str) -> Result<Option<Uri>, Reason> {
         let uri: Uri = uri.parse().expect("a URI");
         normalized(&uri, PathNormalization::On)
     }
@@ -89,8 +72,8 @@ mod tests {
     #[test]
     fn rejects_a_path_that_is_too_long_once_encoded() {
         let path = format!("/{}", "[".repeat(30_000));
-        assert_eq!(on(&path), Err(TOO_LONG));
+        assert_eq!(on(&path), Err(Reason::PathTooLong));
         let query = format!("/[?{}", "q".repeat(65_531));
-        assert_eq!(on(&query), Err(TOO_LONG), "with the query");
+        assert_eq!(on(&query), Err(Reason::PathTooLong), "with the query");
     }
 }

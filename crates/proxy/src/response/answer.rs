@@ -1,170 +1,137 @@
+//! Answers of the proxy itself, written in one place.
+//!
+//! In: a reason, or the answer of a filter. Out: the complete response at the client.
+
 use crate::context::RequestContext;
+use crate::filter;
 use crate::filter::headers::ResponseFields;
+use crate::response::reason::{KeepAlive, Reason};
 use crate::response::unread_body;
+use bytes::Bytes;
+use gatefold_dataplane::filter::answer::{FilterAnswer, ResponsePhase};
 use http::{HeaderValue, Method, StatusCode, header};
 use pingora_core::Result;
 use pingora_http::ResponseHeader;
 use pingora_proxy::Session;
 
-/// An answer of our own instead of a backend's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Answer {
-    pub(crate) status: StatusCode,
-    /// What happened, for whoever asked; ends with a newline. Nothing about what is behind us.
-    pub(crate) text: &'static str,
-    /// What becomes of an HTTP/1.1 connection.
-    pub(crate) after: After,
+/// An answer of the proxy instead of a backend's.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// The request can't be forwarded.
+    Reason(Reason),
+    /// A filter answers the request.
+    Filter(Box<FilterAnswer>),
 }
 
-/// What becomes of an HTTP/1.1 connection after an answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum After {
-    /// The next request may come.
-    Keep,
-    /// It ends: where the next request would begin is unsure.
-    Close,
+impl From<Reason> for Answer {
+    fn from(reason: Reason) -> Self {
+        Answer::Reason(reason)
+    }
+}
+
+impl From<Box<FilterAnswer>> for Answer {
+    fn from(answer: Box<FilterAnswer>) -> Self {
+        Answer::Filter(answer)
+    }
 }
 
 impl Answer {
-    /// The request itself is bad: nothing that follows it can be trusted.
-    pub(crate) const fn malformed(status: StatusCode, text: &'static str) -> Self {
-        Answer {
-            status,
-            text,
-            after: After::Close,
+    /// Returns the HTTP status.
+    pub(crate) fn status(&self) -> StatusCode {
+        match self {
+            Answer::Reason(reason) => reason.status(),
+            Answer::Filter(answer) => answer.status,
         }
     }
 
-    /// The request is fine, but there is nothing for it.
-    const fn refusal(status: StatusCode, text: &'static str) -> Self {
-        Answer {
-            status,
-            text,
-            after: After::Keep,
+    /// Whether an HTTP/1.1 connection is kept after the answer.
+    pub(crate) fn keep_alive(&self) -> KeepAlive {
+        match self {
+            Answer::Reason(reason) => reason.keep_alive(),
+            Answer::Filter(_) => KeepAlive::Keep,
         }
     }
 
-    /// Nothing serves this host and path.
-    pub(crate) const NO_ROUTE: Answer =
-        Answer::refusal(StatusCode::NOT_FOUND, "no route matches this request\n");
-
-    /// The connection was made for another listener: the client shall ask on a new one (RFC 9110, section
-    /// 15.5.20).
-    pub(crate) const MISDIRECTED: Answer = Answer::refusal(
-        StatusCode::MISDIRECTED_REQUEST,
-        "the connection was made for another host: use a new one\n",
-    );
-
-    /// The rule can't be served as it is written.
-    pub(crate) const fn refused(status: StatusCode) -> Self {
-        Answer::refusal(
-            status,
-            "the matching route has a rule that can't be served as written\n",
-        )
-    }
-
-    /// A question of a browser, whether a script may send a request; the rule's filter answers it.
-    pub(crate) const PREFLIGHT: Answer = Answer::refusal(StatusCode::NO_CONTENT, "");
-
-    /// The client shall ask elsewhere.
-    pub(crate) const fn redirect(status: StatusCode) -> Self {
-        Answer::refusal(status, "see Location\n")
-    }
-
-    /// The route's backend doesn't exist or may not be referred to.
-    pub(crate) const INVALID_BACKEND: Answer = Answer::refusal(
-        StatusCode::INTERNAL_SERVER_ERROR,
-        "the matching route refers to an invalid backend\n",
-    );
-
-    /// The route's backend has nobody to serve it.
-    pub(crate) const NO_ENDPOINTS: Answer = Answer::refusal(
-        StatusCode::SERVICE_UNAVAILABLE,
-        "the backend has no endpoints right now\n",
-    );
-
-    /// The backend couldn't be reached, or what it sent is no response.
-    pub(crate) const BAD_GATEWAY: Answer = Answer::malformed(
-        StatusCode::BAD_GATEWAY,
-        "the backend can't be reached or sent no valid response\n",
-    );
-
-    /// The backend took too long.
-    pub(crate) const GATEWAY_TIMEOUT: Answer = Answer::malformed(
-        StatusCode::GATEWAY_TIMEOUT,
-        "the backend took too long to respond\n",
-    );
-
-    /// The client took too long with its request.
-    pub(crate) const REQUEST_TIMEOUT: Answer = Answer::malformed(
-        StatusCode::REQUEST_TIMEOUT,
-        "the request took too long to arrive\n",
-    );
-
-    /// What the client sent as a body isn't one.
-    pub(crate) const MALFORMED_BODY: Answer = Answer::malformed(
-        StatusCode::BAD_REQUEST,
-        "the body of the request has malformed chunks or trailers\n",
-    );
-
-    /// What the client sent isn't HTTP.
-    pub(crate) const BAD_REQUEST: Answer =
-        Answer::malformed(StatusCode::BAD_REQUEST, "the request is malformed\n");
-
-    /// A fault of ours.
-    pub(crate) const INTERNAL: Answer = Answer::malformed(
-        StatusCode::INTERNAL_SERVER_ERROR,
-        "the gateway failed to forward the request\n",
-    );
-
-    /// Sends it as the response of a session that has none yet.
-    pub(crate) async fn send(self, session: &mut Session, context: &RequestContext) -> Result<()> {
-        match self.after {
-            After::Close => session.set_keepalive(None),
-            After::Keep => unread_body::keep(session).await,
+    /// Sends the answer in a session that has no response yet.
+    pub(crate) async fn send(
+        self,
+        keep_alive: KeepAlive,
+        session: &mut Session,
+        context: &mut RequestContext,
+    ) -> Result<()> {
+        match keep_alive {
+            KeepAlive::Close => session.set_keepalive(None),
+            KeepAlive::Keep => unread_body::keep(session).await,
         }
         let head = session.req_header().method == Method::HEAD;
+        let (header, body) = match self {
+            Answer::Reason(reason) => by_reason(reason, session, context)?,
+            Answer::Filter(answer) => by_filter(*answer, session, context).await?,
+        };
         session
-            .write_response_header(Box::new(self.header(session, context)?), head)
+            .write_response_header(Box::new(header), head)
             .await?;
-        if !head && self != Answer::PREFLIGHT {
-            let body = Some(self.text.as_bytes().into());
-            session.write_response_body(body, true).await?;
+        if !head && !body.is_empty() {
+            session.write_response_body(Some(body), true).await?;
         }
-        if self.after == After::Keep {
+        if keep_alive == KeepAlive::Keep {
             unread_body::drop_small(session).await;
         }
         Ok(())
     }
+}
 
-    fn header(self, session: &Session, context: &RequestContext) -> Result<ResponseHeader> {
-        let mut header = ResponseHeader::build(self.status, Some(3))?;
-        header.insert_header(header::SERVER, HeaderValue::from_static("gatefold"))?;
+/// Returns the header and body for a reason. They depend on nothing else, but for CORS headers, without which a script
+/// could not read the answer.
+fn by_reason(
+    reason: Reason,
+    session: &Session,
+    context: &RequestContext,
+) -> Result<(ResponseHeader, Bytes)> {
+    let body = Bytes::from_static(reason.text().as_bytes());
+    let mut header = header(reason.status(), &body)?;
+    header.insert_header(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("text/plain; charset=utf-8"),
+    )?;
+    let rule = context.rule.as_ref();
+    if let Some(cors) = rule.and_then(|rule| rule.filters.cors()) {
         let request = &session.req_header().headers;
-        let cors = context
-            .rule
-            .as_ref()
-            .and_then(|it| it.filters.cors.as_ref());
-        if self == Answer::PREFLIGHT {
-            if let Some(cors) = cors {
-                cors.answer_preflight(request, &mut ResponseFields(&mut header));
-            }
-            return Ok(header);
-        }
-        header.insert_header(
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("text/plain; charset=utf-8"),
-        )?;
-        header.insert_header(header::CONTENT_LENGTH, HeaderValue::from(self.text.len()))?;
-        if let Some(cors) = cors {
-            // Else a script would learn no more than that something failed.
-            cors.change_response(request, &mut ResponseFields(&mut header));
-        }
-        if let (Some(location), Some(rule)) = (&context.location, &context.rule) {
-            header.insert_header(header::LOCATION, location.clone())?;
-            rule.filters
-                .change_response(&mut ResponseFields(&mut header));
-        }
-        Ok(header)
+        cors.change_response(request, &mut ResponseFields(&mut header));
     }
+    Ok((header, body))
+}
+
+async fn by_filter(
+    mut answer: FilterAnswer,
+    session: &mut Session,
+    context: &mut RequestContext,
+) -> Result<(ResponseHeader, Bytes)> {
+    let mut header = filter_header(&answer)?;
+    if answer.response_phase == ResponsePhase::Run {
+        let replaced = filter::response::complete(session, &mut header, context).await;
+        if let Some(other) = replaced {
+            header = filter_header(&other)?;
+            answer = *other;
+        }
+    }
+    Ok((header, answer.body))
+}
+
+fn filter_header(answer: &FilterAnswer) -> Result<ResponseHeader> {
+    let mut header = header(answer.status, &answer.body)?;
+    for (name, value) in &answer.headers {
+        header.append_header(name, value.clone())?;
+    }
+    Ok(header)
+}
+
+/// Returns a header with the framing of a body. A response with the status 204 has no body (RFC 9110, section 15.3.5).
+fn header(status: StatusCode, body: &Bytes) -> Result<ResponseHeader> {
+    let mut header = ResponseHeader::build(status, Some(4))?;
+    header.insert_header(header::SERVER, HeaderValue::from_static("gatefold"))?;
+    if status != StatusCode::NO_CONTENT {
+        header.insert_header(header::CONTENT_LENGTH, HeaderValue::from(body.len()))?;
+    }
+    Ok(header)
 }

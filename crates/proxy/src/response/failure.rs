@@ -1,27 +1,27 @@
 //! Failures of forwarding: which answer the client gets, and which failures allow a retry.
 
-use crate::response::answer::Answer;
+use crate::response::reason::Reason;
 use gatefold_listen::Refusal;
 use pingora_core::{Error, ErrorSource, ErrorType, RetryType};
 use std::io;
 
-/// Returns the answer for the client. `None` if the client is gone.
+/// Returns the reason of the answer to the client. `None` if the client is gone.
 ///
 /// 504 if a backend took too long to accept the connection or to respond; 502 if it couldn't be reached or sent no valid HTTP
 /// (RFC 9110, sections 15.6.3 and 15.6.5).
-pub(crate) fn answer(error: &Error) -> Option<Answer> {
+pub(crate) fn reason(error: &Error) -> Option<Reason> {
     use ErrorType::{ConnectionClosed, ReadError, ReadTimedout, WriteError, WriteTimedout};
     match error.esource() {
-        ErrorSource::Upstream if is_timeout(error) => Some(Answer::GATEWAY_TIMEOUT),
-        ErrorSource::Upstream => Some(Answer::BAD_GATEWAY),
+        ErrorSource::Upstream if is_timeout(error) => Some(Reason::GatewayTimeout),
+        ErrorSource::Upstream => Some(Reason::BadGateway),
         ErrorSource::Downstream => match error.etype() {
-            ReadTimedout => Some(Answer::REQUEST_TIMEOUT),
-            ReadError if is_malformed(error) => Some(Answer::MALFORMED_BODY),
+            ReadTimedout => Some(Reason::RequestTimeout),
+            ReadError if is_malformed(error) => Some(Reason::MalformedBody),
             ReadError | WriteError | WriteTimedout | ConnectionClosed => None,
-            etype if is_body_framing(etype) => Some(Answer::MALFORMED_BODY),
-            _ => Some(Answer::BAD_REQUEST),
+            etype if is_body_framing(etype) => Some(Reason::MalformedBody),
+            _ => Some(Reason::MalformedRequest),
         },
-        ErrorSource::Internal | ErrorSource::Unset => Some(Answer::INTERNAL),
+        ErrorSource::Internal | ErrorSource::Unset => Some(Reason::Internal),
     }
 }
 
@@ -110,7 +110,7 @@ mod tests {
             (ErrorType::InvalidHTTPHeader, StatusCode::BAD_GATEWAY),
         ] {
             let error = Error::new_up(etype.clone());
-            let answered = answer(&error).map(|answer| answer.status);
+            let answered = reason(&error).map(Reason::status);
             assert_eq!(answered, Some(status), "{etype:?}");
         }
     }
@@ -119,7 +119,7 @@ mod tests {
     fn timeout_reported_by_the_system_is_504() {
         let cause = io::Error::from(io::ErrorKind::TimedOut);
         let error = Error::because(ErrorType::ReadError, "reading", cause).into_up();
-        assert_eq!(answer(&error), Some(Answer::GATEWAY_TIMEOUT));
+        assert_eq!(reason(&error), Some(Reason::GatewayTimeout));
     }
 
     #[test]
@@ -144,6 +144,6 @@ mod tests {
     #[test]
     fn client_that_is_gone_gets_no_answer() {
         let error = Error::new_down(ErrorType::ConnectionClosed);
-        assert_eq!(answer(&error), None);
+        assert_eq!(reason(&error), None);
     }
 }

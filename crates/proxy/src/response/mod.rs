@@ -3,5 +3,6 @@
 pub(crate) mod answer;
 pub(crate) mod close_delimited;
 pub(crate) mod failure;
+pub(crate) mod reason;
 pub(crate) mod relay;
 pub(crate) mod unread_body;

@@ -1,7 +1,8 @@
 //! Checks and changes of a backend's response before it is sent to the client.
 
 use crate::context::RequestContext;
-use crate::filter::headers::ResponseFields;
+use crate::filter::{self, Position};
+use gatefold_dataplane::filter::answer::FilterAnswer;
 use gatefold_listen::clock::Tick;
 use http::header::{CONNECTION, CONTENT_LENGTH, DATE, SET_COOKIE, TRANSFER_ENCODING, UPGRADE};
 use http::{HeaderName, HeaderValue, Method, StatusCode, Version};
@@ -12,13 +13,17 @@ use pingora_proxy::Session;
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 
-/// Changes a backend's response into the response to the client.
+/// Changes a backend's response into the response to the client. Returns the position of a filter that waits; [`resume`] then
+/// does the rest.
+///
+/// # Errors
+/// If the response is invalid, or a filter answers instead.
 pub(crate) fn change(
     session: &mut Session,
     response: &mut ResponseHeader,
     context: &mut RequestContext,
     now: Tick,
-) -> Result<()> {
+) -> Result<Option<Position>> {
     unify_length(response);
     // An HTTP/2 stream ends when its endpoint ends it.
     if response.version < Version::HTTP_2 && is_bodiless(&session.req_header().method, response) {
@@ -29,26 +34,52 @@ pub(crate) fn change(
         context.switch(now);
     }
     if response.status.is_informational() {
-        return Ok(());
+        return Ok(None);
     }
-    if let Some(backend) = context.backend() {
-        backend
-            .filters
-            .change_response(&mut ResponseFields(response));
-    }
-    if let Some(rule) = &context.rule {
-        if let Some(cors) = &rule.filters.cors {
-            cors.change_response(&session.req_header().headers, &mut ResponseFields(response));
+    let request = &session.req_header().headers;
+    match filter::response::run(filter::response::FIRST, request, response, context) {
+        Ok(None) => {
+            complete(session, response, context);
+            Ok(None)
         }
-        rule.filters.change_response(&mut ResponseFields(response));
+        Ok(Some(at)) => Ok(Some(at)),
+        Err(answer) => Err(replace(answer, context)),
     }
+}
+
+/// Completes the response filter at a position, which waits, and everything after it.
+///
+/// # Errors
+/// If a filter answers instead.
+pub(crate) async fn resume(
+    at: Position,
+    session: &mut Session,
+    response: &mut ResponseHeader,
+    context: &mut RequestContext,
+) -> Result<()> {
+    match filter::response::resume(at, session, response, context).await {
+        Ok(()) => {
+            complete(session, response, context);
+            Ok(())
+        }
+        Err(answer) => Err(replace(answer, context)),
+    }
+}
+
+fn complete(session: &mut Session, response: &ResponseHeader, context: &RequestContext) {
     keep_or_end(session, context);
     if session.as_http1().is_some()
         && let (Some(date), Some(connection)) = (response.headers.get(DATE), &context.connection)
     {
         connection.keep_date(date);
     }
-    Ok(())
+}
+
+/// Replaces a backend's response by the answer of a filter: the request fails, and the answer is sent for the failure.
+fn replace(answer: Box<FilterAnswer>, context: &mut RequestContext) -> Box<Error> {
+    context.answer = Some(answer);
+    let what = "a filter answers instead of the backend";
+    Error::explain(ErrorType::Custom("ReplacedByFilter"), what).into_in()
 }
 
 /// Reduces Content-Length to a single value: Pingora accepts repeated equal values, as separate lines or as a list, and rejects

@@ -9,8 +9,8 @@ use gatefold_dataplane::backend::{Endpoints, HttpVersion, Target};
 use gatefold_dataplane::backend_tls::{
     Authorities, BackendTls, BackendTlsByIdentity, ClientIdentity, SubjectName,
 };
-use gatefold_dataplane::filter::Filters;
 use gatefold_dataplane::filter::request_mirror::{RequestMirror, Share};
+use gatefold_dataplane::filter::{Filter, Filters};
 use gatefold_dataplane::timeouts::{Limit, RuleTimeouts};
 use gatefold_dataplane::{Action, Rule};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, SanType};
@@ -386,10 +386,7 @@ async fn a_mirror_must_have_one_of_the_listed_names_as_well() {
             tls(&authority, &[], None),
         );
         let rule = rule(anonymous);
-        let filters = Filters {
-            mirrors: vec![mirror],
-            ..Filters::default()
-        };
+        let filters = Filters::new(vec![Filter::RequestMirror(mirror)]);
         let counters = Counters::default();
         let port = port_of(Rule { filters, ..rule });
         let gateway = Gateway::counting(port, Timeouts::default(), counters.clone()).await;

@@ -7,6 +7,7 @@ mod client_validation;
 mod deadlines;
 mod drain;
 mod failures;
+mod filters;
 mod forwarding;
 mod framing;
 mod half_close;
