@@ -252,7 +252,7 @@ impl fmt::Display for Endpoints {
             (HttpVersion::Http2, Some(_)) => f.write_str("h2:")?,
         }
         if let Some(tls) = &self.tls {
-            write!(f, "({}) ", tls.anonymous)?;
+            write!(f, "({}) ", tls.anonymous.handshake)?;
         }
         write!(f, "{}", self.first)?;
         let rest = self.addresses.iter().skip(1);

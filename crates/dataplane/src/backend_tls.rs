@@ -12,16 +12,26 @@ use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
 };
-use std::any::Any;
 use std::fmt;
-use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::{Arc, OnceLock};
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
-/// The TLS settings for a backend: trusted authorities, expected names, and the client certificate to present.
+/// TLS to a backend, ready for use.
+#[derive(Debug)]
 pub struct BackendTls {
-    /// Equal for settings that are equal, and different (but for one in 2^64) for any others.
-    pub key: u64,
+    /// Identifies the handshake among all that this process has ever had. Connections may be shared by requests with the same id.
+    pub id: u64,
+    /// What is negotiated and verified in a handshake.
+    pub handshake: BackendHandshake,
+    /// The rustls configuration, which verifies everything. It has no ALPN protocols and never resumes a session.
+    pub config: Arc<ClientConfig>,
+}
+
+/// A TLS handshake with a backend: trusted authorities, expected names, and the client certificate to present.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct BackendHandshake {
     /// The name in the handshake (SNI).
     pub server_name: ServerName<'static>,
     /// The authorities that may have signed the certificate.
@@ -30,10 +40,6 @@ pub struct BackendTls {
     pub names: Arc<[SubjectName]>,
     /// The client certificate to present if the backend asks for one.
     pub identity: Option<Arc<ClientIdentity>>,
-    /// The rustls configuration, which verifies everything. It has no ALPN protocols and never resumes a session.
-    pub config: Arc<ClientConfig>,
-    /// Anything that the connecting side wants to cache with the settings.
-    pub kept: OnceLock<Arc<dyn Any + Send + Sync>>,
 }
 
 /// The authorities that may sign certificates.
@@ -74,47 +80,54 @@ pub struct ClientIdentity {
     pub key: PrivateKeyDer<'static>,
 }
 
-impl BackendTls {
-    /// Returns a key that identifies these settings.
-    pub fn key(
-        server_name: &ServerName<'_>,
-        authorities: &Authorities,
-        names: &[SubjectName],
-        identity: Option<&ClientIdentity>,
-    ) -> u64 {
-        let mut hasher = DefaultHasher::new();
-        (server_name.to_str(), authorities, names).hash(&mut hasher);
-        let chain = identity.map(|identity| &identity.certified_key.cert);
-        chain.hash(&mut hasher);
-        identity.map(|it| it.key.secret_der()).hash(&mut hasher);
-        hasher.finish()
+impl PartialEq for ClientIdentity {
+    fn eq(&self, other: &Self) -> bool {
+        self.certified_key.cert == other.certified_key.cert && self.key == other.key
     }
+}
 
-    /// Prepares the settings.
+impl Eq for ClientIdentity {}
+
+impl Hash for ClientIdentity {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.certified_key.cert.hash(state);
+        self.key.secret_der().hash(state);
+    }
+}
+
+impl BackendTls {
+    /// Prepares handshakes, which get a new id.
     ///
     /// # Errors
     /// If the certificate of an authority can't be a trust anchor.
-    pub fn new(
-        server_name: ServerName<'static>,
-        authorities: Authorities,
-        names: Arc<[SubjectName]>,
-        identity: Option<Arc<ClientIdentity>>,
-    ) -> Result<Self, Error> {
+    pub fn new(handshake: BackendHandshake) -> Result<Self, Error> {
+        static NEXT_ID: AtomicU64 = AtomicU64::new(1);
+        let config = handshake.client_config()?;
+        Ok(BackendTls {
+            id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
+            handshake,
+            config: Arc::new(config),
+        })
+    }
+}
+
+impl BackendHandshake {
+    fn client_config(&self) -> Result<ClientConfig, Error> {
         let mut roots = RootCertStore::empty();
-        for certificate in authorities.certificates() {
+        for certificate in self.authorities.certificates() {
             roots.add(certificate.clone())?;
         }
         let provider = ring::default_provider();
         let verifier = Verifier {
             roots,
-            names: names.clone(),
+            names: self.names.clone(),
             algorithms: provider.signature_verification_algorithms,
         };
         let builder = ClientConfig::builder_with_provider(Arc::new(provider))
             .with_safe_default_protocol_versions()?
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(verifier));
-        let mut config = match &identity {
+        let mut config = match &self.identity {
             Some(identity) => {
                 let resolver = SingleCertAndKey::from(identity.certified_key.clone());
                 builder.with_client_cert_resolver(Arc::new(resolver))
@@ -122,29 +135,11 @@ impl BackendTls {
             None => builder.with_no_client_auth(),
         };
         config.resumption = Resumption::disabled();
-        Ok(BackendTls {
-            key: BackendTls::key(&server_name, &authorities, &names, identity.as_deref()),
-            server_name,
-            authorities,
-            names,
-            identity,
-            config: Arc::new(config),
-            kept: OnceLock::new(),
-        })
+        Ok(config)
     }
 }
 
-/// Prints the name and the key only; the cache is an implementation detail of the connecting side.
-impl fmt::Debug for BackendTls {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("BackendTls")
-            .field("server_name", &self.server_name)
-            .field("key", &self.key)
-            .finish_non_exhaustive()
-    }
-}
-
-impl fmt::Display for BackendTls {
+impl fmt::Display for BackendHandshake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "TLS {}", self.server_name.to_str())?;
         match &self.authorities {

@@ -5,7 +5,7 @@ use super::client_validation::{ClientMode, ClientValidation};
 use super::{Action, Port, Rule, Snapshot};
 use std::collections::BTreeMap;
 use std::fmt::{self, Write};
-use std::hash::{DefaultHasher, Hasher};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -35,7 +35,7 @@ impl Snapshot {
             for endpoints in targets.filter_map(Target::endpoints) {
                 if let Some(tls) = endpoints.tls() {
                     let all = tls.identities.iter().chain([&tls.anonymous]);
-                    all.for_each(|it| hashed.0.write_u64(it.key));
+                    all.for_each(|it| it.handshake.hash(&mut hashed.0));
                 }
             }
         }

@@ -18,8 +18,9 @@ use crate::response::close_delimited;
 use crate::response::reason::Reason;
 use crate::response::relay;
 use crate::upstream::backend_tls;
-use crate::upstream::peer;
 use crate::upstream::peer::{Exchange, Timeouts};
+use crate::upstream::pool_key;
+use crate::upstream::tls_cache::TlsCache;
 use crate::upstream::upgrade;
 use crate::upstream::watch::Watch;
 use crate::warnings::{Trouble, Warnings};
@@ -44,6 +45,7 @@ pub struct Gatefold {
     pub(crate) timeouts: Timeouts,
     pub(crate) counters: Counters,
     mirrors: Mirrors,
+    pub(crate) tls_cache: Arc<TlsCache>,
     warnings: Warnings,
     pub(crate) watch: Watch,
     preserve_header_case: bool,
@@ -53,10 +55,12 @@ pub struct Gatefold {
 impl Gatefold {
     pub(crate) fn new(snapshot: Arc<ArcSwap<Snapshot>>, options: &Options) -> Self {
         let (timeouts, counters) = (options.timeouts, options.counters.clone());
+        let tls_cache = Arc::new(TlsCache::default());
         Gatefold {
             snapshot,
             timeouts,
-            mirrors: Mirrors::new(timeouts, counters.clone()),
+            mirrors: Mirrors::new(timeouts, counters.clone(), tls_cache.clone()),
+            tls_cache,
             counters,
             watch: Watch::new(timeouts.upstream_read, timeouts.upstream_idle),
             warnings: Warnings::default(),
@@ -153,14 +157,16 @@ impl Gatefold {
         };
         let exchange = Exchange::of(endpoints.version, context.upgrade);
         let tls = context.tls()?;
-        let mut peer = self.timeouts.peer(endpoint, exchange, tls)?;
+        let prepared = tls.map(|tls| self.tls_cache.prepare(tls));
+        let secure = tls.map(|tls| &**tls).zip(prepared.as_deref());
+        let mut peer = self.timeouts.peer(endpoint, exchange, secure)?;
         if let Some(tls) = tls {
             backend_tls::defer_names(&mut peer, tls);
         }
         self.watch
             .set(&mut peer, exchange, context.read_ahead(), tls);
         if context.fresh && exchange != Exchange::Upgrade {
-            peer::make_fresh(&mut peer);
+            pool_key::set_single_request(&mut peer);
         }
         context.tries += 1;
         context.limit(&mut peer, exchange)?;

@@ -93,10 +93,14 @@ impl ProxyHttp for Gatefold {
                 return done(Ok(()));
             }
             match (context.tls(), context.endpoint) {
-                (Ok(Some(tls)), Some(endpoint)) if !tls.names.is_empty() => {
+                (Ok(Some(tls)), Some(endpoint)) if !tls.handshake.names.is_empty() => {
                     let patience = context.time_left().min(self.timeouts.connect);
-                    let checked = backend_tls::check_names(tls, endpoint, digest, patience);
-                    Box::pin(async move { checked.await.map_err(Error::into_up) })
+                    let prepared = self.tls_cache.prepare(tls);
+                    Box::pin(async move {
+                        let checked =
+                            backend_tls::check_names(tls, &prepared, endpoint, digest, patience);
+                        checked.await.map_err(Error::into_up)
+                    })
                 }
                 (tls, _) => done(tls.map(|_| ())),
             }

@@ -3,6 +3,7 @@
 use super::body::Piece;
 use crate::counters::Mirrored;
 use crate::upstream::backend_tls;
+use crate::upstream::tls_cache::PreparedTls;
 use gatefold_dataplane::backend::HttpVersion;
 use gatefold_dataplane::backend_tls::BackendTls;
 use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, HOST, TE, TRANSFER_ENCODING};
@@ -26,20 +27,25 @@ const LONGEST: Duration = Duration::from_secs(60);
 /// Maximum length of a response that is read to its end. A longer one closes the connection.
 const LONGEST_RESPONSE: usize = 256 * 1024;
 
-/// The TLS settings of a copy's endpoint. `None` for plain text.
-pub(super) type Secured = Option<(Arc<BackendTls>, SocketAddr)>;
+/// The TLS settings of a copy's endpoint.
+pub(super) struct SecuredCopy {
+    pub(super) tls: Arc<BackendTls>,
+    pub(super) prepared: Arc<PreparedTls>,
+    pub(super) endpoint: SocketAddr,
+}
 
 /// One copy of a request.
-pub(super) struct Copy {
+pub(super) struct MirrorCopy {
     pub(super) name: Arc<str>,
     pub(super) peer: Box<HttpPeer>,
-    pub(super) secured: Secured,
+    /// `None` for plain text.
+    pub(super) secured: Option<SecuredCopy>,
     pub(super) header: RequestHeader,
     pub(super) pieces: Option<UnboundedReceiver<Piece>>,
     pub(super) overrun: Arc<AtomicBool>,
 }
 
-impl Copy {
+impl MirrorCopy {
     /// Sends the copy and returns its outcome.
     pub(super) async fn send(mut self, connector: &Connector) -> Mirrored {
         let until = Instant::now() + LONGEST;
@@ -47,7 +53,7 @@ impl Copy {
         let sent = match connected {
             Ok(Ok(mut session)) => {
                 let sent = timeout_at(until, self.exchange(&mut session)).await;
-                let complete = matches!(sent, Ok(Ok(After::Keep)));
+                let complete = matches!(sent, Ok(Ok(Completion::Complete)));
                 self.release(connector, session, complete).await;
                 sent.map(|sent| sent.map(|_| ()))
             }
@@ -70,10 +76,15 @@ impl Copy {
         Ok(session)
     }
 
-    async fn exchange(&mut self, session: &mut HttpSession) -> Result<After> {
-        if let Some((tls, endpoint)) = &self.secured {
+    async fn exchange(&mut self, session: &mut HttpSession) -> Result<Completion> {
+        if let Some(SecuredCopy {
+            tls,
+            prepared,
+            endpoint,
+        }) = &self.secured
+        {
             let digest = session.digest();
-            backend_tls::check_names(tls, *endpoint, digest, LONGEST).await?;
+            backend_tls::check_names(tls, prepared, *endpoint, digest, LONGEST).await?;
         }
         let options = &self.peer.options;
         session.set_read_timeout(options.read_timeout);
@@ -131,15 +142,15 @@ fn outcome(error: &Error) -> Mirrored {
 
 /// Whether a connection can be reused after a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum After {
+enum Completion {
     /// The response was read to its end.
-    Keep,
+    Complete,
     /// The response continues.
-    End,
+    Incomplete,
 }
 
 /// Reads a response and discards it.
-async fn read_response(session: &mut HttpSession) -> Result<After> {
+async fn read_response(session: &mut HttpSession) -> Result<Completion> {
     loop {
         session.read_response_header().await?;
         let status = session.response_header().map(|response| response.status);
@@ -151,10 +162,10 @@ async fn read_response(session: &mut HttpSession) -> Result<After> {
     while let Some(bytes) = session.read_response_body().await? {
         match left.checked_sub(bytes.len()) {
             Some(rest) => left = rest,
-            None => return Ok(After::End),
+            None => return Ok(Completion::Incomplete),
         }
     }
-    Ok(After::Keep)
+    Ok(Completion::Complete)
 }
 
 /// Returns the header of a copy: that of the request to the backend, in the HTTP version of the mirror.
@@ -224,7 +235,7 @@ mod tests {
         for (name, value) in [("Host", "a"), ("Transfer-Encoding", "chunked")] {
             header.insert_header(name, value).expect("a header");
         }
-        let copy = Copy {
+        let copy = MirrorCopy {
             name: "mirror".into(),
             peer: peer.expect("a peer"),
             secured: None,

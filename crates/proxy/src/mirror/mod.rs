@@ -13,7 +13,8 @@ use crate::context::RequestContext;
 use crate::counters::Mirrored;
 use crate::upstream::backend_tls;
 use crate::upstream::peer::{Exchange, Timeouts};
-use copy::{Copy, Secured};
+use crate::upstream::tls_cache::TlsCache;
+use copy::{MirrorCopy, SecuredCopy};
 use gatefold_dataplane::backend::{Endpoints, Target};
 use gatefold_dataplane::filter::request_mirror::RequestMirror;
 use pingora_core::Result;
@@ -45,15 +46,16 @@ pub(crate) enum Copying {
 /// Sends copies of requests to mirrors.
 #[derive(Clone)]
 pub(crate) struct Mirrors {
-    inner: Arc<Inner>,
+    inner: Arc<MirrorState>,
 }
 
-struct Inner {
+struct MirrorState {
     /// Created with the first copy.
     connector: OnceLock<Connector>,
     under_way: UnderWay,
     timeouts: Timeouts,
     counters: Counters,
+    tls_cache: Arc<TlsCache>,
 }
 
 impl std::fmt::Debug for Mirrors {
@@ -63,13 +65,14 @@ impl std::fmt::Debug for Mirrors {
 }
 
 impl Mirrors {
-    pub(crate) fn new(timeouts: Timeouts, counters: Counters) -> Self {
+    pub(crate) fn new(timeouts: Timeouts, counters: Counters, tls_cache: Arc<TlsCache>) -> Self {
         Mirrors {
-            inner: Arc::new(Inner {
+            inner: Arc::new(MirrorState {
                 connector: OnceLock::new(),
                 under_way: UnderWay::default(),
                 timeouts,
                 counters,
+                tls_cache,
             }),
         }
     }
@@ -107,15 +110,22 @@ impl Mirrors {
         &self,
         endpoints: &Endpoints,
         identity: Option<usize>,
-    ) -> Result<(Box<HttpPeer>, Secured)> {
+    ) -> Result<(Box<HttpPeer>, Option<SecuredCopy>)> {
         let tls = backend_tls::of(endpoints, identity)?;
         let exchange = Exchange::of(endpoints.version, false);
         let endpoint = endpoints.next();
-        let mut peer = self.inner.timeouts.peer(endpoint, exchange, tls)?;
+        let prepared = tls.map(|tls| self.inner.tls_cache.prepare(tls));
+        let secure = tls.map(|tls| &**tls).zip(prepared.as_deref());
+        let mut peer = self.inner.timeouts.peer(endpoint, exchange, secure)?;
         if let Some(tls) = tls {
             backend_tls::defer_names(&mut peer, tls);
         }
-        Ok((peer, tls.map(|tls| (tls.clone(), endpoint))))
+        let secured = tls.zip(prepared).map(|(tls, prepared)| SecuredCopy {
+            tls: tls.clone(),
+            prepared,
+            endpoint,
+        });
+        Ok((peer, secured))
     }
 
     /// Starts one copy.
@@ -148,7 +158,7 @@ impl Mirrors {
             }
         };
         let (tap, pieces, overrun) = Tap::new();
-        let copy = Copy {
+        let copy = MirrorCopy {
             name: mirror.name.clone(),
             peer,
             secured,

@@ -7,7 +7,7 @@ use crate::{Counters, Timeouts};
 use bytes::Bytes;
 use gatefold_dataplane::backend::{Endpoints, HttpVersion, Target};
 use gatefold_dataplane::backend_tls::{
-    Authorities, BackendTls, BackendTlsByIdentity, ClientIdentity, SubjectName,
+    Authorities, BackendHandshake, BackendTls, BackendTlsByIdentity, ClientIdentity, SubjectName,
 };
 use gatefold_dataplane::filter::request_mirror::{RequestMirror, Share};
 use gatefold_dataplane::filter::{Filter, Filters};
@@ -28,13 +28,13 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-pub(super) struct Authority {
+pub(crate) struct Authority {
     certificate: CertificateDer<'static>,
     issuer: Issuer<'static, KeyPair>,
 }
 
 impl Authority {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let key = KeyPair::generate().expect("a key");
         let mut params = CertificateParams::new([]).expect("parameters");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -177,14 +177,19 @@ async fn serve_http2(tls: TlsStream<TcpStream>) {
     }
 }
 
-pub(super) fn tls(
+pub(crate) fn tls(
     authority: &Authority,
     names: &[SubjectName],
     identity: Option<Arc<ClientIdentity>>,
 ) -> Arc<BackendTls> {
     let name = ServerName::try_from("shop.example.com").expect("a name");
     let listed = Authorities::Listed([authority.certificate.clone()].into());
-    let made = BackendTls::new(name, listed, names.into(), identity);
+    let made = BackendTls::new(BackendHandshake {
+        server_name: name,
+        authorities: listed,
+        names: names.into(),
+        identity,
+    });
     Arc::new(made.expect("settings that rustls takes"))
 }
 

@@ -1,7 +1,7 @@
 //! The proxy with real sockets: clients and backends made by hand or curl, snapshots made by hand.
 
 mod backend_http2;
-mod backend_tls;
+pub(crate) mod backend_tls;
 mod client;
 mod client_validation;
 mod deadlines;

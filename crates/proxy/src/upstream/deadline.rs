@@ -6,6 +6,7 @@
 //! abort a connection.
 
 use crate::upstream::peer::Exchange;
+use crate::upstream::pool_key::{self, PoolFlag};
 use crate::upstream::read_ahead::ReadAhead;
 use crate::upstream::upgrade;
 use crate::upstream::watch::State;
@@ -28,9 +29,6 @@ use std::time::Instant;
 use tokio::net::TcpStream;
 use tokio::task::AbortHandle;
 use tracing::debug;
-
-/// Separates such connections from others in Pingora's pool. Distinct from the bits of [`super::peer`].
-const TIMED: u64 = 1 << 8;
 
 /// Returns the error of a request whose endpoint was silent for too long.
 pub(crate) fn silent() -> Box<Error> {
@@ -80,7 +78,7 @@ pub(crate) fn bound(
     }
     // The deadline belongs to one request and closes the connection, so no other request may share it.
     options.max_h2_streams = 1;
-    peer.group_key ^= TIMED;
+    pool_key::set(peer, PoolFlag::Timed);
     Ok(())
 }
 

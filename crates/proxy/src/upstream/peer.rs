@@ -1,14 +1,14 @@
 //! Endpoints to connect to, as Pingora describes them: timeouts, protocol, and the key of the connection pool.
 
 use crate::upstream::backend_tls;
+use crate::upstream::pool_key::{self, PoolFlag};
+use crate::upstream::tls_cache::PreparedTls;
 use gatefold_dataplane::backend::HttpVersion;
 use gatefold_dataplane::backend_tls::BackendTls;
 use pingora_core::Result;
 use pingora_core::protocols::TcpKeepalive;
 use pingora_core::upstreams::peer::{ALPN, HttpPeer};
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// Maximum number of attempts for one request. A request is retried at another endpoint if connecting fails. A retry over a new
@@ -48,29 +48,6 @@ impl Default for Timeouts {
             upgraded: 60 * minute,
         }
     }
-}
-
-/// Separates HTTP/2 connections in Pingora's pool, since an endpoint may change its protocol.
-const HTTP2: u64 = 2;
-
-/// Returns a key that no other connection ever has. Upgrades need it: they use TLS below what Pingora sees, so Pingora takes
-/// their connections for plain ones and could give one that a policy has verified to requests of another. Pingora
-/// 0.9.1 does not do this today, but nothing in its API guarantees it. A new connection needs it, too.
-fn key_of_its_own() -> u64 {
-    const ONE_REQUEST: u64 = 1 << 63;
-    static NEXT: AtomicU64 = AtomicU64::new(0);
-    // The lowest bits are for the other flags.
-    ONE_REQUEST | NEXT.fetch_add(1, Ordering::Relaxed) << 16
-}
-
-/// How long a connection that no other request can use stays in the pool.
-const UNUSABLE_IDLE: Duration = Duration::from_secs(1);
-
-/// Requires a new connection for a request, whatever the pool contains. Pingora has no other way to request one. The connection
-/// returns to the pool under a unique key, so it serves only this request.
-pub(crate) fn make_fresh(peer: &mut HttpPeer) {
-    peer.group_key ^= key_of_its_own();
-    peer.options.idle_timeout = Some(UNUSABLE_IDLE);
 }
 
 /// How long sent data may stay unacknowledged over HTTP/1.1. After that, a pooled connection whose other end disappeared (a
@@ -118,10 +95,12 @@ impl Timeouts {
         &self,
         endpoint: SocketAddr,
         exchange: Exchange,
-        tls: Option<&Arc<BackendTls>>,
+        tls: Option<(&BackendTls, &PreparedTls)>,
     ) -> Result<Box<HttpPeer>> {
         let mut peer = match (tls, exchange) {
-            (Some(tls), Exchange::Http1 | Exchange::Http2) => backend_tls::peer(endpoint, tls)?,
+            (Some((tls, prepared)), Exchange::Http1 | Exchange::Http2) => {
+                backend_tls::peer(endpoint, tls, prepared)?
+            }
             // Upgrades open their own connections, including TLS.
             (None, _) | (Some(_), Exchange::Upgrade) => {
                 // Half a KiB, so it is boxed immediately.
@@ -157,13 +136,15 @@ impl Timeouts {
                 options.max_h2_streams = HTTP2_STREAMS;
                 options.h2_stream_window_size = Some(HTTP2_STREAM_WINDOW);
                 options.h2_connection_window_size = Some(HTTP2_CONNECTION_WINDOW);
-                peer.group_key ^= HTTP2;
+                pool_key::set(&mut peer, PoolFlag::Http2);
             }
             Exchange::Upgrade => {
                 options.read_timeout = Some(self.upgraded);
-                // A refused upgrade leaves a connection that no other request can use.
-                options.idle_timeout = Some(UNUSABLE_IDLE);
-                peer.group_key = key_of_its_own();
+                // Upgrades use TLS below what Pingora sees, so Pingora takes their connections for plain ones and could
+                // give one that a policy has verified to requests of another. Pingora 0.9.1 does not do this today, but
+                // nothing in its API guarantees it. And a refused upgrade leaves a connection that no other request can
+                // use.
+                pool_key::set_single_request(&mut peer);
             }
         }
         Ok(peer)
@@ -193,7 +174,7 @@ mod tests {
         for exchange in [Exchange::Http1, Exchange::Http2] {
             let fresh = || {
                 let mut peer = peer(exchange).expect("a peer");
-                make_fresh(&mut peer);
+                pool_key::set_single_request(&mut peer);
                 peer.reuse_hash()
             };
             let pooled = peer(exchange).expect("a peer").reuse_hash();

@@ -7,6 +7,7 @@
 //! by its receive buffer, over HTTP/2 by the window of the stream. Figures: `docs/decisions/stalled-streams.md`.
 
 use crate::upstream::peer::Exchange;
+use crate::upstream::pool_key::{self, PoolFlag};
 use gatefold_listen::Windows;
 use pingora_core::upstreams::peer::HttpPeer;
 
@@ -38,9 +39,6 @@ const RECEIVE_BUFFER: u32 = 5 * 1024;
 /// frames of this size fit into one of h2's 8 KiB buffers.
 const HTTP2_STREAM_WINDOW: u32 = 4000;
 
-/// Separates connections that read little ahead in Pingora's pool. Distinct from the bits of [`super::peer`].
-const LITTLE: u64 = 1 << 9;
-
 impl ReadAhead {
     /// Returns the mode for a request, given the number of requests in flight on the client's connection, including this one,
     /// and the client's windows.
@@ -60,9 +58,9 @@ impl ReadAhead {
     pub(crate) fn apply(self, peer: &mut HttpPeer, exchange: Exchange) {
         match (self, exchange) {
             (ReadAhead::Full, _) | (ReadAhead::Little, Exchange::Upgrade) => {}
-            (ReadAhead::Little, Exchange::Http1) => peer.group_key ^= LITTLE,
+            (ReadAhead::Little, Exchange::Http1) => pool_key::set(peer, PoolFlag::LittleReadAhead),
             (ReadAhead::Little, Exchange::Http2) => {
-                peer.group_key ^= LITTLE;
+                pool_key::set(peer, PoolFlag::LittleReadAhead);
                 peer.options.h2_stream_window_size = Some(HTTP2_STREAM_WINDOW);
             }
         }
