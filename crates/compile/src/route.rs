@@ -1,7 +1,8 @@
 use super::backend::Backends;
 use super::matches::{Patterns, matcher, path};
 use gatefold_dataplane::Rule;
-use gatefold_dataplane::host_routes::Entry;
+use gatefold_dataplane::host_routes::RouteEntry;
+use gatefold_dataplane::http_match::HttpMatch;
 use gatefold_graph::http_route::HttpRouteNode;
 use gatefold_manifest::api::NamespacedName;
 use std::collections::BTreeSet;
@@ -20,7 +21,7 @@ pub(super) struct CompiledRoute {
     /// By their place in the manifest.
     pub rules: Vec<Arc<Rule>>,
     /// The matches of all rules.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<RouteEntry>,
 }
 
 impl CompiledRoute {
@@ -48,9 +49,11 @@ impl CompiledRoute {
                 let Some(matcher) = matcher(one, patterns) else {
                     continue;
                 };
-                compiled.entries.push(Entry {
-                    path: path(&one.path),
-                    matcher: Arc::new(matcher),
+                compiled.entries.push(RouteEntry {
+                    matched: HttpMatch {
+                        path: path(&one.path),
+                        matcher: Arc::new(matcher),
+                    },
                     rule: rule.clone(),
                     index,
                 });

@@ -32,14 +32,14 @@ impl Matcher {
     }
 
     /// Whether a request matches.
-    pub fn takes(&self, request: &RequestView<'_>) -> bool {
-        self.takes_with(request, |_| true)
+    pub fn matches(&self, request: &RequestView<'_>) -> bool {
+        self.matches_with(request, |_| true)
     }
 
     /// Whether the request that a preflight request announces may match: its method is known, its headers other than
     /// `Origin` are not (Fetch standard, section 3.3.2).
-    pub fn takes_announced(&self, request: &RequestView<'_>) -> bool {
-        self.takes_with(request, |header| header == ORIGIN)
+    pub fn matches_announced(&self, request: &RequestView<'_>) -> bool {
+        self.matches_with(request, |header| header == ORIGIN)
     }
 
     /// Whether it depends on headers that a preflight request does not have.
@@ -48,15 +48,15 @@ impl Matcher {
     }
 
     /// Whether a request matches. Headers that are not `known` count as matching.
-    fn takes_with(&self, request: &RequestView<'_>, known: impl Fn(&HeaderName) -> bool) -> bool {
+    fn matches_with(&self, request: &RequestView<'_>, known: impl Fn(&HeaderName) -> bool) -> bool {
         self.method.as_ref().is_none_or(|it| it == request.method)
             && self.headers.iter().all(|(name, value)| {
-                !known(name) || value.takes_header(name, &request.headers.get_all(name))
+                !known(name) || value.matches_header(name, &request.headers.get_all(name))
             })
             && self.query.iter().all(|(name, value)| {
                 request
                     .parameter(name)
-                    .is_some_and(|it| value.takes_parameter(it))
+                    .is_some_and(|it| value.matches_parameter(it))
             })
     }
 }
@@ -89,7 +89,7 @@ pub enum ValueMatch {
 impl ValueMatch {
     /// Whether a header matches. The values of a repeated header are joined by commas, as in RFC 9110, section 5.2, and in
     /// Envoy (cookies by semicolons: RFC 9113, section 8.2.3). So an unexpected additional value never matches.
-    fn takes_header(&self, name: &HeaderName, values: &GetAll<'_, HeaderValue>) -> bool {
+    fn matches_header(&self, name: &HeaderName, values: &GetAll<'_, HeaderValue>) -> bool {
         let separator = if name == COOKIE { "; " } else { "," };
         match self {
             ValueMatch::Exact(expected) => equals_joined(values, separator, expected),
@@ -108,7 +108,7 @@ impl ValueMatch {
     }
 
     /// Whether a query parameter matches. `value` is still encoded.
-    fn takes_parameter(&self, value: &str) -> bool {
+    fn matches_parameter(&self, value: &str) -> bool {
         match self {
             ValueMatch::Exact(expected) => query::equals(value, expected),
             ValueMatch::Regex(regex) => query::decode(value).is_some_and(|it| regex.is_match(&it)),
@@ -194,7 +194,7 @@ mod tests {
             headers.append(name, HeaderValue::from_bytes(value).unwrap());
         }
         let name = HeaderName::from_static(name);
-        value.takes_header(&name, &headers.get_all(&name))
+        value.matches_header(&name, &headers.get_all(&name))
     }
 
     #[test]

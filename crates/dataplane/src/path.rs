@@ -16,7 +16,7 @@ const GROUP_BYTES: usize = 4 << 20;
 /// The paths of one hostname. Each maps to a range of indexes in the list of candidates, which is in order of precedence, so
 /// entries with the same path are adjacent.
 #[derive(Debug, Default)]
-pub(super) struct PathTable {
+pub struct PathTable {
     exact: HashMap<Box<str>, Span>,
     /// The length of the longest exact path, in bytes. A longer path is not even hashed.
     longest_exact: usize,

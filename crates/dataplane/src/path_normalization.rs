@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::fmt::Write;
 
 /// Whether paths are normalised before they are matched and forwarded (`--path-normalization`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PathNormalization {
     /// Paths are normalised; a path without a normal form is refused.
     #[default]

@@ -6,6 +6,7 @@
 
 use super::Rule;
 use super::host_routes::Candidate;
+use super::http_match::HttpMatch;
 use super::request::RequestView;
 use super::router::Router;
 use http::Method;
@@ -20,7 +21,7 @@ pub enum Preflight<'r> {
     Ordinary(Option<&'r Arc<Rule>>),
 }
 
-impl Router {
+impl Router<HttpMatch> {
     /// Routes a preflight request that announces a request with the method `announced`.
     pub fn preflight(&self, request: &RequestView<'_>, announced: &Method) -> Preflight<'_> {
         let later = RequestView {
@@ -28,25 +29,45 @@ impl Router {
             ..*request
         };
         let own = self.find(&later, |candidate| {
-            let rule = candidate.rule();
+            let rule = &candidate.rule;
             let settled = allows_origins(rule) || !candidate.depends_on_later_headers();
-            (candidate.takes_announced(&later) && settled).then_some(rule)
+            (candidate.matches_announced(&later) && settled).then_some(rule)
         });
         if let Some(rule) = own.filter(|rule| allows_origins(rule)) {
             return Preflight::Answered(rule);
         }
         let found = self.find(request, |candidate| {
-            candidate.takes(request).then_some(candidate)
+            candidate.matches(request).then_some(candidate)
         });
-        let by_options = found.map(Candidate::rule);
+        let by_options = found.map(|candidate| &candidate.rule);
         match (own, found) {
             // The filter found by OPTIONS covers requests of other rules only if its match requires OPTIONS.
-            (Some(own), Some(found)) if allows_origins(found.rule()) && !found.names_method() => {
+            (Some(own), Some(found)) if allows_origins(&found.rule) && !found.names_method() => {
                 Preflight::Answered(own)
             }
-            (_, Some(found)) if allows_origins(found.rule()) => Preflight::Answered(found.rule()),
+            (_, Some(found)) if allows_origins(&found.rule) => Preflight::Answered(&found.rule),
             _ => Preflight::Ordinary(by_options),
         }
+    }
+}
+
+impl Candidate<HttpMatch> {
+    /// Whether the request that a preflight request announces may match.
+    fn matches_announced(&self, request: &RequestView<'_>) -> bool {
+        let conditions = self.conditions.as_ref();
+        conditions.is_none_or(|it| it.matches_announced(request))
+    }
+
+    /// Whether it depends on headers that only the announced request has.
+    fn depends_on_later_headers(&self) -> bool {
+        let conditions = self.conditions.as_ref();
+        conditions.is_some_and(|it| it.depends_on_later_headers())
+    }
+
+    /// Whether it requires a method.
+    fn names_method(&self) -> bool {
+        let conditions = self.conditions.as_ref();
+        conditions.is_some_and(|it| it.method.is_some())
     }
 }
 
