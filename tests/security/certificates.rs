@@ -104,11 +104,11 @@ fn describes_keys_that_cannot_be_used() {
         ),
         (
             encrypted(&["rsa", "-traditional"], &rsa),
-            "has an encrypted key; decrypt it first (`openssl pkey -in KEY -out PLAIN`)",
+            "contains an encrypted key; decrypt it first (`openssl pkey -in KEY -out PLAIN`)",
         ),
         (
             encrypted(&["pkey"], &rsa),
-            "has an encrypted key; decrypt it first (`openssl pkey -in KEY -out PLAIN`)",
+            "contains an encrypted key; decrypt it first (`openssl pkey -in KEY -out PLAIN`)",
         ),
     ] {
         let output = check_output(&certificate, &key);
