@@ -1,20 +1,22 @@
+//! Places in manifests: files, documents, fields and byte ranges.
+
 use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// A file as it was read. Objects and diagnostics share it; the parsed tree isn't kept, a document
-/// is parsed again when a place in it is wanted.
+/// The text of a file as it was read. Objects and diagnostics share it. The parsed tree isn't kept: a document is
+/// parsed again to locate a field in it.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Source {
-    /// The path as it is shown: relative to the folder's parent as the user named it.
+    /// The path as displayed: it begins with the folder as the user wrote it.
     pub path: PathBuf,
     /// The whole text.
     pub text: Arc<str>,
 }
 
-/// One object's text: a YAML document of a file, or an item of a `List` in it.
+/// The text of one object: a YAML document of a file, or an item of a `List` in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Document {
     /// The file.
@@ -23,12 +25,12 @@ pub struct Document {
     pub bytes: Range<usize>,
     /// The line the document begins on, from 1.
     pub line: usize,
-    /// Which item of a `kind: List`, from 0.
+    /// The index in a `kind: List`, from 0. `None` if the document is the object itself.
     pub item: Option<usize>,
 }
 
 impl Document {
-    /// Its text.
+    /// The text.
     pub fn text(&self) -> Option<&str> {
         self.source.text.get(self.bytes.clone())
     }
@@ -39,7 +41,7 @@ impl Document {
 pub enum Step {
     /// A field of a mapping.
     Key(Cow<'static, str>),
-    /// An element of a sequence, from 0.
+    /// An element of a sequence, counted from 0.
     Index(usize),
 }
 
@@ -65,12 +67,12 @@ impl Pointer {
         Pointer(Vec::new())
     }
 
-    /// The path that begins with `spec`.
+    /// The path of `spec`.
     pub fn spec() -> Self {
         Pointer::root().key("spec")
     }
 
-    /// This path and one field more.
+    /// The path of a field in this one.
     #[must_use]
     pub fn key(&self, name: impl Into<Cow<'static, str>>) -> Self {
         let mut steps = self.0.clone();
@@ -78,7 +80,7 @@ impl Pointer {
         Pointer(steps)
     }
 
-    /// This path and one element more.
+    /// The path of an element of this list.
     #[must_use]
     pub fn index(&self, index: usize) -> Self {
         let mut steps = self.0.clone();
@@ -103,10 +105,10 @@ impl fmt::Display for Pointer {
     }
 }
 
-/// Where something is.
+/// Where the subject of a diagnostic is.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Place {
-    /// Nowhere in a file: the command line, the operating system.
+    /// In no file: the command line, the operating system.
     Nowhere,
     /// A file as a whole: unreadable, too large, not UTF-8.
     File(PathBuf),
@@ -127,7 +129,7 @@ pub enum Place {
 }
 
 impl Place {
-    /// Follows the text of a document to where it stands now.
+    /// Moves the place along with a document whose text is unchanged but has moved within its file.
     pub fn shift(&mut self, from: &Document, to: &Document) {
         if let Place::Bytes { source, bytes } = self {
             *source = to.source.clone();
@@ -138,7 +140,7 @@ impl Place {
     }
 }
 
-/// A place made readable.
+/// A place as line and column.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Location {
     /// The file.

@@ -1,7 +1,9 @@
+//! Finds out which lines of a manifest may contain values of a Secret.
+
 use super::{Place, Step};
 
-/// Whether the lines at a place may hold a Secret's values, which must not be printed: anything in a
-/// document with a Secret that isn't known to be outside of `data` and `stringData`.
+/// Whether the lines at a place may contain values of a Secret, which must not be printed. That is every place in a
+/// document with a Secret, unless it is known to be outside of `data` and `stringData`.
 pub(super) fn is_confidential(place: &Place) -> bool {
     match place {
         Place::Nowhere | Place::File(_) => false,
@@ -48,7 +50,7 @@ mod tests {
     use super::names_secret;
 
     #[test]
-    fn a_secret_is_known_in_yaml_and_in_json() {
+    fn recognises_a_secret_in_yaml_and_in_json() {
         assert!(names_secret("apiVersion: v1\nkind: Secret\ndata:\n"));
         assert!(names_secret("- kind:   'Secret'\n"));
         assert!(names_secret("{\"apiVersion\":\"v1\",\"kind\":\"Secret\"}"));

@@ -5,37 +5,22 @@
 //! whether a Gateway can serve a route.
 
 pub mod api;
-mod busy;
 mod decode;
-mod decode_scalar;
-mod departed;
-mod doubt;
-mod file;
-mod in_force;
+mod folder;
 mod kind;
-mod last_good;
-mod loader;
-mod look;
-mod name;
-mod object;
-mod outcome;
-mod policy;
-mod problems;
-mod read;
 mod resources;
-mod schema;
-mod suspicion;
-mod touched;
-mod version;
+mod unread_policy;
 
 #[cfg(test)]
 mod tests;
 
-pub use busy::Busy;
 pub use decode::{Decode, Decoder, Fields};
-pub use loader::{Loaded, Loader, Update};
-pub use policy::{PolicyKey, UnreadPolicy};
-pub use read::{FILE_SIZE, Fingerprint, Fingerprints, scan};
-pub use read::{is_hidden, is_manifest};
-pub use resources::{NAMESPACE_NAME_LABEL, Objects, Resources};
-pub use touched::Touched;
+pub use folder::{
+    Busy, FILE_SIZE, Fingerprint, Fingerprints, Loaded, Loader, Touched, Update, is_hidden,
+    is_manifest, scan,
+};
+pub use kind::{Invalidates, Kind, Resource, Scope, Spec};
+pub use resources::{
+    Change, Difference, NAMESPACE_NAME_LABEL, ObjectRef, ObjectRefs, Objects, Resources,
+};
+pub use unread_policy::{PolicyKey, UnreadPolicy};

@@ -4,7 +4,7 @@ use super::successor;
 use crate::cli::USAGE;
 use crate::lifecycle::Lifecycle;
 use crate::systemd::Notifier;
-use crate::telemetry::write_out;
+use crate::telemetry::flush;
 use crate::watch::{Wake, Wakes};
 use rustix::process::Signal;
 use std::path::Path;
@@ -98,7 +98,7 @@ fn drain(signal: &str, lifecycle: &Sender<Lifecycle>, notifier: &Notifier) {
 /// Ends the process without waiting for requests.
 fn exit(signal: &str) -> ! {
     error!("second {signal}: gatefold ends immediately");
-    write_out(LOG_TIMEOUT);
+    flush(LOG_TIMEOUT);
     std::process::exit(i32::from(USAGE) + 128);
 }
 

@@ -1,13 +1,13 @@
-//! What anchors and aliases may cost.
+//! Limits on what anchors and aliases may expand to.
 
 use super::node::{Node, Value};
 
-/// How many values the aliases of a file may stand for.
+/// How many values the aliases of a file may expand to.
 const NODES: usize = 250_000;
-/// How many bytes of text.
+/// How many bytes of text the aliases of a file may expand to.
 const BYTES: usize = 8 << 20;
 
-/// What anchors and aliases may still add to a file.
+/// How much the anchors and aliases of a file may still expand to.
 #[derive(Clone, Debug)]
 pub struct Budget {
     nodes: usize,
@@ -24,32 +24,32 @@ impl Default for Budget {
 }
 
 impl Budget {
-    /// Takes a value off; nothing when it is too large.
+    /// Subtracts a value. Returns `None` if it exceeds the budget.
     pub(super) fn spend(&mut self, size: Size) -> Option<()> {
         self.nodes = self.nodes.checked_sub(size.nodes)?;
         self.bytes = self.bytes.checked_sub(size.bytes)?;
         Some(())
     }
 
-    /// The limits, in words.
+    /// The help text that states the limits.
     pub(super) fn help() -> String {
         let bytes = BYTES >> 20;
-        format!("they may stand for {NODES} values and {bytes} MiB of text; write the values out")
+        format!("they may expand to {NODES} values and {bytes} MiB of text; write the values out")
     }
 }
 
-/// A value that an alias may stand for.
+/// A value that aliases may refer to.
 pub(super) struct Anchored {
     pub node: Node,
     pub size: Size,
 }
 
-/// How large a value is.
+/// The size of a value.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Size {
     pub nodes: usize,
     pub bytes: usize,
-    /// How many levels of lists and mappings.
+    /// The number of nested levels of lists and mappings.
     pub height: usize,
 }
 
@@ -60,7 +60,7 @@ impl Size {
         size
     }
 
-    /// Counts a tree and tells its height.
+    /// Adds a tree and returns its height.
     fn add(&mut self, node: &Node) -> usize {
         self.nodes += 1;
         match &node.value {

@@ -1,4 +1,4 @@
-//! One object's own text, read again.
+//! Parses the text of one object again.
 
 use super::alias::Budget;
 use super::node::{Node, item};
@@ -6,7 +6,7 @@ use super::parse::{self, Tree};
 use crate::Document;
 use crate::Findings;
 
-/// The tree of an object, parsed again from its text.
+/// Parses an object's text. Returns `None` if it has no such object.
 pub fn parse_document(document: &Document) -> Option<Node> {
     let tree = parse::parse(document, &mut Budget::default(), &mut Findings::default());
     let Tree::Node(root) = tree else {
@@ -18,7 +18,7 @@ pub fn parse_document(document: &Document) -> Option<Node> {
     }
 }
 
-/// An object as it stands in its file, whatever its fields; nothing has been filled in.
+/// An object exactly as its file contains it, with unknown fields and without defaults.
 pub fn document_json(document: &Document) -> Option<serde_json::Value> {
     parse_document(document).map(|object| object.to_json())
 }

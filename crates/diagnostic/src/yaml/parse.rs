@@ -1,7 +1,7 @@
-//! From a document's text to a tree of [`Node`]s.
+//! Parses the text of a document into a tree of [`Node`]s.
 //!
-//! One pass over the parser's events. What the text can make of memory and time is bounded here, so that
-//! every later stage may recurse over a tree and copy it without a thought.
+//! In: the text of one document. Out: the tree, and a diagnostic for every problem. The depth and the size of the tree
+//! are bounded here, so later stages can recurse over it and copy it safely.
 
 use super::alias::{Anchored, Budget, Size};
 use super::node::{Key, Node, Span, Value};
@@ -13,23 +13,23 @@ use granit_parser::{Event, Parser, ScalarStyle, Tag};
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-/// How deep a document may be nested, aliases expanded. No manifest comes near.
+/// How deep a document may be nested after aliases are expanded. Real manifests are far below this.
 pub const DEPTH: usize = 64;
-/// How many values a document may have. A `List` of 10,000 HTTPRoutes has half as many.
+/// How many values a document may have. A `List` of 10,000 HTTPRoutes has about half as many.
 const NODES: usize = 1_000_000;
 
-/// What a document holds.
+/// The result of parsing a document.
 #[derive(Debug)]
 pub enum Tree {
-    /// Nothing.
+    /// The document has no value.
     Empty,
-    /// A value. Problems such as duplicate keys may have been found in it.
+    /// The value. It may have problems such as duplicate keys.
     Node(Node),
-    /// It can't be read to its end.
+    /// The document can't be read to its end.
     Broken,
 }
 
-/// Parses a document and notes what is wrong with it.
+/// Parses a document and reports its problems to `findings`.
 pub fn parse(document: &Document, budget: &mut Budget, findings: &mut Findings) -> Tree {
     let Some(text) = document.source.text.get(document.bytes.clone()) else {
         return Tree::Empty;
@@ -66,7 +66,7 @@ pub fn parse(document: &Document, budget: &mut Budget, findings: &mut Findings) 
     builder.root.map_or(Tree::Empty, Tree::Node)
 }
 
-/// The tree while it is built.
+/// Builds the tree from the parser's events.
 struct Builder<'d> {
     document: &'d Document,
     budget: &'d mut Budget,
@@ -77,12 +77,12 @@ struct Builder<'d> {
     root: Option<Node>,
 }
 
-/// A list or a mapping whose end hasn't come.
+/// A list or a mapping whose end hasn't been reached.
 struct Frame {
     start: usize,
     anchor: usize,
     flow: bool,
-    /// Where the last value in it ends.
+    /// The end of the last value in it.
     end: usize,
     content: Content,
 }
@@ -95,28 +95,28 @@ enum Content {
 #[derive(Default)]
 struct MappingFrame {
     entries: Vec<(Key, Node)>,
-    /// Where each key stands in `entries`, once there are many.
+    /// The index in `entries` of each key after the first [`MANY`].
     index: HashMap<String, usize>,
-    /// What `<<` brings in.
+    /// The values of `<<`.
     merged: Vec<Node>,
     state: KeyState,
 }
 
 #[derive(Default)]
 enum KeyState {
-    /// A key comes next.
+    /// The next value is a key.
     #[default]
     Awaited,
-    /// The key's value comes next.
+    /// The next value belongs to this key.
     Read(Key),
-    /// The value of `<<` comes next.
+    /// The next value belongs to `<<`.
     Merge,
-    /// The value of a key that can't be used comes next.
+    /// The next value belongs to a key that can't be used.
     Unusable,
 }
 
 impl Builder<'_> {
-    /// Takes one event. `None` ends the document: the reason is noted.
+    /// Handles one event. `None` ends the document; the reason has been reported.
     fn read(&mut self, event: Event<'_>, span: granit_parser::Span) -> Option<()> {
         let base = self.document.bytes.start;
         let bytes = span.byte_range().unwrap_or(0..0);
@@ -137,7 +137,7 @@ impl Builder<'_> {
             Event::SequenceEnd | Event::MappingEnd => self.end(bytes.end),
             Event::Alias(id) => self.alias(id, bytes),
             Event::UnresolvedAlias(name) => {
-                let message = format!("no anchor `&{name}` stands before the alias `*{name}`");
+                let message = format!("there is no anchor `&{name}` before the alias `*{name}`");
                 self.report(Code::UndefinedAlias, &bytes, message);
                 self.finish(Value::Null, bytes, 0, None)
             }
@@ -158,7 +158,7 @@ impl Builder<'_> {
             };
         };
         let known = tag.suffix_in_namespace("tag:yaml.org,2002:");
-        // A tag of the user's own says nothing to Kubernetes: it takes the text as a string.
+        // Kubernetes ignores application-specific tags: it reads the text as a string.
         let kind = known.unwrap_or(Cow::Borrowed("str"));
         scalar::tagged(&kind, text).unwrap_or_else(|| {
             let message = format!("`{text}` can't be read as `{}`", tag.original());
@@ -190,7 +190,7 @@ impl Builder<'_> {
 
     fn end(&mut self, end: usize) -> Option<()> {
         let frame = self.frames.pop()?;
-        // The parser ends a block where the next one begins; its last value says where it really ends.
+        // The parser ends a block where the next one begins. The real end is that of its last value.
         let end = if frame.flow { end } else { frame.end };
         let value = match frame.content {
             Content::Sequence(items) => Value::Sequence(items),
@@ -199,7 +199,7 @@ impl Builder<'_> {
         self.finish(value, frame.start..end.max(frame.start), frame.anchor, None)
     }
 
-    /// Puts a whole value where it belongs. `plain` is its text if it is a scalar without quotes and tag.
+    /// Adds a complete value to its parent. `plain` is its text if it is a scalar without quotes and without a tag.
     fn finish(
         &mut self,
         value: Value,
@@ -283,7 +283,7 @@ impl Builder<'_> {
 
     fn duplicate(&mut self, key: Key, first: Span) {
         let place = self.at(&first);
-        let message = format!("the key `{}` stands twice in one mapping", key.name);
+        let message = format!("the key `{}` appears twice in one mapping", key.name);
         let found = self.report(Code::DuplicateKey, &key.span, message);
         found.caption = "here again".to_owned();
         found.labels.push(crate::Label {
@@ -292,7 +292,7 @@ impl Builder<'_> {
         });
     }
 
-    /// Adds what `<<` brings in: keys that the mapping doesn't have itself, of several the first.
+    /// Adds the merged entries of `<<`. The mapping's own keys take precedence, then the first merged mapping with a key.
     fn merge(&mut self, mut mapping: MappingFrame) -> Value {
         for node in std::mem::take(&mut mapping.merged) {
             let span = node.span.clone();
@@ -314,7 +314,7 @@ impl Builder<'_> {
         Value::Mapping(mapping.entries)
     }
 
-    /// Keeps a copy of an anchored value, within what aliases may cost.
+    /// Keeps a copy of an anchored value, within the budget for aliases.
     fn remember(&mut self, anchor: usize, node: &Node) -> Option<()> {
         let size = Size::of(node);
         self.spend(size, &node.span)?;
@@ -325,7 +325,7 @@ impl Builder<'_> {
 
     fn alias(&mut self, id: usize, span: Span) -> Option<()> {
         let Some(anchored) = self.anchors.remove(&id) else {
-            let message = "the alias stands within the very value that it names".to_owned();
+            let message = "the alias is part of the value that it refers to".to_owned();
             self.report(Code::UndefinedAlias, &span, message);
             return None;
         };
@@ -336,7 +336,7 @@ impl Builder<'_> {
         self.spend(anchored.size, &span)?;
         let value = anchored.node.value.clone();
         self.anchors.insert(id, anchored);
-        // The value's own place is the anchor's; the whole of it stands where the alias is.
+        // The parts of the value keep the positions of the anchored value; the value as a whole has that of the alias.
         self.finish(value, span, 0, None)
     }
 
@@ -362,11 +362,11 @@ impl Builder<'_> {
     }
 }
 
-/// From this many entries on, keys are looked up by hash.
+/// Mappings with more entries than this look up keys by hash.
 const MANY: usize = 16;
 
 impl MappingFrame {
-    /// Adds an entry, or gives the key back with the place of the one that is there.
+    /// Adds an entry. If the key exists already, returns the key and the position of the existing one.
     fn insert(&mut self, key: Key, node: Node) -> Result<(), (Key, Span)> {
         if let Some(first) = self.find(&key.name) {
             let first = first.clone();

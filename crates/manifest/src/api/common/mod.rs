@@ -1,0 +1,15 @@
+//! Types and rules that several kinds share.
+
+mod duration;
+pub(super) mod field_check;
+mod meta;
+mod recorded_status;
+pub(super) mod reference;
+pub(super) mod rule;
+mod value;
+
+pub use duration::*;
+pub use meta::*;
+pub use recorded_status::*;
+pub use reference::*;
+pub use value::*;

@@ -1,0 +1,7 @@
+//! Kinds of Kubernetes itself.
+
+mod cluster;
+mod service;
+
+pub use cluster::*;
+pub use service::*;

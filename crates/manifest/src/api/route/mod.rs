@@ -1,0 +1,15 @@
+//! Routes: their matches, filters and backends.
+
+mod cors;
+mod external_auth;
+pub(super) mod http_filter;
+mod http_match;
+mod http_route;
+mod session_persistence;
+
+pub use cors::*;
+pub use external_auth::*;
+pub use http_filter::*;
+pub use http_match::*;
+pub use http_route::*;
+pub use session_persistence::*;

@@ -1,0 +1,158 @@
+//! `metadata.name` and `metadata.namespace`, as an API server checks them.
+
+use crate::decode::Decoder;
+use crate::kind::{Kind, NameRule, Scope};
+use gatefold_diagnostic::yaml::{Node, Value};
+use gatefold_diagnostic::{Code, Pointer, ResourceId};
+
+/// Where an object's name stands.
+pub(crate) fn pointer() -> Pointer {
+    Pointer::root().key("metadata").key("name")
+}
+
+/// Checks the names in `metadata`.
+pub(crate) fn check(kind: Kind, metadata: &Node, decoder: &mut Decoder) {
+    check_name(kind.name(), rule(kind), metadata, decoder);
+    if kind.scope() == Scope::Namespaced {
+        check_namespace(metadata, decoder);
+    }
+}
+
+/// Checks the names in `metadata` of a namespaced object whose kind isn't read.
+pub(crate) fn check_namespaced(kind: &str, metadata: &Node, decoder: &mut Decoder) {
+    check_name(kind, subdomain, metadata, decoder);
+    check_namespace(metadata, decoder);
+}
+
+fn check_name(
+    kind: &str,
+    rule: fn(&str) -> Result<(), String>,
+    metadata: &Node,
+    decoder: &mut Decoder,
+) {
+    match metadata.entry("name") {
+        Some((key, node)) if node.value != Value::Null => {
+            decoder.within_key(key, |decoder| checked(node, rule, decoder));
+        }
+        _ => missing(kind, metadata, decoder),
+    }
+}
+
+fn check_namespace(metadata: &Node, decoder: &mut Decoder) {
+    if let Some((key, node)) = metadata.entry("namespace")
+        && node.value != Value::Null
+        && node.as_str() != Some("")
+    {
+        decoder.within_key(key, |decoder| checked(node, label, decoder));
+    }
+}
+
+/// Whether a namespaced object whose kind isn't read can be called so.
+pub(crate) fn is_valid_namespaced(id: &ResourceId) -> bool {
+    label(&id.namespace).is_ok() && subdomain(&id.name).is_ok()
+}
+
+/// Whether an object can be called so.
+pub(crate) fn is_valid(kind: Kind, id: &ResourceId) -> bool {
+    let namespace = match kind.scope() {
+        Scope::Cluster => true,
+        Scope::Namespaced => label(&id.namespace).is_ok(),
+    };
+    namespace && rule(kind)(&id.name).is_ok()
+}
+
+fn rule(kind: Kind) -> fn(&str) -> Result<(), String> {
+    match kind.name_rule() {
+        NameRule::Subdomain => subdomain,
+        NameRule::Label => label,
+        NameRule::Service => service_name,
+    }
+}
+
+fn missing(kind: &str, metadata: &Node, decoder: &mut Decoder) {
+    let message = format!("{kind} has no `metadata.name`");
+    let span = decoder.span_of(metadata).clone();
+    let found = decoder.report(Code::NotAnObject, &span, message);
+    if metadata.field("generateName").is_some() {
+        found.help = Some("`generateName` needs an API server; write a `name`".to_owned());
+    }
+}
+
+fn checked(node: &Node, rule: fn(&str) -> Result<(), String>, decoder: &mut Decoder) -> Option<()> {
+    // A value of the wrong type is reported where `metadata` is read.
+    let text = node.as_str()?;
+    if let Err(why) = rule(text) {
+        decoder.invalid(node, why);
+    }
+    Some(())
+}
+
+/// RFC 1123 subdomain: names of most kinds.
+pub(crate) fn subdomain(text: &str) -> Result<(), String> {
+    if text.len() > 253 {
+        return Err(format!(
+            "has {} characters; a name has at most 253",
+            text.len()
+        ));
+    }
+    if text.split('.').all(is_label) {
+        return Ok(());
+    }
+    Err(format!(
+        "`{text}` isn't a name: lower-case letters, digits, `-` and `.`, with a letter or a digit at both ends of each part"
+    ))
+}
+
+/// RFC 1123 label: names of namespaces.
+pub(crate) fn label(text: &str) -> Result<(), String> {
+    if text.len() > 63 {
+        return Err(format!(
+            "has {} characters; such a name has at most 63",
+            text.len()
+        ));
+    }
+    if is_label(text) {
+        return Ok(());
+    }
+    Err(format!(
+        "`{text}` isn't a name: lower-case letters, digits and `-`, with a letter or a digit at both ends"
+    ))
+}
+
+/// The key of a label or an annotation: a name of at most 63 characters, perhaps after a domain and `/`.
+pub(crate) fn label_key(text: &str) -> Result<(), String> {
+    let (domain, name) = match text.split_once('/') {
+        Some((domain, name)) => (Some(domain), name),
+        None => (None, text),
+    };
+    let inner = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    let edge = |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric());
+    let fits = name.len() <= 63
+        && name.bytes().all(inner)
+        && edge(name.bytes().next())
+        && edge(name.bytes().last())
+        && domain.is_none_or(|domain| subdomain(domain).is_ok());
+    if fits {
+        Ok(())
+    } else {
+        Err(format!(
+            "`{text}` isn't the key of a label or an annotation"
+        ))
+    }
+}
+
+/// RFC 1035 label: names of Services, which become DNS names.
+fn service_name(text: &str) -> Result<(), String> {
+    label(text)?;
+    if text.starts_with(|first: char| first.is_ascii_digit()) {
+        return Err(format!(
+            "`{text}` begins with a digit; a Service's name begins with a letter"
+        ));
+    }
+    Ok(())
+}
+
+fn is_label(text: &str) -> bool {
+    let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    !text.is_empty() && !text.starts_with('-') && !text.ends_with('-') && text.bytes().all(inner)
+}
