@@ -8,7 +8,7 @@ use gatefold_compile::Compiler;
 use gatefold_dataplane::path_normalization::PathNormalization;
 use gatefold_graph::environment::{Environment, IgnoredPolicy};
 use gatefold_graph::{Graph, ServicePortKey, build_after};
-use gatefold_manifest::{Busy, Loaded, Loader, Touched, Update};
+use gatefold_manifest::{ChangeHint, Loaded, Loader, SettlingFiles, Update};
 use ipnet::IpNet;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
@@ -69,10 +69,10 @@ pub(super) struct Look {
 }
 
 impl Stages {
-    /// Files that are in `busy` are left alone.
-    pub(super) fn new(settings: Settings, busy: Busy) -> Self {
+    /// The watcher records events in `settling`.
+    pub(super) fn new(settings: Settings, settling: SettlingFiles) -> Self {
         Stages {
-            loader: Loader::new(settings.roots.clone()).sparing(busy),
+            loader: Loader::new(settings.roots.clone()).with_settling_files(settling),
             pool: settings.address_pool.map(AddressPool::new),
             settings,
             log: ReloadLog::new(Instant::now()),
@@ -94,25 +94,25 @@ impl Stages {
         let asked = wake.requested || wake.discovered;
         Look {
             built: (is_new || asked).then(|| self.build(known)),
-            again: self.loader.look_again(),
+            again: self.loader.recheck_at(),
         }
     }
 
     /// All that is in force, if anything differs.
     fn update(&mut self, wake: &Wake) -> Option<Loaded> {
-        let touched = match &wake.touched {
-            Touched::Nothing => Update::Same,
-            Touched::Files(files) => self.loader.update_files(files),
-            Touched::Anything => self.loader.update(),
+        let touched = match &wake.changed {
+            ChangeHint::Nothing => Update::Same,
+            ChangeHint::Files(files) => self.loader.update_files(files),
+            ChangeHint::Anything => self.loader.update(),
         };
-        let seen = match &wake.seen {
+        let seen = match &wake.scan {
             // It is older than the look at everything.
-            Some(scan) if wake.touched != Touched::Anything => self.loader.update_seen(scan),
+            Some(scan) if wake.changed != ChangeHint::Anything => self.loader.update_from_scan(scan),
             _ => Update::Same,
         };
-        let due = self.loader.look_again();
+        let due = self.loader.recheck_at();
         let doubtful = match due.is_some_and(|due| due <= Instant::now()) {
-            true => self.loader.update_doubtful(),
+            true => self.loader.update_deferred(),
             false => Update::Same,
         };
         let new = |update| match update {

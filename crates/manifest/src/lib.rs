@@ -17,8 +17,8 @@ mod tests;
 
 pub use decode::{Decode, Decoder, Fields};
 pub use folder::{
-    Busy, FILE_SIZE, Fingerprint, Fingerprints, Loaded, Loader, Touched, Update, is_hidden,
-    is_manifest, scan,
+    ChangeHint, FILE_SIZE, FileEvent, Fingerprint, FolderScan, Loaded, Loader, Settling,
+    SettlingFiles, Update, is_hidden, is_manifest, scan,
 };
 pub use resources::{NAMESPACE_NAME_LABEL, Objects, Resources};
 pub use unread_policy::{PolicyKey, UnreadPolicy};
