@@ -1,8 +1,8 @@
-//! What else must change in an object of an old version, besides its `apiVersion`.
+//! Which fields must change in an object with an old version, in addition to its `apiVersion`.
 
 use crate::kind::Kind;
 
-/// The fields that were renamed since a version that isn't read any more.
+/// A help text with the fields that were renamed since an old version that gatefold doesn't read.
 pub(crate) fn changes(kind: Kind, api_version: &str) -> Option<&'static str> {
     let (_, version) = api_version.split_once('/')?;
     match (kind, version) {

@@ -1,33 +1,35 @@
-//! What reading a document gives.
+//! The result of decoding a document.
 
 use crate::kind::AnyObject;
 use gatefold_diagnostic::{Code, Diagnostic, Document, ResourceId};
 
-/// What a document gave.
+/// The result of decoding a document.
 #[derive(Clone, Debug)]
 pub(crate) struct Outcome {
-    /// Its objects without an error.
+    /// The objects without errors.
     pub objects: Vec<AnyObject>,
-    /// Objects with an error, as far as their names could be read.
+    /// The objects with errors whose names could be read.
     pub refused: Vec<ResourceId>,
-    /// The readable part of policies with errors that protect other objects. It is in force while there is no good version.
+    /// The readable parts of policies with errors that protect other objects. A part is in force as long as there is no
+    /// good version of the policy.
     pub partial: Vec<(ResourceId, AnyObject)>,
-    /// What was found.
+    /// The problems.
     pub diagnostics: Vec<Diagnostic>,
-    /// It can't be read to its end, so its objects aren't known.
+    /// Whether the document can't be parsed to its end, so that its objects are unknown.
     pub broken: bool,
-    /// It contains something whose kind or name can't be read, and that was probably meant to be one of our objects.
+    /// Whether the document has an unidentified object: its kind or name can't be read, but it was probably meant to be of a
+    /// kind that gatefold reads.
     pub nameless: bool,
 }
 
 impl Outcome {
-    /// Whether it was more than may be read, for which other documents of the file count, too.
+    /// Whether a size limit was exceeded, which may depend on the other documents of the file.
     pub(crate) fn exceeds(&self) -> bool {
         let mut codes = self.diagnostics.iter().map(|found| found.code);
         codes.any(|code| code == Code::TooLarge)
     }
 
-    /// The same outcome of a document with the same text at another place.
+    /// The result for a document with the same text at another position.
     pub(crate) fn moved(&self, from: &Document, to: &Document) -> Outcome {
         let object = |object: &AnyObject| {
             let document = Document {

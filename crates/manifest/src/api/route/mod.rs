@@ -5,11 +5,15 @@ mod external_auth;
 pub(super) mod http_filter;
 mod http_match;
 mod http_route;
+mod retry;
 mod session_persistence;
+mod timeouts;
 
 pub use cors::*;
 pub use external_auth::*;
 pub use http_filter::*;
 pub use http_match::*;
 pub use http_route::*;
+pub use retry::*;
 pub use session_persistence::*;
+pub use timeouts::*;
