@@ -16,7 +16,8 @@ pub use policy::*;
 pub use route::*;
 
 use crate::decode::schema::{choice, choice_text, object, read_field};
-use common::field_check::{check_length, check_texts, check_unique, read_choice, refuse};
+use common::field_check::{
+    check_length, check_texts, check_union, check_unique, read_choice, refuse,
+};
 use common::reference::check_backend_port;
 use common::rule;
-use route::http_filter;

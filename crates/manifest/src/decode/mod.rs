@@ -257,7 +257,7 @@ impl Fields<'_> {
 
     /// Ends the mapping and reports unknown fields. In an open mapping only fields that differ from a known one in case are
     /// reported.
-    pub fn end(self, decoder: &mut Decoder) {
+    pub fn end(&self, decoder: &mut Decoder) {
         let Value::Mapping(entries) = &self.node.value else {
             return;
         };

@@ -121,24 +121,28 @@ pub(crate) fn label(text: &str) -> Result<(), String> {
 
 /// The key of a label or an annotation: a name of at most 63 characters, optionally after a domain and `/`.
 pub(crate) fn label_key(text: &str) -> Result<(), String> {
-    let (domain, name) = match text.split_once('/') {
-        Some((domain, name)) => (Some(domain), name),
-        None => (None, text),
-    };
-    let inner = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
-    let edge = |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric());
-    let fits = name.len() <= 63
-        && name.bytes().all(inner)
-        && edge(name.bytes().next())
-        && edge(name.bytes().last())
-        && domain.is_none_or(|domain| subdomain(domain).is_ok());
-    if fits {
+    let name = text.split_once('/').map_or(text, |(_, name)| name);
+    if name.len() <= 63 && is_qualified_name(text) {
         Ok(())
     } else {
         Err(format!(
             "`{text}` isn't the key of a label or an annotation"
         ))
     }
+}
+
+/// Whether a text is a name of letters, digits, `-`, `_` and `.`, optionally after a domain and `/`.
+pub(crate) fn is_qualified_name(text: &str) -> bool {
+    let (domain, name) = match text.split_once('/') {
+        Some((domain, name)) => (Some(domain), name),
+        None => (None, text),
+    };
+    let inner = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    let edge = |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric());
+    name.bytes().all(inner)
+        && edge(name.bytes().next())
+        && edge(name.bytes().last())
+        && domain.is_none_or(|domain| subdomain(domain).is_ok())
 }
 
 /// An RFC 1035 label: the name of a Service, which becomes a DNS name.

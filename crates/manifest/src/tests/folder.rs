@@ -117,12 +117,7 @@ fn notices_a_rewrite_with_equal_size_within_one_tick() {
         let port = 1_000 + round;
         folder.write("a.yaml", service("a", port));
         let loaded = folder.loader.load();
-        let service = loaded
-            .resources
-            .services
-            .values()
-            .next()
-            .expect("one service");
+        let service = first_service(&loaded);
         assert_eq!(service.spec.ports[0].port.get(), port);
     }
 }

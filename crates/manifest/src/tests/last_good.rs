@@ -23,12 +23,7 @@ fn keeps_last_good_file_when_yaml_is_broken() {
             "Service default/z"
         ]
     );
-    let a = loaded
-        .resources
-        .services
-        .values()
-        .next()
-        .expect("a service");
+    let a = first_service(&loaded);
     assert_eq!(
         a.spec.ports[0].port.get(),
         80,

@@ -80,6 +80,12 @@ fn service(name: &str, port: u16) -> String {
     )
 }
 
+/// The first Service in force.
+fn first_service(loaded: &Loaded) -> &crate::api::Service {
+    let mut services = loaded.resources.services.values();
+    services.next().expect("there is a Service")
+}
+
 /// Renders all diagnostics.
 fn drawn(loaded: &Loaded) -> String {
     let drawn = loaded

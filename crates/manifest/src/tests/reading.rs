@@ -29,12 +29,7 @@ fn reads_json_with_escapes_and_tabs() {
     assert_clean(text);
     let loaded = Loader::from_text("f.json", text);
     assert_eq!(names(&loaded), ["Service default/abc"]);
-    let service = loaded
-        .resources
-        .services
-        .values()
-        .next()
-        .expect("one service");
+    let service = first_service(&loaded);
     assert_eq!(service.meta.annotations["x"], "\u{1f600} / \n");
 }
 
@@ -55,12 +50,7 @@ fn expands_anchors_aliases_and_merge_keys() {
     let text = "apiVersion: v1\nkind: Service\nmetadata:\n  name: a\n  labels: &labels\n    x: one\n    y1: two\n  annotations:\n    <<: *labels\n    x: own\n";
     assert_clean(text);
     let loaded = Loader::from_text("f.yaml", text);
-    let service = loaded
-        .resources
-        .services
-        .values()
-        .next()
-        .expect("one service");
+    let service = first_service(&loaded);
     let annotations: Vec<_> = service.meta.annotations.iter().collect();
     assert_eq!(
         annotations,
@@ -123,12 +113,7 @@ fn returns_an_object_exactly_as_its_file_contains_it() {
         "{GATEWAY}---\nkind: List\napiVersion: v1\nitems:\n- {{kind: Service, apiVersion: v1, metadata: {{name: a, labels: {{x: \"017\"}}}}, spec: {{x: 017}}}}\n"
     );
     let loaded = Loader::from_text("f.yaml", text);
-    let service = loaded
-        .resources
-        .services
-        .values()
-        .next()
-        .expect("one service");
+    let service = first_service(&loaded);
     let json =
         gatefold_diagnostic::yaml::document_json(&service.document).expect("the item is there");
     let expected = serde_json::json!({

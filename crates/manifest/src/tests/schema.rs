@@ -255,11 +255,6 @@ fn uses_the_first_of_two_objects_with_the_same_name() {
     let text = format!("{}---\n{}", service("a", 80), service("a", 81));
     let loaded = Loader::from_text("f.yaml", text);
     insta::assert_snapshot!(drawn(&loaded));
-    let service = loaded
-        .resources
-        .services
-        .values()
-        .next()
-        .expect("one service");
+    let service = first_service(&loaded);
     assert_eq!(service.spec.ports[0].port.get(), 80);
 }

@@ -1,6 +1,6 @@
 //! Tests that loading individual files gives the same result as loading everything.
 
-use super::service;
+use super::{first_service, service};
 use crate::{Loaded, Loader, Update, scan};
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -143,7 +143,7 @@ fn loads_a_file_that_a_scan_found_once_it_stays_unchanged() {
         assert!(matches!(loader.update_from_scan(&seen), Update::Same));
         assert!(loader.recheck_at().is_some(), "the file may be incomplete");
         let loaded = update(&mut loader).expect("the file is loaded");
-        let a = loaded.resources.services.values().next().expect("a");
+        let a = first_service(&loaded);
         assert_eq!(a.spec.ports[0].port.get(), port);
     }
     fs::remove_file(at("a.yaml")).expect("it is removed");

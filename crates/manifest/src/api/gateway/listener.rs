@@ -3,7 +3,7 @@
 use crate::Decoder;
 use crate::api::{
     GATEWAY_GROUP, HTTPExternalAuthFilter, Hostname, LabelSelector, LocalObjectReference,
-    PortNumber, SecretObjectReference, SectionName, check_unique, choice, http_filter, object,
+    PortNumber, SecretObjectReference, SectionName, check_union, check_unique, choice, object,
     refuse, rule,
 };
 use gatefold_diagnostic::yaml::Node;
@@ -196,7 +196,8 @@ impl ListenerFilter {
             ("externalAuth", self.external_auth.is_some()),
             ("extensionRef", self.extension_ref.is_some()),
         ];
-        http_filter::check_union(self.kind.as_str(), wanted, &fields, node, decoder);
+        let with = format!("type {}", self.kind.as_str());
+        check_union(&with, wanted, &fields, node, decoder);
     }
 }
 

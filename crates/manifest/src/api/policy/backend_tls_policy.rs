@@ -2,8 +2,8 @@
 
 use crate::Decoder;
 use crate::api::{
-    Hostname, LocalObjectReference, Object, PreciseHostname, SectionName, check_unique, choice,
-    object, refuse, rule,
+    Hostname, LocalObjectReference, Object, PreciseHostname, SectionName, check_union,
+    check_unique, choice, object, refuse, rule,
 };
 use gatefold_diagnostic::yaml::Node;
 use std::collections::BTreeMap;
@@ -79,17 +79,15 @@ object! {
 
 impl BackendTLSPolicyValidation {
     fn check(&self, node: &Node, decoder: &mut Decoder) {
-        let named = self.well_known_ca_certificates.is_some();
-        match (self.ca_certificate_refs.is_empty(), named) {
-            (true, true) | (false, false) => {}
-            (true, false) => {
-                let why = "either this field or `wellKnownCACertificates` is required";
-                refuse(node, "caCertificateRefs", why, decoder);
-            }
-            (false, true) => {
-                let why = "isn't allowed together with `caCertificateRefs`";
-                refuse(node, "wellKnownCACertificates", why, decoder);
-            }
+        let well_known = self.well_known_ca_certificates.is_some();
+        let listed = !self.ca_certificate_refs.is_empty();
+        if !listed && !well_known {
+            let why = "either this field or `wellKnownCACertificates` is required";
+            refuse(node, "caCertificateRefs", why, decoder);
+        }
+        if listed && well_known {
+            let why = "isn't allowed together with `caCertificateRefs`";
+            refuse(node, "wellKnownCACertificates", why, decoder);
         }
     }
 }
@@ -108,26 +106,16 @@ object! {
 
 impl SubjectAltName {
     fn check(&self, node: &Node, decoder: &mut Decoder) {
-        let (hostname, uri) = match self.kind {
-            SubjectAltNameType::Hostname => (true, false),
-            SubjectAltNameType::Uri => (false, true),
+        let wanted = match self.kind {
+            SubjectAltNameType::Hostname => "hostname",
+            SubjectAltNameType::Uri => "uri",
         };
-        for (field, wanted, there) in [
-            ("hostname", hostname, self.hostname.is_some()),
-            ("uri", uri, self.uri.is_some()),
-        ] {
-            match (wanted, there) {
-                (true, true) | (false, false) => {}
-                (true, false) => {
-                    let why = format!("is required with type {}", self.kind.as_str());
-                    refuse(node, field, &why, decoder);
-                }
-                (false, true) => {
-                    let why = format!("isn't allowed with type {}", self.kind.as_str());
-                    refuse(node, field, &why, decoder);
-                }
-            }
-        }
+        let fields = [
+            ("hostname", self.hostname.is_some()),
+            ("uri", self.uri.is_some()),
+        ];
+        let with = format!("type {}", self.kind.as_str());
+        check_union(&with, wanted, &fields, node, decoder);
     }
 }
 

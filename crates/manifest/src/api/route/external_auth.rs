@@ -1,7 +1,7 @@
 //! The filter of type ExternalAuth.
 
 use crate::Decoder;
-use crate::api::{BackendObjectReference, check_unique, choice, object, refuse};
+use crate::api::{BackendObjectReference, check_union, check_unique, choice, object, refuse};
 use gatefold_diagnostic::yaml::Node;
 
 object! {
@@ -68,30 +68,13 @@ fn url_path(text: &str) -> Result<(), String> {
 impl HTTPExternalAuthFilter {
     /// The field of the protocol must be set, and no other.
     fn check(&self, node: &Node, decoder: &mut Decoder) {
-        let fields = [
-            (
-                HTTPRouteExternalAuthProtocol::Http,
-                "http",
-                self.http.is_some(),
-            ),
-            (
-                HTTPRouteExternalAuthProtocol::Grpc,
-                "grpc",
-                self.grpc.is_some(),
-            ),
-        ];
-        for (protocol, field, set) in fields {
-            let kind = self.protocol.as_str();
-            let wanted = protocol == self.protocol;
-            if wanted && !set {
-                let why = format!("is required with protocol {kind}");
-                refuse(node, field, &why, decoder);
-            }
-            if !wanted && set {
-                let why = format!("isn't allowed with protocol {kind}");
-                refuse(node, field, &why, decoder);
-            }
-        }
+        let wanted = match self.protocol {
+            HTTPRouteExternalAuthProtocol::Http => "http",
+            HTTPRouteExternalAuthProtocol::Grpc => "grpc",
+        };
+        let fields = [("http", self.http.is_some()), ("grpc", self.grpc.is_some())];
+        let with = format!("protocol {}", self.protocol.as_str());
+        check_union(&with, wanted, &fields, node, decoder);
     }
 }
 

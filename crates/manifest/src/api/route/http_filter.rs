@@ -3,7 +3,8 @@
 use crate::Decoder;
 use crate::api::{
     BackendObjectReference, HTTPCORSFilter, HTTPExternalAuthFilter, HeaderName,
-    LocalObjectReference, PortNumber, PreciseHostname, check_unique, choice, object, refuse,
+    LocalObjectReference, PortNumber, PreciseHostname, RouteFilter, check_union, check_unique,
+    choice, object, refuse,
 };
 use gatefold_diagnostic::yaml::Node;
 
@@ -88,50 +89,35 @@ impl HTTPRouteFilter {
             ("externalAuth", self.external_auth.is_some()),
             ("extensionRef", self.extension_ref.is_some()),
         ];
-        let (kind, wanted) = (self.kind.as_str(), self.kind.field());
-        check_union(kind, wanted, &fields, node, decoder);
+        let with = format!("type {}", self.kind.as_str());
+        check_union(&with, self.kind.field(), &fields, node, decoder);
     }
 }
 
-/// Checks that `wanted` is the only field of a filter that is set.
-pub(in crate::api) fn check_union(
-    kind: &str,
-    wanted: &str,
-    fields: &[(&'static str, bool)],
-    node: &Node,
-    decoder: &mut Decoder,
-) {
-    for &(field, set) in fields {
-        if field == wanted && !set {
-            let why = format!("is required in a filter of type {kind}");
-            refuse(node, field, &why, decoder);
+impl RouteFilter for HTTPRouteFilter {
+    fn check_list(filters: &[Self], node: &Node, decoder: &mut Decoder) {
+        let single = filters.iter().map(|filter| match filter.kind {
+            HTTPRouteFilterType::RequestMirror
+            | HTTPRouteFilterType::ExternalAuth
+            | HTTPRouteFilterType::ExtensionRef => None,
+            HTTPRouteFilterType::RequestHeaderModifier
+            | HTTPRouteFilterType::ResponseHeaderModifier
+            | HTTPRouteFilterType::RequestRedirect
+            | HTTPRouteFilterType::URLRewrite
+            | HTTPRouteFilterType::CORS => Some(filter.kind),
+        });
+        check_unique(
+            node,
+            "filters",
+            single,
+            "this filter can't be repeated",
+            decoder,
+        );
+        let has = |kind| filters.iter().any(|filter| filter.kind == kind);
+        if has(HTTPRouteFilterType::RequestRedirect) && has(HTTPRouteFilterType::URLRewrite) {
+            let why = "RequestRedirect and URLRewrite can't be combined";
+            refuse(node, "filters", why, decoder);
         }
-        if field != wanted && set {
-            let why = format!("isn't allowed with type {kind}");
-            refuse(node, field, &why, decoder);
-        }
-    }
-}
-
-/// Checks the filters of a rule or of a backend together.
-pub(in crate::api) fn check_list(filters: &[HTTPRouteFilter], node: &Node, decoder: &mut Decoder) {
-    let single = filters.iter().map(|filter| match filter.kind {
-        HTTPRouteFilterType::RequestMirror
-        | HTTPRouteFilterType::ExternalAuth
-        | HTTPRouteFilterType::ExtensionRef => None,
-        kind => Some(kind),
-    });
-    check_unique(
-        node,
-        "filters",
-        single,
-        "this filter can't be repeated",
-        decoder,
-    );
-    let has = |kind| filters.iter().any(|filter| filter.kind == kind);
-    if has(HTTPRouteFilterType::RequestRedirect) && has(HTTPRouteFilterType::URLRewrite) {
-        let why = "RequestRedirect and URLRewrite can't be combined";
-        refuse(node, "filters", why, decoder);
     }
 }
 
@@ -294,28 +280,15 @@ impl HTTPRequestRedirectFilter {
 
 impl HTTPPathModifier {
     fn check(&self, node: &Node, decoder: &mut Decoder) {
+        let wanted = match self.kind {
+            HTTPPathModifierType::ReplaceFullPath => "replaceFullPath",
+            HTTPPathModifierType::ReplacePrefixMatch => "replacePrefixMatch",
+        };
         let fields = [
-            (
-                HTTPPathModifierType::ReplaceFullPath,
-                "replaceFullPath",
-                &self.replace_full_path,
-            ),
-            (
-                HTTPPathModifierType::ReplacePrefixMatch,
-                "replacePrefixMatch",
-                &self.replace_prefix_match,
-            ),
+            ("replaceFullPath", self.replace_full_path.is_some()),
+            ("replacePrefixMatch", self.replace_prefix_match.is_some()),
         ];
-        for (kind, field, value) in fields {
-            let wanted = self.kind == kind;
-            if wanted && value.is_none() {
-                let why = format!("is required with type {}", kind.as_str());
-                refuse(node, field, &why, decoder);
-            }
-            if !wanted && value.is_some() {
-                let why = format!("isn't allowed with type {}", self.kind.as_str());
-                refuse(node, field, &why, decoder);
-            }
-        }
+        let with = format!("type {}", self.kind.as_str());
+        check_union(&with, wanted, &fields, node, decoder);
     }
 }

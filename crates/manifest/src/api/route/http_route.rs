@@ -1,12 +1,11 @@
 //! HTTPRoute.
 
+use crate::Decoder;
 use crate::api::{
-    BackendObjectReference, HTTPPathModifierType, HTTPRouteFilter, HTTPRouteMatch, HTTPRouteRetry,
-    HTTPRouteTimeouts, Hostname, Object, ParentReference, PathMatchType, PortNumber, SectionName,
-    SessionPersistence, check_backend_port, check_unique, choice, http_filter, object, refuse,
-    rule,
+    BackendRef, HTTPPathModifierType, HTTPRouteFilter, HTTPRouteMatch, HTTPRouteRetry,
+    HTTPRouteTimeouts, Hostname, Object, ParentReference, PathMatchType, RouteFilter, SectionName,
+    SessionPersistence, check_unique, choice, object, refuse,
 };
-use crate::{Decode, Decoder};
 use gatefold_diagnostic::yaml::Node;
 
 /// A route for HTTP requests.
@@ -79,7 +78,7 @@ object! {
 
 impl HTTPRouteRule {
     fn check(&self, node: &Node, decoder: &mut Decoder) {
-        http_filter::check_list(&self.filters, node, decoder);
+        HTTPRouteFilter::check_list(&self.filters, node, decoder);
         let redirect = self
             .filters
             .iter()
@@ -121,75 +120,5 @@ fn replaces_prefix(filter: &HTTPRouteFilter) -> bool {
     paths.any(|path| path.kind == HTTPPathModifierType::ReplacePrefixMatch)
 }
 
-/// A backend of a rule, with its share of the traffic and its filters.
-#[derive(Clone, Debug, PartialEq)]
-pub struct HTTPBackendRef {
-    /// The backend.
-    pub backend: BackendObjectReference,
-    /// Its share of the traffic, relative to the sum of all weights of the rule; 0 to 1,000,000.
-    pub weight: u32,
-    /// Filters for requests to this backend.
-    pub filters: Vec<HTTPRouteFilter>,
-}
-
-object! {
-    /// The fields of [`HTTPBackendRef`] as in YAML, where the reference is inline.
-    pub closed HTTPBackendRefFields checked by HTTPBackendRefFields::check {
-        /// See [`BackendObjectReference`].
-        "group" => group: String where rule::group = String::new(),
-        /// See [`BackendObjectReference`].
-        "kind" => kind: String where rule::kind = "Service".to_owned(),
-        /// See [`BackendObjectReference`].
-        "name" => name: String where rule::object_name,
-        /// See [`BackendObjectReference`].
-        "namespace" => namespace: Option<String> where rule::namespace,
-        /// See [`BackendObjectReference`].
-        "port" => port: Option<PortNumber>,
-        /// 0 to 1,000,000.
-        "weight" => weight: Weight = Weight(1),
-        /// See [`HTTPBackendRef`].
-        "filters" => filters: Vec<HTTPRouteFilter> [0..=16],
-    }
-}
-
-impl HTTPBackendRefFields {
-    fn check(&self, node: &Node, decoder: &mut Decoder) {
-        // `BackendObjectReference` has the same rule, but is inline here.
-        check_backend_port(&self.group, &self.kind, self.port, node, decoder);
-        http_filter::check_list(&self.filters, node, decoder);
-    }
-}
-
-impl Decode for HTTPBackendRef {
-    fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
-        let fields = HTTPBackendRefFields::decode(node, decoder)?;
-        Some(HTTPBackendRef {
-            backend: BackendObjectReference {
-                group: fields.group,
-                kind: fields.kind,
-                name: fields.name,
-                namespace: fields.namespace,
-                port: fields.port,
-            },
-            weight: fields.weight.0,
-            filters: fields.filters,
-        })
-    }
-}
-
-/// The weight of a backend, 0 to 1,000,000.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Weight(pub u32);
-
-impl Decode for Weight {
-    fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
-        let number = i64::decode(node, decoder)?;
-        match u32::try_from(number) {
-            Ok(weight @ 0..=1_000_000) => Some(Weight(weight)),
-            _ => {
-                decoder.invalid(node, format_args!("{number} isn't within 0 to 1000000"));
-                None
-            }
-        }
-    }
-}
+/// A backend of a rule.
+pub type HTTPBackendRef = BackendRef<HTTPRouteFilter>;

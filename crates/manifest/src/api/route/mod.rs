@@ -1,14 +1,16 @@
 //! Routes: their matches, filters and backends.
 
+mod backend_ref;
 mod cors;
 mod external_auth;
-pub(super) mod http_filter;
+mod http_filter;
 mod http_match;
 mod http_route;
 mod retry;
 mod session_persistence;
 mod timeouts;
 
+pub use backend_ref::*;
 pub use cors::*;
 pub use external_auth::*;
 pub use http_filter::*;
