@@ -15,10 +15,10 @@ mod unread_policy;
 #[cfg(test)]
 mod tests;
 
-pub use decode::{Decode, Decoder, Fields};
+pub(crate) use decode::{Decode, Decoder};
 pub use folder::{
-    ChangeHint, FILE_SIZE, FileEvent, Fingerprint, FolderScan, Loaded, Loader, Settling,
-    SettlingFiles, Update, is_hidden, is_manifest, scan,
+    ChangeHint, FILE_SIZE, FileEvent, FolderScan, Loaded, Loader, Settling, SettlingFiles, Update,
+    is_hidden, is_manifest, scan,
 };
 pub use resources::{NAMESPACE_NAME_LABEL, Objects, Resources};
 pub use unread_policy::{PolicyKey, UnreadPolicy};

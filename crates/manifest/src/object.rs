@@ -3,20 +3,20 @@
 use super::decode::{Decoder, Fields};
 use super::kind::{AnyObject, Body, Header, Kind, Scope};
 use crate::api::{ObjectMeta, RecordedStatus};
+use crate::decode::document::DecodedDocument;
 use crate::decode::name;
 use crate::decode::old_version;
-use crate::decode::outcome::Outcome;
 use crate::decode::unknown_kind::suspicion;
 use crate::unread_policy;
 use gatefold_diagnostic::Findings;
-use gatefold_diagnostic::yaml::Budget;
+use gatefold_diagnostic::yaml::AliasBudget;
 use gatefold_diagnostic::yaml::{self, Tree};
 use gatefold_diagnostic::yaml::{Node, Span, Value};
 use gatefold_diagnostic::{Code, Diagnostic, Document, Place, ResourceId, Severity};
 use std::sync::Arc;
 
 /// Reads a document: one object, or the items of a list.
-pub(super) fn read(document: &Document, budget: &mut Budget) -> Outcome {
+pub(super) fn read(document: &Document, budget: &mut AliasBudget) -> DecodedDocument {
     let mut reading = Reading {
         document,
         objects: Vec::new(),
@@ -38,7 +38,7 @@ pub(super) fn read(document: &Document, budget: &mut Budget) -> Outcome {
         Place::Bytes { bytes, .. } => bytes.start,
         _ => usize::MAX,
     });
-    Outcome {
+    DecodedDocument {
         objects: reading.objects,
         refused: reading.refused,
         partial: reading.partial,

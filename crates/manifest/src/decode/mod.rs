@@ -3,9 +3,9 @@
 //! In: the tree of a document. Out: values of the API types, and every problem of the document in one pass. Never resolves
 //! references to other objects.
 
+pub(crate) mod document;
 pub(crate) mod name;
 pub(crate) mod old_version;
-pub(crate) mod outcome;
 mod scalar;
 pub(crate) mod schema;
 pub(crate) mod unknown_kind;
@@ -13,12 +13,14 @@ pub(crate) mod unknown_kind;
 use gatefold_diagnostic::Findings;
 use gatefold_diagnostic::did_you_mean;
 use gatefold_diagnostic::yaml::{Key, Node, Span, Value};
-use gatefold_diagnostic::{Code, Diagnostic, Document, Place, Pointer, ResourceId, Severity, Step};
+use gatefold_diagnostic::{
+    Code, Diagnostic, Document, PathStep, Place, Pointer, ResourceId, Severity,
+};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// A type that can be decoded from YAML.
-pub trait Decode: Sized {
+pub(crate) trait Decode: Sized {
     /// Decodes the value. `None` means that the problem was reported to `decoder`. Callers continue with the next value, so
     /// that one pass finds every problem.
     fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self>;
@@ -30,10 +32,10 @@ pub trait Decode: Sized {
 }
 
 /// The state of decoding a document: the current position, and the problems so far.
-pub struct Decoder {
+pub(crate) struct Decoder {
     document: Document,
     resource: Option<ResourceId>,
-    path: Vec<Step>,
+    path: Vec<PathStep>,
     /// The position of the key of each step of `path`. `None` for elements of lists.
     keys: Vec<Option<Span>>,
     findings: Findings,
@@ -74,7 +76,7 @@ impl Decoder {
     /// Decodes a value one step further in.
     pub fn within<T>(
         &mut self,
-        step: impl Into<Step>,
+        step: impl Into<PathStep>,
         read: impl FnOnce(&mut Self) -> Option<T>,
     ) -> Option<T> {
         self.step(step.into(), None, read)
@@ -86,13 +88,13 @@ impl Decoder {
         key: &Key,
         read: impl FnOnce(&mut Self) -> Option<T>,
     ) -> Option<T> {
-        let step = Step::Key(Cow::Owned(key.name.clone()));
+        let step = PathStep::Key(Cow::Owned(key.name.clone()));
         self.step(step, Some(key.span.clone()), read)
     }
 
     fn step<T>(
         &mut self,
-        step: Step,
+        step: PathStep,
         key: Option<Span>,
         read: impl FnOnce(&mut Self) -> Option<T>,
     ) -> Option<T> {
@@ -199,7 +201,7 @@ impl Decoder {
 }
 
 /// A mapping while its fields are decoded.
-pub struct Fields<'n> {
+pub(crate) struct Fields<'n> {
     node: &'n Node,
     open: bool,
     asked: Vec<&'static str>,
@@ -221,7 +223,7 @@ impl Fields<'_> {
         match self.node.entry(name) {
             Some((key, node)) if node.value != Value::Null => {
                 self.asked.push(name);
-                decoder.step(Step::Key(name.into()), Some(key.span.clone()), |d| {
+                decoder.step(PathStep::Key(name.into()), Some(key.span.clone()), |d| {
                     T::decode(node, d)
                 })
             }

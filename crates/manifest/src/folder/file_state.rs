@@ -4,10 +4,10 @@ use super::file_text::{FileText, unreadable};
 use super::fingerprint::Fingerprint;
 use super::last_good::UnaccountedObjects;
 use super::loader::LoadPass;
-use crate::decode::outcome::Outcome;
+use crate::decode::document::DecodedDocument;
 use crate::kind::AnyObject;
 use crate::object;
-use gatefold_diagnostic::yaml::{self, Budget};
+use gatefold_diagnostic::yaml::{self, AliasBudget};
 use gatefold_diagnostic::{Diagnostic, Document, ResourceId, Source};
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 /// The documents of a file, with what was decoded from each.
-pub(super) type Documents = Vec<(Document, Outcome)>;
+pub(super) type Documents = Vec<(Document, DecodedDocument)>;
 
 /// The known content of a file.
 #[derive(Debug, Default)]
@@ -148,7 +148,7 @@ impl FileState {
     }
 
     fn read_by(
-        decode: impl Fn(&Arc<Source>, &[(Document, Outcome)]) -> Documents,
+        decode: impl Fn(&Arc<Source>, &[(Document, DecodedDocument)]) -> Documents,
         source: Arc<Source>,
         old: FileState,
         fingerprint: Option<Fingerprint>,
@@ -205,13 +205,13 @@ fn defect(source: &Source) -> Diagnostic {
 }
 
 /// Decodes the documents of a text. Documents with the same text as before are not parsed again.
-fn decode_documents(source: &Arc<Source>, old: &[(Document, Outcome)]) -> Documents {
-    let known: HashMap<&str, &(Document, Outcome)> = old
+fn decode_documents(source: &Arc<Source>, old: &[(Document, DecodedDocument)]) -> Documents {
+    let known: HashMap<&str, &(Document, DecodedDocument)> = old
         .iter()
         .filter_map(|entry| Some((entry.0.text()?, entry)))
         .collect();
-    let mut budget = Budget::default();
-    let decode = |chunk: yaml::Chunk| {
+    let mut budget = AliasBudget::default();
+    let decode = |chunk: yaml::DocumentChunk| {
         let document = Document {
             source: source.clone(),
             bytes: chunk.bytes,

@@ -13,7 +13,7 @@ const COARSE_TICK: Duration = Duration::from_millis(2_050);
 
 /// The metadata that identifies the content of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Fingerprint {
+pub(crate) struct Fingerprint {
     device: u64,
     inode: u64,
     modified: (i64, i64),

@@ -16,7 +16,6 @@ mod settling;
 
 pub use change_hint::ChangeHint;
 pub use file_text::FILE_SIZE;
-pub use fingerprint::Fingerprint;
 pub use loader::{Loaded, Loader, Update};
 pub use scan::{FolderScan, is_hidden, is_manifest, scan};
 pub use settling::{FileEvent, Settling, SettlingFiles};

@@ -18,13 +18,13 @@ const FOLDERS: usize = 64;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FolderScan {
     /// Every manifest file, by its path as the user would write it, in the order of paths.
-    pub files: Vec<(PathBuf, Fingerprint)>,
+    pub(crate) files: Vec<(PathBuf, Fingerprint)>,
     /// The files and folders that couldn't be examined, with the reasons. Whether files below them still exist is unknown.
-    pub unreadable: BTreeMap<PathBuf, String>,
+    pub(crate) unreadable: BTreeMap<PathBuf, String>,
     /// Links whose targets don't exist.
-    pub dangling: Vec<PathBuf>,
+    pub(crate) dangling: Vec<PathBuf>,
     /// Whether a file or folder was found by two paths, of which only the first one counts.
-    pub aliases: bool,
+    pub(crate) aliases: bool,
     /// Whether there are links, wherever they point to.
     pub links: bool,
 }

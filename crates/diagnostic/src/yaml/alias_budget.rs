@@ -9,21 +9,21 @@ const BYTES: usize = 8 << 20;
 
 /// How much the anchors and aliases of a file may still expand to.
 #[derive(Clone, Debug)]
-pub struct Budget {
+pub struct AliasBudget {
     nodes: usize,
     bytes: usize,
 }
 
-impl Default for Budget {
+impl Default for AliasBudget {
     fn default() -> Self {
-        Budget {
+        AliasBudget {
             nodes: NODES,
             bytes: BYTES,
         }
     }
 }
 
-impl Budget {
+impl AliasBudget {
     /// Subtracts a value. Returns `None` if it exceeds the budget.
     pub(super) fn spend(&mut self, size: Size) -> Option<()> {
         self.nodes = self.nodes.checked_sub(size.nodes)?;

@@ -5,7 +5,7 @@ use gatefold_diagnostic::{Code, Diagnostic, Document, ResourceId};
 
 /// The result of decoding a document.
 #[derive(Clone, Debug)]
-pub(crate) struct Outcome {
+pub(crate) struct DecodedDocument {
     /// The objects without errors.
     pub objects: Vec<AnyObject>,
     /// The objects with errors whose names could be read.
@@ -22,7 +22,7 @@ pub(crate) struct Outcome {
     pub nameless: bool,
 }
 
-impl Outcome {
+impl DecodedDocument {
     /// Whether a size limit was exceeded, which may depend on the other documents of the file.
     pub(crate) fn exceeds(&self) -> bool {
         let mut codes = self.diagnostics.iter().map(|found| found.code);
@@ -30,7 +30,7 @@ impl Outcome {
     }
 
     /// The result for a document with the same text at another position.
-    pub(crate) fn moved(&self, from: &Document, to: &Document) -> Outcome {
+    pub(crate) fn moved(&self, from: &Document, to: &Document) -> DecodedDocument {
         let object = |object: &AnyObject| {
             let document = Document {
                 item: object.document().item,
@@ -46,7 +46,7 @@ impl Outcome {
                 .iter_mut()
                 .for_each(|label| label.place.shift(from, to));
         }
-        Outcome {
+        DecodedDocument {
             objects: self.objects.iter().map(object).collect(),
             refused: self.refused.clone(),
             partial: (self.partial.iter())

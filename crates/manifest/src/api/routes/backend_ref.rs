@@ -5,7 +5,7 @@ use crate::{Decode, Decoder};
 use gatefold_diagnostic::yaml::Node;
 
 /// A filter of a kind of routes.
-pub trait RouteFilter: Decode {
+pub(crate) trait RouteFilter: Decode {
     /// Checks the filters of a rule or of a backend together.
     fn check_list(filters: &[Self], node: &Node, decoder: &mut Decoder);
 }
@@ -23,7 +23,7 @@ pub struct BackendRef<F> {
 
 object! {
     /// The fields of [`BackendRef`] as in YAML, where the reference is inline.
-    pub closed BackendRefFields<F: RouteFilter> checked by BackendRefFields::check {
+    pub closed BackendRefFields<F: RouteFilter> checked by check_backend_ref {
         /// See [`BackendObjectReference`].
         "group" => group: String where rule::group = String::new(),
         /// See [`BackendObjectReference`].
@@ -41,12 +41,14 @@ object! {
     }
 }
 
-impl<F: RouteFilter> BackendRefFields<F> {
-    fn check(&self, node: &Node, decoder: &mut Decoder) {
-        // `BackendObjectReference` has the same rule, but is inline here.
-        check_backend_port(&self.group, &self.kind, self.port, node, decoder);
-        F::check_list(&self.filters, node, decoder);
-    }
+fn check_backend_ref<F: RouteFilter>(
+    fields: &BackendRefFields<F>,
+    node: &Node,
+    decoder: &mut Decoder,
+) {
+    // `BackendObjectReference` has the same rule, but is inline here.
+    check_backend_port(&fields.group, &fields.kind, fields.port, node, decoder);
+    F::check_list(&fields.filters, node, decoder);
 }
 
 impl<F: RouteFilter> Decode for BackendRef<F> {

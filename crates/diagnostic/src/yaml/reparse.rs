@@ -1,14 +1,18 @@
 //! Parses the text of one object again.
 
-use super::alias::Budget;
+use super::alias_budget::AliasBudget;
 use super::node::{Node, item};
 use super::parse::{self, Tree};
 use crate::Document;
 use crate::Findings;
 
 /// Parses an object's text. Returns `None` if it has no such object.
-pub fn parse_document(document: &Document) -> Option<Node> {
-    let tree = parse::parse(document, &mut Budget::default(), &mut Findings::default());
+pub(crate) fn parse_document(document: &Document) -> Option<Node> {
+    let tree = parse::parse(
+        document,
+        &mut AliasBudget::default(),
+        &mut Findings::default(),
+    );
     let Tree::Node(root) = tree else {
         return None;
     };
