@@ -285,7 +285,7 @@ impl TreeBuilder<'_> {
         let place = self.at(&first);
         let message = format!("the key `{}` appears twice in one mapping", key.name);
         let found = self.report(Code::DuplicateKey, &key.span, message);
-        found.caption = "here again".to_owned();
+        found.caption = "repeated here".to_owned();
         found.labels.push(crate::Label {
             place,
             text: "first here".to_owned(),
