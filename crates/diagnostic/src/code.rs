@@ -1,3 +1,5 @@
+//! The codes of diagnostics, with their default severities and explanations.
+
 use super::Severity;
 use std::fmt;
 
