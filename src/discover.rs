@@ -6,7 +6,7 @@
 mod names;
 
 use crate::echo::EchoServices;
-use crate::watch::Wakes;
+use crate::watch::WakeSender;
 use gatefold_graph::Wanted;
 use gatefold_manifest::api::NamespacedName;
 use names::Names;
@@ -64,7 +64,7 @@ pub struct Discovery {
 
 impl Discovery {
     /// `wakes` is told when an address has changed. Call it within a Tokio runtime.
-    pub fn new(fixed: Vec<FixedBackend>, echo: bool, wakes: Wakes) -> Self {
+    pub fn new(fixed: Vec<FixedBackend>, echo: bool, wakes: WakeSender) -> Self {
         Discovery {
             fixed,
             echo: echo.then(EchoServices::default),
@@ -194,7 +194,7 @@ mod tests {
     #[tokio::test]
     async fn an_address_needs_no_dns() {
         let fixed = "shop/cart=127.0.0.9:3000".parse().expect("well formed");
-        let (wakes, _receiver) = crate::watch::wakes();
+        let (wakes, _receiver) = crate::watch::wake_channel();
         let mut discovery = Discovery::new(vec![fixed], false, wakes);
         let key = (NamespacedName::new("shop", "cart"), 80);
         let wanted = Wanted {
@@ -214,7 +214,7 @@ mod tests {
         };
         for echo in [false, true] {
             let fixed = "shop/cart:80=nowhere.invalid:3000".parse();
-            let (wakes, _receiver) = crate::watch::wakes();
+            let (wakes, _receiver) = crate::watch::wake_channel();
             let mut discovery = Discovery::new(vec![fixed.expect("well formed")], echo, wakes);
             let found = discovery
                 .find(&[(key.clone(), wanted.clone())].into())
@@ -226,7 +226,7 @@ mod tests {
     #[tokio::test]
     async fn a_fixed_backend_outside_the_folder_exists_before_dns_answers() {
         let fixed = "shop/cart:80=nowhere.invalid:3000".parse();
-        let (wakes, _receiver) = crate::watch::wakes();
+        let (wakes, _receiver) = crate::watch::wake_channel();
         let mut discovery = Discovery::new(vec![fixed.expect("well formed")], false, wakes);
         let found = discovery.find(&BTreeMap::new()).await;
         let key = (NamespacedName::new("shop", "cart"), 80);

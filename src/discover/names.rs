@@ -1,6 +1,6 @@
 //! What DNS says of names, asked for in the background.
 
-use crate::watch::{Wake, Wakes};
+use crate::watch::{Wake, WakeSender};
 use hickory_resolver::TokioResolver;
 use hickory_resolver::config::ResolverOpts;
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,7 +27,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 pub(super) struct Names {
     resolver: Option<Arc<TokioResolver>>,
     places: Arc<Places>,
-    wakes: Wakes,
+    wakes: WakeSender,
     /// By the names that are tried one after the other, joined.
     questions: BTreeMap<String, Question>,
 }
@@ -44,7 +44,7 @@ impl Drop for Question {
 }
 
 impl Names {
-    pub(super) fn new(wakes: Wakes) -> Self {
+    pub(super) fn new(wakes: WakeSender) -> Self {
         let resolver = TokioResolver::builder_tokio().and_then(|mut builder| {
             limit(builder.options_mut());
             builder.build()
@@ -111,7 +111,7 @@ struct Asking {
     places: Arc<Places>,
     names: Vec<String>,
     answer: Arc<Mutex<Vec<IpAddr>>>,
-    wakes: Wakes,
+    wakes: WakeSender,
 }
 
 impl Asking {
