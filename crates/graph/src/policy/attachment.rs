@@ -102,3 +102,58 @@ pub(super) fn by_precedence<'a, S: Spec>(
     policies.sort_by(|one, other| one.by_age(other));
     policies
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::target::TargetedPart;
+    use super::*;
+
+    const SERVICE: PolicyTargetKind = PolicyTargetKind::Service;
+
+    fn target(name: &str, part: TargetedPart) -> TargetedObject {
+        TargetedObject {
+            kind: SERVICE,
+            key: NamespacedName::new("default", name),
+            part,
+        }
+    }
+
+    fn section(name: &str) -> TargetedPart {
+        TargetedPart::Section {
+            name: name.to_owned(),
+            index: 0,
+        }
+    }
+
+    #[test]
+    fn policy_for_a_section_takes_precedence_over_one_for_the_object() {
+        let mut policies = Prevailing::default();
+        let whole = target("shop", TargetedPart::Whole);
+        assert_eq!(policies.attach(&whole, "whole"), Ok(()));
+        let web = target("shop", section("web"));
+        assert_eq!(policies.attach(&web, "web"), Ok(()));
+        let in_force = |section| policies.in_force(SERVICE, &whole.key, section).copied();
+        assert_eq!(in_force("web"), Some("web"));
+        assert_eq!(in_force("admin"), Some("whole"));
+        let other = NamespacedName::new("default", "blog");
+        assert_eq!(policies.in_force(SERVICE, &other, "web"), None);
+    }
+
+    #[test]
+    fn policy_that_is_attached_first_prevails() {
+        let mut policies = Prevailing::default();
+        for part in [
+            TargetedPart::Whole,
+            section("web"),
+            TargetedPart::Unknown {
+                name: "later".to_owned(),
+                help: None,
+            },
+        ] {
+            let target = target("shop", part);
+            assert_eq!(policies.attach(&target, "first"), Ok(()), "{target:?}");
+            let attached = policies.attach(&target, "second");
+            assert_eq!(attached, Err(&"first"), "{target:?}");
+        }
+    }
+}

@@ -4,7 +4,7 @@
 
 use super::attachment::Attachments;
 use super::target::{TargetedObject, TargetedPart};
-use gatefold_manifest::api::{NamespacedName, PolicyTargetKind};
+use gatefold_manifest::api::{NamespacedName, PolicyTargetKind, PolicyTargetSection};
 use std::sync::Arc;
 
 /// The protected objects and sections, each with the policies that protect it.
@@ -58,20 +58,11 @@ impl Protections {
 
     /// Whether all listeners are protected by the same policies as before.
     pub fn same_listeners(&self, before: &Protections) -> bool {
-        fn is_of_listeners(kind: PolicyTargetKind) -> bool {
-            match kind {
-                PolicyTargetKind::Gateway | PolicyTargetKind::ListenerSet => true,
-                PolicyTargetKind::HttpRoute | PolicyTargetKind::Service => false,
-            }
+        fn listeners(kind: PolicyTargetKind) -> bool {
+            kind.sections() == PolicyTargetSection::Listener
         }
-        let now = self
-            .0
-            .iter()
-            .filter(|((kind, _), _)| is_of_listeners(*kind));
-        now.eq(before
-            .0
-            .iter()
-            .filter(|((kind, _), _)| is_of_listeners(*kind)))
+        let now = self.0.iter().filter(|((kind, _), _)| listeners(*kind));
+        now.eq(before.0.iter().filter(|((kind, _), _)| listeners(*kind)))
     }
 }
 

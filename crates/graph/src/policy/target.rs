@@ -48,7 +48,7 @@ impl TargetedPart {
 
 impl fmt::Display for TargetedObject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let section = self.kind.section();
+        let section = self.kind.sections().as_str();
         if let TargetedPart::Section { name, .. } = &self.part {
             write!(f, "{section} {name} of ")?;
         }

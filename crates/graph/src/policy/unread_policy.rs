@@ -191,7 +191,7 @@ fn unknown_sections(objects: &[&TargetedObject], mut found: Diagnostic) -> Diagn
         let TargetedPart::Unknown { name, help } = &object.part else {
             continue;
         };
-        let section = object.kind.section();
+        let section = object.kind.sections().as_str();
         found = found.note(format!(
             "{object} has no {section} `{name}`, so the policy applies to the whole object"
         ));

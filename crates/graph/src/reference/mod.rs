@@ -1,4 +1,5 @@
-//! Resolves a reference from one object to another: its kind, the ReferenceGrant, the lookup, and a suggestion if the lookup fails.
+//! Resolves references from one object to another: the kind, the ReferenceGrant, the lookup, and a suggestion if the lookup
+//! fails.
 //!
 //! In: the object that refers, and the reference. Out: the object that it names, or an [`UnresolvedReference`], from which
 //! the caller makes its condition and its diagnostic. ReferenceGrants are checked here and nowhere else.
@@ -80,3 +81,6 @@ impl<'a> Build<'a> {
         self.grants.permit(referrer, reference.referent(referrer))
     }
 }
+
+#[cfg(test)]
+mod tests;
