@@ -6,13 +6,13 @@
 //! doesn't read again. So the cost of a build depends on the size of the edit.
 
 use super::Graph;
-use super::endpoints::{ServicePortKey, ServicePortNodes, ServicePorts};
 use super::environment::Environment;
-use super::http_route::HttpRouteNode;
-use super::protection::Protections;
+use super::route::{RouteKind, RouteNode, RouteNodes};
+use crate::backend::endpoints::{ServicePortKey, ServicePortNodes, ServicePorts};
 use crate::ordered::Follow;
+use crate::policy::protection::Protections;
 use gatefold_dataplane::path_normalization::PathNormalization;
-use gatefold_manifest::api::{HTTPRoute, NamespacedName, PolicyTargetKind};
+use gatefold_manifest::api::{NamespacedName, Object, PolicyTargetKind};
 use gatefold_manifest::{Invalidates, Kind, Resources};
 use rustls_pki_types::CertificateDer;
 use std::collections::BTreeMap;
@@ -92,10 +92,10 @@ struct Holds {
 }
 
 /// The previous graph, with the parts of it that are still valid.
+#[derive(Clone, Copy)]
 pub(super) struct Before<'g> {
     holds: Holds,
     protections: &'g Protections,
-    http_routes: Follow<'g, NamespacedName, Arc<HttpRouteNode>>,
     service_ports: &'g ServicePortNodes,
 }
 
@@ -104,7 +104,6 @@ impl<'g> Before<'g> {
         Before {
             holds: graph.basis.holds(basis),
             protections: &graph.basis.protections,
-            http_routes: Follow::new(&graph.http_routes),
             service_ports: &graph.service_ports,
         }
     }
@@ -119,29 +118,47 @@ impl<'g> Before<'g> {
         ServicePorts::new(resources, environment, self.service_ports, unchanged)
     }
 
+    /// Returns the routes of a kind in the previous graph.
+    pub(super) fn routes<K: RouteKind>(self, nodes: &'g RouteNodes<K>) -> PreviousRoutes<'g, K> {
+        PreviousRoutes {
+            before: self,
+            nodes: Follow::new(nodes),
+        }
+    }
+}
+
+/// The routes of a kind in the previous graph.
+pub(super) struct PreviousRoutes<'g, K: RouteKind> {
+    before: Before<'g>,
+    nodes: Follow<'g, NamespacedName, Arc<RouteNode<K>>>,
+}
+
+impl<K: RouteKind> PreviousRoutes<'_, K> {
     /// The previous node of a route, if building it again would give an equal node. Must be called in the order of the
     /// routes' keys.
-    pub(super) fn http_route(
+    pub(super) fn find(
         &mut self,
         key: &NamespacedName,
-        route: &Arc<HTTPRoute>,
+        route: &Arc<Object<K::Spec>>,
         protections: &Protections,
         ports: &mut ServicePorts<'_>,
-    ) -> Option<Arc<HttpRouteNode>> {
-        let node = self.http_routes.at(key)?;
-        if !self.holds.attachment || !Arc::ptr_eq(&node.resource, route) {
+    ) -> Option<Arc<RouteNode<K>>> {
+        let node = self.nodes.at(key)?;
+        let before = self.before;
+        if !before.holds.attachment || !Arc::ptr_eq(&node.resource, route) {
             return None;
         }
-        let protected_as_before = |kind, key| protections.is_unchanged(self.protections, kind, key);
-        let mut services = node.service_ports.iter();
-        if !protected_as_before(PolicyTargetKind::HttpRoute, key)
-            || !services.all(|(service, _)| protected_as_before(PolicyTargetKind::Service, service))
+        let is_protected_as_before =
+            |kind, key| protections.is_unchanged(before.protections, kind, key);
+        let mut services = node.service_ports.iter().map(|(service, _)| service);
+        if !is_protected_as_before(K::POLICY_TARGET, key)
+            || !services.all(|it| is_protected_as_before(PolicyTargetKind::Service, it))
         {
             return None;
         }
         // Findings depend on all Services: they name missing ones and suggest existing ones.
         let mut uses = node.service_ports.iter();
-        let holds = self.holds.endpoints
+        let holds = before.holds.endpoints
             || (node.findings.is_empty() && uses.all(|port| ports.is_unchanged(port)));
         holds.then(|| node.clone())
     }

@@ -5,8 +5,7 @@ use crate::status::Statuses;
 use crate::status::types::StatusCondition;
 use gatefold_graph::Graph;
 use gatefold_graph::condition::{ConditionStatus, ConditionType};
-use gatefold_graph::gateway::ListenerNode;
-use gatefold_graph::listener::ListenerOwner;
+use gatefold_graph::listener::{ListenerNode, ListenerOwner};
 use gatefold_manifest::Kind;
 use gatefold_manifest::api::{Hostname, NamespacedName};
 
@@ -144,7 +143,7 @@ fn listener_row(
 /// HTTPRoutes, with a row for each parent. A route without a parent of gatefold has one row.
 pub(in crate::status) fn http_routes(graph: &Graph, statuses: &Statuses) -> StatusTable {
     let mut rows = Vec::new();
-    for (key, node) in graph.http_routes.iter() {
+    for (key, node) in graph.routes.http.iter() {
         let hostnames = list(node.resource.spec.hostnames.iter().map(Hostname::to_string));
         let status = statuses.http_routes.get(key);
         let parents = status.map_or(&[][..], |status| &status.parents);

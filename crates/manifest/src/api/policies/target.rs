@@ -45,7 +45,7 @@ impl PolicyTargetKind {
         PolicyTargetKind::Service,
     ];
 
-    /// The kind of the objects.
+    /// The kind in the table of kinds.
     pub fn kind(self) -> Kind {
         match self {
             PolicyTargetKind::Gateway => Kind::Gateway,
@@ -60,12 +60,36 @@ impl PolicyTargetKind {
         self.kind().name()
     }
 
-    /// The word for a section of such an object.
-    pub fn section(self) -> &'static str {
+    /// The kind of the object's sections.
+    pub fn sections(self) -> PolicyTargetSection {
         match self {
-            PolicyTargetKind::Gateway | PolicyTargetKind::ListenerSet => "listener",
-            PolicyTargetKind::HttpRoute => "rule",
-            PolicyTargetKind::Service => "port",
+            PolicyTargetKind::Gateway | PolicyTargetKind::ListenerSet => {
+                PolicyTargetSection::Listener
+            }
+            PolicyTargetKind::HttpRoute => PolicyTargetSection::Rule,
+            PolicyTargetKind::Service => PolicyTargetSection::Port,
+        }
+    }
+}
+
+/// The sections of objects that policies target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PolicyTargetSection {
+    /// A listener of a Gateway or a ListenerSet.
+    Listener,
+    /// A rule of a route of any kind.
+    Rule,
+    /// A port of a Service.
+    Port,
+}
+
+impl PolicyTargetSection {
+    /// The word in messages.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            PolicyTargetSection::Listener => "listener",
+            PolicyTargetSection::Rule => "rule",
+            PolicyTargetSection::Port => "port",
         }
     }
 }
