@@ -101,11 +101,11 @@ fn keys_that_cannot_be_used_are_named_for_what_they_are() {
         ),
         (
             encrypted(&["rsa", "-traditional"], &rsa),
-            "has an encrypted key; decrypt it first (`openssl pkey -in KEY -out PLAIN`)",
+            "contains an encrypted key; decrypt it first (`openssl pkey -in KEY -out PLAIN`)",
         ),
         (
             encrypted(&["pkey"], &rsa),
-            "has an encrypted key; decrypt it first (`openssl pkey -in KEY -out PLAIN`)",
+            "contains an encrypted key; decrypt it first (`openssl pkey -in KEY -out PLAIN`)",
         ),
     ] {
         let said = checked(&certificate, &key);

@@ -6,11 +6,11 @@
 
 use gatefold::status::{
     Applied, BindFailure, BindFailureReason, ListenerStatus, StatusCondition, Statuses, report,
-    table,
+    table::tables,
 };
 use gatefold_compile::compile;
 use gatefold_diagnostic::{Severity, Style, render};
-use gatefold_graph::http_route::{FilterNode, RuleNode, TargetNode};
+use gatefold_graph::route::{FilterNode, RuleNode, TargetNode};
 use gatefold_graph::{Environment, Graph, build};
 use gatefold_manifest::Loader;
 use gatefold_manifest::api::NamespacedName;
@@ -144,14 +144,7 @@ fn describe(folder: &Path) -> String {
     let now = datetime!(2026-01-01 0:00 UTC);
     let statuses = report(&graph, &setting.applied, &Statuses::default(), now);
     let mut text = String::new();
-    for table in [
-        table::gateway_classes(&graph, &statuses),
-        table::gateways(&graph, &statuses),
-        table::listener_sets(&graph, &statuses),
-        table::listeners(&graph, &statuses),
-        table::http_routes(&graph, &statuses),
-        table::backend_tls_policies(&graph, &statuses),
-    ] {
+    for table in tables(&graph, &statuses) {
         if !table.rows.is_empty() {
             writeln!(text, "{table}").expect("a string takes all");
         }
@@ -188,7 +181,7 @@ fn conditions(statuses: &Statuses, text: &mut String) {
         list(&format!("ListenerSet {key}"), &status.conditions, text);
         listeners(&status.listeners, text);
     }
-    for (key, status) in &statuses.http_routes {
+    for (key, status) in statuses.http_routes.iter() {
         for parent in &status.parents {
             let section = parent.parent_ref.section_name.as_ref();
             let section = section.map_or_else(String::new, |s| format!("/{s}"));
@@ -231,12 +224,12 @@ fn served(graph: &Graph, text: &mut String) {
             writeln!(text, "{key}/{name} needs {sockets:?}").expect("a string takes all");
         }
     }
-    for (key, route) in graph.http_routes.iter() {
+    for (key, route) in graph.routes.http.iter() {
         for parent in &route.parents {
             let attachments = parent.attachments.iter().map(|attachment| {
                 let hostnames: Vec<&str> =
                     attachment.hostnames.iter().map(|h| h.as_str()).collect();
-                format!("listener {} for {hostnames:?}", attachment.listener)
+                format!("listener {} for {hostnames:?}", attachment.listener.index)
             });
             let attachments: Vec<String> = attachments.collect();
             let at = attachments.join(", ");
@@ -253,7 +246,7 @@ fn served(graph: &Graph, text: &mut String) {
     text.push('\n');
 }
 
-fn rule_line(rule: &RuleNode) -> String {
+fn rule_line<M>(rule: &RuleNode<M>) -> String {
     let backends = rule.backends.iter().map(|backend| {
         let target = match &backend.target {
             TargetNode::Service { endpoints, .. } => format!("{endpoints:?}"),

@@ -1,5 +1,6 @@
-//! What is built and compiled after something else against what is built and compiled anew: random edits of a folder,
-//! one after the other, each of which may touch what others depend on.
+//! Reuse equals rebuild: after each of a series of random edits of a folder, compares the graph, the statuses and the
+//! snapshot that reuse previous results with those that are built from scratch. An edit may affect what other objects
+//! depend on.
 
 use gatefold::status::{Applied, Statuses, report};
 use gatefold_compile::Compiler;
@@ -13,12 +14,12 @@ use std::path::Path;
 use std::sync::{Arc, LazyLock};
 use time::OffsetDateTime;
 
-/// A file's name, and its text by the number of its variant.
+/// A file's name, and a function from the number of a variant to the text.
 type File = (&'static str, fn(usize) -> String);
 
-/// A file without an object. One that is empty seems half-written for a moment.
+/// A file without an object. An empty file would count as half-written for a moment.
 const NOTHING: &str = "# nothing\n";
-/// How many variants each file has.
+/// The number of variants of each file.
 const VARIANTS: usize = 6;
 const FILES: [File; 19] = [
     ("gateway.yaml", gateway),
@@ -64,7 +65,7 @@ fn gateway(variant: usize) -> String {
     )
 }
 
-/// A condition of another controller, as a file may have it.
+/// A condition of another controller, as a file may contain it.
 fn recorded(kind: &str, variant: usize) -> String {
     format!(
         "{{type: {kind}, status: 'True', reason: Reviewed, message: variant {variant}, lastTransitionTime: '2026-01-01T00:00:00Z'}}"
@@ -105,7 +106,7 @@ fn route(name: &str, variant: usize) -> String {
     let created = ["", ", creationTimestamp: 2026-01-01T00:00:00Z"][variant % 2];
     let path = ["/", "/a", "/a/b", "'/(a', type: RegularExpression"][variant / 2 % 4];
     let (ours, others) = (recorded("Audited", variant), recorded("Accepted", variant));
-    // Now and then the same object further down in its file.
+    // Some variants contain the same object further down in its file.
     let above = "# moved\n".repeat(variant / 5);
     format!(
         "{above}apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {{name: {name}{created}}}\n\
@@ -180,7 +181,7 @@ static AUTHORITIES: LazyLock<[String; 2]> = LazyLock::new(|| {
     })
 });
 
-/// A policy with its certificates, one without, or one with certificates in another file.
+/// A policy with certificates, without, or with certificates in another file.
 fn policy(variant: usize) -> String {
     if variant < 3 {
         return NOTHING.to_owned();
@@ -200,7 +201,7 @@ fn policy(variant: usize) -> String {
     }
 }
 
-/// A ConfigMap that no policy refers to, or one with the certificates of a policy or with what is none.
+/// A ConfigMap that no policy refers to, or one with the certificates of a policy, or with an invalid certificate.
 fn config_map(variant: usize) -> String {
     let (name, value) = match variant {
         0 => return NOTHING.to_owned(),
@@ -236,7 +237,7 @@ fn protection(variant: usize) -> String {
     )
 }
 
-/// A policy with an error, of which the other target can be read. It never was good.
+/// A policy with an error in one target and a readable other target. It never was valid.
 fn unreadable_protection(variant: usize) -> String {
     let target = match variant {
         0..=2 => return NOTHING.to_owned(),
@@ -258,7 +259,7 @@ static PAIRS: LazyLock<[[String; 2]; 2]> = LazyLock::new(|| {
     })
 });
 
-/// The certificate of the HTTPS listener; the last good one stays when it breaks.
+/// The certificate of the HTTPS listener. The last good certificate stays in use if this one becomes invalid.
 fn secret(variant: usize) -> String {
     let [certificate, key] = match variant {
         0 => return NOTHING.to_owned(),
@@ -273,21 +274,21 @@ fn secret(variant: usize) -> String {
     )
 }
 
-/// All that people and requests can tell of a graph.
+/// Everything of a graph that statuses and requests depend on.
 fn text(graph: &Graph) -> String {
     format!(
         "{:#?}\n{:#?}\n{:#?}\n{:#?}\n{:#?}\n{:#?}\n{:#?}",
         graph.gateway_classes,
         graph.gateways,
         graph.listener_sets,
-        graph.http_routes,
+        graph.routes.http,
         graph.backend_tls_policies,
         graph.wanted,
         graph.diagnostics
     )
 }
 
-/// The first lines that differ, with what stands before them: the whole is too long to read.
+/// Returns the first lines that differ, with the lines before them: the whole is too long to read.
 fn difference(one: &str, other: &str) -> Option<String> {
     let (one, other): (Vec<_>, Vec<_>) = (one.lines().collect(), other.lines().collect());
     let same = one
@@ -302,7 +303,7 @@ fn difference(one: &str, other: &str) -> Option<String> {
         let lines = lines.iter().skip(at.saturating_sub(20)).take(30);
         lines.copied().collect::<Vec<_>>().join("\n")
     };
-    Some(format!("{}\n--- anew:\n{}", shown(&one), shown(&other)))
+    Some(format!("{}\n--- rebuilt:\n{}", shown(&one), shown(&other)))
 }
 
 fn environment(discovered: bool) -> Environment {
@@ -326,7 +327,7 @@ fn write(folder: &Path, file: usize, variant: usize) {
 }
 
 #[test]
-fn an_edit_leaves_what_it_does_not_touch_the_very_same() {
+fn reuses_what_an_edit_does_not_affect() {
     let folder = tempfile::tempdir().expect("a folder");
     for (file, variant) in [(0, 1), (2, 0), (4, 6), (6, 2), (8, 2)] {
         write(folder.path(), file, variant);
@@ -337,30 +338,30 @@ fn an_edit_leaves_what_it_does_not_touch_the_very_same() {
     let before = build(&loader.load().resources, &environment);
     let snapshot_before = compiler.compile(&before);
 
-    // Another path of route one: route three is the same, and so are its rules.
+    // Change a path of route one: route three and its rules are reused.
     write(folder.path(), 2, 5);
     let after = build_after(&before, &loader.load().resources, &environment);
     let snapshot_after = compiler.compile(&after);
     let same = |one: &Graph, other: &Graph, name: &str| {
         let key = NamespacedName::new("default", name);
-        Arc::ptr_eq(&one.http_routes[&key], &other.http_routes[&key])
+        Arc::ptr_eq(&one.routes.http[&key], &other.routes.http[&key])
     };
-    assert!(same(&before, &after, "three"), "it is built anew");
-    assert!(!same(&before, &after, "one"), "it isn't built anew");
+    assert!(same(&before, &after, "three"), "the route is rebuilt");
+    assert!(!same(&before, &after, "one"), "the route isn't rebuilt");
     let rules = (snapshot_before.rules(), snapshot_after.rules());
     let same_rule = |route| Arc::ptr_eq(rules.0[&(route, 0)], rules.1[&(route, 0)]);
-    assert!(same_rule("default/three"), "it is compiled anew");
-    assert!(!same_rule("default/one"), "it isn't compiled anew");
+    assert!(same_rule("default/three"), "the rule is recompiled");
+    assert!(!same_rule("default/one"), "the rule isn't recompiled");
 
-    // Other endpoints of Service shop, which route three doesn't use.
+    // Change the endpoints of Service shop, which route three doesn't use.
     write(folder.path(), 8, 3);
     let endpoints = build_after(&after, &loader.load().resources, &environment);
-    assert!(same(&after, &endpoints, "three"), "it is built anew");
-    assert!(!same(&after, &endpoints, "one"), "it isn't built anew");
+    assert!(same(&after, &endpoints, "three"), "the route is rebuilt");
+    assert!(!same(&after, &endpoints, "one"), "the route isn't rebuilt");
 }
 
 #[test]
-fn only_a_config_map_that_a_policy_refers_to_touches_routes() {
+fn config_map_affects_routes_only_if_a_policy_refers_to_it() {
     let folder = tempfile::tempdir().expect("a folder");
     for (file, variant) in [(0, 1), (2, 0), (6, 2), (8, 2), (13, 5), (14, 3)] {
         write(folder.path(), file, variant);
@@ -377,16 +378,16 @@ fn only_a_config_map_that_a_policy_refers_to_touches_routes() {
     unrelated("b");
     let after = build_after(&before, &loader.load().resources, &environment);
     assert!(
-        Arc::ptr_eq(&before.http_routes[&key], &after.http_routes[&key]),
-        "the route is built anew"
+        Arc::ptr_eq(&before.routes.http[&key], &after.routes.http[&key]),
+        "an unrelated ConfigMap rebuilt the route"
     );
     write(folder.path(), 14, 4);
     let other = build_after(&after, &loader.load().resources, &environment);
-    let tls = |graph: &Graph| format!("{:?}", graph.http_routes[&key].rules);
+    let tls = |graph: &Graph| format!("{:?}", graph.routes.http[&key].rules);
     assert_ne!(
         tls(&after),
         tls(&other),
-        "the policy trusts another authority"
+        "the route keeps the settings of the previous authority"
     );
 }
 
@@ -394,7 +395,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(60))]
 
     #[test]
-    fn what_is_built_after_something_else_is_what_is_built_anew(
+    fn reuse_equals_rebuild(
         first in prop::collection::vec(0..VARIANTS, FILES.len()),
         edits in prop::collection::vec((0..FILES.len(), 0..VARIANTS, any::<bool>()), 10),
     ) {
@@ -417,13 +418,13 @@ proptest! {
             statuses = report(&graph, &applied, &statuses, now);
             let snapshot = compiler.compile(&graph);
 
-            let anew = Loader::new([folder.path().to_owned()]).load().resources;
-            let graph_anew = build_after(&last_good, &anew, &environment);
-            prop_assert_eq!(difference(&text(&graph), &text(&graph_anew)), None);
-            prop_assert_eq!(&statuses, &report(&graph_anew, &applied, &Statuses::default(), now));
-            let snapshot_anew = gatefold_compile::compile(&graph_anew);
-            prop_assert_eq!(snapshot.to_string(), snapshot_anew.to_string());
-            prop_assert_eq!(snapshot.digest(), snapshot_anew.digest());
+            let reloaded = Loader::new([folder.path().to_owned()]).load().resources;
+            let rebuilt = build_after(&last_good, &reloaded, &environment);
+            prop_assert_eq!(difference(&text(&graph), &text(&rebuilt)), None);
+            prop_assert_eq!(&statuses, &report(&rebuilt, &applied, &Statuses::default(), now));
+            let recompiled = gatefold_compile::compile(&rebuilt);
+            prop_assert_eq!(snapshot.to_string(), recompiled.to_string());
+            prop_assert_eq!(snapshot.digest(), recompiled.digest());
         }
     }
 }

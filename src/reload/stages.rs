@@ -1,4 +1,7 @@
-//! The stages that cost time: load and build.
+//! The expensive stages, load and build, with the state that they keep between reloads.
+//!
+//! In: wakes, and endpoints found outside the folder. Out: a graph, if anything has changed. Runs on a blocking
+//! thread.
 
 use super::log::ReloadLog;
 use crate::address_pool::AddressPool;
@@ -16,17 +19,17 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// Endpoints from elsewhere.
+/// Endpoints found outside the folder, by Service port.
 pub(super) type Discovered = Arc<BTreeMap<ServicePortKey, Vec<SocketAddr>>>;
 
-/// What the command line says about the manifests.
+/// The command line's settings for reading the manifests.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
     /// Folders or files.
     pub roots: Vec<PathBuf>,
     /// `--controller-name`.
     pub controller_name: Option<String>,
-    /// `--address`; every interface when empty.
+    /// `--address`. Empty means all interfaces.
     pub addresses: Vec<IpAddr>,
     /// `--address-pool`.
     pub address_pool: Option<IpNet>,
@@ -36,40 +39,40 @@ pub struct Settings {
     pub path_normalization: PathNormalization,
     /// `--ignore-policy`.
     pub ignored_policies: Vec<IgnoredPolicy>,
-    /// Sockets of listeners by their names, from systemd.
+    /// Sockets of listeners that systemd opened, by socket name.
     pub named_sockets: BTreeMap<String, Vec<SocketAddr>>,
 }
 
-/// What lives from one reload to the next.
+/// The state that is kept from one reload to the next.
 pub(super) struct Stages {
     settings: Settings,
     loader: Loader,
     pub(super) log: ReloadLog,
     loaded: Arc<Loaded>,
     pool: Option<AddressPool>,
-    /// The newest one.
+    /// The newest graph.
     graph: Arc<Graph>,
     pub(super) compiler: Compiler,
 }
 
-/// A graph, with what it was made of.
+/// A graph, with the inputs it was built from.
 pub(super) struct Built {
     pub(super) loaded: Arc<Loaded>,
     pub(super) graph: Arc<Graph>,
-    /// The endpoints from elsewhere that it was built with.
+    /// The endpoints found outside the folder that it was built with.
     pub(super) discovered: Discovered,
 }
 
-/// What a look at the files has shown.
-pub(super) struct Look {
-    /// A graph of what is there now, when anything is new.
+/// The result of scanning the files.
+pub(super) struct ScanResult {
+    /// The new graph. `None` if nothing has changed.
     pub(super) built: Option<Built>,
-    /// When there should be another look, since something seems to be half-written.
-    pub(super) again: Option<Instant>,
+    /// When to scan again, because a file seems to be half-written.
+    pub(super) rescan_at: Option<Instant>,
 }
 
 impl Stages {
-    /// The watcher records events in `settling`.
+    /// Creates the state. The loader skips files that are not settled; the watcher records their events in `settling`.
     pub(super) fn new(settings: Settings, settling: SettlingFiles) -> Self {
         Stages {
             loader: Loader::new(settings.roots.clone()).with_settling_files(settling),
@@ -86,44 +89,48 @@ impl Stages {
         &self.settings
     }
 
-    /// Looks whether anything has changed; if so, a new graph, with the endpoints from elsewhere that are known.
-    pub(super) fn load_and_build(&mut self, wake: &Wake, known: Discovered) -> Look {
+    /// Loads the files that have changed and, if there are any, builds a new graph with the known endpoints.
+    pub(super) fn load_and_build(&mut self, wake: &Wake, known: Discovered) -> ScanResult {
         let loaded = self.update(wake);
         let is_new = loaded.is_some();
         self.loaded = loaded.map_or_else(|| self.loaded.clone(), Arc::new);
         let asked = wake.requested || wake.discovered;
-        Look {
+        ScanResult {
             built: (is_new || asked).then(|| self.build(known)),
-            again: self.loader.recheck_at(),
+            rescan_at: self.loader.recheck_at(),
         }
     }
 
-    /// All that is in force, if anything differs.
+    /// Loads the files that have changed. `None` if nothing differs.
     fn update(&mut self, wake: &Wake) -> Option<Loaded> {
-        let touched = match &wake.changed {
+        let changed = match &wake.changed {
             ChangeHint::Nothing => Update::Same,
             ChangeHint::Files(files) => self.loader.update_files(files),
             ChangeHint::Anything => self.loader.update(),
         };
-        let seen = match &wake.scan {
-            // It is older than the look at everything.
-            Some(scan) if wake.changed != ChangeHint::Anything => self.loader.update_from_scan(scan),
+        let scanned = match &wake.scan {
+            // A full scan is newer than this one.
+            Some(scan) if wake.changed != ChangeHint::Anything => {
+                self.loader.update_from_scan(scan)
+            }
             _ => Update::Same,
         };
         let due = self.loader.recheck_at();
-        let doubtful = match due.is_some_and(|due| due <= Instant::now()) {
-            true => self.loader.update_deferred(),
-            false => Update::Same,
+        let is_due = due.is_some_and(|due| due <= Instant::now());
+        let deferred = if is_due {
+            self.loader.update_deferred()
+        } else {
+            Update::Same
         };
         let new = |update| match update {
             Update::New(loaded) => Some(loaded),
             Update::Same => None,
         };
-        // Each knows what those before it have found.
-        [doubtful, seen, touched].into_iter().find_map(new)
+        // Each update includes the results of the earlier ones, so the last one counts.
+        [deferred, scanned, changed].into_iter().find_map(new)
     }
 
-    /// A graph of what was loaded last, with endpoints from elsewhere.
+    /// Builds a graph from the objects loaded last and the endpoints found outside the folder.
     pub(super) fn build(&mut self, discovered: Discovered) -> Built {
         let pool = self
             .pool
@@ -152,8 +159,8 @@ impl Stages {
     }
 }
 
-/// Addresses by which this host can be reached when a socket listens on all of them: those it would use to
-/// go out, else loopback. Nothing is sent to find them.
+/// The addresses at which this host can be reached if a socket listens on all of them: the source addresses of its
+/// default routes, or loopback if it has none. Sends no packets.
 pub fn reachable() -> Vec<IpAddr> {
     // TEST-NET-1 and the documentation prefix (RFC 5737, RFC 3849): connecting a datagram socket only
     // chooses a route.

@@ -1,3 +1,5 @@
+//! Compiles the filters of a rule or a backend, except mirrors, which need endpoints (see `backend`).
+
 use gatefold_dataplane::filter::Filters;
 use gatefold_dataplane::filter::cors::{
     Allowed, Cors, Credentials, Exposed, OriginPattern, Origins,
@@ -6,17 +8,17 @@ use gatefold_dataplane::filter::header_modifier::{Change, HeaderModifier, refusa
 use gatefold_dataplane::filter::path_modifier::PathModifier;
 use gatefold_dataplane::filter::request_redirect::{RequestRedirect, Scheme};
 use gatefold_dataplane::filter::url_rewrite::UrlRewrite;
-use gatefold_graph::http_route::FilterNode;
+use gatefold_graph::route::FilterNode;
 use gatefold_manifest::api::{
     self, HTTPCORSFilter, HTTPHeader, HTTPHeaderFilter, HTTPPathModifier, HTTPPathModifierType,
-    HTTPRequestRedirectFilter, HTTPRouteMatch, HTTPURLRewriteFilter, PortNumber, RedirectScheme,
+    HTTPRequestRedirectFilter, HTTPURLRewriteFilter, PortNumber, RedirectScheme,
 };
 use http::{HeaderName, HeaderValue, StatusCode};
 
-/// The filters of a rule with these matches, or of a backend of it, in the order of the manifest, but for a
-/// redirect, which is what the rule does: see [`redirect`]. Nothing when one can't be done as written;
-/// the graph has said so, and a filter is never left out.
-pub(super) fn filters(nodes: &[FilterNode], matches: &[HTTPRouteMatch]) -> Option<Filters> {
+/// Compiles the filters of a rule, or of one of its backends, in the order of the manifest. `prefix` is the path of the rule's
+/// first match. A redirect isn't included, because it is the rule's action: see [`redirect`]. `None` if a filter can't be
+/// compiled as written: the graph has reported it, and a filter is never left out.
+pub(super) fn filters(nodes: &[FilterNode], prefix: &str) -> Option<Filters> {
     let mut filters = Filters::default();
     for node in nodes {
         match node {
@@ -27,7 +29,7 @@ pub(super) fn filters(nodes: &[FilterNode], matches: &[HTTPRouteMatch]) -> Optio
                 filters.response_headers.push(modifier(headers)?);
             }
             FilterNode::UrlRewrite(rewrite) => {
-                filters.rewrite = Some(url_rewrite(rewrite, matches)?);
+                filters.rewrite = Some(url_rewrite(rewrite, prefix)?);
             }
             FilterNode::Cors(fields) => filters.cors = Some(Box::new(cors(fields)?)),
             FilterNode::RequestRedirect(_) | FilterNode::RequestMirror(_) => {}
@@ -36,11 +38,8 @@ pub(super) fn filters(nodes: &[FilterNode], matches: &[HTTPRouteMatch]) -> Optio
     Some(filters)
 }
 
-/// Where a rule with these matches redirects, if it does.
-pub(super) fn redirect(
-    nodes: &[FilterNode],
-    matches: &[HTTPRouteMatch],
-) -> Option<RequestRedirect> {
+/// Compiles the redirect of a rule whose first match has the path `prefix`, if the rule redirects.
+pub(super) fn redirect(nodes: &[FilterNode], prefix: &str) -> Option<RequestRedirect> {
     let filter = nodes.iter().find_map(|node| match node {
         FilterNode::RequestRedirect(filter) => Some(filter),
         _ => None,
@@ -54,7 +53,7 @@ pub(super) fn redirect(
     } = filter;
     let status = u16::try_from(*status_code).ok();
     Some(RequestRedirect {
-        // The loader takes no status but those of the API.
+        // The loader accepts only the API's statuses.
         status: status
             .and_then(|status| StatusCode::from_u16(status).ok())
             .unwrap_or(StatusCode::FOUND),
@@ -64,7 +63,7 @@ pub(super) fn redirect(
         }),
         hostname: hostname.as_ref().map(|name| name.as_str().into()),
         port: port.map(PortNumber::get),
-        path: path.as_ref().map(|path| path_modifier(path, matches)),
+        path: path.as_ref().map(|path| path_modifier(path, prefix)),
     })
 }
 
@@ -87,13 +86,15 @@ fn cors(filter: &HTTPCORSFilter) -> Option<Cors> {
             .map(|it| OriginPattern::parse(it))
     };
     Some(Cors {
-        origins: match any(&filter.allow_origins) {
-            true => Origins::Any,
-            false => Origins::Listed(patterns().collect::<Option<_>>()?),
+        origins: if any(&filter.allow_origins) {
+            Origins::Any
+        } else {
+            Origins::Listed(patterns().collect::<Option<_>>()?)
         },
-        credentials: match filter.allow_credentials {
-            true => Credentials::Allowed,
-            false => Credentials::Omitted,
+        credentials: if filter.allow_credentials {
+            Credentials::Allowed
+        } else {
+            Credentials::Omitted
         },
         methods: allowed(&filter.allow_methods)?,
         headers: allowed(&names(&filter.allow_headers))?,
@@ -106,7 +107,7 @@ fn cors(filter: &HTTPCORSFilter) -> Option<Cors> {
     })
 }
 
-fn url_rewrite(filter: &HTTPURLRewriteFilter, matches: &[HTTPRouteMatch]) -> Option<UrlRewrite> {
+fn url_rewrite(filter: &HTTPURLRewriteFilter, prefix: &str) -> Option<UrlRewrite> {
     let hostname = match &filter.hostname {
         Some(name) => Some(HeaderValue::from_str(name.as_str()).ok()?),
         None => None,
@@ -114,20 +115,19 @@ fn url_rewrite(filter: &HTTPURLRewriteFilter, matches: &[HTTPRouteMatch]) -> Opt
     let path = filter.path.as_ref();
     Some(UrlRewrite {
         hostname,
-        path: path.map(|path| path_modifier(path, matches)),
+        path: path.map(|path| path_modifier(path, prefix)),
     })
 }
 
-/// The loader lets a prefix be replaced only where a rule has one match, of that type.
-fn path_modifier(path: &HTTPPathModifier, matches: &[HTTPRouteMatch]) -> PathModifier {
+/// Compiles a path modifier. The loader accepts `ReplacePrefixMatch` only in a rule with a single match, of type PathPrefix.
+fn path_modifier(path: &HTTPPathModifier, prefix: &str) -> PathModifier {
     match path.kind {
         HTTPPathModifierType::ReplaceFullPath => {
             PathModifier::full(path.replace_full_path.as_deref().unwrap_or_default())
         }
         HTTPPathModifierType::ReplacePrefixMatch => {
-            let matched = matches.first().map(|one| one.path.value.as_str());
             let replacement = path.replace_prefix_match.as_deref();
-            PathModifier::prefix(matched.unwrap_or("/"), replacement.unwrap_or_default())
+            PathModifier::prefix(prefix, replacement.unwrap_or_default())
         }
     }
 }
@@ -148,7 +148,7 @@ fn headers(headers: &[HTTPHeader], change: Change) -> Option<Vec<(HeaderName, He
     headers.iter().map(header).collect()
 }
 
-/// The name, when it may be changed so.
+/// Returns the name if the filter may change this header.
 fn name(name: &api::HeaderName, change: Change) -> Option<HeaderName> {
     let name = HeaderName::from_bytes(name.as_str().as_bytes()).ok()?;
     refusal(&name, change).is_none().then_some(name)

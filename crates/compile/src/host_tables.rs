@@ -1,13 +1,16 @@
-use super::route::{CompiledRoute, ListenerKey};
+//! The routes of each listener by hostname, and the routers made of them.
+
+use super::route::CompiledRoute;
 use gatefold_dataplane::host_routes::HostRoutes;
 use gatefold_dataplane::router::Router;
+use gatefold_graph::listener::ListenerId;
 use hashbrown::HashMap;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// The routes of each listener by their hostnames, compiled.
+/// The compiled routes of each listener, by hostname.
 #[derive(Default)]
-pub(super) struct HostTables(BTreeMap<ListenerKey, HashMap<Option<Arc<str>>, HostTable>>);
+pub(super) struct HostTables(BTreeMap<ListenerId, HashMap<Option<Arc<str>>, HostTable>>);
 
 /// The routes of one hostname.
 #[derive(Default)]
@@ -18,7 +21,7 @@ struct HostTable {
 }
 
 impl HostTables {
-    /// Compiles all of them, but for those of which every route stands in the tables `before`, in the same order.
+    /// Compiles all tables. A table that has the same routes as in `before`, in the same order, is reused.
     pub(super) fn new<'r>(
         routes: impl Iterator<Item = &'r Arc<CompiledRoute>>,
         before: &HostTables,
@@ -43,8 +46,8 @@ impl HostTables {
         tables
     }
 
-    /// The router of a listener.
-    pub(super) fn router(&self, listener: &ListenerKey) -> Router {
+    /// Returns the router of a listener.
+    pub(super) fn router(&self, listener: &ListenerId) -> Router {
         let hosts = self.0.get(listener).into_iter().flatten();
         Router::new(
             hosts.filter_map(|(hostname, table)| {
@@ -71,9 +74,9 @@ fn same(one: &[Arc<CompiledRoute>], other: &[Arc<CompiledRoute>]) -> bool {
     one.len() == other.len() && pairs.all(|(one, other)| Arc::ptr_eq(one, other))
 }
 
-/// The oldest route first (API: `HTTPRouteRule.matches`). They come in the order of their names, which is nearly that.
+/// Sorts routes by age, the oldest first (API: `HTTPRouteRule.matches`). They come ordered by name, which is nearly the same.
 fn by_age<'r>(routes: impl Iterator<Item = &'r Arc<CompiledRoute>>) -> Vec<&'r Arc<CompiledRoute>> {
     let mut routes: Vec<_> = routes.collect();
-    routes.sort_by(|one, other| one.node.resource.by_age(&other.node.resource));
+    routes.sort_by(|one, other| one.node.meta().by_age(other.node.meta()));
     routes
 }

@@ -1,39 +1,73 @@
+//! Compiled routes: where they are served, their rules, and the matches that lead to the rules.
+
 use super::backend::Backends;
-use super::matches::{Patterns, matcher, path};
+use super::matches::{CompileMatch, Patterns};
 use gatefold_dataplane::Rule;
 use gatefold_dataplane::host_routes::Entry;
-use gatefold_graph::http_route::HttpRouteNode;
+use gatefold_graph::listener::ListenerId;
+use gatefold_graph::ordered::Follow;
+use gatefold_graph::route::{AnyRoute, RouteKind, RouteNode, RouteNodes, RuleNode};
 use gatefold_manifest::api::NamespacedName;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// A listener: its Gateway, and its place among all listeners of that.
-pub(super) type ListenerKey = (NamespacedName, usize);
+/// The compiled routes of a kind, by name.
+pub(super) type CompiledRoutes = BTreeMap<NamespacedName, Arc<CompiledRoute>>;
 
-/// A route, compiled.
+/// A compiled route.
 pub(super) struct CompiledRoute {
-    /// What it was made of.
-    pub node: Arc<HttpRouteNode>,
-    /// The listeners that it is attached to, with each of its hostnames that is in force there. Two parent references may lead to one
-    /// listener; that counts once.
-    pub places: BTreeSet<(ListenerKey, Option<Arc<str>>)>,
-    /// By their place in the manifest.
-    pub rules: Vec<Arc<Rule>>,
+    /// The node that it was compiled from.
+    pub node: Arc<dyn AnyRoute>,
+    /// The listeners that it is attached to, with each hostname that applies there. Two parent references may resolve to one
+    /// listener, which counts once.
+    pub places: BTreeSet<(ListenerId, Option<Arc<str>>)>,
     /// The matches of all rules.
     pub entries: Vec<Entry>,
+    /// The rules, in the order of the manifest.
+    rules: Vec<Arc<Rule>>,
+}
+
+/// Compiles the routes of a kind. If `holds`, the routes in `before` whose nodes are still the same are reused.
+pub(super) fn compile<K, M>(
+    nodes: &RouteNodes<K>,
+    (before, holds): (&CompiledRoutes, bool),
+    backends: &mut Backends,
+    patterns: &mut Patterns,
+) -> CompiledRoutes
+where
+    K: RouteKind<Rule = RuleNode<M>>,
+    M: CompileMatch,
+{
+    let mut before = Follow::new(before);
+    let routes = nodes.iter().map(|(key, node)| {
+        let before = before.at(key);
+        let same = before.filter(|before| {
+            holds && std::ptr::addr_eq(Arc::as_ptr(&before.node), Arc::as_ptr(node))
+        });
+        let route = same.cloned().unwrap_or_else(|| {
+            let before = before.map(|route| &**route);
+            Arc::new(CompiledRoute::new(node, before, backends, patterns))
+        });
+        (key.clone(), route)
+    });
+    routes.collect()
 }
 
 impl CompiledRoute {
-    /// Counters go on where those of the route `before` are.
-    pub(super) fn new(
-        node: &Arc<HttpRouteNode>,
+    /// Compiles a route. Its counters continue those of `before`.
+    fn new<K, M>(
+        node: &Arc<RouteNode<K>>,
         before: Option<&CompiledRoute>,
         backends: &mut Backends,
         patterns: &mut Patterns,
-    ) -> Self {
+    ) -> Self
+    where
+        K: RouteKind<Rule = RuleNode<M>>,
+        M: CompileMatch,
+    {
         let mut compiled = CompiledRoute {
             node: node.clone(),
-            places: places(node),
+            places: places(&**node),
             rules: Vec::new(),
             entries: Vec::new(),
         };
@@ -45,11 +79,11 @@ impl CompiledRoute {
             let before = before.and_then(|route| route.rules.get(index));
             let rule = Arc::new(backends.rule((&name, index), rule_node, before.map(|it| &**it)));
             for (index, one) in (0..).zip(&rule_node.matches) {
-                let Some(matcher) = matcher(one, patterns) else {
+                let Some(matcher) = one.matcher(patterns) else {
                     continue;
                 };
                 compiled.entries.push(Entry {
-                    path: path(&one.path),
+                    path: one.path(),
                     matcher: Arc::new(matcher),
                     rule: rule.clone(),
                     index,
@@ -61,17 +95,16 @@ impl CompiledRoute {
     }
 }
 
-fn places(node: &HttpRouteNode) -> BTreeSet<(ListenerKey, Option<Arc<str>>)> {
+fn places(route: &dyn AnyRoute) -> BTreeSet<(ListenerId, Option<Arc<str>>)> {
     let mut found = BTreeSet::new();
-    for parent in &node.parents {
-        for attachment in &parent.attachments {
-            let key = || (parent.gateway.clone(), attachment.listener);
-            if attachment.hostnames.is_empty() {
-                found.insert((key(), None));
-            }
-            for hostname in &attachment.hostnames {
-                found.insert((key(), Some(hostname.as_str().into())));
-            }
+    let parents = route.parents().iter();
+    for attachment in parents.flat_map(|parent| &parent.attachments) {
+        if attachment.hostnames.is_empty() {
+            found.insert((attachment.listener.clone(), None));
+        }
+        for hostname in &attachment.hostnames {
+            let hostname = Some(hostname.as_str().into());
+            found.insert((attachment.listener.clone(), hostname));
         }
     }
     found

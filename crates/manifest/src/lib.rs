@@ -12,7 +12,6 @@ pub mod api;
 mod decode;
 mod folder;
 mod kind;
-mod object;
 mod resources;
 mod unread_policy;
 
@@ -24,5 +23,8 @@ pub use folder::{
     ChangeHint, FILE_SIZE, FileEvent, FolderScan, Loaded, Loader, Settling, SettlingFiles, Update,
     is_hidden, is_manifest, scan,
 };
-pub use resources::{NAMESPACE_NAME_LABEL, Objects, Resources};
+pub use kind::{Invalidates, Kind, Resource, Scope, Spec};
+pub use resources::{
+    Change, Difference, NAMESPACE_NAME_LABEL, ObjectRef, ObjectRefs, Objects, Resources,
+};
 pub use unread_policy::{PolicyKey, UnreadPolicy};

@@ -164,7 +164,11 @@ fn prepare(
     let proxy = proxy::build(snapshot.clone(), options);
     let mut sockets = Sockets::new(proxy, snapshot.clone(), connections);
     let named_sockets = takeover.adopt(&mut sockets)?;
-    let mode = if args.poll { WatchMode::Poll } else { WatchMode::Events };
+    let mode = if args.poll {
+        WatchMode::Poll
+    } else {
+        WatchMode::Events
+    };
     crate::watch::spawn(roots.clone(), mode, wakes.clone()).context("can't watch the folders")?;
     let settings = Settings {
         named_sockets,

@@ -4,7 +4,9 @@
 //! references to other objects.
 
 pub(crate) mod document;
+pub(crate) mod document_reader;
 pub(crate) mod name;
+pub(crate) mod object;
 pub(crate) mod old_version;
 mod scalar;
 pub(crate) mod schema;

@@ -1,7 +1,7 @@
 //! Checks `metadata.name` and `metadata.namespace` as an API server does.
 
 use crate::decode::Decoder;
-use crate::kind::{Kind, Scope};
+use crate::kind::{Kind, NameRule, Scope};
 use gatefold_diagnostic::yaml::{Node, Value};
 use gatefold_diagnostic::{Code, Pointer, ResourceId};
 
@@ -62,10 +62,10 @@ pub(crate) fn is_valid(kind: Kind, id: &ResourceId) -> bool {
 }
 
 fn rule(kind: Kind) -> fn(&str) -> Result<(), String> {
-    match kind {
-        Kind::Namespace => label,
-        Kind::Service => service_name,
-        _ => subdomain,
+    match kind.name_rule() {
+        NameRule::Subdomain => subdomain,
+        NameRule::Label => label,
+        NameRule::Service => service_name,
     }
 }
 

@@ -5,8 +5,8 @@ use crate::kind::Kind;
 use crate::unread_policy;
 use gatefold_diagnostic::did_you_mean;
 
-/// Kinds of the Gateway API that gatefold doesn't read. They are no typing errors, however similar to another kind they are.
-const OTHER_GATEWAY_KINDS: [&str; 10] = [
+/// Kinds of the Gateway API that gatefold may not read. They are no typing errors, however similar to another kind they are.
+const MORE_GATEWAY_KINDS: [&str; 10] = [
     "BackendLBPolicy",
     "GRPCRoute",
     "TCPRoute",
@@ -21,7 +21,9 @@ const OTHER_GATEWAY_KINDS: [&str; 10] = [
 
 /// Whether this is a kind of the Gateway API that gatefold doesn't read.
 pub(crate) fn is_other_gateway_kind(group: &str, kind: &str) -> bool {
-    group == GATEWAY_GROUP && OTHER_GATEWAY_KINDS.contains(&kind)
+    group == GATEWAY_GROUP
+        && MORE_GATEWAY_KINDS.contains(&kind)
+        && Kind::find(group, kind).is_none()
 }
 
 /// A help text with the kind that was probably meant. `None` if the kind isn't similar to a known one.

@@ -5,8 +5,8 @@ use super::fingerprint::Fingerprint;
 use super::last_good::UnaccountedObjects;
 use super::loader::LoadPass;
 use crate::decode::document::DecodedDocument;
+use crate::decode::document_reader;
 use crate::kind::AnyObject;
-use crate::object;
 use gatefold_diagnostic::yaml::{self, AliasBudget};
 use gatefold_diagnostic::{Diagnostic, Document, ResourceId, Source};
 use std::collections::HashMap;
@@ -222,7 +222,7 @@ fn decode_documents(source: &Arc<Source>, old: &[(Document, DecodedDocument)]) -
         let known = known.filter(|(_, outcome)| !outcome.exceeds());
         let outcome = match known {
             Some((from, outcome)) => outcome.moved(from, &document),
-            None => object::read(&document, &mut budget),
+            None => document_reader::read(&document, &mut budget),
         };
         (document, outcome)
     };

@@ -19,9 +19,10 @@ pub(super) fn duplicate(object: &AnyObject, first: Place) -> Diagnostic {
         format!("{id} is defined twice"),
     )
     .about(id)
-    .caption(match object {
-        AnyObject::Policy(_) => "this one is used as well, so that its targets stay protected",
-        _ => "this one isn't used",
+    .caption(if object.is_unread_policy() {
+        "this one is used as well, so that its targets stay protected"
+    } else {
+        "this one isn't used"
     })
     .label(first, "first defined here")
 }

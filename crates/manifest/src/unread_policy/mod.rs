@@ -13,7 +13,6 @@ use crate::decode::Decoder;
 use crate::decode::name;
 use gatefold_diagnostic::yaml::{Node, Value};
 use gatefold_diagnostic::{Code, Document, Place, Pointer, ResourceId};
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -55,24 +54,6 @@ impl fmt::Display for PolicyKey {
 }
 
 impl UnreadPolicy {
-    /// Adds a policy. If there is one with the same name, adds it as a copy and returns the place of the first one.
-    pub(super) fn insert(
-        policy: &Arc<UnreadPolicy>,
-        policies: &mut BTreeMap<PolicyKey, Arc<UnreadPolicy>>,
-    ) -> Result<(), Place> {
-        let Some(first) = policies.get(&policy.key) else {
-            policies.insert(policy.key.clone(), policy.clone());
-            return Ok(());
-        };
-        let place = first.place(name::pointer());
-        let mut copy = UnreadPolicy::clone(policy);
-        while policies.contains_key(&copy.key) {
-            copy.key.copy += 1;
-        }
-        policies.insert(copy.key.clone(), Arc::new(copy));
-        Err(place)
-    }
-
     /// The identity of the policy in diagnostics. The kind includes the group, because vendors use the same kind names.
     pub fn id(&self) -> ResourceId {
         ResourceId {
@@ -88,14 +69,6 @@ impl UnreadPolicy {
             document: self.document.clone(),
             pointer,
         }
-    }
-
-    /// Whether both policies have the same meaning, regardless of their positions.
-    pub fn means_the_same(&self, other: &UnreadPolicy) -> bool {
-        self.key == other.key
-            && self.meta == other.meta
-            && self.targets == other.targets
-            && self.protection == other.protection
     }
 }
 

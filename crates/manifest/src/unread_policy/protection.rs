@@ -4,7 +4,7 @@
 //! fields decide. An unknown kind counts as protection if its name suggests it: a closed route is noticed, an open one
 //! isn't.
 
-use crate::api::GATEWAY_GROUP;
+use crate::kind::Kind;
 use gatefold_diagnostic::yaml::{Node, Value};
 
 /// Envoy Gateway's API group.
@@ -92,7 +92,7 @@ pub(super) fn find(group: &str, kind: &str, spec: &Node) -> Option<String> {
         return names_protecting_filter(patches).then(|| "`spec.jsonPatches`".to_owned());
     }
     let always = (group == ENVOY_GATEWAY && kind == "EnvoyExtensionPolicy")
-        || (group == GATEWAY_GROUP && kind == "BackendTLSPolicy");
+        || Kind::find(group, kind).is_some_and(Kind::protects_targets);
     if always || WORDS.iter().any(|word| kind.contains(word)) {
         return Some("its kind".to_owned());
     }

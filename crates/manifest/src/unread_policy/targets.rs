@@ -8,6 +8,7 @@ use crate::api::{
 };
 use crate::decode::unknown_kind::is_other_gateway_kind;
 use crate::decode::{Decode, Decoder};
+use crate::kind::Kind;
 use gatefold_diagnostic::Code;
 use gatefold_diagnostic::nearest;
 use gatefold_diagnostic::yaml::{Node, Value};
@@ -20,6 +21,8 @@ const ENVOY_GATEWAY_KINDS: [&str; 5] = [
     "EnvoyPatchPolicy",
     "SecurityPolicy",
 ];
+/// The policies of the Gateway API that gatefold reads.
+const GATEWAY_API_KINDS: [&str; 1] = [Kind::BackendTLSPolicy.name()];
 /// Istio's policies for proxies.
 const ISTIO_KINDS: [&str; 2] = ["AuthorizationPolicy", "RequestAuthentication"];
 /// Istio applies the policies of this namespace to all namespaces.
@@ -35,7 +38,7 @@ pub(super) fn meant(group: &str, kind: &str) -> Option<&'static str> {
     let known: &[&'static str] = match group {
         ENVOY_GATEWAY => &ENVOY_GATEWAY_KINDS,
         ISTIO => &ISTIO_KINDS,
-        GATEWAY_GROUP if !is_other_gateway_kind(group, kind) => &["BackendTLSPolicy"],
+        GATEWAY_GROUP if !is_other_gateway_kind(group, kind) => &GATEWAY_API_KINDS,
         _ => return None,
     };
     if known.contains(&kind) {
@@ -87,19 +90,14 @@ enum MisspelledField {
     Group,
 }
 
-const TARGET_KINDS: [PolicyTargetKind; 4] = [
-    PolicyTargetKind::Gateway,
-    PolicyTargetKind::ListenerSet,
-    PolicyTargetKind::HttpRoute,
-    PolicyTargetKind::Service,
-];
-
 fn target_kind(entry: &Node) -> TargetKind {
     let Some(word) = entry.field("kind").and_then(Node::as_str) else {
         return TargetKind::Missing;
     };
     let group = group(entry);
-    let known = TARGET_KINDS.into_iter().find(|it| it.as_str() == word);
+    let known = PolicyTargetKind::ALL
+        .into_iter()
+        .find(|it| it.as_str() == word);
     match known {
         Some(kind) if group.is_none_or(|group| is_group_of(kind, group)) => {
             TargetKind::Served(kind)
@@ -116,39 +114,32 @@ fn target_kind(entry: &Node) -> TargetKind {
     }
 }
 
-fn group_of(kind: PolicyTargetKind) -> &'static str {
-    match kind {
-        PolicyTargetKind::Service => "",
-        PolicyTargetKind::Gateway | PolicyTargetKind::ListenerSet | PolicyTargetKind::HttpRoute => {
-            GATEWAY_GROUP
-        }
-    }
-}
-
 fn is_group_of(kind: PolicyTargetKind, group: &str) -> bool {
-    group == group_of(kind) || (kind == PolicyTargetKind::Service && group == "core")
+    group == kind.kind().group() || (kind == PolicyTargetKind::Service && group == "core")
 }
 
 /// Whether a group was probably meant to be that of a kind: it is the group of another kind of targets, or similar to the
 /// right one.
 fn is_misspelled_group(kind: PolicyTargetKind, group: &str) -> bool {
-    TARGET_KINDS.into_iter().any(|it| is_group_of(it, group))
-        || nearest(group, &[group_of(kind)]).is_some()
+    let mut kinds = PolicyTargetKind::ALL.into_iter();
+    kinds.any(|it| is_group_of(it, group)) || nearest(group, &[kind.kind().group()]).is_some()
 }
 
 /// The kind that was probably meant. Without the right group, only a difference in case counts as a typing error.
 fn misspelled_kind(word: &str, group: Option<&str>) -> Option<PolicyTargetKind> {
-    let mut kinds = TARGET_KINDS.into_iter();
+    let mut kinds = PolicyTargetKind::ALL.into_iter();
     if let Some(kind) = kinds.find(|it| it.as_str().eq_ignore_ascii_case(word)) {
         return group
             .is_none_or(|group| is_group_of(kind, group))
             .then_some(kind);
     }
-    let of_group = TARGET_KINDS.into_iter();
+    let of_group = PolicyTargetKind::ALL.into_iter();
     let of_group = of_group.filter(|it| group.is_some_and(|group| is_group_of(*it, group)));
     let names: Vec<&str> = of_group.map(PolicyTargetKind::as_str).collect();
     let nearest = nearest(word, &names)?;
-    TARGET_KINDS.into_iter().find(|it| it.as_str() == nearest)
+    PolicyTargetKind::ALL
+        .into_iter()
+        .find(|it| it.as_str() == nearest)
 }
 
 /// The API group of an entry's objects. Some vendors write `apiVersion` instead.
@@ -261,7 +252,7 @@ fn report_misspelled(
                 Some(_) => "group",
                 None => "apiVersion",
             };
-            let help = match group_of(kind) {
+            let help = match kind.kind().group() {
                 "" => format!("{} belongs to the core group: `group: ''`", kind.as_str()),
                 group => format!("{} belongs to the group `{group}`", kind.as_str()),
             };

@@ -1,6 +1,7 @@
 //! What all objects have in common: `metadata`, their document and their age.
 
 use crate::api::{RecordedStatus, object};
+use crate::kind::{Kind, Spec};
 use crate::{Decode, Decoder};
 use gatefold_diagnostic::yaml::Node;
 use gatefold_diagnostic::{Document, Place, Pointer, ResourceId};
@@ -33,6 +34,18 @@ object! {
 }
 
 impl ObjectMeta {
+    /// The order of [`Object::age`], without allocating, because each reload sorts thousands of routes.
+    pub fn by_age(&self, other: &Self) -> Ordering {
+        let times = self.creation_timestamp.cmp(&other.creation_timestamp);
+        times.then_with(|| {
+            if self.namespace == other.namespace {
+                self.name.cmp(&other.name)
+            } else {
+                self.path_bytes().cmp(other.path_bytes())
+            }
+        })
+    }
+
     /// The bytes of `namespace/name`, or of the name if there is no namespace.
     fn path_bytes(&self) -> impl Iterator<Item = u8> {
         let separator = (!self.namespace.is_empty()).then_some(b'/');
@@ -93,8 +106,6 @@ impl fmt::Display for NamespacedName {
 /// An object of some kind, with its position in a file.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Object<S> {
-    /// The kind, as in the manifest.
-    pub kind: &'static str,
     /// The `apiVersion` in the manifest: `gateway.networking.k8s.io/v1beta1`.
     pub api_version: String,
     /// `metadata`.
@@ -107,7 +118,12 @@ pub struct Object<S> {
     pub document: Document,
 }
 
-impl<S> Object<S> {
+impl<S: Spec> Object<S> {
+    /// The kind.
+    pub fn kind(&self) -> Kind {
+        S::KIND
+    }
+
     /// The namespace and the name.
     pub fn key(&self) -> NamespacedName {
         NamespacedName::new(self.meta.namespace.clone(), self.meta.name.clone())
@@ -127,7 +143,7 @@ impl<S> Object<S> {
     /// The identity of the object in diagnostics.
     pub fn id(&self) -> ResourceId {
         ResourceId {
-            kind: self.kind.to_owned(),
+            kind: S::KIND.name().to_owned(),
             namespace: self.meta.namespace.to_string(),
             name: self.meta.name.to_string(),
         }
@@ -148,17 +164,9 @@ impl<S> Object<S> {
         (self.meta.creation_timestamp, self.key().to_string())
     }
 
-    /// Compares by [`age`](Self::age) without allocating, because each reload sorts thousands of routes.
+    /// Compares by [`age`](Self::age) without allocating.
     pub fn by_age(&self, other: &Self) -> Ordering {
-        let (one, other) = (&self.meta, &other.meta);
-        let times = one.creation_timestamp.cmp(&other.creation_timestamp);
-        times.then_with(|| {
-            if one.namespace == other.namespace {
-                one.name.cmp(&other.name)
-            } else {
-                one.path_bytes().cmp(other.path_bytes())
-            }
-        })
+        self.meta.by_age(&other.meta)
     }
 }
 

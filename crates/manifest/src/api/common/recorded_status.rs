@@ -16,9 +16,9 @@ pub struct RecordedStatus {
     /// `listeners` of a Gateway or a ListenerSet.
     pub listeners: Vec<RecordedListener>,
     /// `parents` of a route.
-    pub parents: Vec<RecordedParent>,
+    pub parents: Vec<RecordedEntry>,
     /// `ancestors` of a policy.
-    pub ancestors: Vec<RecordedAncestor>,
+    pub ancestors: Vec<RecordedEntry>,
 }
 
 object! {
@@ -61,27 +61,37 @@ object! {
     }
 }
 
+/// The status of a route at one parent, or of a policy at one ancestor, as a controller has written it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RecordedEntry {
+    /// The parent or the ancestor.
+    pub reference: ParentReference,
+    /// The controller that reports it.
+    pub controller_name: String,
+    /// The object's conditions there.
+    pub conditions: Vec<RecordedCondition>,
+}
+
 object! {
-    /// The status of a route for one parent.
-    pub open RecordedParent {
-        /// The parent.
-        "parentRef" => reference: ParentReference,
-        /// The controller that reported the status.
+    /// The fields that entries for parents and for ancestors share.
+    pub open RecordedReport {
+        /// The controller that reports it.
         "controllerName" => controller_name: String where rule::domain_path,
-        /// The conditions of the route for this parent.
+        /// The object's conditions there.
         "conditions" => conditions: Vec<RecordedCondition> [1..=8],
     }
 }
 
-object! {
-    /// The status of a policy for one ancestor.
-    pub open RecordedAncestor {
-        /// The ancestor.
-        "ancestorRef" => reference: ParentReference,
-        /// The controller that reported the status.
-        "controllerName" => controller_name: String where rule::domain_path,
-        /// The conditions of the policy for this ancestor.
-        "conditions" => conditions: Vec<RecordedCondition> [1..=8],
+impl RecordedEntry {
+    /// Reads an entry whose `field` names the parent or the ancestor.
+    fn read(field: &'static str, node: &Node, decoder: &mut Decoder) -> Option<Self> {
+        let reference = decoder.open(node)?.read::<ParentReference>(field, decoder);
+        let report = RecordedReport::decode(node, decoder)?;
+        Some(RecordedEntry {
+            reference: reference?,
+            controller_name: report.controller_name,
+            conditions: report.conditions,
+        })
     }
 }
 
@@ -92,39 +102,52 @@ impl RecordedStatus {
         let (key, status) = found.filter(|(_, status)| status.value != Value::Null)?;
         decoder.within_key(key, |decoder| {
             decoder.forgivingly(Code::InvalidStatus, |decoder| decoder.open(status))?;
+            let parent = |node: &Node, decoder: &mut Decoder| {
+                RecordedEntry::read("parentRef", node, decoder)
+            };
+            let ancestor = |node: &Node, decoder: &mut Decoder| {
+                RecordedEntry::read("ancestorRef", node, decoder)
+            };
             let recorded = RecordedStatus {
-                conditions: entries(status, "conditions", decoder),
-                listeners: entries(status, "listeners", decoder),
-                parents: entries(status, "parents", decoder),
-                ancestors: entries(status, "ancestors", decoder),
+                conditions: entries(status, "conditions", Decode::decode, decoder),
+                listeners: entries(status, "listeners", Decode::decode, decoder),
+                parents: entries(status, "parents", parent, decoder),
+                ancestors: entries(status, "ancestors", ancestor, decoder),
             };
             (recorded != RecordedStatus::default()).then_some(recorded)
         })
     }
 }
 
-/// The entries of a list that follow the API.
-fn entries<T: Decode>(status: &Node, field: &str, decoder: &mut Decoder) -> Vec<T> {
+/// Reads the entries of a list that follow the API.
+fn entries<T>(
+    status: &Node,
+    field: &str,
+    read: impl Fn(&Node, &mut Decoder) -> Option<T>,
+    decoder: &mut Decoder,
+) -> Vec<T> {
     let Some((key, list)) = status.entry(field) else {
         return Vec::new();
     };
-    let read = decoder.within_key(key, |decoder| {
+    let found = decoder.within_key(key, |decoder| {
         let items = match &list.value {
             Value::Null => return None,
             Value::Sequence(items) => items,
             _ => {
-                let wrong = |decoder: &mut Decoder| Vec::<T>::decode(list, decoder);
-                return decoder.forgivingly(Code::InvalidStatus, wrong);
+                return decoder.forgivingly(Code::InvalidStatus, |decoder| {
+                    decoder.wrong_type(list, "a list");
+                    None
+                });
             }
         };
-        let mut read = Vec::new();
+        let mut found = Vec::new();
         for (index, item) in items.iter().enumerate() {
             let entry = decoder.within(index, |decoder| {
-                decoder.forgivingly(Code::InvalidStatus, |decoder| T::decode(item, decoder))
+                decoder.forgivingly(Code::InvalidStatus, |decoder| read(item, decoder))
             });
-            read.extend(entry);
+            found.extend(entry);
         }
-        Some(read)
+        Some(found)
     });
-    read.unwrap_or_default()
+    found.unwrap_or_default()
 }

@@ -4,6 +4,7 @@ use crate::Decoder;
 use crate::api::{
     LabelSelector, LabelSelectorRequirement, SectionName, choice, object, refuse, rule,
 };
+use crate::kind::Kind;
 use gatefold_diagnostic::Pointer;
 use gatefold_diagnostic::yaml::Node;
 use std::collections::BTreeMap;
@@ -36,22 +37,59 @@ pub enum PolicyTargetKind {
 }
 
 impl PolicyTargetKind {
-    /// The kind as a manifest spells it.
-    pub fn as_str(self) -> &'static str {
+    /// All kinds of targets.
+    pub(crate) const ALL: [PolicyTargetKind; 4] = [
+        PolicyTargetKind::Gateway,
+        PolicyTargetKind::ListenerSet,
+        PolicyTargetKind::HttpRoute,
+        PolicyTargetKind::Service,
+    ];
+
+    /// The kind in the table of kinds.
+    pub fn kind(self) -> Kind {
         match self {
-            PolicyTargetKind::Gateway => "Gateway",
-            PolicyTargetKind::ListenerSet => "ListenerSet",
-            PolicyTargetKind::HttpRoute => "HTTPRoute",
-            PolicyTargetKind::Service => "Service",
+            PolicyTargetKind::Gateway => Kind::Gateway,
+            PolicyTargetKind::ListenerSet => Kind::ListenerSet,
+            PolicyTargetKind::HttpRoute => Kind::HTTPRoute,
+            PolicyTargetKind::Service => Kind::Service,
         }
     }
 
-    /// The word for a section of such an object.
-    pub fn section(self) -> &'static str {
+    /// The name of the kind in a manifest.
+    pub fn as_str(self) -> &'static str {
+        self.kind().name()
+    }
+
+    /// The kind of the object's sections.
+    pub fn sections(self) -> PolicyTargetSection {
         match self {
-            PolicyTargetKind::Gateway | PolicyTargetKind::ListenerSet => "listener",
-            PolicyTargetKind::HttpRoute => "rule",
-            PolicyTargetKind::Service => "port",
+            PolicyTargetKind::Gateway | PolicyTargetKind::ListenerSet => {
+                PolicyTargetSection::Listener
+            }
+            PolicyTargetKind::HttpRoute => PolicyTargetSection::Rule,
+            PolicyTargetKind::Service => PolicyTargetSection::Port,
+        }
+    }
+}
+
+/// The sections of objects that policies target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PolicyTargetSection {
+    /// A listener of a Gateway or a ListenerSet.
+    Listener,
+    /// A rule of a route of any kind.
+    Rule,
+    /// A port of a Service.
+    Port,
+}
+
+impl PolicyTargetSection {
+    /// The word in messages.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            PolicyTargetSection::Listener => "listener",
+            PolicyTargetSection::Rule => "rule",
+            PolicyTargetSection::Port => "port",
         }
     }
 }
