@@ -4,7 +4,8 @@
 //! every problem. Never opens a socket, resolves a reference, or decides whether a Gateway can serve a route.
 //!
 //! - `folder` finds and reads files, and keeps their last good contents;
-//! - `decode` turns a document into objects, which `kind` and `object` define;
+//! - `decode` turns documents into objects;
+//! - `kind` is the table of kinds, and [`Resources`] has the objects of each kind;
 //! - [`api`] has the types of the kinds;
 //! - `unread_policy` has the policies of other kinds, as far as they protect something.
 
