@@ -1,11 +1,12 @@
-//! What routing a request costs, by the number of routes: the same request again and again, and requests
-//! that go all over the table, which shows what the caches of the processor hold. And what normalising a path costs before.
+//! The cost of routing a request by the number of routes, and the cost of normalising a path.
 //!
-//! `./x bench`; each figure is the time of one lookup.
+//! Routing is measured with one repeated request, and with requests spread over all routes, which shows the effect of the
+//! processor's caches. Run with `./x bench router`; each figure is the time of one lookup.
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use gatefold_dataplane::filter::Filters;
-use gatefold_dataplane::host_routes::{Entry, HostRoutes};
+use gatefold_dataplane::host_routes::{HostRoutes, RouteEntry};
+use gatefold_dataplane::http_match::HttpMatch;
 use gatefold_dataplane::matcher::{Matcher, PathMatch};
 use gatefold_dataplane::path_normalization::PathNormalization;
 use gatefold_dataplane::request::RequestView;
@@ -17,7 +18,7 @@ use std::sync::Arc;
 
 const SIZES: [usize; 3] = [1, 100, 10_000];
 
-/// What makes routes differ.
+/// How the routes of a table differ from each other.
 #[derive(Clone, Copy)]
 enum By {
     Exact,
@@ -34,15 +35,17 @@ impl By {
         }
     }
 
-    fn entry(self, at: usize) -> Entry {
+    fn entry(self, at: usize) -> RouteEntry {
         let (_, path) = self.target(at);
-        Entry {
-            path: match self {
-                By::Exact => PathMatch::Exact(path.into()),
-                By::Prefix => PathMatch::Prefix(path.trim_end_matches("/users/7").into()),
-                By::Hostname => PathMatch::Prefix("/".into()),
+        RouteEntry {
+            matched: HttpMatch {
+                path: match self {
+                    By::Exact => PathMatch::Exact(path.into()),
+                    By::Prefix => PathMatch::Prefix(path.trim_end_matches("/users/7").into()),
+                    By::Hostname => PathMatch::Prefix("/".into()),
+                },
+                matcher: Arc::new(Matcher::default()),
             },
-            matcher: Arc::new(Matcher::default()),
             index: 0,
             rule: Arc::new(Rule {
                 route: format!("default/route-{at}").into(),
@@ -55,9 +58,9 @@ impl By {
         }
     }
 
-    /// A router of as many routes, each with one match.
+    /// A router with `size` routes, each with one match.
     fn router(self, size: usize) -> Router {
-        let entries: Vec<Entry> = (0..size).map(|at| self.entry(at)).collect();
+        let entries: Vec<RouteEntry> = (0..size).map(|at| self.entry(at)).collect();
         let routes = entries.chunks(1);
         match self {
             By::Exact | By::Prefix => {
@@ -72,7 +75,7 @@ impl By {
         }
     }
 
-    /// Host and path of a request that route `at` takes; all of the same length.
+    /// The host and path of a request that route `at` matches. They have the same length for all routes.
     fn target(self, at: usize) -> (String, String) {
         match self {
             By::Exact => ("www.example.com".into(), format!("/api/service-{at:05}")),
@@ -107,7 +110,7 @@ fn lookups(criterion: &mut Criterion) {
             group.bench_function(format!("same request, {size}"), |bencher| {
                 bencher.iter(|| route(&router, &same, &headers));
             });
-            // A step coprime to every size visits all routes in an order that can't be foreseen.
+            // A step that is coprime to every size visits all routes in an order that the processor can't predict.
             let targets: Vec<_> = (0..size).map(|at| by.target(at * 7_919 % size)).collect();
             let mut turn = targets.iter().cycle();
             group.bench_function(format!("spread, {size}"), |bencher| {
@@ -119,7 +122,7 @@ fn lookups(criterion: &mut Criterion) {
 }
 
 fn compiling(criterion: &mut Criterion) {
-    let entries: Vec<Entry> = (0..10_000).map(|at| By::Prefix.entry(at)).collect();
+    let entries: Vec<RouteEntry> = (0..10_000).map(|at| By::Prefix.entry(at)).collect();
     criterion.bench_function("compiling 10000 prefixes", |bencher| {
         bencher.iter_with_large_drop(|| HostRoutes::new(black_box(&entries).chunks(1)));
     });

@@ -6,11 +6,11 @@
 use super::manifest_args::ManifestArgs;
 use super::roots::must_exist;
 use super::{Error, print};
-use crate::address_pool::AddressPool;
-use crate::discover::FixedBackend;
+use crate::environment::address_pool::AddressPool;
+use crate::environment::discovery::FixedBackend;
+use crate::environment::system_authorities;
 use crate::status::table::tables;
 use crate::status::{Applied, Statuses, report};
-use crate::system_authorities;
 use anyhow::Context as _;
 use gatefold_diagnostic::{
     Diagnostic, ResourceId, Severity, Style, github_annotation, render, sort, summary_line,
@@ -121,7 +121,7 @@ fn build_report(loaded: Loaded, args: &ManifestArgs) -> CheckReport {
     let pool = args.address_pool.map(AddressPool::new);
     let mut environment = Environment {
         controller_name: args.controller_name.clone(),
-        path_normalization: args.path_normalization,
+        path_normalization: args.path_normalization(),
         ignored_policies: args.ignore_policy.clone(),
         addresses: args.address.clone(),
         pool: pool.map(|mut pool| pool.assign(&loaded.resources)),

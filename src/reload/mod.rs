@@ -16,7 +16,7 @@ pub use outcome::{Finished, Outcome, Reloads};
 pub use published::{Generations, ListenerState, Published, SocketsState};
 pub use stages::Settings;
 
-use crate::discover::{Discovery, FixedBackend};
+use crate::environment::discovery::{Discovery, FixedBackend};
 use crate::lifecycle::Phase;
 use crate::upgrade::Loan;
 use crate::watch::{Wake, WakeReceiver, WakeSender};

@@ -4,7 +4,7 @@
 //! serves. A rule that can't be compiled as written answers 500; a backend without its filters or its TLS gets no request.
 
 use super::backend_tls::{BackendTlsCache, Identities};
-use super::filter::{filters, redirect};
+use super::filter::filters;
 use super::matches::CompileMatch;
 use super::timeouts::{retry, timeouts};
 use gatefold_dataplane::backend::{Backend, Endpoints, Split, Target};
@@ -72,8 +72,9 @@ impl Backends {
     }
 
     fn action<M>(&mut self, node: &RuleNode<M>, prefix: &str, before: Option<&Rule>) -> Action {
-        if let Some(redirect) = redirect(&node.filters, prefix) {
-            return Action::Redirect(redirect);
+        let redirects = |filter: &FilterNode| matches!(filter, FilterNode::RequestRedirect(_));
+        if node.filters.iter().any(redirects) {
+            return Action::AnsweredByFilters;
         }
         let backends = node.backends.iter();
         let backends = backends.map(|one| {
@@ -111,21 +112,16 @@ impl Backends {
         prefix: &str,
         before: Option<&Rule>,
     ) -> Option<Filters> {
-        let mut filters = filters(nodes, prefix)?;
-        for node in nodes {
-            let FilterNode::RequestMirror(mirror) = node else {
-                continue;
-            };
+        filters(nodes, prefix, |mirror| {
             let name: Arc<str> = mirror.name.as_str().into();
             let served = before.map_or(0, |rule| mirrored(rule, &name));
             let (numerator, denominator) = mirror.share;
-            filters.mirrors.push(RequestMirror {
+            RequestMirror {
                 target: self.target(&mirror.target),
                 share: Share::new(numerator, denominator, served),
                 name,
-            });
-        }
-        Some(filters)
+            }
+        })
     }
 
     fn target(&mut self, node: &TargetNode) -> Target {
@@ -176,7 +172,7 @@ impl Backends {
 fn split_of(rule: &Rule) -> Option<&Split> {
     match &rule.action {
         Action::Forward(split) => Some(split),
-        Action::Redirect(_) | Action::Refuse(_) => None,
+        Action::AnsweredByFilters | Action::Refuse(_) => None,
     }
 }
 
@@ -185,7 +181,7 @@ fn mirrored(rule: &Rule, name: &str) -> u64 {
     let backends = split_of(rule).into_iter().flat_map(Split::backends);
     let filters = backends.map(|(_, backend)| &backend.filters);
     let all = std::iter::once(&rule.filters).chain(filters);
-    let mut mirrors = all.flat_map(|filters| &filters.mirrors);
+    let mut mirrors = all.flat_map(Filters::mirrors);
     mirrors
         .find(|mirror| *mirror.name == *name)
         .map_or(0, |mirror| mirror.share.served())

@@ -3,7 +3,7 @@
 //! Equal settings share one [`BackendTls`], also across graphs, so that a reload keeps verified certificates.
 
 use gatefold_dataplane::backend_tls::{
-    Authorities, BackendTls, BackendTlsByIdentity, ClientIdentity, SubjectName,
+    Authorities, BackendHandshake, BackendTls, BackendTlsByIdentity, ClientIdentity, SubjectName,
 };
 use gatefold_graph::Graph;
 use gatefold_graph::certificate::Certificate;
@@ -57,7 +57,7 @@ impl<'g> Identities<'g> {
 /// they have verified.
 #[derive(Default)]
 pub(super) struct BackendTlsCache {
-    known: HashMap<u64, Arc<BackendTls>>,
+    known: HashMap<BackendHandshake, Arc<BackendTls>>,
     /// The client certificates of Gateways, in the order of the snapshot.
     identities: Vec<Arc<ClientIdentity>>,
 }
@@ -103,14 +103,18 @@ impl BackendTlsCache {
         };
         let names = settings.names.iter().map(subject_name);
         let names: Arc<[SubjectName]> = names.collect::<Option<Vec<_>>>()?.into();
-        let key = BackendTls::key(&server_name, &authorities, &names, identity.as_deref());
-        if let Some(known) = self.known.get(&key) {
+        let handshake = BackendHandshake {
+            server_name,
+            authorities,
+            names,
+            identity,
+        };
+        if let Some(known) = self.known.get(&handshake) {
             return Some(known.clone());
         }
-        let made = BackendTls::new(server_name, authorities, names, identity).ok()?;
-        let made = Arc::new(made);
-        self.known.insert(key, made.clone());
-        Some(made)
+        let prepared = Arc::new(BackendTls::new(handshake.clone()).ok()?);
+        self.known.insert(handshake, prepared.clone());
+        Some(prepared)
     }
 }
 

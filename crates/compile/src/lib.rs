@@ -18,8 +18,9 @@ mod tests;
 use backend::Backends;
 use backend_tls::Identities;
 use gatefold_dataplane::filter::Filters;
-use gatefold_dataplane::host_routes::{Entry, HostRoutes};
+use gatefold_dataplane::host_routes::{HostRoutes, RouteEntry};
 use gatefold_dataplane::hostname::HostMap;
+use gatefold_dataplane::http_match::HttpMatch;
 use gatefold_dataplane::matcher::PathMatch;
 use gatefold_dataplane::router::Router;
 use gatefold_dataplane::timeouts::RuleTimeouts;
@@ -107,9 +108,11 @@ fn refuse_all(name: &str) -> Router {
         retry: None,
         action: Action::Refuse(StatusCode::INTERNAL_SERVER_ERROR),
     };
-    let entry = Entry {
-        path: PathMatch::Prefix("/".into()),
-        matcher: Arc::default(),
+    let entry = RouteEntry {
+        matched: HttpMatch {
+            path: PathMatch::Prefix("/".into()),
+            matcher: Arc::default(),
+        },
         rule: Arc::new(rule),
         index: 0,
     };

@@ -3,7 +3,8 @@
 use super::backend::Backends;
 use super::matches::{CompileMatch, Patterns};
 use gatefold_dataplane::Rule;
-use gatefold_dataplane::host_routes::Entry;
+use gatefold_dataplane::host_routes::RouteEntry;
+use gatefold_dataplane::http_match::HttpMatch;
 use gatefold_graph::listener::ListenerId;
 use gatefold_graph::ordered::Follow;
 use gatefold_graph::route::{AnyRoute, RouteKind, RouteNode, RouteNodes, RuleNode};
@@ -22,7 +23,7 @@ pub(super) struct CompiledRoute {
     /// listener, which counts once.
     pub places: BTreeSet<(ListenerId, Option<Arc<str>>)>,
     /// The matches of all rules.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<RouteEntry>,
     /// The rules, in the order of the manifest.
     rules: Vec<Arc<Rule>>,
 }
@@ -82,9 +83,11 @@ impl CompiledRoute {
                 let Some(matcher) = one.matcher(patterns) else {
                     continue;
                 };
-                compiled.entries.push(Entry {
-                    path: one.path(),
-                    matcher: Arc::new(matcher),
+                compiled.entries.push(RouteEntry {
+                    matched: HttpMatch {
+                        path: one.path(),
+                        matcher: Arc::new(matcher),
+                    },
                     rule: rule.clone(),
                     index,
                 });

@@ -2,7 +2,7 @@ use super::successor;
 use crate::cli::USAGE;
 use crate::lifecycle::Phase;
 use crate::systemd::Notifier;
-use crate::telemetry::write_out;
+use crate::telemetry::flush;
 use crate::watch::{Wake, WakeSender};
 use rustix::process::Signal;
 use std::path::Path;
@@ -75,7 +75,7 @@ pub(super) fn obey(
             };
             if told {
                 error!("{name} again: gatefold ends at once");
-                write_out(AT_ONCE);
+                flush(AT_ONCE);
                 std::process::exit(i32::from(USAGE) + 128);
             }
             told = true;

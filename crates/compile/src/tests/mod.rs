@@ -102,7 +102,7 @@ fn refusal(folder: &str) -> Option<u16> {
         .action
     {
         Action::Refuse(status) => Some(status.as_u16()),
-        Action::Forward(_) | Action::Redirect(_) => None,
+        Action::Forward(_) | Action::AnsweredByFilters => None,
     }
 }
 

@@ -3,9 +3,9 @@
 use super::support::{Gateway, port, port_of, port_with, rule, soon, to_target};
 use bytes::Bytes;
 use gatefold_dataplane::backend::{Endpoints, HttpVersion, Target};
-use gatefold_dataplane::filter::Filters;
 use gatefold_dataplane::filter::path_modifier::PathModifier;
 use gatefold_dataplane::filter::url_rewrite::UrlRewrite;
+use gatefold_dataplane::filter::{Filter, Filters};
 use gatefold_dataplane::retry::Retry;
 use gatefold_dataplane::timeouts::{Limit, RuleTimeouts};
 use gatefold_dataplane::{Action, Rule};
@@ -351,10 +351,7 @@ async fn a_path_is_rewritten_between_http_2_and_http_2() {
         hostname: None,
         path: Some(PathModifier::full("/new")),
     };
-    let filters = Filters {
-        rewrite: Some(rewrite),
-        ..Filters::default()
-    };
+    let filters = Filters::new(vec![Filter::UrlRewrite(rewrite)]);
     let gateway = Gateway::start(port_with(upstream.action(), filters)).await;
     let mut client = client(&gateway).await;
     let (response, _) = client.send_request(call("/old?q"), true).expect("sent");

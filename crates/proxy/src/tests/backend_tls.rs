@@ -7,10 +7,10 @@ use crate::{Counters, Timeouts};
 use bytes::Bytes;
 use gatefold_dataplane::backend::{Endpoints, HttpVersion, Target};
 use gatefold_dataplane::backend_tls::{
-    Authorities, BackendTls, BackendTlsByIdentity, ClientIdentity, SubjectName,
+    Authorities, BackendHandshake, BackendTls, BackendTlsByIdentity, ClientIdentity, SubjectName,
 };
-use gatefold_dataplane::filter::Filters;
 use gatefold_dataplane::filter::request_mirror::{RequestMirror, Share};
+use gatefold_dataplane::filter::{Filter, Filters};
 use gatefold_dataplane::timeouts::{Limit, RuleTimeouts};
 use gatefold_dataplane::{Action, Rule};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, SanType};
@@ -28,13 +28,13 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-pub(super) struct Authority {
+pub(crate) struct Authority {
     certificate: CertificateDer<'static>,
     issuer: Issuer<'static, KeyPair>,
 }
 
 impl Authority {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let key = KeyPair::generate().expect("a key");
         let mut params = CertificateParams::new([]).expect("parameters");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -177,14 +177,19 @@ async fn serve_http2(tls: TlsStream<TcpStream>) {
     }
 }
 
-pub(super) fn tls(
+pub(crate) fn tls(
     authority: &Authority,
     names: &[SubjectName],
     identity: Option<Arc<ClientIdentity>>,
 ) -> Arc<BackendTls> {
     let name = ServerName::try_from("shop.example.com").expect("a name");
     let listed = Authorities::Listed([authority.certificate.clone()].into());
-    let made = BackendTls::new(name, listed, names.into(), identity);
+    let made = BackendTls::new(BackendHandshake {
+        server_name: name,
+        authorities: listed,
+        names: names.into(),
+        identity,
+    });
     Arc::new(made.expect("settings that rustls takes"))
 }
 
@@ -386,10 +391,7 @@ async fn a_mirror_must_have_one_of_the_listed_names_as_well() {
             tls(&authority, &[], None),
         );
         let rule = rule(anonymous);
-        let filters = Filters {
-            mirrors: vec![mirror],
-            ..Filters::default()
-        };
+        let filters = Filters::new(vec![Filter::RequestMirror(mirror)]);
         let counters = Counters::default();
         let port = port_of(Rule { filters, ..rule });
         let gateway = Gateway::counting(port, Timeouts::default(), counters.clone()).await;

@@ -1,8 +1,8 @@
 use super::support::{Gateway, Upstream, nobody, port, port_with, to, to_target};
 use crate::Options;
 use gatefold_dataplane::backend::{Endpoints, HttpVersion, Target};
-use gatefold_dataplane::filter::Filters;
 use gatefold_dataplane::filter::header_modifier::HeaderModifier;
+use gatefold_dataplane::filter::{Filter, Filters};
 use gatefold_listen as listen;
 use http::{HeaderName, HeaderValue};
 use std::sync::Arc;
@@ -48,16 +48,13 @@ async fn head_at_the_backend(preserve_header_case: bool) -> String {
         preserve_header_case,
         ..Options::default()
     };
-    let filters = Filters {
-        request_headers: vec![HeaderModifier {
-            set: vec![(
-                HeaderName::from_static("x-set"),
-                HeaderValue::from_static("1"),
-            )],
-            ..HeaderModifier::default()
-        }],
-        ..Filters::default()
-    };
+    let filters = Filters::new(vec![Filter::RequestHeaderModifier(HeaderModifier {
+        set: vec![(
+            HeaderName::from_static("x-set"),
+            HeaderValue::from_static("1"),
+        )],
+        ..HeaderModifier::default()
+    })]);
     let port = port_with(to(&[upstream.address]), filters);
     let gateway = Gateway::of(port, options, listen::Options::default()).await;
     let request = "GET /a?B HTTP/1.1\r\nhOST: a\r\nX-mY: 1\r\nACCEPT: 2\r\nx-My: 3\r\nX-Gone: 4\r\n\
@@ -136,14 +133,11 @@ async fn filters_change_fields_however_clients_spell_them() {
             preserve_header_case,
             ..Options::default()
         };
-        let filters = Filters {
-            request_headers: vec![HeaderModifier {
-                set: vec![header(set)],
-                add: vec![header(more)],
-                remove: vec![HeaderName::from_static(gone)],
-            }],
-            ..Filters::default()
-        };
+        let filters = Filters::new(vec![Filter::RequestHeaderModifier(HeaderModifier {
+            set: vec![header(set)],
+            add: vec![header(more)],
+            remove: vec![HeaderName::from_static(gone)],
+        })]);
         let port = port_with(to(&[upstream.address]), filters);
         let gateway = Gateway::of(port, options, listen::Options::default()).await;
         let request = "GET / HTTP/1.1\r\nHost: a\r\nX-SET: 1\r\nx-set: 2\r\nX-GONE: 1\r\nX-gone: 2\r\n\
@@ -170,9 +164,9 @@ async fn a_cookie_that_a_filter_adds_joins_those_of_the_client() {
         };
         let endpoints = Endpoints::new(HttpVersion::Http1, &[upstream.address], 0);
         let target = Target::Endpoints(Arc::new(endpoints.expect("an address")));
-        let adding = |value| Filters {
-            request_headers: vec![cookie(HeaderValue::from_static(value))],
-            ..Filters::default()
+        let adding = |value| {
+            let modifier = cookie(HeaderValue::from_static(value));
+            Filters::new(vec![Filter::RequestHeaderModifier(modifier)])
         };
         let port = port_with(to_target(target, adding("backend=2")), adding("added=1"));
         let gateway = Gateway::of(port, options, listen::Options::default()).await;
@@ -346,10 +340,11 @@ async fn filters_of_the_rule_come_before_those_of_the_backend() {
         )],
         ..HeaderModifier::default()
     };
-    let filters = |value| Filters {
-        request_headers: vec![adds(value)],
-        response_headers: vec![adds(value)],
-        ..Filters::default()
+    let filters = |value| {
+        Filters::new(vec![
+            Filter::RequestHeaderModifier(adds(value)),
+            Filter::ResponseHeaderModifier(adds(value)),
+        ])
     };
     let upstream = Upstream::plain().await;
     let endpoints = Endpoints::new(HttpVersion::Http1, &[upstream.address], 0);

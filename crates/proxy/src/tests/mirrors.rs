@@ -6,11 +6,11 @@ use super::support::{
 use crate::counters::Mirrored;
 use crate::{Counters, Timeouts};
 use gatefold_dataplane::backend::{Endpoints, HttpVersion, Target};
-use gatefold_dataplane::filter::Filters;
 use gatefold_dataplane::filter::header_modifier::HeaderModifier;
 use gatefold_dataplane::filter::path_modifier::PathModifier;
 use gatefold_dataplane::filter::request_mirror::{RequestMirror, Share};
 use gatefold_dataplane::filter::url_rewrite::UrlRewrite;
+use gatefold_dataplane::filter::{Filter, Filters};
 use gatefold_dataplane::{Port, Rule};
 use http::header::{AUTHORIZATION, COOKIE};
 use http::{HeaderName, HeaderValue};
@@ -35,11 +35,11 @@ fn mirrored(backend: SocketAddr, mirrors: Vec<RequestMirror>) -> Port {
         ..HeaderModifier::default()
     };
     port_of(Rule {
-        filters: Filters {
-            request_headers: vec![modifier],
-            mirrors,
-            ..Filters::default()
-        },
+        filters: Filters::new(
+            std::iter::once(Filter::RequestHeaderModifier(modifier))
+                .chain(mirrors.into_iter().map(Filter::RequestMirror))
+                .collect(),
+        ),
         ..rule(to(&[backend]))
     })
 }
@@ -96,36 +96,31 @@ async fn every_mirror_gets_what_the_backend_gets() {
 }
 
 /// Filters that change what a request is asked for and with which `Authorization`, and copy it to `mirror`.
-fn rewriting(name: &'static str, path: &str, copies: RequestMirror) -> Filters {
+fn rewriting(name: &'static str, path: &str, copies: Option<RequestMirror>) -> Filters {
     let authorization = HeaderModifier {
         set: vec![(AUTHORIZATION, HeaderValue::from_static(name))],
         add: vec![(COOKIE, HeaderValue::from_static(name))],
         remove: vec![HeaderName::from_static("x-remove")],
     };
-    Filters {
-        request_headers: vec![authorization],
-        rewrite: Some(UrlRewrite {
-            hostname: Some(HeaderValue::from_static(name)),
-            path: Some(PathModifier::full(path)),
-        }),
-        mirrors: vec![copies],
-        ..Filters::default()
-    }
+    let rewrite = UrlRewrite {
+        hostname: Some(HeaderValue::from_static(name)),
+        path: Some(PathModifier::full(path)),
+    };
+    let changes = [
+        Filter::RequestHeaderModifier(authorization),
+        Filter::UrlRewrite(rewrite),
+    ];
+    let copies = copies.map(Filter::RequestMirror);
+    Filters::new(changes.into_iter().chain(copies).collect())
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_mirror_of_the_rule_gets_nothing_that_the_filters_of_a_backend_add() {
     let (backend, copies) = (Upstream::plain().await, Upstream::plain().await);
-    let own = Filters {
-        mirrors: vec![],
-        ..rewriting("backend", "/backend", mirror(copies.address))
-    };
+    let own = rewriting("backend", "/backend", None);
     let endpoints = Endpoints::new(HttpVersion::Http1, &[backend.address], 0);
     let target = Target::Endpoints(Arc::new(endpoints.expect("an address")));
-    let of_rule = Filters {
-        mirrors: vec![mirror(copies.address)],
-        ..Filters::default()
-    };
+    let of_rule = Filters::new(vec![Filter::RequestMirror(mirror(copies.address))]);
     let gateway = Gateway::start(port_with(to_target(target, own), of_rule)).await;
     let request = "POST /asked?q HTTP/1.1\r\nHost: asked\r\nAuthorization: asked\r\nX-Remove: 1\r\n\
                    Content-Length: 2\r\n\r\nhi";
@@ -147,12 +142,12 @@ async fn a_mirror_of_the_rule_gets_nothing_that_the_filters_of_a_backend_add() {
 async fn each_mirror_gets_the_request_after_the_filters_beside_it() {
     let backend = Upstream::plain().await;
     let (of_rule, of_backend) = (Upstream::plain().await, Upstream::plain().await);
-    let own = rewriting("backend", "/backend", mirror(of_backend.address));
+    let own = rewriting("backend", "/backend", Some(mirror(of_backend.address)));
     // The first endpoint refuses. The copies begin only once nevertheless.
     let addresses = [nobody().await, backend.address];
     let endpoints = Endpoints::new(HttpVersion::Http1, &addresses, 0);
     let target = Target::Endpoints(Arc::new(endpoints.expect("an address")));
-    let rule = rewriting("rule", "/rule", mirror(of_rule.address));
+    let rule = rewriting("rule", "/rule", Some(mirror(of_rule.address)));
     let gateway = Gateway::start(port_with(to_target(target, own), rule)).await;
     for number in 1..=4 {
         assert_eq!(gateway.get("/asked?q").await.status(), 200);

@@ -1,12 +1,13 @@
 //! The proxy with real sockets: clients and backends made by hand or curl, snapshots made by hand.
 
 mod backend_http2;
-mod backend_tls;
+pub(crate) mod backend_tls;
 mod client;
 mod client_validation;
 mod deadlines;
 mod drain;
 mod failures;
+mod filters;
 mod forwarding;
 mod framing;
 mod half_close;

@@ -3,8 +3,9 @@ use crate::{Counters, Gatefold, Options, Timeouts, build};
 use arc_swap::ArcSwap;
 use gatefold_dataplane::backend::{Backend, Endpoints, HttpVersion, Split, Target};
 use gatefold_dataplane::filter::Filters;
-use gatefold_dataplane::host_routes::{Entry, HostRoutes};
+use gatefold_dataplane::host_routes::{HostRoutes, RouteEntry};
 use gatefold_dataplane::hostname::HostMap;
+use gatefold_dataplane::http_match::HttpMatch;
 use gatefold_dataplane::matcher::PathMatch;
 use gatefold_dataplane::router::Router;
 use gatefold_dataplane::timeouts::RuleTimeouts;
@@ -187,9 +188,11 @@ pub(super) fn listener(action: Action, filters: Filters) -> Arc<Listener> {
 }
 
 fn listener_of(rule: Rule) -> Arc<Listener> {
-    let entry = Entry {
-        path: PathMatch::Prefix("/".into()),
-        matcher: Default::default(),
+    let entry = RouteEntry {
+        matched: HttpMatch {
+            path: PathMatch::Prefix("/".into()),
+            matcher: Default::default(),
+        },
         rule: Arc::new(rule),
         index: 0,
     };
