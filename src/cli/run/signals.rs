@@ -5,7 +5,7 @@ use crate::cli::USAGE;
 use crate::lifecycle::Lifecycle;
 use crate::systemd::Notifier;
 use crate::telemetry::flush;
-use crate::watch::{Wake, Wakes};
+use crate::watch::{Wake, WakeSender};
 use rustix::process::Signal;
 use std::path::Path;
 use std::sync::Arc;
@@ -43,7 +43,7 @@ impl Upgrades {
 /// if upgrades are possible. SIGUSR1 and SIGXFSZ (a log file has reached the limit of `ulimit -f`) are ignored, since their
 /// default effect would end the process.
 pub(super) fn handle(
-    wakes: Wakes,
+    wakes: WakeSender,
     lifecycle: Sender<Lifecycle>,
     notifier: Arc<Notifier>,
     upgrades: Upgrades,
