@@ -271,7 +271,7 @@ impl<A: ServerApp + Send + Sync + 'static> Reload<A> {
         error!(
             code = Code::ReloadFailed.as_str(),
             error = panic,
-            "the reload failed because of a bug in gatefold; the previous configuration stays in force"
+            "the reload failed because of a defect in gatefold; the previous configuration stays in force"
         );
     }
 

@@ -116,7 +116,7 @@ impl Published {
             changes: Changes::default().to_string(),
         });
         next.diagnostics.retain(|d| d.code != Code::ReloadFailed);
-        let message = format!("the reload failed because of a bug in gatefold: {panic}");
+        let message = format!("the reload failed because of a defect in gatefold: {panic}");
         let found = Diagnostic::new(Code::ReloadFailed, Place::Nowhere, message);
         next.diagnostics.insert(
             0,

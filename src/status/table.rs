@@ -2,9 +2,9 @@
 //!
 //! In: a graph and the statuses. Out: a table for each kind with a status, and one of all listeners.
 
-mod rows;
+pub(super) mod rows;
 
-use super::Statuses;
+use super::{Statuses, by_kind};
 use gatefold_diagnostic::ResourceId;
 use gatefold_graph::Graph;
 use gatefold_manifest::Kind;
@@ -129,32 +129,9 @@ pub fn align<'r>(rows: impl Iterator<Item = &'r Vec<String>> + Clone) -> String 
 
 /// All tables.
 pub fn tables(graph: &Graph, statuses: &Statuses) -> Vec<StatusTable> {
-    let kinds = Kind::ALL.iter().copied();
-    kinds
-        .flat_map(|kind| tables_of(kind, graph, statuses))
-        .collect()
-}
-
-/// The tables of a kind. That of all listeners follows the last kind with listeners.
-fn tables_of(kind: Kind, graph: &Graph, statuses: &Statuses) -> Vec<StatusTable> {
-    match kind {
-        Kind::GatewayClass => vec![rows::gateway_classes(graph, statuses)],
-        Kind::Gateway => vec![rows::gateways(graph, statuses)],
-        Kind::ListenerSet => vec![
-            rows::listener_sets(graph, statuses),
-            rows::listeners(graph, statuses),
-        ],
-        Kind::HTTPRoute => vec![rows::http_routes(graph, statuses)],
-        Kind::BackendTLSPolicy => vec![rows::backend_tls_policies(graph, statuses)],
-        Kind::ReferenceGrant
-        | Kind::Service
-        | Kind::EndpointSlice
-        | Kind::Endpoints
-        | Kind::Secret
-        | Kind::ConfigMap
-        | Kind::Namespace
-        | Kind::Pod => Vec::new(),
-    }
+    let reported = Kind::ALL.iter().filter_map(|kind| by_kind::reported(*kind));
+    let tables = reported.flat_map(|reported| reported.tables);
+    tables.map(|table| table(graph, statuses)).collect()
 }
 
 #[cfg(test)]

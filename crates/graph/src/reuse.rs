@@ -13,7 +13,7 @@ use crate::ordered::Follow;
 use crate::policy::protection::Protections;
 use gatefold_dataplane::path_normalization::PathNormalization;
 use gatefold_manifest::api::{NamespacedName, Object, PolicyTargetKind};
-use gatefold_manifest::{Kind, Resources};
+use gatefold_manifest::{Invalidates, Kind, Resources};
 use rustls_pki_types::CertificateDer;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -49,42 +49,19 @@ impl Basis {
     /// Which parts of the nodes built from this basis are also valid for another one.
     fn holds(&self, now: &Basis) -> Holds {
         let unchanged = |part| {
-            let mut kinds = Kind::ALL.iter().filter(|kind| affects(**kind) == part);
-            kinds.all(|kind| self.resources.has_identical(*kind, &now.resources))
+            let kinds = Kind::ALL.iter().copied();
+            let mut kinds = kinds.filter(|kind| kind.invalidates() == part);
+            kinds.all(|kind| self.resources.has_identical(kind, &now.resources))
         };
         Holds {
-            attachment: unchanged(Affects::Attachment)
+            attachment: unchanged(Invalidates::Routes)
                 && same_authorities(&self.resources, &now.resources)
                 && self.system_authorities == now.system_authorities
                 && self.path_normalization == now.path_normalization
                 && self.controller_name == now.controller_name
                 && now.protections.same_listeners(&self.protections),
-            endpoints: unchanged(Affects::Endpoints) && self.discovered == now.discovered,
+            endpoints: unchanged(Invalidates::Endpoints) && self.discovered == now.discovered,
         }
-    }
-}
-
-/// The part of a route's node that objects of a kind affect.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Affects {
-    /// Its attachment, its permitted references, and how its backends are contacted.
-    Attachment,
-    /// The endpoints of its backends.
-    Endpoints,
-    /// Only the nodes that use the object directly. They compare the objects that they use.
-    Users,
-}
-
-fn affects(kind: Kind) -> Affects {
-    match kind {
-        Kind::GatewayClass
-        | Kind::Gateway
-        | Kind::ListenerSet
-        | Kind::Namespace
-        | Kind::ReferenceGrant
-        | Kind::BackendTLSPolicy => Affects::Attachment,
-        Kind::Service | Kind::EndpointSlice | Kind::Endpoints | Kind::Pod => Affects::Endpoints,
-        Kind::HTTPRoute | Kind::Secret | Kind::ConfigMap => Affects::Users,
     }
 }
 

@@ -19,7 +19,7 @@ pub use folder::{
     Busy, FILE_SIZE, Fingerprint, Fingerprints, Loaded, Loader, Touched, Update, is_hidden,
     is_manifest, scan,
 };
-pub use kind::{Kind, Resource, Scope, Spec};
+pub use kind::{Invalidates, Kind, Resource, Scope, Spec};
 pub use resources::{
     Change, Difference, NAMESPACE_NAME_LABEL, ObjectRef, ObjectRefs, Objects, Resources,
 };

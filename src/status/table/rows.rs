@@ -9,7 +9,7 @@ use gatefold_graph::listener::{ListenerNode, ListenerOwner};
 use gatefold_manifest::Kind;
 use gatefold_manifest::api::{Hostname, NamespacedName};
 
-pub(super) fn gateway_classes(graph: &Graph, statuses: &Statuses) -> StatusTable {
+pub(in crate::status) fn gateway_classes(graph: &Graph, statuses: &Statuses) -> StatusTable {
     let rows = graph.gateway_classes.iter().map(|(name, node)| {
         let status = statuses.gateway_classes.get(name);
         let conditions = status.map_or(&[][..], |status| &status.conditions);
@@ -27,7 +27,7 @@ pub(super) fn gateway_classes(graph: &Graph, statuses: &Statuses) -> StatusTable
     }
 }
 
-pub(super) fn gateways(graph: &Graph, statuses: &Statuses) -> StatusTable {
+pub(in crate::status) fn gateways(graph: &Graph, statuses: &Statuses) -> StatusTable {
     let rows = graph.gateways.iter().map(|(key, node)| {
         let status = statuses.gateways.get(key);
         let conditions = status.map_or(&[][..], |status| &status.conditions);
@@ -56,7 +56,7 @@ pub(super) fn gateways(graph: &Graph, statuses: &Statuses) -> StatusTable {
     }
 }
 
-pub(super) fn listener_sets(graph: &Graph, statuses: &Statuses) -> StatusTable {
+pub(in crate::status) fn listener_sets(graph: &Graph, statuses: &Statuses) -> StatusTable {
     let rows = graph.listener_sets.iter().map(|(key, node)| {
         let status = statuses.listener_sets.get(key);
         let conditions = status.map_or(&[][..], |status| &status.conditions);
@@ -83,7 +83,7 @@ pub(super) fn listener_sets(graph: &Graph, statuses: &Statuses) -> StatusTable {
 }
 
 /// The listeners of all Gateways and their ListenerSets.
-pub(super) fn listeners(graph: &Graph, statuses: &Statuses) -> StatusTable {
+pub(in crate::status) fn listeners(graph: &Graph, statuses: &Statuses) -> StatusTable {
     let gateways = graph.gateways.iter();
     let rows = gateways.flat_map(|(key, node)| {
         let listeners = node.listeners.iter();
@@ -141,7 +141,7 @@ fn listener_row(
 }
 
 /// HTTPRoutes, with a row for each parent. A route without a parent of gatefold has one row.
-pub(super) fn http_routes(graph: &Graph, statuses: &Statuses) -> StatusTable {
+pub(in crate::status) fn http_routes(graph: &Graph, statuses: &Statuses) -> StatusTable {
     let mut rows = Vec::new();
     for (key, node) in graph.routes.http.iter() {
         let hostnames = list(node.resource.spec.hostnames.iter().map(Hostname::to_string));
@@ -192,7 +192,7 @@ fn route_row(
 }
 
 /// BackendTLSPolicies. A policy that affects no Gateway of gatefold has no conditions.
-pub(super) fn backend_tls_policies(graph: &Graph, statuses: &Statuses) -> StatusTable {
+pub(in crate::status) fn backend_tls_policies(graph: &Graph, statuses: &Statuses) -> StatusTable {
     let rows = graph.backend_tls_policies.iter().map(|(key, node)| {
         let targets = node.resource.spec.target_refs.iter().map(|target| {
             let section = target.section_name.as_ref();

@@ -5,8 +5,8 @@ use crate::kind::Kind;
 use crate::unread_policy;
 use gatefold_diagnostic::did_you_mean;
 
-/// Kinds of the Gateway API that exist and aren't read: no slip, however near to one that is.
-const OTHER_GATEWAY_KINDS: [&str; 10] = [
+/// Kinds of the Gateway API that gatefold may not read. Their names are not misspellings of other kinds.
+const MORE_GATEWAY_KINDS: [&str; 10] = [
     "BackendLBPolicy",
     "GRPCRoute",
     "TCPRoute",
@@ -21,7 +21,9 @@ const OTHER_GATEWAY_KINDS: [&str; 10] = [
 
 /// Whether the Gateway API has this kind, although gatefold doesn't read it.
 pub(crate) fn is_other_gateway_kind(group: &str, kind: &str) -> bool {
-    group == GATEWAY_GROUP && OTHER_GATEWAY_KINDS.contains(&kind)
+    group == GATEWAY_GROUP
+        && MORE_GATEWAY_KINDS.contains(&kind)
+        && Kind::find(group, kind).is_none()
 }
 
 /// What was probably meant by a kind that isn't known.

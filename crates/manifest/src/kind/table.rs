@@ -26,7 +26,7 @@ macro_rules! for_each_kind {
                 };
                 /// HTTPRoutes.
                 HTTPRoute(HTTPRouteSpec in http_routes), Namespaced, "httproutes" {
-                    versions: &["v1", "v1beta1"], ..GATEWAY_API
+                    versions: &["v1", "v1beta1"], invalidates: Invalidates::Users, ..GATEWAY_API
                 };
                 /// ReferenceGrants.
                 ReferenceGrant(ReferenceGrantSpec in reference_grants), Namespaced, "referencegrants" {
@@ -38,24 +38,31 @@ macro_rules! for_each_kind {
                 };
                 /// Services.
                 Service(ServiceSpec in services), Namespaced, "services" {
-                    short_names: &["svc"], body: Body::OptionalSpec, names: NameRule::Service, ..CORE
+                    short_names: &["svc"], body: Body::OptionalSpec, names: NameRule::Service,
+                    invalidates: Invalidates::Endpoints, ..CORE
                 };
                 /// EndpointSlices.
                 EndpointSlice(EndpointSliceFields in endpoint_slices), Namespaced, "endpointslices" {
-                    group: "discovery.k8s.io", ..CORE
+                    group: "discovery.k8s.io", invalidates: Invalidates::Endpoints, ..CORE
                 };
                 /// Endpoints.
-                Endpoints(EndpointsFields in endpoints), Namespaced, "endpoints" { short_names: &["ep"], ..CORE };
+                Endpoints(EndpointsFields in endpoints), Namespaced, "endpoints" {
+                    short_names: &["ep"], invalidates: Invalidates::Endpoints, ..CORE
+                };
                 /// Secrets.
-                Secret(SecretFields in secrets), Namespaced, "secrets" { ..CORE };
+                Secret(SecretFields in secrets), Namespaced, "secrets" { invalidates: Invalidates::Users, ..CORE };
                 /// ConfigMaps.
-                ConfigMap(ConfigMapFields in config_maps), Namespaced, "configmaps" { short_names: &["cm"], ..CORE };
+                ConfigMap(ConfigMapFields in config_maps), Namespaced, "configmaps" {
+                    short_names: &["cm"], invalidates: Invalidates::Users, ..CORE
+                };
                 /// Namespaces that a file defines.
                 Namespace(NamespaceFields in namespaces), Cluster, "namespaces" {
                     short_names: &["ns"], names: NameRule::Label, ..CORE
                 };
                 /// Pods.
-                Pod(PodFields in pods), Namespaced, "pods" { short_names: &["po"], ..CORE };
+                Pod(PodFields in pods), Namespaced, "pods" {
+                    short_names: &["po"], invalidates: Invalidates::Endpoints, ..CORE
+                };
             }
             otherwise
             /// Policies of kinds that gatefold doesn't read.
