@@ -1,7 +1,7 @@
 use super::backend_tls::{BackendTlsCache, Identities};
 use super::filter::filters;
 use super::timeouts::{retry, timeouts};
-use gatefold_dataplane::backend::{Backend, Endpoints, Split, Target};
+use gatefold_dataplane::backend::{Backend, BackendTarget, EndpointSet, Split};
 use gatefold_dataplane::filter::Filters;
 use gatefold_dataplane::filter::request_mirror::{RequestMirror, Share};
 use gatefold_dataplane::{Action, Rule};
@@ -23,7 +23,7 @@ pub(super) struct Backends {
 /// Where the references to a Service's port lead.
 struct SharedTarget {
     node: TargetNode,
-    compiled: Target,
+    compiled: BackendTarget,
 }
 
 impl Backends {
@@ -98,7 +98,7 @@ impl Backends {
             target: match filters {
                 Some(_) => target,
                 // It must get no request without the changes that were asked for.
-                None => Target::Invalid,
+                None => BackendTarget::Invalid,
             },
             filters: filters.unwrap_or_default(),
         }
@@ -123,9 +123,9 @@ impl Backends {
         })
     }
 
-    fn target(&mut self, node: &TargetNode) -> Target {
+    fn target(&mut self, node: &TargetNode) -> BackendTarget {
         let TargetNode::Service { service, .. } = node else {
-            return Target::Invalid;
+            return BackendTarget::Invalid;
         };
         let shared = self.targets.get(service);
         if let Some(same) = shared.filter(|shared| shared.node == *node) {
@@ -133,7 +133,7 @@ impl Backends {
         }
         let served = shared.and_then(|shared| Some(shared.compiled.endpoints()?.served()));
         let compiled = self.endpoints(node, served.unwrap_or(0));
-        let compiled = compiled.unwrap_or(Target::Invalid);
+        let compiled = compiled.unwrap_or(BackendTarget::Invalid);
         let shared = SharedTarget {
             node: node.clone(),
             compiled: compiled.clone(),
@@ -143,7 +143,7 @@ impl Backends {
     }
 
     /// Nothing when there is no way to speak to them.
-    fn endpoints(&mut self, node: &TargetNode, served: u64) -> Option<Target> {
+    fn endpoints(&mut self, node: &TargetNode, served: u64) -> Option<BackendTarget> {
         let TargetNode::Service {
             endpoints,
             version,
@@ -158,10 +158,10 @@ impl Backends {
             BackendTlsNode::Tls(settings) => Some(self.tls.prepare(settings)?),
             BackendTlsNode::Refused => return None,
         };
-        let Some(endpoints) = Endpoints::new(*version, endpoints, served) else {
-            return Some(Target::NoEndpoints);
+        let Some(endpoints) = EndpointSet::new(*version, endpoints, served) else {
+            return Some(BackendTarget::NoEndpoints);
         };
-        Some(Target::Endpoints(Arc::new(match tls {
+        Some(BackendTarget::Endpoints(Arc::new(match tls {
             Some(tls) => endpoints.in_tls(tls),
             None => endpoints,
         })))

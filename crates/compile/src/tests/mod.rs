@@ -4,7 +4,7 @@ mod random;
 mod spellings;
 
 use super::{Compiler, compile};
-use gatefold_dataplane::backend::Target;
+use gatefold_dataplane::backend::BackendTarget;
 use gatefold_dataplane::request::RequestView;
 use gatefold_dataplane::{Action, Rule, Snapshot};
 use gatefold_graph::{Environment, Graph, build};
@@ -171,7 +171,7 @@ fn shares_and_turns_go_on_over_a_reload() {
         let requests = 0..requests;
         requests
             .map(|_| match &split.pick().target {
-                Target::Endpoints(endpoints) => endpoints.next().to_string(),
+                BackendTarget::Endpoints(endpoints) => endpoints.next().to_string(),
                 other => other.to_string(),
             })
             .collect()
@@ -235,7 +235,7 @@ fn a_backend_that_is_not_there_keeps_its_share_and_answers_500() {
     let Action::Forward(split) = &rule.action else {
         panic!("{rule:?}");
     };
-    let invalid = (0..20).filter(|_| matches!(split.pick().target, Target::Invalid));
+    let invalid = (0..20).filter(|_| matches!(split.pick().target, BackendTarget::Invalid));
     assert_eq!(invalid.count(), 4);
 }
 

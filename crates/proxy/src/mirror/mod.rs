@@ -15,7 +15,7 @@ use crate::upstream::backend_tls;
 use crate::upstream::peer::{Exchange, Timeouts};
 use crate::upstream::tls_cache::TlsCache;
 use copy::{MirrorCopy, SecuredCopy};
-use gatefold_dataplane::backend::{Endpoints, Target};
+use gatefold_dataplane::backend::{BackendTarget, EndpointSet};
 use gatefold_dataplane::filter::request_mirror::RequestMirror;
 use pingora_core::Result;
 use pingora_core::connectors::ConnectorOptions;
@@ -108,7 +108,7 @@ impl Mirrors {
     /// Selects the endpoint of a mirror and prepares its TLS, like for a backend.
     fn peer(
         &self,
-        endpoints: &Endpoints,
+        endpoints: &EndpointSet,
         identity: Option<usize>,
     ) -> Result<(Box<HttpPeer>, Option<SecuredCopy>)> {
         let tls = backend_tls::of(endpoints, identity)?;
@@ -137,7 +137,7 @@ impl Mirrors {
         bodiless: bool,
     ) -> Option<Tap> {
         let counters = &self.inner.counters;
-        let Target::Endpoints(endpoints) = &mirror.target else {
+        let BackendTarget::Endpoints(endpoints) = &mirror.target else {
             counters.mirrored(Mirrored::NoEndpoint);
             return None;
         };

@@ -181,7 +181,7 @@ impl RequestContext {
 mod tests {
     use super::*;
     use gatefold_dataplane::filter::Filters;
-    use gatefold_dataplane::retry::Retry;
+    use gatefold_dataplane::retry::RuleRetry;
     use gatefold_dataplane::timeouts::RuleTimeouts;
     use gatefold_dataplane::{Action, Rule};
     use std::sync::Arc;
@@ -194,7 +194,7 @@ mod tests {
             index: 0,
             filters: Filters::default(),
             timeouts: RuleTimeouts::default(),
-            retry: Some(Box::new(Retry {
+            retry: Some(Box::new(RuleRetry {
                 codes: Box::default(),
                 attempts: 0,
                 backoff: Duration::ZERO,
