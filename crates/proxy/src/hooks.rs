@@ -13,6 +13,7 @@ use crate::response::reason::{KeepAlive, Reason};
 use crate::response::relay;
 use crate::upstream::backend_tls;
 use crate::upstream::deadline;
+use crate::upstream::endpoint::EndpointChoice;
 use crate::warnings::Trouble;
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -64,10 +65,10 @@ impl ProxyHttp for Gatefold {
             _session: &'s mut Session,
             context: &'c mut RequestContext,
         ) -> Result<Box<HttpPeer>> {
-            match context.pause.take() {
-                None => Box::pin(ready(self.peer(context))),
-                Some(pause) => Box::pin(async move {
-                    tokio::time::sleep(pause).await;
+            match EndpointChoice::of(context) {
+                EndpointChoice::Ready => Box::pin(ready(self.peer(context))),
+                choice @ EndpointChoice::After(_) => Box::pin(async move {
+                    choice.complete().await;
                     self.peer(context)
                 }),
             }

@@ -1,3 +1,5 @@
+//! Distribution of requests over backends and endpoints.
+
 use super::*;
 use proptest::prelude::*;
 use std::collections::BTreeMap;

@@ -1,3 +1,5 @@
+//! Verification of backend certificates.
+
 use super::*;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, SanType};
 

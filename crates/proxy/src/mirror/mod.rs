@@ -166,6 +166,12 @@ impl Mirrors {
             pieces: (!bodiless).then_some(pieces),
             overrun,
         };
+        self.spawn(copy, slot);
+        (!bodiless).then_some(tap)
+    }
+
+    /// Sends a copy in the background, and releases its slot at the end.
+    fn spawn(&self, copy: MirrorCopy, slot: Slot) {
         let inner = self.inner.clone();
         tokio::spawn(async move {
             let _slot = slot;
@@ -175,7 +181,6 @@ impl Mirrors {
             let outcome = copy.send(connector).await;
             inner.counters.mirrored(outcome);
         });
-        (!bodiless).then_some(tap)
     }
 }
 

@@ -65,16 +65,20 @@ impl ForwardedValues {
         let sent = ClientValues::of(request);
         let way = context.connection.as_ref().map(|connection| {
             let peer = connection.peer_text();
-            let addresses = match sent.forwarded_for {
-                true => appended(&request.headers, peer),
-                false => peer.clone(),
+            let addresses = if sent.forwarded_for {
+                appended(&request.headers, peer)
+            } else {
+                peer.clone()
             };
             let scheme = if connection.is_tls() { "https" } else { "http" };
             (addresses, HeaderValue::from_static(scheme))
         });
-        let id = context.id.get_or_insert_with(|| match sent.id {
-            true => RequestId::of(&request.headers),
-            false => RequestId::make(),
+        let id = context.id.get_or_insert_with(|| {
+            if sent.id {
+                RequestId::of(&request.headers)
+            } else {
+                RequestId::make()
+            }
         });
         Ok(ForwardedValues {
             way,

@@ -194,16 +194,7 @@ pub(crate) async fn wait_for_room(
     context: &mut RequestContext,
     timeouts: Timeouts,
 ) -> Result<()> {
-    // Lets Pingora write the previous piece, so that the room left on the connection is up to date.
-    let mut yielded = false;
-    poll_fn(|task| {
-        if std::mem::replace(&mut yielded, true) {
-            return Poll::Ready(());
-        }
-        task.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await;
+    let_pingora_write().await;
     let Some(held) = context.held.clone() else {
         return Ok(());
     };
@@ -225,24 +216,29 @@ pub(crate) async fn wait_for_room(
     let end = wait(session, context, &held, &changes, patience).await;
     context.upload.changes = Some(changes);
     match end {
-        RoomWait::Room => Ok(()),
-        RoomWait::Arrived => {
-            context.upload.response = Response::Arrived(PIPE);
-            Ok(())
-        }
-        RoomWait::EndWriting => {
-            context.upload.end_writing(&held);
-            Ok(())
-        }
-        RoomWait::FullDuplex => {
-            context.upload.response = Response::Begun;
-            Ok(())
-        }
+        RoomWait::Room => {}
+        RoomWait::Arrived => context.upload.response = Response::Arrived(PIPE),
+        RoomWait::EndWriting => context.upload.end_writing(&held),
+        RoomWait::FullDuplex => context.upload.response = Response::Begun,
         RoomWait::ClientLeft => {
             let what = "the client abandoned its request";
-            Err(Error::explain(ErrorType::ConnectionClosed, what).into_down())
+            return Err(Error::explain(ErrorType::ConnectionClosed, what).into_down());
         }
     }
+    Ok(())
+}
+
+/// Yields once. Pingora then writes the previous piece, so that the room left on the connection is up to date.
+async fn let_pingora_write() {
+    let mut yielded = false;
+    poll_fn(|task| {
+        if std::mem::replace(&mut yielded, true) {
+            return Poll::Ready(());
+        }
+        task.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 /// How a wait for room ends.
