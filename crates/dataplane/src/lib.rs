@@ -31,10 +31,9 @@ pub mod tls;
 use backend::{Backend, Split};
 pub use bound_ports::BoundPorts;
 use filter::Filters;
-
 use http::StatusCode;
 pub use port::{HttpListeners, Port};
-use retry::Retry;
+use retry::RuleRetry;
 use router::Router;
 pub use socket::{SocketKey, Transport};
 use std::sync::Arc;
@@ -79,7 +78,7 @@ pub struct Rule {
     /// The time limits of its requests.
     pub timeouts: RuleTimeouts,
     /// When to retry. Without it, a request is retried only if no endpoint has processed it.
-    pub retry: Option<Box<Retry>>,
+    pub retry: Option<Box<RuleRetry>>,
     /// How its requests are answered.
     pub action: Action,
 }
