@@ -5,7 +5,8 @@
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use gatefold_dataplane::filter::Filters;
-use gatefold_dataplane::host_routes::{Entry, HostRoutes};
+use gatefold_dataplane::host_routes::{HostRoutes, RouteEntry};
+use gatefold_dataplane::http_match::HttpMatch;
 use gatefold_dataplane::matcher::{Matcher, PathMatch};
 use gatefold_dataplane::path_normalization::PathNormalization;
 use gatefold_dataplane::request::RequestView;
@@ -34,15 +35,17 @@ impl By {
         }
     }
 
-    fn entry(self, at: usize) -> Entry {
+    fn entry(self, at: usize) -> RouteEntry {
         let (_, path) = self.target(at);
-        Entry {
-            path: match self {
-                By::Exact => PathMatch::Exact(path.into()),
-                By::Prefix => PathMatch::Prefix(path.trim_end_matches("/users/7").into()),
-                By::Hostname => PathMatch::Prefix("/".into()),
+        RouteEntry {
+            matched: HttpMatch {
+                path: match self {
+                    By::Exact => PathMatch::Exact(path.into()),
+                    By::Prefix => PathMatch::Prefix(path.trim_end_matches("/users/7").into()),
+                    By::Hostname => PathMatch::Prefix("/".into()),
+                },
+                matcher: Arc::new(Matcher::default()),
             },
-            matcher: Arc::new(Matcher::default()),
             index: 0,
             rule: Arc::new(Rule {
                 route: format!("default/route-{at}").into(),
@@ -57,7 +60,7 @@ impl By {
 
     /// A router of as many routes, each with one match.
     fn router(self, size: usize) -> Router {
-        let entries: Vec<Entry> = (0..size).map(|at| self.entry(at)).collect();
+        let entries: Vec<RouteEntry> = (0..size).map(|at| self.entry(at)).collect();
         let routes = entries.chunks(1);
         match self {
             By::Exact | By::Prefix => {
@@ -119,7 +122,7 @@ fn lookups(criterion: &mut Criterion) {
 }
 
 fn compiling(criterion: &mut Criterion) {
-    let entries: Vec<Entry> = (0..10_000).map(|at| By::Prefix.entry(at)).collect();
+    let entries: Vec<RouteEntry> = (0..10_000).map(|at| By::Prefix.entry(at)).collect();
     criterion.bench_function("compiling 10000 prefixes", |bencher| {
         bencher.iter_with_large_drop(|| HostRoutes::new(black_box(&entries).chunks(1)));
     });

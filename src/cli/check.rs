@@ -121,7 +121,7 @@ fn build_report(loaded: Loaded, args: &ManifestArgs) -> CheckReport {
     let pool = args.address_pool.map(AddressPool::new);
     let mut environment = Environment {
         controller_name: args.controller_name.clone(),
-        path_normalization: args.path_normalization,
+        path_normalization: args.path_normalization(),
         ignored_policies: args.ignore_policy.clone(),
         addresses: args.address.clone(),
         pool: pool.map(|mut pool| pool.assign(&loaded.resources)),

@@ -52,14 +52,32 @@ pub(super) struct ManifestArgs {
         env = "GATEFOLD_PATH_NORMALIZATION",
         default_value = "on"
     )]
-    pub(super) path_normalization: PathNormalization,
+    path_normalization: PathNormalizationArg,
 }
 
 impl ManifestArgs {
+    /// `--path-normalization`.
+    pub(super) fn path_normalization(&self) -> PathNormalization {
+        match self.path_normalization {
+            PathNormalizationArg::On => PathNormalization::On,
+            PathNormalizationArg::Off => PathNormalization::Off,
+        }
+    }
+
     /// `--port-map`: the manifest's port to the one that is bound.
     pub(super) fn port_map(&self) -> BTreeMap<u16, u16> {
         self.port_map.iter().copied().collect()
     }
+}
+
+/// The values of `--path-normalization`.
+#[derive(Clone, Copy, Debug, Default, clap::ValueEnum)]
+enum PathNormalizationArg {
+    /// Paths are normalised; a path without a normal form is refused.
+    #[default]
+    On,
+    /// Paths are matched and forwarded as sent.
+    Off,
 }
 
 /// `80=8080`.

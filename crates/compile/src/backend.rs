@@ -4,10 +4,10 @@
 //! serves. A rule that can't be compiled as written answers 500; a backend without its filters or its TLS gets no request.
 
 use super::backend_tls::{BackendTlsCache, Identities};
-use super::filter::{filters, redirect};
+use super::filter::filters;
 use super::matches::CompileMatch;
 use super::timeouts::{retry, timeouts};
-use gatefold_dataplane::backend::{Backend, Endpoints, Split, Target};
+use gatefold_dataplane::backend::{Backend, BackendTarget, EndpointSet, Split};
 use gatefold_dataplane::filter::Filters;
 use gatefold_dataplane::filter::request_mirror::{RequestMirror, Share};
 use gatefold_dataplane::{Action, Rule};
@@ -28,7 +28,7 @@ pub(super) struct Backends {
 /// The compiled target of all references to a Service's port.
 struct SharedTarget {
     node: TargetNode,
-    compiled: Target,
+    compiled: BackendTarget,
 }
 
 impl Backends {
@@ -72,8 +72,9 @@ impl Backends {
     }
 
     fn action<M>(&mut self, node: &RuleNode<M>, prefix: &str, before: Option<&Rule>) -> Action {
-        if let Some(redirect) = redirect(&node.filters, prefix) {
-            return Action::Redirect(redirect);
+        let redirects = |filter: &FilterNode| matches!(filter, FilterNode::RequestRedirect(_));
+        if node.filters.iter().any(redirects) {
+            return Action::AnsweredByFilters;
         }
         let backends = node.backends.iter();
         let backends = backends.map(|one| {
@@ -98,7 +99,7 @@ impl Backends {
             target: match filters {
                 Some(_) => target,
                 // The backend must not get requests without the requested changes.
-                None => Target::Invalid,
+                None => BackendTarget::Invalid,
             },
             filters: filters.unwrap_or_default(),
         }
@@ -111,26 +112,21 @@ impl Backends {
         prefix: &str,
         before: Option<&Rule>,
     ) -> Option<Filters> {
-        let mut filters = filters(nodes, prefix)?;
-        for node in nodes {
-            let FilterNode::RequestMirror(mirror) = node else {
-                continue;
-            };
+        filters(nodes, prefix, |mirror| {
             let name: Arc<str> = mirror.name.as_str().into();
             let served = before.map_or(0, |rule| mirrored(rule, &name));
             let (numerator, denominator) = mirror.share;
-            filters.mirrors.push(RequestMirror {
+            RequestMirror {
                 target: self.target(&mirror.target),
                 share: Share::new(numerator, denominator, served),
                 name,
-            });
-        }
-        Some(filters)
+            }
+        })
     }
 
-    fn target(&mut self, node: &TargetNode) -> Target {
+    fn target(&mut self, node: &TargetNode) -> BackendTarget {
         let TargetNode::Service { service, .. } = node else {
-            return Target::Invalid;
+            return BackendTarget::Invalid;
         };
         let shared = self.targets.get(service);
         if let Some(same) = shared.filter(|shared| shared.node == *node) {
@@ -138,7 +134,7 @@ impl Backends {
         }
         let served = shared.and_then(|shared| Some(shared.compiled.endpoints()?.served()));
         let compiled = self.endpoints(node, served.unwrap_or(0));
-        let compiled = compiled.unwrap_or(Target::Invalid);
+        let compiled = compiled.unwrap_or(BackendTarget::Invalid);
         let shared = SharedTarget {
             node: node.clone(),
             compiled: compiled.clone(),
@@ -148,7 +144,7 @@ impl Backends {
     }
 
     /// Compiles the endpoints of a target. `None` if the required TLS isn't possible.
-    fn endpoints(&mut self, node: &TargetNode, served: u64) -> Option<Target> {
+    fn endpoints(&mut self, node: &TargetNode, served: u64) -> Option<BackendTarget> {
         let TargetNode::Service {
             endpoints,
             version,
@@ -163,10 +159,10 @@ impl Backends {
             BackendTlsNode::Tls(settings) => Some(self.tls.prepare(settings)?),
             BackendTlsNode::Refused => return None,
         };
-        let Some(endpoints) = Endpoints::new(*version, endpoints, served) else {
-            return Some(Target::NoEndpoints);
+        let Some(endpoints) = EndpointSet::new(*version, endpoints, served) else {
+            return Some(BackendTarget::NoEndpoints);
         };
-        Some(Target::Endpoints(Arc::new(match tls {
+        Some(BackendTarget::Endpoints(Arc::new(match tls {
             Some(tls) => endpoints.in_tls(tls),
             None => endpoints,
         })))
@@ -176,7 +172,7 @@ impl Backends {
 fn split_of(rule: &Rule) -> Option<&Split> {
     match &rule.action {
         Action::Forward(split) => Some(split),
-        Action::Redirect(_) | Action::Refuse(_) => None,
+        Action::AnsweredByFilters | Action::Refuse(_) => None,
     }
 }
 
@@ -185,7 +181,7 @@ fn mirrored(rule: &Rule, name: &str) -> u64 {
     let backends = split_of(rule).into_iter().flat_map(Split::backends);
     let filters = backends.map(|(_, backend)| &backend.filters);
     let all = std::iter::once(&rule.filters).chain(filters);
-    let mut mirrors = all.flat_map(|filters| &filters.mirrors);
+    let mut mirrors = all.flat_map(Filters::mirrors);
     mirrors
         .find(|mirror| *mirror.name == *name)
         .map_or(0, |mirror| mirror.share.served())

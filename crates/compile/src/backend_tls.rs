@@ -3,7 +3,8 @@
 //! Equal settings share one [`BackendTls`], also across graphs, so that a reload keeps verified certificates.
 
 use gatefold_dataplane::backend_tls::{
-    Authorities, BackendTls, BackendTlsByIdentity, ClientIdentity, SubjectName,
+    BackendHandshake, BackendTls, BackendTlsByIdentity, ClientIdentity, SubjectName,
+    TrustedAuthorities,
 };
 use gatefold_graph::Graph;
 use gatefold_graph::certificate::Certificate;
@@ -57,7 +58,7 @@ impl<'g> Identities<'g> {
 /// they have verified.
 #[derive(Default)]
 pub(super) struct BackendTlsCache {
-    known: HashMap<u64, Arc<BackendTls>>,
+    known: HashMap<BackendHandshake, Arc<BackendTls>>,
     /// The client certificates of Gateways, in the order of the snapshot.
     identities: Vec<Arc<ClientIdentity>>,
 }
@@ -98,19 +99,23 @@ impl BackendTlsCache {
     ) -> Option<Arc<BackendTls>> {
         let server_name = ServerName::try_from(settings.hostname.as_str().to_owned()).ok()?;
         let authorities = match &settings.authorities {
-            AuthoritiesNode::System(found) => Authorities::System(found.clone()),
-            AuthoritiesNode::Listed(list) => Authorities::Listed(list.as_slice().into()),
+            AuthoritiesNode::System(found) => TrustedAuthorities::System(found.clone()),
+            AuthoritiesNode::Listed(list) => TrustedAuthorities::Listed(list.as_slice().into()),
         };
         let names = settings.names.iter().map(subject_name);
         let names: Arc<[SubjectName]> = names.collect::<Option<Vec<_>>>()?.into();
-        let key = BackendTls::key(&server_name, &authorities, &names, identity.as_deref());
-        if let Some(known) = self.known.get(&key) {
+        let handshake = BackendHandshake {
+            server_name,
+            authorities,
+            names,
+            identity,
+        };
+        if let Some(known) = self.known.get(&handshake) {
             return Some(known.clone());
         }
-        let made = BackendTls::new(server_name, authorities, names, identity).ok()?;
-        let made = Arc::new(made);
-        self.known.insert(key, made.clone());
-        Some(made)
+        let prepared = Arc::new(BackendTls::new(handshake.clone()).ok()?);
+        self.known.insert(handshake, prepared.clone());
+        Some(prepared)
     }
 }
 

@@ -1,49 +1,51 @@
-//! Compiles the filters of a rule or a backend, except mirrors, which need endpoints (see `backend`).
+//! Compiles the filters of a rule or a backend.
 
-use gatefold_dataplane::filter::Filters;
 use gatefold_dataplane::filter::cors::{
     Allowed, Cors, Credentials, Exposed, OriginPattern, Origins,
 };
 use gatefold_dataplane::filter::header_modifier::{Change, HeaderModifier, refusal, value};
 use gatefold_dataplane::filter::path_modifier::PathModifier;
-use gatefold_dataplane::filter::request_redirect::{RequestRedirect, Scheme};
+use gatefold_dataplane::filter::request_mirror::RequestMirror;
+use gatefold_dataplane::filter::request_redirect::RequestRedirect;
+use gatefold_dataplane::filter::scheme::Scheme;
 use gatefold_dataplane::filter::url_rewrite::UrlRewrite;
-use gatefold_graph::route::FilterNode;
+use gatefold_dataplane::filter::{Filter, Filters};
+use gatefold_graph::route::{FilterNode, MirrorNode};
 use gatefold_manifest::api::{
     self, HTTPCORSFilter, HTTPHeader, HTTPHeaderFilter, HTTPPathModifier, HTTPPathModifierType,
     HTTPRequestRedirectFilter, HTTPURLRewriteFilter, PortNumber, RedirectScheme,
 };
 use http::{HeaderName, HeaderValue, StatusCode};
 
-/// Compiles the filters of a rule, or of one of its backends, in the order of the manifest. `prefix` is the path of the rule's
-/// first match. A redirect isn't included, because it is the rule's action: see [`redirect`]. `None` if a filter can't be
-/// compiled as written: the graph has reported it, and a filter is never left out.
-pub(super) fn filters(nodes: &[FilterNode], prefix: &str) -> Option<Filters> {
-    let mut filters = Filters::default();
-    for node in nodes {
-        match node {
+/// Compiles the filters of a rule or of one of its backends, in the order of the manifest. `prefix` is the path of the rule's
+/// first match. `mirror` compiles the mirrors. `None` if a filter can't be compiled as written: the graph has reported it, and
+/// a filter is never left out.
+pub(super) fn filters(
+    nodes: &[FilterNode],
+    prefix: &str,
+    mut mirror: impl FnMut(&MirrorNode) -> RequestMirror,
+) -> Option<Filters> {
+    let filter = |node: &FilterNode| {
+        Some(match node {
             FilterNode::RequestHeaderModifier(headers) => {
-                filters.request_headers.push(modifier(headers)?);
+                Filter::RequestHeaderModifier(modifier(headers)?)
             }
             FilterNode::ResponseHeaderModifier(headers) => {
-                filters.response_headers.push(modifier(headers)?);
+                Filter::ResponseHeaderModifier(modifier(headers)?)
             }
-            FilterNode::UrlRewrite(rewrite) => {
-                filters.rewrite = Some(url_rewrite(rewrite, prefix)?);
+            FilterNode::RequestRedirect(fields) => {
+                Filter::RequestRedirect(Box::new(redirect(fields, prefix)))
             }
-            FilterNode::Cors(fields) => filters.cors = Some(Box::new(cors(fields)?)),
-            FilterNode::RequestRedirect(_) | FilterNode::RequestMirror(_) => {}
-        }
-    }
-    Some(filters)
+            FilterNode::UrlRewrite(rewrite) => Filter::UrlRewrite(url_rewrite(rewrite, prefix)?),
+            FilterNode::RequestMirror(node) => Filter::RequestMirror(mirror(node)),
+            FilterNode::Cors(fields) => Filter::Cors(Box::new(cors(fields)?)),
+        })
+    };
+    let filters = nodes.iter().map(filter);
+    Some(Filters::new(filters.collect::<Option<_>>()?))
 }
 
-/// Compiles the redirect of a rule whose first match has the path `prefix`, if the rule redirects.
-pub(super) fn redirect(nodes: &[FilterNode], prefix: &str) -> Option<RequestRedirect> {
-    let filter = nodes.iter().find_map(|node| match node {
-        FilterNode::RequestRedirect(filter) => Some(filter),
-        _ => None,
-    })?;
+fn redirect(filter: &HTTPRequestRedirectFilter, prefix: &str) -> RequestRedirect {
     let HTTPRequestRedirectFilter {
         scheme,
         hostname,
@@ -52,8 +54,8 @@ pub(super) fn redirect(nodes: &[FilterNode], prefix: &str) -> Option<RequestRedi
         status_code,
     } = filter;
     let status = u16::try_from(*status_code).ok();
-    Some(RequestRedirect {
-        // The loader accepts only the API's statuses.
+    RequestRedirect {
+        // The loader accepts only the statuses of the API.
         status: status
             .and_then(|status| StatusCode::from_u16(status).ok())
             .unwrap_or(StatusCode::FOUND),
@@ -64,7 +66,7 @@ pub(super) fn redirect(nodes: &[FilterNode], prefix: &str) -> Option<RequestRedi
         hostname: hostname.as_ref().map(|name| name.as_str().into()),
         port: port.map(PortNumber::get),
         path: path.as_ref().map(|path| path_modifier(path, prefix)),
-    })
+    }
 }
 
 fn cors(filter: &HTTPCORSFilter) -> Option<Cors> {

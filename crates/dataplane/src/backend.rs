@@ -1,3 +1,8 @@
+//! Weighted backends and round-robin endpoints.
+//!
+//! In: the backends of a rule with their weights, and the endpoints of a Service's port. Out: the backend and the endpoint
+//! of the next request, without locks.
+
 use super::backend_tls::BackendTlsByIdentity;
 use super::filter::Filters;
 use std::fmt;
@@ -7,28 +12,27 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The backends of a rule, by weight.
 ///
-/// Requests are dealt out in a fixed order that is as even as can be: out of any run of as many requests as the
-/// weights add up to (after dividing by what they have in common), each backend gets exactly its weight, and
-/// shorter runs stay close. With weights 8 and 2, every fifth request goes to the second. Picking takes
-/// one atomic addition and no lock; a backend without others not even that.
+/// Requests are distributed in a fixed order that is as even as possible. In any run of as many requests as the sum of the
+/// weights (divided by their greatest common divisor), each backend gets exactly its weight; shorter runs come close. With
+/// weights 8 and 2, every fifth request goes to the second backend. A pick takes one atomic addition and no lock, or
+/// nothing if there is only one backend.
 #[derive(Debug)]
 pub struct Split {
-    /// All but the last one, each with the positions below which they are its own or one before's.
+    /// All backends except the last, each with the end of its range of positions.
     shares: Box<[(u64, Backend)]>,
     last: Backend,
-    /// Weights as in the manifest, for people.
+    /// The weights in the manifest, for `Display` only.
     weights: Box<[u32]>,
-    /// How many positions there are: the sum of the weights, reduced.
+    /// The number of positions: the sum of the reduced weights.
     positions: u64,
-    /// From one request's position to the next one's; coprime to `positions`, so that all are visited.
+    /// The step from one request's position to the next. Coprime to `positions`, so that all positions are visited.
     stride: u64,
     next: AtomicU64,
 }
 
 impl Split {
-    /// From backends and their weights, which are at most 1,000,000 each. `served` is how many requests have
-    /// been dealt out before, by the split that this one replaces. Nothing when no backend has a weight: then
-    /// there is none to pick.
+    /// Creates a split from backends and their weights, which are at most 1,000,000 each. `served` is the number of requests
+    /// that the replaced split has distributed. `None` if no backend has a weight.
     pub fn new(backends: Vec<(u32, Backend)>, served: u64) -> Option<Split> {
         let mut backends = backends;
         backends.retain(|(weight, _)| *weight > 0);
@@ -51,15 +55,15 @@ impl Split {
         })
     }
 
-    /// The next request's backend.
+    /// Picks the backend of the next request.
     pub fn pick(&self) -> &Backend {
         let place = self.pick_place();
         self.get(place).unwrap_or(&self.last)
     }
 
-    /// The place of the next request's backend among those that have a weight.
+    /// Picks the backend of the next request, as an index among the backends with a weight.
     pub fn pick_place(&self) -> usize {
-        // Threads that count in one place wait for each other.
+        // Without a choice, threads need not contend for the counter.
         if self.shares.is_empty() {
             return 0;
         }
@@ -69,7 +73,7 @@ impl Split {
         self.shares.partition_point(|(end, _)| *end <= position)
     }
 
-    /// The backend at a place.
+    /// Returns the backend at an index.
     pub fn get(&self, place: usize) -> Option<&Backend> {
         match self.shares.get(place) {
             Some((_, backend)) => Some(backend),
@@ -77,13 +81,13 @@ impl Split {
         }
     }
 
-    /// How many requests were dealt out, as far as that decides where the next one goes: a backend without others
-    /// isn't counted for.
+    /// Returns the number of distributed requests, for the split that replaces this one. It stays 0 if there is only one
+    /// backend.
     pub fn served(&self) -> u64 {
         self.next.load(Ordering::Relaxed)
     }
 
-    /// All backends that have a weight, with their weights, in the order of the manifest.
+    /// Returns all backends that have a weight, with their weights, in the order of the manifest.
     pub fn backends(&self) -> impl Iterator<Item = (u32, &Backend)> {
         let all = self.shares.iter().map(|(_, backend)| backend);
         let all = all.chain(std::iter::once(&self.last));
@@ -95,11 +99,11 @@ fn gcd(a: u64, b: u64) -> u64 {
     if b == 0 { a } else { gcd(b, a % b) }
 }
 
-/// A step around a ring of `positions` that visits all of them and leaves, at any time, no gap much wider than
-/// another. That is what a golden section of the ring does, because it is badly approximable: its continued
-/// fraction has only ones. Near it we take the coprime step whose continued fraction has the smallest terms.
+/// Returns a step around a ring of `positions` that visits all of them and, at any time, leaves no gap much wider than
+/// another. The golden section of the ring does that, because it is badly approximable: its continued fraction consists of
+/// ones. This chooses the coprime step near it whose continued fraction has the smallest terms.
 fn stride(positions: u64) -> u64 {
-    // Nearest first; a few tries do, since most numbers have a coprime neighbour of small terms.
+    // The nearest steps first. A few are enough, since most numbers have a coprime neighbour with small terms.
     const TRIES: usize = 64;
     let golden = (positions as f64 * 0.618_033_988_749_894_9).round() as u64;
     (0..positions)
@@ -110,7 +114,7 @@ fn stride(positions: u64) -> u64 {
         .unwrap_or(1)
 }
 
-/// The largest term of the continued fraction of `a / b`.
+/// Returns the largest term of the continued fraction of `a / b`.
 fn largest_term(a: u64, b: u64) -> u64 {
     a.checked_div(b)
         .map_or(0, |term| term.max(largest_term(b, a % b)))
@@ -121,10 +125,10 @@ fn largest_term(a: u64, b: u64) -> u64 {
 pub struct Backend {
     /// `namespace/service:port`, for logs.
     pub name: Arc<str>,
-    /// Changes for requests that go to this backend only.
+    /// The filters of the backend. They apply only to requests for this backend.
     pub filters: Filters,
-    /// Where it is.
-    pub target: Target,
+    /// Its endpoints.
+    pub target: BackendTarget,
 }
 
 impl fmt::Display for Backend {
@@ -133,64 +137,64 @@ impl fmt::Display for Backend {
     }
 }
 
-/// Where a backend is.
+/// The endpoints of a backend reference.
 #[derive(Clone, Debug)]
-pub enum Target {
-    /// At one of these; never empty.
-    Endpoints(Arc<Endpoints>),
-    /// Nowhere for now: 503.
+pub enum BackendTarget {
+    /// The endpoints.
+    Endpoints(Arc<EndpointSet>),
+    /// There is none at the moment: requests get 503.
     NoEndpoints,
-    /// The reference is invalid: 500.
+    /// The reference is invalid: requests get 500.
     Invalid,
 }
 
-impl Target {
-    /// The endpoints, if it has some.
-    pub fn endpoints(&self) -> Option<&Endpoints> {
+impl BackendTarget {
+    /// Returns the endpoints, if there are any.
+    pub fn endpoints(&self) -> Option<&EndpointSet> {
         match self {
-            Target::Endpoints(endpoints) => Some(endpoints),
-            Target::NoEndpoints | Target::Invalid => None,
+            BackendTarget::Endpoints(endpoints) => Some(endpoints),
+            BackendTarget::NoEndpoints | BackendTarget::Invalid => None,
         }
     }
 }
 
-impl fmt::Display for Target {
+impl fmt::Display for BackendTarget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Target::Endpoints(endpoints) => write!(f, "{endpoints}"),
-            Target::NoEndpoints => f.write_str("503"),
-            Target::Invalid => f.write_str("500"),
+            BackendTarget::Endpoints(endpoints) => write!(f, "{endpoints}"),
+            BackendTarget::NoEndpoints => f.write_str("503"),
+            BackendTarget::Invalid => f.write_str("500"),
         }
     }
 }
 
-/// The version of HTTP in which an endpoint is spoken to.
+/// The HTTP version of requests to an endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HttpVersion {
-    /// HTTP/1.1; its connections can be upgraded.
+    /// HTTP/1.1. Its connections can be upgraded.
     Http1,
     /// HTTP/2 with prior knowledge (RFC 9113, section 3.3).
     Http2,
 }
 
-/// The endpoints of a Service's port; shared by all rules that use it.
+/// The endpoints of a Service's port. All rules that refer to it share them.
 #[derive(Debug)]
-pub struct Endpoints {
-    /// What all of them speak.
+pub struct EndpointSet {
+    /// The HTTP version that all of them speak.
     pub version: HttpVersion,
-    /// How TLS is spoken to them; plain text when absent.
+    /// The TLS settings. `None` for plain text.
     tls: Option<BackendTlsByIdentity>,
     first: SocketAddr,
-    /// The first one among them.
+    /// All addresses, including the first.
     addresses: Box<[SocketAddr]>,
     next: AtomicU64,
 }
 
-impl Endpoints {
-    /// From addresses, each once. `served` is how many requests have been dealt out before. Nothing when
-    /// there are no addresses.
-    pub fn new(version: HttpVersion, addresses: &[SocketAddr], served: u64) -> Option<Endpoints> {
-        Some(Endpoints {
+impl EndpointSet {
+    /// Creates endpoints from distinct addresses. `served` is the number of requests distributed before. `None` if there are
+    /// no addresses.
+    pub fn new(version: HttpVersion, addresses: &[SocketAddr], served: u64) -> Option<EndpointSet> {
+        Some(EndpointSet {
             version,
             tls: None,
             first: *addresses.first()?,
@@ -199,20 +203,20 @@ impl Endpoints {
         })
     }
 
-    /// The same, to be connected to in TLS.
-    pub fn in_tls(self, tls: BackendTlsByIdentity) -> Endpoints {
-        Endpoints {
+    /// Adds TLS settings.
+    pub fn in_tls(self, tls: BackendTlsByIdentity) -> EndpointSet {
+        EndpointSet {
             tls: Some(tls),
             ..self
         }
     }
 
-    /// How TLS is spoken to them; plain text when absent.
+    /// Returns the TLS settings. `None` for plain text.
     pub fn tls(&self) -> Option<&BackendTlsByIdentity> {
         self.tls.as_ref()
     }
 
-    /// The next one, in turn.
+    /// Returns the endpoint of the next request, round-robin.
     pub fn next(&self) -> SocketAddr {
         if self.addresses.len() == 1 {
             return self.first;
@@ -221,14 +225,14 @@ impl Endpoints {
         self.at(count % self.addresses.len().max(1) as u64)
     }
 
-    /// The one to try after this one couldn't be reached; nothing when there is no other.
+    /// Returns the endpoint to try after `tried` has failed. `None` if there is no other.
     pub fn after(&self, tried: SocketAddr) -> Option<SocketAddr> {
         let place = self.addresses.iter().position(|it| *it == tried);
         let after = place.map_or(0, |it| it + 1) % self.addresses.len().max(1);
         Some(self.at(after as u64)).filter(|it| *it != tried)
     }
 
-    /// How many requests were dealt out, if there is more than one to deal them out to.
+    /// Returns the number of distributed requests. It stays 0 if there is only one endpoint.
     pub fn served(&self) -> u64 {
         self.next.load(Ordering::Relaxed)
     }
@@ -239,8 +243,8 @@ impl Endpoints {
     }
 }
 
-/// The addresses, with commas between them; before them the protocol, where it isn't HTTP/1.1.
-impl fmt::Display for Endpoints {
+/// The addresses, separated by commas, with the protocol as a prefix unless it is HTTP/1.1.
+impl fmt::Display for EndpointSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.version, &self.tls) {
             (HttpVersion::Http1, _) => {}
@@ -248,7 +252,7 @@ impl fmt::Display for Endpoints {
             (HttpVersion::Http2, Some(_)) => f.write_str("h2:")?,
         }
         if let Some(tls) = &self.tls {
-            write!(f, "({}) ", tls.anonymous)?;
+            write!(f, "({}) ", tls.anonymous.handshake)?;
         }
         write!(f, "{}", self.first)?;
         let rest = self.addresses.iter().skip(1);

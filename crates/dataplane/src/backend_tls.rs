@@ -1,3 +1,8 @@
+//! TLS settings for connections to backends.
+//!
+//! In: the settings of a BackendTLSPolicy and the client certificates of Gateways. Out: a rustls configuration that
+//! verifies a backend's certificate. Connecting is up to the proxy.
+
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{Resumption, verify_server_cert_signed_by_trust_anchor, verify_server_name};
 use rustls::crypto::{WebPkiSupportedAlgorithms, ring};
@@ -7,44 +12,52 @@ use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
 };
-use std::any::Any;
 use std::fmt;
-use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::{Arc, OnceLock};
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
-/// How TLS is spoken to a backend: whom to trust, what names to expect, what to show.
+/// TLS to a backend, ready for use.
+#[derive(Debug)]
 pub struct BackendTls {
-    /// Equal for settings that are equal, and different (but for one in 2^64) for any others.
-    pub key: u64,
-    /// The name that is asked for.
-    pub server_name: ServerName<'static>,
-    /// Who may have signed the certificate.
-    pub authorities: Authorities,
-    /// The names of which the certificate must have one; the name that is asked for when empty.
-    pub names: Arc<[SubjectName]>,
-    /// What the backend is shown when it asks.
-    pub identity: Option<Arc<ClientIdentity>>,
-    /// All of this, ready for a handshake that checks everything: without ALPN, and never a session resumed.
+    /// Identifies the handshake among all that this process has ever had. Connections may be shared by requests with the same id.
+    pub id: u64,
+    /// What is negotiated and verified in a handshake.
+    pub handshake: BackendHandshake,
+    /// The rustls configuration, which verifies everything. It has no ALPN protocols and never resumes a session.
     pub config: Arc<ClientConfig>,
-    /// Whatever who connects wants to keep with it.
-    pub kept: OnceLock<Arc<dyn Any + Send + Sync>>,
 }
 
-/// Who may sign certificates.
+/// A TLS handshake with a backend: trusted authorities, expected names, and the client certificate to present.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Authorities {
+pub struct BackendHandshake {
+    /// The name in the handshake (SNI).
+    pub server_name: ServerName<'static>,
+    /// The authorities that may have signed the certificate.
+    pub authorities: TrustedAuthorities,
+    /// The certificate must have one of these names, or `server_name` if there are none.
+    pub names: Arc<[SubjectName]>,
+    /// The client certificate to present if the backend asks for one.
+    pub identity: Option<Arc<ClientIdentity>>,
+}
+
+/// The authorities that may sign certificates.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum TrustedAuthorities {
     /// Those that the system trusts.
     System(Arc<[CertificateDer<'static>]>),
-    /// These.
+    /// Those listed in the policy.
     Listed(Arc<[CertificateDer<'static>]>),
 }
 
-impl Authorities {
-    /// Their certificates.
+impl TrustedAuthorities {
+    /// Returns their certificates.
     pub fn certificates(&self) -> &[CertificateDer<'static>] {
         match self {
-            Authorities::System(certificates) | Authorities::Listed(certificates) => certificates,
+            TrustedAuthorities::System(certificates) | TrustedAuthorities::Listed(certificates) => {
+                certificates
+            }
         }
     }
 }
@@ -52,64 +65,71 @@ impl Authorities {
 /// A name that a certificate may have.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum SubjectName {
-    /// A DNS name, which a wildcard in the certificate may cover (RFC 9525).
+    /// A DNS name. A wildcard in the certificate may cover it (RFC 9525).
     Dns(ServerName<'static>),
-    /// What follows `*.`: any DNS name that ends so.
+    /// Any DNS name below this one: the part after `*.`.
     DnsBelow(String),
-    /// A URI, compared as it is.
+    /// A URI, compared byte by byte.
     Uri(String),
 }
 
-/// A client certificate with its key.
+/// A client certificate with its private key.
 #[derive(Debug)]
 pub struct ClientIdentity {
-    /// Ready for use.
+    /// The certificate and key as rustls uses them.
     pub certified_key: Arc<CertifiedKey>,
-    /// The key as it is written.
+    /// The key in DER.
     pub key: PrivateKeyDer<'static>,
 }
 
-impl BackendTls {
-    /// What tells settings apart.
-    pub fn key(
-        server_name: &ServerName<'_>,
-        authorities: &Authorities,
-        names: &[SubjectName],
-        identity: Option<&ClientIdentity>,
-    ) -> u64 {
-        let mut hasher = DefaultHasher::new();
-        (server_name.to_str(), authorities, names).hash(&mut hasher);
-        let chain = identity.map(|identity| &identity.certified_key.cert);
-        chain.hash(&mut hasher);
-        identity.map(|it| it.key.secret_der()).hash(&mut hasher);
-        hasher.finish()
+impl PartialEq for ClientIdentity {
+    fn eq(&self, other: &Self) -> bool {
+        self.certified_key.cert == other.certified_key.cert && self.key == other.key
     }
+}
 
-    /// Prepares it.
+impl Eq for ClientIdentity {}
+
+impl Hash for ClientIdentity {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.certified_key.cert.hash(state);
+        self.key.secret_der().hash(state);
+    }
+}
+
+impl BackendTls {
+    /// Prepares handshakes, which get a new id.
     ///
     /// # Errors
-    /// When an authority's certificate can't be a trust anchor.
-    pub fn new(
-        server_name: ServerName<'static>,
-        authorities: Authorities,
-        names: Arc<[SubjectName]>,
-        identity: Option<Arc<ClientIdentity>>,
-    ) -> Result<Self, Error> {
+    /// If the certificate of an authority can't be a trust anchor.
+    pub fn new(handshake: BackendHandshake) -> Result<Self, Error> {
+        static NEXT_ID: AtomicU64 = AtomicU64::new(1);
+        let config = handshake.client_config()?;
+        Ok(BackendTls {
+            id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
+            handshake,
+            config: Arc::new(config),
+        })
+    }
+}
+
+impl BackendHandshake {
+    fn client_config(&self) -> Result<ClientConfig, Error> {
         let mut roots = RootCertStore::empty();
-        for certificate in authorities.certificates() {
+        for certificate in self.authorities.certificates() {
             roots.add(certificate.clone())?;
         }
         let provider = ring::default_provider();
         let verifier = Verifier {
             roots,
-            names: names.clone(),
+            names: self.names.clone(),
             algorithms: provider.signature_verification_algorithms,
         };
         let builder = ClientConfig::builder_with_provider(Arc::new(provider))
             .with_safe_default_protocol_versions()?
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(verifier));
-        let mut config = match &identity {
+        let mut config = match &self.identity {
             Some(identity) => {
                 let resolver = SingleCertAndKey::from(identity.certified_key.clone());
                 builder.with_client_cert_resolver(Arc::new(resolver))
@@ -117,34 +137,16 @@ impl BackendTls {
             None => builder.with_no_client_auth(),
         };
         config.resumption = Resumption::disabled();
-        Ok(BackendTls {
-            key: BackendTls::key(&server_name, &authorities, &names, identity.as_deref()),
-            server_name,
-            authorities,
-            names,
-            identity,
-            config: Arc::new(config),
-            kept: OnceLock::new(),
-        })
+        Ok(config)
     }
 }
 
-/// The key tells all of it; what is kept is nobody's business.
-impl fmt::Debug for BackendTls {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("BackendTls")
-            .field("server_name", &self.server_name)
-            .field("key", &self.key)
-            .finish_non_exhaustive()
-    }
-}
-
-impl fmt::Display for BackendTls {
+impl fmt::Display for BackendHandshake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "TLS {}", self.server_name.to_str())?;
         match &self.authorities {
-            Authorities::System(_) => f.write_str(" by the system's authorities")?,
-            Authorities::Listed(list) => write!(f, " by authorities {}", list.len())?,
+            TrustedAuthorities::System(_) => f.write_str(" by the system's authorities")?,
+            TrustedAuthorities::Listed(list) => write!(f, " by authorities {}", list.len())?,
         }
         for name in self.names.iter() {
             match name {
@@ -160,7 +162,7 @@ impl fmt::Display for BackendTls {
     }
 }
 
-/// Checks a backend's certificate: the chain, its time, and the names.
+/// Verifies a backend's certificate: the chain, the validity period, and the names.
 #[derive(Debug)]
 struct Verifier {
     roots: RootCertStore,
@@ -249,17 +251,17 @@ fn is_below(name: &str, suffix: &str) -> bool {
         .is_some_and(|rest| rest.len() > 1 && rest.ends_with('.'))
 }
 
-/// TLS to a Service's endpoints, for each of the client certificates that Gateways have.
+/// The TLS settings for a Service's endpoints, for each client certificate of a Gateway.
 #[derive(Debug)]
 pub struct BackendTlsByIdentity {
-    /// For Gateways without one.
+    /// For Gateways without a client certificate.
     pub anonymous: Arc<BackendTls>,
-    /// By the place of the client certificate in the snapshot's order.
+    /// By the index of the client certificate in the snapshot.
     pub identities: Box<[Arc<BackendTls>]>,
 }
 
 impl BackendTlsByIdentity {
-    /// For a Gateway with this client certificate, or none.
+    /// Returns the settings for a Gateway with this client certificate, or with none.
     pub fn of(&self, identity: Option<usize>) -> Option<&Arc<BackendTls>> {
         match identity {
             None => Some(&self.anonymous),

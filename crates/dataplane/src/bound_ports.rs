@@ -1,9 +1,11 @@
+//! The bound ports of listeners.
+
 use super::Listener;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-/// Where the ports of listeners are bound: `--port-map` and sockets from systemd shift them, and not all to the same
-/// port.
+/// Maps the ports of listeners to the ports that are bound for them. `--port-map` and sockets from systemd shift ports, and
+/// not all to the same port.
 #[derive(Debug, Default)]
 pub struct BoundPorts(BTreeMap<u16, Vec<Bound>>);
 
@@ -27,8 +29,8 @@ impl BoundPorts {
         }
     }
 
-    /// The port at which a client of `listener`, connected to `socket`, reaches what the manifests call `port`: the one
-    /// that it has reached already, else one of the same Gateway, else one of the same address.
+    /// Returns the port at which a client of `listener`, connected to `socket`, reaches the manifest's `port`: the port that
+    /// it is connected to, or else a port of the same Gateway, or else one of the same address.
     pub fn find(&self, port: u16, listener: &Listener, socket: SocketAddr) -> u16 {
         if port == listener.port {
             return socket.port();
@@ -65,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn two_gateways_that_shift_one_port_keep_their_own() {
+    fn gateways_that_shift_the_same_port_differently_keep_their_ports() {
         let mut ports = BoundPorts::default();
         for (gateway, at) in [("one", "127.0.0.1:8080"), ("two", "127.0.0.1:9090")] {
             ports.insert(&listener(gateway, 80), socket(at));
@@ -76,12 +78,12 @@ mod tests {
             assert_eq!(found, expected, "{gateway}");
         }
         let other = ports.find(80, &listener("three", 443), socket("127.0.0.1:8443"));
-        assert_eq!(other, 8080, "another Gateway's, rather than none");
+        assert_eq!(other, 8080, "falls back to another Gateway");
         assert_eq!(ports.find(81, &listener("one", 443), socket("[::1]:1")), 81);
     }
 
     #[test]
-    fn one_listener_with_two_sockets_is_known_by_the_one_that_was_asked() {
+    fn listener_with_two_sockets_uses_the_address_of_the_client() {
         let mut ports = BoundPorts::default();
         let http = listener("one", 80);
         for at in ["127.0.0.1:8080", "127.0.0.2:9090"] {
@@ -91,7 +93,7 @@ mod tests {
             assert_eq!(ports.find(80, &http, socket(at)), expected);
             let https = listener("one", 443);
             let found = ports.find(80, &https, SocketAddr::new(socket(at).ip(), 8443));
-            assert_eq!(found, expected, "by the address");
+            assert_eq!(found, expected, "chosen by the address");
         }
     }
 }

@@ -1,3 +1,5 @@
+//! Validation of client certificates.
+
 use rustls::client::danger::HandshakeSignatureValid;
 use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, ring};
 use rustls::crypto::{verify_tls12_signature, verify_tls13_signature};
@@ -7,39 +9,37 @@ use rustls::{DigitallySignedStruct, DistinguishedName, RootCertStore, SignatureS
 use rustls_pki_types::{CertificateDer, UnixTime};
 use std::sync::Arc;
 
-/// How the certificates of a listener's clients are checked in the TLS handshake (API:
-/// `FrontendTLSValidation`).
+/// Validation of client certificates in the TLS handshake (API: `FrontendTLSValidation`).
 ///
-/// Session tickets are sealed with keys of its own, which it keeps from one snapshot to the next as long as it
-/// stays the same. A session that another validation began, or none, is worth nothing here: the client must
-/// show its certificate again.
+/// It has its own session ticket keys, which later snapshots keep as long as the validation stays the same. A session that
+/// began with another validation, or without one, can't be resumed: the client has to present its certificate again.
 #[derive(Debug)]
 pub struct ClientValidation {
-    /// Whose it is, `namespace/gateway:port`. A connection that passed it may go to every listener with the
-    /// same scope.
+    /// The Gateway and port, `namespace/gateway:port`. A connection that passed the validation may be used for every listener
+    /// with the same scope.
     pub scope: Arc<str>,
-    /// What happens to a client without a valid certificate.
+    /// The treatment of clients without a valid certificate.
     pub mode: ClientMode,
-    /// Who may have signed the certificates.
+    /// The authorities that may have signed the certificates.
     pub authorities: Vec<CertificateDer<'static>>,
     pub(super) verifier: Arc<dyn ClientCertVerifier>,
     pub(super) tickets: Arc<dyn ProducesTickets>,
 }
 
-/// What happens to a client without a valid certificate.
+/// The treatment of clients without a valid certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClientMode {
-    /// Its handshake fails.
+    /// The handshake fails.
     ValidOnly,
-    /// It is let in. Its certificate is asked for, and must be one whose key it has.
+    /// The handshake succeeds. A certificate is requested, and the client must have its private key.
     InsecureFallback,
 }
 
 impl ClientValidation {
-    /// A validation with ticket keys of its own.
+    /// Creates a validation with new ticket keys.
     ///
     /// # Errors
-    /// When there is no authority, one's certificate can't be a trust anchor, or the system has no random numbers.
+    /// If there are no authorities, one's certificate can't be a trust anchor, or the system has no random numbers.
     pub fn new(
         scope: Arc<str>,
         mode: ClientMode,
@@ -52,7 +52,7 @@ impl ClientValidation {
         }
         let verifier = match mode {
             ClientMode::ValidOnly => valid_only(anchors, provider)?,
-            ClientMode::InsecureFallback => Arc::new(Anybody {
+            ClientMode::InsecureFallback => Arc::new(AcceptAny {
                 hints: anchors.subjects(),
                 algorithms: provider.signature_verification_algorithms,
             }),
@@ -76,15 +76,15 @@ fn valid_only(
         .map_err(|error| rustls::Error::General(error.to_string()))
 }
 
-/// Takes every certificate, and clients without one; but a client must have the key of the certificate it
-/// shows.
+/// Accepts every certificate, and clients without one. A client must have the private key of the certificate that it
+/// presents.
 #[derive(Debug)]
-struct Anybody {
+struct AcceptAny {
     hints: Vec<DistinguishedName>,
     algorithms: WebPkiSupportedAlgorithms,
 }
 
-impl ClientCertVerifier for Anybody {
+impl ClientCertVerifier for AcceptAny {
     fn client_auth_mandatory(&self) -> bool {
         false
     }

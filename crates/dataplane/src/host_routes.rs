@@ -1,121 +1,100 @@
+//! The routes of one hostname.
+//!
+//! In: the matches of all routes for a hostname. Out: the matches that fit a request, in order of precedence.
+
 use super::Rule;
-use super::matcher::{Matcher, PathMatch};
-use super::path::PathTable;
+use super::http_match::HttpMatch;
 use super::rank::MatchRank;
 use super::request::RequestView;
+use super::route_match::{MatchIndex, RequestConditions, RouteMatch};
 use std::fmt;
 use std::sync::Arc;
 
-/// The routes of one hostname pattern. Immutable, so that the next snapshot shares those of which nothing has changed.
-#[derive(Debug, Default)]
-pub struct HostRoutes {
-    paths: PathTable,
+/// The routes of one hostname pattern. Immutable: the next snapshot shares it if none of its routes has changed.
+#[derive(Debug)]
+pub struct HostRoutes<M: RouteMatch = HttpMatch> {
+    index: M::Index,
     /// In order of precedence.
-    candidates: Box<[Candidate]>,
-    /// What each candidate was made of, for people; not read by requests.
-    origins: Box<[PathMatch]>,
+    candidates: Box<[Candidate<M>]>,
+    /// The match of each candidate, for `Display` only.
+    origins: Box<[M]>,
 }
 
-/// One match of one rule, as `compile` gives it to the router.
+/// One match of a rule, as `compile` passes it to the router.
 #[derive(Clone, Debug)]
-pub struct Entry {
-    /// The path.
-    pub path: PathMatch,
-    /// Everything else.
-    pub matcher: Arc<Matcher>,
-    /// The rule.
+pub struct RouteEntry<M = HttpMatch> {
+    /// The match.
+    pub matched: M,
+    /// The rule that it belongs to.
     pub rule: Arc<Rule>,
-    /// Its place among the matches of its rule.
+    /// Its index among the matches of the rule.
     pub index: u32,
 }
 
-/// What is left to compare when host and path fit, and what a request gets.
+/// The conditions left to check once host and index fit, and the rule.
 #[derive(Debug)]
-pub(super) struct Candidate {
-    /// Nothing when it takes every request.
-    matcher: Option<Arc<Matcher>>,
-    rule: Arc<Rule>,
+pub(super) struct Candidate<M: RouteMatch> {
+    /// `None` if every request matches.
+    pub(super) conditions: Option<Arc<M::Conditions>>,
+    pub(super) rule: Arc<Rule>,
 }
 
-impl HostRoutes {
-    /// Compiles the matches of routes. The routes come from the oldest to the youngest, as "the oldest Route based on
-    /// creation timestamp; the Route appearing first in alphabetical order by '{namespace}/{name}'" says.
-    pub fn new<'e>(routes: impl IntoIterator<Item = &'e [Entry]>) -> Self {
+impl<M: RouteMatch> HostRoutes<M> {
+    /// Compiles the matches of routes, which must be ordered from the oldest to the youngest: "the oldest Route based on
+    /// creation timestamp; the Route appearing first in alphabetical order by '{namespace}/{name}'".
+    pub fn new<'e>(routes: impl IntoIterator<Item = &'e [RouteEntry<M>]>) -> Self
+    where
+        M: 'e,
+    {
         let routes = (0..).zip(routes);
         let entries = routes.flat_map(|(age, route)| route.iter().map(move |entry| (age, entry)));
         let ranked = entries.map(|(age, entry)| (MatchRank::of(entry, age), entry));
-        let mut ranked: Vec<(MatchRank<'_>, &Entry)> = ranked.collect();
+        let mut ranked: Vec<(MatchRank<M::Rank<'e>>, &RouteEntry<M>)> = ranked.collect();
         ranked.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
         let entries = || ranked.iter().map(|(_, entry)| *entry);
-        let candidate = |entry: &Entry| Candidate {
-            matcher: (!entry.matcher.is_empty()).then(|| entry.matcher.clone()),
+        let candidate = |entry: &RouteEntry<M>| Candidate {
+            conditions: entry.matched.conditions().cloned(),
             rule: entry.rule.clone(),
         };
         HostRoutes {
-            paths: PathTable::build((0..).zip(entries().map(|entry| &entry.path))),
+            index: M::Index::build(entries().map(|entry| &entry.matched)),
             candidates: entries().map(candidate).collect(),
-            origins: entries().map(|entry| entry.path.clone()).collect(),
+            origins: entries().map(|entry| entry.matched.clone()).collect(),
         }
     }
 
-    /// Shows the matches whose path fits, in order of precedence, until `take` takes one.
+    /// Calls `take` with each match that fits by the index, in order of precedence, until it returns a value.
     pub(super) fn find<'r, T>(
         &'r self,
-        path: &str,
-        take: impl Fn(&'r Candidate) -> Option<T>,
+        request: &RequestView<'_>,
+        take: impl Fn(&'r Candidate<M>) -> Option<T>,
     ) -> Option<T> {
-        self.paths.find(path, |range| {
+        self.index.find(request, |range| {
             let candidates = self.candidates.get(range)?;
             candidates.iter().find_map(&take)
         })
     }
 
-    /// The rules, in order of precedence; one with several matches comes several times.
+    /// Returns the rules in order of precedence. A rule with several matches is repeated.
     pub(super) fn rules(&self) -> impl Iterator<Item = &Arc<Rule>> {
         self.candidates.iter().map(|it| &it.rule)
     }
 }
 
-impl Candidate {
+impl<M: RouteMatch> Candidate<M> {
     /// Whether a request matches.
-    pub(super) fn takes(&self, request: &RequestView<'_>) -> bool {
-        self.matcher.as_ref().is_none_or(|it| it.takes(request))
-    }
-
-    /// Whether a request may match that a preflight request announces.
-    pub(super) fn takes_announced(&self, request: &RequestView<'_>) -> bool {
-        let matcher = self.matcher.as_ref();
-        matcher.is_none_or(|it| it.takes_announced(request))
-    }
-
-    /// Whether it depends on headers that only the announced request will have.
-    pub(super) fn depends_on_later_headers(&self) -> bool {
-        let matcher = self.matcher.as_ref();
-        matcher.is_some_and(|it| it.depends_on_later_headers())
-    }
-
-    /// Whether requests must have a certain method.
-    pub(super) fn names_method(&self) -> bool {
-        let matcher = self.matcher.as_ref();
-        matcher.is_some_and(|it| it.method.is_some())
-    }
-
-    /// What a request gets.
-    pub(super) fn rule(&self) -> &Arc<Rule> {
-        &self.rule
+    pub(super) fn matches(&self, request: &RequestView<'_>) -> bool {
+        let conditions = self.conditions.as_ref();
+        conditions.is_none_or(|it| it.matches(request))
     }
 }
 
-/// One line a match, in order of precedence.
-impl fmt::Display for HostRoutes {
+/// One line per match, in order of precedence.
+impl<M: RouteMatch> fmt::Display for HostRoutes<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (path, candidate) in self.origins.iter().zip(&self.candidates) {
-            write!(f, "{path}")?;
-            if let Some(matcher) = &candidate.matcher {
-                write!(f, "{matcher}")?;
-            }
+        for (matched, candidate) in self.origins.iter().zip(&self.candidates) {
             let Rule { route, index, .. } = &*candidate.rule;
-            writeln!(f, " -> {route} rule {index}")?;
+            writeln!(f, "{matched} -> {route} rule {index}")?;
         }
         Ok(())
     }

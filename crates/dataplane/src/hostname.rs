@@ -1,22 +1,24 @@
+//! A map from hostnames, exact or with a wildcard, to values.
+
 use hashbrown::HashMap;
 use std::cmp::Reverse;
 
-/// The longest name there is, in bytes (RFC 1035, section 2.3.4, without the final dot). What a client sends
-/// beyond it is no name.
+/// The maximum length of a name, in bytes (RFC 1035, section 2.3.4, without the final dot). A longer host is not a name.
 const LONGEST_NAME: usize = 253;
 
-/// Values by hostname. A lookup finds the exact name first, then wildcards by the longest suffix, then
-/// the one for any name (Gateway API, `Listener.hostname`). `*.` stands for one label or more. Names are
-/// ASCII, in lower case, without a final dot; patterns are put in lower case here, names to look up must be so.
+/// Values by hostname. A lookup returns the value of the exact name first, then of wildcards by descending length of the
+/// suffix, then of the pattern for any name (Gateway API, `Listener.hostname`). `*.` matches one or more labels. Names are
+/// ASCII, in lower case, without a final dot. Patterns are converted to lower case on insertion; a name to look up must
+/// already be in lower case.
 ///
-/// A lookup hashes the name once, and one suffix for each number of labels up to that of the wildcard which
-/// has most: a name of nothing but dots costs no more than any other.
+/// A lookup hashes the name once, and one suffix per number of labels up to that of the longest wildcard. A name that
+/// consists of dots costs no more than any other.
 #[derive(Debug, Clone)]
 pub struct HostMap<T> {
     exact: HashMap<Box<str>, T>,
-    /// By what follows `*.`.
+    /// By the part after `*.`.
     wildcard: HashMap<Box<str>, T>,
-    /// How many labels the longest key of `wildcard` has.
+    /// The number of labels of the longest key of `wildcard`.
     most_labels: usize,
     any: Option<T>,
 }
@@ -33,8 +35,7 @@ impl<T> Default for HostMap<T> {
 }
 
 impl<T> HostMap<T> {
-    /// Sets the value of a pattern: a name, `*.` and a name, or nothing for any name. Gives back what was
-    /// there before.
+    /// Sets the value of a pattern: a name, `*.` and a name, or `None` for any name. Returns the previous value.
     pub fn insert(&mut self, pattern: Option<&str>, value: T) -> Option<T> {
         let Some(pattern) = pattern else {
             return self.any.replace(value);
@@ -51,7 +52,7 @@ impl<T> HostMap<T> {
         map.insert(name, value)
     }
 
-    /// The value of exactly this pattern.
+    /// Returns the value of exactly this pattern.
     pub fn get(&self, pattern: Option<&str>) -> Option<&T> {
         match pattern {
             None => self.any.as_ref(),
@@ -62,7 +63,7 @@ impl<T> HostMap<T> {
         }
     }
 
-    /// The value of exactly this pattern.
+    /// Returns the value of exactly this pattern.
     pub fn get_mut(&mut self, pattern: Option<&str>) -> Option<&mut T> {
         match pattern {
             None => self.any.as_mut(),
@@ -73,18 +74,18 @@ impl<T> HostMap<T> {
         }
     }
 
-    /// The most specific value for a name.
+    /// Returns the most specific value for a name.
     pub fn find(&self, host: &str) -> Option<&T> {
         self.candidates(host).next()
     }
 
-    /// Every value that fits a name, the most specific first.
+    /// Returns every value that matches a name, the most specific first.
     pub fn candidates<'a, 'h>(
         &'a self,
         host: &'h str,
     ) -> impl Iterator<Item = &'a T> + use<'a, 'h, T> {
         let name = if host.len() <= LONGEST_NAME { host } else { "" };
-        // The dot that stands before as many labels as any wildcard has, or the first one.
+        // The dot before as many labels as the longest wildcard has, or the first dot.
         let farthest = name.rmatch_indices('.').take(self.most_labels).last();
         let tail = farthest.and_then(|(dot, _)| name.get(dot..)).unwrap_or("");
         let suffixes = tail
@@ -94,8 +95,8 @@ impl<T> HostMap<T> {
         exact.into_iter().chain(suffixes).chain(self.any.as_ref())
     }
 
-    /// All values with their patterns (`*` for any name), the most specific first: names in alphabetical order,
-    /// wildcards from long to short, any.
+    /// Returns all values with their patterns (`*` for any name), the most specific first: exact names in alphabetical
+    /// order, wildcards by descending length, any name.
     pub fn sorted(&self) -> Vec<(String, &T)> {
         let exact = self
             .exact
@@ -112,7 +113,7 @@ impl<T> HostMap<T> {
         all
     }
 
-    /// All values, in no order.
+    /// Returns all values in no particular order.
     pub fn values(&self) -> impl Iterator<Item = &T> {
         self.exact
             .values()
@@ -120,7 +121,7 @@ impl<T> HostMap<T> {
             .chain(self.any.as_ref())
     }
 
-    /// All values, in no order.
+    /// Returns all values in no particular order.
     pub fn values_mut(&mut self) -> impl Iterator<Item = &mut T> {
         self.exact
             .values_mut()
@@ -146,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn the_exact_name_comes_before_longer_and_shorter_wildcards_and_any() {
+    fn returns_exact_name_then_longer_wildcards_then_any() {
         let map = map(&[
             "*",
             "*.com",
@@ -174,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wildcard_stands_for_one_label_or_more_but_not_for_none() {
+    fn wildcard_matches_one_or_more_labels() {
         let map = map(&["*.example.com"]);
         assert_eq!(fits(&map, "www.example.com"), ["*.example.com"]);
         assert_eq!(fits(&map, "a.b.www.example.com"), ["*.example.com"]);
@@ -189,23 +190,23 @@ mod tests {
     }
 
     #[test]
-    fn patterns_are_stored_in_lower_case() {
+    fn stores_patterns_in_lower_case() {
         let map = map(&["WWW.Example.com", "*.Example.org"]);
         assert_eq!(map.find("www.example.com"), Some(&"WWW.Example.com"));
         assert_eq!(map.find("a.example.org"), Some(&"*.Example.org"));
     }
 
     #[test]
-    fn what_is_too_long_to_be_a_name_fits_any_only() {
+    fn host_too_long_for_a_name_matches_any_only() {
         let map = map(&["*", "*.com"]);
         let name = "a.".repeat(125) + "com";
-        assert_eq!(fits(&map, &name), ["*.com", "*"], "253 bytes are a name");
+        assert_eq!(fits(&map, &name), ["*.com", "*"], "253 bytes are allowed");
         assert_eq!(fits(&map, &format!("a{name}")), ["*"]);
         assert_eq!(fits(&map, &".".repeat(1 << 20)), ["*"]);
     }
 
     #[test]
-    fn sorted_goes_from_specific_to_any() {
+    fn sorts_from_specific_to_any() {
         let map = map(&["*", "*.com", "b.com", "*.a.com", "a.com"]);
         let patterns: Vec<String> = map.sorted().into_iter().map(|(it, _)| it).collect();
         assert_eq!(patterns, ["a.com", "b.com", "*.a.com", "*.com", "*"]);

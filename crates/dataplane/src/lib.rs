@@ -1,76 +1,64 @@
-//! Plain data that requests are served by.
+//! Plain data that requests are served from.
 //!
-//! In: what `compile` made of the graph. Out: for a connection its certificate, for a request the rule,
-//! the backend and the endpoint, and the changes to headers. No sockets, no proxy, no YAML, no API types.
-//! Everything here is immutable after it was made, but for counters.
+//! In: what `compile` makes of the graph. Out: the certificate for a connection; the rule, backend and endpoint
+//! for a request; changes to headers. Never here: sockets, Pingora, YAML, API types. Everything is immutable once
+//! built, except counters.
 
-/// Backends by weight, and their endpoints in turn.
 pub mod backend;
-/// TLS towards backends.
 pub mod backend_tls;
 mod bound_ports;
-/// What clients must show in a TLS handshake.
 pub mod client_validation;
 pub mod filter;
-/// The routes of one hostname.
 pub mod host_routes;
-/// Values by hostname, exact or with a wildcard.
 pub mod hostname;
-/// What a request must look like besides its host.
+pub mod http_match;
 pub mod matcher;
 mod path;
-/// Paths in their normal form.
 pub mod path_normalization;
-/// Which rule answers a preflight request.
 pub mod preflight;
 pub mod query;
 mod rank;
-/// A request, as far as matching looks at it.
 pub mod request;
-/// When a request is tried again.
 pub mod retry;
-/// From a request to the rule that takes it.
+pub mod route_match;
 pub mod router;
 mod snapshot;
-/// Time limits of a rule.
 pub mod timeouts;
-/// Certificates by server name.
 pub mod tls;
 
-use backend::Split;
+use backend::{Backend, Split};
 pub use bound_ports::BoundPorts;
 use filter::Filters;
-use filter::request_redirect::RequestRedirect;
 use hostname::HostMap;
 use http::StatusCode;
-use retry::Retry;
+use retry::RuleRetry;
 use router::Router;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use timeouts::RuleTimeouts;
 use tls::PortTls;
 
-/// What one socket, an address and a port, offers. Listeners of several Gateways may share it.
+/// What is served on one socket (an address and a port). Listeners of several Gateways may share it.
 #[derive(Debug, Default)]
 pub struct Port {
-    /// For each hostname the listener that serves it: the most specific one takes a request, no other.
+    /// The listener of each hostname. A request belongs to the listener with the most specific matching hostname.
     pub listeners: HostMap<Arc<Listener>>,
-    /// With TLS: for each server name the certificates. A port either speaks TLS or doesn't.
+    /// The certificates of each server name. `None` if the port serves plain text.
     pub tls: Option<PortTls>,
 }
 
-/// A listener: its routes, compiled.
+/// A compiled listener.
 #[derive(Debug)]
 pub struct Listener {
-    /// `namespace/gateway/listener`, for logs and metrics; one of a ListenerSet is
+    /// `namespace/gateway/listener`, for logs and metrics. For a listener of a ListenerSet:
     /// `namespace/gateway/namespace/listenerset/listener`.
     pub name: String,
-    /// Its port as the manifest has it, which `--port-map` may have shifted.
+    /// The port in the manifest. The bound port differs if `--port-map` shifts it.
     pub port: u16,
-    /// The scope of the [`ClientMode::ValidOnly`](client_validation::ClientMode::ValidOnly) validation that its clients must have passed; nothing when
-    /// anybody may come.
+    /// The scope of the [`ClientMode::ValidOnly`](client_validation::ClientMode::ValidOnly) validation that clients
+    /// must have passed. `None` if no client certificate is required.
     pub only_clients_of: Option<Arc<str>>,
-    /// The place of its Gateway's client certificate, which backends are shown; see
+    /// The index of the client certificate that the Gateway presents to backends; see
     /// [`BackendTlsByIdentity`](backend_tls::BackendTlsByIdentity).
     pub identity: Option<usize>,
     /// The routes.
@@ -78,7 +66,7 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Its Gateway, `namespace/gateway`.
+    /// Returns the name of the listener's Gateway, `namespace/gateway`.
     pub fn gateway(&self) -> &str {
         let end = self.name.match_indices('/').nth(1);
         end.and_then(|(end, _)| self.name.get(..end))
@@ -86,39 +74,49 @@ impl Listener {
     }
 }
 
-/// One rule of a route, shared by all of its matches.
+/// A rule of a route. All matches of the rule share it.
 #[derive(Debug)]
 pub struct Rule {
-    /// `namespace/name`, for logs.
+    /// `namespace/name` of the route, for logs.
     pub route: Arc<str>,
-    /// Which rule of the route, from 0.
+    /// The index of the rule in the route, from 0.
     pub index: usize,
-    /// Changes for every request of this rule.
+    /// The filters of the rule. They apply to all of its requests.
     pub filters: Filters,
-    /// How long its requests may take.
+    /// The time limits of its requests.
     pub timeouts: RuleTimeouts,
-    /// When they are tried again; without it only what no endpoint has seen.
-    pub retry: Option<Box<Retry>>,
-    /// What is done with the request.
+    /// When to retry. Without it, a request is retried only if no endpoint has processed it.
+    pub retry: Option<Box<RuleRetry>>,
+    /// How its requests are answered.
     pub action: Action,
 }
 
-/// What is done with a request.
+impl Rule {
+    /// Returns the backend at an index of the rule's split.
+    pub fn backend(&self, index: usize) -> Option<&Backend> {
+        match &self.action {
+            Action::Forward(split) => split.get(index),
+            Action::AnsweredByFilters | Action::Refuse(_) => None,
+        }
+    }
+}
+
+/// How the requests of a rule are answered.
 #[derive(Debug)]
 pub enum Action {
-    /// It goes to one of the backends.
+    /// Forward them to one of the backends.
     Forward(Split),
-    /// It is answered here: the client shall ask elsewhere.
-    Redirect(RequestRedirect),
-    /// It is answered here: the rule can't be served as written.
+    /// The filters answer every request, as a redirect does.
+    AnsweredByFilters,
+    /// Answer with this status, because the rule can't be served as written.
     Refuse(StatusCode),
 }
 
-/// Everything that is served, at one moment. A request keeps the one it began with.
+/// Everything that is served at one moment. A request keeps the snapshot that it started with.
 #[derive(Debug, Default)]
 pub struct Snapshot {
-    /// By the address that the socket is bound to. Nobody but us chooses these, so hashing needn't withstand attacks.
+    /// Ports by bound address. Clients don't choose these keys, so the hash need not withstand attacks.
     pub ports: hashbrown::HashMap<SocketAddr, Arc<Port>>,
-    /// Where the listeners' ports are bound.
+    /// Maps ports in manifests to bound ports.
     pub bound_ports: BoundPorts,
 }

@@ -1,3 +1,8 @@
+//! Conditions on a request other than its host.
+//!
+//! In: a match of a rule with its patterns compiled. Out: whether a request satisfies it. Paths are only described here;
+//! [`path`](super::path) looks them up.
+
 use super::query;
 use super::request::RequestView;
 use http::header::{COOKIE, GetAll, ORIGIN};
@@ -6,17 +11,17 @@ use regex::{Regex, RegexBuilder};
 use std::fmt;
 use std::sync::Arc;
 
-/// The memory that one compiled pattern may take; what a careless `(\w{1,1000}){1000}` runs into.
+/// The memory limit of one compiled pattern, in bytes. `(\w{1,1000}){1000}` exceeds it.
 const PATTERN_BYTES: usize = 1 << 20;
 
-/// What a request must look like besides its host and path.
+/// The conditions of a match, except host and path. All must hold.
 #[derive(Debug, Default)]
 pub struct Matcher {
-    /// The method, if it matters.
+    /// The required method, if any.
     pub method: Option<Method>,
-    /// Headers, which must all match; each name once.
+    /// Required headers. Each name occurs once.
     pub headers: Vec<(HeaderName, ValueMatch)>,
-    /// Query parameters, which must all match; names are compared letter by letter, each stands once.
+    /// Required query parameters. Names are case-sensitive, and each occurs once.
     pub query: Vec<(Box<str>, ValueMatch)>,
 }
 
@@ -27,36 +32,36 @@ impl Matcher {
     }
 
     /// Whether a request matches.
-    pub fn takes(&self, request: &RequestView<'_>) -> bool {
-        self.takes_with(request, |_| true)
+    pub fn matches(&self, request: &RequestView<'_>) -> bool {
+        self.matches_with(request, |_| true)
     }
 
-    /// Whether a request may match that a preflight request announces: with its method, and with headers that it
-    /// alone will have. Its `Origin` is that of the preflight request (Fetch standard, section 3.3.2).
-    pub fn takes_announced(&self, request: &RequestView<'_>) -> bool {
-        self.takes_with(request, |header| header == ORIGIN)
+    /// Whether the request that a preflight request announces may match: its method is known, its headers other than
+    /// `Origin` are not (Fetch standard, section 3.3.2).
+    pub fn matches_announced(&self, request: &RequestView<'_>) -> bool {
+        self.matches_with(request, |header| header == ORIGIN)
     }
 
-    /// Whether it depends on headers that a preflight request doesn't have.
+    /// Whether it depends on headers that a preflight request does not have.
     pub fn depends_on_later_headers(&self) -> bool {
         self.headers.iter().any(|(name, _)| name != ORIGIN)
     }
 
-    /// Whether a request matches, as far as its headers are `known`.
-    fn takes_with(&self, request: &RequestView<'_>, known: impl Fn(&HeaderName) -> bool) -> bool {
+    /// Whether a request matches. Headers that are not `known` count as matching.
+    fn matches_with(&self, request: &RequestView<'_>, known: impl Fn(&HeaderName) -> bool) -> bool {
         self.method.as_ref().is_none_or(|it| it == request.method)
             && self.headers.iter().all(|(name, value)| {
-                !known(name) || value.takes_header(name, &request.headers.get_all(name))
+                !known(name) || value.matches_header(name, &request.headers.get_all(name))
             })
             && self.query.iter().all(|(name, value)| {
                 request
                     .parameter(name)
-                    .is_some_and(|it| value.takes_parameter(it))
+                    .is_some_and(|it| value.matches_parameter(it))
             })
     }
 }
 
-/// Each condition after a space, nothing for none.
+/// Each condition after a space. Empty if there are none.
 impl fmt::Display for Matcher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(method) = &self.method {
@@ -72,20 +77,19 @@ impl fmt::Display for Matcher {
     }
 }
 
-/// What a value must look like.
+/// A condition on a value.
 #[derive(Debug)]
 pub enum ValueMatch {
-    /// Equal.
+    /// The value is equal to this.
     Exact(Box<str>),
-    /// Matched as a whole, see [`pattern`].
+    /// The whole value matches this expression; see [`pattern`].
     Regex(Regex),
 }
 
 impl ValueMatch {
-    /// Whether a header matches. One that is sent several times counts as one with all values joined by
-    /// commas, as RFC 9110, section 5.2, defines it and Envoy does it (cookies by semicolon, RFC 9113, section
-    /// 8.2.3): a value slipped in beside the expected one doesn't match.
-    fn takes_header(&self, name: &HeaderName, values: &GetAll<'_, HeaderValue>) -> bool {
+    /// Whether a header matches. The values of a repeated header are joined by commas, as in RFC 9110, section 5.2, and in
+    /// Envoy (cookies by semicolons: RFC 9113, section 8.2.3). So an unexpected additional value never matches.
+    fn matches_header(&self, name: &HeaderName, values: &GetAll<'_, HeaderValue>) -> bool {
         let separator = if name == COOKIE { "; " } else { "," };
         match self {
             ValueMatch::Exact(expected) => equals_joined(values, separator, expected),
@@ -103,8 +107,8 @@ impl ValueMatch {
         }
     }
 
-    /// Whether the value of a query parameter, still encoded, matches.
-    fn takes_parameter(&self, value: &str) -> bool {
+    /// Whether a query parameter matches. `value` is still encoded.
+    fn matches_parameter(&self, value: &str) -> bool {
         match self {
             ValueMatch::Exact(expected) => query::equals(value, expected),
             ValueMatch::Regex(regex) => query::decode(value).is_some_and(|it| regex.is_match(&it)),
@@ -121,7 +125,7 @@ impl fmt::Display for ValueMatch {
     }
 }
 
-/// Whether there are values that, joined, are the expected text.
+/// Whether there is at least one value and the joined values equal `expected`.
 fn equals_joined(values: &GetAll<'_, HeaderValue>, separator: &str, expected: &str) -> bool {
     let mut values = values.iter();
     let Some(first) = values.next() else {
@@ -136,19 +140,19 @@ fn equals_joined(values: &GetAll<'_, HeaderValue>, separator: &str, expected: &s
     rest.is_some_and(<[u8]>::is_empty)
 }
 
-/// A header's value as text; nothing when it isn't UTF-8, which no pattern matches.
+/// Returns a header's value as text. `None` if it is not UTF-8, which no pattern matches.
 fn text(value: &HeaderValue) -> Option<&str> {
     std::str::from_utf8(value.as_bytes()).ok()
 }
 
-/// What a path must look like.
+/// A condition on a path.
 #[derive(Clone, Debug)]
 pub enum PathMatch {
-    /// Equal.
+    /// The path is equal to this.
     Exact(Arc<str>),
-    /// By whole segments; a final slash is ignored (`PathMatchPathPrefix` of the API).
+    /// The path begins with these segments. A final slash is ignored (`PathMatchPathPrefix` of the API).
     Prefix(Arc<str>),
-    /// Matched as a whole by a pattern as the user wrote it; one that [`pattern`] refuses never matches.
+    /// The whole path matches this expression, written by the user. An expression that [`pattern`] rejects never matches.
     Regex(Arc<str>),
 }
 
@@ -162,19 +166,19 @@ impl fmt::Display for PathMatch {
     }
 }
 
-/// Compiles a user's pattern so that it must match all of a text. The syntax is the regex crate's: time is
-/// linear in the text, so there are no look-arounds and no back-references.
+/// Compiles a user's pattern so that it must match a whole text. The syntax is that of the regex crate, without
+/// look-around and back-references, so matching takes linear time.
 ///
 /// # Errors
-/// When it isn't a regular expression, or takes more than a megabyte compiled.
+/// If it is not a regular expression, or its compiled form exceeds one megabyte.
 pub fn pattern(text: &str) -> Result<Regex, regex::Error> {
-    // Alone first: `a)|(b` would be a pattern once it stands in the group, and an unanchored one.
+    // First on its own: `a)|(b` is only valid inside the group, where it would escape the anchors.
     let limited = |text: &str| RegexBuilder::new(text).size_limit(PATTERN_BYTES).build();
     limited(text)?;
     limited(&whole(text))
 }
 
-/// The pattern that matches what `text` matches, but only as a whole.
+/// Returns a pattern that matches only whole texts.
 pub(super) fn whole(text: &str) -> String {
     format!("^(?:{text})$")
 }
@@ -190,11 +194,11 @@ mod tests {
             headers.append(name, HeaderValue::from_bytes(value).unwrap());
         }
         let name = HeaderName::from_static(name);
-        value.takes_header(&name, &headers.get_all(&name))
+        value.matches_header(&name, &headers.get_all(&name))
     }
 
     #[test]
-    fn a_repeated_header_counts_as_one_with_its_values_joined() {
+    fn joins_values_of_repeated_header() {
         let one = ValueMatch::Exact("one".into());
         assert!(takes(&one, "version", &[b"one"]));
         assert!(!takes(&one, "version", &[]));
@@ -212,14 +216,14 @@ mod tests {
     }
 
     #[test]
-    fn cookies_that_http_2_splits_match_as_one() {
+    fn joins_cookies_that_http2_splits() {
         let cookie = ValueMatch::Exact("a=1; b=2".into());
         assert!(takes(&cookie, "cookie", &[b"a=1", b"b=2"]));
         assert!(takes(&cookie, "cookie", &[b"a=1; b=2"]));
     }
 
     #[test]
-    fn a_value_that_is_not_utf_8_matches_no_pattern() {
+    fn matches_no_pattern_if_value_is_not_utf8() {
         let any = ValueMatch::Regex(pattern("(?s).*").unwrap());
         assert!(takes(&any, "version", &[b""]));
         assert!(!takes(&any, "version", &[b"\xff"]));
@@ -232,13 +236,13 @@ mod tests {
     }
 
     #[test]
-    fn a_pattern_must_match_as_a_whole_whatever_it_says() {
+    fn pattern_matches_whole_text_only() {
         let either = pattern("a|bc").unwrap();
         assert!(either.is_match("a") && either.is_match("bc"));
         assert!(!either.is_match("ac") && !either.is_match("a\n"));
         assert!(
             pattern("a)|(?:b").is_err(),
-            "closes the group that anchors it"
+            "it closes the group that anchors it"
         );
         assert!(pattern("(").is_err());
         assert!(pattern(r"(\w{1,1000}){1000}").is_err(), "too big");

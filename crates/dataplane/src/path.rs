@@ -1,4 +1,7 @@
-//! The paths of one hostname, compiled.
+//! The paths of one hostname, compiled for lookup.
+//!
+//! In: the path conditions of all matches, in order of precedence. Out: for a path, the indexes of the matches that fit,
+//! in the same order.
 
 use super::matcher::{PathMatch, whole};
 use hashbrown::{Equivalent, HashMap};
@@ -6,23 +9,23 @@ use regex::{RegexSet, RegexSetBuilder};
 use std::ops::Range;
 use std::sync::Arc;
 
-/// The memory that patterns searched together may take, compiled. Well above what one may, see
+/// The memory limit of patterns that are searched together, in bytes, compiled. Well above the limit of one
 /// [`pattern`](super::matcher::pattern).
 const GROUP_BYTES: usize = 4 << 20;
 
-/// The paths of one hostname, and for each its entries: places in the router's list, where they stand in
-/// order of precedence, those of one path side by side.
+/// The paths of one hostname. Each maps to a range of indexes in the list of candidates, which is in order of precedence, so
+/// entries with the same path are adjacent.
 #[derive(Debug, Default)]
-pub(super) struct PathTable {
-    exact: HashMap<Box<str>, Span>,
-    /// The length in bytes of the longest exact path. A longer one isn't even hashed.
+pub struct PathTable {
+    exact: HashMap<Box<str>, EntryRange>,
+    /// The length of the longest exact path, in bytes. A longer path is not even hashed.
     longest_exact: usize,
     patterns: Vec<PatternGroup>,
     prefixes: PrefixTree,
 }
 
 impl PathTable {
-    /// Adds entries, which come in order of precedence.
+    /// Builds the table. The entries must be in order of precedence.
     pub(super) fn build<'e>(entries: impl Iterator<Item = (u32, &'e PathMatch)>) -> Self {
         let mut table = PathTable::default();
         let mut patterns = Vec::new();
@@ -40,7 +43,7 @@ impl PathTable {
         table
     }
 
-    /// Shows the entries whose path fits, in order of precedence, until `take` takes one.
+    /// Calls `take` with the entries whose path fits, in order of precedence, until it returns a value.
     pub(super) fn find<T>(
         &self,
         path: &str,
@@ -59,20 +62,24 @@ impl PathTable {
     }
 }
 
-/// A run of entries.
+/// A range of entries.
 #[derive(Clone, Copy, Debug, Default)]
-struct Span {
+struct EntryRange {
     start: u32,
     length: u32,
 }
 
-impl Span {
-    /// Makes it longer by the entry that follows.
+impl EntryRange {
+    /// Appends the next entry.
     fn push(&mut self, index: u32) {
         if self.length == 0 {
             self.start = index;
         }
-        debug_assert_eq!(index, self.start + self.length, "alike entries stand apart");
+        debug_assert_eq!(
+            index,
+            self.start + self.length,
+            "entries of one path are not adjacent"
+        );
         self.length += 1;
     }
 
@@ -82,16 +89,16 @@ impl Span {
     }
 }
 
-/// Regular expressions that are searched together, in one pass over the path.
+/// Regular expressions that are searched together in one pass over the path.
 #[derive(Debug)]
 struct PatternGroup {
     set: RegexSet,
-    /// In order of precedence the pattern's place in the set and the entry's in the list.
+    /// Pairs of the pattern's index in the set and the entry's index in the list, in order of precedence.
     uses: Box<[(u32, u32)]>,
 }
 
 impl PatternGroup {
-    /// Puts all in one group; in several only when they are too big for one.
+    /// Puts all patterns in one group, or in several if one would be too big.
     fn build(uses: &[(Arc<str>, u32)], bytes: usize, groups: &mut Vec<PatternGroup>) {
         if uses.is_empty() {
             return;
@@ -112,7 +119,7 @@ impl PatternGroup {
                 uses: numbered.into(),
             }),
             Err(_) => {
-                // A single one that fails isn't a pattern (`PathMatch::Regex`), and matches nothing.
+                // A single pattern that fails is not valid (`PathMatch::Regex`) and matches nothing.
                 let (left, right) = uses.split_at(uses.len() / 2);
                 if !left.is_empty() {
                     PatternGroup::build(left, bytes, groups);
@@ -123,7 +130,7 @@ impl PatternGroup {
     }
 
     fn find<T>(&self, path: &str, take: &mut impl FnMut(Range<usize>) -> Option<T>) -> Option<T> {
-        // Asking which ones match allocates, asking whether any does not.
+        // `matches` allocates, `is_match` does not.
         if !self.set.is_match(path) {
             return None;
         }
@@ -133,7 +140,7 @@ impl PatternGroup {
             .filter(|(pattern, _)| matches.matched(*pattern as usize))
             .find_map(|&(_, index)| {
                 take(
-                    Span {
+                    EntryRange {
                         start: index,
                         length: 1,
                     }
@@ -143,41 +150,41 @@ impl PatternGroup {
     }
 }
 
-/// Path prefixes as a tree by segments. All edges are in one hash map, so that a step costs the same however
-/// many children a node has; steps end with the deepest node, however long the path is.
+/// Path prefixes as a tree of segments. All edges are in one hash map, so a step costs the same for any number of children.
+/// A lookup ends at the deepest node, however long the path is.
 #[derive(Debug)]
 struct PrefixTree {
-    /// The first one is the root, which stands for `/` and fits every path, also `*` (RFC 9112, section 3.2.4).
-    nodes: Vec<Node>,
-    edges: HashMap<Edge, u32>,
-    /// The length in bytes of the longest segment. A longer one isn't even hashed.
+    /// The first node is the root. It stands for `/` and matches every path, including `*` (RFC 9112, section 3.2.4).
+    nodes: Vec<PrefixNode>,
+    edges: HashMap<PrefixEdge, u32>,
+    /// The length of the longest segment, in bytes. A longer segment is not even hashed.
     longest: usize,
 }
 
 #[derive(Debug, Default)]
-struct Node {
-    entries: Span,
-    /// The node above; the root has itself.
+struct PrefixNode {
+    entries: EntryRange,
+    /// The parent node. The root is its own parent.
     parent: u32,
     has_children: bool,
 }
 
-/// From a node to the one for a further segment.
+/// An edge from a node to its child for a segment.
 #[derive(Debug, PartialEq, Eq, Hash)]
-struct Edge {
+struct PrefixEdge {
     parent: u32,
     segment: Box<str>,
 }
 
-/// An [`Edge`] to look up. It must hash as `Edge` does, so the fields are alike.
+/// A borrowed [`PrefixEdge`] for lookups. The fields are the same, so that both have the same hash.
 #[derive(Hash)]
-struct EdgeRef<'p> {
+struct PrefixEdgeRef<'p> {
     parent: u32,
     segment: &'p str,
 }
 
-impl Equivalent<Edge> for EdgeRef<'_> {
-    fn equivalent(&self, edge: &Edge) -> bool {
+impl Equivalent<PrefixEdge> for PrefixEdgeRef<'_> {
+    fn equivalent(&self, edge: &PrefixEdge) -> bool {
         self.parent == edge.parent && *self.segment == *edge.segment
     }
 }
@@ -185,7 +192,7 @@ impl Equivalent<Edge> for EdgeRef<'_> {
 impl Default for PrefixTree {
     fn default() -> Self {
         PrefixTree {
-            nodes: vec![Node::default()],
+            nodes: vec![PrefixNode::default()],
             edges: HashMap::new(),
             longest: 0,
         }
@@ -195,7 +202,7 @@ impl Default for PrefixTree {
 impl PrefixTree {
     fn insert(&mut self, prefix: &str, index: u32) {
         let prefix = prefix.strip_suffix('/').unwrap_or(prefix);
-        // What stands before the first slash is no segment, and `/` itself has none.
+        // The text before the first slash is not a segment, and `/` has no segments.
         let node = prefix
             .split('/')
             .skip(1)
@@ -205,26 +212,26 @@ impl PrefixTree {
         }
     }
 
-    /// The node below `parent` for a segment, made when it isn't there.
+    /// Returns the child of `parent` for a segment, and creates it if it does not exist.
     fn child(&mut self, parent: u32, segment: &str) -> u32 {
-        if let Some(child) = self.edges.get(&EdgeRef { parent, segment }) {
+        if let Some(child) = self.edges.get(&PrefixEdgeRef { parent, segment }) {
             return *child;
         }
         let child = self.nodes.len() as u32;
-        self.nodes.push(Node {
+        self.nodes.push(PrefixNode {
             parent,
-            ..Node::default()
+            ..PrefixNode::default()
         });
         if let Some(node) = self.nodes.get_mut(parent as usize) {
             node.has_children = true;
         }
         self.longest = self.longest.max(segment.len());
         let segment = segment.into();
-        self.edges.insert(Edge { parent, segment }, child);
+        self.edges.insert(PrefixEdge { parent, segment }, child);
         child
     }
 
-    /// From the deepest node that fits up to the root, which is from the longest prefix to the shortest.
+    /// Calls `take` from the deepest matching node up to the root: from the longest prefix to the shortest.
     fn find<T>(&self, path: &str, take: &mut impl FnMut(Range<usize>) -> Option<T>) -> Option<T> {
         let mut at = self.deepest(path);
         loop {
@@ -250,7 +257,7 @@ impl PrefixTree {
                 .get(at as usize)
                 .is_some_and(|it| it.has_children)
             && let Some((segment, tail)) = self.segment(path)
-            && let Some(child) = self.edges.get(&EdgeRef {
+            && let Some(child) = self.edges.get(&PrefixEdgeRef {
                 parent: at,
                 segment,
             })
@@ -261,7 +268,7 @@ impl PrefixTree {
         at
     }
 
-    /// The first segment and what follows its slash; nothing when it is longer than any that is known.
+    /// Splits off the first segment. `None` if it is longer than every known segment.
     fn segment<'p>(&self, path: &'p str) -> Option<(&'p str, Option<&'p str>)> {
         let mut near = path.bytes().take(self.longest + 1);
         match near.position(|it| it == b'/') {

@@ -1,14 +1,14 @@
-//! Paths in their normal form, so that equivalent spellings of a path match the same rule.
+//! Path normalization, so that equivalent spellings of a path match the same rule.
 //!
-//! In: the path of a request or of a route's match, without the query. Out: the same path without percent-encoded
-//! unreserved characters, dot segments and empty segments (RFC 3986, sections 5.2.4 and 6.2.2), or why it has no normal
-//! form. Percent-encoded slashes are never decoded. See `docs/decisions/path-normalization.md`.
+//! In: the path of a request or of a route's match, without the query. Out: the path without percent-encoded unreserved
+//! characters, dot segments and empty segments (RFC 3986, sections 5.2.4 and 6.2.2), or why it has no normal form.
+//! Percent-encoded slashes are never decoded. See `docs/decisions/path-normalization.md`.
 
 use std::borrow::Cow;
 use std::fmt::Write;
 
 /// Whether paths are normalised before they are matched and forwarded (`--path-normalization`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PathNormalization {
     /// Paths are normalised; a path without a normal form is refused.
     #[default]
@@ -20,26 +20,26 @@ pub enum PathNormalization {
 /// Why a path has no normal form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PathError {
-    /// `..` stands where there is nothing left to remove.
+    /// A `..` segment has no segment left to remove.
     #[error("its `..` segments lead out of the root")]
     LeavesRoot,
-    /// It contains `%00`, where some programs end a text.
+    /// It contains `%00`, which ends a string in some programs.
     #[error("it contains `%00`")]
     EncodedNul,
-    /// A `%` without two hexadecimal digits, which programs read differently.
+    /// It contains a `%` without two hexadecimal digits. Programs disagree on its meaning.
     #[error("it contains a `%` without two hexadecimal digits")]
     MalformedEscape,
 }
 
 impl PathNormalization {
-    /// Returns the path to forward. It is borrowed if nothing has to change, which takes one pass over its bytes.
+    /// Returns the path to forward. It is borrowed if nothing changes, which takes one pass over its bytes.
     ///
-    /// The path begins with `/`. Hexadecimal digits of the escapes that stay are not changed, since some backends
+    /// The path must begin with `/`. Escapes that remain keep the case of their hexadecimal digits, since some backends
     /// verify a signature of the path; [`for_matching`](Self::for_matching) hides the difference from routes.
     ///
     /// # Errors
-    /// A path that leaves the root, or contains `%00` or a malformed escape. A malformed escape can't be kept:
-    /// `%%32e` would become `%2e` by decoding the `2`.
+    /// If the path leaves the root, or contains `%00` or a malformed escape. A malformed escape can't be kept: decoding the
+    /// `2` of `%%32e` would turn it into `%2e`.
     pub fn normalize(self, path: &str) -> Result<Cow<'_, str>, PathError> {
         if self == PathNormalization::Off || is_normal(path.as_bytes()) {
             return Ok(Cow::Borrowed(path));
@@ -49,8 +49,8 @@ impl PathNormalization {
         Ok(Cow::Owned(path))
     }
 
-    /// Returns a normalised path as rules are compared with it: `%2f` and `%2F` are the same escape (RFC 3986, section
-    /// 6.2.2.1). It has the same length.
+    /// Returns the form of a normalised path that rules are compared with: `%2f` and `%2F` are the same escape (RFC 3986,
+    /// section 6.2.2.1). It has the same length.
     pub fn for_matching(self, path: &str) -> Cow<'_, str> {
         let is_lower = |escape: &str| {
             let mut digits = escape.bytes().take(2);
@@ -64,22 +64,22 @@ impl PathNormalization {
     }
 }
 
-/// Whether two hexadecimal digits are an escape that a normalised path, as rules are compared with it, can contain.
+/// Whether [`PathNormalization::for_matching`] can return a path that contains the escape with these digits.
 pub fn is_matched_escape(high: u8, low: u8) -> bool {
     let is_upper = |digit: u8| !digit.is_ascii_lowercase();
     keeps_escape(high, low) && is_upper(high) && is_upper(low)
 }
 
-/// How a byte of a path is read.
+/// The role of a byte in a path.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Class {
-    /// `unreserved / sub-delims / ":" / "@"`: stays.
+    /// `unreserved / sub-delims / ":" / "@"`. Kept.
     Plain,
-    /// Dot segments and further slashes may follow.
+    /// `/`, which dot segments and repeated slashes may follow.
     Slash,
     /// `%`
     Escape,
-    /// What a path can't contain (RFC 3986, section 3.3).
+    /// A byte that a path can't contain (RFC 3986, section 3.3).
     Foreign,
 }
 
@@ -115,7 +115,7 @@ const fn is_unreserved(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
 }
 
-/// Whether there is nothing to change. This is all that most requests need.
+/// Whether a path is in normal form. Most requests need no more than this check.
 fn is_normal(path: &[u8]) -> bool {
     let mut rest = path.iter();
     while let Some(&byte) = rest.next() {
@@ -136,7 +136,7 @@ fn is_normal(path: &[u8]) -> bool {
     true
 }
 
-/// Whether what follows `/.` makes it `/.` or `/..`, alone in its segment.
+/// Whether the text after `/.` completes a segment `.` or `..`.
 fn ends_dot_segment(rest: &[u8]) -> bool {
     matches!(rest, [] | [b'/', ..] | [b'.'] | [b'.', b'/', ..])
 }
@@ -145,14 +145,14 @@ fn keeps_escape(high: u8, low: u8) -> bool {
     unescaped(high, low).is_some_and(|byte| byte != 0 && !is_unreserved(byte))
 }
 
-/// The byte that two hexadecimal digits stand for.
+/// Returns the byte that two hexadecimal digits encode.
 fn unescaped(high: u8, low: u8) -> Option<u8> {
     let digit = |digit: u8| char::from(digit).to_digit(16);
     u8::try_from(digit(high)? << 4 | digit(low)?).ok()
 }
 
-/// Decodes percent-encoded unreserved characters, and percent-encodes what a path can't contain. A backslash becomes a
-/// slash, as in browsers and Envoy: some backends take it for one.
+/// Decodes percent-encoded unreserved characters and percent-encodes bytes that a path can't contain. A backslash becomes a
+/// slash, as in browsers and Envoy, since some backends treat it as one.
 fn decoded(path: &str) -> Result<String, PathError> {
     let mut text = String::with_capacity(path.len());
     let mut rest = path.as_bytes();
@@ -179,7 +179,7 @@ fn decoded(path: &str) -> Result<String, PathError> {
     Ok(text)
 }
 
-/// RFC 3986, section 5.2.4, except that a path that leaves the root is refused and not cut off there.
+/// RFC 3986, section 5.2.4, except that a path that leaves the root is rejected instead of truncated.
 fn without_dot_segments(path: &str) -> Result<String, PathError> {
     let mut kept = String::with_capacity(path.len());
     // The path begins with a slash, so the first part is empty.

@@ -1,55 +1,76 @@
-//! Which rule answers a preflight request of a browser.
+//! Routing of CORS preflight requests.
 //!
-//! A preflight request announces another request ("CORS-preflight request" of the Fetch standard): its method stands in
-//! `Access-Control-Request-Method`, its headers aren't there yet. The rule that will get the announced request has to
-//! answer, not the one that takes requests with the method OPTIONS.
+//! A preflight request announces another request ("CORS-preflight request" of the Fetch standard). It carries the method of
+//! that request in `Access-Control-Request-Method`, but not its headers. It is answered by the rule that will serve the
+//! announced request, not by a rule that matches the method OPTIONS.
 
 use super::Rule;
 use super::host_routes::Candidate;
+use super::http_match::HttpMatch;
 use super::request::RequestView;
 use super::router::Router;
 use http::Method;
 use std::sync::Arc;
 
-/// What a preflight request gets.
+/// How a preflight request is answered.
 #[derive(Clone, Copy, Debug)]
 pub enum Preflight<'r> {
-    /// The answer of this rule's CORS filter. A rule without one allows no other origin.
+    /// By this rule's CORS filter. A rule without one allows no other origin.
     Answered(&'r Arc<Rule>),
-    /// What any request with the method OPTIONS gets.
+    /// Like any other request with the method OPTIONS.
     Ordinary(Option<&'r Arc<Rule>>),
 }
 
-impl Router {
-    /// Decides on a preflight request for a request with the method `announced`.
+impl Router<HttpMatch> {
+    /// Routes a preflight request that announces a request with the method `announced`.
     pub fn preflight(&self, request: &RequestView<'_>, announced: &Method) -> Preflight<'_> {
         let later = RequestView {
             method: announced,
             ..*request
         };
         let own = self.find(&later, |candidate| {
-            let rule = candidate.rule();
+            let rule = &candidate.rule;
             let settled = allows_origins(rule) || !candidate.depends_on_later_headers();
-            (candidate.takes_announced(&later) && settled).then_some(rule)
+            (candidate.matches_announced(&later) && settled).then_some(rule)
         });
         if let Some(rule) = own.filter(|rule| allows_origins(rule)) {
             return Preflight::Answered(rule);
         }
         let found = self.find(request, |candidate| {
-            candidate.takes(request).then_some(candidate)
+            candidate.matches(request).then_some(candidate)
         });
-        let by_options = found.map(Candidate::rule);
+        let by_options = found.map(|candidate| &candidate.rule);
         match (own, found) {
-            // Its filter says nothing about requests that another rule gets, unless it is for OPTIONS itself.
-            (Some(own), Some(found)) if allows_origins(found.rule()) && !found.names_method() => {
+            // The filter found by OPTIONS covers requests of other rules only if its match requires OPTIONS.
+            (Some(own), Some(found)) if allows_origins(&found.rule) && !found.names_method() => {
                 Preflight::Answered(own)
             }
-            (_, Some(found)) if allows_origins(found.rule()) => Preflight::Answered(found.rule()),
+            (_, Some(found)) if allows_origins(&found.rule) => Preflight::Answered(&found.rule),
             _ => Preflight::Ordinary(by_options),
         }
     }
 }
 
+impl Candidate<HttpMatch> {
+    /// Whether the request that a preflight request announces may match.
+    fn matches_announced(&self, request: &RequestView<'_>) -> bool {
+        let conditions = self.conditions.as_ref();
+        conditions.is_none_or(|it| it.matches_announced(request))
+    }
+
+    /// Whether it depends on headers that only the announced request has.
+    fn depends_on_later_headers(&self) -> bool {
+        let conditions = self.conditions.as_ref();
+        conditions.is_some_and(|it| it.depends_on_later_headers())
+    }
+
+    /// Whether it requires a method.
+    fn names_method(&self) -> bool {
+        let conditions = self.conditions.as_ref();
+        conditions.is_some_and(|it| it.method.is_some())
+    }
+}
+
 fn allows_origins(rule: &Arc<Rule>) -> bool {
-    rule.filters.cors.is_some()
+    rule.filters.cors().is_some()
 }

@@ -1,13 +1,11 @@
-//! Query strings as `application/x-www-form-urlencoded` (WHATWG URL, section 5), which is what browsers send
-//! and what RFC 3986 leaves to the application: pairs stand between `&`, `+` is a space, `%41` is `A`. A `%`
-//! without two hexadecimal digits stands for itself.
-//!
-//! Comparing allocates nothing.
+//! Query strings as `application/x-www-form-urlencoded` (WHATWG URL, section 5), which browsers send and which RFC 3986
+//! leaves to the application: pairs are separated by `&`, `+` is a space, `%41` is `A`. A `%` without two hexadecimal
+//! digits is literal. Comparisons don't allocate.
 
 use std::borrow::Cow;
 
-/// The value of the first parameter of that name, still encoded; empty for a parameter without `=`. The API
-/// recommends the first where a parameter is repeated (`HTTPQueryParamMatch.name`).
+/// Returns the value of the first parameter with that name, still encoded. It is empty if the parameter has no `=`. The API
+/// recommends the first if a parameter is repeated (`HTTPQueryParamMatch.name`).
 pub fn first<'q>(query: &'q str, name: &str) -> Option<&'q str> {
     query.split('&').find_map(|pair| {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
@@ -15,13 +13,12 @@ pub fn first<'q>(query: &'q str, name: &str) -> Option<&'q str> {
     })
 }
 
-/// Whether an encoded text stands for `plain`.
+/// Whether an encoded text decodes to `plain`.
 pub fn equals(encoded: &str, plain: &str) -> bool {
     Decoded(encoded.as_bytes()).eq(plain.bytes())
 }
 
-/// What an encoded text stands for; nothing when that isn't UTF-8. Allocates only when there is something to
-/// decode.
+/// Decodes a text. `None` if the result is not UTF-8. Allocates only if something is encoded.
 pub fn decode(encoded: &str) -> Option<Cow<'_, str>> {
     if !encoded.contains(['%', '+']) {
         return Some(Cow::Borrowed(encoded));
@@ -30,7 +27,7 @@ pub fn decode(encoded: &str) -> Option<Cow<'_, str>> {
     String::from_utf8(bytes).ok().map(Cow::Owned)
 }
 
-/// The bytes that an encoded text stands for.
+/// The decoded bytes of a text.
 struct Decoded<'q>(&'q [u8]);
 
 impl Iterator for Decoded<'_> {
@@ -64,17 +61,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_of_repeated_parameters_counts() {
+    fn returns_first_of_repeated_parameters() {
         assert_eq!(first("a=1&b=2&a=3", "a"), Some("1"));
         assert_eq!(first("a=1&b=2&b=3", "b"), Some("2"));
         assert_eq!(first("a=1&&b", "b"), Some(""));
-        assert_eq!(first("a=1", "A"), None, "case counts");
+        assert_eq!(first("a=1", "A"), None, "names are case-sensitive");
         assert_eq!(first("ab=1", "a"), None);
         assert_eq!(first("", "a"), None);
     }
 
     #[test]
-    fn names_and_values_are_decoded_before_they_are_compared() {
+    fn decodes_names_and_values_before_comparing() {
         assert_eq!(first("%61b=1", "ab"), Some("1"));
         assert!(equals("whale+%26%2b%C3%A9", "whale &+é"));
         assert!(!equals("whale", "whales"));
@@ -82,14 +79,14 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_escape_stands_for_itself() {
+    fn malformed_escape_is_literal() {
         assert!(equals("100%", "100%"));
         assert!(equals("%4", "%4"));
         assert!(equals("%zz%41", "%zzA"));
     }
 
     #[test]
-    fn decoding_allocates_only_when_something_is_encoded() {
+    fn decoding_allocates_only_if_something_is_encoded() {
         assert!(matches!(decode("whale"), Some(Cow::Borrowed("whale"))));
         assert_eq!(decode("a%20b").as_deref(), Some("a b"));
         assert_eq!(decode("%ff"), None, "not UTF-8");

@@ -1,53 +1,28 @@
-//! Which match goes before which.
+//! The precedence among the matches of a hostname.
 
-use super::host_routes::Entry;
-use super::matcher::PathMatch;
-use std::cmp::Reverse;
+use super::host_routes::RouteEntry;
+use super::route_match::RouteMatch;
 
-/// The precedence of a match among those of a hostname; the least one takes the request.
+/// The precedence of a match. The least rank wins.
 ///
-/// "Precedence must be given to the match having: 'Exact' path match; 'Prefix' path match with largest number of
-/// characters; method match; largest number of header matches; largest number of query param matches. If ties
-/// still exist across multiple Routes: the oldest Route based on creation timestamp; the Route appearing first
-/// in alphabetical order by '{namespace}/{name}'. If ties still exist within an HTTPRoute: the FIRST matching
+/// "If ties still exist across multiple Routes, matching precedence MUST be determined in order of the following criteria,
+/// continuing on ties: the oldest Route based on creation timestamp; the Route appearing first in alphabetical order by
+/// '{namespace}/{name}'. If ties still exist within an HTTPRoute, matching precedence MUST be granted to the FIRST matching
 /// rule (in list order)" (`HTTPRouteRule.matches`).
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct MatchRank<'e> {
-    path: PathRank<'e>,
-    method: Reverse<bool>,
-    headers: Reverse<usize>,
-    query: Reverse<usize>,
-    /// The older route first.
+pub(super) struct MatchRank<R> {
+    matched: R,
+    /// The position of the route by age. The oldest is 0.
     age: u32,
     rule: usize,
     index: u32,
 }
 
-/// Where regular expressions stand is left to implementations: see `docs/decisions/regex-precedence.md`. The texts
-/// decide nothing for any request: two paths of the same length never both match. They keep alike entries
-/// together, which the router relies on.
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum PathRank<'e> {
-    Exact(&'e str),
-    Regex(Reverse<usize>),
-    Prefix(Reverse<usize>, &'e str),
-}
-
-impl<'e> MatchRank<'e> {
-    /// `age` rises from the oldest route on.
-    pub(super) fn of(entry: &'e Entry, age: u32) -> Self {
+impl<R> MatchRank<R> {
+    /// Ranks an entry. `age` is 0 for the oldest route and increases.
+    pub(super) fn of<'e, M: RouteMatch<Rank<'e> = R>>(entry: &'e RouteEntry<M>, age: u32) -> Self {
         MatchRank {
-            path: match &entry.path {
-                PathMatch::Exact(path) => PathRank::Exact(path),
-                PathMatch::Regex(pattern) => PathRank::Regex(Reverse(pattern.chars().count())),
-                PathMatch::Prefix(path) => {
-                    let path = path.strip_suffix('/').unwrap_or(path);
-                    PathRank::Prefix(Reverse(path.len()), path)
-                }
-            },
-            method: Reverse(entry.matcher.method.is_some()),
-            headers: Reverse(entry.matcher.headers.len()),
-            query: Reverse(entry.matcher.query.len()),
+            matched: entry.matched.rank(),
             age,
             rule: entry.rule.index,
             index: entry.index,

@@ -1,25 +1,27 @@
+//! The retry settings of a rule.
+
 use http::StatusCode;
 use std::fmt;
 use std::time::Duration;
 
-/// When a request of a rule is tried again (API: `HTTPRouteRetry`, GEP-1731): at these statuses; when an endpoint can't be
-/// connected to or says that it hasn't processed the request; and, if the method is idempotent, when the endpoint
-/// breaks off or takes too long.
+/// When a request of a rule is retried (API: `HTTPRouteRetry`, GEP-1731): if the response has one of these statuses; if an
+/// endpoint can't be connected to or reports that it has not processed the request; and, if the method is idempotent, if
+/// the endpoint closes the connection or takes too long.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Retry {
-    /// The statuses of a backend's response that are worth another try.
+pub struct RuleRetry {
+    /// The response statuses that are retried.
     pub codes: Box<[StatusCode]>,
-    /// How often it is tried again at most; 0 for never, whatever happens.
+    /// The maximum number of retries. 0 disables all retries.
     pub attempts: usize,
-    /// How long to wait before the first retry.
+    /// The pause before the first retry.
     pub backoff: Duration,
 }
 
-/// By how much a pause may grow.
+/// Upper bound of the factor by which a pause grows.
 const LARGEST_FACTOR: u32 = 8;
 
-impl Retry {
-    /// How long to wait before the retry of this number, from 0: twice as long each time, up to eight times.
+impl RuleRetry {
+    /// Returns the pause before a retry, numbered from 0. It doubles each time, up to eight times the backoff.
     pub fn pause(&self, number: usize) -> Duration {
         let factor = 1u32.checked_shl(u32::try_from(number).unwrap_or(u32::MAX));
         let factor = factor.unwrap_or(LARGEST_FACTOR).min(LARGEST_FACTOR);
@@ -27,7 +29,7 @@ impl Retry {
     }
 }
 
-impl fmt::Display for Retry {
+impl fmt::Display for RuleRetry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, " retry [{} times", self.attempts)?;
         if !self.codes.is_empty() {
@@ -44,8 +46,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pauses_grow_and_are_never_shorter_than_the_backoff() {
-        let retry = Retry {
+    fn pauses_grow_and_are_never_shorter_than_backoff() {
+        let retry = RuleRetry {
             codes: Box::default(),
             attempts: 9,
             backoff: Duration::from_millis(10),

@@ -1,23 +1,38 @@
+//! Routing: from a request to its rule.
+//!
+//! In: the routes of each hostname, compiled. Out: the rule with the highest precedence that matches a request.
+//! Precedence within a hostname is defined in `rank`.
+
 use super::Rule;
 use super::host_routes::{Candidate, HostRoutes};
 use super::hostname::HostMap;
+use super::http_match::HttpMatch;
 use super::request::RequestView;
+use super::route_match::RouteMatch;
 use std::fmt;
 use std::sync::Arc;
 
-/// The routes of a listener.
+/// The routes of a listener, of one kind.
 ///
-/// A lookup costs a hash or two for the hostname, one for the exact path, one for each segment that the prefix
-/// tree knows, and the conditions of the entries found: nothing grows with the number of routes. It allocates
-/// only when a regular expression takes the path, or must read a value that is encoded or repeated.
-#[derive(Debug, Default)]
-pub struct Router {
-    hosts: HostMap<Arc<HostRoutes>>,
+/// A lookup of an HTTP request hashes the hostname once or twice and the path once, takes one step per path segment that the
+/// prefix tree knows, and checks the conditions of the entries found. Its cost doesn't depend on the number of routes. It
+/// allocates only if a regular expression matches the path or has to read an encoded or repeated value.
+#[derive(Debug)]
+pub struct Router<M: RouteMatch = HttpMatch> {
+    hosts: HostMap<Arc<HostRoutes<M>>>,
 }
 
-impl Router {
-    /// From the routes of each hostname pattern, in lower case; nothing stands for any name.
-    pub fn new<'h>(hosts: impl IntoIterator<Item = (Option<&'h str>, Arc<HostRoutes>)>) -> Router {
+impl<M: RouteMatch> Default for Router<M> {
+    fn default() -> Self {
+        Router {
+            hosts: HostMap::default(),
+        }
+    }
+}
+
+impl<M: RouteMatch> Router<M> {
+    /// Builds a router from the routes of each hostname pattern, in lower case. `None` is the pattern for any hostname.
+    pub fn new<'h>(hosts: impl IntoIterator<Item = (Option<&'h str>, Arc<HostRoutes<M>>)>) -> Self {
         let mut router = Router::default();
         for (pattern, routes) in hosts {
             router.hosts.insert(pattern, routes);
@@ -25,34 +40,34 @@ impl Router {
         router
     }
 
-    /// The rule that takes a request. A less specific hostname's rules are asked when none of the more
-    /// specific one's matches: "precedence must be given to rules from the HTTPRoute with the largest number of:
+    /// Returns the rule for a request. The rules of a less specific hostname are tried only if none of a more specific
+    /// hostname matches: "precedence must be given to rules from the HTTPRoute with the largest number of:
     /// characters in a matching non-wildcard hostname; characters in a matching hostname"
     /// (`HTTPRouteSpec.hostnames`).
     pub fn route(&self, request: &RequestView<'_>) -> Option<&Arc<Rule>> {
         self.find(request, |candidate| {
-            candidate.takes(request).then(|| candidate.rule())
+            candidate.matches(request).then_some(&candidate.rule)
         })
     }
 
-    /// Shows the matches whose host and path fit, in order of precedence, until `take` takes one.
+    /// Calls `take` with each match that fits by host and index, in order of precedence, until it returns a value.
     pub(super) fn find<'r, T>(
         &'r self,
         request: &RequestView<'_>,
-        take: impl Fn(&'r Candidate) -> Option<T>,
+        take: impl Fn(&'r Candidate<M>) -> Option<T>,
     ) -> Option<T> {
         let mut fitting = self.hosts.candidates(request.host);
-        fitting.find_map(|routes| routes.find(request.path, &take))
+        fitting.find_map(|routes| routes.find(request, &take))
     }
 
-    /// All rules; one with several matches or hostnames comes several times.
+    /// Returns all rules. A rule with several matches or hostnames is repeated.
     pub fn rules(&self) -> impl Iterator<Item = &Arc<Rule>> {
         self.hosts.values().flat_map(|routes| routes.rules())
     }
 }
 
-/// One line a match, in order of precedence within each hostname, the hostnames from specific to any.
-impl fmt::Display for Router {
+/// One line per match. Hostnames are ordered from the most specific to any, matches by precedence.
+impl<M: RouteMatch> fmt::Display for Router<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (hostname, routes) in self.hosts.sorted() {
             for line in routes.to_string().lines() {

@@ -1,18 +1,18 @@
-//! A snapshot read back: as text for people and fixtures, as a number to compare.
+//! A snapshot as text, for fixtures and readers, and as a digest, for comparison.
 
-use super::backend::Target;
+use super::backend::BackendTarget;
 use super::client_validation::{ClientMode, ClientValidation};
 use super::{Action, Port, Rule, Snapshot};
 use std::collections::BTreeMap;
 use std::fmt::{self, Write};
-use std::hash::{DefaultHasher, Hasher};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 impl Snapshot {
-    /// A number for all that requests can tell: equal for two snapshots that serve alike, whatever their
-    /// counters say, and different (but for one in 2^64) for any others. Reading all of a
-    /// snapshot takes about half as long as compiling it, so a reload compares objects instead.
+    /// Returns a digest of everything that affects requests. It ignores counters. Two snapshots that serve the same have the
+    /// same digest; others have a different one, except for one in 2^64. Digesting takes about half as long as compiling, so
+    /// a reload compares objects instead.
     pub fn digest(&self) -> u64 {
         let mut hashed = Hashed(DefaultHasher::new());
         // Writing to a hasher can't fail.
@@ -32,17 +32,17 @@ impl Snapshot {
                 continue;
             };
             let targets = split.backends().map(|(_, backend)| &backend.target);
-            for endpoints in targets.filter_map(Target::endpoints) {
+            for endpoints in targets.filter_map(BackendTarget::endpoints) {
                 if let Some(tls) = endpoints.tls() {
                     let all = tls.identities.iter().chain([&tls.anonymous]);
-                    all.for_each(|it| hashed.0.write_u64(it.key));
+                    all.for_each(|it| it.handshake.hash(&mut hashed.0));
                 }
             }
         }
         hashed.0.finish()
     }
 
-    /// Every rule once, by route and place in the route.
+    /// Returns every rule once, by route and index.
     pub fn rules(&self) -> BTreeMap<(&str, usize), &Arc<Rule>> {
         let listeners = self.ports.values().flat_map(|port| port.listeners.values());
         let rules = listeners.flat_map(|listener| listener.router.rules());
@@ -57,8 +57,8 @@ impl Snapshot {
     }
 }
 
-/// First what listens where, each listener with its routes in order of precedence, then the rules. Equal
-/// snapshots give equal texts.
+/// First the listeners of each socket with their matches in order of precedence, then the rules. Equal snapshots have equal
+/// texts.
 impl fmt::Display for Snapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (socket, port) in self.sorted() {
@@ -109,12 +109,12 @@ impl fmt::Display for ClientMode {
     }
 }
 
-/// A line a backend.
+/// One line per backend.
 impl fmt::Display for Action {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Action::Refuse(status) => write!(f, "  {}", status.as_u16()),
-            Action::Redirect(redirect) => write!(f, "  redirect {redirect}"),
+            Action::AnsweredByFilters => f.write_str("  answered by the filters"),
             Action::Forward(split) => {
                 let lines = split
                     .backends()

@@ -1,55 +1,57 @@
+//! The time limits of a rule.
+
 use std::fmt;
 use std::time::{Duration, Instant};
 
-/// How long the requests of a rule may take (API: `HTTPRouteTimeouts`, GEP-1742).
+/// The time limits of a rule's requests (API: `HTTPRouteTimeouts`, GEP-1742).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RuleTimeouts {
-    /// For a request as a whole, all tries together: from its header to the last byte of its response.
-    pub request: Limit,
-    /// For one try at an endpoint, from the beginning of its connection on.
-    pub backend_request: Limit,
+    /// Limit for the whole request with all retries: from its header to the last byte of the response.
+    pub request: TimeLimit,
+    /// Limit for one attempt at an endpoint, including connecting.
+    pub backend_request: TimeLimit,
 }
 
-/// A time limit, as a manifest gives it.
+/// A time limit in a manifest.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Limit {
-    /// It says nothing.
+pub enum TimeLimit {
+    /// The field is absent.
     #[default]
     Unset,
-    /// It says zero: "setting a timeout to the zero duration SHOULD disable the timeout completely".
+    /// The field is zero: "setting a timeout to the zero duration SHOULD disable the timeout completely".
     Off,
-    /// It is this long, and not zero.
+    /// The field has this value, which is not zero.
     After(Duration),
 }
 
-impl Limit {
-    /// From a duration, of which zero stands for no limit.
+impl TimeLimit {
+    /// Converts the value of a field. Zero means no limit.
     pub fn new(duration: Option<Duration>) -> Self {
         match duration {
-            None => Limit::Unset,
-            Some(Duration::ZERO) => Limit::Off,
-            Some(duration) => Limit::After(duration),
+            None => TimeLimit::Unset,
+            Some(Duration::ZERO) => TimeLimit::Off,
+            Some(duration) => TimeLimit::After(duration),
         }
     }
 
-    /// When something that begins `now` must have ended; nothing for no limit.
+    /// Returns the end of a limit that starts at `now`. `None` if there is no limit.
     pub fn deadline(self, now: Instant) -> Option<Instant> {
         match self {
-            Limit::Unset | Limit::Off => None,
-            // A limit beyond the clock's end is none.
-            Limit::After(duration) => now.checked_add(duration),
+            TimeLimit::Unset | TimeLimit::Off => None,
+            // A limit beyond the end of the clock is no limit.
+            TimeLimit::After(duration) => now.checked_add(duration),
         }
     }
 }
 
 impl RuleTimeouts {
-    /// Whether the manifest says nothing at all.
+    /// Whether the manifest sets neither limit.
     pub fn is_unset(&self) -> bool {
         *self == RuleTimeouts::default()
     }
 }
 
-/// `timeouts` in brackets, nothing when the manifest says nothing.
+/// Each limit in brackets. Empty if the manifest sets none.
 impl fmt::Display for RuleTimeouts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let limits = [
@@ -58,9 +60,9 @@ impl fmt::Display for RuleTimeouts {
         ];
         for (name, limit) in limits {
             match limit {
-                Limit::Unset => {}
-                Limit::Off => write!(f, " timeout [{name}: none]")?,
-                Limit::After(duration) => write!(f, " timeout [{name}: {duration:?}]")?,
+                TimeLimit::Unset => {}
+                TimeLimit::Off => write!(f, " timeout [{name}: none]")?,
+                TimeLimit::After(duration) => write!(f, " timeout [{name}: {duration:?}]")?,
             }
         }
         Ok(())
@@ -72,13 +74,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn zero_is_no_limit_and_one_beyond_the_clock_neither() {
+    fn zero_and_overflow_mean_no_limit() {
         let now = Instant::now();
-        assert_eq!(Limit::new(None), Limit::Unset);
-        assert_eq!(Limit::new(Some(Duration::ZERO)), Limit::Off);
-        assert_eq!(Limit::Off.deadline(now), None);
-        assert_eq!(Limit::After(Duration::MAX).deadline(now), None);
+        assert_eq!(TimeLimit::new(None), TimeLimit::Unset);
+        assert_eq!(TimeLimit::new(Some(Duration::ZERO)), TimeLimit::Off);
+        assert_eq!(TimeLimit::Off.deadline(now), None);
+        assert_eq!(TimeLimit::After(Duration::MAX).deadline(now), None);
         let second = Duration::from_secs(1);
-        assert_eq!(Limit::new(Some(second)).deadline(now), Some(now + second));
+        assert_eq!(
+            TimeLimit::new(Some(second)).deadline(now),
+            Some(now + second)
+        );
     }
 }

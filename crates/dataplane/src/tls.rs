@@ -1,3 +1,8 @@
+//! Server certificates by server name.
+//!
+//! In: the certificates and client validation of each listener. Out: for a TLS handshake, the certificate and the rustls
+//! configuration.
+
 use super::client_validation::ClientValidation;
 use super::hostname::HostMap;
 use rustls::crypto::ring;
@@ -6,67 +11,67 @@ use rustls::sign::CertifiedKey;
 use rustls::{ServerConfig, SignatureScheme};
 use std::sync::Arc;
 
-/// HTTP/2 first, as every peer does (RFC 7301).
+/// HTTP/2 is preferred (RFC 7301).
 const ALPN: [&[u8]; 2] = [b"h2", b"http/1.1"];
 
-/// What a port's listeners show in the TLS handshake, and ask of clients, by server name.
+/// The TLS settings of a port's listeners, by server name.
 #[derive(Debug, Default)]
 pub struct PortTls {
     by_name: HostMap<Arc<CertificateSet>>,
     checks_clients: bool,
 }
 
-/// The certificates of a listener: one for each kind of key that a client may ask for.
+/// The certificates of a listener, at most one per kind of key.
 #[derive(Debug)]
 pub struct CertificateSet {
-    /// In the order of the manifest; never empty.
+    /// In the order of the manifest. Never empty.
     pub keys: Vec<Arc<CertifiedKey>>,
-    /// How clients are checked; they aren't asked for certificates when absent.
+    /// How clients are validated. `None` if they are not asked for certificates.
     pub clients: Option<CheckedClients>,
 }
 
-/// A listener's check of its clients.
+/// The client validation of a listener.
 #[derive(Debug)]
 pub struct CheckedClients {
-    /// What is checked.
+    /// The validation.
     pub validation: Arc<ClientValidation>,
-    /// The listener's TLS, with the check in it.
+    /// The listener's TLS configuration, including the validation.
     pub config: Arc<ServerConfig>,
 }
 
 impl PortTls {
-    /// Adds a listener by its hostname.
+    /// Adds the certificates of a listener.
     pub fn insert(&mut self, hostname: Option<&str>, set: Arc<CertificateSet>) {
         self.checks_clients |= set.clients.is_some();
         self.by_name.insert(hostname, set);
     }
 
-    /// Whether some listener checks its clients: the server name must be known before the handshake.
+    /// Whether any listener validates clients. If so, the server name must be known before the handshake.
     pub fn checks_clients(&self) -> bool {
         self.checks_clients
     }
 
-    /// What goes for a server name: the most specific listener's, as for a request (Gateway API,
-    /// `Listener.hostname`). A name that no listener serves gets nothing, as Envoy does it.
+    /// Returns the certificates for a server name: those of the listener with the most specific hostname, as for a request
+    /// (Gateway API, `Listener.hostname`). `None` for a name that no listener serves, as in Envoy.
     ///
-    /// A client that sends no name, since it was given an address, gets the listener without a hostname; else,
-    /// when all listeners of the port are alike, that. With several there is no telling which site it means,
-    /// and one's certificate says nothing about another's.
+    /// A client that connects to an IP address sends no name. It gets the listener without a hostname, or else, if all
+    /// listeners of the port have equal settings, those. If they differ, the requested site is unknown, and the
+    /// certificate of one site proves nothing about another.
     pub fn find(&self, server_name: Option<&str>) -> Option<&CertificateSet> {
         match server_name {
             Some(name) => self.by_name.find(name.strip_suffix('.').unwrap_or(name)),
-            // No hostname is empty: only the listener for any name is found.
+            // No hostname is empty, so this finds only the listener for any name.
             None => self.by_name.find("").or_else(|| self.only()),
         }
         .map(|set| &**set)
     }
 
-    /// By hostname, the most specific first; `*` is any.
+    /// Returns all certificates by hostname, the most specific first. `*` is any name.
     pub fn sorted(&self) -> Vec<(String, &Arc<CertificateSet>)> {
         self.by_name.sorted()
     }
 
-    /// In no order.
+    /// Returns all certificates in no particular order.
     pub fn values(&self) -> impl Iterator<Item = &Arc<CertificateSet>> {
         self.by_name.values()
     }
@@ -80,7 +85,7 @@ impl PortTls {
 }
 
 impl CertificateSet {
-    /// Certificates of a listener that asks clients for none.
+    /// Creates the certificates of a listener that doesn't ask clients for certificates.
     pub fn new(keys: Vec<Arc<CertifiedKey>>) -> Self {
         CertificateSet {
             keys,
@@ -88,10 +93,10 @@ impl CertificateSet {
         }
     }
 
-    /// Certificates of a listener that checks its clients.
+    /// Creates the certificates of a listener that validates clients.
     ///
     /// # Errors
-    /// Those of rustls, for a provider without common versions of TLS.
+    /// If rustls has no common TLS version with the provider.
     pub fn checking(
         keys: Vec<Arc<CertifiedKey>>,
         validation: Arc<ClientValidation>,
@@ -104,8 +109,8 @@ impl CertificateSet {
         Ok(CertificateSet { keys, clients })
     }
 
-    /// The first certificate with a key that the client can check. A client that can check none gets
-    /// nothing, and the handshake fails with the alert for it.
+    /// Returns the first certificate whose key the client can verify. If there is none, the handshake fails with the
+    /// matching alert.
     pub fn pick(&self, offered: &[SignatureScheme]) -> Option<&Arc<CertifiedKey>> {
         pick(&self.keys, offered)
     }
@@ -123,10 +128,10 @@ impl CertificateSet {
     }
 }
 
-/// TLS as every port speaks it. Sessions live in the tickets that clients keep, not in our memory.
+/// Creates the TLS configuration of a port. Sessions are stored in tickets that clients keep, not in our memory.
 ///
 /// # Errors
-/// Those of rustls, for a provider without common versions of TLS.
+/// If rustls has no common TLS version with the provider.
 pub fn server_config(
     resolver: Arc<dyn ResolvesServerCert>,
     clients: Option<&ClientValidation>,
@@ -154,7 +159,7 @@ fn pick<'k>(
         .find(|certified| certified.key.choose_scheme(offered).is_some())
 }
 
-/// One listener's certificates, whatever the server name.
+/// The certificates of one listener, for any server name.
 #[derive(Debug)]
 struct Keys(Vec<Arc<CertifiedKey>>);
 

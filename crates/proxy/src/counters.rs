@@ -1,4 +1,6 @@
-use super::striped::Striped;
+//! The metrics of requests.
+
+use crate::striped::Striped;
 use http::StatusCode;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -6,15 +8,15 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
 use std::sync::Arc;
 
-/// What is counted of requests. To count costs an addition: every counter is looked up once, here.
+/// The metrics of requests. Counting costs one addition, since every counter is looked up in advance.
 #[derive(Clone, Debug, Default)]
 pub struct Counters {
-    inner: Arc<Inner>,
+    inner: Arc<RequestCounters>,
 }
 
 #[derive(Debug, Default)]
-struct Inner {
-    /// By the first digit of the status, from 1; at 0 those that got no answer, since the client was gone.
+struct RequestCounters {
+    /// By the first digit of the status. Index 0 counts requests without an answer, because the client was gone.
     requests: [Counter<u64, Striped>; 6],
     connect_failures: Counter,
     retries: Counter,
@@ -31,22 +33,22 @@ struct OutcomeLabel {
     outcome: &'static str,
 }
 
-/// What became of a copy of a request.
+/// The outcome of a copy of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Mirrored {
-    /// The mirror has answered, whatever it was.
+pub(crate) enum Mirrored {
+    /// The mirror has responded, with any status.
     Answered,
-    /// It couldn't be reached, or broke off.
+    /// The mirror couldn't be reached, or closed the connection.
     Failed,
-    /// It took too long.
+    /// The mirror took too long.
     TimedOut,
-    /// It took the body more slowly than the backend did, and too much had to be kept for it.
+    /// The mirror read the body more slowly than the backend did, and the backlog exceeded its limit.
     TooSlow,
     /// The request ended before its body did.
     Aborted,
-    /// Too many copies were under way.
+    /// Too many copies were in flight.
     TooMany,
-    /// There was no endpoint.
+    /// The mirror had no endpoint.
     NoEndpoint,
 }
 
@@ -63,11 +65,11 @@ const OUTCOMES: [&str; 7] = [
 const CLASSES: [&str; 6] = ["none", "1xx", "2xx", "3xx", "4xx", "5xx"];
 
 impl Counters {
-    /// Counters that show in a registry.
+    /// Creates counters and adds them to a registry.
     pub fn register(registry: &mut Registry) -> Self {
         let requests = Family::<ClassLabel, Counter<u64, Striped>>::default();
         let mirrored = Family::<OutcomeLabel, Counter>::default();
-        let inner = Inner {
+        let inner = RequestCounters {
             requests: CLASSES.map(|class| requests.get_or_create_owned(&ClassLabel { class })),
             connect_failures: Counter::default(),
             retries: Counter::default(),
@@ -86,12 +88,12 @@ impl Counters {
         );
         registry.register(
             "gatefold_retries",
-            "Requests that were tried again at another endpoint or over a fresh connection",
+            "Retries of requests at another endpoint or over a new connection",
             inner.retries.clone(),
         );
         registry.register(
             "gatefold_mirrored_requests",
-            "Copies of requests (RequestMirror) by what became of them",
+            "Copies of requests (RequestMirror) by outcome",
             mirrored,
         );
         Counters {
@@ -99,36 +101,36 @@ impl Counters {
         }
     }
 
-    /// How many requests were answered with a status of a class: its first digit, 0 for those without answer.
+    /// Returns the number of requests answered with a class of status: its first digit, or 0 for requests without an answer.
     pub fn requests(&self, class: usize) -> u64 {
         self.inner.requests.get(class).map_or(0, Counter::get)
     }
 
-    pub(super) fn request(&self, status: Option<StatusCode>) {
+    pub(crate) fn request(&self, status: Option<StatusCode>) {
         let class = status.map_or(0, |status| usize::from(status.as_u16() / 100));
         if let Some(counter) = self.inner.requests.get(class) {
             counter.inc();
         }
     }
 
-    pub(super) fn connect_failure(&self) {
+    pub(crate) fn connect_failure(&self) {
         self.inner.connect_failures.inc();
     }
 
-    pub(super) fn mirrored(&self, outcome: Mirrored) {
+    pub(crate) fn mirrored(&self, outcome: Mirrored) {
         if let Some(counter) = self.inner.mirrored.get(outcome as usize) {
             counter.inc();
         }
     }
 
-    /// How many copies came to this end.
+    /// Returns the number of copies with this outcome.
     #[cfg(test)]
-    pub(super) fn mirrored_so_far(&self, outcome: Mirrored) -> u64 {
+    pub(crate) fn mirrored_so_far(&self, outcome: Mirrored) -> u64 {
         let counter = self.inner.mirrored.get(outcome as usize);
         counter.map_or(0, Counter::get)
     }
 
-    pub(super) fn retry(&self) {
+    pub(crate) fn retry(&self) {
         self.inner.retries.inc();
     }
 }
@@ -138,7 +140,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn requests_show_by_class_in_the_registry() {
+    fn registry_shows_requests_by_class() {
         let mut registry = Registry::default();
         let counters = Counters::register(&mut registry);
         counters.request(Some(StatusCode::NOT_FOUND));

@@ -1,17 +1,30 @@
-//! How a request is routed and prepared for its backend. The hooks say when.
+//! Routes a request and prepares it for its backend. `hooks` defines when.
 
-use super::answer::Answer;
-use super::context::{RequestContext, connection};
-use super::mirror::{MirrorOwner, Mirrors};
-use super::modify::RequestFields;
-use super::peer::{Exchange, Timeouts};
-use super::warnings::{Trouble, Warnings};
-use super::watch::Watch;
-use super::{
-    Counters, Options, access, backend_tls, choose, close_delimited, fields, forwarded, peer,
-    request, response, rewrite, upgrade,
-};
-use arc_swap::ArcSwap;
+use crate::Counters;
+use crate::Options;
+use crate::access_log;
+use crate::context::{RequestContext, connection};
+use crate::filter::forward::Forwarding;
+use crate::filter::request::RoutedRequest;
+use crate::filter::{FilterOwner, FilterPosition};
+use crate::mirror::Mirrors;
+use crate::request::admission::{self, Admission, WaitingRequest};
+use crate::request::check;
+use crate::request::fields;
+use crate::request::forwarded;
+use crate::request::route;
+use crate::response::answer::OwnAnswer;
+use crate::response::close_delimited;
+use crate::response::reason::Reason;
+use crate::response::relay;
+use crate::upstream::backend_tls;
+use crate::upstream::peer::{Exchange, Timeouts};
+use crate::upstream::pool_key;
+use crate::upstream::tls_cache::TlsCache;
+use crate::upstream::upgrade;
+use crate::upstream::watch::EndpointWatch;
+use crate::warnings::{Trouble, Warnings};
+use arc_swap::{ArcSwap, Guard};
 use gatefold_dataplane::Snapshot;
 use gatefold_dataplane::path_normalization::PathNormalization;
 use http::Version;
@@ -22,80 +35,113 @@ use pingora_proxy::Session;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How long the rest of a request's body is read after its response, to keep the connection.
-pub(super) const DRAIN: Duration = Duration::from_secs(5);
+/// How long the rest of a request's body is read after the response, to keep the connection.
+pub(crate) const DRAIN: Duration = Duration::from_secs(5);
 
-/// Forwards requests: what all of them share.
+/// The proxy application: everything that requests share.
 #[derive(Debug)]
 pub struct Gatefold {
     snapshot: Arc<ArcSwap<Snapshot>>,
-    pub(super) timeouts: Timeouts,
-    pub(super) counters: Counters,
+    pub(crate) timeouts: Timeouts,
+    pub(crate) counters: Counters,
     mirrors: Mirrors,
+    pub(crate) tls_cache: Arc<TlsCache>,
     warnings: Warnings,
-    pub(super) watch: Watch,
+    pub(crate) watch: EndpointWatch,
     preserve_header_case: bool,
     path_normalization: PathNormalization,
 }
 
 impl Gatefold {
-    pub(super) fn new(snapshot: Arc<ArcSwap<Snapshot>>, options: &Options) -> Self {
+    pub(crate) fn new(snapshot: Arc<ArcSwap<Snapshot>>, options: &Options) -> Self {
         let (timeouts, counters) = (options.timeouts, options.counters.clone());
+        let tls_cache = Arc::new(TlsCache::default());
         Gatefold {
             snapshot,
             timeouts,
-            mirrors: Mirrors::new(timeouts, counters.clone()),
+            mirrors: Mirrors::new(timeouts, counters.clone(), tls_cache.clone()),
+            tls_cache,
             counters,
-            watch: Watch::new(timeouts.upstream_read, timeouts.upstream_idle),
+            watch: EndpointWatch::new(timeouts.upstream_read, timeouts.upstream_idle),
             warnings: Warnings::default(),
             preserve_header_case: options.preserve_header_case,
             path_normalization: options.path_normalization,
         }
     }
 
-    /// Decides where a request goes, or what is answered instead.
-    pub(super) fn begin(
+    /// Checks and routes a request, and runs its request filters.
+    ///
+    /// # Errors
+    /// If the request is answered instead of forwarded.
+    pub(crate) fn begin(
         &self,
         session: &mut Session,
         context: &mut RequestContext,
-    ) -> Result<(), Answer> {
-        if access::is_wanted() {
+    ) -> Result<Admission, OwnAnswer> {
+        if access_log::is_wanted() {
             context.began = Some(Instant::now());
         }
         context.upgrade = upgrade::is_asked(session.req_header());
-        self.set_deadlines(session);
+        self.set_timeouts(session);
         let Some(connection) = connection(session).cloned() else {
-            return Err(Answer::INTERNAL);
+            return Err(Reason::Internal.into());
         };
         context.connection = Some(connection.begin());
-        response::keep_or_end(session, context);
-        request::check(session, self.path_normalization)?;
+        relay::keep_or_end(session, context);
+        self.prepare(session)?;
+        let snapshot = self.snapshot.load();
+        let header = session.req_header();
+        let host = check::host(header)?;
+        let asked = (header, &*host);
+        let normalization = self.path_normalization;
+        let (listener, kind) = route::route(&snapshot, &connection, asked, normalization, context)?;
+        context.start_timer();
+        let request = RoutedRequest {
+            header,
+            kind,
+            host: &host,
+            connection: &connection,
+            listener,
+            snapshot: &snapshot,
+        };
+        let first = FilterPosition::first(FilterOwner::Rule);
+        let Some(at) = admission::advance(first, &request, context)? else {
+            return Ok(Admission::Forward);
+        };
+        let listener = listener.clone();
+        Ok(Admission::Wait(WaitingRequest {
+            at,
+            kind,
+            listener,
+            snapshot: Guard::into_inner(snapshot),
+        }))
+    }
+
+    /// Checks a request and brings it into the form that it is routed and forwarded in.
+    fn prepare(&self, session: &mut Session) -> Result<(), Reason> {
+        check::check(session, self.path_normalization)?;
         if !self.preserve_header_case {
             fields::forget_spelling(session.req_header_mut());
         }
         if session.req_header().version < Version::HTTP_11 {
             close_delimited::set(session);
-            // HTTP/1.0 doesn't know them (RFC 9110, section 15.2).
+            // HTTP/1.0 has no informational responses (RFC 9110, section 15.2).
             session.set_ignore_info_resp(true);
         }
-        let snapshot = self.snapshot.load();
-        let request = (session.req_header(), self.path_normalization);
-        let chosen = choose::choose(&snapshot, &connection, request, context);
-        context.start_timer();
-        chosen
+        Ok(())
     }
 
-    /// Whether to log what is wrong with a request's backend; if so, how often that was left out.
-    pub(super) fn warnings_due(&self, context: &RequestContext, trouble: Trouble) -> Option<u64> {
+    /// Whether to log a problem with a request's backend. If so, returns how many times it was not logged before.
+    pub(crate) fn warnings_due(&self, context: &RequestContext, trouble: Trouble) -> Option<u64> {
         match context.backend() {
             Some(backend) => self.warnings.are_due(&backend.name, trouble),
             None => Some(0),
         }
     }
 
-    /// Bounds every wait for the client from here on. For requests to come and their headers `listen` does, and over HTTP/1
-    /// for the client to take its response; over HTTP/2 it sees no windows.
-    fn set_deadlines(&self, session: &mut Session) {
+    /// Sets the timeouts for all further waits for the client. `listen` bounds the wait for a request and its header and, over
+    /// HTTP/1, for the client to read the response. Over HTTP/2 it doesn't see the windows.
+    fn set_timeouts(&self, session: &mut Session) {
         session.set_read_timeout(Some(self.timeouts.downstream_read));
         if session.as_http1().is_none() {
             session.set_write_timeout(Some(self.timeouts.downstream_write));
@@ -104,52 +150,55 @@ impl Gatefold {
         session.set_pipelining_enabled(true);
     }
 
-    /// Where the request goes, and how.
-    pub(super) fn peer(&self, context: &mut RequestContext) -> Result<Box<HttpPeer>> {
+    /// Returns the endpoint to connect to, with all settings.
+    pub(crate) fn peer(&self, context: &mut RequestContext) -> Result<Box<HttpPeer>> {
         let (Some(endpoints), Some(endpoint)) = (context.endpoints(), context.endpoint) else {
             return Err(Error::new_in(ErrorType::InternalError));
         };
         let exchange = Exchange::of(endpoints.version, context.upgrade);
         let tls = context.tls()?;
-        let mut peer = self.timeouts.peer(endpoint, exchange, tls)?;
+        let prepared = tls.map(|tls| self.tls_cache.prepare(tls));
+        let secure = tls.map(|tls| &**tls).zip(prepared.as_deref());
+        let mut peer = self.timeouts.peer(endpoint, exchange, secure)?;
         if let Some(tls) = tls {
             backend_tls::defer_names(&mut peer, tls);
         }
         self.watch
             .set(&mut peer, exchange, context.read_ahead(), tls);
         if context.fresh && exchange != Exchange::Upgrade {
-            peer::make_fresh(&mut peer);
+            pool_key::set_single_request(&mut peer);
         }
         context.tries += 1;
         context.limit(&mut peer, exchange)?;
         Ok(peer)
     }
 
-    /// Makes of a client's request what goes to its backend.
-    pub(super) fn change_request(
+    /// Changes a client's request into the request to its backend.
+    pub(crate) fn change_request(
         &self,
         session: &mut Session,
         request: &mut RequestHeader,
         context: &mut RequestContext,
     ) -> Result<()> {
         forwarded::add(session, request, context)?;
-        let attempt = Mirrors::attempt(context);
+        let mut forwarding = Forwarding {
+            session,
+            request,
+            mirrors: &self.mirrors,
+            copying: Mirrors::copying(context),
+            identity: context.identity,
+            taps: None,
+        };
         if let Some(rule) = &context.rule {
-            rule.filters.change_request(&mut RequestFields(request));
-            rewrite::apply(&rule.filters, session, request)?;
+            forwarding.run(&rule.filters)?;
         }
-        forwarded::add_missing_host(session, request)?;
-        // Before the backend's filters: what these add is meant for that backend alone.
-        let owner = MirrorOwner::Rule;
-        self.mirrors
-            .begin(owner, attempt, session, request, context);
+        // The filters of the backend apply to this backend only, not to the mirrors of the rule.
         if let Some(backend) = context.backend() {
-            backend.filters.change_request(&mut RequestFields(request));
-            rewrite::apply(&backend.filters, session, request)?;
+            forwarding.run(&backend.filters)?;
         }
-        let owner = MirrorOwner::Backend;
-        self.mirrors
-            .begin(owner, attempt, session, request, context);
+        if let Some(taps) = forwarding.taps {
+            context.copies.get_or_insert_default().add(taps);
+        }
         Ok(())
     }
 }

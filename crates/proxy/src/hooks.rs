@@ -1,11 +1,20 @@
-//! What Pingora asks at each step of a request.
+//! The hooks that Pingora calls for each step of a request.
 
-use super::answer::After;
-use super::at_once::{at_once, done, known};
-use super::context::RequestContext;
-use super::gatefold::{DRAIN, Gatefold};
-use super::warnings::Trouble;
-use super::{access, backend_tls, deadline, expect, failure, response, upload};
+use crate::access_log;
+use crate::context::RequestContext;
+use crate::gatefold::{DRAIN, Gatefold};
+use crate::ready_hook::{done, known, ready_hook};
+use crate::request::admission::Admission;
+use crate::request::expect_continue;
+use crate::request::upload;
+use crate::response::answer::OwnAnswer;
+use crate::response::failure;
+use crate::response::reason::{KeepAlive, Reason};
+use crate::response::relay;
+use crate::upstream::backend_tls;
+use crate::upstream::deadline;
+use crate::upstream::endpoint::EndpointChoice;
+use crate::warnings::Trouble;
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
@@ -28,42 +37,45 @@ impl ProxyHttp for Gatefold {
         RequestContext::default()
     }
 
-    /// None: Pingora would look for compression in every message.
+    /// None: Pingora would consider compression for every message.
     fn init_downstream_modules(&self, _modules: &mut HttpModules) {}
 
-    at_once! {
+    ready_hook! {
         fn request_filter<'s, 'c>(
             &self,
             session: &'s mut Session,
             context: &'c mut RequestContext,
         ) -> Result<bool> {
             match self.begin(session, context) {
-                Ok(()) => known(|| Ok(false)),
-                Err(answer) => Box::pin(async move {
-                    let sent = answer.send(session, context).await;
-                    sent.map(|()| true).map_err(Error::into_down)
+                Ok(Admission::Forward) => known(|| Ok(false)),
+                Ok(Admission::Wait(waiting)) => Box::pin(async move {
+                    match waiting.resume(session, context).await {
+                        Ok(()) => Ok(false),
+                        Err(answer) => send(answer, session, context).await,
+                    }
                 }),
+                Err(answer) => Box::pin(send(answer, session, context)),
             }
         }
     }
 
-    at_once! {
+    ready_hook! {
         fn upstream_peer<'s, 'c>(
             &self,
             _session: &'s mut Session,
             context: &'c mut RequestContext,
         ) -> Result<Box<HttpPeer>> {
-            match context.pause.take() {
-                None => Box::pin(ready(self.peer(context))),
-                Some(pause) => Box::pin(async move {
-                    tokio::time::sleep(pause).await;
+            match EndpointChoice::of(context) {
+                EndpointChoice::Ready => Box::pin(ready(self.peer(context))),
+                choice @ EndpointChoice::After(_) => Box::pin(async move {
+                    choice.complete().await;
                     self.peer(context)
                 }),
             }
         }
     }
 
-    at_once! {
+    ready_hook! {
         fn connected_to_upstream<'s, 'p, 'd, 'c>(
             &self,
             session: &'s mut Session,
@@ -77,22 +89,26 @@ impl ProxyHttp for Gatefold {
                 return done(Err(error));
             }
             if !peer.is_tls() {
-                // In TLS a ticket of the session would count as a response.
+                // Over TLS, a session ticket would count as a response.
                 upload::prepare(session, context);
                 return done(Ok(()));
             }
             match (context.tls(), context.endpoint) {
-                (Ok(Some(tls)), Some(endpoint)) if !tls.names.is_empty() => {
+                (Ok(Some(tls)), Some(endpoint)) if !tls.handshake.names.is_empty() => {
                     let patience = context.time_left().min(self.timeouts.connect);
-                    let checked = backend_tls::check_names(tls, endpoint, digest, patience);
-                    Box::pin(async move { checked.await.map_err(Error::into_up) })
+                    let prepared = self.tls_cache.prepare(tls);
+                    Box::pin(async move {
+                        let checked =
+                            backend_tls::check_names(tls, &prepared, endpoint, digest, patience);
+                        checked.await.map_err(Error::into_up)
+                    })
                 }
                 (tls, _) => done(tls.map(|_| ())),
             }
         }
     }
 
-    at_once! {
+    ready_hook! {
         fn upstream_request_filter<'s, 'r, 'c>(
             &self,
             session: &'s mut Session,
@@ -100,15 +116,15 @@ impl ProxyHttp for Gatefold {
             context: &'c mut RequestContext,
         ) -> Result<()> {
             match self.change_request(session, request, context) {
-                Ok(()) if expect::is_ours(request, context) => {
-                    Box::pin(expect::answer(session, request))
+                Ok(()) if expect_continue::is_ours(request, context) => {
+                    Box::pin(expect_continue::answer(session, request))
                 }
                 changed => done(changed),
             }
         }
     }
 
-    at_once! {
+    ready_hook! {
         fn request_body_filter<'s, 'b, 'c>(
             &self,
             session: &'s mut Session,
@@ -116,8 +132,8 @@ impl ProxyHttp for Gatefold {
             end_of_stream: bool,
             context: &'c mut RequestContext,
         ) -> Result<()> {
-            // An HTTP/2 body may end in an empty frame. Written as a chunk it would end the body once, and the end
-            // of the stream a second time: the endpoint would take that for the beginning of a request.
+            // An HTTP/2 body may end with an empty frame. Written as a chunk, it would end the body twice, and the endpoint
+            // would read the second end as the beginning of a request.
             if end_of_stream && body.as_ref().is_some_and(Bytes::is_empty) {
                 *body = None;
             }
@@ -132,7 +148,7 @@ impl ProxyHttp for Gatefold {
         }
     }
 
-    at_once! {
+    ready_hook! {
         fn upstream_response_filter<'s, 'r, 'c>(
             &self,
             session: &'s mut Session,
@@ -147,7 +163,7 @@ impl ProxyHttp for Gatefold {
         }
     }
 
-    at_once! {
+    ready_hook! {
         fn response_filter<'s, 'r, 'c>(
             &self,
             session: &'s mut Session,
@@ -157,8 +173,11 @@ impl ProxyHttp for Gatefold {
             if response.status == StatusCode::SWITCHING_PROTOCOLS {
                 session.set_read_timeout(Some(self.timeouts.upgraded));
             }
-            let now = self.watch.now();
-            done(response::change(session, response, context, now))
+            match relay::change(session, response, context, self.watch.now()) {
+                Ok(None) => done(Ok(())),
+                Ok(Some(at)) => Box::pin(relay::resume(at, session, response, context)),
+                Err(error) => done(Err(error)),
+            }
         }
     }
 
@@ -171,7 +190,7 @@ impl ProxyHttp for Gatefold {
     ) -> Result<Option<Duration>> {
         if end_of_stream {
             if context.upload.is_unwanted() && !session.is_body_done() {
-                // The client has its response, and need not send the rest of its body.
+                // The client has its response and need not send the rest of its body.
                 session.set_read_timeout(Some(DRAIN));
             }
             context.let_go(self.watch.now());
@@ -181,14 +200,14 @@ impl ProxyHttp for Gatefold {
         Ok(None)
     }
 
-    at_once! {
+    ready_hook! {
         fn response_trailer_filter<'s, 't, 'c>(
             &self,
             _session: &'s mut Session,
             _trailers: &'t mut HeaderMap,
             context: &'c mut RequestContext,
         ) -> Result<Option<Bytes>> {
-            // They are the end of the response, in the place of the body's.
+            // Trailers end the response instead of the body.
             context.let_go(self.watch.now());
             known(|| Ok(None))
         }
@@ -243,37 +262,28 @@ impl ProxyHttp for Gatefold {
         error: &Error,
         context: &mut RequestContext,
     ) -> FailToProxy {
-        let answer = failure::answer(error);
-        let status = answer.map_or(0, |answer| answer.status.as_u16());
-        let due = match status >= 500 {
-            true => self.warnings_due(context, Trouble::Failing),
-            false => None,
+        let answer = match context.answer.take() {
+            Some(answer) => Some(OwnAnswer::from(answer)),
+            None => {
+                let reason = failure::reason(error);
+                self.log_failure(reason, error, context);
+                reason.map(OwnAnswer::from)
+            }
         };
-        match due {
-            Some(unlogged) => warn!(
-                route = context.rule.as_ref().map(|rule| &*rule.route),
-                backend = context.backend().map(|backend| &*backend.name),
-                status,
-                %error,
-                unlogged = (unlogged > 0).then_some(unlogged),
-                "a request failed"
-            ),
-            None => debug!(status, %error, "a request failed"),
-        }
-        if let Some(mut answer) = answer.filter(|_| !response::has_begun(session)) {
+        let status = answer.as_ref().map(OwnAnswer::status);
+        if let Some(answer) = answer.filter(|_| !relay::has_begun(session)) {
             context.ends_in_order();
-            answer.after = After::Close;
-            if let Err(error) = answer.send(session, context).await {
-                debug!(%error, "the client didn't take the answer");
+            if let Err(error) = answer.send(KeepAlive::Close, session, context).await {
+                debug!(%error, "can't send an answer to the client");
             }
         }
         FailToProxy {
-            error_code: status,
+            error_code: status.map_or(0, |status| status.as_u16()),
             can_reuse_downstream: false,
         }
     }
 
-    at_once! {
+    ready_hook! {
         fn logging<'s, 'e, 'c>(
             &self,
             session: &'s mut Session,
@@ -285,12 +295,12 @@ impl ProxyHttp for Gatefold {
             }
             let status = session.response_written().map(|response| response.status);
             self.counters.request(status);
-            access::log(session, context);
+            access_log::log(session, context);
             known(|| ())
         }
     }
 
-    /// Failures are logged in `fail_to_proxy`, with what we know of them.
+    /// `fail_to_proxy` logs failures, with their context.
     fn suppress_error_log(&self, _: &Session, _: &RequestContext, _: &Error) -> bool {
         true
     }
@@ -303,5 +313,39 @@ impl ProxyHttp for Gatefold {
         _: ProxyWarnLogContext,
     ) -> bool {
         true
+    }
+}
+
+/// Answers a request that is not forwarded.
+async fn send(
+    answer: OwnAnswer,
+    session: &mut Session,
+    context: &mut RequestContext,
+) -> Result<bool> {
+    let keep_alive = answer.keep_alive();
+    let sent = answer.send(keep_alive, session, context).await;
+    sent.map(|()| true).map_err(Error::into_down)
+}
+
+impl Gatefold {
+    /// Logs why a request failed. Failures of backends are warnings.
+    fn log_failure(&self, reason: Option<Reason>, error: &Error, context: &RequestContext) {
+        let status = reason.map_or(0, |reason| reason.status().as_u16());
+        let due = if status >= 500 {
+            self.warnings_due(context, Trouble::Failing)
+        } else {
+            None
+        };
+        match due {
+            Some(unlogged) => warn!(
+                route = context.rule.as_ref().map(|rule| &*rule.route),
+                backend = context.backend().map(|backend| &*backend.name),
+                status,
+                %error,
+                unlogged = (unlogged > 0).then_some(unlogged),
+                "a request failed"
+            ),
+            None => debug!(status, %error, "a request failed"),
+        }
     }
 }

@@ -1,48 +1,29 @@
-//! Requests: the hooks that Pingora calls, in the order of a request's life.
+//! The request path: the hooks that Pingora calls during the life of a request.
 //!
-//! In: a request, with the connection that it came over, and the snapshot in force. Out: an answer of our
-//! own, or the request at one of a backend's endpoints and its response at the client. A request keeps the
-//! rule that it found, whatever is published meanwhile. Never here: YAML, API types, the graph, sockets.
+//! In: a request with its client connection, and the current snapshot. Out: our own answer, or the request forwarded to
+//! an endpoint of a backend and its response to the client. A request keeps the rule that it was routed to, whatever is
+//! published meanwhile. Never here: YAML, API types, the graph, listening sockets.
 
-mod access;
-mod again;
-mod answer;
-mod at_once;
-mod backend_tls;
-mod choose;
-mod close_delimited;
+mod access_log;
 mod context;
 mod counters;
-mod deadline;
-mod early;
-mod expect;
-mod failure;
-mod fields;
-mod forwarded;
+mod filter;
 mod gatefold;
 mod hooks;
-mod host;
 mod mirror;
-mod modify;
-mod path;
-mod peer;
-mod read_ahead;
+mod ready_hook;
 mod request;
 mod response;
-mod rewrite;
 mod striped;
-mod unread;
-mod upgrade;
-mod upload;
+mod upstream;
 mod warnings;
-mod watch;
 
 #[cfg(test)]
 mod tests;
 
 pub use counters::Counters;
 pub use gatefold::Gatefold;
-pub use peer::Timeouts;
+pub use upstream::peer::Timeouts;
 
 use arc_swap::ArcSwap;
 use gatefold_dataplane::Snapshot;
@@ -53,26 +34,26 @@ use pingora_core::server::configuration::ServerConf;
 use pingora_proxy::{HttpProxy, http_proxy};
 use std::sync::Arc;
 
-/// How many idle connections to endpoints are kept when nobody says otherwise.
+/// Default for the maximum number of idle connections to endpoints.
 const IDLE_UPSTREAM: usize = 1024;
 
-/// Uploads over HTTP/2: RFC 9113's 64 KiB a round trip is little on a long way. Both bound the memory that a
-/// connection's unread data takes.
+/// Flow-control windows for uploads over HTTP/2. The default of RFC 9113, 64 KiB per round trip, is slow over long distances.
+/// Both windows bound the memory for a connection's unread data.
 const HTTP2_STREAM_WINDOW: u32 = 256 * 1024;
 const HTTP2_CONNECTION_WINDOW: u32 = 1024 * 1024;
 
-/// What the proxy needs besides the snapshot.
+/// The settings of the proxy. None of them depends on the snapshot.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// How many threads the runtime has; Pingora splits what all of them use accordingly.
+    /// The number of threads of the runtime. Pingora divides shared resources by it.
     pub threads: usize,
-    /// How many idle connections to endpoints are kept in all.
+    /// The maximum number of idle connections to endpoints, over all threads.
     pub idle_upstream: usize,
-    /// How long clients and endpoints are waited for.
+    /// Timeouts for clients and endpoints.
     pub timeouts: Timeouts,
-    /// What is counted.
+    /// The metrics of requests.
     pub counters: Counters,
-    /// Whether names of header fields go to HTTP/1 backends as HTTP/1 clients spell them, and not in lower case.
+    /// Whether HTTP/1 backends get header names as HTTP/1 clients spell them, instead of in lower case.
     pub preserve_header_case: bool,
     /// Whether paths are normalised before they are matched and forwarded.
     pub path_normalization: PathNormalization,
@@ -91,13 +72,13 @@ impl Default for Options {
     }
 }
 
-/// The proxy for all sockets.
+/// Builds the proxy, which all sockets share.
 pub fn build(snapshot: Arc<ArcSwap<Snapshot>>, options: Options) -> Arc<HttpProxy<Gatefold>> {
     let conf = ServerConf {
         threads: options.threads,
-        // Pingora keeps that many for each thread, in one pool.
+        // Pingora multiplies this by the number of threads.
         upstream_keepalive_pool_size: (options.idle_upstream / options.threads.max(1)).max(1),
-        // The hooks decide on each one: a rule may say how often.
+        // The hooks decide on every retry, since a rule may set the number of attempts.
         max_retries: usize::MAX,
         ..ServerConf::default()
     };
@@ -111,12 +92,12 @@ pub fn build(snapshot: Arc<ArcSwap<Snapshot>>, options: Options) -> Arc<HttpProx
 fn server_options() -> HttpServerOptions {
     let mut options = HttpServerOptions::default();
     options.h2c = true;
-    // CONNECT comes to the hooks, which refuse it with an answer of our own.
+    // CONNECT reaches the hooks, which answer it themselves.
     options.allow_connect_method_proxying = true;
     options
 }
 
-/// Pingora's bounds (64 KiB of headers, 100 streams), which options made from scratch would lose.
+/// Starts from Pingora's bounds (64 KiB of headers, 100 streams), which new options would lack.
 fn http2_options() -> H2Options {
     let mut options = default_h2_options();
     options.initial_window_size(HTTP2_STREAM_WINDOW);

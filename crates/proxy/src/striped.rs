@@ -1,7 +1,9 @@
+//! A counter for many threads.
+
 use prometheus_client::metrics::counter::Atomic;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-/// How many threads count without meeting another one. More of them share.
+/// The number of threads that count without contention. Further threads share.
 const STRIPES: usize = 16;
 
 thread_local! {
@@ -11,13 +13,13 @@ thread_local! {
     };
 }
 
-/// A number that many threads add to and hardly anybody reads: each thread adds in a cache line of its own.
+/// A number that many threads increment and few read. Each thread increments its own cache line.
 #[derive(Debug, Default)]
-pub(super) struct Striped {
+pub(crate) struct Striped {
     stripes: [Stripe; STRIPES],
 }
 
-/// Processors fetch two lines of 64 bytes at a time.
+/// Processors prefetch pairs of 64-byte lines.
 #[derive(Debug, Default)]
 #[repr(align(128))]
 struct Stripe(AtomicU64);
@@ -27,7 +29,7 @@ impl Atomic<u64> for Striped {
         self.inc_by(1)
     }
 
-    /// Gives what this thread's stripe was before: the sum isn't known without reading all of them.
+    /// Returns the previous value of this thread's stripe, since the sum requires reading all of them.
     fn inc_by(&self, by: u64) -> u64 {
         let stripe = STRIPE.with(|stripe| self.stripes.get(*stripe));
         stripe.map_or(0, |Stripe(number)| number.fetch_add(by, Ordering::Relaxed))
@@ -46,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn threads_add_up_even_when_there_are_more_than_stripes() {
+    fn adds_up_with_more_threads_than_stripes() {
         let number = Striped::default();
         std::thread::scope(|scope| {
             for _ in 0..STRIPES * 2 {

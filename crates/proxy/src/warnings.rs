@@ -1,23 +1,25 @@
+//! Rate-limited warnings about backends.
+
 use gatefold_listen::log_throttle::LogThrottle;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// How many backends are remembered to have been warned of; more than that are forgotten together.
+/// Maximum number of remembered warnings. Beyond that, all are forgotten together.
 const MOST: usize = 4096;
 
-/// What can be wrong with a backend.
+/// A kind of problem with a backend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Trouble {
+pub(crate) enum Trouble {
     /// An endpoint can't be connected to.
     Connecting,
     /// A request failed.
     Failing,
 }
 
-/// Warnings of backends. One that is dead fails every request, some of them several times: each of its troubles is logged
-/// now and then, with the number of times it wasn't.
+/// Rate-limits warnings about backends. A dead backend fails every request, some of them several times. Each kind of problem is
+/// logged now and then, with the number of suppressed warnings.
 #[derive(Debug, Default)]
-pub(super) struct Warnings {
+pub(crate) struct Warnings {
     given: Mutex<HashMap<(Arc<str>, Trouble), Given>>,
 }
 
@@ -28,8 +30,8 @@ struct Given {
 }
 
 impl Warnings {
-    /// Whether to log it; if so, how often it wasn't logged since the last time.
-    pub(super) fn are_due(&self, backend: &Arc<str>, trouble: Trouble) -> Option<u64> {
+    /// Whether to log a problem. If so, returns how many times it was suppressed since the last time.
+    pub(crate) fn are_due(&self, backend: &Arc<str>, trouble: Trouble) -> Option<u64> {
         let mut given = self.given.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (backend.clone(), trouble);
         if given.len() >= MOST && !given.contains_key(&key) {
@@ -49,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_dead_backend_is_logged_once_in_a_while_and_the_rest_counted() {
+    fn logs_a_dead_backend_occasionally_and_counts_the_rest() {
         let warnings = Warnings::default();
         let (a, b): (Arc<str>, Arc<str>) = ("a".into(), "b".into());
         assert_eq!(warnings.are_due(&a, Trouble::Connecting), Some(0));
@@ -63,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn no_more_backends_are_remembered_than_may_be() {
+    fn number_of_remembered_backends_is_bounded() {
         let warnings = Warnings::default();
         for number in 0..2 * MOST {
             let backend: Arc<str> = number.to_string().into();

@@ -81,7 +81,7 @@ impl Args {
             address_pool: self.manifests.address_pool,
             port_map: self.manifests.port_map(),
             ignored_policies: self.manifests.ignore_policy.clone(),
-            path_normalization: self.manifests.path_normalization,
+            path_normalization: self.manifests.path_normalization(),
             ..Settings::default()
         }
     }

@@ -150,7 +150,7 @@ fn prepare(
         idle_upstream: budget.idle_upstream,
         counters: proxy::Counters::register(registry),
         preserve_header_case: args.preserve_header_case,
-        path_normalization: args.manifests.path_normalization,
+        path_normalization: args.manifests.path_normalization(),
         ..proxy::Options::default()
     };
     let connections = listen::Options {

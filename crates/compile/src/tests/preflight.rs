@@ -56,7 +56,7 @@ fn ask(snapshot: &Snapshot, announced: &str, path: &str, query: Option<&str>) ->
     let listener = port.listeners.find(request.host).expect("a listener");
     let announced = Method::from_bytes(announced.as_bytes()).expect("a method");
     match listener.router.preflight(&request, &announced) {
-        Preflight::Answered(rule) if rule.filters.cors.is_some() => {
+        Preflight::Answered(rule) if rule.filters.cors().is_some() => {
             format!("answered by {}", rule.index)
         }
         Preflight::Answered(rule) => format!("refused by {}", rule.index),

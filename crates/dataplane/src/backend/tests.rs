@@ -1,3 +1,5 @@
+//! Distribution of requests over backends and endpoints.
+
 use super::*;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -5,7 +7,7 @@ use std::collections::BTreeMap;
 fn split(weights: &[u32]) -> Option<Split> {
     let backend = |(at, weight): (usize, &u32)| {
         let name = at.to_string().into();
-        let target = Target::NoEndpoints;
+        let target = BackendTarget::NoEndpoints;
         let filters = Filters::default();
         (
             *weight,
@@ -29,7 +31,7 @@ fn count(picks: &[usize], backend: usize) -> usize {
 }
 
 #[test]
-fn weights_8_and_2_give_16_and_4_of_20_requests_wherever_one_begins() {
+fn weights_8_and_2_give_16_and_4_of_any_20_requests() {
     let split = split(&[8, 2]).unwrap();
     let picks = picks(&split, 100);
     for window in picks.windows(20) {
@@ -41,7 +43,7 @@ fn weights_8_and_2_give_16_and_4_of_20_requests_wherever_one_begins() {
 }
 
 #[test]
-fn weight_0_gets_nothing_and_nothing_but_zeros_is_no_split() {
+fn weight_0_gets_no_requests_and_only_zeros_make_no_split() {
     assert_eq!(count(&picks(&split(&[0, 3, 0, 1, 0]).unwrap(), 40), 1), 30);
     assert_eq!(count(&picks(&split(&[0, 3, 0, 1, 0]).unwrap(), 40), 3), 10);
     assert!(split(&[0, 0]).is_none());
@@ -49,7 +51,7 @@ fn weight_0_gets_nothing_and_nothing_but_zeros_is_no_split() {
 }
 
 #[test]
-fn a_replaced_split_is_carried_on() {
+fn replaced_split_continues_its_order() {
     let whole = split(&[5, 3, 1]).unwrap();
     let first = split(&[5, 3, 1]).unwrap();
     let mut picked = picks(&first, 4);
@@ -71,7 +73,7 @@ fn threads_share_a_split_without_losing_a_position() {
     assert_eq!(count(&parts.concat(), 1), 2_000);
 }
 
-/// Any 1,000 requests in a row stay within 1 percentage point of the weights.
+/// Any run of 1,000 requests stays within 1 percentage point of the weights.
 fn smooth(weights: &[u32]) -> Result<(), TestCaseError> {
     let Some(split) = split(weights) else {
         return Ok(());
@@ -112,7 +114,7 @@ proptest! {
     }
 
     #[test]
-    fn as_many_requests_as_the_weights_add_up_to_are_dealt_out_exactly(
+    fn distributes_the_sum_of_the_weights_exactly(
         weights in prop::collection::vec(0..50u32, 1..=16), skipped in 0..1_000usize,
     ) {
         let Some(split) = split(&weights) else { return Ok(()) };
@@ -124,14 +126,14 @@ proptest! {
     }
 }
 
-fn endpoints(ports: &[u16]) -> Option<Endpoints> {
+fn endpoints(ports: &[u16]) -> Option<EndpointSet> {
     let address = |port: &u16| SocketAddr::from(([127, 0, 0, 1], *port));
     let addresses: Vec<SocketAddr> = ports.iter().map(address).collect();
-    Endpoints::new(HttpVersion::Http1, &addresses, 0)
+    EndpointSet::new(HttpVersion::Http1, &addresses, 0)
 }
 
 #[test]
-fn endpoints_take_turns() {
+fn endpoints_are_used_round_robin() {
     let three = endpoints(&[1, 2, 3]).unwrap();
     let mut turns: BTreeMap<u16, usize> = BTreeMap::new();
     for _ in 0..30 {
@@ -142,17 +144,21 @@ fn endpoints_take_turns() {
 }
 
 #[test]
-fn after_an_endpoint_comes_another_one_if_there_is_any() {
+fn next_endpoint_differs_if_there_is_another() {
     let three = endpoints(&[1, 2, 3]).unwrap();
     let address = |port: u16| SocketAddr::from(([127, 0, 0, 1], port));
     assert_eq!(three.after(address(1)), Some(address(2)));
     assert_eq!(three.after(address(3)), Some(address(1)));
-    assert_eq!(three.after(address(9)), Some(address(1)), "gone since");
+    assert_eq!(
+        three.after(address(9)),
+        Some(address(1)),
+        "an endpoint that was removed"
+    );
     assert_eq!(endpoints(&[1]).unwrap().after(address(1)), None);
 }
 
 #[test]
-fn where_there_is_no_choice_nothing_is_counted() {
+fn counts_nothing_without_a_choice() {
     let one = split(&[0, 3]).unwrap();
     assert_eq!(count(&picks(&one, 10), 1), 10);
     assert_eq!(one.served(), 0);

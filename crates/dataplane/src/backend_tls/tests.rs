@@ -1,3 +1,5 @@
+//! Verification of backend certificates.
+
 use super::*;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, SanType};
 
@@ -52,7 +54,7 @@ fn dns(name: &str) -> ServerName<'static> {
 }
 
 #[test]
-fn without_names_the_one_that_is_asked_for_must_be_there() {
+fn certificate_must_have_the_server_name_if_no_names_are_listed() {
     let authority = Authority::new();
     assert!(accepts(
         &authority,
@@ -72,12 +74,12 @@ fn without_names_the_one_that_is_asked_for_must_be_there() {
     let other = Authority::new().issue(&["www.example.com"], "");
     assert!(
         !accepts(&authority, &[], &other),
-        "somebody else's signature"
+        "accepted the signature of another authority"
     );
 }
 
 #[test]
-fn with_names_one_of_them_must_be_there_and_the_one_that_is_asked_for_does_not_count() {
+fn certificate_must_have_a_listed_name_and_the_server_name_does_not_count() {
     let authority = Authority::new();
     let names = [
         SubjectName::Dns(dns("api.example.org")),
@@ -108,24 +110,38 @@ fn with_names_one_of_them_must_be_there_and_the_one_that_is_asked_for_does_not_c
     let other = Authority::new().issue(&["api.example.org"], "");
     assert!(
         !accepts(&authority, &names, &other),
-        "somebody else's signature"
+        "accepted the signature of another authority"
     );
 }
 
 #[test]
-fn the_key_tells_settings_apart() {
+fn settings_are_equal_only_if_every_part_is() {
     let (one, other) = (Authority::new(), Authority::new());
-    let listed = |it: &Authority| Authorities::Listed([it.certificate.clone()].into());
-    let key = |name: &str, authority: &Authority, names: &[SubjectName]| {
-        BackendTls::key(&dns(name), &listed(authority), names, None)
+    let settings = |name: &str, authority: &Authority, names: &[SubjectName]| BackendHandshake {
+        server_name: dns(name),
+        authorities: TrustedAuthorities::Listed([authority.certificate.clone()].into()),
+        names: names.into(),
+        identity: None,
     };
-    let all = [
-        key("a.example", &one, &[]),
-        key("b.example", &one, &[]),
-        key("a.example", &other, &[]),
-        key("a.example", &one, &[SubjectName::Uri("x://y".to_owned())]),
-    ];
-    let different: std::collections::BTreeSet<u64> = all.into_iter().collect();
-    assert_eq!(different.len(), all.len());
-    assert_eq!(all[0], key("a.example", &one, &[]));
+    let first = settings("a.example", &one, &[]);
+    assert_eq!(first, settings("a.example", &one, &[]));
+    assert_ne!(first, settings("b.example", &one, &[]));
+    assert_ne!(first, settings("a.example", &other, &[]));
+    let uri = SubjectName::Uri("x://y".to_owned());
+    assert_ne!(first, settings("a.example", &one, &[uri]));
+}
+
+#[test]
+fn prepared_settings_have_distinct_ids() {
+    let authority = Authority::new();
+    let prepare = || {
+        let prepared = BackendTls::new(BackendHandshake {
+            server_name: dns("a.example"),
+            authorities: TrustedAuthorities::Listed([authority.certificate.clone()].into()),
+            names: [].into(),
+            identity: None,
+        });
+        prepared.expect("a trust anchor").id
+    };
+    assert_ne!(prepare(), prepare());
 }

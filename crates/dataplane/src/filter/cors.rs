@@ -1,30 +1,33 @@
-//! The filter that lets scripts of other origins use what a route serves.
+//! The `CORS` filter: lets scripts of other origins use a route.
 
+use super::answer::{FilterAnswer, ResponsePhase};
 use super::header_modifier::Headers;
-use http::Method;
+use super::scheme::Scheme;
+use bytes::Bytes;
 use http::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
     ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE,
     ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, HeaderMap, HeaderName,
     HeaderValue, ORIGIN, VARY,
 };
+use http::{Method, StatusCode};
 use std::fmt;
 
-/// `CORS` (GEP-1767, and the Fetch standard's section 3.3, "CORS protocol"). The gateway has the last word: what a
-/// backend says of other origins is replaced.
+/// `CORS` (GEP-1767; Fetch standard, section 3.3, "CORS protocol"). The gateway decides: a backend's own CORS headers are
+/// replaced.
 #[derive(Debug)]
 pub struct Cors {
-    /// Who may.
+    /// The origins that may use the route.
     pub origins: Origins,
-    /// Whether with cookies and the like.
+    /// Whether requests may carry credentials such as cookies.
     pub credentials: Credentials,
-    /// By which methods.
+    /// The allowed methods.
     pub methods: Allowed,
-    /// With which request headers.
+    /// The allowed request headers.
     pub headers: Allowed,
-    /// Which response headers a script may see besides the usual ones.
+    /// The response headers that scripts may read in addition to the safelisted ones.
     pub expose: Exposed,
-    /// How long a browser may keep the answer to a preflight request, in seconds.
+    /// How long a browser may cache the answer to a preflight request, in seconds.
     pub max_age: HeaderValue,
 }
 
@@ -33,45 +36,52 @@ pub struct Cors {
 pub enum Origins {
     /// `*`.
     Any,
-    /// Those that one of these matches.
+    /// Those that match one of these patterns.
     Listed(Box<[OriginPattern]>),
 }
 
 /// Whether requests may carry credentials.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Credentials {
-    /// Then nothing may be answered with `*`.
+    /// They may. Then no field may be answered with `*`.
     Allowed,
-    /// A script asks without.
+    /// They may not.
     Omitted,
 }
 
-/// Methods or headers of requests.
+/// The methods or headers allowed in requests.
 #[derive(Debug)]
 pub enum Allowed {
-    /// The manifest says nothing: only what the Fetch standard always allows.
+    /// The manifest lists none: only those that the Fetch standard always allows.
     Unset,
-    /// `*`: whatever is asked for.
+    /// `*`: all.
     Any,
-    /// These, with commas between them.
+    /// These, separated by commas.
     Listed(HeaderValue),
 }
 
-/// Headers of responses.
+/// The response headers that scripts may read.
 #[derive(Debug)]
 pub enum Exposed {
-    /// The manifest says nothing.
+    /// The manifest lists none.
     Unset,
-    /// `*`: whatever the response has.
+    /// `*`: all.
     Any,
-    /// These, with commas between them.
+    /// These, separated by commas.
     Listed(HeaderValue),
 }
 
 impl Cors {
-    /// Adds what the answer to a preflight request says; nothing when the origin may not ask, so that the browser
-    /// refuses the script.
-    pub fn answer_preflight(&self, request: &HeaderMap, response: &mut impl Headers) {
+    /// Answers a preflight request.
+    pub fn answer_preflight(&self, request: &HeaderMap) -> FilterAnswer {
+        let mut answer = no_permission();
+        self.grant(request, &mut answer.headers);
+        answer
+    }
+
+    /// Adds the fields of the answer to a preflight request. If the origin is not allowed, it adds only `Vary`, so the browser
+    /// blocks the request.
+    fn grant(&self, request: &HeaderMap, response: &mut impl Headers) {
         for name in [
             ORIGIN,
             ACCESS_CONTROL_REQUEST_METHOD,
@@ -97,8 +107,8 @@ impl Cors {
         for (allowed, allow, asked) in lists {
             match allowed {
                 Allowed::Unset => {}
-                // To repeat what was asked for is right with and without credentials; `*` is neither with them, nor
-                // for the header `Authorization`.
+                // Echoing the requested names works with and without credentials. `*` works neither with credentials nor for
+                // the header `Authorization`.
                 Allowed::Any => {
                     for value in request.get_all(asked) {
                         response.append(&allow, value);
@@ -113,7 +123,7 @@ impl Cors {
         response.set(&ACCESS_CONTROL_MAX_AGE, &self.max_age);
     }
 
-    /// Adds what the response to a request says, in the place of what a backend has said.
+    /// Replaces the CORS fields of a backend's response.
     pub fn change_response(&self, request: &HeaderMap, response: &mut impl Headers) {
         for name in [
             ACCESS_CONTROL_ALLOW_ORIGIN,
@@ -138,7 +148,7 @@ impl Cors {
                 let any = HeaderValue::from_static("*");
                 response.set(&ACCESS_CONTROL_EXPOSE_HEADERS, &any);
             }
-            // "the gateway cannot use the `*`": the names, then.
+            // "the gateway cannot use the `*`": so the names are listed.
             Exposed::Any => {
                 if let Some(names) = list(response.fields().keys()) {
                     response.set(&ACCESS_CONTROL_EXPOSE_HEADERS, &names);
@@ -147,7 +157,7 @@ impl Cors {
         }
     }
 
-    /// Says that the origin may ask, if it may.
+    /// Allows the origin if it matches. Returns whether it does.
     fn allow_origin(&self, origin: Option<&HeaderValue>, response: &mut impl Headers) -> bool {
         let Some(origin) = origin.filter(|origin| self.origins.contain(origin)) else {
             return false;
@@ -165,14 +175,24 @@ impl Cors {
         true
     }
 
-    /// Whether responses don't depend on the origin, so that a cache needn't tell origins apart.
+    /// Whether responses do not depend on the origin, so that caches need not distinguish origins.
     fn is_the_same_for_all(&self) -> bool {
         matches!(self.origins, Origins::Any) && self.credentials == Credentials::Omitted
     }
 }
 
-/// The method of the request that this one announces; `None` if it is no preflight request ("CORS-preflight request" of
-/// the Fetch standard).
+/// Returns an answer to a preflight request that allows nothing, for rules without CORS settings.
+pub fn no_permission() -> FilterAnswer {
+    FilterAnswer {
+        status: StatusCode::NO_CONTENT,
+        headers: HeaderMap::new(),
+        body: Bytes::new(),
+        response_phase: ResponsePhase::Skip,
+    }
+}
+
+/// Returns the method of the request that this one announces. `None` if it is not a preflight request ("CORS-preflight
+/// request" of the Fetch standard).
 pub fn announced_method(method: &Method, headers: &HeaderMap) -> Option<Method> {
     if *method != Method::OPTIONS || !headers.contains_key(ORIGIN) {
         return None;
@@ -189,13 +209,13 @@ fn varies_by_origin(response: &HeaderMap) -> bool {
     })
 }
 
-/// Names with commas between them; nothing when there are none.
+/// Returns the names separated by commas. `None` if there are none.
 pub fn list<'n>(names: impl Iterator<Item = &'n HeaderName>) -> Option<HeaderValue> {
     let names: Vec<&str> = names.map(HeaderName::as_str).collect();
-    match names.is_empty() {
-        true => None,
-        false => HeaderValue::try_from(names.join(", ")).ok(),
+    if names.is_empty() {
+        return None;
     }
+    HeaderValue::try_from(names.join(", ")).ok()
 }
 
 impl Origins {
@@ -210,7 +230,7 @@ impl Origins {
     }
 }
 
-/// An origin as a manifest lists it (API: `CORSOrigin`).
+/// An origin in a manifest (API: `CORSOrigin`).
 #[derive(Debug, PartialEq, Eq)]
 pub struct OriginPattern {
     scheme: Scheme,
@@ -222,14 +242,8 @@ pub struct OriginPattern {
 enum HostPattern {
     Any,
     Exact(Box<str>),
-    /// What must follow one label or more, with the dot before it.
+    /// The host must consist of one or more labels followed by this, which begins with a dot.
     Suffix(Box<str>),
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Scheme {
-    Http,
-    Https,
 }
 
 /// The origin of a request.
@@ -244,15 +258,11 @@ impl<'t> Origin<'t> {
     /// origins" (`HTTPCORSFilter.allowOrigins`).
     fn parse(text: &'t str) -> Option<Self> {
         let (scheme, rest) = text.split_once("://")?;
-        let (scheme, port) = match scheme {
-            "http" => (Scheme::Http, 80),
-            "https" => (Scheme::Https, 443),
-            _ => return None,
-        };
-        // An IPv6 address has colons too, and brackets around it.
+        let scheme = Scheme::parse(scheme)?;
+        // An IPv6 address contains colons, and is enclosed in brackets.
         let (host, port) = match rest.rsplit_once(':') {
             Some((host, number)) if !number.ends_with(']') => (host, number.parse().ok()?),
-            _ => (rest, port),
+            _ => (rest, scheme.port()),
         };
         let fits = !host.is_empty() && !host.contains(['/', '@', '?', '#']);
         fits.then_some(Origin { scheme, host, port })
@@ -260,7 +270,7 @@ impl<'t> Origin<'t> {
 }
 
 impl OriginPattern {
-    /// Reads `https://example.com`, `https://*.example.com:8443` or `https://*`.
+    /// Parses `https://example.com`, `https://*.example.com:8443` or `https://*`.
     pub fn parse(text: &str) -> Option<Self> {
         let origin = Origin::parse(text)?;
         let host = origin.host.to_ascii_lowercase();
@@ -294,10 +304,7 @@ impl OriginPattern {
 
 impl fmt::Display for OriginPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let scheme = match self.scheme {
-            Scheme::Http => "http",
-            Scheme::Https => "https",
-        };
+        let scheme = self.scheme.as_str();
         match &self.host {
             HostPattern::Any => write!(f, "{scheme}://*:{}", self.port),
             HostPattern::Exact(host) => write!(f, "{scheme}://{host}:{}", self.port),

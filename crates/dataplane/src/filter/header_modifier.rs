@@ -1,4 +1,4 @@
-//! Filters that change headers.
+//! The `RequestHeaderModifier` and `ResponseHeaderModifier` filters.
 
 use http::header::{
     CONNECTION, CONTENT_LENGTH, COOKIE, HOST, HeaderMap, HeaderName, HeaderValue, TE, TRAILER,
@@ -6,30 +6,30 @@ use http::header::{
 };
 use std::fmt;
 
-/// `RequestHeaderModifier` and `ResponseHeaderModifier`: first `set` overwrites, then `add` appends, then
-/// `remove` takes away (HTTPHeaderFilter of the API). The API allows one action a name, so the order shows
-/// only where a manifest breaks that rule.
+/// `RequestHeaderModifier` and `ResponseHeaderModifier`: `set` is applied first, then `add`, then `remove` (API:
+/// `HTTPHeaderFilter`). The API allows one action per name, so the order only matters for manifests that violate this.
 #[derive(Debug, Default)]
 pub struct HeaderModifier {
-    /// Overwritten, or added when not there.
+    /// Headers to overwrite, or to add if they are absent.
     pub set: Vec<(HeaderName, HeaderValue)>,
-    /// Appended to what is there, as a line of its own: a list with commas between the lines' values (RFC
-    /// 9110, section 5.2), but for `Set-Cookie`, where it must be lines, and for `Cookie`, where one line has all.
+    /// Headers to append, each as a separate line. Several lines are equivalent to a list separated by commas (RFC 9110,
+    /// section 5.2), except for `Set-Cookie`, which must be separate lines, and `Cookie`, which must be one line.
     pub add: Vec<(HeaderName, HeaderValue)>,
-    /// Taken away.
+    /// Headers to remove.
     pub remove: Vec<HeaderName>,
 }
 
 impl HeaderModifier {
-    /// Changes headers.
+    /// Modifies headers.
     pub fn apply(&self, headers: &mut impl Headers) {
         for (name, value) in &self.set {
             headers.set(name, value);
         }
         for (name, value) in &self.add {
-            match name == COOKIE {
-                true => add_cookie(headers, value),
-                false => headers.append(name, value),
+            if name == COOKIE {
+                add_cookie(headers, value);
+            } else {
+                headers.append(name, value);
             }
         }
         for name in &self.remove {
@@ -46,33 +46,33 @@ fn add_cookie(headers: &mut impl Headers, value: &HeaderValue) {
     }
 }
 
-/// The one `Cookie` field that says the same as several; `None` if there is none.
+/// Joins the values of several `Cookie` fields into one. `None` if there are none.
 pub fn joined_cookies<'v>(values: impl Iterator<Item = &'v HeaderValue>) -> Option<HeaderValue> {
     let values: Vec<&[u8]> = values
         .map(HeaderValue::as_bytes)
         .filter(|value| !value.is_empty())
         .collect();
-    match values.is_empty() {
-        true => None,
-        false => HeaderValue::from_maybe_shared(bytes::Bytes::from(values.join(&b"; "[..]))).ok(),
+    if values.is_empty() {
+        return None;
     }
+    HeaderValue::from_maybe_shared(bytes::Bytes::from(values.join(&b"; "[..]))).ok()
 }
 
-/// Headers that can be changed: those of the `http` crate here, the proxy's own elsewhere.
+/// Headers that filters can modify: a `HeaderMap`, or the proxy's own types.
 pub trait Headers {
-    /// Leaves this value as the name's only one.
+    /// Replaces all values of a name with one.
     fn set(&mut self, name: &HeaderName, value: &HeaderValue);
-    /// Adds a value to those of the name.
+    /// Adds a value to a name.
     fn append(&mut self, name: &HeaderName, value: &HeaderValue);
-    /// Takes all values of the name away.
+    /// Removes all values of a name.
     fn remove(&mut self, name: &HeaderName);
-    /// All of them, to read.
+    /// Returns all headers.
     fn fields(&self) -> &HeaderMap;
 }
 
 impl Headers for HeaderMap {
     fn set(&mut self, name: &HeaderName, value: &HeaderValue) {
-        // Fails at 32,768 names, a hundred times what is let in; the message then goes on unchanged.
+        // Fails at 32,768 names, a hundred times the number that is accepted. The header then stays unchanged.
         let _ = self.try_insert(name, value.clone());
     }
 
@@ -89,14 +89,14 @@ impl Headers for HeaderMap {
     }
 }
 
-/// A value as it is sent: without spaces and tabs around it, which are no part of a value (RFC 9110, section 5.5) and make
-/// a message of HTTP/2 malformed (RFC 9113, section 8.2.1). `None` if it contains what can't be sent: NUL, a line break or
-/// another control character.
+/// Converts a text to a header value as it is sent: without leading and trailing spaces and tabs, which are not part of a
+/// value (RFC 9110, section 5.5) and make an HTTP/2 message malformed (RFC 9113, section 8.2.1). `None` if it contains NUL, a
+/// line break or another control character, which can't be sent.
 pub fn value(text: &str) -> Option<HeaderValue> {
     HeaderValue::from_bytes(text.trim_matches([' ', '\t']).as_bytes()).ok()
 }
 
-/// What a modifier does with a name.
+/// An action of a modifier on a header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
     /// See [`HeaderModifier::set`].
@@ -107,13 +107,13 @@ pub enum Change {
     Remove,
 }
 
-/// Why a modifier may not do this with a header, and what to do instead; nothing when it may.
+/// Returns why a modifier may not apply an action to a header, and what to do instead. `None` if it may.
 ///
-/// The headers that frame a message or belong to one connection (RFC 9112, section 6; RFC 9110, section 7.6.1)
-/// are the proxy's to write: a manifest that sets `Content-Length` or `Transfer-Encoding` makes request
-/// smuggling, one that sets `Connection` drops headers at the next hop. Envoy refuses the same, and `Host`
-/// wholly; we let `Host` be overwritten, since routing is over by then and a backend behind a name needs its
-/// own, but a message has exactly one (RFC 9112, section 3.2), so it is neither added nor taken away.
+/// The proxy itself writes the headers that frame a message or belong to one connection (RFC 9112, section 6; RFC 9110,
+/// section 7.6.1): setting `Content-Length` or `Transfer-Encoding` allows request smuggling, and setting `Connection` makes
+/// the next hop drop headers. Envoy rejects the same headers, and `Host` entirely. Here `Host` may be overwritten, since
+/// routing is complete by then and a backend behind a name needs its own. But a message has exactly one (RFC 9112, section
+/// 3.2), so it can be neither added nor removed.
 pub fn refusal(name: &HeaderName, change: Change) -> Option<String> {
     const HOP: [HeaderName; 6] = [
         CONNECTION,
@@ -125,7 +125,7 @@ pub fn refusal(name: &HeaderName, change: Change) -> Option<String> {
     ];
     if HOP.contains(name) || matches!(name.as_str(), "keep-alive" | "proxy-connection") {
         return Some(format!(
-            "`{name}` belongs to the connection, not to the message: the proxy writes it itself; take it out"
+            "`{name}` belongs to the connection, not to the message: the proxy writes it itself; remove it from the filter"
         ));
     }
     if *name == HOST && change != Change::Set {
@@ -134,7 +134,7 @@ pub fn refusal(name: &HeaderName, change: Change) -> Option<String> {
     None
 }
 
-/// `set`, `add` and `remove`, each in brackets, nothing for no change.
+/// Each action in brackets. Empty if there are none.
 impl fmt::Display for HeaderModifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (verb, headers) in [("set", &self.set), ("add", &self.add)] {
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn set_overwrites_every_value_and_add_keeps_them_and_remove_takes_all() {
+    fn set_replaces_all_values_add_keeps_them_and_remove_drops_them() {
         let mut headers = HeaderMap::new();
         for (key, value) in [("a", "1"), ("a", "2"), ("b", "1"), ("c", "1"), ("c", "2")] {
             headers.append(key, HeaderValue::from_static(value));
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn one_name_in_every_part_is_set_then_added_to_then_removed() {
+    fn applies_set_then_add_then_remove_to_the_same_name() {
         let mut headers = HeaderMap::new();
         let mut modifier = HeaderModifier {
             set: vec![header("a", "1"), header("a", "2")],
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_is_anything_that_can_be_sent() {
+    fn accepts_any_value_that_can_be_sent() {
         for (text, sent) in [
             (
                 "default-src 'self';  img-src *",
@@ -212,7 +212,7 @@ mod tests {
             ("\u{fc}ber", "\u{fc}ber"),
             (" ", ""),
         ] {
-            let value = value(text).unwrap_or_else(|| panic!("`{text}` was refused"));
+            let value = value(text).unwrap_or_else(|| panic!("`{text}` was rejected"));
             assert_eq!(value.as_bytes(), sent.as_bytes(), "`{text}`");
         }
         for text in [
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn an_added_cookie_joins_the_others_in_one_field() {
+    fn joins_added_cookie_with_existing_ones() {
         let adding = HeaderModifier {
             add: vec![header("Cookie", "c=3")],
             ..HeaderModifier::default()
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn the_connection_and_the_framing_are_not_a_modifiers_business() {
+    fn refuses_to_modify_connection_and_framing_headers() {
         for key in [
             "Content-Length",
             "transfer-encoding",
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn host_may_be_overwritten_only() {
+    fn host_may_only_be_overwritten() {
         assert_eq!(refusal(&HOST, Change::Set), None);
         assert!(refusal(&HOST, Change::Add).is_some());
         assert!(refusal(&HOST, Change::Remove).is_some());

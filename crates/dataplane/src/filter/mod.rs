@@ -1,67 +1,162 @@
-//! Filters, one file each: what changes on a request's or a response's way.
+//! Filters, one file each, and the order in which they run.
+//!
+//! In: the settings of the filters of a rule or a backend. Out: what each one changes, or the answer that it gives instead of
+//! a backend. The proxy runs them in phases: once per request before a backend is chosen, for each attempt to forward the
+//! request, and for the response. A new filter is a file here, a variant of [`Filter`], and an arm in each phase.
 
+pub mod answer;
 pub mod cors;
-/// Header modifiers.
 pub mod header_modifier;
 pub mod path_modifier;
 pub mod request_mirror;
 pub mod request_redirect;
+pub mod scheme;
 pub mod url_rewrite;
 
+use answer::FilterAnswer;
 use cors::Cors;
-use header_modifier::{HeaderModifier, Headers};
+use header_modifier::HeaderModifier;
 use request_mirror::RequestMirror;
+use request_redirect::RequestRedirect;
 use std::fmt;
 use url_rewrite::UrlRewrite;
 
-/// What is done to a request and its response, in the order of the manifest.
-#[derive(Debug, Default)]
-pub struct Filters {
-    /// To the request's headers, before it is forwarded.
-    pub request_headers: Vec<HeaderModifier>,
-    /// To the response's headers, before they are sent.
-    pub response_headers: Vec<HeaderModifier>,
-    /// To the host and path that a backend is asked for.
-    pub rewrite: Option<UrlRewrite>,
-    /// Where else the request goes.
-    pub mirrors: Vec<RequestMirror>,
-    /// What scripts of other origins may do; on rules only.
-    pub cors: Option<Box<Cors>>,
+/// A filter of a rule or a backend.
+#[derive(Debug)]
+pub enum Filter {
+    /// Answers preflight requests and adds CORS headers to responses. Only rules have it.
+    Cors(Box<Cors>),
+    /// Answers every request. Only rules have it.
+    RequestRedirect(Box<RequestRedirect>),
+    /// Changes the headers of the forwarded request.
+    RequestHeaderModifier(HeaderModifier),
+    /// Changes the host and path of the forwarded request.
+    UrlRewrite(UrlRewrite),
+    /// Sends a copy of the forwarded request to a mirror.
+    RequestMirror(RequestMirror),
+    /// Changes the headers of the response.
+    ResponseHeaderModifier(HeaderModifier),
 }
+
+/// The order in which filters run, in every phase. Filters of the same kind run in the order of the manifest. Mirrors get the
+/// request with all changes, so they come after them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum FilterOrder {
+    Cors,
+    RequestRedirect,
+    RequestHeaderModifier,
+    UrlRewrite,
+    RequestMirror,
+    ResponseHeaderModifier,
+}
+
+impl Filter {
+    fn order(&self) -> FilterOrder {
+        match self {
+            Filter::Cors(_) => FilterOrder::Cors,
+            Filter::RequestRedirect(_) => FilterOrder::RequestRedirect,
+            Filter::RequestHeaderModifier(_) => FilterOrder::RequestHeaderModifier,
+            Filter::UrlRewrite(_) => FilterOrder::UrlRewrite,
+            Filter::RequestMirror(_) => FilterOrder::RequestMirror,
+            Filter::ResponseHeaderModifier(_) => FilterOrder::ResponseHeaderModifier,
+        }
+    }
+}
+
+/// What a filter decides in a phase.
+#[derive(Debug)]
+pub enum FilterStep {
+    /// The next filter runs.
+    Continue,
+    /// This answer is sent. No further filter runs.
+    Answer(Box<FilterAnswer>),
+    /// The filter has to wait before it decides. Only then does the request pay for a future.
+    Wait,
+}
+
+/// The filters of a rule or a backend, in the order in which they run.
+#[derive(Debug, Default)]
+pub struct Filters(Box<[Filter]>);
 
 impl Filters {
-    /// Changes a request's headers.
-    pub fn change_request(&self, headers: &mut impl Headers) {
-        for modifier in &self.request_headers {
-            modifier.apply(headers);
-        }
+    /// Sorts filters, which are in the order of the manifest.
+    pub fn new(mut filters: Vec<Filter>) -> Self {
+        filters.sort_by_key(Filter::order);
+        Filters(filters.into())
     }
 
-    /// Changes a response's headers.
-    pub fn change_response(&self, headers: &mut impl Headers) {
-        for modifier in &self.response_headers {
-            modifier.apply(headers);
-        }
+    /// Returns the filters in the order in which they run.
+    pub fn iter(&self) -> std::slice::Iter<'_, Filter> {
+        self.0.iter()
+    }
+
+    /// Returns the filter at a position.
+    pub fn get(&self, position: usize) -> Option<&Filter> {
+        self.0.get(position)
+    }
+
+    /// Returns the CORS settings.
+    pub fn cors(&self) -> Option<&Cors> {
+        self.iter().find_map(|filter| match filter {
+            Filter::Cors(cors) => Some(&**cors),
+            Filter::RequestRedirect(_)
+            | Filter::RequestHeaderModifier(_)
+            | Filter::UrlRewrite(_)
+            | Filter::RequestMirror(_)
+            | Filter::ResponseHeaderModifier(_) => None,
+        })
+    }
+
+    /// Returns the mirrors.
+    pub fn mirrors(&self) -> impl Iterator<Item = &RequestMirror> {
+        self.iter().filter_map(|filter| match filter {
+            Filter::RequestMirror(mirror) => Some(mirror),
+            Filter::Cors(_)
+            | Filter::RequestRedirect(_)
+            | Filter::RequestHeaderModifier(_)
+            | Filter::UrlRewrite(_)
+            | Filter::ResponseHeaderModifier(_) => None,
+        })
     }
 }
 
+/// Each filter after a space, in the order in which they run.
 impl fmt::Display for Filters {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for modifier in &self.request_headers {
-            write!(f, " request{modifier}")?;
-        }
-        for modifier in &self.response_headers {
-            write!(f, " response{modifier}")?;
-        }
-        if let Some(rewrite) = &self.rewrite {
-            rewrite.fmt(f)?;
-        }
-        for mirror in &self.mirrors {
-            mirror.fmt(f)?;
-        }
-        match &self.cors {
-            Some(cors) => cors.fmt(f),
-            None => Ok(()),
-        }
+        self.iter().try_for_each(|filter| match filter {
+            Filter::Cors(cors) => cors.fmt(f),
+            Filter::RequestRedirect(redirect) => write!(f, " redirect [{redirect}]"),
+            Filter::RequestHeaderModifier(modifier) => write!(f, " request{modifier}"),
+            Filter::UrlRewrite(rewrite) => rewrite.fmt(f),
+            Filter::RequestMirror(mirror) => mirror.fmt(f),
+            Filter::ResponseHeaderModifier(modifier) => write!(f, " response{modifier}"),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sorts_by_kind_and_keeps_the_order_of_the_manifest_within_a_kind() {
+        let modifier = |name: &'static str| {
+            Filter::RequestHeaderModifier(HeaderModifier {
+                remove: vec![http::HeaderName::from_static(name)],
+                ..HeaderModifier::default()
+            })
+        };
+        let filters = Filters::new(vec![
+            Filter::ResponseHeaderModifier(HeaderModifier::default()),
+            Filter::UrlRewrite(UrlRewrite::default()),
+            modifier("b"),
+            modifier("a"),
+        ]);
+        let order: Vec<FilterOrder> = filters.iter().map(Filter::order).collect();
+        assert!(order.is_sorted(), "{order:?}");
+        assert_eq!(
+            filters.to_string(),
+            " request remove [b] request remove [a] response"
+        );
     }
 }

@@ -1,30 +1,30 @@
-//! Changes to a request's path, for redirects and rewrites.
+//! Changes to a request's path by redirects and rewrites.
 
 use std::borrow::Cow;
 use std::fmt::{self, Write};
 
-/// A change to a path (API: `HTTPPathModifier`). The query stays as it is.
+/// A change to a path (API: `HTTPPathModifier`). The query is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PathModifier {
-    /// This path instead.
+    /// Replaces the whole path.
     Full(Box<str>),
-    /// Another prefix instead of the one that the rule matched.
+    /// Replaces the prefix that the rule matched.
     Prefix {
-        /// How many bytes of the path the prefix takes, without a slash at its end.
+        /// The length of the matched prefix in bytes, without a final slash.
         matched: usize,
-        /// What stands there instead, without a slash at its end.
+        /// The replacement, without a final slash.
         replacement: Box<str>,
     },
 }
 
 impl PathModifier {
-    /// Replaces the whole path. What can't stand in a path is percent-encoded, a missing first slash added.
+    /// Replaces the whole path. Bytes that a path can't contain are percent-encoded; a missing first slash is added.
     pub fn full(path: &str) -> Self {
         PathModifier::Full(encoded(path).into())
     }
 
-    /// Replaces `matched`, a prefix of whole segments. "Note that this matches the behavior of the PathPrefix
-    /// match type. This matches full path elements." A slash at the end of either prefix means nothing.
+    /// Replaces `matched`, a prefix of whole segments: "Note that this matches the behavior of the PathPrefix match type. This
+    /// matches full path elements." A final slash of either prefix is ignored.
     pub fn prefix(matched: &str, replacement: &str) -> Self {
         let replacement = match replacement.trim_end_matches('/') {
             "" => String::new(),
@@ -36,7 +36,7 @@ impl PathModifier {
         }
     }
 
-    /// The path that stands instead of `path`, which the rule has matched.
+    /// Returns the changed form of `path`, which the rule has matched.
     pub fn apply<'p>(&'p self, path: &'p str) -> Cow<'p, str> {
         match self {
             PathModifier::Full(path) => Cow::Borrowed(path),
@@ -56,7 +56,7 @@ impl PathModifier {
     }
 }
 
-/// A path as it stands in a URI: `segment = *pchar` (RFC 3986, section 3.3). What is encoded already stays so.
+/// Percent-encodes a path: `segment = *pchar` (RFC 3986, section 3.3). Existing escapes are kept.
 fn encoded(path: &str) -> String {
     let mut text = String::with_capacity(path.len() + 1);
     if !path.starts_with('/') {
@@ -94,7 +94,7 @@ mod tests {
 
     /// The table in the comment of `HTTPPathModifier.replacePrefixMatch`.
     #[test]
-    fn a_prefix_is_replaced_as_the_table_of_the_api_says() {
+    fn replaces_prefix_as_in_the_table_of_the_api() {
         for (path, prefix, replacement, expected) in [
             ("/foo/bar", "/foo", "/xyz", "/xyz/bar"),
             ("/foo/bar", "/foo", "/xyz/", "/xyz/bar"),
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_encoded_stays_so_and_what_must_be_becomes_so() {
+    fn keeps_escapes_and_encodes_other_bytes() {
         let modifier = PathModifier::prefix("/a", "/b c");
         assert_eq!(modifier.apply("/a/%2Fd%20e"), "/b%20c/%2Fd%20e");
         for (written, path) in [

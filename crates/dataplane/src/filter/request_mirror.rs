@@ -1,6 +1,6 @@
-//! The filter that sends a copy of a request to another backend, whose answer nobody waits for.
+//! The `RequestMirror` filter: sends a copy of a request to another backend and ignores the response.
 
-use crate::backend::Target;
+use crate::backend::BackendTarget;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,15 +10,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub struct RequestMirror {
     /// `namespace/service:port`, for logs.
     pub name: Arc<str>,
-    /// Where the copies go. "Mirrored requests must be sent only to a single destination endpoint within this
+    /// The destination of the copies. "Mirrored requests must be sent only to a single destination endpoint within this
     /// BackendRef, irrespective of how many endpoints are present" (`HTTPRequestMirrorFilter.backendRef`).
-    pub target: Target,
-    /// How many requests are copied.
+    pub target: BackendTarget,
+    /// The share of requests to copy.
     pub share: Share,
 }
 
-/// A share of requests, spread evenly: of any run of them about as many as the fraction says are taken, in an order
-/// that falls in step with no other one, such as that of a backend's endpoints.
+/// A share of requests, spread evenly: any run of requests contains about as many of them as the fraction says, in an order
+/// that is not in step with any other, such as the round-robin of a backend's endpoints.
 #[derive(Debug)]
 pub struct Share {
     numerator: u32,
@@ -27,8 +27,8 @@ pub struct Share {
 }
 
 impl Share {
-    /// `numerator` of `denominator` requests; all of them when the denominator is smaller. `served` is how many
-    /// requests have been looked at before.
+    /// Creates a share of `numerator` of `denominator` requests. It contains all requests if the denominator is not greater.
+    /// `served` is the number of requests that the replaced share has counted.
     pub fn new(numerator: u32, denominator: u32, served: u64) -> Self {
         Share {
             numerator,
@@ -37,19 +37,19 @@ impl Share {
         }
     }
 
-    /// Whether the next request is taken.
+    /// Whether the share contains the next request.
     pub fn takes_next(&self) -> bool {
         if self.numerator >= self.denominator {
             return true;
         }
-        // Multiples of the golden section of the ring of 64-bit numbers: any run of them lies evenly on it.
+        // Multiples of the golden section of the ring of 64-bit numbers: any run of them is spread evenly.
         const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
         let count = self.next.fetch_add(1, Ordering::Relaxed);
         let place = u128::from(count.wrapping_mul(GOLDEN));
         (place * u128::from(self.denominator)) >> 64 < u128::from(self.numerator)
     }
 
-    /// How many requests were looked at.
+    /// Returns the number of counted requests.
     pub fn served(&self) -> u64 {
         self.next.load(Ordering::Relaxed)
     }
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn any_run_of_requests_has_its_share() {
+    fn any_run_of_requests_contains_its_share() {
         for (numerator, denominator) in [(1, 5), (25, 50), (35, 100), (1, 100), (1, 3), (2, 3)] {
             let share = Share::new(numerator, denominator, 0);
             for run in 0..20 {
@@ -92,13 +92,13 @@ mod tests {
     }
 
     #[test]
-    fn nothing_and_everything_are_exact() {
+    fn zero_and_full_shares_are_exact() {
         assert_eq!(taken(&Share::new(0, 100, 0), 1_000), 0);
         assert_eq!(taken(&Share::new(100, 100, 0), 1_000), 1_000);
     }
 
     #[test]
-    fn a_share_is_in_step_with_no_other_order() {
+    fn share_is_not_in_step_with_round_robin() {
         let share = Share::new(50, 100, 0);
         let takes: Vec<bool> = (0..1_000).map(|_| share.takes_next()).collect();
         for of in 2..=5 {
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn a_replaced_share_is_carried_on() {
+    fn replaced_share_continues_its_order() {
         let whole = Share::new(1, 10, 0);
         let expected = taken(&whole, 200);
         let first = Share::new(1, 10, 0);

@@ -1,15 +1,19 @@
-//! The filter that answers with another place to ask.
+//! The `RequestRedirect` filter: answers with another URL.
 
+use super::answer::{FilterAnswer, ResponsePhase};
 use super::path_modifier::PathModifier;
-use http::StatusCode;
+use super::scheme::Scheme;
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, LOCATION};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use std::fmt::{self, Write};
 
-/// `RequestRedirect`: what it doesn't name stays as the client asked for it.
+/// `RequestRedirect`. Parts of the URL that are `None` stay as requested.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestRedirect {
     /// 301, 302, 303, 307 or 308.
     pub status: StatusCode,
-    /// With or without TLS.
+    /// The scheme.
     pub scheme: Option<Scheme>,
     /// The host.
     pub hostname: Option<Box<str>>,
@@ -19,51 +23,40 @@ pub struct RequestRedirect {
     pub path: Option<PathModifier>,
 }
 
-/// The schemes that a redirect may lead to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Scheme {
-    /// Without TLS.
-    Http,
-    /// With TLS.
-    Https,
-}
-
-impl Scheme {
-    /// As it stands in a URL.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Scheme::Http => "http",
-            Scheme::Https => "https",
-        }
-    }
-
-    /// The port that a URL of this scheme needn't name.
-    pub fn port(self) -> u16 {
-        match self {
-            Scheme::Http => 80,
-            Scheme::Https => 443,
-        }
-    }
-}
-
-/// What a client asked for.
+/// The URL that a client requested.
 #[derive(Clone, Copy, Debug)]
 pub struct Asked<'r> {
-    /// By which scheme.
+    /// The scheme.
     pub scheme: Scheme,
-    /// The host, without port and brackets; empty when it named none.
+    /// The host, without port and brackets. Empty if the request names none.
     pub host: &'r str,
-    /// The listener's port, as the manifest has it.
+    /// The listener's port in the manifest.
     pub port: u16,
     /// The path, as it would be forwarded.
     pub path: &'r str,
-    /// The query, as it was sent.
+    /// The query, as sent.
     pub query: Option<&'r str>,
 }
 
 impl RequestRedirect {
-    /// The URL that the client shall ask instead; only a path when nobody names a host. `shifted` tells by
-    /// which port the client reaches what the manifests call so.
+    /// Answers a request with the URL to redirect to; see [`location`](Self::location).
+    pub fn answer(&self, asked: &Asked<'_>, shifted: impl FnOnce(u16) -> u16) -> FilterAnswer {
+        let mut headers = HeaderMap::with_capacity(2);
+        let text = HeaderValue::from_static("text/plain; charset=utf-8");
+        headers.insert(CONTENT_TYPE, text);
+        if let Ok(location) = HeaderValue::try_from(self.location(asked, shifted)) {
+            headers.insert(LOCATION, location);
+        }
+        FilterAnswer {
+            status: self.status,
+            headers,
+            body: Bytes::from_static(b"see Location\n"),
+            response_phase: ResponsePhase::Run,
+        }
+    }
+
+    /// Returns the URL to redirect to, or only a path if neither the filter nor the client names a host. `shifted` maps a port
+    /// of the manifests to the port that the client can reach.
     pub fn location(&self, asked: &Asked<'_>, shifted: impl FnOnce(u16) -> u16) -> String {
         let host = self.hostname.as_deref().unwrap_or(asked.host);
         let mut location = String::with_capacity(128);
@@ -71,9 +64,10 @@ impl RequestRedirect {
             let scheme = self.scheme.unwrap_or(asked.scheme);
             let port = shifted(self.port(asked));
             // Writing to a string can't fail.
-            let _ = match host.contains(':') {
-                true => write!(location, "{}://[{host}]", scheme.as_str()),
-                false => write!(location, "{}://{host}", scheme.as_str()),
+            let _ = if host.contains(':') {
+                write!(location, "{}://[{host}]", scheme.as_str())
+            } else {
+                write!(location, "{}://{host}", scheme.as_str())
             };
             if port != scheme.port() {
                 let _ = write!(location, ":{port}");
@@ -141,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_named_stays_and_the_port_is_the_listeners() {
+    fn keeps_parts_that_are_not_set_and_uses_the_port_of_the_listener() {
         let location = redirect().location(&ASKED, |port| port);
         assert_eq!(location, "http://example.com:8080/a%2Fb/c?d=%20&e");
         let asked = Asked { port: 80, ..ASKED };
@@ -150,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn a_scheme_brings_its_port_unless_one_is_named() {
+    fn scheme_implies_its_port_unless_one_is_set() {
         let scheme = Some(Scheme::Https);
         let https = RequestRedirect {
             scheme,
@@ -167,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn a_port_that_is_shifted_for_the_client_is_shown_so() {
+    fn shows_the_shifted_port() {
         let https = RequestRedirect {
             scheme: Some(Scheme::Https),
             ..redirect()
@@ -177,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn host_and_path_are_replaced_and_the_query_stays() {
+    fn replaces_host_and_path_and_keeps_query() {
         let moved = RequestRedirect {
             hostname: Some("other.example".into()),
             path: Some(PathModifier::prefix("/a%2Fb", "/x")),
@@ -189,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_keeps_its_brackets_and_nobodys_host_makes_a_path() {
+    fn keeps_brackets_of_an_address_and_returns_a_path_without_a_host() {
         let asked = Asked {
             host: "2001:db8::1",
             query: None,

@@ -1,28 +1,28 @@
-//! The filter that changes what a backend is asked for.
+//! The `URLRewrite` filter: changes the host and path of the forwarded request.
 
 use super::path_modifier::PathModifier;
 use http::HeaderValue;
 use http::uri::PathAndQuery;
 use std::fmt;
 
-/// `URLRewrite`: another host, another path, or both.
+/// `URLRewrite`: replaces the host, the path, or both.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct UrlRewrite {
-    /// The value of `Host`.
+    /// The new value of `Host`.
     pub hostname: Option<HeaderValue>,
-    /// The path.
+    /// The change of the path.
     pub path: Option<PathModifier>,
 }
 
 impl UrlRewrite {
-    /// The target of the request that the backend gets, when it is another one. The query stays as it is.
+    /// Returns the target of the forwarded request. `None` if it stays the same. The query is kept.
     pub fn target(&self, path: &str, query: Option<&str>) -> Option<PathAndQuery> {
         let path = self.path.as_ref()?.apply(path);
         let target = match query {
             Some(query) => PathAndQuery::try_from(format!("{path}?{query}")),
             None => PathAndQuery::try_from(path.as_ref()),
         };
-        // Made of the request's own path and of characters that a path may have.
+        // It consists of the request's own path and characters that a path can contain.
         target.ok()
     }
 }
@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_path_changes_and_the_query_stays() {
+    fn rewrites_path_and_keeps_query() {
         let rewrite = UrlRewrite {
             path: Some(PathModifier::prefix("/v1", "/api")),
             ..UrlRewrite::default()

@@ -1,6 +1,8 @@
+//! Lookup of paths.
+
 use super::*;
 
-/// The indexes of the entries that fit, in the order in which they are shown.
+/// Returns the indexes of the entries that match, in the order of the calls.
 fn fits(paths: &[PathMatch], path: &str) -> Vec<usize> {
     let table = PathTable::build((0..).zip(paths));
     let mut shown = Vec::new();
@@ -16,7 +18,7 @@ fn prefix(path: &str) -> PathMatch {
 }
 
 #[test]
-fn a_prefix_matches_by_whole_segments() {
+fn prefix_matches_whole_segments() {
     let foo = [prefix("/foo")];
     for path in ["/foo", "/foo/", "/foo/bar", "/foo//bar", "/foo/foo"] {
         assert_eq!(fits(&foo, path), [0], "{path}");
@@ -38,21 +40,21 @@ fn a_prefix_matches_by_whole_segments() {
 }
 
 #[test]
-fn the_final_slash_of_a_prefix_is_ignored() {
+fn final_slash_of_a_prefix_is_ignored() {
     for path in ["/foo", "/foo/", "/foo/bar"] {
         assert_eq!(fits(&[prefix("/foo/")], path), [0], "{path}");
     }
 }
 
 #[test]
-fn the_root_prefix_matches_everything() {
+fn root_prefix_matches_every_path() {
     for path in ["/", "/foo", "//", "*", "", "/\u{e9}/"] {
         assert_eq!(fits(&[prefix("/")], path), [0], "{path}");
     }
 }
 
 #[test]
-fn longer_prefixes_come_first_and_shorter_ones_are_still_shown() {
+fn longer_prefixes_come_first_and_shorter_ones_follow() {
     let paths = [prefix("/a/b/c"), prefix("/a/b"), prefix("/a"), prefix("/")];
     assert_eq!(fits(&paths, "/a/b/c/d"), [0, 1, 2, 3]);
     assert_eq!(fits(&paths, "/a/b/x"), [1, 2, 3]);
@@ -61,7 +63,7 @@ fn longer_prefixes_come_first_and_shorter_ones_are_still_shown() {
 }
 
 #[test]
-fn an_exact_path_matches_nothing_but_itself() {
+fn exact_path_matches_only_itself() {
     let paths = [PathMatch::Exact("/foo".into())];
     assert_eq!(fits(&paths, "/foo"), [0]);
     for path in ["/foo/", "/Foo", "/foo/bar", "/fo", "/", "//foo"] {
@@ -83,12 +85,12 @@ fn exact_paths_come_before_patterns_and_patterns_before_prefixes() {
     assert_eq!(
         fits(&paths, "/a/b"),
         [3, 4],
-        "a pattern must match all of the path"
+        "a pattern must match the whole path"
     );
 }
 
 #[test]
-fn patterns_too_big_for_one_set_still_match_in_order() {
+fn patterns_too_big_for_one_set_match_in_order() {
     let patterns: Vec<Arc<str>> = ["/aaaa", "/a{3,4}", "/a+", "/b"].map(Arc::from).into();
     let uses: Vec<(Arc<str>, u32)> = patterns.into_iter().zip(0..).collect();
     let mut groups = Vec::new();
@@ -107,7 +109,7 @@ fn patterns_too_big_for_one_set_still_match_in_order() {
 }
 
 #[test]
-fn a_text_that_is_no_pattern_matches_nothing_and_hurts_no_other() {
+fn invalid_pattern_matches_nothing_and_does_not_affect_others() {
     let paths = [
         PathMatch::Regex("/(a".into()),
         PathMatch::Regex("/b".into()),
@@ -117,7 +119,7 @@ fn a_text_that_is_no_pattern_matches_nothing_and_hurts_no_other() {
 }
 
 #[test]
-fn a_path_longer_than_any_that_is_known_is_not_looked_at_to_its_end() {
+fn path_longer_than_all_known_paths_is_not_scanned_to_its_end() {
     let long = "/".repeat(1 << 20) + &"x".repeat(1 << 20);
     let paths = [PathMatch::Exact("/x".into()), prefix("/x"), prefix("/")];
     assert_eq!(fits(&paths, &long), [2]);

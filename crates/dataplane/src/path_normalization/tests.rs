@@ -1,3 +1,5 @@
+//! Path normalization, compared with a literal implementation of the RFC.
+
 use super::*;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -38,7 +40,7 @@ fn merges_slashes_after_dot_segments_are_removed() {
         ("//admin", "/admin"),
         ("/a///b//", "/a/b/"),
         ("/a/.//b", "/a/b"),
-        // As RFC 3986 reads and Envoy does: the empty segment is what `..` removes.
+        // As in RFC 3986 and Envoy: `..` removes the empty segment.
         ("/a//../b", "/a/b"),
         ("//..", "/"),
     ] {
@@ -47,7 +49,7 @@ fn merges_slashes_after_dot_segments_are_removed() {
 }
 
 #[test]
-fn keeps_a_normal_path_without_a_copy() {
+fn borrows_a_path_in_normal_form() {
     for path in [
         "/",
         "/a",
@@ -65,12 +67,12 @@ fn keeps_a_normal_path_without_a_copy() {
 }
 
 #[test]
-fn keeps_escaped_slashes_as_sent_beside_other_changes() {
+fn keeps_escaped_slashes_as_sent_when_other_parts_change() {
     becomes("/./a%2f..%2fb%5c%5C%3a", "/a%2f..%2fb%5c%5C%3a");
 }
 
 #[test]
-fn reads_a_backslash_as_a_slash_and_encodes_what_a_path_cannot_contain() {
+fn reads_backslash_as_slash_and_encodes_bytes_that_a_path_cannot_contain() {
     becomes("/public\\..\\admin", "/admin");
     becomes("\\\\admin", "/admin");
     becomes("/\u{e4}", "/%C3%A4");
@@ -81,7 +83,7 @@ fn reads_a_backslash_as_a_slash_and_encodes_what_a_path_cannot_contain() {
 }
 
 #[test]
-fn refuses_a_path_that_leaves_the_root() {
+fn rejects_a_path_that_leaves_the_root() {
     for path in [
         "/..",
         "/../",
@@ -98,7 +100,7 @@ fn refuses_a_path_that_leaves_the_root() {
 }
 
 #[test]
-fn refuses_an_encoded_nul_and_a_malformed_escape() {
+fn rejects_an_encoded_nul_and_a_malformed_escape() {
     for path in ["/%00", "/a%00.png", "/a/%00/../b"] {
         assert_eq!(normalize(path), Err(PathError::EncodedNul), "{path}");
     }
@@ -110,7 +112,7 @@ fn refuses_an_encoded_nul_and_a_malformed_escape() {
 }
 
 #[test]
-fn changes_nothing_when_it_is_off() {
+fn changes_nothing_when_off() {
     for path in ["/../a//%61/%00/%zz\\", "/%2f"] {
         let off = PathNormalization::Off;
         assert_eq!(off.normalize(path), Ok(Cow::Borrowed(path)));
@@ -119,7 +121,7 @@ fn changes_nothing_when_it_is_off() {
 }
 
 #[test]
-fn compares_escapes_without_regard_to_case() {
+fn for_matching_ignores_case_of_escapes() {
     let on = PathNormalization::On;
     assert_eq!(on.for_matching("/a%2fb%c3%A4z/%5c"), "/a%2Fb%C3%A4z/%5C");
     for path in ["/", "/abc", "/a%2Fb%C3%A4ab", "/%20x"] {
@@ -131,7 +133,7 @@ fn compares_escapes_without_regard_to_case() {
 }
 
 #[test]
-fn tells_which_escapes_are_matched() {
+fn recognises_escapes_that_can_be_matched() {
     assert!(is_matched_escape(b'2', b'F') && is_matched_escape(b'2', b'0'));
     for (high, low) in [
         (b'2', b'f'),
@@ -149,7 +151,7 @@ fn tells_which_escapes_are_matched() {
     }
 }
 
-/// Paths of the pieces that matter, in every neighbourhood.
+/// Paths made of the pieces that matter, in every combination.
 fn path() -> impl Strategy<Value = String> {
     let pieces = [
         "/", "/", "/", ".", "..", "a", "B", "%2e", "%2E", "%61", "%2f", "%2F", "%5C", "%c3%A4",
@@ -159,8 +161,8 @@ fn path() -> impl Strategy<Value = String> {
     tail.prop_map(|tail| format!("/{}", tail.concat()))
 }
 
-/// The RFC read aloud, one step after the other: decode what is unreserved, then section 5.2.4 with its two buffers,
-/// then merge slashes.
+/// A literal implementation of the RFC: decode unreserved characters, then follow section 5.2.4 with its two buffers, then
+/// merge slashes.
 fn naive(path: &str) -> Result<String, PathError> {
     let path = path.replace('\\', "/");
     let mut decoded = String::new();
@@ -200,7 +202,7 @@ fn naive(path: &str) -> Result<String, PathError> {
     Ok(output)
 }
 
-/// The steps A to E of RFC 3986, section 5.2.4; A and D are for relative references.
+/// The steps A to E of RFC 3986, section 5.2.4, without A and D, which are for relative references.
 fn remove_dot_segments(mut input: String) -> Result<String, PathError> {
     let mut output = String::new();
     while !input.is_empty() {
@@ -233,7 +235,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(4_000))]
 
     #[test]
-    fn agrees_with_the_rfc_read_step_by_step(path in path()) {
+    fn agrees_with_a_literal_implementation_of_the_rfc(path in path()) {
         prop_assert_eq!(normalize(&path), naive(&path), "{}", path);
     }
 
@@ -242,8 +244,8 @@ proptest! {
         let Ok(once) = normalize(&path) else {
             return Ok(());
         };
-        let again = PathNormalization::On.normalize(&once);
-        prop_assert!(matches!(&again, Ok(Cow::Borrowed(it)) if **it == once), "{:?}", again);
+        let twice = PathNormalization::On.normalize(&once);
+        prop_assert!(matches!(&twice, Ok(Cow::Borrowed(it)) if **it == once), "{:?}", twice);
         for part in ["//", "/./", "/../"] {
             prop_assert!(!once.contains(part), "{} became {}", path, once);
         }
@@ -257,7 +259,7 @@ proptest! {
     }
 
     #[test]
-    fn a_path_with_nothing_to_normalise_is_the_very_same_bytes(
+    fn returns_the_same_bytes_if_nothing_has_to_change(
         segments in prop::collection::vec("[a-zA-Z0-9_~!$&'()*+,;=:@-]{1,5}|%2[Ff]|%C3%a4|\\.[a-z]|\\.\\.;", 1..8),
         slash in any::<bool>(),
     ) {
@@ -268,7 +270,7 @@ proptest! {
     }
 
     #[test]
-    fn any_text_is_normalised_or_refused(path in "/\\PC{0,40}") {
+    fn normalises_or_rejects_any_text(path in "/\\PC{0,40}") {
         prop_assert_eq!(normalize(&path), naive(&path));
     }
 }

@@ -1,4 +1,4 @@
-//! A request's body on its way to copies that may be slower than the backend.
+//! The body of a request, passed to copies that may be slower than the backend.
 
 use bytes::Bytes;
 use std::sync::Arc;
@@ -6,34 +6,34 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// How much of a body may wait for a mirror that is slower than the backend, in bytes. With the number of copies that
-/// may be under way it bounds the memory: 64 MiB.
+/// Maximum backlog of a body for a mirror that is slower than the backend, in bytes. With the maximum number of copies in
+/// flight, this bounds the memory to 64 MiB.
 const BACKLOG: usize = 256 * 1024;
-/// What a piece takes besides its bytes, about. Of pieces of a byte there could else be a quarter of a million.
+/// Approximate overhead of a piece, in bytes. Without it, a backlog could have a quarter of a million one-byte pieces.
 const PIECE: usize = 128;
 
 /// The copies of a request that get its body.
 #[derive(Debug, Default)]
 pub(crate) struct Copies {
     taps: Vec<Tap>,
-    /// How much of the body has gone to the backend in the try in hand.
+    /// The number of bytes passed to the backend in the current attempt.
     position: usize,
-    /// How much of it the copies have got.
+    /// The number of bytes passed to the copies.
     copied: usize,
 }
 
 impl Copies {
-    /// Adds copies, before any of the body has been read.
-    pub(super) fn add(&mut self, taps: Vec<Tap>) {
+    /// Adds copies. Nothing of the body has been read yet.
+    pub(crate) fn add(&mut self, taps: Vec<Tap>) {
         self.taps.extend(taps);
     }
 
-    /// The request goes to a backend again: its body begins anew.
+    /// Restarts the body for another attempt.
     pub(super) fn rewind(&mut self) {
         self.position = 0;
     }
 
-    /// Gives them a piece of the body, unless it is one that they have got in a try before.
+    /// Passes a piece of the body to the copies, unless they already have it from a previous attempt.
     pub(crate) fn offer(&mut self, piece: Option<&Bytes>, end: bool) {
         if let Some(piece) = piece {
             let known = self.copied.saturating_sub(self.position).min(piece.len());
@@ -50,25 +50,25 @@ impl Copies {
     }
 }
 
-/// Where a copy gets its body from.
+/// The sending end of a copy's body.
 #[derive(Debug)]
-pub(super) struct Tap {
-    /// Gone after the end, or when the copy is given up.
+pub(crate) struct Tap {
+    /// `None` after the end, or if the copy was aborted.
     pieces: Option<UnboundedSender<Piece>>,
-    /// A permit a byte, and some for each piece.
+    /// One permit per byte, plus the overhead of each piece.
     room: Arc<Semaphore>,
     overrun: Arc<AtomicBool>,
 }
 
 #[derive(Debug)]
 pub(super) enum Piece {
-    /// Bytes, with their room, which is free again when they are sent.
+    /// Bytes, with the permits that are released once they are sent.
     Bytes(Bytes, OwnedSemaphorePermit),
     End,
 }
 
 impl Tap {
-    /// A body's two ends. The last one tells that it was given up since it came more slowly than it was offered.
+    /// Returns both ends of a body. The flag is set if the body was aborted because its reader was too slow.
     pub(super) fn new() -> (Tap, UnboundedReceiver<Piece>, Arc<AtomicBool>) {
         let (sender, pieces) = unbounded_channel();
         let overrun = Arc::new(AtomicBool::new(false));
@@ -87,7 +87,7 @@ impl Tap {
         let permits = u32::try_from(bytes.len() + PIECE).unwrap_or(u32::MAX);
         match self.room.clone().try_acquire_many_owned(permits) {
             Ok(room) => {
-                // Fails when the copy has failed.
+                // Fails if the copy has failed.
                 if pieces.send(Piece::Bytes(bytes.clone(), room)).is_err() {
                     self.pieces = None;
                 }
@@ -111,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn small_pieces_take_room_for_more_than_their_bytes() {
+    fn small_pieces_count_with_their_overhead() {
         let (mut tap, mut pieces, overrun) = Tap::new();
         let offered = (0..)
             .take_while(|_| {
@@ -120,6 +120,9 @@ mod tests {
             })
             .count();
         assert_eq!(offered, BACKLOG / (PIECE + 1));
-        assert!(pieces.try_recv().is_ok(), "what was taken is still there");
+        assert!(
+            pieces.try_recv().is_ok(),
+            "accepted pieces can still be read"
+        );
     }
 }

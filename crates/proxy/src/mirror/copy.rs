@@ -1,8 +1,9 @@
-//! One copy of a request, from its connection to the end of its response.
+//! One copy of a request, from connecting to the end of the response.
 
 use super::body::Piece;
-use crate::backend_tls;
 use crate::counters::Mirrored;
+use crate::upstream::backend_tls;
+use crate::upstream::tls_cache::PreparedTls;
 use gatefold_dataplane::backend::HttpVersion;
 use gatefold_dataplane::backend_tls::BackendTls;
 use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, HOST, TE, TRANSFER_ENCODING};
@@ -21,33 +22,38 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{Instant, timeout_at};
 use tracing::debug;
 
-/// How long a copy may take, its response included.
+/// Maximum duration of a copy, including its response.
 const LONGEST: Duration = Duration::from_secs(60);
-/// A response longer than this isn't read to its end; its connection isn't used again.
+/// Maximum length of a response that is read to its end. A longer one closes the connection.
 const LONGEST_RESPONSE: usize = 256 * 1024;
 
-/// How TLS is spoken to a copy's endpoint; nothing for plain text.
-pub(super) type Secured = Option<(Arc<BackendTls>, SocketAddr)>;
+/// The TLS settings of a copy's endpoint.
+pub(super) struct SecuredCopy {
+    pub(super) tls: Arc<BackendTls>,
+    pub(super) prepared: Arc<PreparedTls>,
+    pub(super) endpoint: SocketAddr,
+}
 
 /// One copy of a request.
-pub(super) struct Copy {
+pub(super) struct MirrorCopy {
     pub(super) name: Arc<str>,
     pub(super) peer: Box<HttpPeer>,
-    pub(super) secured: Secured,
+    /// `None` for plain text.
+    pub(super) secured: Option<SecuredCopy>,
     pub(super) header: RequestHeader,
     pub(super) pieces: Option<UnboundedReceiver<Piece>>,
     pub(super) overrun: Arc<AtomicBool>,
 }
 
-impl Copy {
-    /// Sends it, and tells what became of it.
+impl MirrorCopy {
+    /// Sends the copy and returns its outcome.
     pub(super) async fn send(mut self, connector: &Connector) -> Mirrored {
         let until = Instant::now() + LONGEST;
         let connected = timeout_at(until, self.connect(connector)).await;
         let sent = match connected {
             Ok(Ok(mut session)) => {
                 let sent = timeout_at(until, self.exchange(&mut session)).await;
-                let complete = matches!(sent, Ok(Ok(After::Keep)));
+                let complete = matches!(sent, Ok(Ok(Completion::Complete)));
                 self.release(connector, session, complete).await;
                 sent.map(|sent| sent.map(|_| ()))
             }
@@ -70,10 +76,15 @@ impl Copy {
         Ok(session)
     }
 
-    async fn exchange(&mut self, session: &mut HttpSession) -> Result<After> {
-        if let Some((tls, endpoint)) = &self.secured {
+    async fn exchange(&mut self, session: &mut HttpSession) -> Result<Completion> {
+        if let Some(SecuredCopy {
+            tls,
+            prepared,
+            endpoint,
+        }) = &self.secured
+        {
             let digest = session.digest();
-            backend_tls::check_names(tls, *endpoint, digest, LONGEST).await?;
+            backend_tls::check_names(tls, prepared, *endpoint, digest, LONGEST).await?;
         }
         let options = &self.peer.options;
         session.set_read_timeout(options.read_timeout);
@@ -85,9 +96,9 @@ impl Copy {
         read_response(session).await
     }
 
-    /// Gives the connection back. Over HTTP/2 that has to be done whatever came of the request: it may carry others, and
-    /// Pingora notices only here when it doesn't, and it may end. Others are dropped: to end them in order would mean to
-    /// wait until the mirror has taken what it was sent.
+    /// Returns the connection to the pool. An HTTP/2 connection must always be returned: it may carry other requests, and
+    /// Pingora only notices here that it carries none and may be closed. An HTTP/1.1 connection with an incomplete exchange is
+    /// dropped: closing it gracefully would wait until the mirror has read everything that it was sent.
     async fn release(&self, connector: &Connector, mut session: HttpSession, complete: bool) {
         match session {
             _ if complete => {}
@@ -100,11 +111,10 @@ impl Copy {
             .await;
     }
 
-    /// Sends the body as it comes.
+    /// Sends the body as it arrives.
     ///
     /// # Errors
-    ///
-    /// When the mirror doesn't take it, or when it ends too early: the client is gone, or it was given up.
+    /// If the mirror doesn't read it, or if it ends early, because the client is gone or the copy was aborted.
     async fn send_body(&mut self, session: &mut HttpSession) -> Result<()> {
         let Some(pieces) = &mut self.pieces else {
             return Ok(());
@@ -130,17 +140,17 @@ fn outcome(error: &Error) -> Mirrored {
     }
 }
 
-/// What becomes of a connection after a response.
+/// Whether a connection can be reused after a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum After {
-    /// It was read to its end.
-    Keep,
-    /// It goes on.
-    End,
+enum Completion {
+    /// The response was read to its end.
+    Complete,
+    /// The response continues.
+    Incomplete,
 }
 
-/// Reads the response and forgets it.
-async fn read_response(session: &mut HttpSession) -> Result<After> {
+/// Reads a response and discards it.
+async fn read_response(session: &mut HttpSession) -> Result<Completion> {
     loop {
         session.read_response_header().await?;
         let status = session.response_header().map(|response| response.status);
@@ -152,13 +162,13 @@ async fn read_response(session: &mut HttpSession) -> Result<After> {
     while let Some(bytes) = session.read_response_body().await? {
         match left.checked_sub(bytes.len()) {
             Some(rest) => left = rest,
-            None => return Ok(After::End),
+            None => return Ok(Completion::Incomplete),
         }
     }
-    Ok(After::Keep)
+    Ok(Completion::Complete)
 }
 
-/// The header of a copy: the one that the backend gets, in what the mirror speaks.
+/// Returns the header of a copy: that of the request to the backend, in the HTTP version of the mirror.
 pub(super) fn header(
     request: &RequestHeader,
     version: HttpVersion,
@@ -166,7 +176,7 @@ pub(super) fn header(
     bodiless: bool,
 ) -> Result<RequestHeader> {
     let mut header = request.clone();
-    // Nobody waits for the permission.
+    // The copy doesn't wait for the permission.
     header.remove_header(&EXPECT);
     let host = match (request.uri.authority(), request.headers.get(HOST)) {
         (_, Some(host)) => Some(host.clone()),
@@ -189,35 +199,45 @@ pub(super) fn header(
             }
         }
         HttpVersion::Http2 => {
-            header.set_version(Version::HTTP_2);
             let authority = host.as_ref().map_or(&b""[..], HeaderValue::as_bytes);
-            let uri = Uri::builder()
-                .scheme(if tls { "https" } else { "http" })
-                .authority(authority)
-                .path_and_query(target)
-                .build();
-            header.set_uri(uri.map_err(|error| {
-                Error::because(ErrorType::InvalidHTTPHeader, "for HTTP/2", error)
-            })?);
-            const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
-            for name in [&HOST, &CONNECTION, &KEEP_ALIVE, &TE, &TRANSFER_ENCODING] {
-                header.remove_header(name);
-            }
+            make_http2(&mut header, authority, target, tls)?;
         }
     }
     Ok(header)
 }
 
+fn make_http2(
+    header: &mut RequestHeader,
+    authority: &[u8],
+    target: PathAndQuery,
+    tls: bool,
+) -> Result<()> {
+    const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+    header.set_version(Version::HTTP_2);
+    let uri = Uri::builder()
+        .scheme(if tls { "https" } else { "http" })
+        .authority(authority)
+        .path_and_query(target)
+        .build();
+    header.set_uri(
+        uri.map_err(|error| Error::because(ErrorType::InvalidHTTPHeader, "for HTTP/2", error))?,
+    );
+    for name in [&HOST, &CONNECTION, &KEEP_ALIVE, &TE, &TRANSFER_ENCODING] {
+        header.remove_header(name);
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::peer::{Exchange, Timeouts};
+    use crate::upstream::peer::{Exchange, Timeouts};
     use bytes::Bytes;
     use tokio::net::TcpListener;
     use tokio::time::timeout;
 
     #[tokio::test]
-    async fn a_mirror_that_stopped_reading_is_not_waited_for() {
+    async fn mirror_that_stopped_reading_is_not_waited_for() {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("its address");
         let peer = Timeouts::default().peer(address, Exchange::Http1, None);
@@ -225,7 +245,7 @@ mod tests {
         for (name, value) in [("Host", "a"), ("Transfer-Encoding", "chunked")] {
             header.insert_header(name, value).expect("a header");
         }
-        let copy = Copy {
+        let copy = MirrorCopy {
             name: "mirror".into(),
             peer: peer.expect("a peer"),
             secured: None,
@@ -237,15 +257,15 @@ mod tests {
         let mut session = copy.connect(&connector).await.expect("a connection");
         let header = Box::new(copy.header.clone());
         session.write_request_header(header).await.expect("written");
-        // Until all buffers are full.
+        // Fill all buffers.
         let piece = Bytes::from_static(&[0; 64 * 1024]);
         let fill =
             async { while let Ok(()) = session.write_request_body(piece.clone(), false).await {} };
         timeout(Duration::from_millis(300), fill)
             .await
-            .expect_err("it takes no end");
+            .expect_err("the buffers never fill");
         timeout(LONGEST / 2, copy.release(&connector, session, false))
             .await
-            .expect("given up at once");
+            .expect("releasing the connection takes too long");
     }
 }

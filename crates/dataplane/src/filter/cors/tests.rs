@@ -1,3 +1,5 @@
+//! CORS answers and headers.
+
 use super::*;
 
 fn cors(origins: &[&str], credentials: Credentials) -> Cors {
@@ -25,7 +27,7 @@ fn request(origin: &str) -> HeaderMap {
 }
 
 #[test]
-fn only_options_with_an_origin_and_a_method_announces_a_request() {
+fn only_options_with_origin_and_method_is_a_preflight_request() {
     let complete = request("https://a.example");
     assert_eq!(
         announced_method(&Method::OPTIONS, &complete),
@@ -37,19 +39,17 @@ fn only_options_with_an_origin_and_a_method_announces_a_request() {
         headers.remove(name);
         assert_eq!(announced_method(&Method::OPTIONS, &headers), None);
     }
-    let mut nonsense = complete;
-    nonsense.insert(ACCESS_CONTROL_REQUEST_METHOD, "a b".parse().unwrap());
-    assert_eq!(announced_method(&Method::OPTIONS, &nonsense), None);
+    let mut malformed = complete;
+    malformed.insert(ACCESS_CONTROL_REQUEST_METHOD, "a b".parse().unwrap());
+    assert_eq!(announced_method(&Method::OPTIONS, &malformed), None);
 }
 
 fn preflight(cors: &Cors, origin: &str) -> HeaderMap {
-    let mut response = HeaderMap::new();
-    cors.answer_preflight(&request(origin), &mut response);
-    response
+    cors.answer_preflight(&request(origin)).headers
 }
 
 #[test]
-fn origins_are_compared_by_scheme_host_and_port() {
+fn compares_origins_by_scheme_host_and_port() {
     for (pattern, origin, matches) in [
         ("https://example.com", "https://example.com", true),
         ("https://example.com", "https://example.com:443", true),
@@ -76,7 +76,7 @@ fn origins_are_compared_by_scheme_host_and_port() {
 }
 
 #[test]
-fn with_credentials_nothing_is_answered_with_a_star() {
+fn answers_without_a_star_if_credentials_are_allowed() {
     let cors = cors(&["*"], Credentials::Allowed);
     let response = preflight(&cors, "https://a.example");
     assert_eq!(response[ACCESS_CONTROL_ALLOW_ORIGIN], "https://a.example");
@@ -93,11 +93,11 @@ fn with_credentials_nothing_is_answered_with_a_star() {
         exposed.contains("x-b") && !exposed.contains('*'),
         "{exposed}"
     );
-    assert_eq!(response[VARY], "Origin", "a cache must tell them apart");
+    assert_eq!(response[VARY], "Origin", "caches must distinguish origins");
 }
 
 #[test]
-fn without_credentials_a_star_is_the_same_for_all() {
+fn answers_all_origins_alike_without_credentials() {
     let cors = cors(&["*"], Credentials::Omitted);
     let mut response = HeaderMap::new();
     cors.change_response(&request("https://a.example"), &mut response);
@@ -108,7 +108,7 @@ fn without_credentials_a_star_is_the_same_for_all() {
 }
 
 #[test]
-fn another_origin_gets_no_permission_and_a_cache_is_told() {
+fn denies_other_origins_and_tells_caches_to_distinguish_them() {
     let cors = cors(&["https://a.example"], Credentials::Allowed);
     let response = preflight(&cors, "https://b.example");
     assert_eq!(response.keys().collect::<Vec<_>>(), [VARY]);
@@ -118,13 +118,13 @@ fn another_origin_gets_no_permission_and_a_cache_is_told() {
     assert_eq!(
         response.get_all(VARY).iter().count(),
         1,
-        "it says so already"
+        "`Vary` already names the origin"
     );
     assert_eq!(response.len(), 1, "{response:?}");
 }
 
 #[test]
-fn what_a_backend_says_is_replaced() {
+fn replaces_the_cors_headers_of_a_backend() {
     let cors = cors(&["https://a.example"], Credentials::Omitted);
     for (origin, kept) in [("https://a.example", 1), ("https://b.example", 0)] {
         let mut response = HeaderMap::new();

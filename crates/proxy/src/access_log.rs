@@ -1,0 +1,43 @@
+//! The access log.
+
+use crate::context::RequestContext;
+use http::HeaderValue;
+use pingora_proxy::Session;
+use tracing::{Level, enabled, info};
+
+/// The target of the events: one per request.
+const TARGET: &str = "gatefold::access";
+
+/// Whether the access log is enabled. Cheap if not.
+pub(crate) fn is_wanted() -> bool {
+    enabled!(target: TARGET, Level::INFO)
+}
+
+/// Logs a completed request, without the query, since that may contain tokens.
+pub(crate) fn log(session: &Session, context: &RequestContext) {
+    let Some(began) = context.began else {
+        return;
+    };
+    let request = session.req_header();
+    let rule = context.rule.as_deref();
+    info!(
+        target: TARGET,
+        method = request.method.as_str(),
+        path = request.uri.path(),
+        status = session.response_written().map_or(0, |response| response.status.as_u16()),
+        host = text(request.headers.get(http::header::HOST))
+            .or_else(|| request.uri.authority().map(|authority| authority.as_str())),
+        route = rule.map(|rule| &*rule.route),
+        backend = context.backend().map(|backend| &*backend.name),
+        upstream_addr = context.endpoint.map(tracing::field::display),
+        client_addr = context.connection.as_ref().map(|connection| tracing::field::display(connection.peer())),
+        duration_ms = began.elapsed().as_secs_f64() * 1000.0,
+        bytes = session.body_bytes_sent(),
+        request_id = context.id.as_ref().map(tracing::field::display),
+        protocol = tracing::field::debug(request.version),
+    );
+}
+
+fn text(value: Option<&HeaderValue>) -> Option<&str> {
+    value.and_then(|value| value.to_str().ok())
+}

@@ -1,0 +1,56 @@
+//! The forward phase: filters that change the request to an endpoint, on each attempt.
+
+use super::headers::RequestFields;
+use super::url_rewrite;
+use crate::mirror::{Copying, Mirrors, Tap};
+use gatefold_dataplane::filter::{Filter, Filters};
+use pingora_core::Result;
+use pingora_http::RequestHeader;
+use pingora_proxy::Session;
+
+/// A request on its way to an endpoint.
+pub(crate) struct Forwarding<'f> {
+    /// The client's session, which has the request as it was sent.
+    pub(crate) session: &'f mut Session,
+    /// The request to the endpoint.
+    pub(crate) request: &'f mut RequestHeader,
+    pub(crate) mirrors: &'f Mirrors,
+    pub(crate) copying: Copying,
+    /// The index of the client certificate that mirrors are shown.
+    pub(crate) identity: Option<usize>,
+    /// The copies that get the body. `None` if no filter is a mirror.
+    pub(crate) taps: Option<Vec<Tap>>,
+}
+
+impl Forwarding<'_> {
+    /// Runs filters.
+    ///
+    /// # Errors
+    /// If a filter can't be applied.
+    pub(crate) fn run(&mut self, filters: &Filters) -> Result<()> {
+        for filter in filters.iter() {
+            match filter {
+                Filter::RequestHeaderModifier(modifier) => {
+                    modifier.apply(&mut RequestFields(self.request));
+                }
+                Filter::UrlRewrite(rewrite) => {
+                    url_rewrite::apply(rewrite, self.session, self.request)?;
+                }
+                Filter::RequestMirror(mirror) => {
+                    if self.copying == Copying::Start {
+                        let taps = self.taps.get_or_insert_default();
+                        let bodiless = self.session.is_body_empty();
+                        let tap = self
+                            .mirrors
+                            .begin(mirror, self.request, self.identity, bodiless);
+                        taps.extend(tap);
+                    }
+                }
+                Filter::Cors(_)
+                | Filter::RequestRedirect(_)
+                | Filter::ResponseHeaderModifier(_) => {}
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,229 @@
+//! Copies of requests for mirrors.
+//!
+//! In: a request to a backend, and the mirrors of its rule and backend. Out: concurrent copies at the mirrors, whose
+//! responses are discarded. A mirror never delays or fails the request itself.
+
+mod body;
+mod copy;
+
+pub(crate) use body::{Copies, Tap};
+
+use crate::Counters;
+use crate::context::RequestContext;
+use crate::counters::Mirrored;
+use crate::upstream::backend_tls;
+use crate::upstream::peer::{Exchange, Timeouts};
+use crate::upstream::tls_cache::TlsCache;
+use copy::{MirrorCopy, SecuredCopy};
+use gatefold_dataplane::backend::{BackendTarget, EndpointSet};
+use gatefold_dataplane::filter::request_mirror::RequestMirror;
+use pingora_core::Result;
+use pingora_core::connectors::ConnectorOptions;
+use pingora_core::connectors::http::Connector;
+use pingora_core::upstreams::peer::HttpPeer;
+use pingora_http::RequestHeader;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use tracing::debug;
+
+/// Maximum number of copies in flight.
+const IN_FLIGHT: usize = 256;
+/// Maximum number of copies in flight per mirror, so that a silent mirror leaves room for others.
+const IN_FLIGHT_EACH: usize = 64;
+/// Maximum number of idle connections to mirrors.
+const IDLE: usize = 128;
+
+/// Whether an attempt to forward a request starts its copies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Copying {
+    /// The request is forwarded for the first time.
+    Start,
+    /// A previous attempt has started them, or the request asks for an upgrade: a copy of a WebSocket would be a client that
+    /// never sends anything.
+    Skip,
+}
+
+/// Sends copies of requests to mirrors.
+#[derive(Clone)]
+pub(crate) struct Mirrors {
+    inner: Arc<MirrorState>,
+}
+
+struct MirrorState {
+    /// Created with the first copy.
+    connector: OnceLock<Connector>,
+    under_way: UnderWay,
+    timeouts: Timeouts,
+    counters: Counters,
+    tls_cache: Arc<TlsCache>,
+}
+
+impl std::fmt::Debug for Mirrors {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Mirrors").finish_non_exhaustive()
+    }
+}
+
+impl Mirrors {
+    pub(crate) fn new(timeouts: Timeouts, counters: Counters, tls_cache: Arc<TlsCache>) -> Self {
+        Mirrors {
+            inner: Arc::new(MirrorState {
+                connector: OnceLock::new(),
+                under_way: UnderWay::default(),
+                timeouts,
+                counters,
+                tls_cache,
+            }),
+        }
+    }
+
+    /// Returns whether an attempt starts the copies of a request. If a previous one has, rewinds them, since the body starts
+    /// again.
+    pub(crate) fn copying(context: &mut RequestContext) -> Copying {
+        match &mut context.copies {
+            Some(copies) => {
+                copies.rewind();
+                Copying::Skip
+            }
+            None if context.upgrade => Copying::Skip,
+            None => Copying::Start,
+        }
+    }
+
+    /// Starts the copy of a request for a mirror, if the mirror's share contains the request. Returns the end that takes the
+    /// body, if the request has one.
+    pub(crate) fn begin(
+        &self,
+        mirror: &RequestMirror,
+        request: &RequestHeader,
+        identity: Option<usize>,
+        bodiless: bool,
+    ) -> Option<Tap> {
+        if !mirror.share.takes_next() {
+            return None;
+        }
+        self.copy(mirror, request, identity, bodiless)
+    }
+
+    /// Selects the endpoint of a mirror and prepares its TLS, like for a backend.
+    fn peer(
+        &self,
+        endpoints: &EndpointSet,
+        identity: Option<usize>,
+    ) -> Result<(Box<HttpPeer>, Option<SecuredCopy>)> {
+        let tls = backend_tls::of(endpoints, identity)?;
+        let exchange = Exchange::of(endpoints.version, false);
+        let endpoint = endpoints.next();
+        let prepared = tls.map(|tls| self.inner.tls_cache.prepare(tls));
+        let secure = tls.map(|tls| &**tls).zip(prepared.as_deref());
+        let mut peer = self.inner.timeouts.peer(endpoint, exchange, secure)?;
+        if let Some(tls) = tls {
+            backend_tls::defer_names(&mut peer, tls);
+        }
+        let secured = tls.zip(prepared).map(|(tls, prepared)| SecuredCopy {
+            tls: tls.clone(),
+            prepared,
+            endpoint,
+        });
+        Ok((peer, secured))
+    }
+
+    /// Starts one copy.
+    fn copy(
+        &self,
+        mirror: &RequestMirror,
+        request: &RequestHeader,
+        identity: Option<usize>,
+        bodiless: bool,
+    ) -> Option<Tap> {
+        let counters = &self.inner.counters;
+        let BackendTarget::Endpoints(endpoints) = &mirror.target else {
+            counters.mirrored(Mirrored::NoEndpoint);
+            return None;
+        };
+        let Some(slot) = self.inner.under_way.begin(&mirror.name) else {
+            counters.mirrored(Mirrored::TooMany);
+            return None;
+        };
+        let prepared = self.peer(endpoints, identity).and_then(|(peer, secured)| {
+            let header = copy::header(request, endpoints.version, peer.is_tls(), bodiless)?;
+            Ok((peer, secured, header))
+        });
+        let (peer, secured, header) = match prepared {
+            Ok(prepared) => prepared,
+            Err(error) => {
+                debug!(mirror = &*mirror.name, %error, "can't mirror a request");
+                counters.mirrored(Mirrored::Failed);
+                return None;
+            }
+        };
+        let (tap, pieces, overrun) = Tap::new();
+        let copy = MirrorCopy {
+            name: mirror.name.clone(),
+            peer,
+            secured,
+            header,
+            pieces: (!bodiless).then_some(pieces),
+            overrun,
+        };
+        self.spawn(copy, slot);
+        (!bodiless).then_some(tap)
+    }
+
+    /// Sends a copy in the background, and releases its slot at the end.
+    fn spawn(&self, copy: MirrorCopy, slot: Slot) {
+        let inner = self.inner.clone();
+        tokio::spawn(async move {
+            let _slot = slot;
+            let connector = inner
+                .connector
+                .get_or_init(|| Connector::new(Some(ConnectorOptions::new(IDLE))));
+            let outcome = copy.send(connector).await;
+            inner.counters.mirrored(outcome);
+        });
+    }
+}
+
+/// The number of copies in flight.
+#[derive(Clone, Debug, Default)]
+struct UnderWay {
+    /// By the name of the mirror. Never contains zero.
+    counts: Arc<Mutex<HashMap<Arc<str>, usize>>>,
+}
+
+impl UnderWay {
+    /// Reserves a slot until the result is dropped. `None` if there are too many copies, of this mirror or in total.
+    fn begin(&self, mirror: &Arc<str>) -> Option<Slot> {
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = counts.get(mirror).copied().unwrap_or_default();
+        if count >= IN_FLIGHT_EACH || counts.values().sum::<usize>() >= IN_FLIGHT {
+            return None;
+        }
+        counts.insert(mirror.clone(), count + 1);
+        Some(Slot {
+            under_way: self.clone(),
+            mirror: mirror.clone(),
+        })
+    }
+
+    fn end(&self, mirror: &Arc<str>) {
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        match counts.get_mut(mirror) {
+            Some(count) if *count > 1 => *count -= 1,
+            _ => _ = counts.remove(mirror),
+        }
+    }
+}
+
+/// The slot of a copy in flight.
+#[derive(Debug)]
+struct Slot {
+    under_way: UnderWay,
+    mirror: Arc<str>,
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.under_way.end(&self.mirror);
+    }
+}

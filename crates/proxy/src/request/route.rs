@@ -1,0 +1,87 @@
+//! Routing: from a request to its listener and rule.
+
+use crate::context::RequestContext;
+use crate::filter::request::RequestKind;
+use crate::response::reason::Reason;
+use gatefold_dataplane::filter::cors;
+use gatefold_dataplane::path_normalization::PathNormalization;
+use gatefold_dataplane::preflight::Preflight;
+use gatefold_dataplane::request::RequestView;
+use gatefold_dataplane::{Listener, Port, Snapshot};
+use gatefold_listen::Connection;
+use pingora_http::RequestHeader;
+use std::sync::Arc;
+
+/// Finds the listener and the rule of a request. The rule is stored in the context. The path of the request is already
+/// normalised, if paths are normalised at all.
+///
+/// # Errors
+/// If there is none, or the connection may not be used for it.
+pub(crate) fn route<'s>(
+    snapshot: &'s Snapshot,
+    connection: &'s Connection,
+    (header, host): (&RequestHeader, &str),
+    normalization: PathNormalization,
+    context: &mut RequestContext,
+) -> Result<(&'s Arc<Listener>, RequestKind), Reason> {
+    let port = connection.port(snapshot).ok_or(Reason::NoRoute)?;
+    if port.tls.is_some() != connection.is_tls() {
+        return Err(Reason::OtherProtocol);
+    }
+    let listener = port.listeners.find(host).ok_or(Reason::NoRoute)?;
+    if is_misdirected(port, listener, host, connection) {
+        return Err(Reason::Misdirected);
+    }
+    let path = normalization.for_matching(header.uri.path());
+    let view = RequestView {
+        host,
+        method: &header.method,
+        path: &path,
+        query: header.uri.query(),
+        headers: &header.headers,
+    };
+    let (rule, kind) = match cors::announced_method(&header.method, &header.headers) {
+        None => (listener.router.route(&view), RequestKind::Ordinary),
+        Some(announced) => match listener.router.preflight(&view, &announced) {
+            Preflight::Ordinary(rule) => (rule, RequestKind::Ordinary),
+            Preflight::Answered(rule) => (Some(rule), RequestKind::Preflight),
+        },
+    };
+    let rule = rule.ok_or(Reason::NoRoute)?;
+    context.rule = Some(rule.clone());
+    context.identity = listener.identity;
+    Ok((listener, kind))
+}
+
+/// Whether a request over TLS belongs to another listener than the server name of its connection. A client may use a
+/// connection for every name in the server's certificate (RFC 9113, section 9.1.1), but the requirements of another listener
+/// on its clients were not applied to it (API: `Listener.hostname`).
+///
+/// A connection without a server name belongs to the listener for any name. If there is none, it belongs to no listener, and
+/// all of them have the same certificate.
+fn is_misdirected(
+    port: &Port,
+    listener: &Arc<Listener>,
+    host: &str,
+    connection: &Connection,
+) -> bool {
+    if port.tls.is_none() {
+        return false;
+    }
+    // Also if the listener has begun to validate clients after the handshake.
+    let scope = listener.only_clients_of.as_deref();
+    if scope.is_some() && scope != connection.client_of() {
+        return true;
+    }
+    let name = connection.server_name().unwrap_or_default();
+    let name = name.strip_suffix('.').unwrap_or(name);
+    // Saves the lookup for nearly every request.
+    if name == host {
+        return false;
+    }
+    match port.listeners.find(name) {
+        Some(own) => !Arc::ptr_eq(own, listener),
+        // The listener that the connection was made for is gone.
+        None => !name.is_empty(),
+    }
+}

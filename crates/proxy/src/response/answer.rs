@@ -1,0 +1,137 @@
+//! Answers of the proxy itself, written in one place.
+//!
+//! In: a reason, or the answer of a filter. Out: the complete response at the client.
+
+use crate::context::RequestContext;
+use crate::filter;
+use crate::filter::headers::ResponseFields;
+use crate::response::reason::{KeepAlive, Reason};
+use crate::response::unread_body;
+use bytes::Bytes;
+use gatefold_dataplane::filter::answer::{FilterAnswer, ResponsePhase};
+use http::{HeaderValue, Method, StatusCode, header};
+use pingora_core::Result;
+use pingora_http::ResponseHeader;
+use pingora_proxy::Session;
+
+/// An answer of the proxy instead of a backend's.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum OwnAnswer {
+    /// The request can't be forwarded.
+    Reason(Reason),
+    /// A filter answers the request.
+    Filter(Box<FilterAnswer>),
+}
+
+impl From<Reason> for OwnAnswer {
+    fn from(reason: Reason) -> Self {
+        OwnAnswer::Reason(reason)
+    }
+}
+
+impl From<Box<FilterAnswer>> for OwnAnswer {
+    fn from(answer: Box<FilterAnswer>) -> Self {
+        OwnAnswer::Filter(answer)
+    }
+}
+
+impl OwnAnswer {
+    /// Returns the HTTP status.
+    pub(crate) fn status(&self) -> StatusCode {
+        match self {
+            OwnAnswer::Reason(reason) => reason.status(),
+            OwnAnswer::Filter(answer) => answer.status,
+        }
+    }
+
+    /// Whether an HTTP/1.1 connection is kept after the answer.
+    pub(crate) fn keep_alive(&self) -> KeepAlive {
+        match self {
+            OwnAnswer::Reason(reason) => reason.keep_alive(),
+            OwnAnswer::Filter(_) => KeepAlive::Keep,
+        }
+    }
+
+    /// Sends the answer in a session that has no response yet.
+    pub(crate) async fn send(
+        self,
+        keep_alive: KeepAlive,
+        session: &mut Session,
+        context: &mut RequestContext,
+    ) -> Result<()> {
+        match keep_alive {
+            KeepAlive::Close => session.set_keepalive(None),
+            KeepAlive::Keep => unread_body::keep(session).await,
+        }
+        let head = session.req_header().method == Method::HEAD;
+        let (header, body) = match self {
+            OwnAnswer::Reason(reason) => by_reason(reason, session, context)?,
+            OwnAnswer::Filter(answer) => by_filter(*answer, session, context).await?,
+        };
+        session
+            .write_response_header(Box::new(header), head)
+            .await?;
+        if !head && !body.is_empty() {
+            session.write_response_body(Some(body), true).await?;
+        }
+        if keep_alive == KeepAlive::Keep {
+            unread_body::drop_small(session).await;
+        }
+        Ok(())
+    }
+}
+
+/// Returns the header and body for a reason. They depend on nothing else, but for CORS headers, without which a script
+/// could not read the answer.
+fn by_reason(
+    reason: Reason,
+    session: &Session,
+    context: &RequestContext,
+) -> Result<(ResponseHeader, Bytes)> {
+    let body = Bytes::from_static(reason.text().as_bytes());
+    let mut header = header(reason.status(), &body)?;
+    header.insert_header(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("text/plain; charset=utf-8"),
+    )?;
+    let rule = context.rule.as_ref();
+    if let Some(cors) = rule.and_then(|rule| rule.filters.cors()) {
+        let request = &session.req_header().headers;
+        cors.change_response(request, &mut ResponseFields(&mut header));
+    }
+    Ok((header, body))
+}
+
+async fn by_filter(
+    mut answer: FilterAnswer,
+    session: &mut Session,
+    context: &mut RequestContext,
+) -> Result<(ResponseHeader, Bytes)> {
+    let mut header = filter_header(&answer)?;
+    if answer.response_phase == ResponsePhase::Run {
+        let replaced = filter::response::complete(session, &mut header, context).await;
+        if let Some(other) = replaced {
+            header = filter_header(&other)?;
+            answer = *other;
+        }
+    }
+    Ok((header, answer.body))
+}
+
+fn filter_header(answer: &FilterAnswer) -> Result<ResponseHeader> {
+    let mut header = header(answer.status, &answer.body)?;
+    for (name, value) in &answer.headers {
+        header.append_header(name, value.clone())?;
+    }
+    Ok(header)
+}
+
+/// Returns a header with the framing of a body. A response with the status 204 has no body (RFC 9110, section 15.3.5).
+fn header(status: StatusCode, body: &Bytes) -> Result<ResponseHeader> {
+    let mut header = ResponseHeader::build(status, Some(4))?;
+    header.insert_header(header::SERVER, HeaderValue::from_static("gatefold"))?;
+    if status != StatusCode::NO_CONTENT {
+        header.insert_header(header::CONTENT_LENGTH, HeaderValue::from(body.len()))?;
+    }
+    Ok(header)
+}

@@ -1,0 +1,154 @@
+//! The reasons for which the proxy answers a request itself.
+//!
+//! In: nothing but the reason. Out: what the client gets for it, in every protocol: the status, the text, and whether the
+//! connection can be reused. A protocol with its own statuses maps them here.
+
+use http::StatusCode;
+
+/// Why the proxy answers instead of a backend.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reason {
+    /// No route matches the host and path.
+    NoRoute,
+    /// The connection was made for another listener: the client must use a new one (RFC 9110, section 15.5.20).
+    Misdirected,
+    /// The port's listeners have changed their protocol since the connection was made, so their requirements on clients, such
+    /// as TLS, were not applied to this one.
+    OtherProtocol,
+    /// The rule can't be served as written, and answers this status.
+    RefusedRule(StatusCode),
+    /// The backend doesn't exist, or the route may not refer to it.
+    InvalidBackend,
+    /// The backend has no endpoints.
+    NoEndpoints,
+    /// The backend couldn't be reached, or sent no valid response.
+    BadGateway,
+    /// The backend took too long.
+    GatewayTimeout,
+    /// The gateway itself failed.
+    Internal,
+    /// The client took too long to send its request.
+    RequestTimeout,
+    /// The request asks for a tunnel.
+    Connect,
+    /// `Content-Length` is malformed or repeated.
+    MalformedLength,
+    /// Both `Content-Length` and `Transfer-Encoding` are present.
+    TwoLengths,
+    /// The transfer coding is not `chunked`.
+    UnknownCoding,
+    /// The target is neither a path nor an http URL.
+    MalformedTarget,
+    /// `Host` is missing or malformed.
+    MalformedHost,
+    /// The path leaves the root.
+    PathLeavesRoot,
+    /// The path contains `%00`.
+    PathWithNul,
+    /// The path contains a malformed escape.
+    PathWithMalformedEscape,
+    /// The normalised path is too long.
+    PathTooLong,
+    /// The body has malformed chunks or trailers.
+    MalformedBody,
+    /// The request is not valid HTTP.
+    MalformedRequest,
+}
+
+/// Whether an HTTP/1.1 connection is kept after an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum KeepAlive {
+    /// The next request may follow.
+    Keep,
+    /// The connection is closed, since it is uncertain where the next request would begin.
+    Close,
+}
+
+impl Reason {
+    /// Returns the HTTP status.
+    pub(crate) fn status(self) -> StatusCode {
+        match self {
+            Reason::NoRoute => StatusCode::NOT_FOUND,
+            Reason::Misdirected | Reason::OtherProtocol => StatusCode::MISDIRECTED_REQUEST,
+            Reason::RefusedRule(status) => status,
+            Reason::InvalidBackend | Reason::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+            Reason::NoEndpoints => StatusCode::SERVICE_UNAVAILABLE,
+            Reason::BadGateway => StatusCode::BAD_GATEWAY,
+            Reason::GatewayTimeout => StatusCode::GATEWAY_TIMEOUT,
+            Reason::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
+            Reason::Connect => StatusCode::METHOD_NOT_ALLOWED,
+            // RFC 9112, section 6.1.
+            Reason::UnknownCoding => StatusCode::NOT_IMPLEMENTED,
+            Reason::PathTooLong => StatusCode::URI_TOO_LONG,
+            Reason::MalformedLength
+            | Reason::TwoLengths
+            | Reason::MalformedTarget
+            | Reason::MalformedHost
+            | Reason::PathLeavesRoot
+            | Reason::PathWithNul
+            | Reason::PathWithMalformedEscape
+            | Reason::MalformedBody
+            | Reason::MalformedRequest => StatusCode::BAD_REQUEST,
+        }
+    }
+
+    /// Returns the body for the client, ending with a newline. It reveals nothing about backends.
+    pub(crate) fn text(self) -> &'static str {
+        match self {
+            Reason::NoRoute => "no route matches this request\n",
+            Reason::Misdirected => "the connection was made for another host: use a new one\n",
+            Reason::OtherProtocol => "the port now speaks another protocol: use a new connection\n",
+            Reason::RefusedRule(_) => {
+                "the matching route has a rule that can't be served as written\n"
+            }
+            Reason::InvalidBackend => "the matching route refers to an invalid backend\n",
+            Reason::NoEndpoints => "the backend has no endpoints right now\n",
+            Reason::BadGateway => "the backend can't be reached or sent no valid response\n",
+            Reason::GatewayTimeout => "the backend took too long to respond\n",
+            Reason::Internal => "the gateway failed to forward the request\n",
+            Reason::RequestTimeout => "the request took too long to arrive\n",
+            Reason::Connect => "CONNECT is not supported\n",
+            Reason::MalformedLength => "the request has a malformed or repeated Content-Length\n",
+            Reason::TwoLengths => "the request has both Content-Length and Transfer-Encoding\n",
+            Reason::UnknownCoding => "the request has a transfer coding other than chunked\n",
+            Reason::MalformedTarget => "the request target is neither a path nor an http URL\n",
+            Reason::MalformedHost => "the request has no Host, or a malformed one\n",
+            Reason::PathLeavesRoot => "the `..` segments of the path lead out of the root\n",
+            Reason::PathWithNul => "the path of the request contains %00\n",
+            Reason::PathWithMalformedEscape => {
+                "the path of the request contains a % without two hexadecimal digits\n"
+            }
+            Reason::PathTooLong => "the path of the request is too long once it is normalised\n",
+            Reason::MalformedBody => "the body of the request has malformed chunks or trailers\n",
+            Reason::MalformedRequest => "the request is malformed\n",
+        }
+    }
+
+    /// Whether the connection is kept. After a malformed request, nothing that follows can be trusted.
+    pub(crate) fn keep_alive(self) -> KeepAlive {
+        match self {
+            Reason::NoRoute
+            | Reason::Misdirected
+            | Reason::RefusedRule(_)
+            | Reason::InvalidBackend
+            | Reason::NoEndpoints => KeepAlive::Keep,
+            Reason::OtherProtocol
+            | Reason::BadGateway
+            | Reason::GatewayTimeout
+            | Reason::Internal
+            | Reason::RequestTimeout
+            | Reason::Connect
+            | Reason::MalformedLength
+            | Reason::TwoLengths
+            | Reason::UnknownCoding
+            | Reason::MalformedTarget
+            | Reason::MalformedHost
+            | Reason::PathLeavesRoot
+            | Reason::PathWithNul
+            | Reason::PathWithMalformedEscape
+            | Reason::PathTooLong
+            | Reason::MalformedBody
+            | Reason::MalformedRequest => KeepAlive::Close,
+        }
+    }
+}
