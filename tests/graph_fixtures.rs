@@ -9,6 +9,7 @@ use gatefold::status::{
     table,
 };
 use gatefold_compile::compile;
+use gatefold_dataplane::SocketKey;
 use gatefold_diagnostic::{Severity, Style, render};
 use gatefold_graph::http_route::{FilterNode, RuleNode, TargetNode};
 use gatefold_graph::{Environment, Graph, build};
@@ -112,7 +113,8 @@ impl Setting {
                     },
                     message: format!("{socket} can't be bound ({reason})"),
                 };
-                let failed = (socket.parse().ok()?, failure);
+                let address: std::net::SocketAddr = socket.parse().ok()?;
+                let failed = (SocketKey::tcp(address), failure);
                 self.applied.failed.extend([failed]);
             }
             _ => return None,

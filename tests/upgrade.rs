@@ -179,7 +179,7 @@ fn of_two_successors_one_is_refused() {
     assert_ne!(daemon.process(), old);
     assert_eq!(daemon.get(HOST, "/").status, 200);
     assert!(
-        daemon.log().contains("another upgrade is under way"),
+        daemon.log().contains("another upgrade is in progress"),
         "{}",
         daemon.log()
     );

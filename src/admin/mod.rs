@@ -24,7 +24,7 @@ pub use kind::Kind;
 pub use metrics::register;
 pub use server::{Admin, BindError};
 
-use crate::lifecycle::Phase;
+use crate::lifecycle::Lifecycle;
 use crate::reload::Published;
 use arc_swap::ArcSwap;
 use prometheus_client::registry::Registry;
@@ -37,7 +37,7 @@ pub struct View {
     /// What the reload published last.
     pub published: Arc<ArcSwap<Published>>,
     /// Where the process stands.
-    pub phase: watch::Receiver<Phase>,
+    pub phase: watch::Receiver<Lifecycle>,
     /// Everything that is counted.
     pub registry: Arc<Registry>,
 }

@@ -2,7 +2,7 @@ use super::failure::Failure;
 use super::rest::{self, Form};
 use super::summary::summary;
 use super::{View, table};
-use crate::lifecycle::Phase;
+use crate::lifecycle::Lifecycle;
 use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
@@ -68,8 +68,8 @@ fn is_local(headers: &HeaderMap) -> bool {
 /// asked any more, but for requests that are under way: these are ready still, at the successor.
 async fn ready(State(view): State<View>) -> Response {
     let hindrance = match *view.phase.borrow() {
-        Phase::Draining => Some("gatefold ends and accepts no new connections"),
-        Phase::Serving | Phase::HandedOver => {
+        Lifecycle::Draining => Some("gatefold ends and accepts no new connections"),
+        Lifecycle::Serving | Lifecycle::HandedOver => {
             let ready = view.published.load().ready;
             (!ready).then_some("the first load isn't applied yet")
         }

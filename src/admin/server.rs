@@ -1,10 +1,10 @@
 use super::routes::{Hosts, router};
 use super::spare::Spare;
 use super::{AdminAddress, View};
-use crate::lifecycle::Phase;
-use crate::unix_socket::{Place, SocketFile, remove_stale};
+use crate::lifecycle::Lifecycle;
+use crate::unix_socket::{IfExists, SocketFile, remove_stale};
 use axum::Router;
-use gatefold_listen::Inherited;
+use gatefold_listen::InheritedSocket;
 use gatefold_listen::log_throttle::LogThrottle;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -65,7 +65,7 @@ enum Socket {
 }
 
 impl Admin {
-    /// Binds. Call it within a Tokio runtime. With [`Place::Over`] a Unix socket is bound beside the one of a
+    /// Binds. Call it within a Tokio runtime. With [`IfExists::Replace`] a Unix socket is bound beside the one of a
     /// predecessor: [`take_file`](Self::take_file) puts it in place.
     ///
     /// # Errors
@@ -74,7 +74,7 @@ impl Admin {
     pub async fn bind(
         address: AdminAddress,
         allow_remote: bool,
-        place: Place,
+        if_exists: IfExists,
     ) -> Result<Self, BindError> {
         if address.is_remote() && !allow_remote {
             return Err(BindError::Remote(address));
@@ -84,7 +84,7 @@ impl Admin {
                 .await
                 .map(|tcp| (Socket::Tcp(tcp), None)),
             AdminAddress::Unix(path) => {
-                bind_unix(path, place).map(|(socket, file)| (Socket::Unix(socket), Some(file)))
+                bind_unix(path, if_exists).map(|(socket, file)| (Socket::Unix(socket), Some(file)))
             }
         };
         match bound {
@@ -98,17 +98,17 @@ impl Admin {
     /// # Errors
     ///
     /// An address for other hosts without `allow_remote`, or what the system says.
-    pub fn adopt(inherited: Inherited, allow_remote: bool) -> Result<Self, BindError> {
-        let listener = inherited.listener;
-        let address = listener.local_addr().map(AdminAddress::Tcp);
-        let unknown = AdminAddress::Tcp(SocketAddr::from(([0, 0, 0, 0], 0)));
-        let address = address.unwrap_or(unknown);
+    pub fn adopt(inherited: InheritedSocket, allow_remote: bool) -> Result<Self, BindError> {
+        let key = inherited.socket.key();
+        let unknown = SocketAddr::from(([0, 0, 0, 0], 0));
+        let address = AdminAddress::Tcp(key.map_or(unknown, |key| key.address));
         if address.is_remote() && !allow_remote {
             return Err(BindError::Remote(address));
         }
-        let adopted = listener
-            .set_nonblocking(true)
-            .and_then(|()| TcpListener::from_std(listener));
+        let adopted = inherited.socket.into_tcp().and_then(|listener| {
+            listener.set_nonblocking(true)?;
+            TcpListener::from_std(listener)
+        });
         match adopted {
             Ok(socket) => {
                 let mut admin = Admin::new(Socket::Tcp(socket), address, None);
@@ -138,17 +138,20 @@ impl Admin {
     /// # Errors
     ///
     /// When the process has no file descriptors left.
-    pub fn lend(&self) -> io::Result<Option<Inherited>> {
+    pub fn lend(&self) -> io::Result<Option<InheritedSocket>> {
         match &self.socket {
-            Socket::Tcp(listener) => Ok(Some(Inherited {
-                listener: listener.as_fd().try_clone_to_owned()?.into(),
-                activated: self.activated.clone(),
-            })),
+            Socket::Tcp(listener) => {
+                let duplicate = listener.as_fd().try_clone_to_owned()?;
+                Ok(Some(InheritedSocket {
+                    activated: self.activated.clone(),
+                    ..InheritedSocket::from(std::net::TcpListener::from(duplicate))
+                }))
+            }
             Socket::Unix(_) => Ok(None),
         }
     }
 
-    /// The file of a Unix socket, to be [placed](SocketFile::place) in time and kept until the end.
+    /// The file of a Unix socket, to be [placed](SocketFile::publish) in time and kept until the end.
     pub fn take_file(&mut self) -> Option<SocketFile> {
         self.file.take()
     }
@@ -165,7 +168,7 @@ impl Admin {
         let shared = matches!(self.socket, Socket::Tcp(_));
         tokio::select! {
             () = self.accept(view) => {}
-            Ok(_) = phase.wait_for(|phase| shared && *phase == Phase::HandedOver) => {}
+            Ok(_) = phase.wait_for(|phase| shared && *phase == Lifecycle::HandedOver) => {}
         }
     }
 
@@ -239,8 +242,8 @@ async fn serve_connection(stream: impl AsyncRead + AsyncWrite + Unpin, router: R
     }
 }
 
-fn bind_unix(path: &Path, place: Place) -> io::Result<(UnixListener, SocketFile)> {
-    if place == Place::Free {
+fn bind_unix(path: &Path, if_exists: IfExists) -> io::Result<(UnixListener, SocketFile)> {
+    if if_exists == IfExists::Fail {
         if std::os::unix::net::UnixStream::connect(path).is_ok() {
             return Err(io::Error::new(
                 io::ErrorKind::AddrInUse,
@@ -250,8 +253,8 @@ fn bind_unix(path: &Path, place: Place) -> io::Result<(UnixListener, SocketFile)
         remove_stale(path)?;
     }
     let (socket, mut file) = SocketFile::prepare(path, |path| UnixListener::bind(path))?;
-    if place == Place::Free {
-        file.place(place)?;
+    if if_exists == IfExists::Fail {
+        file.publish(if_exists)?;
     }
     Ok((socket, file))
 }
@@ -265,9 +268,9 @@ mod tests {
     #[tokio::test]
     async fn an_address_for_other_hosts_needs_permission() {
         let everywhere: AdminAddress = "0.0.0.0:0".parse().expect("an address");
-        let refused = Admin::bind(everywhere.clone(), false, Place::Free).await;
+        let refused = Admin::bind(everywhere.clone(), false, IfExists::Fail).await;
         assert!(matches!(refused, Err(BindError::Remote(_))));
-        assert!(Admin::bind(everywhere, true, Place::Free).await.is_ok());
+        assert!(Admin::bind(everywhere, true, IfExists::Fail).await.is_ok());
     }
 
     #[tokio::test]
@@ -276,7 +279,7 @@ mod tests {
         let path = folder.path().join("admin.sock");
         drop(std::os::unix::net::UnixListener::bind(&path).expect("a stale socket"));
         let address = AdminAddress::Unix(path.clone());
-        let admin = Admin::bind(address.clone(), false, Place::Free)
+        let admin = Admin::bind(address.clone(), false, IfExists::Fail)
             .await
             .expect("bound");
         let mode = fs::metadata(&path)
@@ -286,7 +289,7 @@ mod tests {
         assert_eq!(mode & 0o777, 0o600);
         let files = fs::read_dir(folder.path()).expect("the folder").count();
         assert_eq!(files, 1, "nothing is left beside the socket");
-        let second = Admin::bind(address, false, Place::Free).await;
+        let second = Admin::bind(address, false, IfExists::Fail).await;
         assert!(
             matches!(second, Err(BindError::Refused { .. })),
             "one that is in use stays"
@@ -300,7 +303,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = folder.path().join("notes.txt");
         fs::write(&path, "precious").expect("a file");
-        let refused = Admin::bind(AdminAddress::Unix(path.clone()), false, Place::Free).await;
+        let refused = Admin::bind(AdminAddress::Unix(path.clone()), false, IfExists::Fail).await;
         assert!(matches!(refused, Err(BindError::Refused { .. })));
         assert_eq!(fs::read_to_string(&path).expect("the file"), "precious");
     }

@@ -71,9 +71,10 @@ impl ManifestArgs {
 }
 
 /// The values of `--path-normalization`.
-#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, clap::ValueEnum)]
 enum PathNormalizationArg {
     /// Paths are normalised; a path without a normal form is refused.
+    #[default]
     On,
     /// Paths are matched and forwarded as sent.
     Off,

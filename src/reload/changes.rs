@@ -165,6 +165,7 @@ impl fmt::Display for Changes {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use gatefold_dataplane::SocketKey;
     use gatefold_manifest::Loader;
 
     /// The Services of a manifest, one for each letter.
@@ -228,7 +229,7 @@ mod tests {
             protocol: Some("HTTP"),
             hostname: None,
             port,
-            listening: vec![([127, 0, 0, 1], port).into()],
+            listening: vec![SocketKey::tcp(([127, 0, 0, 1], port))],
             failed: Vec::new(),
             routes,
         };

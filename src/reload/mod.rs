@@ -17,17 +17,16 @@ pub use published::{Generations, ListenerState, Published};
 pub use stages::Settings;
 
 use crate::discover::{Discovery, FixedBackend};
-use crate::lifecycle::Phase;
-use crate::upgrade::Loan;
+use crate::lifecycle::Lifecycle;
+use crate::upgrade::SocketsRequest;
 use crate::watch::{Wake, Wakes, Woken};
 use arc_swap::ArcSwap;
 use gatefold_dataplane::Snapshot;
 use gatefold_diagnostic::Code;
 use gatefold_graph::Graph;
-use gatefold_listen::Sockets;
+use gatefold_listen::{HttpApp, Sockets};
 use gatefold_manifest::Busy;
 use log::ReloadLog;
-use pingora_core::apps::ServerApp;
 use retired::Retired;
 use stages::{Built, Discovered, Look, Stages};
 use std::sync::Arc;
@@ -64,7 +63,7 @@ pub struct Rounds {
     pub requested: u64,
 }
 
-impl<A: ServerApp + Send + Sync + 'static> Reload<A> {
+impl<A: HttpApp> Reload<A> {
     /// Nothing is loaded yet. Call it within a Tokio runtime.
     pub fn new(
         settings: Settings,
@@ -100,7 +99,7 @@ impl<A: ServerApp + Send + Sync + 'static> Reload<A> {
         self.rounds.subscribe()
     }
 
-    /// Looks at the files at every wake, as long as the process is [`Phase::Serving`]; then closes the sockets
+    /// Looks at the files at every wake, as long as the process is [`Lifecycle::Serving`]; then closes the sockets
     /// and waits `grace` for requests to end. Gives how many connections were still open. The first load is
     /// the caller's, by [`Reload::reload`].
     ///
@@ -109,8 +108,8 @@ impl<A: ServerApp + Send + Sync + 'static> Reload<A> {
     pub async fn run(
         mut self,
         mut woken: Woken,
-        mut loans: Receiver<Loan>,
-        mut phase: watch::Receiver<Phase>,
+        mut loans: Receiver<SocketsRequest>,
+        mut phase: watch::Receiver<Lifecycle>,
         grace: Duration,
     ) -> usize {
         let mut lease: Option<oneshot::Receiver<()>> = None;
@@ -120,7 +119,7 @@ impl<A: ServerApp + Send + Sync + 'static> Reload<A> {
             let wake = tokio::select! {
                 // The phase first: a lease ends when the successor has taken over, too.
                 biased;
-                _ = phase.wait_for(|phase| *phase != Phase::Serving) => break,
+                _ = phase.wait_for(|phase| *phase != Lifecycle::Serving) => break,
                 () = end_of(&mut lease) => {
                     lease = None;
                     continue;
@@ -146,7 +145,7 @@ impl<A: ServerApp + Send + Sync + 'static> Reload<A> {
             // A folder that hangs (a dead network file system) must not hold up the end.
             tokio::select! {
                 biased;
-                _ = phase.wait_for(|phase| *phase != Phase::Serving) => break,
+                _ = phase.wait_for(|phase| *phase != Lifecycle::Serving) => break,
                 () = work => {}
             }
         }
@@ -155,7 +154,7 @@ impl<A: ServerApp + Send + Sync + 'static> Reload<A> {
         self.sockets.shutdown(grace).await
     }
 
-    fn lend(&self, loan: Loan) -> Option<oneshot::Receiver<()>> {
+    fn lend(&self, loan: SocketsRequest) -> Option<oneshot::Receiver<()>> {
         match self.sockets.lend() {
             Ok(sockets) => Some(loan.grant(sockets)),
             Err(error) => {

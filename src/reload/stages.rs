@@ -5,6 +5,7 @@ use crate::address_pool::AddressPool;
 use crate::system_authorities;
 use crate::watch::Wake;
 use gatefold_compile::Compiler;
+use gatefold_dataplane::SocketKey;
 use gatefold_dataplane::path_normalization::PathNormalization;
 use gatefold_graph::environment::{Environment, IgnoredPolicy};
 use gatefold_graph::{Graph, ServicePortKey, build_after};
@@ -37,7 +38,7 @@ pub struct Settings {
     /// `--ignore-policy`.
     pub ignored_policies: Vec<IgnoredPolicy>,
     /// Sockets of listeners by their names, from systemd.
-    pub named_sockets: BTreeMap<String, Vec<SocketAddr>>,
+    pub named_sockets: BTreeMap<String, Vec<SocketKey>>,
 }
 
 /// What lives from one reload to the next.

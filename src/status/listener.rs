@@ -3,14 +3,15 @@
 use super::foreign::recorded_of;
 use super::types::{ListenerStatus, RouteKind, Stamp};
 use super::{Applied, BindFailure, BindFailureReason};
+use gatefold_dataplane::SocketKey;
 use gatefold_graph::UNENFORCED_POLICY;
 use gatefold_graph::condition::{self, Condition, ConditionType};
 use gatefold_graph::gateway::ListenerNode;
 use gatefold_manifest::api::RecordedListener;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// A socket that couldn't be bound.
-pub(super) type Failure<'a> = (SocketAddr, &'a BindFailure);
+pub(super) type Failure<'a> = (SocketKey, &'a BindFailure);
 
 /// Listeners with all of their conditions.
 pub(super) fn with_conditions<'n>(
@@ -61,13 +62,13 @@ pub(super) fn failures<'a>(listener: &ListenerNode, applied: &'a Applied) -> Vec
     });
     failed
         .filter(|(socket, failure)| {
-            let v4 = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), socket.port());
+            let v4 = socket.with_ip(Ipv4Addr::UNSPECIFIED);
             let covered = listener.sockets.contains(&v4) && !applied.failed.contains_key(&v4);
             let no_ipv6 = match failure.reason {
                 BindFailureReason::AddressNotAvailable | BindFailureReason::Other => true,
                 BindFailureReason::PortInUse | BindFailureReason::PermissionDenied => false,
             };
-            !(covered && no_ipv6 && socket.is_ipv6() && socket.ip().is_unspecified())
+            !(covered && no_ipv6 && socket.ip() == Ipv6Addr::UNSPECIFIED)
         })
         .collect()
 }
@@ -101,7 +102,7 @@ fn conditions(listener: &ListenerNode, applied: &Applied) -> Vec<Condition> {
             conditions.push(programmed);
             return conditions;
         }
-        let message = match listener.sockets.first().map(SocketAddr::port) {
+        let message = match listener.sockets.first().map(SocketKey::port) {
             Some(port) if port != listener.port => format!(
                 "port {} is served at port {port} (--port-map)",
                 listener.port

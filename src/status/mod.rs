@@ -11,6 +11,7 @@ pub mod table;
 mod types;
 
 pub use foreign::Conditions;
+use gatefold_dataplane::SocketKey;
 pub use gatefold_listen::{BindFailure, BindFailureReason};
 pub use types::{
     AncestorReference, GatewayClassStatus, GatewayStatus, ListenerSetStatus, ListenerStatus,
@@ -25,7 +26,6 @@ use gatefold_graph::http_route::{HttpRouteNode, HttpRouteNodes, ParentNode};
 use gatefold_graph::ordered::Follow;
 use gatefold_manifest::api::{GATEWAY_GROUP, NamespacedName};
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
 use std::sync::Arc;
 use time::OffsetDateTime;
 use types::Stamp;
@@ -39,7 +39,7 @@ const MOST_PARENTS: usize = 32;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Applied {
     /// Sockets that couldn't be bound, and why. What isn't in here is bound.
-    pub failed: BTreeMap<SocketAddr, BindFailure>,
+    pub failed: BTreeMap<SocketKey, BindFailure>,
 }
 
 /// The statuses of all objects that are ours.

@@ -19,13 +19,14 @@ use backend::Backends;
 use backend_tls::Identities;
 use gatefold_dataplane::filter::Filters;
 use gatefold_dataplane::host_routes::{HostRoutes, RouteEntry};
-use gatefold_dataplane::hostname::HostMap;
 use gatefold_dataplane::http_match::HttpMatch;
 use gatefold_dataplane::matcher::PathMatch;
 use gatefold_dataplane::router::Router;
 use gatefold_dataplane::timeouts::RuleTimeouts;
 use gatefold_dataplane::tls::{CertificateSet, PortTls};
-use gatefold_dataplane::{Action, BoundPorts, Listener, Port, Rule, Snapshot};
+use gatefold_dataplane::{
+    Action, BoundPorts, HttpListeners, Listener, Port, Rule, Snapshot, SocketKey,
+};
 use gatefold_graph::Graph;
 use gatefold_graph::gateway::{ListenerNode, Protocol};
 use gatefold_graph::ordered::Follow;
@@ -35,7 +36,6 @@ use http::StatusCode;
 use matches::Patterns;
 use route::CompiledRoute;
 use std::collections::{BTreeMap, HashMap};
-use std::net::SocketAddr;
 use std::sync::Arc;
 use tls::Validations;
 
@@ -63,7 +63,7 @@ impl Compiler {
         let identities = Identities::of(graph);
         self.routes = self.routes(graph, &identities);
         self.tables = HostTables::new(self.routes.values(), &self.tables);
-        let mut ports: HashMap<SocketAddr, Port> = HashMap::new();
+        let mut ports: HashMap<SocketKey, Port> = HashMap::new();
         let mut bound_ports = BoundPorts::default();
         for (key, gateway) in &graph.gateways {
             let listeners = gateway.listeners.iter().enumerate();
@@ -84,7 +84,7 @@ impl Compiler {
                 });
                 add(&mut ports, listener, &compiled, tls.as_ref());
                 for socket in &listener.sockets {
-                    bound_ports.insert(&compiled, *socket);
+                    bound_ports.insert(&compiled, socket.address);
                 }
             }
         }
@@ -144,7 +144,7 @@ fn refuse_all(name: &str) -> Router {
 
 /// Answers 500 for the hostnames of protected listeners that aren't served, where other listeners are: one with a wider
 /// hostname would serve them without the protection.
-fn close_unserved(graph: &Graph, ports: &mut HashMap<SocketAddr, Port>) {
+fn close_unserved(graph: &Graph, ports: &mut HashMap<SocketKey, Port>) {
     for (key, gateway) in &graph.gateways {
         let listeners = gateway.listeners.iter();
         for listener in listeners.filter(|listener| !listener.closed_sockets.is_empty()) {
@@ -160,12 +160,11 @@ fn close_unserved(graph: &Graph, ports: &mut HashMap<SocketAddr, Port>) {
             });
             let hostname = listener.hostname.as_ref().map(|name| name.as_str());
             for socket in &listener.closed_sockets {
-                let port = ports.get_mut(socket).filter(|port| {
-                    let same_protocol = port.tls.is_some() == (protocol == Protocol::Https);
-                    same_protocol && port.listeners.get(hostname).is_none()
-                });
-                if let Some(port) = port {
-                    port.listeners.insert(hostname, closed.clone());
+                let port = ports.get_mut(socket).filter(|port| serves(port, protocol));
+                if let Some(listeners) = port.and_then(Port::http_mut)
+                    && listeners.get(hostname).is_none()
+                {
+                    listeners.insert(hostname, closed.clone());
                 }
             }
         }
@@ -175,7 +174,7 @@ fn close_unserved(graph: &Graph, ports: &mut HashMap<SocketAddr, Port>) {
 /// Adds a listener to all of its sockets. The graph lets neither two protocols nor a hostname twice on a socket;
 /// should it be wrong, the first one stays, so that what was TLS is never plain.
 fn add(
-    ports: &mut HashMap<SocketAddr, Port>,
+    ports: &mut HashMap<SocketKey, Port>,
     listener: &ListenerNode,
     compiled: &Arc<Listener>,
     tls: Option<&Arc<CertificateSet>>,
@@ -186,24 +185,33 @@ fn add(
     let hostname = listener.hostname.as_ref().map(|name| name.as_str());
     for socket in &listener.sockets {
         let port = ports.entry(*socket).or_insert_with(|| empty(protocol));
-        let speaks_tls = protocol == Protocol::Https;
-        if port.tls.is_some() != speaks_tls || port.listeners.get(hostname).is_some() {
+        if !serves(port, protocol) {
             continue;
         }
-        port.listeners.insert(hostname, compiled.clone());
-        if let (Some(names), Some(set)) = (&mut port.tls, tls) {
+        match port.http_mut() {
+            Some(listeners) if listeners.get(hostname).is_none() => {
+                listeners.insert(hostname, compiled.clone());
+            }
+            Some(_) | None => continue,
+        }
+        if let (Port::Https(_, names), Some(set)) = (port, tls) {
             names.insert(hostname, set.clone());
         }
     }
 }
 
-/// A port without listeners, which speaks TLS or doesn't.
+/// A port without listeners.
 fn empty(protocol: Protocol) -> Port {
-    Port {
-        listeners: HostMap::default(),
-        tls: match protocol {
-            Protocol::Http => None,
-            Protocol::Https => Some(PortTls::default()),
-        },
+    match protocol {
+        Protocol::Http => Port::Http(HttpListeners::default()),
+        Protocol::Https => Port::Https(HttpListeners::default(), PortTls::default()),
+    }
+}
+
+/// Whether a port serves the protocol of a listener.
+fn serves(port: &Port, protocol: Protocol) -> bool {
+    match (port, protocol) {
+        (Port::Http(_), Protocol::Http) | (Port::Https(..), Protocol::Https) => true,
+        (Port::Http(_), Protocol::Https) | (Port::Https(..), Protocol::Http) => false,
     }
 }

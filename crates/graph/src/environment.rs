@@ -2,6 +2,7 @@
 
 use super::gateway::GatewayAddress;
 use gatefold_dataplane::path_normalization::PathNormalization;
+use gatefold_dataplane::{SocketKey, Transport};
 use gatefold_manifest::PolicyKey;
 use gatefold_manifest::api::{NamespacedName, SectionName};
 use rustls_pki_types::CertificateDer;
@@ -28,7 +29,7 @@ pub struct Environment {
     /// Sockets that are bound already and serve the listeners of their name wherever these would listen:
     /// `LISTENER`, `GATEWAY.LISTENER` or `NAMESPACE.GATEWAY.LISTENER`; with a ListenerSet's listener the
     /// ListenerSet stands for the Gateway.
-    pub named_sockets: BTreeMap<String, Vec<SocketAddr>>,
+    pub named_sockets: BTreeMap<String, Vec<SocketKey>>,
     /// Whether the paths of requests are normalised, and with them those of matches.
     pub path_normalization: PathNormalization,
     /// The addresses a client on this host or its network can use when a Gateway listens on every
@@ -93,16 +94,20 @@ impl Environment {
         &self,
         owner: &NamespacedName,
         listener: &SectionName,
-        port: u16,
+        (port, transport): (u16, Transport),
         addresses: &[GatewayAddress],
-    ) -> Vec<SocketAddr> {
+    ) -> Vec<SocketKey> {
         if let Some(named) = self.named(owner, listener) {
-            return named.clone();
+            let named = named.iter().filter(|it| it.transport == transport);
+            return named.copied().collect();
         }
         let port = self.bound_port(port);
         let addresses = addresses.iter();
         addresses
-            .map(|address| SocketAddr::new(address.bind, port))
+            .map(|address| SocketKey {
+                address: SocketAddr::new(address.bind, port),
+                transport,
+            })
             .collect()
     }
 
@@ -112,7 +117,7 @@ impl Environment {
         self.discovered.range(ports).next().is_some()
     }
 
-    fn named(&self, owner: &NamespacedName, listener: &SectionName) -> Option<&Vec<SocketAddr>> {
+    fn named(&self, owner: &NamespacedName, listener: &SectionName) -> Option<&Vec<SocketKey>> {
         if self.named_sockets.is_empty() {
             return None;
         }

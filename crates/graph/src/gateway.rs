@@ -9,13 +9,14 @@ use super::listener::{ListenerOwner, Problem};
 use super::listener_set::{self, ListenerSetNode};
 use super::protection::Protections;
 use super::{Build, address, gateway_class, listener, listener_conflict, quoted};
+use gatefold_dataplane::{SocketKey, Transport};
 use gatefold_diagnostic::{Code, Diagnostic, Pointer};
 use gatefold_manifest::api::{
     Gateway, GatewayDefaultScope, Hostname, NamespacedName, PolicyTargetKind, SectionName,
 };
 use rustls::sign::CertifiedKey;
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 /// A Gateway.
@@ -68,7 +69,7 @@ pub struct ListenerNode {
     pub protocol: Option<Protocol>,
     /// The sockets it needs: every address of the Gateway, with `--port-map` applied, or those of its name. Empty for a listener
     /// that isn't served.
-    pub sockets: Vec<SocketAddr>,
+    pub sockets: Vec<SocketKey>,
     /// The certificates that are good, in the order of the manifest.
     pub certificates: Vec<Arc<CertifiedKey>>,
     /// How the certificates of its clients are checked; not asked for when absent.
@@ -85,7 +86,7 @@ pub struct ListenerNode {
     pub(super) keeps_requests_out: bool,
     /// Sockets at which requests for its hostname are answered 500 although it isn't served, because it keeps requests out or a
     /// policy protects it: no listener with a wider hostname may serve them instead.
-    pub closed_sockets: Vec<SocketAddr>,
+    pub closed_sockets: Vec<SocketKey>,
     /// Its conditions, as far as they don't depend on what happens when sockets are bound: `Programmed` is
     /// among them only when it isn't served.
     pub conditions: Vec<Condition>,
@@ -98,6 +99,15 @@ pub enum Protocol {
     Http,
     /// HTTP in TLS that ends here.
     Https,
+}
+
+impl Protocol {
+    /// The transport that listeners of this protocol are bound with.
+    pub fn transport(self) -> Transport {
+        match self {
+            Protocol::Http | Protocol::Https => Transport::Tcp,
+        }
+    }
 }
 
 /// The Gateways that are ours, and their ListenerSets.
@@ -273,6 +283,17 @@ impl GatewayNode {
 }
 
 impl ListenerNode {
+    /// The sockets that it needs on the addresses of its Gateway.
+    pub(super) fn needed_sockets(
+        &self,
+        addresses: &[GatewayAddress],
+        environment: &Environment,
+    ) -> Vec<SocketKey> {
+        let transport = self.protocol.map_or(Transport::Tcp, Protocol::transport);
+        let port = (self.port, transport);
+        environment.sockets(&self.owner.key(), &self.name, port, addresses)
+    }
+
     fn settle(&mut self, addresses: &[GatewayAddress], refused: bool, environment: &Environment) {
         let accepted = condition::is_true(&self.conditions, ConditionType::Accepted);
         let no_certificate = self.protocol == Some(Protocol::Https) && self.certificates.is_empty();
@@ -285,16 +306,14 @@ impl ListenerNode {
             () if self.supported_kinds.is_empty() => Some(("Invalid", "no route can attach")),
             () if addresses.is_empty() => Some(("Pending", "the Gateway has no address")),
             () => {
-                self.sockets =
-                    environment.sockets(&self.owner.key(), &self.name, self.port, addresses);
+                self.sockets = self.needed_sockets(addresses, environment);
                 self.serving = true;
                 None
             }
         };
         let is_protected = self.refusal.is_some() || self.keeps_requests_out;
         if is_protected && !self.serving {
-            self.closed_sockets =
-                environment.sockets(&self.owner.key(), &self.name, self.port, addresses);
+            self.closed_sockets = self.needed_sockets(addresses, environment);
         }
         if let Some((reason, message)) = hindrance {
             let programmed = Condition::fails(ConditionType::Programmed, reason, message);

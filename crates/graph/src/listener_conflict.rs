@@ -9,10 +9,10 @@ use super::Build;
 use super::condition::{self, Condition, ConditionType};
 use super::gateway::{GatewayNode, ListenerNode, Protocol};
 use super::listener::ListenerOwner;
+use gatefold_dataplane::SocketKey;
 use gatefold_diagnostic::{Code, Diagnostic, Pointer};
 use gatefold_manifest::api::{Hostname, NamespacedName};
 use std::collections::{BTreeMap, HashMap};
-use std::net::SocketAddr;
 
 type Gateways = BTreeMap<NamespacedName, GatewayNode>;
 
@@ -32,7 +32,7 @@ struct Claim {
     /// Nothing for a protocol that isn't served: it takes nothing from anybody.
     protocol: Option<Protocol>,
     hostname: Option<Hostname>,
-    sockets: Vec<SocketAddr>,
+    sockets: Vec<SocketKey>,
 }
 
 /// Why a listener isn't distinct.
@@ -46,7 +46,7 @@ struct Conflict {
 /// Marks every listener with `Conflicted`, and HTTPS listeners whose hostnames overlap.
 pub(super) fn resolve(nodes: &mut Gateways, build: &mut Build<'_>) {
     let mut conflicts: BTreeMap<Owner, Conflict> = BTreeMap::new();
-    let mut claimed: HashMap<SocketAddr, Claims> = HashMap::new();
+    let mut claimed: HashMap<SocketKey, Claims> = HashMap::new();
     for own in by_precedence(nodes, build) {
         conflicts.extend(within(&own, nodes));
         for claim in &own {
@@ -79,15 +79,12 @@ fn by_precedence(nodes: &Gateways, build: &Build<'_>) -> Vec<Vec<Claim>> {
                 ListenerOwner::Gateway(gateway) => (false, gateway.age()),
                 ListenerOwner::ListenerSet(set) => (true, set.age()),
             };
-            let object = listener.owner.key();
-            let (name, port) = (&listener.name, listener.port);
-            let environment = build.environment;
             let claims: &mut Vec<Claim> = objects.entry(precedence).or_default();
             claims.push(Claim {
                 owner: (key.clone(), position),
                 protocol: listener.protocol,
                 hostname: listener.hostname.clone(),
-                sockets: environment.sockets(&object, name, port, &node.addresses),
+                sockets: listener.needed_sockets(&node.addresses, build.environment),
             });
         }
     }
@@ -127,7 +124,7 @@ fn within(own: &[Claim], nodes: &Gateways) -> Vec<(Owner, Conflict)> {
 
 impl Claims {
     /// What stands against a further listener on the socket.
-    fn against(&self, claim: &Claim, socket: SocketAddr, nodes: &Gateways) -> Option<Conflict> {
+    fn against(&self, claim: &Claim, socket: SocketKey, nodes: &Gateways) -> Option<Conflict> {
         let (reason, other, what) = match claim.protocol {
             None => {
                 let foreign = self.is_foreign(&claim.owner, nodes);
@@ -172,7 +169,7 @@ fn listener<'n>(nodes: &'n Gateways, (key, position): &Owner) -> Option<&'n List
     nodes.get(key)?.listeners.get(*position)
 }
 
-fn take(claimed: &mut HashMap<SocketAddr, Claims>, claim: &Claim) {
+fn take(claimed: &mut HashMap<SocketKey, Claims>, claim: &Claim) {
     let Some(protocol) = claim.protocol else {
         return;
     };
@@ -230,7 +227,7 @@ fn mark(conflicts: &BTreeMap<Owner, Conflict>, nodes: &mut Gateways) {
 
 /// HTTPS listeners on one socket of which one's hostname is within another's (API:
 /// `ListenerConditionOverlappingTLSConfig`): browsers may use a connection to the one for the other.
-fn mark_overlaps(claimed: &HashMap<SocketAddr, Claims>, nodes: &mut Gateways) {
+fn mark_overlaps(claimed: &HashMap<SocketKey, Claims>, nodes: &mut Gateways) {
     let mut overlaps: BTreeMap<&Owner, &Owner> = BTreeMap::new();
     for claims in claimed.values().filter(|c| c.protocol == Protocol::Https) {
         for (hostname, owner) in &claims.by_hostname {

@@ -89,7 +89,7 @@ fn route<'s>(snapshot: &'s Snapshot, host: &str, path: &str) -> Option<&'s Arc<R
 
 fn take<'s>(snapshot: &'s Snapshot, request: &RequestView<'_>) -> Option<&'s Arc<Rule>> {
     let port = snapshot.ports.values().next()?;
-    port.listeners.find(request.host)?.router.route(request)
+    port.http()?.find(request.host)?.router.route(request)
 }
 
 /// What the rule that takes `/get` answers by itself.
