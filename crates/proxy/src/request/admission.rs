@@ -75,7 +75,7 @@ fn filter_rule(
 
 fn choose_backend(rule: &Rule) -> Result<usize, Reason> {
     match &rule.action {
-        Action::Forward(split) => Ok(split.pick_place()),
+        Action::Forward(split) => Ok(split.pick_index()),
         Action::Refuse(status) => Err(Reason::RefusedRule(*status)),
         // Its filters let no request pass.
         Action::AnsweredByFilters => Err(Reason::Internal),

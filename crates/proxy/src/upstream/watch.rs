@@ -52,7 +52,7 @@ impl EndpointState {
     }
 
     /// Records activity. Costs two loads if activity was already recorded in the same tick.
-    pub(crate) fn note(&self, now: Tick) {
+    pub(crate) fn record_activity(&self, now: Tick) {
         let state = self.0.load(Ordering::Acquire);
         if state as Tick != now {
             self.enter(phase_of(state), now);
@@ -281,13 +281,13 @@ mod tests {
     fn closed_state_is_final() {
         let state = EndpointState::default();
         assert!(state.enter(EndpointPhase::Busy, 7));
-        state.note(8);
+        state.record_activity(8);
         assert_eq!(
             state.0.load(Ordering::Relaxed),
             word(EndpointPhase::Busy, 8)
         );
         assert!(state.enter(EndpointPhase::Over, 9));
-        state.note(10);
+        state.record_activity(10);
         assert!(!state.enter(EndpointPhase::Busy, 11));
         assert!(state.is_over());
     }
