@@ -21,7 +21,6 @@ use backend::Backends;
 use backend_tls::Identities;
 use gatefold_dataplane::filter::Filters;
 use gatefold_dataplane::host_routes::{HostRoutes, RouteEntry};
-
 use gatefold_dataplane::http_match::HttpMatch;
 use gatefold_dataplane::matcher::PathMatch;
 use gatefold_dataplane::router::Router;

@@ -107,7 +107,7 @@ pub enum Action {
 /// Everything that is served at one moment. A request keeps the snapshot that it started with.
 #[derive(Debug, Default)]
 pub struct Snapshot {
-    /// The ports by their sockets. Clients can't choose the keys, so hashing needn't resist collision attacks.
+    /// Ports by socket. Clients don't choose these keys, so the hash need not withstand attacks.
     pub ports: hashbrown::HashMap<SocketKey, Arc<Port>>,
     /// Maps ports in manifests to bound ports.
     pub bound_ports: BoundPorts,

@@ -6,7 +6,6 @@ use super::{Action, Port, Rule, Snapshot, SocketKey};
 use std::collections::BTreeMap;
 use std::fmt::{self, Write};
 use std::hash::{DefaultHasher, Hash, Hasher};
-
 use std::sync::Arc;
 
 impl Snapshot {
