@@ -19,13 +19,13 @@ pub use stages::Settings;
 use crate::environment::discovery::{Discovery, FixedBackend};
 use crate::lifecycle::Phase;
 use crate::upgrade::Loan;
-use crate::watch::{Wake, Wakes, Woken};
+use crate::watch::{Wake, WakeReceiver, WakeSender};
 use arc_swap::ArcSwap;
 use gatefold_dataplane::Snapshot;
 use gatefold_diagnostic::Code;
 use gatefold_graph::Graph;
 use gatefold_listen::Sockets;
-use gatefold_manifest::Busy;
+use gatefold_manifest::SettlingFiles;
 use log::ReloadLog;
 use pingora_core::apps::ServerApp;
 use retired::Retired;
@@ -70,12 +70,12 @@ impl<A: ServerApp + Send + Sync + 'static> Reload<A> {
         settings: Settings,
         backends: Vec<FixedBackend>,
         echo: bool,
-        wakes: Wakes,
+        wakes: WakeSender,
         sockets: Sockets<A>,
         snapshot: Arc<ArcSwap<Snapshot>>,
     ) -> Self {
         Reload {
-            stages: Some(Stages::new(settings, wakes.busy())),
+            stages: Some(Stages::new(settings, wakes.settling_files())),
             discovery: Discovery::new(backends, echo, wakes),
             discovered: Discovered::default(),
             sockets,
@@ -108,7 +108,7 @@ impl<A: ServerApp + Send + Sync + 'static> Reload<A> {
     /// so that both processes have the same sockets.
     pub async fn run(
         mut self,
-        mut woken: Woken,
+        mut woken: WakeReceiver,
         mut loans: Receiver<Loan>,
         mut phase: watch::Receiver<Phase>,
         grace: Duration,
@@ -302,7 +302,7 @@ impl<A: ServerApp + Send + Sync + 'static> Reload<A> {
             Ok(done) => done,
             // Only if the runtime is shutting down.
             Err(error) => (
-                Stages::new(settings, Busy::default()),
+                Stages::new(settings, SettlingFiles::default()),
                 Err(error.to_string()),
             ),
         };
@@ -337,7 +337,7 @@ async fn after(pause: Option<Duration>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use gatefold_manifest::Touched;
+    use gatefold_manifest::ChangeHint;
     use gatefold_proxy as proxy;
     use std::net::Ipv4Addr;
 
@@ -367,7 +367,7 @@ spec: {parentRefs: [{name: edge}], hostnames: [shop.example.com]}
             port_map: [(80, 0)].into(),
             ..Settings::default()
         };
-        let (wakes, _woken) = crate::watch::wakes();
+        let (wakes, _woken) = crate::watch::wake_channel();
         let sockets = Sockets::new(app, snapshot.clone(), gatefold_listen::Options::default());
         let mut reload = Reload::new(settings, vec![], false, wakes, sockets, snapshot.clone());
         reload.reload(Wake::requested()).await;
@@ -375,7 +375,7 @@ spec: {parentRefs: [{name: edge}], hostnames: [shop.example.com]}
         assert_eq!(first.ports.len(), 1, "the listener must be served");
 
         std::fs::write(&file, format!("# a comment\n{MANIFESTS}")).expect("written");
-        reload.reload(Wake::touched(Touched::Anything)).await;
+        reload.reload(Wake::changed(ChangeHint::Anything)).await;
         assert_eq!(reload.published().load().generations.applied, 2);
         let after_comment = snapshot.load_full();
         assert!(
@@ -385,7 +385,7 @@ spec: {parentRefs: [{name: edge}], hostnames: [shop.example.com]}
 
         let other = MANIFESTS.replace("shop.example.com", "other.example.com");
         std::fs::write(&file, other).expect("written");
-        reload.reload(Wake::touched(Touched::Anything)).await;
+        reload.reload(Wake::changed(ChangeHint::Anything)).await;
         let after_hostname = snapshot.load_full();
         assert!(
             !Arc::ptr_eq(&first, &after_hostname),

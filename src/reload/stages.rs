@@ -11,7 +11,7 @@ use gatefold_compile::Compiler;
 use gatefold_dataplane::path_normalization::PathNormalization;
 use gatefold_graph::environment::{Environment, IgnoredPolicy};
 use gatefold_graph::{Graph, ServicePortKey, build_after};
-use gatefold_manifest::{Busy, Loaded, Loader, Touched, Update};
+use gatefold_manifest::{ChangeHint, Loaded, Loader, SettlingFiles, Update};
 use ipnet::IpNet;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -72,10 +72,10 @@ pub(super) struct ScanResult {
 }
 
 impl Stages {
-    /// Creates the state. The loader doesn't read files that are in `busy`.
-    pub(super) fn new(settings: Settings, busy: Busy) -> Self {
+    /// Creates the state. The loader skips files that are not settled; the watcher records their events in `settling`.
+    pub(super) fn new(settings: Settings, settling: SettlingFiles) -> Self {
         Stages {
-            loader: Loader::new(settings.roots.clone()).sparing(busy),
+            loader: Loader::new(settings.roots.clone()).with_settling_files(settling),
             pool: settings.address_pool.map(AddressPool::new),
             settings,
             log: ReloadLog::new(Instant::now()),
@@ -97,26 +97,28 @@ impl Stages {
         let asked = wake.requested || wake.discovered;
         ScanResult {
             built: (is_new || asked).then(|| self.build(known)),
-            rescan_at: self.loader.look_again(),
+            rescan_at: self.loader.recheck_at(),
         }
     }
 
     /// Loads the files that have changed. `None` if nothing differs.
     fn update(&mut self, wake: &Wake) -> Option<Loaded> {
-        let touched = match &wake.touched {
-            Touched::Nothing => Update::Same,
-            Touched::Files(files) => self.loader.update_files(files),
-            Touched::Anything => self.loader.update(),
+        let changed = match &wake.changed {
+            ChangeHint::Nothing => Update::Same,
+            ChangeHint::Files(files) => self.loader.update_files(files),
+            ChangeHint::Anything => self.loader.update(),
         };
-        let seen = match &wake.seen {
+        let scanned = match &wake.scan {
             // A full scan is newer than this one.
-            Some(scan) if wake.touched != Touched::Anything => self.loader.update_seen(scan),
+            Some(scan) if wake.changed != ChangeHint::Anything => {
+                self.loader.update_from_scan(scan)
+            }
             _ => Update::Same,
         };
-        let due = self.loader.look_again();
+        let due = self.loader.recheck_at();
         let is_due = due.is_some_and(|due| due <= Instant::now());
-        let doubtful = if is_due {
-            self.loader.update_doubtful()
+        let deferred = if is_due {
+            self.loader.update_deferred()
         } else {
             Update::Same
         };
@@ -125,7 +127,7 @@ impl Stages {
             Update::Same => None,
         };
         // Each update includes the results of the earlier ones, so the last one counts.
-        [doubtful, seen, touched].into_iter().find_map(new)
+        [deferred, scanned, changed].into_iter().find_map(new)
     }
 
     /// Builds a graph from the objects loaded last and the endpoints found outside the folder.

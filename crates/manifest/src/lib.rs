@@ -14,10 +14,10 @@ mod unread_policy;
 #[cfg(test)]
 mod tests;
 
-pub use decode::{Decode, Decoder, Fields};
+pub(crate) use decode::{Decode, Decoder};
 pub use folder::{
-    Busy, FILE_SIZE, Fingerprint, Fingerprints, Loaded, Loader, Touched, Update, is_hidden,
-    is_manifest, scan,
+    ChangeHint, FILE_SIZE, FileEvent, FolderScan, Loaded, Loader, Settling, SettlingFiles, Update,
+    is_hidden, is_manifest, scan,
 };
 pub use kind::{Invalidates, Kind, Resource, Scope, Spec};
 pub use resources::{

@@ -20,7 +20,7 @@ use crate::reload::{Reload, Settings};
 use crate::systemd::{Activation, Notifier, credentials, watched};
 use crate::telemetry;
 use crate::unix_socket::SocketFile;
-use crate::watch::{Mode, Wake, Wakes};
+use crate::watch::{Wake, WakeSender, WatchMode};
 use announce::{announce, say_goodbye};
 use answering::Answering;
 use anyhow::Context as _;
@@ -68,7 +68,7 @@ pub(super) fn run(mut args: Args) -> Result<ExitCode, Error> {
 
 async fn serve(args: Args, roots: Vec<PathBuf>, mut takeover: Takeover) -> Result<ExitCode, Error> {
     let (phase, phases) = watch::channel(Phase::Serving);
-    let (wakes, woken) = crate::watch::wakes();
+    let (wakes, woken) = crate::watch::wake_channel();
     let notifier = Arc::new(Notifier::from_environment(takeover.is_upgrade()));
     let upgrades = Upgrades::by(args.upgrade_socket.as_deref());
     let obeying = obey(wakes.clone(), phase.clone(), notifier.clone(), upgrades)?;
@@ -139,7 +139,7 @@ async fn ended(mut phase: watch::Receiver<Phase>) {
 fn prepare(
     args: Args,
     roots: Vec<PathBuf>,
-    wakes: Wakes,
+    wakes: WakeSender,
     takeover: &mut Takeover,
     registry: &mut Registry,
 ) -> Result<Reload<HttpProxy<Gatefold>>, Error> {
@@ -164,7 +164,11 @@ fn prepare(
     let proxy = proxy::build(snapshot.clone(), options);
     let mut sockets = Sockets::new(proxy, snapshot.clone(), connections);
     let named_sockets = takeover.adopt(&mut sockets)?;
-    let mode = if args.poll { Mode::Poll } else { Mode::Events };
+    let mode = if args.poll {
+        WatchMode::Poll
+    } else {
+        WatchMode::Events
+    };
     crate::watch::spawn(roots.clone(), mode, wakes.clone()).context("can't watch the folders")?;
     let settings = Settings {
         named_sockets,

@@ -3,7 +3,7 @@ use crate::cli::USAGE;
 use crate::lifecycle::Phase;
 use crate::systemd::Notifier;
 use crate::telemetry::flush;
-use crate::watch::{Wake, Wakes};
+use crate::watch::{Wake, WakeSender};
 use rustix::process::Signal;
 use std::path::Path;
 use std::sync::Arc;
@@ -39,7 +39,7 @@ impl Upgrades {
 ///
 /// From the moment that this returns no signal takes its default course.
 pub(super) fn obey(
-    wakes: Wakes,
+    wakes: WakeSender,
     phase: Sender<Phase>,
     notifier: Arc<Notifier>,
     upgrades: Upgrades,

@@ -23,7 +23,7 @@ fn a_reload_that_hangs_does_not_hold_up_the_end() {
         let snapshot = Arc::new(ArcSwap::from_pointee(Snapshot::default()));
         let app = proxy::build(snapshot.clone(), proxy::Options::default());
         let sockets = Sockets::new(app, snapshot.clone(), listen::Options::default());
-        let (wakes, woken) = crate::watch::wakes();
+        let (wakes, woken) = crate::watch::wake_channel();
         let settings = Settings::default();
         let reload = Reload::new(settings, vec![], false, wakes.clone(), sockets, snapshot);
         let (_loans, wanted) = mpsc::channel(1);

@@ -9,7 +9,7 @@ mod names;
 pub(crate) use fixed_backend::FixedBackend;
 
 use crate::echo::EchoServices;
-use crate::watch::Wakes;
+use crate::watch::WakeSender;
 use gatefold_graph::Wanted;
 use gatefold_manifest::api::NamespacedName;
 use names::Names;
@@ -28,7 +28,7 @@ pub struct Discovery {
 
 impl Discovery {
     /// Creates a discovery that sends a wake-up to `wakes` when an address has changed. Must be called within a Tokio runtime.
-    pub fn new(fixed: Vec<FixedBackend>, echo: bool, wakes: Wakes) -> Self {
+    pub fn new(fixed: Vec<FixedBackend>, echo: bool, wakes: WakeSender) -> Self {
         Discovery {
             fixed,
             echo: echo.then(EchoServices::default),
@@ -133,7 +133,7 @@ mod tests {
     #[tokio::test]
     async fn an_ip_address_needs_no_dns() {
         let fixed = "shop/cart=127.0.0.9:3000".parse().expect("well formed");
-        let (wakes, _receiver) = crate::watch::wakes();
+        let (wakes, _receiver) = crate::watch::wake_channel();
         let mut discovery = Discovery::new(vec![fixed], false, wakes);
         let key = (NamespacedName::new("shop", "cart"), 80);
         let wanted = Wanted {
@@ -153,7 +153,7 @@ mod tests {
         };
         for echo in [false, true] {
             let fixed = "shop/cart:80=nowhere.invalid:3000".parse();
-            let (wakes, _receiver) = crate::watch::wakes();
+            let (wakes, _receiver) = crate::watch::wake_channel();
             let mut discovery = Discovery::new(vec![fixed.expect("well formed")], echo, wakes);
             let found = discovery
                 .find(&[(key.clone(), wanted.clone())].into())
@@ -165,7 +165,7 @@ mod tests {
     #[tokio::test]
     async fn a_fixed_backend_that_is_not_in_the_folder_exists_before_dns_answers() {
         let fixed = "shop/cart:80=nowhere.invalid:3000".parse();
-        let (wakes, _receiver) = crate::watch::wakes();
+        let (wakes, _receiver) = crate::watch::wake_channel();
         let mut discovery = Discovery::new(vec![fixed.expect("well formed")], false, wakes);
         let found = discovery.find(&BTreeMap::new()).await;
         let key = (NamespacedName::new("shop", "cart"), 80);

@@ -3,7 +3,7 @@
 //! In: lists of alternative names. Out: the addresses of the first name that has any, as far as known. A change of the
 //! addresses triggers a reload.
 
-use crate::watch::{Wake, Wakes};
+use crate::watch::{Wake, WakeSender};
 use hickory_resolver::TokioResolver;
 use hickory_resolver::config::ResolverOpts;
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,7 +30,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 pub(super) struct Names {
     resolver: Option<Arc<TokioResolver>>,
     permits: Arc<LookupPermits>,
-    wakes: Wakes,
+    wakes: WakeSender,
     /// By the joined names of a lookup, which are tried one after the other.
     lookups: BTreeMap<String, Lookup>,
 }
@@ -47,7 +47,7 @@ impl Drop for Lookup {
 }
 
 impl Names {
-    pub(super) fn new(wakes: Wakes) -> Self {
+    pub(super) fn new(wakes: WakeSender) -> Self {
         let resolver = TokioResolver::builder_tokio().and_then(|mut builder| {
             limit(builder.options_mut());
             builder.build()
@@ -115,7 +115,7 @@ struct RepeatedLookup {
     permits: Arc<LookupPermits>,
     names: Vec<String>,
     answer: Arc<Mutex<Vec<IpAddr>>>,
-    wakes: Wakes,
+    wakes: WakeSender,
 }
 
 impl RepeatedLookup {

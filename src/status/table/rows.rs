@@ -1,13 +1,14 @@
 //! The rows of each table.
 
 use super::{StatusColumn as Column, StatusTable};
-use crate::status::Statuses;
 use crate::status::types::StatusCondition;
+use crate::status::{RouteStatuses, Statuses};
 use gatefold_graph::Graph;
 use gatefold_graph::condition::{ConditionStatus, ConditionType};
 use gatefold_graph::listener::{ListenerNode, ListenerOwner};
-use gatefold_manifest::Kind;
-use gatefold_manifest::api::{Hostname, NamespacedName};
+use gatefold_graph::route::{RouteKind, RouteNodes};
+use gatefold_manifest::api::{Hostname, NamespacedName, ParentReference};
+use gatefold_manifest::{Kind, Spec};
 
 pub(in crate::status) fn gateway_classes(graph: &Graph, statuses: &Statuses) -> StatusTable {
     let rows = graph.gateway_classes.iter().map(|(name, node)| {
@@ -140,20 +141,21 @@ fn listener_row(
     ]
 }
 
-/// HTTPRoutes, with a row for each parent. A route without a parent of gatefold has one row.
-pub(in crate::status) fn http_routes(graph: &Graph, statuses: &Statuses) -> StatusTable {
+/// Routes of a kind, with a row for each parent. A route without a parent of gatefold has one row.
+pub(in crate::status) fn routes<K: RouteKind>(
+    title: &'static str,
+    nodes: &RouteNodes<K>,
+    statuses: &RouteStatuses<K>,
+    hostnames: fn(&K::Spec) -> &[Hostname],
+) -> StatusTable {
     let mut rows = Vec::new();
-    for (key, node) in graph.routes.http.iter() {
-        let hostnames = list(node.resource.spec.hostnames.iter().map(Hostname::to_string));
-        let status = statuses.http_routes.get(key);
+    for (key, node) in nodes {
+        let hostnames = hostnames(&node.resource.spec).iter();
+        let hostnames = list(hostnames.map(Hostname::to_string));
+        let status = statuses.get(key);
         let parents = status.map_or(&[][..], |status| &status.parents);
         for (parent, status) in node.parents.iter().zip(parents) {
-            let reference = &parent.reference;
-            let section = reference.section_name.as_ref();
-            let section = section.map_or_else(String::new, |name| format!("/{name}"));
-            let namespace = reference.namespace.as_deref().unwrap_or(&key.namespace);
-            let parent = NamespacedName::new(namespace, reference.name.as_str());
-            let parent = format!("{}{section}", relative_name(&parent, key));
+            let parent = parent_name(&parent.reference, key);
             rows.push(route_row(key, &hostnames, parent, &status.conditions));
         }
         if node.parents.is_empty() {
@@ -161,8 +163,8 @@ pub(in crate::status) fn http_routes(graph: &Graph, statuses: &Statuses) -> Stat
         }
     }
     StatusTable {
-        title: "HTTPRoutes",
-        kind: Some(Kind::HTTPRoute),
+        title,
+        kind: Some(K::Spec::KIND),
         columns: &[
             Column::Namespace,
             Column::Name,
@@ -173,6 +175,15 @@ pub(in crate::status) fn http_routes(graph: &Graph, statuses: &Statuses) -> Stat
         ],
         rows,
     }
+}
+
+/// The parent as seen from the route, with the section if there is one: `edge/https`.
+fn parent_name(reference: &ParentReference, route: &NamespacedName) -> String {
+    let namespace = reference.namespace.as_deref().unwrap_or(&route.namespace);
+    let parent = NamespacedName::new(namespace, reference.name.as_str());
+    let section = reference.section_name.as_ref();
+    let section = section.map_or_else(String::new, |name| format!("/{name}"));
+    format!("{}{section}", relative_name(&parent, route))
 }
 
 fn route_row(

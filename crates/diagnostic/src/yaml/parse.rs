@@ -3,7 +3,7 @@
 //! In: the text of one document. Out: the tree, and a diagnostic for every problem. The depth and the size of the tree
 //! are bounded here, so later stages can recurse over it and copy it safely.
 
-use super::alias::{Anchored, Budget, Size};
+use super::alias_budget::{AliasBudget, Anchored, Size};
 use super::node::{Key, Node, Span, Value};
 use super::scalar;
 use super::syntax;
@@ -14,7 +14,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 /// How deep a document may be nested after aliases are expanded. Real manifests are far below this.
-pub const DEPTH: usize = 64;
+pub(super) const DEPTH: usize = 64;
 /// How many values a document may have. A `List` of 10,000 HTTPRoutes has about half as many.
 const NODES: usize = 1_000_000;
 
@@ -30,11 +30,11 @@ pub enum Tree {
 }
 
 /// Parses a document and reports its problems to `findings`.
-pub fn parse(document: &Document, budget: &mut Budget, findings: &mut Findings) -> Tree {
+pub fn parse(document: &Document, budget: &mut AliasBudget, findings: &mut Findings) -> Tree {
     let Some(text) = document.source.text.get(document.bytes.clone()) else {
         return Tree::Empty;
     };
-    let mut builder = Builder {
+    let mut builder = TreeBuilder {
         document,
         budget,
         findings,
@@ -67,9 +67,9 @@ pub fn parse(document: &Document, budget: &mut Budget, findings: &mut Findings) 
 }
 
 /// Builds the tree from the parser's events.
-struct Builder<'d> {
+struct TreeBuilder<'d> {
     document: &'d Document,
-    budget: &'d mut Budget,
+    budget: &'d mut AliasBudget,
     findings: &'d mut Findings,
     frames: Vec<Frame>,
     anchors: HashMap<usize, Anchored>,
@@ -115,7 +115,7 @@ enum KeyState {
     Unusable,
 }
 
-impl Builder<'_> {
+impl TreeBuilder<'_> {
     /// Handles one event. `None` ends the document; the reason has been reported.
     fn read(&mut self, event: Event<'_>, span: granit_parser::Span) -> Option<()> {
         let base = self.document.bytes.start;
@@ -344,7 +344,7 @@ impl Builder<'_> {
         let spent = self.budget.spend(size);
         if spent.is_none() {
             let message = "the file's anchors and aliases expand to too much".to_owned();
-            self.report(Code::TooLarge, span, message).help = Some(Budget::help());
+            self.report(Code::TooLarge, span, message).help = Some(AliasBudget::help());
         }
         spent
     }

@@ -125,6 +125,25 @@ pub(in crate::api) fn refuse(node: &Node, field: &'static str, why: &str, decode
     decoder.report(Code::InvalidValue, &span, format!("`{pointer}`: {why}"));
 }
 
+/// Checks a union: `wanted` must be set, and no other of the fields. `with` names what chooses the field, such as
+/// `type RequestRedirect`.
+pub(in crate::api) fn check_union(
+    with: &str,
+    wanted: &str,
+    fields: &[(&'static str, bool)],
+    node: &Node,
+    decoder: &mut Decoder,
+) {
+    for &(field, set) in fields {
+        if field == wanted && !set {
+            refuse(node, field, &format!("is required with {with}"), decoder);
+        }
+        if field != wanted && set {
+            refuse(node, field, &format!("isn't allowed with {with}"), decoder);
+        }
+    }
+}
+
 /// Reports the elements of a list that have the same key as an earlier one. Elements without a key are not compared.
 pub(in crate::api) fn check_unique<K: Ord>(
     node: &Node,
