@@ -4,6 +4,7 @@
 //! are bounded here, so later stages can recurse over it and copy it safely.
 
 use super::alias_budget::{AliasBudget, Anchored, Size};
+use super::mapping::{KeyState, MappingFrame};
 use super::node::{Key, Node, Span, Value};
 use super::scalar;
 use super::syntax;
@@ -90,29 +91,6 @@ struct Frame {
 enum Content {
     Sequence(Vec<Node>),
     Mapping(MappingFrame),
-}
-
-#[derive(Default)]
-struct MappingFrame {
-    entries: Vec<(Key, Node)>,
-    /// The index in `entries` of each key after the first [`MANY`].
-    index: HashMap<String, usize>,
-    /// The values of `<<`.
-    merged: Vec<Node>,
-    state: KeyState,
-}
-
-#[derive(Default)]
-enum KeyState {
-    /// The next value is a key.
-    #[default]
-    Awaited,
-    /// The next value belongs to this key.
-    Read(Key),
-    /// The next value belongs to `<<`.
-    Merge,
-    /// The next value belongs to a key that can't be used.
-    Unusable,
 }
 
 impl TreeBuilder<'_> {
@@ -285,7 +263,7 @@ impl TreeBuilder<'_> {
         let place = self.at(&first);
         let message = format!("the key `{}` appears twice in one mapping", key.name);
         let found = self.report(Code::DuplicateKey, &key.span, message);
-        found.caption = "here again".to_owned();
+        found.caption = "repeated here".to_owned();
         found.labels.push(crate::Label {
             place,
             text: "first here".to_owned(),
@@ -359,33 +337,5 @@ impl TreeBuilder<'_> {
     fn report(&mut self, code: Code, span: &Span, message: String) -> &mut Diagnostic {
         let place = self.at(span);
         self.findings.push(Diagnostic::new(code, place, message))
-    }
-}
-
-/// Mappings with more entries than this look up keys by hash.
-const MANY: usize = 16;
-
-impl MappingFrame {
-    /// Adds an entry. If the key exists already, returns the key and the position of the existing one.
-    fn insert(&mut self, key: Key, node: Node) -> Result<(), (Key, Span)> {
-        if let Some(first) = self.find(&key.name) {
-            let first = first.clone();
-            return Err((key, first));
-        }
-        if self.entries.len() >= MANY {
-            self.index.insert(key.name.clone(), self.entries.len());
-        }
-        self.entries.push((key, node));
-        Ok(())
-    }
-
-    fn find(&self, name: &str) -> Option<&Span> {
-        let early = self
-            .entries
-            .iter()
-            .take(MANY)
-            .find(|(key, _)| key.name == name);
-        let entry = early.or_else(|| self.entries.get(*self.index.get(name)?));
-        entry.map(|(key, _)| &key.span)
     }
 }
