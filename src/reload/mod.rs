@@ -59,7 +59,7 @@ pub struct Reload<A> {
 pub struct Rounds {
     /// The number of [`Published`] values so far.
     pub published: u64,
-    /// The number of [requested reloads](Wake::requested) that have ended.
+    /// The number of requested reloads that have ended.
     pub requested: u64,
 }
 
