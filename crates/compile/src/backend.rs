@@ -7,7 +7,7 @@ use super::backend_tls::{BackendTlsCache, Identities};
 use super::filter::filters;
 use super::matches::CompileMatch;
 use super::timeouts::{retry, timeouts};
-use gatefold_dataplane::backend::{Backend, Endpoints, Split, Target};
+use gatefold_dataplane::backend::{Backend, BackendTarget, EndpointSet, Split};
 use gatefold_dataplane::filter::Filters;
 use gatefold_dataplane::filter::request_mirror::{RequestMirror, Share};
 use gatefold_dataplane::{Action, Rule};
@@ -28,7 +28,7 @@ pub(super) struct Backends {
 /// The compiled target of all references to a Service's port.
 struct SharedTarget {
     node: TargetNode,
-    compiled: Target,
+    compiled: BackendTarget,
 }
 
 impl Backends {
@@ -99,7 +99,7 @@ impl Backends {
             target: match filters {
                 Some(_) => target,
                 // The backend must not get requests without the requested changes.
-                None => Target::Invalid,
+                None => BackendTarget::Invalid,
             },
             filters: filters.unwrap_or_default(),
         }
@@ -124,9 +124,9 @@ impl Backends {
         })
     }
 
-    fn target(&mut self, node: &TargetNode) -> Target {
+    fn target(&mut self, node: &TargetNode) -> BackendTarget {
         let TargetNode::Service { service, .. } = node else {
-            return Target::Invalid;
+            return BackendTarget::Invalid;
         };
         let shared = self.targets.get(service);
         if let Some(same) = shared.filter(|shared| shared.node == *node) {
@@ -134,7 +134,7 @@ impl Backends {
         }
         let served = shared.and_then(|shared| Some(shared.compiled.endpoints()?.served()));
         let compiled = self.endpoints(node, served.unwrap_or(0));
-        let compiled = compiled.unwrap_or(Target::Invalid);
+        let compiled = compiled.unwrap_or(BackendTarget::Invalid);
         let shared = SharedTarget {
             node: node.clone(),
             compiled: compiled.clone(),
@@ -144,7 +144,7 @@ impl Backends {
     }
 
     /// Compiles the endpoints of a target. `None` if the required TLS isn't possible.
-    fn endpoints(&mut self, node: &TargetNode, served: u64) -> Option<Target> {
+    fn endpoints(&mut self, node: &TargetNode, served: u64) -> Option<BackendTarget> {
         let TargetNode::Service {
             endpoints,
             version,
@@ -159,10 +159,10 @@ impl Backends {
             BackendTlsNode::Tls(settings) => Some(self.tls.prepare(settings)?),
             BackendTlsNode::Refused => return None,
         };
-        let Some(endpoints) = Endpoints::new(*version, endpoints, served) else {
-            return Some(Target::NoEndpoints);
+        let Some(endpoints) = EndpointSet::new(*version, endpoints, served) else {
+            return Some(BackendTarget::NoEndpoints);
         };
-        Some(Target::Endpoints(Arc::new(match tls {
+        Some(BackendTarget::Endpoints(Arc::new(match tls {
             Some(tls) => endpoints.in_tls(tls),
             None => endpoints,
         })))

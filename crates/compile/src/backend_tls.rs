@@ -3,7 +3,8 @@
 //! Equal settings share one [`BackendTls`], also across graphs, so that a reload keeps verified certificates.
 
 use gatefold_dataplane::backend_tls::{
-    Authorities, BackendHandshake, BackendTls, BackendTlsByIdentity, ClientIdentity, SubjectName,
+    BackendHandshake, BackendTls, BackendTlsByIdentity, ClientIdentity, SubjectName,
+    TrustedAuthorities,
 };
 use gatefold_graph::Graph;
 use gatefold_graph::certificate::Certificate;
@@ -98,8 +99,8 @@ impl BackendTlsCache {
     ) -> Option<Arc<BackendTls>> {
         let server_name = ServerName::try_from(settings.hostname.as_str().to_owned()).ok()?;
         let authorities = match &settings.authorities {
-            AuthoritiesNode::System(found) => Authorities::System(found.clone()),
-            AuthoritiesNode::Listed(list) => Authorities::Listed(list.as_slice().into()),
+            AuthoritiesNode::System(found) => TrustedAuthorities::System(found.clone()),
+            AuthoritiesNode::Listed(list) => TrustedAuthorities::Listed(list.as_slice().into()),
         };
         let names = settings.names.iter().map(subject_name);
         let names: Arc<[SubjectName]> = names.collect::<Option<Vec<_>>>()?.into();

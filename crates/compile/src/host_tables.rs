@@ -2,6 +2,7 @@
 
 use super::route::CompiledRoute;
 use gatefold_dataplane::host_routes::HostRoutes;
+use gatefold_dataplane::route_match::RouteMatch;
 use gatefold_dataplane::router::Router;
 use gatefold_graph::listener::ListenerId;
 use hashbrown::HashMap;
@@ -9,23 +10,41 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The compiled routes of each listener, by hostname.
-#[derive(Default)]
-pub(super) struct HostTables(BTreeMap<ListenerId, HashMap<Option<Arc<str>>, HostTable>>);
+pub(super) struct HostTables<M: RouteMatch>(BTreeMap<ListenerId, Hosts<M>>);
+
+type Hosts<M> = HashMap<Option<Arc<str>>, HostTable<M>>;
 
 /// The routes of one hostname.
-#[derive(Default)]
-struct HostTable {
+struct HostTable<M: RouteMatch> {
     /// The oldest first.
-    routes: Vec<Arc<CompiledRoute>>,
-    compiled: Option<Arc<HostRoutes>>,
+    routes: Vec<Arc<CompiledRoute<M>>>,
+    compiled: Option<Arc<HostRoutes<M>>>,
 }
 
-impl HostTables {
+impl<M: RouteMatch> Default for HostTables<M> {
+    fn default() -> Self {
+        HostTables(BTreeMap::new())
+    }
+}
+
+impl<M: RouteMatch> Default for HostTable<M> {
+    fn default() -> Self {
+        HostTable {
+            routes: Vec::new(),
+            compiled: None,
+        }
+    }
+}
+
+impl<M: RouteMatch> HostTables<M> {
     /// Compiles all tables. A table that has the same routes as in `before`, in the same order, is reused.
     pub(super) fn new<'r>(
-        routes: impl Iterator<Item = &'r Arc<CompiledRoute>>,
-        before: &HostTables,
-    ) -> Self {
+        routes: impl Iterator<Item = &'r Arc<CompiledRoute<M>>>,
+        before: &Self,
+    ) -> Self
+    where
+        M: 'r,
+    {
         let mut tables = HostTables::default();
         for route in by_age(routes) {
             for (listener, hostname) in &route.places {
@@ -47,7 +66,7 @@ impl HostTables {
     }
 
     /// Returns the router of a listener.
-    pub(super) fn router(&self, listener: &ListenerId) -> Router {
+    pub(super) fn router(&self, listener: &ListenerId) -> Router<M> {
         let hosts = self.0.get(listener).into_iter().flatten();
         Router::new(
             hosts.filter_map(|(hostname, table)| {
@@ -57,8 +76,8 @@ impl HostTables {
     }
 }
 
-impl HostTable {
-    fn compile(&mut self, before: Option<&HostTable>) {
+impl<M: RouteMatch> HostTable<M> {
+    fn compile(&mut self, before: Option<&Self>) {
         self.compiled = match before {
             Some(before) if same(&self.routes, &before.routes) => before.compiled.clone(),
             _ => {
@@ -69,13 +88,15 @@ impl HostTable {
     }
 }
 
-fn same(one: &[Arc<CompiledRoute>], other: &[Arc<CompiledRoute>]) -> bool {
+fn same<M>(one: &[Arc<CompiledRoute<M>>], other: &[Arc<CompiledRoute<M>>]) -> bool {
     let mut pairs = one.iter().zip(other);
     one.len() == other.len() && pairs.all(|(one, other)| Arc::ptr_eq(one, other))
 }
 
 /// Sorts routes by age, the oldest first (API: `HTTPRouteRule.matches`). They come ordered by name, which is nearly the same.
-fn by_age<'r>(routes: impl Iterator<Item = &'r Arc<CompiledRoute>>) -> Vec<&'r Arc<CompiledRoute>> {
+fn by_age<'r, M>(
+    routes: impl Iterator<Item = &'r Arc<CompiledRoute<M>>>,
+) -> Vec<&'r Arc<CompiledRoute<M>>> {
     let mut routes: Vec<_> = routes.collect();
     routes.sort_by(|one, other| one.node.meta().by_age(other.node.meta()));
     routes

@@ -7,8 +7,10 @@ mod backend;
 mod backend_tls;
 mod filter;
 mod host_tables;
+mod http_match;
 mod matches;
 mod route;
+mod route_tables;
 mod timeouts;
 mod tls;
 
@@ -28,10 +30,9 @@ use gatefold_dataplane::tls::{CertificateSet, PortTls};
 use gatefold_dataplane::{Action, BoundPorts, Listener, Port, Rule, Snapshot};
 use gatefold_graph::Graph;
 use gatefold_graph::listener::{ListenerNode, Protocol};
-use host_tables::HostTables;
 use http::StatusCode;
 use matches::Patterns;
-use route::CompiledRoutes;
+use route_tables::RouteTables;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -46,8 +47,7 @@ pub fn compile(graph: &Graph) -> Snapshot {
 /// counters of changed routes continue.
 #[derive(Default)]
 pub struct Compiler {
-    http_routes: CompiledRoutes,
-    tables: HostTables,
+    http_routes: RouteTables<HttpMatch>,
     backends: Backends,
     patterns: Patterns,
     validations: Validations,
@@ -61,9 +61,8 @@ impl Compiler {
         let identities = Identities::of(graph);
         let holds = self.backends.begin(graph, &identities);
         let (backends, patterns) = (&mut self.backends, &mut self.patterns);
-        let before = (&self.http_routes, holds);
-        self.http_routes = route::compile(&graph.routes.http, before, backends, patterns);
-        self.tables = HostTables::new(self.http_routes.values(), &self.tables);
+        self.http_routes
+            .update(&graph.routes.http, holds, backends, patterns);
         let mut ports: HashMap<SocketAddr, Port> = HashMap::new();
         let mut bound_ports = BoundPorts::default();
         for (id, listener) in graph.listeners().filter(|(_, it)| it.serving) {
@@ -79,7 +78,7 @@ impl Compiler {
                 identity: identities.of_gateway(gateway),
                 router: match &listener.refusal {
                     Some(_) => refuse_all(&gateway.to_string()),
-                    None => self.tables.router(&id),
+                    None => self.http_routes.router(&id),
                 },
             });
             add(&mut ports, listener, &compiled, tls.as_ref());

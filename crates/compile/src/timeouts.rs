@@ -1,7 +1,7 @@
 //! Compiles the timeouts and the retries of a rule.
 
-use gatefold_dataplane::retry::Retry;
-use gatefold_dataplane::timeouts::{Limit, RuleTimeouts};
+use gatefold_dataplane::retry::RuleRetry;
+use gatefold_dataplane::timeouts::{RuleTimeouts, TimeLimit};
 use gatefold_manifest::api::{HTTPRouteRetry, HTTPRouteTimeouts};
 use http::StatusCode;
 use std::time::Duration;
@@ -15,16 +15,16 @@ pub(super) fn timeouts(fields: Option<&HTTPRouteTimeouts>) -> RuleTimeouts {
         return RuleTimeouts::default();
     };
     RuleTimeouts {
-        request: Limit::new(fields.request.map(|it| it.0)),
-        backend_request: Limit::new(fields.backend_request.map(|it| it.0)),
+        request: TimeLimit::new(fields.request.map(|it| it.0)),
+        backend_request: TimeLimit::new(fields.backend_request.map(|it| it.0)),
     }
 }
 
 /// Compiles the conditions under which a request is retried.
-pub(super) fn retry(fields: &HTTPRouteRetry) -> Retry {
+pub(super) fn retry(fields: &HTTPRouteRetry) -> RuleRetry {
     // The loader accepts only statuses from 400 to 599, and no negative number of attempts.
     let status = |code: &i32| StatusCode::from_u16(u16::try_from(*code).ok()?).ok();
-    Retry {
+    RuleRetry {
         codes: fields.codes.iter().filter_map(status).collect(),
         attempts: usize::try_from(fields.attempts).unwrap_or_default(),
         backoff: fields.backoff.map_or(BACKOFF, |it| it.0),

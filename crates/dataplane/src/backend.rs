@@ -128,7 +128,7 @@ pub struct Backend {
     /// The filters of the backend. They apply only to requests for this backend.
     pub filters: Filters,
     /// Its endpoints.
-    pub target: Target,
+    pub target: BackendTarget,
 }
 
 impl fmt::Display for Backend {
@@ -139,31 +139,31 @@ impl fmt::Display for Backend {
 
 /// The endpoints of a backend reference.
 #[derive(Clone, Debug)]
-pub enum Target {
+pub enum BackendTarget {
     /// The endpoints.
-    Endpoints(Arc<Endpoints>),
+    Endpoints(Arc<EndpointSet>),
     /// There is none at the moment: requests get 503.
     NoEndpoints,
     /// The reference is invalid: requests get 500.
     Invalid,
 }
 
-impl Target {
+impl BackendTarget {
     /// Returns the endpoints, if there are any.
-    pub fn endpoints(&self) -> Option<&Endpoints> {
+    pub fn endpoints(&self) -> Option<&EndpointSet> {
         match self {
-            Target::Endpoints(endpoints) => Some(endpoints),
-            Target::NoEndpoints | Target::Invalid => None,
+            BackendTarget::Endpoints(endpoints) => Some(endpoints),
+            BackendTarget::NoEndpoints | BackendTarget::Invalid => None,
         }
     }
 }
 
-impl fmt::Display for Target {
+impl fmt::Display for BackendTarget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Target::Endpoints(endpoints) => write!(f, "{endpoints}"),
-            Target::NoEndpoints => f.write_str("503"),
-            Target::Invalid => f.write_str("500"),
+            BackendTarget::Endpoints(endpoints) => write!(f, "{endpoints}"),
+            BackendTarget::NoEndpoints => f.write_str("503"),
+            BackendTarget::Invalid => f.write_str("500"),
         }
     }
 }
@@ -179,7 +179,7 @@ pub enum HttpVersion {
 
 /// The endpoints of a Service's port. All rules that refer to it share them.
 #[derive(Debug)]
-pub struct Endpoints {
+pub struct EndpointSet {
     /// The HTTP version that all of them speak.
     pub version: HttpVersion,
     /// The TLS settings. `None` for plain text.
@@ -190,11 +190,11 @@ pub struct Endpoints {
     next: AtomicU64,
 }
 
-impl Endpoints {
+impl EndpointSet {
     /// Creates endpoints from distinct addresses. `served` is the number of requests distributed before. `None` if there are
     /// no addresses.
-    pub fn new(version: HttpVersion, addresses: &[SocketAddr], served: u64) -> Option<Endpoints> {
-        Some(Endpoints {
+    pub fn new(version: HttpVersion, addresses: &[SocketAddr], served: u64) -> Option<EndpointSet> {
+        Some(EndpointSet {
             version,
             tls: None,
             first: *addresses.first()?,
@@ -204,8 +204,8 @@ impl Endpoints {
     }
 
     /// Adds TLS settings.
-    pub fn in_tls(self, tls: BackendTlsByIdentity) -> Endpoints {
-        Endpoints {
+    pub fn in_tls(self, tls: BackendTlsByIdentity) -> EndpointSet {
+        EndpointSet {
             tls: Some(tls),
             ..self
         }
@@ -244,7 +244,7 @@ impl Endpoints {
 }
 
 /// The addresses, separated by commas, with the protocol as a prefix unless it is HTTP/1.1.
-impl fmt::Display for Endpoints {
+impl fmt::Display for EndpointSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.version, &self.tls) {
             (HttpVersion::Http1, _) => {}

@@ -35,7 +35,7 @@ pub struct BackendHandshake {
     /// The name in the handshake (SNI).
     pub server_name: ServerName<'static>,
     /// The authorities that may have signed the certificate.
-    pub authorities: Authorities,
+    pub authorities: TrustedAuthorities,
     /// The certificate must have one of these names, or `server_name` if there are none.
     pub names: Arc<[SubjectName]>,
     /// The client certificate to present if the backend asks for one.
@@ -44,18 +44,20 @@ pub struct BackendHandshake {
 
 /// The authorities that may sign certificates.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Authorities {
+pub enum TrustedAuthorities {
     /// Those that the system trusts.
     System(Arc<[CertificateDer<'static>]>),
     /// Those listed in the policy.
     Listed(Arc<[CertificateDer<'static>]>),
 }
 
-impl Authorities {
+impl TrustedAuthorities {
     /// Returns their certificates.
     pub fn certificates(&self) -> &[CertificateDer<'static>] {
         match self {
-            Authorities::System(certificates) | Authorities::Listed(certificates) => certificates,
+            TrustedAuthorities::System(certificates) | TrustedAuthorities::Listed(certificates) => {
+                certificates
+            }
         }
     }
 }
@@ -143,8 +145,8 @@ impl fmt::Display for BackendHandshake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "TLS {}", self.server_name.to_str())?;
         match &self.authorities {
-            Authorities::System(_) => f.write_str(" by the system's authorities")?,
-            Authorities::Listed(list) => write!(f, " by authorities {}", list.len())?,
+            TrustedAuthorities::System(_) => f.write_str(" by the system's authorities")?,
+            TrustedAuthorities::Listed(list) => write!(f, " by authorities {}", list.len())?,
         }
         for name in self.names.iter() {
             match name {

@@ -6,7 +6,7 @@ use super::Rule;
 use super::http_match::HttpMatch;
 use super::rank::MatchRank;
 use super::request::RequestView;
-use super::route_match::{MatchConditions, MatchIndex, RouteMatch};
+use super::route_match::{MatchIndex, RequestConditions, RouteMatch};
 use std::fmt;
 use std::sync::Arc;
 

@@ -3,7 +3,7 @@
 use super::matcher::{Matcher, PathMatch};
 use super::path::PathTable;
 use super::request::RequestView;
-use super::route_match::{MatchConditions, MatchIndex, RouteMatch};
+use super::route_match::{MatchIndex, RequestConditions, RouteMatch};
 use std::cmp::Reverse;
 use std::fmt;
 use std::ops::Range;
@@ -73,7 +73,7 @@ impl fmt::Display for HttpMatch {
     }
 }
 
-impl MatchConditions for Matcher {
+impl RequestConditions for Matcher {
     fn matches(&self, request: &RequestView<'_>) -> bool {
         Matcher::matches(self, request)
     }

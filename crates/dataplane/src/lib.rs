@@ -31,7 +31,7 @@ pub use bound_ports::BoundPorts;
 use filter::Filters;
 use hostname::HostMap;
 use http::StatusCode;
-use retry::Retry;
+use retry::RuleRetry;
 use router::Router;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -86,7 +86,7 @@ pub struct Rule {
     /// The time limits of its requests.
     pub timeouts: RuleTimeouts,
     /// When to retry. Without it, a request is retried only if no endpoint has processed it.
-    pub retry: Option<Box<Retry>>,
+    pub retry: Option<Box<RuleRetry>>,
     /// How its requests are answered.
     pub action: Action,
 }

@@ -17,7 +17,7 @@ const GROUP_BYTES: usize = 4 << 20;
 /// entries with the same path are adjacent.
 #[derive(Debug, Default)]
 pub struct PathTable {
-    exact: HashMap<Box<str>, Span>,
+    exact: HashMap<Box<str>, EntryRange>,
     /// The length of the longest exact path, in bytes. A longer path is not even hashed.
     longest_exact: usize,
     patterns: Vec<PatternGroup>,
@@ -64,12 +64,12 @@ impl PathTable {
 
 /// A range of entries.
 #[derive(Clone, Copy, Debug, Default)]
-struct Span {
+struct EntryRange {
     start: u32,
     length: u32,
 }
 
-impl Span {
+impl EntryRange {
     /// Appends the next entry.
     fn push(&mut self, index: u32) {
         if self.length == 0 {
@@ -140,7 +140,7 @@ impl PatternGroup {
             .filter(|(pattern, _)| matches.matched(*pattern as usize))
             .find_map(|&(_, index)| {
                 take(
-                    Span {
+                    EntryRange {
                         start: index,
                         length: 1,
                     }
@@ -155,15 +155,15 @@ impl PatternGroup {
 #[derive(Debug)]
 struct PrefixTree {
     /// The first node is the root. It stands for `/` and matches every path, including `*` (RFC 9112, section 3.2.4).
-    nodes: Vec<Node>,
-    edges: HashMap<Edge, u32>,
+    nodes: Vec<PrefixNode>,
+    edges: HashMap<PrefixEdge, u32>,
     /// The length of the longest segment, in bytes. A longer segment is not even hashed.
     longest: usize,
 }
 
 #[derive(Debug, Default)]
-struct Node {
-    entries: Span,
+struct PrefixNode {
+    entries: EntryRange,
     /// The parent node. The root is its own parent.
     parent: u32,
     has_children: bool,
@@ -171,20 +171,20 @@ struct Node {
 
 /// An edge from a node to its child for a segment.
 #[derive(Debug, PartialEq, Eq, Hash)]
-struct Edge {
+struct PrefixEdge {
     parent: u32,
     segment: Box<str>,
 }
 
-/// A borrowed [`Edge`] for lookups. The fields are the same, so that both have the same hash.
+/// A borrowed [`PrefixEdge`] for lookups. The fields are the same, so that both have the same hash.
 #[derive(Hash)]
-struct EdgeRef<'p> {
+struct PrefixEdgeRef<'p> {
     parent: u32,
     segment: &'p str,
 }
 
-impl Equivalent<Edge> for EdgeRef<'_> {
-    fn equivalent(&self, edge: &Edge) -> bool {
+impl Equivalent<PrefixEdge> for PrefixEdgeRef<'_> {
+    fn equivalent(&self, edge: &PrefixEdge) -> bool {
         self.parent == edge.parent && *self.segment == *edge.segment
     }
 }
@@ -192,7 +192,7 @@ impl Equivalent<Edge> for EdgeRef<'_> {
 impl Default for PrefixTree {
     fn default() -> Self {
         PrefixTree {
-            nodes: vec![Node::default()],
+            nodes: vec![PrefixNode::default()],
             edges: HashMap::new(),
             longest: 0,
         }
@@ -214,20 +214,20 @@ impl PrefixTree {
 
     /// Returns the child of `parent` for a segment, and creates it if it does not exist.
     fn child(&mut self, parent: u32, segment: &str) -> u32 {
-        if let Some(child) = self.edges.get(&EdgeRef { parent, segment }) {
+        if let Some(child) = self.edges.get(&PrefixEdgeRef { parent, segment }) {
             return *child;
         }
         let child = self.nodes.len() as u32;
-        self.nodes.push(Node {
+        self.nodes.push(PrefixNode {
             parent,
-            ..Node::default()
+            ..PrefixNode::default()
         });
         if let Some(node) = self.nodes.get_mut(parent as usize) {
             node.has_children = true;
         }
         self.longest = self.longest.max(segment.len());
         let segment = segment.into();
-        self.edges.insert(Edge { parent, segment }, child);
+        self.edges.insert(PrefixEdge { parent, segment }, child);
         child
     }
 
@@ -257,7 +257,7 @@ impl PrefixTree {
                 .get(at as usize)
                 .is_some_and(|it| it.has_children)
             && let Some((segment, tail)) = self.segment(path)
-            && let Some(child) = self.edges.get(&EdgeRef {
+            && let Some(child) = self.edges.get(&PrefixEdgeRef {
                 parent: at,
                 segment,
             })

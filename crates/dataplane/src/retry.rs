@@ -8,7 +8,7 @@ use std::time::Duration;
 /// endpoint can't be connected to or reports that it has not processed the request; and, if the method is idempotent, if
 /// the endpoint closes the connection or takes too long.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Retry {
+pub struct RuleRetry {
     /// The response statuses that are retried.
     pub codes: Box<[StatusCode]>,
     /// The maximum number of retries. 0 disables all retries.
@@ -20,7 +20,7 @@ pub struct Retry {
 /// Upper bound of the factor by which a pause grows.
 const LARGEST_FACTOR: u32 = 8;
 
-impl Retry {
+impl RuleRetry {
     /// Returns the pause before a retry, numbered from 0. It doubles each time, up to eight times the backoff.
     pub fn pause(&self, number: usize) -> Duration {
         let factor = 1u32.checked_shl(u32::try_from(number).unwrap_or(u32::MAX));
@@ -29,7 +29,7 @@ impl Retry {
     }
 }
 
-impl fmt::Display for Retry {
+impl fmt::Display for RuleRetry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, " retry [{} times", self.attempts)?;
         if !self.codes.is_empty() {
@@ -47,7 +47,7 @@ mod tests {
 
     #[test]
     fn pauses_grow_and_are_never_shorter_than_backoff() {
-        let retry = Retry {
+        let retry = RuleRetry {
             codes: Box::default(),
             attempts: 9,
             backoff: Duration::from_millis(10),

@@ -15,7 +15,7 @@ pub trait RouteMatch: Clone + fmt::Debug + fmt::Display + Sized {
     /// Looks up the matches that may fit a request.
     type Index: MatchIndex<Self> + fmt::Debug;
     /// The conditions that are checked one by one.
-    type Conditions: MatchConditions + fmt::Debug;
+    type Conditions: RequestConditions + fmt::Debug;
     /// The precedence among the matches of a hostname, as far as the match decides it. The least rank wins.
     type Rank<'m>: Ord
     where
@@ -29,7 +29,7 @@ pub trait RouteMatch: Clone + fmt::Debug + fmt::Display + Sized {
 }
 
 /// Conditions of a match.
-pub trait MatchConditions {
+pub trait RequestConditions {
     /// Whether a request meets all of them.
     fn matches(&self, request: &RequestView<'_>) -> bool;
 }

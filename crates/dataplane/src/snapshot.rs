@@ -1,6 +1,6 @@
 //! A snapshot as text, for fixtures and readers, and as a digest, for comparison.
 
-use super::backend::Target;
+use super::backend::BackendTarget;
 use super::client_validation::{ClientMode, ClientValidation};
 use super::{Action, Port, Rule, Snapshot};
 use std::collections::BTreeMap;
@@ -32,7 +32,7 @@ impl Snapshot {
                 continue;
             };
             let targets = split.backends().map(|(_, backend)| &backend.target);
-            for endpoints in targets.filter_map(Target::endpoints) {
+            for endpoints in targets.filter_map(BackendTarget::endpoints) {
                 if let Some(tls) = endpoints.tls() {
                     let all = tls.identities.iter().chain([&tls.anonymous]);
                     all.for_each(|it| it.handshake.hash(&mut hashed.0));

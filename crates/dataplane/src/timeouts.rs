@@ -7,14 +7,14 @@ use std::time::{Duration, Instant};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RuleTimeouts {
     /// Limit for the whole request with all retries: from its header to the last byte of the response.
-    pub request: Limit,
+    pub request: TimeLimit,
     /// Limit for one attempt at an endpoint, including connecting.
-    pub backend_request: Limit,
+    pub backend_request: TimeLimit,
 }
 
 /// A time limit in a manifest.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Limit {
+pub enum TimeLimit {
     /// The field is absent.
     #[default]
     Unset,
@@ -24,22 +24,22 @@ pub enum Limit {
     After(Duration),
 }
 
-impl Limit {
+impl TimeLimit {
     /// Converts the value of a field. Zero means no limit.
     pub fn new(duration: Option<Duration>) -> Self {
         match duration {
-            None => Limit::Unset,
-            Some(Duration::ZERO) => Limit::Off,
-            Some(duration) => Limit::After(duration),
+            None => TimeLimit::Unset,
+            Some(Duration::ZERO) => TimeLimit::Off,
+            Some(duration) => TimeLimit::After(duration),
         }
     }
 
     /// Returns the end of a limit that starts at `now`. `None` if there is no limit.
     pub fn deadline(self, now: Instant) -> Option<Instant> {
         match self {
-            Limit::Unset | Limit::Off => None,
+            TimeLimit::Unset | TimeLimit::Off => None,
             // A limit beyond the end of the clock is no limit.
-            Limit::After(duration) => now.checked_add(duration),
+            TimeLimit::After(duration) => now.checked_add(duration),
         }
     }
 }
@@ -60,9 +60,9 @@ impl fmt::Display for RuleTimeouts {
         ];
         for (name, limit) in limits {
             match limit {
-                Limit::Unset => {}
-                Limit::Off => write!(f, " timeout [{name}: none]")?,
-                Limit::After(duration) => write!(f, " timeout [{name}: {duration:?}]")?,
+                TimeLimit::Unset => {}
+                TimeLimit::Off => write!(f, " timeout [{name}: none]")?,
+                TimeLimit::After(duration) => write!(f, " timeout [{name}: {duration:?}]")?,
             }
         }
         Ok(())
@@ -76,11 +76,14 @@ mod tests {
     #[test]
     fn zero_and_overflow_mean_no_limit() {
         let now = Instant::now();
-        assert_eq!(Limit::new(None), Limit::Unset);
-        assert_eq!(Limit::new(Some(Duration::ZERO)), Limit::Off);
-        assert_eq!(Limit::Off.deadline(now), None);
-        assert_eq!(Limit::After(Duration::MAX).deadline(now), None);
+        assert_eq!(TimeLimit::new(None), TimeLimit::Unset);
+        assert_eq!(TimeLimit::new(Some(Duration::ZERO)), TimeLimit::Off);
+        assert_eq!(TimeLimit::Off.deadline(now), None);
+        assert_eq!(TimeLimit::After(Duration::MAX).deadline(now), None);
         let second = Duration::from_secs(1);
-        assert_eq!(Limit::new(Some(second)).deadline(now), Some(now + second));
+        assert_eq!(
+            TimeLimit::new(Some(second)).deadline(now),
+            Some(now + second)
+        );
     }
 }

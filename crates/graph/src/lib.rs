@@ -36,7 +36,7 @@ use policy::protection::Protections;
 use policy::unread_policy;
 use reference::ReferenceGrants;
 use reuse::{Basis, Before};
-use route::{HttpRoute, Routes};
+use route::{RouteBuilder, Routes};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -73,11 +73,7 @@ impl Graph {
     /// Returns warnings about routes that are served as written, but whose matches or hostnames receive no traffic. This reads
     /// every route, so call it after the graph has been published.
     pub fn advice(&self) -> Vec<Diagnostic> {
-        let mut found = route::shadowed_matches(&self.routes.http, &self.gateways);
-        found.extend(route::hostnames_served_elsewhere(
-            &self.routes,
-            &self.gateways,
-        ));
+        let mut found = self.routes.advice(&self.gateways);
         found.sort_by(|left, right| order(left).cmp(&order(right)));
         found
     }
@@ -156,14 +152,14 @@ pub fn build_after(previous: &Graph, resources: &Resources, environment: &Enviro
     let basis = Basis::of(resources, environment, build.protections.clone());
     let before = Before::new(previous, &basis);
     let mut ports = before.service_ports(resources, environment);
-    let http = route::build::<HttpRoute>(
-        &mut gateways,
-        &listener_sets,
-        &mut ports,
-        before.routes(&previous.routes.http),
-        &mut build,
-    );
-    let routes = Routes { http: http.into() };
+    let builder = RouteBuilder {
+        gateways: &mut gateways,
+        listener_sets: &listener_sets,
+        ports: &mut ports,
+        before,
+        build: &mut build,
+    };
+    let routes = Routes::build(&previous.routes, builder);
     let ancestors = Ancestors::new(&gateways, &listener_sets, &routes);
     unread_policies.report(&ancestors, &mut build);
     let backend_tls_policies = build.policies.finish(&ancestors);

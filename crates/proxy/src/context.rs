@@ -5,15 +5,15 @@ use crate::request::forwarded::RequestId;
 use crate::request::upload::Upload;
 use crate::response::failure;
 use crate::upstream::backend_tls;
-use crate::upstream::deadline::{self, Armed, Watched};
+use crate::upstream::deadline::{self, Armed, EndpointConnection};
 use crate::upstream::peer::Exchange;
 use crate::upstream::read_ahead::ReadAhead;
-use crate::upstream::watch::Phase;
+use crate::upstream::watch::EndpointPhase;
 use gatefold_dataplane::Rule;
-use gatefold_dataplane::backend::{Backend, Endpoints};
+use gatefold_dataplane::backend::{Backend, EndpointSet};
 use gatefold_dataplane::backend_tls::BackendTls;
 use gatefold_dataplane::filter::answer::FilterAnswer;
-use gatefold_dataplane::timeouts::Limit;
+use gatefold_dataplane::timeouts::TimeLimit;
 use gatefold_listen::clock::Tick;
 use gatefold_listen::{Connection, InHand};
 use pingora_core::Result;
@@ -55,7 +55,7 @@ pub struct RequestContext {
     /// The end of the time limit of the current attempt.
     pub(crate) try_deadline: Option<Instant>,
     /// The connection to the endpoint, if it can be aborted.
-    pub(crate) held: Option<Arc<Watched>>,
+    pub(crate) held: Option<Arc<EndpointConnection>>,
     /// The timer that aborts the connection at the deadline.
     pub(crate) armed: Option<Armed>,
     /// Its copies for mirrors that get the body. `None` before the first attempt.
@@ -73,7 +73,7 @@ impl RequestContext {
     }
 
     /// Returns the endpoints of its backend.
-    pub(crate) fn endpoints(&self) -> Option<&Endpoints> {
+    pub(crate) fn endpoints(&self) -> Option<&EndpointSet> {
         self.backend()?.target.endpoints()
     }
 
@@ -101,7 +101,7 @@ impl RequestContext {
         let Some(rule) = &self.rule else {
             return;
         };
-        if let limit @ Limit::After(_) = rule.timeouts.request {
+        if let limit @ TimeLimit::After(_) = rule.timeouts.request {
             self.deadline = limit.deadline(Instant::now());
         }
     }
@@ -134,18 +134,24 @@ impl RequestContext {
     ///
     /// # Errors
     /// If it was closed while idle. Nothing has been sent, so another connection can be used.
-    pub(crate) fn hold(&mut self, watched: Option<&Arc<Watched>>, now: Tick) -> Result<()> {
+    pub(crate) fn hold(
+        &mut self,
+        watched: Option<&Arc<EndpointConnection>>,
+        now: Tick,
+    ) -> Result<()> {
         let Some(watched) = watched else {
             return Ok(());
         };
         let phase = match &self.rule {
-            Some(rule) if !rule.timeouts.is_unset() => Phase::Unbounded,
-            _ => Phase::Busy,
+            Some(rule) if !rule.timeouts.is_unset() => EndpointPhase::Unbounded,
+            _ => EndpointPhase::Busy,
         };
         if !watched.state.enter(phase, now) {
             return Err(failure::unused());
         }
-        self.armed = self.try_deadline.map(|until| Watched::arm(watched, until));
+        self.armed = self
+            .try_deadline
+            .map(|until| EndpointConnection::arm(watched, until));
         self.held = Some(watched.clone());
         Ok(())
     }
@@ -164,7 +170,7 @@ impl RequestContext {
             connection.switch_protocols();
         }
         if let Some(held) = &self.held {
-            held.state.enter(Phase::Unbounded, now);
+            held.state.enter(EndpointPhase::Unbounded, now);
         }
     }
 
@@ -173,7 +179,7 @@ impl RequestContext {
         self.armed = None;
         if let Some(held) = &self.held {
             self.upload.end(held);
-            held.state.enter(Phase::Idle, now);
+            held.state.enter(EndpointPhase::Idle, now);
         }
     }
 

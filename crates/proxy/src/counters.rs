@@ -11,11 +11,11 @@ use std::sync::Arc;
 /// The metrics of requests. Counting costs one addition, since every counter is looked up in advance.
 #[derive(Clone, Debug, Default)]
 pub struct Counters {
-    inner: Arc<Inner>,
+    inner: Arc<RequestCounters>,
 }
 
 #[derive(Debug, Default)]
-struct Inner {
+struct RequestCounters {
     /// By the first digit of the status. Index 0 counts requests without an answer, because the client was gone.
     requests: [Counter<u64, Striped>; 6],
     connect_failures: Counter,
@@ -69,7 +69,7 @@ impl Counters {
     pub fn register(registry: &mut Registry) -> Self {
         let requests = Family::<ClassLabel, Counter<u64, Striped>>::default();
         let mirrored = Family::<OutcomeLabel, Counter>::default();
-        let inner = Inner {
+        let inner = RequestCounters {
             requests: CLASSES.map(|class| requests.get_or_create_owned(&ClassLabel { class })),
             connect_failures: Counter::default(),
             retries: Counter::default(),

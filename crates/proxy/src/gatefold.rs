@@ -6,14 +6,14 @@ use crate::access_log;
 use crate::context::{RequestContext, connection};
 use crate::filter::forward::Forwarding;
 use crate::filter::request::RoutedRequest;
-use crate::filter::{FilterOwner, Position};
+use crate::filter::{FilterOwner, FilterPosition};
 use crate::mirror::Mirrors;
-use crate::request::admission::{self, Admission, Waiting};
+use crate::request::admission::{self, Admission, WaitingRequest};
 use crate::request::check;
 use crate::request::fields;
 use crate::request::forwarded;
 use crate::request::route;
-use crate::response::answer::Answer;
+use crate::response::answer::OwnAnswer;
 use crate::response::close_delimited;
 use crate::response::reason::Reason;
 use crate::response::relay;
@@ -22,7 +22,7 @@ use crate::upstream::peer::{Exchange, Timeouts};
 use crate::upstream::pool_key;
 use crate::upstream::tls_cache::TlsCache;
 use crate::upstream::upgrade;
-use crate::upstream::watch::Watch;
+use crate::upstream::watch::EndpointWatch;
 use crate::warnings::{Trouble, Warnings};
 use arc_swap::{ArcSwap, Guard};
 use gatefold_dataplane::Snapshot;
@@ -47,7 +47,7 @@ pub struct Gatefold {
     mirrors: Mirrors,
     pub(crate) tls_cache: Arc<TlsCache>,
     warnings: Warnings,
-    pub(crate) watch: Watch,
+    pub(crate) watch: EndpointWatch,
     preserve_header_case: bool,
     path_normalization: PathNormalization,
 }
@@ -62,7 +62,7 @@ impl Gatefold {
             mirrors: Mirrors::new(timeouts, counters.clone(), tls_cache.clone()),
             tls_cache,
             counters,
-            watch: Watch::new(timeouts.upstream_read, timeouts.upstream_idle),
+            watch: EndpointWatch::new(timeouts.upstream_read, timeouts.upstream_idle),
             warnings: Warnings::default(),
             preserve_header_case: options.preserve_header_case,
             path_normalization: options.path_normalization,
@@ -77,7 +77,7 @@ impl Gatefold {
         &self,
         session: &mut Session,
         context: &mut RequestContext,
-    ) -> Result<Admission, Answer> {
+    ) -> Result<Admission, OwnAnswer> {
         if access_log::is_wanted() {
             context.began = Some(Instant::now());
         }
@@ -104,12 +104,12 @@ impl Gatefold {
             listener,
             snapshot: &snapshot,
         };
-        let first = Position::first(FilterOwner::Rule);
+        let first = FilterPosition::first(FilterOwner::Rule);
         let Some(at) = admission::advance(first, &request, context)? else {
             return Ok(Admission::Forward);
         };
         let listener = listener.clone();
-        Ok(Admission::Wait(Waiting {
+        Ok(Admission::Wait(WaitingRequest {
             at,
             kind,
             listener,

@@ -7,12 +7,13 @@ use crate::ready_hook::{done, known, ready_hook};
 use crate::request::admission::Admission;
 use crate::request::expect_continue;
 use crate::request::upload;
-use crate::response::answer::Answer;
+use crate::response::answer::OwnAnswer;
 use crate::response::failure;
 use crate::response::reason::{KeepAlive, Reason};
 use crate::response::relay;
 use crate::upstream::backend_tls;
 use crate::upstream::deadline;
+use crate::upstream::endpoint::EndpointChoice;
 use crate::warnings::Trouble;
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -64,10 +65,10 @@ impl ProxyHttp for Gatefold {
             _session: &'s mut Session,
             context: &'c mut RequestContext,
         ) -> Result<Box<HttpPeer>> {
-            match context.pause.take() {
-                None => Box::pin(ready(self.peer(context))),
-                Some(pause) => Box::pin(async move {
-                    tokio::time::sleep(pause).await;
+            match EndpointChoice::of(context) {
+                EndpointChoice::Ready => Box::pin(ready(self.peer(context))),
+                choice @ EndpointChoice::After(_) => Box::pin(async move {
+                    choice.complete().await;
                     self.peer(context)
                 }),
             }
@@ -262,14 +263,14 @@ impl ProxyHttp for Gatefold {
         context: &mut RequestContext,
     ) -> FailToProxy {
         let answer = match context.answer.take() {
-            Some(answer) => Some(Answer::from(answer)),
+            Some(answer) => Some(OwnAnswer::from(answer)),
             None => {
                 let reason = failure::reason(error);
                 self.log_failure(reason, error, context);
-                reason.map(Answer::from)
+                reason.map(OwnAnswer::from)
             }
         };
-        let status = answer.as_ref().map(Answer::status);
+        let status = answer.as_ref().map(OwnAnswer::status);
         if let Some(answer) = answer.filter(|_| !relay::has_begun(session)) {
             context.ends_in_order();
             if let Err(error) = answer.send(KeepAlive::Close, session, context).await {
@@ -316,7 +317,11 @@ impl ProxyHttp for Gatefold {
 }
 
 /// Answers a request that is not forwarded.
-async fn send(answer: Answer, session: &mut Session, context: &mut RequestContext) -> Result<bool> {
+async fn send(
+    answer: OwnAnswer,
+    session: &mut Session,
+    context: &mut RequestContext,
+) -> Result<bool> {
     let keep_alive = answer.keep_alive();
     let sent = answer.send(keep_alive, session, context).await;
     sent.map(|()| true).map_err(Error::into_down)

@@ -6,7 +6,7 @@ mod random;
 mod spellings;
 
 use super::{Compiler, compile};
-use gatefold_dataplane::backend::Target;
+use gatefold_dataplane::backend::BackendTarget;
 use gatefold_dataplane::request::RequestView;
 use gatefold_dataplane::{Action, Rule, Snapshot};
 use gatefold_graph::{Environment, Graph, build};
@@ -173,7 +173,7 @@ fn shares_and_rotation_continue_after_a_reload() {
         let requests = 0..requests;
         requests
             .map(|_| match &split.pick().target {
-                Target::Endpoints(endpoints) => endpoints.next().to_string(),
+                BackendTarget::Endpoints(endpoints) => endpoints.next().to_string(),
                 other => other.to_string(),
             })
             .collect()
@@ -237,7 +237,7 @@ fn missing_backend_keeps_its_share_and_answers_500() {
     let Action::Forward(split) = &rule.action else {
         panic!("{rule:?}");
     };
-    let invalid = (0..20).filter(|_| matches!(split.pick().target, Target::Invalid));
+    let invalid = (0..20).filter(|_| matches!(split.pick().target, BackendTarget::Invalid));
     assert_eq!(invalid.count(), 4);
 }
 

@@ -1,3 +1,5 @@
+//! Distribution of requests over backends and endpoints.
+
 use super::*;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -5,7 +7,7 @@ use std::collections::BTreeMap;
 fn split(weights: &[u32]) -> Option<Split> {
     let backend = |(at, weight): (usize, &u32)| {
         let name = at.to_string().into();
-        let target = Target::NoEndpoints;
+        let target = BackendTarget::NoEndpoints;
         let filters = Filters::default();
         (
             *weight,
@@ -124,10 +126,10 @@ proptest! {
     }
 }
 
-fn endpoints(ports: &[u16]) -> Option<Endpoints> {
+fn endpoints(ports: &[u16]) -> Option<EndpointSet> {
     let address = |port: &u16| SocketAddr::from(([127, 0, 0, 1], *port));
     let addresses: Vec<SocketAddr> = ports.iter().map(address).collect();
-    Endpoints::new(HttpVersion::Http1, &addresses, 0)
+    EndpointSet::new(HttpVersion::Http1, &addresses, 0)
 }
 
 #[test]

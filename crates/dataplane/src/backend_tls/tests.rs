@@ -1,3 +1,5 @@
+//! Verification of backend certificates.
+
 use super::*;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, SanType};
 
@@ -117,7 +119,7 @@ fn settings_are_equal_only_if_every_part_is() {
     let (one, other) = (Authority::new(), Authority::new());
     let settings = |name: &str, authority: &Authority, names: &[SubjectName]| BackendHandshake {
         server_name: dns(name),
-        authorities: Authorities::Listed([authority.certificate.clone()].into()),
+        authorities: TrustedAuthorities::Listed([authority.certificate.clone()].into()),
         names: names.into(),
         identity: None,
     };
@@ -135,7 +137,7 @@ fn prepared_settings_have_distinct_ids() {
     let prepare = || {
         let prepared = BackendTls::new(BackendHandshake {
             server_name: dns("a.example"),
-            authorities: Authorities::Listed([authority.certificate.clone()].into()),
+            authorities: TrustedAuthorities::Listed([authority.certificate.clone()].into()),
             names: [].into(),
             identity: None,
         });

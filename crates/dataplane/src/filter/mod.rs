@@ -65,7 +65,7 @@ impl Filter {
 
 /// What a filter decides in a phase.
 #[derive(Debug)]
-pub enum Step {
+pub enum FilterStep {
     /// The next filter runs.
     Continue,
     /// This answer is sent. No further filter runs.

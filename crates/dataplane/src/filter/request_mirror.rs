@@ -1,6 +1,6 @@
 //! The `RequestMirror` filter: sends a copy of a request to another backend and ignores the response.
 
-use crate::backend::Target;
+use crate::backend::BackendTarget;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,7 +12,7 @@ pub struct RequestMirror {
     pub name: Arc<str>,
     /// The destination of the copies. "Mirrored requests must be sent only to a single destination endpoint within this
     /// BackendRef, irrespective of how many endpoints are present" (`HTTPRequestMirrorFilter.backendRef`).
-    pub target: Target,
+    pub target: BackendTarget,
     /// The share of requests to copy.
     pub share: Share,
 }

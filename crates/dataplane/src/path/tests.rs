@@ -1,3 +1,5 @@
+//! Lookup of paths.
+
 use super::*;
 
 /// Returns the indexes of the entries that match, in the order of the calls.

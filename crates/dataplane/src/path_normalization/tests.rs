@@ -1,3 +1,5 @@
+//! Path normalization, compared with a literal implementation of the RFC.
+
 use super::*;
 use proptest::prelude::*;
 use proptest::sample::select;

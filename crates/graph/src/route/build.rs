@@ -13,39 +13,53 @@ use crate::backend::endpoints::ServicePorts;
 use crate::condition::{Condition, ConditionType, Problem, Reason, is_true};
 use crate::gateway::{self, GatewayNodes, ListenerSetNodes};
 use crate::listener::ListenerId;
-use crate::reuse::PreviousRoutes;
+use crate::reuse::Before;
 use gatefold_diagnostic::{Diagnostic, Pointer};
 use gatefold_manifest::Spec;
 use gatefold_manifest::api::{Object, ParentReference};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// Builds every route of a kind, and counts the attached routes of the Gateways' listeners. A node that would be the same as
-/// in the previous graph is reused.
-pub(crate) fn build<'a, K: BuildRoute>(
-    gateways: &mut GatewayNodes,
-    listener_sets: &ListenerSetNodes,
-    ports: &mut ServicePorts<'a>,
-    mut previous: PreviousRoutes<'_, K>,
-    build: &mut Build<'a>,
-) -> RouteNodes<K> {
-    let nodes = K::Spec::objects(build.resources)
-        .iter()
-        .map(|(key, object)| {
-            let parents = Parents {
-                gateways,
-                listener_sets,
-            };
-            let node = match previous.find(key, object, &build.protections, ports) {
+/// Builds routes, and counts the attached routes of the Gateways' listeners.
+pub(crate) struct RouteBuilder<'b, 'g, 'a> {
+    /// The Gateways that gatefold serves.
+    pub gateways: &'b mut GatewayNodes,
+    /// Their ListenerSets.
+    pub listener_sets: &'b ListenerSetNodes,
+    /// The look-up of the ports of Services.
+    pub ports: &'b mut ServicePorts<'a>,
+    /// The previous graph.
+    pub before: Before<'g>,
+    pub build: &'b mut Build<'a>,
+}
+
+impl<'g, 'a> RouteBuilder<'_, 'g, 'a> {
+    /// Builds every route of a kind. A node that would be the same as in the previous graph is reused.
+    pub fn build<K: BuildRoute>(&mut self, previous: &'g RouteNodes<K>) -> Arc<RouteNodes<K>> {
+        let mut previous = self.before.routes(previous);
+        let objects = K::Spec::objects(self.build.resources);
+        let nodes = objects.iter().map(|(key, object)| {
+            let protections = &self.build.protections;
+            let node = match previous.find(key, object, protections, self.ports) {
                 Some(same) => same,
-                None => Arc::new(node(object, parents, ports, build)),
+                None => Arc::new(self.node(object)),
             };
-            build.diagnostics.extend(node.findings.iter().cloned());
-            count(&node.accepted_by, gateways);
+            let findings = node.findings.iter().cloned();
+            self.build.diagnostics.extend(findings);
+            count(&node.accepted_by, self.gateways);
             (key.clone(), node)
         });
-    // The keys are ordered, so collecting is faster than inserting one by one.
-    nodes.collect()
+        // The keys are ordered, so collecting is faster than inserting one by one.
+        Arc::new(nodes.collect())
+    }
+
+    fn node<K: BuildRoute>(&mut self, object: &'a Arc<Object<K::Spec>>) -> RouteNode<K> {
+        let parents = Parents {
+            gateways: self.gateways,
+            listener_sets: self.listener_sets,
+        };
+        node(object, parents, self.ports, self.build)
+    }
 }
 
 fn node<'a, K: BuildRoute>(

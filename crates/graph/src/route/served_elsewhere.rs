@@ -1,7 +1,6 @@
 //! Hostnames of a route that receive no traffic at a listener because a more specific listener receives it.
 
 use super::node::{AnyRoute, Attachment, ParentNode};
-use super::routes::Routes;
 use crate::gateway::{self, GatewayNodes};
 use crate::hostname::covers;
 use crate::listener::{ListenerId, ListenerNode};
@@ -10,12 +9,12 @@ use gatefold_manifest::api::Hostname;
 
 /// Returns a diagnostic for every hostname that receives no traffic at a listener: "the most specific match takes precedence"
 /// (API: `Listener.hostname`), and the route isn't attached to the more specific listener.
-pub(crate) fn hostnames_served_elsewhere(
-    routes: &Routes,
+pub(super) fn hostnames_served_elsewhere<'r>(
+    routes: impl Iterator<Item = &'r dyn AnyRoute>,
     gateways: &GatewayNodes,
 ) -> Vec<Diagnostic> {
     let mut found = Vec::new();
-    for route in routes.iter() {
+    for route in routes {
         for parent in route.parents() {
             for attachment in &parent.attachments {
                 report(route, parent, attachment, gateways, &mut found);

@@ -21,7 +21,7 @@ type Receivers<'g, K> = HashMap<u64, RouteMatch<'g, K>>;
 
 /// Returns a diagnostic for every match that receives no requests because of an older route. Among equal matches, that of the
 /// oldest route takes precedence, then that of the first route by name (API: `HTTPRouteRule.matches`).
-pub(crate) fn shadowed_matches<K: MatchedRoute>(
+pub(super) fn shadowed_matches<K: MatchedRoute>(
     routes: &RouteNodes<K>,
     gateways: &GatewayNodes,
 ) -> Vec<Diagnostic> {

@@ -43,20 +43,20 @@ impl FilterOwner {
 
 /// The position of a filter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Position {
+pub(crate) struct FilterPosition {
     pub(crate) owner: FilterOwner,
     pub(crate) index: usize,
 }
 
-impl Position {
+impl FilterPosition {
     /// The first filter of an owner.
     pub(crate) fn first(owner: FilterOwner) -> Self {
-        Position { owner, index: 0 }
+        FilterPosition { owner, index: 0 }
     }
 
     /// The filter after this one.
     pub(crate) fn next(self) -> Self {
-        Position {
+        FilterPosition {
             index: self.index.saturating_add(1),
             ..self
         }
@@ -64,4 +64,4 @@ impl Position {
 }
 
 /// The result of running filters: the filter that waits, if any, or the answer of one.
-pub(crate) type Run = Result<Option<Position>, Box<FilterAnswer>>;
+pub(crate) type Run = Result<Option<FilterPosition>, Box<FilterAnswer>>;

@@ -5,7 +5,7 @@
 use bytes::Bytes;
 use gatefold_dataplane::filter::answer::{FilterAnswer, ResponsePhase};
 use gatefold_dataplane::filter::header_modifier::HeaderModifier;
-use gatefold_dataplane::filter::{Filter, Step};
+use gatefold_dataplane::filter::{Filter, FilterStep};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 const NAME: HeaderName = HeaderName::from_static("x-probe");
@@ -50,42 +50,42 @@ pub(crate) fn of(filter: &Filter) -> Option<Probe> {
 }
 
 impl Probe {
-    pub(crate) fn on_request(self) -> Step {
+    pub(crate) fn on_request(self) -> FilterStep {
         match self {
-            Probe::Continue | Probe::AnswerRequest | Probe::Hang => Step::Wait,
-            Probe::AnswerResponse => Step::Continue,
+            Probe::Continue | Probe::AnswerRequest | Probe::Hang => FilterStep::Wait,
+            Probe::AnswerResponse => FilterStep::Continue,
         }
     }
 
-    pub(crate) async fn wait_request(self) -> Step {
+    pub(crate) async fn wait_request(self) -> FilterStep {
         tokio::task::yield_now().await;
         match self {
-            Probe::Continue | Probe::AnswerResponse => Step::Continue,
+            Probe::Continue | Probe::AnswerResponse => FilterStep::Continue,
             Probe::AnswerRequest => answer("answered the request"),
             Probe::Hang => std::future::pending().await,
         }
     }
 
-    pub(crate) fn on_response(self) -> Step {
+    pub(crate) fn on_response(self) -> FilterStep {
         match self {
-            Probe::Continue | Probe::AnswerResponse => Step::Wait,
-            Probe::AnswerRequest | Probe::Hang => Step::Continue,
+            Probe::Continue | Probe::AnswerResponse => FilterStep::Wait,
+            Probe::AnswerRequest | Probe::Hang => FilterStep::Continue,
         }
     }
 
-    pub(crate) async fn wait_response(self) -> Step {
+    pub(crate) async fn wait_response(self) -> FilterStep {
         tokio::task::yield_now().await;
         match self {
             Probe::AnswerResponse => answer("answered the response"),
-            Probe::Continue | Probe::AnswerRequest | Probe::Hang => Step::Continue,
+            Probe::Continue | Probe::AnswerRequest | Probe::Hang => FilterStep::Continue,
         }
     }
 }
 
-fn answer(body: &'static str) -> Step {
+fn answer(body: &'static str) -> FilterStep {
     let mut headers = HeaderMap::new();
     headers.insert("x-answered", HeaderValue::from_static("yes"));
-    Step::Answer(Box::new(FilterAnswer {
+    FilterStep::Answer(Box::new(FilterAnswer {
         status: StatusCode::FORBIDDEN,
         headers,
         body: Bytes::from_static(body.as_bytes()),

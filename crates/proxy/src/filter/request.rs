@@ -1,13 +1,13 @@
 //! The request phase: filters that decide whether a request is forwarded.
 
-use super::{Position, Run};
+use super::{FilterPosition, Run};
 use crate::context::RequestContext;
 use crate::request::check;
 use gatefold_dataplane::filter::answer::FilterAnswer;
 use gatefold_dataplane::filter::cors;
 use gatefold_dataplane::filter::request_redirect::{Asked, RequestRedirect};
 use gatefold_dataplane::filter::scheme::Scheme;
-use gatefold_dataplane::filter::{Filter, Filters, Step};
+use gatefold_dataplane::filter::{Filter, FilterStep, Filters};
 use gatefold_dataplane::{Listener, Snapshot};
 use gatefold_listen::Connection;
 use pingora_http::RequestHeader;
@@ -35,7 +35,7 @@ pub(crate) enum RequestKind {
 }
 
 /// Runs filters from a position on.
-pub(crate) fn run(filters: &Filters, from: Position, request: &RoutedRequest<'_>) -> Run {
+pub(crate) fn run(filters: &Filters, from: FilterPosition, request: &RoutedRequest<'_>) -> Run {
     if request.kind == RequestKind::Preflight {
         return Err(Box::new(match filters.cors() {
             Some(cors) => cors.answer_preflight(&request.header.headers),
@@ -44,42 +44,42 @@ pub(crate) fn run(filters: &Filters, from: Position, request: &RoutedRequest<'_>
     }
     for (index, filter) in filters.iter().enumerate().skip(from.index) {
         match decide(filter, request) {
-            Step::Continue => {}
-            Step::Answer(answer) => return Err(answer),
-            Step::Wait => return Ok(Some(Position { index, ..from })),
+            FilterStep::Continue => {}
+            FilterStep::Answer(answer) => return Err(answer),
+            FilterStep::Wait => return Ok(Some(FilterPosition { index, ..from })),
         }
     }
     Ok(None)
 }
 
 /// Runs one filter.
-fn decide(filter: &Filter, request: &RoutedRequest<'_>) -> Step {
+fn decide(filter: &Filter, request: &RoutedRequest<'_>) -> FilterStep {
     #[cfg(test)]
     if let Some(probe) = super::probe::of(filter) {
         return probe.on_request();
     }
     match filter {
-        Filter::RequestRedirect(filter) => Step::Answer(Box::new(redirect(filter, request))),
+        Filter::RequestRedirect(filter) => FilterStep::Answer(Box::new(redirect(filter, request))),
         Filter::Cors(_)
         | Filter::RequestHeaderModifier(_)
         | Filter::UrlRewrite(_)
         | Filter::RequestMirror(_)
-        | Filter::ResponseHeaderModifier(_) => Step::Continue,
+        | Filter::ResponseHeaderModifier(_) => FilterStep::Continue,
     }
 }
 
-/// Completes the filter at a position that has returned [`Step::Wait`].
+/// Completes the filter at a position that has returned [`FilterStep::Wait`].
 pub(crate) async fn wait(
-    at: Position,
+    at: FilterPosition,
     _session: &mut Session,
     context: &mut RequestContext,
-) -> Step {
+) -> FilterStep {
     let Some(rule) = context.rule.clone() else {
-        return Step::Continue;
+        return FilterStep::Continue;
     };
     let filters = at.owner.filters(&rule, context.backend);
     let Some(filter) = filters.and_then(|filters| filters.get(at.index)) else {
-        return Step::Continue;
+        return FilterStep::Continue;
     };
     #[cfg(test)]
     if let Some(probe) = super::probe::of(filter) {
@@ -92,7 +92,7 @@ pub(crate) async fn wait(
         | Filter::RequestHeaderModifier(_)
         | Filter::UrlRewrite(_)
         | Filter::RequestMirror(_)
-        | Filter::ResponseHeaderModifier(_) => Step::Continue,
+        | Filter::ResponseHeaderModifier(_) => FilterStep::Continue,
     }
 }
 

@@ -1,23 +1,23 @@
 //! The response phase: filters that change the response to the client, or answer instead.
 
 use super::headers::ResponseFields;
-use super::{FilterOwner, Position, Run};
+use super::{FilterOwner, FilterPosition, Run};
 use crate::context::RequestContext;
 use gatefold_dataplane::filter::answer::FilterAnswer;
-use gatefold_dataplane::filter::{Filter, Step};
+use gatefold_dataplane::filter::{Filter, FilterStep};
 use http::HeaderMap;
 use pingora_http::ResponseHeader;
 use pingora_proxy::Session;
 
 /// The first filter for a backend's response. The filters of the backend run before those of the rule.
-pub(crate) const FIRST: Position = Position {
+pub(crate) const FIRST: FilterPosition = FilterPosition {
     owner: FilterOwner::Backend,
     index: 0,
 };
 
 /// Runs the filters of a request from a position on.
 pub(crate) fn run(
-    from: Position,
+    from: FilterPosition,
     request: &HeaderMap,
     response: &mut ResponseHeader,
     context: &RequestContext,
@@ -31,20 +31,20 @@ pub(crate) fn run(
         let filters = filters.map_or_else(Default::default, |filters| filters.iter());
         for (index, filter) in filters.enumerate().skip(from.index) {
             match decide(filter, request, response) {
-                Step::Continue => {}
-                Step::Answer(answer) => return Err(answer),
-                Step::Wait => return Ok(Some(Position { index, ..from })),
+                FilterStep::Continue => {}
+                FilterStep::Answer(answer) => return Err(answer),
+                FilterStep::Wait => return Ok(Some(FilterPosition { index, ..from })),
             }
         }
         match from.owner {
-            FilterOwner::Backend => from = Position::first(FilterOwner::Rule),
+            FilterOwner::Backend => from = FilterPosition::first(FilterOwner::Rule),
             FilterOwner::Rule => return Ok(None),
         }
     }
 }
 
 /// Runs one filter.
-fn decide(filter: &Filter, request: &HeaderMap, response: &mut ResponseHeader) -> Step {
+fn decide(filter: &Filter, request: &HeaderMap, response: &mut ResponseHeader) -> FilterStep {
     #[cfg(test)]
     if let Some(probe) = super::probe::of(filter) {
         return probe.on_response();
@@ -58,7 +58,7 @@ fn decide(filter: &Filter, request: &HeaderMap, response: &mut ResponseHeader) -
         | Filter::UrlRewrite(_)
         | Filter::RequestMirror(_) => {}
     }
-    Step::Continue
+    FilterStep::Continue
 }
 
 /// Completes the filter at a position, which waits, and the filters after it.
@@ -66,7 +66,7 @@ fn decide(filter: &Filter, request: &HeaderMap, response: &mut ResponseHeader) -
 /// # Errors
 /// If a filter answers instead.
 pub(crate) async fn resume(
-    at: Position,
+    at: FilterPosition,
     session: &mut Session,
     response: &mut ResponseHeader,
     context: &mut RequestContext,
@@ -74,9 +74,9 @@ pub(crate) async fn resume(
     let mut at = at;
     loop {
         match wait(at, session, response, context).await {
-            Step::Continue => {}
-            Step::Answer(answer) => return Err(answer),
-            Step::Wait => continue,
+            FilterStep::Continue => {}
+            FilterStep::Answer(answer) => return Err(answer),
+            FilterStep::Wait => continue,
         }
         let request = &session.req_header().headers;
         match run(at.next(), request, response, context)? {
@@ -86,19 +86,19 @@ pub(crate) async fn resume(
     }
 }
 
-/// Completes the filter at a position that has returned [`Step::Wait`].
+/// Completes the filter at a position that has returned [`FilterStep::Wait`].
 async fn wait(
-    at: Position,
+    at: FilterPosition,
     _session: &mut Session,
     _response: &mut ResponseHeader,
     context: &mut RequestContext,
-) -> Step {
+) -> FilterStep {
     let Some(rule) = context.rule.clone() else {
-        return Step::Continue;
+        return FilterStep::Continue;
     };
     let filters = at.owner.filters(&rule, context.backend);
     let Some(filter) = filters.and_then(|filters| filters.get(at.index)) else {
-        return Step::Continue;
+        return FilterStep::Continue;
     };
     #[cfg(test)]
     if let Some(probe) = super::probe::of(filter) {
@@ -111,7 +111,7 @@ async fn wait(
         | Filter::RequestHeaderModifier(_)
         | Filter::UrlRewrite(_)
         | Filter::RequestMirror(_)
-        | Filter::ResponseHeaderModifier(_) => Step::Continue,
+        | Filter::ResponseHeaderModifier(_) => FilterStep::Continue,
     }
 }
 
@@ -121,7 +121,7 @@ pub(crate) async fn complete(
     response: &mut ResponseHeader,
     context: &mut RequestContext,
 ) -> Option<Box<FilterAnswer>> {
-    let first = Position::first(FilterOwner::Rule);
+    let first = FilterPosition::first(FilterOwner::Rule);
     let request = &session.req_header().headers;
     match run(first, request, response, context) {
         Ok(None) => None,

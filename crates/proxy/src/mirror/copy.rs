@@ -199,23 +199,33 @@ pub(super) fn header(
             }
         }
         HttpVersion::Http2 => {
-            header.set_version(Version::HTTP_2);
             let authority = host.as_ref().map_or(&b""[..], HeaderValue::as_bytes);
-            let uri = Uri::builder()
-                .scheme(if tls { "https" } else { "http" })
-                .authority(authority)
-                .path_and_query(target)
-                .build();
-            header.set_uri(uri.map_err(|error| {
-                Error::because(ErrorType::InvalidHTTPHeader, "for HTTP/2", error)
-            })?);
-            const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
-            for name in [&HOST, &CONNECTION, &KEEP_ALIVE, &TE, &TRANSFER_ENCODING] {
-                header.remove_header(name);
-            }
+            make_http2(&mut header, authority, target, tls)?;
         }
     }
     Ok(header)
+}
+
+fn make_http2(
+    header: &mut RequestHeader,
+    authority: &[u8],
+    target: PathAndQuery,
+    tls: bool,
+) -> Result<()> {
+    const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+    header.set_version(Version::HTTP_2);
+    let uri = Uri::builder()
+        .scheme(if tls { "https" } else { "http" })
+        .authority(authority)
+        .path_and_query(target)
+        .build();
+    header.set_uri(
+        uri.map_err(|error| Error::because(ErrorType::InvalidHTTPHeader, "for HTTP/2", error))?,
+    );
+    for name in [&HOST, &CONNECTION, &KEEP_ALIVE, &TE, &TRANSFER_ENCODING] {
+        header.remove_header(name);
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use crate::upstream::backend_tls;
 use crate::upstream::peer::{Exchange, Timeouts};
 use crate::upstream::tls_cache::TlsCache;
 use copy::{MirrorCopy, SecuredCopy};
-use gatefold_dataplane::backend::{Endpoints, Target};
+use gatefold_dataplane::backend::{BackendTarget, EndpointSet};
 use gatefold_dataplane::filter::request_mirror::RequestMirror;
 use pingora_core::Result;
 use pingora_core::connectors::ConnectorOptions;
@@ -108,7 +108,7 @@ impl Mirrors {
     /// Selects the endpoint of a mirror and prepares its TLS, like for a backend.
     fn peer(
         &self,
-        endpoints: &Endpoints,
+        endpoints: &EndpointSet,
         identity: Option<usize>,
     ) -> Result<(Box<HttpPeer>, Option<SecuredCopy>)> {
         let tls = backend_tls::of(endpoints, identity)?;
@@ -137,7 +137,7 @@ impl Mirrors {
         bodiless: bool,
     ) -> Option<Tap> {
         let counters = &self.inner.counters;
-        let Target::Endpoints(endpoints) = &mirror.target else {
+        let BackendTarget::Endpoints(endpoints) = &mirror.target else {
             counters.mirrored(Mirrored::NoEndpoint);
             return None;
         };
@@ -166,6 +166,12 @@ impl Mirrors {
             pieces: (!bodiless).then_some(pieces),
             overrun,
         };
+        self.spawn(copy, slot);
+        (!bodiless).then_some(tap)
+    }
+
+    /// Sends a copy in the background, and releases its slot at the end.
+    fn spawn(&self, copy: MirrorCopy, slot: Slot) {
         let inner = self.inner.clone();
         tokio::spawn(async move {
             let _slot = slot;
@@ -175,7 +181,6 @@ impl Mirrors {
             let outcome = copy.send(connector).await;
             inner.counters.mirrored(outcome);
         });
-        (!bodiless).then_some(tap)
     }
 }
 

@@ -5,12 +5,12 @@
 
 use crate::context::{RequestContext, connection};
 use crate::filter::request::{self, RequestKind, RoutedRequest};
-use crate::filter::{FilterOwner, Position};
+use crate::filter::{FilterOwner, FilterPosition};
 use crate::request::check;
-use crate::response::answer::Answer;
+use crate::response::answer::OwnAnswer;
 use crate::response::reason::Reason;
-use gatefold_dataplane::backend::Target;
-use gatefold_dataplane::filter::Step;
+use gatefold_dataplane::backend::BackendTarget;
+use gatefold_dataplane::filter::FilterStep;
 use gatefold_dataplane::{Action, Listener, Rule, Snapshot};
 use pingora_proxy::Session;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ pub(crate) enum Admission {
     /// The request is forwarded.
     Forward,
     /// A filter waits.
-    Wait(Waiting),
+    Wait(WaitingRequest),
 }
 
 /// Runs the request filters from a position on, and chooses the backend and the endpoint. Returns the position of a filter
@@ -29,10 +29,10 @@ pub(crate) enum Admission {
 /// # Errors
 /// If the request is answered instead.
 pub(crate) fn advance(
-    from: Position,
+    from: FilterPosition,
     request: &RoutedRequest<'_>,
     context: &mut RequestContext,
-) -> Result<Option<Position>, Answer> {
+) -> Result<Option<FilterPosition>, OwnAnswer> {
     let Some(rule) = &context.rule else {
         return Err(Reason::Internal.into());
     };
@@ -42,7 +42,7 @@ pub(crate) fn advance(
                 return Ok(Some(at));
             }
             context.backend = Some(choose_backend(rule)?);
-            Position::first(FilterOwner::Backend)
+            FilterPosition::first(FilterOwner::Backend)
         }
         FilterOwner::Backend => from,
     };
@@ -53,9 +53,9 @@ pub(crate) fn advance(
         return Ok(Some(at));
     }
     let endpoint = match &backend.target {
-        Target::Endpoints(endpoints) => endpoints.next(),
-        Target::NoEndpoints => return Err(Reason::NoEndpoints.into()),
-        Target::Invalid => return Err(Reason::InvalidBackend.into()),
+        BackendTarget::Endpoints(endpoints) => endpoints.next(),
+        BackendTarget::NoEndpoints => return Err(Reason::NoEndpoints.into()),
+        BackendTarget::Invalid => return Err(Reason::InvalidBackend.into()),
     };
     context.endpoint = Some(endpoint);
     Ok(None)
@@ -63,9 +63,9 @@ pub(crate) fn advance(
 
 fn filter_rule(
     rule: &Rule,
-    from: Position,
+    from: FilterPosition,
     request: &RoutedRequest<'_>,
-) -> Result<Option<Position>, Answer> {
+) -> Result<Option<FilterPosition>, OwnAnswer> {
     if let Action::Refuse(status) = rule.action {
         return Err(Reason::RefusedRule(status).into());
     }
@@ -82,14 +82,14 @@ fn choose_backend(rule: &Rule) -> Result<usize, Reason> {
 }
 
 /// A request with a filter that waits. It keeps the snapshot that it was routed by.
-pub(crate) struct Waiting {
-    pub(crate) at: Position,
+pub(crate) struct WaitingRequest {
+    pub(crate) at: FilterPosition,
     pub(crate) kind: RequestKind,
     pub(crate) listener: Arc<Listener>,
     pub(crate) snapshot: Arc<Snapshot>,
 }
 
-impl Waiting {
+impl WaitingRequest {
     /// Completes the filter and everything after it, within the time limit of the rule.
     ///
     /// # Errors
@@ -98,7 +98,7 @@ impl Waiting {
         self,
         session: &mut Session,
         context: &mut RequestContext,
-    ) -> Result<(), Answer> {
+    ) -> Result<(), OwnAnswer> {
         let deadline = context.deadline;
         let resumed = self.run(session, context);
         match deadline {
@@ -113,12 +113,12 @@ impl Waiting {
         mut self,
         session: &mut Session,
         context: &mut RequestContext,
-    ) -> Result<(), Answer> {
+    ) -> Result<(), OwnAnswer> {
         loop {
             match request::wait(self.at, session, context).await {
-                Step::Continue => {}
-                Step::Answer(answer) => return Err(answer.into()),
-                Step::Wait => continue,
+                FilterStep::Continue => {}
+                FilterStep::Answer(answer) => return Err(answer.into()),
+                FilterStep::Wait => continue,
             }
             match self.advance(session, context)? {
                 Some(at) => self.at = at,
@@ -131,7 +131,7 @@ impl Waiting {
         &self,
         session: &Session,
         context: &mut RequestContext,
-    ) -> Result<Option<Position>, Answer> {
+    ) -> Result<Option<FilterPosition>, OwnAnswer> {
         let connection = connection(session).ok_or(Reason::Internal)?;
         let header = session.req_header();
         let host = check::host(header)?;

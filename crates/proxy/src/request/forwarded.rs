@@ -29,7 +29,7 @@ pub(crate) fn add(
     request: &mut RequestHeader,
     context: &mut RequestContext,
 ) -> Result<()> {
-    let told = Told::of(session, request, context)?;
+    let told = ForwardedValues::of(session, request, context)?;
     fields::overwrite(request, told.fields())?;
     join_cookies(session, request)?;
     keep_trailers(session, request)?;
@@ -49,34 +49,38 @@ fn add_missing_host(session: &Session, request: &mut RequestHeader) -> Result<()
 }
 
 /// The values of the headers.
-struct Told {
+struct ForwardedValues {
     /// The list of addresses and the scheme. `None` if the connection is unknown.
     way: Option<(HeaderValue, HeaderValue)>,
     host: Option<HeaderValue>,
     id: HeaderValue,
 }
 
-impl Told {
+impl ForwardedValues {
     fn of(
         session: &Session,
         request: &RequestHeader,
         context: &mut RequestContext,
     ) -> Result<Self> {
-        let sent = Sent::of(request);
+        let sent = ClientValues::of(request);
         let way = context.connection.as_ref().map(|connection| {
             let peer = connection.peer_text();
-            let addresses = match sent.forwarded_for {
-                true => appended(&request.headers, peer),
-                false => peer.clone(),
+            let addresses = if sent.forwarded_for {
+                appended(&request.headers, peer)
+            } else {
+                peer.clone()
             };
             let scheme = if connection.is_tls() { "https" } else { "http" };
             (addresses, HeaderValue::from_static(scheme))
         });
-        let id = context.id.get_or_insert_with(|| match sent.id {
-            true => RequestId::of(&request.headers),
-            false => RequestId::make(),
+        let id = context.id.get_or_insert_with(|| {
+            if sent.id {
+                RequestId::of(&request.headers)
+            } else {
+                RequestId::make()
+            }
         });
-        Ok(Told {
+        Ok(ForwardedValues {
             way,
             host: asked_host(session.req_header())?,
             id: id.value()?,
@@ -130,14 +134,14 @@ fn appended(headers: &HeaderMap, peer: &HeaderValue) -> HeaderValue {
 
 /// Which of the headers the client has sent. Most requests have none, and one pass over all names is cheaper than a lookup of
 /// each.
-struct Sent {
+struct ClientValues {
     forwarded_for: bool,
     id: bool,
 }
 
-impl Sent {
+impl ClientValues {
     fn of(request: &RequestHeader) -> Self {
-        let mut sent = Sent {
+        let mut sent = ClientValues {
             forwarded_for: false,
             id: false,
         };

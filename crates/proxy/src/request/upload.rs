@@ -7,10 +7,10 @@
 
 use crate::context::RequestContext;
 use crate::request::early_response::{Early, early};
-use crate::upstream::deadline::Watched;
+use crate::upstream::deadline::EndpointConnection;
 use crate::upstream::peer::{Timeouts, UNACKNOWLEDGED};
 use bytes::Bytes;
-use gatefold_dataplane::backend::{Endpoints, HttpVersion};
+use gatefold_dataplane::backend::{EndpointSet, HttpVersion};
 use http::StatusCode;
 use http::header::CONTENT_LENGTH;
 use pingora_core::{Error, ErrorType, Result};
@@ -68,7 +68,7 @@ enum Response {
 
 impl Upload {
     /// Records the status of a response that Pingora has read. Pingora may already be in another write.
-    pub(crate) fn answered(&mut self, status: StatusCode, held: Option<&Watched>) {
+    pub(crate) fn answered(&mut self, status: StatusCode, held: Option<&EndpointConnection>) {
         if self.response == Response::Ended {
             return;
         }
@@ -90,7 +90,7 @@ impl Upload {
         }
     }
 
-    fn end_writing(&mut self, held: &Watched) {
+    fn end_writing(&mut self, held: &EndpointConnection) {
         debug!("the endpoint stopped reading a body");
         self.response = Response::Ended;
         held.end_writing();
@@ -107,7 +107,7 @@ impl Upload {
     }
 
     /// Restores the connection's settings for other requests, after the response is complete.
-    pub(crate) fn end(&self, held: &Watched) {
+    pub(crate) fn end(&self, held: &EndpointConnection) {
         if self.handed > SHORT {
             set_unacknowledged(held, Some(UNACKNOWLEDGED));
         }
@@ -148,7 +148,7 @@ pub(crate) fn must_wait(context: &mut RequestContext, piece: Option<&Bytes>) -> 
 
 /// Whether the request is sent over HTTP/1.1 and its connection can be watched.
 fn is_watched(context: &RequestContext) -> bool {
-    let http1 = |endpoints: &Endpoints| endpoints.version == HttpVersion::Http1;
+    let http1 = |endpoints: &EndpointSet| endpoints.version == HttpVersion::Http1;
     !context.upgrade && context.held.is_some() && context.endpoints().is_some_and(http1)
 }
 
@@ -194,16 +194,7 @@ pub(crate) async fn wait_for_room(
     context: &mut RequestContext,
     timeouts: Timeouts,
 ) -> Result<()> {
-    // Lets Pingora write the previous piece, so that the room left on the connection is up to date.
-    let mut yielded = false;
-    poll_fn(|task| {
-        if std::mem::replace(&mut yielded, true) {
-            return Poll::Ready(());
-        }
-        task.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await;
+    let_pingora_write().await;
     let Some(held) = context.held.clone() else {
         return Ok(());
     };
@@ -225,29 +216,34 @@ pub(crate) async fn wait_for_room(
     let end = wait(session, context, &held, &changes, patience).await;
     context.upload.changes = Some(changes);
     match end {
-        Wait::Room => Ok(()),
-        Wait::Arrived => {
-            context.upload.response = Response::Arrived(PIPE);
-            Ok(())
-        }
-        Wait::EndWriting => {
-            context.upload.end_writing(&held);
-            Ok(())
-        }
-        Wait::FullDuplex => {
-            context.upload.response = Response::Begun;
-            Ok(())
-        }
-        Wait::ClientLeft => {
+        RoomWait::Room => {}
+        RoomWait::Arrived => context.upload.response = Response::Arrived(PIPE),
+        RoomWait::EndWriting => context.upload.end_writing(&held),
+        RoomWait::FullDuplex => context.upload.response = Response::Begun,
+        RoomWait::ClientLeft => {
             let what = "the client abandoned its request";
-            Err(Error::explain(ErrorType::ConnectionClosed, what).into_down())
+            return Err(Error::explain(ErrorType::ConnectionClosed, what).into_down());
         }
     }
+    Ok(())
+}
+
+/// Yields once. Pingora then writes the previous piece, so that the room left on the connection is up to date.
+async fn let_pingora_write() {
+    let mut yielded = false;
+    poll_fn(|task| {
+        if std::mem::replace(&mut yielded, true) {
+            return Poll::Ready(());
+        }
+        task.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 /// How a wait for room ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Wait {
+enum RoomWait {
     Room,
     /// Pingora has read something and processes it after this hook.
     Arrived,
@@ -261,44 +257,44 @@ enum Wait {
 async fn wait(
     session: &mut Session,
     context: &mut RequestContext,
-    held: &Watched,
+    held: &EndpointConnection,
     changes: &TcpStream,
     patience: Option<Duration>,
-) -> Wait {
+) -> RoomWait {
     let until = patience.and_then(|patience| Instant::now().checked_add(patience));
     let tls = matches!(context.tls(), Ok(Some(_)));
     loop {
         if has_room(held) {
-            return Wait::Room;
+            return RoomWait::Room;
         }
         if context.upload.arrived && !held.has_unread() {
             context.upload.arrived = false;
-            return Wait::Arrived;
+            return RoomWait::Arrived;
         }
         if held.has_unread() {
             tokio::time::sleep(READ_GRACE).await;
             // Over TLS, read data can't be examined here.
             if tls || !held.has_unread() {
-                return Wait::Arrived;
+                return RoomWait::Arrived;
             }
             match peek(held) {
-                Early::Error | Early::End => return Wait::EndWriting,
-                Early::Other => return Wait::FullDuplex,
+                Early::Error | Early::End => return RoomWait::EndWriting,
+                Early::Other => return RoomWait::FullDuplex,
                 Early::Incomplete => {}
             }
         }
         let connection = context.connection.as_ref();
         let missing = missing(session, context.upload.handed);
         if connection.is_some_and(|connection| connection.has_left(missing)) {
-            return Wait::ClientLeft;
+            return RoomWait::ClientLeft;
         }
         if until.is_some_and(|until| until <= Instant::now()) {
-            return Wait::EndWriting;
+            return RoomWait::EndWriting;
         }
         let check = tokio::time::sleep(CLIENT_CHECK);
         tokio::select! {
             arrived = change(changes, held) => context.upload.arrived |= arrived,
-            () = left(session) => return Wait::ClientLeft,
+            () = left(session) => return RoomWait::ClientLeft,
             () = check => {}
         }
     }
@@ -326,7 +322,7 @@ async fn left(session: &mut Session) {
 
 /// Waits for a change on the connection to the endpoint. Returns whether data has arrived, even if Pingora has already read it.
 /// While unread data is present, only room counts as a change.
-async fn change(changes: &TcpStream, held: &Watched) -> bool {
+async fn change(changes: &TcpStream, held: &EndpointConnection) -> bool {
     let interest = if held.has_unread() {
         Interest::WRITABLE
     } else {
@@ -346,13 +342,13 @@ fn clear(changes: &TcpStream) {
     }
 }
 
-fn changes_of(held: &Watched) -> io::Result<TcpStream> {
+fn changes_of(held: &EndpointConnection) -> io::Result<TcpStream> {
     let descriptor = held.as_fd().try_clone_to_owned()?;
     TcpStream::from_std(descriptor.into())
 }
 
 /// Whether a write to the endpoint would return immediately, if only with an error.
-fn has_room(held: &Watched) -> bool {
+fn has_room(held: &EndpointConnection) -> bool {
     let now = Timespec {
         tv_sec: 0,
         tv_nsec: 0,
@@ -362,7 +358,7 @@ fn has_room(held: &Watched) -> bool {
 }
 
 /// Examines what the endpoint has sent without consuming it.
-fn peek(held: &Watched) -> Early {
+fn peek(held: &EndpointConnection) -> Early {
     let mut seen = [0; 1024];
     match recv(held, &mut seen, RecvFlags::PEEK | RecvFlags::DONTWAIT) {
         Ok((_, 0)) => Early::End,
@@ -374,7 +370,7 @@ fn peek(held: &Watched) -> Early {
 }
 
 /// Sets how long sent data may stay unacknowledged or unread. `None` removes the limit.
-fn set_unacknowledged(held: &Watched, limit: Option<Duration>) {
+fn set_unacknowledged(held: &EndpointConnection, limit: Option<Duration>) {
     if let Err(error) = SockRef::from(held).set_tcp_user_timeout(limit) {
         debug!(%error, "can't set the time limit of a connection to an endpoint");
     }

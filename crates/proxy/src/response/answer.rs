@@ -16,39 +16,39 @@ use pingora_proxy::Session;
 
 /// An answer of the proxy instead of a backend's.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Answer {
+pub(crate) enum OwnAnswer {
     /// The request can't be forwarded.
     Reason(Reason),
     /// A filter answers the request.
     Filter(Box<FilterAnswer>),
 }
 
-impl From<Reason> for Answer {
+impl From<Reason> for OwnAnswer {
     fn from(reason: Reason) -> Self {
-        Answer::Reason(reason)
+        OwnAnswer::Reason(reason)
     }
 }
 
-impl From<Box<FilterAnswer>> for Answer {
+impl From<Box<FilterAnswer>> for OwnAnswer {
     fn from(answer: Box<FilterAnswer>) -> Self {
-        Answer::Filter(answer)
+        OwnAnswer::Filter(answer)
     }
 }
 
-impl Answer {
+impl OwnAnswer {
     /// Returns the HTTP status.
     pub(crate) fn status(&self) -> StatusCode {
         match self {
-            Answer::Reason(reason) => reason.status(),
-            Answer::Filter(answer) => answer.status,
+            OwnAnswer::Reason(reason) => reason.status(),
+            OwnAnswer::Filter(answer) => answer.status,
         }
     }
 
     /// Whether an HTTP/1.1 connection is kept after the answer.
     pub(crate) fn keep_alive(&self) -> KeepAlive {
         match self {
-            Answer::Reason(reason) => reason.keep_alive(),
-            Answer::Filter(_) => KeepAlive::Keep,
+            OwnAnswer::Reason(reason) => reason.keep_alive(),
+            OwnAnswer::Filter(_) => KeepAlive::Keep,
         }
     }
 
@@ -65,8 +65,8 @@ impl Answer {
         }
         let head = session.req_header().method == Method::HEAD;
         let (header, body) = match self {
-            Answer::Reason(reason) => by_reason(reason, session, context)?,
-            Answer::Filter(answer) => by_filter(*answer, session, context).await?,
+            OwnAnswer::Reason(reason) => by_reason(reason, session, context)?,
+            OwnAnswer::Filter(answer) => by_filter(*answer, session, context).await?,
         };
         session
             .write_response_header(Box::new(header), head)

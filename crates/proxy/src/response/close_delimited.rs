@@ -14,13 +14,13 @@ use std::any::Any;
 /// Sends the responses of a session without a transfer coding. Pingora then closes the connection after the body.
 pub(crate) fn set(session: &mut Session) {
     let mut modules = HttpModules::new();
-    modules.add_module(Box::new(Builder));
+    modules.add_module(Box::new(CloseDelimitedBuilder));
     session.downstream_modules_ctx = modules.build_ctx();
 }
 
-struct Builder;
+struct CloseDelimitedBuilder;
 
-impl HttpModuleBuilder for Builder {
+impl HttpModuleBuilder for CloseDelimitedBuilder {
     fn init(&self) -> Module {
         Box::new(CloseDelimited)
     }

@@ -1,7 +1,7 @@
 //! Checks and changes of a backend's response before it is sent to the client.
 
 use crate::context::RequestContext;
-use crate::filter::{self, Position};
+use crate::filter::{self, FilterPosition};
 use gatefold_dataplane::filter::answer::FilterAnswer;
 use gatefold_listen::clock::Tick;
 use http::header::{CONNECTION, CONTENT_LENGTH, DATE, SET_COOKIE, TRANSFER_ENCODING, UPGRADE};
@@ -23,7 +23,7 @@ pub(crate) fn change(
     response: &mut ResponseHeader,
     context: &mut RequestContext,
     now: Tick,
-) -> Result<Option<Position>> {
+) -> Result<Option<FilterPosition>> {
     unify_length(response);
     // An HTTP/2 stream ends when its endpoint ends it.
     if response.version < Version::HTTP_2 && is_bodiless(&session.req_header().method, response) {
@@ -52,7 +52,7 @@ pub(crate) fn change(
 /// # Errors
 /// If a filter answers instead.
 pub(crate) async fn resume(
-    at: Position,
+    at: FilterPosition,
     session: &mut Session,
     response: &mut ResponseHeader,
     context: &mut RequestContext,

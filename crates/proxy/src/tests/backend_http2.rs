@@ -1,158 +1,19 @@
 //! Backends that speak HTTP/2 without TLS.
 
-use super::support::{Gateway, port, port_of, port_with, rule, soon, to_target};
+use super::http2_upstream::{Behaviour, Http2Upstream, send};
+use super::support::{Gateway, port, port_of, port_with, rule, soon};
 use bytes::Bytes;
-use gatefold_dataplane::backend::{Endpoints, HttpVersion, Target};
+use gatefold_dataplane::Rule;
 use gatefold_dataplane::filter::path_modifier::PathModifier;
 use gatefold_dataplane::filter::url_rewrite::UrlRewrite;
 use gatefold_dataplane::filter::{Filter, Filters};
-use gatefold_dataplane::retry::Retry;
-use gatefold_dataplane::timeouts::{Limit, RuleTimeouts};
-use gatefold_dataplane::{Action, Rule};
+use gatefold_dataplane::retry::RuleRetry;
+use gatefold_dataplane::timeouts::{RuleTimeouts, TimeLimit};
+use h2::Reason;
 use h2::client::SendRequest;
-use h2::server::SendResponse;
-use h2::{Reason, RecvStream, SendStream};
-use http::{HeaderMap, HeaderValue, Request, Response};
-use std::net::SocketAddr;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use http::Request;
 use std::time::Duration;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::mpsc;
-
-/// What a backend does with a request.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Behaviour {
-    /// Sends each piece back as it comes, and trailers in the end.
-    Echo,
-    /// The same, and ends the connection after the request.
-    EchoAndGoAway,
-    /// Refuses the first stream of a connection unread.
-    RefuseFirst,
-    /// Answers `/large` with 4 MiB, as fast as they are taken.
-    Download,
-    /// Never answers.
-    Silent,
-    /// Answers with a header that says there is no body, and never ends.
-    Endless,
-}
-
-const LARGE: usize = 4 * 1024 * 1024;
-
-struct Upstream {
-    address: SocketAddr,
-    connections: Arc<AtomicUsize>,
-    seen: Arc<Mutex<Vec<http::request::Parts>>>,
-    /// Why streams were reset.
-    resets: mpsc::UnboundedReceiver<Reason>,
-}
-
-impl Upstream {
-    async fn start(behaviour: Behaviour) -> Upstream {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let (sender, resets) = mpsc::unbounded_channel();
-        let upstream = Upstream {
-            address: listener.local_addr().expect("its address"),
-            connections: Arc::default(),
-            seen: Arc::default(),
-            resets,
-        };
-        let (connections, seen) = (upstream.connections.clone(), upstream.seen.clone());
-        tokio::spawn(async move {
-            while let Ok((tcp, _)) = listener.accept().await {
-                connections.fetch_add(1, Ordering::SeqCst);
-                tokio::spawn(serve(tcp, behaviour, seen.clone(), sender.clone()));
-            }
-        });
-        upstream
-    }
-
-    fn action(&self) -> Action {
-        let endpoints = Endpoints::new(HttpVersion::Http2, &[self.address], 0);
-        let endpoints = Arc::new(endpoints.expect("an address"));
-        to_target(Target::Endpoints(endpoints), Filters::default())
-    }
-
-    fn connections(&self) -> usize {
-        self.connections.load(Ordering::SeqCst)
-    }
-
-    fn last(&self) -> http::request::Parts {
-        let seen = self.seen.lock().expect("no panic");
-        seen.last().cloned().expect("a request")
-    }
-}
-
-async fn serve(
-    tcp: TcpStream,
-    behaviour: Behaviour,
-    seen: Arc<Mutex<Vec<http::request::Parts>>>,
-    resets: mpsc::UnboundedSender<Reason>,
-) {
-    let mut connection = h2::server::handshake(tcp).await.expect("HTTP/2");
-    let mut first = true;
-    while let Some(Ok((request, mut respond))) = connection.accept().await {
-        if behaviour == Behaviour::RefuseFirst && std::mem::take(&mut first) {
-            respond.send_reset(Reason::REFUSED_STREAM);
-            continue;
-        }
-        let (parts, body) = request.into_parts();
-        seen.lock().expect("no panic").push(parts.clone());
-        let resets = resets.clone();
-        tokio::spawn(async move {
-            let _ = match behaviour {
-                Behaviour::Download if parts.uri.path() == "/large" => download(respond).await,
-                Behaviour::Silent => {
-                    let reset = std::future::poll_fn(|context| respond.poll_reset(context)).await;
-                    reset.map(|reason| resets.send(reason).expect("the test waits"))
-                }
-                Behaviour::Endless => without_end(respond).await,
-                _ => echo(body, respond).await,
-            };
-        });
-        if behaviour == Behaviour::EchoAndGoAway {
-            connection.graceful_shutdown();
-        }
-    }
-}
-
-async fn echo(mut body: RecvStream, mut respond: SendResponse<Bytes>) -> Result<(), h2::Error> {
-    let mut sender = respond.send_response(Response::new(()), false)?;
-    while let Some(piece) = body.data().await {
-        let piece = piece?;
-        send(&mut sender, piece.clone()).await?;
-        body.flow_control().release_capacity(piece.len())?;
-    }
-    let status = HeaderValue::from_static("0");
-    sender.send_trailers(HeaderMap::from_iter([(
-        "grpc-status".parse().expect("a name"),
-        status,
-    )]))
-}
-
-async fn without_end(mut respond: SendResponse<Bytes>) -> Result<(), h2::Error> {
-    let response = Response::builder().header("content-length", "0").body(());
-    let mut sender = respond.send_response(response.expect("a response"), false)?;
-    std::future::poll_fn(|context| sender.poll_reset(context)).await?;
-    Ok(())
-}
-
-async fn download(mut respond: SendResponse<Bytes>) -> Result<(), h2::Error> {
-    let mut sender = respond.send_response(Response::new(()), false)?;
-    send(&mut sender, vec![b'x'; LARGE].into()).await?;
-    sender.send_data(Bytes::new(), true)
-}
-
-/// Sends as the receiver makes room.
-async fn send(sender: &mut SendStream<Bytes>, mut bytes: Bytes) -> Result<(), h2::Error> {
-    while !bytes.is_empty() {
-        sender.reserve_capacity(bytes.len());
-        let room = std::future::poll_fn(|context| sender.poll_capacity(context)).await;
-        let room = room.unwrap_or(Err(Reason::CANCEL.into()))?;
-        sender.send_data(bytes.split_to(room.min(bytes.len())), false)?;
-    }
-    Ok(())
-}
+use tokio::net::TcpStream;
 
 async fn client(gateway: &Gateway) -> SendRequest<Bytes> {
     let tcp = TcpStream::connect(gateway.address)
@@ -173,8 +34,8 @@ fn call(path: &str) -> Request<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stream_in_both_directions_goes_through_and_ends_with_its_trailers() {
-    let upstream = Upstream::start(Behaviour::Echo).await;
+async fn bidirectional_stream_is_forwarded_and_ends_with_its_trailers() {
+    let upstream = Http2Upstream::start(Behaviour::Echo).await;
     let gateway = Gateway::start(port(upstream.action())).await;
     let mut client = client(&gateway).await;
     let (response, mut sender) = client.send_request(call("/say"), false).expect("sent");
@@ -187,7 +48,7 @@ async fn a_stream_in_both_directions_goes_through_and_ends_with_its_trailers() {
         let _ = body.flow_control().release_capacity(back.len());
         assert_eq!(
             back, message,
-            "each message comes back before the next is sent"
+            "a message comes back before the next is sent"
         );
     }
     sender.send_data(Bytes::new(), true).expect("ended");
@@ -195,10 +56,7 @@ async fn a_stream_in_both_directions_goes_through_and_ends_with_its_trailers() {
     let trailers = soon(body.trailers()).await.expect("trailers");
     assert_eq!(trailers.expect("trailers")["grpc-status"], "0");
     let seen = upstream.last();
-    assert_eq!(
-        seen.headers["te"], "trailers",
-        "or a gRPC server refuses it"
-    );
+    assert_eq!(seen.headers["te"], "trailers", "a gRPC server requires it");
     assert_eq!(
         seen.uri.authority().map(|it| it.as_str()),
         Some("api.example.com")
@@ -207,10 +65,10 @@ async fn a_stream_in_both_directions_goes_through_and_ends_with_its_trailers() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_fits_into_a_window_goes_both_ways_at_once() {
-    // More than that: see docs/decisions/http2-backends.md.
+async fn data_up_to_a_window_flows_in_both_directions() {
+    // For more, see docs/decisions/http2-backends.md.
     const SIZE: usize = 192 * 1024;
-    let upstream = Upstream::start(Behaviour::Echo).await;
+    let upstream = Http2Upstream::start(Behaviour::Echo).await;
     let gateway = Gateway::start(port(upstream.action())).await;
     let mut client = client(&gateway).await;
     let (response, mut sender) = client.send_request(call("/say"), false).expect("sent");
@@ -231,29 +89,25 @@ async fn what_fits_into_a_window_goes_both_ways_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn requests_share_a_connection_and_stalled_ones_stop_no_other() {
-    let upstream = Upstream::start(Behaviour::Download).await;
+async fn requests_share_a_connection_and_stalled_ones_do_not_block_others() {
+    let upstream = Http2Upstream::start(Behaviour::Download).await;
     let gateway = Gateway::start(port(upstream.action())).await;
     let mut stalled = Vec::new();
     for _ in 0..40 {
-        // Each on a connection of its own, which takes no more than 64 KiB.
+        // Each on its own connection, whose window is 64 KiB.
         let mut client = client(&gateway).await;
         let (response, _) = client.send_request(call("/large"), true).expect("sent");
         stalled.push((client, soon(response).await.expect("headers")));
     }
-    assert_eq!(
-        upstream.connections(),
-        1,
-        "40 requests, one after the other"
-    );
+    assert_eq!(upstream.connections(), 1, "40 successive requests");
     let answer = gateway.get("/small").await;
-    assert_eq!(answer.status(), 200, "with 40 stalled responses beside it");
+    assert_eq!(answer.status(), 200, "with 40 stalled responses");
     assert_eq!(upstream.connections(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_backend_that_ends_its_connections_costs_no_request() {
-    let upstream = Upstream::start(Behaviour::EchoAndGoAway).await;
+async fn no_request_is_lost_if_a_backend_closes_its_connections() {
+    let upstream = Http2Upstream::start(Behaviour::EchoAndGoAway).await;
     let gateway = Gateway::start(port(upstream.action())).await;
     let mut client = gateway.connect().await;
     for number in 0..100 {
@@ -266,8 +120,8 @@ async fn a_backend_that_ends_its_connections_costs_no_request() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_request_that_was_refused_unread_is_sent_again_with_its_body() {
-    let upstream = Upstream::start(Behaviour::RefuseFirst).await;
+async fn request_refused_unprocessed_is_retried_with_its_body() {
+    let upstream = Http2Upstream::start(Behaviour::RefuseFirst).await;
     let gateway = Gateway::start(port(upstream.action())).await;
     let request = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello";
     let answer = gateway.ask(request).await;
@@ -280,8 +134,8 @@ async fn a_request_that_was_refused_unread_is_sent_again_with_its_body() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_request_whose_client_was_sent_100_is_sent_again_when_it_was_refused_unread() {
-    let upstream = Upstream::start(Behaviour::RefuseFirst).await;
+async fn request_refused_unprocessed_is_retried_after_the_client_got_100() {
+    let upstream = Http2Upstream::start(Behaviour::RefuseFirst).await;
     let gateway = Gateway::start(port(upstream.action())).await;
     let mut client = gateway.connect().await;
     client
@@ -299,10 +153,10 @@ async fn a_request_whose_client_was_sent_100_is_sent_again_when_it_was_refused_u
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn attempts_count_requests_that_were_refused_unread() {
+async fn requests_refused_unprocessed_count_as_attempts() {
     for (attempts, status) in [(0, 502), (1, 200)] {
-        let upstream = Upstream::start(Behaviour::RefuseFirst).await;
-        let retry = Retry {
+        let upstream = Http2Upstream::start(Behaviour::RefuseFirst).await;
+        let retry = RuleRetry {
             codes: Box::default(),
             attempts,
             backoff: Duration::from_millis(20),
@@ -317,8 +171,8 @@ async fn attempts_count_requests_that_were_refused_unread() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn clients_of_http_1_reach_a_backend_of_http_2() {
-    let upstream = Upstream::start(Behaviour::Echo).await;
+async fn http1_client_reaches_an_http2_backend() {
+    let upstream = Http2Upstream::start(Behaviour::Echo).await;
     let gateway = Gateway::start(port(upstream.action())).await;
     let chunks = "POST /a?b=c HTTP/1.1\r\nHost: www.example.com\r\nConnection: x-hop\r\nX-Hop: 1\r\n\
                   Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n";
@@ -332,8 +186,8 @@ async fn clients_of_http_1_reach_a_backend_of_http_2() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_client_of_http_1_0_gets_what_an_http_2_backend_sends_without_chunks() {
-    let upstream = Upstream::start(Behaviour::Echo).await;
+async fn http10_client_gets_no_chunks_from_an_http2_backend() {
+    let upstream = Http2Upstream::start(Behaviour::Echo).await;
     let gateway = Gateway::start(port(upstream.action())).await;
     let request =
         "POST / HTTP/1.0\r\nHost: a\r\nConnection: keep-alive\r\nContent-Length: 5\r\n\r\nhello";
@@ -345,8 +199,8 @@ async fn a_client_of_http_1_0_gets_what_an_http_2_backend_sends_without_chunks()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_path_is_rewritten_between_http_2_and_http_2() {
-    let upstream = Upstream::start(Behaviour::Echo).await;
+async fn path_is_rewritten_between_http2_and_http2() {
+    let upstream = Http2Upstream::start(Behaviour::Echo).await;
     let rewrite = UrlRewrite {
         hostname: None,
         path: Some(PathModifier::full("/new")),
@@ -361,8 +215,8 @@ async fn a_path_is_rewritten_between_http_2_and_http_2() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_host_that_was_asked_for_is_told_between_http_2_and_http_2() {
-    let upstream = Upstream::start(Behaviour::Echo).await;
+async fn requested_host_is_forwarded_between_http2_and_http2() {
+    let upstream = Http2Upstream::start(Behaviour::Echo).await;
     let gateway = Gateway::start(port(upstream.action())).await;
     let mut client = client(&gateway).await;
     let (response, _) = client.send_request(call("/"), true).expect("sent");
@@ -374,8 +228,8 @@ async fn the_host_that_was_asked_for_is_told_between_http_2_and_http_2() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_upgrade_is_not_asked_of_http_2() {
-    let upstream = Upstream::start(Behaviour::Echo).await;
+async fn upgrade_is_not_requested_of_an_http2_backend() {
+    let upstream = Http2Upstream::start(Behaviour::Echo).await;
     let gateway = Gateway::start(port(upstream.action())).await;
     let request = "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
                    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
@@ -385,8 +239,8 @@ async fn an_upgrade_is_not_asked_of_http_2() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_client_that_gives_up_cancels_its_request_at_the_backend() {
-    let mut upstream = Upstream::start(Behaviour::Silent).await;
+async fn request_is_cancelled_at_the_backend_if_the_client_resets_it() {
+    let mut upstream = Http2Upstream::start(Behaviour::Silent).await;
     let gateway = Gateway::start(port(upstream.action())).await;
     let mut client = client(&gateway).await;
     let (response, mut sender) = client.send_request(call("/wait"), false).expect("sent");
@@ -403,11 +257,11 @@ async fn a_client_that_gives_up_cancels_its_request_at_the_backend() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_response_without_a_body_that_does_not_end_is_cut_off_in_time() {
-    let upstream = Upstream::start(Behaviour::Endless).await;
+async fn endless_response_without_a_body_is_cut_off_at_the_time_limit() {
+    let upstream = Http2Upstream::start(Behaviour::Endless).await;
     let timeouts = RuleTimeouts {
-        request: Limit::After(Duration::from_millis(300)),
-        backend_request: Limit::Unset,
+        request: TimeLimit::After(Duration::from_millis(300)),
+        backend_request: TimeLimit::Unset,
     };
     let gateway = Gateway::start(port_of(Rule {
         timeouts,
@@ -417,6 +271,8 @@ async fn a_response_without_a_body_that_does_not_end_is_cut_off_in_time() {
     let mut client = client(&gateway).await;
     let (response, _) = client.send_request(call("/"), true).expect("sent");
     let mut body = soon(response).await.expect("a header").into_body();
-    let end = soon(body.data()).await.expect("no end in order");
+    let end = soon(body.data())
+        .await
+        .expect("the stream ended gracefully");
     assert!(end.is_err(), "{end:?}");
 }

@@ -1,13 +1,15 @@
+//! A client that reads and writes HTTP/1.1 messages.
+
 use super::support::soon;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-/// A connection that speaks HTTP/1.1, a message at a time.
+/// A connection that sends and receives HTTP/1.1 messages. Also used for the side of a backend.
 pub(super) struct Client<S> {
     pub(super) stream: S,
     buffer: Vec<u8>,
 }
 
-/// A message: a response, or the request that a backend got.
+/// A message: a response, or a request received by a backend.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Answered {
     /// The first line and the headers.
@@ -21,7 +23,7 @@ impl Answered {
         status.parse().unwrap_or_default()
     }
 
-    /// Every value of a header, in order.
+    /// Returns every value of a header, in order.
     pub(super) fn header(&self, name: &str) -> Vec<&str> {
         let fields = self
             .head
@@ -52,12 +54,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         self.stream.flush().await.expect("sent");
     }
 
-    /// The next response.
+    /// Reads the next response.
     pub(super) async fn answer(&mut self, to_head: bool) -> Answered {
         soon(self.message(to_head, true)).await.expect("an answer")
     }
 
-    /// The next message; nothing when the stream ends before it.
+    /// Reads the next message. `None` if the stream ends before it is complete.
     pub(super) async fn message(&mut self, bodiless: bool, to_end: bool) -> Option<Answered> {
         let head = loop {
             if let Some(end) = find(&self.buffer, b"\r\n\r\n") {
@@ -94,7 +96,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         Some(message)
     }
 
-    /// The pieces of a chunked body.
+    /// Reads a chunked body.
     pub(super) async fn chunks(&mut self) -> Option<Vec<u8>> {
         let mut body = Vec::new();
         loop {
@@ -121,23 +123,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         }
     }
 
-    /// Whether the stream has ended, nothing being left to read.
+    /// Whether the stream has ended and nothing is left to read.
     pub(super) async fn ended(&mut self) -> bool {
         self.buffer.is_empty() && !soon(self.fill()).await
     }
 
-    /// Whether the stream ends, whatever comes before.
+    /// Reads until the stream ends. Always returns true.
     pub(super) async fn ends_somehow(&mut self) -> bool {
         soon(async { while self.fill().await {} }).await;
         true
     }
 
-    /// Waits until there is something to read, or the end.
+    /// Waits for data or the end of the stream.
     pub(super) async fn peek(&mut self) {
         self.fill().await;
     }
 
-    /// The payload of the next HTTP/2 frame of a type.
+    /// Returns the payload of the next HTTP/2 frame of a type.
     pub(super) async fn frame_of_type(&mut self, kind: u8) -> Vec<u8> {
         loop {
             let header = self.bytes(9).await;
@@ -149,12 +151,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         }
     }
 
-    /// What was read beyond the last message.
+    /// Returns the bytes read beyond the last message.
     pub(super) fn rest(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.buffer)
     }
 
-    /// Reads some bytes of whatever it is.
+    /// Reads this many bytes.
     pub(super) async fn bytes(&mut self, count: usize) -> Vec<u8> {
         while self.buffer.len() < count {
             assert!(soon(self.fill()).await, "the stream ended too early");

@@ -1,3 +1,5 @@
+//! Validation of client certificates in the TLS handshake.
+
 use super::support::{Client, Gateway, Upstream, soon, tls_port, to};
 use super::tls::{certified, client_config, handshake};
 use gatefold_dataplane::client_validation::{ClientMode, ClientValidation};
@@ -12,7 +14,7 @@ use std::sync::Arc;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// A port of which the one listener takes only clients with this certificate.
+/// Starts a gateway whose only listener admits clients with this certificate.
 async fn checking(client: &CertifiedKey) -> Gateway {
     let authorities = vec![client.cert[0].clone()];
     let scope = "default/gateway:443".into();
@@ -25,7 +27,7 @@ async fn checking(client: &CertifiedKey) -> Gateway {
     Gateway::start(tls_port(to(&[upstream.address]), tls)).await
 }
 
-/// A client that shows this certificate to everybody.
+/// Presents this certificate to every server.
 #[derive(Debug)]
 struct Shows(Arc<CertifiedKey>);
 
@@ -46,7 +48,7 @@ fn connection(shown: &Arc<CertifiedKey>) -> ClientConnection {
     ClientConnection::new(Arc::new(config), name).expect("a client")
 }
 
-/// Sends what the client has to say, one byte a packet.
+/// Sends the pending TLS data, one byte per packet.
 async fn dribble(tls: &mut ClientConnection, tcp: &mut TcpStream) {
     let mut bytes = Vec::new();
     while tls.wants_write() {
@@ -58,7 +60,7 @@ async fn dribble(tls: &mut ClientConnection, tcp: &mut TcpStream) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_client_hello_that_comes_byte_by_byte_is_checked_like_any_other() {
+async fn client_hello_sent_byte_by_byte_is_validated() {
     let client = certified(&["client"], &PKCS_ECDSA_P256_SHA256);
     let gateway = checking(&client).await;
     let mut tls = connection(&client);
@@ -71,7 +73,7 @@ async fn a_client_hello_that_comes_byte_by_byte_is_checked_like_any_other() {
         if tls.is_handshaking() {
             let mut buffer = [0; 4096];
             let length = soon(tcp.read(&mut buffer)).await.expect("read");
-            assert_ne!(length, 0, "the handshake goes on");
+            assert_ne!(length, 0, "the handshake ended early");
             let mut read = Cursor::new(&buffer[..length]);
             while read.position() < length as u64 {
                 tls.read_tls(&mut read).expect("from memory");
@@ -83,7 +85,7 @@ async fn a_client_hello_that_comes_byte_by_byte_is_checked_like_any_other() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_no_client_hello_gets_an_alert_and_the_end() {
+async fn anything_but_a_client_hello_gets_an_alert_and_is_closed() {
     let client = certified(&["client"], &PKCS_ECDSA_P256_SHA256);
     let gateway = checking(&client).await;
     let mut tcp = TcpStream::connect(gateway.address)
@@ -92,14 +94,14 @@ async fn what_is_no_client_hello_gets_an_alert_and_the_end() {
     let text = b"GET / HTTP/1.1\r\nHost: a.example\r\n\r\n";
     tcp.write_all(text).await.expect("sent");
     let mut answer = Vec::new();
-    // The end may come as a reset.
+    // The stream may end with a reset.
     let _ = soon(tcp.read_to_end(&mut answer)).await;
     const ALERT: u8 = 21;
     assert_eq!(answer.first(), Some(&ALERT), "{answer:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_client_that_leaves_before_its_hello_is_let_go() {
+async fn client_that_leaves_before_its_hello_is_released() {
     let client = certified(&["client"], &PKCS_ECDSA_P256_SHA256);
     let gateway = checking(&client).await;
     let tcp = TcpStream::connect(gateway.address)
@@ -111,19 +113,22 @@ async fn a_client_that_leaves_before_its_hello_is_let_go() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_client_that_is_refused_is_told_why() {
+async fn rejected_client_gets_an_alert_with_the_reason() {
     let known = certified(&["client"], &PKCS_ECDSA_P256_SHA256);
     let gateway = checking(&known).await;
     let connected = handshake(&gateway, Some("a.example"), client_config(None)).await;
-    let mut told = match connected {
-        // In TLS 1.3 a client is done before its certificate is looked at.
+    let mut alerted = match connected {
+        // In TLS 1.3 the client completes its handshake before its certificate is validated.
         Ok(client) => client.stream,
-        Err(error) => panic!("it is refused later: {error}"),
+        Err(error) => panic!("the handshake failed early: {error}"),
     };
-    let refused = soon(told.read(&mut [0; 16])).await.expect_err("refused");
+    let refused = soon(alerted.read(&mut [0; 16])).await.expect_err("refused");
     let text = refused.to_string();
     assert!(text.contains("CertificateRequired"), "{text}");
     let connected = handshake(&gateway, Some("b.example"), client_config(None)).await;
-    let text = connected.err().expect("nobody's name").to_string();
+    let text = connected
+        .err()
+        .expect("no listener has the name")
+        .to_string();
     assert!(text.contains("alert"), "{text}");
 }

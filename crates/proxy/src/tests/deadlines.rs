@@ -1,4 +1,4 @@
-//! Clients that take their time.
+//! Deadlines of slow clients.
 
 use super::support::{Client, Gateway, Upstream, port, soon, tls_port, to};
 use super::tls;
@@ -9,7 +9,7 @@ use rcgen::PKCS_ECDSA_P256_SHA256;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 
-/// Long enough not to pass by accident.
+/// Long enough never to pass.
 const LONG: Duration = Duration::from_secs(600);
 const SHORT: Duration = Duration::from_millis(200);
 
@@ -29,7 +29,7 @@ fn patient() -> Deadlines {
     }
 }
 
-/// A gateway whose only short deadlines are these, and what it counts.
+/// A gateway with short deadlines, and its metrics.
 struct Fixture {
     gateway: Gateway,
     registry: Registry,
@@ -59,7 +59,7 @@ impl Fixture {
         Fixture { gateway, registry }
     }
 
-    /// How many connections were closed for a reason.
+    /// Returns the number of connections closed for a reason.
     fn closed(&self, reason: &str) -> u64 {
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &self.registry).expect("text");
@@ -68,7 +68,7 @@ impl Fixture {
         line.expect("a sample").parse().expect("a number")
     }
 
-    /// Waits until so many were.
+    /// Waits until this many connections were closed for a reason.
     async fn closes(&self, reason: &str, count: u64) {
         soon(async {
             while self.closed(reason) < count {
@@ -86,7 +86,7 @@ impl Fixture {
     }
 }
 
-/// Sends a byte now and then until the other side has had enough.
+/// Sends a byte now and then until the connection is closed.
 async fn drip<S: AsyncRead + AsyncWrite + Unpin>(client: &mut Client<S>, bytes: &[u8]) {
     for byte in bytes.iter().cycle() {
         let sent = client.stream.write_all(&[*byte]).await;
@@ -105,7 +105,7 @@ fn short_header() -> Deadlines {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_header_that_comes_byte_by_byte_is_answered_408() {
+async fn header_sent_byte_by_byte_is_answered_408() {
     let fixture = Fixture::plain(short_header()).await;
     let mut client = fixture.gateway.connect().await;
     let began = Instant::now();
@@ -121,12 +121,12 @@ async fn a_header_that_comes_byte_by_byte_is_answered_408() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_second_request_of_a_connection_has_the_same_deadline() {
+async fn second_request_of_a_connection_has_the_same_deadline() {
     let fixture = Fixture::plain(short_header()).await;
     let mut client = fixture.gateway.connect().await;
     client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
     assert_eq!(client.answer(false).await.status(), 200);
-    // Idle for longer than a header may take.
+    // Idle for longer than the deadline of a header.
     tokio::time::sleep(2 * SHORT).await;
     client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
     assert_eq!(client.answer(false).await.status(), 200);
@@ -136,7 +136,7 @@ async fn the_second_request_of_a_connection_has_the_same_deadline() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_slow_header_over_tls_is_answered_408() {
+async fn slow_header_over_tls_is_answered_408() {
     let fixture = Fixture::tls(short_header()).await;
     let mut client = fixture.over_tls(b"http/1.1").await;
     client.send("GET / HTTP/1.1\r\nX: ").await;
@@ -147,7 +147,7 @@ async fn a_slow_header_over_tls_is_answered_408() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_first_letter_of_http_2s_preface_and_no_more_is_cut_too() {
+async fn first_letter_of_the_http2_preface_alone_is_answered_408() {
     let fixture = Fixture::plain(short_header()).await;
     let mut client = fixture.gateway.connect().await;
     client.send("P").await;
@@ -156,7 +156,7 @@ async fn the_first_letter_of_http_2s_preface_and_no_more_is_cut_too() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_slow_body_and_a_slow_answer_are_not_a_slow_header() {
+async fn slow_body_and_slow_response_are_not_a_slow_header() {
     let fixture = Fixture::plain(Deadlines {
         header: SHORT,
         first_byte: SHORT,
@@ -176,7 +176,7 @@ async fn a_slow_body_and_a_slow_answer_are_not_a_slow_header() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_connection_that_says_nothing_is_closed() {
+async fn silent_connection_is_closed() {
     let deadlines = Deadlines {
         first_byte: SHORT,
         ..patient()
@@ -191,7 +191,7 @@ async fn a_connection_that_says_nothing_is_closed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_tls_handshake_that_does_not_end_is_cut() {
+async fn incomplete_tls_handshake_is_cut_off() {
     let fixture = Fixture::tls(Deadlines {
         handshake: SHORT,
         ..patient()
@@ -205,7 +205,7 @@ async fn a_tls_handshake_that_does_not_end_is_cut() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_idle_connection_is_closed_without_a_word() {
+async fn idle_connection_is_closed_without_a_response() {
     let deadlines = Deadlines {
         idle: SHORT,
         ..patient()
@@ -223,7 +223,7 @@ async fn an_idle_connection_is_closed_without_a_word() {
     assert!(client.ended().await);
 }
 
-/// `GET /` of host `a` on a stream, with these flags.
+/// Returns the frame of a `GET /` for host `a` on a stream, with these flags.
 fn headers(stream: u8, flags: u8) -> Vec<u8> {
     let block = [0x82, 0x86, 0x84, 0x41, 1, b'a'];
     let mut frame = vec![0, 0, block.len() as u8, 1, flags, 0, 0, 0, stream];
@@ -232,7 +232,7 @@ fn headers(stream: u8, flags: u8) -> Vec<u8> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_idle_http_2_connection_is_told_goodbye() {
+async fn idle_http2_connection_gets_a_goaway() {
     let fixture = Fixture::plain(Deadlines {
         http2_idle: SHORT,
         ..patient()
@@ -249,7 +249,7 @@ async fn an_idle_http_2_connection_is_told_goodbye() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn http_2_that_stops_in_the_middle_is_cut() {
+async fn http2_client_that_stops_in_the_middle_is_cut_off() {
     let fixture = Fixture::plain(short_header()).await;
     let open_header = [PREFACE, &SETTINGS, &headers(1, 1)].concat();
     for beginning in [
@@ -263,7 +263,7 @@ async fn http_2_that_stops_in_the_middle_is_cut() {
         assert!(client.ends_somehow().await, "{beginning:?}");
     }
     assert_eq!(fixture.closed("header_timeout"), 4);
-    // One that owes nothing stays.
+    // A client without an incomplete frame stays connected.
     let mut client = fixture.gateway.connect().await;
     client.send([PREFACE, &SETTINGS].concat()).await;
     tokio::time::sleep(2 * SHORT).await;
@@ -272,7 +272,7 @@ async fn http_2_that_stops_in_the_middle_is_cut() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_http_2_body_that_never_comes_ends_its_request() {
+async fn http2_request_ends_if_its_body_never_arrives() {
     let upstream = Upstream::plain().await;
     let timeouts = Timeouts {
         upstream_read: SHORT,
@@ -287,18 +287,14 @@ async fn an_http_2_body_that_never_comes_ends_its_request() {
         .await;
     let block = soon(client.frame_of_type(1)).await;
     assert!(!block.is_empty(), "an answer");
-    assert_eq!(
-        upstream.requests(),
-        0,
-        "the backend never saw a whole request"
-    );
+    assert_eq!(upstream.requests(), 0, "the backend got a complete request");
 }
 
-/// A frame that means little: the window of the connection grows by a byte.
+/// A frame without much effect: it enlarges the connection's window by one byte.
 const WINDOW_UPDATE: [u8; 13] = [0, 0, 4, 8, 0, 0, 0, 0, 0, 0, 0, 0, 1];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_http_2_client_that_is_always_in_the_middle_of_a_frame_is_idle_all_the_same() {
+async fn http2_client_that_is_always_in_the_middle_of_a_frame_counts_as_idle() {
     let fixture = Fixture::plain(Deadlines {
         http2_idle: SHORT,
         ..patient()
@@ -321,7 +317,7 @@ async fn an_http_2_client_that_is_always_in_the_middle_of_a_frame_is_idle_all_th
     fixture.gateway.all_gone().await;
 }
 
-/// A gateway of a backend whose answer is more than the system takes for a client that reads nothing.
+/// Starts a gateway whose backend sends more than the system buffers for a client that reads nothing.
 async fn endless(deadlines: Deadlines) -> Fixture {
     let length = 32 * 1024 * 1024;
     let mut answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n").into_bytes();
@@ -331,7 +327,7 @@ async fn endless(deadlines: Deadlines) -> Fixture {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_client_that_takes_nothing_of_its_response_is_cut() {
+async fn client_that_reads_nothing_of_its_response_is_cut_off() {
     let fixture = endless(Deadlines {
         write: SHORT,
         ..patient()
@@ -340,7 +336,7 @@ async fn a_client_that_takes_nothing_of_its_response_is_cut() {
     let mut plain = fixture.gateway.connect().await;
     plain.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
     fixture.closes("write_timeout", 1).await;
-    // Windows as large as can be: a stream's (SETTINGS_INITIAL_WINDOW_SIZE), and the connection's.
+    // The largest windows: of a stream (SETTINGS_INITIAL_WINDOW_SIZE), and of the connection.
     let settings = [0, 0, 6, 4, 0, 0, 0, 0, 0, 0, 4, 0x7f, 0xff, 0xff, 0xff];
     let window = [0, 0, 4, 8, 0, 0, 0, 0, 0, 0x7f, 0, 0, 0];
     let mut http2 = fixture.gateway.connect().await;

@@ -1,4 +1,4 @@
-//! Listeners that go, and what is under way on them.
+//! Removed listeners, and their requests in flight.
 
 use super::support::{Client, Gateway, Upstream, port, soon, to};
 use crate::Timeouts;
@@ -25,7 +25,7 @@ async fn gateway(backend: SocketAddr, drain: Duration) -> Gateway {
     Gateway::taking(port(to(&[backend])), Timeouts::default(), options).await
 }
 
-/// A backend whose answer has no end: a chunk now and then.
+/// Starts a backend whose response never ends: it sends a chunk now and then.
 async fn endless() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("its address");
@@ -46,7 +46,7 @@ async fn drip(mut client: Client<TcpStream>) {
     }
 }
 
-/// Connects with HTTP/2, and drives the connection beside.
+/// Opens an HTTP/2 connection and drives it in the background.
 async fn http2(
     address: SocketAddr,
 ) -> (
@@ -66,7 +66,7 @@ fn request() -> http::Request<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_download_goes_on_for_the_drain_time_and_is_cut_then() {
+async fn download_continues_for_the_drain_time_and_is_then_cut_off() {
     let mut gateway = gateway(endless().await, SHORT).await;
     let mut client = gateway.connect().await;
     client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
@@ -78,10 +78,10 @@ async fn a_download_goes_on_for_the_drain_time_and_is_cut_then() {
     gateway.all_gone().await;
 }
 
-/// The end of the connection is the end of such a body, so only a reset shows that it isn't complete.
+/// The end of the connection marks the end of such a body, so only a reset shows that it is incomplete.
 #[test]
-fn a_download_without_a_length_is_cut_by_a_reset() {
-    // By its own time-out, and by the end of the process before that.
+fn download_without_a_length_is_cut_off_by_a_reset() {
+    // By its own timeout, and by the end of the process before that.
     for (drain, patience, open) in [(SHORT, LONG, 0), (LONG, SHORT, 1)] {
         let runtime = tokio::runtime::Runtime::new().expect("threads");
         let mut gateway = runtime.block_on(async { gateway(endless().await, drain).await });
@@ -100,7 +100,7 @@ fn a_download_without_a_length_is_cut_by_a_reset() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_download_without_a_length_that_is_complete_ends_in_order() {
+async fn complete_download_without_a_length_ends_gracefully() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let gateway = gateway(listener.local_addr().expect("its address"), LONG).await;
     tokio::spawn(async move {
@@ -118,7 +118,7 @@ async fn a_download_without_a_length_that_is_complete_ends_in_order() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn http_2_is_told_to_go_away_and_its_streams_go_on_for_the_drain_time() {
+async fn http2_client_gets_a_goaway_and_its_streams_continue_for_the_drain_time() {
     let mut gateway = gateway(endless().await, SHORT).await;
     let (mut client, ended) = http2(gateway.address).await;
     let (answer, _) = client.send_request(request(), true).expect("a stream");
@@ -128,7 +128,7 @@ async fn http_2_is_told_to_go_away_and_its_streams_go_on_for_the_drain_time() {
     let began = Instant::now();
     gateway.publish([]).await;
     let refused = soon(async {
-        // The stream in hand still gets data when the connection takes no new ones.
+        // The stream in flight still gets data when the connection accepts no new streams.
         loop {
             soon(body.data()).await.expect("data").expect("data");
             match client.clone().ready().await {
@@ -138,7 +138,11 @@ async fn http_2_is_told_to_go_away_and_its_streams_go_on_for_the_drain_time() {
         }
     })
     .await;
-    assert!(began.elapsed() < SHORT, "told late: {:?}", began.elapsed());
+    assert!(
+        began.elapsed() < SHORT,
+        "GOAWAY after {:?}",
+        began.elapsed()
+    );
     drop(refused);
     soon(async { while let Some(Ok(_)) = body.data().await {} }).await;
     assert!(began.elapsed() >= SHORT, "cut after {:?}", began.elapsed());
@@ -147,7 +151,7 @@ async fn http_2_is_told_to_go_away_and_its_streams_go_on_for_the_drain_time() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_idle_http_2_connection_ends_with_its_listener_without_an_error() {
+async fn idle_http2_connection_ends_with_its_listener_without_an_error() {
     let upstream = Upstream::plain().await;
     let mut gateway = gateway(upstream.address, LONG).await;
     let (mut client, ended) = http2(gateway.address).await;
@@ -159,7 +163,7 @@ async fn an_idle_http_2_connection_ends_with_its_listener_without_an_error() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_client_that_has_just_come_may_still_send_its_request() {
+async fn newly_connected_client_may_still_send_its_request() {
     let upstream = Upstream::plain().await;
     let mut gateway = gateway(upstream.address, LONG).await;
     let mut client = gateway.connect().await;
@@ -176,11 +180,11 @@ async fn a_client_that_has_just_come_may_still_send_its_request() {
     let (left, answer) = soon(async { tokio::join!(gateway.sockets.shutdown(LONG), asked) }).await;
     assert_eq!(answer.status(), 200);
     assert_eq!(answer.header("connection"), ["close"]);
-    assert_eq!(left, 0, "one that sends none doesn't hold up the end");
+    assert_eq!(left, 0, "a silent connection delays the shutdown");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_request_that_is_on_the_way_when_its_listener_goes_is_answered_as_before() {
+async fn request_sent_while_its_listener_is_removed_is_still_served() {
     let upstream = Upstream::plain().await;
     let mut gateway = gateway(upstream.address, LONG).await;
     let mut kept = gateway.connect().await;
@@ -189,7 +193,7 @@ async fn a_request_that_is_on_the_way_when_its_listener_goes_is_answered_as_befo
     gateway.publish([]).await;
     kept.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
     let answer = kept.answer(false).await;
-    assert_eq!(answer.status(), 200, "the listener's routes still hold");
+    assert_eq!(answer.status(), 200, "the listener's routes still apply");
     assert_eq!(answer.header("connection"), ["close"]);
     assert!(kept.ended().await);
 }

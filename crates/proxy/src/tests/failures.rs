@@ -1,6 +1,8 @@
-use super::support::{Gateway, Upstream, listener, nobody, port, soon, to, to_target};
+//! Requests that are not forwarded, and backends that fail.
+
+use super::support::{Gateway, Upstream, listener, port, refusing_address, soon, to, to_target};
 use crate::Timeouts;
-use gatefold_dataplane::backend::Target;
+use gatefold_dataplane::backend::BackendTarget;
 use gatefold_dataplane::filter::Filters;
 use gatefold_dataplane::hostname::HostMap;
 use gatefold_dataplane::router::Router;
@@ -12,7 +14,7 @@ use std::time::Duration;
 use tokio::io::AsyncReadExt;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_no_route_matches_is_404_and_the_connection_stays() {
+async fn unmatched_request_is_404_and_the_connection_is_kept() {
     let mut listeners = HostMap::default();
     let router = Router::default();
     let listener = Listener {
@@ -44,18 +46,18 @@ async fn what_no_route_matches_is_404_and_the_connection_stays() {
     assert_eq!(
         client.answer(false).await.status(),
         404,
-        "no body went with HEAD"
+        "a response to HEAD had a body"
     );
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_cannot_be_forwarded_says_why() {
+async fn answer_explains_why_a_request_is_not_forwarded() {
     let none = Filters::default;
     for (action, status) in [
         (Action::Refuse(StatusCode::INTERNAL_SERVER_ERROR), 500),
-        (to_target(Target::Invalid, none()), 500),
-        (to_target(Target::NoEndpoints, none()), 503),
-        (to(&[nobody().await]), 502),
+        (to_target(BackendTarget::Invalid, none()), 500),
+        (to_target(BackendTarget::NoEndpoints, none()), 503),
+        (to(&[refusing_address().await]), 502),
     ] {
         let gateway = Gateway::start(port(action)).await;
         let answer = gateway.get("/").await;
@@ -65,7 +67,7 @@ async fn what_cannot_be_forwarded_says_why() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_no_response_is_502() {
+async fn invalid_response_is_502() {
     for response in [
         "hello\r\n\r\n",
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n",
@@ -79,8 +81,8 @@ async fn what_is_no_response_is_502() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_silent_backend_is_504() {
-    // The kernel takes the connection and the request; nobody answers.
+async fn silent_backend_is_504() {
+    // The kernel accepts the connection and the request. Nothing responds.
     let silent = tokio::net::TcpListener::bind("127.0.0.1:0")
         .await
         .expect("a port");
@@ -96,7 +98,7 @@ async fn a_silent_backend_is_504() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn requests_that_can_be_read_in_two_ways_never_reach_a_backend() {
+async fn ambiguous_requests_never_reach_a_backend() {
     let upstream = Upstream::plain().await;
     let gateway = Gateway::start(port(to(&[upstream.address]))).await;
     for (request, status) in [
@@ -162,7 +164,7 @@ async fn requests_that_can_be_read_in_two_ways_never_reach_a_backend() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_absolute_target_is_served_as_its_path() {
+async fn absolute_target_is_forwarded_as_its_path() {
     let upstream = Upstream::plain().await;
     let gateway = Gateway::start(port(to(&[upstream.address]))).await;
     let answer = gateway
@@ -177,8 +179,8 @@ async fn an_absolute_target_is_served_as_its_path() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_header_beyond_64_kib_is_431() {
-    let gateway = Gateway::start(port(to(&[nobody().await]))).await;
+async fn header_of_more_than_64_kib_is_431() {
+    let gateway = Gateway::start(port(to(&[refusing_address().await]))).await;
     let request = format!(
         "GET / HTTP/1.1\r\nHost: a\r\nX: {}\r\n\r\n",
         "x".repeat(65 << 10)
@@ -187,12 +189,12 @@ async fn a_header_beyond_64_kib_is_431() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_client_that_goes_away_frees_its_backend() {
+async fn backend_is_released_if_the_client_disconnects() {
     let backend = tokio::net::TcpListener::bind("127.0.0.1:0")
         .await
         .expect("a port");
     let address = backend.local_addr().expect("its address");
-    // It looks like one that has only ended its side.
+    // The client looks as if it had only closed its sending side.
     let deadlines = Deadlines {
         half_closed: Duration::from_millis(200),
         ..Deadlines::default()
@@ -214,7 +216,7 @@ async fn a_client_that_goes_away_frees_its_backend() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_listener_with_the_most_specific_hostname_takes_a_request() {
+async fn listener_with_the_most_specific_hostname_gets_a_request() {
     let (special, any) = (Upstream::plain().await, Upstream::plain().await);
     let mut listeners = HostMap::default();
     listeners.insert(
@@ -233,7 +235,7 @@ async fn the_listener_with_the_most_specific_hostname_takes_a_request() {
             .await;
     }
     assert_eq!((special.requests(), any.requests()), (2, 1));
-    // HTTP/1.0 may leave `Host` out, but not a target's host unread.
+    // HTTP/1.0 may omit `Host`. The host of an absolute target still counts.
     let answer = gateway.ask("GET http://a.example.com/b HTTP/1.0\r\n\r\n");
     assert_eq!(answer.await.status(), 200);
     assert_eq!((special.requests(), any.requests()), (3, 1));

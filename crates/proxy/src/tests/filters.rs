@@ -2,11 +2,11 @@
 
 use super::support::{Gateway, Upstream, port, port_of, port_with, rule, to, to_target};
 use crate::filter::probe::{self, Probe};
-use gatefold_dataplane::backend::{Endpoints, HttpVersion, Target};
+use gatefold_dataplane::backend::{BackendTarget, EndpointSet, HttpVersion};
 use gatefold_dataplane::filter::header_modifier::HeaderModifier;
 use gatefold_dataplane::filter::request_redirect::RequestRedirect;
 use gatefold_dataplane::filter::{Filter, Filters};
-use gatefold_dataplane::timeouts::{Limit, RuleTimeouts};
+use gatefold_dataplane::timeouts::{RuleTimeouts, TimeLimit};
 use gatefold_dataplane::{Action, Rule};
 use http::{HeaderName, HeaderValue, StatusCode};
 use std::net::SocketAddr;
@@ -25,8 +25,8 @@ fn response_header(value: &'static str) -> Filter {
 
 /// Forwards to one endpoint, with filters of the backend.
 fn to_with(address: SocketAddr, filters: Vec<Filter>) -> Action {
-    let endpoints = Endpoints::new(HttpVersion::Http1, &[address], 0).expect("an address");
-    let target = Target::Endpoints(Arc::new(endpoints));
+    let endpoints = EndpointSet::new(HttpVersion::Http1, &[address], 0).expect("an address");
+    let target = BackendTarget::Endpoints(Arc::new(endpoints));
     to_target(target, Filters::new(filters))
 }
 
@@ -100,8 +100,8 @@ async fn filter_that_waits_too_long_is_504_at_the_time_limit_of_the_rule() {
     let gateway = Gateway::start(port_of(Rule {
         filters: Filters::new(vec![probe::filter(Probe::Hang)]),
         timeouts: RuleTimeouts {
-            request: Limit::After(Duration::from_millis(100)),
-            backend_request: Limit::Unset,
+            request: TimeLimit::After(Duration::from_millis(100)),
+            backend_request: TimeLimit::Unset,
         },
         ..rule(to(&[upstream.address]))
     }))

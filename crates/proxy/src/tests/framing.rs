@@ -1,7 +1,7 @@
-//! What is passed on of a backend's framing, and of its informational responses.
+//! The framing and the informational responses of backends.
 
 use super::support::{Gateway, Upstream, curl, port, soon, to, to_target};
-use gatefold_dataplane::backend::{Endpoints, HttpVersion, Target};
+use gatefold_dataplane::backend::{BackendTarget, EndpointSet, HttpVersion};
 use gatefold_dataplane::filter::Filters;
 use http::Response;
 use std::sync::Arc;
@@ -31,7 +31,7 @@ async fn equal_lengths_become_one_for_every_client() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn uncertain_lengths_are_502() {
+async fn ambiguous_lengths_are_502() {
     for lengths in [
         "Content-Length: 2\r\nContent-Length: 3",
         "Content-Length: 2, 3",
@@ -65,7 +65,7 @@ async fn responses_without_content_have_no_length() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_304_and_an_answer_to_head_keep_their_length() {
+async fn response_304_and_response_to_head_keep_their_length() {
     let not_modified = "HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n";
     let upstream = Upstream::answering(not_modified).await;
     let gateway = Gateway::start(port(to(&[upstream.address]))).await;
@@ -79,7 +79,7 @@ async fn a_304_and_an_answer_to_head_keep_their_length() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_date_of_a_backend_is_kept_for_clients_of_http_1() {
+async fn date_of_a_backend_is_kept_for_http1_clients() {
     let date = "Sun, 06 Nov 1994 08:49:37 GMT";
     for field in ["Date", "date"] {
         let head = format!("HTTP/1.1 200 OK\r\n{field}: {date}\r\nContent-Length: 2\r\n\r\nok");
@@ -101,12 +101,12 @@ async fn the_date_of_a_backend_is_kept_for_clients_of_http_1() {
     assert_eq!(
         gateway.get("/").await.header("date").len(),
         1,
-        "no date at all"
+        "an invalid date is replaced"
     );
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn informational_responses_reach_clients_of_http_1_1_only() {
+async fn informational_responses_reach_http11_clients_only() {
     let upstream = Upstream::answering(EARLY_HINTS).await;
     let gateway = Gateway::start(port(to(&[upstream.address]))).await;
     let mut client = gateway.connect().await;
@@ -126,7 +126,7 @@ async fn informational_responses_reach_clients_of_http_1_1_only() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_client_of_http_1_1_gets_100_though_its_backend_speaks_http_2() {
+async fn http11_client_gets_100_though_its_backend_speaks_http2() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("its address");
     let backend = tokio::spawn(async move {
@@ -135,7 +135,7 @@ async fn a_client_of_http_1_1_gets_100_though_its_backend_speaks_http_2() {
         let (request, mut respond) = connection.accept().await.expect("one").expect("a request");
         assert!(
             !request.headers().contains_key("expect"),
-            "its 100 would be lost"
+            "the backend's 100 would be lost"
         );
         let mut body = request.into_body();
         tokio::spawn(async move { while connection.accept().await.is_some() {} });
@@ -145,8 +145,11 @@ async fn a_client_of_http_1_1_gets_100_though_its_backend_speaks_http_2() {
             .expect("sent");
         sender.send_data(piece, true).expect("sent");
     });
-    let endpoints = Endpoints::new(HttpVersion::Http2, &[address], 0).expect("an address");
-    let action = to_target(Target::Endpoints(Arc::new(endpoints)), Filters::default());
+    let endpoints = EndpointSet::new(HttpVersion::Http2, &[address], 0).expect("an address");
+    let action = to_target(
+        BackendTarget::Endpoints(Arc::new(endpoints)),
+        Filters::default(),
+    );
     let gateway = Gateway::start(port(action)).await;
     let mut client = gateway.connect().await;
     client

@@ -1,4 +1,4 @@
-//! Clients that end their side before they have got their response.
+//! Clients that close their sending side before they have received the response.
 
 use super::client::Client;
 use super::support::{Gateway, port, soon, tls_port, to};
@@ -17,7 +17,7 @@ use tokio::sync::{Notify, mpsc};
 const GET: &str = "GET /a HTTP/1.1\r\nHost: www.example.com\r\n\r\n";
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
-/// A backend that answers when it is told to, and reports each request and each end of a connection.
+/// A backend that responds when notified, and reports each request and each end of a connection.
 struct Slow {
     address: SocketAddr,
     answer: Arc<Notify>,
@@ -36,11 +36,11 @@ impl Slow {
         let address = listener.local_addr().expect("its address");
         let answer = Arc::new(Notify::new());
         let (sender, events) = mpsc::unbounded_channel();
-        let told = answer.clone();
+        let notified = answer.clone();
         tokio::spawn(async move {
             while let Ok((tcp, _)) = listener.accept().await {
-                let (told, sender) = (told.clone(), sender.clone());
-                tokio::spawn(serve(Client::new(tcp), told, sender));
+                let (notified, sender) = (notified.clone(), sender.clone());
+                tokio::spawn(serve(Client::new(tcp), notified, sender));
             }
         });
         Slow {
@@ -57,7 +57,7 @@ impl Slow {
 
 async fn serve(
     mut client: Client<TcpStream>,
-    told: Arc<Notify>,
+    notified: Arc<Notify>,
     sender: mpsc::UnboundedSender<Event>,
 ) {
     while let Some(request) = client.message(false, false).await {
@@ -67,14 +67,14 @@ async fn serve(
         }
         let _ = sender.send(Event::Request);
         tokio::select! {
-            () = told.notified() => client.send(OK).await,
+            () = notified.notified() => client.send(OK).await,
             () = client.peek() => break,
         }
     }
     let _ = sender.send(Event::End);
 }
 
-/// Lets the gateway do other things, so that it has seen all that was sent before.
+/// Sends other requests, so that the gateway has certainly processed everything that was sent before.
 async fn let_it_work(gateway: &Gateway) {
     for _ in 0..20 {
         assert_eq!(gateway.get("/quick").await.status(), 200);
@@ -82,24 +82,24 @@ async fn let_it_work(gateway: &Gateway) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_client_that_half_closes_gets_its_responses() {
+async fn client_that_half_closes_gets_its_responses() {
     let mut slow = Slow::start().await;
     let gateway = Gateway::start(port(to(&[slow.address]))).await;
     let mut client = gateway.connect().await;
     client.send(format!("{GET}{GET}")).await;
-    client.stream.shutdown().await.expect("its side is ended");
+    client.stream.shutdown().await.expect("half-closed");
     for _ in 0..2 {
         assert_eq!(slow.next().await, Event::Request);
         let_it_work(&gateway).await;
         slow.answer.notify_one();
         assert_eq!(client.answer(false).await.text(), "ok");
     }
-    assert!(client.ended().await, "the connection ends after them");
+    assert!(client.ended().await, "the connection stays open");
     gateway.all_gone().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_client_that_half_closes_tls_gets_its_response() {
+async fn client_that_half_closes_tls_gets_its_response() {
     let mut slow = Slow::start().await;
     let key = tls::certified(&["www.example.com"], &PKCS_ECDSA_P256_SHA256);
     let port = tls_port(to(&[slow.address]), tls::certificates(&[(None, &key)]));
@@ -108,7 +108,7 @@ async fn a_client_that_half_closes_tls_gets_its_response() {
     let client = tls::handshake(&gateway, Some("www.example.com"), config).await;
     let mut client = client.expect("a TLS session");
     client.send(GET).await;
-    client.stream.shutdown().await.expect("its side is ended");
+    client.stream.shutdown().await.expect("half-closed");
     assert_eq!(slow.next().await, Event::Request);
     let other = tls::handshake(&gateway, Some("www.example.com"), tls::client_config(None)).await;
     let mut other = other.expect("a TLS session");
@@ -123,7 +123,7 @@ async fn a_client_that_half_closes_tls_gets_its_response() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_body_that_is_cut_short_fails_at_once() {
+async fn truncated_body_fails_immediately() {
     let mut slow = Slow::start().await;
     let gateway = Gateway::start(port(to(&[slow.address]))).await;
     for body in [
@@ -134,18 +134,18 @@ async fn a_body_that_is_cut_short_fails_at_once() {
         client
             .send(format!("POST /a HTTP/1.1\r\nHost: a\r\n{body}"))
             .await;
-        client.stream.shutdown().await.expect("its side is ended");
+        client.stream.shutdown().await.expect("half-closed");
         assert!(client.ends_somehow().await);
         assert_eq!(
             slow.next().await,
             Event::End,
-            "the backend got no whole request"
+            "the backend got a complete request"
         );
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_client_that_resets_its_connection_ends_its_request() {
+async fn client_that_resets_its_connection_ends_its_request() {
     let mut slow = Slow::start().await;
     let gateway = Gateway::start(port(to(&[slow.address]))).await;
     let mut client = gateway.connect().await;
@@ -158,7 +158,7 @@ async fn a_client_that_resets_its_connection_ends_its_request() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_half_closed_connection_without_a_response_ends_after_its_deadline() {
+async fn half_closed_connection_without_a_response_ends_at_its_deadline() {
     let mut slow = Slow::start().await;
     let mut registry = Registry::default();
     let options = Options {
@@ -174,8 +174,12 @@ async fn a_half_closed_connection_without_a_response_ends_after_its_deadline() {
     let mut client = gateway.connect().await;
     client.send(GET).await;
     assert_eq!(slow.next().await, Event::Request);
-    client.stream.shutdown().await.expect("its side is ended");
-    assert_eq!(slow.next().await, Event::End, "the backend is told");
+    client.stream.shutdown().await.expect("half-closed");
+    assert_eq!(
+        slow.next().await,
+        Event::End,
+        "the backend's connection ends"
+    );
     gateway.all_gone().await;
     let mut text = String::new();
     prometheus_client::encoding::text::encode(&mut text, &registry).expect("text");

@@ -1,7 +1,9 @@
+//! HTTP/2 clients without TLS.
+
 use super::support::{Gateway, Upstream, curl, port, to};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn http_2_with_prior_knowledge_is_spoken_on_plain_ports() {
+async fn plain_port_speaks_http2_with_prior_knowledge() {
     let upstream = Upstream::plain().await;
     let gateway = Gateway::start(port(to(&[upstream.address]))).await;
     let url = format!("http://{}/a", gateway.address);
@@ -29,23 +31,23 @@ async fn http_2_with_prior_knowledge_is_spoken_on_plain_ports() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_upload_of_unknown_length_over_http_2_ends_once() {
+async fn upload_of_unknown_length_over_http2_ends_once() {
     let upstream = Upstream::plain().await;
     let gateway = Gateway::start(port(to(&[upstream.address]))).await;
     let url = format!("http://{}/a", gateway.address);
-    // The next request may be there before the connection is back in the pool, but not each time.
+    // The next request may start before the connection is back in the pool, but not every time.
     for _ in 0..8 {
         let arguments = ["--http2-prior-knowledge", "-T", "-", "-H", "Expect:", &url];
         assert_eq!(curl(&arguments, b"abc").await, "ok");
         assert_eq!(upstream.last().text(), "abc");
     }
-    // A second end of the body would be the beginning of a request that the backend can't read.
+    // A second end of the body would look like a malformed request to the backend.
     assert_eq!(upstream.requests(), 8);
-    assert!(upstream.connections() < 8, "none was used again");
+    assert!(upstream.connections() < 8, "no connection was reused");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_preface_in_pieces_is_recognized_and_look_alikes_are_http_1() {
+async fn preface_in_pieces_is_recognised_and_similar_requests_are_http1() {
     let upstream = Upstream::plain().await;
     let gateway = Gateway::start(port(to(&[upstream.address]))).await;
     let mut client = gateway.connect().await;
@@ -53,7 +55,7 @@ async fn a_preface_in_pieces_is_recognized_and_look_alikes_are_http_1() {
         client.send(piece).await;
         tokio::task::yield_now().await;
     }
-    // An empty SETTINGS frame; the server's comes first.
+    // An empty SETTINGS frame. The server's comes first.
     client.send([0, 0, 0, 4, 0, 0, 0, 0, 0]).await;
     assert_eq!(client.bytes(9).await.get(3), Some(&4), "a SETTINGS frame");
     let answer = gateway.ask("PRI /a HTTP/1.1\r\nHost: a\r\n\r\n").await;

@@ -1,4 +1,4 @@
-//! Clients of HTTP/2 that are made of frames, for what no library sends or shows.
+//! HTTP/2 clients that send raw frames, for what no library sends or shows.
 
 use super::client::Client;
 use super::support::{Gateway, Upstream, port, soon, to};
@@ -21,12 +21,12 @@ fn frame(kind: u8, flags: u8, stream: u8, payload: &[u8]) -> Vec<u8> {
     [&[0, 0, length, kind, flags, 0, 0, 0, stream], payload].concat()
 }
 
-/// `POST http://a/`, and more fields.
+/// A `POST http://a/` with more fields.
 fn post(fields: &[u8]) -> Vec<u8> {
     [&[0x83, 0x86, 0x84, 0x41, 1, b'a'], fields].concat()
 }
 
-/// `expect: 100-continue`, which becomes the newest entry of the table.
+/// `expect: 100-continue`, which becomes the newest entry of the dynamic table.
 fn expect() -> Vec<u8> {
     [&[0x63, 12][..], b"100-continue"].concat()
 }
@@ -38,7 +38,7 @@ async fn connect(gateway: &Gateway) -> Client<TcpStream> {
     client
 }
 
-/// Waits until the stream or the connection is refused.
+/// Waits until the stream or the connection is reset.
 async fn refusal(client: &mut Client<TcpStream>) {
     loop {
         let header = client.bytes(9).await;
@@ -51,11 +51,11 @@ async fn refusal(client: &mut Client<TcpStream>) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_client_that_expects_100_gets_it_before_it_sends_the_body() {
+async fn client_that_expects_100_gets_it_before_it_sends_the_body() {
     let upstream = Upstream::plain().await;
     let gateway = Gateway::start(port(to(&[upstream.address]))).await;
     let mut client = connect(&gateway).await;
-    // The second time the field is an index: the host has come after it.
+    // The second time the field is an index, since the host was added after it.
     for (stream, field) in [(1, expect()), (3, vec![0x80 | 63])] {
         client
             .send(frame(HEADERS, END_HEADERS, stream, &post(&field)))
@@ -90,7 +90,7 @@ async fn other_clients_get_no_100() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn trailers_with_pseudo_header_fields_are_an_error_of_their_stream() {
+async fn trailers_with_pseudo_headers_are_a_stream_error() {
     let upstream = Upstream::plain().await;
     let gateway = Gateway::start(port(to(&[upstream.address]))).await;
     let mut client = connect(&gateway).await;
@@ -106,16 +106,16 @@ async fn trailers_with_pseudo_header_fields_are_an_error_of_their_stream() {
     let next = frame(HEADERS, END_HEADERS | END_STREAM, 3, &post(&[]));
     client.send(next).await;
     let response = soon(client.frame_of_type(HEADERS)).await;
-    assert_eq!(response.first(), Some(&0x88), "other streams go on");
+    assert_eq!(response.first(), Some(&0x88), "other streams are affected");
     assert_eq!(
         upstream.requests(),
         1,
-        "the first one wasn't forwarded as a whole"
+        "the malformed request was forwarded completely"
     );
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_own_answer_to_a_small_body_resets_no_stream() {
+async fn own_answer_to_a_small_body_resets_no_stream() {
     let gateway = Gateway::start(port(Action::Refuse(StatusCode::FORBIDDEN))).await;
     let mut client = connect(&gateway).await;
     client

@@ -1,4 +1,4 @@
-//! More clients than there are places.
+//! The limit on client connections.
 
 use super::support::{Client, Gateway, Upstream, port, soon, to};
 use crate::Timeouts;
@@ -10,21 +10,21 @@ use tokio::net::TcpStream;
 
 const REQUEST: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
-async fn gateway(port: Port, places: usize) -> Gateway {
-    // Only so that time is looked at often: nobody speaks HTTP/2 here.
+async fn gateway(port: Port, limit: usize) -> Gateway {
+    // Only makes the sweep frequent: no test speaks HTTP/2.
     let deadlines = Deadlines {
         http2_idle: Duration::from_millis(80),
         ..Deadlines::default()
     };
     let options = Options {
-        max_connections: NonZeroUsize::new(places).expect("a place"),
+        max_connections: NonZeroUsize::new(limit).expect("a limit"),
         deadlines,
         ..Options::default()
     };
     Gateway::taking(port, Timeouts::default(), options).await
 }
 
-/// A connection with a request under way that the backend answers never.
+/// Opens a connection with a request in flight that never completes.
 async fn busy(gateway: &Gateway) -> Client<TcpStream> {
     let mut client = gateway.connect().await;
     client
@@ -34,7 +34,7 @@ async fn busy(gateway: &Gateway) -> Client<TcpStream> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn idle_connections_make_room_for_new_ones_the_longest_idle_first() {
+async fn longest_idle_connections_are_closed_for_new_ones() {
     let upstream = Upstream::plain().await;
     let gateway = gateway(port(to(&[upstream.address])), 2).await;
     let mut kept = Vec::new();
@@ -43,7 +43,7 @@ async fn idle_connections_make_room_for_new_ones_the_longest_idle_first() {
         client.send(REQUEST).await;
         assert_eq!(client.answer(false).await.status(), 200);
         kept.push(client);
-        // The next one is idle for some ticks less.
+        // The next connection is idle for some ticks less.
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     let mut new = gateway.connect().await;
@@ -51,19 +51,19 @@ async fn idle_connections_make_room_for_new_ones_the_longest_idle_first() {
     assert_eq!(new.answer(false).await.status(), 200);
     assert!(
         kept.remove(0).ended().await,
-        "the one that was idle longest"
+        "the connection that was idle longest stays open"
     );
     let mut other = kept.remove(0);
     other.send(REQUEST).await;
     assert_eq!(
         other.answer(false).await.status(),
         200,
-        "the other one stays"
+        "the other idle connection was closed"
     );
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_finds_no_place_waits_until_a_request_is_done() {
+async fn client_beyond_the_limit_waits_until_a_request_completes() {
     let upstream = Upstream::plain().await;
     let gateway = gateway(port(to(&[upstream.address])), 2).await;
     let mut first = busy(&gateway).await;
@@ -72,17 +72,21 @@ async fn who_finds_no_place_waits_until_a_request_is_done() {
     let mut waiting = gateway.connect().await;
     waiting.send(REQUEST).await;
     let early = tokio::time::timeout(Duration::from_millis(300), waiting.peek());
-    assert!(early.await.is_err(), "there was no place");
+    assert!(early.await.is_err(), "the limit was exceeded");
     first.send("x").await;
     let answer = first.answer(false).await;
     assert_eq!(answer.status(), 200);
-    assert_eq!(answer.header("connection"), ["close"], "somebody waits");
+    assert_eq!(
+        answer.header("connection"),
+        ["close"],
+        "a client is waiting"
+    );
     assert!(first.ended().await);
     assert_eq!(waiting.answer(false).await.status(), 200);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_limit_is_over_all_sockets() {
+async fn limit_applies_to_all_sockets_together() {
     let upstream = Upstream::plain().await;
     let mut gateway = gateway(port(to(&[upstream.address])), 1).await;
     let other = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
@@ -96,13 +100,13 @@ async fn the_limit_is_over_all_sockets() {
     let mut second = Client::new(TcpStream::connect(other).await.expect("queued"));
     second.send(REQUEST).await;
     let early = tokio::time::timeout(Duration::from_millis(300), second.peek());
-    assert!(early.await.is_err(), "there was no place");
+    assert!(early.await.is_err(), "the limit was exceeded");
     drop(first);
     assert_eq!(second.answer(false).await.status(), 200);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_socket_that_waits_for_a_place_can_be_closed_and_serves_what_it_has_accepted() {
+async fn socket_at_the_limit_can_be_closed_and_serves_its_accepted_connections() {
     let upstream = Upstream::plain().await;
     let mut gateway = gateway(port(to(&[upstream.address])), 1).await;
     let _busy = busy(&gateway).await;
@@ -110,10 +114,10 @@ async fn a_socket_that_waits_for_a_place_can_be_closed_and_serves_what_it_has_ac
     let mut waiting = gateway.connect().await;
     waiting.send(REQUEST).await;
     let early = tokio::time::timeout(Duration::from_millis(300), waiting.peek());
-    assert!(early.await.is_err(), "there was no place");
+    assert!(early.await.is_err(), "the limit was exceeded");
     soon(gateway.publish([])).await;
     let answer = waiting.answer(false).await;
-    assert_eq!(answer.status(), 200, "it isn't reset");
+    assert_eq!(answer.status(), 200, "the accepted connection is served");
     assert_eq!(answer.header("connection"), ["close"]);
     assert!(waiting.ended().await);
 }

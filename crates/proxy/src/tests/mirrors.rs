@@ -1,11 +1,11 @@
-//! Copies of requests, to mirrors that behave and to mirrors that don't.
+//! Mirrors.
 
 use super::support::{
-    Answered, Gateway, Upstream, nobody, port_of, port_with, rule, soon, to, to_target,
+    Answered, Gateway, Upstream, port_of, port_with, refusing_address, rule, soon, to, to_target,
 };
 use crate::counters::Mirrored;
 use crate::{Counters, Timeouts};
-use gatefold_dataplane::backend::{Endpoints, HttpVersion, Target};
+use gatefold_dataplane::backend::{BackendTarget, EndpointSet, HttpVersion};
 use gatefold_dataplane::filter::header_modifier::HeaderModifier;
 use gatefold_dataplane::filter::path_modifier::PathModifier;
 use gatefold_dataplane::filter::request_mirror::{RequestMirror, Share};
@@ -20,10 +20,10 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 
 fn mirror(address: SocketAddr) -> RequestMirror {
-    let endpoints = Endpoints::new(HttpVersion::Http1, &[address], 0).expect("an address");
+    let endpoints = EndpointSet::new(HttpVersion::Http1, &[address], 0).expect("an address");
     RequestMirror {
         name: "default/mirror:80".into(),
-        target: Target::Endpoints(Arc::new(endpoints)),
+        target: BackendTarget::Endpoints(Arc::new(endpoints)),
         share: Share::new(100, 100, 0),
     }
 }
@@ -44,7 +44,7 @@ fn mirrored(backend: SocketAddr, mirrors: Vec<RequestMirror>) -> Port {
     })
 }
 
-/// Waits until a copy has come to this end.
+/// Waits until a copy has this outcome.
 async fn outcome(counters: &Counters, outcome: Mirrored) {
     soon(async {
         while counters.mirrored_so_far(outcome) == 0 {
@@ -64,7 +64,7 @@ async fn until(mut done: impl FnMut() -> bool) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_mirror_gets_what_the_backend_gets() {
+async fn every_mirror_gets_the_request_of_the_backend() {
     let backend = Upstream::plain().await;
     let mirrors = [
         Upstream::plain().await,
@@ -95,7 +95,7 @@ async fn every_mirror_gets_what_the_backend_gets() {
     }
 }
 
-/// Filters that change what a request is asked for and with which `Authorization`, and copy it to `mirror`.
+/// Returns filters that change the target and some headers of a request, and copy it to a mirror.
 fn rewriting(name: &'static str, path: &str, copies: Option<RequestMirror>) -> Filters {
     let authorization = HeaderModifier {
         set: vec![(AUTHORIZATION, HeaderValue::from_static(name))],
@@ -115,11 +115,11 @@ fn rewriting(name: &'static str, path: &str, copies: Option<RequestMirror>) -> F
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_mirror_of_the_rule_gets_nothing_that_the_filters_of_a_backend_add() {
+async fn mirror_of_the_rule_gets_no_changes_of_the_backend_filters() {
     let (backend, copies) = (Upstream::plain().await, Upstream::plain().await);
     let own = rewriting("backend", "/backend", None);
-    let endpoints = Endpoints::new(HttpVersion::Http1, &[backend.address], 0);
-    let target = Target::Endpoints(Arc::new(endpoints.expect("an address")));
+    let endpoints = EndpointSet::new(HttpVersion::Http1, &[backend.address], 0);
+    let target = BackendTarget::Endpoints(Arc::new(endpoints.expect("an address")));
     let of_rule = Filters::new(vec![Filter::RequestMirror(mirror(copies.address))]);
     let gateway = Gateway::start(port_with(to_target(target, own), of_rule)).await;
     let request = "POST /asked?q HTTP/1.1\r\nHost: asked\r\nAuthorization: asked\r\nX-Remove: 1\r\n\
@@ -139,14 +139,14 @@ async fn a_mirror_of_the_rule_gets_nothing_that_the_filters_of_a_backend_add() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_mirror_gets_the_request_after_the_filters_beside_it() {
+async fn each_mirror_gets_the_request_after_the_filters_of_its_owner() {
     let backend = Upstream::plain().await;
     let (of_rule, of_backend) = (Upstream::plain().await, Upstream::plain().await);
     let own = rewriting("backend", "/backend", Some(mirror(of_backend.address)));
-    // The first endpoint refuses. The copies begin only once nevertheless.
-    let addresses = [nobody().await, backend.address];
-    let endpoints = Endpoints::new(HttpVersion::Http1, &addresses, 0);
-    let target = Target::Endpoints(Arc::new(endpoints.expect("an address")));
+    // The first endpoint refuses connections. The copies still start only once.
+    let addresses = [refusing_address().await, backend.address];
+    let endpoints = EndpointSet::new(HttpVersion::Http1, &addresses, 0);
+    let target = BackendTarget::Endpoints(Arc::new(endpoints.expect("an address")));
     let rule = rewriting("rule", "/rule", Some(mirror(of_rule.address)));
     let gateway = Gateway::start(port_with(to_target(target, own), rule)).await;
     for number in 1..=4 {
@@ -160,7 +160,7 @@ async fn each_mirror_gets_the_request_after_the_filters_beside_it() {
     }
 }
 
-/// The target, and the values of `Host`, `Authorization`, `Cookie` and `X-Remove`.
+/// Returns the target, and the values of `Host`, `Authorization`, `Cookie` and `X-Remove`.
 fn target_and_fields(request: &Answered) -> [String; 5] {
     let target = request.head.split(' ').nth(1).unwrap_or_default();
     let value = |name| request.header(name).join(", ");
@@ -170,7 +170,7 @@ fn target_and_fields(request: &Answered) -> [String; 5] {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn connections_to_mirrors_are_used_again() {
+async fn connections_to_mirrors_are_reused() {
     let (backend, copies) = (Upstream::plain().await, Upstream::plain().await);
     let port = mirrored(backend.address, vec![mirror(copies.address)]);
     let counters = Counters::default();
@@ -179,13 +179,13 @@ async fn connections_to_mirrors_are_used_again() {
         assert_eq!(gateway.get("/").await.status(), 200);
         until(|| counters.mirrored_so_far(Mirrored::Answered) == number).await;
     }
-    assert!(copies.connections() < 5, "each had one of its own");
+    assert!(copies.connections() < 5, "no connection was reused");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_mirror_that_is_dead_or_silent_costs_the_request_nothing() {
+async fn dead_or_silent_mirror_does_not_affect_the_request() {
     let backend = Upstream::plain().await;
-    // The kernel takes the connection and the request; nobody answers.
+    // The kernel accepts the connection and the request. Nothing responds.
     let silent = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let silent = silent.local_addr().map(|address| (silent, address));
     let (_open, silent) = silent.expect("its address");
@@ -194,27 +194,27 @@ async fn a_mirror_that_is_dead_or_silent_costs_the_request_nothing() {
         upstream_read: Duration::from_secs(2),
         ..Timeouts::default()
     };
-    let both = vec![mirror(nobody().await), mirror(silent)];
+    let both = vec![mirror(refusing_address().await), mirror(silent)];
     let port = mirrored(backend.address, both);
     let gateway = Gateway::counting(port, timeouts, counters.clone()).await;
     for _ in 0..20 {
         assert_eq!(gateway.get("/").await.status(), 200);
     }
-    assert_eq!(backend.requests(), 20, "each once");
+    assert_eq!(backend.requests(), 20, "a request was repeated");
     outcome(&counters, Mirrored::Failed).await;
     outcome(&counters, Mirrored::TimedOut).await;
     until(|| counters.mirrored_so_far(Mirrored::Failed) == 20).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_mirror_that_does_not_keep_up_with_a_large_body_is_given_up() {
+async fn mirror_that_is_too_slow_for_a_large_body_is_aborted() {
     let backend = Upstream::plain().await;
     let stuck = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = stuck.local_addr().expect("its address");
     let counters = Counters::default();
     let port = mirrored(backend.address, vec![mirror(address)]);
     let gateway = Gateway::counting(port, Timeouts::default(), counters.clone()).await;
-    // More than sockets and the backlog hold together.
+    // More than the sockets and the backlog hold together.
     let length = 32 * 1024 * 1024;
     let mut client = gateway.connect().await;
     client
@@ -227,14 +227,18 @@ async fn a_mirror_that_does_not_keep_up_with_a_large_body_is_given_up() {
         soon(client.send(&piece)).await;
     }
     assert_eq!(client.answer(false).await.status(), 200);
-    assert_eq!(backend.last().body.len(), length, "the backend has it all");
-    // It may still try to write; the time-out ends that.
+    assert_eq!(
+        backend.last().body.len(),
+        length,
+        "the backend's body is incomplete"
+    );
+    // The copy may still be in a write. The closed connection ends it.
     drop(stuck);
     outcome(&counters, Mirrored::TooSlow).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_body_that_the_client_breaks_off_is_not_ended_at_the_mirror() {
+async fn body_aborted_by_the_client_is_not_completed_at_the_mirror() {
     let (backend, copies) = (Upstream::plain().await, Upstream::plain().await);
     let counters = Counters::default();
     let port = mirrored(backend.address, vec![mirror(copies.address)]);
@@ -246,11 +250,11 @@ async fn a_body_that_the_client_breaks_off_is_not_ended_at_the_mirror() {
     until(|| copies.connections() == 1).await;
     drop(client);
     outcome(&counters, Mirrored::Aborted).await;
-    assert_eq!(copies.requests(), 0, "it looked complete");
+    assert_eq!(copies.requests(), 0, "the body looked complete");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_more_copies_are_under_way_than_may_be() {
+async fn number_of_copies_in_flight_is_bounded() {
     let backend = Upstream::plain().await;
     let silent = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = silent.local_addr().expect("its address");
@@ -266,7 +270,7 @@ async fn no_more_copies_are_under_way_than_may_be() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_silent_mirror_leaves_room_for_others() {
+async fn silent_mirror_leaves_room_for_others() {
     let (backend, copies) = (Upstream::plain().await, Upstream::plain().await);
     let stuck = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let silent = RequestMirror {
@@ -286,11 +290,11 @@ async fn a_silent_mirror_leaves_room_for_others() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_mirror_without_endpoints_is_counted_and_the_request_goes_on() {
+async fn mirror_without_endpoints_is_counted_and_the_request_is_forwarded() {
     let backend = Upstream::plain().await;
     let counters = Counters::default();
     let none = RequestMirror {
-        target: Target::NoEndpoints,
+        target: BackendTarget::NoEndpoints,
         ..mirror(backend.address)
     };
     let port = mirrored(backend.address, vec![none]);
@@ -300,7 +304,7 @@ async fn a_mirror_without_endpoints_is_counted_and_the_request_goes_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_connection_of_http_2_is_not_kept_for_ever_after_a_failure() {
+async fn http2_connection_is_closed_when_idle_after_a_failure() {
     let backend = Upstream::plain().await;
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("its address");
@@ -311,9 +315,9 @@ async fn a_connection_of_http_2_is_not_kept_for_ever_after_a_failure() {
             respond.send_reset(h2::Reason::INTERNAL_ERROR);
         }
     });
-    let endpoints = Endpoints::new(HttpVersion::Http2, &[address], 0).expect("an address");
+    let endpoints = EndpointSet::new(HttpVersion::Http2, &[address], 0).expect("an address");
     let failing = RequestMirror {
-        target: Target::Endpoints(Arc::new(endpoints)),
+        target: BackendTarget::Endpoints(Arc::new(endpoints)),
         ..mirror(address)
     };
     let timeouts = Timeouts {
@@ -325,5 +329,7 @@ async fn a_connection_of_http_2_is_not_kept_for_ever_after_a_failure() {
     let gateway = Gateway::counting(port, timeouts, counters.clone()).await;
     assert_eq!(gateway.get("/").await.status(), 200);
     outcome(&counters, Mirrored::Failed).await;
-    soon(served).await.expect("it ends when it is idle");
+    soon(served)
+        .await
+        .expect("the connection is closed when idle");
 }

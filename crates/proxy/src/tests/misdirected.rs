@@ -1,3 +1,5 @@
+//! Requests over TLS for another host than that of the connection.
+
 use super::support::{Gateway, Upstream, listener, port, to};
 use super::tls::{certificates, certified, client_config, handshake};
 use gatefold_dataplane::Port;
@@ -6,8 +8,7 @@ use gatefold_dataplane::hostname::HostMap;
 use rcgen::PKCS_ECDSA_P256_SHA256;
 use std::net::SocketAddr;
 
-/// A port with a listener for each hostname, all with one certificate: nothing keeps a client from using a
-/// connection for all of them.
+/// Returns a port with a listener per hostname, all with one certificate, so a client may use a connection for all of them.
 fn port_of(hostnames: &[Option<&str>], upstream: SocketAddr) -> Port {
     let key = certified(&["*.example.org"], &PKCS_ECDSA_P256_SHA256);
     let keys: Vec<_> = hostnames.iter().map(|hostname| (*hostname, &key)).collect();
@@ -34,7 +35,7 @@ async fn statuses(gateway: &Gateway, server_name: Option<&str>, hosts: &[&str]) 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_connection_serves_only_hosts_of_the_listener_it_was_made_for() {
+async fn connection_serves_only_hosts_of_its_listener() {
     let upstream = Upstream::plain().await;
     let hostnames = [
         None,
@@ -64,7 +65,7 @@ async fn a_connection_serves_only_hosts_of_the_listener_it_was_made_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_host_that_no_listener_serves_is_not_found() {
+async fn host_without_a_listener_is_404() {
     let upstream = Upstream::plain().await;
     let gateway = Gateway::start(port_of(&[Some("a.example.org")], upstream.address)).await;
     let hosts = ["a.example.org", "b.example.org"];
@@ -75,7 +76,7 @@ async fn a_host_that_no_listener_serves_is_not_found() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_listener_that_comes_takes_its_host_from_connections_of_others() {
+async fn new_listener_takes_over_its_host_from_connections_of_others() {
     let upstream = Upstream::plain().await;
     let mut gateway = Gateway::start(port_of(&[None], upstream.address)).await;
     let connected = handshake(&gateway, Some("a.example.org"), client_config(None)).await;
@@ -90,7 +91,7 @@ async fn a_listener_that_comes_takes_its_host_from_connections_of_others() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_connection_in_clear_is_not_served_by_the_https_listener_that_its_port_has_since() {
+async fn plain_connection_is_not_served_once_its_port_has_become_https() {
     let upstream = Upstream::plain().await;
     let mut gateway = Gateway::start(port(to(&[upstream.address]))).await;
     let request = "GET / HTTP/1.1\r\nHost: a.example.org\r\n\r\n";
@@ -105,5 +106,5 @@ async fn a_connection_in_clear_is_not_served_by_the_https_listener_that_its_port
     assert_eq!(answer.header("connection"), ["close"]);
     assert!(client.ended().await);
     let found = statuses(&gateway, Some("a.example.org"), &["a.example.org"]).await;
-    assert_eq!(found, [200], "a new connection, in TLS");
+    assert_eq!(found, [200], "a new connection with TLS is refused");
 }

@@ -1,7 +1,7 @@
-//! The proxy with real sockets: clients and backends made by hand or curl, snapshots made by hand.
+//! The proxy with real sockets. Clients and backends are written here or are curl; snapshots are built by hand.
 
 mod backend_http2;
-pub(crate) mod backend_tls;
+mod backend_tls;
 mod client;
 mod client_validation;
 mod deadlines;
@@ -13,14 +13,18 @@ mod framing;
 mod half_close;
 mod http2;
 mod http2_frames;
+mod http2_upstream;
 mod limit;
 mod mirrors;
 mod misdirected;
+mod request_headers;
 mod retries;
 mod sockets;
 mod support;
 mod timeouts;
 mod tls;
+pub(crate) mod tls_upstream;
 mod unread;
 mod upgrade;
 mod uploads;
+mod uploads_http2;

@@ -1,9 +1,9 @@
-//! Requests that are tried again because their rule says so.
+//! Retries configured by a rule.
 
 use super::client::Client;
-use super::support::{Answered, Gateway, Upstream, nobody, port_of, rule, soon, to};
-use gatefold_dataplane::retry::Retry;
-use gatefold_dataplane::timeouts::{Limit, RuleTimeouts};
+use super::support::{Answered, Gateway, Upstream, port_of, refusing_address, rule, soon, to};
+use gatefold_dataplane::retry::RuleRetry;
+use gatefold_dataplane::timeouts::{RuleTimeouts, TimeLimit};
 use gatefold_dataplane::{Port, Rule};
 use http::StatusCode;
 use std::net::SocketAddr;
@@ -20,7 +20,7 @@ fn retrying(addresses: &[SocketAddr], attempts: usize) -> Port {
 }
 
 fn limited(addresses: &[SocketAddr], attempts: usize, timeouts: RuleTimeouts) -> Port {
-    let retry = Retry {
+    let retry = RuleRetry {
         codes: [StatusCode::SERVICE_UNAVAILABLE].into(),
         attempts,
         backoff: BACKOFF,
@@ -32,7 +32,7 @@ fn limited(addresses: &[SocketAddr], attempts: usize, timeouts: RuleTimeouts) ->
     })
 }
 
-/// A backend that answers so many requests with a status, and the others with 200 and what it got.
+/// Starts a backend that responds to this many requests with a status, and echoes the others with 200.
 async fn failing(times: usize, status: u16) -> Upstream {
     let seen = AtomicUsize::new(0);
     Upstream::start(move |request: &Answered| {
@@ -51,7 +51,7 @@ fn post(body: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_named_status_is_tried_again_and_the_last_answer_is_given() {
+async fn configured_status_is_retried_and_the_last_response_is_returned() {
     for (failures, status, expected, requests) in [
         (2, 503, 200, 3),
         (9, 503, 503, 3),
@@ -63,7 +63,7 @@ async fn a_named_status_is_tried_again_and_the_last_answer_is_given() {
         let began = Instant::now();
         let answer = gateway.ask(&post("abc")).await;
         assert_eq!(answer.status(), expected, "{failures} times {status}");
-        assert_eq!(answer.text(), "abc", "the backend's own answer");
+        assert_eq!(answer.text(), "abc", "the backend's own response");
         assert_eq!(upstream.requests(), requests, "{failures} times {status}");
         // 20 and 40 milliseconds.
         let least = if requests == 3 {
@@ -76,11 +76,11 @@ async fn a_named_status_is_tried_again_and_the_last_answer_is_given() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_endpoint_learns_at_once_that_its_answer_is_not_wanted() {
+async fn endpoint_whose_response_is_discarded_is_disconnected_before_the_retry() {
     const LONG: Duration = Duration::from_secs(600);
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("its address");
-    let retry = Retry {
+    let retry = RuleRetry {
         codes: [StatusCode::SERVICE_UNAVAILABLE].into(),
         attempts: 1,
         backoff: LONG,
@@ -98,7 +98,7 @@ async fn an_endpoint_learns_at_once_that_its_answer_is_not_wanted() {
     endpoint
         .send("HTTP/1.1 503 S\r\nContent-Length: 9\r\n\r\n")
         .await;
-    assert!(endpoint.ends_somehow().await, "while the client waits");
+    assert!(endpoint.ends_somehow().await);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -110,7 +110,7 @@ async fn another_endpoint_is_tried_first() {
         assert_eq!(gateway.get("/").await.status(), 200);
     }
     assert_eq!(good.requests(), 6);
-    let dead = [nobody().await, good.address];
+    let dead = [refusing_address().await, good.address];
     let gateway = Gateway::start(retrying(&dead, 1)).await;
     for _ in 0..4 {
         assert_eq!(gateway.ask(&post("abc")).await.status(), 200);
@@ -118,7 +118,7 @@ async fn another_endpoint_is_tried_first() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_endpoint_that_breaks_off_is_tried_again_as_often_as_said() {
+async fn endpoint_that_closes_the_connection_is_retried_up_to_the_limit() {
     let put = "PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc";
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("its address");
@@ -141,16 +141,16 @@ async fn an_endpoint_that_breaks_off_is_tried_again_as_often_as_said() {
     assert_eq!(seen.load(Ordering::SeqCst), 3);
     let gateway = Gateway::start(retrying(&[address], 1)).await;
     assert_eq!(gateway.ask(put).await.status(), 502);
-    assert_eq!(seen.load(Ordering::SeqCst), 5, "twice more");
+    assert_eq!(seen.load(Ordering::SeqCst), 5, "two more requests");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_try_that_takes_too_long_is_followed_by_another() {
+async fn attempt_that_takes_too_long_is_retried() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("its address");
     tokio::spawn(async move {
-        let (mut silent, _) = listener.accept().await.expect("the first try");
-        let (tcp, _) = listener.accept().await.expect("the second one");
+        let (mut silent, _) = listener.accept().await.expect("the first attempt");
+        let (tcp, _) = listener.accept().await.expect("the second attempt");
         let mut client = Client::new(tcp);
         client.message(true, false).await.expect("a request");
         client
@@ -160,20 +160,20 @@ async fn a_try_that_takes_too_long_is_followed_by_another() {
         client.message(true, false).await;
     });
     let timeouts = RuleTimeouts {
-        request: Limit::After(Duration::from_secs(15)),
-        backend_request: Limit::After(Duration::from_millis(300)),
+        request: TimeLimit::After(Duration::from_secs(15)),
+        backend_request: TimeLimit::After(Duration::from_millis(300)),
     };
     let gateway = Gateway::start(limited(&[address], 1, timeouts)).await;
     assert_eq!(gateway.get("/").await.status(), 200);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn tries_end_with_the_time_limit_of_the_request() {
+async fn retries_end_at_the_time_limit_of_the_request() {
     let upstream = failing(usize::MAX, 503).await;
     let limit = Duration::from_millis(500);
     let timeouts = RuleTimeouts {
-        request: Limit::After(limit),
-        backend_request: Limit::Unset,
+        request: TimeLimit::After(limit),
+        backend_request: TimeLimit::Unset,
     };
     let gateway = Gateway::start(limited(&[upstream.address], 1000, timeouts)).await;
     let began = Instant::now();
@@ -181,12 +181,12 @@ async fn tries_end_with_the_time_limit_of_the_request() {
     assert!(matches!(answer.status(), 503 | 504), "{}", answer.head);
     assert!(began.elapsed() < 20 * limit, "{:?}", began.elapsed());
     let requests = upstream.requests();
-    assert!((2..=25).contains(&requests), "{requests} tries");
+    assert!((2..=25).contains(&requests), "{requests} attempts");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_body_that_still_streams_or_is_too_long_to_keep_is_not_sent_again() {
-    // It answers without reading the body.
+async fn body_that_is_incomplete_or_too_long_to_keep_is_not_retried() {
+    // It responds without reading the body.
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("its address");
     let seen = Arc::new(AtomicUsize::new(0));
@@ -211,23 +211,27 @@ async fn a_body_that_still_streams_or_is_too_long_to_keep_is_not_sent_again() {
         .send("PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n")
         .await;
     assert_eq!(client.answer(false).await.status(), 503);
-    assert_eq!(seen.load(Ordering::SeqCst), 1, "a stream was sent again");
+    assert_eq!(
+        seen.load(Ordering::SeqCst),
+        1,
+        "an incomplete body was sent again"
+    );
     let long = failing(9, 503).await;
     let gateway = Gateway::start(retrying(&[long.address], 5)).await;
     let answer = soon(gateway.ask(&post(&"x".repeat(100 * 1024)))).await;
     assert_eq!(answer.status(), 503);
-    assert_eq!(long.requests(), 1, "what wasn't kept was sent again");
+    assert_eq!(long.requests(), 1, "a body that wasn't kept was sent again");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_body_of_unknown_length_that_is_complete_is_sent_again() {
+async fn complete_body_of_unknown_length_is_retried() {
     let upstream = failing(1, 503).await;
     let gateway = Gateway::start(retrying(&[upstream.address], 1)).await;
     let chunked =
         "PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n";
     let answer = gateway.ask(chunked).await;
     assert_eq!((answer.status(), answer.text()), (200, "abc".to_owned()));
-    // An empty one as well.
+    // An empty body as well.
     let upstream = failing(1, 503).await;
     let gateway = Gateway::start(retrying(&[upstream.address], 1)).await;
     let empty = "PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n";
@@ -235,7 +239,7 @@ async fn a_body_of_unknown_length_that_is_complete_is_sent_again() {
     assert_eq!(upstream.requests(), 2);
 }
 
-/// A backend that accepts connections and answers none of the requests: it breaks off, or keeps silent.
+/// Starts a backend that responds to no request: it closes the connection, or stays silent.
 async fn unanswering(silent: bool) -> (SocketAddr, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("its address");
@@ -259,10 +263,10 @@ async fn unanswering(silent: bool) -> (SocketAddr, Arc<AtomicUsize>) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_request_that_must_not_be_sent_twice_is_not_retried_once_it_may_have_been_processed() {
+async fn request_that_is_not_idempotent_is_not_retried_after_it_may_have_been_processed() {
     let timeouts = RuleTimeouts {
-        request: Limit::Unset,
-        backend_request: Limit::After(Duration::from_millis(300)),
+        request: TimeLimit::Unset,
+        backend_request: TimeLimit::After(Duration::from_millis(300)),
     };
     for (silent, status) in [(false, 502), (true, 504)] {
         let (address, seen) = unanswering(silent).await;
@@ -274,14 +278,14 @@ async fn a_request_that_must_not_be_sent_twice_is_not_retried_once_it_may_have_b
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn with_zero_attempts_a_request_is_sent_once() {
+async fn request_is_sent_once_if_attempts_are_zero() {
     let upstream = failing(9, 503).await;
     let gateway = Gateway::start(retrying(&[upstream.address], 0)).await;
     assert_eq!(gateway.get("/").await.status(), 503);
-    assert_eq!(upstream.requests(), 1, "its status is a retryable one");
-    // One of two endpoints can't be connected to.
+    assert_eq!(upstream.requests(), 1, "its status is retryable");
+    // One of two endpoints refuses connections.
     let good = Upstream::plain().await;
-    let gateway = Gateway::start(retrying(&[nobody().await, good.address], 0)).await;
+    let gateway = Gateway::start(retrying(&[refusing_address().await, good.address], 0)).await;
     let mut statuses = Vec::new();
     for _ in 0..4 {
         statuses.push(gateway.get("/").await.status());
@@ -290,7 +294,7 @@ async fn with_zero_attempts_a_request_is_sent_once() {
     assert_eq!(statuses, [200, 200, 502, 502]);
 }
 
-/// A backend that answers one request a connection and ends the connection when it has read the next one.
+/// Starts a backend that responds to one request per connection, and closes the connection after reading the next one.
 async fn ends_kept_connections() -> (SocketAddr, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("its address");
@@ -316,7 +320,7 @@ async fn ends_kept_connections() -> (SocketAddr, Arc<AtomicUsize>) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn attempts_count_requests_that_were_lost_with_a_kept_connection() {
+async fn requests_lost_with_a_pooled_connection_count_as_attempts() {
     for (attempts, status, requests) in [(0, 502, 2), (1, 200, 3)] {
         let (address, seen) = ends_kept_connections().await;
         let gateway = Gateway::start(retrying(&[address], attempts)).await;
@@ -330,8 +334,8 @@ async fn attempts_count_requests_that_were_lost_with_a_kept_connection() {
     }
 }
 
-/// A backend whose connections serve one request each, and break off when the next one comes. So many requests are
-/// answered only when all of them have come.
+/// Starts a backend whose connections serve one request each, and are closed at the next. The first `together` requests get
+/// their responses only when all of them have arrived.
 async fn serving_once(together: usize) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("its address");
@@ -358,11 +362,11 @@ async fn serving_once(together: usize) -> SocketAddr {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn any_number_of_dead_pooled_connections_costs_no_request_its_answer() {
+async fn closed_pooled_connections_never_fail_a_request() {
     const DEAD: usize = 8;
     let address = serving_once(DEAD).await;
-    // The first two take no connections: what they cost is no try less for the third one.
-    let endpoints = [nobody().await, nobody().await, address];
+    // The first two refuse connections. Their attempts don't count for the third.
+    let endpoints = [refusing_address().await, refusing_address().await, address];
     for endpoints in [&endpoints[2..], &endpoints] {
         let gateway = Gateway::start(port_of(rule(to(&[address])))).await;
         let mut clients = Vec::new();

@@ -1,3 +1,5 @@
+//! Sockets that are opened, kept, and closed by a new snapshot.
+
 use super::support::{Client, Gateway, Upstream, port, soon, to};
 use gatefold_listen::BindFailureReason;
 use std::future::{Future as _, poll_fn};
@@ -7,7 +9,7 @@ use std::task::Poll;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 
-/// A backend that answers when it is told to.
+/// Starts a backend that responds when notified.
 async fn slow() -> (SocketAddr, tokio::sync::oneshot::Sender<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("its address");
@@ -26,7 +28,7 @@ async fn slow() -> (SocketAddr, tokio::sync::oneshot::Sender<()>) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_removed_listener_closes_at_once_and_finishes_what_it_began() {
+async fn removed_listener_closes_immediately_and_completes_requests_in_flight() {
     let (backend, go) = slow().await;
     let quick = Upstream::plain().await;
     let mut gateway = Gateway::start(port(to(&[quick.address]))).await;
@@ -38,7 +40,7 @@ async fn a_removed_listener_closes_at_once_and_finishes_what_it_began() {
         .await;
     let mut busy = gateway.connect().await;
     busy.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
-    // The idle connection is served still: the change hasn't touched its socket.
+    // The idle connection is still open: the change doesn't affect its socket.
     gateway.open(2).await;
     assert!(
         tokio::time::timeout(Duration::from_millis(50), busy.message(false, false))
@@ -64,7 +66,7 @@ async fn a_removed_listener_closes_at_once_and_finishes_what_it_began() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_change_keeps_the_socket_and_the_connections_it_does_not_touch() {
+async fn new_snapshot_keeps_unchanged_sockets_and_connections() {
     let (before, after) = (Upstream::plain().await, Upstream::plain().await);
     let mut gateway = Gateway::start(port(to(&[before.address]))).await;
     let address = gateway.address;
@@ -87,13 +89,13 @@ async fn a_change_keeps_the_socket_and_the_connections_it_does_not_touch() {
     assert_eq!(
         (before.requests(), after.requests()),
         (1, 1),
-        "the new routes are in force"
+        "the new routes don't apply"
     );
     assert_eq!(gateway.sockets.accepting().count(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_port_in_use_is_reported_and_taken_when_it_is_free() {
+async fn port_in_use_is_reported_and_bound_once_it_is_free() {
     let upstream = Upstream::plain().await;
     let mut gateway = Gateway::start(port(to(&[upstream.address]))).await;
     let squatter = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
@@ -112,7 +114,7 @@ async fn a_port_in_use_is_reported_and_taken_when_it_is_free() {
     assert_eq!(
         gateway.get("/").await.status(),
         200,
-        "the others are served"
+        "other listeners aren't served"
     );
     drop(squatter);
     assert!(gateway.sockets.retry());
@@ -121,7 +123,7 @@ async fn a_port_in_use_is_reported_and_taken_when_it_is_free() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn shutdown_waits_no_longer_than_it_may() {
+async fn shutdown_waits_no_longer_than_its_limit() {
     let (backend, _go) = slow().await;
     let mut gateway = Gateway::start(port(to(&[backend]))).await;
     let mut client = gateway.connect().await;
@@ -132,7 +134,7 @@ async fn shutdown_waits_no_longer_than_it_may() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_port_on_every_address_and_on_one_is_a_conflict_of_our_own() {
+async fn port_on_all_addresses_and_on_one_is_our_own_conflict() {
     let upstream = Upstream::plain().await;
     let mut gateway = Gateway::start(port(to(&[upstream.address]))).await;
     let one = gateway.address;
@@ -142,16 +144,23 @@ async fn a_port_on_every_address_and_on_one_is_a_conflict_of_our_own() {
     let message = &failures[&every].message;
     let own = format!("{one} is bound for another listener of these manifests");
     assert!(message.contains(&own), "{message}");
-    assert!(!message.contains("process"), "nobody else: {message}");
+    assert!(
+        !message.contains("process"),
+        "blames another process: {message}"
+    );
     gateway.sockets.commit().await;
-    assert_eq!(gateway.get("/").await.status(), 200, "the first one stays");
-    // When the one goes, the other can be had.
+    assert_eq!(
+        gateway.get("/").await.status(),
+        200,
+        "the first listener is gone"
+    );
+    // Once the first is removed, the other can be bound.
     gateway.sockets.prepare([every]);
     assert!(gateway.sockets.commit().await.is_empty());
 }
 
 #[tokio::test]
-async fn a_change_that_was_given_up_half_way_is_finished_at_the_end() {
+async fn cancelled_change_is_completed_at_shutdown() {
     let upstream = Upstream::plain().await;
     let mut gateway = Gateway::start(port(to(&[upstream.address]))).await;
     let mut kept = gateway.connect().await;
@@ -161,9 +170,9 @@ async fn a_change_that_was_given_up_half_way_is_finished_at_the_end() {
     {
         let mut commit = pin!(gateway.sockets.commit());
         let begun = poll_fn(|context| Poll::Ready(commit.as_mut().poll(context).is_pending()));
-        assert!(begun.await, "it waits for the socket's task");
+        assert!(begun.await, "the commit waits for the socket's task");
     }
     let long = Duration::from_secs(600);
     assert_eq!(soon(gateway.sockets.shutdown(long)).await, 0);
-    assert!(kept.ended().await, "it was told to end");
+    assert!(kept.ended().await, "the connection stays open");
 }

@@ -1,7 +1,9 @@
+//! A running proxy, backends, and rules for tests.
+
 pub(super) use super::client::{Answered, Client};
 use crate::{Counters, Gatefold, Options, Timeouts, build};
 use arc_swap::ArcSwap;
-use gatefold_dataplane::backend::{Backend, Endpoints, HttpVersion, Split, Target};
+use gatefold_dataplane::backend::{Backend, BackendTarget, EndpointSet, HttpVersion, Split};
 use gatefold_dataplane::filter::Filters;
 use gatefold_dataplane::host_routes::{HostRoutes, RouteEntry};
 use gatefold_dataplane::hostname::HostMap;
@@ -21,10 +23,10 @@ use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 
-/// How long a test waits for what must happen.
+/// How long a test waits for an event.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Waits for something that must come to its end.
+/// Waits for a future that must complete.
 pub(super) async fn soon<T>(future: impl Future<Output = T>) -> T {
     tokio::time::timeout(PATIENCE, future)
         .await
@@ -39,7 +41,7 @@ pub(super) struct Gateway {
 }
 
 impl Gateway {
-    /// Serves what `port` makes on one socket.
+    /// Serves a port on one socket.
     pub(super) async fn start(port: Port) -> Gateway {
         Gateway::with(port, Timeouts::default()).await
     }
@@ -48,7 +50,7 @@ impl Gateway {
         Gateway::counting(port, timeouts, Counters::default()).await
     }
 
-    /// One that counts here.
+    /// Serves a port and counts requests in these counters.
     pub(super) async fn counting(port: Port, timeouts: Timeouts, counters: Counters) -> Gateway {
         let options = Options {
             threads: 2,
@@ -59,7 +61,7 @@ impl Gateway {
         Gateway::of(port, options, listen::Options::default()).await
     }
 
-    /// One that takes connections as the last argument says.
+    /// Serves a port with these options for client connections.
     pub(super) async fn taking(
         port: Port,
         timeouts: Timeouts,
@@ -88,7 +90,7 @@ impl Gateway {
         gateway
     }
 
-    /// Makes a snapshot the one in force, as a reload does.
+    /// Publishes a snapshot, as a reload does.
     pub(super) async fn publish(&mut self, ports: impl IntoIterator<Item = (SocketAddr, Port)>) {
         let ports = ports
             .into_iter()
@@ -111,19 +113,19 @@ impl Gateway {
         )
     }
 
-    /// Sends a request on a connection of its own and reads the answer.
+    /// Sends a request on a new connection and reads the response.
     pub(super) async fn ask(&self, request: &str) -> Answered {
         let mut client = self.connect().await;
         client.send(request).await;
         client.answer(request.starts_with("HEAD")).await
     }
 
-    /// Waits until no client's connection is open.
+    /// Waits until no client connection is open.
     pub(super) async fn all_gone(&self) {
         self.open(0).await;
     }
 
-    /// Waits until just as many clients' connections are open.
+    /// Waits until exactly this many client connections are open.
     pub(super) async fn open(&self, count: usize) {
         soon(async {
             while self.sockets.connections() != count {
@@ -139,7 +141,7 @@ impl Gateway {
     }
 }
 
-/// A port whose only listener has one route for every path.
+/// Returns a port whose only listener has one route, for every path.
 pub(super) fn port(action: Action) -> Port {
     port_with(action, Filters::default())
 }
@@ -151,7 +153,7 @@ pub(super) fn port_with(action: Action, filters: Filters) -> Port {
     })
 }
 
-/// A port whose only listener has one route of this rule for every path.
+/// Returns a port whose only listener has one route with this rule, for every path.
 pub(super) fn port_of(rule: Rule) -> Port {
     let mut listeners = HostMap::default();
     listeners.insert(None, listener_of(rule));
@@ -161,7 +163,7 @@ pub(super) fn port_of(rule: Rule) -> Port {
     }
 }
 
-/// A rule that does nothing besides.
+/// Returns a rule with nothing but an action.
 pub(super) fn rule(action: Action) -> Rule {
     Rule {
         route: "default/route".into(),
@@ -206,11 +208,14 @@ fn listener_of(rule: Rule) -> Arc<Listener> {
 }
 
 pub(super) fn to(addresses: &[SocketAddr]) -> Action {
-    let endpoints = Endpoints::new(HttpVersion::Http1, addresses, 0).expect("an address");
-    to_target(Target::Endpoints(Arc::new(endpoints)), Filters::default())
+    let endpoints = EndpointSet::new(HttpVersion::Http1, addresses, 0).expect("an address");
+    to_target(
+        BackendTarget::Endpoints(Arc::new(endpoints)),
+        Filters::default(),
+    )
 }
 
-pub(super) fn to_target(target: Target, filters: Filters) -> Action {
+pub(super) fn to_target(target: BackendTarget, filters: Filters) -> Action {
     let backend = Backend {
         name: "default/backend:80".into(),
         filters,
@@ -219,7 +224,7 @@ pub(super) fn to_target(target: Target, filters: Filters) -> Action {
     Action::Forward(Split::new(vec![(1, backend)], 0).expect("a weight"))
 }
 
-/// A backend that answers every request alike and notes what it got.
+/// A backend that records its requests.
 pub(super) struct Upstream {
     pub(super) address: SocketAddr,
     seen: Arc<Mutex<Vec<Answered>>>,
@@ -227,13 +232,13 @@ pub(super) struct Upstream {
 }
 
 impl Upstream {
-    /// Answers with this.
+    /// Starts a backend that sends this response to every request.
     pub(super) async fn answering(response: impl Into<Vec<u8>>) -> Upstream {
         let response = response.into();
         Upstream::start(move |_| response.clone()).await
     }
 
-    /// Answers 200 with a short body.
+    /// Starts a backend that responds with 200 and a short body.
     pub(super) async fn plain() -> Upstream {
         Upstream::answering("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").await
     }
@@ -270,30 +275,30 @@ impl Upstream {
         upstream
     }
 
-    /// The last request.
+    /// Returns the last request.
     pub(super) fn last(&self) -> Answered {
         let seen = self.seen.lock().expect("no panic");
         seen.last().cloned().expect("a request")
     }
 
-    /// How many requests came.
+    /// Returns the number of requests.
     pub(super) fn requests(&self) -> usize {
         self.seen.lock().expect("no panic").len()
     }
 
-    /// How many connections came.
+    /// Returns the number of connections.
     pub(super) fn connections(&self) -> usize {
         self.connections.load(Ordering::SeqCst)
     }
 }
 
-/// An address where nobody listens.
-pub(super) async fn nobody() -> SocketAddr {
+/// Returns an address that refuses connections.
+pub(super) async fn refusing_address() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     listener.local_addr().expect("its address")
 }
 
-/// Runs curl, which must succeed, and gives what it prints.
+/// Runs curl, which must succeed, and returns its output.
 pub(super) async fn curl(arguments: &[&str], input: &'static [u8]) -> String {
     let output = run_curl(arguments, input).await;
     assert!(
@@ -304,7 +309,7 @@ pub(super) async fn curl(arguments: &[&str], input: &'static [u8]) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-/// Runs curl, whatever comes out.
+/// Runs curl and returns its result.
 pub(super) async fn run_curl(arguments: &[&str], input: &'static [u8]) -> std::process::Output {
     let arguments: Vec<String> = arguments.iter().map(|it| (*it).to_owned()).collect();
     let run = tokio::task::spawn_blocking(move || {

@@ -1,11 +1,11 @@
-//! The time limits of a rule, against endpoints that are slow in each way there is.
+//! The time limits of rules, with endpoints that are slow in different ways.
 
 use super::client::Client;
 use super::support::{Gateway, Upstream, port_of, rule, run_curl, soon, to};
 use super::upgrade::UPGRADE;
 use crate::Timeouts;
 use gatefold_dataplane::Port;
-use gatefold_dataplane::timeouts::{Limit, RuleTimeouts};
+use gatefold_dataplane::timeouts::{RuleTimeouts, TimeLimit};
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
@@ -13,13 +13,13 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-/// Longer than anything that is not waited for takes.
+/// Longer than any step that doesn't wait.
 const LIMIT: Duration = Duration::from_millis(300);
 
-/// What tells a limit that was kept from one of the proxy's own, a minute.
+/// Distinguishes this limit from the proxy's own timeouts, which are a minute.
 const SOON: Duration = Duration::from_secs(10);
 
-fn limited(address: SocketAddr, request: Limit, backend_request: Limit) -> Port {
+fn limited(address: SocketAddr, request: TimeLimit, backend_request: TimeLimit) -> Port {
     let timeouts = RuleTimeouts {
         request,
         backend_request,
@@ -30,7 +30,7 @@ fn limited(address: SocketAddr, request: Limit, backend_request: Limit) -> Port 
     })
 }
 
-/// A backend that reads a request's header and then does this, once a connection.
+/// Starts a backend that reads the header of a request and then runs this, once per connection.
 async fn backend<F>(then: impl Fn(Client<TcpStream>) -> F + Send + Sync + 'static) -> SocketAddr
 where
     F: Future<Output = ()> + Send + 'static,
@@ -48,7 +48,7 @@ where
     address
 }
 
-/// A backend that sends this, and then a byte now and then without end.
+/// Starts a backend that sends this, and then a piece now and then without end.
 async fn dripping(beginning: &'static str, drop: &'static str) -> SocketAddr {
     backend(move |mut client| async move {
         let mut next = beginning;
@@ -61,20 +61,20 @@ async fn dripping(beginning: &'static str, drop: &'static str) -> SocketAddr {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_limit_of_the_request_or_of_the_try_is_504() {
+async fn time_limit_of_request_or_attempt_is_504() {
     let slow = dripping("HTTP/1.1 200 OK\r\nSlow: ", "x").await;
     let silent = backend(|client| async move {
         let _open = client;
         std::future::pending().await
     })
     .await;
-    let set = Limit::After(LIMIT);
+    let set = TimeLimit::After(LIMIT);
     for address in [slow, silent] {
         for (request, backend_request) in [
-            (set, Limit::Unset),
-            (Limit::Unset, set),
-            (Limit::Off, set),
-            (set, Limit::Off),
+            (set, TimeLimit::Unset),
+            (TimeLimit::Unset, set),
+            (TimeLimit::Off, set),
+            (set, TimeLimit::Off),
         ] {
             let began = Instant::now();
             let gateway = Gateway::start(limited(address, request, backend_request)).await;
@@ -87,14 +87,18 @@ async fn a_limit_of_the_request_or_of_the_try_is_504() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_upload_whose_backend_does_not_read_is_504() {
+async fn upload_to_a_backend_that_does_not_read_is_504() {
     let address = backend(|client| async move {
         let _open = client;
         std::future::pending().await
     })
     .await;
-    // Long enough for all buffers on the way to become full.
-    let limited = limited(address, Limit::After(Duration::from_secs(3)), Limit::Unset);
+    // Long enough to fill all buffers on the way.
+    let limited = limited(
+        address,
+        TimeLimit::After(Duration::from_secs(3)),
+        TimeLimit::Unset,
+    );
     let gateway = Gateway::start(limited).await;
     let mut client = gateway.connect().await;
     let upload = vec![b'x'; 99_999_999];
@@ -112,7 +116,7 @@ async fn an_upload_whose_backend_does_not_read_is_504() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn zero_lets_a_backend_be_silent_longer_than_others_may() {
+async fn zero_lets_a_backend_be_silent_beyond_the_default_timeout() {
     let late = backend(|mut client| async move {
         tokio::time::sleep(LIMIT).await;
         let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
@@ -124,10 +128,10 @@ async fn zero_lets_a_backend_be_silent_longer_than_others_may() {
         ..Timeouts::default()
     };
     for (request, backend_request, status) in [
-        (Limit::Unset, Limit::Unset, 504),
-        (Limit::Off, Limit::Unset, 200),
-        (Limit::Unset, Limit::Off, 200),
-        (Limit::After(SOON), Limit::Unset, 200),
+        (TimeLimit::Unset, TimeLimit::Unset, 504),
+        (TimeLimit::Off, TimeLimit::Unset, 200),
+        (TimeLimit::Unset, TimeLimit::Off, 200),
+        (TimeLimit::After(SOON), TimeLimit::Unset, 200),
     ] {
         let port = limited(late, request, backend_request);
         let gateway = Gateway::with(port, timeouts()).await;
@@ -137,14 +141,14 @@ async fn zero_lets_a_backend_be_silent_longer_than_others_may() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_body_that_takes_too_long_is_cut_off_and_not_ended() {
+async fn body_that_takes_too_long_is_cut_off_and_not_completed() {
     let chunks = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
     let length = "HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n";
-    // More than is kept back until there is more to send.
+    // More than is buffered before it is sent.
     let large = Box::leak("x".repeat(4096).into_boxed_str());
     for (head, piece) in [(chunks, "1\r\nx\r\n"), (length, large)] {
         let address = dripping(head, piece).await;
-        let port = limited(address, Limit::After(LIMIT), Limit::Unset);
+        let port = limited(address, TimeLimit::After(LIMIT), TimeLimit::Unset);
         let gateway = Gateway::start(port).await;
         let mut client = gateway.connect().await;
         client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
@@ -152,18 +156,18 @@ async fn a_body_that_takes_too_long_is_cut_off_and_not_ended() {
         assert_eq!(header.status(), 200);
         let mut rest = Vec::new();
         let read = soon(client.stream.read_to_end(&mut rest)).await;
-        read.expect("what came before is delivered");
+        read.expect("a graceful end");
         assert!(rest.len() < 100_000, "the body is complete");
-        assert!(!rest.ends_with(b"0\r\n\r\n"), "the body was ended");
+        assert!(!rest.ends_with(b"0\r\n\r\n"), "the body was completed");
     }
 }
 
-/// The end of the connection is the end of such a body, so only a reset shows that it isn't complete.
+/// The end of the connection marks the end of such a body, so only a reset shows that it is incomplete.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_body_without_a_length_is_cut_off_by_a_reset() {
+async fn body_without_a_length_is_cut_off_by_a_reset() {
     let chunks = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
     let address = dripping(chunks, "1\r\nx\r\n").await;
-    let port = limited(address, Limit::Unset, Limit::After(LIMIT));
+    let port = limited(address, TimeLimit::Unset, TimeLimit::After(LIMIT));
     let gateway = Gateway::start(port).await;
     let mut client = gateway.connect().await;
     client.send("GET / HTTP/1.0\r\nHost: a\r\n\r\n").await;
@@ -174,23 +178,26 @@ async fn a_body_without_a_length_is_cut_off_by_a_reset() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stream_of_http_2_is_reset_when_its_time_is_over() {
+async fn http2_stream_is_reset_at_the_time_limit() {
     let chunks = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
     let address = dripping(chunks, "1\r\nx\r\n").await;
-    let port = limited(address, Limit::After(LIMIT), Limit::Unset);
+    let port = limited(address, TimeLimit::After(LIMIT), TimeLimit::Unset);
     let gateway = Gateway::start(port).await;
     let url = format!("http://{}/", gateway.address);
     let output = run_curl(&["--http2-prior-knowledge", &url], b"").await;
-    let said = String::from_utf8_lossy(&output.stderr);
+    let printed = String::from_utf8_lossy(&output.stderr);
     // "Stream error in the HTTP/2 framing layer".
-    assert_eq!(output.status.code(), Some(92), "{said}");
-    assert!(output.stdout.starts_with(b"x"), "what came is delivered");
+    assert_eq!(output.status.code(), Some(92), "{printed}");
+    assert!(
+        output.stdout.starts_with(b"x"),
+        "data before the reset is lost"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_upload_that_stalls_is_408() {
+async fn stalled_upload_is_408() {
     let upstream = Upstream::plain().await;
-    let port = limited(upstream.address, Limit::After(LIMIT), Limit::Unset);
+    let port = limited(upstream.address, TimeLimit::After(LIMIT), TimeLimit::Unset);
     let gateway = Gateway::start(port).await;
     let mut client = gateway.connect().await;
     client
@@ -203,17 +210,20 @@ async fn an_upload_that_stalls_is_408() {
         "{}",
         answer.text()
     );
-    assert!(client.ended().await, "the rest of the body may still come");
+    assert!(
+        client.ended().await,
+        "the rest of the body may still arrive"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_backend_that_leaves_a_client_waiting_for_100_is_504() {
+async fn backend_that_keeps_a_client_waiting_for_100_is_504() {
     let silent = backend(|client| async move {
         let _open = client;
         std::future::pending().await
     })
     .await;
-    let port = limited(silent, Limit::After(LIMIT), Limit::Unset);
+    let port = limited(silent, TimeLimit::After(LIMIT), TimeLimit::Unset);
     let gateway = Gateway::start(port).await;
     let request = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n";
     let answer = gateway.ask(request).await;
@@ -221,9 +231,9 @@ async fn a_backend_that_leaves_a_client_waiting_for_100_is_504() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_connection_outlives_the_limits_of_its_requests() {
+async fn connection_is_reused_beyond_the_limits_of_its_requests() {
     let upstream = Upstream::plain().await;
-    let port = limited(upstream.address, Limit::After(LIMIT), Limit::Unset);
+    let port = limited(upstream.address, TimeLimit::After(LIMIT), TimeLimit::Unset);
     let gateway = Gateway::start(port).await;
     let mut client = gateway.connect().await;
     for _ in 0..3 {
@@ -231,11 +241,11 @@ async fn a_connection_outlives_the_limits_of_its_requests() {
         assert_eq!(client.answer(false).await.status(), 200);
         tokio::time::sleep(LIMIT + LIMIT / 10).await;
     }
-    assert_eq!(upstream.connections(), 1, "it is used again");
+    assert_eq!(upstream.connections(), 1, "the connection was not reused");
 }
 
-/// Becomes a WebSocket, is silent for longer than anything else may be, and then speaks.
-async fn hold_a_silent_web_socket(timeouts: Timeouts, of_rule: Limit) {
+/// Opens a WebSocket, stays silent beyond all other limits, and then sends data.
+async fn hold_a_silent_web_socket(timeouts: Timeouts, of_rule: TimeLimit) {
     let echo = backend(|mut client| async move {
         let head =
             "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n";
@@ -254,23 +264,23 @@ async fn hold_a_silent_web_socket(timeouts: Timeouts, of_rule: Limit) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_web_socket_goes_on_after_the_limits_of_its_rule() {
-    hold_a_silent_web_socket(Timeouts::default(), Limit::After(LIMIT)).await;
+async fn websocket_continues_beyond_the_limits_of_its_rule() {
+    hold_a_silent_web_socket(Timeouts::default(), TimeLimit::After(LIMIT)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_web_socket_may_be_silent_for_longer_than_an_endpoint_or_a_client() {
+async fn websocket_may_be_silent_beyond_the_timeouts_of_endpoint_and_client() {
     let timeouts = Timeouts {
         upstream_read: LIMIT,
         downstream_read: LIMIT,
         ..Timeouts::default()
     };
-    hold_a_silent_web_socket(timeouts, Limit::Unset).await;
+    hold_a_silent_web_socket(timeouts, TimeLimit::Unset).await;
 }
 
-/// It may be silent for long only once it is a WebSocket.
+/// The longer timeout applies only after the upgrade.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_endpoint_that_does_not_answer_a_web_socket_is_504() {
+async fn endpoint_that_does_not_respond_to_an_upgrade_is_504() {
     let address = backend(|mut client| async move {
         client.ends_somehow().await;
     })
@@ -285,7 +295,7 @@ async fn an_endpoint_that_does_not_answer_a_web_socket_is_504() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_connection_that_nobody_uses_is_closed() {
+async fn idle_connection_to_an_endpoint_is_closed() {
     let (sender, mut ended) = tokio::sync::mpsc::unbounded_channel();
     let address = backend(move |mut client| {
         let sender = sender.clone();
@@ -301,19 +311,19 @@ async fn a_connection_that_nobody_uses_is_closed() {
         upstream_idle: LIMIT / 10,
         ..Timeouts::default()
     };
-    let port = limited(address, Limit::Unset, Limit::Unset);
+    let port = limited(address, TimeLimit::Unset, TimeLimit::Unset);
     let gateway = Gateway::with(port, timeouts).await;
-    // The second one gets a connection of its own.
+    // The second request gets a new connection.
     for _ in 0..2 {
         assert_eq!(gateway.get("/").await.status(), 200);
         let end = soon(ended.recv()).await.expect("the end");
-        assert_eq!(end, Ok(0), "it is no failure to the endpoint");
+        assert_eq!(end, Ok(0), "the endpoint sees an error");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_client_that_takes_its_response_slowly_is_no_silent_endpoint() {
-    // More than sockets hold.
+async fn client_that_reads_slowly_does_not_make_its_endpoint_count_as_silent() {
+    // More than the sockets hold.
     const LENGTH: usize = 32 * 1024 * 1024;
     let address = backend(|mut client| async move {
         let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {LENGTH}\r\n\r\n");
@@ -327,19 +337,19 @@ async fn a_client_that_takes_its_response_slowly_is_no_silent_endpoint() {
             .stream
             .write_all(&body)
             .await
-            .expect("all of it is taken");
+            .expect("the whole body is read");
     })
     .await;
     let timeouts = Timeouts {
         upstream_read: 3 * LIMIT,
         ..Timeouts::default()
     };
-    let port = limited(address, Limit::Unset, Limit::Unset);
+    let port = limited(address, TimeLimit::Unset, TimeLimit::Unset);
     let gateway = Gateway::with(port, timeouts).await;
     let mut client = gateway.connect().await;
     client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
     client.peek().await;
-    // Longer than an endpoint may be silent.
+    // Longer than the timeout of a silent endpoint.
     tokio::time::sleep(6 * LIMIT).await;
     assert_eq!(client.answer(false).await.body.len(), LENGTH);
 }

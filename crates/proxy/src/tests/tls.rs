@@ -1,3 +1,5 @@
+//! TLS with clients.
+
 use super::support::{Client, Gateway, Upstream, curl, port, soon, tls_port, to};
 use gatefold_dataplane::tls::{CertificateSet, PortTls};
 use rcgen::{
@@ -43,7 +45,7 @@ pub(super) fn certificates(sets: &[(Option<&str>, &Arc<CertifiedKey>)]) -> PortT
     map
 }
 
-/// A certificate as `openssl x509 -req` makes it without extensions: version 1, a CN, serial 0.
+/// Returns a certificate like one of `openssl x509 -req` without extensions: version 1, a CN, serial 0.
 fn version_1(name: &str) -> Arc<CertifiedKey> {
     fn der(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
         let content = parts.concat();
@@ -74,7 +76,7 @@ fn version_1(name: &str) -> Arc<CertifiedKey> {
     with_key(certificate.into(), &key)
 }
 
-/// Takes any certificate: the tests look at it themselves.
+/// Accepts any certificate. The tests examine it themselves.
 #[derive(Debug)]
 struct Anything(Vec<SignatureScheme>);
 
@@ -153,7 +155,7 @@ fn leaf(client: &Client<TlsStream<TcpStream>>) -> CertificateDer<'static> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_server_name_decides_on_the_certificate() {
+async fn server_name_selects_the_certificate() {
     let exact = certified(&["www.example.com"], &PKCS_ECDSA_P256_SHA256);
     let wildcard = certified(&["*.example.com"], &PKCS_ECDSA_P256_SHA256);
     let map = certificates(&[
@@ -176,17 +178,17 @@ async fn the_server_name_decides_on_the_certificate() {
     assert_eq!(
         shown(&gateway, Some("other.example")).await,
         None,
-        "nobody's name"
+        "no listener has the name"
     );
     assert_eq!(
         shown(&gateway, None).await,
         None,
-        "no name, and two to choose from"
+        "without a name, the choice is ambiguous"
     );
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_a_server_name_the_only_certificate_is_shown() {
+async fn only_certificate_is_used_without_a_server_name() {
     let only = certified(&["www.example.com"], &PKCS_ECDSA_P256_SHA256);
     let map = certificates(&[(Some("www.example.com"), &only)]);
     let gateway = Gateway::start(tls_port(to(&[Upstream::plain().await.address]), map)).await;
@@ -194,7 +196,7 @@ async fn without_a_server_name_the_only_certificate_is_shown() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_client_gets_the_certificate_whose_key_it_can_check() {
+async fn client_gets_a_certificate_whose_key_it_can_verify() {
     let edwards = certified(&["a.example"], &PKCS_ED25519);
     let curve = certified(&["a.example"], &PKCS_ECDSA_P256_SHA256);
     let mut map = PortTls::default();
@@ -213,7 +215,7 @@ async fn a_client_gets_the_certificate_whose_key_it_can_check() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn http_1_and_2_are_negotiated_and_the_backend_sees_https() {
+async fn http1_and_http2_are_negotiated_and_the_backend_sees_https() {
     let upstream = Upstream::plain().await;
     let key = certified(&["www.example.com"], &PKCS_ECDSA_P256_SHA256);
     let map = certificates(&[(Some("www.example.com"), &key)]);
@@ -241,7 +243,7 @@ async fn http_1_and_2_are_negotiated_and_the_backend_sees_https() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_x509_version_1_certificate_is_served() {
+async fn x509_version_1_certificate_is_served() {
     let key = version_1("www.example.com");
     let map = certificates(&[(Some("www.example.com"), &key)]);
     let upstream = Upstream::plain().await;
@@ -254,7 +256,7 @@ async fn an_x509_version_1_certificate_is_served() {
     let url = format!("https://www.example.com:{port}/get");
     let file = file.to_str().expect("a name");
     let printed = curl(&["--cacert", file, "--resolve", &resolve, &url], b"").await;
-    assert_eq!(printed, "ok", "curl trusts it as the tutorials have it");
+    assert_eq!(printed, "ok", "curl accepts it as its own authority");
 }
 
 fn pem(der: &[u8]) -> String {
@@ -271,7 +273,7 @@ fn pem(der: &[u8]) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_new_certificate_is_for_new_connections_and_cuts_no_old_one() {
+async fn new_certificate_applies_to_new_connections_and_cuts_off_no_old_one() {
     let upstream = Upstream::plain().await;
     let (old, new) = (
         certified(&["a.example"], &PKCS_ECDSA_P256_SHA256),
@@ -295,7 +297,7 @@ async fn a_new_certificate_is_for_new_connections_and_cuts_no_old_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_port_switches_between_tls_and_plain_with_the_snapshot() {
+async fn port_switches_between_tls_and_plain_with_the_snapshot() {
     let upstream = Upstream::plain().await;
     let key = certified(&["a.example"], &PKCS_ECDSA_P256_SHA256);
     let mut gateway = Gateway::start(port(to(&[upstream.address]))).await;
@@ -313,7 +315,7 @@ async fn a_port_switches_between_tls_and_plain_with_the_snapshot() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_malformed_request_within_tls_is_answered() {
+async fn malformed_request_over_tls_gets_an_answer() {
     let upstream = Upstream::plain().await;
     let key = certified(&["www.example.com"], &PKCS_ECDSA_P256_SHA256);
     let port = tls_port(to(&[upstream.address]), certificates(&[(None, &key)]));
@@ -323,6 +325,6 @@ async fn a_malformed_request_within_tls_is_answered() {
     client.send("GET /a b HTTP/1.1\r\nHost: a\r\n\r\n").await;
     let answer = client.answer(false).await;
     assert_eq!(answer.status(), 400, "{}", answer.head);
-    assert!(client.ended().await, "the connection ends");
+    assert!(client.ended().await, "the connection stays open");
     assert_eq!(upstream.requests(), 0);
 }

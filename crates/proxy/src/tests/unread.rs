@@ -1,8 +1,8 @@
-//! Bodies of requests that no backend gets.
+//! Bodies of requests that are not forwarded.
 
-use super::support::{Gateway, nobody, port, soon, to, to_target};
+use super::support::{Gateway, port, refusing_address, soon, to, to_target};
 use gatefold_dataplane::Action;
-use gatefold_dataplane::backend::Target;
+use gatefold_dataplane::backend::BackendTarget;
 use gatefold_dataplane::filter::Filters;
 use http::StatusCode;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -12,7 +12,7 @@ fn refusing() -> Action {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn own_answers_to_requests_with_small_bodies_keep_the_connection() {
+async fn own_answers_to_small_bodies_keep_the_connection() {
     let gateway = Gateway::start(port(refusing())).await;
     let mut client = gateway.connect().await;
     let small = "x".repeat(60_000);
@@ -32,7 +32,7 @@ async fn own_answers_to_requests_with_small_bodies_keep_the_connection() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_small_body_that_comes_after_its_answer_is_no_request() {
+async fn small_body_after_its_answer_is_not_read_as_a_request() {
     let gateway = Gateway::start(port(refusing())).await;
     let mut client = gateway.connect().await;
     client
@@ -49,7 +49,7 @@ async fn a_small_body_that_comes_after_its_answer_is_no_request() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_own_answer_to_a_large_body_closes_the_connection_and_arrives() {
+async fn own_answer_to_a_large_body_arrives_and_closes_the_connection() {
     let gateway = Gateway::start(port(refusing())).await;
     for framing in ["Content-Length: 8388608", "Transfer-Encoding: chunked"] {
         let mut client = gateway.connect().await;
@@ -59,7 +59,7 @@ async fn an_own_answer_to_a_large_body_closes_the_connection_and_arrives() {
         if framing.starts_with('T') {
             client.send("800000\r\n").await;
         }
-        // All of it is taken although the answer has been sent long before.
+        // All of it is read, although the answer was sent long before.
         soon(client.stream.write_all(&vec![b'x'; 8 << 20]))
             .await
             .expect("no reset");
@@ -71,7 +71,7 @@ async fn an_own_answer_to_a_large_body_closes_the_connection_and_arrives() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_client_that_waits_for_100_is_answered_at_once_and_its_connection_closed() {
+async fn client_that_waits_for_100_gets_the_answer_and_is_closed() {
     let gateway = Gateway::start(port(refusing())).await;
     let mut client = gateway.connect().await;
     client
@@ -83,8 +83,8 @@ async fn a_client_that_waits_for_100_is_answered_at_once_and_its_connection_clos
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_answer_for_a_failed_backend_arrives_while_the_client_still_sends() {
-    let gateway = Gateway::start(port(to(&[nobody().await]))).await;
+async fn answer_for_a_failed_backend_arrives_while_the_client_still_sends() {
+    let gateway = Gateway::start(port(to(&[refusing_address().await]))).await;
     let mut client = gateway.connect().await;
     client
         .send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 8388608\r\n\r\n")
@@ -100,8 +100,12 @@ async fn an_answer_for_a_failed_backend_arrives_while_the_client_still_sends() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_service_without_endpoints_keeps_the_connection_too() {
-    let gateway = Gateway::start(port(to_target(Target::NoEndpoints, Filters::default()))).await;
+async fn connection_is_kept_if_a_service_has_no_endpoints() {
+    let gateway = Gateway::start(port(to_target(
+        BackendTarget::NoEndpoints,
+        Filters::default(),
+    )))
+    .await;
     let mut client = gateway.connect().await;
     for _ in 0..2 {
         client
@@ -112,7 +116,7 @@ async fn a_service_without_endpoints_keeps_the_connection_too() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_malformed_body_gets_one_answer() {
+async fn malformed_body_gets_one_answer() {
     for status in [StatusCode::FORBIDDEN, StatusCode::INTERNAL_SERVER_ERROR] {
         let gateway = Gateway::start(port(Action::Refuse(status))).await;
         for body in ["x\r\n\r\n", "3\r\nabcd\r\n0\r\n\r\n", "3\r\nabc\r\n0\n\r\n"] {

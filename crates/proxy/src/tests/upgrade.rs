@@ -1,3 +1,5 @@
+//! Upgrades to WebSocket.
+
 use super::support::{Client, Gateway, Upstream, port, to};
 use crate::Timeouts;
 use std::net::SocketAddr;
@@ -7,7 +9,7 @@ use tokio::net::TcpListener;
 pub(super) const UPGRADE: &str = "GET /chat HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
                        Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
 
-/// Switches at once, greets, and sends back what it gets.
+/// Starts a backend that switches immediately, sends a greeting, and echoes.
 async fn echo() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("its address");
@@ -31,7 +33,7 @@ async fn echo() -> SocketAddr {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn hundreds_of_quick_upgrades_all_get_through() {
+async fn hundreds_of_fast_upgrades_all_succeed() {
     let gateway = Gateway::start(port(to(&[echo().await]))).await;
     for number in 0..300 {
         let mut client = gateway.connect().await;
@@ -49,7 +51,7 @@ async fn hundreds_of_quick_upgrades_all_get_through() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_upgrade_to_something_else_is_a_request_like_any_other() {
+async fn upgrade_to_another_protocol_is_an_ordinary_request() {
     const OTHER: &str = "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n\
                          HTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n";
     let upstream = Upstream::plain().await;
@@ -60,7 +62,7 @@ async fn an_upgrade_to_something_else_is_a_request_like_any_other() {
         assert_eq!(client.answer(false).await.text(), "ok");
     }
     assert!(upstream.last().header("upgrade").is_empty());
-    assert_eq!(upstream.connections(), 1, "it needs none of its own");
+    assert_eq!(upstream.connections(), 1, "it got its own connection");
 
     let silent = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = silent.local_addr().expect("its address");
@@ -73,8 +75,8 @@ async fn an_upgrade_to_something_else_is_a_request_like_any_other() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_connection_that_was_made_for_an_upgrade_is_not_used_again() {
-    // It refuses to switch, and would go on with HTTP.
+async fn connection_of_a_refused_upgrade_is_not_reused() {
+    // The backend refuses to switch, and would continue with HTTP.
     let upstream = Upstream::plain().await;
     let gateway = Gateway::start(port(to(&[upstream.address]))).await;
     for number in 1..=3 {
@@ -84,7 +86,7 @@ async fn a_connection_that_was_made_for_an_upgrade_is_not_used_again() {
         assert_eq!(
             upstream.connections(),
             number,
-            "it may be in TLS, for others"
+            "the connection may use TLS of another policy"
         );
     }
 }

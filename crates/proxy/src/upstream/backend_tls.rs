@@ -7,7 +7,7 @@
 
 use crate::upstream::pool_key;
 use crate::upstream::tls_cache::PreparedTls;
-use gatefold_dataplane::backend::Endpoints;
+use gatefold_dataplane::backend::EndpointSet;
 use gatefold_dataplane::backend_tls::BackendTls;
 use pingora_core::protocols::Digest;
 use pingora_core::tls::hash_certificate;
@@ -26,7 +26,7 @@ use tokio_rustls::client::TlsStream;
 /// # Errors
 /// If TLS was not prepared for the client certificate.
 pub(crate) fn of(
-    endpoints: &Endpoints,
+    endpoints: &EndpointSet,
     identity: Option<usize>,
 ) -> Result<Option<&Arc<BackendTls>>> {
     let Some(tls) = endpoints.tls() else {

@@ -9,7 +9,7 @@ use crate::upstream::peer::Exchange;
 use crate::upstream::pool_key::{self, PoolFlag};
 use crate::upstream::read_ahead::ReadAhead;
 use crate::upstream::upgrade;
-use crate::upstream::watch::State;
+use crate::upstream::watch::EndpointState;
 use async_trait::async_trait;
 use gatefold_dataplane::backend_tls::BackendTls;
 use pingora_core::connectors::L4Connect;
@@ -108,9 +108,9 @@ pub(crate) async fn connect(
     exchange: Exchange,
     read_ahead: ReadAhead,
     tls: Option<&BackendTls>,
-) -> Result<(Stream, Arc<Watched>)> {
+) -> Result<(Stream, Arc<EndpointConnection>)> {
     let tcp = upgrade::connect(address, read_ahead.receive_buffer()).await?;
-    let watched = Watched::new(&tcp)?;
+    let watched = EndpointConnection::new(&tcp)?;
     let mut stream = upgrade::stream(tcp, exchange, tls).await?;
     let response = Box::new(ResponseHeader::build_no_case(200, Some(0))?);
     stream.set_proxy_digest(ProxyDigest::new(response, Some(Box::new(watched.clone()))));
@@ -118,33 +118,33 @@ pub(crate) async fn connect(
 }
 
 /// Returns our handle on the connection of a request, if it has one.
-pub(crate) fn watched(digest: Option<&Digest>) -> Option<&Arc<Watched>> {
+pub(crate) fn watched(digest: Option<&Digest>) -> Option<&Arc<EndpointConnection>> {
     let digest = digest?.proxy_digest.as_ref()?;
     digest.user_data.as_ref()?.downcast_ref()
 }
 
 /// Our handle on a connection to an endpoint, in addition to the stream that Pingora has.
 #[derive(Debug)]
-pub(crate) struct Watched {
+pub(crate) struct EndpointConnection {
     /// Another descriptor of the same socket.
     socket: OwnedFd,
     /// Its phase, maintained by [`super::watch`].
-    pub(crate) state: State,
+    pub(crate) state: EndpointState,
     /// Whether the endpoint had received everything that was sent to it at the deadline.
     kept_up: AtomicBool,
     /// Changes with every deadline, so that the deadline of a finished request can't affect the next one.
     turn: Mutex<u64>,
 }
 
-impl Watched {
-    fn new(tcp: &TcpStream) -> Result<Arc<Watched>> {
+impl EndpointConnection {
+    fn new(tcp: &TcpStream) -> Result<Arc<EndpointConnection>> {
         let socket = tcp.as_fd().try_clone_to_owned().map_err(|error| {
             let what = "a second descriptor for a connection";
             Error::because(ErrorType::InternalError, what, error)
         })?;
-        Ok(Arc::new(Watched {
+        Ok(Arc::new(EndpointConnection {
             socket,
-            state: State::default(),
+            state: EndpointState::default(),
             kept_up: AtomicBool::new(false),
             turn: Mutex::default(),
         }))
@@ -233,7 +233,7 @@ impl Watched {
     }
 }
 
-impl AsFd for Watched {
+impl AsFd for EndpointConnection {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
     }
@@ -242,7 +242,7 @@ impl AsFd for Watched {
 /// A deadline that is set. Dropping it cancels the deadline.
 #[derive(Debug)]
 pub(crate) struct Armed {
-    watched: Arc<Watched>,
+    watched: Arc<EndpointConnection>,
     turn: u64,
     timer: AbortHandle,
 }
@@ -261,14 +261,14 @@ mod tests {
     use std::net::{TcpListener, TcpStream};
     use std::time::Duration;
 
-    fn pair() -> (TcpStream, TcpStream, Arc<Watched>) {
+    fn pair() -> (TcpStream, TcpStream, Arc<EndpointConnection>) {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let near = TcpStream::connect(listener.local_addr().expect("its address"));
         let near = near.expect("a connection");
         let (far, _) = listener.accept().expect("the connection");
-        let watched = Watched {
+        let watched = EndpointConnection {
             socket: near.as_fd().try_clone_to_owned().expect("a descriptor"),
-            state: State::default(),
+            state: EndpointState::default(),
             kept_up: AtomicBool::new(false),
             turn: Mutex::default(),
         };
@@ -279,7 +279,7 @@ mod tests {
     async fn deadline_resets_connection_despite_unread_data() {
         let (mut near, mut far, watched) = pair();
         far.write_all(b"unread").expect("sent");
-        let armed = Watched::arm(&watched, Instant::now());
+        let armed = EndpointConnection::arm(&watched, Instant::now());
         while !armed.timer.is_finished() {
             tokio::task::yield_now().await;
         }
@@ -293,11 +293,11 @@ mod tests {
     async fn deadline_of_finished_request_does_not_affect_the_next() {
         let (_near, mut far, watched) = pair();
         let later = Instant::now() + Duration::from_secs(60);
-        let first = Watched::arm(&watched, later);
+        let first = EndpointConnection::arm(&watched, later);
         let turn = first.turn;
         drop(first);
         watched.abort(turn);
-        let second = Watched::arm(&watched, later);
+        let second = EndpointConnection::arm(&watched, later);
         watched.abort(turn);
         far.set_nonblocking(true).expect("an option");
         let error = far.read(&mut [0]).expect_err("nothing was sent");

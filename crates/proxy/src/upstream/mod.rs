@@ -2,6 +2,7 @@
 
 pub(crate) mod backend_tls;
 pub(crate) mod deadline;
+pub(crate) mod endpoint;
 pub(crate) mod peer;
 pub(crate) mod pool_key;
 pub(crate) mod read_ahead;

@@ -113,22 +113,7 @@ impl Timeouts {
         options.idle_timeout = Some(self.upstream_idle);
         options.read_timeout = Some(self.upstream_read);
         options.write_timeout = Some(self.upstream_write);
-        // Detects that an endpoint's host has disappeared even if waits are long. HTTP/2 pings are no better: gRPC servers
-        // close connections with more than one ping in five minutes (`too_many_pings`), and Pingora allows an endpoint to pause
-        // for five seconds only.
-        options.tcp_keepalive = Some(TcpKeepalive {
-            idle: Duration::from_secs(60),
-            interval: Duration::from_secs(10),
-            count: 3,
-            #[cfg(target_os = "linux")]
-            user_timeout: match exchange {
-                Exchange::Http1 => UNACKNOWLEDGED,
-                // Also closes a connection whose endpoint doesn't read for that long, which another protocol is free to
-                // do.
-                Exchange::Http2 => self.upstream_write,
-                Exchange::Upgrade => Duration::ZERO,
-            },
-        });
+        options.tcp_keepalive = Some(self.keepalive(exchange));
         match exchange {
             Exchange::Http1 => {}
             Exchange::Http2 => {
@@ -148,6 +133,25 @@ impl Timeouts {
             }
         }
         Ok(peer)
+    }
+
+    /// Detects that an endpoint's host has disappeared even if waits are long. HTTP/2 pings are no better: gRPC servers close
+    /// connections with more than one ping in five minutes (`too_many_pings`), and Pingora allows an endpoint to pause for
+    /// five seconds only.
+    fn keepalive(&self, exchange: Exchange) -> TcpKeepalive {
+        TcpKeepalive {
+            idle: Duration::from_secs(60),
+            interval: Duration::from_secs(10),
+            count: 3,
+            #[cfg(target_os = "linux")]
+            user_timeout: match exchange {
+                Exchange::Http1 => UNACKNOWLEDGED,
+                // Also closes a connection whose endpoint doesn't read for that long, which another protocol is free to
+                // do.
+                Exchange::Http2 => self.upstream_write,
+                Exchange::Upgrade => Duration::ZERO,
+            },
+        }
     }
 }
 

@@ -28,6 +28,22 @@ fn is_repeatable(session: &mut Session) -> bool {
     session.is_body_empty() || (session.is_body_done() && kept(session))
 }
 
+/// Decides whether to retry a request whose time isn't over, apart from what its rule says.
+fn decide_without_rule(session: &mut Session, error: &mut Box<Error>, reused: bool) {
+    let unanswered = !relay::has_begun(session);
+    let unprocessed =
+        failure::is_unprocessed(error) && !session.retry_buffer_truncated() && unanswered;
+    let repeatable =
+        session.req_header().method.is_idempotent() && session.is_body_empty() && unanswered;
+    if unprocessed {
+        error.set_retry(true);
+    } else if repeatable {
+        failure::decide_by_connection(error, reused);
+    } else {
+        error.set_retry(false);
+    }
+}
+
 impl RequestContext {
     /// Whether to retry after connecting has failed, so nothing was sent. Another endpoint may work. So may the same one if the
     /// shared HTTP/2 connection has just been closed, which doesn't count as an attempt of the rule's `retry`.
@@ -50,21 +66,7 @@ impl RequestContext {
         error: &mut Box<Error>,
         reused: bool,
     ) {
-        let from_endpoint = *error.esource() == ErrorSource::Upstream;
-        let timeout = if !from_endpoint {
-            None
-        } else if self.is_late() {
-            let client_is_late = self.is_client_late(session);
-            Some(if client_is_late {
-                deadline::unsent()
-            } else {
-                deadline::late()
-            })
-        } else if self.is_silent() {
-            Some(deadline::silent())
-        } else {
-            None
-        };
+        let timeout = self.timeout(session, error);
         if *error.esource() == ErrorSource::Downstream {
             upload::give_up(self);
         }
@@ -78,23 +80,14 @@ impl RequestContext {
             let cause = std::mem::replace(error, timeout);
             error.set_cause(cause);
         }
-        let unanswered = !relay::has_begun(session);
-        let unprocessed =
-            failure::is_unprocessed(error) && !session.retry_buffer_truncated() && unanswered;
-        let repeatable =
-            session.req_header().method.is_idempotent() && session.is_body_empty() && unanswered;
-        let tries = self.tries.saturating_sub(self.retries);
         // Only one closed connection of the pool is retried for free.
         let first_dead = reused && !self.fresh;
         self.fresh |= reused;
+        let tries = self.tries.saturating_sub(self.retries);
         if late || (tries >= TRIES && !first_dead) {
             error.set_retry(false);
-        } else if unprocessed {
-            error.set_retry(true);
-        } else if repeatable {
-            failure::decide_by_connection(error, reused);
         } else {
-            error.set_retry(false);
+            decide_without_rule(session, error, reused);
         }
         if !error.retry() {
             let planned = self.retries_after(session, error);
@@ -104,6 +97,22 @@ impl RequestContext {
             let planned = self.plan_retry();
             error.set_retry(planned);
         }
+    }
+
+    /// Returns the error that replaces that of an endpoint whose time is over.
+    fn timeout(&self, session: &mut Session, error: &Error) -> Option<Box<Error>> {
+        if *error.esource() != ErrorSource::Upstream {
+            return None;
+        }
+        if self.is_late() {
+            let client_is_late = self.is_client_late(session);
+            return Some(if client_is_late {
+                deadline::unsent()
+            } else {
+                deadline::late()
+            });
+        }
+        self.is_silent().then(deadline::silent)
     }
 
     /// Whether the endpoint had received everything that the client had sent when the time was over. HTTP/2 has its own
@@ -181,7 +190,7 @@ impl RequestContext {
 mod tests {
     use super::*;
     use gatefold_dataplane::filter::Filters;
-    use gatefold_dataplane::retry::Retry;
+    use gatefold_dataplane::retry::RuleRetry;
     use gatefold_dataplane::timeouts::RuleTimeouts;
     use gatefold_dataplane::{Action, Rule};
     use std::sync::Arc;
@@ -194,7 +203,7 @@ mod tests {
             index: 0,
             filters: Filters::default(),
             timeouts: RuleTimeouts::default(),
-            retry: Some(Box::new(Retry {
+            retry: Some(Box::new(RuleRetry {
                 codes: Box::default(),
                 attempts: 0,
                 backoff: Duration::ZERO,

@@ -4,7 +4,7 @@
 //! endpoints. Both live as long as some snapshot has the settings. Lookups don't lock.
 
 use arc_swap::ArcSwap;
-use gatefold_dataplane::backend_tls::{Authorities, BackendTls, ClientIdentity};
+use gatefold_dataplane::backend_tls::{BackendTls, ClientIdentity, TrustedAuthorities};
 use pingora_core::utils::tls::{CertKey, WrappedX509, parse_x509};
 use std::collections::HashMap;
 use std::fmt;
@@ -64,8 +64,10 @@ impl fmt::Debug for PreparedTls {
 impl PreparedTls {
     fn new(tls: &BackendTls) -> Self {
         let authorities = match &tls.handshake.authorities {
-            Authorities::System(_) => None,
-            Authorities::Listed(list) => Some(list.iter().filter_map(|it| wrapped(it)).collect()),
+            TrustedAuthorities::System(_) => None,
+            TrustedAuthorities::Listed(list) => {
+                Some(list.iter().filter_map(|it| wrapped(it)).collect())
+            }
         };
         let identity = tls.handshake.identity.as_deref();
         PreparedTls {
@@ -110,12 +112,12 @@ fn cert_key(identity: &ClientIdentity) -> Option<CertKey> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tests::backend_tls::{Authority, tls};
+    use crate::tests::tls_upstream::{TestAuthority, tls};
 
     #[test]
     fn entry_is_shared_while_its_settings_exist_and_dropped_afterwards() {
         let cache = TlsCache::default();
-        let authority = Authority::new();
+        let authority = TestAuthority::new();
         let first = tls(&authority, &[], None);
         let prepared = cache.prepare(&first);
         assert!(Arc::ptr_eq(&prepared, &cache.prepare(&first)));

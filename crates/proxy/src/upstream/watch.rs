@@ -4,7 +4,7 @@
 //! millisecond. Instead, a request records its activity as a number in its connection, and a periodic sweep over all
 //! connections closes those without activity for too long, which fails the pending read or write.
 
-use crate::upstream::deadline::{self, Watched};
+use crate::upstream::deadline::{self, EndpointConnection};
 use crate::upstream::peer::Exchange;
 use crate::upstream::read_ahead::ReadAhead;
 use async_trait::async_trait;
@@ -23,7 +23,7 @@ use tracing::debug;
 
 /// The phase of a connection to an endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Phase {
+pub(crate) enum EndpointPhase {
     /// In the pool, without a request.
     Idle,
     /// In use by a request.
@@ -36,16 +36,16 @@ pub(crate) enum Phase {
 
 /// A phase and the time of the last activity in one word, so that both change atomically.
 #[derive(Debug, Default)]
-pub(crate) struct State(AtomicU64);
+pub(crate) struct EndpointState(AtomicU64);
 
-impl State {
+impl EndpointState {
     /// Starts a phase. Returns false if the connection was closed.
-    pub(crate) fn enter(&self, phase: Phase, now: Tick) -> bool {
+    pub(crate) fn enter(&self, phase: EndpointPhase, now: Tick) -> bool {
         let next = word(phase, now);
         let update = self
             .0
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, |state| {
-                (phase_of(state) != Phase::Over).then_some(next)
+                (phase_of(state) != EndpointPhase::Over).then_some(next)
             });
         update.is_ok()
     }
@@ -59,67 +59,67 @@ impl State {
     }
 
     pub(crate) fn is_over(&self) -> bool {
-        phase_of(self.0.load(Ordering::Acquire)) == Phase::Over
+        phase_of(self.0.load(Ordering::Acquire)) == EndpointPhase::Over
     }
 }
 
-fn word(phase: Phase, tick: Tick) -> u64 {
+fn word(phase: EndpointPhase, tick: Tick) -> u64 {
     (phase as u64) << 32 | u64::from(tick)
 }
 
-fn phase_of(state: u64) -> Phase {
+fn phase_of(state: u64) -> EndpointPhase {
     match state >> 32 {
-        0 => Phase::Idle,
-        1 => Phase::Busy,
-        2 => Phase::Unbounded,
-        _ => Phase::Over,
+        0 => EndpointPhase::Idle,
+        1 => EndpointPhase::Busy,
+        2 => EndpointPhase::Unbounded,
+        _ => EndpointPhase::Over,
     }
 }
 
 /// All connections to endpoints that start as HTTP/1.1, with the clock for them.
 #[derive(Clone, Debug)]
-pub(crate) struct Watch {
-    inner: Arc<Inner>,
+pub(crate) struct EndpointWatch {
+    inner: Arc<WatchState>,
     /// Opens connections that read ahead in full.
-    full: Arc<Connector>,
+    full: Arc<WatchingConnector>,
     /// Opens connections that read little ahead.
-    little: Arc<Connector>,
+    little: Arc<WatchingConnector>,
 }
 
 #[derive(Debug)]
-struct Inner {
+struct WatchState {
     /// How long an endpoint may be silent during a request.
     silent: Duration,
     /// How long a connection may be idle.
     idle: Duration,
     clock: Clock,
-    connections: Mutex<Connections>,
+    connections: Mutex<SweptConnections>,
 }
 
 #[derive(Debug, Default)]
-struct Connections {
-    all: Vec<Weak<Watched>>,
+struct SweptConnections {
+    all: Vec<Weak<EndpointConnection>>,
     /// Whether a sweep is running.
     swept: bool,
 }
 
-impl Watch {
+impl EndpointWatch {
     pub(crate) fn new(silent: Duration, idle: Duration) -> Self {
-        let inner = Arc::new(Inner {
+        let inner = Arc::new(WatchState {
             silent,
             idle,
             clock: Clock::for_shortest(silent.min(idle)),
             connections: Mutex::default(),
         });
         let connector = |read_ahead| {
-            Arc::new(Connector {
+            Arc::new(WatchingConnector {
                 inner: inner.clone(),
                 exchange: Exchange::Http1,
                 read_ahead,
                 tls: None,
             })
         };
-        Watch {
+        EndpointWatch {
             full: connector(ReadAhead::Full),
             little: connector(ReadAhead::Little),
             inner,
@@ -149,7 +149,7 @@ impl Watch {
                 options.custom_l4 = Some(connector.clone());
             }
             Exchange::Upgrade => {
-                options.custom_l4 = Some(Arc::new(Connector {
+                options.custom_l4 = Some(Arc::new(WatchingConnector {
                     inner: self.inner.clone(),
                     exchange,
                     read_ahead: ReadAhead::Full,
@@ -168,28 +168,28 @@ impl Watch {
 
 /// Opens connections and registers them for the sweep.
 #[derive(Debug)]
-struct Connector {
-    inner: Arc<Inner>,
+struct WatchingConnector {
+    inner: Arc<WatchState>,
     exchange: Exchange,
     read_ahead: ReadAhead,
     tls: Option<Arc<BackendTls>>,
 }
 
 #[async_trait]
-impl L4Connect for Connector {
+impl L4Connect for WatchingConnector {
     async fn connect(&self, address: &SocketAddr) -> Result<Stream> {
         let (exchange, tls) = (self.exchange, self.tls.as_deref());
         let connected = deadline::connect(address, exchange, self.read_ahead, tls);
         let (stream, watched) = connected.await?;
         // Until a request uses it, which a handshake may delay.
-        watched.state.enter(Phase::Unbounded, 0);
-        Inner::add(&self.inner, &watched);
+        watched.state.enter(EndpointPhase::Unbounded, 0);
+        WatchState::add(&self.inner, &watched);
         Ok(stream)
     }
 }
 
-impl Inner {
-    fn add(this: &Arc<Self>, watched: &Arc<Watched>) {
+impl WatchState {
+    fn add(this: &Arc<Self>, watched: &Arc<EndpointConnection>) {
         let mut connections = this.lock();
         connections.all.push(Arc::downgrade(watched));
         if !std::mem::replace(&mut connections.swept, true) {
@@ -210,21 +210,25 @@ impl Inner {
     }
 
     /// Closes a connection that is overdue. Returns false if it need not be checked any more.
-    fn check(&self, watched: &Watched) -> bool {
+    fn check(&self, watched: &EndpointConnection) -> bool {
         let state = watched.state.0.load(Ordering::Acquire);
         let phase = phase_of(state);
         let limit = match phase {
-            Phase::Idle => self.idle,
-            Phase::Busy => self.silent,
-            Phase::Unbounded => return true,
-            Phase::Over => return false,
+            EndpointPhase::Idle => self.idle,
+            EndpointPhase::Busy => self.silent,
+            EndpointPhase::Unbounded => return true,
+            EndpointPhase::Over => return false,
         };
         if !self.clock.has_passed(limit, state as Tick) {
             return true;
         }
-        let lives = phase == Phase::Busy && watched.has_unread();
+        let lives = phase == EndpointPhase::Busy && watched.has_unread();
         // If the endpoint has sent something, the client is the one that delays.
-        let next = if lives { Phase::Busy } else { Phase::Over };
+        let next = if lives {
+            EndpointPhase::Busy
+        } else {
+            EndpointPhase::Over
+        };
         let next = word(next, self.clock.now());
         let exchange = AtomicU64::compare_exchange;
         if exchange(
@@ -242,15 +246,17 @@ impl Inner {
         if !lives {
             match phase {
                 // Closes as Pingora would at its idle timeout: endpoints log connections that are reset.
-                Phase::Idle => watched.close(),
-                Phase::Busy | Phase::Unbounded | Phase::Over => watched.reset(),
+                EndpointPhase::Idle => watched.close(),
+                EndpointPhase::Busy | EndpointPhase::Unbounded | EndpointPhase::Over => {
+                    watched.reset()
+                }
             }
             debug!(?phase, "closed a connection without activity");
         }
         lives
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Connections> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, SweptConnections> {
         self.connections
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -258,7 +264,7 @@ impl Inner {
 }
 
 /// Sweeps all connections with each tick, as long as there are any.
-async fn sweep(inner: Weak<Inner>, tick: Duration) {
+async fn sweep(inner: Weak<WatchState>, tick: Duration) {
     let mut ticks = tokio::time::interval(tick);
     // A tick is never shorter than this.
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -278,13 +284,16 @@ mod tests {
 
     #[test]
     fn closed_state_is_final() {
-        let state = State::default();
-        assert!(state.enter(Phase::Busy, 7));
+        let state = EndpointState::default();
+        assert!(state.enter(EndpointPhase::Busy, 7));
         state.note(8);
-        assert_eq!(state.0.load(Ordering::Relaxed), word(Phase::Busy, 8));
-        assert!(state.enter(Phase::Over, 9));
+        assert_eq!(
+            state.0.load(Ordering::Relaxed),
+            word(EndpointPhase::Busy, 8)
+        );
+        assert!(state.enter(EndpointPhase::Over, 9));
         state.note(10);
-        assert!(!state.enter(Phase::Busy, 11));
+        assert!(!state.enter(EndpointPhase::Busy, 11));
         assert!(state.is_over());
     }
 }

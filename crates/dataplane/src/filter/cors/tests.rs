@@ -1,3 +1,5 @@
+//! CORS answers and headers.
+
 use super::*;
 
 fn cors(origins: &[&str], credentials: Credentials) -> Cors {
