@@ -158,8 +158,7 @@ fn describe(folder: &Path) -> String {
     for diagnostic in &graph.diagnostics {
         let drawn = render(diagnostic, Style::Plain);
         // The path of the folder differs between machines.
-        let parent = folder.parent().unwrap_or(folder).display().to_string();
-        text.push_str(&drawn.replace(&format!("{parent}/"), ""));
+        text.push_str(&drawn.replace(&format!("{}/", folder.display()), ""));
         text.push_str("\n\n");
     }
     text.trim_end().to_owned()

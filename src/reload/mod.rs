@@ -60,7 +60,7 @@ pub struct Reload<A> {
 pub struct Rounds {
     /// The number of [`Published`] values so far.
     pub published: u64,
-    /// The number of [requested reloads](Wake::requested) that have ended.
+    /// The number of requested reloads that have ended.
     pub requested: u64,
 }
 
@@ -100,7 +100,7 @@ impl<A: ServerApp + Send + Sync + 'static> Reload<A> {
         self.rounds.subscribe()
     }
 
-    /// Reloads at every wake while the process is [`Phase::Serving`]. Then closes the sockets and waits up to
+    /// Reloads at every wake while the process is `Phase::Serving`. Then closes the sockets and waits up to
     /// `grace` for requests to end. Returns the number of connections that were still open. The caller does the
     /// first load with [`Reload::reload`].
     ///

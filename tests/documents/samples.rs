@@ -154,3 +154,22 @@ fn compose_reaches_the_service_of_compose_yaml() {
         );
     }
 }
+
+#[test]
+fn the_image_is_built_from_every_package() {
+    let manifest = fs::read_to_string(repository("Cargo.toml")).expect("Cargo.toml");
+    let ignored = fs::read_to_string(repository(".dockerignore")).expect(".dockerignore");
+    let members = manifest
+        .lines()
+        .find_map(|it| it.strip_prefix("members = "));
+    let members = members.expect("the members of the workspace");
+    let members = members.split('"').skip(1).step_by(2);
+    let folders = members.map(|it| it.split('/').next().expect("a folder"));
+    for folder in folders.chain(["src"]) {
+        let line = format!("!{folder}");
+        assert!(
+            ignored.lines().any(|it| it == line),
+            ".dockerignore must contain {line}"
+        );
+    }
+}

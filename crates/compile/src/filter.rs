@@ -1,7 +1,4 @@
 //! Compiles the filters of a rule or a backend.
-//!
-//! In: the filters of the graph. Out: the filters that the proxy runs, in the order of the manifest. The caller compiles mirrors,
-//! which need endpoints.
 
 use gatefold_dataplane::filter::cors::{
     Allowed, Cors, Credentials, Exposed, OriginPattern, Origins,
@@ -20,8 +17,9 @@ use gatefold_manifest::api::{
 };
 use http::{HeaderName, HeaderValue, StatusCode};
 
-/// Compiles the filters of a rule, or of one of its backends. `prefix` is the path of the rule's first match. `mirror` compiles
-/// the mirrors. `None` if a filter can't be compiled as written: the graph has reported it, and a filter is never left out.
+/// Compiles the filters of a rule or of one of its backends, in the order of the manifest. `prefix` is the path of the rule's
+/// first match. `mirror` compiles the mirrors. `None` if a filter can't be compiled as written: the graph has reported it, and
+/// a filter is never left out.
 pub(super) fn filters(
     nodes: &[FilterNode],
     prefix: &str,
@@ -57,7 +55,7 @@ fn redirect(filter: &HTTPRequestRedirectFilter, prefix: &str) -> RequestRedirect
     } = filter;
     let status = u16::try_from(*status_code).ok();
     RequestRedirect {
-        // The loader accepts only the API's statuses.
+        // The loader accepts only the statuses of the API.
         status: status
             .and_then(|status| StatusCode::from_u16(status).ok())
             .unwrap_or(StatusCode::FOUND),
