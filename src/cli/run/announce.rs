@@ -18,7 +18,7 @@ pub(super) fn announce(published: &Published) {
         info!(
             files = published.loaded.files,
             gateways = resources.gateways.len(),
-            routes = resources.http_routes.len(),
+            routes = resources.route_count(),
             diagnostics = published.diagnostics.len(),
             "ready"
         );
@@ -34,7 +34,7 @@ pub(super) fn in_short(published: &Published) -> String {
     };
     let mut text = format!(
         "{}, {}",
-        counted(published.loaded.resources.http_routes.len(), "route"),
+        counted(published.loaded.resources.route_count(), "route"),
         counted(
             published.listeners.iter().filter(serving).count(),
             "listener"
