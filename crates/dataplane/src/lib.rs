@@ -22,6 +22,7 @@ pub mod request;
 pub mod retry;
 pub mod route_match;
 pub mod router;
+mod rule_id;
 mod snapshot;
 pub mod timeouts;
 pub mod tls;
@@ -33,6 +34,7 @@ use hostname::HostMap;
 use http::StatusCode;
 use retry::RuleRetry;
 use router::Router;
+pub use rule_id::RuleId;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use timeouts::RuleTimeouts;
@@ -77,10 +79,8 @@ impl Listener {
 /// A rule of a route. All matches of the rule share it.
 #[derive(Debug)]
 pub struct Rule {
-    /// `namespace/name` of the route, for logs.
-    pub route: Arc<str>,
-    /// The index of the rule in the route, from 0.
-    pub index: usize,
+    /// Its identity.
+    pub id: RuleId,
     /// The filters of the rule. They apply to all of its requests.
     pub filters: Filters,
     /// The time limits of its requests.

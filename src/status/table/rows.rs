@@ -1,13 +1,14 @@
 //! The rows of each table.
 
 use super::{StatusColumn as Column, StatusTable};
-use crate::status::Statuses;
 use crate::status::types::StatusCondition;
+use crate::status::{RouteStatuses, Statuses};
 use gatefold_graph::Graph;
 use gatefold_graph::condition::{ConditionStatus, ConditionType};
 use gatefold_graph::listener::{ListenerNode, ListenerOwner};
-use gatefold_manifest::Kind;
-use gatefold_manifest::api::{Hostname, NamespacedName};
+use gatefold_graph::route::{RouteKind, RouteNodes};
+use gatefold_manifest::api::{HTTPRouteSpec, Hostname, NamespacedName};
+use gatefold_manifest::{Kind, Spec};
 
 pub(in crate::status) fn gateway_classes(graph: &Graph, statuses: &Statuses) -> StatusTable {
     let rows = graph.gateway_classes.iter().map(|(name, node)| {
@@ -140,12 +141,23 @@ fn listener_row(
     ]
 }
 
-/// HTTPRoutes, with a row for each parent. A route without a parent of gatefold has one row.
 pub(in crate::status) fn http_routes(graph: &Graph, statuses: &Statuses) -> StatusTable {
+    let hostnames = |spec: &HTTPRouteSpec| list(spec.hostnames.iter().map(Hostname::to_string));
+    let (nodes, statuses) = (&graph.routes.http, &statuses.http_routes);
+    routes("HTTPRoutes", nodes, statuses, hostnames)
+}
+
+/// Routes with hostnames, with a row for each parent. A route without a parent of gatefold has one row.
+fn routes<K: RouteKind>(
+    title: &'static str,
+    nodes: &RouteNodes<K>,
+    statuses: &RouteStatuses<K>,
+    hostnames: impl Fn(&K::Spec) -> String,
+) -> StatusTable {
     let mut rows = Vec::new();
-    for (key, node) in graph.routes.http.iter() {
-        let hostnames = list(node.resource.spec.hostnames.iter().map(Hostname::to_string));
-        let status = statuses.http_routes.get(key);
+    for (key, node) in nodes {
+        let hostnames = hostnames(&node.resource.spec);
+        let status = statuses.get(key);
         let parents = status.map_or(&[][..], |status| &status.parents);
         for (parent, status) in node.parents.iter().zip(parents) {
             let reference = &parent.reference;
@@ -161,8 +173,8 @@ pub(in crate::status) fn http_routes(graph: &Graph, statuses: &Statuses) -> Stat
         }
     }
     StatusTable {
-        title: "HTTPRoutes",
-        kind: Some(Kind::HTTPRoute),
+        title,
+        kind: Some(K::Spec::KIND),
         columns: &[
             Column::Namespace,
             Column::Name,
