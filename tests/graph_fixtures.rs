@@ -9,6 +9,7 @@ use gatefold::status::{
     table::tables,
 };
 use gatefold_compile::compile;
+use gatefold_dataplane::SocketKey;
 use gatefold_diagnostic::{Severity, Style, render};
 use gatefold_graph::route::{FilterNode, RuleNode, TargetNode};
 use gatefold_graph::{Environment, Graph, build};
@@ -112,7 +113,8 @@ impl Setting {
                     },
                     message: format!("{socket} can't be bound ({reason})"),
                 };
-                let failed = (socket.parse().ok()?, failure);
+                let address: std::net::SocketAddr = socket.parse().ok()?;
+                let failed = (SocketKey::tcp(address), failure);
                 self.applied.failed.extend([failed]);
             }
             _ => return None,
@@ -201,7 +203,7 @@ fn conditions(statuses: &Statuses, text: &mut String) {
 
 fn listeners(statuses: &[ListenerStatus], text: &mut String) {
     for listener in statuses {
-        let kinds: Vec<&str> = listener.supported_kinds.iter().map(|k| &*k.kind).collect();
+        let kinds: Vec<&str> = listener.supported_kinds.iter().map(|k| k.kind).collect();
         let head = format!("listener {}, kinds {kinds:?}", listener.name);
         list(&head, &listener.conditions, text);
     }

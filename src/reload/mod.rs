@@ -17,17 +17,16 @@ pub use published::{Generations, ListenerState, Published, SocketsState};
 pub use stages::Settings;
 
 use crate::environment::discovery::{Discovery, FixedBackend};
-use crate::lifecycle::Phase;
-use crate::upgrade::Loan;
+use crate::lifecycle::Lifecycle;
+use crate::upgrade::SocketsRequest;
 use crate::watch::{Wake, WakeReceiver, WakeSender};
 use arc_swap::ArcSwap;
 use gatefold_dataplane::Snapshot;
 use gatefold_diagnostic::Code;
 use gatefold_graph::Graph;
-use gatefold_listen::Sockets;
+use gatefold_listen::{HttpApp, Sockets};
 use gatefold_manifest::SettlingFiles;
 use log::ReloadLog;
-use pingora_core::apps::ServerApp;
 use retired::Retired;
 use stages::{Built, Discovered, ScanResult, Stages};
 use std::sync::Arc;
@@ -64,7 +63,7 @@ pub struct Rounds {
     pub requested: u64,
 }
 
-impl<A: ServerApp + Send + Sync + 'static> Reload<A> {
+impl<A: HttpApp> Reload<A> {
     /// Creates the task's state without loading anything. Must be called within a Tokio runtime.
     pub fn new(
         settings: Settings,
@@ -100,42 +99,42 @@ impl<A: ServerApp + Send + Sync + 'static> Reload<A> {
         self.rounds.subscribe()
     }
 
-    /// Reloads at every wake while the process is `Phase::Serving`. Then closes the sockets and waits up to
+    /// Reloads at every wake while the process is `Lifecycle::Serving`. Then closes the sockets and waits up to
     /// `grace` for requests to end. Returns the number of connections that were still open. The caller does the
     /// first load with [`Reload::reload`].
     ///
-    /// A successor process may borrow the sockets. Nothing is reloaded until it has taken over or has given up,
-    /// so that both processes have the same sockets.
+    /// A successor may request the sockets. Nothing is reloaded until the handover ends, so that both processes have the same
+    /// sockets.
     pub async fn run(
         mut self,
         mut woken: WakeReceiver,
-        mut loans: Receiver<Loan>,
-        mut phase: watch::Receiver<Phase>,
+        mut requests: Receiver<SocketsRequest>,
+        mut lifecycle: watch::Receiver<Lifecycle>,
         grace: Duration,
     ) -> usize {
-        let mut lease: Option<oneshot::Receiver<()>> = None;
+        let mut handover: Option<oneshot::Receiver<()>> = None;
         loop {
-            let rests = lease.is_some();
+            let paused = handover.is_some();
             let retry = self.sockets.retry_after();
             let wake = tokio::select! {
-                // Checked first, because a lease also ends when the successor has taken over.
+                // Checked first, because a successful handover ends, too.
                 biased;
-                _ = phase.wait_for(|phase| *phase != Phase::Serving) => break,
-                () = end_of(&mut lease) => {
-                    lease = None;
+                _ = lifecycle.wait_for(|state| *state != Lifecycle::Serving) => break,
+                () = end_of(&mut handover) => {
+                    handover = None;
                     continue;
                 }
                 // A second request for the sockets is refused by dropping it.
-                Some(loan) = loans.recv() => {
-                    if !rests {
-                        lease = self.lend(loan);
+                Some(request) = requests.recv() => {
+                    if !paused {
+                        handover = self.lend(request);
                     }
                     continue;
                 }
                 // Before wakes, because a stream of wakes must not delay what is due.
-                () = at(self.rescan_at), if !rests => Some(Wake::default()),
-                () = after(retry), if !rests => None,
-                wake = woken.next(), if !rests => Some(wake),
+                () = at(self.rescan_at), if !paused => Some(Wake::default()),
+                () = after(retry), if !paused => None,
+                wake = woken.next(), if !paused => Some(wake),
             };
             let work = async {
                 match wake {
@@ -146,18 +145,18 @@ impl<A: ServerApp + Send + Sync + 'static> Reload<A> {
             // A folder that hangs (a dead network file system) must not delay the shutdown.
             tokio::select! {
                 biased;
-                _ = phase.wait_for(|phase| *phase != Phase::Serving) => break,
+                _ = lifecycle.wait_for(|state| *state != Lifecycle::Serving) => break,
                 () = work => {}
             }
         }
         // Dropping the receiver refuses every further request for the sockets at once.
-        drop(loans);
+        drop(requests);
         self.sockets.shutdown(grace).await
     }
 
-    fn lend(&self, loan: Loan) -> Option<oneshot::Receiver<()>> {
+    fn lend(&self, request: SocketsRequest) -> Option<oneshot::Receiver<()>> {
         match self.sockets.lend() {
-            Ok(sockets) => Some(loan.grant(sockets)),
+            Ok(sockets) => Some(request.grant(sockets)),
             Err(error) => {
                 error!(%error, "can't lend the sockets to a successor process");
                 None
@@ -311,11 +310,11 @@ impl<A: ServerApp + Send + Sync + 'static> Reload<A> {
     }
 }
 
-/// Resolves when the lease ends; never if there is no lease.
-async fn end_of(lease: &mut Option<oneshot::Receiver<()>>) {
-    match lease {
-        // The lease also ends if the sender is dropped without a message.
-        Some(lease) => drop(lease.await),
+/// Resolves when the handover ends; never if there is none.
+async fn end_of(handover: &mut Option<oneshot::Receiver<()>>) {
+    match handover {
+        // It also ends if the sender is dropped without a message.
+        Some(handover) => drop(handover.await),
         None => std::future::pending().await,
     }
 }

@@ -8,6 +8,7 @@ use crate::environment::address_pool::AddressPool;
 use crate::environment::{host_addresses, system_authorities};
 use crate::watch::Wake;
 use gatefold_compile::Compiler;
+use gatefold_dataplane::SocketKey;
 use gatefold_dataplane::path_normalization::PathNormalization;
 use gatefold_graph::environment::{Environment, IgnoredPolicy};
 use gatefold_graph::{Graph, ServicePortKey, build_after};
@@ -40,7 +41,7 @@ pub struct Settings {
     /// `--ignore-policy`.
     pub ignored_policies: Vec<IgnoredPolicy>,
     /// Sockets of listeners that systemd opened, by socket name.
-    pub named_sockets: BTreeMap<String, Vec<SocketAddr>>,
+    pub named_sockets: BTreeMap<String, Vec<SocketKey>>,
 }
 
 /// The state that is kept from one reload to the next.

@@ -139,7 +139,7 @@ fn warns_of_a_match_that_another_one_shadows() {
             1,
             "{first} {second}:\n{text}"
         );
-        assert!(text.contains("this one takes them"), "{text}");
+        assert!(text.contains("this match receives them"), "{text}");
     }
 }
 

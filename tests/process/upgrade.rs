@@ -177,7 +177,7 @@ fn refuses_one_of_two_successors() {
     assert_ne!(daemon.process(), old);
     assert_eq!(daemon.get(HOST, "/").status, 200);
     assert!(
-        daemon.log().contains("another upgrade is under way"),
+        daemon.log().contains("another upgrade is in progress"),
         "{}",
         daemon.log()
     );

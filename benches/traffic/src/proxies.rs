@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use gatefold_compile::compile;
 use gatefold_dataplane::Snapshot;
 use gatefold_graph::{Environment, build};
-use gatefold_listen::{Connection, InHand, Options, Sockets};
+use gatefold_listen::{ActiveRequest, Options, Sockets};
 use gatefold_manifest::Loader;
 use pingora_core::Result;
 use pingora_core::apps::HttpServerOptions;
@@ -76,29 +76,27 @@ struct Bare(SocketAddr);
 
 #[async_trait]
 impl ProxyHttp for Bare {
-    /// gatefold's sockets must know of each request: they refuse a connection's requests otherwise.
-    type CTX = Option<InHand>;
+    /// Under gatefold's sockets, a context must hold the active request.
+    type CTX = Option<ActiveRequest>;
 
-    fn new_ctx(&self) -> Option<InHand> {
+    fn new_ctx(&self) -> Option<ActiveRequest> {
         None
     }
 
     async fn request_filter(
         &self,
         session: &mut Session,
-        request: &mut Option<InHand>,
+        request: &mut Option<ActiveRequest>,
     ) -> Result<bool> {
-        let digest = session.digest().and_then(|it| it.proxy_digest.as_ref());
-        let data = digest.and_then(|it| it.user_data.as_ref());
-        let connection = data.and_then(|it| it.downcast_ref::<Arc<Connection>>());
-        *request = connection.map(Connection::begin);
+        // Under Pingora's own service there is none.
+        let _ = ActiveRequest::begin(session.digest(), request);
         Ok(false)
     }
 
     async fn upstream_peer(
         &self,
         _: &mut Session,
-        _: &mut Option<InHand>,
+        _: &mut Option<ActiveRequest>,
     ) -> Result<Box<HttpPeer>> {
         Ok(Box::new(HttpPeer::new(self.0, false, String::new())))
     }

@@ -15,10 +15,9 @@ use gatefold_dataplane::backend_tls::BackendTls;
 use gatefold_dataplane::filter::answer::FilterAnswer;
 use gatefold_dataplane::timeouts::TimeLimit;
 use gatefold_listen::clock::Tick;
-use gatefold_listen::{Connection, InHand};
+use gatefold_listen::{ActiveRequest, HoldsRequest};
 use pingora_core::Result;
 use pingora_core::upstreams::peer::HttpPeer;
-use pingora_proxy::Session;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -29,7 +28,7 @@ pub struct RequestContext {
     /// When it started. Only set if its log line is wanted.
     pub(crate) began: Option<Instant>,
     /// The client connection. It does not count as idle while this exists.
-    pub(crate) connection: Option<InHand>,
+    pub(crate) connection: Option<ActiveRequest>,
     /// Whether it asks for an upgrade to WebSocket.
     pub(crate) upgrade: bool,
     /// The matching rule, from the snapshot at the time of routing.
@@ -229,8 +228,8 @@ impl RequestContext {
     }
 }
 
-/// Returns the listening side's data of a session's connection.
-pub(crate) fn connection(session: &Session) -> Option<&Arc<Connection>> {
-    let digest = session.digest()?.proxy_digest.as_ref()?;
-    digest.user_data.as_ref()?.downcast_ref()
+impl HoldsRequest for RequestContext {
+    fn active_request(&mut self) -> &mut Option<ActiveRequest> {
+        &mut self.connection
+    }
 }

@@ -3,7 +3,7 @@
 use crate::Counters;
 use crate::Options;
 use crate::access_log;
-use crate::context::{RequestContext, connection};
+use crate::context::RequestContext;
 use crate::filter::forward::Forwarding;
 use crate::filter::request::RoutedRequest;
 use crate::filter::{FilterOwner, FilterPosition};
@@ -27,6 +27,7 @@ use crate::warnings::{Trouble, Warnings};
 use arc_swap::{ArcSwap, Guard};
 use gatefold_dataplane::Snapshot;
 use gatefold_dataplane::path_normalization::PathNormalization;
+use gatefold_listen::ActiveRequest;
 use http::Version;
 use pingora_core::upstreams::peer::HttpPeer;
 use pingora_core::{Error, ErrorType, Result};
@@ -83,10 +84,8 @@ impl Gatefold {
         }
         context.upgrade = upgrade::is_asked(session.req_header());
         self.set_timeouts(session);
-        let Some(connection) = connection(session).cloned() else {
-            return Err(Reason::Internal.into());
-        };
-        context.connection = Some(connection.begin());
+        let begun = ActiveRequest::begin(session.digest(), context);
+        let connection = begun.cloned().ok_or(Reason::Internal)?;
         relay::keep_or_end(session, context);
         self.prepare(session)?;
         let snapshot = self.snapshot.load();

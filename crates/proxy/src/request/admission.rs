@@ -3,7 +3,7 @@
 //! In: a routed request. Out: its backend and endpoint, chosen after the request filters of the rule and of the backend. If a
 //! filter waits, the rest is a future; otherwise nothing is allocated.
 
-use crate::context::{RequestContext, connection};
+use crate::context::RequestContext;
 use crate::filter::request::{self, RequestKind, RoutedRequest};
 use crate::filter::{FilterOwner, FilterPosition};
 use crate::request::check;
@@ -132,14 +132,15 @@ impl WaitingRequest {
         session: &Session,
         context: &mut RequestContext,
     ) -> Result<Option<FilterPosition>, OwnAnswer> {
-        let connection = connection(session).ok_or(Reason::Internal)?;
+        let active = context.connection.as_ref().ok_or(Reason::Internal)?;
+        let connection = active.connection().clone();
         let header = session.req_header();
         let host = check::host(header)?;
         let request = RoutedRequest {
             header,
             kind: self.kind,
             host: &host,
-            connection,
+            connection: &connection,
             listener: &self.listener,
             snapshot: &self.snapshot,
         };
