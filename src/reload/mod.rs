@@ -64,6 +64,12 @@ pub struct Rounds {
     pub requested: u64,
 }
 
+/// What the task does next.
+enum Task {
+    Reload(Wake),
+    RetrySockets,
+}
+
 impl<A: ServerApp + Send + Sync + 'static> Reload<A> {
     /// Creates the task's state without loading anything. Must be called within a Tokio runtime.
     pub fn new(
@@ -104,8 +110,8 @@ impl<A: ServerApp + Send + Sync + 'static> Reload<A> {
     /// `grace` for requests to end. Returns the number of connections that were still open. The caller does the
     /// first load with [`Reload::reload`].
     ///
-    /// A successor process may borrow the sockets. Nothing is reloaded until it has taken over or has given up,
-    /// so that both processes have the same sockets.
+    /// A successor process may borrow the sockets. Nothing is reloaded until it has replaced this process or has
+    /// given up, so that both processes have the same sockets.
     pub async fn run(
         mut self,
         mut woken: WakeReceiver,
@@ -115,10 +121,10 @@ impl<A: ServerApp + Send + Sync + 'static> Reload<A> {
     ) -> usize {
         let mut lease: Option<oneshot::Receiver<()>> = None;
         loop {
-            let rests = lease.is_some();
+            let is_lent = lease.is_some();
             let retry = self.sockets.retry_after();
-            let wake = tokio::select! {
-                // Checked first, because a lease also ends when the successor has taken over.
+            let task = tokio::select! {
+                // Checked first, because a lease also ends when the successor has replaced this process.
                 biased;
                 _ = phase.wait_for(|phase| *phase != Phase::Serving) => break,
                 () = end_of(&mut lease) => {
@@ -127,32 +133,33 @@ impl<A: ServerApp + Send + Sync + 'static> Reload<A> {
                 }
                 // A second request for the sockets is refused by dropping it.
                 Some(loan) = loans.recv() => {
-                    if !rests {
+                    if !is_lent {
                         lease = self.lend(loan);
                     }
                     continue;
                 }
                 // Before wakes, because a stream of wakes must not delay what is due.
-                () = at(self.rescan_at), if !rests => Some(Wake::default()),
-                () = after(retry), if !rests => None,
-                wake = woken.next(), if !rests => Some(wake),
-            };
-            let work = async {
-                match wake {
-                    Some(wake) => self.reload(wake).await,
-                    None => self.retry_sockets().await,
-                }
+                () = at(self.rescan_at), if !is_lent => Task::Reload(Wake::default()),
+                () = after(retry), if !is_lent => Task::RetrySockets,
+                wake = woken.next(), if !is_lent => Task::Reload(wake),
             };
             // A folder that hangs (a dead network file system) must not delay the shutdown.
             tokio::select! {
                 biased;
                 _ = phase.wait_for(|phase| *phase != Phase::Serving) => break,
-                () = work => {}
+                () = self.run_task(task) => {}
             }
         }
         // Dropping the receiver refuses every further request for the sockets at once.
         drop(loans);
         self.sockets.shutdown(grace).await
+    }
+
+    async fn run_task(&mut self, task: Task) {
+        match task {
+            Task::Reload(wake) => self.reload(wake).await,
+            Task::RetrySockets => self.retry_sockets().await,
+        }
     }
 
     fn lend(&self, loan: Loan) -> Option<oneshot::Receiver<()>> {
