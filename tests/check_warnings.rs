@@ -137,7 +137,7 @@ fn a_match_that_another_one_shadows_is_a_warning() {
             1,
             "{first} {second}:\n{text}"
         );
-        assert!(text.contains("this one takes them"), "{text}");
+        assert!(text.contains("this match receives them"), "{text}");
     }
 }
 

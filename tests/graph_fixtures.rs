@@ -202,7 +202,7 @@ fn conditions(statuses: &Statuses, text: &mut String) {
 
 fn listeners(statuses: &[ListenerStatus], text: &mut String) {
     for listener in statuses {
-        let kinds: Vec<&str> = listener.supported_kinds.iter().map(|k| &*k.kind).collect();
+        let kinds: Vec<&str> = listener.supported_kinds.iter().map(|k| k.kind).collect();
         let head = format!("listener {}, kinds {kinds:?}", listener.name);
         list(&head, &listener.conditions, text);
     }
