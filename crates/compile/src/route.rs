@@ -1,4 +1,4 @@
-//! Compiled routes: where they are served, their rules, and the matches that lead to the rules.
+//! Compiled routes: where they are served, their rules, and the matches of the rules.
 
 use super::backend::Backends;
 use super::matches::{CompileMatch, Patterns};
