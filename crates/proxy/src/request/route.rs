@@ -5,8 +5,8 @@ use crate::filter::request::RequestKind;
 use crate::response::reason::Reason;
 use gatefold_dataplane::filter::cors;
 use gatefold_dataplane::path_normalization::PathNormalization;
-use gatefold_dataplane::preflight::Preflight;
-use gatefold_dataplane::request::RequestView;
+use gatefold_dataplane::routing::preflight::Preflight;
+use gatefold_dataplane::routing::request::RequestView;
 use gatefold_dataplane::{HttpListeners, Listener, Snapshot};
 use gatefold_listen::Connection;
 use pingora_http::RequestHeader;
@@ -42,8 +42,8 @@ pub(crate) fn route<'s>(
         headers: &header.headers,
     };
     let (rule, kind) = match cors::announced_method(&header.method, &header.headers) {
-        None => (listener.router.route(&view), RequestKind::Ordinary),
-        Some(announced) => match listener.router.preflight(&view, &announced) {
+        None => (listener.routers.http.route(&view), RequestKind::Ordinary),
+        Some(announced) => match listener.routers.http.preflight(&view, &announced) {
             Preflight::Ordinary(rule) => (rule, RequestKind::Ordinary),
             Preflight::Answered(rule) => (Some(rule), RequestKind::Preflight),
         },

@@ -11,7 +11,7 @@ use crate::route::object::RuleAt;
 use crate::route::request_rule::{InvalidPath, RuleMatches};
 use crate::route::rule_context::RuleContext;
 use gatefold_dataplane::filter::header_modifier;
-use gatefold_dataplane::matcher;
+use gatefold_dataplane::routing::matcher;
 use gatefold_diagnostic::{Code, Diagnostic, Pointer};
 use gatefold_manifest::api::{HTTPHeaderMatch, HTTPRouteMatch, PathMatchType, ValueMatchType};
 

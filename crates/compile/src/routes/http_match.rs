@@ -1,8 +1,8 @@
 //! Compiles the matches of HTTPRoutes.
 
-use super::matches::{CompileMatch, Patterns};
-use gatefold_dataplane::http_match::HttpMatch;
-use gatefold_dataplane::matcher::{Matcher, PathMatch, ValueMatch};
+use super::compile_match::{CompileMatch, Patterns};
+use gatefold_dataplane::routing::http_match::HttpMatch;
+use gatefold_dataplane::routing::matcher::{Matcher, PathMatch, ValueMatch};
 use gatefold_manifest::api::{HTTPPathMatch, HTTPRouteMatch, PathMatchType};
 use http::{HeaderName, Method};
 use std::sync::Arc;
