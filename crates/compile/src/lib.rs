@@ -117,6 +117,7 @@ fn refuse_all(gateway: &str) -> Routers {
     let routes = HostRoutes::new([std::slice::from_ref(&entry)]);
     Routers {
         http: Router::new([(None, Arc::new(routes))]),
+        ..Routers::default()
     }
 }
 

@@ -2,7 +2,8 @@
 
 use gatefold_dataplane::routing::matcher::{ValueMatch, pattern};
 use gatefold_dataplane::routing::route_match::RouteMatch;
-use gatefold_manifest::api::ValueMatchType;
+use gatefold_manifest::api::{HTTPHeaderMatch, ValueMatchType};
+use http::HeaderName;
 use regex::Regex;
 use std::collections::HashMap;
 
@@ -30,6 +31,19 @@ impl Patterns {
             ValueMatchType::Exact => Some(ValueMatch::Exact(text.into())),
             ValueMatchType::RegularExpression => self.get(text).map(ValueMatch::Regex),
         }
+    }
+
+    /// Compiles the conditions on headers.
+    pub(crate) fn headers(
+        &mut self,
+        headers: &[HTTPHeaderMatch],
+    ) -> Option<Vec<(HeaderName, ValueMatch)>> {
+        let mut compiled = Vec::with_capacity(headers.len());
+        for header in headers {
+            let name = HeaderName::from_bytes(header.name.as_str().as_bytes()).ok()?;
+            compiled.push((name, self.value(header.kind, &header.value)?));
+        }
+        Some(compiled)
     }
 
     fn get(&mut self, text: &str) -> Option<Regex> {

@@ -5,6 +5,7 @@
 
 mod compile_match;
 mod compiled_route;
+mod grpc_match;
 mod host_tables;
 mod http_match;
 
@@ -13,6 +14,7 @@ pub(crate) use compile_match::{CompileMatch, Patterns};
 use crate::backend::Backends;
 use compiled_route::CompiledRoutes;
 use gatefold_dataplane::routing::Routers;
+use gatefold_dataplane::routing::grpc_match::GrpcMatch;
 use gatefold_dataplane::routing::http_match::HttpMatch;
 use gatefold_dataplane::routing::route_match::RouteMatch;
 use gatefold_graph::listener::ListenerId;
@@ -23,6 +25,7 @@ use host_tables::HostTables;
 #[derive(Default)]
 pub(crate) struct RouteTables {
     http: KindTables<HttpMatch>,
+    grpc: KindTables<GrpcMatch>,
 }
 
 impl RouteTables {
@@ -34,14 +37,16 @@ impl RouteTables {
         backends: &mut Backends,
         patterns: &mut Patterns,
     ) {
-        let Routes { http } = routes;
+        let Routes { http, grpc } = routes;
         self.http.update(http, holds, backends, patterns);
+        self.grpc.update(grpc, holds, backends, patterns);
     }
 
     /// Returns the routers of a listener.
     pub(crate) fn routers(&self, listener: &ListenerId) -> Routers {
         Routers {
             http: self.http.hosts.router(listener),
+            grpc: self.grpc.hosts.router(listener),
         }
     }
 }

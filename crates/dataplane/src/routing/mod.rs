@@ -3,6 +3,7 @@
 //! In: the matches of all routes of a listener. Out: the rule with the highest precedence that matches a request. The router is
 //! generic over the kind of match; a kind of route whose rules match requests is a file here, and a field of [`Routers`].
 
+pub mod grpc_match;
 pub mod host_routes;
 pub mod http_match;
 pub mod matcher;
@@ -15,6 +16,7 @@ pub mod route_match;
 pub mod router;
 
 use crate::Rule;
+use grpc_match::GrpcMatch;
 use router::Router;
 use std::fmt;
 use std::sync::Arc;
@@ -24,20 +26,23 @@ use std::sync::Arc;
 pub struct Routers {
     /// The HTTPRoutes.
     pub http: Router,
+    /// The GRPCRoutes. They take precedence for gRPC requests, and serve no other requests: "Merging MUST not be done between
+    /// GRPCRoutes and HTTPRoutes" (`GRPCRouteRule.matches`).
+    pub grpc: Router<GrpcMatch>,
 }
 
 impl Routers {
     /// Returns all rules. A rule with several matches or hostnames is repeated.
     pub fn rules(&self) -> impl Iterator<Item = &Arc<Rule>> {
-        let Routers { http } = self;
-        http.rules()
+        let Routers { http, grpc } = self;
+        http.rules().chain(grpc.rules())
     }
 }
 
-/// One line per match.
+/// One line per match. The routes that take precedence come first.
 impl fmt::Display for Routers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Routers { http } = self;
-        write!(f, "{http}")
+        let Routers { http, grpc } = self;
+        write!(f, "{grpc}{http}")
     }
 }

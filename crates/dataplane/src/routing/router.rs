@@ -60,6 +60,11 @@ impl<M: RouteMatch> Router<M> {
         fitting.find_map(|routes| routes.find(request, &take))
     }
 
+    /// Whether there are no routes.
+    pub fn is_empty(&self) -> bool {
+        self.hosts.values().next().is_none()
+    }
+
     /// Returns all rules. A rule with several matches or hostnames is repeated.
     pub fn rules(&self) -> impl Iterator<Item = &Arc<Rule>> {
         self.hosts.values().flat_map(|routes| routes.rules())
