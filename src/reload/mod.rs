@@ -16,18 +16,17 @@ pub use outcome::{Finished, Outcome, Reloads};
 pub use published::{Generations, ListenerState, Published, SocketsState};
 pub use stages::Settings;
 
-use crate::discover::{Discovery, FixedBackend};
-use crate::lifecycle::Phase;
-use crate::upgrade::Loan;
-use crate::watch::{Wake, Wakes, Woken};
+use crate::environment::discovery::{Discovery, FixedBackend};
+use crate::lifecycle::Lifecycle;
+use crate::upgrade::SocketsRequest;
+use crate::watch::{Wake, WakeReceiver, WakeSender};
 use arc_swap::ArcSwap;
 use gatefold_dataplane::Snapshot;
 use gatefold_diagnostic::Code;
 use gatefold_graph::Graph;
-use gatefold_listen::Sockets;
-use gatefold_manifest::Busy;
+use gatefold_listen::{HttpApp, Sockets};
+use gatefold_manifest::SettlingFiles;
 use log::ReloadLog;
-use pingora_core::apps::ServerApp;
 use retired::Retired;
 use stages::{Built, Discovered, ScanResult, Stages};
 use std::sync::Arc;
@@ -60,22 +59,22 @@ pub struct Reload<A> {
 pub struct Rounds {
     /// The number of [`Published`] values so far.
     pub published: u64,
-    /// The number of [requested reloads](Wake::requested) that have ended.
+    /// The number of requested reloads that have ended.
     pub requested: u64,
 }
 
-impl<A: ServerApp + Send + Sync + 'static> Reload<A> {
+impl<A: HttpApp> Reload<A> {
     /// Creates the task's state without loading anything. Must be called within a Tokio runtime.
     pub fn new(
         settings: Settings,
         backends: Vec<FixedBackend>,
         echo: bool,
-        wakes: Wakes,
+        wakes: WakeSender,
         sockets: Sockets<A>,
         snapshot: Arc<ArcSwap<Snapshot>>,
     ) -> Self {
         Reload {
-            stages: Some(Stages::new(settings, wakes.busy())),
+            stages: Some(Stages::new(settings, wakes.settling_files())),
             discovery: Discovery::new(backends, echo, wakes),
             discovered: Discovered::default(),
             sockets,
@@ -100,42 +99,42 @@ impl<A: ServerApp + Send + Sync + 'static> Reload<A> {
         self.rounds.subscribe()
     }
 
-    /// Reloads at every wake while the process is [`Phase::Serving`]. Then closes the sockets and waits up to
+    /// Reloads at every wake while the process is [`Lifecycle::Serving`]. Then closes the sockets and waits up to
     /// `grace` for requests to end. Returns the number of connections that were still open. The caller does the
     /// first load with [`Reload::reload`].
     ///
-    /// A successor process may borrow the sockets. Nothing is reloaded until it has taken over or has given up,
-    /// so that both processes have the same sockets.
+    /// A successor may request the sockets. Nothing is reloaded until the handover ends, so that both processes have the same
+    /// sockets.
     pub async fn run(
         mut self,
-        mut woken: Woken,
-        mut loans: Receiver<Loan>,
-        mut phase: watch::Receiver<Phase>,
+        mut woken: WakeReceiver,
+        mut requests: Receiver<SocketsRequest>,
+        mut lifecycle: watch::Receiver<Lifecycle>,
         grace: Duration,
     ) -> usize {
-        let mut lease: Option<oneshot::Receiver<()>> = None;
+        let mut handover: Option<oneshot::Receiver<()>> = None;
         loop {
-            let rests = lease.is_some();
+            let paused = handover.is_some();
             let retry = self.sockets.retry_after();
             let wake = tokio::select! {
-                // Checked first, because a lease also ends when the successor has taken over.
+                // Checked first, because a successful handover ends, too.
                 biased;
-                _ = phase.wait_for(|phase| *phase != Phase::Serving) => break,
-                () = end_of(&mut lease) => {
-                    lease = None;
+                _ = lifecycle.wait_for(|state| *state != Lifecycle::Serving) => break,
+                () = end_of(&mut handover) => {
+                    handover = None;
                     continue;
                 }
                 // A second request for the sockets is refused by dropping it.
-                Some(loan) = loans.recv() => {
-                    if !rests {
-                        lease = self.lend(loan);
+                Some(request) = requests.recv() => {
+                    if !paused {
+                        handover = self.lend(request);
                     }
                     continue;
                 }
                 // Before wakes, because a stream of wakes must not delay what is due.
-                () = at(self.rescan_at), if !rests => Some(Wake::default()),
-                () = after(retry), if !rests => None,
-                wake = woken.next(), if !rests => Some(wake),
+                () = at(self.rescan_at), if !paused => Some(Wake::default()),
+                () = after(retry), if !paused => None,
+                wake = woken.next(), if !paused => Some(wake),
             };
             let work = async {
                 match wake {
@@ -146,18 +145,18 @@ impl<A: ServerApp + Send + Sync + 'static> Reload<A> {
             // A folder that hangs (a dead network file system) must not delay the shutdown.
             tokio::select! {
                 biased;
-                _ = phase.wait_for(|phase| *phase != Phase::Serving) => break,
+                _ = lifecycle.wait_for(|state| *state != Lifecycle::Serving) => break,
                 () = work => {}
             }
         }
         // Dropping the receiver refuses every further request for the sockets at once.
-        drop(loans);
+        drop(requests);
         self.sockets.shutdown(grace).await
     }
 
-    fn lend(&self, loan: Loan) -> Option<oneshot::Receiver<()>> {
+    fn lend(&self, request: SocketsRequest) -> Option<oneshot::Receiver<()>> {
         match self.sockets.lend() {
-            Ok(sockets) => Some(loan.grant(sockets)),
+            Ok(sockets) => Some(request.grant(sockets)),
             Err(error) => {
                 error!(%error, "can't lend the sockets to a successor process");
                 None
@@ -302,7 +301,7 @@ impl<A: ServerApp + Send + Sync + 'static> Reload<A> {
             Ok(done) => done,
             // Only if the runtime is shutting down.
             Err(error) => (
-                Stages::new(settings, Busy::default()),
+                Stages::new(settings, SettlingFiles::default()),
                 Err(error.to_string()),
             ),
         };
@@ -311,11 +310,11 @@ impl<A: ServerApp + Send + Sync + 'static> Reload<A> {
     }
 }
 
-/// Resolves when the lease ends; never if there is no lease.
-async fn end_of(lease: &mut Option<oneshot::Receiver<()>>) {
-    match lease {
-        // The lease also ends if the sender is dropped without a message.
-        Some(lease) => drop(lease.await),
+/// Resolves when the handover ends; never if there is none.
+async fn end_of(handover: &mut Option<oneshot::Receiver<()>>) {
+    match handover {
+        // It also ends if the sender is dropped without a message.
+        Some(handover) => drop(handover.await),
         None => std::future::pending().await,
     }
 }
@@ -337,7 +336,7 @@ async fn after(pause: Option<Duration>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use gatefold_manifest::Touched;
+    use gatefold_manifest::ChangeHint;
     use gatefold_proxy as proxy;
     use std::net::Ipv4Addr;
 
@@ -367,7 +366,7 @@ spec: {parentRefs: [{name: edge}], hostnames: [shop.example.com]}
             port_map: [(80, 0)].into(),
             ..Settings::default()
         };
-        let (wakes, _woken) = crate::watch::wakes();
+        let (wakes, _woken) = crate::watch::wake_channel();
         let sockets = Sockets::new(app, snapshot.clone(), gatefold_listen::Options::default());
         let mut reload = Reload::new(settings, vec![], false, wakes, sockets, snapshot.clone());
         reload.reload(Wake::requested()).await;
@@ -375,7 +374,7 @@ spec: {parentRefs: [{name: edge}], hostnames: [shop.example.com]}
         assert_eq!(first.ports.len(), 1, "the listener must be served");
 
         std::fs::write(&file, format!("# a comment\n{MANIFESTS}")).expect("written");
-        reload.reload(Wake::touched(Touched::Anything)).await;
+        reload.reload(Wake::changed(ChangeHint::Anything)).await;
         assert_eq!(reload.published().load().generations.applied, 2);
         let after_comment = snapshot.load_full();
         assert!(
@@ -385,7 +384,7 @@ spec: {parentRefs: [{name: edge}], hostnames: [shop.example.com]}
 
         let other = MANIFESTS.replace("shop.example.com", "other.example.com");
         std::fs::write(&file, other).expect("written");
-        reload.reload(Wake::touched(Touched::Anything)).await;
+        reload.reload(Wake::changed(ChangeHint::Anything)).await;
         let after_hostname = snapshot.load_full();
         assert!(
             !Arc::ptr_eq(&first, &after_hostname),

@@ -33,7 +33,10 @@ pub(super) fn reported(kind: Kind) -> Option<Reported> {
         },
         Kind::HTTPRoute => Reported {
             json: |statuses, key| to_json(statuses.http_routes.get(key).map(|it| &**it)),
-            tables: &[rows::http_routes],
+            tables: &[|graph, statuses| {
+                let (nodes, statuses) = (&graph.routes.http, &statuses.http_routes);
+                rows::routes("HTTPRoutes", nodes, statuses, |spec| &spec.hostnames)
+            }],
         },
         Kind::BackendTLSPolicy => Reported {
             json: |statuses, key| to_json(statuses.backend_tls_policies.get(key)),

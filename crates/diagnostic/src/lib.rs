@@ -24,7 +24,7 @@ pub use code::Code;
 pub use did_you_mean::{did_you_mean, nearest};
 pub use findings::Findings;
 pub use format::{github_annotation, sort, summary_line};
-pub use place::{Document, Location, Place, Pointer, Source, Step};
+pub use place::{Document, Location, PathStep, Place, Pointer, Source};
 pub use render::{Style, render};
 
 use std::fmt;

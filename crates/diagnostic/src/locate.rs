@@ -1,6 +1,6 @@
 //! Finds the line and column of a [`Place`].
 
-use super::{Document, Location, Place, Pointer, Source, Step};
+use super::{Document, Location, PathStep, Place, Pointer, Source};
 use crate::yaml::{Node, Span, Value, parse_document};
 use std::ops::Range;
 use std::path::Path;
@@ -93,9 +93,9 @@ fn field(document: &Document, pointer: &Pointer) -> Span {
 }
 
 /// The value one step further in, and the span to show for it.
-fn follow<'n>(node: &'n Node, step: &Step) -> Option<(&'n Node, &'n Span)> {
+fn follow<'n>(node: &'n Node, step: &PathStep) -> Option<(&'n Node, &'n Span)> {
     match (step, &node.value) {
-        (Step::Key(name), Value::Mapping(_)) => {
+        (PathStep::Key(name), Value::Mapping(_)) => {
             let (key, value) = node.entry(name)?;
             let place = match value.value {
                 Value::Null | Value::Sequence(_) | Value::Mapping(_) => &key.span,
@@ -103,7 +103,7 @@ fn follow<'n>(node: &'n Node, step: &Step) -> Option<(&'n Node, &'n Span)> {
             };
             Some((value, place))
         }
-        (Step::Index(index), Value::Sequence(items)) => {
+        (PathStep::Index(index), Value::Sequence(items)) => {
             items.get(*index).map(|item| (item, &item.span))
         }
         _ => None,

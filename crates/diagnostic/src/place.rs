@@ -38,28 +38,28 @@ impl Document {
 
 /// One step of a [`Pointer`].
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Step {
+pub enum PathStep {
     /// A field of a mapping.
     Key(Cow<'static, str>),
     /// An element of a sequence, counted from 0.
     Index(usize),
 }
 
-impl From<usize> for Step {
+impl From<usize> for PathStep {
     fn from(index: usize) -> Self {
-        Step::Index(index)
+        PathStep::Index(index)
     }
 }
 
-impl From<&'static str> for Step {
+impl From<&'static str> for PathStep {
     fn from(key: &'static str) -> Self {
-        Step::Key(key.into())
+        PathStep::Key(key.into())
     }
 }
 
 /// A field's path in an object, as kubectl writes it: `spec.rules[0].backendRefs[1].name`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Pointer(pub Vec<Step>);
+pub struct Pointer(pub Vec<PathStep>);
 
 impl Pointer {
     /// The object itself.
@@ -76,7 +76,7 @@ impl Pointer {
     #[must_use]
     pub fn key(&self, name: impl Into<Cow<'static, str>>) -> Self {
         let mut steps = self.0.clone();
-        steps.push(Step::Key(name.into()));
+        steps.push(PathStep::Key(name.into()));
         Pointer(steps)
     }
 
@@ -84,7 +84,7 @@ impl Pointer {
     #[must_use]
     pub fn index(&self, index: usize) -> Self {
         let mut steps = self.0.clone();
-        steps.push(Step::Index(index));
+        steps.push(PathStep::Index(index));
         Pointer(steps)
     }
 }
@@ -93,12 +93,12 @@ impl fmt::Display for Pointer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (i, step) in self.0.iter().enumerate() {
             match step {
-                Step::Key(key) if key.contains('.') || key.contains('/') => {
+                PathStep::Key(key) if key.contains('.') || key.contains('/') => {
                     write!(f, "[{key:?}]")?;
                 }
-                Step::Key(key) if i == 0 => f.write_str(key)?,
-                Step::Key(key) => write!(f, ".{key}")?,
-                Step::Index(index) => write!(f, "[{index}]")?,
+                PathStep::Key(key) if i == 0 => f.write_str(key)?,
+                PathStep::Key(key) => write!(f, ".{key}")?,
+                PathStep::Index(index) => write!(f, "[{index}]")?,
             }
         }
         Ok(())

@@ -1,6 +1,6 @@
 //! Finds out which lines of a manifest may contain values of a Secret.
 
-use super::{Place, Step};
+use super::{PathStep, Place};
 
 /// Whether the lines at a place may contain values of a Secret, which must not be printed. That is every place in a
 /// document with a Secret, unless it is known to be outside of `data` and `stringData`.
@@ -10,8 +10,8 @@ pub(super) fn is_confidential(place: &Place) -> bool {
         Place::Field { document, pointer } => {
             let metadata = match pointer.0.first() {
                 None => true,
-                Some(Step::Key(key)) => key == "metadata",
-                Some(Step::Index(_)) => false,
+                Some(PathStep::Key(key)) => key == "metadata",
+                Some(PathStep::Index(_)) => false,
             };
             let one_line = document
                 .text()

@@ -7,7 +7,7 @@ use gatefold_graph::Graph;
 use gatefold_graph::condition::{ConditionStatus, ConditionType};
 use gatefold_graph::listener::{ListenerNode, ListenerOwner};
 use gatefold_graph::route::{RouteKind, RouteNodes};
-use gatefold_manifest::api::{HTTPRouteSpec, Hostname, NamespacedName};
+use gatefold_manifest::api::{Hostname, NamespacedName, ParentReference};
 use gatefold_manifest::{Kind, Spec};
 
 pub(in crate::status) fn gateway_classes(graph: &Graph, statuses: &Statuses) -> StatusTable {
@@ -141,31 +141,21 @@ fn listener_row(
     ]
 }
 
-pub(in crate::status) fn http_routes(graph: &Graph, statuses: &Statuses) -> StatusTable {
-    let hostnames = |spec: &HTTPRouteSpec| list(spec.hostnames.iter().map(Hostname::to_string));
-    let (nodes, statuses) = (&graph.routes.http, &statuses.http_routes);
-    routes("HTTPRoutes", nodes, statuses, hostnames)
-}
-
-/// Routes with hostnames, with a row for each parent. A route without a parent of gatefold has one row.
-fn routes<K: RouteKind>(
+/// Routes of a kind, with a row for each parent. A route without a parent of gatefold has one row.
+pub(in crate::status) fn routes<K: RouteKind>(
     title: &'static str,
     nodes: &RouteNodes<K>,
     statuses: &RouteStatuses<K>,
-    hostnames: impl Fn(&K::Spec) -> String,
+    hostnames: fn(&K::Spec) -> &[Hostname],
 ) -> StatusTable {
     let mut rows = Vec::new();
     for (key, node) in nodes {
-        let hostnames = hostnames(&node.resource.spec);
+        let hostnames = hostnames(&node.resource.spec).iter();
+        let hostnames = list(hostnames.map(Hostname::to_string));
         let status = statuses.get(key);
         let parents = status.map_or(&[][..], |status| &status.parents);
         for (parent, status) in node.parents.iter().zip(parents) {
-            let reference = &parent.reference;
-            let section = reference.section_name.as_ref();
-            let section = section.map_or_else(String::new, |name| format!("/{name}"));
-            let namespace = reference.namespace.as_deref().unwrap_or(&key.namespace);
-            let parent = NamespacedName::new(namespace, reference.name.as_str());
-            let parent = format!("{}{section}", relative_name(&parent, key));
+            let parent = parent_name(&parent.reference, key);
             rows.push(route_row(key, &hostnames, parent, &status.conditions));
         }
         if node.parents.is_empty() {
@@ -185,6 +175,15 @@ fn routes<K: RouteKind>(
         ],
         rows,
     }
+}
+
+/// The parent as seen from the route, with the section if there is one: `edge/https`.
+fn parent_name(reference: &ParentReference, route: &NamespacedName) -> String {
+    let namespace = reference.namespace.as_deref().unwrap_or(&route.namespace);
+    let parent = NamespacedName::new(namespace, reference.name.as_str());
+    let section = reference.section_name.as_ref();
+    let section = section.map_or_else(String::new, |name| format!("/{name}"));
+    format!("{}{section}", relative_name(&parent, route))
 }
 
 fn route_row(

@@ -32,7 +32,7 @@ pub(super) fn tagged(tag: &str, text: &str) -> Option<Value> {
 }
 
 /// Whether a plain scalar is one of the booleans of YAML 1.1 other than `true` and `false`.
-pub fn is_surprising_boolean(text: &str) -> bool {
+pub(super) fn is_surprising_boolean(text: &str) -> bool {
     matches!(word(text), Some(Value::Bool(_)))
         && !text.eq_ignore_ascii_case("true")
         && !text.eq_ignore_ascii_case("false")

@@ -8,7 +8,7 @@ use std::ops::Range;
 
 /// The text of one document.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Chunk {
+pub struct DocumentChunk {
     /// Its bytes in the file, including the comments and directives before it.
     pub bytes: Range<usize>,
     /// The line on which it begins, from 1.
@@ -16,20 +16,20 @@ pub struct Chunk {
 }
 
 /// Splits a file into documents. Documents with nothing but blank lines and comments are left out.
-pub fn split(text: &str) -> Vec<Chunk> {
+pub fn split(text: &str) -> Vec<DocumentChunk> {
     let mut chunks = Vec::new();
-    let mut open = Open::at(0, 1);
+    let mut open = OpenDocument::at(0, 1);
     let mut offset = 0;
     for (index, line) in text.split_inclusive('\n').enumerate() {
         let end = offset + line.len();
         let line = line.strip_prefix('\u{feff}').unwrap_or(line);
         if is_marker(line, "---") && open.begun {
             open.close(offset, &mut chunks);
-            open = Open::at(offset, index + 1);
+            open = OpenDocument::at(offset, index + 1);
         }
         if is_marker(line, "...") {
             open.close(end, &mut chunks);
-            open = Open::at(end, index + 2);
+            open = OpenDocument::at(end, index + 2);
         } else {
             open.see(line);
         }
@@ -40,7 +40,7 @@ pub fn split(text: &str) -> Vec<Chunk> {
 }
 
 /// A document whose end hasn't been found yet.
-struct Open {
+struct OpenDocument {
     start: usize,
     line: usize,
     /// Whether its prefix of comments and directives has ended, so that the next `---` begins another document.
@@ -48,9 +48,9 @@ struct Open {
     content: bool,
 }
 
-impl Open {
+impl OpenDocument {
     fn at(start: usize, line: usize) -> Self {
-        Open {
+        OpenDocument {
             start,
             line,
             begun: false,
@@ -70,9 +70,9 @@ impl Open {
         self.content |= content;
     }
 
-    fn close(self, end: usize, chunks: &mut Vec<Chunk>) {
+    fn close(self, end: usize, chunks: &mut Vec<DocumentChunk>) {
         if self.content {
-            chunks.push(Chunk {
+            chunks.push(DocumentChunk {
                 bytes: self.start..end,
                 line: self.line,
             });

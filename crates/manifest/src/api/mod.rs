@@ -4,19 +4,20 @@
 //! required fields and unknown fields. References to other objects are not resolved here.
 
 mod common;
-mod core;
-mod gateway;
-mod policy;
-mod route;
+mod gateways;
+mod kubernetes;
+mod policies;
+mod routes;
 
 pub use common::*;
-pub use core::*;
-pub use gateway::*;
-pub use policy::*;
-pub use route::*;
+pub use gateways::*;
+pub use kubernetes::*;
+pub use policies::*;
+pub use routes::*;
 
-use crate::decode::schema::{choice, choice_text, object, read_field};
-use common::field_check::{check_length, check_texts, check_unique, read_choice, refuse};
+use crate::decode::schema::{choice, object};
+use common::field_check::{
+    check_length, check_texts, check_union, check_unique, read_choice, refuse,
+};
 use common::reference::check_backend_port;
 use common::rule;
-use route::http_filter;

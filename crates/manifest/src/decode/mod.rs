@@ -1,10 +1,13 @@
-//! From a tree of YAML nodes to a typed object, with every problem of the document in one pass.
+//! Decodes a tree of YAML nodes into typed objects.
+//!
+//! In: the tree of a document. Out: values of the API types, and every problem of the document in one pass. Never resolves
+//! references to other objects.
 
 pub(crate) mod document;
+pub(crate) mod document_reader;
 pub(crate) mod name;
 pub(crate) mod object;
 pub(crate) mod old_version;
-pub(crate) mod outcome;
 mod scalar;
 pub(crate) mod schema;
 pub(crate) mod unknown_kind;
@@ -12,34 +15,36 @@ pub(crate) mod unknown_kind;
 use gatefold_diagnostic::Findings;
 use gatefold_diagnostic::did_you_mean;
 use gatefold_diagnostic::yaml::{Key, Node, Span, Value};
-use gatefold_diagnostic::{Code, Diagnostic, Document, Place, Pointer, ResourceId, Severity, Step};
+use gatefold_diagnostic::{
+    Code, Diagnostic, Document, PathStep, Place, Pointer, ResourceId, Severity,
+};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-/// A type that can be read from YAML.
-pub trait Decode: Sized {
-    /// Reads the value. `None` means that the problem is already noted in `decoder`; callers go on with
-    /// what stands beside it, so that one pass finds every problem.
+/// A type that can be decoded from YAML.
+pub(crate) trait Decode: Sized {
+    /// Decodes the value. `None` means that the problem was reported to `decoder`. Callers continue with the next value, so
+    /// that one pass finds every problem.
     fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self>;
 
-    /// What an absent field or `null` means; `None` for a field that must be there.
+    /// The value of an absent field or of `null`. `None` if the field is required.
     fn absent() -> Option<Self> {
         None
     }
 }
 
-/// What is the same for a whole document: where it stands, and what was found in it.
-pub struct Decoder {
+/// The state of decoding a document: the current position, and the problems so far.
+pub(crate) struct Decoder {
     document: Document,
     resource: Option<ResourceId>,
-    path: Vec<Step>,
-    /// Where the key of each step of `path` stands; elements of lists have none.
+    path: Vec<PathStep>,
+    /// The position of the key of each step of `path`. `None` for elements of lists.
     keys: Vec<Option<Span>>,
     findings: Findings,
 }
 
 impl Decoder {
-    /// Begins with a document.
+    /// Creates a decoder for a document.
     pub fn new(document: Document, resource: Option<ResourceId>) -> Self {
         Decoder {
             document,
@@ -50,7 +55,7 @@ impl Decoder {
         }
     }
 
-    /// What was found.
+    /// The problems.
     pub(crate) fn into_findings(self) -> Findings {
         self.findings
     }
@@ -60,38 +65,38 @@ impl Decoder {
         &self.document
     }
 
-    /// Names the object, once its name is read.
+    /// Sets the object that the following problems are about.
     pub(crate) fn about(&mut self, resource: ResourceId) {
         self.resource = Some(resource);
     }
 
-    /// The field that is being read.
+    /// The path of the field that is being decoded.
     pub fn pointer(&self) -> Pointer {
         Pointer(self.path.clone())
     }
 
-    /// Reads what is one step further in.
+    /// Decodes a value one step further in.
     pub fn within<T>(
         &mut self,
-        step: impl Into<Step>,
+        step: impl Into<PathStep>,
         read: impl FnOnce(&mut Self) -> Option<T>,
     ) -> Option<T> {
         self.step(step.into(), None, read)
     }
 
-    /// Reads the value of a key.
+    /// Decodes the value of a key.
     pub fn within_key<T>(
         &mut self,
         key: &Key,
         read: impl FnOnce(&mut Self) -> Option<T>,
     ) -> Option<T> {
-        let step = Step::Key(Cow::Owned(key.name.clone()));
+        let step = PathStep::Key(Cow::Owned(key.name.clone()));
         self.step(step, Some(key.span.clone()), read)
     }
 
     fn step<T>(
         &mut self,
-        step: Step,
+        step: PathStep,
         key: Option<Span>,
         read: impl FnOnce(&mut Self) -> Option<T>,
     ) -> Option<T> {
@@ -103,8 +108,8 @@ impl Decoder {
         value
     }
 
-    /// What to underline of the value that is being read: a list's or a mapping's key says more than its
-    /// first line.
+    /// The span to underline for the value that is being decoded. For a list or a mapping that is its key, which is more
+    /// helpful than its first line.
     pub(crate) fn span_of<'s>(&'s self, node: &'s Node) -> &'s Span {
         match (&node.value, self.keys.last()) {
             (Value::Sequence(_) | Value::Mapping(_) | Value::Null, Some(Some(key))) => key,
@@ -112,8 +117,8 @@ impl Decoder {
         }
     }
 
-    /// Reads what the object can do without. Errors don't count against the object: the value is passed over, and
-    /// the first error is reported as a warning with this code.
+    /// Decodes a value that isn't essential. If it has errors, it is ignored, and the first error is reported as a warning
+    /// with this code.
     pub(crate) fn forgivingly<T>(
         &mut self,
         code: Code,
@@ -136,7 +141,7 @@ impl Decoder {
         None
     }
 
-    /// Notes a problem at a place of this document.
+    /// Reports a problem at a position in this document.
     pub fn report(&mut self, code: Code, span: &Span, message: String) -> &mut Diagnostic {
         let place = Place::Bytes {
             source: self.document.source.clone(),
@@ -147,7 +152,7 @@ impl Decoder {
         self.findings.push(diagnostic)
     }
 
-    /// Notes that the value has the wrong type.
+    /// Reports that the value has the wrong type.
     pub fn wrong_type(&mut self, node: &Node, expected: &str) {
         let message = format!(
             "`{}` must be {expected}, but is {}",
@@ -158,26 +163,26 @@ impl Decoder {
         self.report(Code::WrongType, &span, message);
     }
 
-    /// Notes that the value isn't allowed, and why.
+    /// Reports that the value isn't allowed, and why.
     pub fn invalid(&mut self, node: &Node, why: impl std::fmt::Display) -> &mut Diagnostic {
         let message = format!("`{}`: {why}", self.pointer());
         let span = self.span_of(node).clone();
         self.report(Code::InvalidValue, &span, message)
     }
 
-    /// Adds a hint to the last problem.
+    /// Sets the help text of the last problem.
     pub fn suggest(&mut self, help: impl Into<String>) {
         if let Some(last) = self.findings.last_mut() {
             last.help = Some(help.into());
         }
     }
 
-    /// Opens a mapping whose fields are all known: any other is a problem.
+    /// Begins a mapping whose fields are all known. Unknown fields are reported.
     pub fn closed<'n>(&mut self, node: &'n Node) -> Option<Fields<'n>> {
         self.fields(node, false)
     }
 
-    /// Opens a mapping of which only some fields are of interest.
+    /// Begins a mapping of which only some fields are decoded.
     pub fn open<'n>(&mut self, node: &'n Node) -> Option<Fields<'n>> {
         self.fields(node, true)
     }
@@ -197,20 +202,20 @@ impl Decoder {
     }
 }
 
-/// A mapping while its fields are read.
-pub struct Fields<'n> {
+/// A mapping while its fields are decoded.
+pub(crate) struct Fields<'n> {
     node: &'n Node,
     open: bool,
     asked: Vec<&'static str>,
 }
 
 impl Fields<'_> {
-    /// Reads one field; an absent one is what the type says, or a problem.
+    /// Decodes a field. An absent field has the value that the type defines, or is reported as missing.
     pub fn read<T: Decode>(&mut self, name: &'static str, decoder: &mut Decoder) -> Option<T> {
         self.read_or(name, T::absent, decoder)
     }
 
-    /// Reads one field, with a default for when it isn't there.
+    /// Decodes a field, with a default for an absent field.
     pub fn read_or<T: Decode>(
         &mut self,
         name: &'static str,
@@ -220,7 +225,7 @@ impl Fields<'_> {
         match self.node.entry(name) {
             Some((key, node)) if node.value != Value::Null => {
                 self.asked.push(name);
-                decoder.step(Step::Key(name.into()), Some(key.span.clone()), |d| {
+                decoder.step(PathStep::Key(name.into()), Some(key.span.clone()), |d| {
                     T::decode(node, d)
                 })
             }
@@ -237,26 +242,26 @@ impl Fields<'_> {
         }
     }
 
-    /// Notes that a required field is missing.
+    /// Reports that a required field is missing.
     pub fn missing(&mut self, name: &'static str, decoder: &mut Decoder) {
         self.asked.push(name);
         let found = self.node.entry(name);
         let parent = decoder.span_of(self.node);
         let span = found.map_or(parent, |(key, _)| &key.span).clone();
-        let state = found.map_or("isn't there", |_| "is empty");
+        let state = found.map_or("missing", |_| "empty");
         let pointer = decoder.pointer().key(name);
         let message = format!("`{pointer}` is required, but {state}");
         decoder.report(Code::MissingField, &span, message);
     }
 
-    /// Passes over a field that may be there and isn't read.
+    /// Accepts a field without decoding it.
     pub fn skip(&mut self, name: &'static str) {
         self.asked.push(name);
     }
 
-    /// Ends the mapping: what wasn't asked for isn't a field of this type. In an open one only a field
-    /// that differs from a known one in case or by a slip is mentioned.
-    pub fn end(self, decoder: &mut Decoder) {
+    /// Ends the mapping and reports unknown fields. In an open mapping only fields that differ from a known one in case are
+    /// reported.
+    pub fn end(&self, decoder: &mut Decoder) {
         let Value::Mapping(entries) = &self.node.value else {
             return;
         };
@@ -265,7 +270,7 @@ impl Fields<'_> {
                 continue;
             }
             if self.open {
-                self.suspect(key, decoder);
+                self.check_case(key, decoder);
                 continue;
             }
             let pointer = decoder.pointer().key(key.name.clone());
@@ -283,10 +288,10 @@ impl Fields<'_> {
 }
 
 impl Fields<'_> {
-    /// No field of Kubernetes differs from another one in case only, so such a one is a slip.
-    fn suspect(&self, key: &Key, decoder: &mut Decoder) {
-        let slip = |known: &&&str| known.eq_ignore_ascii_case(&key.name);
-        if let Some(known) = self.asked.iter().find(slip) {
+    /// Reports a field that differs from a known one only in case. No two fields of Kubernetes do, so it is a typing error.
+    fn check_case(&self, key: &Key, decoder: &mut Decoder) {
+        let similar = |known: &&&str| known.eq_ignore_ascii_case(&key.name);
+        if let Some(known) = self.asked.iter().find(similar) {
             let pointer = decoder.pointer().key(key.name.clone());
             let message = format!("unknown field `{pointer}`");
             let found = decoder.report(Code::UnknownField, &key.span, message);
@@ -310,7 +315,7 @@ impl<T: Decode> Decode for Vec<T> {
             decoder.wrong_type(node, "a list");
             return None;
         };
-        // All elements are read before any is missed, so that each one's problems are found.
+        // All elements are decoded before the first failure is returned, so that the problems of each are reported.
         let read: Vec<Option<T>> = items
             .iter()
             .enumerate()

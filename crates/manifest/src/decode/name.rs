@@ -1,11 +1,11 @@
-//! `metadata.name` and `metadata.namespace`, as an API server checks them.
+//! Checks `metadata.name` and `metadata.namespace` as an API server does.
 
 use crate::decode::Decoder;
 use crate::kind::{Kind, NameRule, Scope};
 use gatefold_diagnostic::yaml::{Node, Value};
 use gatefold_diagnostic::{Code, Pointer, ResourceId};
 
-/// Where an object's name stands.
+/// The path of an object's name.
 pub(crate) fn pointer() -> Pointer {
     Pointer::root().key("metadata").key("name")
 }
@@ -18,7 +18,7 @@ pub(crate) fn check(kind: Kind, metadata: &Node, decoder: &mut Decoder) {
     }
 }
 
-/// Checks the names in `metadata` of a namespaced object whose kind isn't read.
+/// Checks the names in `metadata` of a namespaced object of another kind.
 pub(crate) fn check_namespaced(kind: &str, metadata: &Node, decoder: &mut Decoder) {
     check_name(kind, subdomain, metadata, decoder);
     check_namespace(metadata, decoder);
@@ -47,12 +47,12 @@ fn check_namespace(metadata: &Node, decoder: &mut Decoder) {
     }
 }
 
-/// Whether a namespaced object whose kind isn't read can be called so.
+/// Whether a namespaced object of another kind can have these names.
 pub(crate) fn is_valid_namespaced(id: &ResourceId) -> bool {
     label(&id.namespace).is_ok() && subdomain(&id.name).is_ok()
 }
 
-/// Whether an object can be called so.
+/// Whether an object can have these names.
 pub(crate) fn is_valid(kind: Kind, id: &ResourceId) -> bool {
     let namespace = match kind.scope() {
         Scope::Cluster => true,
@@ -74,12 +74,12 @@ fn missing(kind: &str, metadata: &Node, decoder: &mut Decoder) {
     let span = decoder.span_of(metadata).clone();
     let found = decoder.report(Code::NotAnObject, &span, message);
     if metadata.field("generateName").is_some() {
-        found.help = Some("`generateName` needs an API server; write a `name`".to_owned());
+        found.help = Some("`generateName` requires an API server; write a `name`".to_owned());
     }
 }
 
 fn checked(node: &Node, rule: fn(&str) -> Result<(), String>, decoder: &mut Decoder) -> Option<()> {
-    // A value of the wrong type is reported where `metadata` is read.
+    // Decoding `metadata` reports a value of the wrong type.
     let text = node.as_str()?;
     if let Err(why) = rule(text) {
         decoder.invalid(node, why);
@@ -87,7 +87,7 @@ fn checked(node: &Node, rule: fn(&str) -> Result<(), String>, decoder: &mut Deco
     Some(())
 }
 
-/// RFC 1123 subdomain: names of most kinds.
+/// An RFC 1123 subdomain: the name of an object of most kinds.
 pub(crate) fn subdomain(text: &str) -> Result<(), String> {
     if text.len() > 253 {
         return Err(format!(
@@ -103,11 +103,11 @@ pub(crate) fn subdomain(text: &str) -> Result<(), String> {
     ))
 }
 
-/// RFC 1123 label: names of namespaces.
+/// An RFC 1123 label: the name of a namespace.
 pub(crate) fn label(text: &str) -> Result<(), String> {
     if text.len() > 63 {
         return Err(format!(
-            "has {} characters; such a name has at most 63",
+            "has {} characters; a name of this kind has at most 63",
             text.len()
         ));
     }
@@ -119,20 +119,10 @@ pub(crate) fn label(text: &str) -> Result<(), String> {
     ))
 }
 
-/// The key of a label or an annotation: a name of at most 63 characters, perhaps after a domain and `/`.
+/// The key of a label or an annotation: a name of at most 63 characters, optionally after a domain and `/`.
 pub(crate) fn label_key(text: &str) -> Result<(), String> {
-    let (domain, name) = match text.split_once('/') {
-        Some((domain, name)) => (Some(domain), name),
-        None => (None, text),
-    };
-    let inner = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
-    let edge = |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric());
-    let fits = name.len() <= 63
-        && name.bytes().all(inner)
-        && edge(name.bytes().next())
-        && edge(name.bytes().last())
-        && domain.is_none_or(|domain| subdomain(domain).is_ok());
-    if fits {
+    let name = text.split_once('/').map_or(text, |(_, name)| name);
+    if name.len() <= 63 && is_qualified_name(text) {
         Ok(())
     } else {
         Err(format!(
@@ -141,7 +131,21 @@ pub(crate) fn label_key(text: &str) -> Result<(), String> {
     }
 }
 
-/// RFC 1035 label: names of Services, which become DNS names.
+/// Whether a text is a name of letters, digits, `-`, `_` and `.`, optionally after a domain and `/`.
+pub(crate) fn is_qualified_name(text: &str) -> bool {
+    let (domain, name) = match text.split_once('/') {
+        Some((domain, name)) => (Some(domain), name),
+        None => (None, text),
+    };
+    let inner = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    let edge = |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric());
+    name.bytes().all(inner)
+        && edge(name.bytes().next())
+        && edge(name.bytes().last())
+        && domain.is_none_or(|domain| subdomain(domain).is_ok())
+}
+
+/// An RFC 1035 label: the name of a Service, which becomes a DNS name.
 fn service_name(text: &str) -> Result<(), String> {
     label(text)?;
     if text.starts_with(|first: char| first.is_ascii_digit()) {

@@ -1,4 +1,4 @@
-//! How texts, numbers and booleans are read from YAML.
+//! Decodes texts, numbers and booleans.
 
 use crate::decode::{Decode, Decoder};
 use gatefold_diagnostic::yaml::{Node, Value};

@@ -1,28 +1,28 @@
-//! The words in which `api` defines types: `object!` for structs, `choice!` for enumerations.
+//! The macros that define the API types: `object!` for structs, `choice!` for enumerations of strings.
 
-/// Defines a struct and how it is read: one line a field, with the field's name in YAML.
+/// Defines a struct and its decoder. Each field has one line, which begins with its name in YAML.
 ///
-/// `"port" => port: PortNumber,` must be there unless its type says what absence means;
-/// `"weight" => weight: i32 = 1,` has a default; `[0..=16]` after a type bounds a list's or a text's
-/// length; `where rule` before it is asked of the text, or of each text of a list or a mapping.
-/// `closed` refuses unknown fields, `open` passes over them (kinds of which we read a part).
-/// `checked by function` names the rules that concern several fields.
+/// `"port" => port: PortNumber,` is required, unless its type defines a value for an absent field.
+/// `"weight" => weight: i32 = 1,` has a default. `[0..=16]` after the type bounds the length of a list or a text.
+/// `where rule` before it applies a rule to the text, or to each text of a list or a mapping.
+/// `closed` reports unknown fields; `open` ignores them, for kinds of which only a part is decoded.
+/// `checked by function` names the function that checks rules for several fields. `<T: Trait>` after the name makes the
+/// struct generic.
 macro_rules! object {
     (
         $(#[$meta:meta])*
-        pub $mode:ident $name:ident $(checked by $check:path)? {
+        pub $mode:ident $name:ident $(<$parameter:ident: $trait:path>)? $(checked by $check:path)? {
             $($(#[$field_meta:meta])* $yaml:literal => $field:ident: $type:ty $(where $rule:path)? $([$($bound:tt)+])? $(= $default:expr)?,)*
         }
     ) => {
         $(#[$meta])*
         #[derive(Clone, Debug, PartialEq)]
-        pub struct $name { $($(#[$field_meta])* pub $field: $type,)* }
+        pub struct $name $(<$parameter>)? { $($(#[$field_meta])* pub $field: $type,)* }
 
-        impl $crate::Decode for $name {
+        impl $(<$parameter: $trait>)? $crate::Decode for $name $(<$parameter>)? {
             fn decode(node: &gatefold_diagnostic::yaml::Node, decoder: &mut $crate::Decoder) -> Option<Self> {
-                #[allow(unused_mut)]
-                let mut fields = decoder.$mode(node)?;
-                $(let $field: Option<$type> = $crate::api::read_field!(fields, decoder, $yaml, $type $(, default $default)?);)*
+                let fields = &mut decoder.$mode(node)?;
+                $(let $field: Option<$type> = $crate::decode::schema::read_field!(fields, decoder, $yaml, $type $(, default $default)?);)*
                 $($(if let Some(value) = &$field {
                     $crate::api::check_length(node, $yaml, value, $($bound)+, decoder);
                 })?)*
@@ -53,9 +53,9 @@ macro_rules! choice {
         pub enum $name { $($(#[$variant_meta])* $variant,)+ }
 
         impl $name {
-            /// The value as it stands in a manifest.
+            /// The value as written in manifests.
             pub fn as_str(self) -> &'static str {
-                match self { $($name::$variant => $crate::api::choice_text!($variant $(, $text)?),)+ }
+                match self { $($name::$variant => $crate::decode::schema::choice_text!($variant $(, $text)?),)+ }
             }
         }
 

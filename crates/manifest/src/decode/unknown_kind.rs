@@ -1,11 +1,11 @@
-//! What was probably meant by a kind that isn't known.
+//! Guesses which kind was meant by an unknown one.
 
 use crate::api::GATEWAY_GROUP;
 use crate::kind::Kind;
 use crate::unread_policy;
 use gatefold_diagnostic::did_you_mean;
 
-/// Kinds of the Gateway API that gatefold may not read. Their names are not misspellings of other kinds.
+/// Kinds of the Gateway API that gatefold may not read. They are no typing errors, however similar to another kind they are.
 const MORE_GATEWAY_KINDS: [&str; 10] = [
     "BackendLBPolicy",
     "GRPCRoute",
@@ -19,15 +19,15 @@ const MORE_GATEWAY_KINDS: [&str; 10] = [
     "XTelemetryPolicy",
 ];
 
-/// Whether the Gateway API has this kind, although gatefold doesn't read it.
+/// Whether this is a kind of the Gateway API that gatefold doesn't read.
 pub(crate) fn is_other_gateway_kind(group: &str, kind: &str) -> bool {
     group == GATEWAY_GROUP
         && MORE_GATEWAY_KINDS.contains(&kind)
         && Kind::find(group, kind).is_none()
 }
 
-/// What was probably meant by a kind that isn't known.
-pub(crate) fn suspicion(group: &str, kind: &str) -> Option<String> {
+/// A help text with the kind that was probably meant. `None` if the kind isn't similar to a known one.
+pub(crate) fn suggest_kind(group: &str, kind: &str) -> Option<String> {
     if is_other_gateway_kind(group, kind) {
         return None;
     }
@@ -45,7 +45,7 @@ pub(crate) fn suspicion(group: &str, kind: &str) -> Option<String> {
             return Some(help);
         }
     }
-    // The right kind in no group, or in one that differs by a slip. Others have kinds of the same name.
+    // The right kind without a group, or with a misspelled one. Other groups may have kinds with the same name.
     let same = Kind::ALL.iter().find(|known| known.name() == kind)?;
     let near = group.is_empty() || did_you_mean(group, &[same.group()]).is_some();
     near.then(|| format!("{kind} is `apiVersion: {}`", same.api_version()))

@@ -1,118 +1,114 @@
-//! What is known of one file, from one look to the next.
+//! The known content of one file, from one load to the next.
 
-use super::last_good::Orphans;
-use super::load_pass::Reading;
-use super::scan::{self, Fingerprint, Text};
-use crate::decode::document;
-use crate::decode::outcome::Outcome;
+use super::file_text::{FileText, unreadable};
+use super::fingerprint::Fingerprint;
+use super::last_good::UnaccountedObjects;
+use super::loader::LoadPass;
+use crate::decode::document::DecodedDocument;
+use crate::decode::document_reader;
 use crate::kind::AnyObject;
-use gatefold_diagnostic::yaml::Budget;
-use gatefold_diagnostic::yaml::{Chunk, split};
+use gatefold_diagnostic::yaml::{self, AliasBudget};
 use gatefold_diagnostic::{Diagnostic, Document, ResourceId, Source};
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
-/// File systems count time in ticks of up to 10 ms (HZ=100). A second write within the tick of the first
-/// may leave the fingerprint as it was, so a file that was touched just now is read again next time.
-const TICK: Duration = Duration::from_millis(50);
-/// Others count it in seconds, or in two of them: ext4 with small inodes, FAT, and what serves their files.
-const COARSE_TICK: Duration = Duration::from_millis(2_050);
+/// The documents of a file, with what was decoded from each.
+pub(super) type Documents = Vec<(Document, DecodedDocument)>;
 
-/// What is known of a file.
+/// The known content of a file.
 #[derive(Debug, Default)]
 pub(super) struct FileState {
     pub(super) fingerprint: Option<Fingerprint>,
-    /// It was touched so shortly before it was read that the fingerprint doesn't prove anything, or couldn't be read for
-    /// a reason that the fingerprint doesn't show.
-    unsettled: bool,
-    /// The text that `documents` come from.
+    /// Whether the file is read again although its fingerprint is the same. The file may have been written to after it was
+    /// read, or it couldn't be read for a reason that the fingerprint doesn't show.
+    must_reread: bool,
+    /// The text of `documents`.
     source: Option<Arc<Source>>,
     pub(super) documents: Documents,
-    /// The objects in force: first those that stand in the file, then those that are only kept.
+    /// The objects in force: first those that the file contains, then those that are only kept.
     pub(super) objects: Vec<AnyObject>,
-    /// How many of `objects` stand in the file.
-    pub(super) standing: usize,
-    /// Whether `objects` come from a text that could be read to its end.
+    /// How many of `objects` the file contains.
+    pub(super) present: usize,
+    /// Whether `objects` come from a text that could be parsed to its end.
     pub(super) whole: bool,
-    /// Refused objects of which `objects` has what can be read, because they were never good.
+    /// Refused objects that were never good. `objects` has the parts of them that could be decoded.
     pub(super) partial: Vec<ResourceId>,
-    /// Those of `objects` that the file may have no more; there are hardly ever any.
-    pub(super) orphans: Option<Box<Orphans>>,
-    /// What is wrong with it.
+    /// Those of `objects` that the file may no longer contain. `None` in nearly all files.
+    pub(super) unaccounted: Option<Box<UnaccountedObjects>>,
+    /// The problems of the file.
     pub(super) diagnostics: Vec<Diagnostic>,
 }
 
 impl FileState {
-    /// The state of one file, read again if it has to be and nobody is writing it; nothing if it is gone meanwhile.
+    /// Returns the present state of a file. The file is read if it has changed and may be complete. Returns `None` if it
+    /// doesn't exist.
     pub(super) fn current(
         path: &Path,
         fingerprint: Fingerprint,
         old: Option<FileState>,
-        reading: &mut Reading<'_>,
+        pass: &mut LoadPass<'_>,
     ) -> Option<FileState> {
         let old = match old {
             Some(old) if old.is_current(&fingerprint) => return Some(old),
-            old if reading.is_busy(path) => return old,
+            old if pass.is_being_written(path) => return old,
             old => old,
         };
-        let again = old
+        let reread = old
             .as_ref()
             .is_some_and(|old| old.fingerprint == Some(fingerprint));
         let now = SystemTime::now();
-        let text = scan::text(path);
+        let text = FileText::read(path);
         let old = match old {
-            Some(old) if reading.is_half_written(path, fingerprint, &text, &old) => {
-                return Some(old);
-            }
+            Some(old) if pass.defers_text(path, fingerprint, &text, &old) => return Some(old),
             old => old,
         };
-        let failed = matches!(text, Text::Failed(_));
+        let failed = matches!(text, FileText::Failed(_));
         let mut state = match text {
-            Text::Gone => return None,
-            Text::Read(source) => match old {
+            FileText::Gone => return None,
+            FileText::Read(source) => match old {
                 Some(old) if old.has_text(&source) => old,
                 old => {
-                    reading.read += 1;
+                    pass.files_read += 1;
                     FileState::read(source, old, Some(fingerprint))
                 }
             },
-            Text::Refused(why) | Text::Failed(why) => {
+            FileText::Refused(why) | FileText::Failed(why) => {
                 let known = old.as_ref().map(|old| old.diagnostics.clone());
                 let state = FileState::unread(*why, old, Some(fingerprint));
-                // It may be tried at every look: what is known already is nothing new.
-                reading.read += usize::from(known.as_ref() != Some(&state.diagnostics));
+                // Reading may fail in every pass. An equal failure is no change.
+                pass.files_read += usize::from(known.as_ref() != Some(&state.diagnostics));
                 state
             }
         };
         state.fingerprint = Some(fingerprint);
-        state.unsettled = failed || is_too_new(fingerprint, now, again);
+        state.must_reread = failed || fingerprint.may_be_outdated(now, reread);
         Some(state)
     }
 
-    /// The objects that stand in the file.
-    pub(super) fn standing(&self) -> &[AnyObject] {
-        self.objects.get(..self.standing).unwrap_or_default()
+    /// The objects that the file contains.
+    pub(super) fn present_objects(&self) -> &[AnyObject] {
+        self.objects.get(..self.present).unwrap_or_default()
     }
 
-    /// The objects that stay in force although they don't stand in the file, or can't be read there.
-    pub(super) fn kept(&self) -> &[AnyObject] {
-        self.objects.get(self.standing..).unwrap_or_default()
+    /// The objects that stay in force although the file doesn't contain them, or they can't be decoded.
+    pub(super) fn kept_objects(&self) -> &[AnyObject] {
+        self.objects.get(self.present..).unwrap_or_default()
     }
 
-    /// Whether the file of this state seems to be the one of another state under a new name.
-    pub(super) fn is_renamed(&self, from: &FileState) -> bool {
+    /// Whether this file seems to be the file `former` with a new name.
+    pub(super) fn is_renamed(&self, former: &FileState) -> bool {
         let text = |state: &FileState| state.source.as_ref().map(|it| it.text.clone());
-        let same_text = text(self).is_some_and(|own| text(from) == Some(own));
-        let found = self.fingerprint.zip(from.fingerprint);
-        same_text || found.is_some_and(|(own, former)| own.is_renamed(&former))
+        let same_text = text(self).is_some_and(|own| text(former) == Some(own));
+        let fingerprints = self.fingerprint.zip(former.fingerprint);
+        same_text || fingerprints.is_some_and(|(own, former)| own.is_renamed(&former))
     }
 
-    /// The state of the same file if it had been known by another name before, with what was last good in it then.
+    /// The state that the file would have if it had always had its present name, with the last good objects of `former`.
     pub(super) fn inherit(mut self, former: FileState) -> FileState {
-        let own = self.objects.split_off(self.standing);
+        let own = self.objects.split_off(self.present);
         let mut state = match (self.source.take(), self.diagnostics.first_mut()) {
             (Some(source), _) => FileState::read(source, Some(former), self.fingerprint),
             (None, Some(refused)) => {
@@ -121,14 +117,14 @@ impl FileState {
             }
             (None, None) => return self,
         };
-        state.unsettled = self.unsettled;
+        state.must_reread = self.must_reread;
         state.keep_others(own);
         state
     }
 
-    /// Whether it needn't be read again.
+    /// Whether the file needn't be read if this is its fingerprint.
     pub(super) fn is_current(&self, found: &Fingerprint) -> bool {
-        self.fingerprint.as_ref() == Some(found) && !self.unsettled
+        self.fingerprint.as_ref() == Some(found) && !self.must_reread
     }
 
     fn has_text(&self, source: &Source) -> bool {
@@ -137,42 +133,47 @@ impl FileState {
             .is_some_and(|known| known.text == source.text)
     }
 
-    /// Reads a text; `old` is what was known before.
+    /// The state of a file with this text; `old` is the previous state.
     pub(super) fn read(
         source: Arc<Source>,
         old: Option<FileState>,
         fingerprint: Option<Fingerprint>,
     ) -> Self {
-        FileState::read_by(documents, source, old.unwrap_or_default(), fingerprint)
+        FileState::read_by(
+            decode_documents,
+            source,
+            old.unwrap_or_default(),
+            fingerprint,
+        )
     }
 
     fn read_by(
-        documents: impl Fn(&Arc<Source>, &[(Document, Outcome)]) -> Documents,
+        decode: impl Fn(&Arc<Source>, &[(Document, DecodedDocument)]) -> Documents,
         source: Arc<Source>,
         old: FileState,
         fingerprint: Option<Fingerprint>,
     ) -> Self {
-        // One file that is the death of its reader must not be that of all other files' as well.
-        let reading = AssertUnwindSafe(|| documents(&source, &old.documents));
-        let documents = match std::panic::catch_unwind(reading) {
+        // A panic while decoding one file must not affect the others.
+        let decoding = AssertUnwindSafe(|| decode(&source, &old.documents));
+        let documents = match std::panic::catch_unwind(decoding) {
             Ok(documents) => documents,
             Err(_) => return FileState::unread(defect(&source), Some(old), fingerprint),
         };
         let mut state = FileState {
             fingerprint,
             source: Some(source),
-            whole: !documents.iter().any(|(_, outcome)| outcome.broken),
+            whole: !documents.iter().any(|(_, decoded)| decoded.broken),
             ..FileState::default()
         };
-        for (_, outcome) in &documents {
-            state.objects.extend(outcome.objects.iter().cloned());
-            let diagnostics = outcome.diagnostics.iter().cloned();
+        for (_, decoded) in &documents {
+            state.objects.extend(decoded.objects.iter().cloned());
+            let diagnostics = decoded.diagnostics.iter().cloned();
             state.diagnostics.extend(diagnostics);
         }
-        state.standing = state.objects.len();
+        state.present = state.objects.len();
         if state.whole {
             state.keep_refused(&documents, &old);
-            state.keep_orphans(&documents, &old);
+            state.keep_unaccounted(&documents, &old);
         } else {
             state.keep_all(old, Some(&documents));
         }
@@ -180,7 +181,7 @@ impl FileState {
         state
     }
 
-    /// For a file that can't be read: what was in it stays.
+    /// The state of a file that can't be read. Its previous objects stay in force.
     pub(super) fn unread(
         refused: Diagnostic,
         old: Option<FileState>,
@@ -198,36 +199,19 @@ impl FileState {
     }
 }
 
-/// Whether a file that was read at a time may have been written to since. One whose own time has yet to come, by the
-/// clock of a server or the will of its writer, is read `again` once and not for ever.
-fn is_too_new(fingerprint: Fingerprint, read: SystemTime, again: bool) -> bool {
-    let touched = fingerprint.touched();
-    let tick = match fingerprint.is_coarse() {
-        true => COARSE_TICK,
-        false => TICK,
-    };
-    let settled = |now: SystemTime| now.checked_sub(tick).map(scan::nanoseconds);
-    match touched > scan::nanoseconds(read) {
-        true => !again,
-        false => settled(read).is_none_or(|settled| touched > settled),
-    }
-}
-
 fn defect(source: &Source) -> Diagnostic {
     let why = "this is a defect of gatefold";
-    scan::unreadable(&source.path, why).help("please report it with this file")
+    unreadable(&source.path, why).help("please report it with this file")
 }
 
-type Documents = Vec<(Document, Outcome)>;
-
-/// Reads a text's documents; those that stood in the file before aren't parsed again.
-fn documents(source: &Arc<Source>, old: &[(Document, Outcome)]) -> Documents {
-    let known: HashMap<&str, &(Document, Outcome)> = old
+/// Decodes the documents of a text. Documents with the same text as before are not parsed again.
+fn decode_documents(source: &Arc<Source>, old: &[(Document, DecodedDocument)]) -> Documents {
+    let known: HashMap<&str, &(Document, DecodedDocument)> = old
         .iter()
         .filter_map(|entry| Some((entry.0.text()?, entry)))
         .collect();
-    let mut budget = Budget::default();
-    let read = |chunk: Chunk| {
+    let mut budget = AliasBudget::default();
+    let decode = |chunk: yaml::DocumentChunk| {
         let document = Document {
             source: source.clone(),
             bytes: chunk.bytes,
@@ -235,66 +219,65 @@ fn documents(source: &Arc<Source>, old: &[(Document, Outcome)]) -> Documents {
             item: None,
         };
         let known = document.text().and_then(|text| known.get(text));
-        let known = known.filter(|(_, outcome)| !outcome.exceeds());
-        let outcome = match known {
-            Some((from, outcome)) => outcome.moved(from, &document),
-            None => document::read(&document, &mut budget),
+        let known = known.filter(|(_, decoded)| !decoded.exceeds());
+        let decoded = match known {
+            Some((from, decoded)) => decoded.moved(from, &document),
+            None => document_reader::read(&document, &mut budget),
         };
-        (document, outcome)
+        (document, decoded)
     };
-    split(&source.text).into_iter().map(read).collect()
+    yaml::split(&source.text).into_iter().map(decode).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::folder::busy::Busy;
-    use crate::folder::doubt::Doubts;
-    use crate::folder::load_pass::Writers;
+    use crate::folder::settling::{Completeness, SettlingFiles};
     use std::fs;
+    use std::time::Duration;
 
     const SERVICE: &str =
         "apiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec: {ports: [{port: 80}]}\n";
 
-    /// Reads a file; says what is known of it then, and how many files were read.
-    fn read(
+    /// Brings the state of a file up to date. Returns it with the number of files that were read.
+    fn load(
         path: &Path,
         fingerprint: Fingerprint,
         old: Option<FileState>,
     ) -> (Option<FileState>, usize) {
-        let (busy, mut doubts) = (Busy::default(), Doubts::default());
-        let mut reading = Reading::new(&busy, &mut doubts, Writers::Done);
-        let state = FileState::current(path, fingerprint, old, &mut reading);
-        (state, reading.end())
+        let settling = SettlingFiles::default();
+        let mut pass = LoadPass::new(&settling, Completeness::Reported);
+        let state = FileState::current(path, fingerprint, old, &mut pass);
+        (state, pass.end())
     }
 
     #[test]
-    fn a_file_whose_reading_fails_is_read_again_although_it_has_not_changed() {
-        let folder = tempfile::tempdir().expect("a folder");
+    fn reads_a_file_again_after_a_failure_although_it_has_not_changed() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
         let path = folder.path().join("a.yaml");
-        // Reading a folder fails, and its fingerprint is as good as any.
-        fs::create_dir(&path).expect("a folder");
-        let fingerprint = scan::fingerprint(&path).expect("it is there");
-        let (failed, count) = self::read(&path, fingerprint, None);
-        let failed = failed.expect("it is there");
+        // Reading a folder fails, but it has a fingerprint.
+        fs::create_dir(&path).expect("the folder is created");
+        let fingerprint = Fingerprint::of_path(&path).expect("it exists");
+        let (failed, count) = load(&path, fingerprint, None);
+        let failed = failed.expect("it exists");
         assert_eq!((failed.diagnostics.len(), count), (1, 1));
-        assert!(!failed.is_current(&fingerprint), "it is tried again");
-        let (failed, count) = self::read(&path, fingerprint, Some(failed));
-        assert_eq!(count, 0, "an equal failure is nothing new");
-        fs::remove_dir(&path).expect("removed");
-        fs::write(&path, SERVICE).expect("written");
-        let now = scan::fingerprint(&path).expect("it is there");
+        assert!(!failed.is_current(&fingerprint), "reading it is retried");
+        let (failed, count) = load(&path, fingerprint, Some(failed));
+        assert_eq!(count, 0, "an equal failure is no change");
+        fs::remove_dir(&path).expect("the folder is removed");
+        fs::write(&path, SERVICE).expect("the file is written");
+        let now = Fingerprint::of_path(&path).expect("it exists");
         let failed = FileState {
             fingerprint: Some(now),
-            ..failed.expect("it was there")
+            ..failed.expect("it existed")
         };
-        let (state, _) = self::read(&path, now, Some(failed));
-        let state = state.expect("it is there");
+        let (state, _) = load(&path, now, Some(failed));
+        let state = state.expect("it exists");
         assert_eq!((state.objects.len(), state.diagnostics.len()), (1, 0));
     }
 
     #[test]
-    fn a_file_that_its_reader_dies_of_keeps_what_was_good_in_it() {
+    fn keeps_the_last_good_objects_when_decoding_panics() {
         let source = |text: &str| {
             Arc::new(Source {
                 path: "a.yaml".into(),
@@ -302,41 +285,27 @@ mod tests {
             })
         };
         let good = FileState::read(source(SERVICE), None, None);
-        let dying = |_: &Arc<Source>, _: &[_]| -> Documents { panic!("a defect") };
-        let state = FileState::read_by(dying, source("a: b"), good, None);
+        let panics = |_: &Arc<Source>, _: &[_]| -> Documents { panic!("a defect") };
+        let state = FileState::read_by(panics, source("a: b"), good, None);
         assert_eq!(state.objects.len(), 1);
-        let found = state.diagnostics.first().expect("what has happened");
+        let found = state.diagnostics.first().expect("the panic is reported");
         assert!(found.message.contains("defect"), "{}", found.message);
     }
 
     #[test]
-    fn a_file_with_times_in_whole_seconds_may_be_written_again_within_one() {
-        let folder = tempfile::tempdir().expect("a folder");
+    fn reads_a_file_with_a_time_in_the_future_again_only_once() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
         let path = folder.path().join("a.yaml");
-        fs::write(&path, SERVICE).expect("written");
-        let fingerprint = scan::fingerprint(&path).expect("it is there");
-        let at = |seconds: f64| SystemTime::UNIX_EPOCH + Duration::from_secs_f64(seconds);
-        let fine = fingerprint.changed_at(1_000, 500_000_000);
-        assert!(is_too_new(fine, at(1_000.51), false));
-        assert!(!is_too_new(fine, at(1_000.6), false));
-        let coarse = fingerprint.changed_at(1_000, 0);
-        assert!(is_too_new(coarse, at(1_001.9), false));
-        assert!(!is_too_new(coarse, at(1_002.1), false));
-    }
-
-    #[test]
-    fn a_file_whose_time_has_yet_to_come_is_read_again_only_once() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join("a.yaml");
-        fs::write(&path, SERVICE).expect("written");
+        fs::write(&path, SERVICE).expect("the file is written");
         let file = fs::File::options().write(true).open(&path);
         let later = SystemTime::now() + Duration::from_secs(3_600);
-        file.and_then(|file| file.set_modified(later)).expect("set");
-        let fingerprint = scan::fingerprint(&path).expect("it is there");
-        let (first, _) = self::read(&path, fingerprint, None);
-        let first = first.expect("it is there");
-        assert!(!first.is_current(&fingerprint), "nobody knows its clock");
-        let (second, _) = self::read(&path, fingerprint, Some(first));
-        assert!(second.expect("it is there").is_current(&fingerprint));
+        file.and_then(|file| file.set_modified(later))
+            .expect("the time is set");
+        let fingerprint = Fingerprint::of_path(&path).expect("it exists");
+        let (first, _) = load(&path, fingerprint, None);
+        let first = first.expect("it exists");
+        assert!(!first.is_current(&fingerprint), "its clock may be wrong");
+        let (second, _) = load(&path, fingerprint, Some(first));
+        assert!(second.expect("it exists").is_current(&fingerprint));
     }
 }

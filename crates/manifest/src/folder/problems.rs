@@ -1,16 +1,16 @@
-//! What is wrong with files and folders as such, whatever a manifest says.
+//! Diagnostics about files, folders and duplicate objects.
 
-use super::scan::{self, Fingerprints};
+use super::file_text::unreadable;
+use super::scan::FolderScan;
 use crate::decode::name;
 use crate::kind::AnyObject;
 use gatefold_diagnostic::{Code, Diagnostic, Place, Severity};
 
-/// That an object is defined twice; `first` is where.
+/// The diagnostic for an object that is defined twice; `first` is the place of the first definition.
 pub(super) fn duplicate(object: &AnyObject, first: Place) -> Diagnostic {
-    let name = name::pointer();
     let place = Place::Field {
         document: object.document().clone(),
-        pointer: name,
+        pointer: name::pointer(),
     };
     let id = object.id();
     Diagnostic::new(
@@ -20,22 +20,23 @@ pub(super) fn duplicate(object: &AnyObject, first: Place) -> Diagnostic {
     )
     .about(id)
     .caption(if object.is_unread_policy() {
-        "this one counts as well, so that what it protects isn't open"
+        "this one is used as well, so that its targets stay protected"
     } else {
-        "this one doesn't count"
+        "this one isn't used"
     })
     .label(first, "first defined here")
 }
 
-/// What couldn't be looked at.
-pub(super) fn of_folders(scan: &Fingerprints) -> impl Iterator<Item = Diagnostic> {
-    let unreadable = scan.problems.iter().map(|(path, why)| {
-        scan::unreadable(path, why).note("what was last good in it stays in force")
-    });
+/// The diagnostics for files and folders that couldn't be examined.
+pub(super) fn of_scan(scan: &FolderScan) -> impl Iterator<Item = Diagnostic> {
+    let failed = scan
+        .unreadable
+        .iter()
+        .map(|(path, why)| unreadable(path, why).note("the last good content stays in force"));
     let dangling = scan.dangling.iter().map(|path| {
-        let mut found = scan::unreadable(path, "the link leads nowhere");
+        let mut found = unreadable(path, "the target of the link doesn't exist");
         found.severity = Severity::Warning;
         found
     });
-    unreadable.chain(dangling)
+    failed.chain(dangling)
 }

@@ -1,7 +1,7 @@
-//! Policies of kinds that gatefold doesn't read: what they target, and whether they protect it.
+//! Policies of kinds that gatefold doesn't read: their targets, and whether they protect them.
 //!
 //! In: an object of an unknown kind. Out: an [`UnreadPolicy`] if the object targets a kind that gatefold serves. The
-//! other fields of the policy are only scanned for protection.
+//! other fields of the policy are scanned only for protection.
 
 mod protection;
 mod targets;
@@ -23,15 +23,15 @@ pub struct UnreadPolicy {
     pub key: PolicyKey,
     /// `metadata`.
     pub meta: ObjectMeta,
-    /// What it targets, as far as gatefold serves objects of that kind.
+    /// The targets of kinds that gatefold serves.
     pub targets: Vec<PolicyTarget>,
-    /// What in the policy protects its targets from requests: its kind, or a field. `None` if it protects nothing.
+    /// The part of the policy that protects its targets from requests: its kind, or a field. `None` if it protects nothing.
     pub protection: Option<String>,
-    /// Where it stands.
+    /// The text of the policy.
     pub document: Document,
 }
 
-/// What identifies a policy.
+/// The identity of a policy.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PolicyKey {
     /// The API group.
@@ -42,7 +42,8 @@ pub struct PolicyKey {
     pub namespace: Arc<str>,
     /// The name.
     pub name: Arc<str>,
-    /// Which of the policies with that name, from 0, in the order of files. There should be one, but each protects.
+    /// The index among the policies with this name, from 0, in the order of files. There should be only one, but each of
+    /// them protects its targets.
     pub copy: u32,
 }
 
@@ -53,7 +54,7 @@ impl fmt::Display for PolicyKey {
 }
 
 impl UnreadPolicy {
-    /// What a diagnostic calls it. The kind includes the group, because vendors share names of kinds.
+    /// The identity of the policy in diagnostics. The kind includes the group, because vendors use the same kind names.
     pub fn id(&self) -> ResourceId {
         ResourceId {
             kind: format!("{}.{}", self.key.kind, self.key.group),
@@ -62,7 +63,7 @@ impl UnreadPolicy {
         }
     }
 
-    /// The place of one of its fields.
+    /// The place of a field.
     pub fn place(&self, pointer: Pointer) -> Place {
         Place::Field {
             document: self.document.clone(),
@@ -71,20 +72,20 @@ impl UnreadPolicy {
     }
 }
 
-/// A policy, as far as it can be read.
-pub(super) struct Read {
+/// The readable part of a policy.
+pub(super) struct DecodedPolicy {
     /// The policy with the targets that can be read. `None` if its name can't be read.
     pub policy: Option<UnreadPolicy>,
-    /// What it is called.
+    /// The identity in diagnostics.
     pub id: ResourceId,
 }
 
-/// The kind that was probably meant, if the kind is a slip in the name of a policy that is known.
+/// The policy kind that was probably meant. `None` if the kind isn't a misspelled known policy.
 pub(super) fn meant(group: &str, kind: &str) -> Option<&'static str> {
     targets::meant(group, kind)
 }
 
-/// Whether an object of an unknown kind is a policy for something that gatefold may serve.
+/// Whether an object of an unknown kind is a policy for a kind that gatefold serves.
 pub(super) fn is_policy(group: &str, kind: &str, node: &Node) -> bool {
     targets::is_policy(group, kind, spec(node))
 }
@@ -95,7 +96,7 @@ pub(super) fn read(
     node: &Node,
     document: &Document,
     decoder: &mut Decoder,
-) -> Read {
+) -> DecodedPolicy {
     let id = identity(group, kind, node);
     decoder.about(id.clone());
     let meta = metadata(kind, node, decoder);
@@ -122,7 +123,7 @@ pub(super) fn read(
         protection,
         document: document.clone(),
     });
-    Read { policy, id }
+    DecodedPolicy { policy, id }
 }
 
 fn spec(node: &Node) -> Option<&Node> {
@@ -149,7 +150,7 @@ fn metadata(kind: &str, node: &Node, decoder: &mut Decoder) -> Option<ObjectMeta
     Some(meta)
 }
 
-/// What a policy is called, whatever else may be wrong with it.
+/// The identity of a policy, even if it has errors.
 fn identity(group: &str, kind: &str, node: &Node) -> ResourceId {
     let text = |field: &str| {
         let value = node.field("metadata")?.field(field)?.as_str()?;

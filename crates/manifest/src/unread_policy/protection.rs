@@ -1,17 +1,18 @@
-//! Which policies protect their targets: without them a request could pass that must not.
+//! Determines which policies protect their targets, so that ignoring them would admit requests that must be refused.
 //!
-//! Many kinds protect by nature. Others set time limits in one object and authentication in the next, so their fields
-//! decide. An unknown kind counts as protection if its name says so: a closed route is noticed, an open one isn't.
+//! Many kinds always protect. Objects of other kinds set a timeout in one case and authentication in another, so their
+//! fields decide. An unknown kind counts as protection if its name suggests it: a closed route is noticed, an open one
+//! isn't.
 
 use crate::kind::Kind;
 use gatefold_diagnostic::yaml::{Node, Value};
 
 /// Envoy Gateway's API group.
 pub(super) const ENVOY_GATEWAY: &str = "gateway.envoyproxy.io";
-/// Istio's API group for policies that protect.
+/// Istio's API group for security policies.
 pub(super) const ISTIO: &str = "security.istio.io";
 
-/// Words in the name of a kind that protects.
+/// Words in the names of kinds that protect.
 const WORDS: [&str; 12] = [
     "Auth",
     "Security",
@@ -27,7 +28,7 @@ const WORDS: [&str; 12] = [
     "AccessPolicy",
 ];
 
-/// Fields that protect, in lower case, in any kind of policy.
+/// Fields that protect in any kind of policy, in lower case.
 const FIELDS: [&str; 38] = [
     "accesscontrol",
     "allowlist",
@@ -69,7 +70,7 @@ const FIELDS: [&str; 38] = [
     "whitelist",
 ];
 
-/// Envoy's filters that protect, as they stand in the patches of an EnvoyPatchPolicy.
+/// The names of Envoy filters that protect, as in the patches of an EnvoyPatchPolicy.
 const ENVOY_FILTERS: [&str; 7] = [
     "ext_authz",
     "ext_proc",
@@ -80,7 +81,7 @@ const ENVOY_FILTERS: [&str; 7] = [
     "api_key_auth",
 ];
 
-/// What in a policy protects its targets.
+/// The part of a policy that protects its targets. `None` if it protects nothing.
 pub(super) fn find(group: &str, kind: &str, spec: &Node) -> Option<String> {
     // Istio only logs what a policy with this action matches.
     if group == ISTIO && spec.field("action").and_then(Node::as_str) == Some("AUDIT") {
@@ -90,9 +91,9 @@ pub(super) fn find(group: &str, kind: &str, spec: &Node) -> Option<String> {
         let patches = spec.field("jsonPatches")?;
         return names_protecting_filter(patches).then(|| "`spec.jsonPatches`".to_owned());
     }
-    let by_nature = (group == ENVOY_GATEWAY && kind == "EnvoyExtensionPolicy")
+    let always = (group == ENVOY_GATEWAY && kind == "EnvoyExtensionPolicy")
         || Kind::find(group, kind).is_some_and(Kind::protects_targets);
-    if by_nature || WORDS.iter().any(|word| kind.contains(word)) {
+    if always || WORDS.iter().any(|word| kind.contains(word)) {
         return Some("its kind".to_owned());
     }
     let context = Context { group, kind };
@@ -109,7 +110,7 @@ struct Context<'a> {
 }
 
 impl Context<'_> {
-    /// Whether a field in here protects; `path` then leads to it.
+    /// Whether a field in `node` protects. If so, `path` is the path of this field.
     fn protects(self, node: &Node, path: &mut Vec<String>) -> bool {
         match &node.value {
             Value::Mapping(entries) => entries.iter().any(|(key, value)| {
@@ -129,11 +130,11 @@ impl Context<'_> {
 
     fn is_protection(self, field: &str) -> bool {
         let field = field.to_ascii_lowercase();
-        // Azure's FrontendTLSPolicy checks clients' certificates by `verify`.
+        // In Azure's FrontendTLSPolicy, `verify` validates client certificates.
         FIELDS.contains(&field.as_str()) || (self.kind == "FrontendTLSPolicy" && field == "verify")
     }
 
-    /// Fields that only look like protection: names of targets, and credentials that are sent to a backend.
+    /// Whether a field only seems to protect: the names of targets, and credentials that are sent to a backend.
     fn is_harmless(self, path: &[String]) -> bool {
         let path: Vec<&str> = path.iter().map(String::as_str).collect();
         matches!(
@@ -143,7 +144,7 @@ impl Context<'_> {
     }
 }
 
-/// Whether a field's value says that the feature is off.
+/// Whether the value of a field disables the feature.
 fn is_off(value: &Node) -> bool {
     match &value.value {
         Value::Null | Value::Bool(false) => true,

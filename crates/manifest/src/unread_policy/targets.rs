@@ -1,4 +1,5 @@
-//! What a policy targets: `targetRef`, `targetRefs` and `targetSelectors` (GEP-713, Envoy Gateway), and Istio's `selector`.
+//! Decodes the targets of a policy: `targetRef`, `targetRefs` and `targetSelectors` (GEP-713, Envoy Gateway), and Istio's
+//! `selector`.
 
 use super::protection::{ENVOY_GATEWAY, ISTIO};
 use crate::api::{
@@ -12,7 +13,7 @@ use gatefold_diagnostic::Code;
 use gatefold_diagnostic::nearest;
 use gatefold_diagnostic::yaml::{Node, Value};
 
-/// Envoy Gateway's policies. Each needs a target.
+/// Envoy Gateway's policies. Each of them requires a target.
 const ENVOY_GATEWAY_KINDS: [&str; 5] = [
     "BackendTrafficPolicy",
     "ClientTrafficPolicy",
@@ -22,17 +23,17 @@ const ENVOY_GATEWAY_KINDS: [&str; 5] = [
 ];
 /// The policies of the Gateway API that gatefold reads.
 const GATEWAY_API_KINDS: [&str; 1] = [Kind::BackendTLSPolicy.name()];
-/// Istio's policies for the proxies themselves.
+/// Istio's policies for proxies.
 const ISTIO_KINDS: [&str; 2] = ["AuthorizationPolicy", "RequestAuthentication"];
-/// Istio applies the policies of this namespace in all namespaces.
+/// Istio applies the policies of this namespace to all namespaces.
 const ISTIO_ROOT_NAMESPACE: &str = "istio-system";
-/// Labels by which Istio's policies select the proxies of one Gateway.
+/// The labels with which Istio's policies select the proxies of one Gateway.
 const ISTIO_GATEWAY_LABELS: [&str; 2] = [
     "gateway.networking.k8s.io/gateway-name",
     "istio.io/gateway-name",
 ];
 
-/// The kind that was probably meant, if the kind is a slip in the name of a known policy.
+/// The policy kind that was probably meant. `None` if the kind isn't a misspelled known policy.
 pub(super) fn meant(group: &str, kind: &str) -> Option<&'static str> {
     let known: &[&'static str] = match group {
         ENVOY_GATEWAY => &ENVOY_GATEWAY_KINDS,
@@ -40,14 +41,15 @@ pub(super) fn meant(group: &str, kind: &str) -> Option<&'static str> {
         GATEWAY_GROUP if !is_other_gateway_kind(group, kind) => &GATEWAY_API_KINDS,
         _ => return None,
     };
-    match known.contains(&kind) {
-        true => None,
-        false => nearest(kind, known),
+    if known.contains(&kind) {
+        None
+    } else {
+        nearest(kind, known)
     }
 }
 
-/// Whether an object of an unknown kind is a policy for something that gatefold may serve. Other objects have a
-/// `targetRef`, too: a VerticalPodAutoscaler names a Deployment.
+/// Whether an object of an unknown kind is a policy for a kind that gatefold serves. Other objects have a `targetRef` as
+/// well: that of a VerticalPodAutoscaler names a Deployment.
 pub(super) fn is_policy(group: &str, kind: &str, spec: Option<&Node>) -> bool {
     let known = (group == ENVOY_GATEWAY && ENVOY_GATEWAY_KINDS.contains(&kind))
         || (group == ISTIO && ISTIO_KINDS.contains(&kind));
@@ -67,23 +69,23 @@ fn entries(spec: &Node) -> impl Iterator<Item = &Node> {
 
 fn of_gateway_api(entry: &Node) -> bool {
     match target_kind(entry) {
-        TargetKind::Served(_) | TargetKind::Slip(..) => true,
+        TargetKind::Served(_) | TargetKind::Misspelled(..) => true,
         TargetKind::Other | TargetKind::Missing => group(entry) == Some(GATEWAY_GROUP),
     }
 }
 
-/// The kind of an entry's objects.
+/// The kind of the objects that an entry targets.
 enum TargetKind {
     Served(PolicyTargetKind),
-    /// Probably this one: the field is a slip.
-    Slip(PolicyTargetKind, SlipIn),
-    /// One that gatefold doesn't serve.
+    /// Probably this kind, because a field is misspelled.
+    Misspelled(PolicyTargetKind, MisspelledField),
+    /// A kind that gatefold doesn't serve.
     Other,
     Missing,
 }
 
-/// The field of an entry in which a slip is.
-enum SlipIn {
+/// The misspelled field of an entry.
+enum MisspelledField {
     Kind,
     Group,
 }
@@ -100,14 +102,14 @@ fn target_kind(entry: &Node) -> TargetKind {
         Some(kind) if group.is_none_or(|group| is_group_of(kind, group)) => {
             TargetKind::Served(kind)
         }
-        // Others have kinds of the same name.
-        Some(kind) if group.is_some_and(|group| is_slip(kind, group)) => {
-            TargetKind::Slip(kind, SlipIn::Group)
+        // Other groups may have kinds with the same name.
+        Some(kind) if group.is_some_and(|group| is_misspelled_group(kind, group)) => {
+            TargetKind::Misspelled(kind, MisspelledField::Group)
         }
         Some(_) => TargetKind::Other,
         None if is_other_gateway_kind(GATEWAY_GROUP, word) => TargetKind::Other,
         None => misspelled_kind(word, group).map_or(TargetKind::Other, |kind| {
-            TargetKind::Slip(kind, SlipIn::Kind)
+            TargetKind::Misspelled(kind, MisspelledField::Kind)
         }),
     }
 }
@@ -116,16 +118,14 @@ fn is_group_of(kind: PolicyTargetKind, group: &str) -> bool {
     group == kind.kind().group() || (kind == PolicyTargetKind::Service && group == "core")
 }
 
-/// Whether a group was probably meant to be that of a kind: it is the group of another kind of targets, or nearly the right
-/// one.
-fn is_slip(kind: PolicyTargetKind, group: &str) -> bool {
-    PolicyTargetKind::ALL
-        .into_iter()
-        .any(|it| is_group_of(it, group))
-        || nearest(group, &[kind.kind().group()]).is_some()
+/// Whether a group was probably meant to be that of a kind: it is the group of another kind of targets, or similar to the
+/// right one.
+fn is_misspelled_group(kind: PolicyTargetKind, group: &str) -> bool {
+    let mut kinds = PolicyTargetKind::ALL.into_iter();
+    kinds.any(|it| is_group_of(it, group)) || nearest(group, &[kind.kind().group()]).is_some()
 }
 
-/// The kind that was probably meant. Without the right group only a slip in capitals is one.
+/// The kind that was probably meant. Without the right group, only a difference in case counts as a typing error.
 fn misspelled_kind(word: &str, group: Option<&str>) -> Option<PolicyTargetKind> {
     let mut kinds = PolicyTargetKind::ALL.into_iter();
     if let Some(kind) = kinds.find(|it| it.as_str().eq_ignore_ascii_case(word)) {
@@ -151,7 +151,8 @@ fn group(entry: &Node) -> Option<&str> {
     Some(version.split_once('/').map_or("", |(group, _)| group))
 }
 
-/// The targets that gatefold serves. Problems are reported to the decoder; what else can be read is returned.
+/// Decodes the targets of kinds that gatefold serves. Problems are reported to the decoder, and the other targets are
+/// returned.
 pub(super) fn read(
     (group, kind): (&str, &str),
     namespace: &str,
@@ -178,14 +179,14 @@ pub(super) fn read(
         targets.extend(selected_by_istio(namespace, spec, decoder));
     } else {
         let message =
-            format!("`spec.targetRefs` is required, but isn't there: {kind} needs a target");
+            format!("`spec.targetRefs` is required, but missing: {kind} requires a target");
         let span = decoder.span_of(spec).clone();
         decoder.report(Code::MissingField, &span, message);
     }
     targets
 }
 
-/// Whether a field is set. An empty list counts as none.
+/// Whether a field is set. An empty list counts as absent.
 fn is_there((_, node): &(&gatefold_diagnostic::yaml::Key, &Node)) -> bool {
     match &node.value {
         Value::Null => false,
@@ -223,32 +224,37 @@ fn served_kind(node: &Node, decoder: &mut Decoder) -> Option<PolicyTargetKind> {
     }
     match target_kind(node) {
         TargetKind::Served(kind) => Some(kind),
-        TargetKind::Slip(kind, field) => {
-            report_slip(node, kind, &field, decoder);
+        TargetKind::Misspelled(kind, field) => {
+            report_misspelled(node, kind, &field, decoder);
             Some(kind)
         }
         TargetKind::Other => None,
         TargetKind::Missing => {
             let pointer = decoder.pointer().key("kind");
-            let message = format!("`{pointer}` is required, but isn't there");
+            let message = format!("`{pointer}` is required, but missing");
             decoder.report(Code::MissingField, &node.span, message);
             None
         }
     }
 }
 
-/// Reports a slip as an error: the policy's own controller would refuse the policy.
-fn report_slip(node: &Node, kind: PolicyTargetKind, field: &SlipIn, decoder: &mut Decoder) {
+/// Reports a misspelled field as an error, because the policy's own controller would refuse the policy.
+fn report_misspelled(
+    node: &Node,
+    kind: PolicyTargetKind,
+    field: &MisspelledField,
+    decoder: &mut Decoder,
+) {
     let (field, help) = match field {
-        SlipIn::Kind => ("kind", format!("did you mean `{}`?", kind.as_str())),
-        SlipIn::Group => {
+        MisspelledField::Kind => ("kind", format!("did you mean `{}`?", kind.as_str())),
+        MisspelledField::Group => {
             let field = match node.field("group") {
                 Some(_) => "group",
                 None => "apiVersion",
             };
             let help = match kind.kind().group() {
-                "" => format!("{} is of the core group: `group: ''`", kind.as_str()),
-                group => format!("{} is of the group `{group}`", kind.as_str()),
+                "" => format!("{} belongs to the core group: `group: ''`", kind.as_str()),
+                group => format!("{} belongs to the group `{group}`", kind.as_str()),
             };
             (field, help)
         }
@@ -290,8 +296,8 @@ fn selector(node: &Node, decoder: &mut Decoder) -> Option<PolicyTarget> {
     })
 }
 
-/// Istio selects proxies by the labels of their Pods: those of a Gateway carry its name. A policy without a selector
-/// is for all proxies of its namespace. Other labels select workloads, whose own proxies enforce the policy.
+/// Istio selects proxies by the labels of their Pods, and the Pods of a Gateway have a label with its name. A policy without
+/// a selector applies to all proxies of its namespace. Other labels select workloads, whose own proxies enforce the policy.
 fn selected_by_istio(namespace: &str, spec: &Node, decoder: &Decoder) -> Option<PolicyTarget> {
     let labels = spec
         .field("selector")
@@ -309,9 +315,10 @@ fn selected_by_istio(namespace: &str, spec: &Node, decoder: &Decoder) -> Option<
         None => PolicyTargetChoice::Controller {
             controller: "istio.io/gateway-controller",
             class: "istio",
-            namespaces: match namespace == ISTIO_ROOT_NAMESPACE {
-                true => PolicyTargetNamespaces::All,
-                false => PolicyTargetNamespaces::Same,
+            namespaces: if namespace == ISTIO_ROOT_NAMESPACE {
+                PolicyTargetNamespaces::All
+            } else {
+                PolicyTargetNamespaces::Same
             },
         },
     };

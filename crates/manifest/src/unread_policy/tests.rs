@@ -1,3 +1,5 @@
+//! Tests of decoding policies.
+
 use super::UnreadPolicy;
 use crate::Loader;
 use crate::api::{PolicyTargetChoice, PolicyTargetKind};
@@ -8,7 +10,7 @@ use std::sync::Arc;
 const TARGET: &str =
     "targetRefs: [{group: gateway.networking.k8s.io, kind: HTTPRoute, name: shop}]";
 
-/// The policy of this kind with these fields beside its target.
+/// A policy of this kind with a target and these fields.
 fn policy(kind: &str, fields: &str) -> Arc<UnreadPolicy> {
     let (kind, group) = kind.split_once('.').expect("a kind and its group");
     let text = format!(
@@ -20,7 +22,7 @@ fn policy(kind: &str, fields: &str) -> Arc<UnreadPolicy> {
 }
 
 #[test]
-fn a_policy_that_may_protect_counts_as_protection() {
+fn recognises_policies_that_protect() {
     for (kind, fields, by) in [
         ("SecurityPolicy.gateway.envoyproxy.io", "", "its kind"),
         ("EnvoyExtensionPolicy.gateway.envoyproxy.io", "", "its kind"),
@@ -64,7 +66,7 @@ fn a_policy_that_may_protect_counts_as_protection() {
 }
 
 #[test]
-fn a_policy_that_protects_nothing_does_not_count_as_protection() {
+fn recognises_policies_that_protect_nothing() {
     for (kind, fields) in [
         (
             "BackendTrafficPolicy.gateway.envoyproxy.io",
@@ -99,7 +101,7 @@ fn a_policy_that_protects_nothing_does_not_count_as_protection() {
 }
 
 #[test]
-fn targets_are_read_in_every_form() {
+fn decodes_targets_in_every_form() {
     let text = "apiVersion: gateway.envoyproxy.io/v1alpha1
 kind: SecurityPolicy
 metadata: {name: p, namespace: shop}
@@ -125,7 +127,7 @@ spec:
             PolicyTargetKind::Service,
             PolicyTargetKind::ListenerSet,
         ],
-        "what gatefold doesn't serve is left out"
+        "kinds that gatefold doesn't serve are left out"
     );
     assert_eq!(targets[0].section.as_deref(), Some("http"));
     assert_eq!(targets[1].pointer.to_string(), "spec.targetRefs[0]");
@@ -137,7 +139,7 @@ spec:
 }
 
 #[test]
-fn an_object_with_another_target_is_no_policy() {
+fn an_object_with_a_target_of_another_kind_is_no_policy() {
     for target in [
         "{apiVersion: apps/v1, kind: Deployment, name: shop}",
         "{group: example.com, kind: Service, name: shop}",
@@ -166,7 +168,7 @@ const SECURITY_POLICY: &str = "apiVersion: gateway.envoyproxy.io/v1alpha1\nkind:
      targetRefs: [{group: gateway.networking.k8s.io, kind: HTTPRoute, name: shop}]\n";
 
 #[test]
-fn a_slip_in_what_a_policy_targets_is_an_error_and_opens_nothing() {
+fn a_misspelled_target_is_an_error_and_stays_protected() {
     for (from, to) in [
         ("kind: HTTPRoute", "kind: HttpRoute"),
         ("kind: HTTPRoute", "kind: HTTPRoutes"),
@@ -192,7 +194,7 @@ fn a_slip_in_what_a_policy_targets_is_an_error_and_opens_nothing() {
 }
 
 #[test]
-fn a_slip_in_the_kind_of_a_policy_opens_nothing() {
+fn the_targets_of_a_policy_with_a_misspelled_kind_stay_protected() {
     for kind in ["SecuritPolicy", "securitypolicy", "EnvoyExtensionPolicies"] {
         let text = SECURITY_POLICY.replace("kind: SecurityPolicy", &format!("kind: {kind}"));
         let expected = (
@@ -211,7 +213,7 @@ fn a_slip_in_the_kind_of_a_policy_opens_nothing() {
 }
 
 #[test]
-fn an_empty_list_of_targets_names_none() {
+fn an_empty_list_of_targets_counts_as_absent() {
     let policy = "apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: p}\nspec:\n  targetRefs: []\n";
     let all = (
         "AuthorizationPolicy default/p".to_owned(),
@@ -226,7 +228,7 @@ fn an_empty_list_of_targets_names_none() {
 }
 
 #[test]
-fn a_policy_with_an_error_protects_although_its_file_never_could_be_read_to_its_end() {
+fn a_policy_with_an_error_protects_in_a_file_that_was_never_valid() {
     let broken = SECURITY_POLICY.replace("[{group", "[{kind: HTTPRoute}, {group");
     let text = format!("{broken}---\na: [\n");
     let expected = (
@@ -237,7 +239,7 @@ fn a_policy_with_an_error_protects_although_its_file_never_could_be_read_to_its_
 }
 
 #[test]
-fn what_could_be_read_of_a_policy_gives_way_to_it_although_the_file_stays_broken() {
+fn a_good_policy_replaces_its_readable_part_in_a_broken_file() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut loader = Loader::new([folder.path().to_owned()]);
     let mut unread = |policy: &str| {
@@ -258,11 +260,15 @@ fn what_could_be_read_of_a_policy_gives_way_to_it_although_the_file_stays_broken
     let other = broken.replace("name: shop}", "name: other}");
     assert_eq!(unread(&other), (named("other"), 0));
     assert_eq!(unread(good), (Vec::new(), 1));
-    assert_eq!(unread(&broken), (Vec::new(), 1), "it is the last good one");
+    assert_eq!(
+        unread(&broken),
+        (Vec::new(), 1),
+        "the last good policy is kept"
+    );
 }
 
 #[test]
-fn two_policies_of_one_name_with_errors_both_protect() {
+fn two_policies_with_the_same_name_and_errors_both_protect() {
     let broken = SECURITY_POLICY.replace("[{group", "[{kind: HTTPRoute}, {group");
     let other = broken.replace("HTTPRoute, name: shop", "Gateway, name: edge");
     let found = targets_in(&format!("{broken}---\n{other}"));

@@ -1,18 +1,7 @@
-//! Durations, and the timeouts and retries of rules.
+//! Durations (GEP-2257).
 
-use crate::api::{check_unique, object, refuse};
 use crate::{Decode, Decoder};
 use gatefold_diagnostic::yaml::Node;
-
-object! {
-    /// The time limits of a rule.
-    pub closed HTTPRouteTimeouts checked by HTTPRouteTimeouts::check {
-        /// The limit for the whole request; zero is no limit.
-        "request" => request: Option<Duration>,
-        /// The limit for one attempt at a backend.
-        "backendRequest" => backend_request: Option<Duration>,
-    }
-}
 
 /// A duration as GEP-2257 writes it: `1h30m`, `10s`, `500ms`; at most four parts of at most five digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -64,44 +53,6 @@ impl Decode for Duration {
                 decoder.invalid(node, why);
                 None
             }
-        }
-    }
-}
-
-object! {
-    /// When a request is retried.
-    pub closed HTTPRouteRetry checked by HTTPRouteRetry::check {
-        /// The status codes that cause a retry, 400 to 599.
-        "codes" => codes: Vec<i32>,
-        /// The maximum number of retries after the first attempt; 0 for none.
-        "attempts" => attempts: i32 = 1,
-        /// The base for the pauses before retries.
-        "backoff" => backoff: Option<Duration>,
-    }
-}
-
-impl HTTPRouteTimeouts {
-    /// One attempt can't take longer than the request. A `request` of zero is no limit.
-    fn check(&self, node: &Node, decoder: &mut Decoder) {
-        let (Some(request), Some(attempt)) = (self.request, self.backend_request) else {
-            return;
-        };
-        if !request.0.is_zero() && attempt > request {
-            refuse(node, "backendRequest", "is longer than `request`", decoder);
-        }
-    }
-}
-
-impl HTTPRouteRetry {
-    fn check(&self, node: &Node, decoder: &mut Decoder) {
-        if let Some(code) = self.codes.iter().find(|code| !(400..=599).contains(*code)) {
-            let why = format!("{code} isn't a status from 400 to 599");
-            refuse(node, "codes", &why, decoder);
-        }
-        let codes = self.codes.iter().map(Some);
-        check_unique(node, "codes", codes, "the status appears twice", decoder);
-        if self.attempts < 0 {
-            refuse(node, "attempts", "must be at least 0", decoder);
         }
     }
 }

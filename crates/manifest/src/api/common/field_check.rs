@@ -125,6 +125,25 @@ pub(in crate::api) fn refuse(node: &Node, field: &'static str, why: &str, decode
     decoder.report(Code::InvalidValue, &span, format!("`{pointer}`: {why}"));
 }
 
+/// Checks a union: `wanted` must be set, and no other of the fields. `with` names what chooses the field, such as
+/// `type RequestRedirect`.
+pub(in crate::api) fn check_union(
+    with: &str,
+    wanted: &str,
+    fields: &[(&'static str, bool)],
+    node: &Node,
+    decoder: &mut Decoder,
+) {
+    for &(field, set) in fields {
+        if field == wanted && !set {
+            refuse(node, field, &format!("is required with {with}"), decoder);
+        }
+        if field != wanted && set {
+            refuse(node, field, &format!("isn't allowed with {with}"), decoder);
+        }
+    }
+}
+
 /// Reports the elements of a list that have the same key as an earlier one. Elements without a key are not compared.
 pub(in crate::api) fn check_unique<K: Ord>(
     node: &Node,
@@ -143,19 +162,19 @@ pub(in crate::api) fn check_unique<K: Ord>(
         };
         if let Some(first) = seen.get(&key) {
             let pointer = decoder.pointer().key(field).index(index);
-            repeated(&format!("`{pointer}`: {what}"), &item.span, first, decoder);
+            report_repeated(&format!("`{pointer}`: {what}"), &item.span, first, decoder);
         } else {
             seen.insert(key, &item.span);
         }
     }
 }
 
-fn repeated(message: &str, again: &Span, first: &Span, decoder: &mut Decoder) {
+fn report_repeated(message: &str, second: &Span, first: &Span, decoder: &mut Decoder) {
     let place = Place::Bytes {
         source: decoder.document().source.clone(),
         bytes: first.clone(),
     };
-    let found = decoder.report(Code::InvalidValue, again, message.to_owned());
+    let found = decoder.report(Code::InvalidValue, second, message.to_owned());
     found.labels.push(Label {
         place,
         text: "the first one".to_owned(),

@@ -2,6 +2,7 @@
 
 mod duration;
 pub(super) mod field_check;
+mod label_selector;
 mod meta;
 mod recorded_status;
 pub(super) mod reference;
@@ -9,6 +10,7 @@ pub(super) mod rule;
 mod value;
 
 pub use duration::*;
+pub use label_selector::*;
 pub use meta::*;
 pub use recorded_status::*;
 pub use reference::*;

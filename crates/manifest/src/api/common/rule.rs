@@ -95,17 +95,7 @@ pub(in crate::api) fn routability(text: &str) -> Result<(), String> {
 
 /// The type of a condition, optionally after a domain and `/`. Source: `metav1.Condition.type`.
 pub(in crate::api) fn condition_type(text: &str) -> Result<(), String> {
-    let inner = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
-    let edge = |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric());
-    let (domain, name) = match text.split_once('/') {
-        Some((domain, name)) => (Some(domain), name),
-        None => (None, text),
-    };
-    let fits = name.bytes().all(inner)
-        && edge(name.bytes().next())
-        && edge(name.bytes().last())
-        && domain.is_none_or(|domain| name::subdomain(domain).is_ok());
-    if fits {
+    if name::is_qualified_name(text) {
         Ok(())
     } else {
         Err(format!("`{text}` isn't the type of a condition"))
