@@ -3,14 +3,13 @@
 
 mod grpc_match;
 
-use super::filter_spec::FilterSpec;
 use super::kind::{BuildRoute, MatchedRoute, RouteKind};
 use super::match_id::{MatchDigest, MatchId};
 use super::object::RouteObject;
-use super::request_rule::{self, BackendSpec, InvalidPath, RequestRule, RuleMatches};
-use super::rule::RuleNode;
-use super::rule_context::RuleContext;
-use super::rule_problems::RuleProblems;
+use super::rule::{
+    self, BackendSpec, FilterSpec, InvalidPath, RequestRule, RuleContext, RuleMatches, RuleNode,
+    RuleProblems,
+};
 use crate::Build;
 use crate::backend::BackendReferences;
 use gatefold_dataplane::backend::HttpVersion;
@@ -52,7 +51,7 @@ impl BuildRoute for GrpcRoute {
         build: &mut Build<'a>,
     ) -> (Vec<Self::Rule>, RuleProblems) {
         let (route, rules) = (GrpcRoute::common(object), &object.spec.rules);
-        let built = request_rule::build(route, rules, references, build);
+        let built = rule::build(route, rules, references, build);
         grpc_match::report_repeated(route, rules, build);
         built
     }

@@ -7,9 +7,7 @@
 
 use super::path_match;
 use crate::route::object::RuleAt;
-use crate::route::request_rule::{InvalidPath, RuleMatches};
-use crate::route::rule_context::RuleContext;
-use crate::route::value_match;
+use crate::route::rule::{InvalidPath, RuleContext, RuleMatches, value_match};
 use gatefold_diagnostic::{Diagnostic, Pointer};
 use gatefold_manifest::api::{HTTPRouteMatch, PathMatchType};
 

@@ -1,6 +1,6 @@
 //! Conditions on the values of headers and query parameters, in matches of any kind of route.
 
-use super::object::RuleAt;
+use crate::route::object::RuleAt;
 use crate::Build;
 use gatefold_dataplane::filter::header_modifier;
 use gatefold_dataplane::routing::matcher;
@@ -15,7 +15,7 @@ const ANY_VALUE: &str = "(?s).*";
 ///
 /// "If multiple entries specify equivalent header names, only the first entry with an equivalent name MUST be
 /// considered for a match" (API: `HTTPHeaderMatch.name`, `GRPCHeaderMatch.name`).
-pub(super) fn repair_headers(
+pub(crate) fn repair_headers(
     at: RuleAt<'_>,
     headers: &mut Vec<HTTPHeaderMatch>,
     here: &dyn Fn() -> Pointer,
@@ -36,7 +36,7 @@ pub(super) fn repair_headers(
 }
 
 /// Replaces an invalid expression by one that matches any value. Returns the problem with it.
-pub(super) fn repair(
+pub(crate) fn repair(
     at: RuleAt<'_>,
     kind: ValueMatchType,
     value: &mut String,
@@ -53,7 +53,7 @@ pub(super) fn repair(
 }
 
 /// Returns the problem with a regular expression that can't be compiled.
-pub(super) fn invalid_pattern(
+pub(crate) fn invalid_pattern(
     at: RuleAt<'_>,
     pattern: &str,
     pointer: &dyn Fn() -> Pointer,
@@ -68,7 +68,7 @@ pub(super) fn invalid_pattern(
 }
 
 /// Warns of header values that no request can have.
-pub(super) fn warn_of_impossible_headers(
+pub(crate) fn warn_of_impossible_headers(
     at: RuleAt<'_>,
     headers: &[HTTPHeaderMatch],
     here: &dyn Fn() -> Pointer,
