@@ -1,27 +1,27 @@
-//! Where the process stands between its start and its end.
+//! The states of the process between its start and its end.
 
 use tokio::sync::watch::Sender;
 
-/// Where the process stands.
+/// The state of the process.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Phase {
+pub enum Lifecycle {
     /// It accepts connections, or is about to.
     #[default]
     Serving,
-    /// A successor has its sockets and accepts connections: requests that are under way may finish.
+    /// A successor has its sockets and accepts connections. Requests in flight finish.
     HandedOver,
-    /// It was told to end: requests that are under way may finish.
+    /// It was asked to end. Requests in flight finish.
     Draining,
 }
 
-impl Phase {
-    /// Goes on to `next`. One that doesn't serve any more stays where it is, since only the first reason to end
-    /// counts; gives whether it was that.
-    pub fn leave(phase: &Sender<Phase>, next: Phase) -> bool {
-        phase.send_if_modified(|phase| {
-            let serving = *phase == Phase::Serving;
+impl Lifecycle {
+    /// Changes from `Serving` to `next` and returns true. In any other state nothing changes, since only the first reason to
+    /// end counts.
+    pub fn leave(state: &Sender<Lifecycle>, next: Lifecycle) -> bool {
+        state.send_if_modified(|state| {
+            let serving = *state == Lifecycle::Serving;
             if serving {
-                *phase = next;
+                *state = next;
             }
             serving
         })

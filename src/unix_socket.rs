@@ -1,9 +1,8 @@
-//! Unix sockets that nobody but their owner can ever open.
+//! Unix sockets that only their owner can connect to.
 //!
-//! A socket is made in a folder of its own, and moved to its path when its permissions are right: there is
-//! no moment at which others could connect. That also lets a successor prepare its socket while its
-//! predecessor still answers at the same path. In the end the file goes, unless somebody else's is there by then
-//! or is about to be.
+//! A socket is created in a temporary private folder and moved to its path once its permissions are set, so there is no
+//! moment at which other users could connect. This also lets a successor prepare its socket while its predecessor still
+//! answers at the same path. The file is removed at the end, unless another process's socket is at the path by then.
 
 use socket2::{Domain, SockAddr, Socket, Type};
 use std::fs;
@@ -13,34 +12,34 @@ use std::os::unix::fs::{
 };
 use std::path::{Path, PathBuf};
 
-/// The name of a socket in its hidden folder.
-const HIDDEN: &str = "s";
+/// The name of a socket in its private folder.
+const PRIVATE_NAME: &str = "s";
 
-/// The file of a socket that is bound; dropped, it is removed.
+/// The file of a bound socket. Dropping it removes the file.
 #[derive(Debug)]
 pub struct SocketFile {
     path: PathBuf,
-    /// The folder that it is in until it is placed.
-    hidden: Option<PathBuf>,
-    /// Device and inode; nothing when it isn't this process's to remove.
+    /// The private folder that contains it until it is published.
+    private: Option<PathBuf>,
+    /// Device and inode; `None` if this process must not remove it.
     identity: Option<(u64, u64)>,
 }
 
-/// What may be at the path when the file is placed.
+/// What happens if the path exists when the file is published.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
-    /// Nothing.
-    Free,
-    /// Another socket, which is reached no longer from then on.
-    Over,
+pub enum IfExists {
+    /// Publishing fails.
+    Fail,
+    /// The existing socket is replaced, and clients no longer reach it.
+    Replace,
 }
 
 impl SocketFile {
-    /// Binds a socket beside `path`. Nobody finds it until it is [placed](Self::place).
+    /// Binds a socket in a private folder next to `path`. Clients can't find it before [`publish`](Self::publish).
     ///
     /// # Errors
     ///
-    /// What the system says.
+    /// If a system call fails.
     pub fn prepare<S>(
         path: &Path,
         bind: impl FnOnce(&Path) -> io::Result<S>,
@@ -48,7 +47,7 @@ impl SocketFile {
         let mut folder = path.as_os_str().to_owned();
         folder.push(format!(".{}", std::process::id()));
         let folder = PathBuf::from(folder);
-        // Left by a process that was killed and had the same id, as the main one of a container always has.
+        // A killed process with the same id may have left it; the main process of a container always has the same id.
         match remove_folder(&folder) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
@@ -56,7 +55,7 @@ impl SocketFile {
         fs::DirBuilder::new().mode(0o700).create(&folder)?;
         let mut file = SocketFile {
             path: path.to_owned(),
-            hidden: Some(folder),
+            private: Some(folder),
             identity: None,
         };
         let inside = file.inside().unwrap_or_default();
@@ -70,33 +69,35 @@ impl SocketFile {
     ///
     /// # Errors
     ///
-    /// [`io::ErrorKind::AlreadyExists`] when something is there that may not be; else what the system says.
-    pub fn place(&mut self, place: Place) -> io::Result<()> {
+    /// [`io::ErrorKind::AlreadyExists`] with [`IfExists::Fail`] if the path exists; otherwise the error of the system call.
+    pub fn publish(&mut self, if_exists: IfExists) -> io::Result<()> {
         let Some(inside) = self.inside() else {
             return Ok(());
         };
-        match place {
-            // Unlike a rename, a link never replaces anything.
-            Place::Free => fs::hard_link(&inside, &self.path)?,
-            Place::Over => fs::rename(&inside, &self.path)?,
+        match if_exists {
+            // Unlike a rename, a hard link never replaces a file.
+            IfExists::Fail => fs::hard_link(&inside, &self.path)?,
+            IfExists::Replace => fs::rename(&inside, &self.path)?,
         }
-        self.remove_hidden();
+        self.remove_private();
         Ok(())
     }
 
-    /// Leaves the file to a successor, which puts its own in its place: to look whose it is and to remove it are
-    /// two steps, and the successor's would come between them.
+    /// Leaves the file to a successor, which replaces it with its own. This process must not remove it: checking the identity
+    /// of the file and removing it are two steps, and the successor could replace the file in between.
     pub fn leave(mut self) {
         self.identity = None;
     }
 
     fn inside(&self) -> Option<PathBuf> {
-        self.hidden.as_ref().map(|folder| folder.join(HIDDEN))
+        self.private
+            .as_ref()
+            .map(|folder| folder.join(PRIVATE_NAME))
     }
 
-    fn remove_hidden(&mut self) {
-        if let Some(folder) = self.hidden.take() {
-            // After a rename the socket isn't in it any more.
+    fn remove_private(&mut self) {
+        if let Some(folder) = self.private.take() {
+            // After a rename the folder is empty.
             let _ = remove_folder(&folder);
         }
     }
@@ -104,62 +105,61 @@ impl SocketFile {
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        if self.hidden.is_some() {
-            self.remove_hidden();
+        if self.private.is_some() {
+            self.remove_private();
         } else if self.identity.is_some() && identity(&self.path) == self.identity {
             let _ = fs::remove_file(&self.path);
         }
     }
 }
 
-/// Removes a hidden folder and the socket in it. Should it be somebody else's folder, with something else in it, that
-/// is an error.
+/// Removes a private folder and the socket in it. Fails if the folder contains anything else, since it then isn't ours.
 fn remove_folder(folder: &Path) -> io::Result<()> {
-    let socket = folder.join(HIDDEN);
+    let socket = folder.join(PRIVATE_NAME);
     if is_socket(&socket)? {
         fs::remove_file(&socket)?;
     }
     fs::remove_dir(folder)
 }
 
-/// Makes way for a new socket: a file that nobody answers at is what a process left that was killed.
+/// Removes a stale socket: a file at which no process answers was left by a killed process.
 ///
 /// # Errors
 ///
-/// When somebody answers there, when the file is no socket, or can't be removed.
+/// If a process answers, the file isn't a socket, or it can't be removed.
 pub fn remove_stale(path: &Path) -> io::Result<()> {
     match fs::symlink_metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(error),
         Ok(found) if found.file_type().is_socket() => {}
         Ok(_) => {
-            let no_socket = "there is a file that is no socket";
-            return Err(io::Error::new(io::ErrorKind::AlreadyExists, no_socket));
+            let other = "the path exists and isn't a socket";
+            return Err(io::Error::new(io::ErrorKind::AlreadyExists, other));
         }
     }
     must_be_stale(path)?;
-    // Another process may have found the same, and have put its socket there since. So the file is taken aside
-    // first, and given back if it is that one.
+    // Another process may have found the same stale socket and have published its own since. So the file is renamed first,
+    // checked again, and moved back if a process answers.
     let mut aside = path.as_os_str().to_owned();
-    // Not longer than where a socket is made: a path of a socket has 107 bytes at most.
+    // Not longer than the path in the private folder: the path of a socket has 107 bytes at most.
     aside.push(format!(".{}~", std::process::id()));
     let aside = PathBuf::from(aside);
     match fs::rename(path, &aside) {
-        // The other one has removed it.
+        // Another process has removed it.
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         renamed => renamed?,
     }
     let stale = must_be_stale(&aside);
     if stale.is_err() {
-        // Unless a third one was faster still, it is where it was.
+        // This fails only if a third process has published its socket at the path.
         let _ = fs::hard_link(&aside, path);
     }
     fs::remove_file(&aside)?;
     stale
 }
 
-/// Whether nobody answers at a socket. A refusal is the only sign of it: one of another type, or with a full queue,
-/// is alive.
+/// Fails unless no process answers at a socket. Only a refused connection shows that: a socket of another type or with a full
+/// queue is in use.
 fn must_be_stale(path: &Path) -> io::Result<()> {
     let probe = Socket::new(Domain::UNIX, Type::STREAM.nonblocking(), None)?;
     let alive = || io::Error::new(io::ErrorKind::AddrInUse, "another process answers there");
@@ -195,59 +195,59 @@ mod tests {
     }
 
     #[test]
-    fn a_socket_is_its_owners_and_goes_in_the_end() {
+    fn only_the_owner_can_use_a_socket_and_it_is_removed_at_the_end() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("a.sock");
         let (_socket, mut file) = prepare(&path);
-        assert!(!path.exists(), "nobody finds it yet");
-        file.place(Place::Free).expect("placed");
+        assert!(!path.exists(), "clients can't find it yet");
+        file.publish(IfExists::Fail).expect("published");
         let mode = fs::metadata(&path).expect("the file").permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
         UnixStream::connect(&path).expect("it listens");
         drop(file);
         let left = fs::read_dir(folder.path()).expect("the folder").count();
-        assert_eq!(left, 0, "nothing is left");
+        assert_eq!(left, 0, "no file is left");
     }
 
     #[test]
-    fn what_a_killed_process_of_the_same_id_left_is_no_hindrance() {
+    fn replaces_the_private_folder_of_a_killed_process_with_the_same_id() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("a.sock");
         let left = folder.path().join(format!("a.sock.{}", std::process::id()));
         fs::create_dir(&left).expect("made");
         drop(UnixListener::bind(left.join("s")).expect("bound"));
         let (_socket, mut file) = prepare(&path);
-        file.place(Place::Free).expect("placed");
+        file.publish(IfExists::Fail).expect("published");
         UnixStream::connect(&path).expect("it listens");
     }
 
     #[test]
-    fn a_successors_file_is_not_removed() {
+    fn keeps_the_file_of_a_successor() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("a.sock");
         let (_old, mut old_file) = prepare(&path);
-        old_file.place(Place::Free).expect("placed");
+        old_file.publish(IfExists::Fail).expect("published");
         let (_new, mut new_file) = prepare(&path);
-        assert!(new_file.place(Place::Free).is_err(), "the path isn't free");
+        assert!(new_file.publish(IfExists::Fail).is_err(), "the path exists");
         new_file
-            .place(Place::Over)
-            .expect("placed over the old one");
+            .publish(IfExists::Replace)
+            .expect("the old socket is replaced");
         drop(old_file);
-        UnixStream::connect(&path).expect("the new one listens");
+        UnixStream::connect(&path).expect("the new socket listens");
     }
 
     #[test]
-    fn who_has_handed_over_removes_nothing() {
+    fn removes_no_file_after_a_handover() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("a.sock");
         let (_socket, mut file) = prepare(&path);
-        file.place(Place::Free).expect("placed");
+        file.publish(IfExists::Fail).expect("published");
         file.leave();
-        assert!(path.exists(), "the successor may have put its own there");
+        assert!(path.exists(), "the successor may have published its own");
     }
 
     #[test]
-    fn a_folder_of_somebody_else_is_left_as_it_is() {
+    fn keeps_a_folder_that_contains_other_files() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("a.sock");
         let other = folder.path().join(format!("a.sock.{}", std::process::id()));
@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn a_socket_at_which_somebody_answers_does_not_make_way() {
+    fn keeps_a_socket_at_which_a_process_answers() {
         let folder = tempfile::tempdir().expect("a folder");
         for kind in [Type::STREAM, Type::SEQPACKET] {
             let path = folder.path().join(format!("{kind:?}.sock"));
@@ -267,13 +267,13 @@ mod tests {
             let address = SockAddr::unix(&path).expect("a path");
             socket.bind(&address).expect("bound");
             socket.listen(0).expect("it listens");
-            // With a full queue it doesn't take a connection any more.
+            // With a full queue it accepts no more connections.
             let clients = [(), ()].map(|()| {
                 let client = Socket::new(Domain::UNIX, kind.nonblocking(), None).expect("a socket");
                 let _ = client.connect(&address);
                 client
             });
-            let refused = remove_stale(&path).expect_err("it is alive");
+            let refused = remove_stale(&path).expect_err("it is in use");
             assert_eq!(refused.kind(), io::ErrorKind::AddrInUse, "{kind:?}");
             assert!(path.exists(), "{kind:?}");
             drop((socket, clients));
@@ -283,12 +283,12 @@ mod tests {
     }
 
     #[test]
-    fn a_stale_socket_makes_way_and_any_other_file_does_not() {
+    fn removes_a_stale_socket_but_no_other_file() {
         let folder = tempfile::tempdir().expect("a folder");
         let stale = folder.path().join("a.sock");
         drop(UnixListener::bind(&stale).expect("bound"));
         remove_stale(&stale).expect("removed");
-        remove_stale(&stale).expect("nothing is there");
+        remove_stale(&stale).expect("the path doesn't exist");
         let notes = folder.path().join("notes.txt");
         fs::write(&notes, "precious").expect("written");
         assert!(remove_stale(&notes).is_err());

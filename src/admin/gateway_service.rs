@@ -6,6 +6,7 @@
 use super::derived_name;
 use crate::reload::Published;
 use crate::status::{GatewayStatus, StatusAddress};
+use gatefold_dataplane::Transport;
 use gatefold_graph::condition::{ConditionStatus, ConditionType};
 use gatefold_manifest::api::{GATEWAY_GROUP, Gateway, NamespacedName};
 use serde_json::{Value, json};
@@ -89,7 +90,10 @@ fn ports(gateway: &NamespacedName, published: &Published) -> Vec<Value> {
             let port = json!({
                 "name": format!("port-{}", listener.port),
                 "port": listener.port,
-                "protocol": "TCP",
+                "protocol": match socket.transport {
+                    Transport::Tcp => "TCP",
+                    Transport::Udp => "UDP",
+                },
                 "targetPort": socket.port(),
             });
             ports.entry(listener.port).or_insert(port);

@@ -25,7 +25,7 @@ pub use metrics::register;
 pub use rest_path::RestPath;
 pub use server::{Admin, BindError};
 
-use crate::lifecycle::Phase;
+use crate::lifecycle::Lifecycle;
 use crate::reload::Published;
 use arc_swap::ArcSwap;
 use prometheus_client::registry::Registry;
@@ -38,7 +38,7 @@ pub struct View {
     /// The configuration in force.
     pub published: Arc<ArcSwap<Published>>,
     /// The phase of the process.
-    pub phase: watch::Receiver<Phase>,
+    pub phase: watch::Receiver<Lifecycle>,
     /// All metrics.
     pub registry: Arc<Registry>,
 }

@@ -4,7 +4,7 @@ use super::rest::{self, Form};
 use super::status_error::StatusError;
 use super::summary::summary;
 use super::{View, table};
-use crate::lifecycle::Phase;
+use crate::lifecycle::Lifecycle;
 use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
@@ -70,8 +70,8 @@ fn is_local(headers: &HeaderMap) -> bool {
 /// sockets still answers in-flight requests, and reports ready because its successor is.
 async fn ready(State(view): State<View>) -> Response {
     let obstacle = match *view.phase.borrow() {
-        Phase::Draining => Some("gatefold is shutting down and accepts no new connections"),
-        Phase::Serving | Phase::HandedOver => {
+        Lifecycle::Draining => Some("gatefold is shutting down and accepts no new connections"),
+        Lifecycle::Serving | Lifecycle::HandedOver => {
             let ready = view.published.load().ready;
             (!ready).then_some("the first load isn't applied yet")
         }

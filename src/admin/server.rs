@@ -6,10 +6,10 @@
 use super::routes::{Hosts, router};
 use super::spare_descriptors::SpareDescriptors;
 use super::{AdminAddress, View};
-use crate::lifecycle::Phase;
-use crate::unix_socket::{Place, SocketFile, remove_stale};
+use crate::lifecycle::Lifecycle;
+use crate::unix_socket::{IfExists, SocketFile, remove_stale};
 use axum::Router;
-use gatefold_listen::Inherited;
+use gatefold_listen::InheritedSocket;
 use gatefold_listen::log_throttle::LogThrottle;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -70,7 +70,7 @@ enum Socket {
 }
 
 impl Admin {
-    /// Binds the address. Must be called within a Tokio runtime. With [`Place::Over`] a Unix socket is bound next to
+    /// Binds the address. Must be called within a Tokio runtime. With [`IfExists::Replace`] a Unix socket is bound next to
     /// that of a predecessor; the file of [`take_file`](Self::take_file) replaces the predecessor's.
     ///
     /// # Errors
@@ -79,7 +79,7 @@ impl Admin {
     pub async fn bind(
         address: AdminAddress,
         allow_remote: bool,
-        place: Place,
+        if_exists: IfExists,
     ) -> Result<Self, BindError> {
         if address.is_remote() && !allow_remote {
             return Err(BindError::Remote(address));
@@ -89,7 +89,7 @@ impl Admin {
                 .await
                 .map(|tcp| (Socket::Tcp(tcp), None)),
             AdminAddress::Unix(path) => {
-                bind_unix(path, place).map(|(socket, file)| (Socket::Unix(socket), Some(file)))
+                bind_unix(path, if_exists).map(|(socket, file)| (Socket::Unix(socket), Some(file)))
             }
         };
         match bound {
@@ -103,17 +103,17 @@ impl Admin {
     /// # Errors
     ///
     /// If other hosts could connect to the address without `allow_remote`, or if the operating system refuses.
-    pub fn adopt(inherited: Inherited, allow_remote: bool) -> Result<Self, BindError> {
-        let listener = inherited.listener;
-        let address = listener.local_addr().map(AdminAddress::Tcp);
-        let unknown = AdminAddress::Tcp(SocketAddr::from(([0, 0, 0, 0], 0)));
-        let address = address.unwrap_or(unknown);
+    pub fn adopt(inherited: InheritedSocket, allow_remote: bool) -> Result<Self, BindError> {
+        let key = inherited.socket.key();
+        let unknown = SocketAddr::from(([0, 0, 0, 0], 0));
+        let address = AdminAddress::Tcp(key.map_or(unknown, |key| key.address));
         if address.is_remote() && !allow_remote {
             return Err(BindError::Remote(address));
         }
-        let adopted = listener
-            .set_nonblocking(true)
-            .and_then(|()| TcpListener::from_std(listener));
+        let adopted = inherited.socket.into_tcp().and_then(|listener| {
+            listener.set_nonblocking(true)?;
+            TcpListener::from_std(listener)
+        });
         match adopted {
             Ok(socket) => {
                 let mut admin = Admin::new(Socket::Tcp(socket), address, None);
@@ -144,17 +144,20 @@ impl Admin {
     /// # Errors
     ///
     /// If the process has no file descriptors left.
-    pub fn lend(&self) -> io::Result<Option<Inherited>> {
+    pub fn lend(&self) -> io::Result<Option<InheritedSocket>> {
         match &self.socket {
-            Socket::Tcp(listener) => Ok(Some(Inherited {
-                listener: listener.as_fd().try_clone_to_owned()?.into(),
-                activated: self.activated.clone(),
-            })),
+            Socket::Tcp(listener) => {
+                let duplicate = listener.as_fd().try_clone_to_owned()?;
+                Ok(Some(InheritedSocket {
+                    activated: self.activated.clone(),
+                    ..InheritedSocket::from(std::net::TcpListener::from(duplicate))
+                }))
+            }
             Socket::Unix(_) => Ok(None),
         }
     }
 
-    /// Takes the file of a Unix socket. The caller [places](SocketFile::place) it and keeps it until the process ends.
+    /// Takes the file of a Unix socket. The caller [places](SocketFile::publish) it and keeps it until the process ends.
     pub fn take_file(&mut self) -> Option<SocketFile> {
         self.file.take()
     }
@@ -171,7 +174,7 @@ impl Admin {
         let shared = matches!(self.socket, Socket::Tcp(_));
         tokio::select! {
             () = self.accept(view) => {}
-            Ok(_) = phase.wait_for(|phase| shared && *phase == Phase::HandedOver) => {}
+            Ok(_) = phase.wait_for(|phase| shared && *phase == Lifecycle::HandedOver) => {}
         }
     }
 
@@ -245,8 +248,8 @@ async fn serve_connection(stream: impl AsyncRead + AsyncWrite + Unpin, router: R
     }
 }
 
-fn bind_unix(path: &Path, place: Place) -> io::Result<(UnixListener, SocketFile)> {
-    if place == Place::Free {
+fn bind_unix(path: &Path, if_exists: IfExists) -> io::Result<(UnixListener, SocketFile)> {
+    if if_exists == IfExists::Fail {
         if std::os::unix::net::UnixStream::connect(path).is_ok() {
             return Err(io::Error::new(
                 io::ErrorKind::AddrInUse,
@@ -256,8 +259,8 @@ fn bind_unix(path: &Path, place: Place) -> io::Result<(UnixListener, SocketFile)
         remove_stale(path)?;
     }
     let (socket, mut file) = SocketFile::prepare(path, |path| UnixListener::bind(path))?;
-    if place == Place::Free {
-        file.place(place)?;
+    if if_exists == IfExists::Fail {
+        file.publish(if_exists)?;
     }
     Ok((socket, file))
 }
@@ -271,9 +274,9 @@ mod tests {
     #[tokio::test]
     async fn refuses_remote_addresses_unless_allowed() {
         let everywhere: AdminAddress = "0.0.0.0:0".parse().expect("an address");
-        let refused = Admin::bind(everywhere.clone(), false, Place::Free).await;
+        let refused = Admin::bind(everywhere.clone(), false, IfExists::Fail).await;
         assert!(matches!(refused, Err(BindError::Remote(_))));
-        assert!(Admin::bind(everywhere, true, Place::Free).await.is_ok());
+        assert!(Admin::bind(everywhere, true, IfExists::Fail).await.is_ok());
     }
 
     #[tokio::test]
@@ -282,7 +285,7 @@ mod tests {
         let path = folder.path().join("admin.sock");
         drop(std::os::unix::net::UnixListener::bind(&path).expect("a stale socket"));
         let address = AdminAddress::Unix(path.clone());
-        let admin = Admin::bind(address.clone(), false, Place::Free)
+        let admin = Admin::bind(address.clone(), false, IfExists::Fail)
             .await
             .expect("bound");
         let mode = fs::metadata(&path)
@@ -292,7 +295,7 @@ mod tests {
         assert_eq!(mode & 0o777, 0o600);
         let files = fs::read_dir(folder.path()).expect("the folder").count();
         assert_eq!(files, 1, "no other file remains in the folder");
-        let second = Admin::bind(address, false, Place::Free).await;
+        let second = Admin::bind(address, false, IfExists::Fail).await;
         assert!(
             matches!(second, Err(BindError::Refused { .. })),
             "a socket in use must not be replaced"
@@ -306,7 +309,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = folder.path().join("notes.txt");
         fs::write(&path, "precious").expect("a file");
-        let refused = Admin::bind(AdminAddress::Unix(path.clone()), false, Place::Free).await;
+        let refused = Admin::bind(AdminAddress::Unix(path.clone()), false, IfExists::Fail).await;
         assert!(matches!(refused, Err(BindError::Refused { .. })));
         assert_eq!(fs::read_to_string(&path).expect("the file"), "precious");
     }

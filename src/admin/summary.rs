@@ -65,7 +65,9 @@ fn instant(time: SystemTime) -> Option<String> {
 
 fn listener_json(listener: &ListenerState) -> Value {
     let failed = listener.failed.iter();
-    let failed = failed.map(|(socket, why)| json!({"socket": socket, "message": why.message}));
+    let failed =
+        failed.map(|(socket, why)| json!({"socket": socket.to_string(), "message": why.message}));
+    let listening = listener.listening.iter().map(ToString::to_string);
     json!({
         "gateway": listener.gateway,
         "name": listener.name,
@@ -73,7 +75,7 @@ fn listener_json(listener: &ListenerState) -> Value {
         "hostname": listener.hostname,
         "port": listener.port,
         "state": listener.sockets().as_str(),
-        "listening": listener.listening,
+        "listening": listening.collect::<Vec<_>>(),
         "failed": failed.collect::<Vec<_>>(),
         "routes": listener.routes,
     })

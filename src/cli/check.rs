@@ -6,11 +6,11 @@
 use super::manifest_args::ManifestArgs;
 use super::roots::must_exist;
 use super::{Error, print};
-use crate::address_pool::AddressPool;
-use crate::discover::FixedBackend;
+use crate::environment::address_pool::AddressPool;
+use crate::environment::discovery::FixedBackend;
+use crate::environment::system_authorities;
 use crate::status::table::tables;
 use crate::status::{Applied, Statuses, report};
-use crate::system_authorities;
 use anyhow::Context as _;
 use gatefold_diagnostic::{
     Diagnostic, ResourceId, Severity, Style, github_annotation, render, sort, summary_line,

@@ -2,10 +2,10 @@
 //!
 //! In: arguments, and the response of the daemon's admin API. Out: a table, JSON, YAML or names.
 
-use super::ask::{Answer, ask};
+use super::daemon::{AdminAnswer, DaemonArgs};
 use super::table::{Columns, NamespaceColumn, format_table};
 use super::{Error, print};
-use crate::admin::{AdminAddress, RestPath};
+use crate::admin::RestPath;
 use anyhow::{Context as _, bail};
 use gatefold_manifest::{Kind, Scope};
 use serde_json::Value;
@@ -36,14 +36,8 @@ pub(super) struct Args {
     /// The output format; a table by default.
     #[arg(short, long, value_name = "FORMAT", env = "GATEFOLD_OUTPUT")]
     output: Option<GetOutput>,
-    /// The address of the daemon's admin API.
-    #[arg(
-        long,
-        value_name = "ADDR|unix:PATH",
-        env = "GATEFOLD_ADMIN",
-        default_value = "127.0.0.1:4283"
-    )]
-    admin: AdminAddress,
+    #[command(flatten)]
+    daemon: DaemonArgs,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -73,7 +67,7 @@ pub(super) fn get(args: &Args) -> Result<ExitCode, Error> {
         }
         Some(GetOutput::Json | GetOutput::Yaml | GetOutput::Name) => "application/json",
     };
-    let answer = ask(&args.admin, &path.to_string(), accept, DEADLINE)?;
+    let answer = args.daemon.get(&path.to_string(), accept, DEADLINE)?;
     let answer = read_answer(&answer)?;
     let namespace_column = if is_namespaced && args.all_namespaces {
         NamespaceColumn::Shown
@@ -93,7 +87,7 @@ pub(super) fn get(args: &Args) -> Result<ExitCode, Error> {
     }
 }
 
-fn read_answer(answer: &Answer) -> anyhow::Result<Value> {
+fn read_answer(answer: &AdminAnswer) -> anyhow::Result<Value> {
     let json: Value = serde_json::from_slice(&answer.body)
         .context("the server at this address isn't gatefold")?;
     if json["kind"] == "Status" {
@@ -131,8 +125,8 @@ fn names(kind: Kind, answer: &Value) -> String {
 mod tests {
     use super::*;
 
-    fn answer(body: &str) -> Answer {
-        Answer {
+    fn answer(body: &str) -> AdminAnswer {
+        AdminAnswer {
             status: 200,
             body: body.as_bytes().to_vec(),
         }

@@ -91,6 +91,7 @@ impl fmt::Display for Changes {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use gatefold_dataplane::SocketKey;
 
     #[test]
     fn lists_few_names_and_counts_the_others() {
@@ -115,7 +116,7 @@ mod tests {
             protocol: Some("HTTP"),
             hostname: None,
             port,
-            listening: vec![([127, 0, 0, 1], port).into()],
+            listening: vec![SocketKey::tcp(([127, 0, 0, 1], port))],
             failed: Vec::new(),
             routes,
         };

@@ -10,24 +10,25 @@ mod outcome;
 mod published;
 mod retired;
 mod stages;
+#[cfg(test)]
+mod tests;
 
 pub use changes::Changes;
 pub use outcome::{Finished, Outcome, Reloads};
 pub use published::{Generations, ListenerState, Published, SocketsState};
 pub use stages::Settings;
 
-use crate::discover::{Discovery, FixedBackend};
-use crate::lifecycle::Phase;
-use crate::upgrade::Loan;
+use crate::environment::discovery::{Discovery, FixedBackend};
+use crate::lifecycle::Lifecycle;
+use crate::upgrade::SocketsRequest;
 use crate::watch::{Wake, WakeReceiver, WakeSender};
 use arc_swap::ArcSwap;
 use gatefold_dataplane::Snapshot;
 use gatefold_diagnostic::Code;
 use gatefold_graph::Graph;
-use gatefold_listen::Sockets;
+use gatefold_listen::{HttpApp, Sockets};
 use gatefold_manifest::SettlingFiles;
 use log::ReloadLog;
-use pingora_core::apps::ServerApp;
 use retired::Retired;
 use stages::{Built, Discovered, ScanResult, Stages};
 use std::sync::Arc;
@@ -60,7 +61,7 @@ pub struct Reload<A> {
 pub struct Rounds {
     /// The number of [`Published`] values so far.
     pub published: u64,
-    /// The number of [requested reloads](Wake::requested) that have ended.
+    /// The number of requested reloads that have ended.
     pub requested: u64,
 }
 
@@ -70,7 +71,7 @@ enum Task {
     RetrySockets,
 }
 
-impl<A: ServerApp + Send + Sync + 'static> Reload<A> {
+impl<A: HttpApp> Reload<A> {
     /// Creates the task's state without loading anything. Must be called within a Tokio runtime.
     pub fn new(
         settings: Settings,
@@ -106,52 +107,52 @@ impl<A: ServerApp + Send + Sync + 'static> Reload<A> {
         self.rounds.subscribe()
     }
 
-    /// Reloads at every wake while the process is [`Phase::Serving`]. Then closes the sockets and waits up to
+    /// Reloads at every wake while the process is [`Lifecycle::Serving`]. Then closes the sockets and waits up to
     /// `grace` for requests to end. Returns the number of connections that were still open. The caller does the
     /// first load with [`Reload::reload`].
     ///
-    /// A successor process may borrow the sockets. Nothing is reloaded until it has replaced this process or has
-    /// given up, so that both processes have the same sockets.
+    /// A successor may request the sockets. Nothing is reloaded until the handover ends, so that both processes have the same
+    /// sockets.
     pub async fn run(
         mut self,
         mut woken: WakeReceiver,
-        mut loans: Receiver<Loan>,
-        mut phase: watch::Receiver<Phase>,
+        mut requests: Receiver<SocketsRequest>,
+        mut lifecycle: watch::Receiver<Lifecycle>,
         grace: Duration,
     ) -> usize {
-        let mut lease: Option<oneshot::Receiver<()>> = None;
+        let mut handover: Option<oneshot::Receiver<()>> = None;
         loop {
-            let is_lent = lease.is_some();
+            let paused = handover.is_some();
             let retry = self.sockets.retry_after();
             let task = tokio::select! {
-                // Checked first, because a lease also ends when the successor has replaced this process.
+                // Checked first, because a successful handover ends, too.
                 biased;
-                _ = phase.wait_for(|phase| *phase != Phase::Serving) => break,
-                () = end_of(&mut lease) => {
-                    lease = None;
+                _ = lifecycle.wait_for(|state| *state != Lifecycle::Serving) => break,
+                () = end_of(&mut handover) => {
+                    handover = None;
                     continue;
                 }
                 // A second request for the sockets is refused by dropping it.
-                Some(loan) = loans.recv() => {
-                    if !is_lent {
-                        lease = self.lend(loan);
+                Some(request) = requests.recv() => {
+                    if !paused {
+                        handover = self.lend(request);
                     }
                     continue;
                 }
                 // Before wakes, because a stream of wakes must not delay what is due.
-                () = at(self.rescan_at), if !is_lent => Task::Reload(Wake::default()),
-                () = after(retry), if !is_lent => Task::RetrySockets,
-                wake = woken.next(), if !is_lent => Task::Reload(wake),
+                () = at(self.rescan_at), if !paused => Task::Reload(Wake::default()),
+                () = after(retry), if !paused => Task::RetrySockets,
+                wake = woken.next(), if !paused => Task::Reload(wake),
             };
             // A folder that hangs (a dead network file system) must not delay the shutdown.
             tokio::select! {
                 biased;
-                _ = phase.wait_for(|phase| *phase != Phase::Serving) => break,
+                _ = lifecycle.wait_for(|state| *state != Lifecycle::Serving) => break,
                 () = self.run_task(task) => {}
             }
         }
         // Dropping the receiver refuses every further request for the sockets at once.
-        drop(loans);
+        drop(requests);
         self.sockets.shutdown(grace).await
     }
 
@@ -162,9 +163,9 @@ impl<A: ServerApp + Send + Sync + 'static> Reload<A> {
         }
     }
 
-    fn lend(&self, loan: Loan) -> Option<oneshot::Receiver<()>> {
+    fn lend(&self, request: SocketsRequest) -> Option<oneshot::Receiver<()>> {
         match self.sockets.lend() {
-            Ok(sockets) => Some(loan.grant(sockets)),
+            Ok(sockets) => Some(request.grant(sockets)),
             Err(error) => {
                 error!(%error, "can't lend the sockets to a successor process");
                 None
@@ -318,11 +319,11 @@ impl<A: ServerApp + Send + Sync + 'static> Reload<A> {
     }
 }
 
-/// Resolves when the lease ends; never if there is no lease.
-async fn end_of(lease: &mut Option<oneshot::Receiver<()>>) {
-    match lease {
-        // The lease also ends if the sender is dropped without a message.
-        Some(lease) => drop(lease.await),
+/// Resolves when the handover ends; never if there is none.
+async fn end_of(handover: &mut Option<oneshot::Receiver<()>>) {
+    match handover {
+        // It also ends if the sender is dropped without a message.
+        Some(handover) => drop(handover.await),
         None => std::future::pending().await,
     }
 }
@@ -338,65 +339,5 @@ async fn after(pause: Option<Duration>) {
     match pause {
         Some(pause) => tokio::time::sleep(pause).await,
         None => std::future::pending().await,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use gatefold_manifest::ChangeHint;
-    use gatefold_proxy as proxy;
-    use std::net::Ipv4Addr;
-
-    const MANIFESTS: &str = "\
-apiVersion: gateway.networking.k8s.io/v1
-kind: Gateway
-metadata: {name: edge}
-spec: {gatewayClassName: c, listeners: [{name: http, port: 80, protocol: HTTP}]}
----
-apiVersion: gateway.networking.k8s.io/v1
-kind: HTTPRoute
-metadata: {name: shop}
-spec: {parentRefs: [{name: edge}], hostnames: [shop.example.com]}
-";
-
-    #[tokio::test]
-    async fn swaps_the_snapshot_only_when_the_configuration_differs() {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let file = folder.path().join("edge.yaml");
-        std::fs::write(&file, MANIFESTS).expect("written");
-        let snapshot = Arc::new(ArcSwap::from_pointee(Snapshot::default()));
-        let app = proxy::build(snapshot.clone(), proxy::Options::default());
-        let settings = Settings {
-            roots: vec![folder.path().to_owned()],
-            addresses: vec![Ipv4Addr::LOCALHOST.into()],
-            // The operating system chooses the port.
-            port_map: [(80, 0)].into(),
-            ..Settings::default()
-        };
-        let (wakes, _woken) = crate::watch::wake_channel();
-        let sockets = Sockets::new(app, snapshot.clone(), gatefold_listen::Options::default());
-        let mut reload = Reload::new(settings, vec![], false, wakes, sockets, snapshot.clone());
-        reload.reload(Wake::requested()).await;
-        let first = snapshot.load_full();
-        assert_eq!(first.ports.len(), 1, "the listener must be served");
-
-        std::fs::write(&file, format!("# a comment\n{MANIFESTS}")).expect("written");
-        reload.reload(Wake::changed(ChangeHint::Anything)).await;
-        assert_eq!(reload.published().load().generations.applied, 2);
-        let after_comment = snapshot.load_full();
-        assert!(
-            Arc::ptr_eq(&first, &after_comment),
-            "a comment must keep the snapshot"
-        );
-
-        let other = MANIFESTS.replace("shop.example.com", "other.example.com");
-        std::fs::write(&file, other).expect("written");
-        reload.reload(Wake::changed(ChangeHint::Anything)).await;
-        let after_hostname = snapshot.load_full();
-        assert!(
-            !Arc::ptr_eq(&first, &after_hostname),
-            "a new hostname must replace the snapshot"
-        );
     }
 }

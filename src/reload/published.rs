@@ -7,13 +7,13 @@ use super::changes::Changes;
 use super::outcome::{Finished, Outcome, Reloads};
 use super::stages::Built;
 use crate::status::{Applied, Statuses, report};
+use gatefold_dataplane::SocketKey;
 use gatefold_diagnostic::{Code, Diagnostic, Place, Pointer, Severity};
 use gatefold_graph::Graph;
 use gatefold_graph::gateway::GatewayNode;
 use gatefold_graph::listener::{ListenerNode, Protocol};
 use gatefold_listen::{BindFailure, Failures};
 use gatefold_manifest::Loaded;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -163,9 +163,9 @@ pub struct ListenerState {
     /// The port in the manifest.
     pub port: u16,
     /// The sockets it listens on.
-    pub listening: Vec<SocketAddr>,
+    pub listening: Vec<SocketKey>,
     /// The sockets that couldn't be bound, and why.
-    pub failed: Vec<(SocketAddr, BindFailure)>,
+    pub failed: Vec<(SocketKey, BindFailure)>,
     /// The number of attached routes.
     pub routes: u32,
 }

@@ -4,17 +4,18 @@
 //! thread.
 
 use super::log::ReloadLog;
-use crate::address_pool::AddressPool;
-use crate::system_authorities;
+use crate::environment::address_pool::AddressPool;
+use crate::environment::{host_addresses, system_authorities};
 use crate::watch::Wake;
 use gatefold_compile::Compiler;
+use gatefold_dataplane::SocketKey;
 use gatefold_dataplane::path_normalization::PathNormalization;
 use gatefold_graph::environment::{Environment, IgnoredPolicy};
 use gatefold_graph::{Graph, ServicePortKey, build_after};
 use gatefold_manifest::{ChangeHint, Loaded, Loader, SettlingFiles, Update};
 use ipnet::IpNet;
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
@@ -40,7 +41,7 @@ pub struct Settings {
     /// `--ignore-policy`.
     pub ignored_policies: Vec<IgnoredPolicy>,
     /// Sockets of listeners that systemd opened, by socket name.
-    pub named_sockets: BTreeMap<String, Vec<SocketAddr>>,
+    pub named_sockets: BTreeMap<String, Vec<SocketKey>>,
 }
 
 /// The state that is kept from one reload to the next.
@@ -144,7 +145,7 @@ impl Stages {
             port_map: self.settings.port_map.clone(),
             named_sockets: self.settings.named_sockets.clone(),
             path_normalization: self.settings.path_normalization,
-            reachable: reachable(),
+            reachable: host_addresses::reachable(),
             now: Some(time::OffsetDateTime::now_utc()),
             system_authorities: system_authorities::wanted_by(&self.loaded.resources),
             discovered,
@@ -157,33 +158,4 @@ impl Stages {
             discovered: environment.discovered,
         }
     }
-}
-
-/// The addresses at which this host can be reached if a socket listens on all of them: the source addresses of its
-/// default routes, or loopback if it has none. Sends no packets.
-pub fn reachable() -> Vec<IpAddr> {
-    // TEST-NET-1 and the documentation prefix (RFC 5737, RFC 3849): connecting a datagram socket only
-    // chooses a route.
-    let ways: [(SocketAddr, SocketAddr); 2] = [
-        (
-            (Ipv4Addr::UNSPECIFIED, 0).into(),
-            (Ipv4Addr::new(192, 0, 2, 1), 9).into(),
-        ),
-        (
-            (Ipv6Addr::UNSPECIFIED, 0).into(),
-            (Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1), 9).into(),
-        ),
-    ];
-    let found: Vec<IpAddr> = ways
-        .into_iter()
-        .filter_map(|(from, to)| {
-            let socket = UdpSocket::bind(from).ok()?;
-            socket.connect(to).ok()?;
-            Some(socket.local_addr().ok()?.ip())
-        })
-        .collect();
-    if found.is_empty() {
-        return vec![Ipv4Addr::LOCALHOST.into()];
-    }
-    found
 }

@@ -3,13 +3,14 @@
 use super::foreign::recorded_of;
 use super::types::{ListenerStatus, Stamp, SupportedKind};
 use super::{Applied, BindFailure, BindFailureReason};
+use gatefold_dataplane::SocketKey;
 use gatefold_graph::condition::{self, Condition, ConditionType, Reason};
 use gatefold_graph::listener::ListenerNode;
 use gatefold_manifest::api::RecordedListener;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// A socket that couldn't be bound.
-pub(super) type Failure<'a> = (SocketAddr, &'a BindFailure);
+pub(super) type Failure<'a> = (SocketKey, &'a BindFailure);
 
 /// Returns the listeners with all of their conditions.
 pub(super) fn with_conditions<'n>(
@@ -60,13 +61,13 @@ pub(super) fn failures<'a>(listener: &ListenerNode, applied: &'a Applied) -> Vec
     });
     failed
         .filter(|(socket, failure)| {
-            let v4 = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), socket.port());
+            let v4 = socket.with_ip(Ipv4Addr::UNSPECIFIED);
             let covered = listener.sockets.contains(&v4) && !applied.failed.contains_key(&v4);
             let no_ipv6 = match failure.reason {
                 BindFailureReason::AddressNotAvailable | BindFailureReason::Other => true,
                 BindFailureReason::PortInUse | BindFailureReason::PermissionDenied => false,
             };
-            !(covered && no_ipv6 && socket.is_ipv6() && socket.ip().is_unspecified())
+            !(covered && no_ipv6 && socket.ip() == Ipv6Addr::UNSPECIFIED)
         })
         .collect()
 }
@@ -119,7 +120,7 @@ fn programmed(listener: &ListenerNode) -> Condition {
         let message = format!("every request is answered 500: {refusal}");
         return Condition::fails(PROGRAMMED, Reason::UnenforcedPolicy, message);
     }
-    let bound_port = listener.sockets.first().map(SocketAddr::port);
+    let bound_port = listener.sockets.first().map(SocketKey::port);
     match bound_port.filter(|port| *port != listener.port) {
         Some(port) => {
             let message = format!(

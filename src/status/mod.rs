@@ -14,6 +14,7 @@ pub mod table;
 mod types;
 
 pub use foreign::Conditions;
+use gatefold_dataplane::SocketKey;
 pub use gatefold_listen::{BindFailure, BindFailureReason};
 pub use route::RouteStatuses;
 pub use types::{
@@ -28,7 +29,7 @@ use gatefold_graph::policy::backend_tls_policy::BackendTlsPolicyNode;
 use gatefold_graph::route::HttpRoute;
 use gatefold_manifest::api::NamespacedName;
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+
 use time::OffsetDateTime;
 use types::Stamp;
 
@@ -36,7 +37,7 @@ use types::Stamp;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Applied {
     /// Sockets that couldn't be bound, and why. All others are bound.
-    pub failed: BTreeMap<SocketAddr, BindFailure>,
+    pub failed: BTreeMap<SocketKey, BindFailure>,
 }
 
 /// The statuses of all objects that gatefold serves.

@@ -1,3 +1,5 @@
+//! Notifications to the service manager (sd_notify(3)).
+
 use rustix::time::{ClockId, clock_gettime};
 use std::env;
 use std::ffi::OsStr;
@@ -9,28 +11,28 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tracing::warn;
 
-/// How long systemd may take for what it must be told.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// Upper bound on the wait for systemd to accept a message that must not be lost.
+const MAIN_PROCESS_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The service manager, if it wants to be told how the process does (`Type=notify`, `Type=notify-reload`).
+/// Sends notifications to the service manager, if it asks for them (`Type=notify`, `Type=notify-reload`).
 #[derive(Debug, Default)]
 pub struct Notifier {
     socket: Option<(UnixDatagram, SocketAddr)>,
     watchdog: Option<Duration>,
-    /// Another process is the service: systemd would complain of what this one says.
+    /// Whether another process is the service's main process. systemd rejects messages of this one then.
     replaced: AtomicBool,
 }
 
 impl Notifier {
-    /// Reads `NOTIFY_SOCKET` and `WATCHDOG_USEC`. The latter is for the process that systemd has started
-    /// (`WATCHDOG_PID`), and for a `successor` that takes its place.
+    /// Reads `NOTIFY_SOCKET` and `WATCHDOG_USEC`. The latter applies to the process that systemd has started
+    /// (`WATCHDOG_PID`) and to a `successor` that replaces it.
     pub fn from_environment(successor: bool) -> Self {
         let Some(name) = env::var_os("NOTIFY_SOCKET") else {
             return Notifier::default();
         };
         let socket = address(&name).and_then(|address| {
             let socket = UnixDatagram::unbound()?;
-            // Telling how one does must never be why one does badly.
+            // Notifications must never block the service.
             socket.set_nonblocking(true)?;
             Ok((socket, address))
         });
@@ -42,63 +44,59 @@ impl Notifier {
             },
             Err(error) => {
                 let socket = name.display();
-                warn!(%socket, %error, "systemd can't be told anything");
+                warn!(%socket, %error, "can't send notifications to systemd");
                 Notifier::default()
             }
         }
     }
 
-    /// Whether anybody wants to be told.
-    pub fn is_wanted(&self) -> bool {
-        self.socket.is_some()
-    }
-
-    /// How often [`alive`](Self::alive) must be said at least, or the process is ended; never when absent.
+    /// The period of systemd's watchdog; `None` if there is none. systemd ends the process if [`alive`](Self::alive) isn't
+    /// called within it.
     pub fn watchdog(&self) -> Option<Duration> {
         self.watchdog
     }
 
-    /// The configuration is in force: after the start, and after each [`reloading`](Self::reloading).
+    /// Reports that the configuration is applied: after the start, and after each [`reloading`](Self::reloading).
     pub fn ready(&self, status: &str) {
         self.send(&format!("READY=1\nSTATUS={}", line(status)));
     }
 
-    /// A reload begins that was asked for by SIGHUP. With `Type=notify-reload` systemd tells by the time which
-    /// request it answers, so both go in one message.
+    /// Reports that a reload begins that SIGHUP asked for. With `Type=notify-reload` systemd uses the time to assign the
+    /// message to its request, so both are in one message.
     pub fn reloading(&self) {
         let now = clock_gettime(ClockId::Monotonic);
         let usec = i128::from(now.tv_sec) * 1_000_000 + i128::from(now.tv_nsec) / 1_000;
         self.send(&format!("RELOADING=1\nMONOTONIC_USEC={usec}"));
     }
 
-    /// What `systemctl status` shows.
+    /// Sets the text that `systemctl status` shows.
     pub fn status(&self, status: &str) {
         self.send(&format!("STATUS={}", line(status)));
     }
 
-    /// No new connections are accepted; requests that are under way may finish.
+    /// Reports that no new connections are accepted and that requests in flight finish.
     pub fn stopping(&self) {
         self.send("STOPPING=1\nSTATUS=Finishing requests");
     }
 
-    /// Another process is the service from now on. Only the one that was before may say so, and it is the last
-    /// that it says. Blocks while systemd is busy, for 5 seconds at most.
+    /// Makes another process the service's main process. Only the current main process can do this, and it is the last
+    /// message that it sends. Blocks while systemd is busy, for 5 seconds at most.
     ///
     /// # Errors
     ///
-    /// When systemd can't be told. It would take the end of this process for that of the service then.
+    /// If the message can't be sent. systemd would then take the end of this process for the end of the service.
     pub fn main_process(&self, process: i32) -> io::Result<()> {
         let Some((_, address)) = &self.socket else {
             return Ok(());
         };
         let socket = UnixDatagram::unbound()?;
-        socket.set_write_timeout(Some(PATIENCE))?;
+        socket.set_write_timeout(Some(MAIN_PROCESS_TIMEOUT))?;
         socket.send_to_addr(format!("MAINPID={process}").as_bytes(), address)?;
         self.replaced.store(true, Ordering::Relaxed);
         Ok(())
     }
 
-    /// The process isn't stuck.
+    /// Tells the watchdog that the process isn't stuck.
     pub fn alive(&self) {
         self.send("WATCHDOG=1");
     }
@@ -111,12 +109,12 @@ impl Notifier {
             return;
         }
         if let Err(error) = socket.send_to_addr(message.as_bytes(), address) {
-            warn!(%error, "systemd couldn't be told: {}", message.replace('\n', " "));
+            warn!(%error, "can't notify systemd: {}", message.replace('\n', " "));
         }
     }
 }
 
-/// A path, or a name in the abstract namespace after `@`.
+/// Parses a path, or a name in the abstract namespace after `@`.
 fn address(name: &OsStr) -> io::Result<SocketAddr> {
     match name.as_bytes().strip_prefix(b"@") {
         Some(name) => SocketAddr::from_abstract_name(name),
@@ -132,7 +130,7 @@ fn watchdog(successor: bool) -> Option<Duration> {
     (ours || successor).then(|| Duration::from_micros(period))
 }
 
-/// A line end would begin another assignment.
+/// Removes line ends, since each would begin another assignment.
 fn line(text: &str) -> String {
     text.replace(['\n', '\r'], " ")
 }
@@ -150,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn a_socket_in_the_abstract_namespace_is_told_in_one_message() {
+    fn sends_one_message_to_a_socket_in_the_abstract_namespace() {
         let name = format!("@gatefold-{}", std::process::id());
         let address = address(OsStr::new(&name)).expect("an address");
         let systemd = UnixDatagram::bind_addr(&address).expect("bound");
@@ -162,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn a_busy_systemd_is_waited_for_when_it_must_be_told() {
+    fn waits_for_a_busy_systemd_to_accept_the_main_process() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("notify");
         let systemd = UnixDatagram::bind(&path).expect("bound");
@@ -175,36 +173,42 @@ mod tests {
         }
         let notifier = notifier(address);
         std::thread::scope(|scope| {
-            let told = scope.spawn(|| notifier.main_process(7));
+            let sent = scope.spawn(|| notifier.main_process(7));
             let mut message = [0; 16];
             for _ in 0..waiting {
                 assert_eq!(systemd.recv(&mut message).expect("a message"), 4);
             }
-            told.join().expect("no panic").expect("told");
+            sent.join().expect("no panic").expect("sent");
             let length = systemd.recv(&mut message).expect("a message");
             assert_eq!(&message[..length], b"MAINPID=7");
         });
         notifier.alive();
         systemd.set_nonblocking(true).expect("nonblocking");
-        systemd.recv(&mut [0; 16]).expect_err("it was the last");
+        systemd
+            .recv(&mut [0; 16])
+            .expect_err("the main process was the last message");
     }
 
     #[test]
-    fn who_can_not_be_told_of_a_successor_is_told_on() {
+    fn keeps_notifying_if_the_main_process_cannot_be_sent() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("notify");
         let address = SocketAddr::from_pathname(&path).expect("an address");
         let notifier = notifier(address);
-        notifier.main_process(7).expect_err("nobody is there");
+        notifier.main_process(7).expect_err("no socket exists");
         let systemd = UnixDatagram::bind(&path).expect("bound");
         notifier.alive();
         let mut message = [0; 16];
         let length = systemd.recv(&mut message).expect("a message");
-        assert_eq!(&message[..length], b"WATCHDOG=1", "this one is the service");
+        assert_eq!(
+            &message[..length],
+            b"WATCHDOG=1",
+            "this process is still the main process"
+        );
     }
 
     #[test]
-    fn who_listens_no_longer_does_no_harm() {
+    fn missing_socket_is_harmless() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("notify");
         notifier(SocketAddr::from_pathname(&path).expect("an address")).alive();

@@ -1,27 +1,29 @@
+//! Keep-alive messages for systemd's watchdog.
+
 use super::Notifier;
 use std::pin::pin;
 use std::time::Duration;
 use tokio::time::{MissedTickBehavior, interval};
 
-/// Does what `life` does, and meanwhile tells systemd's watchdog that it goes on.
+/// Runs `daemon`, and meanwhile sends keep-alive messages to systemd's watchdog.
 ///
-/// Each ping is sent by the task that runs `life`, after a worker thread of the runtime has done something
-/// too: a task that is stuck or threads that all block send none, and systemd starts the daemon again. A
-/// folder that can't be read (a dead network file system) is no reason to: traffic goes on without it.
-pub async fn watched<T>(life: impl Future<Output = T>, notifier: &Notifier) -> T {
+/// Each message is sent by the task that runs `daemon`, after a worker thread of the runtime has run another task.
+/// If the task is stuck or all threads block, no message is sent, and systemd restarts the daemon. A folder that
+/// can't be read (a dead network file system) is no reason for that: traffic continues without it.
+pub async fn run_with_watchdog<T>(daemon: impl Future<Output = T>, notifier: &Notifier) -> T {
     let Some(period) = notifier.watchdog() else {
-        return life.await;
+        return daemon.await;
     };
-    let mut life = pin!(life);
-    // Half of it is what sd_watchdog_enabled(3) recommends; a third leaves room for a loaded machine.
+    let mut daemon = pin!(daemon);
+    // sd_watchdog_enabled(3) recommends half of the period; a third leaves room on a loaded machine.
     let mut due = interval((period / 3).max(Duration::from_millis(1)));
     due.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
-            outcome = &mut life => return outcome,
+            outcome = &mut daemon => return outcome,
             () = async {
                 due.tick().await;
-                // It fails only when the runtime is shut down.
+                // This fails only if the runtime is shut down.
                 let _ = tokio::spawn(async {}).await;
             } => notifier.alive(),
         }

@@ -1,3 +1,5 @@
+//! A connection between two processes that carries messages and file descriptors.
+
 use rustix::io::{Errno, retry_on_intr};
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
@@ -12,24 +14,24 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::time::Duration;
 
-/// How many file descriptors go with one message. The kernel takes 253 (SCM_MAX_FD in net/scm.h); fewer keep
-/// the text that describes them below [`LONGEST`] whatever their names are.
+/// Maximum number of file descriptors in one message. The kernel allows 253 (SCM_MAX_FD in net/scm.h); with fewer, the
+/// text that describes them stays below [`MAX_MESSAGE`] whatever their names are.
 pub(super) const BATCH: usize = 128;
 
-/// How long a message may be, in bytes.
-const LONGEST: usize = 64 * 1024;
+/// Maximum length of a message in bytes.
+const MAX_MESSAGE: usize = 64 * 1024;
 
-/// How many processes may wait to be let in.
+/// Maximum number of processes that wait to be accepted.
 const BACKLOG: i32 = 8;
 
-/// A connection between two processes of one host. A packet is one message, in JSON, and the file
-/// descriptors that belong to it: SOCK_SEQPACKET keeps them together (unix(7)).
+/// A connection between two processes of one host. A packet is one message in JSON with the file descriptors that
+/// belong to it: SOCK_SEQPACKET keeps them together (unix(7)).
 #[derive(Debug)]
 pub(super) struct Channel(Socket);
 
-/// Who is at the other end, as the kernel says (SO_PEERCRED).
+/// The process at the other end, as the kernel reports it (SO_PEERCRED).
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Peer {
+pub(super) struct PeerProcess {
     pub(super) process: i32,
     pub(super) user: u32,
 }
@@ -58,9 +60,9 @@ impl Channel {
         Ok((Channel(one), Channel(other)))
     }
 
-    pub(super) fn peer(&self) -> io::Result<Peer> {
+    pub(super) fn peer(&self) -> io::Result<PeerProcess> {
         let found = sockopt::socket_peercred(&self.0)?;
-        Ok(Peer {
+        Ok(PeerProcess {
             process: found.pid.as_raw_pid(),
             user: found.uid.as_raw(),
         })
@@ -85,7 +87,7 @@ impl Channel {
         Ok(())
     }
 
-    /// Whether the other end is there still.
+    /// Whether the other end is still open.
     pub(super) fn is_open(&self) -> bool {
         let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
         let peeked = retry_on_intr(|| recv(&self.0, &mut [0; 1][..], flags));
@@ -99,14 +101,14 @@ impl Channel {
     ///
     /// # Errors
     ///
-    /// [`io::ErrorKind::UnexpectedEof`] when the other end is closed, [`io::ErrorKind::TimedOut`] when nothing
-    /// comes in time, [`io::ErrorKind::InvalidData`] for what isn't understood.
+    /// [`io::ErrorKind::UnexpectedEof`] if the other end is closed, [`io::ErrorKind::TimedOut`] if no message arrives in
+    /// time, [`io::ErrorKind::InvalidData`] if the message can't be parsed.
     pub(super) fn receive<M: DeserializeOwned>(
         &self,
         deadline: Duration,
     ) -> io::Result<(M, Vec<OwnedFd>)> {
         self.0.set_read_timeout(Some(deadline))?;
-        let mut text = vec![0; LONGEST];
+        let mut text = vec![0; MAX_MESSAGE];
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(BATCH))];
         let mut control = RecvAncillaryBuffer::new(&mut space);
         let mut into = [IoSliceMut::new(&mut text)];
@@ -121,9 +123,9 @@ impl Channel {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         if received.flags.contains(ReturnFlags::CTRUNC) {
-            // The kernel drops what finds no number (recvmsg(2), MSG_CTRUNC).
+            // The kernel drops descriptors beyond the process's limit (recvmsg(2), MSG_CTRUNC).
             return Err(io::Error::other(
-                "this process may not have so many files open: raise its limit (`ulimit -n`)",
+                "this process can't open so many files: raise its limit (`ulimit -n`)",
             ));
         }
         if received.flags.contains(ReturnFlags::TRUNC) {
@@ -154,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_batch_of_sockets_arrives_in_order() {
+    fn full_batch_of_sockets_arrives_in_order() {
         let (one, other) = pair();
         let sockets: Vec<TcpListener> = (0..BATCH)
             .map(|_| TcpListener::bind("127.0.0.1:0").expect("a free port"))
@@ -175,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn the_other_end_is_known() {
+    fn reports_the_process_and_user_of_the_other_end() {
         let (one, _other) = pair();
         let peer = one.peer().expect("credentials");
         assert_eq!(
@@ -186,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn silence_an_end_and_nonsense_are_told_apart() {
+    fn distinguishes_silence_a_closed_end_and_malformed_messages() {
         let (one, other) = pair();
         let failure =
             |result: io::Result<(String, Vec<OwnedFd>)>| result.expect_err("fails").kind();

@@ -1,54 +1,92 @@
+//! The messages between an old and a new process, in JSON.
+
+use gatefold_dataplane::Transport;
 use serde::{Deserialize, Serialize};
 
-/// What a later version raises when it can't speak to this one any more. Fields may be added without: who
-/// doesn't know them passes over them.
+/// The version of the protocol. A later gatefold raises it if it can't talk to this one. Fields may be added without that:
+/// a process ignores fields that it doesn't know.
 pub(super) const PROTOCOL: u32 = 1;
 
-/// What the new process says.
+/// A message of the new process.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) enum Request {
-    /// It is there and wants the sockets.
+pub(super) enum SuccessorMessage {
+    /// It asks for the sockets.
     Hello { protocol: u32, version: String },
-    /// It serves.
+    /// It accepts connections.
     Ready {},
 }
 
-/// What the old process says.
+/// A message of the old process.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) enum Reply {
-    /// Some of the sockets; the file descriptors come with it, in the same order.
+pub(super) enum PredecessorMessage {
+    /// Some of the sockets. Their file descriptors come with the message, in the same order.
     Sockets {
         version: String,
-        /// Where its admin API is, as `--admin` takes it.
+        /// The address of its admin API, in the form of `--admin`.
         admin: String,
-        sockets: Vec<Description>,
-        /// Whether there are further ones.
+        sockets: Vec<SocketDescription>,
+        /// Whether another message with sockets follows.
         more: bool,
     },
-    /// It accepts no connections any more.
+    /// It no longer accepts connections.
     Released {},
-    /// It goes on as before.
+    /// It continues to serve.
     Refused { reason: String },
 }
 
-/// What a file descriptor is.
+/// Describes a file descriptor.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Description {
-    pub(super) role: Role,
-    /// The name that systemd gave it, when it came from there.
+pub(super) struct SocketDescription {
+    pub(super) role: SocketRole,
+    /// The transport of the socket. Versions that don't write it hand over TCP sockets only.
+    #[serde(default)]
+    pub(super) transport: SocketTransport,
+    /// The name that systemd gave it, if it is from systemd.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) activated: Option<String>,
 }
 
-/// What a socket is for.
+/// The purpose of a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) enum Role {
+pub(super) enum SocketRole {
     /// Clients.
     Listener,
     /// The admin API.
     Admin,
+}
+
+/// The transport of a socket in messages.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) enum SocketTransport {
+    #[default]
+    Tcp,
+    Udp,
+}
+
+impl From<Transport> for SocketTransport {
+    fn from(transport: Transport) -> Self {
+        match transport {
+            Transport::Tcp => SocketTransport::Tcp,
+            Transport::Udp => SocketTransport::Udp,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn socket_without_a_transport_is_tcp() {
+        let old = serde_json::from_str::<SocketDescription>(r#"{"role": "listener"}"#);
+        assert_eq!(old.expect("understood").transport, SocketTransport::Tcp);
+        let later = r#"{"role": "listener", "transport": "udp", "added": "later"}"#;
+        let later = serde_json::from_str::<SocketDescription>(later);
+        assert_eq!(later.expect("understood").transport, SocketTransport::Udp);
+    }
 }

@@ -1,46 +1,46 @@
-//! Upgrades without a gap: a new process takes the listening sockets over from the one that runs.
+//! Upgrades without downtime: a new process gets the listening sockets of the running one.
 //!
-//! In: the path of a Unix socket (`--upgrade-socket`). The new process connects there ([`find`]), gets
-//! every listening socket as a file descriptor, serves, and says so ([`Predecessor::release`]); only then
-//! does the old one stop to accept and end. Whatever fails before that leaves the old one as it was. Then
-//! the new process listens at the path itself ([`Doorway`]). A socket that two processes hold is the same
-//! socket with the same queue, so no connection is refused or reset. Never here: what the sockets are for.
+//! In: the path of a Unix socket (`--upgrade-socket`). The new process connects to it ([`find`]), receives
+//! every listening socket as a file descriptor, starts to accept, and reports that ([`Predecessor::release`]). Only
+//! then does the old process stop accepting and end; any earlier failure leaves it as it was. Afterwards
+//! the new process listens at the path itself ([`HandoverListener`]). A socket that two processes hold has one
+//! queue, so no connection is refused or reset. This module doesn't know what the sockets serve.
 
 mod channel;
-mod doorway;
+mod handover_listener;
 mod message;
 mod path;
 mod predecessor;
 
-pub use doorway::{Doorway, Host, Lease, Loan};
+pub use handover_listener::{Handover, HandoverListener, LentSockets, SocketsRequest};
 pub use predecessor::{Predecessor, Release, find};
 
 use std::io;
 use std::path::PathBuf;
 
-/// Why there can be no upgrade.
+/// Why an upgrade isn't possible.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The folder of the socket is nobody's, or anybody's.
+pub enum UpgradeError {
+    /// Other users can write to the folder of the socket, or own it.
     #[error(
-        "--upgrade-socket: {0}: whoever may write there could take the sockets; choose a path in a folder \
-         of this user alone (mode 0700), like /run/gatefold/upgrade.sock"
+        "--upgrade-socket: {0}: a user who can write there could take the sockets; choose a path in a folder \
+         that only this user can access (mode 0700), such as /run/gatefold/upgrade.sock"
     )]
     Folder(String),
-    /// The system refuses.
+    /// A system call failed.
     #[error("--upgrade-socket {path}: {error}", path = path.display())]
     Socket {
-        /// Where.
+        /// The path of the socket.
         path: PathBuf,
-        /// The system's reason.
+        /// The error of the system call.
         error: io::Error,
     },
-    /// The process that runs doesn't want to, or can't.
-    #[error("the gatefold that runs (process {process}) can't be replaced now: {reason}")]
+    /// The running process refuses, or its messages make no sense.
+    #[error("the running gatefold (process {process}) can't be replaced now: {reason}")]
     Refused {
-        /// Its id.
+        /// Its process id.
         process: i32,
-        /// What it says, or what is wrong with what it says.
+        /// Its reason, or what is wrong with its messages.
         reason: String,
     },
 }

@@ -1,4 +1,6 @@
-use super::Error;
+//! Checks that only this user can use the path of the upgrade socket.
+
+use super::UpgradeError;
 use std::fs;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
@@ -6,10 +8,10 @@ use std::path::{Path, PathBuf};
 /// Write permission for the group and for others.
 const OTHERS_WRITE: u32 = 0o022;
 
-/// Makes the folder of the socket if it isn't there, and checks that nobody else can put a socket into it.
-/// Gives the path in full.
-pub(super) fn secure(path: &Path) -> Result<PathBuf, Error> {
-    let failed = |error| Error::Socket {
+/// Creates the folder of the socket if it doesn't exist, and checks that no other user can create a socket in it.
+/// Returns the absolute path.
+pub(super) fn secure(path: &Path) -> Result<PathBuf, UpgradeError> {
+    let failed = |error| UpgradeError::Socket {
         path: path.to_owned(),
         error,
     };
@@ -24,13 +26,13 @@ pub(super) fn secure(path: &Path) -> Result<PathBuf, Error> {
     let own = rustix::process::geteuid().as_raw();
     if found.uid() != own {
         let (folder, owner) = (folder.display(), found.uid());
-        return Err(Error::Folder(format!(
+        return Err(UpgradeError::Folder(format!(
             "the folder {folder} belongs to user {owner}, not to user {own}"
         )));
     }
     if found.mode() & OTHERS_WRITE != 0 {
         let (folder, mode) = (folder.display(), found.mode() & 0o7777);
-        return Err(Error::Folder(format!(
+        return Err(UpgradeError::Folder(format!(
             "the folder {folder} is writable by others (mode {mode:04o})"
         )));
     }
@@ -43,7 +45,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     #[test]
-    fn a_missing_folder_is_made_for_its_owner_alone() {
+    fn creates_a_missing_folder_for_its_owner_only() {
         let scratch = tempfile::tempdir().expect("a folder");
         let path = scratch.path().join("run/gatefold/upgrade.sock");
         secure(&path).expect("made");
@@ -52,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_others_may_write_to_is_refused() {
+    fn refuses_a_folder_that_others_can_write_to() {
         let scratch = tempfile::tempdir().expect("a folder");
         let open = fs::Permissions::from_mode(0o777);
         fs::set_permissions(scratch.path(), open).expect("opened");

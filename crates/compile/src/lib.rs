@@ -21,20 +21,20 @@ use backend::Backends;
 use backend_tls::Identities;
 use gatefold_dataplane::filter::Filters;
 use gatefold_dataplane::host_routes::{HostRoutes, RouteEntry};
-use gatefold_dataplane::hostname::HostMap;
 use gatefold_dataplane::http_match::HttpMatch;
 use gatefold_dataplane::matcher::PathMatch;
 use gatefold_dataplane::router::Router;
 use gatefold_dataplane::timeouts::RuleTimeouts;
 use gatefold_dataplane::tls::{CertificateSet, PortTls};
-use gatefold_dataplane::{Action, BoundPorts, Listener, Port, Rule, Snapshot};
+use gatefold_dataplane::{
+    Action, BoundPorts, HttpListeners, Listener, Port, Rule, Snapshot, SocketKey,
+};
 use gatefold_graph::Graph;
 use gatefold_graph::listener::{ListenerNode, Protocol};
 use http::StatusCode;
 use matches::Patterns;
 use route_tables::RouteTables;
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use tls::Validations;
 
@@ -63,7 +63,7 @@ impl Compiler {
         let (backends, patterns) = (&mut self.backends, &mut self.patterns);
         self.http_routes
             .update(&graph.routes.http, holds, backends, patterns);
-        let mut ports: HashMap<SocketAddr, Port> = HashMap::new();
+        let mut ports: HashMap<SocketKey, Port> = HashMap::new();
         let mut bound_ports = BoundPorts::default();
         for (id, listener) in graph.listeners().filter(|(_, it)| it.serving) {
             let gateway = &id.gateway;
@@ -83,7 +83,7 @@ impl Compiler {
             });
             add(&mut ports, listener, &compiled, tls.as_ref());
             for socket in &listener.sockets {
-                bound_ports.insert(&compiled, *socket);
+                bound_ports.insert(&compiled, socket.address);
             }
         }
         close_unserved(graph, &mut ports);
@@ -121,7 +121,7 @@ fn refuse_all(name: &str) -> Router {
 
 /// Answers 500 for the hostnames of protected listeners that aren't served, on sockets with other listeners. Otherwise a
 /// listener with a wider hostname would serve these hostnames without the protection.
-fn close_unserved(graph: &Graph, ports: &mut HashMap<SocketAddr, Port>) {
+fn close_unserved(graph: &Graph, ports: &mut HashMap<SocketKey, Port>) {
     for (id, listener) in graph.listeners() {
         let Some(protocol) = listener.protocol else {
             continue;
@@ -138,12 +138,11 @@ fn close_unserved(graph: &Graph, ports: &mut HashMap<SocketAddr, Port>) {
         });
         let hostname = listener.hostname.as_ref().map(|name| name.as_str());
         for socket in &listener.closed_sockets {
-            let port = ports.get_mut(socket).filter(|port| {
-                let same_protocol = port.tls.is_some() == (protocol == Protocol::Https);
-                same_protocol && port.listeners.get(hostname).is_none()
-            });
-            if let Some(port) = port {
-                port.listeners.insert(hostname, closed.clone());
+            let port = ports.get_mut(socket).filter(|port| serves(port, protocol));
+            if let Some(listeners) = port.and_then(Port::http_mut)
+                && listeners.get(hostname).is_none()
+            {
+                listeners.insert(hostname, closed.clone());
             }
         }
     }
@@ -152,7 +151,7 @@ fn close_unserved(graph: &Graph, ports: &mut HashMap<SocketAddr, Port>) {
 /// Adds a listener to all of its sockets. The graph admits neither two protocols nor the same hostname twice on a socket.
 /// If it did, the first listener would stay, so that a TLS port never becomes a plain one.
 fn add(
-    ports: &mut HashMap<SocketAddr, Port>,
+    ports: &mut HashMap<SocketKey, Port>,
     listener: &ListenerNode,
     compiled: &Arc<Listener>,
     tls: Option<&Arc<CertificateSet>>,
@@ -163,12 +162,16 @@ fn add(
     let hostname = listener.hostname.as_ref().map(|name| name.as_str());
     for socket in &listener.sockets {
         let port = ports.entry(*socket).or_insert_with(|| empty(protocol));
-        let speaks_tls = protocol == Protocol::Https;
-        if port.tls.is_some() != speaks_tls || port.listeners.get(hostname).is_some() {
+        if !serves(port, protocol) {
             continue;
         }
-        port.listeners.insert(hostname, compiled.clone());
-        if let (Some(names), Some(set)) = (&mut port.tls, tls) {
+        match port.http_mut() {
+            Some(listeners) if listeners.get(hostname).is_none() => {
+                listeners.insert(hostname, compiled.clone());
+            }
+            Some(_) | None => continue,
+        }
+        if let (Port::Https(_, names), Some(set)) = (port, tls) {
             names.insert(hostname, set.clone());
         }
     }
@@ -176,11 +179,16 @@ fn add(
 
 /// Returns a port without listeners for a protocol.
 fn empty(protocol: Protocol) -> Port {
-    Port {
-        listeners: HostMap::default(),
-        tls: match protocol {
-            Protocol::Http => None,
-            Protocol::Https => Some(PortTls::default()),
-        },
+    match protocol {
+        Protocol::Http => Port::Http(HttpListeners::default()),
+        Protocol::Https => Port::Https(HttpListeners::default(), PortTls::default()),
+    }
+}
+
+/// Whether a port serves the protocol of a listener.
+fn serves(port: &Port, protocol: Protocol) -> bool {
+    match (port, protocol) {
+        (Port::Http(_), Protocol::Http) | (Port::Https(..), Protocol::Https) => true,
+        (Port::Http(_), Protocol::Https) | (Port::Https(..), Protocol::Http) => false,
     }
 }

@@ -15,6 +15,7 @@ pub mod http_match;
 pub mod matcher;
 mod path;
 pub mod path_normalization;
+mod port;
 pub mod preflight;
 pub mod query;
 mod rank;
@@ -23,29 +24,20 @@ pub mod retry;
 pub mod route_match;
 pub mod router;
 mod snapshot;
+mod socket;
 pub mod timeouts;
 pub mod tls;
 
 use backend::{Backend, Split};
 pub use bound_ports::BoundPorts;
 use filter::Filters;
-use hostname::HostMap;
 use http::StatusCode;
+pub use port::{HttpListeners, Port};
 use retry::RuleRetry;
 use router::Router;
-use std::net::SocketAddr;
+pub use socket::{SocketKey, Transport};
 use std::sync::Arc;
 use timeouts::RuleTimeouts;
-use tls::PortTls;
-
-/// What is served on one socket (an address and a port). Listeners of several Gateways may share it.
-#[derive(Debug, Default)]
-pub struct Port {
-    /// The listener of each hostname. A request belongs to the listener with the most specific matching hostname.
-    pub listeners: HostMap<Arc<Listener>>,
-    /// The certificates of each server name. `None` if the port serves plain text.
-    pub tls: Option<PortTls>,
-}
 
 /// A compiled listener.
 #[derive(Debug)]
@@ -115,8 +107,8 @@ pub enum Action {
 /// Everything that is served at one moment. A request keeps the snapshot that it started with.
 #[derive(Debug, Default)]
 pub struct Snapshot {
-    /// Ports by bound address. Clients don't choose these keys, so the hash need not withstand attacks.
-    pub ports: hashbrown::HashMap<SocketAddr, Arc<Port>>,
+    /// Ports by socket. Clients don't choose these keys, so the hash need not withstand attacks.
+    pub ports: hashbrown::HashMap<SocketKey, Arc<Port>>,
     /// Maps ports in manifests to bound ports.
     pub bound_ports: BoundPorts,
 }

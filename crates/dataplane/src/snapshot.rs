@@ -2,11 +2,10 @@
 
 use super::backend::BackendTarget;
 use super::client_validation::{ClientMode, ClientValidation};
-use super::{Action, Port, Rule, Snapshot};
+use super::{Action, Port, Rule, Snapshot, SocketKey};
 use std::collections::BTreeMap;
 use std::fmt::{self, Write};
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 impl Snapshot {
@@ -18,7 +17,7 @@ impl Snapshot {
         // Writing to a hasher can't fail.
         let _ = write!(hashed, "{self}");
         for (_, port) in self.sorted() {
-            for (_, set) in port.tls.iter().flat_map(|sets| sets.sorted()) {
+            for (_, set) in port.tls().iter().flat_map(|sets| sets.sorted()) {
                 let clients = set.clients.iter();
                 let authorities = clients.flat_map(|clients| &clients.validation.authorities);
                 let certificates = set.keys.iter().flat_map(|key| &key.cert);
@@ -44,14 +43,15 @@ impl Snapshot {
 
     /// Returns every rule once, by route and index.
     pub fn rules(&self) -> BTreeMap<(&str, usize), &Arc<Rule>> {
-        let listeners = self.ports.values().flat_map(|port| port.listeners.values());
+        let listeners = self.ports.values().filter_map(|port| port.http());
+        let listeners = listeners.flat_map(|listeners| listeners.values());
         let rules = listeners.flat_map(|listener| listener.router.rules());
         rules
             .map(|rule| ((&*rule.route, rule.index), rule))
             .collect()
     }
 
-    fn sorted(&self) -> BTreeMap<SocketAddr, &Port> {
+    fn sorted(&self) -> BTreeMap<SocketKey, &Port> {
         let ports = self.ports.iter();
         ports.map(|(socket, port)| (*socket, &**port)).collect()
     }
@@ -78,7 +78,7 @@ impl fmt::Display for Snapshot {
 
 impl fmt::Display for Port {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (hostname, set) in self.tls.iter().flat_map(|sets| sets.sorted()) {
+        for (hostname, set) in self.tls().iter().flat_map(|sets| sets.sorted()) {
             write!(f, "\n  TLS {hostname}: certificates {}", set.keys.len())?;
             if let Some(clients) = &set.clients {
                 let ClientValidation {
@@ -87,7 +87,7 @@ impl fmt::Display for Port {
                 write!(f, ", clients {mode} by authorities {}", authorities.len())?;
             }
         }
-        for (hostname, listener) in self.listeners.sorted() {
+        for (hostname, listener) in self.http().iter().flat_map(|listeners| listeners.sorted()) {
             write!(f, "\n  {hostname}: {}", listener.name)?;
             if let Some(place) = listener.identity {
                 write!(f, ", backends are shown client certificate {place}")?;

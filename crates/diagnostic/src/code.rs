@@ -1,3 +1,5 @@
+//! The codes of diagnostics, with their default severities and explanations.
+
 use super::Severity;
 use std::fmt;
 
@@ -34,8 +36,7 @@ macro_rules! codes {
 }
 
 codes! {
-    /// The file can't be read: it is gone, or permission is missing. What was loaded from it before
-    /// stays in force.
+    /// The file can't be read, because it doesn't exist or permission is missing. Its last good content stays in force.
     UnreadableFile = "GF0101", Error;
     /// The file isn't UTF-8 text. Kubernetes manifests are UTF-8.
     NotUtf8 = "GF0102", Error;
@@ -45,11 +46,11 @@ codes! {
     Syntax = "GF0104", Error;
     /// A key appears twice in one mapping, so it is unclear which value was intended.
     DuplicateKey = "GF0105", Error;
-    /// Nested deeper than any manifest needs to be.
+    /// The document is nested deeper than the limit, which no real manifest reaches.
     TooDeep = "GF0106", Error;
     /// An alias names an anchor that doesn't exist.
     UndefinedAlias = "GF0107", Error;
-    /// A bare `y`, `on`, `no` or the like as a key: Kubernetes reads YAML 1.1, where these are booleans.
+    /// A key such as `y`, `on` or `no` without quotes. Kubernetes reads YAML 1.1, where these are booleans.
     BooleanKey = "GF0108", Warning;
     /// The document has more problems than are shown. The first ones are shown.
     TooMany = "GF0109", Info;

@@ -1,3 +1,5 @@
+//! The problems of one document while it is parsed and decoded.
+
 use crate::{Code, Diagnostic, Place, Severity};
 
 /// How many problems of each severity are kept per document. More would not help, and a hostile file can have

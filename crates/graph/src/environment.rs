@@ -4,6 +4,7 @@
 
 use super::gateway::GatewayAddress;
 use gatefold_dataplane::path_normalization::PathNormalization;
+use gatefold_dataplane::{SocketKey, Transport};
 use gatefold_manifest::PolicyKey;
 use gatefold_manifest::api::{NamespacedName, SectionName};
 use rustls_pki_types::CertificateDer;
@@ -30,7 +31,7 @@ pub struct Environment {
     /// Sockets that are already bound, by the listener they serve: `LISTENER`, `GATEWAY.LISTENER` or
     /// `NAMESPACE.GATEWAY.LISTENER`. For a listener of a ListenerSet, the ListenerSet's name replaces the Gateway's. They
     /// replace the addresses and the port of the listener.
-    pub named_sockets: BTreeMap<String, Vec<SocketAddr>>,
+    pub named_sockets: BTreeMap<String, Vec<SocketKey>>,
     /// How the paths of requests and of matches are normalised.
     pub path_normalization: PathNormalization,
     /// The addresses that a client on this host or its network can use if a Gateway listens on every interface. Never empty
@@ -94,16 +95,20 @@ impl Environment {
         &self,
         owner: &NamespacedName,
         listener: &SectionName,
-        port: u16,
+        (port, transport): (u16, Transport),
         addresses: &[GatewayAddress],
-    ) -> Vec<SocketAddr> {
+    ) -> Vec<SocketKey> {
         if let Some(named) = self.named(owner, listener) {
-            return named.clone();
+            let named = named.iter().filter(|it| it.transport == transport);
+            return named.copied().collect();
         }
         let port = self.bound_port(port);
         let addresses = addresses.iter();
         addresses
-            .map(|address| SocketAddr::new(address.bind, port))
+            .map(|address| SocketKey {
+                address: SocketAddr::new(address.bind, port),
+                transport,
+            })
             .collect()
     }
 
@@ -113,7 +118,7 @@ impl Environment {
         self.discovered.range(ports).next().is_some()
     }
 
-    fn named(&self, owner: &NamespacedName, listener: &SectionName) -> Option<&Vec<SocketAddr>> {
+    fn named(&self, owner: &NamespacedName, listener: &SectionName) -> Option<&Vec<SocketKey>> {
         if self.named_sockets.is_empty() {
             return None;
         }

@@ -1,12 +1,12 @@
-//! A clock that is cheap to read, for deadlines that are many, seldom pass, and may pass a little late.
+//! A clock that is cheap to read, for many deadlines that rarely pass and may be detected a little late.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-/// A moment, counted in ticks since the start. Half seconds last for 68 years.
+/// A point in time, in ticks since the clock was created. With ticks of half a second it overflows after 68 years.
 pub type Tick = u32;
 
-/// Counts ticks: somebody advances it, never sooner than a tick after the last time.
+/// Counts ticks. Its owner advances it, and waits at least one tick length between two calls.
 #[derive(Debug)]
 pub struct Clock {
     tick: Duration,
@@ -14,7 +14,8 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// For deadlines of which this is the shortest: a tick is an eighth of it, between 5 and 500 milliseconds.
+    /// Creates a clock that can measure `deadline` and longer ones. A tick is an eighth of `deadline`, limited to
+    /// 5 to 500 milliseconds.
     pub fn for_shortest(deadline: Duration) -> Self {
         let tick = (deadline / 8).clamp(Duration::from_millis(5), Duration::from_millis(500));
         Clock {
@@ -23,22 +24,23 @@ impl Clock {
         }
     }
 
-    /// The length of a tick, at least.
+    /// The minimum length of a tick.
     pub fn tick(&self) -> Duration {
         self.tick
     }
 
-    /// How often it was advanced.
+    /// The number of ticks so far.
     pub fn now(&self) -> Tick {
         self.now.load(Ordering::Relaxed)
     }
 
-    /// A tick has passed.
+    /// Adds a tick.
     pub fn advance(&self) {
         self.now.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Whether `deadline` has certainly passed since a tick: what happened in it may have happened at its end.
+    /// Whether `deadline` has certainly passed since an event in tick `since`. The event may have happened at the
+    /// end of that tick.
     pub fn has_passed(&self, deadline: Duration, since: Tick) -> bool {
         let certain = self.now().saturating_sub(since).saturating_sub(1);
         self.tick.saturating_mul(certain) >= deadline
@@ -50,24 +52,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_deadline_has_passed_only_when_its_whole_time_has() {
+    fn reports_a_deadline_only_after_its_full_duration() {
         let clock = Clock::for_shortest(Duration::from_secs(10));
         assert_eq!(clock.tick(), Duration::from_millis(500));
         clock.now.store(107, Ordering::Relaxed);
         let second = Duration::from_secs(1);
         assert!(
             !clock.has_passed(second, 105),
-            "the tick may have ended just then"
+            "the event may have happened at the end of its tick"
         );
         assert!(clock.has_passed(second, 104));
         assert!(
             !clock.has_passed(second, 108),
-            "set by a thread that was ahead"
+            "another thread has seen a later tick"
         );
     }
 
     #[test]
-    fn a_tick_is_short_beside_the_deadline_but_never_a_spin() {
+    fn tick_is_a_fraction_of_the_deadline_with_a_lower_bound() {
         let tick = |deadline| Clock::for_shortest(Duration::from_millis(deadline)).tick();
         assert_eq!(tick(80), Duration::from_millis(10));
         assert_eq!(tick(0), Duration::from_millis(5));

@@ -1,59 +1,61 @@
+//! Metrics of client connections.
+
+use gatefold_dataplane::SocketKey;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
-/// What is counted of connections.
+/// Metrics of client connections. Clones share their values.
 #[derive(Clone, Debug, Default)]
 pub struct Meters {
     open: Family<ListenerLabel, Gauge>,
     accepted: Family<ListenerLabel, Counter>,
     limit: Gauge,
     pauses: Arc<[Counter; 2]>,
-    closed: Arc<[Counter; Closed::ALL.len()]>,
+    closed: Arc<[Counter; CloseReason::ALL.len()]>,
 }
 
-/// What is counted of one socket's connections.
+/// Metrics of one socket's connections.
 #[derive(Clone, Debug, Default)]
-pub(super) struct SocketMeters {
-    pub(super) open: Gauge,
-    pub(super) accepted: Counter,
+pub(crate) struct SocketMetrics {
+    pub(crate) open: Gauge,
+    pub(crate) accepted: Counter,
 }
 
-/// Why no connections are accepted for a while.
+/// Why accepting pauses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Pause {
-    /// As many are open as may be.
+pub(crate) enum AcceptPause {
+    /// The limit of open connections is reached.
     Limit,
-    /// The process or the system has no file descriptors or no memory left.
+    /// The process or the system is out of file descriptors or memory.
     Descriptors,
 }
 
-/// Why a connection was closed that the client didn't close.
+/// Why gatefold closed a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Closed {
+pub(crate) enum CloseReason {
     /// The TLS handshake took too long.
     Handshake,
-    /// Nothing came.
+    /// The client sent nothing.
     FirstByte,
-    /// A request's header took too long.
+    /// A request header took too long.
     Header,
-    /// It was idle for too long.
+    /// The connection was idle for too long.
     Idle,
-    /// The client took nothing of what was to be written to it.
+    /// The client read nothing of the pending data for too long.
     Write,
-    /// The client sent what is no request.
+    /// The client sent a malformed request.
     Malformed,
-    /// The client had ended its side, and took nothing of the response for too long.
+    /// The client had closed its side, and was sent nothing for too long.
     OneSided,
-    /// It was idle, and somebody else needed its place.
+    /// The connection was idle, and the limit of open connections was reached.
     Reclaimed,
-    /// Its socket is gone, and nothing was under way.
+    /// The socket was closed while the connection was idle.
     Drained,
-    /// Its socket is gone, and what was under way took longer than the drain time.
+    /// The socket was closed, and the requests in flight took longer than the drain time.
     DrainTimeout,
 }
 
@@ -68,7 +70,7 @@ struct ReasonLabel {
 }
 
 impl Meters {
-    /// Meters that show in a registry.
+    /// Creates metrics and registers them.
     pub fn register(registry: &mut Registry) -> Self {
         let pauses = Family::<ReasonLabel, Counter>::default();
         let closed = Family::<ReasonLabel, Counter>::default();
@@ -77,115 +79,115 @@ impl Meters {
         };
         let meters = Meters {
             pauses: Arc::new(["limit", "file_descriptors"].map(|reason| of(&pauses, reason))),
-            closed: Arc::new(Closed::ALL.map(|closed_by| of(&closed, closed_by.name()))),
+            closed: Arc::new(CloseReason::ALL.map(|closed_by| of(&closed, closed_by.name()))),
             ..Meters::default()
         };
         registry.register(
             "gatefold_connections",
-            "Open connections of clients by the socket they came in by",
+            "Open client connections by listening socket",
             meters.open.clone(),
         );
         registry.register(
             "gatefold_connections_accepted",
-            "Connections that were accepted",
+            "Accepted client connections by listening socket",
             meters.accepted.clone(),
         );
         registry.register(
             "gatefold_connections_limit",
-            "How many connections of clients may be open",
+            "Maximum number of open client connections",
             meters.limit.clone(),
         );
         registry.register(
             "gatefold_accept_pauses",
-            "How often accepting had to wait, by what was missing",
+            "Times that accepting connections had to pause, by the missing resource",
             pauses,
         );
         registry.register(
             "gatefold_connections_closed",
-            "Connections that were closed for a reason of ours",
+            "Client connections that gatefold closed, by reason",
             closed,
         );
         meters
     }
 
-    pub(super) fn set_limit(&self, connections: usize) {
+    pub(crate) fn set_limit(&self, connections: usize) {
         self.limit
             .set(i64::try_from(connections).unwrap_or(i64::MAX));
     }
 
-    pub(super) fn socket(&self, address: SocketAddr) -> SocketMeters {
-        let label = label(address);
-        SocketMeters {
+    pub(crate) fn socket(&self, socket: SocketKey) -> SocketMetrics {
+        let label = label(socket);
+        SocketMetrics {
             open: self.open.get_or_create_owned(&label),
             accepted: self.accepted.get_or_create_owned(&label),
         }
     }
 
-    /// The socket is gone, and so are its connections.
-    pub(super) fn forget(&self, address: SocketAddr) {
-        self.open.remove(&label(address));
-        self.accepted.remove(&label(address));
+    /// Removes the metrics of a socket that is closed and has no connections.
+    pub(crate) fn forget(&self, socket: SocketKey) {
+        self.open.remove(&label(socket));
+        self.accepted.remove(&label(socket));
     }
 
-    pub(super) fn pause(&self, pause: Pause) {
+    pub(crate) fn pause(&self, pause: AcceptPause) {
         let [limit, descriptors] = &*self.pauses;
         match pause {
-            Pause::Limit => limit.inc(),
-            Pause::Descriptors => descriptors.inc(),
+            AcceptPause::Limit => limit.inc(),
+            AcceptPause::Descriptors => descriptors.inc(),
         };
     }
 
-    pub(super) fn closed(&self, reason: Closed) {
+    pub(crate) fn closed(&self, reason: CloseReason) {
         if let Some(counter) = self.closed.get(reason as usize) {
             counter.inc();
         }
     }
 }
 
-fn label(address: SocketAddr) -> ListenerLabel {
+fn label(socket: SocketKey) -> ListenerLabel {
     ListenerLabel {
-        listener: address.to_string(),
+        listener: socket.to_string(),
     }
 }
 
-impl Closed {
-    const ALL: [Closed; 10] = [
-        Closed::Handshake,
-        Closed::FirstByte,
-        Closed::Header,
-        Closed::Idle,
-        Closed::Write,
-        Closed::Malformed,
-        Closed::OneSided,
-        Closed::Reclaimed,
-        Closed::Drained,
-        Closed::DrainTimeout,
+impl CloseReason {
+    const ALL: [CloseReason; 10] = [
+        CloseReason::Handshake,
+        CloseReason::FirstByte,
+        CloseReason::Header,
+        CloseReason::Idle,
+        CloseReason::Write,
+        CloseReason::Malformed,
+        CloseReason::OneSided,
+        CloseReason::Reclaimed,
+        CloseReason::Drained,
+        CloseReason::DrainTimeout,
     ];
 
     fn name(self) -> &'static str {
         match self {
-            Closed::Handshake => "handshake_timeout",
-            Closed::FirstByte => "first_byte_timeout",
-            Closed::Header => "header_timeout",
-            Closed::Idle => "idle_timeout",
-            Closed::Write => "write_timeout",
-            Closed::Malformed => "malformed_request",
-            Closed::OneSided => "half_closed",
-            Closed::Reclaimed => "reclaimed",
-            Closed::Drained => "drained",
-            Closed::DrainTimeout => "drain_timeout",
+            CloseReason::Handshake => "handshake_timeout",
+            CloseReason::FirstByte => "first_byte_timeout",
+            CloseReason::Header => "header_timeout",
+            CloseReason::Idle => "idle_timeout",
+            CloseReason::Write => "write_timeout",
+            CloseReason::Malformed => "malformed_request",
+            CloseReason::OneSided => "half_closed",
+            CloseReason::Reclaimed => "reclaimed",
+            CloseReason::Drained => "drained",
+            CloseReason::DrainTimeout => "drain_timeout",
         }
     }
 
-    /// A number above 0.
-    pub(super) fn code(self) -> u8 {
+    /// A number greater than 0 that identifies the reason.
+    pub(crate) fn code(self) -> u8 {
         self as u8 + 1
     }
 
-    /// What has this number; nothing for 0.
-    pub(super) fn of_code(code: u8) -> Option<Self> {
+    /// Returns the reason with this code; `None` for 0.
+    pub(crate) fn of_code(code: u8) -> Option<Self> {
         let index = usize::from(code).checked_sub(1)?;
-        Closed::ALL.get(index).copied()
+        CloseReason::ALL.get(index).copied()
     }
 }
 
@@ -200,14 +202,14 @@ mod tests {
     }
 
     #[test]
-    fn connections_show_by_socket_and_closed_ones_by_reason() {
+    fn shows_connections_by_socket_and_closed_connections_by_reason() {
         let mut registry = Registry::default();
         let meters = Meters::register(&mut registry);
-        let address = SocketAddr::from(([127, 0, 0, 1], 80));
+        let address = SocketKey::tcp(([127, 0, 0, 1], 80));
         meters.socket(address).open.inc();
         meters.socket(address).accepted.inc();
-        meters.closed(Closed::DrainTimeout);
-        meters.pause(Pause::Descriptors);
+        meters.closed(CloseReason::DrainTimeout);
+        meters.pause(AcceptPause::Descriptors);
         let shown = text(&registry);
         for line in [
             r#"gatefold_connections{listener="127.0.0.1:80"} 1"#,
@@ -223,10 +225,10 @@ mod tests {
     }
 
     #[test]
-    fn every_reason_is_found_by_its_code() {
-        for reason in Closed::ALL {
-            assert_eq!(Closed::of_code(reason.code()), Some(reason));
+    fn finds_every_reason_by_its_code() {
+        for reason in CloseReason::ALL {
+            assert_eq!(CloseReason::of_code(reason.code()), Some(reason));
         }
-        assert_eq!(Closed::of_code(0), None);
+        assert_eq!(CloseReason::of_code(0), None);
     }
 }

@@ -1,18 +1,20 @@
-use super::deadline::Deadlines;
-use super::limit::Limit;
-use super::meters::Meters;
-use super::registry::Registries;
+//! State that all sockets and connections share.
+
 use crate::clock::Clock;
+use crate::connection::deadlines::Deadlines;
+use crate::connection::limit::ConnectionLimit;
+use crate::connection::registry::Registries;
+use crate::meters::Meters;
 use std::num::NonZeroUsize;
 
-/// How connections are taken.
+/// Settings for accepting connections.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// How many may be open at once, over all sockets.
+    /// Maximum number of open connections, over all sockets.
     pub max_connections: NonZeroUsize,
-    /// How long clients are waited for.
+    /// Time limits for clients.
     pub deadlines: Deadlines,
-    /// What is counted.
+    /// Metrics of connections.
     pub meters: Meters,
 }
 
@@ -26,21 +28,21 @@ impl Default for Options {
     }
 }
 
-/// What all sockets and their connections have in common.
+/// State that all sockets and connections share.
 #[derive(Debug)]
-pub(super) struct Shared {
-    pub(super) deadlines: Deadlines,
-    pub(super) clock: Clock,
-    pub(super) limit: Limit,
-    pub(super) meters: Meters,
-    pub(super) registries: Registries,
+pub(crate) struct SharedState {
+    pub(crate) deadlines: Deadlines,
+    pub(crate) clock: Clock,
+    pub(crate) limit: ConnectionLimit,
+    pub(crate) meters: Meters,
+    pub(crate) registries: Registries,
 }
 
-impl Shared {
-    pub(super) fn new(options: Options) -> Self {
-        let limit = Limit::new(options.max_connections);
+impl SharedState {
+    pub(crate) fn new(options: Options) -> Self {
+        let limit = ConnectionLimit::new(options.max_connections);
         options.meters.set_limit(limit.connections());
-        Shared {
+        SharedState {
             deadlines: options.deadlines,
             clock: Clock::for_shortest(options.deadlines.shortest()),
             limit,

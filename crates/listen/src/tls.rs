@@ -1,31 +1,36 @@
-use super::connection::Connection;
-use super::stream::Conn;
+//! The TLS side of a listening socket: handshakes with the certificates of the current snapshot.
+
+use crate::connection::Connection;
+use crate::connection::stream::ClientStream;
+use crate::meters::CloseReason;
 use arc_swap::ArcSwap;
-use gatefold_dataplane::Snapshot;
 use gatefold_dataplane::client_validation::ClientMode;
 use gatefold_dataplane::tls::server_config;
+use gatefold_dataplane::{Snapshot, SocketKey};
 use pingora_core::listeners::tls::Acceptor;
+use pingora_core::protocols::Ssl;
 use pingora_core::protocols::tls::TlsStream;
 use pingora_core::{ErrorType, OrErr, Result};
 use rustls::crypto::ring;
 use rustls::server::{Acceptor as HelloReader, ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
+use tracing::debug;
 
-/// What speaks TLS on one socket. It stays for the socket's whole life, and with it the keys of the session
-/// tickets: a reload costs no client its session. Certificates are taken from the snapshot in force.
-pub(super) struct Tls {
-    socket: SocketAddr,
+/// Performs TLS handshakes for one socket. It lives as long as the socket, and with it the keys of the session
+/// tickets, so clients can resume sessions after a reload. Certificates come from the current snapshot.
+pub(crate) struct SocketTls {
+    socket: SocketKey,
     snapshot: Arc<ArcSwap<Snapshot>>,
-    /// For listeners that ask clients for no certificates.
+    /// For listeners that don't ask clients for certificates.
     open: Acceptor,
 }
 
-impl Tls {
-    pub(super) fn new(
-        socket: SocketAddr,
+impl SocketTls {
+    pub(crate) fn new(
+        socket: SocketKey,
         snapshot: Arc<ArcSwap<Snapshot>>,
     ) -> Result<Self, rustls::Error> {
         let resolver = Resolver {
@@ -33,22 +38,49 @@ impl Tls {
             snapshot: snapshot.clone(),
         };
         let config = server_config(Arc::new(resolver), None, ring::Ticketer::new()?)?;
-        Ok(Tls {
+        Ok(SocketTls {
             socket,
             snapshot,
             open: Acceptor::from_server_config(Arc::new(config)),
         })
     }
 
-    /// Does the handshake.
-    pub(super) async fn handshake(
+    /// Performs the handshake within `deadline`, and records its outcome in `connection`. Returns `None` if it fails.
+    pub(crate) async fn accept(
         &self,
-        mut conn: Conn,
+        stream: ClientStream,
         connection: &Connection,
-    ) -> Result<TlsStream<Conn>> {
-        let server_name = match self.checks_clients() {
-            true => server_name(&mut conn).await,
-            false => Ok(None),
+        deadline: Duration,
+    ) -> Option<TlsStream<ClientStream>> {
+        match tokio::time::timeout(deadline, self.handshake(stream, connection)).await {
+            Ok(Ok(stream)) => {
+                if let Some(name) = stream.get_ssl().and_then(|tls| tls.server_name()) {
+                    connection.set_server_name(name);
+                }
+                connection.finish_handshake();
+                Some(stream)
+            }
+            Ok(Err(error)) => {
+                debug!(peer = %connection.peer(), %error, "a TLS handshake failed");
+                None
+            }
+            Err(_) => {
+                connection.ended(CloseReason::Handshake);
+                None
+            }
+        }
+    }
+
+    /// Performs the handshake, and records in `connection` which validation has accepted the client's certificate.
+    async fn handshake(
+        &self,
+        mut conn: ClientStream,
+        connection: &Connection,
+    ) -> Result<TlsStream<ClientStream>> {
+        let server_name = if self.checks_clients() {
+            server_name(&mut conn).await
+        } else {
+            Ok(None)
         };
         let read = server_name.or_err(ErrorType::TLSHandshakeFailure, "no ClientHello came")?;
         let Some(server_name) = read else {
@@ -56,7 +88,7 @@ impl Tls {
         };
         let snapshot = self.snapshot.load_full();
         let port = snapshot.ports.get(&self.socket);
-        let tls = port.and_then(|port| port.tls.as_ref());
+        let tls = port.and_then(|port| port.tls());
         let set = tls.and_then(|tls| tls.find(server_name.as_deref()));
         let Some(clients) = set.and_then(|set| set.clients.as_ref()) else {
             return self.open.tls_handshake(conn).await;
@@ -73,15 +105,15 @@ impl Tls {
     fn checks_clients(&self) -> bool {
         let snapshot = self.snapshot.load();
         let port = snapshot.ports.get(&self.socket);
-        port.and_then(|port| port.tls.as_ref())
+        port.and_then(|port| port.tls())
             .is_some_and(|tls| tls.checks_clients())
     }
 }
 
-/// The server name of a ClientHello, if it has one, before anything is answered: what the listener asks of
-/// clients depends on it. All that was read is there to be read again. Nothing when the client sent something
-/// else; the handshake that follows says so to it.
-async fn server_name(conn: &mut Conn) -> io::Result<Option<Option<String>>> {
+/// Reads the server name of the ClientHello before anything is answered, since the server name decides whether a client
+/// certificate is requested. The bytes stay available for the handshake. The outer `None` means that the client sent
+/// something other than a ClientHello, for which the handshake then sends an alert.
+async fn server_name(conn: &mut ClientStream) -> io::Result<Option<Option<String>>> {
     let mut reader = HelloReader::default();
     loop {
         let mut bytes = conn.peek_more().await?;
@@ -104,9 +136,10 @@ async fn server_name(conn: &mut Conn) -> io::Result<Option<Option<String>>> {
     }
 }
 
+/// Selects the certificate of a server name from the current snapshot.
 #[derive(Debug)]
 struct Resolver {
-    socket: SocketAddr,
+    socket: SocketKey,
     snapshot: Arc<ArcSwap<Snapshot>>,
 }
 
@@ -114,7 +147,7 @@ impl ResolvesServerCert for Resolver {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         let snapshot = self.snapshot.load();
         let port = snapshot.ports.get(&self.socket)?;
-        let set = port.tls.as_ref()?.find(hello.server_name())?;
+        let set = port.tls()?.find(hello.server_name())?;
         set.pick(hello.signature_schemes()).cloned()
     }
 }

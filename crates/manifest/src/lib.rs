@@ -1,8 +1,13 @@
-//! Load: files become [`Resources`].
+//! Loads folders of manifests into [`Resources`].
 //!
-//! In: folders of YAML and JSON. Out: typed Kubernetes objects, each with its place in a file, and a
-//! diagnostic for everything that is wrong with them. Never here: sockets, what a reference leads to,
-//! whether a Gateway can serve a route.
+//! In: folders of YAML and JSON files. Out: typed Kubernetes objects, each with its position in a file, and a diagnostic for
+//! every problem. Never opens a socket, resolves a reference, or decides whether a Gateway can serve a route.
+//!
+//! - `folder` finds and reads files, and keeps their last good contents;
+//! - `decode` turns documents into objects;
+//! - `kind` is the table of kinds, and [`Resources`] has the objects of each kind;
+//! - [`api`] has the types of the kinds;
+//! - `unread_policy` has the policies of other kinds, as far as they protect something.
 
 pub mod api;
 mod decode;

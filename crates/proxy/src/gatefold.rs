@@ -3,7 +3,7 @@
 use crate::Counters;
 use crate::Options;
 use crate::access_log;
-use crate::context::{RequestContext, connection};
+use crate::context::RequestContext;
 use crate::filter::forward::Forwarding;
 use crate::filter::request::RoutedRequest;
 use crate::filter::{FilterOwner, FilterPosition};
@@ -23,10 +23,11 @@ use crate::upstream::pool_key;
 use crate::upstream::tls_cache::TlsCache;
 use crate::upstream::upgrade;
 use crate::upstream::watch::EndpointWatch;
-use crate::warnings::{Trouble, Warnings};
+use crate::warnings::{BackendProblem, Warnings};
 use arc_swap::{ArcSwap, Guard};
 use gatefold_dataplane::Snapshot;
 use gatefold_dataplane::path_normalization::PathNormalization;
+use gatefold_listen::ActiveRequest;
 use http::Version;
 use pingora_core::upstreams::peer::HttpPeer;
 use pingora_core::{Error, ErrorType, Result};
@@ -83,10 +84,8 @@ impl Gatefold {
         }
         context.upgrade = upgrade::is_asked(session.req_header());
         self.set_timeouts(session);
-        let Some(connection) = connection(session).cloned() else {
-            return Err(Reason::Internal.into());
-        };
-        context.connection = Some(connection.begin());
+        let begun = ActiveRequest::begin(session.digest(), context);
+        let connection = begun.cloned().ok_or(Reason::Internal)?;
         relay::keep_or_end(session, context);
         self.prepare(session)?;
         let snapshot = self.snapshot.load();
@@ -112,6 +111,7 @@ impl Gatefold {
         Ok(Admission::Wait(WaitingRequest {
             at,
             kind,
+            connection,
             listener,
             snapshot: Guard::into_inner(snapshot),
         }))
@@ -132,9 +132,13 @@ impl Gatefold {
     }
 
     /// Whether to log a problem with a request's backend. If so, returns how many times it was not logged before.
-    pub(crate) fn warnings_due(&self, context: &RequestContext, trouble: Trouble) -> Option<u64> {
+    pub(crate) fn warnings_due(
+        &self,
+        context: &RequestContext,
+        problem: BackendProblem,
+    ) -> Option<u64> {
         match context.backend() {
-            Some(backend) => self.warnings.are_due(&backend.name, trouble),
+            Some(backend) => self.warnings.are_due(&backend.name, problem),
             None => Some(0),
         }
     }
@@ -168,7 +172,7 @@ impl Gatefold {
         if context.fresh && exchange != Exchange::Upgrade {
             pool_key::set_single_request(&mut peer);
         }
-        context.tries += 1;
+        context.attempts += 1;
         context.limit(&mut peer, exchange)?;
         Ok(peer)
     }

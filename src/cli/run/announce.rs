@@ -1,8 +1,10 @@
+//! Log lines about the start and the end of the daemon.
+
 use crate::reload::{ListenerState, Published};
 use gatefold_diagnostic::Severity;
 use tracing::{info, warn};
 
-/// Says what listens where.
+/// Logs which listeners are served on which sockets.
 pub(super) fn announce(published: &Published) {
     for listener in &published.listeners {
         announce_listener(listener);
@@ -12,7 +14,7 @@ pub(super) fn announce(published: &Published) {
         warn!(
             files = published.loaded.files,
             gateways = resources.gateways.len(),
-            "nothing is served: no Gateway of ours is in the folder; it is watched for one"
+            "nothing is served, since no Gateway in the folder belongs to gatefold; the folder is watched for one"
         );
     } else {
         info!(
@@ -25,8 +27,8 @@ pub(super) fn announce(published: &Published) {
     }
 }
 
-/// What is served, in a few words: `14 routes, 2 listeners, 1 warning`.
-pub(super) fn in_short(published: &Published) -> String {
+/// A short summary of what is served: `14 routes, 2 listeners, 1 warning`.
+pub(super) fn summary(published: &Published) -> String {
     let serving = |listener: &&ListenerState| !listener.listening.is_empty();
     let found = |severity| {
         let found = published.diagnostics.iter();
@@ -84,13 +86,14 @@ fn announce_listener(listener: &ListenerState) {
     }
 }
 
-/// Says how it ended, with so many connections still open.
-pub(super) fn say_goodbye(left: usize) {
-    match left {
-        0 => info!("all requests are done: gatefold ends"),
-        _ => warn!(
-            connections = left,
-            "the drain time-out is over: gatefold ends and cuts connections"
-        ),
+/// Logs the end, with the number of connections that are still open.
+pub(super) fn announce_end(open: usize) {
+    if open == 0 {
+        info!("all requests are finished: gatefold ends");
+    } else {
+        warn!(
+            connections = open,
+            "the drain timeout has passed: gatefold ends and closes the remaining connections"
+        );
     }
 }

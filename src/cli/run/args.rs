@@ -1,3 +1,5 @@
+//! The command line of `gatefold run`.
+
 use crate::admin::AdminAddress;
 use crate::cli::manifest_args::ManifestArgs;
 use crate::reload::Settings;
@@ -23,22 +25,22 @@ pub(in crate::cli) struct Args {
         default_value = "127.0.0.1:4283"
     )]
     pub(super) admin: AdminAddress,
-    /// Lets the admin API listen where other hosts reach it.
+    /// Allows an admin API address that other hosts can reach.
     #[arg(long, env = "GATEFOLD_ADMIN_ALLOW_REMOTE", value_parser = FalseyValueParser::new())]
     pub(super) admin_allow_remote: bool,
-    /// What the manifests mean.
+    /// How the manifests are interpreted.
     #[command(flatten)]
     pub(super) manifests: ManifestArgs,
-    /// Answers for Services without endpoints from a built-in echo backend.
+    /// Serves Services without endpoints from a built-in echo backend.
     #[arg(long, env = "GATEFOLD_ECHO", value_parser = FalseyValueParser::new())]
     pub(super) echo: bool,
     /// Only checks the folders, as `gatefold check` does.
     #[arg(long, env = "GATEFOLD_CHECK", value_parser = FalseyValueParser::new())]
     pub(super) check: bool,
-    /// Looks at the files every two seconds and doesn't rely on the system's events.
+    /// Scans the files every two seconds instead of relying on file events.
     #[arg(long, env = "GATEFOLD_POLL", value_parser = FalseyValueParser::new())]
     pub(super) poll: bool,
-    /// How long requests may go on after SIGTERM, in seconds.
+    /// Seconds that requests in flight may take after SIGTERM.
     #[arg(
         long,
         value_name = "SECONDS",
@@ -46,33 +48,32 @@ pub(in crate::cli) struct Args {
         default_value_t = 30
     )]
     pub(super) drain_timeout: u64,
-    /// Where a new gatefold takes the listening sockets over from the one that runs, without a gap.
+    /// Unix socket for upgrades without downtime: a new gatefold gets the listening sockets of the running one there.
     #[arg(long, value_name = "PATH", env = "GATEFOLD_UPGRADE_SOCKET")]
     pub(super) upgrade_socket: Option<PathBuf>,
-    /// How many connections of clients may be open at once; by default as many as the limit of file descriptors
-    /// leaves room for.
+    /// Maximum number of open client connections; by default as many as the limit of file descriptors permits.
     #[arg(long, value_name = "N", env = "GATEFOLD_MAX_CONNECTIONS")]
     pub(super) max_connections: Option<NonZeroUsize>,
-    /// Lets HTTP/1 backends have the names of header fields as HTTP/1 clients spell them, for those that take Accept
-    /// and accept for two names; in lower case by default.
+    /// Forwards header names to HTTP/1 backends as HTTP/1 clients spell them, for backends that distinguish Accept from
+    /// accept; names are in lower case by default.
     #[arg(long, env = "GATEFOLD_PRESERVE_HEADER_CASE", value_parser = FalseyValueParser::new())]
     pub(super) preserve_header_case: bool,
-    /// The form of log lines: text on a terminal and JSON elsewhere by default.
+    /// Format of log lines; by default text on a terminal and JSON elsewhere.
     #[arg(long, value_name = "FORMAT", env = "GATEFOLD_LOG_FORMAT")]
     pub(super) log_format: Option<Format>,
-    /// How much is logged: error, warn, info, debug, trace, or directives as RUST_LOG has them.
+    /// Log level: error, warn, info, debug, trace, or directives in the form of RUST_LOG.
     #[arg(long, value_name = "LEVEL", env = "GATEFOLD_LOG_LEVEL")]
     pub(super) log_level: Option<String>,
     /// Logs each request.
     #[arg(long, env = "GATEFOLD_ACCESS_LOG", value_parser = FalseyValueParser::new())]
     pub(super) access_log: bool,
-    /// How many threads serve requests; one a processor by default.
+    /// Number of threads that serve requests; by default one per processor.
     #[arg(long, value_name = "N", env = "GATEFOLD_THREADS")]
     pub(super) threads: Option<NonZeroUsize>,
 }
 
 impl Args {
-    /// What the command line says about the manifests.
+    /// The settings for reloads.
     pub(super) fn settings(&self, roots: Vec<PathBuf>) -> Settings {
         Settings {
             roots,
@@ -86,7 +87,7 @@ impl Args {
         }
     }
 
-    /// How to log.
+    /// The settings of the log.
     pub(super) fn logging(&self) -> Logging {
         Logging {
             format: self.log_format,
@@ -98,7 +99,7 @@ impl Args {
         }
     }
 
-    /// How many threads serve requests.
+    /// The number of threads that serve requests.
     pub(super) fn threads(&self) -> usize {
         self.threads.map_or_else(
             || std::thread::available_parallelism().map_or(1, usize::from),
@@ -118,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn folders_are_taken_as_arguments_and_as_flags() {
+    fn accepts_folders_as_arguments_and_as_flags() {
         use clap::Parser as _;
         let alone = Alone::parse_from(["run", "a", "--config-dir", "b", "c", "--config-dir", "d"]);
         let names = |paths: &[PathBuf]| {

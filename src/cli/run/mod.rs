@@ -1,12 +1,15 @@
 //! `gatefold run`: the daemon, from its flags to its end.
+//!
+//! It gets sockets (from systemd, from a predecessor, or new ones), starts the reload, the admin API and the signal handlers,
+//! and waits until the process must end.
 
+mod admin_task;
 mod announce;
-mod answering;
 mod args;
-mod descriptors;
+mod descriptor_budget;
 mod signals;
+mod status_messages;
 mod successor;
-mod supervisor;
 mod takeover;
 
 pub(super) use args::Args;
@@ -15,32 +18,31 @@ use super::Error;
 use super::check::check_roots;
 use super::roots::must_exist;
 use crate::admin::{self, View};
-use crate::lifecycle::Phase;
+use crate::lifecycle::Lifecycle;
 use crate::reload::{Reload, Settings};
-use crate::systemd::{Activation, Notifier, credentials, watched};
+use crate::systemd::{Activation, Notifier, credentials, run_with_watchdog};
 use crate::telemetry;
 use crate::unix_socket::SocketFile;
 use crate::watch::{Wake, WakeSender, WatchMode};
-use announce::{announce, say_goodbye};
-use answering::Answering;
+use admin_task::AdminTask;
+use announce::{announce, announce_end};
 use anyhow::Context as _;
 use arc_swap::ArcSwap;
-use descriptors::Budget;
+use descriptor_budget::DescriptorBudget;
 use gatefold_dataplane::Snapshot;
 use gatefold_listen::{self as listen, Deadlines, Sockets};
 use gatefold_proxy::{self as proxy, Gatefold};
 use pingora_proxy::HttpProxy;
 use prometheus_client::registry::Registry;
-use signals::{Upgrades, obey};
+use signals::Upgrades;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
-use supervisor::keep_informed;
-use takeover::{Takeover, host};
+use takeover::{Takeover, handover};
 use tokio::sync::{mpsc, watch};
 
-/// Checks the flags, starts the threads, and serves until it is told to end.
+/// Checks the flags, starts the threads, and serves until the process must end.
 pub(super) fn run(mut args: Args) -> Result<ExitCode, Error> {
     let mut roots = std::mem::take(&mut args.dirs);
     roots.append(&mut args.config_dir);
@@ -52,7 +54,7 @@ pub(super) fn run(mut args: Args) -> Result<ExitCode, Error> {
     let activation = Activation::from_environment();
     args.logging().start().map_err(Error::Usage)?;
     activation.log_refused();
-    // Fails only when somebody has installed one before; nobody has.
+    // This fails only if a provider is installed already, and this is the only place that installs one.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let takeover = Takeover::begin(args.upgrade_socket.as_deref(), activation)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -61,90 +63,116 @@ pub(super) fn run(mut args: Args) -> Result<ExitCode, Error> {
         .build()
         .context("can't start threads")?;
     let outcome = runtime.block_on(serve(args, roots, takeover));
-    // A look at a folder that hangs (a dead network file system) must not hold up the end.
+    // A blocked scan of a folder (a dead network file system) must not delay the end.
     runtime.shutdown_timeout(Duration::from_secs(1));
     outcome
 }
 
 async fn serve(args: Args, roots: Vec<PathBuf>, mut takeover: Takeover) -> Result<ExitCode, Error> {
-    let (phase, phases) = watch::channel(Phase::Serving);
+    let (lifecycle, state) = watch::channel(Lifecycle::Serving);
     let (wakes, woken) = crate::watch::wake_channel();
     let notifier = Arc::new(Notifier::from_environment(takeover.is_upgrade()));
-    let upgrades = Upgrades::by(args.upgrade_socket.as_deref());
-    let obeying = obey(wakes.clone(), phase.clone(), notifier.clone(), upgrades)?;
-    let signals = tokio::spawn(obeying);
+    let upgrades = Upgrades::over(args.upgrade_socket.as_deref());
+    let signals = signals::handle(wakes.clone(), lifecycle.clone(), notifier.clone(), upgrades)?;
+    let signals = tokio::spawn(signals);
     let admin = takeover
         .admin(args.admin.clone(), args.admin_allow_remote)
         .await?;
-    let mut registry = Registry::default();
     let grace = Duration::from_secs(args.drain_timeout);
-    let mut reload = prepare(args, roots, wakes, &mut takeover, &mut registry)?;
+    let (mut reload, view) = prepare(args, roots, wakes, &mut takeover, state.clone())?;
     let published = reload.published();
-    admin::register(&mut registry, published.clone());
-    telemetry::register(&mut registry);
-    let view = View {
-        published: published.clone(),
-        phase: phases.clone(),
-        registry: Arc::new(registry),
-    };
-    let (loans, wanted) = mpsc::channel(1);
-    let host = host(admin.address(), admin.lend()?, loans, &phase, &notifier);
-    let mut admin = Answering::begin(admin, view, takeover.is_upgrade());
+    let (requests, sockets_requests) = mpsc::channel(1);
+    let lent = admin.lend()?;
+    let handover = handover(admin.address(), lent, requests, &lifecycle, &notifier);
+    let mut admin = AdminTask::start(admin, view, takeover.is_upgrade());
     let started = tokio::select! {
         () = reload.reload(Wake::requested()) => {
             admin.answer();
             takeover.complete(&mut admin).await
         }
-        // A predecessor goes on, for it isn't told to go.
-        () = ended(phases.clone()) => Ok(()),
+        // A predecessor continues to serve, since it isn't released.
+        () = no_longer_serving(state.clone()) => Ok(()),
     };
     if started.is_err() {
-        Phase::leave(&phase, Phase::Draining);
+        Lifecycle::leave(&lifecycle, Lifecycle::Draining);
     } else if published.load().ready {
         announce(&published.load());
-        let informed = keep_informed(notifier.clone(), published, reload.rounds(), phases.clone());
-        tokio::spawn(informed);
+        let (rounds, state) = (reload.rounds(), state.clone());
+        let notifier = notifier.clone();
+        tokio::spawn(status_messages::send(notifier, published, rounds, state));
     }
-    let door = takeover.open(host)?;
-    let running = reload.run(woken, wanted, phases.clone(), grace);
-    let open = watched(running, &notifier).await;
-    let last = *phases.borrow();
-    close(admin, door, last).await;
+    let upgrade_socket = takeover.serve(handover)?;
+    let running = reload.run(woken, sockets_requests, state.clone(), grace);
+    let open = run_with_watchdog(running, &notifier).await;
+    let last = *state.borrow();
+    close(admin, upgrade_socket, last).await;
     signals.abort();
-    say_goodbye(open);
+    announce_end(open);
     started.map(|()| ExitCode::SUCCESS)
 }
 
-/// Answers no more, and removes the files of the sockets, unless a successor puts its own in their place.
-async fn close(mut admin: Answering, door: Option<SocketFile>, last: Phase) {
+/// Stops the admin API and removes the files of the Unix sockets, unless a successor replaces them.
+async fn close(mut admin: AdminTask, upgrade_socket: Option<SocketFile>, last: Lifecycle) {
     match last {
-        Phase::HandedOver => {
+        Lifecycle::HandedOver => {
             admin.leave();
-            if let Some(door) = door {
-                door.leave();
+            if let Some(upgrade_socket) = upgrade_socket {
+                upgrade_socket.leave();
             }
         }
-        Phase::Serving | Phase::Draining => drop(door),
+        Lifecycle::Serving | Lifecycle::Draining => drop(upgrade_socket),
     }
     admin.end().await;
 }
 
-/// Resolves when the process serves no longer.
-async fn ended(mut phase: watch::Receiver<Phase>) {
-    // Without a sender nobody is left who could say so.
-    let _ = phase.wait_for(|phase| *phase != Phase::Serving).await;
+/// Resolves when the process no longer serves.
+async fn no_longer_serving(mut state: watch::Receiver<Lifecycle>) {
+    // An error means that the sender is gone, so the process ends too.
+    let _ = state.wait_for(|state| *state != Lifecycle::Serving).await;
 }
 
-/// Everything that changes when the manifests do, with the sockets that are there already.
+/// Creates the reload, with the sockets that other processes have bound, and the admin API's view of it.
 fn prepare(
     args: Args,
     roots: Vec<PathBuf>,
     wakes: WakeSender,
     takeover: &mut Takeover,
-    registry: &mut Registry,
-) -> Result<Reload<HttpProxy<Gatefold>>, Error> {
+    state: watch::Receiver<Lifecycle>,
+) -> Result<(Reload<HttpProxy<Gatefold>>, View), Error> {
+    let mut registry = Registry::default();
     let snapshot = Arc::new(ArcSwap::from_pointee(Snapshot::default()));
-    let budget = Budget::of_this_process(args.max_connections);
+    let mut sockets = sockets(&args, snapshot.clone(), &mut registry);
+    let named_sockets = takeover.adopt(&mut sockets)?;
+    let mode = if args.poll {
+        WatchMode::Poll
+    } else {
+        WatchMode::Events
+    };
+    crate::watch::spawn(roots.clone(), mode, wakes.clone()).context("can't watch the folders")?;
+    let settings = Settings {
+        named_sockets,
+        ..args.settings(roots)
+    };
+    let (backends, echo) = (args.manifests.backend, args.echo);
+    let reload = Reload::new(settings, backends, echo, wakes, sockets, snapshot);
+    let published = reload.published();
+    admin::register(&mut registry, published.clone());
+    telemetry::register(&mut registry);
+    let view = View {
+        published,
+        phase: state,
+        registry: Arc::new(registry),
+    };
+    Ok((reload, view))
+}
+
+/// Creates the proxy and its sockets, none of which is bound yet.
+fn sockets(
+    args: &Args,
+    snapshot: Arc<ArcSwap<Snapshot>>,
+    registry: &mut Registry,
+) -> Sockets<HttpProxy<Gatefold>> {
+    let budget = DescriptorBudget::of_this_process(args.max_connections);
     let options = proxy::Options {
         threads: args.threads(),
         idle_upstream: budget.idle_upstream,
@@ -162,26 +190,7 @@ fn prepare(
         meters: listen::Meters::register(registry),
     };
     let proxy = proxy::build(snapshot.clone(), options);
-    let mut sockets = Sockets::new(proxy, snapshot.clone(), connections);
-    let named_sockets = takeover.adopt(&mut sockets)?;
-    let mode = if args.poll {
-        WatchMode::Poll
-    } else {
-        WatchMode::Events
-    };
-    crate::watch::spawn(roots.clone(), mode, wakes.clone()).context("can't watch the folders")?;
-    let settings = Settings {
-        named_sockets,
-        ..args.settings(roots)
-    };
-    Ok(Reload::new(
-        settings,
-        args.manifests.backend,
-        args.echo,
-        wakes,
-        sockets,
-        snapshot,
-    ))
+    Sockets::new(proxy, snapshot, connections)
 }
 
 #[cfg(test)]

@@ -1,8 +1,10 @@
+//! Signals.
+
 use super::successor;
 use crate::cli::USAGE;
-use crate::lifecycle::Phase;
+use crate::lifecycle::Lifecycle;
 use crate::systemd::Notifier;
-use crate::telemetry::write_out;
+use crate::telemetry::flush;
 use crate::watch::{Wake, WakeSender};
 use rustix::process::Signal;
 use std::path::Path;
@@ -12,20 +14,21 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch::Sender;
 use tracing::{error, info};
 
-/// How long the end at once waits for a reader of the log that takes nothing.
-const AT_ONCE: Duration = Duration::from_millis(200);
+/// Upper bound on the wait for a blocked reader of the log when the process exits immediately.
+const LOG_TIMEOUT: Duration = Duration::from_millis(200);
 
-/// Whether a successor can take over.
+/// Whether a successor can replace this process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Upgrades {
-    /// There is an `--upgrade-socket`.
+    /// `--upgrade-socket` is set.
     Possible,
-    /// There is none.
+    /// It isn't set.
     Impossible,
 }
 
 impl Upgrades {
-    pub(super) fn by(socket: Option<&Path>) -> Self {
+    /// Upgrades over the socket of `--upgrade-socket`.
+    pub(super) fn over(socket: Option<&Path>) -> Self {
         match socket {
             Some(_) => Upgrades::Possible,
             None => Upgrades::Impossible,
@@ -33,14 +36,15 @@ impl Upgrades {
     }
 }
 
-/// SIGHUP reloads; SIGTERM and SIGINT end politely, and at once when they come again; SIGUSR2 starts a successor
-/// where there may be one. SIGUSR1 and SIGXFSZ (a log file has reached the limit of `ulimit -f`), which would kill a
-/// process that doesn't know them, do nothing.
+/// Registers the signal handlers, and returns the task that acts on signals. Once this returns, no signal has its default
+/// effect.
 ///
-/// From the moment that this returns no signal takes its default course.
-pub(super) fn obey(
+/// SIGHUP reloads. SIGTERM and SIGINT drain and end the process; the second one ends it immediately. SIGUSR2 starts a successor
+/// if upgrades are possible. SIGUSR1 and SIGXFSZ (a log file has reached the limit of `ulimit -f`) are ignored, since their
+/// default effect would end the process.
+pub(super) fn handle(
     wakes: WakeSender,
-    phase: Sender<Phase>,
+    lifecycle: Sender<Lifecycle>,
     notifier: Arc<Notifier>,
     upgrades: Upgrades,
 ) -> std::io::Result<impl Future<Output = ()>> {
@@ -51,7 +55,7 @@ pub(super) fn obey(
     let mut second_user = signal(SignalKind::user_defined2())?;
     let mut file_size = signal(SignalKind::from_raw(Signal::XFSZ.as_raw()))?;
     Ok(async move {
-        let mut told = false;
+        let mut ending = false;
         loop {
             let name = tokio::select! {
                 _ = hangup.recv() => {
@@ -60,42 +64,52 @@ pub(super) fn obey(
                     info!("SIGHUP: reloading");
                     continue;
                 }
-                _ = first_user.recv() => {
-                    info!("SIGUSR1 means nothing to gatefold");
-                    continue;
-                }
                 _ = second_user.recv() => {
                     upgrade(upgrades);
                     continue;
                 }
-                // The write has failed, and its lines are counted.
+                _ = first_user.recv() => {
+                    info!("SIGUSR1: ignored");
+                    continue;
+                }
+                // The write has failed, and the log counts the lost lines.
                 _ = file_size.recv() => continue,
                 _ = terminate.recv() => "SIGTERM",
                 _ = interrupt.recv() => "SIGINT",
             };
-            if told {
-                error!("{name} again: gatefold ends at once");
-                write_out(AT_ONCE);
-                std::process::exit(i32::from(USAGE) + 128);
+            if ending {
+                exit(name);
             }
-            told = true;
-            // One that a successor has replaced is about to end anyway.
-            if Phase::leave(&phase, Phase::Draining) {
-                notifier.stopping();
-            }
-            info!("{name}: no new connections; requests that are under way may finish");
+            ending = true;
+            drain(name, &lifecycle, &notifier);
         }
     })
+}
+
+/// Ends the process once the requests in flight are finished.
+fn drain(signal: &str, lifecycle: &Sender<Lifecycle>, notifier: &Notifier) {
+    // If a successor has replaced this process, it is about to end anyway.
+    if Lifecycle::leave(lifecycle, Lifecycle::Draining) {
+        notifier.stopping();
+    }
+    info!("{signal}: accepting no new connections, finishing the requests in flight");
+}
+
+/// Ends the process without waiting for requests.
+fn exit(signal: &str) -> ! {
+    error!("second {signal}: gatefold ends immediately");
+    flush(LOG_TIMEOUT);
+    std::process::exit(i32::from(USAGE) + 128);
 }
 
 fn upgrade(upgrades: Upgrades) {
     match upgrades {
         Upgrades::Impossible => {
-            info!("SIGUSR2: without --upgrade-socket there is no upgrade, so nothing is done");
+            info!("SIGUSR2: ignored, since an upgrade needs --upgrade-socket");
         }
         Upgrades::Possible => {
             if let Err(error) = successor::start() {
-                error!(%error, "SIGUSR2: no new gatefold can be started: this one goes on");
+                error!(%error, "SIGUSR2: can't start a new gatefold; this one continues");
             }
         }
     }

@@ -1,52 +1,57 @@
-use super::answering::Answering;
+//! Sockets from a predecessor and from systemd, and the handover to a successor.
+
+use super::admin_task::AdminTask;
 use crate::admin::{Admin, AdminAddress, BindError};
 use crate::cli::Error;
-use crate::lifecycle::Phase;
+use crate::lifecycle::Lifecycle;
 use crate::systemd::{Activation, Notifier};
-use crate::unix_socket::{Place, SocketFile};
-use crate::upgrade::{self, Doorway, Host, Loan, Predecessor, Release};
+use crate::unix_socket::{IfExists, SocketFile};
+use crate::upgrade::{
+    self, Handover, HandoverListener, Predecessor, Release, SocketsRequest, UpgradeError,
+};
 use anyhow::{Context as _, anyhow};
-use gatefold_listen::{Inherited, Sockets};
-use pingora_core::apps::ServerApp;
+use gatefold_dataplane::SocketKey;
+use gatefold_listen::{HttpApp, InheritedSocket, Sockets};
+
 use std::collections::BTreeMap;
-use std::net::{SocketAddr, TcpListener};
+
 use std::path::Path;
 use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 use tracing::{info, warn};
 
-/// How this process comes to its sockets, and how it gives them on.
+/// The processes that this one gets sockets from and hands them over to.
 pub(super) struct Takeover {
     predecessor: Option<Predecessor>,
     activation: Activation,
-    doorway: Option<Doorway>,
+    handover_listener: Option<HandoverListener>,
 }
 
 impl Takeover {
-    /// Looks for a process to take over from. Without a path there is none, nor will there be a successor.
+    /// Gets the sockets of the process at `path`, if one runs. Without a path there is neither a predecessor nor a successor.
     pub(super) fn begin(path: Option<&Path>, activation: Activation) -> Result<Self, Error> {
         let Some(path) = path else {
             return Ok(Takeover {
                 predecessor: None,
                 activation,
-                doorway: None,
+                handover_listener: None,
             });
         };
         let predecessor = upgrade::find(path).map_err(usage)?;
-        let mut doorway = Doorway::prepare(path).map_err(usage)?;
+        let mut handover_listener = HandoverListener::prepare(path).map_err(usage)?;
         match &predecessor {
             Some(predecessor) => info!(
                 process = predecessor.process(),
                 version = predecessor.version(),
                 sockets = predecessor.sockets.len(),
-                "taking over from the gatefold that runs"
+                "replacing the running gatefold"
             ),
-            None => doorway.place(Place::Free).map_err(usage)?,
+            None => handover_listener.publish(IfExists::Fail).map_err(usage)?,
         }
         Ok(Takeover {
             predecessor,
             activation,
-            doorway: Some(doorway),
+            handover_listener: Some(handover_listener),
         })
     }
 
@@ -55,8 +60,8 @@ impl Takeover {
         self.predecessor.is_some()
     }
 
-    /// The admin API: at the socket of systemd's whatever its address is, at the predecessor's when it is the
-    /// one that is asked for, or else at a new one. A Unix socket of the predecessor's is replaced later.
+    /// Binds the admin API: to the socket from systemd, whatever its address; else to the predecessor's, if it has the wanted
+    /// address; else to a new one. A Unix socket of the predecessor is replaced later.
     pub(super) async fn admin(
         &mut self,
         address: AdminAddress,
@@ -66,16 +71,17 @@ impl Takeover {
         let inherited = predecessor.and_then(|found| found.admin_socket.take());
         let inherited = inherited.or_else(|| self.activation.admin.take());
         let inherited =
-            inherited.filter(|found| found.activated.is_some() || is_at(&found.listener, &address));
+            inherited.filter(|found| found.activated.is_some() || is_at(found, &address));
         let bound = match inherited {
             Some(socket) => Admin::adopt(socket, allow_remote),
             None => {
                 let same = |found: &Predecessor| found.admin() == absolute(&address);
-                let place = match self.predecessor.as_ref().is_some_and(same) {
-                    true => Place::Over,
-                    false => Place::Free,
+                let if_exists = if self.predecessor.as_ref().is_some_and(same) {
+                    IfExists::Replace
+                } else {
+                    IfExists::Fail
                 };
-                Admin::bind(address, allow_remote, place).await
+                Admin::bind(address, allow_remote, if_exists).await
             }
         };
         bound.map_err(|error| match error {
@@ -84,94 +90,101 @@ impl Takeover {
         })
     }
 
-    /// Gives the listening sockets of the predecessor and of systemd to those who use them, and tells the names
-    /// that systemd's have.
-    pub(super) fn adopt<A: ServerApp + Send + Sync + 'static>(
+    /// Adds the listening sockets of the predecessor and of systemd to `sockets`. Returns those from systemd by name.
+    pub(super) fn adopt<A: HttpApp>(
         &mut self,
         sockets: &mut Sockets<A>,
-    ) -> Result<BTreeMap<String, Vec<SocketAddr>>, Error> {
-        let mut named: BTreeMap<String, Vec<SocketAddr>> = BTreeMap::new();
+    ) -> Result<BTreeMap<String, Vec<SocketKey>>, Error> {
+        let mut named: BTreeMap<String, Vec<SocketKey>> = BTreeMap::new();
         let predecessor = self.predecessor.iter_mut();
         let inherited = predecessor.flat_map(|found| found.sockets.drain(..));
         for inherited in inherited.chain(self.activation.listeners.drain(..)) {
             let name = inherited.activated.clone();
             let adopted = sockets.adopt(inherited);
-            let address = adopted.context("can't use a socket of another process")?;
+            let key = adopted.context("can't use a socket of another process")?;
             if let Some(name) = name {
-                named.entry(name).or_default().push(address);
+                named.entry(name).or_default().push(key);
             }
         }
         Ok(named)
     }
 
-    /// Connections are accepted here: has the predecessor accept no more, and puts this process's Unix sockets
-    /// in the place of its.
+    /// Makes the predecessor stop accepting, now that this process accepts connections. Replaces the predecessor's Unix sockets.
     ///
     /// # Errors
     ///
-    /// When the predecessor goes on all the same. Then this process must end.
-    pub(super) async fn complete(&mut self, admin: &mut Answering) -> Result<(), Error> {
+    /// If the predecessor continues to serve. Then this process must end.
+    pub(super) async fn complete(&mut self, admin: &mut AdminTask) -> Result<(), Error> {
         let Some(predecessor) = self.predecessor.take() else {
             return Ok(());
         };
         let process = predecessor.process();
         match tokio::task::spawn_blocking(move || predecessor.release()).await? {
-            Release::Released => info!(process, "took over; the predecessor finishes its requests"),
-            Release::Gone => warn!(process, "the predecessor has gone before it was told to"),
+            Release::Released => {
+                info!(
+                    process,
+                    "replaced the predecessor, which finishes its requests"
+                );
+            }
+            Release::Gone => warn!(process, "the predecessor ended before the handover"),
             Release::Refused(reason) => {
                 let problem =
-                    anyhow!("the gatefold that runs (process {process}) goes on: {reason}");
+                    anyhow!("the running gatefold (process {process}) continues: {reason}");
                 return Err(problem.into());
             }
         }
         admin.replace();
-        if let Some(Err(error)) = self.doorway.as_mut().map(|door| door.place(Place::Over)) {
-            warn!(%error, "there can be no further upgrade");
-            self.doorway = None;
+        let listener = self.handover_listener.as_mut();
+        if let Some(Err(error)) = listener.map(|it| it.publish(IfExists::Replace)) {
+            warn!(%error, "further upgrades are not possible");
+            self.handover_listener = None;
         }
         Ok(())
     }
 
-    /// From now on successors are let in, until what is given is dropped.
-    pub(super) fn open(self, host: Host) -> Result<Option<SocketFile>, Error> {
-        let opened = self.doorway.map(|doorway| doorway.open(host)).transpose();
-        Ok(opened.context("can't start a thread for upgrades")?)
+    /// Serves successors until the result is dropped.
+    pub(super) fn serve(self, handover: Handover) -> Result<Option<SocketFile>, Error> {
+        let listener = self.handover_listener;
+        let serving = listener
+            .map(|listener| listener.serve(handover))
+            .transpose();
+        Ok(serving.context("can't start a thread for upgrades")?)
     }
 }
 
-/// What a successor is given.
-pub(super) fn host(
+/// The handover to a successor.
+pub(super) fn handover(
     admin: &AdminAddress,
-    admin_socket: Option<Inherited>,
-    loans: mpsc::Sender<Loan>,
-    phase: &watch::Sender<Phase>,
+    admin_socket: Option<InheritedSocket>,
+    requests: mpsc::Sender<SocketsRequest>,
+    lifecycle: &watch::Sender<Lifecycle>,
     notifier: &Arc<Notifier>,
-) -> Host {
-    let (phase, notifier) = (phase.clone(), notifier.clone());
+) -> Handover {
+    let (lifecycle, notifier) = (lifecycle.clone(), notifier.clone());
     let release = move |successor| {
-        // While this process is the service still, or systemd wouldn't listen.
-        let told = notifier.main_process(successor);
-        told.map_err(|error| format!("systemd can't be told of the new main process: {error}"))?;
-        Phase::leave(&phase, Phase::HandedOver);
+        // Only the current main process of the service can name the next one.
+        let sent = notifier.main_process(successor);
+        sent.map_err(|error| format!("systemd doesn't accept the new main process: {error}"))?;
+        Lifecycle::leave(&lifecycle, Lifecycle::HandedOver);
         Ok(())
     };
-    Host {
-        loans,
+    Handover {
+        requests,
         admin: absolute(admin),
         admin_socket,
         release: Box::new(release),
     }
 }
 
-/// Wrong use, or anything else.
-fn usage(error: upgrade::Error) -> Error {
+/// Distinguishes errors of use from other errors.
+fn usage(error: UpgradeError) -> Error {
     match error {
-        upgrade::Error::Folder(_) => Error::Usage(error.to_string()),
-        upgrade::Error::Socket { .. } | upgrade::Error::Refused { .. } => error.into(),
+        UpgradeError::Folder(_) => Error::Usage(error.to_string()),
+        UpgradeError::Socket { .. } | UpgradeError::Refused { .. } => error.into(),
     }
 }
 
-/// The same for every working directory.
+/// The address in a form that doesn't depend on the working directory.
 fn absolute(address: &AdminAddress) -> String {
     match address {
         AdminAddress::Tcp(_) => address.to_string(),
@@ -182,10 +195,11 @@ fn absolute(address: &AdminAddress) -> String {
     }
 }
 
-/// Whether a socket is the one that is asked for; any port will do when the system may choose.
-fn is_at(socket: &TcpListener, wanted: &AdminAddress) -> bool {
-    let (Ok(found), AdminAddress::Tcp(wanted)) = (socket.local_addr(), wanted) else {
+/// Whether a socket has the wanted address. Port 0 matches any port.
+fn is_at(inherited: &InheritedSocket, wanted: &AdminAddress) -> bool {
+    let (Ok(found), AdminAddress::Tcp(wanted)) = (inherited.socket.key(), wanted) else {
         return false;
     };
-    found == *wanted || (wanted.port() == 0 && found == SocketAddr::new(wanted.ip(), found.port()))
+    let wanted = SocketKey::tcp(*wanted);
+    found == wanted || (wanted.port() == 0 && found.ip() == wanted.ip())
 }

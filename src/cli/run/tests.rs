@@ -1,4 +1,6 @@
-use crate::lifecycle::Phase;
+//! The end of the daemon.
+
+use crate::lifecycle::Lifecycle;
 use crate::reload::{Reload, Settings};
 use crate::watch::Wake;
 use arc_swap::ArcSwap;
@@ -10,13 +12,13 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 
 #[test]
-fn a_reload_that_hangs_does_not_hold_up_the_end() {
+fn ends_while_a_reload_hangs() {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(1)
         .build()
         .expect("a runtime");
-    // The only thread that could look at the files is busy until the test is over.
+    // The only thread that could scan the files is busy until the end of the test.
     let (release, released) = std::sync::mpsc::channel::<()>();
     runtime.spawn_blocking(move || released.recv());
     let open = runtime.block_on(async {
@@ -26,13 +28,13 @@ fn a_reload_that_hangs_does_not_hold_up_the_end() {
         let (wakes, woken) = crate::watch::wake_channel();
         let settings = Settings::default();
         let reload = Reload::new(settings, vec![], false, wakes.clone(), sockets, snapshot);
-        let (_loans, wanted) = mpsc::channel(1);
-        let (phase, phases) = watch::channel(Phase::Serving);
+        let (_requests, received) = mpsc::channel(1);
+        let (lifecycle, state) = watch::channel(Lifecycle::Serving);
         wakes.send(Wake::requested());
-        let running = reload.run(woken, wanted, phases, Duration::ZERO);
-        // The first has its turn first, and begins a reload in it.
-        let told = async { Phase::leave(&phase, Phase::Draining) };
-        let both = async { tokio::join!(biased; running, told).0 };
+        let running = reload.run(woken, received, state, Duration::ZERO);
+        // `running` is polled first, and begins a reload.
+        let end = async { Lifecycle::leave(&lifecycle, Lifecycle::Draining) };
+        let both = async { tokio::join!(biased; running, end).0 };
         tokio::time::timeout(Duration::from_secs(20), both).await
     });
     drop(release);

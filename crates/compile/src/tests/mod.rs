@@ -91,7 +91,7 @@ fn route<'s>(snapshot: &'s Snapshot, host: &str, path: &str) -> Option<&'s Arc<R
 
 fn take<'s>(snapshot: &'s Snapshot, request: &RequestView<'_>) -> Option<&'s Arc<Rule>> {
     let port = snapshot.ports.values().next()?;
-    port.listeners.find(request.host)?.router.route(request)
+    port.http()?.find(request.host)?.router.route(request)
 }
 
 /// Returns the status that the rule for `/get` answers without a backend.

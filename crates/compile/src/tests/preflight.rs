@@ -53,7 +53,8 @@ fn ask(snapshot: &Snapshot, announced: &str, path: &str, query: Option<&str>) ->
         headers: &headers,
     };
     let port = snapshot.ports.values().next().expect("a port");
-    let listener = port.listeners.find(request.host).expect("a listener");
+    let listeners = port.http().expect("an HTTP port");
+    let listener = listeners.find(request.host).expect("a listener");
     let announced = Method::from_bytes(announced.as_bytes()).expect("a method");
     match listener.router.preflight(&request, &announced) {
         Preflight::Answered(rule) if rule.filters.cors().is_some() => {

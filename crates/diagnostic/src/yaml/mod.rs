@@ -4,6 +4,7 @@
 //! Knows nothing about the kinds and fields of Kubernetes.
 
 mod alias_budget;
+mod mapping;
 mod node;
 mod parse;
 mod reparse;

@@ -4,6 +4,7 @@
 //! are bounded here, so later stages can recurse over it and copy it safely.
 
 use super::alias_budget::{AliasBudget, Anchored, Size};
+use super::mapping::{KeyState, MappingFrame};
 use super::node::{Key, Node, Span, Value};
 use super::scalar;
 use super::syntax;
@@ -84,35 +85,12 @@ struct Frame {
     flow: bool,
     /// The end of the last value in it.
     end: usize,
-    content: Content,
+    content: FrameContent,
 }
 
-enum Content {
+enum FrameContent {
     Sequence(Vec<Node>),
     Mapping(MappingFrame),
-}
-
-#[derive(Default)]
-struct MappingFrame {
-    entries: Vec<(Key, Node)>,
-    /// The index in `entries` of each key after the first [`MANY`].
-    index: HashMap<String, usize>,
-    /// The values of `<<`.
-    merged: Vec<Node>,
-    state: KeyState,
-}
-
-#[derive(Default)]
-enum KeyState {
-    /// The next value is a key.
-    #[default]
-    Awaited,
-    /// The next value belongs to this key.
-    Read(Key),
-    /// The next value belongs to `<<`.
-    Merge,
-    /// The next value belongs to a key that can't be used.
-    Unusable,
 }
 
 impl TreeBuilder<'_> {
@@ -128,10 +106,10 @@ impl TreeBuilder<'_> {
                 self.finish(value, bytes, anchor, plain.then_some(&*text))
             }
             Event::SequenceStart(style, anchor, _) => {
-                self.begin(bytes, anchor, style, Content::Sequence(Vec::new()))
+                self.begin(bytes, anchor, style, FrameContent::Sequence(Vec::new()))
             }
             Event::MappingStart(style, anchor, _) => {
-                let content = Content::Mapping(MappingFrame::default());
+                let content = FrameContent::Mapping(MappingFrame::default());
                 self.begin(bytes, anchor, style, content)
             }
             Event::SequenceEnd | Event::MappingEnd => self.end(bytes.end),
@@ -172,7 +150,7 @@ impl TreeBuilder<'_> {
         span: Span,
         anchor: usize,
         style: granit_parser::StructureStyle,
-        content: Content,
+        content: FrameContent,
     ) -> Option<()> {
         if self.frames.len() >= DEPTH {
             self.report(Code::TooDeep, &span, syntax::too_deep());
@@ -193,8 +171,8 @@ impl TreeBuilder<'_> {
         // The parser ends a block where the next one begins. The real end is that of its last value.
         let end = if frame.flow { end } else { frame.end };
         let value = match frame.content {
-            Content::Sequence(items) => Value::Sequence(items),
-            Content::Mapping(mapping) => self.merge(mapping),
+            FrameContent::Sequence(items) => Value::Sequence(items),
+            FrameContent::Mapping(mapping) => self.merge(mapping),
         };
         self.finish(value, frame.start..end.max(frame.start), frame.anchor, None)
     }
@@ -228,13 +206,13 @@ impl TreeBuilder<'_> {
         };
         frame.end = frame.end.max(node.span.end);
         let mapping = match &mut frame.content {
-            Content::Sequence(items) => return items.push(node),
-            Content::Mapping(mapping) => mapping,
+            FrameContent::Sequence(items) => return items.push(node),
+            FrameContent::Mapping(mapping) => mapping,
         };
         match std::mem::take(&mut mapping.state) {
             KeyState::Awaited => {
                 let state = self.key(node, plain);
-                if let Some(Content::Mapping(mapping)) =
+                if let Some(FrameContent::Mapping(mapping)) =
                     self.frames.last_mut().map(|frame| &mut frame.content)
                 {
                     mapping.state = state;
@@ -285,7 +263,7 @@ impl TreeBuilder<'_> {
         let place = self.at(&first);
         let message = format!("the key `{}` appears twice in one mapping", key.name);
         let found = self.report(Code::DuplicateKey, &key.span, message);
-        found.caption = "here again".to_owned();
+        found.caption = "repeated here".to_owned();
         found.labels.push(crate::Label {
             place,
             text: "first here".to_owned(),
@@ -359,33 +337,5 @@ impl TreeBuilder<'_> {
     fn report(&mut self, code: Code, span: &Span, message: String) -> &mut Diagnostic {
         let place = self.at(span);
         self.findings.push(Diagnostic::new(code, place, message))
-    }
-}
-
-/// Mappings with more entries than this look up keys by hash.
-const MANY: usize = 16;
-
-impl MappingFrame {
-    /// Adds an entry. If the key exists already, returns the key and the position of the existing one.
-    fn insert(&mut self, key: Key, node: Node) -> Result<(), (Key, Span)> {
-        if let Some(first) = self.find(&key.name) {
-            let first = first.clone();
-            return Err((key, first));
-        }
-        if self.entries.len() >= MANY {
-            self.index.insert(key.name.clone(), self.entries.len());
-        }
-        self.entries.push((key, node));
-        Ok(())
-    }
-
-    fn find(&self, name: &str) -> Option<&Span> {
-        let early = self
-            .entries
-            .iter()
-            .take(MANY)
-            .find(|(key, _)| key.name == name);
-        let entry = early.or_else(|| self.entries.get(*self.index.get(name)?));
-        entry.map(|(key, _)| &key.span)
     }
 }

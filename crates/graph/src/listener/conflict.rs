@@ -12,13 +12,13 @@ use super::protocol::Protocol;
 use crate::Build;
 use crate::condition::{self, Condition, ConditionType, Reason};
 use crate::gateway::{self, GatewayNodes};
+use gatefold_dataplane::SocketKey;
 use gatefold_diagnostic::{Code, Diagnostic, Pointer};
 use gatefold_manifest::api::Hostname;
 use std::collections::{BTreeMap, HashMap};
-use std::net::SocketAddr;
 
 /// The claims on each socket.
-pub(super) type ClaimedSockets = HashMap<SocketAddr, SocketClaims>;
+pub(super) type ClaimedSockets = HashMap<SocketKey, SocketClaims>;
 
 /// The listeners that have claimed a socket.
 pub(super) struct SocketClaims {
@@ -33,7 +33,7 @@ struct Claim {
     /// `None` for a protocol that isn't served: such a listener claims nothing.
     protocol: Option<Protocol>,
     hostname: Option<Hostname>,
-    sockets: Vec<SocketAddr>,
+    sockets: Vec<SocketKey>,
 }
 
 /// The reason why a listener isn't distinct.
@@ -80,10 +80,7 @@ fn by_precedence(nodes: &GatewayNodes, build: &Build<'_>) -> Vec<Vec<Claim>> {
             ListenerOwner::ListenerSet(set) => (true, set.age()),
         };
         let addresses = nodes.get(&id.gateway).map_or(&[][..], |it| &it.addresses);
-        let (owner, name) = (listener.owner.key(), &listener.name);
-        let sockets = build
-            .environment
-            .sockets(&owner, name, listener.port, addresses);
+        let sockets = listener.needed_sockets(addresses, build.environment);
         let claims: &mut Vec<Claim> = objects.entry(precedence).or_default();
         claims.push(Claim {
             listener: id,
@@ -132,7 +129,7 @@ impl SocketClaims {
     fn conflict_with(
         &self,
         claim: &Claim,
-        socket: SocketAddr,
+        socket: SocketKey,
         nodes: &GatewayNodes,
     ) -> Option<Conflict> {
         const OTHER_PROTOCOL: &str = "with another protocol";

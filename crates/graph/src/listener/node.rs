@@ -4,10 +4,11 @@ use super::owner::ListenerOwner;
 use super::protocol::Protocol;
 use crate::certificate::client_validation::ClientValidationNode;
 use crate::condition::Condition;
+use gatefold_dataplane::SocketKey;
 use gatefold_manifest::Kind;
 use gatefold_manifest::api::{Hostname, Listener, NamespacedName, SectionName};
 use rustls::sign::CertifiedKey;
-use std::net::SocketAddr;
+
 use std::sync::Arc;
 
 /// Identifies a listener within a graph.
@@ -43,7 +44,7 @@ pub struct ListenerNode {
     pub protocol: Option<Protocol>,
     /// The sockets that it needs: one for each address of the Gateway, with `--port-map` applied, or the inherited sockets
     /// with its name. Empty for a listener that isn't served.
-    pub sockets: Vec<SocketAddr>,
+    pub sockets: Vec<SocketKey>,
     /// The valid certificates, in the order of the manifest.
     pub certificates: Vec<Arc<CertifiedKey>>,
     /// How the certificates of clients are verified. `None` if no certificate is requested.
@@ -60,7 +61,7 @@ pub struct ListenerNode {
     pub(crate) may_reject_requests: bool,
     /// Sockets on which requests for its hostname are answered 500 although it isn't served, because it may reject requests
     /// or a policy protects it. No listener with a wider hostname may serve these requests.
-    pub closed_sockets: Vec<SocketAddr>,
+    pub closed_sockets: Vec<SocketKey>,
     /// Its conditions, except for those that depend on binding sockets. `Programmed` is present only if the listener isn't
     /// served.
     pub conditions: Vec<Condition>,

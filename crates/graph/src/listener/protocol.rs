@@ -1,5 +1,6 @@
 //! The protocols of listeners, and the kinds of routes that each of them serves.
 
+use gatefold_dataplane::Transport;
 use gatefold_manifest::Kind;
 
 /// The protocol of a listener.
@@ -12,6 +13,13 @@ pub enum Protocol {
 }
 
 impl Protocol {
+    /// Returns the transport of the sockets of listeners.
+    pub fn transport(self) -> Transport {
+        match self {
+            Protocol::Http | Protocol::Https => Transport::Tcp,
+        }
+    }
+
     const ALL: &[Protocol] = &[Protocol::Http, Protocol::Https];
 
     /// Returns the protocol that a manifest calls `name`, or `None` if gatefold doesn't serve it.

@@ -5,6 +5,7 @@ use super::protocol::Protocol;
 use crate::condition::{self, Condition, ConditionType, Reason};
 use crate::environment::Environment;
 use crate::gateway::GatewayAddress;
+use gatefold_dataplane::{SocketKey, Transport};
 
 impl ListenerNode {
     /// Decides whether the listener is served. Its conflicts must be known. `gateway_refused` tells that nothing of its Gateway
@@ -17,7 +18,7 @@ impl ListenerNode {
     ) {
         let hindrance = self.hindrance(addresses, gateway_refused);
         self.serving = hindrance.is_none() && !self.has_programmed();
-        let sockets = environment.sockets(&self.owner.key(), &self.name, self.port, addresses);
+        let sockets = self.needed_sockets(addresses, environment);
         if self.serving {
             self.sockets = sockets;
         } else if self.refusal.is_some() || self.may_reject_requests {
@@ -27,6 +28,17 @@ impl ListenerNode {
             let programmed = Condition::fails(ConditionType::Programmed, reason, message);
             self.conditions.push(programmed);
         }
+    }
+
+    /// Returns the sockets that the listener needs on the addresses of its Gateway.
+    pub(crate) fn needed_sockets(
+        &self,
+        addresses: &[GatewayAddress],
+        environment: &Environment,
+    ) -> Vec<SocketKey> {
+        let transport = self.protocol.map_or(Transport::Tcp, Protocol::transport);
+        let port = (self.port, transport);
+        environment.sockets(&self.owner.key(), &self.name, port, addresses)
     }
 
     /// Whether `Programmed` is present already, and thus fails for a more specific reason.

@@ -1,9 +1,9 @@
-//! A second descriptor of a client's connection, for as long as a request has a long body.
+//! A second file descriptor of a client's connection, held while a request has a long body.
 //!
-//! While a body waits for its endpoint nothing reads from the client, so only the system knows that it has left.
+//! While a body waits for its endpoint nothing reads from the client, so only the kernel knows whether it has left.
 
-use super::super::stream::READ_AHEAD;
 use super::Connection;
+use crate::connection::stream::READ_AHEAD;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::ioctl_fionread;
 use std::os::fd::{AsFd, OwnedFd};
@@ -12,20 +12,20 @@ use std::sync::{Mutex, PoisonError};
 use tokio::net::TcpStream;
 use tracing::debug;
 
-/// The descriptor, and whether it is wanted.
+/// The descriptor, and whether it is needed.
 #[derive(Debug, Default)]
-pub(super) struct Descriptor {
+pub(crate) struct Descriptor {
     wanted: AtomicBool,
     socket: Mutex<Option<OwnedFd>>,
 }
 
 impl Connection {
-    /// Lets [`has_left`](Self::has_left) see the client from the next read on, until the request is done.
+    /// Enables [`has_left`](Self::has_left) from the next read until the end of the request.
     pub fn want_descriptor(&self) {
         self.descriptor.wanted.store(true, Ordering::Relaxed);
     }
 
-    /// Takes a second descriptor if it is wanted. Called with each read: costs a load if it isn't.
+    /// Duplicates the descriptor if it is needed. Called with each read; costs one atomic load if it isn't.
     pub(crate) fn offer_descriptor(&self, tcp: &TcpStream) {
         if !self.descriptor.wanted.load(Ordering::Relaxed) {
             return;
@@ -34,21 +34,21 @@ impl Connection {
         if socket.is_none() {
             match tcp.as_fd().try_clone_to_owned() {
                 Ok(descriptor) => *socket = Some(descriptor),
-                Err(error) => debug!(%error, "no second descriptor for a client's connection"),
+                Err(error) => debug!(%error, "can't duplicate the socket of a client's connection"),
             }
         }
     }
 
     /// Closes the second descriptor, if there is one.
-    pub(super) fn close_descriptor(&self) {
+    pub(crate) fn close_descriptor(&self) {
         if self.descriptor.wanted.load(Ordering::Relaxed) {
             self.descriptor.wanted.store(false, Ordering::Relaxed);
             *self.lock_descriptor() = None;
         }
     }
 
-    /// Whether the client can't send the `missing` bytes of its request any more: the connection is broken, or the client
-    /// has closed its side and less than that has arrived. `None` if the number isn't known.
+    /// Whether the client can no longer send the `missing` bytes of its request: the connection is broken, or the client
+    /// has closed its side and fewer bytes have arrived. `missing` is `None` if the number is unknown.
     pub fn has_left(&self, missing: Option<u64>) -> bool {
         let socket = self.lock_descriptor();
         let Some(socket) = socket.as_ref() else {
@@ -66,7 +66,7 @@ impl Connection {
         if polled.revents().intersects(PollFlags::ERR | PollFlags::HUP) {
             return true;
         }
-        // Ciphertext is never shorter than what it carries.
+        // Ciphertext is never shorter than its plaintext.
         let arrived = ioctl_fionread(socket).unwrap_or(u64::MAX);
         missing.is_some_and(|missing| arrived.saturating_add(READ_AHEAD) < missing)
     }

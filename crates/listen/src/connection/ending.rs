@@ -1,24 +1,27 @@
-//! When a connection ends although its client hasn't asked for it.
+//! Decides when gatefold ends a connection, and tells the connection's task.
+//!
+//! The sweep marks a connection for closing and wakes its task. The task checks that the reason still holds before it ends the
+//! connection, so a request that has just arrived isn't lost.
 
-use super::super::meters::Closed;
-use super::super::phase::Phase;
-use super::super::shared::Shared;
 use super::Connection;
 use crate::clock::Tick;
+use crate::connection::phase::ClientPhase;
+use crate::meters::CloseReason;
+use crate::shared::SharedState;
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Waker};
 use tracing::debug;
 
-/// Who is woken when the connection shall end. They are only ever replaced, so whoever knows that the one here is
-/// its own needn't look again.
+/// The wakers of the tasks to wake when the connection must end. They are only ever replaced, so a task whose waker is
+/// registered needn't register it again.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Wakers {
+pub(crate) struct Wakers {
     reader: Option<Waker>,
     writer: Option<Waker>,
 }
 
-/// What a task waits for.
+/// The direction that a task waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Side {
     Reader,
@@ -26,41 +29,41 @@ enum Side {
 }
 
 impl Connection {
-    /// Since when nothing has been under way; nothing when something is. What has only just come counts too,
-    /// when it has had time to say what it wants, and so does HTTP/2 when a request that has arrived has had time to
-    /// be in hand.
+    /// The tick since which the connection has been unused; `None` if it is in use. A new connection counts as unused once
+    /// its client has had time to send a request. An HTTP/2 connection counts as unused once a request that has arrived
+    /// has had time to begin.
     pub(crate) fn unused_since(&self) -> Option<Tick> {
-        let Shared {
+        let SharedState {
             deadlines, clock, ..
         } = &*self.shared;
         let settled = |since: &Tick| clock.now().saturating_sub(*since) > 1;
         let (phase, since) = self.state.get();
         match phase {
-            Phase::Idle => Some(since),
-            Phase::Fresh => Some(since).filter(settled),
-            Phase::Http2 => self.without_request_since().filter(settled),
-            // Always in the middle of a frame, and never of a request.
-            Phase::Http2Frame => self
+            ClientPhase::Idle => Some(since),
+            ClientPhase::Fresh => Some(since).filter(settled),
+            ClientPhase::Http2 => self.without_request_since().filter(settled),
+            // A client that is always within some frame, but has no request in flight.
+            ClientPhase::Http2Frame => self
                 .without_request_since()
                 .filter(|since| clock.has_passed(deadlines.header, *since)),
-            Phase::Handshake | Phase::Header | Phase::Busy => None,
+            ClientPhase::Handshake | ClientPhase::Header | ClientPhase::Busy => None,
         }
     }
 
-    /// Since when an HTTP/2 client has had no request under way, and all of the responses.
+    /// The tick since which an HTTP/2 client has had no request in flight and no response data pending.
     fn without_request_since(&self) -> Option<Tick> {
-        let idle = self.in_hand.load(Ordering::Acquire) == 0 && self.stalled_since().is_none();
+        let idle = self.active.load(Ordering::Acquire) == 0 && self.stalled_since().is_none();
         idle.then(|| self.finished.load(Ordering::Relaxed))
     }
 
-    /// Since when the client has taken nothing of what is to be written to it; nothing when nothing waits.
+    /// The tick since which the client has read nothing of the data pending for it; `None` if no data is pending.
     fn stalled_since(&self) -> Option<Tick> {
         self.stalled.load(Ordering::Relaxed).checked_sub(1)
     }
 
-    /// The deadline that has passed.
-    pub(crate) fn overdue(&self) -> Option<Closed> {
-        let Shared {
+    /// The reason to close the connection if one of its deadlines has passed.
+    pub(crate) fn overdue(&self) -> Option<CloseReason> {
+        let SharedState {
             deadlines, clock, ..
         } = &*self.shared;
         let passed = |deadline, since| clock.has_passed(deadline, since);
@@ -69,86 +72,88 @@ impl Connection {
         }
         let stalled = self.stalled_since();
         if stalled.is_some_and(|since| passed(deadlines.write, since)) {
-            return Some(Closed::Write);
+            return Some(CloseReason::Write);
         }
         let (phase, since) = self.state.get();
         let (deadline, since, closed) = match phase {
-            // Bounded where it is done.
-            Phase::Handshake => return None,
-            // Bounded there, too, but for a client that may be gone: that shows only when it is sent something.
-            Phase::Busy => (
+            // The handshake has its own timeout, in `accept`.
+            ClientPhase::Handshake => return None,
+            // The proxy bounds requests, except for a client that may have left: only sending to it would show that.
+            ClientPhase::Busy => (
                 deadlines.half_closed,
                 self.half_closed_since()?,
-                Closed::OneSided,
+                CloseReason::OneSided,
             ),
-            // A client that has come just before the end, or has just got an answer, may have its next request
-            // on the way: it is answered with `Connection: close`. Who was silent for longer is closed.
-            Phase::Fresh | Phase::Idle if self.is_draining() => {
-                (clock.tick() * 2, since, Closed::Drained)
+            // A client that has just connected or has just received a response may have sent a request that hasn't
+            // arrived yet; it gets a response with `Connection: close`. A client that was idle for longer is closed.
+            ClientPhase::Fresh | ClientPhase::Idle if self.is_draining() => {
+                (clock.tick() * 2, since, CloseReason::Drained)
             }
-            Phase::Fresh => (deadlines.first_byte, since, Closed::FirstByte),
-            Phase::Header => (deadlines.header, since, Closed::Header),
-            Phase::Idle => (deadlines.idle, since, Closed::Idle),
-            Phase::Http2Frame if passed(deadlines.header, since) => return Some(Closed::Header),
-            // Frames that aren't a request's don't make a client less idle.
-            Phase::Http2 | Phase::Http2Frame => {
+            ClientPhase::Fresh => (deadlines.first_byte, since, CloseReason::FirstByte),
+            ClientPhase::Header => (deadlines.header, since, CloseReason::Header),
+            ClientPhase::Idle => (deadlines.idle, since, CloseReason::Idle),
+            ClientPhase::Http2Frame if passed(deadlines.header, since) => {
+                return Some(CloseReason::Header);
+            }
+            // Only requests count as activity, other frames don't.
+            ClientPhase::Http2 | ClientPhase::Http2Frame => {
                 let since = self.without_request_since()?;
-                (deadlines.http2_idle, since, Closed::Idle)
+                (deadlines.http2_idle, since, CloseReason::Idle)
             }
         };
         passed(deadline, since).then_some(closed)
     }
 
-    /// Ends the connection as soon as its task finds that the reason still stands. Gives false when it was told
-    /// so before.
-    pub(crate) fn condemn(&self, reason: Closed) -> bool {
-        let before = self.verdict.swap(reason.code(), Ordering::Release);
+    /// Marks the connection for closing. Its task ends it if the reason still holds. Returns false if it was already marked
+    /// with this reason.
+    pub(crate) fn mark_for_closing(&self, reason: CloseReason) -> bool {
+        let before = self.close_mark.swap(reason.code(), Ordering::Release);
         self.wake();
         before != reason.code()
     }
 
-    /// The client did what it was to be closed for not doing.
-    pub(crate) fn acquit(&self) {
-        let verdict = self.verdict.load(Ordering::Relaxed);
-        if verdict != 0 && verdict != Closed::DrainTimeout.code() {
-            self.verdict.store(0, Ordering::Relaxed);
+    /// Clears the mark, since the client became active in time. A drain timeout can't be cleared.
+    pub(crate) fn clear_mark(&self) {
+        let mark = self.close_mark.load(Ordering::Relaxed);
+        if mark != 0 && mark != CloseReason::DrainTimeout.code() {
+            self.close_mark.store(0, Ordering::Relaxed);
         }
     }
 
-    /// Counts the end of the connection.
-    pub(crate) fn ended(&self, reason: Closed) {
+    /// Records that gatefold ends the connection, and counts it by reason.
+    pub(crate) fn ended(&self, reason: CloseReason) {
         if !self.ended.swap(true, Ordering::Relaxed) {
             self.shared.meters.closed(reason);
-            debug!(peer = %self.peer, ?reason, "a connection is closed");
+            debug!(peer = %self.peer, ?reason, "closing a client's connection");
         }
     }
 
-    /// Whether it was ended for a reason of ours.
+    /// Whether gatefold has ended the connection.
     pub(crate) fn has_been_ended(&self) -> bool {
         self.ended.load(Ordering::Relaxed)
     }
 
-    /// Ends it now, whatever its task does.
+    /// Ends the connection now, by aborting its task.
     pub(crate) fn abort(&self) {
         if let Some(task) = self.task.get() {
             task.abort();
         }
     }
 
-    /// Lets the request in hand finish and ends the connection.
+    /// Makes the connection end after the request in flight.
     pub(crate) fn drain(&self) {
         self.draining.store(true, Ordering::Release);
         self.wake();
     }
 
-    /// Ready when the connection shall end, with the reason. Else the task is woken when that changes. To be
-    /// asked only after the socket had nothing to read, so that no request that has arrived is lost. `known` is
-    /// the caller's, for its next call.
+    /// Ready with the reason if the connection must end; otherwise registers the task to be woken. Call this only after a read
+    /// of the socket was pending, so that no request that has arrived is lost. `known` is the waker that this caller has
+    /// registered; the caller keeps it for its next call.
     pub(crate) fn poll_end(
         &self,
         context: &mut Context<'_>,
         known: &mut Option<Waker>,
-    ) -> Poll<Closed> {
+    ) -> Poll<CloseReason> {
         self.register(context, known, Side::Reader);
         match self.end() {
             Some(closed) => Poll::Ready(closed),
@@ -156,50 +161,50 @@ impl Connection {
         }
     }
 
-    /// Notes that the client takes nothing now. Ready when the connection shall end because of that; else the task
-    /// is woken when that changes.
+    /// Records that a write to the client is pending. Ready with the reason if the connection must end because of that;
+    /// otherwise registers the task to be woken.
     pub(crate) fn poll_stalled(
         &self,
         context: &mut Context<'_>,
         known: &mut Option<Waker>,
-    ) -> Poll<Closed> {
+    ) -> Poll<CloseReason> {
         if self.stalled_since().is_none() {
             let since = self.shared.clock.now().saturating_add(1);
             self.stalled.store(since, Ordering::Relaxed);
         }
         self.register(context, known, Side::Writer);
         match self.end() {
-            Some(reason @ (Closed::Write | Closed::DrainTimeout)) => Poll::Ready(reason),
+            Some(reason @ (CloseReason::Write | CloseReason::DrainTimeout)) => Poll::Ready(reason),
             _ => Poll::Pending,
         }
     }
 
-    /// The client has taken something.
+    /// Records that a write to the client has made progress.
     pub(crate) fn flow(&self) {
-        // A response over HTTP/2 may have been done for us long before the client has it.
+        // Over HTTP/2 the proxy may have finished a response long before the client has received it.
         let now = self.shared.clock.now();
         self.finished.store(now, Ordering::Relaxed);
         self.stalled.store(0, Ordering::Relaxed);
     }
 
-    /// The reason to end the connection, if it still stands: time goes on between a verdict and this.
-    fn end(&self) -> Option<Closed> {
-        let reason = Closed::of_code(self.verdict.load(Ordering::Acquire))?;
-        let stands = match reason {
-            Closed::DrainTimeout | Closed::Malformed => true,
-            Closed::Reclaimed => self.unused_since().is_some(),
-            Closed::Handshake
-            | Closed::FirstByte
-            | Closed::Header
-            | Closed::Idle
-            | Closed::Write
-            | Closed::OneSided
-            | Closed::Drained => self.overdue() == Some(reason),
+    /// The reason for which the connection is marked, if it still holds: the client may have become active since.
+    fn end(&self) -> Option<CloseReason> {
+        let reason = CloseReason::of_code(self.close_mark.load(Ordering::Acquire))?;
+        let holds = match reason {
+            CloseReason::DrainTimeout | CloseReason::Malformed => true,
+            CloseReason::Reclaimed => self.unused_since().is_some(),
+            CloseReason::Handshake
+            | CloseReason::FirstByte
+            | CloseReason::Header
+            | CloseReason::Idle
+            | CloseReason::Write
+            | CloseReason::OneSided
+            | CloseReason::Drained => self.overdue() == Some(reason),
         };
-        stands.then_some(reason)
+        holds.then_some(reason)
     }
 
-    /// Has the task woken when the connection shall end. A task that has one waker all its life takes the lock
+    /// Registers the task to be woken when the connection must end. A task whose waker doesn't change takes the lock only
     /// once.
     fn register(&self, context: &Context<'_>, known: &mut Option<Waker>, side: Side) {
         let waker = context.waker();
@@ -215,9 +220,9 @@ impl Connection {
         *known = Some(waker.clone());
     }
 
-    /// To be called after what the tasks shall see was stored. Whoever registers later sees it through the lock.
-    /// Whoever is registered is woken after it, and looks again: that it sees nothing would take a look that
-    /// began before, and during such a one the task is marked to run once more.
+    /// Wakes the tasks. Call this after storing the mark. No wake-up is lost: a task that registers later sees the mark, since
+    /// both take the lock; a task that is already registered is woken and checks again, and if it is running at the
+    /// moment, Tokio schedules it to run once more.
     fn wake(&self) {
         let wakers = self.wakers.lock().unwrap_or_else(PoisonError::into_inner);
         let Wakers { reader, writer } = wakers.clone();

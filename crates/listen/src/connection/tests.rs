@@ -1,12 +1,12 @@
-use super::super::meters::Closed;
-use super::super::shared::Options;
 use super::*;
+use crate::meters::CloseReason;
+use crate::shared::Options;
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 fn connection(peer: SocketAddr) -> Arc<Connection> {
-    let socket = SocketAddr::from(([0u16; 8], 80));
-    let shared = Arc::new(Shared::new(Options::default()));
+    let socket = SocketKey::tcp(([0u16; 8], 80));
+    let shared = Arc::new(SharedState::new(Options::default()));
     Arc::new(Connection::new(socket, peer, false, shared))
 }
 
@@ -14,7 +14,7 @@ fn client_address() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], 4000))
 }
 
-fn end(connection: &Connection) -> Option<Closed> {
+fn end(connection: &Connection) -> Option<CloseReason> {
     let mut context = Context::from_waker(Waker::noop());
     match connection.poll_end(&mut context, &mut None) {
         Poll::Ready(closed) => Some(closed),
@@ -22,7 +22,7 @@ fn end(connection: &Connection) -> Option<Closed> {
     }
 }
 
-/// Lets so much time pass.
+/// Advances the clock by `time`.
 fn pass(connection: &Connection, time: Duration) {
     let clock = &connection.shared.clock;
     let since = clock.now();
@@ -32,19 +32,23 @@ fn pass(connection: &Connection, time: Duration) {
 }
 
 #[test]
-fn an_ipv4_client_of_an_ipv6_socket_is_shown_as_ipv4() {
+fn ipv4_client_of_an_ipv6_socket_has_its_ipv4_address() {
     let peer = "[::ffff:203.0.113.9]:1234".parse().expect("an address");
     assert_eq!(connection(peer).peer_text(), "203.0.113.9");
 }
 
 #[test]
-fn a_request_knows_how_many_its_connection_has_in_flight() {
+fn request_counts_those_in_flight_on_its_connection() {
     let http1 = connection(client_address());
     assert_eq!(http1.begin().in_flight(), 1);
-    assert_eq!(http1.begin().in_flight(), 1, "one after the other");
+    assert_eq!(
+        http1.begin().in_flight(),
+        1,
+        "HTTP/1 has one request at a time"
+    );
 
     let http2 = connection(client_address());
-    http2.read_frames(Progress::Between, true);
+    http2.read_frames(FrameProgress::Between, true);
     let first = http2.begin();
     let second = http2.begin();
     assert_eq!((first.in_flight(), second.in_flight()), (1, 2));
@@ -53,54 +57,58 @@ fn a_request_knows_how_many_its_connection_has_in_flight() {
 }
 
 #[test]
-fn only_a_connection_that_stays_idle_is_closed_when_it_drains() {
+fn draining_closes_only_connections_that_stay_idle() {
     let connection = connection(client_address());
     connection.drain();
-    assert_eq!(end(&connection), None, "its first request may be under way");
+    assert_eq!(
+        end(&connection),
+        None,
+        "its first request may be in transit"
+    );
     connection.read();
     let request = connection.begin();
     assert_eq!(end(&connection), None);
     drop(request);
-    connection.condemn(Closed::Drained);
-    assert_eq!(end(&connection), None, "the next one may be on the way");
+    connection.mark_for_closing(CloseReason::Drained);
+    assert_eq!(end(&connection), None, "the next request may be in transit");
     pass(&connection, Duration::from_secs(1));
-    assert_eq!(end(&connection), Some(Closed::Drained));
+    assert_eq!(end(&connection), Some(CloseReason::Drained));
     connection.read();
     assert_eq!(end(&connection), None, "the next request has begun");
 }
 
 #[test]
-fn a_verdict_falls_when_the_client_does_what_it_was_closed_for() {
+fn activity_clears_the_mark_for_closing() {
     let connection = connection(client_address());
     let deadlines = connection.shared.deadlines;
     pass(&connection, deadlines.first_byte);
-    connection.condemn(Closed::FirstByte);
-    assert_eq!(end(&connection), Some(Closed::FirstByte));
+    connection.mark_for_closing(CloseReason::FirstByte);
+    assert_eq!(end(&connection), Some(CloseReason::FirstByte));
     connection.read();
     assert_eq!(end(&connection), None);
     pass(&connection, deadlines.header);
-    connection.condemn(Closed::Header);
-    assert_eq!(end(&connection), Some(Closed::Header));
+    connection.mark_for_closing(CloseReason::Header);
+    assert_eq!(end(&connection), Some(CloseReason::Header));
     let request = connection.begin();
     assert_eq!(end(&connection), None, "the header is complete");
-    connection.condemn(Closed::DrainTimeout);
-    assert_eq!(end(&connection), Some(Closed::DrainTimeout));
+    connection.mark_for_closing(CloseReason::DrainTimeout);
+    assert_eq!(end(&connection), Some(CloseReason::DrainTimeout));
     drop(request);
 }
 
 #[test]
-fn a_verdict_that_comes_too_late_does_not_hold_for_the_next_time() {
+fn late_mark_does_not_apply_to_the_next_idle_period() {
     let connection = connection(client_address());
     connection.read();
-    // The request came while the verdict was on its way.
-    connection.condemn(Closed::Idle);
+    // The request arrived just before the mark was set.
+    connection.mark_for_closing(CloseReason::Idle);
     let request = connection.begin();
     assert_eq!(end(&connection), None, "it is in use");
     drop(request);
     assert_eq!(end(&connection), None, "it has only just become idle");
-    connection.condemn(Closed::Header);
+    connection.mark_for_closing(CloseReason::Header);
     connection.read();
-    connection.condemn(Closed::Header);
+    connection.mark_for_closing(CloseReason::Header);
     assert_eq!(
         end(&connection),
         None,
@@ -109,31 +117,31 @@ fn a_verdict_that_comes_too_late_does_not_hold_for_the_next_time() {
 }
 
 #[test]
-fn an_http_2_connection_is_unused_when_it_has_no_request() {
+fn http2_connection_without_requests_is_unused() {
     let connection = connection(client_address());
-    connection.read_frames(Progress::Began, false);
-    assert_eq!(connection.unused_since(), None, "it is just beginning");
-    connection.read_frames(Progress::Between, true);
+    connection.read_frames(FrameProgress::Began, false);
+    assert_eq!(connection.unused_since(), None, "it has just begun");
+    connection.read_frames(FrameProgress::Between, true);
     let request = connection.begin();
-    connection.condemn(Closed::Reclaimed);
+    connection.mark_for_closing(CloseReason::Reclaimed);
     assert_eq!(connection.unused_since(), None);
     assert_eq!(end(&connection), None);
     drop(request);
     pass(&connection, connection.shared.clock.tick());
     assert!(connection.unused_since().is_some());
-    assert_eq!(end(&connection), Some(Closed::Reclaimed));
-    // The header of another one: its task hasn't begun with it.
-    connection.read_frames(Progress::Between, true);
-    connection.condemn(Closed::Reclaimed);
-    assert_eq!(end(&connection), None, "it would be lost");
+    assert_eq!(end(&connection), Some(CloseReason::Reclaimed));
+    // The header of another request, whose task hasn't begun yet.
+    connection.read_frames(FrameProgress::Between, true);
+    connection.mark_for_closing(CloseReason::Reclaimed);
+    assert_eq!(end(&connection), None, "the request would be lost");
 }
 
 #[test]
-fn http_2_frames_that_never_end_do_not_make_a_client_less_idle() {
+fn unfinished_http2_frames_do_not_count_as_activity() {
     let connection = connection(client_address());
     let deadlines = connection.shared.deadlines;
     let began = connection.shared.clock.now();
-    connection.read_frames(Progress::Between, false);
+    connection.read_frames(FrameProgress::Between, false);
     while !connection
         .shared
         .clock
@@ -141,22 +149,26 @@ fn http_2_frames_that_never_end_do_not_make_a_client_less_idle() {
     {
         assert_eq!(connection.overdue(), None);
         // The end of one frame, and the first byte of the next one.
-        connection.read_frames(Progress::Began, false);
+        connection.read_frames(FrameProgress::Began, false);
         pass(&connection, deadlines.header / 4);
-        let patient = connection.shared.clock.has_passed(deadlines.header, began);
-        assert_eq!(connection.unused_since().is_some(), patient, "its place");
+        let unused = connection.shared.clock.has_passed(deadlines.header, began);
+        assert_eq!(
+            connection.unused_since().is_some(),
+            unused,
+            "the connection can be reclaimed once the header deadline has passed"
+        );
     }
-    assert_eq!(connection.overdue(), Some(Closed::Idle));
-    connection.condemn(Closed::Idle);
-    assert_eq!(end(&connection), Some(Closed::Idle));
+    assert_eq!(connection.overdue(), Some(CloseReason::Idle));
+    connection.mark_for_closing(CloseReason::Idle);
+    assert_eq!(end(&connection), Some(CloseReason::Idle));
 }
 
 #[test]
-fn a_client_that_still_takes_its_response_uses_its_connection() {
+fn client_that_still_reads_its_response_uses_its_connection() {
     let connection = connection(client_address());
     let deadlines = connection.shared.deadlines;
-    connection.read_frames(Progress::Between, true);
-    // Done for the proxy; HTTP/2 has the rest of the response in its buffer.
+    connection.read_frames(FrameProgress::Between, true);
+    // The proxy is done; the rest of the response is in the HTTP/2 buffer.
     drop(connection.begin());
     let mut context = Context::from_waker(Waker::noop());
     let mut stall = || connection.poll_stalled(&mut context, &mut None);
@@ -169,51 +181,55 @@ fn a_client_that_still_takes_its_response_uses_its_connection() {
     assert_eq!(connection.unused_since(), Some(flowed));
     assert_eq!(stall(), Poll::Pending);
     pass(&connection, deadlines.write / 2);
-    assert_eq!(connection.overdue(), None, "it has taken something since");
+    assert_eq!(connection.overdue(), None, "the client has read since");
     pass(&connection, deadlines.write);
-    assert_eq!(connection.overdue(), Some(Closed::Write));
-    connection.condemn(Closed::Write);
-    assert_eq!(stall(), Poll::Ready(Closed::Write));
-    assert_eq!(end(&connection), Some(Closed::Write), "for the reader, too");
+    assert_eq!(connection.overdue(), Some(CloseReason::Write));
+    connection.mark_for_closing(CloseReason::Write);
+    assert_eq!(stall(), Poll::Ready(CloseReason::Write));
+    assert_eq!(
+        end(&connection),
+        Some(CloseReason::Write),
+        "reads end for the same reason"
+    );
 }
 
-/// Counts how often it wakes.
+/// A waker that counts its wake-ups.
 #[derive(Default)]
-struct Alarm(AtomicU32);
+struct CountingWaker(AtomicU32);
 
-impl Wake for Alarm {
+impl Wake for CountingWaker {
     fn wake(self: Arc<Self>) {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
 }
 
 #[test]
-fn who_waits_is_woken_by_each_verdict_also_when_it_registers_once() {
+fn every_mark_wakes_a_task_that_registered_once() {
     let connection = connection(client_address());
-    let alarms = [Arc::<Alarm>::default(), Arc::default()];
-    let rung = |index: usize| alarms[index].0.load(Ordering::Relaxed);
+    let wakers = [Arc::<CountingWaker>::default(), Arc::default()];
+    let woken = |index: usize| wakers[index].0.load(Ordering::Relaxed);
     let (mut known, mut writer) = (None, None);
     let mut poll = |index: usize| {
-        let waker = Waker::from(alarms[index].clone());
+        let waker = Waker::from(wakers[index].clone());
         let mut context = Context::from_waker(&waker);
         let _ = connection.poll_end(&mut context, &mut known);
     };
     poll(0);
-    connection.condemn(Closed::Idle);
+    connection.mark_for_closing(CloseReason::Idle);
     poll(0);
-    connection.condemn(Closed::Idle);
-    assert_eq!((rung(0), rung(1)), (2, 0));
+    connection.mark_for_closing(CloseReason::Idle);
+    assert_eq!((woken(0), woken(1)), (2, 0));
     poll(1);
-    connection.condemn(Closed::Idle);
-    assert_eq!((rung(0), rung(1)), (2, 1), "the task has another one");
-    let waker = Waker::from(alarms[0].clone());
+    connection.mark_for_closing(CloseReason::Idle);
+    assert_eq!((woken(0), woken(1)), (2, 1), "the task has another one");
+    let waker = Waker::from(wakers[0].clone());
     let _ = connection.poll_stalled(&mut Context::from_waker(&waker), &mut writer);
-    connection.condemn(Closed::Write);
-    assert_eq!((rung(0), rung(1)), (3, 2), "the writer and the reader");
+    connection.mark_for_closing(CloseReason::Write);
+    assert_eq!((woken(0), woken(1)), (3, 2), "the writer and the reader");
 }
 
 #[tokio::test]
-async fn a_client_has_left_when_the_rest_of_its_body_cannot_come() {
+async fn client_has_left_if_the_rest_of_its_body_cannot_arrive() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
         .await
         .expect("a port");
@@ -230,11 +246,17 @@ async fn a_client_has_left_when_the_rest_of_its_body_cannot_come() {
     client.shutdown(std::net::Shutdown::Write).expect("closed");
     let deadline = std::time::Instant::now() + Duration::from_secs(30);
     while !connection.has_left(Some(u64::MAX)) {
-        assert!(std::time::Instant::now() < deadline, "its end is not seen");
+        assert!(
+            std::time::Instant::now() < deadline,
+            "the end of the client's side was not detected"
+        );
         tokio::task::yield_now().await;
     }
-    assert!(!connection.has_left(Some(8)), "all of it has come");
-    assert!(!connection.has_left(None), "all of it may have come");
+    assert!(!connection.has_left(Some(8)), "the whole body has arrived");
+    assert!(
+        !connection.has_left(None),
+        "the whole body may have arrived"
+    );
     drop(request);
     assert!(!connection.has_left(Some(u64::MAX)), "the request is over");
 }

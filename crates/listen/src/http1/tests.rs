@@ -1,10 +1,10 @@
 use super::*;
 
-/// Reads all of it at once and byte by byte, with the same outcome.
-fn outcome(bytes: &[u8]) -> Result<Requests, Refusal> {
-    let mut at_once = Requests::default();
+/// Follows the bytes at once and one by one, and checks that the outcome is the same.
+fn outcome(bytes: &[u8]) -> Result<RequestReader, FramingError> {
+    let mut at_once = RequestReader::default();
     let whole = at_once.read(bytes).map_err(|malformed| malformed.refusal);
-    let mut slowly = Requests::default();
+    let mut slowly = RequestReader::default();
     let pieces = bytes.chunks(1).try_for_each(|byte| slowly.read(byte));
     let pieces = pieces.map_err(|malformed| malformed.refusal);
     assert_eq!(whole, pieces, "{}", bytes.escape_ascii());
@@ -13,7 +13,7 @@ fn outcome(bytes: &[u8]) -> Result<Requests, Refusal> {
 }
 
 #[test]
-fn well_formed_requests_are_followed_to_their_end() {
+fn follows_well_formed_requests_to_their_end() {
     for (bytes, headers) in [
         (&b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"[..], 1),
         (b"\r\nGET / HTTP/1.0\r\n\r\n", 1),
@@ -28,39 +28,48 @@ fn well_formed_requests_are_followed_to_their_end() {
 }
 
 #[test]
-fn malformed_framing_is_refused() {
+fn refuses_malformed_framing() {
     const CHUNKED: &str = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
     for (bytes, refusal) in [
-        ("GET / HTTP/1.1\nHost: a\r\n\r\n", Refusal::BareLineFeed),
-        ("GET / HTTP/1.1\r\nHost: a\n\r\n", Refusal::BareLineFeed),
-        ("GET / HTTP/1.1\r\nHost: a\r\n\n", Refusal::BareLineFeed),
-        ("\nGET / HTTP/1.1\r\n\r\n", Refusal::BareLineFeed),
-        ("GET /a b HTTP/1.1\r\n\r\n", Refusal::RequestLine),
-        ("GET  / HTTP/1.1\r\n\r\n", Refusal::RequestLine),
-        ("GET / \r\n\r\n", Refusal::RequestLine),
-        ("GET /\r\n\r\n", Refusal::RequestLine),
-        ("GET /\t HTTP/1.1\r\n\r\n", Refusal::RequestLine),
-        ("GET /\0 HTTP/1.1\r\n\r\n", Refusal::RequestLine),
-        ("GET /\x7f HTTP/1.1\r\n\r\n", Refusal::RequestLine),
+        (
+            "GET / HTTP/1.1\nHost: a\r\n\r\n",
+            FramingError::BareLineFeed,
+        ),
+        (
+            "GET / HTTP/1.1\r\nHost: a\n\r\n",
+            FramingError::BareLineFeed,
+        ),
+        (
+            "GET / HTTP/1.1\r\nHost: a\r\n\n",
+            FramingError::BareLineFeed,
+        ),
+        ("\nGET / HTTP/1.1\r\n\r\n", FramingError::BareLineFeed),
+        ("GET /a b HTTP/1.1\r\n\r\n", FramingError::RequestLine),
+        ("GET  / HTTP/1.1\r\n\r\n", FramingError::RequestLine),
+        ("GET / \r\n\r\n", FramingError::RequestLine),
+        ("GET /\r\n\r\n", FramingError::RequestLine),
+        ("GET /\t HTTP/1.1\r\n\r\n", FramingError::RequestLine),
+        ("GET /\0 HTTP/1.1\r\n\r\n", FramingError::RequestLine),
+        ("GET /\x7f HTTP/1.1\r\n\r\n", FramingError::RequestLine),
     ] {
         assert_eq!(outcome(bytes.as_bytes()).err(), Some(refusal), "{bytes:?}");
     }
     for (body, refusal) in [
-        ("2\nxx\r\n0\r\n\r\n", Refusal::BareLineFeed),
-        ("2;\nxx\r\n0\r\n\r\n", Refusal::BareLineFeed),
-        ("2;a\0\r\nxx\r\n0\r\n\r\n", Refusal::ChunkLine),
-        ("\r\nxx\r\n0\r\n\r\n", Refusal::ChunkLine),
-        (";x\r\nxx\r\n0\r\n\r\n", Refusal::ChunkLine),
-        ("-1\r\nxx\r\n0\r\n\r\n", Refusal::ChunkLine),
-        ("0x2\r\nxx\r\n0\r\n\r\n", Refusal::ChunkLine),
-        ("2 x\r\nxx\r\n0\r\n\r\n", Refusal::ChunkLine),
-        ("10000000000000000\r\n", Refusal::ChunkLine),
-        ("2\r\nxxx\r\n0\r\n\r\n", Refusal::ChunkEnd),
-        ("2\r\nxx\n0\r\n\r\n", Refusal::BareLineFeed),
-        ("0\r\nT: a\n\r\n", Refusal::BareLineFeed),
-        ("0\r\nGET / HTTP/1.1\r\n\r\n", Refusal::Trailer),
-        ("0\r\nT: \0\r\n\r\n", Refusal::Trailer),
-        ("0\r\n\n", Refusal::BareLineFeed),
+        ("2\nxx\r\n0\r\n\r\n", FramingError::BareLineFeed),
+        ("2;\nxx\r\n0\r\n\r\n", FramingError::BareLineFeed),
+        ("2;a\0\r\nxx\r\n0\r\n\r\n", FramingError::ChunkLine),
+        ("\r\nxx\r\n0\r\n\r\n", FramingError::ChunkLine),
+        (";x\r\nxx\r\n0\r\n\r\n", FramingError::ChunkLine),
+        ("-1\r\nxx\r\n0\r\n\r\n", FramingError::ChunkLine),
+        ("0x2\r\nxx\r\n0\r\n\r\n", FramingError::ChunkLine),
+        ("2 x\r\nxx\r\n0\r\n\r\n", FramingError::ChunkLine),
+        ("10000000000000000\r\n", FramingError::ChunkLine),
+        ("2\r\nxxx\r\n0\r\n\r\n", FramingError::ChunkEnd),
+        ("2\r\nxx\n0\r\n\r\n", FramingError::BareLineFeed),
+        ("0\r\nT: a\n\r\n", FramingError::BareLineFeed),
+        ("0\r\nGET / HTTP/1.1\r\n\r\n", FramingError::Trailer),
+        ("0\r\nT: \0\r\n\r\n", FramingError::Trailer),
+        ("0\r\n\n", FramingError::BareLineFeed),
     ] {
         let bytes = format!("{CHUNKED}{body}");
         assert_eq!(outcome(bytes.as_bytes()).err(), Some(refusal), "{body:?}");
@@ -68,34 +77,43 @@ fn malformed_framing_is_refused() {
 }
 
 #[test]
-fn nothing_from_the_end_of_a_malformed_line_on_is_passed_on() {
+fn passes_nothing_from_the_end_of_a_malformed_line_on() {
     let bytes = b"GET / HTTP/1.1\r\n\r\nGET /a b HTTP/1.1\r\n\r\n";
-    let malformed = Requests::default().read(bytes).expect_err("malformed");
+    let malformed = RequestReader::default().read(bytes).expect_err("malformed");
     assert_eq!(&bytes[malformed.at..], b"\n\r\n");
-    let malformed = Requests::default().read(b"\n").expect_err("malformed");
-    assert_eq!(malformed.at, 1, "Pingora must see something of a request");
+    let malformed = RequestReader::default().read(b"\n").expect_err("malformed");
+    assert_eq!(malformed.at, 1, "Pingora must get a byte of the request");
 }
 
 #[test]
-fn large_headers_and_long_targets_are_refused_before_they_are_whole() {
-    let long = "x".repeat(LARGEST_HEADER);
+fn refuses_large_headers_and_long_targets_before_they_are_complete() {
+    let long = "x".repeat(MAX_HEADER);
     let target = format!("GET /{long}");
-    assert_eq!(outcome(target.as_bytes()).err(), Some(Refusal::LongTarget));
+    assert_eq!(
+        outcome(target.as_bytes()).err(),
+        Some(FramingError::LongTarget)
+    );
     let field = format!("GET / HTTP/1.1\r\nX: {long}");
-    assert_eq!(outcome(field.as_bytes()).err(), Some(Refusal::LargeHeader));
+    assert_eq!(
+        outcome(field.as_bytes()).err(),
+        Some(FramingError::LargeHeader)
+    );
     let trailer = format!("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX: {long}");
     assert_eq!(
         outcome(trailer.as_bytes()).err(),
-        Some(Refusal::LargeTrailer)
+        Some(FramingError::LargeTrailer)
     );
     let fields = |count| format!("GET / HTTP/1.1\r\n{}\r\n", "X: y\r\n".repeat(count));
-    assert!(outcome(fields(MOST_FIELDS).as_bytes()).is_ok());
-    let many = fields(MOST_FIELDS + 1);
-    assert_eq!(outcome(many.as_bytes()).err(), Some(Refusal::ManyFields));
+    assert!(outcome(fields(MAX_FIELDS).as_bytes()).is_ok());
+    let many = fields(MAX_FIELDS + 1);
+    assert_eq!(
+        outcome(many.as_bytes()).err(),
+        Some(FramingError::ManyFields)
+    );
 }
 
 #[test]
-fn a_body_of_uncertain_length_is_not_followed() {
+fn does_not_follow_a_body_of_ambiguous_length() {
     for fields in [
         "Content-Length: 1\r\nContent-Length: 1",
         "Content-Length: 1, 1",
@@ -106,7 +124,7 @@ fn a_body_of_uncertain_length_is_not_followed() {
     ] {
         let bytes = format!("POST / HTTP/1.1\r\n{fields}\r\n\r\nGET /a b\n\n");
         let requests = outcome(bytes.as_bytes()).expect(fields);
-        assert_eq!(requests.state, State::Unbounded, "{fields}");
+        assert_eq!(requests.state, RequestPart::Unbounded, "{fields}");
         assert!(
             requests.owes_body(1) && requests.is_unfinished(),
             "{fields}"
@@ -115,23 +133,25 @@ fn a_body_of_uncertain_length_is_not_followed() {
 }
 
 #[test]
-fn a_body_is_owed_by_its_own_request_only() {
-    let mut requests = Requests::default();
+fn body_belongs_to_its_own_request_only() {
+    let mut requests = RequestReader::default();
     let bytes = b"GET / HTTP/1.1\r\n\r\nPOST / HTTP/1.1\r\nContent-Length: 2\r\n\r\na";
     requests.read(bytes).expect("well-formed");
-    assert!(!requests.owes_body(1), "the first one has none");
+    assert!(!requests.owes_body(1), "the first request has no body");
     assert!(requests.owes_body(2));
     requests.read(b"b").expect("well-formed");
     assert!(!requests.owes_body(2));
 }
 
 #[test]
-fn a_websocket_leaves_http() {
-    let mut requests = Requests::default();
+fn websocket_leaves_http() {
+    let mut requests = RequestReader::default();
     let bytes = b"GET / HTTP/1.1\r\nUpgrade: WebSocket\r\nConnection: upgrade\r\n\r\n";
     requests.read(bytes).expect("well-formed");
     assert!(requests.asks_to_leave());
     requests.leave();
-    requests.read(b"\0\n\n\x81\x05").expect("no HTTP any more");
+    requests
+        .read(b"\0\n\n\x81\x05")
+        .expect("bytes after the switch are not HTTP");
     assert!(!requests.is_unfinished());
 }

@@ -15,7 +15,7 @@ pub use kubernetes::*;
 pub use policies::*;
 pub use routes::*;
 
-use crate::decode::schema::{choice, choice_text, object, read_field};
+use crate::decode::schema::{choice, object};
 use common::field_check::{
     check_length, check_texts, check_union, check_unique, read_choice, refuse,
 };

@@ -19,7 +19,7 @@ pub(crate) struct DecodedDocument {
     pub broken: bool,
     /// Whether the document has an unidentified object: its kind or name can't be read, but it was probably meant to be of a
     /// kind that gatefold reads.
-    pub nameless: bool,
+    pub has_unidentified: bool,
 }
 
 impl DecodedDocument {
@@ -54,7 +54,7 @@ impl DecodedDocument {
                 .collect(),
             diagnostics,
             broken: self.broken,
-            nameless: self.nameless,
+            has_unidentified: self.has_unidentified,
         }
     }
 }

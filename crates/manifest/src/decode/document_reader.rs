@@ -4,7 +4,7 @@
 
 use super::document::DecodedDocument;
 use super::object::{self, identity};
-use super::unknown_kind::suspicion;
+use super::unknown_kind::suggest_kind;
 use super::{Decoder, name, old_version};
 use crate::kind::{AnyObject, Kind};
 use crate::unread_policy;
@@ -18,7 +18,7 @@ pub(crate) fn read(document: &Document, budget: &mut AliasBudget) -> DecodedDocu
         objects: Vec::new(),
         refused: Vec::new(),
         partial: Vec::new(),
-        nameless: false,
+        has_unidentified: false,
         findings: Findings::default(),
     };
     let tree = yaml::parse(document, budget, &mut reader.findings);
@@ -40,7 +40,7 @@ pub(crate) fn read(document: &Document, budget: &mut AliasBudget) -> DecodedDocu
         partial: reader.partial,
         diagnostics,
         broken: matches!(tree, Tree::Broken),
-        nameless: reader.nameless,
+        has_unidentified: reader.has_unidentified,
     }
 }
 
@@ -59,7 +59,7 @@ struct DocumentReader<'d> {
     objects: Vec<AnyObject>,
     refused: Vec<ResourceId>,
     partial: Vec<(ResourceId, AnyObject)>,
-    nameless: bool,
+    has_unidentified: bool,
     findings: Findings,
 }
 
@@ -69,7 +69,7 @@ impl DocumentReader<'_> {
             let what = root.value.describe();
             let message = format!("a Kubernetes object is a mapping, but this is {what}");
             self.report(Code::NotAnObject, &root.span, message);
-            self.nameless = true;
+            self.has_unidentified = true;
             return;
         };
         let Some(meta) = self.type_meta(root, None) else {
@@ -114,7 +114,7 @@ impl DocumentReader<'_> {
             };
             let message = format!("not a Kubernetes object: it has {missing}");
             self.report(Code::NotAnObject, &node.span, message);
-            self.nameless = true;
+            self.has_unidentified = true;
             return None;
         };
         Some(TypeMeta {
@@ -185,7 +185,7 @@ impl DocumentReader<'_> {
         if !unread_policy::is_policy(group, kind, node) {
             return self.ignored(group, meta);
         }
-        if suspicion(group, kind).is_some() {
+        if suggest_kind(group, kind).is_some() {
             // The targets stay protected although the name of the policy's kind is misspelled.
             let mut ignored = Decoder::new(document.clone(), None);
             let read = unread_policy::read((group, kind), node, &document, &mut ignored);
@@ -205,7 +205,7 @@ impl DocumentReader<'_> {
                 self.partial.extend(partial);
                 self.refused.push(read.id);
             }
-            (_, false) => self.nameless = true,
+            (_, false) => self.has_unidentified = true,
         }
         self.findings.append(findings);
     }
@@ -215,7 +215,7 @@ impl DocumentReader<'_> {
         if name::is_valid(kind, &id) {
             self.refused.push(id);
         } else {
-            self.nameless = true;
+            self.has_unidentified = true;
         }
     }
 
@@ -232,12 +232,12 @@ impl DocumentReader<'_> {
 
     fn ignored(&mut self, group: &str, meta: &TypeMeta) {
         let message = format!("{} ({}) isn't used here", meta.kind, meta.api_version);
-        let suspicion = suspicion(group, &meta.kind);
+        let suggestion = suggest_kind(group, &meta.kind);
         let found = self.report(Code::IgnoredKind, &meta.span, message);
-        if let Some(help) = suspicion {
+        if let Some(help) = suggestion {
             found.severity = Severity::Warning;
             found.help = Some(help);
-            self.nameless = true;
+            self.has_unidentified = true;
         }
     }
 

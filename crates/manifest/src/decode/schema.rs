@@ -22,7 +22,7 @@ macro_rules! object {
         impl $(<$parameter: $trait>)? $crate::Decode for $name $(<$parameter>)? {
             fn decode(node: &gatefold_diagnostic::yaml::Node, decoder: &mut $crate::Decoder) -> Option<Self> {
                 let fields = &mut decoder.$mode(node)?;
-                $(let $field: Option<$type> = $crate::api::read_field!(fields, decoder, $yaml, $type $(, default $default)?);)*
+                $(let $field: Option<$type> = $crate::decode::schema::read_field!(fields, decoder, $yaml, $type $(, default $default)?);)*
                 $($(if let Some(value) = &$field {
                     $crate::api::check_length(node, $yaml, value, $($bound)+, decoder);
                 })?)*
@@ -55,7 +55,7 @@ macro_rules! choice {
         impl $name {
             /// The value as written in manifests.
             pub fn as_str(self) -> &'static str {
-                match self { $($name::$variant => $crate::api::choice_text!($variant $(, $text)?),)+ }
+                match self { $($name::$variant => $crate::decode::schema::choice_text!($variant $(, $text)?),)+ }
             }
         }
 

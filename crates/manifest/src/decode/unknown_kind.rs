@@ -27,7 +27,7 @@ pub(crate) fn is_other_gateway_kind(group: &str, kind: &str) -> bool {
 }
 
 /// A help text with the kind that was probably meant. `None` if the kind isn't similar to a known one.
-pub(crate) fn suspicion(group: &str, kind: &str) -> Option<String> {
+pub(crate) fn suggest_kind(group: &str, kind: &str) -> Option<String> {
     if is_other_gateway_kind(group, kind) {
         return None;
     }

@@ -162,12 +162,12 @@ impl FileState {
         let mut state = FileState {
             fingerprint,
             source: Some(source),
-            whole: !documents.iter().any(|(_, outcome)| outcome.broken),
+            whole: !documents.iter().any(|(_, decoded)| decoded.broken),
             ..FileState::default()
         };
-        for (_, outcome) in &documents {
-            state.objects.extend(outcome.objects.iter().cloned());
-            let diagnostics = outcome.diagnostics.iter().cloned();
+        for (_, decoded) in &documents {
+            state.objects.extend(decoded.objects.iter().cloned());
+            let diagnostics = decoded.diagnostics.iter().cloned();
             state.diagnostics.extend(diagnostics);
         }
         state.present = state.objects.len();
@@ -219,12 +219,12 @@ fn decode_documents(source: &Arc<Source>, old: &[(Document, DecodedDocument)]) -
             item: None,
         };
         let known = document.text().and_then(|text| known.get(text));
-        let known = known.filter(|(_, outcome)| !outcome.exceeds());
-        let outcome = match known {
-            Some((from, outcome)) => outcome.moved(from, &document),
+        let known = known.filter(|(_, decoded)| !decoded.exceeds());
+        let decoded = match known {
+            Some((from, decoded)) => decoded.moved(from, &document),
             None => document_reader::read(&document, &mut budget),
         };
-        (document, outcome)
+        (document, decoded)
     };
     yaml::split(&source.text).into_iter().map(decode).collect()
 }
@@ -232,7 +232,7 @@ fn decode_documents(source: &Arc<Source>, old: &[(Document, DecodedDocument)]) -
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::folder::settling::{Completion, SettlingFiles};
+    use crate::folder::settling::{Completeness, SettlingFiles};
     use std::fs;
     use std::time::Duration;
 
@@ -246,7 +246,7 @@ mod tests {
         old: Option<FileState>,
     ) -> (Option<FileState>, usize) {
         let settling = SettlingFiles::default();
-        let mut pass = LoadPass::new(&settling, Completion::Reported);
+        let mut pass = LoadPass::new(&settling, Completeness::Reported);
         let state = FileState::current(path, fingerprint, old, &mut pass);
         (state, pass.end())
     }

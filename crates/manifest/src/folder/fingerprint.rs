@@ -84,6 +84,21 @@ impl Fingerprint {
     }
 }
 
+#[cfg(test)]
+impl Fingerprint {
+    /// The fingerprint of a file with this size, touched at this time.
+    pub(super) fn example(size: u64, (seconds, nanoseconds): (i64, i64)) -> Self {
+        let time = (seconds, nanoseconds);
+        Fingerprint {
+            device: 1,
+            inode: 1,
+            modified: time,
+            changed: time,
+            size,
+        }
+    }
+}
+
 /// A time in nanoseconds since 1970.
 fn nanoseconds(time: SystemTime) -> i128 {
     let since = time
@@ -96,34 +111,23 @@ fn nanoseconds(time: SystemTime) -> i128 {
 mod tests {
     use super::*;
 
-    fn touched_at(seconds: i64, nanoseconds: i64) -> Fingerprint {
-        let time = (seconds, nanoseconds);
-        Fingerprint {
-            device: 1,
-            inode: 1,
-            modified: time,
-            changed: time,
-            size: 1,
-        }
-    }
-
     fn at(seconds: f64) -> SystemTime {
         SystemTime::UNIX_EPOCH + Duration::from_secs_f64(seconds)
     }
 
     #[test]
     fn is_outdated_within_one_tick_of_the_file_system() {
-        let fine = touched_at(1_000, 500_000_000);
+        let fine = Fingerprint::example(1, (1_000, 500_000_000));
         assert!(fine.may_be_outdated(at(1_000.51), false));
         assert!(!fine.may_be_outdated(at(1_000.6), false));
-        let coarse = touched_at(1_000, 0);
+        let coarse = Fingerprint::example(1, (1_000, 0));
         assert!(coarse.may_be_outdated(at(1_001.9), false));
         assert!(!coarse.may_be_outdated(at(1_002.1), false));
     }
 
     #[test]
     fn a_time_in_the_future_is_outdated_only_once() {
-        let future = touched_at(2_000, 0);
+        let future = Fingerprint::example(1, (2_000, 0));
         assert!(future.may_be_outdated(at(1_000.0), false));
         assert!(!future.may_be_outdated(at(1_000.0), true));
     }

@@ -26,11 +26,11 @@ enum CandidateAge {
 impl FileState {
     /// Keeps the last good version of objects that were refused.
     pub(super) fn keep_refused(&mut self, documents: &Documents, old: &FileState) {
-        let outcomes = || documents.iter().map(|(_, outcome)| outcome);
-        if outcomes().all(|it| it.refused.is_empty() && it.partial.is_empty()) {
+        let all_decoded = || documents.iter().map(|(_, decoded)| decoded);
+        if all_decoded().all(|it| it.refused.is_empty() && it.partial.is_empty()) {
             return;
         }
-        let refused = outcomes().flat_map(|outcome| &outcome.refused);
+        let refused = all_decoded().flat_map(|decoded| &decoded.refused);
         let good = old.objects.iter().map(|object| (object.id(), object));
         let mut good: HashMap<ResourceId, &AnyObject> = good.collect();
         good.retain(|id, _| !old.partial.contains(id));
@@ -69,7 +69,7 @@ impl FileState {
     fn keep_partial(&mut self, documents: &Documents, known: &HashSet<ResourceId>) {
         let mut partial = documents
             .iter()
-            .flat_map(|(_, outcome)| &outcome.partial)
+            .flat_map(|(_, decoded)| &decoded.partial)
             .peekable();
         if partial.peek().is_none() {
             return;
@@ -91,8 +91,8 @@ impl FileState {
 
     /// Objects that were refused and have no last good version.
     pub(super) fn refused(&self) -> Vec<ResourceId> {
-        let outcomes = self.documents.iter().map(|(_, outcome)| outcome);
-        let mut refused = outcomes.flat_map(|outcome| &outcome.refused).peekable();
+        let all_decoded = self.documents.iter().map(|(_, decoded)| decoded);
+        let mut refused = all_decoded.flat_map(|decoded| &decoded.refused).peekable();
         if refused.peek().is_none() {
             return Vec::new();
         }
@@ -137,14 +137,14 @@ impl FileState {
     fn note_candidates(&mut self, documents: &Documents, candidates: &HashSet<String>) {
         // The diagnostics of the file are those of its documents in order.
         let mut start = 0;
-        for (document, outcome) in documents {
+        for (document, decoded) in documents {
             let candidate = text(document).is_some_and(|text| candidates.contains(text));
             if candidate && let Some(found) = self.diagnostics.get_mut(start) {
                 let note =
                     "the last good version of objects that this file no longer has stays in force";
                 found.notes.push(note.to_owned());
             }
-            start += outcome.diagnostics.len();
+            start += decoded.diagnostics.len();
         }
     }
 
@@ -183,7 +183,7 @@ impl FileState {
     /// that were read before. Good policies replace both.
     fn keep_readable(&mut self, old: &mut FileState, documents: &Documents) {
         let mut known = ids(&self.objects);
-        let partial = documents.iter().flat_map(|(_, outcome)| &outcome.partial);
+        let partial = documents.iter().flat_map(|(_, decoded)| &decoded.partial);
         let now: HashSet<&ResourceId> = partial.map(|(id, _)| id).chain(&known).collect();
         let former = std::mem::take(&mut old.partial).into_iter();
         let (replaced, left): (Vec<_>, Vec<_>) = former.partition(|id| now.contains(id));
@@ -210,7 +210,7 @@ fn split_present(
     objects: Vec<AnyObject>,
     documents: &Documents,
 ) -> (Vec<AnyObject>, Vec<AnyObject>) {
-    let now = documents.iter().flat_map(|(_, outcome)| &outcome.objects);
+    let now = documents.iter().flat_map(|(_, decoded)| &decoded.objects);
     let now: HashMap<ResourceId, &AnyObject> = now.map(|it| (it.id(), it)).collect();
     let (mut present, mut kept) = (Vec::new(), Vec::new());
     for object in objects {
@@ -228,8 +228,10 @@ fn split_present(
 
 /// The unidentified documents that are new, or that were candidates before.
 fn candidates<'d>(documents: &'d Documents, old: &FileState) -> Vec<(&'d str, CandidateAge)> {
-    let nameless = documents.iter().filter(|(_, outcome)| outcome.nameless);
-    let mut texts = nameless
+    let unidentified = documents
+        .iter()
+        .filter(|(_, decoded)| decoded.has_unidentified);
+    let mut texts = unidentified
         .filter_map(|(document, _)| text(document))
         .peekable();
     if texts.peek().is_none() {
@@ -254,8 +256,10 @@ fn unaccounted(documents: &Documents, old: &FileState) -> Option<Box<Unaccounted
     if candidates.is_empty() {
         return None;
     }
-    let outcomes = documents.iter().map(|(_, outcome)| outcome);
-    let present: HashSet<ResourceId> = outcomes.flat_map(|outcome| ids(&outcome.objects)).collect();
+    let all_decoded = documents.iter().map(|(_, decoded)| decoded);
+    let present: HashSet<ResourceId> = all_decoded
+        .flat_map(|decoded| ids(&decoded.objects))
+        .collect();
     let missing = ids(&old.objects)
         .into_iter()
         .filter(|id| !present.contains(id));

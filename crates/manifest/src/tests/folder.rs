@@ -74,7 +74,7 @@ fn a_dangling_link_is_a_warning() {
     symlink("gone.yaml", folder.path("a.yaml")).expect("the link is created");
     symlink("gone", folder.path("b")).expect("the link is created");
     assert_eq!(
-        folder.drawn(),
+        folder.rendered(),
         "warning[GF0101]: can't be read: the target of the link doesn't exist\n--> a.yaml"
     );
 }
@@ -141,7 +141,7 @@ fn refuses_a_file_of_100_mib_without_reading_it() {
     file.set_len(100 << 20).expect("a sparse file");
     let start = std::time::Instant::now();
     assert_eq!(
-        folder.drawn(),
+        folder.rendered(),
         "error[GF0103]: larger than 32 MiB\n--> a.yaml\n = help: split it into several files"
     );
     assert!(
@@ -171,7 +171,7 @@ fn shows_both_places_of_a_duplicate_in_two_files() {
     let mut folder = Folder::new();
     folder.write("a.yaml", service("a", 80));
     folder.write("b.yaml", format!("# copy\n{}", service("a", 81)));
-    insta::assert_snapshot!(folder.drawn());
+    insta::assert_snapshot!(folder.rendered());
     folder.remove("a.yaml");
     let loaded = folder.loader.load();
     assert_eq!(

@@ -9,10 +9,14 @@ use std::time::{Duration, Instant};
 fn bounded(text: &str) -> Loaded {
     let start = Instant::now();
     let loaded = Loader::from_text("f.yaml", text);
-    let drawn = drawn(&loaded);
+    let rendered = rendered(&loaded);
     let took = start.elapsed();
     assert!(took < Duration::from_secs(20), "took {took:?}");
-    assert!(drawn.len() < 200_000, "{} bytes of output", drawn.len());
+    assert!(
+        rendered.len() < 200_000,
+        "{} bytes of output",
+        rendered.len()
+    );
     loaded
 }
 
@@ -131,16 +135,20 @@ fn truncates_very_long_words_and_lines_in_diagnostics() {
     for text in texts {
         let loaded = bounded(&text);
         assert!(!loaded.diagnostics.is_empty());
-        assert!(drawn(&loaded).len() < 5_000, "{}", drawn(&loaded).len());
+        assert!(
+            rendered(&loaded).len() < 5_000,
+            "{}",
+            rendered(&loaded).len()
+        );
     }
 }
 
 #[test]
 fn shows_no_control_characters() {
     let text = "apiVersion: v1\nkind: \"Serv\\e[31mce\"\n---\na: \"\u{9b}31m\n---\n\u{202e}b: [\u{9b}2J\n---\n\"\\e]0;x\\a\": 1\n";
-    let drawn = drawn(&bounded(text));
+    let rendered = rendered(&bounded(text));
     let control = |c: char| (c.is_control() && c != '\n') || c == '\u{202e}';
-    assert!(!drawn.contains(control), "{drawn:?}");
+    assert!(!rendered.contains(control), "{rendered:?}");
 }
 
 #[test]
@@ -166,9 +174,9 @@ fn shows_no_line_of_a_secret() {
             .to_owned(),
     ];
     for text in broken {
-        let drawn = drawn(&bounded(&text));
-        assert!(drawn.contains("error"), "nothing was found in {text}");
-        assert!(!drawn.contains("hunter2"), "{drawn}");
+        let rendered = rendered(&bounded(&text));
+        assert!(rendered.contains("error"), "nothing was found in {text}");
+        assert!(!rendered.contains("hunter2"), "{rendered}");
     }
 }
 
@@ -198,13 +206,13 @@ fn thousands_of_refused_objects_cost_little_more_than_good_ones() {
 }
 
 proptest::proptest! {
-    /// Whatever stands in a file, loading and drawing never panic, and what is drawn obeys no terminal.
+    /// Loading and rendering never panic, whatever the file contains, and the output has no control characters.
     #[test]
-    fn any_text_can_be_loaded_and_drawn(text in "([a-z]{1,3}|[ :\n\t{}\\[\\],&*!|>'\"%@`#?\r-]|\n  |\n- |: |\n---\n|kind: Secret\n|apiVersion: v1\n|items:\n|<<: |\u{9b}|ü|\u{2028}|\u{feff}|\\\\x){0,40}") {
+    fn loads_and_renders_any_text(text in "([a-z]{1,3}|[ :\n\t{}\\[\\],&*!|>'\"%@`#?\r-]|\n  |\n- |: |\n---\n|kind: Secret\n|apiVersion: v1\n|items:\n|<<: |\u{9b}|ü|\u{2028}|\u{feff}|\\\\x){0,40}") {
         let loaded = Loader::from_text("f.yaml", text.clone());
         for found in &loaded.diagnostics {
-            let drawn = render(found, Style::Plain);
-            proptest::prop_assert!(!drawn.contains(|c: char| c.is_control() && c != '\n'), "{drawn:?}");
+            let rendered = render(found, Style::Plain);
+            proptest::prop_assert!(!rendered.contains(|c: char| c.is_control() && c != '\n'), "{rendered:?}");
             summary_line(found);
         }
     }

@@ -13,7 +13,7 @@ fn keeps_last_good_file_when_yaml_is_broken() {
     folder.write("z.yaml", service("z", 80));
     folder.names();
     folder.write("a.yaml", format!("{}---\nb: [\n", service("a", 81)));
-    insta::assert_snapshot!(folder.drawn());
+    insta::assert_snapshot!(folder.rendered());
     let loaded = folder.loader.load();
     assert_eq!(
         names(&loaded),
@@ -60,7 +60,7 @@ fn keeps_last_good_version_of_a_refused_object_and_loads_the_others() {
         "a.yaml",
         format!("{}---\n{}", service("a", 0), service("b", 81)),
     );
-    insta::assert_snapshot!(folder.drawn());
+    insta::assert_snapshot!(folder.rendered());
     let loaded = folder.loader.load();
     let ports: Vec<u16> = loaded
         .resources
@@ -141,7 +141,7 @@ fn keeps_last_good_files_of_a_folder_that_cannot_be_examined() {
     symlink("loop", folder.path("loop")).expect("the link is created");
     let loaded = folder.loader.load();
     assert_eq!(names(&loaded), ["Service default/a", "Service default/b"]);
-    assert_eq!(errors(&loaded), 1, "{}", drawn(&loaded));
+    assert_eq!(errors(&loaded), 1, "{}", rendered(&loaded));
     fs::remove_file(folder.path("sub")).expect("it is removed");
     assert_eq!(folder.names(), ["Service default/b"]);
 }
@@ -191,8 +191,8 @@ fn a_typing_error_in_the_kind_or_the_name_removes_no_object() {
             folder.write("a.yaml", bad(port));
             let loaded = folder.loader.load();
             assert_eq!(ports(&loaded), [80, port], "{wrong}");
-            let drawn = drawn(&loaded);
-            assert!(drawn.contains("stays in force"), "{wrong}: {drawn}");
+            let rendered = rendered(&loaded);
+            assert!(rendered.contains("stays in force"), "{wrong}: {rendered}");
         }
         folder.write("a.yaml", good.replacen("port: 80", "port: 90", 1));
         let loaded = folder.loader.load();

@@ -48,9 +48,9 @@ impl Folder {
     }
 
     /// Renders all diagnostics, with paths relative to the folder.
-    fn drawn(&mut self) -> String {
+    fn rendered(&mut self) -> String {
         let path = format!("{}/", self.dir.path().display());
-        drawn(&self.loader.load()).replace(&path, "")
+        rendered(&self.loader.load()).replace(&path, "")
     }
 }
 
@@ -87,17 +87,17 @@ fn first_service(loaded: &Loaded) -> &crate::api::Service {
 }
 
 /// Renders all diagnostics.
-fn drawn(loaded: &Loaded) -> String {
-    let drawn = loaded
+fn rendered(loaded: &Loaded) -> String {
+    let rendered = loaded
         .diagnostics
         .iter()
         .map(|found| render(found, Style::Plain));
-    drawn.collect::<Vec<_>>().join("\n\n")
+    rendered.collect::<Vec<_>>().join("\n\n")
 }
 
 /// Renders all diagnostics of a text.
-fn drawn_of(text: &str) -> String {
-    drawn(&Loader::from_text("f.yaml", text))
+fn rendered_of(text: &str) -> String {
+    rendered(&Loader::from_text("f.yaml", text))
 }
 
 /// All diagnostics as one line each.

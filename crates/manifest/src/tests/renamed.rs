@@ -28,10 +28,10 @@ fn keeps_last_good_objects_when_a_broken_file_is_renamed() {
     let mut folder = broken();
     rename(&folder, "a.yaml", "c.yaml");
     assert_eq!(folder.names(), BOTH);
-    let drawn = folder.drawn();
-    assert!(drawn.contains("--> c.yaml:"), "{drawn}");
-    assert!(!drawn.contains("a.yaml"), "{drawn}");
-    assert!(drawn.contains("stays in force"), "{drawn}");
+    let rendered = folder.rendered();
+    assert!(rendered.contains("--> c.yaml:"), "{rendered}");
+    assert!(!rendered.contains("a.yaml"), "{rendered}");
+    assert!(rendered.contains("stays in force"), "{rendered}");
     rename(&folder, "c.yaml", "b.yaml");
     assert_eq!(folder.names(), BOTH, "a second time");
     folder.write("b.yaml", service("b", 82));
@@ -104,7 +104,7 @@ fn keeps_last_good_version_of_a_refused_object_when_its_file_is_renamed() {
     rename(&folder, "a.yaml", "c.yaml");
     let loaded = folder.loader.load();
     assert_eq!(names(&loaded), ["Service default/a"]);
-    assert!(drawn(&loaded).contains("its last good version stays in force"));
+    assert!(rendered(&loaded).contains("its last good version stays in force"));
 }
 
 #[test]
@@ -127,7 +127,7 @@ fn a_present_object_takes_precedence_over_one_that_another_file_keeps() {
     };
     let loaded = folder.loader.load();
     assert_eq!(port(&loaded, "b"), Some(90), "it was moved there");
-    assert_eq!(errors(&loaded), 1, "{}", drawn(&loaded));
+    assert_eq!(errors(&loaded), 1, "{}", rendered(&loaded));
     folder.remove("z.yaml");
     let loaded = folder.loader.load();
     assert_eq!(port(&loaded, "b"), Some(80), "it is still kept");

@@ -29,7 +29,7 @@ spec:
     protocol: HTTP
   addresses: {type: IPAddress}
 ";
-    insta::assert_snapshot!(drawn_of(text));
+    insta::assert_snapshot!(rendered_of(text));
     assert!(
         Loader::from_text("f.yaml", text)
             .resources
@@ -63,7 +63,7 @@ spec:
   - {name: e, port: 81, protocol: HTTP}
   - {name: f, port: 82, protocol: HTTP, allowedRoutes: {namespaces: {from: None}, kinds: [{kind: 1x}]}}
 ";
-    insta::assert_snapshot!(drawn_of(text));
+    insta::assert_snapshot!(rendered_of(text));
 }
 
 #[test]
@@ -85,7 +85,7 @@ fn checks_the_rules_of_routes() {
     retry: {codes: [200, 500, 500], attempts: 0, backoff: 1}
     timeouts: {request: 1.5s}
 ";
-    insta::assert_snapshot!(drawn_of(&route("r", spec)));
+    insta::assert_snapshot!(rendered_of(&route("r", spec)));
 }
 
 #[test]
@@ -113,7 +113,7 @@ fn checks_the_rules_of_filters() {
     - type: RequestRedirect
       requestRedirect: {path: {type: ReplacePrefixMatch, replacePrefixMatch: /b}}
 ";
-    insta::assert_snapshot!(drawn_of(&route("r", spec)));
+    insta::assert_snapshot!(rendered_of(&route("r", spec)));
 }
 
 #[test]
@@ -167,7 +167,7 @@ apiVersion: gateway.networking.k8s.io/v1
 kind: Gateway
 metadata: {name: r}
 ";
-    insta::assert_snapshot!(drawn_of(text));
+    insta::assert_snapshot!(rendered_of(text));
 }
 
 #[test]
@@ -201,7 +201,7 @@ spec:
       externalAuth: {protocol: GRPC, grpc: {}, backendRef: {name: a, port: 80}, forwardBody: {maxSize: -1}}
 ",
     );
-    insta::assert_snapshot!(drawn_of(&format!("{gateway}---\n{route}")));
+    insta::assert_snapshot!(rendered_of(&format!("{gateway}---\n{route}")));
 }
 
 #[test]
@@ -254,7 +254,7 @@ fn a_refused_object_does_not_affect_the_others() {
 fn uses_the_first_of_two_objects_with_the_same_name() {
     let text = format!("{}---\n{}", service("a", 80), service("a", 81));
     let loaded = Loader::from_text("f.yaml", text);
-    insta::assert_snapshot!(drawn(&loaded));
+    insta::assert_snapshot!(rendered(&loaded));
     let service = first_service(&loaded);
     assert_eq!(service.spec.ports[0].port.get(), 80);
 }

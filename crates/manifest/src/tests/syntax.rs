@@ -23,7 +23,7 @@ fn reports_every_syntax_error_of_a_file() {
     ];
     let text = broken.join("---\n") + "---\n" + GATEWAY;
     let loaded = Loader::from_text("f.yaml", text);
-    insta::assert_snapshot!(drawn(&loaded));
+    insta::assert_snapshot!(rendered(&loaded));
     assert_eq!(errors(&loaded), broken.len(), "one error per document");
     assert_eq!(
         names(&loaded),
@@ -35,13 +35,13 @@ fn reports_every_syntax_error_of_a_file() {
 #[test]
 fn reports_undefined_aliases_and_invalid_keys() {
     let text = "m: *x\n---\nn: &a [*a]\n---\n? [a]\n: b\n---\n~: a\n---\n<<: 1\n---\non: 1\ny: 2\n---\na: !!int x\n";
-    insta::assert_snapshot!(drawn_of(text));
+    insta::assert_snapshot!(rendered_of(text));
 }
 
 #[test]
 fn shows_both_places_of_a_duplicate_key() {
     let text = GATEWAY.replace("    port: 80\n", "    port: 80\n    port: 81\n");
-    insta::assert_snapshot!(drawn_of(&text));
+    insta::assert_snapshot!(rendered_of(&text));
     assert!(
         Loader::from_text("f.yaml", text)
             .resources
@@ -74,7 +74,7 @@ fn a_duplicate_key_among_many_refuses_only_its_item() {
 #[test]
 fn reports_documents_that_are_no_objects() {
     let text = "foo: 1\n---\n- x\n---\nhello\n---\napiVersion: v1\n---\nkind: Service\n---\napiVersion: v1\nkind: Service\n---\nkind: Service\napiVersion: v1\nmetadata: {generateName: a-}\n---\nkind: [Service]\napiVersion: 1\n";
-    insta::assert_snapshot!(drawn_of(text));
+    insta::assert_snapshot!(rendered_of(text));
 }
 
 #[test]
@@ -110,6 +110,6 @@ fn loads_a_file_truncated_at_any_byte() {
     );
     for end in 0..text.len() {
         let loaded = Loader::from_text("f.yaml", &text[..end]);
-        drawn(&loaded);
+        rendered(&loaded);
     }
 }

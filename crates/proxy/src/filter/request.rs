@@ -114,7 +114,7 @@ fn redirect(redirect: &RequestRedirect, request: &RoutedRequest<'_>) -> FilterAn
     redirect.answer(&asked, |port| match client_port {
         ClientPort::Shifted => {
             let bound_ports = &request.snapshot.bound_ports;
-            bound_ports.find(port, listener, connection.socket())
+            bound_ports.find(port, listener, connection.socket().address)
         }
         ClientPort::Listener => port,
     })

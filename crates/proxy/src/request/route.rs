@@ -7,7 +7,7 @@ use gatefold_dataplane::filter::cors;
 use gatefold_dataplane::path_normalization::PathNormalization;
 use gatefold_dataplane::preflight::Preflight;
 use gatefold_dataplane::request::RequestView;
-use gatefold_dataplane::{Listener, Port, Snapshot};
+use gatefold_dataplane::{HttpListeners, Listener, Snapshot};
 use gatefold_listen::Connection;
 use pingora_http::RequestHeader;
 use std::sync::Arc;
@@ -25,11 +25,12 @@ pub(crate) fn route<'s>(
     context: &mut RequestContext,
 ) -> Result<(&'s Arc<Listener>, RequestKind), Reason> {
     let port = connection.port(snapshot).ok_or(Reason::NoRoute)?;
-    if port.tls.is_some() != connection.is_tls() {
+    if port.tls().is_some() != connection.is_tls() {
         return Err(Reason::OtherProtocol);
     }
-    let listener = port.listeners.find(host).ok_or(Reason::NoRoute)?;
-    if is_misdirected(port, listener, host, connection) {
+    let listeners = port.http().ok_or(Reason::OtherProtocol)?;
+    let listener = listeners.find(host).ok_or(Reason::NoRoute)?;
+    if connection.is_tls() && is_misdirected(listeners, listener, host, connection) {
         return Err(Reason::Misdirected);
     }
     let path = normalization.for_matching(header.uri.path());
@@ -60,14 +61,11 @@ pub(crate) fn route<'s>(
 /// A connection without a server name belongs to the listener for any name. If there is none, it belongs to no listener, and
 /// all of them have the same certificate.
 fn is_misdirected(
-    port: &Port,
+    listeners: &HttpListeners,
     listener: &Arc<Listener>,
     host: &str,
     connection: &Connection,
 ) -> bool {
-    if port.tls.is_none() {
-        return false;
-    }
     // Also if the listener has begun to validate clients after the handshake.
     let scope = listener.only_clients_of.as_deref();
     if scope.is_some() && scope != connection.client_of() {
@@ -79,7 +77,7 @@ fn is_misdirected(
     if name == host {
         return false;
     }
-    match port.listeners.find(name) {
+    match listeners.find(name) {
         Some(own) => !Arc::ptr_eq(own, listener),
         // The listener that the connection was made for is gone.
         None => !name.is_empty(),

@@ -25,11 +25,7 @@ async fn unmatched_request_is_404_and_the_connection_is_kept() {
         router,
     };
     listeners.insert(Some("example.com"), Arc::new(listener));
-    let gateway = Gateway::start(Port {
-        listeners,
-        tls: None,
-    })
-    .await;
+    let gateway = Gateway::start(Port::Http(listeners)).await;
     let mut client = gateway.connect().await;
     for host in ["example.com", "other.example"] {
         client
@@ -224,11 +220,7 @@ async fn listener_with_the_most_specific_hostname_gets_a_request() {
         listener(to(&[special.address]), Filters::default()),
     );
     listeners.insert(None, listener(to(&[any.address]), Filters::default()));
-    let gateway = Gateway::start(Port {
-        listeners,
-        tls: None,
-    })
-    .await;
+    let gateway = Gateway::start(Port::Http(listeners)).await;
     for host in ["a.example.com", "A.EXAMPLE.com.:8080", "example.com"] {
         gateway
             .ask(&format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n"))

@@ -90,7 +90,11 @@ async fn limit_applies_to_all_sockets_together() {
     let upstream = Upstream::plain().await;
     let mut gateway = gateway(port(to(&[upstream.address])), 1).await;
     let other = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-    let other = gateway.sockets.adopt(other.into()).expect("a socket");
+    let other = gateway
+        .sockets
+        .adopt(other.into())
+        .expect("a socket")
+        .address;
     let both = [gateway.address, other];
     gateway
         .publish(both.map(|address| (address, port(to(&[upstream.address])))))

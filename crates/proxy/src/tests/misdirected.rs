@@ -16,10 +16,7 @@ fn port_of(hostnames: &[Option<&str>], upstream: SocketAddr) -> Port {
     for hostname in hostnames {
         listeners.insert(*hostname, listener(to(&[upstream]), Filters::default()));
     }
-    Port {
-        listeners,
-        tls: Some(certificates(&keys)),
-    }
+    Port::Https(listeners, certificates(&keys))
 }
 
 async fn statuses(gateway: &Gateway, server_name: Option<&str>, hosts: &[&str]) -> Vec<u16> {

@@ -1,6 +1,7 @@
 //! Sockets that are opened, kept, and closed by a new snapshot.
 
 use super::support::{Client, Gateway, Upstream, port, soon, to};
+use gatefold_dataplane::SocketKey;
 use gatefold_listen::BindFailureReason;
 use std::future::{Future as _, poll_fn};
 use std::net::SocketAddr;
@@ -78,7 +79,7 @@ async fn new_snapshot_keeps_unchanged_sockets_and_connections() {
     gateway
         .publish([
             (address, port(to(&[after.address]))),
-            (other, port(to(&[after.address]))),
+            (other.address, port(to(&[after.address]))),
         ])
         .await;
     client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
@@ -100,7 +101,8 @@ async fn port_in_use_is_reported_and_bound_once_it_is_free() {
     let mut gateway = Gateway::start(port(to(&[upstream.address]))).await;
     let squatter = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let taken = squatter.local_addr().expect("its address");
-    let wanted = [gateway.address, taken];
+    let taken = SocketKey::tcp(taken);
+    let wanted = [SocketKey::tcp(gateway.address), taken];
     let failures = gateway.sockets.prepare(wanted);
     assert_eq!(failures[&taken].reason, BindFailureReason::PortInUse);
     assert_eq!(failures.len(), 1, "{failures:?}");
@@ -119,7 +121,7 @@ async fn port_in_use_is_reported_and_bound_once_it_is_free() {
     drop(squatter);
     assert!(gateway.sockets.retry());
     assert_eq!(gateway.sockets.retry_after(), None);
-    assert!(TcpStream::connect(taken).await.is_ok());
+    assert!(TcpStream::connect(taken.address).await.is_ok());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -137,8 +139,8 @@ async fn shutdown_waits_no_longer_than_its_limit() {
 async fn port_on_all_addresses_and_on_one_is_our_own_conflict() {
     let upstream = Upstream::plain().await;
     let mut gateway = Gateway::start(port(to(&[upstream.address]))).await;
-    let one = gateway.address;
-    let every = SocketAddr::from(([0, 0, 0, 0], one.port()));
+    let one = SocketKey::tcp(gateway.address);
+    let every = SocketKey::tcp(([0, 0, 0, 0], one.port()));
     let failures = gateway.sockets.prepare([one, every]);
     assert_eq!(failures[&every].reason, BindFailureReason::PortInUse);
     let message = &failures[&every].message;

@@ -12,7 +12,7 @@ use gatefold_dataplane::matcher::PathMatch;
 use gatefold_dataplane::router::Router;
 use gatefold_dataplane::timeouts::RuleTimeouts;
 use gatefold_dataplane::tls::PortTls;
-use gatefold_dataplane::{Action, Listener, Port, Rule, Snapshot};
+use gatefold_dataplane::{Action, Listener, Port, Rule, Snapshot, SocketKey};
 use gatefold_listen::{self as listen, Sockets};
 use pingora_proxy::HttpProxy;
 use std::future::Future;
@@ -80,7 +80,10 @@ impl Gateway {
         let app = build(snapshot.clone(), options);
         let mut sockets = Sockets::new(app, snapshot.clone(), connections);
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let address = sockets.adopt(listener.into()).expect("a TCP socket");
+        let address = sockets
+            .adopt(listener.into())
+            .expect("a TCP socket")
+            .address;
         let mut gateway = Gateway {
             address,
             snapshot,
@@ -94,7 +97,7 @@ impl Gateway {
     pub(super) async fn publish(&mut self, ports: impl IntoIterator<Item = (SocketAddr, Port)>) {
         let ports = ports
             .into_iter()
-            .map(|(address, port)| (address, Arc::new(port)));
+            .map(|(address, port)| (SocketKey::tcp(address), Arc::new(port)));
         let snapshot = Snapshot {
             ports: ports.collect(),
             ..Snapshot::default()
@@ -157,10 +160,7 @@ pub(super) fn port_with(action: Action, filters: Filters) -> Port {
 pub(super) fn port_of(rule: Rule) -> Port {
     let mut listeners = HostMap::default();
     listeners.insert(None, listener_of(rule));
-    Port {
-        listeners,
-        tls: None,
-    }
+    Port::Http(listeners)
 }
 
 /// Returns a rule with nothing but an action.
@@ -176,9 +176,8 @@ pub(super) fn rule(action: Action) -> Rule {
 }
 
 pub(super) fn tls_port(action: Action, certificates: PortTls) -> Port {
-    Port {
-        tls: Some(certificates),
-        ..port(action)
+    match port(action) {
+        Port::Http(listeners) | Port::Https(listeners, _) => Port::Https(listeners, certificates),
     }
 }
 

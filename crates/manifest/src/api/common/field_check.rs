@@ -162,19 +162,19 @@ pub(in crate::api) fn check_unique<K: Ord>(
         };
         if let Some(first) = seen.get(&key) {
             let pointer = decoder.pointer().key(field).index(index);
-            repeated(&format!("`{pointer}`: {what}"), &item.span, first, decoder);
+            report_repeated(&format!("`{pointer}`: {what}"), &item.span, first, decoder);
         } else {
             seen.insert(key, &item.span);
         }
     }
 }
 
-fn repeated(message: &str, again: &Span, first: &Span, decoder: &mut Decoder) {
+fn report_repeated(message: &str, second: &Span, first: &Span, decoder: &mut Decoder) {
     let place = Place::Bytes {
         source: decoder.document().source.clone(),
         bytes: first.clone(),
     };
-    let found = decoder.report(Code::InvalidValue, again, message.to_owned());
+    let found = decoder.report(Code::InvalidValue, second, message.to_owned());
     found.labels.push(Label {
         place,
         text: "the first one".to_owned(),

@@ -41,7 +41,7 @@ pub struct Settling {
 
 /// Whether the changes that a load finds are known to be complete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Completion {
+pub(crate) enum Completeness {
     /// An event or the caller reported it.
     Reported,
     /// It is unknown, so a changed file must stay unchanged for a while.
@@ -88,7 +88,7 @@ impl Settling {
         path: &Path,
         known: Option<Fingerprint>,
         found: Option<Fingerprint>,
-        completion: Completion,
+        completeness: Completeness,
         now: Instant,
     ) -> bool {
         if self.is_being_written(path) {
@@ -96,7 +96,7 @@ impl Settling {
             self.unstable.forget(path);
             return true;
         }
-        completion == Completion::Unknown
+        completeness == Completeness::Unknown
             && known != found
             && !self.unstable.is_settled(path, found, now)
     }
@@ -138,5 +138,76 @@ impl Settling {
     /// When to check the first of the [deferred](Self::deferred) files again.
     pub(super) fn recheck_at(&self) -> Option<Instant> {
         self.unstable.due()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use gatefold_diagnostic::Source;
+    use std::time::Duration;
+
+    const LONG: Duration = Duration::from_secs(10);
+
+    fn of_size(size: u64) -> Fingerprint {
+        Fingerprint::example(size, (1_000, 1))
+    }
+
+    fn text(text: &str) -> FileText {
+        FileText::Read(Arc::new(Source {
+            path: "a.yaml".into(),
+            text: text.into(),
+        }))
+    }
+
+    #[test]
+    fn a_change_is_deferred_until_an_event_reports_that_it_is_complete() {
+        let (mut settling, now, a) = (Settling::default(), Instant::now(), Path::new("a.yaml"));
+        let (known, found) = (Some(of_size(1)), Some(of_size(2)));
+        settling.record(FileEvent::Opened(a.to_owned()), now);
+        assert!(settling.defers(a, known, found, Completeness::Reported, now));
+        assert!(settling.defers(a, known, found, Completeness::Unknown, now + LONG));
+        assert_eq!(settling.recheck_at(), None, "an event will follow");
+        settling.record(FileEvent::Completed(a.to_owned()), now);
+        assert!(!settling.defers(a, known, found, Completeness::Reported, now));
+    }
+
+    #[test]
+    fn a_change_without_events_is_deferred_until_the_file_stays_unchanged() {
+        let (mut settling, now, a) = (Settling::default(), Instant::now(), Path::new("a.yaml"));
+        let (known, found) = (Some(of_size(1)), Some(of_size(2)));
+        assert!(settling.defers(a, known, found, Completeness::Unknown, now));
+        assert_eq!(settling.deferred(), [a.to_owned()].into());
+        let recheck = settling.recheck_at().expect("a file is deferred");
+        assert!(!settling.defers(a, known, found, Completeness::Unknown, recheck));
+        settling.forget(a);
+        assert_eq!(settling.recheck_at(), None, "the file was loaded");
+        assert!(
+            !settling.defers(a, found, found, Completeness::Unknown, now),
+            "an unchanged file is never deferred"
+        );
+    }
+
+    #[test]
+    fn text_is_deferred_if_the_file_was_changed_emptied_or_removed_while_it_was_read() {
+        let (before, changed) = (of_size(1), Some(of_size(2)));
+        for (text, after, had_objects, deferred) in [
+            (text("a: 1"), Some(before), true, false),
+            (text("a: 1"), changed, true, true),
+            (text("a: 1"), None, true, false),
+            (FileText::Gone, None, true, true),
+            (text(""), Some(before), true, true),
+            (text(""), Some(before), false, false),
+        ] {
+            let (mut settling, now) = (Settling::default(), Instant::now());
+            let read = ReadObservation {
+                before,
+                after,
+                text: &text,
+                had_objects,
+            };
+            let found = settling.defers_text(Path::new("a.yaml"), &read, now);
+            assert_eq!(found, deferred, "{after:?}, objects: {had_objects}");
+        }
     }
 }

@@ -84,16 +84,13 @@ impl UnstableFiles {
 mod tests {
     use super::*;
 
-    fn fingerprint(name: &str, text: &str) -> Option<Fingerprint> {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let path = folder.path().join(name);
-        std::fs::write(&path, text).expect("the file is written");
-        Fingerprint::of_path(&path)
+    fn of_size(size: u64) -> Option<Fingerprint> {
+        Some(Fingerprint::example(size, (1_000, 1)))
     }
 
     #[test]
     fn waits_longer_for_an_empty_file() {
-        let (path, empty) = (Path::new("a.yaml"), fingerprint("a.yaml", ""));
+        let (path, empty) = (Path::new("a.yaml"), of_size(0));
         let (mut files, start) = (UnstableFiles::default(), Instant::now());
         assert!(!files.is_settled(path, empty, start));
         assert!(!files.is_settled(path, empty, start + STABLE * 2));
@@ -103,7 +100,7 @@ mod tests {
     #[test]
     fn a_file_is_settled_when_it_stays_unchanged() {
         let (mut files, start) = (UnstableFiles::default(), Instant::now());
-        let (one, other) = (fingerprint("a", "a"), fingerprint("b", "bb"));
+        let (one, other) = (of_size(1), of_size(2));
         let a = Path::new("a.yaml");
         assert!(!files.is_settled(a, one, start), "it has just changed");
         assert!(
@@ -124,7 +121,7 @@ mod tests {
     #[test]
     fn a_file_that_keeps_changing_is_settled_after_the_upper_bound() {
         let (mut files, start) = (UnstableFiles::default(), Instant::now());
-        let (one, other) = (fingerprint("a", "a"), fingerprint("b", "bb"));
+        let (one, other) = (of_size(1), of_size(2));
         let (a, b) = (Path::new("a.yaml"), Path::new("b.yaml"));
         let mut now = start;
         while !files.is_settled(a, if now == start { one } else { other }, now) {
