@@ -1,7 +1,7 @@
-//! What routing a request costs, by the number of routes: the same request again and again, and requests
-//! that go all over the table, which shows what the caches of the processor hold. And what normalising a path costs before.
+//! The cost of routing a request by the number of routes, and the cost of normalising a path.
 //!
-//! `./x bench`; each figure is the time of one lookup.
+//! Routing is measured with one repeated request, and with requests spread over all routes, which shows the effect of the
+//! processor's caches. Run with `./x bench router`; each figure is the time of one lookup.
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use gatefold_dataplane::filter::Filters;
@@ -11,14 +11,14 @@ use gatefold_dataplane::matcher::{Matcher, PathMatch};
 use gatefold_dataplane::path_normalization::PathNormalization;
 use gatefold_dataplane::request::RequestView;
 use gatefold_dataplane::router::Router;
-use gatefold_dataplane::{Action, Rule};
+use gatefold_dataplane::{Action, Rule, RuleId};
 use http::{HeaderMap, Method, StatusCode};
 use std::hint::black_box;
 use std::sync::Arc;
 
 const SIZES: [usize; 3] = [1, 100, 10_000];
 
-/// What makes routes differ.
+/// How the routes of a table differ from each other.
 #[derive(Clone, Copy)]
 enum By {
     Exact,
@@ -48,8 +48,11 @@ impl By {
             },
             index: 0,
             rule: Arc::new(Rule {
-                route: format!("default/route-{at}").into(),
-                index: 0,
+                id: RuleId {
+                    kind: "HTTPRoute",
+                    route: format!("default/route-{at}").into(),
+                    index: 0,
+                },
                 filters: Filters::default(),
                 timeouts: Default::default(),
                 retry: None,
@@ -58,7 +61,7 @@ impl By {
         }
     }
 
-    /// A router of as many routes, each with one match.
+    /// A router with `size` routes, each with one match.
     fn router(self, size: usize) -> Router {
         let entries: Vec<RouteEntry> = (0..size).map(|at| self.entry(at)).collect();
         let routes = entries.chunks(1);
@@ -75,7 +78,7 @@ impl By {
         }
     }
 
-    /// Host and path of a request that route `at` takes; all of the same length.
+    /// The host and path of a request that route `at` matches. They have the same length for all routes.
     fn target(self, at: usize) -> (String, String) {
         match self {
             By::Exact => ("www.example.com".into(), format!("/api/service-{at:05}")),
@@ -97,7 +100,7 @@ fn route(router: &Router, (host, path): &(String, String), headers: &HeaderMap) 
         headers,
     };
     let rule = router.route(black_box(&request));
-    rule.expect("every request has a route").route.len()
+    rule.expect("every request has a route").id.route.len()
 }
 
 fn lookups(criterion: &mut Criterion) {
@@ -110,7 +113,7 @@ fn lookups(criterion: &mut Criterion) {
             group.bench_function(format!("same request, {size}"), |bencher| {
                 bencher.iter(|| route(&router, &same, &headers));
             });
-            // A step coprime to every size visits all routes in an order that can't be foreseen.
+            // A step that is coprime to every size visits all routes in an order that the processor can't predict.
             let targets: Vec<_> = (0..size).map(|at| by.target(at * 7_919 % size)).collect();
             let mut turn = targets.iter().cycle();
             group.bench_function(format!("spread, {size}"), |bencher| {

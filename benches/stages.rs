@@ -1,12 +1,13 @@
-//! What one changed file costs, stage by stage, by the number of routes (one file each).
+//! The time of each stage of a reload after one changed file, by the number of routes (one file each).
 //!
-//! `./x bench stages`: the middle and the worst of a number of edits. `look` is the regular look at all files, which an
-//! edit doesn't wait for. Nothing of the daemon runs: how long it takes from a write to a new answer, `./x bench
-//! reload` measures.
+//! Run with `./x bench stages`; it prints the median and the maximum of a number of edits. `scan` is the regular scan of all
+//! files, which an edit does not wait for. The daemon does not run here: `./x bench reload` measures the time from a write
+//! to the new answer.
 
 use gatefold::reload::Changes;
 use gatefold::status::{Applied, Statuses, report};
 use gatefold_compile::Compiler;
+use gatefold_dataplane::Snapshot;
 use gatefold_graph::{Environment, Graph, build_after};
 use gatefold_manifest::{Loaded, Loader, Update, scan};
 use std::fs;
@@ -26,14 +27,14 @@ fn main() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         write_all(folder.path(), size);
         let mut times = edits(folder.path(), size);
-        println!("{size} routes, one file each; after one of them has changed:");
+        println!("{size} routes, one file each; one of them has changed:");
         for (stage, taken) in &mut times {
             taken.sort_unstable();
-            let middle = taken.get(taken.len() / 2).copied().unwrap_or_default();
+            let median = taken.get(taken.len() / 2).copied().unwrap_or_default();
             let worst = taken.last().copied().unwrap_or_default();
             println!(
                 "    {stage:<10} {:>8} ms, at most {:>8} ms",
-                milliseconds(middle),
+                milliseconds(median),
                 milliseconds(worst)
             );
         }
@@ -44,57 +45,83 @@ fn milliseconds(time: Duration) -> String {
     format!("{:.2}", time.as_secs_f64() * 1e3)
 }
 
-/// The stages as the daemon runs them, again and again.
+/// The measured stages, in the order of their marks.
+const STAGES: [&str; 7] = [
+    "scan", "load", "build", "compare", "compile", "report", "drop",
+];
+
+/// Runs the stages once for each edit.
 fn edits(folder: &Path, size: usize) -> Vec<(&'static str, Vec<Duration>)> {
-    let environment = Environment {
-        reachable: vec![Ipv4Addr::LOCALHOST.into()],
-        ..Environment::default()
-    };
-    let mut loader = Loader::new([folder.to_owned()]);
-    let mut loaded = loader.load();
-    let mut graph = build_after(&Graph::default(), &loaded.resources, &environment);
-    let mut compiler = Compiler::default();
-    let mut snapshot = compiler.compile(&graph);
-    let mut statuses = Statuses::default();
-    let stages = [
-        "look", "load", "build", "compare", "compile", "report", "drop",
-    ];
-    let mut times = stages.map(|stage| (stage, Vec::new()));
+    let mut reloads = Reloads::new(folder);
+    let mut times = STAGES.map(|stage| (stage, Vec::new()));
     for edit in 0..EDITS {
         let file = write_route(folder, edit * 7919 % size, &format!("/edit-{edit}"));
-        let mut marks = vec![Instant::now()];
-        let _ = scan(&[folder.to_owned()]);
-        marks.push(Instant::now());
-        let next = changed(loader.update_files(&[file].into()));
-        marks.push(Instant::now());
-        let built = build_after(&graph, &next.resources, &environment);
-        marks.push(Instant::now());
-        let changes = Changes::between(&loaded.resources, &next.resources);
-        marks.push(Instant::now());
-        let compiled = compiler.compile(&built);
-        marks.push(Instant::now());
-        let reported = report(
-            &built,
-            &Applied::default(),
-            &statuses,
-            OffsetDateTime::UNIX_EPOCH,
-        );
-        marks.push(Instant::now());
-        assert_eq!(changes.changed.len(), 1, "one route has changed");
-        drop((
-            std::mem::replace(&mut graph, built),
-            std::mem::replace(&mut loaded, next),
-        ));
-        drop((
-            std::mem::replace(&mut snapshot, compiled),
-            std::mem::replace(&mut statuses, reported),
-        ));
-        marks.push(Instant::now());
+        let marks = reloads.reload(folder, file);
         for ((_, taken), pair) in times.iter_mut().zip(marks.windows(2)) {
             taken.push(pair[1] - pair[0]);
         }
     }
     times.into()
+}
+
+/// The state that the daemon keeps between reloads.
+struct Reloads {
+    environment: Environment,
+    loader: Loader,
+    loaded: Loaded,
+    graph: Graph,
+    compiler: Compiler,
+    snapshot: Snapshot,
+    statuses: Statuses,
+}
+
+impl Reloads {
+    /// Loads a folder for the first time.
+    fn new(folder: &Path) -> Self {
+        let environment = Environment {
+            reachable: vec![Ipv4Addr::LOCALHOST.into()],
+            ..Environment::default()
+        };
+        let mut loader = Loader::new([folder.to_owned()]);
+        let loaded = loader.load();
+        let graph = build_after(&Graph::default(), &loaded.resources, &environment);
+        let mut compiler = Compiler::default();
+        let snapshot = compiler.compile(&graph);
+        Reloads {
+            environment,
+            loader,
+            loaded,
+            graph,
+            compiler,
+            snapshot,
+            statuses: Statuses::default(),
+        }
+    }
+
+    /// Runs the stages like the daemon after a changed file. Returns the times before and after each stage.
+    fn reload(&mut self, folder: &Path, file: PathBuf) -> Vec<Instant> {
+        let mut marks = vec![Instant::now()];
+        let _ = scan(&[folder.to_owned()]);
+        marks.push(Instant::now());
+        let next = changed(self.loader.update_files(&[file].into()));
+        marks.push(Instant::now());
+        let built = build_after(&self.graph, &next.resources, &self.environment);
+        marks.push(Instant::now());
+        let changes = Changes::between(&self.loaded.resources, &next.resources);
+        marks.push(Instant::now());
+        let compiled = self.compiler.compile(&built);
+        marks.push(Instant::now());
+        let applied = Applied::default();
+        let reported = report(&built, &applied, &self.statuses, OffsetDateTime::UNIX_EPOCH);
+        marks.push(Instant::now());
+        assert_eq!(changes.changed.len(), 1, "one route must have changed");
+        self.graph = built;
+        self.loaded = next;
+        self.snapshot = compiled;
+        self.statuses = reported;
+        marks.push(Instant::now());
+        marks
+    }
 }
 
 fn changed(update: Update) -> Loaded {

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Makes what tutorials make: a certificate authority, and for each hostname a certificate that it signs,
-# without extensions, so an X.509 version 1 one with a common name and serial number 0. Writes each pair as a Secret, too.
+# Creates certificates as many tutorials do: a certificate authority, and for each hostname a certificate signed by it.
+# They have no extensions: X.509 version 1, a common name, serial number 0. Writes each certificate and key as a Secret, too.
 #
 #   certs/generate.sh DIR [HOSTNAME=SECRET ...]      default: www.example.com=example-cert
 #
-#   DIR/example.com.crt     the authority: curl --cacert. It is kept if it is there.
+#   DIR/example.com.crt     the authority, for curl --cacert. An existing one is kept.
 #   DIR/HOSTNAME.crt .key   the certificate and its key
 #   DIR/SECRET.yaml         the same as a Secret of type kubernetes.io/tls
 set -euo pipefail
@@ -40,7 +40,7 @@ certificate() {
     rm "$host.csr"
 }
 
-# Renamed into place when it is complete: a daemon may be watching.
+# Renames the complete file into place, since a daemon may be watching the folder.
 secret() {
     local host=$1 name=$2
     cat >".$name.yaml" <<YAML
@@ -56,7 +56,7 @@ YAML
     mv ".$name.yaml" "$name.yaml"
 }
 
-# openssl tells its progress on stderr; only failures are worth showing.
+# openssl prints its progress on stderr. Shows it only on failure.
 quiet() {
     local output
     output=$("$@" 2>&1) || { printf '%s\n' "$output" >&2; return 1; }

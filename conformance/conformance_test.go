@@ -35,20 +35,20 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// These come on top of the suite's own flags (-conformance-profiles, -run-test,
-// -supported-features, -report-output...), which all work as they do in a cluster.
+// The harness's flags. The suite's own flags (-conformance-profiles, -run-test,
+// -supported-features, -report-output...) work as in a cluster.
 var (
 	daemonBinary = flag.String("daemon", "", "the gatefold binary")
 	daemonArgs   = flag.String("daemon-args", "run --config-dir {dir} --admin {admin} --address-pool {pool} --controller-name {controller}", "the daemon's arguments; {dir}, {admin}, {pool}, {class}, {controller} are filled in")
 	adminAddr    = flag.String("admin", "127.0.0.1:19901", "the daemon's admin address")
-	addressPool  = flag.String("address-pool", "127.0.64.0/20", "where Gateways get their addresses from")
+	addressPool  = flag.String("address-pool", "127.0.64.0/20", "the range of the Gateways' addresses")
 	controller   = flag.String("controller-name", "example.net/gateway-controller", "the GatewayClass's controllerName")
-	patience     = flag.Duration("patience", 20*time.Second, "the most that the suite waits for anything (it never waits longer than by default)")
-	parallel     = flag.Bool("parallel-tests", false, "let the suite's parallel tests run in parallel")
-	workDir      = flag.String("work", "", "keep the config folder, the logs and the results here (default: a temporary folder)")
+	patience     = flag.Duration("patience", 20*time.Second, "upper bound for the suite's timeouts (never longer than their defaults)")
+	parallel     = flag.Bool("parallel-tests", false, "run the suite's parallel tests in parallel")
+	workDir      = flag.String("work", "", "folder for the config folder, the logs and the results (default: a temporary folder)")
 	results      = flag.String("results", "", "also write the PASS/FAIL/SKIP lines to this file")
-	passed       = flag.String("passed", "", "a file with the names of tests that passed before: one of them that doesn't now fails the run")
-	keepPassed   = flag.Bool("keep-passed", false, "write the names of the tests that passed to the file of -passed instead")
+	passed       = flag.String("passed", "", "a file with the names of tests that passed before; the run fails if one of them does not pass")
+	keepPassed   = flag.Bool("keep-passed", false, "write the names of the passed tests to the file of -passed instead of comparing")
 )
 
 func TestConformance(t *testing.T) {
@@ -76,7 +76,7 @@ func TestConformance(t *testing.T) {
 			{Type: new(gatewayv1.IPAddressType), Value: "127.0.80.1"},
 		},
 		UnusableNetworkAddresses: []gatewayv1.GatewaySpecAddress{
-			{Type: new(gatewayv1.IPAddressType), Value: "203.0.113.254"}, // of TEST-NET-3: no interface has it
+			{Type: new(gatewayv1.IPAddressType), Value: "203.0.113.254"}, // in TEST-NET-3: no interface has it
 		},
 		ConformanceProfiles: []suite.ConformanceProfileName{
 			suite.GatewayHTTPConformanceProfileName, suite.GatewayGRPCConformanceProfileName, suite.GatewayTLSConformanceProfileName,
@@ -91,7 +91,7 @@ func TestConformance(t *testing.T) {
 	}
 	capTimeouts(&opts.TimeoutConfig, *patience)
 	flags.ApplyAll(&opts)
-	if opts.EnableAllSupportedFeatures { // of a gateway: a mesh has other tests
+	if opts.EnableAllSupportedFeatures { // only those of a gateway, not of a mesh
 		mesh := features.SetsToNamesSet(features.MeshCoreFeatures, features.MeshExtendedFeatures)
 		opts.ExemptFeatures = append(opts.ExemptFeatures, mesh.UnsortedList()...)
 	}
@@ -108,7 +108,7 @@ func TestConformance(t *testing.T) {
 	cs, err := clientset.NewForConfig(cluster.Config)
 	require.NoError(t, err)
 	// As in the suite's own DefaultOptions: this reaches client-go's global scheme,
-	// so the clients that the suite makes for each test know these types as well.
+	// so that the clients that the suite creates for each test know these types, too.
 	for _, install := range []func() error{
 		func() error { return gatewayv1.Install(c.Scheme()) },
 		func() error { return v1beta1.Install(c.Scheme()) },
@@ -134,7 +134,7 @@ func TestConformance(t *testing.T) {
 	started := time.Since(began)
 
 	r := &recorder{}
-	if *results != "" { // each line as it comes, for the impatient; sorted at the end
+	if *results != "" { // each line as it is known; sorted at the end
 		f, err := os.Create(*results)
 		require.NoError(t, err)
 		defer f.Close()
@@ -184,7 +184,7 @@ func TestConformance(t *testing.T) {
 	}
 }
 
-// capTimeouts cuts the timeouts that only matter where something fails.
+// capTimeouts limits the timeouts that matter only if a test fails.
 func capTimeouts(tc *config.TimeoutConfig, most time.Duration) {
 	v := reflect.ValueOf(tc).Elem()
 	for i := range v.NumField() {
@@ -194,8 +194,8 @@ func capTimeouts(tc *config.TimeoutConfig, most time.Duration) {
 	}
 }
 
-// waitAccepted gives the daemon time to publish the GatewayClass's status before the
-// suite infers the supported features from it.
+// waitAccepted waits until the daemon has published the GatewayClass's status, from which
+// the suite infers the supported features.
 func waitAccepted(t *testing.T, c client.Client, name string) {
 	for end := time.Now().Add(*patience); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		class := &gatewayv1.GatewayClass{}

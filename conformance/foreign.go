@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// keepForeign copies from the status that a client wrote last what the daemon doesn't own and doesn't show: entries of
-// other controllers in parents and ancestors, and conditions of types that the daemon doesn't set.
+// keepForeign copies the parts that the daemon does not own from the status that a client wrote last: entries of other
+// controllers in parents and ancestors, and conditions of types that the daemon does not set.
 func keepForeign(shown, written any, controller string) {
 	to, _ := shown.(map[string]any)
 	from, _ := written.(map[string]any)

@@ -15,7 +15,7 @@ import (
 	"sigs.k8s.io/gateway-api/conformance/utils/suite"
 )
 
-// recorder notes how each test went.
+// recorder collects the result of each test.
 type recorder struct {
 	mu    sync.Mutex
 	last  time.Time
@@ -76,9 +76,9 @@ func summary(report *confv1.ConformanceReport) string {
 	return b.String()
 }
 
-// compare fails the test when one that passed before doesn't now. Those that pass now are
-// written to the file with keep, else the new ones among them are only named. A run of one
-// test alone compares that one.
+// compare fails if a test that passed before does not pass now. With keep, it writes the names
+// of the passed tests to the file; otherwise it prints the new ones. If only one test was run,
+// it compares only that one.
 func (r *recorder) compare(t *testing.T, file, only string, keep bool) error {
 	verdicts := map[string]string{}
 	var now []string

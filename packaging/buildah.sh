@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# buildah with a store of its own in the target folder: works without overlays, and touches no image of yours.
+# Runs buildah with a separate store in the target folder: works without overlays, and changes no other image.
 set -euo pipefail
 store=${CARGO_TARGET_DIR:-$(dirname "${BASH_SOURCE[0]}")/../target}/containers
 mkdir -p "$store"

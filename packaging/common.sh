@@ -1,4 +1,4 @@
-# What ./x and the scripts in here share. Sourced, from the top of the repository.
+# Functions shared by ./x and the scripts in packaging/. Sourced, in the root of the repository.
 # shellcheck shell=bash
 
 say() {
@@ -8,9 +8,9 @@ fail() {
     say "$*" >&2
     exit 1
 }
-# For a gate that can't be had here: it says so, and isn't taken for one that passed.
+# Reports a check that can't run here, so that it isn't mistaken for one that passed.
 skip() { say "$1: SKIPPED: $2"; }
-# The machine lacks something that can't be got. The exit code lets .ci/run tell that from a failure.
+# Ends because the machine lacks something that can't be installed. The exit code distinguishes this from a failure for .ci/run.
 unavailable() {
     say "$*" >&2
     exit 77
@@ -19,9 +19,9 @@ have() { command -v "$1" >/dev/null 2>&1; }
 
 have cargo || PATH=$PATH:${CARGO_HOME:-$HOME/.cargo}/bin
 
-# --- what things need -------------------------------------------------------------------------------
+# --- requirements -----------------------------------------------------------------------------------
 
-# Debian's packages, given as COMMAND=PACKAGES, unless the command is there.
+# Installs Debian packages, given as COMMAND=PACKAGES, if the command is missing.
 need() {
     local missing=() pair packages
     for pair in "$@"; do
@@ -33,7 +33,7 @@ need() {
 
 apt_install() {
     if have apt-get && [[ $(id -u) == 0 ]]; then
-        say "installing what is missing here: $*"
+        say "installing missing packages: $*"
         if ! DEBIAN_FRONTEND=noninteractive apt-get update -qq >/dev/null ||
             ! DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null; then
             unavailable "can't install: $*"
@@ -41,12 +41,12 @@ apt_install() {
     elif have apt-get; then
         unavailable "missing: $*. Install them with: sudo apt-get install $*"
     else
-        unavailable "missing: $*. These are Debian's package names; install them with your system's package tool."
+        unavailable "missing: $*. These are Debian package names; install the equivalents for your system."
     fi
 }
 
-# A C compiler and cmake build zlib-ng, which Pingora links; curl and openssl are what the demo and the
-# walk-through's test talk with.
+# A C compiler and cmake build zlib-ng, which Pingora links. The demo and the test of the walk-through use curl and
+# openssl.
 need_to_build() {
     need cc="gcc libc6-dev" cmake=cmake make=make curl=curl openssl=openssl
     need_rust
@@ -61,20 +61,20 @@ need_rust() {
         fail "Rust $found is too old: gatefold needs $wanted. Update with: rustup update stable"
 }
 
-# --- where things are -------------------------------------------------------------------------------
+# --- paths and versions -----------------------------------------------------------------------------
 
 target_folder() { echo "${CARGO_TARGET_DIR:-target}"; }
 triple() { rustc -vV | sed -n 's/^host: //p'; }
 rust_version() { sed -nE 's/^rust-version = "(.*)"/\1/p' Cargo.toml; }
 version() { sed -nE '0,/^version = "(.*)"/s//\1/p' Cargo.toml; }
-# Where `./x release` leaves the binary.
+# The folder of the binary that `./x release` builds.
 release_folder() { echo "$(target_folder)/$(triple)/release"; }
-# What is given to users: the image, the package.
+# The folder of the artifacts for users: the image and the package.
 dist_folder() { echo "$(target_folder)/dist"; }
 
 # --- waiting ----------------------------------------------------------------------------------------
 
-# Waits until a command succeeds, for ten seconds at most.
+# Waits until a command succeeds, for at most ten seconds.
 wait_for() {
     local what=$1 deadline=$((SECONDS + 10))
     shift

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Builds Debian's package, with cargo-deb, from the release's binary: what it holds is in Cargo.toml, [package.metadata.deb].
+# Builds the Debian package from the release binary with cargo-deb. Its contents are defined in Cargo.toml, [package.metadata.deb].
 set -euo pipefail
 umask 022
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source packaging/common.sh
 
-# Newer ones may work as well; this one was tried.
+# The tested version. Newer ones may work.
 readonly cargo_deb=3.8.0
 readonly tools=$PWD/target/tools
 
@@ -16,7 +16,7 @@ main() {
     generate
     say "building the package"
     mkdir -p "$(dist_folder)"
-    # Not stripped: it is the very file that the image has, too.
+    # Not stripped: the package and the image contain the same file.
     SOURCE_DATE_EPOCH=$(git log -1 --format=%ct 2>/dev/null || echo 0) \
         cargo deb --quiet --locked --no-build --no-strip --target "$(triple)" --output "$(package)"
     say "built: $(package). Install it with: sudo apt install $(package)"
@@ -25,11 +25,11 @@ main() {
 need_cargo_deb() {
     PATH=$tools/bin:$PATH
     have cargo-deb && return
-    say "getting cargo-deb into $tools (takes two minutes)"
-    cargo install --quiet --locked cargo-deb@"$cargo_deb" --root "$tools" || unavailable "cargo-deb can't be got"
+    say "installing cargo-deb into $tools (takes two minutes)"
+    cargo install --quiet --locked cargo-deb@"$cargo_deb" --root "$tools" || unavailable "cargo-deb can't be installed"
 }
 
-# Manual pages and completions, which the binary writes itself.
+# Manual pages and completions, printed by the binary.
 generate() {
     local gatefold share name
     gatefold=$(release_folder)/gatefold
@@ -45,7 +45,7 @@ generate() {
     "$gatefold" completions fish >"$share/gatefold.fish"
 }
 
-# Those that gatefold(1) refers to.
+# The subcommands that gatefold(1) refers to.
 commands() { "$1" man | sed -nE 's/^gatefold\\-([a-z]+)\(1\)$/\1/p'; }
 
 package() { echo "$(dist_folder)/gatefold_$(version)-1_$(dpkg --print-architecture).deb"; }

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Lays out the file system of the image in a folder: rootfs.sh FOLDER. Builds the binary when need be.
+# Creates the file system of the image in a folder: rootfs.sh FOLDER. Builds the binary if needed.
 set -euo pipefail
 umask 022
-folder=$(realpath -m "${1:?names the folder}")
+folder=$(realpath -m "${1:?must be the folder to create}")
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source packaging/common.sh
 
-# What Debian's package ca-certificates brings, and nothing that this machine trusts besides.
+# The certificates of Debian's package ca-certificates, without those that only this machine trusts.
 certificates=/usr/share/ca-certificates/mozilla
 
 packaging/release.sh

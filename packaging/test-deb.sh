@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Tests the package: installs it, has systemd run the service, removes and purges it. All of that happens in a copy of this
-# machine's root that an overlay makes and that is gone afterwards, with a systemd and a network of its own.
+# Tests the package: installs it, runs the service under systemd, removes and purges it. This happens in a temporary overlay
+# copy of this machine's root file system, with a separate systemd and network namespace.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source packaging/common.sh
@@ -8,7 +8,7 @@ source packaging/common.sh
 package=$(dist_folder)/gatefold_$(version)-1_$(dpkg --print-architecture 2>/dev/null || echo unknown).deb
 work=
 root=
-# The container that systemd runs in, and the first process in there.
+# The container that systemd runs in, and its first process.
 container=
 init=
 
@@ -17,10 +17,10 @@ main() {
         test_package
         return
     fi
-    [[ $(id -u) == 0 ]] || unavailable "this test installs a package in a copy of the root: run it as root"
+    [[ $(id -u) == 0 ]] || unavailable "this test installs a package in a copy of the root file system: run it as root"
     have apt-get || unavailable "this test needs Debian or one of its relatives"
     need dpkg-deb=dpkg lintian=lintian curl=curl man=man-db ip=iproute2 systemd-nspawn=systemd-container nsenter=util-linux pgrep=procps
-    unshare --net --mount true || unavailable "no network and no root of its own can be made here"
+    unshare --net --mount true || unavailable "no network and mount namespaces can be created here"
     packaging/deb.sh
     exec unshare --net --mount packaging/test-deb.sh in-namespaces
 }
@@ -33,26 +33,26 @@ test_package() {
     mount_overlay || unavailable "no overlay can be mounted here, so the package isn't installed"
     make_root
     boot || do_without_systemd
-    step "the package says what it is" package_is_described
-    step "it holds the release's binary" same_binary
+    step "the package has the right metadata" package_is_described
+    step "it contains the release binary" same_binary
     step "lintian finds nothing" lintian --allow-root --fail-on error,warning "$package"
-    step "it is installed" in_root dpkg --install /package.deb
-    step "the command is there" says "gatefold $(version)" in_root gatefold version
-    step "manual pages are there" manual_pages
-    step "completions are there" completions
+    step "it installs" in_root dpkg --install /package.deb
+    step "the command works" says "gatefold $(version)" in_root gatefold version
+    step "manual pages are installed" manual_pages
+    step "completions are installed" completions
     step "the service is enabled" linked multi-user.target.wants/gatefold.service
     if [[ -n $init ]]; then test_service; fi
-    step "it is removed, and keeps the configuration" removed
-    step "it is purged, and leaves nothing" purged
+    step "removing keeps the configuration" removed
+    step "purging leaves no file" purged
     echo "$passed passed, 0 failed"
 }
 
 test_service() {
-    step "systemd has started the service, which is ready" service_is_ready "0 routes, 0 listeners"
-    step "it runs as a user of its own with one capability" has_one_right
-    step "the example that the README names is served on port 80" example_is_served
-    step "it tells systemd what it serves" service_is_ready "1 route, 1 listener"
-    step "systemd stops it, and it ends with 0" service_ends
+    step "systemd has started the service, and it is ready" service_is_ready "0 routes, 0 listeners"
+    step "it runs as a dedicated user with one capability" has_one_capability
+    step "it serves the example of its README on port 80" example_is_served
+    step "its status in systemd counts routes and listeners" service_is_ready "1 route, 1 listener"
+    step "systemd stops it, and it exits with 0" service_ends
 }
 
 passed=0
@@ -69,7 +69,7 @@ says() {
     "$@" | grep -qF -- "$text"
 }
 
-# --- the surroundings -------------------------------------------------------------------------------
+# --- environment ------------------------------------------------------------------------------------
 
 mount_overlay() {
     mount -t tmpfs tmpfs "$work" &&
@@ -78,16 +78,16 @@ mount_overlay() {
 }
 
 make_root() {
-    # As on a fresh machine, with documentation and services, which container images leave out.
+    # As on a fresh machine: container images often exclude documentation and services.
     rm -rf "$root"/etc/dpkg/dpkg.cfg.d/* "$root/usr/sbin/policy-rc.d" "$root/etc/gatefold" "$root/etc/default/gatefold"
     if in_root dpkg --status gatefold >/dev/null 2>&1; then in_root dpkg --purge gatefold >/dev/null; fi
     cp "$package" "$root/package.deb"
     ip link set lo up
-    # The machine's own is left alone: systemd-nspawn keeps its books in there.
+    # Keeps the machine's /run unchanged: systemd-nspawn stores its state there.
     mount -t tmpfs tmpfs /run
 }
 
-# Starts systemd in the root: what a system has at the least, and nothing of what this machine runs.
+# Starts systemd in the copy with a minimal target, without this machine's services.
 boot() {
     systemd-nspawn --quiet --directory="$root" --register=no --keep-unit --console=pipe --link-journal=no \
         --resolv-conf=off --timezone=off --boot systemd.unit=basic.target </dev/null >"$work/boot.log" 2>&1 &
@@ -123,7 +123,7 @@ end_container() {
 
 leave() {
     local code=$?
-    # A step's output goes to a file, also when it ends the script.
+    # A step's output goes to a file, even if the step ends the script.
     exec >&3 2>&1
     if ((code != 0)); then
         cat "$work/output" || true
@@ -170,14 +170,14 @@ linked() { [[ -L $root/etc/systemd/system/$1 ]]; }
 
 property() { in_root systemctl show --property "$1" --value gatefold; }
 
-# What it tells systemd, as `systemctl status` shows it.
+# Checks the status that the service reported to systemd, as `systemctl status` shows it.
 service_is_ready() {
     wait_for "the service's status $1" has_status "$1"
     [[ $(property ActiveState) == active ]] && in_root gatefold health
 }
 has_status() { [[ $(property StatusText) == "$1" ]]; }
 
-has_one_right() {
+has_one_capability() {
     local status
     status=$(in_root cat "/proc/$(property MainPID)/status")
     # CAP_NET_BIND_SERVICE
@@ -204,8 +204,8 @@ removed() {
         [[ -e $root/etc/gatefold/manifests/gateway.yaml && -e $root/etc/default/gatefold ]]
 }
 
-# What the overlay still holds; a character device there stands for a file that is gone. The pages that man has shown are
-# in its cache, which is its own.
+# Lists the files that the overlay still contains. A character device in it marks a deleted file. Pages that man has shown
+# stay in man's own cache.
 purged() {
     in_root dpkg --purge gatefold || return
     local left

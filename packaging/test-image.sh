@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
-# Tests the real image as config/compose/README.md uses it: a mounted folder, a backend found by DNS, an edit, health, the end.
-# buildah runs it in a network of its own, where ports below 1024 are open to everybody, as Docker makes them.
+# Tests the real image as config/compose/README.md uses it: a mounted folder, a backend found by DNS, an edit, health, stopping.
+# buildah runs it in a separate network namespace, where unprivileged users may bind ports below 1024, as in Docker.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source packaging/common.sh
 
-# Docker's DNS has this address in every container.
+# The address of Docker's DNS in every container.
 readonly dns=127.0.0.11 backend=127.0.0.2
 readonly user=65532
 work=
 container=
-# Processes of ours, by what they are.
+# The processes that this script started, by role.
 declare -A process=()
 
 main() {
@@ -18,9 +18,9 @@ main() {
         test_image
         return
     fi
-    [[ $(id -u) == 0 ]] || unavailable "this test makes a network of its own and runs containers in it: run it as root"
+    [[ $(id -u) == 0 ]] || unavailable "this test creates a network namespace and runs containers in it: run it as root"
     need buildah=buildah jq=jq curl=curl openssl=openssl dnsmasq=dnsmasq-base ip=iproute2 nsenter=util-linux pgrep=procps
-    unshare --net true || unavailable "no network of its own can be made here"
+    unshare --net true || unavailable "no network namespace can be created here"
     packaging/image.sh
     exec unshare --net packaging/test-image.sh in-network
 }
@@ -30,15 +30,15 @@ test_image() {
     work=$(mktemp -d)
     make_network
     make_container
-    step "the image says how it is run" image_is_described
-    step "docker build takes the Rust that Cargo.toml wants" grep -q "^FROM rust:$(rust_version)-" packaging/Dockerfile
-    step "the image holds the release's binary, and CA certificates" image_is_filled
-    step "without a daemon the health check fails" fails_without_daemon
-    step "the backend starts as compose.yaml says" backend_starts
+    step "the image has the right configuration" image_is_described
+    step "docker build uses the Rust version of Cargo.toml" grep -q "^FROM rust:$(rust_version)-" packaging/Dockerfile
+    step "the image contains the release binary and CA certificates" image_is_filled
+    step "the health check fails without a daemon" fails_without_daemon
+    step "the backend starts with the command in compose.yaml" backend_starts
     step "the gateway starts and becomes healthy" gateway_starts
     step "it runs as user $user, without capabilities" runs_without_rights
-    step "curl gets an answer from the backend that DNS knows" wait_for "the backend's answer" answers /app
-    step "a path that no route has is 404" not_found /new
+    step "curl gets an answer from the backend that DNS resolves" wait_for "the backend's answer" answers /app
+    step "a path without a route is answered 404" not_found /new
     step "a changed file takes effect" edit_takes_effect
     step "SIGTERM ends the gateway with 0" ends_well gateway
     step "SIGTERM ends the backend with 0" ends_well backend
@@ -55,7 +55,7 @@ step() {
 }
 not() { ! "$@"; }
 
-# --- the surroundings -------------------------------------------------------------------------------
+# --- environment ------------------------------------------------------------------------------------
 
 make_network() {
     ip link set lo up
@@ -70,22 +70,22 @@ make_container() {
     cp -r config/compose/manifests "$work/manifests"
     chmod -R a+rX "$work"
     container=$(buildah from --pull-never --dns "$dns" --dns-option ndots:0 "localhost/gatefold:$(version)")
-    # Of an image's volume and a mount at the same place, buildah 1.28 takes either; engines take the mount.
+    # With an image's volume and a mount at the same path, buildah 1.28 may use either; engines use the mount.
     buildah config --volume /etc/gatefold/manifests- "$container"
 }
 
 buildah() { packaging/buildah.sh "$@"; }
 
-# Something of the image's configuration, by jq.
+# Part of the image's configuration, selected with jq.
 configured() { buildah inspect --type image "localhost/gatefold:$(version)" | jq -r ".Docker.config | $1"; }
 
-# The command line that an engine would run, one word a line; arguments replace the image's CMD.
+# The command line that an engine would run, one word per line. Arguments replace the image's CMD.
 command_line() {
     configured '.Entrypoint[]'
     if (($# > 0)); then printf '%s\n' "$@"; else configured '.Cmd[]'; fi
 }
 
-# The arguments that compose.yaml gives the backend.
+# The arguments of the backend in compose.yaml.
 compose_command() { sed -n 's/^ *command: //p' packaging/compose.yaml | jq -r '.[]'; }
 
 in_container() {
@@ -93,7 +93,7 @@ in_container() {
         --volume "$work/manifests:/etc/gatefold/manifests:ro" "$container" -- "$@"
 }
 
-# Starts what the image starts, with these arguments instead of its own if there are any.
+# Starts the image's entrypoint. Arguments, if given, replace the image's CMD.
 start() {
     local name=$1 command
     shift
@@ -102,7 +102,7 @@ start() {
     process[$name]=$!
 }
 
-# The process in the container, which is buildah's grandchild.
+# The gatefold process in the container, a descendant of buildah's process.
 inner() {
     local child
     for child in $(pgrep --parent "$1"); do
@@ -114,7 +114,7 @@ leave() {
     local code=$? name pid
     for name in "${!process[@]}"; do
         if ((code != 0)); then
-            echo "--- what $name said:" >&2
+            echo "--- output of $name:" >&2
             cat "$work/$name.log" >&2
         fi
         for pid in $(inner "${process[$name]}") "${process[$name]}"; do kill "$pid" 2>/dev/null || true; done
@@ -149,7 +149,7 @@ image_is_filled() {
     return "$code"
 }
 
-# The image's health check, in the gateway's container as an engine runs it: the same files, the same user.
+# Runs the image's health check as an engine does: in the gateway's container, as its user.
 healthy() {
     local check pid
     mapfile -t check < <(configured '.Healthcheck.Test[1:][]')

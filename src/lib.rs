@@ -5,24 +5,22 @@
 //!                                              +--report---> Status
 //! ```
 //!
-//! Data flows one way. Every reload builds anew what an edit touches and swaps one pointer; a request pins
-//! one snapshot for its whole life. `dataplane` and `proxy` never know of YAML, API types or the graph.
+//! Data flows one way. Every reload rebuilds the parts that an edit affects and swaps one pointer. A request uses one
+//! snapshot for its whole life. The layers are crates (`crates/`); this crate is the daemon that connects them.
 
-// These macros panic if nothing can be written, and wait for a slow reader: use `telemetry::say` and `cli::print`.
+// These macros panic if the output can't be written, and block on a slow reader. Use `telemetry::write_line` and `cli::print`.
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
-pub mod address_pool;
-pub mod admin;
+mod admin;
 pub mod cli;
-pub mod discover;
-pub mod echo;
-pub mod lifecycle;
+mod echo;
+mod environment;
+mod lifecycle;
 pub mod reload;
 mod stable_hash;
 pub mod status;
-pub mod system_authorities;
-pub mod systemd;
-pub mod telemetry;
-pub mod unix_socket;
-pub mod upgrade;
-pub mod watch;
+mod systemd;
+mod telemetry;
+mod unix_socket;
+mod upgrade;
+mod watch;

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-/// Many small objects of very different lives: jemalloc keeps memory from scattering over months.
+/// gatefold allocates many small objects with very different lifetimes. jemalloc limits fragmentation over months.
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 

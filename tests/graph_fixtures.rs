@@ -1,17 +1,17 @@
-//! Manifests in, statuses, compiled routes and diagnostics out: one folder under `tests/fixtures` a behaviour, its name a
-//! sentence. What comes out stands beside the manifests, in `graph.snap`.
+//! Manifests in; statuses, compiled routes and diagnostics out. Each folder under `tests/fixtures` tests one behaviour, which
+//! its name describes. The output is in the file `graph.snap` of the folder.
 //!
-//! A file `environment` in the folder holds what else the graph depends on, one thing a line; see
+//! An optional file `environment` in the folder contains the other inputs of the graph, one per line; see
 //! [`Setting::line`].
 
 use gatefold::status::{
     Applied, BindFailure, BindFailureReason, ListenerStatus, StatusCondition, Statuses, report,
-    table,
+    table::tables,
 };
 use gatefold_compile::compile;
 use gatefold_dataplane::SocketKey;
 use gatefold_diagnostic::{Severity, Style, render};
-use gatefold_graph::http_route::{FilterNode, RuleNode, TargetNode};
+use gatefold_graph::route::{FilterNode, RuleNode, TargetNode};
 use gatefold_graph::{Environment, Graph, build};
 use gatefold_manifest::Loader;
 use gatefold_manifest::api::NamespacedName;
@@ -23,7 +23,7 @@ use std::sync::Arc;
 use time::macros::datetime;
 
 #[test]
-fn every_fixture_gives_what_stands_beside_it() {
+fn every_fixture_produces_its_snapshot() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
     let mut folders: Vec<PathBuf> = fs::read_dir(&root)
         .expect("the fixtures")
@@ -50,7 +50,7 @@ fn every_fixture_gives_what_stands_beside_it() {
     assert!(differ.is_empty(), "fixtures that differ: {differ:#?}");
 }
 
-/// What a graph and its report depend on besides the manifests.
+/// The inputs of a graph and its report other than the manifests.
 #[derive(Default)]
 struct Setting {
     environment: Environment,
@@ -73,7 +73,7 @@ impl Setting {
         setting
     }
 
-    /// `controller-name NAME`, `ignore-policy KIND[.GROUP]`, `address IP`, `pool NS/NAME=IP`, `port-map 80=8080`,
+    /// Parses `controller-name NAME`, `ignore-policy KIND[.GROUP]`, `address IP`, `pool NS/NAME=IP`, `port-map 80=8080`,
     /// `backend NS/NAME:PORT=IP:PORT`, `failed IP:PORT REASON`.
     fn line(&mut self, line: &str) -> Option<()> {
         let environment = &mut self.environment;
@@ -139,36 +139,28 @@ fn describe(folder: &Path) -> String {
         .collect();
     assert!(
         unreadable.is_empty(),
-        "a fixture is about the graph, so its files must load:\n{}",
+        "the files of a fixture must load without findings:\n{}",
         unreadable.join("\n")
     );
     let graph = build(&loaded.resources, &setting.environment);
     let now = datetime!(2026-01-01 0:00 UTC);
     let statuses = report(&graph, &setting.applied, &Statuses::default(), now);
     let mut text = String::new();
-    for table in [
-        table::gateway_classes(&graph, &statuses),
-        table::gateways(&graph, &statuses),
-        table::listener_sets(&graph, &statuses),
-        table::listeners(&graph, &statuses),
-        table::http_routes(&graph, &statuses),
-        table::backend_tls_policies(&graph, &statuses),
-    ] {
+    for table in tables(&graph, &statuses) {
         if !table.rows.is_empty() {
-            writeln!(text, "{table}").expect("a string takes all");
+            writeln!(text, "{table}").expect("writing to a string succeeds");
         }
     }
     conditions(&statuses, &mut text);
     served(&graph, &mut text);
     let snapshot = compile(&graph).to_string();
     if !snapshot.is_empty() {
-        writeln!(text, "compiled:\n{snapshot}").expect("a string takes all");
+        writeln!(text, "compiled:\n{snapshot}").expect("writing to a string succeeds");
     }
     for diagnostic in &graph.diagnostics {
         let drawn = render(diagnostic, Style::Plain);
-        // The folder's place on this machine isn't part of the outcome.
-        let parent = folder.parent().unwrap_or(folder).display().to_string();
-        text.push_str(&drawn.replace(&format!("{parent}/"), ""));
+        // The path of the folder differs between machines.
+        text.push_str(&drawn.replace(&format!("{}/", folder.display()), ""));
         text.push_str("\n\n");
     }
     text.trim_end().to_owned()
@@ -183,14 +175,14 @@ fn conditions(statuses: &Statuses, text: &mut String) {
         listeners(&status.listeners, text);
         if status.attached_listener_sets > 0 {
             let count = status.attached_listener_sets;
-            writeln!(text, "attached ListenerSets: {count}").expect("a string takes all");
+            writeln!(text, "attached ListenerSets: {count}").expect("writing to a string succeeds");
         }
     }
     for (key, status) in &statuses.listener_sets {
         list(&format!("ListenerSet {key}"), &status.conditions, text);
         listeners(&status.listeners, text);
     }
-    for (key, status) in &statuses.http_routes {
+    for (key, status) in statuses.http_routes.iter() {
         for parent in &status.parents {
             let section = parent.parent_ref.section_name.as_ref();
             let section = section.map_or_else(String::new, |s| format!("/{s}"));
@@ -211,18 +203,19 @@ fn conditions(statuses: &Statuses, text: &mut String) {
 
 fn listeners(statuses: &[ListenerStatus], text: &mut String) {
     for listener in statuses {
-        let kinds: Vec<&str> = listener.supported_kinds.iter().map(|k| &*k.kind).collect();
+        let kinds: Vec<&str> = listener.supported_kinds.iter().map(|k| k.kind).collect();
         let head = format!("listener {}, kinds {kinds:?}", listener.name);
         list(&head, &listener.conditions, text);
     }
 }
 
 fn list(head: &str, conditions: &[StatusCondition], text: &mut String) {
-    writeln!(text, "{head}").expect("a string takes all");
+    writeln!(text, "{head}").expect("writing to a string succeeds");
     for condition in conditions {
         let (kind, status) = (condition.kind, condition.status.as_str());
         let (reason, message) = (condition.reason, &condition.message);
-        writeln!(text, "  {kind}={status} {reason}: {message}").expect("a string takes all");
+        writeln!(text, "  {kind}={status} {reason}: {message}")
+            .expect("writing to a string succeeds");
     }
 }
 
@@ -230,32 +223,34 @@ fn served(graph: &Graph, text: &mut String) {
     for (key, gateway) in &graph.gateways {
         for listener in &gateway.listeners {
             let (name, sockets) = (listener.full_name(), &listener.sockets);
-            writeln!(text, "{key}/{name} needs {sockets:?}").expect("a string takes all");
+            writeln!(text, "{key}/{name} needs {sockets:?}").expect("writing to a string succeeds");
         }
     }
-    for (key, route) in graph.http_routes.iter() {
+    for (key, route) in graph.routes.http.iter() {
         for parent in &route.parents {
             let attachments = parent.attachments.iter().map(|attachment| {
                 let hostnames: Vec<&str> =
                     attachment.hostnames.iter().map(|h| h.as_str()).collect();
-                format!("listener {} for {hostnames:?}", attachment.listener)
+                format!("listener {} for {hostnames:?}", attachment.listener.index)
             });
             let attachments: Vec<String> = attachments.collect();
             let at = attachments.join(", ");
-            writeln!(text, "{key} at {}: [{at}]", parent.gateway).expect("a string takes all");
+            writeln!(text, "{key} at {}: [{at}]", parent.gateway)
+                .expect("writing to a string succeeds");
         }
         for (index, rule) in route.rules.iter().enumerate() {
             writeln!(text, "{key} rules[{index}]: {}", rule_line(rule))
-                .expect("a string takes all");
+                .expect("writing to a string succeeds");
         }
     }
     for ((service, port), wanted) in &graph.wanted {
-        writeln!(text, "wanted: {service}:{port} {wanted:?}").expect("a string takes all");
+        writeln!(text, "wanted: {service}:{port} {wanted:?}")
+            .expect("writing to a string succeeds");
     }
     text.push('\n');
 }
 
-fn rule_line(rule: &RuleNode) -> String {
+fn rule_line<M>(rule: &RuleNode<M>) -> String {
     let backends = rule.backends.iter().map(|backend| {
         let target = match &backend.target {
             TargetNode::Service { endpoints, .. } => format!("{endpoints:?}"),
@@ -279,7 +274,7 @@ fn filters(filters: &[FilterNode]) -> String {
         let (name, changes) = match filter {
             FilterNode::RequestHeaderModifier(changes) => ("request", changes),
             FilterNode::ResponseHeaderModifier(changes) => ("response", changes),
-            // What they do is told by the compiled routes.
+            // The compiled routes show their details.
             FilterNode::RequestRedirect(_) => return " redirect".to_owned(),
             FilterNode::UrlRewrite(_) => return " rewrite".to_owned(),
             FilterNode::RequestMirror(mirror) => return format!(" mirror to {}", mirror.name),

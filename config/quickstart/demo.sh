@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# The first minute with gatefold, as `./x demo` plays it: every step is a command that can be typed as well.
-# GATEFOLD names the binary.
+# The first minute with gatefold, for `./x demo`. Prints each step as a command that you can type yourself.
+# GATEFOLD is the path of the binary.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
-gatefold=$(realpath "${GATEFOLD:?names the binary: GATEFOLD=target/debug/gatefold}")
+gatefold=$(realpath "${GATEFOLD:?must be the path of the binary: GATEFOLD=target/debug/gatefold}")
 quickstart=$root/config/quickstart
 work=$(mktemp -d)
 daemon=
@@ -22,13 +22,13 @@ main() {
     split_traffic
     tls
     broken_file
-    title "That was it. Your own: gatefold run YOUR-FOLDER --echo; gatefold check YOUR-FOLDER says what is wrong with it."
+    title "Done. To serve your own folder: gatefold run YOUR-FOLDER --echo. gatefold check YOUR-FOLDER reports its problems."
 }
 
 start() {
     title "A folder of manifests, as they would be applied to a cluster"
     run ls gateway
-    title "gatefold serves it. Port 80 is 8080 here, so that no root is needed; --echo stands in for the Pods"
+    title "gatefold serves it. Port 80 becomes 8080, so that you need no root; --echo answers in place of the Pods"
     printf '$ gatefold run gateway --echo --address 127.0.0.1 --port-map 80=%s,443=%s\n' "$http" "$https"
     "$gatefold" run gateway --echo --address 127.0.0.1 --port-map "80=$http,443=$https" \
         --admin "unix:$work/admin.sock" >daemon.log 2>&1 &
@@ -65,7 +65,7 @@ split_traffic() {
 }
 
 tls() {
-    title "4. HTTPS: a certificate as tutorials make it, and a second listener"
+    title "4. HTTPS: a certificate, and a second listener"
     run "$root/certs/generate.sh" gateway
     run cp "$quickstart/steps/tls-gateway.yaml" gateway/gateway.yaml
     local resolve=(--resolve "www.example.com:$https:127.0.0.1" --cacert gateway/example.com.crt)
@@ -75,7 +75,7 @@ tls() {
 }
 
 broken_file() {
-    title "5. A typing error in a file: the daemon names the place, and serves on what was good"
+    title "5. A typing error in a file: the daemon logs its place, and keeps serving the previous route"
     printf '$ sed -i "s/port: 3000/prot: 3000/" gateway/route.yaml\n'
     sed -i 's/port: 3000/prot: 3000/' gateway/route.yaml
     wait_for "the diagnostic" grep -q 'route.yaml:' daemon.log
@@ -84,19 +84,19 @@ broken_file() {
     expect 200
 }
 
-# --- how it is played -------------------------------------------------------------------------------
+# --- helpers -----------------------------------------------------------------------------------------
 
 title() {
     if [[ -t 1 ]]; then printf '\n\033[1m# %s\033[0m\n' "$*"; else printf '\n# %s\n' "$*"; fi
 }
 
-# Shows a command, runs it, and keeps what it said for `expect`.
+# Prints a command, runs it, and keeps its output for `expect`.
 run() {
     typed "$@"
     "$@" | tee output
 }
 
-# The command as a person would type it: quotes only where needed, no long paths.
+# Prints a command as a user would type it: quotes only where needed, no long paths.
 typed() {
     local word line='$'
     for word in "$@"; do
@@ -124,7 +124,7 @@ wait_for() {
     done
 }
 
-# The first port from here on that nobody listens on.
+# The first free port, counting from $1.
 free_port() {
     local port=$1
     while (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; do port=$((port + 1)); done

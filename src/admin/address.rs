@@ -1,19 +1,21 @@
+//! The address of the admin API, as flags give it.
+
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
 
-/// Where the admin API listens.
+/// The address that the admin API listens on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AdminAddress {
-    /// An address and a port.
+    /// An IP address and a port.
     Tcp(SocketAddr),
-    /// A Unix socket, which only its owner may use.
+    /// The path of a Unix socket. Only its owner has access.
     Unix(PathBuf),
 }
 
 impl AdminAddress {
-    /// Whether other hosts can reach it.
+    /// Whether other hosts can connect to the address.
     pub fn is_remote(&self) -> bool {
         match self {
             AdminAddress::Tcp(address) => !is_loopback(address.ip()),
@@ -80,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_address_is_refused_with_examples() {
+    fn refuses_text_that_is_not_an_address() {
         for text in ["", "unix:", "4283", "example.com:80", "127.0.0.1"] {
             assert!(text.parse::<AdminAddress>().is_err(), "{text:?}");
         }

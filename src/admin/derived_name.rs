@@ -1,36 +1,39 @@
-//! Names that are derived from a Gateway's. It may have 253 characters, a Service's name and a label's value only 63.
+//! Derives names from the name of a Gateway, which may have 253 characters. The name of a Service and the value of a
+//! label have at most 63.
 
 use crate::stable_hash::fnv1a;
 
-/// The longest DNS label, and the longest value of a label.
-const LONGEST: usize = 63;
-/// The hash and the hyphen before it.
-const HASHED: usize = 17;
+/// The maximum length of a DNS label and of the value of a label.
+const MAX_LENGTH: usize = 63;
+/// The length of a hash with the hyphen before it.
+const HASH_LENGTH: usize = 17;
 
-/// The value of a label that names an object: the name itself if it fits, else its beginning and a hash.
+/// The value of a label that names an object: the name itself if it fits, otherwise its beginning and a hash.
 pub(super) fn label_value(name: &str) -> String {
-    match name.len() {
-        0..=LONGEST => name.to_owned(),
-        _ => shortened(name, name),
+    if name.len() <= MAX_LENGTH {
+        name.to_owned()
+    } else {
+        shortened(name, name)
     }
 }
 
-/// The name of a Service (RFC 1035): the wanted one if it can be one, else what is like it, with a hash so that it is as
-/// unique.
+/// A valid name of a Service (RFC 1035): the wanted name if it is valid, otherwise a similar name with a hash that keeps
+/// it unique.
 pub(super) fn service_name(wanted: &str) -> String {
     let mut name = wanted.replace('.', "-");
     if name.starts_with(|first: char| first.is_ascii_digit()) {
         name.insert_str(0, "gateway-");
     }
-    match name == wanted && name.len() <= LONGEST {
-        true => name,
-        false => shortened(&name, wanted),
+    if name == wanted && name.len() <= MAX_LENGTH {
+        name
+    } else {
+        shortened(&name, wanted)
     }
 }
 
 /// The beginning of an ASCII `text`, with the hash of `whole`.
 fn shortened(text: &str, whole: &str) -> String {
-    let beginning = text.get(..LONGEST - HASHED).unwrap_or(text);
+    let beginning = text.get(..MAX_LENGTH - HASH_LENGTH).unwrap_or(text);
     let beginning = beginning.trim_end_matches(['-', '.']);
     format!("{beginning}-{:016x}", fnv1a(whole.as_bytes()))
 }
@@ -41,7 +44,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     #[test]
-    fn names_that_fit_stay_as_they_are() {
+    fn keeps_names_that_are_valid() {
         let longest = "a".repeat(63);
         for name in ["edge-class", "a", &longest] {
             assert_eq!(service_name(name), name);
@@ -51,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn other_names_become_short_valid_and_different() {
+    fn makes_other_names_short_valid_and_unique() {
         let long = "gateway.".repeat(31) + "a";
         let longer = "gateway.".repeat(31) + "b";
         let dashes = "a".to_owned() + &"-".repeat(250) + "a";

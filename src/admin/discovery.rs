@@ -1,6 +1,6 @@
-//! Discovery documents: what kubectl asks first.
+//! Discovery documents, which tell a client of the Kubernetes API what is served. kubectl requests them first.
 
-use super::kind::Kind;
+use gatefold_manifest::{Kind, Scope};
 use serde_json::{Value, json};
 
 /// `/api`.
@@ -10,19 +10,18 @@ pub(super) fn core_versions() -> Value {
 
 /// `/apis`.
 pub(super) fn groups() -> Value {
-    let mut names: Vec<&str> = Kind::all().iter().map(|kind| kind.group).collect();
+    let mut names: Vec<&str> = Kind::ALL.iter().map(|kind| kind.group()).collect();
     names.sort_unstable();
     names.dedup();
     let groups: Vec<Value> = names.into_iter().filter_map(group).collect();
     json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups})
 }
 
-/// `/apis/GROUP`; nothing for a group that isn't served.
+/// `/apis/GROUP`. `None` for a group that isn't served.
 pub(super) fn group(name: &str) -> Option<Value> {
-    let kind = Kind::all()
-        .iter()
-        .find(|kind| kind.group == name && !name.is_empty())?;
-    let version = json!({"groupVersion": kind.api_version(), "version": kind.version});
+    let is_in_group = |kind: &&Kind| kind.group() == name && !name.is_empty();
+    let kind = Kind::ALL.iter().find(is_in_group)?;
+    let version = json!({"groupVersion": kind.api_version(), "version": kind.served_version()});
     Some(json!({
         "kind": "APIGroup",
         "apiVersion": "v1",
@@ -32,24 +31,12 @@ pub(super) fn group(name: &str) -> Option<Value> {
     }))
 }
 
-/// `/api/v1` and `/apis/GROUP/VERSION`; nothing for a version that isn't served.
+/// `/api/v1` and `/apis/GROUP/VERSION`. `None` for a version that isn't served.
 pub(super) fn resources(group: &str, version: &str) -> Option<Value> {
-    let kinds = Kind::all()
-        .iter()
-        .filter(|kind| kind.group == group && kind.version == version);
-    let resources: Vec<Value> = kinds
-        .map(|kind| {
-            json!({
-                "name": kind.resource,
-                "singularName": kind.singular,
-                "namespaced": kind.namespaced,
-                "kind": kind.kind,
-                "verbs": ["get", "list"],
-                "shortNames": kind.short_names,
-            })
-        })
-        .collect();
-    let name = match group {
+    let kinds = Kind::ALL.iter().copied();
+    let kinds = kinds.filter(|kind| kind.group() == group && kind.served_version() == version);
+    let resources: Vec<Value> = kinds.map(resource).collect();
+    let group_version = match group {
         "" => version.to_owned(),
         group => format!("{group}/{version}"),
     };
@@ -57,8 +44,19 @@ pub(super) fn resources(group: &str, version: &str) -> Option<Value> {
         json!({
             "kind": "APIResourceList",
             "apiVersion": "v1",
-            "groupVersion": name,
+            "groupVersion": group_version,
             "resources": resources,
         })
+    })
+}
+
+fn resource(kind: Kind) -> Value {
+    json!({
+        "name": kind.plural(),
+        "singularName": kind.singular(),
+        "namespaced": kind.scope() == Scope::Namespaced,
+        "kind": kind.name(),
+        "verbs": ["get", "list"],
+        "shortNames": kind.short_names(),
     })
 }

@@ -1,16 +1,18 @@
-//! The Services that stand for Gateways: addresses and ports, as an implementation in a cluster makes them
-//! (GEP-1762). gatefold makes no objects; what it binds for a Gateway is shown in this shape, for tools that find
-//! a Gateway's Service by its labels.
+//! The Services of Gateways.
+//!
+//! In a cluster an implementation creates a Service for each Gateway (GEP-1762), and tools find it by its labels.
+//! gatefold creates no objects. It shows the addresses and ports of a Gateway as such a Service.
 
 use super::derived_name;
 use crate::reload::Published;
 use crate::status::{GatewayStatus, StatusAddress};
 use gatefold_dataplane::Transport;
+use gatefold_graph::condition::{ConditionStatus, ConditionType};
 use gatefold_manifest::api::{GATEWAY_GROUP, Gateway, NamespacedName};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-/// A Service for each accepted Gateway of ours, but for those whose name a Service of the folder has.
+/// A Service for each accepted Gateway of gatefold, unless the folder contains a Service with the same name.
 pub(super) fn services(published: &Published) -> Vec<Value> {
     let resources = &published.loaded.resources;
     let gateways = published.statuses.gateways.iter();
@@ -19,19 +21,19 @@ pub(super) fn services(published: &Published) -> Vec<Value> {
         .filter_map(|(key, status)| {
             let gateway = resources.gateways.get(key)?;
             let name = name(gateway);
-            let taken = NamespacedName::new(&*key.namespace, &*name);
-            let free = !resources.services.contains_key(&taken);
-            free.then(|| service(&name, gateway, status, published))
+            let key = NamespacedName::new(&*key.namespace, &*name);
+            let exists = resources.services.contains_key(&key);
+            (!exists).then(|| service(&name, gateway, status, published))
         })
         .collect()
 }
 
 fn is_accepted(status: &GatewayStatus) -> bool {
     let mut conditions = status.conditions.iter();
-    conditions.any(|it| it.kind.as_str() == "Accepted" && it.status.as_str() == "True")
+    conditions.any(|it| it.kind == ConditionType::Accepted && it.status == ConditionStatus::True)
 }
 
-/// As GEP-1762 recommends it, as far as a Service can have such a name.
+/// The name that GEP-1762 recommends, or a similar one if that isn't valid for a Service.
 fn name(gateway: &Gateway) -> String {
     let wanted = format!("{}-{}", gateway.meta.name, gateway.spec.gateway_class_name);
     derived_name::service_name(&wanted)
@@ -49,7 +51,7 @@ fn service(name: &str, gateway: &Gateway, status: &GatewayStatus, published: &Pu
     })
 }
 
-/// With the labels and annotations of `spec.infrastructure`, and those by which a Gateway's objects are found.
+/// The metadata, with the labels and annotations of `spec.infrastructure` and the labels that name the Gateway.
 fn metadata(name: &str, gateway: &Gateway) -> Value {
     let meta = &gateway.meta;
     let infrastructure = gateway.spec.infrastructure.as_ref();
@@ -65,7 +67,7 @@ fn metadata(name: &str, gateway: &Gateway) -> Value {
         "labels": labels,
         "ownerReferences": [{
             "apiVersion": format!("{GATEWAY_GROUP}/v1"),
-            "kind": gateway.kind,
+            "kind": gateway.kind().name(),
             "name": &*meta.name,
             "uid": meta.uid,
             "controller": true,
@@ -78,7 +80,7 @@ fn metadata(name: &str, gateway: &Gateway) -> Value {
     metadata
 }
 
-/// Every port that something of the Gateway listens on, once; `targetPort` is the one that is bound.
+/// Each port of the Gateway's listeners, once. `targetPort` is the port that is bound.
 fn ports(gateway: &NamespacedName, published: &Published) -> Vec<Value> {
     let gateway = gateway.to_string();
     let listeners = published.listeners.iter();

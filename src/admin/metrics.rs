@@ -1,7 +1,12 @@
-use crate::admin::Kind;
-use crate::reload::{Outcome, Published};
+//! Metrics about the configuration and its reloads, for `/metrics`.
+//!
+//! In: the [`Published`] configuration. Out: Prometheus metrics. The values are read when they are requested, so
+//! nothing has to update them.
+
+use crate::reload::{Generations, Outcome, Published, Reloads, SocketsState};
 use arc_swap::ArcSwap;
 use gatefold_diagnostic::Severity;
+use gatefold_manifest::Kind;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::counter::ConstCounter;
@@ -12,10 +17,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// The label of one sample.
-type Label = [(&'static str, &'static str); 1];
+/// The label of a sample.
+type SampleLabel = [(&'static str, &'static str); 1];
 
-/// Adds what the reload knows of itself to a registry.
+/// Adds the metrics about the configuration to a registry.
 pub fn register(registry: &mut Registry, published: Arc<ArcSwap<Published>>) {
     let version = [("version", env!("CARGO_PKG_VERSION"))];
     registry.register(
@@ -26,7 +31,7 @@ pub fn register(registry: &mut Registry, published: Arc<ArcSwap<Published>>) {
     registry.register_collector(Box::new(Configuration(published)));
 }
 
-/// Reads what was published whenever somebody asks, so that nothing has to be kept up to date.
+/// Reads the metrics from the published configuration.
 struct Configuration(Arc<ArcSwap<Published>>);
 
 impl fmt::Debug for Configuration {
@@ -38,12 +43,13 @@ impl fmt::Debug for Configuration {
 impl Collector for Configuration {
     fn encode(&self, mut encoder: DescriptorEncoder) -> fmt::Result {
         let published = self.0.load();
-        reloads(&mut encoder, &published)?;
+        reloads(&mut encoder, &published.reloads)?;
+        generations(&mut encoder, &published.generations)?;
         family(
             &mut encoder,
             (
                 "gatefold_listeners",
-                "Listeners of Gateways by what became of their sockets",
+                "Listeners of Gateways by the state of their sockets",
             ),
             listeners(&published).map(gauge),
         )?;
@@ -51,13 +57,13 @@ impl Collector for Configuration {
             &mut encoder,
             (
                 "gatefold_diagnostics",
-                "What is wrong with the manifests, by severity",
+                "Diagnostics about the manifests by severity",
             ),
             severities(&published).map(gauge),
         )?;
-        let objects = Kind::all().iter().map(|kind| {
-            let count = kind.objects(&published.loaded.resources).len();
-            gauge(([("kind", kind.kind)], count as u64))
+        let objects = Kind::ALL.iter().map(|kind| {
+            let count = published.loaded.resources.objects(*kind).len();
+            gauge(([("kind", kind.name())], count as u64))
         });
         family(
             &mut encoder,
@@ -67,13 +73,7 @@ impl Collector for Configuration {
     }
 }
 
-/// What became of the configurations that were seen.
-fn reloads(encoder: &mut DescriptorEncoder, published: &Published) -> fmt::Result {
-    let Published {
-        reloads,
-        generations,
-        ..
-    } = published;
+fn reloads(encoder: &mut DescriptorEncoder, reloads: &Reloads) -> fmt::Result {
     let counted = [
         (Outcome::Success, reloads.succeeded),
         (Outcome::Partial, reloads.partial),
@@ -88,7 +88,7 @@ fn reloads(encoder: &mut DescriptorEncoder, published: &Published) -> fmt::Resul
         encoder,
         (
             "gatefold_config_last_reload_successful",
-            "Whether the newest reload put all that the files say into force",
+            "Whether the most recent reload put the whole configuration into force",
         ),
         f64::from(u8::from(reloads.last_succeeded())),
     )?;
@@ -96,22 +96,25 @@ fn reloads(encoder: &mut DescriptorEncoder, published: &Published) -> fmt::Resul
         encoder,
         (
             "gatefold_config_last_reload_success_timestamp_seconds",
-            "When a reload last put all that the files say into force, in seconds since 1970",
+            "When a reload last put the whole configuration into force, in seconds since 1970",
         ),
         seconds(reloads.last_success),
     )?;
     let durations = encoder.encode_descriptor(
         "gatefold_config_reload_duration_seconds",
-        "From the look at the files to the new answers",
+        "Time from scanning the files until the new configuration is in force",
         None,
         reloads.durations.metric_type(),
     )?;
-    reloads.durations.encode(durations)?;
+    reloads.durations.encode(durations)
+}
+
+fn generations(encoder: &mut DescriptorEncoder, generations: &Generations) -> fmt::Result {
     family(
         encoder,
         (
             "gatefold_config_generation",
-            "Configurations, counted as they are seen",
+            "Generations of the configuration by state",
         ),
         [
             ([("state", "seen")], generations.seen),
@@ -122,7 +125,7 @@ fn reloads(encoder: &mut DescriptorEncoder, published: &Published) -> fmt::Resul
     )
 }
 
-fn gauge((label, value): (Label, u64)) -> (Label, ConstGauge<i64>) {
+fn gauge((label, value): (SampleLabel, u64)) -> (SampleLabel, ConstGauge<i64>) {
     (
         label,
         ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX)),
@@ -134,18 +137,16 @@ fn seconds(time: Option<SystemTime>) -> f64 {
     since.map_or(0.0, |since| since.as_secs_f64())
 }
 
-fn listeners(published: &Published) -> [(Label, u64); 3] {
-    let all = published.listeners.iter();
-    let mut counts = [("listening", 0), ("failed", 0), ("rejected", 0)];
-    for listener in all {
-        let state = listener.state();
-        let count = counts.iter_mut().find(|(name, _)| *name == state);
-        count.into_iter().for_each(|(_, count)| *count += 1);
-    }
-    counts.map(|(state, count)| ([("state", state)], count))
+fn listeners(published: &Published) -> [(SampleLabel, u64); 3] {
+    use SocketsState::{Failed, Listening, Rejected};
+    [Listening, Failed, Rejected].map(|state| {
+        let listeners = published.listeners.iter();
+        let found = listeners.filter(|listener| listener.sockets() == state);
+        ([("state", state.as_str())], found.count() as u64)
+    })
 }
 
-fn severities(published: &Published) -> [(Label, u64); 3] {
+fn severities(published: &Published) -> [(SampleLabel, u64); 3] {
     [Severity::Error, Severity::Warning, Severity::Info].map(|severity| {
         let found = published
             .diagnostics
@@ -155,11 +156,11 @@ fn severities(published: &Published) -> [(Label, u64); 3] {
     })
 }
 
-/// One metric with a sample for each label.
+/// Encodes a metric with one sample for each label.
 fn family<M: EncodeMetric>(
     encoder: &mut DescriptorEncoder,
     (name, help): (&str, &str),
-    samples: impl IntoIterator<Item = (Label, M)>,
+    samples: impl IntoIterator<Item = (SampleLabel, M)>,
 ) -> fmt::Result {
     let mut samples = samples.into_iter().peekable();
     let Some((_, first)) = samples.peek() else {
@@ -190,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_published_shows_as_metrics() {
+    fn metrics_show_the_published_configuration() {
         let mut published = Published::default();
         published.generations.seen = 3;
         published.reloads.succeeded = 2;
@@ -210,7 +211,7 @@ mod tests {
             r#"gatefold_objects{kind="HTTPRoute"} 0"#,
             "gatefold_build_info{version=",
         ] {
-            assert!(text.contains(line), "{line} isn't in\n{text}");
+            assert!(text.contains(line), "`{line}` is missing in\n{text}");
         }
     }
 }

@@ -1,27 +1,28 @@
-//! The admin API: what is in force, over HTTP, read-only.
+//! The admin API: the configuration in force, read-only over HTTP.
 //!
-//! In: what the reload published, and the counters. Out: objects in Kubernetes' REST shape with their
-//! statuses, `/status`, `/livez`, `/readyz`, `/metrics`. Nothing can be changed through it, and the data of
-//! Secrets never leaves.
+//! In: the [`Published`] configuration and the metrics. Out: objects as the Kubernetes API shows them, with their
+//! statuses, and `/status`, `/livez`, `/readyz`, `/metrics`. It never changes anything, and it never shows the data
+//! of Secrets.
 
 mod address;
 mod derived_name;
 mod discovery;
-mod failure;
 mod gateway_service;
-mod kind;
 mod metrics;
 mod object;
+mod presentation;
 mod rest;
+mod rest_path;
 mod routes;
 mod server;
-mod spare;
+mod spare_descriptors;
+mod status_error;
 mod summary;
 mod table;
 
 pub use address::AdminAddress;
-pub use kind::Kind;
 pub use metrics::register;
+pub use rest_path::RestPath;
 pub use server::{Admin, BindError};
 
 use crate::lifecycle::Lifecycle;
@@ -31,13 +32,13 @@ use prometheus_client::registry::Registry;
 use std::sync::Arc;
 use tokio::sync::watch;
 
-/// What is shown.
+/// The state that the admin API shows.
 #[derive(Clone)]
 pub struct View {
-    /// What the reload published last.
+    /// The configuration in force.
     pub published: Arc<ArcSwap<Published>>,
-    /// Where the process stands.
+    /// The phase of the process.
     pub phase: watch::Receiver<Lifecycle>,
-    /// Everything that is counted.
+    /// All metrics.
     pub registry: Arc<Registry>,
 }

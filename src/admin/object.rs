@@ -1,51 +1,38 @@
-use super::kind::{Entry, Kind};
+//! Objects in JSON.
+
 use crate::status::Statuses;
 use gatefold_diagnostic::yaml::document_json;
 use gatefold_manifest::api::NamespacedName;
-use serde::Serialize;
+use gatefold_manifest::{Kind, ObjectRef, Scope};
 use serde_json::{Value, json};
 
-/// kubectl keeps the whole object in this annotation, a Secret's data as well.
+/// kubectl stores the whole object in this annotation, including the data of a Secret.
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
-/// An object as it was loaded, with its status. `apiVersion` is the served version's; a namespace that the
-/// file leaves out is filled in; nothing else of `metadata` is touched.
-pub(super) fn object_json(kind: &Kind, entry: &Entry<'_>, statuses: &Statuses) -> Value {
-    let mut object = document_json(entry.document).unwrap_or_else(|| json!({}));
-    object["apiVersion"] = kind.api_version().into();
-    object["kind"] = kind.kind.into();
-    if !object["metadata"].is_object() {
-        object["metadata"] = json!({"name": &*entry.meta.name});
+/// An object as loaded, with its status. `apiVersion` is that of the served version, and a namespace that the file
+/// omits is filled in. The rest of `metadata` is unchanged.
+pub(super) fn object_json(kind: Kind, object: ObjectRef<'_>, statuses: &Statuses) -> Value {
+    let meta = object.meta;
+    let mut json = document_json(object.document).unwrap_or_else(|| json!({}));
+    json["apiVersion"] = kind.api_version().into();
+    json["kind"] = kind.name().into();
+    if !json["metadata"].is_object() {
+        json["metadata"] = json!({"name": &*meta.name});
     }
-    if kind.namespaced && !entry.meta.namespace.is_empty() {
-        object["metadata"]["namespace"] = (&*entry.meta.namespace).into();
+    if kind.scope() == Scope::Namespaced && !meta.namespace.is_empty() {
+        json["metadata"]["namespace"] = (&*meta.namespace).into();
     }
-    if kind.kind == "Secret" {
-        conceal(&mut object);
+    if kind == Kind::Secret {
+        conceal(&mut json);
     }
-    if let Some(status) = status(kind, entry, statuses) {
-        object["status"] = status;
+    let key = NamespacedName::new(meta.namespace.clone(), meta.name.clone());
+    if let Some(status) = statuses.json(kind, &key) {
+        json["status"] = status;
     }
-    object
+    json
 }
 
-fn status(kind: &Kind, entry: &Entry<'_>, statuses: &Statuses) -> Option<Value> {
-    let key = || NamespacedName::new(&*entry.meta.namespace, &*entry.meta.name);
-    match kind.kind {
-        "GatewayClass" => to_json(statuses.gateway_classes.get(&*entry.meta.name)),
-        "Gateway" => to_json(statuses.gateways.get(&key())),
-        "ListenerSet" => to_json(statuses.listener_sets.get(&key())),
-        "HTTPRoute" => to_json(statuses.http_routes.get(&key()).map(|status| &**status)),
-        "BackendTLSPolicy" => to_json(statuses.backend_tls_policies.get(&key())),
-        _ => None,
-    }
-}
-
-fn to_json(status: Option<&impl Serialize>) -> Option<Value> {
-    serde_json::to_value(status?).ok()
-}
-
-/// Shows which keys a Secret has, each with an empty value.
+/// Replaces the values of a Secret by empty strings, and keeps their keys.
 fn conceal(secret: &mut Value) {
     for field in ["data", "stringData"] {
         if let Some(field) = secret.get_mut(field) {
@@ -67,18 +54,16 @@ mod tests {
     use super::*;
     use gatefold_manifest::Loader;
 
-    fn shown(kind: &str, manifest: &str) -> Value {
+    fn shown(kind: Kind, manifest: &str) -> Value {
         let loaded = Loader::from_text("object.yaml", manifest);
-        let kind = Kind::named(kind).expect("a kind");
-        let objects = kind.objects(&loaded.resources);
-        let entry = objects.first().expect("an object");
-        object_json(kind, entry, &Statuses::default())
+        let object = loaded.resources.objects(kind).next();
+        object_json(kind, object.expect("an object"), &Statuses::default())
     }
 
     #[test]
-    fn a_secret_shows_its_keys_and_none_of_its_values() {
+    fn shows_the_keys_of_a_secret_without_their_values() {
         let object = shown(
-            "secret",
+            Kind::Secret,
             "apiVersion: v1
 kind: Secret
 metadata:
@@ -102,9 +87,9 @@ stringData: {plain: hidden}
     }
 
     #[test]
-    fn an_object_keeps_its_metadata_and_shows_the_served_version() {
+    fn shows_the_served_version_and_keeps_the_metadata() {
         let object = shown(
-            "gateway",
+            Kind::Gateway,
             "apiVersion: gateway.networking.k8s.io/v1beta1
 kind: Gateway
 metadata: {name: g, uid: some-uid, labels: {a: b}}

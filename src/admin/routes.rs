@@ -1,5 +1,7 @@
-use super::failure::Failure;
+//! The routes of the admin API, and the checks before them.
+
 use super::rest::{self, Form};
+use super::status_error::StatusError;
 use super::summary::summary;
 use super::{View, table};
 use crate::lifecycle::Lifecycle;
@@ -11,17 +13,17 @@ use axum::{Json, Router};
 use http::{HeaderMap, Method, StatusCode, Uri, header};
 use std::net::IpAddr;
 
-/// Who may ask.
+/// The `Host` headers that are accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Hosts {
-    /// Only those that name this host. A web page can make a browser on this host ask a loopback address
-    /// under a name of its own (DNS rebinding), and would read the answer.
+    /// Only names of this host. Otherwise a web page could make a browser on this host send requests to a loopback
+    /// address under the page's own name, and read the responses (DNS rebinding).
     Local,
-    /// Everybody: other hosts reach it anyway, or no browser does (a Unix socket).
+    /// Any name: the address is remote, or browsers can't connect to it (a Unix socket).
     Any,
 }
 
-/// Everything that is answered.
+/// The routes of the admin API.
 pub(super) fn router(view: View, hosts: Hosts) -> Router {
     Router::new()
         .route("/livez", get(async || "ok"))
@@ -33,17 +35,17 @@ pub(super) fn router(view: View, hosts: Hosts) -> Router {
         .with_state(view)
 }
 
-/// Only reading, and only for those who may.
+/// Refuses requests that would write, and requests for other hosts.
 async fn refuse(State(hosts): State<Hosts>, request: Request, next: Next) -> Response {
     let reading = [Method::GET, Method::HEAD].contains(request.method());
     if !reading {
-        return Failure::method_not_allowed(
+        return StatusError::method_not_allowed(
             "the admin API is read-only: change the manifests in the configuration folder",
         )
         .into_response();
     }
     if hosts == Hosts::Local && !is_local(request.headers()) {
-        return Failure::forbidden(
+        return StatusError::forbidden(
             "the Host header doesn't name this host: use localhost or the address",
         )
         .into_response();
@@ -51,7 +53,7 @@ async fn refuse(State(hosts): State<Hosts>, request: Request, next: Next) -> Res
     next.run(request).await
 }
 
-/// Whether the Host is one that nobody outside can give a meaning to: an address, or a name without dots.
+/// Whether the `Host` header is an address or a name that public DNS can't resolve.
 fn is_local(headers: &HeaderMap) -> bool {
     let Some(host) = headers.get(header::HOST) else {
         return true;
@@ -64,19 +66,19 @@ fn is_local(headers: &HeaderMap) -> bool {
     address.parse::<IpAddr>().is_ok() || !name.contains('.') || name.ends_with(".localhost")
 }
 
-/// Ready from the first load on until the process is told to end. One that a successor has replaced isn't
-/// asked any more, but for requests that are under way: these are ready still, at the successor.
+/// Reports whether the process is ready: from the first load until it shuts down. A process that has handed over its
+/// sockets still answers in-flight requests, and reports ready because its successor is.
 async fn ready(State(view): State<View>) -> Response {
-    let hindrance = match *view.phase.borrow() {
-        Lifecycle::Draining => Some("gatefold ends and accepts no new connections"),
+    let obstacle = match *view.phase.borrow() {
+        Lifecycle::Draining => Some("gatefold is shutting down and accepts no new connections"),
         Lifecycle::Serving | Lifecycle::HandedOver => {
             let ready = view.published.load().ready;
             (!ready).then_some("the first load isn't applied yet")
         }
     };
-    match hindrance {
+    match obstacle {
         None => "ok".into_response(),
-        Some(hindrance) => (StatusCode::SERVICE_UNAVAILABLE, hindrance).into_response(),
+        Some(obstacle) => (StatusCode::SERVICE_UNAVAILABLE, obstacle).into_response(),
     }
 }
 
@@ -96,11 +98,11 @@ async fn status(State(view): State<View>) -> Response {
 async fn kubernetes(State(view): State<View>, uri: Uri, headers: HeaderMap) -> Response {
     match answer(&view, &uri, &headers) {
         Ok(value) => Json(value).into_response(),
-        Err(failure) => failure.into_response(),
+        Err(error) => error.into_response(),
     }
 }
 
-fn answer(view: &View, uri: &Uri, headers: &HeaderMap) -> Result<serde_json::Value, Failure> {
+fn answer(view: &View, uri: &Uri, headers: &HeaderMap) -> Result<serde_json::Value, StatusError> {
     for (name, value) in uri
         .query()
         .unwrap_or_default()
@@ -109,13 +111,14 @@ fn answer(view: &View, uri: &Uri, headers: &HeaderMap) -> Result<serde_json::Val
     {
         match name {
             "watch" if !matches!(value, "" | "0" | "false") => {
-                return Err(Failure::method_not_allowed(
-                    "watching isn't supported: ask again",
+                return Err(StatusError::method_not_allowed(
+                    "watching isn't supported; repeat the request instead",
                 ));
             }
             "labelSelector" | "fieldSelector" if !value.is_empty() => {
-                let message = format!("{name} isn't supported: ask for all, and choose");
-                return Err(Failure::bad_request(message));
+                let message =
+                    format!("{name} isn't supported; request all objects and filter them");
+                return Err(StatusError::bad_request(message));
             }
             _ => {}
         }
@@ -136,7 +139,7 @@ mod tests {
     use http::HeaderValue;
 
     #[test]
-    fn names_that_somebody_else_can_own_are_refused() {
+    fn accepts_only_host_names_that_public_dns_cannot_resolve() {
         for (host, local) in [
             ("127.0.0.1:4283", true),
             ("[::1]:4283", true),

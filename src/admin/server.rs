@@ -1,5 +1,10 @@
+//! The socket and the connections of the admin API.
+//!
+//! In: an address, or a socket that another process has bound. Out: connections that are served until the process
+//! ends. The number and the duration of connections are bounded.
+
 use super::routes::{Hosts, router};
-use super::spare::Spare;
+use super::spare_descriptors::SpareDescriptors;
 use super::{AdminAddress, View};
 use crate::lifecycle::Lifecycle;
 use crate::unix_socket::{IfExists, SocketFile, remove_stale};
@@ -18,44 +23,44 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// How many connections are served at once; further ones wait to be accepted.
+/// Maximum number of concurrent connections. Further ones wait to be accepted.
 const CONNECTIONS: usize = 64;
-/// How long a client may take for a request's headers, and how long a connection may be idle.
+/// Maximum time to receive the headers of a request, and maximum idle time of a connection.
 const HEADER_DEADLINE: Duration = Duration::from_secs(15);
-/// How long a connection lives at most: also one whose client reads nothing.
-const LIFE: Duration = Duration::from_secs(300);
-/// How much of a request's headers is read.
+/// Maximum duration of a connection, even if its client reads nothing.
+const CONNECTION_DEADLINE: Duration = Duration::from_secs(300);
+/// Maximum size of a request's headers in bytes.
 const HEADER_SIZE: usize = 16 * 1024;
-/// How long to wait when the system has no sockets left.
+/// Pause before accepting again if the process has no file descriptors left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Why the admin API can't listen.
+/// The reason why the admin API can't listen.
 #[derive(Debug, thiserror::Error)]
 pub enum BindError {
-    /// Other hosts could reach it, and nobody said that they may.
+    /// Other hosts could connect to the address, and no flag allows that.
     #[error(
         "the admin API would listen on {0}, where other hosts reach it: choose a loopback address or \
          unix:PATH, or allow it with --admin-allow-remote"
     )]
     Remote(AdminAddress),
-    /// The system refuses.
+    /// The operating system refuses.
     #[error(
         "the admin API can't listen on {address}: {error}; choose another address with --admin"
     )]
     Refused {
-        /// Where.
+        /// The address.
         address: AdminAddress,
-        /// The system's reason.
+        /// The reason.
         error: io::Error,
     },
 }
 
-/// The admin API's socket, bound.
+/// The bound socket of the admin API.
 pub struct Admin {
     socket: Socket,
     address: AdminAddress,
     file: Option<SocketFile>,
-    /// The name that systemd gave the socket.
+    /// The name of the socket in systemd, if systemd opened it.
     activated: Option<String>,
 }
 
@@ -65,12 +70,12 @@ enum Socket {
 }
 
 impl Admin {
-    /// Binds. Call it within a Tokio runtime. With [`IfExists::Replace`] a Unix socket is bound beside the one of a
-    /// predecessor: [`take_file`](Self::take_file) puts it in place.
+    /// Binds the address. Must be called within a Tokio runtime. With [`IfExists::Replace`] a Unix socket is bound next to
+    /// that of a predecessor; the file of [`take_file`](Self::take_file) replaces the predecessor's.
     ///
     /// # Errors
     ///
-    /// An address for other hosts without `allow_remote`, or what the system says.
+    /// If other hosts could connect to the address without `allow_remote`, or if the operating system refuses.
     pub async fn bind(
         address: AdminAddress,
         allow_remote: bool,
@@ -93,11 +98,11 @@ impl Admin {
         }
     }
 
-    /// Takes a socket that another process has bound.
+    /// Uses a socket that another process has bound.
     ///
     /// # Errors
     ///
-    /// An address for other hosts without `allow_remote`, or what the system says.
+    /// If other hosts could connect to the address without `allow_remote`, or if the operating system refuses.
     pub fn adopt(inherited: InheritedSocket, allow_remote: bool) -> Result<Self, BindError> {
         let key = inherited.socket.key();
         let unknown = SocketAddr::from(([0, 0, 0, 0], 0));
@@ -121,7 +126,7 @@ impl Admin {
 
     fn new(socket: Socket, address: AdminAddress, file: Option<SocketFile>) -> Self {
         let address = match &socket {
-            // The system chose the port if it was 0.
+            // For port 0 the operating system has chosen a port.
             Socket::Tcp(listener) => listener.local_addr().map_or(address, AdminAddress::Tcp),
             Socket::Unix(_) => address,
         };
@@ -133,11 +138,12 @@ impl Admin {
         }
     }
 
-    /// A duplicate of its socket for a successor, if it is one of TCP. One at a Unix socket binds a new one.
+    /// Duplicates a TCP socket for a successor process. `None` for a Unix socket, because the successor binds a new
+    /// one.
     ///
     /// # Errors
     ///
-    /// When the process has no file descriptors left.
+    /// If the process has no file descriptors left.
     pub fn lend(&self) -> io::Result<Option<InheritedSocket>> {
         match &self.socket {
             Socket::Tcp(listener) => {
@@ -151,18 +157,18 @@ impl Admin {
         }
     }
 
-    /// The file of a Unix socket, to be [placed](SocketFile::publish) in time and kept until the end.
+    /// Takes the file of a Unix socket. The caller [places](SocketFile::publish) it and keeps it until the process ends.
     pub fn take_file(&mut self) -> Option<SocketFile> {
         self.file.take()
     }
 
-    /// The address that is bound.
+    /// The bound address.
     pub fn address(&self) -> &AdminAddress {
         &self.address
     }
 
-    /// Answers until dropped, or until a successor answers on the same socket. Nobody finds a Unix socket any
-    /// more that a successor has replaced, so there is nothing to do.
+    /// Serves requests until dropped, or until a successor serves the same TCP socket. A Unix socket that a successor
+    /// has replaced gets no new connections.
     pub async fn serve(self, view: View) {
         let mut phase = view.phase.clone();
         let shared = matches!(self.socket, Socket::Tcp(_));
@@ -178,34 +184,34 @@ impl Admin {
             _ => Hosts::Any,
         };
         let router = router(view, hosts);
-        let places = Arc::new(Semaphore::new(CONNECTIONS));
-        let spare = Arc::new(Spare::new());
+        let permits = Arc::new(Semaphore::new(CONNECTIONS));
+        let spare = Arc::new(SpareDescriptors::new());
         let mut failing = LogThrottle::default();
         loop {
             // The semaphore is never closed.
-            let Ok(place) = places.clone().acquire_owned().await else {
+            let Ok(permit) = permits.clone().acquire_owned().await else {
                 return;
             };
-            let visit = Visit {
+            let connection = AdminConnection {
                 router: router.clone(),
                 spare: spare.clone(),
-                _place: place,
+                _permit: permit,
             };
             let accepted = match &self.socket {
                 Socket::Tcp(listener) => listener.accept().await.map(|(stream, _)| {
                     let _ = stream.set_nodelay(true);
-                    tokio::spawn(visit.serve(stream))
+                    tokio::spawn(connection.serve(stream))
                 }),
                 Socket::Unix(listener) => listener
                     .accept()
                     .await
-                    .map(|(stream, _)| tokio::spawn(visit.serve(stream))),
+                    .map(|(stream, _)| tokio::spawn(connection.serve(stream))),
             };
             let Err(error) = accepted else { continue };
-            // Clients may have taken all file descriptors, and this is where one sees it.
-            if !spare.give_up_one() {
+            // The process may have no file descriptors left. Closing a spare one makes room for the connection.
+            if !spare.release_one() {
                 if failing.is_due() {
-                    tracing::warn!(%error, "the admin API can't accept connections and keeps trying");
+                    tracing::warn!(%error, "the admin API can't accept connections and keeps retrying");
                 }
                 tokio::time::sleep(ACCEPT_PAUSE).await;
                 spare.refill();
@@ -214,17 +220,17 @@ impl Admin {
     }
 }
 
-/// One connection.
-struct Visit {
+/// A connection of a client.
+struct AdminConnection {
     router: Router,
-    spare: Arc<Spare>,
-    _place: OwnedSemaphorePermit,
+    spare: Arc<SpareDescriptors>,
+    _permit: OwnedSemaphorePermit,
 }
 
-impl Visit {
+impl AdminConnection {
     async fn serve(self, stream: impl AsyncRead + AsyncWrite + Unpin) {
         serve_connection(stream, self.router).await;
-        // Its file descriptor is free now; others wait for one too.
+        // The connection's file descriptor is free now.
         self.spare.refill();
     }
 }
@@ -237,7 +243,7 @@ async fn serve_connection(stream: impl AsyncRead + AsyncWrite + Unpin, router: R
         .max_buf_size(HEADER_SIZE);
     let connection =
         builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
-    if let Ok(Err(error)) = tokio::time::timeout(LIFE, connection).await {
+    if let Ok(Err(error)) = tokio::time::timeout(CONNECTION_DEADLINE, connection).await {
         tracing::debug!(%error, "a connection to the admin API ended early");
     }
 }
@@ -266,7 +272,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     #[tokio::test]
-    async fn an_address_for_other_hosts_needs_permission() {
+    async fn refuses_remote_addresses_unless_allowed() {
         let everywhere: AdminAddress = "0.0.0.0:0".parse().expect("an address");
         let refused = Admin::bind(everywhere.clone(), false, IfExists::Fail).await;
         assert!(matches!(refused, Err(BindError::Remote(_))));
@@ -274,7 +280,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_unix_socket_is_its_owners_and_a_stale_one_is_replaced() {
+    async fn binds_a_private_unix_socket_in_place_of_a_stale_one() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = folder.path().join("admin.sock");
         drop(std::os::unix::net::UnixListener::bind(&path).expect("a stale socket"));
@@ -288,18 +294,18 @@ mod tests {
             .mode();
         assert_eq!(mode & 0o777, 0o600);
         let files = fs::read_dir(folder.path()).expect("the folder").count();
-        assert_eq!(files, 1, "nothing is left beside the socket");
+        assert_eq!(files, 1, "no other file remains in the folder");
         let second = Admin::bind(address, false, IfExists::Fail).await;
         assert!(
             matches!(second, Err(BindError::Refused { .. })),
-            "one that is in use stays"
+            "a socket in use must not be replaced"
         );
         drop(admin);
-        assert!(!path.exists(), "the file goes with the socket");
+        assert!(!path.exists(), "the file must be removed with the socket");
     }
 
     #[tokio::test]
-    async fn a_file_in_the_way_is_left_alone() {
+    async fn never_replaces_a_file_that_is_not_a_socket() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = folder.path().join("notes.txt");
         fs::write(&path, "precious").expect("a file");

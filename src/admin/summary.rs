@@ -1,12 +1,15 @@
+//! The summary at `/status`.
+
+use super::presentation;
 use crate::reload::{ListenerState, Published, Reloads};
-use serde_json::{Value, json};
+use gatefold_manifest::Kind;
+use serde_json::{Map, Value, json};
 use std::time::SystemTime;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-/// `/status`: everything about the daemon at one look.
+/// Summarizes the state of the daemon.
 pub(super) fn summary(published: &Published) -> Value {
-    let resources = &published.loaded.resources;
     let generations = &published.generations;
     json!({
         "version": env!("CARGO_PKG_VERSION"),
@@ -19,17 +22,22 @@ pub(super) fn summary(published: &Published) -> Value {
         },
         "appliedAt": published.applied_at.and_then(instant),
         "reloads": reloads(&published.reloads),
-        "counts": {
-            "files": published.loaded.files,
-            "gatewayClasses": resources.gateway_classes.len(),
-            "gateways": resources.gateways.len(),
-            "listenerSets": resources.listener_sets.len(),
-            "httpRoutes": resources.http_routes.len(),
-            "services": resources.services.len(),
-        },
+        "counts": counts(published),
         "listeners": published.listeners.iter().map(listener_json).collect::<Vec<_>>(),
         "diagnostics": published.diagnostics,
     })
+}
+
+fn counts(published: &Published) -> Value {
+    let mut counts = Map::new();
+    counts.insert("files".to_owned(), published.loaded.files.into());
+    for kind in Kind::ALL.iter().copied() {
+        if let Some(field) = presentation::of(kind).count {
+            let count = published.loaded.resources.objects(kind).len();
+            counts.insert(field.to_owned(), count.into());
+        }
+    }
+    Value::Object(counts)
 }
 
 fn reloads(reloads: &Reloads) -> Value {
@@ -66,7 +74,7 @@ fn listener_json(listener: &ListenerState) -> Value {
         "protocol": listener.protocol,
         "hostname": listener.hostname,
         "port": listener.port,
-        "state": listener.state(),
+        "state": listener.sockets().as_str(),
         "listening": listening.collect::<Vec<_>>(),
         "failed": failed.collect::<Vec<_>>(),
         "routes": listener.routes,

@@ -1,78 +1,17 @@
-//! Tables, which the server draws and kubectl only aligns (`meta.k8s.io/v1`, `Table`).
+//! Tables of objects (`meta.k8s.io/v1`, `Table`), which kubectl only has to align.
 
-use super::kind::Kind;
+use super::presentation::{self, text};
+use gatefold_manifest::Kind;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-/// What clients put into `Accept` when they want a table.
+/// A client that requests a table has this in its `Accept` header.
 pub(super) const ACCEPT: &str = "as=Table";
 
-/// A column.
-struct Column {
-    name: &'static str,
-    /// Shown only with `-o wide`.
-    wide: bool,
-    cell: fn(&Value) -> String,
-}
-
-const fn column(name: &'static str, cell: fn(&Value) -> String) -> Column {
-    Column {
-        name,
-        wide: false,
-        cell,
-    }
-}
-
-const fn wide(name: &'static str, cell: fn(&Value) -> String) -> Column {
-    Column {
-        name,
-        wide: true,
-        cell,
-    }
-}
-
-/// The columns of a kind between `Name` and `Age`: those of the CRDs' `additionalPrinterColumns`.
-fn columns(kind: &Kind) -> &'static [Column] {
-    const CLASS: &[Column] = &[
-        column("Controller", |o| text(o, "/spec/controllerName")),
-        column("Accepted", |o| condition(o, "Accepted")),
-        wide("Description", |o| text(o, "/spec/description")),
-    ];
-    const GATEWAY: &[Column] = &[
-        column("Class", |o| text(o, "/spec/gatewayClassName")),
-        column("Address", |o| each(o, "/status/addresses", "value")),
-        column("Programmed", |o| condition(o, "Programmed")),
-    ];
-    const LISTENER_SET: &[Column] = &[
-        column("Accepted", |o| condition(o, "Accepted")),
-        column("Programmed", |o| condition(o, "Programmed")),
-    ];
-    const ROUTE: &[Column] = &[
-        column("Hostnames", |o| texts(o, "/spec/hostnames")),
-        wide("Accepted", |o| parents(o, "Accepted")),
-        wide("Resolved", |o| parents(o, "ResolvedRefs")),
-    ];
-    const SERVICE: &[Column] = &[
-        column("Type", |o| match text(o, "/spec/type") {
-            none if none.is_empty() => "ClusterIP".to_owned(),
-            kind => kind,
-        }),
-        column("Ports", |o| each(o, "/spec/ports", "port")),
-    ];
-    match kind.kind {
-        "GatewayClass" => CLASS,
-        "Gateway" => GATEWAY,
-        "ListenerSet" => LISTENER_SET,
-        "HTTPRoute" => ROUTE,
-        "Service" => SERVICE,
-        _ => &[],
-    }
-}
-
-/// A table of these objects.
-pub(super) fn table(kind: &Kind, objects: &[Value], version: &str, now: OffsetDateTime) -> Value {
-    let columns = columns(kind);
+/// A table of objects of a kind.
+pub(super) fn table(kind: Kind, objects: &[Value], version: &str, now: OffsetDateTime) -> Value {
+    let columns = presentation::of(kind).columns;
     let definition = |name: &str, wide: bool| {
         let format = if name == "Name" { "name" } else { "" };
         let priority = i32::from(wide);
@@ -105,64 +44,13 @@ pub(super) fn table(kind: &Kind, objects: &[Value], version: &str, now: OffsetDa
     })
 }
 
-fn text(object: &Value, pointer: &str) -> String {
-    let found = object.pointer(pointer).and_then(Value::as_str);
-    found.unwrap_or_default().to_owned()
-}
-
-/// The texts of a list, with commas.
-fn texts(object: &Value, list: &str) -> String {
-    let elements = object.pointer(list).and_then(Value::as_array);
-    let texts = elements.into_iter().flatten().filter_map(Value::as_str);
-    texts.collect::<Vec<_>>().join(",")
-}
-
-/// A field of each element of a list, with commas.
-fn each(object: &Value, list: &str, field: &str) -> String {
-    let elements = object.pointer(list).and_then(Value::as_array);
-    let values = elements
-        .into_iter()
-        .flatten()
-        .map(|element| match &element[field] {
-            Value::String(text) => text.clone(),
-            other => other.to_string(),
-        });
-    values.collect::<Vec<_>>().join(",")
-}
-
-fn condition(object: &Value, kind: &str) -> String {
-    status_of(&object["status"], kind)
-        .unwrap_or("Unknown")
-        .to_owned()
-}
-
-/// A condition over all parents: `True` only when it is with each.
-fn parents(object: &Value, kind: &str) -> String {
-    let parents = object.pointer("/status/parents").and_then(Value::as_array);
-    let mut all: Vec<&str> = parents
-        .into_iter()
-        .flatten()
-        .map(|parent| status_of(parent, kind).unwrap_or("Unknown"))
-        .collect();
-    all.sort_unstable();
-    all.first().copied().unwrap_or("Unknown").to_owned()
-}
-
-fn status_of<'v>(holder: &'v Value, kind: &str) -> Option<&'v str> {
-    let conditions = holder["conditions"].as_array()?;
-    let found = conditions
-        .iter()
-        .find(|condition| condition["type"] == kind)?;
-    found["status"].as_str()
-}
-
-/// How old it is, as kubectl writes it; most hand-written manifests don't know.
+/// The age of an object as kubectl prints it. Most manifests written by hand have no creation time.
 fn age(object: &Value, now: OffsetDateTime) -> String {
-    let made = text(object, "/metadata/creationTimestamp");
-    let Ok(made) = OffsetDateTime::parse(&made, &Rfc3339) else {
+    let created = text(object, "/metadata/creationTimestamp");
+    let Ok(created) = OffsetDateTime::parse(&created, &Rfc3339) else {
         return "<unknown>".to_owned();
     };
-    let seconds = (now - made).whole_seconds().max(0);
+    let seconds = (now - created).whole_seconds().max(0);
     match seconds {
         0..120 => format!("{seconds}s"),
         120..7200 => format!("{}m", seconds / 60),
@@ -177,7 +65,7 @@ mod tests {
     use time::macros::datetime;
 
     #[test]
-    fn a_gateways_row_has_the_crds_columns() {
+    fn a_gateway_has_the_columns_of_its_crd() {
         let gateway = json!({
             "metadata": {"name": "edge", "creationTimestamp": "2025-01-01T00:00:00Z"},
             "spec": {"gatewayClassName": "c"},
@@ -186,8 +74,8 @@ mod tests {
                 "conditions": [{"type": "Programmed", "status": "True"}],
             },
         });
-        let kind = Kind::named("gateway").expect("a kind");
-        let table = table(kind, &[gateway], "7", datetime!(2025-01-01 03:00 UTC));
+        let now = datetime!(2025-01-01 03:00 UTC);
+        let table = table(Kind::Gateway, &[gateway], "7", now);
         let names: Vec<&Value> = table["columnDefinitions"]
             .as_array()
             .expect("columns")
@@ -202,18 +90,13 @@ mod tests {
     }
 
     #[test]
-    fn a_routes_hostnames_are_separated_by_commas() {
+    fn the_hostnames_of_a_route_are_separated_by_commas() {
         let route = json!({
             "metadata": {"name": "shop"},
             "spec": {"hostnames": ["shop.example.com", "*.shop.example.com"]},
         });
-        let kind = Kind::named("httproute").expect("a kind");
-        let table = table(
-            kind,
-            &[route, json!({"metadata": {"name": "any"}})],
-            "7",
-            OffsetDateTime::UNIX_EPOCH,
-        );
+        let routes = [route, json!({"metadata": {"name": "any"}})];
+        let table = table(Kind::HTTPRoute, &routes, "7", OffsetDateTime::UNIX_EPOCH);
         assert_eq!(
             table["rows"][0]["cells"][1],
             "shop.example.com,*.shop.example.com"
@@ -222,13 +105,5 @@ mod tests {
             table["rows"][1]["cells"][1], "",
             "a route without hostnames"
         );
-    }
-
-    #[test]
-    fn a_route_is_accepted_only_when_every_parent_says_so() {
-        let parent = |status| json!({"conditions": [{"type": "Accepted", "status": status}]});
-        let route = json!({"status": {"parents": [parent("True"), parent("False")]}});
-        assert_eq!(parents(&route, "Accepted"), "False");
-        assert_eq!(parents(&json!({}), "Accepted"), "Unknown");
     }
 }

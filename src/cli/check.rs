@@ -1,21 +1,25 @@
-//! `gatefold check`: what a daemon would make of these folders.
+//! `gatefold check`: reports the statuses and diagnostics that a daemon would have for some manifests.
+//!
+//! In: folders, or standard input. Out: tables and diagnostics as text, JSON or GitHub annotations, and an exit code.
+//! It binds no socket and resolves no name.
 
 use super::manifest_args::ManifestArgs;
 use super::roots::must_exist;
 use super::{Error, print};
-use crate::address_pool::AddressPool;
-use crate::discover::FixedBackend;
-use crate::status::table::{self, Table};
+use crate::environment::address_pool::AddressPool;
+use crate::environment::discovery::FixedBackend;
+use crate::environment::system_authorities;
+use crate::status::table::tables;
 use crate::status::{Applied, Statuses, report};
-use crate::system_authorities;
 use anyhow::Context as _;
 use gatefold_diagnostic::{
     Diagnostic, ResourceId, Severity, Style, github_annotation, render, sort, summary_line,
 };
 use gatefold_graph::environment::Environment;
 use gatefold_graph::{Graph, ServicePortKey, build};
-use gatefold_manifest::{Loaded, Loader};
-use serde_json::{Value, json};
+use gatefold_manifest::api::NamespacedName;
+use gatefold_manifest::{Kind, Loaded, Loader, ObjectRef, Resources};
+use serde_json::json;
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal as _, Read as _};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -30,13 +34,13 @@ pub(super) struct Args {
     /// Folders or files of manifests; `-` for standard input.
     #[arg(required = true, value_name = "DIR|-")]
     roots: Vec<PathBuf>,
-    /// What the manifests mean.
+    /// How to interpret the manifests.
     #[command(flatten)]
     manifests: ManifestArgs,
-    /// Ends with 1 on warnings, too.
+    /// Exit with 1 on warnings as well.
     #[arg(long, env = "GATEFOLD_DENY_WARNINGS", value_parser = clap::builder::FalseyValueParser::new())]
     deny_warnings: bool,
-    /// How to show what is found.
+    /// The output format.
     #[arg(
         long,
         short,
@@ -44,12 +48,12 @@ pub(super) struct Args {
         env = "GATEFOLD_CHECK_OUTPUT",
         default_value = "text"
     )]
-    output: Output,
+    output: CheckOutput,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum Output {
-    /// Tables and drawn diagnostics.
+enum CheckOutput {
+    /// Tables and diagnostics with excerpts.
     Text,
     /// One JSON object.
     Json,
@@ -57,9 +61,10 @@ enum Output {
     Github,
 }
 
-/// What was found.
-struct Findings {
+/// The result of checking some manifests.
+struct CheckReport {
     files: usize,
+    resources: Resources,
     refused: Vec<ResourceId>,
     graph: Graph,
     statuses: Statuses,
@@ -67,22 +72,20 @@ struct Findings {
 }
 
 pub(super) fn check(args: &Args) -> Result<ExitCode, Error> {
-    let findings = find(load(&args.roots)?, &args.manifests);
+    let report = build_report(load(&args.roots)?, &args.manifests);
     print(match args.output {
-        Output::Text => findings.text(),
-        Output::Json => findings.json(),
-        Output::Github => {
-            let lines = findings
-                .diagnostics
-                .iter()
-                .map(|d| github_annotation(d) + "\n");
-            lines.collect()
+        CheckOutput::Text => report.text(),
+        CheckOutput::Json => report.json(),
+        CheckOutput::Github => {
+            let diagnostics = report.diagnostics.iter();
+            diagnostics.map(|it| github_annotation(it) + "\n").collect()
         }
     })?;
-    let warnings = args.deny_warnings && findings.count(Severity::Warning) > 0;
-    match warnings || findings.count(Severity::Error) > 0 {
-        true => Ok(ExitCode::FAILURE),
-        false => Ok(ExitCode::SUCCESS),
+    let warnings = args.deny_warnings && report.count(Severity::Warning) > 0;
+    if warnings || report.count(Severity::Error) > 0 {
+        Ok(ExitCode::FAILURE)
+    } else {
+        Ok(ExitCode::SUCCESS)
     }
 }
 
@@ -92,7 +95,7 @@ pub(super) fn check_roots(roots: Vec<PathBuf>, manifests: ManifestArgs) -> Resul
         roots,
         manifests,
         deny_warnings: false,
-        output: Output::Text,
+        output: CheckOutput::Text,
     })
 }
 
@@ -102,18 +105,18 @@ fn load(roots: &[PathBuf]) -> Result<Loaded, Error> {
         return Ok(Loader::new(roots.to_vec()).load());
     }
     if roots.len() > 1 {
-        let message = "`-` stands for standard input and can't be joined with folders";
+        let message = "`-` stands for standard input and can't be combined with folders";
         return Err(Error::Usage(message.to_owned()));
     }
     let mut text = Vec::new();
-    // The loader refuses a text above its limit: one byte more is enough to see that.
+    // The loader refuses larger texts. One more byte than the limit is enough to detect them.
     let most = gatefold_manifest::FILE_SIZE + 1;
     let read = io::stdin().take(most).read_to_end(&mut text);
     read.context("can't read standard input")?;
     Ok(Loader::from_text("<stdin>", text))
 }
 
-fn find(loaded: Loaded, args: &ManifestArgs) -> Findings {
+fn build_report(loaded: Loaded, args: &ManifestArgs) -> CheckReport {
     let now = OffsetDateTime::now_utc();
     let pool = args.address_pool.map(AddressPool::new);
     let mut environment = Environment {
@@ -138,8 +141,9 @@ fn find(loaded: Loaded, args: &ManifestArgs) -> Findings {
     diagnostics.extend(graph.diagnostics.iter().cloned());
     diagnostics.extend(graph.advice());
     sort(&mut diagnostics);
-    Findings {
+    CheckReport {
         files: loaded.files,
+        resources: loaded.resources,
         refused: loaded.refused,
         graph,
         statuses,
@@ -147,7 +151,7 @@ fn find(loaded: Loaded, args: &ManifestArgs) -> Findings {
     }
 }
 
-/// The endpoints that `--backend` gives. No name is looked up, so a Service behind a name has none.
+/// The endpoints that `--backend` gives. Names are not resolved, so a backend given by name has no endpoints.
 fn given_endpoints(
     backends: &[FixedBackend],
     graph: &Graph,
@@ -171,32 +175,26 @@ fn given_endpoints(
     given
 }
 
-impl Findings {
+impl CheckReport {
     fn count(&self, severity: Severity) -> usize {
         let found = self.diagnostics.iter().filter(|d| d.severity == severity);
         found.count()
     }
 
     fn text(&self) -> String {
-        let style = match io::stdout().is_terminal() {
-            true => Style::Colour,
-            false => Style::Plain,
+        let style = if io::stdout().is_terminal() {
+            Style::Colour
+        } else {
+            Style::Plain
         };
-        let mut text = String::new();
-        for (title, kind, mut table) in self.tables() {
-            let refused = self.refused.iter().filter(|id| id.kind == kind);
-            refused.for_each(|id| table.add_refused(id));
-            if !table.rows.is_empty() {
-                text.push_str(&format!("{title}\n{table}\n"));
-            }
-        }
+        let mut text = self.tables();
         let (notes, problems): (Vec<&Diagnostic>, Vec<&Diagnostic>) =
             (self.diagnostics.iter()).partition(|one| one.severity == Severity::Info);
         for problem in problems {
             text.push_str(render(problem, style).trim_end());
             text.push_str("\n\n");
         }
-        // Deployments and the like lie beside in every folder: a line each is enough.
+        // Most folders contain objects of kinds that gatefold ignores. One line for each is enough.
         for note in &notes {
             text.push_str(&summary_line(note));
             if let Some(help) = &note.help {
@@ -211,33 +209,18 @@ impl Findings {
         text
     }
 
-    /// Every table, with its title and its kind.
-    fn tables(&self) -> [(&'static str, &'static str, Table); 6] {
-        let (graph, statuses) = (&self.graph, &self.statuses);
-        [
-            (
-                "GatewayClasses",
-                "GatewayClass",
-                table::gateway_classes(graph, statuses),
-            ),
-            ("Gateways", "Gateway", table::gateways(graph, statuses)),
-            (
-                "ListenerSets",
-                "ListenerSet",
-                table::listener_sets(graph, statuses),
-            ),
-            ("Listeners", "", table::listeners(graph, statuses)),
-            (
-                "HTTPRoutes",
-                "HTTPRoute",
-                table::http_routes(graph, statuses),
-            ),
-            (
-                "BackendTLSPolicies",
-                "BackendTLSPolicy",
-                table::backend_tls_policies(graph, statuses),
-            ),
-        ]
+    /// All tables that have rows. Refused objects are in the table of their kind.
+    fn tables(&self) -> String {
+        let mut text = String::new();
+        for mut table in tables(&self.graph, &self.statuses) {
+            let is_in_table = |id: &&ResourceId| table.kind.is_some() && Kind::of(id) == table.kind;
+            let refused: Vec<&ResourceId> = self.refused.iter().filter(is_in_table).collect();
+            refused.into_iter().for_each(|id| table.add_refused(id));
+            if !table.rows.is_empty() {
+                text.push_str(&format!("{}\n{table}\n", table.title));
+            }
+        }
+        text
     }
 
     fn summary(&self) -> String {
@@ -260,38 +243,25 @@ impl Findings {
     }
 
     fn json(&self) -> String {
-        let statuses = &self.statuses;
-        let named = |kind: &str, namespace: &str, name: &str, status: Value| json!({"kind": kind, "namespace": namespace, "name": name, "status": status});
-        let classes = statuses.gateway_classes.iter();
-        let classes = classes.map(|(name, status)| named("GatewayClass", "", name, json!(status)));
-        let gateways = statuses.gateways.iter();
-        let gateways = gateways
-            .map(|(key, status)| named("Gateway", &key.namespace, &key.name, json!(status)));
-        let sets = statuses.listener_sets.iter();
-        let sets = sets
-            .map(|(key, status)| named("ListenerSet", &key.namespace, &key.name, json!(status)));
-        let routes = statuses.http_routes.iter();
-        let routes = routes
-            .map(|(key, status)| named("HTTPRoute", &key.namespace, &key.name, json!(&**status)));
-        let policies = statuses.backend_tls_policies.iter();
-        let policies = policies.map(|(key, status)| {
-            named("BackendTLSPolicy", &key.namespace, &key.name, json!(status))
-        });
-        let objects = classes
-            .chain(gateways)
-            .chain(sets)
-            .chain(routes)
-            .chain(policies);
-        let mut objects: Vec<Value> = objects.collect();
+        let mut objects = Vec::new();
+        for kind in Kind::ALL.iter().copied() {
+            for ObjectRef { meta, .. } in self.resources.objects(kind) {
+                let key = NamespacedName::new(meta.namespace.clone(), meta.name.clone());
+                let status = self.statuses.json(kind, &key);
+                objects.extend(status.map(|status| {
+                    json!({"kind": kind.name(), "namespace": &*key.namespace, "name": &*key.name, "status": status})
+                }));
+            }
+        }
         let refused = self.refused.iter();
         objects.extend(refused.map(|id| {
             json!({"kind": id.kind, "namespace": id.namespace, "name": id.name, "status": null, "refused": true})
         }));
-        let whole = json!({
+        let json = json!({
             "files": self.files,
             "objects": objects,
             "diagnostics": self.diagnostics,
         });
-        format!("{whole:#}\n")
+        format!("{json:#}\n")
     }
 }

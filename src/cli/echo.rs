@@ -1,16 +1,18 @@
+//! `gatefold echo`: runs the echo backend alone.
+
 use super::Error;
 use crate::echo::{Echo, Identity};
-use crate::telemetry::say;
+use crate::telemetry::write_line;
 use anyhow::Context as _;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
 
-/// The arguments of `gatefold echo`. The environment variables of its identity are those of the Gateway
-/// API's echo-basic, so that the same Deployment works.
+/// The arguments of `gatefold echo`. Its identity uses the environment variables of the Gateway API's echo-basic, so that
+/// the same Deployment works.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
-    /// Where to listen: HTTP/1.1, and HTTP/2 without TLS.
+pub(super) struct EchoArgs {
+    /// The address to listen on, for HTTP/1.1, and HTTP/2 without TLS.
     #[arg(
         long,
         value_name = "ADDR",
@@ -18,21 +20,21 @@ pub(super) struct Args {
         default_value = "127.0.0.1:3000"
     )]
     listen: SocketAddr,
-    /// The namespace to answer with.
+    /// The namespace in answers.
     #[arg(long, env = "NAMESPACE", default_value = "")]
     namespace: String,
-    /// The pod name to answer with.
+    /// The pod name in answers.
     #[arg(long, value_name = "NAME", env = "POD_NAME", default_value = "")]
     pod: String,
-    /// The ingress name to answer with.
+    /// The ingress name in answers.
     #[arg(long, value_name = "NAME", env = "INGRESS_NAME", default_value = "")]
     ingress: String,
-    /// The Service name to answer with.
+    /// The Service name in answers.
     #[arg(long, value_name = "NAME", env = "SERVICE_NAME", default_value = "")]
     service: String,
 }
 
-pub(super) fn echo(args: Args) -> Result<ExitCode, Error> {
+pub(super) fn echo(args: EchoArgs) -> Result<ExitCode, Error> {
     let identity = Identity {
         namespace: args.namespace,
         ingress: args.ingress,
@@ -46,7 +48,7 @@ pub(super) fn echo(args: Args) -> Result<ExitCode, Error> {
             .with_context(|| format!("can't listen on {}", args.listen))?;
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
-        say(format_args!(
+        write_line(format_args!(
             "the echo backend listens on http://{}",
             echo.local_addr()?
         ));

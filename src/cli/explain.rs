@@ -1,15 +1,17 @@
+//! `gatefold explain`: the explanations of diagnostic codes.
+
 use super::{Error, print};
 use gatefold_diagnostic::Code;
 use std::process::ExitCode;
 
 /// The arguments of `gatefold explain`.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
-    /// A code like GF0201; all of them when absent.
+pub(super) struct ExplainArgs {
+    /// A code, such as GF0201; lists all codes if absent.
     code: Option<String>,
 }
 
-pub(super) fn explain(args: &Args) -> Result<ExitCode, Error> {
+pub(super) fn explain(args: &ExplainArgs) -> Result<ExitCode, Error> {
     let Some(wanted) = &args.code else {
         let lines = Code::ALL.iter().map(|code| {
             let text = text(*code);
@@ -26,12 +28,12 @@ pub(super) fn explain(args: &Args) -> Result<ExitCode, Error> {
             text(*code)
         )),
         None => Err(Error::Usage(format!(
-            "there is no code `{wanted}`; `gatefold explain` lists them all"
+            "there is no code `{wanted}`; `gatefold explain` lists all codes"
         ))),
     }
 }
 
-/// The explanation, without the space that doc comments begin with.
+/// The explanation, without the leading space of doc comments.
 fn text(code: Code) -> String {
     let lines = code.explanation().lines();
     lines

@@ -1,28 +1,31 @@
-//! `gatefold get`: objects of a running daemon, from its admin API.
+//! `gatefold get`: shows objects of a running daemon.
+//!
+//! In: arguments, and the response of the daemon's admin API. Out: a table, JSON, YAML or names.
 
-use super::ask::{Answer, ask};
-use super::table::{Columns, Namespace, draw};
+use super::daemon::{AdminAnswer, DaemonArgs};
+use super::table::{Columns, NamespaceColumn, format_table};
 use super::{Error, print};
-use crate::admin::{AdminAddress, Kind};
+use crate::admin::RestPath;
 use anyhow::{Context as _, bail};
+use gatefold_manifest::{Kind, Scope};
 use serde_json::Value;
 use std::process::ExitCode;
 use std::time::Duration;
 
-/// How long the daemon may take.
+/// Maximum time for the daemon's response.
 const DEADLINE: Duration = Duration::from_secs(10);
 
 /// The arguments of `gatefold get`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The kind: gateways, httproutes, services and others, by any name that kubectl takes.
+    /// The kind, by any name that kubectl accepts: gateways, httproutes, services, ...
     kind: String,
-    /// The object's name; all of them when absent.
+    /// The name of the object; all objects if absent.
     name: Option<String>,
     /// The namespace.
     #[arg(short, long, env = "GATEFOLD_NAMESPACE", default_value = "default")]
     namespace: String,
-    /// Objects of all namespaces.
+    /// Show the objects of all namespaces.
     #[arg(
         short = 'A',
         long,
@@ -30,21 +33,15 @@ pub(super) struct Args {
         conflicts_with = "name"
     )]
     all_namespaces: bool,
-    /// How to show them; a table by default.
+    /// The output format; a table by default.
     #[arg(short, long, value_name = "FORMAT", env = "GATEFOLD_OUTPUT")]
-    output: Option<Output>,
-    /// The daemon's admin API.
-    #[arg(
-        long,
-        value_name = "ADDR|unix:PATH",
-        env = "GATEFOLD_ADMIN",
-        default_value = "127.0.0.1:4283"
-    )]
-    admin: AdminAddress,
+    output: Option<GetOutput>,
+    #[command(flatten)]
+    daemon: DaemonArgs,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum Output {
+enum GetOutput {
     Json,
     Yaml,
     Name,
@@ -53,58 +50,64 @@ enum Output {
 
 pub(super) fn get(args: &Args) -> Result<ExitCode, Error> {
     let kind = Kind::named(&args.kind).ok_or_else(|| {
-        let known: Vec<&str> = Kind::all().iter().map(|kind| kind.resource).collect();
+        let known: Vec<&str> = Kind::ALL.iter().map(|kind| kind.plural()).collect();
         let known = known.join(", ");
-        Error::Usage(format!(
-            "there is no kind `{}`; known are {known}",
-            args.kind
-        ))
+        let unknown = &args.kind;
+        Error::Usage(format!("unknown kind `{unknown}`; known kinds: {known}"))
     })?;
-    let namespace = (!args.all_namespaces).then_some(args.namespace.as_str());
-    let path = kind.path(namespace, args.name.as_deref());
+    let is_namespaced = kind.scope() == Scope::Namespaced;
+    let path = RestPath {
+        kind,
+        namespace: (is_namespaced && !args.all_namespaces).then_some(args.namespace.as_str()),
+        name: args.name.as_deref(),
+    };
     let accept = match args.output {
-        None | Some(Output::Wide) => {
+        None | Some(GetOutput::Wide) => {
             "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
         }
-        Some(Output::Json | Output::Yaml | Output::Name) => "application/json",
+        Some(GetOutput::Json | GetOutput::Yaml | GetOutput::Name) => "application/json",
     };
-    let answer = ask(&args.admin, &path, accept, DEADLINE)?;
+    let answer = args.daemon.get(&path.to_string(), accept, DEADLINE)?;
     let answer = read_answer(&answer)?;
-    let with_namespace = match args.all_namespaces && kind.namespaced {
-        true => Namespace::Shown,
-        false => Namespace::Hidden,
+    let namespace_column = if is_namespaced && args.all_namespaces {
+        NamespaceColumn::Shown
+    } else {
+        NamespaceColumn::Hidden
     };
     let table = |columns| {
-        let drawn = draw(&answer, columns, with_namespace);
-        drawn.unwrap_or_else(|| "No resources found\n".to_owned())
+        let table = format_table(&answer, columns, namespace_column);
+        table.unwrap_or_else(|| "No resources found\n".to_owned())
     };
     match args.output {
         None => print(table(Columns::Usual)),
-        Some(Output::Wide) => print(table(Columns::Wide)),
-        Some(Output::Json) => print(format_args!("{answer:#}\n")),
-        Some(Output::Yaml) => print(serde_yaml::to_string(&answer)?),
-        Some(Output::Name) => print(names(kind, &answer)),
+        Some(GetOutput::Wide) => print(table(Columns::Wide)),
+        Some(GetOutput::Json) => print(format_args!("{answer:#}\n")),
+        Some(GetOutput::Yaml) => print(serde_yaml::to_string(&answer)?),
+        Some(GetOutput::Name) => print(names(kind, &answer)),
     }
 }
 
-fn read_answer(answer: &Answer) -> anyhow::Result<Value> {
-    let json: Value =
-        serde_json::from_slice(&answer.body).context("what answers there is no gatefold")?;
+fn read_answer(answer: &AdminAnswer) -> anyhow::Result<Value> {
+    let json: Value = serde_json::from_slice(&answer.body)
+        .context("the server at this address isn't gatefold")?;
     if json["kind"] == "Status" {
         bail!(
             "{}",
-            json["message"].as_str().unwrap_or("the daemon refuses")
+            json["message"]
+                .as_str()
+                .unwrap_or("the daemon refused the request")
         );
     }
     Ok(json)
 }
 
-fn names(kind: &Kind, answer: &Value) -> String {
+/// The lines of `-o name`: `gateway.gateway.networking.k8s.io/edge`.
+fn names(kind: Kind, answer: &Value) -> String {
     let one = std::slice::from_ref(answer);
     let objects = answer["items"].as_array().map_or(one, Vec::as_slice);
-    let full = match kind.group {
-        "" => kind.singular.to_owned(),
-        group => format!("{}.{group}", kind.singular),
+    let full = match kind.group() {
+        "" => kind.singular(),
+        group => format!("{}.{group}", kind.singular()),
     };
     let name = |object: &Value| {
         object["metadata"]["name"]
@@ -122,15 +125,15 @@ fn names(kind: &Kind, answer: &Value) -> String {
 mod tests {
     use super::*;
 
-    fn answer(body: &str) -> Answer {
-        Answer {
+    fn answer(body: &str) -> AdminAnswer {
+        AdminAnswer {
             status: 200,
             body: body.as_bytes().to_vec(),
         }
     }
 
     #[test]
-    fn an_object_is_read_and_a_status_is_an_error() {
+    fn reads_an_object_and_reports_a_status_as_an_error() {
         let ok = read_answer(&answer("{\"kind\": \"Gateway\"}"));
         assert_eq!(ok.expect("an object")["kind"], "Gateway");
         let status = read_answer(&answer(

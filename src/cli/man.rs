@@ -1,4 +1,4 @@
-//! `gatefold man`: the manual pages, from the same definition as the command line.
+//! `gatefold man`: the manual pages, generated from the definition of the command line.
 
 use super::{Cli, Error, print};
 use clap::CommandFactory as _;
@@ -6,17 +6,17 @@ use std::process::ExitCode;
 
 /// The arguments of `gatefold man`.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
-    /// The command that the page is about, like `run`; gatefold itself when absent.
+pub(super) struct ManArgs {
+    /// The command to describe, such as `run`; describes gatefold itself if absent.
     command: Option<String>,
 }
 
-pub(super) fn man(args: &Args) -> Result<ExitCode, Error> {
+pub(super) fn man(args: &ManArgs) -> Result<ExitCode, Error> {
     let page = page(args.command.as_deref())?;
     print(String::from_utf8_lossy(&page))
 }
 
-/// gatefold(1), or gatefold-COMMAND(1).
+/// Generates the page gatefold(1) or gatefold-COMMAND(1).
 fn page(name: Option<&str>) -> Result<Vec<u8>, Error> {
     let mut gatefold = Cli::command().disable_help_subcommand(true);
     gatefold.build();
@@ -28,7 +28,9 @@ fn page(name: Option<&str>) -> Result<Vec<u8>, Error> {
                 .map(|one| one.get_name())
                 .collect();
             let known = known.join(", ");
-            Error::Usage(format!("there is no command `{name}`; known are {known}"))
+            Error::Usage(format!(
+                "there is no command `{name}`; the commands are {known}"
+            ))
         })?,
     };
     let mut text = Vec::new();
@@ -41,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_command_that_a_page_refers_to_has_a_page_of_its_own() {
+    fn every_command_in_the_main_page_has_its_own_page() {
         let main = page(None).expect("gatefold(1)");
         let main = String::from_utf8(main).expect("text");
         for command in Cli::command().get_subcommands() {
@@ -52,13 +54,17 @@ mod tests {
             let text = String::from_utf8(text).expect("text");
             let title = format!(".TH gatefold-{name} 1");
             assert!(text.contains(&title), "{title} isn't in {text}");
-            assert_eq!(text.matches(".TH ").count(), 1, "one page at a time");
+            assert_eq!(
+                text.matches(".TH ").count(),
+                1,
+                "the output must be one page"
+            );
         }
     }
 
     #[test]
-    fn a_page_of_no_command_is_wrong_use() {
-        let error = page(Some("serve")).expect_err("there is none");
+    fn an_unknown_command_is_wrong_usage() {
+        let error = page(Some("serve")).expect_err("there is no such command");
         assert!(matches!(error, Error::Usage(message) if message.contains("run, check")));
     }
 }

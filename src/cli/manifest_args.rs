@@ -1,16 +1,16 @@
-//! The flags that decide what manifests mean: `run` and `check` have them in common.
+//! The flags that change the meaning of manifests, shared by `run` and `check`.
 
-use crate::discover::FixedBackend;
+use crate::environment::discovery::FixedBackend;
 use gatefold_dataplane::path_normalization::PathNormalization;
 use gatefold_graph::environment::IgnoredPolicy;
 use ipnet::IpNet;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-/// The flags that decide what manifests mean.
+/// The flags that change the meaning of manifests.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(super) struct ManifestArgs {
-    /// Where Gateways without spec.addresses listen; every interface by default.
+    /// The addresses for Gateways without spec.addresses [default: every interface].
     #[arg(
         long,
         value_name = "IP",
@@ -18,16 +18,16 @@ pub(super) struct ManifestArgs {
         value_delimiter = ','
     )]
     pub(super) address: Vec<IpAddr>,
-    /// Gives each Gateway without spec.addresses an address of its own out of this range.
+    /// Assigns a separate address from this range to each Gateway without spec.addresses.
     #[arg(long, value_name = "CIDR", env = "GATEFOLD_ADDRESS_POOL")]
     pub(super) address_pool: Option<IpNet>,
-    /// Binds other ports than the manifests say: 80=8080,443=8443.
+    /// Binds other ports than those in the manifests, such as 80=8080,443=8443.
     #[arg(long, value_name = "PORT=PORT,...", env = "GATEFOLD_PORT_MAP", value_delimiter = ',', value_parser = port_pair)]
     port_map: Vec<(u16, u16)>,
-    /// Serves only classes with this controllerName; all of them by default.
+    /// Serves only GatewayClasses with this controllerName [default: all of them].
     #[arg(long, value_name = "NAME", env = "GATEFOLD_CONTROLLER_NAME")]
     pub(super) controller_name: Option<String>,
-    /// Says where a Service is that has no endpoints in the folder; may be given several times.
+    /// The address of a Service without endpoints in the folder; may be given several times.
     #[arg(
         long,
         value_name = "NS/NAME[:PORT]=HOST:PORT",
@@ -35,8 +35,8 @@ pub(super) struct ManifestArgs {
         value_delimiter = ','
     )]
     pub(super) backend: Vec<FixedBackend>,
-    /// Passes over policies of this kind, like SecurityPolicy or SecurityPolicy.gateway.envoyproxy.io: what they protect
-    /// is open. By default it answers 500. May be given several times.
+    /// Ignores policies of this kind, such as SecurityPolicy or SecurityPolicy.gateway.envoyproxy.io, and serves the routes
+    /// that they protect without protection. By default these routes answer 500. May be given several times.
     #[arg(
         long,
         value_name = "KIND[.GROUP]",
@@ -44,8 +44,8 @@ pub(super) struct ManifestArgs {
         value_delimiter = ','
     )]
     pub(super) ignore_policy: Vec<IgnoredPolicy>,
-    /// Whether the paths of requests are normalised before they are matched and forwarded, so that /a/../admin and
-    /// /%61dmin are /admin; off for backends that need paths as sent, such as object stores.
+    /// Normalises the paths of requests before they are matched and forwarded, so that /a/../admin and /%61dmin become
+    /// /admin. Use off for backends that need paths as sent, such as object stores.
     #[arg(
         long,
         value_name = "on|off",
@@ -56,7 +56,7 @@ pub(super) struct ManifestArgs {
 }
 
 impl ManifestArgs {
-    /// `--path-normalization`.
+    /// The value of `--path-normalization`.
     pub(super) fn path_normalization(&self) -> PathNormalization {
         match self.path_normalization {
             PathNormalizationArg::On => PathNormalization::On,
@@ -64,7 +64,7 @@ impl ManifestArgs {
         }
     }
 
-    /// `--port-map`: the manifest's port to the one that is bound.
+    /// The ports of `--port-map`: from the port in the manifest to the port to bind.
     pub(super) fn port_map(&self) -> BTreeMap<u16, u16> {
         self.port_map.iter().copied().collect()
     }
@@ -80,13 +80,13 @@ enum PathNormalizationArg {
     Off,
 }
 
-/// `80=8080`.
+/// Parses a pair like `80=8080`.
 fn port_pair(text: &str) -> Result<(u16, u16), String> {
     let pair = text.split_once('=').and_then(|(from, to)| {
         let from: u16 = from.trim().parse().ok().filter(|port| *port > 0)?;
         Some((from, to.trim().parse().ok()?))
     });
-    pair.ok_or_else(|| format!("`{text}` isn't of the form PORT=PORT, like 80=8080"))
+    pair.ok_or_else(|| format!("`{text}` isn't of the form PORT=PORT, such as 80=8080"))
 }
 
 #[cfg(test)]
@@ -95,7 +95,7 @@ mod tests {
     use std::str::FromStr as _;
 
     #[test]
-    fn port_pairs_are_read_and_nonsense_is_refused() {
+    fn parses_port_pairs_and_refuses_invalid_ones() {
         assert_eq!(port_pair("80=8080"), Ok((80, 8080)));
         for text in ["80", "80:8080", "0=1", "a=b", "80=65536"] {
             assert!(port_pair(text).is_err(), "{text:?}");
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn a_kind_of_policy_may_have_a_group() {
+    fn accepts_policy_kinds_with_and_without_group() {
         for text in ["SecurityPolicy", "SecurityPolicy.gateway.envoyproxy.io"] {
             assert!(IgnoredPolicy::from_str(text).is_ok(), "{text:?}");
         }

@@ -1,10 +1,10 @@
 //! The command line.
 //!
-//! In: arguments and environment variables. Out: an exit code: 0 fine, 1 problems, 2 wrong use. Here, and
-//! only here, errors are printed.
+//! In: arguments and environment variables. Out: an exit code: 0 for success, 1 for problems, 2 for wrong usage. Only
+//! this module prints errors.
 
-mod ask;
 mod check;
+mod daemon;
 mod echo;
 mod explain;
 mod get;
@@ -15,13 +15,13 @@ mod roots;
 mod run;
 mod table;
 
-use crate::telemetry::{WriteOut, say};
+use crate::telemetry::{FlushOnDrop, write_line};
 use anyhow::Context as _;
 use clap::{CommandFactory as _, Parser, Subcommand};
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
-/// Wrong use: a flag or a path that can't be meant.
+/// The exit code for wrong usage: an invalid flag or path.
 const USAGE: u8 = 2;
 
 /// Run Kubernetes Gateway API manifests without Kubernetes.
@@ -39,35 +39,35 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Serves folders of manifests until it is ended.
+    /// Serves folders of manifests until it is stopped.
     Run(Box<run::Args>),
-    /// Shows the conditions a cluster would show, and everything that is wrong.
+    /// Shows the conditions that a cluster would show, and all problems of the manifests.
     Check(check::Args),
-    /// Shows objects of a running daemon, with their statuses.
+    /// Shows objects of a running daemon with their statuses.
     Get(get::Args),
-    /// Asks a running daemon whether it is ready; ends with 0 when it is, with 1 when it isn't.
-    Health(health::Args),
-    /// Says what a diagnostic's code means and what to do.
-    Explain(explain::Args),
-    /// Runs a backend that answers with the request it got, as JSON.
-    Echo(echo::Args),
+    /// Checks whether a running daemon is ready; exits with 0 if it is, else with 1.
+    Health(health::HealthArgs),
+    /// Explains the code of a diagnostic and how to fix the problem.
+    Explain(explain::ExplainArgs),
+    /// Runs a backend that answers with the request it received, as JSON.
+    Echo(echo::EchoArgs),
     /// Prints completions for a shell.
     Completions {
         /// The shell.
         shell: clap_complete::Shell,
     },
     /// Prints a manual page: `gatefold man | man -l -`.
-    Man(man::Args),
+    Man(man::ManArgs),
     /// Prints the version.
     Version,
 }
 
-/// What went wrong, and with which exit code.
+/// An error of a command; its variant selects the exit code.
 #[derive(Debug)]
 enum Error {
-    /// Wrong use.
+    /// Wrong usage: exit code 2.
     Usage(String),
-    /// Anything else.
+    /// Any other error: exit code 1.
     Failed(anyhow::Error),
 }
 
@@ -77,14 +77,14 @@ impl<E: Into<anyhow::Error>> From<E> for Error {
     }
 }
 
-/// Does what the command line says.
+/// Runs the command of the command line.
 pub fn main() -> ExitCode {
-    // However this ends, by a panic too.
-    let _last_lines = WriteOut;
+    // Also if this function panics.
+    let _last_lines = FlushOnDrop;
     match Cli::try_parse() {
         Ok(Cli { command }) => report(execute(command)),
         Err(error) if error.use_stderr() => {
-            // There is no other place to say it.
+            // An error of printing the error can't be reported.
             let _ = error.print();
             ExitCode::from(USAGE)
         }
@@ -107,16 +107,16 @@ fn execute(command: Command) -> Result<ExitCode, Error> {
     }
 }
 
-/// Prints the error, if there is one.
+/// Returns the exit code. Prints the error, if there is one.
 fn report(outcome: Result<ExitCode, Error>) -> ExitCode {
     match outcome {
         Ok(code) => code,
         Err(Error::Usage(message)) => {
-            say(format_args!("error: {message}"));
+            write_line(format_args!("error: {message}"));
             ExitCode::from(USAGE)
         }
         Err(Error::Failed(error)) => {
-            say(format_args!("error: {error:#}"));
+            write_line(format_args!("error: {error:#}"));
             ExitCode::FAILURE
         }
     }
@@ -127,7 +127,7 @@ fn print(text: impl std::fmt::Display) -> Result<ExitCode, Error> {
     printed(write!(out, "{text}").and_then(|()| out.flush()))
 }
 
-/// What became of writing to standard output. A reader that has gone has seen enough: `gatefold get routes | head`.
+/// Maps the result of writing to standard output. A closed pipe is no error: `gatefold get routes | head`.
 fn printed(outcome: io::Result<()>) -> Result<ExitCode, Error> {
     match outcome {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
@@ -147,17 +147,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_command_line_is_sound() {
+    fn command_line_definition_is_valid() {
         Cli::command().debug_assert();
     }
 
     #[test]
-    fn only_a_reader_of_standard_output_that_has_gone_is_no_failure() {
-        let gone = || io::Error::from(io::ErrorKind::BrokenPipe);
-        assert_eq!(report(printed(Err(gone()))), ExitCode::SUCCESS);
+    fn ignores_a_broken_pipe_of_standard_output_only() {
+        let broken_pipe = || io::Error::from(io::ErrorKind::BrokenPipe);
+        assert_eq!(report(printed(Err(broken_pipe()))), ExitCode::SUCCESS);
         let full = io::ErrorKind::StorageFull;
         assert_eq!(report(printed(Err(full.into()))), ExitCode::FAILURE);
-        let daemon = Err::<(), _>(gone()).context("no daemon answers");
+        let daemon = Err::<(), _>(broken_pipe()).context("no daemon answers");
         let failed = daemon.expect_err("an error");
         assert_eq!(report(Err(failed.into())), ExitCode::FAILURE);
     }
@@ -170,11 +170,11 @@ mod tests {
             for flag in command.get_arguments().filter(|flag| !flag.is_positional()) {
                 let id = flag.get_id().as_str();
                 let variable = flag.get_env().and_then(|name| name.to_str());
-                // The echo backend's variables are those of the Gateway API's own.
+                // The echo backend uses the variables of the Gateway API's echo-basic.
                 let named = variable.is_some_and(|v| name == "echo" || v.starts_with("GATEFOLD_"));
                 assert!(
                     named || ["help", "version"].contains(&id),
-                    "{name} --{id} has none"
+                    "{name} --{id} has no environment variable"
                 );
             }
         }

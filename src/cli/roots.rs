@@ -1,7 +1,9 @@
+//! Checks the folders on the command line.
+
 use super::Error;
 use std::path::PathBuf;
 
-/// Every folder or file must be there: a mistyped path is wrong use, not an empty configuration.
+/// Fails unless every folder or file can be read: a mistyped path is wrong usage, not an empty configuration.
 pub(super) fn must_exist(roots: &[PathBuf]) -> Result<(), Error> {
     for root in roots {
         let found = std::fs::metadata(root).and_then(|found| {

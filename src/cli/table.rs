@@ -1,81 +1,60 @@
+//! Prints tables of the admin API as kubectl does.
+
+use crate::status::table::align;
 use serde_json::Value;
 
-/// Which columns are shown.
+/// The columns to print.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Columns {
-    /// Those of the first rank.
+    /// Those with priority 0.
     Usual,
     /// All of them.
     Wide,
 }
 
-/// Whether each row begins with its namespace.
+/// Whether each row begins with the namespace of its object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Namespace {
+pub(super) enum NamespaceColumn {
     /// It does.
     Shown,
-    /// It is known anyway.
+    /// All objects are in the namespace that the user gave.
     Hidden,
 }
 
-/// Draws a `Table` as kubectl does; nothing when it has no rows.
-pub(super) fn draw(table: &Value, columns: Columns, namespace: Namespace) -> Option<String> {
+/// Formats a `Table` of the Kubernetes API. `None` if it has no rows.
+pub(super) fn format_table(
+    table: &Value,
+    columns: Columns,
+    namespace: NamespaceColumn,
+) -> Option<String> {
     let rows = table["rows"].as_array().filter(|rows| !rows.is_empty())?;
     let definitions = table["columnDefinitions"].as_array()?;
-    let shown = |column: &Value| columns == Columns::Wide || column["priority"] == 0;
-    let pick = |cells: &mut dyn Iterator<Item = String>, first: &str| {
-        let mut line: Vec<String> = match namespace {
-            Namespace::Shown => vec![first.to_owned()],
-            Namespace::Hidden => Vec::new(),
-        };
+    let is_shown = |column: &Value| columns == Columns::Wide || column["priority"] == 0;
+    let line = |first: &str, cells: &mut dyn Iterator<Item = String>| {
+        let first = (namespace == NamespaceColumn::Shown).then(|| first.to_owned());
         let cells = definitions.iter().zip(cells);
-        line.extend(
-            cells
-                .filter(|(column, _)| shown(column))
-                .map(|(_, cell)| cell),
-        );
+        let cells = cells.filter(|(column, _)| is_shown(column));
+        let line: Vec<String> = first
+            .into_iter()
+            .chain(cells.map(|(_, cell)| cell))
+            .collect();
         line
     };
     let mut names = definitions
         .iter()
         .map(|column| text(&column["name"]).to_uppercase());
-    let mut lines = vec![pick(&mut names, "NAMESPACE")];
+    let mut lines = vec![line("NAMESPACE", &mut names)];
     for row in rows {
-        let mut cells = row["cells"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .map(|cell| text(cell).to_owned());
-        lines.push(pick(
-            &mut cells,
-            text(&row["object"]["metadata"]["namespace"]),
-        ));
+        let cells = row["cells"].as_array().into_iter().flatten();
+        let mut cells = cells.map(|cell| text(cell).to_owned());
+        let namespace = text(&row["object"]["metadata"]["namespace"]);
+        lines.push(line(namespace, &mut cells));
     }
-    Some(align(&lines))
+    Some(align(lines.iter()))
 }
 
 fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
-}
-
-/// Aligns rows in columns: three spaces between them, none at the end of a line.
-fn align(rows: &[Vec<String>]) -> String {
-    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let width = |column: usize| {
-        let cells = rows.iter().filter_map(|row| row.get(column));
-        cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
-    };
-    let widths: Vec<usize> = (0..columns).map(width).collect();
-    let mut text = String::new();
-    for row in rows {
-        let cells = row.iter().zip(&widths);
-        let line: String = cells
-            .map(|(cell, width)| format!("{cell:width$}   "))
-            .collect();
-        text.push_str(line.trim_end());
-        text.push('\n');
-    }
-    text
 }
 
 #[cfg(test)]
@@ -84,28 +63,17 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn columns_are_as_wide_as_their_widest_cell() {
-        let row = |cells: [&str; 2]| cells.map(str::to_owned).to_vec();
-        let text = align(&[
-            row(["NAME", "AGE"]),
-            row(["a-long-name", "1d"]),
-            row(["b", ""]),
-        ]);
-        assert_eq!(text, "NAME          AGE\na-long-name   1d\nb\n");
-    }
-
-    #[test]
-    fn columns_of_the_second_rank_are_for_wide_tables() {
+    fn only_wide_tables_have_columns_of_lower_priority() {
         let table = json!({
             "columnDefinitions": [{"name": "Name", "priority": 0}, {"name": "More", "priority": 1}],
             "rows": [{"cells": ["one", "x"], "object": {"metadata": {"namespace": "shop"}}}],
         });
-        let usual = draw(&table, Columns::Usual, Namespace::Shown);
+        let usual = format_table(&table, Columns::Usual, NamespaceColumn::Shown);
         assert_eq!(
             usual.as_deref(),
             Some("NAMESPACE   NAME\nshop        one\n")
         );
-        let wide = draw(&table, Columns::Wide, Namespace::Hidden);
+        let wide = format_table(&table, Columns::Wide, NamespaceColumn::Hidden);
         assert_eq!(wide.as_deref(), Some("NAME   MORE\none    x\n"));
     }
 }

@@ -1,3 +1,5 @@
+//! The answer to a request, in the format of the Gateway API's `echo-basic`.
+
 use super::json::marshal_indent;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Version, header};
@@ -5,22 +7,22 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// Who answers: what a pod knows of itself.
+/// The identity of the backend in its answers.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Identity {
     /// Its namespace.
     pub namespace: String,
-    /// An ingress it belongs to; mostly empty.
+    /// The ingress that it belongs to; usually empty.
     pub ingress: String,
-    /// A Service it belongs to; mostly empty.
+    /// The Service that it belongs to; usually empty.
     pub service: String,
-    /// Its name.
+    /// Its pod name.
     pub pod: String,
 }
 
 /// The answer, in the order of `RequestAssertions` of echo-basic.
 #[derive(Serialize)]
-struct Answer<'a> {
+struct EchoAnswer<'a> {
     path: String,
     host: &'a str,
     method: &'a str,
@@ -32,8 +34,8 @@ struct Answer<'a> {
     identity: &'a Identity,
 }
 
-/// Answers a request as echo-basic does: `/health` with OK, `/status/NNN` with that status, everything else
-/// with the request.
+/// Answers a request like echo-basic: `/health` with OK, `/status/NNN` with that status, any other path with a
+/// description of the request.
 pub(super) fn answer(request: &Parts, identity: &Identity, http_port: &str) -> Response<Vec<u8>> {
     let path = request.uri.path();
     if path == "/health" {
@@ -42,7 +44,7 @@ pub(super) fn answer(request: &Parts, identity: &Identity, http_port: &str) -> R
     if path.starts_with("/status/") {
         return with_status(path);
     }
-    let echo = Answer {
+    let echo = EchoAnswer {
         path: request_target(request),
         host: host(request),
         method: request.method.as_str(),
@@ -54,7 +56,7 @@ pub(super) fn answer(request: &Parts, identity: &Identity, http_port: &str) -> R
     match marshal_indent(&echo) {
         Ok(body) => {
             let mut response = Response::new(body);
-            *response.headers_mut() = asked_headers(&request.headers);
+            *response.headers_mut() = requested_headers(&request.headers);
             let headers = response.headers_mut();
             headers.insert(
                 header::CONTENT_TYPE,
@@ -74,8 +76,8 @@ pub(super) fn answer(request: &Parts, identity: &Identity, http_port: &str) -> R
     }
 }
 
-/// How long `?delay=` asks to wait before the answer, written as Go writes durations.
-pub(super) fn asked_delay(request: &Parts) -> Option<Duration> {
+/// The delay before the answer that `?delay=` requests, in Go's format for durations.
+pub(super) fn requested_delay(request: &Parts) -> Option<Duration> {
     request
         .uri
         .query()?
@@ -84,7 +86,7 @@ pub(super) fn asked_delay(request: &Parts) -> Option<Duration> {
         .and_then(go_duration)
 }
 
-/// `1.5s`, `500ms`, `2m`; one number and one unit are enough here.
+/// Parses one number and one unit, such as `1.5s`, `500ms` or `2m`.
 fn go_duration(text: &str) -> Option<Duration> {
     let (number, seconds) = [
         ("ms", 1e-3),
@@ -98,7 +100,7 @@ fn go_duration(text: &str) -> Option<Duration> {
     Duration::try_from_secs_f64(number.parse::<f64>().ok()? * seconds).ok()
 }
 
-/// `/status/418` answers 418; anything else under `/status/` 400.
+/// Answers `/status/418` with 418, and any other path under `/status/` with 400.
 fn with_status(path: &str) -> Response<Vec<u8>> {
     let status = path
         .strip_prefix("/status/")
@@ -112,7 +114,7 @@ fn with_status(path: &str) -> Response<Vec<u8>> {
     response
 }
 
-/// The target as it stood in the request line; the `:path` of HTTP/2.
+/// The target in the request line, or the `:path` of HTTP/2.
 fn request_target(request: &Parts) -> String {
     match request.uri.path_and_query() {
         Some(target) if request.version == Version::HTTP_2 || request.uri.scheme().is_none() => {
@@ -133,7 +135,7 @@ fn host(request: &Parts) -> &str {
     }
 }
 
-/// The names that Go's `Request.Proto` has.
+/// The name of the protocol in Go's `Request.Proto`.
 fn proto(version: Version) -> &'static str {
     match version {
         Version::HTTP_09 => "HTTP/0.9",
@@ -144,12 +146,12 @@ fn proto(version: Version) -> &'static str {
     }
 }
 
-/// The headers as Go keeps them: canonical names, and without those that Go takes out of the map.
+/// The headers in Go's form: canonical names, without the headers that Go removes from the map.
 fn go_headers(headers: &HeaderMap) -> BTreeMap<String, Vec<String>> {
-    let taken_out = [header::HOST, header::TRANSFER_ENCODING, header::TRAILER];
+    let removed = [header::HOST, header::TRANSFER_ENCODING, header::TRAILER];
     let mut map: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for (name, value) in headers {
-        if !taken_out.contains(name) {
+        if !removed.contains(name) {
             let text = String::from_utf8_lossy(value.as_bytes()).into_owned();
             map.entry(canonical(name)).or_default().push(text);
         }
@@ -170,12 +172,12 @@ fn canonical(name: &HeaderName) -> String {
         .collect()
 }
 
-/// `X-Echo-Set-Header: name:value, name:value` asks for response headers; a repeated name is joined by
-/// commas. What isn't a header is left out.
-fn asked_headers(request: &HeaderMap) -> HeaderMap {
+/// The response headers that `X-Echo-Set-Header: name:value, name:value` requests. The values of a repeated name are joined
+/// by commas. Invalid headers are ignored.
+fn requested_headers(request: &HeaderMap) -> HeaderMap {
     let mut joined: Vec<(HeaderName, String)> = Vec::new();
-    let wishes = request.get_all("x-echo-set-header").into_iter();
-    for pair in wishes
+    let pairs = request.get_all("x-echo-set-header").into_iter();
+    for pair in pairs
         .filter_map(|v| v.to_str().ok())
         .flat_map(|v| v.split(','))
     {
@@ -215,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn the_answer_is_byte_for_byte_what_go_writes() {
+    fn the_answer_equals_the_output_of_go() {
         let request = parts(
             Request::get("/get?a=1&b=2")
                 .header("host", "www.example.com")
@@ -252,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn http_2_names_the_authority_and_only_the_path() {
+    fn http2_answers_contain_the_authority_and_the_path_only() {
         let request = parts(Request::get("http://www.example.com/get?x").version(Version::HTTP_2));
         let body = answer(&request, &backend(), "3000").into_body();
         let json: serde_json::Value = serde_json::from_slice(&body).expect("JSON");
@@ -262,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn status_paths_answer_their_status() {
+    fn status_paths_are_answered_with_their_status() {
         for (path, status) in [
             ("/status/418", 418),
             ("/status/42", 400),
@@ -274,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn asked_response_headers_are_set_and_joined() {
+    fn requested_response_headers_are_set_and_joined() {
         let request = parts(
             Request::get("/").header("X-Echo-Set-Header", "x-one:a, x-two: b,x-one:c, bad name:d"),
         );
@@ -285,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn delays_are_read_as_go_writes_them() {
+    fn parses_delays_in_the_format_of_go() {
         for (text, expected) in [("500ms", 500), ("1.5s", 1500), ("1m", 60_000)] {
             assert_eq!(
                 go_duration(text),

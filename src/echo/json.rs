@@ -1,8 +1,10 @@
+//! JSON in the format of Go's encoder.
+
 use serde::Serialize;
 use serde_json::ser::{Formatter, PrettyFormatter, Serializer};
 use std::io;
 
-/// Writes a value as Go's `json.MarshalIndent(value, "", " ")` does: one space a level, and `<`, `>`, `&`,
+/// Encodes a value like Go's `json.MarshalIndent(value, "", " ")`: with one space per level, and with `<`, `>`, `&`,
 /// U+2028 and U+2029 escaped in strings.
 pub(super) fn marshal_indent(value: &impl Serialize) -> serde_json::Result<Vec<u8>> {
     let mut out = Vec::with_capacity(512);
@@ -13,8 +15,8 @@ pub(super) fn marshal_indent(value: &impl Serialize) -> serde_json::Result<Vec<u
 
 struct GoFormatter(PrettyFormatter<'static>);
 
-/// Passes a call on to the pretty formatter.
-macro_rules! pass_on {
+/// Forwards calls to the pretty formatter.
+macro_rules! forward {
     ($($name:ident($($argument:ident: $type:ty),*);)+) => {
         $(fn $name<W: ?Sized + io::Write>(&mut self, writer: &mut W $(, $argument: $type)*) -> io::Result<()> {
             self.0.$name(writer $(, $argument)*)
@@ -23,7 +25,7 @@ macro_rules! pass_on {
 }
 
 impl Formatter for GoFormatter {
-    pass_on! {
+    forward! {
         begin_array();
         end_array();
         begin_array_value(first: bool);
@@ -64,11 +66,11 @@ mod tests {
     }
 
     #[test]
-    fn every_level_is_one_space_further_in() {
+    fn indents_each_level_by_one_space() {
         let text = marshalled(json!({"a": {"b": ["c"]}}));
         assert_eq!(
             text, "{\n \"a\": {\n  \"b\": [\n   \"c\"\n  ]\n }\n}",
-            "Go puts every element on a line of its own"
+            "Go writes each element on a separate line"
         );
     }
 
@@ -81,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn characters_that_html_cares_about_are_escaped() {
+    fn escapes_characters_with_a_meaning_in_html() {
         assert_eq!(
             marshalled(json!("/get?a=1&b=<\u{2028}>\"\n")),
             r#""/get?a=1\u0026b=\u003c\u2028\u003e\"\n""#

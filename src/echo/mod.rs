@@ -1,8 +1,8 @@
-//! Echo: a backend that answers with the request it got, as JSON.
+//! A backend that answers with the request it received, as JSON.
 //!
-//! In: HTTP requests. Out: what the Gateway API's own test backend `echo-basic` answers, field for field
-//! and byte for byte, so that tutorials and the conformance suite read it. `gatefold echo` is one such
-//! backend; `run --echo` keeps one for every Service that has no endpoints. It knows nothing of gateways.
+//! In: HTTP requests. Out: the same bytes that the Gateway API's test backend `echo-basic` answers, which tutorials and the
+//! conformance suite expect. `gatefold echo` runs one such backend; `run --echo` runs one for every Service without
+//! endpoints. This module knows nothing about gateways.
 
 mod answer;
 mod json;

@@ -1,11 +1,13 @@
+//! Pod names of echo backends.
+
 use crate::stable_hash::fnv1a;
 use gatefold_manifest::api::NamespacedName;
 
-/// The letters and digits that Kubernetes makes random names of: none that forms or resembles words.
+/// The characters of Kubernetes' random names. They form no words.
 const ALPHABET: &[u8; 27] = b"bcdfghjklmnpqrstvwxz2456789";
 
-/// A name as a Deployment's pods have them, `backend-6c5b7d9f4-x2x9q`: always the same for the same
-/// Service, so that outputs can be compared.
+/// Returns a name like that of a Deployment's pod, `backend-6c5b7d9f4-x2x9q`. It depends only on the Service, so that
+/// outputs can be compared.
 pub fn pod_name(service: &NamespacedName) -> String {
     let hash = fnv1a(service.to_string().as_bytes());
     let replica_set = letters(hash, 9);
@@ -17,7 +19,7 @@ fn letters(mut number: u64, count: usize) -> String {
     let base = ALPHABET.len() as u64;
     (0..count)
         .map(|_| {
-            // The remainder is below the alphabet's length.
+            // The remainder is less than the alphabet's length.
             let letter = ALPHABET[(number % base) as usize];
             number /= base;
             char::from(letter)
@@ -30,7 +32,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_has_the_shape_of_a_deployments_pods() {
+    fn names_have_the_format_of_a_deployments_pods() {
         let name = pod_name(&NamespacedName::new("default", "backend-2"));
         let rest = name
             .strip_prefix("backend-2-")
@@ -48,7 +50,7 @@ mod tests {
     }
 
     #[test]
-    fn names_differ_by_namespace_and_stay_the_same() {
+    fn names_depend_on_the_namespace_and_are_stable() {
         let here = pod_name(&NamespacedName::new("default", "backend"));
         assert_eq!(here, pod_name(&NamespacedName::new("default", "backend")));
         assert_ne!(here, pod_name(&NamespacedName::new("other", "backend")));

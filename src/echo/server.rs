@@ -1,4 +1,6 @@
-use super::answer::{Identity, answer, asked_delay};
+//! The HTTP server of an echo backend.
+
+use super::answer::{Identity, answer, requested_delay};
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
@@ -14,15 +16,15 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
-/// The longest `?delay=` that is granted.
+/// Upper bound of `?delay=`.
 const LONGEST_DELAY: Duration = Duration::from_secs(300);
-/// How long a client may take for a request's headers.
+/// Time limit for receiving a request's headers.
 const HEADER_DEADLINE: Duration = Duration::from_secs(30);
-/// How long to wait when the system has no sockets left.
+/// Pause after a connection could not be accepted, for example because the file descriptor limit is reached.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// An echo backend that listens but doesn't accept yet. It speaks HTTP/1.1, and HTTP/2 to clients that
-/// begin with its preface.
+/// An echo backend that listens but does not accept yet. It speaks HTTP/1.1, and HTTP/2 with clients that
+/// send its preface.
 #[derive(Debug)]
 pub struct Echo {
     listener: TcpListener,
@@ -31,11 +33,11 @@ pub struct Echo {
 }
 
 impl Echo {
-    /// Binds an address. `http_port` is the port to show in answers; nothing for the one that is bound.
+    /// Binds an address. `http_port` is the port in answers; `None` for the bound port.
     ///
     /// # Errors
     ///
-    /// Those of binding a socket.
+    /// Fails if the socket can't be bound.
     pub async fn bind(
         address: SocketAddr,
         identity: Identity,
@@ -53,16 +55,16 @@ impl Echo {
         })
     }
 
-    /// The address that is bound.
+    /// The bound address.
     ///
     /// # Errors
     ///
-    /// Those of asking the system for it.
+    /// Fails if the system can't return the address.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.listener.local_addr()
     }
 
-    /// Answers until dropped; connections end with it.
+    /// Serves connections until the future is dropped, which closes them.
     pub async fn serve(self) {
         let mut connections = JoinSet::new();
         loop {
@@ -112,9 +114,9 @@ async fn respond(
     http_port: &str,
 ) -> Response<Full<Bytes>> {
     let (parts, body) = request.into_parts();
-    // A body that isn't read would cost the connection.
+    // An unread body would prevent the reuse of the connection.
     drain(body).await;
-    if let Some(delay) = asked_delay(&parts) {
+    if let Some(delay) = requested_delay(&parts) {
         tokio::time::sleep(delay.min(LONGEST_DELAY)).await;
     }
     answer(&parts, identity, http_port).map(|body| Full::new(Bytes::from(body)))

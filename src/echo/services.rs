@@ -1,3 +1,5 @@
+//! The echo backends of `run --echo`.
+
 use super::{Echo, Identity, pod_name};
 use gatefold_manifest::api::NamespacedName;
 use std::collections::{BTreeMap, BTreeSet};
@@ -5,32 +7,32 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 use tokio::task::AbortHandle;
 
-/// How long an echo backend goes on when it is no longer wanted: requests that began with the snapshot
-/// before may still come to it.
+/// How long an echo backend continues after it is no longer wanted, since requests that use the previous snapshot may
+/// still reach it.
 const LINGER: Duration = Duration::from_secs(10);
 
-/// The built-in echo backends of `run --echo`: one for each port of each Service that lacks endpoints, on
-/// loopback ports of the system's choice. Dropping it ends those that are wanted at once, the others soon.
+/// The built-in echo backends of `run --echo`: one for each port of each Service without endpoints, on loopback ports
+/// chosen by the system. Dropping it ends the wanted ones at once, and the others within [`LINGER`].
 #[derive(Debug, Default)]
 pub struct EchoServices {
-    running: BTreeMap<(NamespacedName, u16), Running>,
+    running: BTreeMap<(NamespacedName, u16), RunningEcho>,
 }
 
 #[derive(Debug)]
-struct Running {
+struct RunningEcho {
     address: SocketAddr,
     task: AbortHandle,
 }
 
-impl Drop for Running {
+impl Drop for RunningEcho {
     fn drop(&mut self) {
         self.task.abort();
     }
 }
 
 impl EchoServices {
-    /// Starts what is missing of `wanted`, by Service and port with the port to show in answers. One that
-    /// can't be started is logged and left out.
+    /// Starts the missing backends of `wanted`, which contains Service, Service port, and the port in answers. A backend
+    /// that can't be started is logged and skipped.
     pub async fn start(&mut self, wanted: impl Iterator<Item = ((NamespacedName, u16), u16)>) {
         for (key, shown_port) in wanted {
             if self.running.contains_key(&key) {
@@ -47,15 +49,15 @@ impl EchoServices {
         }
     }
 
-    /// Ends those that aren't in `wanted`, ten seconds from now. Call it within a Tokio runtime, when the
-    /// snapshot in force doesn't use them.
+    /// Ends the backends that are not in `wanted` after ten seconds. Call it within a Tokio runtime, when the snapshot in
+    /// force no longer uses them.
     pub fn retain(&mut self, wanted: &BTreeSet<(NamespacedName, u16)>) {
         let running = std::mem::take(&mut self.running);
         let (kept, ending) = running
             .into_iter()
             .partition(|(key, _)| wanted.contains(key));
         self.running = kept;
-        let ending: BTreeMap<(NamespacedName, u16), Running> = ending;
+        let ending: BTreeMap<(NamespacedName, u16), RunningEcho> = ending;
         if !ending.is_empty() {
             tokio::spawn(async move {
                 tokio::time::sleep(LINGER).await;
@@ -64,13 +66,13 @@ impl EchoServices {
         }
     }
 
-    /// Where they listen.
+    /// The addresses of the running backends.
     pub fn addresses(&self) -> impl Iterator<Item = (&(NamespacedName, u16), SocketAddr)> {
         self.running.iter().map(|(key, echo)| (key, echo.address))
     }
 }
 
-async fn start(service: &NamespacedName, shown_port: u16) -> std::io::Result<Running> {
+async fn start(service: &NamespacedName, shown_port: u16) -> std::io::Result<RunningEcho> {
     let identity = Identity {
         namespace: service.namespace.to_string(),
         pod: pod_name(service),
@@ -80,7 +82,7 @@ async fn start(service: &NamespacedName, shown_port: u16) -> std::io::Result<Run
     let echo = Echo::bind(any_port, identity, Some(shown_port)).await?;
     let address = echo.local_addr()?;
     let task = tokio::spawn(echo.serve()).abort_handle();
-    Ok(Running { address, task })
+    Ok(RunningEcho { address, task })
 }
 
 #[cfg(test)]
@@ -104,7 +106,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_wanted_service_answers_and_a_little_longer() {
+    async fn a_backend_answers_while_wanted_and_a_little_longer() {
         let key = (NamespacedName::new("default", "backend"), 3000);
         let mut services = EchoServices::default();
         services.start([(key.clone(), 3000)].into_iter()).await;
@@ -116,15 +118,15 @@ mod tests {
         assert!(response.contains("\"httpPort\": \"3000\""), "{response}");
 
         services.start([(key.clone(), 3000)].into_iter()).await;
-        let again: Vec<_> = services.addresses().map(|(_, address)| address).collect();
-        assert_eq!(again, [address], "one that runs is kept");
+        let addresses: Vec<_> = services.addresses().map(|(_, address)| address).collect();
+        assert_eq!(addresses, [address], "a running backend is kept");
 
         services.retain(&BTreeSet::new());
         assert_eq!(services.addresses().count(), 0);
         let response = get(address).await;
         assert!(
             response.starts_with("HTTP/1.1 200 OK"),
-            "a request of the snapshot before is still answered: {response}"
+            "a request that uses the previous snapshot is still answered: {response}"
         );
         tokio::time::pause();
         tokio::time::advance(LINGER).await;

@@ -1,4 +1,6 @@
-//! Reloads and findings in the log: what is new, and what is no longer.
+//! The log of reloads: one line for each reload, and one for each diagnostic that appears or disappears.
+//!
+//! In: the [`Published`] values before and after. Out: log lines, at a bounded rate.
 
 use super::{Changes, Published};
 use crate::telemetry;
@@ -8,33 +10,34 @@ use std::path::Path;
 use std::time::Instant;
 use tracing::{debug, error, info, warn};
 
-/// What makes two findings the same, although the lines above them have changed.
-type Identity<'d> = (Code, Option<&'d ResourceId>, Option<&'d Path>, &'d str);
+/// Identifies a diagnostic independently of its position in the file, which changes with the lines above it.
+type DiagnosticIdentity<'d> = (Code, Option<&'d ResourceId>, Option<&'d Path>, &'d str);
 
-/// Writes about reloads, each with what it found and what is no longer found. A program that writes broken files on and
-/// on fills no disk: lines that are too many are counted, and the next one says how many they were.
+/// Logs reloads with their new and resolved diagnostics. The rate of lines is limited, so that a program that keeps
+/// writing broken files cannot fill a disk. Suppressed lines are counted, and the next line reports their number.
 #[derive(Debug)]
 pub(super) struct ReloadLog {
-    reloads: Budget,
-    findings: Budget,
+    reloads: LineBudget,
+    findings: LineBudget,
 }
 
 impl ReloadLog {
     pub(super) fn new(now: Instant) -> Self {
         ReloadLog {
-            reloads: Budget::new(300.0, 20.0, now),
-            findings: Budget::new(200.0, 5.0, now),
+            reloads: LineBudget::new(300.0, 20.0, now),
+            findings: LineBudget::new(200.0, 5.0, now),
         }
     }
 
-    /// A reload, in one line, and what is new about the findings.
+    /// Logs a reload in one line, then the diagnostics that are new or resolved.
     pub(super) fn reloaded(&mut self, before: &Published, after: &Published, changes: &Changes) {
         let now = Instant::now();
         if let (Some(last), Some(unlogged)) = (&after.reloads.last, self.reloads.take(now)) {
             let listeners = Changes::between_listeners(&before.listeners, &after.listeners);
-            let listeners = match listeners.is_empty() {
-                true => String::new(),
-                false => format!("; listeners: {listeners}"),
+            let listeners = if listeners.is_empty() {
+                String::new()
+            } else {
+                format!("; listeners: {listeners}")
             };
             info!(
                 generation = last.generation,
@@ -48,24 +51,24 @@ impl ReloadLog {
         self.findings(&before.diagnostics, &after.diagnostics, now);
     }
 
-    /// Sockets that were bound, or lost, between two reloads.
+    /// Logs listeners whose sockets were bound or lost between two reloads.
     pub(super) fn bound(&mut self, before: &Published, after: &Published) {
         let listeners = Changes::between_listeners(&before.listeners, &after.listeners);
         if !listeners.is_empty() {
-            info!("bound anew: {listeners}");
+            info!("bound again: {listeners}");
         }
         self.findings(&before.diagnostics, &after.diagnostics, Instant::now());
     }
 
-    /// Findings that weren't there before, and those that are gone.
+    /// Logs the diagnostics that are new and those that are resolved.
     fn findings(&mut self, before: &[Diagnostic], after: &[Diagnostic], now: Instant) {
         for found in new_findings(before, after) {
             self.finding(now, || log(found));
         }
         let gone = new_findings(after, before);
         for old in gone.iter().filter(|old| old.severity != Severity::Info) {
-            // Its place isn't looked up: the text has changed since.
-            let line = || info!(code = old.code.as_str(), "no longer: {}", old.message);
+            // Without its place: the file's text has changed since.
+            let line = || info!(code = old.code.as_str(), "resolved: {}", old.message);
             self.finding(now, line);
         }
     }
@@ -77,39 +80,39 @@ impl ReloadLog {
         if unlogged > 0 {
             warn!(
                 unlogged,
-                "further findings weren't logged: `gatefold check` shows all of them"
+                "some diagnostics were not logged; `gatefold check` shows all of them"
             );
         }
         line();
     }
 }
 
-/// How many lines may be written: many at once, but only so many on and on.
+/// Limits the rate of log lines with a token bucket: short bursts pass, a lasting flood does not.
 #[derive(Debug)]
-struct Budget {
-    most: f64,
+struct LineBudget {
+    burst: f64,
     per_second: f64,
     left: f64,
-    since: Instant,
+    updated: Instant,
     refused: u64,
 }
 
-impl Budget {
-    fn new(most: f64, per_second: f64, now: Instant) -> Self {
-        Budget {
-            most,
+impl LineBudget {
+    fn new(burst: f64, per_second: f64, now: Instant) -> Self {
+        LineBudget {
+            burst,
             per_second,
-            left: most,
-            since: now,
+            left: burst,
+            updated: now,
             refused: 0,
         }
     }
 
-    /// Takes one line, if there is one left; says how many were refused before.
+    /// Takes one line and returns the number of lines refused since the last one. `None` if no line is left.
     fn take(&mut self, now: Instant) -> Option<u64> {
-        let passed = now.saturating_duration_since(self.since).as_secs_f64();
-        self.left = (self.left + passed * self.per_second).min(self.most);
-        self.since = now;
+        let passed = now.saturating_duration_since(self.updated).as_secs_f64();
+        self.left = (self.left + passed * self.per_second).min(self.burst);
+        self.updated = now;
         if self.left < 1.0 {
             self.refused += 1;
             return None;
@@ -119,16 +122,16 @@ impl Budget {
     }
 }
 
-/// Those of `after` that aren't in `before`, in order.
+/// The diagnostics of `after` that `before` doesn't contain, in order.
 fn new_findings<'d>(before: &[Diagnostic], after: &'d [Diagnostic]) -> Vec<&'d Diagnostic> {
-    let known: BTreeSet<Identity<'_>> = before.iter().map(identity).collect();
+    let known: BTreeSet<DiagnosticIdentity<'_>> = before.iter().map(identity).collect();
     let new = after
         .iter()
         .filter(|found| !known.contains(&identity(found)));
     new.collect()
 }
 
-fn identity(diagnostic: &Diagnostic) -> Identity<'_> {
+fn identity(diagnostic: &Diagnostic) -> DiagnosticIdentity<'_> {
     (
         diagnostic.code,
         diagnostic.resource.as_ref(),
@@ -139,14 +142,17 @@ fn identity(diagnostic: &Diagnostic) -> Identity<'_> {
 
 fn log(found: &Diagnostic) {
     let code = found.code.as_str();
-    let text = || match telemetry::draws_diagnostics() && found.severity != Severity::Info {
-        true => render(found, Style::Colour),
-        false => summary_line(found),
+    let text = || {
+        if telemetry::draws_diagnostics() && found.severity != Severity::Info {
+            render(found, Style::Colour)
+        } else {
+            summary_line(found)
+        }
     };
     match found.severity {
         Severity::Error => error!(code, "{}", text()),
         Severity::Warning => warn!(code, "{}", text()),
-        // Nearly every folder has Deployments beside its Gateways.
+        // Nearly every folder also contains Deployments and other kinds that gatefold ignores.
         Severity::Info if found.code == Code::IgnoredKind => debug!(code, "{}", text()),
         Severity::Info => info!(code, "{}", text()),
     }
@@ -163,9 +169,9 @@ mod tests {
     }
 
     #[test]
-    fn lines_that_are_too_many_are_counted_until_there_is_room_again() {
+    fn counts_suppressed_lines_until_the_rate_drops() {
         let start = Instant::now();
-        let mut budget = Budget::new(3.0, 2.0, start);
+        let mut budget = LineBudget::new(3.0, 2.0, start);
         for _ in 0..3 {
             assert_eq!(budget.take(start), Some(0));
         }
@@ -177,13 +183,17 @@ mod tests {
         let later = start + Duration::from_secs(3_600);
         assert_eq!(budget.take(later), Some(1));
         for _ in 0..2 {
-            assert_eq!(budget.take(later), Some(0), "no more than at the start");
+            assert_eq!(
+                budget.take(later),
+                Some(0),
+                "the burst must not grow over time"
+            );
         }
         assert_eq!(budget.take(later), None);
     }
 
     #[test]
-    fn a_finding_that_only_moved_is_not_new() {
+    fn a_diagnostic_that_only_moved_in_its_file_is_not_new() {
         let manifest = "apiVersion: v1\nkind: Service\nmetadata: {name: s, nam: t}\nspec: {port: 1, ports: a}\n";
         let before = findings(manifest);
         assert!(!before.is_empty());
@@ -192,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn findings_of_another_object_are_new() {
+    fn an_equal_diagnostic_of_another_object_is_new() {
         let manifest = "apiVersion: v1\nkind: Service\nmetadata: {name: s}\nspec: {ports: a}\n";
         let before = findings(manifest);
         let both = format!("{manifest}---\n{}", manifest.replace("name: s", "name: t"));

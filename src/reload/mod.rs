@@ -1,8 +1,8 @@
-//! Reload: from a wake to new traffic and new statuses.
+//! Reload: runs the stages from load to report, and puts the result into force.
 //!
-//! In: wakes. Out: a [`Snapshot`] for requests, sockets that fit it, and a [`Published`] for the admin API
-//! and the log. One task owns everything; what costs time runs beside the runtime's threads. Whatever goes
-//! wrong on the way, what was in force stays in force.
+//! In: wakes. Out: a [`Snapshot`] for requests, sockets that match it, and a [`Published`] for the admin API
+//! and the log. One task owns all of this state. Expensive stages run on a blocking thread, never on a thread
+//! that serves requests. If a stage fails, the configuration that was in force stays in force.
 
 mod changes;
 mod log;
@@ -13,68 +13,68 @@ mod stages;
 
 pub use changes::Changes;
 pub use outcome::{Finished, Outcome, Reloads};
-pub use published::{Generations, ListenerState, Published};
+pub use published::{Generations, ListenerState, Published, SocketsState};
 pub use stages::Settings;
 
-use crate::discover::{Discovery, FixedBackend};
+use crate::environment::discovery::{Discovery, FixedBackend};
 use crate::lifecycle::Lifecycle;
 use crate::upgrade::SocketsRequest;
-use crate::watch::{Wake, Wakes, Woken};
+use crate::watch::{Wake, WakeReceiver, WakeSender};
 use arc_swap::ArcSwap;
 use gatefold_dataplane::Snapshot;
 use gatefold_diagnostic::Code;
 use gatefold_graph::Graph;
 use gatefold_listen::{HttpApp, Sockets};
-use gatefold_manifest::Busy;
+use gatefold_manifest::SettlingFiles;
 use log::ReloadLog;
 use retired::Retired;
-use stages::{Built, Discovered, Look, Stages};
+use stages::{Built, Discovered, ScanResult, Stages};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::Receiver;
 use tokio::sync::{oneshot, watch};
 use tracing::error;
 
-/// Everything that changes when the manifests do.
+/// The task that reloads the configuration, with everything that a reload changes.
 pub struct Reload<A> {
-    /// Absent while a stage runs beside.
+    /// `None` while a stage runs on a blocking thread.
     stages: Option<Stages>,
     discovery: Discovery,
-    /// The endpoints from elsewhere that are in force.
+    /// The endpoints in force that were found outside the folder.
     discovered: Discovered,
     sockets: Sockets<A>,
     snapshot: Arc<ArcSwap<Snapshot>>,
     published: Arc<ArcSwap<Published>>,
     graph: Arc<Graph>,
     rounds: watch::Sender<Rounds>,
-    /// When to look at files again that seemed to be half-written.
-    look_again: Option<Instant>,
+    /// When to read the files again that seemed to be half-written.
+    rescan_at: Option<Instant>,
     old_graphs: Retired<Graph>,
     old_snapshots: Retired<Snapshot>,
     old_published: Retired<Published>,
 }
 
-/// How often there was something new to show, and how often a reload that was asked for has ended.
+/// Counts what the reload task has done, so that other tasks can wait for it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Rounds {
-    /// How many [`Published`] there were.
+    /// The number of [`Published`] values so far.
     pub published: u64,
-    /// How many [requests to reload](Wake::requested) were answered.
+    /// The number of requested reloads that have ended.
     pub requested: u64,
 }
 
 impl<A: HttpApp> Reload<A> {
-    /// Nothing is loaded yet. Call it within a Tokio runtime.
+    /// Creates the task's state without loading anything. Must be called within a Tokio runtime.
     pub fn new(
         settings: Settings,
         backends: Vec<FixedBackend>,
         echo: bool,
-        wakes: Wakes,
+        wakes: WakeSender,
         sockets: Sockets<A>,
         snapshot: Arc<ArcSwap<Snapshot>>,
     ) -> Self {
         Reload {
-            stages: Some(Stages::new(settings, wakes.busy())),
+            stages: Some(Stages::new(settings, wakes.settling_files())),
             discovery: Discovery::new(backends, echo, wakes),
             discovered: Discovered::default(),
             sockets,
@@ -82,59 +82,59 @@ impl<A: HttpApp> Reload<A> {
             published: Arc::default(),
             graph: Arc::default(),
             rounds: watch::Sender::default(),
-            look_again: None,
+            rescan_at: None,
             old_graphs: Retired::default(),
             old_snapshots: Retired::default(),
             old_published: Retired::default(),
         }
     }
 
-    /// What is in force, for everybody who wants to show it.
+    /// The configuration in force, for the admin API and the log.
     pub fn published(&self) -> Arc<ArcSwap<Published>> {
         self.published.clone()
     }
 
-    /// Tells when there is something new to show.
+    /// Notifies when a new [`Published`] is in force or a requested reload has ended.
     pub fn rounds(&self) -> watch::Receiver<Rounds> {
         self.rounds.subscribe()
     }
 
-    /// Looks at the files at every wake, as long as the process is [`Lifecycle::Serving`]; then closes the sockets
-    /// and waits `grace` for requests to end. Gives how many connections were still open. The first load is
-    /// the caller's, by [`Reload::reload`].
+    /// Reloads at every wake while the process is [`Lifecycle::Serving`]. Then closes the sockets and waits up to
+    /// `grace` for requests to end. Returns the number of connections that were still open. The caller does the
+    /// first load with [`Reload::reload`].
     ///
-    /// A successor may borrow the sockets; until it has taken over or has given up nothing is reloaded, so
-    /// that both have the same ones.
+    /// A successor may request the sockets. Nothing is reloaded until the handover ends, so that both processes have the same
+    /// sockets.
     pub async fn run(
         mut self,
-        mut woken: Woken,
-        mut loans: Receiver<SocketsRequest>,
-        mut phase: watch::Receiver<Lifecycle>,
+        mut woken: WakeReceiver,
+        mut requests: Receiver<SocketsRequest>,
+        mut lifecycle: watch::Receiver<Lifecycle>,
         grace: Duration,
     ) -> usize {
-        let mut lease: Option<oneshot::Receiver<()>> = None;
+        let mut handover: Option<oneshot::Receiver<()>> = None;
         loop {
-            let rests = lease.is_some();
+            let paused = handover.is_some();
             let retry = self.sockets.retry_after();
             let wake = tokio::select! {
-                // The phase first: a lease ends when the successor has taken over, too.
+                // Checked first, because a successful handover ends, too.
                 biased;
-                _ = phase.wait_for(|phase| *phase != Lifecycle::Serving) => break,
-                () = end_of(&mut lease) => {
-                    lease = None;
+                _ = lifecycle.wait_for(|state| *state != Lifecycle::Serving) => break,
+                () = end_of(&mut handover) => {
+                    handover = None;
                     continue;
                 }
-                // One while another has them is refused by being dropped.
-                Some(loan) = loans.recv() => {
-                    if !rests {
-                        lease = self.lend(loan);
+                // A second request for the sockets is refused by dropping it.
+                Some(request) = requests.recv() => {
+                    if !paused {
+                        handover = self.lend(request);
                     }
                     continue;
                 }
-                // What is due first: wakes may come without end.
-                () = at(self.look_again), if !rests => Some(Wake::default()),
-                () = after(retry), if !rests => None,
-                wake = woken.next(), if !rests => Some(wake),
+                // Before wakes, because a stream of wakes must not delay what is due.
+                () = at(self.rescan_at), if !paused => Some(Wake::default()),
+                () = after(retry), if !paused => None,
+                wake = woken.next(), if !paused => Some(wake),
             };
             let work = async {
                 match wake {
@@ -142,44 +142,44 @@ impl<A: HttpApp> Reload<A> {
                     None => self.retry_sockets().await,
                 }
             };
-            // A folder that hangs (a dead network file system) must not hold up the end.
+            // A folder that hangs (a dead network file system) must not delay the shutdown.
             tokio::select! {
                 biased;
-                _ = phase.wait_for(|phase| *phase != Lifecycle::Serving) => break,
+                _ = lifecycle.wait_for(|state| *state != Lifecycle::Serving) => break,
                 () = work => {}
             }
         }
-        // Who asks for the sockets from now on is refused at once.
-        drop(loans);
+        // Dropping the receiver refuses every further request for the sockets at once.
+        drop(requests);
         self.sockets.shutdown(grace).await
     }
 
-    fn lend(&self, loan: SocketsRequest) -> Option<oneshot::Receiver<()>> {
+    fn lend(&self, request: SocketsRequest) -> Option<oneshot::Receiver<()>> {
         match self.sockets.lend() {
-            Ok(sockets) => Some(loan.grant(sockets)),
+            Ok(sockets) => Some(request.grant(sockets)),
             Err(error) => {
-                error!(%error, "can't lend the sockets to a successor");
+                error!(%error, "can't lend the sockets to a successor process");
                 None
             }
         }
     }
 
-    /// Looks at the files, and does what a change asks for.
+    /// Scans the files, and puts the configuration into force if anything has changed.
     pub async fn reload(&mut self, wake: Wake) {
         let began = Instant::now();
         let requested = wake.requested;
         let known = self.discovered.clone();
-        let look = self.beside(move |stages| stages.load_and_build(&wake, known));
-        match look.await {
-            Ok(Look { built, again }) => {
-                self.look_again = again;
+        let scan = self.run_stage(move |stages| stages.load_and_build(&wake, known));
+        match scan.await {
+            Ok(ScanResult { built, rescan_at }) => {
+                self.rescan_at = rescan_at;
                 if let Some(built) = built {
                     self.apply(built, began).await;
                 }
             }
             Err(panic) => {
-                // The regular look comes all the same; a time that is past would never end.
-                self.look_again = None;
+                // The periodic scan still runs. A due time in the past would cause an endless loop.
+                self.rescan_at = None;
                 self.failed(&panic, began);
             }
         }
@@ -191,19 +191,19 @@ impl<A: HttpApp> Reload<A> {
         self.old_published.sweep();
     }
 
-    /// Looks for endpoints that the folder doesn't have, builds anew if others were found than are known, and
-    /// puts the graph into force.
+    /// Finds the endpoints that the folder doesn't contain, rebuilds the graph if they differ from the known
+    /// ones, and puts the graph into force.
     async fn apply(&mut self, mut built: Built, began: Instant) {
         let discovered = Arc::new(self.discovery.find(&built.graph.wanted).await);
         let before = self.published.load_full();
         let known = discovered.clone();
         let same_endpoints = before.ready && known == self.discovered;
-        let outcome = self.beside(move |stages| {
+        let outcome = self.run_stage(move |stages| {
             if known != built.discovered {
                 built = stages.build(known);
             }
             let changes = Changes::between(&before.loaded.resources, &built.loaded.resources);
-            // An equal result swaps nothing. That it is equal shows before it is made.
+            // An equal configuration keeps its snapshot. Comparing the inputs avoids compiling it.
             let equal = same_endpoints && changes.is_empty();
             let snapshot = (!equal).then(|| stages.compiler.compile(&built.graph));
             (built, changes, snapshot)
@@ -237,13 +237,13 @@ impl<A: HttpApp> Reload<A> {
         let graph = self.graph.clone();
         let failures = self.sockets.failures().clone();
         self.publish(
-            move |before| before.bound_again(&graph, failures),
+            move |before| before.after_rebind(&graph, failures),
             ReloadLog::bound,
         )
         .await;
     }
 
-    /// Shows what is in force now, first to the admin API, then in the log.
+    /// Publishes the configuration in force, first to the admin API, then to the log.
     async fn publish(
         &mut self,
         next: impl FnOnce(&Published) -> Published + Send + 'static,
@@ -251,26 +251,26 @@ impl<A: HttpApp> Reload<A> {
     ) {
         let before = self.published.load_full();
         let previous = before.clone();
-        match self.beside(move |_| Arc::new(next(&previous))).await {
+        match self.run_stage(move |_| Arc::new(next(&previous))).await {
             Ok(next) => {
                 self.show(next.clone());
-                // What can't be logged is in force all the same.
+                // A failure to log does not affect the configuration in force.
                 let _ = self
-                    .beside(move |stages| log(&mut stages.log, &before, &next))
+                    .run_stage(move |stages| log(&mut stages.log, &before, &next))
                     .await;
             }
             Err(panic) => self.failed(&panic, Instant::now()),
         }
     }
 
-    /// Keeps what is in force, and says that something newer couldn't be.
+    /// Keeps the configuration in force, and reports that a newer one could not be applied.
     fn failed(&mut self, panic: &str, began: Instant) {
         let next = self.published.load().failed(panic, began.elapsed());
         self.show(Arc::new(next));
         error!(
             code = Code::ReloadFailed.as_str(),
             error = panic,
-            "the reload failed, which is a defect of gatefold; what was in force stays"
+            "the reload failed because of a defect in gatefold; the previous configuration stays in force"
         );
     }
 
@@ -279,13 +279,13 @@ impl<A: HttpApp> Reload<A> {
         self.rounds.send_modify(|rounds| rounds.published += 1);
     }
 
-    /// Runs a stage on a thread of its own. A panic in it becomes its message.
-    async fn beside<T: Send + 'static>(
+    /// Runs a stage on a blocking thread. A panic in the stage is returned as its message.
+    async fn run_stage<T: Send + 'static>(
         &mut self,
         run: impl FnOnce(&mut Stages) -> T + Send + 'static,
     ) -> Result<T, String> {
         let Some(mut stages) = self.stages.take() else {
-            return Err("the stages are gone".to_owned());
+            return Err("another stage is still running".to_owned());
         };
         let settings = stages.settings().clone();
         let task = tokio::task::spawn_blocking(move || {
@@ -299,9 +299,9 @@ impl<A: HttpApp> Reload<A> {
         });
         let (stages, outcome) = match task.await {
             Ok(done) => done,
-            // Only when the runtime is shut down under it.
+            // Only if the runtime is shutting down.
             Err(error) => (
-                Stages::new(settings, Busy::default()),
+                Stages::new(settings, SettlingFiles::default()),
                 Err(error.to_string()),
             ),
         };
@@ -310,11 +310,11 @@ impl<A: HttpApp> Reload<A> {
     }
 }
 
-/// Resolves when a lease is over; never when there is none.
-async fn end_of(lease: &mut Option<oneshot::Receiver<()>>) {
-    match lease {
-        // Over is over, whether somebody says so or not.
-        Some(lease) => drop(lease.await),
+/// Resolves when the handover ends; never if there is none.
+async fn end_of(handover: &mut Option<oneshot::Receiver<()>>) {
+    match handover {
+        // It also ends if the sender is dropped without a message.
+        Some(handover) => drop(handover.await),
         None => std::future::pending().await,
     }
 }
@@ -336,7 +336,7 @@ async fn after(pause: Option<Duration>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use gatefold_manifest::Touched;
+    use gatefold_manifest::ChangeHint;
     use gatefold_proxy as proxy;
     use std::net::Ipv4Addr;
 
@@ -353,8 +353,8 @@ spec: {parentRefs: [{name: edge}], hostnames: [shop.example.com]}
 ";
 
     #[tokio::test]
-    async fn an_equal_result_swaps_nothing_and_another_one_does() {
-        let folder = tempfile::tempdir().expect("a folder");
+    async fn swaps_the_snapshot_only_when_the_configuration_differs() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
         let file = folder.path().join("edge.yaml");
         std::fs::write(&file, MANIFESTS).expect("written");
         let snapshot = Arc::new(ArcSwap::from_pointee(Snapshot::default()));
@@ -362,25 +362,33 @@ spec: {parentRefs: [{name: edge}], hostnames: [shop.example.com]}
         let settings = Settings {
             roots: vec![folder.path().to_owned()],
             addresses: vec![Ipv4Addr::LOCALHOST.into()],
-            // The system chooses.
+            // The operating system chooses the port.
             port_map: [(80, 0)].into(),
             ..Settings::default()
         };
-        let (wakes, _woken) = crate::watch::wakes();
+        let (wakes, _woken) = crate::watch::wake_channel();
         let sockets = Sockets::new(app, snapshot.clone(), gatefold_listen::Options::default());
         let mut reload = Reload::new(settings, vec![], false, wakes, sockets, snapshot.clone());
         reload.reload(Wake::requested()).await;
         let first = snapshot.load_full();
-        assert_eq!(first.ports.len(), 1, "the listener is served");
+        assert_eq!(first.ports.len(), 1, "the listener must be served");
 
         std::fs::write(&file, format!("# a comment\n{MANIFESTS}")).expect("written");
-        reload.reload(Wake::touched(Touched::Anything)).await;
+        reload.reload(Wake::changed(ChangeHint::Anything)).await;
         assert_eq!(reload.published().load().generations.applied, 2);
-        assert!(Arc::ptr_eq(&first, &snapshot.load_full()), "a comment");
+        let after_comment = snapshot.load_full();
+        assert!(
+            Arc::ptr_eq(&first, &after_comment),
+            "a comment must keep the snapshot"
+        );
 
         let other = MANIFESTS.replace("shop.example.com", "other.example.com");
         std::fs::write(&file, other).expect("written");
-        reload.reload(Wake::touched(Touched::Anything)).await;
-        assert!(!Arc::ptr_eq(&first, &snapshot.load_full()), "a hostname");
+        reload.reload(Wake::changed(ChangeHint::Anything)).await;
+        let after_hostname = snapshot.load_full();
+        assert!(
+            !Arc::ptr_eq(&first, &after_hostname),
+            "a new hostname must replace the snapshot"
+        );
     }
 }

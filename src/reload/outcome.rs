@@ -1,27 +1,27 @@
-//! How reloads went, counted.
+//! The results of reloads and their counters, for metrics and `/status`.
 
 use prometheus_client::metrics::histogram::Histogram;
 use std::time::{Duration, SystemTime};
 
-/// Upper bounds of the histogram of reloads' durations, in seconds.
+/// Upper bounds of the buckets for reload durations, in seconds.
 const BUCKETS: [f64; 12] = [
     0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0,
 ];
 
-/// How a reload went.
+/// The result of a reload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// Everything that the files say is in force. What doesn't work in it (a reference to a Service that isn't
-    /// there, a port that is taken) is a condition of its object, as it would be in a cluster.
+    /// The whole content of the files is in force. A reference to a missing Service or a port in use does not change
+    /// that: it is reported in the conditions of its object, as in a cluster.
     Success,
-    /// Some files, objects or certificates can't be read. What was last good in them stays in force, everything else is new.
+    /// Some files, objects or certificates can't be read. Their last good versions stay in force; the rest is new.
     Partial,
-    /// Nothing new is in force.
+    /// The new configuration is not in force.
     Failed,
 }
 
 impl Outcome {
-    /// As metrics and `/status` spell it.
+    /// The name in metrics and `/status`.
     pub fn as_str(self) -> &'static str {
         match self {
             Outcome::Success => "success",
@@ -31,35 +31,35 @@ impl Outcome {
     }
 }
 
-/// One reload.
+/// A reload that has ended.
 #[derive(Clone, Debug)]
 pub struct Finished {
-    /// Which configuration it was about.
+    /// The generation of the configuration that it loaded.
     pub generation: u64,
-    /// How it went.
+    /// The result.
     pub outcome: Outcome,
     /// When it ended.
     pub at: SystemTime,
-    /// From the look at the files to the new answers.
+    /// The time from scanning the files until the new configuration was in force.
     pub took: Duration,
-    /// What changed, in words.
+    /// A summary of the changed objects.
     pub changes: String,
 }
 
-/// All reloads until now. One that finds nothing new is none.
+/// Counters of all reloads so far. A scan that finds no change is not a reload.
 #[derive(Clone, Debug)]
 pub struct Reloads {
-    /// How many put everything into force.
+    /// The number of reloads with [`Outcome::Success`].
     pub succeeded: u64,
-    /// How many put a part into force.
+    /// The number of reloads with [`Outcome::Partial`].
     pub partial: u64,
-    /// How many put nothing into force.
+    /// The number of reloads with [`Outcome::Failed`].
     pub failed: u64,
-    /// The newest one.
+    /// The most recent reload.
     pub last: Option<Finished>,
-    /// When the newest one ended that put everything into force.
+    /// When the most recent successful reload ended.
     pub last_success: Option<SystemTime>,
-    /// How long they took, in seconds. Shared by all copies.
+    /// The durations in seconds. All clones share this histogram.
     pub durations: Histogram,
 }
 
@@ -77,7 +77,7 @@ impl Default for Reloads {
 }
 
 impl Reloads {
-    /// Counts one more.
+    /// Counts a reload.
     pub(super) fn add(&mut self, finished: Finished) {
         match finished.outcome {
             Outcome::Success => {
@@ -91,7 +91,7 @@ impl Reloads {
         self.last = Some(finished);
     }
 
-    /// Whether the newest one put everything into force; so it is before the first.
+    /// Whether the most recent reload succeeded. True before the first reload.
     pub fn last_succeeded(&self) -> bool {
         let last = self.last.as_ref();
         last.is_none_or(|last| last.outcome == Outcome::Success)

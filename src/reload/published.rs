@@ -1,4 +1,7 @@
-//! What is in force, as the admin API and the log show it.
+//! The configuration in force, as the admin API and the log show it.
+//!
+//! In: a graph and the sockets that could not be bound. Out: a [`Published`] with statuses, listeners and
+//! diagnostics. A published value never changes; a new one replaces it.
 
 use super::changes::Changes;
 use super::outcome::{Finished, Outcome, Reloads};
@@ -7,35 +10,37 @@ use crate::status::{Applied, Statuses, report};
 use gatefold_dataplane::SocketKey;
 use gatefold_diagnostic::{Code, Diagnostic, Place, Pointer, Severity};
 use gatefold_graph::Graph;
-use gatefold_graph::gateway::{GatewayNode, ListenerNode, Protocol};
+use gatefold_graph::gateway::GatewayNode;
+use gatefold_graph::listener::{ListenerNode, Protocol};
 use gatefold_listen::{BindFailure, Failures};
 use gatefold_manifest::Loaded;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-/// Everything there is to show, at one moment.
+/// Everything that the admin API shows, at one moment.
 #[derive(Clone, Debug, Default)]
 pub struct Published {
-    /// Which configuration was seen, is applied, couldn't be.
+    /// The generations that were seen, applied and failed.
     pub generations: Generations,
     /// Whether the first load is in force.
     pub ready: bool,
     /// When the configuration in force was applied.
     pub applied_at: Option<SystemTime>,
-    /// How reloads went.
+    /// The counters of reloads.
     pub reloads: Reloads,
-    /// The objects in force, and the files they came from.
+    /// The objects in force, with counts of the files they came from.
     pub loaded: Arc<Loaded>,
-    /// Their statuses.
+    /// The statuses of the objects.
     pub statuses: Statuses,
-    /// All that is wrong, the worst first.
+    /// All diagnostics, the most severe first.
     pub diagnostics: Vec<Diagnostic>,
-    /// What listens, and what should.
+    /// All listeners, with the state of their sockets.
     pub listeners: Vec<ListenerState>,
 }
 
 impl Published {
-    /// What follows when a graph is in force. It took `took` until then; what has changed, `changes` says.
+    /// The value to publish once a graph is in force. The reload took `took`; `changes` summarizes the changed
+    /// objects.
     pub(super) fn followed_by(
         &self,
         built: Built,
@@ -77,14 +82,15 @@ impl Published {
         next.reported(&graph, failures, &self.statuses)
     }
 
-    /// What follows when sockets were bound, or couldn't be, between two reloads.
-    pub(super) fn bound_again(&self, graph: &Graph, failures: Failures) -> Published {
+    /// The value to publish after sockets were bound, or failed to, between two reloads.
+    pub(super) fn after_rebind(&self, graph: &Graph, failures: Failures) -> Published {
         let mut next = self.clone();
         next.diagnostics.retain(|d| d.code != Code::BindFailed);
         next.reported(graph, failures, &self.statuses)
     }
 
-    /// Adds statuses, listeners and diagnostics about sockets. Conditions keep the times of those before.
+    /// Adds statuses, listeners and diagnostics about sockets. A condition that hasn't changed keeps its transition
+    /// time.
     fn reported(mut self, graph: &Graph, failures: Failures, before: &Statuses) -> Published {
         let applied = Applied { failed: failures };
         let now = time::OffsetDateTime::now_utc();
@@ -97,7 +103,7 @@ impl Published {
         self
     }
 
-    /// The same, with a newer configuration that couldn't be put into force because of a panic.
+    /// The value to publish after a panic kept a newer configuration from being applied.
     pub(super) fn failed(&self, panic: &str, took: Duration) -> Published {
         let mut next = self.clone();
         next.generations.seen += 1;
@@ -110,7 +116,7 @@ impl Published {
             changes: Changes::default().to_string(),
         });
         next.diagnostics.retain(|d| d.code != Code::ReloadFailed);
-        let message = format!("the reload failed, which is a defect of gatefold: {panic}");
+        let message = format!("the reload failed because of a defect in gatefold: {panic}");
         let found = Diagnostic::new(Code::ReloadFailed, Place::Nowhere, message);
         next.diagnostics.insert(
             0,
@@ -120,38 +126,39 @@ impl Published {
     }
 }
 
-/// Whether all that the files say can be in force.
+/// The outcome of a reload that was applied: a success unless something could not be read.
 fn outcome(loaded: &Loaded, graph: &Graph) -> Outcome {
     let mut found = loaded.diagnostics.iter();
     let refused = found.any(|found| found.severity == Severity::Error);
-    match refused || graph.keeps_last_good() {
-        true => Outcome::Partial,
-        false => Outcome::Success,
+    if refused || graph.keeps_last_good() {
+        Outcome::Partial
+    } else {
+        Outcome::Success
     }
 }
 
-/// Configurations are counted as they are seen, from 1.
+/// The generations of the configuration. Each configuration that a reload sees has the next number, from 1.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Generations {
-    /// The newest one that was seen.
+    /// The newest generation.
     pub seen: u64,
-    /// The one in force, as far as it could be read; 0 before the first.
+    /// The generation in force, possibly without its unreadable parts. 0 before the first load.
     pub applied: u64,
-    /// The newest one that isn't in force, or only in part. As long as it is `seen`, what is served isn't all that
-    /// the files say.
+    /// The newest generation that is not in force, or only in part. While it equals `seen`, the configuration in force
+    /// differs from the files.
     pub failed: Option<u64>,
 }
 
-/// A listener and its sockets.
+/// A listener, and what became of its sockets.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ListenerState {
     /// The Gateway, `namespace/name`.
     pub gateway: String,
-    /// The listener's name; that of one in a ListenerSet is `namespace/listenerset/name`.
+    /// The listener's name. For a listener of a ListenerSet: `namespace/listenerset/name`.
     pub name: String,
-    /// `HTTP` or `HTTPS`, or nothing for a protocol that isn't served.
+    /// `HTTP` or `HTTPS`. `None` for a protocol that isn't served.
     pub protocol: Option<&'static str>,
-    /// The hostname; any when absent.
+    /// The hostname. `None` matches any hostname.
     pub hostname: Option<String>,
     /// The port in the manifest.
     pub port: u16,
@@ -159,22 +166,45 @@ pub struct ListenerState {
     pub listening: Vec<SocketKey>,
     /// The sockets that couldn't be bound, and why.
     pub failed: Vec<(SocketKey, BindFailure)>,
-    /// How many routes are attached.
+    /// The number of attached routes.
     pub routes: u32,
 }
 
+/// The state of a listener's sockets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SocketsState {
+    /// All sockets are bound.
+    Listening,
+    /// A socket could not be bound.
+    Failed,
+    /// The listener needs no socket, because its specification can't be served.
+    Rejected,
+}
+
+impl SocketsState {
+    /// The name in metrics and `/status`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            SocketsState::Listening => "listening",
+            SocketsState::Failed => "failed",
+            SocketsState::Rejected => "rejected",
+        }
+    }
+}
+
 impl ListenerState {
-    /// What became of it: `listening`, `failed` (a socket of it couldn't be bound), or `rejected` (it can't be
-    /// served as it is written).
-    pub fn state(&self) -> &'static str {
-        match (self.failed.is_empty(), self.listening.is_empty()) {
-            (false, _) => "failed",
-            (true, false) => "listening",
-            (true, true) => "rejected",
+    /// The state of its sockets.
+    pub fn sockets(&self) -> SocketsState {
+        if !self.failed.is_empty() {
+            SocketsState::Failed
+        } else if self.listening.is_empty() {
+            SocketsState::Rejected
+        } else {
+            SocketsState::Listening
         }
     }
 
-    /// Whether both serve alike, however many routes they have.
+    /// Whether both are equal except for the number of routes.
     pub(super) fn serves_like(&self, other: &ListenerState) -> bool {
         let shape = |it: &ListenerState| (it.protocol, it.port, it.listening.clone());
         shape(self) == shape(other)

@@ -1,9 +1,9 @@
-//! Where old versions of large things end.
+//! Frees old versions of large values away from the threads that serve requests.
 
 use std::sync::Arc;
 
-/// Old versions that somebody may still use. The last one to let go of such a thing frees its many parts,
-/// which takes milliseconds for ten thousand routes: that must not be a request.
+/// Old versions that may still be in use. Dropping the last reference frees all parts of such a value, which takes
+/// milliseconds for ten thousand routes, so it must not happen in a request.
 #[derive(Debug)]
 pub(super) struct Retired<T>(Vec<Arc<T>>);
 
@@ -14,15 +14,15 @@ impl<T> Default for Retired<T> {
 }
 
 impl<T: Send + Sync + 'static> Retired<T> {
-    /// Keeps an old version until nobody else does.
+    /// Keeps an old version until no other reference to it exists.
     pub(super) fn keep(&mut self, old: Arc<T>) {
         self.0.push(old);
     }
 
-    /// Frees those that nobody else uses any more, on a thread that serves no requests. Call it now and then,
-    /// within a Tokio runtime.
+    /// Frees the versions that are no longer in use, on a blocking thread. Call this regularly, within a Tokio
+    /// runtime.
     pub(super) fn sweep(&mut self) {
-        // Nobody can get at one any more but by a reference that is counted.
+        // This is the only reference, so no other task can obtain one.
         let unused = |old: &mut Arc<T>| Arc::strong_count(old) == 1;
         let free: Vec<Arc<T>> = self.0.extract_if(.., unused).collect();
         if !free.is_empty() {
@@ -46,18 +46,27 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_still_in_use_is_kept_and_the_rest_is_freed_elsewhere() {
+    async fn frees_unused_versions_on_another_thread_and_keeps_the_others() {
         let (freed, ends) = channel();
         let (used, unused) = (Arc::new(Large(freed.clone())), Arc::new(Large(freed)));
         let mut retired = Retired::default();
         retired.keep(used.clone());
         retired.keep(unused);
         retired.sweep();
-        let by = ends.recv().expect("one is freed");
-        assert_ne!(by, thread::current().id(), "not on the thread of requests");
+        let by = ends.recv().expect("the unused version is freed");
+        assert_ne!(
+            by,
+            thread::current().id(),
+            "a request thread must not free it"
+        );
         drop(used);
-        assert!(ends.try_recv().is_err(), "its user doesn't free it");
+        assert!(ends.try_recv().is_err(), "the last user must not free it");
         retired.sweep();
-        assert_ne!(ends.recv().expect("the other"), thread::current().id());
+        let by = ends.recv().expect("the other version is freed");
+        assert_ne!(
+            by,
+            thread::current().id(),
+            "a request thread must not free it"
+        );
     }
 }

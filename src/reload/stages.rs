@@ -1,33 +1,36 @@
-//! The stages that cost time: load and build.
+//! The expensive stages, load and build, with the state that they keep between reloads.
+//!
+//! In: wakes, and endpoints found outside the folder. Out: a graph, if anything has changed. Runs on a blocking
+//! thread.
 
 use super::log::ReloadLog;
-use crate::address_pool::AddressPool;
-use crate::system_authorities;
+use crate::environment::address_pool::AddressPool;
+use crate::environment::{host_addresses, system_authorities};
 use crate::watch::Wake;
 use gatefold_compile::Compiler;
 use gatefold_dataplane::SocketKey;
 use gatefold_dataplane::path_normalization::PathNormalization;
 use gatefold_graph::environment::{Environment, IgnoredPolicy};
 use gatefold_graph::{Graph, ServicePortKey, build_after};
-use gatefold_manifest::{Busy, Loaded, Loader, Touched, Update};
+use gatefold_manifest::{ChangeHint, Loaded, Loader, SettlingFiles, Update};
 use ipnet::IpNet;
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// Endpoints from elsewhere.
+/// Endpoints found outside the folder, by Service port.
 pub(super) type Discovered = Arc<BTreeMap<ServicePortKey, Vec<SocketAddr>>>;
 
-/// What the command line says about the manifests.
+/// The command line's settings for reading the manifests.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
     /// Folders or files.
     pub roots: Vec<PathBuf>,
     /// `--controller-name`.
     pub controller_name: Option<String>,
-    /// `--address`; every interface when empty.
+    /// `--address`. Empty means all interfaces.
     pub addresses: Vec<IpAddr>,
     /// `--address-pool`.
     pub address_pool: Option<IpNet>,
@@ -37,43 +40,43 @@ pub struct Settings {
     pub path_normalization: PathNormalization,
     /// `--ignore-policy`.
     pub ignored_policies: Vec<IgnoredPolicy>,
-    /// Sockets of listeners by their names, from systemd.
+    /// Sockets of listeners that systemd opened, by socket name.
     pub named_sockets: BTreeMap<String, Vec<SocketKey>>,
 }
 
-/// What lives from one reload to the next.
+/// The state that is kept from one reload to the next.
 pub(super) struct Stages {
     settings: Settings,
     loader: Loader,
     pub(super) log: ReloadLog,
     loaded: Arc<Loaded>,
     pool: Option<AddressPool>,
-    /// The newest one.
+    /// The newest graph.
     graph: Arc<Graph>,
     pub(super) compiler: Compiler,
 }
 
-/// A graph, with what it was made of.
+/// A graph, with the inputs it was built from.
 pub(super) struct Built {
     pub(super) loaded: Arc<Loaded>,
     pub(super) graph: Arc<Graph>,
-    /// The endpoints from elsewhere that it was built with.
+    /// The endpoints found outside the folder that it was built with.
     pub(super) discovered: Discovered,
 }
 
-/// What a look at the files has shown.
-pub(super) struct Look {
-    /// A graph of what is there now, when anything is new.
+/// The result of scanning the files.
+pub(super) struct ScanResult {
+    /// The new graph. `None` if nothing has changed.
     pub(super) built: Option<Built>,
-    /// When there should be another look, since something seems to be half-written.
-    pub(super) again: Option<Instant>,
+    /// When to scan again, because a file seems to be half-written.
+    pub(super) rescan_at: Option<Instant>,
 }
 
 impl Stages {
-    /// Files that are in `busy` are left alone.
-    pub(super) fn new(settings: Settings, busy: Busy) -> Self {
+    /// Creates the state. The loader skips files that are not settled; the watcher records their events in `settling`.
+    pub(super) fn new(settings: Settings, settling: SettlingFiles) -> Self {
         Stages {
-            loader: Loader::new(settings.roots.clone()).sparing(busy),
+            loader: Loader::new(settings.roots.clone()).with_settling_files(settling),
             pool: settings.address_pool.map(AddressPool::new),
             settings,
             log: ReloadLog::new(Instant::now()),
@@ -87,44 +90,48 @@ impl Stages {
         &self.settings
     }
 
-    /// Looks whether anything has changed; if so, a new graph, with the endpoints from elsewhere that are known.
-    pub(super) fn load_and_build(&mut self, wake: &Wake, known: Discovered) -> Look {
+    /// Loads the files that have changed and, if there are any, builds a new graph with the known endpoints.
+    pub(super) fn load_and_build(&mut self, wake: &Wake, known: Discovered) -> ScanResult {
         let loaded = self.update(wake);
         let is_new = loaded.is_some();
         self.loaded = loaded.map_or_else(|| self.loaded.clone(), Arc::new);
         let asked = wake.requested || wake.discovered;
-        Look {
+        ScanResult {
             built: (is_new || asked).then(|| self.build(known)),
-            again: self.loader.look_again(),
+            rescan_at: self.loader.recheck_at(),
         }
     }
 
-    /// All that is in force, if anything differs.
+    /// Loads the files that have changed. `None` if nothing differs.
     fn update(&mut self, wake: &Wake) -> Option<Loaded> {
-        let touched = match &wake.touched {
-            Touched::Nothing => Update::Same,
-            Touched::Files(files) => self.loader.update_files(files),
-            Touched::Anything => self.loader.update(),
+        let changed = match &wake.changed {
+            ChangeHint::Nothing => Update::Same,
+            ChangeHint::Files(files) => self.loader.update_files(files),
+            ChangeHint::Anything => self.loader.update(),
         };
-        let seen = match &wake.seen {
-            // It is older than the look at everything.
-            Some(scan) if wake.touched != Touched::Anything => self.loader.update_seen(scan),
+        let scanned = match &wake.scan {
+            // A full scan is newer than this one.
+            Some(scan) if wake.changed != ChangeHint::Anything => {
+                self.loader.update_from_scan(scan)
+            }
             _ => Update::Same,
         };
-        let due = self.loader.look_again();
-        let doubtful = match due.is_some_and(|due| due <= Instant::now()) {
-            true => self.loader.update_doubtful(),
-            false => Update::Same,
+        let due = self.loader.recheck_at();
+        let is_due = due.is_some_and(|due| due <= Instant::now());
+        let deferred = if is_due {
+            self.loader.update_deferred()
+        } else {
+            Update::Same
         };
         let new = |update| match update {
             Update::New(loaded) => Some(loaded),
             Update::Same => None,
         };
-        // Each knows what those before it have found.
-        [doubtful, seen, touched].into_iter().find_map(new)
+        // Each update includes the results of the earlier ones, so the last one counts.
+        [deferred, scanned, changed].into_iter().find_map(new)
     }
 
-    /// A graph of what was loaded last, with endpoints from elsewhere.
+    /// Builds a graph from the objects loaded last and the endpoints found outside the folder.
     pub(super) fn build(&mut self, discovered: Discovered) -> Built {
         let pool = self
             .pool
@@ -138,7 +145,7 @@ impl Stages {
             port_map: self.settings.port_map.clone(),
             named_sockets: self.settings.named_sockets.clone(),
             path_normalization: self.settings.path_normalization,
-            reachable: reachable(),
+            reachable: host_addresses::reachable(),
             now: Some(time::OffsetDateTime::now_utc()),
             system_authorities: system_authorities::wanted_by(&self.loaded.resources),
             discovered,
@@ -151,33 +158,4 @@ impl Stages {
             discovered: environment.discovered,
         }
     }
-}
-
-/// Addresses by which this host can be reached when a socket listens on all of them: those it would use to
-/// go out, else loopback. Nothing is sent to find them.
-pub fn reachable() -> Vec<IpAddr> {
-    // TEST-NET-1 and the documentation prefix (RFC 5737, RFC 3849): connecting a datagram socket only
-    // chooses a route.
-    let ways: [(SocketAddr, SocketAddr); 2] = [
-        (
-            (Ipv4Addr::UNSPECIFIED, 0).into(),
-            (Ipv4Addr::new(192, 0, 2, 1), 9).into(),
-        ),
-        (
-            (Ipv6Addr::UNSPECIFIED, 0).into(),
-            (Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1), 9).into(),
-        ),
-    ];
-    let found: Vec<IpAddr> = ways
-        .into_iter()
-        .filter_map(|(from, to)| {
-            let socket = UdpSocket::bind(from).ok()?;
-            socket.connect(to).ok()?;
-            Some(socket.local_addr().ok()?.ip())
-        })
-        .collect();
-    if found.is_empty() {
-        return vec![Ipv4Addr::LOCALHOST.into()];
-    }
-    found
 }

@@ -1,11 +1,9 @@
-//! What other controllers say in an object's status. It comes from the object's file and is shown unchanged, after
-//! what gatefold says itself.
+//! The entries of other controllers in an object's status. They come from the object's file and are shown unchanged, after
+//! gatefold's own entries.
 
 use super::types::{StatusCondition, parent_reference};
 use gatefold_graph::condition::ConditionType;
-use gatefold_manifest::api::{
-    ParentReference, RecordedAncestor, RecordedCondition, RecordedListener, RecordedParent,
-};
+use gatefold_manifest::api::{ParentReference, RecordedCondition, RecordedEntry, RecordedListener};
 use serde::Serialize;
 use serde::ser::{SerializeMap, SerializeSeq, Serializer};
 use std::collections::BTreeSet;
@@ -14,7 +12,7 @@ use std::ops::Deref;
 /// The API allows no more in one list of conditions.
 const MOST_CONDITIONS: usize = 8;
 
-/// A list of conditions: those of gatefold, and those of types that gatefold doesn't report.
+/// A list of conditions: gatefold's own, then recorded ones of types that gatefold doesn't report.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Conditions {
     own: Vec<StatusCondition>,
@@ -22,7 +20,7 @@ pub struct Conditions {
 }
 
 impl Conditions {
-    /// Adds to the conditions of gatefold those of the file that aren't its own, as far as the API allows.
+    /// Appends to gatefold's own conditions the recorded ones of other types, up to the API's limit.
     pub(super) fn new(own: Vec<StatusCondition>, recorded: &[RecordedCondition]) -> Self {
         let mut foreign: Vec<Foreign<RecordedCondition>> = Vec::new();
         for condition in recorded.iter().filter(|it| !is_own(it)) {
@@ -35,13 +33,13 @@ impl Conditions {
     }
 }
 
-/// Whether gatefold reports conditions of this type, on whatever kind of object.
+/// Whether gatefold reports conditions of this type on objects of any kind.
 fn is_own(condition: &RecordedCondition) -> bool {
     let mut types = ConditionType::ALL.iter();
     types.any(|own| own.as_str() == condition.kind)
 }
 
-/// The conditions of gatefold.
+/// Dereferences to gatefold's own conditions.
 impl Deref for Conditions {
     type Target = [StatusCondition];
 
@@ -60,7 +58,7 @@ impl Serialize for Conditions {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Foreign<E>(E);
 
-/// One list after another, as one list.
+/// Two lists, serialized as one.
 pub(super) struct Both<'a, A, B>(pub &'a [A], pub &'a [B]);
 
 impl<A: Serialize, B: Serialize> Serialize for Both<'_, A, B> {
@@ -75,63 +73,42 @@ impl<A: Serialize, B: Serialize> Serialize for Both<'_, A, B> {
     }
 }
 
-/// An entry of a list in which each controller has entries of its own.
-pub(super) trait Entry: Clone {
-    /// The parent or ancestor.
-    fn reference(&self) -> &ParentReference;
-    /// The controller that wrote it.
-    fn controller_name(&self) -> &str;
-    /// The conditions.
-    fn conditions(&self) -> &[RecordedCondition];
+/// An entry that another controller has written for a parent or an ancestor.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ForeignEntry {
+    /// The name of the field with the parent or the ancestor.
+    field: &'static str,
+    entry: RecordedEntry,
 }
 
-impl Entry for RecordedParent {
-    fn reference(&self) -> &ParentReference {
-        &self.reference
-    }
-    fn controller_name(&self) -> &str {
-        &self.controller_name
-    }
-    fn conditions(&self) -> &[RecordedCondition] {
-        &self.conditions
-    }
-}
-
-impl Entry for RecordedAncestor {
-    fn reference(&self) -> &ParentReference {
-        &self.reference
-    }
-    fn controller_name(&self) -> &str {
-        &self.controller_name
-    }
-    fn conditions(&self) -> &[RecordedCondition] {
-        &self.conditions
-    }
-}
-
-/// The entries of controllers that aren't `ours`, at most `room`.
-pub(super) fn entries<E: Entry>(
-    recorded: &[E],
+/// Returns the entries of controllers that aren't in `ours`, at most `room` of them. `field` names the parent or the
+/// ancestor.
+pub(super) fn entries(
+    field: &'static str,
+    recorded: &[RecordedEntry],
     ours: &BTreeSet<String>,
     room: usize,
-) -> Vec<Foreign<E>> {
-    let foreign = recorded
-        .iter()
-        .filter(|it| !ours.contains(it.controller_name()));
-    foreign.take(room).cloned().map(Foreign).collect()
+) -> Vec<ForeignEntry> {
+    let recorded = recorded.iter().cloned();
+    let foreign = recorded.filter(|it| !ours.contains(&it.controller_name));
+    let foreign = foreign.map(|entry| ForeignEntry { field, entry });
+    foreign.take(room).collect()
 }
 
-/// What the file says in the entry for a parent that is gatefold's own. A reference without a namespace means `home`.
-pub(super) fn recorded_at<'r, E: Entry>(
-    recorded: &'r [E],
+/// Returns the recorded conditions of gatefold's own entry for a parent. A reference without a namespace means `home`.
+pub(super) fn recorded_at<'r>(
+    recorded: &'r [RecordedEntry],
     controller_name: &str,
     reference: &ParentReference,
     home: &str,
 ) -> &'r [RecordedCondition] {
-    let same = |it: &&E| {
-        it.controller_name() == controller_name && is_same(it.reference(), reference, home)
+    let same = |it: &&RecordedEntry| {
+        it.controller_name == controller_name && is_same(&it.reference, reference, home)
     };
-    recorded.iter().find(same).map_or(&[], E::conditions)
+    recorded
+        .iter()
+        .find(same)
+        .map_or(&[], |entry| &entry.conditions)
 }
 
 fn is_same(one: &ParentReference, other: &ParentReference, home: &str) -> bool {
@@ -142,7 +119,7 @@ fn is_same(one: &ParentReference, other: &ParentReference, home: &str) -> bool {
         && key(one) == key(other)
 }
 
-/// What the file says of a listener.
+/// Returns the recorded conditions of a listener.
 pub(super) fn recorded_of<'r>(
     recorded: &'r [RecordedListener],
     name: &str,
@@ -173,33 +150,20 @@ impl Serialize for Foreign<&RecordedCondition> {
     }
 }
 
-impl Serialize for Foreign<RecordedParent> {
+impl Serialize for ForeignEntry {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        entry("parentRef", &self.0, serializer)
-    }
-}
-
-impl Serialize for Foreign<RecordedAncestor> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        entry("ancestorRef", &self.0, serializer)
-    }
-}
-
-fn entry<S: Serializer>(
-    field: &'static str,
-    entry: &impl Entry,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    struct Reference<'a>(&'a ParentReference);
-    impl Serialize for Reference<'_> {
-        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-            parent_reference(self.0, serializer)
+        struct Related<'a>(&'a ParentReference);
+        impl Serialize for Related<'_> {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                parent_reference(self.0, serializer)
+            }
         }
+        let ForeignEntry { field, entry } = self;
+        let mut map = serializer.serialize_map(Some(3))?;
+        map.serialize_entry(field, &Related(&entry.reference))?;
+        map.serialize_entry("controllerName", &entry.controller_name)?;
+        let conditions: Vec<_> = entry.conditions.iter().map(Foreign).collect();
+        map.serialize_entry("conditions", &conditions)?;
+        map.end()
     }
-    let mut map = serializer.serialize_map(Some(3))?;
-    map.serialize_entry(field, &Reference(entry.reference()))?;
-    map.serialize_entry("controllerName", entry.controller_name())?;
-    let conditions: Vec<_> = entry.conditions().iter().map(Foreign).collect();
-    map.serialize_entry("conditions", &conditions)?;
-    map.end()
 }

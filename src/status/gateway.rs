@@ -1,14 +1,14 @@
-//! The status of a Gateway: the graph's conditions, and what became of the sockets.
+//! The status of a Gateway: the graph's conditions, and the outcome of binding its sockets.
 
 use super::Applied;
 use super::listener::{self, Failure, failures, messages, port_is_at_fault};
 use super::types::{GatewayStatus, Stamp, StatusAddress};
-use gatefold_graph::UNENFORCED_POLICY;
-use gatefold_graph::condition::{self, Condition, ConditionType};
-use gatefold_graph::gateway::{self, GatewayNode, ListenerNode};
+use gatefold_graph::condition::{self, Condition, ConditionType, Reason};
+use gatefold_graph::gateway::{self, GatewayNode};
+use gatefold_graph::listener::ListenerNode;
 use time::OffsetDateTime;
 
-/// The API allows no more.
+/// The API's limit for `status.addresses`.
 const MOST_ADDRESSES: usize = 16;
 
 pub(super) fn report(
@@ -35,7 +35,7 @@ pub(super) fn report(
     }
 }
 
-/// Addresses that can be used: those where a socket could be bound.
+/// Returns the addresses that can be used: those where a socket could be bound.
 fn addresses(node: &GatewayNode, applied: &Applied) -> Vec<StatusAddress> {
     let usable = node.addresses.iter().filter(|address| {
         let sockets = node.listeners.iter().flat_map(|listener| &listener.sockets);
@@ -58,7 +58,7 @@ fn gateway_conditions(
     applied: &Applied,
 ) -> Vec<Condition> {
     let mut conditions = node.conditions.clone();
-    // A port that can't be had takes acceptance from its listener, so the Gateway's is summed up again.
+    // A listener whose port is unavailable isn't accepted, so summarize the listeners once more.
     if condition::is_true(&conditions, ConditionType::Accepted) {
         let each = listeners.iter().map(|(listener, conditions)| {
             let accepted = condition::is_true(conditions, ConditionType::Accepted);
@@ -72,7 +72,7 @@ fn gateway_conditions(
     conditions
 }
 
-/// A Gateway is programmed when something of it is served on each of its addresses.
+/// A Gateway is programmed if at least one listener is served on each of its addresses.
 fn programmed(
     node: &GatewayNode,
     listeners: &[(&ListenerNode, Vec<Condition>)],
@@ -96,21 +96,21 @@ fn programmed(
     if let Some(refusal) = refusal.as_ref().filter(|_| failed.is_empty() && !served) {
         return Condition::fails(
             ConditionType::Programmed,
-            UNENFORCED_POLICY,
+            Reason::UnenforcedPolicy,
             refusal.clone(),
         );
     }
     if bad_address || !served {
         let message = messages(&failed);
-        return Condition::fails(ConditionType::Programmed, "AddressNotUsable", message);
+        return Condition::fails(ConditionType::Programmed, Reason::AddressNotUsable, message);
     }
     if failed.is_empty() {
         let message = refusal.map_or_else(
             || "the Gateway is served".to_owned(),
             |refusal| format!("served, but {refusal}"),
         );
-        return Condition::holds(ConditionType::Programmed, "Programmed", message);
+        return Condition::holds(ConditionType::Programmed, Reason::Programmed, message);
     }
     let message = format!("served, but not on every port: {}", messages(&failed));
-    Condition::holds(ConditionType::Programmed, "Programmed", message)
+    Condition::holds(ConditionType::Programmed, Reason::Programmed, message)
 }

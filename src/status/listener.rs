@@ -1,19 +1,18 @@
-//! The status of listeners, those of Gateways and of ListenerSets alike.
+//! The status of the listeners of Gateways and ListenerSets.
 
 use super::foreign::recorded_of;
-use super::types::{ListenerStatus, RouteKind, Stamp};
+use super::types::{ListenerStatus, Stamp, SupportedKind};
 use super::{Applied, BindFailure, BindFailureReason};
 use gatefold_dataplane::SocketKey;
-use gatefold_graph::UNENFORCED_POLICY;
-use gatefold_graph::condition::{self, Condition, ConditionType};
-use gatefold_graph::gateway::ListenerNode;
+use gatefold_graph::condition::{self, Condition, ConditionType, Reason};
+use gatefold_graph::listener::ListenerNode;
 use gatefold_manifest::api::RecordedListener;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// A socket that couldn't be bound.
 pub(super) type Failure<'a> = (SocketKey, &'a BindFailure);
 
-/// Listeners with all of their conditions.
+/// Returns the listeners with all of their conditions.
 pub(super) fn with_conditions<'n>(
     listeners: impl Iterator<Item = &'n ListenerNode>,
     applied: &Applied,
@@ -23,7 +22,7 @@ pub(super) fn with_conditions<'n>(
         .collect()
 }
 
-/// `status.listeners`.
+/// Makes the entries of `status.listeners`.
 pub(super) fn report(
     listeners: &[(&ListenerNode, Vec<Condition>)],
     previous: &[ListenerStatus],
@@ -44,17 +43,17 @@ pub(super) fn report(
     listeners.iter().map(one).collect()
 }
 
-fn kinds(listener: &ListenerNode) -> Vec<RouteKind> {
+fn kinds(listener: &ListenerNode) -> Vec<SupportedKind> {
     let kinds = listener.supported_kinds.iter();
-    let kind = |(group, kind): &(String, String)| RouteKind {
-        group: group.clone(),
-        kind: kind.clone(),
-    };
-    kinds.map(kind).collect()
+    let kinds = kinds.map(|it| SupportedKind {
+        group: it.group(),
+        kind: it.name(),
+    });
+    kinds.collect()
 }
 
-/// The sockets of a listener that couldn't be bound. A host without IPv6 can't bind `[::]`; that is no
-/// failure as long as every interface can be reached by IPv4.
+/// Returns the sockets of a listener that couldn't be bound. A host without IPv6 can't bind `[::]`, which is no failure if
+/// the listener is bound to all interfaces by IPv4.
 pub(super) fn failures<'a>(listener: &ListenerNode, applied: &'a Applied) -> Vec<Failure<'a>> {
     let failed = listener.sockets.iter().filter_map(|socket| {
         let failure = applied.failed.get(socket)?;
@@ -73,7 +72,7 @@ pub(super) fn failures<'a>(listener: &ListenerNode, applied: &'a Applied) -> Vec
         .collect()
 }
 
-/// Whether it is the port that can't be had, not the address.
+/// Whether the port is unavailable, as opposed to the address.
 pub(super) fn port_is_at_fault(failure: &BindFailure) -> bool {
     match failure.reason {
         BindFailureReason::PortInUse | BindFailureReason::PermissionDenied => true,
@@ -81,7 +80,7 @@ pub(super) fn port_is_at_fault(failure: &BindFailure) -> bool {
     }
 }
 
-/// The messages of several failures as one, each once.
+/// Joins the messages of several failures, each once.
 pub(super) fn messages(failures: &[Failure<'_>]) -> String {
     let mut messages: Vec<&str> = failures.iter().map(|(_, f)| f.message.as_str()).collect();
     messages.dedup();
@@ -95,41 +94,41 @@ fn conditions(listener: &ListenerNode, applied: &Applied) -> Vec<Condition> {
     }
     let failures = failures(listener, applied);
     if failures.is_empty() {
-        if let Some(refusal) = &listener.refusal {
-            let message = format!("every request is answered 500: {refusal}");
-            let programmed =
-                Condition::fails(ConditionType::Programmed, UNENFORCED_POLICY, message);
-            conditions.push(programmed);
-            return conditions;
-        }
-        let message = match listener.sockets.first().map(SocketKey::port) {
-            Some(port) if port != listener.port => format!(
-                "port {} is served at port {port} (--port-map)",
-                listener.port
-            )
-            .into(),
-            _ => "the listener is served".into(),
-        };
-        let programmed = Condition {
-            message,
-            ..Condition::holds(ConditionType::Programmed, "Programmed", "")
-        };
-        conditions.push(programmed);
+        conditions.push(programmed(listener));
         return conditions;
     }
-    let by_port = failures
-        .iter()
-        .all(|(_, failure)| port_is_at_fault(failure));
+    let by_port = failures.iter().all(|(_, it)| port_is_at_fault(it));
     let message = messages(&failures);
     if by_port && failures.len() == listener.sockets.len() {
-        let refused = Condition::fails(ConditionType::Accepted, "PortUnavailable", message.clone());
+        let reason = Reason::PortUnavailable;
+        let refused = Condition::fails(ConditionType::Accepted, reason, message.clone());
         condition::set(&mut conditions, refused);
     }
     let reason = if by_port {
-        "PortUnavailable"
+        Reason::PortUnavailable
     } else {
-        "AddressNotUsable"
+        Reason::AddressNotUsable
     };
     conditions.push(Condition::fails(ConditionType::Programmed, reason, message));
     conditions
+}
+
+/// Returns `Programmed` of a listener whose sockets are bound.
+fn programmed(listener: &ListenerNode) -> Condition {
+    const PROGRAMMED: ConditionType = ConditionType::Programmed;
+    if let Some(refusal) = &listener.refusal {
+        let message = format!("every request is answered 500: {refusal}");
+        return Condition::fails(PROGRAMMED, Reason::UnenforcedPolicy, message);
+    }
+    let bound_port = listener.sockets.first().map(SocketKey::port);
+    match bound_port.filter(|port| *port != listener.port) {
+        Some(port) => {
+            let message = format!(
+                "port {} is served at port {port} (--port-map)",
+                listener.port
+            );
+            Condition::holds(PROGRAMMED, Reason::Programmed, message)
+        }
+        None => Condition::holds(PROGRAMMED, Reason::Programmed, "the listener is served"),
+    }
 }

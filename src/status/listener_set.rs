@@ -1,20 +1,19 @@
-//! The status of a ListenerSet: a summary of its own listeners, unless its Gateway stands in the way.
+//! The status of a ListenerSet: a summary of its listeners, unless its Gateway doesn't allow or serve them.
 
 use super::listener::{self, failures, messages, port_is_at_fault};
 use super::types::{ListenerSetStatus, Stamp};
 use super::{Applied, Statuses};
 use gatefold_graph::Graph;
-use gatefold_graph::UNENFORCED_POLICY;
-use gatefold_graph::condition::{self, Condition, ConditionType};
-use gatefold_graph::gateway::{GatewayNode, ListenerNode};
-use gatefold_graph::listener_set::ListenerSetNode;
+use gatefold_graph::condition::{self, Condition, ConditionStatus, ConditionType, Reason};
+use gatefold_graph::gateway::{GatewayNode, ListenerSetNode};
+use gatefold_graph::listener::ListenerNode;
 use gatefold_manifest::api::NamespacedName;
 use std::collections::BTreeMap;
 use time::OffsetDateTime;
 
 type Listeners<'n> = Vec<(&'n ListenerNode, Vec<Condition>)>;
 
-/// The statuses of all ListenerSets.
+/// Makes the statuses of all ListenerSets.
 pub(super) fn report(
     graph: &Graph,
     applied: &Applied,
@@ -46,8 +45,7 @@ pub(super) fn report(
     graph.listener_sets.iter().filter_map(one).collect()
 }
 
-/// How many ListenerSets each Gateway has that are let in and accepted (API:
-/// `GatewayStatus.attachedListenerSets`).
+/// Counts the ListenerSets of each Gateway that are allowed and accepted (API: `GatewayStatus.attachedListenerSets`).
 pub(super) fn attached<'g>(
     graph: &'g Graph,
     statuses: &BTreeMap<NamespacedName, ListenerSetStatus>,
@@ -58,31 +56,34 @@ pub(super) fn attached<'g>(
         let mut accepted = conditions
             .iter()
             .filter(|it| it.kind == ConditionType::Accepted);
-        if accepted.any(|it| it.status.as_str() == "True") {
+        if accepted.any(|it| it.status == ConditionStatus::True) {
             *counts.entry(&node.gateway).or_default() += 1;
         }
     }
     counts
 }
 
-/// One good listener is enough.
+/// A ListenerSet is accepted if at least one of its listeners is valid.
 fn accepted(node: &ListenerSetNode, gateway: &GatewayNode, listeners: &Listeners<'_>) -> Condition {
     const ACCEPTED: ConditionType = ConditionType::Accepted;
     if !node.allowed {
-        return Condition::fails(ACCEPTED, "NotAllowed", not_allowed(node));
+        return Condition::fails(ACCEPTED, Reason::NotAllowed, not_allowed(node));
     }
     if gateway.refused {
         let message = format!("Gateway {} isn't accepted", node.gateway);
-        return Condition::fails(ACCEPTED, "ParentNotAccepted", message);
+        return Condition::fails(ACCEPTED, Reason::ParentNotAccepted, message);
     }
-    match (invalid(listeners), all_invalid(listeners)) {
-        (None, _) => Condition::holds(ACCEPTED, "Accepted", "the ListenerSet is accepted"),
-        (Some(message), true) => Condition::fails(ACCEPTED, "ListenersNotValid", message),
-        (Some(message), false) => Condition::holds(ACCEPTED, "ListenersNotValid", message),
+    let Some(message) = invalid(listeners) else {
+        return Condition::holds(ACCEPTED, Reason::Accepted, "the ListenerSet is accepted");
+    };
+    if all_invalid(listeners) {
+        Condition::fails(ACCEPTED, Reason::ListenersNotValid, message)
+    } else {
+        Condition::holds(ACCEPTED, Reason::ListenersNotValid, message)
     }
 }
 
-/// As long as something of it is served.
+/// A ListenerSet is programmed if at least one of its listeners is served.
 fn programmed(
     node: &ListenerSetNode,
     gateway: &GatewayNode,
@@ -92,44 +93,44 @@ fn programmed(
     const PROGRAMMED: ConditionType = ConditionType::Programmed;
     let served = |conditions: &[Condition]| condition::is_true(conditions, PROGRAMMED);
     if listeners.iter().any(|(_, conditions)| served(conditions)) {
-        return Condition::holds(PROGRAMMED, "Programmed", "the ListenerSet is served");
+        return Condition::holds(PROGRAMMED, Reason::Programmed, "the ListenerSet is served");
     }
     if !node.allowed {
-        return Condition::fails(PROGRAMMED, "NotAllowed", not_allowed(node));
+        return Condition::fails(PROGRAMMED, Reason::NotAllowed, not_allowed(node));
     }
     if !gateway.refused && all_invalid(listeners) {
         let message = invalid(listeners).unwrap_or_default();
-        return Condition::fails(PROGRAMMED, "ListenersNotValid", message);
+        return Condition::fails(PROGRAMMED, Reason::ListenersNotValid, message);
     }
     let failed: Vec<_> = listeners
         .iter()
         .flat_map(|(listener, _)| failures(listener, applied))
         .collect();
     if !failed.is_empty() && failed.iter().all(|(_, failure)| port_is_at_fault(failure)) {
-        return Condition::fails(PROGRAMMED, "PortUnavailable", messages(&failed));
+        return Condition::fails(PROGRAMMED, Reason::PortUnavailable, messages(&failed));
     }
     let mut refusals = listeners.iter().filter(|(listener, _)| listener.serving);
     if let Some(refusal) = refusals.find_map(|(listener, _)| listener.refusal.as_ref()) {
         let message = format!("every request is answered 500: {refusal}");
-        return Condition::fails(PROGRAMMED, UNENFORCED_POLICY, message);
+        return Condition::fails(PROGRAMMED, Reason::UnenforcedPolicy, message);
     }
     let message = format!("Gateway {} isn't served: see its conditions", node.gateway);
-    Condition::fails(PROGRAMMED, "ParentNotProgrammed", message)
+    Condition::fails(PROGRAMMED, Reason::ParentNotProgrammed, message)
 }
 
 fn not_allowed(node: &ListenerSetNode) -> String {
     let namespace = &node.resource.meta.namespace;
     let gateway = &node.gateway;
     format!(
-        "Gateway {gateway} lets no ListenerSet of namespace `{namespace}` in (`allowedListeners`)"
+        "Gateway {gateway} allows no ListenerSet of namespace `{namespace}` (`allowedListeners`)"
     )
 }
 
-/// A listener that can't be served whatever its Gateway is: it isn't accepted, or has nothing to serve with.
+/// Whether a listener can't be served regardless of its Gateway: it isn't accepted, or has no certificate.
 fn is_invalid(conditions: &[Condition]) -> bool {
     let programmed = condition::find(conditions, ConditionType::Programmed);
     !condition::is_true(conditions, ConditionType::Accepted)
-        || programmed.is_some_and(|condition| condition.reason == "Invalid")
+        || programmed.is_some_and(|condition| condition.reason == Reason::Invalid)
 }
 
 fn all_invalid(listeners: &Listeners<'_>) -> bool {
@@ -138,7 +139,7 @@ fn all_invalid(listeners: &Listeners<'_>) -> bool {
         .all(|(_, conditions)| is_invalid(conditions))
 }
 
-/// Which listeners are invalid, if some are.
+/// Returns a message that names the invalid listeners, or `None` if there are none.
 fn invalid(listeners: &Listeners<'_>) -> Option<String> {
     let found = listeners.iter().filter(|(_, it)| is_invalid(it));
     let names: Vec<String> = found

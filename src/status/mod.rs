@@ -1,48 +1,46 @@
-//! Report: what the graph says and what the sockets did become the statuses of the API.
+//! Report: turns the graph and the outcome of binding sockets into the statuses of the API.
 //!
-//! In: a graph, what binding the sockets gave, the statuses before, the time. Out: statuses as Kubernetes
-//! would show them, valid by the kinds' CRDs. Nothing is read or written here.
+//! In: a graph, the sockets that couldn't be bound, the previous statuses, the time. Out: statuses as Kubernetes would show
+//! them, valid according to the kinds' CRDs. This module does no input or output.
 
+mod by_kind;
 mod foreign;
 mod gateway;
 mod listener;
 mod listener_set;
+mod policy;
+mod route;
 pub mod table;
 mod types;
 
 pub use foreign::Conditions;
 use gatefold_dataplane::SocketKey;
 pub use gatefold_listen::{BindFailure, BindFailureReason};
+pub use route::RouteStatuses;
 pub use types::{
     AncestorReference, GatewayClassStatus, GatewayStatus, ListenerSetStatus, ListenerStatus,
-    PolicyAncestorStatus, PolicyStatus, RouteKind, RouteParentStatus, RouteStatus, StatusAddress,
-    StatusCondition, SupportedFeature,
+    PolicyAncestorStatus, PolicyStatus, RouteParentStatus, RouteStatus, StatusAddress,
+    StatusCondition, SupportedFeature, SupportedKind,
 };
 
 use gatefold_graph::Graph;
-use gatefold_graph::backend_tls_policy::BackendTlsPolicyNode;
-use gatefold_graph::gateway_class::{GatewayClassNode, SUPPORTED_FEATURES};
-use gatefold_graph::http_route::{HttpRouteNode, HttpRouteNodes, ParentNode};
-use gatefold_graph::ordered::Follow;
-use gatefold_manifest::api::{GATEWAY_GROUP, NamespacedName};
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use gatefold_graph::gateway::{GatewayClassNode, SUPPORTED_FEATURES};
+use gatefold_graph::policy::backend_tls_policy::BackendTlsPolicyNode;
+use gatefold_graph::route::HttpRoute;
+use gatefold_manifest::api::NamespacedName;
+use std::collections::BTreeMap;
+
 use time::OffsetDateTime;
 use types::Stamp;
 
-/// The API allows no more in a policy's status.
-const MOST_ANCESTORS: usize = 16;
-/// The API allows no more in a route's status.
-const MOST_PARENTS: usize = 32;
-
-/// What became of the sockets that a snapshot needs.
+/// The outcome of binding the sockets that a snapshot needs.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Applied {
-    /// Sockets that couldn't be bound, and why. What isn't in here is bound.
+    /// Sockets that couldn't be bound, and why. All others are bound.
     pub failed: BTreeMap<SocketKey, BindFailure>,
 }
 
-/// The statuses of all objects that are ours.
+/// The statuses of all objects that gatefold serves.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Statuses {
     /// GatewayClasses by name.
@@ -51,25 +49,13 @@ pub struct Statuses {
     pub gateways: BTreeMap<NamespacedName, GatewayStatus>,
     /// ListenerSets.
     pub listener_sets: BTreeMap<NamespacedName, ListenerSetStatus>,
-    /// HTTPRoutes. One that is the same as before is shared.
-    pub http_routes: BTreeMap<NamespacedName, Arc<RouteStatus>>,
-    /// What those were made of.
-    http_route_nodes: MadeOf<HttpRouteNodes>,
+    /// HTTPRoutes.
+    pub http_routes: RouteStatuses<HttpRoute>,
     /// BackendTLSPolicies.
     pub backend_tls_policies: BTreeMap<NamespacedName, PolicyStatus>,
 }
 
-/// What statuses were made of, which is no part of what they say.
-#[derive(Clone, Debug, Default)]
-struct MadeOf<T>(Arc<T>);
-
-impl<T> PartialEq for MadeOf<T> {
-    fn eq(&self, _: &Self) -> bool {
-        true
-    }
-}
-
-/// Makes the statuses. The time of a condition stays that of `previous` as long as its status is the same.
+/// Makes the statuses. A condition whose status is the same as in `previous` keeps its transition time.
 pub fn report(
     graph: &Graph,
     applied: &Applied,
@@ -81,19 +67,6 @@ pub fn report(
         let before = previous.gateway_classes.get(name);
         (name.clone(), gateway_class(node, before, now))
     };
-    let mut before = Follow::new(&previous.http_routes);
-    let mut node_before = Follow::new(&previous.http_route_nodes.0);
-    let route = |(key, node): (&NamespacedName, &Arc<HttpRouteNode>)| {
-        let before = before.at(key);
-        let is_same = node_before
-            .at(key)
-            .is_some_and(|old| Arc::ptr_eq(old, node));
-        let status = match before.filter(|_| is_same) {
-            Some(same) => same.clone(),
-            None => Arc::new(http_route(node, before.map(|it| &**it), ours, now)),
-        };
-        (key.clone(), status)
-    };
     let listener_sets = listener_set::report(graph, applied, previous, now);
     let attached = listener_set::attached(graph, &listener_sets);
     let gateways = graph.gateways.iter().map(|(key, node)| {
@@ -104,15 +77,17 @@ pub fn report(
     });
     let policy = |(key, node): (&NamespacedName, &BackendTlsPolicyNode)| {
         let before = previous.backend_tls_policies.get(key);
-        (key.clone(), backend_tls_policy(node, before, ours, now))
+        (
+            key.clone(),
+            policy::backend_tls_policy(node, before, ours, now),
+        )
     };
     Statuses {
         backend_tls_policies: graph.backend_tls_policies.iter().map(policy).collect(),
         gateway_classes: graph.gateway_classes.iter().map(class).collect(),
         gateways: gateways.collect(),
         listener_sets,
-        http_routes: graph.http_routes.iter().map(route).collect(),
-        http_route_nodes: MadeOf(graph.http_routes.clone()),
+        http_routes: RouteStatuses::report(&graph.routes.http, &previous.http_routes, ours, now),
     }
 }
 
@@ -136,83 +111,6 @@ fn gateway_class(
             .iter()
             .map(|name| SupportedFeature { name })
             .collect(),
-    }
-}
-
-fn http_route(
-    node: &HttpRouteNode,
-    previous: Option<&RouteStatus>,
-    ours: &BTreeSet<String>,
-    now: OffsetDateTime,
-) -> RouteStatus {
-    let recorded = &node.resource.recorded().parents;
-    let home = &node.resource.meta.namespace;
-    let stamp = Stamp {
-        generation: node.resource.meta.generation,
-        now,
-    };
-    let parent = |parent: &ParentNode| {
-        let before = previous.and_then(|status| {
-            let same = |p: &&RouteParentStatus| {
-                p.parent_ref == parent.reference && p.controller_name == parent.controller_name
-            };
-            status.parents.iter().find(same)
-        });
-        let before = before.map_or(&[][..], |parent| &parent.conditions);
-        let (name, reference) = (&parent.controller_name, &parent.reference);
-        let recorded = foreign::recorded_at(recorded, name, reference, home);
-        RouteParentStatus {
-            parent_ref: reference.clone(),
-            controller_name: name.clone(),
-            conditions: stamp.conditions(&parent.conditions, before, recorded),
-        }
-    };
-    let parents: Vec<RouteParentStatus> = node.parents.iter().map(parent).collect();
-    let room = MOST_PARENTS.saturating_sub(parents.len());
-    RouteStatus {
-        foreign: foreign::entries(recorded, ours, room),
-        parents,
-    }
-}
-
-fn backend_tls_policy(
-    node: &BackendTlsPolicyNode,
-    previous: Option<&PolicyStatus>,
-    ours: &BTreeSet<String>,
-    now: OffsetDateTime,
-) -> PolicyStatus {
-    let recorded = &node.resource.recorded().ancestors;
-    let home = &node.resource.meta.namespace;
-    let stamp = Stamp {
-        generation: node.resource.meta.generation,
-        now,
-    };
-    let ancestor = |(gateway, controller_name): (&NamespacedName, &String)| {
-        let ancestor_ref = AncestorReference {
-            group: GATEWAY_GROUP,
-            kind: "Gateway",
-            namespace: gateway.namespace.to_string(),
-            name: gateway.name.to_string(),
-        };
-        let before = previous.and_then(|status| {
-            let same = |it: &&PolicyAncestorStatus| it.ancestor_ref == ancestor_ref;
-            status.ancestors.iter().find(same)
-        });
-        let before = before.map_or(&[][..], |ancestor| &ancestor.conditions);
-        let reference = ancestor_ref.as_parent();
-        let recorded = foreign::recorded_at(recorded, controller_name, &reference, home);
-        PolicyAncestorStatus {
-            conditions: stamp.conditions(&node.conditions, before, recorded),
-            ancestor_ref,
-            controller_name: controller_name.clone(),
-        }
-    };
-    let gateways = node.gateways.iter().take(MOST_ANCESTORS);
-    let ancestors: Vec<PolicyAncestorStatus> = gateways.map(ancestor).collect();
-    let room = MOST_ANCESTORS.saturating_sub(ancestors.len());
-    PolicyStatus {
-        foreign: foreign::entries(recorded, ours, room),
-        ancestors,
     }
 }
 
@@ -264,7 +162,7 @@ spec: {ports: [{port: 80}]}
     }
 
     #[test]
-    fn a_gateways_status_is_spelled_as_the_api_spells_it() {
+    fn spells_the_status_of_a_gateway_as_the_api_does() {
         let statuses = statuses(FOLDER, &Statuses::default(), MORNING);
         let status = serde_json::to_value(&statuses.gateways[&name("edge")]).expect("JSON");
         let address = serde_json::json!([{"type": "IPAddress", "value": "127.0.0.1"}]);
@@ -282,7 +180,7 @@ spec: {ports: [{port: 80}]}
     }
 
     #[test]
-    fn a_parent_reference_is_shown_with_its_defaults_but_without_what_it_leaves_out() {
+    fn shows_a_parent_reference_with_its_defaults_and_without_absent_fields() {
         let statuses = statuses(FOLDER, &Statuses::default(), MORNING);
         let status = serde_json::to_value(&*statuses.http_routes[&name("shop")]).expect("JSON");
         let reference = serde_json::json!({
@@ -293,7 +191,7 @@ spec: {ports: [{port: 80}]}
     }
 
     #[test]
-    fn a_route_without_a_parent_of_ours_has_an_empty_list_of_parents() {
+    fn route_without_a_served_parent_has_an_empty_list_of_parents() {
         let folder = FOLDER.replace("parentRefs: [{name: edge,", "parentRefs: [{name: gone,");
         let statuses = statuses(&folder, &Statuses::default(), MORNING);
         let status = serde_json::to_value(&*statuses.http_routes[&name("shop")]).expect("JSON");
@@ -301,7 +199,7 @@ spec: {ports: [{port: 80}]}
     }
 
     #[test]
-    fn the_time_of_a_condition_changes_only_with_its_status() {
+    fn transition_time_changes_only_with_the_status_of_the_condition() {
         let before = statuses(FOLDER, &Statuses::default(), MORNING);
         let after = statuses(&format!("{FOLDER}{SERVICE}"), &before, EVENING);
         let times = |statuses: &Statuses| -> Vec<(ConditionType, i64)> {
@@ -316,17 +214,17 @@ spec: {ports: [{port: 80}]}
                 (ConditionType::Accepted, 8),
                 (ConditionType::ResolvedRefs, 20)
             ],
-            "the Service that came resolves the reference; acceptance was there before"
+            "the new Service resolves the reference; the route was accepted before"
         );
         assert_eq!(
             statuses(FOLDER, &before, EVENING),
             before,
-            "nothing changed"
+            "the statuses changed although the folder is as before"
         );
     }
 
     #[test]
-    fn features_are_listed_in_order_as_the_api_wants_it() {
+    fn lists_features_in_order_as_the_api_requires() {
         let names: Vec<&str> = SUPPORTED_FEATURES.to_vec();
         let mut sorted = names.clone();
         sorted.sort_unstable();

@@ -1,10 +1,8 @@
-//! Statuses as the API spells them. Everything a CRD requires is a field without an `Option`.
+//! Statuses in the API's form. Every field that a CRD requires is present, without an `Option`.
 
-use super::foreign::{Both, Conditions, Foreign};
-use gatefold_graph::condition::{Condition, ConditionStatus, ConditionType};
-use gatefold_manifest::api::{
-    ParentReference, RecordedAncestor, RecordedCondition, RecordedParent,
-};
+use super::foreign::{Both, Conditions, ForeignEntry};
+use gatefold_graph::condition::{Condition, ConditionStatus, ConditionType, Reason};
+use gatefold_manifest::api::{ParentReference, RecordedCondition};
 use serde::ser::{SerializeStruct, Serializer};
 use serde::{Serialize, ser::SerializeMap};
 use std::borrow::Cow;
@@ -18,7 +16,7 @@ use time::macros::format_description;
 pub struct GatewayClassStatus {
     /// The class's conditions.
     pub conditions: Conditions,
-    /// What is truly supported, in order of the names.
+    /// The supported features, ordered by name.
     pub supported_features: Vec<SupportedFeature>,
 }
 
@@ -39,7 +37,7 @@ pub struct GatewayStatus {
     pub conditions: Conditions,
     /// The listeners, in the order of the manifest.
     pub listeners: Vec<ListenerStatus>,
-    /// How many ListenerSets are attached: let in, and accepted.
+    /// The number of attached ListenerSets: those that are allowed and accepted.
     pub attached_listener_sets: u32,
 }
 
@@ -48,7 +46,7 @@ pub struct GatewayStatus {
 pub struct ListenerSetStatus {
     /// The ListenerSet's conditions.
     pub conditions: Conditions,
-    /// The listeners, in the order of the manifest; none when the Gateway doesn't let them in.
+    /// The listeners, in the order of the manifest; none if the Gateway doesn't allow them.
     pub listeners: Vec<ListenerStatus>,
 }
 
@@ -72,29 +70,29 @@ pub struct ListenerStatus {
     /// The listener's name.
     pub name: String,
     /// The kinds of routes that may attach.
-    pub supported_kinds: Vec<RouteKind>,
-    /// How many accepted routes are attached.
+    pub supported_kinds: Vec<SupportedKind>,
+    /// The number of accepted routes that are attached.
     pub attached_routes: u32,
     /// The listener's conditions.
     pub conditions: Conditions,
 }
 
-/// A kind of route.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct RouteKind {
+/// A kind of route that may attach to a listener.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct SupportedKind {
     /// Its API group.
-    pub group: String,
+    pub group: &'static str,
     /// Its kind.
-    pub kind: String,
+    pub kind: &'static str,
 }
 
 /// The status of a route of any kind. Without a parent the list is empty, never absent.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RouteStatus {
-    /// One entry a parent reference that leads to a Gateway of ours.
+    /// One entry for each parent reference that resolves to a Gateway that gatefold serves.
     pub parents: Vec<RouteParentStatus>,
     /// The entries of other controllers, from the file.
-    pub foreign: Vec<Foreign<RecordedParent>>,
+    pub foreign: Vec<ForeignEntry>,
 }
 
 impl Serialize for RouteStatus {
@@ -109,22 +107,22 @@ impl Serialize for RouteStatus {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RouteParentStatus {
-    /// The reference, as it stands in the manifest, with group and kind filled in.
+    /// The reference as in the manifest, with group and kind filled in.
     #[serde(serialize_with = "parent_reference")]
     pub parent_ref: ParentReference,
-    /// Who says so.
+    /// The controller that reports the entry.
     pub controller_name: String,
     /// The route's conditions at this parent.
     pub conditions: Conditions,
 }
 
-/// The status of a policy. Without a Gateway that it matters to the list is empty, never absent.
+/// The status of a policy. Without an ancestor the list is empty, never absent.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct PolicyStatus {
-    /// The Gateways of ours that it matters to, at most 16.
+    /// The Gateways that the policy affects and gatefold serves, at most 16.
     pub ancestors: Vec<PolicyAncestorStatus>,
     /// The entries of other controllers, from the file.
-    pub foreign: Vec<Foreign<RecordedAncestor>>,
+    pub foreign: Vec<ForeignEntry>,
 }
 
 impl Serialize for PolicyStatus {
@@ -141,7 +139,7 @@ impl Serialize for PolicyStatus {
 pub struct PolicyAncestorStatus {
     /// The Gateway, with its namespace.
     pub ancestor_ref: AncestorReference,
-    /// Who says so.
+    /// The controller that reports the entry.
     pub controller_name: String,
     /// The policy's conditions.
     pub conditions: Conditions,
@@ -161,7 +159,7 @@ pub struct AncestorReference {
 }
 
 impl AncestorReference {
-    /// The same as a reference to a parent.
+    /// Converts to a reference to a parent.
     pub(super) fn as_parent(&self) -> ParentReference {
         ParentReference {
             group: self.group.to_owned(),
@@ -174,7 +172,7 @@ impl AncestorReference {
     }
 }
 
-/// Writes a reference with the API's defaults filled in, and without what it leaves out.
+/// Serializes a reference with the API's defaults filled in, and without absent fields.
 pub(super) fn parent_reference<S: Serializer>(
     reference: &ParentReference,
     serializer: S,
@@ -195,24 +193,24 @@ pub(super) fn parent_reference<S: Serializer>(
     map.end()
 }
 
-/// A condition as it stands in a status.
+/// A condition of a status.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StatusCondition {
-    /// Which one.
+    /// Its type.
     pub kind: ConditionType,
     /// Whether it holds.
     pub status: ConditionStatus,
-    /// The generation of the object that was looked at.
+    /// The generation of the object that the condition is about.
     pub observed_generation: i64,
-    /// When `status` became what it is, in whole seconds.
+    /// When `status` last changed, in whole seconds.
     pub last_transition_time: OffsetDateTime,
-    /// In CamelCase.
-    pub reason: &'static str,
-    /// For people.
+    /// Why.
+    pub reason: Reason,
+    /// The message for people.
     pub message: Cow<'static, str>,
 }
 
-/// What a status condition is made with, besides the condition itself.
+/// What the report adds to every condition of an object.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Stamp {
     /// The object's generation.
@@ -222,8 +220,8 @@ pub(super) struct Stamp {
 }
 
 impl Stamp {
-    /// Makes the conditions of a status, in order. The time of a condition whose `status` is the same as
-    /// before stays what it was. Of those that the file has (`recorded`), the types that gatefold doesn't report are kept.
+    /// Makes the conditions of a status, in order. A condition whose `status` is the same as in `previous` keeps its
+    /// transition time. Recorded conditions of types that gatefold doesn't report are kept.
     pub fn conditions<'c>(
         self,
         conditions: impl IntoIterator<Item = &'c Condition>,
@@ -264,7 +262,7 @@ impl Serialize for StatusCondition {
         fields.serialize_field("status", self.status.as_str())?;
         fields.serialize_field("observedGeneration", &self.observed_generation)?;
         fields.serialize_field("lastTransitionTime", &time)?;
-        fields.serialize_field("reason", self.reason)?;
+        fields.serialize_field("reason", self.reason.as_str())?;
         fields.serialize_field("message", &self.message)?;
         fields.end()
     }

@@ -1,47 +1,46 @@
-//! Logging: what goes to standard error, in which form, and how much of it.
+//! Logging to standard error: level, format and the writing thread.
 //!
-//! In: the flags. Out: a subscriber for this process, which also takes what libraries say through `log`. No thread but
-//! the log's own ever writes to standard error or waits for its reader (`docs/decisions/log-writer.md`).
+//! In: the flags. Out: a subscriber for this process, which also receives the messages of libraries that use `log`. Only
+//! one thread writes to standard error and waits for its reader (`docs/decisions/log-writer.md`).
 
 mod panics;
 mod queue;
 mod standard_error;
 mod writer;
 
-pub use standard_error::{WriteOut, register, say, write_out};
+pub use standard_error::{FlushOnDrop, flush, register, write_line};
 
 use std::io::{self, IsTerminal as _};
 use std::sync::OnceLock;
 use tracing_subscriber::EnvFilter;
 
-/// The target of access log lines, one a request.
+/// The target of access log lines. There is one per request.
 const ACCESS: &str = "gatefold::access";
 
 static ON_TERMINAL: OnceLock<bool> = OnceLock::new();
 
-/// Whether log lines are text on a terminal: there a diagnostic is drawn with its lines, elsewhere it is one
-/// line.
+/// Whether log lines are text on a terminal. There a diagnostic is rendered with its source lines, elsewhere it is one line.
 pub fn draws_diagnostics() -> bool {
     ON_TERMINAL.get().copied().unwrap_or(false)
 }
 
-/// The form of log lines.
+/// The format of log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Format {
-    /// For people.
+    /// Plain text.
     Text,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 
-/// What is logged, and how.
+/// The settings of the log.
 #[derive(Clone, Debug, Default)]
 pub struct Logging {
-    /// The form; by default text on a terminal and JSON elsewhere.
+    /// The format; `None` for text on a terminal and JSON elsewhere.
     pub format: Option<Format>,
-    /// A level for our own lines, or directives as `RUST_LOG` has them.
+    /// A level for gatefold's own lines, or directives in the syntax of `RUST_LOG`.
     pub level: Option<String>,
-    /// Whether each request gets a line.
+    /// Whether to log a line for each request.
     pub access_log: bool,
 }
 
@@ -50,19 +49,17 @@ impl Logging {
     ///
     /// # Errors
     ///
-    /// A filter that can't be parsed, a process that logs already, or no thread for the log.
+    /// Fails if the filter can't be parsed, if the process already has a subscriber, or if the thread can't be started.
     pub fn start(&self) -> Result<(), String> {
         let filter = EnvFilter::try_new(self.directives())
             .map_err(|error| format!("--log-level: {error}"))?;
         let terminal = io::stderr().is_terminal();
-        let format = self.format.unwrap_or(match terminal {
-            true => Format::Text,
-            false => Format::Json,
-        });
+        let default = if terminal { Format::Text } else { Format::Json };
+        let format = self.format.unwrap_or(default);
         let lines = standard_error::lines().map_err(|error| error.to_string())?;
         let builder = tracing_subscriber::fmt()
             .with_env_filter(filter)
-            // It would print them, and panic if it can't.
+            // The subscriber would print its errors, and panic if it can't.
             .log_internal_errors(false)
             .with_writer(lines);
         let started = match format {
@@ -79,8 +76,8 @@ impl Logging {
         Ok(())
     }
 
-    /// The libraries say much that is ours to say: Pingora logs an error for each request that a backend
-    /// fails. A level by its name is for our own lines; whoever wants more of the libraries writes directives.
+    /// A plain level applies to gatefold's own lines. Libraries are mostly silenced, because they report the same events
+    /// again: Pingora logs an error for each request that a backend fails. Directives override this.
     fn directives(&self) -> String {
         const QUIET: &str =
             "warn,pingora_core=off,pingora_proxy=off,hickory_resolver=error,hickory_net=error";
@@ -110,17 +107,17 @@ mod tests {
     }
 
     #[test]
-    fn a_level_is_for_our_own_lines_and_directives_are_taken_as_they_are() {
+    fn a_level_applies_to_own_lines_and_directives_are_used_as_written() {
         assert!(directives("debug").contains("gatefold=debug"));
         assert!(
             !directives("pingora_core=trace").contains("pingora_core=off"),
-            "whoever asks for Pingora's lines gets them"
+            "directives can enable Pingora's lines"
         );
         assert!(directives("info").contains("gatefold::access=off"));
     }
 
     #[test]
-    fn a_filter_that_cannot_be_parsed_is_an_error() {
+    fn an_invalid_filter_is_an_error() {
         let logging = Logging {
             level: Some("gatefold=loud".to_owned()),
             ..Logging::default()

@@ -1,15 +1,15 @@
-//! Panics in the log.
+//! A panic hook that logs panics.
 //!
-//! The standard library's hook writes to standard error itself, and would wait for its reader: one panic would keep a
+//! The standard library's hook writes to standard error itself and blocks on its reader, so that one panic could block a
 //! thread that serves requests.
 
-use super::say;
+use super::write_line;
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::panic::{self, PanicHookInfo};
 use std::thread;
 use tracing::{Level, enabled, error};
 
-/// Makes each panic a line of the log.
+/// Installs the hook. Each panic becomes one line of the log.
 pub(super) fn log_panics() {
     panic::set_hook(Box::new(log));
 }
@@ -28,55 +28,55 @@ fn log(panic: &PanicHookInfo<'_>) {
         let backtrace = backtrace.as_ref().map(tracing::field::display);
         error!(thread, backtrace, "panicked{place}: {message}");
     } else {
-        // A log that is turned off is no reason to hide a defect.
-        say(format_args!("thread '{thread}' panicked{place}: {message}"));
+        // A panic is a bug and is reported even if the log is turned off.
+        write_line(format_args!("thread '{thread}' panicked{place}: {message}"));
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::telemetry::{Format, Logging, WriteOut};
+    use crate::telemetry::{FlushOnDrop, Format, Logging};
     use std::io::{Read as _, Write as _, pipe};
     use std::process::{Child, Command, Stdio};
     use std::time::{Duration, Instant};
 
-    /// Tells a test that it is the process in which a panic is provoked.
-    const INSIDE: &str = "GATEFOLD_TEST_OF_PANICS";
+    /// Set in the child process that panics.
+    const IN_CHILD: &str = "GATEFOLD_TEST_OF_PANICS";
 
-    /// Starts the test of this name once more, inside.
+    /// Runs the test of this name in a child process.
     fn start(test: &str, stderr: Stdio) -> Child {
         let program = std::env::current_exe().expect("this program");
         let name = format!("telemetry::panics::tests::{test}");
         let mut command = Command::new(program);
         command.args([&name, "--exact", "--nocapture"]);
-        command.env(INSIDE, "1").env("RUST_BACKTRACE", "0");
+        command.env(IN_CHILD, "1").env("RUST_BACKTRACE", "0");
         let command = command.stdin(Stdio::null()).stdout(Stdio::null());
         command.stderr(stderr).spawn().expect("the test starts")
     }
 
-    fn is_inside() -> bool {
-        std::env::var_os(INSIDE).is_some()
+    fn is_child() -> bool {
+        std::env::var_os(IN_CHILD).is_some()
     }
 
-    /// Logs as the daemon does, and has a thread panic.
+    /// Starts logging like the daemon, and panics in a thread.
     fn panic_in_a_thread() {
-        let _last_lines = WriteOut;
+        let _last_lines = FlushOnDrop;
         let logging = Logging {
             format: Some(Format::Json),
             ..Logging::default()
         };
         logging.start().expect("logging starts");
         let panicking = std::thread::spawn(|| panic!("this is a test"));
-        panicking.join().expect_err("it panics");
+        panicking.join().expect_err("the thread panics");
     }
 
     #[test]
-    fn a_panic_is_one_line_of_the_log() {
-        if is_inside() {
+    fn logs_a_panic_as_one_line() {
+        if is_child() {
             return panic_in_a_thread();
         }
         let (mut reader, writer) = pipe().expect("a pipe");
-        let mut child = start("a_panic_is_one_line_of_the_log", writer.into());
+        let mut child = start("logs_a_panic_as_one_line", writer.into());
         let mut log = String::new();
         reader.read_to_string(&mut log).expect("text");
         assert!(child.wait().expect("its end").success(), "{log}");
@@ -90,7 +90,7 @@ mod tests {
 
     #[test]
     fn a_panic_does_not_wait_for_the_reader_of_the_log() {
-        if is_inside() {
+        if is_child() {
             return panic_in_a_thread();
         }
         let (_reader, mut writer) = pipe().expect("a pipe");
@@ -107,7 +107,7 @@ mod tests {
                 Some(ended) => break ended,
                 None if Instant::now() > end => {
                     child.kill().expect("killed");
-                    panic!("it waits for a reader");
+                    panic!("the panic waits for a reader");
                 }
                 None => std::thread::sleep(Duration::from_millis(5)),
             }

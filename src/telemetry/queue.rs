@@ -1,59 +1,59 @@
-//! The queue of log lines that wait to be written.
+//! The queue of pending log lines.
 //!
-//! In: lines from any thread, at the cost of copying them. Out: batches of lines for the one thread that writes them.
-//! A line that finds no room is dropped and counted: no thread ever waits for the reader of the log.
+//! In: lines from any thread, which are copied. Out: batches of lines for the writing thread. A line that does not fit is
+//! dropped and counted: no other thread ever waits for the reader of the log.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How many bytes may wait: some 5,000 lines of the access log. As many again may be in the batch that is being written.
+/// Maximum number of pending bytes: about 5,000 lines of the access log. The batch being written may have as many.
 const CAPACITY: usize = 2 << 20;
-/// The part of it that only warnings and errors may use.
+/// The part of the capacity that only warnings and errors may use.
 const RESERVED: usize = CAPACITY / 4;
 
 /// Which part of the queue a line may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Importance {
-    /// A line of the access log, or a note: all but the reserved part.
+    /// A line of the access log, or information. May use all but the reserved part.
     Usual,
-    /// A warning or an error: all of it. Lines of the access log must not crowd it out.
+    /// A warning or an error. May use the whole queue, so that lines of the access log do not displace it.
     High,
 }
 
-/// Lines that wait to be written.
+/// Pending log lines.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
-    state: Mutex<State>,
+    state: Mutex<QueueState>,
     /// Wakes the writer.
     filled: Condvar,
     /// Wakes the threads that wait until all lines are written.
     written: Condvar,
     dropped: AtomicU64,
-    /// Bytes that were written or given up.
+    /// Number of bytes that were written or given up.
     progress: AtomicU64,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct QueueState {
     lines: Vec<u8>,
-    writer: Writer,
+    writer: WriterState,
 }
 
-/// What the writer does.
+/// The state of the writing thread.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Writer {
-    /// It waits for a line and must be woken.
+enum WriterState {
+    /// Waits for a line and must be woken.
     Waiting,
-    /// It has a batch to write.
+    /// Writes a batch.
     Writing,
-    /// It is about to look for lines by itself.
+    /// Between two batches. Will check for lines without being woken.
     #[default]
     Between,
 }
 
 impl Queue {
-    /// Adds a line, or several that belong together, each with its line end.
+    /// Adds a line, or several that belong together, including their line ends.
     pub(super) fn push(&self, lines: &[u8], importance: Importance) {
         let capacity = match importance {
             Importance::Usual => CAPACITY - RESERVED,
@@ -65,70 +65,70 @@ impl Queue {
             return;
         }
         state.lines.extend_from_slice(lines);
-        if state.writer == Writer::Waiting {
-            state.writer = Writer::Between;
+        if state.writer == WriterState::Waiting {
+            state.writer = WriterState::Between;
             drop(state);
             self.filled.notify_one();
         }
     }
 
-    /// Waits for lines and swaps them for the empty `batch`. Returns how many lines had been dropped when the last
-    /// line of the batch came. Call [`finish`](Self::finish) when they are written.
+    /// Waits for lines and swaps them for the empty `batch`. Returns the number of lines that had been dropped before the
+    /// batch was taken. Call [`finish`](Self::finish) when the batch is written.
     pub(super) fn take(&self, batch: &mut Vec<u8>) -> u64 {
         let mut state = self.lock();
         while state.lines.is_empty() {
-            state.writer = Writer::Waiting;
+            state.writer = WriterState::Waiting;
             let woken = self.filled.wait(state);
             state = woken.unwrap_or_else(PoisonError::into_inner);
         }
-        state.writer = Writer::Writing;
+        state.writer = WriterState::Writing;
         std::mem::swap(&mut state.lines, batch);
         self.dropped()
     }
 
     /// Ends a batch.
     pub(super) fn finish(&self) {
-        self.lock().writer = Writer::Between;
+        self.lock().writer = WriterState::Between;
         self.written.notify_all();
     }
 
-    /// Records that so many bytes of a batch are written or given up.
+    /// Records that `bytes` bytes of a batch were written or given up.
     pub(super) fn advance(&self, bytes: usize) {
         self.progress.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
-    /// Counts lines that couldn't be written.
+    /// Counts lines that could not be written.
     pub(super) fn count_dropped(&self, lines: &[u8]) {
         let count = lines.iter().filter(|byte| **byte == b'\n').count();
         self.dropped.fetch_add(count as u64, Ordering::Relaxed);
     }
 
-    /// How many lines were dropped.
+    /// The number of dropped lines.
     pub(super) fn dropped(&self) -> u64 {
         self.dropped.load(Ordering::Relaxed)
     }
 
-    /// Waits until all lines are written, but no longer than `patience` without progress and `limit` in total. Returns
-    /// whether they are.
+    /// Waits until all lines are written, but at most for `patience` without progress and `limit` in total. Returns
+    /// whether all lines are written.
     pub(super) fn wait_until_written(&self, patience: Duration, limit: Duration) -> bool {
         let end = Instant::now() + limit;
         let mut before = self.progress.load(Ordering::Relaxed);
         let mut state = self.lock();
-        while !state.lines.is_empty() || state.writer == Writer::Writing {
+        while !state.lines.is_empty() || state.writer == WriterState::Writing {
             let left = end.saturating_duration_since(Instant::now());
             let waited = self.written.wait_timeout(state, patience.min(left));
             let (next, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
             state = next;
             let now = self.progress.load(Ordering::Relaxed);
             if timeout.timed_out() && (now == before || left <= patience) {
-                return state.lines.is_empty() && state.writer != Writer::Writing;
+                return state.lines.is_empty() && state.writer != WriterState::Writing;
             }
             before = now;
         }
         true
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, QueueState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -178,16 +178,16 @@ mod tests {
         for _ in 0..RESERVED / LINE.len() {
             queue.push(LINE, Importance::High);
         }
-        assert_eq!(queue.dropped(), 7, "warnings find room");
+        assert_eq!(queue.dropped(), 7, "warnings use the reserved part");
         queue.push(b"one\ntwo\n", Importance::High);
-        assert_eq!(queue.dropped(), 9, "nothing is unbounded");
+        assert_eq!(queue.dropped(), 9, "warnings are bounded, too");
         assert_eq!(take(&queue).len(), CAPACITY);
         queue.push(LINE, Importance::Usual);
-        assert_eq!(queue.dropped(), 9, "there is room again");
+        assert_eq!(queue.dropped(), 9, "taking a batch frees the queue");
     }
 
     #[test]
-    fn waiting_ends_without_progress_and_when_all_is_written() {
+    fn waiting_ends_without_progress_or_when_all_lines_are_written() {
         let (short, long) = (Duration::from_millis(10), Duration::from_secs(30));
         let queue = Queue::default();
         assert!(queue.wait_until_written(long, long), "nothing is queued");

@@ -1,7 +1,7 @@
-//! The way to standard error: one queue and one thread for the whole process.
+//! Access to standard error: one queue and one writing thread for the whole process.
 
 use super::queue::{Importance, Queue};
-use super::writer::{StandardError, Writer};
+use super::writer::{LogWriter, StandardError};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _};
 use prometheus_client::metrics::counter::ConstCounter;
@@ -16,46 +16,46 @@ use tracing_subscriber::fmt::MakeWriter;
 
 static QUEUE: OnceLock<io::Result<Arc<Queue>>> = OnceLock::new();
 
-/// How long the end of the process waits for queued lines, in total.
+/// How long the end of the process waits for queued lines in total.
 const LAST_LINES: Duration = Duration::from_secs(5);
-/// How long it waits for a reader that takes nothing.
+/// How long the end of the process waits for a reader that makes no progress.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Queues a line for standard error, without waiting for it to be written.
-pub fn say(line: impl Display) {
+pub fn write_line(line: impl Display) {
     let line = format!("{line}\n");
     match queue() {
         Ok(queue) => queue.push(line.as_bytes(), Importance::High),
-        // A process that can't have a thread has nothing to do but to end.
+        // A process that can't start a thread can only end, so it may block here.
         Err(_) => _ = StandardError.write_all(line.as_bytes()),
     }
 }
 
-/// Waits until queued lines are written, but no longer than `patience` for a reader that takes nothing, nor than five
-/// times that for one that is slow.
-pub fn write_out(patience: Duration) {
+/// Waits until queued lines are written, but at most for `patience` without progress, and at most for five times
+/// `patience` in total.
+pub fn flush(patience: Duration) {
     if let Some(Ok(queue)) = QUEUE.get() {
         queue.wait_until_written(patience, LAST_LINES.min(patience * 5));
     }
 }
 
-/// Has queued lines written when it is dropped, at the end of the process: 5 seconds at most, and 1 second at most if
-/// nothing reads them.
+/// Waits until queued lines are written when it is dropped at the end of the process: at most 5 seconds, and at most 1
+/// second without progress.
 #[derive(Debug)]
-pub struct WriteOut;
+pub struct FlushOnDrop;
 
-impl Drop for WriteOut {
+impl Drop for FlushOnDrop {
     fn drop(&mut self) {
-        write_out(PATIENCE);
+        flush(PATIENCE);
     }
 }
 
-/// Adds the number of dropped lines to a registry.
+/// Registers the metric of dropped lines.
 pub fn register(registry: &mut Registry) {
     registry.register_collector(Box::new(Dropped));
 }
 
-/// Reads the number whenever the metrics are asked for.
+/// Reads the number of dropped lines when the metrics are encoded.
 #[derive(Debug)]
 struct Dropped;
 
@@ -68,7 +68,7 @@ impl Collector for Dropped {
         let counter = ConstCounter::new(dropped);
         let encoder = encoder.encode_descriptor(
             "gatefold_log_lines_dropped",
-            "Log lines that standard error took too slowly or not at all",
+            "Log lines that were dropped because standard error accepted them too slowly or not at all",
             None,
             counter.metric_type(),
         )?;
@@ -76,7 +76,7 @@ impl Collector for Dropped {
     }
 }
 
-/// Where the subscriber writes.
+/// The writer of the subscriber.
 pub(super) fn lines() -> io::Result<Lines> {
     match queue() {
         Ok(queue) => Ok(Lines(queue.clone())),
@@ -87,11 +87,11 @@ pub(super) fn lines() -> io::Result<Lines> {
     }
 }
 
-/// The queue, with its thread.
+/// The queue. Starts the writing thread at the first call.
 fn queue() -> &'static io::Result<Arc<Queue>> {
     QUEUE.get_or_init(|| {
         let queue = Arc::new(Queue::default());
-        let writer = Writer::new(StandardError);
+        let writer = LogWriter::new(StandardError);
         let queued = queue.clone();
         thread::Builder::new()
             .name("log".to_owned())
@@ -100,47 +100,48 @@ fn queue() -> &'static io::Result<Arc<Queue>> {
     })
 }
 
-/// Queued like any other line.
+/// Logs the number of missing lines. The report is queued like any other line.
 fn report_gap(dropped: u64) {
     warn!(
         dropped,
-        "log lines are missing here: standard error took them too slowly or not at all"
+        "log lines are missing here: standard error accepted them too slowly or not at all"
     );
 }
 
-/// Makes writers that queue what they get.
+/// Creates writers that queue each event.
 #[derive(Clone, Debug)]
 pub(super) struct Lines(Arc<Queue>);
 
 impl<'a> MakeWriter<'a> for Lines {
-    type Writer = Line<'a>;
+    type Writer = EventWriter<'a>;
 
-    fn make_writer(&'a self) -> Line<'a> {
-        Line {
+    fn make_writer(&'a self) -> EventWriter<'a> {
+        EventWriter {
             queue: &self.0,
             importance: Importance::Usual,
         }
     }
 
-    fn make_writer_for(&'a self, about: &Metadata<'_>) -> Line<'a> {
-        let importance = match *about.level() <= Level::WARN {
-            true => Importance::High,
-            false => Importance::Usual,
+    fn make_writer_for(&'a self, about: &Metadata<'_>) -> EventWriter<'a> {
+        let importance = if *about.level() <= Level::WARN {
+            Importance::High
+        } else {
+            Importance::Usual
         };
-        Line {
+        EventWriter {
             queue: &self.0,
             importance,
         }
     }
 }
 
-/// One event, which the subscriber writes in one piece.
-pub(super) struct Line<'a> {
+/// A writer for one event, which the subscriber writes in one call.
+pub(super) struct EventWriter<'a> {
     queue: &'a Queue,
     importance: Importance,
 }
 
-impl Write for Line<'_> {
+impl Write for EventWriter<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.queue.push(bytes, self.importance);
         Ok(bytes.len())

@@ -1,7 +1,7 @@
 //! The thread that writes queued log lines to standard error.
 //!
-//! Only this thread waits while a reader is slow. What can't be written is counted as dropped, and the next lines are
-//! tried again: a disk has room again, a named pipe has a new reader.
+//! Only this thread waits for a slow reader. Lines that can't be written are counted as dropped. Later lines are written
+//! again when that works: a disk may have space again, a named pipe may have a new reader.
 
 use super::queue::Queue;
 use rustix::event::{PollFd, PollFlags, poll};
@@ -10,29 +10,29 @@ use std::io::{self, Write};
 use std::thread;
 use std::time::Duration;
 
-/// How many bytes a pipe takes in one piece (PIPE_BUF, pipe(7)). Processes that share a pipe, as a gatefold and its
-/// successor do, write whole lines if they write no more than this at a time.
+/// Number of bytes that a pipe accepts atomically (PIPE_BUF, pipe(7)). Processes that share a pipe, such as a gatefold and
+/// its successor, don't mix their lines if each write is at most this long.
 const PIECE: usize = 4096;
-/// How long the writer rests after a batch. Lines that come quickly wake it once in this time, not each.
+/// How long the writer pauses after a batch, so that a fast sequence of lines does not wake it for each line.
 const REST: Duration = Duration::from_millis(1);
-/// How much memory the writer keeps for the next batch.
+/// Number of bytes of memory that the writer keeps for the next batch.
 const KEPT: usize = 64 * 1024;
 
 /// Writes batches of a queue.
-pub(super) struct Writer<W> {
+pub(super) struct LogWriter<W> {
     sink: W,
     batch: Vec<u8>,
-    /// Whether the last batch could be written.
+    /// Whether the last batch was written completely.
     intact: bool,
-    /// Whether an error has cut off a line.
+    /// Whether an error has interrupted a line.
     mid_line: bool,
-    /// How many dropped lines the log has told of.
+    /// The number of dropped lines that have been reported in the log.
     reported: u64,
 }
 
-impl<W: Write> Writer<W> {
+impl<W: Write> LogWriter<W> {
     pub(super) fn new(sink: W) -> Self {
-        Writer {
+        LogWriter {
             sink,
             batch: Vec::new(),
             intact: true,
@@ -41,7 +41,7 @@ impl<W: Write> Writer<W> {
         }
     }
 
-    /// Writes for as long as the process lives. `report_gap` gets the number of lines that are missing.
+    /// Writes until the process ends. Calls `report_gap` with the number of missing lines.
     pub(super) fn run(mut self, queue: &Queue, report_gap: impl Fn(u64)) {
         loop {
             self.write_next(queue, &report_gap);
@@ -52,19 +52,19 @@ impl<W: Write> Writer<W> {
     /// Waits for lines and writes them.
     fn write_next(&mut self, queue: &Queue, report_gap: impl Fn(u64)) {
         let dropped = queue.take(&mut self.batch);
-        // Lines were dropped because this batch filled the queue: the report belongs behind it.
+        // Lines were dropped because this batch filled the queue. The report follows the batch.
         self.report(dropped, &report_gap);
         let batch = std::mem::take(&mut self.batch);
         self.intact = self.write(&batch, queue);
         self.batch = batch;
         self.batch.clear();
         self.batch.shrink_to(KEPT);
-        // Lines were dropped because they couldn't be written, and now they can be.
+        // Lines were dropped because they couldn't be written, and writing works again.
         self.report(dropped, &report_gap);
         queue.finish();
     }
 
-    /// Reports dropped lines, unless the report itself couldn't be written.
+    /// Reports dropped lines, unless writing currently fails.
     fn report(&mut self, dropped: u64, report_gap: impl Fn(u64)) {
         if self.intact && dropped > self.reported {
             report_gap(dropped - self.reported);
@@ -72,7 +72,7 @@ impl<W: Write> Writer<W> {
         }
     }
 
-    /// Returns whether all of it could be written.
+    /// Returns whether everything was written.
     fn write(&mut self, mut left: &[u8], queue: &Queue) -> bool {
         if self.mid_line && self.write_piece(b"\n").is_err() {
             queue.count_dropped(left);
@@ -93,7 +93,7 @@ impl<W: Write> Writer<W> {
         true
     }
 
-    /// The error is the number of bytes that were written nevertheless.
+    /// Writes a piece. The error is the number of bytes that were written before it failed.
     fn write_piece(&mut self, piece: &[u8]) -> Result<(), usize> {
         let mut written = 0;
         while let Some(left) = piece.get(written..).filter(|left| !left.is_empty()) {
@@ -112,7 +112,7 @@ impl<W: Write> Writer<W> {
     }
 }
 
-/// The length of as many whole lines as fit into a piece, but of one line at least.
+/// The length of as many whole lines as fit into a piece, but at least of one line.
 fn whole_lines(text: &[u8]) -> usize {
     let is_end = |byte: &u8| *byte == b'\n';
     let Some((first, rest)) = text.split_at_checked(PIECE) else {
@@ -124,7 +124,7 @@ fn whole_lines(text: &[u8]) -> usize {
     }
 }
 
-/// Standard error without the lock of [`std::io::stderr`]: a thread that waits for a reader must not make others wait.
+/// Standard error without the lock of [`std::io::stderr`], so that a thread that waits for a reader does not block others.
 pub(super) struct StandardError;
 
 impl Write for StandardError {
@@ -132,7 +132,7 @@ impl Write for StandardError {
         let stderr = io::stderr();
         loop {
             match rustix::io::write(&stderr, bytes) {
-                // A process that shares the terminal or the pipe has made it non-blocking.
+                // Another process that shares the terminal or the pipe has made it non-blocking.
                 Err(Errno::AGAIN) => {
                     match poll(&mut [PollFd::new(&stderr, PollFlags::OUT)], None) {
                         Ok(_) | Err(Errno::INTR) => {}
@@ -155,7 +155,7 @@ mod tests {
     use super::*;
     use std::cell::RefCell;
 
-    /// A disk with so much room.
+    /// A disk with `room` free bytes.
     struct Disk {
         room: usize,
         text: Vec<u8>,
@@ -193,12 +193,12 @@ mod tests {
         queue.push(text.as_bytes(), Importance::Usual);
     }
 
-    fn text(writer: &Writer<Disk>) -> &str {
+    fn text(writer: &LogWriter<Disk>) -> &str {
         std::str::from_utf8(&writer.sink.text).expect("text")
     }
 
     #[test]
-    fn pieces_are_whole_lines_and_a_long_line_is_a_piece_of_its_own() {
+    fn pieces_are_whole_lines_and_a_long_line_is_one_piece() {
         let queue = Queue::default();
         let mut all = String::new();
         for length in [1000, 3000, 95, 4095, 4096, 20_000, 5] {
@@ -206,21 +206,21 @@ mod tests {
             all.push('\n');
         }
         push(&queue, &all);
-        let mut writer = Writer::new(Disk::new(usize::MAX));
+        let mut writer = LogWriter::new(Disk::new(usize::MAX));
         writer.write_next(&queue, |_| panic!("no gap"));
         assert_eq!(text(&writer), all);
         assert_eq!(writer.sink.pieces, [4002, 96, 4096, 4097, 20_001, 6]);
     }
 
     #[test]
-    fn a_full_disk_loses_lines_that_are_counted_and_reported_when_it_has_room_again() {
+    fn lines_lost_on_a_full_disk_are_counted_and_reported_when_writing_works_again() {
         let queue = Queue::default();
         let gaps = RefCell::new(Vec::new());
         let report = |gap| {
             gaps.borrow_mut().push(gap);
             push(&queue, "gap\n");
         };
-        let mut writer = Writer::new(Disk::new(8));
+        let mut writer = LogWriter::new(Disk::new(8));
         push(&queue, "first\nsecond\nthird\n");
         writer.write_next(&queue, report);
         assert_eq!(text(&writer), "first\nse");
@@ -228,24 +228,24 @@ mod tests {
         push(&queue, "fourth\n");
         writer.write_next(&queue, report);
         assert_eq!(queue.dropped(), 3);
-        assert!(gaps.borrow().is_empty(), "a report couldn't be written");
+        assert!(gaps.borrow().is_empty(), "a report can't be written yet");
         writer.sink.room = usize::MAX;
         push(&queue, "fifth\n");
         writer.write_next(&queue, report);
         push(&queue, "sixth\n");
         writer.write_next(&queue, report);
         assert_eq!(text(&writer), "first\nse\nfifth\ngap\nsixth\n");
-        assert_eq!(*gaps.borrow(), [3], "once");
+        assert_eq!(*gaps.borrow(), [3], "the gap must be reported once");
     }
 
     #[test]
-    fn lines_that_found_no_room_are_reported_behind_those_that_filled_the_queue() {
+    fn lines_that_did_not_fit_are_reported_after_the_full_queue() {
         let queue = Queue::default();
         let line = format!("{}\n", "x".repeat(1023));
         while queue.dropped() == 0 {
             push(&queue, &line);
         }
-        let mut writer = Writer::new(Disk::new(usize::MAX));
+        let mut writer = LogWriter::new(Disk::new(usize::MAX));
         let report = |gap| push(&queue, &format!("gap of {gap}\n"));
         writer.write_next(&queue, report);
         push(&queue, "later\n");
@@ -254,10 +254,10 @@ mod tests {
     }
 
     #[test]
-    fn memory_of_a_large_batch_is_given_back() {
+    fn frees_the_memory_of_a_large_batch() {
         let queue = Queue::default();
         push(&queue, &"a line\n".repeat(100_000));
-        let mut writer = Writer::new(Disk::new(usize::MAX));
+        let mut writer = LogWriter::new(Disk::new(usize::MAX));
         writer.write_next(&queue, |_| ());
         assert!(writer.batch.capacity() <= KEPT);
     }

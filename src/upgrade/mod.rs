@@ -12,7 +12,7 @@ mod message;
 mod path;
 mod predecessor;
 
-pub use handover_listener::{Handover, HandoverListener, LentSockets, SocketsRequest};
+pub use handover_listener::{Handover, HandoverListener, SocketsRequest};
 pub use predecessor::{Predecessor, Release, find};
 
 use std::io;

@@ -1,4 +1,4 @@
-//! Links in the folders, above all those that lead out of them: what happens there is to be noticed, too.
+//! Finds the links in the folders, and their targets outside of the folders, which are watched as well.
 
 use gatefold_manifest::is_hidden;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -6,54 +6,57 @@ use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-/// How many links may follow one another, and how deep folders may be nested.
+/// The maximum number of links on the way to a file.
 const LINKS: usize = 16;
+/// The maximum depth of nested folders.
 const FOLDERS: usize = 64;
 
-/// What the links in some folders lead to.
+/// The links in some folders, and their targets.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Links {
-    /// Each link on the way out of the folders and what it leads to in the end, by their real paths.
+    /// The real paths, outside of the folders, of each link on the way to a target and of the target itself.
     pub hops: BTreeSet<PathBuf>,
-    /// What is there in the end, outside, with the path that the loader knows it by.
+    /// The real path of each target outside of the folders, with the path that the loader uses for it.
     pub targets: BTreeMap<PathBuf, PathBuf>,
-    /// The links to folders, outside or not. Another folder of the same name, by device and inode, has none of our watches.
+    /// The links to folders, inside or outside, with the device and inode of the folder. A new folder with the same name
+    /// isn't watched yet.
     pub folders: BTreeMap<PathBuf, (u64, u64)>,
 }
 
 impl Links {
-    /// Looks at all links in folders.
+    /// Finds all links in the folders.
     pub(super) fn of(roots: &[PathBuf]) -> Self {
-        let mut survey = Survey {
+        let mut walk = LinkWalk {
             inside: roots
                 .iter()
                 .filter_map(|root| root.canonicalize().ok())
                 .collect(),
             real: HashMap::new(),
-            seen: HashSet::new(),
+            visited: HashSet::new(),
             links: Links::default(),
         };
         for root in roots {
-            survey.folder(root, 0, 0);
+            walk.folder(root, 0, 0);
         }
-        survey.links
+        walk.links
     }
 }
 
-struct Survey {
-    /// The real paths of the roots. What is below them is watched with them.
+struct LinkWalk {
+    /// The real paths of the roots. Everything below them is watched.
     inside: Vec<PathBuf>,
-    /// The real paths of folders. Thousands of links lead to few of them.
+    /// A cache of the real paths of folders, because thousands of links point into few folders.
     real: HashMap<PathBuf, Option<PathBuf>>,
-    /// Folders by device and inode, so that loops of links end.
-    seen: HashSet<(u64, u64)>,
+    /// The device and inode of each folder that was visited, so that loops of links end.
+    visited: HashSet<(u64, u64)>,
     links: Links,
 }
 
-impl Survey {
+impl LinkWalk {
     fn folder(&mut self, path: &Path, links: usize, depth: usize) {
-        let known = |metadata: fs::Metadata| !self.seen.insert((metadata.dev(), metadata.ino()));
-        if links > LINKS || depth > FOLDERS || fs::metadata(path).map_or(true, known) {
+        let visited =
+            |metadata: fs::Metadata| !self.visited.insert((metadata.dev(), metadata.ino()));
+        if links > LINKS || depth > FOLDERS || fs::metadata(path).map_or(true, visited) {
             return;
         }
         let Ok(entries) = fs::read_dir(path) else {
@@ -90,7 +93,7 @@ impl Survey {
         if self.is_inside(&at) {
             return;
         }
-        // Of several links to one file the loader knows the first.
+        // If several links point to one file, the loader uses the first one.
         let known = self.links.targets.entry(at);
         let first = known.or_insert_with(|| path.to_owned());
         if *first > *path {
@@ -101,7 +104,7 @@ impl Survey {
         }
     }
 
-    /// What a link leads to: the real path of the folder, and the name in it. Nothing for what is no link.
+    /// The target of a link, as the real path of its folder and its name. `None` if the path isn't a link.
     fn step(&mut self, link: &Path) -> Option<PathBuf> {
         let next = link.parent()?.join(fs::read_link(link).ok()?);
         let (Some(parent), Some(name)) = (next.parent(), next.file_name()) else {
@@ -122,7 +125,7 @@ impl Survey {
     }
 }
 
-/// A path as events give it.
+/// A path as it appears in events.
 pub(super) fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
@@ -133,7 +136,7 @@ mod tests {
     use std::os::unix::fs::symlink;
 
     #[test]
-    fn only_links_that_lead_out_count_and_each_step_of_them() {
+    fn finds_each_step_of_links_to_targets_outside() {
         let folder = tempfile::tempdir().expect("a folder");
         let top = folder.path().canonicalize().expect("its real path");
         let at = |name: &str| top.join(name);
@@ -145,7 +148,7 @@ mod tests {
         symlink("..v1", at("root/..data")).expect("a link");
         symlink("..data/a.yaml", at("root/a.yaml")).expect("a link");
         let roots = [at("root")];
-        assert_eq!(Links::of(&roots), Links::default(), "all within");
+        assert_eq!(Links::of(&roots), Links::default(), "all are inside");
 
         symlink("b.conf", at("out/current")).expect("a link");
         symlink(at("out/current"), at("root/b.yaml")).expect("a link");
@@ -167,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn another_folder_behind_a_link_is_not_the_same() {
+    fn distinguishes_a_new_folder_with_the_name_of_a_target() {
         let folder = tempfile::tempdir().expect("a folder");
         let at = |name: &str| folder.path().join(name);
         for name in ["root/inside", "out"] {

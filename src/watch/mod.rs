@@ -1,74 +1,73 @@
-//! Watching folders: whatever happens in them becomes a hint to look.
+//! Watches folders and wakes the reload when files may have changed.
 //!
-//! In: paths of folders or files. Out: a [`Wake`] now and then, with what may have changed. No file is read
-//! here, and no event is trusted: what has changed, if anything, only the loader tells. A look every two seconds
-//! catches what the system doesn't tell of: network file systems, bind mounts, a queue that ran over.
+//! In: paths of folders or files. Out: a [`Wake`] with a hint which files may have changed, and the events that
+//! [`SettlingFiles`] needs. Never reads a file and never decides what has changed: only the loader does. All files are
+//! scanned every two seconds, because the operating system doesn't report every change: on network file systems, in bind
+//! mounts, and when its queue of events overflows.
 
+mod event;
 mod links;
-mod look;
-mod pending;
+mod rescan;
 mod retry;
 mod scope;
-mod signal;
 #[cfg(test)]
 mod tests;
 mod wake;
 mod watcher;
 
-pub use look::RESCAN;
-pub use wake::{Wake, Wakes, Woken, wakes};
+pub use rescan::RESCAN;
+pub use wake::{Wake, WakeReceiver, WakeSender, wake_channel};
 
-use gatefold_manifest::Touched;
-use look::{Ask, Look};
+use event::{EventResult, Observation, interpret};
+use gatefold_manifest::{ChangeHint, FileEvent, SettlingFiles};
 use notify::RecommendedWatcher;
-use pending::Pending;
-use retry::{Overruns, Retry};
-use scope::Scope;
-use signal::{Signal, signals};
+use rescan::{ScanRequests, ScanThread};
+use retry::{Overflows, WatchRetry};
+use scope::WatchScope;
 use std::path::PathBuf;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 use tracing::warn;
 
-/// How many events are noted before it is seen what is due.
-const AT_ONCE: usize = 1_000;
+/// How many messages are handled before due files are looked up, which costs more than handling a message.
+const BATCH: usize = 1_000;
 
 /// How changes are noticed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
-    /// By the system's events, and by looking every two seconds.
+pub enum WatchMode {
+    /// By events of the operating system, and by a scan every two seconds.
     Events,
-    /// Only by looking every two seconds (`--poll`).
+    /// Only by a scan every two seconds (`--poll`).
     Poll,
 }
 
-/// Watches `roots` in threads of their own until the receiver of `wakes` is dropped.
+/// Watches `roots` in background threads until the receiver of `wakes` is dropped.
 ///
 /// # Errors
-/// When a thread can't be started.
-pub fn spawn(roots: Vec<PathBuf>, mode: Mode, wakes: Wakes) -> std::io::Result<()> {
-    let (sender, told) = mpsc::channel();
-    let look = Look {
+/// If a thread can't be started.
+pub fn spawn(roots: Vec<PathBuf>, mode: WatchMode, wakes: WakeSender) -> std::io::Result<()> {
+    let (sender, messages) = mpsc::channel();
+    let scans = ScanThread {
         roots: roots.clone(),
         wakes: wakes.clone(),
-        watch: (mode == Mode::Events).then(|| sender.clone()),
+        watch: (mode == WatchMode::Events).then(|| sender.clone()),
     };
-    let ask = look.spawn()?;
-    if mode == Mode::Poll {
+    let scans = scans.spawn()?;
+    if mode == WatchMode::Poll {
         return Ok(());
     }
-    let watch = Watch {
-        ask,
-        pending: Pending::new(wakes.busy()),
+    let watch = WatchThread {
+        scans,
+        settling: wakes.settling_files(),
         wakes,
         sender,
-        told,
+        messages,
         watcher: None,
-        scope: Scope::default(),
+        scope: WatchScope::default(),
         lost: None,
-        overruns: Overruns::default(),
+        overflows: Overflows::default(),
         retry: None,
-        complained: false,
+        warned: false,
     };
     std::thread::Builder::new()
         .name("watch".to_owned())
@@ -76,161 +75,164 @@ pub fn spawn(roots: Vec<PathBuf>, mode: Mode, wakes: Wakes) -> std::io::Result<(
         .map(drop)
 }
 
-type Event = notify::Result<notify::Event>;
-
-/// What the thread that watches is told.
-enum Told {
-    /// Something has happened.
-    Event(Event),
-    /// What is to be watched, as it was seen by a look that began then.
-    Scope(Scope, Instant),
+/// A message to the watch thread.
+enum WatchMessage {
+    /// The operating system has reported an event.
+    Event(EventResult),
+    /// What to watch, according to a scan that began at this time.
+    Scope(WatchScope, Instant),
 }
 
-struct Watch {
-    ask: Ask,
-    wakes: Wakes,
-    sender: mpsc::Sender<Told>,
-    told: mpsc::Receiver<Told>,
+struct WatchThread {
+    scans: ScanRequests,
+    settling: SettlingFiles,
+    wakes: WakeSender,
+    sender: mpsc::Sender<WatchMessage>,
+    messages: mpsc::Receiver<WatchMessage>,
     /// Dropping it ends its watches.
     watcher: Option<RecommendedWatcher>,
     /// What is watched.
-    scope: Scope,
-    /// When watches were last lost that the scope doesn't show; later where that is to be waited for.
+    scope: WatchScope,
+    /// When watches or events were last lost. The watches are set again after the first scan that begins later.
     lost: Option<Instant>,
-    overruns: Overruns,
-    /// When those are tried again that couldn't be set.
-    retry: Option<Retry>,
-    pending: Pending,
-    /// Whether it was said that events can't be relied on, and still can't.
-    complained: bool,
+    overflows: Overflows,
+    /// When to retry setting watches. `None` if all of them are set.
+    retry: Option<WatchRetry>,
+    /// Whether a warning has been logged that events are incomplete, and they still are.
+    warned: bool,
 }
 
-impl Watch {
+impl WatchThread {
     fn run(mut self, roots: &[PathBuf]) {
-        self.watch_anew(Scope::of(roots, true));
-        // What happened until the watches were set is told by nobody.
-        self.ask.now();
+        self.set_watches(WatchScope::of(roots, true));
+        // No event reports what happened before the watches were set.
+        self.scans.request();
         while !self.wakes.ended() {
-            let until = self.pending.due();
-            let until = until.unwrap_or_else(|| Instant::now() + RESCAN);
-            match self.told.recv_timeout(left(until)) {
-                Ok(told) => self.note(told),
+            let due = self.settling.lock().due();
+            let until = due.unwrap_or_else(|| Instant::now() + RESCAN);
+            match self.messages.recv_timeout(remaining(until)) {
+                Ok(message) => self.handle_batch(message),
                 Err(mpsc::RecvTimeoutError::Timeout) => {}
                 Err(mpsc::RecvTimeoutError::Disconnected) => return,
             }
-            let touched = self.pending.take(Instant::now());
-            self.wake(touched);
+            let changed = self.settling.lock().take_due(Instant::now());
+            self.wake(changed);
         }
     }
 
-    /// Notes what was told, and what was told meanwhile: seeing what is due costs more than noting.
-    fn note(&mut self, first: Told) {
-        self.note_one(first);
-        for _ in 1..AT_ONCE {
-            let Ok(next) = self.told.try_recv() else {
+    /// Handles a message and those that have arrived after it.
+    fn handle_batch(&mut self, first: WatchMessage) {
+        self.receive(first);
+        for _ in 1..BATCH {
+            let Ok(next) = self.messages.try_recv() else {
                 return;
             };
-            self.note_one(next);
+            self.receive(next);
         }
     }
 
-    fn note_one(&mut self, told: Told) {
-        match told {
-            Told::Event(event) => self.note_event(event),
-            Told::Scope(scope, began) => self.note_scope(scope, began),
+    fn receive(&mut self, message: WatchMessage) {
+        match message {
+            WatchMessage::Event(event) => self.record(event),
+            WatchMessage::Scope(scope, began) => self.compare_scope(scope, began),
         }
     }
 
-    fn note_event(&mut self, event: Event) {
+    fn record(&mut self, event: EventResult) {
         let now = Instant::now();
         if let Err(error) = &event {
-            self.complain(error);
-            // It may be of a new folder, which is watched by nobody but by a further try.
-            self.retry.get_or_insert(Retry::after(None, now));
+            self.warn_once(error);
+            // The error may concern a new folder, which isn't watched until the watches are set again.
+            self.retry.get_or_insert(WatchRetry::after(None, now));
         }
-        let overrun = event.as_ref().is_ok_and(|event| event.need_rescan());
-        for signal in signals(event, &self.scope) {
-            if signal == Signal::Lost {
-                self.lost = Some(match overrun {
-                    true => self.overruns.note(now),
-                    false => now,
-                });
-            }
-            self.pending.note(signal, now);
+        let overflow = event.as_ref().is_ok_and(|event| event.need_rescan());
+        for observation in interpret(event, &self.scope) {
+            let event = match observation {
+                Observation::Event(event) => event,
+                Observation::WatchesLost => {
+                    self.lost = Some(if overflow {
+                        self.overflows.record(now)
+                    } else {
+                        now
+                    });
+                    FileEvent::FoldersChanged
+                }
+            };
+            self.settling.lock().record(event, now);
         }
     }
 
-    /// Links and folders may have become other ones, which have none of our watches. What happened there until they are
-    /// set is told by nobody.
-    fn note_scope(&mut self, scope: Scope, began: Instant) {
-        // A look that began before shows what was there before.
+    /// Sets the watches again if a scan found other links or folders than those that are watched, or if watches were lost.
+    /// No event reports what happened there in the meantime.
+    fn compare_scope(&mut self, scope: WatchScope, began: Instant) {
+        // A scan that began before the loss shows the earlier state.
         let lost = self.lost.is_some_and(|at| at < began);
         if lost || scope != self.scope {
-            self.watch_anew(scope);
-            self.wakes.send(Wake::touched(Touched::Anything));
+            self.set_watches(scope);
+            self.wakes.send(Wake::changed(ChangeHint::Anything));
         } else if self.retry.is_some_and(|retry| retry.at <= began) {
-            self.watch_anew(scope);
-            self.ask.now();
+            self.set_watches(scope);
+            self.scans.request();
         }
     }
 
-    fn wake(&mut self, touched: Touched) {
-        if touched == Touched::Nothing {
+    fn wake(&mut self, changed: ChangeHint) {
+        if changed == ChangeHint::Nothing {
             return;
         }
-        if touched == Touched::Anything {
-            self.ask.now();
+        if changed == ChangeHint::Anything {
+            self.scans.request();
         }
-        self.wakes.send(Wake::touched(touched));
+        self.wakes.send(Wake::changed(changed));
     }
 
-    /// Sets all watches again, since the roots are no longer what they were.
-    fn watch_anew(&mut self, scope: Scope) {
+    /// Replaces all watches by those of `scope`.
+    fn set_watches(&mut self, scope: WatchScope) {
         (self.scope, self.lost) = (scope, None);
         let sender = self.sender.clone();
         let scope = &self.scope;
-        // The new ones stand before the old ones go: there is no gap to miss an event in. What is watched with may
-        // panic when a thread of its own has ended; the regular look, and the next try, are there all the same.
+        // The new watches are set before the old ones are dropped, so that no event is missed. The watcher may panic if
+        // its internal thread has ended; then the regular scans and the next retry remain.
         let watcher = &mut self.watcher;
-        let watching = std::panic::AssertUnwindSafe(|| {
-            let (new, errors) = watcher::watching(scope, sender)?;
+        let setting = std::panic::AssertUnwindSafe(|| {
+            let (new, errors) = watcher::watch(scope, sender)?;
             drop(watcher.replace(new));
             Ok(errors)
         });
-        let failure = match std::panic::catch_unwind(watching) {
+        let failure = match std::panic::catch_unwind(setting) {
             Ok(Ok(errors)) => errors.into_iter().next(),
             Ok(Err(error)) => Some(error),
             Err(_) => Some(notify::Error::generic(
-                "the thread of the watches has ended",
+                "the thread that receives events has ended",
             )),
         };
         match failure {
-            None => (self.retry, self.complained) = (None, false),
+            None => (self.retry, self.warned) = (None, false),
             Some(error) => {
-                self.complain(&error);
+                self.warn_once(&error);
                 let before = self.retry.map(|retry| retry.pause);
-                self.retry = Some(Retry::after(before, Instant::now()));
+                self.retry = Some(WatchRetry::after(before, Instant::now()));
             }
         }
     }
 
-    /// Says once that events can't be relied on.
-    fn complain(&mut self, error: &notify::Error) {
-        if std::mem::replace(&mut self.complained, true) {
+    /// Logs once that events are incomplete.
+    fn warn_once(&mut self, error: &notify::Error) {
+        if std::mem::replace(&mut self.warned, true) {
             return;
         }
         let seconds = RESCAN.as_secs();
         if matches!(error.kind, notify::ErrorKind::MaxFilesWatch) {
             warn!(
-                "the limit of watched folders is reached: changes in some are noticed only by looking every \
+                "the limit of watched folders is reached: changes in some folders are noticed only by a scan every \
                  {seconds} s; raise the sysctl fs.inotify.max_user_watches to notice them at once"
             );
         } else {
-            warn!(%error, "can't watch for changes: they are noticed by looking every {seconds} s");
+            warn!(%error, "can't watch for changes: they are noticed only by a scan every {seconds} s");
         }
     }
 }
 
-fn left(until: Instant) -> Duration {
+fn remaining(until: Instant) -> Duration {
     until.saturating_duration_since(Instant::now())
 }

@@ -1,50 +1,50 @@
-//! Reasons to look at the files, put together until somebody looks.
+//! The channel that wakes the reload. Pending wakes are combined into one.
 
-use gatefold_manifest::{Busy, Fingerprints, Touched};
+use gatefold_manifest::{ChangeHint, FolderScan, SettlingFiles};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Notify;
 
-/// Why to look at the files: all reasons since the last look.
+/// Why the reload wakes: all reasons since it last did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Wake {
-    /// What may have changed in the folders.
-    pub touched: Touched,
-    /// What somebody has seen in the folders, who doesn't know what is new about it.
-    pub seen: Option<Fingerprints>,
-    /// Somebody asked for a reload (SIGHUP): one that finds nothing new is to be seen, too.
+    /// Which files may have changed.
+    pub changed: ChangeHint,
+    /// A scan of the folders, which isn't compared with the loaded files yet.
+    pub scan: Option<FolderScan>,
+    /// Whether a reload was requested (SIGHUP). Its result is logged even if nothing has changed.
     pub requested: bool,
-    /// Endpoints from outside the folder (DNS) have changed.
+    /// Whether endpoints from outside of the folders (DNS) have changed.
     pub discovered: bool,
 }
 
 impl Wake {
-    /// Something may have changed in the folders.
-    pub fn touched(touched: Touched) -> Self {
+    /// Files may have changed.
+    pub fn changed(changed: ChangeHint) -> Self {
         Wake {
-            touched,
+            changed,
             ..Wake::default()
         }
     }
 
-    /// What somebody has seen in the folders.
-    pub fn seen(scan: Fingerprints) -> Self {
+    /// The folders were scanned.
+    pub fn scanned(scan: FolderScan) -> Self {
         Wake {
-            seen: Some(scan),
+            scan: Some(scan),
             ..Wake::default()
         }
     }
 
-    /// Somebody asked for a reload.
+    /// A reload was requested.
     pub fn requested() -> Self {
         Wake {
-            touched: Touched::Anything,
+            changed: ChangeHint::Anything,
             requested: true,
             ..Wake::default()
         }
     }
 
-    /// Endpoints from outside the folder have changed.
+    /// Endpoints from outside of the folders have changed.
     pub fn discovered() -> Self {
         Wake {
             discovered: true,
@@ -54,39 +54,38 @@ impl Wake {
 
     fn and(self, other: Wake) -> Wake {
         Wake {
-            touched: self.touched.and(other.touched),
-            seen: other.seen.or(self.seen),
+            changed: self.changed.and(other.changed),
+            scan: other.scan.or(self.scan),
             requested: self.requested || other.requested,
             discovered: self.discovered || other.discovered,
         }
     }
 }
 
-/// The sending half; everybody who knows a reason has one. However many there are, they are answered by one
-/// look, so a look that takes long is followed by one more and not by many.
+/// Sends wakes. All wakes that are sent during a reload are answered by one further reload.
 #[derive(Clone, Debug)]
-pub struct Wakes(Arc<Shared>);
+pub struct WakeSender(Arc<WakeChannel>);
 
-/// The receiving half.
+/// Receives wakes.
 #[derive(Debug)]
-pub struct Woken(Arc<Shared>);
+pub struct WakeReceiver(Arc<WakeChannel>);
 
 #[derive(Debug, Default)]
-struct Shared {
-    busy: Busy,
+struct WakeChannel {
+    settling: SettlingFiles,
     pending: Mutex<Option<Wake>>,
     notify: Notify,
     ended: AtomicBool,
 }
 
-/// Both halves.
-pub fn wakes() -> (Wakes, Woken) {
-    let shared = Arc::<Shared>::default();
-    (Wakes(shared.clone()), Woken(shared))
+/// Creates both ends of the channel.
+pub fn wake_channel() -> (WakeSender, WakeReceiver) {
+    let channel = Arc::<WakeChannel>::default();
+    (WakeSender(channel.clone()), WakeReceiver(channel))
 }
 
-impl Wakes {
-    /// Adds a reason.
+impl WakeSender {
+    /// Sends a wake.
     pub fn send(&self, wake: Wake) {
         let mut pending = self
             .0
@@ -101,19 +100,19 @@ impl Wakes {
         self.0.notify.notify_one();
     }
 
-    /// Files that are half-written: whoever knows of some says so here, and no look reads them.
-    pub fn busy(&self) -> Busy {
-        self.0.busy.clone()
+    /// The state of the changed files, which the watcher and the loader share.
+    pub fn settling_files(&self) -> SettlingFiles {
+        self.0.settling.clone()
     }
 
-    /// Whether nobody looks any more.
+    /// Whether the receiver was dropped.
     pub fn ended(&self) -> bool {
         self.0.ended.load(Ordering::Relaxed)
     }
 }
 
-impl Woken {
-    /// Waits for a reason, and takes all there are. Nothing is lost when it is given up half-way.
+impl WakeReceiver {
+    /// Waits for a wake. Cancel safe: no wake is lost if the future is dropped.
     pub async fn next(&mut self) -> Wake {
         loop {
             if let Some(wake) = self.take() {
@@ -123,7 +122,7 @@ impl Woken {
         }
     }
 
-    /// All reasons there are by now.
+    /// Takes the pending wake. `None` if there is none.
     pub fn take(&mut self) -> Option<Wake> {
         let mut pending = self
             .0
@@ -134,7 +133,7 @@ impl Woken {
     }
 }
 
-impl Drop for Woken {
+impl Drop for WakeReceiver {
     fn drop(&mut self) {
         self.0.ended.store(true, Ordering::Relaxed);
     }
@@ -145,21 +144,21 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn reasons_that_come_during_a_look_are_answered_by_one_more() {
-        let (wakes, mut woken) = wakes();
+    async fn combines_pending_wakes() {
+        let (sender, mut receiver) = wake_channel();
         for name in ["a.yaml", "b.yaml"] {
-            wakes.send(Wake::touched(Touched::Files([name.into()].into())));
+            sender.send(Wake::changed(ChangeHint::Files([name.into()].into())));
         }
-        wakes.send(Wake::discovered());
-        let wake = woken.next().await;
-        let both = Touched::Files(["a.yaml".into(), "b.yaml".into()].into());
-        assert_eq!(wake.touched, both);
+        sender.send(Wake::discovered());
+        let wake = receiver.next().await;
+        let both = ChangeHint::Files(["a.yaml".into(), "b.yaml".into()].into());
+        assert_eq!(wake.changed, both);
         assert!(wake.discovered && !wake.requested);
-        assert_eq!(woken.take(), None, "all of them were taken");
-        wakes.send(Wake::requested());
-        assert!(woken.next().await.requested);
-        assert!(!wakes.ended());
-        drop(woken);
-        assert!(wakes.ended());
+        assert_eq!(receiver.take(), None, "all of them were taken");
+        sender.send(Wake::requested());
+        assert!(receiver.next().await.requested);
+        assert!(!sender.ended());
+        drop(receiver);
+        assert!(sender.ended());
     }
 }

@@ -1,30 +1,31 @@
-//! Setting the system's watches.
+//! Sets the watches of the operating system.
 
-use super::scope::Scope;
-use super::{Event, Told};
+use super::WatchMessage;
+use super::event::EventResult;
+use super::scope::WatchScope;
 use notify::event::{AccessKind, AccessMode, EventKind};
 use notify::{Config, ErrorKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 use std::sync::mpsc;
 use tracing::info;
 
-/// Watches all of a scope, as far as it can be watched, and tells `sender`; also says what couldn't be.
-pub(super) fn watching(
-    scope: &Scope,
-    sender: mpsc::Sender<Told>,
+/// Watches everything in a scope, and sends the events to `sender`. Also returns the errors for what can't be watched.
+pub(super) fn watch(
+    scope: &WatchScope,
+    sender: mpsc::Sender<WatchMessage>,
 ) -> notify::Result<(RecommendedWatcher, Vec<notify::Error>)> {
-    let tell = move |event: Event| {
+    let send = move |event: EventResult| {
         if !is_reading(&event) {
-            // The thread has ended, and with it the program's interest.
-            let _ = sender.send(Told::Event(event));
+            // Fails only if the watch thread has ended.
+            let _ = sender.send(WatchMessage::Event(event));
         }
     };
-    let mut watcher = RecommendedWatcher::new(tell, Config::default())?;
+    let mut watcher = RecommendedWatcher::new(send, Config::default())?;
     let mut errors = Vec::new();
     for folder in scope.surroundings() {
         match watcher.watch(folder, RecursiveMode::NonRecursive) {
             Err(error) if matches!(error.kind, ErrorKind::MaxFilesWatch) => errors.push(error),
-            // One that isn't there yet is seen from its parent, or by the next look; one that is closed to us is none
-            // of our folders.
+            // A folder that doesn't exist yet is noticed in its parent or by the next scan. A folder that may not be read
+            // contains no manifests.
             _ => {}
         }
     }
@@ -32,7 +33,7 @@ pub(super) fn watching(
         match watcher.watch(folder, RecursiveMode::Recursive) {
             Ok(()) => {}
             Err(error) if is_not_found(&error) => {
-                info!(path = %folder.display(), "isn't there; watching for it");
+                info!(path = %folder.display(), "doesn't exist; watching for it");
             }
             Err(error) => errors.push(error),
         }
@@ -40,8 +41,8 @@ pub(super) fn watching(
     Ok((watcher, errors))
 }
 
-/// Our own look at the files is an event, too, and there are many of them.
-fn is_reading(event: &Event) -> bool {
+/// Whether an event reports that a file was read. The scans and the loader cause many of these events.
+fn is_reading(event: &EventResult) -> bool {
     let kind = event.as_ref().map(|event| event.kind);
     match kind {
         Ok(EventKind::Access(AccessKind::Close(AccessMode::Write))) => false,

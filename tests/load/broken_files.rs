@@ -1,28 +1,29 @@
-//! A writer that has lost its senses.
+//! A process that writes broken files continuously.
 
-use super::generations::Generations;
+use super::generations::NumberedGenerations;
 use crate::support::daemon::Daemon;
+use crate::support::folder::Folder;
 use std::fs::{self, File};
 use std::io::Write;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How long it goes on.
+/// How long the process writes.
 const TIME: Duration = Duration::from_secs(60);
-/// Between two of its files.
+/// Pause between two files.
 const PAUSE: Duration = Duration::from_millis(20);
-/// Between two requests of a client: a minute is long.
+/// Pause between two requests of a client. It is long, because the test takes a minute.
 const PACE: Duration = Duration::from_millis(50);
-/// Memory is compared from then on: allocators take a while to have what they need.
+/// Memory is compared from this time on, since allocators need a while to reach their working size.
 const WARM: Duration = Duration::from_secs(15);
-/// How much more memory may be in use at the end, in MiB.
+/// Maximum growth of the memory in MiB.
 const GROWTH: usize = 24;
 
-/// What a broken file may contain, from the manifests of a generation.
+/// The contents of a broken file, made from the manifests of a generation.
 fn broken(turn: usize, good: &str) -> Vec<u8> {
     let half = &good[..good.len() / 2];
     match turn % 8 {
-        // What is only cut off may still be YAML; this isn't.
+        // Truncated YAML may be valid, so this adds an error.
         0 => format!("{half}\n: [").into_bytes(),
         1 => good.replace("rules:", "rules: [").into_bytes(),
         2 => good.replace("kind:", "kind").into_bytes(),
@@ -37,9 +38,24 @@ fn broken(turn: usize, good: &str) -> Vec<u8> {
     }
 }
 
+/// Writes a broken file: the one that all traffic depends on, a new one, or one that stays open.
+fn write_broken(folder: &Folder, open: &mut File, turn: usize, text: &[u8]) {
+    match turn % 4 {
+        0 => folder.overwrite("generation.yaml", text),
+        1 => folder.write("generation.yaml", text),
+        2 => folder.overwrite(&format!("new-{}.yaml", turn % 16), text),
+        _ => open
+            .write_all(&text[..text.len().min(100)])
+            .expect("some bytes"),
+    }
+    if turn.is_multiple_of(64) {
+        *open = File::create(folder.path().join("half.yaml")).expect("a file");
+    }
+}
+
 #[test]
-fn a_minute_of_broken_files_leaves_traffic_and_memory_alone() {
-    let generations = Generations::new();
+fn a_minute_of_broken_files_affects_neither_traffic_nor_memory() {
+    let generations = NumberedGenerations::new();
     let good = generations.manifests(0);
     let daemon = Daemon::of(&generations.folder).start();
     let load = generations
@@ -50,7 +66,7 @@ fn a_minute_of_broken_files_leaves_traffic_and_memory_alone() {
     let path = |name: &str| generations.folder.path().join(name);
     let began = Instant::now();
     let mut warm = None;
-    // Written half, and held open: nobody may wait for its end.
+    // This file is half-written and stays open. Loading must not wait for it.
     let mut open = File::create(path("half.yaml")).expect("a file");
     for turn in 0.. {
         if began.elapsed() >= TIME {
@@ -58,20 +74,7 @@ fn a_minute_of_broken_files_leaves_traffic_and_memory_alone() {
         }
         let text = broken(turn, &good);
         load.changed(format!("broken file {turn}"));
-        match turn % 4 {
-            // The file that all traffic depends on.
-            0 => generations.folder.overwrite("generation.yaml", &text),
-            1 => generations.folder.write("generation.yaml", &text),
-            2 => generations
-                .folder
-                .overwrite(&format!("new-{}.yaml", turn % 16), &text),
-            _ => open
-                .write_all(&text[..text.len().min(100)])
-                .expect("some bytes"),
-        }
-        if turn % 64 == 0 {
-            open = File::create(path("half.yaml")).expect("a file");
-        }
+        write_broken(&generations.folder, &mut open, turn, &text);
         if began.elapsed() > WARM && warm.is_none() {
             warm = Some(daemon.memory());
         }
@@ -85,7 +88,7 @@ fn a_minute_of_broken_files_leaves_traffic_and_memory_alone() {
         "memory grew from {before} MiB to {after} MiB"
     );
 
-    // A good file ends it all.
+    // A valid file ends the failure.
     fs::remove_file(path("half.yaml")).expect("the file removed");
     let next = generations.write_next(&load);
     generations.wait_for(next, &mut daemon.connect());

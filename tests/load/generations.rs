@@ -1,11 +1,11 @@
-//! A configuration that changes as a whole, and whose every generation shows in the answers.
+//! A configuration that changes as a whole, and whose generation is visible in the answers.
 
-use crate::support::backend::Backend;
+use crate::support::backend::TestBackend;
 use crate::support::client::{Client, Response};
 use crate::support::daemon::Daemon;
 use crate::support::eventually;
 use crate::support::folder::Folder;
-use crate::support::load::{Judge, Load, Plan, Target};
+use crate::support::load::{Judge, Load, LoadTarget, Plan};
 use crate::support::manifests::{endpoint_slice, gateway_with, service};
 use crate::support::tls::{Authority, Pair, secret};
 use std::net::SocketAddr;
@@ -13,44 +13,44 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 pub const HOST: &str = "www.example.com";
-/// The answer's header that names the generation.
+/// The response header with the generation.
 const GENERATION: &str = "x-generation";
-/// Two at a time, so that neighbouring generations have none in common.
+/// Each generation uses two of them, so that consecutive generations have none in common.
 const BACKENDS: [&str; 6] = ["ash", "birch", "cedar", "elm", "fir", "gum"];
 const CERTIFICATES: usize = 5;
 
-/// A listener in plain and one in TLS, which stay.
+/// An HTTP and an HTTPS listener, which never change.
 pub const LISTENERS: &str = "    - {name: http, protocol: HTTP, port: 80}
     - {name: https, protocol: HTTPS, port: 443, tls: {certificateRefs: [{name: cert}]}}\n";
 
-/// A folder whose file `generation.yaml` changes, and what its answers are judged by.
-pub struct Generations {
+/// A folder whose file `generation.yaml` changes, and the data to judge its answers.
+pub struct NumberedGenerations {
     pub folder: Folder,
     pub authority: Authority,
-    backends: Vec<Backend>,
+    backends: Vec<TestBackend>,
     pairs: Vec<Pair>,
-    shown: Arc<Shown>,
+    progress: Arc<GenerationProgress>,
 }
 
-/// What has been written, and what is known to be in force.
-struct Shown {
+/// The newest written generation, and the newest one that is known to be in force.
+struct GenerationProgress {
     written: AtomicU64,
     in_force: AtomicU64,
     certificates: Vec<Vec<u8>>,
 }
 
-/// Judges answers: made by one generation, and by none that is outdated.
-struct ByGeneration(Arc<Shown>);
+/// Accepts answers of exactly one generation that is not outdated.
+struct ByGeneration(Arc<GenerationProgress>);
 
-impl Generations {
-    /// The folder with the first generation.
+impl NumberedGenerations {
+    /// Creates the folder with the first generation.
     pub fn new() -> Self {
         let authority = Authority::new();
         let pairs: Vec<_> = (0..CERTIFICATES).map(|_| authority.issue(HOST)).collect();
-        let generations = Generations {
+        let generations = NumberedGenerations {
             folder: Folder::with([("gateway.yaml", gateway_with(LISTENERS))]),
-            backends: BACKENDS.map(Backend::start).into(),
-            shown: Arc::new(Shown {
+            backends: BACKENDS.map(TestBackend::start).into(),
+            progress: Arc::new(GenerationProgress {
                 written: AtomicU64::new(0),
                 in_force: AtomicU64::new(0),
                 certificates: pairs.iter().map(|pair| pair.der.clone()).collect(),
@@ -64,14 +64,20 @@ impl Generations {
         generations
     }
 
-    /// Clients for a daemon of this folder: none yet.
+    /// A plan without clients for a daemon with this folder.
     pub fn plan(&self, daemon: &Daemon) -> Plan {
         self.plan_at(daemon.socket(80), daemon)
     }
 
-    /// The same for another listener without TLS.
+    /// Starts one client of every kind for a daemon with this folder.
+    #[track_caller]
+    pub fn load(&self, daemon: &Daemon) -> Load {
+        self.plan(daemon).every_kind().start(self.judge())
+    }
+
+    /// A plan without clients, with another listener without TLS.
     pub fn plan_at(&self, plain: SocketAddr, daemon: &Daemon) -> Plan {
-        Plan::to(Target {
+        Plan::to(LoadTarget {
             plain,
             tls: daemon.socket(443),
             host: HOST.to_owned(),
@@ -79,12 +85,12 @@ impl Generations {
         })
     }
 
-    /// What says whether their answers are right.
+    /// The judge of the answers.
     pub fn judge(&self) -> impl Judge {
-        ByGeneration(self.shown.clone())
+        ByGeneration(self.progress.clone())
     }
 
-    /// Everything that a generation consists of, in one file: it is swapped as a whole.
+    /// All manifests of a generation in one file, so that they change together.
     pub fn manifests(&self, generation: u64) -> String {
         let [blue, green] = at(generation).map(|at| self.backends[at].address());
         let pair = &self.pairs[generation as usize % CERTIFICATES];
@@ -132,21 +138,23 @@ spec:
         next
     }
 
-    /// Says that the next generation may show from now on; the caller writes it.
+    /// Announces that the next generation may appear from now on. The caller writes it.
     pub fn announce(&self) -> u64 {
-        self.shown.written.fetch_add(1, Ordering::SeqCst) + 1
+        self.progress.written.fetch_add(1, Ordering::SeqCst) + 1
     }
 
-    /// Waits until a generation answers: from now on no older one may.
+    /// Waits until a generation answers. From then on, no older generation may answer.
     #[track_caller]
     pub fn wait_for(&self, generation: u64, probe: &mut Client) {
         eventually(&format!("generation {generation} is in force"), || {
             let answer = probe
                 .get(HOST, "/", &[])
-                .expect("the probe's connection is kept");
+                .expect("the probe's connection must stay open");
             (answer.header(GENERATION) == Some(&generation.to_string())).then_some(())
         });
-        self.shown.in_force.fetch_max(generation, Ordering::SeqCst);
+        self.progress
+            .in_force
+            .fetch_max(generation, Ordering::SeqCst);
     }
 }
 
@@ -176,19 +184,21 @@ impl Judge for ByGeneration {
         };
         if !possible.contains(&generation) {
             return Err(format!(
-                "generation {generation}, when {possible:?} were possible"
+                "generation {generation}, but {possible:?} were possible"
             ));
         }
         let [blue, green] = at(generation).map(|at| BACKENDS[at]);
         let green = Some(green).filter(|_| weights(generation).1 > 0);
         if backend != blue && Some(backend.as_str()) != green {
             return Err(format!(
-                "generation {generation}'s headers with {backend}'s answer"
+                "headers of generation {generation} with an answer of {backend}"
             ));
         }
         let fits = |at: u64| self.0.certificates[at as usize % CERTIFICATES] == certificate;
         if !certificate.is_empty() && !possible.clone().any(fits) {
-            return Err(format!("a certificate of none of {possible:?}"));
+            return Err(format!(
+                "a certificate of none of the generations {possible:?}"
+            ));
         }
         Ok(())
     }

@@ -1,12 +1,12 @@
-//! Traffic that goes on while everything changes: no request fails, no connection is cut, no answer mixes two
+//! Continuous traffic while everything changes: no request fails, no connection is cut, no answer mixes two
 //! configurations.
 //!
-//! Each test can fail by what it is there for: an answer carries the generation of the configuration that
-//! it was made by, which is held against what had been written when.
+//! Each answer contains the generation of the configuration that produced it. The tests compare it with the generations
+//! that had been written at that time.
 
 mod broken_files;
 mod generations;
-mod listeners;
+mod many_listeners;
 mod reloads;
 mod shutdown;
 mod streams;

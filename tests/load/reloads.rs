@@ -1,11 +1,11 @@
 //! Reloads under load.
 
-use super::generations::{Generations, LISTENERS};
+use super::generations::{LISTENERS, NumberedGenerations};
 use crate::support::client;
 use crate::support::daemon::Daemon;
 use crate::support::eventually;
 use crate::support::folder::Folder;
-use crate::support::load::Kind;
+use crate::support::load::ClientKind;
 use crate::support::manifests::gateway_with;
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -15,19 +15,16 @@ use std::time::{Duration, Instant};
 fn two_hundred_reloads_in_twenty_seconds_fail_no_request() {
     const RELOADS: u32 = 200;
     const TIME: Duration = Duration::from_secs(20);
-    let generations = Generations::new();
+    let generations = NumberedGenerations::new();
     let daemon = Daemon::of(&generations.folder).start();
     let mut probe = daemon.connect();
-    let load = generations
-        .plan(&daemon)
-        .every_kind()
-        .start(generations.judge());
+    let load = generations.load(&daemon);
     let began = Instant::now();
     for turn in 1..=RELOADS {
         let next = generations.write_next(&load);
         generations.wait_for(next, &mut probe);
         load.check();
-        // The rate is what is tested; where the machine is too slow for it, each reload still has its time.
+        // Keeps the rate that this test is about. On a slow machine, each reload still completes.
         let due = began + TIME * turn / RELOADS;
         std::thread::sleep(due.saturating_duration_since(Instant::now()));
     }
@@ -43,14 +40,11 @@ fn two_hundred_reloads_in_twenty_seconds_fail_no_request() {
 }
 
 #[test]
-fn another_listener_comes_and_goes_a_hundred_times_without_a_failed_request() {
+fn a_listener_is_added_and_removed_a_hundred_times_without_a_failed_request() {
     const TIMES: usize = 100;
-    let generations = Generations::new();
+    let generations = NumberedGenerations::new();
     let daemon = Daemon::of(&generations.folder).port(81).start();
-    let load = generations
-        .plan(&daemon)
-        .every_kind()
-        .start(generations.judge());
+    let load = generations.load(&daemon);
     let other = daemon.socket(81);
     for turn in 1..=TIMES {
         let more = format!("{LISTENERS}    - {{name: other, protocol: HTTP, port: 81}}\n");
@@ -66,7 +60,7 @@ fn another_listener_comes_and_goes_a_hundred_times_without_a_failed_request() {
             .folder
             .write("gateway.yaml", gateway_with(LISTENERS));
         load.changed(format!("listener {turn} was removed"));
-        eventually("the other listener is gone", || {
+        eventually("the other listener is closed", || {
             client::Client::connect(other).is_err().then_some(())
         });
         load.check();
@@ -74,26 +68,23 @@ fn another_listener_comes_and_goes_a_hundred_times_without_a_failed_request() {
     println!("{TIMES} times:\n{}", load.finish());
 }
 
-/// As the kubelet does it: a new folder, the link renamed over the old one, the old folder deleted at once.
+/// Like the kubelet: creates a new folder, renames a link over the old one, and deletes the old folder at once.
 #[test]
-fn a_thousand_swaps_of_the_data_link_in_a_row_fail_no_request() {
+fn a_thousand_consecutive_swaps_of_the_data_link_fail_no_request() {
     const SWAPS: u64 = 1_000;
-    // So often it is waited for: most swaps come while the one before is being read.
-    const LOOK: u64 = 50;
-    let generations = Generations::new();
-    let folder = Mounted::new(&generations);
+    // Waits only for every 50th swap, so that most swaps happen while the previous one is being loaded.
+    const SYNCHRONIZE: u64 = 50;
+    let generations = NumberedGenerations::new();
+    let folder = MountedConfigMap::new(&generations);
     let daemon = Daemon::of(&folder.folder).start();
     let mut probe = daemon.connect();
-    let load = generations
-        .plan(&daemon)
-        .every_kind()
-        .start(generations.judge());
+    let load = generations.load(&daemon);
     let began = Instant::now();
     for swap in 1..=SWAPS {
         let next = generations.announce();
         folder.swap(next, &generations.manifests(next));
         load.changed(format!("swap {swap}"));
-        if swap % LOOK == 0 {
+        if swap % SYNCHRONIZE == 0 {
             generations.wait_for(next, &mut probe);
             load.check();
         }
@@ -102,19 +93,19 @@ fn a_thousand_swaps_of_the_data_link_in_a_row_fail_no_request() {
     println!("{SWAPS} swaps in {took:.1?}\n{}", load.finish());
 }
 
-/// A folder as Kubernetes mounts a ConfigMap: links to `..data/NAME`, and `..data` a link to a hidden folder.
-struct Mounted {
+/// A folder like a ConfigMap that Kubernetes mounts: links to `..data/NAME`, where `..data` is a link to a hidden folder.
+struct MountedConfigMap {
     folder: Folder,
 }
 
-impl Mounted {
+impl MountedConfigMap {
     const FILE: &str = "generation.yaml";
 
-    fn new(generations: &Generations) -> Self {
+    fn new(generations: &NumberedGenerations) -> Self {
         let folder = Folder::with([("gateway.yaml", generations.folder.read("gateway.yaml"))]);
         let link = folder.path().join(Self::FILE);
         symlink(format!("..data/{}", Self::FILE), link).expect("a link");
-        let mounted = Mounted { folder };
+        let mounted = MountedConfigMap { folder };
         mounted.swap(0, &generations.manifests(0));
         mounted
     }
@@ -135,14 +126,14 @@ impl Mounted {
 #[test]
 fn a_thousand_certificates_under_new_connections_fail_no_handshake() {
     const CHANGES: u64 = 1_000;
-    let generations = Generations::new();
+    let generations = NumberedGenerations::new();
     let daemon = Daemon::of(&generations.folder).start();
     let mut probe = daemon.connect();
     let load = generations
         .plan(&daemon)
-        .clients(Kind::TlsFresh, 3)
-        .clients(Kind::TlsKept, 1)
-        .clients(Kind::TlsHttp2, 1)
+        .clients(ClientKind::TlsFresh, 3)
+        .clients(ClientKind::TlsKept, 1)
+        .clients(ClientKind::TlsHttp2, 1)
         .start(generations.judge());
     let began = Instant::now();
     for _ in 0..CHANGES {

@@ -1,12 +1,12 @@
-//! The end under load.
+//! Shutdown under load.
 
 use super::generations::{HOST, LISTENERS};
-use crate::support::backend::{Backend, Request, Wire};
+use crate::support::backend::{ReceivedRequest, TestBackend, Wire};
 use crate::support::client::Response;
 use crate::support::daemon::Daemon;
 use crate::support::eventually;
 use crate::support::folder::Folder;
-use crate::support::load::{Judge, Kind, Plan, Server, Target};
+use crate::support::load::{ClientKind, Judge, LoadTarget, Plan, ServerLifetime};
 use crate::support::manifests::{endpoint_slice, gateway_with, route, service};
 use crate::support::tls::{Authority, secret};
 use std::collections::BTreeSet;
@@ -18,9 +18,8 @@ use std::time::Duration;
 /// Requests by their names.
 type Names = Arc<Mutex<BTreeSet<String>>>;
 
-/// Answers with the request's name, in four pieces that take their time: most clients are always within an
-/// answer.
-fn answer_slowly(request: &Request, wire: &mut Wire) -> io::Result<()> {
+/// Answers slowly with the request's name, in four pieces, so that most clients are always in the middle of an answer.
+fn answer_slowly(request: &ReceivedRequest, wire: &mut Wire) -> io::Result<()> {
     const PIECE: Duration = Duration::from_millis(25);
     let name = request.header("x-request");
     let stream = wire.get_mut();
@@ -36,10 +35,10 @@ fn answer_slowly(request: &Request, wire: &mut Wire) -> io::Result<()> {
     write!(stream, "0\r\n\r\n")
 }
 
-/// Notes whole answers.
-struct Whole(Names);
+/// Records the names of complete answers.
+struct CompleteAnswers(Names);
 
-impl Judge for Whole {
+impl Judge for CompleteAnswers {
     fn judge(&self, answer: &Response, _: &[u8], _: u64) -> Result<(), String> {
         let text = answer.text();
         let name = text.strip_suffix("\nthe end");
@@ -49,45 +48,49 @@ impl Judge for Whole {
     }
 }
 
-#[test]
-fn every_request_that_a_backend_got_is_answered_in_full_after_sigterm() {
-    const CLIENTS: usize = 6;
-    let (seen, answered) = (Names::default(), Names::default());
-    let note = seen.clone();
-    let backend = Backend::doing(move |request, wire| {
-        let name = request.header("x-request").to_owned();
-        note.lock().expect("the names").insert(name);
-        answer_slowly(request, wire)
-    });
-    let authority = Authority::new();
+fn folder(authority: &Authority, backend: &TestBackend) -> Folder {
     let pair = authority.issue(HOST);
-    let folder = Folder::with([
+    Folder::with([
         ("gateway.yaml", gateway_with(LISTENERS)),
         ("route.yaml", route("one", HOST)),
         ("service.yaml", service("one")),
         ("slice.yaml", endpoint_slice("one", backend.address())),
         ("cert.yaml", secret("cert", &pair.certificate, &pair.key)),
-    ]);
+    ])
+}
+
+#[test]
+fn every_request_that_reached_a_backend_is_answered_completely_after_sigterm() {
+    const CLIENTS: usize = 6;
+    let (seen, answered) = (Names::default(), Names::default());
+    let recorded = seen.clone();
+    let backend = TestBackend::answering(move |request, wire| {
+        let name = request.header("x-request").to_owned();
+        recorded.lock().expect("the names").insert(name);
+        answer_slowly(request, wire)
+    });
+    let authority = Authority::new();
+    let folder = folder(&authority, &backend);
     let daemon = Daemon::of(&folder).start();
-    let target = Target {
+    let target = LoadTarget {
         plain: daemon.socket(80),
         tls: daemon.socket(443),
         host: HOST.to_owned(),
         trust: Some(authority.trust()),
     };
-    let plan = Plan::to(target).server(Server::Ends);
-    let plan = Kind::ALL
+    let plan = Plan::to(target).server(ServerLifetime::Ends);
+    let plan = ClientKind::ALL
         .into_iter()
         .fold(plan, |plan, kind| plan.clients(kind, CLIENTS));
-    let load = plan.start(Whole(answered.clone()));
-    eventually("the load is steady", || {
+    let load = plan.start(CompleteAnswers(answered.clone()));
+    eventually("all clients are being answered", || {
         load.check();
         (answered.lock().expect("the names").len() > 20 * CLIENTS).then_some(())
     });
     let before = answered.lock().expect("the names").len();
     load.changed("SIGTERM");
     daemon.signal("TERM");
-    let report = load.outlived();
+    let report = load.wait_until_stopped();
     let status = daemon.ended();
     let (seen, answered) = (seen.lock().expect("names"), answered.lock().expect("names"));
     println!(
@@ -97,11 +100,11 @@ fn every_request_that_a_backend_got_is_answered_in_full_after_sigterm() {
     let lost: Vec<_> = seen.difference(&answered).collect();
     assert!(
         lost.is_empty(),
-        "the backend got them, but no client an answer: {lost:?}"
+        "the backend received these requests, but no client an answer: {lost:?}"
     );
     assert!(
         answered.len() >= before + CLIENTS,
-        "too few were under way to tell"
+        "too few requests were in flight at SIGTERM"
     );
-    assert!(status.success(), "it ended with {status}");
+    assert!(status.success(), "the daemon ended with {status}");
 }

@@ -1,8 +1,8 @@
-//! Long exchanges that live through reloads: a WebSocket, a gRPC call in both directions, a download.
+//! Long exchanges that continue during reloads: a WebSocket, a bidirectional gRPC call, a download.
 
-use super::generations::Generations;
+use super::generations::NumberedGenerations;
 use crate::support::DEADLINE;
-use crate::support::backend::{Backend, Wire};
+use crate::support::backend::{TestBackend, Wire};
 use crate::support::daemon::Daemon;
 use crate::support::grpc;
 use crate::support::load::Load;
@@ -19,29 +19,29 @@ use std::time::Duration;
 use tokio::runtime::Runtime;
 
 const RELOADS: usize = 100;
-/// Before the last ones the route of the exchanges is deleted: they outlive it.
+/// The route of an exchange is deleted before the last of these reloads. The exchange continues.
 const AFTER_DELETION: usize = 10;
 
-/// Something long, over a route of its own: everything about that changes, and at last it is deleted.
-struct Exchange {
-    /// The route's, the Service's, and the hostname's in example.com.
+/// A long exchange over a separate route, which changes with each reload and is deleted in the end.
+struct LongExchange {
+    /// The name of the route and of the Service, and the first label of the hostname.
     name: &'static str,
     address: SocketAddr,
     /// The Service as YAML.
     service: String,
 }
 
-impl Exchange {
-    fn http(name: &'static str, backend: &Backend) -> Self {
-        Exchange {
+impl LongExchange {
+    fn http(name: &'static str, backend: &TestBackend) -> Self {
+        LongExchange {
             name,
             address: backend.address(),
             service: service(name),
         }
     }
 
-    fn write(&self, generations: &Generations, turn: usize) {
-        let Exchange {
+    fn write(&self, generations: &NumberedGenerations, turn: usize) {
+        let LongExchange {
             name,
             address,
             service,
@@ -62,10 +62,10 @@ impl Exchange {
         generations.folder.write(&format!("{name}.yaml"), text);
     }
 
-    /// Reloads a hundred times, each one in force, and does something after each.
+    /// Reloads a hundred times. Calls `after_each` when a reload is in force.
     fn reload(
         &self,
-        generations: &Generations,
+        generations: &NumberedGenerations,
         daemon: &Daemon,
         load: Load,
         mut after_each: impl FnMut(usize),
@@ -83,40 +83,37 @@ impl Exchange {
             load.check();
         }
         let gone = daemon.get(&format!("{}.example.com", self.name), "/");
-        assert_eq!(gone.status, 404, "the route is deleted");
+        assert_eq!(gone.status, 404, "the route must be deleted");
         println!("{}", load.finish());
     }
 }
 
 #[test]
-fn a_websocket_lives_through_a_hundred_reloads() {
-    let backend = Backend::doing(websocket::echo);
-    let generations = Generations::new();
-    let exchange = Exchange::http("chat", &backend);
+fn a_websocket_survives_a_hundred_reloads() {
+    let backend = TestBackend::answering(websocket::echo);
+    let generations = NumberedGenerations::new();
+    let exchange = LongExchange::http("chat", &backend);
     exchange.write(&generations, 0);
     let daemon = Daemon::of(&generations.folder).start();
-    let load = generations
-        .plan(&daemon)
-        .every_kind()
-        .start(generations.judge());
+    let load = generations.load(&daemon);
     let open = WebSocket::open(daemon.socket(80), "chat.example.com", "/");
     let mut chat = open.expect("a WebSocket");
-    assert_eq!(chat.hear().expect("the greeting"), "welcome");
+    assert_eq!(chat.receive().expect("the greeting"), "welcome");
     exchange.reload(&generations, &daemon, load, |turn| {
         let text = format!("turn {turn}");
-        chat.say(&text).expect("the WebSocket is open");
-        assert_eq!(chat.hear().expect("an answer"), text);
+        chat.send(&text).expect("the WebSocket is open");
+        assert_eq!(chat.receive().expect("an answer"), text);
     });
 }
 
-/// A gRPC call that is open in both directions.
-struct Dialogue {
+/// An open bidirectional gRPC call.
+struct GrpcCall {
     runtime: Runtime,
     up: SendStream<Bytes>,
     down: RecvStream,
 }
 
-impl Dialogue {
+impl GrpcCall {
     fn open(socket: SocketAddr, host: &str) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
@@ -140,30 +137,32 @@ impl Dialogue {
             assert_eq!(answer.status(), 200);
             (up, answer.into_body())
         });
-        Dialogue { runtime, up, down }
+        GrpcCall { runtime, up, down }
     }
 
-    /// Sends a piece, and waits until as much has come back.
+    /// Sends a message, and waits until it has come back.
     fn exchange(&mut self, text: String) {
         let (up, down) = (&mut self.up, &mut self.down);
         self.runtime.block_on(async {
             up.send_data(text.clone().into(), false)
                 .expect("the stream is open");
-            let mut heard = Vec::new();
-            while heard.len() < text.len() {
+            let mut received = Vec::new();
+            while received.len() < text.len() {
                 let piece = tokio::time::timeout(DEADLINE, down.data()).await;
-                let piece = piece.expect("a piece in time").expect("the stream goes on");
+                let piece = piece
+                    .expect("a piece in time")
+                    .expect("the stream continues");
                 let piece = piece.expect("the stream isn't reset");
                 down.flow_control()
                     .release_capacity(piece.len())
                     .expect("capacity");
-                heard.extend_from_slice(&piece);
+                received.extend_from_slice(&piece);
             }
-            assert_eq!(heard, text.as_bytes());
+            assert_eq!(received, text.as_bytes());
         });
     }
 
-    /// Ends the request, and waits for the end of the answer, its trailers.
+    /// Ends the request, and waits for the trailers of the answer.
     fn end(mut self) {
         let up = &mut self.up;
         up.send_data(Bytes::new(), true)
@@ -172,7 +171,7 @@ impl Dialogue {
         let trailers = async {
             while let Some(piece) = down.data().await {
                 let piece = piece.expect("the stream isn't reset");
-                assert!(piece.is_empty(), "more than was sent came back: {piece:?}");
+                assert!(piece.is_empty(), "unexpected data: {piece:?}");
             }
             down.trailers().await.expect("the stream isn't reset")
         };
@@ -183,31 +182,28 @@ impl Dialogue {
 }
 
 #[test]
-fn a_grpc_call_in_both_directions_lives_through_a_hundred_reloads() {
+fn a_bidirectional_grpc_call_survives_a_hundred_reloads() {
     let service = service("talk").replace(
         "port: 3000\n",
         "port: 3000\n      appProtocol: kubernetes.io/h2c\n",
     );
-    let exchange = Exchange {
+    let exchange = LongExchange {
         name: "talk",
         address: grpc::echo(),
         service,
     };
-    let generations = Generations::new();
+    let generations = NumberedGenerations::new();
     exchange.write(&generations, 0);
     let daemon = Daemon::of(&generations.folder).start();
-    let load = generations
-        .plan(&daemon)
-        .every_kind()
-        .start(generations.judge());
-    let mut dialogue = Dialogue::open(daemon.socket(80), "talk.example.com");
+    let load = generations.load(&daemon);
+    let mut call = GrpcCall::open(daemon.socket(80), "talk.example.com");
     exchange.reload(&generations, &daemon, load, |turn| {
-        dialogue.exchange(format!("turn {turn}"));
+        call.exchange(format!("turn {turn}"));
     });
-    dialogue.end();
+    call.end();
 }
 
-/// Sends lines with their numbers, some hundred a second, until it is told to stop.
+/// Sends numbered lines, about 200 per second, until `stop` is set.
 fn send_lines(wire: &mut Wire, stop: &AtomicBool) -> io::Result<()> {
     const PAUSE: Duration = Duration::from_millis(5);
     let stream = wire.get_mut();
@@ -227,18 +223,15 @@ fn send_lines(wire: &mut Wire, stop: &AtomicBool) -> io::Result<()> {
 }
 
 #[test]
-fn a_long_download_lives_through_a_hundred_reloads() {
+fn a_long_download_survives_a_hundred_reloads() {
     let stop = Arc::new(AtomicBool::new(false));
     let stopped = stop.clone();
-    let backend = Backend::doing(move |_, wire| send_lines(wire, &stopped));
-    let generations = Generations::new();
-    let exchange = Exchange::http("files", &backend);
+    let backend = TestBackend::answering(move |_, wire| send_lines(wire, &stopped));
+    let generations = NumberedGenerations::new();
+    let exchange = LongExchange::http("files", &backend);
     exchange.write(&generations, 0);
     let daemon = Daemon::of(&generations.folder).start();
-    let load = generations
-        .plan(&daemon)
-        .every_kind()
-        .start(generations.judge());
+    let load = generations.load(&daemon);
     let mut stream = TcpStream::connect(daemon.socket(80)).expect("a connection");
     stream.set_read_timeout(Some(DEADLINE)).expect("a deadline");
     write!(stream, "GET / HTTP/1.1\r\nHost: files.example.com\r\n\r\n").expect("a request");
@@ -254,16 +247,16 @@ fn a_long_download_lives_through_a_hundred_reloads() {
             );
             before = now;
         });
-        assert!(before > RELOADS, "only {before} lines came meanwhile");
+        assert!(before > RELOADS, "only {before} lines arrived");
         stop.store(true, Ordering::SeqCst);
         reader
             .join()
             .expect("the reader")
-            .expect("a whole download");
+            .expect("a complete download");
     });
 }
 
-/// Reads to the end, and fails when a line is missing or in the wrong place.
+/// Reads to the end, and fails if a line is missing or out of order.
 fn read_lines(stream: TcpStream, count: &AtomicUsize) -> io::Result<()> {
     let mut lines = io::BufReader::new(stream).lines();
     for line in lines.by_ref() {
@@ -271,7 +264,7 @@ fn read_lines(stream: TcpStream, count: &AtomicUsize) -> io::Result<()> {
         if line == "0" {
             return Ok(());
         }
-        // The head, and the lengths and ends of the chunks, are shorter.
+        // Skips the response header and the chunk lengths, which are shorter.
         if line.len() < 1000 {
             continue;
         }

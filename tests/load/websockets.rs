@@ -1,6 +1,6 @@
-//! WebSockets by the thousand.
+//! Thousands of WebSockets.
 
-use crate::support::backend::Backend;
+use crate::support::backend::TestBackend;
 use crate::support::daemon::Daemon;
 use crate::support::folder::Folder;
 use crate::support::manifests::{endpoint_slice, gateway, route, service};
@@ -13,13 +13,13 @@ use std::time::Instant;
 
 const HOST: &str = "chat.example.com";
 
-/// Pingora by itself tears down the one or other, when the backend's 101 is there before the end of the
-/// request's empty body has been looked at.
+/// Pingora itself closes some of these connections: those where the backend's 101 arrives before Pingora has processed the
+/// end of the request's empty body.
 #[test]
-fn of_ten_thousand_websockets_to_a_backend_that_accepts_at_once_none_is_torn_down() {
+fn ten_thousand_websockets_to_a_fast_backend_stay_open() {
     const UPGRADES: usize = 10_000;
     const CLIENTS: usize = 8;
-    let backend = Backend::doing(websocket::echo);
+    let backend = TestBackend::answering(websocket::echo);
     let folder = Folder::with([
         ("gateway.yaml", gateway()),
         ("route.yaml", route("chat", HOST)),
@@ -49,13 +49,13 @@ fn of_ten_thousand_websockets_to_a_backend_that_accepts_at_once_none_is_torn_dow
     println!("{UPGRADES} upgrades in {:.1?}", began.elapsed());
 }
 
-/// Opens a WebSocket, and a message goes each way.
+/// Opens a WebSocket and exchanges a message in each direction.
 fn greet(socket: SocketAddr, number: usize) -> io::Result<()> {
     let mut chat = WebSocket::open(socket, HOST, "/")?;
-    let welcome = chat.hear()?;
+    let welcome = chat.receive()?;
     let text = format!("hello {number}");
-    chat.say(&text)?;
-    let answer = chat.hear()?;
+    chat.send(&text)?;
+    let answer = chat.receive()?;
     if (welcome.as_str(), &answer) != ("welcome", &text) {
         return Err(io::Error::other(format!("{welcome:?}, then {answer:?}")));
     }

@@ -1,4 +1,4 @@
-//! The log and its reader: whatever the reader does, requests are answered and the daemon ends when it is told to.
+//! The log and its reader: whatever the reader does, requests are answered, and signals end the daemon.
 
 mod command_line;
 mod readers;
@@ -7,11 +7,11 @@ mod serving;
 use crate::support::daemon::Daemon;
 use std::io::{PipeReader, PipeWriter, Write, pipe};
 
-/// A pipe that takes nothing until something is read from it.
+/// A pipe that is full: writes block until something is read.
 fn full_pipe() -> (PipeReader, PipeWriter) {
     let (reader, mut writer) = pipe().expect("a pipe");
     rustix::io::ioctl_fionbio(&writer, true).expect("non-blocking");
-    // Whole lines, so that the first line of the daemon begins a line.
+    // Fills it with line ends, so that the daemon's first line begins a line.
     while writer.write(&[b'\n'; 4096]).is_ok() {}
     rustix::io::ioctl_fionbio(&writer, false).expect("blocking");
     (reader, writer)
@@ -22,12 +22,7 @@ fn closed_pipe() -> PipeWriter {
     pipe().expect("a pipe").1
 }
 
-/// How many lines the daemon has dropped.
+/// The number of lines that the daemon has dropped.
 fn dropped(daemon: &Daemon) -> u64 {
-    let metrics = daemon.admin("/metrics").text();
-    let mut values = metrics
-        .lines()
-        .filter_map(|line| line.strip_prefix("gatefold_log_lines_dropped_total "));
-    let value = values.next().and_then(|value| value.parse().ok());
-    value.expect("the counter")
+    daemon.metric("gatefold_log_lines_dropped_total") as u64
 }

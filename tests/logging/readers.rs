@@ -1,4 +1,4 @@
-//! What the reader of a log gets.
+//! The lines that the reader of the log receives.
 
 use super::{dropped, full_pipe};
 use crate::support::client::Client;
@@ -19,7 +19,7 @@ use std::thread;
 
 const HOST: &str = "www.example.com";
 
-/// A folder whose one route needs no backend.
+/// A folder with one route that needs no backend.
 fn folder() -> Folder {
     let redirect = "
 apiVersion: gateway.networking.k8s.io/v1
@@ -41,19 +41,19 @@ fn start(folder: &Folder, output: PipeWriter) -> Daemon {
     start.output(output).start()
 }
 
-/// Reads to the end in a thread of its own.
+/// Reads to the end in a separate thread.
 fn read_all(mut reader: impl Read + Send + 'static) -> Receiver<String> {
     let (send, receive) = channel();
     thread::spawn(move || {
         let mut text = String::new();
         let read = reader.read_to_string(&mut text);
-        // Without a receiver the test has failed.
+        // Fails only if the test has failed.
         let _ = send.send(read.map(|_| text).unwrap_or_else(|error| error.to_string()));
     });
     receive
 }
 
-/// The lines, each a JSON object.
+/// Parses each line as a JSON object.
 #[track_caller]
 fn lines(log: &str) -> Vec<Value> {
     let lines = log.lines().filter(|line| !line.is_empty());
@@ -75,14 +75,14 @@ fn ask(client: &mut Client, path: &str) {
 }
 
 #[test]
-fn every_line_reaches_a_reader_in_order_and_none_is_lost_at_the_end() {
+fn every_line_reaches_the_reader_in_order_even_at_the_end() {
     let (reader, writer) = pipe().expect("a pipe");
     let log = read_all(reader);
     let folder = folder();
     let daemon = start(&folder, writer);
     let mut client = daemon.connect();
-    let asked: Vec<String> = (0..2_000).map(|number| format!("/{number}")).collect();
-    for path in &asked {
+    let requested: Vec<String> = (0..2_000).map(|number| format!("/{number}")).collect();
+    for path in &requested {
         ask(&mut client, path);
     }
     daemon.signal("TERM");
@@ -90,41 +90,41 @@ fn every_line_reaches_a_reader_in_order_and_none_is_lost_at_the_end() {
     assert_eq!(daemon.ended().code(), Some(0));
     let log = log.recv_timeout(DEADLINE).expect("the log ends");
     let lines = lines(&log);
-    assert_eq!(paths(&lines), asked);
+    assert_eq!(paths(&lines), requested);
     let last = lines.last().expect("a line");
     let message = last["message"].as_str().unwrap_or_default();
     assert!(message.contains("gatefold ends"), "{last}");
 }
 
 #[test]
-fn a_line_reaches_a_reader_without_further_lines() {
+fn a_line_reaches_the_reader_without_further_lines() {
     let folder = folder();
     let daemon = Daemon::of(&folder).arg("--access-log").start();
     ask(&mut daemon.connect(), "/only");
-    eventually("the line of the request is there", || {
+    eventually("the request is logged", || {
         daemon.log().contains("/only").then_some(())
     });
 }
 
 #[test]
-fn a_reader_that_recovers_learns_how_many_lines_are_missing() {
+fn the_log_reports_missing_lines_to_a_reader_that_recovers() {
     let (reader, writer) = full_pipe();
     let folder = folder();
     let daemon = start(&folder, writer);
     let mut client = daemon.connect();
     let path = format!("/{}", "x".repeat(4_000));
-    let mut asked = 0;
+    let mut requests = 0;
     while dropped(&daemon) < 100 {
         for _ in 0..50 {
             ask(&mut client, &path);
         }
-        asked += 50;
+        requests += 50;
     }
-    // Warnings find room where lines of the access log don't.
+    // Warnings fit into the queue when lines of the access log don't.
     daemon.signal("HUP");
     let missing = dropped(&daemon);
     let log = read_all(reader);
-    eventually("there is room again", || {
+    eventually("lines are no longer dropped", || {
         let before = dropped(&daemon);
         ask(&mut client, "/later");
         (dropped(&daemon) == before).then_some(())
@@ -134,20 +134,20 @@ fn a_reader_that_recovers_learns_how_many_lines_are_missing() {
     assert_eq!(daemon.ended().code(), Some(0));
     let log = log.recv_timeout(DEADLINE).expect("the log ends");
     let lines = lines(&log);
-    let told: u64 = lines
+    let reported: u64 = lines
         .iter()
         .filter_map(|line| line["dropped"].as_u64())
         .sum();
-    assert!(told >= missing, "{told} of {missing}");
+    assert!(reported >= missing, "{reported} of {missing}");
     let written = paths(&lines).iter().filter(|found| **found == path).count();
-    assert!(written < asked, "{written} of {asked}");
+    assert!(written < requests, "{written} of {requests}");
     let gap = lines.iter().position(|line| line["dropped"].is_u64());
     let last = lines.iter().rposition(|line| line["path"] == path.as_str());
-    assert!(gap > last, "the report is where lines are missing");
+    assert!(gap > last, "the report must be where the lines are missing");
     assert_eq!(paths(&lines).last(), Some(&"/later"));
 }
 
-/// The processes of a shell's pipeline, ended with the test.
+/// The processes of a shell pipeline. They are killed when this is dropped.
 struct Pipeline(Child);
 
 impl Pipeline {
@@ -158,14 +158,14 @@ impl Pipeline {
 
 impl Drop for Pipeline {
     fn drop(&mut self) {
-        // Fails when all of them have ended.
+        // Fails if all of them have ended.
         let _ = self.signal(Signal::KILL);
         let _ = self.0.wait();
     }
 }
 
 #[test]
-fn ctrl_c_ends_it_although_tee_ends_first() {
+fn ctrl_c_ends_the_daemon_although_tee_ends_first() {
     let folder = folder();
     let scratch = tempfile::tempdir().expect("a folder");
     let copy = scratch.path().join("copy");
@@ -186,7 +186,7 @@ fn ctrl_c_ends_it_although_tee_ends_first() {
     let pipeline = Pipeline(shell.process_group(0).spawn().expect("a shell"));
     drop(shell);
     let ended = read_all(reader);
-    eventually("it is ready", || {
+    eventually("the daemon is ready", || {
         let answer = Client::connect(admin)
             .ok()?
             .get("admin", "/readyz", &[])

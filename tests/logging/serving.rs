@@ -1,7 +1,7 @@
-//! What a daemon does while its log can't be written.
+//! A daemon whose log can't be written.
 
 use super::{closed_pipe, dropped, full_pipe};
-use crate::support::backend::Backend;
+use crate::support::backend::TestBackend;
 use crate::support::client::Client;
 use crate::support::daemon::{Daemon, signal};
 use crate::support::eventually;
@@ -20,7 +20,7 @@ const DEAD: &str = "dead.example.com";
 const CONNECTIONS: usize = 4;
 const REQUESTS: usize = 10_000;
 
-/// A route to a backend that lives, and one to a backend that is dead.
+/// A folder with a route to a running backend, and one to an address without a backend.
 fn folder() -> Folder {
     let dead = own_address();
     let dead = SocketAddr::new(dead, free_port(dead));
@@ -30,16 +30,16 @@ fn folder() -> Folder {
         ("one.yaml", service("one")),
         (
             "slice.yaml",
-            endpoint_slice("one", Backend::start("one").address()),
+            endpoint_slice("one", TestBackend::start("one").address()),
         ),
         ("dead.yaml", route("dead", DEAD)),
         ("service.yaml", service("dead")),
-        ("nobody.yaml", endpoint_slice("dead", dead)),
+        ("dead-slice.yaml", endpoint_slice("dead", dead)),
     ])
 }
 
-/// Starts a daemon that writes its log there, and checks that it serves and ends as with any other log. Returns how
-/// many lines of the log were dropped.
+/// Starts a daemon that writes its log to `output`. Checks that it serves requests and ends as usual. Returns the number
+/// of dropped log lines.
 fn serves_and_ends(output: impl Into<OwnedFd>) -> u64 {
     let folder = folder();
     let daemon = Daemon::of(&folder)
@@ -77,25 +77,28 @@ fn answers_requests(daemon: &Daemon) {
 }
 
 #[test]
-fn a_log_that_nothing_reads_holds_up_nothing() {
+fn a_log_without_a_reading_process_does_not_block_the_daemon() {
     let (_reader, writer) = full_pipe();
     assert!(serves_and_ends(writer) > 0);
 }
 
 #[test]
-fn a_log_whose_reader_has_gone_holds_up_nothing() {
-    assert!(serves_and_ends(closed_pipe()) > 10_000, "all are lost");
+fn a_log_with_a_closed_pipe_does_not_block_the_daemon() {
+    assert!(
+        serves_and_ends(closed_pipe()) > 10_000,
+        "all lines must be dropped"
+    );
 }
 
 #[test]
-fn a_log_on_a_full_disk_holds_up_nothing() {
+fn a_log_on_a_full_disk_does_not_block_the_daemon() {
     let full = File::options().write(true).open("/dev/full");
     let dropped = serves_and_ends(full.expect("/dev/full"));
-    assert!(dropped > 10_000, "all are lost");
+    assert!(dropped > 10_000, "all lines must be dropped");
 }
 
 #[test]
-fn a_log_file_that_has_reached_its_limit_holds_up_nothing() {
+fn a_log_file_at_its_size_limit_does_not_block_the_daemon() {
     let folder = folder();
     let daemon = Daemon::of(&folder).arg("--access-log").file_size(16);
     let daemon = daemon.start();
@@ -110,7 +113,7 @@ fn a_log_file_that_has_reached_its_limit_holds_up_nothing() {
 }
 
 #[test]
-fn a_log_whose_reader_is_slow_holds_up_nothing() {
+fn a_log_with_a_slow_reader_does_not_block_the_daemon() {
     let (mut reader, writer) = full_pipe();
     let slow = thread::spawn(move || {
         let mut some = [0; 512];
@@ -123,11 +126,11 @@ fn a_log_whose_reader_is_slow_holds_up_nothing() {
 }
 
 #[test]
-fn the_second_sigterm_ends_it_at_once_although_nothing_reads_the_log() {
+fn the_second_sigterm_ends_the_daemon_at_once_if_the_log_blocks() {
     let (_reader, writer) = full_pipe();
     let folder = folder();
     let daemon = Daemon::of(&folder).output(writer).start();
-    // Keeps it draining.
+    // Keeps the daemon draining.
     let mut client = daemon.connect();
     client.begin(b"GET / HTTP/1.1\r\n").expect("sent");
     eventually("the connection is open", || {
@@ -136,14 +139,14 @@ fn the_second_sigterm_ends_it_at_once_although_nothing_reads_the_log() {
         metrics.lines().any(open).then_some(())
     });
     daemon.signal("TERM");
-    eventually("it drains", || {
+    eventually("the daemon drains", || {
         (daemon.admin("/readyz").status == 503).then_some(())
     });
     daemon.signal("TERM");
     assert_eq!(daemon.ended().code(), Some(130));
 }
 
-/// Ends with the test.
+/// A process that is killed when this is dropped.
 struct Successor(u64);
 
 impl Drop for Successor {
@@ -154,7 +157,7 @@ impl Drop for Successor {
     }
 }
 
-/// Whether a process that isn't a child of this one has ended.
+/// Whether a process that is not a child of this one has ended.
 fn has_ended(process: u64) -> bool {
     let stat = fs::read_to_string(format!("/proc/{process}/stat"));
     let state = stat.as_ref().ok().and_then(|stat| stat.rsplit_once(')'));
@@ -162,7 +165,7 @@ fn has_ended(process: u64) -> bool {
 }
 
 #[test]
-fn an_upgrade_succeeds_although_nothing_reads_the_log() {
+fn an_upgrade_succeeds_if_the_log_blocks() {
     let (_reader, writer) = full_pipe();
     let folder = folder();
     let daemon = Daemon::of(&folder).upgradable().output(writer).start();

@@ -1,4 +1,4 @@
-//! Backends outside the daemon.
+//! HTTP/1.1 backends.
 
 use super::network::{free_port, own_address};
 use std::io::{self, BufRead, BufReader, Write};
@@ -6,46 +6,46 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::thread;
 
-/// A backend in this process, which keeps connections alive. It lives as long as the test.
-pub struct Backend {
+/// A backend in this process with persistent connections. It lives as long as the test.
+pub struct TestBackend {
     address: SocketAddr,
 }
 
-/// The head of a request.
+/// The header of a request.
 #[derive(Debug)]
-pub struct Request {
-    /// In the order they came, names in lower case.
+pub struct ReceivedRequest {
+    /// In the order of arrival, names in lower case.
     pub headers: Vec<(String, String)>,
 }
 
-/// A connection: read buffered, write by `get_mut`.
+/// A connection. Reads are buffered; writes use `get_mut`.
 pub type Wire = BufReader<TcpStream>;
 
-impl Backend {
-    /// One that answers every request with 200 and its name, on an address of its own.
+impl TestBackend {
+    /// Starts a backend on a new address that answers every request with 200 and its name.
     pub fn start(name: &str) -> Self {
         let ip = own_address();
-        Backend::listen(name, SocketAddr::new(ip, free_port(ip)))
+        TestBackend::listen(name, SocketAddr::new(ip, free_port(ip)))
     }
 
-    /// The same, at this address.
+    /// The same, on this address.
     pub fn listen(name: &str, address: SocketAddr) -> Self {
         let name = name.to_owned();
-        Backend::serve(address, move |_, wire| say(wire, &name))
+        TestBackend::serve(address, move |_, wire| respond(wire, &name))
     }
 
-    /// One that does this with each request's head: it reads the body, if there is one, and answers. An
-    /// error ends the connection.
-    pub fn doing(
-        answer: impl Fn(&Request, &mut Wire) -> io::Result<()> + Send + Sync + 'static,
+    /// Starts a backend that calls `answer` for the header of each request. `answer` must read the body, if there is one, and
+    /// write the response. An error closes the connection.
+    pub fn answering(
+        answer: impl Fn(&ReceivedRequest, &mut Wire) -> io::Result<()> + Send + Sync + 'static,
     ) -> Self {
         let ip = own_address();
-        Backend::serve(SocketAddr::new(ip, free_port(ip)), answer)
+        TestBackend::serve(SocketAddr::new(ip, free_port(ip)), answer)
     }
 
     fn serve(
         address: SocketAddr,
-        answer: impl Fn(&Request, &mut Wire) -> io::Result<()> + Send + Sync + 'static,
+        answer: impl Fn(&ReceivedRequest, &mut Wire) -> io::Result<()> + Send + Sync + 'static,
     ) -> Self {
         let listener = TcpListener::bind(address).expect("the backend's socket");
         let answer = Arc::new(answer);
@@ -54,7 +54,7 @@ impl Backend {
                 let answer = answer.clone();
                 thread::spawn(move || {
                     let mut wire = BufReader::new(stream);
-                    while let Some(request) = Request::read(&mut wire) {
+                    while let Some(request) = ReceivedRequest::read(&mut wire) {
                         if answer(&request, &mut wire).is_err() {
                             break;
                         }
@@ -62,7 +62,7 @@ impl Backend {
                 });
             }
         });
-        Backend { address }
+        TestBackend { address }
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -71,18 +71,18 @@ impl Backend {
 }
 
 /// Answers 200 with this body.
-pub fn say(wire: &mut Wire, body: &str) -> io::Result<()> {
+pub fn respond(wire: &mut Wire, body: &str) -> io::Result<()> {
     let length = body.len();
-    // In one piece: the second of two small ones would wait for the first to be acknowledged, 40 ms.
+    // One write: a second small one would wait up to 40 ms for the acknowledgement of the first.
     let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{body}");
     wire.get_mut().write_all(answer.as_bytes())
 }
 
-impl Request {
-    /// Nothing when the peer has closed.
+impl ReceivedRequest {
+    /// Returns `None` if the peer has closed the connection.
     fn read(wire: &mut Wire) -> Option<Self> {
         let _method_and_path = line(wire)?;
-        let mut request = Request {
+        let mut request = ReceivedRequest {
             headers: Vec::new(),
         };
         loop {
@@ -96,7 +96,7 @@ impl Request {
         }
     }
 
-    /// A header's first value; empty when there is none.
+    /// The first value of a header; empty if there is none.
     pub fn header(&self, name: &str) -> &str {
         let mut found = self.headers.iter().filter(|(found, _)| found == name);
         found.next().map_or("", |(_, value)| value)

@@ -1,11 +1,11 @@
-//! A small HTTP/1.1 client: it sends what it is told to and reads what comes, over any stream.
+//! A small HTTP/1.1 client over any stream. It sends requests unchanged and reads answers.
 
 use serde_json::Value;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-/// A connection, kept alive between requests.
+/// A persistent connection.
 pub struct Client<S: Read + Write = TcpStream> {
     stream: BufReader<S>,
 }
@@ -14,18 +14,18 @@ pub struct Client<S: Read + Write = TcpStream> {
 #[derive(Debug)]
 pub struct Response {
     pub status: u16,
-    /// In the order they came, names in lower case.
+    /// In the order of arrival, names in lower case.
     pub headers: Vec<(String, String)>,
     pub body: Vec<u8>,
 }
 
-/// One request on a connection of its own.
+/// Sends one `GET` on a new connection.
 #[track_caller]
 pub fn get(address: SocketAddr, host: &str, path: &str) -> Response {
     try_get(address, host, path).unwrap_or_else(|error| panic!("GET {host}{path}: {error}"))
 }
 
-/// The same, when failing is one of the outcomes.
+/// The same, for requests that may fail.
 pub fn try_get(address: SocketAddr, host: &str, path: &str) -> io::Result<Response> {
     Client::connect(address)?.get(host, path, &[])
 }
@@ -45,7 +45,7 @@ impl<S: Read + Write> Client<S> {
         }
     }
 
-    /// What it talks over.
+    /// The underlying stream.
     pub fn stream(&self) -> &S {
         self.stream.get_ref()
     }
@@ -83,7 +83,7 @@ impl<S: Read + Write> Client<S> {
         self.read(method)
     }
 
-    /// Sends just these bytes.
+    /// Sends these bytes.
     pub fn begin(&mut self, bytes: &[u8]) -> io::Result<()> {
         let stream = self.stream.get_mut();
         stream.write_all(bytes)?;

@@ -1,24 +1,25 @@
-//! A folder of manifests that a test edits, as people and tools do.
+//! A folder of manifests that a test edits like people and tools do.
 
+use super::manifests::{gateway, route, service};
 use super::repository;
 use std::fs;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
-/// A temporary folder of manifests, removed in the end.
+/// A temporary folder of manifests, which is removed when it is dropped.
 pub struct Folder {
     root: TempDir,
 }
 
 impl Folder {
-    /// An empty one.
+    /// Creates an empty folder.
     pub fn new() -> Self {
         Folder {
             root: tempfile::tempdir().expect("a temporary folder"),
         }
     }
 
-    /// One with a copy of a folder under `config/`.
+    /// Creates a copy of a sample under `config/`.
     pub fn sample(name: &str) -> Self {
         let folder = Folder::new();
         let from = repository("config").join(name).join("manifests");
@@ -30,7 +31,7 @@ impl Folder {
         folder
     }
 
-    /// One with these files.
+    /// Creates a folder with these files.
     pub fn with<'a>(files: impl IntoIterator<Item = (&'a str, String)>) -> Self {
         let folder = Folder::new();
         for (name, text) in files {
@@ -39,24 +40,33 @@ impl Folder {
         folder
     }
 
+    /// Creates a folder with a Gateway, a Service `one`, and a route for a hostname to it.
+    pub fn with_route(hostname: &str) -> Self {
+        Folder::with([
+            ("gateway.yaml", gateway()),
+            ("route.yaml", route("one", hostname)),
+            ("one.yaml", service("one")),
+        ])
+    }
+
     pub fn path(&self) -> &Path {
         self.root.path()
     }
 
-    /// Puts a file in place by renaming, as careful editors and `kubectl`-like tools do.
+    /// Writes a file by renaming it into place, as many editors and tools do.
     pub fn write(&self, name: &str, text: impl AsRef<[u8]>) {
         let path = self.prepare(name);
         let hidden = path.with_file_name(format!(".{name}.new", name = name.replace('/', "-")));
-        fs::write(&hidden, text).expect("the file written beside");
+        fs::write(&hidden, text).expect("the temporary file written");
         fs::rename(&hidden, &path).expect("the file renamed into place");
     }
 
-    /// Writes over a file where it lies, as a shell's redirection does.
+    /// Overwrites a file in place, as a shell redirection does.
     pub fn overwrite(&self, name: &str, text: impl AsRef<[u8]>) {
         fs::write(self.prepare(name), text).expect("the file overwritten");
     }
 
-    /// Copies a file of the repository to a name in this folder.
+    /// Copies a file of the repository into this folder.
     pub fn copy(&self, from: impl AsRef<Path>, name: &str) {
         self.write(
             name,
@@ -64,7 +74,7 @@ impl Folder {
         );
     }
 
-    /// Replaces text in a file; the text must be there.
+    /// Replaces text in a file, which must contain it.
     #[track_caller]
     pub fn replace(&self, name: &str, old: &str, new: &str) {
         let text = self.read(name);

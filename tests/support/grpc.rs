@@ -1,4 +1,4 @@
-//! A gRPC service as far as tests need it: HTTP/2 without TLS, what comes in goes out again, trailers at the end.
+//! A minimal gRPC service over HTTP/2 without TLS. It echoes messages and ends with trailers.
 
 use super::network::{free_port, own_address};
 use bytes::Bytes;
@@ -8,7 +8,7 @@ use http::{HeaderMap, Request, Response};
 use std::net::SocketAddr;
 use tokio::net::{TcpListener, TcpStream};
 
-/// Starts one, which lives as long as the test.
+/// Starts the service. It lives as long as the test.
 pub fn echo() -> SocketAddr {
     let ip = own_address();
     let address = SocketAddr::new(ip, free_port(ip));

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use std::net::SocketAddr;
 
-/// A class and a Gateway `edge` with one plain listener on port 80.
+/// A class and a Gateway `edge` with an HTTP listener on port 80.
 pub fn gateway() -> String {
     gateway_with("    - {name: http, protocol: HTTP, port: 80}\n")
 }
@@ -37,7 +37,7 @@ spec:
     )
 }
 
-/// A route `name` of the Gateway `edge` that sends everything for a hostname to a Service of the same name.
+/// A route of the Gateway `edge` that sends all requests for a hostname to the Service with the route's name.
 pub fn route(name: &str, hostname: &str) -> String {
     route_to(
         name,
@@ -62,6 +62,15 @@ spec:
     - backendRefs:
 {backends}"
     )
+}
+
+/// A route of the Gateway `edge` with these rules, as lines of YAML.
+pub fn route_with_rules(name: &str, hostname: &str, rules: &str) -> String {
+    let route = route_to(name, hostname, "");
+    let (head, _) = route
+        .split_once("    - backendRefs")
+        .expect("a rule to replace");
+    format!("{head}{rules}")
 }
 
 /// A Service with port 3000.
@@ -105,7 +114,7 @@ ports:
     )
 }
 
-/// The condition of a type, in anything that has `conditions`.
+/// Returns the condition of a type in an object with `conditions`.
 #[track_caller]
 pub fn condition<'a>(status: &'a Value, kind: &str) -> &'a Value {
     let all = status["conditions"].as_array();

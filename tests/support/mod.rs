@@ -1,4 +1,4 @@
-//! What end-to-end tests are made of: a folder of manifests, the daemon, backends, a client.
+//! The building blocks of end-to-end tests: a folder of manifests, the daemon, backends, clients.
 
 pub mod backend;
 pub mod client;
@@ -13,11 +13,11 @@ pub mod tls;
 mod wait;
 pub mod websocket;
 
-pub use wait::{DEADLINE, eventually};
+pub use wait::{DEADLINE, SetOnDrop, eventually};
 
 use std::path::{Path, PathBuf};
 
-/// A path in the repository.
+/// The absolute path of a file in the repository.
 pub fn repository(path: impl AsRef<Path>) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }

@@ -1,9 +1,9 @@
-//! Keys and certificates of kinds that only openssl makes.
+//! Keys and certificates in formats that only openssl creates.
 
 use std::io::{Read, Write};
 use std::process::{Command, Stdio};
 
-/// What openssl makes of a standard input.
+/// Runs openssl with this standard input, and returns its output.
 #[track_caller]
 pub fn openssl(arguments: &[&str], input: &str) -> String {
     let mut command = Command::new("openssl");
@@ -14,7 +14,9 @@ pub fn openssl(arguments: &[&str], input: &str) -> String {
         .spawn()
         .expect("openssl, which ./x test installs");
     let mut stdin = child.stdin.take().expect("its input");
-    stdin.write_all(input.as_bytes()).expect("it reads");
+    stdin
+        .write_all(input.as_bytes())
+        .expect("openssl reads its input");
     drop(stdin);
     let mut output = String::new();
     let mut stdout = child.stdout.take().expect("its output");
@@ -23,7 +25,7 @@ pub fn openssl(arguments: &[&str], input: &str) -> String {
     output
 }
 
-/// A self-signed certificate for a key, with a common name.
+/// Creates a self-signed certificate with a common name for a key.
 #[track_caller]
 pub fn self_signed(key: &str, name: &str) -> String {
     let folder = tempfile::tempdir().expect("a temporary folder");

@@ -1,4 +1,4 @@
-//! Certificates made in the test, and a TLS client that trusts only them.
+//! Certificates created by tests, and a TLS client that trusts only them.
 
 use super::DEADLINE;
 use super::client::Client;
@@ -14,7 +14,7 @@ use std::io;
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 
-/// A connection in TLS.
+/// A client connection over TLS.
 pub type TlsClient = Client<StreamOwned<ClientConnection, TcpStream>>;
 
 /// A certificate authority.
@@ -44,12 +44,12 @@ impl Authority {
         }
     }
 
-    /// A certificate for a hostname, valid for long.
+    /// Issues a valid certificate for a hostname.
     pub fn issue(&self, hostname: &str) -> Pair {
         self.sign(CertificateParams::new([hostname.to_owned()]).expect("parameters"))
     }
 
-    /// One that ended long ago.
+    /// Issues an expired certificate.
     pub fn issue_expired(&self, hostname: &str) -> Pair {
         let mut params = CertificateParams::new([hostname.to_owned()]).expect("parameters");
         params.not_before = date_time_ymd(2019, 1, 1);
@@ -67,17 +67,17 @@ impl Authority {
         }
     }
 
-    /// Its own certificate.
+    /// The certificate of the authority.
     pub fn pem(&self) -> String {
         self.pem.clone()
     }
 
-    /// The configuration of a client that trusts only this authority. Every handshake is a full one.
+    /// The configuration of a client that trusts only this authority, without session resumption.
     pub fn trust(&self) -> Arc<ClientConfig> {
         self.trust_as(None)
     }
 
-    /// The same, of a client with a certificate of its own.
+    /// The same, with a client certificate.
     pub fn trust_as(&self, client: Option<&Pair>) -> Arc<ClientConfig> {
         let mut roots = RootCertStore::empty();
         roots
@@ -100,12 +100,13 @@ impl Authority {
         Arc::new(config)
     }
 
-    /// A TLS connection; the certificate must be this authority's and fit the hostname.
+    /// Opens a TLS connection. The server's certificate must be from this authority and match the hostname. Returns the
+    /// certificate, too.
     pub fn connect(&self, socket: SocketAddr, hostname: &str) -> io::Result<(TlsClient, Vec<u8>)> {
         Authority::connect_with(self.trust(), socket, hostname)
     }
 
-    /// A TLS connection of a client with this configuration.
+    /// Opens a TLS connection with this client configuration.
     pub fn connect_with(
         config: Arc<ClientConfig>,
         socket: SocketAddr,
@@ -127,7 +128,7 @@ impl Authority {
 }
 
 impl TlsClient {
-    /// Whether the session of an earlier connection goes on.
+    /// Whether the handshake resumed an earlier session.
     pub fn is_resumed(&self) -> bool {
         self.stream().conn.handshake_kind() == Some(HandshakeKind::Resumed)
     }
@@ -147,7 +148,7 @@ data:
     )
 }
 
-/// What a server with this certificate needs. With an authority it asks clients for a certificate.
+/// The configuration of a server with this certificate. With `clients`, it requires client certificates of this authority.
 pub fn server_config(pair: &Pair, clients: Option<&Authority>) -> Arc<ServerConfig> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ServerConfig::builder_with_provider(provider.clone())

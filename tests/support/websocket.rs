@@ -1,16 +1,16 @@
-//! WebSockets (RFC 6455) as far as tests need them: short text messages, the RFC's own key.
+//! Minimal WebSockets (RFC 6455): short text messages, and the key of the RFC's example.
 
 use super::DEADLINE;
-use super::backend::{Request, Wire};
+use super::backend::{ReceivedRequest, Wire};
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
-/// The key and its answer of RFC 6455, section 1.3.
+/// The key and its response in RFC 6455, section 1.3.
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 const TEXT: u8 = 0x81;
 const MASKED: u8 = 0x80;
-/// Clients mask what they send. The value doesn't matter here.
+/// The mask of the client's messages. Any value works.
 const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
 /// A client's WebSocket.
@@ -22,7 +22,7 @@ impl WebSocket {
     /// Connects and upgrades.
     ///
     /// # Errors
-    /// When it isn't accepted.
+    /// If the upgrade is not accepted.
     pub fn open(socket: SocketAddr, host: &str, path: &str) -> io::Result<Self> {
         let mut stream = TcpStream::connect_timeout(&socket, DEADLINE)?;
         stream.set_read_timeout(Some(DEADLINE))?;
@@ -35,7 +35,9 @@ impl WebSocket {
         let mut head = String::new();
         while !head.ends_with("\r\n\r\n") {
             if wire.read_line(&mut head)? == 0 {
-                return Err(io::Error::other(format!("closed in the head: {head:?}")));
+                return Err(io::Error::other(format!(
+                    "closed within the response header: {head:?}"
+                )));
             }
         }
         if !head.starts_with("HTTP/1.1 101 ") || !head.contains(ACCEPT) {
@@ -44,21 +46,22 @@ impl WebSocket {
         Ok(WebSocket { wire })
     }
 
-    pub fn say(&mut self, text: &str) -> io::Result<()> {
+    /// Sends a message.
+    pub fn send(&mut self, text: &str) -> io::Result<()> {
         let mut frame = vec![TEXT, MASKED | short(text)];
         frame.extend(MASK);
         frame.extend(masked(text.as_bytes()));
         self.wire.get_mut().write_all(&frame)
     }
 
-    /// The next message.
-    pub fn hear(&mut self) -> io::Result<String> {
+    /// Receives the next message.
+    pub fn receive(&mut self) -> io::Result<String> {
         read_frame(&mut self.wire)
     }
 }
 
-/// A backend's part: accepts and greets in one write, then says back what it hears.
-pub fn echo(_: &Request, wire: &mut Wire) -> io::Result<()> {
+/// The backend: accepts and sends a greeting in one write, then echoes each message.
+pub fn echo(_: &ReceivedRequest, wire: &mut Wire) -> io::Result<()> {
     let mut opening = format!(
         "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
          Sec-WebSocket-Accept: {ACCEPT}\r\n\r\n"
@@ -76,7 +79,7 @@ fn frame(text: &str) -> Vec<u8> {
     [&[TEXT, short(text)], text.as_bytes()].concat()
 }
 
-/// Longer ones have another form.
+/// The length of a message in one byte. Longer messages would use another format.
 fn short(text: &str) -> u8 {
     let length = u8::try_from(text.len()).expect("a short message");
     assert!(length < 126, "a short message");

@@ -1,6 +1,6 @@
-//! Folders that come, go and are replaced.
+//! Folders that are added, removed, moved and replaced.
 
-use super::{Beside, NEW, beside, new, shop, start};
+use super::{NEW, OutsideFolder, new, shop, start, write_outside};
 use crate::support::daemon::Daemon;
 use crate::support::eventually;
 use crate::support::folder::Folder;
@@ -8,7 +8,7 @@ use crate::support::manifests::{gateway, service};
 use std::fs;
 
 #[test]
-fn new_folders_are_served_with_all_that_is_in_them_and_all_that_comes_later() {
+fn new_folders_are_served_with_all_current_and_later_files() {
     let folder = shop();
     let daemon = start(&folder);
     for depth in ["a", "a/b/c", "d/e"] {
@@ -31,11 +31,11 @@ fn new_folders_are_served_with_all_that_is_in_them_and_all_that_comes_later() {
 }
 
 #[test]
-fn a_folder_that_is_moved_in_or_away_or_made_again_is_followed() {
+fn follows_a_folder_that_is_moved_in_or_away_or_recreated() {
     let folder = shop();
-    let _beside = Beside::of(&folder);
+    let _outside = OutsideFolder::of(&folder);
     let daemon = start(&folder);
-    let outside = beside(&folder, "team/route.yaml", &new());
+    let outside = write_outside(&folder, "team/route.yaml", &new());
     let team = outside.parent().expect("a folder");
     let inside = folder.path().join("team");
     for _ in 0..3 {
@@ -46,7 +46,7 @@ fn a_folder_that_is_moved_in_or_away_or_made_again_is_followed() {
         daemon.wait_for_status(NEW, "/", 404);
     }
     for _ in 0..3 {
-        fs::create_dir(&inside).expect("made");
+        fs::create_dir(&inside).expect("created");
         fs::write(inside.join("route.yaml"), new()).expect("written");
         daemon.wait_for_status(NEW, "/", 200);
         fs::remove_dir_all(&inside).expect("removed");
@@ -55,7 +55,7 @@ fn a_folder_that_is_moved_in_or_away_or_made_again_is_followed() {
 }
 
 #[test]
-fn the_folder_itself_may_be_removed_and_made_again() {
+fn the_watched_folder_may_be_removed_and_recreated() {
     let parent = Folder::new();
     let root = parent.path().join("manifests");
     fs::create_dir(&root).expect("a folder");
@@ -75,7 +75,7 @@ fn the_folder_itself_may_be_removed_and_made_again() {
     for _ in 0..2 {
         let away = parent.path().join("away");
         fs::rename(&root, &away).expect("moved away");
-        eventually("it is missed", || {
+        eventually("the missing folder is reported", || {
             let status = daemon.admin_json("/status");
             status["diagnostics"]
                 .as_array()?
@@ -83,13 +83,17 @@ fn the_folder_itself_may_be_removed_and_made_again() {
                 .find(|one| one["code"] == "GF0101")?;
             Some(())
         });
-        assert_eq!(daemon.get(NEW, "/").status, 200, "what was last good stays");
-        fs::create_dir(&root).expect("made again");
+        assert_eq!(
+            daemon.get(NEW, "/").status,
+            200,
+            "the last good objects must stay in force"
+        );
+        fs::create_dir(&root).expect("created again");
         for name in ["gateway.yaml", "two.yaml"] {
             fs::copy(away.join(name), root.join(name)).expect("copied");
         }
         daemon.wait_for_status(NEW, "/", 404);
-        // In the new folder, too, changes are noticed.
+        // Changes in the new folder are noticed, too.
         fs::write(root.join("new.yaml"), new()).expect("written");
         daemon.wait_for_status(NEW, "/", 200);
         fs::remove_dir_all(&away).expect("removed");

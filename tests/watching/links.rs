@@ -1,15 +1,15 @@
-//! Links, and what they lead to.
+//! Symbolic links and their targets.
 
-use super::{Beside, HOST, NEW, beside, new, other, shop, start, wait_for_backend};
+use super::{HOST, NEW, OutsideFolder, new, other, shop, start, wait_for_backend, write_outside};
 use crate::support::daemon::Daemon;
 use crate::support::folder::Folder;
 use crate::support::manifests::{gateway, route, service};
 use std::fs;
 use std::os::unix::fs::symlink;
 
-/// How Kubernetes mounts a ConfigMap: names that lead through one link, which is swapped.
+/// Kubernetes mounts a ConfigMap as links that point through one link, which is swapped.
 #[test]
-fn many_swaps_of_a_data_link_each_are_served() {
+fn every_swap_of_a_data_link_is_served() {
     let folder = Folder::with([
         ("gateway.yaml", gateway()),
         ("one.yaml", service("one")),
@@ -38,7 +38,7 @@ fn many_swaps_of_a_data_link_each_are_served() {
 }
 
 #[test]
-fn a_watched_folder_that_is_a_link_may_be_retargeted() {
+fn a_watched_link_to_a_folder_may_change_its_target() {
     let parent = Folder::new();
     for (version, text) in [("v1", route("one", HOST)), ("v2", other())] {
         parent.write(&format!("{version}/gateway.yaml"), gateway());
@@ -51,7 +51,7 @@ fn a_watched_folder_that_is_a_link_may_be_retargeted() {
         symlink(to, &hidden).expect("a link");
         fs::rename(&hidden, parent.path().join(link)).expect("swapped");
     };
-    // A link to a link: the nearer one is what is given, the farther one is swapped first.
+    // `current` is a link to `release`, which is a link to the folder. `release` is swapped first.
     point("v1", "release");
     point("release", "current");
     let elsewhere = Folder::new();
@@ -70,11 +70,11 @@ fn a_watched_folder_that_is_a_link_may_be_retargeted() {
 }
 
 #[test]
-fn files_and_folders_behind_links_that_lead_out_of_the_folder_are_followed() {
+fn follows_links_to_files_and_folders_outside() {
     let folder = shop();
-    let _beside = Beside::of(&folder);
-    let file = beside(&folder, "route.yaml", &route("one", HOST));
-    let team = beside(&folder, "team/new.yaml", &new());
+    let _outside = OutsideFolder::of(&folder);
+    let file = write_outside(&folder, "route.yaml", &route("one", HOST));
+    let team = write_outside(&folder, "team/new.yaml", &new());
     folder.remove("route.yaml");
     symlink(&file, folder.path().join("route.yaml")).expect("a link");
     symlink(team.parent().expect("a folder"), folder.path().join("team")).expect("a link");
@@ -94,9 +94,8 @@ fn files_and_folders_behind_links_that_lead_out_of_the_folder_are_followed() {
     daemon.wait_for_status(NEW, "/", 404);
 }
 
-/// Permissions are no content, but what can't be read keeps what was last good in it.
 #[test]
-fn a_file_that_becomes_readable_is_read() {
+fn loads_a_link_whose_target_appears() {
     let folder = shop();
     let daemon = start(&folder);
     let path = folder.path().join("route.yaml");

@@ -1,7 +1,7 @@
-//! Whatever happens to the folder, its final state is what is served.
+//! Changes of the folder: the daemon always serves its final state.
 //!
-//! Each test runs with the system's events and, where it makes a difference, with `--poll` as well, which is what
-//! is left where there are none: bind mounts of virtual machines, network file systems.
+//! Tests use the system's events and, where it makes a difference, also `--poll`, the only way for file systems without
+//! events, such as bind mounts of virtual machines and network file systems.
 
 mod folders;
 mod links;
@@ -19,7 +19,7 @@ use std::process::Command;
 const HOST: &str = "www.example.com";
 const NEW: &str = "new.example.com";
 
-/// What most tests begin with: a Gateway, a Service, a route for [`HOST`].
+/// The initial folder of most tests: a Gateway, two Services, a route for [`HOST`].
 fn shop() -> Folder {
     Folder::with([
         ("gateway.yaml", gateway()),
@@ -53,7 +53,7 @@ fn wait_for_backend(daemon: &Daemon, name: &str) {
     });
 }
 
-/// Runs a shell script in the folder, as people do.
+/// Runs a shell script in the folder.
 #[track_caller]
 fn shell(folder: &Path, script: &str) {
     let status = Command::new("sh")
@@ -63,26 +63,26 @@ fn shell(folder: &Path, script: &str) {
     assert!(status.expect("a shell").success(), "{script}");
 }
 
-/// A file that is written elsewhere on the same file system.
-fn beside(folder: &Folder, name: &str, text: &str) -> PathBuf {
+/// Writes a file outside of the folder, on the same file system.
+fn write_outside(folder: &Folder, name: &str, text: &str) -> PathBuf {
     let outside = folder.path().with_extension("outside");
-    fs::create_dir_all(&outside).expect("a folder beside");
+    fs::create_dir_all(&outside).expect("the outside folder");
     let path = outside.join(name);
-    fs::create_dir_all(path.parent().expect("a folder")).expect("a folder beside");
+    fs::create_dir_all(path.parent().expect("a folder")).expect("the outside folder");
     fs::write(&path, text).expect("written");
     path
 }
 
-/// Removes what [`beside`] made.
-struct Beside(PathBuf);
+/// Removes the files of [`write_outside`] when it is dropped.
+struct OutsideFolder(PathBuf);
 
-impl Beside {
+impl OutsideFolder {
     fn of(folder: &Folder) -> Self {
-        Beside(folder.path().with_extension("outside"))
+        OutsideFolder(folder.path().with_extension("outside"))
     }
 }
 
-impl Drop for Beside {
+impl Drop for OutsideFolder {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.0);
     }

@@ -1,4 +1,4 @@
-//! What is found by looking, without any event.
+//! Changes that are found by scanning, without events.
 
 use super::{HOST, NEW, new, other, shop, wait_for_backend};
 use crate::support::daemon::Daemon;
@@ -7,7 +7,7 @@ use std::fs::{self, File};
 use std::io::Write as _;
 
 #[test]
-fn without_events_everything_is_found_by_looking() {
+fn finds_all_changes_without_events() {
     let folder = shop();
     let daemon = Daemon::of(&folder).arg("--poll").echo().start();
     wait_for_backend(&daemon, "one");
@@ -25,16 +25,16 @@ fn without_events_everything_is_found_by_looking() {
 }
 
 #[test]
-fn without_events_a_file_that_is_being_written_is_left_alone() {
+fn ignores_a_file_that_is_being_written_without_events() {
     let folder = shop();
     let daemon = Daemon::of(&folder).arg("--poll").echo().start();
     wait_for_backend(&daemon, "one");
-    // Somebody writes on and on, longer than it takes to look; most of the time the file is incomplete.
+    // A process writes for longer than the scan interval. Most of the time the file is incomplete.
     let text = other();
     let end = std::time::Instant::now() + std::time::Duration::from_millis(2_500);
     let mut file = File::create(folder.path().join("route.yaml")).expect("opened");
     while std::time::Instant::now() < end {
-        writeln!(file, "# and on").expect("written");
+        writeln!(file, "# more").expect("written");
         assert_eq!(daemon.get(HOST, "/").backend(), "one", "half of a file");
     }
     file.write_all(text.as_bytes()).expect("the rest");

@@ -11,12 +11,12 @@ use std::io::Write as _;
 use std::os::unix::fs::symlink;
 use std::time::{Duration, Instant};
 
-/// How long a file may be gone, and half of one may stand, before that is taken for what is meant.
+/// How long the daemon waits for a missing file, and for an incomplete one, before it loads that state.
 const GONE: Duration = Duration::from_millis(50);
 const HALF: Duration = Duration::from_secs(2);
 
 #[test]
-fn writes_in_place_and_renames_into_place_are_served() {
+fn serves_writes_in_place_and_renames_into_place() {
     let folder = shop();
     let daemon = start(&folder);
     folder.overwrite("route.yaml", other());
@@ -35,10 +35,10 @@ fn writes_in_place_and_renames_into_place_are_served() {
     daemon.wait_for_status(HOST, "/", 404);
 }
 
-/// What vim does with its default settings: it tries whether it may write, moves the old file away, and writes a
-/// new one. For a moment there is no file, and still there must always be a route, if the moment is short.
+/// Saves like vim with its default settings: tests whether it may write, renames the old file, and writes a new one. The
+/// file is missing for a short time, but the route must stay in force.
 #[test]
-fn an_editors_save_never_takes_the_route_away() {
+fn a_save_of_an_editor_never_removes_the_route() {
     let folder = shop();
     let daemon = start(&folder);
     let at = |name: &str| folder.path().join(name);
@@ -55,24 +55,33 @@ fn an_editors_save_never_takes_the_route_away() {
         fs::rename(at("route.yaml"), at("route.yaml~")).expect("renamed");
         let away = daemon.get(HOST, "/").status;
         fs::write(at("route.yaml"), text).expect("written");
-        // A busy machine may let us wait for longer than gone files are waited for.
+        // On a busy machine, the file may be missing for longer than the daemon waits.
         let is_short = began.elapsed() < GONE;
         fs::remove_file(at("route.yaml~")).expect("removed");
         fs::remove_file(at(".route.yaml.swp")).expect("removed");
         eventually("the save is served", || {
             let answer = daemon.get(HOST, "/");
-            assert!(answer.status == 200 || !is_short, "there is a route");
+            assert!(
+                answer.status == 200 || !is_short,
+                "the route must stay in force"
+            );
             (answer.status == 200 && answer.backend() == backend).then_some(())
         });
-        assert!(away == 200 || !is_short, "while the file is away");
+        assert!(
+            away == 200 || !is_short,
+            "the route must stay in force while the file is missing"
+        );
         short += usize::from(is_short);
     }
-    assert!(short > 0, "nothing was shown");
+    assert!(
+        short > 0,
+        "the file was never missing for a short time only"
+    );
 }
 
-/// Emacs marks a file that is being edited with a link that leads nowhere.
+/// Emacs marks a file that is being edited with a dangling link.
 #[test]
-fn an_editors_lock_is_no_manifest() {
+fn ignores_the_lock_file_of_an_editor() {
     let folder = shop();
     let daemon = start(&folder);
     let lock = folder.path().join(".#route.yaml");
@@ -89,10 +98,10 @@ fn an_editors_lock_is_no_manifest() {
 }
 
 #[test]
-fn a_writer_that_stops_half_way_changes_nothing_until_it_is_done() {
+fn loads_a_file_only_when_its_writer_has_finished() {
     let folder = shop();
     let daemon = start(&folder);
-    // The first half is a route by itself, but not the one that is meant.
+    // The first half is a valid but different route.
     let text = format!(
         "{}---\n{}",
         route("one", "half.example.com"),
@@ -100,7 +109,7 @@ fn a_writer_that_stops_half_way_changes_nothing_until_it_is_done() {
     );
     let (first, rest) = text.split_at(text.find("---").expect("two documents"));
     eventually(
-        "the machine lets us stop for less than it is waited for",
+        "the writer pauses for less time than the daemon waits",
         || {
             folder.write("route.yaml", route("one", HOST));
             folder.write("new.yaml", "# nothing yet\n");
@@ -109,7 +118,7 @@ fn a_writer_that_stops_half_way_changes_nothing_until_it_is_done() {
             let began = Instant::now();
             let mut file = File::create(folder.path().join("route.yaml")).expect("opened");
             file.write_all(first.as_bytes()).expect("half of it");
-            // What is complete is served meanwhile.
+            // Meanwhile, complete files are loaded.
             folder.write("new.yaml", new());
             daemon.wait_for_status(NEW, "/", 200);
             let (last, half) = (daemon.get(HOST, "/"), daemon.get("half.example.com", "/"));
@@ -120,14 +129,14 @@ fn a_writer_that_stops_half_way_changes_nothing_until_it_is_done() {
             assert_eq!(daemon.get("half.example.com", "/").status, 200);
             in_time.then(|| {
                 assert_eq!(last.backend(), "one", "last good");
-                assert_eq!(half.status, 404, "half of a file");
+                assert_eq!(half.status, 404, "half of the file must not be loaded");
             })
         },
     );
 }
 
 #[test]
-fn a_writer_that_never_closes_its_file_is_not_waited_for_for_ever() {
+fn loads_a_file_that_is_never_closed() {
     let folder = shop();
     let daemon = start(&folder);
     let mut file = File::create(folder.path().join("route.yaml")).expect("opened");
@@ -137,7 +146,7 @@ fn a_writer_that_never_closes_its_file_is_not_waited_for_for_ever() {
 }
 
 #[test]
-fn a_burst_of_5000_files_ends_in_its_final_state_with_few_reloads() {
+fn loads_a_burst_of_5000_files_with_few_reloads() {
     let folder = shop();
     let daemon = start(&folder);
     let burst = folder.path().join("burst");
@@ -165,7 +174,7 @@ fn a_burst_of_5000_files_ends_in_its_final_state_with_few_reloads() {
 }
 
 #[test]
-fn a_single_file_may_be_watched_under_any_name() {
+fn watches_a_single_file_with_any_name() {
     let folder = Folder::new();
     let text = format!(
         "{}---\n{}---\n{}---\n{}",
@@ -192,9 +201,9 @@ fn a_single_file_may_be_watched_under_any_name() {
     wait_for_backend(&daemon, "two");
 }
 
-/// Its objects are never there twice, and never gone.
+/// Its objects are never duplicated and never missing.
 #[test]
-fn a_manifest_that_is_renamed_is_one_manifest_all_the_time() {
+fn a_renamed_manifest_stays_one_manifest() {
     let folder = shop();
     let daemon = start(&folder);
     let (from, to) = (

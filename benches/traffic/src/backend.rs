@@ -1,10 +1,10 @@
-//! A backend that costs next to nothing, in a thread of this process.
+//! A cheap backend in a thread of this process.
 
 use std::net::SocketAddr;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-/// Answers every request with 1 KiB and never ends.
+/// Starts a backend that answers every request with 1 KiB and never ends.
 pub fn start() -> anyhow::Result<SocketAddr> {
     let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
     listener.set_nonblocking(true)?;
@@ -27,7 +27,7 @@ pub fn start() -> anyhow::Result<SocketAddr> {
     Ok(address)
 }
 
-/// Requests without a body, one at a time.
+/// Answers requests without a body, one at a time.
 async fn answer(mut stream: TcpStream) -> std::io::Result<()> {
     let body = "x".repeat(1024);
     let answer = format!(

@@ -1,45 +1,46 @@
-//! The processor time of a request, beside bare Pingora proxies: all of them run, and take turns.
+//! The processor time of a request compared with bare Pingora proxies. All servers run at the same time and are measured in
+//! turns.
 
 use crate::figures::median;
-use crate::process::{Run, Server, THREADS};
+use crate::process::{MeasuredServer, Run, THREADS};
 use crate::subjects::{Scene, Subject, ask};
-use crate::support::load::Kind;
-use crate::support::load::connection::Connection;
-use crate::support::load::trouble::Trouble;
+use crate::support::load::ClientKind;
+use crate::support::load::connection::LoadConnection;
+use crate::support::load::request_error::RequestError;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-/// Clients, each asking again as soon as it is answered.
+/// The number of clients. Each sends its next request when the previous one is answered.
 const CLIENTS: usize = 32;
-/// How long each turn is, and how many each server has for a kind of client.
+/// The length of a turn, and the number of turns of each server for each kind of client.
 const TURN: Duration = Duration::from_secs(2);
 const ROUNDS: usize = 9;
-const KINDS: [(Kind, &str); 4] = [
-    (Kind::Kept, "HTTP/1.1"),
-    (Kind::TlsKept, "HTTP/1.1 in TLS"),
-    (Kind::Http2, "HTTP/2"),
-    (Kind::TlsHttp2, "HTTP/2 in TLS"),
+const KINDS: [(ClientKind, &str); 4] = [
+    (ClientKind::Kept, "HTTP/1.1"),
+    (ClientKind::TlsKept, "HTTP/1.1 in TLS"),
+    (ClientKind::Http2, "HTTP/2"),
+    (ClientKind::TlsHttp2, "HTTP/2 in TLS"),
 ];
-/// The servers. The first one is what the others are compared with.
+/// The servers. The others are compared with the first one.
 const SUBJECTS: [Subject; 3] = [Subject::Pingora, Subject::Sockets, Subject::Gatefold];
 
-/// One turn's outcome.
+/// The result of a turn.
 #[derive(Clone, Copy)]
 struct Turn {
     /// Processor time of a request, in microseconds.
     cost: f64,
-    /// Requests a second.
+    /// Requests per second.
     rate: f64,
 }
 
 /// Prints the figures.
 ///
 /// # Errors
-/// When something can't be started, or a request fails.
+/// If something can't be started, or a request fails.
 pub fn measure(gatefold: PathBuf) -> anyhow::Result<()> {
     println!(
-        "Processor time of a request: {CLIENTS} clients on kept connections, answers of 1 KiB, {THREADS} threads,\n\
-         {ROUNDS} rounds of {TURN:?} in turns; the middle of each, and of the ratios to the first in the same round"
+        "Processor time of a request: {CLIENTS} clients on persistent connections, answers of 1 KiB, {THREADS} threads,\n\
+         {ROUNDS} rounds with turns of {TURN:?}; medians, and median ratios to the first server in the same round"
     );
     let scene = Scene::prepare(gatefold)?;
     let servers = SUBJECTS
@@ -54,7 +55,7 @@ pub fn measure(gatefold: PathBuf) -> anyhow::Result<()> {
         let mut rounds = Vec::with_capacity(ROUNDS);
         for round in 0..ROUNDS {
             let mut turns = vec![None; servers.len()];
-            // Each round begins with another one: what the machine does besides hits all alike.
+            // Each round begins with another server, so that other load on the machine affects all of them equally.
             for at in (0..servers.len()).map(|at| (at + round) % servers.len()) {
                 turns[at] = Some(runtime.block_on(turn(&servers[at], kind))?);
             }
@@ -81,12 +82,12 @@ pub fn measure(gatefold: PathBuf) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Clients ask one server as fast as it answers.
-async fn turn(server: &Server, kind: Kind) -> anyhow::Result<Turn> {
+/// Clients send requests to one server as fast as it answers.
+async fn turn(server: &MeasuredServer, kind: ClientKind) -> anyhow::Result<Turn> {
     let mut connections = Vec::with_capacity(CLIENTS);
     for _ in 0..CLIENTS {
-        let mut connection = Connection::open(kind, &server.target).await?;
-        // What a connection's first request costs besides isn't measured.
+        let mut connection = LoadConnection::open(kind, &server.target).await?;
+        // Excludes the additional cost of the first request of a connection.
         ask(&mut connection).await?;
         connections.push(connection);
     }
@@ -99,7 +100,7 @@ async fn turn(server: &Server, kind: Kind) -> anyhow::Result<Turn> {
                 ask(&mut connection).await?;
                 requests += 1;
             }
-            Ok::<_, Trouble>((requests, connection))
+            Ok::<_, RequestError>((requests, connection))
         })
     });
     let clients: Vec<_> = clients.collect();

@@ -1,6 +1,6 @@
-//! Figures out of many measurements.
+//! Statistics of measurements.
 
-/// The value that this share (0 to 1) of all is at most; zero of none.
+/// The smallest value such that this share (0 to 1) of all values is at most as large; zero if there are no values.
 pub fn quantile(values: &[f64], share: f64) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);

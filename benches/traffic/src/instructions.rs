@@ -1,36 +1,36 @@
-//! The instructions that a request takes, counted by callgrind: unlike processor time they don't depend on what
-//! else the machine does.
+//! The number of instructions of a request, counted by callgrind. Unlike processor time, it does not depend on other load on
+//! the machine.
 //!
-//! Each server runs twice and answers more requests the second time. The difference between the two counts belongs to
-//! the additional requests alone, without start-up and shutdown.
+//! Each server runs twice and answers more requests the second time. The difference between the two counts is the cost of
+//! the additional requests, without start-up and shutdown.
 
-use crate::process::{Run, Server};
+use crate::process::{MeasuredServer, Run};
 use crate::subjects::{Scene, Subject, ask};
-use crate::support::load::Kind;
-use crate::support::load::connection::Connection;
+use crate::support::load::ClientKind;
+use crate::support::load::connection::LoadConnection;
 use anyhow::Context as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Requests of the two runs. The first ones fill pools and caches.
+/// The number of requests in the two runs. The first requests fill pools and caches.
 const FEW: u64 = 300;
 const MANY: u64 = 1_300;
 const SUBJECTS: [Subject; 2] = [Subject::Pingora, Subject::Gatefold];
-const KINDS: [(Kind, &str); 4] = [
-    (Kind::Kept, "HTTP/1.1"),
-    (Kind::TlsKept, "HTTP/1.1 in TLS"),
-    (Kind::Http2, "HTTP/2"),
-    (Kind::TlsHttp2, "HTTP/2 in TLS"),
+const KINDS: [(ClientKind, &str); 4] = [
+    (ClientKind::Kept, "HTTP/1.1"),
+    (ClientKind::TlsKept, "HTTP/1.1 in TLS"),
+    (ClientKind::Http2, "HTTP/2"),
+    (ClientKind::TlsHttp2, "HTTP/2 in TLS"),
 ];
 
 /// Prints the figures.
 ///
 /// # Errors
-/// When valgrind is missing, something can't be started, or a request fails.
+/// If valgrind is missing, something can't be started, or a request fails.
 pub fn measure(gatefold: PathBuf) -> anyhow::Result<()> {
     println!(
-        "Instructions of a request, counted by callgrind: one client on a kept connection, answers of 1 KiB,\n\
-         {MANY} requests less {FEW}; beside each the ratio to the first"
+        "Instructions of a request, counted by callgrind: one client on a persistent connection, answers of 1 KiB,\n\
+         difference of {MANY} and {FEW} requests, and ratio to the first server"
     );
     let scene = Scene::prepare(gatefold)?;
     for (kind, name) in KINDS {
@@ -53,13 +53,17 @@ pub fn measure(gatefold: PathBuf) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn requests_of_one_client(server: &Server, kind: Kind, requests: u64) -> anyhow::Result<()> {
-    // The connection's own task ends with the runtime, so that the server needn't wait for it when it ends.
+fn requests_of_one_client(
+    server: &MeasuredServer,
+    kind: ClientKind,
+    requests: u64,
+) -> anyhow::Result<()> {
+    // Dropping the runtime ends the connection's task, so that the server does not wait for it when it ends.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
     runtime.block_on(async {
-        let mut connection = Connection::open(kind, &server.target).await?;
+        let mut connection = LoadConnection::open(kind, &server.target).await?;
         for _ in 0..requests {
             ask(&mut connection).await?;
         }
@@ -67,7 +71,7 @@ fn requests_of_one_client(server: &Server, kind: Kind, requests: u64) -> anyhow:
     })
 }
 
-/// The instructions of a whole run: the last line of callgrind's output has them.
+/// The number of instructions of a run, from the last line of callgrind's output.
 fn total(output: &Path) -> anyhow::Result<u64> {
     let text = fs::read_to_string(output).context("callgrind has written nothing")?;
     let total = text.lines().rev().find_map(|line| {

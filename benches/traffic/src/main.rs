@@ -1,8 +1,8 @@
-//! What gatefold costs, measured from outside on the release binary, with clients and a backend of its own.
+//! Measures the release binary of gatefold from outside, with its own clients and backend.
 //!
 //! `gatefold-bench cost` compares the processor time of a request with that of bare Pingora proxies,
-//! `gatefold-bench instructions` its instructions. `gatefold-bench reload` takes the time from a file's write to the
-//! new answer. `gatefold-bench serve` is one of those proxies.
+//! `gatefold-bench instructions` the number of instructions. `gatefold-bench reload` measures the time from a file's write to
+//! the new answer. `gatefold-bench serve` runs one of the proxies.
 
 mod backend;
 mod cost;
@@ -19,7 +19,7 @@ mod support;
 use anyhow::{Context as _, bail};
 use std::path::PathBuf;
 
-/// The same as gatefold's.
+/// The same allocator as gatefold's.
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
@@ -39,9 +39,9 @@ fn main() -> anyhow::Result<()> {
     }
 }
 
-/// The binary that is measured: the one beside this.
+/// The measured binary, in the same folder as this one.
 fn gatefold() -> anyhow::Result<PathBuf> {
     let path = std::env::current_exe()?.with_file_name("gatefold");
     let found = path.is_file().then_some(path);
-    found.context("no gatefold beside this binary: build it with the same profile")
+    found.context("there is no gatefold next to this binary: build it with the same profile")
 }

@@ -1,7 +1,7 @@
-//! A process that is measured.
+//! A measured process.
 
 use crate::support::DEADLINE;
-use crate::support::load::Target;
+use crate::support::load::LoadTarget;
 use crate::support::network::{free_port, own_address};
 use anyhow::{Context as _, bail};
 use std::fs;
@@ -10,17 +10,17 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// Threads that serve requests, alike for all.
+/// The number of threads that serve requests, for all servers.
 pub const THREADS: usize = 2;
-/// The clock of `/proc/PID/stat`, on every Linux (`USER_HZ`).
+/// The clock rate of `/proc/PID/stat` on every Linux (`USER_HZ`).
 const TICKS_A_SECOND: f64 = 100.0;
 
 /// How a server is run.
 #[derive(Clone, Copy)]
 pub enum Run<'a> {
-    /// As users run it.
+    /// Like users run it.
     Plain,
-    /// Under callgrind, which writes what it has counted to this file when the server ends.
+    /// Under callgrind, which writes its counts to this file when the server ends.
     Callgrind(&'a Path),
 }
 
@@ -40,18 +40,18 @@ impl Run<'_> {
     }
 }
 
-/// It ends when this is dropped.
-pub struct Server {
+/// A running server. It is killed when this is dropped.
+pub struct MeasuredServer {
     process: Child,
-    pub target: Target,
+    pub target: LoadTarget,
 }
 
-impl Server {
-    /// gatefold with a folder, its plain listener on port 80 and its TLS listener on port 443.
+impl MeasuredServer {
+    /// Starts gatefold with a folder that has an HTTP listener on port 80 and an HTTPS listener on port 443.
     pub fn gatefold(
         binary: &Path,
         folder: &Path,
-        mut target: Target,
+        mut target: LoadTarget,
         run: Run<'_>,
     ) -> anyhow::Result<Self> {
         let address = own_address();
@@ -66,31 +66,36 @@ impl Server {
             .args(["--admin", &admin.to_string()])
             .args(["--address", &address.to_string(), "--port-map", &map])
             .args(["--threads", &THREADS.to_string()]);
-        Server::start(&mut command, target)
+        MeasuredServer::start(&mut command, target)
     }
 
-    /// One of this binary's own proxies.
-    pub fn own(kind: &str, folder: &Path, target: Target, run: Run<'_>) -> anyhow::Result<Self> {
+    /// Starts one of this binary's proxies.
+    pub fn own(
+        kind: &str,
+        folder: &Path,
+        target: LoadTarget,
+        run: Run<'_>,
+    ) -> anyhow::Result<Self> {
         let mut command = run.command(&std::env::current_exe()?);
         command.args(["serve", kind]).arg(folder);
-        Server::start(&mut command, target)
+        MeasuredServer::start(&mut command, target)
     }
 
-    fn start(command: &mut Command, target: Target) -> anyhow::Result<Self> {
+    fn start(command: &mut Command, target: LoadTarget) -> anyhow::Result<Self> {
         let quiet = command
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null());
-        let process = quiet.spawn().context("a server can't be started")?;
-        let mut server = Server { process, target };
+        let process = quiet.spawn().context("can't start a server")?;
+        let mut server = MeasuredServer { process, target };
         server.wait_for(server.target.plain)?;
         Ok(server)
     }
 
-    /// Waits until it listens at a socket.
+    /// Waits until the server accepts connections at a socket.
     ///
     /// # Errors
-    /// When it ends, or doesn't listen in time.
+    /// If the server ends, or does not accept in time.
     pub fn wait_for(&mut self, socket: SocketAddr) -> anyhow::Result<()> {
         let end = Instant::now() + DEADLINE;
         while TcpStream::connect(socket).is_err() {
@@ -105,10 +110,10 @@ impl Server {
         Ok(())
     }
 
-    /// Has it end as Ctrl-C does, and waits until it has.
+    /// Sends SIGINT and waits until the server has ended.
     ///
     /// # Errors
-    /// When it doesn't end in time.
+    /// If the server does not end in time.
     pub fn interrupt(mut self) -> anyhow::Result<()> {
         let process = self.process.id().to_string();
         let sent = Command::new("kill").args(["-INT", &process]).status()?;
@@ -125,10 +130,10 @@ impl Server {
         Ok(())
     }
 
-    /// The processor time that it has used, in seconds, by proc_pid_stat(5).
+    /// The processor time that the server has used, in seconds, from proc_pid_stat(5).
     pub fn processor_time(&self) -> anyhow::Result<f64> {
         let text = fs::read_to_string(format!("/proc/{}/stat", self.process.id()))?;
-        // The second field, the command, may have blanks in its parentheses.
+        // The second field, the command in parentheses, may contain spaces.
         let fields = text
             .rsplit_once(") ")
             .context("a command in parentheses")?
@@ -140,7 +145,7 @@ impl Server {
     }
 }
 
-impl Drop for Server {
+impl Drop for MeasuredServer {
     fn drop(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();

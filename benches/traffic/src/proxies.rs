@@ -1,5 +1,4 @@
-//! Proxies to compare with: the least that forwards, under Pingora's own `Service`, and the same under
-//! gatefold's sockets.
+//! Proxies for comparison: a minimal proxy under Pingora's own `Service`, and the same under gatefold's sockets.
 
 use crate::process::THREADS;
 use anyhow::{Context as _, bail};
@@ -24,32 +23,32 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// How many idle connections to the backend are kept, as gatefold does.
+/// Maximum number of idle connections to the backend, as in gatefold.
 const IDLE_UPSTREAM: usize = 1024;
 
-/// What a proxy of ours is told, as files of a folder.
-pub struct Orders {
+/// The settings of a proxy, stored in files of a folder.
+pub struct ProxySettings {
     pub plain: SocketAddr,
     pub tls: SocketAddr,
     pub backend: SocketAddr,
-    /// With `cert.pem` and `key.pem`, and gatefold's manifests.
+    /// The folder with `cert.pem`, `key.pem` and gatefold's manifests.
     pub folder: PathBuf,
 }
 
-impl Orders {
-    /// Writes them down for [`serve`].
+impl ProxySettings {
+    /// Writes the settings for [`serve`].
     pub fn write(&self) -> anyhow::Result<()> {
         let text = format!("{}\n{}\n{}\n", self.plain, self.tls, self.backend);
-        Ok(fs::write(self.folder.join("orders"), text)?)
+        Ok(fs::write(self.folder.join("settings"), text)?)
     }
 
     fn read(folder: &Path) -> anyhow::Result<Self> {
-        let text = fs::read_to_string(folder.join("orders"))?;
+        let text = fs::read_to_string(folder.join("settings"))?;
         let mut lines = text.lines();
         let mut next = || -> anyhow::Result<SocketAddr> {
             Ok(lines.next().context("three addresses")?.parse()?)
         };
-        Ok(Orders {
+        Ok(ProxySettings {
             plain: next()?,
             tls: next()?,
             backend: next()?,
@@ -62,17 +61,17 @@ impl Orders {
     }
 }
 
-/// Serves for ever.
+/// Runs a proxy until the process is killed.
 pub fn serve(kind: &str, folder: &Path) -> anyhow::Result<()> {
-    let orders = Orders::read(folder)?;
+    let settings = ProxySettings::read(folder)?;
     match kind {
-        "pingora" => under_pingora(&orders),
-        "sockets" => under_sockets(&orders),
+        "pingora" => under_pingora(&settings),
+        "sockets" => under_sockets(&settings),
         _ => bail!("there is no proxy {kind:?}"),
     }
 }
 
-/// Forwards everything to one backend.
+/// Forwards all requests to one backend.
 struct Bare(SocketAddr);
 
 #[async_trait]
@@ -103,21 +102,21 @@ impl ProxyHttp for Bare {
     }
 }
 
-fn bare(orders: &Orders) -> HttpProxy<Bare> {
+fn bare(settings: &ProxySettings) -> HttpProxy<Bare> {
     let conf = ServerConf {
         threads: THREADS,
         upstream_keepalive_pool_size: IDLE_UPSTREAM,
         ..ServerConf::default()
     };
-    let mut proxy = http_proxy(&Arc::new(conf), Bare(orders.backend));
+    let mut proxy = http_proxy(&Arc::new(conf), Bare(settings.backend));
     let mut options = HttpServerOptions::default();
     options.h2c = true;
     proxy.server_options = Some(options);
     proxy
 }
 
-/// As Pingora's guide has it.
-fn under_pingora(orders: &Orders) -> anyhow::Result<()> {
+/// Runs the proxy as in Pingora's guide.
+fn under_pingora(settings: &ProxySettings) -> anyhow::Result<()> {
     let conf = ServerConf {
         threads: THREADS,
         upstream_keepalive_pool_size: IDLE_UPSTREAM,
@@ -125,26 +124,29 @@ fn under_pingora(orders: &Orders) -> anyhow::Result<()> {
     };
     let mut server = Server::new_with_opt_and_conf(None, conf);
     server.bootstrap();
-    let mut service = Service::new("bare".to_owned(), bare(orders));
-    service.add_tcp(&orders.plain.to_string());
-    let mut tls = TlsSettings::intermediate(&orders.file("cert.pem"), &orders.file("key.pem"))
+    let mut service = Service::new("bare".to_owned(), bare(settings));
+    service.add_tcp(&settings.plain.to_string());
+    let mut tls = TlsSettings::intermediate(&settings.file("cert.pem"), &settings.file("key.pem"))
         .map_err(|error| anyhow::anyhow!("{error}"))?;
     tls.enable_h2();
-    service.add_tls_with_settings(&orders.tls.to_string(), None, tls);
+    service.add_tls_with_settings(&settings.tls.to_string(), None, tls);
     server.add_service(service);
     server.run_forever()
 }
 
-/// The same proxy, its connections accepted by gatefold.
-fn under_sockets(orders: &Orders) -> anyhow::Result<()> {
-    let snapshot = Arc::new(ArcSwap::from_pointee(snapshot(orders)));
+/// Runs the same proxy with connections accepted by gatefold.
+fn under_sockets(settings: &ProxySettings) -> anyhow::Result<()> {
+    let snapshot = Arc::new(ArcSwap::from_pointee(snapshot(settings)));
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(THREADS)
         .enable_all()
         .build()?;
     runtime.block_on(async {
-        let mut sockets =
-            Sockets::new(Arc::new(bare(orders)), snapshot.clone(), Options::default());
+        let mut sockets = Sockets::new(
+            Arc::new(bare(settings)),
+            snapshot.clone(),
+            Options::default(),
+        );
         sockets.prepare(snapshot.load().ports.keys().copied());
         let failures = sockets.commit().await;
         if !failures.is_empty() {
@@ -154,11 +156,11 @@ fn under_sockets(orders: &Orders) -> anyhow::Result<()> {
     })
 }
 
-/// The manifests' snapshot, for its sockets and certificates.
-fn snapshot(orders: &Orders) -> Snapshot {
-    let loaded = Loader::new([orders.folder.clone()]).load();
-    let address = orders.plain.ip();
-    let ports = [(80, orders.plain.port()), (443, orders.tls.port())];
+/// The snapshot of the manifests, for the sockets and certificates.
+fn snapshot(settings: &ProxySettings) -> Snapshot {
+    let loaded = Loader::new([settings.folder.clone()]).load();
+    let address = settings.plain.ip();
+    let ports = [(80, settings.plain.port()), (443, settings.tls.port())];
     let environment = Environment {
         addresses: vec![address],
         reachable: vec![address],

@@ -1,12 +1,12 @@
-//! From a file's write to the new answer, by the number of routes (one file each), while clients ask all the time.
+//! The time from a file's write to the new answer, by the number of routes (one file each), under continuous load.
 
 use crate::backend;
 use crate::figures::quantile;
-use crate::process::{Run, Server};
+use crate::process::{MeasuredServer, Run};
 use crate::scratch::Scratch;
 use crate::support::DEADLINE;
-use crate::support::client::{Client, Response};
-use crate::support::load::{Judge, Kind, Plan, Report, Target};
+use crate::support::client::Client;
+use crate::support::load::{Answers200, ClientKind, LoadTarget, Plan, Report};
 use crate::support::manifests::{endpoint_slice, gateway, service};
 use anyhow::bail;
 use std::fs;
@@ -15,34 +15,34 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 const HOST: &str = "www.example.com";
-/// Routes, and what the 99th of a hundred edits may take, in milliseconds.
+/// The number of routes, and the target for the 99th percentile in milliseconds.
 const SIZES: [(usize, Option<f64>); 3] = [(1, None), (1_000, Some(30.0)), (10_000, Some(120.0))];
 const EDITS: usize = 200;
-/// The load: clients that keep their connection, each asking this often.
+/// The load: the number of clients with persistent connections, and the interval between two requests of each.
 const CLIENTS: usize = 16;
 const PACE: Duration = Duration::from_millis(20);
-/// Between two looks for the new answer.
-const LOOK: Duration = Duration::from_micros(250);
-/// Between an answer and the next edit: such that edits meet the daemon's regular looks at every moment.
+/// The interval of the probe's requests.
+const PROBE: Duration = Duration::from_micros(250);
+/// The pause between an answer and the next edit, chosen so that edits happen at all phases of the daemon's regular scans.
 const PAUSE: Duration = Duration::from_millis(37);
 
 /// How a file is written.
 #[derive(Clone, Copy)]
 enum Write {
-    /// A file beside it, renamed over it.
+    /// A temporary file, renamed over the old one.
     Renamed,
-    /// Truncated and written where it lies.
+    /// The file is truncated and written in place.
     InPlace,
 }
 
 /// Prints the figures.
 ///
 /// # Errors
-/// When something can't be started, or an edit never shows.
+/// If something can't be started, or an edit has no effect.
 pub fn measure(gatefold: &Path) -> anyhow::Result<()> {
     println!("From a file's write to the new answer, {EDITS} edits each, in milliseconds");
     println!(
-        "{CLIENTS} clients ask all the time, {:.0} requests a second in all",
+        "{CLIENTS} clients send {:.0} requests per second in total",
         CLIENTS as f64 / PACE.as_secs_f64()
     );
     println!(
@@ -55,7 +55,7 @@ pub fn measure(gatefold: &Path) -> anyhow::Result<()> {
             let folder = folder(routes, backend)?;
             let (times, report) = edits(gatefold, folder.path(), routes, write)?;
             let [p50, p99, worst] = [0.5, 0.99, 1.0].map(|share| quantile(&times, share));
-            let (name, kept) = (write.name(), report.of(Kind::Kept));
+            let (name, kept) = (write.name(), report.of(ClientKind::Kept));
             println!(
                 "{routes:>7}  {name:<9} {p50:>7.1} {p99:>7.1} {worst:>7.1}  {:<10} {:>6} {:>4}",
                 verdict(p99, target),
@@ -88,9 +88,9 @@ impl Write {
         match self {
             Write::InPlace => fs::write(path, text),
             Write::Renamed => {
-                let beside = folder.join(format!(".{name}"));
-                fs::write(&beside, text)?;
-                fs::rename(beside, path)
+                let temporary = folder.join(format!(".{name}"));
+                fs::write(&temporary, text)?;
+                fs::rename(temporary, path)
             }
         }
     }
@@ -110,7 +110,7 @@ fn file(number: usize) -> String {
     format!("route-{number}.yaml")
 }
 
-/// The first one takes whatever no other takes, too: the load's requests.
+/// The first route also matches all requests that no other route matches, such as those of the load.
 fn route(number: usize, edit: usize) -> String {
     let all = if number == 0 {
         "- path: {type: PathPrefix, value: /}"
@@ -141,18 +141,7 @@ spec:
     )
 }
 
-struct Answered;
-
-impl Judge for Answered {
-    fn judge(&self, answer: &Response, _: &[u8], _: u64) -> Result<(), String> {
-        match answer.status {
-            200 => Ok(()),
-            status => Err(format!("status {status}")),
-        }
-    }
-}
-
-/// Edits one route after the other, spread over all. Gives the times in milliseconds, and what the clients saw.
+/// Edits routes one after the other, spread over all of them. Returns the times in milliseconds, and the load's report.
 fn edits(
     gatefold: &Path,
     folder: &Path,
@@ -160,15 +149,15 @@ fn edits(
     write: Write,
 ) -> anyhow::Result<(Vec<f64>, Report)> {
     let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
-    let target = Target {
+    let target = LoadTarget {
         plain: nowhere,
         tls: nowhere,
         host: HOST.to_owned(),
         trust: None,
     };
-    let server = Server::gatefold(gatefold, folder, target, Run::Plain)?;
+    let server = MeasuredServer::gatefold(gatefold, folder, target, Run::Plain)?;
     let plan = Plan::to(server.target.clone()).pace(PACE);
-    let mut load = plan.clients(Kind::Kept, CLIENTS).start(Answered);
+    let mut load = plan.clients(ClientKind::Kept, CLIENTS).start(Answers200);
     let mut probe = Client::connect(server.target.plain)?;
     let mut times = Vec::with_capacity(EDITS);
     for edit in 1..=EDITS {
@@ -196,8 +185,8 @@ fn wait_for(probe: &mut Client, number: usize, edit: usize) -> anyhow::Result<()
             return Ok(());
         }
         if Instant::now() > end {
-            bail!("edit {edit} of route {number} doesn't show after {DEADLINE:?}");
+            bail!("edit {edit} of route {number} has no effect after {DEADLINE:?}");
         }
-        std::thread::sleep(LOOK);
+        std::thread::sleep(PROBE);
     }
 }

@@ -1,17 +1,17 @@
-//! Folders that go away.
+//! Temporary folders.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::{fs, io, process};
 
-/// A folder of this process, removed with all that is in it when this is dropped.
+/// A temporary folder, removed with its contents when this is dropped.
 pub struct Scratch(PathBuf);
 
 impl Scratch {
-    /// An empty one.
+    /// Creates an empty folder.
     ///
     /// # Errors
-    /// When it can't be made, or is there already.
+    /// If the folder can't be created, or exists already.
     pub fn new() -> io::Result<Self> {
         static NEXT: AtomicUsize = AtomicUsize::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
@@ -28,7 +28,7 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        // What is left is the system's to clean up.
+        // The system cleans up after a failure.
         let _ = fs::remove_dir_all(&self.0);
     }
 }

@@ -1,12 +1,12 @@
-//! The servers that are compared, each serving the same route to the same backend.
+//! The compared servers. Each serves the same route to the same backend.
 
 use crate::backend;
-use crate::process::{Run, Server};
-use crate::proxies::Orders;
+use crate::process::{MeasuredServer, Run};
+use crate::proxies::ProxySettings;
 use crate::scratch::Scratch;
-use crate::support::load::Target;
-use crate::support::load::connection::Connection;
-use crate::support::load::trouble::Trouble;
+use crate::support::load::LoadTarget;
+use crate::support::load::connection::LoadConnection;
+use crate::support::load::request_error::RequestError;
 use crate::support::manifests::{endpoint_slice, gateway_with, route, service};
 use crate::support::network::{free_port, own_address};
 use crate::support::tls::{Authority, secret};
@@ -37,7 +37,7 @@ impl Subject {
     }
 }
 
-/// What all of them serve. The folder goes away with it.
+/// The environment of the compared servers: a backend, certificates, and a folder that is removed when this is dropped.
 pub struct Scene {
     gatefold: PathBuf,
     authority: Authority,
@@ -49,7 +49,7 @@ impl Scene {
     /// Writes the manifests and starts the backend.
     ///
     /// # Errors
-    /// When the folder can't be written, or the backend not be started.
+    /// If the folder can't be written, or the backend can't be started.
     pub fn prepare(gatefold: PathBuf) -> anyhow::Result<Self> {
         let scene = Scene {
             gatefold,
@@ -77,42 +77,42 @@ impl Scene {
     /// Starts one of the servers.
     ///
     /// # Errors
-    /// When it doesn't listen in time.
-    pub fn start(&self, subject: Subject, run: Run<'_>) -> anyhow::Result<Server> {
+    /// If the server does not accept in time.
+    pub fn start(&self, subject: Subject, run: Run<'_>) -> anyhow::Result<MeasuredServer> {
         let mut server = match subject {
             Subject::Pingora => self.start_bare("pingora", run)?,
             Subject::Sockets => self.start_bare("sockets", run)?,
             Subject::Gatefold => {
                 let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
                 let target = self.target(nowhere, nowhere);
-                Server::gatefold(&self.gatefold, self.folder.path(), target, run)?
+                MeasuredServer::gatefold(&self.gatefold, self.folder.path(), target, run)?
             }
         };
         server.wait_for(server.target.tls)?;
         Ok(server)
     }
 
-    /// A folder for what a measurement writes.
+    /// The folder, also for files of measurements.
     pub fn folder(&self) -> &Scratch {
         &self.folder
     }
 
-    fn start_bare(&self, kind: &str, run: Run<'_>) -> anyhow::Result<Server> {
+    fn start_bare(&self, kind: &str, run: Run<'_>) -> anyhow::Result<MeasuredServer> {
         let ip = own_address();
         let port = || SocketAddr::new(ip, free_port(ip));
-        let orders = Orders {
+        let settings = ProxySettings {
             plain: port(),
             tls: port(),
             backend: self.backend,
             folder: self.folder.path().to_owned(),
         };
-        orders.write()?;
-        let target = self.target(orders.plain, orders.tls);
-        Server::own(kind, self.folder.path(), target, run)
+        settings.write()?;
+        let target = self.target(settings.plain, settings.tls);
+        MeasuredServer::own(kind, self.folder.path(), target, run)
     }
 
-    fn target(&self, plain: SocketAddr, tls: SocketAddr) -> Target {
-        Target {
+    fn target(&self, plain: SocketAddr, tls: SocketAddr) -> LoadTarget {
+        LoadTarget {
             plain,
             tls,
             host: HOST.to_owned(),
@@ -124,11 +124,11 @@ impl Scene {
 /// Sends one request that must be answered with 200.
 ///
 /// # Errors
-/// What went wrong, another status included.
-pub async fn ask(connection: &mut Connection) -> Result<(), Trouble> {
+/// If the request fails, or is answered with another status.
+pub async fn ask(connection: &mut LoadConnection) -> Result<(), RequestError> {
     let answer = connection.get(HOST, "/", "cost").await?;
     match answer.status {
         200 => Ok(()),
-        status => Err(Trouble::Wrong(format!("status {status}"))),
+        status => Err(RequestError::WrongAnswer(format!("status {status}"))),
     }
 }

@@ -1,4 +1,4 @@
-//! What the tests have, too: manifests, certificates, clients.
+//! Support code shared with the tests: manifests, certificates, clients.
 
 #[path = "../../../tests/support/client.rs"]
 pub mod client;

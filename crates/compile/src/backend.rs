@@ -1,40 +1,45 @@
+//! Compiles rules, their backends and their mirrors.
+//!
+//! In: the rules of the graph, and the rules of the previous snapshot, whose counters continue. Out: rules that the proxy
+//! serves. A rule that can't be compiled as written answers 500; a backend without its filters or its TLS gets no request.
+
 use super::backend_tls::{BackendTlsCache, Identities};
 use super::filter::filters;
+use super::matches::CompileMatch;
 use super::timeouts::{retry, timeouts};
 use gatefold_dataplane::backend::{Backend, BackendTarget, EndpointSet, Split};
 use gatefold_dataplane::filter::Filters;
 use gatefold_dataplane::filter::request_mirror::{RequestMirror, Share};
-use gatefold_dataplane::{Action, Rule};
-use gatefold_graph::backend_tls_policy::BackendTlsNode;
-use gatefold_graph::http_route::{BackendNode, FilterNode, RuleNode, TargetNode};
+use gatefold_dataplane::{Action, Rule, RuleId};
+use gatefold_graph::policy::backend_tls::BackendTlsNode;
+use gatefold_graph::route::{BackendNode, FilterNode, RuleNode, TargetNode};
 use gatefold_graph::{Graph, ServicePortKey};
-use gatefold_manifest::api::HTTPRouteMatch;
 use hashbrown::HashMap;
 use http::StatusCode;
 use std::sync::Arc;
 
-/// Compiles rules, with what they share: the endpoints of each Service's port, once for all rules that use it.
+/// Compiles rules. The endpoints of a Service's port are compiled once and shared by all rules that use the port.
 #[derive(Default)]
 pub(super) struct Backends {
     tls: BackendTlsCache,
     targets: HashMap<ServicePortKey, SharedTarget>,
 }
 
-/// Where the references to a Service's port lead.
+/// The compiled target of all references to a Service's port.
 struct SharedTarget {
     node: TargetNode,
     compiled: BackendTarget,
 }
 
 impl Backends {
-    /// Begins with the next graph. Gives whether rules that were compiled before are as they would be compiled now,
-    /// provided that their nodes are the same.
+    /// Begins with the next graph. Returns whether compiled rules of the previous graph can be reused if their nodes are the
+    /// same.
     pub(super) fn begin(&mut self, graph: &Graph, identities: &Identities<'_>) -> bool {
         self.targets
             .retain(|service, _| graph.has_service_port(service));
         let same = self.tls.begin(identities);
         if !same {
-            // They show other certificates to backends. Their counters go on.
+            // Backends are shown other certificates, so compile every target again. The counters continue.
             for target in self.targets.values_mut() {
                 target.node = TargetNode::Invalid;
             }
@@ -42,22 +47,22 @@ impl Backends {
         same
     }
 
-    /// A rule with its backends. Counters go on where those of the rule `before` are: were they to begin anew at each
-    /// reload, the first backend would get more than its share.
-    pub(super) fn rule(
+    /// Compiles a rule and its backends. Its counters continue those of the rule `before`: if they restarted at each reload,
+    /// the first backend would get more than its share.
+    pub(super) fn rule<M: CompileMatch>(
         &mut self,
-        (route, index): (&Arc<str>, usize),
-        node: &RuleNode,
+        id: RuleId,
+        node: &RuleNode<M>,
         before: Option<&Rule>,
     ) -> Rule {
-        let filters = self.filters(&node.filters, &node.matches, before);
+        let prefix = node.matches.first().map_or("/", CompileMatch::prefix);
+        let filters = self.filters(&node.filters, prefix, before);
         let action = match filters {
-            Some(_) if !node.refused => self.action(node, before),
+            Some(_) if !node.refused => self.action(node, prefix, before),
             _ => Action::Refuse(StatusCode::INTERNAL_SERVER_ERROR),
         };
         Rule {
-            route: route.clone(),
-            index,
+            id,
             filters: filters.unwrap_or_default(),
             timeouts: timeouts(node.timeouts.as_ref()),
             retry: node.retry.as_ref().map(|it| Box::new(retry(it))),
@@ -65,53 +70,48 @@ impl Backends {
         }
     }
 
-    fn action(&mut self, node: &RuleNode, before: Option<&Rule>) -> Action {
+    fn action<M>(&mut self, node: &RuleNode<M>, prefix: &str, before: Option<&Rule>) -> Action {
         let redirects = |filter: &FilterNode| matches!(filter, FilterNode::RequestRedirect(_));
         if node.filters.iter().any(redirects) {
             return Action::AnsweredByFilters;
         }
         let backends = node.backends.iter();
         let backends = backends.map(|one| {
-            let backend = self.backend(one, &node.matches, before);
+            let backend = self.backend(one, prefix, before);
             (one.weight, backend)
         });
         let backends = backends.collect();
         let served = before.and_then(split_of).map_or(0, Split::served);
-        // Without a backend that can get traffic: 500 (API: `HTTPRouteRule.backendRefs`).
+        // A rule without a backend of positive weight answers 500 (API: `HTTPRouteRule.backendRefs`).
         match Split::new(backends, served) {
             Some(split) => Action::Forward(split),
             None => Action::Refuse(StatusCode::INTERNAL_SERVER_ERROR),
         }
     }
 
-    fn backend(
-        &mut self,
-        node: &BackendNode,
-        matches: &[HTTPRouteMatch],
-        before: Option<&Rule>,
-    ) -> Backend {
+    fn backend(&mut self, node: &BackendNode, prefix: &str, before: Option<&Rule>) -> Backend {
         let name: Arc<str> = node.name.as_str().into();
         let target = self.target(&node.target);
-        let filters = self.filters(&node.filters, matches, before);
+        let filters = self.filters(&node.filters, prefix, before);
         Backend {
             name,
             target: match filters {
                 Some(_) => target,
-                // It must get no request without the changes that were asked for.
+                // The backend must not get requests without the requested changes.
                 None => BackendTarget::Invalid,
             },
             filters: filters.unwrap_or_default(),
         }
     }
 
-    /// The filters of a rule, or of a backend of it, with the mirrors.
+    /// Compiles the filters of a rule or of one of its backends, including the mirrors.
     fn filters(
         &mut self,
         nodes: &[FilterNode],
-        matches: &[HTTPRouteMatch],
+        prefix: &str,
         before: Option<&Rule>,
     ) -> Option<Filters> {
-        filters(nodes, matches, |mirror| {
+        filters(nodes, prefix, |mirror| {
             let name: Arc<str> = mirror.name.as_str().into();
             let served = before.map_or(0, |rule| mirrored(rule, &name));
             let (numerator, denominator) = mirror.share;
@@ -142,7 +142,7 @@ impl Backends {
         compiled
     }
 
-    /// Nothing when there is no way to speak to them.
+    /// Compiles the endpoints of a target. `None` if the required TLS isn't possible.
     fn endpoints(&mut self, node: &TargetNode, served: u64) -> Option<BackendTarget> {
         let TargetNode::Service {
             endpoints,
@@ -175,7 +175,7 @@ fn split_of(rule: &Rule) -> Option<&Split> {
     }
 }
 
-/// How many requests of a rule a mirror has looked at.
+/// Returns the number of requests of a rule that a mirror has counted.
 fn mirrored(rule: &Rule, name: &str) -> u64 {
     let backends = split_of(rule).into_iter().flat_map(Split::backends);
     let filters = backends.map(|(_, backend)| &backend.filters);

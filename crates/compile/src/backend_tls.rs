@@ -1,17 +1,21 @@
+//! Compiles TLS to backends: policy settings, and the client certificates of Gateways.
+//!
+//! Equal settings share one [`BackendTls`], also across graphs, so that a reload keeps verified certificates.
+
 use gatefold_dataplane::backend_tls::{
     BackendHandshake, BackendTls, BackendTlsByIdentity, ClientIdentity, SubjectName,
     TrustedAuthorities,
 };
 use gatefold_graph::Graph;
-use gatefold_graph::backend_tls_policy::{AuthoritiesNode, BackendTlsSettings};
 use gatefold_graph::certificate::Certificate;
+use gatefold_graph::policy::backend_tls::{AuthoritiesNode, BackendTlsSettings};
 use gatefold_manifest::api::{NamespacedName, SubjectAltName};
 use rustls::pki_types::{PrivateKeyDer, ServerName};
 use rustls::sign::CertifiedKey;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// The client certificates of Gateways, each once, in order of the Gateways.
+/// The distinct client certificates of Gateways, in the order of the Gateways.
 #[derive(Default)]
 pub(super) struct Identities<'g> {
     all: Vec<Arc<ClientIdentity>>,
@@ -30,7 +34,7 @@ impl<'g> Identities<'g> {
         identities
     }
 
-    /// What a Gateway shows.
+    /// Returns the position of a Gateway's client certificate.
     pub(super) fn of_gateway(&self, gateway: &NamespacedName) -> Option<usize> {
         self.places.get(gateway).copied()
     }
@@ -50,19 +54,19 @@ impl<'g> Identities<'g> {
     }
 }
 
-/// TLS to backends, once for all that ask for the same. What is in use goes on, with what is known of the
-/// certificates.
+/// TLS to backends, shared by all policies with equal settings. Settings that are in use stay, with the certificates that
+/// they have verified.
 #[derive(Default)]
 pub(super) struct BackendTlsCache {
     known: HashMap<BackendHandshake, Arc<BackendTls>>,
-    /// The client certificates of Gateways, in the snapshot's order.
+    /// The client certificates of Gateways, in the order of the snapshot.
     identities: Vec<Arc<ClientIdentity>>,
 }
 
 impl BackendTlsCache {
-    /// Begins with the next graph. Gives whether its Gateways show the same certificates.
+    /// Begins with the next graph. Returns whether its Gateways show the same certificates as before.
     pub(super) fn begin(&mut self, identities: &Identities<'_>) -> bool {
-        // Of what no snapshot has, only the copy in here is left.
+        // Drop entries that no snapshot uses any more (only this cache still holds them).
         self.known.retain(|_, known| Arc::strong_count(known) > 1);
         let mut pairs = self.identities.iter().zip(&identities.all);
         let same = self.identities.len() == identities.all.len()
@@ -73,7 +77,8 @@ impl BackendTlsCache {
         same
     }
 
-    /// For what a policy asks for; nothing when rustls refuses it, which the graph has ruled out.
+    /// Prepares TLS for a policy's settings, once for each client certificate. `None` if rustls refuses them, which the graph
+    /// has ruled out.
     pub(super) fn prepare(
         &mut self,
         settings: &BackendTlsSettings,

@@ -1,3 +1,5 @@
+//! Compiles the filters of a rule or a backend.
+
 use gatefold_dataplane::filter::cors::{
     Allowed, Cors, Credentials, Exposed, OriginPattern, Origins,
 };
@@ -8,18 +10,19 @@ use gatefold_dataplane::filter::request_redirect::RequestRedirect;
 use gatefold_dataplane::filter::scheme::Scheme;
 use gatefold_dataplane::filter::url_rewrite::UrlRewrite;
 use gatefold_dataplane::filter::{Filter, Filters};
-use gatefold_graph::http_route::{FilterNode, MirrorNode};
+use gatefold_graph::route::{FilterNode, MirrorNode};
 use gatefold_manifest::api::{
     self, HTTPCORSFilter, HTTPHeader, HTTPHeaderFilter, HTTPPathModifier, HTTPPathModifierType,
-    HTTPRequestRedirectFilter, HTTPRouteMatch, HTTPURLRewriteFilter, PortNumber, RedirectScheme,
+    HTTPRequestRedirectFilter, HTTPURLRewriteFilter, PortNumber, RedirectScheme,
 };
 use http::{HeaderName, HeaderValue, StatusCode};
 
-/// Compiles the filters of a rule with these matches, or of one of its backends. `mirror` compiles the mirrors. `None` if one
-/// can't be applied as written: the graph has reported it, and a filter is never left out.
+/// Compiles the filters of a rule or of one of its backends, in the order of the manifest. `prefix` is the path of the rule's
+/// first match. `mirror` compiles the mirrors. `None` if a filter can't be compiled as written: the graph has reported it, and
+/// a filter is never left out.
 pub(super) fn filters(
     nodes: &[FilterNode],
-    matches: &[HTTPRouteMatch],
+    prefix: &str,
     mut mirror: impl FnMut(&MirrorNode) -> RequestMirror,
 ) -> Option<Filters> {
     let filter = |node: &FilterNode| {
@@ -31,9 +34,9 @@ pub(super) fn filters(
                 Filter::ResponseHeaderModifier(modifier(headers)?)
             }
             FilterNode::RequestRedirect(fields) => {
-                Filter::RequestRedirect(Box::new(redirect(fields, matches)))
+                Filter::RequestRedirect(Box::new(redirect(fields, prefix)))
             }
-            FilterNode::UrlRewrite(rewrite) => Filter::UrlRewrite(url_rewrite(rewrite, matches)?),
+            FilterNode::UrlRewrite(rewrite) => Filter::UrlRewrite(url_rewrite(rewrite, prefix)?),
             FilterNode::RequestMirror(node) => Filter::RequestMirror(mirror(node)),
             FilterNode::Cors(fields) => Filter::Cors(Box::new(cors(fields)?)),
         })
@@ -42,7 +45,7 @@ pub(super) fn filters(
     Some(Filters::new(filters.collect::<Option<_>>()?))
 }
 
-fn redirect(filter: &HTTPRequestRedirectFilter, matches: &[HTTPRouteMatch]) -> RequestRedirect {
+fn redirect(filter: &HTTPRequestRedirectFilter, prefix: &str) -> RequestRedirect {
     let HTTPRequestRedirectFilter {
         scheme,
         hostname,
@@ -62,7 +65,7 @@ fn redirect(filter: &HTTPRequestRedirectFilter, matches: &[HTTPRouteMatch]) -> R
         }),
         hostname: hostname.as_ref().map(|name| name.as_str().into()),
         port: port.map(PortNumber::get),
-        path: path.as_ref().map(|path| path_modifier(path, matches)),
+        path: path.as_ref().map(|path| path_modifier(path, prefix)),
     }
 }
 
@@ -85,13 +88,15 @@ fn cors(filter: &HTTPCORSFilter) -> Option<Cors> {
             .map(|it| OriginPattern::parse(it))
     };
     Some(Cors {
-        origins: match any(&filter.allow_origins) {
-            true => Origins::Any,
-            false => Origins::Listed(patterns().collect::<Option<_>>()?),
+        origins: if any(&filter.allow_origins) {
+            Origins::Any
+        } else {
+            Origins::Listed(patterns().collect::<Option<_>>()?)
         },
-        credentials: match filter.allow_credentials {
-            true => Credentials::Allowed,
-            false => Credentials::Omitted,
+        credentials: if filter.allow_credentials {
+            Credentials::Allowed
+        } else {
+            Credentials::Omitted
         },
         methods: allowed(&filter.allow_methods)?,
         headers: allowed(&names(&filter.allow_headers))?,
@@ -104,7 +109,7 @@ fn cors(filter: &HTTPCORSFilter) -> Option<Cors> {
     })
 }
 
-fn url_rewrite(filter: &HTTPURLRewriteFilter, matches: &[HTTPRouteMatch]) -> Option<UrlRewrite> {
+fn url_rewrite(filter: &HTTPURLRewriteFilter, prefix: &str) -> Option<UrlRewrite> {
     let hostname = match &filter.hostname {
         Some(name) => Some(HeaderValue::from_str(name.as_str()).ok()?),
         None => None,
@@ -112,20 +117,19 @@ fn url_rewrite(filter: &HTTPURLRewriteFilter, matches: &[HTTPRouteMatch]) -> Opt
     let path = filter.path.as_ref();
     Some(UrlRewrite {
         hostname,
-        path: path.map(|path| path_modifier(path, matches)),
+        path: path.map(|path| path_modifier(path, prefix)),
     })
 }
 
-/// The loader lets a prefix be replaced only where a rule has one match, of that type.
-fn path_modifier(path: &HTTPPathModifier, matches: &[HTTPRouteMatch]) -> PathModifier {
+/// Compiles a path modifier. The loader accepts `ReplacePrefixMatch` only in a rule with a single match, of type PathPrefix.
+fn path_modifier(path: &HTTPPathModifier, prefix: &str) -> PathModifier {
     match path.kind {
         HTTPPathModifierType::ReplaceFullPath => {
             PathModifier::full(path.replace_full_path.as_deref().unwrap_or_default())
         }
         HTTPPathModifierType::ReplacePrefixMatch => {
-            let matched = matches.first().map(|one| one.path.value.as_str());
             let replacement = path.replace_prefix_match.as_deref();
-            PathModifier::prefix(matched.unwrap_or("/"), replacement.unwrap_or_default())
+            PathModifier::prefix(prefix, replacement.unwrap_or_default())
         }
     }
 }
@@ -146,7 +150,7 @@ fn headers(headers: &[HTTPHeader], change: Change) -> Option<Vec<(HeaderName, He
     headers.iter().map(header).collect()
 }
 
-/// The name, when it may be changed so.
+/// Returns the name if the filter may change this header.
 fn name(name: &api::HeaderName, change: Change) -> Option<HeaderName> {
     let name = HeaderName::from_bytes(name.as_str().as_bytes()).ok()?;
     refusal(&name, change).is_none().then_some(name)

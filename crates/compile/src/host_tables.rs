@@ -1,28 +1,50 @@
-use super::route::{CompiledRoute, ListenerKey};
+//! The routes of each listener by hostname, and the routers made of them.
+
+use super::route::CompiledRoute;
 use gatefold_dataplane::host_routes::HostRoutes;
+use gatefold_dataplane::route_match::RouteMatch;
 use gatefold_dataplane::router::Router;
+use gatefold_graph::listener::ListenerId;
 use hashbrown::HashMap;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// The routes of each listener by their hostnames, compiled.
-#[derive(Default)]
-pub(super) struct HostTables(BTreeMap<ListenerKey, HashMap<Option<Arc<str>>, HostTable>>);
+/// The compiled routes of each listener, by hostname.
+pub(super) struct HostTables<M: RouteMatch>(BTreeMap<ListenerId, Hosts<M>>);
+
+type Hosts<M> = HashMap<Option<Arc<str>>, HostTable<M>>;
 
 /// The routes of one hostname.
-#[derive(Default)]
-struct HostTable {
+struct HostTable<M: RouteMatch> {
     /// The oldest first.
-    routes: Vec<Arc<CompiledRoute>>,
-    compiled: Option<Arc<HostRoutes>>,
+    routes: Vec<Arc<CompiledRoute<M>>>,
+    compiled: Option<Arc<HostRoutes<M>>>,
 }
 
-impl HostTables {
-    /// Compiles all of them, but for those of which every route stands in the tables `before`, in the same order.
+impl<M: RouteMatch> Default for HostTables<M> {
+    fn default() -> Self {
+        HostTables(BTreeMap::new())
+    }
+}
+
+impl<M: RouteMatch> Default for HostTable<M> {
+    fn default() -> Self {
+        HostTable {
+            routes: Vec::new(),
+            compiled: None,
+        }
+    }
+}
+
+impl<M: RouteMatch> HostTables<M> {
+    /// Compiles all tables. A table that has the same routes as in `before`, in the same order, is reused.
     pub(super) fn new<'r>(
-        routes: impl Iterator<Item = &'r Arc<CompiledRoute>>,
-        before: &HostTables,
-    ) -> Self {
+        routes: impl Iterator<Item = &'r Arc<CompiledRoute<M>>>,
+        before: &Self,
+    ) -> Self
+    where
+        M: 'r,
+    {
         let mut tables = HostTables::default();
         for route in by_age(routes) {
             for (listener, hostname) in &route.places {
@@ -43,8 +65,8 @@ impl HostTables {
         tables
     }
 
-    /// The router of a listener.
-    pub(super) fn router(&self, listener: &ListenerKey) -> Router {
+    /// Returns the router of a listener.
+    pub(super) fn router(&self, listener: &ListenerId) -> Router<M> {
         let hosts = self.0.get(listener).into_iter().flatten();
         Router::new(
             hosts.filter_map(|(hostname, table)| {
@@ -54,8 +76,8 @@ impl HostTables {
     }
 }
 
-impl HostTable {
-    fn compile(&mut self, before: Option<&HostTable>) {
+impl<M: RouteMatch> HostTable<M> {
+    fn compile(&mut self, before: Option<&Self>) {
         self.compiled = match before {
             Some(before) if same(&self.routes, &before.routes) => before.compiled.clone(),
             _ => {
@@ -66,14 +88,16 @@ impl HostTable {
     }
 }
 
-fn same(one: &[Arc<CompiledRoute>], other: &[Arc<CompiledRoute>]) -> bool {
+fn same<M>(one: &[Arc<CompiledRoute<M>>], other: &[Arc<CompiledRoute<M>>]) -> bool {
     let mut pairs = one.iter().zip(other);
     one.len() == other.len() && pairs.all(|(one, other)| Arc::ptr_eq(one, other))
 }
 
-/// The oldest route first (API: `HTTPRouteRule.matches`). They come in the order of their names, which is nearly that.
-fn by_age<'r>(routes: impl Iterator<Item = &'r Arc<CompiledRoute>>) -> Vec<&'r Arc<CompiledRoute>> {
+/// Sorts routes by age, the oldest first (API: `HTTPRouteRule.matches`). They come ordered by name, which is nearly the same.
+fn by_age<'r, M>(
+    routes: impl Iterator<Item = &'r Arc<CompiledRoute<M>>>,
+) -> Vec<&'r Arc<CompiledRoute<M>>> {
     let mut routes: Vec<_> = routes.collect();
-    routes.sort_by(|one, other| one.node.resource.by_age(&other.node.resource));
+    routes.sort_by(|one, other| one.node.meta().by_age(other.node.meta()));
     routes
 }

@@ -1,14 +1,16 @@
 //! Compile: a graph becomes a [`Snapshot`].
 //!
-//! In: what the graph found to be served. Out: plain data by which requests are answered, with everything
-//! parsed beforehand. Never here: files, sockets, and decisions about what is valid: the graph made them.
+//! In: a graph. Out: the plain data that requests are served with; header names, regular expressions and certificates are
+//! parsed in advance. This crate never touches files or sockets, and never decides what is valid: the graph has decided.
 
 mod backend;
 mod backend_tls;
 mod filter;
 mod host_tables;
+mod http_match;
 mod matches;
 mod route;
+mod route_tables;
 mod timeouts;
 mod tls;
 
@@ -25,67 +27,64 @@ use gatefold_dataplane::router::Router;
 use gatefold_dataplane::timeouts::RuleTimeouts;
 use gatefold_dataplane::tls::{CertificateSet, PortTls};
 use gatefold_dataplane::{
-    Action, BoundPorts, HttpListeners, Listener, Port, Rule, Snapshot, SocketKey,
+    Action, BoundPorts, HttpListeners, Listener, Port, Rule, RuleId, Snapshot, SocketKey,
 };
 use gatefold_graph::Graph;
-use gatefold_graph::gateway::{ListenerNode, Protocol};
-use gatefold_graph::ordered::Follow;
-use gatefold_manifest::api::NamespacedName;
-use host_tables::HostTables;
+use gatefold_graph::listener::{ListenerNode, Protocol};
+use gatefold_manifest::Kind;
 use http::StatusCode;
 use matches::Patterns;
-use route::CompiledRoute;
-use std::collections::{BTreeMap, HashMap};
+use route_tables::RouteTables;
+use std::collections::HashMap;
 use std::sync::Arc;
 use tls::Validations;
 
-/// What is to be served by a graph, without anything before it.
+/// Compiles a graph without reusing anything.
 pub fn compile(graph: &Graph) -> Snapshot {
     Compiler::default().compile(graph)
 }
 
-/// Compiles one graph after the other. What is the same in the next one is taken over, counters included: that of a
-/// route which has changed go on where they are.
+/// Compiles successive graphs. Routes that haven't changed since the previous graph are reused with their counters. The
+/// counters of changed routes continue.
 #[derive(Default)]
 pub struct Compiler {
-    routes: BTreeMap<NamespacedName, Arc<CompiledRoute>>,
-    tables: HostTables,
+    http_routes: RouteTables<HttpMatch>,
     backends: Backends,
     patterns: Patterns,
     validations: Validations,
 }
 
 impl Compiler {
-    /// What is to be served by a graph.
+    /// Compiles a graph.
     pub fn compile(&mut self, graph: &Graph) -> Snapshot {
         self.patterns.begin();
         self.validations.begin();
         let identities = Identities::of(graph);
-        self.routes = self.routes(graph, &identities);
-        self.tables = HostTables::new(self.routes.values(), &self.tables);
+        let holds = self.backends.begin(graph, &identities);
+        let (backends, patterns) = (&mut self.backends, &mut self.patterns);
+        self.http_routes
+            .update(&graph.routes.http, holds, backends, patterns);
         let mut ports: HashMap<SocketKey, Port> = HashMap::new();
         let mut bound_ports = BoundPorts::default();
-        for (key, gateway) in &graph.gateways {
-            let listeners = gateway.listeners.iter().enumerate();
-            for (position, listener) in listeners.filter(|(_, listener)| listener.serving) {
-                let tls = self.validations.certificates(key, listener);
-                if listener.protocol == Some(Protocol::Https) && tls.is_none() {
-                    continue;
-                }
-                let compiled = Arc::new(Listener {
-                    name: format!("{key}/{}", listener.full_name()),
-                    port: listener.port,
-                    only_clients_of: tls.as_deref().and_then(tls::only_clients_of),
-                    identity: identities.of_gateway(key),
-                    router: match &listener.refusal {
-                        Some(_) => refuse_all(&key.to_string()),
-                        None => self.tables.router(&(key.clone(), position)),
-                    },
-                });
-                add(&mut ports, listener, &compiled, tls.as_ref());
-                for socket in &listener.sockets {
-                    bound_ports.insert(&compiled, socket.address);
-                }
+        for (id, listener) in graph.listeners().filter(|(_, it)| it.serving) {
+            let gateway = &id.gateway;
+            let tls = self.validations.certificates(gateway, listener);
+            if listener.protocol == Some(Protocol::Https) && tls.is_none() {
+                continue;
+            }
+            let compiled = Arc::new(Listener {
+                name: id.name(listener),
+                port: listener.port,
+                only_clients_of: tls.as_deref().and_then(tls::only_clients_of),
+                identity: identities.of_gateway(gateway),
+                router: match &listener.refusal {
+                    Some(_) => refuse_all(&gateway.to_string()),
+                    None => self.http_routes.router(&id),
+                },
+            });
+            add(&mut ports, listener, &compiled, tls.as_ref());
+            for socket in &listener.sockets {
+                bound_ports.insert(&compiled, socket.address);
             }
         }
         close_unserved(graph, &mut ports);
@@ -97,34 +96,16 @@ impl Compiler {
             bound_ports,
         }
     }
-
-    /// Every route; those whose nodes are the very same as before are taken over.
-    fn routes(
-        &mut self,
-        graph: &Graph,
-        identities: &Identities<'_>,
-    ) -> BTreeMap<NamespacedName, Arc<CompiledRoute>> {
-        let holds = self.backends.begin(graph, identities);
-        let mut before = Follow::new(&self.routes);
-        let routes = graph.http_routes.iter().map(|(key, node)| {
-            let before = before.at(key);
-            let same = before.filter(|before| holds && Arc::ptr_eq(&before.node, node));
-            let route = same.cloned().unwrap_or_else(|| {
-                let before = before.map(|route| &**route);
-                let (backends, patterns) = (&mut self.backends, &mut self.patterns);
-                Arc::new(CompiledRoute::new(node, before, backends, patterns))
-            });
-            (key.clone(), route)
-        });
-        routes.collect()
-    }
 }
 
-/// The router of a listener that answers every request with 500; logs show `name` as the route.
-fn refuse_all(name: &str) -> Router {
+/// Returns a router that answers every request with 500. Logs show `gateway` as the route.
+fn refuse_all(gateway: &str) -> Router {
     let rule = Rule {
-        route: name.into(),
-        index: 0,
+        id: RuleId {
+            kind: Kind::Gateway.name(),
+            route: gateway.into(),
+            index: 0,
+        },
         filters: Filters::default(),
         timeouts: RuleTimeouts::default(),
         retry: None,
@@ -142,37 +123,37 @@ fn refuse_all(name: &str) -> Router {
     Router::new([(None, Arc::new(routes))])
 }
 
-/// Answers 500 for the hostnames of protected listeners that aren't served, where other listeners are: one with a wider
-/// hostname would serve them without the protection.
+/// Answers 500 for the hostnames of protected listeners that aren't served, on sockets with other listeners. Otherwise a
+/// listener with a wider hostname would serve these hostnames without the protection.
 fn close_unserved(graph: &Graph, ports: &mut HashMap<SocketKey, Port>) {
-    for (key, gateway) in &graph.gateways {
-        let listeners = gateway.listeners.iter();
-        for listener in listeners.filter(|listener| !listener.closed_sockets.is_empty()) {
-            let Some(protocol) = listener.protocol else {
-                continue;
-            };
-            let closed = Arc::new(Listener {
-                name: format!("{key}/{}", listener.full_name()),
-                port: listener.port,
-                only_clients_of: None,
-                identity: None,
-                router: refuse_all(&key.to_string()),
-            });
-            let hostname = listener.hostname.as_ref().map(|name| name.as_str());
-            for socket in &listener.closed_sockets {
-                let port = ports.get_mut(socket).filter(|port| serves(port, protocol));
-                if let Some(listeners) = port.and_then(Port::http_mut)
-                    && listeners.get(hostname).is_none()
-                {
-                    listeners.insert(hostname, closed.clone());
-                }
+    for (id, listener) in graph.listeners() {
+        let Some(protocol) = listener.protocol else {
+            continue;
+        };
+        if listener.closed_sockets.is_empty() {
+            continue;
+        }
+        let closed = Arc::new(Listener {
+            name: id.name(listener),
+            port: listener.port,
+            only_clients_of: None,
+            identity: None,
+            router: refuse_all(&id.gateway.to_string()),
+        });
+        let hostname = listener.hostname.as_ref().map(|name| name.as_str());
+        for socket in &listener.closed_sockets {
+            let port = ports.get_mut(socket).filter(|port| serves(port, protocol));
+            if let Some(listeners) = port.and_then(Port::http_mut)
+                && listeners.get(hostname).is_none()
+            {
+                listeners.insert(hostname, closed.clone());
             }
         }
     }
 }
 
-/// Adds a listener to all of its sockets. The graph lets neither two protocols nor a hostname twice on a socket;
-/// should it be wrong, the first one stays, so that what was TLS is never plain.
+/// Adds a listener to all of its sockets. The graph admits neither two protocols nor the same hostname twice on a socket.
+/// If it did, the first listener would stay, so that a TLS port never becomes a plain one.
 fn add(
     ports: &mut HashMap<SocketKey, Port>,
     listener: &ListenerNode,
@@ -200,7 +181,7 @@ fn add(
     }
 }
 
-/// A port without listeners.
+/// Returns a port without listeners for a protocol.
 fn empty(protocol: Protocol) -> Port {
     match protocol {
         Protocol::Http => Port::Http(HttpListeners::default()),

@@ -1,25 +1,34 @@
-use gatefold_dataplane::matcher::{Matcher, PathMatch, ValueMatch, pattern};
-use gatefold_manifest::api::{HTTPPathMatch, HTTPRouteMatch, PathMatchType, ValueMatchType};
-use http::{HeaderName, Method};
+//! Compiles matches: their conditions become the form that requests are compared with.
+
+use gatefold_dataplane::matcher::{ValueMatch, pattern};
+use gatefold_dataplane::route_match::RouteMatch;
+use gatefold_manifest::api::ValueMatchType;
 use regex::Regex;
 use std::collections::HashMap;
-use std::sync::Arc;
 
-/// Regular expressions, each compiled once however often it stands in the manifests.
+/// Regular expressions, each compiled once however often the manifests contain it.
 #[derive(Default)]
 pub(super) struct Patterns {
     known: HashMap<String, Option<Regex>>,
 }
 
-/// How many there may be before all are forgotten: nobody knows which ones are still in use, and rules that are taken
-/// over keep theirs.
+/// The number of expressions above which the next compilation starts with an empty cache. Their use isn't tracked; reused
+/// rules keep their expressions.
 const PATTERNS: usize = 1_000;
 
 impl Patterns {
-    /// Begins with the next graph.
+    /// Prepares for the next graph.
     pub(super) fn begin(&mut self) {
         if self.known.len() > PATTERNS {
             self.known.clear();
+        }
+    }
+
+    /// Compiles the condition on the value of a header or a query parameter.
+    pub(super) fn value(&mut self, kind: ValueMatchType, text: &str) -> Option<ValueMatch> {
+        match kind {
+            ValueMatchType::Exact => Some(ValueMatch::Exact(text.into())),
+            ValueMatchType::RegularExpression => self.get(text).map(ValueMatch::Regex),
         }
     }
 
@@ -33,47 +42,15 @@ impl Patterns {
     }
 }
 
-/// What a match asks of the path.
-pub(super) fn path(path: &HTTPPathMatch) -> PathMatch {
-    let value: Arc<str> = path.value.as_str().into();
-    match path.kind {
-        PathMatchType::Exact => PathMatch::Exact(value),
-        PathMatchType::PathPrefix => PathMatch::Prefix(value),
-        PathMatchType::RegularExpression => PathMatch::Regex(value),
-    }
-}
+/// A match of a kind of route, as the graph has it.
+pub(super) trait CompileMatch {
+    /// The compiled match.
+    type Compiled: RouteMatch;
 
-/// What a match asks of everything but the path. Nothing for one that can't be compiled, which the graph
-/// doesn't let through: a condition is never left out.
-pub(super) fn matcher(one: &HTTPRouteMatch, patterns: &mut Patterns) -> Option<Matcher> {
-    let mut headers = Vec::with_capacity(one.headers.len());
-    for header in &one.headers {
-        let name = HeaderName::from_bytes(header.name.as_str().as_bytes()).ok()?;
-        headers.push((name, value(header.kind, &header.value, patterns)?));
-    }
-    let mut query: Vec<(Box<str>, ValueMatch)> = Vec::with_capacity(one.query_params.len());
-    for param in &one.query_params {
-        // Only the first match of a name counts (API: `HTTPRouteMatch.queryParams`).
-        if query.iter().any(|(name, _)| **name == *param.name.as_str()) {
-            continue;
-        }
-        let value = value(param.kind, &param.value, patterns)?;
-        query.push((param.name.as_str().into(), value));
-    }
-    let method = match one.method {
-        Some(method) => Some(Method::from_bytes(method.as_str().as_bytes()).ok()?),
-        None => None,
-    };
-    Some(Matcher {
-        method,
-        headers,
-        query,
-    })
-}
+    /// Compiles the match. `None` if one of its conditions can't be compiled, which the graph rules out: a condition is never
+    /// left out.
+    fn compile(&self, patterns: &mut Patterns) -> Option<Self::Compiled>;
 
-fn value(kind: ValueMatchType, text: &str, patterns: &mut Patterns) -> Option<ValueMatch> {
-    match kind {
-        ValueMatchType::Exact => Some(ValueMatch::Exact(text.into())),
-        ValueMatchType::RegularExpression => patterns.get(text).map(ValueMatch::Regex),
-    }
+    /// Returns the path that path modifiers replace.
+    fn prefix(&self) -> &str;
 }

@@ -1,80 +1,113 @@
+//! Compiled routes: where they are served, their rules, and the matches of the rules.
+
 use super::backend::Backends;
-use super::matches::{Patterns, matcher, path};
-use gatefold_dataplane::Rule;
+use super::matches::{CompileMatch, Patterns};
 use gatefold_dataplane::host_routes::RouteEntry;
-use gatefold_dataplane::http_match::HttpMatch;
-use gatefold_graph::http_route::HttpRouteNode;
+use gatefold_dataplane::{Rule, RuleId};
+use gatefold_graph::listener::ListenerId;
+use gatefold_graph::ordered::Follow;
+use gatefold_graph::route::{AnyRoute, RouteKind, RouteNode, RouteNodes, RuleNode};
+use gatefold_manifest::Spec;
 use gatefold_manifest::api::NamespacedName;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// A listener: its Gateway, and its place among all listeners of that.
-pub(super) type ListenerKey = (NamespacedName, usize);
+/// The compiled routes of a kind, by name. `M` is the kind's type of compiled matches.
+pub(super) type CompiledRoutes<M> = BTreeMap<NamespacedName, Arc<CompiledRoute<M>>>;
 
-/// A route, compiled.
-pub(super) struct CompiledRoute {
-    /// What it was made of.
-    pub node: Arc<HttpRouteNode>,
-    /// The listeners that it is attached to, with each of its hostnames that is in force there. Two parent references may lead to one
-    /// listener; that counts once.
-    pub places: BTreeSet<(ListenerKey, Option<Arc<str>>)>,
-    /// By their place in the manifest.
-    pub rules: Vec<Arc<Rule>>,
+/// A compiled route.
+pub(super) struct CompiledRoute<M> {
+    /// The node that it was compiled from.
+    pub node: Arc<dyn AnyRoute>,
+    /// The listeners that it is attached to, with each hostname that applies there. Two parent references may resolve to one
+    /// listener, which counts once.
+    pub places: BTreeSet<(ListenerId, Option<Arc<str>>)>,
     /// The matches of all rules.
-    pub entries: Vec<RouteEntry>,
+    pub entries: Vec<RouteEntry<M>>,
+    /// The rules, in the order of the manifest.
+    rules: Vec<Arc<Rule>>,
 }
 
-impl CompiledRoute {
-    /// Counters go on where those of the route `before` are.
-    pub(super) fn new(
-        node: &Arc<HttpRouteNode>,
-        before: Option<&CompiledRoute>,
-        backends: &mut Backends,
-        patterns: &mut Patterns,
-    ) -> Self {
-        let mut compiled = CompiledRoute {
-            node: node.clone(),
-            places: places(node),
-            rules: Vec::new(),
-            entries: Vec::new(),
-        };
-        if compiled.places.is_empty() {
-            return compiled;
-        }
-        let name: Arc<str> = node.resource.key().to_string().into();
-        for (index, rule_node) in node.rules.iter().enumerate() {
-            let before = before.and_then(|route| route.rules.get(index));
-            let rule = Arc::new(backends.rule((&name, index), rule_node, before.map(|it| &**it)));
-            for (index, one) in (0..).zip(&rule_node.matches) {
-                let Some(matcher) = matcher(one, patterns) else {
-                    continue;
-                };
-                compiled.entries.push(RouteEntry {
-                    matched: HttpMatch {
-                        path: path(&one.path),
-                        matcher: Arc::new(matcher),
-                    },
-                    rule: rule.clone(),
-                    index,
-                });
-            }
-            compiled.rules.push(rule);
-        }
-        compiled
+/// Compiles the routes of a kind. If `holds`, the routes in `before` whose nodes are still the same are reused.
+pub(super) fn compile<K, S>(
+    nodes: &RouteNodes<K>,
+    (before, holds): (&CompiledRoutes<S::Compiled>, bool),
+    backends: &mut Backends,
+    patterns: &mut Patterns,
+) -> CompiledRoutes<S::Compiled>
+where
+    K: RouteKind<Rule = RuleNode<S>>,
+    S: CompileMatch,
+{
+    let mut before = Follow::new(before);
+    let routes = nodes.iter().map(|(key, node)| {
+        let before = before.at(key);
+        let same = before.filter(|before| {
+            holds && std::ptr::addr_eq(Arc::as_ptr(&before.node), Arc::as_ptr(node))
+        });
+        let route = same.cloned().unwrap_or_else(|| {
+            let before = before.map(|route| &**route);
+            Arc::new(route(node, before, backends, patterns))
+        });
+        (key.clone(), route)
+    });
+    routes.collect()
+}
+
+/// Compiles a route. Its counters continue those of `before`.
+fn route<K, S>(
+    node: &Arc<RouteNode<K>>,
+    before: Option<&CompiledRoute<S::Compiled>>,
+    backends: &mut Backends,
+    patterns: &mut Patterns,
+) -> CompiledRoute<S::Compiled>
+where
+    K: RouteKind<Rule = RuleNode<S>>,
+    S: CompileMatch,
+{
+    let mut compiled = CompiledRoute {
+        node: node.clone(),
+        places: places(&**node),
+        rules: Vec::new(),
+        entries: Vec::new(),
+    };
+    if compiled.places.is_empty() {
+        return compiled;
     }
+    let name: Arc<str> = node.resource.key().to_string().into();
+    for (index, rule_node) in node.rules.iter().enumerate() {
+        let before = before.and_then(|route| route.rules.get(index));
+        let id = RuleId {
+            kind: K::Spec::KIND.name(),
+            route: name.clone(),
+            index,
+        };
+        let rule = Arc::new(backends.rule(id, rule_node, before.map(|it| &**it)));
+        for (index, one) in (0..).zip(&rule_node.matches) {
+            let Some(matched) = one.compile(patterns) else {
+                continue;
+            };
+            compiled.entries.push(RouteEntry {
+                matched,
+                rule: rule.clone(),
+                index,
+            });
+        }
+        compiled.rules.push(rule);
+    }
+    compiled
 }
 
-fn places(node: &HttpRouteNode) -> BTreeSet<(ListenerKey, Option<Arc<str>>)> {
+fn places(route: &dyn AnyRoute) -> BTreeSet<(ListenerId, Option<Arc<str>>)> {
     let mut found = BTreeSet::new();
-    for parent in &node.parents {
-        for attachment in &parent.attachments {
-            let key = || (parent.gateway.clone(), attachment.listener);
-            if attachment.hostnames.is_empty() {
-                found.insert((key(), None));
-            }
-            for hostname in &attachment.hostnames {
-                found.insert((key(), Some(hostname.as_str().into())));
-            }
+    let parents = route.parents().iter();
+    for attachment in parents.flat_map(|parent| &parent.attachments) {
+        if attachment.hostnames.is_empty() {
+            found.insert((attachment.listener.clone(), None));
+        }
+        for hostname in &attachment.hostnames {
+            let hostname = Some(hostname.as_str().into());
+            found.insert((attachment.listener.clone(), hostname));
         }
     }
     found

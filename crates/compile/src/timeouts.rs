@@ -1,13 +1,15 @@
+//! Compiles the timeouts and the retries of a rule.
+
 use gatefold_dataplane::retry::RuleRetry;
 use gatefold_dataplane::timeouts::{RuleTimeouts, TimeLimit};
 use gatefold_manifest::api::{HTTPRouteRetry, HTTPRouteTimeouts};
 use http::StatusCode;
 use std::time::Duration;
 
-/// How long to wait before the first retry when the manifest doesn't say: what Envoy's retries begin with.
+/// The default backoff before the first retry; the same as Envoy's.
 const BACKOFF: Duration = Duration::from_millis(25);
 
-/// The time limits of a rule.
+/// Compiles the timeouts of a rule.
 pub(super) fn timeouts(fields: Option<&HTTPRouteTimeouts>) -> RuleTimeouts {
     let Some(fields) = fields else {
         return RuleTimeouts::default();
@@ -18,9 +20,9 @@ pub(super) fn timeouts(fields: Option<&HTTPRouteTimeouts>) -> RuleTimeouts {
     }
 }
 
-/// When the requests of a rule are tried again.
+/// Compiles the conditions under which a request is retried.
 pub(super) fn retry(fields: &HTTPRouteRetry) -> RuleRetry {
-    // The loader takes no status but 400 to 599, and no attempts below 0.
+    // The loader accepts only statuses from 400 to 599, and no negative number of attempts.
     let status = |code: &i32| StatusCode::from_u16(u16::try_from(*code).ok()?).ok();
     RuleRetry {
         codes: fields.codes.iter().filter_map(status).collect(),

@@ -1,26 +1,29 @@
+//! Compiles the certificates of HTTPS listeners and the validation of client certificates.
+//!
+//! An unchanged validation is reused across graphs, with the keys of its session tickets.
+
 use gatefold_dataplane::client_validation::{ClientMode, ClientValidation};
 use gatefold_dataplane::tls::CertificateSet;
-use gatefold_graph::client_validation::ClientValidation as ValidationNode;
-use gatefold_graph::gateway::ListenerNode;
+use gatefold_graph::certificate::client_validation::ClientValidationNode;
+use gatefold_graph::listener::ListenerNode;
 use gatefold_manifest::api::{FrontendValidationModeType, NamespacedName};
 use std::collections::HashMap;
 use std::sync::Arc;
 use tracing::error;
 
-/// Checks of clients by their scope. One that is the same as before stays that one, with the keys of its session
-/// tickets.
+/// Client validations by their scope. An unchanged validation is reused, with the keys of its session tickets.
 #[derive(Default)]
 pub(super) struct Validations(HashMap<Arc<str>, Arc<ClientValidation>>);
 
 impl Validations {
     /// Begins with the next graph.
     pub(super) fn begin(&mut self) {
-        // Of what no snapshot has, only the copy in here is left.
+        // Drop entries that no snapshot uses any more (only this cache still holds them).
         self.0.retain(|_, known| Arc::strong_count(known) > 1);
     }
 
-    /// What a listener shows and asks. Nothing when it has no certificate, or its clients couldn't be checked:
-    /// then it must not be served.
+    /// Returns the certificates of a listener, and how it validates those of its clients. `None` if it has no certificate, or
+    /// if clients can't be validated: the listener must not be served then.
     pub(super) fn certificates(
         &mut self,
         gateway: &NamespacedName,
@@ -40,7 +43,7 @@ impl Validations {
         set.map(Arc::new)
             .inspect_err(|error| {
                 let listener = listener.name.as_str();
-                error!(%gateway, listener, %error, "clients can't be checked, so the listener isn't served");
+                error!(%gateway, listener, %error, "client certificates can't be validated, so the listener isn't served");
             })
             .ok()
     }
@@ -48,7 +51,7 @@ impl Validations {
     fn validation(
         &mut self,
         scope: Arc<str>,
-        asked: &ValidationNode,
+        asked: &ClientValidationNode,
     ) -> Result<Arc<ClientValidation>, rustls::Error> {
         let mode = match asked.mode {
             FrontendValidationModeType::AllowValidOnly => ClientMode::ValidOnly,
@@ -68,7 +71,7 @@ impl Validations {
     }
 }
 
-/// The scope that a listener's clients must have passed.
+/// Returns the validation that the clients of a listener must have passed.
 pub(super) fn only_clients_of(set: &CertificateSet) -> Option<Arc<str>> {
     let validation = &set.clients.as_ref()?.validation;
     (validation.mode == ClientMode::ValidOnly).then(|| validation.scope.clone())

@@ -1,13 +1,13 @@
-//! Suggestions for words that are probably slips of the pen.
+//! Suggestions for words that are probably typing errors.
 
-/// "did you mean `http`?", when one of the known words is near.
+/// Returns "did you mean `http`?" if one of the known words is similar.
 pub fn did_you_mean(word: &str, known: &[&str]) -> Option<String> {
     nearest(word, known).map(|candidate| format!("did you mean `{candidate}`?"))
 }
 
-/// The nearest of the known words, if it is so near that the word is probably a slip.
+/// The most similar of the known words. `None` if none is so similar that the word is probably a typing error.
 pub fn nearest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
-    // Nothing that long is a slip of the pen, and comparing it would cost.
+    // A word this long is no typing error, and comparing it would be expensive.
     if word.len() > 64 {
         return None;
     }

@@ -1,4 +1,4 @@
-//! The lines that are shown with a diagnostic: few and short ones, however long the file and its lines.
+//! Chooses the source lines to show with a diagnostic. The result is short, however long the file and its lines are.
 
 use super::clean::{clean, is_unprintable};
 use super::secret;
@@ -6,14 +6,14 @@ use super::{Location, Place, Source};
 use std::ops::Range;
 use std::sync::Arc;
 
-/// A line longer than this is shown in part.
+/// A line with more bytes than this is shown in part.
 const LINE: usize = 400;
-/// How much of a long line is shown on either side.
+/// How many bytes of a long line are shown before and after a mark.
 const AROUND: usize = 50;
-/// Marks further apart than this are shown apart.
+/// Marks that are more bytes apart than this are shown in separate excerpts.
 const APART: usize = 4 << 10;
 
-/// A place that can be shown, and what is said there.
+/// A place in a text, and the caption to show there.
 pub(super) struct Mark<'d> {
     location: Location,
     source: &'d Arc<Source>,
@@ -23,7 +23,7 @@ pub(super) struct Mark<'d> {
 }
 
 impl<'d> Mark<'d> {
-    /// Nothing for a place that isn't in a text.
+    /// Returns `None` for a place that isn't in a text.
     pub(super) fn of(place: &'d Place, text: &'d str, primary: bool) -> Option<Self> {
         let source = match place {
             Place::Nowhere | Place::File(_) => return None,
@@ -40,15 +40,15 @@ impl<'d> Mark<'d> {
     }
 }
 
-/// Some lines of one file with what is marked in them.
+/// Some lines of one file, with the marks in them.
 pub(super) struct Excerpt {
     pub path: String,
     /// The first mark's line and column in the file.
     pub line: usize,
     pub column: usize,
-    /// The lines; nothing when they are confidential.
+    /// The lines. `None` if they are confidential.
     pub text: Option<String>,
-    /// Whether the text begins within a line.
+    /// Whether the text begins in the middle of a line.
     pub cut: bool,
     /// The number of the text's first line.
     pub first_line: usize,
@@ -62,7 +62,7 @@ pub(super) struct Annotation {
     pub primary: bool,
 }
 
-/// Gathers marks that stand near each other; the first mark comes first.
+/// Groups marks that are near each other into excerpts. The excerpt of the first mark comes first.
 pub(super) fn excerpts(marks: &[Mark<'_>]) -> Vec<Excerpt> {
     let mut rest: Vec<&Mark<'_>> = marks.iter().collect();
     let mut excerpts = Vec::new();
@@ -81,7 +81,7 @@ fn near(a: &Mark<'_>, b: &Mark<'_>) -> bool {
     Arc::ptr_eq(a.source, b.source) && distance <= APART && short(a) && short(b)
 }
 
-/// The line that a mark is on, as bytes of the file.
+/// The bytes of the line that a mark is on.
 fn line(mark: &Mark<'_>) -> Range<usize> {
     let text = &mark.source.text;
     let at = mark.location.bytes.start;
@@ -134,7 +134,7 @@ fn excerpt(first: &Mark<'_>, group: &[&Mark<'_>]) -> Excerpt {
     }
 }
 
-/// The part of a long line around a mark.
+/// The part of a long line to show around a mark.
 fn window(text: &str, mark: &Range<usize>, line: &Range<usize>) -> Range<usize> {
     let end = mark.end.min(mark.start + LINE / 2) + AROUND;
     let mut start = mark.start.saturating_sub(AROUND).max(line.start);
@@ -148,8 +148,8 @@ fn window(text: &str, mark: &Range<usize>, line: &Range<usize>) -> Range<usize> 
     start..end
 }
 
-/// The text with what a terminal would obey replaced. All bytes keep their places: a replacement is as
-/// long as what it replaces. Line breaks and tabs are left to the renderer.
+/// Replaces control characters. Byte offsets stay valid, because a replacement is as long as the character it
+/// replaces. Line breaks and tabs are left to the renderer.
 fn printable(text: &str) -> String {
     let replace = |character: char| match character {
         '\n' | '\t' | '\r' => character,

@@ -1,22 +1,24 @@
+//! The problems of one document while it is parsed and decoded.
+
 use crate::{Code, Diagnostic, Place, Severity};
 
-/// How many problems of one severity are kept of one document: more help nobody, and a hostile file can
-/// make them by the million.
+/// How many problems of each severity are kept per document. More would not help, and a hostile file can have
+/// millions.
 const SHOWN: usize = 50;
 
-/// Problems of a document, the first of each severity.
+/// The problems of a document. For each severity only the first ones are kept.
 #[derive(Debug, Default)]
 pub struct Findings {
     list: Vec<Diagnostic>,
     kept: [usize; 3],
     dropped: usize,
-    /// Where those go that are too many, so that callers can go on adding words to them.
+    /// The latest dropped problem, so that callers can still add to what [`push`](Self::push) returned.
     rest: Option<Diagnostic>,
     errors: usize,
 }
 
 impl Findings {
-    /// Adds a problem; what is changed in it through the result counts if it is kept.
+    /// Adds a problem and returns it. Changes to it have an effect if it is kept.
     pub fn push(&mut self, diagnostic: Diagnostic) -> &mut Diagnostic {
         if diagnostic.severity == Severity::Error {
             self.errors += 1;
@@ -32,7 +34,7 @@ impl Findings {
         &mut self.list[last]
     }
 
-    /// Adds those of a part.
+    /// Adds the problems of a part of the document.
     pub fn append(&mut self, part: Findings) {
         for diagnostic in part.list {
             self.push(diagnostic);
@@ -40,7 +42,7 @@ impl Findings {
         self.dropped += part.dropped;
     }
 
-    /// The last one, if it is kept.
+    /// The problem that was added last.
     pub fn last_mut(&mut self) -> Option<&mut Diagnostic> {
         match &mut self.rest {
             Some(rest) => Some(rest),
@@ -48,17 +50,17 @@ impl Findings {
         }
     }
 
-    /// Those that are kept.
+    /// The problems that are kept.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Diagnostic> {
         self.list.iter_mut()
     }
 
-    /// Whether there are errors, shown or not.
+    /// Whether there are errors, kept or dropped.
     pub fn has_errors(&self) -> bool {
         self.errors > 0
     }
 
-    /// All that is shown; how many more there are is the last.
+    /// The kept problems. If some were dropped, the last diagnostic gives their number.
     pub fn into_diagnostics(mut self, place: Place) -> Vec<Diagnostic> {
         if self.dropped > 0 {
             let message = format!(
@@ -77,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_flood_of_problems_is_cut_and_counted() {
+    fn keeps_the_first_problems_and_counts_the_rest() {
         let mut findings = Findings::default();
         for i in 0..1_000 {
             let found = Diagnostic::new(Code::UnknownField, Place::Nowhere, format!("{i}"));
@@ -85,7 +87,7 @@ mod tests {
         }
         findings.push(Diagnostic::new(Code::IgnoredKind, Place::Nowhere, "info"));
         let shown = findings.into_diagnostics(Place::Nowhere);
-        assert_eq!(shown.len(), SHOWN + 2, "each severity has its own share");
+        assert_eq!(shown.len(), SHOWN + 2, "each severity has its own limit");
         assert!(shown[SHOWN + 1].message.starts_with("950 more problems"));
     }
 }

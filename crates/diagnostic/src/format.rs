@@ -1,14 +1,14 @@
-//! Diagnostics in one line, as JSON, and as annotations of a CI service.
+//! Renders diagnostics as one line, as JSON, and as annotations of a CI service.
 
 use super::clean::clean;
 use super::{Diagnostic, Place, Severity};
 use serde::{Serialize, Serializer};
 use std::fmt::Write as _;
 
-/// One line: `file:line:column: error[GF0104]: message`.
+/// Renders a diagnostic as one line: `file:line:column: error[GF0104]: message`.
 pub fn summary_line(diagnostic: &Diagnostic) -> String {
     let (severity, code) = (diagnostic.severity, diagnostic.code);
-    let at = Position::of(&diagnostic.place);
+    let at = SerializedPosition::of(&diagnostic.place);
     let mut line = String::new();
     if let Some(file) = &at.file {
         line.push_str(&clean(file));
@@ -21,7 +21,7 @@ pub fn summary_line(diagnostic: &Diagnostic) -> String {
     line
 }
 
-/// A workflow command of GitHub Actions, which shows the diagnostic beside the changed line:
+/// Renders a diagnostic as a workflow command of GitHub Actions, which annotates the line with it:
 /// `::error file=gateway.yaml,line=3,col=9,title=GF0104::message`.
 pub fn github_annotation(diagnostic: &Diagnostic) -> String {
     let command = match diagnostic.severity {
@@ -29,7 +29,7 @@ pub fn github_annotation(diagnostic: &Diagnostic) -> String {
         Severity::Warning => "warning",
         Severity::Info => "notice",
     };
-    let at = Position::of(&diagnostic.place);
+    let at = SerializedPosition::of(&diagnostic.place);
     let mut properties = Vec::new();
     if let Some(file) = &at.file {
         properties.push(format!("file={}", property(file)));
@@ -58,11 +58,10 @@ fn property(text: &str) -> String {
     data(text).replace(':', "%3A").replace(',', "%2C")
 }
 
-/// Puts diagnostics in the order of their places: by file, line and column, then by code. Those in no
-/// file come first.
+/// Sorts diagnostics by file, line and column, then by code and message. Diagnostics without a file come first.
 pub fn sort(diagnostics: &mut [Diagnostic]) {
     diagnostics.sort_by_cached_key(|diagnostic| {
-        let Position { file, line, column } = Position::of(&diagnostic.place);
+        let SerializedPosition { file, line, column } = SerializedPosition::of(&diagnostic.place);
         (
             file,
             line,
@@ -73,9 +72,9 @@ pub fn sort(diagnostics: &mut [Diagnostic]) {
     });
 }
 
-/// A place as it is written out. Lines and columns count from 1.
+/// The serialized form of a place. Lines and columns count from 1.
 #[derive(Serialize)]
-struct Position {
+struct SerializedPosition {
     #[serde(skip_serializing_if = "Option::is_none")]
     file: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -84,10 +83,10 @@ struct Position {
     column: Option<usize>,
 }
 
-impl Position {
+impl SerializedPosition {
     fn of(place: &Place) -> Self {
         let location = place.locate();
-        Position {
+        SerializedPosition {
             file: place.path().map(|path| path.display().to_string()),
             line: location.as_ref().map(|at| at.line),
             column: location.as_ref().map(|at| at.column),
@@ -96,18 +95,18 @@ impl Position {
 }
 
 #[derive(Serialize)]
-struct Whole<'d> {
+struct SerializedDiagnostic<'d> {
     code: &'static str,
     severity: &'static str,
     message: &'d str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    resource: Option<Resource<'d>>,
+    resource: Option<SerializedResource<'d>>,
     #[serde(flatten)]
-    place: Position,
+    place: SerializedPosition,
     #[serde(skip_serializing_if = "str::is_empty")]
     caption: &'d str,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    labels: Vec<Labelled<'d>>,
+    labels: Vec<SerializedLabel<'d>>,
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     notes: &'d [String],
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -115,7 +114,7 @@ struct Whole<'d> {
 }
 
 #[derive(Serialize)]
-struct Resource<'d> {
+struct SerializedResource<'d> {
     kind: &'d str,
     #[serde(skip_serializing_if = "str::is_empty")]
     namespace: &'d str,
@@ -123,34 +122,34 @@ struct Resource<'d> {
 }
 
 #[derive(Serialize)]
-struct Labelled<'d> {
+struct SerializedLabel<'d> {
     #[serde(flatten)]
-    place: Position,
+    place: SerializedPosition,
     text: &'d str,
 }
 
-/// `code`, `severity`, `message`, `file`, `line`, `column` and what else there is; no text of the file.
+/// Serializes `code`, `severity`, `message`, `file`, `line`, `column` and the optional fields, but no text of the file.
 impl Serialize for Diagnostic {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let labels = self.labels.iter().map(|label| Labelled {
-            place: Position::of(&label.place),
+        let labels = self.labels.iter().map(|label| SerializedLabel {
+            place: SerializedPosition::of(&label.place),
             text: &label.text,
         });
-        let whole = Whole {
+        let serialized = SerializedDiagnostic {
             code: self.code.as_str(),
             severity: self.severity.as_str(),
             message: &self.message,
-            resource: self.resource.as_ref().map(|resource| Resource {
+            resource: self.resource.as_ref().map(|resource| SerializedResource {
                 kind: &resource.kind,
                 namespace: &resource.namespace,
                 name: &resource.name,
             }),
-            place: Position::of(&self.place),
+            place: SerializedPosition::of(&self.place),
             caption: &self.caption,
             labels: labels.collect(),
             notes: &self.notes,
             help: self.help.as_deref(),
         };
-        whole.serialize(serializer)
+        serialized.serialize(serializer)
     }
 }

@@ -1,8 +1,10 @@
-//! What is wrong with a manifest, and where.
+//! Problems in manifests, with their source locations.
 //!
-//! In: findings of every stage, from YAML syntax to a port that can't be bound. Out: [`Diagnostic`]
-//! values, which `check`, the log, `/status` and CI formats render alike. A diagnostic is data; it
-//! is never printed here, and never raised as an error.
+//! In: findings of every stage, from YAML syntax errors to a port that can't be bound. Out: [`Diagnostic`]
+//! values, which `check`, the log, `/status` and CI formats render in the same way. A diagnostic is data: this
+//! crate never prints one and never returns one as an error.
+//!
+//! The YAML parser is part of this crate, because a field is located by parsing its document again.
 
 mod clean;
 mod code;
@@ -22,24 +24,24 @@ pub use code::Code;
 pub use did_you_mean::{did_you_mean, nearest};
 pub use findings::Findings;
 pub use format::{github_annotation, sort, summary_line};
-pub use place::{Document, Location, Place, Pointer, Source, Step};
+pub use place::{Document, Location, PathStep, Place, Pointer, Source};
 pub use render::{Style, render};
 
 use std::fmt;
 
-/// How bad it is. Ordered: the worst first.
+/// How severe a problem is. Ordered from the most severe to the least.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Severity {
-    /// Something isn't served as written.
+    /// Something isn't served as written in the manifest.
     Error,
-    /// Served, but probably not what was meant, or not for long.
+    /// Everything is served, but probably not as intended, or it will stop working.
     Warning,
-    /// Worth knowing; nothing is wrong.
+    /// Worth knowing, but not a problem.
     Info,
 }
 
 impl Severity {
-    /// The lower-case name, as it stands in output and in JSON.
+    /// The lower-case name, as used in output and in JSON.
     pub fn as_str(self) -> &'static str {
         match self {
             Severity::Error => "error",
@@ -76,40 +78,40 @@ impl fmt::Display for ResourceId {
     }
 }
 
-/// A second place that belongs to the story: "Gateway defined here".
+/// A related place with a caption, such as "Gateway defined here".
 #[derive(Clone, Debug, PartialEq)]
 pub struct Label {
-    /// Where.
+    /// The place.
     pub place: Place,
-    /// What is to be seen there.
+    /// The caption shown at the place.
     pub text: String,
 }
 
-/// One finding.
+/// One problem or remark about a manifest.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Diagnostic {
-    /// The stable code; it has an explanation.
+    /// The stable code, which has an explanation.
     pub code: Code,
-    /// How bad it is.
+    /// How severe it is.
     pub severity: Severity,
-    /// What is wrong, in one line, without the place.
+    /// The problem in one line, without its place.
     pub message: String,
-    /// The object it is about, where there is one.
+    /// The object with the problem. `None` if no object could be identified.
     pub resource: Option<ResourceId>,
-    /// Where it is.
+    /// Where the problem is.
     pub place: Place,
-    /// Words at the caret; often empty.
+    /// Text shown at the caret; often empty.
     pub caption: String,
-    /// Further places.
+    /// Related places.
     pub labels: Vec<Label>,
-    /// What else is to be known: which version of the object stays in force.
+    /// Further facts, such as which version of the object stays in force.
     pub notes: Vec<String>,
-    /// What to do about it.
+    /// What the user can do about it.
     pub help: Option<String>,
 }
 
 impl Diagnostic {
-    /// A diagnostic with the code's own severity. A message that quotes too much is cut.
+    /// Creates a diagnostic with the default severity of its code. A message that is too long is truncated.
     pub fn new(code: Code, place: Place, message: impl Into<String>) -> Self {
         Diagnostic {
             code,
@@ -124,21 +126,21 @@ impl Diagnostic {
         }
     }
 
-    /// Names the object it is about.
+    /// Sets the object that the diagnostic is about.
     #[must_use]
     pub fn about(mut self, resource: ResourceId) -> Self {
         self.resource = Some(resource);
         self
     }
 
-    /// Adds words at the caret.
+    /// Sets the text shown at the caret.
     #[must_use]
     pub fn caption(mut self, text: impl Into<String>) -> Self {
         self.caption = text.into();
         self
     }
 
-    /// Adds a second place.
+    /// Adds a related place.
     #[must_use]
     pub fn label(mut self, place: Place, text: impl Into<String>) -> Self {
         self.labels.push(Label {
@@ -148,14 +150,14 @@ impl Diagnostic {
         self
     }
 
-    /// Adds what else is to be known.
+    /// Adds a note.
     #[must_use]
     pub fn note(mut self, text: impl Into<String>) -> Self {
         self.notes.push(text.into());
         self
     }
 
-    /// Says what to do.
+    /// Sets the hint on what to do.
     #[must_use]
     pub fn help(mut self, text: impl Into<String>) -> Self {
         self.help = Some(text.into());

@@ -1,12 +1,12 @@
-//! From a [`Place`] to a line and a column.
+//! Finds the line and column of a [`Place`].
 
-use super::{Document, Location, Place, Pointer, Source, Step};
+use super::{Document, Location, PathStep, Place, Pointer, Source};
 use crate::yaml::{Node, Span, Value, parse_document};
 use std::ops::Range;
 use std::path::Path;
 
 impl Place {
-    /// The file, unless the place is in none.
+    /// The file of the place. `None` if the place is in no file.
     pub fn path(&self) -> Option<&Path> {
         match self {
             Place::Nowhere => None,
@@ -16,10 +16,10 @@ impl Place {
         }
     }
 
-    /// Where it is in its file. Nothing for a place in no file, or a file as a whole.
+    /// Finds the line and column. Returns `None` for a place in no file and for a file as a whole.
     ///
-    /// A field is found by parsing its document again: a scalar's place is its value, that of a list or
-    /// a mapping its key, and that of a field that isn't there the nearest one around it that is.
+    /// A field is found by parsing its document again. A scalar is located at its value, a list or a mapping at its
+    /// key, and a missing field at the nearest enclosing field that exists.
     pub fn locate(&self) -> Option<Location> {
         match self {
             Place::Nowhere | Place::File(_) => None,
@@ -37,7 +37,7 @@ impl Place {
     }
 }
 
-/// The place of `bytes`; line `line` begins at `start`.
+/// The location of `bytes`, counting lines from `line`, which begins at `start`.
 fn location(source: &Source, bytes: &Span, start: usize, line: usize) -> Option<Location> {
     let bytes = first_line(&source.text, bytes.clone());
     let before = source.text.get(start..bytes.start)?;
@@ -57,8 +57,8 @@ fn location(source: &Source, bytes: &Span, start: usize, line: usize) -> Option<
     })
 }
 
-/// The part of a range on its first line, without white space at the end; within the text and at the
-/// borders of characters, whatever the range.
+/// The part of a range on its first line, without trailing white space. Any range is clamped to the text and to
+/// character boundaries.
 fn first_line(text: &str, bytes: Range<usize>) -> Range<usize> {
     let mut start = bytes.start.min(text.len());
     while !text.is_char_boundary(start) {
@@ -72,14 +72,14 @@ fn first_line(text: &str, bytes: Range<usize>) -> Range<usize> {
     start..start + line.trim_end().len()
 }
 
-/// The bytes of a document's field.
+/// The bytes of a field of a document.
 fn field(document: &Document, pointer: &Pointer) -> Span {
     let nothing = document.bytes.start..document.bytes.start;
     let Some(object) = parse_document(document) else {
         return nothing;
     };
     if pointer.0.is_empty() {
-        return whole(&object);
+        return name_span(&object);
     }
     let mut node = &object;
     let mut span = &object.span;
@@ -92,10 +92,10 @@ fn field(document: &Document, pointer: &Pointer) -> Span {
     span.clone()
 }
 
-/// One step in, and what to show of the value there.
-fn follow<'n>(node: &'n Node, step: &Step) -> Option<(&'n Node, &'n Span)> {
+/// The value one step further in, and the span to show for it.
+fn follow<'n>(node: &'n Node, step: &PathStep) -> Option<(&'n Node, &'n Span)> {
     match (step, &node.value) {
-        (Step::Key(name), Value::Mapping(_)) => {
+        (PathStep::Key(name), Value::Mapping(_)) => {
             let (key, value) = node.entry(name)?;
             let place = match value.value {
                 Value::Null | Value::Sequence(_) | Value::Mapping(_) => &key.span,
@@ -103,15 +103,15 @@ fn follow<'n>(node: &'n Node, step: &Step) -> Option<(&'n Node, &'n Span)> {
             };
             Some((value, place))
         }
-        (Step::Index(index), Value::Sequence(items)) => {
+        (PathStep::Index(index), Value::Sequence(items)) => {
             items.get(*index).map(|item| (item, &item.span))
         }
         _ => None,
     }
 }
 
-/// An object as a whole is shown by its name.
-fn whole(object: &Node) -> Span {
+/// The span to show for an object as a whole: that of its name.
+fn name_span(object: &Node) -> Span {
     let name = object
         .field("metadata")
         .and_then(|metadata| metadata.field("name"));

@@ -1,20 +1,22 @@
+//! Places in manifests: files, documents, fields and byte ranges.
+
 use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// A file as it was read. Objects and diagnostics share it; the parsed tree isn't kept, a document
-/// is parsed again when a place in it is wanted.
+/// The text of a file as it was read. Objects and diagnostics share it. The parsed tree isn't kept: a document is
+/// parsed again to locate a field in it.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Source {
-    /// The path as it is shown: relative to the folder's parent as the user named it.
+    /// The path as displayed: it begins with the folder as the user wrote it.
     pub path: PathBuf,
     /// The whole text.
     pub text: Arc<str>,
 }
 
-/// One object's text: a YAML document of a file, or an item of a `List` in it.
+/// The text of one object: a YAML document of a file, or an item of a `List` in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Document {
     /// The file.
@@ -23,12 +25,12 @@ pub struct Document {
     pub bytes: Range<usize>,
     /// The line the document begins on, from 1.
     pub line: usize,
-    /// Which item of a `kind: List`, from 0.
+    /// The index in a `kind: List`, from 0. `None` if the document is the object itself.
     pub item: Option<usize>,
 }
 
 impl Document {
-    /// Its text.
+    /// The text.
     pub fn text(&self) -> Option<&str> {
         self.source.text.get(self.bytes.clone())
     }
@@ -36,28 +38,28 @@ impl Document {
 
 /// One step of a [`Pointer`].
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Step {
+pub enum PathStep {
     /// A field of a mapping.
     Key(Cow<'static, str>),
-    /// An element of a sequence, from 0.
+    /// An element of a sequence, counted from 0.
     Index(usize),
 }
 
-impl From<usize> for Step {
+impl From<usize> for PathStep {
     fn from(index: usize) -> Self {
-        Step::Index(index)
+        PathStep::Index(index)
     }
 }
 
-impl From<&'static str> for Step {
+impl From<&'static str> for PathStep {
     fn from(key: &'static str) -> Self {
-        Step::Key(key.into())
+        PathStep::Key(key.into())
     }
 }
 
 /// A field's path in an object, as kubectl writes it: `spec.rules[0].backendRefs[1].name`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Pointer(pub Vec<Step>);
+pub struct Pointer(pub Vec<PathStep>);
 
 impl Pointer {
     /// The object itself.
@@ -65,24 +67,24 @@ impl Pointer {
         Pointer(Vec::new())
     }
 
-    /// The path that begins with `spec`.
+    /// The path of `spec`.
     pub fn spec() -> Self {
         Pointer::root().key("spec")
     }
 
-    /// This path and one field more.
+    /// The path of a field in this one.
     #[must_use]
     pub fn key(&self, name: impl Into<Cow<'static, str>>) -> Self {
         let mut steps = self.0.clone();
-        steps.push(Step::Key(name.into()));
+        steps.push(PathStep::Key(name.into()));
         Pointer(steps)
     }
 
-    /// This path and one element more.
+    /// The path of an element of this list.
     #[must_use]
     pub fn index(&self, index: usize) -> Self {
         let mut steps = self.0.clone();
-        steps.push(Step::Index(index));
+        steps.push(PathStep::Index(index));
         Pointer(steps)
     }
 }
@@ -91,22 +93,22 @@ impl fmt::Display for Pointer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (i, step) in self.0.iter().enumerate() {
             match step {
-                Step::Key(key) if key.contains('.') || key.contains('/') => {
+                PathStep::Key(key) if key.contains('.') || key.contains('/') => {
                     write!(f, "[{key:?}]")?;
                 }
-                Step::Key(key) if i == 0 => f.write_str(key)?,
-                Step::Key(key) => write!(f, ".{key}")?,
-                Step::Index(index) => write!(f, "[{index}]")?,
+                PathStep::Key(key) if i == 0 => f.write_str(key)?,
+                PathStep::Key(key) => write!(f, ".{key}")?,
+                PathStep::Index(index) => write!(f, "[{index}]")?,
             }
         }
         Ok(())
     }
 }
 
-/// Where something is.
+/// Where the subject of a diagnostic is.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Place {
-    /// Nowhere in a file: the command line, the operating system.
+    /// In no file: the command line, the operating system.
     Nowhere,
     /// A file as a whole: unreadable, too large, not UTF-8.
     File(PathBuf),
@@ -127,7 +129,7 @@ pub enum Place {
 }
 
 impl Place {
-    /// Follows the text of a document to where it stands now.
+    /// Moves the place along with a document whose text is unchanged but has moved within its file.
     pub fn shift(&mut self, from: &Document, to: &Document) {
         if let Place::Bytes { source, bytes } = self {
             *source = to.source.clone();
@@ -138,7 +140,7 @@ impl Place {
     }
 }
 
-/// A place made readable.
+/// A place as line and column.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Location {
     /// The file.

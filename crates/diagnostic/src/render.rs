@@ -1,9 +1,11 @@
+//! Renders diagnostics for a terminal, in the style of rustc.
+
 use super::clean::clean;
 use super::excerpt::{self, Excerpt, Mark};
 use super::{Diagnostic, Severity};
 use annotate_snippets::{AnnotationKind, Element, Group, Level, Origin, Renderer, Snippet};
 
-/// How diagnostics are drawn.
+/// Whether rendered diagnostics are coloured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Style {
     /// For a terminal, with colour.
@@ -12,10 +14,10 @@ pub enum Style {
     Plain,
 }
 
-/// Draws a diagnostic as rustc does: what is wrong, the lines in question with a caret, and what to do.
-/// Several lines, without a line break at the end.
+/// Renders a diagnostic as rustc does: the message, the affected lines with a caret, and the help text. The result has
+/// several lines, without a line break at the end.
 ///
-/// Of a Secret no line is shown that may hold one of its values.
+/// Lines that may contain a value of a Secret are never shown.
 pub fn render(diagnostic: &Diagnostic, style: Style) -> String {
     let level = match diagnostic.severity {
         Severity::Error => Level::ERROR,
@@ -26,7 +28,7 @@ pub fn render(diagnostic: &Diagnostic, style: Style) -> String {
         .primary_title(clean(&diagnostic.message))
         .id(diagnostic.code.as_str());
     let excerpts = excerpt::excerpts(&marks(diagnostic));
-    let mut elements: Vec<Element<'_>> = excerpts.iter().flat_map(draw).collect();
+    let mut elements: Vec<Element<'_>> = excerpts.iter().flat_map(elements_of).collect();
     if excerpts.is_empty()
         && let Some(path) = diagnostic.place.path()
     {
@@ -53,17 +55,17 @@ pub fn render(diagnostic: &Diagnostic, style: Style) -> String {
     renderer.render(&[Group::with_title(title).elements(elements)])
 }
 
-/// Every place of the diagnostic that can be shown, its own first.
+/// Every place of the diagnostic that can be shown, the primary one first.
 fn marks(diagnostic: &Diagnostic) -> Vec<Mark<'_>> {
-    let own = Mark::of(&diagnostic.place, &diagnostic.caption, true);
+    let primary = Mark::of(&diagnostic.place, &diagnostic.caption, true);
     let labels = diagnostic
         .labels
         .iter()
         .map(|label| Mark::of(&label.place, &label.text, false));
-    std::iter::once(own).chain(labels).flatten().collect()
+    std::iter::once(primary).chain(labels).flatten().collect()
 }
 
-fn draw(excerpt: &Excerpt) -> Vec<Element<'_>> {
+fn elements_of(excerpt: &Excerpt) -> Vec<Element<'_>> {
     let origin = Origin::path(&excerpt.path)
         .line(excerpt.line)
         .char_column(excerpt.column);
@@ -71,9 +73,10 @@ fn draw(excerpt: &Excerpt) -> Vec<Element<'_>> {
         return vec![origin.into()];
     };
     let annotations = excerpt.annotations.iter().map(|annotation| {
-        let kind = match annotation.primary {
-            true => AnnotationKind::Primary,
-            false => AnnotationKind::Context,
+        let kind = if annotation.primary {
+            AnnotationKind::Primary
+        } else {
+            AnnotationKind::Context
         };
         let label = Some(annotation.text.as_str()).filter(|text| !text.is_empty());
         kind.span(annotation.bytes.clone()).label(label)
@@ -82,7 +85,7 @@ fn draw(excerpt: &Excerpt) -> Vec<Element<'_>> {
         .line_start(excerpt.first_line)
         .annotations(annotations);
     if excerpt.cut {
-        // The renderer would count the column from where the line was cut.
+        // The renderer would count the column from where the line was truncated.
         return vec![origin.into(), snippet.into()];
     }
     vec![snippet.path(excerpt.path.as_str()).into()]

@@ -1,15 +1,17 @@
-use super::{Place, Step};
+//! Finds out which lines of a manifest may contain values of a Secret.
 
-/// Whether the lines at a place may hold a Secret's values, which must not be printed: anything in a
-/// document with a Secret that isn't known to be outside of `data` and `stringData`.
+use super::{PathStep, Place};
+
+/// Whether the lines at a place may contain values of a Secret, which must not be printed. That is every place in a
+/// document with a Secret, unless it is known to be outside of `data` and `stringData`.
 pub(super) fn is_confidential(place: &Place) -> bool {
     match place {
         Place::Nowhere | Place::File(_) => false,
         Place::Field { document, pointer } => {
             let metadata = match pointer.0.first() {
                 None => true,
-                Some(Step::Key(key)) => key == "metadata",
-                Some(Step::Index(_)) => false,
+                Some(PathStep::Key(key)) => key == "metadata",
+                Some(PathStep::Index(_)) => false,
             };
             let one_line = document
                 .text()
@@ -48,7 +50,7 @@ mod tests {
     use super::names_secret;
 
     #[test]
-    fn a_secret_is_known_in_yaml_and_in_json() {
+    fn recognises_a_secret_in_yaml_and_in_json() {
         assert!(names_secret("apiVersion: v1\nkind: Secret\ndata:\n"));
         assert!(names_secret("- kind:   'Secret'\n"));
         assert!(names_secret("{\"apiVersion\":\"v1\",\"kind\":\"Secret\"}"));

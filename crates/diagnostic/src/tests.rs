@@ -1,4 +1,4 @@
-//! Places and forms of diagnostics.
+//! Tests of how diagnostics are located and rendered.
 
 use super::*;
 use std::path::PathBuf;
@@ -51,7 +51,7 @@ fn assert_at(pointer: Pointer, line: usize, column: usize, text: &str) {
 }
 
 #[test]
-fn a_scalar_is_found_at_its_value_and_a_list_at_its_key() {
+fn locates_a_scalar_at_its_value_and_a_list_at_its_key() {
     let backends = Pointer::spec().key("rules").index(0).key("backendRefs");
     assert_at(backends.index(0).key("port"), 12, 15, "80");
     assert_at(backends.clone(), 10, 7, "backendRefs");
@@ -59,7 +59,7 @@ fn a_scalar_is_found_at_its_value_and_a_list_at_its_key() {
 }
 
 #[test]
-fn a_field_that_is_not_there_is_found_at_the_nearest_one_around_it() {
+fn locates_a_missing_field_at_the_nearest_enclosing_field() {
     assert_at(Pointer::spec().key("hostnames").index(3), 8, 3, "spec");
     assert_at(
         Pointer::spec().key("rules").index(7).key("name"),
@@ -77,12 +77,12 @@ fn a_field_that_is_not_there_is_found_at_the_nearest_one_around_it() {
 }
 
 #[test]
-fn an_object_is_found_at_its_name() {
+fn locates_an_object_at_its_name() {
     assert_at(Pointer::root(), 7, 11, "grün");
 }
 
 #[test]
-fn a_place_outside_of_the_text_is_brought_back_into_it() {
+fn clamps_a_place_outside_of_the_text() {
     let source = document().source;
     for bytes in [
         0..usize::MAX,
@@ -113,7 +113,7 @@ fn example() -> Diagnostic {
 }
 
 #[test]
-fn a_diagnostic_is_written_as_json() {
+fn serializes_a_diagnostic_as_json() {
     let expected = serde_json::json!({
         "code": "GF0204", "severity": "error", "message": "100% wrong,\nor: so",
         "resource": {"kind": "Service", "namespace": "default", "name": "a"},
@@ -134,7 +134,7 @@ fn a_diagnostic_is_written_as_json() {
 }
 
 #[test]
-fn a_diagnostic_is_written_as_an_annotation_of_a_workflow() {
+fn renders_a_diagnostic_as_a_workflow_annotation() {
     let expected = "::error file=dir/f.yaml,line=7,col=11,title=GF0204::100%25 wrong,\\nor: so%0Anoted%0Ado it";
     assert_eq!(github_annotation(&example()), expected);
     let place = Place::File(PathBuf::from("a,b:c.yaml"));
@@ -146,13 +146,13 @@ fn a_diagnostic_is_written_as_an_annotation_of_a_workflow() {
 }
 
 #[test]
-fn a_diagnostic_is_drawn_with_all_that_belongs_to_it() {
+fn renders_a_diagnostic_with_all_its_parts() {
     insta::assert_snapshot!(render(&example(), Style::Plain));
     assert!(render(&example(), Style::Colour).contains("\u{1b}["));
 }
 
 #[test]
-fn diagnostics_are_put_in_the_order_of_their_places() {
+fn sorts_diagnostics_by_place() {
     let at = |place: Place| Diagnostic::new(Code::Syntax, place, "m");
     let mut list = vec![
         at(field(Pointer::spec())),
@@ -174,11 +174,11 @@ fn diagnostics_are_put_in_the_order_of_their_places() {
 }
 
 #[test]
-fn every_code_is_used_once_and_explained() {
+fn codes_are_unique_and_explained() {
     let mut codes: Vec<&str> = Code::ALL.iter().map(|code| code.as_str()).collect();
     codes.sort_unstable();
     codes.dedup();
-    assert_eq!(codes.len(), Code::ALL.len(), "a code stands twice");
+    assert_eq!(codes.len(), Code::ALL.len(), "a code is used twice");
     for code in Code::ALL {
         assert!(
             code.explanation().trim().len() > 20,

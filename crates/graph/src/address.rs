@@ -1,18 +1,18 @@
-//! Where a Gateway listens (API: `Gateway.spec.addresses`).
+//! The addresses of a Gateway (API: `Gateway.spec.addresses`).
 
 use super::Build;
-use super::condition::{Condition, ConditionType};
+use super::condition::{Condition, ConditionType, Reason};
 use super::environment::Environment;
 use super::gateway::GatewayAddress;
 use gatefold_diagnostic::{Code, Diagnostic, Pointer};
 use gatefold_manifest::api::Gateway;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// The API allows no more in a status.
+/// The API's limit for the addresses in a status.
 const MOST_SHOWN: usize = 16;
 
-/// The addresses of a Gateway, and the condition that a problem with them leads to: `Accepted` for a type
-/// that isn't supported, `Programmed` for an address that isn't there.
+/// Returns the addresses of a Gateway, and the condition that reports a problem with them: `Accepted` for a type that
+/// isn't supported, `Programmed` for an address that can't be assigned.
 pub(super) fn assign(
     gateway: &Gateway,
     build: &mut Build<'_>,
@@ -29,7 +29,7 @@ pub(super) fn assign(
         }
         match address.value.as_str() {
             "" => requested.unnamed += 1,
-            // The loader has refused what isn't an IP address.
+            // The loader refuses values that aren't IP addresses.
             text => requested.named.extend(text.parse::<IpAddr>()),
         }
     }
@@ -49,17 +49,18 @@ pub(super) fn assign(
     (addresses, requested.problem)
 }
 
-/// What `spec.addresses` asks for.
+/// The addresses that `spec.addresses` requests.
 #[derive(Default)]
 struct Requested {
+    /// Entries with a value.
     named: Vec<IpAddr>,
-    /// How many addresses without a value.
+    /// The number of entries without a value.
     unnamed: usize,
     problem: Option<Condition>,
 }
 
-/// Addresses for the entries without a value: out of the pool, or without a pool those of `--address`, as
-/// long as the Gateway names no other.
+/// Returns addresses for the entries without a value: from the pool or, without a pool, those of `--address` if the
+/// Gateway names no other.
 fn from_pool(gateway: &Gateway, requested: &mut Requested, build: &mut Build<'_>) -> Vec<IpAddr> {
     if requested.unnamed == 0 {
         return Vec::new();
@@ -83,7 +84,7 @@ fn from_pool(gateway: &Gateway, requested: &mut Requested, build: &mut Build<'_>
     build.diagnostics.push(finding);
     requested.problem.get_or_insert(Condition::fails(
         ConditionType::Programmed,
-        "AddressNotAssigned",
+        Reason::AddressNotAssigned,
         format!("{message}: {help}"),
     ));
     let pool = build.environment.pool.as_ref();
@@ -92,24 +93,27 @@ fn from_pool(gateway: &Gateway, requested: &mut Requested, build: &mut Build<'_>
 }
 
 fn address_pointer(gateway: &Gateway) -> Pointer {
-    match gateway.spec.addresses.is_empty() {
-        true => Pointer::root().key("metadata").key("name"),
-        false => Pointer::spec().key("addresses"),
+    if gateway.spec.addresses.is_empty() {
+        super::name_pointer()
+    } else {
+        Pointer::spec().key("addresses")
     }
 }
 
 fn default_addresses(environment: &Environment) -> Vec<IpAddr> {
-    match environment.addresses.is_empty() {
-        // A socket that is bound to `[::]` takes IPv6 only.
-        true => vec![
+    if environment.addresses.is_empty() {
+        // A socket that is bound to `[::]` accepts IPv6 only.
+        vec![
             IpAddr::V4(Ipv4Addr::UNSPECIFIED),
             IpAddr::V6(Ipv6Addr::UNSPECIFIED),
-        ],
-        false => environment.addresses.clone(),
+        ]
+    } else {
+        environment.addresses.clone()
     }
 }
 
-/// What a client can use: the address itself, or for every interface the ones that reach this host.
+/// Returns the addresses that a client can use: the address itself or, for the unspecified address, those that reach
+/// this host.
 fn shown(bind: IpAddr, environment: &Environment) -> Vec<IpAddr> {
     if !bind.is_unspecified() {
         return vec![bind];
@@ -119,8 +123,8 @@ fn shown(bind: IpAddr, environment: &Environment) -> Vec<IpAddr> {
     fits.take(MOST_SHOWN).collect()
 }
 
-/// From where an address can be reached is decided outside of gatefold, so it promises nothing: such a request isn't
-/// satisfied (GEP-5093).
+/// Reports an address with a `routability`. Networks outside gatefold decide from where an address can be reached, so the
+/// request can't be satisfied (GEP-5093).
 fn unsupported_routability(
     gateway: &Gateway,
     index: usize,
@@ -136,9 +140,11 @@ fn unsupported_routability(
         .about(gateway.id())
         .help("leave `routability` out, and give the address a value that can be reached from there only");
     build.diagnostics.push(finding);
-    Condition::fails(ConditionType::Programmed, "AddressNotAssigned", message)
+    let reason = Reason::AddressNotAssigned;
+    Condition::fails(ConditionType::Programmed, reason, message)
 }
 
+/// Reports addresses of types that aren't supported. Returns the condition for the first one.
 fn unsupported_type(gateway: &Gateway, build: &mut Build<'_>) -> Option<Condition> {
     let mut refused = None;
     for (index, address) in gateway.spec.addresses.iter().enumerate() {
@@ -158,7 +164,7 @@ fn unsupported_type(gateway: &Gateway, build: &mut Build<'_>) -> Option<Conditio
         build.diagnostics.push(finding.about(gateway.id()));
         refused.get_or_insert(Condition::fails(
             ConditionType::Accepted,
-            "UnsupportedAddress",
+            Reason::UnsupportedAddress,
             message,
         ));
     }

@@ -1,4 +1,6 @@
-//! What a graph depends on besides the manifests, all of it plain data.
+//! The inputs of a graph besides the manifests, as plain data.
+//!
+//! The daemon fills an [`Environment`] from its command line, DNS and the system; the graph only reads it.
 
 use super::gateway::GatewayAddress;
 use gatefold_dataplane::path_normalization::PathNormalization;
@@ -11,51 +13,50 @@ use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 use std::sync::Arc;
 
-/// What a graph depends on besides the manifests.
+/// The inputs of a graph besides the manifests.
 #[derive(Clone, Debug, Default)]
 pub struct Environment {
-    /// Only classes with this controller name are ours; all of them when absent.
+    /// GatewayClasses with this controller name are gatefold's. `None` if all of them are.
     pub controller_name: Option<String>,
-    /// Kinds of policies that are passed over (`--ignore-policy`).
+    /// Kinds of policies that are ignored (`--ignore-policy`).
     pub ignored_policies: Vec<IgnoredPolicy>,
-    /// Where Gateways without addresses of their own listen (`--address`): every interface when empty.
+    /// The addresses of Gateways without `spec.addresses` (`--address`). If empty, they listen on every interface.
     pub addresses: Vec<IpAddr>,
-    /// Addresses out of `--address-pool`, for each Gateway that gets some, in the order of its
-    /// `spec.addresses` entries without a value (or the one, when it has no `spec.addresses`). A Gateway
-    /// that needs one and isn't in here found the pool empty.
+    /// Addresses assigned from `--address-pool`, by Gateway, in the order of its `spec.addresses` entries without a value
+    /// (a single one if it has no `spec.addresses`). If a Gateway needs an address and isn't in here, the pool was empty.
+    /// `None` without a pool.
     pub pool: Option<BTreeMap<NamespacedName, Vec<IpAddr>>>,
-    /// `--port-map`: the manifest's port to the one that is bound.
+    /// `--port-map`: the port to bind for a port of the manifest.
     pub port_map: BTreeMap<u16, u16>,
-    /// Sockets that are bound already and serve the listeners of their name wherever these would listen:
-    /// `LISTENER`, `GATEWAY.LISTENER` or `NAMESPACE.GATEWAY.LISTENER`; with a ListenerSet's listener the
-    /// ListenerSet stands for the Gateway.
+    /// Sockets that are already bound, by the listener they serve: `LISTENER`, `GATEWAY.LISTENER` or
+    /// `NAMESPACE.GATEWAY.LISTENER`. For a listener of a ListenerSet, the ListenerSet's name replaces the Gateway's. They
+    /// replace the addresses and the port of the listener.
     pub named_sockets: BTreeMap<String, Vec<SocketKey>>,
-    /// Whether the paths of requests are normalised, and with them those of matches.
+    /// How the paths of requests and of matches are normalised.
     pub path_normalization: PathNormalization,
-    /// The addresses a client on this host or its network can use when a Gateway listens on every
-    /// interface; never empty in a running daemon.
+    /// The addresses that a client on this host or its network can use if a Gateway listens on every interface. Never empty
+    /// in a running daemon.
     pub reachable: Vec<IpAddr>,
-    /// The time, for certificates that are about to expire; without it none is said to be.
+    /// The current time, for the validity of certificates. `None` if it isn't checked.
     pub now: Option<time::OffsetDateTime>,
-    /// The certificates of the authorities that this system trusts, for policies that trust them as well;
-    /// looked up only where there are some.
+    /// The CA certificates that this system trusts, for policies that trust them (`wellKnownCACertificates: System`). `None`
+    /// if the system has none, or no policy needs them.
     pub system_authorities: Option<Arc<[CertificateDer<'static>]>>,
-    /// Endpoints that don't come from the folder: `--backend`, DNS, the built-in echo backend. By Service
-    /// and port; a graph says in `wanted` which ones it lacks. Those of a Service that isn't in the folder may be none: it
-    /// exists.
+    /// Endpoints from outside the folder (`--backend`, DNS, the echo backend), by Service and port. A graph lists in `wanted`
+    /// the ports that it needs. A Service that isn't in the folder exists if it is in here, even with an empty list.
     pub discovered: Arc<BTreeMap<(NamespacedName, u16), Vec<SocketAddr>>>,
 }
 
-/// `--ignore-policy KIND` or `KIND.GROUP`: policies that are passed over. What they protect is served without them.
+/// `--ignore-policy KIND` or `KIND.GROUP`: policies that are ignored. The objects they protect are served without them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IgnoredPolicy {
     kind: String,
-    /// Every group if absent.
+    /// The group. `None` for every group.
     group: Option<String>,
 }
 
 impl IgnoredPolicy {
-    /// Whether policies of this kind are passed over.
+    /// Whether a policy is ignored.
     pub fn matches(&self, policy: &PolicyKey) -> bool {
         let group = self.group.as_ref();
         policy.kind.eq_ignore_ascii_case(&self.kind)
@@ -77,7 +78,7 @@ impl FromStr for IgnoredPolicy {
         };
         if !word(kind) || group.is_some_and(|group| !word(group)) {
             return Err(format!(
-                "`{text}` isn't a kind of policy, like SecurityPolicy or SecurityPolicy.gateway.envoyproxy.io"
+                "`{text}` isn't a kind of policy such as SecurityPolicy or SecurityPolicy.gateway.envoyproxy.io"
             ));
         }
         Ok(IgnoredPolicy {
@@ -88,8 +89,8 @@ impl FromStr for IgnoredPolicy {
 }
 
 impl Environment {
-    /// The sockets of a listener of `owner` whose Gateway listens on `addresses`: those of its name, by the longest one that
-    /// there is, else one an address.
+    /// Returns the sockets of a listener of `owner` whose Gateway listens on `addresses`: the named sockets with the most
+    /// specific name of the listener, or else one socket for each address.
     pub fn sockets(
         &self,
         owner: &NamespacedName,
@@ -111,7 +112,7 @@ impl Environment {
             .collect()
     }
 
-    /// Whether endpoints of a Service come from elsewhere, whether the Service is in the folder or not.
+    /// Whether the environment has endpoints of a Service.
     pub fn has_endpoints(&self, service: &NamespacedName) -> bool {
         let ports = (service.clone(), 0)..=(service.clone(), u16::MAX);
         self.discovered.range(ports).next().is_some()

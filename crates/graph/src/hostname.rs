@@ -1,39 +1,39 @@
-//! Where the hostnames of a listener and of a route meet (API: `Listener.hostname`, `HTTPRouteSpec.hostnames`).
+//! The intersection of the hostnames of a listener and a route (API: `Listener.hostname`, `HTTPRouteSpec.hostnames`).
 
 use gatefold_manifest::api::Hostname;
 
-/// Whether some name matches both of two hostname patterns. A wildcard stands for one or more labels, so
-/// `*.example.com` meets `a.b.example.com`, but not `example.com`.
-pub fn meet(left: &Hostname, right: &Hostname) -> bool {
+/// Whether any name matches both hostname patterns. A wildcard matches one or more labels, so `*.example.com` intersects
+/// with `a.b.example.com`, but not with `example.com`.
+pub fn intersect(left: &Hostname, right: &Hostname) -> bool {
     covers(left, right) || covers(right, left)
 }
 
-/// Whether every name that `narrow` matches is matched by `wide`.
+/// Whether `wide` matches every name that `narrow` matches.
 pub fn covers(wide: &Hostname, narrow: &Hostname) -> bool {
     let Some(suffix) = wide.wildcard_suffix() else {
         return wide == narrow;
     };
-    // `*.b.example.com` is covered by `*.example.com` just as a name is: what is left is `*.b.`.
+    // A wildcard is covered like a name: for `*.b.example.com` and `*.example.com` the rest is `*.b.`.
     let rest = narrow.as_str().strip_suffix(suffix);
     rest.is_some_and(|rest| rest.len() > 1 && rest.ends_with('.'))
 }
 
-/// The hostnames of a route that are in force at a listener: those that meet the listener's. `None` if there are none;
-/// an empty list stands for any name.
+/// Returns the hostnames of a route that apply at a listener: those that intersect with the listener's hostname. Returns
+/// `None` if none does. An empty list means any name.
 ///
-/// They are the route's own, not their intersections with the listener's: "when multiple HTTPRoutes attach to the same
-/// Listener and yield identical Listener/Route intersected hostnames, implementations SHOULD evaluate precedence using
-/// the original hostnames configured on the Route" (API v1.7.0: `HTTPRouteSpec.hostnames`). A listener gets no request
-/// for a host that its own hostname doesn't match, so nothing more is let in.
-pub fn in_force(listener: Option<&Hostname>, route: &[Hostname]) -> Option<Vec<Hostname>> {
-    let mut met: Vec<Hostname> = Vec::with_capacity(route.len());
+/// The result contains the route's own hostnames, not their intersections with the listener's: "when multiple HTTPRoutes
+/// attach to the same Listener and yield identical Listener/Route intersected hostnames, implementations SHOULD evaluate
+/// precedence using the original hostnames configured on the Route" (API v1.7.0: `HTTPRouteSpec.hostnames`). A listener
+/// receives no request for a host that its own hostname doesn't match, so this admits no further requests.
+pub fn applying(listener: Option<&Hostname>, route: &[Hostname]) -> Option<Vec<Hostname>> {
+    let mut applying: Vec<Hostname> = Vec::with_capacity(route.len());
     for hostname in route {
-        let meets = listener.is_none_or(|listener| meet(listener, hostname));
-        if meets && !met.contains(hostname) {
-            met.push(hostname.clone());
+        let applies = listener.is_none_or(|listener| intersect(listener, hostname));
+        if applies && !applying.contains(hostname) {
+            applying.push(hostname.clone());
         }
     }
-    (route.is_empty() || !met.is_empty()).then_some(met)
+    (route.is_empty() || !applying.is_empty()).then_some(applying)
 }
 
 #[cfg(test)]
@@ -45,7 +45,7 @@ mod tests {
     }
 
     #[test]
-    fn hostnames_meet_as_the_specification_says() {
+    fn hostnames_intersect_as_the_specification_says() {
         let cases = [
             ("a.example.com", "a.example.com", true),
             ("a.example.com", "b.example.com", false),
@@ -60,32 +60,32 @@ mod tests {
         ];
         for (left, right, expected) in cases {
             let (left, right) = (hostname(left), hostname(right));
-            assert_eq!(meet(&left, &right), expected, "{left} and {right}");
-            assert_eq!(meet(&right, &left), expected, "{right} and {left}");
+            assert_eq!(intersect(&left, &right), expected, "{left} and {right}");
+            assert_eq!(intersect(&right, &left), expected, "{right} and {left}");
         }
     }
 
     #[test]
-    fn a_route_without_hostnames_is_for_any_name_of_the_listener() {
+    fn route_without_hostnames_applies_to_any_name_of_the_listener() {
         let listener = hostname("*.example.com");
-        assert_eq!(in_force(Some(&listener), &[]), Some(vec![]));
-        assert_eq!(in_force(None, &[]), Some(vec![]));
+        assert_eq!(applying(Some(&listener), &[]), Some(vec![]));
+        assert_eq!(applying(None, &[]), Some(vec![]));
     }
 
     #[test]
-    fn hostnames_that_do_not_meet_the_listeners_are_left_out() {
+    fn leaves_out_hostnames_that_do_not_intersect_with_the_listeners() {
         let listener = hostname("*.example.com");
         let route = [hostname("a.example.net"), hostname("a.example.com")];
-        let met = in_force(Some(&listener), &route);
-        assert_eq!(met, Some(vec![hostname("a.example.com")]));
-        assert_eq!(in_force(Some(&listener), &route[..1]), None);
+        let found = applying(Some(&listener), &route);
+        assert_eq!(found, Some(vec![hostname("a.example.com")]));
+        assert_eq!(applying(Some(&listener), &route[..1]), None);
     }
 
     #[test]
-    fn hostnames_in_force_are_those_that_the_route_is_written_with() {
+    fn returns_the_hostnames_as_the_route_spells_them() {
         let listener = hostname("a.example.com");
         let route = ["*.com", "*.example.com", "*.com"].map(hostname);
-        let met = in_force(Some(&listener), &route);
-        assert_eq!(met.as_deref(), Some(&route[..2]));
+        let found = applying(Some(&listener), &route);
+        assert_eq!(found.as_deref(), Some(&route[..2]));
     }
 }

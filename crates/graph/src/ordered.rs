@@ -1,25 +1,25 @@
-//! Ordered maps side by side.
+//! Looks up ordered keys in an ordered map in one pass.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Iter;
 use std::iter::Peekable;
 
-/// Finds the entries of an ordered map for keys that come in order. One walk over all of them costs less than a search
-/// for each: with ten thousand keys a search compares fourteen.
+/// Looks up keys in an ordered map, provided that the keys come in order. One pass over the map costs less than a search
+/// for each key: with ten thousand keys a search compares fourteen.
 #[derive(Debug)]
 pub struct Follow<'m, K, V>(Peekable<Iter<'m, K, V>>);
 
 impl<'m, K: Ord, V> Follow<'m, K, V> {
-    /// Before the first entry.
+    /// Starts before the first entry.
     pub fn new(map: &'m BTreeMap<K, V>) -> Self {
         Follow(map.iter().peekable())
     }
 
-    /// The value of a key, which must not be less than the one before.
+    /// Returns the value of a key, which must not be less than the key of the previous call.
     pub fn at(&mut self, key: &K) -> Option<&'m V> {
         loop {
             let (known, value) = self.0.peek()?;
-            // Asked first: that two are equal, those that share their texts tell without a look at them.
+            // Compare for equality first: equal keys usually share an allocation, so this is a pointer comparison.
             if *known == key {
                 return Some(value);
             }
@@ -33,7 +33,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keys_in_order_find_their_values_and_others_find_nothing() {
+    fn finds_the_values_of_keys_in_order_and_none_for_unknown_keys() {
         let map = BTreeMap::from([(2, "two"), (3, "three"), (5, "five")]);
         let mut follow = Follow::new(&map);
         let found: Vec<_> = [1, 2, 2, 4, 5, 6].map(|key| follow.at(&key)).into();

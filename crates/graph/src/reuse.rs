@@ -1,25 +1,25 @@
-//! What of the graph before still holds.
+//! Reuses the route nodes of the previous graph whose inputs have not changed.
 //!
-//! A route's node depends on its object, on Gateways and what else decides about attachment and references, and on the
-//! ports of Services that it refers to. Where the very same objects stand as before the node is taken over, so that
-//! an edit costs what it touches. Objects are told apart by identity, never by looking into them: the loader keeps
-//! those that it hasn't read anew.
+//! In: the previous graph, and the inputs of the next one. Out: the nodes that would be built equal. A route's node
+//! depends on its own object, on the objects that decide its attachment and its references, and on the Service ports
+//! that it refers to. Objects are compared by address, never by content, because the loader keeps the objects that it
+//! doesn't read again. So the cost of a build depends on the size of the edit.
 
 use super::Graph;
-use super::endpoints::{ServicePortKey, ServicePortNodes, ServicePorts};
 use super::environment::Environment;
-use super::http_route::HttpRouteNode;
-use super::protection::Protections;
+use super::route::{RouteKind, RouteNode, RouteNodes};
+use crate::backend::endpoints::{ServicePortKey, ServicePortNodes, ServicePorts};
 use crate::ordered::Follow;
+use crate::policy::protection::Protections;
 use gatefold_dataplane::path_normalization::PathNormalization;
-use gatefold_manifest::api::{HTTPRoute, NamespacedName, PolicyTargetKind};
-use gatefold_manifest::{Objects, Resources};
+use gatefold_manifest::api::{NamespacedName, Object, PolicyTargetKind};
+use gatefold_manifest::{Invalidates, Kind, Resources};
 use rustls_pki_types::CertificateDer;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-/// What a graph was built of, as far as routes depend on it.
+/// The inputs of a graph that route nodes depend on.
 #[derive(Debug, Default)]
 pub(super) struct Basis {
     resources: Resources,
@@ -46,39 +46,27 @@ impl Basis {
         }
     }
 
-    /// What of what was built of this holds for another basis.
+    /// Which parts of the nodes built from this basis are also valid for another one.
     fn holds(&self, now: &Basis) -> Holds {
-        let (one, other) = (&self.resources, &now.resources);
+        let unchanged = |part| {
+            let kinds = Kind::ALL.iter().copied();
+            let mut kinds = kinds.filter(|kind| kind.invalidates() == part);
+            kinds.all(|kind| self.resources.has_identical(kind, &now.resources))
+        };
         Holds {
-            attachment: same(&one.gateway_classes, &other.gateway_classes)
-                && same(&one.gateways, &other.gateways)
-                && same(&one.listener_sets, &other.listener_sets)
-                && same(&one.namespaces, &other.namespaces)
-                && same(&one.reference_grants, &other.reference_grants)
-                && same(&one.backend_tls_policies, &other.backend_tls_policies)
-                && same_authorities(one, other)
+            attachment: unchanged(Invalidates::Routes)
+                && same_authorities(&self.resources, &now.resources)
                 && self.system_authorities == now.system_authorities
                 && self.path_normalization == now.path_normalization
                 && self.controller_name == now.controller_name
                 && now.protections.same_listeners(&self.protections),
-            endpoints: same(&one.services, &other.services)
-                && same(&one.endpoint_slices, &other.endpoint_slices)
-                && same(&one.endpoints, &other.endpoints)
-                && same(&one.pods, &other.pods)
-                && self.discovered == now.discovered,
+            endpoints: unchanged(Invalidates::Endpoints) && self.discovered == now.discovered,
         }
     }
 }
 
-/// Whether two sets hold the very same objects.
-fn same<K, T>(one: &Objects<K, T>, other: &Objects<K, T>) -> bool {
-    let pairs = || one.values().zip(other.values());
-    Arc::ptr_eq(one, other)
-        || (one.len() == other.len() && pairs().all(|(one, other)| Arc::ptr_eq(one, other)))
-}
-
-/// Whether BackendTLSPolicies find the same ConfigMaps as before, provided that the policies haven't changed. A ConfigMap that is
-/// the same gives the same certificates, also if they are last good ones.
+/// Whether BackendTLSPolicies find the same ConfigMaps as before, provided that the policies haven't changed. An
+/// identical ConfigMap has the same certificates, even if they are the last good ones.
 fn same_authorities(one: &Resources, other: &Resources) -> bool {
     if Arc::ptr_eq(&one.config_maps, &other.config_maps) {
         return true;
@@ -94,20 +82,20 @@ fn same_authorities(one: &Resources, other: &Resources) -> bool {
     })
 }
 
-/// What holds of the graph before, for a route that is the same.
+/// Which parts of a route's previous node are still valid, if its object is identical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Holds {
-    /// Where it is attached, what it may refer to, and how that is spoken to.
+    /// Its attachment, its permitted references, and how its backends are contacted.
     attachment: bool,
-    /// Where all references lead.
+    /// The endpoints of its backends.
     endpoints: bool,
 }
 
-/// The graph before, as far as it holds.
+/// The previous graph, with the parts of it that are still valid.
+#[derive(Clone, Copy)]
 pub(super) struct Before<'g> {
     holds: Holds,
     protections: &'g Protections,
-    http_routes: Follow<'g, NamespacedName, Arc<HttpRouteNode>>,
     service_ports: &'g ServicePortNodes,
 }
 
@@ -116,12 +104,11 @@ impl<'g> Before<'g> {
         Before {
             holds: graph.basis.holds(basis),
             protections: &graph.basis.protections,
-            http_routes: Follow::new(&graph.http_routes),
             service_ports: &graph.service_ports,
         }
     }
 
-    /// To look up the ports of Services; what the graph before knows of them is taken over.
+    /// Looks up the ports of Services, and reuses those of the previous graph.
     pub(super) fn service_ports(
         &self,
         resources: &'g Resources,
@@ -131,28 +118,47 @@ impl<'g> Before<'g> {
         ServicePorts::new(resources, environment, self.service_ports, unchanged)
     }
 
-    /// The node of a route, if it would be built the same. Routes are asked for in the order of their keys.
-    pub(super) fn http_route(
+    /// Returns the routes of a kind in the previous graph.
+    pub(super) fn routes<K: RouteKind>(self, nodes: &'g RouteNodes<K>) -> PreviousRoutes<'g, K> {
+        PreviousRoutes {
+            before: self,
+            nodes: Follow::new(nodes),
+        }
+    }
+}
+
+/// The routes of a kind in the previous graph.
+pub(super) struct PreviousRoutes<'g, K: RouteKind> {
+    before: Before<'g>,
+    nodes: Follow<'g, NamespacedName, Arc<RouteNode<K>>>,
+}
+
+impl<K: RouteKind> PreviousRoutes<'_, K> {
+    /// The previous node of a route, if building it again would give an equal node. Must be called in the order of the
+    /// routes' keys.
+    pub(super) fn find(
         &mut self,
         key: &NamespacedName,
-        route: &Arc<HTTPRoute>,
+        route: &Arc<Object<K::Spec>>,
         protections: &Protections,
         ports: &mut ServicePorts<'_>,
-    ) -> Option<Arc<HttpRouteNode>> {
-        let node = self.http_routes.at(key)?;
-        if !self.holds.attachment || !Arc::ptr_eq(&node.resource, route) {
+    ) -> Option<Arc<RouteNode<K>>> {
+        let node = self.nodes.at(key)?;
+        let before = self.before;
+        if !before.holds.attachment || !Arc::ptr_eq(&node.resource, route) {
             return None;
         }
-        let protected_as_before = |kind, key| protections.is_unchanged(self.protections, kind, key);
-        let mut services = node.service_ports.iter();
-        if !protected_as_before(PolicyTargetKind::HttpRoute, key)
-            || !services.all(|(service, _)| protected_as_before(PolicyTargetKind::Service, service))
+        let is_protected_as_before =
+            |kind, key| protections.is_unchanged(before.protections, kind, key);
+        let mut services = node.service_ports.iter().map(|(service, _)| service);
+        if !is_protected_as_before(K::POLICY_TARGET, key)
+            || !services.all(|it| is_protected_as_before(PolicyTargetKind::Service, it))
         {
             return None;
         }
-        // Findings tell of Services that aren't there, and of those that are.
+        // Findings depend on all Services: they name missing ones and suggest existing ones.
         let mut uses = node.service_ports.iter();
-        let holds = self.holds.endpoints
+        let holds = before.holds.endpoints
             || (node.findings.is_empty() && uses.all(|port| ports.is_unchanged(port)));
         holds.then(|| node.clone())
     }

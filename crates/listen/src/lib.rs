@@ -22,7 +22,7 @@ mod tls;
 pub use connection::Connection;
 pub use connection::active_request::{ActiveRequest, HoldsRequest, HttpApp};
 pub use connection::deadlines::Deadlines;
-pub use http_stream::refusal::Refusal;
+pub use http_stream::framing_error::FramingError;
 pub use http2::windows::Windows;
 pub use meters::Meters;
 pub use shared::Options;

@@ -2,7 +2,7 @@
 
 use crate::clock::Clock;
 use crate::connection::deadlines::Deadlines;
-use crate::connection::limit::Limit;
+use crate::connection::limit::ConnectionLimit;
 use crate::connection::registry::Registries;
 use crate::meters::Meters;
 use std::num::NonZeroUsize;
@@ -33,14 +33,14 @@ impl Default for Options {
 pub(crate) struct SharedState {
     pub(crate) deadlines: Deadlines,
     pub(crate) clock: Clock,
-    pub(crate) limit: Limit,
+    pub(crate) limit: ConnectionLimit,
     pub(crate) meters: Meters,
     pub(crate) registries: Registries,
 }
 
 impl SharedState {
     pub(crate) fn new(options: Options) -> Self {
-        let limit = Limit::new(options.max_connections);
+        let limit = ConnectionLimit::new(options.max_connections);
         options.meters.set_limit(limit.connections());
         SharedState {
             deadlines: options.deadlines,

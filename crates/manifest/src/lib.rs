@@ -1,41 +1,31 @@
-//! Load: files become [`Resources`].
+//! Loads folders of manifests into [`Resources`].
 //!
-//! In: folders of YAML and JSON. Out: typed Kubernetes objects, each with its place in a file, and a
-//! diagnostic for everything that is wrong with them. Never here: sockets, what a reference leads to,
-//! whether a Gateway can serve a route.
+//! In: folders of YAML and JSON files. Out: typed Kubernetes objects, each with its position in a file, and a diagnostic for
+//! every problem. Never opens a socket, resolves a reference, or decides whether a Gateway can serve a route.
+//!
+//! - `folder` finds and reads files, and keeps their last good contents;
+//! - `decode` turns documents into objects;
+//! - `kind` is the table of kinds, and [`Resources`] has the objects of each kind;
+//! - [`api`] has the types of the kinds;
+//! - `unread_policy` has the policies of other kinds, as far as they protect something.
 
 pub mod api;
-mod busy;
 mod decode;
-mod decode_scalar;
-mod departed;
-mod doubt;
-mod file;
-mod in_force;
+mod folder;
 mod kind;
-mod last_good;
-mod loader;
-mod look;
-mod name;
-mod object;
-mod outcome;
-mod policy;
-mod problems;
-mod read;
 mod resources;
-mod schema;
-mod suspicion;
-mod touched;
-mod version;
+mod unread_policy;
 
 #[cfg(test)]
 mod tests;
 
-pub use busy::Busy;
-pub use decode::{Decode, Decoder, Fields};
-pub use loader::{Loaded, Loader, Update};
-pub use policy::{PolicyKey, UnreadPolicy};
-pub use read::{FILE_SIZE, Fingerprint, Fingerprints, scan};
-pub use read::{is_hidden, is_manifest};
-pub use resources::{NAMESPACE_NAME_LABEL, Objects, Resources};
-pub use touched::Touched;
+pub(crate) use decode::{Decode, Decoder};
+pub use folder::{
+    ChangeHint, FILE_SIZE, FileEvent, FolderScan, Loaded, Loader, Settling, SettlingFiles, Update,
+    is_hidden, is_manifest, scan,
+};
+pub use kind::{Invalidates, Kind, Resource, Scope, Spec};
+pub use resources::{
+    Change, Difference, NAMESPACE_NAME_LABEL, ObjectRef, ObjectRefs, Objects, Resources,
+};
+pub use unread_policy::{PolicyKey, UnreadPolicy};

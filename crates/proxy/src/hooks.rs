@@ -338,7 +338,7 @@ impl Gatefold {
         };
         match due {
             Some(unlogged) => warn!(
-                route = context.rule.as_ref().map(|rule| &*rule.route),
+                route = context.rule.as_ref().map(|rule| &*rule.id.route),
                 backend = context.backend().map(|backend| &*backend.name),
                 status,
                 %error,

@@ -23,7 +23,7 @@ use crate::reload::{Reload, Settings};
 use crate::systemd::{Activation, Notifier, credentials, run_with_watchdog};
 use crate::telemetry;
 use crate::unix_socket::SocketFile;
-use crate::watch::{Mode, Wake, Wakes};
+use crate::watch::{Wake, WakeSender, WatchMode};
 use admin_task::AdminTask;
 use announce::{announce, announce_end};
 use anyhow::Context as _;
@@ -70,7 +70,7 @@ pub(super) fn run(mut args: Args) -> Result<ExitCode, Error> {
 
 async fn serve(args: Args, roots: Vec<PathBuf>, mut takeover: Takeover) -> Result<ExitCode, Error> {
     let (lifecycle, state) = watch::channel(Lifecycle::Serving);
-    let (wakes, woken) = crate::watch::wakes();
+    let (wakes, woken) = crate::watch::wake_channel();
     let notifier = Arc::new(Notifier::from_environment(takeover.is_upgrade()));
     let upgrades = Upgrades::over(args.upgrade_socket.as_deref());
     let signals = signals::handle(wakes.clone(), lifecycle.clone(), notifier.clone(), upgrades)?;
@@ -135,7 +135,7 @@ async fn no_longer_serving(mut state: watch::Receiver<Lifecycle>) {
 fn prepare(
     args: Args,
     roots: Vec<PathBuf>,
-    wakes: Wakes,
+    wakes: WakeSender,
     takeover: &mut Takeover,
     state: watch::Receiver<Lifecycle>,
 ) -> Result<(Reload<HttpProxy<Gatefold>>, View), Error> {
@@ -143,7 +143,11 @@ fn prepare(
     let snapshot = Arc::new(ArcSwap::from_pointee(Snapshot::default()));
     let mut sockets = sockets(&args, snapshot.clone(), &mut registry);
     let named_sockets = takeover.adopt(&mut sockets)?;
-    let mode = if args.poll { Mode::Poll } else { Mode::Events };
+    let mode = if args.poll {
+        WatchMode::Poll
+    } else {
+        WatchMode::Events
+    };
     crate::watch::spawn(roots.clone(), mode, wakes.clone()).context("can't watch the folders")?;
     let settings = Settings {
         named_sockets,

@@ -4,8 +4,8 @@ use super::successor;
 use crate::cli::USAGE;
 use crate::lifecycle::Lifecycle;
 use crate::systemd::Notifier;
-use crate::telemetry::write_out;
-use crate::watch::{Wake, Wakes};
+use crate::telemetry::flush;
+use crate::watch::{Wake, WakeSender};
 use rustix::process::Signal;
 use std::path::Path;
 use std::sync::Arc;
@@ -43,7 +43,7 @@ impl Upgrades {
 /// if upgrades are possible. SIGUSR1 and SIGXFSZ (a log file has reached the limit of `ulimit -f`) are ignored, since their
 /// default effect would end the process.
 pub(super) fn handle(
-    wakes: Wakes,
+    wakes: WakeSender,
     lifecycle: Sender<Lifecycle>,
     notifier: Arc<Notifier>,
     upgrades: Upgrades,
@@ -98,7 +98,7 @@ fn drain(signal: &str, lifecycle: &Sender<Lifecycle>, notifier: &Notifier) {
 /// Ends the process without waiting for requests.
 fn exit(signal: &str) -> ! {
     error!("second {signal}: gatefold ends immediately");
-    write_out(LOG_TIMEOUT);
+    flush(LOG_TIMEOUT);
     std::process::exit(i32::from(USAGE) + 128);
 }
 

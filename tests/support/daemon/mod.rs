@@ -1,4 +1,4 @@
-//! The real binary.
+//! The daemon: the real binary in a temporary folder.
 
 mod start;
 mod upgrade;
@@ -21,7 +21,7 @@ use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 use tempfile::TempDir;
 
-/// A command of the binary, with nothing of this environment's `GATEFOLD_...` in force.
+/// A command of the binary without the environment variables of this process that affect it.
 pub fn gatefold() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_gatefold"));
     for (name, _) in std::env::vars_os() {
@@ -36,6 +36,15 @@ pub fn gatefold() -> Command {
     command
 }
 
+/// The value of a sample in the text of `/metrics`, which must exist. `name` includes the labels.
+#[track_caller]
+pub fn sample(metrics: &str, name: &str) -> f64 {
+    let mut samples = metrics.lines().filter_map(|line| line.rsplit_once(' '));
+    let sample = samples.find(|(found, _)| *found == name);
+    let value = sample.and_then(|(_, value)| value.parse().ok());
+    value.unwrap_or_else(|| panic!("no sample {name} in\n{metrics}"))
+}
+
 /// Runs `gatefold check` on a folder.
 pub fn check(folder: &Folder) -> Output {
     gatefold()
@@ -45,64 +54,76 @@ pub fn check(folder: &Folder) -> Output {
         .expect("gatefold check runs")
 }
 
-/// A running daemon. It ends with the test; when the test fails, its log is shown.
+/// A running daemon. It is killed when this is dropped; if the test fails, its log is printed.
 pub struct Daemon {
     processes: Mutex<Processes>,
     arguments: Vec<OsString>,
     environment: Vec<(String, OsString)>,
     address: IpAddr,
     ports: BTreeMap<u16, u16>,
-    admin: Admin,
+    admin: AdminEndpoint,
     scratch: TempDir,
-    /// Whether a test let it end.
+    /// Whether the test expects the daemon to end.
     may_end: bool,
 }
 
-/// The processes that a daemon has been.
+/// The current and the former processes of a daemon.
 struct Processes {
-    /// The one that serves.
+    /// The process that serves.
     current: Child,
-    /// Those that were replaced and finish their requests.
+    /// The replaced processes, which finish their requests.
     former: Vec<Child>,
 }
 
-/// Where the admin API is.
-enum Admin {
+/// The address of the admin API.
+enum AdminEndpoint {
     Tcp(SocketAddr),
     Unix(PathBuf),
 }
 
-impl Admin {
+impl AdminEndpoint {
     fn argument(&self) -> String {
         match self {
-            Admin::Tcp(address) => address.to_string(),
-            Admin::Unix(path) => format!("unix:{}", path.display()),
+            AdminEndpoint::Tcp(address) => address.to_string(),
+            AdminEndpoint::Unix(path) => format!("unix:{}", path.display()),
         }
     }
 
     fn send(&self, method: &str, path: &str) -> io::Result<Response> {
         match self {
-            Admin::Tcp(address) => Client::connect(*address)?.send(method, "admin", path, &[], b""),
-            Admin::Unix(socket) => {
+            AdminEndpoint::Tcp(address) => {
+                Client::connect(*address)?.send(method, "admin", path, &[], b"")
+            }
+            AdminEndpoint::Unix(socket) => {
                 Client::over(UnixStream::connect(socket)?).send(method, "admin", path, &[], b"")
             }
         }
     }
 }
 
-/// Sends a process a signal: `TERM`, `HUP`.
+/// A process that is killed when this is dropped.
+pub struct KilledOnDrop(pub Child);
+
+impl Drop for KilledOnDrop {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Sends a signal to a process, such as `TERM` or `HUP`.
 #[track_caller]
 pub fn signal(process: &str, name: &str) {
     let mut kill = Command::new("sh");
     kill.args(["-c", &format!("kill -{name} {process}")]);
     assert!(
         kill.status().is_ok_and(|status| status.success()),
-        "SIG{name} isn't sent"
+        "can't send SIG{name}"
     );
 }
 
 impl Daemon {
-    /// Waits until the process that serves is ready: the admin API tells which one answers.
+    /// Waits until the current process answers at the admin API and is ready.
     #[track_caller]
     fn wait_until_ready(&self) {
         let process = self.process();
@@ -126,7 +147,7 @@ impl Daemon {
         self.processes.lock().expect("no test panicked with it")
     }
 
-    /// How it has ended, if it has.
+    /// The exit status, if the current process has ended.
     fn state(&self) -> Option<ExitStatus> {
         let ended = self.processes().current.try_wait();
         ended.expect("the daemon's state")
@@ -138,36 +159,36 @@ impl Daemon {
         start::spawn(command, arguments, &self.environment, self.scratch.path())
     }
 
-    /// The address its Gateways listen on.
+    /// The address of its Gateways.
     pub fn address(&self) -> IpAddr {
         self.address
     }
 
-    /// Where a port of the manifests is bound.
+    /// The socket to which a port of the manifests is bound.
     #[track_caller]
     pub fn socket(&self, port: u16) -> SocketAddr {
         let mapped = self.ports.get(&port).copied().expect("a mapped port");
         SocketAddr::new(self.address, mapped)
     }
 
-    /// A request to port 80 on a connection of its own.
+    /// Sends a request to port 80 on a new connection.
     #[track_caller]
     pub fn get(&self, host: &str, path: &str) -> Response {
         client::get(self.socket(80), host, path)
     }
 
-    /// A request to port 80 that may fail, as it may while listeners come and go.
+    /// The same, for requests that may fail, for example while listeners change.
     pub fn try_get(&self, host: &str, path: &str) -> std::io::Result<Response> {
         client::try_get(self.socket(80), host, path)
     }
 
-    /// A connection to port 80 that is kept alive.
+    /// Opens a persistent connection to port 80.
     #[track_caller]
     pub fn connect(&self) -> Client {
         Client::connect(self.socket(80)).expect("a connection")
     }
 
-    /// Waits until a request to port 80 gives this status.
+    /// Waits until a request to port 80 is answered with this status.
     #[track_caller]
     pub fn wait_for_status(&self, host: &str, path: &str, status: u16) -> Response {
         eventually(&format!("{host}{path} answers {status}"), || {
@@ -177,25 +198,25 @@ impl Daemon {
         })
     }
 
-    /// Where the admin API is, as `--admin` takes it.
+    /// The address of the admin API in the format of `--admin`.
     pub fn admin_address(&self) -> String {
         self.admin.argument()
     }
 
-    /// A `GET` of the admin API.
+    /// Sends a `GET` to the admin API.
     #[track_caller]
     pub fn admin(&self, path: &str) -> Response {
         self.admin_send("GET", path)
     }
 
-    /// Any request to the admin API.
+    /// Sends a request to the admin API.
     #[track_caller]
     pub fn admin_send(&self, method: &str, path: &str) -> Response {
         let answer = self.admin.send(method, path);
         answer.unwrap_or_else(|error| panic!("{method} {path} of the admin API: {error}"))
     }
 
-    /// A `GET` of the admin API that must answer 200 with JSON.
+    /// Sends a `GET` to the admin API, which must answer 200 with JSON.
     #[track_caller]
     pub fn admin_json(&self, path: &str) -> Value {
         let response = self.admin(path);
@@ -203,14 +224,20 @@ impl Daemon {
         response.json()
     }
 
-    /// An object of the Gateway API with its status.
+    /// The value of a sample in `/metrics`, which must exist. `name` includes the labels.
+    #[track_caller]
+    pub fn metric(&self, name: &str) -> f64 {
+        sample(&self.admin("/metrics").text(), name)
+    }
+
+    /// Returns an object of the Gateway API with its status.
     #[track_caller]
     pub fn object(&self, resource: &str, namespace: &str, name: &str) -> Value {
         let object = self.try_object(resource, namespace, name);
         object.unwrap_or_else(|| panic!("there is no {namespace}/{name} among {resource}"))
     }
 
-    /// The same; nothing while it isn't there.
+    /// The same; `None` if the object does not exist.
     #[track_caller]
     pub fn try_object(&self, resource: &str, namespace: &str, name: &str) -> Option<Value> {
         let answer = self.admin(&format!(
@@ -225,13 +252,13 @@ impl Daemon {
         }
     }
 
-    /// Waits until the summary at `/status` has something.
+    /// Waits until `found` returns a value for `/status`.
     #[track_caller]
     pub fn wait_for_summary<T>(&self, what: &str, found: impl Fn(&Value) -> Option<T>) -> T {
         eventually(what, || found(&self.admin_json("/status")))
     }
 
-    /// Waits for a diagnostic of this code in `/status`.
+    /// Waits for a diagnostic with this code in `/status`.
     #[track_caller]
     pub fn wait_for_diagnostic(&self, code: &str) -> Value {
         self.wait_for_summary(&format!("a diagnostic {code}"), |status| {
@@ -240,18 +267,18 @@ impl Daemon {
         })
     }
 
-    /// Sends it a signal: `TERM`, `HUP`.
+    /// Sends a signal to the daemon, such as `TERM` or `HUP`.
     #[track_caller]
     pub fn signal(&self, name: &str) {
         signal(&self.process().to_string(), name);
     }
 
-    /// The folder that it runs in.
+    /// The working directory of the daemon.
     pub fn scratch(&self) -> &Path {
         self.scratch.path()
     }
 
-    /// Waits until it has ended by itself, as after a signal.
+    /// Waits until the daemon has ended by itself, for example after a signal.
     #[track_caller]
     pub fn ended(mut self) -> ExitStatus {
         let status = eventually("the daemon has ended", || self.state());
@@ -259,12 +286,12 @@ impl Daemon {
         status
     }
 
-    /// What it has written so far.
+    /// The log so far.
     pub fn log(&self) -> String {
         fs::read_to_string(self.log_path()).unwrap_or_default()
     }
 
-    /// Its resident memory in MiB.
+    /// The resident memory in MiB.
     pub fn memory(&self) -> usize {
         let path = format!("/proc/{}/status", self.process());
         let text = fs::read_to_string(path).expect("the process's figures");
@@ -275,15 +302,15 @@ impl Daemon {
             / 1024
     }
 
-    /// How much time processors have spent on it.
+    /// The processor time that the daemon has used.
     pub fn processor_time(&self) -> Duration {
         let path = format!("/proc/{}/stat", self.process());
         let text = fs::read_to_string(path).expect("the process's figures");
-        // After the name, which may have spaces: the fields from the third one on (proc(5)).
+        // The fields from the third one on (proc(5)). The name before them may contain spaces.
         let (_, fields) = text.rsplit_once(')').expect("the name's end");
         let fields: Vec<_> = fields.split_whitespace().collect();
         let ticks = |field: usize| fields[field - 3].parse::<u64>().expect("a number");
-        // In hundredths of a second on every Linux that there is.
+        // In hundredths of a second on every Linux.
         Duration::from_millis((ticks(14) + ticks(15)) * 10)
     }
 
@@ -294,7 +321,7 @@ impl Daemon {
 
 impl Drop for Daemon {
     fn drop(&mut self) {
-        // Poisoned only when a test has failed.
+        // Poisoned only if a test has failed.
         let processes = self
             .processes
             .get_mut()

@@ -1,6 +1,6 @@
-//! How a daemon is started.
+//! Starting a daemon.
 
-use super::{Admin, Daemon, Processes, gatefold};
+use super::{AdminEndpoint, Daemon, Processes, gatefold};
 use crate::support::folder::Folder;
 use crate::support::network::{free_port, own_address};
 use std::collections::BTreeMap;
@@ -12,7 +12,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
 
-/// How a daemon is started.
+/// The settings for starting a daemon.
 pub struct Start<'a> {
     folder: &'a Folder,
     address: IpAddr,
@@ -20,16 +20,16 @@ pub struct Start<'a> {
     extra: Vec<String>,
     environment: Vec<(String, OsString)>,
     activation: Vec<(String, TcpListener)>,
-    /// Commands of a shell.
+    /// Shell commands that set limits.
     limits: String,
     output: Option<OwnedFd>,
     own_network: bool,
     upgradable: bool,
-    admin: Option<Admin>,
+    admin: Option<AdminEndpoint>,
 }
 
 impl Daemon {
-    /// A daemon for a folder, on an address of its own, ports 80 and 443 mapped to free ones.
+    /// Prepares a daemon for a folder on a new address, with ports 80 and 443 mapped to free ports.
     pub fn of(folder: &Folder) -> Start<'_> {
         let address = own_address();
         let start = Start {
@@ -50,14 +50,14 @@ impl Daemon {
 }
 
 impl Start<'_> {
-    /// Maps one more port of the manifests to a free one.
+    /// Maps another port of the manifests to a free port.
     pub fn port(mut self, port: u16) -> Self {
         let own = self.unused_port();
         self.ports.insert(port, own);
         self
     }
 
-    /// The system may name a port again that nobody has bound yet.
+    /// Returns a free port that is not mapped yet. The system may return the same port again until it is bound.
     fn unused_port(&self) -> u16 {
         let mut port = free_port(self.address);
         while self.ports.values().any(|taken| *taken == port) {
@@ -66,101 +66,86 @@ impl Start<'_> {
         port
     }
 
-    /// Maps a port of the manifests to this one.
+    /// Maps a port of the manifests to a given port.
     pub fn mapped(mut self, port: u16, to: u16) -> Self {
         self.ports.insert(port, to);
         self
     }
 
-    /// Says where the admin API is, and so what `--admin` is.
+    /// Sets the address of the admin API.
     pub fn admin_tcp(mut self, address: SocketAddr) -> Self {
-        self.admin = Some(Admin::Tcp(address));
+        self.admin = Some(AdminEndpoint::Tcp(address));
         self
     }
 
-    /// Answers for Services without endpoints from the built-in backend.
+    /// Enables the built-in backend for Services without endpoints.
     pub fn echo(self) -> Self {
         self.arg("--echo")
     }
 
-    /// One more argument.
+    /// Adds an argument.
     pub fn arg(mut self, argument: impl Into<String>) -> Self {
         self.extra.push(argument.into());
         self
     }
 
-    /// Gives no `--address`: the test says itself where Gateways listen.
+    /// Omits `--address`, for tests that set the addresses of Gateways themselves.
     pub fn without_address(mut self) -> Self {
         self.own_network = false;
         self
     }
 
-    /// An environment variable.
+    /// Sets an environment variable.
     pub fn environment(mut self, name: &str, value: impl Into<OsString>) -> Self {
         self.environment.push((name.to_owned(), value.into()));
         self
     }
 
-    /// Hands a listening socket over, with this name, as systemd's socket activation does. Two at most.
+    /// Passes a listening socket with this name, like systemd's socket activation. At most two.
     pub fn activated(mut self, name: &str, socket: TcpListener) -> Self {
         self.activation.push((name.to_owned(), socket));
         self
     }
 
-    /// Lets [`Daemon::upgrade`] replace the process.
+    /// Allows [`Daemon::upgrade`] to replace the process.
     pub fn upgradable(mut self) -> Self {
         self.upgradable = true;
         self
     }
 
-    /// Gives it so many file descriptors at most.
+    /// Limits the number of file descriptors.
     pub fn descriptors(mut self, count: usize) -> Self {
         self.limits.push_str(&format!("ulimit -n {count};"));
         self
     }
 
-    /// Lets a file that it writes have so many blocks of 512 bytes at most.
+    /// Limits the size of written files, in blocks of 512 bytes.
     pub fn file_size(mut self, blocks: usize) -> Self {
         self.limits.push_str(&format!("ulimit -f {blocks};"));
         self
     }
 
-    /// Gives it this for its standard output and standard error, as `> FILE 2>&1` does. [`Daemon::log`] is empty then.
+    /// Sets standard output and standard error, like `> FILE 2>&1`. [`Daemon::log`] is then empty.
     pub fn output(mut self, output: impl Into<OwnedFd>) -> Self {
         self.output = Some(output.into());
         self
     }
 
-    /// Puts the admin API at a Unix socket, and starts it.
+    /// Starts the daemon with the admin API on a Unix socket.
     #[track_caller]
     pub fn admin_at(mut self, path: &Path) -> Daemon {
-        self.admin = Some(Admin::Unix(path.to_owned()));
+        self.admin = Some(AdminEndpoint::Unix(path.to_owned()));
         self.start()
     }
 
-    /// Starts it and waits until the first load is applied.
+    /// Starts the daemon and waits until the first load is in force.
     #[track_caller]
-    pub fn start(self) -> Daemon {
+    pub fn start(mut self) -> Daemon {
         let scratch = tempfile::tempdir().expect("a temporary folder");
         let unused = self.unused_port();
-        let admin = self
-            .admin
-            .unwrap_or(Admin::Tcp(SocketAddr::new(self.address, unused)));
-        let map: Vec<_> = self.ports.iter().map(|(a, b)| format!("{a}={b}")).collect();
-        let mut arguments: Vec<OsString> = ["run", "--config-dir"].map(OsString::from).into();
-        arguments.push(self.folder.path().into());
-        let mut flag = |name: &str, value: String| {
-            arguments.extend([OsString::from(name), OsString::from(value)]);
-        };
-        flag("--admin", admin.argument());
-        flag("--port-map", map.join(","));
-        if self.own_network {
-            flag("--address", self.address.to_string());
-        }
-        if self.upgradable {
-            flag("--upgrade-socket", "upgrade/socket".to_owned());
-        }
-        arguments.extend(self.extra.into_iter().map(OsString::from));
+        let admin = AdminEndpoint::Tcp(SocketAddr::new(self.address, unused));
+        let admin = self.admin.take().unwrap_or(admin);
+        let arguments = self.arguments(&admin);
         let mut command = match (self.activation.is_empty(), self.limits.is_empty()) {
             (true, true) => gatefold(),
             (true, false) => through_shell(&self.limits, ""),
@@ -190,10 +175,29 @@ impl Start<'_> {
         daemon.wait_until_ready();
         daemon
     }
+
+    fn arguments(&self, admin: &AdminEndpoint) -> Vec<OsString> {
+        let map: Vec<_> = self.ports.iter().map(|(a, b)| format!("{a}={b}")).collect();
+        let mut arguments: Vec<OsString> = ["run", "--config-dir"].map(OsString::from).into();
+        arguments.push(self.folder.path().into());
+        let mut flag = |name: &str, value: String| {
+            arguments.extend([OsString::from(name), OsString::from(value)]);
+        };
+        flag("--admin", admin.argument());
+        flag("--port-map", map.join(","));
+        if self.own_network {
+            flag("--address", self.address.to_string());
+        }
+        if self.upgradable {
+            flag("--upgrade-socket", "upgrade/socket".to_owned());
+        }
+        arguments.extend(self.extra.iter().map(OsString::from));
+        arguments
+    }
 }
 
-/// A command of the binary that finds sockets as systemd passes them: from number 3 on. A shell puts them
-/// there, since the standard library gives a child no other descriptors than the first three.
+/// A command of the binary with sockets as systemd passes them: from descriptor 3 on. A shell moves them there, because the
+/// standard library passes only the first three descriptors to a child.
 fn activated(sockets: Vec<(String, TcpListener)>) -> Command {
     let names: Vec<&str> = sockets.iter().map(|(name, _)| name.as_str()).collect();
     let variables = format!(
@@ -210,7 +214,7 @@ fn activated(sockets: Vec<(String, TcpListener)>) -> Command {
     command
 }
 
-/// A command of the binary that a shell becomes, after some commands and with some redirections.
+/// A command of the binary that a shell executes after some commands and with some redirections.
 fn through_shell(before: &str, redirections: &str) -> Command {
     let mut command = Command::new("sh");
     let line = format!("{before} exec \"$@\" {redirections}");
@@ -222,7 +226,7 @@ fn through_shell(before: &str, redirections: &str) -> Command {
     command
 }
 
-/// The end of `log` in a folder.
+/// Opens the file `log` in a folder for appending.
 pub(super) fn log_file(scratch: &Path) -> File {
     File::options()
         .create(true)
@@ -231,7 +235,7 @@ pub(super) fn log_file(scratch: &Path) -> File {
         .expect("the log file")
 }
 
-/// Starts the binary in a folder.
+/// Starts the binary in a working directory.
 pub(super) fn spawn(
     mut command: Command,
     arguments: &[OsString],

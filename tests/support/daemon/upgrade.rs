@@ -1,24 +1,24 @@
-//! Processes that take over from each other.
+//! Upgrades: processes that replace each other.
 
 use super::Daemon;
 use crate::support::eventually;
 use std::process::{Child, ExitStatus};
 
 impl Daemon {
-    /// Starts another process that takes the sockets over, and waits until it answers alone. The former one
-    /// may still finish its requests.
+    /// Starts a successor that receives the sockets, and waits until it serves. The former process may still finish its
+    /// requests.
     #[track_caller]
     pub fn upgrade(&self) {
         self.replace_by(self.start_successor());
         self.wait_until_ready();
     }
 
-    /// Starts another process that tries to take over.
+    /// Starts a successor.
     pub fn start_successor(&self) -> Child {
         self.spawn(&self.arguments)
     }
 
-    /// Waits until one of two processes has ended, and takes the other for the daemon from then on.
+    /// Waits until one of two successors has ended. The other one becomes the current process.
     #[track_caller]
     pub fn wait_for_one_to_fail(&self, [mut one, mut other]: [Child; 2]) -> ExitStatus {
         let (failed, new) = eventually("one of two successors has ended", || {
@@ -40,7 +40,7 @@ impl Daemon {
         processes.former.push(old);
     }
 
-    /// Waits until a process that was killed is gone, and starts another one.
+    /// Waits until the killed process has ended, and starts a new one.
     #[track_caller]
     pub fn restart(&self) {
         eventually("the daemon is dead", || self.state());
@@ -48,9 +48,9 @@ impl Daemon {
         self.wait_until_ready();
     }
 
-    /// Starts another process with another value of a flag, which must end by itself, and waits for that.
+    /// Starts a successor with another value of a flag, with which it must fail, and waits until it has ended.
     #[track_caller]
-    pub fn upgrade_in_vain(&self, [flag, value]: [&str; 2]) -> ExitStatus {
+    pub fn fail_to_upgrade(&self, [flag, value]: [&str; 2]) -> ExitStatus {
         let mut arguments = self.arguments.clone();
         match arguments.iter().position(|argument| argument == flag) {
             Some(at) => arguments[at + 1] = value.into(),
@@ -62,7 +62,7 @@ impl Daemon {
         })
     }
 
-    /// Waits until all former processes have ended, which they must without a failure.
+    /// Waits until all former processes have ended successfully.
     #[track_caller]
     pub fn wait_for_former(&self) {
         eventually("former processes have ended", || {

@@ -1,42 +1,42 @@
-//! One client's life: a request at every tick, each answer judged.
+//! A client: sends a request at every tick, and judges each answer.
 
-use super::connection::{Connection, Kind, Target};
-use super::report::Failure;
-use super::trouble::Trouble;
-use super::{Judge, Server, Shared};
+use super::connection::{ClientKind, LoadConnection, LoadTarget};
+use super::report::FailedRequest;
+use super::request_error::RequestError;
+use super::{Judge, LoadState, ServerLifetime};
 use crate::support::client::Response;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use tokio::time::MissedTickBehavior;
 
-/// Nobody waits longer for an answer.
+/// Time limit of a request.
 const PATIENCE: Duration = crate::support::DEADLINE;
 
-pub(super) struct Client {
-    pub(super) kind: Kind,
+pub(super) struct LoadClient {
+    pub(super) kind: ClientKind,
     pub(super) number: usize,
-    pub(super) target: Target,
+    pub(super) target: LoadTarget,
     pub(super) path: String,
     pub(super) pace: Duration,
-    pub(super) server: Server,
+    pub(super) server: ServerLifetime,
     pub(super) judge: Arc<dyn Judge>,
-    pub(super) shared: Arc<Shared>,
-    /// What is kept between requests, with the number of its answers.
-    pub(super) kept: Option<(Connection, usize)>,
-    /// Whether the request in hand has a connection of its own.
+    pub(super) shared: Arc<LoadState>,
+    /// The persistent connection, with the number of its answers.
+    pub(super) kept: Option<(LoadConnection, usize)>,
+    /// Whether the current request uses a new connection.
     pub(super) opened: bool,
 }
 
-/// Whether a client goes on.
+/// Whether a client continues.
 #[derive(PartialEq)]
 enum Next {
-    GoOn,
-    /// The server is gone, as it may.
+    Continue,
+    /// The server has ended, which the plan allows.
     Stop,
 }
 
-impl Client {
+impl LoadClient {
     pub(super) async fn run(mut self) {
         let mut ticks = tokio::time::interval(self.pace);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -53,23 +53,23 @@ impl Client {
         let began = Instant::now();
         let before = self.judge.before();
         let reused = self.kept.as_ref().map_or(0, |(_, answers)| *answers);
-        let asked = tokio::time::timeout(PATIENCE, self.ask(request)).await;
-        let judged = match asked.unwrap_or(Err(Trouble::Late(PATIENCE))) {
+        let exchange = tokio::time::timeout(PATIENCE, self.ask(request)).await;
+        let judged = match exchange.unwrap_or(Err(RequestError::Timeout(PATIENCE))) {
             Ok((answer, certificate)) => self
                 .judge
                 .judge(&answer, &certificate, before)
-                .map_err(Trouble::Wrong),
-            Err(trouble) => Err(trouble),
+                .map_err(RequestError::WrongAnswer),
+            Err(error) => Err(error),
         };
-        let Err(trouble) = judged else {
+        let Err(error) = judged else {
             self.shared.answered(self.kind);
-            return Next::GoOn;
+            return Next::Continue;
         };
         self.kept = None;
-        if self.server == Server::Ends && self.has_ended(&trouble).await {
+        if self.server == ServerLifetime::Ends && self.has_ended(&error).await {
             return Next::Stop;
         }
-        self.shared.failed(Failure {
+        self.shared.failed(FailedRequest {
             kind: self.kind,
             client: self.number,
             request,
@@ -77,19 +77,19 @@ impl Client {
             began,
             ended: Instant::now(),
             change: self.shared.last_change(),
-            trouble,
+            error,
         });
-        Next::GoOn
+        Next::Continue
     }
 
-    /// Whether a server that may end was gone before it accepted the connection: that was refused, or its socket
-    /// was closed while the connection was queued.
-    async fn has_ended(&mut self, trouble: &Trouble) -> bool {
-        match trouble {
-            Trouble::Refused(_) => true,
-            Trouble::Unanswered(_) | Trouble::Handshake(_) if self.opened => {
-                let again = Connection::open(self.kind, &self.target).await;
-                let refused = matches!(again, Err(Trouble::Refused(_)));
+    /// Whether the server ended before it accepted the connection: the connection was refused, or the listening socket was
+    /// closed while the connection was queued.
+    async fn has_ended(&mut self, error: &RequestError) -> bool {
+        match error {
+            RequestError::Refused(_) => true,
+            RequestError::Unanswered(_) | RequestError::Handshake(_) if self.opened => {
+                let retried = LoadConnection::open(self.kind, &self.target).await;
+                let refused = matches!(retried, Err(RequestError::Refused(_)));
                 if refused {
                     self.shared
                         .count(self.kind, |counts| counts.unaccepted += 1);
@@ -100,12 +100,12 @@ impl Client {
         }
     }
 
-    /// Sends one request, on the connection that is kept or on a new one.
-    async fn ask(&mut self, request: usize) -> Result<(Response, Vec<u8>), Trouble> {
+    /// Sends one request on the persistent connection or on a new one.
+    async fn ask(&mut self, request: usize) -> Result<(Response, Vec<u8>), RequestError> {
         let mut kept = self.kept.take();
-        // As clients do: a connection that is closed isn't used again. Where that may not happen it is used,
-        // and fails.
-        if self.server != Server::Stays {
+        // Clients don't reuse a closed connection. If the server must not close connections, it is used nevertheless,
+        // and the request fails.
+        if self.server != ServerLifetime::Stays {
             kept.take_if(|(connection, _)| connection.is_over());
         }
         self.opened = kept.is_none();
@@ -114,7 +114,7 @@ impl Client {
             None => {
                 self.shared
                     .count(self.kind, |counts| counts.connections += 1);
-                (Connection::open(self.kind, &self.target).await?, 0)
+                (LoadConnection::open(self.kind, &self.target).await?, 0)
             }
         };
         let name = format!("{:?}-{}-{request}", self.kind, self.number);
@@ -124,8 +124,8 @@ impl Client {
             _ => Vec::new(),
         };
         let over = connection.ends_with(&answer);
-        if over && self.server == Server::Stays {
-            return Err(Trouble::Closing);
+        if over && self.server == ServerLifetime::Stays {
+            return Err(RequestError::Closed);
         }
         if !over && !self.kind.is_fresh() {
             self.kept = Some((connection, answers + 1));

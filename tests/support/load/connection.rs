@@ -1,8 +1,8 @@
-//! A client's connection, of any kind.
+//! A connection of any kind of client.
 
 use super::http1::Http1;
 use super::http2::Http2;
-use super::trouble::Trouble;
+use super::request_error::RequestError;
 use crate::support::client::Response;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
@@ -15,7 +15,7 @@ use tokio_rustls::client::TlsStream;
 
 /// A kind of client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Kind {
+pub enum ClientKind {
     /// HTTP/1.1, one connection for all requests.
     Kept,
     /// HTTP/1.1, a connection for each request.
@@ -26,48 +26,51 @@ pub enum Kind {
     TlsKept,
     /// HTTP/1.1 in TLS, a connection and a full handshake for each request.
     TlsFresh,
-    /// HTTP/2 in TLS, agreed on by ALPN, one connection for all requests.
+    /// HTTP/2 in TLS with ALPN, one connection for all requests.
     TlsHttp2,
 }
 
-impl Kind {
-    pub const ALL: [Kind; 6] = [
-        Kind::Kept,
-        Kind::Fresh,
-        Kind::Http2,
-        Kind::TlsKept,
-        Kind::TlsFresh,
-        Kind::TlsHttp2,
+impl ClientKind {
+    pub const ALL: [ClientKind; 6] = [
+        ClientKind::Kept,
+        ClientKind::Fresh,
+        ClientKind::Http2,
+        ClientKind::TlsKept,
+        ClientKind::TlsFresh,
+        ClientKind::TlsHttp2,
     ];
 
     pub fn is_tls(self) -> bool {
-        matches!(self, Kind::TlsKept | Kind::TlsFresh | Kind::TlsHttp2)
+        matches!(
+            self,
+            ClientKind::TlsKept | ClientKind::TlsFresh | ClientKind::TlsHttp2
+        )
     }
 
     pub fn is_http2(self) -> bool {
-        matches!(self, Kind::Http2 | Kind::TlsHttp2)
+        matches!(self, ClientKind::Http2 | ClientKind::TlsHttp2)
     }
 
     /// Whether a connection serves one request only.
     pub fn is_fresh(self) -> bool {
-        matches!(self, Kind::Fresh | Kind::TlsFresh)
+        matches!(self, ClientKind::Fresh | ClientKind::TlsFresh)
     }
 }
 
-/// Where clients go to.
+/// The addresses and the host of the server.
 #[derive(Clone)]
-pub struct Target {
+pub struct LoadTarget {
     pub plain: SocketAddr,
     pub tls: SocketAddr,
     pub host: String,
-    /// Whom clients trust; which protocols they offer is set for each kind.
+    /// The TLS configuration of clients. The offered protocols depend on the kind of client.
     pub trust: Option<Arc<ClientConfig>>,
 }
 
 /// An open connection.
-pub struct Connection {
+pub struct LoadConnection {
     wire: Wire,
-    /// What the server showed in the handshake, as DER; empty without TLS.
+    /// The server's certificate as DER; empty without TLS.
     pub certificate: Vec<u8>,
 }
 
@@ -76,54 +79,63 @@ enum Wire {
     Http2(Http2),
 }
 
-impl Connection {
-    /// Connects, as far as a request can be sent.
+impl LoadConnection {
+    /// Opens a connection, including the TLS handshake.
     ///
     /// # Errors
-    /// What hinders it.
-    pub async fn open(kind: Kind, target: &Target) -> Result<Self, Trouble> {
+    /// If connecting or the handshake fails.
+    pub async fn open(kind: ClientKind, target: &LoadTarget) -> Result<Self, RequestError> {
         let socket = if kind.is_tls() {
             target.tls
         } else {
             target.plain
         };
-        let tcp = TcpStream::connect(socket).await.map_err(Trouble::Refused)?;
-        tcp.set_nodelay(true).map_err(Trouble::Refused)?;
+        let tcp = TcpStream::connect(socket)
+            .await
+            .map_err(RequestError::Refused)?;
+        tcp.set_nodelay(true).map_err(RequestError::Refused)?;
         if !kind.is_tls() {
-            let wire = match kind.is_http2() {
-                true => Wire::Http2(Http2::new(tcp, "http").await?),
-                false => Wire::Http1(Http1::new(tcp)),
+            let wire = if kind.is_http2() {
+                Wire::Http2(Http2::new(tcp, "http").await?)
+            } else {
+                Wire::Http1(Http1::new(tcp))
             };
-            return Ok(Connection {
+            return Ok(LoadConnection {
                 wire,
                 certificate: Vec::new(),
             });
         }
-        let tls = shake_hands(kind, target, tcp)
+        let tls = handshake(kind, target, tcp)
             .await
-            .map_err(Trouble::Handshake)?;
+            .map_err(RequestError::Handshake)?;
         let served = tls.get_ref().1.peer_certificates();
         let certificate = served.and_then(|chain| chain.first());
         let certificate = certificate.map(|it| it.to_vec()).unwrap_or_default();
-        let wire = match kind.is_http2() {
-            true => Wire::Http2(Http2::new(tls, "https").await?),
-            false => Wire::Http1(Http1::new(tls)),
+        let wire = if kind.is_http2() {
+            Wire::Http2(Http2::new(tls, "https").await?)
+        } else {
+            Wire::Http1(Http1::new(tls))
         };
-        Ok(Connection { wire, certificate })
+        Ok(LoadConnection { wire, certificate })
     }
 
-    /// Sends a `GET` with `X-Request: name` and reads the whole answer.
+    /// Sends a `GET` with `X-Request: name` and reads the complete answer.
     ///
     /// # Errors
-    /// What went wrong on the way; any status is an answer.
-    pub async fn get(&mut self, host: &str, path: &str, name: &str) -> Result<Response, Trouble> {
+    /// If there is no complete answer. Any status is an answer.
+    pub async fn get(
+        &mut self,
+        host: &str,
+        path: &str,
+        name: &str,
+    ) -> Result<Response, RequestError> {
         match &mut self.wire {
             Wire::Http1(wire) => wire.get(host, path, name).await,
             Wire::Http2(wire) => wire.get(host, path, name).await,
         }
     }
 
-    /// Whether the server has said with this answer that it ends the connection.
+    /// Whether the server announced with this answer that it closes the connection.
     pub fn ends_with(&self, answer: &Response) -> bool {
         match &self.wire {
             Wire::Http1(_) => answer.header("connection") == Some("close"),
@@ -131,7 +143,7 @@ impl Connection {
         }
     }
 
-    /// Whether the server has ended the connection while nothing was asked.
+    /// Whether the server has closed the idle connection.
     pub fn is_over(&mut self) -> bool {
         match &mut self.wire {
             Wire::Http1(wire) => wire.is_over(),
@@ -140,9 +152,9 @@ impl Connection {
     }
 }
 
-async fn shake_hands(
-    kind: Kind,
-    target: &Target,
+async fn handshake(
+    kind: ClientKind,
+    target: &LoadTarget,
     tcp: TcpStream,
 ) -> io::Result<TlsStream<TcpStream>> {
     let trust = target.trust.as_ref();
@@ -155,6 +167,6 @@ async fn shake_hands(
         .await?;
     match tls.get_ref().1.alpn_protocol() {
         Some(agreed) if agreed == protocol => Ok(tls),
-        other => Err(io::Error::other(format!("ALPN gave {other:?}"))),
+        other => Err(io::Error::other(format!("ALPN selected {other:?}"))),
     }
 }

@@ -1,6 +1,6 @@
 //! HTTP/1.1, one request after the other on a connection.
 
-use super::trouble::Trouble;
+use super::request_error::RequestError;
 use crate::support::client::Response;
 use std::io;
 use std::pin::Pin;
@@ -16,7 +16,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Sync + Unpin> Stream for S {}
 /// A connection.
 pub(super) struct Http1 {
     stream: Box<dyn Stream>,
-    /// Read, and not yet taken.
+    /// Bytes that have been read but not consumed.
     buffer: Vec<u8>,
 }
 
@@ -33,19 +33,19 @@ impl Http1 {
         host: &str,
         path: &str,
         name: &str,
-    ) -> Result<Response, Trouble> {
+    ) -> Result<Response, RequestError> {
         let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nX-Request: {name}\r\n\r\n");
         let sent = async {
             self.stream.write_all(request.as_bytes()).await?;
             self.stream.flush().await
         };
-        sent.await.map_err(Trouble::Unanswered)?;
+        sent.await.map_err(RequestError::Unanswered)?;
         let mut response = self.head().await?;
-        response.body = self.body(&response).await.map_err(Trouble::Cut)?;
+        response.body = self.body(&response).await.map_err(RequestError::Cut)?;
         Ok(response)
     }
 
-    /// Whether the server has closed the connection already: there is an end to read, and nothing else.
+    /// Whether the server has closed the connection: reading returns the end of the stream.
     pub(super) fn is_over(&mut self) -> bool {
         let mut byte = [0];
         let mut buffer = ReadBuf::new(&mut byte);
@@ -54,16 +54,16 @@ impl Http1 {
         stream.poll_read(&mut context, &mut buffer).is_ready()
     }
 
-    async fn head(&mut self) -> Result<Response, Trouble> {
+    async fn head(&mut self) -> Result<Response, RequestError> {
         let end = loop {
             if let Some(at) = find(&self.buffer, b"\r\n\r\n") {
                 break at;
             }
             let began = !self.buffer.is_empty();
             self.fill().await.map_err(if began {
-                Trouble::Cut
+                RequestError::Cut
             } else {
-                Trouble::Unanswered
+                RequestError::Unanswered
             })?;
         };
         let head: Vec<u8> = self.buffer.drain(..end + 4).collect();
@@ -73,7 +73,8 @@ impl Http1 {
         let status = first.split(' ').nth(1).and_then(|code| code.parse().ok());
         let headers = lines.filter_map(|line| line.split_once(':'));
         Ok(Response {
-            status: status.ok_or_else(|| Trouble::Wrong(format!("no status line: {first:?}")))?,
+            status: status
+                .ok_or_else(|| RequestError::WrongAnswer(format!("no status line: {first:?}")))?,
             headers: headers
                 .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
                 .collect(),
@@ -96,7 +97,7 @@ impl Http1 {
         }
         match response.header("content-length") {
             Some(length) => self.take(length.parse().map_err(io::Error::other)?).await,
-            None => Err(io::Error::other("neither a length nor chunks")),
+            None => Err(io::Error::other("neither Content-Length nor chunks")),
         }
     }
 

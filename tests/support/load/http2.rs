@@ -1,11 +1,11 @@
 //! HTTP/2, one stream after the other on a connection.
 
 use super::http1::Stream;
-use super::trouble::Trouble;
+use super::request_error::RequestError;
 use crate::support::client::Response;
 use bytes::Bytes;
 use h2::client::SendRequest;
-use http::Request;
+use http::{HeaderMap, Request};
 use std::io;
 use tokio::task::JoinHandle;
 
@@ -18,14 +18,14 @@ pub(super) struct Http2 {
 
 impl Http2 {
     /// # Errors
-    /// When the server doesn't speak HTTP/2.
+    /// If the server does not speak HTTP/2.
     pub(super) async fn new(
         stream: impl Stream + 'static,
         scheme: &'static str,
-    ) -> Result<Self, Trouble> {
+    ) -> Result<Self, RequestError> {
         let (sender, connection) = h2::client::handshake(stream)
             .await
-            .map_err(Trouble::before_answer)?;
+            .map_err(RequestError::before_answer)?;
         Ok(Http2 {
             scheme,
             sender,
@@ -43,34 +43,28 @@ impl Http2 {
         host: &str,
         path: &str,
         name: &str,
-    ) -> Result<Response, Trouble> {
+    ) -> Result<Response, RequestError> {
         let request = Request::get(format!("{}://{host}{path}", self.scheme))
             .header("x-request", name)
             .body(())
-            .map_err(|error| Trouble::Wrong(error.to_string()))?;
+            .map_err(|error| RequestError::WrongAnswer(error.to_string()))?;
         let ready = self.sender.clone().ready().await;
-        let mut sender = ready.map_err(Trouble::before_answer)?;
+        let mut sender = ready.map_err(RequestError::before_answer)?;
         let (response, _) = sender
             .send_request(request, true)
-            .map_err(Trouble::before_answer)?;
-        let (head, mut stream) = response.await.map_err(Trouble::before_answer)?.into_parts();
+            .map_err(RequestError::before_answer)?;
+        let (head, mut stream) = response
+            .await
+            .map_err(RequestError::before_answer)?
+            .into_parts();
         let mut body = Vec::new();
         while let Some(data) = stream.data().await {
-            let data = data.map_err(Trouble::within_answer)?;
+            let data = data.map_err(RequestError::within_answer)?;
             let released = stream.flow_control().release_capacity(data.len());
-            released.map_err(Trouble::within_answer)?;
+            released.map_err(RequestError::within_answer)?;
             body.extend_from_slice(&data);
         }
-        let length = head
-            .headers
-            .get("content-length")
-            .map(|length| length.to_str());
-        if let Some(Ok(length)) = length
-            && length != body.len().to_string()
-        {
-            let cut = format!("{} of {length} bytes came", body.len());
-            return Err(Trouble::Cut(io::Error::other(cut)));
-        }
+        check_length(&head.headers, body.len())?;
         let headers = head.headers.iter().map(|(name, value)| {
             let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
             (name.as_str().to_owned(), value)
@@ -86,5 +80,17 @@ impl Http2 {
 impl Drop for Http2 {
     fn drop(&mut self) {
         self.connection.abort();
+    }
+}
+
+/// Fails if the body is shorter or longer than announced.
+fn check_length(headers: &HeaderMap, received: usize) -> Result<(), RequestError> {
+    let announced = headers.get("content-length").map(|it| it.to_str());
+    match announced {
+        Some(Ok(length)) if length != received.to_string() => {
+            let cut = format!("received {received} of {length} bytes");
+            Err(RequestError::Cut(io::Error::other(cut)))
+        }
+        _ => Ok(()),
     }
 }

@@ -1,109 +1,120 @@
-//! Load: clients of every kind that ask a server all the time and forgive nothing.
+//! Load: clients of every kind that send requests continuously and accept no failure.
 //!
-//! All clients run on one thread, each at its pace, so that some hundred requests a second cost little beside
-//! the daemon. A failure is kept with its circumstances: which kind of client, which request, after how long,
-//! and what had changed before.
+//! All clients run on one thread, so that some hundred requests per second cost little compared with the daemon. A failure
+//! is recorded with its circumstances: the kind of client, the request, the time, and the last change before it.
 
 mod client;
 pub mod connection;
 mod http1;
 mod http2;
 mod report;
-pub mod trouble;
+pub mod request_error;
 
-pub use connection::{Kind, Target};
+pub use connection::{ClientKind, LoadTarget};
 pub use report::Report;
 
 use super::client::Response;
-use client::Client;
-use report::{Counts, Failure};
+use client::LoadClient;
+use report::{Counts, FailedRequest};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// How often a client asks, when its plan doesn't say otherwise.
+/// The default interval between two requests of a client.
 const PACE: Duration = Duration::from_millis(20);
 
-/// Says whether an answer is right.
+/// Decides whether an answer is correct.
 pub trait Judge: Send + Sync + 'static {
-    /// Taken before a request (and the connection for it) begins, and given back with its answer.
+    /// A value that is read before a request and its connection begin, and passed to [`judge`](Self::judge) with the answer.
     fn before(&self) -> u64 {
         0
     }
 
-    /// The certificate is empty without TLS, and when the connection had answered before.
+    /// Judges an answer. The certificate is empty without TLS, and for later answers of a connection.
     ///
     /// # Errors
-    /// What is wrong with the answer.
+    /// Describes why the answer is wrong.
     fn judge(&self, answer: &Response, certificate: &[u8], before: u64) -> Result<(), String>;
 }
 
-/// What clients may expect of the server.
+/// Accepts every answer with status 200.
+pub struct Answers200;
+
+impl Judge for Answers200 {
+    fn judge(&self, answer: &Response, _: &[u8], _: u64) -> Result<(), String> {
+        match answer.status {
+            200 => Ok(()),
+            status => Err(format!("status {status}")),
+        }
+    }
+}
+
+/// What clients may expect from the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Server {
-    /// It stays: a connection that ends is a failure.
+pub enum ServerLifetime {
+    /// The server stays. Closing a connection is a failure.
     Stays,
-    /// Another process takes over: the old one may end its connections between requests; connecting always
-    /// works.
+    /// Another process replaces the server. The old one may close connections between requests; connecting always works.
     IsReplaced,
-    /// It ends: the same, and at last connections are refused.
+    /// The server ends. The same, but connections are refused in the end.
     Ends,
 }
 
-/// Which clients there shall be.
+/// The clients of a load.
 pub struct Plan {
-    target: Target,
+    target: LoadTarget,
     path: String,
     pace: Duration,
-    server: Server,
-    clients: Vec<Kind>,
+    server: ServerLifetime,
+    clients: Vec<ClientKind>,
 }
 
-/// Clients at work. Dropped, they stop.
+/// Running clients. They stop when this is dropped.
 pub struct Load {
-    shared: Arc<Shared>,
+    shared: Arc<LoadState>,
     thread: Option<JoinHandle<()>>,
 }
 
-struct Shared {
+struct LoadState {
     stop: AtomicBool,
     report: Mutex<Report>,
     change: Mutex<Option<(String, Instant)>>,
 }
 
 impl Plan {
-    /// No clients yet; they will ask for `/`.
-    pub fn to(target: Target) -> Self {
+    /// Creates a plan without clients, for requests of `/`.
+    pub fn to(target: LoadTarget) -> Self {
         Plan {
             target,
             path: "/".to_owned(),
             pace: PACE,
-            server: Server::Stays,
+            server: ServerLifetime::Stays,
             clients: Vec::new(),
         }
     }
 
     /// Adds clients of a kind.
-    pub fn clients(mut self, kind: Kind, count: usize) -> Self {
+    pub fn clients(mut self, kind: ClientKind, count: usize) -> Self {
         self.clients.extend(std::iter::repeat_n(kind, count));
         self
     }
 
     /// Adds one client of every kind.
     pub fn every_kind(self) -> Self {
-        Kind::ALL
+        ClientKind::ALL
             .into_iter()
             .fold(self, |plan, kind| plan.clients(kind, 1))
     }
 
-    /// How often each client asks.
+    /// Sets the interval between two requests of a client.
     pub fn pace(mut self, pace: Duration) -> Self {
         self.pace = pace;
         self
     }
 
-    pub fn server(mut self, server: Server) -> Self {
+    /// Sets what clients may expect from the server.
+    pub fn server(mut self, server: ServerLifetime) -> Self {
         self.server = server;
         self
     }
@@ -111,7 +122,7 @@ impl Plan {
     /// Starts the clients and waits until each kind has been answered.
     #[track_caller]
     pub fn start(self, judge: impl Judge) -> Load {
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(LoadState {
             stop: AtomicBool::new(false),
             report: Mutex::new(Report::new()),
             change: Mutex::new(None),
@@ -126,15 +137,15 @@ impl Plan {
         super::eventually("every client is answered", || {
             load.check();
             let report = load.shared.report();
-            let answered = |kind: &Kind| report.of(*kind).answered > 0;
+            let answered = |kind: &ClientKind| report.of(*kind).answered > 0;
             kinds.iter().all(answered).then_some(())
         });
         load
     }
 
-    fn into_clients(self, shared: &Arc<Shared>, judge: Arc<dyn Judge>) -> Vec<Client> {
+    fn into_clients(self, shared: &Arc<LoadState>, judge: Arc<dyn Judge>) -> Vec<LoadClient> {
         let clients = self.clients.iter().enumerate();
-        let clients = clients.map(|(number, &kind)| Client {
+        let clients = clients.map(|(number, &kind)| LoadClient {
             kind,
             number,
             target: self.target.clone(),
@@ -150,7 +161,7 @@ impl Plan {
     }
 }
 
-fn run(clients: Vec<Client>) {
+fn run(clients: Vec<LoadClient>) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -161,18 +172,18 @@ fn run(clients: Vec<Client>) {
             .map(|client| tokio::spawn(client.run()))
             .collect();
         for task in tasks {
-            task.await.expect("a client doesn't panic");
+            task.await.expect("a client must not panic");
         }
     });
 }
 
 impl Load {
-    /// Notes that the server was changed just now, for the report of failures.
+    /// Records a change of the server, for the report of failures.
     pub fn changed(&self, what: impl Into<String>) {
         *lock(&self.shared.change) = Some((what.into(), Instant::now()));
     }
 
-    /// Fails the test when a request has failed.
+    /// Fails the test if a request has failed.
     #[track_caller]
     pub fn check(&self) {
         let report = self.shared.report();
@@ -183,12 +194,12 @@ impl Load {
         }
     }
 
-    /// What came of it so far, as text.
+    /// The report so far as text.
     pub fn report(&self) -> String {
         self.shared.report().to_string()
     }
 
-    /// Stops the clients after the requests in hand, and fails the test when one has failed.
+    /// Stops the clients after their current requests, and fails the test if a request has failed.
     #[track_caller]
     pub fn finish(mut self) -> Report {
         let report = self.stop();
@@ -196,14 +207,14 @@ impl Load {
         report
     }
 
-    /// Waits until every client has stopped by itself, as they do when the server ends.
+    /// Waits until every client has stopped because the server has ended, and fails the test if a request has failed.
     #[track_caller]
-    pub fn outlived(mut self) -> Report {
+    pub fn wait_until_stopped(mut self) -> Report {
         self.join();
         self.finish()
     }
 
-    /// Stops the clients after the requests in hand.
+    /// Stops the clients after their current requests.
     pub fn stop(&mut self) -> Report {
         self.shared.stop.store(true, Ordering::Relaxed);
         self.join();
@@ -226,20 +237,20 @@ impl Drop for Load {
     }
 }
 
-impl Shared {
+impl LoadState {
     fn report(&self) -> MutexGuard<'_, Report> {
         lock(&self.report)
     }
 
-    fn count(&self, kind: Kind, count: impl FnOnce(&mut Counts)) {
+    fn count(&self, kind: ClientKind, count: impl FnOnce(&mut Counts)) {
         count(self.report().counts.entry(kind).or_default());
     }
 
-    fn answered(&self, kind: Kind) {
+    fn answered(&self, kind: ClientKind) {
         self.count(kind, |counts| counts.answered += 1);
     }
 
-    fn failed(&self, failure: Failure) {
+    fn failed(&self, failure: FailedRequest) {
         self.report().add(failure);
     }
 

@@ -1,46 +1,46 @@
-//! What came of a load: counts, and failures with their circumstances.
+//! The results of a load: counts, and failures with their circumstances.
 
-use super::connection::Kind;
-use super::trouble::Trouble;
+use super::connection::ClientKind;
+use super::request_error::RequestError;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Instant;
 
-/// Failures beyond are only counted.
+/// Maximum number of failures that are shown. Further ones are only counted.
 const SHOWN: usize = 10;
 
 /// Counts of one kind of client.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Counts {
-    /// Requests that got the right answer.
+    /// Requests with a correct answer.
     pub answered: usize,
-    /// Connections that were tried.
+    /// Attempted connections.
     pub connections: usize,
-    /// Connections that a server that ends never accepted.
+    /// Connections that an ending server did not accept.
     pub unaccepted: usize,
 }
 
 /// A request that failed.
-pub(super) struct Failure {
-    pub(super) kind: Kind,
+pub(super) struct FailedRequest {
+    pub(super) kind: ClientKind,
     pub(super) client: usize,
-    /// Which one of this client.
+    /// The number of the request within its client.
     pub(super) request: usize,
-    /// How many requests its connection had answered.
+    /// The number of earlier answers on its connection.
     pub(super) reused: usize,
     pub(super) began: Instant,
     pub(super) ended: Instant,
-    /// The last change of the server before it failed.
+    /// The last change of the server before the failure.
     pub(super) change: Option<(String, Instant)>,
-    pub(super) trouble: Trouble,
+    pub(super) error: RequestError,
 }
 
-/// Everything.
+/// Counts and failures of all clients.
 pub struct Report {
     pub(super) began: Instant,
-    pub(super) counts: BTreeMap<Kind, Counts>,
+    pub(super) counts: BTreeMap<ClientKind, Counts>,
     pub(super) failed: usize,
-    pub(super) failures: Vec<Failure>,
+    pub(super) failures: Vec<FailedRequest>,
 }
 
 impl Report {
@@ -53,20 +53,20 @@ impl Report {
         }
     }
 
-    pub(super) fn add(&mut self, failure: Failure) {
+    pub(super) fn add(&mut self, failure: FailedRequest) {
         self.failed += 1;
         if self.failures.len() < SHOWN {
             self.failures.push(failure);
         }
     }
 
-    /// Requests that failed.
+    /// The number of failed requests.
     pub fn failed(&self) -> usize {
         self.failed
     }
 
-    /// Counts of one kind.
-    pub fn of(&self, kind: Kind) -> Counts {
+    /// The counts of one kind of client.
+    pub fn of(&self, kind: ClientKind) -> Counts {
         self.counts.get(&kind).copied().unwrap_or_default()
     }
 }
@@ -94,14 +94,14 @@ impl fmt::Display for Report {
     }
 }
 
-impl Failure {
+impl FailedRequest {
     fn describe(&self, load: Instant) -> String {
-        let Failure {
+        let FailedRequest {
             kind,
             client,
             request,
             reused,
-            trouble,
+            error,
             ..
         } = self;
         let connection = match reused {
@@ -109,7 +109,7 @@ impl Failure {
             answers => format!("a connection that had answered {answers}"),
         };
         let change = match &self.change {
-            None => "nothing had changed".to_owned(),
+            None => "no change before".to_owned(),
             Some((what, at)) => {
                 let ago = self.ended.saturating_duration_since(*at);
                 format!("{ago:.1?} after {what}")
@@ -117,7 +117,7 @@ impl Failure {
         };
         format!(
             "{kind:?} client {client}, request {request}, on {connection}, {:.1?} into the load, after \
-             {:.1?}; {change}: {trouble}",
+             {:.1?}; {change}: {error}",
             self.began.saturating_duration_since(load),
             self.ended.saturating_duration_since(self.began),
         )

@@ -1,3 +1,5 @@
+//! Snapshots of whole folders: routing, shares, digests, and rules that answer 500.
+
 mod naive;
 mod preflight;
 mod random;
@@ -13,7 +15,7 @@ use http::{HeaderMap, Method};
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
-/// The folder that the tests change: two hostnames, two backends of which one has endpoints.
+/// The folder that the tests edit: two hostnames, and two backends of which one has endpoints.
 const FOLDER: &str = r"
 apiVersion: gateway.networking.k8s.io/v1
 kind: Gateway
@@ -75,7 +77,7 @@ fn graph(resources: &Resources) -> Graph {
     build(resources, &environment)
 }
 
-/// The rule that takes a request over the only port.
+/// Returns the rule that matches a GET request on the only port.
 fn route<'s>(snapshot: &'s Snapshot, host: &str, path: &str) -> Option<&'s Arc<Rule>> {
     let request = RequestView {
         host,
@@ -92,7 +94,7 @@ fn take<'s>(snapshot: &'s Snapshot, request: &RequestView<'_>) -> Option<&'s Arc
     port.http()?.find(request.host)?.router.route(request)
 }
 
-/// What the rule that takes `/get` answers by itself.
+/// Returns the status that the rule for `/get` answers without a backend.
 fn refusal(folder: &str) -> Option<u16> {
     let snapshot = compiled(folder);
     match &route(&snapshot, "a.example", "/get")
@@ -105,7 +107,7 @@ fn refusal(folder: &str) -> Option<u16> {
 }
 
 #[test]
-fn a_snapshot_reads_as_its_routes_in_order_and_its_rules() {
+fn snapshot_prints_its_routes_in_order_and_its_rules() {
     let text = compiled(FOLDER).to_string();
     let routes = r#"
   *.shop.example: default/gateway/shop
@@ -122,7 +124,7 @@ default/route rule 0: request add [added: foo]
 }
 
 #[test]
-fn the_most_specific_listener_takes_a_request_and_no_other_is_asked() {
+fn only_the_most_specific_listener_receives_a_request() {
     let everywhere = FOLDER
         .replace(", sectionName: http", "")
         .replace("hostnames: [a.example, b.example]", "");
@@ -134,22 +136,22 @@ fn the_most_specific_listener_takes_a_request_and_no_other_is_asked() {
     let isolated = route(&snapshot, "x.shop.example", "/get");
     assert!(
         isolated.is_none(),
-        "the listener for any hostname was asked"
+        "the listener for any hostname received the request"
     );
 }
 
 #[test]
-fn hostnames_and_matches_share_their_rule() {
+fn hostnames_and_matches_of_a_rule_share_it() {
     let snapshot = compiled(FOLDER);
     let a = route(&snapshot, "a.example", "/get").expect("a rule");
     let b = route(&snapshot, "b.example", "/get/x").expect("a rule");
-    assert!(Arc::ptr_eq(a, b), "their counters would go apart");
+    assert!(Arc::ptr_eq(a, b), "the hostnames have separate counters");
     assert!(route(&snapshot, "a.example", "/").is_none());
     assert!(route(&snapshot, "c.example", "/get").is_none());
 }
 
 #[test]
-fn a_listener_that_two_parent_references_lead_to_has_each_match_once() {
+fn two_parent_references_to_a_listener_add_each_match_once() {
     let mut resources = Loader::from_text("folder.yaml", FOLDER).resources;
     let once = compiled_resources(&resources).to_string();
     for route in Arc::make_mut(&mut resources.http_routes).values_mut() {
@@ -162,7 +164,7 @@ fn a_listener_that_two_parent_references_lead_to_has_each_match_once() {
 }
 
 #[test]
-fn shares_and_turns_go_on_over_a_reload() {
+fn shares_and_rotation_continue_after_a_reload() {
     fn backends(snapshot: &Snapshot, requests: usize) -> Vec<String> {
         let rule = route(snapshot, "a.example", "/get").expect("a rule");
         let Action::Forward(split) = &rule.action else {
@@ -183,12 +185,12 @@ fn shares_and_turns_go_on_over_a_reload() {
         let snapshot = compiled_after(&mut compiler, FOLDER);
         parts.extend(backends(&snapshot, 1));
     }
-    assert_eq!(parts, whole, "a reload after every request changes nothing");
+    assert_eq!(parts, whole, "reloads changed the order of the backends");
     assert_eq!(whole.iter().filter(|it| **it == "503").count(), 8);
 }
 
 #[test]
-fn equal_manifests_have_equal_digests_and_every_change_another() {
+fn digest_changes_with_the_manifests_and_only_then() {
     let snapshot = compiled(FOLDER);
     route(&snapshot, "a.example", "/get").expect("a rule");
     let again = compiled(FOLDER);
@@ -217,7 +219,7 @@ fn equal_manifests_have_equal_digests_and_every_change_another() {
 }
 
 #[test]
-fn a_rule_without_a_backend_to_pick_answers_500() {
+fn rule_without_a_usable_backend_answers_500() {
     assert_eq!(refusal(FOLDER), None);
     let zeros = FOLDER
         .replace("weight: 8", "weight: 0")
@@ -229,7 +231,7 @@ fn a_rule_without_a_backend_to_pick_answers_500() {
 }
 
 #[test]
-fn a_backend_that_is_not_there_keeps_its_share_and_answers_500() {
+fn missing_backend_keeps_its_share_and_answers_500() {
     let snapshot = compiled(&FOLDER.replace("name: two, port", "name: absent, port"));
     let rule = route(&snapshot, "a.example", "/get").expect("a rule");
     let Action::Forward(split) = &rule.action else {
@@ -240,21 +242,21 @@ fn a_backend_that_is_not_there_keeps_its_share_and_answers_500() {
 }
 
 #[test]
-fn a_filter_that_may_not_be_done_is_reported_and_answers_500() {
+fn forbidden_header_filter_is_reported_and_answers_500() {
     for name in ["Transfer-Encoding", "connection", "host"] {
         let folder = FOLDER.replace("name: added", &format!("name: {name}"));
         assert_eq!(refusal(&folder), Some(500), "{name}");
         let resources = Loader::from_text("folder.yaml", folder.as_str()).resources;
         let diagnostics = build(&resources, &Environment::default()).diagnostics;
-        let said = diagnostics
+        let is_reported = diagnostics
             .iter()
             .any(|it| it.message.to_lowercase().contains(&name.to_lowercase()));
-        assert!(said, "{name}: {diagnostics:?}");
+        assert!(is_reported, "{name}: {diagnostics:?}");
     }
 }
 
 #[test]
-fn a_pattern_that_leaves_its_group_is_refused() {
+fn pattern_with_unbalanced_groups_is_refused() {
     let folder = FOLDER.replace(
         "{value: /get}",
         "{type: RegularExpression, value: '/a)|(/get'}",

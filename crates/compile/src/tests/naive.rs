@@ -1,6 +1,6 @@
-//! The specification read aloud: for one request, look at every match of every route, and compare those that
-//! fit one rule of precedence after the other. Slow, and written without a look at the compiled router; all
-//! sentences in quotes are the API's.
+//! A literal reading of the specification: checks every match of every route against a request, and compares those that fit
+//! by one rule of precedence after the other. It is slow, and independent of the compiled router. The sentences in quotes
+//! are the API's.
 
 use gatefold_manifest::Resources;
 use gatefold_manifest::api::{
@@ -22,23 +22,23 @@ pub struct Request {
     pub headers: Vec<(String, String)>,
 }
 
-/// A match that takes the request.
+/// A match that fits the request.
 struct Candidate<'a> {
     hostname: Option<String>,
     spec: HTTPRouteMatch,
     route: &'a HTTPRoute,
     rule: usize,
-    place: usize,
+    index: usize,
 }
 
-/// The route, by namespace and name, and the number of its rule that takes a request.
+/// Returns the route that matches a request, as `namespace/name`, and the index of the matching rule.
 pub fn route(resources: &Resources, request: &Request) -> Option<(String, usize)> {
     let gateway = resources.gateways.values().next()?;
     let listener = listener(&gateway.spec.listeners, request)?;
     let mut candidates = Vec::new();
     for route in resources.http_routes.values() {
         let mut parents = route.spec.parent_refs.iter();
-        if parents.any(|parent| leads_to(parent, listener)) {
+        if parents.any(|parent| selects(parent, listener)) {
             collect(route, listener, request, &mut candidates);
         }
     }
@@ -48,7 +48,7 @@ pub fn route(resources: &Resources, request: &Request) -> Option<(String, usize)
     Some((full_name(best.route), best.rule))
 }
 
-/// "The most specific matching Listener" takes the request, and no other.
+/// Only "the most specific matching Listener" receives the request.
 fn listener<'a>(listeners: &'a [Listener], request: &Request) -> Option<&'a Listener> {
     let name = |it: &Listener| it.hostname.as_ref().map(|it| it.as_str().to_owned());
     let mut fitting: Vec<&Listener> = listeners.iter().collect();
@@ -58,7 +58,7 @@ fn listener<'a>(listeners: &'a [Listener], request: &Request) -> Option<&'a List
         .max_by_key(|it| specificity(name(it).as_deref()))
 }
 
-fn leads_to(parent: &ParentReference, listener: &Listener) -> bool {
+fn selects(parent: &ParentReference, listener: &Listener) -> bool {
     let section = parent.section_name.as_ref();
     section.is_none_or(|it| *it == listener.name)
 }
@@ -77,7 +77,7 @@ fn collect<'a>(
     }
     // "If both the Listener and HTTPRoute have specified hostnames, any HTTPRoute hostnames that do not match the
     // Listener hostname MUST be ignored."
-    hostnames.retain(|it| meet(of_listener, *it).is_some());
+    hostnames.retain(|it| intersection(of_listener, *it).is_some());
     // "Implementations SHOULD evaluate precedence using the original hostnames configured on the Route, not the
     // calculated Listener/Route hostname intersection."
     let original = hostnames.into_iter().map(|it| it.map(str::to_owned));
@@ -88,14 +88,14 @@ fn collect<'a>(
             if matches.is_empty() {
                 matches.push(HTTPRouteMatch::default());
             }
-            for (place, spec) in matches.into_iter().enumerate() {
+            for (match_index, spec) in matches.into_iter().enumerate() {
                 if fits(&spec, request) {
                     candidates.push(Candidate {
                         hostname: hostname.clone(),
                         spec,
                         route,
                         rule: index,
-                        place,
+                        index: match_index,
                     });
                 }
             }
@@ -103,8 +103,8 @@ fn collect<'a>(
     }
 }
 
-/// Where two hostnames meet; the outer nothing is nowhere, the inner any name.
-fn meet(one: Option<&str>, other: Option<&str>) -> Option<Option<String>> {
+/// Returns the intersection of two hostnames. `None` if it is empty, `Some(None)` if it is any name.
+fn intersection(one: Option<&str>, other: Option<&str>) -> Option<Option<String>> {
     let (Some(a), Some(b)) = (one, other) else {
         return Some(one.or(other).map(str::to_owned));
     };
@@ -149,7 +149,7 @@ fn precedence(left: &Candidate<'_>, right: &Candidate<'_>) -> Ordering {
         .cmp(&hostname(left))
         // "'Exact' path match."
         .then(is(PathMatchType::Exact))
-        // "The precedence of RegularExpression path matches are implementation-specific": ours is here.
+        // "The precedence of RegularExpression path matches are implementation-specific": gatefold's is here.
         .then(is(PathMatchType::RegularExpression))
         // "'Prefix' path match with largest number of characters."
         .then(most(|it| path_length(&it.spec.path)))
@@ -159,13 +159,13 @@ fn precedence(left: &Candidate<'_>, right: &Candidate<'_>) -> Ordering {
         .then(most(|it| it.spec.headers.len()))
         // "Largest number of query param matches."
         .then(most(|it| it.spec.query_params.len()))
-        // "The oldest Route based on creation timestamp", where none is older than any.
+        // "The oldest Route based on creation timestamp"; a route without a timestamp is older than any other.
         .then(age(left).cmp(&age(right)))
         // "The Route appearing first in alphabetical order by '{namespace}/{name}'."
         .then(full_name(left.route).cmp(&full_name(right.route)))
         // "The FIRST matching rule (in list order)."
         .then(left.rule.cmp(&right.rule))
-        .then(left.place.cmp(&right.place))
+        .then(left.index.cmp(&right.index))
 }
 
 fn full_name(route: &HTTPRoute) -> String {
@@ -225,7 +225,7 @@ fn parameter_fits(spec: &HTTPQueryParamMatch, request: &Request) -> bool {
     first.is_some_and(|(_, value)| value_fits(spec.kind, &spec.value, &value))
 }
 
-/// Enough for the escapes that the requests here have.
+/// Decodes the escapes that the requests in these tests contain.
 fn decode(text: &str) -> String {
     text.replace('+', " ")
         .replace("%31", "1")
@@ -240,7 +240,7 @@ fn value_fits(kind: ValueMatchType, value: &str, sent: &str) -> bool {
     }
 }
 
-/// Whether all of a text is what a pattern describes.
+/// Whether a pattern matches the whole text.
 fn pattern_fits(pattern: &str, text: &str) -> bool {
     static COMPILED: OnceLock<Mutex<HashMap<String, Regex>>> = OnceLock::new();
     let compiled = COMPILED.get_or_init(Mutex::default);

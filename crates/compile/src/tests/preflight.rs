@@ -1,4 +1,4 @@
-//! Which rule answers a preflight request.
+//! The rule that answers a preflight request.
 
 use super::{compiled, take};
 use gatefold_dataplane::Snapshot;
@@ -6,7 +6,7 @@ use gatefold_dataplane::preflight::Preflight;
 use gatefold_dataplane::request::RequestView;
 use http::{HeaderMap, HeaderValue, Method};
 
-/// Rules with these matches and filters.
+/// Compiles rules with these matches and filters.
 fn folder(rules: &[(&str, &str)]) -> Snapshot {
     let mut text = "
 apiVersion: gateway.networking.k8s.io/v1
@@ -41,7 +41,7 @@ spec:
 const CORS: &str = "{type: CORS, cors: {allowOrigins: ['*']}}";
 const NONE: &str = "";
 
-/// The answer to a preflight request of `https://a.example` for a request with this method and target.
+/// Describes the answer to a preflight request of `https://a.example` for a request with this method and target.
 fn ask(snapshot: &Snapshot, announced: &str, path: &str, query: Option<&str>) -> String {
     let mut headers = HeaderMap::new();
     headers.insert("origin", HeaderValue::from_static("https://a.example"));
@@ -58,15 +58,15 @@ fn ask(snapshot: &Snapshot, announced: &str, path: &str, query: Option<&str>) ->
     let announced = Method::from_bytes(announced.as_bytes()).expect("a method");
     match listener.router.preflight(&request, &announced) {
         Preflight::Answered(rule) if rule.filters.cors().is_some() => {
-            format!("answered by {}", rule.index)
+            format!("answered by {}", rule.id.index)
         }
-        Preflight::Answered(rule) => format!("refused by {}", rule.index),
+        Preflight::Answered(rule) => format!("refused by {}", rule.id.index),
         Preflight::Ordinary(rule) => {
-            let ordinary = take(snapshot, &request).map(|rule| rule.index);
+            let ordinary = take(snapshot, &request).map(|rule| rule.id.index);
             assert_eq!(
-                rule.map(|rule| rule.index),
+                rule.map(|rule| rule.id.index),
                 ordinary,
-                "routed like any other"
+                "an ordinary request was routed differently"
             );
             format!("ordinary {ordinary:?}")
         }
@@ -74,7 +74,7 @@ fn ask(snapshot: &Snapshot, announced: &str, path: &str, query: Option<&str>) ->
 }
 
 #[test]
-fn the_rule_that_gets_the_announced_request_answers() {
+fn rule_of_the_announced_request_answers() {
     let snapshot = folder(&[
         ("{method: POST, path: {value: /a}}", CORS),
         ("{path: {value: /a}}", CORS),
@@ -103,13 +103,13 @@ fn the_rule_that_gets_the_announced_request_answers() {
 }
 
 #[test]
-fn headers_that_only_the_announced_request_has_refuse_nothing() {
+fn ignores_headers_that_only_the_announced_request_has() {
     let version =
         |value| format!("{{path: {{value: /a}}, headers: [{{name: version, value: '{value}'}}]}}");
     let (one, two) = (version("1"), version("2"));
     let snapshot = folder(&[(&one, CORS)]);
     assert_eq!(ask(&snapshot, "GET", "/a", None), "answered by 0");
-    // Of several that differ in headers only, the first by precedence that has a filter answers.
+    // If several rules differ in headers only, the first by precedence that has a CORS filter answers.
     let snapshot = folder(&[(&one, NONE), (&two, CORS), ("{path: {value: /a}}", CORS)]);
     assert_eq!(ask(&snapshot, "GET", "/a", None), "answered by 1");
     let snapshot = folder(&[(&one, NONE), (&two, NONE), ("{path: {value: /a}}", NONE)]);
@@ -117,7 +117,7 @@ fn headers_that_only_the_announced_request_has_refuse_nothing() {
 }
 
 #[test]
-fn the_origin_of_a_preflight_request_is_that_of_the_announced_one() {
+fn matches_the_origin_of_the_preflight_request() {
     let origin = |value| format!("{{headers: [{{name: Origin, value: '{value}'}}]}}");
     let (ours, other) = (origin("https://a.example"), origin("https://b.example"));
     let snapshot = folder(&[(&other, CORS), (&ours, CORS)]);
@@ -127,14 +127,14 @@ fn the_origin_of_a_preflight_request_is_that_of_the_announced_one() {
 }
 
 #[test]
-fn the_filter_of_another_rule_allows_nothing() {
+fn cors_filter_of_another_rule_does_not_apply() {
     let snapshot = folder(&[
         ("{method: POST, path: {value: /upload}}", NONE),
         ("{path: {value: /}}", CORS),
     ]);
     assert_eq!(ask(&snapshot, "POST", "/upload", None), "refused by 0");
     assert_eq!(ask(&snapshot, "GET", "/upload", None), "answered by 1");
-    // Without a filter of its own the gateway has no say.
+    // Without any CORS filter the request is an ordinary one.
     let snapshot = folder(&[
         ("{method: POST, path: {value: /upload}}", NONE),
         ("{path: {value: /}}", NONE),
@@ -143,7 +143,7 @@ fn the_filter_of_another_rule_allows_nothing() {
 }
 
 #[test]
-fn a_rule_for_the_method_options_answers_where_no_other_filter_does() {
+fn rule_for_the_method_options_answers_if_no_other_filter_does() {
     let snapshot = folder(&[
         ("{method: POST, path: {value: /a}}", NONE),
         ("{method: OPTIONS, path: {value: /a}}", CORS),

@@ -1,5 +1,5 @@
-//! The compiled router against the naive reading, over random manifests that are made to collide: few names,
-//! few paths, few values, so that most requests are taken by several matches.
+//! Compares the compiled router with the literal reading of the specification on random manifests. They have few names,
+//! paths and values, so that several matches fit most requests.
 
 use super::naive::{self, Request};
 use super::{compiled_resources, take};
@@ -16,7 +16,7 @@ use proptest::sample::{select, subsequence};
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
-/// A Gateway with every listener that a case may have, and a route to make others of.
+/// A Gateway with every listener that a case may have, and a template for routes.
 static TEMPLATE: LazyLock<Resources> = LazyLock::new(|| {
     let text = r"
 apiVersion: gateway.networking.k8s.io/v1
@@ -43,7 +43,7 @@ fn path() -> impl Strategy<Value = HTTPPathMatch> {
     let plain = ["/", "/a", "/a/", "/a/b", "/a/b/", "/ab", "/b"];
     let kind = select(vec![PathMatchType::Exact, PathMatchType::PathPrefix]);
     let plain = (kind, select(plain.to_vec()));
-    // Two of a length, so that what follows length in the order decides between patterns too.
+    // Two patterns have the same length, so that the criteria after the length also decide.
     let patterns =
         ["/a.*", "/[ab]", "/a/.*", "/.*"].map(|it| (PathMatchType::RegularExpression, it));
     let path = prop_oneof![50 => plain, 1 => select(patterns.to_vec())];
@@ -164,14 +164,14 @@ pub(super) fn compiled_route(snapshot: &Snapshot, request: &Request) -> Option<(
         headers: &headers,
     };
     let rule = take(snapshot, &request)?;
-    Some((rule.route.to_string(), rule.index))
+    Some((rule.id.route.to_string(), rule.id.index))
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(10_000))]
 
     #[test]
-    fn the_compiled_router_decides_as_the_specification_reads(
+    fn compiled_router_agrees_with_the_literal_reading(
         resources in folder(), requests in prop::collection::vec(request(), 8),
     ) {
         let snapshot = compiled_resources(&resources);

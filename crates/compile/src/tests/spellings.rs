@@ -1,4 +1,4 @@
-//! Equivalent spellings of a path: a request must reach the same rule by all of them, and a route must mean the same.
+//! Equivalent spellings of a path: all of them must reach the same rule, in a request as well as in a route.
 
 use super::compiled_resources;
 use super::random::{compiled_route, folder, request};
@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use std::sync::Arc;
 
-/// Spells a path in another way, by a choice for each of its characters.
+/// Spells a path differently, according to one choice for each of its characters.
 fn spelled(path: &str, choices: &[u8]) -> String {
     let mut text = String::new();
     for (character, choice) in path.chars().zip(choices.iter().cycle()) {
@@ -24,13 +24,14 @@ fn spelled(path: &str, choices: &[u8]) -> String {
 }
 
 fn encoded(character: char, upper: bool) -> String {
-    match upper {
-        true => format!("%{:02X}", u32::from(character)),
-        false => format!("%{:02x}", u32::from(character)),
+    if upper {
+        format!("%{:02X}", u32::from(character))
+    } else {
+        format!("%{:02x}", u32::from(character))
     }
 }
 
-/// The same routes with a character of each path percent-encoded.
+/// Returns the same routes with one character of each path percent-encoded.
 fn respelled(resources: &Resources, choices: &[u8]) -> Resources {
     let mut resources = resources.clone();
     let mut choices = choices.iter().cycle();

@@ -1,19 +1,20 @@
-//! YAML as Kubernetes reads it: documents become trees whose nodes know their place in the file.
+//! Parses YAML as Kubernetes does.
 //!
-//! In: the text of a file. Out: a [`Node`] for each document, and a diagnostic for what isn't YAML. It never knows
-//! Kubernetes' kinds and fields.
+//! In: the text of a file. Out: a tree of [`Node`]s with positions for each document, and a diagnostic for each YAML error.
+//! Knows nothing about the kinds and fields of Kubernetes.
 
-mod alias;
-mod document;
+mod alias_budget;
+mod mapping;
 mod node;
 mod parse;
+mod reparse;
 mod scalar;
 mod split;
 mod syntax;
 
-pub use alias::Budget;
-pub use document::{document_json, parse_document};
+pub use alias_budget::AliasBudget;
 pub use node::{Key, Node, Span, Value};
-pub use parse::{DEPTH, Tree, parse};
-pub use scalar::is_surprising_boolean;
-pub use split::{Chunk, split};
+pub use parse::{Tree, parse};
+pub use reparse::document_json;
+pub(crate) use reparse::parse_document;
+pub use split::{DocumentChunk, split};

@@ -1,21 +1,23 @@
+//! The tree of a YAML document, with positions.
+
 use std::ops::Range;
 
 /// A range of bytes in the source text.
 pub type Span = Range<usize>;
 
-/// A YAML value with its place. Trees live only while a document is decoded.
+/// A YAML value with its position. Trees exist only while a document is decoded.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Node {
-    /// Where the value stands.
+    /// The position of the value.
     pub span: Span,
     /// The value.
     pub value: Value,
 }
 
-/// A value, as Kubernetes reads YAML.
+/// A value, as Kubernetes interprets YAML.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
-    /// `null`, `~` or nothing.
+    /// `null`, `~` or an empty value.
     Null,
     /// A boolean.
     Bool(bool),
@@ -29,16 +31,16 @@ pub enum Value {
     Mapping(Vec<(Key, Node)>),
 }
 
-/// A mapping's key with its place.
+/// The key of a mapping entry, with its position.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Key {
-    /// Where the key stands.
+    /// The position of the key.
     pub span: Span,
     /// The key.
     pub name: String,
 }
 
-/// The item of a `kind: List`.
+/// One item of a `kind: List`.
 pub(super) fn item(list: Node, index: usize) -> Option<Node> {
     let Value::Mapping(entries) = list.value else {
         return None;
@@ -51,12 +53,12 @@ pub(super) fn item(list: Node, index: usize) -> Option<Node> {
 }
 
 impl Node {
-    /// The value of a mapping's key; nothing when this is no mapping or has no such key.
+    /// The value of a key. `None` if this is no mapping or doesn't have the key.
     pub fn field(&self, name: &str) -> Option<&Node> {
         self.entry(name).map(|(_, node)| node)
     }
 
-    /// A mapping's key and its value.
+    /// The entry of a key. `None` if this is no mapping or doesn't have the key.
     pub fn entry(&self, name: &str) -> Option<(&Key, &Node)> {
         let Value::Mapping(entries) = &self.value else {
             return None;
@@ -65,7 +67,7 @@ impl Node {
         found.map(|(key, node)| (key, node))
     }
 
-    /// The string, if it is one.
+    /// The string. `None` if the value isn't a string.
     pub fn as_str(&self) -> Option<&str> {
         match &self.value {
             Value::String(text) => Some(text),
@@ -73,7 +75,7 @@ impl Node {
         }
     }
 
-    /// The same value as JSON.
+    /// The value as JSON.
     pub fn to_json(&self) -> serde_json::Value {
         match &self.value {
             Value::Null => serde_json::Value::Null,
@@ -90,7 +92,7 @@ impl Node {
 }
 
 impl Value {
-    /// What it is, in words for a diagnostic.
+    /// The type of the value in words, for diagnostics.
     pub fn describe(&self) -> &'static str {
         match self {
             Value::Null => "null",

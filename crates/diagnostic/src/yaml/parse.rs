@@ -1,9 +1,10 @@
-//! From a document's text to a tree of [`Node`]s.
+//! Parses the text of a document into a tree of [`Node`]s.
 //!
-//! One pass over the parser's events. What the text can make of memory and time is bounded here, so that
-//! every later stage may recurse over a tree and copy it without a thought.
+//! In: the text of one document. Out: the tree, and a diagnostic for every problem. The depth and the size of the tree
+//! are bounded here, so later stages can recurse over it and copy it safely.
 
-use super::alias::{Anchored, Budget, Size};
+use super::alias_budget::{AliasBudget, Anchored, Size};
+use super::mapping::{KeyState, MappingFrame};
 use super::node::{Key, Node, Span, Value};
 use super::scalar;
 use super::syntax;
@@ -13,28 +14,28 @@ use granit_parser::{Event, Parser, ScalarStyle, Tag};
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-/// How deep a document may be nested, aliases expanded. No manifest comes near.
-pub const DEPTH: usize = 64;
-/// How many values a document may have. A `List` of 10,000 HTTPRoutes has half as many.
+/// How deep a document may be nested after aliases are expanded. Real manifests are far below this.
+pub(super) const DEPTH: usize = 64;
+/// How many values a document may have. A `List` of 10,000 HTTPRoutes has about half as many.
 const NODES: usize = 1_000_000;
 
-/// What a document holds.
+/// The result of parsing a document.
 #[derive(Debug)]
 pub enum Tree {
-    /// Nothing.
+    /// The document has no value.
     Empty,
-    /// A value. Problems such as duplicate keys may have been found in it.
+    /// The value. It may have problems such as duplicate keys.
     Node(Node),
-    /// It can't be read to its end.
+    /// The document can't be read to its end.
     Broken,
 }
 
-/// Parses a document and notes what is wrong with it.
-pub fn parse(document: &Document, budget: &mut Budget, findings: &mut Findings) -> Tree {
+/// Parses a document and reports its problems to `findings`.
+pub fn parse(document: &Document, budget: &mut AliasBudget, findings: &mut Findings) -> Tree {
     let Some(text) = document.source.text.get(document.bytes.clone()) else {
         return Tree::Empty;
     };
-    let mut builder = Builder {
+    let mut builder = TreeBuilder {
         document,
         budget,
         findings,
@@ -66,10 +67,10 @@ pub fn parse(document: &Document, budget: &mut Budget, findings: &mut Findings) 
     builder.root.map_or(Tree::Empty, Tree::Node)
 }
 
-/// The tree while it is built.
-struct Builder<'d> {
+/// Builds the tree from the parser's events.
+struct TreeBuilder<'d> {
     document: &'d Document,
-    budget: &'d mut Budget,
+    budget: &'d mut AliasBudget,
     findings: &'d mut Findings,
     frames: Vec<Frame>,
     anchors: HashMap<usize, Anchored>,
@@ -77,46 +78,23 @@ struct Builder<'d> {
     root: Option<Node>,
 }
 
-/// A list or a mapping whose end hasn't come.
+/// A list or a mapping whose end hasn't been reached.
 struct Frame {
     start: usize,
     anchor: usize,
     flow: bool,
-    /// Where the last value in it ends.
+    /// The end of the last value in it.
     end: usize,
-    content: Content,
+    content: FrameContent,
 }
 
-enum Content {
+enum FrameContent {
     Sequence(Vec<Node>),
     Mapping(MappingFrame),
 }
 
-#[derive(Default)]
-struct MappingFrame {
-    entries: Vec<(Key, Node)>,
-    /// Where each key stands in `entries`, once there are many.
-    index: HashMap<String, usize>,
-    /// What `<<` brings in.
-    merged: Vec<Node>,
-    state: KeyState,
-}
-
-#[derive(Default)]
-enum KeyState {
-    /// A key comes next.
-    #[default]
-    Awaited,
-    /// The key's value comes next.
-    Read(Key),
-    /// The value of `<<` comes next.
-    Merge,
-    /// The value of a key that can't be used comes next.
-    Unusable,
-}
-
-impl Builder<'_> {
-    /// Takes one event. `None` ends the document: the reason is noted.
+impl TreeBuilder<'_> {
+    /// Handles one event. `None` ends the document; the reason has been reported.
     fn read(&mut self, event: Event<'_>, span: granit_parser::Span) -> Option<()> {
         let base = self.document.bytes.start;
         let bytes = span.byte_range().unwrap_or(0..0);
@@ -128,16 +106,16 @@ impl Builder<'_> {
                 self.finish(value, bytes, anchor, plain.then_some(&*text))
             }
             Event::SequenceStart(style, anchor, _) => {
-                self.begin(bytes, anchor, style, Content::Sequence(Vec::new()))
+                self.begin(bytes, anchor, style, FrameContent::Sequence(Vec::new()))
             }
             Event::MappingStart(style, anchor, _) => {
-                let content = Content::Mapping(MappingFrame::default());
+                let content = FrameContent::Mapping(MappingFrame::default());
                 self.begin(bytes, anchor, style, content)
             }
             Event::SequenceEnd | Event::MappingEnd => self.end(bytes.end),
             Event::Alias(id) => self.alias(id, bytes),
             Event::UnresolvedAlias(name) => {
-                let message = format!("no anchor `&{name}` stands before the alias `*{name}`");
+                let message = format!("there is no anchor `&{name}` before the alias `*{name}`");
                 self.report(Code::UndefinedAlias, &bytes, message);
                 self.finish(Value::Null, bytes, 0, None)
             }
@@ -158,7 +136,7 @@ impl Builder<'_> {
             };
         };
         let known = tag.suffix_in_namespace("tag:yaml.org,2002:");
-        // A tag of the user's own says nothing to Kubernetes: it takes the text as a string.
+        // Kubernetes ignores application-specific tags: it reads the text as a string.
         let kind = known.unwrap_or(Cow::Borrowed("str"));
         scalar::tagged(&kind, text).unwrap_or_else(|| {
             let message = format!("`{text}` can't be read as `{}`", tag.original());
@@ -172,7 +150,7 @@ impl Builder<'_> {
         span: Span,
         anchor: usize,
         style: granit_parser::StructureStyle,
-        content: Content,
+        content: FrameContent,
     ) -> Option<()> {
         if self.frames.len() >= DEPTH {
             self.report(Code::TooDeep, &span, syntax::too_deep());
@@ -190,16 +168,16 @@ impl Builder<'_> {
 
     fn end(&mut self, end: usize) -> Option<()> {
         let frame = self.frames.pop()?;
-        // The parser ends a block where the next one begins; its last value says where it really ends.
+        // The parser ends a block where the next one begins. The real end is that of its last value.
         let end = if frame.flow { end } else { frame.end };
         let value = match frame.content {
-            Content::Sequence(items) => Value::Sequence(items),
-            Content::Mapping(mapping) => self.merge(mapping),
+            FrameContent::Sequence(items) => Value::Sequence(items),
+            FrameContent::Mapping(mapping) => self.merge(mapping),
         };
         self.finish(value, frame.start..end.max(frame.start), frame.anchor, None)
     }
 
-    /// Puts a whole value where it belongs. `plain` is its text if it is a scalar without quotes and tag.
+    /// Adds a complete value to its parent. `plain` is its text if it is a scalar without quotes and without a tag.
     fn finish(
         &mut self,
         value: Value,
@@ -228,13 +206,13 @@ impl Builder<'_> {
         };
         frame.end = frame.end.max(node.span.end);
         let mapping = match &mut frame.content {
-            Content::Sequence(items) => return items.push(node),
-            Content::Mapping(mapping) => mapping,
+            FrameContent::Sequence(items) => return items.push(node),
+            FrameContent::Mapping(mapping) => mapping,
         };
         match std::mem::take(&mut mapping.state) {
             KeyState::Awaited => {
                 let state = self.key(node, plain);
-                if let Some(Content::Mapping(mapping)) =
+                if let Some(FrameContent::Mapping(mapping)) =
                     self.frames.last_mut().map(|frame| &mut frame.content)
                 {
                     mapping.state = state;
@@ -283,16 +261,16 @@ impl Builder<'_> {
 
     fn duplicate(&mut self, key: Key, first: Span) {
         let place = self.at(&first);
-        let message = format!("the key `{}` stands twice in one mapping", key.name);
+        let message = format!("the key `{}` appears twice in one mapping", key.name);
         let found = self.report(Code::DuplicateKey, &key.span, message);
-        found.caption = "here again".to_owned();
+        found.caption = "repeated here".to_owned();
         found.labels.push(crate::Label {
             place,
             text: "first here".to_owned(),
         });
     }
 
-    /// Adds what `<<` brings in: keys that the mapping doesn't have itself, of several the first.
+    /// Adds the merged entries of `<<`. The mapping's own keys take precedence, then the first merged mapping with a key.
     fn merge(&mut self, mut mapping: MappingFrame) -> Value {
         for node in std::mem::take(&mut mapping.merged) {
             let span = node.span.clone();
@@ -314,7 +292,7 @@ impl Builder<'_> {
         Value::Mapping(mapping.entries)
     }
 
-    /// Keeps a copy of an anchored value, within what aliases may cost.
+    /// Keeps a copy of an anchored value, within the budget for aliases.
     fn remember(&mut self, anchor: usize, node: &Node) -> Option<()> {
         let size = Size::of(node);
         self.spend(size, &node.span)?;
@@ -325,7 +303,7 @@ impl Builder<'_> {
 
     fn alias(&mut self, id: usize, span: Span) -> Option<()> {
         let Some(anchored) = self.anchors.remove(&id) else {
-            let message = "the alias stands within the very value that it names".to_owned();
+            let message = "the alias is part of the value that it refers to".to_owned();
             self.report(Code::UndefinedAlias, &span, message);
             return None;
         };
@@ -336,7 +314,7 @@ impl Builder<'_> {
         self.spend(anchored.size, &span)?;
         let value = anchored.node.value.clone();
         self.anchors.insert(id, anchored);
-        // The value's own place is the anchor's; the whole of it stands where the alias is.
+        // The parts of the value keep the positions of the anchored value; the value as a whole has that of the alias.
         self.finish(value, span, 0, None)
     }
 
@@ -344,7 +322,7 @@ impl Builder<'_> {
         let spent = self.budget.spend(size);
         if spent.is_none() {
             let message = "the file's anchors and aliases expand to too much".to_owned();
-            self.report(Code::TooLarge, span, message).help = Some(Budget::help());
+            self.report(Code::TooLarge, span, message).help = Some(AliasBudget::help());
         }
         spent
     }
@@ -359,33 +337,5 @@ impl Builder<'_> {
     fn report(&mut self, code: Code, span: &Span, message: String) -> &mut Diagnostic {
         let place = self.at(span);
         self.findings.push(Diagnostic::new(code, place, message))
-    }
-}
-
-/// From this many entries on, keys are looked up by hash.
-const MANY: usize = 16;
-
-impl MappingFrame {
-    /// Adds an entry, or gives the key back with the place of the one that is there.
-    fn insert(&mut self, key: Key, node: Node) -> Result<(), (Key, Span)> {
-        if let Some(first) = self.find(&key.name) {
-            let first = first.clone();
-            return Err((key, first));
-        }
-        if self.entries.len() >= MANY {
-            self.index.insert(key.name.clone(), self.entries.len());
-        }
-        self.entries.push((key, node));
-        Ok(())
-    }
-
-    fn find(&self, name: &str) -> Option<&Span> {
-        let early = self
-            .entries
-            .iter()
-            .take(MANY)
-            .find(|(key, _)| key.name == name);
-        let entry = early.or_else(|| self.entries.get(*self.index.get(name)?));
-        entry.map(|(key, _)| &key.span)
     }
 }

@@ -1,5 +1,5 @@
-//! What a scalar means: the reading of Kubernetes, that is of go-yaml v2 and sigs.k8s.io/yaml, which is
-//! YAML 1.1 in booleans and octal numbers. Checked against `kubectl label --local -o json`.
+//! Interprets scalars as Kubernetes does. Kubernetes uses go-yaml v2 and sigs.k8s.io/yaml, which follow YAML 1.1 for
+//! booleans and octal numbers. Checked against `kubectl label --local -o json`.
 
 use super::node::Value;
 use serde_json::Number;
@@ -15,8 +15,8 @@ pub(super) fn plain(text: &str) -> Value {
     }
 }
 
-/// The value of a scalar with a tag of YAML's own, by the tag's last part; nothing when the text
-/// doesn't fit the tag.
+/// The value of a scalar with a standard YAML tag; `tag` is the tag's last part. `None` if the text doesn't fit the
+/// tag.
 pub(super) fn tagged(tag: &str, text: &str) -> Option<Value> {
     let value = plain(text);
     let fits = match tag {
@@ -25,14 +25,14 @@ pub(super) fn tagged(tag: &str, text: &str) -> Option<Value> {
         "int" => matches!(&value, Value::Number(n) if n.is_i64() || n.is_u64()),
         "float" => matches!(value, Value::Number(_)),
         "map" | "seq" => false,
-        // `!!str`, and `!!timestamp`, `!!binary` and others, which Kubernetes takes as text.
+        // `!!str`, and `!!timestamp`, `!!binary` and others, which Kubernetes reads as text.
         _ => return Some(Value::String(text.to_owned())),
     };
     fits.then_some(value)
 }
 
-/// Whether a plain scalar is one of YAML 1.1's booleans that are words of everyday use.
-pub fn is_surprising_boolean(text: &str) -> bool {
+/// Whether a plain scalar is one of the booleans of YAML 1.1 other than `true` and `false`.
+pub(super) fn is_surprising_boolean(text: &str) -> bool {
     matches!(word(text), Some(Value::Bool(_)))
         && !text.eq_ignore_ascii_case("true")
         && !text.eq_ignore_ascii_case("false")
@@ -63,7 +63,7 @@ fn number(text: &str) -> Option<Number> {
     }
 }
 
-/// An integer as Go's `strconv.ParseInt` with base 0 reads it: `0x`, `0o`, `0b`, and octal with a `0`.
+/// Parses an integer as Go's `strconv.ParseInt` with base 0 does: `0x`, `0o`, `0b`, and a leading `0` for octal.
 fn integer(text: &str) -> Option<Number> {
     let (negative, digits) = match text.as_bytes() {
         [b'-', ..] => (true, &text[1..]),
@@ -89,7 +89,7 @@ fn integer(text: &str) -> Option<Number> {
     Some(magnitude.into())
 }
 
-/// A float in YAML's notation. A whole one counts as an integer, since it goes through JSON as one.
+/// Parses a float. A float without a fraction becomes an integer, as it does in Kubernetes, which converts YAML to JSON.
 fn float(text: &str) -> Option<Number> {
     let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
     let (mantissa, exponent) = match unsigned.split_once(['e', 'E']) {
@@ -106,11 +106,11 @@ fn float(text: &str) -> Option<Number> {
         return None;
     }
     let value: f64 = text.parse().ok()?;
-    // Below 2^53 every whole float is exact, so nothing is lost on the way to an integer.
+    // Below 2^53 every float without a fraction is exact, so converting it to an integer loses nothing.
     if value.fract() == 0.0 && value.abs() < 9_007_199_254_740_992.0 {
         #[expect(
             clippy::cast_possible_truncation,
-            reason = "whole, and within the range"
+            reason = "no fraction, and within the range"
         )]
         return Some((value as i64).into());
     }
@@ -122,7 +122,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn plain_scalars_mean_what_kubectl_makes_of_them() {
+    fn interprets_plain_scalars_as_kubectl_does() {
         let cases = [
             ("08", "8"),
             ("1e3", "1000"),
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tag_decides_over_the_look() {
+    fn a_tag_overrides_the_notation() {
         assert_eq!(tagged("str", "5"), Some(Value::String("5".into())));
         assert_eq!(tagged("int", "5"), Some(Value::Number(5.into())));
         assert_eq!(tagged("int", "five"), None);

@@ -1,35 +1,35 @@
-//! Where a file's documents begin and end.
+//! Splits a file into documents.
 //!
-//! YAML's document markers stand at the start of a line and end whatever is open before them, even a
-//! quoted string. So a file can be cut before it is parsed: a syntax error stays within its document,
-//! and each document can be parsed again by itself.
+//! A YAML document marker is at the start of a line and ends everything before it, even an open quoted string.
+//! Therefore a file can be split before it is parsed: a syntax error affects only its document, and each document can
+//! be parsed again on its own.
 
 use std::ops::Range;
 
 /// The text of one document.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Chunk {
-    /// Its bytes in the file, with the comments and directives before it.
+pub struct DocumentChunk {
+    /// Its bytes in the file, including the comments and directives before it.
     pub bytes: Range<usize>,
-    /// The line it begins on, from 1.
+    /// The line on which it begins, from 1.
     pub line: usize,
 }
 
-/// Cuts a file into documents. What holds no more than blank lines and comments is left out.
-pub fn split(text: &str) -> Vec<Chunk> {
+/// Splits a file into documents. Documents with nothing but blank lines and comments are left out.
+pub fn split(text: &str) -> Vec<DocumentChunk> {
     let mut chunks = Vec::new();
-    let mut open = Open::at(0, 1);
+    let mut open = OpenDocument::at(0, 1);
     let mut offset = 0;
     for (index, line) in text.split_inclusive('\n').enumerate() {
         let end = offset + line.len();
         let line = line.strip_prefix('\u{feff}').unwrap_or(line);
         if is_marker(line, "---") && open.begun {
             open.close(offset, &mut chunks);
-            open = Open::at(offset, index + 1);
+            open = OpenDocument::at(offset, index + 1);
         }
         if is_marker(line, "...") {
             open.close(end, &mut chunks);
-            open = Open::at(end, index + 2);
+            open = OpenDocument::at(end, index + 2);
         } else {
             open.see(line);
         }
@@ -39,18 +39,18 @@ pub fn split(text: &str) -> Vec<Chunk> {
     chunks
 }
 
-/// A document whose end isn't found yet.
-struct Open {
+/// A document whose end hasn't been found yet.
+struct OpenDocument {
     start: usize,
     line: usize,
-    /// Past its prefix of comments and directives: a further `---` begins the next one.
+    /// Whether its prefix of comments and directives has ended, so that the next `---` begins another document.
     begun: bool,
     content: bool,
 }
 
-impl Open {
+impl OpenDocument {
     fn at(start: usize, line: usize) -> Self {
-        Open {
+        OpenDocument {
             start,
             line,
             begun: false,
@@ -70,9 +70,9 @@ impl Open {
         self.content |= content;
     }
 
-    fn close(self, end: usize, chunks: &mut Vec<Chunk>) {
+    fn close(self, end: usize, chunks: &mut Vec<DocumentChunk>) {
         if self.content {
-            chunks.push(Chunk {
+            chunks.push(DocumentChunk {
                 bytes: self.start..end,
                 line: self.line,
             });
@@ -80,7 +80,7 @@ impl Open {
     }
 }
 
-/// Whether a line is a document marker: the three characters, then nothing or white space.
+/// Whether a line is a document marker: the three characters, followed by white space or the end of the line.
 fn is_marker(line: &str, marker: &str) -> bool {
     line.strip_prefix(marker)
         .is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t', '\r', '\n']))
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn markers_at_the_start_of_a_line_separate_documents() {
+    fn splits_at_markers_at_the_start_of_a_line() {
         let text = "a: 1\n---\nb: 2\n--- # third\nc: |\n  ---\n  text\n";
         let expected = [
             ("a: 1\n", 1),
@@ -110,14 +110,14 @@ mod tests {
     }
 
     #[test]
-    fn documents_of_nothing_or_comments_are_left_out() {
+    fn leaves_out_documents_with_only_comments() {
         assert_eq!(parts(""), []);
         assert_eq!(parts("\n# licence\n\n---\n---\n# only words\n---\n"), []);
         assert_eq!(parts("---\n---\na: 1\n"), [("---\na: 1\n", 2)]);
     }
 
     #[test]
-    fn comments_and_directives_before_the_marker_belong_to_the_document() {
+    fn keeps_comments_and_directives_with_the_document_after_them() {
         let text = "# head\n%YAML 1.2\n---\na: 1\n...\n# tail\nb: 2";
         let expected = [
             ("# head\n%YAML 1.2\n---\na: 1\n...\n", 1),
@@ -127,12 +127,12 @@ mod tests {
     }
 
     #[test]
-    fn a_value_that_begins_with_three_dashes_is_no_marker() {
+    fn does_not_split_at_a_value_that_begins_with_three_dashes() {
         assert_eq!(parts("---a: 1\n---b: 2\n").len(), 1);
     }
 
     #[test]
-    fn a_byte_order_mark_and_windows_line_ends_change_nothing() {
+    fn accepts_a_byte_order_mark_and_windows_line_ends() {
         let text = "\u{feff}---\r\na: 1\r\n---\r\nb: 2\r\n";
         let expected = [("\u{feff}---\r\na: 1\r\n", 1), ("---\r\nb: 2\r\n", 3)];
         assert_eq!(parts(text), expected);

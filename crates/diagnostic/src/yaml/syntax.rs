@@ -1,10 +1,10 @@
-//! The parser's errors in the words of somebody who writes manifests.
+//! Explains the parser's errors in terms of the manifest.
 
 use super::parse::DEPTH;
 use crate::{Code, Diagnostic, Document, Place};
 use granit_parser::ErrorKind;
 
-/// Makes a diagnostic of a parser's error at `offset` of the document.
+/// Converts a parser error at `offset` of the document into a diagnostic.
 pub(super) fn explain(document: &Document, offset: usize, kind: &ErrorKind) -> Diagnostic {
     let start = document.bytes.start + offset;
     let text = &document.source.text;
@@ -25,7 +25,7 @@ pub(super) fn explain(document: &Document, offset: usize, kind: &ErrorKind) -> D
     diagnostic
 }
 
-/// What is said of a document that is nested too deep.
+/// The message for a document that is nested too deep.
 pub(super) fn too_deep() -> String {
     format!("nested deeper than {DEPTH} levels")
 }
@@ -38,7 +38,7 @@ fn message(kind: &ErrorKind) -> String {
         | ErrorKind::TabInIndentation
         | ErrorKind::TabAtBlockScalarStart
         | ErrorKind::TabInPlainScalar => "a tab can't be used to indent YAML",
-        ErrorKind::MappingValueNotAllowed => "a `: ` can't stand here",
+        ErrorKind::MappingValueNotAllowed => "a `: ` isn't allowed here",
         ErrorKind::UnclosedQuotedScalar => "this quote is never closed",
         ErrorKind::UnclosedFlowCollection { open } => {
             return format!("`{open}` is never closed");
@@ -56,7 +56,7 @@ fn message(kind: &ErrorKind) -> String {
         ErrorKind::ExpectedBlockSequenceEntry => {
             "a `- ` is expected here; the indentation doesn't fit the lines before"
         }
-        ErrorKind::BlockSequenceEntryNotAllowed => "a `- ` can't stand here",
+        ErrorKind::BlockSequenceEntryNotAllowed => "a `- ` isn't allowed here",
         ErrorKind::InvalidTrailingSingleQuotedScalar
         | ErrorKind::InvalidTrailingDoubleQuotedScalar => "text after a closing quote",
         ErrorKind::InvalidIndentation => "the indentation doesn't fit the lines before",
@@ -77,12 +77,12 @@ fn help(kind: &ErrorKind) -> Option<&'static str> {
         | ErrorKind::TabAtBlockScalarStart
         | ErrorKind::TabInPlainScalar => "indent with spaces",
         ErrorKind::MappingValueNotAllowed => {
-            "quote the value if the `:` belongs to it; else check the indentation"
+            "quote the value if the `:` belongs to it; otherwise check the indentation"
         }
         ErrorKind::SimpleKeyExpected | ErrorKind::InvalidSimpleKey => {
             "is there a space after the `:`?"
         }
-        ErrorKind::BlockSequenceEntryNotAllowed => "begin a list on a line of its own",
+        ErrorKind::BlockSequenceEntryNotAllowed => "begin the list on its own line",
         ErrorKind::InvalidTrailingSingleQuotedScalar => {
             "write `''` for a single quote within single quotes"
         }

@@ -76,7 +76,7 @@ impl SharedState {
     }
 
     /// Closes the connections that have been unused for longest, to make room for new ones. This scans all
-    /// connections, so [`Limit::may_reclaim`](crate::connection::limit::Limit::may_reclaim) restricts how often it runs.
+    /// connections, so the limit restricts how often it runs.
     pub(crate) fn reclaim(&self) {
         if !self.limit.may_reclaim() {
             return;

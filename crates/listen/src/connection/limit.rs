@@ -11,7 +11,7 @@ const RECLAIM_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Limits the number of open connections. Sockets wait here before they serve another connection.
 #[derive(Debug)]
-pub(crate) struct Limit {
+pub(crate) struct ConnectionLimit {
     connections: usize,
     places: Arc<Semaphore>,
     /// How many sockets wait for a permit.
@@ -25,10 +25,10 @@ pub(crate) struct ConnectionPermit {
     _permit: OwnedSemaphorePermit,
 }
 
-impl Limit {
+impl ConnectionLimit {
     pub(crate) fn new(connections: NonZeroUsize) -> Self {
         let connections = connections.get().min(Semaphore::MAX_PERMITS);
-        Limit {
+        ConnectionLimit {
             connections,
             places: Arc::new(Semaphore::new(connections)),
             waiting: AtomicUsize::new(0),
@@ -90,7 +90,7 @@ mod tests {
 
     #[tokio::test]
     async fn limit_is_reached_while_a_socket_waits() {
-        let limit = Limit::new(NonZeroUsize::MIN);
+        let limit = ConnectionLimit::new(NonZeroUsize::MIN);
         let first = limit.try_acquire().expect("a permit");
         assert!(limit.try_acquire().is_none());
         assert!(!limit.is_reached(), "no socket waits yet");
@@ -117,7 +117,7 @@ mod tests {
     #[test]
     fn largest_limit_is_that_of_the_semaphore() {
         assert_eq!(
-            Limit::new(NonZeroUsize::MAX).connections(),
+            ConnectionLimit::new(NonZeroUsize::MAX).connections(),
             Semaphore::MAX_PERMITS
         );
     }

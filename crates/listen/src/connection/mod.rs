@@ -1,4 +1,4 @@
-//! A client's connection: what is known of it, and what its client is doing.
+//! A client's connection: its addresses, its TLS state, and what its client is doing.
 //!
 //! The stream of the connection, the proxy and the periodic sweep share a [`Connection`] and update it without locks.
 

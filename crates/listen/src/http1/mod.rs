@@ -5,7 +5,7 @@
 //! could parse such bytes differently, so these requests are refused here. The meaning of header fields is checked by the
 //! proxy, which refuses every request whose length is ambiguous.
 
-use crate::http_stream::refusal::Refusal;
+use crate::http_stream::framing_error::FramingError;
 use std::mem;
 
 /// Maximum size of a request header, including the request line. HTTP/2 has the same limit here. nginx allows 32 KiB,
@@ -65,7 +65,7 @@ pub(crate) struct Malformed {
     /// Number of bytes before them that may be passed on. They never include the end of the malformed line, so Pingora never
     /// gets a complete message.
     pub(crate) at: usize,
-    pub(crate) refusal: Refusal,
+    pub(crate) refusal: FramingError,
 }
 
 impl RequestReader {
@@ -195,12 +195,14 @@ impl RequestReader {
         Ok(length)
     }
 
-    fn check_size(&self, more: usize) -> Result<(), Refusal> {
+    fn check_size(&self, more: usize) -> Result<(), FramingError> {
         let (limit, refusal) = match self.state {
-            RequestPart::RequestLine => (MAX_HEADER, Refusal::LongTarget),
-            RequestPart::Field => (MAX_HEADER, Refusal::LargeHeader),
-            RequestPart::Trailer => (MAX_HEADER, Refusal::LargeTrailer),
-            RequestPart::ChunkSize | RequestPart::ChunkEnd => (MAX_CHUNK_LINE, Refusal::ChunkLine),
+            RequestPart::RequestLine => (MAX_HEADER, FramingError::LongTarget),
+            RequestPart::Field => (MAX_HEADER, FramingError::LargeHeader),
+            RequestPart::Trailer => (MAX_HEADER, FramingError::LargeTrailer),
+            RequestPart::ChunkSize | RequestPart::ChunkEnd => {
+                (MAX_CHUNK_LINE, FramingError::ChunkLine)
+            }
             // These don't consist of lines.
             RequestPart::Body(_)
             | RequestPart::Chunk(_)
@@ -215,9 +217,9 @@ impl RequestReader {
     }
 
     /// Follows a line, without its line feed.
-    fn line(&mut self, line: &[u8]) -> Result<(), Refusal> {
+    fn line(&mut self, line: &[u8]) -> Result<(), FramingError> {
         let length = line.len() + 1;
-        let line = line.strip_suffix(b"\r").ok_or(Refusal::BareLineFeed)?;
+        let line = line.strip_suffix(b"\r").ok_or(FramingError::BareLineFeed)?;
         match self.state {
             // RFC 9112, section 2.2: empty lines before a request are ignored.
             RequestPart::RequestLine if line.is_empty() => self.seen += length,
@@ -235,7 +237,7 @@ impl RequestReader {
             RequestPart::Field => {
                 self.fields += 1;
                 if self.fields > MAX_FIELDS {
-                    return Err(Refusal::ManyFields);
+                    return Err(FramingError::ManyFields);
                 }
                 self.framing.note(line);
                 self.seen += length;
@@ -245,11 +247,11 @@ impl RequestReader {
                 self.seen = 0;
                 self.state = RequestPart::ChunkSize;
             }
-            RequestPart::ChunkEnd => return Err(Refusal::ChunkEnd),
+            RequestPart::ChunkEnd => return Err(FramingError::ChunkEnd),
             RequestPart::Trailer if line.is_empty() => self.begin_request(),
             RequestPart::Trailer => {
                 if !is_field(line) {
-                    return Err(Refusal::Trailer);
+                    return Err(FramingError::Trailer);
                 }
                 self.seen += length;
             }
@@ -266,9 +268,9 @@ impl RequestReader {
         self.state = RequestPart::RequestLine;
     }
 
-    fn begin_chunk(&mut self, line: &[u8]) -> Result<(), Refusal> {
+    fn begin_chunk(&mut self, line: &[u8]) -> Result<(), FramingError> {
         self.seen = 0;
-        self.state = match chunk_size(line).ok_or(Refusal::ChunkLine)? {
+        self.state = match chunk_size(line).ok_or(FramingError::ChunkLine)? {
             0 => RequestPart::Trailer,
             size => RequestPart::Chunk(size),
         };
@@ -323,7 +325,7 @@ impl Framing {
 }
 
 /// Checks for `method SP request-target SP HTTP-version` (RFC 9112, section 3). Pingora checks the method and the version.
-fn check_request_line(line: &[u8]) -> Result<(), Refusal> {
+fn check_request_line(line: &[u8]) -> Result<(), FramingError> {
     let is_blank = |byte: &&u8| **byte <= b' ' || **byte == 0x7f;
     let mut parts = line.split(|&byte| byte == b' ');
     let parts = (parts.next(), parts.next(), parts.next());
@@ -332,7 +334,7 @@ fn check_request_line(line: &[u8]) -> Result<(), Refusal> {
     if has_parts && line.iter().filter(is_blank).count() == 2 {
         Ok(())
     } else {
-        Err(Refusal::RequestLine)
+        Err(FramingError::RequestLine)
     }
 }
 

@@ -1,7 +1,7 @@
 use super::*;
 
 /// Follows the bytes at once and one by one, and checks that the outcome is the same.
-fn outcome(bytes: &[u8]) -> Result<RequestReader, Refusal> {
+fn outcome(bytes: &[u8]) -> Result<RequestReader, FramingError> {
     let mut at_once = RequestReader::default();
     let whole = at_once.read(bytes).map_err(|malformed| malformed.refusal);
     let mut slowly = RequestReader::default();
@@ -31,36 +31,45 @@ fn follows_well_formed_requests_to_their_end() {
 fn refuses_malformed_framing() {
     const CHUNKED: &str = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
     for (bytes, refusal) in [
-        ("GET / HTTP/1.1\nHost: a\r\n\r\n", Refusal::BareLineFeed),
-        ("GET / HTTP/1.1\r\nHost: a\n\r\n", Refusal::BareLineFeed),
-        ("GET / HTTP/1.1\r\nHost: a\r\n\n", Refusal::BareLineFeed),
-        ("\nGET / HTTP/1.1\r\n\r\n", Refusal::BareLineFeed),
-        ("GET /a b HTTP/1.1\r\n\r\n", Refusal::RequestLine),
-        ("GET  / HTTP/1.1\r\n\r\n", Refusal::RequestLine),
-        ("GET / \r\n\r\n", Refusal::RequestLine),
-        ("GET /\r\n\r\n", Refusal::RequestLine),
-        ("GET /\t HTTP/1.1\r\n\r\n", Refusal::RequestLine),
-        ("GET /\0 HTTP/1.1\r\n\r\n", Refusal::RequestLine),
-        ("GET /\x7f HTTP/1.1\r\n\r\n", Refusal::RequestLine),
+        (
+            "GET / HTTP/1.1\nHost: a\r\n\r\n",
+            FramingError::BareLineFeed,
+        ),
+        (
+            "GET / HTTP/1.1\r\nHost: a\n\r\n",
+            FramingError::BareLineFeed,
+        ),
+        (
+            "GET / HTTP/1.1\r\nHost: a\r\n\n",
+            FramingError::BareLineFeed,
+        ),
+        ("\nGET / HTTP/1.1\r\n\r\n", FramingError::BareLineFeed),
+        ("GET /a b HTTP/1.1\r\n\r\n", FramingError::RequestLine),
+        ("GET  / HTTP/1.1\r\n\r\n", FramingError::RequestLine),
+        ("GET / \r\n\r\n", FramingError::RequestLine),
+        ("GET /\r\n\r\n", FramingError::RequestLine),
+        ("GET /\t HTTP/1.1\r\n\r\n", FramingError::RequestLine),
+        ("GET /\0 HTTP/1.1\r\n\r\n", FramingError::RequestLine),
+        ("GET /\x7f HTTP/1.1\r\n\r\n", FramingError::RequestLine),
     ] {
         assert_eq!(outcome(bytes.as_bytes()).err(), Some(refusal), "{bytes:?}");
     }
     for (body, refusal) in [
-        ("2\nxx\r\n0\r\n\r\n", Refusal::BareLineFeed),
-        ("2;\nxx\r\n0\r\n\r\n", Refusal::BareLineFeed),
-        ("2;a\0\r\nxx\r\n0\r\n\r\n", Refusal::ChunkLine),
-        ("\r\nxx\r\n0\r\n\r\n", Refusal::ChunkLine),
-        (";x\r\nxx\r\n0\r\n\r\n", Refusal::ChunkLine),
-        ("-1\r\nxx\r\n0\r\n\r\n", Refusal::ChunkLine),
-        ("0x2\r\nxx\r\n0\r\n\r\n", Refusal::ChunkLine),
-        ("2 x\r\nxx\r\n0\r\n\r\n", Refusal::ChunkLine),
-        ("10000000000000000\r\n", Refusal::ChunkLine),
-        ("2\r\nxxx\r\n0\r\n\r\n", Refusal::ChunkEnd),
-        ("2\r\nxx\n0\r\n\r\n", Refusal::BareLineFeed),
-        ("0\r\nT: a\n\r\n", Refusal::BareLineFeed),
-        ("0\r\nGET / HTTP/1.1\r\n\r\n", Refusal::Trailer),
-        ("0\r\nT: \0\r\n\r\n", Refusal::Trailer),
-        ("0\r\n\n", Refusal::BareLineFeed),
+        ("2\nxx\r\n0\r\n\r\n", FramingError::BareLineFeed),
+        ("2;\nxx\r\n0\r\n\r\n", FramingError::BareLineFeed),
+        ("2;a\0\r\nxx\r\n0\r\n\r\n", FramingError::ChunkLine),
+        ("\r\nxx\r\n0\r\n\r\n", FramingError::ChunkLine),
+        (";x\r\nxx\r\n0\r\n\r\n", FramingError::ChunkLine),
+        ("-1\r\nxx\r\n0\r\n\r\n", FramingError::ChunkLine),
+        ("0x2\r\nxx\r\n0\r\n\r\n", FramingError::ChunkLine),
+        ("2 x\r\nxx\r\n0\r\n\r\n", FramingError::ChunkLine),
+        ("10000000000000000\r\n", FramingError::ChunkLine),
+        ("2\r\nxxx\r\n0\r\n\r\n", FramingError::ChunkEnd),
+        ("2\r\nxx\n0\r\n\r\n", FramingError::BareLineFeed),
+        ("0\r\nT: a\n\r\n", FramingError::BareLineFeed),
+        ("0\r\nGET / HTTP/1.1\r\n\r\n", FramingError::Trailer),
+        ("0\r\nT: \0\r\n\r\n", FramingError::Trailer),
+        ("0\r\n\n", FramingError::BareLineFeed),
     ] {
         let bytes = format!("{CHUNKED}{body}");
         assert_eq!(outcome(bytes.as_bytes()).err(), Some(refusal), "{body:?}");
@@ -80,18 +89,27 @@ fn passes_nothing_from_the_end_of_a_malformed_line_on() {
 fn refuses_large_headers_and_long_targets_before_they_are_complete() {
     let long = "x".repeat(MAX_HEADER);
     let target = format!("GET /{long}");
-    assert_eq!(outcome(target.as_bytes()).err(), Some(Refusal::LongTarget));
+    assert_eq!(
+        outcome(target.as_bytes()).err(),
+        Some(FramingError::LongTarget)
+    );
     let field = format!("GET / HTTP/1.1\r\nX: {long}");
-    assert_eq!(outcome(field.as_bytes()).err(), Some(Refusal::LargeHeader));
+    assert_eq!(
+        outcome(field.as_bytes()).err(),
+        Some(FramingError::LargeHeader)
+    );
     let trailer = format!("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX: {long}");
     assert_eq!(
         outcome(trailer.as_bytes()).err(),
-        Some(Refusal::LargeTrailer)
+        Some(FramingError::LargeTrailer)
     );
     let fields = |count| format!("GET / HTTP/1.1\r\n{}\r\n", "X: y\r\n".repeat(count));
     assert!(outcome(fields(MAX_FIELDS).as_bytes()).is_ok());
     let many = fields(MAX_FIELDS + 1);
-    assert_eq!(outcome(many.as_bytes()).err(), Some(Refusal::ManyFields));
+    assert_eq!(
+        outcome(many.as_bytes()).err(),
+        Some(FramingError::ManyFields)
+    );
 }
 
 #[test]

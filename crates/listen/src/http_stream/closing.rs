@@ -2,7 +2,7 @@
 
 use super::HttpStream;
 use crate::connection::Connection;
-use crate::http_stream::refusal;
+use crate::http_stream::framing_error;
 use crate::meters::CloseReason;
 use http::StatusCode;
 use pingora_core::protocols::IO;
@@ -73,7 +73,7 @@ impl<S: IO> HttpStream<S> {
         match (&self.frames, reason) {
             (None, CloseReason::Header) => {
                 let text = "the request header took too long to arrive\n";
-                refusal::response(StatusCode::REQUEST_TIMEOUT, text, self.requests.is_head())
+                framing_error::response(StatusCode::REQUEST_TIMEOUT, text, self.requests.is_head())
             }
             (Some(frames), CloseReason::Idle | CloseReason::Reclaimed) => {
                 goaway(frames.last_stream()).to_vec()

@@ -5,14 +5,14 @@
 //! GOAWAY, `100 Continue` over HTTP/2, and the `Date` of the backend. It never changes a body.
 
 mod closing;
+pub(crate) mod framing_error;
 mod identity;
 pub(crate) mod kept_date;
 mod preface;
-pub(crate) mod refusal;
 
 use crate::connection::Connection;
+use crate::http_stream::framing_error::FramingError;
 use crate::http_stream::kept_date::DatedHeader;
-use crate::http_stream::refusal::Refusal;
 use crate::http1::{Malformed, RequestReader};
 use crate::http2::continues::PendingContinues;
 use crate::http2::frame_header::END_STREAM;
@@ -40,7 +40,7 @@ pub(crate) struct HttpStream<S> {
     /// Follows what the client sends over HTTP/1.
     requests: RequestReader,
     /// Why a request is refused. Nothing is read after such a request.
-    refusal: Option<Refusal>,
+    refusal: Option<FramingError>,
     /// The rest of the answer to a refused request.
     answer: Vec<u8>,
     /// The header that is written in place of Pingora's.
@@ -175,7 +175,7 @@ impl<S: IO> HttpStream<S> {
     /// The result of a read after malformed bytes: pending while an earlier request is in flight, then an error.
     fn poll_refused(
         &mut self,
-        refusal: Refusal,
+        refusal: FramingError,
         context: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
         if self.has_whole_request() {
@@ -209,7 +209,7 @@ impl<S: IO> HttpStream<S> {
         let refused =
             self.frames.is_none() && !self.connection.is_busy() && written.starts_with(b"HTTP/1.");
         if refused {
-            self.refusal.get_or_insert(Refusal::Header);
+            self.refusal.get_or_insert(FramingError::Header);
         }
         refused
     }

@@ -1,5 +1,7 @@
-//! Serves the connections of one socket as the current snapshot says: what its port speaks is decided here, for each
-//! connection.
+//! Serves the connections of one socket.
+//!
+//! In: accepted TCP connections. Out: streams for the application, with the layers (TLS, HTTP) that the current snapshot
+//! requires for the port. A protocol that a port can serve is an arm here.
 
 use crate::HttpApp;
 use crate::connection::Connection;

@@ -1,4 +1,4 @@
-//! The loader over a folder that changes.
+//! Tests of loading a folder whose files change.
 
 use super::*;
 use crate::scan;
@@ -7,7 +7,7 @@ use std::os::unix::fs::symlink;
 use tempfile::TempDir;
 
 #[test]
-fn files_are_found_by_their_ends_in_all_folders() {
+fn finds_files_by_their_extensions_in_all_folders() {
     let mut folder = Folder::new();
     let read = ["a.yaml", "sub/b.yml", "sub/deep/c.json"];
     let skipped = [
@@ -37,14 +37,14 @@ fn files_are_found_by_their_ends_in_all_folders() {
 }
 
 #[test]
-fn links_are_followed_and_loops_end() {
+fn follows_links_and_ends_loops() {
     let mut folder = Folder::new();
     let outside = TempDir::new().expect("a temporary folder");
-    fs::write(outside.path().join("b.yaml"), service("b", 80)).expect("the folder is ours");
+    fs::write(outside.path().join("b.yaml"), service("b", 80)).expect("the folder is writable");
     folder.write("a.yaml", service("a", 80));
-    symlink(outside.path(), folder.path("more")).expect("a link");
-    symlink(folder.dir.path(), outside.path().join("back")).expect("a link");
-    symlink("a.yaml", folder.path("again.yaml")).expect("a link");
+    symlink(outside.path(), folder.path("more")).expect("the link is created");
+    symlink(folder.dir.path(), outside.path().join("back")).expect("the link is created");
+    symlink("a.yaml", folder.path("again.yaml")).expect("the link is created");
     let loaded = folder.loader.load();
     assert_eq!(names(&loaded), ["Service default/a", "Service default/b"]);
     assert_eq!(
@@ -56,31 +56,31 @@ fn links_are_followed_and_loops_end() {
 }
 
 #[test]
-fn the_layout_of_mounted_config_maps_works_and_follows_its_swap() {
+fn loads_mounted_config_maps_and_their_swap() {
     let mut folder = Folder::new();
     folder.write("..2026_01/a.yaml", service("old", 80));
     folder.write("..2026_02/a.yaml", service("new", 80));
-    symlink("..2026_01", folder.path("..data")).expect("a link");
-    symlink("..data/a.yaml", folder.path("a.yaml")).expect("a link");
+    symlink("..2026_01", folder.path("..data")).expect("the link is created");
+    symlink("..data/a.yaml", folder.path("a.yaml")).expect("the link is created");
     assert_eq!(folder.names(), ["Service default/old"]);
-    symlink("..2026_02", folder.path("..data_tmp")).expect("a link");
+    symlink("..2026_02", folder.path("..data_tmp")).expect("the link is created");
     fs::rename(folder.path("..data_tmp"), folder.path("..data")).expect("the swap");
     assert_eq!(folder.names(), ["Service default/new"]);
 }
 
 #[test]
-fn a_link_that_leads_nowhere_is_a_warning() {
+fn a_dangling_link_is_a_warning() {
     let mut folder = Folder::new();
-    symlink("gone.yaml", folder.path("a.yaml")).expect("a link");
-    symlink("gone", folder.path("b")).expect("a link");
+    symlink("gone.yaml", folder.path("a.yaml")).expect("the link is created");
+    symlink("gone", folder.path("b")).expect("the link is created");
     assert_eq!(
-        folder.drawn(),
-        "warning[GF0101]: can't be read: the link leads nowhere\n--> a.yaml"
+        folder.rendered(),
+        "warning[GF0101]: can't be read: the target of the link doesn't exist\n--> a.yaml"
     );
 }
 
 #[test]
-fn only_what_has_changed_is_read_again() {
+fn reads_only_files_that_have_changed() {
     let mut folder = Folder::new();
     folder.write("a.yaml", service("a", 80));
     folder.write("b.yaml", service("b", 80));
@@ -107,28 +107,23 @@ fn only_what_has_changed_is_read_again() {
         };
         key(&first) == key(&third)
     };
-    assert!(same("a"), "an object of an unchanged file is the same one");
+    assert!(same("a"), "the object of an unchanged file is reused");
 }
 
 #[test]
-fn a_rewrite_with_equal_size_within_one_tick_is_seen() {
+fn notices_a_rewrite_with_equal_size_within_one_tick() {
     let mut folder = Folder::new();
     for round in 0..200 {
         let port = 1_000 + round;
         folder.write("a.yaml", service("a", port));
         let loaded = folder.loader.load();
-        let service = loaded
-            .resources
-            .services
-            .values()
-            .next()
-            .expect("one service");
+        let service = first_service(&loaded);
         assert_eq!(service.spec.ports[0].port.get(), port);
     }
 }
 
 #[test]
-fn a_deleted_file_takes_its_objects_with_it() {
+fn drops_the_objects_of_a_removed_file() {
     let mut folder = Folder::new();
     folder.write("a.yaml", service("a", 80));
     folder.write("b.yaml", service("b", 80));
@@ -140,13 +135,13 @@ fn a_deleted_file_takes_its_objects_with_it() {
 }
 
 #[test]
-fn a_file_of_100_mib_is_refused_unread() {
+fn refuses_a_file_of_100_mib_without_reading_it() {
     let mut folder = Folder::new();
-    let file = fs::File::create(folder.path("a.yaml")).expect("the folder is ours");
+    let file = fs::File::create(folder.path("a.yaml")).expect("the folder is writable");
     file.set_len(100 << 20).expect("a sparse file");
     let start = std::time::Instant::now();
     assert_eq!(
-        folder.drawn(),
+        folder.rendered(),
         "error[GF0103]: larger than 32 MiB\n--> a.yaml\n = help: split it into several files"
     );
     assert!(
@@ -172,11 +167,11 @@ fn a_root_may_be_a_file_and_may_be_missing() {
 }
 
 #[test]
-fn duplicates_in_two_files_are_shown_at_both_places() {
+fn shows_both_places_of_a_duplicate_in_two_files() {
     let mut folder = Folder::new();
     folder.write("a.yaml", service("a", 80));
     folder.write("b.yaml", format!("# copy\n{}", service("a", 81)));
-    insta::assert_snapshot!(folder.drawn());
+    insta::assert_snapshot!(folder.rendered());
     folder.remove("a.yaml");
     let loaded = folder.loader.load();
     assert_eq!(
@@ -186,7 +181,7 @@ fn duplicates_in_two_files_are_shown_at_both_places() {
 }
 
 #[test]
-fn documents_that_moved_in_their_file_are_found_where_they_are_now() {
+fn locates_documents_that_have_moved_in_their_file() {
     let mut folder = Folder::new();
     let other = "apiVersion: v1\nkind: Servce\nmetadata: {name: x}\n";
     folder.write("a.yaml", format!("{}---\n{other}", service("a", 80)));
@@ -213,7 +208,7 @@ fn documents_that_moved_in_their_file_are_found_where_they_are_now() {
         .services
         .values()
         .find(|s| &*s.meta.name == "a")
-        .expect("it is there");
+        .expect("it exists");
     let place = a
         .place(gatefold_diagnostic::Pointer::root())
         .locate()
@@ -222,7 +217,7 @@ fn documents_that_moved_in_their_file_are_found_where_they_are_now() {
 }
 
 #[test]
-fn a_scan_tells_whether_anything_changed() {
+fn scans_differ_if_a_file_has_changed() {
     let folder = Folder::new();
     folder.write("a.yaml", service("a", 80));
     let roots = [folder.dir.path().to_owned()];

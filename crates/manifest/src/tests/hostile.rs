@@ -1,23 +1,27 @@
-//! Texts made to cost time or memory. The limits here are far above what is measured, and far below what
-//! the texts would cost without bounds.
+//! Tests with texts that are made to consume time or memory. The limits here are far above the measured values, and far
+//! below the values without bounds.
 
 use super::*;
 use std::time::{Duration, Instant};
 
-/// Loads and draws within a bounded time.
+/// Loads a text and renders its diagnostics within a bounded time.
 #[track_caller]
 fn bounded(text: &str) -> Loaded {
     let start = Instant::now();
     let loaded = Loader::from_text("f.yaml", text);
-    let drawn = drawn(&loaded);
+    let rendered = rendered(&loaded);
     let took = start.elapsed();
     assert!(took < Duration::from_secs(20), "took {took:?}");
-    assert!(drawn.len() < 200_000, "{} bytes of output", drawn.len());
+    assert!(
+        rendered.len() < 200_000,
+        "{} bytes of output",
+        rendered.len()
+    );
     loaded
 }
 
 #[test]
-fn an_alias_bomb_is_stopped() {
+fn stops_an_alias_bomb() {
     let mut text = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
     for i in 1..30 {
         let before = format!("*a{}", i - 1);
@@ -31,7 +35,7 @@ fn an_alias_bomb_is_stopped() {
 }
 
 #[test]
-fn a_long_text_repeated_by_aliases_is_stopped() {
+fn stops_a_long_text_that_aliases_repeat() {
     let text = format!(
         "a: &a {}\nb: [{}]\n",
         "x".repeat(1 << 20),
@@ -56,7 +60,7 @@ fn aliases_of_many_documents_share_one_budget() {
 }
 
 #[test]
-fn ten_thousand_levels_are_refused_however_they_are_written() {
+fn refuses_ten_thousand_levels_in_any_notation() {
     let deep = 10_000;
     let block: String = (0..1_000)
         .map(|i| format!("{}a:\n", " ".repeat(i)))
@@ -83,7 +87,7 @@ fn ten_thousand_levels_are_refused_however_they_are_written() {
 }
 
 #[test]
-fn aliases_cannot_nest_deeper_than_the_limit() {
+fn refuses_aliases_that_nest_deeper_than_the_limit() {
     let mut text = String::from("a0: &a0 [[[[[[[[[[[[[[[[[[[[x]]]]]]]]]]]]]]]]]]]]\n");
     for i in 1..5 {
         text += &format!(
@@ -95,7 +99,7 @@ fn aliases_cannot_nest_deeper_than_the_limit() {
 }
 
 #[test]
-fn many_unknown_fields_are_counted_and_not_all_shown() {
+fn counts_many_unknown_fields_and_shows_the_first() {
     let fields: String = (0..20_000).map(|i| format!("  field{i}: x\n")).collect();
     let loaded = bounded(&format!("{GATEWAY}{fields}"));
     let lines = lines(&loaded);
@@ -110,7 +114,7 @@ fn many_unknown_fields_are_counted_and_not_all_shown() {
 }
 
 #[test]
-fn a_list_of_a_hundred_thousand_nothings_is_counted_and_not_all_shown() {
+fn counts_a_hundred_thousand_invalid_items_and_shows_the_first() {
     let text = format!(
         "apiVersion: v1\nkind: List\nitems: [{}]\n",
         vec!["0"; 100_000].join(",")
@@ -119,7 +123,7 @@ fn a_list_of_a_hundred_thousand_nothings_is_counted_and_not_all_shown() {
 }
 
 #[test]
-fn very_long_words_and_lines_are_cut_in_what_is_shown() {
+fn truncates_very_long_words_and_lines_in_diagnostics() {
     let word = "x".repeat(2 << 20);
     let texts = [
         format!("{GATEWAY}  {word}: 1\n"),
@@ -131,20 +135,24 @@ fn very_long_words_and_lines_are_cut_in_what_is_shown() {
     for text in texts {
         let loaded = bounded(&text);
         assert!(!loaded.diagnostics.is_empty());
-        assert!(drawn(&loaded).len() < 5_000, "{}", drawn(&loaded).len());
+        assert!(
+            rendered(&loaded).len() < 5_000,
+            "{}",
+            rendered(&loaded).len()
+        );
     }
 }
 
 #[test]
-fn a_terminal_gets_nothing_to_obey() {
+fn shows_no_control_characters() {
     let text = "apiVersion: v1\nkind: \"Serv\\e[31mce\"\n---\na: \"\u{9b}31m\n---\n\u{202e}b: [\u{9b}2J\n---\n\"\\e]0;x\\a\": 1\n";
-    let drawn = drawn(&bounded(text));
-    let obeyed = |c: char| (c.is_control() && c != '\n') || c == '\u{202e}';
-    assert!(!drawn.contains(obeyed), "{drawn:?}");
+    let rendered = rendered(&bounded(text));
+    let control = |c: char| (c.is_control() && c != '\n') || c == '\u{202e}';
+    assert!(!rendered.contains(control), "{rendered:?}");
 }
 
 #[test]
-fn text_that_is_too_large_is_refused_by_its_size() {
+fn refuses_a_text_that_is_too_large() {
     let text = vec![b'x'; usize::try_from(crate::FILE_SIZE).expect("fits") + 1];
     assert_eq!(
         lines_of(text),
@@ -153,7 +161,7 @@ fn text_that_is_too_large_is_refused_by_its_size() {
 }
 
 #[test]
-fn no_line_of_a_secret_is_shown() {
+fn shows_no_line_of_a_secret() {
     let secret = |data: &str| format!("apiVersion: v1\nkind: Secret\nmetadata:\n  name: s\n{data}");
     let broken = [
         secret("data:\n  password: \"hunter2\n"),
@@ -166,23 +174,23 @@ fn no_line_of_a_secret_is_shown() {
             .to_owned(),
     ];
     for text in broken {
-        let drawn = drawn(&bounded(&text));
-        assert!(drawn.contains("error"), "nothing was found in {text}");
-        assert!(!drawn.contains("hunter2"), "{drawn}");
+        let rendered = rendered(&bounded(&text));
+        assert!(rendered.contains("error"), "nothing was found in {text}");
+        assert!(!rendered.contains("hunter2"), "{rendered}");
     }
 }
 
-/// Each object that is refused is looked for among those that were there before.
+/// The last good version of each refused object is looked up among the previous objects.
 #[test]
-fn thousands_of_refused_objects_cost_hardly_more_than_thousands_of_good_ones() {
+fn thousands_of_refused_objects_cost_little_more_than_good_ones() {
     const OBJECTS: usize = 16_000;
-    let folder = tempfile::tempdir().expect("a folder");
+    let folder = tempfile::tempdir().expect("a temporary folder");
     let file = folder.path().join("a.yaml");
     let mut loader = Loader::new([folder.path().to_owned()]);
     let mut load = |port| {
         let services = (0..OBJECTS).map(|number| service(&format!("s{number}"), port));
         let text = services.collect::<Vec<_>>().join("---\n");
-        std::fs::write(&file, text).expect("written");
+        std::fs::write(&file, text).expect("the file is written");
         let start = Instant::now();
         let loaded = loader.load();
         assert_eq!(loaded.resources.services.len(), OBJECTS);
@@ -198,13 +206,13 @@ fn thousands_of_refused_objects_cost_hardly_more_than_thousands_of_good_ones() {
 }
 
 proptest::proptest! {
-    /// Whatever stands in a file, loading and drawing never panic, and what is drawn obeys no terminal.
+    /// Loading and rendering never panic, whatever the file contains, and the output has no control characters.
     #[test]
-    fn any_text_can_be_loaded_and_drawn(text in "([a-z]{1,3}|[ :\n\t{}\\[\\],&*!|>'\"%@`#?\r-]|\n  |\n- |: |\n---\n|kind: Secret\n|apiVersion: v1\n|items:\n|<<: |\u{9b}|ü|\u{2028}|\u{feff}|\\\\x){0,40}") {
+    fn loads_and_renders_any_text(text in "([a-z]{1,3}|[ :\n\t{}\\[\\],&*!|>'\"%@`#?\r-]|\n  |\n- |: |\n---\n|kind: Secret\n|apiVersion: v1\n|items:\n|<<: |\u{9b}|ü|\u{2028}|\u{feff}|\\\\x){0,40}") {
         let loaded = Loader::from_text("f.yaml", text.clone());
         for found in &loaded.diagnostics {
-            let drawn = render(found, Style::Plain);
-            proptest::prop_assert!(!drawn.contains(|c: char| c.is_control() && c != '\n'), "{drawn:?}");
+            let rendered = render(found, Style::Plain);
+            proptest::prop_assert!(!rendered.contains(|c: char| c.is_control() && c != '\n'), "{rendered:?}");
             summary_line(found);
         }
     }

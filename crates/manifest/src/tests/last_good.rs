@@ -1,4 +1,4 @@
-//! What was last good stays in force, and what is gone goes.
+//! Tests of which objects stay in force when a file becomes invalid.
 
 use super::*;
 use std::fs;
@@ -6,14 +6,14 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
 
 #[test]
-fn a_file_that_cannot_be_parsed_keeps_all_that_was_good_in_it() {
+fn keeps_last_good_file_when_yaml_is_broken() {
     let mut folder = Folder::new();
     let good = format!("{}---\n{}", service("a", 80), service("b", 80));
     folder.write("a.yaml", &good);
     folder.write("z.yaml", service("z", 80));
     folder.names();
     folder.write("a.yaml", format!("{}---\nb: [\n", service("a", 81)));
-    insta::assert_snapshot!(folder.drawn());
+    insta::assert_snapshot!(folder.rendered());
     let loaded = folder.loader.load();
     assert_eq!(
         names(&loaded),
@@ -23,23 +23,18 @@ fn a_file_that_cannot_be_parsed_keeps_all_that_was_good_in_it() {
             "Service default/z"
         ]
     );
-    let a = loaded
-        .resources
-        .services
-        .values()
-        .next()
-        .expect("a service");
+    let a = first_service(&loaded);
     assert_eq!(
         a.spec.ports[0].port.get(),
         80,
-        "the file's last good state is of one piece"
+        "objects of two versions of the file are never mixed"
     );
     folder.write("a.yaml", service("b", 80));
     assert_eq!(folder.names(), ["Service default/b", "Service default/z"]);
 }
 
 #[test]
-fn a_file_that_never_could_be_parsed_gives_what_can_be_read() {
+fn loads_the_readable_documents_of_a_file_that_was_never_valid() {
     let mut folder = Folder::new();
     folder.write("a.yaml", format!("{}---\nb: [\n", service("a", 80)));
     assert_eq!(folder.names(), ["Service default/a"]);
@@ -47,14 +42,14 @@ fn a_file_that_never_could_be_parsed_gives_what_can_be_read() {
     assert_eq!(
         folder.names(),
         ["Service default/a", "Service default/b"],
-        "nobody knows that a is gone"
+        "a may still be in the broken document"
     );
     folder.write("a.yaml", service("b", 80));
     assert_eq!(folder.names(), ["Service default/b"]);
 }
 
 #[test]
-fn a_refused_object_keeps_its_last_good_version_and_hurts_no_other() {
+fn keeps_last_good_version_of_a_refused_object_and_loads_the_others() {
     let mut folder = Folder::new();
     folder.write(
         "a.yaml",
@@ -65,7 +60,7 @@ fn a_refused_object_keeps_its_last_good_version_and_hurts_no_other() {
         "a.yaml",
         format!("{}---\n{}", service("a", 0), service("b", 81)),
     );
-    insta::assert_snapshot!(folder.drawn());
+    insta::assert_snapshot!(folder.rendered());
     let loaded = folder.loader.load();
     let ports: Vec<u16> = loaded
         .resources
@@ -77,27 +72,34 @@ fn a_refused_object_keeps_its_last_good_version_and_hurts_no_other() {
 }
 
 #[test]
-fn an_empty_file_holds_nothing_but_only_when_it_stays_empty() {
+fn drops_the_objects_of_an_empty_file_only_if_it_stays_empty() {
     let mut folder = Folder::new();
     folder.write("a.yaml", service("a", 80));
     folder.names();
     folder.write("a.yaml", "");
     let loaded = folder.loader.load();
-    assert_eq!(names(&loaded), ["Service default/a"], "a writer may begin");
-    assert!(folder.loader.look_again().is_some());
+    assert_eq!(
+        names(&loaded),
+        ["Service default/a"],
+        "a write may have begun"
+    );
+    assert!(folder.loader.recheck_at().is_some());
     folder.write("a.yaml", service("b", 80));
-    assert_eq!(folder.names(), ["Service default/b"], "and ends");
+    assert_eq!(folder.names(), ["Service default/b"], "the write has ended");
     folder.write("a.yaml", "");
     let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
     while !folder.names().is_empty() {
-        assert!(std::time::Instant::now() < deadline, "it stays empty");
+        assert!(
+            std::time::Instant::now() < deadline,
+            "the empty file isn't loaded"
+        );
     }
     assert_eq!(lines(&folder.loader.load()), Vec::<String>::new());
-    assert_eq!(folder.loader.look_again(), None);
+    assert_eq!(folder.loader.recheck_at(), None);
 }
 
 #[test]
-fn a_file_that_is_no_text_any_more_keeps_what_was_good_in_it() {
+fn keeps_last_good_file_when_it_becomes_binary() {
     let mut folder = Folder::new();
     folder.write("a.yaml", service("a", 80));
     folder.names();
@@ -108,16 +110,17 @@ fn a_file_that_is_no_text_any_more_keeps_what_was_good_in_it() {
 }
 
 #[test]
-fn a_folder_that_cannot_be_read_keeps_what_was_good_in_it() {
+fn keeps_last_good_files_of_a_folder_that_cannot_be_read() {
     let mut folder = Folder::new();
     folder.write("sub/a.yaml", service("a", 80));
     folder.names();
     let mode = |path: &Path, mode| {
-        fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("the folder is ours");
+        fs::set_permissions(path, fs::Permissions::from_mode(mode))
+            .expect("the folder is writable");
     };
     let sub = folder.path("sub");
     mode(&sub, 0o000);
-    // To the superuser every folder is open; then there is nothing to be seen here.
+    // The superuser can read every folder, so there is no error then.
     let closed = fs::read_dir(&sub).is_err();
     let loaded = folder.loader.load();
     mode(&sub, 0o755);
@@ -125,26 +128,26 @@ fn a_folder_that_cannot_be_read_keeps_what_was_good_in_it() {
     assert_eq!(errors(&loaded), usize::from(closed));
 }
 
-/// As when what is mounted there has died.
+/// A dead mount causes such an error.
 #[test]
-fn a_folder_that_cannot_be_looked_up_keeps_what_was_good_in_it() {
+fn keeps_last_good_files_of_a_folder_that_cannot_be_examined() {
     let mut folder = Folder::new();
     folder.write("sub/a.yaml", service("a", 80));
     folder.write("b.yaml", service("b", 80));
     folder.names();
-    fs::rename(folder.path("sub"), folder.path(".sub")).expect("moved");
-    // No file system has such a name, which is another error than that there is none.
-    symlink("x".repeat(300), folder.path("sub")).expect("a link");
-    symlink("loop", folder.path("loop")).expect("a link");
+    fs::rename(folder.path("sub"), folder.path(".sub")).expect("the folder is moved");
+    // The name is too long for any file system, which is another error than a missing file.
+    symlink("x".repeat(300), folder.path("sub")).expect("the link is created");
+    symlink("loop", folder.path("loop")).expect("the link is created");
     let loaded = folder.loader.load();
     assert_eq!(names(&loaded), ["Service default/a", "Service default/b"]);
-    assert_eq!(errors(&loaded), 1, "{}", drawn(&loaded));
-    fs::remove_file(folder.path("sub")).expect("removed");
+    assert_eq!(errors(&loaded), 1, "{}", rendered(&loaded));
+    fs::remove_file(folder.path("sub")).expect("it is removed");
     assert_eq!(folder.names(), ["Service default/b"]);
 }
 
 #[test]
-fn a_root_that_vanishes_keeps_what_was_good_in_it() {
+fn keeps_last_good_files_of_a_root_that_is_removed() {
     let mut folder = Folder::new();
     folder.write("a.yaml", service("a", 80));
     folder.names();
@@ -155,7 +158,7 @@ fn a_root_that_vanishes_keeps_what_was_good_in_it() {
         (names(&loaded), errors(&loaded)),
         (vec!["Service default/a".to_owned()], 1)
     );
-    fs::create_dir(folder.dir.path()).expect("it was there");
+    fs::create_dir(folder.dir.path()).expect("the folder is created");
     assert_eq!(folder.names(), Vec::<String>::new());
 }
 
@@ -166,7 +169,7 @@ fn ports(loaded: &Loaded) -> Vec<u16> {
 }
 
 #[test]
-fn a_slip_in_what_an_object_is_or_how_it_is_called_removes_nothing() {
+fn a_typing_error_in_the_kind_or_the_name_removes_no_object() {
     let good = format!("{}---\n{}", service("a", 80), service("b", 80));
     for (right, wrong) in [
         ("kind: Service", "kind: Servce"),
@@ -188,22 +191,22 @@ fn a_slip_in_what_an_object_is_or_how_it_is_called_removes_nothing() {
             folder.write("a.yaml", bad(port));
             let loaded = folder.loader.load();
             assert_eq!(ports(&loaded), [80, port], "{wrong}");
-            let drawn = drawn(&loaded);
-            assert!(drawn.contains("stays in force"), "{wrong}: {drawn}");
+            let rendered = rendered(&loaded);
+            assert!(rendered.contains("stays in force"), "{wrong}: {rendered}");
         }
         folder.write("a.yaml", good.replacen("port: 80", "port: 90", 1));
         let loaded = folder.loader.load();
-        assert_eq!(ports(&loaded), [90, 80], "{wrong} is mended");
+        assert_eq!(ports(&loaded), [90, 80], "{wrong} is corrected");
         assert_eq!(lines(&loaded), Vec::<String>::new());
         folder.write("a.yaml", bad(81));
         folder.names();
         folder.write("a.yaml", service("b", 83));
-        assert_eq!(ports(&folder.loader.load()), [83], "{wrong} is gone");
+        assert_eq!(ports(&folder.loader.load()), [83], "{wrong} is removed");
     }
 }
 
 #[test]
-fn what_never_was_an_object_keeps_no_other_from_going() {
+fn a_document_that_was_always_unidentified_keeps_no_object() {
     let mut folder = Folder::new();
     let other = service("x", 80).replace("Service", "Servce");
     let text = format!("{}---\n{other}---\n{}", service("a", 80), service("b", 80));
@@ -216,12 +219,12 @@ fn what_never_was_an_object_keeps_no_other_from_going() {
     assert_eq!(
         folder.names(),
         Vec::<String>::new(),
-        "b is another thing now"
+        "b is of another kind now"
     );
 }
 
 #[test]
-fn a_slip_beside_a_broken_document_is_no_removal_when_that_one_is_mended() {
+fn a_typing_error_removes_no_object_when_a_broken_document_is_corrected() {
     let mut folder = Folder::new();
     let slip = service("a", 80).replace("kind: Service", "kind: Servce");
     folder.write(

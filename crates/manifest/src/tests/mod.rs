@@ -1,4 +1,4 @@
-//! What the loader makes of texts and folders, good ones and bad ones.
+//! Tests of the loader with valid and invalid texts and folders.
 
 mod folder;
 mod hostile;
@@ -15,7 +15,7 @@ use std::fs;
 use std::path::PathBuf;
 use tempfile::TempDir;
 
-/// A folder that changes, and what is loaded of it.
+/// A temporary folder with its loader.
 struct Folder {
     dir: TempDir,
     loader: Loader,
@@ -35,22 +35,22 @@ impl Folder {
     fn write(&self, name: &str, text: impl AsRef<[u8]>) {
         let path = self.path(name);
         fs::create_dir_all(path.parent().expect("it is in the folder"))
-            .expect("the folder is ours");
-        fs::write(path, text).expect("the folder is ours");
+            .expect("the folder is created");
+        fs::write(path, text).expect("the file is written");
     }
 
     fn remove(&self, name: &str) {
-        fs::remove_file(self.path(name)).expect("the file is there");
+        fs::remove_file(self.path(name)).expect("the file is removed");
     }
 
     fn names(&mut self) -> Vec<String> {
         names(&self.loader.load())
     }
 
-    /// What is wrong, without the folder's own path.
-    fn drawn(&mut self) -> String {
+    /// Renders all diagnostics, with paths relative to the folder.
+    fn rendered(&mut self) -> String {
         let path = format!("{}/", self.dir.path().display());
-        drawn(&self.loader.load()).replace(&path, "")
+        rendered(&self.loader.load()).replace(&path, "")
     }
 }
 
@@ -67,7 +67,7 @@ spec:
     protocol: HTTP
 ";
 
-/// A route with some `spec`, which is indented by two spaces.
+/// The manifest of a route. `spec` is indented by two spaces.
 fn route(name: &str, spec: &str) -> String {
     format!(
         "apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata:\n  name: {name}\nspec:\n{spec}"
@@ -80,21 +80,27 @@ fn service(name: &str, port: u16) -> String {
     )
 }
 
-/// Every problem as it is drawn.
-fn drawn(loaded: &Loaded) -> String {
-    let drawn = loaded
+/// The first Service in force.
+fn first_service(loaded: &Loaded) -> &crate::api::Service {
+    let mut services = loaded.resources.services.values();
+    services.next().expect("there is a Service")
+}
+
+/// Renders all diagnostics.
+fn rendered(loaded: &Loaded) -> String {
+    let rendered = loaded
         .diagnostics
         .iter()
         .map(|found| render(found, Style::Plain));
-    drawn.collect::<Vec<_>>().join("\n\n")
+    rendered.collect::<Vec<_>>().join("\n\n")
 }
 
-/// Every problem of a text as it is drawn.
-fn drawn_of(text: &str) -> String {
-    drawn(&Loader::from_text("f.yaml", text))
+/// Renders all diagnostics of a text.
+fn rendered_of(text: &str) -> String {
+    rendered(&Loader::from_text("f.yaml", text))
 }
 
-/// Every problem in one line.
+/// All diagnostics as one line each.
 fn lines(loaded: &Loaded) -> Vec<String> {
     loaded.diagnostics.iter().map(summary_line).collect()
 }
@@ -103,7 +109,7 @@ fn lines_of(text: impl Into<Vec<u8>>) -> Vec<String> {
     lines(&Loader::from_text("f.yaml", text))
 }
 
-/// What is in force, by kind and name.
+/// The kinds and names of the objects in force.
 fn names(loaded: &Loaded) -> Vec<String> {
     let resources = &loaded.resources;
     let gateways = resources

@@ -1,9 +1,9 @@
-//! What is read of good manifests.
+//! Tests of decoding valid manifests.
 
 use super::*;
 
 #[test]
-fn many_documents_lists_and_comments_load_without_a_word() {
+fn loads_documents_lists_and_comments_without_diagnostics() {
     let list = "apiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: Service\n  metadata: {name: a, namespace: shop}\n  spec: {ports: [{port: 3000}]}\n- apiVersion: v1\n  kind: Service\n  metadata: {name: b, namespace: shop}\n";
     let text = format!("# head\n---\n{GATEWAY}---\n# nothing\n---\n{list}...\n# tail\n");
     assert_clean(&text);
@@ -15,7 +15,7 @@ fn many_documents_lists_and_comments_load_without_a_word() {
 }
 
 #[test]
-fn a_typed_list_gives_its_items_their_kind() {
+fn items_of_a_typed_list_have_its_kind() {
     let text = "apiVersion: v1\nkind: ServiceList\nitems:\n- metadata: {name: a}\n";
     assert_eq!(
         names(&Loader::from_text("f.yaml", text)),
@@ -24,22 +24,17 @@ fn a_typed_list_gives_its_items_their_kind() {
 }
 
 #[test]
-fn json_is_read_with_its_escapes_and_tabs() {
+fn reads_json_with_escapes_and_tabs() {
     let text = "{\n\t\"apiVersion\": \"v1\", \"kind\": \"Service\",\n\t\"metadata\": {\"name\": \"a\\u0062c\", \"annotations\": {\"x\": \"\\ud83d\\ude00 \\/ \\n\"}},\n\t\"spec\": {\"ports\": [{\"port\": 1}]}\n}\n";
     assert_clean(text);
     let loaded = Loader::from_text("f.json", text);
     assert_eq!(names(&loaded), ["Service default/abc"]);
-    let service = loaded
-        .resources
-        .services
-        .values()
-        .next()
-        .expect("one service");
+    let service = first_service(&loaded);
     assert_eq!(service.meta.annotations["x"], "\u{1f600} / \n");
 }
 
 #[test]
-fn a_long_line_of_json_is_read() {
+fn reads_a_long_line_of_json() {
     let ports: Vec<String> = (1..2_000)
         .map(|port| format!("{{\"port\":{port},\"name\":\"p{port}\"}}"))
         .collect();
@@ -51,16 +46,11 @@ fn a_long_line_of_json_is_read() {
 }
 
 #[test]
-fn anchors_aliases_and_merge_keys_are_expanded() {
+fn expands_anchors_aliases_and_merge_keys() {
     let text = "apiVersion: v1\nkind: Service\nmetadata:\n  name: a\n  labels: &labels\n    x: one\n    y1: two\n  annotations:\n    <<: *labels\n    x: own\n";
     assert_clean(text);
     let loaded = Loader::from_text("f.yaml", text);
-    let service = loaded
-        .resources
-        .services
-        .values()
-        .next()
-        .expect("one service");
+    let service = first_service(&loaded);
     let annotations: Vec<_> = service.meta.annotations.iter().collect();
     assert_eq!(
         annotations,
@@ -83,12 +73,12 @@ fn keys_that_are_numbers_or_booleans_become_strings() {
 }
 
 #[test]
-fn a_byte_order_mark_and_windows_line_ends_are_accepted() {
+fn accepts_a_byte_order_mark_and_windows_line_ends() {
     assert_clean(&format!("\u{feff}{}", GATEWAY.replace('\n', "\r\n")));
 }
 
 #[test]
-fn what_an_api_server_writes_into_an_object_is_accepted() {
+fn accepts_fields_that_an_api_server_adds() {
     let text = GATEWAY.replace(
         "  name: gw\n",
         "  name: gw\n  creationTimestamp: null\n  generation: 3\n  managedFields: [{manager: kubectl}]\n  ownerReferences: []\n  finalizers: [a/b]\n  selfLink: x\n",
@@ -97,7 +87,7 @@ fn what_an_api_server_writes_into_an_object_is_accepted() {
 }
 
 #[test]
-fn other_kinds_are_mentioned_once_and_never_an_error() {
+fn mentions_each_object_of_another_kind_once() {
     let text = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a}\nanything: {}\n---\napiVersion: networking.istio.io/v1\nkind: Gateway\nmetadata: {name: b}\n---\napiVersion: gateway.networking.k8s.io/v1\nkind: GRPCRoute\nmetadata: {name: c}\n";
     let expected = [
         "f.yaml:2:7: info[GF0303]: Deployment (apps/v1) isn't used here",
@@ -118,17 +108,12 @@ fn cluster_scoped_kinds_have_no_namespace() {
 }
 
 #[test]
-fn an_object_is_given_back_as_it_stands_in_its_file() {
+fn returns_an_object_exactly_as_its_file_contains_it() {
     let text = format!(
         "{GATEWAY}---\nkind: List\napiVersion: v1\nitems:\n- {{kind: Service, apiVersion: v1, metadata: {{name: a, labels: {{x: \"017\"}}}}, spec: {{x: 017}}}}\n"
     );
     let loaded = Loader::from_text("f.yaml", text);
-    let service = loaded
-        .resources
-        .services
-        .values()
-        .next()
-        .expect("one service");
+    let service = first_service(&loaded);
     let json =
         gatefold_diagnostic::yaml::document_json(&service.document).expect("the item is there");
     let expected = serde_json::json!({

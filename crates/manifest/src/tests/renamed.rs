@@ -1,4 +1,4 @@
-//! What was last good in a broken file stays in force under the file's new name, and gives way to what stands elsewhere.
+//! Tests of which last good objects stay in force when a broken file is renamed or its objects are moved.
 
 use super::*;
 use crate::Update;
@@ -6,7 +6,7 @@ use std::path::Path;
 
 const BROKEN: &str = "b: [\n";
 
-/// A folder with a file `a.yaml` that had Services a and b and is broken now.
+/// A folder with the file `a.yaml`, which had Services a and b and is broken now.
 fn broken() -> Folder {
     let mut folder = Folder::new();
     let good = format!("{}---\n{}", service("a", 80), service("b", 80));
@@ -20,61 +20,62 @@ fn broken() -> Folder {
 const BOTH: [&str; 2] = ["Service default/a", "Service default/b"];
 
 fn rename(folder: &Folder, from: &str, to: &str) {
-    fs::rename(folder.path(from), folder.path(to)).expect("the folder is ours");
+    fs::rename(folder.path(from), folder.path(to)).expect("the folder is writable");
 }
 
 #[test]
-fn a_broken_file_keeps_what_was_last_good_when_it_is_renamed() {
+fn keeps_last_good_objects_when_a_broken_file_is_renamed() {
     let mut folder = broken();
     rename(&folder, "a.yaml", "c.yaml");
     assert_eq!(folder.names(), BOTH);
-    let drawn = folder.drawn();
-    assert!(drawn.contains("--> c.yaml:"), "{drawn}");
-    assert!(!drawn.contains("a.yaml"), "{drawn}");
-    assert!(drawn.contains("stays in force"), "{drawn}");
+    let rendered = folder.rendered();
+    assert!(rendered.contains("--> c.yaml:"), "{rendered}");
+    assert!(!rendered.contains("a.yaml"), "{rendered}");
+    assert!(rendered.contains("stays in force"), "{rendered}");
     rename(&folder, "c.yaml", "b.yaml");
     assert_eq!(folder.names(), BOTH, "a second time");
     folder.write("b.yaml", service("b", 82));
     let loaded = folder.loader.load();
-    assert_eq!(names(&loaded), ["Service default/b"], "it is mended");
+    assert_eq!(names(&loaded), ["Service default/b"], "it is corrected");
     assert_eq!(lines(&loaded), Vec::<String>::new());
 }
 
 #[test]
-fn a_broken_file_keeps_what_was_last_good_when_events_tell_of_its_new_name() {
+fn keeps_last_good_objects_when_events_report_the_new_name() {
     for together in [true, false] {
         let mut folder = broken();
         let (from, to) = (folder.path("a.yaml"), folder.path("c.yaml"));
-        fs::rename(&from, &to).expect("renamed");
-        let looks: Vec<Vec<&Path>> = match together {
-            true => vec![vec![&from, &to]],
-            false => vec![vec![&from], vec![&to]],
+        fs::rename(&from, &to).expect("the file is renamed");
+        let updates: Vec<Vec<&Path>> = if together {
+            vec![vec![&from, &to]]
+        } else {
+            vec![vec![&from], vec![&to]]
         };
         let mut last = Vec::new();
-        for paths in looks {
+        for paths in updates {
             let paths = paths.into_iter().map(Path::to_owned).collect();
             let Update::New(loaded) = folder.loader.update_files(&paths) else {
-                panic!("nothing new was seen");
+                panic!("the change wasn't noticed");
             };
             last = names(&loaded);
         }
-        assert_eq!(last, BOTH, "in one look: {together}");
+        assert_eq!(last, BOTH, "in one update: {together}");
     }
 }
 
 #[test]
-fn a_broken_file_keeps_what_was_last_good_when_it_is_copied_and_removed() {
+fn keeps_last_good_objects_when_a_broken_file_is_copied_and_removed() {
     let mut folder = broken();
-    fs::copy(folder.path("a.yaml"), folder.path("c.yaml")).expect("copied");
+    fs::copy(folder.path("a.yaml"), folder.path("c.yaml")).expect("the file is copied");
     assert_eq!(folder.names(), BOTH);
     folder.remove("a.yaml");
     assert_eq!(folder.names(), BOTH);
     folder.remove("c.yaml");
-    assert_eq!(folder.names(), Vec::<String>::new(), "gone is gone");
+    assert_eq!(folder.names(), Vec::<String>::new(), "both are removed");
 }
 
 #[test]
-fn files_that_are_no_text_keep_what_was_last_good_when_their_folder_is_renamed() {
+fn keeps_last_good_objects_when_the_folder_of_binary_files_is_renamed() {
     let mut folder = Folder::new();
     for name in ["a", "b"] {
         let path = format!("one/{name}.yaml");
@@ -86,11 +87,15 @@ fn files_that_are_no_text_keep_what_was_last_good_when_their_folder_is_renamed()
     rename(&folder, "one", "two");
     assert_eq!(folder.names(), BOTH);
     folder.remove("two/a.yaml");
-    assert_eq!(folder.names(), ["Service default/b"], "each has its own");
+    assert_eq!(
+        folder.names(),
+        ["Service default/b"],
+        "each file keeps its own objects"
+    );
 }
 
 #[test]
-fn a_refused_object_keeps_its_last_good_version_when_its_file_is_renamed() {
+fn keeps_last_good_version_of_a_refused_object_when_its_file_is_renamed() {
     let mut folder = Folder::new();
     folder.write("a.yaml", service("a", 80));
     folder.names();
@@ -99,11 +104,11 @@ fn a_refused_object_keeps_its_last_good_version_when_its_file_is_renamed() {
     rename(&folder, "a.yaml", "c.yaml");
     let loaded = folder.loader.load();
     assert_eq!(names(&loaded), ["Service default/a"]);
-    assert!(drawn(&loaded).contains("its last good version stays in force"));
+    assert!(rendered(&loaded).contains("its last good version stays in force"));
 }
 
 #[test]
-fn another_broken_file_gets_nothing_of_one_that_is_removed() {
+fn another_broken_file_does_not_receive_the_objects_of_a_removed_one() {
     let mut folder = broken();
     folder.write("c.yaml", "c: [\n");
     assert_eq!(folder.names(), BOTH);
@@ -112,7 +117,7 @@ fn another_broken_file_gets_nothing_of_one_that_is_removed() {
 }
 
 #[test]
-fn an_object_that_stands_in_a_file_goes_before_one_that_another_file_keeps() {
+fn a_present_object_takes_precedence_over_one_that_another_file_keeps() {
     let mut folder = broken();
     folder.write("z.yaml", service("b", 90));
     let port = |loaded: &Loaded, name: &str| {
@@ -122,15 +127,15 @@ fn an_object_that_stands_in_a_file_goes_before_one_that_another_file_keeps() {
     };
     let loaded = folder.loader.load();
     assert_eq!(port(&loaded, "b"), Some(90), "it was moved there");
-    assert_eq!(errors(&loaded), 1, "{}", drawn(&loaded));
+    assert_eq!(errors(&loaded), 1, "{}", rendered(&loaded));
     folder.remove("z.yaml");
     let loaded = folder.loader.load();
-    assert_eq!(port(&loaded, "b"), Some(80), "it is kept all the time");
+    assert_eq!(port(&loaded, "b"), Some(80), "it is still kept");
     assert_eq!(port(&loaded, "a"), Some(80));
 }
 
 #[test]
-fn a_kept_object_whose_text_is_unchanged_is_where_it_stands_now() {
+fn locates_a_kept_object_whose_text_is_unchanged_at_its_present_position() {
     let mut folder = Folder::new();
     folder.write(
         "a.yaml",

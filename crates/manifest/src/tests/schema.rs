@@ -1,9 +1,9 @@
-//! Objects that an API server would refuse.
+//! Tests with objects that an API server would refuse.
 
 use super::*;
 
 #[test]
-fn every_problem_of_an_object_is_found_in_one_pass() {
+fn reports_every_problem_of_an_object_at_once() {
     let text = "\
 apiVersion: gateway.networking.k8s.io/v1
 kind: Gateway
@@ -29,7 +29,7 @@ spec:
     protocol: HTTP
   addresses: {type: IPAddress}
 ";
-    insta::assert_snapshot!(drawn_of(text));
+    insta::assert_snapshot!(rendered_of(text));
     assert!(
         Loader::from_text("f.yaml", text)
             .resources
@@ -39,7 +39,7 @@ spec:
 }
 
 #[test]
-fn the_rules_of_listeners_are_checked() {
+fn checks_the_rules_of_listeners() {
     let text = "\
 apiVersion: gateway.networking.k8s.io/v1
 kind: Gateway
@@ -63,11 +63,11 @@ spec:
   - {name: e, port: 81, protocol: HTTP}
   - {name: f, port: 82, protocol: HTTP, allowedRoutes: {namespaces: {from: None}, kinds: [{kind: 1x}]}}
 ";
-    insta::assert_snapshot!(drawn_of(text));
+    insta::assert_snapshot!(rendered_of(text));
 }
 
 #[test]
-fn the_rules_of_routes_are_checked() {
+fn checks_the_rules_of_routes() {
     let spec = "  parentRefs: [{name: gw}, {name: gw, sectionName: a}, {name: other}, {name: other}]
   hostnames: [\"*.*.example\", UPPER.example]
   rules:
@@ -85,11 +85,11 @@ fn the_rules_of_routes_are_checked() {
     retry: {codes: [200, 500, 500], attempts: 0, backoff: 1}
     timeouts: {request: 1.5s}
 ";
-    insta::assert_snapshot!(drawn_of(&route("r", spec)));
+    insta::assert_snapshot!(rendered_of(&route("r", spec)));
 }
 
 #[test]
-fn the_rules_of_filters_are_checked() {
+fn checks_the_rules_of_filters() {
     let spec = "  rules:
   - filters:
     - type: RequestHeaderModifier
@@ -113,11 +113,11 @@ fn the_rules_of_filters_are_checked() {
     - type: RequestRedirect
       requestRedirect: {path: {type: ReplacePrefixMatch, replacePrefixMatch: /b}}
 ";
-    insta::assert_snapshot!(drawn_of(&route("r", spec)));
+    insta::assert_snapshot!(rendered_of(&route("r", spec)));
 }
 
 #[test]
-fn the_rules_of_the_other_kinds_are_checked() {
+fn checks_the_rules_of_the_other_kinds() {
     let text = "\
 apiVersion: gateway.networking.k8s.io/v1
 kind: GatewayClass
@@ -167,11 +167,11 @@ apiVersion: gateway.networking.k8s.io/v1
 kind: Gateway
 metadata: {name: r}
 ";
-    insta::assert_snapshot!(drawn_of(text));
+    insta::assert_snapshot!(rendered_of(text));
 }
 
 #[test]
-fn the_rules_of_fields_that_came_with_v1_7_are_checked() {
+fn checks_the_rules_of_fields_that_v1_7_introduced() {
     let gateway = "\
 apiVersion: gateway.networking.k8s.io/v1
 kind: Gateway
@@ -201,11 +201,11 @@ spec:
       externalAuth: {protocol: GRPC, grpc: {}, backendRef: {name: a, port: 80}, forwardBody: {maxSize: -1}}
 ",
     );
-    insta::assert_snapshot!(drawn_of(&format!("{gateway}---\n{route}")));
+    insta::assert_snapshot!(rendered_of(&format!("{gateway}---\n{route}")));
 }
 
 #[test]
-fn fields_that_came_with_v1_7_are_known() {
+fn accepts_fields_that_v1_7_introduced() {
     let gateway = "\
 apiVersion: gateway.networking.k8s.io/v1
 kind: Gateway
@@ -243,7 +243,7 @@ spec:
 }
 
 #[test]
-fn a_refused_object_leaves_the_others_alone() {
+fn a_refused_object_does_not_affect_the_others() {
     let text = format!("{GATEWAY}---\n{}---\n{}", service("a", 80), service("b", 0));
     let loaded = Loader::from_text("f.yaml", text);
     assert_eq!(names(&loaded), ["Gateway default/gw", "Service default/a"]);
@@ -251,15 +251,10 @@ fn a_refused_object_leaves_the_others_alone() {
 }
 
 #[test]
-fn of_two_objects_with_one_name_the_first_counts() {
+fn uses_the_first_of_two_objects_with_the_same_name() {
     let text = format!("{}---\n{}", service("a", 80), service("a", 81));
     let loaded = Loader::from_text("f.yaml", text);
-    insta::assert_snapshot!(drawn(&loaded));
-    let service = loaded
-        .resources
-        .services
-        .values()
-        .next()
-        .expect("one service");
+    insta::assert_snapshot!(rendered(&loaded));
+    let service = first_service(&loaded);
     assert_eq!(service.spec.ports[0].port.get(), 80);
 }

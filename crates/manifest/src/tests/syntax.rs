@@ -1,9 +1,9 @@
-//! Texts that aren't YAML, or not whole.
+//! Tests with texts that are invalid or incomplete YAML.
 
 use super::*;
 
 #[test]
-fn every_syntax_error_of_a_file_is_found() {
+fn reports_every_syntax_error_of_a_file() {
     let broken = [
         "a: [1, 2\n",
         "b: {\n",
@@ -23,21 +23,25 @@ fn every_syntax_error_of_a_file_is_found() {
     ];
     let text = broken.join("---\n") + "---\n" + GATEWAY;
     let loaded = Loader::from_text("f.yaml", text);
-    insta::assert_snapshot!(drawn(&loaded));
-    assert_eq!(errors(&loaded), broken.len(), "one error a document");
-    assert_eq!(names(&loaded), ["Gateway default/gw"], "the rest is read");
+    insta::assert_snapshot!(rendered(&loaded));
+    assert_eq!(errors(&loaded), broken.len(), "one error per document");
+    assert_eq!(
+        names(&loaded),
+        ["Gateway default/gw"],
+        "the valid document is loaded"
+    );
 }
 
 #[test]
-fn aliases_that_lead_nowhere_and_keys_that_are_none_are_named() {
+fn reports_undefined_aliases_and_invalid_keys() {
     let text = "m: *x\n---\nn: &a [*a]\n---\n? [a]\n: b\n---\n~: a\n---\n<<: 1\n---\non: 1\ny: 2\n---\na: !!int x\n";
-    insta::assert_snapshot!(drawn_of(text));
+    insta::assert_snapshot!(rendered_of(text));
 }
 
 #[test]
-fn a_duplicate_key_is_shown_at_both_places() {
+fn shows_both_places_of_a_duplicate_key() {
     let text = GATEWAY.replace("    port: 80\n", "    port: 80\n    port: 81\n");
-    insta::assert_snapshot!(drawn_of(&text));
+    insta::assert_snapshot!(rendered_of(&text));
     assert!(
         Loader::from_text("f.yaml", text)
             .resources
@@ -47,7 +51,7 @@ fn a_duplicate_key_is_shown_at_both_places() {
 }
 
 #[test]
-fn a_duplicate_key_among_many_is_found_and_refuses_its_item_only() {
+fn a_duplicate_key_among_many_refuses_only_its_item() {
     let item = |name: &str, labels: &str| {
         format!(
             "- apiVersion: v1\n  kind: Service\n  metadata:\n    name: {name}\n    labels:\n{labels}"
@@ -62,19 +66,19 @@ fn a_duplicate_key_among_many_is_found_and_refuses_its_item_only() {
     let loaded = Loader::from_text("f.yaml", text);
     assert_eq!(
         lines(&loaded),
-        ["f.yaml:49:7: error[GF0105]: the key `l33` stands twice in one mapping"]
+        ["f.yaml:49:7: error[GF0105]: the key `l33` appears twice in one mapping"]
     );
     assert_eq!(names(&loaded), ["Service default/b"]);
 }
 
 #[test]
-fn text_that_is_no_object_is_named() {
+fn reports_documents_that_are_no_objects() {
     let text = "foo: 1\n---\n- x\n---\nhello\n---\napiVersion: v1\n---\nkind: Service\n---\napiVersion: v1\nkind: Service\n---\nkind: Service\napiVersion: v1\nmetadata: {generateName: a-}\n---\nkind: [Service]\napiVersion: 1\n";
-    insta::assert_snapshot!(drawn_of(text));
+    insta::assert_snapshot!(rendered_of(text));
 }
 
 #[test]
-fn bytes_that_are_no_text_are_named() {
+fn reports_bytes_that_are_no_text() {
     let cases: [(&[u8], &str); 4] = [
         (
             b"a: 1\nb: caf\xe9!\n",
@@ -99,13 +103,13 @@ fn bytes_that_are_no_text_are_named() {
 }
 
 #[test]
-fn a_file_cut_at_any_byte_never_panics_and_never_hangs() {
+fn loads_a_file_truncated_at_any_byte() {
     let text = format!(
         "{GATEWAY}---\n{}",
         route("r", "  rules:\n  - backendRefs: [{name: \"a\", port: 1}]\n")
     );
     for end in 0..text.len() {
         let loaded = Loader::from_text("f.yaml", &text[..end]);
-        drawn(&loaded);
+        rendered(&loaded);
     }
 }

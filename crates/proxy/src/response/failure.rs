@@ -1,7 +1,7 @@
 //! Failures of forwarding: which answer the client gets, and which failures allow a retry.
 
 use crate::response::reason::Reason;
-use gatefold_listen::Refusal;
+use gatefold_listen::FramingError;
 use pingora_core::{Error, ErrorSource, ErrorType, RetryType};
 use std::io;
 
@@ -77,7 +77,7 @@ pub(crate) fn without_header(mut error: Box<Error>) -> Box<Error> {
 /// Whether the client has sent a malformed body.
 fn is_malformed(error: &Error) -> bool {
     let cause = error.root_cause().downcast_ref::<io::Error>();
-    cause.and_then(Refusal::of).is_some()
+    cause.and_then(FramingError::of).is_some()
 }
 
 /// Whether Pingora's chunk reader has rejected a body.

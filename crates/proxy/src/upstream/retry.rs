@@ -195,15 +195,18 @@ mod tests {
     use gatefold_dataplane::filter::Filters;
     use gatefold_dataplane::retry::RuleRetry;
     use gatefold_dataplane::timeouts::RuleTimeouts;
-    use gatefold_dataplane::{Action, Rule};
+    use gatefold_dataplane::{Action, Rule, RuleId};
     use std::sync::Arc;
     use std::time::Duration;
 
     #[test]
     fn closed_shared_connection_does_not_count_as_attempt() {
         let rule = Arc::new(Rule {
-            route: "default/route".into(),
-            index: 0,
+            id: RuleId {
+                kind: "HTTPRoute",
+                route: "default/route".into(),
+                index: 0,
+            },
             filters: Filters::default(),
             timeouts: RuleTimeouts::default(),
             retry: Some(Box::new(RuleRetry {

@@ -1,0 +1,60 @@
+//! Compiles the matches of HTTPRoutes.
+
+use super::matches::{CompileMatch, Patterns};
+use gatefold_dataplane::http_match::HttpMatch;
+use gatefold_dataplane::matcher::{Matcher, PathMatch, ValueMatch};
+use gatefold_manifest::api::{HTTPPathMatch, HTTPRouteMatch, PathMatchType};
+use http::{HeaderName, Method};
+use std::sync::Arc;
+
+impl CompileMatch for HTTPRouteMatch {
+    type Compiled = HttpMatch;
+
+    fn compile(&self, patterns: &mut Patterns) -> Option<HttpMatch> {
+        Some(HttpMatch {
+            path: path(&self.path),
+            matcher: Arc::new(matcher(self, patterns)?),
+        })
+    }
+
+    fn prefix(&self) -> &str {
+        &self.path.value
+    }
+}
+
+/// Compiles the condition on the path.
+fn path(path: &HTTPPathMatch) -> PathMatch {
+    let value: Arc<str> = path.value.as_str().into();
+    match path.kind {
+        PathMatchType::Exact => PathMatch::Exact(value),
+        PathMatchType::PathPrefix => PathMatch::Prefix(value),
+        PathMatchType::RegularExpression => PathMatch::Regex(value),
+    }
+}
+
+/// Compiles all other conditions.
+fn matcher(one: &HTTPRouteMatch, patterns: &mut Patterns) -> Option<Matcher> {
+    let mut headers = Vec::with_capacity(one.headers.len());
+    for header in &one.headers {
+        let name = HeaderName::from_bytes(header.name.as_str().as_bytes()).ok()?;
+        headers.push((name, patterns.value(header.kind, &header.value)?));
+    }
+    let mut query: Vec<(Box<str>, ValueMatch)> = Vec::with_capacity(one.query_params.len());
+    for param in &one.query_params {
+        // Only the first match of a name counts (API: `HTTPRouteMatch.queryParams`).
+        if query.iter().any(|(name, _)| **name == *param.name.as_str()) {
+            continue;
+        }
+        let value = patterns.value(param.kind, &param.value)?;
+        query.push((param.name.as_str().into(), value));
+    }
+    let method = match one.method {
+        Some(method) => Some(Method::from_bytes(method.as_str().as_bytes()).ok()?),
+        None => None,
+    };
+    Some(Matcher {
+        method,
+        headers,
+        query,
+    })
+}

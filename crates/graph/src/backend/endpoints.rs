@@ -1,0 +1,394 @@
+//! Finds the endpoints of a Service's port.
+//!
+//! The first source that applies is used: EndpointSlices, Endpoints, `ExternalName`, Pods that match the selector and
+//! have an address, then the environment (`--backend`, DNS, the echo backend). A source applies even if none of its
+//! endpoints is ready; the Service has no endpoints then.
+
+mod findings;
+
+use crate::Wanted;
+use crate::environment::Environment;
+use findings::{no_endpoints, port_not_found, unsupported_endpoint};
+use gatefold_diagnostic::Diagnostic;
+use gatefold_manifest::Resources;
+use gatefold_manifest::api::{
+    Endpoint, EndpointPort, EndpointSlice, NamespacedName, Pod, Service, ServicePort, TargetPort,
+};
+use hashbrown::HashMap;
+use std::cell::OnceCell;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+/// The label of a slice that names its Service.
+const SERVICE_NAME_LABEL: &str = "kubernetes.io/service-name";
+
+/// A Service in the folder, and one of its ports.
+pub(crate) type FoundPort<'a> = (&'a Arc<Service>, &'a ServicePort);
+
+/// A Service and the number of one of its ports.
+pub type ServicePortKey = (NamespacedName, u16);
+
+/// Resolved ports by Service and number.
+pub(crate) type ServicePortNodes = HashMap<ServicePortKey, Arc<ServicePortNode>>;
+
+/// A Service's port, resolved.
+#[derive(Debug, PartialEq)]
+pub(crate) struct ServicePortNode {
+    /// The Service. `None` if only the environment knows it.
+    service: Option<Same<Service>>,
+    /// The ready endpoints, sorted, without duplicates.
+    pub endpoints: Arc<[SocketAddr]>,
+    /// The port's `appProtocol`, if it is set.
+    pub app_protocol: Option<String>,
+    /// The lookup that would find endpoints outside the folder, if the folder has none.
+    pub wanted: Option<Wanted>,
+    /// Problems with the endpoints.
+    pub findings: Vec<Diagnostic>,
+}
+
+/// An object that is compared by identity.
+#[derive(Debug)]
+struct Same<T>(Arc<T>);
+
+impl<T> PartialEq for Same<T> {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+/// Resolves ports of Services, each once.
+pub(crate) struct ServicePorts<'a> {
+    resources: &'a Resources,
+    environment: &'a Environment,
+    /// The ports of the previous graph.
+    before: &'a ServicePortNodes,
+    /// Whether everything that ports depend on is the same as for the previous graph.
+    unchanged: bool,
+    /// Built when the first port is resolved: most edits need none.
+    index: OnceCell<Index<'a>>,
+    found: ServicePortNodes,
+}
+
+impl<'a> ServicePorts<'a> {
+    pub fn new(
+        resources: &'a Resources,
+        environment: &'a Environment,
+        before: &'a ServicePortNodes,
+        unchanged: bool,
+    ) -> Self {
+        ServicePorts {
+            resources,
+            environment,
+            before,
+            unchanged,
+            index: OnceCell::new(),
+            found: HashMap::new(),
+        }
+    }
+
+    /// Resolves a port. If `port` is `None`, its endpoints come from the environment. If the result equals that of the
+    /// previous graph, returns the previous node.
+    pub fn look_up(
+        &mut self,
+        key: &ServicePortKey,
+        port: Option<FoundPort<'a>>,
+    ) -> Arc<ServicePortNode> {
+        if let Some(known) = self.found.get(key) {
+            return known.clone();
+        }
+        let before = self.before.get(key);
+        let node = match before {
+            Some(before) if self.unchanged => before.clone(),
+            _ => {
+                let now = self.node(key, port);
+                let same = before.filter(|before| ***before == now);
+                same.cloned().unwrap_or_else(|| Arc::new(now))
+            }
+        };
+        self.found.insert(key.clone(), node.clone());
+        node
+    }
+
+    /// Whether a port resolves to the same node as before, although something that ports depend on has changed.
+    pub fn is_unchanged(&mut self, key: &ServicePortKey) -> bool {
+        let Some(before) = self.before.get(key) else {
+            return false;
+        };
+        let port = match self.resources.services.get(&key.0) {
+            Some(service) => match tcp_port(service, key.1) {
+                Some(port) => Some((service, port)),
+                None => return false,
+            },
+            None if self.environment.discovered.contains_key(key) => None,
+            None => return false,
+        };
+        Arc::ptr_eq(before, &self.look_up(key, port))
+    }
+
+    /// Returns the ports with these keys that are known.
+    pub fn used<'k>(mut self, keys: impl Iterator<Item = &'k ServicePortKey>) -> ServicePortNodes {
+        let mut used = ServicePortNodes::new();
+        for key in keys {
+            if used.contains_key(key) {
+                continue;
+            }
+            let found = self.found.remove(key);
+            if let Some(node) = found.or_else(|| self.before.get(key).cloned()) {
+                used.insert(key.clone(), node);
+            }
+        }
+        used
+    }
+
+    fn node(&self, key: &ServicePortKey, port: Option<FoundPort<'a>>) -> ServicePortNode {
+        let index = self.index.get_or_init(|| Index::of(self.resources));
+        let mut findings = Vec::new();
+        let in_folder = port.and_then(|port| self.in_folder(index, port, &mut findings));
+        let discovered = self.environment.discovered.get(key);
+        let wanted = port.filter(|_| in_folder.is_none()).map(wanted);
+        if let (Some(port), true, None) = (port, wanted.is_some(), discovered) {
+            findings.push(no_endpoints(key, port));
+        }
+        let mut addresses = in_folder
+            .or_else(|| discovered.cloned())
+            .unwrap_or_default();
+        addresses.sort_unstable();
+        addresses.dedup();
+        ServicePortNode {
+            service: port.map(|(service, _)| Same(service.clone())),
+            endpoints: addresses.into(),
+            app_protocol: port
+                .and_then(|port| index.app_protocol(port))
+                .map(str::to_owned),
+            wanted,
+            findings,
+        }
+    }
+
+    fn in_folder(
+        &self,
+        index: &Index<'a>,
+        port: FoundPort<'a>,
+        findings: &mut Vec<Diagnostic>,
+    ) -> Option<Vec<SocketAddr>> {
+        index
+            .in_slices(port, findings)
+            .or_else(|| in_endpoints(port, self.resources, findings))
+            .or_else(|| at_external_name(port))
+            .or_else(|| index.in_pods(port))
+    }
+}
+
+/// A Service's port with a number that routes can use.
+pub(crate) fn tcp_port(service: &Service, number: u16) -> Option<&ServicePort> {
+    let mut ports = service.spec.ports.iter();
+    ports.find(|port| port.port.get() == number && port.protocol == "TCP")
+}
+
+/// The objects of the folder that have endpoints.
+struct Index<'a> {
+    /// By namespace and Service.
+    slices: HashMap<(&'a str, &'a str), Vec<&'a EndpointSlice>>,
+    /// Pods that have an address, by namespace and each of their labels.
+    pods: HashMap<(&'a str, &'a str, &'a str), Vec<&'a Pod>>,
+}
+
+impl<'a> Index<'a> {
+    fn of(resources: &'a Resources) -> Self {
+        let mut slices: HashMap<_, Vec<&EndpointSlice>> = HashMap::new();
+        for slice in resources.endpoint_slices.values() {
+            if let Some(service) = slice.meta.labels.get(SERVICE_NAME_LABEL) {
+                let key = (&*slice.meta.namespace, service.as_str());
+                slices.entry(key).or_default().push(slice);
+            }
+        }
+        let mut pods: HashMap<_, Vec<&Pod>> = HashMap::new();
+        for pod in resources
+            .pods
+            .values()
+            .filter(|pod| address_of(pod).is_some())
+        {
+            for (label, value) in &pod.meta.labels {
+                let key = (&*pod.meta.namespace, label.as_str(), value.as_str());
+                pods.entry(key).or_default().push(pod);
+            }
+        }
+        Index { slices, pods }
+    }
+
+    /// Returns the port's `appProtocol`: the Service's, or else that of its EndpointSlices. A slice that Kubernetes creates
+    /// has a copy of the Service's, so they differ only in slices written by hand.
+    fn app_protocol(&self, (service, port): FoundPort<'a>) -> Option<&'a str> {
+        let key = (&*service.meta.namespace, &*service.meta.name);
+        let slices = self.slices.get(&key);
+        let ports = slices.into_iter().flatten().flat_map(|it| &it.spec.ports);
+        let mut same = ports.filter(|it| it.name == port.name);
+        let own = port.app_protocol.as_deref();
+        own.or_else(|| same.find_map(|it| it.app_protocol.as_deref()))
+    }
+
+    fn in_slices(
+        &self,
+        port: FoundPort<'_>,
+        findings: &mut Vec<Diagnostic>,
+    ) -> Option<Vec<SocketAddr>> {
+        let (service, service_port) = port;
+        let key = (&*service.meta.namespace, &*service.meta.name);
+        let slices = self.slices.get(&key)?;
+        let mut ready = Vec::new();
+        let mut terminating = Vec::new();
+        let mut named = false;
+        for slice in slices {
+            let Some(number) = port_number(&slice.spec.ports, service_port) else {
+                continue;
+            };
+            named = true;
+            for (index, endpoint) in slice.spec.endpoints.iter().enumerate() {
+                let Some(text) = endpoint.addresses.first() else {
+                    continue;
+                };
+                let Ok(address) = text.parse::<IpAddr>() else {
+                    unsupported_endpoint(slice, index, text, findings);
+                    continue;
+                };
+                match use_of(endpoint) {
+                    Use::Ready => ready.push(SocketAddr::new(address, number)),
+                    Use::Terminating => terminating.push(SocketAddr::new(address, number)),
+                    Use::None => {}
+                }
+            }
+        }
+        if !named {
+            let ports = slices.iter().flat_map(|slice| &slice.spec.ports);
+            port_not_found("EndpointSlices", port, ports, findings);
+        }
+        // As in kube-proxy, terminating endpoints are used if there are no others.
+        Some(if ready.is_empty() { terminating } else { ready })
+    }
+
+    fn in_pods(&self, (service, port): FoundPort<'_>) -> Option<Vec<SocketAddr>> {
+        let selector = &service.spec.selector;
+        let namespace = &*service.meta.namespace;
+        let (label, value) = selector.iter().next()?;
+        let candidates = self
+            .pods
+            .get(&(namespace, label.as_str(), value.as_str()))?;
+        let mut chosen = candidates.iter().filter(|pod| {
+            let labels = &pod.meta.labels;
+            selector
+                .iter()
+                .all(|(label, value)| labels.get(label) == Some(value))
+        });
+        chosen.clone().next()?;
+        let mut addresses = Vec::new();
+        for pod in chosen.by_ref().filter(|pod| is_ready(pod)) {
+            if let (Some(address), Some(number)) = (address_of(pod), target_port(pod, port)) {
+                addresses.push(SocketAddr::new(address, number));
+            }
+        }
+        Some(addresses)
+    }
+}
+
+/// Returns the lookup for a port that has no endpoints in the folder.
+fn wanted((service, port): FoundPort<'_>) -> Wanted {
+    let external_name = external_name(service).map(str::to_owned);
+    let number = match (&port.target_port, &external_name) {
+        (Some(TargetPort::Number(number)), None) => number.get(),
+        _ => port.port.get(),
+    };
+    Wanted {
+        external_name,
+        port: number,
+    }
+}
+
+fn in_endpoints(
+    port: FoundPort<'_>,
+    resources: &Resources,
+    findings: &mut Vec<Diagnostic>,
+) -> Option<Vec<SocketAddr>> {
+    let (service, service_port) = port;
+    let endpoints = resources.endpoints.get(&service.key())?;
+    let mut addresses = Vec::new();
+    let mut named = false;
+    for subset in &endpoints.spec.subsets {
+        let Some(number) = port_number(&subset.ports, service_port) else {
+            continue;
+        };
+        named = true;
+        let ips = subset
+            .addresses
+            .iter()
+            .filter_map(|address| address.ip.parse().ok());
+        addresses.extend(ips.map(|ip: IpAddr| SocketAddr::new(ip, number)));
+    }
+    if !named && !endpoints.spec.subsets.is_empty() {
+        let ports = endpoints
+            .spec
+            .subsets
+            .iter()
+            .flat_map(|subset| &subset.ports);
+        port_not_found("Endpoints", port, ports, findings);
+    }
+    Some(addresses)
+}
+
+/// Returns the endpoint of an `ExternalName` that is an IP address, which needs no DNS.
+fn at_external_name((service, port): FoundPort<'_>) -> Option<Vec<SocketAddr>> {
+    let address: IpAddr = external_name(service)?.parse().ok()?;
+    Some(vec![SocketAddr::new(address, port.port.get())])
+}
+
+fn external_name(service: &Service) -> Option<&str> {
+    let external = service.spec.kind == "ExternalName";
+    service.spec.external_name.as_deref().filter(|_| external)
+}
+
+/// Returns the number of the endpoint port that has the name of the Service's port. An endpoint port without a number
+/// means every port.
+fn port_number(ports: &[EndpointPort], wanted: &ServicePort) -> Option<u16> {
+    let port = ports.iter().find(|port| port.name == wanted.name)?;
+    Some(port.port.unwrap_or(wanted.port).get())
+}
+
+/// How an endpoint is used, by its conditions.
+enum Use {
+    Ready,
+    /// It still serves, but is terminating.
+    Terminating,
+    None,
+}
+
+fn use_of(endpoint: &Endpoint) -> Use {
+    let conditions = &endpoint.conditions;
+    match (conditions.ready, conditions.serving) {
+        (None | Some(true), _) => Use::Ready,
+        (Some(false), Some(true)) => Use::Terminating,
+        (Some(false), None | Some(false)) => Use::None,
+    }
+}
+
+fn address_of(pod: &Pod) -> Option<IpAddr> {
+    pod.spec.status.pod_ip.as_deref()?.parse().ok()
+}
+
+fn is_ready(pod: &Pod) -> bool {
+    let mut conditions = pod.spec.status.conditions.iter();
+    conditions
+        .find(|c| c.kind == "Ready")
+        .is_none_or(|c| c.status == "True")
+}
+
+fn target_port(pod: &Pod, port: &ServicePort) -> Option<u16> {
+    match &port.target_port {
+        None => Some(port.port.get()),
+        Some(TargetPort::Number(number)) => Some(number.get()),
+        Some(TargetPort::Name(name)) => {
+            let containers = pod.spec.spec.containers.iter();
+            let mut ports = containers.flat_map(|container| &container.ports);
+            let port = ports.find(|port| port.name == *name)?;
+            Some(port.container_port.get())
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! Resolves a backend reference to a Service: its port, endpoints and protocol.
+
+use super::app_protocol::{AppProtocol, Security};
+use super::endpoints::{FoundPort, ServicePortKey, tcp_port};
+use super::{BackendReference, BackendReferences, BackendRefusal};
+use crate::condition::{Problem, Reason};
+use crate::policy::backend_tls::BackendTlsNode;
+use crate::reference::UnresolvedReference;
+use crate::route::TargetNode;
+use crate::{Build, name_pointer};
+use gatefold_dataplane::backend::HttpVersion;
+use gatefold_diagnostic::{Code, Diagnostic, Pointer};
+use gatefold_manifest::api::{NamespacedName, PolicyTargetKind, Service, ServiceSpec};
+
+/// Resolves a reference to the Service `key`.
+pub(super) fn resolve<'a>(
+    at: &BackendReference<'_>,
+    key: NamespacedName,
+    references: &mut BackendReferences<'_, 'a>,
+    build: &mut Build<'a>,
+) -> Result<TargetNode, BackendRefusal> {
+    let number = at.reference.port.map_or(0, |port| port.get());
+    let service = (key, number);
+    let port = service_port(at, &service, build)?;
+    let node = references.ports.look_up(&service, port);
+    if port.is_none() && node.endpoints.is_empty() {
+        let finding = no_address(at, &service.0);
+        build.diagnostics.push(finding);
+    }
+    let app_protocol = node.app_protocol.as_deref();
+    let (version, tls) = protocol(at, (&service.0, port), app_protocol, build)?;
+    references.resolved.push(service.clone());
+    if let Some(refusal) = protection(&service.0, port, build) {
+        return Err(refusal);
+    }
+    Ok(TargetNode::Service {
+        endpoints: node.endpoints.clone(),
+        service,
+        version,
+        tls,
+    })
+}
+
+/// Refuses a port that a policy protects which can't be enforced. The policy's own diagnostic reports it.
+fn protection(
+    key: &NamespacedName,
+    port: Option<FoundPort<'_>>,
+    build: &Build<'_>,
+) -> Option<BackendRefusal> {
+    let kind = PolicyTargetKind::Service;
+    let name = port.map(|(_, port)| port.name.as_str());
+    let refusal = build.protections.refusal(kind, key, name)?;
+    let message = format!("Service {key}: {refusal}");
+    Some(BackendRefusal {
+        problem: Problem::new(Reason::UnenforcedPolicy, message),
+        finding: None,
+    })
+}
+
+/// Returns the Service's port. `None` for a Service that only the command line knows (`--backend`).
+fn service_port<'a>(
+    at: &BackendReference<'_>,
+    wanted: &ServicePortKey,
+    build: &Build<'a>,
+) -> Result<Option<FoundPort<'a>>, BackendRefusal> {
+    let service = match build.resolve::<ServiceSpec>(at.subject.referrer(), at.reference.into()) {
+        Ok(service) => service,
+        Err(UnresolvedReference::NotFound(_))
+            if build.environment.discovered.contains_key(wanted) =>
+        {
+            return Ok(None);
+        }
+        Err(unresolved) => return Err(at.unresolved(unresolved)),
+    };
+    let (_, number) = wanted;
+    if let Some(port) = tcp_port(service, *number) {
+        return Ok(Some((service, port)));
+    }
+    let mut ports = service.spec.ports.iter();
+    Err(match ports.find(|other| other.port.get() == *number) {
+        Some(other) => unsupported_protocol(at, (service, other), &other.protocol),
+        None => port_not_found(at, service, *number),
+    })
+}
+
+/// Reports that DNS has no address yet for the host of a `--backend`.
+fn no_address(at: &BackendReference<'_>, key: &NamespacedName) -> Diagnostic {
+    let message =
+        format!("DNS has no address yet for the host that `--backend` names for Service {key}");
+    let finding = at.finding(Code::NoEndpoints, (at.pointer)(), message);
+    finding.caption("its share of the traffic gets 503")
+}
+
+/// Returns the protocol of the port's endpoints. If the port requires TLS, plain text is never used: without a policy, it is
+/// unknown which authorities to trust (GEP-1911, on `kubernetes.io/wss`).
+fn protocol<'a>(
+    at: &BackendReference<'_>,
+    (key, port): (&NamespacedName, Option<FoundPort<'a>>),
+    app_protocol: Option<&str>,
+    build: &Build<'a>,
+) -> Result<(HttpVersion, BackendTlsNode), BackendRefusal> {
+    let Some(port) = port else {
+        return Ok((HttpVersion::Http1, build.policies.of(key, "")));
+    };
+    let tls = build.policies.of(key, &port.1.name);
+    let name = app_protocol.unwrap_or_default();
+    match AppProtocol::named(app_protocol) {
+        None => Err(unsupported_protocol(at, port, name)),
+        Some(AppProtocol {
+            security: Security::Tls,
+            ..
+        }) if tls == BackendTlsNode::Plain => Err(no_policy(at, port, name)),
+        Some(protocol) => Ok((protocol.version, tls)),
+    }
+}
+
+fn no_policy(
+    at: &BackendReference<'_>,
+    (service, port): FoundPort<'_>,
+    protocol: &str,
+) -> BackendRefusal {
+    let why = "but no BackendTLSPolicy names the CA certificates to trust";
+    let help = format!(
+        "add a BackendTLSPolicy to namespace `{}` with `targetRefs: [{{group: \"\", kind: Service, name: {}}}]`",
+        service.meta.namespace, service.meta.name
+    );
+    let finding = unusable_port(at, (service, port), protocol, why);
+    BackendRefusal::new(Reason::UnsupportedProtocol, finding.help(help))
+}
+
+fn unsupported_protocol(
+    at: &BackendReference<'_>,
+    port: FoundPort<'_>,
+    protocol: &str,
+) -> BackendRefusal {
+    let why = "which gatefold doesn't support for backends";
+    let finding = unusable_port(at, port, protocol, why);
+    BackendRefusal::new(Reason::UnsupportedProtocol, finding)
+}
+
+fn unusable_port(
+    at: &BackendReference<'_>,
+    (service, port): FoundPort<'_>,
+    protocol: &str,
+    why: &str,
+) -> Diagnostic {
+    let (number, key) = (port.port, service.key());
+    let message = format!("port {number} of Service {key} uses the protocol `{protocol}`, {why}");
+    let place = service.place(Pointer::spec().key("ports"));
+    at.finding(Code::UnsupportedBackendProtocol, (at.pointer)(), message)
+        .label(place, "the Service's ports")
+}
+
+fn port_not_found(at: &BackendReference<'_>, service: &Service, port: u16) -> BackendRefusal {
+    let ports = service.spec.ports.iter().map(|port| port.port.to_string());
+    let ports: Vec<String> = ports.collect();
+    let message = format!("Service {} has no port {port}", service.key());
+    let pointer = (at.pointer)().key("port");
+    let finding = at.finding(Code::BackendPortNotFound, pointer, message);
+    let (place, help) = if ports.is_empty() {
+        (name_pointer(), "the Service has no ports".to_owned())
+    } else {
+        let help = format!("its ports: {}", ports.join(", "));
+        (Pointer::spec().key("ports"), help)
+    };
+    let finding = finding.label(service.place(place), "the Service");
+    BackendRefusal::new(Reason::BackendNotFound, finding.help(help))
+}

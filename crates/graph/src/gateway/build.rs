@@ -1,0 +1,93 @@
+//! Builds the Gateways that gatefold serves, with their ListenerSets.
+
+use super::gateway_class::controller_of;
+use super::listener_set::{self, ListenerSetNodes};
+use super::node::{GatewayNode, GatewayNodes};
+use crate::certificate::client_certificate;
+use crate::certificate::client_validation::{self, Frontend};
+use crate::condition::{self, Condition, ConditionType, Reason};
+use crate::listener::{self, ListenerOwner};
+use crate::{Build, address};
+use gatefold_diagnostic::{Code, Diagnostic, Pointer};
+use gatefold_manifest::api::{Gateway, GatewayDefaultScope};
+use std::sync::Arc;
+
+/// Builds the Gateways that gatefold serves, and their ListenerSets.
+pub(crate) fn build(build: &mut Build<'_>) -> (GatewayNodes, ListenerSetNodes) {
+    let resources = build.resources;
+    let mut nodes = GatewayNodes::new();
+    for (key, gateway) in resources.gateways.iter() {
+        if let Some(controller_name) = controller_of(gateway, build) {
+            nodes.insert(key.clone(), node(gateway, controller_name, build));
+        }
+    }
+    let listener_sets = listener_set::build(&mut nodes, build);
+    listener::conflict::resolve(&mut nodes, build);
+    for (key, node) in &mut nodes {
+        node.close_protected(key, &build.protections);
+        node.decide_serving(build.environment);
+    }
+    (nodes, listener_sets)
+}
+
+fn node(gateway: &Arc<Gateway>, controller_name: String, build: &mut Build<'_>) -> GatewayNode {
+    let (mut addresses, problem) = address::assign(gateway, build);
+    let mut conditions: Vec<Condition> = problem.into_iter().collect();
+    conditions.extend(unsupported_parameters(gateway, build));
+    let refused = condition::find(&conditions, ConditionType::Accepted).is_some();
+    if refused {
+        addresses.clear();
+    }
+    conditions.extend(client_validation::insecure_mode(gateway));
+    warn_of_default_scope(gateway, build);
+    let frontend = Frontend::resolve(gateway, build);
+    let mut unresolved = Vec::new();
+    let client_certificate = client_certificate::resolve(gateway, &mut unresolved, build);
+    let owner = ListenerOwner::Gateway(gateway.clone());
+    let listeners = 0..gateway.spec.listeners.len();
+    GatewayNode {
+        resource: gateway.clone(),
+        controller_name,
+        addresses,
+        listeners: listeners
+            .filter_map(|index| listener::build(&owner, index, &frontend, build))
+            .collect(),
+        conditions,
+        client_certificate,
+        unresolved,
+        refused,
+        frontend,
+    }
+}
+
+fn unsupported_parameters(gateway: &Gateway, build: &mut Build<'_>) -> Option<Condition> {
+    let infrastructure = gateway.spec.infrastructure.as_ref()?;
+    let parameters = infrastructure.parameters_ref.as_ref()?;
+    let message = format!(
+        "infrastructure.parametersRef names {} `{}`, but gatefold reads no parameters",
+        parameters.kind, parameters.name
+    );
+    let pointer = Pointer::spec().key("infrastructure").key("parametersRef");
+    let place = gateway.place(pointer);
+    let finding = Diagnostic::new(Code::UnsupportedParameters, place, message.clone())
+        .about(gateway.id())
+        .help("remove `parametersRef`; gatefold is configured by its command line");
+    build.diagnostics.push(finding);
+    Some(Condition::fails(
+        ConditionType::Accepted,
+        Reason::InvalidParameters,
+        message,
+    ))
+}
+
+/// Warns that the Gateway is no default Gateway. Otherwise it is served as written.
+fn warn_of_default_scope(gateway: &Gateway, build: &mut Build<'_>) {
+    if gateway.spec.default_scope != Some(GatewayDefaultScope::All) {
+        return;
+    }
+    let place = gateway.place(Pointer::spec().key("defaultScope"));
+    let message =
+        "default Gateways aren't supported yet; routes must name the Gateway in `parentRefs`";
+    let finding = Diagnostic::new(Code::UnsupportedField, place, message);
+    build.diagnostics.push(finding.about(gateway.id()));
+}

@@ -1,0 +1,167 @@
+//! GatewayClasses: which of them gatefold serves, and which features their status lists.
+
+use crate::Build;
+use crate::condition::{Condition, ConditionType, Reason};
+use crate::environment::Environment;
+use gatefold_diagnostic::{Code, Diagnostic, Pointer, Severity};
+use gatefold_manifest::Resources;
+use gatefold_manifest::api::{Gateway, GatewayClass};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// The controller name of Gateways whose class isn't in the folder.
+pub const DEFAULT_CONTROLLER_NAME: &str = "gatefold.dev/gateway-controller";
+
+/// The features that a class's status lists, ordered by name (API: `supportedFeatures`). A feature is listed only if the
+/// conformance tests that require it pass.
+pub const SUPPORTED_FEATURES: &[&str] = &[
+    "BackendTLSPolicy",
+    "BackendTLSPolicySANValidation",
+    "Gateway",
+    "GatewayAddressEmpty",
+    "GatewayBackendClientCertificate",
+    "GatewayFrontendClientCertificateValidation",
+    "GatewayFrontendClientCertificateValidationInsecureFallback",
+    "GatewayHTTPListenerIsolation",
+    "GatewayHTTPSListenerDetectMisdirectedRequests",
+    "GatewayInfrastructure",
+    "GatewayPort8080",
+    "GatewayRouteHostnameIntersectionPrecedence",
+    "GatewayStaticAddresses",
+    "HTTPRoute",
+    "HTTPRoute303RedirectStatusCode",
+    "HTTPRoute307RedirectStatusCode",
+    "HTTPRoute308RedirectStatusCode",
+    "HTTPRouteBackendProtocolH2C",
+    "HTTPRouteBackendProtocolWebSocket",
+    "HTTPRouteBackendRequestHeaderModification",
+    "HTTPRouteBackendTimeout",
+    "HTTPRouteBackendURLRewrite",
+    "HTTPRouteCORS",
+    "HTTPRouteDestinationPortMatching",
+    "HTTPRouteHostRewrite",
+    "HTTPRouteMethodMatching",
+    "HTTPRouteNamedRouteRule",
+    "HTTPRouteParentRefPort",
+    "HTTPRoutePathRedirect",
+    "HTTPRoutePathRewrite",
+    "HTTPRoutePortRedirect",
+    "HTTPRouteQueryParamMatching",
+    "HTTPRouteRequestMirror",
+    "HTTPRouteRequestMultipleMirrors",
+    "HTTPRouteRequestPercentageMirror",
+    "HTTPRouteRequestTimeout",
+    "HTTPRouteResponseHeaderModification",
+    "HTTPRouteRetryCodes",
+    "HTTPRouteRetryConnectionError",
+    "HTTPRouteSchemeRedirect",
+    "ListenerSet",
+    "ReferenceGrant",
+];
+
+/// GatewayClasses by name.
+pub type GatewayClassNodes = BTreeMap<String, GatewayClassNode>;
+
+/// A GatewayClass.
+#[derive(Debug)]
+pub struct GatewayClassNode {
+    /// The object.
+    pub resource: Arc<GatewayClass>,
+    /// Its conditions.
+    pub conditions: Vec<Condition>,
+}
+
+/// Builds the classes that gatefold serves: those with the configured controller name, or all of them if none is
+/// configured.
+pub(crate) fn build(build: &mut Build<'_>) -> GatewayClassNodes {
+    let resources = build.resources;
+    let wanted = build.environment.controller_name.as_deref();
+    let mut nodes = GatewayClassNodes::new();
+    for (name, class) in resources.gateway_classes.iter() {
+        if wanted.is_some_and(|wanted| wanted != class.spec.controller_name.as_str()) {
+            continue;
+        }
+        let node = GatewayClassNode {
+            resource: class.clone(),
+            conditions: vec![accepted(class, build), supported_version()],
+        };
+        nodes.insert(name.clone(), node);
+    }
+    nodes
+}
+
+/// Returns the names under which gatefold reports statuses: the configured controller name, or those of all classes if
+/// none is configured.
+pub(crate) fn controller_names(
+    resources: &Resources,
+    environment: &Environment,
+) -> BTreeSet<String> {
+    match &environment.controller_name {
+        Some(name) => BTreeSet::from([name.clone()]),
+        None => {
+            let classes = resources.gateway_classes.values();
+            let names = classes.map(|class| class.spec.controller_name.as_str().to_owned());
+            names.chain([DEFAULT_CONTROLLER_NAME.to_owned()]).collect()
+        }
+    }
+}
+
+/// A class with parameters isn't accepted. Its Gateways are served nevertheless: a class's parameters configure how a data
+/// plane is deployed, and gatefold deploys none.
+fn accepted(class: &GatewayClass, build: &mut Build<'_>) -> Condition {
+    let Some(parameters) = &class.spec.parameters_ref else {
+        return Condition::holds(
+            ConditionType::Accepted,
+            Reason::Accepted,
+            "gatefold serves this class",
+        );
+    };
+    let message = format!(
+        "parametersRef names {} `{}`, but gatefold reads no parameters; its Gateways are served without them",
+        parameters.kind, parameters.name
+    );
+    let place = class.place(Pointer::spec().key("parametersRef"));
+    let mut finding = Diagnostic::new(Code::UnsupportedParameters, place, message.clone())
+        .about(class.id())
+        .help("remove `parametersRef` if the class is meant for gatefold");
+    finding.severity = Severity::Warning;
+    build.diagnostics.push(finding);
+    Condition::fails(ConditionType::Accepted, Reason::InvalidParameters, message)
+}
+
+fn supported_version() -> Condition {
+    Condition::holds(
+        ConditionType::SupportedVersion,
+        Reason::SupportedVersion,
+        "gatefold reads Gateway API v1.7",
+    )
+}
+
+/// Returns the controller name under which a Gateway is served, or `None` if another controller serves it.
+pub(super) fn controller_of(gateway: &Gateway, build: &mut Build<'_>) -> Option<String> {
+    let class_name = &gateway.spec.gateway_class_name;
+    let class = build.resources.gateway_classes.get(class_name);
+    match (class, &build.environment.controller_name) {
+        (Some(class), Some(ours)) if class.spec.controller_name.as_str() != ours => None,
+        (Some(class), _) => Some(class.spec.controller_name.as_str().to_owned()),
+        (None, Some(_)) => None,
+        (None, None) => {
+            let place = gateway.place(Pointer::spec().key("gatewayClassName"));
+            let message =
+                format!("GatewayClass `{class_name}` isn't in the folder; the Gateway is served");
+            let known = build.resources.gateway_classes.keys();
+            let mut finding = Diagnostic::new(Code::UnknownGatewayClass, place, message);
+            finding.help = crate::suggest(class_name, known.map(String::as_str));
+            build.diagnostics.push(finding.about(gateway.id()));
+            Some(DEFAULT_CONTROLLER_NAME.to_owned())
+        }
+    }
+}
+
+/// Returns the controller name of a Gateway's class, if the class is in the folder.
+pub(crate) fn controller_in<'r>(gateway: &Gateway, resources: &'r Resources) -> Option<&'r str> {
+    let class = resources
+        .gateway_classes
+        .get(&gateway.spec.gateway_class_name)?;
+    Some(class.spec.controller_name.as_str())
+}

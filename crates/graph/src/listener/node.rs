@@ -1,0 +1,83 @@
+//! The node of a listener, and its identity.
+
+use super::owner::ListenerOwner;
+use super::protocol::Protocol;
+use crate::certificate::client_validation::ClientValidationNode;
+use crate::condition::Condition;
+use gatefold_dataplane::SocketKey;
+use gatefold_manifest::Kind;
+use gatefold_manifest::api::{Hostname, Listener, NamespacedName, SectionName};
+use rustls::sign::CertifiedKey;
+
+use std::sync::Arc;
+
+/// Identifies a listener within a graph.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ListenerId {
+    /// Its Gateway. For a listener of a ListenerSet, the Gateway of that set.
+    pub gateway: NamespacedName,
+    /// Its index among all listeners of the Gateway.
+    pub index: usize,
+}
+
+impl ListenerId {
+    /// Returns the name of this listener, `node`, for logs and metrics. It is unique within the graph.
+    pub fn name(&self, node: &ListenerNode) -> String {
+        format!("{}/{}", self.gateway, node.full_name())
+    }
+}
+
+/// A listener of a Gateway.
+#[derive(Debug)]
+pub struct ListenerNode {
+    /// Its name.
+    pub name: SectionName,
+    /// The object that contains it.
+    pub owner: ListenerOwner,
+    /// Its index in `spec.listeners` of the owner.
+    pub index: usize,
+    /// The hostname that it serves. `None` means any.
+    pub hostname: Option<Hostname>,
+    /// The port in the manifest.
+    pub port: u16,
+    /// Its protocol. `None` if the protocol isn't supported.
+    pub protocol: Option<Protocol>,
+    /// The sockets that it needs: one for each address of the Gateway, with `--port-map` applied, or the inherited sockets
+    /// with its name. Empty for a listener that isn't served.
+    pub sockets: Vec<SocketKey>,
+    /// The valid certificates, in the order of the manifest.
+    pub certificates: Vec<Arc<CertifiedKey>>,
+    /// How the certificates of clients are verified. `None` if no certificate is requested.
+    pub client_validation: Option<Arc<ClientValidationNode>>,
+    /// The kinds of routes that may attach.
+    pub supported_kinds: Vec<Kind>,
+    /// The number of accepted routes that are attached.
+    pub attached_routes: u32,
+    /// Whether it is served, provided that its sockets can be bound.
+    pub serving: bool,
+    /// Why it answers every request with 500. `None` if it doesn't.
+    pub refusal: Option<Arc<str>>,
+    /// Whether it may reject requests itself: by filters, which gatefold doesn't support, or by the certificates of clients.
+    pub(crate) may_reject_requests: bool,
+    /// Sockets on which requests for its hostname are answered 500 although it isn't served, because it may reject requests
+    /// or a policy protects it. No listener with a wider hostname may serve these requests.
+    pub closed_sockets: Vec<SocketKey>,
+    /// Its conditions, except for those that depend on binding sockets. `Programmed` is present only if the listener isn't
+    /// served.
+    pub conditions: Vec<Condition>,
+}
+
+impl ListenerNode {
+    /// Returns the listener as in the manifest.
+    pub fn spec(&self) -> Option<&Listener> {
+        self.owner.listeners().get(self.index)
+    }
+
+    /// Returns its name, prefixed with that of its ListenerSet if it belongs to one. The result is unique within the Gateway.
+    pub fn full_name(&self) -> String {
+        match &self.owner {
+            ListenerOwner::Gateway(_) => self.name.to_string(),
+            ListenerOwner::ListenerSet(set) => format!("{}/{}", set.key(), self.name),
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! Decides whether a listener is served, and on which sockets.
+
+use super::node::ListenerNode;
+use super::protocol::Protocol;
+use crate::condition::{self, Condition, ConditionType, Reason};
+use crate::environment::Environment;
+use crate::gateway::GatewayAddress;
+use gatefold_dataplane::{SocketKey, Transport};
+
+impl ListenerNode {
+    /// Decides whether the listener is served. Its conflicts must be known. `gateway_refused` tells that nothing of its Gateway
+    /// is served.
+    pub(crate) fn decide_serving(
+        &mut self,
+        addresses: &[GatewayAddress],
+        gateway_refused: bool,
+        environment: &Environment,
+    ) {
+        let hindrance = self.hindrance(addresses, gateway_refused);
+        self.serving = hindrance.is_none() && !self.has_programmed();
+        let sockets = self.needed_sockets(addresses, environment);
+        if self.serving {
+            self.sockets = sockets;
+        } else if self.refusal.is_some() || self.may_reject_requests {
+            self.closed_sockets = sockets;
+        }
+        if let Some((reason, message)) = hindrance {
+            let programmed = Condition::fails(ConditionType::Programmed, reason, message);
+            self.conditions.push(programmed);
+        }
+    }
+
+    /// Returns the sockets that the listener needs on the addresses of its Gateway.
+    pub(crate) fn needed_sockets(
+        &self,
+        addresses: &[GatewayAddress],
+        environment: &Environment,
+    ) -> Vec<SocketKey> {
+        let transport = self.protocol.map_or(Transport::Tcp, Protocol::transport);
+        let port = (self.port, transport);
+        environment.sockets(&self.owner.key(), &self.name, port, addresses)
+    }
+
+    /// Whether `Programmed` is present already, and thus fails for a more specific reason.
+    fn has_programmed(&self) -> bool {
+        condition::find(&self.conditions, ConditionType::Programmed).is_some()
+    }
+
+    /// Returns why the listener isn't served, unless its conditions tell already.
+    fn hindrance(
+        &self,
+        addresses: &[GatewayAddress],
+        gateway_refused: bool,
+    ) -> Option<(Reason, &'static str)> {
+        let accepted = condition::is_true(&self.conditions, ConditionType::Accepted);
+        let no_certificate = self.protocol == Some(Protocol::Https) && self.certificates.is_empty();
+        if self.has_programmed() {
+            None
+        } else if gateway_refused {
+            Some((Reason::Invalid, "the Gateway isn't accepted"))
+        } else if !accepted {
+            Some((Reason::Invalid, "the listener isn't accepted"))
+        } else if no_certificate {
+            Some((Reason::Invalid, "there is no certificate to serve"))
+        } else if self.supported_kinds.is_empty() {
+            Some((Reason::Invalid, "no route can attach"))
+        } else if addresses.is_empty() {
+            Some((Reason::Pending, "the Gateway has no address"))
+        } else {
+            None
+        }
+    }
+}

@@ -1,0 +1,288 @@
+//! BackendTLSPolicies: the Services to connect to in TLS, and the certificates to trust there.
+//!
+//! In: the policies of the folder. Out: the TLS settings in force for each port of a Service, and a node for each policy with
+//! its conditions and ancestors. A policy that can't be followed still applies: its Services get no requests.
+
+use super::Ancestors;
+use super::attachment::{Prevailing, by_precedence};
+use super::backend_tls::{AuthoritiesNode, BackendTlsNode, BackendTlsSettings};
+use super::target::{self, NoTarget, TargetedObject, TargetedPart};
+use crate::certificate::{self, CertificateReference};
+use crate::condition::{Condition, Problem, Reason};
+use crate::reference::{Reference, ReferenceField, ReferenceScope};
+use crate::reported_object::ReportedObject;
+use crate::{Build, name_pointer};
+use gatefold_diagnostic::{Code, Pointer};
+use gatefold_manifest::api::{
+    BackendTLSPolicy, LocalPolicyTargetReferenceWithSectionName, NamespacedName, PolicyTargetKind,
+    SectionName,
+};
+use rustls_pki_types::ServerName;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+const CA_CERTIFICATE_REFS: ReferenceField = ReferenceField {
+    role: "a CA certificate",
+    supported: "a ConfigMap",
+    scope: ReferenceScope::Local,
+    unsupported_kind: (Code::UnsupportedCertificateKind, Reason::InvalidKind),
+    not_found: (Code::CertificateNotFound, Reason::InvalidCACertificateRef),
+};
+
+/// A BackendTLSPolicy.
+#[derive(Debug)]
+pub struct BackendTlsPolicyNode {
+    /// The object.
+    pub resource: Arc<BackendTLSPolicy>,
+    /// Its ancestors: the Gateways with routes to a Service that it targets, with the names of their controllers.
+    pub gateways: BTreeMap<NamespacedName, String>,
+    /// Its conditions, the same for every Gateway.
+    pub conditions: Vec<Condition>,
+}
+
+/// All policies, and the settings in force.
+#[derive(Default)]
+pub(crate) struct BackendTlsPolicies<'a> {
+    policies: Vec<AttachedPolicy<'a>>,
+    in_force: Prevailing<(&'a BackendTLSPolicy, BackendTlsNode)>,
+}
+
+/// A policy with its targets and its conditions.
+struct AttachedPolicy<'a> {
+    policy: &'a Arc<BackendTLSPolicy>,
+    targets: Vec<TargetedObject>,
+    conditions: Vec<Condition>,
+}
+
+impl BackendTlsPolicies<'_> {
+    /// Returns the settings for a port of a Service, by the port's name.
+    pub fn of(&self, service: &NamespacedName, port: &str) -> BackendTlsNode {
+        let found = self
+            .in_force
+            .in_force(PolicyTargetKind::Service, service, port);
+        found.map_or(BackendTlsNode::Plain, |(_, node)| node.clone())
+    }
+
+    /// Returns a node for each policy, with its ancestors.
+    pub fn finish(
+        self,
+        ancestors: &Ancestors<'_>,
+    ) -> BTreeMap<NamespacedName, BackendTlsPolicyNode> {
+        let nodes = self.policies.into_iter().map(|attached| {
+            let targets = attached.targets.iter();
+            let node = BackendTlsPolicyNode {
+                resource: attached.policy.clone(),
+                gateways: targets.flat_map(|target| ancestors.of(target)).collect(),
+                conditions: attached.conditions,
+            };
+            (attached.policy.key(), node)
+        });
+        nodes.collect()
+    }
+}
+
+/// Reads the policies and attaches them to their targets. A policy that can't be followed prevails in the same way as one that
+/// can.
+pub(crate) fn read<'a>(build: &mut Build<'a>) -> BackendTlsPolicies<'a> {
+    let mut read = BackendTlsPolicies::default();
+    for policy in by_precedence(build.resources.backend_tls_policies.values()) {
+        let mut accepted = Vec::new();
+        let mut unresolved = Vec::new();
+        let settings = settings(policy, &mut accepted, &mut unresolved, build);
+        let targets = targets(policy, build);
+        for (pointer, target) in &targets {
+            let attached = read.in_force.attach(target, (policy, settings.clone()));
+            if let Err((older, _)) = attached {
+                accepted.insert(0, conflict(policy, older, pointer, build));
+            }
+        }
+        read.policies.push(AttachedPolicy {
+            policy,
+            targets: targets.into_iter().map(|(_, target)| target).collect(),
+            conditions: vec![
+                Condition::accepted(&accepted, "the policy is accepted"),
+                Condition::resolved_refs(&unresolved),
+            ],
+        });
+    }
+    read
+}
+
+/// Returns the settings of a policy. Reasons against accepting it go to `refused`, references that can't be resolved to
+/// `unresolved`.
+fn settings(
+    policy: &BackendTLSPolicy,
+    refused: &mut Vec<Problem>,
+    unresolved: &mut Vec<Problem>,
+    build: &mut Build<'_>,
+) -> BackendTlsNode {
+    let validation = &policy.spec.validation;
+    if !policy.spec.options.is_empty() {
+        let message = "gatefold has no TLS options; these aren't used".to_owned();
+        let pointer = Pointer::spec().key("options");
+        let found = policy.finding(Code::UnsupportedField, pointer, message);
+        build.diagnostics.push(found);
+    }
+    let authorities = match &validation.well_known_ca_certificates {
+        Some(set) => well_known(policy, set, refused, build),
+        None => listed(policy, unresolved, build),
+    };
+    if authorities.is_none() && refused.is_empty() {
+        let message = Problem::messages(unresolved);
+        refused.push(Problem::new(Reason::NoValidCACertificate, message));
+    }
+    refused.extend(invalid_server_name(policy, build));
+    match authorities {
+        Some(authorities) if refused.is_empty() => {
+            BackendTlsNode::Tls(Arc::new(BackendTlsSettings {
+                hostname: validation.hostname.clone(),
+                authorities,
+                names: validation.subject_alt_names.clone(),
+            }))
+        }
+        _ => BackendTlsNode::Refused,
+    }
+}
+
+/// Reports a hostname that isn't a server name: a name of digits only is a hostname in the API, but not in TLS.
+fn invalid_server_name(policy: &BackendTLSPolicy, build: &mut Build<'_>) -> Option<Problem> {
+    let hostname = policy.spec.validation.hostname.as_str();
+    if ServerName::try_from(hostname).is_ok() {
+        return None;
+    }
+    let message = format!("`{hostname}` can't be a server name in TLS");
+    let pointer = Pointer::spec().key("validation").key("hostname");
+    let found = policy.finding(Code::InvalidBackendTls, pointer, message.clone());
+    build.diagnostics.push(found);
+    Some(Problem::new(Reason::Invalid, message))
+}
+
+fn well_known(
+    policy: &BackendTLSPolicy,
+    set: &str,
+    refused: &mut Vec<Problem>,
+    build: &mut Build<'_>,
+) -> Option<AuthoritiesNode> {
+    let (reason, message) = match (set, &build.environment.system_authorities) {
+        ("System", Some(found)) if !found.is_empty() => {
+            return Some(AuthoritiesNode::System(found.clone()));
+        }
+        ("System", _) => (
+            Reason::NoValidCACertificate,
+            "this system has no CA certificates (package ca-certificates)".to_owned(),
+        ),
+        _ => (
+            Reason::Invalid,
+            format!("gatefold has no set of CA certificates `{set}`; use `System`"),
+        ),
+    };
+    let pointer = Pointer::spec()
+        .key("validation")
+        .key("wellKnownCACertificates");
+    let found = policy.finding(Code::InvalidBackendTls, pointer, message.clone());
+    let found = found.caption("requests to these backends answer 500");
+    build.diagnostics.push(found);
+    refused.push(Problem::new(reason, message));
+    None
+}
+
+fn listed(
+    policy: &BackendTLSPolicy,
+    unresolved: &mut Vec<Problem>,
+    build: &mut Build<'_>,
+) -> Option<AuthoritiesNode> {
+    let list = Pointer::spec().key("validation").key("caCertificateRefs");
+    let references = policy.spec.validation.ca_certificate_refs.iter();
+    let references = references.enumerate().map(|(index, reference)| {
+        let pointer = list.index(index);
+        CertificateReference {
+            subject: policy,
+            field: &CA_CERTIFICATE_REFS,
+            reference: reference.into(),
+            pointer,
+        }
+    });
+    let authorities = certificate::authorities(references, unresolved, build);
+    (!authorities.is_empty()).then_some(AuthoritiesNode::Listed(authorities))
+}
+
+/// Returns the targets of a policy, with the places of their references.
+fn targets(policy: &BackendTLSPolicy, build: &mut Build<'_>) -> Vec<(Pointer, TargetedObject)> {
+    let mut targets = Vec::new();
+    for (index, reference) in policy.spec.target_refs.iter().enumerate() {
+        let pointer = Pointer::spec().key("targetRefs").index(index);
+        let target = target(policy, reference, &pointer, build);
+        targets.extend(target.map(|target| (pointer, target)));
+    }
+    targets
+}
+
+/// Resolves a target. A Service or a port that isn't in the folder is reported and targeted anyway, because it may be added
+/// later.
+fn target(
+    policy: &BackendTLSPolicy,
+    reference: &LocalPolicyTargetReferenceWithSectionName,
+    pointer: &Pointer,
+    build: &mut Build<'_>,
+) -> Option<TargetedObject> {
+    const SERVICE: PolicyTargetKind = PolicyTargetKind::Service;
+    let section = reference.section_name.as_ref().map(SectionName::as_str);
+    let reference = Reference {
+        group: &reference.group,
+        kind: &reference.kind,
+        namespace: None,
+        name: &reference.name,
+    };
+    let finding = |pointer: Pointer, message: String, help: Option<String>| {
+        let mut finding = policy.finding(Code::PolicyTarget, pointer, message);
+        finding.help = help;
+        finding
+    };
+    if !reference.names(SERVICE.kind()) {
+        let Reference { group, kind, .. } = reference;
+        let message = format!(
+            "a policy for a {kind} (group `{group}`) isn't supported; use one for a Service"
+        );
+        build
+            .diagnostics
+            .push(finding(pointer.clone(), message, None));
+        return None;
+    }
+    match target::by_name(policy.referrer(), SERVICE, reference, section, build) {
+        Ok(target) => {
+            if let TargetedPart::Unknown { name, help } = &target.part {
+                let message = format!("Service {} has no port named `{name}`", target.key);
+                let finding = finding(pointer.key("sectionName"), message, help.clone());
+                build.diagnostics.push(finding);
+            }
+            Some(target)
+        }
+        Err(NoTarget::NotFound { target, objects }) => {
+            let message = format!("Service {} isn't in the folder", target.key);
+            let help = objects.suggest(&target.key);
+            build
+                .diagnostics
+                .push(finding(pointer.key("name"), message, help));
+            Some(target)
+        }
+        // The reference has neither a namespace nor a selector.
+        Err(NoTarget::NotPermitted { .. } | NoTarget::NoneSelected) => None,
+    }
+}
+
+fn conflict(
+    policy: &BackendTLSPolicy,
+    older: &BackendTLSPolicy,
+    pointer: &Pointer,
+    build: &mut Build<'_>,
+) -> Problem {
+    let message = format!("BackendTLSPolicy {} has the same target", older.key());
+    let found = policy.finding(Code::PolicyConflict, pointer.clone(), message.clone());
+    let place = older.place(name_pointer());
+    let found = found.label(
+        place,
+        "this one prevails: it is older, or the first by name",
+    );
+    build.diagnostics.push(found);
+    Problem::new(Reason::Conflicted, message)
+}

@@ -1,0 +1,15 @@
+//! Policy attachment (GEP-713): which objects a policy targets, which policy prevails there, and the Gateways it affects.
+//!
+//! In: policies and the objects of the folder. Out: for each object and section, the policies in force, and for each policy
+//! its ancestors. Targets are resolved before routes attach, so that routes can be built with the policies in force;
+//! ancestors are found afterwards. A new kind of policy is a file on top of `target`, `attachment` and `ancestors`.
+
+mod ancestors;
+mod attachment;
+pub mod backend_tls;
+pub mod backend_tls_policy;
+pub(crate) mod protection;
+mod target;
+pub(crate) mod unread_policy;
+
+pub(crate) use ancestors::Ancestors;

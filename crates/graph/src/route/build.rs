@@ -1,0 +1,187 @@
+//! Builds the nodes of routes of any kind.
+
+use super::attachment;
+use super::kind::BuildRoute;
+use super::node::{Attachment, ParentNode, RouteNode, RouteNodes};
+use super::object::RouteObject;
+use super::parent::{Parent, Parents};
+use super::parent_references;
+use super::rule_problems::RuleProblems;
+use crate::Build;
+use crate::backend::BackendReferences;
+use crate::backend::endpoints::ServicePorts;
+use crate::condition::{Condition, ConditionType, Problem, Reason, is_true};
+use crate::gateway::{self, GatewayNodes, ListenerSetNodes};
+use crate::listener::ListenerId;
+use crate::reuse::Before;
+use gatefold_diagnostic::{Diagnostic, Pointer};
+use gatefold_manifest::Spec;
+use gatefold_manifest::api::{Object, ParentReference};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// Builds routes, and counts the attached routes of the Gateways' listeners.
+pub(crate) struct RouteBuilder<'b, 'g, 'a> {
+    /// The Gateways that gatefold serves.
+    pub gateways: &'b mut GatewayNodes,
+    /// Their ListenerSets.
+    pub listener_sets: &'b ListenerSetNodes,
+    /// The look-up of the ports of Services.
+    pub ports: &'b mut ServicePorts<'a>,
+    /// The previous graph.
+    pub before: Before<'g>,
+    pub build: &'b mut Build<'a>,
+}
+
+impl<'g, 'a> RouteBuilder<'_, 'g, 'a> {
+    /// Builds every route of a kind. A node that would be the same as in the previous graph is reused.
+    pub fn build<K: BuildRoute>(&mut self, previous: &'g RouteNodes<K>) -> Arc<RouteNodes<K>> {
+        let mut previous = self.before.routes(previous);
+        let objects = K::Spec::objects(self.build.resources);
+        let nodes = objects.iter().map(|(key, object)| {
+            let protections = &self.build.protections;
+            let node = match previous.find(key, object, protections, self.ports) {
+                Some(same) => same,
+                None => Arc::new(self.node(object)),
+            };
+            let findings = node.findings.iter().cloned();
+            self.build.diagnostics.extend(findings);
+            count(&node.accepted_by, self.gateways);
+            (key.clone(), node)
+        });
+        // The keys are ordered, so collecting is faster than inserting one by one.
+        Arc::new(nodes.collect())
+    }
+
+    fn node<K: BuildRoute>(&mut self, object: &'a Arc<Object<K::Spec>>) -> RouteNode<K> {
+        let parents = Parents {
+            gateways: self.gateways,
+            listener_sets: self.listener_sets,
+        };
+        node(object, parents, self.ports, self.build)
+    }
+}
+
+fn node<'a, K: BuildRoute>(
+    object: &'a Arc<Object<K::Spec>>,
+    parents: Parents<'_>,
+    ports: &mut ServicePorts<'a>,
+    build: &mut Build<'a>,
+) -> RouteNode<K> {
+    let findings_before = build.diagnostics.len();
+    let route = K::common(object);
+    let mut references = BackendReferences {
+        ports,
+        resolved: Vec::new(),
+        unresolved: Vec::new(),
+    };
+    // Another controller serves a foreign route, so its rules don't matter.
+    let is_foreign = parent_references::check(route, parents, build);
+    let (rules, problems) = if is_foreign {
+        (Vec::new(), RuleProblems::default())
+    } else {
+        K::build_rules(object, &mut references, build)
+    };
+    let BackendReferences {
+        resolved,
+        unresolved,
+        ..
+    } = references;
+    let mut nodes = Vec::new();
+    for (index, reference) in route.parent_refs.iter().enumerate() {
+        if let Some(found) = parents.find(reference, route.namespace()) {
+            let conditions = (&problems, &*unresolved);
+            nodes.push(parent(route, (index, reference), &found, conditions, build));
+        }
+    }
+    RouteNode {
+        match_digests: K::match_digests(&object.spec),
+        resource: object.clone(),
+        accepted_by: accepted_by(&nodes),
+        parents: nodes,
+        rules,
+        service_ports: resolved,
+        findings: build.diagnostics.split_off(findings_before),
+    }
+}
+
+fn parent(
+    route: RouteObject<'_>,
+    (index, reference): (usize, &ParentReference),
+    parent: &Parent<'_>,
+    (problems, unresolved): (&RuleProblems, &[Problem]),
+    build: &mut Build<'_>,
+) -> ParentNode {
+    let attached = attachment::attach(route, reference, parent, build.resources);
+    let mut conditions = match &attached {
+        Ok(attachments) => match refused_by_listeners(attachments, parent) {
+            Some(refused) => vec![refused],
+            None => problems.accepted(),
+        },
+        Err(rejection) => {
+            let finding = rejected(route, (index, reference), parent, *rejection);
+            let (reason, message) = (rejection.reason(), finding.message.clone());
+            build.diagnostics.push(finding);
+            vec![Condition::fails(ConditionType::Accepted, reason, message)]
+        }
+    };
+    conditions.push(Condition::resolved_refs(unresolved));
+    ParentNode {
+        reference: reference.clone(),
+        index,
+        gateway: parent.gateway_key.clone(),
+        controller_name: parent.gateway.controller_name.clone(),
+        attachments: attached.unwrap_or_default(),
+        conditions,
+    }
+}
+
+fn rejected(
+    route: RouteObject<'_>,
+    (index, reference): (usize, &ParentReference),
+    parent: &Parent<'_>,
+    rejection: attachment::Rejection,
+) -> Diagnostic {
+    let pointer = Pointer::spec().key("parentRefs").index(index);
+    let message = rejection.message(reference, parent);
+    let label = match parent.listener_set {
+        Some(_) => "the ListenerSet's listeners",
+        None => "the Gateway's listeners",
+    };
+    route
+        .finding(rejection.code(), pointer, message)
+        .label(parent.place(), label)
+        .help(rejection.help(route, parent))
+}
+
+/// Returns the condition that the route isn't accepted, if every listener that it is attached to answers 500.
+fn refused_by_listeners(attachments: &[Attachment], parent: &Parent<'_>) -> Option<Condition> {
+    let listeners = attachments.iter();
+    let mut refusals = listeners.map(|attachment| {
+        let listener = parent.gateway.listeners.get(attachment.listener.index)?;
+        listener.refusal.as_deref()
+    });
+    let first = refusals.next().flatten()?;
+    if refusals.any(|refusal| refusal.is_none()) {
+        return None;
+    }
+    let message = format!("the listener answers 500: {first}");
+    let reason = Reason::UnenforcedPolicy;
+    Some(Condition::fails(ConditionType::Accepted, reason, message))
+}
+
+fn accepted_by(parents: &[ParentNode]) -> BTreeSet<ListenerId> {
+    let accepted = |parent: &&ParentNode| is_true(&parent.conditions, ConditionType::Accepted);
+    let accepted = parents.iter().filter(accepted);
+    let attachments = accepted.flat_map(|parent| &parent.attachments);
+    attachments.map(|it| it.listener.clone()).collect()
+}
+
+/// Counts an accepted route at each of its listeners (API: `ListenerStatus.attachedRoutes`).
+fn count(accepted_by: &BTreeSet<ListenerId>, gateways: &mut GatewayNodes) {
+    for id in accepted_by {
+        if let Some(listener) = gateway::listener_mut(gateways, id) {
+            listener.attached_routes += 1;
+        }
+    }
+}

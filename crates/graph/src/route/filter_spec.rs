@@ -1,0 +1,85 @@
+//! Filters as in the manifest, independent of the kind of route.
+
+use gatefold_manifest::api::{
+    HTTPCORSFilter, HTTPHeaderFilter, HTTPRequestMirrorFilter, HTTPRequestRedirectFilter,
+    HTTPRouteFilter, HTTPRouteFilterType, HTTPURLRewriteFilter,
+};
+
+/// A filter as in the manifest.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum FilterSpec<'a> {
+    RequestHeaderModifier(&'a HTTPHeaderFilter),
+    ResponseHeaderModifier(&'a HTTPHeaderFilter),
+    RequestRedirect(&'a HTTPRequestRedirectFilter),
+    UrlRewrite(&'a HTTPURLRewriteFilter),
+    RequestMirror(&'a HTTPRequestMirrorFilter),
+    Cors(&'a HTTPCORSFilter),
+    ExternalAuth,
+    ExtensionRef,
+}
+
+/// The requests that a list of filters applies to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FilterScope {
+    /// All requests of a rule.
+    Rule,
+    /// The requests that are forwarded to one of its backends.
+    Backend,
+}
+
+impl<'a> FilterSpec<'a> {
+    /// Returns the filters of an HTTPRoute with their indexes. The loader has refused filters without the field of their type.
+    pub fn of_http(filters: &'a [HTTPRouteFilter]) -> Vec<(usize, Self)> {
+        let filters = filters.iter().enumerate();
+        let filters = filters.filter_map(|(index, filter)| Some((index, of_http(filter)?)));
+        filters.collect()
+    }
+
+    /// Returns the type as a manifest spells it.
+    pub fn name(self) -> &'static str {
+        match self {
+            FilterSpec::RequestHeaderModifier(_) => "RequestHeaderModifier",
+            FilterSpec::ResponseHeaderModifier(_) => "ResponseHeaderModifier",
+            FilterSpec::RequestRedirect(_) => "RequestRedirect",
+            FilterSpec::UrlRewrite(_) => "URLRewrite",
+            FilterSpec::RequestMirror(_) => "RequestMirror",
+            FilterSpec::Cors(_) => "CORS",
+            FilterSpec::ExternalAuth => "ExternalAuth",
+            FilterSpec::ExtensionRef => "ExtensionRef",
+        }
+    }
+
+    /// Whether the filter may reject requests, which then must not reach the backend. gatefold supports none of these filters.
+    pub fn may_reject_requests(self) -> bool {
+        match self {
+            FilterSpec::ExternalAuth | FilterSpec::ExtensionRef => true,
+            FilterSpec::RequestHeaderModifier(_)
+            | FilterSpec::ResponseHeaderModifier(_)
+            | FilterSpec::RequestRedirect(_)
+            | FilterSpec::UrlRewrite(_)
+            | FilterSpec::RequestMirror(_)
+            | FilterSpec::Cors(_) => false,
+        }
+    }
+}
+
+fn of_http(filter: &HTTPRouteFilter) -> Option<FilterSpec<'_>> {
+    Some(match filter.kind {
+        HTTPRouteFilterType::RequestHeaderModifier => {
+            FilterSpec::RequestHeaderModifier(filter.request_header_modifier.as_ref()?)
+        }
+        HTTPRouteFilterType::ResponseHeaderModifier => {
+            FilterSpec::ResponseHeaderModifier(filter.response_header_modifier.as_ref()?)
+        }
+        HTTPRouteFilterType::RequestRedirect => {
+            FilterSpec::RequestRedirect(filter.request_redirect.as_ref()?)
+        }
+        HTTPRouteFilterType::URLRewrite => FilterSpec::UrlRewrite(filter.url_rewrite.as_ref()?),
+        HTTPRouteFilterType::RequestMirror => {
+            FilterSpec::RequestMirror(filter.request_mirror.as_ref()?)
+        }
+        HTTPRouteFilterType::CORS => FilterSpec::Cors(filter.cors.as_ref()?),
+        HTTPRouteFilterType::ExternalAuth => FilterSpec::ExternalAuth,
+        HTTPRouteFilterType::ExtensionRef => FilterSpec::ExtensionRef,
+    })
+}

@@ -1,0 +1,127 @@
+//! HTTPRoutes: what is specific to this kind of route. Its rules match requests by path, method, headers and query.
+
+mod http_match;
+mod match_advice;
+mod match_conditions;
+mod path_match;
+
+use super::filter_spec::FilterSpec;
+use super::kind::{BuildRoute, MatchedRoute, RouteKind};
+use super::match_id::{MatchDigest, MatchId};
+use super::object::RouteObject;
+use super::request_rule::{self, BackendSpec, InvalidPath, RequestRule, RuleMatches};
+use super::rule::RuleNode;
+use super::rule_context::RuleContext;
+use super::rule_problems::RuleProblems;
+use crate::Build;
+use crate::backend::BackendReferences;
+use gatefold_manifest::api::{
+    HTTPRoute, HTTPRouteMatch, HTTPRouteRetry, HTTPRouteRule, HTTPRouteSpec, HTTPRouteTimeouts,
+    PolicyTargetKind, SectionName,
+};
+use match_conditions::MatchConditions;
+
+/// The kind HTTPRoute.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct HttpRoute;
+
+impl RouteKind for HttpRoute {
+    type Spec = HTTPRouteSpec;
+    type Rule = RuleNode<HTTPRouteMatch>;
+    const POLICY_TARGET: PolicyTargetKind = PolicyTargetKind::HttpRoute;
+}
+
+impl BuildRoute for HttpRoute {
+    fn common(object: &HTTPRoute) -> RouteObject<'_> {
+        RouteObject {
+            kind: HttpRoute::POLICY_TARGET,
+            object,
+            meta: &object.meta,
+            parent_refs: &object.spec.parent_refs,
+            use_default_gateways: object.spec.use_default_gateways,
+            hostnames: &object.spec.hostnames,
+        }
+    }
+
+    fn build_rules<'a>(
+        object: &'a HTTPRoute,
+        references: &mut BackendReferences<'_, 'a>,
+        build: &mut Build<'a>,
+    ) -> (Vec<Self::Rule>, RuleProblems) {
+        let (route, rules) = (HttpRoute::common(object), &object.spec.rules);
+        let built = request_rule::build(route, rules, references, build);
+        match_advice::report(route, rules, build);
+        built
+    }
+
+    fn match_digests(spec: &HTTPRouteSpec) -> Vec<MatchDigest> {
+        let everything = HTTPRouteMatch::default();
+        let matches = match_advice::matches(&spec.rules, &everything);
+        let digests = matches.map(|(id, one)| MatchDigest {
+            id,
+            digest: MatchConditions::of(one).digest(),
+        });
+        digests.collect()
+    }
+}
+
+impl MatchedRoute for HttpRoute {
+    fn is_same_match(
+        (one, one_match): (&HTTPRouteSpec, MatchId),
+        (other, other_match): (&HTTPRouteSpec, MatchId),
+    ) -> bool {
+        let everything = HTTPRouteMatch::default();
+        let find = |spec: &HTTPRouteSpec, id: MatchId| {
+            let mut matches = match_advice::matches(&spec.rules, &everything);
+            let found = matches.find(|(other, _)| *other == id);
+            found.map(|(_, one)| one.clone())
+        };
+        let (Some(one), Some(other)) = (find(one, one_match), find(other, other_match)) else {
+            return false;
+        };
+        MatchConditions::of(&one) == MatchConditions::of(&other)
+    }
+}
+
+impl RequestRule for HTTPRouteRule {
+    type Match = HTTPRouteMatch;
+
+    fn name(&self) -> Option<&SectionName> {
+        self.name.as_ref()
+    }
+
+    fn build_matches(
+        &self,
+        invalid_path: InvalidPath,
+        context: &mut RuleContext<'_, '_, '_>,
+    ) -> RuleMatches<HTTPRouteMatch> {
+        http_match::build(&self.matches, invalid_path, context)
+    }
+
+    fn filters(&self) -> Vec<(usize, FilterSpec<'_>)> {
+        FilterSpec::of_http(&self.filters)
+    }
+
+    fn backends(&self) -> Vec<BackendSpec<'_>> {
+        let backends = self.backend_refs.iter().map(|it| BackendSpec {
+            reference: &it.backend,
+            weight: it.weight,
+            filters: FilterSpec::of_http(&it.filters),
+        });
+        backends.collect()
+    }
+
+    fn timeouts(&self) -> Option<&HTTPRouteTimeouts> {
+        self.timeouts.as_ref()
+    }
+
+    fn retry(&self) -> Option<&HTTPRouteRetry> {
+        self.retry.as_ref()
+    }
+
+    fn unsupported_fields(&self) -> Vec<&'static str> {
+        let session_persistence = self.session_persistence.as_ref();
+        let field = session_persistence.map(|_| "sessionPersistence");
+        field.into_iter().collect()
+    }
+}

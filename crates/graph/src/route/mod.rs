@@ -1,0 +1,82 @@
+//! Routes: how they attach to listeners, which of their rules can be served, and the targets of their references.
+//!
+//! In: the routes of the folder, the Gateways and ListenerSets that gatefold serves, and the ports of Services. Out: a
+//! [`RouteNode`] for each route, with its conditions for each parent. A kind of route implements the traits in `kind`, in a
+//! module of its own; everything else is generic.
+
+mod attachment;
+mod build;
+mod filter;
+mod filter_advice;
+mod filter_spec;
+mod http_route;
+mod kind;
+mod match_id;
+mod node;
+mod object;
+mod parent;
+mod parent_references;
+mod request_rule;
+mod rule;
+mod rule_context;
+mod rule_problems;
+mod served_elsewhere;
+mod shadowed;
+
+pub(crate) use build::RouteBuilder;
+pub use http_route::HttpRoute;
+pub use kind::RouteKind;
+pub use node::{AnyRoute, Attachment, ParentNode, RouteNode, RouteNodes};
+pub use rule::{BackendNode, FilterNode, MirrorNode, RuleNode, TargetNode};
+
+use crate::gateway::GatewayNodes;
+use gatefold_diagnostic::Diagnostic;
+use gatefold_manifest::api::{NamespacedName, PolicyTargetKind};
+use std::sync::Arc;
+
+/// The routes of all kinds. A route whose parents belong to other controllers has no parents here, and isn't served.
+#[derive(Debug, Default)]
+pub struct Routes {
+    /// HTTPRoutes.
+    pub http: Arc<RouteNodes<HttpRoute>>,
+}
+
+impl Routes {
+    /// Builds the routes of all kinds.
+    pub(crate) fn build<'g>(previous: &'g Routes, mut builder: RouteBuilder<'_, 'g, '_>) -> Self {
+        Routes {
+            http: builder.build(&previous.http),
+        }
+    }
+
+    /// Returns the routes of all kinds.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &dyn AnyRoute> {
+        let Routes { http } = self;
+        http.values().map(|route| -> &dyn AnyRoute { &**route })
+    }
+
+    /// Returns a route as a target of policies. `None` if no kind of route is targeted by `kind`.
+    pub(crate) fn find(
+        &self,
+        kind: PolicyTargetKind,
+        key: &NamespacedName,
+    ) -> Option<&dyn AnyRoute> {
+        match kind {
+            PolicyTargetKind::HttpRoute => self.http.get(key).map(|it| -> &dyn AnyRoute { &**it }),
+            PolicyTargetKind::Gateway
+            | PolicyTargetKind::ListenerSet
+            | PolicyTargetKind::Service => None,
+        }
+    }
+
+    /// Returns warnings about routes that are served as written, but whose matches or hostnames receive no traffic.
+    pub(crate) fn advice(&self, gateways: &GatewayNodes) -> Vec<Diagnostic> {
+        let Routes { http } = self;
+        let mut found = shadowed::shadowed_matches(http, gateways);
+        found.extend(served_elsewhere::hostnames_served_elsewhere(
+            self.iter(),
+            gateways,
+        ));
+        found
+    }
+}

@@ -1,0 +1,105 @@
+//! The nodes of routes and of their parent references.
+
+use super::kind::RouteKind;
+use super::match_id::MatchDigest;
+use crate::backend::endpoints::ServicePortKey;
+use crate::condition::Condition;
+use crate::listener::ListenerId;
+use gatefold_diagnostic::{Diagnostic, Place, Pointer, ResourceId};
+use gatefold_manifest::api::{Hostname, NamespacedName, Object, ObjectMeta, ParentReference};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::Arc;
+
+/// Routes of a kind, by name.
+pub type RouteNodes<K> = BTreeMap<NamespacedName, Arc<RouteNode<K>>>;
+
+/// A route.
+#[derive(Debug)]
+pub struct RouteNode<K: RouteKind> {
+    /// The object.
+    pub resource: Arc<Object<K::Spec>>,
+    /// The parent references that resolve to Gateways that gatefold serves, or to their ListenerSets.
+    pub parents: Vec<ParentNode>,
+    /// Its rules, in the order of the manifest, including those that can't be served.
+    pub rules: Vec<K::Rule>,
+    /// The listeners that accept it, each once.
+    pub(super) accepted_by: BTreeSet<ListenerId>,
+    /// The ports of Services that its references resolve to. A port may occur twice.
+    pub(crate) service_ports: Vec<ServicePortKey>,
+    /// Its matches, to find equal matches of other routes.
+    pub(super) match_digests: Vec<MatchDigest>,
+    /// The problems with it.
+    pub(crate) findings: Vec<Diagnostic>,
+}
+
+/// One parent reference.
+#[derive(Debug)]
+pub struct ParentNode {
+    /// The reference as in the manifest.
+    pub reference: ParentReference,
+    /// Its index in `spec.parentRefs`.
+    pub index: usize,
+    /// The Gateway. If the reference is to a ListenerSet, the Gateway of the set.
+    pub gateway: NamespacedName,
+    /// The controller name under which the conditions are reported.
+    pub controller_name: String,
+    /// The listeners that the route is attached to. A route that isn't accepted because none of its rules is valid is
+    /// attached nevertheless: its rules answer 500.
+    pub attachments: Vec<Attachment>,
+    /// The conditions of the route at this parent.
+    pub conditions: Vec<Condition>,
+}
+
+/// A listener that a route is attached to.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Attachment {
+    /// The listener.
+    pub listener: ListenerId,
+    /// The hostnames of the route that apply: those that intersect with the listener's. Empty means any hostname.
+    pub hostnames: Vec<Hostname>,
+}
+
+/// A route of any kind, without its rules.
+pub trait AnyRoute: fmt::Debug + Send + Sync {
+    /// Returns its metadata.
+    fn meta(&self) -> &ObjectMeta;
+    /// Returns its identity for diagnostics.
+    fn id(&self) -> ResourceId;
+    /// Returns the place of one of its fields.
+    fn place(&self, pointer: Pointer) -> Place;
+    /// Returns its parents.
+    fn parents(&self) -> &[ParentNode];
+    /// Returns the ports of Services that its references resolve to. A port may occur twice.
+    fn service_ports(&self) -> &[ServicePortKey];
+}
+
+impl<K: RouteKind> AnyRoute for RouteNode<K> {
+    fn meta(&self) -> &ObjectMeta {
+        &self.resource.meta
+    }
+
+    fn id(&self) -> ResourceId {
+        self.resource.id()
+    }
+
+    fn place(&self, pointer: Pointer) -> Place {
+        self.resource.place(pointer)
+    }
+
+    fn parents(&self) -> &[ParentNode] {
+        &self.parents
+    }
+
+    fn service_ports(&self) -> &[ServicePortKey] {
+        &self.service_ports
+    }
+}
+
+impl<K: RouteKind> RouteNode<K> {
+    /// Whether it is attached to a listener.
+    pub(super) fn is_attached(&self) -> bool {
+        let mut parents = self.parents.iter();
+        parents.any(|parent| !parent.attachments.is_empty())
+    }
+}

@@ -1,0 +1,60 @@
+//! Views of a route's object that don't depend on its kind.
+
+use crate::reported_object::ReportedObject;
+use gatefold_diagnostic::{Code, Diagnostic, Pointer};
+use gatefold_manifest::api::{
+    Hostname, NamespacedName, ObjectMeta, ParentReference, PolicyTargetKind, UseDefaultGateways,
+};
+
+/// The parts of a route's object that all kinds of routes have in common (API: `CommonRouteSpec`).
+#[derive(Clone, Copy)]
+pub(crate) struct RouteObject<'a> {
+    /// The kind.
+    pub kind: PolicyTargetKind,
+    /// The object itself.
+    pub object: &'a dyn ReportedObject,
+    /// The object's metadata.
+    pub meta: &'a ObjectMeta,
+    /// `spec.parentRefs`.
+    pub parent_refs: &'a [ParentReference],
+    /// `spec.useDefaultGateways`.
+    pub use_default_gateways: Option<UseDefaultGateways>,
+    /// `spec.hostnames`; empty for kinds without hostnames.
+    pub hostnames: &'a [Hostname],
+}
+
+impl<'a> RouteObject<'a> {
+    /// Returns its namespace.
+    pub fn namespace(self) -> &'a str {
+        &self.meta.namespace
+    }
+
+    /// Returns its namespace and name.
+    pub fn key(self) -> NamespacedName {
+        NamespacedName::new(self.meta.namespace.clone(), self.meta.name.clone())
+    }
+
+    /// Returns a diagnostic about a field.
+    pub fn finding(self, code: Code, pointer: Pointer, message: impl Into<String>) -> Diagnostic {
+        self.object.finding(code, pointer, message.into())
+    }
+}
+
+/// A rule of a route, by its index.
+#[derive(Clone, Copy)]
+pub(crate) struct RuleAt<'a> {
+    pub route: RouteObject<'a>,
+    pub index: usize,
+}
+
+impl RuleAt<'_> {
+    /// Returns the path of the rule.
+    pub fn pointer(self) -> Pointer {
+        Pointer::spec().key("rules").index(self.index)
+    }
+
+    /// Returns a diagnostic about a field of the rule.
+    pub fn finding(self, code: Code, pointer: Pointer, message: impl Into<String>) -> Diagnostic {
+        self.route.finding(code, pointer, message)
+    }
+}

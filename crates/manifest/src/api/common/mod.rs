@@ -1,0 +1,17 @@
+//! Types and rules that several kinds share.
+
+mod duration;
+pub(super) mod field_check;
+mod label_selector;
+mod meta;
+mod recorded_status;
+pub(super) mod reference;
+pub(super) mod rule;
+mod value;
+
+pub use duration::*;
+pub use label_selector::*;
+pub use meta::*;
+pub use recorded_status::*;
+pub use reference::*;
+pub use value::*;

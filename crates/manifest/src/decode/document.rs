@@ -1,0 +1,60 @@
+//! The result of decoding a document.
+
+use crate::kind::AnyObject;
+use gatefold_diagnostic::{Code, Diagnostic, Document, ResourceId};
+
+/// The result of decoding a document.
+#[derive(Clone, Debug)]
+pub(crate) struct DecodedDocument {
+    /// The objects without errors.
+    pub objects: Vec<AnyObject>,
+    /// The objects with errors whose names could be read.
+    pub refused: Vec<ResourceId>,
+    /// The readable parts of policies with errors that protect other objects. A part is in force as long as there is no
+    /// good version of the policy.
+    pub partial: Vec<(ResourceId, AnyObject)>,
+    /// The problems.
+    pub diagnostics: Vec<Diagnostic>,
+    /// Whether the document can't be parsed to its end, so that its objects are unknown.
+    pub broken: bool,
+    /// Whether the document has an unidentified object: its kind or name can't be read, but it was probably meant to be of a
+    /// kind that gatefold reads.
+    pub has_unidentified: bool,
+}
+
+impl DecodedDocument {
+    /// Whether a size limit was exceeded, which may depend on the other documents of the file.
+    pub(crate) fn exceeds(&self) -> bool {
+        let mut codes = self.diagnostics.iter().map(|found| found.code);
+        codes.any(|code| code == Code::TooLarge)
+    }
+
+    /// The result for a document with the same text at another position.
+    pub(crate) fn moved(&self, from: &Document, to: &Document) -> DecodedDocument {
+        let object = |object: &AnyObject| {
+            let document = Document {
+                item: object.document().item,
+                ..to.clone()
+            };
+            object.moved(document)
+        };
+        let mut diagnostics = self.diagnostics.clone();
+        for found in &mut diagnostics {
+            found.place.shift(from, to);
+            found
+                .labels
+                .iter_mut()
+                .for_each(|label| label.place.shift(from, to));
+        }
+        DecodedDocument {
+            objects: self.objects.iter().map(object).collect(),
+            refused: self.refused.clone(),
+            partial: (self.partial.iter())
+                .map(|(id, partial)| (id.clone(), object(partial)))
+                .collect(),
+            diagnostics,
+            broken: self.broken,
+            has_unidentified: self.has_unidentified,
+        }
+    }
+}

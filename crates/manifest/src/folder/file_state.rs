@@ -1,0 +1,311 @@
+//! The known content of one file, from one load to the next.
+
+use super::file_text::{FileText, unreadable};
+use super::fingerprint::Fingerprint;
+use super::last_good::UnaccountedObjects;
+use super::loader::LoadPass;
+use crate::decode::document::DecodedDocument;
+use crate::decode::document_reader;
+use crate::kind::AnyObject;
+use gatefold_diagnostic::yaml::{self, AliasBudget};
+use gatefold_diagnostic::{Diagnostic, Document, ResourceId, Source};
+use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+/// The documents of a file, with what was decoded from each.
+pub(super) type Documents = Vec<(Document, DecodedDocument)>;
+
+/// The known content of a file.
+#[derive(Debug, Default)]
+pub(super) struct FileState {
+    pub(super) fingerprint: Option<Fingerprint>,
+    /// Whether the file is read again although its fingerprint is the same. The file may have been written to after it was
+    /// read, or it couldn't be read for a reason that the fingerprint doesn't show.
+    must_reread: bool,
+    /// The text of `documents`.
+    source: Option<Arc<Source>>,
+    pub(super) documents: Documents,
+    /// The objects in force: first those that the file contains, then those that are only kept.
+    pub(super) objects: Vec<AnyObject>,
+    /// How many of `objects` the file contains.
+    pub(super) present: usize,
+    /// Whether `objects` come from a text that could be parsed to its end.
+    pub(super) whole: bool,
+    /// Refused objects that were never good. `objects` has the parts of them that could be decoded.
+    pub(super) partial: Vec<ResourceId>,
+    /// Those of `objects` that the file may no longer contain. `None` in nearly all files.
+    pub(super) unaccounted: Option<Box<UnaccountedObjects>>,
+    /// The problems of the file.
+    pub(super) diagnostics: Vec<Diagnostic>,
+}
+
+impl FileState {
+    /// Returns the present state of a file. The file is read if it has changed and may be complete. Returns `None` if it
+    /// doesn't exist.
+    pub(super) fn current(
+        path: &Path,
+        fingerprint: Fingerprint,
+        old: Option<FileState>,
+        pass: &mut LoadPass<'_>,
+    ) -> Option<FileState> {
+        let old = match old {
+            Some(old) if old.is_current(&fingerprint) => return Some(old),
+            old if pass.is_being_written(path) => return old,
+            old => old,
+        };
+        let reread = old
+            .as_ref()
+            .is_some_and(|old| old.fingerprint == Some(fingerprint));
+        let now = SystemTime::now();
+        let text = FileText::read(path);
+        let old = match old {
+            Some(old) if pass.defers_text(path, fingerprint, &text, &old) => return Some(old),
+            old => old,
+        };
+        let failed = matches!(text, FileText::Failed(_));
+        let mut state = match text {
+            FileText::Gone => return None,
+            FileText::Read(source) => match old {
+                Some(old) if old.has_text(&source) => old,
+                old => {
+                    pass.files_read += 1;
+                    FileState::read(source, old, Some(fingerprint))
+                }
+            },
+            FileText::Refused(why) | FileText::Failed(why) => {
+                let known = old.as_ref().map(|old| old.diagnostics.clone());
+                let state = FileState::unread(*why, old, Some(fingerprint));
+                // Reading may fail in every pass. An equal failure is no change.
+                pass.files_read += usize::from(known.as_ref() != Some(&state.diagnostics));
+                state
+            }
+        };
+        state.fingerprint = Some(fingerprint);
+        state.must_reread = failed || fingerprint.may_be_outdated(now, reread);
+        Some(state)
+    }
+
+    /// The objects that the file contains.
+    pub(super) fn present_objects(&self) -> &[AnyObject] {
+        self.objects.get(..self.present).unwrap_or_default()
+    }
+
+    /// The objects that stay in force although the file doesn't contain them, or they can't be decoded.
+    pub(super) fn kept_objects(&self) -> &[AnyObject] {
+        self.objects.get(self.present..).unwrap_or_default()
+    }
+
+    /// Whether this file seems to be the file `former` with a new name.
+    pub(super) fn is_renamed(&self, former: &FileState) -> bool {
+        let text = |state: &FileState| state.source.as_ref().map(|it| it.text.clone());
+        let same_text = text(self).is_some_and(|own| text(former) == Some(own));
+        let fingerprints = self.fingerprint.zip(former.fingerprint);
+        same_text || fingerprints.is_some_and(|(own, former)| own.is_renamed(&former))
+    }
+
+    /// The state that the file would have if it had always had its present name, with the last good objects of `former`.
+    pub(super) fn inherit(mut self, former: FileState) -> FileState {
+        let own = self.objects.split_off(self.present);
+        let mut state = match (self.source.take(), self.diagnostics.first_mut()) {
+            (Some(source), _) => FileState::read(source, Some(former), self.fingerprint),
+            (None, Some(refused)) => {
+                refused.notes.clear();
+                FileState::unread(refused.clone(), Some(former), self.fingerprint)
+            }
+            (None, None) => return self,
+        };
+        state.must_reread = self.must_reread;
+        state.keep_others(own);
+        state
+    }
+
+    /// Whether the file needn't be read if this is its fingerprint.
+    pub(super) fn is_current(&self, found: &Fingerprint) -> bool {
+        self.fingerprint.as_ref() == Some(found) && !self.must_reread
+    }
+
+    fn has_text(&self, source: &Source) -> bool {
+        self.source
+            .as_ref()
+            .is_some_and(|known| known.text == source.text)
+    }
+
+    /// The state of a file with this text; `old` is the previous state.
+    pub(super) fn read(
+        source: Arc<Source>,
+        old: Option<FileState>,
+        fingerprint: Option<Fingerprint>,
+    ) -> Self {
+        FileState::read_by(
+            decode_documents,
+            source,
+            old.unwrap_or_default(),
+            fingerprint,
+        )
+    }
+
+    fn read_by(
+        decode: impl Fn(&Arc<Source>, &[(Document, DecodedDocument)]) -> Documents,
+        source: Arc<Source>,
+        old: FileState,
+        fingerprint: Option<Fingerprint>,
+    ) -> Self {
+        // A panic while decoding one file must not affect the others.
+        let decoding = AssertUnwindSafe(|| decode(&source, &old.documents));
+        let documents = match std::panic::catch_unwind(decoding) {
+            Ok(documents) => documents,
+            Err(_) => return FileState::unread(defect(&source), Some(old), fingerprint),
+        };
+        let mut state = FileState {
+            fingerprint,
+            source: Some(source),
+            whole: !documents.iter().any(|(_, decoded)| decoded.broken),
+            ..FileState::default()
+        };
+        for (_, decoded) in &documents {
+            state.objects.extend(decoded.objects.iter().cloned());
+            let diagnostics = decoded.diagnostics.iter().cloned();
+            state.diagnostics.extend(diagnostics);
+        }
+        state.present = state.objects.len();
+        if state.whole {
+            state.keep_refused(&documents, &old);
+            state.keep_unaccounted(&documents, &old);
+        } else {
+            state.keep_all(old, Some(&documents));
+        }
+        state.documents = documents;
+        state
+    }
+
+    /// The state of a file that can't be read. Its previous objects stay in force.
+    pub(super) fn unread(
+        refused: Diagnostic,
+        old: Option<FileState>,
+        fingerprint: Option<Fingerprint>,
+    ) -> Self {
+        let mut old = old.unwrap_or_default();
+        let mut state = FileState {
+            fingerprint,
+            documents: std::mem::take(&mut old.documents),
+            diagnostics: vec![refused],
+            ..FileState::default()
+        };
+        state.keep_all(old, None);
+        state
+    }
+}
+
+fn defect(source: &Source) -> Diagnostic {
+    let why = "this is a defect of gatefold";
+    unreadable(&source.path, why).help("please report it with this file")
+}
+
+/// Decodes the documents of a text. Documents with the same text as before are not parsed again.
+fn decode_documents(source: &Arc<Source>, old: &[(Document, DecodedDocument)]) -> Documents {
+    let known: HashMap<&str, &(Document, DecodedDocument)> = old
+        .iter()
+        .filter_map(|entry| Some((entry.0.text()?, entry)))
+        .collect();
+    let mut budget = AliasBudget::default();
+    let decode = |chunk: yaml::DocumentChunk| {
+        let document = Document {
+            source: source.clone(),
+            bytes: chunk.bytes,
+            line: chunk.line,
+            item: None,
+        };
+        let known = document.text().and_then(|text| known.get(text));
+        let known = known.filter(|(_, decoded)| !decoded.exceeds());
+        let decoded = match known {
+            Some((from, decoded)) => decoded.moved(from, &document),
+            None => document_reader::read(&document, &mut budget),
+        };
+        (document, decoded)
+    };
+    yaml::split(&source.text).into_iter().map(decode).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::folder::settling::{Completeness, SettlingFiles};
+    use std::fs;
+    use std::time::Duration;
+
+    const SERVICE: &str =
+        "apiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec: {ports: [{port: 80}]}\n";
+
+    /// Brings the state of a file up to date. Returns it with the number of files that were read.
+    fn load(
+        path: &Path,
+        fingerprint: Fingerprint,
+        old: Option<FileState>,
+    ) -> (Option<FileState>, usize) {
+        let settling = SettlingFiles::default();
+        let mut pass = LoadPass::new(&settling, Completeness::Reported);
+        let state = FileState::current(path, fingerprint, old, &mut pass);
+        (state, pass.end())
+    }
+
+    #[test]
+    fn reads_a_file_again_after_a_failure_although_it_has_not_changed() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("a.yaml");
+        // Reading a folder fails, but it has a fingerprint.
+        fs::create_dir(&path).expect("the folder is created");
+        let fingerprint = Fingerprint::of_path(&path).expect("it exists");
+        let (failed, count) = load(&path, fingerprint, None);
+        let failed = failed.expect("it exists");
+        assert_eq!((failed.diagnostics.len(), count), (1, 1));
+        assert!(!failed.is_current(&fingerprint), "reading it is retried");
+        let (failed, count) = load(&path, fingerprint, Some(failed));
+        assert_eq!(count, 0, "an equal failure is no change");
+        fs::remove_dir(&path).expect("the folder is removed");
+        fs::write(&path, SERVICE).expect("the file is written");
+        let now = Fingerprint::of_path(&path).expect("it exists");
+        let failed = FileState {
+            fingerprint: Some(now),
+            ..failed.expect("it existed")
+        };
+        let (state, _) = load(&path, now, Some(failed));
+        let state = state.expect("it exists");
+        assert_eq!((state.objects.len(), state.diagnostics.len()), (1, 0));
+    }
+
+    #[test]
+    fn keeps_the_last_good_objects_when_decoding_panics() {
+        let source = |text: &str| {
+            Arc::new(Source {
+                path: "a.yaml".into(),
+                text: text.into(),
+            })
+        };
+        let good = FileState::read(source(SERVICE), None, None);
+        let panics = |_: &Arc<Source>, _: &[_]| -> Documents { panic!("a defect") };
+        let state = FileState::read_by(panics, source("a: b"), good, None);
+        assert_eq!(state.objects.len(), 1);
+        let found = state.diagnostics.first().expect("the panic is reported");
+        assert!(found.message.contains("defect"), "{}", found.message);
+    }
+
+    #[test]
+    fn reads_a_file_with_a_time_in_the_future_again_only_once() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("a.yaml");
+        fs::write(&path, SERVICE).expect("the file is written");
+        let file = fs::File::options().write(true).open(&path);
+        let later = SystemTime::now() + Duration::from_secs(3_600);
+        file.and_then(|file| file.set_modified(later))
+            .expect("the time is set");
+        let fingerprint = Fingerprint::of_path(&path).expect("it exists");
+        let (first, _) = load(&path, fingerprint, None);
+        let first = first.expect("it exists");
+        assert!(!first.is_current(&fingerprint), "its clock may be wrong");
+        let (second, _) = load(&path, fingerprint, Some(first));
+        assert!(second.expect("it exists").is_current(&fingerprint));
+    }
+}

@@ -1,0 +1,86 @@
+//! Merges the objects of all files.
+//!
+//! In: the known files, and which of them have changed. Out: the objects in force, and the diagnostics of all files. If an
+//! object is defined twice, the first definition in the order of files is in force.
+
+use super::pass::{PassResult, ReplacedObjects};
+use super::{Loaded, Loader};
+use crate::Resources;
+use crate::folder::problems;
+use gatefold_diagnostic::Diagnostic;
+
+impl Loader {
+    /// Merges the changes of a pass into the objects in force.
+    pub(super) fn merge(&mut self, result: PassResult) -> Loaded {
+        let PassResult {
+            replaced,
+            files_read,
+            changed,
+        } = result;
+        let Some(resources) = self.replace(replaced) else {
+            return self.merge_all(files_read, changed);
+        };
+        let files = self.files.iter();
+        let diagnostics = files.flat_map(|(_, file)| file.diagnostics.iter().cloned());
+        let diagnostics = diagnostics.collect();
+        self.loaded(resources, diagnostics, files_read, changed)
+    }
+
+    /// Merges the objects of all files.
+    pub(super) fn merge_all(&mut self, files_read: usize, changed: bool) -> Loaded {
+        let mut resources = Resources::default();
+        let mut diagnostics = Vec::new();
+        self.has_duplicates = false;
+        for (_, file) in &self.files {
+            diagnostics.extend(file.diagnostics.iter().cloned());
+            for object in file.present_objects() {
+                if let Err(first) = object.insert(&mut resources) {
+                    diagnostics.push(problems::duplicate(object, first));
+                    self.has_duplicates = true;
+                }
+            }
+        }
+        // An object that a file contains takes precedence over one that another file only keeps, because the object may
+        // have been moved.
+        for object in self.files.iter().flat_map(|(_, file)| file.kept_objects()) {
+            self.has_duplicates |= object.insert(&mut resources).is_err();
+        }
+        self.loaded(resources, diagnostics, files_read, changed)
+    }
+
+    /// Replaces the objects of some files. Returns `None` if that affects the objects of other files.
+    fn replace(&self, files: Vec<ReplacedObjects>) -> Option<Resources> {
+        if self.has_duplicates {
+            return None;
+        }
+        let mut resources = self.resources.clone();
+        for object in files.iter().flat_map(|(before, _)| before) {
+            object.remove(&mut resources);
+        }
+        for object in files.iter().flat_map(|(_, after)| after) {
+            object.insert(&mut resources).ok()?;
+        }
+        Some(resources)
+    }
+
+    fn loaded(
+        &mut self,
+        mut resources: Resources,
+        mut diagnostics: Vec<Diagnostic>,
+        files_read: usize,
+        changed: bool,
+    ) -> Loaded {
+        resources.share(&self.resources);
+        self.resources = resources.clone();
+        diagnostics.extend(self.last_scan.iter().flat_map(problems::of_scan));
+        let refused = self.files.iter().flat_map(|(_, file)| file.refused());
+        Loaded {
+            resources,
+            diagnostics,
+            refused: refused.collect(),
+            files: self.files.len(),
+            files_read,
+            changed,
+        }
+    }
+}

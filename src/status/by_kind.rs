@@ -1,0 +1,77 @@
+//! What is reported for each kind: how its statuses are written, and its tables.
+
+use super::Statuses;
+use super::table::{StatusTable, rows};
+use gatefold_graph::Graph;
+use gatefold_manifest::Kind;
+use gatefold_manifest::api::NamespacedName;
+use serde::Serialize;
+use serde_json::Value;
+
+/// How the statuses of a kind are reported.
+pub(super) struct Reported {
+    /// The status of an object as JSON. `None` if the object doesn't belong to gatefold.
+    pub(super) json: fn(&Statuses, &NamespacedName) -> Option<Value>,
+    /// The tables of `gatefold check`.
+    pub(super) tables: &'static [fn(&Graph, &Statuses) -> StatusTable],
+}
+
+/// How the statuses of a kind are reported. `None` for a kind without a status.
+pub(super) fn reported(kind: Kind) -> Option<Reported> {
+    Some(match kind {
+        Kind::GatewayClass => Reported {
+            json: |statuses, key| to_json(statuses.gateway_classes.get(&*key.name)),
+            tables: &[rows::gateway_classes],
+        },
+        Kind::Gateway => Reported {
+            json: |statuses, key| to_json(statuses.gateways.get(key)),
+            tables: &[rows::gateways],
+        },
+        Kind::ListenerSet => Reported {
+            json: |statuses, key| to_json(statuses.listener_sets.get(key)),
+            tables: &[rows::listener_sets, rows::listeners],
+        },
+        Kind::HTTPRoute => Reported {
+            json: |statuses, key| to_json(statuses.http_routes.get(key).map(|it| &**it)),
+            tables: &[|graph, statuses| {
+                let (nodes, statuses) = (&graph.routes.http, &statuses.http_routes);
+                rows::routes("HTTPRoutes", nodes, statuses, |spec| &spec.hostnames)
+            }],
+        },
+        Kind::BackendTLSPolicy => Reported {
+            json: |statuses, key| to_json(statuses.backend_tls_policies.get(key)),
+            tables: &[rows::backend_tls_policies],
+        },
+        Kind::ReferenceGrant
+        | Kind::Service
+        | Kind::EndpointSlice
+        | Kind::Endpoints
+        | Kind::Secret
+        | Kind::ConfigMap
+        | Kind::Namespace
+        | Kind::Pod => return None,
+    })
+}
+
+impl Statuses {
+    /// The status of an object as JSON. `None` if gatefold reports none for it.
+    pub fn json(&self, kind: Kind, key: &NamespacedName) -> Option<Value> {
+        (reported(kind)?.json)(self, key)
+    }
+}
+
+fn to_json(status: Option<&impl Serialize>) -> Option<Value> {
+    serde_json::to_value(status?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reports_the_kinds_that_the_table_says() {
+        for kind in Kind::ALL.iter().copied() {
+            assert_eq!(reported(kind).is_some(), kind.reports_status(), "{kind:?}");
+        }
+    }
+}

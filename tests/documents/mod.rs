@@ -1,0 +1,5 @@
+//! The documents and the samples.
+
+mod documentation;
+mod samples;
+mod walkthrough;

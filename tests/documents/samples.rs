@@ -1,0 +1,175 @@
+//! Every folder under `config/` is loaded and served, and answers requests.
+
+use crate::support::backend::TestBackend;
+use crate::support::daemon::{Daemon, check};
+use crate::support::folder::Folder;
+use crate::support::{eventually, repository};
+use std::collections::BTreeSet;
+use std::fs;
+use std::process::Command;
+
+const SAMPLES: [&str; 5] = ["canary", "compose", "cross-namespace", "quickstart", "tls"];
+
+fn generate_certificates(folder: &Folder) {
+    let status = Command::new(repository("certs/generate.sh"))
+        .arg(folder.path())
+        .args(["www.example.com=www-cert", "api.example.com=api-cert"])
+        .status()
+        .expect("the script runs");
+    assert!(status.success(), "certs/generate.sh: {status}");
+}
+
+#[test]
+fn every_sample_has_a_test_and_a_readme_with_curl_commands() {
+    let folders = fs::read_dir(repository("config")).expect("config/");
+    let found: BTreeSet<_> = folders
+        .map(|entry| {
+            entry
+                .expect("an entry")
+                .file_name()
+                .into_string()
+                .expect("a name")
+        })
+        .collect();
+    assert_eq!(
+        found,
+        SAMPLES.map(str::to_owned).into(),
+        "SAMPLES must list every folder"
+    );
+    for name in SAMPLES {
+        let readme = repository("config").join(name).join("README.md");
+        let text = fs::read_to_string(&readme)
+            .unwrap_or_else(|error| panic!("{}: {error}", readme.display()));
+        assert!(
+            text.contains("curl "),
+            "{}: no curl command",
+            readme.display()
+        );
+    }
+}
+
+#[test]
+fn check_finds_no_problem_in_the_samples() {
+    for name in SAMPLES {
+        let folder = Folder::sample(name);
+        if name == "tls" {
+            generate_certificates(&folder);
+        }
+        let output = check(&folder);
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert_eq!(output.status.code(), Some(0), "{name}:\n{text}");
+    }
+}
+
+#[test]
+fn canary_routes_by_header_and_otherwise_by_weight() {
+    let daemon = Daemon::of(&Folder::sample("canary")).echo().start();
+    let mut client = daemon.connect();
+    let mut ask = |headers: &[(&str, &str)]| {
+        client
+            .get("shop.example.com", "/", headers)
+            .expect("an answer")
+    };
+    for _ in 0..5 {
+        assert_eq!(ask(&[("x-version", "next")]).backend(), "shop-next");
+    }
+    let answers: Vec<_> = (0..100).map(|_| ask(&[])).collect();
+    let next: Vec<_> = answers
+        .iter()
+        .filter(|answer| answer.backend() == "shop-next")
+        .collect();
+    assert_eq!(next.len(), 10, "of 100 requests");
+    for answer in &answers {
+        let marked = answer.header("x-served-by") == Some("next");
+        assert_eq!(
+            marked,
+            answer.backend() == "shop-next",
+            "the backend's own filter"
+        );
+    }
+}
+
+#[test]
+fn cross_namespace_reaches_the_other_namespace_while_the_grant_exists() {
+    let folder = Folder::sample("cross-namespace");
+    let daemon = Daemon::of(&folder).echo().start();
+    let host = "shop.example.com";
+    assert_eq!(daemon.get(host, "/").json()["namespace"], "shop");
+    assert_eq!(daemon.get(host, "/pay").json()["namespace"], "payments");
+    folder.remove("grant.yaml");
+    daemon.wait_for_status(host, "/pay", 500);
+    assert_eq!(daemon.get(host, "/").status, 200, "the rest is served");
+    folder.copy("config/cross-namespace/manifests/grant.yaml", "grant.yaml");
+    daemon.wait_for_status(host, "/pay", 200);
+}
+
+#[test]
+fn tls_serves_each_name_with_its_certificate() {
+    let folder = Folder::sample("tls");
+    generate_certificates(&folder);
+    let daemon = Daemon::of(&folder).echo().start();
+    for (host, backend) in [("www.example.com", "web"), ("api.example.com", "api")] {
+        let socket = daemon.socket(443);
+        let answer = eventually("curl trusts the certificate", || {
+            let output = Command::new("curl")
+                .args(["-sS", "--cacert", "example.com.crt", "--resolve"])
+                .arg(format!("{host}:{}:{}", socket.port(), socket.ip()))
+                .arg(format!("https://{host}:{}/", socket.port()))
+                .current_dir(folder.path())
+                .output()
+                .expect("curl runs");
+            output.status.success().then_some(output.stdout)
+        });
+        let json: serde_json::Value = serde_json::from_slice(&answer).expect("JSON");
+        let pod = json["pod"].as_str().expect("a pod's name");
+        assert!(
+            pod.starts_with(&format!("{backend}-")),
+            "{host} was answered by {pod}"
+        );
+    }
+}
+
+/// `./x test-image` tests this with containers and DNS. Here, `--backend` takes the place of DNS.
+#[test]
+fn compose_reaches_the_service_of_compose_yaml() {
+    let backend = TestBackend::start("a container");
+    let backend_flag = format!("default/backend={}", backend.address());
+    let daemon = Daemon::of(&Folder::sample("compose"))
+        .arg("--backend")
+        .arg(backend_flag)
+        .start();
+    let host = "app.example.com";
+    assert_eq!(daemon.get(host, "/app").text(), "a container");
+    assert_eq!(daemon.get(host, "/").status, 404, "another path");
+    let compose = repository("packaging/compose.yaml");
+    let compose = fs::read_to_string(compose).expect("packaging/compose.yaml");
+    for line in [
+        "  backend:",
+        r#"    command: ["echo", "--listen", "0.0.0.0:3000"]"#,
+        "      - ../config/compose/manifests:/etc/gatefold/manifests:ro",
+    ] {
+        assert!(
+            compose.lines().any(|found| found == line),
+            "`{line}` isn't in compose.yaml"
+        );
+    }
+}
+
+#[test]
+fn the_image_is_built_from_every_package() {
+    let manifest = fs::read_to_string(repository("Cargo.toml")).expect("Cargo.toml");
+    let ignored = fs::read_to_string(repository(".dockerignore")).expect(".dockerignore");
+    let members = manifest
+        .lines()
+        .find_map(|it| it.strip_prefix("members = "));
+    let members = members.expect("the members of the workspace");
+    let members = members.split('"').skip(1).step_by(2);
+    let folders = members.map(|it| it.split('/').next().expect("a folder"));
+    for folder in folders.chain(["src"]) {
+        let line = format!("!{folder}");
+        assert!(
+            ignored.lines().any(|it| it == line),
+            ".dockerignore must contain {line}"
+        );
+    }
+}

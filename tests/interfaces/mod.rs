@@ -1,0 +1,6 @@
+//! The command line and the admin API.
+
+mod admin;
+mod check;
+mod check_warnings;
+mod echo;

@@ -1,0 +1,5 @@
+//! Manifests: mistakes in them, their status, and their size.
+
+mod bad_input;
+mod foreign_status;
+mod large_folder;

@@ -1,0 +1,5 @@
+//! The process: signals, systemd, and upgrades.
+
+mod lifecycle;
+mod systemd;
+mod upgrade;

@@ -1,0 +1,11 @@
+//! Requests: routing, filters, forwarding, and backends.
+
+mod backend_protocols;
+mod cors;
+mod endpoints;
+mod forwarding;
+mod malformed_requests;
+mod matching;
+mod paths;
+mod rewriting;
+mod weights;

@@ -1,0 +1,6 @@
+//! Certificates, policies, and permissions.
+
+mod certificates;
+mod client_certificates;
+mod policies;
+mod reference_grant;
