@@ -3,7 +3,7 @@
 //! A gRPC client expects a gRPC status instead of an HTTP status. An answer without messages is "Trailers-Only": one header
 //! block with the HTTP status 200 that ends the stream (gRPC over HTTP/2, "Responses").
 
-use crate::response::reason::Reason;
+use crate::response::reason::AnswerReason;
 use http::header::CONTENT_TYPE;
 use http::{HeaderName, HeaderValue, Method, StatusCode, Version, header};
 use pingora_core::Result;
@@ -41,7 +41,7 @@ fn is_grpc_content_type(value: &[u8]) -> bool {
 }
 
 /// Returns the whole answer to a gRPC request: a header that ends the stream.
-pub(crate) fn trailers_only(reason: Reason) -> Result<ResponseHeader> {
+pub(crate) fn trailers_only(reason: AnswerReason) -> Result<ResponseHeader> {
     let mut header = ResponseHeader::build(StatusCode::OK, Some(4))?;
     header.insert_header(header::SERVER, HeaderValue::from_static("gatefold"))?;
     header.insert_header(CONTENT_TYPE, HeaderValue::from_static(GRPC))?;
@@ -53,30 +53,30 @@ pub(crate) fn trailers_only(reason: Reason) -> Result<ResponseHeader> {
 }
 
 /// Returns the status for a reason. Where the API names none, it follows "HTTP to gRPC Status Code Mapping".
-fn status(reason: Reason) -> GrpcStatus {
+fn status(reason: AnswerReason) -> GrpcStatus {
     match reason {
-        Reason::NoRoute => GrpcStatus::Unimplemented,
+        AnswerReason::NoRoute => GrpcStatus::Unimplemented,
         // "`UNAVAILABLE` statuses MUST be returned" (`GRPCRouteRule.backendRefs`). A client may retry.
-        Reason::InvalidBackend
-        | Reason::RefusedRule(_)
-        | Reason::NoEndpoints
-        | Reason::BadGateway
-        | Reason::Misdirected
-        | Reason::OtherProtocol => GrpcStatus::Unavailable,
-        Reason::GatewayTimeout | Reason::RequestTimeout => GrpcStatus::DeadlineExceeded,
-        Reason::Internal
-        | Reason::Connect
-        | Reason::MalformedLength
-        | Reason::TwoLengths
-        | Reason::UnknownCoding
-        | Reason::MalformedTarget
-        | Reason::MalformedHost
-        | Reason::PathLeavesRoot
-        | Reason::PathWithNul
-        | Reason::PathWithMalformedEscape
-        | Reason::PathTooLong
-        | Reason::MalformedBody
-        | Reason::MalformedRequest => GrpcStatus::Internal,
+        AnswerReason::InvalidBackend
+        | AnswerReason::RefusedRule(_)
+        | AnswerReason::NoEndpoints
+        | AnswerReason::BadGateway
+        | AnswerReason::Misdirected
+        | AnswerReason::OtherProtocol => GrpcStatus::Unavailable,
+        AnswerReason::GatewayTimeout | AnswerReason::RequestTimeout => GrpcStatus::DeadlineExceeded,
+        AnswerReason::Internal
+        | AnswerReason::Connect
+        | AnswerReason::MalformedLength
+        | AnswerReason::TwoLengths
+        | AnswerReason::UnknownCoding
+        | AnswerReason::MalformedTarget
+        | AnswerReason::MalformedHost
+        | AnswerReason::PathLeavesRoot
+        | AnswerReason::PathWithNul
+        | AnswerReason::PathWithMalformedEscape
+        | AnswerReason::PathTooLong
+        | AnswerReason::MalformedBody
+        | AnswerReason::MalformedRequest => GrpcStatus::Internal,
     }
 }
 
@@ -122,7 +122,7 @@ mod tests {
 
     #[test]
     fn answers_are_one_header_with_a_status_and_a_message() {
-        let header = trailers_only(Reason::NoEndpoints).expect("an answer");
+        let header = trailers_only(AnswerReason::NoEndpoints).expect("an answer");
         assert_eq!(header.status, StatusCode::OK);
         assert_eq!(header.headers[CONTENT_TYPE], "application/grpc");
         assert_eq!(header.headers[STATUS], "14");
@@ -130,7 +130,7 @@ mod tests {
             header.headers[MESSAGE],
             "the backend has no endpoints right now"
         );
-        let header = trailers_only(Reason::PathWithNul).expect("an answer");
+        let header = trailers_only(AnswerReason::PathWithNul).expect("an answer");
         assert_eq!(
             header.headers[MESSAGE],
             "the path of the request contains %2500"

@@ -1,7 +1,7 @@
 //! Conditions on the values of headers and query parameters, in matches of any kind of route.
 
-use crate::route::object::RuleAt;
 use crate::Build;
+use crate::route::object::RuleAt;
 use gatefold_dataplane::filter::header_modifier;
 use gatefold_dataplane::routing::matcher;
 use gatefold_diagnostic::{Code, Diagnostic, Pointer};
