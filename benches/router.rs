@@ -11,7 +11,7 @@ use gatefold_dataplane::matcher::{Matcher, PathMatch};
 use gatefold_dataplane::path_normalization::PathNormalization;
 use gatefold_dataplane::request::RequestView;
 use gatefold_dataplane::router::Router;
-use gatefold_dataplane::{Action, Rule};
+use gatefold_dataplane::{Action, Rule, RuleId};
 use http::{HeaderMap, Method, StatusCode};
 use std::hint::black_box;
 use std::sync::Arc;
@@ -48,8 +48,11 @@ impl By {
             },
             index: 0,
             rule: Arc::new(Rule {
-                route: format!("default/route-{at}").into(),
-                index: 0,
+                id: RuleId {
+                    kind: "HTTPRoute",
+                    route: format!("default/route-{at}").into(),
+                    index: 0,
+                },
                 filters: Filters::default(),
                 timeouts: Default::default(),
                 retry: None,
@@ -97,7 +100,7 @@ fn route(router: &Router, (host, path): &(String, String), headers: &HeaderMap) 
         headers,
     };
     let rule = router.route(black_box(&request));
-    rule.expect("every request has a route").route.len()
+    rule.expect("every request has a route").id.route.len()
 }
 
 fn lookups(criterion: &mut Criterion) {

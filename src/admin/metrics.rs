@@ -3,7 +3,7 @@
 //! In: the [`Published`] configuration. Out: Prometheus metrics. The values are read when they are requested, so
 //! nothing has to update them.
 
-use crate::reload::{Outcome, Published, SocketsState};
+use crate::reload::{Generations, Outcome, Published, Reloads, SocketsState};
 use arc_swap::ArcSwap;
 use gatefold_diagnostic::Severity;
 use gatefold_manifest::Kind;
@@ -43,7 +43,8 @@ impl fmt::Debug for Configuration {
 impl Collector for Configuration {
     fn encode(&self, mut encoder: DescriptorEncoder) -> fmt::Result {
         let published = self.0.load();
-        reloads(&mut encoder, &published)?;
+        reloads(&mut encoder, &published.reloads)?;
+        generations(&mut encoder, &published.generations)?;
         family(
             &mut encoder,
             (
@@ -72,13 +73,7 @@ impl Collector for Configuration {
     }
 }
 
-/// The metrics about reloads and generations.
-fn reloads(encoder: &mut DescriptorEncoder, published: &Published) -> fmt::Result {
-    let Published {
-        reloads,
-        generations,
-        ..
-    } = published;
+fn reloads(encoder: &mut DescriptorEncoder, reloads: &Reloads) -> fmt::Result {
     let counted = [
         (Outcome::Success, reloads.succeeded),
         (Outcome::Partial, reloads.partial),
@@ -111,7 +106,10 @@ fn reloads(encoder: &mut DescriptorEncoder, published: &Published) -> fmt::Resul
         None,
         reloads.durations.metric_type(),
     )?;
-    reloads.durations.encode(durations)?;
+    reloads.durations.encode(durations)
+}
+
+fn generations(encoder: &mut DescriptorEncoder, generations: &Generations) -> fmt::Result {
     family(
         encoder,
         (

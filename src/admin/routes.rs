@@ -1,4 +1,4 @@
-//! The routes of the admin API, and who may use them.
+//! The routes of the admin API, and the checks before them.
 
 use super::rest::{self, Form};
 use super::status_error::StatusError;

@@ -10,7 +10,7 @@ use super::timeouts::{retry, timeouts};
 use gatefold_dataplane::backend::{Backend, BackendTarget, EndpointSet, Split};
 use gatefold_dataplane::filter::Filters;
 use gatefold_dataplane::filter::request_mirror::{RequestMirror, Share};
-use gatefold_dataplane::{Action, Rule};
+use gatefold_dataplane::{Action, Rule, RuleId};
 use gatefold_graph::policy::backend_tls::BackendTlsNode;
 use gatefold_graph::route::{BackendNode, FilterNode, RuleNode, TargetNode};
 use gatefold_graph::{Graph, ServicePortKey};
@@ -51,7 +51,7 @@ impl Backends {
     /// the first backend would get more than its share.
     pub(super) fn rule<M: CompileMatch>(
         &mut self,
-        (route, index): (&Arc<str>, usize),
+        id: RuleId,
         node: &RuleNode<M>,
         before: Option<&Rule>,
     ) -> Rule {
@@ -62,8 +62,7 @@ impl Backends {
             _ => Action::Refuse(StatusCode::INTERNAL_SERVER_ERROR),
         };
         Rule {
-            route: route.clone(),
-            index,
+            id,
             filters: filters.unwrap_or_default(),
             timeouts: timeouts(node.timeouts.as_ref()),
             retry: node.retry.as_ref().map(|it| Box::new(retry(it))),

@@ -21,17 +21,17 @@ use backend::Backends;
 use backend_tls::Identities;
 use gatefold_dataplane::filter::Filters;
 use gatefold_dataplane::host_routes::{HostRoutes, RouteEntry};
-
 use gatefold_dataplane::http_match::HttpMatch;
 use gatefold_dataplane::matcher::PathMatch;
 use gatefold_dataplane::router::Router;
 use gatefold_dataplane::timeouts::RuleTimeouts;
 use gatefold_dataplane::tls::{CertificateSet, PortTls};
 use gatefold_dataplane::{
-    Action, BoundPorts, HttpListeners, Listener, Port, Rule, Snapshot, SocketKey,
+    Action, BoundPorts, HttpListeners, Listener, Port, Rule, RuleId, Snapshot, SocketKey,
 };
 use gatefold_graph::Graph;
 use gatefold_graph::listener::{ListenerNode, Protocol};
+use gatefold_manifest::Kind;
 use http::StatusCode;
 use matches::Patterns;
 use route_tables::RouteTables;
@@ -98,11 +98,14 @@ impl Compiler {
     }
 }
 
-/// Returns a router that answers every request with 500. Logs show `name` as the route.
-fn refuse_all(name: &str) -> Router {
+/// Returns a router that answers every request with 500. Logs show `gateway` as the route.
+fn refuse_all(gateway: &str) -> Router {
     let rule = Rule {
-        route: name.into(),
-        index: 0,
+        id: RuleId {
+            kind: Kind::Gateway.name(),
+            route: gateway.into(),
+            index: 0,
+        },
         filters: Filters::default(),
         timeouts: RuleTimeouts::default(),
         retry: None,

@@ -1,12 +1,13 @@
-//! Compiled routes: where they are served, their rules, and the matches that lead to the rules.
+//! Compiled routes: where they are served, their rules, and the matches of the rules.
 
 use super::backend::Backends;
 use super::matches::{CompileMatch, Patterns};
-use gatefold_dataplane::Rule;
 use gatefold_dataplane::host_routes::RouteEntry;
+use gatefold_dataplane::{Rule, RuleId};
 use gatefold_graph::listener::ListenerId;
 use gatefold_graph::ordered::Follow;
 use gatefold_graph::route::{AnyRoute, RouteKind, RouteNode, RouteNodes, RuleNode};
+use gatefold_manifest::Spec;
 use gatefold_manifest::api::NamespacedName;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -76,7 +77,12 @@ where
     let name: Arc<str> = node.resource.key().to_string().into();
     for (index, rule_node) in node.rules.iter().enumerate() {
         let before = before.and_then(|route| route.rules.get(index));
-        let rule = Arc::new(backends.rule((&name, index), rule_node, before.map(|it| &**it)));
+        let id = RuleId {
+            kind: K::Spec::KIND.name(),
+            route: name.clone(),
+            index,
+        };
+        let rule = Arc::new(backends.rule(id, rule_node, before.map(|it| &**it)));
         for (index, one) in (0..).zip(&rule_node.matches) {
             let Some(matched) = one.compile(patterns) else {
                 continue;

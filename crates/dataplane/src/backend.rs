@@ -57,12 +57,12 @@ impl Split {
 
     /// Picks the backend of the next request.
     pub fn pick(&self) -> &Backend {
-        let place = self.pick_place();
-        self.get(place).unwrap_or(&self.last)
+        let index = self.pick_index();
+        self.get(index).unwrap_or(&self.last)
     }
 
     /// Picks the backend of the next request, as an index among the backends with a weight.
-    pub fn pick_place(&self) -> usize {
+    pub fn pick_index(&self) -> usize {
         // Without a choice, threads need not contend for the counter.
         if self.shares.is_empty() {
             return 0;

@@ -93,8 +93,7 @@ impl<M: RouteMatch> Candidate<M> {
 impl<M: RouteMatch> fmt::Display for HostRoutes<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (matched, candidate) in self.origins.iter().zip(&self.candidates) {
-            let Rule { route, index, .. } = &*candidate.rule;
-            writeln!(f, "{matched} -> {route} rule {index}")?;
+            writeln!(f, "{matched} -> {}", candidate.rule.id)?;
         }
         Ok(())
     }

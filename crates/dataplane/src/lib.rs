@@ -23,6 +23,7 @@ pub mod request;
 pub mod retry;
 pub mod route_match;
 pub mod router;
+mod rule_id;
 mod snapshot;
 mod socket;
 pub mod timeouts;
@@ -35,6 +36,7 @@ use http::StatusCode;
 pub use port::{HttpListeners, Port};
 use retry::RuleRetry;
 use router::Router;
+pub use rule_id::RuleId;
 pub use socket::{SocketKey, Transport};
 use std::sync::Arc;
 use timeouts::RuleTimeouts;
@@ -69,10 +71,8 @@ impl Listener {
 /// A rule of a route. All matches of the rule share it.
 #[derive(Debug)]
 pub struct Rule {
-    /// `namespace/name` of the route, for logs.
-    pub route: Arc<str>,
-    /// The index of the rule in the route, from 0.
-    pub index: usize,
+    /// Its identity.
+    pub id: RuleId,
     /// The filters of the rule. They apply to all of its requests.
     pub filters: Filters,
     /// The time limits of its requests.
@@ -107,7 +107,7 @@ pub enum Action {
 /// Everything that is served at one moment. A request keeps the snapshot that it started with.
 #[derive(Debug, Default)]
 pub struct Snapshot {
-    /// The ports by their sockets. Clients can't choose the keys, so hashing needn't resist collision attacks.
+    /// Ports by socket. Clients don't choose these keys, so the hash need not withstand attacks.
     pub ports: hashbrown::HashMap<SocketKey, Arc<Port>>,
     /// Maps ports in manifests to bound ports.
     pub bound_ports: BoundPorts,

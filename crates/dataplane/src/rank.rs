@@ -24,7 +24,7 @@ impl<R> MatchRank<R> {
         MatchRank {
             matched: entry.matched.rank(),
             age,
-            rule: entry.rule.index,
+            rule: entry.rule.id.index,
             index: entry.index,
         }
     }

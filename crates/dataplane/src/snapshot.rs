@@ -2,11 +2,10 @@
 
 use super::backend::BackendTarget;
 use super::client_validation::{ClientMode, ClientValidation};
-use super::{Action, Port, Rule, Snapshot, SocketKey};
+use super::{Action, Port, Rule, RuleId, Snapshot, SocketKey};
 use std::collections::BTreeMap;
 use std::fmt::{self, Write};
 use std::hash::{DefaultHasher, Hash, Hasher};
-
 use std::sync::Arc;
 
 impl Snapshot {
@@ -42,14 +41,12 @@ impl Snapshot {
         hashed.0.finish()
     }
 
-    /// Returns every rule once, by route and index.
-    pub fn rules(&self) -> BTreeMap<(&str, usize), &Arc<Rule>> {
+    /// Returns every rule once.
+    pub fn rules(&self) -> BTreeMap<&RuleId, &Arc<Rule>> {
         let listeners = self.ports.values().filter_map(|port| port.http());
         let listeners = listeners.flat_map(|listeners| listeners.values());
         let rules = listeners.flat_map(|listener| listener.router.rules());
-        rules
-            .map(|rule| ((&*rule.route, rule.index), rule))
-            .collect()
+        rules.map(|rule| (&rule.id, rule)).collect()
     }
 
     fn sorted(&self) -> BTreeMap<SocketKey, &Port> {
@@ -65,8 +62,8 @@ impl fmt::Display for Snapshot {
         for (socket, port) in self.sorted() {
             writeln!(f, "{socket}{port}")?;
         }
-        for ((route, index), rule) in self.rules() {
-            write!(f, "{route} rule {index}:{}{}", rule.filters, rule.timeouts)?;
+        for (id, rule) in self.rules() {
+            write!(f, "{id}:{}{}", rule.filters, rule.timeouts)?;
             if let Some(retry) = &rule.retry {
                 write!(f, "{retry}")?;
             }

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 /// Renders a diagnostic as one line: `file:line:column: error[GF0104]: message`.
 pub fn summary_line(diagnostic: &Diagnostic) -> String {
     let (severity, code) = (diagnostic.severity, diagnostic.code);
-    let at = Position::of(&diagnostic.place);
+    let at = SerializedPosition::of(&diagnostic.place);
     let mut line = String::new();
     if let Some(file) = &at.file {
         line.push_str(&clean(file));
@@ -29,7 +29,7 @@ pub fn github_annotation(diagnostic: &Diagnostic) -> String {
         Severity::Warning => "warning",
         Severity::Info => "notice",
     };
-    let at = Position::of(&diagnostic.place);
+    let at = SerializedPosition::of(&diagnostic.place);
     let mut properties = Vec::new();
     if let Some(file) = &at.file {
         properties.push(format!("file={}", property(file)));
@@ -61,7 +61,7 @@ fn property(text: &str) -> String {
 /// Sorts diagnostics by file, line and column, then by code and message. Diagnostics without a file come first.
 pub fn sort(diagnostics: &mut [Diagnostic]) {
     diagnostics.sort_by_cached_key(|diagnostic| {
-        let Position { file, line, column } = Position::of(&diagnostic.place);
+        let SerializedPosition { file, line, column } = SerializedPosition::of(&diagnostic.place);
         (
             file,
             line,
@@ -74,7 +74,7 @@ pub fn sort(diagnostics: &mut [Diagnostic]) {
 
 /// The serialized form of a place. Lines and columns count from 1.
 #[derive(Serialize)]
-struct Position {
+struct SerializedPosition {
     #[serde(skip_serializing_if = "Option::is_none")]
     file: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -83,10 +83,10 @@ struct Position {
     column: Option<usize>,
 }
 
-impl Position {
+impl SerializedPosition {
     fn of(place: &Place) -> Self {
         let location = place.locate();
-        Position {
+        SerializedPosition {
             file: place.path().map(|path| path.display().to_string()),
             line: location.as_ref().map(|at| at.line),
             column: location.as_ref().map(|at| at.column),
@@ -102,7 +102,7 @@ struct SerializedDiagnostic<'d> {
     #[serde(skip_serializing_if = "Option::is_none")]
     resource: Option<SerializedResource<'d>>,
     #[serde(flatten)]
-    place: Position,
+    place: SerializedPosition,
     #[serde(skip_serializing_if = "str::is_empty")]
     caption: &'d str,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -124,7 +124,7 @@ struct SerializedResource<'d> {
 #[derive(Serialize)]
 struct SerializedLabel<'d> {
     #[serde(flatten)]
-    place: Position,
+    place: SerializedPosition,
     text: &'d str,
 }
 
@@ -132,7 +132,7 @@ struct SerializedLabel<'d> {
 impl Serialize for Diagnostic {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let labels = self.labels.iter().map(|label| SerializedLabel {
-            place: Position::of(&label.place),
+            place: SerializedPosition::of(&label.place),
             text: &label.text,
         });
         let serialized = SerializedDiagnostic {
@@ -144,7 +144,7 @@ impl Serialize for Diagnostic {
                 namespace: &resource.namespace,
                 name: &resource.name,
             }),
-            place: Position::of(&self.place),
+            place: SerializedPosition::of(&self.place),
             caption: &self.caption,
             labels: labels.collect(),
             notes: &self.notes,

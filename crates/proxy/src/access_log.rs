@@ -27,7 +27,7 @@ pub(crate) fn log(session: &Session, context: &RequestContext) {
         status = session.response_written().map_or(0, |response| response.status.as_u16()),
         host = text(request.headers.get(http::header::HOST))
             .or_else(|| request.uri.authority().map(|authority| authority.as_str())),
-        route = rule.map(|rule| &*rule.route),
+        route = rule.map(|rule| &*rule.id.route),
         backend = context.backend().map(|backend| &*backend.name),
         upstream_addr = context.endpoint.map(tracing::field::display),
         client_addr = context.connection.as_ref().map(|connection| tracing::field::display(connection.peer())),

@@ -5,7 +5,7 @@ use crate::request::forwarded::RequestId;
 use crate::request::upload::Upload;
 use crate::response::failure;
 use crate::upstream::backend_tls;
-use crate::upstream::deadline::{self, Armed, EndpointConnection};
+use crate::upstream::deadline::{self, ArmedDeadline, EndpointConnection};
 use crate::upstream::peer::Exchange;
 use crate::upstream::read_ahead::ReadAhead;
 use crate::upstream::watch::EndpointPhase;
@@ -40,7 +40,7 @@ pub struct RequestContext {
     /// The endpoint that it is sent to.
     pub(crate) endpoint: Option<SocketAddr>,
     /// The number of attempts so far.
-    pub(crate) tries: usize,
+    pub(crate) attempts: usize,
     /// Whether the next attempt needs a new connection, because a pooled one was closed.
     pub(crate) fresh: bool,
     /// The progress of its body in the current attempt.
@@ -52,11 +52,11 @@ pub struct RequestContext {
     /// The end of its rule's time limit.
     pub(crate) deadline: Option<Instant>,
     /// The end of the time limit of the current attempt.
-    pub(crate) try_deadline: Option<Instant>,
+    pub(crate) attempt_deadline: Option<Instant>,
     /// The connection to the endpoint, if it can be aborted.
-    pub(crate) held: Option<Arc<EndpointConnection>>,
+    pub(crate) upstream: Option<Arc<EndpointConnection>>,
     /// The timer that aborts the connection at the deadline.
-    pub(crate) armed: Option<Armed>,
+    pub(crate) armed: Option<ArmedDeadline>,
     /// Its copies for mirrors that get the body. `None` before the first attempt.
     pub(crate) copies: Option<Copies>,
     /// The answer of a filter that replaces the backend's response.
@@ -122,9 +122,9 @@ impl RequestContext {
         }
         let now = Instant::now();
         let of_try = timeouts.backend_request.deadline(now);
-        self.try_deadline = self.deadline.into_iter().chain(of_try).min();
-        match self.try_deadline {
-            Some(until) => deadline::bound(peer, exchange, self.tls()?, (until, now)),
+        self.attempt_deadline = self.deadline.into_iter().chain(of_try).min();
+        match self.attempt_deadline {
+            Some(until) => deadline::limit(peer, exchange, self.tls()?, (until, now)),
             None => Ok(()),
         }
     }
@@ -133,7 +133,7 @@ impl RequestContext {
     ///
     /// # Errors
     /// If it was closed while idle. Nothing has been sent, so another connection can be used.
-    pub(crate) fn hold(
+    pub(crate) fn take_connection(
         &mut self,
         watched: Option<&Arc<EndpointConnection>>,
         now: Tick,
@@ -149,36 +149,36 @@ impl RequestContext {
             return Err(failure::unused());
         }
         self.armed = self
-            .try_deadline
+            .attempt_deadline
             .map(|until| EndpointConnection::arm(watched, until));
-        self.held = Some(watched.clone());
+        self.upstream = Some(watched.clone());
         Ok(())
     }
 
     /// Records activity on the connection.
-    pub(crate) fn note(&self, now: Tick) {
-        if let Some(held) = &self.held {
-            held.state.note(now);
+    pub(crate) fn record_activity(&self, now: Tick) {
+        if let Some(upstream) = &self.upstream {
+            upstream.state.record_activity(now);
         }
     }
 
     /// Switches to another protocol: the limits of the rule no longer apply.
-    pub(crate) fn switch(&mut self, now: Tick) {
+    pub(crate) fn switch_protocols(&mut self, now: Tick) {
         self.armed = None;
         if let Some(connection) = &self.connection {
             connection.switch_protocols();
         }
-        if let Some(held) = &self.held {
-            held.state.enter(EndpointPhase::Unbounded, now);
+        if let Some(upstream) = &self.upstream {
+            upstream.state.enter(EndpointPhase::Unbounded, now);
         }
     }
 
     /// Releases the connection to the pool, since the response is complete. Only writing to the client remains.
-    pub(crate) fn let_go(&mut self, now: Tick) {
+    pub(crate) fn release_connection(&mut self, now: Tick) {
         self.armed = None;
-        if let Some(held) = &self.held {
-            self.upload.end(held);
-            held.state.enter(EndpointPhase::Idle, now);
+        if let Some(upstream) = &self.upstream {
+            self.upload.end(upstream);
+            upstream.state.enter(EndpointPhase::Idle, now);
         }
     }
 
@@ -186,7 +186,7 @@ impl RequestContext {
     pub(crate) fn drop_connection(&mut self) {
         self.armed = None;
         self.upload = Upload::default();
-        self.held = None;
+        self.upstream = None;
     }
 
     /// Records that the client has received everything that closing its connection could cut off.
@@ -198,12 +198,14 @@ impl RequestContext {
 
     /// Whether the endpoint has exceeded the time that it may be silent.
     pub(crate) fn is_silent(&self) -> bool {
-        self.held.as_ref().is_some_and(|held| held.state.is_over())
+        self.upstream
+            .as_ref()
+            .is_some_and(|upstream| upstream.state.is_over())
     }
 
     /// Returns the time left for the current attempt. `Duration::MAX` without a limit.
     pub(crate) fn time_left(&self) -> Duration {
-        let until = self.try_deadline;
+        let until = self.attempt_deadline;
         until.map_or(Duration::MAX, |it| {
             it.saturating_duration_since(Instant::now())
         })
@@ -211,7 +213,7 @@ impl RequestContext {
 
     /// Whether the time of the current attempt is over.
     pub(crate) fn is_late(&self) -> bool {
-        self.try_deadline
+        self.attempt_deadline
             .is_some_and(|until| until <= Instant::now())
     }
 

@@ -23,7 +23,7 @@ use crate::upstream::pool_key;
 use crate::upstream::tls_cache::TlsCache;
 use crate::upstream::upgrade;
 use crate::upstream::watch::EndpointWatch;
-use crate::warnings::{Trouble, Warnings};
+use crate::warnings::{BackendProblem, Warnings};
 use arc_swap::{ArcSwap, Guard};
 use gatefold_dataplane::Snapshot;
 use gatefold_dataplane::path_normalization::PathNormalization;
@@ -111,6 +111,7 @@ impl Gatefold {
         Ok(Admission::Wait(WaitingRequest {
             at,
             kind,
+            connection,
             listener,
             snapshot: Guard::into_inner(snapshot),
         }))
@@ -131,9 +132,13 @@ impl Gatefold {
     }
 
     /// Whether to log a problem with a request's backend. If so, returns how many times it was not logged before.
-    pub(crate) fn warnings_due(&self, context: &RequestContext, trouble: Trouble) -> Option<u64> {
+    pub(crate) fn warnings_due(
+        &self,
+        context: &RequestContext,
+        problem: BackendProblem,
+    ) -> Option<u64> {
         match context.backend() {
-            Some(backend) => self.warnings.are_due(&backend.name, trouble),
+            Some(backend) => self.warnings.are_due(&backend.name, problem),
             None => Some(0),
         }
     }
@@ -167,7 +172,7 @@ impl Gatefold {
         if context.fresh && exchange != Exchange::Upgrade {
             pool_key::set_single_request(&mut peer);
         }
-        context.tries += 1;
+        context.attempts += 1;
         context.limit(&mut peer, exchange)?;
         Ok(peer)
     }

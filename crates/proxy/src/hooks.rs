@@ -14,7 +14,7 @@ use crate::response::relay;
 use crate::upstream::backend_tls;
 use crate::upstream::deadline;
 use crate::upstream::endpoint::EndpointChoice;
-use crate::warnings::Trouble;
+use crate::warnings::BackendProblem;
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
@@ -85,7 +85,7 @@ impl ProxyHttp for Gatefold {
             digest: Option<&'d Digest>,
             context: &'c mut RequestContext,
         ) -> Result<()> {
-            if let Err(error) = context.hold(deadline::watched(digest), self.watch.now()) {
+            if let Err(error) = context.take_connection(deadline::watched(digest), self.watch.now()) {
                 return done(Err(error));
             }
             if !peer.is_tls() {
@@ -137,7 +137,7 @@ impl ProxyHttp for Gatefold {
             if end_of_stream && body.as_ref().is_some_and(Bytes::is_empty) {
                 *body = None;
             }
-            context.note(self.watch.now());
+            context.record_activity(self.watch.now());
             if let Some(copies) = &mut context.copies {
                 copies.offer(body.as_ref(), end_of_stream);
             }
@@ -155,10 +155,10 @@ impl ProxyHttp for Gatefold {
             response: &'r mut ResponseHeader,
             context: &'c mut RequestContext,
         ) -> Result<()> {
-            context.note(self.watch.now());
+            context.record_activity(self.watch.now());
             context
                 .upload
-                .answered(response.status, context.held.as_deref());
+                .answered(response.status, context.upstream.as_deref());
             done(context.check_status(session, response.status))
         }
     }
@@ -193,9 +193,9 @@ impl ProxyHttp for Gatefold {
                 // The client has its response and need not send the rest of its body.
                 session.set_read_timeout(Some(DRAIN));
             }
-            context.let_go(self.watch.now());
+            context.release_connection(self.watch.now());
         } else {
-            context.note(self.watch.now());
+            context.record_activity(self.watch.now());
         }
         Ok(None)
     }
@@ -208,7 +208,7 @@ impl ProxyHttp for Gatefold {
             context: &'c mut RequestContext,
         ) -> Result<Option<Bytes>> {
             // Trailers end the response instead of the body.
-            context.let_go(self.watch.now());
+            context.release_connection(self.watch.now());
             known(|| Ok(None))
         }
     }
@@ -225,7 +225,7 @@ impl ProxyHttp for Gatefold {
         if retry {
             self.counters.retry();
         }
-        if let Some(unlogged) = self.warnings_due(context, Trouble::Connecting) {
+        if let Some(unlogged) = self.warnings_due(context, BackendProblem::Connecting) {
             warn!(
                 backend = context.backend().map(|backend| &*backend.name),
                 endpoint = %peer._address,
@@ -332,13 +332,13 @@ impl Gatefold {
     fn log_failure(&self, reason: Option<Reason>, error: &Error, context: &RequestContext) {
         let status = reason.map_or(0, |reason| reason.status().as_u16());
         let due = if status >= 500 {
-            self.warnings_due(context, Trouble::Failing)
+            self.warnings_due(context, BackendProblem::Failing)
         } else {
             None
         };
         match due {
             Some(unlogged) => warn!(
-                route = context.rule.as_ref().map(|rule| &*rule.route),
+                route = context.rule.as_ref().map(|rule| &*rule.id.route),
                 backend = context.backend().map(|backend| &*backend.name),
                 status,
                 %error,

@@ -9,7 +9,7 @@ const MOST: usize = 4096;
 
 /// A kind of problem with a backend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Trouble {
+pub(crate) enum BackendProblem {
     /// An endpoint can't be connected to.
     Connecting,
     /// A request failed.
@@ -20,20 +20,20 @@ pub(crate) enum Trouble {
 /// logged now and then, with the number of suppressed warnings.
 #[derive(Debug, Default)]
 pub(crate) struct Warnings {
-    given: Mutex<HashMap<(Arc<str>, Trouble), Given>>,
+    given: Mutex<HashMap<(Arc<str>, BackendProblem), SuppressedWarnings>>,
 }
 
 #[derive(Debug, Default)]
-struct Given {
+struct SuppressedWarnings {
     notice: LogThrottle,
     left_out: u64,
 }
 
 impl Warnings {
     /// Whether to log a problem. If so, returns how many times it was suppressed since the last time.
-    pub(crate) fn are_due(&self, backend: &Arc<str>, trouble: Trouble) -> Option<u64> {
+    pub(crate) fn are_due(&self, backend: &Arc<str>, problem: BackendProblem) -> Option<u64> {
         let mut given = self.given.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = (backend.clone(), trouble);
+        let key = (backend.clone(), problem);
         if given.len() >= MOST && !given.contains_key(&key) {
             given.clear();
         }
@@ -54,14 +54,18 @@ mod tests {
     fn logs_a_dead_backend_occasionally_and_counts_the_rest() {
         let warnings = Warnings::default();
         let (a, b): (Arc<str>, Arc<str>) = ("a".into(), "b".into());
-        assert_eq!(warnings.are_due(&a, Trouble::Connecting), Some(0));
+        assert_eq!(warnings.are_due(&a, BackendProblem::Connecting), Some(0));
         for _ in 0..1_000 {
-            assert_eq!(warnings.are_due(&a, Trouble::Connecting), None);
+            assert_eq!(warnings.are_due(&a, BackendProblem::Connecting), None);
         }
-        assert_eq!(warnings.are_due(&a, Trouble::Failing), Some(0), "another");
-        assert_eq!(warnings.are_due(&b, Trouble::Connecting), Some(0));
+        assert_eq!(
+            warnings.are_due(&a, BackendProblem::Failing),
+            Some(0),
+            "another"
+        );
+        assert_eq!(warnings.are_due(&b, BackendProblem::Connecting), Some(0));
         let given = warnings.given.lock().expect("no panic");
-        assert_eq!(given[&(a, Trouble::Connecting)].left_out, 1_000);
+        assert_eq!(given[&(a, BackendProblem::Connecting)].left_out, 1_000);
     }
 
     #[test]
@@ -69,7 +73,11 @@ mod tests {
         let warnings = Warnings::default();
         for number in 0..2 * MOST {
             let backend: Arc<str> = number.to_string().into();
-            assert!(warnings.are_due(&backend, Trouble::Failing).is_some());
+            assert!(
+                warnings
+                    .are_due(&backend, BackendProblem::Failing)
+                    .is_some()
+            );
         }
         assert!(warnings.given.lock().expect("no panic").len() <= MOST);
     }

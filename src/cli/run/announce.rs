@@ -20,7 +20,7 @@ pub(super) fn announce(published: &Published) {
         info!(
             files = published.loaded.files,
             gateways = resources.gateways.len(),
-            routes = resources.http_routes.len(),
+            routes = resources.route_count(),
             diagnostics = published.diagnostics.len(),
             "ready"
         );
@@ -36,7 +36,7 @@ pub(super) fn summary(published: &Published) -> String {
     };
     let mut text = format!(
         "{}, {}",
-        counted(published.loaded.resources.http_routes.len(), "route"),
+        counted(published.loaded.resources.route_count(), "route"),
         counted(
             published.listeners.iter().filter(serving).count(),
             "listener"

@@ -7,6 +7,7 @@ mod files;
 use files::{FILES, VARIANTS, config_map, write};
 use gatefold::status::{Applied, Statuses, report};
 use gatefold_compile::Compiler;
+use gatefold_dataplane::RuleId;
 use gatefold_graph::{Environment, Graph, build, build_after};
 use gatefold_manifest::Loader;
 use gatefold_manifest::api::NamespacedName;
@@ -86,7 +87,14 @@ fn reuses_what_an_edit_does_not_affect() {
     assert!(same(&before, &after, "three"), "the route is rebuilt");
     assert!(!same(&before, &after, "one"), "the route isn't rebuilt");
     let rules = (snapshot_before.rules(), snapshot_after.rules());
-    let same_rule = |route| Arc::ptr_eq(rules.0[&(route, 0)], rules.1[&(route, 0)]);
+    let same_rule = |route: &str| {
+        let id = RuleId {
+            kind: "HTTPRoute",
+            route: route.into(),
+            index: 0,
+        };
+        Arc::ptr_eq(rules.0[&id], rules.1[&id])
+    };
     assert!(same_rule("default/three"), "the rule is recompiled");
     assert!(!same_rule("default/one"), "the rule isn't recompiled");
 

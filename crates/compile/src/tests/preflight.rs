@@ -58,13 +58,13 @@ fn ask(snapshot: &Snapshot, announced: &str, path: &str, query: Option<&str>) ->
     let announced = Method::from_bytes(announced.as_bytes()).expect("a method");
     match listener.router.preflight(&request, &announced) {
         Preflight::Answered(rule) if rule.filters.cors().is_some() => {
-            format!("answered by {}", rule.index)
+            format!("answered by {}", rule.id.index)
         }
-        Preflight::Answered(rule) => format!("refused by {}", rule.index),
+        Preflight::Answered(rule) => format!("refused by {}", rule.id.index),
         Preflight::Ordinary(rule) => {
-            let ordinary = take(snapshot, &request).map(|rule| rule.index);
+            let ordinary = take(snapshot, &request).map(|rule| rule.id.index);
             assert_eq!(
-                rule.map(|rule| rule.index),
+                rule.map(|rule| rule.id.index),
                 ordinary,
                 "an ordinary request was routed differently"
             );

@@ -164,7 +164,7 @@ pub(super) fn compiled_route(snapshot: &Snapshot, request: &Request) -> Option<(
         headers: &headers,
     };
     let rule = take(snapshot, &request)?;
-    Some((rule.route.to_string(), rule.index))
+    Some((rule.id.route.to_string(), rule.id.index))
 }
 
 proptest! {

@@ -85,10 +85,10 @@ struct Frame {
     flow: bool,
     /// The end of the last value in it.
     end: usize,
-    content: Content,
+    content: FrameContent,
 }
 
-enum Content {
+enum FrameContent {
     Sequence(Vec<Node>),
     Mapping(MappingFrame),
 }
@@ -106,10 +106,10 @@ impl TreeBuilder<'_> {
                 self.finish(value, bytes, anchor, plain.then_some(&*text))
             }
             Event::SequenceStart(style, anchor, _) => {
-                self.begin(bytes, anchor, style, Content::Sequence(Vec::new()))
+                self.begin(bytes, anchor, style, FrameContent::Sequence(Vec::new()))
             }
             Event::MappingStart(style, anchor, _) => {
-                let content = Content::Mapping(MappingFrame::default());
+                let content = FrameContent::Mapping(MappingFrame::default());
                 self.begin(bytes, anchor, style, content)
             }
             Event::SequenceEnd | Event::MappingEnd => self.end(bytes.end),
@@ -150,7 +150,7 @@ impl TreeBuilder<'_> {
         span: Span,
         anchor: usize,
         style: granit_parser::StructureStyle,
-        content: Content,
+        content: FrameContent,
     ) -> Option<()> {
         if self.frames.len() >= DEPTH {
             self.report(Code::TooDeep, &span, syntax::too_deep());
@@ -171,8 +171,8 @@ impl TreeBuilder<'_> {
         // The parser ends a block where the next one begins. The real end is that of its last value.
         let end = if frame.flow { end } else { frame.end };
         let value = match frame.content {
-            Content::Sequence(items) => Value::Sequence(items),
-            Content::Mapping(mapping) => self.merge(mapping),
+            FrameContent::Sequence(items) => Value::Sequence(items),
+            FrameContent::Mapping(mapping) => self.merge(mapping),
         };
         self.finish(value, frame.start..end.max(frame.start), frame.anchor, None)
     }
@@ -206,13 +206,13 @@ impl TreeBuilder<'_> {
         };
         frame.end = frame.end.max(node.span.end);
         let mapping = match &mut frame.content {
-            Content::Sequence(items) => return items.push(node),
-            Content::Mapping(mapping) => mapping,
+            FrameContent::Sequence(items) => return items.push(node),
+            FrameContent::Mapping(mapping) => mapping,
         };
         match std::mem::take(&mut mapping.state) {
             KeyState::Awaited => {
                 let state = self.key(node, plain);
-                if let Some(Content::Mapping(mapping)) =
+                if let Some(FrameContent::Mapping(mapping)) =
                     self.frames.last_mut().map(|frame| &mut frame.content)
                 {
                     mapping.state = state;

@@ -72,11 +72,6 @@ impl ActiveRequest {
         }
     }
 
-    /// The connection of the request.
-    pub fn connection(&self) -> &Arc<Connection> {
-        &self.connection
-    }
-
     /// The number of requests in flight on the connection when this one began, including this one.
     pub fn in_flight(&self) -> u32 {
         self.in_flight

@@ -232,7 +232,7 @@ fn decode_documents(source: &Arc<Source>, old: &[(Document, DecodedDocument)]) -
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::folder::settling::{Completion, SettlingFiles};
+    use crate::folder::settling::{Completeness, SettlingFiles};
     use std::fs;
     use std::time::Duration;
 
@@ -246,7 +246,7 @@ mod tests {
         old: Option<FileState>,
     ) -> (Option<FileState>, usize) {
         let settling = SettlingFiles::default();
-        let mut pass = LoadPass::new(&settling, Completion::Reported);
+        let mut pass = LoadPass::new(&settling, Completeness::Reported);
         let state = FileState::current(path, fingerprint, old, &mut pass);
         (state, pass.end())
     }

@@ -75,6 +75,8 @@ struct Details {
     /// Whether requests to a policy's targets must fail while the policy can't be read.
     protects_targets: bool,
     invalidates: Invalidates,
+    /// Whether objects of the kind are routes.
+    is_route: bool,
 }
 
 /// The defaults for kinds of the Gateway API. They are the safe choices: to invalidate too much only costs time.
@@ -87,6 +89,14 @@ const GATEWAY_API: Details = Details {
     reports_status: true,
     protects_targets: false,
     invalidates: Invalidates::Routes,
+    is_route: false,
+};
+
+/// The defaults for routes.
+const ROUTE: Details = Details {
+    invalidates: Invalidates::Users,
+    is_route: true,
+    ..GATEWAY_API
 };
 
 /// The defaults for Kubernetes' own kinds.
@@ -213,6 +223,11 @@ impl Kind {
     /// What a change of an object of the kind invalidates.
     pub const fn invalidates(self) -> Invalidates {
         self.details().invalidates
+    }
+
+    /// Whether objects of the kind are routes.
+    pub const fn is_route(self) -> bool {
+        self.details().is_route
     }
 
     /// Whether requests to a policy's targets must fail while the policy can't be read.

@@ -26,7 +26,7 @@ macro_rules! for_each_kind {
                 };
                 /// HTTPRoutes.
                 HTTPRoute(HTTPRouteSpec in http_routes), Namespaced, "httproutes" {
-                    versions: &["v1", "v1beta1"], invalidates: Invalidates::Users, ..GATEWAY_API
+                    versions: &["v1", "v1beta1"], ..ROUTE
                 };
                 /// ReferenceGrants.
                 ReferenceGrant(ReferenceGrantSpec in reference_grants), Namespaced, "referencegrants" {

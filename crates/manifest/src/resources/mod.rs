@@ -80,6 +80,12 @@ macro_rules! resources {
 for_each_kind!(resources);
 
 impl Resources {
+    /// The number of routes of all kinds.
+    pub fn route_count(&self) -> usize {
+        let kinds = Kind::ALL.iter().copied().filter(|kind| kind.is_route());
+        kinds.map(|kind| self.objects(kind).len()).sum()
+    }
+
     /// The labels of a namespace. A namespace that no file defines also exists. Every namespace has the label
     /// `kubernetes.io/metadata.name`.
     pub fn namespace_labels(&self, name: &str) -> Cow<'_, BTreeMap<String, String>> {

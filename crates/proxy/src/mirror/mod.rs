@@ -52,7 +52,7 @@ pub(crate) struct Mirrors {
 struct MirrorState {
     /// Created with the first copy.
     connector: OnceLock<Connector>,
-    under_way: UnderWay,
+    in_flight: CopiesInFlight,
     timeouts: Timeouts,
     counters: Counters,
     tls_cache: Arc<TlsCache>,
@@ -69,7 +69,7 @@ impl Mirrors {
         Mirrors {
             inner: Arc::new(MirrorState {
                 connector: OnceLock::new(),
-                under_way: UnderWay::default(),
+                in_flight: CopiesInFlight::default(),
                 timeouts,
                 counters,
                 tls_cache,
@@ -141,7 +141,7 @@ impl Mirrors {
             counters.mirrored(Mirrored::NoEndpoint);
             return None;
         };
-        let Some(slot) = self.inner.under_way.begin(&mirror.name) else {
+        let Some(slot) = self.inner.in_flight.begin(&mirror.name) else {
             counters.mirrored(Mirrored::TooMany);
             return None;
         };
@@ -186,12 +186,12 @@ impl Mirrors {
 
 /// The number of copies in flight.
 #[derive(Clone, Debug, Default)]
-struct UnderWay {
+struct CopiesInFlight {
     /// By the name of the mirror. Never contains zero.
     counts: Arc<Mutex<HashMap<Arc<str>, usize>>>,
 }
 
-impl UnderWay {
+impl CopiesInFlight {
     /// Reserves a slot until the result is dropped. `None` if there are too many copies, of this mirror or in total.
     fn begin(&self, mirror: &Arc<str>) -> Option<Slot> {
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
@@ -201,7 +201,7 @@ impl UnderWay {
         }
         counts.insert(mirror.clone(), count + 1);
         Some(Slot {
-            under_way: self.clone(),
+            in_flight: self.clone(),
             mirror: mirror.clone(),
         })
     }
@@ -218,12 +218,12 @@ impl UnderWay {
 /// The slot of a copy in flight.
 #[derive(Debug)]
 struct Slot {
-    under_way: UnderWay,
+    in_flight: CopiesInFlight,
     mirror: Arc<str>,
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        self.under_way.end(&self.mirror);
+        self.in_flight.end(&self.mirror);
     }
 }

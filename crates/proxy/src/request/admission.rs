@@ -12,6 +12,7 @@ use crate::response::reason::Reason;
 use gatefold_dataplane::backend::BackendTarget;
 use gatefold_dataplane::filter::FilterStep;
 use gatefold_dataplane::{Action, Listener, Rule, Snapshot};
+use gatefold_listen::Connection;
 use pingora_proxy::Session;
 use std::sync::Arc;
 
@@ -74,7 +75,7 @@ fn filter_rule(
 
 fn choose_backend(rule: &Rule) -> Result<usize, Reason> {
     match &rule.action {
-        Action::Forward(split) => Ok(split.pick_place()),
+        Action::Forward(split) => Ok(split.pick_index()),
         Action::Refuse(status) => Err(Reason::RefusedRule(*status)),
         // Its filters let no request pass.
         Action::AnsweredByFilters => Err(Reason::Internal),
@@ -85,6 +86,7 @@ fn choose_backend(rule: &Rule) -> Result<usize, Reason> {
 pub(crate) struct WaitingRequest {
     pub(crate) at: FilterPosition,
     pub(crate) kind: RequestKind,
+    pub(crate) connection: Arc<Connection>,
     pub(crate) listener: Arc<Listener>,
     pub(crate) snapshot: Arc<Snapshot>,
 }
@@ -132,15 +134,13 @@ impl WaitingRequest {
         session: &Session,
         context: &mut RequestContext,
     ) -> Result<Option<FilterPosition>, OwnAnswer> {
-        let active = context.connection.as_ref().ok_or(Reason::Internal)?;
-        let connection = active.connection().clone();
         let header = session.req_header();
         let host = check::host(header)?;
         let request = RoutedRequest {
             header,
             kind: self.kind,
             host: &host,
-            connection: &connection,
+            connection: &self.connection,
             listener: &self.listener,
             snapshot: &self.snapshot,
         };

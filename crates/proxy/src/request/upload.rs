@@ -68,7 +68,7 @@ enum Response {
 
 impl Upload {
     /// Records the status of a response that Pingora has read. Pingora may already be in another write.
-    pub(crate) fn answered(&mut self, status: StatusCode, held: Option<&EndpointConnection>) {
+    pub(crate) fn answered(&mut self, status: StatusCode, upstream: Option<&EndpointConnection>) {
         if self.response == Response::Ended {
             return;
         }
@@ -81,19 +81,19 @@ impl Upload {
             400.. => Response::Failed,
             _ => Response::Begun,
         };
-        if let Some(held) = held
+        if let Some(upstream) = upstream
             && self.response == Response::Failed
             && self.handed > SHORT
-            && !has_room(held)
+            && !has_room(upstream)
         {
-            self.end_writing(held);
+            self.end_writing(upstream);
         }
     }
 
-    fn end_writing(&mut self, held: &EndpointConnection) {
+    fn end_writing(&mut self, upstream: &EndpointConnection) {
         debug!("the endpoint stopped reading a body");
         self.response = Response::Ended;
-        held.end_writing();
+        upstream.end_writing();
     }
 
     /// Whether the client has sent a part of the body.
@@ -107,9 +107,9 @@ impl Upload {
     }
 
     /// Restores the connection's settings for other requests, after the response is complete.
-    pub(crate) fn end(&self, held: &EndpointConnection) {
+    pub(crate) fn end(&self, upstream: &EndpointConnection) {
         if self.handed > SHORT {
-            set_unacknowledged(held, Some(UNACKNOWLEDGED));
+            set_unacknowledged(upstream, Some(UNACKNOWLEDGED));
         }
     }
 }
@@ -149,17 +149,17 @@ pub(crate) fn must_wait(context: &mut RequestContext, piece: Option<&Bytes>) -> 
 /// Whether the request is sent over HTTP/1.1 and its connection can be watched.
 fn is_watched(context: &RequestContext) -> bool {
     let http1 = |endpoints: &EndpointSet| endpoints.version == HttpVersion::Http1;
-    !context.upgrade && context.held.is_some() && context.endpoints().is_some_and(http1)
+    !context.upgrade && context.upstream.is_some() && context.endpoints().is_some_and(http1)
 }
 
 /// Resets the connection to the endpoint if the client has abandoned a long body. Closed gracefully, it would stay open until
 /// the endpoint has read everything that was sent.
-pub(crate) fn give_up(context: &RequestContext) {
-    if let Some(held) = &context.held
+pub(crate) fn abort(context: &RequestContext) {
+    if let Some(upstream) = &context.upstream
         && context.upload.handed > SHORT
         && is_watched(context)
     {
-        held.reset();
+        upstream.reset();
     }
 }
 
@@ -168,9 +168,9 @@ fn begin(context: &mut RequestContext) {
     if context.upload.changes.is_none() {
         watch(context);
     }
-    if let Some(held) = &context.held {
+    if let Some(upstream) = &context.upstream {
         // Within its time limits, an endpoint may leave a long body unread.
-        set_unacknowledged(held, None);
+        set_unacknowledged(upstream, None);
     }
     if let Some(connection) = &context.connection {
         connection.want_descriptor();
@@ -178,7 +178,7 @@ fn begin(context: &mut RequestContext) {
 }
 
 fn watch(context: &mut RequestContext) {
-    let changes = context.held.as_deref().map(changes_of).transpose();
+    let changes = context.upstream.as_deref().map(changes_of).transpose();
     match changes {
         Ok(changes) => context.upload.changes = changes.map(Box::new),
         Err(error) => debug!(%error, "can't watch a connection to an endpoint"),
@@ -195,14 +195,14 @@ pub(crate) async fn wait_for_room(
     timeouts: Timeouts,
 ) -> Result<()> {
     let_pingora_write().await;
-    let Some(held) = context.held.clone() else {
+    let Some(upstream) = context.upstream.clone() else {
         return Ok(());
     };
-    if has_room(&held) {
+    if has_room(&upstream) {
         return Ok(());
     }
     if context.upload.response == Response::Failed {
-        context.upload.end_writing(&held);
+        context.upload.end_writing(&upstream);
         return Ok(());
     }
     let Some(changes) = context.upload.changes.take() else {
@@ -213,12 +213,12 @@ pub(crate) async fn wait_for_room(
         rule.is_none_or(|rule| rule.timeouts.is_unset())
     };
     let patience = unset(context).then_some(timeouts.upstream_write);
-    let end = wait(session, context, &held, &changes, patience).await;
+    let end = wait(session, context, &upstream, &changes, patience).await;
     context.upload.changes = Some(changes);
     match end {
         RoomWait::Room => {}
         RoomWait::Arrived => context.upload.response = Response::Arrived(PIPE),
-        RoomWait::EndWriting => context.upload.end_writing(&held),
+        RoomWait::EndWriting => context.upload.end_writing(&upstream),
         RoomWait::FullDuplex => context.upload.response = Response::Begun,
         RoomWait::ClientLeft => {
             let what = "the client abandoned its request";
@@ -257,27 +257,27 @@ enum RoomWait {
 async fn wait(
     session: &mut Session,
     context: &mut RequestContext,
-    held: &EndpointConnection,
+    upstream: &EndpointConnection,
     changes: &TcpStream,
     patience: Option<Duration>,
 ) -> RoomWait {
     let until = patience.and_then(|patience| Instant::now().checked_add(patience));
     let tls = matches!(context.tls(), Ok(Some(_)));
     loop {
-        if has_room(held) {
+        if has_room(upstream) {
             return RoomWait::Room;
         }
-        if context.upload.arrived && !held.has_unread() {
+        if context.upload.arrived && !upstream.has_unread() {
             context.upload.arrived = false;
             return RoomWait::Arrived;
         }
-        if held.has_unread() {
+        if upstream.has_unread() {
             tokio::time::sleep(READ_GRACE).await;
             // Over TLS, read data can't be examined here.
-            if tls || !held.has_unread() {
+            if tls || !upstream.has_unread() {
                 return RoomWait::Arrived;
             }
-            match peek(held) {
+            match peek(upstream) {
                 Early::Error | Early::End => return RoomWait::EndWriting,
                 Early::Other => return RoomWait::FullDuplex,
                 Early::Incomplete => {}
@@ -293,7 +293,7 @@ async fn wait(
         }
         let check = tokio::time::sleep(CLIENT_CHECK);
         tokio::select! {
-            arrived = change(changes, held) => context.upload.arrived |= arrived,
+            arrived = change(changes, upstream) => context.upload.arrived |= arrived,
             () = left(session) => return RoomWait::ClientLeft,
             () = check => {}
         }
@@ -322,8 +322,8 @@ async fn left(session: &mut Session) {
 
 /// Waits for a change on the connection to the endpoint. Returns whether data has arrived, even if Pingora has already read it.
 /// While unread data is present, only room counts as a change.
-async fn change(changes: &TcpStream, held: &EndpointConnection) -> bool {
-    let interest = if held.has_unread() {
+async fn change(changes: &TcpStream, upstream: &EndpointConnection) -> bool {
+    let interest = if upstream.has_unread() {
         Interest::WRITABLE
     } else {
         Interest::READABLE | Interest::WRITABLE
@@ -342,25 +342,25 @@ fn clear(changes: &TcpStream) {
     }
 }
 
-fn changes_of(held: &EndpointConnection) -> io::Result<TcpStream> {
-    let descriptor = held.as_fd().try_clone_to_owned()?;
+fn changes_of(upstream: &EndpointConnection) -> io::Result<TcpStream> {
+    let descriptor = upstream.as_fd().try_clone_to_owned()?;
     TcpStream::from_std(descriptor.into())
 }
 
 /// Whether a write to the endpoint would return immediately, if only with an error.
-fn has_room(held: &EndpointConnection) -> bool {
+fn has_room(upstream: &EndpointConnection) -> bool {
     let now = Timespec {
         tv_sec: 0,
         tv_nsec: 0,
     };
-    let mut polled = [PollFd::new(held, PollFlags::OUT)];
+    let mut polled = [PollFd::new(upstream, PollFlags::OUT)];
     poll(&mut polled, Some(&now)).is_ok_and(|ready| ready > 0)
 }
 
 /// Examines what the endpoint has sent without consuming it.
-fn peek(held: &EndpointConnection) -> Early {
+fn peek(upstream: &EndpointConnection) -> Early {
     let mut seen = [0; 1024];
-    match recv(held, &mut seen, RecvFlags::PEEK | RecvFlags::DONTWAIT) {
+    match recv(upstream, &mut seen, RecvFlags::PEEK | RecvFlags::DONTWAIT) {
         Ok((_, 0)) => Early::End,
         Ok((_, length)) => early(seen.get(..length).unwrap_or_default()),
         Err(rustix::io::Errno::AGAIN) => Early::Incomplete,
@@ -370,8 +370,8 @@ fn peek(held: &EndpointConnection) -> Early {
 }
 
 /// Sets how long sent data may stay unacknowledged or unread. `None` removes the limit.
-fn set_unacknowledged(held: &EndpointConnection, limit: Option<Duration>) {
-    if let Err(error) = SockRef::from(held).set_tcp_user_timeout(limit) {
+fn set_unacknowledged(upstream: &EndpointConnection, limit: Option<Duration>) {
+    if let Err(error) = SockRef::from(upstream).set_tcp_user_timeout(limit) {
         debug!(%error, "can't set the time limit of a connection to an endpoint");
     }
 }

@@ -113,7 +113,9 @@ impl Reason {
             Reason::UnknownCoding => "the request has a transfer coding other than chunked\n",
             Reason::MalformedTarget => "the request target is neither a path nor an http URL\n",
             Reason::MalformedHost => "the request has no Host, or a malformed one\n",
-            Reason::PathLeavesRoot => "the `..` segments of the path lead out of the root\n",
+            Reason::PathLeavesRoot => {
+                "the path of the request has `..` segments that leave the root\n"
+            }
             Reason::PathWithNul => "the path of the request contains %00\n",
             Reason::PathWithMalformedEscape => {
                 "the path of the request contains a % without two hexadecimal digits\n"

@@ -27,11 +27,11 @@ pub(crate) fn change(
     unify_length(response);
     // An HTTP/2 stream ends when its endpoint ends it.
     if response.version < Version::HTTP_2 && is_bodiless(&session.req_header().method, response) {
-        context.let_go(now);
+        context.release_connection(now);
     }
     cross(session, response, context)?;
     if response.status == StatusCode::SWITCHING_PROTOCOLS {
-        context.switch(now);
+        context.switch_protocols(now);
     }
     if response.status.is_informational() {
         return Ok(None);

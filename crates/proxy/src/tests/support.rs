@@ -12,7 +12,7 @@ use gatefold_dataplane::matcher::PathMatch;
 use gatefold_dataplane::router::Router;
 use gatefold_dataplane::timeouts::RuleTimeouts;
 use gatefold_dataplane::tls::PortTls;
-use gatefold_dataplane::{Action, Listener, Port, Rule, Snapshot, SocketKey};
+use gatefold_dataplane::{Action, Listener, Port, Rule, RuleId, Snapshot, SocketKey};
 use gatefold_listen::{self as listen, Sockets};
 use pingora_proxy::HttpProxy;
 use std::future::Future;
@@ -166,8 +166,11 @@ pub(super) fn port_of(rule: Rule) -> Port {
 /// Returns a rule with nothing but an action.
 pub(super) fn rule(action: Action) -> Rule {
     Rule {
-        route: "default/route".into(),
-        index: 0,
+        id: RuleId {
+            kind: "HTTPRoute",
+            route: "default/route".into(),
+            index: 0,
+        },
         filters: Filters::default(),
         timeouts: RuleTimeouts::default(),
         retry: None,

@@ -52,7 +52,7 @@ pub(crate) fn unsent() -> Box<Error> {
 ///
 /// # Errors
 /// If the deadline has already passed.
-pub(crate) fn bound(
+pub(crate) fn limit(
     peer: &mut HttpPeer,
     exchange: Exchange,
     tls: Option<&Arc<BackendTls>>,
@@ -151,14 +151,14 @@ impl EndpointConnection {
     }
 
     /// Sets the deadline for the request that uses the connection.
-    pub(crate) fn arm(this: &Arc<Self>, until: Instant) -> Armed {
+    pub(crate) fn arm(this: &Arc<Self>, until: Instant) -> ArmedDeadline {
         let turn = this.next_turn();
         let watched = this.clone();
         let timer = tokio::spawn(async move {
             tokio::time::sleep_until(until.into()).await;
             watched.abort(turn);
         });
-        Armed {
+        ArmedDeadline {
             watched: this.clone(),
             turn,
             timer: timer.abort_handle(),
@@ -241,13 +241,13 @@ impl AsFd for EndpointConnection {
 
 /// A deadline that is set. Dropping it cancels the deadline.
 #[derive(Debug)]
-pub(crate) struct Armed {
+pub(crate) struct ArmedDeadline {
     watched: Arc<EndpointConnection>,
     turn: u64,
     timer: AbortHandle,
 }
 
-impl Drop for Armed {
+impl Drop for ArmedDeadline {
     fn drop(&mut self) {
         self.timer.abort();
         self.watched.end_turn(self.turn);
@@ -327,10 +327,10 @@ mod tests {
         let endpoint = std::net::SocketAddr::from(([127, 0, 0, 1], 1));
         let mut peer = HttpPeer::new(endpoint, false, String::new());
         let now = Instant::now();
-        let error = bound(&mut peer, Exchange::Http1, None, (now, now)).unwrap_err();
+        let error = limit(&mut peer, Exchange::Http1, None, (now, now)).unwrap_err();
         assert_eq!(error.etype(), &ErrorType::ReadTimedout);
         let second = Duration::from_secs(1);
-        bound(&mut peer, Exchange::Http1, None, (now + second, now)).unwrap();
+        limit(&mut peer, Exchange::Http1, None, (now + second, now)).unwrap();
         assert_eq!(peer.options.connection_timeout, Some(second));
     }
 }

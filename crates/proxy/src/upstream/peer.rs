@@ -13,7 +13,7 @@ use std::time::Duration;
 
 /// Maximum number of attempts for one request. A request is retried at another endpoint if connecting fails. A retry over a new
 /// connection, after a pooled one turned out to be closed, is not counted.
-pub(crate) const TRIES: usize = 3;
+pub(crate) const MAX_ATTEMPTS: usize = 3;
 
 /// Timeouts for clients and endpoints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use crate::request::upload;
 use crate::response::failure;
 use crate::response::relay;
 use crate::upstream::deadline;
-use crate::upstream::peer::TRIES;
+use crate::upstream::peer::MAX_ATTEMPTS;
 use gatefold_dataplane::backend::HttpVersion;
 use http::StatusCode;
 use http::header::EXPECT;
@@ -53,8 +53,8 @@ impl RequestContext {
         if self.has_retry() && !ended {
             return self.plan_retry();
         }
-        let tries = self.tries.saturating_sub(self.retries);
-        tries < TRIES && (self.next_endpoint() || ended)
+        let attempts = self.attempts.saturating_sub(self.retries);
+        attempts < MAX_ATTEMPTS && (self.next_endpoint() || ended)
     }
 
     /// Decides whether to retry after an endpoint has failed. The endpoint may have closed a pooled connection just as the
@@ -68,7 +68,7 @@ impl RequestContext {
     ) {
         let timeout = self.timeout(session, error);
         if *error.esource() == ErrorSource::Downstream {
-            upload::give_up(self);
+            upload::abort(self);
         }
         self.drop_connection();
         if self.pause.is_some() {
@@ -83,8 +83,8 @@ impl RequestContext {
         // Only one closed connection of the pool is retried for free.
         let first_dead = reused && !self.fresh;
         self.fresh |= reused;
-        let tries = self.tries.saturating_sub(self.retries);
-        if late || (tries >= TRIES && !first_dead) {
+        let attempts = self.attempts.saturating_sub(self.retries);
+        if late || (attempts >= MAX_ATTEMPTS && !first_dead) {
             error.set_retry(false);
         } else {
             decide_without_rule(session, error, reused);
@@ -121,7 +121,10 @@ impl RequestContext {
         let over_http1 = self
             .endpoints()
             .is_some_and(|endpoints| endpoints.version == HttpVersion::Http1);
-        let kept_up = self.held.as_ref().is_some_and(|held| held.kept_up());
+        let kept_up = self
+            .upstream
+            .as_ref()
+            .is_some_and(|upstream| upstream.kept_up());
         let waits_for_100 = || {
             let headers = &session.req_header().headers;
             headers.contains_key(EXPECT) && !self.upload.has_begun()
@@ -192,15 +195,18 @@ mod tests {
     use gatefold_dataplane::filter::Filters;
     use gatefold_dataplane::retry::RuleRetry;
     use gatefold_dataplane::timeouts::RuleTimeouts;
-    use gatefold_dataplane::{Action, Rule};
+    use gatefold_dataplane::{Action, Rule, RuleId};
     use std::sync::Arc;
     use std::time::Duration;
 
     #[test]
     fn closed_shared_connection_does_not_count_as_attempt() {
         let rule = Arc::new(Rule {
-            route: "default/route".into(),
-            index: 0,
+            id: RuleId {
+                kind: "HTTPRoute",
+                route: "default/route".into(),
+                index: 0,
+            },
             filters: Filters::default(),
             timeouts: RuleTimeouts::default(),
             retry: Some(Box::new(RuleRetry {
@@ -217,13 +223,13 @@ mod tests {
         ] {
             let mut context = RequestContext {
                 rule: Some(rule.clone()),
-                tries: 1,
+                attempts: 1,
                 ..RequestContext::default()
             };
             let error = Error::new_up(etype.clone());
             assert_eq!(context.retries_elsewhere(&error), retried, "{etype:?}");
             assert_eq!(context.retries, 0, "{etype:?}");
-            context.tries = TRIES;
+            context.attempts = MAX_ATTEMPTS;
             assert!(
                 !context.retries_elsewhere(&error),
                 "{etype:?} is retried without end"

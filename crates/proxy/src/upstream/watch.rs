@@ -10,15 +10,16 @@ use crate::upstream::read_ahead::ReadAhead;
 use async_trait::async_trait;
 use gatefold_dataplane::backend_tls::BackendTls;
 use gatefold_listen::clock::{Clock, Tick};
+use gatefold_listen::sweep::{Sweep, sweep};
 use pingora_core::Result;
 use pingora_core::connectors::L4Connect;
 use pingora_core::protocols::l4::socket::SocketAddr;
 use pingora_core::protocols::l4::stream::Stream;
 use pingora_core::upstreams::peer::HttpPeer;
+use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
-use tokio::time::MissedTickBehavior;
 use tracing::debug;
 
 /// The phase of a connection to an endpoint.
@@ -51,7 +52,7 @@ impl EndpointState {
     }
 
     /// Records activity. Costs two loads if activity was already recorded in the same tick.
-    pub(crate) fn note(&self, now: Tick) {
+    pub(crate) fn record_activity(&self, now: Tick) {
         let state = self.0.load(Ordering::Acquire);
         if state as Tick != now {
             self.enter(phase_of(state), now);
@@ -188,25 +189,34 @@ impl L4Connect for WatchingConnector {
     }
 }
 
-impl WatchState {
-    fn add(this: &Arc<Self>, watched: &Arc<EndpointConnection>) {
-        let mut connections = this.lock();
-        connections.all.push(Arc::downgrade(watched));
-        if !std::mem::replace(&mut connections.swept, true) {
-            tokio::spawn(sweep(Arc::downgrade(this), this.clock.tick()));
-        }
+impl Sweep for WatchState {
+    fn clock(&self) -> &Clock {
+        &self.clock
     }
 
-    /// Advances the clock and checks all connections. Returns false if none is left.
-    fn advance(&self) -> bool {
-        self.clock.advance();
+    /// Checks all connections. The sweep ends if none is left.
+    fn pass(&self) -> ControlFlow<()> {
         let mut connections = self.lock();
         connections.all.retain(|connection| {
             let connection = connection.upgrade();
             connection.is_some_and(|connection| self.check(&connection))
         });
         connections.swept = !connections.all.is_empty();
-        connections.swept
+        if connections.swept {
+            ControlFlow::Continue(())
+        } else {
+            ControlFlow::Break(())
+        }
+    }
+}
+
+impl WatchState {
+    fn add(this: &Arc<Self>, watched: &Arc<EndpointConnection>) {
+        let mut connections = this.lock();
+        connections.all.push(Arc::downgrade(watched));
+        if !std::mem::replace(&mut connections.swept, true) {
+            tokio::spawn(sweep(Arc::downgrade(this)));
+        }
     }
 
     /// Closes a connection that is overdue. Returns false if it need not be checked any more.
@@ -263,21 +273,6 @@ impl WatchState {
     }
 }
 
-/// Sweeps all connections with each tick, as long as there are any.
-async fn sweep(inner: Weak<WatchState>, tick: Duration) {
-    let mut ticks = tokio::time::interval(tick);
-    // A tick is never shorter than this.
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    ticks.tick().await;
-    loop {
-        ticks.tick().await;
-        match inner.upgrade() {
-            Some(inner) if inner.advance() => {}
-            _ => return,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -286,13 +281,13 @@ mod tests {
     fn closed_state_is_final() {
         let state = EndpointState::default();
         assert!(state.enter(EndpointPhase::Busy, 7));
-        state.note(8);
+        state.record_activity(8);
         assert_eq!(
             state.0.load(Ordering::Relaxed),
             word(EndpointPhase::Busy, 8)
         );
         assert!(state.enter(EndpointPhase::Over, 9));
-        state.note(10);
+        state.record_activity(10);
         assert!(!state.enter(EndpointPhase::Busy, 11));
         assert!(state.is_over());
     }

@@ -8,7 +8,7 @@ use super::file_state::FileState;
 use super::file_text;
 use super::fingerprint::Fingerprint;
 use super::scan::{self, FolderScan};
-use super::settling::{Completion, SettlingFiles};
+use super::settling::{Completeness, SettlingFiles};
 use crate::Resources;
 use gatefold_diagnostic::{Diagnostic, ResourceId};
 pub(super) use pass::LoadPass;
@@ -98,43 +98,43 @@ impl Loader {
 
     /// Scans the folders, reads the files that have changed, and returns the content. Changed files count as complete.
     pub fn load(&mut self) -> Loaded {
-        let result = self.load_scan(scan::scan(&self.roots), Completion::Reported);
+        let result = self.load_scan(scan::scan(&self.roots), Completeness::Reported);
         self.merge(result)
     }
 
     /// Like [`load`](Self::load), but returns the content only if anything has changed.
     pub fn update(&mut self) -> Update {
-        self.update_all(Completion::Reported)
+        self.update_all(Completeness::Reported)
     }
 
     /// Loads files that are reported to have changed and to be complete. Other files are not checked, unless the content
     /// of these files can't be determined without a scan, because there are links.
     pub fn update_files(&mut self, paths: &BTreeSet<PathBuf>) -> Update {
-        self.update_named(paths, Completion::Reported)
+        self.update_named(paths, Completeness::Reported)
     }
 
     /// Loads the files that differ in an earlier [scan](scan::scan). The scan may be outdated, so it is only a hint: the
     /// present files are loaded, once they have been unchanged for a while.
     pub fn update_from_scan(&mut self, scan: &FolderScan) -> Update {
         if !self.is_like_last_scan(scan) {
-            return self.update_all(Completion::Unknown);
+            return self.update_all(Completeness::Unknown);
         }
         let changed = self.changed_files(scan);
         self.settling.lock().retain(&changed);
         if scan.aliases && !changed.is_empty() {
             // A file that exists but isn't in the scan may be known by another name.
-            return self.update_all(Completion::Unknown);
+            return self.update_all(Completeness::Unknown);
         }
-        self.update_named(&changed, Completion::Unknown)
+        self.update_named(&changed, Completeness::Unknown)
     }
 
     /// Checks the files again that were deferred because they may have been incomplete.
     pub fn update_deferred(&mut self) -> Update {
         if self.last_scan.as_ref().is_some_and(|scan| scan.aliases) {
-            return self.update_all(Completion::Unknown);
+            return self.update_all(Completeness::Unknown);
         }
         let paths = self.settling.lock().deferred();
-        self.update_named(&paths, Completion::Unknown)
+        self.update_named(&paths, Completeness::Unknown)
     }
 
     /// When to call [`update_deferred`](Self::update_deferred). `None` if no file was deferred.
@@ -142,27 +142,27 @@ impl Loader {
         self.settling.lock().recheck_at()
     }
 
-    fn update_all(&mut self, completion: Completion) -> Update {
-        let result = self.load_scan(scan::scan(&self.roots), completion);
+    fn update_all(&mut self, completeness: Completeness) -> Update {
+        let result = self.load_scan(scan::scan(&self.roots), completeness);
         self.finish(result)
     }
 
-    fn update_named(&mut self, paths: &BTreeSet<PathBuf>, completion: Completion) -> Update {
+    fn update_named(&mut self, paths: &BTreeSet<PathBuf>, completeness: Completeness) -> Update {
         let mut found = Vec::new();
         for path in paths {
-            if completion == Completion::Unknown && self.is_unchanged_or_deferred(path) {
+            if completeness == Completeness::Unknown && self.is_unchanged_or_deferred(path) {
                 continue;
             }
             match self.find_without_scan(path) {
                 Some(fingerprint) => found.push((path, fingerprint)),
-                None => return self.update_all(completion),
+                None => return self.update_all(completeness),
             }
         }
         let new_or_removed = found
             .iter()
             .filter(|(path, found)| found.is_none() || self.index(path).is_none());
         if new_or_removed.count() > FEW {
-            return self.update_all(completion);
+            return self.update_all(completeness);
         }
         let result = self.load_named(found);
         self.finish(result)
@@ -190,7 +190,7 @@ impl Loader {
             settling.forget(path);
             return true;
         }
-        settling.defers(path, known, found, Completion::Unknown, Instant::now())
+        settling.defers(path, known, found, Completeness::Unknown, Instant::now())
     }
 
     /// The present fingerprint of a file, or `Some(None)` if it doesn't exist. Returns `None` if only a scan can tell,

@@ -5,7 +5,7 @@ use crate::folder::file_state::FileState;
 use crate::folder::file_text::FileText;
 use crate::folder::fingerprint::Fingerprint;
 use crate::folder::scan::FolderScan;
-use crate::folder::settling::{Completion, ReadObservation, SettlingFiles};
+use crate::folder::settling::{Completeness, ReadObservation, SettlingFiles};
 use crate::kind::AnyObject;
 use std::collections::BTreeSet;
 use std::iter::Peekable;
@@ -16,7 +16,7 @@ use std::time::Instant;
 #[derive(Debug)]
 pub(in crate::folder) struct LoadPass<'l> {
     settling: &'l SettlingFiles,
-    completion: Completion,
+    completeness: Completeness,
     /// The number of files that were read, because they are new or have changed.
     pub(in crate::folder) files_read: usize,
     /// The files that were deferred until they stay unchanged.
@@ -35,10 +35,10 @@ pub(super) struct PassResult {
 }
 
 impl<'l> LoadPass<'l> {
-    pub(in crate::folder) fn new(settling: &'l SettlingFiles, completion: Completion) -> Self {
+    pub(in crate::folder) fn new(settling: &'l SettlingFiles, completeness: Completeness) -> Self {
         LoadPass {
             settling,
-            completion,
+            completeness,
             files_read: 0,
             deferred: BTreeSet::new(),
         }
@@ -53,7 +53,7 @@ impl<'l> LoadPass<'l> {
     fn defers(&mut self, path: &Path, found: Option<Fingerprint>, old: Option<&FileState>) -> bool {
         let known = old.and_then(|old| old.fingerprint);
         let mut settling = self.settling.lock();
-        let deferred = settling.defers(path, known, found, self.completion, Instant::now());
+        let deferred = settling.defers(path, known, found, self.completeness, Instant::now());
         drop(settling);
         self.note(path, deferred)
     }
@@ -103,7 +103,7 @@ impl Loader {
     /// Loads files whose present fingerprints are known.
     pub(super) fn load_named(&mut self, found: Vec<(&PathBuf, Option<Fingerprint>)>) -> PassResult {
         let settling = self.settling.clone();
-        let mut pass = LoadPass::new(&settling, Completion::Reported);
+        let mut pass = LoadPass::new(&settling, Completeness::Reported);
         let (mut replaced, mut removed) = (Vec::new(), Vec::new());
         for (path, fingerprint) in found {
             let index = self.search(path);
@@ -141,9 +141,13 @@ impl Loader {
     }
 
     /// Loads the files that a scan has found.
-    pub(super) fn load_scan(&mut self, mut scan: FolderScan, completion: Completion) -> PassResult {
+    pub(super) fn load_scan(
+        &mut self,
+        mut scan: FolderScan,
+        completeness: Completeness,
+    ) -> PassResult {
         let settling = self.settling.clone();
-        let mut pass = LoadPass::new(&settling, completion);
+        let mut pass = LoadPass::new(&settling, completeness);
         let mut replaced = Vec::new();
         let missing = self.load_found(std::mem::take(&mut scan.files), &mut pass, &mut replaced);
         let removed = self.drop_missing(missing, &scan, &mut pass, &mut replaced);

@@ -41,7 +41,7 @@ pub struct Settling {
 
 /// Whether the changes that a load finds are known to be complete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Completion {
+pub(crate) enum Completeness {
     /// An event or the caller reported it.
     Reported,
     /// It is unknown, so a changed file must stay unchanged for a while.
@@ -88,7 +88,7 @@ impl Settling {
         path: &Path,
         known: Option<Fingerprint>,
         found: Option<Fingerprint>,
-        completion: Completion,
+        completeness: Completeness,
         now: Instant,
     ) -> bool {
         if self.is_being_written(path) {
@@ -96,7 +96,7 @@ impl Settling {
             self.unstable.forget(path);
             return true;
         }
-        completion == Completion::Unknown
+        completeness == Completeness::Unknown
             && known != found
             && !self.unstable.is_settled(path, found, now)
     }
@@ -165,25 +165,25 @@ mod tests {
         let (mut settling, now, a) = (Settling::default(), Instant::now(), Path::new("a.yaml"));
         let (known, found) = (Some(of_size(1)), Some(of_size(2)));
         settling.record(FileEvent::Opened(a.to_owned()), now);
-        assert!(settling.defers(a, known, found, Completion::Reported, now));
-        assert!(settling.defers(a, known, found, Completion::Unknown, now + LONG));
+        assert!(settling.defers(a, known, found, Completeness::Reported, now));
+        assert!(settling.defers(a, known, found, Completeness::Unknown, now + LONG));
         assert_eq!(settling.recheck_at(), None, "an event will follow");
         settling.record(FileEvent::Completed(a.to_owned()), now);
-        assert!(!settling.defers(a, known, found, Completion::Reported, now));
+        assert!(!settling.defers(a, known, found, Completeness::Reported, now));
     }
 
     #[test]
     fn a_change_without_events_is_deferred_until_the_file_stays_unchanged() {
         let (mut settling, now, a) = (Settling::default(), Instant::now(), Path::new("a.yaml"));
         let (known, found) = (Some(of_size(1)), Some(of_size(2)));
-        assert!(settling.defers(a, known, found, Completion::Unknown, now));
+        assert!(settling.defers(a, known, found, Completeness::Unknown, now));
         assert_eq!(settling.deferred(), [a.to_owned()].into());
         let recheck = settling.recheck_at().expect("a file is deferred");
-        assert!(!settling.defers(a, known, found, Completion::Unknown, recheck));
+        assert!(!settling.defers(a, known, found, Completeness::Unknown, recheck));
         settling.forget(a);
         assert_eq!(settling.recheck_at(), None, "the file was loaded");
         assert!(
-            !settling.defers(a, found, found, Completion::Unknown, now),
+            !settling.defers(a, found, found, Completeness::Unknown, now),
             "an unchanged file is never deferred"
         );
     }
