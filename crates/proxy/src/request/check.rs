@@ -5,12 +5,13 @@
 //! framing and large headers. This module rejects everything else that two parsers could read differently, so that no backend
 //! sees another request than the one that was routed.
 
+use crate::request::fields::TransferCoding;
 use crate::request::host;
 use crate::request::path;
 use crate::response::reason::Reason;
 use gatefold_dataplane::path_normalization::PathNormalization;
-use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
-use http::{HeaderMap, HeaderValue, Method, Version};
+use http::header::{CONTENT_LENGTH, HOST};
+use http::{HeaderValue, Method, Version};
 use pingora_core::protocols::http::authority::{
     RawTargetAuthority, is_http_family_scheme, raw_target_authority,
 };
@@ -66,8 +67,10 @@ pub(crate) fn port(request: &RequestHeader) -> Option<u16> {
 
 fn check_lengths(session: &Session) -> Result<(), Reason> {
     let headers = &session.req_header().headers;
-    if headers.contains_key(TRANSFER_ENCODING) {
-        return check_coding(session, headers);
+    match TransferCoding::of(headers) {
+        TransferCoding::Absent => {}
+        TransferCoding::Chunked => return check_chunked(session),
+        TransferCoding::Other => return Err(Reason::UnknownCoding),
     }
     let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
     let Some(length) = lengths.next() else {
@@ -82,14 +85,7 @@ fn check_lengths(session: &Session) -> Result<(), Reason> {
     Ok(())
 }
 
-fn check_coding(session: &Session, headers: &HeaderMap) -> Result<(), Reason> {
-    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
-    let chunked = codings
-        .next()
-        .is_some_and(|coding| coding.as_bytes().eq_ignore_ascii_case(b"chunked"));
-    if !chunked || codings.next().is_some() {
-        return Err(Reason::UnknownCoding);
-    }
+fn check_chunked(session: &Session) -> Result<(), Reason> {
     // Pingora has removed the Content-Length; only the raw header still contains it.
     let smuggled = session
         .as_http1()

@@ -4,7 +4,7 @@
 //! browser's request this is as much work as everything that gatefold adds. HTTP header names are case-insensitive (RFC 9110,
 //! section 5.1), and HTTP/2 only has lower case.
 
-use http::header::MaxSizeReached;
+use http::header::{CONTENT_LENGTH, MaxSizeReached, TRANSFER_ENCODING};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Request};
 use pingora_core::{Error, ErrorType, Result};
@@ -16,6 +16,36 @@ use pingora_http::RequestHeader;
 pub(crate) fn forget_spelling(request: &mut RequestHeader) {
     if request.has_case() {
         *request = RequestHeader::from(take(request));
+    }
+}
+
+/// Returns the length of a body. `None` if it is unknown.
+pub(crate) fn content_length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+/// The transfer coding of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TransferCoding {
+    /// There is none.
+    Absent,
+    /// Only `chunked`, which every recipient understands.
+    Chunked,
+    /// Any other coding, or several.
+    Other,
+}
+
+impl TransferCoding {
+    /// Reads the transfer coding of a message.
+    pub(crate) fn of(headers: &HeaderMap) -> Self {
+        let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+        match (codings.next(), codings.next()) {
+            (None, _) => TransferCoding::Absent,
+            (Some(only), None) if only.as_bytes().eq_ignore_ascii_case(b"chunked") => {
+                TransferCoding::Chunked
+            }
+            (Some(_), _) => TransferCoding::Other,
+        }
     }
 }
 

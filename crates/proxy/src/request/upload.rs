@@ -7,15 +7,14 @@
 
 use crate::context::RequestContext;
 use crate::request::early_response::{Early, early};
+use crate::request::fields::content_length;
 use crate::upstream::deadline::EndpointConnection;
 use crate::upstream::peer::{Timeouts, UNACKNOWLEDGED};
 use bytes::Bytes;
 use gatefold_dataplane::backend::{EndpointSet, HttpVersion};
 use http::StatusCode;
-use http::header::CONTENT_LENGTH;
 use pingora_core::{Error, ErrorType, Result};
 use pingora_proxy::Session;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{RecvFlags, recv};
 use socket2::SockRef;
 use std::future::{pending, poll_fn};
@@ -84,7 +83,7 @@ impl Upload {
         if let Some(upstream) = upstream
             && self.response == Response::Failed
             && self.handed > SHORT
-            && !has_room(upstream)
+            && !upstream.is_writable()
         {
             self.end_writing(upstream);
         }
@@ -117,7 +116,9 @@ impl Upload {
 /// Registers the connection of a request with a possibly long body before anything is sent, since afterwards it can't be seen
 /// whether Pingora has read a response.
 pub(crate) fn prepare(session: &mut Session, context: &mut RequestContext) {
-    let may_be_long = |session: &Session| length(session).is_none_or(|length| length > SHORT);
+    let may_be_long = |session: &Session| {
+        content_length(&session.req_header().headers).is_none_or(|length| length > SHORT)
+    };
     if !session.is_body_done() && is_watched(context) && may_be_long(session) {
         watch(context);
     }
@@ -198,7 +199,7 @@ pub(crate) async fn wait_for_room(
     let Some(upstream) = context.upstream.clone() else {
         return Ok(());
     };
-    if has_room(&upstream) {
+    if upstream.is_writable() {
         return Ok(());
     }
     if context.upload.response == Response::Failed {
@@ -264,7 +265,7 @@ async fn wait(
     let until = patience.and_then(|patience| Instant::now().checked_add(patience));
     let tls = matches!(context.tls(), Ok(Some(_)));
     loop {
-        if has_room(upstream) {
+        if upstream.is_writable() {
             return RoomWait::Room;
         }
         if context.upload.arrived && !upstream.has_unread() {
@@ -303,12 +304,7 @@ async fn wait(
 /// Returns the number of bytes of a body that the client has yet to send. `None` if its length is unknown. Pieces that wait here
 /// count as passed on.
 fn missing(session: &Session, handed: u64) -> Option<u64> {
-    length(session)?.checked_sub(handed)
-}
-
-fn length(session: &Session) -> Option<u64> {
-    let length = session.req_header().headers.get(CONTENT_LENGTH)?;
-    length.to_str().ok()?.parse().ok()
+    content_length(&session.req_header().headers)?.checked_sub(handed)
 }
 
 /// Waits until an HTTP/2 client resets its stream.
@@ -345,16 +341,6 @@ fn clear(changes: &TcpStream) {
 fn changes_of(upstream: &EndpointConnection) -> io::Result<TcpStream> {
     let descriptor = upstream.as_fd().try_clone_to_owned()?;
     TcpStream::from_std(descriptor.into())
-}
-
-/// Whether a write to the endpoint would return immediately, if only with an error.
-fn has_room(upstream: &EndpointConnection) -> bool {
-    let now = Timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
-    let mut polled = [PollFd::new(upstream, PollFlags::OUT)];
-    poll(&mut polled, Some(&now)).is_ok_and(|ready| ready > 0)
 }
 
 /// Examines what the endpoint has sent without consuming it.

@@ -2,6 +2,7 @@
 
 use crate::context::RequestContext;
 use crate::filter::{self, FilterPosition};
+use crate::request::fields::TransferCoding;
 use gatefold_dataplane::filter::answer::FilterAnswer;
 use gatefold_listen::clock::Tick;
 use http::header::{CONNECTION, CONTENT_LENGTH, DATE, SET_COOKIE, TRANSFER_ENCODING, UPGRADE};
@@ -183,19 +184,8 @@ fn cross(
             connection.break_off();
         }
     }
-    if coded {
-        check_coding(response)?;
-    }
-    Ok(())
-}
-
-fn check_coding(response: &ResponseHeader) -> Result<()> {
-    let mut codings = response.headers.get_all(TRANSFER_ENCODING).iter();
-    if let Some(coding) = codings.next() {
-        let chunked = coding.as_bytes().eq_ignore_ascii_case(b"chunked");
-        if !chunked || codings.next().is_some() {
-            return invalid("the backend sent a transfer coding other than chunked");
-        }
+    if coded && TransferCoding::of(&response.headers) == TransferCoding::Other {
+        return invalid("the backend sent a transfer coding other than chunked");
     }
     Ok(())
 }

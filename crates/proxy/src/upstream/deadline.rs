@@ -198,8 +198,8 @@ impl EndpointConnection {
         self.is_ready(PollFlags::IN)
     }
 
-    /// Whether the system accepts more data for the endpoint.
-    fn is_writable(&self) -> bool {
+    /// Whether a write to the endpoint would return immediately, if only with an error.
+    pub(crate) fn is_writable(&self) -> bool {
         self.is_ready(PollFlags::OUT)
     }
 
