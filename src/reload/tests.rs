@@ -30,7 +30,11 @@ async fn swaps_the_snapshot_only_when_the_configuration_differs() {
         ..Settings::default()
     };
     let (wakes, _woken) = crate::watch::wake_channel();
-    let sockets = Sockets::new(app, snapshot.clone(), gatefold_listen::Options::default());
+    let sockets = Sockets::new(
+        app,
+        snapshot.clone(),
+        gatefold_listen::ListenOptions::default(),
+    );
     let mut reload = Reload::new(settings, vec![], false, wakes, sockets, snapshot.clone());
     reload.reload(Wake::requested()).await;
     let first = snapshot.load_full();

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use gatefold_compile::compile;
 use gatefold_dataplane::Snapshot;
 use gatefold_graph::{Environment, build};
-use gatefold_listen::{ActiveRequest, Options, Sockets};
+use gatefold_listen::{ActiveRequest, ListenOptions, Sockets};
 use gatefold_manifest::Loader;
 use pingora_core::Result;
 use pingora_core::apps::HttpServerOptions;
@@ -145,7 +145,7 @@ fn under_sockets(settings: &ProxySettings) -> anyhow::Result<()> {
         let mut sockets = Sockets::new(
             Arc::new(bare(settings)),
             snapshot.clone(),
-            Options::default(),
+            ListenOptions::default(),
         );
         sockets.prepare(snapshot.load().ports.keys().copied());
         let failures = sockets.commit().await;

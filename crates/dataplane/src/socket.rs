@@ -1,6 +1,7 @@
 //! What identifies a listening socket.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::net::{IpAddr, SocketAddr};
 
 /// The transport protocol of a socket.
@@ -16,7 +17,7 @@ pub enum Transport {
 /// are independent of each other.
 ///
 /// It is displayed as `127.0.0.1:80`, followed by `/udp` for UDP.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct SocketKey {
     /// The address and port that the socket is bound to. The address is unspecified if the socket listens on every
     /// interface.
@@ -58,6 +59,13 @@ impl SocketKey {
             address: SocketAddr::new(ip.into(), self.port()),
             ..self
         }
+    }
+}
+
+/// Hashes the address only, since every request looks up its port: a TCP and a UDP socket with the same address are rare.
+impl Hash for SocketKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.address.hash(state);
     }
 }
 

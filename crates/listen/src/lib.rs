@@ -25,7 +25,7 @@ pub use connection::deadlines::Deadlines;
 pub use http_stream::framing_error::FramingError;
 pub use http2::windows::Windows;
 pub use meters::Meters;
-pub use shared::Options;
+pub use shared::ListenOptions;
 pub use socket::bind::{BindFailure, BindFailureReason};
 pub use socket::inherited::{BoundSocket, InheritedSocket};
 pub use socket::{Failures, Sockets};

@@ -9,7 +9,7 @@ use std::num::NonZeroUsize;
 
 /// Settings for accepting connections.
 #[derive(Clone, Debug)]
-pub struct Options {
+pub struct ListenOptions {
     /// Maximum number of open connections, over all sockets.
     pub max_connections: NonZeroUsize,
     /// Time limits for clients.
@@ -18,9 +18,9 @@ pub struct Options {
     pub meters: Meters,
 }
 
-impl Default for Options {
+impl Default for ListenOptions {
     fn default() -> Self {
-        Options {
+        ListenOptions {
             max_connections: NonZeroUsize::MAX,
             deadlines: Deadlines::default(),
             meters: Meters::default(),
@@ -39,7 +39,7 @@ pub(crate) struct SharedState {
 }
 
 impl SharedState {
-    pub(crate) fn new(options: Options) -> Self {
+    pub(crate) fn new(options: ListenOptions) -> Self {
         let limit = ConnectionLimit::new(options.max_connections);
         options.meters.set_limit(limit.connections());
         SharedState {

@@ -181,7 +181,7 @@ fn sockets(
         path_normalization: args.manifests.path_normalization(),
         ..proxy::Options::default()
     };
-    let connections = listen::Options {
+    let connections = listen::ListenOptions {
         max_connections: budget.connections,
         deadlines: Deadlines {
             drain: Duration::from_secs(args.drain_timeout),

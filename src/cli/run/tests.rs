@@ -24,7 +24,7 @@ fn ends_while_a_reload_hangs() {
     let open = runtime.block_on(async {
         let snapshot = Arc::new(ArcSwap::from_pointee(Snapshot::default()));
         let app = proxy::build(snapshot.clone(), proxy::Options::default());
-        let sockets = Sockets::new(app, snapshot.clone(), listen::Options::default());
+        let sockets = Sockets::new(app, snapshot.clone(), listen::ListenOptions::default());
         let (wakes, woken) = crate::watch::wake_channel();
         let settings = Settings::default();
         let reload = Reload::new(settings, vec![], false, wakes.clone(), sockets, snapshot);

@@ -100,13 +100,13 @@ impl SharedState {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::shared::Options;
+    use crate::shared::ListenOptions;
     use gatefold_dataplane::SocketKey;
     use std::net::SocketAddr;
 
     #[test]
     fn clears_the_mark_of_a_connection_that_is_no_longer_overdue() {
-        let shared = Arc::new(SharedState::new(Options::default()));
+        let shared = Arc::new(SharedState::new(ListenOptions::default()));
         let address = SocketAddr::from(([127, 0, 0, 1], 80));
         let socket = SocketKey::tcp(address);
         let registry = shared.registries.open(socket, &shared.meters);

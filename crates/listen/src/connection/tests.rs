@@ -1,12 +1,12 @@
 use super::*;
 use crate::meters::CloseReason;
-use crate::shared::Options;
+use crate::shared::ListenOptions;
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 fn connection(peer: SocketAddr) -> Arc<Connection> {
     let socket = SocketKey::tcp(([0u16; 8], 80));
-    let shared = Arc::new(SharedState::new(Options::default()));
+    let shared = Arc::new(SharedState::new(ListenOptions::default()));
     Arc::new(Connection::new(socket, peer, false, shared))
 }
 

@@ -188,7 +188,7 @@ fn concerns_one_connection(error: &io::Error) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::shared::Options;
+    use crate::shared::ListenOptions;
     use crate::socket::Sockets;
     use crate::socket::bind::bind;
     use arc_swap::ArcSwap;
@@ -230,7 +230,7 @@ mod tests {
             ..Snapshot::default()
         };
         let snapshot = Arc::new(ArcSwap::from_pointee(snapshot));
-        let mut sockets = Sockets::new(Arc::new(PanickingEcho), snapshot, Options::default());
+        let mut sockets = Sockets::new(Arc::new(PanickingEcho), snapshot, ListenOptions::default());
         sockets.adopt(listener.into()).expect("a TCP socket");
         sockets.prepare([key]);
         sockets.commit().await;

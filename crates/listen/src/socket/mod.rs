@@ -13,7 +13,7 @@ mod port_server;
 use crate::HttpApp;
 use crate::connection::deadline_sweep::DeadlineSweep;
 use crate::connection::registry::Registry;
-use crate::shared::{Options, SharedState};
+use crate::shared::{ListenOptions, SharedState};
 use accept::AcceptLoop;
 use activated::ActivatedSocket;
 use arc_swap::ArcSwap;
@@ -75,7 +75,7 @@ struct Closing {
 impl<A: HttpApp> Sockets<A> {
     /// Creates an empty set of sockets. Connections are passed to `app`. `snapshot` determines, for each connection, what the
     /// port serves and with which certificates.
-    pub fn new(app: Arc<A>, snapshot: Arc<ArcSwap<Snapshot>>, options: Options) -> Self {
+    pub fn new(app: Arc<A>, snapshot: Arc<ArcSwap<Snapshot>>, options: ListenOptions) -> Self {
         Sockets {
             app,
             snapshot,

@@ -3,7 +3,7 @@
 use super::support::{Client, Gateway, Upstream, port, soon, tls_port, to};
 use super::tls;
 use crate::Timeouts;
-use gatefold_listen::{Deadlines, Meters, Options};
+use gatefold_listen::{Deadlines, ListenOptions, Meters};
 use prometheus_client::registry::Registry;
 use rcgen::PKCS_ECDSA_P256_SHA256;
 use std::time::{Duration, Instant};
@@ -50,10 +50,10 @@ impl Fixture {
 
     async fn with(port: gatefold_dataplane::Port, deadlines: Deadlines) -> Self {
         let mut registry = Registry::default();
-        let options = Options {
+        let options = ListenOptions {
             deadlines,
             meters: Meters::register(&mut registry),
-            ..Options::default()
+            ..ListenOptions::default()
         };
         let gateway = Gateway::taking(port, Timeouts::default(), options).await;
         Fixture { gateway, registry }

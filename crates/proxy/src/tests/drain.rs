@@ -2,7 +2,7 @@
 
 use super::support::{Client, Gateway, Upstream, port, soon, to};
 use crate::Timeouts;
-use gatefold_listen::{Deadlines, Options};
+use gatefold_listen::{Deadlines, ListenOptions};
 use std::future::Future;
 use std::io::{ErrorKind, Read, Write};
 use std::net::SocketAddr;
@@ -18,9 +18,9 @@ async fn gateway(backend: SocketAddr, drain: Duration) -> Gateway {
         drain,
         ..Deadlines::default()
     };
-    let options = Options {
+    let options = ListenOptions {
         deadlines,
-        ..Options::default()
+        ..ListenOptions::default()
     };
     Gateway::taking(port(to(&[backend])), Timeouts::default(), options).await
 }

@@ -7,7 +7,7 @@ use gatefold_dataplane::filter::Filters;
 use gatefold_dataplane::hostname::HostMap;
 use gatefold_dataplane::router::Router;
 use gatefold_dataplane::{Action, Listener, Port};
-use gatefold_listen::{Deadlines, Options};
+use gatefold_listen::{Deadlines, ListenOptions};
 use http::StatusCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -195,9 +195,9 @@ async fn backend_is_released_if_the_client_disconnects() {
         half_closed: Duration::from_millis(200),
         ..Deadlines::default()
     };
-    let connections = Options {
+    let connections = ListenOptions {
         deadlines,
-        ..Options::default()
+        ..ListenOptions::default()
     };
     let port = port(to(&[address]));
     let gateway = Gateway::taking(port, Timeouts::default(), connections).await;

@@ -4,7 +4,7 @@ use super::client::Client;
 use super::support::{Gateway, port, soon, tls_port, to};
 use super::tls;
 use crate::Timeouts;
-use gatefold_listen::{Deadlines, Meters, Options};
+use gatefold_listen::{Deadlines, ListenOptions, Meters};
 use prometheus_client::registry::Registry;
 use rcgen::PKCS_ECDSA_P256_SHA256;
 use std::net::SocketAddr;
@@ -161,13 +161,13 @@ async fn client_that_resets_its_connection_ends_its_request() {
 async fn half_closed_connection_without_a_response_ends_at_its_deadline() {
     let mut slow = Slow::start().await;
     let mut registry = Registry::default();
-    let options = Options {
+    let options = ListenOptions {
         deadlines: Deadlines {
             half_closed: Duration::from_millis(200),
             ..Deadlines::default()
         },
         meters: Meters::register(&mut registry),
-        ..Options::default()
+        ..ListenOptions::default()
     };
     let port = port(to(&[slow.address]));
     let gateway = Gateway::taking(port, Timeouts::default(), options).await;

@@ -3,7 +3,7 @@
 use super::support::{Client, Gateway, Upstream, port, soon, to};
 use crate::Timeouts;
 use gatefold_dataplane::Port;
-use gatefold_listen::{Deadlines, Options};
+use gatefold_listen::{Deadlines, ListenOptions};
 use std::num::NonZeroUsize;
 use std::time::Duration;
 use tokio::net::TcpStream;
@@ -16,10 +16,10 @@ async fn gateway(port: Port, limit: usize) -> Gateway {
         http2_idle: Duration::from_millis(80),
         ..Deadlines::default()
     };
-    let options = Options {
+    let options = ListenOptions {
         max_connections: NonZeroUsize::new(limit).expect("a limit"),
         deadlines,
-        ..Options::default()
+        ..ListenOptions::default()
     };
     Gateway::taking(port, Timeouts::default(), options).await
 }

@@ -58,7 +58,7 @@ async fn head_at_the_backend(preserve_header_case: bool) -> String {
         ..HeaderModifier::default()
     })]);
     let port = port_with(to(&[upstream.address]), filters);
-    let gateway = Gateway::of(port, options, listen::Options::default()).await;
+    let gateway = Gateway::of(port, options, listen::ListenOptions::default()).await;
     let request = "GET /a?B HTTP/1.1\r\nhOST: a\r\nX-mY: 1\r\nACCEPT: 2\r\nx-My: 3\r\nX-Gone: 4\r\n\
                    Connection: X-Gone\r\n\r\n";
     assert_eq!(gateway.ask(request).await.status(), 200);
@@ -97,7 +97,7 @@ async fn forwarded_headers_of_clients_are_overwritten_in_any_spelling() {
             ..Options::default()
         };
         let port = port(to(&[upstream.address]));
-        let gateway = Gateway::of(port, options, listen::Options::default()).await;
+        let gateway = Gateway::of(port, options, listen::ListenOptions::default()).await;
         let forged = "X-Forwarded-PROTO: https\r\nx-forwarded-proto: https\r\nX-FORWARDED-HOST: evil\r\n\
                       x-forwarded-host: evil\r\nX-FORWARDED-FOR: 192.0.2.1\r\nX-REQUEST-ID: a b\r\n\
                       x-request-id: c\r\n";
@@ -141,7 +141,7 @@ async fn filters_change_headers_in_any_spelling() {
             remove: vec![HeaderName::from_static(gone)],
         })]);
         let port = port_with(to(&[upstream.address]), filters);
-        let gateway = Gateway::of(port, options, listen::Options::default()).await;
+        let gateway = Gateway::of(port, options, listen::ListenOptions::default()).await;
         let request = "GET / HTTP/1.1\r\nHost: a\r\nX-SET: 1\r\nx-set: 2\r\nX-GONE: 1\r\nX-gone: 2\r\n\
                        X-MORE: 1\r\n\r\n";
         assert_eq!(gateway.ask(request).await.status(), 200);
@@ -171,7 +171,7 @@ async fn cookie_added_by_a_filter_joins_those_of_the_client() {
             Filters::new(vec![Filter::RequestHeaderModifier(modifier)])
         };
         let port = port_with(to_target(target, adding("backend=2")), adding("added=1"));
-        let gateway = Gateway::of(port, options, listen::Options::default()).await;
+        let gateway = Gateway::of(port, options, listen::ListenOptions::default()).await;
         for (sent, expected) in [
             ("", "added=1; backend=2"),
             ("COOKIE: a=b; c=d\r\n", "a=b; c=d; added=1; backend=2"),

@@ -58,14 +58,14 @@ impl Gateway {
             counters,
             ..Options::default()
         };
-        Gateway::of(port, options, listen::Options::default()).await
+        Gateway::of(port, options, listen::ListenOptions::default()).await
     }
 
     /// Serves a port with these options for client connections.
     pub(super) async fn taking(
         port: Port,
         timeouts: Timeouts,
-        connections: listen::Options,
+        connections: listen::ListenOptions,
     ) -> Gateway {
         let options = Options {
             threads: 2,
@@ -75,7 +75,11 @@ impl Gateway {
         Gateway::of(port, options, connections).await
     }
 
-    pub(super) async fn of(port: Port, options: Options, connections: listen::Options) -> Gateway {
+    pub(super) async fn of(
+        port: Port,
+        options: Options,
+        connections: listen::ListenOptions,
+    ) -> Gateway {
         let snapshot = Arc::new(ArcSwap::from_pointee(Snapshot::default()));
         let app = build(snapshot.clone(), options);
         let mut sockets = Sockets::new(app, snapshot.clone(), connections);
