@@ -107,7 +107,7 @@ impl<A: HttpApp> Reload<A> {
         self.rounds.subscribe()
     }
 
-    /// Reloads at every wake while the process is [`Lifecycle::Serving`]. Then closes the sockets and waits up to
+    /// Reloads at every wake while the process is `Lifecycle::Serving`. Then closes the sockets and waits up to
     /// `grace` for requests to end. Returns the number of connections that were still open. The caller does the
     /// first load with [`Reload::reload`].
     ///
