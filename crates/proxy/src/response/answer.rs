@@ -67,8 +67,7 @@ impl OwnAnswer {
         let head = session.req_header().method == Method::HEAD;
         let (header, body) = match self {
             OwnAnswer::Reason(reason) if grpc::is_grpc(session.req_header()) => {
-                let header = Box::new(grpc::trailers_only(reason)?);
-                return session.write_response_header(header, true).await;
+                return grpc::send(reason, session).await;
             }
             OwnAnswer::Reason(reason) => by_reason(reason, session, context)?,
             OwnAnswer::Filter(answer) => by_filter(*answer, session, context).await?,

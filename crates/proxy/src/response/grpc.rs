@@ -7,7 +7,9 @@ use crate::response::reason::AnswerReason;
 use http::header::CONTENT_TYPE;
 use http::{HeaderName, HeaderValue, Method, StatusCode, Version, header};
 use pingora_core::Result;
+use pingora_core::protocols::http::ServerSession as HttpSession;
 use pingora_http::{RequestHeader, ResponseHeader};
+use pingora_proxy::Session;
 
 const GRPC: &str = "application/grpc";
 const STATUS: HeaderName = HeaderName::from_static("grpc-status");
@@ -40,8 +42,19 @@ fn is_grpc_content_type(value: &[u8]) -> bool {
     media_type.eq_ignore_ascii_case(GRPC.as_bytes()) && ends
 }
 
-/// Returns the whole answer to a gRPC request: a header that ends the stream.
-pub(crate) fn trailers_only(reason: AnswerReason) -> Result<ResponseHeader> {
+/// Sends the whole answer to a gRPC request: a header that ends the stream.
+pub(crate) async fn send(reason: AnswerReason, session: &mut Session) -> Result<()> {
+    let header = Box::new(trailers_only(reason)?);
+    // Pingora's session ends the stream with a frame of its own, which gRPC clients take for a message without trailers.
+    match &mut *session.downstream_session {
+        HttpSession::H2(stream) => stream.write_response_header(header, true),
+        HttpSession::H1(_) | HttpSession::Subrequest(_) | HttpSession::Custom(_) => {
+            session.write_response_header(header, true).await
+        }
+    }
+}
+
+fn trailers_only(reason: AnswerReason) -> Result<ResponseHeader> {
     let mut header = ResponseHeader::build(StatusCode::OK, Some(4))?;
     header.insert_header(header::SERVER, HeaderValue::from_static("gatefold"))?;
     header.insert_header(CONTENT_TYPE, HeaderValue::from_static(GRPC))?;
