@@ -10,6 +10,8 @@ mod outcome;
 mod published;
 mod retired;
 mod stages;
+#[cfg(test)]
+mod tests;
 
 pub use changes::Changes;
 pub use outcome::{Finished, Outcome, Reloads};
@@ -63,6 +65,12 @@ pub struct Rounds {
     pub requested: u64,
 }
 
+/// What the task does next.
+enum Task {
+    Reload(Wake),
+    RetrySockets,
+}
+
 impl<A: HttpApp> Reload<A> {
     /// Creates the task's state without loading anything. Must be called within a Tokio runtime.
     pub fn new(
@@ -99,7 +107,7 @@ impl<A: HttpApp> Reload<A> {
         self.rounds.subscribe()
     }
 
-    /// Reloads at every wake while the process is [`Lifecycle::Serving`]. Then closes the sockets and waits up to
+    /// Reloads at every wake while the process is `Lifecycle::Serving`. Then closes the sockets and waits up to
     /// `grace` for requests to end. Returns the number of connections that were still open. The caller does the
     /// first load with [`Reload::reload`].
     ///
@@ -116,7 +124,7 @@ impl<A: HttpApp> Reload<A> {
         loop {
             let paused = handover.is_some();
             let retry = self.sockets.retry_after();
-            let wake = tokio::select! {
+            let task = tokio::select! {
                 // Checked first, because a successful handover ends, too.
                 biased;
                 _ = lifecycle.wait_for(|state| *state != Lifecycle::Serving) => break,
@@ -132,26 +140,27 @@ impl<A: HttpApp> Reload<A> {
                     continue;
                 }
                 // Before wakes, because a stream of wakes must not delay what is due.
-                () = at(self.rescan_at), if !paused => Some(Wake::default()),
-                () = after(retry), if !paused => None,
-                wake = woken.next(), if !paused => Some(wake),
-            };
-            let work = async {
-                match wake {
-                    Some(wake) => self.reload(wake).await,
-                    None => self.retry_sockets().await,
-                }
+                () = at(self.rescan_at), if !paused => Task::Reload(Wake::default()),
+                () = after(retry), if !paused => Task::RetrySockets,
+                wake = woken.next(), if !paused => Task::Reload(wake),
             };
             // A folder that hangs (a dead network file system) must not delay the shutdown.
             tokio::select! {
                 biased;
                 _ = lifecycle.wait_for(|state| *state != Lifecycle::Serving) => break,
-                () = work => {}
+                () = self.run_task(task) => {}
             }
         }
         // Dropping the receiver refuses every further request for the sockets at once.
         drop(requests);
         self.sockets.shutdown(grace).await
+    }
+
+    async fn run_task(&mut self, task: Task) {
+        match task {
+            Task::Reload(wake) => self.reload(wake).await,
+            Task::RetrySockets => self.retry_sockets().await,
+        }
     }
 
     fn lend(&self, request: SocketsRequest) -> Option<oneshot::Receiver<()>> {
@@ -330,69 +339,5 @@ async fn after(pause: Option<Duration>) {
     match pause {
         Some(pause) => tokio::time::sleep(pause).await,
         None => std::future::pending().await,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use gatefold_manifest::ChangeHint;
-    use gatefold_proxy as proxy;
-    use std::net::Ipv4Addr;
-
-    const MANIFESTS: &str = "\
-apiVersion: gateway.networking.k8s.io/v1
-kind: Gateway
-metadata: {name: edge}
-spec: {gatewayClassName: c, listeners: [{name: http, port: 80, protocol: HTTP}]}
----
-apiVersion: gateway.networking.k8s.io/v1
-kind: HTTPRoute
-metadata: {name: shop}
-spec: {parentRefs: [{name: edge}], hostnames: [shop.example.com]}
-";
-
-    #[tokio::test]
-    async fn swaps_the_snapshot_only_when_the_configuration_differs() {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let file = folder.path().join("edge.yaml");
-        std::fs::write(&file, MANIFESTS).expect("written");
-        let snapshot = Arc::new(ArcSwap::from_pointee(Snapshot::default()));
-        let app = proxy::build(snapshot.clone(), proxy::Options::default());
-        let settings = Settings {
-            roots: vec![folder.path().to_owned()],
-            addresses: vec![Ipv4Addr::LOCALHOST.into()],
-            // The operating system chooses the port.
-            port_map: [(80, 0)].into(),
-            ..Settings::default()
-        };
-        let (wakes, _woken) = crate::watch::wake_channel();
-        let sockets = Sockets::new(
-            app,
-            snapshot.clone(),
-            gatefold_listen::ListenOptions::default(),
-        );
-        let mut reload = Reload::new(settings, vec![], false, wakes, sockets, snapshot.clone());
-        reload.reload(Wake::requested()).await;
-        let first = snapshot.load_full();
-        assert_eq!(first.ports.len(), 1, "the listener must be served");
-
-        std::fs::write(&file, format!("# a comment\n{MANIFESTS}")).expect("written");
-        reload.reload(Wake::changed(ChangeHint::Anything)).await;
-        assert_eq!(reload.published().load().generations.applied, 2);
-        let after_comment = snapshot.load_full();
-        assert!(
-            Arc::ptr_eq(&first, &after_comment),
-            "a comment must keep the snapshot"
-        );
-
-        let other = MANIFESTS.replace("shop.example.com", "other.example.com");
-        std::fs::write(&file, other).expect("written");
-        reload.reload(Wake::changed(ChangeHint::Anything)).await;
-        let after_hostname = snapshot.load_full();
-        assert!(
-            !Arc::ptr_eq(&first, &after_hostname),
-            "a new hostname must replace the snapshot"
-        );
     }
 }

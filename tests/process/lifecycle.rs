@@ -69,7 +69,11 @@ fn sigterm_and_sigint_let_requests_finish_and_refuse_new_ones() {
             let answer = daemon.admin("/readyz");
             (answer.status == 503).then_some(answer)
         });
-        assert!(not_ready.text().contains("ends"), "{}", not_ready.text());
+        assert!(
+            not_ready.text().contains("shutting down"),
+            "{}",
+            not_ready.text()
+        );
         assert_eq!(
             daemon.admin("/livez").status,
             200,

@@ -139,8 +139,8 @@ fn the_condition_reports_a_rule_with_a_broken_path_expression_as_left_out() {
     let dropped = condition(&object["status"]["parents"][0], "PartiallyInvalid");
     let message = dropped["message"].as_str().expect("a message");
     for part in [
-        "Dropped Rule(s): rules[0] is left out, other rules get its requests: ",
-        "; rules[1] answers 500, but matches[1] is left out, other rules get its requests: ",
+        "Dropped Rule(s): rules[0] is left out, other rules receive its requests: ",
+        "; rules[1] answers 500, but matches[1] is left out, other rules receive its requests: ",
     ] {
         assert!(message.contains(part), "{part}: {message}");
     }

@@ -159,7 +159,7 @@ fn answers_400_to_a_path_without_a_normal_form() {
         assert_eq!(answer.status, 400, "{path}: {}", answer.text());
         assert_eq!(answer.header("server"), Some("gatefold"), "{path}");
         let reason = answer.text();
-        assert!(reason.starts_with("the path of the request "), "{reason}");
+        assert!(reason.contains("the path"), "{path}: {reason}");
         let answer = get_over_http2(&daemon, HOST, path);
         assert_eq!(answer.status, 400, "{path} over HTTP/2");
     }

@@ -10,9 +10,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The compiled routes of each listener, by hostname.
-pub(super) struct HostTables<M: RouteMatch>(BTreeMap<ListenerId, Hosts<M>>);
+pub(super) struct HostTables<M: RouteMatch>(BTreeMap<ListenerId, ListenerHosts<M>>);
 
-type Hosts<M> = HashMap<Option<Arc<str>>, HostTable<M>>;
+type ListenerHosts<M> = HashMap<Option<Arc<str>>, HostTable<M>>;
 
 /// The routes of one hostname.
 struct HostTable<M: RouteMatch> {

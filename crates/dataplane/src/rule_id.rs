@@ -6,10 +6,10 @@ use std::sync::Arc;
 /// Identifies a rule within a snapshot.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RuleId {
-    /// The kind of the route: `HTTPRoute`.
-    pub kind: &'static str,
     /// The route, as `namespace/name`.
     pub route: Arc<str>,
+    /// The kind of the route: `HTTPRoute`.
+    pub kind: &'static str,
     /// The index of the rule in the route, from 0.
     pub index: usize,
 }

@@ -1,12 +1,10 @@
 //! Builds the nodes of routes of any kind.
 
-use super::attachment;
 use super::kind::BuildRoute;
 use super::node::{Attachment, ParentNode, RouteNode, RouteNodes};
 use super::object::RouteObject;
-use super::parent::{Parent, Parents};
-use super::parent_references;
-use super::rule_problems::RuleProblems;
+use super::parent::{Parent, Parents, attachment, parent_references};
+use super::rule::RuleProblems;
 use crate::Build;
 use crate::backend::BackendReferences;
 use crate::backend::endpoints::ServicePorts;

@@ -5,7 +5,7 @@
 
 use super::match_id::{MatchDigest, MatchId};
 use super::object::RouteObject;
-use super::rule_problems::RuleProblems;
+use super::rule::RuleProblems;
 use crate::Build;
 use crate::backend::BackendReferences;
 use gatefold_manifest::Spec;

@@ -4,22 +4,14 @@
 //! [`RouteNode`] for each route, with its conditions for each parent. A kind of route implements the traits in `kind`, in a
 //! module of its own; everything else is generic.
 
-mod attachment;
 mod build;
-mod filter;
-mod filter_advice;
-mod filter_spec;
 mod http_route;
 mod kind;
 mod match_id;
 mod node;
 mod object;
 mod parent;
-mod parent_references;
-mod request_rule;
 mod rule;
-mod rule_context;
-mod rule_problems;
 mod served_elsewhere;
 mod shadowed;
 

@@ -11,13 +11,13 @@ use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// A match and its route.
-struct RouteMatch<'g, K: RouteKind> {
+struct MatchInRoute<'g, K: RouteKind> {
     route: &'g RouteNode<K>,
     one: MatchDigest,
 }
 
 /// For each listener, hostname and digest the match that receives the requests.
-type Receivers<'g, K> = HashMap<u64, RouteMatch<'g, K>>;
+type Receivers<'g, K> = HashMap<u64, MatchInRoute<'g, K>>;
 
 /// Returns a diagnostic for every match that receives no requests because of an older route. Among equal matches, that of the
 /// oldest route takes precedence, then that of the first route by name (API: `HTTPRouteRule.matches`).
@@ -32,7 +32,7 @@ pub(super) fn shadowed_matches<K: MatchedRoute>(
     let mut found = Vec::new();
     for route in routes {
         for one in &route.match_digests {
-            let one = RouteMatch { route, one: *one };
+            let one = MatchInRoute { route, one: *one };
             let other = shadow(&one, gateways, &mut receivers);
             found.extend(other.map(|other| report(&one, &other)));
         }
@@ -42,10 +42,10 @@ pub(super) fn shadowed_matches<K: MatchedRoute>(
 
 /// Returns the match of another route that receives the requests, if that is the case for every listener and hostname.
 fn shadow<'g, K: MatchedRoute>(
-    one: &RouteMatch<'g, K>,
+    one: &MatchInRoute<'g, K>,
     gateways: &GatewayNodes,
     receivers: &mut Receivers<'g, K>,
-) -> Option<RouteMatch<'g, K>> {
+) -> Option<MatchInRoute<'g, K>> {
     let (mut shadow, mut receives_requests) = (None, false);
     for (listener, hostname) in places(one.route, gateways) {
         let mut hasher = DefaultHasher::new();
@@ -82,8 +82,8 @@ fn places<'g, K: RouteKind>(
 }
 
 fn has_same_conditions<K: MatchedRoute>(
-    one: &RouteMatch<'_, K>,
-    other: &RouteMatch<'_, K>,
+    one: &MatchInRoute<'_, K>,
+    other: &MatchInRoute<'_, K>,
 ) -> bool {
     K::is_same_match(
         (&one.route.resource.spec, one.one.id),
@@ -91,8 +91,8 @@ fn has_same_conditions<K: MatchedRoute>(
     )
 }
 
-fn report<K: RouteKind>(one: &RouteMatch<'_, K>, receiver: &RouteMatch<'_, K>) -> Diagnostic {
-    let place = |it: &RouteMatch<'_, K>| it.route.resource.place(it.one.id.pointer());
+fn report<K: RouteKind>(one: &MatchInRoute<'_, K>, receiver: &MatchInRoute<'_, K>) -> Diagnostic {
+    let place = |it: &MatchInRoute<'_, K>| it.route.resource.place(it.one.id.pointer());
     let message = format!(
         "the match receives no requests: {} {} has the same match for the same hostnames",
         K::POLICY_TARGET.as_str(),
@@ -113,10 +113,10 @@ pub(super) fn unreachable(
     Diagnostic::new(Code::UnreachableMatch, place, message).label(other, label)
 }
 
-impl<K: RouteKind> Clone for RouteMatch<'_, K> {
+impl<K: RouteKind> Clone for MatchInRoute<'_, K> {
     fn clone(&self) -> Self {
         *self
     }
 }
 
-impl<K: RouteKind> Copy for RouteMatch<'_, K> {}
+impl<K: RouteKind> Copy for MatchInRoute<'_, K> {}

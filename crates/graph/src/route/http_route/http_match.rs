@@ -8,8 +8,7 @@
 use super::path_match;
 use crate::Build;
 use crate::route::object::RuleAt;
-use crate::route::request_rule::{InvalidPath, RuleMatches};
-use crate::route::rule_context::RuleContext;
+use crate::route::rule::{InvalidPath, RuleContext, RuleMatches};
 use gatefold_dataplane::filter::header_modifier;
 use gatefold_dataplane::matcher;
 use gatefold_diagnostic::{Code, Diagnostic, Pointer};

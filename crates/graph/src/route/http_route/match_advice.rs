@@ -1,6 +1,6 @@
 //! Matches that receive no requests: no request can match them, or another match of the route takes precedence.
 
-use super::match_conditions::{MatchConditions, Patterns};
+use super::match_conditions::{MatchConditions, RoutePatterns};
 use crate::Build;
 use crate::route::match_id::MatchId;
 use crate::route::object::RouteObject;
@@ -41,7 +41,7 @@ pub(super) fn report(route: RouteObject<'_>, rules: &[HTTPRouteRule], build: &mu
             conditions: MatchConditions::of(one),
         });
     }
-    let mut patterns = Patterns::default();
+    let mut patterns = RoutePatterns::default();
     for (position, one) in all.iter().enumerate() {
         let mut others = all.iter().enumerate();
         let shadow = others.find(|(other_position, other)| {

@@ -10,20 +10,20 @@ use std::collections::{BTreeMap, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// The value that a header or a query parameter must have.
-type Value<'m> = (ValueMatchType, &'m str);
+type RequiredValue<'m> = (ValueMatchType, &'m str);
 
 /// The conditions of a match. Equal conditions match the same requests.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct MatchConditions<'m> {
     path: (PathMatchType, &'m str),
     method: Option<HTTPMethod>,
-    headers: BTreeMap<String, Value<'m>>,
-    query: BTreeMap<&'m str, Value<'m>>,
+    headers: BTreeMap<String, RequiredValue<'m>>,
+    query: BTreeMap<&'m str, RequiredValue<'m>>,
 }
 
 /// The precedence of a match within its route and hostname, except for its position in the route. The least takes
 /// precedence: see `HTTPRouteRule.matches`, and `docs/decisions/regex-precedence.md`.
-type Rank = (
+type MatchPrecedence = (
     u8,
     Reverse<usize>,
     Reverse<bool>,
@@ -62,11 +62,11 @@ impl<'m> MatchConditions<'m> {
     }
 
     /// Whether this match receives every request that `other` matches, provided that it precedes `other` in the route.
-    pub fn shadows(&self, other: &Self, patterns: &mut Patterns<'m>) -> bool {
+    pub fn shadows(&self, other: &Self, patterns: &mut RoutePatterns<'m>) -> bool {
         self.rank() <= other.rank() && self.covers(other, patterns)
     }
 
-    fn rank(&self) -> Rank {
+    fn rank(&self) -> MatchPrecedence {
         let (kind, value) = self.path;
         let (kind, length) = match kind {
             PathMatchType::Exact => (0, 0),
@@ -87,7 +87,7 @@ impl<'m> MatchConditions<'m> {
         self.rank() < other.rank()
     }
 
-    fn covers(&self, other: &Self, patterns: &mut Patterns<'m>) -> bool {
+    fn covers(&self, other: &Self, patterns: &mut RoutePatterns<'m>) -> bool {
         let same_path = self.path == other.path || matches_every_path(self.path);
         let same_method = self.method.is_none() || self.method == other.method;
         same_path
@@ -116,9 +116,9 @@ fn matches_every_path((kind, value): (PathMatchType, &str)) -> bool {
 
 /// The regular expressions of a route, each compiled once although every match is compared with every other one.
 #[derive(Default)]
-pub(super) struct Patterns<'m>(HashMap<&'m str, Option<Regex>>);
+pub(super) struct RoutePatterns<'m>(HashMap<&'m str, Option<Regex>>);
 
-impl<'m> Patterns<'m> {
+impl<'m> RoutePatterns<'m> {
     /// Whether an expression matches a value. An invalid expression matches none.
     fn is_match(&mut self, pattern: &'m str, value: &str) -> bool {
         let compiled = self.0.entry(pattern);
@@ -129,9 +129,9 @@ impl<'m> Patterns<'m> {
 
 /// Whether every request that has the values of `narrow` also has those of `wide`. Returns false if that is uncertain.
 fn covers_values<'m, K: Ord>(
-    wide: &BTreeMap<K, Value<'m>>,
-    narrow: &BTreeMap<K, Value<'m>>,
-    patterns: &mut Patterns<'m>,
+    wide: &BTreeMap<K, RequiredValue<'m>>,
+    narrow: &BTreeMap<K, RequiredValue<'m>>,
+    patterns: &mut RoutePatterns<'m>,
 ) -> bool {
     wide.iter().all(|(name, wide)| {
         narrow.get(name).is_some_and(|narrow| {

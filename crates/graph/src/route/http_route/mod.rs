@@ -5,14 +5,13 @@ mod match_advice;
 mod match_conditions;
 mod path_match;
 
-use super::filter_spec::FilterSpec;
 use super::kind::{BuildRoute, MatchedRoute, RouteKind};
 use super::match_id::{MatchDigest, MatchId};
 use super::object::RouteObject;
-use super::request_rule::{self, BackendSpec, InvalidPath, RequestRule, RuleMatches};
-use super::rule::RuleNode;
-use super::rule_context::RuleContext;
-use super::rule_problems::RuleProblems;
+use super::rule::{
+    self, BackendSpec, FilterSpec, InvalidPath, RequestRule, RuleContext, RuleMatches, RuleNode,
+    RuleProblems,
+};
 use crate::Build;
 use crate::backend::BackendReferences;
 use gatefold_manifest::api::{
@@ -49,7 +48,7 @@ impl BuildRoute for HttpRoute {
         build: &mut Build<'a>,
     ) -> (Vec<Self::Rule>, RuleProblems) {
         let (route, rules) = (HttpRoute::common(object), &object.spec.rules);
-        let built = request_rule::build(route, rules, references, build);
+        let built = rule::build(route, rules, references, build);
         match_advice::report(route, rules, build);
         built
     }

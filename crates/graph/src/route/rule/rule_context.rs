@@ -1,9 +1,9 @@
 //! The state of building a rule.
 
-use super::object::RuleAt;
 use crate::Build;
 use crate::backend::BackendReferences;
 use crate::condition::{Problem, Reason};
+use crate::route::object::RuleAt;
 use gatefold_diagnostic::{Code, Diagnostic, Pointer};
 
 /// The state of building a rule.

@@ -1,14 +1,18 @@
 //! Checks the parent references of a route.
 
-use super::object::RouteObject;
-use super::parent::{ParentKind, Parents, parent_key};
+use super::{ParentKind, Parents, parent_key};
+use crate::route::object::RouteObject;
 use crate::{Build, suggest};
 use gatefold_diagnostic::{Code, Diagnostic, Pointer};
 use gatefold_manifest::Resources;
 use gatefold_manifest::api::{NamespacedName, UseDefaultGateways};
 
 /// Reports problems with the parent references. Returns true if every parent belongs to another controller.
-pub(super) fn check(route: RouteObject<'_>, parents: Parents<'_>, build: &mut Build<'_>) -> bool {
+pub(in crate::route) fn check(
+    route: RouteObject<'_>,
+    parents: Parents<'_>,
+    build: &mut Build<'_>,
+) -> bool {
     build.diagnostics.extend(no_parent(route));
     let mut is_foreign = !route.parent_refs.is_empty();
     for (index, reference) in route.parent_refs.iter().enumerate() {

@@ -5,13 +5,13 @@
 
 use super::filter;
 use super::filter_spec::{FilterScope, FilterSpec};
-use super::object::{RouteObject, RuleAt};
-use super::rule::{BackendNode, FilterNode, RuleNode};
+use super::node::{BackendNode, FilterNode, RuleNode};
 use super::rule_context::RuleContext;
 use super::rule_problems::{LeftOut, RefusedRule, RuleProblems};
 use crate::Build;
 use crate::backend::{BackendReference, BackendReferences};
 use crate::condition::{Problem, Reason};
+use crate::route::object::{RouteObject, RuleAt};
 use gatefold_diagnostic::Code;
 use gatefold_manifest::api::{
     BackendObjectReference, HTTPRouteRetry, HTTPRouteTimeouts, SectionName,

@@ -1,5 +1,8 @@
 //! The objects that routes attach to (API: `ParentReference`): Gateways and ListenerSets.
 
+pub(super) mod attachment;
+pub(super) mod parent_references;
+
 use crate::gateway::{GatewayNode, GatewayNodes, ListenerSetNode, ListenerSetNodes};
 use crate::listener::{ListenerId, ListenerNode};
 use gatefold_diagnostic::{Place, Pointer};
@@ -9,7 +12,7 @@ use std::fmt;
 
 /// The kinds of objects that routes attach to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum ParentKind {
+pub(in crate::route) enum ParentKind {
     Gateway,
     ListenerSet,
 }
@@ -41,7 +44,7 @@ impl ParentKind {
 }
 
 /// Returns the Gateway or ListenerSet that a reference of a route names, or `None` if it names an object of another kind.
-pub(super) fn parent_key(
+pub(in crate::route) fn parent_key(
     reference: &ParentReference,
     route_namespace: &str,
 ) -> Option<(ParentKind, NamespacedName)> {
@@ -56,7 +59,7 @@ pub(super) fn parent_key(
 
 /// The Gateways that gatefold serves, and their ListenerSets.
 #[derive(Clone, Copy)]
-pub(super) struct Parents<'g> {
+pub(in crate::route) struct Parents<'g> {
     pub gateways: &'g GatewayNodes,
     pub listener_sets: &'g ListenerSetNodes,
 }
@@ -84,7 +87,7 @@ impl<'g> Parents<'g> {
 }
 
 /// The object that a parent reference resolves to: a Gateway, or one of its ListenerSets.
-pub(super) struct Parent<'g> {
+pub(in crate::route) struct Parent<'g> {
     pub gateway_key: NamespacedName,
     pub gateway: &'g GatewayNode,
     /// `None` if the reference is to the Gateway.

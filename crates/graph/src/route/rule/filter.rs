@@ -2,7 +2,7 @@
 
 use super::filter_advice;
 use super::filter_spec::{FilterScope, FilterSpec};
-use super::rule::{FilterNode, MirrorNode};
+use super::node::{FilterNode, MirrorNode};
 use super::rule_context::RuleContext;
 use crate::backend::BackendReference;
 use gatefold_dataplane::filter::header_modifier::{self, Change};
@@ -10,7 +10,7 @@ use gatefold_diagnostic::{Code, Pointer};
 use gatefold_manifest::api::{HTTPHeader, HTTPHeaderFilter, HTTPRequestMirrorFilter, HeaderName};
 
 /// Builds the filters that can be served. The problems with the others go to `context`. `pointer` returns the path of the list.
-pub(super) fn build<'a>(
+pub(in crate::route) fn build<'a>(
     scope: FilterScope,
     filters: Vec<(usize, FilterSpec<'a>)>,
     pointer: &dyn Fn() -> Pointer,

@@ -1,14 +1,14 @@
 //! Filters that an API server accepts, but that don't do what their author probably expects.
 
 use super::filter_spec::FilterSpec;
-use super::object::RuleAt;
 use crate::Build;
+use crate::route::object::RuleAt;
 use gatefold_diagnostic::{Code, Pointer};
 use gatefold_manifest::api::{HTTPHeaderFilter, HTTPPathModifier};
 use std::collections::BTreeMap;
 
 /// Reports the surprises of the filter at `pointer`.
-pub(super) fn report(
+pub(in crate::route) fn report(
     at: RuleAt<'_>,
     filter: FilterSpec<'_>,
     pointer: &dyn Fn() -> Pointer,

@@ -1,18 +1,18 @@
 //! Attaches a route to the listeners of a Gateway or ListenerSet (API: `ParentReference`, `AllowedRoutes`).
 
-use super::node::Attachment;
-use super::object::RouteObject;
-use super::parent::Parent;
+use super::Parent;
 use crate::condition::Reason;
 use crate::hostname;
 use crate::listener::ListenerNode;
+use crate::route::node::Attachment;
+use crate::route::object::RouteObject;
 use gatefold_diagnostic::Code;
 use gatefold_manifest::Resources;
 use gatefold_manifest::api::{AllowedRoutes, FromNamespaces, Hostname, ParentReference};
 
 /// The reason why a route isn't attached to a parent. The variants are ordered by how close the route came to attaching.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Rejection {
+pub(in crate::route) enum Rejection {
     NoMatchingParent,
     ParentNotAttached,
     NotAllowedByListeners,
@@ -20,7 +20,7 @@ pub(super) enum Rejection {
 }
 
 /// Returns the listeners of `parent` that the route attaches to. The listeners' own conditions don't matter.
-pub(super) fn attach(
+pub(in crate::route) fn attach(
     route: RouteObject<'_>,
     reference: &ParentReference,
     parent: &Parent<'_>,

@@ -1,0 +1,18 @@
+//! The rules of routes: which of them can be served as written, their filters and their backends.
+//!
+//! In: the rules of a route. Out: a [`RuleNode`] for each rule, and the problems for which rules are refused. A rule is never
+//! dropped: a refused one answers 500.
+
+mod filter;
+mod filter_advice;
+mod filter_spec;
+mod node;
+mod request_rule;
+mod rule_context;
+mod rule_problems;
+
+pub(super) use filter_spec::FilterSpec;
+pub use node::{BackendNode, FilterNode, MirrorNode, RuleNode, TargetNode};
+pub(super) use request_rule::{BackendSpec, InvalidPath, RequestRule, RuleMatches, build};
+pub(super) use rule_context::RuleContext;
+pub(super) use rule_problems::RuleProblems;
