@@ -3,7 +3,7 @@
 use gatefold_dataplane::filter::cors::{
     Allowed, Cors, Credentials, Exposed, OriginPattern, Origins,
 };
-use gatefold_dataplane::filter::header_modifier::{Change, HeaderModifier, refusal, value};
+use gatefold_dataplane::filter::header_modifier::{HeaderAction, HeaderModifier, refusal, value};
 use gatefold_dataplane::filter::path_modifier::PathModifier;
 use gatefold_dataplane::filter::request_mirror::RequestMirror;
 use gatefold_dataplane::filter::request_redirect::RequestRedirect;
@@ -137,21 +137,21 @@ fn path_modifier(path: &HTTPPathModifier, prefix: &str) -> PathModifier {
 fn modifier(filter: &HTTPHeaderFilter) -> Option<HeaderModifier> {
     let remove = filter.remove.iter();
     Some(HeaderModifier {
-        set: headers(&filter.set, Change::Set)?,
-        add: headers(&filter.add, Change::Add)?,
+        set: headers(&filter.set, HeaderAction::Set)?,
+        add: headers(&filter.add, HeaderAction::Add)?,
         remove: remove
-            .map(|header| name(header, Change::Remove))
+            .map(|header| name(header, HeaderAction::Remove))
             .collect::<Option<_>>()?,
     })
 }
 
-fn headers(headers: &[HTTPHeader], change: Change) -> Option<Vec<(HeaderName, HeaderValue)>> {
+fn headers(headers: &[HTTPHeader], change: HeaderAction) -> Option<Vec<(HeaderName, HeaderValue)>> {
     let header = |header: &HTTPHeader| Some((name(&header.name, change)?, value(&header.value)?));
     headers.iter().map(header).collect()
 }
 
 /// Returns the name if the filter may change this header.
-fn name(name: &api::HeaderName, change: Change) -> Option<HeaderName> {
+fn name(name: &api::HeaderName, change: HeaderAction) -> Option<HeaderName> {
     let name = HeaderName::from_bytes(name.as_str().as_bytes()).ok()?;
     refusal(&name, change).is_none().then_some(name)
 }

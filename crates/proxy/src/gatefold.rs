@@ -15,7 +15,7 @@ use crate::request::forwarded;
 use crate::request::route;
 use crate::response::answer::OwnAnswer;
 use crate::response::close_delimited;
-use crate::response::reason::Reason;
+use crate::response::reason::AnswerReason;
 use crate::response::relay;
 use crate::upstream::backend_tls;
 use crate::upstream::peer::{Exchange, Timeouts};
@@ -85,7 +85,7 @@ impl Gatefold {
         context.upgrade = upgrade::is_asked(session.req_header());
         self.set_timeouts(session);
         let begun = ActiveRequest::begin(session.digest(), context);
-        let connection = begun.cloned().ok_or(Reason::Internal)?;
+        let connection = begun.cloned().ok_or(AnswerReason::Internal)?;
         relay::keep_or_end(session, context);
         self.prepare(session)?;
         let snapshot = self.snapshot.load();
@@ -118,7 +118,7 @@ impl Gatefold {
     }
 
     /// Checks a request and brings it into the form that it is routed and forwarded in.
-    fn prepare(&self, session: &mut Session) -> Result<(), Reason> {
+    fn prepare(&self, session: &mut Session) -> Result<(), AnswerReason> {
         check::check(session, self.path_normalization)?;
         if !self.preserve_header_case {
             fields::forget_spelling(session.req_header_mut());

@@ -9,7 +9,7 @@ use crate::request::expect_continue;
 use crate::request::upload;
 use crate::response::answer::OwnAnswer;
 use crate::response::failure;
-use crate::response::reason::{KeepAlive, Reason};
+use crate::response::reason::{AnswerReason, KeepAlive};
 use crate::response::relay;
 use crate::upstream::backend_tls;
 use crate::upstream::deadline;
@@ -329,7 +329,7 @@ async fn send(
 
 impl Gatefold {
     /// Logs why a request failed. Failures of backends are warnings.
-    fn log_failure(&self, reason: Option<Reason>, error: &Error, context: &RequestContext) {
+    fn log_failure(&self, reason: Option<AnswerReason>, error: &Error, context: &RequestContext) {
         let status = reason.map_or(0, |reason| reason.status().as_u16());
         let due = if status >= 500 {
             self.warnings_due(context, BackendProblem::Failing)

@@ -98,7 +98,7 @@ pub fn value(text: &str) -> Option<HeaderValue> {
 
 /// An action of a modifier on a header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Change {
+pub enum HeaderAction {
     /// See [`HeaderModifier::set`].
     Set,
     /// See [`HeaderModifier::add`].
@@ -114,7 +114,7 @@ pub enum Change {
 /// the next hop drop headers. Envoy rejects the same headers, and `Host` entirely. Here `Host` may be overwritten, since
 /// routing is complete by then and a backend behind a name needs its own. But a message has exactly one (RFC 9112, section
 /// 3.2), so it can be neither added nor removed.
-pub fn refusal(name: &HeaderName, change: Change) -> Option<String> {
+pub fn refusal(name: &HeaderName, change: HeaderAction) -> Option<String> {
     const HOP: [HeaderName; 6] = [
         CONNECTION,
         CONTENT_LENGTH,
@@ -128,7 +128,7 @@ pub fn refusal(name: &HeaderName, change: Change) -> Option<String> {
             "`{name}` belongs to the connection, not to the message: the proxy writes it itself; remove it from the filter"
         ));
     }
-    if *name == HOST && change != Change::Set {
+    if *name == HOST && change != HeaderAction::Set {
         return Some("a request has exactly one `Host`: overwrite it with `set`".to_owned());
     }
     None
@@ -258,19 +258,19 @@ mod tests {
             "keep-alive",
             "TE",
         ] {
-            for change in [Change::Set, Change::Add, Change::Remove] {
+            for change in [HeaderAction::Set, HeaderAction::Add, HeaderAction::Remove] {
                 assert!(refusal(&name(key), change).is_some(), "{key} {change:?}");
             }
         }
         for key in [ACCEPT, SET_COOKIE, name("x-forwarded-for")] {
-            assert_eq!(refusal(&key, Change::Remove), None);
+            assert_eq!(refusal(&key, HeaderAction::Remove), None);
         }
     }
 
     #[test]
     fn host_may_only_be_overwritten() {
-        assert_eq!(refusal(&HOST, Change::Set), None);
-        assert!(refusal(&HOST, Change::Add).is_some());
-        assert!(refusal(&HOST, Change::Remove).is_some());
+        assert_eq!(refusal(&HOST, HeaderAction::Set), None);
+        assert!(refusal(&HOST, HeaderAction::Add).is_some());
+        assert!(refusal(&HOST, HeaderAction::Remove).is_some());
     }
 }

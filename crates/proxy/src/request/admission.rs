@@ -8,7 +8,7 @@ use crate::filter::request::{self, RequestKind, RoutedRequest};
 use crate::filter::{FilterOwner, FilterPosition};
 use crate::request::check;
 use crate::response::answer::OwnAnswer;
-use crate::response::reason::Reason;
+use crate::response::reason::AnswerReason;
 use gatefold_dataplane::backend::BackendTarget;
 use gatefold_dataplane::filter::FilterStep;
 use gatefold_dataplane::{Action, Listener, Rule, Snapshot};
@@ -35,7 +35,7 @@ pub(crate) fn advance(
     context: &mut RequestContext,
 ) -> Result<Option<FilterPosition>, OwnAnswer> {
     let Some(rule) = &context.rule else {
-        return Err(Reason::Internal.into());
+        return Err(AnswerReason::Internal.into());
     };
     let backend_filters = match from.owner {
         FilterOwner::Rule => {
@@ -48,15 +48,15 @@ pub(crate) fn advance(
         FilterOwner::Backend => from,
     };
     let Some(backend) = context.backend() else {
-        return Err(Reason::Internal.into());
+        return Err(AnswerReason::Internal.into());
     };
     if let Some(at) = request::run(&backend.filters, backend_filters, request)? {
         return Ok(Some(at));
     }
     let endpoint = match &backend.target {
         BackendTarget::Endpoints(endpoints) => endpoints.next(),
-        BackendTarget::NoEndpoints => return Err(Reason::NoEndpoints.into()),
-        BackendTarget::Invalid => return Err(Reason::InvalidBackend.into()),
+        BackendTarget::NoEndpoints => return Err(AnswerReason::NoEndpoints.into()),
+        BackendTarget::Invalid => return Err(AnswerReason::InvalidBackend.into()),
     };
     context.endpoint = Some(endpoint);
     Ok(None)
@@ -68,17 +68,17 @@ fn filter_rule(
     request: &RoutedRequest<'_>,
 ) -> Result<Option<FilterPosition>, OwnAnswer> {
     if let Action::Refuse(status) = rule.action {
-        return Err(Reason::RefusedRule(status).into());
+        return Err(AnswerReason::RefusedRule(status).into());
     }
     Ok(request::run(&rule.filters, from, request)?)
 }
 
-fn choose_backend(rule: &Rule) -> Result<usize, Reason> {
+fn choose_backend(rule: &Rule) -> Result<usize, AnswerReason> {
     match &rule.action {
         Action::Forward(split) => Ok(split.pick_index()),
-        Action::Refuse(status) => Err(Reason::RefusedRule(*status)),
+        Action::Refuse(status) => Err(AnswerReason::RefusedRule(*status)),
         // Its filters let no request pass.
-        Action::AnsweredByFilters => Err(Reason::Internal),
+        Action::AnsweredByFilters => Err(AnswerReason::Internal),
     }
 }
 
@@ -107,7 +107,7 @@ impl WaitingRequest {
             None => resumed.await,
             Some(deadline) => tokio::time::timeout_at(deadline.into(), resumed)
                 .await
-                .unwrap_or(Err(Reason::GatewayTimeout.into())),
+                .unwrap_or(Err(AnswerReason::GatewayTimeout.into())),
         }
     }
 

@@ -8,7 +8,7 @@
 use crate::request::fields::TransferCoding;
 use crate::request::host;
 use crate::request::path;
-use crate::response::reason::Reason;
+use crate::response::reason::AnswerReason;
 use gatefold_dataplane::path_normalization::PathNormalization;
 use http::header::{CONTENT_LENGTH, HOST};
 use http::{HeaderValue, Method, Version};
@@ -21,10 +21,13 @@ use std::borrow::Cow;
 
 /// Checks a request and replaces an absolute target by its path: `GET http://a/b` is `GET /b` with `Host: a` (RFC 9112, section
 /// 3.2.2), whether the client has sent that field or, over HTTP/1.0, has not. Then normalises the path.
-pub(crate) fn check(session: &mut Session, normalization: PathNormalization) -> Result<(), Reason> {
+pub(crate) fn check(
+    session: &mut Session,
+    normalization: PathNormalization,
+) -> Result<(), AnswerReason> {
     let request = session.req_header();
     if request.method == Method::CONNECT {
-        return Err(Reason::Connect);
+        return Err(AnswerReason::Connect);
     }
     check_lengths(session)?;
     let request = session.req_header();
@@ -32,28 +35,28 @@ pub(crate) fn check(session: &mut Session, normalization: PathNormalization) -> 
         let nameless = request.version < Version::HTTP_11 && !request.headers.contains_key(HOST);
         let request = session.req_header_mut();
         if nameless {
-            let host = HeaderValue::from_bytes(&host).map_err(|_| Reason::MalformedHost)?;
+            let host = HeaderValue::from_bytes(&host).map_err(|_| AnswerReason::MalformedHost)?;
             request
                 .insert_header(HOST, host)
-                .map_err(|_| Reason::MalformedHost)?;
+                .map_err(|_| AnswerReason::MalformedHost)?;
         }
         request
             .set_raw_path(&path)
-            .map_err(|_| Reason::MalformedTarget)?;
+            .map_err(|_| AnswerReason::MalformedTarget)?;
     }
     path::normalize(session, normalization)
 }
 
 /// Returns the requested host, in the form for routing. Empty for HTTP/1.0, which may omit it.
-pub(crate) fn host(request: &RequestHeader) -> Result<Cow<'_, str>, Reason> {
+pub(crate) fn host(request: &RequestHeader) -> Result<Cow<'_, str>, AnswerReason> {
     // Pingora has rejected an authority and a Host that differ.
     let field = match (request.uri.authority(), request.headers.get(HOST)) {
         (Some(authority), _) => authority.as_str().as_bytes(),
         (None, Some(host)) => host.as_bytes(),
         (None, None) if request.version < Version::HTTP_11 => return Ok("".into()),
-        (None, None) => return Err(Reason::MalformedHost),
+        (None, None) => return Err(AnswerReason::MalformedHost),
     };
-    host::parse(field).ok_or(Reason::MalformedHost)
+    host::parse(field).ok_or(AnswerReason::MalformedHost)
 }
 
 /// Returns the port in the requested authority.
@@ -65,12 +68,12 @@ pub(crate) fn port(request: &RequestHeader) -> Option<u16> {
     field.rsplit_once(':')?.1.parse().ok()
 }
 
-fn check_lengths(session: &Session) -> Result<(), Reason> {
+fn check_lengths(session: &Session) -> Result<(), AnswerReason> {
     let headers = &session.req_header().headers;
     match TransferCoding::of(headers) {
         TransferCoding::Absent => {}
         TransferCoding::Chunked => return check_chunked(session),
-        TransferCoding::Other => return Err(Reason::UnknownCoding),
+        TransferCoding::Other => return Err(AnswerReason::UnknownCoding),
     }
     let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
     let Some(length) = lengths.next() else {
@@ -80,18 +83,18 @@ fn check_lengths(session: &Session) -> Result<(), Reason> {
     // client sends one.
     let digits = length.as_bytes();
     if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) || lengths.next().is_some() {
-        return Err(Reason::MalformedLength);
+        return Err(AnswerReason::MalformedLength);
     }
     Ok(())
 }
 
-fn check_chunked(session: &Session) -> Result<(), Reason> {
+fn check_chunked(session: &Session) -> Result<(), AnswerReason> {
     // Pingora has removed the Content-Length; only the raw header still contains it.
     let smuggled = session
         .as_http1()
         .is_some_and(|http1| has_content_length(&http1.get_headers_raw_bytes()));
     if smuggled {
-        return Err(Reason::TwoLengths);
+        return Err(AnswerReason::TwoLengths);
     }
     Ok(())
 }
@@ -113,17 +116,17 @@ struct Absolute {
 }
 
 /// Splits an absolute target. `None` if the target is already a path.
-fn absolute_target(request: &RequestHeader) -> Result<Option<Absolute>, Reason> {
+fn absolute_target(request: &RequestHeader) -> Result<Option<Absolute>, AnswerReason> {
     let target = request.raw_path();
     if !request.raw_path_is_utf8() {
-        return Err(Reason::MalformedTarget);
+        return Err(AnswerReason::MalformedTarget);
     }
     if target.first() == Some(&b'/') {
         return Ok(None);
     }
     // It concerns the server itself, so no route can match it.
     if target == b"*" && request.method == Method::OPTIONS {
-        return Err(Reason::NoRoute);
+        return Err(AnswerReason::NoRoute);
     }
     match raw_target_authority(target) {
         RawTargetAuthority::Absolute {
@@ -137,7 +140,7 @@ fn absolute_target(request: &RequestHeader) -> Result<Option<Absolute>, Reason> 
                 _ => [b"/", path_and_query].concat(),
             },
         })),
-        _ => Err(Reason::MalformedTarget),
+        _ => Err(AnswerReason::MalformedTarget),
     }
 }
 
@@ -174,7 +177,7 @@ mod tests {
         for target in ["b", "*", "ftp://a/b", "a:80", "?x"] {
             assert_eq!(
                 absolute_target(&request(target)),
-                Err(Reason::MalformedTarget),
+                Err(AnswerReason::MalformedTarget),
                 "{target}"
             );
         }

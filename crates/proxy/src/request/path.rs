@@ -1,7 +1,7 @@
 //! Normalises the path of a request.
 
 use crate::filter::url_rewrite;
-use crate::response::reason::Reason;
+use crate::response::reason::AnswerReason;
 use gatefold_dataplane::path_normalization::{PathError, PathNormalization};
 use http::Uri;
 use http::uri::PathAndQuery;
@@ -13,7 +13,7 @@ use std::borrow::Cow;
 pub(crate) fn normalize(
     session: &mut Session,
     normalization: PathNormalization,
-) -> Result<(), Reason> {
+) -> Result<(), AnswerReason> {
     if let Some(uri) = normalized(&session.req_header().uri, normalization)? {
         session.req_header_mut().set_uri(uri);
     }
@@ -21,13 +21,13 @@ pub(crate) fn normalize(
 }
 
 /// Returns the URI with the normalised path. `None` if the path is already normal.
-fn normalized(uri: &Uri, normalization: PathNormalization) -> Result<Option<Uri>, Reason> {
+fn normalized(uri: &Uri, normalization: PathNormalization) -> Result<Option<Uri>, AnswerReason> {
     let path = match normalization.normalize(uri.path()) {
         Ok(Cow::Borrowed(_)) => return Ok(None),
         Ok(Cow::Owned(path)) => path,
-        Err(PathError::LeavesRoot) => return Err(Reason::PathLeavesRoot),
-        Err(PathError::EncodedNul) => return Err(Reason::PathWithNul),
-        Err(PathError::MalformedEscape) => return Err(Reason::PathWithMalformedEscape),
+        Err(PathError::LeavesRoot) => return Err(AnswerReason::PathLeavesRoot),
+        Err(PathError::EncodedNul) => return Err(AnswerReason::PathWithNul),
+        Err(PathError::MalformedEscape) => return Err(AnswerReason::PathWithMalformedEscape),
     };
     let target = match uri.query() {
         Some(query) => PathAndQuery::try_from(format!("{path}?{query}")),
@@ -35,8 +35,8 @@ fn normalized(uri: &Uri, normalization: PathNormalization) -> Result<Option<Uri>
     };
     // A normal path only contains valid characters, so only its length can be wrong: percent-encoding triples the length of
     // bytes that a path can't contain.
-    let target = target.map_err(|_| Reason::PathTooLong)?;
-    let uri = url_rewrite::with_target(uri, target).map_err(|_| Reason::Internal)?;
+    let target = target.map_err(|_| AnswerReason::PathTooLong)?;
+    let uri = url_rewrite::with_target(uri, target).map_err(|_| AnswerReason::Internal)?;
     Ok(Some(uri))
 }
 
@@ -44,7 +44,7 @@ fn normalized(uri: &Uri, normalization: PathNormalization) -> Result<Option<Uri>
 mod tests {
     use super::*;
 
-    fn on(uri: &str) -> Result<Option<Uri>, Reason> {
+    fn on(uri: &str) -> Result<Option<Uri>, AnswerReason> {
         let uri: Uri = uri.parse().expect("a URI");
         normalized(&uri, PathNormalization::On)
     }
@@ -72,8 +72,8 @@ mod tests {
     #[test]
     fn rejects_a_path_that_is_too_long_once_encoded() {
         let path = format!("/{}", "[".repeat(30_000));
-        assert_eq!(on(&path), Err(Reason::PathTooLong));
+        assert_eq!(on(&path), Err(AnswerReason::PathTooLong));
         let query = format!("/[?{}", "q".repeat(65_531));
-        assert_eq!(on(&query), Err(Reason::PathTooLong), "with the query");
+        assert_eq!(on(&query), Err(AnswerReason::PathTooLong), "with the query");
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::context::RequestContext;
 use crate::filter::request::RequestKind;
-use crate::response::reason::Reason;
+use crate::response::reason::AnswerReason;
 use gatefold_dataplane::filter::cors;
 use gatefold_dataplane::path_normalization::PathNormalization;
 use gatefold_dataplane::preflight::Preflight;
@@ -23,15 +23,15 @@ pub(crate) fn route<'s>(
     (header, host): (&RequestHeader, &str),
     normalization: PathNormalization,
     context: &mut RequestContext,
-) -> Result<(&'s Arc<Listener>, RequestKind), Reason> {
-    let port = connection.port(snapshot).ok_or(Reason::NoRoute)?;
+) -> Result<(&'s Arc<Listener>, RequestKind), AnswerReason> {
+    let port = connection.port(snapshot).ok_or(AnswerReason::NoRoute)?;
     if port.tls().is_some() != connection.is_tls() {
-        return Err(Reason::OtherProtocol);
+        return Err(AnswerReason::OtherProtocol);
     }
-    let listeners = port.http().ok_or(Reason::OtherProtocol)?;
-    let listener = listeners.find(host).ok_or(Reason::NoRoute)?;
+    let listeners = port.http().ok_or(AnswerReason::OtherProtocol)?;
+    let listener = listeners.find(host).ok_or(AnswerReason::NoRoute)?;
     if connection.is_tls() && is_misdirected(listeners, listener, host, connection) {
-        return Err(Reason::Misdirected);
+        return Err(AnswerReason::Misdirected);
     }
     let path = normalization.for_matching(header.uri.path());
     let view = RequestView {
@@ -48,7 +48,7 @@ pub(crate) fn route<'s>(
             Preflight::Answered(rule) => (Some(rule), RequestKind::Preflight),
         },
     };
-    let rule = rule.ok_or(Reason::NoRoute)?;
+    let rule = rule.ok_or(AnswerReason::NoRoute)?;
     context.rule = Some(rule.clone());
     context.identity = listener.identity;
     Ok((listener, kind))

@@ -5,7 +5,7 @@
 use crate::context::RequestContext;
 use crate::filter;
 use crate::filter::headers::ResponseFields;
-use crate::response::reason::{KeepAlive, Reason};
+use crate::response::reason::{AnswerReason, KeepAlive};
 use crate::response::unread_body;
 use bytes::Bytes;
 use gatefold_dataplane::filter::answer::{FilterAnswer, ResponsePhase};
@@ -18,13 +18,13 @@ use pingora_proxy::Session;
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum OwnAnswer {
     /// The request can't be forwarded.
-    Reason(Reason),
+    Reason(AnswerReason),
     /// A filter answers the request.
     Filter(Box<FilterAnswer>),
 }
 
-impl From<Reason> for OwnAnswer {
-    fn from(reason: Reason) -> Self {
+impl From<AnswerReason> for OwnAnswer {
+    fn from(reason: AnswerReason) -> Self {
         OwnAnswer::Reason(reason)
     }
 }
@@ -84,7 +84,7 @@ impl OwnAnswer {
 /// Returns the header and body for a reason. They depend on nothing else, but for CORS headers, without which a script
 /// could not read the answer.
 fn by_reason(
-    reason: Reason,
+    reason: AnswerReason,
     session: &Session,
     context: &RequestContext,
 ) -> Result<(ResponseHeader, Bytes)> {

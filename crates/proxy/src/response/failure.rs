@@ -1,6 +1,6 @@
 //! Failures of forwarding: which answer the client gets, and which failures allow a retry.
 
-use crate::response::reason::Reason;
+use crate::response::reason::AnswerReason;
 use gatefold_listen::FramingError;
 use pingora_core::{Error, ErrorSource, ErrorType, RetryType};
 use std::io;
@@ -9,19 +9,19 @@ use std::io;
 ///
 /// 504 if a backend took too long to accept the connection or to respond; 502 if it couldn't be reached or sent no valid HTTP
 /// (RFC 9110, sections 15.6.3 and 15.6.5).
-pub(crate) fn reason(error: &Error) -> Option<Reason> {
+pub(crate) fn reason(error: &Error) -> Option<AnswerReason> {
     use ErrorType::{ConnectionClosed, ReadError, ReadTimedout, WriteError, WriteTimedout};
     match error.esource() {
-        ErrorSource::Upstream if is_timeout(error) => Some(Reason::GatewayTimeout),
-        ErrorSource::Upstream => Some(Reason::BadGateway),
+        ErrorSource::Upstream if is_timeout(error) => Some(AnswerReason::GatewayTimeout),
+        ErrorSource::Upstream => Some(AnswerReason::BadGateway),
         ErrorSource::Downstream => match error.etype() {
-            ReadTimedout => Some(Reason::RequestTimeout),
-            ReadError if is_malformed(error) => Some(Reason::MalformedBody),
+            ReadTimedout => Some(AnswerReason::RequestTimeout),
+            ReadError if is_malformed(error) => Some(AnswerReason::MalformedBody),
             ReadError | WriteError | WriteTimedout | ConnectionClosed => None,
-            etype if is_body_framing(etype) => Some(Reason::MalformedBody),
-            _ => Some(Reason::MalformedRequest),
+            etype if is_body_framing(etype) => Some(AnswerReason::MalformedBody),
+            _ => Some(AnswerReason::MalformedRequest),
         },
-        ErrorSource::Internal | ErrorSource::Unset => Some(Reason::Internal),
+        ErrorSource::Internal | ErrorSource::Unset => Some(AnswerReason::Internal),
     }
 }
 
@@ -110,7 +110,7 @@ mod tests {
             (ErrorType::InvalidHTTPHeader, StatusCode::BAD_GATEWAY),
         ] {
             let error = Error::new_up(etype.clone());
-            let answered = reason(&error).map(Reason::status);
+            let answered = reason(&error).map(AnswerReason::status);
             assert_eq!(answered, Some(status), "{etype:?}");
         }
     }
@@ -119,7 +119,7 @@ mod tests {
     fn timeout_reported_by_the_system_is_504() {
         let cause = io::Error::from(io::ErrorKind::TimedOut);
         let error = Error::because(ErrorType::ReadError, "reading", cause).into_up();
-        assert_eq!(reason(&error), Some(Reason::GatewayTimeout));
+        assert_eq!(reason(&error), Some(AnswerReason::GatewayTimeout));
     }
 
     #[test]

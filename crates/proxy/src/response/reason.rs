@@ -7,7 +7,7 @@ use http::StatusCode;
 
 /// Why the proxy answers instead of a backend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Reason {
+pub(crate) enum AnswerReason {
     /// No route matches the host and path.
     NoRoute,
     /// The connection was made for another listener: the client must use a new one (RFC 9110, section 15.5.20).
@@ -64,93 +64,111 @@ pub(crate) enum KeepAlive {
     Close,
 }
 
-impl Reason {
+impl AnswerReason {
     /// Returns the HTTP status.
     pub(crate) fn status(self) -> StatusCode {
         match self {
-            Reason::NoRoute => StatusCode::NOT_FOUND,
-            Reason::Misdirected | Reason::OtherProtocol => StatusCode::MISDIRECTED_REQUEST,
-            Reason::RefusedRule(status) => status,
-            Reason::InvalidBackend | Reason::Internal => StatusCode::INTERNAL_SERVER_ERROR,
-            Reason::NoEndpoints => StatusCode::SERVICE_UNAVAILABLE,
-            Reason::BadGateway => StatusCode::BAD_GATEWAY,
-            Reason::GatewayTimeout => StatusCode::GATEWAY_TIMEOUT,
-            Reason::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
-            Reason::Connect => StatusCode::METHOD_NOT_ALLOWED,
+            AnswerReason::NoRoute => StatusCode::NOT_FOUND,
+            AnswerReason::Misdirected | AnswerReason::OtherProtocol => {
+                StatusCode::MISDIRECTED_REQUEST
+            }
+            AnswerReason::RefusedRule(status) => status,
+            AnswerReason::InvalidBackend | AnswerReason::Internal => {
+                StatusCode::INTERNAL_SERVER_ERROR
+            }
+            AnswerReason::NoEndpoints => StatusCode::SERVICE_UNAVAILABLE,
+            AnswerReason::BadGateway => StatusCode::BAD_GATEWAY,
+            AnswerReason::GatewayTimeout => StatusCode::GATEWAY_TIMEOUT,
+            AnswerReason::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
+            AnswerReason::Connect => StatusCode::METHOD_NOT_ALLOWED,
             // RFC 9112, section 6.1.
-            Reason::UnknownCoding => StatusCode::NOT_IMPLEMENTED,
-            Reason::PathTooLong => StatusCode::URI_TOO_LONG,
-            Reason::MalformedLength
-            | Reason::TwoLengths
-            | Reason::MalformedTarget
-            | Reason::MalformedHost
-            | Reason::PathLeavesRoot
-            | Reason::PathWithNul
-            | Reason::PathWithMalformedEscape
-            | Reason::MalformedBody
-            | Reason::MalformedRequest => StatusCode::BAD_REQUEST,
+            AnswerReason::UnknownCoding => StatusCode::NOT_IMPLEMENTED,
+            AnswerReason::PathTooLong => StatusCode::URI_TOO_LONG,
+            AnswerReason::MalformedLength
+            | AnswerReason::TwoLengths
+            | AnswerReason::MalformedTarget
+            | AnswerReason::MalformedHost
+            | AnswerReason::PathLeavesRoot
+            | AnswerReason::PathWithNul
+            | AnswerReason::PathWithMalformedEscape
+            | AnswerReason::MalformedBody
+            | AnswerReason::MalformedRequest => StatusCode::BAD_REQUEST,
         }
     }
 
     /// Returns the body for the client, ending with a newline. It reveals nothing about backends.
     pub(crate) fn text(self) -> &'static str {
         match self {
-            Reason::NoRoute => "no route matches this request\n",
-            Reason::Misdirected => "the connection was made for another host: use a new one\n",
-            Reason::OtherProtocol => "the port now speaks another protocol: use a new connection\n",
-            Reason::RefusedRule(_) => {
+            AnswerReason::NoRoute => "no route matches this request\n",
+            AnswerReason::Misdirected => {
+                "the connection was made for another host: use a new one\n"
+            }
+            AnswerReason::OtherProtocol => {
+                "the port now speaks another protocol: use a new connection\n"
+            }
+            AnswerReason::RefusedRule(_) => {
                 "the matching route has a rule that can't be served as written\n"
             }
-            Reason::InvalidBackend => "the matching route refers to an invalid backend\n",
-            Reason::NoEndpoints => "the backend has no endpoints right now\n",
-            Reason::BadGateway => "the backend can't be reached or sent no valid response\n",
-            Reason::GatewayTimeout => "the backend took too long to respond\n",
-            Reason::Internal => "the gateway failed to forward the request\n",
-            Reason::RequestTimeout => "the request took too long to arrive\n",
-            Reason::Connect => "CONNECT is not supported\n",
-            Reason::MalformedLength => "the request has a malformed or repeated Content-Length\n",
-            Reason::TwoLengths => "the request has both Content-Length and Transfer-Encoding\n",
-            Reason::UnknownCoding => "the request has a transfer coding other than chunked\n",
-            Reason::MalformedTarget => "the request target is neither a path nor an http URL\n",
-            Reason::MalformedHost => "the request has no Host, or a malformed one\n",
-            Reason::PathLeavesRoot => {
+            AnswerReason::InvalidBackend => "the matching route refers to an invalid backend\n",
+            AnswerReason::NoEndpoints => "the backend has no endpoints right now\n",
+            AnswerReason::BadGateway => "the backend can't be reached or sent no valid response\n",
+            AnswerReason::GatewayTimeout => "the backend took too long to respond\n",
+            AnswerReason::Internal => "the gateway failed to forward the request\n",
+            AnswerReason::RequestTimeout => "the request took too long to arrive\n",
+            AnswerReason::Connect => "CONNECT is not supported\n",
+            AnswerReason::MalformedLength => {
+                "the request has a malformed or repeated Content-Length\n"
+            }
+            AnswerReason::TwoLengths => {
+                "the request has both Content-Length and Transfer-Encoding\n"
+            }
+            AnswerReason::UnknownCoding => "the request has a transfer coding other than chunked\n",
+            AnswerReason::MalformedTarget => {
+                "the request target is neither a path nor an http URL\n"
+            }
+            AnswerReason::MalformedHost => "the request has no Host, or a malformed one\n",
+            AnswerReason::PathLeavesRoot => {
                 "the path of the request has `..` segments that leave the root\n"
             }
-            Reason::PathWithNul => "the path of the request contains %00\n",
-            Reason::PathWithMalformedEscape => {
+            AnswerReason::PathWithNul => "the path of the request contains %00\n",
+            AnswerReason::PathWithMalformedEscape => {
                 "the path of the request contains a % without two hexadecimal digits\n"
             }
-            Reason::PathTooLong => "the path of the request is too long once it is normalised\n",
-            Reason::MalformedBody => "the body of the request has malformed chunks or trailers\n",
-            Reason::MalformedRequest => "the request is malformed\n",
+            AnswerReason::PathTooLong => {
+                "the path of the request is too long once it is normalised\n"
+            }
+            AnswerReason::MalformedBody => {
+                "the body of the request has malformed chunks or trailers\n"
+            }
+            AnswerReason::MalformedRequest => "the request is malformed\n",
         }
     }
 
     /// Whether the connection is kept. After a malformed request, nothing that follows can be trusted.
     pub(crate) fn keep_alive(self) -> KeepAlive {
         match self {
-            Reason::NoRoute
-            | Reason::Misdirected
-            | Reason::RefusedRule(_)
-            | Reason::InvalidBackend
-            | Reason::NoEndpoints => KeepAlive::Keep,
-            Reason::OtherProtocol
-            | Reason::BadGateway
-            | Reason::GatewayTimeout
-            | Reason::Internal
-            | Reason::RequestTimeout
-            | Reason::Connect
-            | Reason::MalformedLength
-            | Reason::TwoLengths
-            | Reason::UnknownCoding
-            | Reason::MalformedTarget
-            | Reason::MalformedHost
-            | Reason::PathLeavesRoot
-            | Reason::PathWithNul
-            | Reason::PathWithMalformedEscape
-            | Reason::PathTooLong
-            | Reason::MalformedBody
-            | Reason::MalformedRequest => KeepAlive::Close,
+            AnswerReason::NoRoute
+            | AnswerReason::Misdirected
+            | AnswerReason::RefusedRule(_)
+            | AnswerReason::InvalidBackend
+            | AnswerReason::NoEndpoints => KeepAlive::Keep,
+            AnswerReason::OtherProtocol
+            | AnswerReason::BadGateway
+            | AnswerReason::GatewayTimeout
+            | AnswerReason::Internal
+            | AnswerReason::RequestTimeout
+            | AnswerReason::Connect
+            | AnswerReason::MalformedLength
+            | AnswerReason::TwoLengths
+            | AnswerReason::UnknownCoding
+            | AnswerReason::MalformedTarget
+            | AnswerReason::MalformedHost
+            | AnswerReason::PathLeavesRoot
+            | AnswerReason::PathWithNul
+            | AnswerReason::PathWithMalformedEscape
+            | AnswerReason::PathTooLong
+            | AnswerReason::MalformedBody
+            | AnswerReason::MalformedRequest => KeepAlive::Close,
         }
     }
 }

@@ -90,7 +90,7 @@ pub(crate) async fn stream(
     }
 }
 
-fn patient<S: Transport + 'static>(stream: S) -> Stream {
+fn patient<S: UpgradeTransport + 'static>(stream: S) -> Stream {
     let connection = PatientStream {
         stream,
         read: First::NotYet,
@@ -99,17 +99,17 @@ fn patient<S: Transport + 'static>(stream: S) -> Stream {
 }
 
 /// A TCP connection, plain or below TLS.
-trait Transport: AsyncRead + AsyncWrite + Unpin + Send + Sync + Debug {
+trait UpgradeTransport: AsyncRead + AsyncWrite + Unpin + Send + Sync + Debug {
     fn tcp(&self) -> &TcpStream;
 }
 
-impl Transport for TcpStream {
+impl UpgradeTransport for TcpStream {
     fn tcp(&self) -> &TcpStream {
         self
     }
 }
 
-impl Transport for TlsStream<TcpStream> {
+impl UpgradeTransport for TlsStream<TcpStream> {
     fn tcp(&self) -> &TcpStream {
         self.get_ref().0
     }
@@ -128,7 +128,7 @@ enum First {
     Done,
 }
 
-impl<S: Transport> AsyncRead for PatientStream<S> {
+impl<S: UpgradeTransport> AsyncRead for PatientStream<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -143,7 +143,7 @@ impl<S: Transport> AsyncRead for PatientStream<S> {
     }
 }
 
-impl<S: Transport> AsyncWrite for PatientStream<S> {
+impl<S: UpgradeTransport> AsyncWrite for PatientStream<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -161,7 +161,7 @@ impl<S: Transport> AsyncWrite for PatientStream<S> {
     }
 }
 
-impl<S: Transport> VirtualSocket for PatientStream<S> {
+impl<S: UpgradeTransport> VirtualSocket for PatientStream<S> {
     fn set_socket_option(&self, option: VirtualSockOpt) -> io::Result<()> {
         match option {
             VirtualSockOpt::NoDelay => self.stream.tcp().set_nodelay(true),

@@ -5,7 +5,7 @@ use super::filter_spec::{FilterScope, FilterSpec};
 use super::node::{FilterNode, MirrorNode};
 use super::rule_context::RuleContext;
 use crate::backend::BackendReference;
-use gatefold_dataplane::filter::header_modifier::{self, Change};
+use gatefold_dataplane::filter::header_modifier::{self, HeaderAction};
 use gatefold_diagnostic::{Code, Pointer};
 use gatefold_manifest::api::{HTTPHeader, HTTPHeaderFilter, HTTPRequestMirrorFilter, HeaderName};
 
@@ -146,9 +146,9 @@ fn invalid_header(node: &FilterNode) -> Option<String> {
     if let Some(HTTPHeader { name, value }) = valued.clone().find(broken) {
         return Some(unsendable(name, value));
     }
-    let set = changes.set.iter().map(|it| (&it.name, Change::Set));
-    let add = changes.add.iter().map(|it| (&it.name, Change::Add));
-    let remove = changes.remove.iter().map(|it| (it, Change::Remove));
+    let set = changes.set.iter().map(|it| (&it.name, HeaderAction::Set));
+    let add = changes.add.iter().map(|it| (&it.name, HeaderAction::Add));
+    let remove = changes.remove.iter().map(|it| (it, HeaderAction::Remove));
     set.chain(add).chain(remove).find_map(|(name, change)| {
         let name = http::HeaderName::from_bytes(name.as_str().as_bytes()).ok()?;
         header_modifier::refusal(&name, change)
