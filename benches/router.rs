@@ -5,12 +5,12 @@
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use gatefold_dataplane::filter::Filters;
-use gatefold_dataplane::host_routes::{HostRoutes, RouteEntry};
-use gatefold_dataplane::http_match::HttpMatch;
-use gatefold_dataplane::matcher::{Matcher, PathMatch};
 use gatefold_dataplane::path_normalization::PathNormalization;
-use gatefold_dataplane::request::RequestView;
-use gatefold_dataplane::router::Router;
+use gatefold_dataplane::routing::host_routes::{HostRoutes, RouteEntry};
+use gatefold_dataplane::routing::http_match::HttpMatch;
+use gatefold_dataplane::routing::matcher::{Matcher, PathMatch};
+use gatefold_dataplane::routing::request::RequestView;
+use gatefold_dataplane::routing::router::Router;
 use gatefold_dataplane::{Action, Rule, RuleId};
 use http::{HeaderMap, Method, StatusCode};
 use std::hint::black_box;

@@ -67,6 +67,7 @@ pub(super) fn of(kind: Kind) -> Presentation {
         Kind::Gateway => (GATEWAY, Some("gateways")),
         Kind::ListenerSet => (LISTENER_SET, Some("listenerSets")),
         Kind::HTTPRoute => (ROUTE_WITH_HOSTNAMES, Some("httpRoutes")),
+        Kind::GRPCRoute => (ROUTE_WITH_HOSTNAMES, Some("grpcRoutes")),
         Kind::Service => (SERVICE, Some("services")),
         Kind::ReferenceGrant
         | Kind::BackendTLSPolicy

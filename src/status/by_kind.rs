@@ -38,6 +38,13 @@ pub(super) fn reported(kind: Kind) -> Option<Reported> {
                 rows::routes("HTTPRoutes", nodes, statuses, |spec| &spec.hostnames)
             }],
         },
+        Kind::GRPCRoute => Reported {
+            json: |statuses, key| to_json(statuses.grpc_routes.get(key).map(|it| &**it)),
+            tables: &[|graph, statuses| {
+                let (nodes, statuses) = (&graph.routes.grpc, &statuses.grpc_routes);
+                rows::routes("GRPCRoutes", nodes, statuses, |spec| &spec.hostnames)
+            }],
+        },
         Kind::BackendTLSPolicy => Reported {
             json: |statuses, key| to_json(statuses.backend_tls_policies.get(key)),
             tables: &[rows::backend_tls_policies],

@@ -26,7 +26,7 @@ pub use types::{
 use gatefold_graph::Graph;
 use gatefold_graph::gateway::{GatewayClassNode, SUPPORTED_FEATURES};
 use gatefold_graph::policy::backend_tls_policy::BackendTlsPolicyNode;
-use gatefold_graph::route::HttpRoute;
+use gatefold_graph::route::{GrpcRoute, HttpRoute};
 use gatefold_manifest::api::NamespacedName;
 use std::collections::BTreeMap;
 
@@ -51,6 +51,8 @@ pub struct Statuses {
     pub listener_sets: BTreeMap<NamespacedName, ListenerSetStatus>,
     /// HTTPRoutes.
     pub http_routes: RouteStatuses<HttpRoute>,
+    /// GRPCRoutes.
+    pub grpc_routes: RouteStatuses<GrpcRoute>,
     /// BackendTLSPolicies.
     pub backend_tls_policies: BTreeMap<NamespacedName, PolicyStatus>,
 }
@@ -88,6 +90,7 @@ pub fn report(
         gateways: gateways.collect(),
         listener_sets,
         http_routes: RouteStatuses::report(&graph.routes.http, &previous.http_routes, ours, now),
+        grpc_routes: RouteStatuses::report(&graph.routes.grpc, &previous.grpc_routes, ours, now),
     }
 }
 

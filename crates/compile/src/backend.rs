@@ -5,7 +5,7 @@
 
 use super::backend_tls::{BackendTlsCache, Identities};
 use super::filter::filters;
-use super::matches::CompileMatch;
+use super::routes::CompileMatch;
 use super::timeouts::{retry, timeouts};
 use gatefold_dataplane::backend::{Backend, BackendTarget, EndpointSet, Split};
 use gatefold_dataplane::filter::Filters;

@@ -6,11 +6,7 @@
 mod backend;
 mod backend_tls;
 mod filter;
-mod host_tables;
-mod http_match;
-mod matches;
-mod route;
-mod route_tables;
+mod routes;
 mod timeouts;
 mod tls;
 
@@ -20,10 +16,11 @@ mod tests;
 use backend::Backends;
 use backend_tls::Identities;
 use gatefold_dataplane::filter::Filters;
-use gatefold_dataplane::host_routes::{HostRoutes, RouteEntry};
-use gatefold_dataplane::http_match::HttpMatch;
-use gatefold_dataplane::matcher::PathMatch;
-use gatefold_dataplane::router::Router;
+use gatefold_dataplane::routing::Routers;
+use gatefold_dataplane::routing::host_routes::{HostRoutes, RouteEntry};
+use gatefold_dataplane::routing::http_match::HttpMatch;
+use gatefold_dataplane::routing::matcher::PathMatch;
+use gatefold_dataplane::routing::router::Router;
 use gatefold_dataplane::timeouts::RuleTimeouts;
 use gatefold_dataplane::tls::{CertificateSet, PortTls};
 use gatefold_dataplane::{
@@ -33,8 +30,7 @@ use gatefold_graph::Graph;
 use gatefold_graph::listener::{ListenerNode, Protocol};
 use gatefold_manifest::Kind;
 use http::StatusCode;
-use matches::Patterns;
-use route_tables::RouteTables;
+use routes::{Patterns, RouteTables};
 use std::collections::HashMap;
 use std::sync::Arc;
 use tls::Validations;
@@ -48,7 +44,7 @@ pub fn compile(graph: &Graph) -> Snapshot {
 /// counters of changed routes continue.
 #[derive(Default)]
 pub struct Compiler {
-    http_routes: RouteTables<HttpMatch>,
+    routes: RouteTables,
     backends: Backends,
     patterns: Patterns,
     validations: Validations,
@@ -62,8 +58,7 @@ impl Compiler {
         let identities = Identities::of(graph);
         let holds = self.backends.begin(graph, &identities);
         let (backends, patterns) = (&mut self.backends, &mut self.patterns);
-        self.http_routes
-            .update(&graph.routes.http, holds, backends, patterns);
+        self.routes.update(&graph.routes, holds, backends, patterns);
         let mut ports: HashMap<SocketKey, Port> = HashMap::new();
         let mut bound_ports = BoundPorts::default();
         for (id, listener) in graph.listeners().filter(|(_, it)| it.serving) {
@@ -77,9 +72,9 @@ impl Compiler {
                 port: listener.port,
                 only_clients_of: tls.as_deref().and_then(tls::only_clients_of),
                 identity: identities.of_gateway(gateway),
-                router: match &listener.refusal {
+                routers: match &listener.refusal {
                     Some(_) => refuse_all(&gateway.to_string()),
-                    None => self.http_routes.router(&id),
+                    None => self.routes.routers(&id),
                 },
             });
             add(&mut ports, listener, &compiled, tls.as_ref());
@@ -98,8 +93,8 @@ impl Compiler {
     }
 }
 
-/// Returns a router that answers every request with 500. Logs show `gateway` as the route.
-fn refuse_all(gateway: &str) -> Router {
+/// Returns routers that answer every request with 500. Logs show `gateway` as the route.
+fn refuse_all(gateway: &str) -> Routers {
     let rule = Rule {
         id: RuleId {
             kind: Kind::Gateway.name(),
@@ -120,7 +115,10 @@ fn refuse_all(gateway: &str) -> Router {
         index: 0,
     };
     let routes = HostRoutes::new([std::slice::from_ref(&entry)]);
-    Router::new([(None, Arc::new(routes))])
+    Routers {
+        http: Router::new([(None, Arc::new(routes))]),
+        ..Routers::default()
+    }
 }
 
 /// Answers 500 for the hostnames of protected listeners that aren't served, on sockets with other listeners. Otherwise a
@@ -138,7 +136,7 @@ fn close_unserved(graph: &Graph, ports: &mut HashMap<SocketKey, Port>) {
             port: listener.port,
             only_clients_of: None,
             identity: None,
-            router: refuse_all(&id.gateway.to_string()),
+            routers: refuse_all(&id.gateway.to_string()),
         });
         let hostname = listener.hostname.as_ref().map(|name| name.as_str());
         for socket in &listener.closed_sockets {

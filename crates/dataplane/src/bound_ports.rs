@@ -50,7 +50,7 @@ impl BoundPorts {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::router::Router;
+    use crate::routing::Routers;
 
     fn listener(gateway: &str, port: u16) -> Listener {
         Listener {
@@ -58,7 +58,7 @@ mod tests {
             port,
             only_clients_of: None,
             identity: None,
-            router: Router::default(),
+            routers: Routers::default(),
         }
     }
 

@@ -9,20 +9,11 @@ pub mod backend_tls;
 mod bound_ports;
 pub mod client_validation;
 pub mod filter;
-pub mod host_routes;
 pub mod hostname;
-pub mod http_match;
-pub mod matcher;
-mod path;
 pub mod path_normalization;
 mod port;
-pub mod preflight;
-pub mod query;
-mod rank;
-pub mod request;
 pub mod retry;
-pub mod route_match;
-pub mod router;
+pub mod routing;
 mod rule_id;
 mod snapshot;
 mod socket;
@@ -35,7 +26,7 @@ use filter::Filters;
 use http::StatusCode;
 pub use port::{HttpListeners, Port};
 use retry::RuleRetry;
-use router::Router;
+use routing::Routers;
 pub use rule_id::RuleId;
 pub use socket::{SocketKey, Transport};
 use std::sync::Arc;
@@ -56,7 +47,7 @@ pub struct Listener {
     /// [`BackendTlsByIdentity`](backend_tls::BackendTlsByIdentity).
     pub identity: Option<usize>,
     /// The routes.
-    pub router: Router,
+    pub routers: Routers,
 }
 
 impl Listener {

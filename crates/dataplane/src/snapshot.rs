@@ -45,7 +45,7 @@ impl Snapshot {
     pub fn rules(&self) -> BTreeMap<&RuleId, &Arc<Rule>> {
         let listeners = self.ports.values().filter_map(|port| port.http());
         let listeners = listeners.flat_map(|listeners| listeners.values());
-        let rules = listeners.flat_map(|listener| listener.router.rules());
+        let rules = listeners.flat_map(|listener| listener.routers.rules());
         rules.map(|rule| (&rule.id, rule)).collect()
     }
 
@@ -90,7 +90,7 @@ impl fmt::Display for Port {
             if let Some(place) = listener.identity {
                 write!(f, ", backends are shown client certificate {place}")?;
             }
-            for line in listener.router.to_string().lines() {
+            for line in listener.routers.to_string().lines() {
                 write!(f, "\n    {line}")?;
             }
         }

@@ -7,7 +7,7 @@ mod spellings;
 
 use super::{Compiler, compile};
 use gatefold_dataplane::backend::BackendTarget;
-use gatefold_dataplane::request::RequestView;
+use gatefold_dataplane::routing::request::RequestView;
 use gatefold_dataplane::{Action, Rule, Snapshot};
 use gatefold_graph::{Environment, Graph, build};
 use gatefold_manifest::{Loader, Resources};
@@ -91,7 +91,7 @@ fn route<'s>(snapshot: &'s Snapshot, host: &str, path: &str) -> Option<&'s Arc<R
 
 fn take<'s>(snapshot: &'s Snapshot, request: &RequestView<'_>) -> Option<&'s Arc<Rule>> {
     let port = snapshot.ports.values().next()?;
-    port.http()?.find(request.host)?.router.route(request)
+    port.http()?.find(request.host)?.routers.http.route(request)
 }
 
 /// Returns the status that the rule for `/get` answers without a backend.

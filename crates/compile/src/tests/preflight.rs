@@ -2,8 +2,8 @@
 
 use super::{compiled, take};
 use gatefold_dataplane::Snapshot;
-use gatefold_dataplane::preflight::Preflight;
-use gatefold_dataplane::request::RequestView;
+use gatefold_dataplane::routing::preflight::Preflight;
+use gatefold_dataplane::routing::request::RequestView;
 use http::{HeaderMap, HeaderValue, Method};
 
 /// Compiles rules with these matches and filters.
@@ -56,7 +56,7 @@ fn ask(snapshot: &Snapshot, announced: &str, path: &str, query: Option<&str>) ->
     let listeners = port.http().expect("an HTTP port");
     let listener = listeners.find(request.host).expect("a listener");
     let announced = Method::from_bytes(announced.as_bytes()).expect("a method");
-    match listener.router.preflight(&request, &announced) {
+    match listener.routers.http.preflight(&request, &announced) {
         Preflight::Answered(rule) if rule.filters.cors().is_some() => {
             format!("answered by {}", rule.id.index)
         }

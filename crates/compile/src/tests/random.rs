@@ -4,7 +4,7 @@
 use super::naive::{self, Request};
 use super::{compiled_resources, take};
 use gatefold_dataplane::Snapshot;
-use gatefold_dataplane::request::RequestView;
+use gatefold_dataplane::routing::request::RequestView;
 use gatefold_manifest::api::{
     HTTPHeaderMatch, HTTPMethod, HTTPPathMatch, HTTPQueryParamMatch, HTTPRoute, HTTPRouteMatch,
     HTTPRouteRule, HeaderName, Hostname, PathMatchType, SectionName, Timestamp, ValueMatchType,

@@ -13,6 +13,7 @@ use crate::reference::{Reference, ReferenceField, ReferenceScope, UnresolvedRefe
 use crate::reported_object::ReportedObject;
 use crate::route::TargetNode;
 use endpoints::{ServicePortKey, ServicePorts};
+use gatefold_dataplane::backend::HttpVersion;
 use gatefold_diagnostic::{Code, Diagnostic, Pointer};
 use gatefold_manifest::Kind;
 use gatefold_manifest::api::BackendObjectReference;
@@ -45,6 +46,8 @@ impl BackendKind {
 /// The backend references of a route, as they are resolved.
 pub(crate) struct BackendReferences<'s, 'a> {
     pub ports: &'s mut ServicePorts<'a>,
+    /// The version of HTTP that every backend must support. `None` if the Service decides.
+    pub version: Option<HttpVersion>,
     /// The ports of Services to which references resolve. A port may be in here twice.
     pub resolved: Vec<ServicePortKey>,
     /// Problems with the other references.

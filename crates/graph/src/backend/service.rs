@@ -28,7 +28,8 @@ pub(super) fn resolve<'a>(
         build.diagnostics.push(finding);
     }
     let app_protocol = node.app_protocol.as_deref();
-    let (version, tls) = protocol(at, (&service.0, port), app_protocol, build)?;
+    let required = references.version;
+    let (version, tls) = protocol(at, (&service.0, port), (app_protocol, required), build)?;
     references.resolved.push(service.clone());
     if let Some(refusal) = protection(&service.0, port, build) {
         return Err(refusal);
@@ -96,11 +97,12 @@ fn no_address(at: &BackendReference<'_>, key: &NamespacedName) -> Diagnostic {
 fn protocol<'a>(
     at: &BackendReference<'_>,
     (key, port): (&NamespacedName, Option<FoundPort<'a>>),
-    app_protocol: Option<&str>,
+    (app_protocol, required): (Option<&str>, Option<HttpVersion>),
     build: &Build<'a>,
 ) -> Result<(HttpVersion, BackendTlsNode), BackendRefusal> {
     let Some(port) = port else {
-        return Ok((HttpVersion::Http1, build.policies.of(key, "")));
+        let version = required.unwrap_or(HttpVersion::Http1);
+        return Ok((version, build.policies.of(key, "")));
     };
     let tls = build.policies.of(key, &port.1.name);
     let name = app_protocol.unwrap_or_default();
@@ -110,7 +112,10 @@ fn protocol<'a>(
             security: Security::Tls,
             ..
         }) if tls == BackendTlsNode::Plain => Err(no_policy(at, port, name)),
-        Some(protocol) => Ok((protocol.version, tls)),
+        Some(protocol) if required.is_none_or(|version| protocol.supports(version)) => {
+            Ok((required.unwrap_or(protocol.version), tls))
+        }
+        Some(_) => Err(unsupported_protocol(at, port, name)),
     }
 }
 

@@ -43,7 +43,7 @@ impl Protocol {
     /// Returns the kinds of routes that listeners with this protocol serve.
     pub fn route_kinds(self) -> &'static [Kind] {
         match self {
-            Protocol::Http | Protocol::Https => &[Kind::HTTPRoute],
+            Protocol::Http | Protocol::Https => &[Kind::HTTPRoute, Kind::GRPCRoute],
         }
     }
 }

@@ -8,9 +8,9 @@ use crate::reference::{NamedObjects, Reference, Referrer};
 use crate::{Build, name_pointer, suggest};
 use gatefold_diagnostic::{Place, Pointer};
 use gatefold_manifest::api::{
-    GatewaySpec, HTTPRouteSpec, LabelSelector, ListenerSetSpec, NamespacedName, Object, ObjectMeta,
-    PolicyTarget, PolicyTargetChoice, PolicyTargetKind, PolicyTargetNamespaces, SectionName,
-    ServiceSpec,
+    GRPCRouteSpec, GatewaySpec, HTTPRouteSpec, LabelSelector, ListenerSetSpec, NamespacedName,
+    Object, ObjectMeta, PolicyTarget, PolicyTargetChoice, PolicyTargetKind, PolicyTargetNamespaces,
+    SectionName, ServiceSpec,
 };
 use gatefold_manifest::{Resources, Spec};
 use std::collections::BTreeMap;
@@ -105,6 +105,15 @@ impl TargetFields for HTTPRouteSpec {
     }
 }
 
+impl TargetFields for GRPCRouteSpec {
+    const LIST: &'static str = "rules";
+
+    fn sections(&self) -> Vec<&str> {
+        let names = self.rules.iter().map(|rule| rule.name.as_ref());
+        names.map(|it| it.map_or("", SectionName::as_str)).collect()
+    }
+}
+
 impl TargetFields for ServiceSpec {
     const LIST: &'static str = "ports";
 
@@ -157,6 +166,7 @@ fn targets(kind: PolicyTargetKind, resources: &Resources) -> &dyn Targets {
         PolicyTargetKind::Gateway => &*resources.gateways,
         PolicyTargetKind::ListenerSet => &*resources.listener_sets,
         PolicyTargetKind::HttpRoute => &*resources.http_routes,
+        PolicyTargetKind::GrpcRoute => &*resources.grpc_routes,
         PolicyTargetKind::Service => &*resources.services,
     }
 }

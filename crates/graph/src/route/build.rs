@@ -70,6 +70,7 @@ fn node<'a, K: BuildRoute>(
     let route = K::common(object);
     let mut references = BackendReferences {
         ports,
+        version: K::BACKEND_VERSION,
         resolved: Vec::new(),
         unresolved: Vec::new(),
     };

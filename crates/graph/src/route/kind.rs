@@ -8,6 +8,7 @@ use super::object::RouteObject;
 use super::rule::RuleProblems;
 use crate::Build;
 use crate::backend::BackendReferences;
+use gatefold_dataplane::backend::HttpVersion;
 use gatefold_manifest::Spec;
 use gatefold_manifest::api::{NamespacedName, Object, PolicyTargetKind};
 use std::fmt;
@@ -24,6 +25,9 @@ pub trait RouteKind: fmt::Debug + Sized + 'static {
 
 /// How routes of a kind are read and their rules are built.
 pub(crate) trait BuildRoute: RouteKind {
+    /// The version of HTTP that all backends of the kind must support. `None` if the Service decides.
+    const BACKEND_VERSION: Option<HttpVersion> = None;
+
     /// Returns the parts of an object that all kinds have in common. Kinds without hostnames return none.
     fn common(object: &Object<Self::Spec>) -> RouteObject<'_>;
 

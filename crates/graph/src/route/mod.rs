@@ -5,6 +5,7 @@
 //! module of its own; everything else is generic.
 
 mod build;
+mod grpc_route;
 mod http_route;
 mod kind;
 mod match_id;
@@ -16,6 +17,7 @@ mod served_elsewhere;
 mod shadowed;
 
 pub(crate) use build::RouteBuilder;
+pub use grpc_route::GrpcRoute;
 pub use http_route::HttpRoute;
 pub use kind::RouteKind;
 pub use node::{AnyRoute, Attachment, ParentNode, RouteNode, RouteNodes};
@@ -31,6 +33,8 @@ use std::sync::Arc;
 pub struct Routes {
     /// HTTPRoutes.
     pub http: Arc<RouteNodes<HttpRoute>>,
+    /// GRPCRoutes.
+    pub grpc: Arc<RouteNodes<GrpcRoute>>,
 }
 
 impl Routes {
@@ -38,13 +42,15 @@ impl Routes {
     pub(crate) fn build<'g>(previous: &'g Routes, mut builder: RouteBuilder<'_, 'g, '_>) -> Self {
         Routes {
             http: builder.build(&previous.http),
+            grpc: builder.build(&previous.grpc),
         }
     }
 
     /// Returns the routes of all kinds.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &dyn AnyRoute> {
-        let Routes { http } = self;
-        http.values().map(|route| -> &dyn AnyRoute { &**route })
+        let Routes { http, grpc } = self;
+        let http = http.values().map(|route| -> &dyn AnyRoute { &**route });
+        http.chain(grpc.values().map(|route| -> &dyn AnyRoute { &**route }))
     }
 
     /// Returns a route as a target of policies. `None` if no kind of route is targeted by `kind`.
@@ -55,6 +61,7 @@ impl Routes {
     ) -> Option<&dyn AnyRoute> {
         match kind {
             PolicyTargetKind::HttpRoute => self.http.get(key).map(|it| -> &dyn AnyRoute { &**it }),
+            PolicyTargetKind::GrpcRoute => self.grpc.get(key).map(|it| -> &dyn AnyRoute { &**it }),
             PolicyTargetKind::Gateway
             | PolicyTargetKind::ListenerSet
             | PolicyTargetKind::Service => None,
@@ -63,8 +70,9 @@ impl Routes {
 
     /// Returns warnings about routes that are served as written, but whose matches or hostnames receive no traffic.
     pub(crate) fn advice(&self, gateways: &GatewayNodes) -> Vec<Diagnostic> {
-        let Routes { http } = self;
+        let Routes { http, grpc } = self;
         let mut found = shadowed::shadowed_matches(http, gateways);
+        found.extend(shadowed::shadowed_matches(grpc, gateways));
         found.extend(served_elsewhere::hostnames_served_elsewhere(
             self.iter(),
             gateways,

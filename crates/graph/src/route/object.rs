@@ -21,6 +21,8 @@ pub(crate) struct RouteObject<'a> {
     pub use_default_gateways: Option<UseDefaultGateways>,
     /// `spec.hostnames`; empty for kinds without hostnames.
     pub hostnames: &'a [Hostname],
+    /// The answer to requests of rules that can't be served, as messages call it: an HTTP status, or the kind's own.
+    pub refusal: &'static str,
 }
 
 impl<'a> RouteObject<'a> {

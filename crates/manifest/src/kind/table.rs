@@ -28,6 +28,10 @@ macro_rules! for_each_kind {
                 HTTPRoute(HTTPRouteSpec in http_routes), Namespaced, "httproutes" {
                     versions: &["v1", "v1beta1"], ..ROUTE
                 };
+                /// GRPCRoutes.
+                GRPCRoute(GRPCRouteSpec in grpc_routes), Namespaced, "grpcroutes" {
+                    ..ROUTE
+                };
                 /// ReferenceGrants.
                 ReferenceGrant(ReferenceGrantSpec in reference_grants), Namespaced, "referencegrants" {
                     versions: &["v1", "v1beta1"], short_names: &["refgrant"], reports_status: false, ..GATEWAY_API

@@ -2,12 +2,14 @@
 
 use crate::context::RequestContext;
 use crate::filter::request::RequestKind;
+use crate::response::grpc;
 use crate::response::reason::AnswerReason;
 use gatefold_dataplane::filter::cors;
 use gatefold_dataplane::path_normalization::PathNormalization;
-use gatefold_dataplane::preflight::Preflight;
-use gatefold_dataplane::request::RequestView;
-use gatefold_dataplane::{HttpListeners, Listener, Snapshot};
+use gatefold_dataplane::routing::Routers;
+use gatefold_dataplane::routing::preflight::Preflight;
+use gatefold_dataplane::routing::request::RequestView;
+use gatefold_dataplane::{HttpListeners, Listener, Rule, Snapshot};
 use gatefold_listen::Connection;
 use pingora_http::RequestHeader;
 use std::sync::Arc;
@@ -41,17 +43,34 @@ pub(crate) fn route<'s>(
         query: header.uri.query(),
         headers: &header.headers,
     };
-    let (rule, kind) = match cors::announced_method(&header.method, &header.headers) {
-        None => (listener.router.route(&view), RequestKind::Ordinary),
-        Some(announced) => match listener.router.preflight(&view, &announced) {
-            Preflight::Ordinary(rule) => (rule, RequestKind::Ordinary),
-            Preflight::Answered(rule) => (Some(rule), RequestKind::Preflight),
-        },
-    };
-    let rule = rule.ok_or(AnswerReason::NoRoute)?;
+    let found = find_rule(&listener.routers, header, &view);
+    let (rule, kind) = found.ok_or(AnswerReason::NoRoute)?;
     context.rule = Some(rule.clone());
     context.identity = listener.identity;
     Ok((listener, kind))
+}
+
+/// Returns the rule for a request. A gRPC request belongs to a GRPCRoute, or to an HTTPRoute if no GRPCRoute matches. The two
+/// kinds may thus share hostnames (API: `GRPCRouteSpec.hostnames`).
+fn find_rule<'r>(
+    routers: &'r Routers,
+    header: &RequestHeader,
+    request: &RequestView<'_>,
+) -> Option<(&'r Arc<Rule>, RequestKind)> {
+    let ordinary = |rule| (rule, RequestKind::Ordinary);
+    if !routers.grpc.is_empty()
+        && grpc::is_grpc(header)
+        && let Some(rule) = routers.grpc.route(request)
+    {
+        return Some(ordinary(rule));
+    }
+    match cors::announced_method(request.method, request.headers) {
+        None => routers.http.route(request).map(ordinary),
+        Some(announced) => match routers.http.preflight(request, &announced) {
+            Preflight::Ordinary(rule) => rule.map(ordinary),
+            Preflight::Answered(rule) => Some((rule, RequestKind::Preflight)),
+        },
+    }
 }
 
 /// Whether a request over TLS belongs to another listener than the server name of its connection. A client may use a

@@ -5,6 +5,7 @@
 use crate::context::RequestContext;
 use crate::filter;
 use crate::filter::headers::ResponseFields;
+use crate::response::grpc;
 use crate::response::reason::{AnswerReason, KeepAlive};
 use crate::response::unread_body;
 use bytes::Bytes;
@@ -65,6 +66,10 @@ impl OwnAnswer {
         }
         let head = session.req_header().method == Method::HEAD;
         let (header, body) = match self {
+            OwnAnswer::Reason(reason) if grpc::is_grpc(session.req_header()) => {
+                let header = Box::new(grpc::trailers_only(reason)?);
+                return session.write_response_header(header, true).await;
+            }
             OwnAnswer::Reason(reason) => by_reason(reason, session, context)?,
             OwnAnswer::Filter(answer) => by_filter(*answer, session, context).await?,
         };

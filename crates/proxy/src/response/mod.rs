@@ -3,6 +3,7 @@
 pub(crate) mod answer;
 pub(crate) mod close_delimited;
 pub(crate) mod failure;
+pub(crate) mod grpc;
 pub(crate) mod reason;
 pub(crate) mod relay;
 pub(crate) mod unread_body;

@@ -5,7 +5,7 @@ use crate::Timeouts;
 use gatefold_dataplane::backend::BackendTarget;
 use gatefold_dataplane::filter::Filters;
 use gatefold_dataplane::hostname::HostMap;
-use gatefold_dataplane::router::Router;
+use gatefold_dataplane::routing::Routers;
 use gatefold_dataplane::{Action, Listener, Port};
 use gatefold_listen::{Deadlines, ListenOptions};
 use http::StatusCode;
@@ -16,13 +16,13 @@ use tokio::io::AsyncReadExt;
 #[tokio::test(flavor = "multi_thread")]
 async fn unmatched_request_is_404_and_the_connection_is_kept() {
     let mut listeners = HostMap::default();
-    let router = Router::default();
+    let routers = Routers::default();
     let listener = Listener {
         name: "default/gateway/http".into(),
         port: 80,
         only_clients_of: None,
         identity: None,
-        router,
+        routers,
     };
     listeners.insert(Some("example.com"), Arc::new(listener));
     let gateway = Gateway::start(Port::Http(listeners)).await;

@@ -5,11 +5,12 @@ use crate::{Counters, Gatefold, Options, Timeouts, build};
 use arc_swap::ArcSwap;
 use gatefold_dataplane::backend::{Backend, BackendTarget, EndpointSet, HttpVersion, Split};
 use gatefold_dataplane::filter::Filters;
-use gatefold_dataplane::host_routes::{HostRoutes, RouteEntry};
 use gatefold_dataplane::hostname::HostMap;
-use gatefold_dataplane::http_match::HttpMatch;
-use gatefold_dataplane::matcher::PathMatch;
-use gatefold_dataplane::router::Router;
+use gatefold_dataplane::routing::Routers;
+use gatefold_dataplane::routing::host_routes::{HostRoutes, RouteEntry};
+use gatefold_dataplane::routing::http_match::HttpMatch;
+use gatefold_dataplane::routing::matcher::PathMatch;
+use gatefold_dataplane::routing::router::Router;
 use gatefold_dataplane::timeouts::RuleTimeouts;
 use gatefold_dataplane::tls::PortTls;
 use gatefold_dataplane::{Action, Listener, Port, Rule, RuleId, Snapshot, SocketKey};
@@ -209,7 +210,10 @@ fn listener_of(rule: Rule) -> Arc<Listener> {
         port: 80,
         only_clients_of: None,
         identity: None,
-        router: Router::new([(None, Arc::new(HostRoutes::new([&[entry][..]])))]),
+        routers: Routers {
+            http: Router::new([(None, Arc::new(HostRoutes::new([&[entry][..]])))]),
+            ..Routers::default()
+        },
     })
 }
 

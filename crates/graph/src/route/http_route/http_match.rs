@@ -6,16 +6,10 @@
 //! reject requests: then it matches every path (`docs/decisions/broken-matches.md`).
 
 use super::path_match;
-use crate::Build;
 use crate::route::object::RuleAt;
-use crate::route::rule::{InvalidPath, RuleContext, RuleMatches};
-use gatefold_dataplane::filter::header_modifier;
-use gatefold_dataplane::matcher;
-use gatefold_diagnostic::{Code, Diagnostic, Pointer};
-use gatefold_manifest::api::{HTTPHeaderMatch, HTTPRouteMatch, PathMatchType, ValueMatchType};
-
-/// Replaces an invalid regular expression. Like every expression it matches only text.
-const ANY_VALUE: &str = "(?s).*";
+use crate::route::rule::{InvalidPath, RuleContext, RuleMatches, value_match};
+use gatefold_diagnostic::{Diagnostic, Pointer};
+use gatefold_manifest::api::{HTTPRouteMatch, PathMatchType};
 
 /// Replaces an invalid regular expression for the path.
 const ANY_PATH: &str = ".*";
@@ -65,7 +59,7 @@ pub(super) fn build(
         for finding in finding.into_iter().chain(invalid_values) {
             context.refuse_for(finding);
         }
-        warn_of_impossible_values(at, one, &here, context.build);
+        value_match::warn_of_impossible_headers(at, &one.headers, &here, context.build);
     }
     matches
 }
@@ -85,7 +79,7 @@ fn invalid_path_of(
     match one.path.kind {
         PathMatchType::RegularExpression => {
             let pointer = || here().key("path").key("value");
-            invalid_pattern(at, &one.path.value, &pointer)
+            value_match::invalid_pattern(at, &one.path.value, &pointer)
         }
         PathMatchType::Exact | PathMatchType::PathPrefix => None,
     }
@@ -93,78 +87,21 @@ fn invalid_path_of(
 
 /// Returns the match without repeated headers and with each invalid expression replaced by one that matches any value, and
 /// the problems with the invalid ones.
-///
-/// "If multiple entries specify equivalent header names, only the first entry with an equivalent name MUST be
-/// considered for a match" (API: `HTTPHeaderMatch.name`).
 fn distinct_and_valid(
     at: RuleAt<'_>,
     one: &HTTPRouteMatch,
     here: &dyn Fn() -> Pointer,
 ) -> (HTTPRouteMatch, Vec<Diagnostic>) {
     let mut one = one.clone();
-    let mut invalid = Vec::new();
-    let mut repair = |list, index, kind, value: &mut String| {
-        if kind == ValueMatchType::RegularExpression {
-            let pointer = || here().key(list).index(index).key("value");
-            if let Some(finding) = invalid_pattern(at, value, &pointer) {
-                ANY_VALUE.clone_into(value);
-                invalid.push(finding);
-            }
-        }
-    };
-    for (index, header) in one.headers.iter_mut().enumerate() {
-        repair("headers", index, header.kind, &mut header.value);
-    }
+    let mut invalid = value_match::repair_headers(at, &mut one.headers, here);
     for (index, param) in one.query_params.iter_mut().enumerate() {
-        repair("queryParams", index, param.kind, &mut param.value);
+        let pointer = || here().key("queryParams").index(index).key("value");
+        invalid.extend(value_match::repair(
+            at,
+            param.kind,
+            &mut param.value,
+            &pointer,
+        ));
     }
-    let mut seen: Vec<String> = Vec::new();
-    one.headers.retain(|header| {
-        let name = header.name.as_str().to_ascii_lowercase();
-        let first = !seen.contains(&name);
-        seen.push(name);
-        first
-    });
     (one, invalid)
-}
-
-/// Returns the problem with a regular expression that can't be compiled.
-fn invalid_pattern(
-    at: RuleAt<'_>,
-    pattern: &str,
-    pointer: &dyn Fn() -> Pointer,
-) -> Option<Diagnostic> {
-    // Compile it as it is served: it must match the whole value.
-    let error = matcher::pattern(pattern).err()?;
-    let why = error.to_string();
-    let why = why.lines().last().unwrap_or_default().trim();
-    let message = format!("`{pattern}` isn't a valid regular expression: {why}");
-    let finding = at.finding(Code::InvalidMatch, pointer(), message);
-    Some(finding.help("the syntax is RE2's: no look-around, no back-references"))
-}
-
-/// Warns of header values that no request can have.
-fn warn_of_impossible_values(
-    at: RuleAt<'_>,
-    one: &HTTPRouteMatch,
-    here: &dyn Fn() -> Pointer,
-    build: &mut Build<'_>,
-) {
-    let impossible = |header: &HTTPHeaderMatch| {
-        let sent = header_modifier::value(&header.value);
-        header.kind == ValueMatchType::Exact
-            && sent.is_none_or(|sent| sent.as_bytes() != header.value.as_bytes())
-    };
-    let headers = one.headers.iter().enumerate();
-    for (index, header) in headers.filter(|(_, header)| impossible(header)) {
-        let message = format!(
-            "no request has a header `{}` with this value: it contains a control character, or begins or ends with a space",
-            header.name
-        );
-        let pointer = here().key("headers").index(index).key("value");
-        let finding = at.finding(Code::ImpossibleHeaderValue, pointer, message);
-        build
-            .diagnostics
-            .push(finding.caption("no request matches"));
-    }
 }

@@ -1,6 +1,6 @@
 //! The conditions of a match in comparable form: whether one match matches every request that another matches.
 
-use gatefold_dataplane::matcher;
+use gatefold_dataplane::routing::matcher;
 use gatefold_manifest::api::{
     HTTPMethod, HTTPPathMatch, HTTPRouteMatch, PathMatchType, ValueMatchType,
 };

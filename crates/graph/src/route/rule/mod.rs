@@ -10,6 +10,7 @@ mod node;
 mod request_rule;
 mod rule_context;
 mod rule_problems;
+pub(super) mod value_match;
 
 pub(super) use filter_spec::FilterSpec;
 pub use node::{BackendNode, FilterNode, MirrorNode, RuleNode, TargetNode};

@@ -138,6 +138,7 @@ impl<'a> RuleContext<'_, '_, 'a> {
         };
         let refused = node.refused.then_some(RefusedRule {
             index: self.at.index,
+            answer: self.at.route.refusal,
             problems: self.refusals,
             left_out,
             any_path: matches.any_path,
@@ -191,11 +192,12 @@ impl<'a> RuleContext<'_, '_, 'a> {
         if backends.iter().any(|backend| backend.weight != 0) {
             return;
         }
+        let refusal = self.at.route.refusal;
         let (pointer, message) = if backends.is_empty() {
-            let message = "the rule has no backend, so it answers 500";
+            let message = format!("the rule has no backend, so it answers {refusal}");
             (self.at.pointer(), message)
         } else {
-            let message = "every backend has weight 0, so the rule answers 500";
+            let message = format!("every backend has weight 0, so the rule answers {refusal}");
             (self.at.pointer().key("backendRefs"), message)
         };
         let finding = self.at.finding(Code::NoBackend, pointer, message);

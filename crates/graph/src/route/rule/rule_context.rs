@@ -19,7 +19,8 @@ impl RuleContext<'_, '_, '_> {
     /// Refuses the rule because of one of its fields.
     pub fn refuse(&mut self, code: Code, pointer: Pointer, message: String) {
         let finding = self.at.finding(code, pointer, message);
-        self.refuse_for(finding.caption("the rule answers 500"));
+        let caption = format!("the rule answers {}", self.at.route.refusal);
+        self.refuse_for(finding.caption(caption));
     }
 
     /// Refuses the rule because of this diagnostic.

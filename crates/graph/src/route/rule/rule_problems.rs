@@ -16,15 +16,17 @@ pub(crate) struct RuleProblems {
 pub(crate) struct RefusedRule {
     /// Its index in the route.
     pub index: usize,
+    /// The answer to its requests, as messages call it.
+    pub answer: &'static str,
     /// Why it is refused.
     pub problems: Vec<Problem>,
-    /// The part of it that doesn't even answer 500.
+    /// The part of it that isn't even answered.
     pub left_out: LeftOut,
     /// The indexes of its matches that match every path because their own path is invalid.
     pub any_path: Vec<usize>,
 }
 
-/// The part of a refused rule that doesn't even answer 500, because it is unknown which requests it is meant for.
+/// The part of a refused rule whose requests aren't answered, because it is unknown which requests it is meant for.
 pub(crate) enum LeftOut {
     /// The matches with these indexes. Mostly none.
     Matches(Vec<usize>),
@@ -65,7 +67,7 @@ impl fmt::Display for RefusedRule {
         match &self.left_out {
             LeftOut::Rule => f.write_str("is left out, other rules receive its requests")?,
             LeftOut::Matches(indexes) => {
-                f.write_str("answers 500")?;
+                write!(f, "answers {}", self.answer)?;
                 for index in &self.any_path {
                     write!(f, ", matches[{index}] at every path")?;
                 }

@@ -32,16 +32,19 @@ pub enum PolicyTargetKind {
     ListenerSet,
     /// An HTTPRoute; its sections are rules.
     HttpRoute,
+    /// A GRPCRoute; its sections are rules.
+    GrpcRoute,
     /// A Service; its sections are ports.
     Service,
 }
 
 impl PolicyTargetKind {
     /// All kinds of targets.
-    pub(crate) const ALL: [PolicyTargetKind; 4] = [
+    pub(crate) const ALL: [PolicyTargetKind; 5] = [
         PolicyTargetKind::Gateway,
         PolicyTargetKind::ListenerSet,
         PolicyTargetKind::HttpRoute,
+        PolicyTargetKind::GrpcRoute,
         PolicyTargetKind::Service,
     ];
 
@@ -51,6 +54,7 @@ impl PolicyTargetKind {
             PolicyTargetKind::Gateway => Kind::Gateway,
             PolicyTargetKind::ListenerSet => Kind::ListenerSet,
             PolicyTargetKind::HttpRoute => Kind::HTTPRoute,
+            PolicyTargetKind::GrpcRoute => Kind::GRPCRoute,
             PolicyTargetKind::Service => Kind::Service,
         }
     }
@@ -66,7 +70,7 @@ impl PolicyTargetKind {
             PolicyTargetKind::Gateway | PolicyTargetKind::ListenerSet => {
                 PolicyTargetSection::Listener
             }
-            PolicyTargetKind::HttpRoute => PolicyTargetSection::Rule,
+            PolicyTargetKind::HttpRoute | PolicyTargetKind::GrpcRoute => PolicyTargetSection::Rule,
             PolicyTargetKind::Service => PolicyTargetSection::Port,
         }
     }

@@ -11,7 +11,7 @@ pub struct RequestView<'r> {
     /// The method.
     pub method: &'r Method,
     /// The path without the query, in the form that rules are compared with; see
-    /// [`path_normalization`](super::path_normalization). The router itself decodes and removes nothing.
+    /// [`path_normalization`](crate::path_normalization). The router itself decodes and removes nothing.
     pub path: &'r str,
     /// The query as sent, without the `?`.
     pub query: Option<&'r str>,

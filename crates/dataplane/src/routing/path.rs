@@ -39,7 +39,7 @@ impl PathTable {
                 PathMatch::Regex(pattern) => patterns.push((Arc::clone(pattern), index)),
             }
         }
-        PatternGroup::build(&patterns, GROUP_BYTES, &mut table.patterns);
+        table.patterns = PatternGroup::all(&patterns);
         table
     }
 
@@ -64,14 +64,14 @@ impl PathTable {
 
 /// A range of entries.
 #[derive(Clone, Copy, Debug, Default)]
-struct EntryRange {
+pub(super) struct EntryRange {
     start: u32,
     length: u32,
 }
 
 impl EntryRange {
     /// Appends the next entry.
-    fn push(&mut self, index: u32) {
+    pub(super) fn push(&mut self, index: u32) {
         if self.length == 0 {
             self.start = index;
         }
@@ -83,7 +83,8 @@ impl EntryRange {
         self.length += 1;
     }
 
-    fn range(self) -> Range<usize> {
+    /// Returns the positions of the entries.
+    pub(super) fn range(self) -> Range<usize> {
         let start = self.start as usize;
         start..start + self.length as usize
     }
@@ -91,13 +92,20 @@ impl EntryRange {
 
 /// Regular expressions that are searched together in one pass over the path.
 #[derive(Debug)]
-struct PatternGroup {
+pub(super) struct PatternGroup {
     set: RegexSet,
     /// Pairs of the pattern's index in the set and the entry's index in the list, in order of precedence.
     uses: Box<[(u32, u32)]>,
 }
 
 impl PatternGroup {
+    /// Groups patterns, each with the position of its entry, in order of precedence.
+    pub(super) fn all(uses: &[(Arc<str>, u32)]) -> Vec<PatternGroup> {
+        let mut groups = Vec::new();
+        PatternGroup::build(uses, GROUP_BYTES, &mut groups);
+        groups
+    }
+
     /// Puts all patterns in one group, or in several if one would be too big.
     fn build(uses: &[(Arc<str>, u32)], bytes: usize, groups: &mut Vec<PatternGroup>) {
         if uses.is_empty() {
@@ -129,7 +137,12 @@ impl PatternGroup {
         }
     }
 
-    fn find<T>(&self, path: &str, take: &mut impl FnMut(Range<usize>) -> Option<T>) -> Option<T> {
+    /// Calls `take` with each entry whose pattern matches, in order of precedence, until it returns a value.
+    pub(super) fn find<T>(
+        &self,
+        path: &str,
+        take: &mut impl FnMut(Range<usize>) -> Option<T>,
+    ) -> Option<T> {
         // `matches` allocates, `is_match` does not.
         if !self.set.is_match(path) {
             return None;

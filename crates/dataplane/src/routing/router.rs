@@ -3,12 +3,12 @@
 //! In: the routes of each hostname, compiled. Out: the rule with the highest precedence that matches a request.
 //! Precedence within a hostname is defined in `rank`.
 
-use super::Rule;
 use super::host_routes::{Candidate, HostRoutes};
-use super::hostname::HostMap;
 use super::http_match::HttpMatch;
 use super::request::RequestView;
 use super::route_match::RouteMatch;
+use crate::Rule;
+use crate::hostname::HostMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -58,6 +58,11 @@ impl<M: RouteMatch> Router<M> {
     ) -> Option<T> {
         let mut fitting = self.hosts.candidates(request.host);
         fitting.find_map(|routes| routes.find(request, &take))
+    }
+
+    /// Whether there are no routes.
+    pub fn is_empty(&self) -> bool {
+        self.hosts.values().next().is_none()
     }
 
     /// Returns all rules. A rule with several matches or hostnames is repeated.

@@ -1,8 +1,8 @@
 //! Compiled routes: where they are served, their rules, and the matches of the rules.
 
-use super::backend::Backends;
-use super::matches::{CompileMatch, Patterns};
-use gatefold_dataplane::host_routes::RouteEntry;
+use super::compile_match::{CompileMatch, Patterns};
+use crate::backend::Backends;
+use gatefold_dataplane::routing::host_routes::RouteEntry;
 use gatefold_dataplane::{Rule, RuleId};
 use gatefold_graph::listener::ListenerId;
 use gatefold_graph::ordered::Follow;

@@ -2,11 +2,11 @@
 //!
 //! In: the matches of all routes for a hostname. Out: the matches that fit a request, in order of precedence.
 
-use super::Rule;
 use super::http_match::HttpMatch;
 use super::rank::MatchRank;
 use super::request::RequestView;
 use super::route_match::{MatchIndex, RequestConditions, RouteMatch};
+use crate::Rule;
 use std::fmt;
 use std::sync::Arc;
 

@@ -4,11 +4,11 @@
 //! that request in `Access-Control-Request-Method`, but not its headers. It is answered by the rule that will serve the
 //! announced request, not by a rule that matches the method OPTIONS.
 
-use super::Rule;
 use super::host_routes::Candidate;
 use super::http_match::HttpMatch;
 use super::request::RequestView;
 use super::router::Router;
+use crate::Rule;
 use http::Method;
 use std::sync::Arc;
 

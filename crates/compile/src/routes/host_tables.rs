@@ -1,9 +1,9 @@
 //! The routes of each listener by hostname, and the routers made of them.
 
-use super::route::CompiledRoute;
-use gatefold_dataplane::host_routes::HostRoutes;
-use gatefold_dataplane::route_match::RouteMatch;
-use gatefold_dataplane::router::Router;
+use super::compiled_route::CompiledRoute;
+use gatefold_dataplane::routing::host_routes::HostRoutes;
+use gatefold_dataplane::routing::route_match::RouteMatch;
+use gatefold_dataplane::routing::router::Router;
 use gatefold_graph::listener::ListenerId;
 use hashbrown::HashMap;
 use std::collections::BTreeMap;

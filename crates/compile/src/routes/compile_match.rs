@@ -1,14 +1,15 @@
 //! Compiles matches: their conditions become the form that requests are compared with.
 
-use gatefold_dataplane::matcher::{ValueMatch, pattern};
-use gatefold_dataplane::route_match::RouteMatch;
-use gatefold_manifest::api::ValueMatchType;
+use gatefold_dataplane::routing::matcher::{ValueMatch, pattern};
+use gatefold_dataplane::routing::route_match::RouteMatch;
+use gatefold_manifest::api::{HTTPHeaderMatch, ValueMatchType};
+use http::HeaderName;
 use regex::Regex;
 use std::collections::HashMap;
 
 /// Regular expressions, each compiled once however often the manifests contain it.
 #[derive(Default)]
-pub(super) struct Patterns {
+pub(crate) struct Patterns {
     known: HashMap<String, Option<Regex>>,
 }
 
@@ -18,18 +19,31 @@ const PATTERNS: usize = 1_000;
 
 impl Patterns {
     /// Prepares for the next graph.
-    pub(super) fn begin(&mut self) {
+    pub(crate) fn begin(&mut self) {
         if self.known.len() > PATTERNS {
             self.known.clear();
         }
     }
 
     /// Compiles the condition on the value of a header or a query parameter.
-    pub(super) fn value(&mut self, kind: ValueMatchType, text: &str) -> Option<ValueMatch> {
+    pub(crate) fn value(&mut self, kind: ValueMatchType, text: &str) -> Option<ValueMatch> {
         match kind {
             ValueMatchType::Exact => Some(ValueMatch::Exact(text.into())),
             ValueMatchType::RegularExpression => self.get(text).map(ValueMatch::Regex),
         }
+    }
+
+    /// Compiles the conditions on headers.
+    pub(crate) fn headers(
+        &mut self,
+        headers: &[HTTPHeaderMatch],
+    ) -> Option<Vec<(HeaderName, ValueMatch)>> {
+        let mut compiled = Vec::with_capacity(headers.len());
+        for header in headers {
+            let name = HeaderName::from_bytes(header.name.as_str().as_bytes()).ok()?;
+            compiled.push((name, self.value(header.kind, &header.value)?));
+        }
+        Some(compiled)
     }
 
     fn get(&mut self, text: &str) -> Option<Regex> {
@@ -43,7 +57,7 @@ impl Patterns {
 }
 
 /// A match of a kind of route, as the graph has it.
-pub(super) trait CompileMatch {
+pub(crate) trait CompileMatch {
     /// The compiled match.
     type Compiled: RouteMatch;
 

@@ -1,10 +1,10 @@
 //! Compiles the matches of HTTPRoutes.
 
-use super::matches::{CompileMatch, Patterns};
-use gatefold_dataplane::http_match::HttpMatch;
-use gatefold_dataplane::matcher::{Matcher, PathMatch, ValueMatch};
+use super::compile_match::{CompileMatch, Patterns};
+use gatefold_dataplane::routing::http_match::HttpMatch;
+use gatefold_dataplane::routing::matcher::{Matcher, PathMatch, ValueMatch};
 use gatefold_manifest::api::{HTTPPathMatch, HTTPRouteMatch, PathMatchType};
-use http::{HeaderName, Method};
+use http::Method;
 use std::sync::Arc;
 
 impl CompileMatch for HTTPRouteMatch {
@@ -34,11 +34,7 @@ fn path(path: &HTTPPathMatch) -> PathMatch {
 
 /// Compiles all other conditions.
 fn matcher(one: &HTTPRouteMatch, patterns: &mut Patterns) -> Option<Matcher> {
-    let mut headers = Vec::with_capacity(one.headers.len());
-    for header in &one.headers {
-        let name = HeaderName::from_bytes(header.name.as_str().as_bytes()).ok()?;
-        headers.push((name, patterns.value(header.kind, &header.value)?));
-    }
+    let headers = patterns.headers(&one.headers)?;
     let mut query: Vec<(Box<str>, ValueMatch)> = Vec::with_capacity(one.query_params.len());
     for param in &one.query_params {
         // Only the first match of a name counts (API: `HTTPRouteMatch.queryParams`).

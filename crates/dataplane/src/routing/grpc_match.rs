@@ -1,0 +1,181 @@
+//! The matches of GRPCRoute rules, and their precedence.
+//!
+//! The path of a gRPC request is `/package.Service/Method` (gRPC over HTTP/2, "Requests"). A match that names the service, or
+//! the service and the method, is looked up by one hash. All others are searched as a set of patterns.
+
+use super::matcher::Matcher;
+use super::path::{EntryRange, PatternGroup};
+use super::request::RequestView;
+use super::route_match::{MatchIndex, RouteMatch};
+use hashbrown::HashMap;
+use std::cmp::Reverse;
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// A match of a GRPCRoute rule.
+#[derive(Clone, Debug)]
+pub struct GrpcMatch {
+    /// The condition on the service.
+    pub service: NameMatch,
+    /// The condition on the method.
+    pub method: NameMatch,
+    /// The conditions on headers.
+    pub matcher: Arc<Matcher>,
+}
+
+/// How the name of a gRPC service or method is matched. Case matters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NameMatch {
+    /// This name.
+    Exact(Arc<str>),
+    /// A pattern for the whole name. A pattern that [`pattern`](super::matcher::pattern) refuses never matches.
+    Regex(Arc<str>),
+    /// Any name.
+    Any,
+}
+
+/// The precedence of a match among those of a hostname.
+///
+/// "Precedence MUST be given to the rule with the largest number of: characters in a matching service; characters in a
+/// matching method; header matches" (`GRPCRouteRule.matches`).
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct GrpcRank<'m> {
+    service: NameRank<'m>,
+    method: NameRank<'m>,
+    headers: Reverse<usize>,
+}
+
+/// The rank of a name. Two exact names that match the same request are equal, so the texts never decide between them; they keep
+/// equal names adjacent, which the index relies on. The longer of two patterns takes precedence, as for paths; see
+/// `docs/decisions/regex-precedence.md`.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum NameRank<'m> {
+    Exact(&'m str),
+    Regex(Reverse<usize>),
+    Any,
+}
+
+impl NameMatch {
+    fn rank(&self) -> NameRank<'_> {
+        match self {
+            NameMatch::Exact(name) => NameRank::Exact(name),
+            NameMatch::Regex(pattern) => NameRank::Regex(Reverse(pattern.chars().count())),
+            NameMatch::Any => NameRank::Any,
+        }
+    }
+
+    /// Returns the pattern of the name; `any` if every name matches.
+    fn pattern(&self, any: &str) -> String {
+        match self {
+            NameMatch::Exact(name) => regex::escape(name),
+            NameMatch::Regex(pattern) => format!("(?:{pattern})"),
+            NameMatch::Any => any.to_owned(),
+        }
+    }
+}
+
+impl RouteMatch for GrpcMatch {
+    type Index = GrpcIndex;
+    type Conditions = Matcher;
+    type Rank<'m> = GrpcRank<'m>;
+
+    fn rank(&self) -> GrpcRank<'_> {
+        GrpcRank {
+            service: self.service.rank(),
+            method: self.method.rank(),
+            headers: Reverse(self.matcher.headers.len()),
+        }
+    }
+
+    fn conditions(&self) -> Option<&Arc<Matcher>> {
+        Some(&self.matcher).filter(|matcher| !matcher.is_empty())
+    }
+}
+
+/// The matches of a hostname by service and method.
+#[derive(Debug, Default)]
+pub struct GrpcIndex {
+    /// By path, for matches with service and method.
+    methods: HashMap<Box<str>, EntryRange>,
+    /// By service, for matches of any method.
+    services: HashMap<Box<str>, EntryRange>,
+    /// All other matches but those of any service and method.
+    patterns: Vec<PatternGroup>,
+    /// Matches of any service and method.
+    any: EntryRange,
+}
+
+impl MatchIndex<GrpcMatch> for GrpcIndex {
+    fn build<'m>(matches: impl Iterator<Item = &'m GrpcMatch>) -> Self {
+        let mut index = GrpcIndex::default();
+        let mut patterns = Vec::new();
+        for (position, one) in (0..).zip(matches) {
+            let range = match (&one.service, &one.method) {
+                (NameMatch::Exact(service), NameMatch::Exact(method)) => {
+                    let path = format!("/{service}/{method}");
+                    index.methods.entry(path.into()).or_default()
+                }
+                (NameMatch::Exact(service), NameMatch::Any) => {
+                    index.services.entry((**service).into()).or_default()
+                }
+                (NameMatch::Any, NameMatch::Any) => &mut index.any,
+                (service, method) => {
+                    let (service, method) = (service.pattern(".+"), method.pattern("[^/]+"));
+                    patterns.push((format!("/{service}/{method}").into(), position));
+                    continue;
+                }
+            };
+            range.push(position);
+        }
+        index.patterns = PatternGroup::all(&patterns);
+        index
+    }
+
+    fn find<T>(
+        &self,
+        request: &RequestView<'_>,
+        mut take: impl FnMut(Range<usize>) -> Option<T>,
+    ) -> Option<T> {
+        let path = request.path;
+        let method = self.methods.get(path);
+        if let Some(taken) = method.and_then(|range| take(range.range())) {
+            return Some(taken);
+        }
+        let service = service(path).and_then(|service| self.services.get(service));
+        if let Some(taken) = service.and_then(|range| take(range.range())) {
+            return Some(taken);
+        }
+        let mut groups = self.patterns.iter();
+        groups
+            .find_map(|group| group.find(path, &mut take))
+            .or_else(|| take(self.any.range()))
+    }
+}
+
+/// Returns the service that a path names. `None` if it isn't the path of a gRPC request.
+fn service(path: &str) -> Option<&str> {
+    let (service, _method) = path.strip_prefix('/')?.rsplit_once('/')?;
+    Some(service)
+}
+
+impl fmt::Display for GrpcMatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let GrpcMatch {
+            service,
+            method,
+            matcher,
+        } = self;
+        write!(f, "gRPC {service}/{method}{matcher}")
+    }
+}
+
+impl fmt::Display for NameMatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            NameMatch::Exact(name) => f.write_str(name),
+            NameMatch::Regex(pattern) => write!(f, "~{pattern:?}"),
+            NameMatch::Any => f.write_str("*"),
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! The matches of a GRPCRoute's rule, and what an invalid match still matches.
+//!
+//! The treatment of invalid matches is that of HTTPRoutes (`docs/decisions/broken-matches.md`): a rule with one answers
+//! UNAVAILABLE. An invalid expression for a header matches any value. A match with an invalid expression for the service or
+//! method is left out, unless the rule may reject requests: then it matches every service and method.
+
+use crate::Build;
+use crate::condition::{Problem, Reason};
+use crate::route::match_id::MatchId;
+use crate::route::object::{RouteObject, RuleAt};
+use crate::route::rule::{InvalidPath, RuleContext, RuleMatches, value_match};
+use crate::route::shadowed::unreachable;
+use gatefold_diagnostic::{Diagnostic, Pointer};
+use gatefold_manifest::api::{GRPCMethodMatch, GRPCRouteMatch, GRPCRouteRule, ValueMatchType};
+use std::collections::{BTreeMap, HashMap};
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+const LEFT_OUT: &str = "the match is left out: other rules receive its requests";
+const MATCHES_EVERY_METHOD: &str = "until it is fixed, every service and method matches and is answered UNAVAILABLE, because this rule may reject requests";
+const ANY_VALUE_MATCHES: &str =
+    "any value matches until it is fixed, and the rule answers UNAVAILABLE";
+
+/// Builds the matches of a rule. A rule without matches matches every gRPC request.
+pub(super) fn build(
+    listed: &[GRPCRouteMatch],
+    invalid_path: InvalidPath,
+    context: &mut RuleContext<'_, '_, '_>,
+) -> RuleMatches<GRPCRouteMatch> {
+    let at = context.at;
+    let mut matches = RuleMatches {
+        kept: Vec::with_capacity(listed.len()),
+        left_out: Vec::new(),
+        any_path: Vec::new(),
+    };
+    if listed.is_empty() {
+        matches.kept.push(GRPCRouteMatch::default());
+    }
+    for (index, one) in listed.iter().enumerate() {
+        let here = || at.pointer().key("matches").index(index);
+        let mut kept = one.clone();
+        let invalid_headers = value_match::repair_headers(at, &mut kept.headers, &here);
+        let invalid_names = one.method.iter();
+        let invalid_names: Vec<Diagnostic> = invalid_names
+            .flat_map(|method| invalid_names_of(at, method, &here))
+            .collect();
+        let caption = match (invalid_names.is_empty(), invalid_path) {
+            (true, InvalidPath::LeaveOut | InvalidPath::MatchAll) => {
+                matches.kept.push(kept);
+                ANY_VALUE_MATCHES
+            }
+            (false, InvalidPath::MatchAll) => {
+                kept.method = None;
+                matches.kept.push(kept);
+                matches.any_path.push(index);
+                MATCHES_EVERY_METHOD
+            }
+            (false, InvalidPath::LeaveOut) => {
+                matches.left_out.push(index);
+                LEFT_OUT
+            }
+        };
+        for finding in invalid_names.into_iter().chain(invalid_headers) {
+            let message = finding.message.clone();
+            let problem = Problem::new(Reason::UnsupportedValue, message);
+            context.refusals.push(problem);
+            context.build.diagnostics.push(finding.caption(caption));
+        }
+        value_match::warn_of_impossible_headers(at, &one.headers, &here, context.build);
+    }
+    matches
+}
+
+fn invalid_names_of(
+    at: RuleAt<'_>,
+    method: &GRPCMethodMatch,
+    here: &dyn Fn() -> Pointer,
+) -> Vec<Diagnostic> {
+    if method.kind == ValueMatchType::Exact {
+        return Vec::new();
+    }
+    let names = [("service", &method.service), ("method", &method.method)];
+    let invalid = names.iter().filter_map(|(field, name)| {
+        let pointer = || here().key("method").key(*field);
+        value_match::invalid_pattern(at, name.as_deref()?, &pointer)
+    });
+    invalid.collect()
+}
+
+/// Returns the matches of a route. A rule without matches has one, which matches everything.
+pub(super) fn all(
+    rules: &[GRPCRouteRule],
+) -> impl Iterator<Item = (MatchId, Option<&GRPCRouteMatch>)> {
+    rules.iter().enumerate().flat_map(|(rule, it)| {
+        let default = it.matches.is_empty().then_some((None, None));
+        let listed = it.matches.iter().enumerate();
+        let listed = listed.map(|(index, one)| (Some(index), Some(one)));
+        let all = default.into_iter().chain(listed);
+        all.map(move |(index, one)| (MatchId { rule, index }, one))
+    })
+}
+
+/// Returns the match with this identity. The inner `None` is the match of a rule without matches.
+pub(super) fn find(rules: &[GRPCRouteRule], id: MatchId) -> Option<Option<&GRPCRouteMatch>> {
+    let mut matches = all(rules);
+    let (_, one) = matches.find(|(other, _)| *other == id)?;
+    Some(one)
+}
+
+/// Reports matches that receive no requests because the same match precedes them in the route.
+pub(super) fn report_repeated(
+    route: RouteObject<'_>,
+    rules: &[GRPCRouteRule],
+    build: &mut Build<'_>,
+) {
+    let mut first = HashMap::new();
+    for (id, one) in all(rules) {
+        let preceding = *first.entry(GrpcConditions::of(one)).or_insert(id);
+        if preceding == id {
+            continue;
+        }
+        let place = |id: MatchId| route.object.place(id.pointer());
+        let message = "the match receives no requests: the same match precedes it".to_owned();
+        let finding = unreachable(
+            (place(id), message),
+            place(preceding),
+            "this match receives them",
+        );
+        let finding = finding.about(route.object.id());
+        build
+            .diagnostics
+            .push(finding.help("remove one of the two"));
+    }
+}
+
+/// The conditions of a match in comparable form. Equal conditions match the same requests.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct GrpcConditions<'m> {
+    service: Option<(ValueMatchType, &'m str)>,
+    method: Option<(ValueMatchType, &'m str)>,
+    headers: BTreeMap<String, (ValueMatchType, &'m str)>,
+}
+
+impl<'m> GrpcConditions<'m> {
+    /// Reads the conditions of a match. `None` matches everything.
+    pub fn of(one: Option<&'m GRPCRouteMatch>) -> Self {
+        let Some(one) = one else {
+            return GrpcConditions::default();
+        };
+        let name = |name: fn(&GRPCMethodMatch) -> Option<&String>| {
+            let method = one.method.as_ref()?;
+            let name = name(method).filter(|name| !name.is_empty())?;
+            Some((method.kind, name.as_str()))
+        };
+        let mut headers = BTreeMap::new();
+        for header in &one.headers {
+            let name = header.name.as_str().to_ascii_lowercase();
+            let value = (header.kind, header.value.as_str());
+            headers.entry(name).or_insert(value);
+        }
+        GrpcConditions {
+            service: name(|method| method.service.as_ref()),
+            method: name(|method| method.method.as_ref()),
+            headers,
+        }
+    }
+
+    /// Returns a hash: equal conditions have the same one.
+    pub fn digest(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        self.hash(&mut hasher);
+        hasher.finish()
+    }
+}
