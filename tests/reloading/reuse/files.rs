@@ -12,7 +12,7 @@ const NOTHING: &str = "# nothing\n";
 /// The number of variants of each file.
 pub(super) const VARIANTS: usize = 6;
 /// All files.
-pub(super) const FILES: [File; 19] = [
+pub(super) const FILES: [File; 21] = [
     ("gateway.yaml", gateway),
     ("set.yaml", listener_set),
     ("route-1.yaml", |variant| route("one", variant)),
@@ -32,6 +32,8 @@ pub(super) const FILES: [File; 19] = [
     ("protection-2.yaml", |variant| protection(variant + 4)),
     ("protection-3.yaml", unreadable_protection),
     ("secret.yaml", secret),
+    ("grpc-route-1.yaml", |variant| grpc_route("one", variant)),
+    ("grpc-route-2.yaml", |variant| grpc_route("two", variant + 3)),
 ];
 
 /// Writes a variant of a file.
@@ -114,6 +116,24 @@ fn route(name: &str, variant: usize) -> String {
     )
 }
 
+/// The same as an HTTPRoute, with matches of gRPC. The first three variants differ only in their matches.
+fn grpc_route(name: &str, variant: usize) -> String {
+    let method = [
+        "{service: a.B, method: Get}",
+        "{service: a.B}",
+        "{type: RegularExpression, service: 'a[.].*'}",
+        "{type: RegularExpression, method: '(a'}",
+        "{method: Get}",
+    ][variant % 5];
+    let http = route(name, if variant < 3 { 0 } else { variant });
+    let (before, after) = (
+        http.find("path: ").expect("a path"),
+        http.find("}}, {headers").expect("the match's end"),
+    );
+    let (before, after) = (&http[..before], &http[after + 1..]);
+    format!("{before}method: {method}{after}").replace("kind: HTTPRoute", "kind: GRPCRoute")
+}
+
 fn service(namespace: &str, variant: usize) -> String {
     let ports = match variant {
         0 => return NOTHING.to_owned(),
@@ -164,9 +184,11 @@ fn namespace(variant: usize) -> String {
 fn grant(variant: usize) -> String {
     match variant {
         0..=2 => NOTHING.to_owned(),
-        _ => "apiVersion: gateway.networking.k8s.io/v1beta1\nkind: ReferenceGrant\nmetadata: {name: grant, namespace: other}\n\
-             spec: {from: [{group: gateway.networking.k8s.io, kind: HTTPRoute, namespace: default}], to: [{group: '', kind: Service}]}\n"
-            .to_owned(),
+        _ => format!(
+            "apiVersion: gateway.networking.k8s.io/v1beta1\nkind: ReferenceGrant\nmetadata: {{name: grant, namespace: other}}\n\
+             spec: {{from: [{{group: gateway.networking.k8s.io, kind: {}, namespace: default}}], to: [{{group: '', kind: Service}}]}}\n",
+            ["HTTPRoute", "GRPCRoute"][variant % 2]
+        ),
     }
 }
 
@@ -223,7 +245,8 @@ fn protection(variant: usize) -> String {
             "targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: edge, sectionName: more}]"
         }
         4 => {
-            "targetSelectors: [{kind: HTTPRoute, matchExpressions: [{key: team, operator: DoesNotExist}]}]"
+            "targetSelectors: [{kind: HTTPRoute, matchExpressions: [{key: team, operator: DoesNotExist}]}], \
+             targetRefs: [{group: gateway.networking.k8s.io, kind: GRPCRoute, name: one, sectionName: first}]"
         }
         _ => {
             "targetRefs: [{group: gateway.networking.k8s.io, kind: ListenerSet, name: set}, {group: '', kind: Service, name: shop}]"
