@@ -5,8 +5,8 @@
 //! [`Setting::line`].
 
 use gatefold::status::{
-    Applied, BindFailure, BindFailureReason, ListenerStatus, RouteStatus, StatusCondition, Statuses,
-    report, table::tables,
+    Applied, BindFailure, BindFailureReason, ListenerStatus, RouteStatus, StatusCondition,
+    Statuses, report, table::tables,
 };
 use gatefold_compile::compile;
 use gatefold_dataplane::SocketKey;
@@ -196,11 +196,7 @@ fn conditions(statuses: &Statuses, text: &mut String) {
     text.push('\n');
 }
 
-fn routes(
-    kind: &str,
-    statuses: &BTreeMap<NamespacedName, Arc<RouteStatus>>,
-    text: &mut String,
-) {
+fn routes(kind: &str, statuses: &BTreeMap<NamespacedName, Arc<RouteStatus>>, text: &mut String) {
     for (key, status) in statuses {
         for parent in &status.parents {
             let section = parent.parent_ref.section_name.as_ref();

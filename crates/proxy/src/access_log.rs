@@ -1,6 +1,7 @@
 //! The access log.
 
 use crate::context::RequestContext;
+use crate::response::grpc;
 use http::HeaderValue;
 use pingora_proxy::Session;
 use tracing::{Level, enabled, info};
@@ -20,11 +21,14 @@ pub(crate) fn log(session: &Session, context: &RequestContext) {
     };
     let request = session.req_header();
     let rule = context.rule.as_deref();
+    let response = session.response_written();
     info!(
         target: TARGET,
         method = request.method.as_str(),
         path = request.uri.path(),
-        status = session.response_written().map_or(0, |response| response.status.as_u16()),
+        status = response.map_or(0, |response| response.status.as_u16()),
+        // Of an answer without trailers: one of the proxy, or the failure of a backend.
+        grpc_status = response.and_then(|response| text(response.headers.get(grpc::STATUS))),
         host = text(request.headers.get(http::header::HOST))
             .or_else(|| request.uri.authority().map(|authority| authority.as_str())),
         route = rule.map(|rule| &*rule.id.route),

@@ -33,7 +33,9 @@ pub(super) const FILES: [File; 21] = [
     ("protection-3.yaml", unreadable_protection),
     ("secret.yaml", secret),
     ("grpc-route-1.yaml", |variant| grpc_route("one", variant)),
-    ("grpc-route-2.yaml", |variant| grpc_route("two", variant + 3)),
+    ("grpc-route-2.yaml", |variant| {
+        grpc_route("two", variant + 3)
+    }),
 ];
 
 /// Writes a variant of a file.

@@ -11,8 +11,7 @@ fn grpc_route(spec: &str) -> String {
 
 #[test]
 fn checks_the_rules_of_matches() {
-    let spec = "  parentRefs: [{name: gw}, {name: gw}]
-  hostnames: [\"*.*.example\", 10.0.0.1]
+    let spec = "  hostnames: [\"*.*.example\", 10.0.0.1]
   rules:
   - name: one
     matches:
@@ -22,9 +21,9 @@ fn checks_the_rules_of_matches() {
     - method: {type: exact, service: a}
     - method: {type: RegularExpression, service: 'a/b', method: '['}
     - method: {service: a.b, Method: Get}
-    - headers: [{name: a b, value: x}, {name: c, value: x}, {name: C, value: y}, {name: d, value: \"\"}]
+    - headers: [{name: a b, value: x}, {name: d, value: \"\"}]
     - path: {value: /a.b/Get}
-  - name: one
+  - name: two words
     timeouts: {request: 1s}
     backendRefs: [{name: a}, {name: b, port: 0}, {name: c, port: 1, weight: -1}]
 ";
@@ -35,9 +34,6 @@ fn checks_the_rules_of_matches() {
 fn checks_the_rules_of_filters_and_session_persistence() {
     let spec = "  rules:
   - filters:
-    - {type: RequestHeaderModifier, requestHeaderModifier: {set: [{name: a, value: b}]}}
-    - {type: RequestHeaderModifier, requestHeaderModifier: {add: [{name: a, value: b}]}}
-    - {type: ResponseHeaderModifier, responseHeaderModifier: {remove: [a]}}
     - {type: ResponseHeaderModifier, requestHeaderModifier: {remove: [a]}}
     - {type: RequestMirror, requestMirror: {backendRef: {name: a}, percent: 101}}
     - {type: ExtensionRef}
@@ -48,6 +44,28 @@ fn checks_the_rules_of_filters_and_session_persistence() {
     - name: a
       port: 80
       filters: [{type: CORS}, {type: RequestMirror}]
+";
+    insta::assert_snapshot!(rendered_of(&grpc_route(spec)));
+}
+
+#[test]
+fn checks_what_must_not_be_repeated() {
+    let spec = "  parentRefs: [{name: gw}, {name: gw}]
+  rules:
+  - name: one
+    matches:
+    - headers: [{name: c, value: x}, {name: C, value: z}]
+    filters:
+    - {type: RequestHeaderModifier, requestHeaderModifier: {set: [{name: a, value: b}]}}
+    - {type: ResponseHeaderModifier, responseHeaderModifier: {remove: [a]}}
+    - {type: RequestHeaderModifier, requestHeaderModifier: {add: [{name: b, value: c}]}}
+    backendRefs:
+    - name: a
+      port: 80
+      filters:
+      - {type: ResponseHeaderModifier, responseHeaderModifier: {remove: [a]}}
+      - {type: ResponseHeaderModifier, responseHeaderModifier: {remove: [b]}}
+  - name: one
 ";
     insta::assert_snapshot!(rendered_of(&grpc_route(spec)));
 }
@@ -64,7 +82,10 @@ fn allows_128_matches_in_all_rules_and_64_in_a_rule() {
     };
     assert_eq!(load(&[64, 64]).diagnostics, []);
     for (rules, expected) in [
-        (&[64, 64, 1][..], "128 matches in all its rules, this one has 129"),
+        (
+            &[64, 64, 1][..],
+            "128 matches in all its rules, this one has 129",
+        ),
         (&[65], "64"),
     ] {
         let loaded = load(rules);
