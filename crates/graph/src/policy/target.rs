@@ -46,6 +46,19 @@ impl TargetedPart {
     }
 }
 
+impl TargetedObject {
+    /// What requests for it are answered while it is closed.
+    pub fn refusal(&self) -> &'static str {
+        match self.kind {
+            PolicyTargetKind::GrpcRoute => "UNAVAILABLE",
+            PolicyTargetKind::Gateway
+            | PolicyTargetKind::ListenerSet
+            | PolicyTargetKind::HttpRoute
+            | PolicyTargetKind::Service => "500",
+        }
+    }
+}
+
 impl fmt::Display for TargetedObject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let section = self.kind.sections().as_str();

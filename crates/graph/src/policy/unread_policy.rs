@@ -131,7 +131,9 @@ impl ResolvedPolicy<'_> {
                 self.finding(Code::UnreadPolicy, target, message)
             }
             Treatment::Closes => {
-                let message = format!("gatefold can't enforce {key}: {what} {answers} 500");
+                // All objects of a target are of one kind.
+                let refusal = first.refusal();
+                let message = format!("gatefold can't enforce {key}: {what} {answers} {refusal}");
                 let by = self.policy.protection.as_deref().unwrap_or_default();
                 self.finding(Code::UnreadProtection, target, message)
                     .note(format!("it counts as a protection because of {by}"))
