@@ -340,6 +340,23 @@ fn check_and_get_show_grpc_routes() {
     assert!(text.contains("calls") && text.contains(HOST), "{output:?}");
 }
 
+#[test]
+fn check_warns_of_a_match_that_an_older_grpc_route_has() {
+    let folder = folder(CART, &[("one", own_address_and_port())]);
+    let warns = |folder: &Folder| {
+        let text = check(folder).stdout;
+        let text = String::from_utf8_lossy(&text).into_owned();
+        text.contains("warning[GF0532]") && text.contains("GRPCRoute default/calls has the same")
+    };
+    folder.write("http.yaml", route("one", HOST));
+    assert!(!warns(&folder), "an HTTPRoute has no matches of gRPC");
+    folder.write("copy.yaml", grpc_route("copy", HOST, CART));
+    assert!(warns(&folder), "the copy receives no requests");
+    let other = CART.replace("shop.Cart", "shop.Other");
+    folder.write("copy.yaml", grpc_route("copy", HOST, &other));
+    assert!(!warns(&folder), "the routes match different services");
+}
+
 fn own_address_and_port() -> SocketAddr {
     SocketAddr::new(own_address(), 3000)
 }
