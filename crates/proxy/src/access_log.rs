@@ -22,13 +22,15 @@ pub(crate) fn log(session: &Session, context: &RequestContext) {
     let request = session.req_header();
     let rule = context.rule.as_deref();
     let response = session.response_written();
+    let in_trailers = context.grpc_status.as_ref();
+    // A failure of the proxy, and often one of a backend, has no trailers.
+    let grpc_status = in_trailers.or_else(|| response.and_then(|it| it.headers.get(grpc::STATUS)));
     info!(
         target: TARGET,
         method = request.method.as_str(),
         path = request.uri.path(),
         status = response.map_or(0, |response| response.status.as_u16()),
-        // Of an answer without trailers: one of the proxy, or the failure of a backend.
-        grpc_status = response.and_then(|response| text(response.headers.get(grpc::STATUS))),
+        grpc_status = text(grpc_status).and_then(|status| status.parse::<u32>().ok()),
         host = text(request.headers.get(http::header::HOST))
             .or_else(|| request.uri.authority().map(|authority| authority.as_str())),
         route = rule.map(|rule| &*rule.id.route),

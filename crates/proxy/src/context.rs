@@ -16,6 +16,7 @@ use gatefold_dataplane::filter::answer::FilterAnswer;
 use gatefold_dataplane::timeouts::TimeLimit;
 use gatefold_listen::clock::Tick;
 use gatefold_listen::{ActiveRequest, HoldsRequest};
+use http::HeaderValue;
 use pingora_core::Result;
 use pingora_core::upstreams::peer::HttpPeer;
 use std::net::SocketAddr;
@@ -63,6 +64,8 @@ pub struct RequestContext {
     pub(crate) answer: Option<Box<FilterAnswer>>,
     /// Its identifier in all logs.
     pub(crate) id: Option<RequestId>,
+    /// The gRPC status in the trailers of the response. Only set if its log line is wanted.
+    pub(crate) grpc_status: Option<HeaderValue>,
 }
 
 impl RequestContext {
