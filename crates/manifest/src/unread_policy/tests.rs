@@ -124,6 +124,7 @@ spec:
         [
             PolicyTargetKind::Gateway,
             PolicyTargetKind::HttpRoute,
+            PolicyTargetKind::GrpcRoute,
             PolicyTargetKind::Service,
             PolicyTargetKind::ListenerSet,
         ],
@@ -131,7 +132,7 @@ spec:
     );
     assert_eq!(targets[0].section.as_deref(), Some("http"));
     assert_eq!(targets[1].pointer.to_string(), "spec.targetRefs[0]");
-    let selector = &targets[3].choice;
+    let selector = &targets[4].choice;
     assert!(
         matches!(selector, PolicyTargetChoice::Labels { .. }),
         "{selector:?}"
