@@ -8,7 +8,7 @@ use h2::client::SendRequest;
 use h2::server::SendResponse;
 use h2::{RecvStream, SendStream};
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Request, Response};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use rustls::pki_types::ServerName;
 use std::future::Future;
 use std::io;
@@ -127,7 +127,7 @@ fn failure() -> HeaderMap {
         ("grpc-status-details-bin", "CAgSCHRvbyBtdWNo"),
     ];
     let fields = fields.map(|(name, value)| {
-        let name = http::HeaderName::from_static(name);
+        let name = HeaderName::from_static(name);
         (name, HeaderValue::from_static(value))
     });
     HeaderMap::from_iter(fields)
@@ -161,6 +161,21 @@ impl GrpcAnswer {
     /// The backend that answered.
     pub fn backend(&self) -> Option<&str> {
         self.headers.get("x-backend")?.to_str().ok()
+    }
+}
+
+/// Without the trailers.
+impl From<GrpcAnswer> for super::client::Response {
+    fn from(answer: GrpcAnswer) -> Self {
+        let headers = answer.headers.iter().map(|(name, value)| {
+            let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
+            (name.as_str().to_owned(), value)
+        });
+        super::client::Response {
+            status: answer.status,
+            headers: headers.collect(),
+            body: answer.body,
+        }
     }
 }
 
@@ -245,6 +260,23 @@ impl GrpcClient {
         message: &str,
     ) -> GrpcAnswer {
         let request = self.request(method, host, path, kind);
+        self.exchange(request, message)
+    }
+
+    /// Sends a gRPC request with these additional headers and without a message, and reads the answer.
+    #[track_caller]
+    pub fn call_with(&mut self, host: &str, path: &str, headers: &[(&str, &str)]) -> GrpcAnswer {
+        let mut request = self.request("POST", host, path, "application/grpc");
+        for (name, value) in headers {
+            let name = HeaderName::from_bytes(name.as_bytes()).expect("a header name");
+            let value = HeaderValue::from_str(value).expect("a header value");
+            request.headers_mut().append(name, value);
+        }
+        self.exchange(request, "")
+    }
+
+    #[track_caller]
+    fn exchange(&mut self, request: Request<()>, message: &str) -> GrpcAnswer {
         let requests = &mut self.requests;
         self.runtime.block_on(soon(async move {
             let (answer, mut up) = requests.send_request(request, false).expect("a stream");

@@ -10,7 +10,7 @@ use gatefold_manifest::api::{
     Timestamp, ValueMatchType,
 };
 use gatefold_manifest::{Loader, Resources};
-use http::{HeaderMap, HeaderValue, Method};
+use http::{HeaderMap, HeaderValue, Method, Version};
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 use std::cmp::Ordering;
@@ -203,6 +203,7 @@ fn compiled_route(snapshot: &Snapshot, request: &Request) -> Option<(String, usi
         headers.append(name, HeaderValue::from_str(value).expect("a header value"));
     }
     let view = RequestView {
+        version: Version::HTTP_2,
         host: &request.host,
         method: &Method::POST,
         path: &request.path,

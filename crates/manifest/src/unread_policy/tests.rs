@@ -110,6 +110,7 @@ spec:
   targetRefs:
   - {apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, name: shop}
   - {group: gateway.networking.k8s.io, kind: GRPCRoute, name: shop}
+  - {group: gateway.networking.k8s.io, kind: TCPRoute, name: shop}
   - {group: example.com, kind: Gateway, name: other}
   - {group: '', kind: Service, name: shop}
   targetSelectors: [{kind: ListenerSet}]
