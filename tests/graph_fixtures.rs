@@ -6,7 +6,7 @@
 
 use gatefold::status::{
     Applied, BindFailure, BindFailureReason, ListenerStatus, StatusCondition, Statuses, report,
-    table::tables,
+    tables,
 };
 use gatefold_compile::compile;
 use gatefold_dataplane::SocketKey;

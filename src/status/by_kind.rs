@@ -67,6 +67,13 @@ impl Statuses {
     }
 }
 
+/// Returns the tables of `gatefold check`: one for each kind with a status, and one of all listeners.
+pub fn tables(graph: &Graph, statuses: &Statuses) -> Vec<StatusTable> {
+    let reported = Kind::ALL.iter().filter_map(|kind| reported(*kind));
+    let tables = reported.flat_map(|reported| reported.tables);
+    tables.map(|table| table(graph, statuses)).collect()
+}
+
 fn to_json(status: Option<&impl Serialize>) -> Option<Value> {
     serde_json::to_value(status?).ok()
 }

@@ -13,6 +13,7 @@ mod route;
 pub mod table;
 mod types;
 
+pub use by_kind::tables;
 pub use foreign::Conditions;
 use gatefold_dataplane::SocketKey;
 pub use gatefold_listen::{BindFailure, BindFailureReason};
