@@ -5,7 +5,6 @@
 //! method is left out, unless the rule may reject requests: then it matches every service and method.
 
 use crate::Build;
-use crate::condition::{Problem, Reason};
 use crate::route::match_id::MatchId;
 use crate::route::object::{RouteObject, RuleAt};
 use crate::route::rule::{InvalidPath, RuleContext, RuleMatches, value_match};
@@ -60,10 +59,7 @@ pub(super) fn build(
             }
         };
         for finding in invalid_names.into_iter().chain(invalid_headers) {
-            let message = finding.message.clone();
-            let problem = Problem::new(Reason::UnsupportedValue, message);
-            context.refusals.push(problem);
-            context.build.diagnostics.push(finding.caption(caption));
+            context.refuse_for(finding.caption(caption));
         }
         value_match::warn_of_impossible_headers(at, &one.headers, &here, context.build);
     }
