@@ -12,10 +12,11 @@ use super::rule::{
 };
 use crate::Build;
 use crate::backend::BackendReferences;
+use crate::policy::target_objects::TargetFields;
 use gatefold_dataplane::backend::HttpVersion;
 use gatefold_manifest::api::{
     GRPCRoute, GRPCRouteFilter, GRPCRouteFilterType, GRPCRouteMatch, GRPCRouteRule, GRPCRouteSpec,
-    HTTPRouteRetry, HTTPRouteTimeouts, PolicyTargetKind, SectionName,
+    HTTPRouteRetry, HTTPRouteTimeouts, PolicyTargetKind, RouteTargetKind, SectionName,
 };
 use grpc_match::GrpcConditions;
 
@@ -26,7 +27,7 @@ pub struct GrpcRoute;
 impl RouteKind for GrpcRoute {
     type Spec = GRPCRouteSpec;
     type Rule = RuleNode<GRPCRouteMatch>;
-    const POLICY_TARGET: PolicyTargetKind = PolicyTargetKind::GrpcRoute;
+    const POLICY_TARGET: PolicyTargetKind = PolicyTargetKind::Route(RouteTargetKind::Grpc);
 }
 
 impl BuildRoute for GrpcRoute {
@@ -73,6 +74,14 @@ impl MatchedRoute for GrpcRoute {
         let one = grpc_match::find(&one.rules, one_match);
         let other = grpc_match::find(&other.rules, other_match);
         one.is_some() && one.map(GrpcConditions::of) == other.map(GrpcConditions::of)
+    }
+}
+
+impl TargetFields for GRPCRouteSpec {
+    const LIST: &'static str = "rules";
+
+    fn sections(&self) -> Vec<&str> {
+        rule::names(&self.rules)
     }
 }
 

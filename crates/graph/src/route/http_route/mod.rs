@@ -14,9 +14,10 @@ use super::rule::{
 };
 use crate::Build;
 use crate::backend::BackendReferences;
+use crate::policy::target_objects::TargetFields;
 use gatefold_manifest::api::{
     HTTPRoute, HTTPRouteMatch, HTTPRouteRetry, HTTPRouteRule, HTTPRouteSpec, HTTPRouteTimeouts,
-    PolicyTargetKind, SectionName,
+    PolicyTargetKind, RouteTargetKind, SectionName,
 };
 use match_conditions::MatchConditions;
 
@@ -27,7 +28,7 @@ pub struct HttpRoute;
 impl RouteKind for HttpRoute {
     type Spec = HTTPRouteSpec;
     type Rule = RuleNode<HTTPRouteMatch>;
-    const POLICY_TARGET: PolicyTargetKind = PolicyTargetKind::HttpRoute;
+    const POLICY_TARGET: PolicyTargetKind = PolicyTargetKind::Route(RouteTargetKind::Http);
 }
 
 impl BuildRoute for HttpRoute {
@@ -80,6 +81,14 @@ impl MatchedRoute for HttpRoute {
             return false;
         };
         MatchConditions::of(&one) == MatchConditions::of(&other)
+    }
+}
+
+impl TargetFields for HTTPRouteSpec {
+    const LIST: &'static str = "rules";
+
+    fn sections(&self) -> Vec<&str> {
+        rule::names(&self.rules)
     }
 }
 

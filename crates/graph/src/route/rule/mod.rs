@@ -14,6 +14,6 @@ pub(super) mod value_match;
 
 pub(super) use filter_spec::FilterSpec;
 pub use node::{BackendNode, FilterNode, MirrorNode, RuleNode, TargetNode};
-pub(super) use request_rule::{BackendSpec, InvalidPath, RequestRule, RuleMatches, build};
+pub(super) use request_rule::{BackendSpec, InvalidPath, RequestRule, RuleMatches, build, names};
 pub(super) use rule_context::RuleContext;
 pub(super) use rule_problems::RuleProblems;

@@ -75,6 +75,12 @@ pub(crate) struct RuleMatches<M> {
     pub any_path: Vec<usize>,
 }
 
+/// Returns the names of rules, in order. A rule without a name is an empty string.
+pub(crate) fn names<R: RequestRule>(rules: &[R]) -> Vec<&str> {
+    let names = rules.iter().map(RequestRule::name);
+    names.map(|it| it.map_or("", SectionName::as_str)).collect()
+}
+
 /// Builds the rules of a route.
 pub(crate) fn build<'a, R: RequestRule>(
     route: RouteObject<'a>,
