@@ -108,16 +108,11 @@ impl RequestRule for HTTPRouteRule {
     }
 
     fn filters(&self) -> Vec<(usize, FilterSpec<'_>)> {
-        FilterSpec::of_http(&self.filters)
+        FilterSpec::list(&self.filters)
     }
 
     fn backends(&self) -> Vec<BackendSpec<'_>> {
-        let backends = self.backend_refs.iter().map(|it| BackendSpec {
-            reference: &it.backend,
-            weight: it.weight,
-            filters: FilterSpec::of_http(&it.filters),
-        });
-        backends.collect()
+        BackendSpec::list(&self.backend_refs)
     }
 
     fn timeouts(&self) -> Option<&HTTPRouteTimeouts> {
