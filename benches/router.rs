@@ -93,6 +93,7 @@ impl By {
 
 fn route(router: &Router, (host, path): &(String, String), headers: &HeaderMap) -> usize {
     let request = RequestView {
+        version: http::Version::HTTP_11,
         host,
         method: &Method::GET,
         path,

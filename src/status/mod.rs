@@ -173,8 +173,8 @@ spec: {ports: [{port: 80}]}
         });
         assert_eq!(status["conditions"][0], accepted);
         let listener = &status["listeners"][0];
-        let kinds =
-            serde_json::json!([{"group": "gateway.networking.k8s.io", "kind": "HTTPRoute"}]);
+        let kind = |name| serde_json::json!({"group": "gateway.networking.k8s.io", "kind": name});
+        let kinds = serde_json::json!([kind("HTTPRoute"), kind("GRPCRoute")]);
         assert_eq!(listener["supportedKinds"], kinds);
         assert_eq!(listener["attachedRoutes"], 1);
     }

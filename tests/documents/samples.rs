@@ -3,12 +3,20 @@
 use crate::support::backend::TestBackend;
 use crate::support::daemon::{Daemon, check};
 use crate::support::folder::Folder;
+use crate::support::grpc;
 use crate::support::{eventually, repository};
 use std::collections::BTreeSet;
 use std::fs;
 use std::process::Command;
 
-const SAMPLES: [&str; 5] = ["canary", "compose", "cross-namespace", "quickstart", "tls"];
+const SAMPLES: [&str; 6] = [
+    "canary",
+    "compose",
+    "cross-namespace",
+    "grpc",
+    "quickstart",
+    "tls",
+];
 
 fn generate_certificates(folder: &Folder) {
     let status = Command::new(repository("certs/generate.sh"))
@@ -127,6 +135,31 @@ fn tls_serves_each_name_with_its_certificate() {
             "{host} was answered by {pod}"
         );
     }
+}
+
+#[test]
+fn grpc_routes_calls_by_service_method_and_header() {
+    let daemon = Daemon::of(&Folder::sample("grpc")).echo().start();
+    let host = "shop.example.com";
+    let call = |path, headers: &[_]| grpc::call(daemon.socket(80), host, path, headers);
+    for (path, headers, backend) in [
+        ("/shop.v1.Orders/Get", &[][..], "orders"),
+        (
+            "/shop.v1.Orders/Get",
+            &[("x-version", "next")],
+            "orders-next",
+        ),
+        ("/shop.v1.Catalog/Search", &[], "search"),
+    ] {
+        let answer = call(path, headers);
+        assert_eq!(answer.backend(), backend, "{path} {headers:?}");
+        assert_eq!(answer.json()["proto"], "HTTP/2.0", "{path} {headers:?}");
+    }
+    let unmatched = call("/shop.v1.Catalog/Delete", &[]);
+    assert_eq!(unmatched.status, 200);
+    assert_eq!(unmatched.header("grpc-status"), Some("12"));
+    let page = daemon.get(host, "/");
+    assert_eq!(page.backend(), "website", "the HTTPRoute");
 }
 
 /// `./x test-image` tests this with containers and DNS. Here, `--backend` takes the place of DNS.

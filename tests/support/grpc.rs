@@ -1,5 +1,7 @@
-//! A minimal gRPC service over HTTP/2 without TLS. It echoes messages and ends with trailers.
+//! gRPC over HTTP/2 without TLS: a minimal service that echoes messages and ends with trailers, and a client for one call.
 
+use super::DEADLINE;
+use super::client::Response as Answer;
 use super::network::{free_port, own_address};
 use bytes::Bytes;
 use h2::server::SendResponse;
@@ -55,4 +57,45 @@ async fn answer(
     let mut trailers = HeaderMap::new();
     trailers.insert("grpc-status", http::HeaderValue::from_static("0"));
     up.send_trailers(trailers)
+}
+
+/// Sends a call without a message, and waits for the whole answer.
+pub fn call(socket: SocketAddr, host: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
+    let mut request = Request::post(format!("http://{host}{path}"))
+        .header("content-type", "application/grpc")
+        .header("te", "trailers");
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let request = request.body(()).expect("a request");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let answer =
+        runtime.block_on(async { tokio::time::timeout(DEADLINE, exchange(socket, request)).await });
+    answer.expect("an answer in time").expect("an answer")
+}
+
+async fn exchange(socket: SocketAddr, request: Request<()>) -> Result<Answer, h2::Error> {
+    let tcp = TcpStream::connect(socket).await.expect("a connection");
+    let (mut client, connection) = h2::client::handshake(tcp).await?;
+    tokio::spawn(connection);
+    let (answer, _) = client.send_request(request, true)?;
+    let (head, mut stream) = answer.await?.into_parts();
+    let mut body = Vec::new();
+    while let Some(piece) = stream.data().await {
+        let piece = piece?;
+        stream.flow_control().release_capacity(piece.len())?;
+        body.extend_from_slice(&piece);
+    }
+    let headers = head.headers.iter().map(|(name, value)| {
+        let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
+        (name.as_str().to_owned(), value)
+    });
+    Ok(Answer {
+        status: head.status.as_u16(),
+        headers: headers.collect(),
+        body,
+    })
 }

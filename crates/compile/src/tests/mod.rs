@@ -80,6 +80,7 @@ fn graph(resources: &Resources) -> Graph {
 /// Returns the rule that matches a GET request on the only port.
 fn route<'s>(snapshot: &'s Snapshot, host: &str, path: &str) -> Option<&'s Arc<Rule>> {
     let request = RequestView {
+        version: http::Version::HTTP_11,
         host,
         method: &Method::GET,
         path,

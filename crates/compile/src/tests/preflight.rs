@@ -2,7 +2,7 @@
 
 use super::{compiled, take};
 use gatefold_dataplane::Snapshot;
-use gatefold_dataplane::routing::preflight::Preflight;
+use gatefold_dataplane::routing::RoutedTo;
 use gatefold_dataplane::routing::request::RequestView;
 use http::{HeaderMap, HeaderValue, Method};
 
@@ -45,7 +45,10 @@ const NONE: &str = "";
 fn ask(snapshot: &Snapshot, announced: &str, path: &str, query: Option<&str>) -> String {
     let mut headers = HeaderMap::new();
     headers.insert("origin", HeaderValue::from_static("https://a.example"));
+    let announced = HeaderValue::from_str(announced).expect("a method");
+    headers.insert("access-control-request-method", announced);
     let request = RequestView {
+        version: http::Version::HTTP_11,
         host: "a.example",
         method: &Method::OPTIONS,
         path,
@@ -55,13 +58,12 @@ fn ask(snapshot: &Snapshot, announced: &str, path: &str, query: Option<&str>) ->
     let port = snapshot.ports.values().next().expect("a port");
     let listeners = port.http().expect("an HTTP port");
     let listener = listeners.find(request.host).expect("a listener");
-    let announced = Method::from_bytes(announced.as_bytes()).expect("a method");
-    match listener.routers.http.preflight(&request, &announced) {
-        Preflight::Answered(rule) if rule.filters.cors().is_some() => {
+    match listener.routers.route(&request) {
+        RoutedTo::Preflight(rule) if rule.filters.cors().is_some() => {
             format!("answered by {}", rule.id.index)
         }
-        Preflight::Answered(rule) => format!("refused by {}", rule.id.index),
-        Preflight::Ordinary(rule) => {
+        RoutedTo::Preflight(rule) => format!("refused by {}", rule.id.index),
+        RoutedTo::Rule(rule) => {
             let ordinary = take(snapshot, &request).map(|rule| rule.id.index);
             assert_eq!(
                 rule.map(|rule| rule.id.index),

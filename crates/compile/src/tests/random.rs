@@ -157,6 +157,7 @@ pub(super) fn compiled_route(snapshot: &Snapshot, request: &Request) -> Option<(
         headers.append(name, HeaderValue::from_str(value).expect("a header value"));
     }
     let request = RequestView {
+        version: http::Version::HTTP_11,
         host: &request.host,
         method: &Method::from_bytes(request.method.as_bytes()).expect("a method"),
         path: &request.path,

@@ -1,4 +1,4 @@
-//! The matches of GRPCRoute rules, and their precedence.
+//! gRPC requests, the matches of GRPCRoute rules, and their precedence.
 //!
 //! The path of a gRPC request is `/package.Service/Method` (gRPC over HTTP/2, "Requests"). A match that names the service, or
 //! the service and the method, is looked up by one hash. All others are searched as a set of patterns.
@@ -8,10 +8,32 @@ use super::path::{EntryRange, PatternGroup};
 use super::request::RequestView;
 use super::route_match::{MatchIndex, RouteMatch};
 use hashbrown::HashMap;
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderValue, Method, Version};
 use std::cmp::Reverse;
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
+
+const CONTENT_TYPE_OF_GRPC: &str = "application/grpc";
+
+/// Whether a request is gRPC: a POST over HTTP/2 whose content type is `application/grpc`, `application/grpc+proto` or the like
+/// (gRPC over HTTP/2, "Requests"). gRPC-Web is another protocol.
+pub fn is_grpc(version: Version, method: &Method, headers: &HeaderMap) -> bool {
+    let content_type = || headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
+    version == Version::HTTP_2
+        && method == Method::POST
+        && content_type().is_some_and(is_grpc_content_type)
+}
+
+/// Media types are case-insensitive (RFC 9110, section 8.3.1).
+fn is_grpc_content_type(value: &[u8]) -> bool {
+    let Some((media_type, rest)) = value.split_at_checked(CONTENT_TYPE_OF_GRPC.len()) else {
+        return false;
+    };
+    let ends = matches!(rest.first(), None | Some(b'+' | b';' | b' '));
+    media_type.eq_ignore_ascii_case(CONTENT_TYPE_OF_GRPC.as_bytes()) && ends
+}
 
 /// A match of a GRPCRoute rule.
 #[derive(Clone, Debug)]
@@ -177,5 +199,41 @@ impl fmt::Display for NameMatch {
             NameMatch::Regex(pattern) => write!(f, "~{pattern:?}"),
             NameMatch::Any => f.write_str("*"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn recognizes_the_content_types_of_grpc() {
+        for value in [
+            "application/grpc",
+            "Application/GRPC",
+            "application/grpc+proto",
+            "application/grpc; charset=utf-8",
+        ] {
+            assert!(is_grpc_content_type(value.as_bytes()), "{value}");
+        }
+        for value in [
+            "",
+            "application/json",
+            "application/grpc-web",
+            "application/grpc-web+proto",
+            "application/grp",
+        ] {
+            assert!(!is_grpc_content_type(value.as_bytes()), "{value}");
+        }
+    }
+
+    #[test]
+    fn only_posts_over_http_2_are_grpc() {
+        let content_type = HeaderValue::from_static("application/grpc");
+        let headers = HeaderMap::from_iter([(CONTENT_TYPE, content_type)]);
+        assert!(is_grpc(Version::HTTP_2, &Method::POST, &headers));
+        assert!(!is_grpc(Version::HTTP_2, &Method::GET, &headers));
+        assert!(!is_grpc(Version::HTTP_11, &Method::POST, &headers));
+        assert!(!is_grpc(Version::HTTP_2, &Method::POST, &HeaderMap::new()));
     }
 }

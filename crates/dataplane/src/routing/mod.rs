@@ -8,7 +8,7 @@ pub mod host_routes;
 pub mod http_match;
 pub mod matcher;
 pub mod path;
-pub mod preflight;
+mod preflight;
 pub mod query;
 mod rank;
 pub mod request;
@@ -16,7 +16,9 @@ pub mod route_match;
 pub mod router;
 
 use crate::Rule;
-use grpc_match::GrpcMatch;
+use crate::filter::cors::announced_method;
+use grpc_match::{GrpcMatch, is_grpc};
+use request::RequestView;
 use router::Router;
 use std::fmt;
 use std::sync::Arc;
@@ -31,7 +33,31 @@ pub struct Routers {
     pub grpc: Router<GrpcMatch>,
 }
 
+/// The result of routing a request.
+#[derive(Clone, Copy, Debug)]
+pub enum RoutedTo<'r> {
+    /// The rule that serves the request. `None` if no rule matches.
+    Rule(Option<&'r Arc<Rule>>),
+    /// The rule whose CORS filter answers a preflight request. A rule without one allows no other origin.
+    Preflight(&'r Arc<Rule>),
+}
+
 impl Routers {
+    /// Routes a request. A gRPC request belongs to a GRPCRoute, or to an HTTPRoute if no GRPCRoute matches. The two kinds may
+    /// thus share hostnames (API: `GRPCRouteSpec.hostnames`).
+    pub fn route(&self, request: &RequestView<'_>) -> RoutedTo<'_> {
+        if !self.grpc.is_empty()
+            && is_grpc(request.version, request.method, request.headers)
+            && let Some(rule) = self.grpc.route(request)
+        {
+            return RoutedTo::Rule(Some(rule));
+        }
+        match announced_method(request.method, request.headers) {
+            None => RoutedTo::Rule(self.http.route(request)),
+            Some(announced) => self.http.preflight(request, &announced),
+        }
+    }
+
     /// Returns all rules. A rule with several matches or hostnames is repeated.
     pub fn rules(&self) -> impl Iterator<Item = &Arc<Rule>> {
         let Routers { http, grpc } = self;

@@ -4,6 +4,7 @@
 //! that request in `Access-Control-Request-Method`, but not its headers. It is answered by the rule that will serve the
 //! announced request, not by a rule that matches the method OPTIONS.
 
+use super::RoutedTo;
 use super::host_routes::Candidate;
 use super::http_match::HttpMatch;
 use super::request::RequestView;
@@ -12,18 +13,9 @@ use crate::Rule;
 use http::Method;
 use std::sync::Arc;
 
-/// How a preflight request is answered.
-#[derive(Clone, Copy, Debug)]
-pub enum Preflight<'r> {
-    /// By this rule's CORS filter. A rule without one allows no other origin.
-    Answered(&'r Arc<Rule>),
-    /// Like any other request with the method OPTIONS.
-    Ordinary(Option<&'r Arc<Rule>>),
-}
-
 impl Router<HttpMatch> {
     /// Routes a preflight request that announces a request with the method `announced`.
-    pub fn preflight(&self, request: &RequestView<'_>, announced: &Method) -> Preflight<'_> {
+    pub(super) fn preflight(&self, request: &RequestView<'_>, announced: &Method) -> RoutedTo<'_> {
         let later = RequestView {
             method: announced,
             ..*request
@@ -34,7 +26,7 @@ impl Router<HttpMatch> {
             (candidate.matches_announced(&later) && settled).then_some(rule)
         });
         if let Some(rule) = own.filter(|rule| allows_origins(rule)) {
-            return Preflight::Answered(rule);
+            return RoutedTo::Preflight(rule);
         }
         let found = self.find(request, |candidate| {
             candidate.matches(request).then_some(candidate)
@@ -43,10 +35,10 @@ impl Router<HttpMatch> {
         match (own, found) {
             // The filter found by OPTIONS covers requests of other rules only if its match requires OPTIONS.
             (Some(own), Some(found)) if allows_origins(&found.rule) && !found.names_method() => {
-                Preflight::Answered(own)
+                RoutedTo::Preflight(own)
             }
-            (_, Some(found)) if allows_origins(&found.rule) => Preflight::Answered(&found.rule),
-            _ => Preflight::Ordinary(by_options),
+            (_, Some(found)) if allows_origins(&found.rule) => RoutedTo::Preflight(&found.rule),
+            _ => RoutedTo::Rule(by_options),
         }
     }
 }

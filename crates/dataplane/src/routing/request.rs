@@ -1,13 +1,15 @@
 //! The parts of a request that routing reads.
 
 use super::query;
-use http::{HeaderMap, Method};
+use http::{HeaderMap, Method, Version};
 
 /// A request as routing sees it.
 #[derive(Clone, Copy, Debug)]
 pub struct RequestView<'r> {
     /// The requested host: lower case, without port and final dot. Empty if the request names none.
     pub host: &'r str,
+    /// The version of HTTP.
+    pub version: Version,
     /// The method.
     pub method: &'r Method,
     /// The path without the query, in the form that rules are compared with; see

@@ -88,11 +88,11 @@ fn accepts_fields_that_an_api_server_adds() {
 
 #[test]
 fn mentions_each_object_of_another_kind_once() {
-    let text = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a}\nanything: {}\n---\napiVersion: networking.istio.io/v1\nkind: Gateway\nmetadata: {name: b}\n---\napiVersion: gateway.networking.k8s.io/v1\nkind: GRPCRoute\nmetadata: {name: c}\n";
+    let text = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a}\nanything: {}\n---\napiVersion: networking.istio.io/v1\nkind: Gateway\nmetadata: {name: b}\n---\napiVersion: gateway.networking.k8s.io/v1\nkind: TCPRoute\nmetadata: {name: c}\n";
     let expected = [
         "f.yaml:2:7: info[GF0303]: Deployment (apps/v1) isn't used here",
         "f.yaml:7:7: info[GF0303]: Gateway (networking.istio.io/v1) isn't used here",
-        "f.yaml:11:7: info[GF0303]: GRPCRoute (gateway.networking.k8s.io/v1) isn't used here",
+        "f.yaml:11:7: info[GF0303]: TCPRoute (gateway.networking.k8s.io/v1) isn't used here",
     ];
     assert_eq!(lines_of(text), expected);
 }

@@ -110,6 +110,7 @@ spec:
   targetRefs:
   - {apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, name: shop}
   - {group: gateway.networking.k8s.io, kind: GRPCRoute, name: shop}
+  - {group: gateway.networking.k8s.io, kind: TCPRoute, name: shop}
   - {group: example.com, kind: Gateway, name: other}
   - {group: '', kind: Service, name: shop}
   targetSelectors: [{kind: ListenerSet}]
@@ -124,6 +125,7 @@ spec:
         [
             PolicyTargetKind::Gateway,
             PolicyTargetKind::Route(RouteTargetKind::Http),
+            PolicyTargetKind::Route(RouteTargetKind::Grpc),
             PolicyTargetKind::Service,
             PolicyTargetKind::ListenerSet,
         ],
@@ -131,7 +133,7 @@ spec:
     );
     assert_eq!(targets[0].section.as_deref(), Some("http"));
     assert_eq!(targets[1].pointer.to_string(), "spec.targetRefs[0]");
-    let selector = &targets[3].choice;
+    let selector = &targets[4].choice;
     assert!(
         matches!(selector, PolicyTargetChoice::Labels { .. }),
         "{selector:?}"

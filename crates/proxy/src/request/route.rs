@@ -2,14 +2,11 @@
 
 use crate::context::RequestContext;
 use crate::filter::request::RequestKind;
-use crate::response::grpc;
 use crate::response::reason::AnswerReason;
-use gatefold_dataplane::filter::cors;
 use gatefold_dataplane::path_normalization::PathNormalization;
-use gatefold_dataplane::routing::Routers;
-use gatefold_dataplane::routing::preflight::Preflight;
+use gatefold_dataplane::routing::RoutedTo;
 use gatefold_dataplane::routing::request::RequestView;
-use gatefold_dataplane::{HttpListeners, Listener, Rule, Snapshot};
+use gatefold_dataplane::{HttpListeners, Listener, Snapshot};
 use gatefold_listen::Connection;
 use pingora_http::RequestHeader;
 use std::sync::Arc;
@@ -38,39 +35,19 @@ pub(crate) fn route<'s>(
     let path = normalization.for_matching(header.uri.path());
     let view = RequestView {
         host,
+        version: header.version,
         method: &header.method,
         path: &path,
         query: header.uri.query(),
         headers: &header.headers,
     };
-    let found = find_rule(&listener.routers, header, &view);
-    let (rule, kind) = found.ok_or(AnswerReason::NoRoute)?;
+    let (rule, kind) = match listener.routers.route(&view) {
+        RoutedTo::Rule(rule) => (rule.ok_or(AnswerReason::NoRoute)?, RequestKind::Ordinary),
+        RoutedTo::Preflight(rule) => (rule, RequestKind::Preflight),
+    };
     context.rule = Some(rule.clone());
     context.identity = listener.identity;
     Ok((listener, kind))
-}
-
-/// Returns the rule for a request. A gRPC request belongs to a GRPCRoute, or to an HTTPRoute if no GRPCRoute matches. The two
-/// kinds may thus share hostnames (API: `GRPCRouteSpec.hostnames`).
-fn find_rule<'r>(
-    routers: &'r Routers,
-    header: &RequestHeader,
-    request: &RequestView<'_>,
-) -> Option<(&'r Arc<Rule>, RequestKind)> {
-    let ordinary = |rule| (rule, RequestKind::Ordinary);
-    if !routers.grpc.is_empty()
-        && grpc::is_grpc(header)
-        && let Some(rule) = routers.grpc.route(request)
-    {
-        return Some(ordinary(rule));
-    }
-    match cors::announced_method(request.method, request.headers) {
-        None => routers.http.route(request).map(ordinary),
-        Some(announced) => match routers.http.preflight(request, &announced) {
-            Preflight::Ordinary(rule) => rule.map(ordinary),
-            Preflight::Answered(rule) => Some((rule, RequestKind::Preflight)),
-        },
-    }
 }
 
 /// Whether a request over TLS belongs to another listener than the server name of its connection. A client may use a

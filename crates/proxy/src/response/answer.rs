@@ -64,25 +64,36 @@ impl OwnAnswer {
             KeepAlive::Close => session.set_keepalive(None),
             KeepAlive::Keep => unread_body::keep(session).await,
         }
-        let head = session.req_header().method == Method::HEAD;
-        let (header, body) = match self {
+        match self {
             OwnAnswer::Reason(reason) if grpc::is_grpc(session.req_header()) => {
-                return grpc::send(reason, session).await;
+                grpc::send(reason, session).await?;
             }
-            OwnAnswer::Reason(reason) => by_reason(reason, session, context)?,
-            OwnAnswer::Filter(answer) => by_filter(*answer, session, context).await?,
-        };
-        session
-            .write_response_header(Box::new(header), head)
-            .await?;
-        if !head && !body.is_empty() {
-            session.write_response_body(Some(body), true).await?;
+            OwnAnswer::Reason(reason) => {
+                let (header, body) = by_reason(reason, session, context)?;
+                send(header, body, session).await?;
+            }
+            OwnAnswer::Filter(answer) => {
+                let (header, body) = by_filter(*answer, session, context).await?;
+                send(header, body, session).await?;
+            }
         }
         if keep_alive == KeepAlive::Keep {
             unread_body::drop_small(session).await;
         }
         Ok(())
     }
+}
+
+/// Sends a complete response, without the body if the request is a HEAD.
+async fn send(header: ResponseHeader, body: Bytes, session: &mut Session) -> Result<()> {
+    let head = session.req_header().method == Method::HEAD;
+    session
+        .write_response_header(Box::new(header), head)
+        .await?;
+    if !head && !body.is_empty() {
+        session.write_response_body(Some(body), true).await?;
+    }
+    Ok(())
 }
 
 /// Returns the header and body for a reason. They depend on nothing else, but for CORS headers, without which a script

@@ -1,11 +1,12 @@
-//! gRPC over HTTP/2: which requests are gRPC, and the answers of the proxy to them.
+//! The answers of the proxy to gRPC requests.
 //!
 //! A gRPC client expects a gRPC status instead of an HTTP status. An answer without messages is "Trailers-Only": one header
 //! block with the HTTP status 200 that ends the stream (gRPC over HTTP/2, "Responses").
 
 use crate::response::reason::AnswerReason;
+use gatefold_dataplane::routing::grpc_match;
 use http::header::CONTENT_TYPE;
-use http::{HeaderName, HeaderValue, Method, StatusCode, Version, header};
+use http::{HeaderName, HeaderValue, StatusCode, header};
 use pingora_core::Result;
 use pingora_core::protocols::http::ServerSession as HttpSession;
 use pingora_http::{RequestHeader, ResponseHeader};
@@ -24,22 +25,9 @@ enum GrpcStatus {
     Unavailable = 14,
 }
 
-/// Whether a request is gRPC: a POST over HTTP/2 whose content type is `application/grpc`, `application/grpc+proto` or the like.
-/// gRPC-Web is another protocol.
+/// Whether a request is gRPC.
 pub(crate) fn is_grpc(request: &RequestHeader) -> bool {
-    let content_type = || request.headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
-    request.version == Version::HTTP_2
-        && request.method == Method::POST
-        && content_type().is_some_and(is_grpc_content_type)
-}
-
-/// Media types are case-insensitive (RFC 9110, section 8.3.1).
-fn is_grpc_content_type(value: &[u8]) -> bool {
-    let Some((media_type, rest)) = value.split_at_checked(GRPC.len()) else {
-        return false;
-    };
-    let ends = matches!(rest.first(), None | Some(b'+' | b';' | b' '));
-    media_type.eq_ignore_ascii_case(GRPC.as_bytes()) && ends
+    grpc_match::is_grpc(request.version, &request.method, &request.headers)
 }
 
 /// Sends the whole answer to a gRPC request: a header that ends the stream.
@@ -96,42 +84,6 @@ fn status(reason: AnswerReason) -> GrpcStatus {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn recognizes_the_content_types_of_grpc() {
-        for value in [
-            "application/grpc",
-            "Application/GRPC",
-            "application/grpc+proto",
-            "application/grpc; charset=utf-8",
-        ] {
-            assert!(is_grpc_content_type(value.as_bytes()), "{value}");
-        }
-        for value in [
-            "",
-            "application/json",
-            "application/grpc-web",
-            "application/grpc-web+proto",
-            "application/grp",
-        ] {
-            assert!(!is_grpc_content_type(value.as_bytes()), "{value}");
-        }
-    }
-
-    #[test]
-    fn only_posts_over_http_2_are_grpc() {
-        let request = |method: &str, version| {
-            let mut request = RequestHeader::build(method, b"/a.B/C", None).expect("a request");
-            request.set_version(version);
-            request
-                .insert_header(CONTENT_TYPE, GRPC)
-                .expect("a content type");
-            request
-        };
-        assert!(is_grpc(&request("POST", Version::HTTP_2)));
-        assert!(!is_grpc(&request("GET", Version::HTTP_2)));
-        assert!(!is_grpc(&request("POST", Version::HTTP_11)));
-    }
 
     #[test]
     fn answers_are_one_header_with_a_status_and_a_message() {
