@@ -6,7 +6,7 @@
 
 use gatefold::status::{
     Applied, BindFailure, BindFailureReason, ListenerStatus, RouteStatus, StatusCondition,
-    Statuses, report, table::tables,
+    Statuses, report, tables,
 };
 use gatefold_compile::compile;
 use gatefold_dataplane::SocketKey;
@@ -183,8 +183,8 @@ fn conditions(statuses: &Statuses, text: &mut String) {
         list(&format!("ListenerSet {key}"), &status.conditions, text);
         listeners(&status.listeners, text);
     }
-    routes("HTTPRoute", &statuses.http_routes, text);
-    routes("GRPCRoute", &statuses.grpc_routes, text);
+    routes("HTTPRoute", &statuses.routes.http, text);
+    routes("GRPCRoute", &statuses.routes.grpc, text);
     for (key, status) in &statuses.backend_tls_policies {
         for ancestor in &status.ancestors {
             let gateway = &ancestor.ancestor_ref;
