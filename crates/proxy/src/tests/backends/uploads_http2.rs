@@ -1,8 +1,8 @@
 //! Long bodies of HTTP/2 clients that an endpoint doesn't read.
 
-use super::support::{Gateway, port, soon, to, to_target};
-use super::uploads::{LENGTH, STUCK, TOO_LARGE, Unwilling, is_reset, promptly};
 use crate::Timeouts;
+use crate::tests::backends::uploads::{LENGTH, STUCK, TOO_LARGE, Unwilling, is_reset, promptly};
+use crate::tests::support::{Gateway, port, soon, to, to_target};
 use bytes::Bytes;
 use gatefold_dataplane::backend::{BackendTarget, EndpointSet, HttpVersion};
 use gatefold_dataplane::filter::Filters;

@@ -1,7 +1,9 @@
 //! Requests that are not forwarded, and backends that fail.
 
-use super::support::{Gateway, Upstream, listener, port, refusing_address, soon, to, to_target};
 use crate::Timeouts;
+use crate::tests::support::{
+    Gateway, Upstream, listener, port, refusing_address, soon, to, to_target,
+};
 use gatefold_dataplane::backend::BackendTarget;
 use gatefold_dataplane::filter::Filters;
 use gatefold_dataplane::hostname::HostMap;

@@ -1,8 +1,8 @@
 //! Deadlines of slow clients.
 
-use super::support::{Client, Gateway, Upstream, port, soon, tls_port, to};
-use super::tls;
 use crate::Timeouts;
+use crate::tests::clients::tls;
+use crate::tests::support::{Client, Gateway, Upstream, port, soon, tls_port, to};
 use gatefold_listen::{Deadlines, ListenOptions, Meters};
 use prometheus_client::registry::Registry;
 use rcgen::PKCS_ECDSA_P256_SHA256;

@@ -1,6 +1,6 @@
 //! Sockets that are opened, kept, and closed by a new snapshot.
 
-use super::support::{Client, Gateway, Upstream, port, soon, to};
+use crate::tests::support::{Client, Gateway, Upstream, port, soon, to};
 use gatefold_dataplane::SocketKey;
 use gatefold_listen::BindFailureReason;
 use std::future::{Future as _, poll_fn};

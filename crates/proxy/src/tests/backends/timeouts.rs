@@ -1,9 +1,9 @@
 //! The time limits of rules, with endpoints that are slow in different ways.
 
-use super::client::Client;
-use super::support::{Gateway, Upstream, port_of, rule, run_curl, soon, to};
-use super::upgrade::UPGRADE;
 use crate::Timeouts;
+use crate::tests::backends::upgrade::UPGRADE;
+use crate::tests::support::Client;
+use crate::tests::support::{Gateway, Upstream, port_of, rule, run_curl, soon, to};
 use gatefold_dataplane::Port;
 use gatefold_dataplane::timeouts::{RuleTimeouts, TimeLimit};
 use std::future::Future;

@@ -1,9 +1,9 @@
 //! Backends that use TLS.
 
-use super::support::{Gateway, port, port_of, rule, soon};
-use super::tls_upstream::{Clients, TestAuthority, TlsUpstream, action, tls};
-use super::upgrade::UPGRADE;
 use crate::counters::Mirrored;
+use crate::tests::backends::upgrade::UPGRADE;
+use crate::tests::support::tls_upstream::{Clients, TestAuthority, TlsUpstream, action, tls};
+use crate::tests::support::{Gateway, port, port_of, rule, soon};
 use crate::{Counters, Timeouts};
 use gatefold_dataplane::backend::HttpVersion;
 use gatefold_dataplane::backend_tls::{BackendTls, SubjectName};

@@ -1,7 +1,7 @@
 //! Validation of client certificates in the TLS handshake.
 
-use super::support::{Client, Gateway, Upstream, soon, tls_port, to};
-use super::tls::{certified, client_config, handshake};
+use crate::tests::clients::tls::{certified, client_config, handshake};
+use crate::tests::support::{Client, Gateway, Upstream, soon, tls_port, to};
 use gatefold_dataplane::client_validation::{ClientMode, ClientValidation};
 use gatefold_dataplane::tls::{CertificateSet, PortTls};
 use rcgen::PKCS_ECDSA_P256_SHA256;

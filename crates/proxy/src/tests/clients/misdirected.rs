@@ -1,7 +1,7 @@
 //! Requests over TLS for another host than that of the connection.
 
-use super::support::{Gateway, Upstream, listener, port, to};
-use super::tls::{certificates, certified, client_config, handshake};
+use crate::tests::clients::tls::{certificates, certified, client_config, handshake};
+use crate::tests::support::{Gateway, Upstream, listener, port, to};
 use gatefold_dataplane::Port;
 use gatefold_dataplane::filter::Filters;
 use gatefold_dataplane::hostname::HostMap;

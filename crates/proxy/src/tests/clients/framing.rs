@@ -1,6 +1,6 @@
 //! The framing and the informational responses of backends.
 
-use super::support::{Gateway, Upstream, curl, port, soon, to, to_target};
+use crate::tests::support::{Gateway, Upstream, curl, port, soon, to, to_target};
 use gatefold_dataplane::backend::{BackendTarget, EndpointSet, HttpVersion};
 use gatefold_dataplane::filter::Filters;
 use http::Response;

@@ -1,6 +1,6 @@
 //! A backend that speaks HTTP/2 without TLS, in several ways.
 
-use super::support::to_target;
+use crate::tests::support::to_target;
 use bytes::Bytes;
 use gatefold_dataplane::Action;
 use gatefold_dataplane::backend::{BackendTarget, EndpointSet, HttpVersion};
@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 
 /// How a backend responds to a request.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Behaviour {
+pub(crate) enum Behaviour {
     /// Echoes each piece as it arrives, and sends trailers at the end.
     Echo,
     /// Like `Echo`, but closes the connection after the request.
@@ -33,16 +33,16 @@ pub(super) enum Behaviour {
 
 const LARGE: usize = 4 * 1024 * 1024;
 
-pub(super) struct Http2Upstream {
+pub(crate) struct Http2Upstream {
     address: SocketAddr,
     connections: Arc<AtomicUsize>,
-    pub(super) seen: Arc<Mutex<Vec<http::request::Parts>>>,
+    pub(crate) seen: Arc<Mutex<Vec<http::request::Parts>>>,
     /// The reasons for which streams were reset.
-    pub(super) resets: mpsc::UnboundedReceiver<Reason>,
+    pub(crate) resets: mpsc::UnboundedReceiver<Reason>,
 }
 
 impl Http2Upstream {
-    pub(super) async fn start(behaviour: Behaviour) -> Self {
+    pub(crate) async fn start(behaviour: Behaviour) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let (sender, resets) = mpsc::unbounded_channel();
         let upstream = Http2Upstream {
@@ -61,17 +61,17 @@ impl Http2Upstream {
         upstream
     }
 
-    pub(super) fn action(&self) -> Action {
+    pub(crate) fn action(&self) -> Action {
         let endpoints = EndpointSet::new(HttpVersion::Http2, &[self.address], 0);
         let endpoints = Arc::new(endpoints.expect("an address"));
         to_target(BackendTarget::Endpoints(endpoints), Filters::default())
     }
 
-    pub(super) fn connections(&self) -> usize {
+    pub(crate) fn connections(&self) -> usize {
         self.connections.load(Ordering::SeqCst)
     }
 
-    pub(super) fn last(&self) -> http::request::Parts {
+    pub(crate) fn last(&self) -> http::request::Parts {
         let seen = self.seen.lock().expect("no panic");
         seen.last().cloned().expect("a request")
     }
@@ -138,7 +138,7 @@ async fn download(mut respond: SendResponse<Bytes>) -> Result<(), h2::Error> {
 }
 
 /// Sends bytes as the window allows.
-pub(super) async fn send(
+pub(crate) async fn send(
     sender: &mut SendStream<Bytes>,
     mut bytes: Bytes,
 ) -> Result<(), h2::Error> {

@@ -1,6 +1,6 @@
 //! Bodies of requests that are not forwarded.
 
-use super::support::{Gateway, port, refusing_address, soon, to, to_target};
+use crate::tests::support::{Gateway, port, refusing_address, soon, to, to_target};
 use gatefold_dataplane::Action;
 use gatefold_dataplane::backend::BackendTarget;
 use gatefold_dataplane::filter::Filters;

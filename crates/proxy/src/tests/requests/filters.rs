@@ -1,7 +1,7 @@
 //! The phases of filters, by way of a filter that waits.
 
-use super::support::{Gateway, Upstream, port, port_of, port_with, rule, to, to_target};
 use crate::filter::probe::{self, Probe};
+use crate::tests::support::{Gateway, Upstream, port, port_of, port_with, rule, to, to_target};
 use gatefold_dataplane::backend::{BackendTarget, EndpointSet, HttpVersion};
 use gatefold_dataplane::filter::header_modifier::HeaderModifier;
 use gatefold_dataplane::filter::request_redirect::RequestRedirect;

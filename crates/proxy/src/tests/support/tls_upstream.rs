@@ -1,6 +1,6 @@
 //! A backend that uses TLS, and the settings to connect to it.
 
-use super::support::{Client, to_target};
+use crate::tests::support::{Client, to_target};
 use bytes::Bytes;
 use gatefold_dataplane::Action;
 use gatefold_dataplane::backend::{BackendTarget, EndpointSet, HttpVersion};
@@ -39,7 +39,7 @@ impl TestAuthority {
         }
     }
 
-    pub(super) fn issue(&self, name: &str) -> (CertificateDer<'static>, PrivateKeyDer<'static>) {
+    pub(crate) fn issue(&self, name: &str) -> (CertificateDer<'static>, PrivateKeyDer<'static>) {
         let mut params = CertificateParams::new([name.to_owned()]).expect("parameters");
         let uri = "spiffe://example.com/shop".try_into().expect("ASCII");
         params.subject_alt_names.push(SanType::URI(uri));
@@ -49,7 +49,7 @@ impl TestAuthority {
         (certificate.der().clone(), key)
     }
 
-    pub(super) fn identity(&self, name: &str) -> Arc<ClientIdentity> {
+    pub(crate) fn identity(&self, name: &str) -> Arc<ClientIdentity> {
         let (certificate, key) = self.issue(name);
         let signing = ring::sign::any_supported_type(&key).expect("a key that rustls knows");
         Arc::new(ClientIdentity {
@@ -66,23 +66,23 @@ impl TestAuthority {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Clients {
+pub(crate) enum Clients {
     Any,
     WithCertificate,
 }
 
 /// The server name and the client certificate of a handshake.
-pub(super) type SeenHandshake = (String, Option<Vec<u8>>);
+pub(crate) type SeenHandshake = (String, Option<Vec<u8>>);
 
 /// A backend that uses TLS.
-pub(super) struct TlsUpstream {
-    pub(super) address: SocketAddr,
+pub(crate) struct TlsUpstream {
+    pub(crate) address: SocketAddr,
     handshakes: Arc<AtomicUsize>,
     seen: Arc<Mutex<Vec<SeenHandshake>>>,
 }
 
 impl TlsUpstream {
-    pub(super) async fn start(authority: &TestAuthority, name: &str, clients: Clients) -> Self {
+    pub(crate) async fn start(authority: &TestAuthority, name: &str, clients: Clients) -> Self {
         let provider = Arc::new(ring::default_provider());
         let builder = ServerConfig::builder_with_provider(provider.clone())
             .with_safe_default_protocol_versions()
@@ -131,11 +131,11 @@ impl TlsUpstream {
         upstream
     }
 
-    pub(super) fn handshakes(&self) -> usize {
+    pub(crate) fn handshakes(&self) -> usize {
         self.handshakes.load(Ordering::SeqCst)
     }
 
-    pub(super) fn last(&self) -> SeenHandshake {
+    pub(crate) fn last(&self) -> SeenHandshake {
         let seen = self.seen.lock().expect("no panic");
         seen.last().cloned().expect("a handshake")
     }
@@ -187,7 +187,7 @@ pub(crate) fn tls(
     Arc::new(prepared.expect("valid settings"))
 }
 
-pub(super) fn action(address: SocketAddr, version: HttpVersion, tls: Arc<BackendTls>) -> Action {
+pub(crate) fn action(address: SocketAddr, version: HttpVersion, tls: Arc<BackendTls>) -> Action {
     let endpoints = EndpointSet::new(version, &[address], 0).expect("an address");
     let endpoints = endpoints.in_tls(BackendTlsByIdentity {
         anonymous: tls,

@@ -1,7 +1,7 @@
 //! Backends that speak HTTP/2 without TLS.
 
-use super::http2_upstream::{Behaviour, Http2Upstream, send};
-use super::support::{Gateway, port, port_of, port_with, rule, soon};
+use crate::tests::support::http2_upstream::{Behaviour, Http2Upstream, send};
+use crate::tests::support::{Gateway, port, port_of, port_with, rule, soon};
 use bytes::Bytes;
 use gatefold_dataplane::Rule;
 use gatefold_dataplane::filter::path_modifier::PathModifier;

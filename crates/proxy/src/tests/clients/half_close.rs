@@ -1,9 +1,9 @@
 //! Clients that close their sending side before they have received the response.
 
-use super::client::Client;
-use super::support::{Gateway, port, soon, tls_port, to};
-use super::tls;
 use crate::Timeouts;
+use crate::tests::clients::tls;
+use crate::tests::support::Client;
+use crate::tests::support::{Gateway, port, soon, tls_port, to};
 use gatefold_listen::{Deadlines, ListenOptions, Meters};
 use prometheus_client::registry::Registry;
 use rcgen::PKCS_ECDSA_P256_SHA256;

@@ -1,12 +1,12 @@
 //! Upgrades to WebSocket.
 
-use super::support::{Client, Gateway, Upstream, port, to};
 use crate::Timeouts;
+use crate::tests::support::{Client, Gateway, Upstream, port, to};
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::net::TcpListener;
 
-pub(super) const UPGRADE: &str = "GET /chat HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+pub(crate) const UPGRADE: &str = "GET /chat HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
                        Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
 
 /// Starts a backend that switches immediately, sends a greeting, and echoes.

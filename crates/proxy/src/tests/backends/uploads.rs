@@ -1,7 +1,7 @@
 //! Long bodies that an endpoint doesn't read.
 
-use super::support::{Client, Gateway, port, soon, to};
-use super::tls_upstream::{TestAuthority, action, tls};
+use crate::tests::support::tls_upstream::{TestAuthority, action, tls};
+use crate::tests::support::{Client, Gateway, port, soon, to};
 use gatefold_dataplane::backend::HttpVersion;
 use rustls::crypto::ring;
 use socket2::SockRef;
@@ -14,29 +14,29 @@ use tokio::sync::mpsc;
 use tokio_rustls::TlsAcceptor;
 
 /// More than the buffers of two connections hold.
-pub(super) const LENGTH: usize = 32 * 1024 * 1024;
+pub(crate) const LENGTH: usize = 32 * 1024 * 1024;
 /// A body without progress for this long is blocked by the endpoint.
-pub(super) const STUCK: Duration = Duration::from_millis(500);
+pub(crate) const STUCK: Duration = Duration::from_millis(500);
 
 /// Less than any timeout that ends a write to an endpoint.
 const PROMPT: Duration = Duration::from_secs(8);
 
 /// Waits for an event that must not depend on a timeout.
-pub(super) async fn promptly<T>(future: impl Future<Output = T>) -> T {
+pub(crate) async fn promptly<T>(future: impl Future<Output = T>) -> T {
     let end = tokio::time::timeout(PROMPT, future).await;
     end.expect("the event took as long as a timeout")
 }
 
-pub(super) const TOO_LARGE: &str = "HTTP/1.1 413 Too Large\r\nContent-Length: 7\r\n\r\ntoo big";
+pub(crate) const TOO_LARGE: &str = "HTTP/1.1 413 Too Large\r\nContent-Length: 7\r\n\r\ntoo big";
 
 /// A backend that reads only the header of a request. Each connection is passed to the test.
-pub(super) struct Unwilling {
-    pub(super) address: SocketAddr,
+pub(crate) struct Unwilling {
+    pub(crate) address: SocketAddr,
     taken: mpsc::UnboundedReceiver<Client<TcpStream>>,
 }
 
 impl Unwilling {
-    pub(super) async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("its address");
         let socket = SockRef::from(&listener);
@@ -56,7 +56,7 @@ impl Unwilling {
         Unwilling { address, taken }
     }
 
-    pub(super) async fn next(&mut self) -> Client<TcpStream> {
+    pub(crate) async fn next(&mut self) -> Client<TcpStream> {
         soon(self.taken.recv()).await.expect("a connection")
     }
 }
@@ -76,7 +76,7 @@ async fn begin_upload(
 }
 
 /// Waits until a connection is reset. Doesn't read, since that would let the gateway continue to write.
-pub(super) async fn is_reset(endpoint: &Client<TcpStream>) {
+pub(crate) async fn is_reset(endpoint: &Client<TcpStream>) {
     while endpoint.stream.take_error().expect("an option").is_none() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }

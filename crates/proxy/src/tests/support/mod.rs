@@ -1,8 +1,12 @@
 //! A running proxy, backends, and rules for tests.
 
-pub(super) use super::client::{Answered, Client};
+mod client;
+pub(crate) mod http2_upstream;
+pub(crate) mod tls_upstream;
+
 use crate::{Counters, Gatefold, Options, Timeouts, build};
 use arc_swap::ArcSwap;
+pub(crate) use client::{Answered, Client};
 use gatefold_dataplane::backend::{Backend, BackendTarget, EndpointSet, HttpVersion, Split};
 use gatefold_dataplane::filter::Filters;
 use gatefold_dataplane::hostname::HostMap;
@@ -28,31 +32,31 @@ use tokio::net::{TcpListener, TcpStream};
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Waits for a future that must complete.
-pub(super) async fn soon<T>(future: impl Future<Output = T>) -> T {
+pub(crate) async fn soon<T>(future: impl Future<Output = T>) -> T {
     tokio::time::timeout(PATIENCE, future)
         .await
         .expect("it takes too long")
 }
 
 /// A running proxy.
-pub(super) struct Gateway {
-    pub(super) address: SocketAddr,
-    pub(super) snapshot: Arc<ArcSwap<Snapshot>>,
-    pub(super) sockets: Sockets<HttpProxy<Gatefold>>,
+pub(crate) struct Gateway {
+    pub(crate) address: SocketAddr,
+    pub(crate) snapshot: Arc<ArcSwap<Snapshot>>,
+    pub(crate) sockets: Sockets<HttpProxy<Gatefold>>,
 }
 
 impl Gateway {
     /// Serves a port on one socket.
-    pub(super) async fn start(port: Port) -> Gateway {
+    pub(crate) async fn start(port: Port) -> Gateway {
         Gateway::with(port, Timeouts::default()).await
     }
 
-    pub(super) async fn with(port: Port, timeouts: Timeouts) -> Gateway {
+    pub(crate) async fn with(port: Port, timeouts: Timeouts) -> Gateway {
         Gateway::counting(port, timeouts, Counters::default()).await
     }
 
     /// Serves a port and counts requests in these counters.
-    pub(super) async fn counting(port: Port, timeouts: Timeouts, counters: Counters) -> Gateway {
+    pub(crate) async fn counting(port: Port, timeouts: Timeouts, counters: Counters) -> Gateway {
         let options = Options {
             threads: 2,
             timeouts,
@@ -63,7 +67,7 @@ impl Gateway {
     }
 
     /// Serves a port with these options for client connections.
-    pub(super) async fn taking(
+    pub(crate) async fn taking(
         port: Port,
         timeouts: Timeouts,
         connections: listen::ListenOptions,
@@ -76,7 +80,7 @@ impl Gateway {
         Gateway::of(port, options, connections).await
     }
 
-    pub(super) async fn of(
+    pub(crate) async fn of(
         port: Port,
         options: Options,
         connections: listen::ListenOptions,
@@ -99,7 +103,7 @@ impl Gateway {
     }
 
     /// Publishes a snapshot, as a reload does.
-    pub(super) async fn publish(&mut self, ports: impl IntoIterator<Item = (SocketAddr, Port)>) {
+    pub(crate) async fn publish(&mut self, ports: impl IntoIterator<Item = (SocketAddr, Port)>) {
         let ports = ports
             .into_iter()
             .map(|(address, port)| (SocketKey::tcp(address), Arc::new(port)));
@@ -113,7 +117,7 @@ impl Gateway {
         assert!(failures.is_empty(), "{failures:?}");
     }
 
-    pub(super) async fn connect(&self) -> Client<TcpStream> {
+    pub(crate) async fn connect(&self) -> Client<TcpStream> {
         Client::new(
             TcpStream::connect(self.address)
                 .await
@@ -122,19 +126,19 @@ impl Gateway {
     }
 
     /// Sends a request on a new connection and reads the response.
-    pub(super) async fn ask(&self, request: &str) -> Answered {
+    pub(crate) async fn ask(&self, request: &str) -> Answered {
         let mut client = self.connect().await;
         client.send(request).await;
         client.answer(request.starts_with("HEAD")).await
     }
 
     /// Waits until no client connection is open.
-    pub(super) async fn all_gone(&self) {
+    pub(crate) async fn all_gone(&self) {
         self.open(0).await;
     }
 
     /// Waits until exactly this many client connections are open.
-    pub(super) async fn open(&self, count: usize) {
+    pub(crate) async fn open(&self, count: usize) {
         soon(async {
             while self.sockets.connections() != count {
                 tokio::task::yield_now().await;
@@ -143,18 +147,18 @@ impl Gateway {
         .await;
     }
 
-    pub(super) async fn get(&self, path: &str) -> Answered {
+    pub(crate) async fn get(&self, path: &str) -> Answered {
         self.ask(&format!("GET {path} HTTP/1.1\r\nHost: example.com\r\n\r\n"))
             .await
     }
 }
 
 /// Returns a port whose only listener has one route, for every path.
-pub(super) fn port(action: Action) -> Port {
+pub(crate) fn port(action: Action) -> Port {
     port_with(action, Filters::default())
 }
 
-pub(super) fn port_with(action: Action, filters: Filters) -> Port {
+pub(crate) fn port_with(action: Action, filters: Filters) -> Port {
     port_of(Rule {
         filters,
         ..rule(action)
@@ -162,14 +166,14 @@ pub(super) fn port_with(action: Action, filters: Filters) -> Port {
 }
 
 /// Returns a port whose only listener has one route with this rule, for every path.
-pub(super) fn port_of(rule: Rule) -> Port {
+pub(crate) fn port_of(rule: Rule) -> Port {
     let mut listeners = HostMap::default();
     listeners.insert(None, listener_of(rule));
     Port::Http(listeners)
 }
 
 /// Returns a rule with nothing but an action.
-pub(super) fn rule(action: Action) -> Rule {
+pub(crate) fn rule(action: Action) -> Rule {
     Rule {
         id: RuleId {
             kind: "HTTPRoute",
@@ -183,13 +187,13 @@ pub(super) fn rule(action: Action) -> Rule {
     }
 }
 
-pub(super) fn tls_port(action: Action, certificates: PortTls) -> Port {
+pub(crate) fn tls_port(action: Action, certificates: PortTls) -> Port {
     match port(action) {
         Port::Http(listeners) | Port::Https(listeners, _) => Port::Https(listeners, certificates),
     }
 }
 
-pub(super) fn listener(action: Action, filters: Filters) -> Arc<Listener> {
+pub(crate) fn listener(action: Action, filters: Filters) -> Arc<Listener> {
     listener_of(Rule {
         filters,
         ..rule(action)
@@ -217,7 +221,7 @@ fn listener_of(rule: Rule) -> Arc<Listener> {
     })
 }
 
-pub(super) fn to(addresses: &[SocketAddr]) -> Action {
+pub(crate) fn to(addresses: &[SocketAddr]) -> Action {
     let endpoints = EndpointSet::new(HttpVersion::Http1, addresses, 0).expect("an address");
     to_target(
         BackendTarget::Endpoints(Arc::new(endpoints)),
@@ -225,7 +229,7 @@ pub(super) fn to(addresses: &[SocketAddr]) -> Action {
     )
 }
 
-pub(super) fn to_target(target: BackendTarget, filters: Filters) -> Action {
+pub(crate) fn to_target(target: BackendTarget, filters: Filters) -> Action {
     let backend = Backend {
         name: "default/backend:80".into(),
         filters,
@@ -235,25 +239,25 @@ pub(super) fn to_target(target: BackendTarget, filters: Filters) -> Action {
 }
 
 /// A backend that records its requests.
-pub(super) struct Upstream {
-    pub(super) address: SocketAddr,
+pub(crate) struct Upstream {
+    pub(crate) address: SocketAddr,
     seen: Arc<Mutex<Vec<Answered>>>,
     connections: Arc<AtomicUsize>,
 }
 
 impl Upstream {
     /// Starts a backend that sends this response to every request.
-    pub(super) async fn answering(response: impl Into<Vec<u8>>) -> Upstream {
+    pub(crate) async fn answering(response: impl Into<Vec<u8>>) -> Upstream {
         let response = response.into();
         Upstream::start(move |_| response.clone()).await
     }
 
     /// Starts a backend that responds with 200 and a short body.
-    pub(super) async fn plain() -> Upstream {
+    pub(crate) async fn plain() -> Upstream {
         Upstream::answering("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").await
     }
 
-    pub(super) async fn start(
+    pub(crate) async fn start(
         answer: impl Fn(&Answered) -> Vec<u8> + Send + Sync + 'static,
     ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
@@ -286,30 +290,30 @@ impl Upstream {
     }
 
     /// Returns the last request.
-    pub(super) fn last(&self) -> Answered {
+    pub(crate) fn last(&self) -> Answered {
         let seen = self.seen.lock().expect("no panic");
         seen.last().cloned().expect("a request")
     }
 
     /// Returns the number of requests.
-    pub(super) fn requests(&self) -> usize {
+    pub(crate) fn requests(&self) -> usize {
         self.seen.lock().expect("no panic").len()
     }
 
     /// Returns the number of connections.
-    pub(super) fn connections(&self) -> usize {
+    pub(crate) fn connections(&self) -> usize {
         self.connections.load(Ordering::SeqCst)
     }
 }
 
 /// Returns an address that refuses connections.
-pub(super) async fn refusing_address() -> SocketAddr {
+pub(crate) async fn refusing_address() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     listener.local_addr().expect("its address")
 }
 
 /// Runs curl, which must succeed, and returns its output.
-pub(super) async fn curl(arguments: &[&str], input: &'static [u8]) -> String {
+pub(crate) async fn curl(arguments: &[&str], input: &'static [u8]) -> String {
     let output = run_curl(arguments, input).await;
     assert!(
         output.status.success(),
@@ -320,7 +324,7 @@ pub(super) async fn curl(arguments: &[&str], input: &'static [u8]) -> String {
 }
 
 /// Runs curl and returns its result.
-pub(super) async fn run_curl(arguments: &[&str], input: &'static [u8]) -> std::process::Output {
+pub(crate) async fn run_curl(arguments: &[&str], input: &'static [u8]) -> std::process::Output {
     let arguments: Vec<String> = arguments.iter().map(|it| (*it).to_owned()).collect();
     let run = tokio::task::spawn_blocking(move || {
         use std::io::Write;

@@ -1,7 +1,9 @@
 //! Retries configured by a rule.
 
-use super::client::Client;
-use super::support::{Answered, Gateway, Upstream, port_of, refusing_address, rule, soon, to};
+use crate::tests::support::Client;
+use crate::tests::support::{
+    Answered, Gateway, Upstream, port_of, refusing_address, rule, soon, to,
+};
 use gatefold_dataplane::retry::RuleRetry;
 use gatefold_dataplane::timeouts::{RuleTimeouts, TimeLimit};
 use gatefold_dataplane::{Port, Rule};

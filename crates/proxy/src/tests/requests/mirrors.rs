@@ -1,9 +1,9 @@
 //! Mirrors.
 
-use super::support::{
+use crate::counters::Mirrored;
+use crate::tests::support::{
     Answered, Gateway, Upstream, port_of, port_with, refusing_address, rule, soon, to, to_target,
 };
-use crate::counters::Mirrored;
 use crate::{Counters, Timeouts};
 use gatefold_dataplane::backend::{BackendTarget, EndpointSet, HttpVersion};
 use gatefold_dataplane::filter::header_modifier::HeaderModifier;

@@ -1,6 +1,6 @@
 //! TLS with clients.
 
-use super::support::{Client, Gateway, Upstream, curl, port, soon, tls_port, to};
+use crate::tests::support::{Client, Gateway, Upstream, curl, port, soon, tls_port, to};
 use gatefold_dataplane::tls::{CertificateSet, PortTls};
 use rcgen::{
     KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ED25519, PublicKeyData, SignatureAlgorithm, SigningKey,
@@ -15,7 +15,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-pub(super) fn certified(
+pub(crate) fn certified(
     names: &[&str],
     algorithm: &'static SignatureAlgorithm,
 ) -> Arc<CertifiedKey> {
@@ -37,7 +37,7 @@ fn set(keys: &[&Arc<CertifiedKey>]) -> Arc<CertificateSet> {
     Arc::new(CertificateSet::new(keys))
 }
 
-pub(super) fn certificates(sets: &[(Option<&str>, &Arc<CertifiedKey>)]) -> PortTls {
+pub(crate) fn certificates(sets: &[(Option<&str>, &Arc<CertifiedKey>)]) -> PortTls {
     let mut map = PortTls::default();
     for (hostname, key) in sets {
         map.insert(*hostname, set(&[key]));
@@ -115,7 +115,7 @@ impl ServerCertVerifier for Anything {
     }
 }
 
-pub(super) fn client_config(schemes: Option<SignatureScheme>) -> ClientConfig {
+pub(crate) fn client_config(schemes: Option<SignatureScheme>) -> ClientConfig {
     let provider = Arc::new(ring::default_provider());
     let all = provider
         .signature_verification_algorithms
@@ -129,7 +129,7 @@ pub(super) fn client_config(schemes: Option<SignatureScheme>) -> ClientConfig {
         .with_no_client_auth()
 }
 
-pub(super) async fn handshake(
+pub(crate) async fn handshake(
     gateway: &Gateway,
     name: Option<&str>,
     config: ClientConfig,

@@ -1,6 +1,6 @@
 //! HTTP/2 clients without TLS.
 
-use super::support::{Gateway, Upstream, curl, port, to};
+use crate::tests::support::{Gateway, Upstream, curl, port, to};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn plain_port_speaks_http2_with_prior_knowledge() {

@@ -1,7 +1,7 @@
 //! The limit on client connections.
 
-use super::support::{Client, Gateway, Upstream, port, soon, to};
 use crate::Timeouts;
+use crate::tests::support::{Client, Gateway, Upstream, port, soon, to};
 use gatefold_dataplane::Port;
 use gatefold_listen::{Deadlines, ListenOptions};
 use std::num::NonZeroUsize;

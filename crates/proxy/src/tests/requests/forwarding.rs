@@ -1,6 +1,6 @@
 //! What a backend receives of a request, and the client of its response.
 
-use super::support::{Gateway, Upstream, port, port_with, refusing_address, to, to_target};
+use crate::tests::support::{Gateway, Upstream, port, port_with, refusing_address, to, to_target};
 use gatefold_dataplane::backend::{BackendTarget, EndpointSet, HttpVersion};
 use gatefold_dataplane::filter::header_modifier::HeaderModifier;
 use gatefold_dataplane::filter::{Filter, Filters};
@@ -123,7 +123,7 @@ async fn backend_sends_100_continue_to_the_client() {
     let address = listener.local_addr().expect("its address");
     tokio::spawn(async move {
         let (tcp, _) = listener.accept().await.expect("a connection");
-        let mut backend = super::support::Client::new(tcp);
+        let mut backend = crate::tests::support::Client::new(tcp);
         let head = backend.message(true, false).await.expect("a request");
         assert_eq!(head.header("expect"), ["100-continue"]);
         backend.send("HTTP/1.1 100 Continue\r\n\r\n").await;
@@ -195,7 +195,7 @@ async fn request_with_a_body_is_never_sent_twice() {
     let (count, mut counted) = tokio::sync::watch::channel(0);
     tokio::spawn(async move {
         while let Ok((tcp, _)) = listener.accept().await {
-            let mut backend = super::support::Client::new(tcp);
+            let mut backend = crate::tests::support::Client::new(tcp);
             if backend.message(false, false).await.is_some() {
                 count.send_modify(|count| *count += 1);
                 backend

@@ -1,30 +1,30 @@
 //! A client that reads and writes HTTP/1.1 messages.
 
-use super::support::soon;
+use crate::tests::support::soon;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 /// A connection that sends and receives HTTP/1.1 messages. Also used for the side of a backend.
-pub(super) struct Client<S> {
-    pub(super) stream: S,
+pub(crate) struct Client<S> {
+    pub(crate) stream: S,
     buffer: Vec<u8>,
 }
 
 /// A message: a response, or a request received by a backend.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Answered {
+pub(crate) struct Answered {
     /// The first line and the headers.
-    pub(super) head: String,
-    pub(super) body: Vec<u8>,
+    pub(crate) head: String,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Answered {
-    pub(super) fn status(&self) -> u16 {
+    pub(crate) fn status(&self) -> u16 {
         let status = self.head.split(' ').nth(1).unwrap_or_default();
         status.parse().unwrap_or_default()
     }
 
     /// Returns every value of a header, in order.
-    pub(super) fn header(&self, name: &str) -> Vec<&str> {
+    pub(crate) fn header(&self, name: &str) -> Vec<&str> {
         let fields = self
             .head
             .lines()
@@ -36,31 +36,31 @@ impl Answered {
             .collect()
     }
 
-    pub(super) fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
-    pub(super) fn new(stream: S) -> Self {
+    pub(crate) fn new(stream: S) -> Self {
         Client {
             stream,
             buffer: Vec::new(),
         }
     }
 
-    pub(super) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
+    pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
         self.stream.write_all(bytes.as_ref()).await.expect("sent");
         self.stream.flush().await.expect("sent");
     }
 
     /// Reads the next response.
-    pub(super) async fn answer(&mut self, to_head: bool) -> Answered {
+    pub(crate) async fn answer(&mut self, to_head: bool) -> Answered {
         soon(self.message(to_head, true)).await.expect("an answer")
     }
 
     /// Reads the next message. `None` if the stream ends before it is complete.
-    pub(super) async fn message(&mut self, bodiless: bool, to_end: bool) -> Option<Answered> {
+    pub(crate) async fn message(&mut self, bodiless: bool, to_end: bool) -> Option<Answered> {
         let head = loop {
             if let Some(end) = find(&self.buffer, b"\r\n\r\n") {
                 let head: Vec<u8> = self.buffer.drain(..end + 4).collect();
@@ -97,7 +97,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
     }
 
     /// Reads a chunked body.
-    pub(super) async fn chunks(&mut self) -> Option<Vec<u8>> {
+    pub(crate) async fn chunks(&mut self) -> Option<Vec<u8>> {
         let mut body = Vec::new();
         loop {
             let line = loop {
@@ -124,23 +124,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
     }
 
     /// Whether the stream has ended and nothing is left to read.
-    pub(super) async fn ended(&mut self) -> bool {
+    pub(crate) async fn ended(&mut self) -> bool {
         self.buffer.is_empty() && !soon(self.fill()).await
     }
 
     /// Reads until the stream ends. Always returns true.
-    pub(super) async fn ends_somehow(&mut self) -> bool {
+    pub(crate) async fn ends_somehow(&mut self) -> bool {
         soon(async { while self.fill().await {} }).await;
         true
     }
 
     /// Waits for data or the end of the stream.
-    pub(super) async fn peek(&mut self) {
+    pub(crate) async fn peek(&mut self) {
         self.fill().await;
     }
 
     /// Returns the payload of the next HTTP/2 frame of a type.
-    pub(super) async fn frame_of_type(&mut self, kind: u8) -> Vec<u8> {
+    pub(crate) async fn frame_of_type(&mut self, kind: u8) -> Vec<u8> {
         loop {
             let header = self.bytes(9).await;
             let length = u32::from_be_bytes([0, header[0], header[1], header[2]]);
@@ -152,12 +152,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
     }
 
     /// Returns the bytes read beyond the last message.
-    pub(super) fn rest(&mut self) -> Vec<u8> {
+    pub(crate) fn rest(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.buffer)
     }
 
     /// Reads this many bytes.
-    pub(super) async fn bytes(&mut self, count: usize) -> Vec<u8> {
+    pub(crate) async fn bytes(&mut self, count: usize) -> Vec<u8> {
         while self.buffer.len() < count {
             assert!(soon(self.fill()).await, "the stream ended too early");
         }

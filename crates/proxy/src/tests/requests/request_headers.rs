@@ -1,7 +1,7 @@
 //! The headers of forwarded requests.
 
-use super::support::{Gateway, Upstream, port, port_with, to, to_target};
 use crate::Options;
+use crate::tests::support::{Gateway, Upstream, port, port_with, to, to_target};
 use gatefold_dataplane::backend::{BackendTarget, EndpointSet, HttpVersion};
 use gatefold_dataplane::filter::header_modifier::HeaderModifier;
 use gatefold_dataplane::filter::{Filter, Filters};

@@ -1,7 +1,7 @@
 //! Removed listeners, and their requests in flight.
 
-use super::support::{Client, Gateway, Upstream, port, soon, to};
 use crate::Timeouts;
+use crate::tests::support::{Client, Gateway, Upstream, port, soon, to};
 use gatefold_listen::{Deadlines, ListenOptions};
 use std::future::Future;
 use std::io::{ErrorKind, Read, Write};

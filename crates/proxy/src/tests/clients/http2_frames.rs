@@ -1,7 +1,7 @@
 //! HTTP/2 clients that send raw frames, for what no library sends or shows.
 
-use super::client::Client;
-use super::support::{Gateway, Upstream, port, soon, to};
+use crate::tests::support::Client;
+use crate::tests::support::{Gateway, Upstream, port, soon, to};
 use gatefold_dataplane::Action;
 use http::StatusCode;
 use tokio::net::TcpStream;

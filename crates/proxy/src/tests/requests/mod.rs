@@ -1,0 +1,6 @@
+//! Changes of requests on their way: headers, filters, mirrors.
+
+mod filters;
+mod forwarding;
+mod mirrors;
+mod request_headers;
