@@ -42,7 +42,7 @@ const PIPE: u8 = 8;
 pub(crate) struct Upload {
     /// The number of bytes passed to the endpoint's connection.
     handed: u64,
-    response: Response,
+    response: UploadResponse,
     /// Another descriptor of the connection, registered for readiness events.
     changes: Option<Box<TcpStream>>,
     /// Whether data has arrived for which no hook has been called yet.
@@ -50,7 +50,7 @@ pub(crate) struct Upload {
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Response {
+enum UploadResponse {
     /// No response has arrived.
     #[default]
     Awaited,
@@ -68,7 +68,7 @@ enum Response {
 impl Upload {
     /// Records the status of a response that Pingora has read. Pingora may already be in another write.
     pub(crate) fn answered(&mut self, status: StatusCode, upstream: Option<&EndpointConnection>) {
-        if self.response == Response::Ended {
+        if self.response == UploadResponse::Ended {
             return;
         }
         self.arrived = false;
@@ -76,12 +76,12 @@ impl Upload {
             clear(changes);
         }
         self.response = match status.as_u16() {
-            100..=199 => Response::Awaited,
-            400.. => Response::Failed,
-            _ => Response::Begun,
+            100..=199 => UploadResponse::Awaited,
+            400.. => UploadResponse::Failed,
+            _ => UploadResponse::Begun,
         };
         if let Some(upstream) = upstream
-            && self.response == Response::Failed
+            && self.response == UploadResponse::Failed
             && self.handed > SHORT
             && !upstream.is_writable()
         {
@@ -91,7 +91,7 @@ impl Upload {
 
     fn end_writing(&mut self, upstream: &EndpointConnection) {
         debug!("the endpoint stopped reading a body");
-        self.response = Response::Ended;
+        self.response = UploadResponse::Ended;
         upstream.end_writing();
     }
 
@@ -102,7 +102,10 @@ impl Upload {
 
     /// Whether the endpoint has responded with an error, so that the rest of the body is not needed.
     pub(crate) fn is_unwanted(&self) -> bool {
-        matches!(self.response, Response::Failed | Response::Ended)
+        matches!(
+            self.response,
+            UploadResponse::Failed | UploadResponse::Ended
+        )
     }
 
     /// Restores the connection's settings for other requests, after the response is complete.
@@ -138,10 +141,10 @@ pub(crate) fn must_wait(context: &mut RequestContext, piece: Option<&Bytes>) -> 
     }
     let (response, waits) = match context.upload.response {
         // It was not a response, but for example a TLS session ticket.
-        Response::Arrived(0) => (Response::Awaited, true),
-        Response::Arrived(left) => (Response::Arrived(left - 1), false),
-        response @ (Response::Awaited | Response::Failed) => (response, true),
-        response @ (Response::Begun | Response::Ended) => (response, false),
+        UploadResponse::Arrived(0) => (UploadResponse::Awaited, true),
+        UploadResponse::Arrived(left) => (UploadResponse::Arrived(left - 1), false),
+        response @ (UploadResponse::Awaited | UploadResponse::Failed) => (response, true),
+        response @ (UploadResponse::Begun | UploadResponse::Ended) => (response, false),
     };
     context.upload.response = response;
     waits
@@ -202,7 +205,7 @@ pub(crate) async fn wait_for_room(
     if upstream.is_writable() {
         return Ok(());
     }
-    if context.upload.response == Response::Failed {
+    if context.upload.response == UploadResponse::Failed {
         context.upload.end_writing(&upstream);
         return Ok(());
     }
@@ -218,9 +221,9 @@ pub(crate) async fn wait_for_room(
     context.upload.changes = Some(changes);
     match end {
         RoomWait::Room => {}
-        RoomWait::Arrived => context.upload.response = Response::Arrived(PIPE),
+        RoomWait::Arrived => context.upload.response = UploadResponse::Arrived(PIPE),
         RoomWait::EndWriting => context.upload.end_writing(&upstream),
-        RoomWait::FullDuplex => context.upload.response = Response::Begun,
+        RoomWait::FullDuplex => context.upload.response = UploadResponse::Begun,
         RoomWait::ClientLeft => {
             let what = "the client abandoned its request";
             return Err(Error::explain(ErrorType::ConnectionClosed, what).into_down());
