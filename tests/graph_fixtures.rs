@@ -6,7 +6,7 @@
 
 use gatefold::status::{
     Applied, BindFailure, BindFailureReason, ListenerStatus, StatusCondition, Statuses, report,
-    table::tables,
+    tables,
 };
 use gatefold_compile::compile;
 use gatefold_dataplane::SocketKey;
@@ -182,7 +182,7 @@ fn conditions(statuses: &Statuses, text: &mut String) {
         list(&format!("ListenerSet {key}"), &status.conditions, text);
         listeners(&status.listeners, text);
     }
-    for (key, status) in statuses.http_routes.iter() {
+    for (key, status) in statuses.routes.http.iter() {
         for parent in &status.parents {
             let section = parent.parent_ref.section_name.as_ref();
             let section = section.map_or_else(String::new, |s| format!("/{s}"));

@@ -9,7 +9,7 @@ use super::{Error, print};
 use crate::environment::address_pool::AddressPool;
 use crate::environment::discovery::FixedBackend;
 use crate::environment::system_authorities;
-use crate::status::table::tables;
+use crate::status::tables;
 use crate::status::{Applied, Statuses, report};
 use anyhow::Context as _;
 use gatefold_diagnostic::{

@@ -1,8 +1,8 @@
 //! The state of one request.
 
-use crate::mirror::Copies;
-use crate::request::forwarded::RequestId;
-use crate::request::upload::Upload;
+use crate::mirror::{Copies, Copying};
+use crate::request::request_id::RequestId;
+use crate::request::upload::progress::Upload;
 use crate::response::failure;
 use crate::upstream::backend_tls;
 use crate::upstream::deadline::{self, ArmedDeadline, EndpointConnection};
@@ -92,6 +92,18 @@ impl RequestContext {
         match &self.connection {
             Some(request) => ReadAhead::of(request.in_flight(), request.windows()),
             None => ReadAhead::Full,
+        }
+    }
+
+    /// Returns whether an attempt starts its copies. If a previous attempt has, rewinds them, since the body starts again.
+    pub(crate) fn copying(&mut self) -> Copying {
+        match &mut self.copies {
+            Some(copies) => {
+                copies.rewind();
+                Copying::Skip
+            }
+            None if self.upgrade => Copying::Skip,
+            None => Copying::Start,
         }
     }
 

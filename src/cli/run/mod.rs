@@ -108,15 +108,19 @@ async fn serve(
     let upgrade_socket = takeover.serve(handover)?;
     let running = reload.run(woken, sockets_requests, state.clone(), grace);
     let open = run_with_watchdog(running, &notifier).await;
-    let last = *state.borrow();
-    close(admin, upgrade_socket, last).await;
+    close(admin, upgrade_socket, &state).await;
     signals.abort();
     announce_end(open);
     started.map(|()| ExitCode::SUCCESS)
 }
 
 /// Stops the admin API and removes the files of the Unix sockets, unless a successor replaces them.
-async fn close(mut admin: AdminTask, upgrade_socket: Option<SocketFile>, last: Lifecycle) {
+async fn close(
+    mut admin: AdminTask,
+    upgrade_socket: Option<SocketFile>,
+    state: &watch::Receiver<Lifecycle>,
+) {
+    let last = *state.borrow();
     match last {
         Lifecycle::HandedOver => {
             admin.leave();

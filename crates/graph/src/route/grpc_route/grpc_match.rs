@@ -5,17 +5,15 @@
 //! method is left out, unless the rule may reject requests: then it matches every service and method.
 
 use crate::Build;
-use crate::condition::{Problem, Reason};
 use crate::route::match_id::MatchId;
 use crate::route::object::{RouteObject, RuleAt};
-use crate::route::rule::{InvalidPath, RuleContext, RuleMatches, value_match};
+use crate::route::rule::{InvalidPath, LEFT_OUT, RuleContext, RuleMatches, value_match};
 use crate::route::shadowed::unreachable;
 use gatefold_diagnostic::{Diagnostic, Pointer};
 use gatefold_manifest::api::{GRPCMethodMatch, GRPCRouteMatch, GRPCRouteRule, ValueMatchType};
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-const LEFT_OUT: &str = "the match is left out: other rules receive its requests";
 const MATCHES_EVERY_METHOD: &str = "until it is fixed, every service and method matches and is answered UNAVAILABLE, because this rule may reject requests";
 const ANY_VALUE_MATCHES: &str =
     "any value matches until it is fixed, and the rule answers UNAVAILABLE";
@@ -27,14 +25,7 @@ pub(super) fn build(
     context: &mut RuleContext<'_, '_, '_>,
 ) -> RuleMatches<GRPCRouteMatch> {
     let at = context.at;
-    let mut matches = RuleMatches {
-        kept: Vec::with_capacity(listed.len()),
-        left_out: Vec::new(),
-        any_path: Vec::new(),
-    };
-    if listed.is_empty() {
-        matches.kept.push(GRPCRouteMatch::default());
-    }
+    let mut matches = RuleMatches::of(listed);
     for (index, one) in listed.iter().enumerate() {
         let here = || at.pointer().key("matches").index(index);
         let mut kept = one.clone();
@@ -60,10 +51,7 @@ pub(super) fn build(
             }
         };
         for finding in invalid_names.into_iter().chain(invalid_headers) {
-            let message = finding.message.clone();
-            let problem = Problem::new(Reason::UnsupportedValue, message);
-            context.refusals.push(problem);
-            context.build.diagnostics.push(finding.caption(caption));
+            context.refuse_for(finding.caption(caption));
         }
         value_match::warn_of_impossible_headers(at, &one.headers, &here, context.build);
     }
