@@ -52,11 +52,11 @@ const STAGES: [&str; 7] = [
 
 /// Runs the stages once for each edit.
 fn edits(folder: &Path, size: usize) -> Vec<(&'static str, Vec<Duration>)> {
-    let mut reloads = Reloads::new(folder);
+    let mut reload = StagedReload::new(folder);
     let mut times = STAGES.map(|stage| (stage, Vec::new()));
     for edit in 0..EDITS {
         let file = write_route(folder, edit * 7919 % size, &format!("/edit-{edit}"));
-        let marks = reloads.reload(folder, file);
+        let marks = reload.reload(folder, file);
         for ((_, taken), pair) in times.iter_mut().zip(marks.windows(2)) {
             taken.push(pair[1] - pair[0]);
         }
@@ -65,7 +65,7 @@ fn edits(folder: &Path, size: usize) -> Vec<(&'static str, Vec<Duration>)> {
 }
 
 /// The state that the daemon keeps between reloads.
-struct Reloads {
+struct StagedReload {
     environment: Environment,
     loader: Loader,
     loaded: Loaded,
@@ -75,7 +75,7 @@ struct Reloads {
     statuses: Statuses,
 }
 
-impl Reloads {
+impl StagedReload {
     /// Loads a folder for the first time.
     fn new(folder: &Path) -> Self {
         let environment = Environment {
@@ -87,7 +87,7 @@ impl Reloads {
         let graph = build_after(&Graph::default(), &loaded.resources, &environment);
         let mut compiler = Compiler::default();
         let snapshot = compiler.compile(&graph);
-        Reloads {
+        StagedReload {
             environment,
             loader,
             loaded,

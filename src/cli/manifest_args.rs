@@ -36,7 +36,8 @@ pub(super) struct ManifestArgs {
     )]
     pub(super) backend: Vec<FixedBackend>,
     /// Ignores policies of this kind, such as SecurityPolicy or SecurityPolicy.gateway.envoyproxy.io, and serves the routes
-    /// that they protect without protection. By default these routes answer 500. May be given several times.
+    /// that they protect without protection. By default these routes answer 500, or UNAVAILABLE for gRPC. May be given
+    /// several times.
     #[arg(
         long,
         value_name = "KIND[.GROUP]",

@@ -8,7 +8,7 @@ use std::sync::Arc;
 pub struct RuleId {
     /// The route, as `namespace/name`.
     pub route: Arc<str>,
-    /// The kind of the route: `HTTPRoute`.
+    /// The kind of the route, such as `HTTPRoute`.
     pub kind: &'static str,
     /// The index of the rule in the route, from 0.
     pub index: usize,

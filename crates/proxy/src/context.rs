@@ -136,8 +136,8 @@ impl RequestContext {
             peer.options.write_timeout = None;
         }
         let now = Instant::now();
-        let of_try = timeouts.backend_request.deadline(now);
-        self.attempt_deadline = self.deadline.into_iter().chain(of_try).min();
+        let of_attempt = timeouts.backend_request.deadline(now);
+        self.attempt_deadline = self.deadline.into_iter().chain(of_attempt).min();
         match self.attempt_deadline {
             Some(until) => deadline::limit(peer, exchange, self.tls()?, (until, now)),
             None => Ok(()),

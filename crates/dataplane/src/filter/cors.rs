@@ -193,7 +193,7 @@ pub fn no_permission() -> FilterAnswer {
 
 /// Returns the method of the request that this one announces. `None` if it is not a preflight request ("CORS-preflight
 /// request" of the Fetch standard).
-pub fn announced_method(method: &Method, headers: &HeaderMap) -> Option<Method> {
+pub(crate) fn announced_method(method: &Method, headers: &HeaderMap) -> Option<Method> {
     if *method != Method::OPTIONS || !headers.contains_key(ORIGIN) {
         return None;
     }

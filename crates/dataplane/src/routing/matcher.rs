@@ -38,12 +38,12 @@ impl Matcher {
 
     /// Whether the request that a preflight request announces may match: its method is known, its headers other than
     /// `Origin` are not (Fetch standard, section 3.3.2).
-    pub fn matches_announced(&self, request: &RequestView<'_>) -> bool {
+    pub(super) fn matches_announced(&self, request: &RequestView<'_>) -> bool {
         self.matches_with(request, |header| header == ORIGIN)
     }
 
     /// Whether it depends on headers that a preflight request does not have.
-    pub fn depends_on_later_headers(&self) -> bool {
+    pub(super) fn depends_on_later_headers(&self) -> bool {
         self.headers.iter().any(|(name, _)| name != ORIGIN)
     }
 

@@ -7,7 +7,7 @@ pub mod grpc_match;
 pub mod host_routes;
 pub mod http_match;
 pub mod matcher;
-pub mod path;
+mod path;
 mod preflight;
 pub mod query;
 mod rank;

@@ -76,7 +76,7 @@ impl Connection {
         }
         let (phase, since) = self.state.get();
         let (deadline, since, closed) = match phase {
-            // The handshake has its own timeout, in `accept`.
+            // The handshake has its own timeout, in `tls`.
             ClientPhase::Handshake => return None,
             // The proxy bounds requests, except for a client that may have left: only sending to it would show that.
             ClientPhase::Busy => (

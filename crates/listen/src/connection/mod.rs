@@ -39,7 +39,7 @@ pub struct Connection {
     client_of: OnceLock<Arc<str>>,
     shared: Arc<SharedState>,
     state: PhaseCell,
-    /// Number of HTTP/2 requests in flight. HTTP/1.1 has one at most, which `state` tells.
+    /// Number of HTTP/2 requests in flight. HTTP/1.1 has one at most, which `state` shows.
     active: AtomicU32,
     windows: SharedWindows,
     /// The tick in which the last HTTP/2 request ended.

@@ -1,3 +1,5 @@
+//! When a connection is unused, overdue, or marked for closing.
+
 use super::*;
 use crate::meters::CloseReason;
 use crate::shared::ListenOptions;

@@ -1,3 +1,5 @@
+//! Framing of HTTP/1 requests, as a whole and in pieces.
+
 use super::*;
 
 /// Follows the bytes at once and one by one, and checks that the outcome is the same.

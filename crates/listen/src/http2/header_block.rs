@@ -57,14 +57,14 @@ enum ScanStep {
     #[default]
     Field,
     /// The rest of an integer.
-    IntegerKind {
+    Integer {
         of: IntegerKind,
         value: u32,
         shift: u32,
     },
     Length(FieldPart),
     /// One of the `left` remaining bytes of a string.
-    StringPrefix {
+    String {
         part: FieldPart,
         left: u32,
     },
@@ -74,15 +74,17 @@ enum ScanStep {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum IntegerKind {
+    /// The index of a field.
     Field,
-    NameProperties,
+    /// The index of a name.
+    Name,
     TableSize,
     Length(FieldPart),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum FieldPart {
-    NameProperties,
+    Name,
     Value,
 }
 
@@ -104,7 +106,7 @@ impl HeaderBlockScanner {
                     self.begin_field(first);
                     rest
                 }
-                ScanStep::IntegerKind { of, value, shift } => {
+                ScanStep::Integer { of, value, shift } => {
                     self.continue_integer(of, value, shift, first);
                     rest
                 }
@@ -117,7 +119,7 @@ impl HeaderBlockScanner {
                     self.begin_integer(IntegerKind::Length(part), first, 0x7f);
                     rest
                 }
-                ScanStep::StringPrefix { part, left } => self.take_text(part, left, bytes),
+                ScanStep::String { part, left } => self.take_text(part, left, bytes),
                 ScanStep::Lost => return,
             };
         }
@@ -136,9 +138,9 @@ impl HeaderBlockScanner {
         self.indexed = first & 0xc0 == 0x40;
         match first {
             0x80.. => self.begin_integer(IntegerKind::Field, first, 0x7f),
-            0x40.. => self.begin_integer(IntegerKind::NameProperties, first, 0x3f),
+            0x40.. => self.begin_integer(IntegerKind::Name, first, 0x3f),
             0x20.. => self.begin_integer(IntegerKind::TableSize, first, 0x1f),
-            _ => self.begin_integer(IntegerKind::NameProperties, first, 0x0f),
+            _ => self.begin_integer(IntegerKind::Name, first, 0x0f),
         }
     }
 
@@ -148,7 +150,7 @@ impl HeaderBlockScanner {
         if value < u32::from(mask) {
             self.end_integer(of, value);
         } else {
-            self.step = ScanStep::IntegerKind {
+            self.step = ScanStep::Integer {
                 of,
                 value,
                 shift: 0,
@@ -165,7 +167,7 @@ impl HeaderBlockScanner {
             None => self.step = ScanStep::Lost,
             Some(value) if byte & 0x80 == 0 => self.end_integer(of, value),
             Some(value) => {
-                self.step = ScanStep::IntegerKind {
+                self.step = ScanStep::Integer {
                     of,
                     value,
                     shift: shift + 7,
@@ -181,16 +183,14 @@ impl HeaderBlockScanner {
                 self.found.awaits_continue |= self.table.awaits_continue(value);
                 ScanStep::Field
             }
-            IntegerKind::NameProperties if value == 0 => {
-                ScanStep::Length(FieldPart::NameProperties)
-            }
-            IntegerKind::NameProperties => {
+            IntegerKind::Name if value == 0 => ScanStep::Length(FieldPart::Name),
+            IntegerKind::Name => {
                 self.name = self.table.name(value);
                 ScanStep::Length(FieldPart::Value)
             }
             IntegerKind::TableSize => ScanStep::Field,
             IntegerKind::Length(part) if value == 0 => self.end_text(part),
-            IntegerKind::Length(part) => ScanStep::StringPrefix { part, left: value },
+            IntegerKind::Length(part) => ScanStep::String { part, left: value },
         };
     }
 
@@ -203,14 +203,14 @@ impl HeaderBlockScanner {
         let left = left.saturating_sub(u32::try_from(length).unwrap_or(left));
         self.step = match left {
             0 => self.end_text(part),
-            left => ScanStep::StringPrefix { part, left },
+            left => ScanStep::String { part, left },
         };
         rest
     }
 
     fn end_text(&mut self, part: FieldPart) -> ScanStep {
         match part {
-            FieldPart::NameProperties => {
+            FieldPart::Name => {
                 self.name = NameProperties {
                     pseudo: self.text.begins_with_colon(),
                     expect: self.text.is(EXPECT_NAME),

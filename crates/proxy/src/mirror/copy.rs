@@ -6,7 +6,7 @@ use crate::upstream::backend_tls;
 use crate::upstream::tls_cache::PreparedTls;
 use gatefold_dataplane::backend::HttpVersion;
 use gatefold_dataplane::backend_tls::BackendTls;
-use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, HOST, TE, TRANSFER_ENCODING};
+use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, HOST, TRANSFER_ENCODING};
 use http::uri::PathAndQuery;
 use http::{HeaderName, HeaderValue, Uri, Version};
 use pingora_core::connectors::http::Connector;
@@ -222,7 +222,8 @@ fn make_http2(
     header.set_uri(
         uri.map_err(|error| Error::because(ErrorType::InvalidHTTPHeader, "for HTTP/2", error))?,
     );
-    for name in [&HOST, &CONNECTION, &KEEP_ALIVE, &TE, &TRANSFER_ENCODING] {
+    // `TE` stays: it can only be `trailers` here, which HTTP/2 allows (RFC 9113, section 8.2.2) and gRPC requires.
+    for name in [&HOST, &CONNECTION, &KEEP_ALIVE, &TRANSFER_ENCODING] {
         header.remove_header(name);
     }
     Ok(())
@@ -235,6 +236,19 @@ mod tests {
     use bytes::Bytes;
     use tokio::net::TcpListener;
     use tokio::time::timeout;
+
+    #[test]
+    fn copy_for_an_http2_mirror_keeps_te_but_no_hop_by_hop_headers() {
+        let mut request = RequestHeader::build("POST", b"/a.B/C", None).expect("a request");
+        for (name, value) in [("Host", "a"), ("TE", "trailers"), ("Connection", "TE")] {
+            request.insert_header(name, value).expect("a header");
+        }
+        let copy = header(&request, HttpVersion::Http2, false, false).expect("a header");
+        let mut names: Vec<_> = copy.headers.keys().map(HeaderName::as_str).collect();
+        names.sort_unstable();
+        assert_eq!(names, ["te"]);
+        assert_eq!(copy.headers["te"], "trailers");
+    }
 
     #[tokio::test]
     async fn mirror_that_stopped_reading_is_not_waited_for() {

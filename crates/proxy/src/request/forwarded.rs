@@ -24,8 +24,8 @@ pub(crate) fn add(
     request: &mut RequestHeader,
     context: &mut RequestContext,
 ) -> Result<()> {
-    let told = ForwardedValues::of(session, request, context)?;
-    fields::overwrite(request, told.fields())?;
+    let values = ForwardedValues::of(session, request, context)?;
+    fields::overwrite(request, values.fields())?;
     join_cookies(session, request)?;
     keep_trailers(session, request)?;
     add_missing_host(session, request)

@@ -1,31 +1,6 @@
 //! The proxy with real sockets. Clients and backends are written here or are curl; snapshots are built by hand.
 
-mod backend_http2;
-mod backend_tls;
-mod client;
-mod client_validation;
-mod deadlines;
-mod drain;
-mod failures;
-mod filters;
-mod forwarding;
-mod framing;
-mod grpc;
-mod half_close;
-mod http2;
-mod http2_frames;
-mod http2_upstream;
-mod limit;
-mod mirrors;
-mod misdirected;
-mod request_headers;
-mod retries;
-mod sockets;
-mod support;
-mod timeouts;
-mod tls;
-pub(crate) mod tls_upstream;
-mod unread;
-mod upgrade;
-mod uploads;
-mod uploads_http2;
+mod backends;
+mod clients;
+mod requests;
+pub(crate) mod support;

@@ -112,7 +112,7 @@ fn cert_key(identity: &ClientIdentity) -> Option<CertKey> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tests::tls_upstream::{TestAuthority, tls};
+    use crate::tests::support::tls_upstream::{TestAuthority, tls};
 
     #[test]
     fn entry_is_shared_while_its_settings_exist_and_dropped_afterwards() {

@@ -1,3 +1,5 @@
+//! Frames of HTTP/2 clients, as a whole and in pieces.
+
 use super::FrameProgress::{Began, Between, Continued};
 use super::*;
 use crate::http2::frame_header::LENGTH;

@@ -16,7 +16,7 @@ use bytes::Bytes;
 use gatefold_dataplane::backend::{EndpointSet, HttpVersion};
 use pingora_core::{Error, ErrorType, Result};
 use pingora_proxy::Session;
-use progress::{Response, SHORT, clear, set_unacknowledged};
+use progress::{SHORT, UploadResponse, clear, set_unacknowledged};
 use rustix::net::{RecvFlags, recv};
 use std::future::{pending, poll_fn};
 use std::io;
@@ -61,10 +61,10 @@ pub(crate) fn must_wait(context: &mut RequestContext, piece: Option<&Bytes>) -> 
     }
     let (response, waits) = match context.upload.response {
         // It was not a response, but for example a TLS session ticket.
-        Response::Arrived(0) => (Response::Awaited, true),
-        Response::Arrived(left) => (Response::Arrived(left - 1), false),
-        response @ (Response::Awaited | Response::Failed) => (response, true),
-        response @ (Response::Begun | Response::Ended) => (response, false),
+        UploadResponse::Arrived(0) => (UploadResponse::Awaited, true),
+        UploadResponse::Arrived(left) => (UploadResponse::Arrived(left - 1), false),
+        response @ (UploadResponse::Awaited | UploadResponse::Failed) => (response, true),
+        response @ (UploadResponse::Begun | UploadResponse::Ended) => (response, false),
     };
     context.upload.response = response;
     waits
@@ -125,7 +125,7 @@ pub(crate) async fn wait_for_room(
     if upstream.is_writable() {
         return Ok(());
     }
-    if context.upload.response == Response::Failed {
+    if context.upload.response == UploadResponse::Failed {
         context.upload.end_writing(&upstream);
         return Ok(());
     }
@@ -141,9 +141,9 @@ pub(crate) async fn wait_for_room(
     context.upload.changes = Some(changes);
     match end {
         RoomWait::Room => {}
-        RoomWait::Arrived => context.upload.response = Response::Arrived(PIPE),
+        RoomWait::Arrived => context.upload.response = UploadResponse::Arrived(PIPE),
         RoomWait::EndWriting => context.upload.end_writing(&upstream),
-        RoomWait::FullDuplex => context.upload.response = Response::Begun,
+        RoomWait::FullDuplex => context.upload.response = UploadResponse::Begun,
         RoomWait::ClientLeft => {
             let what = "the client abandoned its request";
             return Err(Error::explain(ErrorType::ConnectionClosed, what).into_down());

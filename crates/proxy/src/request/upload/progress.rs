@@ -18,7 +18,7 @@ pub(super) const SHORT: u64 = 32 * 1024;
 pub(crate) struct Upload {
     /// The number of bytes passed to the endpoint's connection.
     pub(super) handed: u64,
-    pub(super) response: Response,
+    pub(super) response: UploadResponse,
     /// Another descriptor of the connection, registered for readiness events.
     pub(super) changes: Option<Box<TcpStream>>,
     /// Whether data has arrived for which no hook has been called yet.
@@ -26,7 +26,7 @@ pub(crate) struct Upload {
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Response {
+pub(super) enum UploadResponse {
     /// No response has arrived.
     #[default]
     Awaited,
@@ -44,7 +44,7 @@ pub(super) enum Response {
 impl Upload {
     /// Records the status of a response that Pingora has read. Pingora may already be in another write.
     pub(crate) fn answered(&mut self, status: StatusCode, upstream: Option<&EndpointConnection>) {
-        if self.response == Response::Ended {
+        if self.response == UploadResponse::Ended {
             return;
         }
         self.arrived = false;
@@ -52,12 +52,12 @@ impl Upload {
             clear(changes);
         }
         self.response = match status.as_u16() {
-            100..=199 => Response::Awaited,
-            400.. => Response::Failed,
-            _ => Response::Begun,
+            100..=199 => UploadResponse::Awaited,
+            400.. => UploadResponse::Failed,
+            _ => UploadResponse::Begun,
         };
         if let Some(upstream) = upstream
-            && self.response == Response::Failed
+            && self.response == UploadResponse::Failed
             && self.handed > SHORT
             && !upstream.is_writable()
         {
@@ -67,7 +67,7 @@ impl Upload {
 
     pub(super) fn end_writing(&mut self, upstream: &EndpointConnection) {
         debug!("the endpoint stopped reading a body");
-        self.response = Response::Ended;
+        self.response = UploadResponse::Ended;
         upstream.end_writing();
     }
 
@@ -78,7 +78,10 @@ impl Upload {
 
     /// Whether the endpoint has responded with an error, so that the rest of the body is not needed.
     pub(crate) fn is_unwanted(&self) -> bool {
-        matches!(self.response, Response::Failed | Response::Ended)
+        matches!(
+            self.response,
+            UploadResponse::Failed | UploadResponse::Ended
+        )
     }
 
     /// Restores the connection's settings for other requests, after the response is complete.
