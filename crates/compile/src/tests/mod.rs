@@ -1,5 +1,6 @@
 //! Snapshots of whole folders: routing, shares, digests, and rules that answer 500.
 
+mod grpc;
 mod naive;
 mod preflight;
 mod random;
