@@ -12,7 +12,7 @@ const NOTHING: &str = "# nothing\n";
 /// The number of variants of each file.
 pub(super) const VARIANTS: usize = 6;
 /// All files.
-pub(super) const FILES: [File; 19] = [
+pub(super) const FILES: [File; 20] = [
     ("gateway.yaml", gateway),
     ("set.yaml", listener_set),
     ("route-1.yaml", |variant| route("one", variant)),
@@ -32,6 +32,7 @@ pub(super) const FILES: [File; 19] = [
     ("protection-2.yaml", |variant| protection(variant + 4)),
     ("protection-3.yaml", unreadable_protection),
     ("secret.yaml", secret),
+    ("grpc-route.yaml", grpc_route),
 ];
 
 /// Writes a variant of a file.
@@ -114,6 +115,34 @@ fn route(name: &str, variant: usize) -> String {
     )
 }
 
+fn grpc_route(variant: usize) -> String {
+    let (parent, method, backend) = match variant {
+        0 => return NOTHING.to_owned(),
+        1 => ("edge", "service: a.B", "{name: shop, port: 80}"),
+        2 => ("edge", "service: a.B, method: C", "{name: shop, port: 81}"),
+        3 => (
+            "edge, sectionName: more",
+            "method: C",
+            "{name: given, port: 80}",
+        ),
+        4 => (
+            "set, kind: ListenerSet",
+            "type: RegularExpression, service: '(a'",
+            "{name: missing, port: 80}",
+        ),
+        _ => (
+            "edge",
+            "type: RegularExpression, service: 'a.*'",
+            "{name: shop, port: 80, namespace: other}",
+        ),
+    };
+    format!(
+        "apiVersion: gateway.networking.k8s.io/v1\nkind: GRPCRoute\nmetadata: {{name: one}}\n\
+         spec:\n  parentRefs: [{{name: {parent}}}]\n  hostnames: [a.example.com]\n  rules:\n  \
+         - name: first\n    matches: [{{method: {{{method}}}}}]\n    backendRefs: [{backend}]\n"
+    )
+}
+
 fn service(namespace: &str, variant: usize) -> String {
     let ports = match variant {
         0 => return NOTHING.to_owned(),
@@ -165,7 +194,7 @@ fn grant(variant: usize) -> String {
     match variant {
         0..=2 => NOTHING.to_owned(),
         _ => "apiVersion: gateway.networking.k8s.io/v1beta1\nkind: ReferenceGrant\nmetadata: {name: grant, namespace: other}\n\
-             spec: {from: [{group: gateway.networking.k8s.io, kind: HTTPRoute, namespace: default}], to: [{group: '', kind: Service}]}\n"
+             spec: {from: [{group: gateway.networking.k8s.io, kind: HTTPRoute, namespace: default}, {group: gateway.networking.k8s.io, kind: GRPCRoute, namespace: default}], to: [{group: '', kind: Service}]}\n"
             .to_owned(),
     }
 }
@@ -216,14 +245,15 @@ fn protection(variant: usize) -> String {
     let targets = match variant {
         0 | 6.. => return NOTHING.to_owned(),
         1 => {
-            "targetRefs: [{group: gateway.networking.k8s.io, kind: HTTPRoute, name: one, sectionName: first}]"
+            "targetRefs: [{group: gateway.networking.k8s.io, kind: HTTPRoute, name: one, sectionName: first}, \
+             {group: gateway.networking.k8s.io, kind: GRPCRoute, name: one, sectionName: first}]"
         }
         2 => "targetRefs: [{group: '', kind: Service, name: shop, sectionName: web}]",
         3 => {
             "targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: edge, sectionName: more}]"
         }
         4 => {
-            "targetSelectors: [{kind: HTTPRoute, matchExpressions: [{key: team, operator: DoesNotExist}]}]"
+            "targetSelectors: [{kind: HTTPRoute, matchExpressions: [{key: team, operator: DoesNotExist}]}, {kind: GRPCRoute}]"
         }
         _ => {
             "targetRefs: [{group: gateway.networking.k8s.io, kind: ListenerSet, name: set}, {group: '', kind: Service, name: shop}]"

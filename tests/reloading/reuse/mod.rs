@@ -20,11 +20,12 @@ use time::OffsetDateTime;
 /// Everything of a graph that statuses and requests depend on.
 fn text(graph: &Graph) -> String {
     format!(
-        "{:#?}\n{:#?}\n{:#?}\n{:#?}\n{:#?}\n{:#?}\n{:#?}",
+        "{:#?}\n{:#?}\n{:#?}\n{:#?}\n{:#?}\n{:#?}\n{:#?}\n{:#?}",
         graph.gateway_classes,
         graph.gateways,
         graph.listener_sets,
         graph.routes.http,
+        graph.routes.grpc,
         graph.backend_tls_policies,
         graph.wanted,
         graph.diagnostics
