@@ -5,13 +5,13 @@
 //! [`Setting::line`].
 
 use gatefold::status::{
-    Applied, BindFailure, BindFailureReason, ListenerStatus, StatusCondition, Statuses, report,
-    table::tables,
+    Applied, BindFailure, BindFailureReason, ListenerStatus, RouteStatuses, StatusCondition,
+    Statuses, report, table::tables,
 };
 use gatefold_compile::compile;
 use gatefold_dataplane::SocketKey;
 use gatefold_diagnostic::{Severity, Style, render};
-use gatefold_graph::route::{FilterNode, RuleNode, TargetNode};
+use gatefold_graph::route::{FilterNode, RouteKind, RouteNodes, RuleNode, TargetNode};
 use gatefold_graph::{Environment, Graph, build};
 use gatefold_manifest::Loader;
 use gatefold_manifest::api::NamespacedName;
@@ -182,14 +182,8 @@ fn conditions(statuses: &Statuses, text: &mut String) {
         list(&format!("ListenerSet {key}"), &status.conditions, text);
         listeners(&status.listeners, text);
     }
-    for (key, status) in statuses.http_routes.iter() {
-        for parent in &status.parents {
-            let section = parent.parent_ref.section_name.as_ref();
-            let section = section.map_or_else(String::new, |s| format!("/{s}"));
-            let head = format!("HTTPRoute {key} at {}{section}", parent.parent_ref.name);
-            list(&head, &parent.conditions, text);
-        }
-    }
+    routes("HTTPRoute", &statuses.http_routes, text);
+    routes("GRPCRoute", &statuses.grpc_routes, text);
     for (key, status) in &statuses.backend_tls_policies {
         for ancestor in &status.ancestors {
             let gateway = &ancestor.ancestor_ref;
@@ -199,6 +193,17 @@ fn conditions(statuses: &Statuses, text: &mut String) {
         }
     }
     text.push('\n');
+}
+
+fn routes<K: RouteKind>(kind: &str, statuses: &RouteStatuses<K>, text: &mut String) {
+    for (key, status) in statuses.iter() {
+        for parent in &status.parents {
+            let section = parent.parent_ref.section_name.as_ref();
+            let section = section.map_or_else(String::new, |s| format!("/{s}"));
+            let head = format!("{kind} {key} at {}{section}", parent.parent_ref.name);
+            list(&head, &parent.conditions, text);
+        }
+    }
 }
 
 fn listeners(statuses: &[ListenerStatus], text: &mut String) {
@@ -226,7 +231,17 @@ fn served(graph: &Graph, text: &mut String) {
             writeln!(text, "{key}/{name} needs {sockets:?}").expect("writing to a string succeeds");
         }
     }
-    for (key, route) in graph.routes.http.iter() {
+    served_routes(&graph.routes.http, text);
+    served_routes(&graph.routes.grpc, text);
+    for ((service, port), wanted) in &graph.wanted {
+        writeln!(text, "wanted: {service}:{port} {wanted:?}")
+            .expect("writing to a string succeeds");
+    }
+    text.push('\n');
+}
+
+fn served_routes<M, K: RouteKind<Rule = RuleNode<M>>>(routes: &RouteNodes<K>, text: &mut String) {
+    for (key, route) in routes {
         for parent in &route.parents {
             let attachments = parent.attachments.iter().map(|attachment| {
                 let hostnames: Vec<&str> =
@@ -243,11 +258,6 @@ fn served(graph: &Graph, text: &mut String) {
                 .expect("writing to a string succeeds");
         }
     }
-    for ((service, port), wanted) in &graph.wanted {
-        writeln!(text, "wanted: {service}:{port} {wanted:?}")
-            .expect("writing to a string succeeds");
-    }
-    text.push('\n');
 }
 
 fn rule_line<M>(rule: &RuleNode<M>) -> String {
