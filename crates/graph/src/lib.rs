@@ -10,7 +10,7 @@ pub mod certificate;
 pub mod condition;
 pub mod environment;
 pub mod gateway;
-pub mod hostname;
+mod hostname;
 pub mod listener;
 pub mod ordered;
 pub mod policy;
