@@ -14,7 +14,6 @@ pub mod table;
 mod types;
 
 pub use foreign::Conditions;
-use gatefold_dataplane::SocketKey;
 pub use gatefold_listen::{BindFailure, BindFailureReason};
 pub use route::RouteStatuses;
 pub use types::{
@@ -23,13 +22,13 @@ pub use types::{
     StatusCondition, SupportedFeature, SupportedKind,
 };
 
+use gatefold_dataplane::SocketKey;
 use gatefold_graph::Graph;
 use gatefold_graph::gateway::{GatewayClassNode, SUPPORTED_FEATURES};
 use gatefold_graph::policy::backend_tls_policy::BackendTlsPolicyNode;
 use gatefold_graph::route::{GrpcRoute, HttpRoute};
 use gatefold_manifest::api::NamespacedName;
 use std::collections::BTreeMap;
-
 use time::OffsetDateTime;
 use types::Stamp;
 
