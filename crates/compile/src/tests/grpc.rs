@@ -59,6 +59,8 @@ fn invalid_expression_of_a_restricted_rule_keeps_its_precedence() {
         "service: 'shop.(Admin'",
         "service: 'shop.Admin.*', method: 'Get('",
         "method: 'Get('",
+        // Valid by themselves, but not in one path.
+        "service: 'shop.(?P<name>Admin)', method: 'Get(?P<name>.*)'",
     ];
     for expression in expressions {
         let method = "service: 'shop.(Admin', method: 'Get.*'";

@@ -97,6 +97,13 @@ impl NameMatch {
     }
 }
 
+/// Returns the pattern that the path of a request must match. It may be invalid although both names are valid by themselves, for
+/// example if both name the same group.
+pub fn path_pattern(service: &NameMatch, method: &NameMatch) -> String {
+    let (service, method) = (service.pattern(".+"), method.pattern("[^/]+"));
+    format!("/{service}/{method}")
+}
+
 impl RouteMatch for GrpcMatch {
     type Index = GrpcIndex;
     type Conditions = Matcher;
@@ -143,8 +150,7 @@ impl MatchIndex<GrpcMatch> for GrpcIndex {
                 }
                 (NameMatch::Any, NameMatch::Any) => &mut index.any,
                 (service, method) => {
-                    let (service, method) = (service.pattern(".+"), method.pattern("[^/]+"));
-                    patterns.push((format!("/{service}/{method}").into(), position));
+                    patterns.push((path_pattern(service, method).into(), position));
                     continue;
                 }
             };

@@ -10,6 +10,7 @@ use crate::route::match_id::MatchId;
 use crate::route::object::{RouteObject, RuleAt};
 use crate::route::rule::{InvalidPath, RuleContext, RuleMatches, value_match};
 use crate::route::shadowed::unreachable;
+use gatefold_dataplane::routing::grpc_match::{NameMatch, path_pattern};
 use gatefold_diagnostic::{Diagnostic, Pointer};
 use gatefold_manifest::api::{GRPCMethodMatch, GRPCRouteMatch, GRPCRouteRule, ValueMatchType};
 use std::collections::{BTreeMap, HashMap};
@@ -103,7 +104,19 @@ fn invalid_names_of(
         let pointer = || here().key("method").key(*field);
         value_match::invalid_pattern(at, name.as_deref()?, &pointer)
     });
-    invalid.collect()
+    let invalid: Vec<Diagnostic> = invalid.collect();
+    if !invalid.is_empty() {
+        return invalid;
+    }
+    let (Some(service), Some(method)) = (&method.service, &method.method) else {
+        return invalid;
+    };
+    // Both are parts of one expression for the path.
+    let expression = |name: &String| NameMatch::Regex(name.as_str().into());
+    let path = path_pattern(&expression(service), &expression(method));
+    let pointer = || here().key("method");
+    let invalid = value_match::invalid_pattern(at, &path, &pointer);
+    invalid.into_iter().collect()
 }
 
 /// Returns the matches of a route. A rule without matches has one, which matches everything.
