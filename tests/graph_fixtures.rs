@@ -5,8 +5,8 @@
 //! [`Setting::line`].
 
 use gatefold::status::{
-    Applied, BindFailure, BindFailureReason, ListenerStatus, RouteStatuses, StatusCondition,
-    Statuses, report, table::tables,
+    Applied, BindFailure, BindFailureReason, ListenerStatus, RouteStatus, StatusCondition,
+    Statuses, report, tables,
 };
 use gatefold_compile::compile;
 use gatefold_dataplane::SocketKey;
@@ -15,6 +15,7 @@ use gatefold_graph::route::{FilterNode, RouteKind, RouteNodes, RuleNode, TargetN
 use gatefold_graph::{Environment, Graph, build};
 use gatefold_manifest::Loader;
 use gatefold_manifest::api::NamespacedName;
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::fs;
 use std::panic::AssertUnwindSafe;
@@ -182,8 +183,8 @@ fn conditions(statuses: &Statuses, text: &mut String) {
         list(&format!("ListenerSet {key}"), &status.conditions, text);
         listeners(&status.listeners, text);
     }
-    routes("HTTPRoute", &statuses.http_routes, text);
-    routes("GRPCRoute", &statuses.grpc_routes, text);
+    routes("HTTPRoute", &statuses.routes.http, text);
+    routes("GRPCRoute", &statuses.routes.grpc, text);
     for (key, status) in &statuses.backend_tls_policies {
         for ancestor in &status.ancestors {
             let gateway = &ancestor.ancestor_ref;
@@ -195,8 +196,8 @@ fn conditions(statuses: &Statuses, text: &mut String) {
     text.push('\n');
 }
 
-fn routes<K: RouteKind>(kind: &str, statuses: &RouteStatuses<K>, text: &mut String) {
-    for (key, status) in statuses.iter() {
+fn routes(kind: &str, statuses: &BTreeMap<NamespacedName, Arc<RouteStatus>>, text: &mut String) {
+    for (key, status) in statuses {
         for parent in &status.parents {
             let section = parent.parent_ref.section_name.as_ref();
             let section = section.map_or_else(String::new, |s| format!("/{s}"));
@@ -231,8 +232,8 @@ fn served(graph: &Graph, text: &mut String) {
             writeln!(text, "{key}/{name} needs {sockets:?}").expect("writing to a string succeeds");
         }
     }
-    served_routes(&graph.routes.http, text);
-    served_routes(&graph.routes.grpc, text);
+    served_routes("", &graph.routes.http, text);
+    served_routes("GRPCRoute ", &graph.routes.grpc, text);
     for ((service, port), wanted) in &graph.wanted {
         writeln!(text, "wanted: {service}:{port} {wanted:?}")
             .expect("writing to a string succeeds");
@@ -240,7 +241,10 @@ fn served(graph: &Graph, text: &mut String) {
     text.push('\n');
 }
 
-fn served_routes<M, K: RouteKind<Rule = RuleNode<M>>>(routes: &RouteNodes<K>, text: &mut String) {
+fn served_routes<K, M>(kind: &str, routes: &RouteNodes<K>, text: &mut String)
+where
+    K: RouteKind<Rule = RuleNode<M>>,
+{
     for (key, route) in routes {
         for parent in &route.parents {
             let attachments = parent.attachments.iter().map(|attachment| {
@@ -250,11 +254,11 @@ fn served_routes<M, K: RouteKind<Rule = RuleNode<M>>>(routes: &RouteNodes<K>, te
             });
             let attachments: Vec<String> = attachments.collect();
             let at = attachments.join(", ");
-            writeln!(text, "{key} at {}: [{at}]", parent.gateway)
+            writeln!(text, "{kind}{key} at {}: [{at}]", parent.gateway)
                 .expect("writing to a string succeeds");
         }
         for (index, rule) in route.rules.iter().enumerate() {
-            writeln!(text, "{key} rules[{index}]: {}", rule_line(rule))
+            writeln!(text, "{kind}{key} rules[{index}]: {}", rule_line(rule))
                 .expect("writing to a string succeeds");
         }
     }

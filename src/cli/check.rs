@@ -9,7 +9,7 @@ use super::{Error, print};
 use crate::environment::address_pool::AddressPool;
 use crate::environment::discovery::FixedBackend;
 use crate::environment::system_authorities;
-use crate::status::table::tables;
+use crate::status::tables;
 use crate::status::{Applied, Statuses, report};
 use anyhow::Context as _;
 use gatefold_diagnostic::{
@@ -30,7 +30,7 @@ use time::OffsetDateTime;
 
 /// The arguments of `gatefold check`.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
+pub(super) struct CheckArgs {
     /// Folders or files of manifests; `-` for standard input.
     #[arg(required = true, value_name = "DIR|-")]
     roots: Vec<PathBuf>,
@@ -71,7 +71,7 @@ struct CheckReport {
     diagnostics: Vec<Diagnostic>,
 }
 
-pub(super) fn check(args: &Args) -> Result<ExitCode, Error> {
+pub(super) fn check(args: &CheckArgs) -> Result<ExitCode, Error> {
     let report = build_report(load(&args.roots)?, &args.manifests);
     print(match args.output {
         CheckOutput::Text => report.text(),
@@ -91,7 +91,7 @@ pub(super) fn check(args: &Args) -> Result<ExitCode, Error> {
 
 /// `gatefold run --check`.
 pub(super) fn check_roots(roots: Vec<PathBuf>, manifests: ManifestArgs) -> Result<ExitCode, Error> {
-    check(&Args {
+    check(&CheckArgs {
         roots,
         manifests,
         deny_warnings: false,

@@ -17,7 +17,7 @@ const DEADLINE: Duration = Duration::from_secs(10);
 
 /// The arguments of `gatefold get`.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
+pub(super) struct GetArgs {
     /// The kind, by any name that kubectl accepts: gateways, httproutes, services, ...
     kind: String,
     /// The name of the object; all objects if absent.
@@ -48,7 +48,7 @@ enum GetOutput {
     Wide,
 }
 
-pub(super) fn get(args: &Args) -> Result<ExitCode, Error> {
+pub(super) fn get(args: &GetArgs) -> Result<ExitCode, Error> {
     let kind = Kind::named(&args.kind).ok_or_else(|| {
         let known: Vec<&str> = Kind::ALL.iter().map(|kind| kind.plural()).collect();
         let known = known.join(", ");

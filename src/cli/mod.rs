@@ -40,11 +40,11 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Serves folders of manifests until it is stopped.
-    Run(Box<run::Args>),
+    Run(Box<run::RunArgs>),
     /// Shows the conditions that a cluster would show, and all problems of the manifests.
-    Check(check::Args),
+    Check(check::CheckArgs),
     /// Shows objects of a running daemon with their statuses.
-    Get(get::Args),
+    Get(get::GetArgs),
     /// Checks whether a running daemon is ready; exits with 0 if it is, else with 1.
     Health(health::HealthArgs),
     /// Explains the code of a diagnostic and how to fix the problem.

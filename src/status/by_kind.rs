@@ -1,12 +1,35 @@
-//! What is reported for each kind: how its statuses are written, and its tables.
+//! What is reported for each kind: its statuses, how they are written, and its tables.
 
 use super::Statuses;
+use super::route::RouteStatuses;
 use super::table::{StatusTable, rows};
 use gatefold_graph::Graph;
+use gatefold_graph::route::{GrpcRoute, HttpRoute};
 use gatefold_manifest::Kind;
 use gatefold_manifest::api::NamespacedName;
 use serde::Serialize;
 use serde_json::Value;
+use time::OffsetDateTime;
+
+/// The statuses of the routes of all kinds.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct AllRouteStatuses {
+    /// HTTPRoutes.
+    pub http: RouteStatuses<HttpRoute>,
+    /// GRPCRoutes.
+    pub grpc: RouteStatuses<GrpcRoute>,
+}
+
+impl AllRouteStatuses {
+    pub(super) fn report(graph: &Graph, previous: &Self, now: OffsetDateTime) -> Self {
+        let ours = &graph.controller_names;
+        let routes = &graph.routes;
+        AllRouteStatuses {
+            http: RouteStatuses::report(&routes.http, &previous.http, ours, now),
+            grpc: RouteStatuses::report(&routes.grpc, &previous.grpc, ours, now),
+        }
+    }
+}
 
 /// How the statuses of a kind are reported.
 pub(super) struct Reported {
@@ -32,16 +55,16 @@ pub(super) fn reported(kind: Kind) -> Option<Reported> {
             tables: &[rows::listener_sets, rows::listeners],
         },
         Kind::HTTPRoute => Reported {
-            json: |statuses, key| to_json(statuses.http_routes.get(key).map(|it| &**it)),
+            json: |statuses, key| to_json(statuses.routes.http.get(key).map(|it| &**it)),
             tables: &[|graph, statuses| {
-                let (nodes, statuses) = (&graph.routes.http, &statuses.http_routes);
+                let (nodes, statuses) = (&graph.routes.http, &statuses.routes.http);
                 rows::routes("HTTPRoutes", nodes, statuses, |spec| &spec.hostnames)
             }],
         },
         Kind::GRPCRoute => Reported {
-            json: |statuses, key| to_json(statuses.grpc_routes.get(key).map(|it| &**it)),
+            json: |statuses, key| to_json(statuses.routes.grpc.get(key).map(|it| &**it)),
             tables: &[|graph, statuses| {
-                let (nodes, statuses) = (&graph.routes.grpc, &statuses.grpc_routes);
+                let (nodes, statuses) = (&graph.routes.grpc, &statuses.routes.grpc);
                 rows::routes("GRPCRoutes", nodes, statuses, |spec| &spec.hostnames)
             }],
         },
@@ -65,6 +88,13 @@ impl Statuses {
     pub fn json(&self, kind: Kind, key: &NamespacedName) -> Option<Value> {
         (reported(kind)?.json)(self, key)
     }
+}
+
+/// Returns the tables of `gatefold check`: one for each kind with a status, and one of all listeners.
+pub fn tables(graph: &Graph, statuses: &Statuses) -> Vec<StatusTable> {
+    let reported = Kind::ALL.iter().filter_map(|kind| reported(*kind));
+    let tables = reported.flat_map(|reported| reported.tables);
+    tables.map(|table| table(graph, statuses)).collect()
 }
 
 fn to_json(status: Option<&impl Serialize>) -> Option<Value> {

@@ -7,7 +7,6 @@ use gatefold_dataplane::SocketKey;
 use gatefold_graph::condition::{self, Condition, ConditionType, Reason};
 use gatefold_graph::listener::ListenerNode;
 use gatefold_manifest::api::RecordedListener;
-use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// A socket that couldn't be bound.
 pub(super) type Failure<'a> = (SocketKey, &'a BindFailure);
@@ -52,24 +51,13 @@ fn kinds(listener: &ListenerNode) -> Vec<SupportedKind> {
     kinds.collect()
 }
 
-/// Returns the sockets of a listener that couldn't be bound. A host without IPv6 can't bind `[::]`, which is no failure if
-/// the listener is bound to all interfaces by IPv4.
+/// Returns the sockets of a listener that couldn't be bound.
 pub(super) fn failures<'a>(listener: &ListenerNode, applied: &'a Applied) -> Vec<Failure<'a>> {
     let failed = listener.sockets.iter().filter_map(|socket| {
         let failure = applied.failed.get(socket)?;
         Some((*socket, failure))
     });
-    failed
-        .filter(|(socket, failure)| {
-            let v4 = socket.with_ip(Ipv4Addr::UNSPECIFIED);
-            let covered = listener.sockets.contains(&v4) && !applied.failed.contains_key(&v4);
-            let no_ipv6 = match failure.reason {
-                BindFailureReason::AddressNotAvailable | BindFailureReason::Other => true,
-                BindFailureReason::PortInUse | BindFailureReason::PermissionDenied => false,
-            };
-            !(covered && no_ipv6 && socket.ip() == Ipv6Addr::UNSPECIFIED)
-        })
-        .collect()
+    failed.collect()
 }
 
 /// Whether the port is unavailable, as opposed to the address.

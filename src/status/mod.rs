@@ -13,6 +13,7 @@ mod route;
 pub mod table;
 mod types;
 
+pub use by_kind::{AllRouteStatuses, tables};
 pub use foreign::Conditions;
 pub use gatefold_listen::{BindFailure, BindFailureReason};
 pub use route::RouteStatuses;
@@ -26,7 +27,6 @@ use gatefold_dataplane::SocketKey;
 use gatefold_graph::Graph;
 use gatefold_graph::gateway::{GatewayClassNode, SUPPORTED_FEATURES};
 use gatefold_graph::policy::backend_tls_policy::BackendTlsPolicyNode;
-use gatefold_graph::route::{GrpcRoute, HttpRoute};
 use gatefold_manifest::api::NamespacedName;
 use std::collections::BTreeMap;
 use time::OffsetDateTime;
@@ -48,10 +48,8 @@ pub struct Statuses {
     pub gateways: BTreeMap<NamespacedName, GatewayStatus>,
     /// ListenerSets.
     pub listener_sets: BTreeMap<NamespacedName, ListenerSetStatus>,
-    /// HTTPRoutes.
-    pub http_routes: RouteStatuses<HttpRoute>,
-    /// GRPCRoutes.
-    pub grpc_routes: RouteStatuses<GrpcRoute>,
+    /// Routes of all kinds.
+    pub routes: AllRouteStatuses,
     /// BackendTLSPolicies.
     pub backend_tls_policies: BTreeMap<NamespacedName, PolicyStatus>,
 }
@@ -88,8 +86,7 @@ pub fn report(
         gateway_classes: graph.gateway_classes.iter().map(class).collect(),
         gateways: gateways.collect(),
         listener_sets,
-        http_routes: RouteStatuses::report(&graph.routes.http, &previous.http_routes, ours, now),
-        grpc_routes: RouteStatuses::report(&graph.routes.grpc, &previous.grpc_routes, ours, now),
+        routes: AllRouteStatuses::report(graph, &previous.routes, now),
     }
 }
 
@@ -184,7 +181,7 @@ spec: {ports: [{port: 80}]}
     #[test]
     fn shows_a_parent_reference_with_its_defaults_and_without_absent_fields() {
         let statuses = statuses(FOLDER, &Statuses::default(), MORNING);
-        let status = serde_json::to_value(&*statuses.http_routes[&name("shop")]).expect("JSON");
+        let status = serde_json::to_value(&*statuses.routes.http[&name("shop")]).expect("JSON");
         let reference = serde_json::json!({
             "group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "edge",
             "sectionName": "http", "port": 80,
@@ -196,7 +193,7 @@ spec: {ports: [{port: 80}]}
     fn route_without_a_served_parent_has_an_empty_list_of_parents() {
         let folder = FOLDER.replace("parentRefs: [{name: edge,", "parentRefs: [{name: gone,");
         let statuses = statuses(&folder, &Statuses::default(), MORNING);
-        let status = serde_json::to_value(&*statuses.http_routes[&name("shop")]).expect("JSON");
+        let status = serde_json::to_value(&*statuses.routes.http[&name("shop")]).expect("JSON");
         assert_eq!(status, serde_json::json!({"parents": []}));
     }
 
@@ -205,7 +202,7 @@ spec: {ports: [{port: 80}]}
         let before = statuses(FOLDER, &Statuses::default(), MORNING);
         let after = statuses(&format!("{FOLDER}{SERVICE}"), &before, EVENING);
         let times = |statuses: &Statuses| -> Vec<(ConditionType, i64)> {
-            let conditions = &statuses.http_routes[&name("shop")].parents[0].conditions;
+            let conditions = &statuses.routes.http[&name("shop")].parents[0].conditions;
             let hour = |c: &StatusCondition| (c.kind, i64::from(c.last_transition_time.hour()));
             conditions.iter().map(hour).collect()
         };

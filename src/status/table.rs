@@ -1,12 +1,10 @@
 //! Tables of statuses, as `gatefold check` prints them, in the style of `kubectl get`.
 //!
-//! In: a graph and the statuses. Out: a table for each kind with a status, and one of all listeners.
+//! In: rows of cells. Out: text with aligned columns. `rows` makes the rows of each table.
 
 pub(super) mod rows;
 
-use super::{Statuses, by_kind};
 use gatefold_diagnostic::ResourceId;
-use gatefold_graph::Graph;
 use gatefold_manifest::Kind;
 use std::fmt;
 
@@ -125,13 +123,6 @@ pub fn align<'r>(rows: impl Iterator<Item = &'r Vec<String>> + Clone) -> String 
         text.push('\n');
     }
     text
-}
-
-/// All tables.
-pub fn tables(graph: &Graph, statuses: &Statuses) -> Vec<StatusTable> {
-    let reported = Kind::ALL.iter().filter_map(|kind| by_kind::reported(*kind));
-    let tables = reported.flat_map(|reported| reported.tables);
-    tables.map(|table| table(graph, statuses)).collect()
 }
 
 #[cfg(test)]

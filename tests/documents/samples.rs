@@ -1,9 +1,10 @@
 //! Every folder under `config/` is loaded and served, and answers requests.
 
 use crate::support::backend::TestBackend;
+use crate::support::client::Response;
 use crate::support::daemon::{Daemon, check};
 use crate::support::folder::Folder;
-use crate::support::grpc;
+use crate::support::grpc::GrpcClient;
 use crate::support::{eventually, repository};
 use std::collections::BTreeSet;
 use std::fs;
@@ -141,7 +142,8 @@ fn tls_serves_each_name_with_its_certificate() {
 fn grpc_routes_calls_by_service_method_and_header() {
     let daemon = Daemon::of(&Folder::sample("grpc")).echo().start();
     let host = "shop.example.com";
-    let call = |path, headers: &[_]| grpc::call(daemon.socket(80), host, path, headers);
+    let mut client = GrpcClient::connect(daemon.socket(80));
+    let mut call = |path, headers: &[_]| Response::from(client.call_with(host, path, headers));
     for (path, headers, backend) in [
         ("/shop.v1.Orders/Get", &[][..], "orders"),
         (

@@ -4,19 +4,16 @@ use super::generations::NumberedGenerations;
 use crate::support::DEADLINE;
 use crate::support::backend::{TestBackend, Wire};
 use crate::support::daemon::Daemon;
-use crate::support::grpc;
+use crate::support::grpc::{GrpcBackend, GrpcClient};
 use crate::support::load::Load;
 use crate::support::manifests::{endpoint_slice, route, service};
 use crate::support::websocket::{self, WebSocket};
-use bytes::Bytes;
-use h2::{RecvStream, SendStream};
 use std::io::{self, BufRead, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
-use tokio::runtime::Runtime;
 
 const RELOADS: usize = 100;
 /// The route of an exchange is deleted before the last of these reloads. The exchange continues.
@@ -106,81 +103,6 @@ fn a_websocket_survives_a_hundred_reloads() {
     });
 }
 
-/// An open bidirectional gRPC call.
-struct GrpcCall {
-    runtime: Runtime,
-    up: SendStream<Bytes>,
-    down: RecvStream,
-}
-
-impl GrpcCall {
-    fn open(socket: SocketAddr, host: &str) -> Self {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .enable_all()
-            .build()
-            .expect("a runtime");
-        let (up, down) = runtime.block_on(async {
-            let tcp = tokio::net::TcpStream::connect(socket)
-                .await
-                .expect("a connection");
-            let (mut client, connection) = h2::client::handshake(tcp).await.expect("HTTP/2");
-            tokio::spawn(connection);
-            let request = http::Request::post(format!("http://{host}/chat.Chat/Talk"))
-                .header("content-type", "application/grpc")
-                .header("te", "trailers")
-                .body(())
-                .expect("a request");
-            let (answer, up) = client.send_request(request, false).expect("a stream");
-            let answer = tokio::time::timeout(DEADLINE, answer).await;
-            let answer = answer.expect("an answer in time").expect("an answer");
-            assert_eq!(answer.status(), 200);
-            (up, answer.into_body())
-        });
-        GrpcCall { runtime, up, down }
-    }
-
-    /// Sends a message, and waits until it has come back.
-    fn exchange(&mut self, text: String) {
-        let (up, down) = (&mut self.up, &mut self.down);
-        self.runtime.block_on(async {
-            up.send_data(text.clone().into(), false)
-                .expect("the stream is open");
-            let mut received = Vec::new();
-            while received.len() < text.len() {
-                let piece = tokio::time::timeout(DEADLINE, down.data()).await;
-                let piece = piece
-                    .expect("a piece in time")
-                    .expect("the stream continues");
-                let piece = piece.expect("the stream isn't reset");
-                down.flow_control()
-                    .release_capacity(piece.len())
-                    .expect("capacity");
-                received.extend_from_slice(&piece);
-            }
-            assert_eq!(received, text.as_bytes());
-        });
-    }
-
-    /// Ends the request, and waits for the trailers of the answer.
-    fn end(mut self) {
-        let up = &mut self.up;
-        up.send_data(Bytes::new(), true)
-            .expect("the stream is open");
-        let (runtime, mut down) = (self.runtime, self.down);
-        let trailers = async {
-            while let Some(piece) = down.data().await {
-                let piece = piece.expect("the stream isn't reset");
-                assert!(piece.is_empty(), "unexpected data: {piece:?}");
-            }
-            down.trailers().await.expect("the stream isn't reset")
-        };
-        let trailers = runtime.block_on(async { tokio::time::timeout(DEADLINE, trailers).await });
-        let trailers = trailers.expect("an end in time").expect("trailers");
-        assert_eq!(trailers["grpc-status"], "0");
-    }
-}
-
 #[test]
 fn a_bidirectional_grpc_call_survives_a_hundred_reloads() {
     let service = service("talk").replace(
@@ -189,16 +111,17 @@ fn a_bidirectional_grpc_call_survives_a_hundred_reloads() {
     );
     let exchange = LongExchange {
         name: "talk",
-        address: grpc::echo(),
+        address: GrpcBackend::start("talk").address(),
         service,
     };
     let generations = NumberedGenerations::new();
     exchange.write(&generations, 0);
     let daemon = Daemon::of(&generations.folder).start();
     let load = generations.load(&daemon);
-    let mut call = GrpcCall::open(daemon.socket(80), "talk.example.com");
+    let mut client = GrpcClient::connect(daemon.socket(80));
+    let mut call = client.open("talk.example.com", "/chat.Chat/Talk");
     exchange.reload(&generations, &daemon, load, |turn| {
-        call.exchange(format!("turn {turn}"));
+        call.exchange(&format!("turn {turn}"));
     });
     call.end();
 }

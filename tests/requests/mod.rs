@@ -4,6 +4,7 @@ mod backend_protocols;
 mod cors;
 mod endpoints;
 mod forwarding;
+mod grpc;
 mod malformed_requests;
 mod matching;
 mod paths;

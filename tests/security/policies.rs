@@ -286,7 +286,7 @@ fn protects_a_service_that_only_the_command_line_defines() {
 fn no_other_listener_serves_the_hostname_of_a_closed_listener() {
     let filters = "filters: {requests: [{type: ExternalAuth, externalAuth: {protocol: GRPC, grpc: {}, backendRef: {name: auth, port: 80}}}]}";
     // An unsupported kind of route makes the listener invalid.
-    let unserved = "allowedRoutes: {kinds: [{kind: TLSRoute}]}";
+    let unserved = "allowedRoutes: {kinds: [{kind: TCPRoute}]}";
     let policy = security_policy("Gateway", "edge")
         .replace("name: edge", "name: edge\n      sectionName: own");
     for (what, own, policy) in [

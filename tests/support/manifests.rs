@@ -73,6 +73,11 @@ pub fn route_with_rules(name: &str, hostname: &str, rules: &str) -> String {
     format!("{head}{rules}")
 }
 
+/// A GRPCRoute of the Gateway `edge` with these rules, as lines of YAML.
+pub fn grpc_route(name: &str, hostname: &str, rules: &str) -> String {
+    route_with_rules(name, hostname, rules).replace("kind: HTTPRoute", "kind: GRPCRoute")
+}
+
 /// A Service with port 3000.
 pub fn service(name: &str) -> String {
     format!(

@@ -1,6 +1,7 @@
 //! The access log.
 
 use crate::context::RequestContext;
+use crate::response::grpc;
 use http::HeaderValue;
 use pingora_proxy::Session;
 use tracing::{Level, enabled, info};
@@ -20,11 +21,16 @@ pub(crate) fn log(session: &Session, context: &RequestContext) {
     };
     let request = session.req_header();
     let rule = context.rule.as_deref();
+    let response = session.response_written();
+    let in_trailers = context.grpc_status.as_ref();
+    // A failure of the proxy, and often one of a backend, has no trailers.
+    let grpc_status = in_trailers.or_else(|| response.and_then(|it| it.headers.get(grpc::STATUS)));
     info!(
         target: TARGET,
         method = request.method.as_str(),
         path = request.uri.path(),
-        status = session.response_written().map_or(0, |response| response.status.as_u16()),
+        status = response.map_or(0, |response| response.status.as_u16()),
+        grpc_status = text(grpc_status).and_then(|status| status.parse::<u32>().ok()),
         host = text(request.headers.get(http::header::HOST))
             .or_else(|| request.uri.authority().map(|authority| authority.as_str())),
         route = rule.map(|rule| &*rule.id.route),

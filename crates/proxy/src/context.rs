@@ -1,8 +1,8 @@
 //! The state of one request.
 
-use crate::mirror::Copies;
-use crate::request::forwarded::RequestId;
-use crate::request::upload::Upload;
+use crate::mirror::{Copies, Copying};
+use crate::request::request_id::RequestId;
+use crate::request::upload::progress::Upload;
 use crate::response::failure;
 use crate::upstream::backend_tls;
 use crate::upstream::deadline::{self, ArmedDeadline, EndpointConnection};
@@ -16,6 +16,7 @@ use gatefold_dataplane::filter::answer::FilterAnswer;
 use gatefold_dataplane::timeouts::TimeLimit;
 use gatefold_listen::clock::Tick;
 use gatefold_listen::{ActiveRequest, HoldsRequest};
+use http::HeaderValue;
 use pingora_core::Result;
 use pingora_core::upstreams::peer::HttpPeer;
 use std::net::SocketAddr;
@@ -63,6 +64,8 @@ pub struct RequestContext {
     pub(crate) answer: Option<Box<FilterAnswer>>,
     /// Its identifier in all logs.
     pub(crate) id: Option<RequestId>,
+    /// The gRPC status in the trailers of the response. Only set if its log line is wanted.
+    pub(crate) grpc_status: Option<HeaderValue>,
 }
 
 impl RequestContext {
@@ -92,6 +95,18 @@ impl RequestContext {
         match &self.connection {
             Some(request) => ReadAhead::of(request.in_flight(), request.windows()),
             None => ReadAhead::Full,
+        }
+    }
+
+    /// Returns whether an attempt starts its copies. If a previous attempt has, rewinds them, since the body starts again.
+    pub(crate) fn copying(&mut self) -> Copying {
+        match &mut self.copies {
+            Some(copies) => {
+                copies.rewind();
+                Copying::Skip
+            }
+            None if self.upgrade => Copying::Skip,
+            None => Copying::Start,
         }
     }
 

@@ -189,7 +189,7 @@ impl Gatefold {
             session,
             request,
             mirrors: &self.mirrors,
-            copying: Mirrors::copying(context),
+            copying: context.copying(),
             identity: context.identity,
             taps: None,
         };

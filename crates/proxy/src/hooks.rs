@@ -9,6 +9,7 @@ use crate::request::expect_continue;
 use crate::request::upload;
 use crate::response::answer::OwnAnswer;
 use crate::response::failure;
+use crate::response::grpc;
 use crate::response::reason::{AnswerReason, KeepAlive};
 use crate::response::relay;
 use crate::upstream::backend_tls;
@@ -204,9 +205,12 @@ impl ProxyHttp for Gatefold {
         fn response_trailer_filter<'s, 't, 'c>(
             &self,
             _session: &'s mut Session,
-            _trailers: &'t mut HeaderMap,
+            trailers: &'t mut HeaderMap,
             context: &'c mut RequestContext,
         ) -> Result<Option<Bytes>> {
+            if context.began.is_some() {
+                context.grpc_status = trailers.get(grpc::STATUS).cloned();
+            }
             // Trailers end the response instead of the body.
             context.release_connection(self.watch.now());
             known(|| Ok(None))

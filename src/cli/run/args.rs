@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 /// The arguments of `gatefold run`.
 #[derive(Debug, clap::Args)]
-pub(in crate::cli) struct Args {
+pub(in crate::cli) struct RunArgs {
     /// Folders or files of manifests, watched while it runs.
     #[arg(value_name = "DIR", required_unless_present = "config_dir")]
     pub(super) dirs: Vec<PathBuf>,
@@ -72,7 +72,7 @@ pub(in crate::cli) struct Args {
     pub(super) threads: Option<NonZeroUsize>,
 }
 
-impl Args {
+impl RunArgs {
     /// The settings for reloads.
     pub(super) fn settings(&self, roots: Vec<PathBuf>) -> Settings {
         Settings {
@@ -115,7 +115,7 @@ mod tests {
     #[derive(Debug, clap::Parser)]
     struct Alone {
         #[command(flatten)]
-        args: Args,
+        args: RunArgs,
     }
 
     #[test]

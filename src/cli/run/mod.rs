@@ -12,7 +12,7 @@ mod status_messages;
 mod successor;
 mod takeover;
 
-pub(super) use args::Args;
+pub(super) use args::RunArgs;
 
 use super::Error;
 use super::check::check_roots;
@@ -43,7 +43,7 @@ use takeover::{Takeover, handover};
 use tokio::sync::{mpsc, watch};
 
 /// Checks the flags, starts the threads, and serves until the process must end.
-pub(super) fn run(mut args: Args) -> Result<ExitCode, Error> {
+pub(super) fn run(mut args: RunArgs) -> Result<ExitCode, Error> {
     let mut roots = std::mem::take(&mut args.dirs);
     roots.append(&mut args.config_dir);
     roots.extend(credentials());
@@ -68,7 +68,11 @@ pub(super) fn run(mut args: Args) -> Result<ExitCode, Error> {
     outcome
 }
 
-async fn serve(args: Args, roots: Vec<PathBuf>, mut takeover: Takeover) -> Result<ExitCode, Error> {
+async fn serve(
+    args: RunArgs,
+    roots: Vec<PathBuf>,
+    mut takeover: Takeover,
+) -> Result<ExitCode, Error> {
     let (lifecycle, state) = watch::channel(Lifecycle::Serving);
     let (wakes, woken) = crate::watch::wake_channel();
     let notifier = Arc::new(Notifier::from_environment(takeover.is_upgrade()));
@@ -104,15 +108,19 @@ async fn serve(args: Args, roots: Vec<PathBuf>, mut takeover: Takeover) -> Resul
     let upgrade_socket = takeover.serve(handover)?;
     let running = reload.run(woken, sockets_requests, state.clone(), grace);
     let open = run_with_watchdog(running, &notifier).await;
-    let last = *state.borrow();
-    close(admin, upgrade_socket, last).await;
+    close(admin, upgrade_socket, &state).await;
     signals.abort();
     announce_end(open);
     started.map(|()| ExitCode::SUCCESS)
 }
 
 /// Stops the admin API and removes the files of the Unix sockets, unless a successor replaces them.
-async fn close(mut admin: AdminTask, upgrade_socket: Option<SocketFile>, last: Lifecycle) {
+async fn close(
+    mut admin: AdminTask,
+    upgrade_socket: Option<SocketFile>,
+    state: &watch::Receiver<Lifecycle>,
+) {
+    let last = *state.borrow();
     match last {
         Lifecycle::HandedOver => {
             admin.leave();
@@ -133,7 +141,7 @@ async fn no_longer_serving(mut state: watch::Receiver<Lifecycle>) {
 
 /// Creates the reload, with the sockets that other processes have bound, and the admin API's view of it.
 fn prepare(
-    args: Args,
+    args: RunArgs,
     roots: Vec<PathBuf>,
     wakes: WakeSender,
     takeover: &mut Takeover,
@@ -168,7 +176,7 @@ fn prepare(
 
 /// Creates the proxy and its sockets, none of which is bound yet.
 fn sockets(
-    args: &Args,
+    args: &RunArgs,
     snapshot: Arc<ArcSwap<Snapshot>>,
     registry: &mut Registry,
 ) -> Sockets<HttpProxy<Gatefold>> {

@@ -12,7 +12,7 @@ const NOTHING: &str = "# nothing\n";
 /// The number of variants of each file.
 pub(super) const VARIANTS: usize = 6;
 /// All files.
-pub(super) const FILES: [File; 20] = [
+pub(super) const FILES: [File; 21] = [
     ("gateway.yaml", gateway),
     ("set.yaml", listener_set),
     ("route-1.yaml", |variant| route("one", variant)),
@@ -32,7 +32,10 @@ pub(super) const FILES: [File; 20] = [
     ("protection-2.yaml", |variant| protection(variant + 4)),
     ("protection-3.yaml", unreadable_protection),
     ("secret.yaml", secret),
-    ("grpc-route.yaml", grpc_route),
+    ("grpc-route-1.yaml", |variant| grpc_route("one", variant)),
+    ("grpc-route-2.yaml", |variant| {
+        grpc_route("two", variant + 3)
+    }),
 ];
 
 /// Writes a variant of a file.
@@ -115,32 +118,22 @@ fn route(name: &str, variant: usize) -> String {
     )
 }
 
-fn grpc_route(variant: usize) -> String {
-    let (parent, method, backend) = match variant {
-        0 => return NOTHING.to_owned(),
-        1 => ("edge", "service: a.B", "{name: shop, port: 80}"),
-        2 => ("edge", "service: a.B, method: C", "{name: shop, port: 81}"),
-        3 => (
-            "edge, sectionName: more",
-            "method: C",
-            "{name: given, port: 80}",
-        ),
-        4 => (
-            "set, kind: ListenerSet",
-            "type: RegularExpression, service: '(a'",
-            "{name: missing, port: 80}",
-        ),
-        _ => (
-            "edge",
-            "type: RegularExpression, service: 'a.*'",
-            "{name: shop, port: 80, namespace: other}",
-        ),
-    };
-    format!(
-        "apiVersion: gateway.networking.k8s.io/v1\nkind: GRPCRoute\nmetadata: {{name: one}}\n\
-         spec:\n  parentRefs: [{{name: {parent}}}]\n  hostnames: [a.example.com]\n  rules:\n  \
-         - name: first\n    matches: [{{method: {{{method}}}}}]\n    backendRefs: [{backend}]\n"
-    )
+/// The same as an HTTPRoute, with matches of gRPC. The first three variants differ only in their matches.
+fn grpc_route(name: &str, variant: usize) -> String {
+    let method = [
+        "{service: a.B, method: Get}",
+        "{service: a.B}",
+        "{type: RegularExpression, service: 'a[.].*'}",
+        "{type: RegularExpression, method: '(a'}",
+        "{method: Get}",
+    ][variant % 5];
+    let http = route(name, if variant < 3 { 0 } else { variant });
+    let (before, after) = (
+        http.find("path: ").expect("a path"),
+        http.find("}}, {headers").expect("the match's end"),
+    );
+    let (before, after) = (&http[..before], &http[after + 1..]);
+    format!("{before}method: {method}{after}").replace("kind: HTTPRoute", "kind: GRPCRoute")
 }
 
 fn service(namespace: &str, variant: usize) -> String {
@@ -193,9 +186,11 @@ fn namespace(variant: usize) -> String {
 fn grant(variant: usize) -> String {
     match variant {
         0..=2 => NOTHING.to_owned(),
-        _ => "apiVersion: gateway.networking.k8s.io/v1beta1\nkind: ReferenceGrant\nmetadata: {name: grant, namespace: other}\n\
-             spec: {from: [{group: gateway.networking.k8s.io, kind: HTTPRoute, namespace: default}, {group: gateway.networking.k8s.io, kind: GRPCRoute, namespace: default}], to: [{group: '', kind: Service}]}\n"
-            .to_owned(),
+        _ => format!(
+            "apiVersion: gateway.networking.k8s.io/v1beta1\nkind: ReferenceGrant\nmetadata: {{name: grant, namespace: other}}\n\
+             spec: {{from: [{{group: gateway.networking.k8s.io, kind: {}, namespace: default}}], to: [{{group: '', kind: Service}}]}}\n",
+            ["HTTPRoute", "GRPCRoute"][variant % 2]
+        ),
     }
 }
 
@@ -245,15 +240,15 @@ fn protection(variant: usize) -> String {
     let targets = match variant {
         0 | 6.. => return NOTHING.to_owned(),
         1 => {
-            "targetRefs: [{group: gateway.networking.k8s.io, kind: HTTPRoute, name: one, sectionName: first}, \
-             {group: gateway.networking.k8s.io, kind: GRPCRoute, name: one, sectionName: first}]"
+            "targetRefs: [{group: gateway.networking.k8s.io, kind: HTTPRoute, name: one, sectionName: first}]"
         }
         2 => "targetRefs: [{group: '', kind: Service, name: shop, sectionName: web}]",
         3 => {
             "targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: edge, sectionName: more}]"
         }
         4 => {
-            "targetSelectors: [{kind: HTTPRoute, matchExpressions: [{key: team, operator: DoesNotExist}]}, {kind: GRPCRoute}]"
+            "targetSelectors: [{kind: HTTPRoute, matchExpressions: [{key: team, operator: DoesNotExist}]}], \
+             targetRefs: [{group: gateway.networking.k8s.io, kind: GRPCRoute, name: one, sectionName: first}]"
         }
         _ => {
             "targetRefs: [{group: gateway.networking.k8s.io, kind: ListenerSet, name: set}, {group: '', kind: Service, name: shop}]"

@@ -68,7 +68,7 @@ fn environment(discovered: bool) -> Environment {
 #[test]
 fn reuses_what_an_edit_does_not_affect() {
     let folder = tempfile::tempdir().expect("a folder");
-    for (file, variant) in [(0, 1), (2, 0), (4, 6), (6, 2), (8, 2)] {
+    for (file, variant) in [(0, 1), (2, 0), (4, 6), (6, 2), (8, 2), (19, 0)] {
         write(folder.path(), file, variant);
     }
     let mut loader = Loader::new([folder.path().to_owned()]);
@@ -87,23 +87,51 @@ fn reuses_what_an_edit_does_not_affect() {
     };
     assert!(same(&before, &after, "three"), "the route is rebuilt");
     assert!(!same(&before, &after, "one"), "the route isn't rebuilt");
+    let same_grpc = |one: &Graph, other: &Graph| {
+        let key = NamespacedName::new("default", "one");
+        Arc::ptr_eq(&one.routes.grpc[&key], &other.routes.grpc[&key])
+    };
+    assert!(same_grpc(&before, &after), "the GRPCRoute is rebuilt");
     let rules = (snapshot_before.rules(), snapshot_after.rules());
-    let same_rule = |route: &str| {
+    let same_rule = |kind, route: &str| {
         let id = RuleId {
-            kind: "HTTPRoute",
+            kind,
             route: route.into(),
             index: 0,
         };
         Arc::ptr_eq(rules.0[&id], rules.1[&id])
     };
-    assert!(same_rule("default/three"), "the rule is recompiled");
-    assert!(!same_rule("default/one"), "the rule isn't recompiled");
+    assert!(
+        same_rule("HTTPRoute", "default/three"),
+        "the rule is recompiled"
+    );
+    assert!(
+        !same_rule("HTTPRoute", "default/one"),
+        "the rule isn't recompiled"
+    );
+    assert!(
+        same_rule("GRPCRoute", "default/one"),
+        "the rule of the GRPCRoute is recompiled"
+    );
 
     // Change the endpoints of Service shop, which route three doesn't use.
     write(folder.path(), 8, 3);
     let endpoints = build_after(&after, &loader.load().resources, &environment);
     assert!(same(&after, &endpoints, "three"), "the route is rebuilt");
     assert!(!same(&after, &endpoints, "one"), "the route isn't rebuilt");
+    assert!(
+        !same_grpc(&after, &endpoints),
+        "the GRPCRoute isn't rebuilt"
+    );
+
+    // Change the match of the GRPCRoute: the HTTPRoute with the same name is reused.
+    write(folder.path(), 19, 1);
+    let matches = build_after(&endpoints, &loader.load().resources, &environment);
+    assert!(same(&endpoints, &matches, "one"), "the route is rebuilt");
+    assert!(
+        !same_grpc(&endpoints, &matches),
+        "the GRPCRoute isn't rebuilt"
+    );
 }
 
 #[test]

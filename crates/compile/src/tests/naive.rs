@@ -207,7 +207,7 @@ fn path_fits(path: &HTTPPathMatch, sent: &str) -> bool {
     }
 }
 
-fn header_fits(spec: &HTTPHeaderMatch, request: &Request) -> bool {
+pub(super) fn header_fits(spec: &HTTPHeaderMatch, request: &Request) -> bool {
     let same = |name: &str| name.eq_ignore_ascii_case(spec.name.as_str());
     let values = request.headers.iter().filter(|(name, _)| same(name));
     let values: Vec<&str> = values.map(|(_, value)| value.as_str()).collect();
@@ -241,7 +241,7 @@ fn value_fits(kind: ValueMatchType, value: &str, sent: &str) -> bool {
 }
 
 /// Whether a pattern matches the whole text.
-fn pattern_fits(pattern: &str, text: &str) -> bool {
+pub(super) fn pattern_fits(pattern: &str, text: &str) -> bool {
     static COMPILED: OnceLock<Mutex<HashMap<String, Regex>>> = OnceLock::new();
     let compiled = COMPILED.get_or_init(Mutex::default);
     let mut compiled = compiled.lock().expect("no test panics in here");

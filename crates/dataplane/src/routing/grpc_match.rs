@@ -4,7 +4,7 @@
 //! the service and the method, is looked up by one hash. All others are searched as a set of patterns.
 
 use super::matcher::Matcher;
-use super::path::{EntryRange, PatternGroup};
+use super::path::{EntryRange, PatternGroup, PatternText};
 use super::request::RequestView;
 use super::route_match::{MatchIndex, RouteMatch};
 use hashbrown::HashMap;
@@ -87,7 +87,7 @@ impl NameMatch {
         }
     }
 
-    /// Returns the pattern of the name; `any` if every name matches.
+    /// Returns the pattern of the name, `any` if every name matches.
     fn pattern(&self, any: &str) -> String {
         match self {
             NameMatch::Exact(name) => regex::escape(name),
@@ -95,13 +95,6 @@ impl NameMatch {
             NameMatch::Any => any.to_owned(),
         }
     }
-}
-
-/// Returns the pattern that the path of a request must match. It may be invalid although both names are valid by themselves, for
-/// example if both name the same group.
-pub fn path_pattern(service: &NameMatch, method: &NameMatch) -> String {
-    let (service, method) = (service.pattern(".+"), method.pattern("[^/]+"));
-    format!("/{service}/{method}")
 }
 
 impl RouteMatch for GrpcMatch {
@@ -129,7 +122,7 @@ pub struct GrpcIndex {
     methods: HashMap<Box<str>, EntryRange>,
     /// By service, for matches of any method.
     services: HashMap<Box<str>, EntryRange>,
-    /// All other matches but those of any service and method.
+    /// All other matches except those of any service and method.
     patterns: Vec<PatternGroup>,
     /// Matches of any service and method.
     any: EntryRange,
@@ -149,17 +142,20 @@ impl MatchIndex<GrpcMatch> for GrpcIndex {
                     index.services.entry((**service).into()).or_default()
                 }
                 (NameMatch::Any, NameMatch::Any) => &mut index.any,
-                (service, method) => {
+                // `Exact` with `Regex` can't occur: the API has one type for both (`GRPCMethodMatch.type`).
+                (service @ (NameMatch::Regex(_) | NameMatch::Any), method)
+                | (service, method @ NameMatch::Regex(_)) => {
                     patterns.push((path_pattern(service, method).into(), position));
                     continue;
                 }
             };
             range.push(position);
         }
-        index.patterns = PatternGroup::all(&patterns);
+        index.patterns = PatternGroup::all(&patterns, PatternText::Segments);
         index
     }
 
+    /// Searches in the order of [`GrpcRank`].
     fn find<T>(
         &self,
         request: &RequestView<'_>,
@@ -179,6 +175,14 @@ impl MatchIndex<GrpcMatch> for GrpcIndex {
             .find_map(|group| group.find(path, &mut take))
             .or_else(|| take(self.any.range()))
     }
+}
+
+/// Returns the pattern of the paths that a match applies to. Service and method are segments, each with its own anchors. The
+/// pattern may be invalid although both names are valid by themselves, for example if both name the same group.
+pub fn path_pattern(service: &NameMatch, method: &NameMatch) -> String {
+    let service = service.pattern("(?s:.*)");
+    let method = method.pattern("[^/]*");
+    format!(r"\A/{service}/{method}\z")
 }
 
 /// Returns the service that a path names. `None` if it isn't the path of a gRPC request.

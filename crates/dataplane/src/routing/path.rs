@@ -39,7 +39,7 @@ impl PathTable {
                 PathMatch::Regex(pattern) => patterns.push((Arc::clone(pattern), index)),
             }
         }
-        table.patterns = PatternGroup::all(&patterns);
+        table.patterns = PatternGroup::all(&patterns, PatternText::Path);
         table
     }
 
@@ -90,6 +90,15 @@ impl EntryRange {
     }
 }
 
+/// What the lines of a text are, to which `^`, `$` and `.` of a pattern refer.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum PatternText {
+    /// The whole path.
+    Path,
+    /// Each segment of the path: `^` also matches after a slash and `$` before one, and `.` matches no slash.
+    Segments,
+}
+
 /// Regular expressions that are searched together in one pass over the path.
 #[derive(Debug)]
 pub(super) struct PatternGroup {
@@ -100,14 +109,19 @@ pub(super) struct PatternGroup {
 
 impl PatternGroup {
     /// Groups patterns, each with the position of its entry, in order of precedence.
-    pub(super) fn all(uses: &[(Arc<str>, u32)]) -> Vec<PatternGroup> {
+    pub(super) fn all(uses: &[(Arc<str>, u32)], text: PatternText) -> Vec<PatternGroup> {
         let mut groups = Vec::new();
-        PatternGroup::build(uses, GROUP_BYTES, &mut groups);
+        PatternGroup::build(uses, text, GROUP_BYTES, &mut groups);
         groups
     }
 
     /// Puts all patterns in one group, or in several if one would be too big.
-    fn build(uses: &[(Arc<str>, u32)], bytes: usize, groups: &mut Vec<PatternGroup>) {
+    fn build(
+        uses: &[(Arc<str>, u32)],
+        text: PatternText,
+        bytes: usize,
+        groups: &mut Vec<PatternGroup>,
+    ) {
         if uses.is_empty() {
             return;
         }
@@ -121,7 +135,12 @@ impl PatternGroup {
             });
             numbered.push((place, *index));
         }
-        match RegexSetBuilder::new(&patterns).size_limit(bytes).build() {
+        let mut builder = RegexSetBuilder::new(&patterns);
+        match text {
+            PatternText::Path => {}
+            PatternText::Segments => _ = builder.multi_line(true).line_terminator(b'/'),
+        }
+        match builder.size_limit(bytes).build() {
             Ok(set) => groups.push(PatternGroup {
                 set,
                 uses: numbered.into(),
@@ -130,8 +149,8 @@ impl PatternGroup {
                 // A single pattern that fails is not valid (`PathMatch::Regex`) and matches nothing.
                 let (left, right) = uses.split_at(uses.len() / 2);
                 if !left.is_empty() {
-                    PatternGroup::build(left, bytes, groups);
-                    PatternGroup::build(right, bytes, groups);
+                    PatternGroup::build(left, text, bytes, groups);
+                    PatternGroup::build(right, text, bytes, groups);
                 }
             }
         }

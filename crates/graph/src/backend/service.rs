@@ -112,10 +112,10 @@ fn protocol<'a>(
             security: Security::Tls,
             ..
         }) if tls == BackendTlsNode::Plain => Err(no_policy(at, port, name)),
-        Some(protocol) if required.is_none_or(|version| protocol.supports(version)) => {
-            Ok((required.unwrap_or(protocol.version), tls))
-        }
-        Some(_) => Err(unsupported_protocol(at, port, name)),
+        Some(protocol) => match required.filter(|version| !protocol.supports(*version)) {
+            Some(version) => Err(unsuitable_protocol(at, port, name, version)),
+            None => Ok((required.unwrap_or(protocol.version), tls)),
+        },
     }
 }
 
@@ -139,6 +139,21 @@ fn unsupported_protocol(
     protocol: &str,
 ) -> BackendRefusal {
     let why = "which gatefold doesn't support for backends";
+    let finding = unusable_port(at, port, protocol, why);
+    BackendRefusal::new(Reason::UnsupportedProtocol, finding)
+}
+
+/// Refuses a port whose protocol excludes the version of HTTP that the route needs.
+fn unsuitable_protocol(
+    at: &BackendReference<'_>,
+    port: FoundPort<'_>,
+    protocol: &str,
+    needed: HttpVersion,
+) -> BackendRefusal {
+    let why = match needed {
+        HttpVersion::Http1 => "but this kind of route needs HTTP/1.1",
+        HttpVersion::Http2 => "but this kind of route needs HTTP/2",
+    };
     let finding = unusable_port(at, port, protocol, why);
     BackendRefusal::new(Reason::UnsupportedProtocol, finding)
 }

@@ -5,12 +5,14 @@
 
 use super::node::{GatewayNode, GatewayNodes};
 use crate::listener::{self, ListenerOwner};
+use crate::reference::Reference;
+use crate::reported_object::ReportedObject;
 use crate::{Build, names_in, suggest};
 use gatefold_diagnostic::{Code, Diagnostic, Pointer};
-use gatefold_manifest::Resources;
 use gatefold_manifest::api::{
-    FromNamespaces, GATEWAY_GROUP, Gateway, ListenerNamespaces, ListenerSet, NamespacedName,
+    FromNamespaces, Gateway, ListenerNamespaces, ListenerSet, NamespacedName,
 };
+use gatefold_manifest::{Kind, Resources};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -58,11 +60,9 @@ pub(super) fn build(gateways: &mut GatewayNodes, build: &mut Build<'_>) -> Liste
 
 /// Returns the Gateway that a ListenerSet refers to, or `None` if it refers to an object of another kind.
 fn gateway_key(set: &ListenerSet) -> Option<NamespacedName> {
-    let reference = &set.spec.parent_ref;
-    let is_gateway = reference.group == GATEWAY_GROUP && reference.kind == "Gateway";
-    let own = &set.meta.namespace;
-    let namespace = reference.namespace.as_deref().unwrap_or(own);
-    is_gateway.then(|| NamespacedName::new(namespace, reference.name.as_str()))
+    let reference = Reference::from(&set.spec.parent_ref);
+    let is_gateway = reference.names(Kind::Gateway);
+    is_gateway.then(|| reference.key(set.referrer()))
 }
 
 fn parent(set: &ListenerSet, build: &mut Build<'_>) -> Option<NamespacedName> {

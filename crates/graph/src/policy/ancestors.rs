@@ -3,7 +3,7 @@
 use super::target::TargetedObject;
 use crate::gateway::{GatewayNodes, ListenerSetNodes};
 use crate::route::{AnyRoute, Routes};
-use gatefold_manifest::api::{NamespacedName, PolicyTargetKind, PolicyTargetSection};
+use gatefold_manifest::api::{NamespacedName, PolicyTargetKind};
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -34,20 +34,17 @@ impl<'g> Ancestors<'g> {
     /// Returns the Gateways that serve a targeted object, with the names of their controllers.
     pub(super) fn of(&self, target: &TargetedObject) -> BTreeMap<NamespacedName, String> {
         let key = &target.key;
-        let keys: BTreeSet<&NamespacedName> = match target.kind.sections() {
-            PolicyTargetSection::Listener => {
-                if target.kind == PolicyTargetKind::ListenerSet {
-                    let set = self.listener_sets.get(key).filter(|set| set.allowed);
-                    set.map(|set| &set.gateway).into_iter().collect()
-                } else {
-                    BTreeSet::from([key])
-                }
+        let keys: BTreeSet<&NamespacedName> = match target.kind {
+            PolicyTargetKind::Gateway => BTreeSet::from([key]),
+            PolicyTargetKind::ListenerSet => {
+                let set = self.listener_sets.get(key).filter(|set| set.allowed);
+                set.map(|set| &set.gateway).into_iter().collect()
             }
-            PolicyTargetSection::Rule => {
-                let route = self.routes.find(target.kind, key);
+            PolicyTargetKind::Route(kind) => {
+                let route = self.routes.find(kind, key);
                 route.into_iter().flat_map(gateways_of).collect()
             }
-            PolicyTargetSection::Port => {
+            PolicyTargetKind::Service => {
                 let services = self.of_services.get_or_init(|| self.services());
                 services.get(key).cloned().unwrap_or_default()
             }

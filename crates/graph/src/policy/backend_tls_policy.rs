@@ -233,41 +233,44 @@ fn target(
         namespace: None,
         name: &reference.name,
     };
-    let finding = |pointer: Pointer, message: String, help: Option<String>| {
-        let mut finding = policy.finding(Code::PolicyTarget, pointer, message);
-        finding.help = help;
-        finding
-    };
     if !reference.names(SERVICE.kind()) {
         let Reference { group, kind, .. } = reference;
         let message = format!(
             "a policy for a {kind} (group `{group}`) isn't supported; use one for a Service"
         );
-        build
-            .diagnostics
-            .push(finding(pointer.clone(), message, None));
+        warn_of_target(policy, pointer.clone(), message, None, build);
         return None;
     }
     match target::by_name(policy.referrer(), SERVICE, reference, section, build) {
         Ok(target) => {
             if let TargetedPart::Unknown { name, help } = &target.part {
                 let message = format!("Service {} has no port named `{name}`", target.key);
-                let finding = finding(pointer.key("sectionName"), message, help.clone());
-                build.diagnostics.push(finding);
+                let pointer = pointer.key("sectionName");
+                warn_of_target(policy, pointer, message, help.clone(), build);
             }
             Some(target)
         }
         Err(NoTarget::NotFound { target, objects }) => {
             let message = format!("Service {} isn't in the folder", target.key);
             let help = objects.suggest(&target.key);
-            build
-                .diagnostics
-                .push(finding(pointer.key("name"), message, help));
+            warn_of_target(policy, pointer.key("name"), message, help, build);
             Some(target)
         }
         // The reference has neither a namespace nor a selector.
         Err(NoTarget::NotPermitted { .. } | NoTarget::NoneSelected) => None,
     }
+}
+
+fn warn_of_target(
+    policy: &BackendTLSPolicy,
+    pointer: Pointer,
+    message: String,
+    help: Option<String>,
+    build: &mut Build<'_>,
+) {
+    let mut finding = policy.finding(Code::PolicyTarget, pointer, message);
+    finding.help = help;
+    build.diagnostics.push(finding);
 }
 
 fn conflict(

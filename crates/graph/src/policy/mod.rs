@@ -10,6 +10,7 @@ pub mod backend_tls;
 pub mod backend_tls_policy;
 pub(crate) mod protection;
 mod target;
+pub(crate) mod target_objects;
 pub(crate) mod unread_policy;
 
 pub(crate) use ancestors::Ancestors;

@@ -3,19 +3,17 @@
 //! In: an entry of `targetRefs` or `targetSelectors`. Out: the objects of the folder that it targets. Whether they are
 //! served doesn't matter: targets are resolved before anything is attached.
 
+use super::target_objects::TargetObjects;
 use crate::gateway::controller_in;
 use crate::reference::{NamedObjects, Reference, Referrer};
-use crate::{Build, name_pointer, suggest};
-use gatefold_diagnostic::{Place, Pointer};
+use crate::{Build, route, suggest};
+use gatefold_diagnostic::Place;
+use gatefold_manifest::Resources;
 use gatefold_manifest::api::{
-    GRPCRouteSpec, GatewaySpec, HTTPRouteSpec, LabelSelector, ListenerSetSpec, NamespacedName,
-    Object, ObjectMeta, PolicyTarget, PolicyTargetChoice, PolicyTargetKind, PolicyTargetNamespaces,
-    SectionName, ServiceSpec,
+    LabelSelector, NamespacedName, PolicyTarget, PolicyTargetChoice, PolicyTargetKind,
+    PolicyTargetNamespaces,
 };
-use gatefold_manifest::{Resources, Spec};
-use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
 
 /// An object that a policy targets.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,102 +69,12 @@ pub(super) enum NoTarget<'a> {
     NoneSelected,
 }
 
-/// The fields of a kind that policies target.
-trait TargetFields: Spec<Key = NamespacedName> {
-    /// The field of `spec` that lists its sections.
-    const LIST: &'static str;
-
-    /// The names of its sections, in order. A section without a name is an empty string.
-    fn sections(&self) -> Vec<&str>;
-}
-
-impl TargetFields for GatewaySpec {
-    const LIST: &'static str = "listeners";
-
-    fn sections(&self) -> Vec<&str> {
-        self.listeners.iter().map(|it| it.name.as_str()).collect()
-    }
-}
-
-impl TargetFields for ListenerSetSpec {
-    const LIST: &'static str = "listeners";
-
-    fn sections(&self) -> Vec<&str> {
-        self.listeners.iter().map(|it| it.name.as_str()).collect()
-    }
-}
-
-impl TargetFields for HTTPRouteSpec {
-    const LIST: &'static str = "rules";
-
-    fn sections(&self) -> Vec<&str> {
-        let names = self.rules.iter().map(|rule| rule.name.as_ref());
-        names.map(|it| it.map_or("", SectionName::as_str)).collect()
-    }
-}
-
-impl TargetFields for GRPCRouteSpec {
-    const LIST: &'static str = "rules";
-
-    fn sections(&self) -> Vec<&str> {
-        let names = self.rules.iter().map(|rule| rule.name.as_ref());
-        names.map(|it| it.map_or("", SectionName::as_str)).collect()
-    }
-}
-
-impl TargetFields for ServiceSpec {
-    const LIST: &'static str = "ports";
-
-    fn sections(&self) -> Vec<&str> {
-        self.ports.iter().map(|it| it.name.as_str()).collect()
-    }
-}
-
-/// The objects of a kind that policies target.
-trait Targets: NamedObjects {
-    /// The names of an object's sections, in order.
-    fn sections(&self, key: &NamespacedName) -> Vec<&str>;
-
-    /// The place of an object's name, or of the name of its section at `index`.
-    fn place(&self, key: &NamespacedName, index: Option<usize>) -> Option<Place>;
-
-    /// The objects for which `selects` returns true.
-    fn select(&self, selects: &dyn Fn(&NamespacedName, &ObjectMeta) -> bool)
-    -> Vec<NamespacedName>;
-}
-
-impl<S: TargetFields> Targets for BTreeMap<NamespacedName, Arc<Object<S>>> {
-    fn sections(&self, key: &NamespacedName) -> Vec<&str> {
-        let object = self.get(key);
-        object.map_or_else(Vec::new, |it| it.spec.sections())
-    }
-
-    fn place(&self, key: &NamespacedName, index: Option<usize>) -> Option<Place> {
-        let pointer = match index {
-            Some(index) => Pointer::spec().key(S::LIST).index(index).key("name"),
-            None => name_pointer(),
-        };
-        Some(self.get(key)?.place(pointer))
-    }
-
-    fn select(
-        &self,
-        selects: &dyn Fn(&NamespacedName, &ObjectMeta) -> bool,
-    ) -> Vec<NamespacedName> {
-        let selected = self
-            .iter()
-            .filter(|(key, object)| selects(key, &object.meta));
-        selected.map(|(key, _)| key.clone()).collect()
-    }
-}
-
 /// The objects of a kind.
-fn targets(kind: PolicyTargetKind, resources: &Resources) -> &dyn Targets {
+fn targets(kind: PolicyTargetKind, resources: &Resources) -> &dyn TargetObjects {
     match kind {
         PolicyTargetKind::Gateway => &*resources.gateways,
         PolicyTargetKind::ListenerSet => &*resources.listener_sets,
-        PolicyTargetKind::HttpRoute => &*resources.http_routes,
-        PolicyTargetKind::GrpcRoute => &*resources.grpc_routes,
+        PolicyTargetKind::Route(kind) => route::policy_targets(kind, resources),
         PolicyTargetKind::Service => &*resources.services,
     }
 }

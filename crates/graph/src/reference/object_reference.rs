@@ -3,7 +3,7 @@
 use gatefold_manifest::Kind;
 use gatefold_manifest::api::{
     BackendObjectReference, LocalObjectReference, NamespacedName, ObjectReference,
-    SecretObjectReference,
+    ParentGatewayReference, ParentReference, SecretObjectReference,
 };
 
 /// An object that refers to another one, as a ReferenceGrant describes it.
@@ -104,6 +104,28 @@ impl<'r> From<&'r LocalObjectReference> for Reference<'r> {
             group: &reference.group,
             kind: &reference.kind,
             namespace: None,
+            name: &reference.name,
+        }
+    }
+}
+
+impl<'r> From<&'r ParentGatewayReference> for Reference<'r> {
+    fn from(reference: &'r ParentGatewayReference) -> Self {
+        Reference {
+            group: &reference.group,
+            kind: &reference.kind,
+            namespace: reference.namespace.as_deref(),
+            name: &reference.name,
+        }
+    }
+}
+
+impl<'r> From<&'r ParentReference> for Reference<'r> {
+    fn from(reference: &'r ParentReference) -> Self {
+        Reference {
+            group: &reference.group,
+            kind: &reference.kind,
+            namespace: reference.namespace.as_deref(),
             name: &reference.name,
         }
     }

@@ -25,9 +25,19 @@ pub(crate) use object::answer_of_refused;
 pub use rule::{BackendNode, FilterNode, MirrorNode, RuleNode, TargetNode};
 
 use crate::gateway::GatewayNodes;
+use crate::policy::target_objects::TargetObjects;
 use gatefold_diagnostic::Diagnostic;
-use gatefold_manifest::api::{NamespacedName, PolicyTargetKind};
+use gatefold_manifest::Resources;
+use gatefold_manifest::api::{NamespacedName, RouteTargetKind};
 use std::sync::Arc;
+
+/// Returns the routes of a kind in the folder as targets of policies.
+pub(crate) fn policy_targets(kind: RouteTargetKind, resources: &Resources) -> &dyn TargetObjects {
+    match kind {
+        RouteTargetKind::Http => &*resources.http_routes,
+        RouteTargetKind::Grpc => &*resources.grpc_routes,
+    }
+}
 
 /// The routes of all kinds. A route whose parents belong to other controllers has no parents here, and isn't served.
 #[derive(Debug, Default)]
@@ -54,18 +64,15 @@ impl Routes {
         http.chain(grpc.values().map(|route| -> &dyn AnyRoute { &**route }))
     }
 
-    /// Returns a route as a target of policies. `None` if no kind of route is targeted by `kind`.
+    /// Returns a route as a target of policies. `None` if there is no such route.
     pub(crate) fn find(
         &self,
-        kind: PolicyTargetKind,
+        kind: RouteTargetKind,
         key: &NamespacedName,
     ) -> Option<&dyn AnyRoute> {
         match kind {
-            PolicyTargetKind::HttpRoute => self.http.get(key).map(|it| -> &dyn AnyRoute { &**it }),
-            PolicyTargetKind::GrpcRoute => self.grpc.get(key).map(|it| -> &dyn AnyRoute { &**it }),
-            PolicyTargetKind::Gateway
-            | PolicyTargetKind::ListenerSet
-            | PolicyTargetKind::Service => None,
+            RouteTargetKind::Http => self.http.get(key).map(|it| -> &dyn AnyRoute { &**it }),
+            RouteTargetKind::Grpc => self.grpc.get(key).map(|it| -> &dyn AnyRoute { &**it }),
         }
     }
 

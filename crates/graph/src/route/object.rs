@@ -3,7 +3,8 @@
 use crate::reported_object::ReportedObject;
 use gatefold_diagnostic::{Code, Diagnostic, Pointer};
 use gatefold_manifest::api::{
-    Hostname, NamespacedName, ObjectMeta, ParentReference, PolicyTargetKind, UseDefaultGateways,
+    Hostname, NamespacedName, ObjectMeta, ParentReference, PolicyTargetKind, RouteTargetKind,
+    UseDefaultGateways,
 };
 
 /// The parts of a route's object that all kinds of routes have in common (API: `CommonRouteSpec`).
@@ -51,9 +52,9 @@ pub(crate) fn answer_of_refused(kind: PolicyTargetKind) -> &'static str {
     match kind {
         PolicyTargetKind::Gateway
         | PolicyTargetKind::ListenerSet
-        | PolicyTargetKind::HttpRoute
+        | PolicyTargetKind::Route(RouteTargetKind::Http)
         | PolicyTargetKind::Service => "500",
-        PolicyTargetKind::GrpcRoute => "UNAVAILABLE",
+        PolicyTargetKind::Route(RouteTargetKind::Grpc) => "UNAVAILABLE",
     }
 }
 

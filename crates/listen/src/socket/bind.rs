@@ -1,9 +1,10 @@
 //! Binds listening sockets, and explains failures.
 
+use super::Failures;
 use gatefold_dataplane::{SocketKey, Transport};
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::time::Duration;
 
 /// Maximum number of connections that wait to be accepted. The kernel caps it at `net.core.somaxconn`, which is 4096 on
@@ -134,6 +135,16 @@ impl BindFailureReason {
     }
 }
 
+/// Removes the failure of `[::]` on a host without IPv6 if `0.0.0.0` is bound: both together mean "every interface". Nothing
+/// else decides whether the host has IPv6.
+pub(super) fn ignore_missing_ipv6(failures: &mut Failures, is_bound: impl Fn(SocketKey) -> bool) {
+    failures.retain(|key, failure| {
+        !(key.ip() == Ipv6Addr::UNSPECIFIED
+            && failure.reason == BindFailureReason::AddressNotAvailable
+            && is_bound(key.with_ip(Ipv4Addr::UNSPECIFIED)))
+    });
+}
+
 /// The error number on Linux.
 const EAFNOSUPPORT: i32 = 97;
 
@@ -216,5 +227,37 @@ mod tests {
             // A host without IPv6.
             Err(failure) => assert_eq!(failure.reason, BindFailureReason::AddressNotAvailable),
         }
+    }
+
+    /// What remains of the failures of a socket if `0.0.0.0` is bound at port 80.
+    fn remaining(address: ([u16; 8], u16), reason: BindFailureReason) -> usize {
+        let bound = SocketKey::tcp(([0, 0, 0, 0], 80));
+        let message = String::new();
+        let failure = BindFailure { reason, message };
+        let mut failures = Failures::from([(SocketKey::tcp(address), failure)]);
+        ignore_missing_ipv6(&mut failures, |key| key == bound);
+        failures.len()
+    }
+
+    #[test]
+    fn missing_ipv6_is_no_failure_if_ipv4_is_bound_on_every_interface() {
+        let everywhere = [0; 8];
+        let missing = BindFailureReason::AddressNotAvailable;
+        assert_eq!(remaining((everywhere, 80), missing), 0);
+        assert_eq!(
+            remaining((everywhere, 81), missing),
+            1,
+            "`0.0.0.0` isn't bound at this port"
+        );
+        assert_eq!(
+            remaining(([0, 0, 0, 0, 0, 0, 0, 1], 80), missing),
+            1,
+            "a single address was asked for"
+        );
+        assert_eq!(
+            remaining((everywhere, 80), BindFailureReason::PortInUse),
+            1,
+            "the host has IPv6"
+        );
     }
 }

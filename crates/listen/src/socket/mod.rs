@@ -18,7 +18,7 @@ use accept::AcceptLoop;
 use activated::ActivatedSocket;
 use arc_swap::ArcSwap;
 use backoff::Backoff;
-use bind::{BindFailure, BindFailureReason, bind, set_options};
+use bind::{BindFailure, BindFailureReason, bind, ignore_missing_ipv6, set_options};
 use gatefold_dataplane::{Snapshot, SocketKey};
 use inherited::InheritedSocket;
 use port_server::{IpFamilies, PortServer};
@@ -230,7 +230,8 @@ impl<A: HttpApp> Sockets<A> {
                 }
             }
         }
-        self.ignore_missing_ipv6();
+        let is_bound = |key| self.accepting.contains_key(&key) || self.prepared.contains_key(&key);
+        ignore_missing_ipv6(&mut self.failures, is_bound);
     }
 
     fn is_bound(&self, key: SocketKey) -> bool {
@@ -278,16 +279,6 @@ impl<A: HttpApp> Sockets<A> {
                 .get(&both)
                 .is_some_and(ActivatedSocket::is_dual_stack);
         if covered { both } else { wanted }
-    }
-
-    /// Removes the failure of `[::]` on a host without IPv6 if `0.0.0.0` is bound: both together mean "every interface".
-    fn ignore_missing_ipv6(&mut self) {
-        let is_bound = |key| self.accepting.contains_key(&key) || self.prepared.contains_key(&key);
-        self.failures.retain(|key, failure| {
-            !(key.ip() == Ipv6Addr::UNSPECIFIED
-                && failure.reason == BindFailureReason::AddressNotAvailable
-                && is_bound(key.with_ip(Ipv4Addr::UNSPECIFIED)))
-        });
     }
 
     fn start_prepared(&mut self) {

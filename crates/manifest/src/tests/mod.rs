@@ -1,6 +1,7 @@
 //! Tests of the loader with valid and invalid texts and folders.
 
 mod folder;
+mod grpc_route;
 mod hostile;
 mod last_good;
 mod reading;
@@ -120,11 +121,19 @@ fn names(loaded: &Loaded) -> Vec<String> {
         .http_routes
         .keys()
         .map(|name| format!("HTTPRoute {name}"));
+    let grpc_routes = resources
+        .grpc_routes
+        .keys()
+        .map(|name| format!("GRPCRoute {name}"));
     let services = resources
         .services
         .keys()
         .map(|name| format!("Service {name}"));
-    gateways.chain(routes).chain(services).collect()
+    gateways
+        .chain(routes)
+        .chain(grpc_routes)
+        .chain(services)
+        .collect()
 }
 
 #[track_caller]

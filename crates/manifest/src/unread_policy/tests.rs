@@ -2,7 +2,7 @@
 
 use super::UnreadPolicy;
 use crate::Loader;
-use crate::api::{PolicyTargetChoice, PolicyTargetKind};
+use crate::api::{PolicyTargetChoice, PolicyTargetKind, RouteTargetKind};
 use gatefold_diagnostic::{Code, Severity};
 use std::fs;
 use std::sync::Arc;
@@ -124,8 +124,8 @@ spec:
         kinds,
         [
             PolicyTargetKind::Gateway,
-            PolicyTargetKind::HttpRoute,
-            PolicyTargetKind::GrpcRoute,
+            PolicyTargetKind::Route(RouteTargetKind::Http),
+            PolicyTargetKind::Route(RouteTargetKind::Grpc),
             PolicyTargetKind::Service,
             PolicyTargetKind::ListenerSet,
         ],
@@ -189,7 +189,7 @@ fn a_misspelled_target_is_an_error_and_stays_protected() {
         assert_eq!(helped, 1, "{to}: {:?}", loaded.diagnostics);
         let expected = (
             "SecurityPolicy default/p".to_owned(),
-            vec![PolicyTargetKind::HttpRoute],
+            vec![PolicyTargetKind::Route(RouteTargetKind::Http)],
         );
         assert_eq!(targets_in(&text), [expected], "{to}");
     }
@@ -201,7 +201,7 @@ fn the_targets_of_a_policy_with_a_misspelled_kind_stay_protected() {
         let text = SECURITY_POLICY.replace("kind: SecurityPolicy", &format!("kind: {kind}"));
         let expected = (
             format!("{kind} default/p"),
-            vec![PolicyTargetKind::HttpRoute],
+            vec![PolicyTargetKind::Route(RouteTargetKind::Http)],
         );
         assert_eq!(targets_in(&text), [expected], "{kind}");
     }
@@ -235,7 +235,7 @@ fn a_policy_with_an_error_protects_in_a_file_that_was_never_valid() {
     let text = format!("{broken}---\na: [\n");
     let expected = (
         "SecurityPolicy default/p".to_owned(),
-        vec![PolicyTargetKind::HttpRoute],
+        vec![PolicyTargetKind::Route(RouteTargetKind::Http)],
     );
     assert_eq!(targets_in(&text), [expected]);
 }
@@ -277,6 +277,9 @@ fn two_policies_with_the_same_name_and_errors_both_protect() {
     let kinds: Vec<_> = found.into_iter().flat_map(|(_, kinds)| kinds).collect();
     assert_eq!(
         kinds,
-        [PolicyTargetKind::HttpRoute, PolicyTargetKind::Gateway]
+        [
+            PolicyTargetKind::Route(RouteTargetKind::Http),
+            PolicyTargetKind::Gateway
+        ]
     );
 }

@@ -18,8 +18,8 @@ pub(crate) mod url_rewrite;
 pub(crate) mod probe;
 
 use gatefold_dataplane::Rule;
-use gatefold_dataplane::filter::Filters;
 use gatefold_dataplane::filter::answer::FilterAnswer;
+use gatefold_dataplane::filter::{Filter, Filters};
 
 /// The owner of a list of filters. Filters of a backend apply only to requests forwarded to it (API:
 /// `HTTPBackendRef.filters`).
@@ -52,6 +52,11 @@ impl FilterPosition {
     /// The first filter of an owner.
     pub(crate) fn first(owner: FilterOwner) -> Self {
         FilterPosition { owner, index: 0 }
+    }
+
+    /// Returns the filter at this position, for a request with this rule and backend.
+    pub(crate) fn filter(self, rule: &Rule, backend: Option<usize>) -> Option<&Filter> {
+        self.owner.filters(rule, backend)?.get(self.index)
     }
 
     /// The filter after this one.

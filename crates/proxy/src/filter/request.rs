@@ -77,8 +77,7 @@ pub(crate) async fn wait(
     let Some(rule) = context.rule.clone() else {
         return FilterStep::Continue;
     };
-    let filters = at.owner.filters(&rule, context.backend);
-    let Some(filter) = filters.and_then(|filters| filters.get(at.index)) else {
+    let Some(filter) = at.filter(&rule, context.backend) else {
         return FilterStep::Continue;
     };
     #[cfg(test)]

@@ -29,7 +29,7 @@ impl Copies {
     }
 
     /// Restarts the body for another attempt.
-    pub(super) fn rewind(&mut self) {
+    pub(crate) fn rewind(&mut self) {
         self.position = 0;
     }
 

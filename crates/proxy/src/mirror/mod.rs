@@ -9,7 +9,6 @@ mod copy;
 pub(crate) use body::{Copies, Tap};
 
 use crate::Counters;
-use crate::context::RequestContext;
 use crate::counters::Mirrored;
 use crate::upstream::backend_tls;
 use crate::upstream::peer::{Exchange, Timeouts};
@@ -74,19 +73,6 @@ impl Mirrors {
                 counters,
                 tls_cache,
             }),
-        }
-    }
-
-    /// Returns whether an attempt starts the copies of a request. If a previous one has, rewinds them, since the body starts
-    /// again.
-    pub(crate) fn copying(context: &mut RequestContext) -> Copying {
-        match &mut context.copies {
-            Some(copies) => {
-                copies.rewind();
-                Copying::Skip
-            }
-            None if context.upgrade => Copying::Skip,
-            None => Copying::Start,
         }
     }
 

@@ -2,22 +2,17 @@
 
 use crate::context::RequestContext;
 use crate::request::fields::{self, Field};
+use crate::request::request_id::{REQUEST_ID, RequestId};
 use gatefold_dataplane::filter::header_modifier::joined_cookies;
 use http::header::{CONNECTION, COOKIE, HOST, TE, UPGRADE};
 use http::{HeaderMap, HeaderName, HeaderValue, Version};
 use pingora_core::{Error, ErrorType, Result};
 use pingora_http::RequestHeader;
 use pingora_proxy::Session;
-use std::fmt;
-use uuid::Uuid;
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-
-/// The maximum length of a client's request identifier that is kept, in bytes.
-const LONGEST_ID: usize = 128;
 
 /// Adds the headers for the backend. `request` is the request to the backend, already without hop-by-hop headers; `session`
 /// has the client's request.
@@ -153,57 +148,6 @@ impl ClientValues {
     }
 }
 
-/// The identifier of a request in all logs.
-#[derive(Debug)]
-pub(crate) enum RequestId {
-    /// The client's.
-    Sent(HeaderValue),
-    /// A new one, converted to text when needed.
-    Made(Uuid),
-}
-
-impl RequestId {
-    /// Returns the client's identifier if there is exactly one and it can be logged safely, or else a new one.
-    fn of(headers: &HeaderMap) -> Self {
-        let mut sent = headers.get_all(REQUEST_ID).iter();
-        if let (Some(id), None) = (sent.next(), sent.next()) {
-            let bytes = id.as_bytes();
-            let fits = !bytes.is_empty() && bytes.len() <= LONGEST_ID;
-            if fits && bytes.iter().all(u8::is_ascii_graphic) {
-                return RequestId::Sent(id.clone());
-            }
-        }
-        RequestId::make()
-    }
-
-    fn make() -> Self {
-        RequestId::Made(Uuid::new_v4())
-    }
-
-    fn value(&self) -> Result<HeaderValue> {
-        let id = match self {
-            RequestId::Sent(value) => return Ok(value.clone()),
-            RequestId::Made(id) => id,
-        };
-        let mut buffer = Uuid::encode_buffer();
-        let text = id.hyphenated().encode_lower(&mut buffer);
-        HeaderValue::from_str(text).map_err(|error| {
-            let what = "making a request identifier";
-            Error::because(ErrorType::InternalError, what, error)
-        })
-    }
-}
-
-impl fmt::Display for RequestId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            // A client's identifier consists of visible ASCII characters.
-            RequestId::Sent(value) => f.write_str(value.to_str().unwrap_or_default()),
-            RequestId::Made(id) => id.fmt(f),
-        }
-    }
-}
-
 /// Joins cookies that HTTP/2 splits, since HTTP/1 has a single field (RFC 9113, section 8.2.3).
 fn join_cookies(session: &Session, request: &mut RequestHeader) -> Result<()> {
     if session.req_header().version != Version::HTTP_2 {
@@ -263,19 +207,5 @@ mod tests {
         let mut sent = headers(&[("x-forwarded-for", "192.0.2.1")]);
         sent.append(FORWARDED_FOR, HeaderValue::from_static("192.0.2.2"));
         assert_eq!(appended(&sent, &peer), "192.0.2.1, 192.0.2.2, 203.0.113.9");
-    }
-
-    #[test]
-    fn keeps_only_a_safe_identifier() {
-        let sane = headers(&[("x-request-id", "abc-123")]);
-        assert_eq!(RequestId::of(&sane).to_string(), "abc-123");
-        let blank = RequestId::of(&headers(&[("x-request-id", "a b")]));
-        let value = blank.value().expect("a value");
-        assert_eq!(value.len(), 36, "{blank:?}");
-        assert_eq!(
-            value,
-            blank.to_string(),
-            "the log shows the identifier that the backend gets"
-        );
     }
 }

@@ -13,7 +13,8 @@ use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::Session;
 
 const GRPC: &str = "application/grpc";
-const STATUS: HeaderName = HeaderName::from_static("grpc-status");
+/// The field of the status, in a header that ends the stream or in the trailers.
+pub(crate) const STATUS: HeaderName = HeaderName::from_static("grpc-status");
 const MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 
 /// A status of gRPC, as far as the proxy answers it ("Status codes and their use in gRPC").

@@ -68,107 +68,89 @@ impl AnswerReason {
     /// Returns the HTTP status.
     pub(crate) fn status(self) -> StatusCode {
         match self {
-            AnswerReason::NoRoute => StatusCode::NOT_FOUND,
-            AnswerReason::Misdirected | AnswerReason::OtherProtocol => {
-                StatusCode::MISDIRECTED_REQUEST
-            }
-            AnswerReason::RefusedRule(status) => status,
-            AnswerReason::InvalidBackend | AnswerReason::Internal => {
-                StatusCode::INTERNAL_SERVER_ERROR
-            }
-            AnswerReason::NoEndpoints => StatusCode::SERVICE_UNAVAILABLE,
-            AnswerReason::BadGateway => StatusCode::BAD_GATEWAY,
-            AnswerReason::GatewayTimeout => StatusCode::GATEWAY_TIMEOUT,
-            AnswerReason::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
-            AnswerReason::Connect => StatusCode::METHOD_NOT_ALLOWED,
+            Self::NoRoute => StatusCode::NOT_FOUND,
+            Self::Misdirected | Self::OtherProtocol => StatusCode::MISDIRECTED_REQUEST,
+            Self::RefusedRule(status) => status,
+            Self::InvalidBackend | Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::NoEndpoints => StatusCode::SERVICE_UNAVAILABLE,
+            Self::BadGateway => StatusCode::BAD_GATEWAY,
+            Self::GatewayTimeout => StatusCode::GATEWAY_TIMEOUT,
+            Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
+            Self::Connect => StatusCode::METHOD_NOT_ALLOWED,
             // RFC 9112, section 6.1.
-            AnswerReason::UnknownCoding => StatusCode::NOT_IMPLEMENTED,
-            AnswerReason::PathTooLong => StatusCode::URI_TOO_LONG,
-            AnswerReason::MalformedLength
-            | AnswerReason::TwoLengths
-            | AnswerReason::MalformedTarget
-            | AnswerReason::MalformedHost
-            | AnswerReason::PathLeavesRoot
-            | AnswerReason::PathWithNul
-            | AnswerReason::PathWithMalformedEscape
-            | AnswerReason::MalformedBody
-            | AnswerReason::MalformedRequest => StatusCode::BAD_REQUEST,
+            Self::UnknownCoding => StatusCode::NOT_IMPLEMENTED,
+            Self::PathTooLong => StatusCode::URI_TOO_LONG,
+            Self::MalformedLength
+            | Self::TwoLengths
+            | Self::MalformedTarget
+            | Self::MalformedHost
+            | Self::PathLeavesRoot
+            | Self::PathWithNul
+            | Self::PathWithMalformedEscape
+            | Self::MalformedBody
+            | Self::MalformedRequest => StatusCode::BAD_REQUEST,
         }
     }
 
     /// Returns the body for the client, ending with a newline. It reveals nothing about backends.
     pub(crate) fn text(self) -> &'static str {
         match self {
-            AnswerReason::NoRoute => "no route matches this request\n",
-            AnswerReason::Misdirected => {
-                "the connection was made for another host: use a new one\n"
-            }
-            AnswerReason::OtherProtocol => {
-                "the port now speaks another protocol: use a new connection\n"
-            }
-            AnswerReason::RefusedRule(_) => {
+            Self::NoRoute => "no route matches this request\n",
+            Self::Misdirected => "the connection was made for another host: use a new one\n",
+            Self::OtherProtocol => "the port now speaks another protocol: use a new connection\n",
+            Self::RefusedRule(_) => {
                 "the matching route has a rule that can't be served as written\n"
             }
-            AnswerReason::InvalidBackend => "the matching route refers to an invalid backend\n",
-            AnswerReason::NoEndpoints => "the backend has no endpoints right now\n",
-            AnswerReason::BadGateway => "the backend can't be reached or sent no valid response\n",
-            AnswerReason::GatewayTimeout => "the backend took too long to respond\n",
-            AnswerReason::Internal => "the gateway failed to forward the request\n",
-            AnswerReason::RequestTimeout => "the request took too long to arrive\n",
-            AnswerReason::Connect => "CONNECT is not supported\n",
-            AnswerReason::MalformedLength => {
-                "the request has a malformed or repeated Content-Length\n"
-            }
-            AnswerReason::TwoLengths => {
-                "the request has both Content-Length and Transfer-Encoding\n"
-            }
-            AnswerReason::UnknownCoding => "the request has a transfer coding other than chunked\n",
-            AnswerReason::MalformedTarget => {
-                "the request target is neither a path nor an http URL\n"
-            }
-            AnswerReason::MalformedHost => "the request has no Host, or a malformed one\n",
-            AnswerReason::PathLeavesRoot => {
+            Self::InvalidBackend => "the matching route refers to an invalid backend\n",
+            Self::NoEndpoints => "the backend has no endpoints right now\n",
+            Self::BadGateway => "the backend can't be reached or sent no valid response\n",
+            Self::GatewayTimeout => "the backend took too long to respond\n",
+            Self::Internal => "the gateway failed to forward the request\n",
+            Self::RequestTimeout => "the request took too long to arrive\n",
+            Self::Connect => "CONNECT is not supported\n",
+            Self::MalformedLength => "the request has a malformed or repeated Content-Length\n",
+            Self::TwoLengths => "the request has both Content-Length and Transfer-Encoding\n",
+            Self::UnknownCoding => "the request has a transfer coding other than chunked\n",
+            Self::MalformedTarget => "the request target is neither a path nor an http URL\n",
+            Self::MalformedHost => "the request has no Host, or a malformed one\n",
+            Self::PathLeavesRoot => {
                 "the path of the request has `..` segments that leave the root\n"
             }
-            AnswerReason::PathWithNul => "the path of the request contains %00\n",
-            AnswerReason::PathWithMalformedEscape => {
+            Self::PathWithNul => "the path of the request contains %00\n",
+            Self::PathWithMalformedEscape => {
                 "the path of the request contains a % without two hexadecimal digits\n"
             }
-            AnswerReason::PathTooLong => {
-                "the path of the request is too long once it is normalised\n"
-            }
-            AnswerReason::MalformedBody => {
-                "the body of the request has malformed chunks or trailers\n"
-            }
-            AnswerReason::MalformedRequest => "the request is malformed\n",
+            Self::PathTooLong => "the path of the request is too long once it is normalised\n",
+            Self::MalformedBody => "the body of the request has malformed chunks or trailers\n",
+            Self::MalformedRequest => "the request is malformed\n",
         }
     }
 
     /// Whether the connection is kept. After a malformed request, nothing that follows can be trusted.
     pub(crate) fn keep_alive(self) -> KeepAlive {
         match self {
-            AnswerReason::NoRoute
-            | AnswerReason::Misdirected
-            | AnswerReason::RefusedRule(_)
-            | AnswerReason::InvalidBackend
-            | AnswerReason::NoEndpoints => KeepAlive::Keep,
-            AnswerReason::OtherProtocol
-            | AnswerReason::BadGateway
-            | AnswerReason::GatewayTimeout
-            | AnswerReason::Internal
-            | AnswerReason::RequestTimeout
-            | AnswerReason::Connect
-            | AnswerReason::MalformedLength
-            | AnswerReason::TwoLengths
-            | AnswerReason::UnknownCoding
-            | AnswerReason::MalformedTarget
-            | AnswerReason::MalformedHost
-            | AnswerReason::PathLeavesRoot
-            | AnswerReason::PathWithNul
-            | AnswerReason::PathWithMalformedEscape
-            | AnswerReason::PathTooLong
-            | AnswerReason::MalformedBody
-            | AnswerReason::MalformedRequest => KeepAlive::Close,
+            Self::NoRoute
+            | Self::Misdirected
+            | Self::RefusedRule(_)
+            | Self::InvalidBackend
+            | Self::NoEndpoints => KeepAlive::Keep,
+            Self::OtherProtocol
+            | Self::BadGateway
+            | Self::GatewayTimeout
+            | Self::Internal
+            | Self::RequestTimeout
+            | Self::Connect
+            | Self::MalformedLength
+            | Self::TwoLengths
+            | Self::UnknownCoding
+            | Self::MalformedTarget
+            | Self::MalformedHost
+            | Self::PathLeavesRoot
+            | Self::PathWithNul
+            | Self::PathWithMalformedEscape
+            | Self::PathTooLong
+            | Self::MalformedBody
+            | Self::MalformedRequest => KeepAlive::Close,
         }
     }
 }

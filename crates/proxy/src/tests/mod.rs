@@ -10,6 +10,7 @@ mod failures;
 mod filters;
 mod forwarding;
 mod framing;
+mod grpc;
 mod half_close;
 mod http2;
 mod http2_frames;

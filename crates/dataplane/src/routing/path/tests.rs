@@ -94,7 +94,7 @@ fn patterns_too_big_for_one_set_match_in_order() {
     let patterns: Vec<Arc<str>> = ["/aaaa", "/a{3,4}", "/a+", "/b"].map(Arc::from).into();
     let uses: Vec<(Arc<str>, u32)> = patterns.into_iter().zip(0..).collect();
     let mut groups = Vec::new();
-    PatternGroup::build(&uses, 1_000, &mut groups);
+    PatternGroup::build(&uses, PatternText::Path, 1_000, &mut groups);
     assert!(groups.len() > 1, "the limit has no effect");
     let table = PathTable {
         patterns: groups,

@@ -8,7 +8,7 @@
 use crate::Build;
 use crate::route::match_id::MatchId;
 use crate::route::object::{RouteObject, RuleAt};
-use crate::route::rule::{InvalidPath, RuleContext, RuleMatches, value_match};
+use crate::route::rule::{InvalidPath, LEFT_OUT, RuleContext, RuleMatches, value_match};
 use crate::route::shadowed::unreachable;
 use gatefold_dataplane::routing::grpc_match::{NameMatch, path_pattern};
 use gatefold_diagnostic::{Diagnostic, Pointer};
@@ -16,10 +16,10 @@ use gatefold_manifest::api::{GRPCMethodMatch, GRPCRouteMatch, GRPCRouteRule, Val
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-/// Replaces an expression for the service or the method, if one of them is invalid.
-const ANY_NAME: &str = ".*";
+/// Replaces an expression for the service or the method, if one of them is invalid. No path has a space; `.*` would match no
+/// service with a slash.
+const ANY_NAME: &str = "[^ ]*";
 
-const LEFT_OUT: &str = "the match is left out: other rules receive its requests";
 const MATCHES_EVERY_METHOD: &str = "until it is fixed, every service and method matches and is answered UNAVAILABLE, because this rule may reject requests";
 const ANY_VALUE_MATCHES: &str =
     "any value matches until it is fixed, and the rule answers UNAVAILABLE";
@@ -31,14 +31,7 @@ pub(super) fn build(
     context: &mut RuleContext<'_, '_, '_>,
 ) -> RuleMatches<GRPCRouteMatch> {
     let at = context.at;
-    let mut matches = RuleMatches {
-        kept: Vec::with_capacity(listed.len()),
-        left_out: Vec::new(),
-        any_path: Vec::new(),
-    };
-    if listed.is_empty() {
-        matches.kept.push(GRPCRouteMatch::default());
-    }
+    let mut matches = RuleMatches::of(listed);
     for (index, one) in listed.iter().enumerate() {
         let here = || at.pointer().key("matches").index(index);
         let mut kept = one.clone();

@@ -7,15 +7,16 @@ use super::kind::{BuildRoute, MatchedRoute, RouteKind};
 use super::match_id::{MatchDigest, MatchId};
 use super::object::RouteObject;
 use super::rule::{
-    self, BackendSpec, FilterSpec, InvalidPath, RequestRule, RuleContext, RuleMatches, RuleNode,
-    RuleProblems,
+    self, BackendSpec, FilterSpec, InvalidPath, ManifestFilter, RequestRule, RuleContext,
+    RuleMatches, RuleNode, RuleProblems,
 };
 use crate::Build;
 use crate::backend::BackendReferences;
+use crate::policy::target_objects::TargetFields;
 use gatefold_dataplane::backend::HttpVersion;
 use gatefold_manifest::api::{
     GRPCRoute, GRPCRouteFilter, GRPCRouteFilterType, GRPCRouteMatch, GRPCRouteRule, GRPCRouteSpec,
-    HTTPRouteRetry, HTTPRouteTimeouts, PolicyTargetKind, SectionName,
+    HTTPRouteRetry, HTTPRouteTimeouts, PolicyTargetKind, RouteTargetKind, SectionName,
 };
 use grpc_match::GrpcConditions;
 
@@ -26,7 +27,7 @@ pub struct GrpcRoute;
 impl RouteKind for GrpcRoute {
     type Spec = GRPCRouteSpec;
     type Rule = RuleNode<GRPCRouteMatch>;
-    const POLICY_TARGET: PolicyTargetKind = PolicyTargetKind::GrpcRoute;
+    const POLICY_TARGET: PolicyTargetKind = PolicyTargetKind::Route(RouteTargetKind::Grpc);
 }
 
 impl BuildRoute for GrpcRoute {
@@ -75,6 +76,14 @@ impl MatchedRoute for GrpcRoute {
     }
 }
 
+impl TargetFields for GRPCRouteSpec {
+    const LIST: &'static str = "rules";
+
+    fn sections(&self) -> Vec<&str> {
+        rule::names(&self.rules)
+    }
+}
+
 impl RequestRule for GRPCRouteRule {
     type Match = GRPCRouteMatch;
 
@@ -91,16 +100,11 @@ impl RequestRule for GRPCRouteRule {
     }
 
     fn filters(&self) -> Vec<(usize, FilterSpec<'_>)> {
-        filters(&self.filters)
+        FilterSpec::list(&self.filters)
     }
 
     fn backends(&self) -> Vec<BackendSpec<'_>> {
-        let backends = self.backend_refs.iter().map(|it| BackendSpec {
-            reference: &it.backend,
-            weight: it.weight,
-            filters: filters(&it.filters),
-        });
-        backends.collect()
+        BackendSpec::list(&self.backend_refs)
     }
 
     /// The API has none for GRPCRoutes: clients send their own deadlines.
@@ -120,24 +124,19 @@ impl RequestRule for GRPCRouteRule {
     }
 }
 
-/// Returns the filters with their indexes. The loader has refused filters without the field of their type.
-fn filters(filters: &[GRPCRouteFilter]) -> Vec<(usize, FilterSpec<'_>)> {
-    let filters = filters.iter().enumerate();
-    let filters = filters.filter_map(|(index, filter)| Some((index, filter_spec(filter)?)));
-    filters.collect()
-}
-
-fn filter_spec(filter: &GRPCRouteFilter) -> Option<FilterSpec<'_>> {
-    Some(match filter.kind {
-        GRPCRouteFilterType::RequestHeaderModifier => {
-            FilterSpec::RequestHeaderModifier(filter.request_header_modifier.as_ref()?)
-        }
-        GRPCRouteFilterType::ResponseHeaderModifier => {
-            FilterSpec::ResponseHeaderModifier(filter.response_header_modifier.as_ref()?)
-        }
-        GRPCRouteFilterType::RequestMirror => {
-            FilterSpec::RequestMirror(filter.request_mirror.as_ref()?)
-        }
-        GRPCRouteFilterType::ExtensionRef => FilterSpec::ExtensionRef,
-    })
+impl ManifestFilter for GRPCRouteFilter {
+    fn spec(&self) -> Option<FilterSpec<'_>> {
+        Some(match self.kind {
+            GRPCRouteFilterType::RequestHeaderModifier => {
+                FilterSpec::RequestHeaderModifier(self.request_header_modifier.as_ref()?)
+            }
+            GRPCRouteFilterType::ResponseHeaderModifier => {
+                FilterSpec::ResponseHeaderModifier(self.response_header_modifier.as_ref()?)
+            }
+            GRPCRouteFilterType::RequestMirror => {
+                FilterSpec::RequestMirror(self.request_mirror.as_ref()?)
+            }
+            GRPCRouteFilterType::ExtensionRef => FilterSpec::ExtensionRef,
+        })
+    }
 }

@@ -7,14 +7,13 @@
 
 use super::path_match;
 use crate::route::object::RuleAt;
-use crate::route::rule::{InvalidPath, RuleContext, RuleMatches, value_match};
+use crate::route::rule::{InvalidPath, LEFT_OUT, RuleContext, RuleMatches, value_match};
 use gatefold_diagnostic::{Diagnostic, Pointer};
 use gatefold_manifest::api::{HTTPRouteMatch, PathMatchType};
 
 /// Replaces an invalid regular expression for the path.
 const ANY_PATH: &str = ".*";
 
-const LEFT_OUT: &str = "the match is left out: other rules receive its requests";
 const MATCHES_EVERY_PATH: &str = "until it is fixed, every path matches and is answered 500, because this rule may reject requests";
 
 /// Builds the matches of a rule. A rule without matches matches everything.
@@ -24,14 +23,7 @@ pub(super) fn build(
     context: &mut RuleContext<'_, '_, '_>,
 ) -> RuleMatches<HTTPRouteMatch> {
     let at = context.at;
-    let mut matches = RuleMatches {
-        kept: Vec::with_capacity(listed.len()),
-        left_out: Vec::new(),
-        any_path: Vec::new(),
-    };
-    if listed.is_empty() {
-        matches.kept.push(HTTPRouteMatch::default());
-    }
+    let mut matches = RuleMatches::of(listed);
     for (index, one) in listed.iter().enumerate() {
         let here = || at.pointer().key("matches").index(index);
         let (mut kept, invalid_values) = distinct_and_valid(at, one, &here);

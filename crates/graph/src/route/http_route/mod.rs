@@ -14,9 +14,10 @@ use super::rule::{
 };
 use crate::Build;
 use crate::backend::BackendReferences;
+use crate::policy::target_objects::TargetFields;
 use gatefold_manifest::api::{
     HTTPRoute, HTTPRouteMatch, HTTPRouteRetry, HTTPRouteRule, HTTPRouteSpec, HTTPRouteTimeouts,
-    PolicyTargetKind, SectionName,
+    PolicyTargetKind, RouteTargetKind, SectionName,
 };
 use match_conditions::MatchConditions;
 
@@ -27,7 +28,7 @@ pub struct HttpRoute;
 impl RouteKind for HttpRoute {
     type Spec = HTTPRouteSpec;
     type Rule = RuleNode<HTTPRouteMatch>;
-    const POLICY_TARGET: PolicyTargetKind = PolicyTargetKind::HttpRoute;
+    const POLICY_TARGET: PolicyTargetKind = PolicyTargetKind::Route(RouteTargetKind::Http);
 }
 
 impl BuildRoute for HttpRoute {
@@ -82,6 +83,14 @@ impl MatchedRoute for HttpRoute {
     }
 }
 
+impl TargetFields for HTTPRouteSpec {
+    const LIST: &'static str = "rules";
+
+    fn sections(&self) -> Vec<&str> {
+        rule::names(&self.rules)
+    }
+}
+
 impl RequestRule for HTTPRouteRule {
     type Match = HTTPRouteMatch;
 
@@ -98,16 +107,11 @@ impl RequestRule for HTTPRouteRule {
     }
 
     fn filters(&self) -> Vec<(usize, FilterSpec<'_>)> {
-        FilterSpec::of_http(&self.filters)
+        FilterSpec::list(&self.filters)
     }
 
     fn backends(&self) -> Vec<BackendSpec<'_>> {
-        let backends = self.backend_refs.iter().map(|it| BackendSpec {
-            reference: &it.backend,
-            weight: it.weight,
-            filters: FilterSpec::of_http(&it.filters),
-        });
-        backends.collect()
+        BackendSpec::list(&self.backend_refs)
     }
 
     fn timeouts(&self) -> Option<&HTTPRouteTimeouts> {

@@ -5,9 +5,10 @@ pub(super) mod parent_references;
 
 use crate::gateway::{GatewayNode, GatewayNodes, ListenerSetNode, ListenerSetNodes};
 use crate::listener::{ListenerId, ListenerNode};
+use crate::reference::Reference;
 use gatefold_diagnostic::{Place, Pointer};
-use gatefold_manifest::Resources;
-use gatefold_manifest::api::{GATEWAY_GROUP, NamespacedName, ParentReference};
+use gatefold_manifest::api::{NamespacedName, ParentReference};
+use gatefold_manifest::{Kind, Resources};
 use std::fmt;
 
 /// The kinds of objects that routes attach to.
@@ -18,12 +19,16 @@ pub(in crate::route) enum ParentKind {
 }
 
 impl ParentKind {
+    fn kind(self) -> Kind {
+        match self {
+            ParentKind::Gateway => Kind::Gateway,
+            ParentKind::ListenerSet => Kind::ListenerSet,
+        }
+    }
+
     /// Returns the kind as a manifest spells it.
     pub fn as_str(self) -> &'static str {
-        match self {
-            ParentKind::Gateway => "Gateway",
-            ParentKind::ListenerSet => "ListenerSet",
-        }
+        self.kind().name()
     }
 
     /// Returns the names of all objects of the kind in the folder, whether gatefold serves them or not.
@@ -50,8 +55,7 @@ pub(in crate::route) fn parent_key(
 ) -> Option<(ParentKind, NamespacedName)> {
     let kinds = [ParentKind::Gateway, ParentKind::ListenerSet];
     let mut kinds = kinds.into_iter();
-    let kind =
-        kinds.find(|it| reference.group == GATEWAY_GROUP && reference.kind == it.as_str())?;
+    let kind = kinds.find(|it| Reference::from(reference).names(it.kind()))?;
     let namespace = reference.namespace.as_deref().unwrap_or(route_namespace);
     let key = NamespacedName::new(namespace, reference.name.as_str());
     Some((kind, key))

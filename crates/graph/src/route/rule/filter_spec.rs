@@ -27,11 +27,17 @@ pub(crate) enum FilterScope {
     Backend,
 }
 
+/// A filter of a kind of route.
+pub(crate) trait ManifestFilter {
+    /// Returns the filter independent of the kind. `None` without the field of its type, which the loader refuses.
+    fn spec(&self) -> Option<FilterSpec<'_>>;
+}
+
 impl<'a> FilterSpec<'a> {
     /// Returns the filters of an HTTPRoute with their indexes. The loader has refused filters without the field of their type.
-    pub fn of_http(filters: &'a [HTTPRouteFilter]) -> Vec<(usize, Self)> {
+    pub fn list<F: ManifestFilter>(filters: &'a [F]) -> Vec<(usize, Self)> {
         let filters = filters.iter().enumerate();
-        let filters = filters.filter_map(|(index, filter)| Some((index, of_http(filter)?)));
+        let filters = filters.filter_map(|(index, filter)| Some((index, filter.spec()?)));
         filters.collect()
     }
 
@@ -63,23 +69,25 @@ impl<'a> FilterSpec<'a> {
     }
 }
 
-fn of_http(filter: &HTTPRouteFilter) -> Option<FilterSpec<'_>> {
-    Some(match filter.kind {
-        HTTPRouteFilterType::RequestHeaderModifier => {
-            FilterSpec::RequestHeaderModifier(filter.request_header_modifier.as_ref()?)
-        }
-        HTTPRouteFilterType::ResponseHeaderModifier => {
-            FilterSpec::ResponseHeaderModifier(filter.response_header_modifier.as_ref()?)
-        }
-        HTTPRouteFilterType::RequestRedirect => {
-            FilterSpec::RequestRedirect(filter.request_redirect.as_ref()?)
-        }
-        HTTPRouteFilterType::URLRewrite => FilterSpec::UrlRewrite(filter.url_rewrite.as_ref()?),
-        HTTPRouteFilterType::RequestMirror => {
-            FilterSpec::RequestMirror(filter.request_mirror.as_ref()?)
-        }
-        HTTPRouteFilterType::CORS => FilterSpec::Cors(filter.cors.as_ref()?),
-        HTTPRouteFilterType::ExternalAuth => FilterSpec::ExternalAuth,
-        HTTPRouteFilterType::ExtensionRef => FilterSpec::ExtensionRef,
-    })
+impl ManifestFilter for HTTPRouteFilter {
+    fn spec(&self) -> Option<FilterSpec<'_>> {
+        Some(match self.kind {
+            HTTPRouteFilterType::RequestHeaderModifier => {
+                FilterSpec::RequestHeaderModifier(self.request_header_modifier.as_ref()?)
+            }
+            HTTPRouteFilterType::ResponseHeaderModifier => {
+                FilterSpec::ResponseHeaderModifier(self.response_header_modifier.as_ref()?)
+            }
+            HTTPRouteFilterType::RequestRedirect => {
+                FilterSpec::RequestRedirect(self.request_redirect.as_ref()?)
+            }
+            HTTPRouteFilterType::URLRewrite => FilterSpec::UrlRewrite(self.url_rewrite.as_ref()?),
+            HTTPRouteFilterType::RequestMirror => {
+                FilterSpec::RequestMirror(self.request_mirror.as_ref()?)
+            }
+            HTTPRouteFilterType::CORS => FilterSpec::Cors(self.cors.as_ref()?),
+            HTTPRouteFilterType::ExternalAuth => FilterSpec::ExternalAuth,
+            HTTPRouteFilterType::ExtensionRef => FilterSpec::ExtensionRef,
+        })
+    }
 }

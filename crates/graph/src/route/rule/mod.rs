@@ -12,8 +12,10 @@ mod rule_context;
 mod rule_problems;
 pub(super) mod value_match;
 
-pub(super) use filter_spec::FilterSpec;
+pub(super) use filter_spec::{FilterSpec, ManifestFilter};
 pub use node::{BackendNode, FilterNode, MirrorNode, RuleNode, TargetNode};
-pub(super) use request_rule::{BackendSpec, InvalidPath, RequestRule, RuleMatches, build};
+pub(super) use request_rule::{
+    BackendSpec, InvalidPath, LEFT_OUT, RequestRule, RuleMatches, build, names,
+};
 pub(super) use rule_context::RuleContext;
 pub(super) use rule_problems::RuleProblems;

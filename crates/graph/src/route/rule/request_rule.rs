@@ -4,7 +4,7 @@
 //! names its filters and backends; everything else is the same for all kinds.
 
 use super::filter;
-use super::filter_spec::{FilterScope, FilterSpec};
+use super::filter_spec::{FilterScope, FilterSpec, ManifestFilter};
 use super::node::{BackendNode, FilterNode, RuleNode};
 use super::rule_context::RuleContext;
 use super::rule_problems::{LeftOut, RefusedRule, RuleProblems};
@@ -14,7 +14,7 @@ use crate::condition::{Problem, Reason};
 use crate::route::object::{RouteObject, RuleAt};
 use gatefold_diagnostic::Code;
 use gatefold_manifest::api::{
-    BackendObjectReference, HTTPRouteRetry, HTTPRouteTimeouts, SectionName,
+    BackendObjectReference, BackendRef, HTTPRouteRetry, HTTPRouteTimeouts, SectionName,
 };
 
 /// A rule as in the manifest.
@@ -56,6 +56,18 @@ pub(crate) struct BackendSpec<'a> {
     pub filters: Vec<(usize, FilterSpec<'a>)>,
 }
 
+impl<'a> BackendSpec<'a> {
+    /// Returns the backends of a rule, in the order of the manifest.
+    pub fn list<F: ManifestFilter>(references: &'a [BackendRef<F>]) -> Vec<Self> {
+        let backends = references.iter().map(|it| BackendSpec {
+            reference: &it.backend,
+            weight: it.weight,
+            filters: FilterSpec::list(&it.filters),
+        });
+        backends.collect()
+    }
+}
+
 /// How to treat a match whose regular expression for the path is invalid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum InvalidPath {
@@ -65,6 +77,9 @@ pub(crate) enum InvalidPath {
     MatchAll,
 }
 
+/// The caption of a diagnostic about a match that is left out.
+pub(crate) const LEFT_OUT: &str = "the match is left out: other rules receive its requests";
+
 /// The matches of a rule.
 pub(crate) struct RuleMatches<M> {
     /// The matches that requests are compared with.
@@ -73,6 +88,27 @@ pub(crate) struct RuleMatches<M> {
     pub left_out: Vec<usize>,
     /// The indexes of the matches that match every path because their own path is invalid.
     pub any_path: Vec<usize>,
+}
+
+/// Returns the names of rules, in order. A rule without a name is an empty string.
+pub(crate) fn names<R: RequestRule>(rules: &[R]) -> Vec<&str> {
+    let names = rules.iter().map(RequestRule::name);
+    names.map(|it| it.map_or("", SectionName::as_str)).collect()
+}
+
+impl<M: Default> RuleMatches<M> {
+    /// Returns the matches to begin with: none or, for a rule that lists none, the one that matches everything.
+    pub fn of(listed: &[M]) -> Self {
+        let mut kept = Vec::with_capacity(listed.len());
+        if listed.is_empty() {
+            kept.push(M::default());
+        }
+        RuleMatches {
+            kept,
+            left_out: Vec::new(),
+            any_path: Vec::new(),
+        }
+    }
 }
 
 /// Builds the rules of a route.

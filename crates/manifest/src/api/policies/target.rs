@@ -30,12 +30,19 @@ pub enum PolicyTargetKind {
     Gateway,
     /// A ListenerSet; its sections are listeners.
     ListenerSet,
-    /// An HTTPRoute; its sections are rules.
-    HttpRoute,
-    /// A GRPCRoute; its sections are rules.
-    GrpcRoute,
+    /// A route; its sections are rules.
+    Route(RouteTargetKind),
     /// A Service; its sections are ports.
     Service,
+}
+
+/// The kinds of routes that policies target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum RouteTargetKind {
+    /// An HTTPRoute.
+    Http,
+    /// A GRPCRoute.
+    Grpc,
 }
 
 impl PolicyTargetKind {
@@ -43,8 +50,8 @@ impl PolicyTargetKind {
     pub(crate) const ALL: [PolicyTargetKind; 5] = [
         PolicyTargetKind::Gateway,
         PolicyTargetKind::ListenerSet,
-        PolicyTargetKind::HttpRoute,
-        PolicyTargetKind::GrpcRoute,
+        PolicyTargetKind::Route(RouteTargetKind::Http),
+        PolicyTargetKind::Route(RouteTargetKind::Grpc),
         PolicyTargetKind::Service,
     ];
 
@@ -53,8 +60,8 @@ impl PolicyTargetKind {
         match self {
             PolicyTargetKind::Gateway => Kind::Gateway,
             PolicyTargetKind::ListenerSet => Kind::ListenerSet,
-            PolicyTargetKind::HttpRoute => Kind::HTTPRoute,
-            PolicyTargetKind::GrpcRoute => Kind::GRPCRoute,
+            PolicyTargetKind::Route(RouteTargetKind::Http) => Kind::HTTPRoute,
+            PolicyTargetKind::Route(RouteTargetKind::Grpc) => Kind::GRPCRoute,
             PolicyTargetKind::Service => Kind::Service,
         }
     }
@@ -70,7 +77,7 @@ impl PolicyTargetKind {
             PolicyTargetKind::Gateway | PolicyTargetKind::ListenerSet => {
                 PolicyTargetSection::Listener
             }
-            PolicyTargetKind::HttpRoute | PolicyTargetKind::GrpcRoute => PolicyTargetSection::Rule,
+            PolicyTargetKind::Route(_) => PolicyTargetSection::Rule,
             PolicyTargetKind::Service => PolicyTargetSection::Port,
         }
     }

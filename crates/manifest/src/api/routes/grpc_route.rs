@@ -1,5 +1,6 @@
 //! GRPCRoute.
 
+use super::http_match::check_headers;
 use crate::Decoder;
 use crate::api::{
     BackendRef, HTTPHeaderFilter, HTTPHeaderMatch, HTTPRequestMirrorFilter, Hostname,
@@ -80,14 +81,7 @@ object! {
 
 impl GRPCRouteMatch {
     fn check(&self, node: &Node, decoder: &mut Decoder) {
-        let headers = self.headers.iter().map(|header| Some(&header.name));
-        check_unique(
-            node,
-            "headers",
-            headers,
-            "the header is matched twice",
-            decoder,
-        );
+        check_headers(&self.headers, node, decoder);
     }
 }
 

@@ -108,16 +108,16 @@ choice! {
     }
 }
 
+/// Refuses a match with two conditions on one header.
+pub(super) fn check_headers(headers: &[HTTPHeaderMatch], node: &Node, decoder: &mut Decoder) {
+    let names = headers.iter().map(|header| Some(&header.name));
+    let what = "the header is matched twice";
+    check_unique(node, "headers", names, what, decoder);
+}
+
 impl HTTPRouteMatch {
     fn check(&self, node: &Node, decoder: &mut Decoder) {
-        let headers = self.headers.iter().map(|header| Some(&header.name));
-        check_unique(
-            node,
-            "headers",
-            headers,
-            "the header is matched twice",
-            decoder,
-        );
+        check_headers(&self.headers, node, decoder);
         let params = self.query_params.iter().map(|param| Some(&param.name));
         check_unique(
             node,

@@ -5,18 +5,19 @@
 //! both. If an early error response arrives while Pingora is in a write, that write is ended: Pingora then reads and relays
 //! the response (docs/decisions/early-responses.md).
 
+pub(crate) mod progress;
+
 use crate::context::RequestContext;
 use crate::request::early_response::{Early, early};
 use crate::request::fields::content_length;
 use crate::upstream::deadline::EndpointConnection;
-use crate::upstream::peer::{Timeouts, UNACKNOWLEDGED};
+use crate::upstream::peer::Timeouts;
 use bytes::Bytes;
 use gatefold_dataplane::backend::{EndpointSet, HttpVersion};
-use http::StatusCode;
 use pingora_core::{Error, ErrorType, Result};
 use pingora_proxy::Session;
+use progress::{Response, SHORT, clear, set_unacknowledged};
 use rustix::net::{RecvFlags, recv};
-use socket2::SockRef;
 use std::future::{pending, poll_fn};
 use std::io;
 use std::os::fd::AsFd;
@@ -26,8 +27,6 @@ use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tracing::debug;
 
-/// Every connection accepts this much: TCP's first window is 64 KiB. Shorter bodies need no waiting.
-const SHORT: u64 = 32 * 1024;
 /// How often to check whether an HTTP/1 client is still connected.
 const CLIENT_CHECK: Duration = Duration::from_millis(250);
 /// How long to wait for Pingora to read what has arrived, before assuming that it is in a write.
@@ -36,82 +35,6 @@ const READ_GRACE: Duration = Duration::from_millis(5);
 /// More pieces than the channel between Pingora's two halves holds (4). While the channel is full, Pingora reads only responses,
 /// no body from the client.
 const PIPE: u8 = 8;
-
-/// The progress of a request's body, and of the response to it.
-#[derive(Debug, Default)]
-pub(crate) struct Upload {
-    /// The number of bytes passed to the endpoint's connection.
-    handed: u64,
-    response: Response,
-    /// Another descriptor of the connection, registered for readiness events.
-    changes: Option<Box<TcpStream>>,
-    /// Whether data has arrived for which no hook has been called yet.
-    arrived: bool,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Response {
-    /// No response has arrived.
-    #[default]
-    Awaited,
-    /// Pingora has read something, and passes it on if it is a response. Until then, this many more pieces of the body don't
-    /// wait. After them Pingora processes the response at the latest.
-    Arrived(u8),
-    /// A response has arrived. The endpoint may read the rest of the body meanwhile.
-    Begun,
-    /// An error response has arrived. The rest of the body is sent only while the endpoint reads it.
-    Failed,
-    /// Nothing more is sent, since the endpoint stopped reading.
-    Ended,
-}
-
-impl Upload {
-    /// Records the status of a response that Pingora has read. Pingora may already be in another write.
-    pub(crate) fn answered(&mut self, status: StatusCode, upstream: Option<&EndpointConnection>) {
-        if self.response == Response::Ended {
-            return;
-        }
-        self.arrived = false;
-        if let Some(changes) = &self.changes {
-            clear(changes);
-        }
-        self.response = match status.as_u16() {
-            100..=199 => Response::Awaited,
-            400.. => Response::Failed,
-            _ => Response::Begun,
-        };
-        if let Some(upstream) = upstream
-            && self.response == Response::Failed
-            && self.handed > SHORT
-            && !upstream.is_writable()
-        {
-            self.end_writing(upstream);
-        }
-    }
-
-    fn end_writing(&mut self, upstream: &EndpointConnection) {
-        debug!("the endpoint stopped reading a body");
-        self.response = Response::Ended;
-        upstream.end_writing();
-    }
-
-    /// Whether the client has sent a part of the body.
-    pub(crate) fn has_begun(&self) -> bool {
-        self.handed > 0
-    }
-
-    /// Whether the endpoint has responded with an error, so that the rest of the body is not needed.
-    pub(crate) fn is_unwanted(&self) -> bool {
-        matches!(self.response, Response::Failed | Response::Ended)
-    }
-
-    /// Restores the connection's settings for other requests, after the response is complete.
-    pub(crate) fn end(&self, upstream: &EndpointConnection) {
-        if self.handed > SHORT {
-            set_unacknowledged(upstream, Some(UNACKNOWLEDGED));
-        }
-    }
-}
 
 /// Registers the connection of a request with a possibly long body before anything is sent, since afterwards it can't be seen
 /// whether Pingora has read a response.
@@ -331,13 +254,6 @@ async fn change(changes: &TcpStream, upstream: &EndpointConnection) -> bool {
     ready.is_readable()
 }
 
-/// Clears the readiness, so that only later changes count. Tokio 1.54 ignores a call for both directions at once.
-fn clear(changes: &TcpStream) {
-    for direction in [Interest::READABLE, Interest::WRITABLE] {
-        let _ = changes.try_io(direction, || Err::<(), _>(io::ErrorKind::WouldBlock.into()));
-    }
-}
-
 fn changes_of(upstream: &EndpointConnection) -> io::Result<TcpStream> {
     let descriptor = upstream.as_fd().try_clone_to_owned()?;
     TcpStream::from_std(descriptor.into())
@@ -352,12 +268,5 @@ fn peek(upstream: &EndpointConnection) -> Early {
         Err(rustix::io::Errno::AGAIN) => Early::Incomplete,
         // Pingora's own read or write returns the error.
         Err(_) => Early::End,
-    }
-}
-
-/// Sets how long sent data may stay unacknowledged or unread. `None` removes the limit.
-fn set_unacknowledged(upstream: &EndpointConnection, limit: Option<Duration>) {
-    if let Err(error) = SockRef::from(upstream).set_tcp_user_timeout(limit) {
-        debug!(%error, "can't set the time limit of a connection to an endpoint");
     }
 }
