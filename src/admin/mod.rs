@@ -5,24 +5,16 @@
 //! of Secrets.
 
 mod address;
-mod derived_name;
-mod discovery;
-mod gateway_service;
+mod kubernetes;
 mod metrics;
-mod object;
-mod presentation;
-mod rest;
-mod rest_path;
 mod routes;
 mod server;
 mod spare_descriptors;
-mod status_error;
 mod summary;
-mod table;
 
 pub use address::AdminAddress;
+pub use kubernetes::RestPath;
 pub use metrics::register;
-pub use rest_path::RestPath;
 pub use server::{Admin, BindError};
 
 use crate::lifecycle::Lifecycle;

@@ -1,9 +1,8 @@
 //! The routes of the admin API, and the checks before them.
 
-use super::rest::{self, Form};
-use super::status_error::StatusError;
+use super::View;
+use super::kubernetes::{self, Form, StatusError};
 use super::summary::summary;
-use super::{View, table};
 use crate::lifecycle::Lifecycle;
 use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
@@ -30,7 +29,7 @@ pub(super) fn router(view: View, hosts: Hosts) -> Router {
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
         .route("/status", get(status))
-        .fallback(kubernetes)
+        .fallback(kubernetes_api)
         .layer(middleware::from_fn_with_state(hosts, refuse))
         .with_state(view)
 }
@@ -95,7 +94,7 @@ async fn status(State(view): State<View>) -> Response {
     Json(summary(&view.published.load())).into_response()
 }
 
-async fn kubernetes(State(view): State<View>, uri: Uri, headers: HeaderMap) -> Response {
+async fn kubernetes_api(State(view): State<View>, uri: Uri, headers: HeaderMap) -> Response {
     match answer(&view, &uri, &headers) {
         Ok(value) => Json(value).into_response(),
         Err(error) => error.into_response(),
@@ -127,10 +126,10 @@ fn answer(view: &View, uri: &Uri, headers: &HeaderMap) -> Result<serde_json::Val
         .get(header::ACCEPT)
         .and_then(|value| value.to_str().ok());
     let form = match accept {
-        Some(accept) if accept.contains(table::ACCEPT) => Form::Table,
+        Some(accept) if accept.contains(kubernetes::ACCEPT) => Form::Table,
         _ => Form::Objects,
     };
-    rest::answer(uri.path(), form, &view.published.load())
+    kubernetes::answer(uri.path(), form, &view.published.load())
 }
 
 #[cfg(test)]

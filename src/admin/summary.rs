@@ -1,6 +1,6 @@
 //! The summary at `/status`.
 
-use super::presentation;
+use super::kubernetes::count_field;
 use crate::reload::{ListenerState, Published, Reloads};
 use gatefold_manifest::Kind;
 use serde_json::{Map, Value, json};
@@ -32,7 +32,7 @@ fn counts(published: &Published) -> Value {
     let mut counts = Map::new();
     counts.insert("files".to_owned(), published.loaded.files.into());
     for kind in Kind::ALL.iter().copied() {
-        if let Some(field) = presentation::of(kind).count {
+        if let Some(field) = count_field(kind) {
             let count = published.loaded.resources.objects(kind).len();
             counts.insert(field.to_owned(), count.into());
         }

@@ -228,10 +228,7 @@ pub(super) fn listeners(graph: &Graph, failures: &Failures) -> Vec<ListenerState
             ListenerState {
                 gateway: gateway.resource.key().to_string(),
                 name: listener.full_name(),
-                protocol: listener.protocol.map(|protocol| match protocol {
-                    Protocol::Http => "HTTP",
-                    Protocol::Https => "HTTPS",
-                }),
+                protocol: listener.protocol.map(Protocol::as_str),
                 hostname: listener.hostname.as_ref().map(ToString::to_string),
                 port: listener.port,
                 listening: listening.copied().collect(),

@@ -15,7 +15,6 @@ mod types;
 
 pub use by_kind::{AllRouteStatuses, tables};
 pub use foreign::Conditions;
-use gatefold_dataplane::SocketKey;
 pub use gatefold_listen::{BindFailure, BindFailureReason};
 pub use route::RouteStatuses;
 pub use types::{
@@ -24,12 +23,12 @@ pub use types::{
     StatusCondition, SupportedFeature, SupportedKind,
 };
 
+use gatefold_dataplane::SocketKey;
 use gatefold_graph::Graph;
 use gatefold_graph::gateway::{GatewayClassNode, SUPPORTED_FEATURES};
 use gatefold_graph::policy::backend_tls_policy::BackendTlsPolicyNode;
 use gatefold_manifest::api::NamespacedName;
 use std::collections::BTreeMap;
-
 use time::OffsetDateTime;
 use types::Stamp;
 

@@ -15,7 +15,8 @@ use std::path::{Path, PathBuf};
 fn diagnostics() -> String {
     let mut text = String::from(
         "# Diagnostics\n\nEvery finding has a code whose meaning never changes. An error is not served as written, a \
-         warning is served, an info is for information only.\nThis file is generated from `crates/diagnostic/src/code.rs`; a \
+         warning is served, an info is for information only.\nWhere an explanation says that something answers 500 or 503, \
+         gRPC requests get `UNAVAILABLE` ([table](grpc.md#answers-of-gatefold)).\nThis file is generated from `crates/diagnostic/src/code.rs`; a \
          test keeps it up to date.\n",
     );
     for code in Code::ALL {

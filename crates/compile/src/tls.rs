@@ -33,12 +33,12 @@ impl Validations {
         if keys.is_empty() {
             return None;
         }
-        let Some(asked) = &listener.client_validation else {
+        let Some(wanted) = &listener.client_validation else {
             return Some(Arc::new(CertificateSet::new(keys)));
         };
         let scope = format!("{gateway}:{}", listener.port);
         let set = self
-            .validation(scope.into(), asked)
+            .validation(scope.into(), wanted)
             .and_then(|validation| CertificateSet::checking(keys, validation));
         set.map(Arc::new)
             .inspect_err(|error| {
@@ -51,20 +51,20 @@ impl Validations {
     fn validation(
         &mut self,
         scope: Arc<str>,
-        asked: &ClientValidationNode,
+        wanted: &ClientValidationNode,
     ) -> Result<Arc<ClientValidation>, rustls::Error> {
-        let mode = match asked.mode {
+        let mode = match wanted.mode {
             FrontendValidationModeType::AllowValidOnly => ClientMode::ValidOnly,
             FrontendValidationModeType::AllowInsecureFallback => ClientMode::InsecureFallback,
         };
         if let Some(same) = self
             .0
             .get(&scope)
-            .filter(|before| before.mode == mode && before.authorities == asked.authorities)
+            .filter(|before| before.mode == mode && before.authorities == wanted.authorities)
         {
             return Ok(same.clone());
         }
-        let authorities = asked.authorities.clone();
+        let authorities = wanted.authorities.clone();
         let validation = Arc::new(ClientValidation::new(scope.clone(), mode, authorities)?);
         self.0.insert(scope, validation.clone());
         Ok(validation)

@@ -120,7 +120,7 @@ codes! {
     /// rule answers 500. An invalid expression for a header or a query parameter matches any value of it. A match with an
     /// invalid expression for the path is left out, because it is unknown which requests it is for; other rules receive
     /// them. If the rule restricts access, by a policy or a filter of type ExternalAuth or ExtensionRef, it matches every
-    /// path instead.
+    /// path instead. In a GRPCRoute, the service and the method take the place of the path, and the answer is UNAVAILABLE.
     InvalidMatch = "GF0510", Error;
     /// A backend of a kind other than Service. Its share of the traffic gets 500.
     UnsupportedBackendKind = "GF0511", Error;

@@ -4,12 +4,12 @@ use gatefold_manifest::api::Hostname;
 
 /// Whether any name matches both hostname patterns. A wildcard matches one or more labels, so `*.example.com` intersects
 /// with `a.b.example.com`, but not with `example.com`.
-pub fn intersect(left: &Hostname, right: &Hostname) -> bool {
+fn intersect(left: &Hostname, right: &Hostname) -> bool {
     covers(left, right) || covers(right, left)
 }
 
 /// Whether `wide` matches every name that `narrow` matches.
-pub fn covers(wide: &Hostname, narrow: &Hostname) -> bool {
+pub(crate) fn covers(wide: &Hostname, narrow: &Hostname) -> bool {
     let Some(suffix) = wide.wildcard_suffix() else {
         return wide == narrow;
     };
@@ -25,7 +25,7 @@ pub fn covers(wide: &Hostname, narrow: &Hostname) -> bool {
 /// attach to the same Listener and yield identical Listener/Route intersected hostnames, implementations SHOULD evaluate
 /// precedence using the original hostnames configured on the Route" (API v1.7.0: `HTTPRouteSpec.hostnames`). A listener
 /// receives no request for a host that its own hostname doesn't match, so this admits no further requests.
-pub fn applying(listener: Option<&Hostname>, route: &[Hostname]) -> Option<Vec<Hostname>> {
+pub(crate) fn applying(listener: Option<&Hostname>, route: &[Hostname]) -> Option<Vec<Hostname>> {
     let mut applying: Vec<Hostname> = Vec::with_capacity(route.len());
     for hostname in route {
         let applies = listener.is_none_or(|listener| intersect(listener, hostname));

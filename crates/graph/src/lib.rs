@@ -10,7 +10,7 @@ pub mod certificate;
 pub mod condition;
 pub mod environment;
 pub mod gateway;
-pub mod hostname;
+mod hostname;
 pub mod listener;
 pub mod ordered;
 pub mod policy;
@@ -230,7 +230,7 @@ fn quoted<'n>(names: impl IntoIterator<Item = &'n str>) -> String {
     names.join(", ")
 }
 
-/// Returns the path of `metadata.name`, which stands for the whole object in a diagnostic.
+/// Returns the path of `metadata.name`, where diagnostics about the whole object point to.
 fn name_pointer() -> Pointer {
     Pointer::root().key("metadata").key("name")
 }

@@ -25,7 +25,5 @@ pub use folder::{
     is_hidden, is_manifest, scan,
 };
 pub use kind::{Invalidates, Kind, Resource, Scope, Spec};
-pub use resources::{
-    Change, Difference, NAMESPACE_NAME_LABEL, ObjectRef, ObjectRefs, Objects, Resources,
-};
+pub use resources::{Change, Difference, ObjectRef, ObjectRefs, Objects, Resources};
 pub use unread_policy::{PolicyKey, UnreadPolicy};

@@ -1,6 +1,7 @@
 //! Snapshots of whole folders: routing, shares, digests, and rules that answer 500.
 
 mod grpc;
+mod grpc_invalid;
 mod naive;
 mod preflight;
 mod random;

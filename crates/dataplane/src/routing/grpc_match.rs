@@ -143,8 +143,9 @@ impl MatchIndex<GrpcMatch> for GrpcIndex {
                 }
                 (NameMatch::Any, NameMatch::Any) => &mut index.any,
                 // `Exact` with `Regex` can't occur: the API has one type for both (`GRPCMethodMatch.type`).
-                (NameMatch::Regex(_) | NameMatch::Any, _) | (_, NameMatch::Regex(_)) => {
-                    patterns.push((path_pattern(one), position));
+                (service @ (NameMatch::Regex(_) | NameMatch::Any), method)
+                | (service, method @ NameMatch::Regex(_)) => {
+                    patterns.push((path_pattern(service, method).into(), position));
                     continue;
                 }
             };
@@ -176,11 +177,12 @@ impl MatchIndex<GrpcMatch> for GrpcIndex {
     }
 }
 
-/// Returns the pattern of the paths that a match applies to. Service and method are segments, each with its own anchors.
-fn path_pattern(one: &GrpcMatch) -> Arc<str> {
-    let service = one.service.pattern("(?s:.*)");
-    let method = one.method.pattern("[^/]*");
-    format!(r"\A/{service}/{method}\z").into()
+/// Returns the pattern of the paths that a match applies to. Service and method are segments, each with its own anchors. The
+/// pattern may be invalid although both names are valid by themselves, for example if both name the same group.
+pub fn path_pattern(service: &NameMatch, method: &NameMatch) -> String {
+    let service = service.pattern("(?s:.*)");
+    let method = method.pattern("[^/]*");
+    format!(r"\A/{service}/{method}\z")
 }
 
 /// Returns the service that a path names. `None` if it isn't the path of a gRPC request.

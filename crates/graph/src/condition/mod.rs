@@ -3,7 +3,7 @@
 mod problem;
 mod reason;
 
-pub use problem::Problem;
+pub(crate) use problem::Problem;
 pub use reason::Reason;
 
 use std::borrow::Cow;

@@ -4,7 +4,7 @@ use super::Reason;
 
 /// A problem with an object: the reason for a condition, and a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
+pub(crate) struct Problem {
     /// The reason for a condition.
     pub reason: Reason,
     /// The message for people.

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// The controller name of Gateways whose class isn't in the folder.
-pub const DEFAULT_CONTROLLER_NAME: &str = "gatefold.dev/gateway-controller";
+const DEFAULT_CONTROLLER_NAME: &str = "gatefold.dev/gateway-controller";
 
 /// The features that a class's status lists, ordered by name (API: `supportedFeatures`). A feature is listed only if the
 /// conformance tests that require it pass.

@@ -8,7 +8,6 @@ use gatefold_dataplane::SocketKey;
 use gatefold_manifest::Kind;
 use gatefold_manifest::api::{Hostname, Listener, NamespacedName, SectionName};
 use rustls::sign::CertifiedKey;
-
 use std::sync::Arc;
 
 /// Identifies a listener within a graph.

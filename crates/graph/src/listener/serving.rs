@@ -8,23 +8,23 @@ use crate::gateway::GatewayAddress;
 use gatefold_dataplane::{SocketKey, Transport};
 
 impl ListenerNode {
-    /// Decides whether the listener is served. Its conflicts must be known. `gateway_refused` tells that nothing of its Gateway
-    /// is served.
+    /// Decides whether the listener is served. Its conflicts must be known. `gateway_refused` is true if nothing of its
+    /// Gateway is served.
     pub(crate) fn decide_serving(
         &mut self,
         addresses: &[GatewayAddress],
         gateway_refused: bool,
         environment: &Environment,
     ) {
-        let hindrance = self.hindrance(addresses, gateway_refused);
-        self.serving = hindrance.is_none() && !self.has_programmed();
+        let obstacle = self.obstacle(addresses, gateway_refused);
+        self.serving = obstacle.is_none() && !self.has_programmed();
         let sockets = self.needed_sockets(addresses, environment);
         if self.serving {
             self.sockets = sockets;
         } else if self.refusal.is_some() || self.may_reject_requests {
             self.closed_sockets = sockets;
         }
-        if let Some((reason, message)) = hindrance {
+        if let Some((reason, message)) = obstacle {
             let programmed = Condition::fails(ConditionType::Programmed, reason, message);
             self.conditions.push(programmed);
         }
@@ -46,8 +46,8 @@ impl ListenerNode {
         condition::find(&self.conditions, ConditionType::Programmed).is_some()
     }
 
-    /// Returns why the listener isn't served, unless its conditions tell already.
-    fn hindrance(
+    /// Returns why the listener isn't served, unless its conditions contain the reason already.
+    fn obstacle(
         &self,
         addresses: &[GatewayAddress],
         gateway_refused: bool,

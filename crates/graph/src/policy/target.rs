@@ -11,7 +11,7 @@ use gatefold_diagnostic::Place;
 use gatefold_manifest::Resources;
 use gatefold_manifest::api::{
     LabelSelector, NamespacedName, PolicyTarget, PolicyTargetChoice, PolicyTargetKind,
-    PolicyTargetNamespaces, RouteTargetKind,
+    PolicyTargetNamespaces,
 };
 use std::fmt;
 
@@ -40,19 +40,6 @@ impl TargetedPart {
         match self {
             TargetedPart::Whole => None,
             TargetedPart::Section { name, .. } | TargetedPart::Unknown { name, .. } => Some(name),
-        }
-    }
-}
-
-impl TargetedObject {
-    /// What requests for it are answered while it is closed.
-    pub fn refusal(&self) -> &'static str {
-        match self.kind {
-            PolicyTargetKind::Route(RouteTargetKind::Grpc) => "UNAVAILABLE",
-            PolicyTargetKind::Route(RouteTargetKind::Http)
-            | PolicyTargetKind::Gateway
-            | PolicyTargetKind::ListenerSet
-            | PolicyTargetKind::Service => "500",
         }
     }
 }

@@ -7,6 +7,7 @@ use super::Ancestors;
 use super::protection::Protections;
 use super::target::{self, NoTarget, TargetedObject, TargetedPart};
 use crate::reported_object::ReportedObject;
+use crate::route::answer_of_refused;
 use crate::{Build, name_pointer};
 use gatefold_diagnostic::{Code, Diagnostic, Severity};
 use gatefold_manifest::api::{PolicyTarget, PolicyTargetChoice};
@@ -23,7 +24,7 @@ enum Treatment {
     Ignored,
     /// They are served without it.
     Unread,
-    /// They answer 500.
+    /// Their requests are refused.
     Closes,
 }
 
@@ -131,8 +132,7 @@ impl ResolvedPolicy<'_> {
                 self.finding(Code::UnreadPolicy, target, message)
             }
             Treatment::Closes => {
-                // All objects of a target are of one kind.
-                let refusal = first.refusal();
+                let refusal = answer_of_refused(target.kind);
                 let message = format!("gatefold can't enforce {key}: {what} {answers} {refusal}");
                 let by = self.policy.protection.as_deref().unwrap_or_default();
                 self.finding(Code::UnreadProtection, target, message)

@@ -113,7 +113,7 @@ fn parent(
 ) -> ParentNode {
     let attached = attachment::attach(route, reference, parent, build.resources);
     let mut conditions = match &attached {
-        Ok(attachments) => match refused_by_listeners(attachments, parent) {
+        Ok(attachments) => match refused_by_listeners(route, attachments, parent) {
             Some(refused) => vec![refused],
             None => problems.accepted(),
         },
@@ -153,8 +153,12 @@ fn rejected(
         .help(rejection.help(route, parent))
 }
 
-/// Returns the condition that the route isn't accepted, if every listener that it is attached to answers 500.
-fn refused_by_listeners(attachments: &[Attachment], parent: &Parent<'_>) -> Option<Condition> {
+/// Returns the condition that the route isn't accepted, if every listener that it is attached to refuses all requests.
+fn refused_by_listeners(
+    route: RouteObject<'_>,
+    attachments: &[Attachment],
+    parent: &Parent<'_>,
+) -> Option<Condition> {
     let listeners = attachments.iter();
     let mut refusals = listeners.map(|attachment| {
         let listener = parent.gateway.listeners.get(attachment.listener.index)?;
@@ -164,7 +168,7 @@ fn refused_by_listeners(attachments: &[Attachment], parent: &Parent<'_>) -> Opti
     if refusals.any(|refusal| refusal.is_none()) {
         return None;
     }
-    let message = format!("the listener answers 500: {first}");
+    let message = format!("the listener answers {}: {first}", route.refusal());
     let reason = Reason::UnenforcedPolicy;
     Some(Condition::fails(ConditionType::Accepted, reason, message))
 }

@@ -21,6 +21,7 @@ pub use grpc_route::GrpcRoute;
 pub use http_route::HttpRoute;
 pub use kind::RouteKind;
 pub use node::{AnyRoute, Attachment, ParentNode, RouteNode, RouteNodes};
+pub(crate) use object::answer_of_refused;
 pub use rule::{BackendNode, FilterNode, MirrorNode, RuleNode, TargetNode};
 
 use crate::gateway::GatewayNodes;

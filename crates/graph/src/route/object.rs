@@ -3,7 +3,8 @@
 use crate::reported_object::ReportedObject;
 use gatefold_diagnostic::{Code, Diagnostic, Pointer};
 use gatefold_manifest::api::{
-    Hostname, NamespacedName, ObjectMeta, ParentReference, PolicyTargetKind, UseDefaultGateways,
+    Hostname, NamespacedName, ObjectMeta, ParentReference, PolicyTargetKind, RouteTargetKind,
+    UseDefaultGateways,
 };
 
 /// The parts of a route's object that all kinds of routes have in common (API: `CommonRouteSpec`).
@@ -21,8 +22,6 @@ pub(crate) struct RouteObject<'a> {
     pub use_default_gateways: Option<UseDefaultGateways>,
     /// `spec.hostnames`; empty for kinds without hostnames.
     pub hostnames: &'a [Hostname],
-    /// The answer to requests of rules that can't be served, as messages call it: an HTTP status, or the kind's own.
-    pub refusal: &'static str,
 }
 
 impl<'a> RouteObject<'a> {
@@ -36,9 +35,26 @@ impl<'a> RouteObject<'a> {
         NamespacedName::new(self.meta.namespace.clone(), self.meta.name.clone())
     }
 
+    /// Returns the answer to requests of the route that can't be served; see [`answer_of_refused`].
+    pub fn refusal(self) -> &'static str {
+        answer_of_refused(self.kind)
+    }
+
     /// Returns a diagnostic about a field.
     pub fn finding(self, code: Code, pointer: Pointer, message: impl Into<String>) -> Diagnostic {
         self.object.finding(code, pointer, message.into())
+    }
+}
+
+/// Returns the answer to requests for an object that can't be served, as messages call it: an HTTP status, or the status of
+/// the kind's own protocol. Objects that serve several protocols have the HTTP status.
+pub(crate) fn answer_of_refused(kind: PolicyTargetKind) -> &'static str {
+    match kind {
+        PolicyTargetKind::Gateway
+        | PolicyTargetKind::ListenerSet
+        | PolicyTargetKind::Route(RouteTargetKind::Http)
+        | PolicyTargetKind::Service => "500",
+        PolicyTargetKind::Route(RouteTargetKind::Grpc) => "UNAVAILABLE",
     }
 }
 

@@ -226,7 +226,7 @@ impl Kind {
     }
 
     /// Whether objects of the kind are routes.
-    pub const fn is_route(self) -> bool {
+    pub(crate) const fn is_route(self) -> bool {
         self.details().is_route
     }
 

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The label that every namespace has, with its name as the value.
-pub const NAMESPACE_NAME_LABEL: &str = "kubernetes.io/metadata.name";
+const NAMESPACE_NAME_LABEL: &str = "kubernetes.io/metadata.name";
 
 /// The objects of one kind, by name. If none of them has changed, two loads share the map.
 pub type Objects<T> = Arc<BTreeMap<<T as Resource>::Key, Arc<T>>>;

@@ -2,17 +2,23 @@
 //!
 //! The treatment of invalid matches is that of HTTPRoutes (`docs/decisions/broken-matches.md`): a rule with one answers
 //! UNAVAILABLE. An invalid expression for a header matches any value. A match with an invalid expression for the service or
-//! method is left out, unless the rule may reject requests: then it matches every service and method.
+//! method is left out, unless the rule may reject requests: then it matches every service and method, with the precedence
+//! of the expressions as written.
 
 use crate::Build;
 use crate::route::match_id::MatchId;
 use crate::route::object::{RouteObject, RuleAt};
 use crate::route::rule::{InvalidPath, LEFT_OUT, RuleContext, RuleMatches, value_match};
 use crate::route::shadowed::unreachable;
+use gatefold_dataplane::routing::grpc_match::{NameMatch, path_pattern};
 use gatefold_diagnostic::{Diagnostic, Pointer};
 use gatefold_manifest::api::{GRPCMethodMatch, GRPCRouteMatch, GRPCRouteRule, ValueMatchType};
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
+
+/// Replaces an expression for the service or the method, if one of them is invalid. No path has a space; `.*` would match no
+/// service with a slash.
+const ANY_NAME: &str = "[^ ]*";
 
 const MATCHES_EVERY_METHOD: &str = "until it is fixed, every service and method matches and is answered UNAVAILABLE, because this rule may reject requests";
 const ANY_VALUE_MATCHES: &str =
@@ -34,28 +40,48 @@ pub(super) fn build(
         let invalid_names: Vec<Diagnostic> = invalid_names
             .flat_map(|method| invalid_names_of(at, method, &here))
             .collect();
-        let caption = match (invalid_names.is_empty(), invalid_path) {
+        let (name_caption, header_caption) = match (invalid_names.is_empty(), invalid_path) {
             (true, InvalidPath::LeaveOut | InvalidPath::MatchAll) => {
                 matches.kept.push(kept);
-                ANY_VALUE_MATCHES
+                (ANY_VALUE_MATCHES, ANY_VALUE_MATCHES)
             }
             (false, InvalidPath::MatchAll) => {
-                kept.method = None;
+                kept.method = kept.method.map(every_method);
                 matches.kept.push(kept);
                 matches.any_path.push(index);
-                MATCHES_EVERY_METHOD
+                (MATCHES_EVERY_METHOD, ANY_VALUE_MATCHES)
             }
             (false, InvalidPath::LeaveOut) => {
                 matches.left_out.push(index);
-                LEFT_OUT
+                (LEFT_OUT, "the match is left out")
             }
         };
-        for finding in invalid_names.into_iter().chain(invalid_headers) {
-            context.refuse_for(finding.caption(caption));
+        let invalid_names = invalid_names.into_iter().map(|it| it.caption(name_caption));
+        let invalid_headers = invalid_headers.into_iter();
+        let invalid_headers = invalid_headers.map(|it| it.caption(header_caption));
+        for finding in invalid_names.chain(invalid_headers) {
+            context.refuse_for(finding);
         }
         value_match::warn_of_impossible_headers(at, &one.headers, &here, context.build);
     }
     matches
+}
+
+/// Returns a condition that every service and method meets, with the precedence of `method`: longer expressions take precedence.
+fn every_method(method: GRPCMethodMatch) -> GRPCMethodMatch {
+    let any = |name: String| {
+        if name.is_empty() {
+            return name;
+        }
+        let rest = name.chars().count().saturating_sub(ANY_NAME.len());
+        // Further alternatives change only the length. A `$` wouldn't do: a service is followed by its method.
+        format!("{ANY_NAME}{}", "|".repeat(rest))
+    };
+    GRPCMethodMatch {
+        kind: ValueMatchType::RegularExpression,
+        service: method.service.map(any),
+        method: method.method.map(any),
+    }
 }
 
 fn invalid_names_of(
@@ -71,7 +97,19 @@ fn invalid_names_of(
         let pointer = || here().key("method").key(*field);
         value_match::invalid_pattern(at, name.as_deref()?, &pointer)
     });
-    invalid.collect()
+    let invalid: Vec<Diagnostic> = invalid.collect();
+    if !invalid.is_empty() {
+        return invalid;
+    }
+    let (Some(service), Some(method)) = (&method.service, &method.method) else {
+        return invalid;
+    };
+    // Both are parts of one expression for the path.
+    let expression = |name: &String| NameMatch::Regex(name.as_str().into());
+    let path = path_pattern(&expression(service), &expression(method));
+    let pointer = || here().key("method");
+    let invalid = value_match::invalid_pattern(at, &path, &pointer);
+    invalid.into_iter().collect()
 }
 
 /// Returns the matches of a route. A rule without matches has one, which matches everything.

@@ -42,7 +42,6 @@ impl BuildRoute for GrpcRoute {
             parent_refs: &object.spec.parent_refs,
             use_default_gateways: object.spec.use_default_gateways,
             hostnames: &object.spec.hostnames,
-            refusal: "UNAVAILABLE",
         }
     }
 

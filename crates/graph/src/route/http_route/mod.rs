@@ -40,7 +40,6 @@ impl BuildRoute for HttpRoute {
             parent_refs: &object.spec.parent_refs,
             use_default_gateways: object.spec.use_default_gateways,
             hostnames: &object.spec.hostnames,
-            refusal: "500",
         }
     }
 

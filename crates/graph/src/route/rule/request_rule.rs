@@ -174,7 +174,7 @@ impl<'a> RuleContext<'_, '_, 'a> {
         };
         let refused = node.refused.then_some(RefusedRule {
             index: self.at.index,
-            answer: self.at.route.refusal,
+            answer: self.at.route.refusal(),
             problems: self.refusals,
             left_out,
             any_path: matches.any_path,
@@ -228,7 +228,7 @@ impl<'a> RuleContext<'_, '_, 'a> {
         if backends.iter().any(|backend| backend.weight != 0) {
             return;
         }
-        let refusal = self.at.route.refusal;
+        let refusal = self.at.route.refusal();
         let (pointer, message) = if backends.is_empty() {
             let message = format!("the rule has no backend, so it answers {refusal}");
             (self.at.pointer(), message)

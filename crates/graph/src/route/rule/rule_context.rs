@@ -19,7 +19,7 @@ impl RuleContext<'_, '_, '_> {
     /// Refuses the rule because of one of its fields.
     pub fn refuse(&mut self, code: Code, pointer: Pointer, message: String) {
         let finding = self.at.finding(code, pointer, message);
-        let caption = format!("the rule answers {}", self.at.route.refusal);
+        let caption = format!("the rule answers {}", self.at.route.refusal());
         self.refuse_for(finding.caption(caption));
     }
 

@@ -62,6 +62,7 @@ pub(crate) fn invalid_pattern(
     let error = matcher::pattern(pattern).err()?;
     let why = error.to_string();
     let why = why.lines().last().unwrap_or_default().trim();
+    let why = why.strip_prefix("error: ").unwrap_or(why);
     let message = format!("`{pattern}` isn't a valid regular expression: {why}");
     let finding = at.finding(Code::InvalidMatch, pointer(), message);
     Some(finding.help("the syntax is RE2's: no look-around, no back-references"))

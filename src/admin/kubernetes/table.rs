@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 /// A client that requests a table has this in its `Accept` header.
-pub(super) const ACCEPT: &str = "as=Table";
+pub(in crate::admin) const ACCEPT: &str = "as=Table";
 
 /// A table of objects of a kind.
 pub(super) fn table(kind: Kind, objects: &[Value], version: &str, now: OffsetDateTime) -> Value {

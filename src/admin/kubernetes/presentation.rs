@@ -8,7 +8,7 @@ pub(super) struct Presentation {
     /// The columns of a table between `Name` and `Age`: the `additionalPrinterColumns` of the kind's CRD.
     pub(super) columns: &'static [PrinterColumn],
     /// The field of `/status` with the number of objects. `None` if `/status` doesn't count them.
-    pub(super) count: Option<&'static str>,
+    count: Option<&'static str>,
 }
 
 /// A column of a table.
@@ -59,6 +59,11 @@ const SERVICE: &[PrinterColumn] = &[
     column("Type", service_type),
     column("Ports", |it| each(it, "/spec/ports", "port")),
 ];
+
+/// The field of `/status` with the number of objects of a kind. `None` if `/status` doesn't count them.
+pub(in crate::admin) fn count_field(kind: Kind) -> Option<&'static str> {
+    of(kind).count
+}
 
 /// The presentation of a kind.
 pub(super) fn of(kind: Kind) -> Presentation {
@@ -126,7 +131,7 @@ fn at_all_parents(route: &Value, kind: &str) -> String {
     let parents = route.pointer("/status/parents").and_then(Value::as_array);
     let parents = parents.into_iter().flatten();
     let statuses = parents.map(|parent| status_of(parent, kind).unwrap_or("Unknown"));
-    // In the order of the alphabet `False` is before `True`, and `True` before `Unknown`.
+    // In alphabetical order, `False` precedes `True`, and `True` precedes `Unknown`.
     statuses.min().unwrap_or("Unknown").to_owned()
 }
 

@@ -12,7 +12,7 @@ use time::OffsetDateTime;
 
 /// The form in which a client requests objects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Form {
+pub(in crate::admin) enum Form {
     /// Whole objects.
     Objects,
     /// A table with a row for each object.
@@ -20,7 +20,11 @@ pub(super) enum Form {
 }
 
 /// Answers a path below `/api` or `/apis`.
-pub(super) fn answer(path: &str, form: Form, published: &Published) -> Result<Value, StatusError> {
+pub(in crate::admin) fn answer(
+    path: &str,
+    form: Form,
+    published: &Published,
+) -> Result<Value, StatusError> {
     let not_found = || StatusError::not_found("the server could not find the requested resource");
     let segments: Vec<&str> = path.trim_matches('/').split('/').collect();
     let (group, version, rest) = match *segments.as_slice() {

@@ -7,14 +7,14 @@ use serde_json::json;
 
 /// An error in answer to a request.
 #[derive(Debug)]
-pub(super) struct StatusError {
+pub(in crate::admin) struct StatusError {
     status: StatusCode,
     reason: &'static str,
     message: String,
 }
 
 impl StatusError {
-    pub(super) fn not_found(message: impl Into<String>) -> Self {
+    pub(in crate::admin) fn not_found(message: impl Into<String>) -> Self {
         StatusError {
             status: StatusCode::NOT_FOUND,
             reason: "NotFound",
@@ -22,7 +22,7 @@ impl StatusError {
         }
     }
 
-    pub(super) fn method_not_allowed(message: impl Into<String>) -> Self {
+    pub(in crate::admin) fn method_not_allowed(message: impl Into<String>) -> Self {
         StatusError {
             status: StatusCode::METHOD_NOT_ALLOWED,
             reason: "MethodNotAllowed",
@@ -30,7 +30,7 @@ impl StatusError {
         }
     }
 
-    pub(super) fn bad_request(message: impl Into<String>) -> Self {
+    pub(in crate::admin) fn bad_request(message: impl Into<String>) -> Self {
         StatusError {
             status: StatusCode::BAD_REQUEST,
             reason: "BadRequest",
@@ -38,7 +38,7 @@ impl StatusError {
         }
     }
 
-    pub(super) fn forbidden(message: impl Into<String>) -> Self {
+    pub(in crate::admin) fn forbidden(message: impl Into<String>) -> Self {
         StatusError {
             status: StatusCode::FORBIDDEN,
             reason: "Forbidden",
