@@ -1,7 +1,7 @@
 //! Conditions on a request other than its host.
 //!
 //! In: a match of a rule with its patterns compiled. Out: whether a request satisfies it. Paths are only described here;
-//! [`path`](super::path) looks them up.
+//! `path` looks them up.
 
 use super::query;
 use super::request::RequestView;

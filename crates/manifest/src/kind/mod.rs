@@ -1,6 +1,6 @@
 //! The kinds that gatefold reads, and what it knows about each of them.
 //!
-//! [`Kind`] is generated from the [table](table). Names of kinds in manifests, references, paths and on the command
+//! [`Kind`] is generated from the [table]. Names of kinds in manifests, references, paths and on the command
 //! line are parsed into a `Kind` once, and never compared as text after that.
 
 mod any_object;
