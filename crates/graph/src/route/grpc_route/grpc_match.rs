@@ -8,13 +8,13 @@
 use crate::Build;
 use crate::route::match_id::MatchId;
 use crate::route::object::{RouteObject, RuleAt};
-use crate::route::rule::{InvalidPath, LEFT_OUT, RuleContext, RuleMatches, value_match};
+use crate::route::rule::value_match::{self, ValueCondition, header_conditions};
+use crate::route::rule::{self, InvalidPath, LEFT_OUT, RuleContext, RuleMatches};
 use crate::route::shadowed::unreachable;
 use gatefold_dataplane::routing::grpc_match::{NameMatch, path_pattern};
 use gatefold_diagnostic::{Diagnostic, Pointer};
 use gatefold_manifest::api::{GRPCMethodMatch, GRPCRouteMatch, GRPCRouteRule, ValueMatchType};
 use std::collections::{BTreeMap, HashMap};
-use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// Replaces an expression for the service or the method, if one of them is invalid. No path has a space; `.*` would match no
 /// service with a slash.
@@ -112,34 +112,15 @@ fn invalid_names_of(
     invalid.into_iter().collect()
 }
 
-/// Returns the matches of a route. A rule without matches has one, which matches everything.
-pub(super) fn all(
-    rules: &[GRPCRouteRule],
-) -> impl Iterator<Item = (MatchId, Option<&GRPCRouteMatch>)> {
-    rules.iter().enumerate().flat_map(|(rule, it)| {
-        let default = it.matches.is_empty().then_some((None, None));
-        let listed = it.matches.iter().enumerate();
-        let listed = listed.map(|(index, one)| (Some(index), Some(one)));
-        let all = default.into_iter().chain(listed);
-        all.map(move |(index, one)| (MatchId { rule, index }, one))
-    })
-}
-
-/// Returns the match with this identity. The inner `None` is the match of a rule without matches.
-pub(super) fn find(rules: &[GRPCRouteRule], id: MatchId) -> Option<Option<&GRPCRouteMatch>> {
-    let mut matches = all(rules);
-    let (_, one) = matches.find(|(other, _)| *other == id)?;
-    Some(one)
-}
-
 /// Reports matches that receive no requests because the same match precedes them in the route.
 pub(super) fn report_repeated(
     route: RouteObject<'_>,
     rules: &[GRPCRouteRule],
     build: &mut Build<'_>,
 ) {
+    let everything = GRPCRouteMatch::default();
     let mut first = HashMap::new();
-    for (id, one) in all(rules) {
+    for (id, one) in rule::matches(rules, &everything) {
         let preceding = *first.entry(GrpcConditions::of(one)).or_insert(id);
         if preceding == id {
             continue;
@@ -159,41 +140,25 @@ pub(super) fn report_repeated(
 }
 
 /// The conditions of a match in comparable form. Equal conditions match the same requests.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub(super) struct GrpcConditions<'m> {
-    service: Option<(ValueMatchType, &'m str)>,
-    method: Option<(ValueMatchType, &'m str)>,
-    headers: BTreeMap<String, (ValueMatchType, &'m str)>,
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct GrpcConditions<'m> {
+    service: Option<ValueCondition<'m>>,
+    method: Option<ValueCondition<'m>>,
+    headers: BTreeMap<String, ValueCondition<'m>>,
 }
 
 impl<'m> GrpcConditions<'m> {
-    /// Reads the conditions of a match. `None` matches everything.
-    pub fn of(one: Option<&'m GRPCRouteMatch>) -> Self {
-        let Some(one) = one else {
-            return GrpcConditions::default();
-        };
+    /// Reads the conditions of a match.
+    pub fn of(one: &'m GRPCRouteMatch) -> Self {
         let name = |name: fn(&GRPCMethodMatch) -> Option<&String>| {
             let method = one.method.as_ref()?;
             let name = name(method).filter(|name| !name.is_empty())?;
             Some((method.kind, name.as_str()))
         };
-        let mut headers = BTreeMap::new();
-        for header in &one.headers {
-            let name = header.name.as_str().to_ascii_lowercase();
-            let value = (header.kind, header.value.as_str());
-            headers.entry(name).or_insert(value);
-        }
         GrpcConditions {
             service: name(|method| method.service.as_ref()),
             method: name(|method| method.method.as_ref()),
-            headers,
+            headers: header_conditions(&one.headers),
         }
-    }
-
-    /// Returns a hash: equal conditions have the same one.
-    pub fn digest(&self) -> u64 {
-        let mut hasher = DefaultHasher::new();
-        self.hash(&mut hasher);
-        hasher.finish()
     }
 }

@@ -57,11 +57,7 @@ impl BuildRoute for GrpcRoute {
     }
 
     fn match_digests(spec: &GRPCRouteSpec) -> Vec<MatchDigest> {
-        let digests = grpc_match::all(&spec.rules).map(|(id, one)| MatchDigest {
-            id,
-            digest: GrpcConditions::of(one).digest(),
-        });
-        digests.collect()
+        rule::match_digests(&spec.rules)
     }
 }
 
@@ -70,9 +66,7 @@ impl MatchedRoute for GrpcRoute {
         (one, one_match): (&GRPCRouteSpec, MatchId),
         (other, other_match): (&GRPCRouteSpec, MatchId),
     ) -> bool {
-        let one = grpc_match::find(&one.rules, one_match);
-        let other = grpc_match::find(&other.rules, other_match);
-        one.is_some() && one.map(GrpcConditions::of) == other.map(GrpcConditions::of)
+        rule::is_same_match((&*one.rules, one_match), (&*other.rules, other_match))
     }
 }
 
@@ -86,6 +80,15 @@ impl TargetFields for GRPCRouteSpec {
 
 impl RequestRule for GRPCRouteRule {
     type Match = GRPCRouteMatch;
+    type Conditions<'m> = GrpcConditions<'m>;
+
+    fn listed_matches(&self) -> &[GRPCRouteMatch] {
+        &self.matches
+    }
+
+    fn conditions(one: &GRPCRouteMatch) -> GrpcConditions<'_> {
+        GrpcConditions::of(one)
+    }
 
     fn name(&self) -> Option<&SectionName> {
         self.name.as_ref()

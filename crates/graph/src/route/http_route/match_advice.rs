@@ -4,6 +4,7 @@ use super::match_conditions::{MatchConditions, RoutePatterns};
 use crate::Build;
 use crate::route::match_id::MatchId;
 use crate::route::object::RouteObject;
+use crate::route::rule;
 use crate::route::shadowed::unreachable;
 use gatefold_diagnostic::{Code, Diagnostic};
 use gatefold_manifest::api::{HTTPRouteMatch, HTTPRouteRule, PathMatchType};
@@ -16,25 +17,11 @@ struct LocatedMatch<'r> {
     conditions: MatchConditions<'r>,
 }
 
-/// Returns the matches of a route. A rule without matches has one, `everything`.
-pub(super) fn matches<'r>(
-    rules: &'r [HTTPRouteRule],
-    everything: &'r HTTPRouteMatch,
-) -> impl Iterator<Item = (MatchId, &'r HTTPRouteMatch)> {
-    rules.iter().enumerate().flat_map(move |(rule, it)| {
-        let default = it.matches.is_empty().then_some((None, everything));
-        let listed = it.matches.iter().enumerate();
-        let listed = listed.map(|(index, one)| (Some(index), one));
-        let all = default.into_iter().chain(listed);
-        all.map(move |(index, one)| (MatchId { rule, index }, one))
-    })
-}
-
 /// Reports matches of a route that receive no requests.
 pub(super) fn report(route: RouteObject<'_>, rules: &[HTTPRouteRule], build: &mut Build<'_>) {
     let everything = HTTPRouteMatch::default();
     let mut all: Vec<LocatedMatch<'_>> = Vec::new();
-    for (id, one) in matches(rules, &everything) {
+    for (id, one) in rule::matches(rules, &everything) {
         build.diagnostics.extend(never_matches(route, id, one));
         all.push(LocatedMatch {
             id,

@@ -1,5 +1,6 @@
 //! The conditions of a match in comparable form: whether one match matches every request that another matches.
 
+use crate::route::rule::value_match::{ValueCondition, header_conditions};
 use gatefold_dataplane::routing::matcher;
 use gatefold_manifest::api::{
     HTTPMethod, HTTPPathMatch, HTTPRouteMatch, PathMatchType, ValueMatchType,
@@ -7,18 +8,14 @@ use gatefold_manifest::api::{
 use regex::Regex;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
-use std::hash::{DefaultHasher, Hash, Hasher};
-
-/// The value that a header or a query parameter must have.
-type RequiredValue<'m> = (ValueMatchType, &'m str);
 
 /// The conditions of a match. Equal conditions match the same requests.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct MatchConditions<'m> {
+pub(crate) struct MatchConditions<'m> {
     path: (PathMatchType, &'m str),
     method: Option<HTTPMethod>,
-    headers: BTreeMap<String, RequiredValue<'m>>,
-    query: BTreeMap<&'m str, RequiredValue<'m>>,
+    headers: BTreeMap<String, ValueCondition<'m>>,
+    query: BTreeMap<&'m str, ValueCondition<'m>>,
 }
 
 /// The precedence of a match within its route and hostname, except for its position in the route. The least takes
@@ -35,12 +32,6 @@ impl<'m> MatchConditions<'m> {
     /// Reads the conditions of a match. Of several header or query matches with the same name only the first counts (API:
     /// `HTTPHeaderMatch.name`).
     pub fn of(one: &'m HTTPRouteMatch) -> Self {
-        let mut headers = BTreeMap::new();
-        for header in &one.headers {
-            let name = header.name.as_str().to_ascii_lowercase();
-            let value = (header.kind, header.value.as_str());
-            headers.entry(name).or_insert(value);
-        }
         let mut query = BTreeMap::new();
         for param in &one.query_params {
             let value = (param.kind, param.value.as_str());
@@ -49,20 +40,13 @@ impl<'m> MatchConditions<'m> {
         MatchConditions {
             path: path(&one.path),
             method: one.method,
-            headers,
+            headers: header_conditions(&one.headers),
             query,
         }
     }
 
-    /// Returns a hash: equal conditions have the same one.
-    pub fn digest(&self) -> u64 {
-        let mut hasher = DefaultHasher::new();
-        self.hash(&mut hasher);
-        hasher.finish()
-    }
-
     /// Whether this match receives every request that `other` matches, provided that it precedes `other` in the route.
-    pub fn shadows(&self, other: &Self, patterns: &mut RoutePatterns<'m>) -> bool {
+    pub(super) fn shadows(&self, other: &Self, patterns: &mut RoutePatterns<'m>) -> bool {
         self.rank() <= other.rank() && self.covers(other, patterns)
     }
 
@@ -129,8 +113,8 @@ impl<'m> RoutePatterns<'m> {
 
 /// Whether every request that has the values of `narrow` also has those of `wide`. Returns false if that is uncertain.
 fn covers_values<'m, K: Ord>(
-    wide: &BTreeMap<K, RequiredValue<'m>>,
-    narrow: &BTreeMap<K, RequiredValue<'m>>,
+    wide: &BTreeMap<K, ValueCondition<'m>>,
+    narrow: &BTreeMap<K, ValueCondition<'m>>,
     patterns: &mut RoutePatterns<'m>,
 ) -> bool {
     wide.iter().all(|(name, wide)| {

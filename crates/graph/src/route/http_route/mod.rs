@@ -55,13 +55,7 @@ impl BuildRoute for HttpRoute {
     }
 
     fn match_digests(spec: &HTTPRouteSpec) -> Vec<MatchDigest> {
-        let everything = HTTPRouteMatch::default();
-        let matches = match_advice::matches(&spec.rules, &everything);
-        let digests = matches.map(|(id, one)| MatchDigest {
-            id,
-            digest: MatchConditions::of(one).digest(),
-        });
-        digests.collect()
+        rule::match_digests(&spec.rules)
     }
 }
 
@@ -70,16 +64,7 @@ impl MatchedRoute for HttpRoute {
         (one, one_match): (&HTTPRouteSpec, MatchId),
         (other, other_match): (&HTTPRouteSpec, MatchId),
     ) -> bool {
-        let everything = HTTPRouteMatch::default();
-        let find = |spec: &HTTPRouteSpec, id: MatchId| {
-            let mut matches = match_advice::matches(&spec.rules, &everything);
-            let found = matches.find(|(other, _)| *other == id);
-            found.map(|(_, one)| one.clone())
-        };
-        let (Some(one), Some(other)) = (find(one, one_match), find(other, other_match)) else {
-            return false;
-        };
-        MatchConditions::of(&one) == MatchConditions::of(&other)
+        rule::is_same_match((&*one.rules, one_match), (&*other.rules, other_match))
     }
 }
 
@@ -93,6 +78,15 @@ impl TargetFields for HTTPRouteSpec {
 
 impl RequestRule for HTTPRouteRule {
     type Match = HTTPRouteMatch;
+    type Conditions<'m> = MatchConditions<'m>;
+
+    fn listed_matches(&self) -> &[HTTPRouteMatch] {
+        &self.matches
+    }
+
+    fn conditions(one: &HTTPRouteMatch) -> MatchConditions<'_> {
+        MatchConditions::of(one)
+    }
 
     fn name(&self) -> Option<&SectionName> {
         self.name.as_ref()

@@ -6,6 +6,7 @@
 mod filter;
 mod filter_advice;
 mod filter_spec;
+mod matches;
 mod node;
 mod request_rule;
 mod rule_context;
@@ -13,6 +14,7 @@ mod rule_problems;
 pub(super) mod value_match;
 
 pub(super) use filter_spec::{FilterSpec, ManifestFilter};
+pub(super) use matches::{is_same_match, match_digests, matches};
 pub use node::{BackendNode, FilterNode, MirrorNode, RuleNode, TargetNode};
 pub(super) use request_rule::{
     BackendSpec, InvalidPath, LEFT_OUT, RequestRule, RuleMatches, build, names,

@@ -16,14 +16,23 @@ use gatefold_diagnostic::Code;
 use gatefold_manifest::api::{
     BackendObjectReference, BackendRef, HTTPRouteRetry, HTTPRouteTimeouts, SectionName,
 };
+use std::hash::Hash;
 
 /// A rule as in the manifest.
 pub(crate) trait RequestRule {
-    /// A match.
-    type Match;
+    /// A match. The default one matches everything.
+    type Match: Default + 'static;
+    /// The conditions of a match in comparable form. Equal conditions match the same requests.
+    type Conditions<'m>: Eq + Hash;
 
     /// Returns the name.
     fn name(&self) -> Option<&SectionName>;
+
+    /// Returns the matches as in the manifest.
+    fn listed_matches(&self) -> &[Self::Match];
+
+    /// Returns the conditions of a match.
+    fn conditions(one: &Self::Match) -> Self::Conditions<'_>;
 
     /// Builds the matches. The problems with them go to `context`.
     fn build_matches(

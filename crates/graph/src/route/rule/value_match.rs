@@ -6,9 +6,27 @@ use gatefold_dataplane::filter::header_modifier;
 use gatefold_dataplane::routing::matcher;
 use gatefold_diagnostic::{Code, Diagnostic, Pointer};
 use gatefold_manifest::api::{HTTPHeaderMatch, ValueMatchType};
+use std::collections::BTreeMap;
 
 /// Replaces an invalid regular expression. Like every expression it matches only text.
 const ANY_VALUE: &str = "(?s).*";
+
+/// A condition on a value.
+pub(crate) type ValueCondition<'m> = (ValueMatchType, &'m str);
+
+/// Returns conditions on headers in comparable form, by name in lower case. Of several with the same name only the first counts
+/// (API: `HTTPHeaderMatch.name`, `GRPCHeaderMatch.name`).
+pub(crate) fn header_conditions(
+    headers: &[HTTPHeaderMatch],
+) -> BTreeMap<String, ValueCondition<'_>> {
+    let mut conditions = BTreeMap::new();
+    for header in headers {
+        let name = header.name.as_str().to_ascii_lowercase();
+        let value = (header.kind, header.value.as_str());
+        conditions.entry(name).or_insert(value);
+    }
+    conditions
+}
 
 /// Removes repeated headers, and replaces each invalid expression by one that matches any value. Returns the problems with the
 /// invalid ones.
