@@ -110,17 +110,8 @@ impl ResolvedPolicy<'_> {
         objects: &[&TargetedObject],
         resources: &Resources,
     ) -> Option<Diagnostic> {
-        let first = objects.first()?;
         let key = &self.policy.key;
-        let (what, is, answers) = match objects.len() {
-            1 => (first.to_string(), "is", "answers"),
-            2 => (format!("{first} and 1 other object"), "are", "answer"),
-            all => (
-                format!("{first} and {} other objects", all - 1),
-                "are",
-                "answer",
-            ),
-        };
+        let (what, is, answers) = subject(objects)?;
         let mut found = match self.treatment {
             Treatment::Ignored => {
                 let message =
@@ -185,6 +176,20 @@ impl ResolvedPolicy<'_> {
         self.policy
             .finding(Code::IgnoredKind, name_pointer(), message)
     }
+}
+
+/// Returns the objects as the subject of a sentence, with the forms of `to be` and `to answer` that agree with it.
+fn subject(objects: &[&TargetedObject]) -> Option<(String, &'static str, &'static str)> {
+    let first = objects.first()?;
+    Some(match objects.len() {
+        1 => (first.to_string(), "is", "answers"),
+        2 => (format!("{first} and 1 other object"), "are", "answer"),
+        all => (
+            format!("{first} and {} other objects", all - 1),
+            "are",
+            "answer",
+        ),
+    })
 }
 
 /// Adds a note for each section that an object doesn't have.
