@@ -145,16 +145,16 @@ fn sigusr2_starts_the_successor() {
         let process = status["pid"].as_u64()?;
         (process != u64::from(old)).then_some(process)
     });
-    let _new = KilledOnDrop(new);
+    let _new = KilledProcess(new);
     assert_eq!(daemon.get(HOST, "/").status, 200);
     let ended = daemon.ended();
     assert!(ended.success(), "{ended}");
 }
 
 /// A process that is not a child of the test. It is killed when this is dropped.
-struct KilledOnDrop(u64);
+struct KilledProcess(u64);
 
-impl Drop for KilledOnDrop {
+impl Drop for KilledProcess {
     fn drop(&mut self) {
         signal(&self.0.to_string(), "KILL");
     }

@@ -3,18 +3,18 @@
 use super::*;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, SanType};
 
-struct Authority {
+struct TestAuthority {
     certificate: CertificateDer<'static>,
     issuer: Issuer<'static, KeyPair>,
 }
 
-impl Authority {
+impl TestAuthority {
     fn new() -> Self {
         let key = KeyPair::generate().expect("a key");
         let mut params = CertificateParams::new([]).expect("parameters");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let certificate = params.self_signed(&key).expect("a certificate");
-        Authority {
+        TestAuthority {
             certificate: certificate.der().clone(),
             issuer: Issuer::new(params, key),
         }
@@ -33,7 +33,11 @@ impl Authority {
     }
 }
 
-fn accepts(authority: &Authority, names: &[SubjectName], certificate: &CertificateDer<'_>) -> bool {
+fn accepts(
+    authority: &TestAuthority,
+    names: &[SubjectName],
+    certificate: &CertificateDer<'_>,
+) -> bool {
     let mut roots = RootCertStore::empty();
     roots.add(authority.certificate.clone()).expect("an anchor");
     let provider = ring::default_provider();
@@ -55,7 +59,7 @@ fn dns(name: &str) -> ServerName<'static> {
 
 #[test]
 fn certificate_must_have_the_server_name_if_no_names_are_listed() {
-    let authority = Authority::new();
+    let authority = TestAuthority::new();
     assert!(accepts(
         &authority,
         &[],
@@ -71,7 +75,7 @@ fn certificate_must_have_the_server_name_if_no_names_are_listed() {
         &[],
         &authority.issue(&["example.com"], "")
     ));
-    let other = Authority::new().issue(&["www.example.com"], "");
+    let other = TestAuthority::new().issue(&["www.example.com"], "");
     assert!(
         !accepts(&authority, &[], &other),
         "accepted the signature of another authority"
@@ -80,7 +84,7 @@ fn certificate_must_have_the_server_name_if_no_names_are_listed() {
 
 #[test]
 fn certificate_must_have_a_listed_name_and_the_server_name_does_not_count() {
-    let authority = Authority::new();
+    let authority = TestAuthority::new();
     let names = [
         SubjectName::Dns(dns("api.example.org")),
         SubjectName::DnsBelow("internal".to_owned()),
@@ -107,7 +111,7 @@ fn certificate_must_have_a_listed_name_and_the_server_name_does_not_count() {
     ));
     let longer = issue(&[], "spiffe://example.com/shop/else");
     assert!(!accepts(&authority, &names, &longer));
-    let other = Authority::new().issue(&["api.example.org"], "");
+    let other = TestAuthority::new().issue(&["api.example.org"], "");
     assert!(
         !accepts(&authority, &names, &other),
         "accepted the signature of another authority"
@@ -116,13 +120,14 @@ fn certificate_must_have_a_listed_name_and_the_server_name_does_not_count() {
 
 #[test]
 fn settings_are_equal_only_if_every_part_is() {
-    let (one, other) = (Authority::new(), Authority::new());
-    let settings = |name: &str, authority: &Authority, names: &[SubjectName]| BackendHandshake {
-        server_name: dns(name),
-        authorities: TrustedAuthorities::Listed([authority.certificate.clone()].into()),
-        names: names.into(),
-        identity: None,
-    };
+    let (one, other) = (TestAuthority::new(), TestAuthority::new());
+    let settings =
+        |name: &str, authority: &TestAuthority, names: &[SubjectName]| BackendHandshake {
+            server_name: dns(name),
+            authorities: TrustedAuthorities::Listed([authority.certificate.clone()].into()),
+            names: names.into(),
+            identity: None,
+        };
     let first = settings("a.example", &one, &[]);
     assert_eq!(first, settings("a.example", &one, &[]));
     assert_ne!(first, settings("b.example", &one, &[]));
@@ -133,7 +138,7 @@ fn settings_are_equal_only_if_every_part_is() {
 
 #[test]
 fn prepared_settings_have_distinct_ids() {
-    let authority = Authority::new();
+    let authority = TestAuthority::new();
     let prepare = || {
         let prepared = BackendTls::new(BackendHandshake {
             server_name: dns("a.example"),

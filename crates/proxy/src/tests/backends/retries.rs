@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use tokio::io::AsyncReadExt;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 
 const BACKOFF: Duration = Duration::from_millis(20);
 
@@ -189,24 +189,15 @@ async fn retries_end_at_the_time_limit_of_the_request() {
 #[tokio::test(flavor = "multi_thread")]
 async fn body_that_is_incomplete_or_too_long_to_keep_is_not_retried() {
     // It responds without reading the body.
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let address = listener.local_addr().expect("its address");
-    let seen = Arc::new(AtomicUsize::new(0));
-    let count = seen.clone();
-    tokio::spawn(async move {
-        while let Ok((tcp, _)) = listener.accept().await {
-            let count = count.clone();
-            tokio::spawn(async move {
-                let mut client = Client::new(tcp);
-                client.message(true, false).await.expect("a request");
-                count.fetch_add(1, Ordering::SeqCst);
-                client
-                    .send("HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n")
-                    .await;
-                let _ = client.stream.read_to_end(&mut Vec::new()).await;
-            });
-        }
-    });
+    let (address, seen) = counting_backend(|mut client, count| async move {
+        client.message(true, false).await.expect("a request");
+        count.fetch_add(1, Ordering::SeqCst);
+        client
+            .send("HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n")
+            .await;
+        let _ = client.stream.read_to_end(&mut Vec::new()).await;
+    })
+    .await;
     let gateway = Gateway::start(retrying(&[address], 5)).await;
     let mut client = gateway.connect().await;
     client
@@ -241,27 +232,36 @@ async fn complete_body_of_unknown_length_is_retried() {
     assert_eq!(upstream.requests(), 2);
 }
 
-/// Starts a backend that responds to no request: it closes the connection, or stays silent.
-async fn unanswering(silent: bool) -> (SocketAddr, Arc<AtomicUsize>) {
+/// Starts a backend that serves each connection with `serve`, which counts requests. Returns its address and the count.
+async fn counting_backend<F>(
+    serve: impl Fn(Client<TcpStream>, Arc<AtomicUsize>) -> F + Send + 'static,
+) -> (SocketAddr, Arc<AtomicUsize>)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("its address");
     let seen = Arc::new(AtomicUsize::new(0));
     let count = seen.clone();
     tokio::spawn(async move {
         while let Ok((tcp, _)) = listener.accept().await {
-            let count = count.clone();
-            tokio::spawn(async move {
-                let mut client = Client::new(tcp);
-                if client.message(false, false).await.is_some() {
-                    count.fetch_add(1, Ordering::SeqCst);
-                }
-                if silent {
-                    let _ = client.stream.read_to_end(&mut Vec::new()).await;
-                }
-            });
+            tokio::spawn(serve(Client::new(tcp), count.clone()));
         }
     });
     (address, seen)
+}
+
+/// Starts a backend that responds to no request: it closes the connection, or stays silent.
+async fn unanswering(silent: bool) -> (SocketAddr, Arc<AtomicUsize>) {
+    counting_backend(move |mut client, count| async move {
+        if client.message(false, false).await.is_some() {
+            count.fetch_add(1, Ordering::SeqCst);
+        }
+        if silent {
+            let _ = client.stream.read_to_end(&mut Vec::new()).await;
+        }
+    })
+    .await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -298,27 +298,17 @@ async fn request_is_sent_once_if_attempts_are_zero() {
 
 /// Starts a backend that responds to one request per connection, and closes the connection after reading the next one.
 async fn ends_kept_connections() -> (SocketAddr, Arc<AtomicUsize>) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let address = listener.local_addr().expect("its address");
-    let seen = Arc::new(AtomicUsize::new(0));
-    let count = seen.clone();
-    tokio::spawn(async move {
-        while let Ok((tcp, _)) = listener.accept().await {
-            let count = count.clone();
-            tokio::spawn(async move {
-                let mut client = Client::new(tcp);
-                client.message(true, false).await.expect("a request");
-                count.fetch_add(1, Ordering::SeqCst);
-                client
-                    .send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
-                    .await;
-                if client.message(true, false).await.is_some() {
-                    count.fetch_add(1, Ordering::SeqCst);
-                }
-            });
+    counting_backend(|mut client, count| async move {
+        client.message(true, false).await.expect("a request");
+        count.fetch_add(1, Ordering::SeqCst);
+        client
+            .send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+            .await;
+        if client.message(true, false).await.is_some() {
+            count.fetch_add(1, Ordering::SeqCst);
         }
-    });
-    (address, seen)
+    })
+    .await
 }
 
 #[tokio::test(flavor = "multi_thread")]
