@@ -26,7 +26,7 @@ use arc_swap::ArcSwap;
 use gatefold_dataplane::Snapshot;
 use gatefold_diagnostic::Code;
 use gatefold_graph::Graph;
-use gatefold_listen::{HttpApp, Sockets};
+use gatefold_listen::{HttpApp, Sockets, Workers};
 use gatefold_manifest::SettlingFiles;
 use log::ReloadLog;
 use retired::Retired;
@@ -100,6 +100,11 @@ impl<A: HttpApp> Reload<A> {
     /// The configuration in force, for the admin API and the log.
     pub fn published(&self) -> Arc<ArcSwap<Published>> {
         self.published.clone()
+    }
+
+    /// The threads that serve connections.
+    pub fn workers(&self) -> Arc<Workers<A>> {
+        self.sockets.workers().clone()
     }
 
     /// Notifies when a new [`Published`] is in force or a requested reload has ended.

@@ -21,7 +21,7 @@ async fn swaps_the_snapshot_only_when_the_configuration_differs() {
     let file = folder.path().join("edge.yaml");
     std::fs::write(&file, MANIFESTS).expect("written");
     let snapshot = Arc::new(ArcSwap::from_pointee(Snapshot::default()));
-    let app = proxy::build(snapshot.clone(), proxy::Options::default());
+    let proxies = proxy::build(snapshot.clone(), &proxy::Options::default());
     let settings = Settings {
         roots: vec![folder.path().to_owned()],
         addresses: vec![Ipv4Addr::LOCALHOST.into()],
@@ -31,7 +31,7 @@ async fn swaps_the_snapshot_only_when_the_configuration_differs() {
     };
     let (wakes, _woken) = crate::watch::wake_channel();
     let sockets = Sockets::new(
-        app,
+        gatefold_listen::Workers::start(proxies).expect("threads"),
         snapshot.clone(),
         gatefold_listen::ListenOptions::default(),
     );

@@ -7,10 +7,15 @@ use tokio::time::{MissedTickBehavior, interval};
 
 /// Runs `daemon`, and meanwhile sends keep-alive messages to systemd's watchdog.
 ///
-/// Each message is sent by the task that runs `daemon`, after a worker thread of the runtime has run another task.
-/// If the task is stuck or all threads block, no message is sent, and systemd restarts the daemon. A folder that
+/// Each message is sent by the task that runs `daemon`, after another thread of the runtime has run a task, and `respond` has
+/// resolved, which says that all threads that serve requests work. If a thread is stuck, no message is sent, and systemd
+/// restarts the daemon. A folder that
 /// can't be read (a dead network file system) is no reason for that: traffic continues without it.
-pub async fn run_with_watchdog<T>(daemon: impl Future<Output = T>, notifier: &Notifier) -> T {
+pub async fn run_with_watchdog<T, R: Future<Output = ()>>(
+    daemon: impl Future<Output = T>,
+    respond: impl Fn() -> R,
+    notifier: &Notifier,
+) -> T {
     let Some(period) = notifier.watchdog() else {
         return daemon.await;
     };
@@ -25,6 +30,7 @@ pub async fn run_with_watchdog<T>(daemon: impl Future<Output = T>, notifier: &No
                 due.tick().await;
                 // This fails only if the runtime is shut down.
                 let _ = tokio::spawn(async {}).await;
+                respond().await;
             } => notifier.alive(),
         }
     }

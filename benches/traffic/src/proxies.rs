@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use gatefold_compile::compile;
 use gatefold_dataplane::Snapshot;
 use gatefold_graph::{Environment, build};
-use gatefold_listen::{ActiveRequest, ListenOptions, Sockets};
+use gatefold_listen::{ActiveRequest, ListenOptions, Sockets, Workers};
 use gatefold_manifest::Loader;
 use pingora_core::Result;
 use pingora_core::apps::HttpServerOptions;
@@ -143,7 +143,7 @@ fn under_sockets(settings: &ProxySettings) -> anyhow::Result<()> {
         .build()?;
     runtime.block_on(async {
         let mut sockets = Sockets::new(
-            Arc::new(bare(settings)),
+            Workers::start((0..THREADS).map(|_| Arc::new(bare(settings))))?,
             snapshot.clone(),
             ListenOptions::default(),
         );

@@ -18,6 +18,7 @@ mod shared;
 mod socket;
 pub mod sweep;
 mod tls;
+mod worker;
 
 pub use connection::Connection;
 pub use connection::active_request::{ActiveRequest, HoldsRequest, HttpApp};
@@ -29,3 +30,4 @@ pub use shared::ListenOptions;
 pub use socket::bind::{BindFailure, BindFailureReason};
 pub use socket::inherited::{BoundSocket, InheritedSocket};
 pub use socket::{Failures, Sockets};
+pub use worker::Workers;

@@ -47,7 +47,7 @@ pub struct Gatefold {
     pub(crate) counters: Counters,
     mirrors: Mirrors,
     pub(crate) tls_cache: Arc<TlsCache>,
-    warnings: Warnings,
+    warnings: Arc<Warnings>,
     pub(crate) watch: EndpointWatch,
     preserve_header_case: bool,
     path_normalization: PathNormalization,
@@ -60,13 +60,33 @@ impl Gatefold {
         Gatefold {
             snapshot,
             timeouts,
-            mirrors: Mirrors::new(timeouts, counters.clone(), tls_cache.clone()),
+            mirrors: Mirrors::new(
+                timeouts,
+                counters.clone(),
+                tls_cache.clone(),
+                options.threads,
+            ),
             tls_cache,
             counters,
             watch: EndpointWatch::new(timeouts.upstream_read, timeouts.upstream_idle),
-            warnings: Warnings::default(),
+            warnings: Arc::default(),
             preserve_header_case: options.preserve_header_case,
             path_normalization: options.path_normalization,
+        }
+    }
+
+    /// Returns the application of another thread. It has its own connections to endpoints and mirrors, and shares all else.
+    pub(crate) fn for_another_thread(&self) -> Self {
+        Gatefold {
+            snapshot: self.snapshot.clone(),
+            timeouts: self.timeouts,
+            mirrors: self.mirrors.for_another_thread(),
+            tls_cache: self.tls_cache.clone(),
+            counters: self.counters.clone(),
+            watch: EndpointWatch::new(self.timeouts.upstream_read, self.timeouts.upstream_idle),
+            warnings: self.warnings.clone(),
+            preserve_header_case: self.preserve_header_case,
+            path_normalization: self.path_normalization,
         }
     }
 

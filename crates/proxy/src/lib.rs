@@ -37,6 +37,11 @@ use std::sync::Arc;
 /// Default for the maximum number of idle connections to endpoints.
 const IDLE_UPSTREAM: usize = 1024;
 
+/// A file without certificates. Connections get their authorities from the policy. Without this file, each connector of each
+/// thread would read the system's at start-up and keep two copies of them (a quarter of a megabyte), and Pingora panics if one
+/// can't be read.
+pub(crate) const NO_AUTHORITIES: &str = "/dev/null";
+
 /// Flow-control windows for uploads over HTTP/2. The default of RFC 9113, 64 KiB per round trip, is slow over long distances.
 /// Both windows bound the memory for a connection's unread data.
 const HTTP2_STREAM_WINDOW: u32 = 256 * 1024;
@@ -45,7 +50,7 @@ const HTTP2_CONNECTION_WINDOW: u32 = 1024 * 1024;
 /// The settings of the proxy. None of them depends on the snapshot.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The number of threads of the runtime. Pingora divides shared resources by it.
+    /// The number of threads that serve requests.
     pub threads: usize,
     /// The maximum number of idle connections to endpoints, over all threads.
     pub idle_upstream: usize,
@@ -72,21 +77,29 @@ impl Default for Options {
     }
 }
 
-/// Builds the proxy, which all sockets share.
-pub fn build(snapshot: Arc<ArcSwap<Snapshot>>, options: Options) -> Arc<HttpProxy<Gatefold>> {
+/// Builds one proxy for each thread, which all sockets share. Each has its own connections to endpoints.
+pub fn build(snapshot: Arc<ArcSwap<Snapshot>>, options: &Options) -> Vec<Arc<HttpProxy<Gatefold>>> {
+    let first = Gatefold::new(snapshot, options);
+    let others = (1..options.threads).map(|_| first.for_another_thread());
+    let others: Vec<_> = others.collect();
+    let all = std::iter::once(first).chain(others);
+    all.map(|app| Arc::new(proxy(app, options))).collect()
+}
+
+/// Builds the proxy of one thread.
+fn proxy(gatefold: Gatefold, options: &Options) -> HttpProxy<Gatefold> {
     let conf = ServerConf {
-        threads: options.threads,
-        // Pingora multiplies this by the number of threads.
+        threads: 1,
+        ca_file: Some(NO_AUTHORITIES.to_owned()),
         upstream_keepalive_pool_size: (options.idle_upstream / options.threads.max(1)).max(1),
         // The hooks decide on every retry, since a rule may set the number of attempts.
         max_retries: usize::MAX,
         ..ServerConf::default()
     };
-    let gatefold = Gatefold::new(snapshot, &options);
     let mut proxy = http_proxy(&Arc::new(conf), gatefold);
     proxy.server_options = Some(server_options());
     proxy.h2_options = Some(http2_options());
-    Arc::new(proxy)
+    proxy
 }
 
 fn server_options() -> HttpServerOptions {

@@ -30,7 +30,7 @@ use anyhow::Context as _;
 use arc_swap::ArcSwap;
 use descriptor_budget::DescriptorBudget;
 use gatefold_dataplane::Snapshot;
-use gatefold_listen::{self as listen, Deadlines, Sockets};
+use gatefold_listen::{self as listen, Deadlines, Sockets, Workers};
 use gatefold_proxy::{self as proxy, Gatefold};
 use pingora_proxy::HttpProxy;
 use prometheus_client::registry::Registry;
@@ -57,8 +57,10 @@ pub(super) fn run(mut args: RunArgs) -> Result<ExitCode, Error> {
     // This fails only if a provider is installed already, and this is the only place that installs one.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let takeover = Takeover::begin(args.upgrade_socket.as_deref(), activation)?;
+    // Reloads and the admin API run here; requests run on the workers.
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(args.threads())
+        .worker_threads(1)
+        .thread_name("control")
         .enable_all()
         .build()
         .context("can't start threads")?;
@@ -106,8 +108,9 @@ async fn serve(
         tokio::spawn(status_messages::send(notifier, published, rounds, state));
     }
     let upgrade_socket = takeover.serve(handover)?;
+    let workers = reload.workers();
     let running = reload.run(woken, sockets_requests, state.clone(), grace);
-    let open = run_with_watchdog(running, &notifier).await;
+    let open = run_with_watchdog(running, || workers.respond(), &notifier).await;
     close(admin, upgrade_socket, &state).await;
     signals.abort();
     announce_end(open);
@@ -149,7 +152,7 @@ fn prepare(
 ) -> Result<(Reload<HttpProxy<Gatefold>>, View), Error> {
     let mut registry = Registry::default();
     let snapshot = Arc::new(ArcSwap::from_pointee(Snapshot::default()));
-    let mut sockets = sockets(&args, snapshot.clone(), &mut registry);
+    let mut sockets = sockets(&args, snapshot.clone(), &mut registry)?;
     let named_sockets = takeover.adopt(&mut sockets)?;
     let mode = if args.poll {
         WatchMode::Poll
@@ -179,7 +182,7 @@ fn sockets(
     args: &RunArgs,
     snapshot: Arc<ArcSwap<Snapshot>>,
     registry: &mut Registry,
-) -> Sockets<HttpProxy<Gatefold>> {
+) -> Result<Sockets<HttpProxy<Gatefold>>, Error> {
     let budget = DescriptorBudget::of_this_process(args.max_connections);
     let options = proxy::Options {
         threads: args.threads(),
@@ -197,8 +200,9 @@ fn sockets(
         },
         meters: listen::Meters::register(registry),
     };
-    let proxy = proxy::build(snapshot.clone(), options);
-    Sockets::new(proxy, snapshot, connections)
+    let proxies = proxy::build(snapshot.clone(), &options);
+    let workers = Workers::start(proxies).context("can't start threads")?;
+    Ok(Sockets::new(workers, snapshot, connections))
 }
 
 #[cfg(test)]

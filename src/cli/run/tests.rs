@@ -5,7 +5,7 @@ use crate::reload::{Reload, Settings};
 use crate::watch::Wake;
 use arc_swap::ArcSwap;
 use gatefold_dataplane::Snapshot;
-use gatefold_listen::{self as listen, Sockets};
+use gatefold_listen::{self as listen, Sockets, Workers};
 use gatefold_proxy as proxy;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,8 +23,12 @@ fn ends_while_a_reload_hangs() {
     runtime.spawn_blocking(move || released.recv());
     let open = runtime.block_on(async {
         let snapshot = Arc::new(ArcSwap::from_pointee(Snapshot::default()));
-        let app = proxy::build(snapshot.clone(), proxy::Options::default());
-        let sockets = Sockets::new(app, snapshot.clone(), listen::ListenOptions::default());
+        let proxies = proxy::build(snapshot.clone(), &proxy::Options::default());
+        let sockets = Sockets::new(
+            Workers::start(proxies).expect("threads"),
+            snapshot.clone(),
+            listen::ListenOptions::default(),
+        );
         let (wakes, woken) = crate::watch::wake_channel();
         let settings = Settings::default();
         let reload = Reload::new(settings, vec![], false, wakes.clone(), sockets, snapshot);

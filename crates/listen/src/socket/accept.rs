@@ -191,6 +191,7 @@ mod tests {
     use crate::shared::ListenOptions;
     use crate::socket::Sockets;
     use crate::socket::bind::bind;
+    use crate::worker::Workers;
     use arc_swap::ArcSwap;
     use async_trait::async_trait;
     use gatefold_dataplane::{HttpListeners, Port, Snapshot};
@@ -230,7 +231,11 @@ mod tests {
             ..Snapshot::default()
         };
         let snapshot = Arc::new(ArcSwap::from_pointee(snapshot));
-        let mut sockets = Sockets::new(Arc::new(PanickingEcho), snapshot, ListenOptions::default());
+        let mut sockets = Sockets::new(
+            Workers::on_current_runtime(Arc::new(PanickingEcho)),
+            snapshot,
+            ListenOptions::default(),
+        );
         sockets.adopt(listener.into()).expect("a TCP socket");
         sockets.prepare([key]);
         sockets.commit().await;

@@ -14,6 +14,7 @@ use crate::HttpApp;
 use crate::connection::deadline_sweep::DeadlineSweep;
 use crate::connection::registry::Registry;
 use crate::shared::{ListenOptions, SharedState};
+use crate::worker::Workers;
 use accept::AcceptLoop;
 use activated::ActivatedSocket;
 use arc_swap::ArcSwap;
@@ -37,10 +38,9 @@ pub type Failures = BTreeMap<SocketKey, BindFailure>;
 
 /// The listening sockets and their connections.
 ///
-/// A change has three steps: [`prepare`](Self::prepare), publishing the new snapshot, and [`commit`](Self::commit). Accept
-/// loops and connections run on the Tokio runtime in which these are called.
+/// A change has three steps: [`prepare`](Self::prepare), publishing the new snapshot, and [`commit`](Self::commit).
 pub struct Sockets<A> {
-    app: Arc<A>,
+    workers: Arc<Workers<A>>,
     snapshot: Arc<ArcSwap<Snapshot>>,
     wanted: BTreeSet<SocketKey>,
     /// Bound, but not accepting yet.
@@ -73,11 +73,15 @@ struct Closing {
 }
 
 impl<A: HttpApp> Sockets<A> {
-    /// Creates an empty set of sockets. Connections are passed to `app`. `snapshot` determines, for each connection, what the
+    /// Creates an empty set of sockets. Connections are served by `workers`. `snapshot` determines, for each connection, what the
     /// port serves and with which certificates.
-    pub fn new(app: Arc<A>, snapshot: Arc<ArcSwap<Snapshot>>, options: ListenOptions) -> Self {
+    pub fn new(
+        workers: Workers<A>,
+        snapshot: Arc<ArcSwap<Snapshot>>,
+        options: ListenOptions,
+    ) -> Self {
         Sockets {
-            app,
+            workers: Arc::new(workers),
             snapshot,
             wanted: BTreeSet::new(),
             prepared: BTreeMap::new(),
@@ -182,6 +186,11 @@ impl<A: HttpApp> Sockets<A> {
             self.backoff.failed();
         }
         before != self.failures
+    }
+
+    /// The threads that serve the connections.
+    pub fn workers(&self) -> &Arc<Workers<A>> {
+        &self.workers
     }
 
     /// The sockets that couldn't be bound in the last attempt.
@@ -319,12 +328,19 @@ impl<A: HttpApp> Sockets<A> {
         } else {
             IpFamilies::Own
         };
-        let listener = Arc::new(tokio::net::TcpListener::from_std(listener)?);
+        let worker = self.workers.for_socket();
+        let runtime = self.workers.runtime(worker);
+        let listener = {
+            // Registers the socket with the worker's runtime.
+            let _entered = runtime.enter();
+            Arc::new(tokio::net::TcpListener::from_std(listener)?)
+        };
         let (stop, stopped) = watch::channel(false);
         let server = PortServer::new(
             key,
             families,
-            self.app.clone(),
+            self.workers.clone(),
+            worker,
             self.snapshot.clone(),
             self.shared.clone(),
             stopped.clone(),
@@ -335,7 +351,7 @@ impl<A: HttpApp> Sockets<A> {
             listener: listener.clone(),
             stop,
             connections,
-            task: tokio::spawn(accept_loop.run(listener)),
+            task: runtime.spawn(accept_loop.run(listener)),
         })
     }
 

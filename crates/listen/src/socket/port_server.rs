@@ -11,10 +11,13 @@ use crate::connection::stream::ClientStream;
 use crate::http_stream::HttpStream;
 use crate::shared::SharedState;
 use crate::tls::SocketTls;
+use crate::worker::{WorkerId, Workers};
 use arc_swap::ArcSwap;
 use gatefold_dataplane::{Port, Snapshot, SocketKey};
 use pingora_core::protocols::IO;
 use pingora_core::services::listening::Service;
+use pingora_core::{ErrorType, OrErr as _};
+use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use tokio::net::TcpStream;
@@ -35,7 +38,9 @@ pub(crate) struct PortServer<A> {
     own: PortKey,
     /// The port of IPv4 clients, on a socket that accepts both families.
     ipv4: Option<PortKey>,
-    app: Arc<A>,
+    workers: Arc<Workers<A>>,
+    /// The worker that accepts the socket's connections.
+    accepting: WorkerId,
     snapshot: Arc<ArcSwap<Snapshot>>,
     connections: Arc<Registry>,
     shared: Arc<SharedState>,
@@ -57,6 +62,32 @@ enum Layers {
     Https(Arc<SocketTls>),
 }
 
+/// An accepted TCP stream, on its way to its worker.
+enum AcceptedStream {
+    /// Registered with the runtime of the accepting worker, which serves it too.
+    Registered(TcpStream),
+    /// For the runtime of another worker.
+    Unregistered(std::net::TcpStream),
+}
+
+impl AcceptedStream {
+    fn new(tcp: TcpStream, stays: bool) -> io::Result<Self> {
+        Ok(if stays {
+            AcceptedStream::Registered(tcp)
+        } else {
+            AcceptedStream::Unregistered(tcp.into_std()?)
+        })
+    }
+
+    /// Registers the stream with the current runtime.
+    fn registered(self) -> io::Result<TcpStream> {
+        match self {
+            AcceptedStream::Registered(tcp) => Ok(tcp),
+            AcceptedStream::Unregistered(tcp) => TcpStream::from_std(tcp),
+        }
+    }
+}
+
 impl<A: HttpApp> PortServer<A> {
     /// Creates a server for the connections of `socket`.
     ///
@@ -66,7 +97,8 @@ impl<A: HttpApp> PortServer<A> {
     pub(crate) fn new(
         socket: SocketKey,
         families: IpFamilies,
-        app: Arc<A>,
+        workers: Arc<Workers<A>>,
+        accepting: WorkerId,
         snapshot: Arc<ArcSwap<Snapshot>>,
         shared: Arc<SharedState>,
         stop: watch::Receiver<bool>,
@@ -82,7 +114,8 @@ impl<A: HttpApp> PortServer<A> {
         Ok(PortServer {
             own: port(socket)?,
             ipv4,
-            app,
+            workers,
+            accepting,
             snapshot,
             connections: shared.registries.open(socket, &shared.meters),
             shared,
@@ -97,17 +130,28 @@ impl<A: HttpApp> PortServer<A> {
 
     /// Serves a connection in its own task, so that a panic ends only this connection.
     pub(crate) fn spawn(&self, tcp: TcpStream, peer: SocketAddr, permit: Option<ConnectionPermit>) {
+        let worker = self.workers.for_connection(self.accepting);
+        let tcp = match AcceptedStream::new(tcp, worker == self.accepting) {
+            Ok(tcp) => tcp,
+            Err(error) => {
+                warn!(%error, "can't serve a connection");
+                return;
+            }
+        };
         let (socket, layers) = self.select(peer);
         let tls = matches!(layers, Layers::Https(_));
         let connection = Arc::new(Connection::new(socket, peer, tls, self.shared.clone()));
         let entry = self.connections.enter(connection.clone(), permit);
-        let app = self.app.clone();
         let stop = self.stop.clone();
         let deadline = self.shared.deadlines.handshake;
-        let task = tokio::spawn({
+        let task = self.workers.spawn(worker, |app| {
             let connection = connection.clone();
             async move {
-                let stream = match ClientStream::new(tcp, connection.clone(), entry) {
+                let stream = tcp
+                    .registered()
+                    .or_err(ErrorType::InternalError, "a runtime refuses its socket")
+                    .and_then(|tcp| ClientStream::new(tcp, connection.clone(), entry));
+                let stream = match stream {
                     Ok(stream) => stream,
                     Err(error) => {
                         warn!(%error, "can't serve a connection");

@@ -9,6 +9,7 @@ mod copy;
 pub(crate) use body::{Copies, Tap};
 
 use crate::Counters;
+use crate::NO_AUTHORITIES;
 use crate::counters::Mirrored;
 use crate::upstream::backend_tls;
 use crate::upstream::peer::{Exchange, Timeouts};
@@ -29,7 +30,7 @@ use tracing::debug;
 const IN_FLIGHT: usize = 256;
 /// Maximum number of copies in flight per mirror, so that a silent mirror leaves room for others.
 const IN_FLIGHT_EACH: usize = 64;
-/// Maximum number of idle connections to mirrors.
+/// Maximum number of idle connections to mirrors, over all threads.
 const IDLE: usize = 128;
 
 /// Whether an attempt to forward a request starts its copies.
@@ -51,6 +52,8 @@ pub(crate) struct Mirrors {
 struct MirrorState {
     /// Created with the first copy.
     connector: OnceLock<Connector>,
+    /// Maximum number of its idle connections.
+    idle: usize,
     in_flight: CopiesInFlight,
     timeouts: Timeouts,
     counters: Counters,
@@ -64,14 +67,43 @@ impl std::fmt::Debug for Mirrors {
 }
 
 impl Mirrors {
-    pub(crate) fn new(timeouts: Timeouts, counters: Counters, tls_cache: Arc<TlsCache>) -> Self {
+    /// `threads` is the number of threads with their own connections.
+    pub(crate) fn new(
+        timeouts: Timeouts,
+        counters: Counters,
+        tls_cache: Arc<TlsCache>,
+        threads: usize,
+    ) -> Self {
         Mirrors {
             inner: Arc::new(MirrorState {
                 connector: OnceLock::new(),
+                idle: (IDLE / threads.max(1)).max(1),
                 in_flight: CopiesInFlight::default(),
                 timeouts,
                 counters,
                 tls_cache,
+            }),
+        }
+    }
+
+    /// Returns the mirrors of another thread. They have their own connections, and share the limits.
+    pub(crate) fn for_another_thread(&self) -> Self {
+        let MirrorState {
+            connector: _,
+            idle,
+            in_flight,
+            timeouts,
+            counters,
+            tls_cache,
+        } = &*self.inner;
+        Mirrors {
+            inner: Arc::new(MirrorState {
+                connector: OnceLock::new(),
+                idle: *idle,
+                in_flight: in_flight.clone(),
+                timeouts: *timeouts,
+                counters: counters.clone(),
+                tls_cache: tls_cache.clone(),
             }),
         }
     }
@@ -161,13 +193,17 @@ impl Mirrors {
         let inner = self.inner.clone();
         tokio::spawn(async move {
             let _slot = slot;
-            let connector = inner
-                .connector
-                .get_or_init(|| Connector::new(Some(ConnectorOptions::new(IDLE))));
+            let connector = inner.connector.get_or_init(|| connector(inner.idle));
             let outcome = copy.send(connector).await;
             inner.counters.mirrored(outcome);
         });
     }
+}
+
+fn connector(idle: usize) -> Connector {
+    let mut options = ConnectorOptions::new(idle);
+    options.ca_file = Some(NO_AUTHORITIES.to_owned());
+    Connector::new(Some(options))
 }
 
 /// The number of copies in flight.

@@ -41,22 +41,22 @@ pub(crate) fn of(
 /// Returns an endpoint to connect to with TLS. Only requests with the same settings share connections.
 ///
 /// # Errors
-/// If Pingora can't be given the authorities or the client certificate. It would fall back to trusting others.
+/// If Pingora can't be given the authorities or the client certificate. It would fall back to those of its connector.
 pub(crate) fn peer(
     endpoint: SocketAddr,
     tls: &BackendTls,
     prepared: &PreparedTls,
 ) -> Result<Box<HttpPeer>> {
-    let authorities = prepared.authorities.as_ref();
-    let no_authority = authorities.is_some_and(|list| list.is_empty());
-    if no_authority || prepared.identity.is_some() != tls.handshake.identity.is_some() {
+    if prepared.authorities.is_empty()
+        || prepared.identity.is_some() != tls.handshake.identity.is_some()
+    {
         let why = "a certificate for connections to backends can't be used";
         return Error::e_explain(ErrorType::InvalidCert, why);
     }
     // Pingora verifies nothing without a name. A hostname is never empty.
     let name = tls.handshake.server_name.to_str().into_owned();
     let mut peer = Box::new(HttpPeer::new(endpoint, true, name));
-    peer.options.ca = prepared.authorities.clone();
+    peer.options.ca = Some(prepared.authorities.clone());
     peer.client_cert_key = prepared.identity.clone();
     pool_key::set_tls(&mut peer, tls);
     Ok(peer)

@@ -4,7 +4,7 @@
 //! endpoints. Both live as long as some snapshot has the settings. Lookups don't lock.
 
 use arc_swap::ArcSwap;
-use gatefold_dataplane::backend_tls::{BackendTls, ClientIdentity, TrustedAuthorities};
+use gatefold_dataplane::backend_tls::{BackendTls, ClientIdentity};
 use pingora_core::utils::tls::{CertKey, WrappedX509, parse_x509};
 use std::collections::HashMap;
 use std::fmt;
@@ -48,8 +48,7 @@ impl TlsCache {
 
 /// TLS settings in Pingora's types.
 pub(crate) struct PreparedTls {
-    /// `None` for the system's authorities, which Pingora loads itself.
-    pub(crate) authorities: Option<Arc<[WrappedX509]>>,
+    pub(crate) authorities: Arc<[WrappedX509]>,
     pub(crate) identity: Option<Arc<CertKey>>,
     /// Fingerprints of certificates that have one of the policy's names.
     fingerprints: ArcSwap<Vec<Vec<u8>>>,
@@ -63,15 +62,10 @@ impl fmt::Debug for PreparedTls {
 
 impl PreparedTls {
     fn new(tls: &BackendTls) -> Self {
-        let authorities = match &tls.handshake.authorities {
-            TrustedAuthorities::System(_) => None,
-            TrustedAuthorities::Listed(list) => {
-                Some(list.iter().filter_map(|it| wrapped(it)).collect())
-            }
-        };
+        let authorities = tls.handshake.authorities.certificates().iter();
         let identity = tls.handshake.identity.as_deref();
         PreparedTls {
-            authorities,
+            authorities: authorities.filter_map(|it| wrapped(it)).collect(),
             identity: identity.and_then(cert_key).map(Arc::new),
             fingerprints: ArcSwap::default(),
         }

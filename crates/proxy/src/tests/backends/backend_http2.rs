@@ -1,7 +1,7 @@
 //! Backends that speak HTTP/2 without TLS.
 
 use crate::tests::support::http2_upstream::{Behaviour, Http2Upstream, send};
-use crate::tests::support::{Gateway, port, port_of, port_with, rule, soon};
+use crate::tests::support::{Gateway, THREADS, port, port_of, port_with, rule, soon};
 use bytes::Bytes;
 use gatefold_dataplane::Rule;
 use gatefold_dataplane::filter::path_modifier::PathModifier;
@@ -89,7 +89,7 @@ async fn data_up_to_a_window_flows_in_both_directions() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn requests_share_a_connection_and_stalled_ones_do_not_block_others() {
+async fn requests_of_a_thread_share_a_connection_and_stalled_ones_do_not_block_others() {
     let upstream = Http2Upstream::start(Behaviour::Download).await;
     let gateway = Gateway::start(port(upstream.action())).await;
     let mut stalled = Vec::new();
@@ -99,10 +99,10 @@ async fn requests_share_a_connection_and_stalled_ones_do_not_block_others() {
         let (response, _) = client.send_request(call("/large"), true).expect("sent");
         stalled.push((client, soon(response).await.expect("headers")));
     }
-    assert_eq!(upstream.connections(), 1, "40 successive requests");
+    assert_eq!(upstream.connections(), THREADS, "40 successive requests");
     let answer = gateway.get("/small").await;
     assert_eq!(answer.status(), 200, "with 40 stalled responses");
-    assert_eq!(upstream.connections(), 1);
+    assert_eq!(upstream.connections(), THREADS);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -18,7 +18,7 @@ use gatefold_dataplane::routing::router::Router;
 use gatefold_dataplane::timeouts::RuleTimeouts;
 use gatefold_dataplane::tls::PortTls;
 use gatefold_dataplane::{Action, Listener, Port, Rule, RuleId, Snapshot, SocketKey};
-use gatefold_listen::{self as listen, Sockets};
+use gatefold_listen::{self as listen, Sockets, Workers};
 use pingora_proxy::HttpProxy;
 use std::future::Future;
 use std::net::SocketAddr;
@@ -37,6 +37,9 @@ pub(crate) async fn soon<T>(future: impl Future<Output = T>) -> T {
         .await
         .expect("it takes too long")
 }
+
+/// The number of threads of a [`Gateway`].
+pub(crate) const THREADS: usize = 2;
 
 /// A running proxy.
 pub(crate) struct Gateway {
@@ -58,7 +61,7 @@ impl Gateway {
     /// Serves a port and counts requests in these counters.
     pub(crate) async fn counting(port: Port, timeouts: Timeouts, counters: Counters) -> Gateway {
         let options = Options {
-            threads: 2,
+            threads: THREADS,
             timeouts,
             counters,
             ..Options::default()
@@ -73,7 +76,7 @@ impl Gateway {
         connections: listen::ListenOptions,
     ) -> Gateway {
         let options = Options {
-            threads: 2,
+            threads: THREADS,
             timeouts,
             ..Options::default()
         };
@@ -86,8 +89,8 @@ impl Gateway {
         connections: listen::ListenOptions,
     ) -> Gateway {
         let snapshot = Arc::new(ArcSwap::from_pointee(Snapshot::default()));
-        let app = build(snapshot.clone(), options);
-        let mut sockets = Sockets::new(app, snapshot.clone(), connections);
+        let workers = Workers::start(build(snapshot.clone(), &options)).expect("threads");
+        let mut sockets = Sockets::new(workers, snapshot.clone(), connections);
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = sockets
             .adopt(listener.into())
