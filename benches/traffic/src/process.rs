@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 /// The number of threads that serve requests, for all servers that aren't limited to one core.
 pub const THREADS: usize = 2;
 /// Time limit of the start of a server. It includes the load of tens of thousands of routes.
-const START: Duration = Duration::from_secs(60);
+const START: Duration = Duration::from_secs(300);
 /// Time limit of the end of a server with worker processes.
 const STOP: Duration = Duration::from_secs(2);
 

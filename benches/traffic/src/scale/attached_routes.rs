@@ -1,22 +1,16 @@
 //! 5,000 routes of one Gateway, until its status says so: loaded at the start, written while gatefold runs, and removed.
 
 use super::new_routes::{file, folder, host_route};
-use super::{attached_routes, megabytes, objects};
+use super::{megabytes, wait_for_attached_routes};
 use crate::process::{MeasuredServer, Run};
 use crate::support::load::LoadTarget;
 use crate::under_load::Write;
-use anyhow::bail;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 const ROUTES: usize = 5_000;
-/// The interval between two readings of the status.
-const PROBE: Duration = Duration::from_millis(1);
-/// Time limit until the status is right.
-const PATIENCE: Duration = Duration::from_secs(60);
-
 /// Prints the figures.
 ///
 /// # Errors
@@ -83,17 +77,7 @@ fn start(gatefold: &Path, folder: &Path) -> anyhow::Result<MeasuredServer> {
 
 /// Waits until the Gateway says that this number of routes is attached, besides the route of the load.
 fn wait_for(server: &MeasuredServer, routes: usize) -> anyhow::Result<()> {
-    let end = Instant::now() + PATIENCE;
-    loop {
-        let attached = attached_routes(&objects(server, "gateways/edge")?);
-        if attached == routes as u64 + 1 {
-            return Ok(());
-        }
-        if Instant::now() > end {
-            bail!("attachedRoutes is {attached} after {PATIENCE:?}");
-        }
-        std::thread::sleep(PROBE);
-    }
+    wait_for_attached_routes(server, "gateways/edge", routes + 1)
 }
 
 fn print(what: &str, began: Instant, cpu: f64, server: &MeasuredServer) -> anyhow::Result<()> {

@@ -1,7 +1,7 @@
 //! 40,000 routes of 2,500 ListenerSets, each with an HTTPS listener of its own hostname: the time to load them, and until a new
 //! route of one of them answers.
 
-use super::{NewRoutes, attached_routes, megabytes, objects, titles};
+use super::{NewRoutes, attached_routes, megabytes, objects, titles, wait_for_attached_routes};
 use crate::process::{MeasuredServer, Run};
 use crate::scratch::Scratch;
 use crate::support::load::{ClientKind, LoadTarget};
@@ -40,6 +40,9 @@ pub fn measure(gatefold: &Path, backend: SocketAddr) -> anyhow::Result<()> {
     let began = Instant::now();
     let mut server = MeasuredServer::gatefold(gatefold, folder.path(), target, Run::Plain)?;
     server.wait_for(server.target.tls)?;
+    // All statuses are published at once.
+    let last = format!("listenersets/set-{}", SETS - 1);
+    wait_for_attached_routes(&server, &last, ROUTES_OF_A_SET)?;
     let (took, cpu) = (began.elapsed(), server.processor_seconds()?);
     let sets = objects(&server, "listenersets")?;
     let sets = sets["items"].as_array().context("a list of ListenerSets")?;
