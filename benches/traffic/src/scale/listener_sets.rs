@@ -17,7 +17,7 @@ use std::time::Instant;
 
 const SETS: usize = 2_500;
 const ROUTES_OF_A_SET: usize = 16;
-const NEW: usize = 100;
+const NEW: usize = 50;
 
 /// Prints the figures.
 ///
