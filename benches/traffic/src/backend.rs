@@ -4,6 +4,9 @@ use std::net::SocketAddr;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
+/// The length of the body of each answer.
+pub const BODY: usize = 1024;
+
 /// Starts a backend that answers every request with 1 KiB and never ends.
 pub fn start() -> anyhow::Result<SocketAddr> {
     let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
@@ -29,7 +32,7 @@ pub fn start() -> anyhow::Result<SocketAddr> {
 
 /// Answers requests without a body, one at a time.
 async fn answer(mut stream: TcpStream) -> std::io::Result<()> {
-    let body = "x".repeat(1024);
+    let body = "x".repeat(BODY);
     let answer = format!(
         "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()

@@ -111,7 +111,7 @@ async fn turn(server: &MeasuredServer, kind: ClientKind) -> anyhow::Result<Turn>
         requests += count;
         kept.push(connection);
     }
-    let (took, used) = (began.elapsed(), server.processor_time()? - before);
+    let (took, used) = (began.elapsed(), server.processor_time()?.since(&before));
     Ok(Turn {
         cost: used * 1e6 / requests as f64,
         rate: requests as f64 / took.as_secs_f64(),

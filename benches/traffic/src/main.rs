@@ -1,22 +1,30 @@
 //! Measures the release binary of gatefold from outside, with its own clients and backend.
 //!
 //! `gatefold-bench cost` compares the processor time of a request with that of bare Pingora proxies,
-//! `gatefold-bench instructions` the number of instructions. `gatefold-bench reload` measures the time from a file's write to
-//! the new answer. `gatefold-bench serve` runs one of the proxies.
+//! `gatefold-bench instructions` the number of instructions. `gatefold-bench peers` compares gatefold with other servers.
+//! `gatefold-bench reload` measures the time from a file's write to the new answer, `gatefold-bench scale` what thousands of routes
+//! cost. `gatefold-bench serve` runs one of the proxies.
 
 mod backend;
+mod cores;
 mod cost;
 mod figures;
 mod instructions;
+mod peers;
 mod process;
 mod proxies;
 mod reload;
+mod scale;
 mod scratch;
 mod subjects;
 #[allow(dead_code, reason = "the tests need the rest of it")]
 mod support;
+mod under_load;
+mod usage;
 
 use anyhow::{Context as _, bail};
+use peers::Options;
+use scale::Scenario;
 use std::path::PathBuf;
 
 /// The same allocator as gatefold's.
@@ -30,12 +38,26 @@ fn main() -> anyhow::Result<()> {
         ["serve", kind, folder] => proxies::serve(kind, folder.as_ref()),
         ["cost"] => cost::measure(gatefold()?),
         ["instructions"] => instructions::measure(gatefold()?),
+        ["peers" | "scale", "--help"] => {
+            println!(
+                "gatefold-bench {}\ngatefold-bench {}",
+                Options::USAGE,
+                Scenario::USAGE
+            );
+            Ok(())
+        }
+        ["peers", options @ ..] => peers::measure(gatefold()?, &Options::parse(options)?),
+        ["scale", scenarios @ ..] => scale::measure(&gatefold()?, &Scenario::parse(scenarios)?),
         ["reload"] => reload::measure(&gatefold()?),
         [] => {
             reload::measure(&gatefold()?)?;
             cost::measure(gatefold()?)
         }
-        _ => bail!("usage: gatefold-bench [cost | instructions | reload]"),
+        _ => bail!(
+            "usage: gatefold-bench [cost | instructions | reload | {} | {}]",
+            Scenario::USAGE,
+            Options::USAGE
+        ),
     }
 }
 

@@ -3,17 +3,19 @@
 use crate::support::DEADLINE;
 use crate::support::load::LoadTarget;
 use crate::support::network::{free_port, own_address};
+use crate::usage::{self, ProcessorTime};
 use anyhow::{Context as _, bail};
-use std::fs;
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// The number of threads that serve requests, for all servers.
+/// The number of threads that serve requests, for all servers that aren't limited to one core.
 pub const THREADS: usize = 2;
-/// The clock rate of `/proc/PID/stat` on every Linux (`USER_HZ`).
-const TICKS_A_SECOND: f64 = 100.0;
+/// Time limit of the start of a server. It includes the load of tens of thousands of routes.
+const START: Duration = Duration::from_secs(300);
+/// Time limit of the end of a server with worker processes.
+const STOP: Duration = Duration::from_secs(2);
 
 /// How a server is run.
 #[derive(Clone, Copy)]
@@ -22,12 +24,29 @@ pub enum Run<'a> {
     Plain,
     /// Under callgrind, which writes its counts to this file when the server ends.
     Callgrind(&'a Path),
+    /// With one thread, on this core only.
+    OneCore(usize),
 }
 
 impl Run<'_> {
-    fn command(self, binary: &Path) -> Command {
+    /// The number of threads that serve requests.
+    pub fn threads(self) -> usize {
+        match self {
+            Run::Plain | Run::Callgrind(_) => THREADS,
+            Run::OneCore(_) => 1,
+        }
+    }
+
+    /// The command that runs a binary in this way.
+    pub fn command(self, binary: &Path) -> Command {
         match self {
             Run::Plain => Command::new(binary),
+            Run::OneCore(core) => {
+                // taskset is replaced by the binary, so that the process stays the same.
+                let mut command = Command::new("taskset");
+                command.args(["-c", &core.to_string()]).arg(binary);
+                command
+            }
             Run::Callgrind(output) => {
                 let mut command = Command::new("valgrind");
                 command
@@ -44,6 +63,9 @@ impl Run<'_> {
 pub struct MeasuredServer {
     process: Child,
     pub target: LoadTarget,
+    /// Where the server accepts HTTP/2 without TLS; most servers detect it on the plain port.
+    pub http2: SocketAddr,
+    pub admin: Option<SocketAddr>,
 }
 
 impl MeasuredServer {
@@ -65,8 +87,11 @@ impl MeasuredServer {
             .arg(folder)
             .args(["--admin", &admin.to_string()])
             .args(["--address", &address.to_string(), "--port-map", &map])
-            .args(["--threads", &THREADS.to_string()]);
-        MeasuredServer::start(&mut command, target)
+            .args(["--threads", &run.threads().to_string()]);
+        let mut server = MeasuredServer::spawn(&mut command, target)?;
+        server.admin = Some(admin);
+        server.wait_for(server.target.plain)?;
+        Ok(server)
     }
 
     /// Starts one of this binary's proxies.
@@ -78,18 +103,27 @@ impl MeasuredServer {
     ) -> anyhow::Result<Self> {
         let mut command = run.command(&std::env::current_exe()?);
         command.args(["serve", kind]).arg(folder);
-        MeasuredServer::start(&mut command, target)
+        let mut server = MeasuredServer::spawn(&mut command, target)?;
+        server.wait_for(server.target.plain)?;
+        Ok(server)
     }
 
-    fn start(command: &mut Command, target: LoadTarget) -> anyhow::Result<Self> {
+    /// Starts a server with a command. Its output is discarded.
+    ///
+    /// # Errors
+    /// If the command can't be started.
+    pub fn spawn(command: &mut Command, target: LoadTarget) -> anyhow::Result<Self> {
         let quiet = command
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null());
         let process = quiet.spawn().context("can't start a server")?;
-        let mut server = MeasuredServer { process, target };
-        server.wait_for(server.target.plain)?;
-        Ok(server)
+        Ok(MeasuredServer {
+            process,
+            http2: target.plain,
+            target,
+            admin: None,
+        })
     }
 
     /// Waits until the server accepts connections at a socket.
@@ -97,13 +131,13 @@ impl MeasuredServer {
     /// # Errors
     /// If the server ends, or does not accept in time.
     pub fn wait_for(&mut self, socket: SocketAddr) -> anyhow::Result<()> {
-        let end = Instant::now() + DEADLINE;
+        let end = Instant::now() + START;
         while TcpStream::connect(socket).is_err() {
             if let Some(status) = self.process.try_wait()? {
                 bail!("a server ended at once: {status}");
             }
             if Instant::now() > end {
-                bail!("a server doesn't listen after {DEADLINE:?}");
+                bail!("a server doesn't listen after {START:?}");
             }
             std::thread::sleep(Duration::from_millis(5));
         }
@@ -130,24 +164,41 @@ impl MeasuredServer {
         Ok(())
     }
 
-    /// The processor time that the server has used, in seconds, from proc_pid_stat(5).
-    pub fn processor_time(&self) -> anyhow::Result<f64> {
-        let text = fs::read_to_string(format!("/proc/{}/stat", self.process.id()))?;
-        // The second field, the command in parentheses, may contain spaces.
-        let fields = text
-            .rsplit_once(") ")
-            .context("a command in parentheses")?
-            .1;
-        let fields: Vec<&str> = fields.split(' ').collect();
-        let ticks = |at: usize| fields.get(at).and_then(|ticks| ticks.parse::<f64>().ok());
-        let sum = ticks(11).zip(ticks(12)).context("utime and stime")?;
-        Ok((sum.0 + sum.1) / TICKS_A_SECOND)
+    /// The processor time that the server and its child processes have used so far.
+    pub fn processor_time(&self) -> anyhow::Result<ProcessorTime> {
+        ProcessorTime::of(self.process.id())
+    }
+
+    /// The processor time of the server since its start, in seconds, including threads that have ended.
+    pub fn processor_seconds(&self) -> anyhow::Result<f64> {
+        usage::seconds(self.process.id())
+    }
+
+    /// The memory of the server and its child processes, in bytes.
+    pub fn memory(&self) -> anyhow::Result<u64> {
+        usage::memory(self.process.id())
     }
 }
 
 impl Drop for MeasuredServer {
     fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+        let process = self.process.id();
+        let workers = usage::tree(process).into_iter().skip(1);
+        let workers: Vec<_> = workers.map(|worker| worker.to_string()).collect();
+        // Workers outlive a main process that is killed, but a main process that is asked to end stops them.
+        if !workers.is_empty() {
+            let _ = Command::new("kill").arg(process.to_string()).status();
+            let end = Instant::now() + STOP;
+            while matches!(self.process.try_wait(), Ok(None)) && Instant::now() < end {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        }
+        if let Ok(None) = self.process.try_wait() {
+            let _ = self.process.kill();
+            let _ = self.process.wait();
+            if !workers.is_empty() {
+                let _ = Command::new("kill").arg("-KILL").args(workers).status();
+            }
+        }
     }
 }

@@ -1,6 +1,5 @@
 //! Proxies for comparison: a minimal proxy under Pingora's own `Service`, and the same under gatefold's sockets.
 
-use crate::process::THREADS;
 use anyhow::{Context as _, bail};
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
@@ -31,6 +30,8 @@ pub struct ProxySettings {
     pub plain: SocketAddr,
     pub tls: SocketAddr,
     pub backend: SocketAddr,
+    /// The number of threads that serve requests.
+    pub threads: usize,
     /// The folder with `cert.pem`, `key.pem` and gatefold's manifests.
     pub folder: PathBuf,
 }
@@ -38,20 +39,20 @@ pub struct ProxySettings {
 impl ProxySettings {
     /// Writes the settings for [`serve`].
     pub fn write(&self) -> anyhow::Result<()> {
-        let text = format!("{}\n{}\n{}\n", self.plain, self.tls, self.backend);
+        let addresses = format!("{}\n{}\n{}\n", self.plain, self.tls, self.backend);
+        let text = format!("{addresses}{}\n", self.threads);
         Ok(fs::write(self.folder.join("settings"), text)?)
     }
 
     fn read(folder: &Path) -> anyhow::Result<Self> {
         let text = fs::read_to_string(folder.join("settings"))?;
         let mut lines = text.lines();
-        let mut next = || -> anyhow::Result<SocketAddr> {
-            Ok(lines.next().context("three addresses")?.parse()?)
-        };
+        let mut next = || lines.next().context("three addresses and a number");
         Ok(ProxySettings {
-            plain: next()?,
-            tls: next()?,
-            backend: next()?,
+            plain: next()?.parse()?,
+            tls: next()?.parse()?,
+            backend: next()?.parse()?,
+            threads: next()?.parse()?,
             folder: folder.to_owned(),
         })
     }
@@ -104,7 +105,7 @@ impl ProxyHttp for Bare {
 
 fn bare(settings: &ProxySettings) -> HttpProxy<Bare> {
     let conf = ServerConf {
-        threads: THREADS,
+        threads: settings.threads,
         upstream_keepalive_pool_size: IDLE_UPSTREAM,
         ..ServerConf::default()
     };
@@ -118,7 +119,7 @@ fn bare(settings: &ProxySettings) -> HttpProxy<Bare> {
 /// Runs the proxy as in Pingora's guide.
 fn under_pingora(settings: &ProxySettings) -> anyhow::Result<()> {
     let conf = ServerConf {
-        threads: THREADS,
+        threads: settings.threads,
         upstream_keepalive_pool_size: IDLE_UPSTREAM,
         ..ServerConf::default()
     };
@@ -138,7 +139,7 @@ fn under_pingora(settings: &ProxySettings) -> anyhow::Result<()> {
 fn under_sockets(settings: &ProxySettings) -> anyhow::Result<()> {
     let snapshot = Arc::new(ArcSwap::from_pointee(snapshot(settings)));
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(THREADS)
+        .worker_threads(settings.threads)
         .enable_all()
         .build()?;
     runtime.block_on(async {

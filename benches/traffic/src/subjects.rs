@@ -1,6 +1,7 @@
 //! The compared servers. Each serves the same route to the same backend.
 
 use crate::backend;
+use crate::peers::program::{Program, Settings};
 use crate::process::{MeasuredServer, Run};
 use crate::proxies::ProxySettings;
 use crate::scratch::Scratch;
@@ -10,14 +11,15 @@ use crate::support::load::request_error::RequestError;
 use crate::support::manifests::{endpoint_slice, gateway_with, route, service};
 use crate::support::network::{free_port, own_address};
 use crate::support::tls::{Authority, secret};
+use anyhow::Context as _;
 use std::fs;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-const HOST: &str = "www.example.com";
+pub const HOST: &str = "www.example.com";
 
 /// A server to measure.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Subject {
     /// A bare proxy under Pingora's own `Service`.
     Pingora,
@@ -25,14 +27,27 @@ pub enum Subject {
     Sockets,
     /// gatefold with one route.
     Gatefold,
+    /// Another server with a route.
+    Other(Program),
 }
 
 impl Subject {
+    /// The name on the command line.
+    pub fn word(self) -> &'static str {
+        match self {
+            Subject::Pingora => "pingora",
+            Subject::Sockets => "sockets",
+            Subject::Gatefold => "gatefold",
+            Subject::Other(program) => program.command(),
+        }
+    }
+
     pub fn name(self) -> &'static str {
         match self {
             Subject::Pingora => "a bare proxy under Pingora's Service",
             Subject::Sockets => "the same under gatefold's sockets",
             Subject::Gatefold => "gatefold, with a route",
+            Subject::Other(program) => program.name(),
         }
     }
 }
@@ -42,6 +57,8 @@ pub struct Scene {
     gatefold: PathBuf,
     authority: Authority,
     folder: Scratch,
+    /// A folder for each server that isn't ours.
+    other_folders: Scratch,
     backend: SocketAddr,
 }
 
@@ -55,6 +72,7 @@ impl Scene {
             gatefold,
             authority: Authority::new(),
             folder: Scratch::new()?,
+            other_folders: Scratch::new()?,
             backend: backend::start()?,
         };
         let pair = scene.authority.issue(HOST);
@@ -87,6 +105,7 @@ impl Scene {
                 let target = self.target(nowhere, nowhere);
                 MeasuredServer::gatefold(&self.gatefold, self.folder.path(), target, run)?
             }
+            Subject::Other(program) => self.start_other(program, run)?,
         };
         server.wait_for(server.target.tls)?;
         Ok(server)
@@ -97,6 +116,51 @@ impl Scene {
         &self.folder
     }
 
+    /// The certificate authority that has issued the servers' certificate.
+    pub fn authority(&self) -> &Authority {
+        &self.authority
+    }
+
+    fn start_other(&self, program: Program, run: Run<'_>) -> anyhow::Result<MeasuredServer> {
+        let binary = program.find().context("not installed")?;
+        let folder = self.other_folders.path().join(program.command());
+        self.write_certificate(&folder)?;
+        let address = own_address();
+        let settings = Settings {
+            address,
+            plain: free_port(address),
+            tls: free_port(address),
+            http2: free_port(address),
+            backend: self.backend,
+            host: HOST,
+            folder: &folder,
+        };
+        let mut command = run.command(&binary);
+        program.run(&mut command, &program.configure(&settings)?);
+        let socket = |port| SocketAddr::new(address, port);
+        let target = self.target(socket(settings.plain), socket(settings.tls));
+        let mut server = MeasuredServer::spawn(&mut command, target)?;
+        if program.has_http2_port() {
+            server.http2 = socket(settings.http2);
+        }
+        server.wait_for(server.target.plain)?;
+        Ok(server)
+    }
+
+    /// Writes the certificate and its key into a new folder, in two files and in one.
+    fn write_certificate(&self, folder: &Path) -> anyhow::Result<()> {
+        let [certificate, key] =
+            ["cert.pem", "key.pem"].map(|name| fs::read(self.folder.path().join(name)));
+        let (certificate, key) = (certificate?, key?);
+        fs::create_dir(folder)?;
+        fs::write(folder.join("cert.pem"), &certificate)?;
+        fs::write(folder.join("key.pem"), &key)?;
+        Ok(fs::write(
+            folder.join("pair.pem"),
+            [certificate, key].concat(),
+        )?)
+    }
+
     fn start_bare(&self, kind: &str, run: Run<'_>) -> anyhow::Result<MeasuredServer> {
         let ip = own_address();
         let port = || SocketAddr::new(ip, free_port(ip));
@@ -104,6 +168,7 @@ impl Scene {
             plain: port(),
             tls: port(),
             backend: self.backend,
+            threads: run.threads(),
             folder: self.folder.path().to_owned(),
         };
         settings.write()?;
