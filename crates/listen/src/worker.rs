@@ -5,7 +5,6 @@
 //! one. Everything else (reloads, the admin API) runs elsewhere, so that it never delays a request.
 
 use std::io;
-use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -70,11 +69,6 @@ impl<A: Send + Sync + 'static> Workers<A> {
             }],
             sockets: AtomicUsize::new(0),
         }
-    }
-
-    /// The number of workers.
-    pub fn count(&self) -> NonZeroUsize {
-        NonZeroUsize::new(self.all.len()).unwrap_or(NonZeroUsize::MIN)
     }
 
     /// Resolves when every worker has run a task.
