@@ -9,6 +9,7 @@ use gatefold_dataplane::path_normalization::PathNormalization;
 use gatefold_dataplane::routing::host_routes::{HostRoutes, RouteEntry};
 use gatefold_dataplane::routing::http_match::HttpMatch;
 use gatefold_dataplane::routing::matcher::{Matcher, PathMatch};
+use gatefold_dataplane::routing::rank::RouteAge;
 use gatefold_dataplane::routing::request::RequestView;
 use gatefold_dataplane::routing::router::Router;
 use gatefold_dataplane::{Action, Rule, RuleId};
@@ -35,9 +36,9 @@ impl By {
         }
     }
 
-    fn entry(self, at: usize) -> RouteEntry {
+    fn entry(self, at: usize) -> Arc<RouteEntry> {
         let (_, path) = self.target(at);
-        RouteEntry {
+        Arc::new(RouteEntry {
             matched: HttpMatch {
                 path: match self {
                     By::Exact => PathMatch::Exact(path.into()),
@@ -47,6 +48,7 @@ impl By {
                 matcher: Arc::new(Matcher::default()),
             },
             index: 0,
+            age: RouteAge::default(),
             rule: Arc::new(Rule {
                 id: RuleId {
                     kind: "HTTPRoute",
@@ -58,21 +60,20 @@ impl By {
                 retry: None,
                 action: Action::Refuse(StatusCode::NOT_FOUND),
             }),
-        }
+        })
     }
 
     /// A router with `size` routes, each with one match.
     fn router(self, size: usize) -> Router {
-        let entries: Vec<RouteEntry> = (0..size).map(|at| self.entry(at)).collect();
-        let routes = entries.chunks(1);
+        let entries: Vec<_> = (0..size).map(|at| self.entry(at)).collect();
         match self {
             By::Exact | By::Prefix => {
                 let host = self.target(0).0;
-                Router::new([(Some(&*host), Arc::new(HostRoutes::new(routes)))])
+                Router::new([(Some(&*host), Arc::new(HostRoutes::new(&entries)))])
             }
             By::Hostname => {
                 let hosts: Vec<String> = (0..size).map(|at| self.target(at).0).collect();
-                let routes = routes.map(|one| Arc::new(HostRoutes::new([one])));
+                let routes = entries.chunks(1).map(|one| Arc::new(HostRoutes::new(one)));
                 Router::new(hosts.iter().map(|host| Some(&**host)).zip(routes))
             }
         }
@@ -126,9 +127,19 @@ fn lookups(criterion: &mut Criterion) {
 }
 
 fn compiling(criterion: &mut Criterion) {
-    let entries: Vec<RouteEntry> = (0..10_000).map(|at| By::Prefix.entry(at)).collect();
+    let entries: Vec<_> = (0..10_000).map(|at| By::Prefix.entry(at)).collect();
     criterion.bench_function("compiling 10000 prefixes", |bencher| {
-        bencher.iter_with_large_drop(|| HostRoutes::new(black_box(&entries).chunks(1)));
+        bencher.iter_with_large_drop(|| HostRoutes::new(black_box(&entries)));
+    });
+    let routes = HostRoutes::new(&entries);
+    let mut edits = entries.iter().cycle();
+    criterion.bench_function("replacing one of 10000 prefixes", |bencher| {
+        bencher.iter_with_large_drop(|| {
+            let mut next = routes.clone();
+            let entry = edits.next().map(std::slice::from_ref).unwrap_or_default();
+            next.replace(black_box(entry), black_box(entry));
+            next
+        });
     });
 }
 

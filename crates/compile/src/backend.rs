@@ -90,7 +90,7 @@ impl Backends {
     }
 
     fn backend(&mut self, node: &BackendNode, prefix: &str, before: Option<&Rule>) -> Backend {
-        let name: Arc<str> = node.name.as_str().into();
+        let name = node.name.clone();
         let target = self.target(&node.target);
         let filters = self.filters(&node.filters, prefix, before);
         Backend {

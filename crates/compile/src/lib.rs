@@ -20,6 +20,7 @@ use gatefold_dataplane::routing::Routers;
 use gatefold_dataplane::routing::host_routes::{HostRoutes, RouteEntry};
 use gatefold_dataplane::routing::http_match::HttpMatch;
 use gatefold_dataplane::routing::matcher::PathMatch;
+use gatefold_dataplane::routing::rank::RouteAge;
 use gatefold_dataplane::routing::router::Router;
 use gatefold_dataplane::timeouts::RuleTimeouts;
 use gatefold_dataplane::tls::{CertificateSet, PortTls};
@@ -113,8 +114,9 @@ fn refuse_all(gateway: &str) -> Routers {
         },
         rule: Arc::new(rule),
         index: 0,
+        age: RouteAge::default(),
     };
-    let routes = HostRoutes::new([std::slice::from_ref(&entry)]);
+    let routes = HostRoutes::new(&[Arc::new(entry)]);
     Routers {
         http: Router::new([(None, Arc::new(routes))]),
         ..Routers::default()

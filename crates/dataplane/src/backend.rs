@@ -18,10 +18,19 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// nothing if there is only one backend.
 #[derive(Debug)]
 pub struct Split {
+    last: Backend,
+    /// The weight of `last` in the manifest, for `Display` only.
+    weight: u32,
+    /// How to choose among several backends. Most rules have only one, and their requests read none of this.
+    choice: Option<Box<Choice>>,
+}
+
+/// The backends of a rule that has several.
+#[derive(Debug)]
+struct Choice {
     /// All backends except the last, each with the end of its range of positions.
     shares: Box<[(u64, Backend)]>,
-    last: Backend,
-    /// The weights in the manifest, for `Display` only.
+    /// The weights of `shares` in the manifest, for `Display` only.
     weights: Box<[u32]>,
     /// The number of positions: the sum of the reduced weights.
     positions: u64,
@@ -36,22 +45,36 @@ impl Split {
     pub fn new(backends: Vec<(u32, Backend)>, served: u64) -> Option<Split> {
         let mut backends = backends;
         backends.retain(|(weight, _)| *weight > 0);
-        let weights: Box<[u32]> = backends.iter().map(|(weight, _)| *weight).collect();
-        let common = weights.iter().copied().map(u64::from).fold(0, gcd);
+        let common = backends
+            .iter()
+            .map(|(weight, _)| u64::from(*weight))
+            .fold(0, gcd);
+        let (weight, last) = backends.pop()?;
+        if backends.is_empty() {
+            return Some(Split {
+                last,
+                weight,
+                choice: None,
+            });
+        }
+        let weights = backends.iter().map(|(weight, _)| *weight).collect();
         let mut positions = 0;
         let mut shares = Vec::with_capacity(backends.len());
         for (weight, backend) in backends {
             positions += u64::from(weight) / common;
             shares.push((positions, backend));
         }
-        let (_, last) = shares.pop()?;
+        positions += u64::from(weight) / common;
         Some(Split {
-            shares: shares.into(),
             last,
-            weights,
-            positions,
-            stride: stride(positions),
-            next: AtomicU64::new(served),
+            weight,
+            choice: Some(Box::new(Choice {
+                shares: shares.into(),
+                weights,
+                positions,
+                stride: stride(positions),
+                next: AtomicU64::new(served),
+            })),
         })
     }
 
@@ -64,34 +87,41 @@ impl Split {
     /// Picks the backend of the next request, as an index among the backends with a weight.
     pub fn pick_index(&self) -> usize {
         // Without a choice, threads need not contend for the counter.
-        if self.shares.is_empty() {
+        let Some(choice) = &self.choice else {
             return 0;
-        }
+        };
         // Both factors are below 16 times 1,000,000: the product fits.
-        let count = self.next.fetch_add(1, Ordering::Relaxed) % self.positions;
-        let position = count * self.stride % self.positions;
-        self.shares.partition_point(|(end, _)| *end <= position)
+        let count = choice.next.fetch_add(1, Ordering::Relaxed) % choice.positions;
+        let position = count * choice.stride % choice.positions;
+        choice.shares.partition_point(|(end, _)| *end <= position)
+    }
+
+    fn shares(&self) -> &[(u64, Backend)] {
+        self.choice.as_ref().map_or(&[], |choice| &choice.shares)
     }
 
     /// Returns the backend at an index.
     pub fn get(&self, place: usize) -> Option<&Backend> {
-        match self.shares.get(place) {
+        let shares = self.shares();
+        match shares.get(place) {
             Some((_, backend)) => Some(backend),
-            None => (place == self.shares.len()).then_some(&self.last),
+            None => (place == shares.len()).then_some(&self.last),
         }
     }
 
     /// Returns the number of distributed requests, for the split that replaces this one. It stays 0 if there is only one
     /// backend.
     pub fn served(&self) -> u64 {
-        self.next.load(Ordering::Relaxed)
+        let choice = self.choice.as_ref();
+        choice.map_or(0, |choice| choice.next.load(Ordering::Relaxed))
     }
 
     /// Returns all backends that have a weight, with their weights, in the order of the manifest.
     pub fn backends(&self) -> impl Iterator<Item = (u32, &Backend)> {
-        let all = self.shares.iter().map(|(_, backend)| backend);
-        let all = all.chain(std::iter::once(&self.last));
-        self.weights.iter().copied().zip(all)
+        let weights = self.choice.iter().flat_map(|choice| &choice.weights);
+        let shares = self.shares().iter().map(|(_, backend)| backend);
+        let shares = weights.copied().zip(shares);
+        shares.chain([(self.weight, &self.last)])
     }
 }
 

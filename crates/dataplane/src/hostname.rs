@@ -1,7 +1,8 @@
 //! A map from hostnames, exact or with a wildcard, to values.
 
-use hashbrown::HashMap;
+use crate::shared_map::SharedMap;
 use std::cmp::Reverse;
+use std::sync::Arc;
 
 /// The maximum length of a name, in bytes (RFC 1035, section 2.3.4, without the final dot). A longer host is not a name.
 const LONGEST_NAME: usize = 253;
@@ -12,13 +13,13 @@ const LONGEST_NAME: usize = 253;
 /// already be in lower case.
 ///
 /// A lookup hashes the name once, and one suffix per number of labels up to that of the longest wildcard. A name that
-/// consists of dots costs no more than any other.
+/// consists of dots costs no more than any other. Clones share their entries, see [`SharedMap`].
 #[derive(Debug, Clone)]
 pub struct HostMap<T> {
-    exact: HashMap<Box<str>, T>,
+    exact: SharedMap<T>,
     /// By the part after `*.`.
-    wildcard: HashMap<Box<str>, T>,
-    /// The number of labels of the longest key of `wildcard`.
+    wildcard: SharedMap<T>,
+    /// The number of labels of the longest key of `wildcard` so far.
     most_labels: usize,
     any: Option<T>,
 }
@@ -26,15 +27,15 @@ pub struct HostMap<T> {
 impl<T> Default for HostMap<T> {
     fn default() -> Self {
         HostMap {
-            exact: HashMap::new(),
-            wildcard: HashMap::new(),
+            exact: SharedMap::default(),
+            wildcard: SharedMap::default(),
             most_labels: 0,
             any: None,
         }
     }
 }
 
-impl<T> HostMap<T> {
+impl<T: Clone> HostMap<T> {
     /// Sets the value of a pattern: a name, `*.` and a name, or `None` for any name. Returns the previous value.
     pub fn insert(&mut self, pattern: Option<&str>, value: T) -> Option<T> {
         let Some(pattern) = pattern else {
@@ -47,11 +48,22 @@ impl<T> HostMap<T> {
                 (&mut self.wildcard, suffix)
             }
         };
-        let mut name: Box<str> = name.into();
-        name.make_ascii_lowercase();
-        map.insert(name, value)
+        map.insert(Arc::from(name.to_ascii_lowercase()), value)
     }
 
+    /// Removes the value of exactly this pattern.
+    pub fn remove(&mut self, pattern: Option<&str>) -> Option<T> {
+        match pattern {
+            None => self.any.take(),
+            Some(pattern) => match pattern.strip_prefix("*.") {
+                Some(suffix) => self.wildcard.remove(&suffix.to_ascii_lowercase()),
+                None => self.exact.remove(&pattern.to_ascii_lowercase()),
+            },
+        }
+    }
+}
+
+impl<T> HostMap<T> {
     /// Returns the value of exactly this pattern.
     pub fn get(&self, pattern: Option<&str>) -> Option<&T> {
         match pattern {
@@ -59,17 +71,6 @@ impl<T> HostMap<T> {
             Some(pattern) => match pattern.strip_prefix("*.") {
                 Some(suffix) => self.wildcard.get(suffix),
                 None => self.exact.get(pattern),
-            },
-        }
-    }
-
-    /// Returns the value of exactly this pattern.
-    pub fn get_mut(&mut self, pattern: Option<&str>) -> Option<&mut T> {
-        match pattern {
-            None => self.any.as_mut(),
-            Some(pattern) => match pattern.strip_prefix("*.") {
-                Some(suffix) => self.wildcard.get_mut(suffix),
-                None => self.exact.get_mut(pattern),
             },
         }
     }
@@ -101,7 +102,7 @@ impl<T> HostMap<T> {
         let exact = self
             .exact
             .iter()
-            .map(|(name, value)| (name.to_string(), value));
+            .map(|(name, value)| (name.to_owned(), value));
         let wildcard = self.wildcard.iter();
         let wildcard = wildcard.map(|(suffix, value)| (format!("*.{suffix}"), value));
         let any = self.any.iter().map(|value| ("*".to_owned(), value));
@@ -113,20 +114,17 @@ impl<T> HostMap<T> {
         all
     }
 
+    /// Whether there is no value.
+    pub fn is_empty(&self) -> bool {
+        self.exact.is_empty() && self.wildcard.is_empty() && self.any.is_none()
+    }
+
     /// Returns all values in no particular order.
     pub fn values(&self) -> impl Iterator<Item = &T> {
         self.exact
             .values()
             .chain(self.wildcard.values())
             .chain(self.any.as_ref())
-    }
-
-    /// Returns all values in no particular order.
-    pub fn values_mut(&mut self) -> impl Iterator<Item = &mut T> {
-        self.exact
-            .values_mut()
-            .chain(self.wildcard.values_mut())
-            .chain(self.any.as_mut())
     }
 }
 

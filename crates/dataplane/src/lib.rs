@@ -15,6 +15,7 @@ mod port;
 pub mod retry;
 pub mod routing;
 mod rule_id;
+mod shared_map;
 mod snapshot;
 mod socket;
 pub mod timeouts;

@@ -1,16 +1,19 @@
 //! Compiles matches: their conditions become the form that requests are compared with.
 
-use gatefold_dataplane::routing::matcher::{ValueMatch, pattern};
+use gatefold_dataplane::routing::matcher::{Matcher, ValueMatch, pattern};
 use gatefold_dataplane::routing::route_match::RouteMatch;
 use gatefold_manifest::api::{HTTPHeaderMatch, ValueMatchType};
 use http::HeaderName;
 use regex::Regex;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// Regular expressions, each compiled once however often the manifests contain it.
 #[derive(Default)]
 pub(crate) struct Patterns {
     known: HashMap<String, Option<Regex>>,
+    /// Shared by all matches without conditions, which most matches are.
+    no_conditions: Arc<Matcher>,
 }
 
 /// The number of expressions above which the next compilation starts with an empty cache. Their use isn't tracked; reused
@@ -44,6 +47,15 @@ impl Patterns {
             compiled.push((name, self.value(header.kind, &header.value)?));
         }
         Some(compiled)
+    }
+
+    /// Returns conditions to share between clones of a match.
+    pub(crate) fn share(&self, conditions: Matcher) -> Arc<Matcher> {
+        if conditions.is_empty() {
+            self.no_conditions.clone()
+        } else {
+            Arc::new(conditions)
+        }
     }
 
     fn get(&mut self, text: &str) -> Option<Regex> {

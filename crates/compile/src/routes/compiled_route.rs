@@ -3,60 +3,31 @@
 use super::compile_match::{CompileMatch, Patterns};
 use crate::backend::Backends;
 use gatefold_dataplane::routing::host_routes::RouteEntry;
+use gatefold_dataplane::routing::rank::RouteAge;
 use gatefold_dataplane::{Rule, RuleId};
 use gatefold_graph::listener::ListenerId;
-use gatefold_graph::ordered::Follow;
-use gatefold_graph::route::{AnyRoute, RouteKind, RouteNode, RouteNodes, RuleNode};
+use gatefold_graph::route::{AnyRoute, RouteKind, RouteNode, RuleNode};
 use gatefold_manifest::Spec;
-use gatefold_manifest::api::NamespacedName;
-use std::collections::{BTreeMap, BTreeSet};
+use gatefold_manifest::api::ObjectMeta;
 use std::sync::Arc;
 
-/// The compiled routes of a kind, by name. `M` is the kind's type of compiled matches.
-pub(super) type CompiledRoutes<M> = BTreeMap<NamespacedName, Arc<CompiledRoute<M>>>;
+/// A listener, and a hostname of a route that applies there. `None` if any hostname does.
+pub(super) type Place = (ListenerId, Option<Arc<str>>);
 
-/// A compiled route.
+/// A compiled route. `M` is the kind's type of compiled matches.
 pub(super) struct CompiledRoute<M> {
-    /// The node that it was compiled from.
-    pub node: Arc<dyn AnyRoute>,
     /// The listeners that it is attached to, with each hostname that applies there. Two parent references may resolve to one
     /// listener, which counts once.
-    pub places: BTreeSet<(ListenerId, Option<Arc<str>>)>,
+    pub places: Box<[Place]>,
     /// The matches of all rules.
-    pub entries: Vec<RouteEntry<M>>,
+    pub entries: Box<[Arc<RouteEntry<M>>]>,
     /// The rules, in the order of the manifest.
-    rules: Vec<Arc<Rule>>,
-}
-
-/// Compiles the routes of a kind. If `holds`, the routes in `before` whose nodes are still the same are reused.
-pub(super) fn compile<K, S>(
-    nodes: &RouteNodes<K>,
-    (before, holds): (&CompiledRoutes<S::Compiled>, bool),
-    backends: &mut Backends,
-    patterns: &mut Patterns,
-) -> CompiledRoutes<S::Compiled>
-where
-    K: RouteKind<Rule = RuleNode<S>>,
-    S: CompileMatch,
-{
-    let mut before = Follow::new(before);
-    let routes = nodes.iter().map(|(key, node)| {
-        let before = before.at(key);
-        let same = before.filter(|before| {
-            holds && std::ptr::addr_eq(Arc::as_ptr(&before.node), Arc::as_ptr(node))
-        });
-        let route = same.cloned().unwrap_or_else(|| {
-            let before = before.map(|route| &**route);
-            Arc::new(route(node, before, backends, patterns))
-        });
-        (key.clone(), route)
-    });
-    routes.collect()
+    rules: Box<[Arc<Rule>]>,
 }
 
 /// Compiles a route. Its counters continue those of `before`.
-fn route<K, S>(
-    node: &Arc<RouteNode<K>>,
+pub(super) fn compile<K, S>(
+    node: &RouteNode<K>,
     before: Option<&CompiledRoute<S::Compiled>>,
     backends: &mut Backends,
     patterns: &mut Patterns,
@@ -65,17 +36,12 @@ where
     K: RouteKind<Rule = RuleNode<S>>,
     S: CompileMatch,
 {
-    let mut compiled = CompiledRoute {
-        node: node.clone(),
-        places: places(&**node),
-        rules: Vec::new(),
-        entries: Vec::new(),
-    };
-    if compiled.places.is_empty() {
-        return compiled;
-    }
+    let places = places(node);
+    let (mut rules, mut entries) = (Vec::new(), Vec::new());
+    // A route without a place is not served, so its rules aren't compiled.
+    let served = node.rules.iter().filter(|_| !places.is_empty());
     let name: Arc<str> = node.resource.key().to_string().into();
-    for (index, rule_node) in node.rules.iter().enumerate() {
+    for (index, rule_node) in served.enumerate() {
         let before = before.and_then(|route| route.rules.get(index));
         let id = RuleId {
             kind: K::Spec::KIND.name(),
@@ -87,28 +53,42 @@ where
             let Some(matched) = one.compile(patterns) else {
                 continue;
             };
-            compiled.entries.push(RouteEntry {
+            entries.push(Arc::new(RouteEntry {
                 matched,
                 rule: rule.clone(),
                 index,
-            });
+                age: age(&node.resource.meta),
+            }));
         }
-        compiled.rules.push(rule);
+        rules.push(rule);
     }
-    compiled
+    CompiledRoute {
+        places,
+        entries: entries.into(),
+        rules: rules.into(),
+    }
 }
 
-fn places(route: &dyn AnyRoute) -> BTreeSet<(ListenerId, Option<Arc<str>>)> {
-    let mut found = BTreeSet::new();
+fn age(meta: &ObjectMeta) -> RouteAge {
+    let created = meta.creation_timestamp.map(|it| it.0);
+    created.map_or_else(RouteAge::default, |it| {
+        RouteAge::created(it.unix_timestamp(), it.nanosecond())
+    })
+}
+
+fn places(route: &dyn AnyRoute) -> Box<[Place]> {
+    let mut found: Vec<Place> = Vec::new();
     let parents = route.parents().iter();
     for attachment in parents.flat_map(|parent| &parent.attachments) {
         if attachment.hostnames.is_empty() {
-            found.insert((attachment.listener.clone(), None));
+            found.push((attachment.listener.clone(), None));
         }
         for hostname in &attachment.hostnames {
             let hostname = Some(hostname.as_str().into());
-            found.insert((attachment.listener.clone(), hostname));
+            found.push((attachment.listener.clone(), hostname));
         }
     }
-    found
+    found.sort_unstable();
+    found.dedup();
+    found.into()
 }

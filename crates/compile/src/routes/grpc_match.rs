@@ -4,7 +4,6 @@ use super::compile_match::{CompileMatch, Patterns};
 use gatefold_dataplane::routing::grpc_match::{GrpcMatch, NameMatch};
 use gatefold_dataplane::routing::matcher::Matcher;
 use gatefold_manifest::api::{GRPCRouteMatch, ValueMatchType};
-use std::sync::Arc;
 
 impl CompileMatch for GRPCRouteMatch {
     type Compiled = GrpcMatch;
@@ -15,13 +14,14 @@ impl CompileMatch for GRPCRouteMatch {
             (Some(text), Some(method)) if !text.is_empty() => named(method.kind, text),
             _ => NameMatch::Any,
         };
+        let conditions = Matcher {
+            headers: patterns.headers(&self.headers)?,
+            ..Matcher::default()
+        };
         Some(GrpcMatch {
             service: name(method.and_then(|it| it.service.as_ref())),
             method: name(method.and_then(|it| it.method.as_ref())),
-            matcher: Arc::new(Matcher {
-                headers: patterns.headers(&self.headers)?,
-                ..Matcher::default()
-            }),
+            matcher: patterns.share(conditions),
         })
     }
 

@@ -11,9 +11,10 @@ impl CompileMatch for HTTPRouteMatch {
     type Compiled = HttpMatch;
 
     fn compile(&self, patterns: &mut Patterns) -> Option<HttpMatch> {
+        let conditions = matcher(self, patterns)?;
         Some(HttpMatch {
             path: path(&self.path),
-            matcher: Arc::new(matcher(self, patterns)?),
+            matcher: patterns.share(conditions),
         })
     }
 

@@ -12,20 +12,24 @@ mod http_match;
 pub(crate) use compile_match::{CompileMatch, Patterns};
 
 use crate::backend::Backends;
-use compiled_route::CompiledRoutes;
+use compiled_route::CompiledRoute;
 use gatefold_dataplane::routing::Routers;
 use gatefold_dataplane::routing::grpc_match::GrpcMatch;
 use gatefold_dataplane::routing::http_match::HttpMatch;
 use gatefold_dataplane::routing::route_match::RouteMatch;
 use gatefold_graph::listener::ListenerId;
-use gatefold_graph::route::{RouteKind, RouteNodes, Routes, RuleNode};
+use gatefold_graph::ordered::differences;
+use gatefold_graph::route::{GrpcRoute, HttpRoute, RouteKind, RouteNodes, Routes, RuleNode};
+use gatefold_manifest::api::NamespacedName;
 use host_tables::HostTables;
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// The compiled routes of all kinds.
 #[derive(Default)]
 pub(crate) struct RouteTables {
-    http: KindTables<HttpMatch>,
-    grpc: KindTables<GrpcMatch>,
+    http: KindTables<HttpRoute, HttpMatch>,
+    grpc: KindTables<GrpcRoute, GrpcMatch>,
 }
 
 impl RouteTables {
@@ -52,24 +56,28 @@ impl RouteTables {
 }
 
 /// The compiled routes of a kind. `M` is the kind's type of compiled matches.
-struct KindTables<M: RouteMatch> {
-    routes: CompiledRoutes<M>,
+struct KindTables<K: RouteKind, M: RouteMatch> {
+    /// The nodes that the routes were compiled from.
+    nodes: Arc<RouteNodes<K>>,
+    routes: BTreeMap<NamespacedName, CompiledRoute<M>>,
     hosts: HostTables<M>,
 }
 
-impl<M: RouteMatch> Default for KindTables<M> {
+impl<K: RouteKind, M: RouteMatch> Default for KindTables<K, M> {
     fn default() -> Self {
         KindTables {
-            routes: CompiledRoutes::new(),
+            nodes: Arc::default(),
+            routes: BTreeMap::new(),
             hosts: HostTables::default(),
         }
     }
 }
 
-impl<M: RouteMatch> KindTables<M> {
-    fn update<K, S>(
+impl<K: RouteKind, M: RouteMatch> KindTables<K, M> {
+    /// Compiles the routes whose nodes have changed, or all of them unless the others hold. Replaces only these in the tables.
+    fn update<S>(
         &mut self,
-        nodes: &RouteNodes<K>,
+        nodes: &Arc<RouteNodes<K>>,
         holds: bool,
         backends: &mut Backends,
         patterns: &mut Patterns,
@@ -77,8 +85,34 @@ impl<M: RouteMatch> KindTables<M> {
         K: RouteKind<Rule = RuleNode<S>>,
         S: CompileMatch<Compiled = M>,
     {
-        let before = (&self.routes, holds);
-        self.routes = compiled_route::compile(nodes, before, backends, patterns);
-        self.hosts = HostTables::new(self.routes.values(), &self.hosts);
+        let before = std::mem::replace(&mut self.nodes, nodes.clone());
+        let (mut removed, mut added) = (Vec::new(), Vec::new());
+        let mut replace = |key: &NamespacedName, node: Option<&Arc<_>>| {
+            let before = self.routes.remove(key);
+            if let Some(node) = node {
+                let route = compiled_route::compile(node, before.as_ref(), backends, patterns);
+                added.push((key.clone(), route));
+            }
+            removed.extend(before);
+        };
+        if holds {
+            for (key, node) in differences(&before, nodes) {
+                replace(key, node);
+            }
+        } else {
+            let gone = before.keys().filter(|key| !nodes.contains_key(*key));
+            gone.for_each(|key| replace(key, None));
+            nodes
+                .iter()
+                .for_each(|(key, node)| replace(key, Some(node)));
+        }
+        self.hosts
+            .replace(removed.iter(), added.iter().map(|(_, route)| route));
+        if self.routes.is_empty() {
+            // Collecting fills the nodes of the map, inserting in order leaves them half empty.
+            self.routes = added.into_iter().collect();
+        } else {
+            self.routes.extend(added);
+        }
     }
 }

@@ -5,6 +5,11 @@ use proptest::prelude::*;
 use std::collections::BTreeMap;
 
 fn split(weights: &[u32]) -> Option<Split> {
+    split_after(weights, 0)
+}
+
+/// Returns a split that replaces one which has distributed `served` requests.
+fn split_after(weights: &[u32], served: u64) -> Option<Split> {
     let backend = |(at, weight): (usize, &u32)| {
         let name = at.to_string().into();
         let target = BackendTarget::NoEndpoints;
@@ -18,7 +23,8 @@ fn split(weights: &[u32]) -> Option<Split> {
             },
         )
     };
-    Split::new(weights.iter().enumerate().map(backend).collect(), 0)
+    let backends = weights.iter().enumerate().map(backend);
+    Split::new(backends.collect(), served)
 }
 
 fn picks(split: &Split, requests: usize) -> Vec<usize> {
@@ -55,8 +61,7 @@ fn replaced_split_continues_its_order() {
     let whole = split(&[5, 3, 1]).unwrap();
     let first = split(&[5, 3, 1]).unwrap();
     let mut picked = picks(&first, 4);
-    let second = split(&[5, 3, 1]).unwrap();
-    second.next.store(first.served(), Ordering::Relaxed);
+    let second = split_after(&[5, 3, 1], first.served()).unwrap();
     picked.extend(picks(&second, 5));
     assert_eq!(picked, picks(&whole, 9));
 }

@@ -3,16 +3,16 @@
 //! The path of a gRPC request is `/package.Service/Method` (gRPC over HTTP/2, "Requests"). A match that names the service, or
 //! the service and the method, is looked up by one hash. All others are searched as a set of patterns.
 
+use super::candidates::Candidate;
+use super::host_routes::HostRoutes;
 use super::matcher::Matcher;
-use super::path::{EntryRange, PatternGroup, PatternText};
+use super::path_patterns::PatternText;
 use super::request::RequestView;
-use super::route_match::{MatchIndex, RouteMatch};
-use hashbrown::HashMap;
+use super::route_match::{LookupKey, RouteMatch};
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, Method, Version};
 use std::cmp::Reverse;
 use std::fmt;
-use std::ops::Range;
 use std::sync::Arc;
 
 const CONTENT_TYPE_OF_GRPC: &str = "application/grpc";
@@ -68,9 +68,8 @@ pub struct GrpcRank<'m> {
     headers: Reverse<usize>,
 }
 
-/// The rank of a name. Two exact names that match the same request are equal, so the texts never decide between them; they keep
-/// equal names adjacent, which the index relies on. The longer of two patterns takes precedence, as for paths; see
-/// `docs/decisions/regex-precedence.md`.
+/// The rank of a name. Two exact names that match the same request are equal, so the texts never decide between them. The
+/// longer of two patterns takes precedence, as for paths; see `docs/decisions/regex-precedence.md`.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum NameRank<'m> {
     Exact(&'m str),
@@ -98,9 +97,9 @@ impl NameMatch {
 }
 
 impl RouteMatch for GrpcMatch {
-    type Index = GrpcIndex;
     type Conditions = Matcher;
     type Rank<'m> = GrpcRank<'m>;
+    const PATTERN_TEXT: PatternText = PatternText::Segments;
 
     fn rank(&self) -> GrpcRank<'_> {
         GrpcRank {
@@ -110,70 +109,42 @@ impl RouteMatch for GrpcMatch {
         }
     }
 
+    /// A match of a service and method has the path as its key, a match of any method the service.
+    fn lookup_key(&self) -> LookupKey {
+        match (&self.service, &self.method) {
+            (NameMatch::Exact(service), NameMatch::Exact(method)) => {
+                LookupKey::Exact(format!("/{service}/{method}").into())
+            }
+            (NameMatch::Exact(service), NameMatch::Any) => LookupKey::Prefix(service.clone()),
+            (NameMatch::Any, NameMatch::Any) => LookupKey::Any,
+            // `Exact` with `Regex` can't occur: the API has one type for both (`GRPCMethodMatch.type`).
+            (NameMatch::Regex(_) | NameMatch::Any, _) | (_, NameMatch::Regex(_)) => {
+                LookupKey::Pattern
+            }
+        }
+    }
+
+    fn pattern(&self) -> Arc<str> {
+        path_pattern(&self.service, &self.method).into()
+    }
+
     fn conditions(&self) -> Option<&Arc<Matcher>> {
         Some(&self.matcher).filter(|matcher| !matcher.is_empty())
     }
-}
-
-/// The matches of a hostname by service and method.
-#[derive(Debug, Default)]
-pub struct GrpcIndex {
-    /// By path, for matches with service and method.
-    methods: HashMap<Box<str>, EntryRange>,
-    /// By service, for matches of any method.
-    services: HashMap<Box<str>, EntryRange>,
-    /// All other matches except those of any service and method.
-    patterns: Vec<PatternGroup>,
-    /// Matches of any service and method.
-    any: EntryRange,
-}
-
-impl MatchIndex<GrpcMatch> for GrpcIndex {
-    fn build<'m>(matches: impl Iterator<Item = &'m GrpcMatch>) -> Self {
-        let mut index = GrpcIndex::default();
-        let mut patterns = Vec::new();
-        for (position, one) in (0..).zip(matches) {
-            let range = match (&one.service, &one.method) {
-                (NameMatch::Exact(service), NameMatch::Exact(method)) => {
-                    let path = format!("/{service}/{method}");
-                    index.methods.entry(path.into()).or_default()
-                }
-                (NameMatch::Exact(service), NameMatch::Any) => {
-                    index.services.entry((**service).into()).or_default()
-                }
-                (NameMatch::Any, NameMatch::Any) => &mut index.any,
-                // `Exact` with `Regex` can't occur: the API has one type for both (`GRPCMethodMatch.type`).
-                (service @ (NameMatch::Regex(_) | NameMatch::Any), method)
-                | (service, method @ NameMatch::Regex(_)) => {
-                    patterns.push((path_pattern(service, method).into(), position));
-                    continue;
-                }
-            };
-            range.push(position);
-        }
-        index.patterns = PatternGroup::all(&patterns, PatternText::Segments);
-        index
-    }
 
     /// Searches in the order of [`GrpcRank`].
-    fn find<T>(
-        &self,
+    fn find<'r, T>(
+        routes: &'r HostRoutes<Self>,
         request: &RequestView<'_>,
-        mut take: impl FnMut(Range<usize>) -> Option<T>,
+        mut take: impl FnMut(&'r Candidate<Self>) -> Option<T>,
     ) -> Option<T> {
         let path = request.path;
-        let method = self.methods.get(path);
-        if let Some(taken) = method.and_then(|range| take(range.range())) {
-            return Some(taken);
-        }
-        let service = service(path).and_then(|service| self.services.get(service));
-        if let Some(taken) = service.and_then(|range| take(range.range())) {
-            return Some(taken);
-        }
-        let mut groups = self.patterns.iter();
-        groups
-            .find_map(|group| group.find(path, &mut take))
-            .or_else(|| take(self.any.range()))
+        let of_method = routes.exact(path).iter();
+        let of_service = service(path).map_or(&[][..], |service| routes.prefix(service));
+        let named = of_method.chain(of_service).find_map(&mut take);
+        named
+            .or_else(|| routes.find_pattern(path, &mut take))
+            .or_else(|| routes.any().iter().find_map(&mut take))
     }
 }
 

@@ -1,12 +1,13 @@
 //! The matches of HTTPRoute rules, and their precedence.
 
+use super::candidates::Candidate;
+use super::host_routes::HostRoutes;
 use super::matcher::{Matcher, PathMatch};
-use super::path::PathTable;
+use super::path_patterns::PatternText;
 use super::request::RequestView;
-use super::route_match::{MatchIndex, RequestConditions, RouteMatch};
+use super::route_match::{LookupKey, RequestConditions, RouteMatch};
 use std::cmp::Reverse;
 use std::fmt;
-use std::ops::Range;
 use std::sync::Arc;
 
 /// A match of an HTTPRoute rule.
@@ -33,7 +34,7 @@ pub struct HttpRank<'m> {
 
 /// The rank of a path. The API leaves the position of regular expressions to implementations; see
 /// `docs/decisions/regex-precedence.md`. The texts never decide between two matching paths, since two different paths of
-/// the same length never both match. They keep equal paths adjacent, which the index relies on.
+/// the same length never both match.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum PathRank<'m> {
     Exact(&'m str),
@@ -42,9 +43,9 @@ enum PathRank<'m> {
 }
 
 impl RouteMatch for HttpMatch {
-    type Index = PathTable;
     type Conditions = Matcher;
     type Rank<'m> = HttpRank<'m>;
+    const PATTERN_TEXT: PatternText = PatternText::Path;
 
     fn rank(&self) -> HttpRank<'_> {
         HttpRank {
@@ -52,7 +53,7 @@ impl RouteMatch for HttpMatch {
                 PathMatch::Exact(path) => PathRank::Exact(path),
                 PathMatch::Regex(pattern) => PathRank::Regex(Reverse(pattern.chars().count())),
                 PathMatch::Prefix(path) => {
-                    let path = path.strip_suffix('/').unwrap_or(path);
+                    let path = without_final_slash(path);
                     PathRank::Prefix(Reverse(path.len()), path)
                 }
             },
@@ -62,9 +63,48 @@ impl RouteMatch for HttpMatch {
         }
     }
 
+    fn lookup_key(&self) -> LookupKey {
+        match &self.path {
+            PathMatch::Exact(path) => LookupKey::Exact(path.clone()),
+            PathMatch::Regex(_) => LookupKey::Pattern,
+            PathMatch::Prefix(path) => match without_final_slash(path) {
+                "" => LookupKey::Any,
+                shorter if shorter.len() < path.len() => LookupKey::Prefix(shorter.into()),
+                _ => LookupKey::Prefix(path.clone()),
+            },
+        }
+    }
+
+    fn pattern(&self) -> Arc<str> {
+        match &self.path {
+            PathMatch::Exact(text) | PathMatch::Regex(text) | PathMatch::Prefix(text) => {
+                text.clone()
+            }
+        }
+    }
+
     fn conditions(&self) -> Option<&Arc<Matcher>> {
         Some(&self.matcher).filter(|matcher| !matcher.is_empty())
     }
+
+    /// Searches in the order of [`PathRank`].
+    fn find<'r, T>(
+        routes: &'r HostRoutes<Self>,
+        request: &RequestView<'_>,
+        mut take: impl FnMut(&'r Candidate<Self>) -> Option<T>,
+    ) -> Option<T> {
+        let path = request.path;
+        let exact = routes.exact(path).iter().find_map(&mut take);
+        exact
+            .or_else(|| routes.find_pattern(path, &mut take))
+            .or_else(|| routes.find_prefix(path, &mut take))
+            .or_else(|| routes.any().iter().find_map(&mut take))
+    }
+}
+
+/// "When specified, a trailing `/` is ignored" (`PathMatchPathPrefix` of the API).
+fn without_final_slash(prefix: &str) -> &str {
+    prefix.strip_suffix('/').unwrap_or(prefix)
 }
 
 impl fmt::Display for HttpMatch {
@@ -76,19 +116,5 @@ impl fmt::Display for HttpMatch {
 impl RequestConditions for Matcher {
     fn matches(&self, request: &RequestView<'_>) -> bool {
         Matcher::matches(self, request)
-    }
-}
-
-impl MatchIndex<HttpMatch> for PathTable {
-    fn build<'m>(matches: impl Iterator<Item = &'m HttpMatch>) -> Self {
-        PathTable::build((0..).zip(matches.map(|one| &one.path)))
-    }
-
-    fn find<T>(
-        &self,
-        request: &RequestView<'_>,
-        take: impl FnMut(Range<usize>) -> Option<T>,
-    ) -> Option<T> {
-        PathTable::find(self, request.path, take)
     }
 }

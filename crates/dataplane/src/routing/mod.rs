@@ -3,14 +3,15 @@
 //! In: the matches of all routes of a listener. Out: the rule with the highest precedence that matches a request. The router is
 //! generic over the kind of match; a kind of route whose rules match requests is a file here, and a field of [`Routers`].
 
+pub mod candidates;
 pub mod grpc_match;
 pub mod host_routes;
 pub mod http_match;
 pub mod matcher;
-mod path;
+pub mod path_patterns;
 mod preflight;
 pub mod query;
-mod rank;
+pub mod rank;
 pub mod request;
 pub mod route_match;
 pub mod router;

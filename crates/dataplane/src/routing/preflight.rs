@@ -5,7 +5,7 @@
 //! announced request, not by a rule that matches the method OPTIONS.
 
 use super::RoutedTo;
-use super::host_routes::Candidate;
+use super::candidates::Candidate;
 use super::http_match::HttpMatch;
 use super::request::RequestView;
 use super::router::Router;

@@ -128,8 +128,10 @@ impl<'a> ServicePorts<'a> {
     /// Returns the ports with these keys that are known.
     pub fn used<'k>(mut self, keys: impl Iterator<Item = &'k ServicePortKey>) -> ServicePortNodes {
         let mut used = ServicePortNodes::new();
+        let mut previous = None;
         for key in keys {
-            if used.contains_key(key) {
+            // Routes with the same backend are often neighbours, and comparing costs less than hashing.
+            if previous.replace(key) == Some(key) || used.contains_key(key) {
                 continue;
             }
             let found = self.found.remove(key);

@@ -22,6 +22,8 @@ pub(super) fn resolve<'a>(
     let number = at.reference.port.map_or(0, |port| port.get());
     let service = (key, number);
     let port = service_port(at, &service, build)?;
+    // All references to the Service share the texts of its own key.
+    let service = port.map_or(service, |(found, _)| (found.key(), number));
     let node = references.ports.look_up(&service, port);
     if port.is_none() && node.endpoints.is_empty() {
         let finding = no_address(at, &service.0);

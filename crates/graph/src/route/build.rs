@@ -15,7 +15,7 @@ use crate::reuse::Before;
 use gatefold_diagnostic::{Diagnostic, Pointer};
 use gatefold_manifest::Spec;
 use gatefold_manifest::api::{Object, ParentReference};
-use std::collections::BTreeSet;
+use hashbrown::HashMap;
 use std::sync::Arc;
 
 /// Builds routes, and counts the attached routes of the Gateways' listeners.
@@ -36,6 +36,7 @@ impl<'g, 'a> RouteBuilder<'_, 'g, 'a> {
     pub fn build<K: BuildRoute>(&mut self, previous: &'g RouteNodes<K>) -> Arc<RouteNodes<K>> {
         let mut previous = self.before.routes(previous);
         let objects = K::Spec::objects(self.build.resources);
+        let mut attached = AttachedRoutes::default();
         let nodes = objects.iter().map(|(key, object)| {
             let protections = &self.build.protections;
             let node = match previous.find(key, object, protections, self.ports) {
@@ -44,11 +45,13 @@ impl<'g, 'a> RouteBuilder<'_, 'g, 'a> {
             };
             let findings = node.findings.iter().cloned();
             self.build.diagnostics.extend(findings);
-            count(&node.accepted_by, self.gateways);
+            attached.count(&node.accepted_by);
             (key.clone(), node)
         });
         // The keys are ordered, so collecting is faster than inserting one by one.
-        Arc::new(nodes.collect())
+        let nodes = Arc::new(nodes.collect());
+        attached.add_to(self.gateways);
+        nodes
     }
 
     fn node<K: BuildRoute>(&mut self, object: &'a Arc<Object<K::Spec>>) -> RouteNode<K> {
@@ -94,13 +97,13 @@ fn node<'a, K: BuildRoute>(
         }
     }
     RouteNode {
-        match_digests: K::match_digests(&object.spec),
+        match_digests: K::match_digests(&object.spec).into(),
         resource: object.clone(),
         accepted_by: accepted_by(&nodes),
-        parents: nodes,
-        rules,
-        service_ports: resolved,
-        findings: build.diagnostics.split_off(findings_before),
+        parents: nodes.into(),
+        rules: rules.into(),
+        service_ports: resolved.into(),
+        findings: build.diagnostics.split_off(findings_before).into(),
     }
 }
 
@@ -130,8 +133,8 @@ fn parent(
         index,
         gateway: parent.gateway_key.clone(),
         controller_name: parent.gateway.controller_name.clone(),
-        attachments: attached.unwrap_or_default(),
-        conditions,
+        attachments: attached.unwrap_or_default().into(),
+        conditions: conditions.into(),
     }
 }
 
@@ -173,18 +176,46 @@ fn refused_by_listeners(
     Some(Condition::fails(ConditionType::Accepted, reason, message))
 }
 
-fn accepted_by(parents: &[ParentNode]) -> BTreeSet<ListenerId> {
+fn accepted_by(parents: &[ParentNode]) -> Box<[ListenerId]> {
     let accepted = |parent: &&ParentNode| is_true(&parent.conditions, ConditionType::Accepted);
     let accepted = parents.iter().filter(accepted);
     let attachments = accepted.flat_map(|parent| &parent.attachments);
-    attachments.map(|it| it.listener.clone()).collect()
+    let mut listeners: Vec<ListenerId> = attachments.map(|it| it.listener.clone()).collect();
+    listeners.sort_unstable();
+    listeners.dedup();
+    listeners.into()
 }
 
-/// Counts an accepted route at each of its listeners (API: `ListenerStatus.attachedRoutes`).
-fn count(accepted_by: &BTreeSet<ListenerId>, gateways: &mut GatewayNodes) {
-    for id in accepted_by {
-        if let Some(listener) = gateway::listener_mut(gateways, id) {
-            listener.attached_routes += 1;
+/// Counts the accepted routes of each listener (API: `ListenerStatus.attachedRoutes`).
+#[derive(Default)]
+struct AttachedRoutes {
+    counts: HashMap<ListenerId, u32>,
+    /// The listener that was counted last, and how often since it became the last.
+    last: Option<(ListenerId, u32)>,
+}
+
+impl AttachedRoutes {
+    /// Counts a route that these listeners accept.
+    fn count(&mut self, accepted_by: &[ListenerId]) {
+        for id in accepted_by {
+            match &mut self.last {
+                // Most routes are attached to the same listener as the one before.
+                Some((last, count)) if last == id => *count += 1,
+                last => {
+                    if let Some((before, count)) = last.replace((id.clone(), 1)) {
+                        *self.counts.entry(before).or_default() += count;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Adds the counts to the listeners.
+    fn add_to(self, gateways: &mut GatewayNodes) {
+        for (id, count) in self.counts.into_iter().chain(self.last) {
+            if let Some(listener) = gateway::listener_mut(gateways, &id) {
+                listener.attached_routes += count;
+            }
         }
     }
 }

@@ -7,30 +7,31 @@ use crate::condition::Condition;
 use crate::listener::ListenerId;
 use gatefold_diagnostic::{Diagnostic, Place, Pointer, ResourceId};
 use gatefold_manifest::api::{Hostname, NamespacedName, Object, ObjectMeta, ParentReference};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
 /// Routes of a kind, by name.
 pub type RouteNodes<K> = BTreeMap<NamespacedName, Arc<RouteNode<K>>>;
 
-/// A route.
+/// A route. Its lists are boxed slices, because there may be tens of thousands of routes, and a `Vec` of one element has room for
+/// four.
 #[derive(Debug)]
 pub struct RouteNode<K: RouteKind> {
     /// The object.
     pub resource: Arc<Object<K::Spec>>,
     /// The parent references that resolve to Gateways that gatefold serves, or to their ListenerSets.
-    pub parents: Vec<ParentNode>,
+    pub parents: Box<[ParentNode]>,
     /// Its rules, in the order of the manifest, including those that can't be served.
-    pub rules: Vec<K::Rule>,
+    pub rules: Box<[K::Rule]>,
     /// The listeners that accept it, each once.
-    pub(super) accepted_by: BTreeSet<ListenerId>,
+    pub(super) accepted_by: Box<[ListenerId]>,
     /// The ports of Services that its references resolve to. A port may occur twice.
-    pub(crate) service_ports: Vec<ServicePortKey>,
+    pub(crate) service_ports: Box<[ServicePortKey]>,
     /// Its matches, to find equal matches of other routes.
-    pub(super) match_digests: Vec<MatchDigest>,
+    pub(super) match_digests: Box<[MatchDigest]>,
     /// The problems with it.
-    pub(crate) findings: Vec<Diagnostic>,
+    pub(crate) findings: Box<[Diagnostic]>,
 }
 
 /// One parent reference.
@@ -46,9 +47,9 @@ pub struct ParentNode {
     pub controller_name: String,
     /// The listeners that the route is attached to. A route that isn't accepted because none of its rules is valid is
     /// attached nevertheless: its rules answer 500.
-    pub attachments: Vec<Attachment>,
+    pub attachments: Box<[Attachment]>,
     /// The conditions of the route at this parent.
-    pub conditions: Vec<Condition>,
+    pub conditions: Box<[Condition]>,
 }
 
 /// A listener that a route is attached to.
@@ -57,7 +58,7 @@ pub struct Attachment {
     /// The listener.
     pub listener: ListenerId,
     /// The hostnames of the route that apply: those that intersect with the listener's. Empty means any hostname.
-    pub hostnames: Vec<Hostname>,
+    pub hostnames: Box<[Hostname]>,
 }
 
 /// A route of any kind, without its rules.

@@ -34,6 +34,7 @@ pub(crate) fn read(document: &Document, budget: &mut AliasBudget) -> DecodedDocu
         Place::Bytes { bytes, .. } => bytes.start,
         _ => usize::MAX,
     });
+    reader.objects.shrink_to_fit();
     DecodedDocument {
         objects: reader.objects,
         refused: reader.refused,

@@ -309,6 +309,15 @@ impl<T: Decode> Decode for Option<T> {
     }
 }
 
+impl<T: Decode> Decode for Box<T> {
+    fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
+        T::decode(node, decoder).map(Box::new)
+    }
+    fn absent() -> Option<Self> {
+        T::absent().map(Box::new)
+    }
+}
+
 impl<T: Decode> Decode for Vec<T> {
     fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
         let Value::Sequence(items) = &node.value else {
@@ -321,7 +330,10 @@ impl<T: Decode> Decode for Vec<T> {
             .enumerate()
             .map(|(i, item)| decoder.within(i, |d| T::decode(item, d)))
             .collect();
-        read.into_iter().collect()
+        let mut read: Vec<T> = read.into_iter().collect::<Option<_>>()?;
+        // Collecting makes room for four elements, and most lists have one.
+        read.shrink_to_fit();
+        Some(read)
     }
     fn absent() -> Option<Self> {
         Some(Vec::new())

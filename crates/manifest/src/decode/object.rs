@@ -4,7 +4,7 @@
 //! [`Kind::decode`].
 
 use super::{Decoder, Fields, name};
-use crate::api::{Object, ObjectMeta, RecordedStatus};
+use crate::api::{Object, ObjectMeta, RecordedStatus, shared_text};
 use crate::kind::{AnyObject, Body, Kind, Scope, Spec};
 use gatefold_diagnostic::yaml::{Node, Value};
 use gatefold_diagnostic::{Code, Document, ResourceId};
@@ -41,7 +41,7 @@ pub(super) fn read(
     let reports_status = kind.reports_status();
     let status = reports_status.then(|| RecordedStatus::read(node, decoder));
     let header = meta.map(|meta| Header {
-        api_version,
+        api_version: shared_text(&api_version),
         meta,
         recorded_status: status.flatten().map(Arc::new),
         document,
@@ -52,7 +52,7 @@ pub(super) fn read(
 
 /// What is read of an object before its kind's own fields.
 pub(crate) struct Header {
-    api_version: String,
+    api_version: Arc<str>,
     meta: ObjectMeta,
     recorded_status: Option<Arc<RecordedStatus>>,
     document: Document,
@@ -113,8 +113,8 @@ fn metadata(
     let mut meta = meta?;
     match kind.scope() {
         Scope::Cluster => meta.namespace = Arc::default(),
-        Scope::Namespaced if meta.namespace.is_empty() => meta.namespace = Arc::from("default"),
-        Scope::Namespaced => {}
+        Scope::Namespaced if meta.namespace.is_empty() => meta.namespace = shared_text("default"),
+        Scope::Namespaced => meta.namespace = shared_text(&meta.namespace),
     }
     Some(meta)
 }
@@ -128,7 +128,7 @@ fn body(
 ) -> Option<AnyObject> {
     // Without `metadata` the object is refused, but its other fields are read to report their errors as well.
     let header = header.unwrap_or_else(|| Header {
-        api_version: String::new(),
+        api_version: Arc::default(),
         meta: ObjectMeta::default(),
         recorded_status: None,
         document: decoder.document().clone(),

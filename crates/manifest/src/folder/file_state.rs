@@ -178,6 +178,7 @@ impl FileState {
             state.keep_all(old, Some(&documents));
         }
         state.documents = documents;
+        state.objects.shrink_to_fit();
         state
     }
 

@@ -104,7 +104,7 @@ fn cluster_scoped_kinds_have_no_namespace() {
     let loaded = Loader::from_text("f.yaml", text);
     let class = &loaded.resources.gateway_classes["a"];
     assert_eq!(&*class.meta.namespace, "");
-    assert_eq!(class.api_version, "gateway.networking.k8s.io/v1beta1");
+    assert_eq!(&*class.api_version, "gateway.networking.k8s.io/v1beta1");
 }
 
 #[test]

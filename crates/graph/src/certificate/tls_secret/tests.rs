@@ -10,7 +10,7 @@ fn secret(entries: &[(&str, String)]) -> Secret {
         .map(|(name, text)| ((*name).to_owned(), SecretText::new(text.clone())))
         .collect();
     Secret {
-        api_version: "v1".to_owned(),
+        api_version: "v1".into(),
         meta: ObjectMeta {
             name: "cert".into(),
             namespace: "default".into(),

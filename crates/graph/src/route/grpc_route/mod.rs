@@ -131,13 +131,13 @@ impl ManifestFilter for GRPCRouteFilter {
     fn spec(&self) -> Option<FilterSpec<'_>> {
         Some(match self.kind {
             GRPCRouteFilterType::RequestHeaderModifier => {
-                FilterSpec::RequestHeaderModifier(self.request_header_modifier.as_ref()?)
+                FilterSpec::RequestHeaderModifier(self.request_header_modifier.as_deref()?)
             }
             GRPCRouteFilterType::ResponseHeaderModifier => {
-                FilterSpec::ResponseHeaderModifier(self.response_header_modifier.as_ref()?)
+                FilterSpec::ResponseHeaderModifier(self.response_header_modifier.as_deref()?)
             }
             GRPCRouteFilterType::RequestMirror => {
-                FilterSpec::RequestMirror(self.request_mirror.as_ref()?)
+                FilterSpec::RequestMirror(self.request_mirror.as_deref()?)
             }
             GRPCRouteFilterType::ExtensionRef => FilterSpec::ExtensionRef,
         })

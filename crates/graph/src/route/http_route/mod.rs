@@ -109,11 +109,11 @@ impl RequestRule for HTTPRouteRule {
     }
 
     fn timeouts(&self) -> Option<&HTTPRouteTimeouts> {
-        self.timeouts.as_ref()
+        self.timeouts.as_deref()
     }
 
     fn retry(&self) -> Option<&HTTPRouteRetry> {
-        self.retry.as_ref()
+        self.retry.as_deref()
     }
 
     fn unsupported_fields(&self) -> Vec<&'static str> {

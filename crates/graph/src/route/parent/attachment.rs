@@ -42,7 +42,7 @@ pub(in crate::route) fn attach(
         match hostname::applying(listener.hostname.as_ref(), route.hostnames) {
             Some(hostnames) => attachments.push(Attachment {
                 listener: id,
-                hostnames,
+                hostnames: hostnames.into(),
             }),
             None => rejection = rejection.max(Rejection::NoMatchingListenerHostname),
         }

@@ -73,19 +73,19 @@ impl ManifestFilter for HTTPRouteFilter {
     fn spec(&self) -> Option<FilterSpec<'_>> {
         Some(match self.kind {
             HTTPRouteFilterType::RequestHeaderModifier => {
-                FilterSpec::RequestHeaderModifier(self.request_header_modifier.as_ref()?)
+                FilterSpec::RequestHeaderModifier(self.request_header_modifier.as_deref()?)
             }
             HTTPRouteFilterType::ResponseHeaderModifier => {
-                FilterSpec::ResponseHeaderModifier(self.response_header_modifier.as_ref()?)
+                FilterSpec::ResponseHeaderModifier(self.response_header_modifier.as_deref()?)
             }
             HTTPRouteFilterType::RequestRedirect => {
-                FilterSpec::RequestRedirect(self.request_redirect.as_ref()?)
+                FilterSpec::RequestRedirect(self.request_redirect.as_deref()?)
             }
-            HTTPRouteFilterType::URLRewrite => FilterSpec::UrlRewrite(self.url_rewrite.as_ref()?),
+            HTTPRouteFilterType::URLRewrite => FilterSpec::UrlRewrite(self.url_rewrite.as_deref()?),
             HTTPRouteFilterType::RequestMirror => {
-                FilterSpec::RequestMirror(self.request_mirror.as_ref()?)
+                FilterSpec::RequestMirror(self.request_mirror.as_deref()?)
             }
-            HTTPRouteFilterType::CORS => FilterSpec::Cors(self.cors.as_ref()?),
+            HTTPRouteFilterType::CORS => FilterSpec::Cors(self.cors.as_deref()?),
             HTTPRouteFilterType::ExternalAuth => FilterSpec::ExternalAuth,
             HTTPRouteFilterType::ExtensionRef => FilterSpec::ExtensionRef,
         })

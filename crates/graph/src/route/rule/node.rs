@@ -23,7 +23,7 @@ pub struct RuleNode<M> {
     /// The time limits.
     pub timeouts: Option<HTTPRouteTimeouts>,
     /// When a request is retried.
-    pub retry: Option<HTTPRouteRetry>,
+    pub retry: Option<Box<HTTPRouteRetry>>,
     /// Whether the rule can't be served as written. Such a rule answers 500 to the requests that it matches.
     pub refused: bool,
 }
@@ -60,7 +60,7 @@ pub struct MirrorNode {
 #[derive(Debug)]
 pub struct BackendNode {
     /// `namespace/service:port`.
-    pub name: String,
+    pub name: Arc<str>,
     /// Its weight.
     pub weight: u32,
     /// Its filters.

@@ -178,7 +178,7 @@ impl<'a> RuleContext<'_, '_, 'a> {
             filters,
             backends,
             timeouts: rule.timeouts().cloned(),
-            retry: rule.retry().cloned(),
+            retry: rule.retry().cloned().map(Box::new),
             refused: !self.refusals.is_empty(),
         };
         let refused = node.refused.then_some(RefusedRule {
@@ -204,7 +204,7 @@ impl<'a> RuleContext<'_, '_, 'a> {
             let (name, target) = reference.resolve(self.references, self.build);
             let filters = || pointer().key("filters");
             nodes.push(BackendNode {
-                name,
+                name: name.into(),
                 weight: backend.weight,
                 filters: filter::build(FilterScope::Backend, backend.filters, &filters, self),
                 target,

@@ -107,7 +107,7 @@ impl fmt::Display for NamespacedName {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Object<S> {
     /// The `apiVersion` in the manifest: `gateway.networking.k8s.io/v1beta1`.
-    pub api_version: String,
+    pub api_version: Arc<str>,
     /// `metadata`.
     pub meta: ObjectMeta,
     /// The kind's own fields: `spec`, or top-level fields (Secret, EndpointSlice).

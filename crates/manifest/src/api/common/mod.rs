@@ -7,6 +7,7 @@ mod meta;
 mod recorded_status;
 pub(super) mod reference;
 pub(super) mod rule;
+mod shared_text;
 mod value;
 
 pub use duration::*;
@@ -14,4 +15,5 @@ pub use label_selector::*;
 pub use meta::*;
 pub use recorded_status::*;
 pub use reference::*;
+pub(crate) use shared_text::shared_text;
 pub use value::*;

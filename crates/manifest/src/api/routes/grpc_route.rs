@@ -58,7 +58,7 @@ object! {
         /// The backends that requests are forwarded to.
         "backendRefs" => backend_refs: Vec<GRPCBackendRef> [0..=16],
         /// Whether a client keeps its backend (experimental, deprecated by v1.7.0).
-        "sessionPersistence" => session_persistence: Option<SessionPersistence>,
+        "sessionPersistence" => session_persistence: Option<Box<SessionPersistence>>,
     }
 }
 
@@ -142,13 +142,13 @@ object! {
         /// The type of the filter.
         "type" => kind: GRPCRouteFilterType,
         /// Changes to request headers.
-        "requestHeaderModifier" => request_header_modifier: Option<HTTPHeaderFilter>,
+        "requestHeaderModifier" => request_header_modifier: Option<Box<HTTPHeaderFilter>>,
         /// Changes to response headers.
-        "responseHeaderModifier" => response_header_modifier: Option<HTTPHeaderFilter>,
+        "responseHeaderModifier" => response_header_modifier: Option<Box<HTTPHeaderFilter>>,
         /// Copies of requests to another backend.
-        "requestMirror" => request_mirror: Option<HTTPRequestMirrorFilter>,
+        "requestMirror" => request_mirror: Option<Box<HTTPRequestMirrorFilter>>,
         /// A filter that another API defines.
-        "extensionRef" => extension_ref: Option<LocalObjectReference>,
+        "extensionRef" => extension_ref: Option<Box<LocalObjectReference>>,
     }
 }
 

@@ -14,21 +14,21 @@ object! {
         /// Which filter.
         "type" => kind: HTTPRouteFilterType,
         /// Changes to request headers.
-        "requestHeaderModifier" => request_header_modifier: Option<HTTPHeaderFilter>,
+        "requestHeaderModifier" => request_header_modifier: Option<Box<HTTPHeaderFilter>>,
         /// Changes to response headers.
-        "responseHeaderModifier" => response_header_modifier: Option<HTTPHeaderFilter>,
+        "responseHeaderModifier" => response_header_modifier: Option<Box<HTTPHeaderFilter>>,
         /// Sends a copy of the request to another backend.
-        "requestMirror" => request_mirror: Option<HTTPRequestMirrorFilter>,
+        "requestMirror" => request_mirror: Option<Box<HTTPRequestMirrorFilter>>,
         /// Answers with a redirect.
-        "requestRedirect" => request_redirect: Option<HTTPRequestRedirectFilter>,
+        "requestRedirect" => request_redirect: Option<Box<HTTPRequestRedirectFilter>>,
         /// Changes to the request's host and path.
-        "urlRewrite" => url_rewrite: Option<HTTPURLRewriteFilter>,
+        "urlRewrite" => url_rewrite: Option<Box<HTTPURLRewriteFilter>>,
         /// Cross-origin requests.
-        "cors" => cors: Option<HTTPCORSFilter>,
+        "cors" => cors: Option<Box<HTTPCORSFilter>>,
         /// Asks an authorization server (experimental).
-        "externalAuth" => external_auth: Option<HTTPExternalAuthFilter>,
+        "externalAuth" => external_auth: Option<Box<HTTPExternalAuthFilter>>,
         /// An implementation-specific filter; gatefold has none.
-        "extensionRef" => extension_ref: Option<LocalObjectReference>,
+        "extensionRef" => extension_ref: Option<Box<LocalObjectReference>>,
     }
 }
 

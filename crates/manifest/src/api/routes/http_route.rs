@@ -56,7 +56,8 @@ impl HTTPRouteSpec {
 }
 
 object! {
-    /// Matches, and what happens to the requests that they match.
+    /// Matches, and what happens to the requests that they match. Most rules don't have the boxed parts, and there may be tens of
+    /// thousands of rules.
     #[derive(Default)]
     pub closed HTTPRouteRule checked by HTTPRouteRule::check {
         /// The name, unique within the route.
@@ -68,11 +69,11 @@ object! {
         /// The backends that matching requests are sent to.
         "backendRefs" => backend_refs: Vec<HTTPBackendRef> [0..=16],
         /// The time limits.
-        "timeouts" => timeouts: Option<HTTPRouteTimeouts>,
+        "timeouts" => timeouts: Option<Box<HTTPRouteTimeouts>>,
         /// When a request is retried.
-        "retry" => retry: Option<HTTPRouteRetry>,
+        "retry" => retry: Option<Box<HTTPRouteRetry>>,
         /// How a client stays with one backend (experimental; v1.7.0 deprecates it in favour of XBackend's).
-        "sessionPersistence" => session_persistence: Option<SessionPersistence>,
+        "sessionPersistence" => session_persistence: Option<Box<SessionPersistence>>,
     }
 }
 

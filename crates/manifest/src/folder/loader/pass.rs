@@ -1,6 +1,6 @@
 //! One pass of the loader: reads the changed files, and keeps the known content of those that may be incomplete.
 
-use super::Loader;
+use super::{FEW, Loader};
 use crate::folder::file_state::FileState;
 use crate::folder::file_text::FileText;
 use crate::folder::fingerprint::Fingerprint;
@@ -126,7 +126,12 @@ impl Loader {
             match (index, state) {
                 (Ok(index), Some(state)) => self.files[index].1 = state,
                 (Ok(index), None) => drop(self.files.remove(index)),
-                (Err(index), Some(state)) => self.files.insert(index, (path.clone(), state)),
+                (Err(index), Some(state)) => {
+                    if self.files.len() == self.files.capacity() {
+                        self.files.reserve_exact(FEW);
+                    }
+                    self.files.insert(index, (path.clone(), state));
+                }
                 (Err(_), None) => {}
             }
             pass.end_file(path);
@@ -191,6 +196,7 @@ impl Loader {
             self.files.extend(state.map(|state| (path, state)));
         }
         missing.extend(known);
+        self.files.shrink_to_fit();
         missing
     }
 

@@ -5,7 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// The wait after complete writes. It gives a second file of the same change time to arrive.
+/// The wait after the first complete write. Most changes are a single file; this is the time for a second file to arrive.
+const AFTER_FIRST: Duration = Duration::from_millis(1);
+/// The wait after complete writes of several files, and for the rest of a move. It gives further files of the same change
+/// time to arrive.
 const AFTER_COMPLETE: Duration = Duration::from_millis(3);
 /// The wait after any other event, which may be followed by more.
 const AFTER_OTHER: Duration = Duration::from_millis(50);
@@ -116,6 +119,16 @@ impl PendingEvents {
         self.complete_at = Some(EventSeries::and(self.complete_at, now));
     }
 
+    /// How long the complete files wait for others. A removed or moved file may get one of their names.
+    fn wait_for_others(&self) -> Duration {
+        let is_single = self.complete.len() == 1;
+        if is_single && self.removed.is_empty() && self.moved_away.is_empty() {
+            AFTER_FIRST
+        } else {
+            AFTER_COMPLETE
+        }
+    }
+
     fn folders_changed(&mut self, quiet: Duration, now: Instant) {
         let before = self.folders;
         let series = EventSeries::and(before.map(|(series, _)| series), now);
@@ -130,7 +143,8 @@ impl PendingEvents {
 
     /// When the first wait ends if no event follows.
     pub(super) fn due(&self) -> Option<Instant> {
-        let complete = self.complete_at.map(|series| series.due(AFTER_COMPLETE));
+        let wait = self.wait_for_others();
+        let complete = self.complete_at.map(|series| series.due(wait));
         let removed = self.removed.values().map(|since| *since + AFTER_OTHER);
         let moved = self.moved_away.values();
         let moved = moved.map(|since| *since + AFTER_COMPLETE);
@@ -148,13 +162,11 @@ impl PendingEvents {
         if self.moved_away.len() < before {
             self.folders_changed(AFTER_COMPLETE, now - AFTER_COMPLETE);
         }
+        let wait = self.wait_for_others();
         let mut files = take_overdue(&mut self.removed, AFTER_OTHER, now);
         files.append(&mut take_overdue(&mut self.open, UNTIL_CLOSED, now));
         let is_due = |series: EventSeries, quiet| series.due(quiet) <= now;
-        if self
-            .complete_at
-            .is_some_and(|series| is_due(series, AFTER_COMPLETE))
-        {
+        if self.complete_at.is_some_and(|series| is_due(series, wait)) {
             self.complete_at = None;
             files.append(&mut self.complete);
         }
@@ -206,8 +218,20 @@ mod tests {
         let (mut events, now) = (PendingEvents::default(), Instant::now());
         events.record(FileEvent::Opened(A.into()), now);
         events.record(FileEvent::Completed(A.into()), now);
-        assert_eq!(next(&mut events, now), (files(&[A]), AFTER_COMPLETE));
+        assert_eq!(next(&mut events, now), (files(&[A]), AFTER_FIRST));
         assert_eq!(events.due(), None);
+    }
+
+    #[test]
+    fn several_complete_files_wait_longer_for_more() {
+        let (mut events, now) = (PendingEvents::default(), Instant::now());
+        events.record(FileEvent::Completed(A.into()), now);
+        events.record(FileEvent::Completed("b.yaml".into()), now + AFTER_FIRST / 2);
+        let later = now + AFTER_FIRST / 2 + AFTER_COMPLETE / 2;
+        assert_eq!(events.take_due(later), ChangeHint::Nothing);
+        events.record(FileEvent::Completed("c.yaml".into()), later);
+        let all = files(&[A, "b.yaml", "c.yaml"]);
+        assert_eq!(next(&mut events, later), (all, AFTER_COMPLETE));
     }
 
     #[test]
@@ -215,7 +239,7 @@ mod tests {
         let (mut events, now) = (PendingEvents::default(), Instant::now());
         events.record(FileEvent::Opened(A.into()), now);
         events.record(FileEvent::Completed("b.yaml".into()), now);
-        assert_eq!(next(&mut events, now), (files(&["b.yaml"]), AFTER_COMPLETE));
+        assert_eq!(next(&mut events, now), (files(&["b.yaml"]), AFTER_FIRST));
         assert!(events.is_being_written(Path::new(A)), "it isn't read yet");
         let later = now + UNTIL_CLOSED / 2;
         events.record(FileEvent::Opened(A.into()), later);
@@ -272,8 +296,13 @@ mod tests {
         let (mut events, now) = (PendingEvents::default(), Instant::now());
         events.record(FileEvent::MovedAway(7), now);
         events.record(FileEvent::Completed(A.into()), now);
+        assert_eq!(
+            events.due(),
+            Some(now + AFTER_COMPLETE),
+            "it may be one move"
+        );
         events.record(FileEvent::MovedWithin(7), now);
-        assert_eq!(next(&mut events, now), (files(&[A]), AFTER_COMPLETE));
+        assert_eq!(next(&mut events, now), (files(&[A]), AFTER_FIRST));
         assert_eq!(events.due(), None, "nothing else is pending");
         events.record(FileEvent::MovedAway(8), now);
         let folder = (ChangeHint::Anything, AFTER_COMPLETE);

@@ -211,6 +211,7 @@ fn listener_of(rule: Rule) -> Arc<Listener> {
         },
         rule: Arc::new(rule),
         index: 0,
+        age: Default::default(),
     };
     Arc::new(Listener {
         name: "default/gateway/http".into(),
@@ -218,7 +219,7 @@ fn listener_of(rule: Rule) -> Arc<Listener> {
         only_clients_of: None,
         identity: None,
         routers: Routers {
-            http: Router::new([(None, Arc::new(HostRoutes::new([&[entry][..]])))]),
+            http: Router::new([(None, Arc::new(HostRoutes::new(&[Arc::new(entry)])))]),
             ..Routers::default()
         },
     })
