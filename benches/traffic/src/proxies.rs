@@ -138,13 +138,12 @@ fn under_pingora(settings: &ProxySettings) -> anyhow::Result<()> {
 /// Runs the same proxy with connections accepted by gatefold.
 fn under_sockets(settings: &ProxySettings) -> anyhow::Result<()> {
     let snapshot = Arc::new(ArcSwap::from_pointee(snapshot(settings)));
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(settings.threads)
+    let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
     runtime.block_on(async {
         let mut sockets = Sockets::new(
-            Workers::start((0..THREADS).map(|_| Arc::new(bare(settings))))?,
+            Workers::start((0..settings.threads).map(|_| Arc::new(bare(settings))))?,
             snapshot.clone(),
             ListenOptions::default(),
         );

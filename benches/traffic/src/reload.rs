@@ -13,7 +13,7 @@ use std::path::Path;
 
 const HOST: &str = "www.example.com";
 /// The number of routes, and the target for the 99th percentile in milliseconds.
-const SIZES: [(usize, Option<f64>); 3] = [(1, None), (1_000, Some(30.0)), (10_000, Some(120.0))];
+const SIZES: [(usize, Option<f64>); 3] = [(1, None), (3_000, Some(10.0)), (10_000, Some(30.0))];
 const EDITS: usize = 200;
 
 /// Prints the figures.
