@@ -2,7 +2,8 @@
 //!
 //! `gatefold-bench cost` compares the processor time of a request with that of bare Pingora proxies,
 //! `gatefold-bench instructions` the number of instructions. `gatefold-bench reload` measures the time from a file's write to
-//! the new answer. `gatefold-bench serve` runs one of the proxies.
+//! the new answer. `gatefold-bench compare BINARY BINARY...` compares several binaries of gatefold. `gatefold-bench serve` runs one of
+//! the proxies.
 
 mod backend;
 mod cost;
@@ -31,11 +32,16 @@ fn main() -> anyhow::Result<()> {
         ["cost"] => cost::measure(gatefold()?),
         ["instructions"] => instructions::measure(gatefold()?),
         ["reload"] => reload::measure(&gatefold()?),
+        ["compare", binaries @ ..] if binaries.len() > 1 => {
+            cost::compare(&binaries.iter().map(PathBuf::from).collect::<Vec<_>>())
+        }
         [] => {
             reload::measure(&gatefold()?)?;
             cost::measure(gatefold()?)
         }
-        _ => bail!("usage: gatefold-bench [cost | instructions | reload]"),
+        _ => bail!(
+            "usage: gatefold-bench [cost | instructions | reload | compare BINARY BINARY...]"
+        ),
     }
 }
 

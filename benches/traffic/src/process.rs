@@ -3,11 +3,11 @@
 use crate::support::DEADLINE;
 use crate::support::load::LoadTarget;
 use crate::support::network::{free_port, own_address};
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use std::fs;
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 /// The number of threads that serve requests, for all servers.
@@ -81,7 +81,11 @@ impl MeasuredServer {
         MeasuredServer::start(&mut command, target)
     }
 
-    fn start(command: &mut Command, target: LoadTarget) -> anyhow::Result<Self> {
+    /// Starts a server, without its output, and waits until it accepts connections without TLS.
+    ///
+    /// # Errors
+    /// If the server ends, or does not accept in time.
+    pub fn start(command: &mut Command, target: LoadTarget) -> anyhow::Result<Self> {
         let quiet = command
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -114,20 +118,48 @@ impl MeasuredServer {
     ///
     /// # Errors
     /// If the server does not end in time.
-    pub fn interrupt(mut self) -> anyhow::Result<()> {
+    pub fn interrupt(self) -> anyhow::Result<()> {
+        self.end_by("INT").map(drop)
+    }
+
+    /// Sends SIGTERM and waits until the server has ended with exit code 0.
+    ///
+    /// # Errors
+    /// If the server does not end in time, or ends with another code.
+    pub fn terminate(self) -> anyhow::Result<()> {
+        let status = self.end_by("TERM")?;
+        ensure!(status.success(), "a server ended with {status}");
+        Ok(())
+    }
+
+    fn end_by(mut self, signal: &str) -> anyhow::Result<ExitStatus> {
         let process = self.process.id().to_string();
-        let sent = Command::new("kill").args(["-INT", &process]).status()?;
-        if !sent.success() {
-            bail!("a server had ended before it was interrupted");
-        }
+        let sent = Command::new("kill")
+            .args(["-s", signal, &process])
+            .status()?;
+        ensure!(sent.success(), "a server had ended before SIG{signal}");
         let end = Instant::now() + DEADLINE;
-        while self.process.try_wait()?.is_none() {
+        loop {
+            if let Some(status) = self.process.try_wait()? {
+                return Ok(status);
+            }
             if Instant::now() > end {
-                bail!("a server doesn't end {DEADLINE:?} after SIGINT");
+                bail!("a server doesn't end {DEADLINE:?} after SIG{signal}");
             }
             std::thread::sleep(Duration::from_millis(5));
         }
-        Ok(())
+    }
+
+    /// The memory of the server in bytes: its proportional set size, from proc_pid_smaps(5).
+    ///
+    /// # Errors
+    /// If the server has ended.
+    pub fn memory(&self) -> anyhow::Result<f64> {
+        let text = fs::read_to_string(format!("/proc/{}/smaps_rollup", self.process.id()))?;
+        let size = text.lines().find_map(|line| line.strip_prefix("Pss:"));
+        let kilobytes = size.and_then(|size| size.trim().strip_suffix(" kB"));
+        let kilobytes: f64 = kilobytes.context("a proportional set size")?.parse()?;
+        Ok(kilobytes * 1024.0)
     }
 
     /// The processor time that the server has used, in seconds, from proc_pid_stat(5).
