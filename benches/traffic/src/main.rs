@@ -2,8 +2,8 @@
 //!
 //! `gatefold-bench cost` compares the processor time of a request with that of bare Pingora proxies,
 //! `gatefold-bench instructions` the number of instructions. `gatefold-bench reload` measures the time from a file's write to
-//! the new answer. `gatefold-bench compare BINARY BINARY...` compares several binaries of gatefold. `gatefold-bench serve` runs one of
-//! the proxies.
+//! the new answer. `gatefold-bench compare BINARY BINARY...` compares several binaries of gatefold. `gatefold-bench train BINARY`
+//! does a fixed amount of varied work, for a profile (`./x pgo`). `gatefold-bench serve` runs one of the proxies.
 
 mod backend;
 mod cost;
@@ -16,6 +16,7 @@ mod scratch;
 mod subjects;
 #[allow(dead_code, reason = "the tests need the rest of it")]
 mod support;
+mod train;
 
 use anyhow::{Context as _, bail};
 use std::path::PathBuf;
@@ -35,12 +36,13 @@ fn main() -> anyhow::Result<()> {
         ["compare", binaries @ ..] if binaries.len() > 1 => {
             cost::compare(&binaries.iter().map(PathBuf::from).collect::<Vec<_>>())
         }
+        ["train", gatefold] => train::train(gatefold.as_ref()),
         [] => {
             reload::measure(&gatefold()?)?;
             cost::measure(gatefold()?)
         }
         _ => bail!(
-            "usage: gatefold-bench [cost | instructions | reload | compare BINARY BINARY...]"
+            "usage: gatefold-bench [cost | instructions | reload | compare BINARY BINARY... | train BINARY]"
         ),
     }
 }

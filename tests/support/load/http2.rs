@@ -16,11 +16,11 @@ use tokio::task::JoinHandle;
 pub(super) struct Http2 {
     scheme: &'static str,
     sender: SendRequest<Bytes>,
-    connection: Arc<Connection>,
+    connection: Arc<ConnectionTask>,
 }
 
 /// The task of a connection, aborted when this is dropped.
-struct Connection(JoinHandle<Result<(), h2::Error>>);
+struct ConnectionTask(JoinHandle<Result<(), h2::Error>>);
 
 impl Http2 {
     /// # Errors
@@ -35,7 +35,7 @@ impl Http2 {
         Ok(Http2 {
             scheme,
             sender,
-            connection: Arc::new(Connection(tokio::spawn(connection))),
+            connection: Arc::new(ConnectionTask(tokio::spawn(connection))),
         })
     }
 
@@ -103,7 +103,7 @@ impl Http2 {
     }
 }
 
-impl Drop for Connection {
+impl Drop for ConnectionTask {
     fn drop(&mut self) {
         self.0.abort();
     }
