@@ -3,12 +3,13 @@
 use super::DEADLINE;
 use super::client::Client;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, date_time_ymd};
-use rustls::client::Resumption;
+use rustls::client::{Resumption, WantsClientCert};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{
-    ClientConfig, ClientConnection, HandshakeKind, RootCertStore, ServerConfig, StreamOwned,
+    ClientConfig, ClientConnection, ConfigBuilder, HandshakeKind, RootCertStore, ServerConfig,
+    StreamOwned, SupportedProtocolVersion,
 };
 use std::io;
 use std::net::{SocketAddr, TcpStream};
@@ -79,15 +80,7 @@ impl Authority {
 
     /// The same, with a client certificate.
     pub fn trust_as(&self, client: Option<&Pair>) -> Arc<ClientConfig> {
-        let mut roots = RootCertStore::empty();
-        roots
-            .add(self.certificate.clone())
-            .expect("the authority's certificate");
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let builder = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .expect("versions of TLS")
-            .with_root_certificates(roots);
+        let builder = self.client(rustls::DEFAULT_VERSIONS);
         let mut config = match client {
             None => builder.with_no_client_auth(),
             Some(pair) => {
@@ -98,6 +91,27 @@ impl Authority {
         };
         config.resumption = Resumption::disabled();
         Arc::new(config)
+    }
+
+    /// The configuration of a client that trusts only this authority, speaks only this version, and resumes sessions.
+    #[allow(dead_code, reason = "only the training of profiles uses it")]
+    pub fn trust_resuming(&self, version: &'static SupportedProtocolVersion) -> Arc<ClientConfig> {
+        Arc::new(self.client(&[version]).with_no_client_auth())
+    }
+
+    fn client(
+        &self,
+        versions: &[&'static SupportedProtocolVersion],
+    ) -> ConfigBuilder<ClientConfig, WantsClientCert> {
+        let mut roots = RootCertStore::empty();
+        roots
+            .add(self.certificate.clone())
+            .expect("the authority's certificate");
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        ClientConfig::builder_with_provider(provider)
+            .with_protocol_versions(versions)
+            .expect("versions of TLS")
+            .with_root_certificates(roots)
     }
 
     /// Opens a TLS connection. The server's certificate must be from this authority and match the hostname. Returns the

@@ -1,14 +1,35 @@
 //! A cheap backend in a thread of this process.
 
+use std::future::Future;
 use std::net::SocketAddr;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use std::sync::Arc;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
 
 /// The length of the body of each answer.
 pub const BODY: usize = 1024;
 
 /// Starts a backend that answers every request with 1 KiB and never ends.
 pub fn start() -> anyhow::Result<SocketAddr> {
+    serve(answer)
+}
+
+/// Starts the same backend with TLS.
+pub fn start_tls(config: Arc<ServerConfig>) -> anyhow::Result<SocketAddr> {
+    let acceptor = TlsAcceptor::from(config);
+    serve(move |stream| {
+        let handshake = acceptor.accept(stream);
+        async move { answer(handshake.await?).await }
+    })
+}
+
+/// Serves each connection in a task of one thread.
+fn serve<F>(answer: impl Fn(TcpStream) -> F + Send + 'static) -> anyhow::Result<SocketAddr>
+where
+    F: Future<Output = std::io::Result<()>> + Send + 'static,
+{
     let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
     listener.set_nonblocking(true)?;
     let address = listener.local_addr()?;
@@ -31,7 +52,7 @@ pub fn start() -> anyhow::Result<SocketAddr> {
 }
 
 /// Answers requests without a body, one at a time.
-async fn answer(mut stream: TcpStream) -> std::io::Result<()> {
+async fn answer(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> std::io::Result<()> {
     let body = "x".repeat(BODY);
     let answer = format!(
         "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: {}\r\n\r\n{body}",
@@ -42,6 +63,7 @@ async fn answer(mut stream: TcpStream) -> std::io::Result<()> {
         if request.ends_with(b"\r\n\r\n") {
             request.clear();
             stream.write_all(answer.as_bytes()).await?;
+            stream.flush().await?;
         }
     }
     Ok(())

@@ -1,9 +1,10 @@
 //! Measures the release binary of gatefold from outside, with its own clients and backend.
 //!
 //! `gatefold-bench cost` compares the processor time of a request with that of bare Pingora proxies,
-//! `gatefold-bench instructions` the number of instructions. `gatefold-bench peers` compares gatefold with other servers.
-//! `gatefold-bench reload` measures the time from a file's write to the new answer, `gatefold-bench scale` what thousands of routes
-//! cost. `gatefold-bench serve` runs one of the proxies.
+//! `gatefold-bench instructions` the number of instructions. `gatefold-bench peers` compares gatefold with other servers,
+//! `gatefold-bench compare BINARY BINARY...` several binaries of gatefold. `gatefold-bench reload` measures the time from a file's
+//! write to the new answer, `gatefold-bench scale` what thousands of routes cost. `gatefold-bench train BINARY` does a fixed amount
+//! of varied work, for a profile (`./x pgo`). `gatefold-bench serve` runs one of the proxies.
 
 mod backend;
 mod cores;
@@ -19,6 +20,7 @@ mod scratch;
 mod subjects;
 #[allow(dead_code, reason = "the tests need the rest of it")]
 mod support;
+mod train;
 mod under_load;
 mod usage;
 
@@ -49,12 +51,16 @@ fn main() -> anyhow::Result<()> {
         ["peers", options @ ..] => peers::measure(gatefold()?, &Options::parse(options)?),
         ["scale", scenarios @ ..] => scale::measure(&gatefold()?, &Scenario::parse(scenarios)?),
         ["reload"] => reload::measure(&gatefold()?),
+        ["compare", binaries @ ..] if binaries.len() > 1 => {
+            cost::compare(&binaries.iter().map(PathBuf::from).collect::<Vec<_>>())
+        }
+        ["train", gatefold] => train::train(gatefold.as_ref()),
         [] => {
             reload::measure(&gatefold()?)?;
             cost::measure(gatefold()?)
         }
         _ => bail!(
-            "usage: gatefold-bench [cost | instructions | reload | {} | {}]",
+            "usage: gatefold-bench [cost | instructions | reload | compare BINARY BINARY... | train BINARY | {} | {}]",
             Scenario::USAGE,
             Options::USAGE
         ),

@@ -4,10 +4,10 @@ use crate::support::DEADLINE;
 use crate::support::load::LoadTarget;
 use crate::support::network::{free_port, own_address};
 use crate::usage::{self, ProcessorTime};
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 /// The number of threads that serve requests, for all servers that aren't limited to one core.
@@ -148,20 +148,36 @@ impl MeasuredServer {
     ///
     /// # Errors
     /// If the server does not end in time.
-    pub fn interrupt(mut self) -> anyhow::Result<()> {
+    pub fn interrupt(self) -> anyhow::Result<()> {
+        self.end_by("INT").map(drop)
+    }
+
+    /// Sends SIGTERM and waits until the server has ended with exit code 0.
+    ///
+    /// # Errors
+    /// If the server does not end in time, or ends with another code.
+    pub fn terminate(self) -> anyhow::Result<()> {
+        let status = self.end_by("TERM")?;
+        ensure!(status.success(), "a server ended with {status}");
+        Ok(())
+    }
+
+    fn end_by(mut self, signal: &str) -> anyhow::Result<ExitStatus> {
         let process = self.process.id().to_string();
-        let sent = Command::new("kill").args(["-INT", &process]).status()?;
-        if !sent.success() {
-            bail!("a server had ended before it was interrupted");
-        }
+        let sent = Command::new("kill")
+            .args(["-s", signal, &process])
+            .status()?;
+        ensure!(sent.success(), "a server had ended before SIG{signal}");
         let end = Instant::now() + DEADLINE;
-        while self.process.try_wait()?.is_none() {
+        loop {
+            if let Some(status) = self.process.try_wait()? {
+                return Ok(status);
+            }
             if Instant::now() > end {
-                bail!("a server doesn't end {DEADLINE:?} after SIGINT");
+                bail!("a server doesn't end {DEADLINE:?} after SIG{signal}");
             }
             std::thread::sleep(Duration::from_millis(5));
         }
-        Ok(())
     }
 
     /// The processor time that the server and its child processes have used so far.

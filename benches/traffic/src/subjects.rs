@@ -100,15 +100,27 @@ impl Scene {
         let mut server = match subject {
             Subject::Pingora => self.start_bare("pingora", run)?,
             Subject::Sockets => self.start_bare("sockets", run)?,
-            Subject::Gatefold => {
-                let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
-                let target = self.target(nowhere, nowhere);
-                MeasuredServer::gatefold(&self.gatefold, self.folder.path(), target, run)?
-            }
+            Subject::Gatefold => self.start_gatefold(&self.gatefold, run)?,
             Subject::Other(program) => self.start_other(program, run)?,
         };
         server.wait_for(server.target.tls)?;
         Ok(server)
+    }
+
+    /// Starts another binary of gatefold.
+    ///
+    /// # Errors
+    /// If the server does not accept in time.
+    pub fn start_binary(&self, gatefold: &Path) -> anyhow::Result<MeasuredServer> {
+        let mut server = self.start_gatefold(gatefold, Run::Plain)?;
+        server.wait_for(server.target.tls)?;
+        Ok(server)
+    }
+
+    fn start_gatefold(&self, gatefold: &Path, run: Run<'_>) -> anyhow::Result<MeasuredServer> {
+        let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
+        let target = self.target(nowhere, nowhere);
+        MeasuredServer::gatefold(gatefold, self.folder.path(), target, run)
     }
 
     /// The folder, also for files of measurements.

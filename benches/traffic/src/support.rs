@@ -1,7 +1,11 @@
 //! Support code shared with the tests: manifests, certificates, clients.
 
+#[path = "../../../tests/support/backend.rs"]
+pub mod backend;
 #[path = "../../../tests/support/client.rs"]
 pub mod client;
+#[path = "../../../tests/support/grpc.rs"]
+pub mod grpc;
 #[path = "../../../tests/support/load/mod.rs"]
 pub mod load;
 #[path = "../../../tests/support/manifests.rs"]
@@ -12,5 +16,7 @@ pub mod network;
 pub mod tls;
 #[path = "../../../tests/support/wait.rs"]
 mod wait;
+#[path = "../../../tests/support/websocket.rs"]
+pub mod websocket;
 
 pub use wait::{DEADLINE, eventually};

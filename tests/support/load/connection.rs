@@ -2,6 +2,7 @@
 
 use super::http1::Http1;
 use super::http2::Http2;
+use super::request::{LoadBody, LoadRequest};
 use super::request_error::RequestError;
 use crate::support::client::Response;
 use rustls::ClientConfig;
@@ -129,9 +130,36 @@ impl LoadConnection {
         path: &str,
         name: &str,
     ) -> Result<Response, RequestError> {
+        self.send(LoadRequest {
+            method: "GET",
+            host,
+            path,
+            headers: &[("X-Request", name)],
+            body: LoadBody::None,
+        })
+        .await
+    }
+
+    /// Sends a request and reads the complete answer.
+    ///
+    /// # Errors
+    /// If there is no complete answer. Any status is an answer.
+    pub async fn send(&mut self, request: LoadRequest<'_>) -> Result<Response, RequestError> {
         match &mut self.wire {
-            Wire::Http1(wire) => wire.get(host, path, name).await,
-            Wire::Http2(wire) => wire.get(host, path, name).await,
+            Wire::Http1(wire) => wire.send(request).await,
+            Wire::Http2(wire) => wire.send(request).await,
+        }
+    }
+
+    /// Another handle of the same HTTP/2 connection, for concurrent streams. `None` for HTTP/1.1.
+    #[allow(dead_code, reason = "only the training of profiles uses it")]
+    pub fn share(&self) -> Option<Self> {
+        match &self.wire {
+            Wire::Http1(_) => None,
+            Wire::Http2(wire) => Some(LoadConnection {
+                wire: Wire::Http2(wire.clone()),
+                certificate: self.certificate.clone(),
+            }),
         }
     }
 

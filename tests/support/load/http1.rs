@@ -1,5 +1,6 @@
 //! HTTP/1.1, one request after the other on a connection.
 
+use super::request::{LoadBody, LoadRequest};
 use super::request_error::RequestError;
 use crate::support::client::Response;
 use std::io;
@@ -8,6 +9,8 @@ use std::task::{Context, Waker};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 
 const READ: usize = 16 * 1024;
+/// The size of the chunks of a streamed body.
+const CHUNK: usize = 16 * 1024;
 
 /// Any stream of bytes.
 pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Sync + Unpin {}
@@ -28,20 +31,20 @@ impl Http1 {
         }
     }
 
-    pub(super) async fn get(
+    pub(super) async fn send(
         &mut self,
-        host: &str,
-        path: &str,
-        name: &str,
+        request: LoadRequest<'_>,
     ) -> Result<Response, RequestError> {
-        let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nX-Request: {name}\r\n\r\n");
+        let bytes = serialized(request);
         let sent = async {
-            self.stream.write_all(request.as_bytes()).await?;
+            self.stream.write_all(&bytes).await?;
             self.stream.flush().await
         };
         sent.await.map_err(RequestError::Unanswered)?;
         let mut response = self.head().await?;
-        response.body = self.body(&response).await.map_err(RequestError::Cut)?;
+        if request.method != "HEAD" && !matches!(response.status, 204 | 304) {
+            response.body = self.body(&response).await.map_err(RequestError::Cut)?;
+        }
         Ok(response)
     }
 
@@ -124,6 +127,41 @@ impl Http1 {
             _ => Ok(()),
         }
     }
+}
+
+/// The request as bytes.
+fn serialized(request: LoadRequest<'_>) -> Vec<u8> {
+    let LoadRequest {
+        method,
+        host,
+        path,
+        headers,
+        body,
+    } = request;
+    let mut head = format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\n");
+    for (name, value) in headers {
+        head.push_str(&format!("{name}: {value}\r\n"));
+    }
+    match body {
+        LoadBody::None => head.push_str("\r\n"),
+        LoadBody::Sized(bytes) => {
+            head.push_str(&format!("Content-Length: {}\r\n\r\n", bytes.len()))
+        }
+        LoadBody::Streamed(_) => head.push_str("Transfer-Encoding: chunked\r\n\r\n"),
+    }
+    let mut all = head.into_bytes();
+    match body {
+        LoadBody::None | LoadBody::Sized(_) => all.extend_from_slice(body.bytes()),
+        LoadBody::Streamed(bytes) => {
+            for chunk in bytes.chunks(CHUNK) {
+                all.extend_from_slice(format!("{:x}\r\n", chunk.len()).as_bytes());
+                all.extend_from_slice(chunk);
+                all.extend_from_slice(b"\r\n");
+            }
+            all.extend_from_slice(b"0\r\n\r\n");
+        }
+    }
+    all
 }
 
 fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {

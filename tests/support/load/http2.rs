@@ -1,20 +1,26 @@
 //! HTTP/2, one stream after the other on a connection.
 
 use super::http1::Stream;
+use super::request::{LoadBody, LoadRequest};
 use super::request_error::RequestError;
 use crate::support::client::Response;
 use bytes::Bytes;
 use h2::client::SendRequest;
 use http::{HeaderMap, Request};
 use std::io;
+use std::sync::Arc;
 use tokio::task::JoinHandle;
 
-/// A connection.
+/// A connection. Clones share it.
+#[derive(Clone)]
 pub(super) struct Http2 {
     scheme: &'static str,
     sender: SendRequest<Bytes>,
-    connection: JoinHandle<Result<(), h2::Error>>,
+    connection: Arc<ConnectionTask>,
 }
+
+/// The task of a connection, aborted when this is dropped.
+struct ConnectionTask(JoinHandle<Result<(), h2::Error>>);
 
 impl Http2 {
     /// # Errors
@@ -29,30 +35,27 @@ impl Http2 {
         Ok(Http2 {
             scheme,
             sender,
-            connection: tokio::spawn(connection),
+            connection: Arc::new(ConnectionTask(tokio::spawn(connection))),
         })
     }
 
     /// Whether the server has ended the connection.
     pub(super) fn is_over(&self) -> bool {
-        self.connection.is_finished()
+        self.connection.0.is_finished()
     }
 
-    pub(super) async fn get(
-        &mut self,
-        host: &str,
-        path: &str,
-        name: &str,
-    ) -> Result<Response, RequestError> {
-        let request = Request::get(format!("{}://{host}{path}", self.scheme))
-            .header("x-request", name)
-            .body(())
-            .map_err(|error| RequestError::WrongAnswer(error.to_string()))?;
+    pub(super) async fn send(&self, request: LoadRequest<'_>) -> Result<Response, RequestError> {
+        let head = self.head(request)?;
         let ready = self.sender.clone().ready().await;
         let mut sender = ready.map_err(RequestError::before_answer)?;
-        let (response, _) = sender
-            .send_request(request, true)
+        let body = request.body.bytes();
+        let (response, mut upload) = sender
+            .send_request(head, body.is_empty())
             .map_err(RequestError::before_answer)?;
+        if !body.is_empty() {
+            let sent = upload.send_data(Bytes::copy_from_slice(body), true);
+            sent.map_err(RequestError::before_answer)?;
+        }
         let (head, mut stream) = response
             .await
             .map_err(RequestError::before_answer)?
@@ -64,7 +67,9 @@ impl Http2 {
             released.map_err(RequestError::within_answer)?;
             body.extend_from_slice(&data);
         }
-        check_length(&head.headers, body.len())?;
+        if request.method != "HEAD" {
+            check_length(&head.headers, body.len())?;
+        }
         let headers = head.headers.iter().map(|(name, value)| {
             let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
             (name.as_str().to_owned(), value)
@@ -75,11 +80,32 @@ impl Http2 {
             body,
         })
     }
+
+    fn head(&self, request: LoadRequest<'_>) -> Result<Request<()>, RequestError> {
+        let LoadRequest {
+            method,
+            host,
+            path,
+            headers,
+            body,
+        } = request;
+        let mut head = Request::builder()
+            .method(method)
+            .uri(format!("{}://{host}{path}", self.scheme));
+        for (name, value) in headers {
+            head = head.header(*name, *value);
+        }
+        if let LoadBody::Sized(bytes) = body {
+            head = head.header("content-length", bytes.len());
+        }
+        head.body(())
+            .map_err(|error| RequestError::WrongAnswer(error.to_string()))
+    }
 }
 
-impl Drop for Http2 {
+impl Drop for ConnectionTask {
     fn drop(&mut self) {
-        self.connection.abort();
+        self.0.abort();
     }
 }
 

@@ -8,6 +8,7 @@ pub mod connection;
 mod http1;
 mod http2;
 mod report;
+pub mod request;
 pub mod request_error;
 
 pub use connection::{ClientKind, LoadTarget};
