@@ -60,6 +60,21 @@ impl BusyDaemon {
 }
 
 #[test]
+fn starts_although_a_ca_certificate_of_the_system_is_unreadable() {
+    let backend = TestBackend::answering(|_, wire| respond(wire, "served"));
+    let folder = Folder::with_route(HOST);
+    folder.write("slice.yaml", endpoint_slice("one", backend.address()));
+    let broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    let outside = Folder::new();
+    outside.write("bundle.pem", broken);
+    let bundle = outside.path().join("bundle.pem");
+    let daemon = Daemon::of(&folder)
+        .environment("SSL_CERT_FILE", bundle)
+        .start();
+    assert_eq!(daemon.get(HOST, "/").body, b"served");
+}
+
+#[test]
 fn sigterm_and_sigint_let_requests_finish_and_refuse_new_ones() {
     for signal in ["TERM", "INT"] {
         let busy = BusyDaemon::start(&[]);
