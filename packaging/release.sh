@@ -1,16 +1,15 @@
 #!/usr/bin/env bash
-# Builds the binary for users. It is static, so that it runs on any Linux and in an empty image. The
-# package and the image contain this file.
+# Builds the binary for users. It is static, so that it runs on any Linux and in an empty image, and optimised with the
+# profile of packaging/pgo. The package and the image contain this file.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source packaging/common.sh
+source packaging/profile.sh
 
 main() {
     need_to_build
     say "building the release: one static binary (takes minutes, because of link-time optimisation)"
-    # With --target, RUSTFLAGS do not apply to procedural macros, which can't be static.
-    RUSTFLAGS="${RUSTFLAGS:-} -C target-feature=+crt-static" \
-        cargo build --locked --release --target "$(triple)" --bin gatefold
+    build_release
     must_be_static "$(release_folder)/gatefold"
     say "built: $(release_folder)/gatefold"
 }
