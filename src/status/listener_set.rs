@@ -26,7 +26,7 @@ pub(super) fn report(
             generation: node.resource.meta.generation,
             now,
         };
-        let own = gateway.listeners_of(Some(key));
+        let own = gateway.listeners_of(Some(node));
         let listeners = listener::with_conditions(own.map(|(_, listener)| listener), applied);
         let conditions = [
             accepted(node, gateway, &listeners),

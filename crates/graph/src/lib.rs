@@ -23,7 +23,7 @@ pub use backend::endpoints::ServicePortKey;
 pub use environment::Environment;
 
 use backend::endpoints::ServicePortNodes;
-use certificate::LastGood;
+use certificate::{LastGood, ParsedCertificates};
 use gatefold_diagnostic::did_you_mean;
 use gatefold_diagnostic::{Diagnostic, Document, Place, Pointer};
 use gatefold_manifest::Resources;
@@ -67,6 +67,8 @@ pub struct Graph {
     basis: Basis,
     /// The certificates that the next graph keeps if their objects become invalid.
     last_good: LastGood,
+    /// The certificates that the next graph doesn't parse again if their objects are the same.
+    parsed: ParsedCertificates,
 }
 
 impl Graph {
@@ -124,6 +126,10 @@ struct Build<'a> {
     before: &'a LastGood,
     /// The last good certificates of this graph.
     last_good: LastGood,
+    /// What was parsed for the previous graph.
+    parsed_before: &'a ParsedCertificates,
+    /// What was parsed for this graph.
+    parsed: ParsedCertificates,
 }
 
 /// Builds the graph. This is a pure function of its arguments.
@@ -143,6 +149,8 @@ pub fn build_after(previous: &Graph, resources: &Resources, environment: &Enviro
         diagnostics: Vec::new(),
         before: &previous.last_good,
         last_good: LastGood::default(),
+        parsed_before: &previous.parsed,
+        parsed: ParsedCertificates::default(),
     };
     let (unread_policies, protections) = unread_policy::read(&build);
     build.protections = Arc::new(protections);
@@ -176,6 +184,7 @@ pub fn build_after(previous: &Graph, resources: &Resources, environment: &Enviro
         service_ports,
         basis,
         last_good: build.last_good,
+        parsed: build.parsed,
     }
 }
 

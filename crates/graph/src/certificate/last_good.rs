@@ -28,6 +28,7 @@ pub(crate) struct LastGood {
 pub(super) type CaBundle = Arc<[CertificateDer<'static>]>;
 
 /// The result of loading an object.
+#[derive(Clone, Debug)]
 pub(super) struct LoadedCertificate<T> {
     /// The object's content, or else its last good content. `None` if it has neither.
     pub in_force: Option<T>,
@@ -36,6 +37,7 @@ pub(super) struct LoadedCertificate<T> {
 }
 
 /// Why the content of an object can't be used.
+#[derive(Clone, Debug)]
 pub(super) struct Unusable {
     /// The problem.
     pub why: String,
@@ -84,33 +86,64 @@ impl<T> LoadedCertificate<T> {
 
 impl Build<'_> {
     /// Loads the certificate and the key of a Secret.
-    pub(super) fn load_pair(&mut self, secret: &Secret) -> LoadedCertificate<Arc<Certificate>> {
+    pub(super) fn load_pair(
+        &mut self,
+        secret: &Arc<Secret>,
+    ) -> LoadedCertificate<Arc<Certificate>> {
         let key = secret.key();
-        let current = tls_secret::load(secret).map(Arc::new);
-        let current = current.map_err(|problem| Unusable {
-            why: problem.to_string(),
-            entry: problem.entry(),
-            note: None,
-        });
-        let last_good = self.before.pairs.get(&key).cloned();
-        let loaded = LoadedCertificate::choose(current, last_good, |kept| {
-            let leaf = kept.certified_key.cert.get(..1).unwrap_or_default();
-            let kept = tls_secret::in_words(leaf);
-            format!("the last good certificate stays in force ({kept})")
-        });
+        let parsed = self
+            .parsed
+            .pairs
+            .find(&self.parsed_before.pairs, &key, secret);
+        let loaded = parsed.unwrap_or_else(|| self.parse_pair(secret, &key));
+        self.parsed.pairs.add(&key, secret, &loaded);
         self.last_good.is_used |= loaded.keeps_last_good();
         let in_force = loaded.in_force.clone().map(|it| (key, it));
         self.last_good.pairs.extend(in_force);
         loaded
     }
 
+    fn parse_pair(
+        &self,
+        secret: &Secret,
+        key: &NamespacedName,
+    ) -> LoadedCertificate<Arc<Certificate>> {
+        let current = tls_secret::load(secret).map(Arc::new);
+        let current = current.map_err(|problem| Unusable {
+            why: problem.to_string(),
+            entry: problem.entry(),
+            note: None,
+        });
+        let last_good = self.before.pairs.get(key).cloned();
+        LoadedCertificate::choose(current, last_good, |kept| {
+            let leaf = kept.certified_key.cert.get(..1).unwrap_or_default();
+            let kept = tls_secret::in_words(leaf);
+            format!("the last good certificate stays in force ({kept})")
+        })
+    }
+
     /// Loads the CA certificates of a ConfigMap. One that was emptied has none, not even last good ones.
     pub(super) fn load_authorities(
         &mut self,
-        config_map: &ConfigMap,
+        config_map: &Arc<ConfigMap>,
     ) -> LoadedCertificate<CaBundle> {
         let key = config_map.key();
-        let mut last_good = self.before.authorities.get(&key).cloned();
+        let before = &self.parsed_before.authorities;
+        let parsed = self.parsed.authorities.find(before, &key, config_map);
+        let loaded = parsed.unwrap_or_else(|| self.parse_authorities(config_map, &key));
+        self.parsed.authorities.add(&key, config_map, &loaded);
+        self.last_good.is_used |= loaded.keeps_last_good();
+        let in_force = loaded.in_force.clone().map(|it| (key, it));
+        self.last_good.authorities.extend(in_force);
+        loaded
+    }
+
+    fn parse_authorities(
+        &self,
+        config_map: &ConfigMap,
+        key: &NamespacedName,
+    ) -> LoadedCertificate<CaBundle> {
+        let mut last_good = self.before.authorities.get(key).cloned();
         let current = ca_certificates::load(config_map).map(Arc::from);
         let current = current.map_err(|problem| {
             last_good = last_good.take().filter(|_| !problem.is_withdrawal());
@@ -120,14 +153,10 @@ impl Build<'_> {
                 note: None,
             }
         });
-        let loaded = LoadedCertificate::choose(current, last_good, |kept| {
+        LoadedCertificate::choose(current, last_good, |kept| {
             let kept = tls_secret::in_words(kept);
             format!("the last good CA certificates stay in force ({kept})")
-        });
-        self.last_good.is_used |= loaded.keeps_last_good();
-        let in_force = loaded.in_force.clone().map(|it| (key, it));
-        self.last_good.authorities.extend(in_force);
-        loaded
+        })
     }
 }
 

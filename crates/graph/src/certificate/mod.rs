@@ -10,10 +10,12 @@ pub mod client_validation;
 mod key_kind;
 mod last_good;
 pub(crate) mod listener_tls;
+mod parsed;
 mod pem;
 mod tls_secret;
 
 pub(crate) use last_good::LastGood;
+pub(crate) use parsed::ParsedCertificates;
 pub use tls_secret::Certificate;
 
 use crate::condition::Problem;
@@ -46,7 +48,7 @@ trait CertificateFields: Spec<Key = NamespacedName> {
     type Content;
 
     /// Reads the content of an object, or else returns its last good content.
-    fn load(object: &Object<Self>, build: &mut Build<'_>) -> LoadedCertificate<Self::Content>;
+    fn load(object: &Arc<Object<Self>>, build: &mut Build<'_>) -> LoadedCertificate<Self::Content>;
 
     /// The place of an entry in the object.
     fn pointer(&self, entry: &'static str) -> Pointer;
@@ -82,7 +84,7 @@ impl CertificateReference<'_> {
         &self,
         problems: &mut Vec<Problem>,
         build: &mut Build<'a>,
-    ) -> Option<&'a Object<S>> {
+    ) -> Option<&'a Arc<Object<S>>> {
         match build.resolve::<S>(self.subject.referrer(), self.reference) {
             Ok(object) => Some(object),
             Err(unresolved) => {
@@ -125,7 +127,7 @@ impl CertificateReference<'_> {
 impl CertificateFields for SecretFields {
     type Content = Arc<Certificate>;
 
-    fn load(object: &Object<Self>, build: &mut Build<'_>) -> LoadedCertificate<Self::Content> {
+    fn load(object: &Arc<Object<Self>>, build: &mut Build<'_>) -> LoadedCertificate<Self::Content> {
         build.load_pair(object)
     }
 
@@ -147,7 +149,7 @@ impl CertificateFields for SecretFields {
 impl CertificateFields for ConfigMapFields {
     type Content = CaBundle;
 
-    fn load(object: &Object<Self>, build: &mut Build<'_>) -> LoadedCertificate<Self::Content> {
+    fn load(object: &Arc<Object<Self>>, build: &mut Build<'_>) -> LoadedCertificate<Self::Content> {
         build.load_authorities(object)
     }
 

@@ -6,7 +6,7 @@ use super::node::{GatewayNode, GatewayNodes};
 use crate::certificate::client_certificate;
 use crate::certificate::client_validation::{self, Frontend};
 use crate::condition::{self, Condition, ConditionType, Reason};
-use crate::listener::{self, ListenerOwner};
+use crate::listener::{self, ListenerNode, ListenerOwner};
 use crate::{Build, address};
 use gatefold_diagnostic::{Code, Diagnostic, Pointer};
 use gatefold_manifest::api::{Gateway, GatewayDefaultScope};
@@ -44,14 +44,15 @@ fn node(gateway: &Arc<Gateway>, controller_name: String, build: &mut Build<'_>) 
     let mut unresolved = Vec::new();
     let client_certificate = client_certificate::resolve(gateway, &mut unresolved, build);
     let owner = ListenerOwner::Gateway(gateway.clone());
-    let listeners = 0..gateway.spec.listeners.len();
+    let indexes = 0..gateway.spec.listeners.len();
+    let listeners = indexes.filter_map(|index| listener::build(&owner, index, &frontend, build));
+    let listeners: Vec<ListenerNode> = listeners.collect();
     GatewayNode {
         resource: gateway.clone(),
         controller_name,
         addresses,
-        listeners: listeners
-            .filter_map(|index| listener::build(&owner, index, &frontend, build))
-            .collect(),
+        own_listeners: listeners.len(),
+        listeners,
         conditions,
         client_certificate,
         unresolved,

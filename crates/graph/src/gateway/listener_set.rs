@@ -14,6 +14,7 @@ use gatefold_manifest::api::{
 };
 use gatefold_manifest::{Kind, Resources};
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// ListenerSets by name.
@@ -28,6 +29,8 @@ pub struct ListenerSetNode {
     pub gateway: NamespacedName,
     /// Whether the Gateway allows it. If not, the Gateway has none of its listeners.
     pub allowed: bool,
+    /// The indexes of its listeners among those of the Gateway. Empty if it isn't allowed.
+    pub(super) listeners: Range<usize>,
 }
 
 /// Builds the ListenerSets of `gateways`, and adds the listeners of the allowed ones to their Gateways.
@@ -43,13 +46,14 @@ pub(super) fn build(gateways: &mut GatewayNodes, build: &mut Build<'_>) -> Liste
             warn_of_unknown_parent(set, &key, build);
             continue;
         };
-        let node = ListenerSetNode {
+        let mut node = ListenerSetNode {
             resource: set.clone(),
             gateway: key,
             allowed: allows(&gateway.resource, set, build.resources),
+            listeners: 0..0,
         };
         if node.allowed {
-            add_listeners(gateway, set, build);
+            node.listeners = add_listeners(gateway, set, build);
         } else {
             warn_of_not_allowed(&node, &gateway.resource, build);
         }
@@ -128,10 +132,17 @@ fn warn_of_not_allowed(node: &ListenerSetNode, gateway: &Gateway, build: &mut Bu
     build.diagnostics.push(found);
 }
 
-fn add_listeners(gateway: &mut GatewayNode, set: &Arc<ListenerSet>, build: &mut Build<'_>) {
+/// Adds the listeners of a ListenerSet to its Gateway. Returns their indexes there.
+fn add_listeners(
+    gateway: &mut GatewayNode,
+    set: &Arc<ListenerSet>,
+    build: &mut Build<'_>,
+) -> Range<usize> {
+    let first = gateway.listeners.len();
     let owner = ListenerOwner::ListenerSet(set.clone());
     for index in 0..set.spec.listeners.len() {
         let added = listener::build(&owner, index, &gateway.frontend, build);
         gateway.listeners.extend(added);
     }
+    first..gateway.listeners.len()
 }

@@ -1,6 +1,7 @@
 //! The node of a Gateway.
 
 use super::gateway_address::GatewayAddress;
+use super::listener_set::ListenerSetNode;
 use crate::certificate::Certificate;
 use crate::certificate::client_validation::Frontend;
 use crate::condition::{Condition, Problem};
@@ -23,6 +24,8 @@ pub struct GatewayNode {
     pub addresses: Vec<GatewayAddress>,
     /// Its listeners: its own in the order of the manifest, then those of its ListenerSets, the oldest set first.
     pub listeners: Vec<ListenerNode>,
+    /// The number of its own listeners, which are the first ones.
+    pub(super) own_listeners: usize,
     /// Its conditions, except for those that depend on binding sockets. `Programmed` is present only if it fails regardless
     /// of sockets.
     pub conditions: Vec<Condition>,
@@ -42,14 +45,18 @@ impl GatewayNode {
         self.listeners_of(None).map(|(_, listener)| listener)
     }
 
-    /// Returns the listeners of a ListenerSet, or the Gateway's own if `listener_set` is `None`, with their indexes in
-    /// `listeners`.
-    pub fn listeners_of<'n>(
-        &'n self,
-        listener_set: Option<&'n NamespacedName>,
-    ) -> impl Iterator<Item = (usize, &'n ListenerNode)> {
-        let all = self.listeners.iter().enumerate();
-        all.filter(move |(_, listener)| listener.owner.is(listener_set))
+    /// Returns the listeners of one of its ListenerSets, or the Gateway's own if `listener_set` is `None`, with their indexes
+    /// in `listeners`. Reads no other listener: a Gateway may have thousands of them, and each route asks for those of its
+    /// parents.
+    pub fn listeners_of(
+        &self,
+        listener_set: Option<&ListenerSetNode>,
+    ) -> impl Iterator<Item = (usize, &ListenerNode)> {
+        let own = || 0..self.own_listeners;
+        let range = listener_set.map_or_else(own, |set| set.listeners.clone());
+        let first = range.start;
+        let listeners = self.listeners.get(range).unwrap_or_default();
+        (first..).zip(listeners)
     }
 }
 

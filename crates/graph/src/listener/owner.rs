@@ -61,15 +61,4 @@ impl ListenerOwner {
             ListenerOwner::ListenerSet(set) => &set.spec.listeners,
         }
     }
-
-    /// Whether it is this ListenerSet, or the Gateway if `listener_set` is `None`.
-    pub(crate) fn is(&self, listener_set: Option<&NamespacedName>) -> bool {
-        match (self, listener_set) {
-            (ListenerOwner::Gateway(_), None) => true,
-            (ListenerOwner::ListenerSet(set), Some(key)) => {
-                set.meta.name == key.name && set.meta.namespace == key.namespace
-            }
-            (ListenerOwner::Gateway(_), Some(_)) | (ListenerOwner::ListenerSet(_), None) => false,
-        }
-    }
 }

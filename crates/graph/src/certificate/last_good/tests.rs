@@ -4,7 +4,9 @@ use crate::policy::backend_tls::BackendTlsNode;
 use crate::route::TargetNode;
 use crate::{Environment, Graph, build_after};
 use gatefold_manifest::Loader;
+use rustls::sign::CertifiedKey;
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 
 const GATEWAY: &str = "
 apiVersion: gateway.networking.k8s.io/v1
@@ -228,4 +230,75 @@ fn keeps_last_good_authorities_when_their_config_map_becomes_unusable() {
             "a withdrawn authority stays withdrawn"
         );
     }
+}
+
+#[test]
+fn parses_an_unchanged_secret_once_for_all_listeners_and_reloads() {
+    let other = "  - {name: other, port: 444, protocol: HTTPS, tls: {certificateRefs: [{name: cert, namespace: keys}]}}\n";
+    let listeners = "  listeners: [{name: https, port: 443, protocol: HTTPS, tls: {certificateRefs: [{name: cert, namespace: keys}]}}]\n";
+    assert!(GATEWAY.contains(listeners), "{GATEWAY}");
+    let same = other.replace("other", "https").replace("444", "443");
+    let gateway = GATEWAY.replace(listeners, &format!("  listeners:\n{same}{other}"));
+    let authority = config_map(&pair("authority.example")[0]);
+    let load = |documents: &[&str]| {
+        let loaded = Loader::from_text("edge.yaml", documents.join("---"));
+        assert_eq!(loaded.diagnostics, [], "the documents load");
+        loaded.resources
+    };
+    let environment = Environment {
+        addresses: vec![Ipv4Addr::LOCALHOST.into()],
+        ..Environment::default()
+    };
+    let certificates = |graph: &Graph| -> Vec<Arc<CertifiedKey>> {
+        let gateway = graph.gateways.values().next().expect("the Gateway");
+        let listeners = gateway.listeners.iter();
+        listeners.flat_map(|it| it.certificates.clone()).collect()
+    };
+    let all_same = |one: &[Arc<CertifiedKey>], other: &[Arc<CertifiedKey>]| {
+        let mut pairs = one.iter().zip(other);
+        one.len() == other.len() && pairs.all(|(one, other)| Arc::ptr_eq(one, other))
+    };
+
+    let good = secret(&pair("a.example"));
+    let resources = load(&[&gateway, GRANT, &authority, &good]);
+    let first = build_after(&Graph::default(), &resources, &environment);
+    let parsed = certificates(&first);
+    assert_eq!(parsed.len(), 2);
+    assert!(
+        Arc::ptr_eq(&parsed[0], &parsed[1]),
+        "each listener has parsed the Secret"
+    );
+    let next = build_after(&first, &resources, &environment);
+    assert!(
+        all_same(&certificates(&next), &parsed),
+        "a reload has parsed the same Secret again"
+    );
+
+    // The last good certificate stays in force over further reloads of the same unusable Secret.
+    let bad = load(&[
+        &gateway,
+        GRANT,
+        &authority,
+        &secret(&["a".into(), "b".into()]),
+    ]);
+    let mut kept = build_after(&next, &bad, &environment);
+    for _ in 0..2 {
+        assert!(
+            kept.keeps_last_good(),
+            "the last good certificate isn't kept"
+        );
+        assert!(all_same(&certificates(&kept), &parsed));
+        let (holds, reason, message) =
+            state(&listener(&kept).conditions, ConditionType::ResolvedRefs);
+        assert_eq!((holds, reason), (false, Reason::InvalidCertificateRef));
+        assert!(message.contains("stays in force"), "{message}");
+        kept = build_after(&kept, &bad, &environment);
+    }
+
+    let renewed = load(&[&gateway, GRANT, &authority, &secret(&pair("a.example"))]);
+    let renewed = build_after(&kept, &renewed, &environment);
+    assert!(
+        !Arc::ptr_eq(&certificates(&renewed)[0], &parsed[0]),
+        "a changed Secret isn't parsed"
+    );
 }

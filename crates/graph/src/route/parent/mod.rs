@@ -116,7 +116,7 @@ impl Parent<'_> {
 
     /// Returns its listeners. A Gateway's listeners don't include those of its ListenerSets (GEP-1713, "Routes").
     pub fn listeners(&self) -> impl Iterator<Item = (ListenerId, &ListenerNode)> {
-        let set = self.listener_set.as_ref().map(|(key, _)| key);
+        let set = self.listener_set.as_ref().map(|(_, set)| *set);
         let listeners = self.gateway.listeners_of(set);
         listeners.map(|(index, listener)| {
             let gateway = self.gateway_key.clone();
