@@ -15,6 +15,7 @@ use rustls::crypto::ring;
 use rustls::server::{Acceptor as HelloReader, ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tracing::debug;
@@ -52,7 +53,9 @@ impl SocketTls {
         connection: &Connection,
         deadline: Duration,
     ) -> Option<TlsStream<ClientStream>> {
-        match tokio::time::timeout(deadline, self.handshake(stream, connection)).await {
+        // Pinned here, the stream is closed only after its end is recorded.
+        let mut handshake = pin!(self.handshake(stream, connection));
+        match tokio::time::timeout(deadline, handshake.as_mut()).await {
             Ok(Ok(stream)) => {
                 if let Some(name) = stream.get_ssl().and_then(|tls| tls.server_name()) {
                     connection.set_server_name(name);
