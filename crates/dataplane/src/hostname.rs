@@ -13,7 +13,7 @@ const LONGEST_NAME: usize = 253;
 /// already be in lower case.
 ///
 /// A lookup hashes the name once, and one suffix per number of labels up to that of the longest wildcard. A name that
-/// consists of dots costs no more than any other. Clones share their entries, see [`SharedMap`].
+/// consists of dots costs no more than any other. Clones share their entries, see `SharedMap`.
 #[derive(Debug, Clone)]
 pub struct HostMap<T> {
     exact: SharedMap<T>,

@@ -87,7 +87,7 @@ impl RouteMatch for HttpMatch {
         Some(&self.matcher).filter(|matcher| !matcher.is_empty())
     }
 
-    /// Searches in the order of [`PathRank`].
+    /// Searches in the order of `PathRank`.
     fn find<'r, T>(
         routes: &'r HostRoutes<Self>,
         request: &RequestView<'_>,
