@@ -23,7 +23,7 @@ pub use backend::endpoints::ServicePortKey;
 pub use environment::Environment;
 
 use backend::endpoints::ServicePortNodes;
-use certificate::{LastGood, ParsedCertificates};
+use certificate::LoadedCertificates;
 use gatefold_diagnostic::did_you_mean;
 use gatefold_diagnostic::{Diagnostic, Document, Place, Pointer};
 use gatefold_manifest::Resources;
@@ -65,10 +65,8 @@ pub struct Graph {
     service_ports: ServicePortNodes,
     /// The inputs that it was built from.
     basis: Basis,
-    /// The certificates that the next graph keeps if their objects become invalid.
-    last_good: LastGood,
-    /// The certificates that the next graph doesn't parse again if their objects are the same.
-    parsed: ParsedCertificates,
+    /// The certificates. The next graph keeps one if its object is the same, or has become invalid.
+    certificates: LoadedCertificates,
 }
 
 impl Graph {
@@ -92,14 +90,14 @@ impl Graph {
 
     /// Whether a certificate of the previous graph stays in use because its Secret or ConfigMap has become invalid.
     pub fn keeps_last_good(&self) -> bool {
-        self.last_good.is_used
+        self.certificates.keep_last_good()
     }
 
     /// Returns a graph without objects that has this graph's last good certificates. A graph that is built after it reuses
     /// only these.
     pub fn only_last_good(&self) -> Graph {
         Graph {
-            last_good: self.last_good.clone(),
+            certificates: self.certificates.without_objects(),
             ..Graph::default()
         }
     }
@@ -122,14 +120,10 @@ struct Build<'a> {
     policies: BackendTlsPolicies<'a>,
     protections: Arc<Protections>,
     diagnostics: Vec<Diagnostic>,
-    /// The last good certificates of the previous graph.
-    before: &'a LastGood,
-    /// The last good certificates of this graph.
-    last_good: LastGood,
-    /// What was parsed for the previous graph.
-    parsed_before: &'a ParsedCertificates,
-    /// What was parsed for this graph.
-    parsed: ParsedCertificates,
+    /// The certificates of the previous graph.
+    certificates_before: &'a LoadedCertificates,
+    /// The certificates of this graph.
+    certificates: LoadedCertificates,
 }
 
 /// Builds the graph. This is a pure function of its arguments.
@@ -147,10 +141,8 @@ pub fn build_after(previous: &Graph, resources: &Resources, environment: &Enviro
         policies: BackendTlsPolicies::default(),
         protections: Arc::default(),
         diagnostics: Vec::new(),
-        before: &previous.last_good,
-        last_good: LastGood::default(),
-        parsed_before: &previous.parsed,
-        parsed: ParsedCertificates::default(),
+        certificates_before: &previous.certificates,
+        certificates: LoadedCertificates::default(),
     };
     let (unread_policies, protections) = unread_policy::read(&build);
     build.protections = Arc::new(protections);
@@ -183,8 +175,7 @@ pub fn build_after(previous: &Graph, resources: &Resources, environment: &Enviro
         diagnostics: ordered_diagnostics(build.diagnostics, &service_ports),
         service_ports,
         basis,
-        last_good: build.last_good,
-        parsed: build.parsed,
+        certificates: build.certificates,
     }
 }
 

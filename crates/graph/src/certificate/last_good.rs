@@ -7,22 +7,9 @@
 use super::ca_certificates;
 use super::tls_secret::{self, Certificate};
 use crate::Build;
-use gatefold_manifest::api::{ConfigMap, NamespacedName, Secret};
+use gatefold_manifest::api::{ConfigMap, Secret};
 use rustls_pki_types::CertificateDer;
-use std::collections::BTreeMap;
 use std::sync::Arc;
-
-/// The certificates of a graph, by the objects they come from. The next graph keeps a certificate if its object has become
-/// unusable.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct LastGood {
-    /// By Secret.
-    pairs: BTreeMap<NamespacedName, Arc<Certificate>>,
-    /// By ConfigMap.
-    authorities: BTreeMap<NamespacedName, CaBundle>,
-    /// Whether one of them differs from the current content of its object.
-    pub is_used: bool,
-}
 
 /// The CA certificates of a bundle.
 pub(super) type CaBundle = Arc<[CertificateDer<'static>]>;
@@ -79,7 +66,8 @@ impl<T> LoadedCertificate<T> {
         }
     }
 
-    fn keeps_last_good(&self) -> bool {
+    /// Whether the last good content is in force.
+    pub(super) fn keeps_last_good(&self) -> bool {
         self.problem.is_some() && self.in_force.is_some()
     }
 }
@@ -90,35 +78,10 @@ impl Build<'_> {
         &mut self,
         secret: &Arc<Secret>,
     ) -> LoadedCertificate<Arc<Certificate>> {
-        let key = secret.key();
-        let parsed = self
-            .parsed
-            .pairs
-            .find(&self.parsed_before.pairs, &key, secret);
-        let loaded = parsed.unwrap_or_else(|| self.parse_pair(secret, &key));
-        self.parsed.pairs.add(&key, secret, &loaded);
-        self.last_good.is_used |= loaded.keeps_last_good();
-        let in_force = loaded.in_force.clone().map(|it| (key, it));
-        self.last_good.pairs.extend(in_force);
-        loaded
-    }
-
-    fn parse_pair(
-        &self,
-        secret: &Secret,
-        key: &NamespacedName,
-    ) -> LoadedCertificate<Arc<Certificate>> {
-        let current = tls_secret::load(secret).map(Arc::new);
-        let current = current.map_err(|problem| Unusable {
-            why: problem.to_string(),
-            entry: problem.entry(),
-            note: None,
-        });
-        let last_good = self.before.pairs.get(key).cloned();
-        LoadedCertificate::choose(current, last_good, |kept| {
-            let leaf = kept.certified_key.cert.get(..1).unwrap_or_default();
-            let kept = tls_secret::in_words(leaf);
-            format!("the last good certificate stays in force ({kept})")
+        let before = &self.certificates_before.pairs;
+        let pairs = &mut self.certificates.pairs;
+        pairs.load(before, secret.key(), secret, |last_good| {
+            parse_pair(secret, last_good)
         })
     }
 
@@ -127,37 +90,48 @@ impl Build<'_> {
         &mut self,
         config_map: &Arc<ConfigMap>,
     ) -> LoadedCertificate<CaBundle> {
-        let key = config_map.key();
-        let before = &self.parsed_before.authorities;
-        let parsed = self.parsed.authorities.find(before, &key, config_map);
-        let loaded = parsed.unwrap_or_else(|| self.parse_authorities(config_map, &key));
-        self.parsed.authorities.add(&key, config_map, &loaded);
-        self.last_good.is_used |= loaded.keeps_last_good();
-        let in_force = loaded.in_force.clone().map(|it| (key, it));
-        self.last_good.authorities.extend(in_force);
-        loaded
-    }
-
-    fn parse_authorities(
-        &self,
-        config_map: &ConfigMap,
-        key: &NamespacedName,
-    ) -> LoadedCertificate<CaBundle> {
-        let mut last_good = self.before.authorities.get(key).cloned();
-        let current = ca_certificates::load(config_map).map(Arc::from);
-        let current = current.map_err(|problem| {
-            last_good = last_good.take().filter(|_| !problem.is_withdrawal());
-            Unusable {
-                why: problem.to_string(),
-                entry: problem.entry(),
-                note: None,
-            }
-        });
-        LoadedCertificate::choose(current, last_good, |kept| {
-            let kept = tls_secret::in_words(kept);
-            format!("the last good CA certificates stay in force ({kept})")
+        let before = &self.certificates_before.authorities;
+        let authorities = &mut self.certificates.authorities;
+        authorities.load(before, config_map.key(), config_map, |last_good| {
+            parse_authorities(config_map, last_good)
         })
     }
+}
+
+fn parse_pair(
+    secret: &Secret,
+    last_good: Option<Arc<Certificate>>,
+) -> LoadedCertificate<Arc<Certificate>> {
+    let current = tls_secret::load(secret).map(Arc::new);
+    let current = current.map_err(|problem| Unusable {
+        why: problem.to_string(),
+        entry: problem.entry(),
+        note: None,
+    });
+    LoadedCertificate::choose(current, last_good, |kept| {
+        let leaf = kept.certified_key.cert.get(..1).unwrap_or_default();
+        let kept = tls_secret::in_words(leaf);
+        format!("the last good certificate stays in force ({kept})")
+    })
+}
+
+fn parse_authorities(
+    config_map: &ConfigMap,
+    mut last_good: Option<CaBundle>,
+) -> LoadedCertificate<CaBundle> {
+    let current = ca_certificates::load(config_map).map(Arc::from);
+    let current = current.map_err(|problem| {
+        last_good = last_good.take().filter(|_| !problem.is_withdrawal());
+        Unusable {
+            why: problem.to_string(),
+            entry: problem.entry(),
+            note: None,
+        }
+    });
+    LoadedCertificate::choose(current, last_good, |kept| {
+        let kept = tls_secret::in_words(kept);
+        format!("the last good CA certificates stay in force ({kept})")
+    })
 }
 
 #[cfg(test)]

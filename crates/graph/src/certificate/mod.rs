@@ -10,12 +10,11 @@ pub mod client_validation;
 mod key_kind;
 mod last_good;
 pub(crate) mod listener_tls;
-mod parsed;
+mod loaded;
 mod pem;
 mod tls_secret;
 
-pub(crate) use last_good::LastGood;
-pub(crate) use parsed::ParsedCertificates;
+pub(crate) use loaded::LoadedCertificates;
 pub use tls_secret::Certificate;
 
 use crate::condition::Problem;
