@@ -50,6 +50,17 @@ impl Notifier {
         }
     }
 
+    /// Returns a notifier with a watchdog, as systemd would ask for it.
+    #[cfg(test)]
+    pub(super) fn watched(socket: &std::path::Path, period: Duration) -> Self {
+        let address = SocketAddr::from_pathname(socket).expect("an address");
+        Notifier {
+            socket: Some((UnixDatagram::unbound().expect("a socket"), address)),
+            watchdog: Some(period),
+            replaced: AtomicBool::new(false),
+        }
+    }
+
     /// The period of systemd's watchdog; `None` if there is none. systemd ends the process if [`alive`](Self::alive) isn't
     /// called within it.
     pub fn watchdog(&self) -> Option<Duration> {

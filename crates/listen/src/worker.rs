@@ -27,7 +27,7 @@ struct Worker<A> {
     app: Arc<A>,
     runtime: Handle,
     connections: Arc<AtomicUsize>,
-    /// Ends the thread when it is dropped. `None` for a runtime that isn't ours.
+    /// Ends the thread when it is dropped. `None` on the runtime of a test.
     _stop: Option<oneshot::Sender<()>>,
 }
 
@@ -59,7 +59,8 @@ impl<A: Send + Sync + 'static> Workers<A> {
     }
 
     /// Serves all connections on the current runtime instead of a thread of its own.
-    pub fn on_current_runtime(app: Arc<A>) -> Self {
+    #[cfg(test)]
+    pub(crate) fn on_current_runtime(app: Arc<A>) -> Self {
         Workers {
             all: vec![Worker {
                 app,
@@ -170,6 +171,7 @@ impl Drop for ServedConnection {
 mod tests {
     use super::*;
     use std::sync::mpsc;
+    use std::task::Poll;
 
     #[test]
     fn connection_goes_to_the_worker_with_the_fewest() {
@@ -217,6 +219,29 @@ mod tests {
             let (app, thread) = apps.recv().expect("the task ran");
             assert_eq!((app, thread.as_deref()), (expected.0, Some(expected.1)));
         }
+    }
+
+    #[test]
+    fn a_stuck_worker_does_not_respond() {
+        let workers = Workers::start([Arc::new(()), Arc::new(())]).expect("threads");
+        let (release, released) = mpsc::channel::<()>();
+        let (stuck, is_stuck) = mpsc::channel();
+        workers.spawn(WorkerId(1), |_| async move {
+            let _ = stuck.send(());
+            let _ = released.recv();
+        });
+        is_stuck.recv().expect("the worker runs the task");
+        let runtime = Builder::new_current_thread().build().expect("a runtime");
+        let mut response = Box::pin(workers.respond());
+        runtime.block_on(async {
+            // The other worker has run whatever it was given before this task.
+            let _ = workers.spawn(WorkerId(0), |_| async {}).await;
+            let response =
+                std::future::poll_fn(|context| Poll::Ready(response.as_mut().poll(context)));
+            assert!(response.await.is_pending(), "a worker is stuck");
+        });
+        drop(release);
+        runtime.block_on(response);
     }
 
     #[test]
