@@ -81,6 +81,21 @@ fn forwards_calls_over_http2_without_tls() {
     assert_eq!(call.headers["content-type"], "application/grpc");
 }
 
+/// A client ends each of these calls with an empty DATA frame that has END_STREAM. The proxy must forward that flag: h2 closes
+/// a connection after a hundred empty frames without it.
+#[test]
+fn forwards_the_ends_of_many_calls_on_one_connection() {
+    let one = GrpcBackend::start("one");
+    let folder = folder(CART, &[("one", one.address())]);
+    let daemon = Daemon::of(&folder).start();
+    let mut client = GrpcClient::connect(daemon.socket(80));
+    for number in 0..250 {
+        let mut call = client.open(HOST, "/shop.Cart/Watch");
+        call.exchange(&format!("message {number}"));
+        call.end();
+    }
+}
+
 #[test]
 fn forwards_calls_over_tls_with_alpn() {
     let authority = Authority::new();

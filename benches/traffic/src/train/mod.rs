@@ -33,9 +33,8 @@ const KEPT: [ClientKind; 4] = [
     ClientKind::Http2,
     ClientKind::TlsHttp2,
 ];
-/// Rounds of gRPC calls on a connection, each of which ends a stream with an empty DATA frame. With a hundred rounds, calls fail: the
-/// backend's h2 probably counts empty frames and closes the connection.
-const CALL_ROUNDS: usize = 40;
+/// Rounds of gRPC calls on a connection.
+const CALL_ROUNDS: usize = 150;
 /// The interval of the probe that waits for an edit.
 const PROBE: Duration = Duration::from_millis(1);
 
