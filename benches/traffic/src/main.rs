@@ -25,7 +25,7 @@ mod under_load;
 mod usage;
 
 use anyhow::{Context as _, bail};
-use peers::Options;
+use peers::PeersOptions;
 use scale::Scenario;
 use std::path::PathBuf;
 
@@ -43,12 +43,12 @@ fn main() -> anyhow::Result<()> {
         ["peers" | "scale", "--help"] => {
             println!(
                 "gatefold-bench {}\ngatefold-bench {}",
-                Options::USAGE,
+                PeersOptions::USAGE,
                 Scenario::USAGE
             );
             Ok(())
         }
-        ["peers", options @ ..] => peers::measure(gatefold()?, &Options::parse(options)?),
+        ["peers", options @ ..] => peers::measure(gatefold()?, &PeersOptions::parse(options)?),
         ["scale", scenarios @ ..] => scale::measure(&gatefold()?, &Scenario::parse(scenarios)?),
         ["reload"] => reload::measure(&gatefold()?),
         ["compare", binaries @ ..] if binaries.len() > 1 => {
@@ -62,7 +62,7 @@ fn main() -> anyhow::Result<()> {
         _ => bail!(
             "usage: gatefold-bench [cost | instructions | reload | compare BINARY BINARY... | train BINARY | {} | {}]",
             Scenario::USAGE,
-            Options::USAGE
+            PeersOptions::USAGE
         ),
     }
 }

@@ -1,7 +1,7 @@
 //! The compared servers. Each serves the same route to the same backend.
 
 use crate::backend;
-use crate::peers::program::{Program, Settings};
+use crate::peers::program::{PeerSettings, Program};
 use crate::process::{MeasuredServer, Run};
 use crate::proxies::ProxySettings;
 use crate::scratch::Scratch;
@@ -138,7 +138,7 @@ impl Scene {
         let folder = self.other_folders.path().join(program.command());
         self.write_certificate(&folder)?;
         let address = own_address();
-        let settings = Settings {
+        let settings = PeerSettings {
             address,
             plain: free_port(address),
             tls: free_port(address),

@@ -1,6 +1,6 @@
 //! HTTP/1.1, one request after the other on a connection.
 
-use super::request::{LoadBody, LoadRequest};
+use super::request::{LoadBody, LoadRequest, chunked};
 use super::request_error::RequestError;
 use crate::support::client::Response;
 use std::io;
@@ -9,8 +9,6 @@ use std::task::{Context, Waker};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 
 const READ: usize = 16 * 1024;
-/// The size of the chunks of a streamed body.
-const CHUNK: usize = 16 * 1024;
 
 /// Any stream of bytes.
 pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Sync + Unpin {}
@@ -152,14 +150,7 @@ fn serialized(request: LoadRequest<'_>) -> Vec<u8> {
     let mut all = head.into_bytes();
     match body {
         LoadBody::None | LoadBody::Sized(_) => all.extend_from_slice(body.bytes()),
-        LoadBody::Streamed(bytes) => {
-            for chunk in bytes.chunks(CHUNK) {
-                all.extend_from_slice(format!("{:x}\r\n", chunk.len()).as_bytes());
-                all.extend_from_slice(chunk);
-                all.extend_from_slice(b"\r\n");
-            }
-            all.extend_from_slice(b"0\r\n\r\n");
-        }
+        LoadBody::Streamed(bytes) => all.extend(chunked(bytes)),
     }
     all
 }

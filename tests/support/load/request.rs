@@ -29,3 +29,18 @@ impl LoadBody<'_> {
         }
     }
 }
+
+/// The length of the chunks of a body.
+const CHUNK: usize = 16 * 1024;
+
+/// Returns a body in chunks (RFC 9112, section 7.1).
+pub fn chunked(body: &[u8]) -> Vec<u8> {
+    let mut all = Vec::new();
+    for chunk in body.chunks(CHUNK) {
+        all.extend_from_slice(format!("{:x}\r\n", chunk.len()).as_bytes());
+        all.extend_from_slice(chunk);
+        all.extend_from_slice(b"\r\n");
+    }
+    all.extend_from_slice(b"0\r\n\r\n");
+    all
+}

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 /// Whose code a function is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Origin {
+pub enum CodeOrigin {
     Gatefold,
     Pingora,
     /// Tokio with its drivers.
@@ -21,11 +21,11 @@ pub enum Origin {
     Other,
 }
 
-impl Origin {
-    const NAMES: [(Origin, &[&str]); 7] = [
-        (Origin::Copying, &["memcpy", "memmove", "memset"]),
+impl CodeOrigin {
+    const NAMES: [(CodeOrigin, &[&str]); 7] = [
+        (CodeOrigin::Copying, &["memcpy", "memmove", "memset"]),
         (
-            Origin::Allocator,
+            CodeOrigin::Allocator,
             &[
                 "rjem",
                 "tcache_",
@@ -36,12 +36,12 @@ impl Origin {
             ],
         ),
         // The application's type is an argument of Pingora's generic functions, so the earliest name decides.
-        (Origin::Gatefold, &["gatefold"]),
-        (Origin::Pingora, &["pingora"]),
-        (Origin::Tokio, &["tokio", "mio::", "futures_"]),
-        (Origin::Http, &["http::", "httparse", "h2::", "bytes::"]),
+        (CodeOrigin::Gatefold, &["gatefold"]),
+        (CodeOrigin::Pingora, &["pingora"]),
+        (CodeOrigin::Tokio, &["tokio", "mio::", "futures_"]),
+        (CodeOrigin::Http, &["http::", "httparse", "h2::", "bytes::"]),
         (
-            Origin::Tls,
+            CodeOrigin::Tls,
             &[
                 "rustls",
                 "ring_core",
@@ -56,37 +56,37 @@ impl Origin {
     /// The origin of a function with this name.
     pub fn of(function: &str) -> Self {
         let first = |names: &[&str]| names.iter().filter_map(|name| function.find(name)).min();
-        let places = Origin::NAMES
+        let places = CodeOrigin::NAMES
             .into_iter()
             .filter_map(|(origin, names)| Some((first(names)?, origin)));
         // The first of equal places: `memcpy` of the C library has no other name in it.
         { places }
             .min_by_key(|(place, _)| *place)
-            .map_or(Origin::Other, |(_, origin)| origin)
+            .map_or(CodeOrigin::Other, |(_, origin)| origin)
     }
 
     pub fn name(self) -> &'static str {
         match self {
-            Origin::Gatefold => "gatefold",
-            Origin::Pingora => "Pingora",
-            Origin::Tokio => "Tokio",
-            Origin::Http => "http, httparse, h2, bytes",
-            Origin::Tls => "rustls, ring",
-            Origin::Allocator => "allocator",
-            Origin::Copying => "copying of memory",
-            Origin::Other => "other",
+            CodeOrigin::Gatefold => "gatefold",
+            CodeOrigin::Pingora => "Pingora",
+            CodeOrigin::Tokio => "Tokio",
+            CodeOrigin::Http => "http, httparse, h2, bytes",
+            CodeOrigin::Tls => "rustls, ring",
+            CodeOrigin::Allocator => "allocator",
+            CodeOrigin::Copying => "copying of memory",
+            CodeOrigin::Other => "other",
         }
     }
 }
 
 /// The instructions by origin, without those of called functions.
-pub type Instructions = BTreeMap<Origin, u64>;
+pub type Instructions = BTreeMap<CodeOrigin, u64>;
 
 /// Reads the text of a profile (format: valgrind's manual, "Callgrind Format Specification").
 pub fn instructions(profile: &str) -> Instructions {
     let mut origins = BTreeMap::new();
     let mut sums = Instructions::new();
-    let mut function = Origin::Other;
+    let mut function = CodeOrigin::Other;
     let mut is_call = false;
     for line in profile.lines() {
         if let Some(name) = line
@@ -95,7 +95,9 @@ pub fn instructions(profile: &str) -> Instructions {
         {
             // A name stands only where its number occurs first.
             let (number, name) = name.split_once(' ').unwrap_or((name, ""));
-            let origin = origins.entry(number).or_insert_with(|| Origin::of(name));
+            let origin = origins
+                .entry(number)
+                .or_insert_with(|| CodeOrigin::of(name));
             if line.starts_with("fn=") {
                 function = *origin;
             }
@@ -124,9 +126,9 @@ mod tests {
         let profile = "events: Ir\n\nfl=(1) a\nfn=(1) gatefold_proxy::hooks::f\n10 5\n+1 2\ncfn=(2) tokio::spawn\n\
                        calls=3 1\n* 900\n-1 1\n\nfn=(2)\n7 40\n\nfn=(3) main\n1 2\n";
         let expected = [
-            (Origin::Gatefold, 8),
-            (Origin::Tokio, 40),
-            (Origin::Other, 2),
+            (CodeOrigin::Gatefold, 8),
+            (CodeOrigin::Tokio, 40),
+            (CodeOrigin::Other, 2),
         ];
         assert_eq!(instructions(profile), expected.into());
     }
@@ -136,22 +138,22 @@ mod tests {
         for (function, origin) in [
             (
                 "<pingora_proxy::HttpProxy<gatefold_proxy::Gatefold> as X>::f",
-                Origin::Pingora,
+                CodeOrigin::Pingora,
             ),
             (
                 "<gatefold_listen::http_stream::HttpStream<S> as tokio::io::AsyncRead>::poll_read",
-                Origin::Gatefold,
+                CodeOrigin::Gatefold,
             ),
-            ("http::header::map::HeaderMap<T>::get", Origin::Http),
+            ("http::header::map::HeaderMap<T>::get", CodeOrigin::Http),
             (
                 "pingora_core::protocols::http::v1::server::f",
-                Origin::Pingora,
+                CodeOrigin::Pingora,
             ),
-            ("__memcpy_avx_unaligned_erms", Origin::Copying),
-            ("_rjem_malloc", Origin::Allocator),
-            ("pthread_mutex_trylock", Origin::Other),
+            ("__memcpy_avx_unaligned_erms", CodeOrigin::Copying),
+            ("_rjem_malloc", CodeOrigin::Allocator),
+            ("pthread_mutex_trylock", CodeOrigin::Other),
         ] {
-            assert_eq!(Origin::of(function), origin, "{function}");
+            assert_eq!(CodeOrigin::of(function), origin, "{function}");
         }
     }
 }

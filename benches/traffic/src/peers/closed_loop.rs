@@ -1,7 +1,7 @@
 //! The closed loop: each client sends its next request when the previous one is answered, so the server is asked for as much as
 //! it can do.
 
-use super::client::{ClientTls, Connection};
+use super::client::{ClientTls, PeerConnection};
 use crate::figures::quantile;
 use crate::process::MeasuredServer;
 use crate::support::load::ClientKind;
@@ -13,7 +13,7 @@ pub const CLIENTS: usize = 32;
 
 /// The result of a turn.
 #[derive(Clone, Copy)]
-pub struct Turn {
+pub struct ClosedTurn {
     /// Processor time of a request, in microseconds.
     pub cost: f64,
     /// Requests per second.
@@ -33,10 +33,10 @@ pub async fn turn(
     kind: ClientKind,
     tls: &ClientTls,
     length: Duration,
-) -> anyhow::Result<Turn> {
+) -> anyhow::Result<ClosedTurn> {
     let mut connections = Vec::with_capacity(CLIENTS);
     for _ in 0..CLIENTS {
-        let mut connection = Connection::open(kind, server, tls).await?;
+        let mut connection = PeerConnection::open(kind, server, tls).await?;
         // Excludes the additional cost of the first request of a connection.
         connection.ask().await?;
         connections.push(connection);
@@ -46,7 +46,7 @@ pub async fn turn(
     let clients = connections.into_iter().map(|connection| {
         let (server, tls) = (server.clone(), tls.clone());
         tokio::spawn(async move {
-            let mut client = Client {
+            let mut client = LoopClient {
                 kind,
                 server,
                 tls,
@@ -70,7 +70,7 @@ pub async fn turn(
     let took = began.elapsed().as_secs_f64();
     let used = server.processor_time()?.since(&before);
     let requests = times.len() as f64;
-    Ok(Turn {
+    Ok(ClosedTurn {
         cost: used * 1e6 / requests,
         rate: requests / took,
         busy: used / took,
@@ -78,19 +78,19 @@ pub async fn turn(
     })
 }
 
-struct Client {
+struct LoopClient {
     kind: ClientKind,
     server: Arc<MeasuredServer>,
     tls: ClientTls,
-    connection: Connection,
+    connection: PeerConnection,
 }
 
-impl Client {
+impl LoopClient {
     /// Sends one request, on a new connection if the kind of client says so. Returns how long it took.
     async fn ask(&mut self) -> anyhow::Result<Duration> {
         let began = Instant::now();
         if self.kind.is_fresh() {
-            self.connection = Connection::open(self.kind, &self.server, &self.tls).await?;
+            self.connection = PeerConnection::open(self.kind, &self.server, &self.tls).await?;
         }
         self.connection.ask().await?;
         Ok(began.elapsed())

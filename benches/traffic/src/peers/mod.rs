@@ -10,14 +10,14 @@ mod options;
 pub mod program;
 mod report;
 
-pub use options::Options;
+pub use options::PeersOptions;
 
 use crate::cores::Cores;
 use crate::process::{MeasuredServer, Run};
 use crate::subjects::{Scene, Subject};
 use crate::support::load::ClientKind;
 use client::ClientTls;
-use report::{MemoryUse, Rounds};
+use report::{MemoryUse, PeerRounds};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -31,7 +31,7 @@ struct Peer {
 ///
 /// # Errors
 /// If something can't be started, or a request fails.
-pub fn measure(gatefold: PathBuf, options: &Options) -> anyhow::Result<()> {
+pub fn measure(gatefold: PathBuf, options: &PeersOptions) -> anyhow::Result<()> {
     let cores = Cores::divide()?;
     report::introduction(options, cores.limit_this_process()?);
     let scene = Scene::prepare(gatefold)?;
@@ -50,7 +50,7 @@ pub fn measure(gatefold: PathBuf, options: &Options) -> anyhow::Result<()> {
 }
 
 /// Starts all servers that are installed.
-fn start(scene: &Scene, options: &Options, core: usize) -> anyhow::Result<Vec<Peer>> {
+fn start(scene: &Scene, options: &PeersOptions, core: usize) -> anyhow::Result<Vec<Peer>> {
     let mut peers = Vec::new();
     for &subject in &options.subjects {
         let mut name = subject.name().to_owned();
@@ -80,9 +80,9 @@ async fn rounds(
     peers: &[Peer],
     kind: ClientKind,
     tls: &ClientTls,
-    options: &Options,
-) -> anyhow::Result<Rounds> {
-    let mut rounds = Rounds::new(peers.len());
+    options: &PeersOptions,
+) -> anyhow::Result<PeerRounds> {
+    let mut rounds = PeerRounds::new(peers.len());
     for round in 0..options.rounds {
         for at in (0..peers.len()).map(|at| (at + round) % peers.len()) {
             let server = &peers[at].server;

@@ -1,7 +1,7 @@
 //! The open loop: requests are sent at planned times, whether or not earlier ones are answered. The time of a request runs from
 //! the planned time, so a server that stalls pays for all requests that it delays.
 
-use super::client::{ClientTls, Connection};
+use super::client::{ClientTls, PeerConnection};
 use super::closed_loop::CLIENTS;
 use crate::figures::quantile;
 use crate::process::MeasuredServer;
@@ -11,7 +11,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 /// The result of a turn: times from the planned start of a request to the end of its answer, in milliseconds.
 #[derive(Clone, Copy)]
-pub struct Turn {
+pub struct OpenTurn {
     pub p50: f64,
     pub p99: f64,
     pub p999: f64,
@@ -36,10 +36,10 @@ pub async fn turn(
     tls: &ClientTls,
     rate: u32,
     length: Duration,
-) -> anyhow::Result<Turn> {
+) -> anyhow::Result<OpenTurn> {
     let (mut starts, mut clients) = (Vec::new(), Vec::with_capacity(CLIENTS));
     for _ in 0..CLIENTS {
-        let mut connection = Connection::open(kind, server, tls).await?;
+        let mut connection = PeerConnection::open(kind, server, tls).await?;
         connection.ask().await?;
         let (start, planned) = unbounded_channel();
         starts.push(start);
@@ -59,7 +59,7 @@ pub async fn turn(
     let _ = pacer.join();
     let whole: Vec<_> = times.iter().map(|it| it.whole).collect();
     let late: Vec<_> = times.iter().map(|it| it.late).collect();
-    Ok(Turn {
+    Ok(OpenTurn {
         p50: quantile(&whole, 0.5),
         p99: quantile(&whole, 0.99),
         p999: quantile(&whole, 0.999),
@@ -79,9 +79,9 @@ fn pace(starts: &[UnboundedSender<Instant>], interval: Duration, count: u32) {
 }
 
 async fn requests(
-    mut connection: Connection,
+    mut connection: PeerConnection,
     mut planned: UnboundedReceiver<Instant>,
-) -> anyhow::Result<(Vec<Times>, Connection)> {
+) -> anyhow::Result<(Vec<Times>, PeerConnection)> {
     let mut times = Vec::new();
     while let Some(planned) = planned.recv().await {
         let late = planned.elapsed();

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 /// What is measured.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Options {
+pub struct PeersOptions {
     /// The number of turns of each server for each kind of client.
     pub rounds: usize,
     /// The length of a turn.
@@ -39,7 +39,7 @@ const CLIENTS: [(&str, ClientKind); 5] = [
     ("handshake", ClientKind::TlsFresh),
 ];
 
-impl Options {
+impl PeersOptions {
     pub const USAGE: &str =
         "peers [--rounds N] [--seconds S] [--rate N] [--only SERVER,...] [--clients KIND,...]
     SERVER: nginx, haproxy, envoy, caddy, pingora, gatefold
@@ -51,7 +51,7 @@ impl Options {
     /// # Errors
     /// If an option, a server or a kind of client isn't known.
     pub fn parse(arguments: &[&str]) -> anyhow::Result<Self> {
-        let mut options = Options {
+        let mut options = PeersOptions {
             rounds: 5,
             turn: Duration::from_secs(1),
             rate: 2_000,
@@ -80,7 +80,7 @@ impl Options {
 
 fn each<T>(list: &str, parse: impl Fn(&str) -> Option<T>) -> anyhow::Result<Vec<T>> {
     let words = list.split(',').map(|word| {
-        parse(word).with_context(|| format!("{word:?} isn't known. Usage: {}", Options::USAGE))
+        parse(word).with_context(|| format!("{word:?} isn't known. Usage: {}", PeersOptions::USAGE))
     });
     words.collect()
 }
@@ -100,7 +100,7 @@ mod tests {
 
     #[test]
     fn servers_keep_the_order_of_the_command_line() {
-        let options = Options::parse(&["--only", "gatefold,nginx", "--rounds", "3"]);
+        let options = PeersOptions::parse(&["--only", "gatefold,nginx", "--rounds", "3"]);
         let options = options.expect("options");
         let nginx = Subject::Other(Program::Nginx);
         assert_eq!(options.subjects, [Subject::Gatefold, nginx]);
@@ -114,8 +114,11 @@ mod tests {
             ["--clients", "http3"],
             ["--round", "1"],
         ] {
-            assert!(Options::parse(&arguments).is_err(), "{arguments:?}");
+            assert!(PeersOptions::parse(&arguments).is_err(), "{arguments:?}");
         }
-        assert!(Options::parse(&["--rounds"]).is_err(), "a value is missing");
+        assert!(
+            PeersOptions::parse(&["--rounds"]).is_err(),
+            "a value is missing"
+        );
     }
 }

@@ -21,7 +21,7 @@ pub enum Program {
 }
 
 /// What a configuration depends on.
-pub struct Settings<'a> {
+pub struct PeerSettings<'a> {
     pub address: IpAddr,
     pub plain: u16,
     pub tls: u16,
@@ -93,7 +93,7 @@ impl Program {
     ///
     /// # Errors
     /// If the file can't be written.
-    pub fn configure(self, settings: &Settings<'_>) -> io::Result<PathBuf> {
+    pub fn configure(self, settings: &PeerSettings<'_>) -> io::Result<PathBuf> {
         let (name, template) = match self {
             Program::Nginx => ("nginx.conf", include_str!("config/nginx.conf")),
             Program::Haproxy => ("haproxy.cfg", include_str!("config/haproxy.cfg")),
@@ -184,7 +184,7 @@ mod tests {
             write("cert.pem", &pair.certificate);
             write("key.pem", &pair.key);
             write("pair.pem", &(pair.certificate.clone() + &pair.key));
-            let settings = Settings {
+            let settings = PeerSettings {
                 address: IpAddr::from([127, 0, 0, 1]),
                 plain: 8080,
                 tls: 8443,

@@ -1,7 +1,8 @@
 //! The printed tables: medians of all rounds, and median ratios to the first server in the same round.
 
-use super::closed_loop::{self, CLIENTS};
-use super::{Options, Peer, open_loop};
+use super::closed_loop::{CLIENTS, ClosedTurn};
+use super::open_loop::OpenTurn;
+use super::{Peer, PeersOptions};
 use crate::figures::median;
 use crate::support::load::ClientKind;
 
@@ -9,15 +10,15 @@ use crate::support::load::ClientKind;
 pub type MemoryUse = u64;
 
 /// The turns of each server.
-pub struct Rounds {
-    pub closed: Vec<Vec<closed_loop::Turn>>,
-    pub open: Vec<Vec<open_loop::Turn>>,
+pub struct PeerRounds {
+    pub closed: Vec<Vec<ClosedTurn>>,
+    pub open: Vec<Vec<OpenTurn>>,
 }
 
-impl Rounds {
+impl PeerRounds {
     /// Creates the rounds of this number of servers, without turns.
     pub fn new(servers: usize) -> Self {
-        Rounds {
+        PeerRounds {
             closed: vec![Vec::new(); servers],
             open: vec![Vec::new(); servers],
         }
@@ -25,8 +26,8 @@ impl Rounds {
 }
 
 /// Prints what is measured. `alone` says whether the servers have a core to themselves.
-pub fn introduction(options: &Options, alone: bool) {
-    let Options {
+pub fn introduction(options: &PeersOptions, alone: bool) {
+    let PeersOptions {
         rounds, turn, rate, ..
     } = options;
     println!(
@@ -41,7 +42,7 @@ pub fn introduction(options: &Options, alone: bool) {
 }
 
 /// Prints the table of one kind of client.
-pub fn table(kind: ClientKind, peers: &[Peer], rounds: &Rounds) {
+pub fn table(kind: ClientKind, peers: &[Peer], rounds: &PeerRounds) {
     println!("\n{}", title(kind));
     print!(
         "    {:<38} {:>8} {:>6} {:>8} {:>5} {:>7}",
@@ -56,7 +57,7 @@ pub fn table(kind: ClientKind, peers: &[Peer], rounds: &Rounds) {
     }
     println!();
     for (at, peer) in peers.iter().enumerate() {
-        let closed = |figure: fn(&closed_loop::Turn) -> f64| median_of(&rounds.closed[at], figure);
+        let closed = |figure: fn(&ClosedTurn) -> f64| median_of(&rounds.closed[at], figure);
         print!(
             "    {:<38} {:>8.1} {:>6.2} {:>8.0} {:>5.2} {:>7.2}",
             peer.name,
@@ -67,7 +68,7 @@ pub fn table(kind: ClientKind, peers: &[Peer], rounds: &Rounds) {
             closed(|turn| turn.p99),
         );
         if open {
-            let open = |figure: fn(&open_loop::Turn) -> f64| median_of(&rounds.open[at], figure);
+            let open = |figure: fn(&OpenTurn) -> f64| median_of(&rounds.open[at], figure);
             print!(
                 " | {:>7.2} {:>7.2} {:>7.2} {:>6.2}",
                 open(|turn| turn.p50),
@@ -106,7 +107,7 @@ fn median_of<T>(turns: &[T], figure: fn(&T) -> f64) -> f64 {
 }
 
 /// The median ratio of the costs in the same round.
-fn ratio(turns: &[closed_loop::Turn], first: &[closed_loop::Turn]) -> f64 {
+fn ratio(turns: &[ClosedTurn], first: &[ClosedTurn]) -> f64 {
     let ratios = turns.iter().zip(first);
     median(
         &ratios

@@ -3,6 +3,7 @@
 use crate::backend;
 use crate::support::backend::{ReceivedRequest, TestBackend, Wire};
 use crate::support::grpc::GrpcBackend;
+use crate::support::load;
 use crate::support::network::{free_port, own_address};
 use crate::support::tls::{Authority, server_config};
 use crate::support::websocket;
@@ -13,7 +14,6 @@ use std::net::SocketAddr;
 pub const SCRIPT: &str = "x-script";
 /// The name in the certificate of the backend with TLS.
 pub const TLS_NAME: &str = "secure.internal";
-const CHUNK: usize = 16 * 1024;
 
 /// The addresses of the backends. All of them live until the process ends.
 pub struct TrainingBackends {
@@ -84,15 +84,11 @@ fn sized(length: usize) -> Vec<u8> {
 fn chunked(length: usize) -> Vec<u8> {
     let head =
         "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n";
-    let mut all = head.as_bytes().to_vec();
-    let body = vec![b'x'; length];
-    for chunk in body.chunks(CHUNK) {
-        all.extend_from_slice(format!("{:x}\r\n", chunk.len()).as_bytes());
-        all.extend_from_slice(chunk);
-        all.extend_from_slice(b"\r\n");
-    }
-    all.extend_from_slice(b"0\r\n\r\n");
-    all
+    [
+        head.as_bytes(),
+        &load::request::chunked(&vec![b'x'; length]),
+    ]
+    .concat()
 }
 
 fn read_body(request: &ReceivedRequest, wire: &mut Wire) -> io::Result<()> {

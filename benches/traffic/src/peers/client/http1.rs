@@ -1,25 +1,25 @@
 //! HTTP/1.1, one request after the other on a connection.
 
-use super::Stream;
+use super::ByteStream;
 use crate::backend::BODY;
 use crate::subjects::HOST;
 use anyhow::{Context as _, bail};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 /// A connection.
-pub struct Http1 {
-    stream: Box<dyn Stream>,
+pub struct Http1Connection {
+    stream: Box<dyn ByteStream>,
     request: Vec<u8>,
     /// The answer so far.
     answer: Vec<u8>,
 }
 
-impl Http1 {
-    pub(super) fn new(stream: Box<dyn Stream>) -> Self {
+impl Http1Connection {
+    pub(super) fn new(stream: Box<dyn ByteStream>) -> Self {
         let request = format!(
             "GET / HTTP/1.1\r\nHost: {HOST}\r\nUser-Agent: gatefold-bench\r\nAccept: */*\r\n\r\n"
         );
-        Http1 {
+        Http1Connection {
             stream,
             request: request.into_bytes(),
             answer: Vec::with_capacity(4096),

@@ -3,14 +3,14 @@
 //! The first request fills the server's header table, and later ones refer to it, as browsers do (RFC 7541). Of an answer's
 //! header block only the status is read, which must be the indexed 200.
 
-use super::Stream;
+use super::ByteStream;
 use crate::backend::BODY;
 use crate::subjects::HOST;
 use anyhow::{Context as _, bail};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-/// Frame types (RFC 9113, section 6).
+/// ReceivedFrame types (RFC 9113, section 6).
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;
 const RST_STREAM: u8 = 3;
@@ -28,8 +28,8 @@ const PRIORITY: u8 = 32;
 const WINDOW_STEP: usize = 1 << 20;
 
 /// A connection.
-pub struct Http2 {
-    stream: Box<dyn Stream>,
+pub struct Http2Connection {
+    stream: Box<dyn ByteStream>,
     /// The identifier of the next stream.
     next: u32,
     /// `:scheme` as an index.
@@ -50,10 +50,10 @@ struct Answer {
     complete: bool,
 }
 
-impl Http2 {
+impl Http2Connection {
     /// Sends the preface. The server's settings are read together with the first answer.
-    pub(super) async fn start(stream: Box<dyn Stream>, scheme: &str) -> anyhow::Result<Self> {
-        let mut connection = Http2 {
+    pub(super) async fn start(stream: Box<dyn ByteStream>, scheme: &str) -> anyhow::Result<Self> {
+        let mut connection = Http2Connection {
             stream,
             next: 1,
             scheme: if scheme == "https" { 0x87 } else { 0x86 },
@@ -133,7 +133,7 @@ impl Http2 {
     fn read_frames(&mut self, stream: u32, answer: &mut Answer) -> anyhow::Result<()> {
         let received = std::mem::take(&mut self.received);
         let mut rest = received.as_slice();
-        while let Some((frame, after)) = Frame::parse(rest) {
+        while let Some((frame, after)) = ReceivedFrame::parse(rest) {
             self.read_frame(&frame, stream, answer)?;
             rest = after;
         }
@@ -145,7 +145,7 @@ impl Http2 {
 
     fn read_frame(
         &mut self,
-        frame: &Frame<'_>,
+        frame: &ReceivedFrame<'_>,
         stream: u32,
         answer: &mut Answer,
     ) -> anyhow::Result<()> {
@@ -188,21 +188,21 @@ fn is_200(block: &[u8]) -> bool {
     false
 }
 
-struct Frame<'a> {
+struct ReceivedFrame<'a> {
     kind: u8,
     flags: u8,
     stream: u32,
     payload: &'a [u8],
 }
 
-impl<'a> Frame<'a> {
+impl<'a> ReceivedFrame<'a> {
     /// The first frame and the bytes after it; `None` if it isn't complete.
     fn parse(bytes: &'a [u8]) -> Option<(Self, &'a [u8])> {
         let (head, rest) = bytes.split_first_chunk::<9>()?;
         let [a, b, c, kind, flags, stream @ ..] = *head;
         let length = u32::from_be_bytes([0, a, b, c]) as usize;
         let (payload, rest) = rest.split_at_checked(length)?;
-        let frame = Frame {
+        let frame = ReceivedFrame {
             kind,
             flags,
             stream: u32::from_be_bytes(stream) & 0x7fff_ffff,
@@ -227,9 +227,12 @@ mod tests {
     #[test]
     fn waits_for_the_rest_of_a_frame() {
         let bytes = [0, 0, 2, DATA, END_STREAM, 0, 0, 0, 3, 7, 8, 9];
-        let (frame, rest) = Frame::parse(&bytes).expect("a frame");
+        let (frame, rest) = ReceivedFrame::parse(&bytes).expect("a frame");
         assert_eq!((frame.stream, frame.payload), (3, &[7, 8][..]));
         assert_eq!(rest, [9]);
-        assert!(Frame::parse(&bytes[..10]).is_none(), "a byte is missing");
+        assert!(
+            ReceivedFrame::parse(&bytes[..10]).is_none(),
+            "a byte is missing"
+        );
     }
 }

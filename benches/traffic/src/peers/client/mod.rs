@@ -12,8 +12,8 @@ use crate::subjects::HOST;
 use crate::support::load::ClientKind;
 use crate::support::tls::Authority;
 use anyhow::{Context as _, bail};
-use http1::Http1;
-use http2::Http2;
+use http1::Http1Connection;
+use http2::Http2Connection;
 use rustls::client::Resumption;
 use rustls::crypto::ring::{cipher_suite, default_provider, kx_group};
 use rustls::pki_types::pem::PemObject as _;
@@ -26,8 +26,8 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 /// Any stream of bytes.
-trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
-impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+trait ByteStream: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> ByteStream for S {}
 
 /// The TLS settings of clients.
 #[derive(Clone)]
@@ -65,12 +65,12 @@ impl ClientTls {
 }
 
 /// An open connection.
-pub enum Connection {
-    Http1(Http1),
-    Http2(Http2),
+pub enum PeerConnection {
+    Http1(Http1Connection),
+    Http2(Http2Connection),
 }
 
-impl Connection {
+impl PeerConnection {
     /// Connects to a server, including the TLS handshake.
     ///
     /// # Errors
@@ -87,16 +87,18 @@ impl Connection {
         };
         let tcp = TcpStream::connect(socket).await?;
         tcp.set_nodelay(true)?;
-        let stream: Box<dyn Stream> = if kind.is_tls() {
+        let stream: Box<dyn ByteStream> = if kind.is_tls() {
             Box::new(handshake(kind, tls, tcp).await?)
         } else {
             Box::new(tcp)
         };
         if !kind.is_http2() {
-            return Ok(Connection::Http1(Http1::new(stream)));
+            return Ok(PeerConnection::Http1(Http1Connection::new(stream)));
         }
         let scheme = if kind.is_tls() { "https" } else { "http" };
-        Ok(Connection::Http2(Http2::start(stream, scheme).await?))
+        Ok(PeerConnection::Http2(
+            Http2Connection::start(stream, scheme).await?,
+        ))
     }
 
     /// Sends one request and reads the answer, which must have status 200 and the backend's body.
@@ -105,8 +107,8 @@ impl Connection {
     /// If the connection ends, or the answer is a different one.
     pub async fn ask(&mut self) -> anyhow::Result<()> {
         match self {
-            Connection::Http1(connection) => connection.ask().await,
-            Connection::Http2(connection) => connection.ask().await,
+            PeerConnection::Http1(connection) => connection.ask().await,
+            PeerConnection::Http2(connection) => connection.ask().await,
         }
     }
 }
