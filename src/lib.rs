@@ -13,11 +13,13 @@
 
 mod admin;
 pub mod cli;
+mod development_ca;
 mod echo;
 mod environment;
 mod lifecycle;
 pub mod reload;
 mod stable_hash;
+mod state_dir;
 pub mod status;
 mod systemd;
 mod telemetry;

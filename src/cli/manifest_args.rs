@@ -1,5 +1,6 @@
 //! The flags that change the meaning of manifests, shared by `run` and `check`.
 
+use super::stand_in_args::StandInArgs;
 use crate::environment::discovery::FixedBackend;
 use gatefold_dataplane::path_normalization::PathNormalization;
 use gatefold_graph::environment::IgnoredPolicy;
@@ -54,6 +55,9 @@ pub(super) struct ManifestArgs {
         default_value = "on"
     )]
     path_normalization: PathNormalizationArg,
+    /// What stands in for objects that the folder lacks.
+    #[command(flatten)]
+    pub(super) stand_ins: StandInArgs,
 }
 
 impl ManifestArgs {

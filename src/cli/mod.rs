@@ -13,6 +13,7 @@ mod man;
 mod manifest_args;
 mod roots;
 mod run;
+mod stand_in_args;
 mod table;
 
 use crate::telemetry::{FlushOnDrop, write_line};

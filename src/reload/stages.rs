@@ -1,27 +1,25 @@
 //! The expensive stages, load and build, with the state that they keep between reloads.
 //!
-//! In: wakes, and endpoints found outside the folder. Out: a graph, if anything has changed. Runs on a blocking
+//! In: wakes, and what was found outside the folder. Out: a graph, if anything has changed. Runs on a blocking
 //! thread.
 
 use super::log::ReloadLog;
 use crate::environment::address_pool::AddressPool;
+use crate::environment::discovery::Found;
 use crate::environment::{host_addresses, system_authorities};
 use crate::watch::Wake;
 use gatefold_compile::Compiler;
 use gatefold_dataplane::SocketKey;
 use gatefold_dataplane::path_normalization::PathNormalization;
 use gatefold_graph::environment::{Environment, IgnoredPolicy};
-use gatefold_graph::{Graph, ServicePortKey, build_after};
+use gatefold_graph::{Graph, build_after};
 use gatefold_manifest::{ChangeHint, Loaded, Loader, SettlingFiles, Update};
 use ipnet::IpNet;
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
-
-/// Endpoints found outside the folder, by Service port.
-pub(super) type Discovered = Arc<BTreeMap<ServicePortKey, Vec<SocketAddr>>>;
 
 /// The command line's settings for reading the manifests.
 #[derive(Clone, Debug, Default)]
@@ -60,8 +58,8 @@ pub(super) struct Stages {
 pub(super) struct Built {
     pub(super) loaded: Arc<Loaded>,
     pub(super) graph: Arc<Graph>,
-    /// The endpoints found outside the folder that it was built with.
-    pub(super) discovered: Discovered,
+    /// What was found outside the folder when it was built.
+    pub(super) found: Found,
 }
 
 /// The result of scanning the files.
@@ -90,8 +88,8 @@ impl Stages {
         &self.settings
     }
 
-    /// Loads the files that have changed and, if there are any, builds a new graph with the known endpoints.
-    pub(super) fn load_and_build(&mut self, wake: &Wake, known: Discovered) -> ScanResult {
+    /// Loads the files that have changed and, if there are any, builds a new graph with what is known of the world outside.
+    pub(super) fn load_and_build(&mut self, wake: &Wake, known: Found) -> ScanResult {
         let loaded = self.update(wake);
         let is_new = loaded.is_some();
         self.loaded = loaded.map_or_else(|| self.loaded.clone(), Arc::new);
@@ -131,8 +129,8 @@ impl Stages {
         [deferred, scanned, changed].into_iter().find_map(new)
     }
 
-    /// Builds a graph from the objects loaded last and the endpoints found outside the folder.
-    pub(super) fn build(&mut self, discovered: Discovered) -> Built {
+    /// Builds a graph from the objects loaded last and what was found outside the folder.
+    pub(super) fn build(&mut self, found: Found) -> Built {
         let pool = self
             .pool
             .as_mut()
@@ -148,14 +146,15 @@ impl Stages {
             reachable: host_addresses::reachable(),
             now: Some(time::OffsetDateTime::now_utc()),
             system_authorities: system_authorities::wanted_by(&self.loaded.resources),
-            discovered,
+            discovered: found.endpoints.clone(),
+            stand_ins: found.stand_ins.clone(),
         };
         let graph = build_after(&self.graph, &self.loaded.resources, &environment);
         self.graph = Arc::new(graph);
         Built {
             loaded: self.loaded.clone(),
             graph: self.graph.clone(),
-            discovered: environment.discovered,
+            found,
         }
     }
 }

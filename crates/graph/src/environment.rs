@@ -2,7 +2,9 @@
 //!
 //! The daemon fills an [`Environment`] from its command line, DNS and the system; the graph only reads it.
 
+use super::backend::endpoints::ServicePortKey;
 use super::gateway::GatewayAddress;
+use super::stand_in::StandIns;
 use gatefold_dataplane::path_normalization::PathNormalization;
 use gatefold_dataplane::{SocketKey, Transport};
 use gatefold_manifest::PolicyKey;
@@ -45,6 +47,8 @@ pub struct Environment {
     /// Endpoints from outside the folder (`--backend`, DNS, the echo backend), by Service and port. A graph lists in `wanted`
     /// the ports that it needs. A Service that isn't in the folder exists if it is in here, even with an empty list.
     pub discovered: Arc<BTreeMap<(NamespacedName, u16), Vec<SocketAddr>>>,
+    /// Stand-ins for objects that the folder lacks.
+    pub stand_ins: StandIns,
 }
 
 /// `--ignore-policy KIND` or `KIND.GROUP`: policies that are ignored. The objects they protect are served without them.
@@ -116,6 +120,11 @@ impl Environment {
     pub fn has_endpoints(&self, service: &NamespacedName) -> bool {
         let ports = (service.clone(), 0)..=(service.clone(), u16::MAX);
         self.discovered.range(ports).next().is_some()
+    }
+
+    /// Whether a port of a Service exists that isn't in the folder.
+    pub(crate) fn has_service(&self, key: &ServicePortKey) -> bool {
+        self.discovered.contains_key(key) || self.stand_ins.services.contain(&key.0)
     }
 
     fn named(&self, owner: &NamespacedName, listener: &SectionName) -> Option<&Vec<SocketKey>> {

@@ -31,9 +31,6 @@ pub(in crate::cli) struct RunArgs {
     /// How the manifests are interpreted.
     #[command(flatten)]
     pub(super) manifests: ManifestArgs,
-    /// Serves Services without endpoints from a built-in echo backend.
-    #[arg(long, env = "GATEFOLD_ECHO", value_parser = FalseyValueParser::new())]
-    pub(super) echo: bool,
     /// Only checks the folders, as `gatefold check` does.
     #[arg(long, env = "GATEFOLD_CHECK", value_parser = FalseyValueParser::new())]
     pub(super) check: bool,

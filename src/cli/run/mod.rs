@@ -164,8 +164,8 @@ fn prepare(
         named_sockets,
         ..args.settings(roots)
     };
-    let (backends, echo) = (args.manifests.backend, args.echo);
-    let reload = Reload::new(settings, backends, echo, wakes, sockets, snapshot);
+    let sources = args.manifests.stand_ins.sources(args.manifests.backend)?;
+    let reload = Reload::new(settings, sources, wakes, sockets, snapshot);
     let published = reload.published();
     admin::register(&mut registry, published.clone());
     telemetry::register(&mut registry);

@@ -46,6 +46,8 @@ pub struct ListenerNode {
     pub sockets: Vec<SocketKey>,
     /// The valid certificates, in the order of the manifest.
     pub certificates: Vec<Arc<CertifiedKey>>,
+    /// The Secrets that it refers to and that aren't in the folder, if they may have stand-ins.
+    pub(crate) missing_secrets: Vec<NamespacedName>,
     /// How the certificates of clients are verified. `None` if no certificate is requested.
     pub client_validation: Option<Arc<ClientValidationNode>>,
     /// The kinds of routes that may attach.
