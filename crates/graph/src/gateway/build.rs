@@ -25,7 +25,7 @@ pub(crate) fn build(build: &mut Build<'_>) -> (GatewayNodes, ListenerSetNodes) {
     listener::conflict::resolve(&mut nodes, build);
     for (key, node) in &mut nodes {
         node.close_protected(key, &build.protections);
-        node.decide_serving(build.environment);
+        node.decide_serving(key, build.environment);
     }
     (nodes, listener_sets)
 }

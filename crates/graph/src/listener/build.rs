@@ -8,6 +8,7 @@ use super::route_kinds::supported_kinds;
 use crate::certificate::client_validation::{ClientValidationNode, Frontend, ResolvedValidation};
 use crate::certificate::listener_tls;
 use crate::condition::{Condition, Problem, Reason};
+use crate::environment::PortSource;
 use crate::{Build, suggest};
 use gatefold_diagnostic::Code;
 use gatefold_manifest::api::FromNamespaces;
@@ -56,6 +57,7 @@ pub(crate) fn build(
         port: listener.port.get(),
         protocol,
         sockets: Vec::new(),
+        port_source: PortSource::default(),
         certificates: tls.certificates,
         client_validation: tls.client_validation,
         supported_kinds,
