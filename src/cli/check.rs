@@ -15,7 +15,7 @@ use anyhow::Context as _;
 use gatefold_diagnostic::{
     Diagnostic, ResourceId, Severity, Style, github_annotation, render, sort, summary_line,
 };
-use gatefold_graph::environment::Environment;
+use gatefold_graph::environment::{AddressSharing, Environment, SpecAddresses};
 use gatefold_graph::{Graph, ServicePortKey, build};
 use gatefold_manifest::api::NamespacedName;
 use gatefold_manifest::{Kind, Loaded, Loader, ObjectRef, Resources};
@@ -49,6 +49,9 @@ pub(super) struct CheckArgs {
         default_value = "text"
     )]
     output: CheckOutput,
+    /// Which addresses Gateways have.
+    #[arg(skip)]
+    judged_as: JudgedAs,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -59,6 +62,25 @@ enum CheckOutput {
     Json,
     /// Annotations of GitHub Actions.
     Github,
+}
+
+/// What the addresses of Gateways without `spec.addresses` are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum JudgedAs {
+    /// Those of a cluster, where each Gateway has its own, unless a flag gives addresses or ports.
+    #[default]
+    Cluster,
+    /// Those of `run` with the same flags.
+    Run,
+}
+
+impl JudgedAs {
+    fn sharing(self, args: &ManifestArgs) -> AddressSharing {
+        match self {
+            JudgedAs::Cluster if !args.has_addresses() => AddressSharing::Separate,
+            JudgedAs::Cluster | JudgedAs::Run => AddressSharing::Shared,
+        }
+    }
 }
 
 /// The result of checking some manifests.
@@ -72,7 +94,8 @@ struct CheckReport {
 }
 
 pub(super) fn check(args: &CheckArgs) -> Result<ExitCode, Error> {
-    let report = build_report(load(&args.roots)?, &args.manifests);
+    let sharing = args.judged_as.sharing(&args.manifests);
+    let report = build_report(load(&args.roots)?, &args.manifests, sharing);
     print(match args.output {
         CheckOutput::Text => report.text(),
         CheckOutput::Json => report.json(),
@@ -96,6 +119,7 @@ pub(super) fn check_roots(roots: Vec<PathBuf>, manifests: ManifestArgs) -> Resul
         manifests,
         deny_warnings: false,
         output: CheckOutput::Text,
+        judged_as: JudgedAs::Run,
     })
 }
 
@@ -116,15 +140,18 @@ fn load(roots: &[PathBuf]) -> Result<Loaded, Error> {
     Ok(Loader::from_text("<stdin>", text))
 }
 
-fn build_report(loaded: Loaded, args: &ManifestArgs) -> CheckReport {
+fn build_report(loaded: Loaded, args: &ManifestArgs, sharing: AddressSharing) -> CheckReport {
     let now = OffsetDateTime::now_utc();
+    let given = args.gateway_addresses();
     let pool = args.address_pool.map(AddressPool::new);
     let mut environment = Environment {
         controller_name: args.controller_name.clone(),
         path_normalization: args.path_normalization(),
         ignored_policies: args.ignore_policy.clone(),
-        addresses: args.address.clone(),
-        pool: pool.map(|mut pool| pool.assign(&loaded.resources)),
+        addresses: args.addresses(),
+        sharing,
+        gateway_addresses: given.clone(),
+        pool: pool.map(|mut pool| pool.assign(&loaded.resources, &given, SpecAddresses::Bind)),
         port_map: args.port_map(),
         reachable: vec![Ipv4Addr::LOCALHOST.into()],
         now: Some(now),

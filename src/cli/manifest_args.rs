@@ -3,22 +3,25 @@
 use super::stand_in_args::StandInArgs;
 use crate::environment::discovery::FixedBackend;
 use gatefold_dataplane::path_normalization::PathNormalization;
-use gatefold_graph::environment::IgnoredPolicy;
+use gatefold_graph::environment::{GatewayAddresses, IgnoredPolicy};
+use gatefold_manifest::api::NamespacedName;
 use ipnet::IpNet;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::str::FromStr;
 
 /// The flags that change the meaning of manifests.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(super) struct ManifestArgs {
-    /// The addresses for Gateways without spec.addresses [default: every interface].
+    /// The addresses for Gateways without spec.addresses [default: every interface]. With NS/GATEWAY=IP, the address of one
+    /// Gateway, which replaces its spec.addresses; the namespace is default if it is left out. May be given several times.
     #[arg(
         long,
-        value_name = "IP",
+        value_name = "[NS/GATEWAY=]IP",
         env = "GATEFOLD_ADDRESS",
         value_delimiter = ','
     )]
-    pub(super) address: Vec<IpAddr>,
+    address: Vec<AddressArg>,
     /// Assigns a separate address from this range to each Gateway without spec.addresses.
     #[arg(long, value_name = "CIDR", env = "GATEFOLD_ADDRESS_POOL")]
     pub(super) address_pool: Option<IpNet>,
@@ -69,9 +72,69 @@ impl ManifestArgs {
         }
     }
 
+    /// The addresses of `--address` for Gateways that it doesn't name.
+    pub(super) fn addresses(&self) -> Vec<IpAddr> {
+        let defaults = self.address.iter().filter(|it| it.gateway.is_none());
+        defaults.map(|it| it.ip).collect()
+    }
+
+    /// The addresses of `--address` for single Gateways.
+    pub(super) fn gateway_addresses(&self) -> GatewayAddresses {
+        let mut addresses = GatewayAddresses::new();
+        for AddressArg { gateway, ip } in &self.address {
+            if let Some(gateway) = gateway {
+                addresses.entry(gateway.clone()).or_default().push(*ip);
+            }
+        }
+        addresses
+    }
+
+    /// Whether a flag says which addresses or ports Gateways share.
+    pub(super) fn has_addresses(&self) -> bool {
+        !self.address.is_empty() || self.address_pool.is_some() || !self.port_map.is_empty()
+    }
+
     /// The ports of `--port-map`: from the port in the manifest to the port to bind.
     pub(super) fn port_map(&self) -> BTreeMap<u16, u16> {
         self.port_map.iter().copied().collect()
+    }
+}
+
+/// A value of `--address`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct AddressArg {
+    /// The Gateway that gets the address. `None` for all others.
+    gateway: Option<NamespacedName>,
+    ip: IpAddr,
+}
+
+impl FromStr for AddressArg {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (gateway, ip) = match text.split_once('=') {
+            Some((gateway, ip)) => (Some(gateway), ip),
+            None => (None, text),
+        };
+        let gateway = gateway.map(|gateway| match gateway.split_once('/') {
+            Some((namespace, name)) => (namespace, name),
+            None => ("default", gateway),
+        });
+        let is_name = |text: &str| {
+            let inner = |byte: u8| byte.is_ascii_alphanumeric() || b"-.".contains(&byte);
+            !text.is_empty() && text.bytes().all(inner)
+        };
+        let ip = ip.trim().parse().ok();
+        match (gateway, ip) {
+            (None, Some(ip)) => Ok(AddressArg { gateway: None, ip }),
+            (Some((namespace, name)), Some(ip)) if is_name(namespace) && is_name(name) => {
+                let gateway = Some(NamespacedName::new(namespace, name));
+                Ok(AddressArg { gateway, ip })
+            }
+            (_, _) => Err(format!(
+                "`{text}` isn't of the form IP or NS/GATEWAY=IP, such as 127.0.0.1 or infra/internal=127.0.0.2"
+            )),
+        }
     }
 }
 
@@ -97,7 +160,26 @@ fn port_pair(text: &str) -> Result<(u16, u16), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::str::FromStr as _;
+
+    #[test]
+    fn parses_addresses_with_and_without_a_gateway() {
+        let of =
+            |text: &str| AddressArg::from_str(text).map(|it| it.gateway.map(|it| it.to_string()));
+        assert_eq!(of("::1"), Ok(None));
+        assert_eq!(of("infra/a=::1"), Ok(Some("infra/a".to_owned())));
+        assert_eq!(of("a=127.0.0.1"), Ok(Some("default/a".to_owned())));
+        for text in [
+            "",
+            "a",
+            "=127.0.0.1",
+            "a=",
+            "/a=127.0.0.1",
+            "a/b/c=127.0.0.1",
+            "a=127.0.0.256",
+        ] {
+            assert!(of(text).is_err(), "{text:?}");
+        }
+    }
 
     #[test]
     fn parses_port_pairs_and_refuses_invalid_ones() {

@@ -16,7 +16,7 @@ mod tests;
 pub use changes::Changes;
 pub use outcome::{Finished, Outcome, Reloads};
 pub use published::{Generations, ListenerState, Published, SocketsState};
-pub use stages::Settings;
+pub use stages::{PortSharing, Settings};
 
 use crate::environment::discovery::{Discovery, Found, Sources};
 use crate::lifecycle::Lifecycle;

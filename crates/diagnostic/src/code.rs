@@ -96,6 +96,9 @@ codes! {
     MissingSelector = "GF0410", Warning;
     /// The ListenerSet names a Gateway whose `allowedListeners` don't allow it. It isn't served.
     ListenerSetNotAllowed = "GF0411", Error;
+    /// The address that the Gateway has in a cluster, by its `spec.addresses` or by an annotation for a load balancer.
+    /// Here it listens on another one.
+    ClusterAddress = "GF0412", Info;
     /// The parent that a route or ListenerSet names isn't in the folder. It gets no traffic from that parent, and no
     /// status for it, because the parent's controller writes that status.
     UnknownParent = "GF0501", Error;

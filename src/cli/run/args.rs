@@ -75,7 +75,8 @@ impl RunArgs {
         Settings {
             roots,
             controller_name: self.manifests.controller_name.clone(),
-            addresses: self.manifests.address.clone(),
+            addresses: self.manifests.addresses(),
+            gateway_addresses: self.manifests.gateway_addresses(),
             address_pool: self.manifests.address_pool,
             port_map: self.manifests.port_map(),
             ignored_policies: self.manifests.ignore_policy.clone(),

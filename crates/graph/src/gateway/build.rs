@@ -25,7 +25,7 @@ pub(crate) fn build(build: &mut Build<'_>) -> (GatewayNodes, ListenerSetNodes) {
     listener::conflict::resolve(&mut nodes, build);
     for (key, node) in &mut nodes {
         node.close_protected(key, &build.protections);
-        node.decide_serving(build.environment);
+        node.decide_serving(key, build.environment);
     }
     (nodes, listener_sets)
 }
@@ -45,7 +45,9 @@ fn node(gateway: &Arc<Gateway>, controller_name: String, build: &mut Build<'_>) 
     let client_certificate = client_certificate::resolve(gateway, &mut unresolved, build);
     let owner = ListenerOwner::Gateway(gateway.clone());
     let indexes = 0..gateway.spec.listeners.len();
+    let key = gateway.key();
     let context = ListenerContext {
+        key: &key,
         addresses: &addresses,
         frontend: &frontend,
     };

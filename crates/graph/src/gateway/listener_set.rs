@@ -139,9 +139,11 @@ fn add_listeners(
     build: &mut Build<'_>,
 ) -> Range<usize> {
     let first = gateway.listeners.len();
+    let key = gateway.resource.key();
     let owner = ListenerOwner::ListenerSet(set.clone());
     for index in 0..set.spec.listeners.len() {
         let context = ListenerContext {
+            key: &key,
             addresses: &gateway.addresses,
             frontend: &gateway.frontend,
         };

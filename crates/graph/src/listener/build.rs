@@ -8,10 +8,11 @@ use super::route_kinds::supported_kinds;
 use crate::certificate::client_validation::{ClientValidationNode, Frontend, ResolvedValidation};
 use crate::certificate::listener_tls::{self, ListenerCertificates};
 use crate::condition::{Condition, Problem, Reason};
+use crate::environment::PortSource;
 use crate::gateway::GatewayAddress;
 use crate::{Build, suggest};
 use gatefold_diagnostic::Code;
-use gatefold_manifest::api::FromNamespaces;
+use gatefold_manifest::api::{FromNamespaces, NamespacedName};
 use std::sync::Arc;
 
 /// What TLS adds to a listener.
@@ -28,7 +29,9 @@ struct ListenerTls {
 /// What a Gateway decides for its listeners, and for those of its ListenerSets.
 #[derive(Clone, Copy)]
 pub(crate) struct ListenerContext<'g> {
-    /// The addresses of the Gateway.
+    /// The Gateway.
+    pub key: &'g NamespacedName,
+    /// Its addresses.
     pub addresses: &'g [GatewayAddress],
     /// The validation of client certificates.
     pub frontend: &'g Frontend,
@@ -66,6 +69,7 @@ pub(crate) fn build(
         port: listener.port.get(),
         protocol,
         sockets: Vec::new(),
+        port_source: PortSource::default(),
         certificates: tls.certificates.served,
         missing_secrets: tls.certificates.missing,
         client_validation: tls.client_validation,
@@ -100,8 +104,8 @@ fn terminate_tls(
         tls.refusals.extend(missing_authority(validation));
     }
     let sockets = build.environment.sockets(
-        &at.owner.key(),
-        &at.listener.name,
+        gateway.key,
+        (&at.owner.key(), &at.listener.name),
         (at.listener.port.get(), Protocol::Https.transport()),
         gateway.addresses,
     );
