@@ -6,26 +6,25 @@
 use super::manifest_args::ManifestArgs;
 use super::roots::must_exist;
 use super::{Error, print};
-use crate::environment::address_pool::AddressPool;
-use crate::environment::discovery::FixedBackend;
-use crate::environment::system_authorities;
+use crate::environment::discovery::Found;
+use crate::environment::settings::Settings;
+use crate::environment::surroundings::Surroundings;
 use crate::status::tables;
 use crate::status::{Applied, Statuses, report};
 use anyhow::Context as _;
 use gatefold_diagnostic::{
     Diagnostic, ResourceId, Severity, Style, github_annotation, render, sort, summary_line,
 };
-use gatefold_graph::environment::{AddressSharing, Environment, SpecAddresses};
-use gatefold_graph::{Graph, ServicePortKey, build};
+use gatefold_graph::environment::{AddressSharing, Environment};
+use gatefold_graph::stand_in::Exposure;
+use gatefold_graph::{Graph, build};
 use gatefold_manifest::api::NamespacedName;
 use gatefold_manifest::{Kind, Loaded, Loader, ObjectRef, Resources};
 use serde_json::json;
-use std::collections::BTreeMap;
 use std::io::{self, IsTerminal as _, Read as _};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
 use time::OffsetDateTime;
 
 /// The arguments of `gatefold check`.
@@ -94,8 +93,7 @@ struct CheckReport {
 }
 
 pub(super) fn check(args: &CheckArgs) -> Result<ExitCode, Error> {
-    let sharing = args.judged_as.sharing(&args.manifests);
-    let report = build_report(load(&args.roots)?, &args.manifests, sharing);
+    let report = build_report(load(&args.roots)?, args)?;
     print(match args.output {
         CheckOutput::Text => report.text(),
         CheckOutput::Json => report.json(),
@@ -140,66 +138,47 @@ fn load(roots: &[PathBuf]) -> Result<Loaded, Error> {
     Ok(Loader::from_text("<stdin>", text))
 }
 
-fn build_report(loaded: Loaded, args: &ManifestArgs, sharing: AddressSharing) -> CheckReport {
-    let now = OffsetDateTime::now_utc();
-    let given = args.gateway_addresses();
-    let pool = args.address_pool.map(AddressPool::new);
-    let mut environment = Environment {
-        controller_name: args.controller_name.clone(),
-        path_normalization: args.path_normalization(),
-        ignored_policies: args.ignore_policy.clone(),
-        addresses: args.addresses(),
-        sharing,
-        gateway_addresses: given.clone(),
-        pool: pool.map(|mut pool| pool.assign(&loaded.resources, &given, SpecAddresses::Bind)),
-        port_map: args.port_map(),
-        reachable: vec![Ipv4Addr::LOCALHOST.into()],
-        now: Some(now),
-        system_authorities: system_authorities::wanted_by(&loaded.resources),
-        ..Environment::default()
+fn build_report(loaded: Loaded, args: &CheckArgs) -> anyhow::Result<CheckReport> {
+    let settings = Settings {
+        sharing: args.judged_as.sharing(&args.manifests),
+        ..args.manifests.settings()
     };
-    let mut graph = build(&loaded.resources, &environment);
-    if !args.backend.is_empty() {
-        environment.discovered = Arc::new(given_endpoints(&args.backend, &graph));
-        graph = build(&loaded.resources, &environment);
+    let manifests = &args.manifests;
+    let mut sources = manifests
+        .stand_ins
+        .sources_in_memory(manifests.backend.clone())?;
+    if let (AddressSharing::Separate, Some(certificates)) =
+        (settings.sharing, &mut sources.certificates)
+    {
+        // The addresses are those of a cluster, which nobody can reach here.
+        certificates.exposure = Exposure::Any;
     }
+    let resources = &loaded.resources;
+    let mut surroundings = Surroundings::new(settings);
+    let mut environment = |found: &Found| Environment {
+        reachable: vec![Ipv4Addr::LOCALHOST.into()],
+        ..surroundings.environment(resources, found)
+    };
+    let initially = sources.assumed_initially();
+    let mut graph = build(resources, &environment(&initially));
+    let found = sources.assumed(&graph);
+    if found != initially {
+        graph = build(resources, &environment(&found));
+    }
+    let now = OffsetDateTime::now_utc();
     let statuses = report(&graph, &Applied::default(), &Statuses::default(), now);
     let mut diagnostics = loaded.diagnostics;
     diagnostics.extend(graph.diagnostics.iter().cloned());
     diagnostics.extend(graph.advice());
     sort(&mut diagnostics);
-    CheckReport {
+    Ok(CheckReport {
         files: loaded.files,
         resources: loaded.resources,
         refused: loaded.refused,
         graph,
         statuses,
         diagnostics,
-    }
-}
-
-/// The endpoints that `--backend` gives. Names are not resolved, so a backend given by name has no endpoints.
-fn given_endpoints(
-    backends: &[FixedBackend],
-    graph: &Graph,
-) -> BTreeMap<ServicePortKey, Vec<SocketAddr>> {
-    let mut given = BTreeMap::new();
-    for backend in backends {
-        let address = backend.host.parse().ok();
-        let address = address.map(|ip: IpAddr| SocketAddr::new(ip, backend.port));
-        let wanted = graph.wanted.keys().filter(|(service, port)| {
-            *service == backend.service && backend.service_port.is_none_or(|it| it == *port)
-        });
-        let named = backend
-            .service_port
-            .map(|port| (backend.service.clone(), port));
-        for key in wanted.cloned().chain(named) {
-            given
-                .entry(key)
-                .or_insert_with(|| address.into_iter().collect());
-        }
-    }
-    given
+    })
 }
 
 impl CheckReport {

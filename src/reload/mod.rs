@@ -13,10 +13,10 @@ mod stages;
 #[cfg(test)]
 mod tests;
 
+pub use crate::environment::settings::{PortSharing, PrivilegedPorts, Settings};
 pub use changes::Changes;
 pub use outcome::{Finished, Outcome, Reloads};
 pub use published::{Generations, ListenerState, Published, SocketsState};
-pub use stages::{PortSharing, Settings};
 
 use crate::environment::discovery::{Discovery, Found, Sources};
 use crate::lifecycle::Lifecycle;

@@ -4,71 +4,22 @@
 //! thread.
 
 use super::log::ReloadLog;
-use crate::environment::address_pool::AddressPool;
 use crate::environment::discovery::Found;
-use crate::environment::port_plan::PortPlan;
-use crate::environment::{host_addresses, system_authorities};
+use crate::environment::settings::Settings;
+use crate::environment::surroundings::Surroundings;
 use crate::watch::Wake;
 use gatefold_compile::Compiler;
-use gatefold_dataplane::SocketKey;
-use gatefold_dataplane::path_normalization::PathNormalization;
-use gatefold_graph::environment::{
-    AddressSharing, Environment, GatewayAddresses, GatewayPorts, IgnoredPolicy, SpecAddresses,
-};
 use gatefold_graph::{Graph, build_after};
 use gatefold_manifest::{ChangeHint, Loaded, Loader, SettlingFiles, Update};
-use ipnet::IpNet;
-use std::collections::BTreeMap;
-use std::net::IpAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// The command line's settings for reading the manifests.
-#[derive(Clone, Debug, Default)]
-pub struct Settings {
-    /// Folders or files.
-    pub roots: Vec<PathBuf>,
-    /// `--controller-name`.
-    pub controller_name: Option<String>,
-    /// `--address`. Empty means all interfaces.
-    pub addresses: Vec<IpAddr>,
-    /// `--address NS/GATEWAY=IP`.
-    pub gateway_addresses: GatewayAddresses,
-    /// Whether the addresses in the Gateways' `spec.addresses` are bound, or replaced by those of this host.
-    pub spec_addresses: SpecAddresses,
-    /// `--address-pool`.
-    pub address_pool: Option<IpNet>,
-    /// `--port-map`.
-    pub port_map: BTreeMap<u16, u16>,
-    /// Whether Gateways share the ports of an address.
-    pub port_sharing: PortSharing,
-    /// `--path-normalization`.
-    pub path_normalization: PathNormalization,
-    /// `--ignore-policy`.
-    pub ignored_policies: Vec<IgnoredPolicy>,
-    /// Sockets of listeners that systemd opened, by socket name.
-    pub named_sockets: BTreeMap<String, Vec<SocketKey>>,
-}
-
-/// Whether Gateways share the ports of an address.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum PortSharing {
-    /// They share each port, as far as protocols and hostnames permit.
-    #[default]
-    Shared,
-    /// Each port is bound for one Gateway only. Another Gateway with the same port gets the next higher one that is free.
-    ByGateway,
-}
-
 /// The state that is kept from one reload to the next.
 pub(super) struct Stages {
-    settings: Settings,
+    surroundings: Surroundings,
     loader: Loader,
     pub(super) log: ReloadLog,
     loaded: Arc<Loaded>,
-    pool: Option<AddressPool>,
-    port_plan: PortPlan,
     /// The newest graph.
     graph: Arc<Graph>,
     pub(super) compiler: Compiler,
@@ -95,9 +46,7 @@ impl Stages {
     pub(super) fn new(settings: Settings, settling: SettlingFiles) -> Self {
         Stages {
             loader: Loader::new(settings.roots.clone()).with_settling_files(settling),
-            pool: settings.address_pool.map(AddressPool::new),
-            port_plan: PortPlan::default(),
-            settings,
+            surroundings: Surroundings::new(settings),
             log: ReloadLog::new(Instant::now()),
             loaded: Arc::default(),
             graph: Arc::default(),
@@ -106,7 +55,7 @@ impl Stages {
     }
 
     pub(super) fn settings(&self) -> &Settings {
-        &self.settings
+        self.surroundings.settings()
     }
 
     /// Loads the files that have changed and, if there are any, builds a new graph with what is known of the world outside.
@@ -152,59 +101,15 @@ impl Stages {
 
     /// Builds a graph from the objects loaded last and what was found outside the folder.
     pub(super) fn build(&mut self, found: Found) -> Built {
-        let (pool, gateway_ports) = (self.assigned_addresses(), self.assigned_ports());
-        let environment = Environment {
-            controller_name: self.settings.controller_name.clone(),
-            ignored_policies: self.settings.ignored_policies.clone(),
-            addresses: self.settings.addresses.clone(),
-            gateway_addresses: self.settings.gateway_addresses.clone(),
-            spec_addresses: self.settings.spec_addresses,
-            sharing: AddressSharing::Shared,
-            pool,
-            port_map: self.settings.port_map.clone(),
-            gateway_ports,
-            named_sockets: self.settings.named_sockets.clone(),
-            path_normalization: self.settings.path_normalization,
-            reachable: host_addresses::reachable(),
-            now: Some(time::OffsetDateTime::now_utc()),
-            system_authorities: system_authorities::wanted_by(&self.loaded.resources),
-            discovered: found.endpoints.clone(),
-            stand_ins: found.stand_ins.clone(),
-        };
+        let environment = self
+            .surroundings
+            .environment(&self.loaded.resources, &found);
         let graph = build_after(&self.graph, &self.loaded.resources, &environment);
         self.graph = Arc::new(graph);
         Built {
             loaded: self.loaded.clone(),
             graph: self.graph.clone(),
             found,
-        }
-    }
-
-    /// The addresses of the pool for the objects loaded last. `None` without a pool.
-    fn assigned_addresses(&mut self) -> Option<GatewayAddresses> {
-        let Settings {
-            gateway_addresses,
-            spec_addresses,
-            ..
-        } = &self.settings;
-        let pool = self.pool.as_mut()?;
-        Some(pool.assign(&self.loaded.resources, gateway_addresses, *spec_addresses))
-    }
-
-    /// The ports by Gateway for the objects loaded last. Empty if Gateways share ports.
-    fn assigned_ports(&mut self) -> GatewayPorts {
-        let Settings {
-            port_map,
-            controller_name,
-            ..
-        } = &self.settings;
-        match self.settings.port_sharing {
-            PortSharing::Shared => GatewayPorts::new(),
-            PortSharing::ByGateway => {
-                let resources = &self.loaded.resources;
-                let ours = controller_name.as_deref();
-                self.port_plan.assign(resources, port_map, ours)
-            }
         }
     }
 }

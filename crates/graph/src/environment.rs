@@ -92,16 +92,25 @@ pub enum AddressSharing {
 /// `--ignore-policy KIND` or `KIND.GROUP`: policies that are ignored. The objects they protect are served without them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IgnoredPolicy {
-    kind: String,
+    /// The kind. `None` for every kind.
+    kind: Option<String>,
     /// The group. `None` for every group.
     group: Option<String>,
 }
 
 impl IgnoredPolicy {
+    /// Policies of every kind (`--dev-allow-auth`).
+    pub fn any() -> Self {
+        IgnoredPolicy {
+            kind: None,
+            group: None,
+        }
+    }
+
     /// Whether a policy is ignored.
     pub fn matches(&self, policy: &PolicyKey) -> bool {
-        let group = self.group.as_ref();
-        policy.kind.eq_ignore_ascii_case(&self.kind)
+        let (kind, group) = (self.kind.as_ref(), self.group.as_ref());
+        kind.is_none_or(|kind| policy.kind.eq_ignore_ascii_case(kind))
             && group.is_none_or(|group| policy.group.eq_ignore_ascii_case(group))
     }
 }
@@ -124,7 +133,7 @@ impl FromStr for IgnoredPolicy {
             ));
         }
         Ok(IgnoredPolicy {
-            kind: kind.to_owned(),
+            kind: Some(kind.to_owned()),
             group: group.map(str::to_owned),
         })
     }

@@ -74,14 +74,7 @@ impl RunArgs {
     pub(super) fn settings(&self, roots: Vec<PathBuf>) -> Settings {
         Settings {
             roots,
-            controller_name: self.manifests.controller_name.clone(),
-            addresses: self.manifests.addresses(),
-            gateway_addresses: self.manifests.gateway_addresses(),
-            address_pool: self.manifests.address_pool,
-            port_map: self.manifests.port_map(),
-            ignored_policies: self.manifests.ignore_policy.clone(),
-            path_normalization: self.manifests.path_normalization(),
-            ..Settings::default()
+            ..self.manifests.settings()
         }
     }
 

@@ -3,6 +3,7 @@
 //! In: the Services for which the graph found no endpoints, and the Secrets that it lacks. Out: what is known so far. A reload
 //! never waits for DNS: names are resolved in the background, and a changed answer triggers a reload.
 
+mod assumed;
 mod certificates;
 mod fixed_backend;
 mod names;
