@@ -13,6 +13,7 @@
 
 mod admin;
 pub mod cli;
+mod dev;
 mod development_ca;
 mod echo;
 mod environment;

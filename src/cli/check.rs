@@ -12,6 +12,7 @@ use crate::environment::surroundings::Surroundings;
 use crate::status::tables;
 use crate::status::{Applied, Statuses, report};
 use anyhow::Context as _;
+use clap::builder::FalseyValueParser;
 use gatefold_diagnostic::{
     Diagnostic, ResourceId, Severity, Style, github_annotation, render, sort, summary_line,
 };
@@ -36,8 +37,11 @@ pub(super) struct CheckArgs {
     /// How to interpret the manifests.
     #[command(flatten)]
     manifests: ManifestArgs,
+    /// Judge as `gatefold dev` serves: with stand-ins for everything that a cluster would add.
+    #[arg(long, env = "GATEFOLD_CHECK_DEV", value_parser = FalseyValueParser::new())]
+    dev: bool,
     /// Exit with 1 on warnings as well.
-    #[arg(long, env = "GATEFOLD_DENY_WARNINGS", value_parser = clap::builder::FalseyValueParser::new())]
+    #[arg(long, env = "GATEFOLD_DENY_WARNINGS", value_parser = FalseyValueParser::new())]
     deny_warnings: bool,
     /// The output format.
     #[arg(
@@ -92,8 +96,11 @@ struct CheckReport {
     diagnostics: Vec<Diagnostic>,
 }
 
-pub(super) fn check(args: &CheckArgs) -> Result<ExitCode, Error> {
-    let report = build_report(load(&args.roots)?, args)?;
+pub(super) fn check(mut args: CheckArgs) -> Result<ExitCode, Error> {
+    if args.dev {
+        args.manifests.for_development();
+    }
+    let report = build_report(load(&args.roots)?, &args)?;
     print(match args.output {
         CheckOutput::Text => report.text(),
         CheckOutput::Json => report.json(),
@@ -112,9 +119,10 @@ pub(super) fn check(args: &CheckArgs) -> Result<ExitCode, Error> {
 
 /// `gatefold run --check`.
 pub(super) fn check_roots(roots: Vec<PathBuf>, manifests: ManifestArgs) -> Result<ExitCode, Error> {
-    check(&CheckArgs {
+    check(CheckArgs {
         roots,
         manifests,
+        dev: false,
         deny_warnings: false,
         output: CheckOutput::Text,
         judged_as: JudgedAs::Run,

@@ -1,11 +1,11 @@
 //! The flags for what stands in for objects that a cluster has and the folder lacks, shared by `run`, `check` and `dev`.
 
-use crate::development_ca::DevelopmentCa;
+use crate::development_ca::{CERTIFICATE_FILE, DevelopmentCa};
 use crate::environment::discovery::{CertificateSource, FixedBackend, Sources};
 use crate::state_dir::StateDir;
 use clap::builder::FalseyValueParser;
 use gatefold_graph::stand_in::Exposure;
-use std::path::PathBuf;
+use std::path::{PathBuf, absolute};
 
 /// The flags for stand-ins.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -31,6 +31,15 @@ pub(super) struct StandInArgs {
 }
 
 impl StandInArgs {
+    /// The file of the development CA. `None` without `--dev-certificates`.
+    pub(super) fn authority_file(&self) -> anyhow::Result<Option<PathBuf>> {
+        if !self.dev_certificates {
+            return Ok(None);
+        }
+        let state = StateDir::choose(self.state_dir.as_deref())?;
+        Ok(Some(absolute(state.path(CERTIFICATE_FILE))?))
+    }
+
     /// The sources of stand-ins, with a stored development CA.
     pub(super) fn sources(&self, fixed: Vec<FixedBackend>) -> anyhow::Result<Sources> {
         let authority = self.dev_certificates.then(|| {

@@ -249,10 +249,9 @@ impl<A: HttpApp> Reload<A> {
         if !self.sockets.retry() {
             return;
         }
-        let graph = self.graph.clone();
         let failures = self.sockets.failures().clone();
         self.publish(
-            move |before| before.after_rebind(&graph, failures),
+            move |before| before.after_rebind(failures),
             ReloadLog::bound,
         )
         .await;

@@ -67,9 +67,20 @@ pub(in crate::cli) struct RunArgs {
     /// Number of threads that serve requests; by default one per processor.
     #[arg(long, value_name = "N", env = "GATEFOLD_THREADS")]
     pub(super) threads: Option<NonZeroUsize>,
+    /// Whether the table of `gatefold dev` is printed.
+    #[arg(skip)]
+    pub(super) prints_table: bool,
 }
 
 impl RunArgs {
+    /// Sets what `gatefold dev` sets, unless flags say otherwise.
+    pub(super) fn for_development(&mut self) {
+        self.manifests.for_development();
+        self.prints_table = true;
+        // The table shows what the log would repeat.
+        self.log_level.get_or_insert_with(|| "warn".to_owned());
+    }
+
     /// The settings for reloads.
     pub(super) fn settings(&self, roots: Vec<PathBuf>) -> Settings {
         Settings {

@@ -77,6 +77,11 @@ impl ListenerNode {
         self.owner.listeners().get(self.index)
     }
 
+    /// Whether it refers to Secrets that aren't in the folder and may have stand-ins.
+    pub fn serves_stand_ins(&self) -> bool {
+        !self.missing_secrets.is_empty()
+    }
+
     /// Returns its name, prefixed with that of its ListenerSet if it belongs to one. The result is unique within the Gateway.
     pub fn full_name(&self) -> String {
         match &self.owner {
