@@ -12,9 +12,13 @@ use gatefold_compile::compile;
 use gatefold_dataplane::SocketKey;
 use gatefold_diagnostic::{Severity, Style, render};
 use gatefold_graph::route::{FilterNode, RouteKind, RouteNodes, RuleNode, TargetNode};
+use gatefold_graph::stand_in::{Exposure, StandInCertificates, StandInServices};
 use gatefold_graph::{Environment, Graph, build};
 use gatefold_manifest::Loader;
 use gatefold_manifest::api::NamespacedName;
+use rcgen::{CertificateParams, KeyPair};
+use rustls::pki_types::PrivateKeyDer;
+use rustls::sign::CertifiedKey;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::fs;
@@ -51,6 +55,22 @@ fn every_fixture_produces_its_snapshot() {
     assert!(differ.is_empty(), "fixtures that differ: {differ:#?}");
 }
 
+/// A development CA that has issued certificates in place of these Secrets.
+fn stand_in_certificates(secrets: &str) -> Option<StandInCertificates> {
+    let key = KeyPair::generate().ok()?;
+    let certificate = CertificateParams::default().self_signed(&key).ok()?;
+    let signing = PrivateKeyDer::try_from(key.serialize_der()).ok()?;
+    let signing = rustls::crypto::ring::sign::any_supported_type(&signing).ok()?;
+    let authority = certificate.der().clone();
+    let pair = Arc::new(CertifiedKey::new(vec![authority.clone()], signing));
+    let pairs = secrets.split(',').map(|secret| Some((name(secret)?, pair.clone())));
+    Some(StandInCertificates {
+        authority,
+        pairs: Arc::new(pairs.collect::<Option<_>>()?),
+        exposure: Exposure::Loopback,
+    })
+}
+
 /// The inputs of a graph and its report other than the manifests.
 #[derive(Default)]
 struct Setting {
@@ -75,7 +95,8 @@ impl Setting {
     }
 
     /// Parses `controller-name NAME`, `ignore-policy KIND[.GROUP]`, `address IP`, `pool NS/NAME=IP`, `port-map 80=8080`,
-    /// `backend NS/NAME:PORT=IP:PORT`, `failed IP:PORT REASON`.
+    /// `backend NS/NAME:PORT=IP:PORT`, `failed IP:PORT REASON`, `echo NS/NAME:PORT`, and `dev-certificates NS/NAME,...` with the
+    /// Secrets that have stand-ins.
     fn line(&mut self, line: &str) -> Option<()> {
         let environment = &mut self.environment;
         let (word, rest) = line.split_once(' ')?;
@@ -102,6 +123,17 @@ impl Setting {
                     .entry(key)
                     .or_default();
                 addresses.push(address.parse().ok()?);
+            }
+            "echo" => {
+                let (service, port) = rest.split_once(':')?;
+                let key = (name(service)?, port.parse().ok()?);
+                let endpoints = Arc::make_mut(&mut environment.discovered);
+                endpoints.insert(key.clone(), vec!["127.0.0.1:1024".parse().ok()?]);
+                Arc::make_mut(&mut environment.stand_ins.echo).insert(key);
+                environment.stand_ins.services = StandInServices::All;
+            }
+            "dev-certificates" => {
+                environment.stand_ins.certificates = Some(stand_in_certificates(rest)?);
             }
             "failed" => {
                 let (socket, reason) = rest.split_once(' ')?;
