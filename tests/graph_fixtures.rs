@@ -11,6 +11,7 @@ use gatefold::status::{
 use gatefold_compile::compile;
 use gatefold_dataplane::SocketKey;
 use gatefold_diagnostic::{Severity, Style, render};
+use gatefold_graph::environment::{AddressSharing, SpecAddresses};
 use gatefold_graph::route::{FilterNode, RouteKind, RouteNodes, RuleNode, TargetNode};
 use gatefold_graph::stand_in::{Exposure, StandInCertificates, StandInServices};
 use gatefold_graph::{Environment, Graph, build};
@@ -94,7 +95,8 @@ impl Setting {
         setting
     }
 
-    /// Parses `controller-name NAME`, `ignore-policy KIND[.GROUP]`, `address IP`, `pool NS/NAME=IP`, `port-map 80=8080`,
+    /// Parses `controller-name NAME`, `ignore-policy KIND[.GROUP]`, `address IP`, `address NS/NAME=IP`, `pool NS/NAME=IP`,
+    /// `spec-addresses replace`, `sharing separate`, `port-map 80=8080`, `gateway-port NS/NAME:80=8081`,
     /// `backend NS/NAME:PORT=IP:PORT`, `failed IP:PORT REASON`, `echo NS/NAME:PORT`, and `dev-certificates NS/NAME,...` with the
     /// Secrets that have stand-ins.
     fn line(&mut self, line: &str) -> Option<()> {
@@ -103,7 +105,24 @@ impl Setting {
         match word {
             "controller-name" => environment.controller_name = Some(rest.to_owned()),
             "ignore-policy" => environment.ignored_policies.push(rest.parse().ok()?),
-            "address" => environment.addresses.push(rest.parse().ok()?),
+            "address" => match rest.split_once('=') {
+                Some((gateway, address)) => {
+                    let addresses = &mut environment.gateway_addresses;
+                    let addresses = addresses.entry(name(gateway)?).or_default();
+                    addresses.push(address.parse().ok()?);
+                }
+                None => environment.addresses.push(rest.parse().ok()?),
+            },
+            "spec-addresses" if rest == "replace" => {
+                environment.spec_addresses = SpecAddresses::Replace;
+            }
+            "sharing" if rest == "separate" => environment.sharing = AddressSharing::Separate,
+            "gateway-port" => {
+                let (key, bound) = rest.split_once('=')?;
+                let (gateway, port) = key.split_once(':')?;
+                let key = (name(gateway)?, port.parse().ok()?);
+                environment.gateway_ports.insert(key, bound.parse().ok()?);
+            }
             "pool" => {
                 let (gateway, address) = rest.split_once('=')?;
                 let pool = environment.pool.get_or_insert_default();

@@ -245,10 +245,8 @@ mod tests {
             port: 80,
             tls: None,
         };
-        let graph = Graph {
-            wanted: is_wanted.then_some((key(), wanted)).into_iter().collect(),
-            ..Graph::default()
-        };
+        let mut graph = Graph::default();
+        graph.wanted.extend(is_wanted.then_some((key(), wanted)));
         Discovery::new(sources, wakes).find(&graph).await
     }
 

@@ -85,15 +85,24 @@ fn report(
     if requested.is_empty() || requested.iter().all(is_bound) {
         return;
     }
-    let requested = crate::quoted(requested.iter().copied());
-    let here = match build.environment.sharing {
+    let key = gateway.key();
+    let environment = build.environment;
+    let is_are = match requested {
+        [_] => "address of this Gateway is",
+        _ => "addresses of this Gateway are",
+    };
+    let here = match environment.sharing {
         AddressSharing::Shared => format!("; here it listens on {}", bound(addresses)),
         AddressSharing::Separate => String::new(),
     };
-    let message = format!("in a cluster, the address of this Gateway is {requested}{here}");
-    let finding = Diagnostic::new(Code::ClusterAddress, gateway.place(pointer), message)
-        .about(gateway.id())
-        .help("choose the address here with `--address NS/GATEWAY=IP` or `--address-pool CIDR`");
+    let requested = crate::quoted(requested.iter().copied());
+    let message = format!("in a cluster, the {is_are} {requested}{here}");
+    let mut finding =
+        Diagnostic::new(Code::ClusterAddress, gateway.place(pointer), message).about(gateway.id());
+    let is_chosen = environment.pool.is_some() || environment.gateway_addresses.contains_key(&key);
+    if environment.sharing == AddressSharing::Shared && !is_chosen {
+        finding = finding.help(format!("choose the address here with `--address {key}=IP`"));
+    }
     build.diagnostics.push(finding);
 }
 

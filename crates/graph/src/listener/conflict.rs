@@ -210,9 +210,24 @@ fn report(conflicts: &BTreeMap<ListenerId, Conflict>, nodes: &GatewayNodes, buil
         let finding = Diagnostic::new(Code::ListenerConflict, place(loser), message)
             .about(loser.owner.id())
             .label(place(other), "the other listener")
-            .help("give one of them another port, hostname or address");
+            .help(help(&id.gateway, &conflict.other.gateway, nodes));
         build.diagnostics.push(finding);
     }
+}
+
+/// Returns the ways to end a conflict of a listener of Gateway `loser` with one of Gateway `winner`.
+fn help(loser: &NamespacedName, winner: &NamespacedName, nodes: &GatewayNodes) -> String {
+    let requests_addresses = |key| {
+        let node = nodes.get(key);
+        node.is_some_and(|node| !node.resource.spec.addresses.is_empty())
+    };
+    if loser == winner || (requests_addresses(loser) && requests_addresses(winner)) {
+        return "give one of them another port, hostname or address".to_owned();
+    }
+    format!(
+        "in a cluster each Gateway has an address of its own: use `--address-pool CIDR`, or \
+         `--address {loser}=IP,{winner}=IP`, or another port or hostname in the manifest"
+    )
 }
 
 fn mark(conflicts: &BTreeMap<ListenerId, Conflict>, nodes: &mut GatewayNodes) {

@@ -88,7 +88,7 @@ impl BindFailure {
         let message = match reason {
             BindFailureReason::AddressNotAvailable => format!(
                 "{address} can't be bound: {error}; the address isn't one of this host's: add it to an \
-                 interface, or change `spec.addresses` or `--address`"
+                 interface, change `spec.addresses` or `--address`, or replace it with `--address NS/GATEWAY=IP`"
             ),
             BindFailureReason::PortInUse => format!(
                 "{address} can't be bound: {error}; another process has the port (`ss -ltnp` shows which): \
