@@ -3,6 +3,7 @@
 //! In: folders, or standard input. Out: tables and diagnostics as text, JSON or GitHub annotations, and an exit code.
 //! It binds no socket and resolves no name.
 
+use super::load_args::LoadArgs;
 use super::manifest_args::ManifestArgs;
 use super::roots::must_exist;
 use super::{Error, print};
@@ -72,7 +73,7 @@ struct CheckReport {
 }
 
 pub(super) fn check(args: &CheckArgs) -> Result<ExitCode, Error> {
-    let report = build_report(load(&args.roots)?, &args.manifests);
+    let report = build_report(load(&args.roots, &args.manifests.load)?, &args.manifests);
     print(match args.output {
         CheckOutput::Text => report.text(),
         CheckOutput::Json => report.json(),
@@ -99,10 +100,12 @@ pub(super) fn check_roots(roots: Vec<PathBuf>, manifests: ManifestArgs) -> Resul
     })
 }
 
-fn load(roots: &[PathBuf]) -> Result<Loaded, Error> {
+fn load(roots: &[PathBuf], args: &LoadArgs) -> Result<Loaded, Error> {
+    args.must_exist()?;
     if !roots.iter().any(|root| root == Path::new("-")) {
         must_exist(roots)?;
-        return Ok(Loader::new(roots.to_vec()).load());
+        let loader = Loader::new(roots.to_vec());
+        return Ok(loader.with_options(args.options()).load());
     }
     if roots.len() > 1 {
         let message = "`-` stands for standard input and can't be combined with folders";
@@ -113,7 +116,8 @@ fn load(roots: &[PathBuf]) -> Result<Loaded, Error> {
     let most = gatefold_manifest::FILE_SIZE + 1;
     let read = io::stdin().take(most).read_to_end(&mut text);
     read.context("can't read standard input")?;
-    Ok(Loader::from_text("<stdin>", text))
+    let loader = Loader::new([]).with_options(args.options());
+    Ok(loader.load_text("<stdin>", text))
 }
 
 fn build_report(loaded: Loaded, args: &ManifestArgs) -> CheckReport {

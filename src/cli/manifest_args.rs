@@ -1,5 +1,6 @@
 //! The flags that change the meaning of manifests, shared by `run` and `check`.
 
+use super::load_args::LoadArgs;
 use crate::environment::discovery::FixedBackend;
 use gatefold_dataplane::path_normalization::PathNormalization;
 use gatefold_graph::environment::IgnoredPolicy;
@@ -10,6 +11,9 @@ use std::net::IpAddr;
 /// The flags that change the meaning of manifests.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(super) struct ManifestArgs {
+    /// What the objects of a file are.
+    #[command(flatten)]
+    pub(super) load: LoadArgs,
     /// The addresses for Gateways without spec.addresses [default: every interface].
     #[arg(
         long,

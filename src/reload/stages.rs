@@ -12,7 +12,7 @@ use gatefold_dataplane::SocketKey;
 use gatefold_dataplane::path_normalization::PathNormalization;
 use gatefold_graph::environment::{Environment, IgnoredPolicy};
 use gatefold_graph::{Graph, ServicePortKey, build_after};
-use gatefold_manifest::{ChangeHint, Loaded, Loader, SettlingFiles, Update};
+use gatefold_manifest::{ChangeHint, LoadOptions, Loaded, Loader, SettlingFiles, Update};
 use ipnet::IpNet;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -28,6 +28,8 @@ pub(super) type Discovered = Arc<BTreeMap<ServicePortKey, Vec<SocketAddr>>>;
 pub struct Settings {
     /// Folders or files.
     pub roots: Vec<PathBuf>,
+    /// How the files are read.
+    pub load: LoadOptions,
     /// `--controller-name`.
     pub controller_name: Option<String>,
     /// `--address`. Empty means all interfaces.
@@ -76,7 +78,9 @@ impl Stages {
     /// Creates the state. The loader skips files that are not settled; the watcher records their events in `settling`.
     pub(super) fn new(settings: Settings, settling: SettlingFiles) -> Self {
         Stages {
-            loader: Loader::new(settings.roots.clone()).with_settling_files(settling),
+            loader: Loader::new(settings.roots.clone())
+                .with_options(settings.load.clone())
+                .with_settling_files(settling),
             pool: settings.address_pool.map(AddressPool::new),
             settings,
             log: ReloadLog::new(Instant::now()),

@@ -29,6 +29,6 @@ pub use folder::{
     is_hidden, is_manifest, scan,
 };
 pub use kind::{Invalidates, Kind, Resource, Scope, Spec};
-pub use options::{LoadOptions, Substitution};
+pub use options::{LoadOptions, Substitution, parse_namespace};
 pub use resources::{Change, Difference, ObjectRef, ObjectRefs, Objects, Resources};
 pub use unread_policy::{PolicyKey, UnreadPolicy};

@@ -1,5 +1,6 @@
 //! The options of a loader, which decide what the objects of a file are.
 
+use crate::decode::name;
 use crate::folder::{is_hidden, is_manifest};
 use crate::kustomize::path_key;
 use std::path::{Path, PathBuf};
@@ -49,6 +50,14 @@ impl std::str::FromStr for Substitution {
             _ => Substitution::File(text.into()),
         })
     }
+}
+
+/// Parses the name of a namespace.
+///
+/// # Errors
+/// Returns a message about the rule that the text breaks.
+pub fn parse_namespace(text: &str) -> Result<String, String> {
+    name::label(text).map(|()| text.to_owned())
 }
 
 /// Whether a text can be the name of a variable. Source: kustomize-controller of Flux.

@@ -77,6 +77,7 @@ impl RunArgs {
     pub(super) fn settings(&self, roots: Vec<PathBuf>) -> Settings {
         Settings {
             roots,
+            load: self.manifests.load.options(),
             controller_name: self.manifests.controller_name.clone(),
             addresses: self.manifests.address.clone(),
             address_pool: self.manifests.address_pool,
