@@ -64,7 +64,9 @@ fn stand_in_certificates(secrets: &str) -> Option<StandInCertificates> {
     let signing = rustls::crypto::ring::sign::any_supported_type(&signing).ok()?;
     let authority = certificate.der().clone();
     let pair = Arc::new(CertifiedKey::new(vec![authority.clone()], signing));
-    let pairs = secrets.split(',').map(|secret| Some((name(secret)?, pair.clone())));
+    let pairs = secrets
+        .split(',')
+        .map(|secret| Some((name(secret)?, pair.clone())));
     Some(StandInCertificates {
         authority,
         pairs: Arc::new(pairs.collect::<Option<_>>()?),

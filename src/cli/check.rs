@@ -3,6 +3,7 @@
 //! In: folders, or standard input. Out: tables and diagnostics as text, JSON or GitHub annotations, and an exit code.
 //! It binds no socket and resolves no name.
 
+use super::load_args::LoadArgs;
 use super::manifest_args::ManifestArgs;
 use super::roots::must_exist;
 use super::{Error, print};
@@ -100,7 +101,7 @@ pub(super) fn check(mut args: CheckArgs) -> Result<ExitCode, Error> {
     if args.dev {
         args.manifests.for_development();
     }
-    let report = build_report(load(&args.roots)?, &args)?;
+    let report = build_report(load(&args.roots, &args.manifests.load)?, &args)?;
     print(match args.output {
         CheckOutput::Text => report.text(),
         CheckOutput::Json => report.json(),
@@ -129,10 +130,12 @@ pub(super) fn check_roots(roots: Vec<PathBuf>, manifests: ManifestArgs) -> Resul
     })
 }
 
-fn load(roots: &[PathBuf]) -> Result<Loaded, Error> {
+fn load(roots: &[PathBuf], args: &LoadArgs) -> Result<Loaded, Error> {
+    args.must_exist()?;
     if !roots.iter().any(|root| root == Path::new("-")) {
         must_exist(roots)?;
-        return Ok(Loader::new(roots.to_vec()).load());
+        let loader = Loader::new(roots.to_vec());
+        return Ok(loader.with_options(args.options()).load());
     }
     if roots.len() > 1 {
         let message = "`-` stands for standard input and can't be combined with folders";
@@ -143,7 +146,8 @@ fn load(roots: &[PathBuf]) -> Result<Loaded, Error> {
     let most = gatefold_manifest::FILE_SIZE + 1;
     let read = io::stdin().take(most).read_to_end(&mut text);
     read.context("can't read standard input")?;
-    Ok(Loader::from_text("<stdin>", text))
+    let loader = Loader::new([]).with_options(args.options());
+    Ok(loader.load_text("<stdin>", text))
 }
 
 fn build_report(loaded: Loaded, args: &CheckArgs) -> anyhow::Result<CheckReport> {

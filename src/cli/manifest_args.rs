@@ -1,5 +1,6 @@
 //! The flags that change the meaning of manifests, shared by `run` and `check`.
 
+use super::load_args::LoadArgs;
 use super::stand_in_args::StandInArgs;
 use crate::environment::discovery::FixedBackend;
 use crate::environment::settings::{PortSharing, PrivilegedPorts, Settings};
@@ -14,6 +15,9 @@ use std::str::FromStr;
 /// The flags that change the meaning of manifests.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(super) struct ManifestArgs {
+    /// What the objects of a file are.
+    #[command(flatten)]
+    pub(super) load: LoadArgs,
     /// The addresses for Gateways without spec.addresses [default: every interface]. With NS/GATEWAY=IP, the address of one
     /// Gateway, which replaces its spec.addresses; the namespace is default if it is left out. May be given several times.
     #[arg(
@@ -84,6 +88,7 @@ impl ManifestArgs {
             ignored_policies.push(IgnoredPolicy::any());
         }
         Settings {
+            load: self.load.options(),
             controller_name: self.controller_name.clone(),
             addresses: self.addresses(),
             gateway_addresses: self.gateway_addresses(),
@@ -105,6 +110,7 @@ impl ManifestArgs {
     /// Sets what `gatefold dev` sets, unless flags say otherwise: stand-ins for all that a cluster would add, and an address of its
     /// own for each Gateway, or ports of its own with `--address`.
     pub(super) fn for_development(&mut self) {
+        self.load.for_development();
         self.stand_ins.echo = true;
         self.stand_ins.dev_certificates = true;
         self.spec_addresses = SpecAddresses::Replace;

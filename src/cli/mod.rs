@@ -10,6 +10,7 @@ mod echo;
 mod explain;
 mod get;
 mod health;
+mod load_args;
 mod man;
 mod manifest_args;
 mod roots;

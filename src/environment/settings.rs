@@ -3,6 +3,7 @@
 use gatefold_dataplane::SocketKey;
 use gatefold_dataplane::path_normalization::PathNormalization;
 use gatefold_graph::environment::{AddressSharing, GatewayAddresses, IgnoredPolicy, SpecAddresses};
+use gatefold_manifest::LoadOptions;
 use ipnet::IpNet;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -13,6 +14,8 @@ use std::path::PathBuf;
 pub struct Settings {
     /// Folders or files.
     pub roots: Vec<PathBuf>,
+    /// How the files are read.
+    pub load: LoadOptions,
     /// `--controller-name`.
     pub controller_name: Option<String>,
     /// `--address`. Empty means all interfaces.

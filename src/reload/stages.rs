@@ -45,7 +45,9 @@ impl Stages {
     /// Creates the state. The loader skips files that are not settled; the watcher records their events in `settling`.
     pub(super) fn new(settings: Settings, settling: SettlingFiles) -> Self {
         Stages {
-            loader: Loader::new(settings.roots.clone()).with_settling_files(settling),
+            loader: Loader::new(settings.roots.clone())
+                .with_options(settings.load.clone())
+                .with_settling_files(settling),
             surroundings: Surroundings::new(settings),
             log: ReloadLog::new(Instant::now()),
             loaded: Arc::default(),

@@ -35,7 +35,13 @@ async fn swaps_the_snapshot_only_when_the_configuration_differs() {
         snapshot.clone(),
         gatefold_listen::ListenOptions::default(),
     );
-    let mut reload = Reload::new(settings, Sources::default(), wakes, sockets, snapshot.clone());
+    let mut reload = Reload::new(
+        settings,
+        Sources::default(),
+        wakes,
+        sockets,
+        snapshot.clone(),
+    );
     reload.reload(Wake::requested()).await;
     let first = snapshot.load_full();
     assert_eq!(first.ports.len(), 1, "the listener must be served");

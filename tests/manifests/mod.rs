@@ -2,4 +2,5 @@
 
 mod bad_input;
 mod foreign_status;
+mod kustomize;
 mod large_folder;

@@ -9,7 +9,8 @@ macro_rules! codes {
         /// `gatefold explain CODE` prints its explanation.
         ///
         /// GF01xx: files and YAML. GF02xx: fields and their types. GF03xx: objects. GF04xx: GatewayClasses,
-        /// Gateways and listeners. GF05xx: routes and references. GF06xx: certificates. GF07xx: run time.
+        /// Gateways and listeners. GF05xx: routes and references. GF06xx: certificates. GF07xx: run time. GF08xx:
+        /// kustomizations and variables.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Code { $($(#[doc = $doc])+ $name,)+ }
 
@@ -223,6 +224,30 @@ codes! {
     BindFailed = "GF0701", Error;
     /// A stage of the reload failed because of a defect in gatefold. The previous configuration stays in force.
     ReloadFailed = "GF0702", Error;
+    /// The namespace of a kustomization, or the target namespace of a Flux Kustomization, is used for the objects of the
+    /// files that it lists. `--no-kustomize` turns this off.
+    KustomizeNamespace = "GF0801", Info;
+    /// A file that a kustomization names as a patch, or as another input. It has no objects of its own.
+    KustomizeInput = "GF0802", Info;
+    /// A kustomization does more than setting a namespace: it has patches, prefixes, generators or the like. gatefold
+    /// doesn't imitate them. Serve what kustomize makes of it with `--render`.
+    UnsupportedKustomization = "GF0803", Warning;
+    /// Several overlays use the same base. Choose one of them with `--overlay`. Until then, the objects of the base are
+    /// served with the namespaces that they have in their files.
+    SeveralOverlays = "GF0804", Warning;
+    /// A kustomization lists a file or a folder that doesn't exist, or that isn't in the folders that are loaded.
+    KustomizeResourceMissing = "GF0805", Warning;
+    /// `--overlay` names a folder that has no kustomization.
+    UnknownOverlay = "GF0806", Error;
+    /// A value contains a variable, such as `${DOMAIN}`, that isn't defined. Define it with `--substitute DOMAIN=VALUE`.
+    /// A value that the field allows as it is only causes a warning, although Flux would make it empty.
+    UndefinedVariable = "GF0810", Error;
+    /// `${` begins something that isn't a variable as Flux understands it. Write `$${` for the characters themselves.
+    InvalidVariable = "GF0811", Error;
+    /// A variable in a hostname isn't defined, so a name for testing takes its place.
+    StandInVariable = "GF0812", Info;
+    /// A file or an object with variables can't be used, because it is encrypted or isn't in the folders.
+    VariablesNotAvailable = "GF0813", Warning;
 }
 
 impl fmt::Display for Code {

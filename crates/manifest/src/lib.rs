@@ -5,6 +5,7 @@
 //!
 //! - `folder` finds and reads files, and keeps their last good contents;
 //! - `decode` turns documents into objects;
+//! - `kustomize` decides what a file contains because of kustomizations, and `substitution` has the variables;
 //! - `kind` is the table of kinds, and [`Resources`] has the objects of each kind;
 //! - [`api`] has the types of the kinds;
 //! - `unread_policy` has the policies of other kinds, as far as they protect something.
@@ -13,7 +14,10 @@ pub mod api;
 mod decode;
 mod folder;
 mod kind;
+mod kustomize;
+mod options;
 mod resources;
+mod substitution;
 mod unread_policy;
 
 #[cfg(test)]
@@ -25,5 +29,6 @@ pub use folder::{
     is_hidden, is_manifest, scan,
 };
 pub use kind::{Invalidates, Kind, Resource, Scope, Spec};
+pub use options::{LoadOptions, Substitution, parse_namespace};
 pub use resources::{Change, Difference, ObjectRef, ObjectRefs, Objects, Resources};
 pub use unread_policy::{PolicyKey, UnreadPolicy};

@@ -49,6 +49,7 @@ pub(super) fn run(mut args: RunArgs) -> Result<ExitCode, Error> {
     roots.append(&mut args.config_dir);
     roots.extend(credentials());
     must_exist(&roots)?;
+    args.manifests.load.must_exist()?;
     if args.check {
         return check_roots(roots, args.manifests);
     }
@@ -175,7 +176,8 @@ fn prepare(
     } else {
         WatchMode::Events
     };
-    crate::watch::spawn(roots.clone(), mode, wakes.clone()).context("can't watch the folders")?;
+    let watched = args.manifests.load.options().watched_roots(&roots);
+    crate::watch::spawn(watched, mode, wakes.clone()).context("can't watch the folders")?;
     let settings = Settings {
         named_sockets,
         ..args.settings(roots)

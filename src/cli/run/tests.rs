@@ -32,7 +32,13 @@ fn ends_while_a_reload_hangs() {
         );
         let (wakes, woken) = crate::watch::wake_channel();
         let settings = Settings::default();
-        let reload = Reload::new(settings, Sources::default(), wakes.clone(), sockets, snapshot);
+        let reload = Reload::new(
+            settings,
+            Sources::default(),
+            wakes.clone(),
+            sockets,
+            snapshot,
+        );
         let (_requests, received) = mpsc::channel(1);
         let (lifecycle, state) = watch::channel(Lifecycle::Serving);
         wakes.send(Wake::requested());

@@ -17,4 +17,5 @@ pub use node::{Key, Node, Span, Value};
 pub use parse::{Tree, parse};
 pub use reparse::document_json;
 pub(crate) use reparse::parse_document;
+pub use scalar::plain as plain_value;
 pub use split::{DocumentChunk, split};

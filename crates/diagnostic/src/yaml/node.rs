@@ -58,6 +58,15 @@ impl Node {
         self.entry(name).map(|(_, node)| node)
     }
 
+    /// Like [`field`](Self::field), for a change of the value.
+    pub fn field_mut(&mut self, name: &str) -> Option<&mut Node> {
+        let Value::Mapping(entries) = &mut self.value else {
+            return None;
+        };
+        let found = entries.iter_mut().find(|(key, _)| key.name == name);
+        found.map(|(_, node)| node)
+    }
+
     /// The entry of a key. `None` if this is no mapping or doesn't have the key.
     pub fn entry(&self, name: &str) -> Option<(&Key, &Node)> {
         let Value::Mapping(entries) = &self.value else {

@@ -5,7 +5,7 @@ use super::node::Value;
 use serde_json::Number;
 
 /// The value of a scalar without quotes and without a tag.
-pub(super) fn plain(text: &str) -> Value {
+pub fn plain(text: &str) -> Value {
     if let Some(value) = word(text) {
         return value;
     }

@@ -1,10 +1,11 @@
 //! The result of decoding a document.
 
 use crate::kind::AnyObject;
+use crate::kustomize::Fact;
 use gatefold_diagnostic::{Code, Diagnostic, Document, ResourceId};
 
 /// The result of decoding a document.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct DecodedDocument {
     /// The objects without errors.
     pub objects: Vec<AnyObject>,
@@ -17,6 +18,10 @@ pub(crate) struct DecodedDocument {
     pub diagnostics: Vec<Diagnostic>,
     /// Whether the document can't be parsed to its end, so that its objects are unknown.
     pub broken: bool,
+    /// What the document says about other files.
+    pub facts: Vec<Fact>,
+    /// Whether the document is a kustomization or defines variables, and has errors.
+    pub has_broken_fact: bool,
     /// Whether the document has an unidentified object: its kind or name can't be read, but it was probably meant to be of a
     /// kind that gatefold reads.
     pub has_unidentified: bool,
@@ -53,6 +58,8 @@ impl DecodedDocument {
                 .map(|(id, partial)| (id.clone(), object(partial)))
                 .collect(),
             diagnostics,
+            facts: self.facts.iter().map(|fact| fact.moved(to)).collect(),
+            has_broken_fact: self.has_broken_fact,
             broken: self.broken,
             has_unidentified: self.has_unidentified,
         }

@@ -7,23 +7,40 @@ use super::object::{self, identity};
 use super::unknown_kind::suggest_kind;
 use super::{Decoder, name, old_version};
 use crate::kind::{AnyObject, Kind};
+use crate::kustomize::{
+    DecodeContext, FLUX_GROUP, Fact, FileRole, FluxKustomization, Kustomization, is_kustomization,
+};
+use crate::substitution::VariableSource;
 use crate::unread_policy;
 use gatefold_diagnostic::yaml::{self, AliasBudget, Node, Span, Tree, Value};
 use gatefold_diagnostic::{Code, Diagnostic, Document, Findings, Place, ResourceId, Severity};
 
-/// Reads a document that contains an object or a list of objects.
-pub(crate) fn read(document: &Document, budget: &mut AliasBudget) -> DecodedDocument {
+/// Reads a document that contains an object, a list of objects, a kustomization, or variables.
+pub(crate) fn read(
+    document: &Document,
+    context: &DecodeContext,
+    budget: &mut AliasBudget,
+) -> DecodedDocument {
     let mut reader = DocumentReader {
         document,
+        context,
+        facts: Vec::new(),
+        has_broken_fact: false,
         objects: Vec::new(),
         refused: Vec::new(),
         partial: Vec::new(),
         has_unidentified: false,
         findings: Findings::default(),
     };
-    let tree = yaml::parse(document, budget, &mut reader.findings);
-    if let Tree::Node(root) = &tree {
-        reader.root(root);
+    let mut tree = yaml::parse(document, budget, &mut reader.findings);
+    match (&mut tree, context.role()) {
+        (Tree::Node(root), FileRole::Variables) => reader.variables(root),
+        (Tree::Node(root), _) if reader.is_kustomization(root) => reader.kustomization(root),
+        (Tree::Node(root), _) => {
+            context.apply(document, root, &mut reader.findings);
+            reader.root(root);
+        }
+        (Tree::Empty | Tree::Broken, _) => {}
     }
     let place = Place::Bytes {
         source: document.source.clone(),
@@ -34,12 +51,17 @@ pub(crate) fn read(document: &Document, budget: &mut AliasBudget) -> DecodedDocu
         Place::Bytes { bytes, .. } => bytes.start,
         _ => usize::MAX,
     });
+    if context.settings().is_some() {
+        drop_repeated(&mut diagnostics);
+    }
     reader.objects.shrink_to_fit();
     DecodedDocument {
         objects: reader.objects,
         refused: reader.refused,
         partial: reader.partial,
         diagnostics,
+        facts: reader.facts,
+        has_broken_fact: reader.has_broken_fact,
         broken: matches!(tree, Tree::Broken),
         has_unidentified: reader.has_unidentified,
     }
@@ -57,6 +79,9 @@ struct TypeMeta {
 /// Collects what a document contains. The fields are those of [`DecodedDocument`].
 struct DocumentReader<'d> {
     document: &'d Document,
+    context: &'d DecodeContext,
+    facts: Vec<Fact>,
+    has_broken_fact: bool,
     objects: Vec<AnyObject>,
     refused: Vec<ResourceId>,
     partial: Vec<(ResourceId, AnyObject)>,
@@ -65,6 +90,32 @@ struct DocumentReader<'d> {
 }
 
 impl DocumentReader<'_> {
+    fn is_kustomization(&self, root: &Node) -> bool {
+        let name = self.document.source.path.file_name();
+        name.is_some_and(is_kustomization) && Kustomization::is_in(root)
+    }
+
+    fn kustomization(&mut self, root: &Node) {
+        let mut decoder = Decoder::new(self.document.clone(), None);
+        let read = Kustomization::read(root, self.document, &mut decoder);
+        let read = read.map(|it| Fact::Kustomization(Box::new(it)));
+        self.findings.append(decoder.into_findings());
+        self.fact(read);
+    }
+
+    fn variables(&mut self, root: &Node) {
+        let read = VariableSource::of_file(root, self.document, &mut self.findings);
+        self.fact(Some(Fact::Variables(Box::new(read))));
+    }
+
+    /// Records what the document as a whole says about other files, unless it has errors.
+    fn fact(&mut self, read: Option<Fact>) {
+        self.has_broken_fact = self.findings.has_errors();
+        if !self.has_broken_fact {
+            self.facts.extend(read);
+        }
+    }
+
     fn root(&mut self, root: &Node) {
         let Value::Mapping(_) = root.value else {
             let what = root.value.describe();
@@ -128,6 +179,11 @@ impl DocumentReader<'_> {
 
     fn object(&mut self, node: &Node, meta: TypeMeta, document: Document) {
         let (group, version) = split_api_version(&meta.api_version);
+        if self.context.records_variables() {
+            let source = VariableSource::of_object(node, &document);
+            self.facts
+                .extend(source.map(|it| Fact::Variables(Box::new(it))));
+        }
         let Some(kind) = Kind::find(group, &meta.kind) else {
             return self.other_kind(group, node, &meta, document);
         };
@@ -183,6 +239,10 @@ impl DocumentReader<'_> {
     /// Keeps an object of an unknown kind if it is a policy, and ignores it otherwise.
     fn other_kind(&mut self, group: &str, node: &Node, meta: &TypeMeta, document: Document) {
         let kind = meta.kind.as_str();
+        if group == FLUX_GROUP && kind == "Kustomization" {
+            let read = FluxKustomization::read(node, &document);
+            self.facts.extend(read.map(|it| Fact::Flux(Box::new(it))));
+        }
         if !unread_policy::is_policy(group, kind, node) {
             return self.ignored(group, meta);
         }
@@ -254,6 +314,20 @@ impl DocumentReader<'_> {
 /// `group/version`, or a version of the core group.
 fn split_api_version(text: &str) -> (&str, &str) {
     text.split_once('/').unwrap_or(("", text))
+}
+
+/// Drops the warning about an undefined variable where an error says the same.
+fn drop_repeated(diagnostics: &mut Vec<Diagnostic>) {
+    let undefined = |found: &Diagnostic| found.code == Code::UndefinedVariable;
+    let errors: Vec<Place> = diagnostics
+        .iter()
+        .filter(|found| undefined(found) && found.severity == Severity::Error)
+        .map(|found| found.place.clone())
+        .collect();
+    diagnostics.retain(|found| {
+        let is_warning = undefined(found) && found.severity == Severity::Warning;
+        !(is_warning && errors.contains(&found.place))
+    });
 }
 
 fn within(found: &Diagnostic, span: &Span) -> bool {

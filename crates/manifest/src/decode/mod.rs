@@ -12,6 +12,7 @@ mod scalar;
 pub(crate) mod schema;
 pub(crate) mod unknown_kind;
 
+use crate::substitution::first_variable;
 use gatefold_diagnostic::Findings;
 use gatefold_diagnostic::did_you_mean;
 use gatefold_diagnostic::yaml::{Key, Node, Span, Value};
@@ -154,6 +155,10 @@ impl Decoder {
 
     /// Reports that the value has the wrong type.
     pub fn wrong_type(&mut self, node: &Node, expected: &str) {
+        if let Some(name) = variable_in(node) {
+            self.undefined_variable(node, name);
+            return;
+        }
         let message = format!(
             "`{}` must be {expected}, but is {}",
             self.pointer(),
@@ -165,9 +170,23 @@ impl Decoder {
 
     /// Reports that the value isn't allowed, and why.
     pub fn invalid(&mut self, node: &Node, why: impl std::fmt::Display) -> &mut Diagnostic {
+        if let Some(name) = variable_in(node) {
+            return self.undefined_variable(node, name);
+        }
         let message = format!("`{}`: {why}", self.pointer());
         let span = self.span_of(node).clone();
         self.report(Code::InvalidValue, &span, message)
+    }
+
+    /// Reports that the value has a variable in place of something that the field allows.
+    fn undefined_variable(&mut self, node: &Node, name: &str) -> &mut Diagnostic {
+        let pointer = self.pointer();
+        let message =
+            format!("`{pointer}` contains the variable `${{{name}}}`, which isn't defined");
+        let span = self.span_of(node).clone();
+        let found = self.report(Code::UndefinedVariable, &span, message);
+        found.help = Some(format!("define it with --substitute {name}=VALUE"));
+        found
     }
 
     /// Sets the help text of the last problem.
@@ -200,6 +219,11 @@ impl Decoder {
             }
         }
     }
+}
+
+/// The name of a variable in the text of a value.
+fn variable_in(node: &Node) -> Option<&str> {
+    first_variable(node.as_str()?)
 }
 
 /// A mapping while its fields are decoded.

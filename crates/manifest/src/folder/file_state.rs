@@ -1,12 +1,15 @@
 //! The known content of one file, from one load to the next.
 
+use super::decode_again::variable_lines;
 use super::file_text::{FileText, unreadable};
 use super::fingerprint::Fingerprint;
 use super::last_good::UnaccountedObjects;
 use super::loader::LoadPass;
+use super::scan::is_manifest;
 use crate::decode::document::DecodedDocument;
 use crate::decode::document_reader;
 use crate::kind::AnyObject;
+use crate::kustomize::{DecodeContext, Fact, FileRole};
 use gatefold_diagnostic::yaml::{self, AliasBudget};
 use gatefold_diagnostic::{Diagnostic, Document, ResourceId, Source};
 use std::collections::HashMap;
@@ -32,6 +35,10 @@ pub(super) struct FileState {
     pub(super) objects: Vec<AnyObject>,
     /// How many of `objects` the file contains.
     pub(super) present: usize,
+    /// What the file says about other files.
+    pub(super) facts: Vec<Fact>,
+    /// What was decided about the file when it was decoded.
+    pub(super) context: DecodeContext,
     /// Whether `objects` come from a text that could be parsed to its end.
     pub(super) whole: bool,
     /// Refused objects that were never good. `objects` has the parts of them that could be decoded.
@@ -72,7 +79,8 @@ impl FileState {
                 Some(old) if old.has_text(&source) => old,
                 old => {
                     pass.files_read += 1;
-                    FileState::read(source, old, Some(fingerprint))
+                    let context = pass.context(path).clone();
+                    FileState::read(source, old, Some(fingerprint), context)
                 }
             },
             FileText::Refused(why) | FileText::Failed(why) => {
@@ -86,6 +94,26 @@ impl FileState {
         state.fingerprint = Some(fingerprint);
         state.must_reread = failed || fingerprint.may_be_outdated(now, reread);
         Some(state)
+    }
+
+    /// The text. `None` if it can't be read.
+    pub(super) fn text(&self) -> Option<&str> {
+        self.source.as_ref().map(|source| &*source.text)
+    }
+
+    /// Takes the text out of the state.
+    pub(super) fn take_source(&mut self) -> Option<Arc<Source>> {
+        self.source.take()
+    }
+
+    /// Whether the file is read again although its fingerprint is the same.
+    pub(super) fn must_reread(&self) -> bool {
+        self.must_reread
+    }
+
+    /// Sets whether the file is read again although its fingerprint is the same.
+    pub(super) fn set_must_reread(&mut self, must_reread: bool) {
+        self.must_reread = must_reread;
     }
 
     /// The objects that the file contains.
@@ -110,7 +138,10 @@ impl FileState {
     pub(super) fn inherit(mut self, former: FileState) -> FileState {
         let own = self.objects.split_off(self.present);
         let mut state = match (self.source.take(), self.diagnostics.first_mut()) {
-            (Some(source), _) => FileState::read(source, Some(former), self.fingerprint),
+            (Some(source), _) => {
+                let context = self.context.clone();
+                FileState::read(source, Some(former), self.fingerprint, context)
+            }
             (None, Some(refused)) => {
                 refused.notes.clear();
                 FileState::unread(refused.clone(), Some(former), self.fingerprint)
@@ -138,23 +169,21 @@ impl FileState {
         source: Arc<Source>,
         old: Option<FileState>,
         fingerprint: Option<Fingerprint>,
+        context: DecodeContext,
     ) -> Self {
-        FileState::read_by(
-            decode_documents,
-            source,
-            old.unwrap_or_default(),
-            fingerprint,
-        )
+        let old = old.unwrap_or_default().decoded_again(&context);
+        FileState::read_by(decode_documents, source, old, fingerprint)
     }
 
+    /// Reads a text with the context of the previous state.
     fn read_by(
-        decode: impl Fn(&Arc<Source>, &[(Document, DecodedDocument)]) -> Documents,
+        decode: impl Fn(&Arc<Source>, &FileState) -> Documents,
         source: Arc<Source>,
-        old: FileState,
+        mut old: FileState,
         fingerprint: Option<Fingerprint>,
     ) -> Self {
         // A panic while decoding one file must not affect the others.
-        let decoding = AssertUnwindSafe(|| decode(&source, &old.documents));
+        let decoding = AssertUnwindSafe(|| decode(&source, &old));
         let documents = match std::panic::catch_unwind(decoding) {
             Ok(documents) => documents,
             Err(_) => return FileState::unread(defect(&source), Some(old), fingerprint),
@@ -162,6 +191,7 @@ impl FileState {
         let mut state = FileState {
             fingerprint,
             source: Some(source),
+            context: old.context.clone(),
             whole: !documents.iter().any(|(_, decoded)| decoded.broken),
             ..FileState::default()
         };
@@ -171,6 +201,7 @@ impl FileState {
             state.diagnostics.extend(diagnostics);
         }
         state.present = state.objects.len();
+        state.read_facts(&documents, &mut old);
         if state.whole {
             state.keep_refused(&documents, &old);
             state.keep_unaccounted(&documents, &old);
@@ -191,6 +222,8 @@ impl FileState {
         let mut old = old.unwrap_or_default();
         let mut state = FileState {
             fingerprint,
+            context: old.context.clone(),
+            facts: std::mem::take(&mut old.facts),
             documents: std::mem::take(&mut old.documents),
             diagnostics: vec![refused],
             ..FileState::default()
@@ -206,8 +239,14 @@ fn defect(source: &Source) -> Diagnostic {
 }
 
 /// Decodes the documents of a text. Documents with the same text as before are not parsed again.
-fn decode_documents(source: &Arc<Source>, old: &[(Document, DecodedDocument)]) -> Documents {
+fn decode_documents(source: &Arc<Source>, old: &FileState) -> Documents {
+    match old.context.role() {
+        FileRole::NotObjects => return Documents::new(),
+        FileRole::Variables if !is_manifest(&source.path) => return variable_lines(source),
+        FileRole::Manifests | FileRole::Variables => {}
+    }
     let known: HashMap<&str, &(Document, DecodedDocument)> = old
+        .documents
         .iter()
         .filter_map(|entry| Some((entry.0.text()?, entry)))
         .collect();
@@ -223,7 +262,7 @@ fn decode_documents(source: &Arc<Source>, old: &[(Document, DecodedDocument)]) -
         let known = known.filter(|(_, decoded)| !decoded.exceeds());
         let decoded = match known {
             Some((from, decoded)) => decoded.moved(from, &document),
-            None => document_reader::read(&document, &mut budget),
+            None => document_reader::read(&document, &old.context, &mut budget),
         };
         (document, decoded)
     };
@@ -234,6 +273,7 @@ fn decode_documents(source: &Arc<Source>, old: &[(Document, DecodedDocument)]) -
 mod tests {
     use super::*;
     use crate::folder::settling::{Completeness, SettlingFiles};
+    use crate::kustomize::Plan;
     use std::fs;
     use std::time::Duration;
 
@@ -247,7 +287,8 @@ mod tests {
         old: Option<FileState>,
     ) -> (Option<FileState>, usize) {
         let settling = SettlingFiles::default();
-        let mut pass = LoadPass::new(&settling, Completeness::Reported);
+        let plan = Plan::default();
+        let mut pass = LoadPass::new(&settling, &plan, Completeness::Reported);
         let state = FileState::current(path, fingerprint, old, &mut pass);
         (state, pass.end())
     }
@@ -285,8 +326,8 @@ mod tests {
                 text: text.into(),
             })
         };
-        let good = FileState::read(source(SERVICE), None, None);
-        let panics = |_: &Arc<Source>, _: &[_]| -> Documents { panic!("a defect") };
+        let good = FileState::read(source(SERVICE), None, None, DecodeContext::default());
+        let panics = |_: &Arc<Source>, _: &FileState| -> Documents { panic!("a defect") };
         let state = FileState::read_by(panics, source("a: b"), good, None);
         assert_eq!(state.objects.len(), 1);
         let found = state.diagnostics.first().expect("the panic is reported");

@@ -11,7 +11,7 @@ use std::collections::{HashMap, HashSet};
 /// Objects that a file had before, and that may still be in one of its unidentified documents.
 #[derive(Debug, Default)]
 pub(super) struct UnaccountedObjects {
-    objects: HashSet<ResourceId>,
+    pub(super) objects: HashSet<ResourceId>,
     /// The texts of the unidentified documents that appeared when the objects disappeared.
     candidates: HashSet<String>,
 }

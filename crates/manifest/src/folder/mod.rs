@@ -5,6 +5,7 @@
 //! its last good objects.
 
 mod change_hint;
+mod decode_again;
 mod file_state;
 mod file_text;
 mod fingerprint;

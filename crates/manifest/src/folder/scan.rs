@@ -1,6 +1,7 @@
 //! Finds the manifest files of folders.
 
 use super::fingerprint::Fingerprint;
+use crate::kustomize::is_kustomization;
 use hashbrown::HashSet;
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -95,11 +96,14 @@ pub fn is_hidden(name: &OsStr) -> bool {
     name.starts_with('.') || unfinished
 }
 
-/// Whether a file with this name in a folder is read.
+/// Whether a file with this name in a folder is read: a manifest, or a kustomization, which may have no extension.
 pub fn is_manifest(path: &Path) -> bool {
+    let Some(name) = path.file_name() else {
+        return false;
+    };
     let extension = path.extension().and_then(|extension| extension.to_str());
-    let visible = path.file_name().is_some_and(|name| !is_hidden(name));
-    visible && matches!(extension, Some("yaml" | "yml" | "json"))
+    let is_read = matches!(extension, Some("yaml" | "yml" | "json"));
+    (is_read && !is_hidden(name)) || is_kustomization(name)
 }
 
 #[derive(Default)]

@@ -3,10 +3,12 @@
 mod folder;
 mod grpc_route;
 mod hostile;
+mod kustomize;
 mod last_good;
 mod reading;
 mod renamed;
 mod schema;
+mod substitution;
 mod syntax;
 mod update;
 

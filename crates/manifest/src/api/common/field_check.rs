@@ -204,6 +204,7 @@ pub(in crate::api) fn read_choice<T: Copy>(
         [only] => format!("`{word}` isn't `{only}`"),
         _ => format!("`{word}` isn't one of {}", known.join(", ")),
     };
-    decoder.invalid(node, why).help = did_you_mean(&word, &known);
+    let found = decoder.invalid(node, why);
+    found.help = found.help.take().or(did_you_mean(&word, &known));
     None
 }

@@ -16,8 +16,11 @@ impl Loader {
             replaced,
             files_read,
             changed,
+            decoded_again,
+            ..
         } = result;
-        let Some(resources) = self.replace(replaced) else {
+        let replaced = (!decoded_again).then(|| self.replace(replaced));
+        let Some(resources) = replaced.flatten() else {
             return self.merge_all(files_read, changed);
         };
         let files = self.files.iter();
@@ -73,6 +76,7 @@ impl Loader {
         resources.share(&self.resources);
         self.resources = resources.clone();
         diagnostics.extend(self.last_scan.iter().flat_map(problems::of_scan));
+        diagnostics.extend(self.plan.diagnostics.iter().cloned());
         let refused = self.files.iter().flat_map(|(_, file)| file.refused());
         Loaded {
             resources,

@@ -2,6 +2,7 @@
 
 mod merge;
 mod pass;
+mod planning;
 mod renamed;
 
 use super::file_state::FileState;
@@ -9,7 +10,8 @@ use super::file_text;
 use super::fingerprint::Fingerprint;
 use super::scan::{self, FolderScan};
 use super::settling::{Completeness, SettlingFiles};
-use crate::Resources;
+use crate::kustomize::Plan;
+use crate::{LoadOptions, Resources};
 use gatefold_diagnostic::{Diagnostic, ResourceId};
 pub(super) use pass::LoadPass;
 use pass::{PassResult, pair};
@@ -32,6 +34,9 @@ pub struct Loader {
     resources: Resources,
     /// Whether an object is defined twice, so that a change of one file may affect the objects of another.
     has_duplicates: bool,
+    options: LoadOptions,
+    /// What is decided about the files.
+    plan: Arc<Plan>,
     /// Removed files whose last good objects were in force.
     removed: RemovedFiles,
 }
@@ -74,6 +79,16 @@ impl Loader {
         }
     }
 
+    /// Sets the options. To be called before the first load.
+    #[must_use]
+    pub fn with_options(mut self, options: LoadOptions) -> Self {
+        self.roots = options.watched_roots(&self.roots);
+        let options = options.with_loader_paths(&self.roots);
+        self.plan = Arc::new(Plan::initial(&options, &self.roots));
+        self.options = options;
+        self
+    }
+
     /// Sets the state that a watcher records events in. Files that are being written keep their known content.
     #[must_use]
     pub fn with_settling_files(mut self, settling: SettlingFiles) -> Self {
@@ -84,21 +99,30 @@ impl Loader {
     /// Loads manifests from a text that is not a file; `name` is used as its path. If the text isn't UTF-8, that is
     /// reported as a diagnostic.
     pub fn from_text(name: &str, text: impl Into<Vec<u8>>) -> Loaded {
+        Loader::default().load_text(name, text)
+    }
+
+    /// Like [`from_text`](Self::from_text), with the options of this loader. It reads the files of `--substitute`.
+    pub fn load_text(mut self, name: &str, text: impl Into<Vec<u8>>) -> Loaded {
+        if !self.roots.is_empty() {
+            self.load();
+        }
         let path = PathBuf::from(name);
+        let context = self.plan.context(&path).clone();
         let state = match file_text::decode_text(&path, text.into()) {
-            Ok(source) => FileState::read(Arc::new(source), None, None),
+            Ok(source) => FileState::read(Arc::new(source), None, None, context),
             Err(refused) => FileState::unread(*refused, None, None),
         };
-        let mut loader = Loader {
-            files: vec![(path, state)],
-            ..Loader::default()
-        };
-        loader.merge_all(1, true)
+        self.files.push((path, state));
+        self.files.sort_by(|(a, _), (b, _)| a.cmp(b));
+        self.plan_again();
+        self.merge_all(1, true)
     }
 
     /// Scans the folders, reads the files that have changed, and returns the content. Changed files count as complete.
     pub fn load(&mut self) -> Loaded {
         let result = self.load_scan(scan::scan(&self.roots), Completeness::Reported);
+        let result = self.planned(result);
         self.merge(result)
     }
 
@@ -169,6 +193,7 @@ impl Loader {
     }
 
     fn finish(&mut self, result: PassResult) -> Update {
+        let result = self.planned(result);
         if result.changed {
             Update::New(self.merge(result))
         } else {

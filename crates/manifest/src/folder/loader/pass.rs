@@ -7,6 +7,7 @@ use crate::folder::fingerprint::Fingerprint;
 use crate::folder::scan::FolderScan;
 use crate::folder::settling::{Completeness, ReadObservation, SettlingFiles};
 use crate::kind::AnyObject;
+use crate::kustomize::{DecodeContext, Fact, FileRole, Plan};
 use std::collections::BTreeSet;
 use std::iter::Peekable;
 use std::path::{Path, PathBuf};
@@ -16,6 +17,7 @@ use std::time::Instant;
 #[derive(Debug)]
 pub(in crate::folder) struct LoadPass<'l> {
     settling: &'l SettlingFiles,
+    plan: &'l Plan,
     completeness: Completeness,
     /// The number of files that were read, because they are new or have changed.
     pub(in crate::folder) files_read: usize,
@@ -32,16 +34,30 @@ pub(super) struct PassResult {
     pub(super) files_read: usize,
     /// Whether anything differs from the pass before.
     pub(super) changed: bool,
+    /// Whether there are other files than before, or files say something else about other files.
+    pub(super) layout_changed: bool,
+    /// Whether files were decoded again because of other files. Their objects aren't in `replaced`.
+    pub(super) decoded_again: bool,
 }
 
 impl<'l> LoadPass<'l> {
-    pub(in crate::folder) fn new(settling: &'l SettlingFiles, completeness: Completeness) -> Self {
+    pub(in crate::folder) fn new(
+        settling: &'l SettlingFiles,
+        plan: &'l Plan,
+        completeness: Completeness,
+    ) -> Self {
         LoadPass {
             settling,
+            plan,
             completeness,
             files_read: 0,
             deferred: BTreeSet::new(),
         }
+    }
+
+    /// What is decided about a file, as far as it is known before all files are read.
+    pub(in crate::folder) fn context(&self, path: &Path) -> &'l DecodeContext {
+        self.plan.context(path)
     }
 
     /// Whether a file is being written, or was removed a moment ago and may be put back.
@@ -103,13 +119,16 @@ impl Loader {
     /// Loads files whose present fingerprints are known.
     pub(super) fn load_named(&mut self, found: Vec<(&PathBuf, Option<Fingerprint>)>) -> PassResult {
         let settling = self.settling.clone();
-        let mut pass = LoadPass::new(&settling, Completeness::Reported);
+        let plan = self.plan.clone();
+        let mut pass = LoadPass::new(&settling, &plan, Completeness::Reported);
+        let mut layout_changed = false;
         let (mut replaced, mut removed) = (Vec::new(), Vec::new());
         for (path, fingerprint) in found {
             let index = self.search(path);
             let slot = index.ok().and_then(|index| self.files.get_mut(index));
             let old = slot.map(|(_, state)| std::mem::take(state));
             let before = objects(old.as_ref());
+            let layout = FileLayout::of(old.as_ref());
             let files_read = pass.files_read;
             let state = match fingerprint {
                 Some(fingerprint) => FileState::current(path, fingerprint, old, &mut pass),
@@ -121,6 +140,7 @@ impl Loader {
             };
             if pass.files_read > files_read || (index.is_ok() && state.is_none()) {
                 replaced.push((before, objects(state.as_ref())));
+                layout_changed |= layout.differs(state.as_ref());
             }
             // The index is valid, because no file was inserted or removed since the search.
             match (index, state) {
@@ -142,6 +162,8 @@ impl Loader {
             files_read,
             changed: !replaced.is_empty(),
             replaced,
+            layout_changed,
+            decoded_again: false,
         }
     }
 
@@ -152,10 +174,13 @@ impl Loader {
         completeness: Completeness,
     ) -> PassResult {
         let settling = self.settling.clone();
-        let mut pass = LoadPass::new(&settling, completeness);
+        let plan = self.plan.clone();
+        let mut pass = LoadPass::new(&settling, &plan, completeness);
         let mut replaced = Vec::new();
-        let missing = self.load_found(std::mem::take(&mut scan.files), &mut pass, &mut replaced);
+        let found = std::mem::take(&mut scan.files);
+        let (missing, mut layout_changed) = self.load_found(found, &mut pass, &mut replaced);
         let removed = self.drop_missing(missing, &scan, &mut pass, &mut replaced);
+        layout_changed |= !removed.is_empty();
         let files_read = pass.end();
         replaced.extend(self.removed.hand_over(removed, &mut self.files));
         let changed = !replaced.is_empty() || !self.is_like_last_scan(&scan);
@@ -164,16 +189,19 @@ impl Loader {
             replaced,
             files_read,
             changed,
+            layout_changed,
+            decoded_again: false,
         }
     }
 
-    /// Loads the files of a scan. Returns the known files that the scan hasn't found.
+    /// Loads the files of a scan. Returns the known files that the scan hasn't found, and whether the layout has changed.
     fn load_found(
         &mut self,
         found: Vec<(PathBuf, Fingerprint)>,
         pass: &mut LoadPass<'_>,
         replaced: &mut Vec<ReplacedObjects>,
-    ) -> Vec<(PathBuf, FileState)> {
+    ) -> (Vec<(PathBuf, FileState)>, bool) {
+        let mut layout_changed = false;
         // Both lists are in the order of paths, so one walk pairs them. Comparing paths is the main cost here.
         let mut known = std::mem::take(&mut self.files).into_iter().peekable();
         let mut missing = Vec::new();
@@ -186,9 +214,11 @@ impl Loader {
                 old => {
                     let files_read = pass.files_read;
                     let (before, known) = (objects(old.as_ref()), old.is_some());
+                    let layout = FileLayout::of(old.as_ref());
                     let state = FileState::current(&path, fingerprint, old, pass);
                     if pass.files_read > files_read || (known && state.is_none()) {
                         replaced.push((before, objects(state.as_ref())));
+                        layout_changed |= layout.differs(state.as_ref());
                     }
                     state
                 }
@@ -197,7 +227,7 @@ impl Loader {
         }
         missing.extend(known);
         self.files.shrink_to_fit();
-        missing
+        (missing, layout_changed)
     }
 
     /// Drops missing files and returns their states. Files that may come back are kept.
@@ -222,6 +252,29 @@ impl Loader {
             self.files.sort_by(|(a, _), (b, _)| a.cmp(b));
         }
         removed
+    }
+}
+
+/// What the plan of all files depends on, of one file.
+#[derive(Debug)]
+struct FileLayout {
+    exists: bool,
+    facts: Vec<Fact>,
+}
+
+impl FileLayout {
+    fn of(state: Option<&FileState>) -> Self {
+        FileLayout {
+            exists: state.is_some(),
+            facts: state.map_or_else(Vec::new, |state| state.facts.clone()),
+        }
+    }
+
+    /// Whether it differs from that of a state of the file. The text of a patch counts as well.
+    fn differs(&self, state: Option<&FileState>) -> bool {
+        let facts = state.map_or(&[][..], |state| &state.facts);
+        let is_input = state.is_some_and(|it| it.context.role() == FileRole::NotObjects);
+        self.exists != state.is_some() || self.facts != facts || is_input
     }
 }
 

@@ -1,0 +1,283 @@
+//! Explains what was decided about the files.
+
+use super::plan::Decisions;
+use super::tree::{Origin, TreeNode};
+use gatefold_diagnostic::{Code, Diagnostic, Place, Pointer, Severity};
+use std::path::{Path, PathBuf};
+
+/// The maximum number of files that a diagnostic names.
+const NAMED: usize = 5;
+
+/// The diagnostics for a plan.
+pub(super) fn report(decisions: &Decisions<'_, '_>) -> Vec<Diagnostic> {
+    let mut all = Vec::new();
+    for (overlay, nodes) in &decisions.overlays {
+        if nodes.is_empty() {
+            all.push(unknown_overlay(overlay));
+        }
+    }
+    for (index, node) in decisions.tree.nodes.iter().enumerate() {
+        if decisions.visits.is_competitor(index) {
+            continue;
+        }
+        all.extend(namespace(decisions, index, node));
+        all.extend(missing(node, decisions.keys));
+        all.extend(unsupported(decisions, node));
+        all.extend(shared(decisions, index, node));
+    }
+    let inputs = "inputs of kustomizations, such as patches, and have no objects of their own";
+    all.extend(not_objects(
+        Code::KustomizeInput,
+        decisions,
+        &decisions.inputs,
+        inputs,
+    ));
+    let left_out = "part only of overlays that weren't chosen";
+    let found = not_objects(
+        Code::SeveralOverlays,
+        decisions,
+        &decisions.left_out,
+        left_out,
+    );
+    all.extend(found.map(|mut found| {
+        found.severity = Severity::Info;
+        found
+    }));
+    all
+}
+
+fn unknown_overlay(overlay: &Path) -> Diagnostic {
+    let message = format!("--overlay {}: no kustomization", overlay.display());
+    Diagnostic::new(
+        Code::UnknownOverlay,
+        Place::File(overlay.to_owned()),
+        message,
+    )
+    .help("name a folder with a kustomization.yaml, within the folders that are loaded")
+}
+
+/// Says that a namespace is used.
+fn namespace(
+    decisions: &Decisions<'_, '_>,
+    index: usize,
+    node: &TreeNode<'_>,
+) -> Option<Diagnostic> {
+    let namespace = node.namespace()?;
+    let files = counted(*decisions.deciding.get(&index)?);
+    let what = match node.origin {
+        Origin::Kustomization(_) => "this kustomization",
+        Origin::Flux(_) => "this Flux Kustomization",
+    };
+    let message = format!("{what} puts the objects of {files} into the namespace `{namespace}`");
+    let found = Diagnostic::new(Code::KustomizeNamespace, node.namespace_place(), message);
+    Some(found.help("--no-kustomize serves them with the namespaces in their files"))
+}
+
+/// Reports listed paths that lead to nothing that is loaded.
+fn missing<'n>(
+    node: &'n TreeNode<'_>,
+    keys: &'n [PathBuf],
+) -> impl Iterator<Item = Diagnostic> + 'n {
+    node.missing.iter().map(|missing| {
+        let path = &missing.path;
+        let below = keys.iter().any(|key| key.starts_with(&missing.key));
+        let (message, help) = if below {
+            (
+                format!("`{path}` is a folder without a kustomization"),
+                "list its files, or add a kustomization.yaml to it".to_owned(),
+            )
+        } else if missing.key.exists() {
+            (
+                format!("`{path}` isn't in the folders that are loaded"),
+                format!("load {} as well", missing.key.display()),
+            )
+        } else {
+            (
+                format!("`{path}` doesn't exist"),
+                "kustomize refuses a kustomization that lists it".to_owned(),
+            )
+        };
+        let place = node.place(missing.pointer.clone());
+        Diagnostic::new(Code::KustomizeResourceMissing, place, message).help(help)
+    })
+}
+
+/// Names what a kustomization does besides listing files and setting a namespace.
+fn unsupported(decisions: &Decisions<'_, '_>, node: &TreeNode<'_>) -> Option<Diagnostic> {
+    let mut features: Vec<(String, bool)> = Vec::new();
+    let patches = match node.origin {
+        Origin::Kustomization(kustomization) => {
+            let named = kustomization.features.iter();
+            features.extend(named.map(|it| (format!("`{}`", it.field), it.matters)));
+            &kustomization.patches
+        }
+        Origin::Flux(flux) => {
+            if flux.renames {
+                features.push(("`namePrefix` or `nameSuffix`".to_owned(), true));
+            }
+            &flux.patches
+        }
+    };
+    if !patches.is_empty() {
+        let matters = patches.iter().any(|patch| {
+            let text = patch.path.as_ref().and_then(|path| {
+                let key = super::path::join(&node.folder, Path::new(path));
+                let index = decisions.keys.iter().position(|it| *it == key)?;
+                decisions.files.get(index)?.text
+            });
+            patch.matters(text)
+        });
+        features.push(("patches".to_owned(), matters));
+    }
+    if node.remote {
+        features.push(("resources from elsewhere".to_owned(), true));
+    }
+    if features.is_empty() {
+        return None;
+    }
+    let matters = features.iter().any(|(_, matters)| *matters);
+    let names: Vec<&str> = features.iter().map(|(name, _)| name.as_str()).collect();
+    let message = format!(
+        "this kustomization also has {}, which have no effect here",
+        listed(&names)
+    );
+    let mut found = Diagnostic::new(
+        Code::UnsupportedKustomization,
+        node.place(Pointer::root()),
+        message,
+    );
+    if matters {
+        let folder = folder(decisions, node);
+        let render = format!("kubectl kustomize {}", folder.display());
+        found.help = Some(format!(
+            "to serve what kustomize makes of it: --render '{render}'"
+        ));
+    } else {
+        found.severity = Severity::Info;
+        found = found.note("they change nothing that is served");
+    }
+    Some(found)
+}
+
+/// Reports a kustomization that several others list.
+fn shared(decisions: &Decisions<'_, '_>, index: usize, node: &TreeNode<'_>) -> Option<Diagnostic> {
+    let nodes = &decisions.tree.nodes;
+    let parents = node
+        .parents
+        .iter()
+        .filter(|it| !decisions.visits.is_competitor(**it));
+    let parents: Vec<String> = parents.map(|it| shown(decisions, &nodes[*it])).collect();
+    if parents.len() < 2 || decisions.visits.is_chosen(index) {
+        return None;
+    }
+    let disputed = has_disputed(decisions, index);
+    let own = folder(decisions, node);
+    let own = own.display();
+    let place = node.place(Pointer::root());
+    let count = parents.len();
+    if node.is_component() {
+        let message = format!(
+            "{count} kustomizations use the component `{own}` with different namespaces; its objects are served once, with the namespaces in its files"
+        );
+        let mut found = Diagnostic::new(Code::SeveralOverlays, place, message);
+        found.severity = Severity::Info;
+        return disputed.then_some(found);
+    }
+    let mut names: Vec<&str> = parents.iter().take(NAMED).map(String::as_str).collect();
+    let more = (count > NAMED).then(|| format!("{} more", count - NAMED));
+    names.extend(more.as_deref());
+    let message = format!("{count} overlays use the base `{own}`: {}", listed(&names));
+    let mut found = Diagnostic::new(Code::SeveralOverlays, place, message);
+    let first = parents.first()?;
+    found.help = Some(format!("choose one of them: --overlay {first}"));
+    if disputed {
+        found = found.note("until then its objects are served with the namespaces in its files");
+    } else {
+        found.severity = Severity::Info;
+        found = found.note("until then all of them are served together");
+    }
+    Some(found)
+}
+
+/// Whether it is open how a file below a kustomization is read.
+fn has_disputed(decisions: &Decisions<'_, '_>, index: usize) -> bool {
+    let mut known = std::collections::HashSet::new();
+    let mut waiting = vec![index];
+    while let Some(index) = waiting.pop() {
+        let Some(node) = decisions.tree.nodes.get(index) else {
+            continue;
+        };
+        if node
+            .files
+            .iter()
+            .any(|file| decisions.disputed.contains(file))
+        {
+            return true;
+        }
+        if known.insert(index) {
+            waiting.extend(&node.children);
+        }
+    }
+    false
+}
+
+/// One diagnostic for all files that have no objects.
+fn not_objects(
+    code: Code,
+    decisions: &Decisions<'_, '_>,
+    files: &[usize],
+    what: &str,
+) -> Option<Diagnostic> {
+    let paths: Vec<String> = files
+        .iter()
+        .filter_map(|index| decisions.files.get(*index))
+        .map(|file| file.path.display().to_string())
+        .collect();
+    let first = decisions.files.get(*files.first()?)?;
+    let mut names: Vec<&str> = paths.iter().take(NAMED).map(String::as_str).collect();
+    let more = (paths.len() > NAMED).then(|| format!("{} more", paths.len() - NAMED));
+    names.extend(more.as_deref());
+    let verb = if paths.len() == 1 { "is" } else { "are" };
+    let message = format!("{} {verb} {what}", counted(paths.len()));
+    let found = Diagnostic::new(code, Place::File(first.path.to_owned()), message);
+    Some(found.note(listed(&names)))
+}
+
+/// The folder of a kustomization as the user would write it. For a Flux Kustomization, the folder that it applies.
+fn folder<'d>(decisions: &'d Decisions<'_, '_>, node: &'d TreeNode<'_>) -> &'d Path {
+    match node.origin {
+        Origin::Kustomization(_) => {
+            let file = decisions.files.get(node.file);
+            let folder = file.and_then(|file| file.path.parent());
+            folder.unwrap_or(&node.folder)
+        }
+        Origin::Flux(_) => &node.folder,
+    }
+}
+
+/// What to write after `--overlay`.
+fn shown(decisions: &Decisions<'_, '_>, node: &TreeNode<'_>) -> String {
+    match node.origin {
+        Origin::Kustomization(_) => folder(decisions, node).display().to_string(),
+        Origin::Flux(_) => {
+            let file = decisions.files.get(node.file);
+            file.map_or_else(String::new, |file| file.path.display().to_string())
+        }
+    }
+}
+
+fn counted(files: usize) -> String {
+    match files {
+        1 => "1 file".to_owned(),
+        more => format!("{more} files"),
+    }
+}
+
+/// `a, b and c`.
+fn listed(names: &[&str]) -> String {
+    match names {
+        [] => String::new(),
+        [only] => (*only).to_owned(),
+        [rest @ .., last] => format!("{} and {last}", rest.join(", ")),
+    }
+}

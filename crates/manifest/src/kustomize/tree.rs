@@ -1,0 +1,245 @@
+//! Connects kustomizations and Flux Kustomizations with the files and folders that they list.
+
+use super::fact::Fact;
+use super::flux::FluxKustomization;
+use super::kustomization::Kustomization;
+use super::path;
+use super::plan::PlannedFile;
+use gatefold_diagnostic::{Place, Pointer};
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+
+/// All kustomizations.
+#[derive(Debug, Default)]
+pub(super) struct Tree<'f> {
+    pub nodes: Vec<TreeNode<'f>>,
+}
+
+/// A kustomization, or a Flux Kustomization.
+#[derive(Debug)]
+pub(super) struct TreeNode<'f> {
+    pub origin: Origin<'f>,
+    /// The index of the file that defines it.
+    pub file: usize,
+    /// The key of its folder. For a Flux Kustomization that is the folder that it applies.
+    pub folder: PathBuf,
+    /// The indices of the nodes that it lists.
+    pub children: Vec<usize>,
+    /// The indices of the nodes that list it.
+    pub parents: Vec<usize>,
+    /// The indices of the files that it lists.
+    pub files: Vec<usize>,
+    /// The listed paths that lead to no file or kustomization that is loaded.
+    pub missing: Vec<MissingPath>,
+    /// Whether it lists something that kustomize would fetch from elsewhere.
+    pub remote: bool,
+}
+
+/// What a node comes from.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Origin<'f> {
+    Kustomization(&'f Kustomization),
+    Flux(&'f FluxKustomization),
+}
+
+/// A listed path that leads to nothing that is loaded.
+#[derive(Debug)]
+pub(super) struct MissingPath {
+    pub path: String,
+    pub pointer: Pointer,
+    /// The key of the path.
+    pub key: PathBuf,
+}
+
+impl TreeNode<'_> {
+    /// The namespace that it sets.
+    pub(super) fn namespace(&self) -> Option<&str> {
+        match self.origin {
+            Origin::Kustomization(it) => it.namespace.as_deref(),
+            Origin::Flux(it) => it.target_namespace.as_deref(),
+        }
+    }
+
+    /// Whether several kustomizations may include it at the same time.
+    pub(super) fn is_component(&self) -> bool {
+        matches!(self.origin, Origin::Kustomization(it) if it.component)
+    }
+
+    /// The place of the namespace.
+    pub(super) fn namespace_place(&self) -> Place {
+        match self.origin {
+            Origin::Kustomization(it) => it.place(Pointer::root().key("namespace")),
+            Origin::Flux(it) => it.place(Pointer::spec().key("targetNamespace")),
+        }
+    }
+
+    /// The place of a field.
+    pub(super) fn place(&self, pointer: Pointer) -> Place {
+        match self.origin {
+            Origin::Kustomization(it) => it.place(pointer),
+            Origin::Flux(it) => it.place(pointer),
+        }
+    }
+}
+
+impl<'f> Tree<'f> {
+    /// Connects the kustomizations of some files, which were loaded from `roots`. `keys` are the keys of the files' paths.
+    pub(super) fn of(files: &[PlannedFile<'f>], keys: &[PathBuf], roots: &[PathBuf]) -> Self {
+        let mut builder = TreeBuilder {
+            tree: Tree::default(),
+            files: keys.iter().cloned().zip(0..).collect(),
+            folders: HashMap::new(),
+        };
+        builder.add_kustomizations(files, keys);
+        for index in 0..builder.tree.nodes.len() {
+            builder.connect_kustomization(index);
+        }
+        builder.add_flux(files, keys, roots);
+        builder.tree
+    }
+}
+
+struct TreeBuilder<'f> {
+    tree: Tree<'f>,
+    /// The files, by key.
+    files: BTreeMap<PathBuf, usize>,
+    /// The kustomizations, by the key of their folder.
+    folders: HashMap<PathBuf, usize>,
+}
+
+impl<'f> TreeBuilder<'f> {
+    fn add_kustomizations(&mut self, files: &[PlannedFile<'f>], keys: &[PathBuf]) {
+        for (index, file) in files.iter().enumerate() {
+            let found = file.facts.iter().find_map(|fact| match fact {
+                Fact::Kustomization(it) => Some(&**it),
+                Fact::Flux(_) | Fact::Variables(_) => None,
+            });
+            let (Some(found), Some(folder)) = (found, keys[index].parent()) else {
+                continue;
+            };
+            // A folder should have only one. `kustomization.yaml` precedes the others in no order but kustomize's.
+            let preferred = |path: &Path| path.file_name() != Some("Kustomization".as_ref());
+            if let Some(other) = self.folders.get(folder)
+                && preferred(&keys[self.tree.nodes[*other].file])
+            {
+                continue;
+            }
+            let node = self.add(Origin::Kustomization(found), index, folder.to_owned());
+            self.folders.insert(folder.to_owned(), node);
+        }
+    }
+
+    fn add(&mut self, origin: Origin<'f>, file: usize, folder: PathBuf) -> usize {
+        self.tree.nodes.push(TreeNode {
+            origin,
+            file,
+            folder,
+            children: Vec::new(),
+            parents: Vec::new(),
+            files: Vec::new(),
+            missing: Vec::new(),
+            remote: false,
+        });
+        self.tree.nodes.len() - 1
+    }
+
+    fn connect_kustomization(&mut self, index: usize) {
+        let node = &self.tree.nodes[index];
+        let Origin::Kustomization(kustomization) = node.origin else {
+            return;
+        };
+        let folder = node.folder.clone();
+        for listed in &kustomization.resources {
+            if path::is_remote(&listed.path) {
+                self.tree.nodes[index].remote = true;
+                continue;
+            }
+            let key = path::join(&folder, Path::new(&listed.path));
+            if !self.connect(index, &key) {
+                self.tree.nodes[index].missing.push(MissingPath {
+                    path: listed.path.clone(),
+                    pointer: listed.pointer.clone(),
+                    key,
+                });
+            }
+        }
+    }
+
+    /// Connects a node with a kustomization or a file. Returns false if there is none.
+    fn connect(&mut self, index: usize, key: &Path) -> bool {
+        if let Some(child) = self.folders.get(key).copied() {
+            let children = &mut self.tree.nodes[index].children;
+            if !children.contains(&child) {
+                children.push(child);
+                self.tree.nodes[child].parents.push(index);
+            }
+            return true;
+        }
+        let file = self.files.get(key).copied();
+        self.tree.nodes[index].files.extend(file);
+        file.is_some()
+    }
+
+    fn add_flux(&mut self, files: &[PlannedFile<'f>], keys: &[PathBuf], roots: &[PathBuf]) {
+        let mut repositories = HashMap::new();
+        for (index, file) in files.iter().enumerate() {
+            for fact in file.facts {
+                let Fact::Flux(flux) = fact else {
+                    continue;
+                };
+                let mut roots = roots.iter();
+                let root = roots.find(|root| file.path.starts_with(root));
+                let Some(root) = root else {
+                    continue;
+                };
+                let repository = repositories
+                    .entry(root)
+                    .or_insert_with(|| path::repository(&root_folder(root)));
+                // `/` at the beginning means the root of the repository as well.
+                let inside = flux.path.trim_start_matches('/');
+                let folder = path::join(repository, Path::new(inside));
+                let node = self.add(Origin::Flux(flux), index, folder);
+                self.connect_flux(node, flux, keys);
+            }
+        }
+    }
+
+    fn connect_flux(&mut self, index: usize, flux: &FluxKustomization, keys: &[PathBuf]) {
+        let folder = self.tree.nodes[index].folder.clone();
+        for component in &flux.components {
+            let key = path::join(&folder, Path::new(component));
+            self.connect(index, &key);
+        }
+        if self.folders.contains_key(&folder) {
+            self.connect(index, &folder);
+            return;
+        }
+        // Without a kustomization Flux generates one, which lists all files and the folders with kustomizations.
+        let below = self.files.range(folder.clone()..);
+        let below = below.take_while(|(key, _)| key.starts_with(&folder));
+        let mut found: Vec<PathBuf> = Vec::new();
+        for (key, file) in below {
+            let folders = key.ancestors().skip(1);
+            let folders = folders.take_while(|it| it.starts_with(&folder));
+            let outermost = folders.filter(|it| self.folders.contains_key(*it)).last();
+            match outermost {
+                Some(outermost) => found.push(outermost.to_owned()),
+                None => found.push(keys[*file].clone()),
+            }
+        }
+        found.dedup();
+        for key in found {
+            self.connect(index, &key);
+        }
+    }
+}
+
+/// The key of a root that is a folder, or of the folder of a root that is a file.
+fn root_folder(root: &Path) -> PathBuf {
+    let key = path::key(root);
+    if key.is_file() {
+        key.parent().map_or(key.clone(), Path::to_owned)
+    } else {
+        key
+    }
+}
