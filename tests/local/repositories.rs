@@ -1,24 +1,31 @@
 //! Each repository is served as it is, and every curl line that `gatefold dev` prints gets the answer of its route.
 
-use super::expected::{self, ExpectedOutcome, ExpectedRepository};
+use super::expected::applications::{APPLICATION, ARGOCD, HELM_OUTPUT};
+use super::expected::dialects::{
+    ENVOY_GATEWAY, ENVOY_GATEWAY_WITHOUT_PROTECTION, GKE, ISTIO, NGINX,
+};
+use super::expected::kustomizations::{
+    FLUX_FLEET, FLUX_HOME, KUSTOMIZE_PRODUCTION, KUSTOMIZE_STAGING,
+};
+use super::expected::{ExpectedOutcome, ExpectedRepository};
 use crate::support::dev::{ClonedRepository, CurlAnswer, CurlLine, Dev};
 use crate::support::repository;
 use std::collections::BTreeSet;
 use std::fs;
 
 const ALL: [&ExpectedRepository; 12] = [
-    &expected::APPLICATION,
-    &expected::ARGOCD,
-    &expected::ENVOY_GATEWAY,
-    &expected::ENVOY_GATEWAY_WITHOUT_PROTECTION,
-    &expected::FLUX_FLEET,
-    &expected::FLUX_HOME,
-    &expected::GKE,
-    &expected::HELM_OUTPUT,
-    &expected::ISTIO,
-    &expected::KUSTOMIZE_PRODUCTION,
-    &expected::KUSTOMIZE_STAGING,
-    &expected::NGINX,
+    &APPLICATION,
+    &ARGOCD,
+    &ENVOY_GATEWAY,
+    &ENVOY_GATEWAY_WITHOUT_PROTECTION,
+    &FLUX_FLEET,
+    &FLUX_HOME,
+    &GKE,
+    &HELM_OUTPUT,
+    &ISTIO,
+    &KUSTOMIZE_PRODUCTION,
+    &KUSTOMIZE_STAGING,
+    &NGINX,
 ];
 
 #[test]
@@ -32,62 +39,62 @@ fn every_repository_is_tested() {
 
 #[test]
 fn serves_an_application_with_its_source_code() {
-    serves(&expected::APPLICATION);
+    serves(&APPLICATION);
 }
 
 #[test]
 fn serves_argo_cd_applications() {
-    serves(&expected::ARGOCD);
+    serves(&ARGOCD);
 }
 
 #[test]
 fn closes_what_a_policy_protects_and_serves_the_rest() {
-    serves(&expected::ENVOY_GATEWAY);
+    serves(&ENVOY_GATEWAY);
 }
 
 #[test]
 fn serves_what_a_policy_protects_if_asked_to() {
-    serves(&expected::ENVOY_GATEWAY_WITHOUT_PROTECTION);
+    serves(&ENVOY_GATEWAY_WITHOUT_PROTECTION);
 }
 
 #[test]
 fn serves_a_fleet_of_flux() {
-    serves(&expected::FLUX_FLEET);
+    serves(&FLUX_FLEET);
 }
 
 #[test]
 fn serves_a_home_cluster_of_flux() {
-    serves(&expected::FLUX_HOME);
+    serves(&FLUX_HOME);
 }
 
 #[test]
 fn serves_the_dialect_of_gke() {
-    serves(&expected::GKE);
+    serves(&GKE);
 }
 
 #[test]
 fn serves_the_output_of_helm_beside_its_chart() {
-    serves(&expected::HELM_OUTPUT);
+    serves(&HELM_OUTPUT);
 }
 
 #[test]
 fn serves_the_dialect_of_istio() {
-    serves(&expected::ISTIO);
+    serves(&ISTIO);
 }
 
 #[test]
 fn serves_the_chosen_overlay() {
-    serves(&expected::KUSTOMIZE_PRODUCTION);
+    serves(&KUSTOMIZE_PRODUCTION);
 }
 
 #[test]
 fn serves_another_overlay() {
-    serves(&expected::KUSTOMIZE_STAGING);
+    serves(&KUSTOMIZE_STAGING);
 }
 
 #[test]
 fn serves_the_dialect_of_nginx() {
-    serves(&expected::NGINX);
+    serves(&NGINX);
 }
 
 #[test]
