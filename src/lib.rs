@@ -13,11 +13,14 @@
 
 mod admin;
 pub mod cli;
+mod dev;
+mod development_ca;
 mod echo;
 mod environment;
 mod lifecycle;
 pub mod reload;
 mod stable_hash;
+mod state_dir;
 pub mod status;
 mod systemd;
 mod telemetry;

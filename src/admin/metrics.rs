@@ -6,6 +6,7 @@
 use crate::reload::{Generations, Outcome, Published, Reloads, SocketsState};
 use arc_swap::ArcSwap;
 use gatefold_diagnostic::Severity;
+use gatefold_graph::stand_in::StandIns;
 use gatefold_manifest::Kind;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
@@ -60,6 +61,14 @@ impl Collector for Configuration {
                 "Diagnostics about the manifests by severity",
             ),
             severities(&published).map(gauge),
+        )?;
+        family(
+            &mut encoder,
+            (
+                "gatefold_stand_ins",
+                "Objects that the manifests lack and for which gatefold stands in, for development",
+            ),
+            stand_ins(&published).map(gauge),
         )?;
         let objects = Kind::ALL.iter().map(|kind| {
             let count = published.loaded.resources.objects(*kind).len();
@@ -123,6 +132,17 @@ fn generations(encoder: &mut DescriptorEncoder, generations: &Generations) -> fm
         ]
         .map(gauge),
     )
+}
+
+fn stand_ins(published: &Published) -> impl Iterator<Item = (SampleLabel, u64)> {
+    let StandIns {
+        echo, certificates, ..
+    } = &published.found.stand_ins;
+    let certificates = certificates.as_ref().map_or(0, |it| it.pairs.len());
+    let counts = [("echo", echo.len()), ("certificate", certificates)];
+    counts
+        .into_iter()
+        .map(|(kind, count)| ([("kind", kind)], count as u64))
 }
 
 fn gauge((label, value): (SampleLabel, u64)) -> (SampleLabel, ConstGauge<i64>) {

@@ -2,6 +2,7 @@
 
 use super::kubernetes::count_field;
 use crate::reload::{ListenerState, Published, Reloads};
+use gatefold_graph::stand_in::StandIns;
 use gatefold_manifest::Kind;
 use serde_json::{Map, Value, json};
 use std::time::SystemTime;
@@ -24,7 +25,23 @@ pub(super) fn summary(published: &Published) -> Value {
         "reloads": reloads(&published.reloads),
         "counts": counts(published),
         "listeners": published.listeners.iter().map(listener_json).collect::<Vec<_>>(),
+        "standIns": stand_ins(published),
         "diagnostics": published.diagnostics,
+    })
+}
+
+/// What stands in for objects that the folder lacks. Both lists are empty in production.
+fn stand_ins(published: &Published) -> Value {
+    let StandIns {
+        echo, certificates, ..
+    } = &published.found.stand_ins;
+    let echo = echo
+        .iter()
+        .map(|(service, port)| format!("{service}:{port}"));
+    let pairs = certificates.iter().flat_map(|it| it.pairs.keys());
+    json!({
+        "echo": echo.collect::<Vec<_>>(),
+        "certificates": pairs.map(ToString::to_string).collect::<Vec<_>>(),
     })
 }
 

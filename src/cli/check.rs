@@ -6,26 +6,26 @@
 use super::manifest_args::ManifestArgs;
 use super::roots::must_exist;
 use super::{Error, print};
-use crate::environment::address_pool::AddressPool;
-use crate::environment::discovery::FixedBackend;
-use crate::environment::system_authorities;
+use crate::environment::discovery::Found;
+use crate::environment::settings::Settings;
+use crate::environment::surroundings::Surroundings;
 use crate::status::tables;
 use crate::status::{Applied, Statuses, report};
 use anyhow::Context as _;
+use clap::builder::FalseyValueParser;
 use gatefold_diagnostic::{
     Diagnostic, ResourceId, Severity, Style, github_annotation, render, sort, summary_line,
 };
-use gatefold_graph::environment::Environment;
-use gatefold_graph::{Graph, ServicePortKey, build};
+use gatefold_graph::environment::{AddressSharing, Environment};
+use gatefold_graph::stand_in::Exposure;
+use gatefold_graph::{Graph, build};
 use gatefold_manifest::api::NamespacedName;
 use gatefold_manifest::{Kind, Loaded, Loader, ObjectRef, Resources};
 use serde_json::json;
-use std::collections::BTreeMap;
 use std::io::{self, IsTerminal as _, Read as _};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
 use time::OffsetDateTime;
 
 /// The arguments of `gatefold check`.
@@ -37,8 +37,11 @@ pub(super) struct CheckArgs {
     /// How to interpret the manifests.
     #[command(flatten)]
     manifests: ManifestArgs,
+    /// Judge as `gatefold dev` serves: with stand-ins for everything that a cluster would add.
+    #[arg(long, env = "GATEFOLD_CHECK_DEV", value_parser = FalseyValueParser::new())]
+    dev: bool,
     /// Exit with 1 on warnings as well.
-    #[arg(long, env = "GATEFOLD_DENY_WARNINGS", value_parser = clap::builder::FalseyValueParser::new())]
+    #[arg(long, env = "GATEFOLD_DENY_WARNINGS", value_parser = FalseyValueParser::new())]
     deny_warnings: bool,
     /// The output format.
     #[arg(
@@ -49,6 +52,9 @@ pub(super) struct CheckArgs {
         default_value = "text"
     )]
     output: CheckOutput,
+    /// Which addresses Gateways have.
+    #[arg(skip)]
+    judged_as: JudgedAs,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -61,6 +67,25 @@ enum CheckOutput {
     Github,
 }
 
+/// What the addresses of Gateways without `spec.addresses` are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum JudgedAs {
+    /// Those of a cluster, where each Gateway has its own, unless a flag gives addresses or ports.
+    #[default]
+    Cluster,
+    /// Those of `run` with the same flags.
+    Run,
+}
+
+impl JudgedAs {
+    fn sharing(self, args: &ManifestArgs) -> AddressSharing {
+        match self {
+            JudgedAs::Cluster if !args.has_addresses() => AddressSharing::Separate,
+            JudgedAs::Cluster | JudgedAs::Run => AddressSharing::Shared,
+        }
+    }
+}
+
 /// The result of checking some manifests.
 struct CheckReport {
     files: usize,
@@ -71,8 +96,11 @@ struct CheckReport {
     diagnostics: Vec<Diagnostic>,
 }
 
-pub(super) fn check(args: &CheckArgs) -> Result<ExitCode, Error> {
-    let report = build_report(load(&args.roots)?, &args.manifests);
+pub(super) fn check(mut args: CheckArgs) -> Result<ExitCode, Error> {
+    if args.dev {
+        args.manifests.for_development();
+    }
+    let report = build_report(load(&args.roots)?, &args)?;
     print(match args.output {
         CheckOutput::Text => report.text(),
         CheckOutput::Json => report.json(),
@@ -91,11 +119,13 @@ pub(super) fn check(args: &CheckArgs) -> Result<ExitCode, Error> {
 
 /// `gatefold run --check`.
 pub(super) fn check_roots(roots: Vec<PathBuf>, manifests: ManifestArgs) -> Result<ExitCode, Error> {
-    check(&CheckArgs {
+    check(CheckArgs {
         roots,
         manifests,
+        dev: false,
         deny_warnings: false,
         output: CheckOutput::Text,
+        judged_as: JudgedAs::Run,
     })
 }
 
@@ -116,63 +146,47 @@ fn load(roots: &[PathBuf]) -> Result<Loaded, Error> {
     Ok(Loader::from_text("<stdin>", text))
 }
 
-fn build_report(loaded: Loaded, args: &ManifestArgs) -> CheckReport {
-    let now = OffsetDateTime::now_utc();
-    let pool = args.address_pool.map(AddressPool::new);
-    let mut environment = Environment {
-        controller_name: args.controller_name.clone(),
-        path_normalization: args.path_normalization(),
-        ignored_policies: args.ignore_policy.clone(),
-        addresses: args.address.clone(),
-        pool: pool.map(|mut pool| pool.assign(&loaded.resources)),
-        port_map: args.port_map(),
-        reachable: vec![Ipv4Addr::LOCALHOST.into()],
-        now: Some(now),
-        system_authorities: system_authorities::wanted_by(&loaded.resources),
-        ..Environment::default()
+fn build_report(loaded: Loaded, args: &CheckArgs) -> anyhow::Result<CheckReport> {
+    let settings = Settings {
+        sharing: args.judged_as.sharing(&args.manifests),
+        ..args.manifests.settings()
     };
-    let mut graph = build(&loaded.resources, &environment);
-    if !args.backend.is_empty() {
-        environment.discovered = Arc::new(given_endpoints(&args.backend, &graph));
-        graph = build(&loaded.resources, &environment);
+    let manifests = &args.manifests;
+    let mut sources = manifests
+        .stand_ins
+        .sources_in_memory(manifests.backend.clone())?;
+    if let (AddressSharing::Separate, Some(certificates)) =
+        (settings.sharing, &mut sources.certificates)
+    {
+        // The addresses are those of a cluster, which nobody can reach here.
+        certificates.exposure = Exposure::Any;
     }
+    let resources = &loaded.resources;
+    let mut surroundings = Surroundings::new(settings);
+    let mut environment = |found: &Found| Environment {
+        reachable: vec![Ipv4Addr::LOCALHOST.into()],
+        ..surroundings.environment(resources, found)
+    };
+    let initially = sources.assumed_initially();
+    let mut graph = build(resources, &environment(&initially));
+    let found = sources.assumed(&graph);
+    if found != initially {
+        graph = build(resources, &environment(&found));
+    }
+    let now = OffsetDateTime::now_utc();
     let statuses = report(&graph, &Applied::default(), &Statuses::default(), now);
     let mut diagnostics = loaded.diagnostics;
     diagnostics.extend(graph.diagnostics.iter().cloned());
     diagnostics.extend(graph.advice());
     sort(&mut diagnostics);
-    CheckReport {
+    Ok(CheckReport {
         files: loaded.files,
         resources: loaded.resources,
         refused: loaded.refused,
         graph,
         statuses,
         diagnostics,
-    }
-}
-
-/// The endpoints that `--backend` gives. Names are not resolved, so a backend given by name has no endpoints.
-fn given_endpoints(
-    backends: &[FixedBackend],
-    graph: &Graph,
-) -> BTreeMap<ServicePortKey, Vec<SocketAddr>> {
-    let mut given = BTreeMap::new();
-    for backend in backends {
-        let address = backend.host.parse().ok();
-        let address = address.map(|ip: IpAddr| SocketAddr::new(ip, backend.port));
-        let wanted = graph.wanted.keys().filter(|(service, port)| {
-            *service == backend.service && backend.service_port.is_none_or(|it| it == *port)
-        });
-        let named = backend
-            .service_port
-            .map(|port| (backend.service.clone(), port));
-        for key in wanted.cloned().chain(named) {
-            given
-                .entry(key)
-                .or_insert_with(|| address.into_iter().collect());
-        }
-    }
-    given
+    })
 }
 
 impl CheckReport {

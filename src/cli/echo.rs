@@ -1,9 +1,10 @@
 //! `gatefold echo`: runs the echo backend alone.
 
 use super::Error;
-use crate::echo::{Echo, Identity};
+use crate::echo::{Echo, EchoOptions, Identity, OwnPaths};
 use crate::telemetry::write_line;
 use anyhow::Context as _;
+use clap::builder::FalseyValueParser;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
@@ -32,6 +33,10 @@ pub(super) struct EchoArgs {
     /// The Service name in answers.
     #[arg(long, value_name = "NAME", env = "SERVICE_NAME", default_value = "")]
     service: String,
+    /// Answers /health, /status/NNN and ?delay= like all other paths. Requests can still ask for a status or a delay with the
+    /// headers X-Echo-Set-Status and X-Echo-Delay.
+    #[arg(long, env = "GATEFOLD_ECHO_NO_OWN_PATHS", value_parser = FalseyValueParser::new())]
+    no_own_paths: bool,
 }
 
 pub(super) fn echo(args: EchoArgs) -> Result<ExitCode, Error> {
@@ -41,9 +46,17 @@ pub(super) fn echo(args: EchoArgs) -> Result<ExitCode, Error> {
         service: args.service,
         pod: args.pod,
     };
+    let options = EchoOptions {
+        own_paths: if args.no_own_paths {
+            OwnPaths::Echoed
+        } else {
+            OwnPaths::Answered
+        },
+        ..EchoOptions::default()
+    };
     let runtime = tokio::runtime::Runtime::new().context("can't start threads")?;
     runtime.block_on(async {
-        let echo = Echo::bind(args.listen, identity, None)
+        let echo = Echo::bind(args.listen, identity, options)
             .await
             .with_context(|| format!("can't listen on {}", args.listen))?;
         let mut terminate = signal(SignalKind::terminate())?;

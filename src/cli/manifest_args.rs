@@ -1,29 +1,40 @@
 //! The flags that change the meaning of manifests, shared by `run` and `check`.
 
+use super::stand_in_args::StandInArgs;
 use crate::environment::discovery::FixedBackend;
+use crate::environment::settings::{PortSharing, PrivilegedPorts, Settings};
 use gatefold_dataplane::path_normalization::PathNormalization;
-use gatefold_graph::environment::IgnoredPolicy;
-use ipnet::IpNet;
+use gatefold_graph::environment::{GatewayAddresses, IgnoredPolicy, SpecAddresses};
+use gatefold_manifest::api::NamespacedName;
+use ipnet::{IpNet, Ipv4Net};
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
+use std::str::FromStr;
 
 /// The flags that change the meaning of manifests.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(super) struct ManifestArgs {
-    /// The addresses for Gateways without spec.addresses [default: every interface].
+    /// The addresses for Gateways without spec.addresses [default: every interface]. With NS/GATEWAY=IP, the address of one
+    /// Gateway, which replaces its spec.addresses; the namespace is default if it is left out. May be given several times.
     #[arg(
         long,
-        value_name = "IP",
+        value_name = "[NS/GATEWAY=]IP",
         env = "GATEFOLD_ADDRESS",
         value_delimiter = ','
     )]
-    pub(super) address: Vec<IpAddr>,
+    address: Vec<AddressArg>,
     /// Assigns a separate address from this range to each Gateway without spec.addresses.
     #[arg(long, value_name = "CIDR", env = "GATEFOLD_ADDRESS_POOL")]
     pub(super) address_pool: Option<IpNet>,
-    /// Binds other ports than those in the manifests, such as 80=8080,443=8443.
-    #[arg(long, value_name = "PORT=PORT,...", env = "GATEFOLD_PORT_MAP", value_delimiter = ',', value_parser = port_pair)]
-    port_map: Vec<(u16, u16)>,
+    /// Binds other ports than those in the manifests, such as 80=8080,443=8443. With auto, ports that this process may not bind
+    /// become 8000 higher.
+    #[arg(
+        long,
+        value_name = "PORT=PORT,...|auto",
+        env = "GATEFOLD_PORT_MAP",
+        value_delimiter = ','
+    )]
+    port_map: Vec<PortMapArg>,
     /// Serves only GatewayClasses with this controllerName [default: all of them].
     #[arg(long, value_name = "NAME", env = "GATEFOLD_CONTROLLER_NAME")]
     pub(super) controller_name: Option<String>,
@@ -54,9 +65,66 @@ pub(super) struct ManifestArgs {
         default_value = "on"
     )]
     path_normalization: PathNormalizationArg,
+    /// Whether the addresses in the manifests are replaced (`gatefold dev`).
+    #[arg(skip)]
+    spec_addresses: SpecAddresses,
+    /// Whether Gateways share the ports of an address (`gatefold dev --address` gives each its own).
+    #[arg(skip)]
+    port_sharing: PortSharing,
+    /// What stands in for objects that the folder lacks.
+    #[command(flatten)]
+    pub(super) stand_ins: StandInArgs,
 }
 
 impl ManifestArgs {
+    /// The settings for reading the manifests, without the folders.
+    pub(super) fn settings(&self) -> Settings {
+        let mut ignored_policies = self.ignore_policy.clone();
+        if self.stand_ins.dev_allow_auth {
+            ignored_policies.push(IgnoredPolicy::any());
+        }
+        Settings {
+            controller_name: self.controller_name.clone(),
+            addresses: self.addresses(),
+            gateway_addresses: self.gateway_addresses(),
+            spec_addresses: self.spec_addresses,
+            address_pool: self.address_pool,
+            port_map: self.port_map(),
+            privileged_ports: if self.port_map.contains(&PortMapArg::Auto) {
+                PrivilegedPorts::Shift
+            } else {
+                PrivilegedPorts::Bind
+            },
+            port_sharing: self.port_sharing,
+            ignored_policies,
+            path_normalization: self.path_normalization(),
+            ..Settings::default()
+        }
+    }
+
+    /// Sets what `gatefold dev` sets, unless flags say otherwise: stand-ins for all that a cluster would add, and an address of its
+    /// own for each Gateway, or ports of its own with `--address`.
+    pub(super) fn for_development(&mut self) {
+        self.stand_ins.echo = true;
+        self.stand_ins.dev_certificates = true;
+        self.spec_addresses = SpecAddresses::Replace;
+        if self.port_map.is_empty() {
+            self.port_map.push(PortMapArg::Auto);
+        }
+        if !self.addresses().is_empty() {
+            self.port_sharing = PortSharing::ByGateway;
+        } else if self.address_pool.is_none() {
+            match dev_pool() {
+                Some(pool) => self.address_pool = Some(pool),
+                None => {
+                    let ip = Ipv4Addr::LOCALHOST.into();
+                    self.address.push(AddressArg { gateway: None, ip });
+                    self.port_sharing = PortSharing::ByGateway;
+                }
+            }
+        }
+    }
+
     /// The value of `--path-normalization`.
     pub(super) fn path_normalization(&self) -> PathNormalization {
         match self.path_normalization {
@@ -65,9 +133,73 @@ impl ManifestArgs {
         }
     }
 
+    /// The addresses of `--address` for Gateways that it doesn't name.
+    pub(super) fn addresses(&self) -> Vec<IpAddr> {
+        let defaults = self.address.iter().filter(|it| it.gateway.is_none());
+        defaults.map(|it| it.ip).collect()
+    }
+
+    /// The addresses of `--address` for single Gateways.
+    pub(super) fn gateway_addresses(&self) -> GatewayAddresses {
+        let mut addresses = GatewayAddresses::new();
+        for AddressArg { gateway, ip } in &self.address {
+            if let Some(gateway) = gateway {
+                addresses.entry(gateway.clone()).or_default().push(*ip);
+            }
+        }
+        addresses
+    }
+
+    /// Whether a flag says which addresses or ports Gateways share.
+    pub(super) fn has_addresses(&self) -> bool {
+        !self.address.is_empty() || self.address_pool.is_some() || !self.port_map.is_empty()
+    }
+
     /// The ports of `--port-map`: from the port in the manifest to the port to bind.
     pub(super) fn port_map(&self) -> BTreeMap<u16, u16> {
-        self.port_map.iter().copied().collect()
+        let pairs = self.port_map.iter().filter_map(|it| match it {
+            PortMapArg::Auto => None,
+            PortMapArg::Pair(from, to) => Some((*from, *to)),
+        });
+        pairs.collect()
+    }
+}
+
+/// A value of `--address`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct AddressArg {
+    /// The Gateway that gets the address. `None` for all others.
+    gateway: Option<NamespacedName>,
+    ip: IpAddr,
+}
+
+impl FromStr for AddressArg {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (gateway, ip) = match text.split_once('=') {
+            Some((gateway, ip)) => (Some(gateway), ip),
+            None => (None, text),
+        };
+        let gateway = gateway.map(|gateway| match gateway.split_once('/') {
+            Some((namespace, name)) => (namespace, name),
+            None => ("default", gateway),
+        });
+        let is_name = |text: &str| {
+            let inner = |byte: u8| byte.is_ascii_alphanumeric() || b"-.".contains(&byte);
+            !text.is_empty() && text.bytes().all(inner)
+        };
+        let ip = ip.trim().parse().ok();
+        match (gateway, ip) {
+            (None, Some(ip)) => Ok(AddressArg { gateway: None, ip }),
+            (Some((namespace, name)), Some(ip)) if is_name(namespace) && is_name(name) => {
+                let gateway = Some(NamespacedName::new(namespace, name));
+                Ok(AddressArg { gateway, ip })
+            }
+            (_, _) => Err(format!(
+                "`{text}` isn't of the form IP or NS/GATEWAY=IP, such as 127.0.0.1 or infra/internal=127.0.0.2"
+            )),
+        }
     }
 }
 
@@ -81,25 +213,68 @@ enum PathNormalizationArg {
     Off,
 }
 
-/// Parses a pair like `80=8080`.
-fn port_pair(text: &str) -> Result<(u16, u16), String> {
-    let pair = text.split_once('=').and_then(|(from, to)| {
-        let from: u16 = from.trim().parse().ok().filter(|port| *port > 0)?;
-        Some((from, to.trim().parse().ok()?))
-    });
-    pair.ok_or_else(|| format!("`{text}` isn't of the form PORT=PORT, such as 80=8080"))
+/// A value of `--port-map`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum PortMapArg {
+    /// Ports that this process may not bind become 8000 higher.
+    Auto,
+    /// The port of the manifest, and the one to bind.
+    Pair(u16, u16),
+}
+
+impl FromStr for PortMapArg {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "auto" {
+            return Ok(PortMapArg::Auto);
+        }
+        let pair = text.split_once('=').and_then(|(from, to)| {
+            let from: u16 = from.trim().parse().ok().filter(|port| *port > 0)?;
+            Some(PortMapArg::Pair(from, to.trim().parse().ok()?))
+        });
+        pair.ok_or_else(|| {
+            format!("`{text}` isn't of the form PORT=PORT, such as 80=8080, or auto")
+        })
+    }
+}
+
+/// The addresses of Gateways in `gatefold dev`. `None` if the system has only one loopback address unless more are configured.
+fn dev_pool() -> Option<IpNet> {
+    const NETWORK: IpNet = IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(127, 83, 0, 0), 24));
+    cfg!(target_os = "linux").then_some(NETWORK)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::str::FromStr as _;
+
+    #[test]
+    fn parses_addresses_with_and_without_a_gateway() {
+        let of =
+            |text: &str| AddressArg::from_str(text).map(|it| it.gateway.map(|it| it.to_string()));
+        assert_eq!(of("::1"), Ok(None));
+        assert_eq!(of("infra/a=::1"), Ok(Some("infra/a".to_owned())));
+        assert_eq!(of("a=127.0.0.1"), Ok(Some("default/a".to_owned())));
+        for text in [
+            "",
+            "a",
+            "=127.0.0.1",
+            "a=",
+            "/a=127.0.0.1",
+            "a/b/c=127.0.0.1",
+            "a=127.0.0.256",
+        ] {
+            assert!(of(text).is_err(), "{text:?}");
+        }
+    }
 
     #[test]
     fn parses_port_pairs_and_refuses_invalid_ones() {
-        assert_eq!(port_pair("80=8080"), Ok((80, 8080)));
+        assert_eq!("80=8080".parse(), Ok(PortMapArg::Pair(80, 8080)));
+        assert_eq!("auto".parse(), Ok(PortMapArg::Auto));
         for text in ["80", "80:8080", "0=1", "a=b", "80=65536"] {
-            assert!(port_pair(text).is_err(), "{text:?}");
+            assert!(text.parse::<PortMapArg>().is_err(), "{text:?}");
         }
     }
 

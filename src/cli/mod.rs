@@ -3,6 +3,7 @@
 //! In: arguments and environment variables. Out: an exit code: 0 for success, 1 for problems, 2 for wrong usage. Only
 //! this module prints errors.
 
+mod ca;
 mod check;
 mod daemon;
 mod echo;
@@ -13,6 +14,7 @@ mod man;
 mod manifest_args;
 mod roots;
 mod run;
+mod stand_in_args;
 mod table;
 
 use crate::telemetry::{FlushOnDrop, write_line};
@@ -41,6 +43,9 @@ struct Cli {
 enum Command {
     /// Serves folders of manifests until it is stopped.
     Run(Box<run::RunArgs>),
+    /// Serves folders of manifests as a cluster would, on this host: like run, with everything that the folders lack, and a curl
+    /// line for each route. For development and tests.
+    Dev(Box<run::RunArgs>),
     /// Shows the conditions that a cluster would show, and all problems of the manifests.
     Check(check::CheckArgs),
     /// Shows objects of a running daemon with their statuses.
@@ -49,6 +54,8 @@ enum Command {
     Health(health::HealthArgs),
     /// Explains the code of a diagnostic and how to fix the problem.
     Explain(explain::ExplainArgs),
+    /// Prints the certificate of the development CA, and how to trust it.
+    Ca(ca::CaArgs),
     /// Runs a backend that answers with the request it received, as JSON.
     Echo(echo::EchoArgs),
     /// Prints completions for a shell.
@@ -96,7 +103,9 @@ pub fn main() -> ExitCode {
 fn execute(command: Command) -> Result<ExitCode, Error> {
     match command {
         Command::Run(args) => run::run(*args),
-        Command::Check(args) => check::check(&args),
+        Command::Dev(args) => run::dev(*args),
+        Command::Ca(args) => ca::ca(&args),
+        Command::Check(args) => check::check(args),
         Command::Get(args) => get::get(&args),
         Command::Health(args) => health::health(&args),
         Command::Explain(args) => explain::explain(&args),
@@ -165,7 +174,7 @@ mod tests {
     #[test]
     fn every_flag_has_an_environment_variable() {
         let command = Cli::command();
-        for name in ["run", "check", "get", "health", "echo"] {
+        for name in ["run", "dev", "check", "get", "health", "ca", "echo"] {
             let command = command.find_subcommand(name).expect(name);
             for flag in command.get_arguments().filter(|flag| !flag.is_positional()) {
                 let id = flag.get_id().as_str();

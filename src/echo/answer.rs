@@ -3,6 +3,7 @@
 use super::json::marshal_indent;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Version, header};
+use rustls::{ProtocolVersion, ServerConnection};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -20,6 +21,26 @@ pub struct Identity {
     pub pod: String,
 }
 
+/// Whether `/health`, `/status/NNN` and `?delay=` have a meaning of their own, as in echo-basic.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OwnPaths {
+    /// They have.
+    #[default]
+    Answered,
+    /// They are answered like other paths, so that a user's own paths aren't hidden. `X-Echo-Set-Status` and `X-Echo-Delay` ask
+    /// for the same.
+    Echoed,
+}
+
+/// What the answers of a backend have in common.
+#[derive(Debug)]
+pub(super) struct Answers {
+    pub identity: Identity,
+    /// The port in answers.
+    pub http_port: String,
+    pub own_paths: OwnPaths,
+}
+
 /// The answer, in the order of `RequestAssertions` of echo-basic.
 #[derive(Serialize)]
 struct EchoAnswer<'a> {
@@ -32,31 +53,87 @@ struct EchoAnswer<'a> {
     http_port: &'a str,
     #[serde(flatten)]
     identity: &'a Identity,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tls: Option<&'a TlsSession>,
 }
 
-/// Answers a request like echo-basic: `/health` with OK, `/status/NNN` with that status, any other path with a
-/// description of the request.
-pub(super) fn answer(request: &Parts, identity: &Identity, http_port: &str) -> Response<Vec<u8>> {
-    let path = request.uri.path();
-    if path == "/health" {
-        return Response::new(b"OK".to_vec());
+/// The TLS session of a request.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct TlsSession {
+    version: String,
+    server_name: String,
+    negotiated_protocol: String,
+    cipher_suite: String,
+}
+
+impl TlsSession {
+    /// Describes an established session.
+    pub(super) fn of(connection: &ServerConnection) -> Self {
+        let version = match connection.protocol_version() {
+            Some(ProtocolVersion::TLSv1_3) => "TLSv1.3".to_owned(),
+            Some(ProtocolVersion::TLSv1_2) => "TLSv1.2".to_owned(),
+            other => format!("{other:?}"),
+        };
+        let suite = connection.negotiated_cipher_suite();
+        let suite = suite.and_then(|suite| suite.suite().as_str());
+        let protocol = connection.alpn_protocol().unwrap_or_default();
+        TlsSession {
+            version,
+            server_name: connection.server_name().unwrap_or_default().to_owned(),
+            negotiated_protocol: String::from_utf8_lossy(protocol).into_owned(),
+            cipher_suite: suite.unwrap_or_default().to_owned(),
+        }
     }
-    if path.starts_with("/status/") {
-        return with_status(path);
+}
+
+impl Answers {
+    /// Answers a request: with the status that it asks for, or else with a description of it. Like echo-basic, `/health` is answered
+    /// with OK and `/status/NNN` with that status, unless these paths have no meaning of their own.
+    pub(super) fn answer(&self, request: &Parts, tls: Option<&TlsSession>) -> Response<Vec<u8>> {
+        let path = request.uri.path();
+        if let Some(status) = request.headers.get("x-echo-set-status") {
+            return with_status(status.to_str().unwrap_or_default());
+        }
+        if self.own_paths == OwnPaths::Answered {
+            if path == "/health" {
+                return Response::new(b"OK".to_vec());
+            }
+            if let Some(status) = path.strip_prefix("/status/") {
+                return with_status(status);
+            }
+        }
+        let echo = EchoAnswer {
+            path: request_target(request),
+            host: host(request),
+            method: request.method.as_str(),
+            proto: proto(request.version),
+            headers: go_headers(&request.headers),
+            http_port: &self.http_port,
+            identity: &self.identity,
+            tls,
+        };
+        describe(&echo, &request.headers)
     }
-    let echo = EchoAnswer {
-        path: request_target(request),
-        host: host(request),
-        method: request.method.as_str(),
-        proto: proto(request.version),
-        headers: go_headers(&request.headers),
-        http_port,
-        identity,
-    };
-    match marshal_indent(&echo) {
+
+    /// The delay before the answer that `X-Echo-Delay` requests, or `?delay=` unless it has no meaning of its own, in Go's format
+    /// for durations.
+    pub(super) fn delay(&self, request: &Parts) -> Option<Duration> {
+        if let Some(delay) = request.headers.get("x-echo-delay") {
+            return go_duration(delay.to_str().ok()?);
+        }
+        let query = request.uri.query().unwrap_or_default();
+        let mut pairs = query.split('&');
+        let delay = pairs.find_map(|pair| pair.strip_prefix("delay="))?;
+        go_duration(delay).filter(|_| self.own_paths == OwnPaths::Answered)
+    }
+}
+
+fn describe(echo: &EchoAnswer<'_>, requested: &HeaderMap) -> Response<Vec<u8>> {
+    match marshal_indent(echo) {
         Ok(body) => {
             let mut response = Response::new(body);
-            *response.headers_mut() = requested_headers(&request.headers);
+            *response.headers_mut() = requested_headers(requested);
             let headers = response.headers_mut();
             headers.insert(
                 header::CONTENT_TYPE,
@@ -76,16 +153,6 @@ pub(super) fn answer(request: &Parts, identity: &Identity, http_port: &str) -> R
     }
 }
 
-/// The delay before the answer that `?delay=` requests, in Go's format for durations.
-pub(super) fn requested_delay(request: &Parts) -> Option<Duration> {
-    request
-        .uri
-        .query()?
-        .split('&')
-        .find_map(|pair| pair.strip_prefix("delay="))
-        .and_then(go_duration)
-}
-
 /// Parses one number and one unit, such as `1.5s`, `500ms` or `2m`.
 fn go_duration(text: &str) -> Option<Duration> {
     let (number, seconds) = [
@@ -100,10 +167,9 @@ fn go_duration(text: &str) -> Option<Duration> {
     Duration::try_from_secs_f64(number.parse::<f64>().ok()? * seconds).ok()
 }
 
-/// Answers `/status/418` with 418, and any other path under `/status/` with 400.
-fn with_status(path: &str) -> Response<Vec<u8>> {
-    let status = path
-        .strip_prefix("/status/")
+/// Answers with a status that is given as text: with 418 for `418`, and with 400 for what isn't a final status.
+fn with_status(digits: &str) -> Response<Vec<u8>> {
+    let status = Some(digits)
         .filter(|digits| digits.len() == 3)
         .and_then(|digits| digits.parse::<u16>().ok())
         .and_then(|code| StatusCode::from_u16(code).ok())
@@ -208,12 +274,36 @@ mod tests {
         request.body(()).expect("a request").into_parts().0
     }
 
-    fn backend() -> Identity {
-        Identity {
-            namespace: "default".to_owned(),
-            pod: "backend-6c5b7d9f4-x2x9q".to_owned(),
-            ..Identity::default()
+    fn backend(own_paths: OwnPaths) -> Answers {
+        Answers {
+            identity: Identity {
+                namespace: "default".to_owned(),
+                pod: "backend-6c5b7d9f4-x2x9q".to_owned(),
+                ..Identity::default()
+            },
+            http_port: "3000".to_owned(),
+            own_paths,
         }
+    }
+
+    fn answer(request: &Parts) -> Response<Vec<u8>> {
+        backend(OwnPaths::Answered).answer(request, None)
+    }
+
+    #[test]
+    fn a_users_own_paths_are_not_hidden_unless_a_header_asks() {
+        let backend = backend(OwnPaths::Echoed);
+        for path in ["/health", "/status/418", "/?delay=1m"] {
+            let request = parts(Request::get(path));
+            let body = backend.answer(&request, None).into_body();
+            let json: serde_json::Value = serde_json::from_slice(&body).expect("JSON");
+            assert_eq!(json["path"], path);
+            assert_eq!(backend.delay(&request), None);
+        }
+        let request = Request::get("/health").header("X-Echo-Set-Status", "418");
+        let request = parts(request.header("X-Echo-Delay", "1m"));
+        assert_eq!(backend.answer(&request, None).status(), 418);
+        assert_eq!(backend.delay(&request), Some(Duration::from_secs(60)));
     }
 
     #[test]
@@ -226,7 +316,7 @@ mod tests {
                 .header("accept", "*/*")
                 .header("accept", "text/html"),
         );
-        let body = answer(&request, &backend(), "3000").into_body();
+        let body = answer(&request).into_body();
         let expected = r#"{
  "path": "/get?a=1\u0026b=2",
  "host": "www.example.com",
@@ -256,7 +346,7 @@ mod tests {
     #[test]
     fn http2_answers_contain_the_authority_and_the_path_only() {
         let request = parts(Request::get("http://www.example.com/get?x").version(Version::HTTP_2));
-        let body = answer(&request, &backend(), "3000").into_body();
+        let body = answer(&request).into_body();
         let json: serde_json::Value = serde_json::from_slice(&body).expect("JSON");
         assert_eq!(json["path"], "/get?x");
         assert_eq!(json["host"], "www.example.com");
@@ -270,7 +360,7 @@ mod tests {
             ("/status/42", 400),
             ("/status/abc", 400),
         ] {
-            let response = answer(&parts(Request::get(path)), &backend(), "3000");
+            let response = answer(&parts(Request::get(path)));
             assert_eq!(response.status(), status, "{path}");
         }
     }
@@ -280,7 +370,7 @@ mod tests {
         let request = parts(
             Request::get("/").header("X-Echo-Set-Header", "x-one:a, x-two: b,x-one:c, bad name:d"),
         );
-        let response = answer(&request, &backend(), "3000");
+        let response = answer(&request);
         assert_eq!(response.headers()["x-one"], "a,c");
         assert_eq!(response.headers()["x-two"], "b");
         assert!(!response.headers().contains_key("bad name"));

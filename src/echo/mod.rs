@@ -5,12 +5,13 @@
 //! endpoints. This module knows nothing about gateways.
 
 mod answer;
+mod grpc;
 mod json;
 mod pod_name;
 mod server;
 mod services;
 
-pub use answer::Identity;
+pub use answer::{Identity, OwnPaths};
 pub use pod_name::pod_name;
-pub use server::Echo;
+pub use server::{Echo, EchoOptions};
 pub use services::EchoServices;

@@ -1,9 +1,11 @@
 //! The echo backends of `run --echo`.
 
-use super::{Echo, Identity, pod_name};
+use super::{Echo, EchoOptions, Identity, OwnPaths, pod_name};
 use gatefold_manifest::api::NamespacedName;
+use rustls::sign::CertifiedKey;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::AbortHandle;
 
@@ -21,7 +23,19 @@ pub struct EchoServices {
 #[derive(Debug)]
 struct RunningEcho {
     address: SocketAddr,
+    /// `None` in plain text.
+    certificate: Option<Arc<CertifiedKey>>,
     task: AbortHandle,
+}
+
+impl RunningEcho {
+    /// Whether it presents this certificate, or none.
+    fn presents(&self, certificate: Option<&Arc<CertifiedKey>>) -> bool {
+        match (&self.certificate, certificate) {
+            (Some(own), Some(other)) => Arc::ptr_eq(own, other),
+            (own, other) => own.is_none() && other.is_none(),
+        }
+    }
 }
 
 impl Drop for RunningEcho {
@@ -31,16 +45,21 @@ impl Drop for RunningEcho {
 }
 
 impl EchoServices {
-    /// Starts the missing backends of `wanted`, which contains Service, Service port, and the port in answers. A backend
-    /// that can't be started is logged and skipped.
-    pub async fn start(&mut self, wanted: impl Iterator<Item = ((NamespacedName, u16), u16)>) {
-        for (key, shown_port) in wanted {
-            if self.running.contains_key(&key) {
+    /// Starts the missing backends of `wanted`, which contains Service, port, and the certificate of those that are in TLS. A backend
+    /// whose certificate has changed is replaced. A backend that can't be started is logged and skipped.
+    pub async fn start(
+        &mut self,
+        wanted: &BTreeMap<(NamespacedName, u16), Option<Arc<CertifiedKey>>>,
+    ) {
+        for (key, certificate) in wanted {
+            let running = self.running.get(key);
+            if running.is_some_and(|running| running.presents(certificate.as_ref())) {
                 continue;
             }
-            match start(&key.0, shown_port).await {
-                Ok(running) => {
-                    self.running.insert(key, running);
+            match start(key, certificate.clone()).await {
+                Ok(started) => {
+                    let replaced = self.running.insert(key.clone(), started);
+                    end_later(replaced);
                 }
                 Err(error) => {
                     tracing::error!(service = %key.0, %error, "can't start a built-in echo backend");
@@ -58,12 +77,7 @@ impl EchoServices {
             .partition(|(key, _)| wanted.contains(key));
         self.running = kept;
         let ending: BTreeMap<(NamespacedName, u16), RunningEcho> = ending;
-        if !ending.is_empty() {
-            tokio::spawn(async move {
-                tokio::time::sleep(LINGER).await;
-                drop(ending);
-            });
-        }
+        end_later(ending.into_values());
     }
 
     /// The addresses of the running backends.
@@ -72,17 +86,40 @@ impl EchoServices {
     }
 }
 
-async fn start(service: &NamespacedName, shown_port: u16) -> std::io::Result<RunningEcho> {
+/// Ends backends after [`LINGER`].
+fn end_later(ending: impl IntoIterator<Item = RunningEcho>) {
+    let ending: Vec<RunningEcho> = ending.into_iter().collect();
+    if !ending.is_empty() {
+        tokio::spawn(async move {
+            tokio::time::sleep(LINGER).await;
+            drop(ending);
+        });
+    }
+}
+
+async fn start(
+    (service, port): &(NamespacedName, u16),
+    certificate: Option<Arc<CertifiedKey>>,
+) -> std::io::Result<RunningEcho> {
     let identity = Identity {
         namespace: service.namespace.to_string(),
         pod: pod_name(service),
         ..Identity::default()
     };
+    let options = EchoOptions {
+        http_port: Some(*port),
+        own_paths: OwnPaths::Echoed,
+        certificate: certificate.clone(),
+    };
     let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    let echo = Echo::bind(any_port, identity, Some(shown_port)).await?;
+    let echo = Echo::bind(any_port, identity, options).await?;
     let address = echo.local_addr()?;
     let task = tokio::spawn(echo.serve()).abort_handle();
-    Ok(RunningEcho { address, task })
+    Ok(RunningEcho {
+        address,
+        certificate,
+        task,
+    })
 }
 
 #[cfg(test)]
@@ -109,7 +146,7 @@ mod tests {
     async fn a_backend_answers_while_wanted_and_a_little_longer() {
         let key = (NamespacedName::new("default", "backend"), 3000);
         let mut services = EchoServices::default();
-        services.start([(key.clone(), 3000)].into_iter()).await;
+        services.start(&[(key.clone(), None)].into()).await;
         let (_, address) = services.addresses().next().expect("one echo backend");
         let response = get(address).await;
         assert!(response.starts_with("HTTP/1.1 200 OK"), "{response}");
@@ -117,7 +154,7 @@ mod tests {
         assert!(response.ends_with(&pod), "{response}");
         assert!(response.contains("\"httpPort\": \"3000\""), "{response}");
 
-        services.start([(key.clone(), 3000)].into_iter()).await;
+        services.start(&[(key.clone(), None)].into()).await;
         let addresses: Vec<_> = services.addresses().map(|(_, address)| address).collect();
         assert_eq!(addresses, [address], "a running backend is kept");
 

@@ -1,5 +1,6 @@
 //! Addresses for Gateways from the network of `--address-pool`.
 
+use gatefold_graph::environment::{GatewayAddresses, SpecAddresses};
 use gatefold_manifest::Resources;
 use gatefold_manifest::api::{Gateway, NamespacedName};
 use ipnet::IpNet;
@@ -11,7 +12,7 @@ use std::net::IpAddr;
 #[derive(Debug)]
 pub struct AddressPool {
     network: IpNet,
-    assigned: BTreeMap<NamespacedName, Vec<IpAddr>>,
+    assigned: GatewayAddresses,
     /// The address that was assigned last. The next search begins after it.
     last: Option<IpAddr>,
 }
@@ -28,20 +29,24 @@ impl AddressPool {
 
     /// Returns the addresses of every Gateway that needs some: one for each of its `spec.addresses` of type IPAddress
     /// without a value and without a routability, or one if it has no `spec.addresses`. If the pool has too few addresses,
-    /// a Gateway gets the remaining ones. An address that a Gateway requests by value is not assigned to another Gateway.
-    pub fn assign(&mut self, resources: &Resources) -> BTreeMap<NamespacedName, Vec<IpAddr>> {
-        let needs: BTreeMap<&NamespacedName, usize> = resources
-            .gateways
-            .iter()
-            .map(|(name, gateway)| (name, needed(gateway)))
+    /// a Gateway gets the remaining ones. If `spec.addresses` are replaced, every Gateway needs one address, whatever it
+    /// requests. A Gateway in `given` needs none. An address that a Gateway requests by value, or that is given to one, is
+    /// not assigned to another Gateway.
+    pub fn assign(
+        &mut self,
+        resources: &Resources,
+        given: &GatewayAddresses,
+        spec_addresses: SpecAddresses,
+    ) -> GatewayAddresses {
+        let gateways = resources.gateways.iter();
+        let needs: BTreeMap<&NamespacedName, usize> = gateways
+            .filter(|(name, _)| !given.contains_key(name))
+            .map(|(name, gateway)| (name, needed(gateway, spec_addresses)))
             .filter(|(_, count)| *count > 0)
             .collect();
         self.assigned.retain(|name, _| needs.contains_key(name));
-        let mut taken: BTreeSet<IpAddr> = resources
-            .gateways
-            .values()
-            .flat_map(|g| requested(g))
-            .collect();
+        let mut taken: BTreeSet<IpAddr> = given.values().flatten().copied().collect();
+        taken.extend(resources.gateways.values().flat_map(|it| requested(it)));
         taken.extend(self.assigned.values().flatten());
         for (name, count) in needs {
             let mut addresses = self.assigned.remove(name).unwrap_or_default();
@@ -75,12 +80,14 @@ impl AddressPool {
     }
 }
 
-fn needed(gateway: &Gateway) -> usize {
+fn needed(gateway: &Gateway, spec_addresses: SpecAddresses) -> usize {
     let addresses = &gateway.spec.addresses;
-    if addresses.is_empty() {
-        return 1;
+    match spec_addresses {
+        SpecAddresses::Bind if !addresses.is_empty() => {
+            addresses.iter().filter(|address| address.is_any()).count()
+        }
+        SpecAddresses::Bind | SpecAddresses::Replace => 1,
     }
-    addresses.iter().filter(|address| address.is_any()).count()
 }
 
 fn requested(gateway: &Gateway) -> impl Iterator<Item = IpAddr> {
@@ -110,7 +117,13 @@ mod tests {
         AddressPool::new(network.parse().expect("a network"))
     }
 
-    fn of(given: &BTreeMap<NamespacedName, Vec<IpAddr>>, name: &str) -> Vec<String> {
+    /// Assigns the addresses that `spec.addresses` request.
+    fn assign(pool: &mut AddressPool, gateways: &[(&str, &str)]) -> GatewayAddresses {
+        let (resources, given) = (self::gateways(gateways), GatewayAddresses::new());
+        pool.assign(&resources, &given, SpecAddresses::Bind)
+    }
+
+    fn of(given: &GatewayAddresses, name: &str) -> Vec<String> {
         let addresses = given.get(&NamespacedName::new("default", name));
         let shown = addresses.into_iter().flatten();
         shown.map(IpAddr::to_string).collect()
@@ -119,10 +132,10 @@ mod tests {
     #[test]
     fn keeps_the_address_of_a_gateway_as_long_as_it_exists() {
         let mut pool = pool("127.0.64.0/24");
-        let given = pool.assign(&gateways(&[("a", ""), ("b", "")]));
+        let given = assign(&mut pool, &[("a", ""), ("b", "")]);
         assert_eq!(of(&given, "a"), ["127.0.64.1"]);
         assert_eq!(of(&given, "b"), ["127.0.64.2"]);
-        let given = pool.assign(&gateways(&[("b", ""), ("c", "")]));
+        let given = assign(&mut pool, &[("b", ""), ("c", "")]);
         assert_eq!(of(&given, "b"), ["127.0.64.2"], "kept");
         assert_eq!(
             of(&given, "c"),
@@ -134,8 +147,8 @@ mod tests {
     #[test]
     fn reuses_returned_addresses_after_all_others() {
         let mut pool = pool("127.0.64.0/30");
-        pool.assign(&gateways(&[("a", ""), ("b", "")]));
-        let given = pool.assign(&gateways(&[("b", ""), ("c", ""), ("d", "")]));
+        assign(&mut pool, &[("a", ""), ("b", "")]);
+        let given = assign(&mut pool, &[("b", ""), ("c", ""), ("d", "")]);
         assert_eq!(of(&given, "c"), ["127.0.64.1"]);
         assert_eq!(of(&given, "d"), Vec::<String>::new(), "no address is left");
     }
@@ -143,7 +156,7 @@ mod tests {
     #[test]
     fn does_not_assign_an_address_that_another_gateway_requests_by_value() {
         let addresses = ", addresses: [{value: 127.0.64.1}, {type: IPAddress}]";
-        let given = pool("127.0.64.0/24").assign(&gateways(&[("a", ""), ("b", addresses)]));
+        let given = assign(&mut pool("127.0.64.0/24"), &[("a", ""), ("b", addresses)]);
         assert_eq!(of(&given, "a"), ["127.0.64.2"]);
         assert_eq!(of(&given, "b"), ["127.0.64.3"]);
     }
@@ -151,8 +164,29 @@ mod tests {
     #[test]
     fn assigns_no_address_to_an_entry_with_routability() {
         let addresses = ", addresses: [{routability: Cluster}, {type: IPAddress}]";
-        let given = pool("127.0.64.0/24").assign(&gateways(&[("a", addresses), ("b", "")]));
+        let given = assign(&mut pool("127.0.64.0/24"), &[("a", addresses), ("b", "")]);
         assert_eq!(of(&given, "a"), ["127.0.64.1"]);
         assert_eq!(of(&given, "b"), ["127.0.64.2"]);
+    }
+
+    #[test]
+    fn replaces_requested_addresses_by_one_of_the_pool() {
+        let addresses = ", addresses: [{value: 192.0.2.1}, {type: Hostname, value: a.example}]";
+        let resources = gateways(&[("a", addresses), ("b", "")]);
+        let mut pool = pool("127.83.0.0/24");
+        let given = GatewayAddresses::new();
+        let assigned = pool.assign(&resources, &given, SpecAddresses::Replace);
+        assert_eq!(of(&assigned, "a"), ["127.83.0.1"]);
+        assert_eq!(of(&assigned, "b"), ["127.83.0.2"]);
+    }
+
+    #[test]
+    fn assigns_nothing_to_a_gateway_with_a_given_address_and_that_address_to_no_other() {
+        let given = (NamespacedName::new("default", "a"), "127.83.0.1");
+        let given = GatewayAddresses::from([(given.0, vec![given.1.parse().expect("an address")])]);
+        let resources = gateways(&[("a", ""), ("b", "")]);
+        let assigned = pool("127.83.0.0/24").assign(&resources, &given, SpecAddresses::Bind);
+        assert_eq!(of(&assigned, "a"), Vec::<String>::new());
+        assert_eq!(of(&assigned, "b"), ["127.83.0.2"]);
     }
 }

@@ -13,12 +13,12 @@ mod stages;
 #[cfg(test)]
 mod tests;
 
+pub use crate::environment::settings::{PortSharing, PrivilegedPorts, Settings};
 pub use changes::Changes;
 pub use outcome::{Finished, Outcome, Reloads};
 pub use published::{Generations, ListenerState, Published, SocketsState};
-pub use stages::Settings;
 
-use crate::environment::discovery::{Discovery, FixedBackend};
+use crate::environment::discovery::{Discovery, Found, Sources};
 use crate::lifecycle::Lifecycle;
 use crate::upgrade::SocketsRequest;
 use crate::watch::{Wake, WakeReceiver, WakeSender};
@@ -30,7 +30,7 @@ use gatefold_listen::{HttpApp, Sockets, Workers};
 use gatefold_manifest::SettlingFiles;
 use log::ReloadLog;
 use retired::Retired;
-use stages::{Built, Discovered, ScanResult, Stages};
+use stages::{Built, ScanResult, Stages};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::Receiver;
@@ -42,8 +42,8 @@ pub struct Reload<A> {
     /// `None` while a stage runs on a blocking thread.
     stages: Option<Stages>,
     discovery: Discovery,
-    /// The endpoints in force that were found outside the folder.
-    discovered: Discovered,
+    /// What is in force of the things that were found outside the folder.
+    found: Found,
     sockets: Sockets<A>,
     snapshot: Arc<ArcSwap<Snapshot>>,
     published: Arc<ArcSwap<Published>>,
@@ -75,16 +75,17 @@ impl<A: HttpApp> Reload<A> {
     /// Creates the task's state without loading anything. Must be called within a Tokio runtime.
     pub fn new(
         settings: Settings,
-        backends: Vec<FixedBackend>,
-        echo: bool,
+        sources: Sources,
         wakes: WakeSender,
         sockets: Sockets<A>,
         snapshot: Arc<ArcSwap<Snapshot>>,
     ) -> Self {
+        let stages = Some(Stages::new(settings, wakes.settling_files()));
+        let discovery = Discovery::new(sources, wakes);
         Reload {
-            stages: Some(Stages::new(settings, wakes.settling_files())),
-            discovery: Discovery::new(backends, echo, wakes),
-            discovered: Discovered::default(),
+            stages,
+            found: discovery.initially(),
+            discovery,
             sockets,
             snapshot,
             published: Arc::default(),
@@ -182,7 +183,7 @@ impl<A: HttpApp> Reload<A> {
     pub async fn reload(&mut self, wake: Wake) {
         let began = Instant::now();
         let requested = wake.requested;
-        let known = self.discovered.clone();
+        let known = self.found.clone();
         let scan = self.run_stage(move |stages| stages.load_and_build(&wake, known));
         match scan.await {
             Ok(ScanResult { built, rescan_at }) => {
@@ -205,20 +206,20 @@ impl<A: HttpApp> Reload<A> {
         self.old_published.sweep();
     }
 
-    /// Finds the endpoints that the folder doesn't contain, rebuilds the graph if they differ from the known
-    /// ones, and puts the graph into force.
+    /// Finds what the folder doesn't contain, rebuilds the graph if that differs from what it was built with, and puts the graph into
+    /// force.
     async fn apply(&mut self, mut built: Built, began: Instant) {
-        let discovered = Arc::new(self.discovery.find(&built.graph.wanted).await);
+        let found = self.discovery.find(&built.graph).await;
         let before = self.published.load_full();
-        let known = discovered.clone();
-        let same_endpoints = before.ready && known == self.discovered;
+        let known = found.clone();
+        let same_found = before.ready && known == self.found;
         let outcome = self.run_stage(move |stages| {
-            if known != built.discovered {
+            if known != built.found {
                 built = stages.build(known);
             }
             let changes = Changes::between(&before.loaded.resources, &built.loaded.resources);
             // An equal configuration keeps its snapshot. Comparing the inputs avoids compiling it.
-            let equal = same_endpoints && changes.is_empty();
+            let equal = same_found && changes.is_empty();
             let snapshot = (!equal).then(|| stages.compiler.compile(&built.graph));
             (built, changes, snapshot)
         });
@@ -231,8 +232,8 @@ impl<A: HttpApp> Reload<A> {
         self.old_snapshots.keep(self.snapshot.swap(snapshot));
         self.sockets.commit().await;
         let took = began.elapsed();
-        self.discovery.retain(&discovered);
-        self.discovered = discovered;
+        self.discovery.retain(&found);
+        self.found = found;
         let old = std::mem::replace(&mut self.graph, built.graph.clone());
         self.old_graphs.keep(old);
         let failures = self.sockets.failures().clone();
@@ -248,10 +249,9 @@ impl<A: HttpApp> Reload<A> {
         if !self.sockets.retry() {
             return;
         }
-        let graph = self.graph.clone();
         let failures = self.sockets.failures().clone();
         self.publish(
-            move |before| before.after_rebind(&graph, failures),
+            move |before| before.after_rebind(failures),
             ReloadLog::bound,
         )
         .await;

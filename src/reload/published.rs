@@ -6,6 +6,7 @@
 use super::changes::Changes;
 use super::outcome::{Finished, Outcome, Reloads};
 use super::stages::Built;
+use crate::environment::discovery::Found;
 use crate::status::{Applied, Statuses, report};
 use gatefold_dataplane::SocketKey;
 use gatefold_diagnostic::{Code, Diagnostic, Place, Pointer, Severity};
@@ -36,6 +37,10 @@ pub struct Published {
     pub diagnostics: Vec<Diagnostic>,
     /// All listeners, with the state of their sockets.
     pub listeners: Vec<ListenerState>,
+    /// The graph in force.
+    pub graph: Arc<Graph>,
+    /// What is in force of the things that were found outside the folder.
+    pub found: Found,
 }
 
 impl Published {
@@ -48,7 +53,11 @@ impl Published {
         took: Duration,
         changes: String,
     ) -> Published {
-        let Built { loaded, graph, .. } = built;
+        let Built {
+            loaded,
+            graph,
+            found,
+        } = built;
         let (generation, now) = (self.generations.seen + 1, SystemTime::now());
         let outcome = outcome(&loaded, &graph);
         let mut reloads = self.reloads.clone();
@@ -78,26 +87,29 @@ impl Published {
             statuses: Statuses::default(),
             diagnostics,
             listeners: Vec::new(),
+            graph,
+            found,
         };
-        next.reported(&graph, failures, &self.statuses)
+        next.reported(failures, &self.statuses)
     }
 
     /// The value to publish after sockets were bound, or failed to, between two reloads.
-    pub(super) fn after_rebind(&self, graph: &Graph, failures: Failures) -> Published {
+    pub(super) fn after_rebind(&self, failures: Failures) -> Published {
         let mut next = self.clone();
         next.diagnostics.retain(|d| d.code != Code::BindFailed);
-        next.reported(graph, failures, &self.statuses)
+        next.reported(failures, &self.statuses)
     }
 
     /// Adds statuses, listeners and diagnostics about sockets. A condition that hasn't changed keeps its transition
     /// time.
-    fn reported(mut self, graph: &Graph, failures: Failures, before: &Statuses) -> Published {
+    fn reported(mut self, failures: Failures, before: &Statuses) -> Published {
+        let graph = &*self.graph;
         let applied = Applied { failed: failures };
         let now = time::OffsetDateTime::now_utc();
+        let found = bind_diagnostics(graph, &applied.failed);
         self.statuses = report(graph, &applied, before, now);
         self.listeners = listeners(graph, &applied.failed);
-        self.diagnostics
-            .extend(bind_diagnostics(graph, &applied.failed));
+        self.diagnostics.extend(found);
         self.diagnostics
             .sort_by_key(|diagnostic| diagnostic.severity);
         self

@@ -1,56 +1,25 @@
 //! The expensive stages, load and build, with the state that they keep between reloads.
 //!
-//! In: wakes, and endpoints found outside the folder. Out: a graph, if anything has changed. Runs on a blocking
+//! In: wakes, and what was found outside the folder. Out: a graph, if anything has changed. Runs on a blocking
 //! thread.
 
 use super::log::ReloadLog;
-use crate::environment::address_pool::AddressPool;
-use crate::environment::{host_addresses, system_authorities};
+use crate::environment::discovery::Found;
+use crate::environment::settings::Settings;
+use crate::environment::surroundings::Surroundings;
 use crate::watch::Wake;
 use gatefold_compile::Compiler;
-use gatefold_dataplane::SocketKey;
-use gatefold_dataplane::path_normalization::PathNormalization;
-use gatefold_graph::environment::{Environment, IgnoredPolicy};
-use gatefold_graph::{Graph, ServicePortKey, build_after};
+use gatefold_graph::{Graph, build_after};
 use gatefold_manifest::{ChangeHint, Loaded, Loader, SettlingFiles, Update};
-use ipnet::IpNet;
-use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// Endpoints found outside the folder, by Service port.
-pub(super) type Discovered = Arc<BTreeMap<ServicePortKey, Vec<SocketAddr>>>;
-
-/// The command line's settings for reading the manifests.
-#[derive(Clone, Debug, Default)]
-pub struct Settings {
-    /// Folders or files.
-    pub roots: Vec<PathBuf>,
-    /// `--controller-name`.
-    pub controller_name: Option<String>,
-    /// `--address`. Empty means all interfaces.
-    pub addresses: Vec<IpAddr>,
-    /// `--address-pool`.
-    pub address_pool: Option<IpNet>,
-    /// `--port-map`.
-    pub port_map: BTreeMap<u16, u16>,
-    /// `--path-normalization`.
-    pub path_normalization: PathNormalization,
-    /// `--ignore-policy`.
-    pub ignored_policies: Vec<IgnoredPolicy>,
-    /// Sockets of listeners that systemd opened, by socket name.
-    pub named_sockets: BTreeMap<String, Vec<SocketKey>>,
-}
-
 /// The state that is kept from one reload to the next.
 pub(super) struct Stages {
-    settings: Settings,
+    surroundings: Surroundings,
     loader: Loader,
     pub(super) log: ReloadLog,
     loaded: Arc<Loaded>,
-    pool: Option<AddressPool>,
     /// The newest graph.
     graph: Arc<Graph>,
     pub(super) compiler: Compiler,
@@ -60,8 +29,8 @@ pub(super) struct Stages {
 pub(super) struct Built {
     pub(super) loaded: Arc<Loaded>,
     pub(super) graph: Arc<Graph>,
-    /// The endpoints found outside the folder that it was built with.
-    pub(super) discovered: Discovered,
+    /// What was found outside the folder when it was built.
+    pub(super) found: Found,
 }
 
 /// The result of scanning the files.
@@ -77,8 +46,7 @@ impl Stages {
     pub(super) fn new(settings: Settings, settling: SettlingFiles) -> Self {
         Stages {
             loader: Loader::new(settings.roots.clone()).with_settling_files(settling),
-            pool: settings.address_pool.map(AddressPool::new),
-            settings,
+            surroundings: Surroundings::new(settings),
             log: ReloadLog::new(Instant::now()),
             loaded: Arc::default(),
             graph: Arc::default(),
@@ -87,11 +55,11 @@ impl Stages {
     }
 
     pub(super) fn settings(&self) -> &Settings {
-        &self.settings
+        self.surroundings.settings()
     }
 
-    /// Loads the files that have changed and, if there are any, builds a new graph with the known endpoints.
-    pub(super) fn load_and_build(&mut self, wake: &Wake, known: Discovered) -> ScanResult {
+    /// Loads the files that have changed and, if there are any, builds a new graph with what is known of the world outside.
+    pub(super) fn load_and_build(&mut self, wake: &Wake, known: Found) -> ScanResult {
         let loaded = self.update(wake);
         let is_new = loaded.is_some();
         self.loaded = loaded.map_or_else(|| self.loaded.clone(), Arc::new);
@@ -131,31 +99,17 @@ impl Stages {
         [deferred, scanned, changed].into_iter().find_map(new)
     }
 
-    /// Builds a graph from the objects loaded last and the endpoints found outside the folder.
-    pub(super) fn build(&mut self, discovered: Discovered) -> Built {
-        let pool = self
-            .pool
-            .as_mut()
-            .map(|pool| pool.assign(&self.loaded.resources));
-        let environment = Environment {
-            controller_name: self.settings.controller_name.clone(),
-            ignored_policies: self.settings.ignored_policies.clone(),
-            addresses: self.settings.addresses.clone(),
-            pool,
-            port_map: self.settings.port_map.clone(),
-            named_sockets: self.settings.named_sockets.clone(),
-            path_normalization: self.settings.path_normalization,
-            reachable: host_addresses::reachable(),
-            now: Some(time::OffsetDateTime::now_utc()),
-            system_authorities: system_authorities::wanted_by(&self.loaded.resources),
-            discovered,
-        };
+    /// Builds a graph from the objects loaded last and what was found outside the folder.
+    pub(super) fn build(&mut self, found: Found) -> Built {
+        let environment = self
+            .surroundings
+            .environment(&self.loaded.resources, &found);
         let graph = build_after(&self.graph, &self.loaded.resources, &environment);
         self.graph = Arc::new(graph);
         Built {
             loaded: self.loaded.clone(),
             graph: self.graph.clone(),
-            discovered: environment.discovered,
+            found,
         }
     }
 }

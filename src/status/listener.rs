@@ -5,6 +5,7 @@ use super::types::{ListenerStatus, Stamp, SupportedKind};
 use super::{Applied, BindFailure, BindFailureReason};
 use gatefold_dataplane::SocketKey;
 use gatefold_graph::condition::{self, Condition, ConditionType, Reason};
+use gatefold_graph::environment::PortSource;
 use gatefold_graph::listener::ListenerNode;
 use gatefold_manifest::api::RecordedListener;
 
@@ -111,10 +112,12 @@ fn programmed(listener: &ListenerNode) -> Condition {
     let bound_port = listener.sockets.first().map(SocketKey::port);
     match bound_port.filter(|port| *port != listener.port) {
         Some(port) => {
-            let message = format!(
-                "port {} is served at port {port} (--port-map)",
-                listener.port
-            );
+            let why = match listener.port_source {
+                PortSource::PortMap => "--port-map",
+                PortSource::GatewayPort => "another Gateway has that port",
+                PortSource::NamedSocket => "a socket from systemd",
+            };
+            let message = format!("port {} is served at port {port} ({why})", listener.port);
             Condition::holds(PROGRAMMED, Reason::Programmed, message)
         }
         None => Condition::holds(PROGRAMMED, Reason::Programmed, "the listener is served"),

@@ -30,12 +30,7 @@ impl Notifier {
         let Some(name) = env::var_os("NOTIFY_SOCKET") else {
             return Notifier::default();
         };
-        let socket = address(&name).and_then(|address| {
-            let socket = UnixDatagram::unbound()?;
-            // Notifications must never block the service.
-            socket.set_nonblocking(true)?;
-            Ok((socket, address))
-        });
+        let socket = address(&name).and_then(|address| Ok((unbound()?, address)));
         match socket {
             Ok(socket) => Notifier {
                 socket: Some(socket),
@@ -55,7 +50,7 @@ impl Notifier {
     pub(super) fn watched(socket: &std::path::Path, period: Duration) -> Self {
         let address = SocketAddr::from_pathname(socket).expect("an address");
         Notifier {
-            socket: Some((UnixDatagram::unbound().expect("a socket"), address)),
+            socket: Some((unbound().expect("a socket"), address)),
             watchdog: Some(period),
             replaced: AtomicBool::new(false),
         }
@@ -123,6 +118,13 @@ impl Notifier {
             warn!(%error, "can't notify systemd: {}", message.replace('\n', " "));
         }
     }
+}
+
+/// Creates the socket that sends. Notifications must never block the service.
+fn unbound() -> io::Result<UnixDatagram> {
+    let socket = UnixDatagram::unbound()?;
+    socket.set_nonblocking(true)?;
+    Ok(socket)
 }
 
 /// Parses a path, or a name in the abstract namespace after `@`.

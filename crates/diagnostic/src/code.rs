@@ -96,6 +96,9 @@ codes! {
     MissingSelector = "GF0410", Warning;
     /// The ListenerSet names a Gateway whose `allowedListeners` don't allow it. It isn't served.
     ListenerSetNotAllowed = "GF0411", Error;
+    /// The address that the Gateway has in a cluster, by its `spec.addresses` or by an annotation for a load balancer.
+    /// Here it listens on another one.
+    ClusterAddress = "GF0412", Info;
     /// The parent that a route or ListenerSet names isn't in the folder. It gets no traffic from that parent, and no
     /// status for it, because the parent's controller writes that status.
     UnknownParent = "GF0501", Error;
@@ -177,6 +180,9 @@ codes! {
     /// A hostname of the route gets no traffic at a listener, because another listener of the same address and port has
     /// a more specific hostname, and the route isn't attached to that one.
     HostnameServedElsewhere = "GF0534", Warning;
+    /// The Service isn't in the folder. The built-in echo backend (`--echo`) answers in its place. Without `--echo` its share of
+    /// the traffic gets 500.
+    ServiceStandIn = "GF0535", Info;
     /// A header match with a value that no request can have, because it begins or ends with a space or a tab, or
     /// contains a control character. The match never succeeds.
     ImpossibleHeaderValue = "GF0546", Warning;
@@ -206,6 +212,12 @@ codes! {
     /// An authority's key is of a type whose signatures gatefold can't verify, such as P-521 or RSA with 1024 bits.
     /// Certificates that it has signed are refused.
     UnverifiableAuthority = "GF0606", Warning;
+    /// The Secret with the certificate isn't in the folder. A certificate of the development CA (`--dev-certificates`) is served
+    /// in its place, which only clients that trust this CA accept. `gatefold ca` shows how to trust it.
+    CertificateStandIn = "GF0607", Info;
+    /// The ConfigMap with the CA certificates isn't in the folder. The development CA (`--dev-certificates`) takes its place for
+    /// built-in echo backends. Nothing is sent to other backends.
+    AuthorityStandIn = "GF0608", Info;
     /// A socket that a listener needs can't be bound. Everything else is served. Binding is retried at growing
     /// intervals.
     BindFailed = "GF0701", Error;

@@ -1,8 +1,10 @@
 //! The addresses of a Gateway (API: `Gateway.spec.addresses`).
 
+mod in_cluster;
+
 use super::Build;
 use super::condition::{Condition, ConditionType, Reason};
-use super::environment::Environment;
+use super::environment::{AddressSharing, Environment, SpecAddresses};
 use super::gateway::GatewayAddress;
 use gatefold_diagnostic::{Code, Diagnostic, Pointer};
 use gatefold_manifest::api::Gateway;
@@ -17,6 +19,36 @@ pub(super) fn assign(
     gateway: &Gateway,
     build: &mut Build<'_>,
 ) -> (Vec<GatewayAddress>, Option<Condition>) {
+    let environment = build.environment;
+    let given = environment.gateway_addresses.get(&gateway.key());
+    let (addresses, problem) = match (given, environment.spec_addresses) {
+        (Some(given), _) => (gateway_addresses(given.iter().copied(), environment), None),
+        (None, SpecAddresses::Replace) => replaced(gateway, build),
+        (None, SpecAddresses::Bind) => requested(gateway, build),
+    };
+    if given.is_some() || environment.spec_addresses == SpecAddresses::Replace {
+        in_cluster::report_replaced(gateway, &addresses, build);
+    }
+    in_cluster::report_annotations(gateway, &addresses, build);
+    (addresses, problem)
+}
+
+/// Returns the addresses of a Gateway whose `spec.addresses` are replaced: one of the pool or, without a pool, the default
+/// ones.
+fn replaced(gateway: &Gateway, build: &mut Build<'_>) -> (Vec<GatewayAddress>, Option<Condition>) {
+    let mut requested = Requested {
+        unnamed: 1,
+        ..Requested::default()
+    };
+    let assigned = from_pool(gateway, &mut requested, build);
+    (
+        gateway_addresses(assigned, build.environment),
+        requested.problem,
+    )
+}
+
+/// Returns the addresses that `spec.addresses` requests, or else the default ones.
+fn requested(gateway: &Gateway, build: &mut Build<'_>) -> (Vec<GatewayAddress>, Option<Condition>) {
     if let Some(refused) = unsupported_type(gateway, build) {
         return (Vec::new(), Some(refused));
     }
@@ -37,16 +69,25 @@ pub(super) fn assign(
         requested.unnamed = 1;
     }
     let assigned = from_pool(gateway, &mut requested, build);
+    let all = requested.named.iter().copied().chain(assigned);
+    (gateway_addresses(all, build.environment), requested.problem)
+}
+
+/// Returns the addresses to bind, each once, with those that the status shows.
+fn gateway_addresses(
+    all: impl IntoIterator<Item = IpAddr>,
+    environment: &Environment,
+) -> Vec<GatewayAddress> {
     let mut addresses: Vec<GatewayAddress> = Vec::new();
-    for bind in requested.named.into_iter().chain(assigned) {
+    for bind in all {
         if !addresses.iter().any(|address| address.bind == bind) {
             addresses.push(GatewayAddress {
                 bind,
-                shown: shown(bind, build.environment),
+                shown: shown(bind, environment),
             });
         }
     }
-    (addresses, requested.problem)
+    addresses
 }
 
 /// The addresses that `spec.addresses` requests.
@@ -67,6 +108,10 @@ fn from_pool(gateway: &Gateway, requested: &mut Requested, build: &mut Build<'_>
     }
     let help = match &build.environment.pool {
         None if requested.named.is_empty() => return default_addresses(build.environment),
+        // A cluster assigns the addresses.
+        None if build.environment.sharing == AddressSharing::Separate => {
+            return default_addresses(build.environment);
+        }
         None => "give gatefold a pool with `--address-pool CIDR`, or give the address a value",
         Some(pool) => {
             let assigned = pool.get(&gateway.key()).cloned().unwrap_or_default();
@@ -113,10 +158,13 @@ fn default_addresses(environment: &Environment) -> Vec<IpAddr> {
 }
 
 /// Returns the addresses that a client can use: the address itself or, for the unspecified address, those that reach
-/// this host.
+/// this host. In a cluster these aren't known before the Gateway is served.
 fn shown(bind: IpAddr, environment: &Environment) -> Vec<IpAddr> {
     if !bind.is_unspecified() {
         return vec![bind];
+    }
+    if environment.sharing == AddressSharing::Separate {
+        return Vec::new();
     }
     let reachable = environment.reachable.iter().copied();
     let fits = reachable.filter(|ip| bind.is_ipv6() == ip.is_ipv6());

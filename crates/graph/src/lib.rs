@@ -18,6 +18,7 @@ mod reference;
 mod reported_object;
 mod reuse;
 pub mod route;
+pub mod stand_in;
 
 pub use backend::endpoints::ServicePortKey;
 pub use environment::Environment;
@@ -59,6 +60,10 @@ pub struct Graph {
     /// not, with the DNS name to resolve (the target of an `ExternalName`, or `name.namespace` and similar names). The reload
     /// resolves them, and rebuilds the graph if the result has changed.
     pub wanted: BTreeMap<ServicePortKey, Wanted>,
+    /// The Secrets that HTTPS listeners refer to and that the folder lacks, if they may have stand-ins, with the names that clients
+    /// use: the hostnames of the listeners and of their routes. A wildcard covers one label. The reload issues the certificates,
+    /// and rebuilds the graph if there are new ones.
+    pub wanted_certificates: BTreeMap<NamespacedName, BTreeSet<String>>,
     /// The problems, except for those that the loader found. Ordered by file and position.
     pub diagnostics: Vec<Diagnostic>,
     /// The ports of Services that routes refer to.
@@ -110,6 +115,9 @@ pub struct Wanted {
     pub external_name: Option<String>,
     /// The port to use with an address from DNS.
     pub port: u16,
+    /// The names of the certificate that the endpoint must present, if a BackendTLSPolicy demands TLS: the policy's hostname, or
+    /// its `subjectAltNames`. `None` in plain text.
+    pub tls: Option<Arc<[String]>>,
 }
 
 /// The state that all parts of the build share.
@@ -162,16 +170,18 @@ pub fn build_after(previous: &Graph, resources: &Resources, environment: &Enviro
     let routes = Routes::build(&previous.routes, builder);
     let ancestors = Ancestors::new(&gateways, &listener_sets, &routes);
     unread_policies.report(&ancestors, &mut build);
-    let backend_tls_policies = build.policies.finish(&ancestors);
     let service_ports = ports.used(routes.iter().flat_map(|it| it.service_ports()));
+    let wanted = wanted(&service_ports, &build.policies);
+    let backend_tls_policies = build.policies.finish(&ancestors);
     Graph {
         controller_names: gateway::controller_names(resources, environment),
         gateway_classes,
+        wanted_certificates: certificate::wanted_certificates(&gateways, &routes),
         gateways,
         listener_sets,
         routes,
         backend_tls_policies,
-        wanted: wanted(&service_ports),
+        wanted,
         diagnostics: ordered_diagnostics(build.diagnostics, &service_ports),
         service_ports,
         basis,
@@ -179,9 +189,15 @@ pub fn build_after(previous: &Graph, resources: &Resources, environment: &Enviro
     }
 }
 
-fn wanted(ports: &ServicePortNodes) -> BTreeMap<ServicePortKey, Wanted> {
+fn wanted(
+    ports: &ServicePortNodes,
+    policies: &BackendTlsPolicies<'_>,
+) -> BTreeMap<ServicePortKey, Wanted> {
     let wanted = ports.iter().filter_map(|(key, node)| {
-        let wanted = node.wanted.clone()?;
+        let wanted = Wanted {
+            tls: policies.certificate_names(&key.0, node.port_name()),
+            ..node.wanted.clone()?
+        };
         Some((key.clone(), wanted))
     });
     wanted.collect()

@@ -11,6 +11,7 @@ use super::route::{RouteKind, RouteNode, RouteNodes};
 use crate::backend::endpoints::{ServicePortKey, ServicePortNodes, ServicePorts};
 use crate::ordered::Follow;
 use crate::policy::protection::Protections;
+use crate::stand_in::StandIns;
 use gatefold_dataplane::path_normalization::PathNormalization;
 use gatefold_manifest::api::{NamespacedName, Object, PolicyTargetKind};
 use gatefold_manifest::{Invalidates, Kind, Resources};
@@ -27,6 +28,7 @@ pub(super) struct Basis {
     path_normalization: PathNormalization,
     system_authorities: Option<Arc<[CertificateDer<'static>]>>,
     discovered: Arc<BTreeMap<ServicePortKey, Vec<SocketAddr>>>,
+    stand_ins: StandIns,
     protections: Arc<Protections>,
 }
 
@@ -42,6 +44,7 @@ impl Basis {
             path_normalization: environment.path_normalization,
             system_authorities: environment.system_authorities.clone(),
             discovered: environment.discovered.clone(),
+            stand_ins: environment.stand_ins.clone(),
             protections,
         }
     }
@@ -59,8 +62,12 @@ impl Basis {
                 && self.system_authorities == now.system_authorities
                 && self.path_normalization == now.path_normalization
                 && self.controller_name == now.controller_name
+                && self.stand_ins.authority() == now.stand_ins.authority()
                 && now.protections.same_listeners(&self.protections),
-            endpoints: unchanged(Invalidates::Endpoints) && self.discovered == now.discovered,
+            endpoints: unchanged(Invalidates::Endpoints)
+                && self.discovered == now.discovered
+                && self.stand_ins.services == now.stand_ins.services
+                && self.stand_ins.echo == now.stand_ins.echo,
         }
     }
 }

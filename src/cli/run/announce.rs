@@ -1,8 +1,26 @@
 //! Log lines about the start and the end of the daemon.
 
+use crate::cli::stand_in_args::StandInArgs;
 use crate::reload::{ListenerState, Published};
 use gatefold_diagnostic::Severity;
 use tracing::{info, warn};
+
+/// Logs what stands in for objects that the folder lacks, since that isn't for production.
+pub(super) fn announce_stand_ins(args: &StandInArgs) {
+    if args.echo {
+        info!("built-in echo backends answer for Services without endpoints (--echo)");
+    }
+    if args.dev_certificates {
+        warn!(
+            "certificates of the development CA are served for Secrets that aren't in the folder (--dev-certificates)"
+        );
+    }
+    if args.dev_allow_auth {
+        warn!(
+            "routes that a policy protects are served without protection, because gatefold can't enforce it (--dev-allow-auth)"
+        );
+    }
+}
 
 /// Logs which listeners are served on which sockets.
 pub(super) fn announce(published: &Published) {

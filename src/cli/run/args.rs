@@ -31,9 +31,6 @@ pub(in crate::cli) struct RunArgs {
     /// How the manifests are interpreted.
     #[command(flatten)]
     pub(super) manifests: ManifestArgs,
-    /// Serves Services without endpoints from a built-in echo backend.
-    #[arg(long, env = "GATEFOLD_ECHO", value_parser = FalseyValueParser::new())]
-    pub(super) echo: bool,
     /// Only checks the folders, as `gatefold check` does.
     #[arg(long, env = "GATEFOLD_CHECK", value_parser = FalseyValueParser::new())]
     pub(super) check: bool,
@@ -70,20 +67,25 @@ pub(in crate::cli) struct RunArgs {
     /// Number of threads that serve requests; by default one per processor.
     #[arg(long, value_name = "N", env = "GATEFOLD_THREADS")]
     pub(super) threads: Option<NonZeroUsize>,
+    /// Whether the table of `gatefold dev` is printed.
+    #[arg(skip)]
+    pub(super) prints_table: bool,
 }
 
 impl RunArgs {
+    /// Sets what `gatefold dev` sets, unless flags say otherwise.
+    pub(super) fn for_development(&mut self) {
+        self.manifests.for_development();
+        self.prints_table = true;
+        // The table shows what the log would repeat.
+        self.log_level.get_or_insert_with(|| "warn".to_owned());
+    }
+
     /// The settings for reloads.
     pub(super) fn settings(&self, roots: Vec<PathBuf>) -> Settings {
         Settings {
             roots,
-            controller_name: self.manifests.controller_name.clone(),
-            addresses: self.manifests.address.clone(),
-            address_pool: self.manifests.address_pool,
-            port_map: self.manifests.port_map(),
-            ignored_policies: self.manifests.ignore_policy.clone(),
-            path_normalization: self.manifests.path_normalization(),
-            ..Settings::default()
+            ..self.manifests.settings()
         }
     }
 

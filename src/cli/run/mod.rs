@@ -7,6 +7,7 @@ mod admin_task;
 mod announce;
 mod args;
 mod descriptor_budget;
+mod dev_table;
 mod signals;
 mod status_messages;
 mod successor;
@@ -25,7 +26,7 @@ use crate::telemetry;
 use crate::unix_socket::SocketFile;
 use crate::watch::{Wake, WakeSender, WatchMode};
 use admin_task::AdminTask;
-use announce::{announce, announce_end};
+use announce::{announce, announce_end, announce_stand_ins};
 use anyhow::Context as _;
 use arc_swap::ArcSwap;
 use descriptor_budget::DescriptorBudget;
@@ -70,6 +71,12 @@ pub(super) fn run(mut args: RunArgs) -> Result<ExitCode, Error> {
     outcome
 }
 
+/// `gatefold dev`: like [`run`], with everything that a cluster would add.
+pub(super) fn dev(mut args: RunArgs) -> Result<ExitCode, Error> {
+    args.for_development();
+    run(args)
+}
+
 async fn serve(
     args: RunArgs,
     roots: Vec<PathBuf>,
@@ -85,6 +92,11 @@ async fn serve(
         .admin(args.admin.clone(), args.admin_allow_remote)
         .await?;
     let grace = Duration::from_secs(args.drain_timeout);
+    let table = args
+        .prints_table
+        .then(|| args.manifests.stand_ins.authority_file());
+    let table = table.transpose()?;
+    announce_stand_ins(&args.manifests.stand_ins);
     let (mut reload, view) = prepare(args, roots, wakes, &mut takeover, state.clone())?;
     let published = reload.published();
     let (requests, sockets_requests) = mpsc::channel(1);
@@ -105,6 +117,10 @@ async fn serve(
         announce(&published.load());
         let (rounds, state) = (reload.rounds(), state.clone());
         let notifier = notifier.clone();
+        if let Some(authority) = table {
+            let (published, rounds) = (published.clone(), rounds.clone());
+            tokio::spawn(dev_table::print_changes(published, rounds, authority));
+        }
         tokio::spawn(status_messages::send(notifier, published, rounds, state));
     }
     let upgrade_socket = takeover.serve(handover)?;
@@ -164,8 +180,8 @@ fn prepare(
         named_sockets,
         ..args.settings(roots)
     };
-    let (backends, echo) = (args.manifests.backend, args.echo);
-    let reload = Reload::new(settings, backends, echo, wakes, sockets, snapshot);
+    let sources = args.manifests.stand_ins.sources(args.manifests.backend)?;
+    let reload = Reload::new(settings, sources, wakes, sockets, snapshot);
     let published = reload.published();
     admin::register(&mut registry, published.clone());
     telemetry::register(&mut registry);

@@ -1,45 +1,125 @@
-//! Endpoints that are not in the folder: `--backend`, DNS, and the built-in echo backends.
+//! What is not in the folder: endpoints (`--backend`, DNS, the built-in echo backends) and stand-ins for certificates.
 //!
-//! In: the Services for which the graph found no endpoints. Out: the addresses that are known so far. A reload never waits
-//! for DNS: names are resolved in the background, and a changed answer triggers a reload.
+//! In: the Services for which the graph found no endpoints, and the Secrets that it lacks. Out: what is known so far. A reload
+//! never waits for DNS: names are resolved in the background, and a changed answer triggers a reload.
 
+mod assumed;
+mod certificates;
 mod fixed_backend;
 mod names;
 
+pub(crate) use certificates::CertificateSource;
 pub(crate) use fixed_backend::FixedBackend;
 
 use crate::echo::EchoServices;
 use crate::watch::WakeSender;
-use gatefold_graph::Wanted;
+use certificates::StandInPairs;
+use gatefold_graph::stand_in::{StandInServices, StandIns};
+use gatefold_graph::{Graph, Wanted};
 use gatefold_manifest::api::NamespacedName;
 use names::Names;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 /// A Service's port.
 type ServicePort = (NamespacedName, u16);
 
-/// Finds endpoints that are not in the folder.
+/// Where to look for what is not in the folder.
+#[derive(Debug, Default)]
+pub struct Sources {
+    /// `--backend`.
+    pub fixed: Vec<FixedBackend>,
+    /// `--echo`.
+    pub echo: bool,
+    /// `--dev-certificates`.
+    pub certificates: Option<CertificateSource>,
+}
+
+/// What was found outside the folder.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Found {
+    /// The addresses of Services.
+    pub endpoints: Arc<BTreeMap<ServicePort, Vec<SocketAddr>>>,
+    /// What stands in for objects that the folder lacks.
+    pub stand_ins: StandIns,
+}
+
+impl Sources {
+    /// The Services that exist although the folder doesn't contain them.
+    pub fn services(&self) -> StandInServices {
+        if self.echo {
+            return StandInServices::All;
+        }
+        let named = self.fixed.iter().map(|fixed| fixed.service.clone());
+        let named: BTreeSet<NamespacedName> = named.collect();
+        if named.is_empty() {
+            StandInServices::None
+        } else {
+            StandInServices::Named(Arc::new(named))
+        }
+    }
+}
+
+/// Finds what is not in the folder.
 pub struct Discovery {
     fixed: Vec<FixedBackend>,
+    services: StandInServices,
     echo: Option<EchoServices>,
+    certificates: Option<CertificateSource>,
     names: Names,
 }
 
 impl Discovery {
     /// Creates a discovery that sends a wake-up to `wakes` when an address has changed. Must be called within a Tokio runtime.
-    pub fn new(fixed: Vec<FixedBackend>, echo: bool, wakes: WakeSender) -> Self {
+    pub fn new(sources: Sources, wakes: WakeSender) -> Self {
         Discovery {
-            fixed,
-            echo: echo.then(EchoServices::default),
+            services: sources.services(),
+            echo: sources.echo.then(EchoServices::default),
+            fixed: sources.fixed,
+            certificates: sources.certificates,
             names: Names::new(wakes),
         }
     }
 
-    /// Returns the known addresses of the wanted Services from the first source that applies: `--backend`, DNS, the echo
-    /// backend. Except for an `ExternalName`, the echo backend comes before DNS. A `--backend` with a port also defines a
-    /// Service that is not in the folder, without addresses until DNS answers.
-    pub async fn find(
+    /// Returns what is known before anything was looked for.
+    pub fn initially(&self) -> Found {
+        self.found(BTreeMap::new(), BTreeSet::new(), Arc::default())
+    }
+
+    /// Returns what is known of the things that a graph wants. The addresses of a Service come from the first source that
+    /// applies: `--backend`, DNS, the echo backend. Except for an `ExternalName`, the echo backend comes before DNS. A `--backend`
+    /// also defines a Service that is not in the folder, without addresses until DNS answers.
+    pub async fn find(&mut self, graph: &Graph) -> Found {
+        let wanted = &graph.wanted;
+        let mut endpoints = self.outside(wanted);
+        let pairs = match &mut self.certificates {
+            Some(source) => source.issue(graph),
+            None => Arc::default(),
+        };
+        let echo = self.start_echo(wanted, &mut endpoints).await;
+        self.found(endpoints, echo, pairs)
+    }
+
+    fn found(
+        &self,
+        endpoints: BTreeMap<ServicePort, Vec<SocketAddr>>,
+        echo: BTreeSet<ServicePort>,
+        pairs: StandInPairs,
+    ) -> Found {
+        let certificates = self.certificates.as_ref();
+        Found {
+            endpoints: Arc::new(endpoints),
+            stand_ins: StandIns {
+                services: self.services.clone(),
+                echo: Arc::new(echo),
+                certificates: certificates.map(|source| source.stand_ins(pairs)),
+            },
+        }
+    }
+
+    /// Returns the addresses from `--backend` and DNS.
+    fn outside(
         &mut self,
         wanted: &BTreeMap<ServicePort, Wanted>,
     ) -> BTreeMap<ServicePort, Vec<SocketAddr>> {
@@ -62,18 +142,36 @@ impl Discovery {
             }
         }
         self.names.retain(&queried);
-        if let Some(echo) = &mut self.echo {
-            let missing = wanted.keys().filter(|key| !found.contains_key(*key));
-            let missing: BTreeSet<ServicePort> = missing.cloned().collect();
-            echo.start(missing.iter().map(|key| (key.clone(), key.1)))
-                .await;
-            for (key, address) in echo.addresses() {
-                if missing.contains(key) {
-                    found.insert(key.clone(), vec![address]);
-                }
+        found
+    }
+
+    /// Starts echo backends for the wanted ports without addresses, and adds their addresses. Returns these ports.
+    async fn start_echo(
+        &mut self,
+        wanted: &BTreeMap<ServicePort, Wanted>,
+        endpoints: &mut BTreeMap<ServicePort, Vec<SocketAddr>>,
+    ) -> BTreeSet<ServicePort> {
+        let Some(echo) = &mut self.echo else {
+            return BTreeSet::new();
+        };
+        let missing = wanted
+            .iter()
+            .filter(|(key, _)| !endpoints.contains_key(*key));
+        let mut backends = BTreeMap::new();
+        for (key, wanted) in missing {
+            let source = self.certificates.as_mut();
+            let certificate = source.and_then(|source| source.for_echo(wanted.tls.as_deref()?));
+            backends.insert(key.clone(), certificate);
+        }
+        echo.start(&backends).await;
+        let mut started = BTreeSet::new();
+        for (key, address) in echo.addresses() {
+            if backends.contains_key(key) {
+                endpoints.insert(key.clone(), vec![address]);
+                started.insert(key.clone());
             }
         }
-        found
+        started
     }
 
     fn fixed_targets(&self) -> Vec<(ServicePort, String, u16)> {
@@ -87,9 +185,9 @@ impl Discovery {
     }
 
     /// Ends the echo backends that the snapshot in force does not use.
-    pub fn retain(&mut self, used: &BTreeMap<ServicePort, Vec<SocketAddr>>) {
+    pub fn retain(&mut self, used: &Found) {
         if let Some(echo) = &mut self.echo {
-            echo.retain(&used.keys().cloned().collect());
+            echo.retain(&used.stand_ins.echo);
         }
     }
 
@@ -130,45 +228,49 @@ fn service_names(service: &NamespacedName) -> Vec<String> {
 mod tests {
     use super::*;
 
-    #[tokio::test]
-    async fn an_ip_address_needs_no_dns() {
-        let fixed = "shop/cart=127.0.0.9:3000".parse().expect("well formed");
+    fn key() -> ServicePort {
+        (NamespacedName::new("shop", "cart"), 80)
+    }
+
+    /// What a discovery with these flags finds at once for the port [`key`], if it is wanted.
+    async fn find(backend: &str, echo: bool, is_wanted: bool) -> Found {
+        let sources = Sources {
+            fixed: vec![backend.parse().expect("well formed")],
+            echo,
+            certificates: None,
+        };
         let (wakes, _receiver) = crate::watch::wake_channel();
-        let mut discovery = Discovery::new(vec![fixed], false, wakes);
-        let key = (NamespacedName::new("shop", "cart"), 80);
         let wanted = Wanted {
             external_name: None,
             port: 80,
+            tls: None,
         };
-        let found = discovery.find(&[(key.clone(), wanted)].into()).await;
-        assert_eq!(found[&key], [SocketAddr::from(([127, 0, 0, 9], 3000))]);
+        let graph = Graph {
+            wanted: is_wanted.then_some((key(), wanted)).into_iter().collect(),
+            ..Graph::default()
+        };
+        Discovery::new(sources, wakes).find(&graph).await
+    }
+
+    #[tokio::test]
+    async fn an_ip_address_needs_no_dns() {
+        let found = find("shop/cart=127.0.0.9:3000", false, true).await;
+        let expected = SocketAddr::from(([127, 0, 0, 9], 3000));
+        assert_eq!(found.endpoints[&key()], [expected]);
     }
 
     #[tokio::test]
     async fn a_name_without_an_answer_is_no_endpoint_and_does_not_hide_the_echo_backend() {
-        let key = (NamespacedName::new("shop", "cart"), 80);
-        let wanted = Wanted {
-            external_name: None,
-            port: 80,
-        };
         for echo in [false, true] {
-            let fixed = "shop/cart:80=nowhere.invalid:3000".parse();
-            let (wakes, _receiver) = crate::watch::wake_channel();
-            let mut discovery = Discovery::new(vec![fixed.expect("well formed")], echo, wakes);
-            let found = discovery
-                .find(&[(key.clone(), wanted.clone())].into())
-                .await;
-            assert_eq!(found.contains_key(&key), echo, "{found:?}");
+            let found = find("shop/cart:80=nowhere.invalid:3000", echo, true).await;
+            assert_eq!(found.endpoints.contains_key(&key()), echo, "{found:?}");
+            assert_eq!(found.stand_ins.echo.contains(&key()), echo, "{found:?}");
         }
     }
 
     #[tokio::test]
     async fn a_fixed_backend_that_is_not_in_the_folder_exists_before_dns_answers() {
-        let fixed = "shop/cart:80=nowhere.invalid:3000".parse();
-        let (wakes, _receiver) = crate::watch::wake_channel();
-        let mut discovery = Discovery::new(vec![fixed.expect("well formed")], false, wakes);
-        let found = discovery.find(&BTreeMap::new()).await;
-        let key = (NamespacedName::new("shop", "cart"), 80);
-        assert_eq!(found, [(key, vec![])].into());
+        let found = find("shop/cart:80=nowhere.invalid:3000", false, false).await;
+        assert_eq!(*found.endpoints, [(key(), vec![])].into());
     }
 }

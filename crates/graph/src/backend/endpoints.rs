@@ -34,8 +34,8 @@ pub(crate) type ServicePortNodes = HashMap<ServicePortKey, Arc<ServicePortNode>>
 /// A Service's port, resolved.
 #[derive(Debug, PartialEq)]
 pub(crate) struct ServicePortNode {
-    /// The Service. `None` if only the environment knows it.
-    service: Option<Same<Service>>,
+    /// The Service, and the name of the port. `None` if only the environment knows it.
+    service: Option<(Same<Service>, String)>,
     /// The ready endpoints, sorted, without duplicates.
     pub endpoints: Arc<[SocketAddr]>,
     /// The port's `appProtocol`, if it is set.
@@ -44,6 +44,13 @@ pub(crate) struct ServicePortNode {
     pub wanted: Option<Wanted>,
     /// Problems with the endpoints.
     pub findings: Vec<Diagnostic>,
+}
+
+impl ServicePortNode {
+    /// The name of the port. Empty if it has none.
+    pub fn port_name(&self) -> &str {
+        self.service.as_ref().map_or("", |(_, port)| port)
+    }
 }
 
 /// An object that is compared by identity.
@@ -119,7 +126,7 @@ impl<'a> ServicePorts<'a> {
                 Some(port) => Some((service, port)),
                 None => return false,
             },
-            None if self.environment.discovered.contains_key(key) => None,
+            None if self.environment.has_service(key) => None,
             None => return false,
         };
         Arc::ptr_eq(before, &self.look_up(key, port))
@@ -147,7 +154,14 @@ impl<'a> ServicePorts<'a> {
         let mut findings = Vec::new();
         let in_folder = port.and_then(|port| self.in_folder(index, port, &mut findings));
         let discovered = self.environment.discovered.get(key);
-        let wanted = port.filter(|_| in_folder.is_none()).map(wanted);
+        let wanted = match port {
+            Some(port) => in_folder.is_none().then(|| wanted(port)),
+            None => Some(Wanted {
+                external_name: None,
+                port: key.1,
+                tls: None,
+            }),
+        };
         if let (Some(port), true, None) = (port, wanted.is_some(), discovered) {
             findings.push(no_endpoints(key, port));
         }
@@ -157,7 +171,7 @@ impl<'a> ServicePorts<'a> {
         addresses.sort_unstable();
         addresses.dedup();
         ServicePortNode {
-            service: port.map(|(service, _)| Same(service.clone())),
+            service: port.map(|(service, port)| (Same(service.clone()), port.name.clone())),
             endpoints: addresses.into(),
             app_protocol: port
                 .and_then(|port| index.app_protocol(port))
@@ -302,6 +316,7 @@ fn wanted((service, port): FoundPort<'_>) -> Wanted {
     Wanted {
         external_name,
         port: number,
+        tls: None,
     }
 }
 

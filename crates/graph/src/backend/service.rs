@@ -7,10 +7,12 @@ use crate::condition::{Problem, Reason};
 use crate::policy::backend_tls::BackendTlsNode;
 use crate::reference::UnresolvedReference;
 use crate::route::TargetNode;
+use crate::stand_in::StandInServices;
 use crate::{Build, name_pointer};
 use gatefold_dataplane::backend::HttpVersion;
 use gatefold_diagnostic::{Code, Diagnostic, Pointer};
 use gatefold_manifest::api::{NamespacedName, PolicyTargetKind, Service, ServiceSpec};
+use std::net::SocketAddr;
 
 /// Resolves a reference to the Service `key`.
 pub(super) fn resolve<'a>(
@@ -25,13 +27,13 @@ pub(super) fn resolve<'a>(
     // All references to the Service share the texts of its own key.
     let service = port.map_or(service, |(found, _)| (found.key(), number));
     let node = references.ports.look_up(&service, port);
-    if port.is_none() && node.endpoints.is_empty() {
-        let finding = no_address(at, &service.0);
-        build.diagnostics.push(finding);
+    if port.is_none() {
+        let finding = outside_the_folder(at, &service, &node.endpoints, build);
+        build.diagnostics.extend(finding);
     }
     let app_protocol = node.app_protocol.as_deref();
     let required = references.version;
-    let (version, tls) = protocol(at, (&service.0, port), (app_protocol, required), build)?;
+    let (version, tls) = protocol(at, (&service, port), (app_protocol, required), build)?;
     references.resolved.push(service.clone());
     if let Some(refusal) = protection(&service.0, port, build) {
         return Err(refusal);
@@ -68,9 +70,7 @@ fn service_port<'a>(
 ) -> Result<Option<FoundPort<'a>>, BackendRefusal> {
     let service = match build.resolve::<ServiceSpec>(at.subject.referrer(), at.reference.into()) {
         Ok(service) => service,
-        Err(UnresolvedReference::NotFound(_))
-            if build.environment.discovered.contains_key(wanted) =>
-        {
+        Err(UnresolvedReference::NotFound(_)) if build.environment.has_service(wanted) => {
             return Ok(None);
         }
         Err(unresolved) => return Err(at.unresolved(unresolved)),
@@ -86,27 +86,49 @@ fn service_port<'a>(
     })
 }
 
-/// Reports that DNS has no address yet for the host of a `--backend`.
-fn no_address(at: &BackendReference<'_>, key: &NamespacedName) -> Diagnostic {
-    let message =
-        format!("DNS has no address yet for the host that `--backend` names for Service {key}");
+/// Reports who answers for a Service that isn't in the folder. `None` if `--backend` gives it an address.
+fn outside_the_folder(
+    at: &BackendReference<'_>,
+    service: &ServicePortKey,
+    endpoints: &[SocketAddr],
+    build: &Build<'_>,
+) -> Option<Diagnostic> {
+    let (key, stand_ins) = (&service.0, &build.environment.stand_ins);
+    if stand_ins.echo.contains(service) {
+        let message =
+            format!("Service {key} isn't in the folder; the built-in echo backend answers for it");
+        return Some(at.finding(Code::ServiceStandIn, (at.pointer)(), message));
+    }
+    let message = match stand_ins.services {
+        _ if !endpoints.is_empty() => return None,
+        StandInServices::All => {
+            format!("no echo backend answers yet for Service {key}, which isn't in the folder")
+        }
+        StandInServices::None | StandInServices::Named(_) => {
+            format!("DNS has no address yet for the host that `--backend` names for Service {key}")
+        }
+    };
     let finding = at.finding(Code::NoEndpoints, (at.pointer)(), message);
-    finding.caption("its share of the traffic gets 503")
+    Some(finding.caption("its share of the traffic gets 503"))
 }
 
 /// Returns the protocol of the port's endpoints. If the port requires TLS, plain text is never used: without a policy, it is
 /// unknown which authorities to trust (GEP-1911, on `kubernetes.io/wss`).
 fn protocol<'a>(
     at: &BackendReference<'_>,
-    (key, port): (&NamespacedName, Option<FoundPort<'a>>),
+    (service, port): (&ServicePortKey, Option<FoundPort<'a>>),
     (app_protocol, required): (Option<&str>, Option<HttpVersion>),
     build: &Build<'a>,
 ) -> Result<(HttpVersion, BackendTlsNode), BackendRefusal> {
-    let Some(port) = port else {
-        let version = required.unwrap_or(HttpVersion::Http1);
-        return Ok((version, build.policies.of(key, "")));
+    let port_name = port.map_or("", |(_, port)| &port.name);
+    let tls = if build.environment.stand_ins.echo.contains(service) {
+        build.policies.of_echo(&service.0, port_name)
+    } else {
+        build.policies.of(&service.0, port_name)
     };
-    let tls = build.policies.of(key, &port.1.name);
+    let Some(port) = port else {
+        return Ok((required.unwrap_or(HttpVersion::Http1), tls));
+    };
     let name = app_protocol.unwrap_or_default();
     match AppProtocol::named(app_protocol) {
         None => Err(unsupported_protocol(at, port, name)),

@@ -1,13 +1,17 @@
 //! The certificates of an HTTPS listener (API: `ListenerTLSConfig.certificateRefs`).
 
 use super::CertificateReference;
-use crate::Build;
 use crate::condition::{Problem, Reason};
-use crate::listener::ListenerAt;
-use crate::reference::{ReferenceField, ReferenceScope};
+use crate::gateway::GatewayNodes;
+use crate::listener::{ListenerAt, ListenerId};
+use crate::reference::{ReferenceField, ReferenceScope, UnresolvedReference};
+use crate::route::Routes;
+use crate::{Build, gateway};
+use gatefold_dataplane::SocketKey;
 use gatefold_diagnostic::Code;
-use gatefold_manifest::api::SecretFields;
+use gatefold_manifest::api::{NamespacedName, SecretFields};
 use rustls::sign::CertifiedKey;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 const CERTIFICATE_REFS: ReferenceField = ReferenceField {
@@ -21,14 +25,24 @@ const CERTIFICATE_REFS: ReferenceField = ReferenceField {
     not_found: (Code::CertificateNotFound, Reason::InvalidCertificateRef),
 };
 
-/// Returns the certificates that can be served, in the order of the manifest. Problems with the others go to `problems`.
+/// The certificates of a listener.
+#[derive(Debug, Default)]
+pub(crate) struct ListenerCertificates {
+    /// The certificates that can be served, in the order of the manifest.
+    pub served: Vec<Arc<CertifiedKey>>,
+    /// The Secrets that aren't in the folder and may have stand-ins, whether there are some yet or not.
+    pub missing: Vec<NamespacedName>,
+}
+
+/// Returns the certificates of a listener that listens on `sockets`. Problems with the others go to `problems`.
 ///
 /// A ListenerSet needs its own ReferenceGrant: it doesn't inherit that of its Gateway (API: `ReferenceGrant`, `ListenerSet`).
 pub(crate) fn certificates(
     at: ListenerAt<'_>,
+    sockets: &[SocketKey],
     problems: &mut Vec<Problem>,
     build: &mut Build<'_>,
-) -> Vec<Arc<CertifiedKey>> {
+) -> ListenerCertificates {
     let tls = at.listener.tls.as_ref();
     let references = tls.map_or(&[][..], |tls| &tls.certificate_refs);
     if references.is_empty() {
@@ -41,18 +55,112 @@ pub(crate) fn certificates(
         build.diagnostics.push(finding);
     }
     let list = at.pointer().key("tls").key("certificateRefs");
-    let references = references.iter().enumerate();
-    let certificates = references.filter_map(|(index, reference)| {
+    let mut certificates = ListenerCertificates::default();
+    for (index, reference) in references.iter().enumerate() {
         let reference = CertificateReference {
             subject: at.owner,
             field: &CERTIFICATE_REFS,
             reference: reference.into(),
             pointer: list.index(index),
         };
-        let certificate = reference.load::<SecretFields>(problems, build)?;
-        Some(certificate.certified_key.clone())
-    });
-    certificates.collect()
+        let certificate = match missing_secret(&reference, build) {
+            Some(secret) => {
+                let stand_in = stand_in(&reference, &secret, sockets, build);
+                certificates.missing.push(secret);
+                stand_in.map_err(|problem| problems.push(problem)).ok()
+            }
+            None => {
+                let loaded = reference.load::<SecretFields>(problems, build);
+                loaded.map(|it| it.certified_key.clone())
+            }
+        };
+        certificates.served.extend(certificate);
+    }
+    certificates
+}
+
+/// Returns the Secret that a reference names, if the folder lacks it and it may have a stand-in.
+fn missing_secret(at: &CertificateReference<'_>, build: &Build<'_>) -> Option<NamespacedName> {
+    build.environment.stand_ins.certificates.as_ref()?;
+    let referrer = at.subject.referrer();
+    match build.resolve::<SecretFields>(referrer, at.reference) {
+        Err(UnresolvedReference::NotFound(_)) => Some(at.reference.key(referrer)),
+        Ok(_) | Err(UnresolvedReference::UnsupportedKind | UnresolvedReference::NotPermitted) => {
+            None
+        }
+    }
+}
+
+/// Returns the stand-in for a Secret, or why there is none.
+fn stand_in(
+    at: &CertificateReference<'_>,
+    secret: &NamespacedName,
+    sockets: &[SocketKey],
+    build: &mut Build<'_>,
+) -> Result<Arc<CertifiedKey>, Problem> {
+    let stand_ins = build.environment.stand_ins.certificates.as_ref();
+    let exposed = sockets
+        .iter()
+        .find(|socket| stand_ins.is_some_and(|it| !it.exposure.permits(socket.address.ip())));
+    let refusal = match (stand_ins.and_then(|it| it.pairs.get(secret)), exposed) {
+        (Some(pair), None) => {
+            let message = format!(
+                "Secret {secret} isn't in the folder; a certificate of the development CA stands in for it"
+            );
+            let finding = at.finding(Code::CertificateStandIn, message);
+            build.diagnostics.push(finding);
+            return Ok(pair.clone());
+        }
+        (_, Some(socket)) => format!(
+            "Secret {secret} isn't in the folder, and no development certificate is served on {}, which isn't a loopback address",
+            socket.address
+        ),
+        (None, None) => format!(
+            "Secret {secret} isn't in the folder, and no development certificate could be issued"
+        ),
+    };
+    let mut finding = at.finding(Code::CertificateNotFound, refusal.clone());
+    if exposed.is_some() {
+        finding = finding.help(
+            "use a loopback address (`--address 127.0.0.1`), or permit it with `--dev-certificates-allow-remote`",
+        );
+    }
+    build.diagnostics.push(finding);
+    Err(Problem::new(Reason::InvalidCertificateRef, refusal))
+}
+
+/// Returns the Secrets that the listeners of a graph need stand-ins for, with the names that clients use.
+pub(crate) fn wanted_certificates(
+    gateways: &GatewayNodes,
+    routes: &Routes,
+) -> BTreeMap<NamespacedName, BTreeSet<String>> {
+    let mut wanted: BTreeMap<NamespacedName, BTreeSet<String>> = BTreeMap::new();
+    let mut names_of: BTreeMap<ListenerId, &[NamespacedName]> = BTreeMap::new();
+    for (id, listener) in gateway::listeners(gateways) {
+        for secret in &listener.missing_secrets {
+            let names = wanted.entry(secret.clone()).or_default();
+            names.extend(listener.hostname.as_ref().map(ToString::to_string));
+        }
+        if !listener.missing_secrets.is_empty() {
+            names_of.insert(id, &listener.missing_secrets);
+        }
+    }
+    if wanted.is_empty() {
+        return wanted;
+    }
+    let parents = routes.iter().flat_map(|route| route.parents());
+    for attachment in parents.flat_map(|parent| &parent.attachments) {
+        for secret in names_of
+            .get(&attachment.listener)
+            .into_iter()
+            .copied()
+            .flatten()
+        {
+            let names = wanted.entry(secret.clone()).or_default();
+            names.extend(attachment.hostnames.iter().map(ToString::to_string));
+        }
+    }
+    wanted
 }
 
 fn no_certificate(at: ListenerAt<'_>, build: &mut Build<'_>) -> Problem {

@@ -14,6 +14,7 @@ mod loaded;
 mod pem;
 mod tls_secret;
 
+pub(crate) use listener_tls::wanted_certificates;
 pub(crate) use loaded::LoadedCertificates;
 pub use tls_secret::Certificate;
 
@@ -118,7 +119,8 @@ impl CertificateReference<'_> {
         build.diagnostics.push(finding);
     }
 
-    fn finding(&self, code: Code, message: String) -> Diagnostic {
+    /// Returns a diagnostic at the reference.
+    pub(crate) fn finding(&self, code: Code, message: String) -> Diagnostic {
         self.subject.finding(code, self.pointer.clone(), message)
     }
 }

@@ -6,6 +6,7 @@ mod reason;
 pub(crate) use problem::Problem;
 pub use reason::Reason;
 
+use gatefold_manifest::api::NamespacedName;
 use std::borrow::Cow;
 use std::fmt;
 
@@ -64,6 +65,20 @@ impl Condition {
             let message = "all references are resolved";
             Condition::holds(RESOLVED_REFS, Reason::ResolvedRefs, message)
         })
+    }
+
+    /// The same for references of which some name Secrets that aren't in the folder and have stand-ins. The message says so.
+    pub(crate) fn resolved_refs_but_for(problems: &[Problem], missing: &[NamespacedName]) -> Self {
+        let condition = Condition::resolved_refs(problems);
+        if missing.is_empty() || condition.status != ConditionStatus::True {
+            return condition;
+        }
+        let missing: Vec<String> = missing.iter().map(ToString::to_string).collect();
+        let message = format!(
+            "certificates of the development CA stand in for missing Secrets: {}",
+            missing.join(", ")
+        );
+        Condition::holds(condition.kind, condition.reason, message)
     }
 
     fn failing(kind: ConditionType, problems: &[Problem]) -> Option<Self> {

@@ -6,7 +6,7 @@ use super::node::{GatewayNode, GatewayNodes};
 use crate::certificate::client_certificate;
 use crate::certificate::client_validation::{self, Frontend};
 use crate::condition::{self, Condition, ConditionType, Reason};
-use crate::listener::{self, ListenerNode, ListenerOwner};
+use crate::listener::{self, ListenerContext, ListenerNode, ListenerOwner};
 use crate::{Build, address};
 use gatefold_diagnostic::{Code, Diagnostic, Pointer};
 use gatefold_manifest::api::{Gateway, GatewayDefaultScope};
@@ -25,7 +25,7 @@ pub(crate) fn build(build: &mut Build<'_>) -> (GatewayNodes, ListenerSetNodes) {
     listener::conflict::resolve(&mut nodes, build);
     for (key, node) in &mut nodes {
         node.close_protected(key, &build.protections);
-        node.decide_serving(build.environment);
+        node.decide_serving(key, build.environment);
     }
     (nodes, listener_sets)
 }
@@ -45,7 +45,13 @@ fn node(gateway: &Arc<Gateway>, controller_name: String, build: &mut Build<'_>) 
     let client_certificate = client_certificate::resolve(gateway, &mut unresolved, build);
     let owner = ListenerOwner::Gateway(gateway.clone());
     let indexes = 0..gateway.spec.listeners.len();
-    let listeners = indexes.filter_map(|index| listener::build(&owner, index, &frontend, build));
+    let key = gateway.key();
+    let context = ListenerContext {
+        key: &key,
+        addresses: &addresses,
+        frontend: &frontend,
+    };
+    let listeners = indexes.filter_map(|index| listener::build(&owner, index, context, build));
     let listeners: Vec<ListenerNode> = listeners.collect();
     GatewayNode {
         resource: gateway.clone(),

@@ -140,6 +140,12 @@ fn supported_version() -> Condition {
     )
 }
 
+/// Whether gatefold serves a Gateway, given `--controller-name`.
+pub fn serves(gateway: &Gateway, resources: &Resources, controller_name: Option<&str>) -> bool {
+    let class = controller_in(gateway, resources);
+    controller_name.is_none_or(|ours| class == Some(ours))
+}
+
 /// Returns the controller name under which a Gateway is served, or `None` if another controller serves it.
 pub(super) fn controller_of(gateway: &Gateway, build: &mut Build<'_>) -> Option<String> {
     let class_name = &gateway.spec.gateway_class_name;

@@ -4,7 +4,7 @@
 //! oldest set.
 
 use super::node::{GatewayNode, GatewayNodes};
-use crate::listener::{self, ListenerOwner};
+use crate::listener::{self, ListenerContext, ListenerOwner};
 use crate::reference::Reference;
 use crate::reported_object::ReportedObject;
 use crate::{Build, names_in, suggest};
@@ -139,9 +139,15 @@ fn add_listeners(
     build: &mut Build<'_>,
 ) -> Range<usize> {
     let first = gateway.listeners.len();
+    let key = gateway.resource.key();
     let owner = ListenerOwner::ListenerSet(set.clone());
     for index in 0..set.spec.listeners.len() {
-        let added = listener::build(&owner, index, &gateway.frontend, build);
+        let context = ListenerContext {
+            key: &key,
+            addresses: &gateway.addresses,
+            frontend: &gateway.frontend,
+        };
+        let added = listener::build(&owner, index, context, build);
         gateway.listeners.extend(added);
     }
     first..gateway.listeners.len()

@@ -9,7 +9,7 @@ mod serving;
 
 pub(crate) use build::build;
 pub use gateway_address::GatewayAddress;
-pub use gateway_class::{GatewayClassNode, GatewayClassNodes, SUPPORTED_FEATURES};
+pub use gateway_class::{GatewayClassNode, GatewayClassNodes, SUPPORTED_FEATURES, serves};
 pub(crate) use gateway_class::{build as build_classes, controller_in, controller_names};
 pub use listener_set::{ListenerSetNode, ListenerSetNodes};
 pub use node::{GatewayNode, GatewayNodes};

@@ -31,9 +31,9 @@ impl GatewayNode {
     }
 
     /// Decides which listeners are served. Their conflicts must be known.
-    pub(super) fn decide_serving(&mut self, environment: &Environment) {
+    pub(super) fn decide_serving(&mut self, key: &NamespacedName, environment: &Environment) {
         for listener in &mut self.listeners {
-            listener.decide_serving(&self.addresses, self.refused, environment);
+            listener.decide_serving((key, &self.addresses), self.refused, environment);
         }
         if !self.refused {
             let accepted = accepted(self.own_listeners().map(|listener| {

@@ -6,18 +6,19 @@ use super::owner::ListenerOwner;
 use super::protocol::Protocol;
 use super::route_kinds::supported_kinds;
 use crate::certificate::client_validation::{ClientValidationNode, Frontend, ResolvedValidation};
-use crate::certificate::listener_tls;
+use crate::certificate::listener_tls::{self, ListenerCertificates};
 use crate::condition::{Condition, Problem, Reason};
+use crate::environment::PortSource;
+use crate::gateway::GatewayAddress;
 use crate::{Build, suggest};
 use gatefold_diagnostic::Code;
-use gatefold_manifest::api::FromNamespaces;
-use rustls::sign::CertifiedKey;
+use gatefold_manifest::api::{FromNamespaces, NamespacedName};
 use std::sync::Arc;
 
 /// What TLS adds to a listener.
 #[derive(Default)]
 struct ListenerTls {
-    certificates: Vec<Arc<CertifiedKey>>,
+    certificates: ListenerCertificates,
     client_validation: Option<Arc<ClientValidationNode>>,
     /// Whether clients may be rejected because of their certificates.
     may_reject_clients: bool,
@@ -25,11 +26,22 @@ struct ListenerTls {
     unresolved: Vec<Problem>,
 }
 
+/// What a Gateway decides for its listeners, and for those of its ListenerSets.
+#[derive(Clone, Copy)]
+pub(crate) struct ListenerContext<'g> {
+    /// The Gateway.
+    pub key: &'g NamespacedName,
+    /// Its addresses.
+    pub addresses: &'g [GatewayAddress],
+    /// The validation of client certificates.
+    pub frontend: &'g Frontend,
+}
+
 /// Builds the listener of `owner` at `index`. Returns `None` if there is none.
 pub(crate) fn build(
     owner: &ListenerOwner,
     index: usize,
-    frontend: &Frontend,
+    gateway: ListenerContext<'_>,
     build: &mut Build<'_>,
 ) -> Option<ListenerNode> {
     let listener = owner.listeners().get(index)?;
@@ -44,10 +56,11 @@ pub(crate) fn build(
     let has_filters = unsupported_filters.is_some();
     let refusals = unsupported_protocol.into_iter().chain(unsupported_filters);
     let (supported_kinds, mut unresolved) = supported_kinds(at, protocol, build);
-    let tls = terminate_tls(at, protocol, frontend, build);
+    let tls = terminate_tls(at, protocol, gateway, build);
     let refusals: Vec<Problem> = refusals.chain(tls.refusals).collect();
     unresolved.extend(tls.unresolved);
     warn_of_missing_selector(at, build);
+    let resolved_refs = Condition::resolved_refs_but_for(&unresolved, &tls.certificates.missing);
     Some(ListenerNode {
         name: listener.name.clone(),
         owner: owner.clone(),
@@ -56,7 +69,9 @@ pub(crate) fn build(
         port: listener.port.get(),
         protocol,
         sockets: Vec::new(),
-        certificates: tls.certificates,
+        port_source: PortSource::default(),
+        certificates: tls.certificates.served,
+        missing_secrets: tls.certificates.missing,
         client_validation: tls.client_validation,
         supported_kinds,
         attached_routes: 0,
@@ -66,7 +81,7 @@ pub(crate) fn build(
         closed_sockets: Vec::new(),
         conditions: vec![
             Condition::accepted(&refusals, "the listener is accepted"),
-            Condition::resolved_refs(&unresolved),
+            resolved_refs,
         ],
     })
 }
@@ -74,7 +89,7 @@ pub(crate) fn build(
 fn terminate_tls(
     at: ListenerAt<'_>,
     protocol: Option<Protocol>,
-    frontend: &Frontend,
+    gateway: ListenerContext<'_>,
     build: &mut Build<'_>,
 ) -> ListenerTls {
     let mut tls = ListenerTls::default();
@@ -82,13 +97,19 @@ fn terminate_tls(
         Some(Protocol::Https) => {}
         Some(Protocol::Http) | None => return tls,
     }
-    if let Some(validation) = frontend.of_port(at.listener.port.get()) {
+    if let Some(validation) = gateway.frontend.of_port(at.listener.port.get()) {
         tls.client_validation = validation.validation.clone();
         tls.may_reject_clients = validation.refuses_clients();
         tls.unresolved.extend(validation.problems.iter().cloned());
         tls.refusals.extend(missing_authority(validation));
     }
-    tls.certificates = listener_tls::certificates(at, &mut tls.unresolved, build);
+    let sockets = build.environment.sockets(
+        gateway.key,
+        (&at.owner.key(), &at.listener.name),
+        (at.listener.port.get(), Protocol::Https.transport()),
+        gateway.addresses,
+    );
+    tls.certificates = listener_tls::certificates(at, &sockets, &mut tls.unresolved, build);
     tls
 }
 

@@ -14,11 +14,14 @@ use crate::condition::{self, Condition, ConditionType, Reason};
 use crate::gateway::{self, GatewayNodes};
 use gatefold_dataplane::SocketKey;
 use gatefold_diagnostic::{Code, Diagnostic, Pointer};
-use gatefold_manifest::api::Hostname;
+use gatefold_manifest::api::{Hostname, NamespacedName};
 use std::collections::{BTreeMap, HashMap};
 
+/// A socket and, if no other Gateway can claim it, its Gateway.
+type ClaimedSocket = (Option<NamespacedName>, SocketKey);
+
 /// The claims on each socket.
-pub(super) type ClaimedSockets = HashMap<SocketKey, SocketClaims>;
+pub(super) type ClaimedSockets = HashMap<ClaimedSocket, SocketClaims>;
 
 /// The listeners that have claimed a socket.
 pub(super) struct SocketClaims {
@@ -33,7 +36,7 @@ struct Claim {
     /// `None` for a protocol that isn't served: such a listener claims nothing.
     protocol: Option<Protocol>,
     hostname: Option<Hostname>,
-    sockets: Vec<SocketKey>,
+    sockets: Vec<ClaimedSocket>,
 }
 
 /// The reason why a listener isn't distinct.
@@ -56,7 +59,7 @@ pub(crate) fn resolve(nodes: &mut GatewayNodes, build: &mut Build<'_>) {
             }
             let conflict = claim.sockets.iter().find_map(|socket| {
                 let claims = claimed.get(socket)?;
-                claims.conflict_with(claim, *socket, nodes)
+                claims.conflict_with(claim, socket.1, nodes)
             });
             match conflict {
                 Some(conflict) => {
@@ -80,7 +83,10 @@ fn by_precedence(nodes: &GatewayNodes, build: &Build<'_>) -> Vec<Vec<Claim>> {
             ListenerOwner::ListenerSet(set) => (true, set.age()),
         };
         let addresses = nodes.get(&id.gateway).map_or(&[][..], |it| &it.addresses);
-        let sockets = listener.needed_sockets(addresses, build.environment);
+        let sockets = listener.needed_sockets(&id.gateway, addresses, build.environment);
+        let sharing = build.environment.sharing;
+        let owned = |socket| (sharing.sole_owner(&id.gateway, socket), socket);
+        let sockets = sockets.into_iter().map(owned).collect();
         let claims: &mut Vec<Claim> = objects.entry(precedence).or_default();
         claims.push(Claim {
             listener: id,
@@ -178,11 +184,13 @@ fn add(claimed: &mut ClaimedSockets, claim: &Claim) {
         return;
     };
     for socket in &claim.sockets {
-        let claims = claimed.entry(*socket).or_insert_with(|| SocketClaims {
-            protocol,
-            first: claim.listener.clone(),
-            by_hostname: HashMap::new(),
-        });
+        let claims = claimed
+            .entry(socket.clone())
+            .or_insert_with(|| SocketClaims {
+                protocol,
+                first: claim.listener.clone(),
+                by_hostname: HashMap::new(),
+            });
         let hostname = claim.hostname.clone();
         claims.by_hostname.insert(hostname, claim.listener.clone());
     }

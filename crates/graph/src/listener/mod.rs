@@ -13,7 +13,7 @@ mod protocol;
 mod route_kinds;
 mod serving;
 
-pub(crate) use build::build;
+pub(crate) use build::{ListenerContext, build};
 pub(crate) use listener_at::ListenerAt;
 pub use node::{ListenerId, ListenerNode};
 pub use owner::ListenerOwner;

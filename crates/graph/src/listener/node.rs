@@ -4,6 +4,7 @@ use super::owner::ListenerOwner;
 use super::protocol::Protocol;
 use crate::certificate::client_validation::ClientValidationNode;
 use crate::condition::Condition;
+use crate::environment::PortSource;
 use gatefold_dataplane::SocketKey;
 use gatefold_manifest::Kind;
 use gatefold_manifest::api::{Hostname, Listener, NamespacedName, SectionName};
@@ -41,11 +42,15 @@ pub struct ListenerNode {
     pub port: u16,
     /// Its protocol. `None` if the protocol isn't supported.
     pub protocol: Option<Protocol>,
-    /// The sockets that it needs: one for each address of the Gateway, with `--port-map` applied, or the inherited sockets
-    /// with its name. Empty for a listener that isn't served.
+    /// The sockets that it needs: one for each address of the Gateway, with `--port-map` or the Gateway's own ports applied,
+    /// or the inherited sockets with its name. Empty for a listener that isn't served.
     pub sockets: Vec<SocketKey>,
+    /// Why its sockets have their port.
+    pub port_source: PortSource,
     /// The valid certificates, in the order of the manifest.
     pub certificates: Vec<Arc<CertifiedKey>>,
+    /// The Secrets that it refers to and that aren't in the folder, if they may have stand-ins.
+    pub(crate) missing_secrets: Vec<NamespacedName>,
     /// How the certificates of clients are verified. `None` if no certificate is requested.
     pub client_validation: Option<Arc<ClientValidationNode>>,
     /// The kinds of routes that may attach.
@@ -70,6 +75,11 @@ impl ListenerNode {
     /// Returns the listener as in the manifest.
     pub fn spec(&self) -> Option<&Listener> {
         self.owner.listeners().get(self.index)
+    }
+
+    /// Whether it refers to Secrets that aren't in the folder and may have stand-ins.
+    pub fn serves_stand_ins(&self) -> bool {
+        !self.missing_secrets.is_empty()
     }
 
     /// Returns its name, prefixed with that of its ListenerSet if it belongs to one. The result is unique within the Gateway.

@@ -6,19 +6,22 @@ use crate::condition::{self, Condition, ConditionType, Reason};
 use crate::environment::Environment;
 use crate::gateway::GatewayAddress;
 use gatefold_dataplane::{SocketKey, Transport};
+use gatefold_manifest::api::NamespacedName;
 
 impl ListenerNode {
     /// Decides whether the listener is served. Its conflicts must be known. `gateway_refused` is true if nothing of its
     /// Gateway is served.
     pub(crate) fn decide_serving(
         &mut self,
-        addresses: &[GatewayAddress],
+        (gateway, addresses): (&NamespacedName, &[GatewayAddress]),
         gateway_refused: bool,
         environment: &Environment,
     ) {
         let obstacle = self.obstacle(addresses, gateway_refused);
         self.serving = obstacle.is_none() && !self.has_programmed();
-        let sockets = self.needed_sockets(addresses, environment);
+        let sockets = self.needed_sockets(gateway, addresses, environment);
+        let names = (&self.owner.key(), &self.name);
+        self.port_source = environment.port_source(gateway, names, self.port);
         if self.serving {
             self.sockets = sockets;
         } else if self.refusal.is_some() || self.may_reject_requests {
@@ -30,15 +33,17 @@ impl ListenerNode {
         }
     }
 
-    /// Returns the sockets that the listener needs on the addresses of its Gateway.
+    /// Returns the sockets that the listener needs on the addresses of `gateway`, its Gateway.
     pub(crate) fn needed_sockets(
         &self,
+        gateway: &NamespacedName,
         addresses: &[GatewayAddress],
         environment: &Environment,
     ) -> Vec<SocketKey> {
         let transport = self.protocol.map_or(Transport::Tcp, Protocol::transport);
         let port = (self.port, transport);
-        environment.sockets(&self.owner.key(), &self.name, port, addresses)
+        let owner = self.owner.key();
+        environment.sockets(gateway, (&owner, &self.name), port, addresses)
     }
 
     /// Whether `Programmed` is present already, and thus fails for a more specific reason.

@@ -9,13 +9,13 @@ use super::backend_tls::{AuthoritiesNode, BackendTlsNode, BackendTlsSettings};
 use super::target::{self, NoTarget, TargetedObject, TargetedPart};
 use crate::certificate::{self, CertificateReference};
 use crate::condition::{Condition, Problem, Reason};
-use crate::reference::{Reference, ReferenceField, ReferenceScope};
+use crate::reference::{Reference, ReferenceField, ReferenceScope, UnresolvedReference};
 use crate::reported_object::ReportedObject;
 use crate::{Build, name_pointer};
 use gatefold_diagnostic::{Code, Pointer};
 use gatefold_manifest::api::{
-    BackendTLSPolicy, LocalPolicyTargetReferenceWithSectionName, NamespacedName, PolicyTargetKind,
-    SectionName,
+    BackendTLSPolicy, ConfigMapFields, LocalPolicyTargetReferenceWithSectionName, NamespacedName,
+    PolicyTargetKind, SectionName,
 };
 use rustls_pki_types::ServerName;
 use std::collections::BTreeMap;
@@ -44,7 +44,15 @@ pub struct BackendTlsPolicyNode {
 #[derive(Default)]
 pub(crate) struct BackendTlsPolicies<'a> {
     policies: Vec<AttachedPolicy<'a>>,
-    in_force: Prevailing<(&'a BackendTLSPolicy, BackendTlsNode)>,
+    in_force: Prevailing<(&'a BackendTLSPolicy, PolicySettings)>,
+}
+
+/// The settings of a policy.
+#[derive(Clone)]
+struct PolicySettings {
+    node: BackendTlsNode,
+    /// The settings for built-in echo backends, with the development CA. `None` without `--dev-certificates`.
+    for_echo: Option<Arc<BackendTlsSettings>>,
 }
 
 /// A policy with its targets and its conditions.
@@ -57,10 +65,39 @@ struct AttachedPolicy<'a> {
 impl BackendTlsPolicies<'_> {
     /// Returns the settings for a port of a Service, by the port's name.
     pub fn of(&self, service: &NamespacedName, port: &str) -> BackendTlsNode {
-        let found = self
-            .in_force
-            .in_force(PolicyTargetKind::Service, service, port);
-        found.map_or(BackendTlsNode::Plain, |(_, node)| node.clone())
+        let found = self.settings(service, port);
+        found.map_or(BackendTlsNode::Plain, |found| found.node.clone())
+    }
+
+    /// Returns the settings for a built-in echo backend that serves a port of a Service. The development CA takes the place of the
+    /// policy's authorities; the names are verified as the policy demands.
+    pub fn of_echo(&self, service: &NamespacedName, port: &str) -> BackendTlsNode {
+        match self.settings(service, port) {
+            Some(PolicySettings {
+                for_echo: Some(settings),
+                ..
+            }) => BackendTlsNode::Tls(settings.clone()),
+            found => found.map_or(BackendTlsNode::Plain, |found| found.node.clone()),
+        }
+    }
+
+    /// Returns the names that the certificate of a built-in echo backend needs. `None` if it answers in plain text.
+    pub fn certificate_names(&self, service: &NamespacedName, port: &str) -> Option<Arc<[String]>> {
+        let settings = self.settings(service, port)?.for_echo.as_ref()?;
+        if settings.names.is_empty() {
+            return Some([settings.hostname.as_str().to_owned()].into());
+        }
+        let names = settings.names.iter().filter_map(|name| {
+            let hostname = name.hostname.as_ref().map(|it| it.as_str().to_owned());
+            name.uri.clone().or(hostname)
+        });
+        Some(names.collect())
+    }
+
+    fn settings(&self, service: &NamespacedName, port: &str) -> Option<&PolicySettings> {
+        let kind = PolicyTargetKind::Service;
+        let found = self.in_force.in_force(kind, service, port);
+        found.map(|(_, settings)| settings)
     }
 
     /// Returns a node for each policy, with its ancestors.
@@ -115,7 +152,7 @@ fn settings(
     refused: &mut Vec<Problem>,
     unresolved: &mut Vec<Problem>,
     build: &mut Build<'_>,
-) -> BackendTlsNode {
+) -> PolicySettings {
     let validation = &policy.spec.validation;
     if !policy.spec.options.is_empty() {
         let message = "gatefold has no TLS options; these aren't used".to_owned();
@@ -127,20 +164,30 @@ fn settings(
         Some(set) => well_known(policy, set, refused, build),
         None => listed(policy, unresolved, build),
     };
-    if authorities.is_none() && refused.is_empty() {
+    let dev_authority = build.environment.stand_ins.certificates.as_ref();
+    let dev_authority = dev_authority.map(|it| it.authority.clone());
+    let has_problems = !refused.is_empty() || !unresolved.is_empty();
+    if authorities.is_none() && refused.is_empty() && (dev_authority.is_none() || has_problems) {
         let message = Problem::messages(unresolved);
         refused.push(Problem::new(Reason::NoValidCACertificate, message));
     }
     refused.extend(invalid_server_name(policy, build));
-    match authorities {
-        Some(authorities) if refused.is_empty() => {
-            BackendTlsNode::Tls(Arc::new(BackendTlsSettings {
-                hostname: validation.hostname.clone(),
-                authorities,
-                names: validation.subject_alt_names.clone(),
-            }))
-        }
-        _ => BackendTlsNode::Refused,
+    let with = |authorities: AuthoritiesNode| {
+        Arc::new(BackendTlsSettings {
+            hostname: validation.hostname.clone(),
+            authorities,
+            names: validation.subject_alt_names.clone(),
+        })
+    };
+    let is_accepted = refused.is_empty();
+    PolicySettings {
+        node: match authorities {
+            Some(authorities) if is_accepted => BackendTlsNode::Tls(with(authorities)),
+            _ => BackendTlsNode::Refused,
+        },
+        for_echo: dev_authority
+            .filter(|_| is_accepted)
+            .map(|authority| with(AuthoritiesNode::Listed(vec![authority]))),
     }
 }
 
@@ -202,8 +249,32 @@ fn listed(
             pointer,
         }
     });
-    let authorities = certificate::authorities(references, unresolved, build);
+    let references: Vec<CertificateReference<'_>> = references
+        .filter(|reference| !stands_in(reference, build))
+        .collect();
+    let authorities = certificate::authorities(references.into_iter(), unresolved, build);
     (!authorities.is_empty()).then_some(AuthoritiesNode::Listed(authorities))
+}
+
+/// Whether the development CA takes the place of a ConfigMap that isn't in the folder. Reports it.
+fn stands_in(at: &CertificateReference<'_>, build: &mut Build<'_>) -> bool {
+    let referrer = at.subject.referrer();
+    let is_missing = build.environment.stand_ins.certificates.is_some()
+        && matches!(
+            build.resolve::<ConfigMapFields>(referrer, at.reference),
+            Err(UnresolvedReference::NotFound(_))
+        );
+    if is_missing {
+        let message = format!(
+            "ConfigMap {} isn't in the folder; the development CA takes its place for built-in echo backends",
+            at.reference.key(referrer)
+        );
+        let finding = at.finding(Code::AuthorityStandIn, message);
+        build
+            .diagnostics
+            .push(finding.caption("nothing is sent to other backends"));
+    }
+    is_missing
 }
 
 /// Returns the targets of a policy, with the places of their references.

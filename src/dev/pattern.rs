@@ -1,0 +1,92 @@
+//! Texts that match a regular expression.
+
+use regex_syntax::hir::{Class, Hir, HirKind};
+
+/// The most characters of a text: longer ones don't help anybody.
+const LONGEST: usize = 1_024;
+
+/// Returns a text that matches the whole expression. `None` if the expression is invalid, or matches no text of moderate length.
+pub(super) fn matching_text(expression: &str) -> Option<String> {
+    let hir = regex_syntax::parse(expression).ok()?;
+    let mut text = Vec::new();
+    append(&hir, &mut text)?;
+    String::from_utf8(text).ok()
+}
+
+/// Appends a text that matches `hir`. Assertions such as `^` and `\b` are taken as true, which is the usual case.
+fn append(hir: &Hir, text: &mut Vec<u8>) -> Option<()> {
+    match hir.kind() {
+        HirKind::Empty | HirKind::Look(_) => {}
+        HirKind::Literal(literal) => text.extend_from_slice(&literal.0),
+        HirKind::Class(class) => {
+            let mut utf8 = [0; 4];
+            text.extend_from_slice(character(class)?.encode_utf8(&mut utf8).as_bytes());
+        }
+        HirKind::Repetition(repetition) => {
+            for _ in 0..repetition.min {
+                append(&repetition.sub, text)?;
+            }
+        }
+        HirKind::Capture(capture) => append(&capture.sub, text)?,
+        HirKind::Concat(parts) => {
+            for part in parts {
+                append(part, text)?;
+            }
+        }
+        HirKind::Alternation(branches) => {
+            let before = text.len();
+            branches.iter().find_map(|branch| {
+                text.truncate(before);
+                append(branch, text)
+            })?;
+        }
+    }
+    (text.len() <= LONGEST).then_some(())
+}
+
+/// Returns a character of a class: a lower-case letter or a digit if it has one, else its first one that can be printed.
+fn character(class: &Class) -> Option<char> {
+    let ranges: Vec<(char, char)> = match class {
+        Class::Unicode(class) => class.iter().map(|it| (it.start(), it.end())).collect(),
+        Class::Bytes(class) => {
+            let ranges = class.iter();
+            ranges
+                .map(|it| (it.start().into(), it.end().into()))
+                .collect()
+        }
+    };
+    let contains = |wanted: &char| {
+        ranges
+            .iter()
+            .any(|(from, to)| (from..=to).contains(&wanted))
+    };
+    let preferred = ('a'..='z').chain('0'..='9').find(|it| contains(it));
+    preferred
+        .or_else(|| ('!'..='~').find(|it| contains(it)))
+        .or_else(|| Some(ranges.first()?.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_text_matches_the_expression() {
+        for expression in [
+            "/users/[0-9]+/posts",
+            "^/v[12]/.*$",
+            "/(a|b)/c{3}",
+            r"/\d{4}-\d{2}",
+            "/[^/]+/x",
+            "(?i)/Shop",
+            r"/\bx\b",
+            "",
+        ] {
+            let text = matching_text(expression).expect(expression);
+            let whole = regex::Regex::new(&format!("^(?:{expression})$")).expect("valid");
+            assert!(whole.is_match(&text), "{expression}: {text}");
+        }
+        assert_eq!(matching_text("("), None);
+        assert_eq!(matching_text("a{5000}"), None);
+    }
+}

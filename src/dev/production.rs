@@ -1,0 +1,56 @@
+//! What is missing for production: everything that only stands in for what a cluster would add.
+
+use crate::reload::Published;
+use gatefold_diagnostic::{Code, Diagnostic, summary_line};
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+/// The codes of diagnostics that say that something was replaced or left out for development.
+const REPLACED: [Code; 3] = [
+    Code::AuthorityStandIn,
+    Code::ClusterAddress,
+    Code::IgnoredPolicy,
+];
+
+/// Returns what is missing for production, each kind of thing in one line. Empty if nothing is.
+pub(crate) fn missing_for_production(published: &Published) -> String {
+    let stand_ins = &published.found.stand_ins;
+    let resources = &published.loaded.resources;
+    let mut lines = Vec::new();
+    if let Some(certificates) = &stand_ins.certificates {
+        let secrets = certificates.pairs.keys().map(ToString::to_string);
+        lines.push((
+            "Secrets (certificates of the development CA are served)",
+            secrets.collect(),
+        ));
+    }
+    let services = stand_ins.echo.iter().map(|(service, _)| service);
+    let (without_endpoints, missing): (BTreeSet<_>, BTreeSet<_>) =
+        services.partition(|service| resources.services.contains_key(*service));
+    let names = |services: BTreeSet<_>| -> Vec<String> {
+        services.into_iter().map(ToString::to_string).collect()
+    };
+    lines.push(("Services (echo backends answer)", names(missing)));
+    lines.push((
+        "endpoints of Services (echo backends answer)",
+        names(without_endpoints),
+    ));
+    let mut text = String::new();
+    for (what, names) in lines {
+        if !names.is_empty() {
+            let names: Vec<String> = names;
+            let _ = writeln!(text, "  {what}: {}", names.join(", "));
+        }
+    }
+    for found in published.diagnostics.iter().filter(|it| is_replaced(it)) {
+        let _ = writeln!(text, "  {}", summary_line(found));
+    }
+    if text.is_empty() {
+        return text;
+    }
+    format!("MISSING FOR PRODUCTION\n{text}")
+}
+
+fn is_replaced(found: &Diagnostic) -> bool {
+    REPLACED.contains(&found.code)
+}
