@@ -9,6 +9,7 @@ mod documents;
 mod graph_fixtures;
 mod interfaces;
 mod load;
+mod local;
 mod logging;
 mod manifests;
 mod process;

@@ -1,5 +1,6 @@
 //! The documents and the samples.
 
+mod commands;
 mod documentation;
 mod samples;
 mod walkthrough;

@@ -4,7 +4,7 @@ use crate::support::client;
 use crate::support::daemon::Daemon;
 use crate::support::folder::Folder;
 use crate::support::manifests::{condition, gateway, gateway_named, route, service};
-use crate::support::network::own_address;
+use crate::support::network::{own_address, own_pool};
 use serde_json::Value;
 use std::net::{IpAddr, SocketAddr};
 
@@ -33,22 +33,13 @@ fn address(daemon: &Daemon, gateway: &str) -> IpAddr {
         .unwrap_or_else(|| panic!("no address: {object:#}"))
 }
 
-/// A range of sixteen loopback addresses that no other test uses.
-fn pool() -> String {
-    let IpAddr::V4(ip) = own_address() else {
-        unreachable!("loopback addresses are version 4")
-    };
-    let [a, b, c, _] = ip.octets();
-    format!("{a}.{b}.{c}.224/28")
-}
-
 #[test]
 fn each_gateway_keeps_its_own_address_from_the_pool() {
     let folder = two_gateways();
     let daemon = Daemon::of(&folder)
         .without_address()
         .arg("--address-pool")
-        .arg(pool())
+        .arg(own_pool())
         .echo()
         .start();
     let (edge, other) = (address(&daemon, "edge"), address(&daemon, "other"));

@@ -3,6 +3,7 @@
 pub mod backend;
 pub mod client;
 pub mod daemon;
+pub mod dev;
 pub mod folder;
 pub mod grpc;
 pub mod load;
