@@ -13,12 +13,12 @@ use crate::status::tables;
 use crate::status::{Applied, Statuses, report};
 use anyhow::Context as _;
 use gatefold_diagnostic::{
-    Diagnostic, ResourceId, Severity, Style, github_annotation, render, sort, summary_line,
+    Code, Diagnostic, ResourceId, Severity, Style, github_annotation, render, sort, summary_line,
 };
 use gatefold_graph::environment::Environment;
 use gatefold_graph::{Graph, ServicePortKey, build};
 use gatefold_manifest::api::NamespacedName;
-use gatefold_manifest::{Kind, Loaded, Loader, ObjectRef, Resources};
+use gatefold_manifest::{Kind, Loaded, Loader, ObjectRef, PassedOver, Resources};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal as _, Read as _};
@@ -40,6 +40,9 @@ pub(super) struct CheckArgs {
     /// Exit with 1 on warnings as well.
     #[arg(long, env = "GATEFOLD_DENY_WARNINGS", value_parser = clap::builder::FalseyValueParser::new())]
     deny_warnings: bool,
+    /// List every document that isn't a manifest.
+    #[arg(long, short, env = "GATEFOLD_VERBOSE", value_parser = clap::builder::FalseyValueParser::new())]
+    verbose: bool,
     /// The output format.
     #[arg(
         long,
@@ -72,7 +75,11 @@ struct CheckReport {
 }
 
 pub(super) fn check(args: &CheckArgs) -> Result<ExitCode, Error> {
-    let report = build_report(load(&args.roots)?, &args.manifests);
+    let mut loaded = load(&args.roots)?;
+    if args.verbose {
+        list_passed_over(&mut loaded);
+    }
+    let report = build_report(loaded, &args.manifests);
     print(match args.output {
         CheckOutput::Text => report.text(),
         CheckOutput::Json => report.json(),
@@ -95,6 +102,7 @@ pub(super) fn check_roots(roots: Vec<PathBuf>, manifests: ManifestArgs) -> Resul
         roots,
         manifests,
         deny_warnings: false,
+        verbose: false,
         output: CheckOutput::Text,
     })
 }
@@ -114,6 +122,15 @@ fn load(roots: &[PathBuf]) -> Result<Loaded, Error> {
     let read = io::stdin().take(most).read_to_end(&mut text);
     read.context("can't read standard input")?;
     Ok(Loader::from_text("<stdin>", text))
+}
+
+/// Replaces the diagnostic for all documents that aren't manifests by one for each.
+fn list_passed_over(loaded: &mut Loaded) {
+    let listed = loaded.passed_over.iter().map(PassedOver::diagnostic);
+    loaded
+        .diagnostics
+        .retain(|it| it.code != Code::NotAManifest);
+    loaded.diagnostics.extend(listed);
 }
 
 fn build_report(loaded: Loaded, args: &ManifestArgs) -> CheckReport {

@@ -3,9 +3,10 @@
 //! In: one YAML document. Out: its objects, the names of the objects that it refuses, and diagnostics.
 
 use super::document::DecodedDocument;
+use super::not_a_manifest::DocumentType;
 use super::object::{self, identity};
 use super::unknown_kind::suggest_kind;
-use super::{Decoder, name, old_version};
+use super::{Decoder, name, not_a_manifest, old_version};
 use crate::kind::{AnyObject, Kind};
 use crate::unread_policy;
 use gatefold_diagnostic::yaml::{self, AliasBudget, Node, Span, Tree, Value};
@@ -21,28 +22,28 @@ pub(crate) fn read(document: &Document, budget: &mut AliasBudget) -> DecodedDocu
         has_unidentified: false,
         findings: Findings::default(),
     };
+    let (path, text) = (&document.source.path, document.text().unwrap_or_default());
+    if let Some(known) = not_a_manifest::by_text(path, text) {
+        let message = "not a Kubernetes object: it has neither `apiVersion` nor `kind`";
+        let start = document.bytes.start..document.bytes.start;
+        reader.report(Code::NotAnObject, &start, message.to_owned());
+        reader.has_unidentified = true;
+        return reader.end(false, Some(known));
+    }
     let tree = yaml::parse(document, budget, &mut reader.findings);
-    if let Tree::Node(root) = &tree {
-        reader.root(root);
-    }
-    let place = Place::Bytes {
-        source: document.source.clone(),
-        bytes: document.bytes.start..document.bytes.start,
+    let passed_over = match &tree {
+        Tree::Node(root) => {
+            reader.root(root);
+            not_a_manifest::of_tree(path, root)
+        }
+        Tree::Empty => None,
+        Tree::Broken => not_a_manifest::of_broken(path, text),
     };
-    let mut diagnostics = reader.findings.into_diagnostics(place);
-    diagnostics.sort_by_key(|found| match &found.place {
-        Place::Bytes { bytes, .. } => bytes.start,
-        _ => usize::MAX,
-    });
-    reader.objects.shrink_to_fit();
-    DecodedDocument {
-        objects: reader.objects,
-        refused: reader.refused,
-        partial: reader.partial,
-        diagnostics,
-        broken: matches!(tree, Tree::Broken),
-        has_unidentified: reader.has_unidentified,
+    let broken = matches!(tree, Tree::Broken);
+    if text.contains("{{") {
+        reader.mention_templates();
     }
+    reader.end(broken, passed_over)
 }
 
 /// `apiVersion` and `kind`. An item of a typed list may omit them.
@@ -65,11 +66,36 @@ struct DocumentReader<'d> {
 }
 
 impl DocumentReader<'_> {
+    /// The result, with the problems in the order of the text.
+    fn end(mut self, broken: bool, passed_over: Option<DocumentType>) -> DecodedDocument {
+        let start = self.document.bytes.start;
+        let place = Place::Bytes {
+            source: self.document.source.clone(),
+            bytes: start..start,
+        };
+        let mut diagnostics = self.findings.into_diagnostics(place);
+        diagnostics.sort_by_key(|found| match &found.place {
+            Place::Bytes { bytes, .. } => bytes.start,
+            _ => usize::MAX,
+        });
+        self.objects.shrink_to_fit();
+        DecodedDocument {
+            objects: self.objects,
+            refused: self.refused,
+            partial: self.partial,
+            diagnostics,
+            broken,
+            has_unidentified: self.has_unidentified,
+            passed_over,
+        }
+    }
+
     fn root(&mut self, root: &Node) {
         let Value::Mapping(_) = root.value else {
             let what = root.value.describe();
             let message = format!("a Kubernetes object is a mapping, but this is {what}");
-            self.report(Code::NotAnObject, &root.span, message);
+            let found = self.report(Code::NotAnObject, &root.span, message);
+            found.help = not_a_manifest::advice(root);
             self.has_unidentified = true;
             return;
         };
@@ -114,7 +140,8 @@ impl DocumentReader<'_> {
                 _ => "no `kind`",
             };
             let message = format!("not a Kubernetes object: it has {missing}");
-            self.report(Code::NotAnObject, &node.span, message);
+            let found = self.report(Code::NotAnObject, &node.span, message);
+            found.help = not_a_manifest::advice(node);
             self.has_unidentified = true;
             return None;
         };
@@ -131,6 +158,10 @@ impl DocumentReader<'_> {
         let Some(kind) = Kind::find(group, &meta.kind) else {
             return self.other_kind(group, node, &meta, document);
         };
+        if not_a_manifest::is_encrypted(node) {
+            self.protect_targets(kind, node, &identity(node, kind), &document);
+            return self.encrypted(node, kind);
+        }
         if !kind.versions().contains(&version) {
             let id = identity(node, kind);
             self.unknown_version(kind, &meta).resource = Some(id.clone());
@@ -209,6 +240,40 @@ impl DocumentReader<'_> {
             (_, false) => self.has_unidentified = true,
         }
         self.findings.append(findings);
+    }
+
+    /// Adds advice to the first error that a template of Helm, Jinja or a similar tool has caused.
+    fn mention_templates(&mut self) {
+        let text = &self.document.source.text;
+        let in_template = |found: &Diagnostic| {
+            let Place::Bytes { bytes, .. } = &found.place else {
+                return false;
+            };
+            let rest = text.get(bytes.start..).unwrap_or_default();
+            let line = rest.lines().next().unwrap_or_default();
+            found.code == Code::Syntax || line.contains("{{")
+        };
+        let mut errors = self.findings.iter_mut();
+        let error = errors.find(|found| found.severity == Severity::Error && in_template(found));
+        if let Some(error) = error {
+            let help = "`{{` begins a template, which isn't YAML: render it first, for example with \
+                        `--render 'helm template DIR'`";
+            error.help = Some(help.to_owned());
+        }
+    }
+
+    /// Refuses an object with values that SOPS has encrypted.
+    fn encrypted(&mut self, node: &Node, kind: Kind) {
+        let id = identity(node, kind);
+        let span = node.entry("sops").map_or(&node.span, |(key, _)| &key.span);
+        let message = format!("{id} is encrypted with SOPS, so its values can't be used");
+        let found = self.report(Code::EncryptedObject, span, message);
+        found.resource = Some(id.clone());
+        found.help = Some(
+            "put the decrypted manifest into another folder, or use `--render 'sops decrypt FILE'`"
+                .to_owned(),
+        );
+        self.refuse(kind, id);
     }
 
     /// Records an object that has errors.

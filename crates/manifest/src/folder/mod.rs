@@ -8,6 +8,7 @@ mod change_hint;
 mod file_state;
 mod file_text;
 mod fingerprint;
+mod helm_chart;
 mod last_good;
 mod loader;
 mod problems;

@@ -4,6 +4,7 @@ mod folder;
 mod grpc_route;
 mod hostile;
 mod last_good;
+mod not_a_manifest;
 mod reading;
 mod renamed;
 mod schema;
