@@ -15,13 +15,13 @@ use crate::status::{Applied, Statuses, report};
 use anyhow::Context as _;
 use clap::builder::FalseyValueParser;
 use gatefold_diagnostic::{
-    Diagnostic, ResourceId, Severity, Style, github_annotation, render, sort, summary_line,
+    Code, Diagnostic, ResourceId, Severity, Style, github_annotation, render, sort, summary_line,
 };
 use gatefold_graph::environment::{AddressSharing, Environment};
 use gatefold_graph::stand_in::Exposure;
 use gatefold_graph::{Graph, build};
 use gatefold_manifest::api::NamespacedName;
-use gatefold_manifest::{Kind, Loaded, Loader, ObjectRef, Resources};
+use gatefold_manifest::{Kind, Loaded, Loader, ObjectRef, PassedOver, Resources};
 use serde_json::json;
 use std::io::{self, IsTerminal as _, Read as _};
 use std::net::Ipv4Addr;
@@ -44,6 +44,9 @@ pub(super) struct CheckArgs {
     /// Exit with 1 on warnings as well.
     #[arg(long, env = "GATEFOLD_DENY_WARNINGS", value_parser = FalseyValueParser::new())]
     deny_warnings: bool,
+    /// List every document that isn't a manifest.
+    #[arg(long, short, env = "GATEFOLD_VERBOSE", value_parser = FalseyValueParser::new())]
+    verbose: bool,
     /// The output format.
     #[arg(
         long,
@@ -101,7 +104,11 @@ pub(super) fn check(mut args: CheckArgs) -> Result<ExitCode, Error> {
     if args.dev {
         args.manifests.for_development();
     }
-    let report = build_report(load(&args.roots, &args.manifests.load)?, &args)?;
+    let mut loaded = load(&args.roots, &args.manifests.load)?;
+    if args.verbose {
+        list_passed_over(&mut loaded);
+    }
+    let report = build_report(loaded, &args)?;
     print(match args.output {
         CheckOutput::Text => report.text(),
         CheckOutput::Json => report.json(),
@@ -125,6 +132,7 @@ pub(super) fn check_roots(roots: Vec<PathBuf>, manifests: ManifestArgs) -> Resul
         manifests,
         dev: false,
         deny_warnings: false,
+        verbose: false,
         output: CheckOutput::Text,
         judged_as: JudgedAs::Run,
     })
@@ -148,6 +156,15 @@ fn load(roots: &[PathBuf], args: &LoadArgs) -> Result<Loaded, Error> {
     read.context("can't read standard input")?;
     let loader = Loader::new([]).with_options(args.options());
     Ok(loader.load_text("<stdin>", text))
+}
+
+/// Replaces the diagnostic for all documents that aren't manifests by one for each.
+fn list_passed_over(loaded: &mut Loaded) {
+    let listed = loaded.passed_over.iter().map(PassedOver::diagnostic);
+    loaded
+        .diagnostics
+        .retain(|it| it.code != Code::NotAManifest);
+    loaded.diagnostics.extend(listed);
 }
 
 fn build_report(loaded: Loaded, args: &CheckArgs) -> anyhow::Result<CheckReport> {

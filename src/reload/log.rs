@@ -5,6 +5,7 @@
 use super::{Changes, Published};
 use crate::telemetry;
 use gatefold_diagnostic::{Code, Diagnostic, ResourceId, Severity, Style, render, summary_line};
+use gatefold_manifest::PassedOver;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Instant;
@@ -49,6 +50,10 @@ impl ReloadLog {
             );
         }
         self.findings(&before.diagnostics, &after.diagnostics, now);
+        for new in newly_passed_over(&before.loaded.passed_over, &after.loaded.passed_over) {
+            let found = new.diagnostic();
+            debug!(code = found.code.as_str(), "{}", summary_line(&found));
+        }
     }
 
     /// Logs listeners whose sockets were bound or lost between two reloads.
@@ -120,6 +125,17 @@ impl LineBudget {
         self.left -= 1.0;
         Some(std::mem::take(&mut self.refused))
     }
+}
+
+/// The documents that aren't manifests and that weren't there before.
+fn newly_passed_over<'d>(before: &[PassedOver], after: &'d [PassedOver]) -> Vec<&'d PassedOver> {
+    if !tracing::enabled!(tracing::Level::DEBUG) {
+        return Vec::new();
+    }
+    let identity = |it: &PassedOver| (it.place.path().map(Path::to_owned), it.document_type);
+    let known: BTreeSet<_> = before.iter().map(identity).collect();
+    let new = after.iter().filter(|it| !known.contains(&identity(it)));
+    new.collect()
 }
 
 /// The diagnostics of `after` that `before` doesn't contain, in order.

@@ -71,6 +71,14 @@ codes! {
     IgnoredKind = "GF0303", Info;
     /// A version of a known kind that gatefold doesn't read.
     UnknownVersion = "GF0304", Error;
+    /// Documents that aren't Kubernetes objects, such as Helm values and kustomizations. They are passed over.
+    /// `gatefold check --verbose` lists them.
+    NotAManifest = "GF0305", Info;
+    /// An object whose values SOPS has encrypted. It can't be used until it is decrypted.
+    EncryptedObject = "GF0306", Warning;
+    /// The templates of a Helm chart, which aren't manifests until Helm has rendered them. `--render 'helm template DIR'` loads
+    /// what it renders.
+    HelmTemplates = "GF0307", Info;
     /// The Gateway names a GatewayClass that isn't in the folder. The Gateway is served anyway; with
     /// `--controller-name` it would not be.
     UnknownGatewayClass = "GF0401", Info;

@@ -23,6 +23,7 @@ mod unread_policy;
 #[cfg(test)]
 mod tests;
 
+pub use decode::not_a_manifest::{DocumentType, PassedOver};
 pub(crate) use decode::{Decode, Decoder};
 pub use folder::{
     ChangeHint, FILE_SIZE, FileEvent, FolderScan, Loaded, Loader, Settling, SettlingFiles, Update,

@@ -1,5 +1,6 @@
 //! The result of decoding a document.
 
+use super::not_a_manifest::DocumentType;
 use crate::kind::AnyObject;
 use crate::kustomize::Fact;
 use gatefold_diagnostic::{Code, Diagnostic, Document, ResourceId};
@@ -25,6 +26,9 @@ pub(crate) struct DecodedDocument {
     /// Whether the document has an unidentified object: its kind or name can't be read, but it was probably meant to be of a
     /// kind that gatefold reads.
     pub has_unidentified: bool,
+    /// What the document is if it isn't an object and wasn't meant to be one. Then its diagnostics apply only if the file had
+    /// objects that may have become this document.
+    pub passed_over: Option<DocumentType>,
 }
 
 impl DecodedDocument {
@@ -62,6 +66,7 @@ impl DecodedDocument {
             has_broken_fact: self.has_broken_fact,
             broken: self.broken,
             has_unidentified: self.has_unidentified,
+            passed_over: self.passed_over,
         }
     }
 }

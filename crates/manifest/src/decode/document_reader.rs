@@ -3,9 +3,10 @@
 //! In: one YAML document. Out: its objects, the names of the objects that it refuses, and diagnostics.
 
 use super::document::DecodedDocument;
+use super::not_a_manifest::DocumentType;
 use super::object::{self, identity};
 use super::unknown_kind::suggest_kind;
-use super::{Decoder, name, old_version};
+use super::{Decoder, name, not_a_manifest, old_version};
 use crate::kind::{AnyObject, Kind};
 use crate::kustomize::{
     DecodeContext, FLUX_GROUP, Fact, FileRole, FluxKustomization, Kustomization, is_kustomization,
@@ -32,39 +33,40 @@ pub(crate) fn read(
         has_unidentified: false,
         findings: Findings::default(),
     };
+    let (path, text) = (&document.source.path, document.text().unwrap_or_default());
+    let is_read = context.role() == FileRole::Variables || reader.is_kustomization_file();
+    if let Some(known) = not_a_manifest::by_text(path, text).filter(|_| !is_read) {
+        let message = "not a Kubernetes object: it has neither `apiVersion` nor `kind`";
+        let start = document.bytes.start..document.bytes.start;
+        reader.report(Code::NotAnObject, &start, message.to_owned());
+        reader.has_unidentified = true;
+        return reader.end(false, Some(known), context);
+    }
     let mut tree = yaml::parse(document, budget, &mut reader.findings);
-    match (&mut tree, context.role()) {
-        (Tree::Node(root), FileRole::Variables) => reader.variables(root),
-        (Tree::Node(root), _) if reader.is_kustomization(root) => reader.kustomization(root),
+    let passed_over = match (&mut tree, context.role()) {
+        (Tree::Node(root), FileRole::Variables) => {
+            reader.variables(root);
+            None
+        }
+        (Tree::Node(root), _) if reader.is_kustomization(root) => {
+            reader.kustomization(root);
+            let is_good = !reader.findings.has_errors();
+            is_good.then_some(DocumentType::Kustomization)
+        }
         (Tree::Node(root), _) => {
             context.apply(document, root, &mut reader.findings);
             reader.root(root);
+            not_a_manifest::of_tree(path, root)
         }
-        (Tree::Empty | Tree::Broken, _) => {}
-    }
-    let place = Place::Bytes {
-        source: document.source.clone(),
-        bytes: document.bytes.start..document.bytes.start,
+        (Tree::Empty, _) => None,
+        (Tree::Broken, _) if is_read => None,
+        (Tree::Broken, _) => not_a_manifest::of_broken(path, text),
     };
-    let mut diagnostics = reader.findings.into_diagnostics(place);
-    diagnostics.sort_by_key(|found| match &found.place {
-        Place::Bytes { bytes, .. } => bytes.start,
-        _ => usize::MAX,
-    });
-    if context.settings().is_some() {
-        drop_repeated(&mut diagnostics);
+    let broken = matches!(tree, Tree::Broken);
+    if text.contains("{{") {
+        reader.mention_templates();
     }
-    reader.objects.shrink_to_fit();
-    DecodedDocument {
-        objects: reader.objects,
-        refused: reader.refused,
-        partial: reader.partial,
-        diagnostics,
-        facts: reader.facts,
-        has_broken_fact: reader.has_broken_fact,
-        broken: matches!(tree, Tree::Broken),
-        has_unidentified: reader.has_unidentified,
-    }
+    reader.end(broken, passed_over, context)
 }
 
 /// `apiVersion` and `kind`. An item of a typed list may omit them.
@@ -90,9 +92,14 @@ struct DocumentReader<'d> {
 }
 
 impl DocumentReader<'_> {
-    fn is_kustomization(&self, root: &Node) -> bool {
+    /// Whether the name of the file is that of a kustomization.
+    fn is_kustomization_file(&self) -> bool {
         let name = self.document.source.path.file_name();
-        name.is_some_and(is_kustomization) && Kustomization::is_in(root)
+        name.is_some_and(is_kustomization)
+    }
+
+    fn is_kustomization(&self, root: &Node) -> bool {
+        self.is_kustomization_file() && Kustomization::is_in(root)
     }
 
     fn kustomization(&mut self, root: &Node) {
@@ -116,11 +123,46 @@ impl DocumentReader<'_> {
         }
     }
 
+    /// The result, with the problems in the order of the text.
+    fn end(
+        mut self,
+        broken: bool,
+        passed_over: Option<DocumentType>,
+        context: &DecodeContext,
+    ) -> DecodedDocument {
+        let start = self.document.bytes.start;
+        let place = Place::Bytes {
+            source: self.document.source.clone(),
+            bytes: start..start,
+        };
+        let mut diagnostics = self.findings.into_diagnostics(place);
+        diagnostics.sort_by_key(|found| match &found.place {
+            Place::Bytes { bytes, .. } => bytes.start,
+            _ => usize::MAX,
+        });
+        if context.settings().is_some() {
+            drop_repeated(&mut diagnostics);
+        }
+        self.objects.shrink_to_fit();
+        DecodedDocument {
+            objects: self.objects,
+            refused: self.refused,
+            partial: self.partial,
+            diagnostics,
+            facts: self.facts,
+            has_broken_fact: self.has_broken_fact,
+            broken,
+            has_unidentified: self.has_unidentified,
+            passed_over,
+        }
+    }
+
     fn root(&mut self, root: &Node) {
         let Value::Mapping(_) = root.value else {
             let what = root.value.describe();
             let message = format!("a Kubernetes object is a mapping, but this is {what}");
-            self.report(Code::NotAnObject, &root.span, message);
+            let found = self.report(Code::NotAnObject, &root.span, message);
+            found.help = not_a_manifest::advice(root);
             self.has_unidentified = true;
             return;
         };
@@ -165,7 +207,8 @@ impl DocumentReader<'_> {
                 _ => "no `kind`",
             };
             let message = format!("not a Kubernetes object: it has {missing}");
-            self.report(Code::NotAnObject, &node.span, message);
+            let found = self.report(Code::NotAnObject, &node.span, message);
+            found.help = not_a_manifest::advice(node);
             self.has_unidentified = true;
             return None;
         };
@@ -187,6 +230,10 @@ impl DocumentReader<'_> {
         let Some(kind) = Kind::find(group, &meta.kind) else {
             return self.other_kind(group, node, &meta, document);
         };
+        if not_a_manifest::is_encrypted(node) {
+            self.protect_targets(kind, node, &identity(node, kind), &document);
+            return self.encrypted(node, kind);
+        }
         if !kind.versions().contains(&version) {
             let id = identity(node, kind);
             self.unknown_version(kind, &meta).resource = Some(id.clone());
@@ -269,6 +316,40 @@ impl DocumentReader<'_> {
             (_, false) => self.has_unidentified = true,
         }
         self.findings.append(findings);
+    }
+
+    /// Adds advice to the first error that a template of Helm, Jinja or a similar tool has caused.
+    fn mention_templates(&mut self) {
+        let text = &self.document.source.text;
+        let in_template = |found: &Diagnostic| {
+            let Place::Bytes { bytes, .. } = &found.place else {
+                return false;
+            };
+            let rest = text.get(bytes.start..).unwrap_or_default();
+            let line = rest.lines().next().unwrap_or_default();
+            found.code == Code::Syntax || line.contains("{{")
+        };
+        let mut errors = self.findings.iter_mut();
+        let error = errors.find(|found| found.severity == Severity::Error && in_template(found));
+        if let Some(error) = error {
+            let help = "`{{` begins a template, which isn't YAML: render it first, for example with \
+                        `--render 'helm template DIR'`";
+            error.help = Some(help.to_owned());
+        }
+    }
+
+    /// Refuses an object with values that SOPS has encrypted.
+    fn encrypted(&mut self, node: &Node, kind: Kind) {
+        let id = identity(node, kind);
+        let span = node.entry("sops").map_or(&node.span, |(key, _)| &key.span);
+        let message = format!("{id} is encrypted with SOPS, so its values can't be used");
+        let found = self.report(Code::EncryptedObject, span, message);
+        found.resource = Some(id.clone());
+        found.help = Some(
+            "put the decrypted manifest into another folder, or use `--render 'sops decrypt FILE'`"
+                .to_owned(),
+        );
+        self.refuse(kind, id);
     }
 
     /// Records an object that has errors.

@@ -6,6 +6,7 @@
 pub(crate) mod document;
 pub(crate) mod document_reader;
 pub(crate) mod name;
+pub(crate) mod not_a_manifest;
 pub(crate) mod object;
 pub(crate) mod old_version;
 mod scalar;

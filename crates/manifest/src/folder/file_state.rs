@@ -3,18 +3,20 @@
 use super::decode_again::variable_lines;
 use super::file_text::{FileText, unreadable};
 use super::fingerprint::Fingerprint;
+use super::helm_chart;
 use super::last_good::UnaccountedObjects;
 use super::loader::LoadPass;
 use super::scan::is_manifest;
 use crate::decode::document::DecodedDocument;
 use crate::decode::document_reader;
+use crate::decode::not_a_manifest::PassedOver;
 use crate::kind::AnyObject;
 use crate::kustomize::{DecodeContext, Fact, FileRole};
 use gatefold_diagnostic::yaml::{self, AliasBudget};
-use gatefold_diagnostic::{Diagnostic, Document, ResourceId, Source};
+use gatefold_diagnostic::{Diagnostic, Document, Place, Pointer, ResourceId, Source};
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -45,6 +47,12 @@ pub(super) struct FileState {
     pub(super) partial: Vec<ResourceId>,
     /// Those of `objects` that the file may no longer contain. `None` in nearly all files.
     pub(super) unaccounted: Option<Box<UnaccountedObjects>>,
+    /// The documents that aren't objects.
+    pub(super) passed_over: Vec<PassedOver>,
+    /// The folder of the Helm chart that the file is a template of.
+    pub(super) chart: Option<PathBuf>,
+    /// Whether the file's text has `{{`, so that the file is a template if it is part of a Helm chart.
+    pub(super) may_be_template: bool,
     /// The problems of the file.
     pub(super) diagnostics: Vec<Diagnostic>,
 }
@@ -80,7 +88,7 @@ impl FileState {
                 old => {
                     pass.files_read += 1;
                     let context = pass.context(path).clone();
-                    FileState::read(source, old, Some(fingerprint), context)
+                    FileState::read_or_template(source, old, Some(fingerprint), context)
                 }
             },
             FileText::Refused(why) | FileText::Failed(why) => {
@@ -158,10 +166,40 @@ impl FileState {
         self.fingerprint.as_ref() == Some(found) && !self.must_reread
     }
 
+    /// Has the file read again by the next pass, even if it hasn't changed.
+    pub(super) fn forget_text(&mut self) {
+        (self.fingerprint, self.source) = (None, None);
+    }
+
     fn has_text(&self, source: &Source) -> bool {
         self.source
             .as_ref()
             .is_some_and(|known| known.text == source.text)
+    }
+
+    /// The state of a file with this text, which may be a template of a Helm chart; `old` is the previous state.
+    fn read_or_template(
+        source: Arc<Source>,
+        old: Option<FileState>,
+        fingerprint: Option<Fingerprint>,
+        context: DecodeContext,
+    ) -> Self {
+        let may_be_template = helm_chart::may_be_template(&source.text);
+        let chart = helm_chart::chart_of(&source.path).filter(|_| may_be_template);
+        let mut state = match &chart {
+            Some(chart) => {
+                let refused = helm_chart::unrendered(&source.path, chart);
+                let mut state = FileState::unread(refused, old, fingerprint);
+                if state.objects.is_empty() {
+                    // One diagnostic for the whole chart is enough.
+                    state.diagnostics.clear();
+                }
+                state
+            }
+            None => FileState::read(source, old, fingerprint, context),
+        };
+        (state.chart, state.may_be_template) = (chart, may_be_template);
+        state
     }
 
     /// The state of a file with this text; `old` is the previous state.
@@ -208,9 +246,37 @@ impl FileState {
         } else {
             state.keep_all(old, Some(&documents));
         }
+        state.pass_over(&documents);
         state.documents = documents;
         state.objects.shrink_to_fit();
         state
+    }
+
+    /// Drops the diagnostics of documents that aren't objects. A document that may be one of the objects that the file had
+    /// before keeps them.
+    fn pass_over(&mut self, documents: &Documents) {
+        if !documents.iter().any(|(_, it)| it.passed_over.is_some()) {
+            return;
+        }
+        let keeps = !self.kept_objects().is_empty();
+        // The diagnostics of the file are those of its documents in order.
+        let mut diagnostics = std::mem::take(&mut self.diagnostics).into_iter();
+        for (document, decoded) in documents {
+            let own: Vec<Diagnostic> = diagnostics
+                .by_ref()
+                .take(decoded.diagnostics.len())
+                .collect();
+            match decoded.passed_over {
+                Some(document_type) if !(keeps && self.is_in_question(document, decoded)) => {
+                    self.passed_over.push(PassedOver {
+                        place: place_of(document, documents),
+                        document_type,
+                    })
+                }
+                _ => self.diagnostics.extend(own),
+            }
+        }
+        self.diagnostics.extend(diagnostics);
     }
 
     /// The state of a file that can't be read. Its previous objects stay in force.
@@ -230,6 +296,17 @@ impl FileState {
         };
         state.keep_all(old, None);
         state
+    }
+}
+
+/// The place of a document as a whole: its file if that has no other document.
+fn place_of(document: &Document, documents: &Documents) -> Place {
+    match documents.as_slice() {
+        [_] => Place::File(document.source.path.clone()),
+        _ => Place::Field {
+            document: document.clone(),
+            pointer: Pointer::root(),
+        },
     }
 }
 
@@ -259,7 +336,12 @@ fn decode_documents(source: &Arc<Source>, old: &FileState) -> Documents {
             item: None,
         };
         let known = document.text().and_then(|text| known.get(text));
-        let known = known.filter(|(_, decoded)| !decoded.exceeds());
+        let reusable = |(from, decoded): &&&(Document, DecodedDocument)| {
+            // What a document is may depend on the name of its file.
+            let named = decoded.has_unidentified || decoded.broken || decoded.passed_over.is_some();
+            !(decoded.exceeds() || named && from.source.path != source.path)
+        };
+        let known = known.filter(reusable);
         let decoded = match known {
             Some((from, decoded)) => decoded.moved(from, &document),
             None => document_reader::read(&document, &old.context, &mut budget),

@@ -4,8 +4,9 @@
 //! Objects are dropped only if it is certain that the file doesn't contain them any more.
 
 use super::file_state::{Documents, FileState};
+use crate::decode::document::DecodedDocument;
 use crate::kind::AnyObject;
-use gatefold_diagnostic::{Diagnostic, Document, ResourceId, Severity};
+use gatefold_diagnostic::{Code, Diagnostic, Document, ResourceId, Severity};
 use std::collections::{HashMap, HashSet};
 
 /// Objects that a file had before, and that may still be in one of its unidentified documents.
@@ -53,11 +54,12 @@ impl FileState {
         self.keep_partial(documents, &present);
     }
 
-    /// The index in `diagnostics` of the first error of each object.
+    /// The index in `diagnostics` of the first problem of each object that refuses it.
     fn errors(&self) -> HashMap<ResourceId, usize> {
         let mut errors = HashMap::new();
         for (index, found) in self.diagnostics.iter().enumerate() {
-            if let (Severity::Error, Some(id)) = (found.severity, &found.resource) {
+            let refuses = found.severity == Severity::Error || found.code == Code::EncryptedObject;
+            if let Some(id) = found.resource.as_ref().filter(|_| refuses) {
                 errors.entry(id.clone()).or_insert(index);
             }
         }
@@ -132,6 +134,15 @@ impl FileState {
             objects: unaccounted,
             candidates,
         }));
+    }
+
+    /// Whether a document is why objects stay in force that the file may no longer have.
+    pub(super) fn is_in_question(&self, document: &Document, decoded: &DecodedDocument) -> bool {
+        let unaccounted = self.unaccounted.as_deref();
+        let candidate = |it: &UnaccountedObjects| {
+            text(document).is_some_and(|text| it.candidates.contains(text))
+        };
+        decoded.broken || unaccounted.is_some_and(candidate)
     }
 
     fn note_candidates(&mut self, documents: &Documents, candidates: &HashSet<String>) {

@@ -9,6 +9,7 @@ mod decode_again;
 mod file_state;
 mod file_text;
 mod fingerprint;
+mod helm_chart;
 mod last_good;
 mod loader;
 mod problems;

@@ -3,8 +3,10 @@
 use super::file_text::unreadable;
 use super::scan::FolderScan;
 use crate::decode::name;
+use crate::decode::not_a_manifest::{DocumentType, PassedOver};
 use crate::kind::AnyObject;
 use gatefold_diagnostic::{Code, Diagnostic, Place, Severity};
+use std::collections::BTreeMap;
 
 /// The diagnostic for an object that is defined twice; `first` is the place of the first definition.
 pub(super) fn duplicate(object: &AnyObject, first: Place) -> Diagnostic {
@@ -39,4 +41,29 @@ pub(super) fn of_scan(scan: &FolderScan) -> impl Iterator<Item = Diagnostic> {
         found
     });
     failed.chain(dangling)
+}
+
+/// One diagnostic for all documents that aren't objects.
+pub(super) fn passed_over(documents: &[PassedOver]) -> Option<Diagnostic> {
+    let mut counts: BTreeMap<DocumentType, usize> = BTreeMap::new();
+    for document in documents {
+        *counts.entry(document.document_type).or_default() += 1;
+    }
+    let counted = counts.iter().map(|(it, count)| it.counted(*count));
+    let types = counted.collect::<Vec<_>>().join(", ");
+    let message = match documents.len() {
+        0 => return None,
+        1 => format!("passed over {types}, which isn't a manifest"),
+        _ => format!("passed over {types}, which aren't manifests"),
+    };
+    let found = Diagnostic::new(Code::NotAManifest, Place::Nowhere, message);
+    Some(found.help("`gatefold check --verbose` lists them"))
+}
+
+impl PassedOver {
+    /// The diagnostic for this document alone.
+    pub fn diagnostic(&self) -> Diagnostic {
+        let message = format!("{}, not a manifest", self.document_type.with_article());
+        Diagnostic::new(Code::NotAManifest, self.place.clone(), message)
+    }
 }

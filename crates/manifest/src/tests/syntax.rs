@@ -34,8 +34,17 @@ fn reports_every_syntax_error_of_a_file() {
 
 #[test]
 fn reports_undefined_aliases_and_invalid_keys() {
-    let text = "m: *x\n---\nn: &a [*a]\n---\n? [a]\n: b\n---\n~: a\n---\n<<: 1\n---\non: 1\ny: 2\n---\na: !!int x\n";
-    insta::assert_snapshot!(rendered_of(text));
+    let documents = [
+        "m: *x",
+        "n: &a [*a]",
+        "? [a]\n: b",
+        "~: a",
+        "<<: 1",
+        "on: 1\ny: 2",
+        "a: !!int x",
+    ];
+    let text = documents.join("\nkind: T\n---\n") + "\nkind: T\n";
+    insta::assert_snapshot!(rendered_of(&text));
 }
 
 #[test]

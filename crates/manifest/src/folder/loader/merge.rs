@@ -6,7 +6,9 @@
 use super::pass::{PassResult, ReplacedObjects};
 use super::{Loaded, Loader};
 use crate::Resources;
-use crate::folder::problems;
+use crate::decode::not_a_manifest::PassedOver;
+use crate::folder::file_state::FileState;
+use crate::folder::{helm_chart, problems};
 use gatefold_diagnostic::Diagnostic;
 
 impl Loader {
@@ -77,11 +79,19 @@ impl Loader {
         self.resources = resources.clone();
         diagnostics.extend(self.last_scan.iter().flat_map(problems::of_scan));
         diagnostics.extend(self.plan.diagnostics.iter().cloned());
-        let refused = self.files.iter().flat_map(|(_, file)| file.refused());
+        let files = || self.files.iter().map(|(_, file)| file);
+        diagnostics.extend(helm_chart::of_charts(
+            files().filter_map(|it| it.chart.as_ref()),
+        ));
+        let passed_over: Vec<PassedOver> =
+            files().flat_map(|it| &it.passed_over).cloned().collect();
+        diagnostics.extend(problems::passed_over(&passed_over));
+        let refused = files().flat_map(FileState::refused);
         Loaded {
             resources,
             diagnostics,
             refused: refused.collect(),
+            passed_over,
             files: self.files.len(),
             files_read,
             changed,

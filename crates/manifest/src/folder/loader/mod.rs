@@ -8,8 +8,10 @@ mod renamed;
 use super::file_state::FileState;
 use super::file_text;
 use super::fingerprint::Fingerprint;
+use super::helm_chart;
 use super::scan::{self, FolderScan};
 use super::settling::{Completeness, SettlingFiles};
+use crate::decode::not_a_manifest::PassedOver;
 use crate::kustomize::Plan;
 use crate::{LoadOptions, Resources};
 use gatefold_diagnostic::{Diagnostic, ResourceId};
@@ -50,6 +52,8 @@ pub struct Loaded {
     pub diagnostics: Vec<Diagnostic>,
     /// Objects that have errors and no last good version, if their names can be read.
     pub refused: Vec<ResourceId>,
+    /// The documents that aren't objects, in the order of files. `diagnostics` has one entry for all of them.
+    pub passed_over: Vec<PassedOver>,
     /// The number of files.
     pub files: usize,
     /// The number of files that were read, because they are new or have changed.
@@ -59,6 +63,10 @@ pub struct Loaded {
 }
 
 /// The result of checking the folders for changes.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it is moved out of the enumeration at once"
+)]
 #[derive(Debug)]
 pub enum Update {
     /// Nothing has changed, or the changed files are not complete yet.
@@ -140,6 +148,7 @@ impl Loader {
     /// Loads the files that differ in an earlier [scan](scan::scan). The scan may be outdated, so it is only a hint: the
     /// present files are loaded, once they have been unchanged for a while.
     pub fn update_from_scan(&mut self, scan: &FolderScan) -> Update {
+        self.recheck_charts();
         if !self.is_like_last_scan(scan) {
             return self.update_all(Completeness::Unknown);
         }
@@ -230,6 +239,17 @@ impl Loader {
             certain && !scan.links && scan::is_reached_without_links(path, &self.roots)
         };
         (known || new_or_removed()).then_some(found)
+    }
+
+    /// Has files read again that have become templates of a chart, or are none any more, because a `Chart.yaml` appeared or
+    /// disappeared.
+    fn recheck_charts(&mut self) {
+        let files = self.files.iter_mut().filter(|(_, it)| it.may_be_template);
+        for (path, state) in files {
+            if helm_chart::chart_of(path) != state.chart {
+                state.forget_text();
+            }
+        }
     }
 
     /// The index of a known file, or where to insert it.
