@@ -25,6 +25,7 @@ pub use environment::Environment;
 
 use backend::endpoints::ServicePortNodes;
 use certificate::LoadedCertificates;
+use environment::AddressSharing;
 use gatefold_diagnostic::did_you_mean;
 use gatefold_diagnostic::{Diagnostic, Document, Place, Pointer};
 use gatefold_manifest::Resources;
@@ -68,6 +69,8 @@ pub struct Graph {
     pub diagnostics: Vec<Diagnostic>,
     /// The ports of Services that routes refer to.
     service_ports: ServicePortNodes,
+    /// Whether its Gateways share the ports of every interface.
+    sharing: AddressSharing,
     /// The inputs that it was built from.
     basis: Basis,
     /// The certificates. The next graph keeps one if its object is the same, or has become invalid.
@@ -78,7 +81,7 @@ impl Graph {
     /// Returns warnings about routes that are served as written, but whose matches or hostnames receive no traffic. This reads
     /// every route, so call it after the graph has been published.
     pub fn advice(&self) -> Vec<Diagnostic> {
-        let mut found = self.routes.advice(&self.gateways);
+        let mut found = self.routes.advice(&self.gateways, self.sharing);
         found.sort_by(|left, right| order(left).cmp(&order(right)));
         found
     }
@@ -184,6 +187,7 @@ pub fn build_after(previous: &Graph, resources: &Resources, environment: &Enviro
         wanted,
         diagnostics: ordered_diagnostics(build.diagnostics, &service_ports),
         service_ports,
+        sharing: environment.sharing,
         basis,
         certificates: build.certificates,
     }

@@ -18,7 +18,7 @@ use gatefold_manifest::api::{Hostname, NamespacedName};
 use std::collections::{BTreeMap, HashMap};
 
 /// A socket and, if no other Gateway can claim it, its Gateway.
-type ClaimedSocket = (Option<NamespacedName>, SocketKey);
+pub(super) type ClaimedSocket = (Option<NamespacedName>, SocketKey);
 
 /// The claims on each socket.
 pub(super) type ClaimedSockets = HashMap<ClaimedSocket, SocketClaims>;
@@ -243,6 +243,9 @@ fn mark(conflicts: &BTreeMap<ListenerId, Conflict>, nodes: &mut GatewayNodes) {
             continue;
         };
         let (reason, message) = (conflict.reason, &conflict.message);
+        if reason == Reason::HostnameConflict {
+            listener.outranked_by = Some(conflict.other.clone());
+        }
         for condition in [
             Condition::fails(ConditionType::Accepted, reason, message.clone()),
             Condition::fails(ConditionType::Programmed, reason, message.clone()),

@@ -11,6 +11,7 @@ mod overlap;
 mod owner;
 mod protocol;
 mod route_kinds;
+mod served_hostnames;
 mod serving;
 
 pub(crate) use build::{ListenerContext, build};
@@ -18,3 +19,4 @@ pub(crate) use listener_at::ListenerAt;
 pub use node::{ListenerId, ListenerNode};
 pub use owner::ListenerOwner;
 pub use protocol::Protocol;
+pub(crate) use served_hostnames::ServedHostnames;

@@ -61,6 +61,8 @@ pub struct ListenerNode {
     pub serving: bool,
     /// Why it answers every request with 500. `None` if it doesn't.
     pub refusal: Option<Arc<str>>,
+    /// The listener with the same hostname on the same socket that takes precedence, if there is one.
+    pub(crate) outranked_by: Option<ListenerId>,
     /// Whether it may reject requests itself: by filters, which gatefold doesn't support, or by the certificates of clients.
     pub(crate) may_reject_requests: bool,
     /// Sockets on which requests for its hostname are answered 500 although it isn't served, because it may reject requests

@@ -45,8 +45,8 @@ fn overlaps(claimed: &ClaimedSockets) -> BTreeMap<&ListenerId, &ListenerId> {
     overlaps
 }
 
-/// Returns the wildcards that cover a hostname, and `None` for any name.
-fn wider_patterns(hostname: &Hostname) -> impl Iterator<Item = Option<Hostname>> {
+/// Returns the wildcards that cover a hostname, the most specific one first, and then `None` for any name.
+pub(super) fn wider_patterns(hostname: &Hostname) -> impl Iterator<Item = Option<Hostname>> {
     let name = hostname.wildcard_suffix().unwrap_or(hostname.as_str());
     let dots = name.match_indices('.');
     let wildcards = dots.filter_map(|(dot, _)| {

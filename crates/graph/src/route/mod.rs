@@ -24,6 +24,7 @@ pub use node::{AnyRoute, Attachment, ParentNode, RouteNode, RouteNodes};
 pub(crate) use object::answer_of_refused;
 pub use rule::{BackendNode, FilterNode, MirrorNode, RuleNode, TargetNode};
 
+use crate::environment::AddressSharing;
 use crate::gateway::GatewayNodes;
 use crate::policy::target_objects::TargetObjects;
 use gatefold_diagnostic::Diagnostic;
@@ -77,13 +78,18 @@ impl Routes {
     }
 
     /// Returns warnings about routes that are served as written, but whose matches or hostnames receive no traffic.
-    pub(crate) fn advice(&self, gateways: &GatewayNodes) -> Vec<Diagnostic> {
+    pub(crate) fn advice(
+        &self,
+        gateways: &GatewayNodes,
+        sharing: AddressSharing,
+    ) -> Vec<Diagnostic> {
         let Routes { http, grpc } = self;
         let mut found = shadowed::shadowed_matches(http, gateways);
         found.extend(shadowed::shadowed_matches(grpc, gateways));
         found.extend(served_elsewhere::hostnames_served_elsewhere(
             self.iter(),
             gateways,
+            sharing,
         ));
         found
     }

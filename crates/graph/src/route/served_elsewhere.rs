@@ -1,46 +1,96 @@
-//! Hostnames of a route that receive no traffic at a listener because a more specific listener receives it.
+//! Hostnames of a route that receive no traffic at a listener because another listener receives it.
+
+mod rival;
 
 use super::node::{AnyRoute, Attachment, ParentNode};
+use crate::environment::AddressSharing;
 use crate::gateway::{self, GatewayNodes};
-use crate::hostname::covers;
-use crate::listener::{ListenerId, ListenerNode};
-use gatefold_diagnostic::{Code, Diagnostic, Pointer};
+use crate::listener::{ListenerId, ListenerNode, ServedHostnames};
+use gatefold_diagnostic::Diagnostic;
 use gatefold_manifest::api::Hostname;
+use rival::{Rival, TakenHostnames};
+use std::collections::HashMap;
 
-/// Returns a diagnostic for every hostname that receives no traffic at a listener: "the most specific match takes precedence"
-/// (API: `Listener.hostname`), and the route isn't attached to the more specific listener.
+/// Returns a diagnostic for every hostname that receives no traffic at a listener, and to whose receiver the route isn't
+/// attached. "The most specific match takes precedence" (API: `Listener.hostname`), and of equal hostnames of two objects
+/// that of the object with precedence. A listener that receives the traffic of another Gateway is reported as well.
 pub(super) fn hostnames_served_elsewhere<'r>(
     routes: impl Iterator<Item = &'r dyn AnyRoute>,
     gateways: &GatewayNodes,
+    sharing: AddressSharing,
 ) -> Vec<Diagnostic> {
-    let mut found = Vec::new();
+    let mut search = Search {
+        gateways,
+        served: ServedHostnames::index(gateways, sharing),
+        taken: TakenHostnames::default(),
+        found: Vec::new(),
+    };
     for route in routes {
+        let mut attached = AttachedListeners::new(route);
         for parent in route.parents() {
             for attachment in &parent.attachments {
-                report(route, parent, attachment, gateways, &mut found);
+                search.attachment(&mut attached, parent, attachment);
             }
         }
     }
+    let mut found = search.found;
+    found.extend(search.taken.report(gateways));
     found
 }
 
-fn report(
-    route: &dyn AnyRoute,
-    parent: &ParentNode,
-    attachment: &Attachment,
-    gateways: &GatewayNodes,
-    found: &mut Vec<Diagnostic>,
-) {
-    let listener = gateway::listener(gateways, &attachment.listener);
-    let Some(listener) = listener.filter(|it| it.serving && may_be_outranked(it)) else {
-        return;
-    };
-    for hostname in &attachment.hostnames {
-        if let Some((id, rival)) = more_specific(listener, hostname, gateways)
-            && !is_attached(route.parents(), &id, hostname)
-        {
-            found.push(finding(route, parent, (listener, rival), hostname));
+struct Search<'g> {
+    gateways: &'g GatewayNodes,
+    served: ServedHostnames<'g>,
+    taken: TakenHostnames,
+    found: Vec<Diagnostic>,
+}
+
+impl Search<'_> {
+    fn attachment(
+        &mut self,
+        attached: &mut AttachedListeners<'_>,
+        parent: &ParentNode,
+        attachment: &Attachment,
+    ) {
+        let id = &attachment.listener;
+        let Some(listener) = gateway::listener(self.gateways, id) else {
+            return;
+        };
+        if listener.serving && may_be_outranked(listener) {
+            for hostname in &attachment.hostnames {
+                let receiver = self.served.instead_of((id, listener), hostname).cloned();
+                if let Some(receiver) = receiver {
+                    self.report(attached, parent, attachment, (Some(hostname), &receiver));
+                }
+            }
+        } else if let Some(receiver) = &listener.outranked_by {
+            let every = attachment.hostnames.is_empty();
+            let every = every.then_some(listener.hostname.as_ref());
+            let hostnames = attachment.hostnames.iter().map(Some);
+            for hostname in every.into_iter().chain(hostnames) {
+                self.report(attached, parent, attachment, (hostname, receiver));
+            }
         }
+    }
+
+    /// Reports that `receiver` receives the requests for a hostname, or all requests if it is `None`.
+    fn report(
+        &mut self,
+        attached: &mut AttachedListeners<'_>,
+        parent: &ParentNode,
+        attachment: &Attachment,
+        (hostname, receiver): (Option<&Hostname>, &ListenerId),
+    ) {
+        let rival = Rival::new(self.gateways, &attachment.listener, receiver);
+        let Some(rival) = rival.filter(|rival| rival.receiver.serving) else {
+            return;
+        };
+        if attached.include(receiver, hostname) {
+            return;
+        }
+        let route = attached.route;
+        self.found.push(rival.finding(route, parent, hostname));
+        self.taken.add(&rival, hostname);
     }
 }
 
@@ -50,58 +100,40 @@ fn may_be_outranked(listener: &ListenerNode) -> bool {
     hostname.is_none_or(|hostname| hostname.wildcard_suffix().is_some())
 }
 
-/// Returns the most specific listener that receives all requests for `hostname` instead of `listener`.
-fn more_specific<'g>(
-    listener: &ListenerNode,
-    hostname: &Hostname,
-    gateways: &'g GatewayNodes,
-) -> Option<(ListenerId, &'g ListenerNode)> {
-    let receives = |(_, rival): &(ListenerId, &ListenerNode)| {
-        rival.serving
-            && rival.protocol == listener.protocol
-            && listener.sockets.iter().all(|it| rival.sockets.contains(it))
-            && rival.hostname.as_ref().is_some_and(|name| {
-                let wider = listener.hostname.as_ref();
-                covers(name, hostname)
-                    && wider.is_none_or(|wider| name != wider && covers(wider, name))
-            })
-    };
-    let rivals = gateway::listeners(gateways).filter(receives);
-    rivals.max_by_key(|(_, rival)| {
-        let name = rival.hostname.as_ref();
-        name.map(|name| (name.wildcard_suffix().is_none(), name.as_str().len()))
-    })
+/// The listeners that a route is attached to, indexed at the first look-up.
+struct AttachedListeners<'r> {
+    route: &'r dyn AnyRoute,
+    by_listener: Option<HashMap<&'r ListenerId, Vec<&'r Attachment>>>,
 }
 
-fn is_attached(parents: &[ParentNode], listener: &ListenerId, hostname: &Hostname) -> bool {
-    let mut attachments = parents.iter().flat_map(|parent| &parent.attachments);
-    attachments.any(|attachment| {
-        let hostnames = &attachment.hostnames;
-        attachment.listener == *listener && (hostnames.is_empty() || hostnames.contains(hostname))
-    })
+impl<'r> AttachedListeners<'r> {
+    fn new(route: &'r dyn AnyRoute) -> Self {
+        AttachedListeners {
+            route,
+            by_listener: None,
+        }
+    }
+
+    /// Whether the route is attached to a listener with this hostname, or with all of its hostnames if it is `None`.
+    fn include(&mut self, listener: &ListenerId, hostname: Option<&Hostname>) -> bool {
+        let route = self.route;
+        let index = self.by_listener.get_or_insert_with(|| {
+            let mut index: HashMap<&ListenerId, Vec<&Attachment>> = HashMap::new();
+            for attachment in route.parents().iter().flat_map(|it| &it.attachments) {
+                index
+                    .entry(&attachment.listener)
+                    .or_default()
+                    .push(attachment);
+            }
+            index
+        });
+        let mut attachments = index.get(listener).into_iter().flatten();
+        attachments.any(|attachment| {
+            let hostnames = &attachment.hostnames;
+            hostnames.is_empty() || hostname.is_some_and(|it| hostnames.contains(it))
+        })
+    }
 }
 
-fn finding(
-    route: &dyn AnyRoute,
-    parent: &ParentNode,
-    (listener, rival): (&ListenerNode, &ListenerNode),
-    hostname: &Hostname,
-) -> Diagnostic {
-    let pointer = Pointer::spec().key("parentRefs").index(parent.index);
-    let place = route.place(pointer);
-    let name = rival.hostname.as_ref().map_or("", |name| name.as_str());
-    let message = format!(
-        "`{hostname}` receives no traffic at listener `{}` of Gateway {}: listener `{}` receives it, its hostname is `{name}`",
-        listener.full_name(),
-        parent.gateway,
-        rival.full_name(),
-    );
-    let pointer = Pointer::spec().key("listeners").index(rival.index);
-    Diagnostic::new(Code::HostnameServedElsewhere, place, message)
-        .about(route.id())
-        .label(
-            rival.owner.place(pointer.key("hostname")),
-            "the more specific listener",
-        )
-        .help("attach the route to that listener, which must allow it (`allowedRoutes`)")
-}
+#[cfg(test)]
+mod tests;
