@@ -10,8 +10,8 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use tempfile::TempDir;
 
-/// The line after a complete table of what can be asked.
-const END_OF_TABLE: &str = "ready";
+/// The beginning of the line after a complete table of what can be asked.
+const END_OF_TABLE: &str = "ready: ";
 
 /// A copy of a repository of `tests/fixtures/repositories`, as `git clone` would make it.
 pub struct ClonedRepository {
@@ -178,7 +178,7 @@ impl Drop for Dev {
 fn last_table(output: &str) -> Option<String> {
     let lines: Vec<_> = output.lines().collect();
     let ends: Vec<_> = (0..lines.len())
-        .filter(|at| lines[*at] == END_OF_TABLE)
+        .filter(|at| lines[*at].starts_with(END_OF_TABLE))
         .collect();
     let (end, before) = ends.split_last()?;
     let begin = before.last().map_or(0, |at| at + 1);
