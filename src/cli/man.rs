@@ -65,6 +65,6 @@ mod tests {
     #[test]
     fn an_unknown_command_is_wrong_usage() {
         let error = page(Some("serve")).expect_err("there is no such command");
-        assert!(matches!(error, Error::Usage(message) if message.contains("run, check")));
+        assert!(matches!(error, Error::Usage(message) if message.contains("run, dev, check")));
     }
 }

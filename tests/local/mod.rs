@@ -3,3 +3,4 @@
 mod expected;
 mod first_answer;
 mod repositories;
+mod stand_ins;

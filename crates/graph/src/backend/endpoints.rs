@@ -42,6 +42,8 @@ pub(crate) struct ServicePortNode {
     pub app_protocol: Option<String>,
     /// The lookup that would find endpoints outside the folder, if the folder has none.
     pub wanted: Option<Wanted>,
+    /// Whether its endpoint is a built-in echo backend.
+    pub is_echo: bool,
     /// Problems with the endpoints.
     pub findings: Vec<Diagnostic>,
 }
@@ -176,6 +178,7 @@ impl<'a> ServicePorts<'a> {
             app_protocol: port
                 .and_then(|port| index.app_protocol(port))
                 .map(str::to_owned),
+            is_echo: wanted.is_some() && self.environment.stand_ins.echo.contains(key),
             wanted,
             findings,
         }

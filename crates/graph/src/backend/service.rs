@@ -1,7 +1,7 @@
 //! Resolves a backend reference to a Service: its port, endpoints and protocol.
 
 use super::app_protocol::{AppProtocol, Security};
-use super::endpoints::{FoundPort, ServicePortKey, tcp_port};
+use super::endpoints::{FoundPort, ServicePortKey, ServicePortNode, tcp_port};
 use super::{BackendReference, BackendReferences, BackendRefusal};
 use crate::condition::{Problem, Reason};
 use crate::policy::backend_tls::BackendTlsNode;
@@ -12,7 +12,6 @@ use crate::{Build, name_pointer};
 use gatefold_dataplane::backend::HttpVersion;
 use gatefold_diagnostic::{Code, Diagnostic, Pointer};
 use gatefold_manifest::api::{NamespacedName, PolicyTargetKind, Service, ServiceSpec};
-use std::net::SocketAddr;
 
 /// Resolves a reference to the Service `key`.
 pub(super) fn resolve<'a>(
@@ -28,12 +27,13 @@ pub(super) fn resolve<'a>(
     let service = port.map_or(service, |(found, _)| (found.key(), number));
     let node = references.ports.look_up(&service, port);
     if port.is_none() {
-        let finding = outside_the_folder(at, &service, &node.endpoints, build);
+        let finding = outside_the_folder(at, &service.0, &node, build);
         build.diagnostics.extend(finding);
     }
     let app_protocol = node.app_protocol.as_deref();
     let required = references.version;
-    let (version, tls) = protocol(at, (&service, port), (app_protocol, required), build)?;
+    let tls = backend_tls(&service.0, &node, build);
+    let (version, tls) = protocol(at, port, (app_protocol, required), tls)?;
     references.resolved.push(service.clone());
     if let Some(refusal) = protection(&service.0, port, build) {
         return Err(refusal);
@@ -89,18 +89,17 @@ fn service_port<'a>(
 /// Reports who answers for a Service that isn't in the folder. `None` if `--backend` gives it an address.
 fn outside_the_folder(
     at: &BackendReference<'_>,
-    service: &ServicePortKey,
-    endpoints: &[SocketAddr],
+    key: &NamespacedName,
+    node: &ServicePortNode,
     build: &Build<'_>,
 ) -> Option<Diagnostic> {
-    let (key, stand_ins) = (&service.0, &build.environment.stand_ins);
-    if stand_ins.echo.contains(service) {
+    if node.is_echo {
         let message =
             format!("Service {key} isn't in the folder; the built-in echo backend answers for it");
         return Some(at.finding(Code::ServiceStandIn, (at.pointer)(), message));
     }
-    let message = match stand_ins.services {
-        _ if !endpoints.is_empty() => return None,
+    let message = match build.environment.stand_ins.services {
+        _ if !node.endpoints.is_empty() => return None,
         StandInServices::All => {
             format!("no echo backend answers yet for Service {key}, which isn't in the folder")
         }
@@ -112,20 +111,23 @@ fn outside_the_folder(
     Some(finding.caption("its share of the traffic gets 503"))
 }
 
+/// Returns the TLS settings for a port's endpoints.
+fn backend_tls(key: &NamespacedName, node: &ServicePortNode, build: &Build<'_>) -> BackendTlsNode {
+    if node.is_echo {
+        build.policies.of_echo(key, node.port_name())
+    } else {
+        build.policies.of(key, node.port_name())
+    }
+}
+
 /// Returns the protocol of the port's endpoints. If the port requires TLS, plain text is never used: without a policy, it is
 /// unknown which authorities to trust (GEP-1911, on `kubernetes.io/wss`).
-fn protocol<'a>(
+fn protocol(
     at: &BackendReference<'_>,
-    (service, port): (&ServicePortKey, Option<FoundPort<'a>>),
+    port: Option<FoundPort<'_>>,
     (app_protocol, required): (Option<&str>, Option<HttpVersion>),
-    build: &Build<'a>,
+    tls: BackendTlsNode,
 ) -> Result<(HttpVersion, BackendTlsNode), BackendRefusal> {
-    let port_name = port.map_or("", |(_, port)| &port.name);
-    let tls = if build.environment.stand_ins.echo.contains(service) {
-        build.policies.of_echo(&service.0, port_name)
-    } else {
-        build.policies.of(&service.0, port_name)
-    };
     let Some(port) = port else {
         return Ok((required.unwrap_or(HttpVersion::Http1), tls));
     };
