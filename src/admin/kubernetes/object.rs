@@ -9,16 +9,18 @@ use serde_json::{Value, json};
 /// kubectl stores the whole object in this annotation, including the data of a Secret.
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
-/// An object as loaded, with its status. `apiVersion` is that of the served version, and a namespace that the file
-/// omits is filled in. The rest of `metadata` is unchanged.
+/// An object as its file contains it, with its status. `apiVersion` is that of the served version, name and namespace are those
+/// that the object was loaded with. The rest of `metadata` is unchanged.
 pub(super) fn object_json(kind: Kind, object: ObjectRef<'_>, statuses: &Statuses) -> Value {
     let meta = object.meta;
     let mut json = document_json(object.document).unwrap_or_else(|| json!({}));
     json["apiVersion"] = kind.api_version().into();
     json["kind"] = kind.name().into();
     if !json["metadata"].is_object() {
-        json["metadata"] = json!({"name": &*meta.name});
+        json["metadata"] = json!({});
     }
+    // A name in the file may contain variables.
+    json["metadata"]["name"] = (&*meta.name).into();
     if kind.scope() == Scope::Namespaced && !meta.namespace.is_empty() {
         json["metadata"]["namespace"] = (&*meta.namespace).into();
     }
