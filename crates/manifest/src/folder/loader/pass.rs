@@ -173,6 +173,7 @@ impl Loader {
         mut scan: FolderScan,
         completeness: Completeness,
     ) -> PassResult {
+        self.plan_ahead(&scan.files);
         let settling = self.settling.clone();
         let plan = self.plan.clone();
         let mut pass = LoadPass::new(&settling, &plan, completeness);
