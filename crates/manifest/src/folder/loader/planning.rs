@@ -35,6 +35,7 @@ impl Loader {
         let files = states.iter().map(|(path, file)| PlannedFile {
             path,
             facts: &file.facts,
+            has_objects: false,
             text: None,
         });
         let files: Vec<PlannedFile<'_>> = files.collect();
@@ -60,6 +61,7 @@ impl Loader {
         let files = self.files.iter().map(|(path, file)| PlannedFile {
             path,
             facts: &file.facts,
+            has_objects: !file.objects.is_empty(),
             text: file.text(),
         });
         let files: Vec<PlannedFile<'_>> = files.collect();
