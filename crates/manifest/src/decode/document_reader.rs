@@ -288,7 +288,10 @@ impl DocumentReader<'_> {
         let kind = meta.kind.as_str();
         if group == FLUX_GROUP && kind == "Kustomization" {
             let read = FluxKustomization::read(node, &document);
-            self.facts.extend(read.map(|it| Fact::Flux(Box::new(it))));
+            if let Some(read) = read {
+                self.facts.push(Fact::Flux(Box::new(read)));
+                return;
+            }
         }
         if !unread_policy::is_policy(group, kind, node) {
             return self.ignored(group, meta);
