@@ -61,6 +61,7 @@ impl Basis {
                 && self.controller_name == now.controller_name
                 && now.protections.same_listeners(&self.protections),
             endpoints: unchanged(Invalidates::Endpoints) && self.discovered == now.discovered,
+            refusals: self.resources.refused_objects == now.resources.refused_objects,
         }
     }
 }
@@ -89,6 +90,8 @@ struct Holds {
     attachment: bool,
     /// The endpoints of its backends.
     endpoints: bool,
+    /// What its findings say of refused objects. A node without findings refers to none.
+    refusals: bool,
 }
 
 /// The previous graph, with the parts of it that are still valid.
@@ -146,6 +149,9 @@ impl<K: RouteKind> PreviousRoutes<'_, K> {
         let node = self.nodes.at(key)?;
         let before = self.before;
         if !before.holds.attachment || !Arc::ptr_eq(&node.resource, route) {
+            return None;
+        }
+        if !before.holds.refusals && !node.findings.is_empty() {
             return None;
         }
         let is_protected_as_before =

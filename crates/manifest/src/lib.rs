@@ -7,12 +7,14 @@
 //! - `decode` turns documents into objects;
 //! - `kind` is the table of kinds, and [`Resources`] has the objects of each kind;
 //! - [`api`] has the types of the kinds;
+//! - `refused` has the names of objects that aren't in force;
 //! - `unread_policy` has the policies of other kinds, as far as they protect something.
 
 pub mod api;
 mod decode;
 mod folder;
 mod kind;
+mod refused;
 mod resources;
 mod unread_policy;
 
@@ -25,5 +27,6 @@ pub use folder::{
     is_hidden, is_manifest, scan,
 };
 pub use kind::{Invalidates, Kind, Resource, Scope, Spec};
+pub use refused::{RefusalReason, RefusedObject, RefusedObjects};
 pub use resources::{Change, Difference, ObjectRef, ObjectRefs, Objects, Resources};
 pub use unread_policy::{PolicyKey, UnreadPolicy};

@@ -68,7 +68,7 @@ fn service_port<'a>(
 ) -> Result<Option<FoundPort<'a>>, BackendRefusal> {
     let service = match build.resolve::<ServiceSpec>(at.subject.referrer(), at.reference.into()) {
         Ok(service) => service,
-        Err(UnresolvedReference::NotFound(_))
+        Err(UnresolvedReference::NotFound(_) | UnresolvedReference::Refused(_))
             if build.environment.discovered.contains_key(wanted) =>
         {
             return Ok(None);

@@ -7,6 +7,7 @@ use super::object::{self, identity};
 use super::unknown_kind::suggest_kind;
 use super::{Decoder, name, old_version};
 use crate::kind::{AnyObject, Kind};
+use crate::refused::{RefusalReason, RefusedObject};
 use crate::unread_policy;
 use gatefold_diagnostic::yaml::{self, AliasBudget, Node, Span, Tree, Value};
 use gatefold_diagnostic::{Code, Diagnostic, Document, Findings, Place, ResourceId, Severity};
@@ -58,7 +59,7 @@ struct TypeMeta {
 struct DocumentReader<'d> {
     document: &'d Document,
     objects: Vec<AnyObject>,
-    refused: Vec<ResourceId>,
+    refused: Vec<RefusedObject>,
     partial: Vec<(ResourceId, AnyObject)>,
     has_unidentified: bool,
     findings: Findings,
@@ -135,7 +136,7 @@ impl DocumentReader<'_> {
             let id = identity(node, kind);
             self.unknown_version(kind, &meta).resource = Some(id.clone());
             self.protect_targets(kind, node, &id, &document);
-            return self.refuse(kind, id);
+            return self.refuse(kind, id, (node, &document));
         }
         let mut decoder = Decoder::new(document.clone(), None);
         let read = object::read(node, kind, meta.api_version, document.clone(), &mut decoder);
@@ -145,7 +146,7 @@ impl DocumentReader<'_> {
             Some(object) if !unsound => self.objects.push(object),
             _ => {
                 self.protect_targets(kind, node, &read.id, &document);
-                self.refuse(kind, read.id);
+                self.refuse(kind, read.id, (node, &document));
             }
         }
         self.findings.append(findings);
@@ -204,7 +205,9 @@ impl DocumentReader<'_> {
             (policy, true) => {
                 let partial = policy.map(|policy| (read.id.clone(), policy));
                 self.partial.extend(partial);
-                self.refused.push(read.id);
+                let errors = RefusalReason::Errors;
+                let refused = RefusedObject::new(read.id, errors, node, &document);
+                self.refused.push(refused);
             }
             (_, false) => self.has_unidentified = true,
         }
@@ -212,9 +215,10 @@ impl DocumentReader<'_> {
     }
 
     /// Records an object that has errors.
-    fn refuse(&mut self, kind: Kind, id: ResourceId) {
+    fn refuse(&mut self, kind: Kind, id: ResourceId, (node, document): (&Node, &Document)) {
         if name::is_valid(kind, &id) {
-            self.refused.push(id);
+            let refused = RefusedObject::new(id, RefusalReason::Errors, node, document);
+            self.refused.push(refused);
         } else {
             self.has_unidentified = true;
         }

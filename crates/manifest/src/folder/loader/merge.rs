@@ -8,6 +8,8 @@ use super::{Loaded, Loader};
 use crate::Resources;
 use crate::folder::problems;
 use gatefold_diagnostic::Diagnostic;
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 impl Loader {
     /// Merges the changes of a pass into the objects in force.
@@ -70,14 +72,18 @@ impl Loader {
         files_read: usize,
         changed: bool,
     ) -> Loaded {
+        let refused = self.files.iter().flat_map(|(_, file)| file.refused());
+        let mut refused_objects = BTreeMap::new();
+        for object in refused {
+            refused_objects.entry(object.id.clone()).or_insert(object);
+        }
+        resources.refused_objects = Arc::new(refused_objects);
         resources.share(&self.resources);
         self.resources = resources.clone();
         diagnostics.extend(self.last_scan.iter().flat_map(problems::of_scan));
-        let refused = self.files.iter().flat_map(|(_, file)| file.refused());
         Loaded {
             resources,
             diagnostics,
-            refused: refused.collect(),
             files: self.files.len(),
             files_read,
             changed,

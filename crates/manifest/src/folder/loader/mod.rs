@@ -10,7 +10,7 @@ use super::fingerprint::Fingerprint;
 use super::scan::{self, FolderScan};
 use super::settling::{Completeness, SettlingFiles};
 use crate::Resources;
-use gatefold_diagnostic::{Diagnostic, ResourceId};
+use gatefold_diagnostic::Diagnostic;
 pub(super) use pass::LoadPass;
 use pass::{PassResult, pair};
 use renamed::RemovedFiles;
@@ -43,8 +43,6 @@ pub struct Loaded {
     pub resources: Resources,
     /// All problems of the files, in the order of files and documents.
     pub diagnostics: Vec<Diagnostic>,
-    /// Objects that have errors and no last good version, if their names can be read.
-    pub refused: Vec<ResourceId>,
     /// The number of files.
     pub files: usize,
     /// The number of files that were read, because they are new or have changed.
