@@ -94,7 +94,6 @@ impl JudgedAs {
 struct CheckReport {
     files: usize,
     resources: Resources,
-    refused: Vec<ResourceId>,
     graph: Graph,
     statuses: Statuses,
     diagnostics: Vec<Diagnostic>,
@@ -203,7 +202,6 @@ fn build_report(loaded: Loaded, args: &CheckArgs) -> anyhow::Result<CheckReport>
     Ok(CheckReport {
         files: loaded.files,
         resources: loaded.resources,
-        refused: loaded.refused,
         graph,
         statuses,
         diagnostics,
@@ -249,7 +247,8 @@ impl CheckReport {
         let mut text = String::new();
         for mut table in tables(&self.graph, &self.statuses) {
             let is_in_table = |id: &&ResourceId| table.kind.is_some() && Kind::of(id) == table.kind;
-            let refused: Vec<&ResourceId> = self.refused.iter().filter(is_in_table).collect();
+            let refused = self.resources.refused_objects.keys();
+            let refused: Vec<&ResourceId> = refused.filter(is_in_table).collect();
             refused.into_iter().for_each(|id| table.add_refused(id));
             if !table.rows.is_empty() {
                 text.push_str(&format!("{}\n{table}\n", table.title));
@@ -288,7 +287,7 @@ impl CheckReport {
                 }));
             }
         }
-        let refused = self.refused.iter();
+        let refused = self.resources.refused_objects.keys();
         objects.extend(refused.map(|id| {
             json!({"kind": id.kind, "namespace": id.namespace, "name": id.name, "status": null, "refused": true})
         }));

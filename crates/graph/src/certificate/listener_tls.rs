@@ -9,6 +9,7 @@ use crate::route::Routes;
 use crate::{Build, gateway};
 use gatefold_dataplane::SocketKey;
 use gatefold_diagnostic::Code;
+use gatefold_manifest::RefusalReason;
 use gatefold_manifest::api::{NamespacedName, SecretFields};
 use rustls::sign::CertifiedKey;
 use std::collections::{BTreeMap, BTreeSet};
@@ -66,7 +67,7 @@ pub(crate) fn certificates(
         let certificate = match missing_secret(&reference, build) {
             Some(secret) => {
                 let stand_in = stand_in(&reference, &secret, sockets, build);
-                certificates.missing.push(secret);
+                certificates.missing.push(secret.key);
                 stand_in.map_err(|problem| problems.push(problem)).ok()
             }
             None => {
@@ -79,22 +80,38 @@ pub(crate) fn certificates(
     certificates
 }
 
-/// Returns the Secret that a reference names, if the folder lacks it and it may have a stand-in.
-fn missing_secret(at: &CertificateReference<'_>, build: &Build<'_>) -> Option<NamespacedName> {
+/// A Secret that may have a stand-in.
+struct MissingSecret {
+    key: NamespacedName,
+    /// The reason, as the predicate of a sentence about the Secret.
+    reason: &'static str,
+}
+
+/// Returns the Secret that a reference names, if it can't be read and may have a stand-in. One that has errors has none.
+fn missing_secret(at: &CertificateReference<'_>, build: &Build<'_>) -> Option<MissingSecret> {
     build.environment.stand_ins.certificates.as_ref()?;
     let referrer = at.subject.referrer();
-    match build.resolve::<SecretFields>(referrer, at.reference) {
-        Err(UnresolvedReference::NotFound(_)) => Some(at.reference.key(referrer)),
+    let reason = match build.resolve::<SecretFields>(referrer, at.reference) {
+        Err(UnresolvedReference::NotFound(_)) => "isn't in the folder",
+        Err(UnresolvedReference::Refused(refused)) => match refused.reason {
+            RefusalReason::Encrypted => "is encrypted with SOPS",
+            RefusalReason::Errors => return None,
+        },
         Ok(_) | Err(UnresolvedReference::UnsupportedKind | UnresolvedReference::NotPermitted) => {
-            None
+            return None;
         }
-    }
+    };
+    let key = at.reference.key(referrer);
+    Some(MissingSecret { key, reason })
 }
 
 /// Returns the stand-in for a Secret, or why there is none.
 fn stand_in(
     at: &CertificateReference<'_>,
-    secret: &NamespacedName,
+    MissingSecret {
+        key: secret,
+        reason,
+    }: &MissingSecret,
     sockets: &[SocketKey],
     build: &mut Build<'_>,
 ) -> Result<Arc<CertifiedKey>, Problem> {
@@ -105,19 +122,19 @@ fn stand_in(
     let refusal = match (stand_ins.and_then(|it| it.pairs.get(secret)), exposed) {
         (Some(pair), None) => {
             let message = format!(
-                "Secret {secret} isn't in the folder; a certificate of the development CA stands in for it"
+                "Secret {secret} {reason}; a certificate of the development CA stands in for it"
             );
             let finding = at.finding(Code::CertificateStandIn, message);
             build.diagnostics.push(finding);
             return Ok(pair.clone());
         }
         (_, Some(socket)) => format!(
-            "Secret {secret} isn't in the folder, and no development certificate is served on {}, which isn't a loopback address",
+            "Secret {secret} {reason}, and no development certificate is served on {}, which isn't a loopback address",
             socket.address
         ),
-        (None, None) => format!(
-            "Secret {secret} isn't in the folder, and no development certificate could be issued"
-        ),
+        (None, None) => {
+            format!("Secret {secret} {reason}, and no development certificate could be issued")
+        }
     };
     let mut finding = at.finding(Code::CertificateNotFound, refusal.clone());
     if exposed.is_some() {

@@ -7,9 +7,10 @@ use super::pass::{PassResult, ReplacedObjects};
 use super::{Loaded, Loader};
 use crate::Resources;
 use crate::decode::not_a_manifest::PassedOver;
-use crate::folder::file_state::FileState;
 use crate::folder::{helm_chart, problems};
 use gatefold_diagnostic::Diagnostic;
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 impl Loader {
     /// Merges the changes of a pass into the objects in force.
@@ -75,6 +76,12 @@ impl Loader {
         files_read: usize,
         changed: bool,
     ) -> Loaded {
+        let refused = self.files.iter().flat_map(|(_, file)| file.refused());
+        let mut refused_objects = BTreeMap::new();
+        for object in refused {
+            refused_objects.entry(object.id.clone()).or_insert(object);
+        }
+        resources.refused_objects = Arc::new(refused_objects);
         resources.share(&self.resources);
         self.resources = resources.clone();
         diagnostics.extend(self.last_scan.iter().flat_map(problems::of_scan));
@@ -86,11 +93,9 @@ impl Loader {
         let passed_over: Vec<PassedOver> =
             files().flat_map(|it| &it.passed_over).cloned().collect();
         diagnostics.extend(problems::passed_over(&passed_over));
-        let refused = files().flat_map(FileState::refused);
         Loaded {
             resources,
             diagnostics,
-            refused: refused.collect(),
             passed_over,
             files: self.files.len(),
             files_read,

@@ -14,7 +14,7 @@ use super::settling::{Completeness, SettlingFiles};
 use crate::decode::not_a_manifest::PassedOver;
 use crate::kustomize::Plan;
 use crate::{LoadOptions, Resources};
-use gatefold_diagnostic::{Diagnostic, ResourceId};
+use gatefold_diagnostic::Diagnostic;
 pub(super) use pass::LoadPass;
 use pass::{PassResult, pair};
 use renamed::RemovedFiles;
@@ -50,8 +50,6 @@ pub struct Loaded {
     pub resources: Resources,
     /// All problems of the files, in the order of files and documents.
     pub diagnostics: Vec<Diagnostic>,
-    /// Objects that have errors and no last good version, if their names can be read.
-    pub refused: Vec<ResourceId>,
     /// The documents that aren't objects, in the order of files. `diagnostics` has one entry for all of them.
     pub passed_over: Vec<PassedOver>,
     /// The number of files.
