@@ -17,6 +17,7 @@ mod echo;
 mod environment;
 mod lifecycle;
 pub mod reload;
+mod render;
 mod stable_hash;
 pub mod status;
 mod systemd;

@@ -4,21 +4,24 @@
 //! It binds no socket and resolves no name.
 
 use super::manifest_args::ManifestArgs;
+use super::render_args::RenderArgs;
 use super::roots::must_exist;
 use super::{Error, print};
 use crate::environment::address_pool::AddressPool;
 use crate::environment::discovery::FixedBackend;
 use crate::environment::system_authorities;
+use crate::render::{RenderCommand, add_origins, render_once};
 use crate::status::tables;
 use crate::status::{Applied, Statuses, report};
 use anyhow::Context as _;
 use gatefold_diagnostic::{
-    Code, Diagnostic, ResourceId, Severity, Style, github_annotation, render, sort, summary_line,
+    Code, Diagnostic, ResourceId, Severity, Style, github_annotation, junit, render, sarif, sort,
+    summary_line,
 };
 use gatefold_graph::environment::Environment;
 use gatefold_graph::{Graph, ServicePortKey, build};
 use gatefold_manifest::api::NamespacedName;
-use gatefold_manifest::{Kind, Loaded, Loader, ObjectRef, PassedOver, Resources};
+use gatefold_manifest::{Kind, Loaded, Loader, ObjectRef, PassedOver, Resources, Update};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal as _, Read as _};
@@ -32,11 +35,14 @@ use time::OffsetDateTime;
 #[derive(Debug, clap::Args)]
 pub(super) struct CheckArgs {
     /// Folders or files of manifests; `-` for standard input.
-    #[arg(required = true, value_name = "DIR|-")]
+    #[arg(required_unless_present = "render", value_name = "DIR|-")]
     roots: Vec<PathBuf>,
     /// How to interpret the manifests.
     #[command(flatten)]
     manifests: ManifestArgs,
+    /// Manifests that commands print.
+    #[command(flatten)]
+    render: RenderArgs,
     /// Exit with 1 on warnings as well.
     #[arg(long, env = "GATEFOLD_DENY_WARNINGS", value_parser = clap::builder::FalseyValueParser::new())]
     deny_warnings: bool,
@@ -62,11 +68,19 @@ enum CheckOutput {
     Json,
     /// Annotations of GitHub Actions.
     Github,
+    /// SARIF 2.1.0, for code scanning.
+    Sarif,
+    /// JUnit XML: a test case for each file.
+    Junit,
 }
+
+/// The name of standard input, shown as its path.
+const STDIN: &str = "<stdin>";
 
 /// The result of checking some manifests.
 struct CheckReport {
-    files: usize,
+    /// The files and the names of standard input and of commands.
+    files: Vec<String>,
     resources: Resources,
     refused: Vec<ResourceId>,
     graph: Graph,
@@ -75,11 +89,16 @@ struct CheckReport {
 }
 
 pub(super) fn check(args: &CheckArgs) -> Result<ExitCode, Error> {
-    let mut loaded = load(&args.roots)?;
+    let (mut loaded, files) = load(&args.roots, &args.render.commands())?;
     if args.verbose {
         list_passed_over(&mut loaded);
     }
-    let report = build_report(loaded, &args.manifests);
+    let report = build_report(loaded, files, &args.manifests);
+    let fails = if args.deny_warnings {
+        Severity::Warning
+    } else {
+        Severity::Error
+    };
     print(match args.output {
         CheckOutput::Text => report.text(),
         CheckOutput::Json => report.json(),
@@ -87,9 +106,13 @@ pub(super) fn check(args: &CheckArgs) -> Result<ExitCode, Error> {
             let diagnostics = report.diagnostics.iter();
             diagnostics.map(|it| github_annotation(it) + "\n").collect()
         }
+        CheckOutput::Sarif => {
+            let folder = std::env::current_dir().context("can't find the current folder")?;
+            sarif(&report.diagnostics, env!("CARGO_PKG_VERSION"), &folder)
+        }
+        CheckOutput::Junit => junit(&report.files, &report.diagnostics, fails),
     })?;
-    let warnings = args.deny_warnings && report.count(Severity::Warning) > 0;
-    if warnings || report.count(Severity::Error) > 0 {
+    if report.diagnostics.iter().any(|it| it.severity <= fails) {
         Ok(ExitCode::FAILURE)
     } else {
         Ok(ExitCode::SUCCESS)
@@ -97,23 +120,38 @@ pub(super) fn check(args: &CheckArgs) -> Result<ExitCode, Error> {
 }
 
 /// `gatefold run --check`.
-pub(super) fn check_roots(roots: Vec<PathBuf>, manifests: ManifestArgs) -> Result<ExitCode, Error> {
+pub(super) fn check_roots(
+    roots: Vec<PathBuf>,
+    manifests: ManifestArgs,
+    render: RenderArgs,
+) -> Result<ExitCode, Error> {
     check(&CheckArgs {
         roots,
         manifests,
+        render,
         deny_warnings: false,
         verbose: false,
         output: CheckOutput::Text,
     })
 }
 
-fn load(roots: &[PathBuf]) -> Result<Loaded, Error> {
+/// Loads the manifests. Returns them with the names of their files.
+fn load(roots: &[PathBuf], commands: &[RenderCommand]) -> Result<(Loaded, Vec<String>), Error> {
     if !roots.iter().any(|root| root == Path::new("-")) {
         must_exist(roots)?;
-        return Ok(Loader::new(roots.to_vec()).load());
+        let mut loader = Loader::new(roots.to_vec());
+        let mut loaded = loader.load();
+        for (name, text) in render_once(commands) {
+            if let Update::New(with_text) = loader.set_text(&name, text) {
+                loaded = with_text;
+            }
+        }
+        let files = loader.paths().map(|path| path.display().to_string());
+        return Ok((loaded, files.collect()));
     }
-    if roots.len() > 1 {
-        let message = "`-` stands for standard input and can't be combined with folders";
+    if roots.len() > 1 || !commands.is_empty() {
+        let message =
+            "`-` stands for standard input and can't be combined with folders or --render";
         return Err(Error::Usage(message.to_owned()));
     }
     let mut text = Vec::new();
@@ -121,7 +159,7 @@ fn load(roots: &[PathBuf]) -> Result<Loaded, Error> {
     let most = gatefold_manifest::FILE_SIZE + 1;
     let read = io::stdin().take(most).read_to_end(&mut text);
     read.context("can't read standard input")?;
-    Ok(Loader::from_text("<stdin>", text))
+    Ok((Loader::from_text(STDIN, text), vec![STDIN.to_owned()]))
 }
 
 /// Replaces the diagnostic for all documents that aren't manifests by one for each.
@@ -133,7 +171,7 @@ fn list_passed_over(loaded: &mut Loaded) {
     loaded.diagnostics.extend(listed);
 }
 
-fn build_report(loaded: Loaded, args: &ManifestArgs) -> CheckReport {
+fn build_report(loaded: Loaded, files: Vec<String>, args: &ManifestArgs) -> CheckReport {
     let now = OffsetDateTime::now_utc();
     let pool = args.address_pool.map(AddressPool::new);
     let mut environment = Environment {
@@ -157,9 +195,10 @@ fn build_report(loaded: Loaded, args: &ManifestArgs) -> CheckReport {
     let mut diagnostics = loaded.diagnostics;
     diagnostics.extend(graph.diagnostics.iter().cloned());
     diagnostics.extend(graph.advice());
+    add_origins(&mut diagnostics);
     sort(&mut diagnostics);
     CheckReport {
-        files: loaded.files,
+        files,
         resources: loaded.resources,
         refused: loaded.refused,
         graph,
@@ -222,6 +261,7 @@ impl CheckReport {
         if !notes.is_empty() {
             text.push('\n');
         }
+        text.push_str(&self.by_file());
         text.push_str(&self.summary());
         text
     }
@@ -240,12 +280,36 @@ impl CheckReport {
         text
     }
 
+    /// The number of problems of each file, if several files have problems.
+    fn by_file(&self) -> String {
+        let mut counts: BTreeMap<&Path, (usize, usize)> = BTreeMap::new();
+        for found in &self.diagnostics {
+            let Some(path) = found.place.path() else {
+                continue;
+            };
+            match found.severity {
+                Severity::Error => counts.entry(path).or_default().0 += 1,
+                Severity::Warning => counts.entry(path).or_default().1 += 1,
+                Severity::Info => {}
+            }
+        }
+        if counts.len() < 2 {
+            return String::new();
+        }
+        let lines = counts.iter().map(|(path, (errors, warnings))| {
+            let counts = [(*errors, "error"), (*warnings, "warning")].into_iter();
+            let counts = counts.filter(|(count, _)| *count > 0);
+            let counts = counts.map(|(count, what)| counted(count, what));
+            format!(
+                "{}: {}\n",
+                path.to_string_lossy().replace(char::is_control, "?"),
+                counts.collect::<Vec<_>>().join(", ")
+            )
+        });
+        lines.collect::<String>() + "\n"
+    }
+
     fn summary(&self) -> String {
-        let counted = |count: usize, what: &str| match count {
-            0 => format!("no {what}s"),
-            1 => format!("1 {what}"),
-            _ => format!("{count} {what}s"),
-        };
         let infos = match self.count(Severity::Info) {
             0 => String::new(),
             1 => ", 1 note".to_owned(),
@@ -253,7 +317,7 @@ impl CheckReport {
         };
         format!(
             "{} read: {}, {}{infos}\n",
-            counted(self.files, "file"),
+            counted(self.files.len(), "file"),
             counted(self.count(Severity::Error), "error"),
             counted(self.count(Severity::Warning), "warning"),
         )
@@ -275,10 +339,18 @@ impl CheckReport {
             json!({"kind": id.kind, "namespace": id.namespace, "name": id.name, "status": null, "refused": true})
         }));
         let json = json!({
-            "files": self.files,
+            "files": self.files.len(),
             "objects": objects,
             "diagnostics": self.diagnostics,
         });
         format!("{json:#}\n")
+    }
+}
+
+fn counted(count: usize, what: &str) -> String {
+    match count {
+        0 => format!("no {what}s"),
+        1 => format!("1 {what}"),
+        _ => format!("{count} {what}s"),
     }
 }

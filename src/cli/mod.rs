@@ -11,6 +11,7 @@ mod get;
 mod health;
 mod man;
 mod manifest_args;
+mod render_args;
 mod roots;
 mod run;
 mod table;

@@ -6,6 +6,7 @@
 use super::log::ReloadLog;
 use crate::environment::address_pool::AddressPool;
 use crate::environment::{host_addresses, system_authorities};
+use crate::render::RenderOutputs;
 use crate::watch::Wake;
 use gatefold_compile::Compiler;
 use gatefold_dataplane::SocketKey;
@@ -40,6 +41,8 @@ pub struct Settings {
     pub path_normalization: PathNormalization,
     /// `--ignore-policy`.
     pub ignored_policies: Vec<IgnoredPolicy>,
+    /// What the commands of `--render` have printed.
+    pub renders: RenderOutputs,
     /// Sockets of listeners that systemd opened, by socket name.
     pub named_sockets: BTreeMap<String, Vec<SocketKey>>,
 }
@@ -127,8 +130,13 @@ impl Stages {
             Update::New(loaded) => Some(loaded),
             Update::Same => None,
         };
+        let texts = self.settings.renders.take().into_iter();
+        let rendered = texts.map(|(name, text)| self.loader.set_text(&name, text));
+        let rendered: Vec<Update> = rendered.collect();
         // Each update includes the results of the earlier ones, so the last one counts.
-        [deferred, scanned, changed].into_iter().find_map(new)
+        let updates = rendered.into_iter().rev();
+        let mut updates = updates.chain([deferred, scanned, changed]);
+        updates.find_map(new)
     }
 
     /// Builds a graph from the objects loaded last and the endpoints found outside the folder.

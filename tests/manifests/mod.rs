@@ -3,3 +3,5 @@
 mod bad_input;
 mod foreign_status;
 mod large_folder;
+mod passed_over;
+mod render;

@@ -219,6 +219,8 @@ codes! {
     BindFailed = "GF0701", Error;
     /// A stage of the reload failed because of a defect in gatefold. The previous configuration stays in force.
     ReloadFailed = "GF0702", Error;
+    /// A command of `--render` failed, took too long, or printed too much. What it printed last stays in force.
+    RenderFailed = "GF0703", Error;
 }
 
 impl fmt::Display for Code {

@@ -20,10 +20,11 @@ use super::roots::must_exist;
 use crate::admin::{self, View};
 use crate::lifecycle::Lifecycle;
 use crate::reload::{Reload, Settings};
+use crate::render::{RenderOutputs, Renders};
 use crate::systemd::{Activation, Notifier, credentials, run_with_watchdog};
 use crate::telemetry;
 use crate::unix_socket::SocketFile;
-use crate::watch::{Wake, WakeSender, WatchMode};
+use crate::watch::{Wake, WakeSender, watch_any};
 use admin_task::AdminTask;
 use announce::{announce, announce_end};
 use anyhow::Context as _;
@@ -49,7 +50,7 @@ pub(super) fn run(mut args: RunArgs) -> Result<ExitCode, Error> {
     roots.extend(credentials());
     must_exist(&roots)?;
     if args.check {
-        return check_roots(roots, args.manifests);
+        return check_roots(roots, args.manifests, args.render);
     }
     let activation = Activation::from_environment();
     args.logging().start().map_err(Error::Usage)?;
@@ -79,20 +80,32 @@ async fn serve(
     let (wakes, woken) = crate::watch::wake_channel();
     let notifier = Arc::new(Notifier::from_environment(takeover.is_upgrade()));
     let upgrades = Upgrades::over(args.upgrade_socket.as_deref());
-    let signals = signals::handle(wakes.clone(), lifecycle.clone(), notifier.clone(), upgrades)?;
+    let renders = start_renders(&args, &wakes, state.clone())?;
+    let signals = signals::handle(
+        wakes.clone(),
+        lifecycle.clone(),
+        notifier.clone(),
+        upgrades,
+        renders.requests(),
+    )?;
     let signals = tokio::spawn(signals);
     let admin = takeover
         .admin(args.admin.clone(), args.admin_allow_remote)
         .await?;
     let grace = Duration::from_secs(args.drain_timeout);
-    let (mut reload, view) = prepare(args, roots, wakes, &mut takeover, state.clone())?;
+    let outputs = renders.outputs();
+    let (mut reload, view) = prepare(args, roots, wakes, &mut takeover, state.clone(), outputs)?;
     let published = reload.published();
     let (requests, sockets_requests) = mpsc::channel(1);
     let lent = admin.lend()?;
     let handover = handover(admin.address(), lent, requests, &lifecycle, &notifier);
     let mut admin = AdminTask::start(admin, view, takeover.is_upgrade());
+    let first_load = async {
+        renders.first_runs().await;
+        reload.reload(Wake::requested()).await;
+    };
     let started = tokio::select! {
-        () = reload.reload(Wake::requested()) => {
+        () = first_load => {
             admin.answer();
             takeover.complete(&mut admin).await
         }
@@ -113,8 +126,34 @@ async fn serve(
     let open = run_with_watchdog(running, || workers.respond(), &notifier).await;
     close(admin, upgrade_socket, &state).await;
     signals.abort();
+    drop(renders);
     announce_end(open);
     started.map(|()| ExitCode::SUCCESS)
+}
+
+/// Starts the commands of `--render` and watches the paths of `--render-watch`. The commands stop when the process no longer
+/// serves.
+fn start_renders(
+    args: &RunArgs,
+    wakes: &WakeSender,
+    state: watch::Receiver<Lifecycle>,
+) -> Result<Renders, Error> {
+    let commands = args.render.commands();
+    let any = !commands.is_empty();
+    let renders = Renders::start(commands, wakes).context("can't start threads")?;
+    let stop = renders.stopper();
+    tokio::spawn(async move {
+        no_longer_serving(state).await;
+        stop();
+    });
+    if any && !args.render.render_watch.is_empty() {
+        let (requests, wakes) = (renders.requests(), wakes.clone());
+        let paths = args.render.render_watch.clone();
+        let changed = move || requests.request();
+        watch_any(paths, args.watch_mode(), changed, move || wakes.ended())
+            .context("can't watch the paths of --render-watch")?;
+    }
+    Ok(renders)
 }
 
 /// Stops the admin API and removes the files of the Unix sockets, unless a successor replaces them.
@@ -149,19 +188,17 @@ fn prepare(
     wakes: WakeSender,
     takeover: &mut Takeover,
     state: watch::Receiver<Lifecycle>,
+    renders: RenderOutputs,
 ) -> Result<(Reload<HttpProxy<Gatefold>>, View), Error> {
     let mut registry = Registry::default();
     let snapshot = Arc::new(ArcSwap::from_pointee(Snapshot::default()));
     let mut sockets = sockets(&args, snapshot.clone(), &mut registry)?;
     let named_sockets = takeover.adopt(&mut sockets)?;
-    let mode = if args.poll {
-        WatchMode::Poll
-    } else {
-        WatchMode::Events
-    };
-    crate::watch::spawn(roots.clone(), mode, wakes.clone()).context("can't watch the folders")?;
+    crate::watch::spawn(roots.clone(), args.watch_mode(), wakes.clone())
+        .context("can't watch the folders")?;
     let settings = Settings {
         named_sockets,
+        renders,
         ..args.settings(roots)
     };
     let (backends, echo) = (args.manifests.backend, args.echo);
