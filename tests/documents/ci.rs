@@ -77,7 +77,8 @@ fn commands() -> Vec<String> {
     for block in blocks("yaml") {
         texts(&serde_yaml::from_str(&block).expect("YAML"), &mut found);
     }
-    found.retain(|text| text.starts_with("gatefold "));
+    // A hook has the name `gatefold check`.
+    found.retain(|text| text.starts_with("gatefold check "));
     found
 }
 
@@ -230,9 +231,16 @@ fn junit_has_a_test_case_for_each_file() {
     assert_eq!(code, Some(0));
     assert!(xml.contains("failures=\"0\""), "{xml}");
     let folder = clean();
-    folder.replace("k8s/route.yaml", "metadata:", "metadata:\n  y: 1");
-    let failures = |flags: &[&str]| checked(&folder, flags).1.matches("<failure").count();
-    assert_eq!(failures(&["--output", "junit"]), 1);
+    folder.write(
+        "k8s/secret.yaml",
+        "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\ndata: {a: 'ENC[x]'}\nsops: {mac: x}\n",
+    );
+    for (flag, code) in [("--verbose", 0), ("--deny-warnings", 1)] {
+        let (found, xml) = checked(&folder, &["--output", "junit", flag]);
+        assert_eq!(found, Some(code), "{xml}");
+        let failures = xml.matches("<failure type=\"GF0306\"").count();
+        assert_eq!(failures, usize::from(code == 1), "{xml}");
+    }
 }
 
 #[test]
@@ -243,10 +251,10 @@ fn the_text_ends_with_the_problems_of_each_file() {
         !text.contains("k8s/route.yaml: 1 error"),
         "one file: {text}"
     );
-    folder.replace("k8s/one.yaml", "ports:", "prots:");
+    folder.replace("k8s/one.yaml", "port: 3000", "port: x");
     let (_, text) = checked(&folder, &[]);
     assert!(
-        text.contains("\nk8s/one.yaml: 2 errors\nk8s/route.yaml: 1 error\n\n3 files read"),
+        text.contains("\nk8s/one.yaml: 1 error\nk8s/route.yaml: 1 error\n\n3 files read"),
         "{text}"
     );
 }

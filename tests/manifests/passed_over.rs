@@ -1,6 +1,7 @@
 //! Documents that aren't manifests, in `check` and `run`.
 
 use crate::support::daemon::{Daemon, gatefold};
+use crate::support::eventually;
 use crate::support::folder::Folder;
 
 const HOST: &str = "www.example.com";
@@ -67,11 +68,14 @@ fn run_logs_what_it_passes_over_at_debug() {
     };
     let daemon = start("info");
     assert_eq!(daemon.get(HOST, "/").status, 200);
+    let logs = |daemon: &Daemon, text: &str| {
+        eventually(text, || daemon.log().contains(text).then_some(()));
+    };
+    logs(&daemon, "passed over 1 kustomization");
+    let verbose = start("debug");
+    logs(&verbose, "values.yaml: info[GF0305]");
     let log = daemon.log();
-    assert!(log.contains("passed over 1 kustomization"), "{log}");
     assert!(!log.contains("values.yaml"), "{log}");
-    let log = start("debug").log();
-    assert!(log.contains("values.yaml: info[GF0305]"), "{log}");
 }
 
 #[test]

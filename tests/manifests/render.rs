@@ -43,7 +43,7 @@ fn check_loads_what_a_command_prints() {
     assert_eq!(code, Some(0), "{text}");
     assert!(text.contains("HTTPRoute") && text.contains(HOST), "{text}");
     // Without a folder.
-    let all = format!("cat '{path}'/*.yaml; {}", cat(&source));
+    let all = format!("sed -s '1i---' '{path}'/*.yaml; echo ---; {}", cat(&source));
     let (code, text) = check(&["--render", &all]);
     assert_eq!(code, Some(0), "{text}");
     assert!(
