@@ -14,6 +14,7 @@ use crate::render::{RenderCommand, add_origins, render_once};
 use crate::status::tables;
 use crate::status::{Applied, Statuses, report};
 use anyhow::Context as _;
+use gatefold_diagnostic::yaml::sharing_trees;
 use gatefold_diagnostic::{
     Code, Diagnostic, ResourceId, Severity, Style, github_annotation, junit, render, sarif, sort,
     summary_line,
@@ -99,19 +100,8 @@ pub(super) fn check(args: &CheckArgs) -> Result<ExitCode, Error> {
     } else {
         Severity::Error
     };
-    print(match args.output {
-        CheckOutput::Text => report.text(),
-        CheckOutput::Json => report.json(),
-        CheckOutput::Github => {
-            let diagnostics = report.diagnostics.iter();
-            diagnostics.map(|it| github_annotation(it) + "\n").collect()
-        }
-        CheckOutput::Sarif => {
-            let folder = std::env::current_dir().context("can't find the current folder")?;
-            sarif(&report.diagnostics, env!("CARGO_PKG_VERSION"), &folder)
-        }
-        CheckOutput::Junit => junit(&report.files, &report.diagnostics, fails),
-    })?;
+    let text = sharing_trees(|| report.rendered(args.output, fails))?;
+    print(text)?;
     if report.diagnostics.iter().any(|it| it.severity <= fails) {
         Ok(ExitCode::FAILURE)
     } else {
@@ -232,6 +222,23 @@ fn given_endpoints(
 }
 
 impl CheckReport {
+    /// The report in a format. `fails` is the least severity that makes the check fail.
+    fn rendered(&self, output: CheckOutput, fails: Severity) -> Result<String, Error> {
+        Ok(match output {
+            CheckOutput::Text => self.text(),
+            CheckOutput::Json => self.json(),
+            CheckOutput::Github => {
+                let diagnostics = self.diagnostics.iter();
+                diagnostics.map(|it| github_annotation(it) + "\n").collect()
+            }
+            CheckOutput::Sarif => {
+                let folder = std::env::current_dir().context("can't find the current folder")?;
+                sarif(&self.diagnostics, env!("CARGO_PKG_VERSION"), &folder)
+            }
+            CheckOutput::Junit => junit(&self.files, &self.diagnostics, fails),
+        })
+    }
+
     fn count(&self, severity: Severity) -> usize {
         let found = self.diagnostics.iter().filter(|d| d.severity == severity);
         found.count()

@@ -1,6 +1,7 @@
 //! Renders diagnostics as one line, as JSON, and as annotations of a CI service.
 
 use super::clean::clean;
+use super::yaml::sharing_trees;
 use super::{Diagnostic, Place, Severity};
 use serde::{Serialize, Serializer};
 use std::fmt::Write as _;
@@ -60,7 +61,7 @@ fn property(text: &str) -> String {
 
 /// Sorts diagnostics by file, line and column, then by code and message. Diagnostics without a file come first.
 pub fn sort(diagnostics: &mut [Diagnostic]) {
-    diagnostics.sort_by_cached_key(|diagnostic| {
+    let key = |diagnostic: &Diagnostic| {
         let SerializedPosition {
             file, line, column, ..
         } = SerializedPosition::of(&diagnostic.place);
@@ -71,7 +72,8 @@ pub fn sort(diagnostics: &mut [Diagnostic]) {
             diagnostic.code,
             diagnostic.message.clone(),
         )
-    });
+    };
+    sharing_trees(|| diagnostics.sort_by_cached_key(key));
 }
 
 /// The serialized form of a place. Lines and columns count from 1.

@@ -1,7 +1,7 @@
 //! Finds the line and column of a [`Place`].
 
 use super::{Document, Location, PathStep, Place, Pointer, Source};
-use crate::yaml::{Node, Span, Value, parse_document};
+use crate::yaml::{Node, Span, Value, with_object};
 use std::cell::RefCell;
 use std::ops::Range;
 use std::path::Path;
@@ -100,14 +100,17 @@ fn first_line(text: &str, bytes: Range<usize>) -> Range<usize> {
 /// The bytes of a field of a document.
 fn field(document: &Document, pointer: &Pointer) -> Span {
     let nothing = document.bytes.start..document.bytes.start;
-    let Some(object) = parse_document(document) else {
-        return nothing;
-    };
+    with_object(document, |object| match object {
+        Some(object) => span_of(object, pointer),
+        None => nothing,
+    })
+}
+
+fn span_of(object: &Node, pointer: &Pointer) -> Span {
     if pointer.0.is_empty() {
-        return name_span(&object);
+        return name_span(object);
     }
-    let mut node = &object;
-    let mut span = &object.span;
+    let (mut node, mut span) = (object, &object.span);
     for step in &pointer.0 {
         let Some((next, place)) = follow(node, step) else {
             break;

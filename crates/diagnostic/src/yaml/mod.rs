@@ -15,6 +15,6 @@ mod syntax;
 pub use alias_budget::AliasBudget;
 pub use node::{Key, Node, Span, Value};
 pub use parse::{Tree, parse};
-pub use reparse::document_json;
-pub(crate) use reparse::parse_document;
+pub(crate) use reparse::with_object;
+pub use reparse::{document_json, sharing_trees};
 pub use split::{DocumentChunk, split};
