@@ -67,7 +67,7 @@ impl Loader {
         let files: Vec<PlannedFile<'_>> = files.collect();
         let plan = Plan::of(&files, &self.options, &self.roots);
         let mut decoded_again = false;
-        for (path, file) in &mut self.files {
+        for (path, file) in self.files.iter_mut().chain(&mut self.texts) {
             let context = plan.context(path);
             if file.context != *context {
                 *file = std::mem::take(file).under(context);
