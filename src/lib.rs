@@ -19,6 +19,7 @@ mod echo;
 mod environment;
 mod lifecycle;
 pub mod reload;
+mod render;
 mod stable_hash;
 mod state_dir;
 pub mod status;

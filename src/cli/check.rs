@@ -5,24 +5,29 @@
 
 use super::load_args::LoadArgs;
 use super::manifest_args::ManifestArgs;
+use super::render_args::RenderArgs;
 use super::roots::must_exist;
 use super::{Error, print};
 use crate::environment::discovery::Found;
 use crate::environment::settings::Settings;
 use crate::environment::surroundings::Surroundings;
+use crate::render::{RenderCommand, add_origins, render_once};
 use crate::status::tables;
 use crate::status::{Applied, Statuses, report};
 use anyhow::Context as _;
 use clap::builder::FalseyValueParser;
+use gatefold_diagnostic::yaml::sharing_trees;
 use gatefold_diagnostic::{
-    Code, Diagnostic, ResourceId, Severity, Style, github_annotation, render, sort, summary_line,
+    Code, Diagnostic, ResourceId, Severity, Style, github_annotation, junit, render, sarif, sort,
+    summary_line,
 };
 use gatefold_graph::environment::{AddressSharing, Environment};
 use gatefold_graph::stand_in::Exposure;
 use gatefold_graph::{Graph, build};
 use gatefold_manifest::api::NamespacedName;
-use gatefold_manifest::{Kind, Loaded, Loader, ObjectRef, PassedOver, Resources};
+use gatefold_manifest::{Kind, Loaded, Loader, ObjectRef, PassedOver, Resources, Update};
 use serde_json::json;
+use std::collections::BTreeMap;
 use std::io::{self, IsTerminal as _, Read as _};
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
@@ -33,7 +38,7 @@ use time::OffsetDateTime;
 #[derive(Debug, clap::Args)]
 pub(super) struct CheckArgs {
     /// Folders or files of manifests; `-` for standard input.
-    #[arg(required = true, value_name = "DIR|-")]
+    #[arg(required_unless_present = "render", value_name = "DIR|-")]
     roots: Vec<PathBuf>,
     /// How to interpret the manifests.
     #[command(flatten)]
@@ -41,6 +46,9 @@ pub(super) struct CheckArgs {
     /// Judge as `gatefold dev` serves: with stand-ins for everything that a cluster would add.
     #[arg(long, env = "GATEFOLD_CHECK_DEV", value_parser = FalseyValueParser::new())]
     dev: bool,
+    /// Manifests that commands print.
+    #[command(flatten)]
+    render: RenderArgs,
     /// Exit with 1 on warnings as well.
     #[arg(long, env = "GATEFOLD_DENY_WARNINGS", value_parser = FalseyValueParser::new())]
     deny_warnings: bool,
@@ -69,6 +77,10 @@ enum CheckOutput {
     Json,
     /// Annotations of GitHub Actions.
     Github,
+    /// SARIF 2.1.0, for code scanning.
+    Sarif,
+    /// JUnit XML: a test case for each file.
+    Junit,
 }
 
 /// What the addresses of Gateways without `spec.addresses` are.
@@ -90,11 +102,14 @@ impl JudgedAs {
     }
 }
 
+/// The name of standard input, shown as its path.
+const STDIN: &str = "<stdin>";
+
 /// The result of checking some manifests.
 struct CheckReport {
-    files: usize,
+    /// The files and the names of standard input and of commands.
+    files: Vec<String>,
     resources: Resources,
-    refused: Vec<ResourceId>,
     graph: Graph,
     statuses: Statuses,
     diagnostics: Vec<Diagnostic>,
@@ -104,21 +119,19 @@ pub(super) fn check(mut args: CheckArgs) -> Result<ExitCode, Error> {
     if args.dev {
         args.manifests.for_development();
     }
-    let mut loaded = load(&args.roots, &args.manifests.load)?;
+    let (mut loaded, files) = load(&args.roots, &args.manifests.load, &args.render.commands())?;
     if args.verbose {
         list_passed_over(&mut loaded);
     }
-    let report = build_report(loaded, &args)?;
-    print(match args.output {
-        CheckOutput::Text => report.text(),
-        CheckOutput::Json => report.json(),
-        CheckOutput::Github => {
-            let diagnostics = report.diagnostics.iter();
-            diagnostics.map(|it| github_annotation(it) + "\n").collect()
-        }
-    })?;
-    let warnings = args.deny_warnings && report.count(Severity::Warning) > 0;
-    if warnings || report.count(Severity::Error) > 0 {
+    let report = build_report(loaded, files, &args)?;
+    let fails = if args.deny_warnings {
+        Severity::Warning
+    } else {
+        Severity::Error
+    };
+    let text = sharing_trees(|| report.rendered(args.output, fails))?;
+    print(text)?;
+    if report.diagnostics.iter().any(|it| it.severity <= fails) {
         Ok(ExitCode::FAILURE)
     } else {
         Ok(ExitCode::SUCCESS)
@@ -126,10 +139,15 @@ pub(super) fn check(mut args: CheckArgs) -> Result<ExitCode, Error> {
 }
 
 /// `gatefold run --check`.
-pub(super) fn check_roots(roots: Vec<PathBuf>, manifests: ManifestArgs) -> Result<ExitCode, Error> {
+pub(super) fn check_roots(
+    roots: Vec<PathBuf>,
+    manifests: ManifestArgs,
+    render: RenderArgs,
+) -> Result<ExitCode, Error> {
     check(CheckArgs {
         roots,
         manifests,
+        render,
         dev: false,
         deny_warnings: false,
         verbose: false,
@@ -138,15 +156,28 @@ pub(super) fn check_roots(roots: Vec<PathBuf>, manifests: ManifestArgs) -> Resul
     })
 }
 
-fn load(roots: &[PathBuf], args: &LoadArgs) -> Result<Loaded, Error> {
+/// Loads the manifests. Returns them with the names of their files.
+fn load(
+    roots: &[PathBuf],
+    args: &LoadArgs,
+    commands: &[RenderCommand],
+) -> Result<(Loaded, Vec<String>), Error> {
     args.must_exist()?;
     if !roots.iter().any(|root| root == Path::new("-")) {
         must_exist(roots)?;
-        let loader = Loader::new(roots.to_vec());
-        return Ok(loader.with_options(args.options()).load());
+        let mut loader = Loader::new(roots.to_vec()).with_options(args.options());
+        let mut loaded = loader.load();
+        for (name, text) in render_once(commands) {
+            if let Update::New(with_text) = loader.set_text(&name, text) {
+                loaded = with_text;
+            }
+        }
+        let files = loader.paths().map(|path| path.display().to_string());
+        return Ok((loaded, files.collect()));
     }
-    if roots.len() > 1 {
-        let message = "`-` stands for standard input and can't be combined with folders";
+    if roots.len() > 1 || !commands.is_empty() {
+        let message =
+            "`-` stands for standard input and can't be combined with folders or --render";
         return Err(Error::Usage(message.to_owned()));
     }
     let mut text = Vec::new();
@@ -155,7 +186,8 @@ fn load(roots: &[PathBuf], args: &LoadArgs) -> Result<Loaded, Error> {
     let read = io::stdin().take(most).read_to_end(&mut text);
     read.context("can't read standard input")?;
     let loader = Loader::new([]).with_options(args.options());
-    Ok(loader.load_text("<stdin>", text))
+    let loaded = loader.load_text(STDIN, text);
+    Ok((loaded, vec![STDIN.to_owned()]))
 }
 
 /// Replaces the diagnostic for all documents that aren't manifests by one for each.
@@ -167,7 +199,11 @@ fn list_passed_over(loaded: &mut Loaded) {
     loaded.diagnostics.extend(listed);
 }
 
-fn build_report(loaded: Loaded, args: &CheckArgs) -> anyhow::Result<CheckReport> {
+fn build_report(
+    loaded: Loaded,
+    files: Vec<String>,
+    args: &CheckArgs,
+) -> anyhow::Result<CheckReport> {
     let settings = Settings {
         sharing: args.judged_as.sharing(&args.manifests),
         ..args.manifests.settings()
@@ -199,11 +235,11 @@ fn build_report(loaded: Loaded, args: &CheckArgs) -> anyhow::Result<CheckReport>
     let mut diagnostics = loaded.diagnostics;
     diagnostics.extend(graph.diagnostics.iter().cloned());
     diagnostics.extend(graph.advice());
+    add_origins(&mut diagnostics);
     sort(&mut diagnostics);
     Ok(CheckReport {
-        files: loaded.files,
+        files,
         resources: loaded.resources,
-        refused: loaded.refused,
         graph,
         statuses,
         diagnostics,
@@ -211,6 +247,23 @@ fn build_report(loaded: Loaded, args: &CheckArgs) -> anyhow::Result<CheckReport>
 }
 
 impl CheckReport {
+    /// The report in a format. `fails` is the least severity that makes the check fail.
+    fn rendered(&self, output: CheckOutput, fails: Severity) -> Result<String, Error> {
+        Ok(match output {
+            CheckOutput::Text => self.text(),
+            CheckOutput::Json => self.json(),
+            CheckOutput::Github => {
+                let diagnostics = self.diagnostics.iter();
+                diagnostics.map(|it| github_annotation(it) + "\n").collect()
+            }
+            CheckOutput::Sarif => {
+                let folder = std::env::current_dir().context("can't find the current folder")?;
+                sarif(&self.diagnostics, env!("CARGO_PKG_VERSION"), &folder)
+            }
+            CheckOutput::Junit => junit(&self.files, &self.diagnostics, fails),
+        })
+    }
+
     fn count(&self, severity: Severity) -> usize {
         let found = self.diagnostics.iter().filter(|d| d.severity == severity);
         found.count()
@@ -240,6 +293,7 @@ impl CheckReport {
         if !notes.is_empty() {
             text.push('\n');
         }
+        text.push_str(&self.by_file());
         text.push_str(&self.summary());
         text
     }
@@ -249,7 +303,8 @@ impl CheckReport {
         let mut text = String::new();
         for mut table in tables(&self.graph, &self.statuses) {
             let is_in_table = |id: &&ResourceId| table.kind.is_some() && Kind::of(id) == table.kind;
-            let refused: Vec<&ResourceId> = self.refused.iter().filter(is_in_table).collect();
+            let refused = self.resources.refused_objects.keys();
+            let refused: Vec<&ResourceId> = refused.filter(is_in_table).collect();
             refused.into_iter().for_each(|id| table.add_refused(id));
             if !table.rows.is_empty() {
                 text.push_str(&format!("{}\n{table}\n", table.title));
@@ -258,12 +313,36 @@ impl CheckReport {
         text
     }
 
+    /// The number of problems of each file, if several files have problems.
+    fn by_file(&self) -> String {
+        let mut counts: BTreeMap<&Path, (usize, usize)> = BTreeMap::new();
+        for found in &self.diagnostics {
+            let Some(path) = found.place.path() else {
+                continue;
+            };
+            match found.severity {
+                Severity::Error => counts.entry(path).or_default().0 += 1,
+                Severity::Warning => counts.entry(path).or_default().1 += 1,
+                Severity::Info => {}
+            }
+        }
+        if counts.len() < 2 {
+            return String::new();
+        }
+        let lines = counts.iter().map(|(path, (errors, warnings))| {
+            let counts = [(*errors, "error"), (*warnings, "warning")].into_iter();
+            let counts = counts.filter(|(count, _)| *count > 0);
+            let counts = counts.map(|(count, what)| counted(count, what));
+            format!(
+                "{}: {}\n",
+                path.to_string_lossy().replace(char::is_control, "?"),
+                counts.collect::<Vec<_>>().join(", ")
+            )
+        });
+        lines.collect::<String>() + "\n"
+    }
+
     fn summary(&self) -> String {
-        let counted = |count: usize, what: &str| match count {
-            0 => format!("no {what}s"),
-            1 => format!("1 {what}"),
-            _ => format!("{count} {what}s"),
-        };
         let infos = match self.count(Severity::Info) {
             0 => String::new(),
             1 => ", 1 note".to_owned(),
@@ -271,7 +350,7 @@ impl CheckReport {
         };
         format!(
             "{} read: {}, {}{infos}\n",
-            counted(self.files, "file"),
+            counted(self.files.len(), "file"),
             counted(self.count(Severity::Error), "error"),
             counted(self.count(Severity::Warning), "warning"),
         )
@@ -288,15 +367,23 @@ impl CheckReport {
                 }));
             }
         }
-        let refused = self.refused.iter();
+        let refused = self.resources.refused_objects.keys();
         objects.extend(refused.map(|id| {
             json!({"kind": id.kind, "namespace": id.namespace, "name": id.name, "status": null, "refused": true})
         }));
         let json = json!({
-            "files": self.files,
+            "files": self.files.len(),
             "objects": objects,
             "diagnostics": self.diagnostics,
         });
         format!("{json:#}\n")
+    }
+}
+
+fn counted(count: usize, what: &str) -> String {
+    match count {
+        0 => format!("no {what}s"),
+        1 => format!("1 {what}"),
+        _ => format!("{count} {what}s"),
     }
 }

@@ -13,6 +13,7 @@ mod health;
 mod load_args;
 mod man;
 mod manifest_args;
+mod render_args;
 mod roots;
 mod run;
 mod stand_in_args;

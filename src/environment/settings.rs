@@ -1,5 +1,6 @@
 //! The command line's settings for reading the manifests.
 
+use crate::render::RenderOutputs;
 use gatefold_dataplane::SocketKey;
 use gatefold_dataplane::path_normalization::PathNormalization;
 use gatefold_graph::environment::{AddressSharing, GatewayAddresses, IgnoredPolicy, SpecAddresses};
@@ -16,6 +17,8 @@ pub struct Settings {
     pub roots: Vec<PathBuf>,
     /// How the files are read.
     pub load: LoadOptions,
+    /// What the commands of `--render` have printed.
+    pub renders: RenderOutputs,
     /// `--controller-name`.
     pub controller_name: Option<String>,
     /// `--address`. Empty means all interfaces.

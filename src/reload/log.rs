@@ -4,6 +4,7 @@
 
 use super::{Changes, Published};
 use crate::telemetry;
+use gatefold_diagnostic::yaml::sharing_trees;
 use gatefold_diagnostic::{Code, Diagnostic, ResourceId, Severity, Style, render, summary_line};
 use gatefold_manifest::PassedOver;
 use std::collections::BTreeSet;
@@ -67,9 +68,11 @@ impl ReloadLog {
 
     /// Logs the diagnostics that are new and those that are resolved.
     fn findings(&mut self, before: &[Diagnostic], after: &[Diagnostic], now: Instant) {
-        for found in new_findings(before, after) {
-            self.finding(now, || log(found));
-        }
+        sharing_trees(|| {
+            for found in new_findings(before, after) {
+                self.finding(now, || log(found));
+            }
+        });
         let gone = new_findings(after, before);
         for old in gone.iter().filter(|old| old.severity != Severity::Info) {
             // Without its place: the file's text has changed since.

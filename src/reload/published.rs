@@ -7,6 +7,7 @@ use super::changes::Changes;
 use super::outcome::{Finished, Outcome, Reloads};
 use super::stages::Built;
 use crate::environment::discovery::Found;
+use crate::render::add_origins;
 use crate::status::{Applied, Statuses, report};
 use gatefold_dataplane::SocketKey;
 use gatefold_diagnostic::{Code, Diagnostic, Place, Pointer, Severity};
@@ -71,6 +72,7 @@ impl Published {
         let mut diagnostics = loaded.diagnostics.clone();
         diagnostics.extend(graph.diagnostics.iter().cloned());
         diagnostics.extend(graph.advice());
+        add_origins(&mut diagnostics);
         let next = Published {
             generations: Generations {
                 seen: generation,

@@ -97,8 +97,13 @@ impl Stages {
             Update::New(loaded) => Some(loaded),
             Update::Same => None,
         };
+        let texts = self.surroundings.settings().renders.take().into_iter();
+        let rendered = texts.map(|(name, text)| self.loader.set_text(&name, text));
+        let rendered: Vec<Update> = rendered.collect();
         // Each update includes the results of the earlier ones, so the last one counts.
-        [deferred, scanned, changed].into_iter().find_map(new)
+        let updates = rendered.into_iter().rev();
+        let mut updates = updates.chain([deferred, scanned, changed]);
+        updates.find_map(new)
     }
 
     /// Builds a graph from the objects loaded last and what was found outside the folder.

@@ -5,6 +5,7 @@
 //! scanned every two seconds, because the operating system doesn't report every change: on network file systems, in bind
 //! mounts, and when its queue of events overflows.
 
+mod any_change;
 mod event;
 mod links;
 mod rescan;
@@ -15,6 +16,7 @@ mod tests;
 mod wake;
 mod watcher;
 
+pub use any_change::watch_any;
 pub use rescan::RESCAN;
 pub use wake::{Wake, WakeReceiver, WakeSender, wake_channel};
 

@@ -52,6 +52,11 @@ impl Wake {
         }
     }
 
+    /// A command of `--render` has ended. The loader takes what it printed.
+    pub fn rendered() -> Self {
+        Wake::default()
+    }
+
     fn and(self, other: Wake) -> Wake {
         Wake {
             changed: self.changed.and(other.changed),

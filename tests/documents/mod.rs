@@ -1,5 +1,6 @@
 //! The documents and the samples.
 
+mod ci;
 mod commands;
 mod documentation;
 mod samples;

@@ -4,3 +4,5 @@ mod bad_input;
 mod foreign_status;
 mod kustomize;
 mod large_folder;
+mod passed_over;
+mod render;

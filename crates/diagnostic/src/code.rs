@@ -233,6 +233,8 @@ codes! {
     BindFailed = "GF0701", Error;
     /// A stage of the reload failed because of a defect in gatefold. The previous configuration stays in force.
     ReloadFailed = "GF0702", Error;
+    /// A command of `--render` failed, took too long, or printed too much. What it printed last stays in force.
+    RenderFailed = "GF0703", Error;
     /// The namespace of a kustomization, or the target namespace of a Flux Kustomization, is used for the objects of the
     /// files that it lists. `--no-kustomize` turns this off.
     KustomizeNamespace = "GF0801", Info;

@@ -1,6 +1,7 @@
 //! Renders diagnostics as one line, as JSON, and as annotations of a CI service.
 
 use super::clean::clean;
+use super::yaml::sharing_trees;
 use super::{Diagnostic, Place, Severity};
 use serde::{Serialize, Serializer};
 use std::fmt::Write as _;
@@ -60,8 +61,10 @@ fn property(text: &str) -> String {
 
 /// Sorts diagnostics by file, line and column, then by code and message. Diagnostics without a file come first.
 pub fn sort(diagnostics: &mut [Diagnostic]) {
-    diagnostics.sort_by_cached_key(|diagnostic| {
-        let SerializedPosition { file, line, column } = SerializedPosition::of(&diagnostic.place);
+    let key = |diagnostic: &Diagnostic| {
+        let SerializedPosition {
+            file, line, column, ..
+        } = SerializedPosition::of(&diagnostic.place);
         (
             file,
             line,
@@ -69,27 +72,33 @@ pub fn sort(diagnostics: &mut [Diagnostic]) {
             diagnostic.code,
             diagnostic.message.clone(),
         )
-    });
+    };
+    sharing_trees(|| diagnostics.sort_by_cached_key(key));
 }
 
 /// The serialized form of a place. Lines and columns count from 1.
 #[derive(Serialize)]
-struct SerializedPosition {
+pub(super) struct SerializedPosition {
     #[serde(skip_serializing_if = "Option::is_none")]
     file: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    line: Option<usize>,
+    pub(super) line: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    column: Option<usize>,
+    pub(super) column: Option<usize>,
+    /// The number of characters.
+    #[serde(skip)]
+    pub(super) width: Option<usize>,
 }
 
 impl SerializedPosition {
-    fn of(place: &Place) -> Self {
+    pub(super) fn of(place: &Place) -> Self {
         let location = place.locate();
+        let text = location.as_ref().and_then(|at| place.text(at));
         SerializedPosition {
             file: place.path().map(|path| path.display().to_string()),
             line: location.as_ref().map(|at| at.line),
             column: location.as_ref().map(|at| at.column),
+            width: text.map(|text| text.chars().count()),
         }
     }
 }

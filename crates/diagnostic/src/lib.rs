@@ -12,9 +12,11 @@ mod did_you_mean;
 mod excerpt;
 mod findings;
 mod format;
+mod junit;
 mod locate;
 mod place;
 mod render;
+mod sarif;
 mod secret;
 #[cfg(test)]
 mod tests;
@@ -24,8 +26,10 @@ pub use code::Code;
 pub use did_you_mean::{did_you_mean, nearest};
 pub use findings::Findings;
 pub use format::{github_annotation, sort, summary_line};
+pub use junit::junit;
 pub use place::{Document, Location, PathStep, Place, Pointer, Source};
 pub use render::{Style, render};
+pub use sarif::sarif;
 
 use std::fmt;
 

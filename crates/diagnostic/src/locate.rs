@@ -1,9 +1,11 @@
 //! Finds the line and column of a [`Place`].
 
 use super::{Document, Location, PathStep, Place, Pointer, Source};
-use crate::yaml::{Node, Span, Value, parse_document};
+use crate::yaml::{Node, Span, Value, with_object};
+use std::cell::RefCell;
 use std::ops::Range;
 use std::path::Path;
+use std::sync::{Arc, Weak};
 
 impl Place {
     /// The file of the place. `None` if the place is in no file.
@@ -16,6 +18,16 @@ impl Place {
         }
     }
 
+    /// The text at a location of this place.
+    pub(super) fn text(&self, at: &Location) -> Option<&str> {
+        let source = match self {
+            Place::Nowhere | Place::File(_) => return None,
+            Place::Bytes { source, .. } => source,
+            Place::Field { document, .. } => &document.source,
+        };
+        source.text.get(at.bytes.clone())
+    }
+
     /// Finds the line and column. Returns `None` for a place in no file and for a file as a whole.
     ///
     /// A field is found by parsing its document again. A scalar is located at its value, a list or a mapping at its
@@ -23,25 +35,38 @@ impl Place {
     pub fn locate(&self) -> Option<Location> {
         match self {
             Place::Nowhere | Place::File(_) => None,
-            Place::Bytes { source, bytes } => location(source, bytes, 0, 1),
+            Place::Bytes { source, bytes } => location(source, bytes),
             Place::Field { document, pointer } => {
-                let bytes = field(document, pointer);
-                location(
-                    &document.source,
-                    &bytes,
-                    document.bytes.start,
-                    document.line,
-                )
+                location(&document.source, &field(document, pointer))
             }
         }
     }
 }
 
-/// The location of `bytes`, counting lines from `line`, which begins at `start`.
-fn location(source: &Source, bytes: &Span, start: usize, line: usize) -> Option<Location> {
+thread_local! {
+    /// The ends of the lines of the file that was asked for last. Nearly always the next diagnostic is about the same file, and
+    /// counting its lines each time would take time in proportion to the square of its length.
+    static LINES: RefCell<(Weak<Source>, Vec<usize>)> = const { RefCell::new((Weak::new(), Vec::new())) };
+}
+
+/// The line of an offset, from 1.
+fn line_of(source: &Arc<Source>, offset: usize) -> usize {
+    LINES.with_borrow_mut(|(known, ends)| {
+        if !known.upgrade().is_some_and(|it| Arc::ptr_eq(&it, source)) {
+            *known = Arc::downgrade(source);
+            *ends = source
+                .text
+                .match_indices('\n')
+                .map(|(end, _)| end)
+                .collect();
+        }
+        ends.partition_point(|end| *end < offset) + 1
+    })
+}
+
+fn location(source: &Arc<Source>, bytes: &Span) -> Option<Location> {
     let bytes = first_line(&source.text, bytes.clone());
-    let before = source.text.get(start..bytes.start)?;
-    let line = line + before.bytes().filter(|byte| *byte == b'\n').count();
+    let line = line_of(source, bytes.start);
     let line_start = source
         .text
         .get(..bytes.start)?
@@ -75,14 +100,17 @@ fn first_line(text: &str, bytes: Range<usize>) -> Range<usize> {
 /// The bytes of a field of a document.
 fn field(document: &Document, pointer: &Pointer) -> Span {
     let nothing = document.bytes.start..document.bytes.start;
-    let Some(object) = parse_document(document) else {
-        return nothing;
-    };
+    with_object(document, |object| match object {
+        Some(object) => span_of(object, pointer),
+        None => nothing,
+    })
+}
+
+fn span_of(object: &Node, pointer: &Pointer) -> Span {
     if pointer.0.is_empty() {
-        return name_span(&object);
+        return name_span(object);
     }
-    let mut node = &object;
-    let mut span = &object.span;
+    let (mut node, mut span) = (object, &object.span);
     for step in &pointer.0 {
         let Some((next, place)) = follow(node, step) else {
             break;

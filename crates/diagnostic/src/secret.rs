@@ -1,6 +1,9 @@
 //! Finds out which lines of a manifest may contain values of a Secret.
 
-use super::{PathStep, Place};
+use super::{Document, PathStep, Place, Source};
+use std::cell::RefCell;
+use std::ops::Range;
+use std::sync::{Arc, Weak};
 
 /// Whether the lines at a place may contain values of a Secret, which must not be printed. That is every place in a
 /// document with a Secret, unless it is known to be outside of `data` and `stringData`.
@@ -13,10 +16,12 @@ pub(super) fn is_confidential(place: &Place) -> bool {
                 Some(PathStep::Key(key)) => key == "metadata",
                 Some(PathStep::Index(_)) => false,
             };
-            let one_line = document
-                .text()
-                .is_some_and(|text| !text.trim().contains('\n'));
-            document.text().is_some_and(names_secret) && (!metadata || one_line)
+            // Checked first, because a list is long and this is quick.
+            let one_line = || {
+                let text = document.text();
+                text.is_some_and(|text| !text.trim().contains('\n'))
+            };
+            (!metadata || one_line()) && has_secret(document)
         }
         Place::Bytes { source, bytes } => {
             let at = bytes.start.min(source.text.len());
@@ -30,6 +35,29 @@ pub(super) fn is_confidential(place: &Place) -> bool {
             source.text.get(start..end).is_some_and(names_secret)
         }
     }
+}
+
+thread_local! {
+    /// Whether the document that was asked for last has a Secret. Nearly always the next one is the same, and searching a long
+    /// list for each of its problems would take time in proportion to the square of its length.
+    static LAST: RefCell<(Weak<Source>, Range<usize>, bool)> =
+        const { RefCell::new((Weak::new(), 0..0, false)) };
+}
+
+fn has_secret(document: &Document) -> bool {
+    LAST.with_borrow_mut(|last| {
+        let same = last.0.upgrade();
+        let same = same.is_some_and(|source| Arc::ptr_eq(&source, &document.source));
+        if !same || last.1 != document.bytes {
+            let found = document.text().is_some_and(names_secret);
+            *last = (
+                Arc::downgrade(&document.source),
+                document.bytes.clone(),
+                found,
+            );
+        }
+        last.2
+    })
 }
 
 fn names_secret(document: &str) -> bool {

@@ -68,6 +68,7 @@ impl Basis {
                 && self.discovered == now.discovered
                 && self.stand_ins.services == now.stand_ins.services
                 && self.stand_ins.echo == now.stand_ins.echo,
+            refusals: self.resources.refused_objects == now.resources.refused_objects,
         }
     }
 }
@@ -96,6 +97,8 @@ struct Holds {
     attachment: bool,
     /// The endpoints of its backends.
     endpoints: bool,
+    /// What its findings say of refused objects. A node without findings refers to none.
+    refusals: bool,
 }
 
 /// The previous graph, with the parts of it that are still valid.
@@ -153,6 +156,9 @@ impl<K: RouteKind> PreviousRoutes<'_, K> {
         let node = self.nodes.at(key)?;
         let before = self.before;
         if !before.holds.attachment || !Arc::ptr_eq(&node.resource, route) {
+            return None;
+        }
+        if !before.holds.refusals && !node.findings.is_empty() {
             return None;
         }
         let is_protected_as_before =

@@ -8,6 +8,7 @@
 //! - `kustomize` decides what a file contains because of kustomizations, and `substitution` has the variables;
 //! - `kind` is the table of kinds, and [`Resources`] has the objects of each kind;
 //! - [`api`] has the types of the kinds;
+//! - `refused` has the names of objects that aren't in force;
 //! - `unread_policy` has the policies of other kinds, as far as they protect something.
 
 pub mod api;
@@ -16,6 +17,7 @@ mod folder;
 mod kind;
 mod kustomize;
 mod options;
+mod refused;
 mod resources;
 mod substitution;
 mod unread_policy;
@@ -31,5 +33,6 @@ pub use folder::{
 };
 pub use kind::{Invalidates, Kind, Resource, Scope, Spec};
 pub use options::{LoadOptions, Substitution, parse_namespace};
+pub use refused::{RefusalReason, RefusedObject, RefusedObjects};
 pub use resources::{Change, Difference, ObjectRef, ObjectRefs, Objects, Resources};
 pub use unread_policy::{PolicyKey, UnreadPolicy};

@@ -9,17 +9,17 @@ use serde_json::{Value, json};
 /// kubectl stores the whole object in this annotation, including the data of a Secret.
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
-/// An object as its file contains it, with its status. `apiVersion` is that of the served version, name and namespace are those
-/// that the object was loaded with. The rest of `metadata` is unchanged.
+/// An object as loaded, with its status. `apiVersion` is that of the served version, and the name and the namespace are those
+/// of the loaded object. The rest of `metadata` is unchanged.
 pub(super) fn object_json(kind: Kind, object: ObjectRef<'_>, statuses: &Statuses) -> Value {
     let meta = object.meta;
     let mut json = document_json(object.document).unwrap_or_else(|| json!({}));
     json["apiVersion"] = kind.api_version().into();
     json["kind"] = kind.name().into();
     if !json["metadata"].is_object() {
-        json["metadata"] = json!({});
+        json["metadata"] = json!({"name": &*meta.name});
     }
-    // A name in the file may contain variables.
+    // A kustomization or a variable may decide the name.
     json["metadata"]["name"] = (&*meta.name).into();
     if kind.scope() == Scope::Namespaced && !meta.namespace.is_empty() {
         json["metadata"]["namespace"] = (&*meta.namespace).into();

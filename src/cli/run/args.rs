@@ -2,8 +2,10 @@
 
 use crate::admin::AdminAddress;
 use crate::cli::manifest_args::ManifestArgs;
+use crate::cli::render_args::RenderArgs;
 use crate::reload::Settings;
 use crate::telemetry::{Format, Logging};
+use crate::watch::WatchMode;
 use clap::builder::FalseyValueParser;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -12,7 +14,7 @@ use std::path::PathBuf;
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct RunArgs {
     /// Folders or files of manifests, watched while it runs.
-    #[arg(value_name = "DIR", required_unless_present = "config_dir")]
+    #[arg(value_name = "DIR", required_unless_present_any = ["config_dir", "render"])]
     pub(super) dirs: Vec<PathBuf>,
     /// The same, as a flag; may be given several times.
     #[arg(long, value_name = "DIR", env = "GATEFOLD_CONFIG_DIR", num_args = 1..)]
@@ -31,6 +33,9 @@ pub(in crate::cli) struct RunArgs {
     /// How the manifests are interpreted.
     #[command(flatten)]
     pub(super) manifests: ManifestArgs,
+    /// Manifests that commands print.
+    #[command(flatten)]
+    pub(super) render: RenderArgs,
     /// Only checks the folders, as `gatefold check` does.
     #[arg(long, env = "GATEFOLD_CHECK", value_parser = FalseyValueParser::new())]
     pub(super) check: bool,
@@ -98,6 +103,15 @@ impl RunArgs {
                 .clone()
                 .or_else(|| std::env::var("RUST_LOG").ok()),
             access_log: self.access_log,
+        }
+    }
+
+    /// How changes of files are noticed.
+    pub(super) fn watch_mode(&self) -> WatchMode {
+        if self.poll {
+            WatchMode::Poll
+        } else {
+            WatchMode::Events
         }
     }
 

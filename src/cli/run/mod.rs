@@ -21,10 +21,11 @@ use super::roots::must_exist;
 use crate::admin::{self, View};
 use crate::lifecycle::Lifecycle;
 use crate::reload::{Reload, Settings};
+use crate::render::{RenderOutputs, Renders};
 use crate::systemd::{Activation, Notifier, credentials, run_with_watchdog};
 use crate::telemetry;
 use crate::unix_socket::SocketFile;
-use crate::watch::{Wake, WakeSender, WatchMode};
+use crate::watch::{Wake, WakeSender, watch_any};
 use admin_task::AdminTask;
 use announce::{announce, announce_end, announce_stand_ins};
 use anyhow::Context as _;
@@ -51,7 +52,7 @@ pub(super) fn run(mut args: RunArgs) -> Result<ExitCode, Error> {
     must_exist(&roots)?;
     args.manifests.load.must_exist()?;
     if args.check {
-        return check_roots(roots, args.manifests);
+        return check_roots(roots, args.manifests, args.render);
     }
     let activation = Activation::from_environment();
     args.logging().start().map_err(Error::Usage)?;
@@ -87,7 +88,14 @@ async fn serve(
     let (wakes, woken) = crate::watch::wake_channel();
     let notifier = Arc::new(Notifier::from_environment(takeover.is_upgrade()));
     let upgrades = Upgrades::over(args.upgrade_socket.as_deref());
-    let signals = signals::handle(wakes.clone(), lifecycle.clone(), notifier.clone(), upgrades)?;
+    let renders = start_renders(&args, &wakes, state.clone())?;
+    let signals = signals::handle(
+        wakes.clone(),
+        lifecycle.clone(),
+        notifier.clone(),
+        upgrades,
+        renders.requests(),
+    )?;
     let signals = tokio::spawn(signals);
     let admin = takeover
         .admin(args.admin.clone(), args.admin_allow_remote)
@@ -98,14 +106,19 @@ async fn serve(
         .then(|| args.manifests.stand_ins.authority_file());
     let table = table.transpose()?;
     announce_stand_ins(&args.manifests.stand_ins);
-    let (mut reload, view) = prepare(args, roots, wakes, &mut takeover, state.clone())?;
+    let outputs = renders.outputs();
+    let (mut reload, view) = prepare(args, roots, wakes, &mut takeover, state.clone(), outputs)?;
     let published = reload.published();
     let (requests, sockets_requests) = mpsc::channel(1);
     let lent = admin.lend()?;
     let handover = handover(admin.address(), lent, requests, &lifecycle, &notifier);
     let mut admin = AdminTask::start(admin, view, takeover.is_upgrade());
+    let first_load = async {
+        renders.first_runs().await;
+        reload.reload(Wake::requested()).await;
+    };
     let started = tokio::select! {
-        () = reload.reload(Wake::requested()) => {
+        () = first_load => {
             admin.answer();
             takeover.complete(&mut admin).await
         }
@@ -130,8 +143,34 @@ async fn serve(
     let open = run_with_watchdog(running, || workers.respond(), &notifier).await;
     close(admin, upgrade_socket, &state).await;
     signals.abort();
+    drop(renders);
     announce_end(open);
     started.map(|()| ExitCode::SUCCESS)
+}
+
+/// Starts the commands of `--render` and watches the paths of `--render-watch`. The commands stop when the process no longer
+/// serves.
+fn start_renders(
+    args: &RunArgs,
+    wakes: &WakeSender,
+    state: watch::Receiver<Lifecycle>,
+) -> Result<Renders, Error> {
+    let commands = args.render.commands();
+    let any = !commands.is_empty();
+    let renders = Renders::start(commands, wakes).context("can't start threads")?;
+    let stop = renders.stopper();
+    tokio::spawn(async move {
+        no_longer_serving(state).await;
+        stop();
+    });
+    if any && !args.render.render_watch.is_empty() {
+        let (requests, wakes) = (renders.requests(), wakes.clone());
+        let paths = args.render.render_watch.clone();
+        let changed = move || requests.request();
+        watch_any(paths, args.watch_mode(), changed, move || wakes.ended())
+            .context("can't watch the paths of --render-watch")?;
+    }
+    Ok(renders)
 }
 
 /// Stops the admin API and removes the files of the Unix sockets, unless a successor replaces them.
@@ -166,20 +205,18 @@ fn prepare(
     wakes: WakeSender,
     takeover: &mut Takeover,
     state: watch::Receiver<Lifecycle>,
+    renders: RenderOutputs,
 ) -> Result<(Reload<HttpProxy<Gatefold>>, View), Error> {
     let mut registry = Registry::default();
     let snapshot = Arc::new(ArcSwap::from_pointee(Snapshot::default()));
     let mut sockets = sockets(&args, snapshot.clone(), &mut registry)?;
     let named_sockets = takeover.adopt(&mut sockets)?;
-    let mode = if args.poll {
-        WatchMode::Poll
-    } else {
-        WatchMode::Events
-    };
     let watched = args.manifests.load.options().watched_roots(&roots);
-    crate::watch::spawn(watched, mode, wakes.clone()).context("can't watch the folders")?;
+    crate::watch::spawn(watched, args.watch_mode(), wakes.clone())
+        .context("can't watch the folders")?;
     let settings = Settings {
         named_sockets,
+        renders,
         ..args.settings(roots)
     };
     let sources = args.manifests.stand_ins.sources(args.manifests.backend)?;

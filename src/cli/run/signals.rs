@@ -3,6 +3,7 @@
 use super::successor;
 use crate::cli::USAGE;
 use crate::lifecycle::Lifecycle;
+use crate::render::RenderRequests;
 use crate::systemd::Notifier;
 use crate::telemetry::flush;
 use crate::watch::{Wake, WakeSender};
@@ -39,7 +40,7 @@ impl Upgrades {
 /// Registers the signal handlers, and returns the task that acts on signals. Once this returns, no signal has its default
 /// effect.
 ///
-/// SIGHUP reloads. SIGTERM and SIGINT drain and end the process; the second one ends it immediately. SIGUSR2 starts a successor
+/// SIGHUP reloads, and runs the commands of `--render` again. SIGTERM and SIGINT drain and end the process; the second one ends it immediately. SIGUSR2 starts a successor
 /// if upgrades are possible. SIGUSR1 and SIGXFSZ (a log file has reached the limit of `ulimit -f`) are ignored, since their
 /// default effect would end the process.
 pub(super) fn handle(
@@ -47,6 +48,7 @@ pub(super) fn handle(
     lifecycle: Sender<Lifecycle>,
     notifier: Arc<Notifier>,
     upgrades: Upgrades,
+    renders: RenderRequests,
 ) -> std::io::Result<impl Future<Output = ()>> {
     let mut hangup = signal(SignalKind::hangup())?;
     let mut terminate = signal(SignalKind::terminate())?;
@@ -61,6 +63,7 @@ pub(super) fn handle(
                 _ = hangup.recv() => {
                     notifier.reloading();
                     wakes.send(Wake::requested());
+                    renders.request();
                     info!("SIGHUP: reloading");
                     continue;
                 }

@@ -135,6 +135,47 @@ fn reuses_what_an_edit_does_not_affect() {
 }
 
 #[test]
+fn route_learns_that_its_gateway_is_refused_has_moved_or_is_mended() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let service =
+        "apiVersion: v1\nkind: Service\nmetadata: {name: shop}\nspec: {ports: [{port: 80}]}\n";
+    let route = "apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {name: one}\n\
+         spec: {parentRefs: [{name: edge}], rules: [{backendRefs: [{name: shop, port: 80}]}]}\n";
+    let good = "apiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\nmetadata: {name: edge}\n\
+         spec: {gatewayClassName: any, listeners: [{name: http, port: 80, protocol: HTTP}]}\n";
+    let broken = good.replace("listeners", "listener");
+    fs::write(folder.path().join("service.yaml"), service).expect("written");
+    fs::write(folder.path().join("route.yaml"), route).expect("written");
+    let gateway = folder.path().join("gateway.yaml");
+    let mut loader = Loader::new([folder.path().to_owned()]);
+    let mut graph = Graph::default();
+    let mut load = |text: &str| {
+        fs::write(&gateway, text).expect("written");
+        let resources = loader.load().resources;
+        graph = build_after(&graph, &resources, &Environment::default());
+        let rebuilt = build(&resources, &Environment::default());
+        assert_eq!(difference(&self::text(&graph), &self::text(&rebuilt)), None);
+        let messages = graph.diagnostics.iter().map(|it| it.message.clone());
+        messages.collect::<Vec<_>>().join("\n")
+    };
+    let messages = load("# nothing\n");
+    assert!(
+        messages.contains("Gateway default/edge isn't in the folder"),
+        "{messages}"
+    );
+    let messages = load(&broken);
+    assert!(
+        messages.contains("Gateway default/edge was refused, see "),
+        "{messages}"
+    );
+    assert!(messages.contains("gateway.yaml:3"), "{messages}");
+    let messages = load(&format!("# a comment\n\n{broken}"));
+    assert!(messages.contains("gateway.yaml:5"), "{messages}");
+    let messages = load(good);
+    assert!(!messages.contains("edge"), "{messages}");
+}
+
+#[test]
 fn config_map_affects_routes_only_if_a_policy_refers_to_it() {
     let folder = tempfile::tempdir().expect("a folder");
     for (file, variant) in [(0, 1), (2, 0), (6, 2), (8, 2), (13, 5), (14, 3)] {

@@ -41,13 +41,9 @@ pub struct Key {
 }
 
 /// One item of a `kind: List`.
-pub(super) fn item(list: Node, index: usize) -> Option<Node> {
-    let Value::Mapping(entries) = list.value else {
-        return None;
-    };
-    let (_, items) = entries.into_iter().find(|(key, _)| key.name == "items")?;
-    match items.value {
-        Value::Sequence(items) => items.into_iter().nth(index),
+pub(super) fn item(list: &Node, index: usize) -> Option<&Node> {
+    match &list.field("items")?.value {
+        Value::Sequence(items) => items.get(index),
         _ => None,
     }
 }

@@ -73,6 +73,12 @@ fn service_port<'a>(
         Err(UnresolvedReference::NotFound(_)) if build.environment.has_service(wanted) => {
             return Ok(None);
         }
+        // What the command line names exists, whatever the folder says about it.
+        Err(UnresolvedReference::Refused(_))
+            if build.environment.discovered.contains_key(wanted) =>
+        {
+            return Ok(None);
+        }
         Err(unresolved) => return Err(at.unresolved(unresolved)),
     };
     let (_, number) = wanted;

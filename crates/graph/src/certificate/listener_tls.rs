@@ -9,6 +9,7 @@ use crate::route::Routes;
 use crate::{Build, gateway};
 use gatefold_dataplane::SocketKey;
 use gatefold_diagnostic::{Code, Diagnostic, Pointer};
+use gatefold_manifest::RefusalReason;
 use gatefold_manifest::api::{NamespacedName, SecretFields};
 use rustls::sign::CertifiedKey;
 use std::collections::{BTreeMap, BTreeSet};
@@ -110,23 +111,26 @@ struct MissingSecret {
     code: Code,
 }
 
-/// Returns the Secret that a reference names, if the folder lacks it and it may have a stand-in.
+/// Returns the Secret that a reference names, if it can't be read and may have a stand-in. One that has errors has none.
 fn missing_secret(at: &CertificateReference<'_>, build: &Build<'_>) -> Option<MissingSecret> {
     build.environment.stand_ins.certificates.as_ref()?;
     let referrer = at.subject.referrer();
-    match build.resolve::<SecretFields>(referrer, at.reference) {
-        Err(UnresolvedReference::NotFound(_)) => {
-            let key = at.reference.key(referrer);
-            Some(MissingSecret {
-                message: format!("Secret {key} isn't in the folder"),
-                code: Code::CertificateNotFound,
-                key,
-            })
-        }
+    let reason = match build.resolve::<SecretFields>(referrer, at.reference) {
+        Err(UnresolvedReference::NotFound(_)) => "isn't in the folder",
+        Err(UnresolvedReference::Refused(refused)) => match refused.reason {
+            RefusalReason::Encrypted => "is encrypted with SOPS",
+            RefusalReason::Errors => return None,
+        },
         Ok(_) | Err(UnresolvedReference::UnsupportedKind | UnresolvedReference::NotPermitted) => {
-            None
+            return None;
         }
-    }
+    };
+    let key = at.reference.key(referrer);
+    Some(MissingSecret {
+        message: format!("Secret {key} {reason}"),
+        code: Code::CertificateNotFound,
+        key,
+    })
 }
 
 /// Returns what takes the place of the Secret of a listener that names none, if it may have a stand-in. Some clouds have

@@ -4,8 +4,8 @@ use crate::Build;
 use crate::condition::{Condition, ConditionType, Reason};
 use crate::environment::Environment;
 use gatefold_diagnostic::{Code, Diagnostic, Pointer, Severity};
-use gatefold_manifest::Resources;
-use gatefold_manifest::api::{Gateway, GatewayClass};
+use gatefold_manifest::api::{Gateway, GatewayClass, NamespacedName};
+use gatefold_manifest::{Kind, RefusedObject, Resources};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -153,18 +153,49 @@ pub(super) fn controller_of(gateway: &Gateway, build: &mut Build<'_>) -> Option<
     match (class, &build.environment.controller_name) {
         (Some(class), Some(ours)) if class.spec.controller_name.as_str() != ours => None,
         (Some(class), _) => Some(class.spec.controller_name.as_str().to_owned()),
-        (None, Some(_)) => None,
+        (None, Some(_)) => {
+            // A class that isn't in the folder is another controller's, but this one may be gatefold's.
+            let refused = refused_class(class_name, build).map(ToString::to_string);
+            if let Some(refused) = refused {
+                let message = format!("{refused}; the Gateway isn't served");
+                let finding = unknown_class(gateway, message);
+                build.diagnostics.push(Diagnostic {
+                    severity: Severity::Warning,
+                    ..finding
+                });
+            }
+            None
+        }
         (None, None) => {
-            let place = gateway.place(Pointer::spec().key("gatewayClassName"));
-            let message =
-                format!("GatewayClass `{class_name}` isn't in the folder; the Gateway is served");
-            let known = build.resources.gateway_classes.keys();
-            let mut finding = Diagnostic::new(Code::UnknownGatewayClass, place, message);
-            finding.help = crate::suggest(class_name, known.map(String::as_str));
-            build.diagnostics.push(finding.about(gateway.id()));
+            let finding = match refused_class(class_name, build) {
+                Some(refused) => {
+                    unknown_class(gateway, format!("{refused}; the Gateway is served"))
+                }
+                None => {
+                    let message = format!(
+                        "GatewayClass `{class_name}` isn't in the folder; the Gateway is served"
+                    );
+                    let known = build.resources.gateway_classes.keys();
+                    Diagnostic {
+                        help: crate::suggest(class_name, known.map(String::as_str)),
+                        ..unknown_class(gateway, message)
+                    }
+                }
+            };
+            build.diagnostics.push(finding);
             Some(DEFAULT_CONTROLLER_NAME.to_owned())
         }
     }
+}
+
+fn refused_class<'a>(name: &str, build: &Build<'a>) -> Option<&'a RefusedObject> {
+    let key = NamespacedName::new("", name);
+    build.resources.refused(Kind::GatewayClass, &key)
+}
+
+fn unknown_class(gateway: &Gateway, message: String) -> Diagnostic {
+    let place = gateway.place(Pointer::spec().key("gatewayClassName"));
+    Diagnostic::new(Code::UnknownGatewayClass, place, message).about(gateway.id())
 }
 
 /// Returns the controller name of a Gateway's class, if the class is in the folder.

@@ -88,9 +88,12 @@ fn warn_of_unknown_parent(set: &ListenerSet, key: &NamespacedName, build: &mut B
         return;
     }
     let place = set.place(Pointer::spec().key("parentRef").key("name"));
-    let message = format!("Gateway {key} isn't in the folder");
+    let missing = build.missing(Kind::Gateway, key);
+    let (message, help) = missing.or_suggest((Kind::Gateway, key), || {
+        suggest(&key.name, names_in(gateways, &key.namespace))
+    });
     let mut found = Diagnostic::new(Code::UnknownParent, place, message).about(set.id());
-    found.help = suggest(&key.name, names_in(gateways, &key.namespace));
+    found.help = help;
     build.diagnostics.push(found);
 }
 

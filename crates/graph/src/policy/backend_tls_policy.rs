@@ -321,9 +321,14 @@ fn target(
             }
             Some(target)
         }
-        Err(NoTarget::NotFound { target, objects }) => {
-            let message = format!("Service {} isn't in the folder", target.key);
-            let help = objects.suggest(&target.key);
+        Err(NoTarget::NotFound {
+            target,
+            missing,
+            objects,
+        }) => {
+            let (message, help) = missing.or_suggest((SERVICE.kind(), &target.key), || {
+                objects.suggest(&target.key)
+            });
             warn_of_target(policy, pointer.key("name"), message, help, build);
             Some(target)
         }

@@ -5,7 +5,7 @@
 
 use super::target_objects::TargetObjects;
 use crate::gateway::controller_in;
-use crate::reference::{NamedObjects, Reference, Referrer};
+use crate::reference::{MissingObject, NamedObjects, Reference, Referrer};
 use crate::{Build, route, suggest};
 use gatefold_diagnostic::Place;
 use gatefold_manifest::Resources;
@@ -60,6 +60,8 @@ pub(super) enum NoTarget<'a> {
     NotFound {
         /// What would be targeted.
         target: TargetedObject,
+        /// Why it can't be used.
+        missing: MissingObject<'a>,
         /// The objects of that kind.
         objects: &'a dyn NamedObjects,
     },
@@ -131,12 +133,14 @@ pub(super) fn by_name<'a>(
     let is_service = kind == PolicyTargetKind::Service;
     let exists = objects.has(&key) || (is_service && build.environment.has_endpoints(&key));
     let part = part(kind, &key, section, build.resources);
-    let target = TargetedObject { kind, key, part };
     if exists {
-        Ok(target)
-    } else {
-        Err(NoTarget::NotFound { target, objects })
+        return Ok(TargetedObject { kind, key, part });
     }
+    Err(NoTarget::NotFound {
+        missing: build.missing(kind.kind(), &key),
+        target: TargetedObject { kind, key, part },
+        objects,
+    })
 }
 
 /// Selects objects by their labels. Those of other namespaces are ignored unless a ReferenceGrant permits them (Envoy

@@ -149,10 +149,13 @@ impl ResolvedPolicy<'_> {
         }
         let (key, kind) = (&self.policy.key, target.kind.as_str());
         let (message, help) = match problem {
-            NoTarget::NotFound { target, objects } => (
-                format!("{kind} {} isn't in the folder", target.key),
-                objects.suggest(&target.key),
-            ),
+            NoTarget::NotFound {
+                target,
+                missing,
+                objects,
+            } => missing.or_suggest((target.kind.kind(), &target.key), || {
+                objects.suggest(&target.key)
+            }),
             NoTarget::NotPermitted { key } => (
                 format!("no ReferenceGrant permits it to target {kind} {key}"),
                 None,

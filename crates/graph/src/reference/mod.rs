@@ -13,8 +13,8 @@ pub(crate) use reference_grant::ReferenceGrants;
 pub(crate) use report::{ReferenceField, ReferenceScope};
 
 use crate::{Build, names_in, suggest};
-use gatefold_manifest::Spec;
 use gatefold_manifest::api::{NamespacedName, Object};
+use gatefold_manifest::{Kind, RefusedObject, Spec};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -52,8 +52,36 @@ pub(crate) enum UnresolvedReference<'a> {
     UnsupportedKind,
     /// The object is in another namespace, and no ReferenceGrant there permits the reference.
     NotPermitted,
+    /// The object is in the folder, but was refused.
+    Refused(&'a RefusedObject),
     /// The folder has no such object. Contains the objects of that kind.
     NotFound(&'a dyn NamedObjects),
+}
+
+/// Why no object of a name is in force.
+#[derive(Clone, Copy)]
+pub(crate) enum MissingObject<'a> {
+    /// It is in the folder, but was refused.
+    Refused(&'a RefusedObject),
+    /// It isn't in the folder.
+    Absent,
+}
+
+impl MissingObject<'_> {
+    /// Returns the message, and a suggestion of another object if there is none of this name.
+    pub fn or_suggest(
+        self,
+        (kind, key): (Kind, &NamespacedName),
+        suggest: impl FnOnce() -> Option<String>,
+    ) -> (String, Option<String>) {
+        match self {
+            MissingObject::Refused(refused) => (refused.to_string(), None),
+            MissingObject::Absent => {
+                let message = format!("{} {key} isn't in the folder", kind.name());
+                (message, suggest())
+            }
+        }
+    }
 }
 
 impl<'a> Build<'a> {
@@ -70,10 +98,20 @@ impl<'a> Build<'a> {
             return Err(UnresolvedReference::NotPermitted);
         }
         let objects: &BTreeMap<_, _> = S::objects(self.resources);
-        match objects.get(&reference.key(referrer)) {
-            Some(object) => Ok(object),
-            None => Err(UnresolvedReference::NotFound(objects)),
-        }
+        let key = reference.key(referrer);
+        objects.get(&key).ok_or_else(|| {
+            let refused = self.resources.refused(S::KIND, &key);
+            refused.map_or(
+                UnresolvedReference::NotFound(objects),
+                UnresolvedReference::Refused,
+            )
+        })
+    }
+
+    /// Returns why no object of a name is in force.
+    pub(crate) fn missing(&self, kind: Kind, key: &NamespacedName) -> MissingObject<'a> {
+        let refused = self.resources.refused(kind, key);
+        refused.map_or(MissingObject::Absent, MissingObject::Refused)
     }
 
     /// Whether an object may refer to another one: always within a namespace, otherwise if a ReferenceGrant permits it.

@@ -60,6 +60,11 @@ impl UnresolvedReference<'_> {
                 let help = missing_grant(referrer, reference.referent(referrer));
                 (Reason::RefNotPermitted, finding.help(help))
             }
+            UnresolvedReference::Refused(refused) => {
+                let (code, reason) = field.not_found;
+                let message = refused.to_string();
+                (reason, subject.finding(code, pointer.key("name"), message))
+            }
             UnresolvedReference::NotFound(objects) => {
                 let (code, reason) = field.not_found;
                 let message = format!("{kind} {key} isn't in the folder");

@@ -159,3 +159,126 @@ fn every_field_suggests_a_similar_name_or_another_namespace() {
         }
     }
 }
+
+/// Objects of every kind that references name, each with an error. Only the Service `blog` has none.
+const REFUSED: &str = "
+apiVersion: v1
+kind: Secret
+metadata: {name: cert}
+data: 1
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: authority}
+data: 1
+---
+apiVersion: v1
+kind: Service
+metadata: {name: shop}
+spec: {ports: wrong}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: blog}
+spec: {ports: [{port: 80}]}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: front}
+spec: {bogus: 1}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: ListenerSet
+metadata:
+  namespace: default
+  name: more
+spec: {bogus: 1}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: GatewayClass
+metadata: {name: broken}
+spec: {bogus: 1}
+";
+
+/// The messages of the graph beside the refused objects.
+fn messages_beside_refused(object: &str, environment: &Environment) -> Vec<String> {
+    let text = format!("{REFUSED}---\napiVersion: gateway.networking.k8s.io/v1\n{object}");
+    let loaded = Loader::from_text("a.yaml", text.as_str());
+    let graph = build(&loaded.resources, environment);
+    let found = graph.diagnostics.into_iter();
+    found.map(|it| it.message).collect()
+}
+
+#[test]
+fn every_field_says_that_an_object_was_refused() {
+    let refused = [
+        (
+            "Secret default/cert was refused, see a.yaml:4",
+            "name: cert",
+        ),
+        (
+            "ConfigMap default/authority was refused, see a.yaml:9",
+            "name: authority",
+        ),
+        (
+            "Service default/shop was refused, see a.yaml:14",
+            "name: shop",
+        ),
+    ];
+    for (field, object) in FIELDS {
+        let object = object.replace("REF", "");
+        let expected = refused.iter().find(|(_, name)| object.contains(name));
+        let (expected, _) = expected.unwrap_or_else(|| panic!("{field} names none of them"));
+        let messages = messages_beside_refused(&object, &Environment::default());
+        let found = messages.iter().filter(|it| it.contains(expected));
+        assert_eq!(found.count(), 1, "{field}: {messages:?}");
+    }
+}
+
+#[test]
+fn parents_classes_and_targets_say_that_an_object_was_refused() {
+    let gateway = "Gateway default/front was refused, see a.yaml:24";
+    let cases = [
+        (
+            "kind: HTTPRoute\nmetadata: {name: route}\nspec: {parentRefs: [{name: front}]}\n",
+            gateway,
+        ),
+        (
+            "kind: HTTPRoute\nmetadata: {name: route}\nspec: {parentRefs: [{kind: ListenerSet, name: more}]}\n",
+            "ListenerSet default/more was refused, see a.yaml:31",
+        ),
+        (
+            "kind: ListenerSet\nmetadata: {name: set}\nspec: {parentRef: {name: front}, listeners: [{name: http, port: 80, protocol: HTTP}]}\n",
+            gateway,
+        ),
+        (
+            "kind: Gateway\nmetadata: {name: edge}\nspec: {gatewayClassName: broken, listeners: [{name: http, port: 80, protocol: HTTP}]}\n",
+            "GatewayClass broken was refused, see a.yaml:36; the Gateway is served",
+        ),
+        (
+            "kind: BackendTLSPolicy\nmetadata: {name: policy}\nspec: {targetRefs: [{group: '', kind: Service, name: shop}], \
+             validation: {hostname: a.example, wellKnownCACertificates: System}}\n",
+            "Service default/shop was refused, see a.yaml:14",
+        ),
+    ];
+    for (object, expected) in cases {
+        let messages = messages_beside_refused(object, &Environment::default());
+        assert!(
+            messages.iter().any(|it| it == expected),
+            "{object}{messages:?}"
+        );
+    }
+}
+
+#[test]
+fn a_gateway_whose_class_was_refused_is_named_even_if_it_is_not_served() {
+    let gateway = "kind: Gateway\nmetadata: {name: edge}\n\
+         spec: {gatewayClassName: broken, listeners: [{name: http, port: 80, protocol: HTTP}]}\n";
+    let environment = Environment {
+        controller_name: Some("example.com/ours".to_owned()),
+        ..Environment::default()
+    };
+    let messages = messages_beside_refused(gateway, &environment);
+    let expected = "GatewayClass broken was refused, see a.yaml:36; the Gateway isn't served";
+    assert_eq!(messages, [expected]);
+}

@@ -3,6 +3,7 @@
 use super::not_a_manifest::DocumentType;
 use crate::kind::AnyObject;
 use crate::kustomize::Fact;
+use crate::refused::RefusedObject;
 use gatefold_diagnostic::{Code, Diagnostic, Document, ResourceId};
 
 /// The result of decoding a document.
@@ -11,7 +12,7 @@ pub(crate) struct DecodedDocument {
     /// The objects without errors.
     pub objects: Vec<AnyObject>,
     /// The objects with errors whose names could be read.
-    pub refused: Vec<ResourceId>,
+    pub refused: Vec<RefusedObject>,
     /// The readable parts of policies with errors that protect other objects. A part is in force as long as there is no
     /// good version of the policy.
     pub partial: Vec<(ResourceId, AnyObject)>,
@@ -57,7 +58,7 @@ impl DecodedDocument {
         }
         DecodedDocument {
             objects: self.objects.iter().map(object).collect(),
-            refused: self.refused.clone(),
+            refused: self.refused.iter().map(|object| object.moved(to)).collect(),
             partial: (self.partial.iter())
                 .map(|(id, partial)| (id.clone(), object(partial)))
                 .collect(),

@@ -11,6 +11,7 @@ use crate::kind::{AnyObject, Kind};
 use crate::kustomize::{
     DecodeContext, FLUX_GROUP, Fact, FileRole, FluxKustomization, Kustomization, is_kustomization,
 };
+use crate::refused::{RefusalReason, RefusedObject};
 use crate::substitution::VariableSource;
 use crate::unread_policy;
 use gatefold_diagnostic::yaml::{self, AliasBudget, Node, Span, Tree, Value};
@@ -85,7 +86,7 @@ struct DocumentReader<'d> {
     facts: Vec<Fact>,
     has_broken_fact: bool,
     objects: Vec<AnyObject>,
-    refused: Vec<ResourceId>,
+    refused: Vec<RefusedObject>,
     partial: Vec<(ResourceId, AnyObject)>,
     has_unidentified: bool,
     findings: Findings,
@@ -232,13 +233,13 @@ impl DocumentReader<'_> {
         };
         if not_a_manifest::is_encrypted(node) {
             self.protect_targets(kind, node, &identity(node, kind), &document);
-            return self.encrypted(node, kind);
+            return self.encrypted(node, kind, &document);
         }
         if !kind.versions().contains(&version) {
             let id = identity(node, kind);
             self.unknown_version(kind, &meta).resource = Some(id.clone());
             self.protect_targets(kind, node, &id, &document);
-            return self.refuse(kind, id);
+            return self.refuse(kind, id, RefusalReason::Errors, (node, &document));
         }
         let mut decoder = Decoder::new(document.clone(), None);
         let read = object::read(node, kind, meta.api_version, document.clone(), &mut decoder);
@@ -248,7 +249,7 @@ impl DocumentReader<'_> {
             Some(object) if !unsound => self.objects.push(object),
             _ => {
                 self.protect_targets(kind, node, &read.id, &document);
-                self.refuse(kind, read.id);
+                self.refuse(kind, read.id, RefusalReason::Errors, (node, &document));
             }
         }
         self.findings.append(findings);
@@ -288,7 +289,10 @@ impl DocumentReader<'_> {
         let kind = meta.kind.as_str();
         if group == FLUX_GROUP && kind == "Kustomization" {
             let read = FluxKustomization::read(node, &document);
-            self.facts.extend(read.map(|it| Fact::Flux(Box::new(it))));
+            if let Some(read) = read {
+                self.facts.push(Fact::Flux(Box::new(read)));
+                return;
+            }
         }
         if !unread_policy::is_policy(group, kind, node) {
             return self.ignored(group, meta);
@@ -311,7 +315,9 @@ impl DocumentReader<'_> {
             (policy, true) => {
                 let partial = policy.map(|policy| (read.id.clone(), policy));
                 self.partial.extend(partial);
-                self.refused.push(read.id);
+                let errors = RefusalReason::Errors;
+                let refused = RefusedObject::new(read.id, errors, node, &document);
+                self.refused.push(refused);
             }
             (_, false) => self.has_unidentified = true,
         }
@@ -339,7 +345,7 @@ impl DocumentReader<'_> {
     }
 
     /// Refuses an object with values that SOPS has encrypted.
-    fn encrypted(&mut self, node: &Node, kind: Kind) {
+    fn encrypted(&mut self, node: &Node, kind: Kind, document: &Document) {
         let id = identity(node, kind);
         let span = node.entry("sops").map_or(&node.span, |(key, _)| &key.span);
         let message = format!("{id} is encrypted with SOPS, so its values can't be used");
@@ -349,13 +355,20 @@ impl DocumentReader<'_> {
             "put the decrypted manifest into another folder, or use `--render 'sops decrypt FILE'`"
                 .to_owned(),
         );
-        self.refuse(kind, id);
+        self.refuse(kind, id, RefusalReason::Encrypted, (node, document));
     }
 
-    /// Records an object that has errors.
-    fn refuse(&mut self, kind: Kind, id: ResourceId) {
+    /// Records an object that is refused.
+    fn refuse(
+        &mut self,
+        kind: Kind,
+        id: ResourceId,
+        reason: RefusalReason,
+        (node, document): (&Node, &Document),
+    ) {
         if name::is_valid(kind, &id) {
-            self.refused.push(id);
+            let refused = RefusedObject::new(id, reason, node, document);
+            self.refused.push(refused);
         } else {
             self.has_unidentified = true;
         }

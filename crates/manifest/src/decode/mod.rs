@@ -13,7 +13,7 @@ mod scalar;
 pub(crate) mod schema;
 pub(crate) mod unknown_kind;
 
-use crate::substitution::first_variable;
+use crate::substitution::variables_in;
 use gatefold_diagnostic::Findings;
 use gatefold_diagnostic::did_you_mean;
 use gatefold_diagnostic::yaml::{Key, Node, Span, Value};
@@ -156,8 +156,8 @@ impl Decoder {
 
     /// Reports that the value has the wrong type.
     pub fn wrong_type(&mut self, node: &Node, expected: &str) {
-        if let Some(name) = variable_in(node) {
-            self.undefined_variable(node, name);
+        if has_variable(node) {
+            self.undefined_variable(node);
             return;
         }
         let message = format!(
@@ -171,8 +171,8 @@ impl Decoder {
 
     /// Reports that the value isn't allowed, and why.
     pub fn invalid(&mut self, node: &Node, why: impl std::fmt::Display) -> &mut Diagnostic {
-        if let Some(name) = variable_in(node) {
-            return self.undefined_variable(node, name);
+        if has_variable(node) {
+            return self.undefined_variable(node);
         }
         let message = format!("`{}`: {why}", self.pointer());
         let span = self.span_of(node).clone();
@@ -180,13 +180,23 @@ impl Decoder {
     }
 
     /// Reports that the value has a variable in place of something that the field allows.
-    fn undefined_variable(&mut self, node: &Node, name: &str) -> &mut Diagnostic {
-        let pointer = self.pointer();
-        let message =
-            format!("`{pointer}` contains the variable `${{{name}}}`, which isn't defined");
+    fn undefined_variable(&mut self, node: &Node) -> &mut Diagnostic {
+        let names = variables_in(node.as_str().unwrap_or_default());
+        let shown: Vec<String> = names.iter().map(|name| format!("`${{{name}}}`")).collect();
+        let (noun, verb) = match shown.len() {
+            1 => ("variable", "isn't"),
+            _ => ("variables", "aren't"),
+        };
+        let (pointer, shown) = (self.pointer(), shown.join(" and "));
+        let message = format!("`{pointer}` contains the {noun} {shown}, which {verb} defined");
+        let values = names
+            .iter()
+            .map(|name| format!(" --substitute {name}=VALUE"));
+        let help = format!("define each variable:{}", values.collect::<String>());
         let span = self.span_of(node).clone();
         let found = self.report(Code::UndefinedVariable, &span, message);
-        found.help = Some(format!("define it with --substitute {name}=VALUE"));
+        found.help =
+            Some(help.replacen("each variable:", "it with", usize::from(names.len() == 1)));
         found
     }
 
@@ -222,9 +232,10 @@ impl Decoder {
     }
 }
 
-/// The name of a variable in the text of a value.
-fn variable_in(node: &Node) -> Option<&str> {
-    first_variable(node.as_str()?)
+/// Whether a value is a text with a variable.
+fn has_variable(node: &Node) -> bool {
+    node.as_str()
+        .is_some_and(|text| !variables_in(text).is_empty())
 }
 
 /// A mapping while its fields are decoded.

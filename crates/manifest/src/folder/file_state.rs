@@ -171,7 +171,7 @@ impl FileState {
         (self.fingerprint, self.source) = (None, None);
     }
 
-    fn has_text(&self, source: &Source) -> bool {
+    pub(super) fn has_text(&self, source: &Source) -> bool {
         self.source
             .as_ref()
             .is_some_and(|known| known.text == source.text)

@@ -6,6 +6,7 @@
 use super::file_state::{Documents, FileState};
 use crate::decode::document::DecodedDocument;
 use crate::kind::AnyObject;
+use crate::refused::RefusedObject;
 use gatefold_diagnostic::{Code, Diagnostic, Document, ResourceId, Severity};
 use std::collections::{HashMap, HashSet};
 
@@ -37,7 +38,7 @@ impl FileState {
         good.retain(|id, _| !old.partial.contains(id));
         let mut present = ids(&self.objects);
         let errors = self.errors();
-        for id in refused {
+        for RefusedObject { id, .. } in refused {
             let Some(object) = good.get(id) else {
                 continue;
             };
@@ -92,7 +93,7 @@ impl FileState {
     }
 
     /// Objects that were refused and have no last good version.
-    pub(super) fn refused(&self) -> Vec<ResourceId> {
+    pub(super) fn refused(&self) -> Vec<RefusedObject> {
         let all_decoded = self.documents.iter().map(|(_, decoded)| decoded);
         let mut refused = all_decoded.flat_map(|decoded| &decoded.refused).peekable();
         if refused.peek().is_none() {
@@ -100,7 +101,7 @@ impl FileState {
         }
         let in_force = ids(&self.objects);
         refused
-            .filter(|id| !in_force.contains(*id))
+            .filter(|object| !in_force.contains(&object.id))
             .cloned()
             .collect()
     }

@@ -4,13 +4,14 @@
 //! Kustomization also has those of the Flux Kustomizations that apply it, because these often pass them on with patches,
 //! which are not imitated.
 
+use super::context::DecodeSettings;
 use super::fact::Fact;
 use super::flux::{FluxKustomization, SourceReference};
 use super::overlay::Visits;
 use super::plan::PlannedFile;
 use super::tree::{Origin, Tree};
 use crate::substitution::{SourceName, VariableSource, Variables};
-use gatefold_diagnostic::{Code, Diagnostic, Pointer};
+use gatefold_diagnostic::{Code, Diagnostic, Pointer, Severity};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -22,12 +23,12 @@ pub(super) struct FluxVariables {
     pub diagnostics: Vec<Diagnostic>,
 }
 
-/// Finds the variables. `given` are those of the command line, which take precedence.
+/// Finds the variables. Those of the usual settings, which come from the command line, take precedence.
 pub(super) fn of(
     tree: &Tree<'_>,
     visits: &Visits,
     files: &[PlannedFile<'_>],
-    given: Option<&Variables>,
+    usual: &DecodeSettings,
 ) -> FluxVariables {
     let sources: Vec<&VariableSource> = files
         .iter()
@@ -45,7 +46,7 @@ pub(super) fn of(
         let Origin::Flux(flux) = node.origin else {
             continue;
         };
-        found.report(flux, &sources);
+        found.report(flux, &sources, usual.stand_ins);
         let mut variables = Variables::default();
         let mut chain = vec![index];
         let mut known: HashSet<usize> = chain.iter().copied().collect();
@@ -62,7 +63,7 @@ pub(super) fn of(
                 add(flux, &sources, &mut variables);
             }
         }
-        if let Some(given) = given {
+        if let Some(given) = &usual.variables {
             variables.merge(given);
         }
         found.variables.insert(index, Arc::new(variables));
@@ -104,7 +105,13 @@ fn find<'s>(
 }
 
 impl FluxVariables {
-    fn report(&mut self, flux: &FluxKustomization, sources: &[&VariableSource]) {
+    /// Reports sources that can't be used. If stand-ins take their place, that is only a note.
+    fn report(
+        &mut self,
+        flux: &FluxKustomization,
+        sources: &[&VariableSource],
+        has_stand_ins: bool,
+    ) {
         for (index, reference) in flux.sources.iter().enumerate() {
             let SourceReference {
                 kind,
@@ -119,8 +126,11 @@ impl FluxVariables {
             let list = Pointer::spec().key("postBuild").key("substituteFrom");
             let place = flux.place(list.index(index).key("name"));
             let message = format!("the {kind} {name}, which defines variables, {problem}");
-            let found = Diagnostic::new(Code::VariablesNotAvailable, place, message)
+            let mut found = Diagnostic::new(Code::VariablesNotAvailable, place, message)
                 .help("define the variables with --substitute NAME=VALUE or --substitute FILE");
+            if has_stand_ins {
+                found.severity = Severity::Info;
+            }
             self.diagnostics.push(found);
         }
     }

@@ -22,6 +22,8 @@ pub(crate) struct PlannedFile<'f> {
     pub path: &'f Path,
     /// What it says about other files.
     pub facts: &'f [Fact],
+    /// Whether it has objects.
+    pub has_objects: bool,
     /// The text. `None` if it can't be read.
     pub text: Option<&'f str>,
 }
@@ -105,7 +107,7 @@ impl Plan {
         let visits = Visits::of(&tree, files.len(), &chosen);
         let mut variables = HashMap::new();
         if options.flux_substitutions {
-            let found = flux_variables::of(&tree, &visits, files, usual.variables.as_deref());
+            let found = flux_variables::of(&tree, &visits, files, usual);
             variables = found.variables;
             self.diagnostics.extend(found.diagnostics);
         }
@@ -178,7 +180,8 @@ impl Decisions<'_, '_> {
             self.disputed.insert(index);
             return None;
         }
-        if let Some(node) = first.namespace {
+        let has_objects = self.files.get(index).is_some_and(|file| file.has_objects);
+        if let Some(node) = first.namespace.filter(|_| has_objects) {
             *self.deciding.entry(node).or_default() += 1;
         }
         Some(DecodeSettings {

@@ -22,10 +22,14 @@ pub(super) fn report(decisions: &Decisions<'_, '_>) -> Vec<Diagnostic> {
         }
         all.extend(namespace(decisions, index, node));
         all.extend(missing(node, decisions.keys));
+        all.extend(not_loaded(node));
         all.extend(unsupported(decisions, node));
         all.extend(shared(decisions, index, node));
     }
-    let inputs = "inputs of kustomizations, such as patches, and have no objects of their own";
+    let inputs = match decisions.inputs.len() {
+        1 => "an input of a kustomization, such as a patch, and has no objects",
+        _ => "inputs of kustomizations, such as patches, and have no objects",
+    };
     all.extend(not_objects(
         Code::KustomizeInput,
         decisions,
@@ -64,13 +68,10 @@ fn namespace(
 ) -> Option<Diagnostic> {
     let namespace = node.namespace()?;
     let files = counted(*decisions.deciding.get(&index)?);
-    let what = match node.origin {
-        Origin::Kustomization(_) => "this kustomization",
-        Origin::Flux(_) => "this Flux Kustomization",
-    };
+    let what = this(node);
     let message = format!("{what} puts the objects of {files} into the namespace `{namespace}`");
     let found = Diagnostic::new(Code::KustomizeNamespace, node.namespace_place(), message);
-    Some(found.help("--no-kustomize serves them with the namespaces in their files"))
+    Some(found)
 }
 
 /// Reports listed paths that lead to nothing that is loaded.
@@ -100,6 +101,19 @@ fn missing<'n>(
         let place = node.place(missing.pointer.clone());
         Diagnostic::new(Code::KustomizeResourceMissing, place, message).help(help)
     })
+}
+
+/// Reports a Flux Kustomization whose folder isn't loaded. It may be in another repository.
+fn not_loaded(node: &TreeNode<'_>) -> Option<Diagnostic> {
+    let Origin::Flux(flux) = node.origin else {
+        return None;
+    };
+    let path = &flux.path;
+    let place = node.place(Pointer::spec().key("path"));
+    let message = format!("the folders that are loaded have no files in `{path}`");
+    let mut found = Diagnostic::new(Code::KustomizeResourceMissing, place, message);
+    found.severity = Severity::Info;
+    (node.children.is_empty() && node.files.is_empty()).then_some(found)
 }
 
 /// Names what a kustomization does besides listing files and setting a namespace.
@@ -138,7 +152,8 @@ fn unsupported(decisions: &Decisions<'_, '_>, node: &TreeNode<'_>) -> Option<Dia
     let matters = features.iter().any(|(_, matters)| *matters);
     let names: Vec<&str> = features.iter().map(|(name, _)| name.as_str()).collect();
     let message = format!(
-        "this kustomization also has {}, which have no effect here",
+        "{} also has {}, without effect here",
+        this(node),
         listed(&names)
     );
     let mut found = Diagnostic::new(
@@ -270,6 +285,13 @@ fn counted(files: usize) -> String {
     match files {
         1 => "1 file".to_owned(),
         more => format!("{more} files"),
+    }
+}
+
+fn this(node: &TreeNode<'_>) -> &'static str {
+    match node.origin {
+        Origin::Kustomization(_) => "this kustomization",
+        Origin::Flux(_) => "this Flux Kustomization",
     }
 }
 

@@ -192,15 +192,31 @@ impl<'f> TreeBuilder<'f> {
                 let Some(root) = root else {
                     continue;
                 };
-                let repository = repositories
-                    .entry(root)
-                    .or_insert_with(|| path::repository(&root_folder(root)));
-                // `/` at the beginning means the root of the repository as well.
-                let inside = flux.path.trim_start_matches('/');
-                let folder = path::join(repository, Path::new(inside));
+                let bases = repositories.entry(root).or_insert_with(|| {
+                    let folder = root_folder(root);
+                    [path::repository(&folder), folder]
+                });
+                let folder = self.flux_folder(flux, bases);
                 let node = self.add(Origin::Flux(flux), index, folder);
                 self.connect_flux(node, flux, keys);
             }
+        }
+    }
+
+    /// The folder that a Flux Kustomization applies: in the repository, or else in the root, which may be a copy of a
+    /// repository inside of another one.
+    fn flux_folder(&self, flux: &FluxKustomization, bases: &[PathBuf; 2]) -> PathBuf {
+        // `/` at the beginning means the root of the repository as well.
+        let inside = Path::new(flux.path.trim_start_matches('/'));
+        let [repository, root] = bases.each_ref().map(|base| path::join(base, inside));
+        let has_files = |folder: &PathBuf| {
+            let mut from = self.files.range(folder.clone()..);
+            from.next().is_some_and(|(key, _)| key.starts_with(folder))
+        };
+        if !has_files(&repository) && has_files(&root) {
+            root
+        } else {
+            repository
         }
     }
 

@@ -6,8 +6,9 @@ pub use compare::{Change, Difference};
 
 use crate::api::{self, NamespacedName, Object, ObjectMeta};
 use crate::kind::{Kind, ObjectKey, Resource, Spec, for_each_kind};
+use crate::refused::{RefusedObject, RefusedObjects};
 use crate::unread_policy::UnreadPolicy;
-use gatefold_diagnostic::Document;
+use gatefold_diagnostic::{Document, ResourceId};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -42,6 +43,8 @@ macro_rules! resources {
         pub struct Resources {
             $($(#[$doc])* pub $set: Objects<api::$kind>,)+
             $(#[$unread_doc])* pub $unread_set: Objects<$unread>,
+            /// The objects that are in the folder, but not in force, and have no last good version.
+            pub refused_objects: RefusedObjects,
         }
 
         impl Resources {
@@ -72,6 +75,9 @@ macro_rules! resources {
             pub(crate) fn share(&mut self, before: &Resources) {
                 $(compare::share(&mut self.$set, &before.$set);)+
                 compare::share(&mut self.$unread_set, &before.$unread_set);
+                if self.refused_objects == before.refused_objects {
+                    self.refused_objects = Arc::clone(&before.refused_objects);
+                }
             }
         }
     };
@@ -84,6 +90,18 @@ impl Resources {
     pub fn route_count(&self) -> usize {
         let kinds = Kind::ALL.iter().copied().filter(|kind| kind.is_route());
         kinds.map(|kind| self.objects(kind).len()).sum()
+    }
+
+    /// The object of a kind with this name, if it was refused. The namespace is empty for cluster-scoped kinds.
+    pub fn refused(&self, kind: Kind, name: &NamespacedName) -> Option<&RefusedObject> {
+        if self.refused_objects.is_empty() {
+            return None;
+        }
+        self.refused_objects.get(&ResourceId {
+            kind: kind.name().to_owned(),
+            namespace: name.namespace.to_string(),
+            name: name.name.to_string(),
+        })
     }
 
     /// The labels of a namespace. A namespace that no file defines also exists. Every namespace has the label

@@ -38,18 +38,18 @@ pub(super) struct Evaluated {
     pub undefined: Vec<String>,
 }
 
-/// The name of the first variable in a text. `None` if there is none.
-pub(crate) fn first_variable(text: &str) -> Option<&str> {
-    let mut rest = text;
-    loop {
-        let (_, after) = rest.split_once("${")?;
+/// The names of the variables in a text, each once.
+pub(crate) fn variables_in(text: &str) -> Vec<&str> {
+    let mut names = Vec::new();
+    for (at, start) in text.match_indices("${") {
+        let after = &text[at + start.len()..];
         let end = after.find(|next: char| !is_name_character(next));
         let name = &after[..end.unwrap_or(after.len())];
-        if !name.is_empty() && after.contains('}') {
-            return Some(name);
+        if !name.is_empty() && after.contains('}') && !names.contains(&name) {
+            names.push(name);
         }
-        rest = after;
     }
+    names
 }
 
 /// Evaluates a text. `missing` has the value for a variable that isn't defined, if it has one; its second argument is
@@ -337,11 +337,11 @@ mod tests {
     }
 
     #[test]
-    fn the_first_variable_is_found() {
-        assert_eq!(first_variable("a.${B_1:=c}"), Some("B_1"));
-        assert_eq!(first_variable("${} ${x}"), Some("x"));
+    fn the_names_of_variables_are_found() {
+        assert_eq!(variables_in("a.${B_1:=c}.${D}.${D}"), ["B_1", "D"]);
+        assert_eq!(variables_in("${} ${x}"), ["x"]);
         for text in ["", "$a", "${", "${a", "a{b}"] {
-            assert_eq!(first_variable(text), None, "{text}");
+            assert!(variables_in(text).is_empty(), "{text}");
         }
     }
 }

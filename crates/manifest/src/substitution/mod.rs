@@ -8,7 +8,7 @@ mod function;
 mod source;
 mod tree;
 
-pub(crate) use expression::first_variable;
+pub(crate) use expression::variables_in;
 pub(crate) use source::{SourceName, VariableSource, scalar_text};
 pub(crate) use tree::TreeSubstitution;
 

@@ -3,6 +3,7 @@
 use super::{Folder, lines, names, service};
 use crate::{LoadOptions, Loaded, Loader};
 use gatefold_diagnostic::Code;
+use std::fs;
 
 impl Folder {
     /// Loads the folder anew with some options.
@@ -79,13 +80,7 @@ fn the_namespace_of_a_kustomization_replaces_the_one_in_the_file() {
         let loaded = folder.loader.load();
         let expected = ["Service default/c", "Service team/a", "Service team/b"];
         assert_eq!(names(&loaded), expected, "{name}");
-        assert!(
-            loaded
-                .resources
-                .namespaces
-                .keys()
-                .any(|it| it.to_string() == "team")
-        );
+        assert!(loaded.resources.namespaces.keys().any(|it| **it == *"team"));
         let found = message(&loaded, Code::KustomizeNamespace);
         assert!(
             found.contains("3 files") && found.contains("`team`"),
@@ -271,7 +266,7 @@ fn a_broken_file_keeps_its_last_good_objects_when_its_namespace_changes() {
 #[test]
 fn a_flux_kustomization_sets_the_namespace_of_its_folder() {
     let mut folder = Folder::new();
-    std::fs::create_dir(folder.path(".git")).expect("a folder");
+    fs::create_dir(folder.path(".git")).expect("a folder");
     let flux = |path: &str| format!("{FLUX}spec: {{path: {path}, targetNamespace: apps}}\n");
     folder.write("flux/app.yaml", flux("./apps/web"));
     folder.write(
@@ -290,6 +285,16 @@ fn a_flux_kustomization_sets_the_namespace_of_its_folder() {
         ["Service apps/a", "Service apps/b"],
         "the path begins at .git"
     );
+    let copy = Loader::new([folder.path("copy")]);
+    folder.write("copy/flux/app.yaml", flux("./nested"));
+    folder.write("copy/nested/c.yaml", service("c", 80));
+    let loaded = { copy }.load();
+    assert_eq!(
+        names(&loaded),
+        ["Service apps/c"],
+        "a repository inside of another one"
+    );
+    fs::remove_dir_all(folder.path("copy")).expect("removed");
     folder.remove("flux/app.yaml");
     assert_eq!(folder.names(), ["Service default/b", "Service own/a"]);
 }
@@ -370,4 +375,55 @@ fn kustomizations_that_contain_each_other_are_no_trap() {
     folder.write("b/kustomization.yaml", "namespace: b\nresources: [../a]\n");
     folder.write("a/s.yaml", service("s", 80));
     assert_eq!(folder.names(), ["Service default/s"]);
+}
+
+#[test]
+fn a_component_of_several_kustomizations_is_served_once() {
+    let mut folder = Folder::new();
+    for namespace in ["one", "two"] {
+        folder.write(
+            &format!("{namespace}/kustomization.yaml"),
+            format!("namespace: {namespace}\ncomponents: [../part]\nresources: [own.yaml]\n"),
+        );
+        folder.write(&format!("{namespace}/own.yaml"), service("own", 80));
+    }
+    let component =
+        "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\nresources: [s.yaml]\n";
+    folder.write("part/kustomization.yaml", component);
+    folder.write("part/s.yaml", service("s", 80));
+    let expected = ["Service default/s", "Service one/own", "Service two/own"];
+    assert_eq!(folder.names(), expected);
+    let found = message(&folder.loader.load(), Code::SeveralOverlays);
+    assert!(
+        found.contains("2 kustomizations use the component"),
+        "{found}"
+    );
+}
+
+#[test]
+fn a_flux_kustomization_of_another_repository_is_a_note() {
+    let folder = Folder::new();
+    folder.write("ks.yaml", format!("{FLUX}spec: {{path: ./elsewhere}}\n"));
+    let loaded = folder.load_with(LoadOptions::default());
+    let found = message(&loaded, Code::KustomizeResourceMissing);
+    assert!(found.contains("no files in `./elsewhere`"), "{found}");
+    assert_eq!(super::errors(&loaded), 0);
+}
+
+#[test]
+fn overlays_are_chosen_by_their_flux_kustomizations() {
+    let folder = overlays();
+    fs::create_dir(folder.path(".git")).expect("a folder");
+    for cluster in ["dev", "prod"] {
+        folder.write(
+            &format!("clusters/{cluster}/apps.yaml"),
+            format!("{FLUX}spec: {{path: ./overlays/{cluster}}}\n"),
+        );
+    }
+    let loaded = folder.load_with(LoadOptions {
+        overlays: vec![folder.path("clusters/prod")],
+        ..LoadOptions::default()
+    });
+    let expected = ["Service other/o", "Service prod/a", "Service prod/own"];
+    assert_eq!(names(&loaded), expected, "{:?}", lines(&loaded));
 }

@@ -42,6 +42,14 @@ fn an_undefined_variable_is_named_and_not_called_a_bad_hostname() {
     ] {
         assert!(found.contains(part), "{part} in\n{found}");
     }
+    let text = route("a", "  hostnames: [\"${APP}.${DOMAIN}\"]\n");
+    let found = rendered(&Loader::from_text("f.yaml", text));
+    for part in [
+        "variables `${APP}` and `${DOMAIN}`, which aren't",
+        "--substitute APP=VALUE --substitute DOMAIN=VALUE",
+    ] {
+        assert!(found.contains(part), "{part} in\n{found}");
+    }
     let text = GATEWAY
         .replace("port: 80", "port: ${PORT}")
         .replace("HTTP\n", "${PROTOCOL}\n");

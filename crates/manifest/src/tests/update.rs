@@ -23,8 +23,15 @@ enum Edit {
 
 const NAMES: [&str; 5] = ["a.yaml", "b.yaml", "c.yaml", "team/d.yaml", "team/e.yaml"];
 
-fn edit() -> impl Strategy<Value = Edit> {
-    let texts = vec![
+const KUSTOMIZATIONS: [&str; 3] = [
+    "kustomization.yaml",
+    "team/kustomization.yaml",
+    "team/Kustomization",
+];
+
+/// The texts of manifests.
+fn manifests() -> Vec<String> {
+    vec![
         service("a", 80),
         service("a", 81),
         service("b", 80),
@@ -33,8 +40,26 @@ fn edit() -> impl Strategy<Value = Edit> {
         service("c", 80).replace("port: 80", "port: many"),
         "spec: [broken".to_owned(),
         "# nothing\n".to_owned(),
+    ]
+}
+
+/// The texts of kustomizations.
+fn kustomizations() -> Vec<String> {
+    let texts = [
+        "namespace: one\nresources: [a.yaml, team]\n",
+        "namespace: two\nresources: [d.yaml, ../b.yaml]\n",
+        "resources: [d.yaml]\npatches: [{path: e.yaml}]\n",
+        "namespace: [broken\n",
     ];
-    let name = || select(NAMES.to_vec());
+    texts.iter().map(ToString::to_string).collect()
+}
+
+fn edit(
+    names: impl IntoIterator<Item = &'static str>,
+    texts: Vec<String>,
+) -> impl Strategy<Value = Edit> {
+    let names: Vec<&str> = names.into_iter().collect();
+    let name = || select(names.clone());
     prop_oneof![
         6 => (name(), select(texts)).prop_map(|(name, text)| Edit::Write(name, text)),
         1 => name().prop_map(Edit::Remove),
@@ -71,23 +96,41 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn updating_by_file_equals_loading_everything(edits in prop::collection::vec(edit(), 1..24)) {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        fs::create_dir(folder.path().join("team")).expect("a temporary folder");
-        let roots = [folder.path().to_owned()];
-        let (mut by_file, mut whole) = (Loader::new(roots.clone()), Loader::new(roots));
-        let mut current = by_file.load();
-        whole.load();
-        for edit in edits {
-            let changed = edit.apply(folder.path());
-            if let Update::New(loaded) = by_file.update_files(&changed) {
-                current = loaded;
-            }
-            prop_assert_eq!(shown(&current), shown(&whole.load()), "after {:?}", edit);
-        }
-        let same = matches!(by_file.update(), Update::Same);
-        prop_assert!(same, "a scan finds nothing else");
+    fn updating_by_file_equals_loading_everything(
+        edits in prop::collection::vec(edit(NAMES, manifests()), 1..24)
+    ) {
+        check_updates(edits)?;
     }
+
+    #[test]
+    fn updating_by_file_equals_loading_everything_with_kustomizations(
+        edits in prop::collection::vec(
+            prop_oneof![edit(NAMES, manifests()), edit(KUSTOMIZATIONS, kustomizations())],
+            1..24,
+        )
+    ) {
+        check_updates(edits)?;
+    }
+}
+
+/// Applies edits, and compares loading the edited files with loading everything after each.
+fn check_updates(edits: Vec<Edit>) -> Result<(), TestCaseError> {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    fs::create_dir(folder.path().join("team")).expect("a temporary folder");
+    let roots = [folder.path().to_owned()];
+    let (mut by_file, mut whole) = (Loader::new(roots.clone()), Loader::new(roots));
+    let mut current = by_file.load();
+    whole.load();
+    for edit in edits {
+        let changed = edit.apply(folder.path());
+        if let Update::New(loaded) = by_file.update_files(&changed) {
+            current = loaded;
+        }
+        prop_assert_eq!(shown(&current), shown(&whole.load()), "after {:?}", edit);
+    }
+    let same = matches!(by_file.update(), Update::Same);
+    prop_assert!(same, "a scan finds nothing else");
+    Ok(())
 }
 
 #[test]

@@ -19,16 +19,12 @@ pub(in crate::route) enum ParentKind {
 }
 
 impl ParentKind {
-    fn kind(self) -> Kind {
+    /// Returns the kind as the loader knows it.
+    pub fn kind(self) -> Kind {
         match self {
             ParentKind::Gateway => Kind::Gateway,
             ParentKind::ListenerSet => Kind::ListenerSet,
         }
-    }
-
-    /// Returns the kind as a manifest spells it.
-    pub fn as_str(self) -> &'static str {
-        self.kind().name()
     }
 
     /// Returns the names of all objects of the kind in the folder, whether gatefold serves them or not.

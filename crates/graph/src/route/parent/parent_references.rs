@@ -30,7 +30,7 @@ pub(in crate::route) fn check(
             is_foreign = false;
         } else if !kind.is_in_folder(&key, build.resources) {
             is_foreign = false;
-            let finding = unknown_parent(route, kind, &key, pointer, build.resources);
+            let finding = unknown_parent(route, kind, &key, pointer, build);
             build.diagnostics.push(finding);
         }
     }
@@ -54,19 +54,30 @@ fn unknown_parent(
     kind: ParentKind,
     key: &NamespacedName,
     pointer: Pointer,
-    resources: &Resources,
+    build: &Build<'_>,
 ) -> Diagnostic {
-    let known = kind.keys(resources);
-    let message = format!("{} {key} isn't in the folder", kind.as_str());
+    let missing = build.missing(kind.kind(), key);
+    let (message, help) = missing.or_suggest((kind.kind(), key), || {
+        suggested_parent(kind, key, build.resources)
+    });
     let mut finding = route.finding(Code::UnknownParent, pointer.key("name"), message);
+    finding.help = help;
+    finding
+}
+
+fn suggested_parent(
+    kind: ParentKind,
+    key: &NamespacedName,
+    resources: &Resources,
+) -> Option<String> {
+    let known = kind.keys(resources);
     let neighbours = known.iter().filter(|it| it.namespace == key.namespace);
     let similar = suggest(&key.name, neighbours.map(|it| &*it.name));
-    finding.help = similar.or_else(|| {
+    similar.or_else(|| {
         let other = known.iter().find(|it| it.name == key.name)?;
         Some(format!(
             "there is one in another namespace: add `namespace: {}`",
             other.namespace
         ))
-    });
-    finding
+    })
 }

@@ -10,6 +10,8 @@ use crate::decode::not_a_manifest::PassedOver;
 use crate::folder::file_state::FileState;
 use crate::folder::{helm_chart, problems};
 use gatefold_diagnostic::Diagnostic;
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 impl Loader {
     /// Merges the changes of a pass into the objects in force.
@@ -25,9 +27,8 @@ impl Loader {
         let Some(resources) = replaced.flatten() else {
             return self.merge_all(files_read, changed);
         };
-        let files = self.files.iter();
-        let diagnostics = files.flat_map(|(_, file)| file.diagnostics.iter().cloned());
-        let diagnostics = diagnostics.collect();
+        let diagnostics = self.states().flat_map(|file| &file.diagnostics);
+        let diagnostics = diagnostics.cloned().collect();
         self.loaded(resources, diagnostics, files_read, changed)
     }
 
@@ -35,22 +36,28 @@ impl Loader {
     pub(super) fn merge_all(&mut self, files_read: usize, changed: bool) -> Loaded {
         let mut resources = Resources::default();
         let mut diagnostics = Vec::new();
-        self.has_duplicates = false;
-        for (_, file) in &self.files {
+        let mut has_duplicates = false;
+        for file in self.states() {
             diagnostics.extend(file.diagnostics.iter().cloned());
             for object in file.present_objects() {
                 if let Err(first) = object.insert(&mut resources) {
                     diagnostics.push(problems::duplicate(object, first));
-                    self.has_duplicates = true;
+                    has_duplicates = true;
                 }
             }
         }
         // An object that a file contains takes precedence over one that another file only keeps, because the object may
         // have been moved.
-        for object in self.files.iter().flat_map(|(_, file)| file.kept_objects()) {
-            self.has_duplicates |= object.insert(&mut resources).is_err();
+        for object in self.states().flat_map(FileState::kept_objects) {
+            has_duplicates |= object.insert(&mut resources).is_err();
         }
+        self.has_duplicates = has_duplicates;
         self.loaded(resources, diagnostics, files_read, changed)
+    }
+
+    /// The states of all files and texts.
+    fn states(&self) -> impl Iterator<Item = &FileState> {
+        self.files.iter().chain(&self.texts).map(|(_, state)| state)
     }
 
     /// Replaces the objects of some files. Returns `None` if that affects the objects of other files.
@@ -75,24 +82,30 @@ impl Loader {
         files_read: usize,
         changed: bool,
     ) -> Loaded {
+        let refused = self.files.iter().flat_map(|(_, file)| file.refused());
+        let mut refused_objects = BTreeMap::new();
+        for object in refused {
+            refused_objects.entry(object.id.clone()).or_insert(object);
+        }
+        resources.refused_objects = Arc::new(refused_objects);
         resources.share(&self.resources);
         self.resources = resources.clone();
         diagnostics.extend(self.last_scan.iter().flat_map(problems::of_scan));
         diagnostics.extend(self.plan.diagnostics.iter().cloned());
-        let files = || self.files.iter().map(|(_, file)| file);
         diagnostics.extend(helm_chart::of_charts(
-            files().filter_map(|it| it.chart.as_ref()),
+            self.states().filter_map(|it| it.chart.as_ref()),
         ));
-        let passed_over: Vec<PassedOver> =
-            files().flat_map(|it| &it.passed_over).cloned().collect();
+        let passed_over: Vec<PassedOver> = self
+            .states()
+            .flat_map(|it| &it.passed_over)
+            .cloned()
+            .collect();
         diagnostics.extend(problems::passed_over(&passed_over));
-        let refused = files().flat_map(FileState::refused);
         Loaded {
             resources,
             diagnostics,
-            refused: refused.collect(),
             passed_over,
-            files: self.files.len(),
+            files: self.files.len() + self.texts.len(),
             files_read,
             changed,
         }

@@ -4,6 +4,7 @@ mod merge;
 mod pass;
 mod planning;
 mod renamed;
+mod texts;
 
 use super::file_state::FileState;
 use super::file_text;
@@ -14,7 +15,7 @@ use super::settling::{Completeness, SettlingFiles};
 use crate::decode::not_a_manifest::PassedOver;
 use crate::kustomize::Plan;
 use crate::{LoadOptions, Resources};
-use gatefold_diagnostic::{Diagnostic, ResourceId};
+use gatefold_diagnostic::Diagnostic;
 pub(super) use pass::LoadPass;
 use pass::{PassResult, pair};
 use renamed::RemovedFiles;
@@ -30,6 +31,8 @@ pub struct Loader {
     settling: SettlingFiles,
     /// In the order of their paths.
     files: Vec<(PathBuf, FileState)>,
+    /// Texts that aren't files, in the order in which they were first set.
+    texts: Vec<(PathBuf, FileState)>,
     /// The last scan, without its files. `None` before the first one.
     last_scan: Option<FolderScan>,
     /// The objects of the last load.
@@ -50,11 +53,9 @@ pub struct Loaded {
     pub resources: Resources,
     /// All problems of the files, in the order of files and documents.
     pub diagnostics: Vec<Diagnostic>,
-    /// Objects that have errors and no last good version, if their names can be read.
-    pub refused: Vec<ResourceId>,
     /// The documents that aren't objects, in the order of files. `diagnostics` has one entry for all of them.
     pub passed_over: Vec<PassedOver>,
-    /// The number of files.
+    /// The number of files and texts.
     pub files: usize,
     /// The number of files that were read, because they are new or have changed.
     pub files_read: usize,
@@ -173,6 +174,12 @@ impl Loader {
     /// When to call [`update_deferred`](Self::update_deferred). `None` if no file was deferred.
     pub fn recheck_at(&self) -> Option<Instant> {
         self.settling.lock().recheck_at()
+    }
+
+    /// The paths of the known files, then the names of texts.
+    pub fn paths(&self) -> impl Iterator<Item = &Path> {
+        let known = self.files.iter().chain(&self.texts);
+        known.map(|(path, _)| path.as_path())
     }
 
     fn update_all(&mut self, completeness: Completeness) -> Update {

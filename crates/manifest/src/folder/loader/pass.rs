@@ -173,6 +173,7 @@ impl Loader {
         mut scan: FolderScan,
         completeness: Completeness,
     ) -> PassResult {
+        self.plan_ahead(&scan.files);
         let settling = self.settling.clone();
         let plan = self.plan.clone();
         let mut pass = LoadPass::new(&settling, &plan, completeness);
@@ -259,6 +260,7 @@ impl Loader {
 #[derive(Debug)]
 struct FileLayout {
     exists: bool,
+    has_objects: bool,
     facts: Vec<Fact>,
 }
 
@@ -266,6 +268,7 @@ impl FileLayout {
     fn of(state: Option<&FileState>) -> Self {
         FileLayout {
             exists: state.is_some(),
+            has_objects: state.is_some_and(|it| !it.objects.is_empty()),
             facts: state.map_or_else(Vec::new, |state| state.facts.clone()),
         }
     }
@@ -274,7 +277,9 @@ impl FileLayout {
     fn differs(&self, state: Option<&FileState>) -> bool {
         let facts = state.map_or(&[][..], |state| &state.facts);
         let is_input = state.is_some_and(|it| it.context.role() == FileRole::NotObjects);
-        self.exists != state.is_some() || self.facts != facts || is_input
+        let has_objects = state.is_some_and(|it| !it.objects.is_empty());
+        let exists = (self.exists, self.has_objects) != (state.is_some(), has_objects);
+        exists || self.facts != facts || is_input
     }
 }
 
