@@ -2,6 +2,7 @@
 
 use crate::reload::Published;
 use gatefold_diagnostic::{Code, Diagnostic, summary_line};
+use gatefold_manifest::api::NamespacedName;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
@@ -17,19 +18,26 @@ pub(crate) fn missing_for_production(published: &Published) -> String {
     let stand_ins = &published.found.stand_ins;
     let resources = &published.loaded.resources;
     let mut lines = Vec::new();
+    let names = |keys: BTreeSet<&NamespacedName>| -> Vec<String> {
+        keys.into_iter().map(ToString::to_string).collect()
+    };
     if let Some(certificates) = &stand_ins.certificates {
-        let secrets = certificates.pairs.keys().map(ToString::to_string);
+        // The key of a listener that names no Secret contains a `/` after its namespace.
+        let keys = certificates.pairs.keys();
+        let (unnamed, secrets): (BTreeSet<_>, BTreeSet<_>) =
+            keys.partition(|key| key.name.contains('/'));
         lines.push((
             "Secrets (certificates of the development CA are served)",
-            secrets.collect(),
+            names(secrets),
+        ));
+        lines.push((
+            "certificates of listeners (those of the development CA are served)",
+            names(unnamed),
         ));
     }
     let services = stand_ins.echo.iter().map(|(service, _)| service);
     let (without_endpoints, missing): (BTreeSet<_>, BTreeSet<_>) =
         services.partition(|service| resources.services.contains_key(*service));
-    let names = |services: BTreeSet<_>| -> Vec<String> {
-        services.into_iter().map(ToString::to_string).collect()
-    };
     lines.push(("Services (echo backends answer)", names(missing)));
     lines.push((
         "endpoints of Services (echo backends answer)",

@@ -34,6 +34,15 @@ impl ClonedRepository {
         self.root.path()
     }
 
+    /// Replaces text in a file, which must contain it.
+    #[track_caller]
+    pub fn replace(&self, name: &str, old: &str, new: &str) {
+        let path = self.path().join(name);
+        let text = fs::read_to_string(&path).expect("the file's text");
+        assert!(text.contains(old), "{name} has no {old:?}");
+        fs::write(path, text.replace(old, new)).expect("the file written");
+    }
+
     /// Runs `gatefold check --dev .` at the root.
     pub fn check(&self, flags: &[&str]) -> Output {
         let mut command = gatefold();
@@ -232,13 +241,18 @@ impl CurlAnswer {
         field.map(|(_, value)| value.trim())
     }
 
-    /// The Service that answered, as `NAMESPACE/NAME`. `None` if no echo backend answered.
+    /// The Service that answered, as `NAMESPACE/NAME`. `None` if no echo backend answered. It is in the JSON of the answer, or in the
+    /// metadata of a call's.
     pub fn service(&self) -> Option<String> {
-        let json: Value = serde_json::from_slice(&self.body).ok()?;
-        let pod = json["pod"].as_str()?;
+        let json: Value = serde_json::from_slice(&self.body).unwrap_or_default();
+        let identity = |key: &str| {
+            json[key]
+                .as_str()
+                .or_else(|| self.header(&format!("echo-{key}")))
+        };
         // The name of a Pod is that of the Service with two suffixes.
-        let service = pod.rsplitn(3, '-').nth(2)?;
-        Some(format!("{}/{service}", json["namespace"].as_str()?))
+        let service = identity("pod")?.rsplitn(3, '-').nth(2)?;
+        Some(format!("{}/{service}", identity("namespace")?))
     }
 
     pub fn text(&self) -> String {

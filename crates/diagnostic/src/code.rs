@@ -221,8 +221,9 @@ codes! {
     /// An authority's key is of a type whose signatures gatefold can't verify, such as P-521 or RSA with 1024 bits.
     /// Certificates that it has signed are refused.
     UnverifiableAuthority = "GF0606", Warning;
-    /// The Secret with the certificate isn't in the folder. A certificate of the development CA (`--dev-certificates`) is served
-    /// in its place, which only clients that trust this CA accept. `gatefold ca` shows how to trust it.
+    /// The Secret with the certificate isn't in the folder, or an HTTPS listener names none, because its cloud has the certificate.
+    /// A certificate of the development CA (`--dev-certificates`) is served in its place, which only clients that trust this CA
+    /// accept. `gatefold ca` shows how to trust it.
     CertificateStandIn = "GF0607", Info;
     /// The ConfigMap with the CA certificates isn't in the folder. The development CA (`--dev-certificates`) takes its place for
     /// built-in echo backends. Nothing is sent to other backends.

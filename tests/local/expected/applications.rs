@@ -87,6 +87,10 @@ pub const HELM_OUTPUT: ExpectedRepository = ExpectedRepository {
                 answer("http://survey.example.com/", Service(&["default/survey"])),
                 answer("https://survey.example.com/", Service(&["default/survey"])),
                 answer(
+                    "http://survey.example.com/results/*",
+                    Service(&["default/survey-results"]),
+                ),
+                answer(
                     "https://survey.example.com/results/*",
                     Service(&["default/survey-results"]),
                 ),

@@ -50,6 +50,10 @@ pub const NGINX: ExpectedRepository = ExpectedRepository {
                     Service(&["library/books"]),
                 ),
                 answer(
+                    "http://books.library.example/search?q=*",
+                    Service(&["library/books"]),
+                ),
+                answer(
                     "https://books.library.example/search?q=*",
                     Service(&["library/books"]),
                 ),

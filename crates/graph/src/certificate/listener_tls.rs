@@ -8,7 +8,7 @@ use crate::reference::{ReferenceField, ReferenceScope, UnresolvedReference};
 use crate::route::Routes;
 use crate::{Build, gateway};
 use gatefold_dataplane::SocketKey;
-use gatefold_diagnostic::Code;
+use gatefold_diagnostic::{Code, Diagnostic, Pointer};
 use gatefold_manifest::RefusalReason;
 use gatefold_manifest::api::{NamespacedName, SecretFields};
 use rustls::sign::CertifiedKey;
@@ -31,7 +31,8 @@ const CERTIFICATE_REFS: ReferenceField = ReferenceField {
 pub(crate) struct ListenerCertificates {
     /// The certificates that can be served, in the order of the manifest.
     pub served: Vec<Arc<CertifiedKey>>,
-    /// The Secrets that aren't in the folder and may have stand-ins, whether there are some yet or not.
+    /// The Secrets that aren't in the folder and may have stand-ins, whether there are some yet or not. For a listener that
+    /// names none, see [`MissingSecret`].
     pub missing: Vec<NamespacedName>,
 }
 
@@ -46,8 +47,16 @@ pub(crate) fn certificates(
 ) -> ListenerCertificates {
     let tls = at.listener.tls.as_ref();
     let references = tls.map_or(&[][..], |tls| &tls.certificate_refs);
+    let mut certificates = ListenerCertificates::default();
     if references.is_empty() {
-        problems.push(no_certificate(at, build));
+        match unnamed_secret(at, build) {
+            Some(missing) => {
+                let finding = |code, message| at.finding(code, tls_pointer(at), message);
+                let stand_in = stand_in(&missing, finding, sockets, build);
+                certificates.add(missing, stand_in, problems);
+            }
+            None => problems.push(no_certificate(at, build)),
+        }
     }
     if tls.is_some_and(|tls| !tls.options.is_empty()) {
         let pointer = at.pointer().key("tls").key("options");
@@ -56,7 +65,6 @@ pub(crate) fn certificates(
         build.diagnostics.push(finding);
     }
     let list = at.pointer().key("tls").key("certificateRefs");
-    let mut certificates = ListenerCertificates::default();
     for (index, reference) in references.iter().enumerate() {
         let reference = CertificateReference {
             subject: at.owner,
@@ -64,27 +72,43 @@ pub(crate) fn certificates(
             reference: reference.into(),
             pointer: list.index(index),
         };
-        let certificate = match missing_secret(&reference, build) {
-            Some(secret) => {
-                let stand_in = stand_in(&reference, &secret, sockets, build);
-                certificates.missing.push(secret.key);
-                stand_in.map_err(|problem| problems.push(problem)).ok()
-            }
-            None => {
-                let loaded = reference.load::<SecretFields>(problems, build);
-                loaded.map(|it| it.certified_key.clone())
-            }
-        };
-        certificates.served.extend(certificate);
+        if let Some(missing) = missing_secret(&reference, build) {
+            let finding = |code, message| reference.finding(code, message);
+            let stand_in = stand_in(&missing, finding, sockets, build);
+            certificates.add(missing, stand_in, problems);
+        } else {
+            let loaded = reference.load::<SecretFields>(problems, build);
+            let certificate = loaded.map(|it| it.certified_key.clone());
+            certificates.served.extend(certificate);
+        }
     }
     certificates
 }
 
+impl ListenerCertificates {
+    fn add(
+        &mut self,
+        missing: MissingSecret,
+        stand_in: Result<Arc<CertifiedKey>, Problem>,
+        problems: &mut Vec<Problem>,
+    ) {
+        self.missing.push(missing.key);
+        match stand_in {
+            Ok(certificate) => self.served.push(certificate),
+            Err(problem) => problems.push(problem),
+        }
+    }
+}
+
 /// A Secret that may have a stand-in.
 struct MissingSecret {
+    /// Its name. For a listener that names no Secret, the namespace of its object, and the names of the object and the listener
+    /// with a `/`, which no name of a Secret contains.
     key: NamespacedName,
-    /// The reason, as the predicate of a sentence about the Secret.
-    reason: &'static str,
+    /// What is missing.
+    message: String,
+    /// The code of a diagnostic if it has no stand-in.
+    code: Code,
 }
 
 /// Returns the Secret that a reference names, if it can't be read and may have a stand-in. One that has errors has none.
@@ -102,16 +126,30 @@ fn missing_secret(at: &CertificateReference<'_>, build: &Build<'_>) -> Option<Mi
         }
     };
     let key = at.reference.key(referrer);
-    Some(MissingSecret { key, reason })
+    Some(MissingSecret {
+        message: format!("Secret {key} {reason}"),
+        code: Code::CertificateNotFound,
+        key,
+    })
+}
+
+/// Returns what takes the place of the Secret of a listener that names none, if it may have a stand-in. Some clouds have
+/// certificates that aren't Secrets; options or annotations name them.
+fn unnamed_secret(at: ListenerAt<'_>, build: &Build<'_>) -> Option<MissingSecret> {
+    build.environment.stand_ins.certificates.as_ref()?;
+    let owner = at.owner.id();
+    let name = format!("{}/{}", owner.name, at.listener.name);
+    Some(MissingSecret {
+        key: NamespacedName::new(owner.namespace, name),
+        message: "`tls.certificateRefs` names no Secret".to_owned(),
+        code: Code::InvalidListenerTls,
+    })
 }
 
 /// Returns the stand-in for a Secret, or why there is none.
 fn stand_in(
-    at: &CertificateReference<'_>,
-    MissingSecret {
-        key: secret,
-        reason,
-    }: &MissingSecret,
+    missing: &MissingSecret,
+    finding: impl Fn(Code, String) -> Diagnostic,
     sockets: &[SocketKey],
     build: &mut Build<'_>,
 ) -> Result<Arc<CertifiedKey>, Problem> {
@@ -119,24 +157,22 @@ fn stand_in(
     let exposed = sockets
         .iter()
         .find(|socket| stand_ins.is_some_and(|it| !it.exposure.permits(socket.address.ip())));
-    let refusal = match (stand_ins.and_then(|it| it.pairs.get(secret)), exposed) {
+    let what = &missing.message;
+    let refusal = match (stand_ins.and_then(|it| it.pairs.get(&missing.key)), exposed) {
         (Some(pair), None) => {
-            let message = format!(
-                "Secret {secret} {reason}; a certificate of the development CA stands in for it"
-            );
-            let finding = at.finding(Code::CertificateStandIn, message);
-            build.diagnostics.push(finding);
+            let message = format!("{what}; a certificate of the development CA stands in for it");
+            build
+                .diagnostics
+                .push(finding(Code::CertificateStandIn, message));
             return Ok(pair.clone());
         }
         (_, Some(socket)) => format!(
-            "Secret {secret} {reason}, and no development certificate is served on {}, which isn't a loopback address",
+            "{what}, and no development certificate is served on {}, which isn't a loopback address",
             socket.address
         ),
-        (None, None) => {
-            format!("Secret {secret} {reason}, and no development certificate could be issued")
-        }
+        (None, None) => format!("{what}, and no development certificate could be issued"),
     };
-    let mut finding = at.finding(Code::CertificateNotFound, refusal.clone());
+    let mut finding = finding(missing.code, refusal.clone());
     if exposed.is_some() {
         finding = finding.help(
             "use a loopback address (`--address 127.0.0.1`), or permit it with `--dev-certificates-allow-remote`",
@@ -182,13 +218,17 @@ pub(crate) fn wanted_certificates(
 
 fn no_certificate(at: ListenerAt<'_>, build: &mut Build<'_>) -> Problem {
     let message = "an HTTPS listener needs a certificate in `tls.certificateRefs`";
-    let pointer = match at.listener.tls {
-        Some(_) => at.pointer().key("tls"),
-        None => at.pointer(),
-    };
-    let finding = at.finding(Code::InvalidListenerTls, pointer, message);
+    let finding = at.finding(Code::InvalidListenerTls, tls_pointer(at), message);
     build.diagnostics.push(finding.help(
         "add `tls: {certificateRefs: [{name: SECRET}]}` with a Secret of type kubernetes.io/tls",
     ));
     Problem::new(Reason::InvalidCertificateRef, message)
+}
+
+/// The place of the listener's `tls`, or of the listener.
+fn tls_pointer(at: ListenerAt<'_>) -> Pointer {
+    match at.listener.tls {
+        Some(_) => at.pointer().key("tls"),
+        None => at.pointer(),
+    }
 }

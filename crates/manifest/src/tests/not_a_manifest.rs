@@ -274,7 +274,7 @@ fn an_encrypted_secret_is_refused_with_its_reason() {
             "f.yaml:7:1: warning[GF0306]: Secret default/tls is encrypted with SOPS, so its values can't be used"
         ]
     );
-    assert_eq!(loaded.refused.len(), 1);
+    assert_eq!(loaded.resources.refused_objects.len(), 1);
     assert!(loaded.resources.secrets.is_empty());
     let mut folder = Folder::new();
     let plain = ENCRYPTED
