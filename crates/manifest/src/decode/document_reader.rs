@@ -9,6 +9,7 @@ use super::{Decoder, name, old_version};
 use crate::kind::{AnyObject, Kind};
 use crate::refused::{RefusalReason, RefusedObject};
 use crate::unread_policy;
+use crate::unread_route::UnreadRoute;
 use gatefold_diagnostic::yaml::{self, AliasBudget, Node, Span, Tree, Value};
 use gatefold_diagnostic::{Code, Diagnostic, Document, Findings, Place, ResourceId, Severity};
 
@@ -19,6 +20,7 @@ pub(crate) fn read(document: &Document, budget: &mut AliasBudget) -> DecodedDocu
         objects: Vec::new(),
         refused: Vec::new(),
         partial: Vec::new(),
+        unread_routes: Vec::new(),
         has_unidentified: false,
         findings: Findings::default(),
     };
@@ -40,6 +42,7 @@ pub(crate) fn read(document: &Document, budget: &mut AliasBudget) -> DecodedDocu
         objects: reader.objects,
         refused: reader.refused,
         partial: reader.partial,
+        unread_routes: reader.unread_routes,
         diagnostics,
         broken: matches!(tree, Tree::Broken),
         has_unidentified: reader.has_unidentified,
@@ -61,6 +64,7 @@ struct DocumentReader<'d> {
     objects: Vec<AnyObject>,
     refused: Vec<RefusedObject>,
     partial: Vec<(ResourceId, AnyObject)>,
+    unread_routes: Vec<UnreadRoute>,
     has_unidentified: bool,
     findings: Findings,
 }
@@ -185,6 +189,11 @@ impl DocumentReader<'_> {
     fn other_kind(&mut self, group: &str, node: &Node, meta: &TypeMeta, document: Document) {
         let kind = meta.kind.as_str();
         if !unread_policy::is_policy(group, kind, node) {
+            let names = (group, kind);
+            if let Some(route) = UnreadRoute::read(names, &meta.api_version, node, &document) {
+                // The graph reports it, because it knows whether the parent is served.
+                return self.unread_routes.push(route);
+            }
             return self.ignored(group, meta);
         }
         if suggest_kind(group, kind).is_some() {

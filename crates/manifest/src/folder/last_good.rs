@@ -6,6 +6,7 @@
 use super::file_state::{Documents, FileState};
 use crate::kind::AnyObject;
 use crate::refused::RefusedObject;
+use crate::unread_route::UnreadRoute;
 use gatefold_diagnostic::{Diagnostic, Document, ResourceId, Severity};
 use std::collections::{HashMap, HashSet};
 
@@ -102,6 +103,12 @@ impl FileState {
             .filter(|object| !in_force.contains(&object.id))
             .cloned()
             .collect()
+    }
+
+    /// Routes and ListenerSets of kinds that aren't read yet.
+    pub(super) fn unread_routes(&self) -> impl Iterator<Item = &UnreadRoute> {
+        let all_decoded = self.documents.iter().map(|(_, decoded)| decoded);
+        all_decoded.flat_map(|decoded| &decoded.unread_routes)
     }
 
     /// Keeps objects that disappeared when an unidentified document appeared. That document may be one of them with a typing
