@@ -284,10 +284,11 @@ fn check_assigns_the_same_addresses_as_run() {
             gateway_named("other", "    - {name: http, protocol: HTTP, port: 80}\n"),
         ),
     ]);
-    let conflict = String::from_utf8_lossy(&check(&folder, &[]).stdout).into_owned();
+    let conflict = check(&folder, &["--address", "127.0.0.1"]).stdout;
+    let conflict = String::from_utf8_lossy(&conflict).into_owned();
     assert!(
         conflict.contains("GF0406"),
-        "both Gateways listen on every interface: {conflict}"
+        "both Gateways listen on one address: {conflict}"
     );
     let pool = ["--address-pool", "127.0.0.0/29"];
     let output = check(&folder, &pool);
