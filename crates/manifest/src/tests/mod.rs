@@ -5,6 +5,7 @@ mod grpc_route;
 mod hostile;
 mod kustomize;
 mod last_good;
+mod overlays;
 mod reading;
 mod renamed;
 mod schema;
