@@ -256,6 +256,9 @@ codes! {
     KustomizeResourceMissing = "GF0805", Warning;
     /// `--overlay` names a folder that has no kustomization.
     UnknownOverlay = "GF0806", Error;
+    /// A folder has several kustomizations, which kustomize refuses. The first of `kustomization.yaml`, `kustomization.yml` and
+    /// `Kustomization` is used.
+    RepeatedKustomization = "GF0807", Warning;
     /// A value contains a variable, such as `${DOMAIN}`, that isn't defined. Define it with `--substitute DOMAIN=VALUE`.
     /// A value that the field allows as it is only causes a warning, although Flux would make it empty.
     UndefinedVariable = "GF0810", Error;
