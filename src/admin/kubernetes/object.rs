@@ -17,7 +17,7 @@ pub(super) fn object_json(kind: Kind, object: ObjectRef<'_>, statuses: &Statuses
     json["apiVersion"] = kind.api_version().into();
     json["kind"] = kind.name().into();
     if !json["metadata"].is_object() {
-        json["metadata"] = json!({});
+        json["metadata"] = json!({"name": &*meta.name});
     }
     // A kustomization or a variable may decide the name.
     json["metadata"]["name"] = (&*meta.name).into();
