@@ -53,8 +53,7 @@ pub(crate) fn read(
         }
         (Tree::Node(root), _) if reader.is_kustomization(root) => {
             reader.kustomization(root);
-            let is_good = !reader.findings.has_errors();
-            is_good.then_some(DocumentType::Kustomization)
+            None
         }
         (Tree::Node(root), _) => {
             context.apply(document, root, &mut reader.findings);
