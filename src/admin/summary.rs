@@ -2,6 +2,7 @@
 
 use super::kubernetes::count_field;
 use crate::reload::{ListenerState, Published, Reloads};
+use gatefold_diagnostic::yaml::sharing_trees;
 use gatefold_manifest::Kind;
 use serde_json::{Map, Value, json};
 use std::time::SystemTime;
@@ -24,7 +25,7 @@ pub(super) fn summary(published: &Published) -> Value {
         "reloads": reloads(&published.reloads),
         "counts": counts(published),
         "listeners": published.listeners.iter().map(listener_json).collect::<Vec<_>>(),
-        "diagnostics": published.diagnostics,
+        "diagnostics": sharing_trees(|| json!(published.diagnostics)),
     })
 }
 
