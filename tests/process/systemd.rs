@@ -3,7 +3,7 @@
 use crate::support::client;
 use crate::support::daemon::{Daemon, Start};
 use crate::support::folder::Folder;
-use crate::support::manifests::{gateway_named, route_to, route_with_rules, service};
+use crate::support::manifests::{gateway_named, route, route_to, route_with_rules, service};
 use crate::support::{DEADLINE, eventually, repository};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::net::UnixDatagram;
