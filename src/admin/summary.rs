@@ -2,6 +2,7 @@
 
 use super::kubernetes::count_field;
 use crate::reload::{ListenerState, Published, Reloads};
+use gatefold_diagnostic::yaml::sharing_trees;
 use gatefold_graph::stand_in::StandIns;
 use gatefold_manifest::Kind;
 use serde_json::{Map, Value, json};
@@ -26,7 +27,7 @@ pub(super) fn summary(published: &Published) -> Value {
         "counts": counts(published),
         "listeners": published.listeners.iter().map(listener_json).collect::<Vec<_>>(),
         "standIns": stand_ins(published),
-        "diagnostics": published.diagnostics,
+        "diagnostics": sharing_trees(|| json!(published.diagnostics)),
     })
 }
 

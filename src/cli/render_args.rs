@@ -1,5 +1,6 @@
 //! The flags of `--render`, shared by `run` and `check`.
 
+use super::Error;
 use crate::render::{RenderCommand, commands};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -35,5 +36,17 @@ impl RenderArgs {
     /// The commands.
     pub(super) fn commands(&self) -> Vec<RenderCommand> {
         commands(&self.render, Duration::from_secs(self.render_timeout))
+    }
+
+    /// Fails unless every path of `--render-watch` exists: a mistyped path is wrong usage.
+    pub(super) fn paths_must_exist(&self) -> Result<(), Error> {
+        for path in &self.render_watch {
+            if let Err(error) = std::fs::metadata(path) {
+                let path = path.display();
+                let message = format!("can't watch the path `{path}` of --render-watch: {error}");
+                return Err(Error::Usage(message));
+            }
+        }
+        Ok(())
     }
 }

@@ -33,6 +33,7 @@ pub struct Renders {
     /// The number of commands whose first run hasn't ended.
     pending: watch::Receiver<usize>,
     stop: Arc<AtomicBool>,
+    idle: Vec<(CommandRunner, Receiver<()>)>,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -62,16 +63,13 @@ impl RenderRequests {
 }
 
 impl Renders {
-    /// Starts all commands.
-    ///
-    /// # Errors
-    /// If a thread can't be started.
-    pub fn start(commands: Vec<RenderCommand>, wakes: &WakeSender) -> std::io::Result<Self> {
+    /// Prepares all commands. None runs before [`start`](Self::start).
+    pub fn new(commands: Vec<RenderCommand>, wakes: &WakeSender) -> Self {
         let (sender, pending) = watch::channel(commands.len());
         let sender = Arc::new(sender);
         let stop = Arc::new(AtomicBool::new(false));
         let outputs = RenderOutputs::default();
-        let (mut requests, mut threads) = (Vec::new(), Vec::new());
+        let (mut requests, mut idle) = (Vec::new(), Vec::new());
         for command in commands {
             let (request, requested) = sync_channel(1);
             requests.push(request);
@@ -79,20 +77,33 @@ impl Renders {
                 command,
                 outputs: outputs.clone(),
                 wakes: wakes.clone(),
-                pending: sender.clone(),
+                first: Some(FirstRun(sender.clone())),
                 stop: stop.clone(),
                 had_manifests: false,
             };
-            let thread = std::thread::Builder::new().name("render".to_owned());
-            threads.push(thread.spawn(move || runner.run(&requested))?);
+            idle.push((runner, requested));
         }
-        Ok(Renders {
+        Renders {
             outputs,
             requests: RenderRequests(requests.into()),
             pending,
             stop,
-            threads,
-        })
+            idle,
+            threads: Vec::new(),
+        }
+    }
+
+    /// Starts all commands.
+    ///
+    /// # Errors
+    /// If a thread can't be started.
+    pub fn start(&mut self) -> std::io::Result<()> {
+        for (runner, requested) in self.idle.drain(..) {
+            let thread = std::thread::Builder::new().name("render".to_owned());
+            let thread = thread.spawn(move || runner.run(&requested))?;
+            self.threads.push(thread);
+        }
+        Ok(())
     }
 
     /// The texts for the loader.
@@ -135,12 +146,23 @@ impl Drop for Renders {
     }
 }
 
+/// The first run of a command. It has ended when this is dropped, also by a panic.
+#[derive(Debug)]
+struct FirstRun(Arc<watch::Sender<usize>>);
+
+impl Drop for FirstRun {
+    fn drop(&mut self) {
+        self.0.send_modify(|pending| *pending -= 1);
+    }
+}
+
 /// The thread of one command.
+#[derive(Debug)]
 struct CommandRunner {
     command: RenderCommand,
     outputs: RenderOutputs,
     wakes: WakeSender,
-    pending: Arc<watch::Sender<usize>>,
+    first: Option<FirstRun>,
     stop: Arc<AtomicBool>,
     /// Whether the text that was put last isn't empty.
     had_manifests: bool,
@@ -148,12 +170,9 @@ struct CommandRunner {
 
 impl CommandRunner {
     fn run(mut self, requested: &Receiver<()>) {
-        let mut first = true;
         while let Some(text) = self.text(requested) {
             self.outputs.put(self.command.name(), text);
-            if std::mem::take(&mut first) {
-                self.pending.send_modify(|pending| *pending -= 1);
-            }
+            drop(self.first.take());
             self.wakes.send(Wake::rendered());
             if requested.recv().is_err() || self.stop.load(Ordering::Relaxed) {
                 return;

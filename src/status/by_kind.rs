@@ -90,11 +90,13 @@ impl Statuses {
     }
 }
 
-/// Returns the tables of `gatefold check`: one for each kind with a status, and one of all listeners.
+/// Returns the tables of `gatefold check`: one for each kind with a status, one of all listeners, and one of the routes of
+/// kinds that aren't served yet.
 pub fn tables(graph: &Graph, statuses: &Statuses) -> Vec<StatusTable> {
     let reported = Kind::ALL.iter().filter_map(|kind| reported(*kind));
     let tables = reported.flat_map(|reported| reported.tables);
-    tables.map(|table| table(graph, statuses)).collect()
+    let tables = tables.map(|table| table(graph, statuses));
+    tables.chain([rows::unserved_routes(graph)]).collect()
 }
 
 fn to_json(status: Option<&impl Serialize>) -> Option<Value> {

@@ -13,7 +13,7 @@ use std::fmt;
 pub struct StatusTable {
     /// The title.
     pub title: &'static str,
-    /// The kind of the objects in the rows. `None` for the table of listeners.
+    /// The kind of the objects in the rows. `None` for the tables of listeners and of routes that can't be read.
     pub kind: Option<Kind>,
     /// The rows.
     pub rows: Vec<Vec<String>>,
@@ -25,6 +25,7 @@ pub struct StatusTable {
 enum StatusColumn {
     Namespace,
     Name,
+    Kind,
     Controller,
     Class,
     Address,
@@ -47,6 +48,7 @@ impl StatusColumn {
         match self {
             StatusColumn::Namespace => "NAMESPACE",
             StatusColumn::Name => "NAME",
+            StatusColumn::Kind => "KIND",
             StatusColumn::Controller => "CONTROLLER",
             StatusColumn::Class => "CLASS",
             StatusColumn::Address => "ADDRESS",
@@ -71,6 +73,7 @@ impl StatusTable {
     pub fn add_refused(&mut self, id: &ResourceId) {
         let cells = self.columns.iter().map(|column| match column {
             StatusColumn::Namespace => id.namespace.clone(),
+            StatusColumn::Kind => id.kind.clone(),
             StatusColumn::Name => id.name.clone(),
             StatusColumn::Accepted => "<refused>".to_owned(),
             StatusColumn::Controller

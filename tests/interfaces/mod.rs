@@ -4,3 +4,4 @@ mod admin;
 mod check;
 mod check_warnings;
 mod echo;
+mod gateway_addresses;

@@ -27,7 +27,9 @@ fn names_what_is_missing_for_production() {
     dev.curl_lines();
     let output = dev.output();
     for missing in ["network/wildcard-tls", "media/photos", "192.0.2.12"] {
-        let (_, text) = output.split_once("MISSING FOR PRODUCTION").expect("the list");
+        let (_, text) = output
+            .split_once("MISSING FOR PRODUCTION")
+            .expect("the list");
         assert!(text.contains(missing), "{missing} isn't in {text}");
     }
 }

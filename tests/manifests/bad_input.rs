@@ -178,9 +178,13 @@ fn an_invalid_regular_expression_affects_its_rule_only() {
 fn a_missing_backend_answers_500_and_is_reported() {
     let folder = Folder::with_route(HOST);
     folder.write("bad.yaml", route("missing", "bad.example.com"));
-    let daemon = Daemon::of(&folder).echo().start();
+    let daemon = Daemon::of(&folder).start();
     assert_eq!(daemon.get("bad.example.com", "/").status, 500);
-    assert_eq!(daemon.get(HOST, "/").status, 200);
+    assert_eq!(
+        daemon.get(HOST, "/").status,
+        503,
+        "a Service without endpoints"
+    );
     let object = daemon.object("httproutes", "default", "missing");
     let resolved = condition(&object["status"]["parents"][0], "ResolvedRefs");
     assert_eq!(

@@ -141,6 +141,21 @@ fn serves_what_a_command_prints_and_runs_it_again_when_files_change() {
     daemon.wait_for_status(HOST, "/", 404);
 }
 
+#[test]
+fn a_path_to_watch_that_does_not_exist_is_wrong_usage() {
+    let output = gatefold()
+        .args(["run", "--render", "true", "--render-watch", "not-a-folder"])
+        .output()
+        .expect("gatefold runs");
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    let none = gatefold().arg("run").output().expect("gatefold runs");
+    assert_eq!(
+        none.status.code(),
+        Some(2),
+        "neither a folder nor a command"
+    );
+}
+
 /// Whether a process whose id is in a file has ended.
 fn has_ended(file: &Path) -> Option<()> {
     let id = std::fs::read_to_string(file).ok()?;

@@ -3,7 +3,7 @@
 use crate::support::client;
 use crate::support::daemon::{Daemon, Start};
 use crate::support::folder::Folder;
-use crate::support::manifests::{gateway_named, route, route_with_rules, service};
+use crate::support::manifests::{gateway_named, route, route_to, route_with_rules, service};
 use crate::support::{DEADLINE, eventually, repository};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::net::UnixDatagram;
@@ -75,8 +75,9 @@ fn notifies_systemd_of_start_reloads_and_end() {
         ready,
         "the message after the reload"
     );
-    folder.write("two.yaml", route("two", "two.example.com"));
-    // The Service of the route is missing.
+    // The Service doesn't have the port.
+    let backend = "        - {name: one, port: 1}\n";
+    folder.write("two.yaml", route_to("two", "two.example.com", backend));
     systemd.wait_for("STATUS=2 routes, 1 listener, 1 error");
     daemon.signal("TERM");
     systemd.wait_for("STOPPING=1");

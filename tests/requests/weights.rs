@@ -80,7 +80,7 @@ fn answers_500_if_all_weights_are_zero() {
 fn the_share_of_an_invalid_backend_answers_500() {
     let folder = split(
         "        - {name: one, port: 3000, weight: 3}
-        - {name: missing, port: 3000, weight: 1}\n",
+        - {name: one, port: 1, weight: 1}\n",
     );
     let answers = ask(&Daemon::of(&folder).echo().start(), 40);
     assert_eq!(counts(&answers), BTreeMap::from([("500", 10), ("one", 30)]));

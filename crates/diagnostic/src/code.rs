@@ -205,6 +205,12 @@ codes! {
     /// An entry of the `status` in the file doesn't follow the API, so it isn't included in the reported status. This
     /// doesn't affect how the object is served.
     InvalidStatus = "GF0552", Warning;
+    /// A route of a kind that gatefold doesn't serve yet (TLSRoute, TCPRoute, UDPRoute), or an XListenerSet, names a Gateway
+    /// that gatefold serves. The Gateway is served without it. Write an XListenerSet as a ListenerSet.
+    UnservedRoute = "GF0553", Warning;
+    /// The value of a header contains what Envoy would replace, such as `%DOWNSTREAM_REMOTE_ADDRESS%`. The Gateway API has
+    /// no such values: gatefold sends the text as it is.
+    LiteralHeaderValue = "GF0554", Warning;
     /// The Secret with the certificate, or the ConfigMap with the CA certificates, isn't in the folder.
     CertificateNotFound = "GF0601", Error;
     /// A reference to a certificate doesn't name a Secret, or a reference to CA certificates doesn't name a ConfigMap.
@@ -250,6 +256,9 @@ codes! {
     KustomizeResourceMissing = "GF0805", Warning;
     /// `--overlay` names a folder that has no kustomization.
     UnknownOverlay = "GF0806", Error;
+    /// A folder has several kustomizations, which kustomize refuses. The first of `kustomization.yaml`, `kustomization.yml` and
+    /// `Kustomization` is used.
+    RepeatedKustomization = "GF0807", Warning;
     /// A value contains a variable, such as `${DOMAIN}`, that isn't defined. Define it with `--substitute DOMAIN=VALUE`.
     /// A value that the field allows as it is only causes a warning, although Flux would make it empty.
     UndefinedVariable = "GF0810", Error;

@@ -12,6 +12,7 @@ pub mod environment;
 pub mod gateway;
 mod hostname;
 pub mod listener;
+mod namespace_labels;
 pub mod ordered;
 pub mod policy;
 mod reference;
@@ -38,7 +39,7 @@ use policy::protection::Protections;
 use policy::unread_policy;
 use reference::ReferenceGrants;
 use reuse::{Basis, Before};
-use route::{RouteBuilder, Routes};
+use route::{RouteBuilder, Routes, UnservedRoute};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -55,6 +56,8 @@ pub struct Graph {
     pub listener_sets: ListenerSetNodes,
     /// Every route.
     pub routes: Routes,
+    /// Routes of kinds that gatefold doesn't read yet, and that one of these Gateways would carry.
+    pub unserved_routes: Vec<UnservedRoute>,
     /// Every BackendTLSPolicy.
     pub backend_tls_policies: BTreeMap<NamespacedName, BackendTlsPolicyNode>,
     /// The ports of Services that routes use and for which the folder has no endpoints, whether the environment has some or
@@ -159,6 +162,7 @@ pub fn build_after(previous: &Graph, resources: &Resources, environment: &Enviro
     build.protections = Arc::new(protections);
     let gateway_classes = gateway::build_classes(&mut build);
     let (mut gateways, listener_sets) = gateway::build(&mut build);
+    let unserved_routes = route::unread_route::report(&gateways, &listener_sets, &mut build);
     build.policies = backend_tls_policy::read(&mut build);
     let basis = Basis::of(resources, environment, build.protections.clone());
     let before = Before::new(previous, &basis);
@@ -183,6 +187,7 @@ pub fn build_after(previous: &Graph, resources: &Resources, environment: &Enviro
         gateways,
         listener_sets,
         routes,
+        unserved_routes,
         backend_tls_policies,
         wanted,
         diagnostics: ordered_diagnostics(build.diagnostics, &service_ports),

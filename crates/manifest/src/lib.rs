@@ -9,7 +9,8 @@
 //! - `kind` is the table of kinds, and [`Resources`] has the objects of each kind;
 //! - [`api`] has the types of the kinds;
 //! - `refused` has the names of objects that aren't in force;
-//! - `unread_policy` has the policies of other kinds, as far as they protect something.
+//! - `unread_policy` has the policies of other kinds, as far as they protect something;
+//! - `unread_route` has the routes of kinds that aren't read yet.
 
 pub mod api;
 mod decode;
@@ -21,6 +22,7 @@ mod refused;
 mod resources;
 mod substitution;
 mod unread_policy;
+mod unread_route;
 
 #[cfg(test)]
 mod tests;
@@ -36,3 +38,4 @@ pub use options::{LoadOptions, Substitution, parse_namespace};
 pub use refused::{RefusalReason, RefusedObject, RefusedObjects};
 pub use resources::{Change, Difference, ObjectRef, ObjectRefs, Objects, Resources};
 pub use unread_policy::{PolicyKey, UnreadPolicy};
+pub use unread_route::{UnreadParent, UnreadRoute, UnreadRouteKind, UnreadRoutes};

@@ -21,7 +21,7 @@ use super::roots::must_exist;
 use crate::admin::{self, View};
 use crate::lifecycle::Lifecycle;
 use crate::reload::{Reload, Settings};
-use crate::render::{RenderOutputs, Renders};
+use crate::render::Renders;
 use crate::systemd::{Activation, Notifier, credentials, run_with_watchdog};
 use crate::telemetry;
 use crate::unix_socket::SocketFile;
@@ -51,6 +51,7 @@ pub(super) fn run(mut args: RunArgs) -> Result<ExitCode, Error> {
     roots.extend(credentials());
     must_exist(&roots)?;
     args.manifests.load.must_exist()?;
+    args.render.paths_must_exist()?;
     if args.check {
         return check_roots(roots, args.manifests, args.render);
     }
@@ -89,14 +90,13 @@ async fn serve(
     let notifier = Arc::new(Notifier::from_environment(takeover.is_upgrade()));
     let upgrades = Upgrades::over(args.upgrade_socket.as_deref());
     let renders = start_renders(&args, &wakes, state.clone())?;
-    let signals = signals::handle(
+    let signals = tokio::spawn(signals::handle(
         wakes.clone(),
         lifecycle.clone(),
         notifier.clone(),
         upgrades,
         renders.requests(),
-    )?;
-    let signals = tokio::spawn(signals);
+    )?);
     let admin = takeover
         .admin(args.admin.clone(), args.admin_allow_remote)
         .await?;
@@ -106,8 +106,7 @@ async fn serve(
         .then(|| args.manifests.stand_ins.authority_file());
     let table = table.transpose()?;
     announce_stand_ins(&args.manifests.stand_ins);
-    let outputs = renders.outputs();
-    let (mut reload, view) = prepare(args, roots, wakes, &mut takeover, state.clone(), outputs)?;
+    let (mut reload, view) = prepare(args, roots, wakes, &mut takeover, state.clone(), &renders)?;
     let published = reload.published();
     let (requests, sockets_requests) = mpsc::channel(1);
     let lent = admin.lend()?;
@@ -157,7 +156,7 @@ fn start_renders(
 ) -> Result<Renders, Error> {
     let commands = args.render.commands();
     let any = !commands.is_empty();
-    let renders = Renders::start(commands, wakes).context("can't start threads")?;
+    let mut renders = Renders::new(commands, wakes);
     let stop = renders.stopper();
     tokio::spawn(async move {
         no_longer_serving(state).await;
@@ -170,6 +169,8 @@ fn start_renders(
         watch_any(paths, args.watch_mode(), changed, move || wakes.ended())
             .context("can't watch the paths of --render-watch")?;
     }
+    // After the paths are scanned, so that no change after the first run is missed.
+    renders.start().context("can't start threads")?;
     Ok(renders)
 }
 
@@ -205,7 +206,7 @@ fn prepare(
     wakes: WakeSender,
     takeover: &mut Takeover,
     state: watch::Receiver<Lifecycle>,
-    renders: RenderOutputs,
+    renders: &Renders,
 ) -> Result<(Reload<HttpProxy<Gatefold>>, View), Error> {
     let mut registry = Registry::default();
     let snapshot = Arc::new(ArcSwap::from_pointee(Snapshot::default()));
@@ -216,7 +217,7 @@ fn prepare(
         .context("can't watch the folders")?;
     let settings = Settings {
         named_sockets,
-        renders,
+        renders: renders.outputs(),
         ..args.settings(roots)
     };
     let sources = args.manifests.stand_ins.sources(args.manifests.backend)?;

@@ -235,6 +235,32 @@ pub(in crate::status) fn backend_tls_policies(graph: &Graph, statuses: &Statuses
     }
 }
 
+/// The routes and ListenerSets of kinds that gatefold doesn't read yet, at the Gateways that lack them.
+pub(in crate::status) fn unserved_routes(graph: &Graph) -> StatusTable {
+    let rows = graph.unserved_routes.iter().map(|route| {
+        let key = NamespacedName::new(&*route.id.namespace, &*route.id.name);
+        vec![
+            route.id.namespace.clone(),
+            route.id.name.clone(),
+            route.id.kind.clone(),
+            relative_name(&route.parent, &key),
+            "<not served>".to_owned(),
+        ]
+    });
+    StatusTable {
+        title: "Routes of kinds that aren't served yet",
+        kind: None,
+        columns: &[
+            Column::Namespace,
+            Column::Name,
+            Column::Kind,
+            Column::Parent,
+            Column::Accepted,
+        ],
+        rows: rows.collect(),
+    }
+}
+
 /// A name as seen from another object: without the namespace if both are in the same one.
 fn relative_name(name: &NamespacedName, from: &NamespacedName) -> String {
     if name.namespace == from.namespace {

@@ -132,6 +132,13 @@ fn warn_of_not_allowed(node: &ListenerSetNode, gateway: &Gateway, build: &mut Bu
         .about(set.id())
         .label(gateway.place(field), "the Gateway")
         .help("add `allowedListeners: {namespaces: {from: Same}}` to the Gateway's `spec`, or `from: All`");
+    let allowed = gateway.spec.allowed_listeners.as_ref();
+    let namespaces = allowed.and_then(|allowed| allowed.namespaces.as_ref());
+    let namespaces = namespaces.filter(|it| it.from == FromNamespaces::Selector);
+    let found = match namespaces.and_then(|it| it.selector.as_ref()) {
+        Some(selector) => build.note_unknown_labels(found, selector, &set.meta.namespace),
+        None => found,
+    };
     build.diagnostics.push(found);
 }
 

@@ -121,7 +121,7 @@ fn parent(
             None => problems.accepted(),
         },
         Err(rejection) => {
-            let finding = rejected(route, (index, reference), parent, *rejection);
+            let finding = rejected(route, (index, reference), parent, *rejection, build);
             let (reason, message) = (rejection.reason(), finding.message.clone());
             build.diagnostics.push(finding);
             vec![Condition::fails(ConditionType::Accepted, reason, message)]
@@ -143,6 +143,7 @@ fn rejected(
     (index, reference): (usize, &ParentReference),
     parent: &Parent<'_>,
     rejection: attachment::Rejection,
+    build: &Build<'_>,
 ) -> Diagnostic {
     let pointer = Pointer::spec().key("parentRefs").index(index);
     let message = rejection.message(reference, parent);
@@ -150,10 +151,16 @@ fn rejected(
         Some(_) => "the ListenerSet's listeners",
         None => "the Gateway's listeners",
     };
-    route
+    let finding = route
         .finding(rejection.code(), pointer, message)
         .label(parent.place(), label)
-        .help(rejection.help(route, parent))
+        .help(rejection.help(route, parent));
+    let is_not_allowed = rejection == attachment::Rejection::NotAllowedByListeners;
+    let selector = attachment::unmet_selector(route, reference, parent);
+    match selector.filter(|_| is_not_allowed) {
+        Some(selector) => build.note_unknown_labels(finding, selector, route.namespace()),
+        None => finding,
+    }
 }
 
 /// Returns the condition that the route isn't accepted, if every listener that it is attached to refuses all requests.

@@ -15,6 +15,7 @@ mod parent;
 mod rule;
 mod served_elsewhere;
 mod shadowed;
+pub(crate) mod unread_route;
 
 pub(crate) use build::RouteBuilder;
 pub use grpc_route::GrpcRoute;
@@ -23,6 +24,7 @@ pub use kind::RouteKind;
 pub use node::{AnyRoute, Attachment, ParentNode, RouteNode, RouteNodes};
 pub(crate) use object::answer_of_refused;
 pub use rule::{BackendNode, FilterNode, MirrorNode, RuleNode, TargetNode};
+pub use unread_route::UnservedRoute;
 
 use crate::environment::AddressSharing;
 use crate::gateway::GatewayNodes;

@@ -4,6 +4,7 @@ use super::not_a_manifest::DocumentType;
 use crate::kind::AnyObject;
 use crate::kustomize::Fact;
 use crate::refused::RefusedObject;
+use crate::unread_route::UnreadRoute;
 use gatefold_diagnostic::{Code, Diagnostic, Document, ResourceId};
 
 /// The result of decoding a document.
@@ -16,6 +17,8 @@ pub(crate) struct DecodedDocument {
     /// The readable parts of policies with errors that protect other objects. A part is in force as long as there is no
     /// good version of the policy.
     pub partial: Vec<(ResourceId, AnyObject)>,
+    /// The routes and ListenerSets of kinds that aren't read yet.
+    pub unread_routes: Vec<UnreadRoute>,
     /// The problems.
     pub diagnostics: Vec<Diagnostic>,
     /// Whether the document can't be parsed to its end, so that its objects are unknown.
@@ -59,6 +62,7 @@ impl DecodedDocument {
         DecodedDocument {
             objects: self.objects.iter().map(object).collect(),
             refused: self.refused.iter().map(|object| object.moved(to)).collect(),
+            unread_routes: self.unread_routes.iter().map(|it| it.moved(to)).collect(),
             partial: (self.partial.iter())
                 .map(|(id, partial)| (id.clone(), object(partial)))
                 .collect(),

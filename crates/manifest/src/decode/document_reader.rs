@@ -14,6 +14,7 @@ use crate::kustomize::{
 use crate::refused::{RefusalReason, RefusedObject};
 use crate::substitution::VariableSource;
 use crate::unread_policy;
+use crate::unread_route::UnreadRoute;
 use gatefold_diagnostic::yaml::{self, AliasBudget, Node, Span, Tree, Value};
 use gatefold_diagnostic::{Code, Diagnostic, Document, Findings, Place, ResourceId, Severity};
 
@@ -31,6 +32,7 @@ pub(crate) fn read(
         objects: Vec::new(),
         refused: Vec::new(),
         partial: Vec::new(),
+        unread_routes: Vec::new(),
         has_unidentified: false,
         findings: Findings::default(),
     };
@@ -51,8 +53,7 @@ pub(crate) fn read(
         }
         (Tree::Node(root), _) if reader.is_kustomization(root) => {
             reader.kustomization(root);
-            let is_good = !reader.findings.has_errors();
-            is_good.then_some(DocumentType::Kustomization)
+            None
         }
         (Tree::Node(root), _) => {
             context.apply(document, root, &mut reader.findings);
@@ -88,6 +89,7 @@ struct DocumentReader<'d> {
     objects: Vec<AnyObject>,
     refused: Vec<RefusedObject>,
     partial: Vec<(ResourceId, AnyObject)>,
+    unread_routes: Vec<UnreadRoute>,
     has_unidentified: bool,
     findings: Findings,
 }
@@ -149,6 +151,7 @@ impl DocumentReader<'_> {
             objects: self.objects,
             refused: self.refused,
             partial: self.partial,
+            unread_routes: self.unread_routes,
             diagnostics,
             facts: self.facts,
             has_broken_fact: self.has_broken_fact,
@@ -295,6 +298,11 @@ impl DocumentReader<'_> {
             }
         }
         if !unread_policy::is_policy(group, kind, node) {
+            let names = (group, kind);
+            if let Some(route) = UnreadRoute::read(names, &meta.api_version, node, &document) {
+                // The graph reports it, because it knows whether the parent is served.
+                return self.unread_routes.push(route);
+            }
             return self.ignored(group, meta);
         }
         if suggest_kind(group, kind).is_some() {

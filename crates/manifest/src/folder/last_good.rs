@@ -7,6 +7,7 @@ use super::file_state::{Documents, FileState};
 use crate::decode::document::DecodedDocument;
 use crate::kind::AnyObject;
 use crate::refused::RefusedObject;
+use crate::unread_route::UnreadRoute;
 use gatefold_diagnostic::{Code, Diagnostic, Document, ResourceId, Severity};
 use std::collections::{HashMap, HashSet};
 
@@ -104,6 +105,12 @@ impl FileState {
             .filter(|object| !in_force.contains(&object.id))
             .cloned()
             .collect()
+    }
+
+    /// Routes and ListenerSets of kinds that aren't read yet.
+    pub(super) fn unread_routes(&self) -> impl Iterator<Item = &UnreadRoute> {
+        let all_decoded = self.documents.iter().map(|(_, decoded)| decoded);
+        all_decoded.flat_map(|decoded| &decoded.unread_routes)
     }
 
     /// Keeps objects that disappeared when an unidentified document appeared. That document may be one of them with a typing

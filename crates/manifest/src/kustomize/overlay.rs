@@ -4,7 +4,7 @@ use super::tree::{Origin, Tree};
 use std::collections::{BTreeSet, HashSet};
 
 /// One way from a kustomization that no other lists to a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Visit {
     /// The kustomization where the way begins.
     pub top: usize,
@@ -40,45 +40,18 @@ impl Visits {
             chosen_nodes: HashSet::new(),
             competitors: HashSet::new(),
         };
-        let tops = (0..tree.nodes.len()).filter(|index| tree.nodes[*index].parents.is_empty());
-        let start = |top| Visit {
-            top,
-            namespace: None,
-            chosen: false,
-            branch: None,
-        };
-        let mut steps: Vec<Step> = tops.map(|top| (top, start(top))).collect();
-        // The same state is reached on several ways, or in a loop.
-        let mut known: HashSet<Step> = HashSet::new();
         let mut others = Vec::new();
-        while let Some((index, mut visit)) = steps.pop() {
-            let Some(node) = tree.nodes.get(index) else {
-                continue;
-            };
-            visit.chosen |= chosen.contains(&index);
-            let sets_namespace = node.namespace().is_some();
-            visit.namespace = visit.namespace.or(sets_namespace.then_some(index));
-            if visit.chosen {
-                visit.branch = None;
-            } else if !chosen.is_empty() && !containing.contains(&index) {
-                visit.branch = visit.branch.or(Some(index));
-            }
-            if !known.insert((index, visit)) {
-                continue;
-            }
+        for (index, visit) in steps(tree, chosen, &containing) {
             if visit.chosen {
                 visits.chosen_nodes.insert(index);
             } else {
                 others.push((index, visit.branch));
             }
-            for file in &node.files {
-                if let Some(ways) = visits.files.get_mut(*file)
-                    && !ways.contains(&visit)
-                {
+            for file in &tree.nodes[index].files {
+                if let Some(ways) = visits.files.get_mut(*file) {
                     ways.push(visit);
                 }
             }
-            steps.extend(node.children.iter().map(|child| (*child, visit)));
         }
         for (index, branch) in others {
             let shared = visits.chosen_nodes.contains(&index);
@@ -115,6 +88,35 @@ impl Visits {
         let is_flux = |top: &usize| matches!(tree.nodes[*top].origin, Origin::Flux(_));
         ways.map(|visit| visit.top).filter(is_flux)
     }
+}
+
+/// Follows all ways from the kustomizations that no other lists. `containing` are those that contain a chosen one.
+fn steps(tree: &Tree<'_>, chosen: &BTreeSet<usize>, containing: &HashSet<usize>) -> BTreeSet<Step> {
+    let tops = (0..tree.nodes.len()).filter(|index| tree.nodes[*index].parents.is_empty());
+    let start = |top| Visit {
+        top,
+        namespace: None,
+        chosen: false,
+        branch: None,
+    };
+    let mut waiting: Vec<Step> = tops.map(|top| (top, start(top))).collect();
+    // The same state is reached on several ways, or in a loop.
+    let mut known = BTreeSet::new();
+    while let Some((index, mut visit)) = waiting.pop() {
+        let node = &tree.nodes[index];
+        visit.chosen |= chosen.contains(&index);
+        let sets_namespace = node.namespace().is_some();
+        visit.namespace = visit.namespace.or(sets_namespace.then_some(index));
+        if visit.chosen {
+            visit.branch = None;
+        } else if !chosen.is_empty() && !containing.contains(&index) {
+            visit.branch = visit.branch.or(Some(index));
+        }
+        if known.insert((index, visit)) {
+            waiting.extend(node.children.iter().map(|child| (*child, visit)));
+        }
+    }
+    known
 }
 
 /// The kustomizations that contain some others, without these.

@@ -83,10 +83,7 @@ impl Plan {
             plan.read_kustomizations(files, options, roots, &usual);
         }
         for path in options.substitution_files() {
-            let settings = DecodeSettings {
-                role: FileRole::Variables,
-                ..DecodeSettings::default()
-            };
+            let settings = role(FileRole::Variables);
             plan.contexts.insert(path.clone(), settings.into());
         }
         plan
@@ -143,32 +140,20 @@ impl Decisions<'_, '_> {
         usual: &DecodeSettings,
     ) -> Option<DecodeSettings> {
         let visits = self.visits;
-        let not_objects = || {
-            Some(DecodeSettings {
-                role: FileRole::NotObjects,
-                ..DecodeSettings::default()
-            })
-        };
         let ways = visits.files.get(index)?;
         if ways.is_empty() {
             if inputs.contains(&index) {
                 self.inputs.push(index);
-                return not_objects();
+                return Some(role(FileRole::NotObjects));
             }
             return None;
         }
         let chosen = ways.iter().any(|visit| visit.chosen);
-        let counts = |visit: &&Visit| {
-            if chosen {
-                visit.chosen
-            } else {
-                !visits.is_left_out(visit)
-            }
-        };
+        let counts = |visit: &&Visit| visit.chosen || !(chosen || visits.is_left_out(visit));
         let mut counting = ways.iter().filter(counts).peekable();
         let Some(first) = counting.peek().copied().copied() else {
             self.left_out.push(index);
-            return not_objects();
+            return Some(role(FileRole::NotObjects));
         };
         let outcome = |visit: &Visit| {
             let node = visit.namespace.and_then(|node| self.tree.nodes.get(node));
@@ -184,11 +169,20 @@ impl Decisions<'_, '_> {
         if let Some(node) = first.namespace.filter(|_| has_objects) {
             *self.deciding.entry(node).or_default() += 1;
         }
-        Some(DecodeSettings {
+        let settings = DecodeSettings {
             namespace: namespace.map(Arc::from),
             variables: own_variables.cloned().or_else(|| usual.variables.clone()),
             ..usual.clone()
-        })
+        };
+        (settings != *usual).then_some(settings)
+    }
+}
+
+/// The settings of a file that has no objects.
+fn role(role: FileRole) -> DecodeSettings {
+    DecodeSettings {
+        role,
+        ..DecodeSettings::default()
     }
 }
 

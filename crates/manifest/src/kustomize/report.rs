@@ -26,6 +26,10 @@ pub(super) fn report(decisions: &Decisions<'_, '_>) -> Vec<Diagnostic> {
         all.extend(unsupported(decisions, node));
         all.extend(shared(decisions, index, node));
     }
+    all.extend(decisions.tree.repeated.iter().filter_map(|index| {
+        let file = decisions.files.get(*index)?;
+        Some(repeated(file.path))
+    }));
     let inputs = match decisions.inputs.len() {
         1 => "an input of a kustomization, such as a patch, and has no objects",
         _ => "inputs of kustomizations, such as patches, and have no objects",
@@ -58,6 +62,16 @@ fn unknown_overlay(overlay: &Path) -> Diagnostic {
         message,
     )
     .help("name a folder with a kustomization.yaml, within the folders that are loaded")
+}
+
+fn repeated(path: &Path) -> Diagnostic {
+    let message = "the folder has another kustomization, so this one isn't used";
+    Diagnostic::new(
+        Code::RepeatedKustomization,
+        Place::File(path.to_owned()),
+        message,
+    )
+    .help("kustomize refuses such a folder; remove one of them")
 }
 
 /// Says that a namespace is used.

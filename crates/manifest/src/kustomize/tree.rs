@@ -9,10 +9,13 @@ use gatefold_diagnostic::{Place, Pointer};
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
-/// All kustomizations.
+/// All kustomizations. Nodes are only added, so the index of a node stays valid, and so do the indices of the planned files,
+/// whose list doesn't change. The modules of the plan rely on that when they use an index.
 #[derive(Debug, Default)]
 pub(super) struct Tree<'f> {
     pub nodes: Vec<TreeNode<'f>>,
+    /// The indices of files with further kustomizations of a folder, which aren't used.
+    pub repeated: Vec<usize>,
 }
 
 /// A kustomization, or a Flux Kustomization.
@@ -117,11 +120,17 @@ impl<'f> TreeBuilder<'f> {
             let (Some(found), Some(folder)) = (found, keys[index].parent()) else {
                 continue;
             };
-            // A folder should have only one. `kustomization.yaml` precedes the others in no order but kustomize's.
-            let preferred = |path: &Path| path.file_name() != Some("Kustomization".as_ref());
-            if let Some(other) = self.folders.get(folder)
-                && preferred(&keys[self.tree.nodes[*other].file])
-            {
+            // The paths are in order, in which `Kustomization` is the first of the names, and the last that kustomize prefers.
+            if let Some(other) = self.folders.get(folder).copied() {
+                let former = self.tree.nodes[other].file;
+                let is_last = keys[former].file_name() == Some("Kustomization".as_ref());
+                self.tree
+                    .repeated
+                    .push(if is_last { former } else { index });
+                if is_last {
+                    self.tree.nodes[other].origin = Origin::Kustomization(found);
+                    self.tree.nodes[other].file = index;
+                }
                 continue;
             }
             let node = self.add(Origin::Kustomization(found), index, folder.to_owned());
@@ -168,9 +177,9 @@ impl<'f> TreeBuilder<'f> {
     /// Connects a node with a kustomization or a file. Returns false if there is none.
     fn connect(&mut self, index: usize, key: &Path) -> bool {
         if let Some(child) = self.folders.get(key).copied() {
-            let children = &mut self.tree.nodes[index].children;
-            if !children.contains(&child) {
-                children.push(child);
+            // All children of a node are connected before the next node, so a repeated one shows at the end of the list.
+            if self.tree.nodes[child].parents.last() != Some(&index) {
+                self.tree.nodes[index].children.push(child);
                 self.tree.nodes[child].parents.push(index);
             }
             return true;

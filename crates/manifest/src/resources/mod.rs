@@ -8,6 +8,7 @@ use crate::api::{self, NamespacedName, Object, ObjectMeta};
 use crate::kind::{Kind, ObjectKey, Resource, Spec, for_each_kind};
 use crate::refused::{RefusedObject, RefusedObjects};
 use crate::unread_policy::UnreadPolicy;
+use crate::unread_route::UnreadRoutes;
 use gatefold_diagnostic::{Document, ResourceId};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -45,6 +46,8 @@ macro_rules! resources {
             $(#[$unread_doc])* pub $unread_set: Objects<$unread>,
             /// The objects that are in the folder, but not in force, and have no last good version.
             pub refused_objects: RefusedObjects,
+            /// The routes and ListenerSets of kinds that aren't read yet.
+            pub unread_routes: UnreadRoutes,
         }
 
         impl Resources {

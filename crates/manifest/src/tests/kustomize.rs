@@ -13,7 +13,7 @@ impl Folder {
     }
 }
 
-fn count(loaded: &Loaded, code: Code) -> usize {
+pub(super) fn count(loaded: &Loaded, code: Code) -> usize {
     loaded
         .diagnostics
         .iter()
@@ -23,7 +23,7 @@ fn count(loaded: &Loaded, code: Code) -> usize {
 
 /// The message of the only diagnostic with a code.
 #[track_caller]
-fn message(loaded: &Loaded, code: Code) -> String {
+pub(super) fn message(loaded: &Loaded, code: Code) -> String {
     let mut found = loaded.diagnostics.iter().filter(|found| found.code == code);
     let first = found
         .next()
@@ -36,7 +36,7 @@ fn namespace_of(name: &str) -> String {
     format!("apiVersion: v1\nkind: Namespace\nmetadata: {{name: {name}}}\n")
 }
 
-const FLUX: &str = "\
+pub(super) const FLUX: &str = "\
 apiVersion: kustomize.toolkit.fluxcd.io/v1
 kind: Kustomization
 metadata: {name: app, namespace: flux-system}
@@ -95,6 +95,22 @@ fn the_namespace_of_a_kustomization_replaces_the_one_in_the_file() {
         assert_eq!(names(&loaded), expected, "{name}");
         assert_eq!(lines(&loaded), Vec::<String>::new());
     }
+}
+
+#[test]
+fn a_folder_with_several_kustomizations_uses_the_first() {
+    let mut folder = Folder::new();
+    folder.write("a.yaml", service("a", 80));
+    for (name, namespace) in [
+        ("Kustomization", "three"),
+        ("kustomization.yml", "two"),
+        ("kustomization.yaml", "one"),
+    ] {
+        let text = format!("namespace: {namespace}\nresources: [a.yaml]\n");
+        folder.write(name, text);
+        assert_eq!(folder.names(), [format!("Service {namespace}/a")]);
+    }
+    assert_eq!(count(&folder.loader.load(), Code::RepeatedKustomization), 2);
 }
 
 #[test]
@@ -299,72 +315,6 @@ fn a_flux_kustomization_sets_the_namespace_of_its_folder() {
     assert_eq!(folder.names(), ["Service default/b", "Service own/a"]);
 }
 
-/// A base with two overlays.
-fn overlays() -> Folder {
-    let folder = Folder::new();
-    folder.write("base/kustomization.yaml", "resources: [a.yaml]\n");
-    folder.write("base/a.yaml", service("a", 80));
-    for overlay in ["dev", "prod"] {
-        let text = format!("namespace: {overlay}\nresources: [../../base, own.yaml]\n");
-        folder.write(&format!("overlays/{overlay}/kustomization.yaml"), text);
-        folder.write(&format!("overlays/{overlay}/own.yaml"), service("own", 80));
-    }
-    folder.write(
-        "other/kustomization.yaml",
-        "namespace: other\nresources: [o.yaml]\n",
-    );
-    folder.write("other/o.yaml", service("o", 80));
-    folder
-}
-
-#[test]
-fn several_overlays_of_a_base_ask_for_a_choice() {
-    let mut folder = overlays();
-    let loaded = folder.loader.load();
-    let expected = [
-        "Service default/a",
-        "Service dev/own",
-        "Service other/o",
-        "Service prod/own",
-    ];
-    assert_eq!(names(&loaded), expected);
-    let rendered = folder.rendered();
-    for part in ["2 overlays use the base", "overlays/dev and", "--overlay "] {
-        assert!(rendered.contains(part), "{rendered}");
-    }
-    assert_eq!(count(&loaded, Code::SeveralOverlays), 1);
-}
-
-#[test]
-fn a_chosen_overlay_leaves_out_the_others() {
-    let folder = overlays();
-    folder.write(
-        "all/kustomization.yaml",
-        "resources: [../overlays/dev, ../overlays/prod, ../other]\n",
-    );
-    for with_parent in [true, false] {
-        if !with_parent {
-            folder.remove("all/kustomization.yaml");
-        }
-        let loaded = folder.load_with(LoadOptions {
-            overlays: vec![folder.path("overlays/./prod")],
-            ..LoadOptions::default()
-        });
-        let expected = ["Service other/o", "Service prod/a", "Service prod/own"];
-        assert_eq!(names(&loaded), expected, "{:?}", lines(&loaded));
-        let found = message(&loaded, Code::SeveralOverlays);
-        assert!(
-            found.starts_with("1 file is part only of overlays"),
-            "{found}"
-        );
-    }
-    let loaded = folder.load_with(LoadOptions {
-        overlays: vec![folder.path("overlays")],
-        ..LoadOptions::default()
-    });
-    assert_eq!(count(&loaded, Code::UnknownOverlay), 1);
-}
-
 #[test]
 fn kustomizations_that_contain_each_other_are_no_trap() {
     let mut folder = Folder::new();
@@ -378,29 +328,6 @@ fn kustomizations_that_contain_each_other_are_no_trap() {
 }
 
 #[test]
-fn a_component_of_several_kustomizations_is_served_once() {
-    let mut folder = Folder::new();
-    for namespace in ["one", "two"] {
-        folder.write(
-            &format!("{namespace}/kustomization.yaml"),
-            format!("namespace: {namespace}\ncomponents: [../part]\nresources: [own.yaml]\n"),
-        );
-        folder.write(&format!("{namespace}/own.yaml"), service("own", 80));
-    }
-    let component =
-        "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\nresources: [s.yaml]\n";
-    folder.write("part/kustomization.yaml", component);
-    folder.write("part/s.yaml", service("s", 80));
-    let expected = ["Service default/s", "Service one/own", "Service two/own"];
-    assert_eq!(folder.names(), expected);
-    let found = message(&folder.loader.load(), Code::SeveralOverlays);
-    assert!(
-        found.contains("2 kustomizations use the component"),
-        "{found}"
-    );
-}
-
-#[test]
 fn a_flux_kustomization_of_another_repository_is_a_note() {
     let folder = Folder::new();
     folder.write("ks.yaml", format!("{FLUX}spec: {{path: ./elsewhere}}\n"));
@@ -408,22 +335,4 @@ fn a_flux_kustomization_of_another_repository_is_a_note() {
     let found = message(&loaded, Code::KustomizeResourceMissing);
     assert!(found.contains("no files in `./elsewhere`"), "{found}");
     assert_eq!(super::errors(&loaded), 0);
-}
-
-#[test]
-fn overlays_are_chosen_by_their_flux_kustomizations() {
-    let folder = overlays();
-    fs::create_dir(folder.path(".git")).expect("a folder");
-    for cluster in ["dev", "prod"] {
-        folder.write(
-            &format!("clusters/{cluster}/apps.yaml"),
-            format!("{FLUX}spec: {{path: ./overlays/{cluster}}}\n"),
-        );
-    }
-    let loaded = folder.load_with(LoadOptions {
-        overlays: vec![folder.path("clusters/prod")],
-        ..LoadOptions::default()
-    });
-    let expected = ["Service other/o", "Service prod/a", "Service prod/own"];
-    assert_eq!(names(&loaded), expected, "{:?}", lines(&loaded));
 }

@@ -6,6 +6,7 @@ mod hostile;
 mod kustomize;
 mod last_good;
 mod not_a_manifest;
+mod overlays;
 mod reading;
 mod renamed;
 mod schema;

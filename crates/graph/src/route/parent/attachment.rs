@@ -8,7 +8,9 @@ use crate::route::node::Attachment;
 use crate::route::object::RouteObject;
 use gatefold_diagnostic::Code;
 use gatefold_manifest::Resources;
-use gatefold_manifest::api::{AllowedRoutes, FromNamespaces, Hostname, ParentReference};
+use gatefold_manifest::api::{
+    AllowedRoutes, FromNamespaces, Hostname, LabelSelector, ParentReference,
+};
 
 /// The reason why a route isn't attached to a parent. The variants are ordered by how close the route came to attaching.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -73,6 +75,22 @@ fn allows(listener: &ListenerNode, route: RouteObject<'_>, resources: &Resources
         FromNamespaces::None => false,
         FromNamespaces::Selector => allowed.is_some_and(|it| selects_labels(it, route, resources)),
     }
+}
+
+/// Returns the selector of the first listener that would allow the route if its namespace had other labels.
+pub(in crate::route) fn unmet_selector<'p>(
+    route: RouteObject<'_>,
+    reference: &ParentReference,
+    parent: &'p Parent<'_>,
+) -> Option<&'p LabelSelector> {
+    parent.listeners().find_map(|(_, listener)| {
+        if !selects(reference, listener) || !listener.supported_kinds.contains(&route.kind.kind()) {
+            return None;
+        }
+        let namespaces = &listener.spec()?.allowed_routes.as_ref()?.namespaces;
+        let selector = namespaces.selector.as_ref();
+        selector.filter(|_| namespaces.from == FromNamespaces::Selector)
+    })
 }
 
 fn selects_labels(allowed: &AllowedRoutes, route: RouteObject<'_>, resources: &Resources) -> bool {

@@ -1,5 +1,6 @@
 //! Filters that an API server accepts, but that don't do what their author probably expects.
 
+use super::envoy_format;
 use super::filter_spec::FilterSpec;
 use crate::Build;
 use crate::route::object::RuleAt;
@@ -27,10 +28,12 @@ pub(in crate::route) fn report(
         FilterSpec::RequestHeaderModifier(changes) => {
             let pointer = || pointer().key("requestHeaderModifier");
             repeated_headers(at, changes, &pointer, build);
+            values_for_envoy(at, changes, &pointer, build);
         }
         FilterSpec::ResponseHeaderModifier(changes) => {
             let pointer = || pointer().key("responseHeaderModifier");
             repeated_headers(at, changes, &pointer, build);
+            values_for_envoy(at, changes, &pointer, build);
         }
         FilterSpec::RequestMirror(_)
         | FilterSpec::Cors(_)
@@ -60,6 +63,29 @@ fn path_with_query(
         );
         let found = at.finding(Code::QueryInPath, pointer().key(field), message);
         build.diagnostics.push(found);
+    }
+}
+
+/// Reports values that Envoy would replace.
+fn values_for_envoy(
+    at: RuleAt<'_>,
+    changes: &HTTPHeaderFilter,
+    pointer: &dyn Fn() -> Pointer,
+    build: &mut Build<'_>,
+) {
+    for (action, headers) in [("set", &changes.set), ("add", &changes.add)] {
+        for (index, header) in headers.iter().enumerate() {
+            let Some(operator) = envoy_format::operator(&header.value) else {
+                continue;
+            };
+            let message = format!(
+                "header `{}` is sent with `{operator}` as it is: only Envoy replaces this text",
+                header.name
+            );
+            let pointer = pointer().key(action).index(index).key("value");
+            let found = at.finding(Code::LiteralHeaderValue, pointer, message);
+            build.diagnostics.push(found);
+        }
     }
 }
 

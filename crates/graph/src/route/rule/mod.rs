@@ -3,6 +3,7 @@
 //! In: the rules of a route. Out: a [`RuleNode`] for each rule, and the problems for which rules are refused. A rule is never
 //! dropped: a refused one answers 500.
 
+mod envoy_format;
 mod filter;
 mod filter_advice;
 mod filter_spec;

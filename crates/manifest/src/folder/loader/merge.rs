@@ -88,6 +88,8 @@ impl Loader {
             refused_objects.entry(object.id.clone()).or_insert(object);
         }
         resources.refused_objects = Arc::new(refused_objects);
+        let unread_routes = self.files.iter().flat_map(|(_, file)| file.unread_routes());
+        resources.unread_routes = unread_routes.cloned().collect();
         resources.share(&self.resources);
         self.resources = resources.clone();
         diagnostics.extend(self.last_scan.iter().flat_map(problems::of_scan));

@@ -142,7 +142,7 @@ impl Loader {
                 replaced.push((before, objects(state.as_ref())));
                 layout_changed |= layout.differs(state.as_ref());
             }
-            // The index is valid, because no file was inserted or removed since the search.
+            // The index is valid: no file was inserted or removed since the search.
             match (index, state) {
                 (Ok(index), Some(state)) => self.files[index].1 = state,
                 (Ok(index), None) => drop(self.files.remove(index)),
@@ -156,10 +156,9 @@ impl Loader {
             }
             pass.end_file(path);
         }
-        let files_read = pass.files_read;
         replaced.extend(self.removed.hand_over(removed, &mut self.files));
         PassResult {
-            files_read,
+            files_read: pass.files_read,
             changed: !replaced.is_empty(),
             replaced,
             layout_changed,
