@@ -21,7 +21,8 @@ fn documents() -> Vec<PathBuf> {
 fn commands(text: &str) -> Vec<NamedCommand> {
     let mut found = Vec::new();
     let mut is_code = false;
-    for line in text.lines() {
+    // A backslash continues a line.
+    for line in text.replace("\\\n", " ").lines() {
         if line.starts_with("```") {
             is_code = !is_code;
         } else if is_code || line.starts_with("    ") {
@@ -88,7 +89,7 @@ fn every_command_and_flag_in_the_documents_exists() {
 #[test]
 fn finds_the_commands_of_a_document() {
     let text = "Use `gatefold get KIND` or `--echo`.\n\n```sh\ngatefold dev . --backend a/b=c # all\n\
-                docker run --rm gatefold check - < a.yaml\n```\n";
+                docker run --rm \\\n  gatefold check - < a.yaml\n```\n";
     let found = commands(text);
     let found: Vec<_> = found.iter().map(|(it, _)| it.as_str()).collect();
     assert_eq!(found, ["get", "dev", "check"]);
