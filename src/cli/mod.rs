@@ -49,7 +49,7 @@ enum Command {
     /// line for each route. For development and tests.
     Dev(Box<run::RunArgs>),
     /// Shows the conditions that a cluster would show, and all problems of the manifests.
-    Check(check::CheckArgs),
+    Check(Box<check::CheckArgs>),
     /// Shows objects of a running daemon with their statuses.
     Get(get::GetArgs),
     /// Checks whether a running daemon is ready; exits with 0 if it is, else with 1.
@@ -107,7 +107,7 @@ fn execute(command: Command) -> Result<ExitCode, Error> {
         Command::Run(args) => run::run(*args),
         Command::Dev(args) => run::dev(*args),
         Command::Ca(args) => ca::ca(&args),
-        Command::Check(args) => check::check(args),
+        Command::Check(args) => check::check(*args),
         Command::Get(args) => get::get(&args),
         Command::Health(args) => health::health(&args),
         Command::Explain(args) => explain::explain(&args),

@@ -39,7 +39,7 @@ fn check_counts_what_it_passes_over_and_lists_it_with_verbose() {
     let (code, text) = check(&folder, &["--deny-warnings"]);
     assert_eq!(code, Some(0), "{text}");
     for expected in [
-        "info[GF0305]: passed over 1 kustomization, 1 Helm chart, 1 Helm values file, which aren't manifests",
+        "info[GF0305]: passed over 1 Helm chart, 1 Helm values file, which aren't manifests",
         "Chart.yaml: info[GF0307]: 1 template of this Helm chart isn't loaded",
         "--render 'helm template ",
     ] {
@@ -50,7 +50,7 @@ fn check_counts_what_it_passes_over_and_lists_it_with_verbose() {
         let (code, text) = check(&folder, &[flag]);
         assert_eq!(code, Some(0), "{text}");
         for expected in [
-            "kustomization.yaml: info[GF0305]: a kustomization, not a manifest",
+            "Chart.yaml: info[GF0305]: a Helm chart, not a manifest",
             "values.yaml: info[GF0305]: a Helm values file, not a manifest",
         ] {
             assert!(text.contains(expected), "{expected} isn't in\n{text}");
@@ -71,7 +71,7 @@ fn run_logs_what_it_passes_over_at_debug() {
     let logs = |daemon: &Daemon, text: &str| {
         eventually(text, || daemon.log().contains(text).then_some(()));
     };
-    logs(&daemon, "passed over 1 kustomization");
+    logs(&daemon, "passed over 1 Helm chart");
     let verbose = start("debug");
     logs(&verbose, "values.yaml: info[GF0305]");
     let log = daemon.log();

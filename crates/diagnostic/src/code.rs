@@ -105,8 +105,8 @@ codes! {
     MissingSelector = "GF0410", Warning;
     /// The ListenerSet names a Gateway whose `allowedListeners` don't allow it. It isn't served.
     ListenerSetNotAllowed = "GF0411", Error;
-    /// The address that the Gateway has in a cluster, by its `spec.addresses` or by an annotation for a load balancer.
-    /// Here it listens on another one.
+    /// The address that the Gateway has in a cluster, by its `spec.addresses` or by an annotation for a load balancer. It
+    /// differs from the address here. `--address NS/GATEWAY=IP` chooses that one.
     ClusterAddress = "GF0412", Info;
     /// The parent that a route or ListenerSet names isn't in the folder. It gets no traffic from that parent, and no
     /// status for it, because the parent's controller writes that status.
@@ -187,7 +187,8 @@ codes! {
     /// A regular expression that matches no path. It must match the whole path, which begins with `/`.
     PatternNeverMatches = "GF0533", Warning;
     /// A hostname of the route gets no traffic at a listener, because another listener of the same address and port has
-    /// a more specific hostname, and the route isn't attached to that one.
+    /// a more specific hostname, or the same one with precedence, and the route isn't attached to that one. If the other
+    /// listener belongs to another Gateway, it has a warning, too. In a cluster each Gateway has its own address.
     HostnameServedElsewhere = "GF0534", Warning;
     /// The Service isn't in the folder. The built-in echo backend (`--echo`) answers in its place. Without `--echo` its share of
     /// the traffic gets 500.

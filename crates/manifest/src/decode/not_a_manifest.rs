@@ -81,7 +81,7 @@ impl DocumentType {
     /// The type of one document, with its article: `a Helm chart`.
     pub fn with_article(self) -> String {
         let (one, _) = self.nouns();
-        let vowel = one.starts_with(['a', 'e', 'i', 'o', 'A']);
+        let vowel = one.starts_with(['e', 'A']);
         let article = if vowel { "an" } else { "a" };
         format!("{article} {one}")
     }

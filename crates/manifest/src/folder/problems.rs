@@ -63,7 +63,12 @@ pub(super) fn passed_over(documents: &[PassedOver]) -> Option<Diagnostic> {
 impl PassedOver {
     /// The diagnostic for this document alone.
     pub fn diagnostic(&self) -> Diagnostic {
-        let message = format!("{}, not a manifest", self.document_type.with_article());
+        let message = match self.document_type {
+            DocumentType::Other => {
+                "not a manifest: it has neither `apiVersion` nor `kind`".to_owned()
+            }
+            known => format!("{}, not a manifest", known.with_article()),
+        };
         Diagnostic::new(Code::NotAManifest, self.place.clone(), message)
     }
 }

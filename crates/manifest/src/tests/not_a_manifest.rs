@@ -92,7 +92,7 @@ fn lists_a_document_of_a_file_with_several_by_its_line() {
         .collect();
     assert_eq!(
         listed,
-        ["f.yaml:9:1: info[GF0305]: an other document, not a manifest"]
+        ["f.yaml:9:1: info[GF0305]: not a manifest: it has neither `apiVersion` nor `kind`"]
     );
 }
 

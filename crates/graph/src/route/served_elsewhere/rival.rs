@@ -40,17 +40,17 @@ impl<'g> Rival<'g> {
         let name = self.receiver.hostname.as_ref();
         let (why, label) = if self.receiver.hostname == self.listener.hostname {
             (
-                "it has the same hostname and takes precedence".to_owned(),
+                "because it has the same hostname and takes precedence".to_owned(),
                 "the other listener",
             )
         } else {
             let name = name.map_or("", |name| name.as_str());
-            let why = format!("its hostname is `{name}`");
+            let why = format!("because its hostname is `{name}`");
             (why, "the more specific listener")
         };
         let what = hostname.map_or("the route".to_owned(), |name| format!("`{name}`"));
         let message = format!(
-            "{what} receives no traffic at listener `{}` of Gateway {}: listener `{}`{} receives it, {why}",
+            "{what} receives no traffic at listener `{}` of Gateway {}: listener `{}`{} receives it {why}",
             self.listener.full_name(),
             parent.gateway,
             self.receiver.full_name(),

@@ -66,7 +66,7 @@ fn warns_at_the_route_and_at_the_more_specific_listener_of_another_gateway() {
         (
             "HTTPRoute default/shop",
             "`shop.example.com` receives no traffic at listener `wild` of Gateway default/external: listener `shop` of \
-             Gateway default/internal receives it, its hostname is `shop.example.com`",
+             Gateway default/internal receives it because its hostname is `shop.example.com`",
         ),
     ];
     let expected = expected.map(|(subject, message)| (subject.to_owned(), message.to_owned()));
@@ -85,7 +85,7 @@ fn warns_at_the_route_of_a_listener_whose_hostname_another_gateway_has() {
         + &route("shop", "b-second", "shop.example.com")
         + &route("both", "a-first}, {name: b-second", "both.example.com");
     let expected = "`shop.example.com` receives no traffic at listener `same` of Gateway default/b-second: listener `wild` \
-                    of Gateway default/a-first receives it, it has the same hostname and takes precedence";
+                    of Gateway default/a-first receives it because it has the same hostname and takes precedence";
     let expected = ("HTTPRoute default/shop".to_owned(), expected.to_owned());
     assert_eq!(
         warnings(&manifests, AddressSharing::Shared),
