@@ -2,15 +2,16 @@
 //!
 //! In: one YAML document. Out: its objects, the names of the objects that it refuses, and diagnostics.
 
+mod facts;
+mod unusable;
+
 use super::document::DecodedDocument;
 use super::not_a_manifest::DocumentType;
 use super::object::{self, identity};
 use super::unknown_kind::suggest_kind;
 use super::{Decoder, name, not_a_manifest, old_version};
 use crate::kind::{AnyObject, Kind};
-use crate::kustomize::{
-    DecodeContext, FLUX_GROUP, Fact, FileRole, FluxKustomization, Kustomization, is_kustomization,
-};
+use crate::kustomize::{DecodeContext, FLUX_GROUP, Fact, FileRole, FluxKustomization};
 use crate::refused::{RefusalReason, RefusedObject};
 use crate::substitution::VariableSource;
 use crate::unread_policy;
@@ -95,37 +96,6 @@ struct DocumentReader<'d> {
 }
 
 impl DocumentReader<'_> {
-    /// Whether the name of the file is that of a kustomization.
-    fn is_kustomization_file(&self) -> bool {
-        let name = self.document.source.path.file_name();
-        name.is_some_and(is_kustomization)
-    }
-
-    fn is_kustomization(&self, root: &Node) -> bool {
-        self.is_kustomization_file() && Kustomization::is_in(root)
-    }
-
-    fn kustomization(&mut self, root: &Node) {
-        let mut decoder = Decoder::new(self.document.clone(), None);
-        let read = Kustomization::read(root, self.document, &mut decoder);
-        let read = read.map(|it| Fact::Kustomization(Box::new(it)));
-        self.findings.append(decoder.into_findings());
-        self.fact(read);
-    }
-
-    fn variables(&mut self, root: &Node) {
-        let read = VariableSource::of_file(root, self.document, &mut self.findings);
-        self.fact(Some(Fact::Variables(Box::new(read))));
-    }
-
-    /// Records what the document as a whole says about other files, unless it has errors.
-    fn fact(&mut self, read: Option<Fact>) {
-        self.has_broken_fact = self.findings.has_errors();
-        if !self.has_broken_fact {
-            self.facts.extend(read);
-        }
-    }
-
     /// The result, with the problems in the order of the text.
     fn end(
         mut self,
@@ -330,40 +300,6 @@ impl DocumentReader<'_> {
             (_, false) => self.has_unidentified = true,
         }
         self.findings.append(findings);
-    }
-
-    /// Adds advice to the first error that a template of Helm, Jinja or a similar tool has caused.
-    fn mention_templates(&mut self) {
-        let text = &self.document.source.text;
-        let in_template = |found: &Diagnostic| {
-            let Place::Bytes { bytes, .. } = &found.place else {
-                return false;
-            };
-            let rest = text.get(bytes.start..).unwrap_or_default();
-            let line = rest.lines().next().unwrap_or_default();
-            found.code == Code::Syntax || line.contains("{{")
-        };
-        let mut errors = self.findings.iter_mut();
-        let error = errors.find(|found| found.severity == Severity::Error && in_template(found));
-        if let Some(error) = error {
-            let help = "`{{` begins a template, which isn't YAML: render it first, for example with \
-                        `--render 'helm template DIR'`";
-            error.help = Some(help.to_owned());
-        }
-    }
-
-    /// Refuses an object with values that SOPS has encrypted.
-    fn encrypted(&mut self, node: &Node, kind: Kind, document: &Document) {
-        let id = identity(node, kind);
-        let span = node.entry("sops").map_or(&node.span, |(key, _)| &key.span);
-        let message = format!("{id} is encrypted with SOPS, so its values can't be used");
-        let found = self.report(Code::EncryptedObject, span, message);
-        found.resource = Some(id.clone());
-        found.help = Some(
-            "put the decrypted manifest into another folder, or use `--render 'sops decrypt FILE'`"
-                .to_owned(),
-        );
-        self.refuse(kind, id, RefusalReason::Encrypted, (node, document));
     }
 
     /// Records an object that is refused.
