@@ -2,6 +2,7 @@
 
 use crate::support::dev::ClonedRepository;
 use crate::support::eventually;
+use std::fs;
 
 #[test]
 fn prints_the_table_again_when_an_edit_changes_it() {
@@ -49,4 +50,22 @@ fn asks_for_an_overlay_if_there_are_several() {
     let output = ClonedRepository::of("kustomize").check(&[]);
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(text.contains("--overlay"), "{text}");
+}
+
+/// As root, the process loses the capability that permits it. Some hosts permit every port to everybody.
+#[test]
+fn shifts_ports_that_it_may_not_bind() {
+    let first = fs::read_to_string("/proc/sys/net/ipv4/ip_unprivileged_port_start");
+    let first: u16 = first
+        .ok()
+        .and_then(|it| it.trim().parse().ok())
+        .unwrap_or(1024);
+    let clone = ClonedRepository::of("application");
+    let mut dev = clone.dev_without_privileges(&[]);
+    let lines = dev.curl_lines();
+    let line = lines.iter().find(|it| it.url.starts_with("https://"));
+    let line = line.expect("a line over HTTPS");
+    let port = if first <= 443 { ":443 " } else { ":8443 " };
+    assert!(line.text.contains(port), "{}", line.text);
+    assert_eq!(dev.run(line).expect("an answer").status, 200);
 }

@@ -54,11 +54,36 @@ impl ClonedRepository {
     /// Starts `gatefold dev .` at the root.
     #[track_caller]
     pub fn dev(&self, flags: &[&str]) -> Dev {
+        self.start(gatefold(), flags)
+    }
+
+    /// The same, in a process that may not bind privileged ports.
+    #[track_caller]
+    pub fn dev_without_privileges(&self, flags: &[&str]) -> Dev {
+        let gatefold = gatefold();
+        if !rustix::process::geteuid().is_root() {
+            return self.start(gatefold, flags);
+        }
+        let mut command = Command::new("setpriv");
+        command.stdin(Stdio::null());
+        command
+            .arg("--bounding-set=-net_bind_service")
+            .arg(gatefold.get_program());
+        for (name, value) in gatefold.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        self.start(command, flags)
+    }
+
+    #[track_caller]
+    fn start(&self, mut command: Command, flags: &[&str]) -> Dev {
         let scratch = tempfile::tempdir().expect("a temporary folder");
         let ip = own_address();
         let admin = SocketAddr::new(ip, free_port(ip));
         let file = |name: &str| fs::File::create(scratch.path().join(name)).expect("a file");
-        let mut command = gatefold();
         command.args(["dev", "."]).args(flags);
         command.args(["--admin", &admin.to_string()]);
         command.args(["--address-pool", &own_pool()]);
