@@ -82,7 +82,7 @@ impl Reach<'_> {
                 route: name,
                 gateway: "-".to_owned(),
                 hostname: "-".to_owned(),
-                url: "not served; `gatefold check` shows why".to_owned(),
+                url: "not served; `gatefold check --dev` shows why".to_owned(),
                 curl: None,
             });
         }
