@@ -48,7 +48,9 @@ impl StateDir {
         match state {
             Some(state) => Ok(StateDir(state.join("gatefold"))),
             None => {
-                bail!("no folder for the state of gatefold is known; name one with --state-dir DIR")
+                bail!(
+                    "there is no folder for gatefold's state, since HOME isn't set: give one with --state-dir DIR"
+                )
             }
         }
     }

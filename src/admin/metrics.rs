@@ -66,7 +66,7 @@ impl Collector for Configuration {
             &mut encoder,
             (
                 "gatefold_stand_ins",
-                "Objects that the manifests lack and for which gatefold stands in, for development",
+                "Objects that the manifests lack and that stand-ins replace, for development",
             ),
             stand_ins(&published).map(gauge),
         )?;

@@ -31,7 +31,7 @@ pub(super) fn summary(published: &Published) -> Value {
     })
 }
 
-/// What stands in for objects that the folder lacks. Both lists are empty in production.
+/// The stand-ins for objects that the folder lacks. Both lists are empty in production.
 fn stand_ins(published: &Published) -> Value {
     let StandIns {
         echo, certificates, ..

@@ -11,7 +11,7 @@ use std::process::ExitCode;
 /// The arguments of `gatefold ca`.
 #[derive(Debug, clap::Args)]
 pub(super) struct CaArgs {
-    /// The folder of the CA [default: $STATE_DIRECTORY, else $XDG_STATE_HOME/gatefold].
+    /// The folder of the CA [default: $STATE_DIRECTORY, else $XDG_STATE_HOME/gatefold, else ~/.local/state/gatefold].
     #[arg(long, value_name = "DIR", env = "GATEFOLD_STATE_DIR")]
     state_dir: Option<PathBuf>,
 }
@@ -30,10 +30,10 @@ pub(super) fn ca(args: &CaArgs) -> Result<ExitCode, Error> {
     let file = file.display();
     write_line(format_args!(
         "The development CA of gatefold. It can only sign certificates for the names that gatefold has served.
-Trust it in one command:  curl --cacert {file} https://...
-Trust it on Debian:       sudo install -m 644 {file} /usr/local/share/ca-certificates/gatefold.crt && sudo update-ca-certificates
-Trust it on Fedora:       sudo trust anchor {file}
-Trust it on macOS:        sudo security add-trusted-cert -d -k /Library/Keychains/System.keychain {file}
+Trust it in one curl call: curl --cacert {file} https://...
+Trust it on Debian:        sudo install -m 644 {file} /usr/local/share/ca-certificates/gatefold.crt && sudo update-ca-certificates
+Trust it on Fedora:        sudo trust anchor {file}
+Trust it on macOS:         sudo security add-trusted-cert -d -k /Library/Keychains/System.keychain {file}
 Firefox and Chrome on Linux have certificate stores of their own: import the file in their settings."
     ));
     print(certificate)

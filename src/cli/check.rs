@@ -43,7 +43,7 @@ pub(super) struct CheckArgs {
     /// How to interpret the manifests.
     #[command(flatten)]
     manifests: ManifestArgs,
-    /// Judge as `gatefold dev` serves: with stand-ins for everything that a cluster would add.
+    /// Check the manifests as `gatefold dev` serves them: with stand-ins for what a cluster would add.
     #[arg(long, env = "GATEFOLD_CHECK_DEV", value_parser = FalseyValueParser::new())]
     dev: bool,
     /// Manifests that commands print.
@@ -215,7 +215,7 @@ fn build_report(
     if let (AddressSharing::Separate, Some(certificates)) =
         (settings.sharing, &mut sources.certificates)
     {
-        // The addresses are those of a cluster, which nobody can reach here.
+        // The addresses are those of a cluster, which no client can reach here.
         certificates.exposure = Exposure::Any;
     }
     let resources = &loaded.resources;

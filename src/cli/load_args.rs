@@ -11,11 +11,11 @@ pub(super) struct LoadArgs {
     /// The namespace of objects that have none [default: default].
     #[arg(long, value_name = "NS", env = "GATEFOLD_DEFAULT_NAMESPACE", value_parser = parse_namespace)]
     namespace: Option<String>,
-    /// Ignores kustomizations and Flux Kustomizations. By default their namespaces are used, and files that they name as
-    /// patches have no objects.
+    /// Ignores kustomizations and Flux Kustomizations. By default gatefold uses their namespaces, and skips files that they
+    /// use as patches.
     #[arg(long, env = "GATEFOLD_NO_KUSTOMIZE", value_parser = FalseyValueParser::new())]
     no_kustomize: bool,
-    /// The folder of the overlay to use where several overlays have a base in common; may be given several times.
+    /// The folder of the overlay to serve if several overlays use the same base; may be given several times.
     #[arg(
         long,
         value_name = "PATH",
@@ -27,7 +27,7 @@ pub(super) struct LoadArgs {
     /// the form NAME=VALUE, a ConfigMap, a Secret, or a mapping). May be given several times.
     #[arg(long, value_name = "FILE|NAME=VALUE", env = "GATEFOLD_SUBSTITUTE")]
     substitute: Vec<Substitution>,
-    /// Whether what a cluster would know of variables is used as well (`gatefold dev`).
+    /// Whether the variables of Flux Kustomizations are used, and stand-ins for undefined variables (`gatefold dev`).
     #[arg(skip)]
     is_development: bool,
 }

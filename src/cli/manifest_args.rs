@@ -19,7 +19,7 @@ pub(super) struct ManifestArgs {
     #[command(flatten)]
     pub(super) load: LoadArgs,
     /// The addresses for Gateways without spec.addresses [default: every interface]. With NS/GATEWAY=IP, the address of one
-    /// Gateway, which replaces its spec.addresses; the namespace is default if it is left out. May be given several times.
+    /// Gateway, which replaces its spec.addresses; without NS/, the namespace is default. May be given several times.
     #[arg(
         long,
         value_name = "[NS/GATEWAY=]IP",
@@ -30,8 +30,8 @@ pub(super) struct ManifestArgs {
     /// Assigns a separate address from this range to each Gateway without spec.addresses.
     #[arg(long, value_name = "CIDR", env = "GATEFOLD_ADDRESS_POOL")]
     pub(super) address_pool: Option<IpNet>,
-    /// Binds other ports than those in the manifests, such as 80=8080,443=8443. With auto, ports that this process may not bind
-    /// become 8000 higher.
+    /// Binds other ports than those in the manifests, such as 80=8080,443=8443. With auto, adds 8000 to ports that this
+    /// process may not bind.
     #[arg(
         long,
         value_name = "PORT=PORT,...|auto",
@@ -42,7 +42,7 @@ pub(super) struct ManifestArgs {
     /// Serves only GatewayClasses with this controllerName [default: all of them].
     #[arg(long, value_name = "NAME", env = "GATEFOLD_CONTROLLER_NAME")]
     pub(super) controller_name: Option<String>,
-    /// The address of a Service without endpoints in the folder; may be given several times.
+    /// The address of a Service that has no endpoints in the folder, or isn't in it; may be given several times.
     #[arg(
         long,
         value_name = "NS/NAME[:PORT]=HOST:PORT",
@@ -75,7 +75,7 @@ pub(super) struct ManifestArgs {
     /// Whether Gateways share the ports of an address (`gatefold dev --address` gives each its own).
     #[arg(skip)]
     port_sharing: PortSharing,
-    /// What stands in for objects that the folder lacks.
+    /// The stand-ins for objects that the folder lacks.
     #[command(flatten)]
     pub(super) stand_ins: StandInArgs,
 }
@@ -245,7 +245,7 @@ impl FromStr for PortMapArg {
     }
 }
 
-/// The addresses of Gateways in `gatefold dev`. `None` if the system has only one loopback address unless more are configured.
+/// The addresses of Gateways in `gatefold dev`. `None` if the system has a single loopback address by default.
 fn dev_pool() -> Option<IpNet> {
     const NETWORK: IpNet = IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(127, 83, 0, 0), 24));
     cfg!(target_os = "linux").then_some(NETWORK)

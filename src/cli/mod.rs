@@ -45,8 +45,8 @@ struct Cli {
 enum Command {
     /// Serves folders of manifests until it is stopped.
     Run(Box<run::RunArgs>),
-    /// Serves folders of manifests as a cluster would, on this host: like run, with everything that the folders lack, and a curl
-    /// line for each route. For development and tests.
+    /// Serves folders of manifests like run, adds what a cluster would add, and prints a curl line for each route. For
+    /// development and tests.
     Dev(Box<run::RunArgs>),
     /// Shows the conditions that a cluster would show, and all problems of the manifests.
     Check(Box<check::CheckArgs>),

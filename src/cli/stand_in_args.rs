@@ -1,4 +1,4 @@
-//! The flags for what stands in for objects that a cluster has and the folder lacks, shared by `run`, `check` and `dev`.
+//! The flags for stand-ins: what takes the place of objects that the folder lacks. Shared by `run`, `check` and `dev`.
 
 use crate::development_ca::{CERTIFICATE_FILE, DevelopmentCa};
 use crate::environment::discovery::{CertificateSource, FixedBackend, Sources};
@@ -17,15 +17,15 @@ pub(super) struct StandInArgs {
     /// `gatefold ca` shows how to trust the CA. For development, not for production.
     #[arg(long, env = "GATEFOLD_DEV_CERTIFICATES", value_parser = FalseyValueParser::new())]
     pub(super) dev_certificates: bool,
-    /// Serves these certificates on addresses that other hosts can reach, too.
+    /// Also serves certificates of --dev-certificates on addresses that other hosts can reach.
     #[arg(long, env = "GATEFOLD_DEV_CERTIFICATES_ALLOW_REMOTE", value_parser = FalseyValueParser::new())]
     dev_certificates_allow_remote: bool,
-    /// Ignores all policies that gatefold can't enforce, and serves what they protect without protection. By default that
-    /// answers 500.
+    /// Ignores all policies that gatefold can't enforce, and serves the routes that they protect without protection. By
+    /// default these routes answer 500, or UNAVAILABLE for gRPC.
     #[arg(long, env = "GATEFOLD_DEV_ALLOW_AUTH", value_parser = FalseyValueParser::new())]
     pub(super) dev_allow_auth: bool,
-    /// The folder for what must survive a restart, such as the development CA [default: $STATE_DIRECTORY, else
-    /// $XDG_STATE_HOME/gatefold]. It is made when it is needed.
+    /// The folder for data that must survive a restart, such as the development CA [default: $STATE_DIRECTORY, else
+    /// $XDG_STATE_HOME/gatefold, else ~/.local/state/gatefold]. gatefold creates it when needed.
     #[arg(long, value_name = "DIR", env = "GATEFOLD_STATE_DIR")]
     pub(super) state_dir: Option<PathBuf>,
 }

@@ -12,9 +12,9 @@ pub(super) struct Destination<'a> {
     pub host: Option<&'a str>,
     /// The port of the manifest.
     pub port: u16,
-    /// The socket that is bound for it.
+    /// The socket that is bound for the port.
     pub socket: SocketAddr,
-    /// Whether it is in TLS, and what a client must trust.
+    /// What a client must trust. `None` without TLS.
     pub tls: Option<Trust<'a>>,
 }
 
@@ -23,13 +23,13 @@ pub(super) struct Destination<'a> {
 pub(super) enum Trust<'a> {
     /// The development CA, whose certificate is in this file.
     DevelopmentCa(&'a Path),
-    /// An authority that gatefold doesn't know, since the certificate is the user's own.
+    /// An unknown authority: the certificate is the user's.
     Unknown,
 }
 
 impl Destination<'_> {
-    /// Returns the URL of a request, with the host and the port of the manifest, or the socket's if no host and no certificate
-    /// matters.
+    /// Returns the URL of a request. It has the host and the port of the manifest, or those of the socket if any host is served
+    /// without TLS.
     pub(super) fn url(&self, request: &SampleRequest) -> String {
         let mut url = format!("{}://{}", self.scheme(), self.authority());
         url.push_str(&encode(&request.path, b"/-._~!$&'()*+,;=:@%"));
@@ -95,7 +95,8 @@ impl Destination<'_> {
         if self.tls.is_some() { "https" } else { "http" }
     }
 
-    /// The host of the URL that curl must connect elsewhere for. `None` if the URL names the socket.
+    /// The host in the URL for which curl must connect to the socket (`--connect-to`). `None` if the URL contains the socket's
+    /// address.
     fn connect_host(&self) -> Option<&str> {
         match (self.host, self.tls) {
             (None, None) => None,

@@ -2,7 +2,7 @@
 
 use regex_syntax::hir::{Class, Hir, HirKind};
 
-/// The most characters of a text: longer ones don't help anybody.
+/// Maximum length of a text, in characters. Longer URLs aren't useful in a table.
 const LONGEST: usize = 1_024;
 
 /// Returns a text that matches the whole expression. `None` if the expression is invalid, or matches no text of moderate length.

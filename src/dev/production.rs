@@ -1,4 +1,4 @@
-//! What is missing for production: everything that only stands in for what a cluster would add.
+//! What is missing for production: the objects that stand-ins replace.
 
 use crate::reload::Published;
 use gatefold_diagnostic::{Code, Diagnostic, summary_line};
@@ -13,7 +13,7 @@ const REPLACED: [Code; 3] = [
     Code::IgnoredPolicy,
 ];
 
-/// Returns what is missing for production, each kind of thing in one line. Empty if nothing is.
+/// Returns the list of what is missing for production, with a line for each kind of object. Empty if nothing is missing.
 pub(crate) fn missing_for_production(published: &Published) -> String {
     let stand_ins = &published.found.stand_ins;
     let resources = &published.loaded.resources;

@@ -12,7 +12,7 @@ use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::path::Path;
 
-/// The label that takes the place of `*` in a hostname.
+/// The label that replaces `*` in a hostname.
 const ANY_LABEL: &str = "any";
 
 /// Returns the table: a row and a curl line for each route, listener, hostname and rule. `authority` is the file of the
@@ -82,7 +82,7 @@ impl Reach<'_> {
                 route: name,
                 gateway: "-".to_owned(),
                 hostname: "-".to_owned(),
-                url: "not served; `gatefold check` shows why".to_owned(),
+                url: "not served; `gatefold check --dev` shows why".to_owned(),
                 curl: None,
             });
         }
@@ -162,7 +162,7 @@ fn hosts(listener: Option<&Hostname>, route: &[Hostname]) -> Vec<(String, Option
         return vec![(shown, listener.map(concrete))];
     }
     let hosts = route.iter().map(|hostname| {
-        // The narrower of the two: a listener's name is what its clients ask for.
+        // The more specific of the two: clients of a listener request the listener's hostname.
         let narrow = match listener {
             Some(listener)
                 if hostname.wildcard_suffix().is_some() && is_narrower(listener, hostname) =>

@@ -14,7 +14,7 @@ use x509_parser::prelude::{FromDer as _, GeneralName, X509Certificate};
 
 /// How long the certificate is valid.
 const VALIDITY: Duration = Duration::days(825);
-/// It is made anew if it expires within this time.
+/// It is renewed if it expires within this time.
 const RENEWAL: Duration = Duration::days(100);
 /// The CA's common name.
 const NAME: &str = "gatefold development CA";
@@ -32,14 +32,14 @@ pub(super) struct Authority {
 }
 
 impl Authority {
-    /// Makes a CA with a new key that may issue certificates for these names.
+    /// Creates a CA with a new key. It may issue certificates for these names.
     pub(super) fn new(permitted: BTreeSet<String>, now: OffsetDateTime) -> anyhow::Result<Self> {
         let key = KeyPair::generate().context("can't make a key")?;
         Authority::sign(key, permitted, now)
     }
 
-    /// Makes a new certificate with the same key, for the names so far and these, or for these only if that would be more than
-    /// `most`.
+    /// Returns the CA with a new certificate for the same key. It permits the previous names and these, or only these if there
+    /// would be more than `most`.
     pub(super) fn renew(
         &self,
         names: &BTreeSet<String>,
@@ -117,7 +117,7 @@ impl Authority {
         suffixes.any(|suffix| self.permitted.contains(suffix))
     }
 
-    /// Whether it must be made anew.
+    /// Whether it must be renewed.
     pub(super) fn expires_soon(&self, now: OffsetDateTime) -> bool {
         self.not_after - now < RENEWAL
     }
@@ -134,7 +134,7 @@ impl Authority {
         self.key.serialize_pem()
     }
 
-    /// Returns what signs certificates.
+    /// Returns the issuer, which signs certificates.
     pub(super) fn issuer(&self) -> Issuer<'_, &KeyPair> {
         Issuer::new(params(), &self.key)
     }

@@ -14,7 +14,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 use time::{Duration, OffsetDateTime};
 
-/// How long a certificate is valid. It is never stored, so it is as old as the process at most.
+/// How long a certificate is valid. Certificates are never stored, so none is older than the process.
 const VALIDITY: Duration = Duration::days(90);
 /// It is issued anew, at a reload, if it expires within this time.
 const RENEWAL: Duration = Duration::days(30);

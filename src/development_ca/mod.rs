@@ -1,8 +1,8 @@
 //! A certificate authority for development (`--dev-certificates`): certificates for Secrets that a cluster has and the folder lacks.
 //!
 //! In: names. Out: certificates that clients accept if they trust the CA. The CA is constrained to the names that it has issued
-//! certificates for (RFC 5280, section 4.2.1.10), so its key is worth little to others. If a name falls outside, its certificate is
-//! made anew with the same key: a client that trusts the earlier one still accepts the earlier names. The CA is stored below
+//! certificates for (RFC 5280, section 4.2.1.10), so its key is worth little to others. For another name, its certificate is
+//! renewed with the same key: a client that trusts the earlier one still accepts the earlier names. The CA is stored below
 //! `--state-dir`; certificates are not.
 
 mod authority;
@@ -23,14 +23,14 @@ use time::OffsetDateTime;
 pub(crate) const CERTIFICATE_FILE: &str = "ca.crt";
 /// The file of the CA's key (PEM).
 const KEY_FILE: &str = "ca.key";
-/// The most names that the CA is constrained to. Beyond, names that are no longer used are forgotten.
+/// Maximum number of names that the CA is constrained to. If there are more, it drops the names that are no longer used.
 const MOST_NAMES: usize = 1_000;
 
 /// A certificate authority for development.
 #[derive(Debug)]
 pub struct DevelopmentCa {
     authority: Authority,
-    /// Where it is stored. `None` if it lives as long as the process.
+    /// Where it is stored. `None` if it is only in memory.
     state: Option<StateDir>,
     /// Whether the stored certificate is this one.
     is_stored: bool,
@@ -38,7 +38,7 @@ pub struct DevelopmentCa {
 }
 
 impl DevelopmentCa {
-    /// Reads the CA from a folder, or makes one. Nothing is written before the first certificate is issued.
+    /// Reads the CA from a folder, or creates one. Writes nothing before the first certificate is issued.
     ///
     /// # Errors
     /// If the files can't be read, or aren't a certificate and a key.
@@ -71,7 +71,7 @@ impl DevelopmentCa {
         })
     }
 
-    /// Makes a CA that isn't stored.
+    /// Creates a CA that isn't stored.
     ///
     /// # Errors
     /// If the system has no random numbers.
@@ -94,8 +94,8 @@ impl DevelopmentCa {
         Some(self.state.as_ref()?.path(CERTIFICATE_FILE))
     }
 
-    /// Prepares the CA for certificates with these names, and forgets certificates with others. Logs when the CA's certificate is
-    /// made anew.
+    /// Prepares the CA for certificates with these names, and drops certificates with other names. Logs a
+    /// warning if the CA's certificate is renewed.
     ///
     /// # Errors
     /// If the CA can't be stored.
@@ -115,8 +115,8 @@ impl DevelopmentCa {
                 let reason = outside.map_or("it expires soon", String::as_str);
                 tracing::warn!(
                     because_of = reason,
-                    "the certificate of the development CA is made anew; clients that trust the previous one must trust it again \
-                     for new names (gatefold ca)"
+                    "the certificate of the development CA is renewed; for new names, clients must trust the new certificate \
+                     (gatefold ca)"
                 );
             }
             self.authority = self.authority.renew(&needed, MOST_NAMES, now)?;

@@ -1,4 +1,4 @@
-//! Ports of their own for Gateways that share an address.
+//! Gives each Gateway its own ports if Gateways share an address.
 
 use gatefold_graph::environment::GatewayPorts;
 use gatefold_graph::gateway::serves;

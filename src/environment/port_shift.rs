@@ -1,4 +1,4 @@
-//! Ports that this process may bind, in place of those that it may not (`--port-map auto`).
+//! Replaces ports that this process may not bind (`--port-map auto`).
 
 use gatefold_manifest::Resources;
 use rustix::process::geteuid;

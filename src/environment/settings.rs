@@ -58,7 +58,7 @@ pub enum PortSharing {
 /// What happens with ports that this process may not bind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PrivilegedPorts {
-    /// Binding them is tried, and reported if it fails.
+    /// gatefold tries to bind them, and reports a failure.
     #[default]
     Bind,
     /// Higher ports take their place: 80 becomes 8080.

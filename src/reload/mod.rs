@@ -42,7 +42,7 @@ pub struct Reload<A> {
     /// `None` while a stage runs on a blocking thread.
     stages: Option<Stages>,
     discovery: Discovery,
-    /// What is in force of the things that were found outside the folder.
+    /// What was found outside the folder and is in force.
     found: Found,
     sockets: Sockets<A>,
     snapshot: Arc<ArcSwap<Snapshot>>,

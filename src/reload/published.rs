@@ -40,7 +40,7 @@ pub struct Published {
     pub listeners: Vec<ListenerState>,
     /// The graph in force.
     pub graph: Arc<Graph>,
-    /// What is in force of the things that were found outside the folder.
+    /// What was found outside the folder and is in force.
     pub found: Found,
 }
 

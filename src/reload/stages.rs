@@ -60,7 +60,7 @@ impl Stages {
         self.surroundings.settings()
     }
 
-    /// Loads the files that have changed and, if there are any, builds a new graph with what is known of the world outside.
+    /// Loads the files that have changed and, if there are any, builds a new graph with what was found outside the folder.
     pub(super) fn load_and_build(&mut self, wake: &Wake, known: Found) -> ScanResult {
         let loaded = self.update(wake);
         let is_new = loaded.is_some();

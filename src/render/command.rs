@@ -13,9 +13,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
-/// The most characters of a command that its name has.
+/// Maximum length of a command in its name, in characters.
 const NAME: usize = 60;
-/// How much is read from a pipe at once.
+/// Size of the buffer for reading a pipe, in bytes.
 const CHUNK: usize = 64 << 10;
 /// How often a running command is checked for the end of gatefold, and an ending one for its exit code.
 const TICK: Duration = Duration::from_millis(50);
@@ -46,7 +46,7 @@ enum PipeEvent {
     Closed,
 }
 
-/// What has been collected of a command that has ended.
+/// The result of a command that has ended.
 struct Collected {
     output: Vec<u8>,
     stderr: StderrTail,
@@ -165,7 +165,7 @@ fn pipe_events(child: &mut Child) -> Receiver<PipeEvent> {
     events
 }
 
-/// Sends what a pipe has. The thread ends with the pipe, or when no one receives.
+/// Sends the contents of a pipe. The thread ends when the pipe is closed, or when the receiver is dropped.
 fn read_pipe(
     mut pipe: impl Read + Send + 'static,
     sender: SyncSender<PipeEvent>,

@@ -53,7 +53,7 @@ impl RenderOutputs {
 }
 
 impl RenderRequests {
-    /// Has all commands run, again if they are running.
+    /// Requests a run of all commands. A running command runs once more.
     pub fn request(&self) {
         for command in self.0.iter() {
             // The channel is full if a request is pending already.
@@ -164,7 +164,7 @@ struct CommandRunner {
     wakes: WakeSender,
     first: Option<FirstRun>,
     stop: Arc<AtomicBool>,
-    /// Whether the text that was put last isn't empty.
+    /// Whether the last text isn't empty.
     had_manifests: bool,
 }
 

@@ -20,7 +20,7 @@ use tracing::warn;
 const STABLE: Duration = Duration::from_millis(100);
 /// Upper bound on the wait for files that keep changing.
 const AT_MOST: Duration = Duration::from_secs(2);
-/// The most files that are looked at.
+/// Maximum number of files that are scanned.
 const FILES: usize = 100_000;
 
 /// What identifies the content of each file: device, inode, size, and the time of the last change.

@@ -59,7 +59,7 @@ fn check_uses_the_namespaces_of_kustomizations_and_says_so() {
 }
 
 #[test]
-fn check_names_what_it_does_not_imitate() {
+fn check_names_what_it_does_not_apply() {
     let folder = kustomized(
         "namespace: web\nnamePrefix: dev-\nresources: [route.yaml, one.yaml]\npatches: [{path: patch.yaml}]\n",
     );

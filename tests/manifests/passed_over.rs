@@ -39,7 +39,7 @@ fn check_counts_what_it_passes_over_and_lists_it_with_verbose() {
     let (code, text) = check(&folder, &["--deny-warnings"]);
     assert_eq!(code, Some(0), "{text}");
     for expected in [
-        "info[GF0305]: passed over 1 Helm chart, 1 Helm values file, which aren't manifests",
+        "info[GF0305]: skipped 1 Helm chart, 1 Helm values file, which aren't manifests",
         "Chart.yaml: info[GF0307]: 1 template of this Helm chart isn't loaded",
         "--render 'helm template ",
     ] {
@@ -55,7 +55,7 @@ fn check_counts_what_it_passes_over_and_lists_it_with_verbose() {
         ] {
             assert!(text.contains(expected), "{expected} isn't in\n{text}");
         }
-        assert!(!text.contains("passed over"), "{text}");
+        assert!(!text.contains("skipped"), "{text}");
     }
 }
 
@@ -71,7 +71,7 @@ fn run_logs_what_it_passes_over_at_debug() {
     let logs = |daemon: &Daemon, text: &str| {
         eventually(text, || daemon.log().contains(text).then_some(()));
     };
-    logs(&daemon, "passed over 1 Helm chart");
+    logs(&daemon, "skipped 1 Helm chart");
     let verbose = start("debug");
     logs(&verbose, "values.yaml: info[GF0305]");
     let log = daemon.log();

@@ -71,13 +71,13 @@ codes! {
     IgnoredKind = "GF0303", Info;
     /// A version of a known kind that gatefold doesn't read.
     UnknownVersion = "GF0304", Error;
-    /// Documents that aren't Kubernetes objects, such as Helm values and kustomizations. They are passed over.
-    /// `gatefold check --verbose` lists them.
+    /// Documents that aren't Kubernetes objects, such as Helm values and kustomizations. gatefold skips them. `gatefold check
+    /// --verbose` lists them.
     NotAManifest = "GF0305", Info;
     /// An object whose values SOPS has encrypted. It can't be used until it is decrypted.
     EncryptedObject = "GF0306", Warning;
-    /// The templates of a Helm chart, which aren't manifests until Helm has rendered them. `--render 'helm template DIR'` loads
-    /// what it renders.
+    /// The templates of a Helm chart aren't manifests until Helm has rendered them. Load the rendered manifests with
+    /// `--render 'helm template DIR'`.
     HelmTemplates = "GF0307", Info;
     /// The Gateway names a GatewayClass that isn't in the folder. The Gateway is served anyway; with
     /// `--controller-name` it would not be.
@@ -105,8 +105,8 @@ codes! {
     MissingSelector = "GF0410", Warning;
     /// The ListenerSet names a Gateway whose `allowedListeners` don't allow it. It isn't served.
     ListenerSetNotAllowed = "GF0411", Error;
-    /// The address that the Gateway has in a cluster, by its `spec.addresses` or by an annotation for a load balancer. It
-    /// differs from the address here. `--address NS/GATEWAY=IP` chooses that one.
+    /// In a cluster, the Gateway has another address than here: that of its `spec.addresses`, or of an annotation for a load
+    /// balancer. `--address NS/GATEWAY=IP` sets the address here.
     ClusterAddress = "GF0412", Info;
     /// The parent that a route or ListenerSet names isn't in the folder. It gets no traffic from that parent, and no
     /// status for it, because the parent's controller writes that status.
@@ -186,12 +186,12 @@ codes! {
     UnreachableMatch = "GF0532", Warning;
     /// A regular expression that matches no path. It must match the whole path, which begins with `/`.
     PatternNeverMatches = "GF0533", Warning;
-    /// A hostname of the route gets no traffic at a listener, because another listener of the same address and port has
-    /// a more specific hostname, or the same one with precedence, and the route isn't attached to that one. If the other
-    /// listener belongs to another Gateway, it has a warning, too. In a cluster each Gateway has its own address.
+    /// A hostname of the route gets no traffic at a listener. Another listener on the same address and port has a more
+    /// specific hostname, or takes precedence with the same one, and the route isn't attached to it. If that listener belongs
+    /// to another Gateway, it has a warning, too. In a cluster each Gateway has its own address.
     HostnameServedElsewhere = "GF0534", Warning;
-    /// The Service isn't in the folder. The built-in echo backend (`--echo`) answers in its place. Without `--echo` its share of
-    /// the traffic gets 500.
+    /// The Service isn't in the folder, so the built-in echo backend (`--echo`) answers in its place. Without `--echo`, its
+    /// share of the requests is answered 500.
     ServiceStandIn = "GF0535", Info;
     /// A header match with a value that no request can have, because it begins or ends with a space or a tab, or
     /// contains a control character. The match never succeeds.
@@ -209,8 +209,8 @@ codes! {
     /// A route of a kind that gatefold doesn't serve yet (TLSRoute, TCPRoute, UDPRoute), or an XListenerSet, names a Gateway
     /// that gatefold serves. The Gateway is served without it. Write an XListenerSet as a ListenerSet.
     UnservedRoute = "GF0553", Warning;
-    /// The value of a header contains what Envoy would replace, such as `%DOWNSTREAM_REMOTE_ADDRESS%`. The Gateway API has
-    /// no such values: gatefold sends the text as it is.
+    /// The value of a header contains an operator that only Envoy replaces, such as `%DOWNSTREAM_REMOTE_ADDRESS%`. The
+    /// Gateway API has no such operators: gatefold sends the text as it is.
     LiteralHeaderValue = "GF0554", Warning;
     /// The Secret with the certificate, or the ConfigMap with the CA certificates, isn't in the folder.
     CertificateNotFound = "GF0601", Error;
@@ -228,46 +228,46 @@ codes! {
     /// An authority's key is of a type whose signatures gatefold can't verify, such as P-521 or RSA with 1024 bits.
     /// Certificates that it has signed are refused.
     UnverifiableAuthority = "GF0606", Warning;
-    /// The Secret with the certificate isn't in the folder, or an HTTPS listener names none, because its cloud has the certificate.
-    /// A certificate of the development CA (`--dev-certificates`) is served in its place, which only clients that trust this CA
-    /// accept. `gatefold ca` shows how to trust it.
+    /// The Secret with the certificate isn't in the folder, or an HTTPS listener names no Secret because its cloud has the
+    /// certificate. gatefold serves a certificate of the development CA (`--dev-certificates`) instead. Only clients that
+    /// trust this CA accept it. `gatefold ca` shows how to trust it.
     CertificateStandIn = "GF0607", Info;
-    /// The ConfigMap with the CA certificates isn't in the folder. The development CA (`--dev-certificates`) takes its place for
-    /// built-in echo backends. Nothing is sent to other backends.
+    /// The ConfigMap with the CA certificates isn't in the folder. The development CA (`--dev-certificates`) takes its place
+    /// for built-in echo backends. gatefold sends nothing to other backends.
     AuthorityStandIn = "GF0608", Info;
     /// A socket that a listener needs can't be bound. Everything else is served. Binding is retried at growing
     /// intervals.
     BindFailed = "GF0701", Error;
     /// A stage of the reload failed because of a defect in gatefold. The previous configuration stays in force.
     ReloadFailed = "GF0702", Error;
-    /// A command of `--render` failed, took too long, or printed too much. What it printed last stays in force.
+    /// A command of `--render` failed, took too long, or printed too much. Its last good output stays in force.
     RenderFailed = "GF0703", Error;
-    /// The namespace of a kustomization, or the target namespace of a Flux Kustomization, is used for the objects of the
-    /// files that it lists. `--no-kustomize` turns this off.
+    /// A kustomization or a Flux Kustomization sets the namespace of the objects in its files. `--no-kustomize` turns this
+    /// off.
     KustomizeNamespace = "GF0801", Info;
-    /// A file that a kustomization names as a patch, or as another input. It has no objects of its own.
+    /// A file that a kustomization uses as a patch, or as another input. gatefold loads no objects from it.
     KustomizeInput = "GF0802", Info;
-    /// A kustomization does more than setting a namespace: it has patches, prefixes, generators or the like. gatefold
-    /// doesn't imitate them. Serve what kustomize makes of it with `--render`.
+    /// A kustomization does more than set a namespace: it has patches, prefixes, generators or the like, which gatefold
+    /// doesn't apply. Load the output of kustomize with `--render`.
     UnsupportedKustomization = "GF0803", Warning;
-    /// Several overlays use the same base. Choose one of them with `--overlay`. Until then, the objects of the base are
-    /// served with the namespaces that they have in their files.
+    /// Several overlays use the same base. Choose one of them with `--overlay`. Without it, the objects of the base keep the
+    /// namespaces in their files, and the objects of all overlays are served.
     SeveralOverlays = "GF0804", Warning;
-    /// A kustomization lists a file or a folder that doesn't exist, or that isn't in the folders that are loaded.
+    /// A kustomization lists a file or a folder that doesn't exist, or that isn't loaded.
     KustomizeResourceMissing = "GF0805", Warning;
     /// `--overlay` names a folder that has no kustomization.
     UnknownOverlay = "GF0806", Error;
-    /// A folder has several kustomizations, which kustomize refuses. The first of `kustomization.yaml`, `kustomization.yml` and
-    /// `Kustomization` is used.
+    /// A folder has several kustomization files, which kustomize refuses. gatefold uses the first of `kustomization.yaml`,
+    /// `kustomization.yml` and `Kustomization`.
     RepeatedKustomization = "GF0807", Warning;
-    /// A value contains a variable, such as `${DOMAIN}`, that isn't defined. Define it with `--substitute DOMAIN=VALUE`.
-    /// A value that the field allows as it is only causes a warning, although Flux would make it empty.
+    /// A value contains a variable, such as `${DOMAIN}`, that isn't defined. Define it with `--substitute DOMAIN=VALUE`. If
+    /// the field allows the value as it is, this is only a warning. Flux would make the variable empty.
     UndefinedVariable = "GF0810", Error;
-    /// `${` begins something that isn't a variable as Flux understands it. Write `$${` for the characters themselves.
+    /// `${` begins an expression that Flux doesn't accept as a variable. Write `$${` for the characters themselves.
     InvalidVariable = "GF0811", Error;
-    /// A variable in a hostname isn't defined, so a name for testing takes its place.
+    /// A variable in a hostname isn't defined, so gatefold uses a name for testing instead.
     StandInVariable = "GF0812", Info;
-    /// A file or an object with variables can't be used, because it is encrypted or isn't in the folders.
+    /// A file or an object that defines variables can't be used, because it is encrypted or isn't in the folders.
     VariablesNotAvailable = "GF0813", Warning;
 }
 

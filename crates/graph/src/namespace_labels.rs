@@ -1,4 +1,4 @@
-//! Selectors of namespaces that meet a Namespace which the folder doesn't contain.
+//! Selectors of namespaces whose Namespace isn't in the folder.
 //!
 //! In: a selector that doesn't match a namespace. Out: whether the namespace's labels are unknown, and the Namespace to add.
 

@@ -1,7 +1,7 @@
 //! Stand-ins for objects that a cluster has and the folder lacks.
 //!
 //! In: what the command line asks for (`--echo`, `--backend`, `--dev-certificates`), and what exists of it so far. Out: answers to
-//! the build, which asks for a stand-in only after an object was looked up in vain. A graph lists what it would use in
+//! the build, which uses a stand-in only if the lookup of an object fails. A graph lists what it would use in
 //! [`wanted`](crate::Graph::wanted) and [`wanted_certificates`](crate::Graph::wanted_certificates). An object in the folder always
 //! takes precedence. Nothing that protects has a stand-in.
 

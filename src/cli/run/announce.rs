@@ -5,7 +5,7 @@ use crate::reload::{ListenerState, Published};
 use gatefold_diagnostic::Severity;
 use tracing::{info, warn};
 
-/// Logs what stands in for objects that the folder lacks, since that isn't for production.
+/// Logs a warning about each kind of stand-in, since stand-ins aren't for production.
 pub(super) fn announce_stand_ins(args: &StandInArgs) {
     if args.echo {
         info!("built-in echo backends answer for Services without endpoints (--echo)");
@@ -17,7 +17,7 @@ pub(super) fn announce_stand_ins(args: &StandInArgs) {
     }
     if args.dev_allow_auth {
         warn!(
-            "routes that a policy protects are served without protection, because gatefold can't enforce it (--dev-allow-auth)"
+            "routes that a policy protects are served without protection, because gatefold can't enforce the policy (--dev-allow-auth)"
         );
     }
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 /// The last line of a table.
-const END: &str = "ready: changes of the files are served at once; Ctrl-C ends";
+const END: &str = "ready: an edit takes effect at once; Ctrl-C stops gatefold";
 
 /// Prints the table, what is missing for production, and then the table whenever it changes. `authority` is the file of the
 /// development CA. Call it once the first load is applied. It ends when the reload does.

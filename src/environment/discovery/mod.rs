@@ -41,7 +41,7 @@ pub struct Sources {
 pub struct Found {
     /// The addresses of Services.
     pub endpoints: Arc<BTreeMap<ServicePort, Vec<SocketAddr>>>,
-    /// What stands in for objects that the folder lacks.
+    /// The stand-ins for objects that the folder lacks.
     pub stand_ins: StandIns,
 }
 

@@ -71,8 +71,9 @@ fn unserved(route: &UnreadRoute, parent: &UnreadParent) -> Diagnostic {
         ..
     } = parent;
     let unread = route.kind.as_str();
-    let message =
-        format!("gatefold doesn't serve {unread}s yet: {kind} {namespace}/{name} lacks this one");
+    let message = format!(
+        "gatefold doesn't serve {unread}s yet: {kind} {namespace}/{name} is served without this one"
+    );
     let place = route.place(Pointer::root().key("kind"));
     let finding = Diagnostic::new(Code::UnservedRoute, place, message);
     match route.kind {

@@ -7,7 +7,7 @@ use gatefold_diagnostic::yaml::{Node, Value};
 use gatefold_diagnostic::{Place, nearest};
 use std::path::Path;
 
-/// A document that the loader passes over, because it isn't a Kubernetes object.
+/// A document that the loader skips, because it isn't a Kubernetes object.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PassedOver {
     /// The document, or its file if the file has no other document.
@@ -175,7 +175,7 @@ fn resembles_object(root: &Node) -> bool {
         || (mapping("spec").is_some() && only_parts())
 }
 
-/// The field that a key was probably meant to be: `apiVersion` or `kind`, in other letters or with a typing error.
+/// The field that a key was probably meant to be: `apiVersion` or `kind`, in another case or with a typing error.
 fn misspelled(key: &str) -> Option<&'static str> {
     if matches!(key, "apiVersion" | "kind") {
         return None;

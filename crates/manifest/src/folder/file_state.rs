@@ -166,7 +166,7 @@ impl FileState {
         self.fingerprint.as_ref() == Some(found) && !self.must_reread
     }
 
-    /// Has the file read again by the next pass, even if it hasn't changed.
+    /// Requests that the next pass reads the file again, even if it hasn't changed.
     pub(super) fn forget_text(&mut self) {
         (self.fingerprint, self.source) = (None, None);
     }

@@ -53,8 +53,8 @@ pub(super) fn passed_over(documents: &[PassedOver]) -> Option<Diagnostic> {
     let types = counted.collect::<Vec<_>>().join(", ");
     let message = match documents.len() {
         0 => return None,
-        1 => format!("passed over {types}, which isn't a manifest"),
-        _ => format!("passed over {types}, which aren't manifests"),
+        1 => format!("skipped {types}, which isn't a manifest"),
+        _ => format!("skipped {types}, which aren't manifests"),
     };
     let found = Diagnostic::new(Code::NotAManifest, Place::Nowhere, message);
     Some(found.help("`gatefold check --verbose` lists them"))

@@ -2,7 +2,7 @@
 //!
 //! In: the Flux Kustomizations, and the ConfigMaps and Secrets of the folders. Out: the variables of each. A Flux
 //! Kustomization also has those of the Flux Kustomizations that apply it, because these often pass them on with patches,
-//! which are not imitated.
+//! which gatefold doesn't apply.
 
 use super::context::DecodeSettings;
 use super::fact::Fact;
@@ -80,7 +80,7 @@ fn add(flux: &FluxKustomization, sources: &[&VariableSource], variables: &mut Va
     variables.extend(&flux.variables);
 }
 
-/// The ConfigMap or Secret that a Flux Kustomization names. One without a namespace in its file may get any.
+/// The ConfigMap or Secret that a Flux Kustomization names. An object without a namespace in its file matches any namespace.
 fn find<'s>(
     flux: &FluxKustomization,
     reference: &SourceReference,

@@ -78,7 +78,7 @@ pub(crate) struct Kustomization {
     pub inputs: Vec<String>,
     /// The patches.
     pub patches: Vec<Patch>,
-    /// What else it does that gatefold doesn't imitate.
+    /// What else it does, which gatefold doesn't apply.
     pub features: Vec<Feature>,
 }
 
@@ -208,7 +208,7 @@ fn features(root: &Node) -> Vec<Feature> {
     changing.chain(minor).collect()
 }
 
-/// The files that are read for something else than their objects.
+/// The files that are inputs, not resources.
 fn inputs(root: &Node) -> Vec<String> {
     let mut inputs = Vec::new();
     for field in ["configurations", "generators", "transformers", "validators"] {

@@ -246,7 +246,7 @@ fn overlays(tree: &Tree<'_>, keys: &[PathBuf], overlays: &[PathBuf]) -> Vec<(Pat
         .collect()
 }
 
-/// The files that kustomizations read for something else than their objects.
+/// The files that kustomizations use as inputs, not as resources.
 fn inputs(tree: &Tree<'_>, keys: &[PathBuf]) -> HashSet<usize> {
     let files: HashMap<&Path, usize> = keys.iter().map(PathBuf::as_path).zip(0..).collect();
     let mut inputs = HashSet::new();

@@ -40,7 +40,10 @@ pub(super) fn report(decisions: &Decisions<'_, '_>) -> Vec<Diagnostic> {
         &decisions.inputs,
         inputs,
     ));
-    let left_out = "part only of overlays that weren't chosen";
+    let left_out = match decisions.left_out.len() {
+        1 => "left out, because it belongs only to overlays that weren't chosen",
+        _ => "left out, because they belong only to overlays that weren't chosen",
+    };
     let found = not_objects(
         Code::SeveralOverlays,
         decisions,
@@ -55,7 +58,7 @@ pub(super) fn report(decisions: &Decisions<'_, '_>) -> Vec<Diagnostic> {
 }
 
 fn unknown_overlay(overlay: &Path) -> Diagnostic {
-    let message = format!("--overlay {}: no kustomization", overlay.display());
+    let message = format!("`--overlay {}` names no kustomization", overlay.display());
     Diagnostic::new(
         Code::UnknownOverlay,
         Place::File(overlay.to_owned()),
@@ -88,7 +91,7 @@ fn namespace(
     Some(found)
 }
 
-/// Reports listed paths that lead to nothing that is loaded.
+/// Reports listed paths for which nothing is loaded.
 fn missing<'n>(
     node: &'n TreeNode<'_>,
     keys: &'n [PathBuf],
@@ -109,7 +112,7 @@ fn missing<'n>(
         } else {
             (
                 format!("`{path}` doesn't exist"),
-                "kustomize refuses a kustomization that lists it".to_owned(),
+                "remove it from the kustomization; kustomize refuses it, too".to_owned(),
             )
         };
         let place = node.place(missing.pointer.clone());
@@ -158,7 +161,7 @@ fn unsupported(decisions: &Decisions<'_, '_>, node: &TreeNode<'_>) -> Option<Dia
         features.push(("patches".to_owned(), matters));
     }
     if node.remote {
-        features.push(("resources from elsewhere".to_owned(), true));
+        features.push(("remote resources".to_owned(), true));
     }
     if features.is_empty() {
         return None;
@@ -166,9 +169,9 @@ fn unsupported(decisions: &Decisions<'_, '_>, node: &TreeNode<'_>) -> Option<Dia
     let matters = features.iter().any(|(_, matters)| *matters);
     let names: Vec<&str> = features.iter().map(|(name, _)| name.as_str()).collect();
     let message = format!(
-        "{} also has {}, without effect here",
-        this(node),
-        listed(&names)
+        "gatefold doesn't apply {} of {}",
+        listed(&names),
+        this(node)
     );
     let mut found = Diagnostic::new(
         Code::UnsupportedKustomization,
@@ -179,7 +182,7 @@ fn unsupported(decisions: &Decisions<'_, '_>, node: &TreeNode<'_>) -> Option<Dia
         let folder = folder(decisions, node);
         let render = format!("kubectl kustomize {}", folder.display());
         found.help = Some(format!(
-            "to serve what kustomize makes of it: --render '{render}'"
+            "load the output of kustomize instead: --render '{render}'"
         ));
     } else {
         found.severity = Severity::Info;
@@ -220,10 +223,11 @@ fn shared(decisions: &Decisions<'_, '_>, index: usize, node: &TreeNode<'_>) -> O
     let first = parents.first()?;
     found.help = Some(format!("choose one of them: --overlay {first}"));
     if disputed {
-        found = found.note("until then its objects are served with the namespaces in its files");
+        found = found
+            .note("without `--overlay`, its objects are served with the namespaces in its files");
     } else {
         found.severity = Severity::Info;
-        found = found.note("until then all of them are served together");
+        found = found.note("without `--overlay`, the objects of all overlays are served");
     }
     Some(found)
 }

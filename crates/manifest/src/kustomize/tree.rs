@@ -32,7 +32,7 @@ pub(super) struct TreeNode<'f> {
     pub parents: Vec<usize>,
     /// The indices of the files that it lists.
     pub files: Vec<usize>,
-    /// The listed paths that lead to no file or kustomization that is loaded.
+    /// The listed paths for which no file or kustomization is loaded.
     pub missing: Vec<MissingPath>,
     /// Whether it lists something that kustomize would fetch from elsewhere.
     pub remote: bool,
@@ -45,7 +45,7 @@ pub(super) enum Origin<'f> {
     Flux(&'f FluxKustomization),
 }
 
-/// A listed path that leads to nothing that is loaded.
+/// A listed path for which nothing is loaded.
 #[derive(Debug)]
 pub(super) struct MissingPath {
     pub path: String,
@@ -120,7 +120,7 @@ impl<'f> TreeBuilder<'f> {
             let (Some(found), Some(folder)) = (found, keys[index].parent()) else {
                 continue;
             };
-            // The paths are in order, in which `Kustomization` is the first of the names, and the last that kustomize prefers.
+            // Paths are sorted, so `Kustomization` comes first; kustomize prefers it last.
             if let Some(other) = self.folders.get(folder).copied() {
                 let former = self.tree.nodes[other].file;
                 let is_last = keys[former].file_name() == Some("Kustomization".as_ref());

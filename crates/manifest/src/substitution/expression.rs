@@ -1,7 +1,7 @@
 //! Expressions such as `${NAME}` and `${NAME:=default}` in texts.
 //!
 //! In: a text, and values of variables. Out: the text with the values. The rules are those of Flux's package `envsubst`:
-//! `$$` is a `$`, a `$` that isn't followed by `{` stands for itself, and an empty variable has the default.
+//! `$$` is a `$`, a `$` that isn't followed by `{` stays, and an empty variable has the default.
 
 use super::function::{self, Function};
 

@@ -30,7 +30,7 @@ pub(super) enum Arguments {
     Separated(char),
 }
 
-/// The operators after the name of a variable. A longer one stands before its beginnings. Flux gives all operators with `=`,
+/// The operators after the name of a variable. A longer operator comes before its prefixes. Flux gives all operators with `=`,
 /// `-`, `?` and `+` the meaning of a default.
 pub(super) const OPERATORS: [(&str, Function); 18] = [
     (":=", Function::Default),

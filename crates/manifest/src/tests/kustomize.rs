@@ -193,7 +193,7 @@ fn what_kustomize_does_besides_is_named_once() {
     folder.write("k/a.yaml", service("a", 80));
     let rendered = folder.rendered();
     for part in [
-        "`namePrefix`, `helmCharts` and resources from elsewhere",
+        "`namePrefix`, `helmCharts` and remote resources of this kustomization",
         "--render 'kubectl kustomize",
     ] {
         assert!(rendered.contains(part), "{rendered}");

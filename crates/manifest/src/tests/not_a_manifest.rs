@@ -59,7 +59,7 @@ fn passes_over_what_repositories_keep_beside_manifests() {
         lines,
         [
             "base/kustomization.yaml:1:13: warning[GF0805]: `a.yaml` doesn't exist",
-            "info[GF0305]: passed over 1 Helm chart, 2 Helm values files, 2 compose files, 2 JavaScript \
+            "info[GF0305]: skipped 1 Helm chart, 2 Helm values files, 2 compose files, 2 JavaScript \
              project files, 1 CI workflow, 1 dashboard, 1 JSON schema, 1 API description, 1 JSON patch, 1 encrypted file, \
              3 other documents, which aren't manifests"
         ]
@@ -221,7 +221,7 @@ fn reports_the_templates_of_a_chart_once() {
         [
             "app/Chart.yaml: info[GF0307]: 2 templates of this Helm chart aren't loaded, because they aren't rendered",
             "app/charts/sub/Chart.yaml: info[GF0307]: 1 template of this Helm chart isn't loaded, because it isn't rendered",
-            "info[GF0305]: passed over 2 Helm charts, which aren't manifests",
+            "info[GF0305]: skipped 2 Helm charts, which aren't manifests",
         ]
     );
     assert_eq!(folder.names(), ["Service default/plain"]);

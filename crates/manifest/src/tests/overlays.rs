@@ -61,7 +61,7 @@ fn a_chosen_overlay_leaves_out_the_others() {
         assert_eq!(names(&loaded), expected, "{:?}", lines(&loaded));
         let found = message(&loaded, Code::SeveralOverlays);
         assert!(
-            found.starts_with("1 file is part only of overlays"),
+            found.starts_with("1 file is left out, because it belongs only to overlays"),
             "{found}"
         );
     }

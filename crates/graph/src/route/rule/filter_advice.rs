@@ -79,7 +79,7 @@ fn values_for_envoy(
                 continue;
             };
             let message = format!(
-                "header `{}` is sent with `{operator}` as it is: only Envoy replaces this text",
+                "header `{}` contains `{operator}`, which only Envoy replaces: gatefold sends it as it is",
                 header.name
             );
             let pointer = pointer().key(action).index(index).key("value");

@@ -91,7 +91,7 @@ impl<'g> Rival<'g> {
     }
 }
 
-/// The hostnames that listeners take from those of other Gateways, and that routes there miss.
+/// The hostnames of routes whose requests a listener of another Gateway receives.
 #[derive(Default)]
 pub(super) struct TakenHostnames {
     by_listeners: BTreeMap<(ListenerId, ListenerId), Taken>,
@@ -140,7 +140,7 @@ impl TakenHostnames {
             Some(
                 Diagnostic::new(Code::HostnameServedElsewhere, place_of_receiver, message)
                     .about(rival.receiver.owner.id())
-                    .label(place(rival.listener), "the listener that misses it")
+                    .label(place(rival.listener), "the listener that doesn't receive it")
                     .help(rival.separate_gateways()),
             )
         });

@@ -88,7 +88,7 @@ impl Loader {
         }
     }
 
-    /// Sets the options. To be called before the first load.
+    /// Sets the options. Call it before the first load.
     #[must_use]
     pub fn with_options(mut self, options: LoadOptions) -> Self {
         self.roots = options.watched_roots(&self.roots);
@@ -248,7 +248,7 @@ impl Loader {
         (known || new_or_removed()).then_some(found)
     }
 
-    /// Has files read again that have become templates of a chart, or are none any more, because a `Chart.yaml` appeared or
+    /// Requests another read of files that have become templates of a chart, or no longer are, because a `Chart.yaml` appeared or
     /// disappeared.
     fn recheck_charts(&mut self) {
         let files = self.files.iter_mut().filter(|(_, it)| it.may_be_template);

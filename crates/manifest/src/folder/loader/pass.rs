@@ -255,7 +255,7 @@ impl Loader {
     }
 }
 
-/// What the plan of all files depends on, of one file.
+/// The inputs of the plan that come from one file.
 #[derive(Debug)]
 struct FileLayout {
     exists: bool,

@@ -1,4 +1,4 @@
-//! Plans the files anew when their layout has changed, and decodes files again about which something else was decided.
+//! Updates the plan when the layout of the files has changed, and decodes files again whose context differs.
 
 use super::Loader;
 use super::pass::PassResult;
@@ -42,7 +42,7 @@ impl Loader {
         self.plan = Arc::new(Plan::of(&files, &self.options, &self.roots));
     }
 
-    /// The result of a pass after the plan was made anew, if necessary.
+    /// The result of a pass after the plan was updated, if necessary.
     pub(super) fn planned(&mut self, mut result: PassResult) -> PassResult {
         if result.layout_changed && self.depends_on_layout() {
             result.decoded_again = self.plan_again();
@@ -56,7 +56,7 @@ impl Loader {
         is_planned || self.files.iter().any(|(_, file)| !file.facts.is_empty())
     }
 
-    /// Makes the plan anew. Returns whether a file was decoded again because of it.
+    /// Updates the plan. Returns whether a file was decoded again because of it.
     pub(super) fn plan_again(&mut self) -> bool {
         let files = self.files.iter().map(|(path, file)| PlannedFile {
             path,

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 impl Loader {
-    /// Sets the text with this name, which is shown as its path. An error means that the text can't be had at present: the
+    /// Sets the text with this name, which is shown as its path. An error means that the text isn't available at present: the
     /// last good objects stay in force, and the diagnostic is reported.
     pub fn set_text(&mut self, name: &str, text: Result<Vec<u8>, Box<Diagnostic>>) -> Update {
         let path = PathBuf::from(name);
