@@ -4,10 +4,13 @@
 //! can be read by other users.
 
 use anyhow::{Context as _, bail, ensure};
-use std::fs::{self, DirBuilder, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+
+/// What to do about a folder that can't be used.
+const HELP: &str = " (--state-dir DIR names another folder)";
 
 /// The folder of the state.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,7 +75,9 @@ impl StateDir {
                 Ok(Some(text))
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error).with_context(|| format!("can't read {}", path.display())),
+            Err(error) => {
+                Err(error).with_context(|| format!("can't read {}{HELP}", path.display()))
+            }
         }
     }
 
@@ -82,15 +87,35 @@ impl StateDir {
     /// # Errors
     /// If it can't be written, or other users may change the folder.
     pub fn write(&self, name: &str, text: &str) -> anyhow::Result<()> {
-        let mut make = DirBuilder::new();
-        let folder = &self.0;
-        let made = make.recursive(true).mode(0o700).create(folder);
-        made.with_context(|| format!("can't make the folder {}", folder.display()))?;
-        self.check()?;
+        self.make()?;
         let path = self.path(name);
         let temporary = self.path(&format!(".{name}.{}", std::process::id()));
         let written = write_new(&temporary, text).and_then(|()| fs::rename(&temporary, &path));
-        written.with_context(|| format!("can't write {}", path.display()))
+        written.with_context(|| format!("can't write {}{HELP}", path.display()))
+    }
+
+    /// Waits until no other process has locked the folder, and locks it until the result is dropped. Makes the folder if it doesn't
+    /// exist.
+    ///
+    /// # Errors
+    /// If the folder can't be made or opened, or other users may change it.
+    pub fn lock(&self) -> anyhow::Result<File> {
+        self.make()?;
+        let folder = &self.0;
+        let opened = File::open(folder);
+        let opened =
+            opened.with_context(|| format!("can't open the folder {}{HELP}", folder.display()))?;
+        // Some network file systems have no locks.
+        let _ = opened.lock();
+        Ok(opened)
+    }
+
+    fn make(&self) -> anyhow::Result<()> {
+        let mut make = DirBuilder::new();
+        let folder = &self.0;
+        let made = make.recursive(true).mode(0o700).create(folder);
+        made.with_context(|| format!("can't make the folder {}{HELP}", folder.display()))?;
+        self.check()
     }
 
     /// Checks that only the user can change the folder.
@@ -101,7 +126,7 @@ impl StateDir {
         let user = rustix::process::geteuid().as_raw();
         ensure!(
             found.uid() == user || found.uid() == 0,
-            "the folder {} belongs to another user",
+            "the folder {} belongs to another user{HELP}",
             folder.display()
         );
         ensure!(

@@ -1,6 +1,7 @@
 //! `gatefold ca`: prints the certificate of the development CA.
 
 use super::{Error, print};
+use crate::dev::quote;
 use crate::development_ca::CERTIFICATE_FILE;
 use crate::state_dir::StateDir;
 use crate::telemetry::write_line;
@@ -27,7 +28,7 @@ pub(super) fn ca(args: &CaArgs) -> Result<ExitCode, Error> {
         )
     })?;
     let file = absolute(state.path(CERTIFICATE_FILE))?;
-    let file = file.display();
+    let file = quote(&file.display().to_string());
     write_line(format_args!(
         "The development CA of gatefold. It can only sign certificates for the names that gatefold has served.
 Trust it in one curl call: curl --cacert {file} https://...

@@ -85,7 +85,12 @@ impl Destination<'_> {
         }
         for (name, value) in &request.headers {
             argument("-H");
-            argument(&format!("{name}: {value}"));
+            // curl sends no header for a colon without a value.
+            if value.is_empty() {
+                argument(&format!("{name};"));
+            } else {
+                argument(&format!("{name}: {value}"));
+            }
         }
         argument(&self.url(request));
         line
@@ -142,7 +147,7 @@ fn encode(text: &str, literal: &[u8]) -> String {
 }
 
 /// Quotes a word for a POSIX shell, if that is necessary.
-fn quote(word: &str) -> String {
+pub(crate) fn quote(word: &str) -> String {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._/:=@%+,".contains(&byte);
     if !word.is_empty() && word.bytes().all(is_plain) {
         return word.to_owned();
@@ -196,14 +201,17 @@ mod tests {
         };
         let mut request = request("/a b");
         request.method = Some("DELETE");
-        request.headers = vec![("x-user".to_owned(), "it's me".to_owned())];
+        request.headers = vec![
+            ("x-user".to_owned(), "it's me".to_owned()),
+            ("x-any".to_owned(), String::new()),
+        ];
         request.query = vec![
             ("q".to_owned(), "a&b".to_owned()),
             ("x".to_owned(), String::new()),
         ];
         assert_eq!(
             to.curl(&request),
-            r"curl --connect-to shop.example:80:127.0.0.1:80 -X DELETE -H 'x-user: it'\''s me' 'http://shop.example/a%20b?q=a%26b&x='"
+            r"curl --connect-to shop.example:80:127.0.0.1:80 -X DELETE -H 'x-user: it'\''s me' -H 'x-any;' 'http://shop.example/a%20b?q=a%26b&x='"
         );
     }
 }

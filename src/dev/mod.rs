@@ -9,5 +9,6 @@ mod production;
 mod request;
 mod table;
 
+pub(crate) use curl::quote;
 pub(crate) use production::missing_for_production;
 pub(crate) use table::table;

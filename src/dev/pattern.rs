@@ -2,19 +2,25 @@
 
 use regex_syntax::hir::{Class, Hir, HirKind};
 
-/// Maximum length of a text, in characters. Longer URLs aren't useful in a table.
+/// Maximum length of a text, in bytes. Longer URLs aren't useful in a table.
 const LONGEST: usize = 1_024;
+/// The most parts of an expression that are visited for a text, each as often as it is repeated. A part that matches the empty text
+/// may be repeated very often: `((a*){1000}){1000}`.
+const MOST_PARTS: usize = 5_000;
 
 /// Returns a text that matches the whole expression. `None` if the expression is invalid, or matches no text of moderate length.
 pub(super) fn matching_text(expression: &str) -> Option<String> {
     let hir = regex_syntax::parse(expression).ok()?;
     let mut text = Vec::new();
-    append(&hir, &mut text)?;
+    let mut parts_left = MOST_PARTS;
+    append(&hir, &mut text, &mut parts_left)?;
     String::from_utf8(text).ok()
 }
 
-/// Appends a text that matches `hir`. Assertions such as `^` and `\b` are taken as true, which is the usual case.
-fn append(hir: &Hir, text: &mut Vec<u8>) -> Option<()> {
+/// Appends a text that matches `hir`, and visits at most `parts_left` parts. Assertions such as `^` and `\b` are taken as true, which is
+/// the usual case.
+fn append(hir: &Hir, text: &mut Vec<u8>, parts_left: &mut usize) -> Option<()> {
+    *parts_left = parts_left.checked_sub(1)?;
     match hir.kind() {
         HirKind::Empty | HirKind::Look(_) => {}
         HirKind::Literal(literal) => text.extend_from_slice(&literal.0),
@@ -24,20 +30,20 @@ fn append(hir: &Hir, text: &mut Vec<u8>) -> Option<()> {
         }
         HirKind::Repetition(repetition) => {
             for _ in 0..repetition.min {
-                append(&repetition.sub, text)?;
+                append(&repetition.sub, text, parts_left)?;
             }
         }
-        HirKind::Capture(capture) => append(&capture.sub, text)?,
+        HirKind::Capture(capture) => append(&capture.sub, text, parts_left)?,
         HirKind::Concat(parts) => {
             for part in parts {
-                append(part, text)?;
+                append(part, text, parts_left)?;
             }
         }
         HirKind::Alternation(branches) => {
             let before = text.len();
             branches.iter().find_map(|branch| {
                 text.truncate(before);
-                append(branch, text)
+                append(branch, text, parts_left)
             })?;
         }
     }
@@ -88,5 +94,12 @@ mod tests {
         }
         assert_eq!(matching_text("("), None);
         assert_eq!(matching_text("a{5000}"), None);
+    }
+
+    #[test]
+    fn an_expression_that_repeats_an_empty_text_very_often_has_no_text() {
+        let nested = "/(((((a*){1000}){1000}){1000}){1000}){1000}";
+        assert_eq!(matching_text(nested), None);
+        assert_eq!(matching_text("/(a*){1000}").as_deref(), Some("/"));
     }
 }

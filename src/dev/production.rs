@@ -7,10 +7,11 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 /// The codes of diagnostics that say that something was replaced or left out for development.
-const REPLACED: [Code; 3] = [
+const REPLACED: [Code; 4] = [
     Code::AuthorityStandIn,
     Code::ClusterAddress,
     Code::IgnoredPolicy,
+    Code::StandInVariable,
 ];
 
 /// Returns the list of what is missing for production, with a line for each kind of object. Empty if nothing is missing.
@@ -27,11 +28,11 @@ pub(crate) fn missing_for_production(published: &Published) -> String {
         let (unnamed, secrets): (BTreeSet<_>, BTreeSet<_>) =
             keys.partition(|key| key.name.contains('/'));
         lines.push((
-            "Secrets (certificates of the development CA are served)",
+            "Secrets (the development CA issues their certificates)",
             names(secrets),
         ));
         lines.push((
-            "certificates of listeners (those of the development CA are served)",
+            "certificates of listeners (the development CA issues them)",
             names(unnamed),
         ));
     }

@@ -2,6 +2,7 @@
 
 use super::curl::{Destination, Trust};
 use super::request::{self, SampleRequest};
+use crate::development_ca::ANY_LABEL;
 use crate::reload::Published;
 use crate::status::table::align;
 use gatefold_graph::Graph;
@@ -11,9 +12,6 @@ use gatefold_manifest::api::Hostname;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::path::Path;
-
-/// The label that replaces `*` in a hostname.
-const ANY_LABEL: &str = "any";
 
 /// Returns the table: a row and a curl line for each route, listener, hostname and rule. `authority` is the file of the
 /// development CA.
@@ -78,11 +76,16 @@ impl Reach<'_> {
             }
         }
         if rows.is_empty() {
+            let why = if requests.is_empty() {
+                "no short request matches its regular expressions"
+            } else {
+                "not served; the log and `gatefold check --dev` show why"
+            };
             rows.push(Row {
                 route: name,
                 gateway: "-".to_owned(),
                 hostname: "-".to_owned(),
-                url: "not served; `gatefold check --dev` shows why".to_owned(),
+                url: why.to_owned(),
                 curl: None,
             });
         }
@@ -138,7 +141,7 @@ impl Reach<'_> {
         match listener.protocol? {
             Protocol::Http => None,
             Protocol::Https => Some(match self.authority {
-                Some(file) if listener.serves_stand_ins() => Trust::DevelopmentCa(file),
+                Some(file) if listener.may_serve_stand_ins() => Trust::DevelopmentCa(file),
                 _ => Trust::Unknown,
             }),
         }

@@ -38,8 +38,8 @@ impl Authority {
         Authority::sign(key, permitted, now)
     }
 
-    /// Returns the CA with a new certificate for the same key. It permits the previous names and these, or only these if there
-    /// would be more than `most`.
+    /// Makes a new certificate with the same key, for the names so far and these. If that would be more than `most`, it is for these
+    /// only, and then for their domains.
     pub(super) fn renew(
         &self,
         names: &BTreeSet<String>,
@@ -47,7 +47,11 @@ impl Authority {
         now: OffsetDateTime,
     ) -> anyhow::Result<Self> {
         let all: BTreeSet<String> = self.permitted.union(names).cloned().collect();
-        let permitted = if all.len() > most { names.clone() } else { all };
+        let permitted = match (all.len() > most, names.len() > most) {
+            (false, _) => all,
+            (true, false) => names.clone(),
+            (true, true) => names.iter().map(|name| domain(name).to_owned()).collect(),
+        };
         let key = KeyPair::from_pem(&self.key.serialize_pem()).context("can't copy the key")?;
         Authority::sign(key, permitted, now)
     }
@@ -122,6 +126,11 @@ impl Authority {
         self.not_after - now < RENEWAL
     }
 
+    /// Whether both have the same key.
+    pub(super) fn has_key_of(&self, other: &Authority) -> bool {
+        self.key.public_key_raw() == other.key.public_key_raw()
+    }
+
     pub(super) fn certificate(&self) -> &CertificateDer<'static> {
         &self.certificate
     }
@@ -156,6 +165,14 @@ pub(super) fn permitted_name(name: &str) -> Option<String> {
     let is_dns_name = name.parse::<std::net::IpAddr>().is_err() && !name.contains("://");
     let name = name.strip_prefix("*.").unwrap_or(name);
     is_dns_name.then(|| name.to_owned())
+}
+
+/// Returns a name without its first label, unless that would be a top-level domain.
+fn domain(name: &str) -> &str {
+    match name.split_once('.') {
+        Some((_, domain)) if domain.contains('.') => domain,
+        _ => name,
+    }
 }
 
 fn loopback() -> impl Iterator<Item = GeneralSubtree> {

@@ -23,8 +23,12 @@ use time::OffsetDateTime;
 pub(crate) const CERTIFICATE_FILE: &str = "ca.crt";
 /// The file of the CA's key (PEM).
 const KEY_FILE: &str = "ca.key";
-/// Maximum number of names that the CA is constrained to. If there are more, it drops the names that are no longer used.
-const MOST_NAMES: usize = 1_000;
+/// The label that takes the place of `*` in a hostname where a single host is needed.
+pub(crate) const ANY_LABEL: &str = "any";
+/// The most names that the CA is constrained to. Beyond, names that are no longer used are forgotten, and if that isn't enough, the
+/// domains of the names take their place. Clients refuse a certificate if its names times these are too many: rustls-webpki more than
+/// 250,000 comparisons, OpenSSL more than 1,048,576.
+const MOST_NAMES: usize = 200;
 
 /// A certificate authority for development.
 #[derive(Debug)]
@@ -32,7 +36,7 @@ pub struct DevelopmentCa {
     authority: Authority,
     /// Where it is stored. `None` if it is only in memory.
     state: Option<StateDir>,
-    /// Whether the stored certificate is this one.
+    /// Whether clients can find its certificate, or it needs no folder.
     is_stored: bool,
     issued: BTreeMap<BTreeSet<String>, IssuedCertificate>,
 }
@@ -43,27 +47,12 @@ impl DevelopmentCa {
     /// # Errors
     /// If the files can't be read, or aren't a certificate and a key.
     pub fn open(state: StateDir) -> anyhow::Result<Self> {
-        let certificate = state.read(CERTIFICATE_FILE)?;
-        let key = state.read(KEY_FILE)?;
-        let now = OffsetDateTime::now_utc();
-        let stored = match (certificate, key) {
-            (Some(certificate), Some(key)) => {
-                let authority = Authority::parse(&certificate, &key).with_context(|| {
-                    format!(
-                        "{} and {} aren't a development CA; remove them to get a new one",
-                        state.path(CERTIFICATE_FILE).display(),
-                        state.path(KEY_FILE).display()
-                    )
-                })?;
-                Some(authority).filter(|it| !it.expires_soon(now))
-            }
-            _ => None,
-        };
+        let stored = stored(&state)?;
         let is_stored = stored.is_some();
         Ok(DevelopmentCa {
             authority: match stored {
                 Some(stored) => stored,
-                None => Authority::new(BTreeSet::new(), now)?,
+                None => Authority::new(BTreeSet::new(), OffsetDateTime::now_utc())?,
             },
             state: Some(state),
             is_stored,
@@ -94,8 +83,8 @@ impl DevelopmentCa {
         Some(self.state.as_ref()?.path(CERTIFICATE_FILE))
     }
 
-    /// Prepares the CA for certificates with these names, and drops certificates with other names. Logs a
-    /// warning if the CA's certificate is renewed.
+    /// Prepares the CA for certificates with these names, and forgets certificates with others. Logs when the CA's certificate is
+    /// made anew. If this fails, the CA stays as it was.
     ///
     /// # Errors
     /// If the CA can't be stored.
@@ -107,23 +96,32 @@ impl DevelopmentCa {
         let now = OffsetDateTime::now_utc();
         self.issued
             .retain(|names, known| wanted.contains(names) && !known.expires_soon(now));
+        if wanted.is_empty() {
+            return Ok(());
+        }
         let needed = wanted.iter().copied().flatten();
         let needed: BTreeSet<String> = needed.filter_map(|it| permitted_name(it)).collect();
-        let outside = needed.iter().find(|name| !self.authority.permits(name));
-        if outside.is_some() || self.authority.expires_soon(now) {
-            if self.is_stored && self.state.is_some() {
-                let reason = outside.map_or("it expires soon", String::as_str);
-                tracing::warn!(
-                    because_of = reason,
-                    "the certificate of the development CA is renewed; for new names, clients must trust the new certificate \
-                     (gatefold ca)"
-                );
+        match self.state.clone() {
+            Some(state) if self.must_change(&state, &needed, now)? => {
+                self.change(&state, &needed, now)
             }
-            self.authority = self.authority.renew(&needed, MOST_NAMES, now)?;
-            self.is_stored = false;
-            self.issued.clear();
+            Some(_) => Ok(()),
+            None => {
+                if let Some(renewed) = renewed(&self.authority, &needed, now)? {
+                    self.authority = renewed;
+                }
+                Ok(())
+            }
         }
-        self.store()
+    }
+
+    /// Returns those of some names for which clients that trust the CA accept certificates. `None` if there are none.
+    pub fn covered(&self, names: &BTreeSet<String>) -> Option<BTreeSet<String>> {
+        let is_covered =
+            |name: &String| permitted_name(name).is_none_or(|it| self.authority.permits(&it));
+        let covered: BTreeSet<String> = names.iter().filter(|it| is_covered(it)).cloned().collect();
+        // Without names, the certificate is for localhost.
+        (self.is_stored && covered.is_empty() == names.is_empty()).then_some(covered)
     }
 
     /// Returns the certificate for some names, which [`prepare`](Self::prepare) was called with. The same names have the same
@@ -141,15 +139,90 @@ impl DevelopmentCa {
         Ok(certified_key)
     }
 
-    fn store(&mut self) -> anyhow::Result<()> {
-        if let (Some(state), false) = (&self.state, self.is_stored) {
+    /// Whether the stored CA is another one, or lacks names.
+    fn must_change(
+        &self,
+        state: &StateDir,
+        needed: &BTreeSet<String>,
+        now: OffsetDateTime,
+    ) -> anyhow::Result<bool> {
+        let stored = state.read(CERTIFICATE_FILE)?;
+        let is_same = stored.as_deref() == Some(self.authority.certificate_pem());
+        Ok(!is_same || reason_to_renew(&self.authority, needed, now).is_some())
+    }
+
+    /// Replaces the CA by the stored one, with the needed names, and stores the result. Another process may have changed the stored
+    /// one: its names are kept.
+    fn change(
+        &mut self,
+        state: &StateDir,
+        needed: &BTreeSet<String>,
+        now: OffsetDateTime,
+    ) -> anyhow::Result<()> {
+        let _lock = state.lock()?;
+        let stored = stored(state)?;
+        let base = stored.as_ref().unwrap_or(&self.authority);
+        let renewed = renewed(base, needed, now)?;
+        if renewed.is_some() || stored.is_none() {
+            if let Some(stored) = &stored {
+                tracing::warn!(
+                    because_of = reason_to_renew(stored, needed, now),
+                    "the certificate of the development CA is made anew; clients that trust the previous one must trust it again \
+                     for new names (gatefold ca)"
+                );
+            }
+            let new = renewed.as_ref().unwrap_or(base);
             // The key first: a certificate without its key would be no CA.
-            state.write(KEY_FILE, &self.authority.key_pem())?;
-            state.write(CERTIFICATE_FILE, self.authority.certificate_pem())?;
-            self.is_stored = true;
+            state.write(KEY_FILE, &new.key_pem())?;
+            state.write(CERTIFICATE_FILE, new.certificate_pem())?;
         }
+        if let Some(new) = renewed.or(stored) {
+            if !new.has_key_of(&self.authority) {
+                self.issued.clear();
+            }
+            self.authority = new;
+        }
+        self.is_stored = true;
         Ok(())
     }
+}
+
+/// Reads the stored CA. `None` if there is none.
+fn stored(state: &StateDir) -> anyhow::Result<Option<Authority>> {
+    let certificate = state.read(CERTIFICATE_FILE)?;
+    let (Some(certificate), Some(key)) = (certificate, state.read(KEY_FILE)?) else {
+        return Ok(None);
+    };
+    let authority = Authority::parse(&certificate, &key).with_context(|| {
+        format!(
+            "{} and {} aren't a development CA; remove them to get a new one",
+            state.path(CERTIFICATE_FILE).display(),
+            state.path(KEY_FILE).display()
+        )
+    })?;
+    Ok(Some(authority))
+}
+
+/// Returns a CA with the same key and a new certificate, if it needs one.
+fn renewed(
+    authority: &Authority,
+    needed: &BTreeSet<String>,
+    now: OffsetDateTime,
+) -> anyhow::Result<Option<Authority>> {
+    let is_needed = reason_to_renew(authority, needed, now).is_some();
+    let renewed = is_needed.then(|| authority.renew(needed, MOST_NAMES, now));
+    renewed.transpose()
+}
+
+/// Why the certificate must be made anew: a name that falls outside, or its age.
+fn reason_to_renew<'n>(
+    authority: &Authority,
+    needed: &'n BTreeSet<String>,
+    now: OffsetDateTime,
+) -> Option<&'n str> {
+    let mut outside = needed.iter().filter(|name| !authority.permits(name));
+    let expires = || authority.expires_soon(now).then_some("it expires soon");
+    outside.next().map(String::as_str).or_else(expires)
 }
 
 #[cfg(test)]

@@ -108,3 +108,71 @@ fn the_ca_is_stored_when_it_issues_its_first_certificate() {
     let error = DevelopmentCa::open(state()).expect_err("another key");
     assert!(format!("{error:#}").contains("remove them"), "{error:#}");
 }
+
+#[test]
+fn processes_with_the_same_folder_have_one_ca_with_the_names_of_all() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path().join("state");
+    let open = || {
+        let state = StateDir::choose(Some(&folder)).expect("the given folder");
+        DevelopmentCa::open(state).expect("a CA")
+    };
+    let (mut one, mut other) = (open(), open());
+    let first = issue(&mut one, &["one.example"]);
+    let second = issue(&mut other, &["other.example"]);
+    issue(&mut one, &["later.example"]);
+    let stored = open();
+    for (pair, host) in [(&first, "one.example"), (&second, "other.example")] {
+        assert!(is_accepted(stored.certificate(), pair, host), "{host}");
+    }
+
+    std::fs::remove_dir_all(&folder).expect("removed");
+    let again = issue(&mut one, &["later.example"]);
+    assert!(is_accepted(open().certificate(), &again, "later.example"));
+}
+
+#[test]
+fn a_ca_without_wanted_certificates_stores_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path().join("state");
+    let state = StateDir::choose(Some(&folder)).expect("the given folder");
+    let mut ca = DevelopmentCa::open(state).expect("a CA");
+    ca.prepare(std::iter::empty()).expect("nothing to do");
+    assert!(!folder.exists());
+}
+
+#[test]
+fn a_ca_that_expires_soon_is_renewed_with_its_key() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let state = || StateDir::choose(Some(folder.path())).expect("the given folder");
+    std::fs::set_permissions(
+        folder.path(),
+        std::os::unix::fs::PermissionsExt::from_mode(0o700),
+    )
+    .expect("changed");
+    let long_ago = OffsetDateTime::now_utc() - time::Duration::days(800);
+    let old = Authority::new(names(&["shop.example"]), long_ago).expect("a CA");
+    state().write(KEY_FILE, &old.key_pem()).expect("written");
+    let certificate = old.certificate_pem();
+    state()
+        .write(CERTIFICATE_FILE, certificate)
+        .expect("written");
+
+    let mut ca = DevelopmentCa::open(state()).expect("a CA");
+    let pair = issue(&mut ca, &["shop.example"]);
+    assert_ne!(ca.certificate(), old.certificate());
+    assert!(is_accepted(old.certificate(), &pair, "shop.example"));
+}
+
+#[test]
+fn clients_accept_a_certificate_with_a_thousand_names() {
+    let mut ca = DevelopmentCa::in_memory().expect("a CA");
+    let hosts = (0..1_000).map(|number| format!("host{number}.shop{}.example", number % 10));
+    let wanted: BTreeSet<String> = hosts.collect();
+    ca.prepare([&wanted].into_iter()).expect("prepared");
+    let pair = ca.issue(&wanted).expect("issued");
+    let host = "host999.shop9.example";
+    assert!(is_accepted(ca.certificate(), &pair, host));
+    let foreign = ca.issue(&names(&["other.example"])).expect("signed");
+    assert!(!is_accepted(ca.certificate(), &foreign, "other.example"));
+}

@@ -31,7 +31,7 @@ fn has_capability(status: &str) -> bool {
 }
 
 /// Returns the port to bind for each port of a listener that is below `first_bindable` and isn't in `given`: the port that is
-/// [`SHIFT`] higher, or more if a listener has that port.
+/// [`SHIFT`] higher, or more if a listener or `given` has that port.
 pub(crate) fn shifted(
     resources: &Resources,
     given: &BTreeMap<u16, u16>,
@@ -45,7 +45,8 @@ pub(crate) fn shifted(
     let mut map = given.clone();
     for port in ports.iter().filter(|port| **port < first_bindable) {
         let candidates = (1..).map_while(|step: u16| SHIFT.checked_mul(step)?.checked_add(*port));
-        let mut free = candidates.filter(|it| *it >= first_bindable && !ports.contains(it));
+        let is_taken = |it: &u16| ports.contains(it) || given.values().any(|given| given == it);
+        let mut free = candidates.filter(|it| *it >= first_bindable && !is_taken(it));
         if let Some(free) = free.next() {
             map.entry(*port).or_insert(free);
         }
@@ -76,6 +77,13 @@ mod tests {
         assert_eq!(shifted(0), given);
         let expected = BTreeMap::from([(80, 8080), (81, 9081), (443, 16443)]);
         assert_eq!(shifted(1024), expected);
+    }
+
+    #[test]
+    fn avoids_the_ports_of_the_port_map() {
+        let given = BTreeMap::from([(3000, 8080)]);
+        let expected = BTreeMap::from([(80, 16080), (3000, 8080)]);
+        assert_eq!(shifted(&ports(&[80, 3000]), &given, 1024), expected);
     }
 
     #[test]

@@ -158,7 +158,8 @@ codes! {
     PolicyTarget = "GF0520", Warning;
     /// Two BackendTLSPolicies target the same Service or port. The older one applies.
     PolicyConflict = "GF0521", Error;
-    /// A BackendTLSPolicy that can't be applied. Its backends get no requests; their share of the traffic gets 500.
+    /// A BackendTLSPolicy that can't be applied, or that may apply to a port whose name is unknown, since its Service isn't in
+    /// the folder. Its backends get no requests; their share of the traffic gets 500.
     InvalidBackendTls = "GF0522", Error;
     /// A policy of a kind that gatefold doesn't read targets something that is served. It is served without the policy.
     UnreadPolicy = "GF0523", Warning;

@@ -7,8 +7,8 @@ use super::gateway::GatewayAddress;
 use super::stand_in::StandIns;
 use gatefold_dataplane::path_normalization::PathNormalization;
 use gatefold_dataplane::{SocketKey, Transport};
-use gatefold_manifest::PolicyKey;
 use gatefold_manifest::api::{NamespacedName, SectionName};
+use gatefold_manifest::{Kind, PolicyKey};
 use rustls_pki_types::CertificateDer;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -92,14 +92,15 @@ pub enum AddressSharing {
 /// `--ignore-policy KIND` or `KIND.GROUP`: policies that are ignored. The objects they protect are served without them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IgnoredPolicy {
-    /// The kind. `None` for every kind.
+    /// The kind. `None` for every kind that gatefold doesn't read.
     kind: Option<String>,
     /// The group. `None` for every group.
     group: Option<String>,
 }
 
 impl IgnoredPolicy {
-    /// Policies of every kind (`--dev-allow-auth`).
+    /// Policies of every kind that gatefold doesn't read (`--dev-allow-auth`). A policy of a kind that it reads could be enforced if it
+    /// had no errors, so it isn't among them.
     pub fn any() -> Self {
         IgnoredPolicy {
             kind: None,
@@ -109,9 +110,12 @@ impl IgnoredPolicy {
 
     /// Whether a policy is ignored.
     pub fn matches(&self, policy: &PolicyKey) -> bool {
-        let (kind, group) = (self.kind.as_ref(), self.group.as_ref());
-        kind.is_none_or(|kind| policy.kind.eq_ignore_ascii_case(kind))
-            && group.is_none_or(|group| policy.group.eq_ignore_ascii_case(group))
+        let group = self.group.as_ref();
+        let is_kind = match &self.kind {
+            Some(kind) => policy.kind.eq_ignore_ascii_case(kind),
+            None => Kind::find(&policy.group, &policy.kind).is_none(),
+        };
+        is_kind && group.is_none_or(|group| policy.group.eq_ignore_ascii_case(group))
     }
 }
 
@@ -237,5 +241,27 @@ impl Environment {
 
     fn mapped_port(&self, port: u16) -> u16 {
         self.port_map.get(&port).copied().unwrap_or(port)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_policy_is_one_that_gatefold_does_not_read() {
+        let policy = |group: &str, kind: &str| PolicyKey {
+            group: group.into(),
+            kind: kind.into(),
+            namespace: "default".into(),
+            name: "p".into(),
+            copy: 0,
+        };
+        let any = IgnoredPolicy::any();
+        assert!(any.matches(&policy("gateway.envoyproxy.io", "SecurityPolicy")));
+        let broken = policy("gateway.networking.k8s.io", "BackendTLSPolicy");
+        assert!(!any.matches(&broken), "nothing is sent in plain text");
+        let named = IgnoredPolicy::from_str("BackendTLSPolicy").expect("a kind");
+        assert!(named.matches(&broken));
     }
 }

@@ -18,25 +18,47 @@ pub(super) async fn print_changes(
     mut rounds: watch::Receiver<Rounds>,
     authority: Option<PathBuf>,
 ) {
-    let mut shown = String::new();
-    let mut missing = String::new();
+    let mut printer = TablePrinter {
+        shown: String::new(),
+        authority,
+    };
     loop {
         rounds.borrow_and_update();
         let now = published.load_full();
-        let next = table(&now, authority.as_deref());
-        if next != shown {
-            if shown.is_empty() {
-                missing = missing_for_production(&now);
-            }
-            let missing = std::mem::take(&mut missing);
-            let separator = if missing.is_empty() { "" } else { "\n" };
-            let text = format!("{next}{separator}{missing}\n{END}\n\n");
-            // A slow reader must not delay a reload, and a closed pipe isn't a reason to stop serving.
-            let _ = tokio::task::spawn_blocking(move || print(text).is_ok()).await;
-            shown = next;
-        }
+        // A large table and a slow reader must not delay a reload.
+        let printed = tokio::task::spawn_blocking(move || {
+            printer.print(&now);
+            printer
+        });
+        // An error is a panic, which is logged.
+        let Ok(next) = printed.await else { return };
+        printer = next;
         if rounds.changed().await.is_err() {
             return;
         }
+    }
+}
+
+/// Prints the table if it differs from the one that it has printed last.
+struct TablePrinter {
+    shown: String,
+    authority: Option<PathBuf>,
+}
+
+impl TablePrinter {
+    fn print(&mut self, now: &Published) {
+        let next = table(now, self.authority.as_deref());
+        if next == self.shown {
+            return;
+        }
+        let missing = if self.shown.is_empty() {
+            missing_for_production(now)
+        } else {
+            String::new()
+        };
+        let separator = if missing.is_empty() { "" } else { "\n" };
+        // A closed pipe isn't a reason to stop serving.
+        let _ = print(format_args!("{next}{separator}{missing}\n{END}\n\n"));
+        self.shown = next;
     }
 }

@@ -90,13 +90,10 @@ impl Discovery {
     /// Returns what is known of the things that a graph wants. The addresses of a Service come from the first source that
     /// applies: `--backend`, DNS, the echo backend. Except for an `ExternalName`, the echo backend comes before DNS. A `--backend`
     /// also defines a Service that is not in the folder, without addresses until DNS answers.
-    pub async fn find(&mut self, graph: &Graph) -> Found {
+    pub async fn find(&mut self, graph: &Arc<Graph>) -> Found {
         let wanted = &graph.wanted;
         let mut endpoints = self.outside(wanted);
-        let pairs = match &mut self.certificates {
-            Some(source) => source.issue(graph),
-            None => Arc::default(),
-        };
+        let pairs = self.issue(graph).await;
         let echo = self.start_echo(wanted, &mut endpoints).await;
         self.found(endpoints, echo, pairs)
     }
@@ -114,6 +111,29 @@ impl Discovery {
                 services: self.services.clone(),
                 echo: Arc::new(echo),
                 certificates: certificates.map(|source| source.stand_ins(pairs)),
+            },
+        }
+    }
+
+    /// Issues certificates on a blocking thread: the state of the development CA may be in a slow file system.
+    async fn issue(&mut self, graph: &Arc<Graph>) -> StandInPairs {
+        let Some(mut source) = self.certificates.take() else {
+            return Arc::default();
+        };
+        let graph = graph.clone();
+        let issued = tokio::task::spawn_blocking(move || {
+            let pairs = source.issue(&graph);
+            (source, pairs)
+        });
+        match issued.await {
+            Ok((source, pairs)) => {
+                self.certificates = Some(source);
+                pairs
+            }
+            // A defect, or the runtime is shutting down.
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                Err(_) => Arc::default(),
             },
         }
     }
@@ -227,6 +247,11 @@ fn service_names(service: &NamespacedName) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::development_ca::DevelopmentCa;
+    use crate::state_dir::StateDir;
+    use gatefold_graph::stand_in::Exposure;
+    use std::pin::pin;
+    use std::time::Duration;
 
     fn key() -> ServicePort {
         (NamespacedName::new("shop", "cart"), 80)
@@ -247,7 +272,45 @@ mod tests {
         };
         let mut graph = Graph::default();
         graph.wanted.extend(is_wanted.then_some((key(), wanted)));
-        Discovery::new(sources, wakes).find(&graph).await
+        Discovery::new(sources, wakes).find(&Arc::new(graph)).await
+    }
+
+    #[tokio::test]
+    async fn a_locked_state_folder_does_not_block_other_tasks() {
+        let root = tempfile::tempdir().expect("a folder");
+        let folder = root.path().join("state");
+        let state = StateDir::choose(Some(&folder)).expect("the given folder");
+        let lock = state.lock().expect("locked");
+        let authority = DevelopmentCa::open(state).expect("a CA");
+        let sources = Sources {
+            certificates: Some(CertificateSource {
+                authority,
+                exposure: Exposure::Loopback,
+            }),
+            ..Sources::default()
+        };
+        let (wakes, _receiver) = crate::watch::wake_channel();
+        let mut discovery = Discovery::new(sources, wakes);
+        let mut graph = Graph::default();
+        let names = BTreeSet::from(["shop.example".to_owned()]);
+        let secret = NamespacedName::new("default", "pair");
+        graph.wanted_certificates.insert(secret.clone(), names);
+        let graph = Arc::new(graph);
+
+        // Released in any case, so that a blocked task fails instead of hanging.
+        let (release, released) = std::sync::mpsc::channel::<()>();
+        let holder = std::thread::spawn(move || {
+            let _ = released.recv_timeout(Duration::from_secs(10));
+            drop(lock);
+        });
+        let mut find = pin!(discovery.find(&graph));
+        let early = tokio::time::timeout(Duration::from_millis(50), &mut find).await;
+        assert!(early.is_err(), "the task was blocked");
+        drop(release);
+        let found = find.await;
+        holder.join().expect("no panic");
+        let certificates = found.stand_ins.certificates.expect("a development CA");
+        assert!(certificates.pairs.contains_key(&secret));
     }
 
     #[tokio::test]

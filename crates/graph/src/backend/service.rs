@@ -35,6 +35,12 @@ pub(super) fn resolve<'a>(
     let tls = backend_tls(&service.0, &node, build);
     let (version, tls) = protocol(at, port, (app_protocol, required), tls)?;
     references.resolved.push(service.clone());
+    if port.is_none()
+        && !node.is_echo
+        && let Some(policy) = build.policies.for_single_port(&service.0)
+    {
+        return Err(unknown_port_name(at, &service, &policy));
+    }
     if let Some(refusal) = protection(&service.0, port, build) {
         return Err(refusal);
     }
@@ -163,6 +169,24 @@ fn no_policy(
     );
     let finding = unusable_port(at, (service, port), protocol, why);
     BackendRefusal::new(Reason::UnsupportedProtocol, finding.help(help))
+}
+
+/// Refuses a port of a Service that isn't in the folder if a policy is for a port by its name: the name is in the Service only, so it
+/// is unknown whether the policy demands TLS for this port.
+fn unknown_port_name(
+    at: &BackendReference<'_>,
+    (service, number): &ServicePortKey,
+    policy: &NamespacedName,
+) -> BackendRefusal {
+    let message = format!(
+        "Service {service} isn't in the folder, so it is unknown whether BackendTLSPolicy {policy}, which is for one of its ports, \
+         applies to port {number}"
+    );
+    let finding = at.finding(Code::InvalidBackendTls, (at.pointer)(), message);
+    let finding = finding
+        .caption("its share of the traffic gets 500")
+        .help("add the Service to the folder, or remove `sectionName` from the policy");
+    BackendRefusal::new(Reason::UnsupportedProtocol, finding)
 }
 
 fn unsupported_protocol(

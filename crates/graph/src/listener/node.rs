@@ -80,7 +80,7 @@ impl ListenerNode {
     }
 
     /// Whether it refers to Secrets that aren't in the folder and may have stand-ins.
-    pub fn serves_stand_ins(&self) -> bool {
+    pub fn may_serve_stand_ins(&self) -> bool {
         !self.missing_secrets.is_empty()
     }
 

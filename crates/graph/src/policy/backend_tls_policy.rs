@@ -94,6 +94,13 @@ impl BackendTlsPolicies<'_> {
         Some(names.collect())
     }
 
+    /// Returns the name of a policy for a single port of a Service, if there is one.
+    pub fn for_single_port(&self, service: &NamespacedName) -> Option<NamespacedName> {
+        let attached = self.in_force.get(PolicyTargetKind::Service, service)?;
+        let mut policies = attached.sections.values().flatten();
+        policies.next().map(|(policy, _)| policy.key())
+    }
+
     fn settings(&self, service: &NamespacedName, port: &str) -> Option<&PolicySettings> {
         let kind = PolicyTargetKind::Service;
         let found = self.in_force.in_force(kind, service, port);
