@@ -83,8 +83,8 @@ impl DevelopmentCa {
         Some(self.state.as_ref()?.path(CERTIFICATE_FILE))
     }
 
-    /// Prepares the CA for certificates with these names, and forgets certificates with others. Logs when the CA's certificate is
-    /// made anew. If this fails, the CA stays as it was.
+    /// Prepares the CA for certificates with these names, and forgets certificates with others. Logs a warning if the CA's
+    /// certificate is renewed. If this fails, the CA stays as it was.
     ///
     /// # Errors
     /// If the CA can't be stored.
@@ -167,8 +167,7 @@ impl DevelopmentCa {
             if let Some(stored) = &stored {
                 tracing::warn!(
                     because_of = reason_to_renew(stored, needed, now),
-                    "the certificate of the development CA is made anew; clients that trust the previous one must trust it again \
-                     for new names (gatefold ca)"
+                    "the certificate of the development CA is renewed; for new names, clients must trust the new certificate (gatefold ca)"
                 );
             }
             let new = renewed.as_ref().unwrap_or(base);
@@ -214,7 +213,7 @@ fn renewed(
     renewed.transpose()
 }
 
-/// Why the certificate must be made anew: a name that falls outside, or its age.
+/// Why the certificate must be renewed: a name that falls outside, or its age.
 fn reason_to_renew<'n>(
     authority: &Authority,
     needed: &'n BTreeSet<String>,
