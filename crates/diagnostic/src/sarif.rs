@@ -143,7 +143,7 @@ mod tests {
     use super::*;
 
     fn uri(path: &str) -> String {
-        let folder = Path::new("/work/here");
+        let folder = Path::new("/repository");
         artifact(Path::new(path), folder)["uri"]
             .as_str()
             .expect("a text")
@@ -156,7 +156,7 @@ mod tests {
             ("a/b.yaml", "a/b.yaml"),
             ("./a.yaml", "a.yaml"),
             ("../a.yaml", "../a.yaml"),
-            ("/work/here/a.yaml", "a.yaml"),
+            ("/repository/a.yaml", "a.yaml"),
             ("/elsewhere/a b.yaml", "file:///elsewhere/a%20b.yaml"),
             ("a:ü%.yaml", "a%3A%C3%BC%25.yaml"),
             ("<helm template app>", "%3Chelm%20template%20app%3E"),
