@@ -77,7 +77,7 @@ impl Reach<'_> {
         }
         if rows.is_empty() {
             let why = if requests.is_empty() {
-                "no short request matches its regular expressions"
+                "no sample request is known for its matches"
             } else {
                 "not served; the log and `gatefold check --dev` show why"
             };
