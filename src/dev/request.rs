@@ -19,7 +19,8 @@ pub(super) struct SampleRequest {
     pub is_grpc: bool,
 }
 
-/// Returns a request for each rule of an HTTPRoute. A rule whose regular expressions match nothing has none.
+/// Returns a request for each rule of an HTTPRoute. A rule has none if its regular expressions match nothing, or if a header has characters
+/// that aren't printable ASCII: clients can't send some of them, and a terminal must not get them from a repository.
 pub(super) fn of_http_route(route: &HTTPRouteSpec) -> Vec<SampleRequest> {
     let any = HTTPRouteMatch::default();
     let rules = route.rules.iter();
@@ -90,7 +91,9 @@ fn of_grpc_match(matched: &GRPCRouteMatch) -> Option<SampleRequest> {
 fn headers(matched: &[HTTPHeaderMatch]) -> Option<Vec<(String, String)>> {
     let headers = matched.iter().map(|header| {
         let value = value(header.kind, &header.value)?;
-        Some((header.name.to_string(), value))
+        let is_printable = |byte: u8| byte.is_ascii_graphic() || byte == b' ';
+        let is_printable = value.bytes().all(is_printable);
+        is_printable.then(|| (header.name.to_string(), value))
     });
     headers.collect()
 }
@@ -99,5 +102,34 @@ fn value(kind: ValueMatchType, value: &str) -> Option<String> {
     match kind {
         ValueMatchType::Exact => Some(value.to_owned()),
         ValueMatchType::RegularExpression => matching_text(value),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use gatefold_manifest::Loader;
+
+    #[test]
+    fn a_header_with_control_characters_has_no_request() {
+        let route = |value: &str| {
+            format!(
+                "apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {{name: r}}\nspec:\n  rules:\n    \
+                 - matches: [{{headers: [{{name: x, type: RegularExpression, value: '{value}'}}]}}]\n"
+            )
+        };
+        for (value, header) in [
+            (r"it.s [^a]", Some("itas b")),
+            (r"\x1b\[31m", None),
+            (r"a\nb", None),
+            (r"\x{202e}", None),
+        ] {
+            let loaded = Loader::from_text("route.yaml", route(value));
+            let route = loaded.resources.http_routes.values().next();
+            let requests = of_http_route(&route.expect(value).spec);
+            let header = header.map(|it| vec![("x".to_owned(), it.to_owned())]);
+            let found = requests.into_iter().next().map(|it| it.headers);
+            assert_eq!(found, header, "{value}");
+        }
     }
 }

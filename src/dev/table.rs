@@ -39,6 +39,9 @@ pub(crate) fn table(published: &Published, authority: Option<&Path>) -> String {
     for (route, requests) in http.chain(grpc) {
         rows.extend(reach.rows(route, &requests));
     }
+    if rows.is_empty() {
+        return "There is no HTTPRoute and no GRPCRoute in these folders.\n".to_owned();
+    }
     in_words(&rows)
 }
 
@@ -77,7 +80,7 @@ impl Reach<'_> {
         }
         if rows.is_empty() {
             let why = if requests.is_empty() {
-                "no short request matches its regular expressions"
+                "no sample request is known for its matches"
             } else {
                 "not served; the log and `gatefold check --dev` show why"
             };

@@ -83,7 +83,9 @@ impl RunArgs {
         self.manifests.for_development();
         self.prints_table = true;
         // The table shows what the log would repeat.
-        self.log_level.get_or_insert_with(|| "warn".to_owned());
+        if std::env::var_os("RUST_LOG").is_none() {
+            self.log_level.get_or_insert_with(|| "warn".to_owned());
+        }
     }
 
     /// The settings for reloads.
