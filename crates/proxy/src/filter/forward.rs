@@ -47,6 +47,9 @@ impl Forwarding<'_> {
                     }
                 }
                 Filter::Cors(_)
+                | Filter::ApiKey(_)
+                | Filter::BasicAuth(_)
+                | Filter::Authorization(_)
                 | Filter::RequestRedirect(_)
                 | Filter::ResponseHeaderModifier(_) => {}
             }

@@ -60,6 +60,15 @@ fn decide(filter: &Filter, request: &RoutedRequest<'_>) -> FilterStep {
     }
     match filter {
         Filter::RequestRedirect(filter) => FilterStep::Answer(Box::new(redirect(filter, request))),
+        // Closed until the proxy serves them.
+        Filter::ApiKey(_) | Filter::BasicAuth(_) | Filter::Authorization(_) => {
+            FilterStep::Answer(Box::new(FilterAnswer {
+                status: http::StatusCode::INTERNAL_SERVER_ERROR,
+                headers: http::HeaderMap::new(),
+                body: bytes::Bytes::new(),
+                response_phase: gatefold_dataplane::filter::answer::ResponsePhase::Skip,
+            }))
+        }
         Filter::Cors(_)
         | Filter::RequestHeaderModifier(_)
         | Filter::UrlRewrite(_)
@@ -87,6 +96,9 @@ pub(crate) async fn wait(
     match filter {
         // None of them waits.
         Filter::Cors(_)
+        | Filter::ApiKey(_)
+        | Filter::BasicAuth(_)
+        | Filter::Authorization(_)
         | Filter::RequestRedirect(_)
         | Filter::RequestHeaderModifier(_)
         | Filter::UrlRewrite(_)
