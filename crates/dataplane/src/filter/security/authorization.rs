@@ -169,3 +169,6 @@ impl fmt::Display for AccessAction {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -54,3 +54,6 @@ impl SecurityFilters {
         filters.extend(authorization.iter().cloned().map(Filter::Authorization));
     }
 }
+
+#[cfg(test)]
+mod tests;
