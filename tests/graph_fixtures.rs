@@ -5,8 +5,8 @@
 //! [`Setting::line`].
 
 use gatefold::status::{
-    Applied, BindFailure, BindFailureReason, ListenerStatus, RouteStatus, StatusCondition,
-    Statuses, report, tables,
+    Applied, BindFailure, BindFailureReason, ListenerStatus, PolicyStatus, RouteStatus,
+    StatusCondition, Statuses, report, tables,
 };
 use gatefold_compile::compile;
 use gatefold_dataplane::SocketKey;
@@ -238,15 +238,28 @@ fn conditions(statuses: &Statuses, text: &mut String) {
     }
     routes("HTTPRoute", &statuses.routes.http, text);
     routes("GRPCRoute", &statuses.routes.grpc, text);
-    for (key, status) in &statuses.backend_tls_policies {
+    policies("BackendTLSPolicy", &statuses.backend_tls_policies, text);
+    policies("SecurityPolicy", &statuses.security_policies, text);
+    let client_traffic = &statuses.client_traffic_policies;
+    policies("ClientTrafficPolicy", client_traffic, text);
+    text.push('\n');
+}
+
+fn policies(kind: &str, statuses: &BTreeMap<NamespacedName, PolicyStatus>, text: &mut String) {
+    for (key, status) in statuses {
         for ancestor in &status.ancestors {
-            let gateway = &ancestor.ancestor_ref;
-            let (namespace, name) = (&gateway.namespace, &gateway.name);
-            let head = format!("BackendTLSPolicy {key} at {namespace}/{name}");
+            let at = &ancestor.ancestor_ref;
+            let set = if at.kind == "Gateway" {
+                ""
+            } else {
+                "ListenerSet "
+            };
+            let section = at.section_name.as_deref();
+            let section = section.map_or_else(String::new, |name| format!("/{name}"));
+            let head = format!("{kind} {key} at {set}{}/{}{section}", at.namespace, at.name);
             list(&head, &ancestor.conditions, text);
         }
     }
-    text.push('\n');
 }
 
 fn routes(kind: &str, statuses: &BTreeMap<NamespacedName, Arc<RouteStatus>>, text: &mut String) {

@@ -72,6 +72,21 @@ pub(super) fn reported(kind: Kind) -> Option<Reported> {
             json: |statuses, key| to_json(statuses.backend_tls_policies.get(key)),
             tables: &[rows::backend_tls_policies],
         },
+        Kind::SecurityPolicy => Reported {
+            json: |statuses, key| to_json(statuses.security_policies.get(key)),
+            tables: &[|graph, statuses| {
+                let (nodes, statuses) = (&graph.security_policies, &statuses.security_policies);
+                rows::layered_policies("SecurityPolicies", nodes, statuses)
+            }],
+        },
+        Kind::ClientTrafficPolicy => Reported {
+            json: |statuses, key| to_json(statuses.client_traffic_policies.get(key)),
+            tables: &[|graph, statuses| {
+                let nodes = &graph.client_traffic_policies;
+                let statuses = &statuses.client_traffic_policies;
+                rows::layered_policies("ClientTrafficPolicies", nodes, statuses)
+            }],
+        },
         Kind::ReferenceGrant
         | Kind::Service
         | Kind::EndpointSlice

@@ -52,6 +52,10 @@ pub struct Statuses {
     pub routes: AllRouteStatuses,
     /// BackendTLSPolicies.
     pub backend_tls_policies: BTreeMap<NamespacedName, PolicyStatus>,
+    /// SecurityPolicies.
+    pub security_policies: BTreeMap<NamespacedName, PolicyStatus>,
+    /// ClientTrafficPolicies.
+    pub client_traffic_policies: BTreeMap<NamespacedName, PolicyStatus>,
 }
 
 /// Makes the statuses. A condition whose status is the same as in `previous` keeps its transition time.
@@ -82,6 +86,18 @@ pub fn report(
         )
     };
     Statuses {
+        security_policies: policy::layered(
+            &graph.security_policies,
+            &previous.security_policies,
+            ours,
+            now,
+        ),
+        client_traffic_policies: policy::layered(
+            &graph.client_traffic_policies,
+            &previous.client_traffic_policies,
+            ours,
+            now,
+        ),
         backend_tls_policies: graph.backend_tls_policies.iter().map(policy).collect(),
         gateway_classes: graph.gateway_classes.iter().map(class).collect(),
         gateways: gateways.collect(),

@@ -2,7 +2,7 @@
 
 use super::foreign::{Both, Conditions, ForeignEntry};
 use gatefold_graph::condition::{Condition, ConditionStatus, ConditionType, Reason};
-use gatefold_manifest::api::{ParentReference, RecordedCondition};
+use gatefold_manifest::api::{ParentReference, RecordedCondition, SectionName};
 use serde::ser::{SerializeStruct, Serializer};
 use serde::{Serialize, ser::SerializeMap};
 use std::borrow::Cow;
@@ -137,7 +137,7 @@ impl Serialize for PolicyStatus {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PolicyAncestorStatus {
-    /// The Gateway, with its namespace.
+    /// The Gateway or ListenerSet, with its namespace.
     pub ancestor_ref: AncestorReference,
     /// The controller that reports the entry.
     pub controller_name: String,
@@ -145,28 +145,33 @@ pub struct PolicyAncestorStatus {
     pub conditions: Conditions,
 }
 
-/// A Gateway, as a policy's status names it.
+/// A Gateway or ListenerSet, as a policy's status names it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct AncestorReference {
     /// Its API group.
     pub group: &'static str,
-    /// `Gateway`.
+    /// `Gateway` or `ListenerSet`.
     pub kind: &'static str,
     /// Its namespace.
     pub namespace: String,
     /// Its name.
     pub name: String,
+    /// The listener, if the policy affects only one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub section_name: Option<String>,
 }
 
 impl AncestorReference {
     /// Converts to a reference to a parent.
     pub(super) fn as_parent(&self) -> ParentReference {
+        let section = self.section_name.as_deref();
         ParentReference {
             group: self.group.to_owned(),
             kind: self.kind.to_owned(),
             namespace: Some(self.namespace.clone()),
             name: self.name.clone(),
-            section_name: None,
+            section_name: section.and_then(|name| SectionName::parse(name).ok()),
             port: None,
         }
     }

@@ -17,7 +17,7 @@ fn folder() -> Folder {
     ])
 }
 
-/// A SecurityPolicy for an object of this kind and name.
+/// A SecurityPolicy for an object of this kind and name, with a setting that gatefold doesn't serve.
 fn security_policy(kind: &str, name: &str) -> String {
     format!(
         "apiVersion: gateway.envoyproxy.io/v1alpha1
@@ -29,11 +29,16 @@ spec:
     - group: gateway.networking.k8s.io
       kind: {kind}
       name: {name}
-  basicAuth:
-    users:
-      name: users
+  csrf: {{}}
 "
     )
+}
+
+/// A policy of a kind that gatefold doesn't read, but that protects its targets.
+fn unread_policy(kind: &str, name: &str) -> String {
+    security_policy(kind, name)
+        .replace("SecurityPolicy", "EnvoyExtensionPolicy")
+        .replace("csrf: {}", "extProc: []")
 }
 
 #[test]
@@ -79,6 +84,11 @@ fn closes_a_gateway_while_an_unsupported_policy_protects_it() {
     assert_eq!(daemon.get(HOST, "/").status, 200);
     folder.write("policy.yaml", security_policy("Gateway", "edge"));
     daemon.wait_for_status(HOST, "/", 500);
+    folder.write("policy.yaml", unread_policy("Gateway", "edge"));
+    daemon.wait_for_summary("the other kind is in force", |summary| {
+        let closed = summary["diagnostics"].to_string();
+        closed.contains("EnvoyExtensionPolicy").then_some(())
+    });
     let unknown = daemon.get(HOST, "/no/route/has/this");
     assert_eq!(unknown.status, 500);
     eventually("the Gateway's status reports it", || {
@@ -137,7 +147,7 @@ fn a_policy_that_was_never_valid_protects_its_readable_targets() {
     let folder = folder();
     let policy = security_policy("HTTPRoute", "shop");
     let target = "    - group: gateway.networking.k8s.io\n      kind: HTTPRoute\n";
-    let broken = policy.replace("  basicAuth:", &format!("{target}  basicAuth:"));
+    let broken = policy.replace("  csrf:", &format!("{target}  csrf:"));
     folder.write("policy.yaml", &broken);
     let daemon = Daemon::of(&folder).echo().start();
     assert_eq!(daemon.get(HOST, "/").status, 500);
@@ -228,10 +238,7 @@ fn a_policy_that_does_not_protect_is_a_warning() {
     let folder = folder();
     let policy =
         security_policy("HTTPRoute", "shop").replace("SecurityPolicy", "BackendTrafficPolicy");
-    folder.write(
-        "policy.yaml",
-        policy.replace("  basicAuth:\n    users:\n      name: users\n", ""),
-    );
+    folder.write("policy.yaml", policy.replace("  csrf: {}\n", ""));
     let output = check(&folder);
     let text = String::from_utf8_lossy(&output.stdout);
     assert_eq!(output.status.code(), Some(0), "{text}");

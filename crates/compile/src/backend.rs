@@ -12,6 +12,7 @@ use gatefold_dataplane::filter::Filters;
 use gatefold_dataplane::filter::request_mirror::{RequestMirror, Share};
 use gatefold_dataplane::{Action, Rule, RuleId};
 use gatefold_graph::policy::backend_tls::BackendTlsNode;
+use gatefold_graph::policy::security_policy::SecurityNode;
 use gatefold_graph::route::{BackendNode, FilterNode, RuleNode, TargetNode};
 use gatefold_graph::{Graph, ServicePortKey};
 use hashbrown::HashMap;
@@ -47,18 +48,18 @@ impl Backends {
         same
     }
 
-    /// Compiles a rule and its backends. Its counters continue those of the rule `before`: if they restarted at each reload,
+    /// Compiles a rule and its backends, with what a SecurityPolicy demands. Its counters continue those of the rule `before`: if they restarted at each reload,
     /// the first backend would get more than its share.
     pub(super) fn rule<M: CompileMatch>(
         &mut self,
         id: RuleId,
-        node: &RuleNode<M>,
+        (node, security): (&RuleNode<M>, Option<&SecurityNode>),
         before: Option<&Rule>,
     ) -> Rule {
         let prefix = node.matches.first().map_or("/", CompileMatch::prefix);
         let filters = self.filters(&node.filters, prefix, before);
         let action = match filters {
-            Some(_) if !node.refused => self.action(node, prefix, before),
+            Some(_) if !node.refused && !is_refused(security) => self.action(node, prefix, before),
             _ => Action::Refuse(StatusCode::INTERNAL_SERVER_ERROR),
         };
         Rule {
@@ -165,6 +166,13 @@ impl Backends {
             Some(tls) => endpoints.in_tls(tls),
             None => endpoints,
         })))
+    }
+}
+
+fn is_refused(security: Option<&SecurityNode>) -> bool {
+    match security {
+        Some(SecurityNode::Refused(_)) => true,
+        Some(SecurityNode::Open) | None => false,
     }
 }
 

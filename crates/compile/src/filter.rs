@@ -16,6 +16,7 @@ use gatefold_manifest::api::{
     HTTPRequestRedirectFilter, HTTPURLRewriteFilter, PortNumber, RedirectScheme,
 };
 use http::{HeaderName, HeaderValue, StatusCode};
+use std::sync::Arc;
 
 /// Compiles the filters of a rule or of one of its backends, in the order of the manifest. `prefix` is the path of the rule's
 /// first match. `mirror` compiles the mirrors. `None` if a filter can't be compiled as written: the graph has reported it, and
@@ -38,7 +39,7 @@ pub(super) fn filters(
             }
             FilterNode::UrlRewrite(rewrite) => Filter::UrlRewrite(url_rewrite(rewrite, prefix)?),
             FilterNode::RequestMirror(node) => Filter::RequestMirror(mirror(node)),
-            FilterNode::Cors(fields) => Filter::Cors(Box::new(cors(fields)?)),
+            FilterNode::Cors(fields) => Filter::Cors(Arc::new(cors(fields)?)),
         })
     };
     let filters = nodes.iter().map(filter);

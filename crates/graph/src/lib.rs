@@ -30,12 +30,16 @@ use environment::AddressSharing;
 use gatefold_diagnostic::did_you_mean;
 use gatefold_diagnostic::{Diagnostic, Document, Place, Pointer};
 use gatefold_manifest::Resources;
-use gatefold_manifest::api::NamespacedName;
+use gatefold_manifest::api::{ClientTrafficPolicySpec, NamespacedName, SecurityPolicySpec};
 use gateway::{GatewayClassNodes, GatewayNodes, ListenerSetNodes};
 use listener::{ListenerId, ListenerNode};
 use policy::Ancestors;
 use policy::backend_tls_policy::{self, BackendTlsPolicies, BackendTlsPolicyNode};
+use policy::client_traffic_policy::ClientTrafficPolicies;
+use policy::layered;
+use policy::layered_status::{self, LayeredPolicyNodes, StatusInputs};
 use policy::protection::Protections;
+use policy::security_policy::SecurityPolicies;
 use policy::unread_policy;
 use reference::ReferenceGrants;
 use reuse::{Basis, Before};
@@ -60,6 +64,10 @@ pub struct Graph {
     pub unserved_routes: Vec<UnservedRoute>,
     /// Every BackendTLSPolicy.
     pub backend_tls_policies: BTreeMap<NamespacedName, BackendTlsPolicyNode>,
+    /// Every SecurityPolicy, except for those that the command line ignores.
+    pub security_policies: LayeredPolicyNodes<SecurityPolicySpec>,
+    /// Every ClientTrafficPolicy, except for those that the command line ignores.
+    pub client_traffic_policies: LayeredPolicyNodes<ClientTrafficPolicySpec>,
     /// The ports of Services that routes use and for which the folder has no endpoints, whether the environment has some or
     /// not, with the DNS name to resolve (the target of an `ExternalName`, or `name.namespace` and similar names). The reload
     /// resolves them, and rebuilds the graph if the result has changed.
@@ -132,6 +140,7 @@ struct Build<'a> {
     environment: &'a Environment,
     grants: ReferenceGrants<'a>,
     policies: BackendTlsPolicies<'a>,
+    security: SecurityPolicies<'a>,
     protections: Arc<Protections>,
     diagnostics: Vec<Diagnostic>,
     /// The certificates of the previous graph.
@@ -153,12 +162,17 @@ pub fn build_after(previous: &Graph, resources: &Resources, environment: &Enviro
         environment,
         grants: ReferenceGrants::index(resources),
         policies: BackendTlsPolicies::default(),
+        security: SecurityPolicies::default(),
         protections: Arc::default(),
         diagnostics: Vec::new(),
         certificates_before: &previous.certificates,
         certificates: LoadedCertificates::default(),
     };
-    let (unread_policies, protections) = unread_policy::read(&build);
+    let (unread_policies, mut protections) = unread_policy::read(&build);
+    let client_traffic = layered::attach(&mut protections, &mut build);
+    let client_traffic = ClientTrafficPolicies::new(client_traffic, &mut protections);
+    let attached = layered::attach(&mut protections, &mut build);
+    build.security = SecurityPolicies::new(attached, client_traffic);
     build.protections = Arc::new(protections);
     let gateway_classes = gateway::build_classes(&mut build);
     let (mut gateways, listener_sets) = gateway::build(&mut build);
@@ -177,6 +191,14 @@ pub fn build_after(previous: &Graph, resources: &Resources, environment: &Enviro
     let routes = Routes::build(&previous.routes, builder);
     let ancestors = Ancestors::new(&gateways, &listener_sets, &routes);
     unread_policies.report(&ancestors, &mut build);
+    let inputs = StatusInputs {
+        resources,
+        gateways: &gateways,
+        listener_sets: &listener_sets,
+        routes: &routes,
+    };
+    let client_traffic_policies = layered_status::client_traffic_policies(inputs, &mut build);
+    let security_policies = layered_status::security_policies(inputs, &mut build);
     let service_ports = ports.used(routes.iter().flat_map(|it| it.service_ports()));
     let wanted = wanted(&service_ports, &build.policies);
     let backend_tls_policies = build.policies.finish(&ancestors);
@@ -189,6 +211,8 @@ pub fn build_after(previous: &Graph, resources: &Resources, environment: &Enviro
         routes,
         unserved_routes,
         backend_tls_policies,
+        security_policies,
+        client_traffic_policies,
         wanted,
         diagnostics: ordered_diagnostics(build.diagnostics, &service_ports),
         service_ports,

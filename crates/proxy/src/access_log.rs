@@ -31,6 +31,7 @@ pub(crate) fn log(session: &Session, context: &RequestContext) {
         path = request.uri.path(),
         status = response.map_or(0, |response| response.status.as_u16()),
         grpc_status = text(grpc_status).and_then(|status| status.parse::<u32>().ok()),
+        reason = context.reason.map(|reason| reason.word()),
         host = text(request.headers.get(http::header::HOST))
             .or_else(|| request.uri.authority().map(|authority| authority.as_str())),
         route = rule.map(|rule| &*rule.id.route),

@@ -4,6 +4,7 @@ use crate::mirror::{Copies, Copying};
 use crate::request::request_id::RequestId;
 use crate::request::upload::progress::Upload;
 use crate::response::failure;
+use crate::response::reason::AnswerReason;
 use crate::upstream::backend_tls;
 use crate::upstream::deadline::{self, ArmedDeadline, EndpointConnection};
 use crate::upstream::peer::Exchange;
@@ -62,6 +63,8 @@ pub struct RequestContext {
     pub(crate) copies: Option<Copies>,
     /// The answer of a filter that replaces the backend's response.
     pub(crate) answer: Option<Box<FilterAnswer>>,
+    /// Why the proxy has answered it itself. `None` for a backend's response or the answer of a filter.
+    pub(crate) reason: Option<AnswerReason>,
     /// Its identifier in all logs.
     pub(crate) id: Option<RequestId>,
     /// The gRPC status in the trailers of the response. Only set if its log line is wanted.

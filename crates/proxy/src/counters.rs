@@ -1,5 +1,6 @@
 //! The metrics of requests.
 
+use crate::response::reason::AnswerReason;
 use crate::striped::Striped;
 use http::StatusCode;
 use prometheus_client::encoding::EncodeLabelSet;
@@ -21,11 +22,18 @@ struct RequestCounters {
     connect_failures: Counter,
     retries: Counter,
     mirrored: [Counter; 7],
+    /// By the reason of an answer of the proxy itself. Such an answer costs a lookup.
+    answers: Family<ReasonLabel, Counter>,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct ClassLabel {
     class: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ReasonLabel {
+    reason: &'static str,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -75,7 +83,13 @@ impl Counters {
             retries: Counter::default(),
             mirrored: OUTCOMES
                 .map(|outcome| mirrored.get_or_create_owned(&OutcomeLabel { outcome })),
+            answers: Family::default(),
         };
+        registry.register(
+            "gatefold_answers",
+            "Requests that the gateway answered itself, by reason",
+            inner.answers.clone(),
+        );
         registry.register(
             "gatefold_requests",
             "Requests by the class of the status they were answered with",
@@ -113,6 +127,13 @@ impl Counters {
         }
     }
 
+    /// Counts an answer of the proxy itself.
+    pub(crate) fn answer(&self, reason: AnswerReason) {
+        let reason = reason.word();
+        let counter = self.inner.answers.get_or_create(&ReasonLabel { reason });
+        counter.inc();
+    }
+
     pub(crate) fn connect_failure(&self) {
         self.inner.connect_failures.inc();
     }
@@ -140,11 +161,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn registry_shows_requests_by_class() {
+    fn registry_shows_requests_by_class_and_answers_by_reason() {
         let mut registry = Registry::default();
         let counters = Counters::register(&mut registry);
         counters.request(Some(StatusCode::NOT_FOUND));
         counters.request(None);
+        counters.answer(AnswerReason::NoRoute);
+        counters.answer(AnswerReason::NoRoute);
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &registry).expect("text");
         assert!(
@@ -153,6 +176,10 @@ mod tests {
         );
         assert!(
             text.contains(r#"gatefold_requests_total{class="none"} 1"#),
+            "{text}"
+        );
+        assert!(
+            text.contains(r#"gatefold_answers_total{reason="no_route"} 2"#),
             "{text}"
         );
     }

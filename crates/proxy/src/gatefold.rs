@@ -116,15 +116,13 @@ impl Gatefold {
         let (listener, kind) = route::route(&snapshot, &connection, asked, normalization, context)?;
         context.start_timer();
         let request = RoutedRequest {
-            header,
             kind,
-            host: &host,
             connection: &connection,
             listener,
             snapshot: &snapshot,
         };
         let first = FilterPosition::first(FilterOwner::Rule);
-        let Some(at) = admission::advance(first, &request, context)? else {
+        let Some(at) = admission::advance(first, session, &request, context)? else {
             return Ok(Admission::Forward);
         };
         let listener = listener.clone();

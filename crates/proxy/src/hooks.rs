@@ -299,6 +299,9 @@ impl ProxyHttp for Gatefold {
             }
             let status = session.response_written().map(|response| response.status);
             self.counters.request(status);
+            if let Some(reason) = context.reason {
+                self.counters.answer(reason);
+            }
             access_log::log(session, context);
             known(|| ())
         }

@@ -76,6 +76,8 @@ pub(super) fn of(kind: Kind) -> Presentation {
         Kind::Service => (SERVICE, Some("services")),
         Kind::ReferenceGrant
         | Kind::BackendTLSPolicy
+        | Kind::SecurityPolicy
+        | Kind::ClientTrafficPolicy
         | Kind::EndpointSlice
         | Kind::Endpoints
         | Kind::Secret

@@ -1,14 +1,16 @@
 //! The rows of each table.
 
 use super::{StatusColumn as Column, StatusTable};
-use crate::status::types::StatusCondition;
+use crate::status::types::{PolicyAncestorStatus, PolicyStatus, StatusCondition};
 use crate::status::{RouteStatuses, Statuses};
 use gatefold_graph::Graph;
 use gatefold_graph::condition::{ConditionStatus, ConditionType};
 use gatefold_graph::listener::{ListenerNode, ListenerOwner};
+use gatefold_graph::policy::layered_status::LayeredPolicyNodes;
 use gatefold_graph::route::{RouteKind, RouteNodes};
 use gatefold_manifest::api::{Hostname, NamespacedName, ParentReference};
 use gatefold_manifest::{Kind, Spec};
+use std::collections::BTreeMap;
 
 pub(in crate::status) fn gateway_classes(graph: &Graph, statuses: &Statuses) -> StatusTable {
     let rows = graph.gateway_classes.iter().map(|(name, node)| {
@@ -230,6 +232,52 @@ pub(in crate::status) fn backend_tls_policies(graph: &Graph, statuses: &Statuses
             Column::Targets,
             Column::Accepted,
             Column::ResolvedRefs,
+        ],
+        rows: rows.collect(),
+    }
+}
+
+/// Policies with levels: one row for each ancestor, and one for a policy without ancestors.
+pub(in crate::status) fn layered_policies<S: Spec>(
+    title: &'static str,
+    nodes: &LayeredPolicyNodes<S>,
+    statuses: &BTreeMap<NamespacedName, PolicyStatus>,
+) -> StatusTable {
+    let rows = nodes.keys().flat_map(|key| {
+        let ancestors = statuses
+            .get(key)
+            .map_or(&[][..], |status| &status.ancestors);
+        let row = |ancestor: Option<&PolicyAncestorStatus>| {
+            let reference = ancestor.map(|it| &it.ancestor_ref);
+            let name = reference.map_or_else(String::new, |it| {
+                let section = it.section_name.as_ref();
+                let section = section.map_or_else(String::new, |name| format!("/{name}"));
+                format!("{}{section}", it.name)
+            });
+            let conditions = ancestor.map_or(&[][..], |it| &it.conditions);
+            vec![
+                key.namespace.to_string(),
+                key.name.to_string(),
+                name,
+                cell(conditions, ConditionType::Accepted),
+            ]
+        };
+        let none = ancestors.is_empty().then(|| row(None));
+        let rows: Vec<Vec<String>> = ancestors
+            .iter()
+            .map(|it| row(Some(it)))
+            .chain(none)
+            .collect();
+        rows
+    });
+    StatusTable {
+        title,
+        kind: Some(S::KIND),
+        columns: &[
+            Column::Namespace,
+            Column::Name,
+            Column::Parent,
+            Column::Accepted,
         ],
         rows: rows.collect(),
     }

@@ -42,16 +42,16 @@ impl<M: RouteMatch> HostTables<M> {
         M: 'r,
     {
         let mut edits: BTreeMap<&Place, HostEdit<M>> = BTreeMap::new();
-        for route in removed {
-            for place in &route.places {
+        for variant in removed.flat_map(|route| &route.variants) {
+            for place in &variant.places {
                 let edit = edits.entry(place).or_default();
-                edit.removed.extend(route.entries.iter().cloned());
+                edit.removed.extend(variant.entries.iter().cloned());
             }
         }
-        for route in added {
-            for place in &route.places {
+        for variant in added.flat_map(|route| &route.variants) {
+            for place in &variant.places {
                 let edit = edits.entry(place).or_default();
-                edit.added.extend(route.entries.iter().cloned());
+                edit.added.extend(variant.entries.iter().cloned());
             }
         }
         for ((listener, hostname), edit) in edits {

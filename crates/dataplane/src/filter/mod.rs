@@ -11,6 +11,7 @@ pub mod path_modifier;
 pub mod request_mirror;
 pub mod request_redirect;
 pub mod scheme;
+pub mod security;
 pub mod url_rewrite;
 
 use answer::FilterAnswer;
@@ -18,14 +19,24 @@ use cors::Cors;
 use header_modifier::HeaderModifier;
 use request_mirror::RequestMirror;
 use request_redirect::RequestRedirect;
+use security::api_key::ApiKeyFilter;
+use security::authorization::AuthorizationFilter;
+use security::basic_auth::BasicAuthFilter;
 use std::fmt;
+use std::sync::Arc;
 use url_rewrite::UrlRewrite;
 
 /// A filter of a rule or a backend.
 #[derive(Debug)]
 pub enum Filter {
     /// Answers preflight requests and adds CORS headers to responses. Only rules have it.
-    Cors(Box<Cors>),
+    Cors(Arc<Cors>),
+    /// Requires the key of a client. Only rules have it.
+    ApiKey(Arc<ApiKeyFilter>),
+    /// Requires the password of a user. Only rules have it.
+    BasicAuth(Arc<BasicAuthFilter>),
+    /// Requires that rules about the client and the request allow it. Only rules have it.
+    Authorization(Arc<AuthorizationFilter>),
     /// Answers every request. Only rules have it.
     RequestRedirect(Box<RequestRedirect>),
     /// Changes the headers of the forwarded request.
@@ -39,10 +50,14 @@ pub enum Filter {
 }
 
 /// The order in which filters run, in every phase. Filters of the same kind run in the order of the manifest. Mirrors get the
-/// request with all changes, so they come after them.
+/// request with all changes, so they come after them. Those of a SecurityPolicy come before everything that answers or forwards
+/// the request, such as a redirect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum FilterOrder {
     Cors,
+    ApiKey,
+    BasicAuth,
+    Authorization,
     RequestRedirect,
     RequestHeaderModifier,
     UrlRewrite,
@@ -54,6 +69,9 @@ impl Filter {
     fn order(&self) -> FilterOrder {
         match self {
             Filter::Cors(_) => FilterOrder::Cors,
+            Filter::ApiKey(_) => FilterOrder::ApiKey,
+            Filter::BasicAuth(_) => FilterOrder::BasicAuth,
+            Filter::Authorization(_) => FilterOrder::Authorization,
             Filter::RequestRedirect(_) => FilterOrder::RequestRedirect,
             Filter::RequestHeaderModifier(_) => FilterOrder::RequestHeaderModifier,
             Filter::UrlRewrite(_) => FilterOrder::UrlRewrite,
@@ -99,7 +117,10 @@ impl Filters {
     pub fn cors(&self) -> Option<&Cors> {
         self.iter().find_map(|filter| match filter {
             Filter::Cors(cors) => Some(&**cors),
-            Filter::RequestRedirect(_)
+            Filter::ApiKey(_)
+            | Filter::BasicAuth(_)
+            | Filter::Authorization(_)
+            | Filter::RequestRedirect(_)
             | Filter::RequestHeaderModifier(_)
             | Filter::UrlRewrite(_)
             | Filter::RequestMirror(_)
@@ -112,6 +133,9 @@ impl Filters {
         self.iter().filter_map(|filter| match filter {
             Filter::RequestMirror(mirror) => Some(mirror),
             Filter::Cors(_)
+            | Filter::ApiKey(_)
+            | Filter::BasicAuth(_)
+            | Filter::Authorization(_)
             | Filter::RequestRedirect(_)
             | Filter::RequestHeaderModifier(_)
             | Filter::UrlRewrite(_)
@@ -125,6 +149,9 @@ impl fmt::Display for Filters {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.iter().try_for_each(|filter| match filter {
             Filter::Cors(cors) => cors.fmt(f),
+            Filter::ApiKey(filter) => filter.fmt(f),
+            Filter::BasicAuth(filter) => filter.fmt(f),
+            Filter::Authorization(filter) => filter.fmt(f),
             Filter::RequestRedirect(redirect) => write!(f, " redirect [{redirect}]"),
             Filter::RequestHeaderModifier(modifier) => write!(f, " request{modifier}"),
             Filter::UrlRewrite(rewrite) => rewrite.fmt(f),

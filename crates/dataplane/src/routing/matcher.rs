@@ -89,7 +89,11 @@ pub enum ValueMatch {
 impl ValueMatch {
     /// Whether a header matches. The values of a repeated header are joined by commas, as in RFC 9110, section 5.2, and in
     /// Envoy (cookies by semicolons: RFC 9113, section 8.2.3). So an unexpected additional value never matches.
-    fn matches_header(&self, name: &HeaderName, values: &GetAll<'_, HeaderValue>) -> bool {
+    pub(crate) fn matches_header(
+        &self,
+        name: &HeaderName,
+        values: &GetAll<'_, HeaderValue>,
+    ) -> bool {
         let separator = if name == COOKIE { "; " } else { "," };
         match self {
             ValueMatch::Exact(expected) => equals_joined(values, separator, expected),

@@ -15,7 +15,7 @@ pub fn first<'q>(query: &'q str, name: &str) -> Option<&'q str> {
 
 /// Whether an encoded text decodes to `plain`.
 pub fn equals(encoded: &str, plain: &str) -> bool {
-    Decoded(encoded.as_bytes()).eq(plain.bytes())
+    Decoded::form(encoded).eq(plain.bytes())
 }
 
 /// Decodes a text. `None` if the result is not UTF-8. Allocates only if something is encoded.
@@ -23,21 +23,43 @@ pub fn decode(encoded: &str) -> Option<Cow<'_, str>> {
     if !encoded.contains(['%', '+']) {
         return Some(Cow::Borrowed(encoded));
     }
-    let bytes = Decoded(encoded.as_bytes()).collect();
+    let bytes = Decoded::form(encoded).collect();
     String::from_utf8(bytes).ok().map(Cow::Owned)
 }
 
+/// Decodes only percent-encoded bytes: a `+` is literal (RFC 3986, section 2.1).
+pub fn unescaped(encoded: &str) -> Vec<u8> {
+    let decoded = Decoded {
+        rest: encoded.as_bytes(),
+        plus: b'+',
+    };
+    decoded.collect()
+}
+
 /// The decoded bytes of a text.
-struct Decoded<'q>(&'q [u8]);
+struct Decoded<'q> {
+    rest: &'q [u8],
+    /// The meaning of `+`.
+    plus: u8,
+}
+
+impl<'q> Decoded<'q> {
+    fn form(encoded: &'q str) -> Self {
+        Decoded {
+            rest: encoded.as_bytes(),
+            plus: b' ',
+        }
+    }
+}
 
 impl Iterator for Decoded<'_> {
     type Item = u8;
 
     fn next(&mut self) -> Option<u8> {
-        let (&byte, mut rest) = self.0.split_first()?;
+        let (&byte, mut rest) = self.rest.split_first()?;
         let mut decoded = byte;
         if byte == b'+' {
-            decoded = b' ';
+            decoded = self.plus;
         } else if byte == b'%'
             && let [high, low, tail @ ..] = rest
             && let (Some(high), Some(low)) = (digit(*high), digit(*low))
@@ -45,7 +67,7 @@ impl Iterator for Decoded<'_> {
             decoded = high << 4 | low;
             rest = tail;
         }
-        self.0 = rest;
+        self.rest = rest;
         Some(decoded)
     }
 }
@@ -76,6 +98,11 @@ mod tests {
         assert!(equals("whale+%26%2b%C3%A9", "whale &+é"));
         assert!(!equals("whale", "whales"));
         assert!(!equals("whales", "whale"));
+    }
+
+    #[test]
+    fn plus_is_literal_if_only_escapes_are_decoded() {
+        assert_eq!(unescaped("a+b%2B%20%ff"), b"a+b+ \xff");
     }
 
     #[test]

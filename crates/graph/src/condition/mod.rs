@@ -133,6 +133,9 @@ condition_types! {
     PartiallyInvalid,
     SupportedVersion,
     InsecureFrontendValidationMode,
+    Merged,
+    Overridden,
+    Warning,
 }
 
 impl fmt::Display for ConditionType {

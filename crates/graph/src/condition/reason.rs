@@ -32,6 +32,7 @@ reasons! {
     BackendNotFound,
     ConfigurationChanged,
     Conflicted,
+    DeprecatedField,
     HostnameConflict,
     Invalid,
     InvalidCACertificateKind,
@@ -43,6 +44,7 @@ reasons! {
     InvalidRouteKinds,
     ListenersNotResolved,
     ListenersNotValid,
+    Merged,
     NoConflicts,
     NoMatchingListenerHostname,
     NoMatchingParent,
@@ -50,6 +52,7 @@ reasons! {
     NotAllowed,
     NotAllowedByListeners,
     OverlappingHostnames,
+    Overridden,
     ParentNotAccepted,
     ParentNotProgrammed,
     Pending,
@@ -59,9 +62,12 @@ reasons! {
     RefNotPermitted,
     ResolvedRefs,
     SupportedVersion,
+    TargetNotFound,
     UnsupportedAddress,
+    UnsupportedField,
     UnsupportedProtocol,
     UnsupportedValue,
+    Warnings,
 }
 
 impl fmt::Display for Reason {

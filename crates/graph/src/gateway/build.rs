@@ -25,6 +25,7 @@ pub(crate) fn build(build: &mut Build<'_>) -> (GatewayNodes, ListenerSetNodes) {
     listener::conflict::resolve(&mut nodes, build);
     for (key, node) in &mut nodes {
         node.close_protected(key, &build.protections);
+        node.find_protected(key, &build.security);
         node.decide_serving(key, build.environment);
     }
     (nodes, listener_sets)

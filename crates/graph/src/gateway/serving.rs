@@ -5,6 +5,7 @@ use crate::condition::{self, Condition, ConditionType, Problem, Reason};
 use crate::environment::Environment;
 use crate::listener::ListenerOwner;
 use crate::policy::protection::Protections;
+use crate::policy::security_policy::SecurityPolicies;
 use crate::quoted;
 use gatefold_manifest::api::{NamespacedName, PolicyTargetKind};
 
@@ -27,6 +28,13 @@ impl GatewayNode {
                     refusal.or_else(|| protections.refusal(PolicyTargetKind::Gateway, key, None))
                 }
             };
+        }
+    }
+
+    /// Marks the listeners with a SecurityPolicy: no listener with a wider hostname may serve their requests.
+    pub(super) fn find_protected(&mut self, key: &NamespacedName, security: &SecurityPolicies<'_>) {
+        for listener in &mut self.listeners {
+            listener.may_reject_requests |= security.protects_listener(key, listener);
         }
     }
 

@@ -63,7 +63,8 @@ pub struct ListenerNode {
     pub refusal: Option<Arc<str>>,
     /// The listener with the same hostname on the same socket that takes precedence, if there is one.
     pub(crate) outranked_by: Option<ListenerId>,
-    /// Whether it may reject requests itself: by filters, which gatefold doesn't support, or by the certificates of clients.
+    /// Whether it may reject requests itself: by filters, which gatefold doesn't support, by the certificates of
+    /// clients, or by a SecurityPolicy.
     pub(crate) may_reject_requests: bool,
     /// Sockets on which requests for its hostname are answered 500 although it isn't served, because it may reject requests
     /// or a policy protects it. No listener with a wider hostname may serve these requests.

@@ -71,6 +71,27 @@ pub(super) enum NoTarget<'a> {
     NoneSelected,
 }
 
+impl NoTarget<'_> {
+    /// Returns the message for people, and a suggestion if there is one.
+    pub fn message(&self, kind: PolicyTargetKind) -> (String, Option<String>) {
+        let word = kind.as_str();
+        match self {
+            NoTarget::NotFound {
+                target,
+                missing,
+                objects,
+            } => missing.or_suggest((target.kind.kind(), &target.key), || {
+                objects.suggest(&target.key)
+            }),
+            NoTarget::NotPermitted { key } => (
+                format!("no ReferenceGrant permits it to target {word} {key}"),
+                None,
+            ),
+            NoTarget::NoneSelected => (format!("the selector matches no {word}"), None),
+        }
+    }
+}
+
 /// The objects of a kind.
 fn targets(kind: PolicyTargetKind, resources: &Resources) -> &dyn TargetObjects {
     match kind {

@@ -147,21 +147,8 @@ impl ResolvedPolicy<'_> {
         if self.treatment == Treatment::Ignored {
             return None;
         }
-        let (key, kind) = (&self.policy.key, target.kind.as_str());
-        let (message, help) = match problem {
-            NoTarget::NotFound {
-                target,
-                missing,
-                objects,
-            } => missing.or_suggest((target.kind.kind(), &target.key), || {
-                objects.suggest(&target.key)
-            }),
-            NoTarget::NotPermitted { key } => (
-                format!("no ReferenceGrant permits it to target {kind} {key}"),
-                None,
-            ),
-            NoTarget::NoneSelected => (format!("the selector matches no {kind}"), None),
-        };
+        let key = &self.policy.key;
+        let (message, help) = problem.message(target.kind);
         let message = format!("{key} attaches to nothing: {message}");
         let mut found = self.finding(Code::PolicyAttachesToNothing, target, message);
         // If the name is a typing error, the object that should be protected is open.

@@ -4,6 +4,7 @@ use super::kind::BuildRoute;
 use super::node::{Attachment, ParentNode, RouteNode, RouteNodes};
 use super::object::RouteObject;
 use super::parent::{Parent, Parents, attachment, parent_references};
+use super::policy_targets;
 use super::rule::RuleProblems;
 use crate::Build;
 use crate::backend::BackendReferences;
@@ -11,10 +12,11 @@ use crate::backend::endpoints::ServicePorts;
 use crate::condition::{Condition, ConditionType, Problem, Reason, is_true};
 use crate::gateway::{self, GatewayNodes, ListenerSetNodes};
 use crate::listener::ListenerId;
+use crate::policy::security_policy::SecurityNode;
 use crate::reuse::Before;
 use gatefold_diagnostic::{Diagnostic, Pointer};
 use gatefold_manifest::Spec;
-use gatefold_manifest::api::{Object, ParentReference};
+use gatefold_manifest::api::{Object, ParentReference, PolicyTargetKind};
 use hashbrown::HashMap;
 use std::sync::Arc;
 
@@ -114,7 +116,10 @@ fn parent(
     (problems, unresolved): (&RuleProblems, &[Problem]),
     build: &mut Build<'_>,
 ) -> ParentNode {
-    let attached = attachment::attach(route, reference, parent, build.resources);
+    let mut attached = attachment::attach(route, reference, parent, build.resources);
+    for attachment in attached.iter_mut().flatten() {
+        attachment.security = security(route, attachment, parent, build);
+    }
     let mut conditions = match &attached {
         Ok(attachments) => match refused_by_listeners(route, attachments, parent) {
             Some(refused) => vec![refused],
@@ -163,6 +168,28 @@ fn rejected(
     }
 }
 
+/// Returns what SecurityPolicies demand for each rule of a route at a listener.
+fn security(
+    route: RouteObject<'_>,
+    attachment: &Attachment,
+    parent: &Parent<'_>,
+    build: &Build<'_>,
+) -> Box<[Option<SecurityNode>]> {
+    if build.security.is_empty() {
+        return Box::default();
+    }
+    let Some(listener) = parent.gateway.listeners.get(attachment.listener.index) else {
+        return Box::default();
+    };
+    let (kind, key) = (route.kind, route.key());
+    let PolicyTargetKind::Route(own) = kind else {
+        return Box::default();
+    };
+    let rules = policy_targets(own, build.resources).sections(&key);
+    let at = (&parent.gateway_key, listener);
+    build.security.of_route((kind, &key), &rules, at, build)
+}
+
 /// Returns the condition that the route isn't accepted, if every listener that it is attached to refuses all requests.
 fn refused_by_listeners(
     route: RouteObject<'_>,
@@ -172,15 +199,34 @@ fn refused_by_listeners(
     let listeners = attachments.iter();
     let mut refusals = listeners.map(|attachment| {
         let listener = parent.gateway.listeners.get(attachment.listener.index)?;
-        listener.refusal.as_deref()
+        listener.refusal.as_deref().or_else(|| refusal(attachment))
     });
     let first = refusals.next().flatten()?;
     if refusals.any(|refusal| refusal.is_none()) {
         return None;
     }
-    let message = format!("the listener answers {}: {first}", route.refusal());
+    let of_listener = attachments.iter().any(|attachment| {
+        let listener = parent.gateway.listeners.get(attachment.listener.index);
+        listener.is_some_and(|listener| listener.refusal.is_some())
+    });
+    let what = if of_listener {
+        "the listener"
+    } else {
+        "every rule"
+    };
+    let message = format!("{what} answers {}: {first}", route.refusal());
     let reason = Reason::UnenforcedPolicy;
     Some(Condition::fails(ConditionType::Accepted, reason, message))
+}
+
+/// Returns why SecurityPolicies refuse all rules of a route at a listener. `None` if they don't.
+fn refusal(attachment: &Attachment) -> Option<&str> {
+    let mut rules = attachment.security.iter().map(|rule| {
+        let refusal = rule.as_ref().and_then(SecurityNode::refusal);
+        refusal.map(|why| &**why)
+    });
+    let first = rules.next().flatten()?;
+    rules.all(|rule| rule.is_some()).then_some(first)
 }
 
 fn accepted_by(parents: &[ParentNode]) -> Box<[ListenerId]> {

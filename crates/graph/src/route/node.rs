@@ -5,8 +5,13 @@ use super::match_id::MatchDigest;
 use crate::backend::endpoints::ServicePortKey;
 use crate::condition::Condition;
 use crate::listener::ListenerId;
+use crate::policy::security_policy::SecurityNode;
+use crate::reference::Reference;
 use gatefold_diagnostic::{Diagnostic, Place, Pointer, ResourceId};
-use gatefold_manifest::api::{Hostname, NamespacedName, Object, ObjectMeta, ParentReference};
+use gatefold_manifest::Kind;
+use gatefold_manifest::api::{
+    Hostname, NamespacedName, Object, ObjectMeta, ParentReference, PolicyTargetKind,
+};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -52,13 +57,29 @@ pub struct ParentNode {
     pub conditions: Box<[Condition]>,
 }
 
+impl ParentNode {
+    /// Returns the object that the reference names: a Gateway or a ListenerSet. `namespace` is that of the route.
+    pub(crate) fn object(&self, namespace: &Arc<str>) -> (PolicyTargetKind, NamespacedName) {
+        let kind = if Reference::from(&self.reference).names(Kind::ListenerSet) {
+            PolicyTargetKind::ListenerSet
+        } else {
+            PolicyTargetKind::Gateway
+        };
+        let own = self.reference.namespace.as_deref();
+        let namespace = own.map_or_else(|| namespace.clone(), Arc::from);
+        (kind, NamespacedName::new(namespace, &*self.reference.name))
+    }
+}
+
 /// A listener that a route is attached to.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq)]
 pub struct Attachment {
     /// The listener.
     pub listener: ListenerId,
     /// The hostnames of the route that apply: those that intersect with the listener's. Empty means any hostname.
     pub hostnames: Box<[Hostname]>,
+    /// What SecurityPolicies demand for each rule of the route. Empty if they demand nothing.
+    pub security: Box<[Option<SecurityNode>]>,
 }
 
 /// A route of any kind, without its rules.

@@ -236,7 +236,8 @@ impl DocumentReader<'_> {
         }
         let mut ignored = Decoder::new(document.clone(), None);
         let named = (kind.group(), kind.name());
-        if let Some(policy) = unread_policy::read(named, node, document, &mut ignored).policy {
+        let read = unread_policy::read(named, node, document, &mut ignored).policy;
+        if let Some(policy) = read.filter(|policy| policy.protection.is_some()) {
             self.partial.push((id.clone(), AnyObject::new(policy)));
         }
     }

@@ -1,6 +1,6 @@
 //! Guesses which kind was meant by an unknown one.
 
-use crate::api::GATEWAY_GROUP;
+use crate::api::{ENVOY_GATEWAY_GROUP, GATEWAY_GROUP};
 use crate::kind::Kind;
 use crate::unread_policy;
 use gatefold_diagnostic::did_you_mean;
@@ -34,7 +34,8 @@ pub(crate) fn suggest_kind(group: &str, kind: &str) -> Option<String> {
     if let Some(meant) = unread_policy::meant(group, kind) {
         return Some(format!("did you mean `{meant}`?"));
     }
-    let ours = |known: &Kind| known.group() == group;
+    // Of Envoy Gateway's kinds only some are read, so a similar kind isn't a typing error.
+    let ours = |known: &Kind| known.group() == group && group != ENVOY_GATEWAY_GROUP;
     if Kind::ALL.iter().any(ours) {
         let known: Vec<&str> = Kind::ALL
             .iter()

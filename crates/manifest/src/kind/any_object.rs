@@ -2,8 +2,10 @@
 
 use super::Resource;
 use crate::Resources;
-use crate::unread_policy::PolicyKey;
+use crate::api::{ClientTrafficPolicy, SecurityPolicy};
+use crate::unread_policy::{PolicyKey, UnreadPolicy};
 use gatefold_diagnostic::{Document, Place, ResourceId};
+use std::any::Any;
 use std::collections::HashSet;
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -17,6 +19,7 @@ trait AnyResource: Debug + Send + Sync {
     fn id(&self) -> ResourceId;
     fn document(&self) -> &Document;
     fn unread_policy(&self) -> Option<&PolicyKey>;
+    fn as_any(&self) -> &dyn Any;
     fn moved(&self, document: Document) -> AnyObject;
     fn insert(self: Arc<Self>, resources: &mut Resources) -> Result<(), Place>;
     fn remove(&self, resources: &mut Resources);
@@ -33,6 +36,10 @@ impl<T: Resource> AnyResource for T {
 
     fn unread_policy(&self) -> Option<&PolicyKey> {
         Resource::unread_policy(self)
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
     }
 
     fn moved(&self, document: Document) -> AnyObject {
@@ -76,6 +83,24 @@ impl AnyObject {
     /// Adds the object to the resources, or returns the place of the object with its name that is already there.
     pub(crate) fn insert(&self, resources: &mut Resources) -> Result<(), Place> {
         Arc::clone(&self.0).insert(resources)
+    }
+
+    /// Returns the protection of a policy that another one with its name keeps from being used. Its targets must not be served
+    /// without it. `None` if it protects nothing.
+    pub(crate) fn protection(&self) -> Option<AnyObject> {
+        let object = (*self.0).as_any();
+        let security = object.downcast_ref::<SecurityPolicy>();
+        let security = security.map(|it| (it.spec.targets().served(), true, UnreadPolicy::of(it)));
+        let client_traffic = object.downcast_ref::<ClientTrafficPolicy>();
+        let client_traffic = client_traffic.map(|it| {
+            (
+                it.spec.targets().served(),
+                it.spec.closes(),
+                UnreadPolicy::of(it),
+            )
+        });
+        let (targets, protects, policy) = security.or(client_traffic)?;
+        protects.then(|| AnyObject::new(UnreadPolicy { targets, ..policy }))
     }
 
     /// Whether it is a policy of a kind that gatefold doesn't read.

@@ -14,7 +14,7 @@ pub(crate) use spec::ObjectKey;
 pub use spec::Spec;
 pub(crate) use table::for_each_kind;
 
-use crate::api::GATEWAY_GROUP;
+use crate::api::{ENVOY_GATEWAY_GROUP, GATEWAY_GROUP};
 use gatefold_diagnostic::ResourceId;
 
 /// Whether the objects of a kind belong to a namespace.
@@ -72,7 +72,7 @@ struct Details {
     names: NameRule,
     /// Whether gatefold reports a status for objects of the kind.
     reports_status: bool,
-    /// Whether requests to a policy's targets must fail while the policy can't be read.
+    /// Whether requests to a policy's targets must fail while the policy can't be read, unless its fields protect nothing.
     protects_targets: bool,
     invalidates: Invalidates,
     /// Whether objects of the kind are routes.
@@ -90,6 +90,13 @@ const GATEWAY_API: Details = Details {
     protects_targets: false,
     invalidates: Invalidates::Routes,
     is_route: false,
+};
+
+/// The defaults for Envoy Gateway's kinds.
+const ENVOY_GATEWAY: Details = Details {
+    group: ENVOY_GATEWAY_GROUP,
+    versions: &["v1alpha1"],
+    ..GATEWAY_API
 };
 
 /// The defaults for routes.

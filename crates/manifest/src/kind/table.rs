@@ -40,6 +40,14 @@ macro_rules! for_each_kind {
                 BackendTLSPolicy(BackendTLSPolicySpec in backend_tls_policies), Namespaced, "backendtlspolicies" {
                     versions: &["v1", "v1alpha3"], short_names: &["btlspolicy"], protects_targets: true, ..GATEWAY_API
                 };
+                /// SecurityPolicies of Envoy Gateway.
+                SecurityPolicy(SecurityPolicySpec in security_policies), Namespaced, "securitypolicies" {
+                    short_names: &["sp"], protects_targets: true, ..ENVOY_GATEWAY
+                };
+                /// ClientTrafficPolicies of Envoy Gateway.
+                ClientTrafficPolicy(ClientTrafficPolicySpec in client_traffic_policies), Namespaced, "clienttrafficpolicies" {
+                    short_names: &["ctp"], protects_targets: true, ..ENVOY_GATEWAY
+                };
                 /// Services.
                 Service(ServiceSpec in services), Namespaced, "services" {
                     short_names: &["svc"], body: Body::OptionalSpec, names: NameRule::Service,

@@ -8,7 +8,8 @@ mod targets;
 #[cfg(test)]
 mod tests;
 
-use crate::api::{ObjectMeta, PolicyTarget};
+use crate::Spec;
+use crate::api::{Object, ObjectMeta, PolicyTarget};
 use crate::decode::Decoder;
 use crate::decode::name;
 use gatefold_diagnostic::yaml::{Node, Value};
@@ -54,6 +55,23 @@ impl fmt::Display for PolicyKey {
 }
 
 impl UnreadPolicy {
+    /// Returns a policy of a kind that gatefold reads, without targets, as one that isn't used.
+    pub(crate) fn of<S: Spec>(object: &Object<S>) -> Self {
+        UnreadPolicy {
+            key: PolicyKey {
+                group: S::KIND.group().into(),
+                kind: S::KIND.name().into(),
+                namespace: object.meta.namespace.clone(),
+                name: object.meta.name.clone(),
+                copy: 0,
+            },
+            meta: object.meta.clone(),
+            targets: Vec::new(),
+            protection: Some("its kind".to_owned()),
+            document: object.document.clone(),
+        }
+    }
+
     /// The identity of the policy in diagnostics. The kind includes the group, because vendors use the same kind names.
     pub fn id(&self) -> ResourceId {
         ResourceId {

@@ -4,11 +4,10 @@
 //! fields decide. An unknown kind counts as protection if its name suggests it: a closed route is noticed, an open one
 //! isn't.
 
+use crate::api::{ENVOY_GATEWAY_GROUP, UNSERVED_OF_CLIENT_TRAFFIC_POLICY, UnservedEffect};
 use crate::kind::Kind;
 use gatefold_diagnostic::yaml::{Node, Value};
 
-/// Envoy Gateway's API group.
-pub(super) const ENVOY_GATEWAY: &str = "gateway.envoyproxy.io";
 /// Istio's API group for security policies.
 pub(super) const ISTIO: &str = "security.istio.io";
 
@@ -87,11 +86,14 @@ pub(super) fn find(group: &str, kind: &str, spec: &Node) -> Option<String> {
     if group == ISTIO && spec.field("action").and_then(Node::as_str) == Some("AUDIT") {
         return None;
     }
-    if group == ENVOY_GATEWAY && kind == "EnvoyPatchPolicy" {
+    if group == ENVOY_GATEWAY_GROUP && kind == "EnvoyPatchPolicy" {
         let patches = spec.field("jsonPatches")?;
         return names_protecting_filter(patches).then(|| "`spec.jsonPatches`".to_owned());
     }
-    let always = (group == ENVOY_GATEWAY && kind == "EnvoyExtensionPolicy")
+    if group == ENVOY_GATEWAY_GROUP && kind == Kind::ClientTrafficPolicy.name() {
+        return closing_field(spec);
+    }
+    let always = (group == ENVOY_GATEWAY_GROUP && kind == "EnvoyExtensionPolicy")
         || Kind::find(group, kind).is_some_and(Kind::protects_targets);
     if always || WORDS.iter().any(|word| kind.contains(word)) {
         return Some("its kind".to_owned());
@@ -101,6 +103,18 @@ pub(super) fn find(group: &str, kind: &str, spec: &Node) -> Option<String> {
     context
         .protects(spec, &mut path)
         .then(|| format!("`{}`", path.join(".")))
+}
+
+/// The field for which a ClientTrafficPolicy closes its targets. `None` if it has none.
+fn closing_field(spec: &Node) -> Option<String> {
+    let table = UNSERVED_OF_CLIENT_TRAFFIC_POLICY.iter();
+    let mut closing = table.filter(|it| it.effect == UnservedEffect::Closes);
+    let is_set = |path: &str| {
+        let value = path.split('.').try_fold(spec, Node::field);
+        value.is_some_and(|value| !is_off(value))
+    };
+    let found = closing.find(|it| is_set(it.path))?;
+    Some(format!("`spec.{}`", found.path))
 }
 
 #[derive(Clone, Copy)]

@@ -1,10 +1,10 @@
 //! Decodes the targets of a policy: `targetRef`, `targetRefs` and `targetSelectors` (GEP-713, Envoy Gateway), and Istio's
 //! `selector`.
 
-use super::protection::{ENVOY_GATEWAY, ISTIO};
+use super::protection::ISTIO;
 use crate::api::{
-    GATEWAY_GROUP, PolicyTarget, PolicyTargetChoice, PolicyTargetKind, PolicyTargetNamespaces,
-    PolicyTargetReference, PolicyTargetSelector,
+    ENVOY_GATEWAY_GROUP, GATEWAY_GROUP, PolicyTarget, PolicyTargetChoice, PolicyTargetKind,
+    PolicyTargetNamespaces, PolicyTargetReference, PolicyTargetSelector,
 };
 use crate::decode::unknown_kind::is_other_gateway_kind;
 use crate::decode::{Decode, Decoder};
@@ -36,7 +36,7 @@ const ISTIO_GATEWAY_LABELS: [&str; 2] = [
 /// The policy kind that was probably meant. `None` if the kind isn't a misspelled known policy.
 pub(super) fn meant(group: &str, kind: &str) -> Option<&'static str> {
     let known: &[&'static str] = match group {
-        ENVOY_GATEWAY => &ENVOY_GATEWAY_KINDS,
+        ENVOY_GATEWAY_GROUP => &ENVOY_GATEWAY_KINDS,
         ISTIO => &ISTIO_KINDS,
         GATEWAY_GROUP if !is_other_gateway_kind(group, kind) => &GATEWAY_API_KINDS,
         _ => return None,
@@ -51,7 +51,7 @@ pub(super) fn meant(group: &str, kind: &str) -> Option<&'static str> {
 /// Whether an object of an unknown kind is a policy for a kind that gatefold serves. Other objects have a `targetRef` as
 /// well: that of a VerticalPodAutoscaler names a Deployment.
 pub(super) fn is_policy(group: &str, kind: &str, spec: Option<&Node>) -> bool {
-    let known = (group == ENVOY_GATEWAY && ENVOY_GATEWAY_KINDS.contains(&kind))
+    let known = (group == ENVOY_GATEWAY_GROUP && ENVOY_GATEWAY_KINDS.contains(&kind))
         || (group == ISTIO && ISTIO_KINDS.contains(&kind));
     known || spec.is_some_and(|spec| entries(spec).any(of_gateway_api))
 }

@@ -1,8 +1,9 @@
 //! The forward phase: filters that change the request to an endpoint, on each attempt.
 
 use super::headers::RequestFields;
-use super::url_rewrite;
+use super::{security, url_rewrite};
 use crate::mirror::{Copying, Mirrors, Tap};
+use gatefold_dataplane::filter::security::forward_header::ForwardHeader;
 use gatefold_dataplane::filter::{Filter, Filters};
 use pingora_core::Result;
 use pingora_http::RequestHeader;
@@ -46,11 +47,21 @@ impl Forwarding<'_> {
                         taps.extend(tap);
                     }
                 }
+                Filter::ApiKey(filter) => self.forward_identity(filter.forward())?,
+                Filter::BasicAuth(filter) => self.forward_identity(filter.forward())?,
                 Filter::Cors(_)
+                | Filter::Authorization(_)
                 | Filter::RequestRedirect(_)
                 | Filter::ResponseHeaderModifier(_) => {}
             }
         }
         Ok(())
+    }
+
+    fn forward_identity(&mut self, header: Option<&ForwardHeader>) -> Result<()> {
+        match header {
+            Some(header) => security::forward(header, self.session.req_header(), self.request),
+            None => Ok(()),
+        }
     }
 }

@@ -12,6 +12,7 @@ pub(crate) mod forward;
 pub(crate) mod headers;
 pub(crate) mod request;
 pub(crate) mod response;
+pub(crate) mod security;
 pub(crate) mod url_rewrite;
 
 #[cfg(test)]
@@ -68,5 +69,5 @@ impl FilterPosition {
     }
 }
 
-/// The result of running filters: the filter that waits, if any, or the answer of one.
+/// The result of running filters on a response: the filter that waits, if any, or the answer of one.
 pub(crate) type Run = Result<Option<FilterPosition>, Box<FilterAnswer>>;

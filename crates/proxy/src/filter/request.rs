@@ -1,8 +1,10 @@
 //! The request phase: filters that decide whether a request is forwarded.
 
-use super::{FilterPosition, Run};
+use super::{FilterPosition, security};
 use crate::context::RequestContext;
 use crate::request::check;
+use crate::response::answer::OwnAnswer;
+use crate::response::reason::AnswerReason;
 use gatefold_dataplane::filter::answer::FilterAnswer;
 use gatefold_dataplane::filter::cors;
 use gatefold_dataplane::filter::request_redirect::{Asked, RequestRedirect};
@@ -13,13 +15,10 @@ use gatefold_listen::Connection;
 use pingora_http::RequestHeader;
 use pingora_proxy::Session;
 
-/// A request with the listener that it was routed by.
+/// How a request was routed.
 #[derive(Clone, Copy)]
 pub(crate) struct RoutedRequest<'r> {
-    pub(crate) header: &'r RequestHeader,
     pub(crate) kind: RequestKind,
-    /// The requested host, in the form for routing.
-    pub(crate) host: &'r str,
     pub(crate) connection: &'r Connection,
     pub(crate) listener: &'r Listener,
     pub(crate) snapshot: &'r Snapshot,
@@ -34,18 +33,27 @@ pub(crate) enum RequestKind {
     Preflight,
 }
 
-/// Runs filters from a position on.
-pub(crate) fn run(filters: &Filters, from: FilterPosition, request: &RoutedRequest<'_>) -> Run {
+/// Runs filters from a position on. Returns the position of a filter that waits.
+///
+/// # Errors
+/// If a filter answers the request.
+pub(crate) fn run(
+    filters: &Filters,
+    from: FilterPosition,
+    session: &mut Session,
+    request: &RoutedRequest<'_>,
+) -> Result<Option<FilterPosition>, OwnAnswer> {
     if request.kind == RequestKind::Preflight {
-        return Err(Box::new(match filters.cors() {
-            Some(cors) => cors.answer_preflight(&request.header.headers),
+        let answer = match filters.cors() {
+            Some(cors) => cors.answer_preflight(&session.req_header().headers),
             None => cors::no_permission(),
-        }));
+        };
+        return Err(Box::new(answer).into());
     }
     for (index, filter) in filters.iter().enumerate().skip(from.index) {
-        match decide(filter, request) {
+        match decide(filter, session, request)? {
             FilterStep::Continue => {}
-            FilterStep::Answer(answer) => return Err(answer),
+            FilterStep::Answer(answer) => return Err(answer.into()),
             FilterStep::Wait => return Ok(Some(FilterPosition { index, ..from })),
         }
     }
@@ -53,19 +61,35 @@ pub(crate) fn run(filters: &Filters, from: FilterPosition, request: &RoutedReque
 }
 
 /// Runs one filter.
-fn decide(filter: &Filter, request: &RoutedRequest<'_>) -> FilterStep {
+///
+/// # Errors
+/// If the filter denies the request.
+fn decide(
+    filter: &Filter,
+    session: &mut Session,
+    request: &RoutedRequest<'_>,
+) -> Result<FilterStep, AnswerReason> {
     #[cfg(test)]
     if let Some(probe) = super::probe::of(filter) {
-        return probe.on_request();
+        return Ok(probe.on_request());
     }
     match filter {
-        Filter::RequestRedirect(filter) => FilterStep::Answer(Box::new(redirect(filter, request))),
+        Filter::ApiKey(filter) => security::api_key(filter, session.req_header_mut())?,
+        Filter::BasicAuth(filter) => security::basic_auth(filter, session.req_header_mut())?,
+        Filter::Authorization(filter) => {
+            security::authorization(filter, session.req_header(), request.connection)?;
+        }
+        Filter::RequestRedirect(filter) => {
+            let answer = redirect(filter, session.req_header(), request)?;
+            return Ok(FilterStep::Answer(Box::new(answer)));
+        }
         Filter::Cors(_)
         | Filter::RequestHeaderModifier(_)
         | Filter::UrlRewrite(_)
         | Filter::RequestMirror(_)
-        | Filter::ResponseHeaderModifier(_) => FilterStep::Continue,
+        | Filter::ResponseHeaderModifier(_) => {}
     }
+    Ok(FilterStep::Continue)
 }
 
 /// Completes the filter at a position that has returned [`FilterStep::Wait`].
@@ -87,6 +111,9 @@ pub(crate) async fn wait(
     match filter {
         // None of them waits.
         Filter::Cors(_)
+        | Filter::ApiKey(_)
+        | Filter::BasicAuth(_)
+        | Filter::Authorization(_)
         | Filter::RequestRedirect(_)
         | Filter::RequestHeaderModifier(_)
         | Filter::UrlRewrite(_)
@@ -96,27 +123,32 @@ pub(crate) async fn wait(
 }
 
 /// Answers with the URL that a client reaches the redirect's destination by.
-fn redirect(redirect: &RequestRedirect, request: &RoutedRequest<'_>) -> FilterAnswer {
+fn redirect(
+    redirect: &RequestRedirect,
+    header: &RequestHeader,
+    request: &RoutedRequest<'_>,
+) -> Result<FilterAnswer, AnswerReason> {
     let (connection, listener) = (request.connection, request.listener);
+    let host = check::host(header)?;
     let asked = Asked {
         scheme: if connection.is_tls() {
             Scheme::Https
         } else {
             Scheme::Http
         },
-        host: request.host,
+        host: &host,
         port: listener.port,
-        path: request.header.uri.path(),
-        query: request.header.uri.query(),
+        path: header.uri.path(),
+        query: header.uri.query(),
     };
-    let client_port = client_port(request);
-    redirect.answer(&asked, |port| match client_port {
+    let client_port = client_port(header, request);
+    Ok(redirect.answer(&asked, |port| match client_port {
         ClientPort::Shifted => {
             let bound_ports = &request.snapshot.bound_ports;
             bound_ports.find(port, listener, connection.socket().address)
         }
         ClientPort::Listener => port,
-    })
+    }))
 }
 
 /// The kind of port by which a client reaches us.
@@ -129,9 +161,9 @@ enum ClientPort {
 }
 
 /// A client that names the shifted port in `Host` can't reach the one in the manifest.
-fn client_port(request: &RoutedRequest<'_>) -> ClientPort {
+fn client_port(header: &RequestHeader, request: &RoutedRequest<'_>) -> ClientPort {
     let bound = request.connection.socket().port();
-    if bound != request.listener.port && check::port(request.header) == Some(bound) {
+    if bound != request.listener.port && check::port(header) == Some(bound) {
         ClientPort::Shifted
     } else {
         ClientPort::Listener

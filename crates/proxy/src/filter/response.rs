@@ -53,7 +53,10 @@ fn decide(filter: &Filter, request: &HeaderMap, response: &mut ResponseHeader) -
     match filter {
         Filter::Cors(cors) => cors.change_response(request, response),
         Filter::ResponseHeaderModifier(modifier) => modifier.apply(response),
-        Filter::RequestRedirect(_)
+        Filter::ApiKey(_)
+        | Filter::BasicAuth(_)
+        | Filter::Authorization(_)
+        | Filter::RequestRedirect(_)
         | Filter::RequestHeaderModifier(_)
         | Filter::UrlRewrite(_)
         | Filter::RequestMirror(_) => {}
@@ -106,6 +109,9 @@ async fn wait(
     match filter {
         // None of them waits.
         Filter::Cors(_)
+        | Filter::ApiKey(_)
+        | Filter::BasicAuth(_)
+        | Filter::Authorization(_)
         | Filter::RequestRedirect(_)
         | Filter::RequestHeaderModifier(_)
         | Filter::UrlRewrite(_)

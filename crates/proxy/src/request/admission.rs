@@ -6,7 +6,6 @@
 use crate::context::RequestContext;
 use crate::filter::request::{self, RequestKind, RoutedRequest};
 use crate::filter::{FilterOwner, FilterPosition};
-use crate::request::check;
 use crate::response::answer::OwnAnswer;
 use crate::response::reason::AnswerReason;
 use gatefold_dataplane::backend::BackendTarget;
@@ -31,6 +30,7 @@ pub(crate) enum Admission {
 /// If the request is answered instead.
 pub(crate) fn advance(
     from: FilterPosition,
+    session: &mut Session,
     request: &RoutedRequest<'_>,
     context: &mut RequestContext,
 ) -> Result<Option<FilterPosition>, OwnAnswer> {
@@ -39,7 +39,7 @@ pub(crate) fn advance(
     };
     let backend_filters = match from.owner {
         FilterOwner::Rule => {
-            if let Some(at) = filter_rule(rule, from, request)? {
+            if let Some(at) = filter_rule(rule, from, session, request)? {
                 return Ok(Some(at));
             }
             context.backend = Some(choose_backend(rule)?);
@@ -50,7 +50,7 @@ pub(crate) fn advance(
     let Some(backend) = context.backend() else {
         return Err(AnswerReason::Internal.into());
     };
-    if let Some(at) = request::run(&backend.filters, backend_filters, request)? {
+    if let Some(at) = request::run(&backend.filters, backend_filters, session, request)? {
         return Ok(Some(at));
     }
     let endpoint = match &backend.target {
@@ -65,12 +65,13 @@ pub(crate) fn advance(
 fn filter_rule(
     rule: &Rule,
     from: FilterPosition,
+    session: &mut Session,
     request: &RoutedRequest<'_>,
 ) -> Result<Option<FilterPosition>, OwnAnswer> {
     if let Action::Refuse(status) = rule.action {
         return Err(AnswerReason::RefusedRule(status).into());
     }
-    Ok(request::run(&rule.filters, from, request)?)
+    request::run(&rule.filters, from, session, request)
 }
 
 fn choose_backend(rule: &Rule) -> Result<usize, AnswerReason> {
@@ -131,19 +132,15 @@ impl WaitingRequest {
 
     fn advance(
         &self,
-        session: &Session,
+        session: &mut Session,
         context: &mut RequestContext,
     ) -> Result<Option<FilterPosition>, OwnAnswer> {
-        let header = session.req_header();
-        let host = check::host(header)?;
         let request = RoutedRequest {
-            header,
             kind: self.kind,
-            host: &host,
             connection: &self.connection,
             listener: &self.listener,
             snapshot: &self.snapshot,
         };
-        advance(self.at.next(), &request, context)
+        advance(self.at.next(), session, &request, context)
     }
 }

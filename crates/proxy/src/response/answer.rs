@@ -5,6 +5,7 @@
 use crate::context::RequestContext;
 use crate::filter;
 use crate::filter::headers::ResponseFields;
+use crate::response::challenge;
 use crate::response::grpc;
 use crate::response::reason::{AnswerReason, KeepAlive};
 use crate::response::unread_body;
@@ -66,9 +67,12 @@ impl OwnAnswer {
         }
         match self {
             OwnAnswer::Reason(reason) if grpc::is_grpc(session.req_header()) => {
-                grpc::send(reason, session).await?;
+                context.reason = Some(reason);
+                let challenge = challenge::of(reason, session.req_header(), context);
+                grpc::send(reason, challenge, session).await?;
             }
             OwnAnswer::Reason(reason) => {
+                context.reason = Some(reason);
                 let (header, body) = by_reason(reason, session, context)?;
                 send(header, body, session).await?;
             }
@@ -109,6 +113,9 @@ fn by_reason(
         header::CONTENT_TYPE,
         HeaderValue::from_static("text/plain; charset=utf-8"),
     )?;
+    if let Some(challenge) = challenge::of(reason, session.req_header(), context) {
+        header.insert_header(header::WWW_AUTHENTICATE, challenge)?;
+    }
     let rule = context.rule.as_ref();
     if let Some(cors) = rule.and_then(|rule| rule.filters.cors()) {
         let request = &session.req_header().headers;

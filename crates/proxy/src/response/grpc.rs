@@ -4,8 +4,9 @@
 //! block with the HTTP status 200 that ends the stream (gRPC over HTTP/2, "Responses").
 
 use crate::response::reason::AnswerReason;
+use gatefold_dataplane::filter::security::denial::DenyingFilter;
 use gatefold_dataplane::routing::grpc_match;
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use pingora_core::Result;
 use pingora_core::protocols::http::ServerSession as HttpSession;
@@ -21,9 +22,11 @@ const MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum GrpcStatus {
     DeadlineExceeded = 4,
+    PermissionDenied = 7,
     Unimplemented = 12,
     Internal = 13,
     Unavailable = 14,
+    Unauthenticated = 16,
 }
 
 /// Whether a request is gRPC.
@@ -31,9 +34,17 @@ pub(crate) fn is_grpc(request: &RequestHeader) -> bool {
     grpc_match::is_grpc(request.version, &request.method, &request.headers)
 }
 
-/// Sends the whole answer to a gRPC request: a header that ends the stream.
-pub(crate) async fn send(reason: AnswerReason, session: &mut Session) -> Result<()> {
-    let header = Box::new(trailers_only(reason)?);
+/// Sends the whole answer to a gRPC request: a header that ends the stream. It has the [`challenge`](super::challenge) for a
+/// password, if there is one.
+pub(crate) async fn send(
+    reason: AnswerReason,
+    challenge: Option<HeaderValue>,
+    session: &mut Session,
+) -> Result<()> {
+    let mut header = Box::new(trailers_only(reason)?);
+    if let Some(challenge) = challenge {
+        header.insert_header(WWW_AUTHENTICATE, challenge)?;
+    }
     // Pingora's session ends the stream with a frame of its own, which gRPC clients take for a message without trailers.
     match &mut *session.downstream_session {
         HttpSession::H2(stream) => stream.write_response_header(header, true),
@@ -58,6 +69,10 @@ fn trailers_only(reason: AnswerReason) -> Result<ResponseHeader> {
 fn status(reason: AnswerReason) -> GrpcStatus {
     match reason {
         AnswerReason::NoRoute => GrpcStatus::Unimplemented,
+        AnswerReason::Denied(denial) => match denial.filter() {
+            DenyingFilter::ApiKey | DenyingFilter::BasicAuth => GrpcStatus::Unauthenticated,
+            DenyingFilter::Authorization => GrpcStatus::PermissionDenied,
+        },
         // "`UNAVAILABLE` statuses MUST be returned" (`GRPCRouteRule.backendRefs`). A client may retry.
         AnswerReason::InvalidBackend
         | AnswerReason::RefusedRule(_)

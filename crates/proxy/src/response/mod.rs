@@ -1,6 +1,7 @@
 //! The response: a backend's, or an answer of our own.
 
 pub(crate) mod answer;
+pub(crate) mod challenge;
 pub(crate) mod close_delimited;
 pub(crate) mod failure;
 pub(crate) mod grpc;

@@ -3,6 +3,7 @@
 //! In: nothing but the reason. Out: what the client gets for it, in every protocol: the status, the text, and whether the
 //! connection can be reused. A protocol with its own statuses maps them here.
 
+use gatefold_dataplane::filter::security::denial::{Denial, DenyingFilter};
 use http::StatusCode;
 
 /// Why the proxy answers instead of a backend.
@@ -17,6 +18,8 @@ pub(crate) enum AnswerReason {
     OtherProtocol,
     /// The rule can't be served as written, and answers this status.
     RefusedRule(StatusCode),
+    /// A filter of a SecurityPolicy denies the request.
+    Denied(Denial),
     /// The backend doesn't exist, or the route may not refer to it.
     InvalidBackend,
     /// The backend has no endpoints.
@@ -55,6 +58,12 @@ pub(crate) enum AnswerReason {
     MalformedRequest,
 }
 
+impl From<Denial> for AnswerReason {
+    fn from(denial: Denial) -> Self {
+        AnswerReason::Denied(denial)
+    }
+}
+
 /// Whether an HTTP/1.1 connection is kept after an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum KeepAlive {
@@ -71,6 +80,10 @@ impl AnswerReason {
             Self::NoRoute => StatusCode::NOT_FOUND,
             Self::Misdirected | Self::OtherProtocol => StatusCode::MISDIRECTED_REQUEST,
             Self::RefusedRule(status) => status,
+            Self::Denied(denial) => match denial.filter() {
+                DenyingFilter::ApiKey | DenyingFilter::BasicAuth => StatusCode::UNAUTHORIZED,
+                DenyingFilter::Authorization => StatusCode::FORBIDDEN,
+            },
             Self::InvalidBackend | Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
             Self::NoEndpoints => StatusCode::SERVICE_UNAVAILABLE,
             Self::BadGateway => StatusCode::BAD_GATEWAY,
@@ -92,6 +105,35 @@ impl AnswerReason {
         }
     }
 
+    /// Returns the word for logs and metrics. It never changes between releases.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::NoRoute => "no_route",
+            Self::Misdirected => "misdirected",
+            Self::OtherProtocol => "other_protocol",
+            Self::RefusedRule(_) => "refused_rule",
+            Self::Denied(denial) => denial.word(),
+            Self::InvalidBackend => "invalid_backend",
+            Self::NoEndpoints => "no_endpoints",
+            Self::BadGateway => "bad_gateway",
+            Self::GatewayTimeout => "gateway_timeout",
+            Self::Internal => "internal",
+            Self::RequestTimeout => "request_timeout",
+            Self::Connect => "connect",
+            Self::MalformedLength => "malformed_length",
+            Self::TwoLengths => "two_lengths",
+            Self::UnknownCoding => "unknown_coding",
+            Self::MalformedTarget => "malformed_target",
+            Self::MalformedHost => "malformed_host",
+            Self::PathLeavesRoot => "path_leaves_root",
+            Self::PathWithNul => "path_with_nul",
+            Self::PathWithMalformedEscape => "path_with_malformed_escape",
+            Self::PathTooLong => "path_too_long",
+            Self::MalformedBody => "malformed_body",
+            Self::MalformedRequest => "malformed_request",
+        }
+    }
+
     /// Returns the body for the client, ending with a newline. It reveals nothing about backends.
     pub(crate) fn text(self) -> &'static str {
         match self {
@@ -101,6 +143,7 @@ impl AnswerReason {
             Self::RefusedRule(_) => {
                 "the matching route has a rule that can't be served as written\n"
             }
+            Self::Denied(denial) => denial.text(),
             Self::InvalidBackend => "the matching route refers to an invalid backend\n",
             Self::NoEndpoints => "the backend has no endpoints right now\n",
             Self::BadGateway => "the backend can't be reached or sent no valid response\n",
@@ -132,6 +175,7 @@ impl AnswerReason {
             Self::NoRoute
             | Self::Misdirected
             | Self::RefusedRule(_)
+            | Self::Denied(_)
             | Self::InvalidBackend
             | Self::NoEndpoints => KeepAlive::Keep,
             Self::OtherProtocol

@@ -45,6 +45,7 @@ pub(in crate::route) fn attach(
             Some(hostnames) => attachments.push(Attachment {
                 listener: id,
                 hostnames: hostnames.into(),
+                security: Box::default(),
             }),
             None => rejection = rejection.max(Rejection::NoMatchingListenerHostname),
         }

@@ -152,7 +152,8 @@ impl<'a> RuleContext<'_, '_, 'a> {
         let protection = self.protection(rule.name());
         let of_backends = backends.iter().flat_map(|backend| &backend.filters);
         let mut all = filters.iter().chain(of_backends);
-        let may_reject = all.any(|(_, filter)| filter.may_reject_requests());
+        let may_reject = all.any(|(_, filter)| filter.may_reject_requests())
+            || self.has_security_policy(rule.name());
         let invalid_path = if protection.is_some() || may_reject {
             InvalidPath::MatchAll
         } else {
@@ -215,14 +216,25 @@ impl<'a> RuleContext<'_, '_, 'a> {
 
     /// Returns a problem if a policy protects the rule which gatefold can't enforce. The policy has its own diagnostic.
     fn protection(&self, name: Option<&SectionName>) -> Option<Problem> {
-        let protections = &self.build.protections;
-        if protections.is_empty() {
+        let (protections, security) = (&self.build.protections, &self.build.security);
+        if protections.is_empty() && security.is_empty() {
             return None;
         }
-        let kind = self.at.route.kind;
+        let (kind, key) = (self.at.route.kind, self.at.route.key());
         let section = name.map(|name| name.as_str());
-        let refusal = protections.refusal(kind, &self.at.route.key(), section)?;
-        Some(Problem::new(Reason::UnenforcedPolicy, &*refusal))
+        let refusal = protections.refusal(kind, &key, section).or_else(|| {
+            let rule = section.unwrap_or_default();
+            security.refusal_of_rule((kind, &key), rule, self.build)
+        });
+        Some(Problem::new(Reason::UnenforcedPolicy, &*refusal?))
+    }
+
+    /// Whether a SecurityPolicy targets the rule, or its route.
+    fn has_security_policy(&self, name: Option<&SectionName>) -> bool {
+        let security = &self.build.security;
+        let rule = name.map_or("", |name| name.as_str());
+        let route = self.at.route;
+        !security.is_empty() && security.targets_rule(route.kind, &route.key(), rule)
     }
 
     fn refuse_unsupported_fields(&mut self, rule: &impl RequestRule) {

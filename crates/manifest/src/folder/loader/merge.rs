@@ -42,6 +42,10 @@ impl Loader {
             for object in file.present_objects() {
                 if let Err(first) = object.insert(&mut resources) {
                     diagnostics.push(problems::duplicate(object, first));
+                    // An earlier copy has the same key, so the result doesn't matter: copies are added as well.
+                    if let Some(protection) = object.protection() {
+                        let _ = protection.insert(&mut resources);
+                    }
                     has_duplicates = true;
                 }
             }

@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 const LIMIT: Duration = Duration::from_millis(300);
 
 /// Sends a call whose request ends or stays open, and returns the header of the answer, which must end the stream.
-async fn answer_of(gateway: &Gateway, request_ends: bool) -> HeaderMap {
+pub(super) async fn answer_of(gateway: &Gateway, request_ends: bool) -> HeaderMap {
     let tcp = TcpStream::connect(gateway.address)
         .await
         .expect("a connection");

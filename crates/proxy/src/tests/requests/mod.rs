@@ -5,3 +5,4 @@ mod forwarding;
 mod grpc;
 mod mirrors;
 mod request_headers;
+mod security;

@@ -1,0 +1,106 @@
+//! Headers by which a backend learns who the client is.
+
+use crate::filter::header_modifier::{HeaderAction, Headers, refusal};
+use http::{HeaderName, HeaderValue};
+use std::fmt;
+
+/// A header that a policy sets for the backend (`forwardClientIDHeader`, `forwardUsernameHeader`). The client can't set it: what
+/// it has sent under this name is removed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ForwardHeader(HeaderName);
+
+impl ForwardHeader {
+    /// Accepts a name.
+    ///
+    /// # Errors
+    /// If the header belongs to the connection or is `Host`. The text says which, and what to do.
+    pub fn new(name: HeaderName) -> Result<Self, String> {
+        // `Host` can't be removed, so neither can a client's value for it.
+        let refused = refusal(&name, HeaderAction::Set).or(refusal(&name, HeaderAction::Remove));
+        match refused {
+            None => Ok(ForwardHeader(name)),
+            Some(why) => Err(why),
+        }
+    }
+
+    /// Returns the name.
+    pub fn name(&self) -> &HeaderName {
+        &self.0
+    }
+
+    /// Replaces what the client has sent. `None` only removes it.
+    pub fn replace(&self, headers: &mut impl Headers, value: Option<&HeaderValue>) {
+        let forged: Vec<HeaderName> = headers
+            .fields()
+            .keys()
+            .filter(|name| self.is_confused_with(name))
+            .cloned()
+            .collect();
+        for name in &forged {
+            headers.remove(name);
+        }
+        if let Some(value) = value {
+            headers.set(&self.0, value);
+        }
+    }
+
+    /// Whether a backend may take a header for this one. CGI and its descendants (PHP, WSGI, Rack) turn both `-` and `_` into
+    /// `_` (RFC 3875, section 4.1.18), so to them `x_user` is `x-user`.
+    fn is_confused_with(&self, other: &HeaderName) -> bool {
+        let folded = |name: &HeaderName| {
+            let name = name.as_str().bytes();
+            name.map(|byte| if byte == b'_' { b'-' } else { byte })
+                .collect::<Vec<u8>>()
+        };
+        self.0.as_str().len() == other.as_str().len() && folded(&self.0) == folded(other)
+    }
+}
+
+impl fmt::Display for ForwardHeader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderMap;
+
+    fn header(name: &'static str) -> Result<ForwardHeader, String> {
+        ForwardHeader::new(HeaderName::from_static(name))
+    }
+
+    #[test]
+    fn removes_every_spelling_that_a_backend_may_confuse() {
+        let mut headers = HeaderMap::new();
+        for name in [
+            "x-user-id",
+            "x_user_id",
+            "x-user_id",
+            "x-user-idx",
+            "xuserid",
+        ] {
+            let name = HeaderName::from_static(name);
+            headers.append(&name, HeaderValue::from_static("forged"));
+            headers.append(&name, HeaderValue::from_static("again"));
+        }
+        let user = HeaderValue::from_static("alice");
+        let forward = header("x-user-id").expect("a name");
+        forward.replace(&mut headers, Some(&user));
+        let values: Vec<&HeaderValue> = headers.get_all("x-user-id").iter().collect();
+        assert_eq!(values, ["alice"]);
+        let mut names: Vec<&str> = headers.keys().map(HeaderName::as_str).collect();
+        names.sort_unstable();
+        assert_eq!(names, ["x-user-id", "x-user-idx", "xuserid"]);
+        forward.replace(&mut headers, None);
+        assert_eq!(headers.get("x-user-id"), None);
+    }
+
+    #[test]
+    fn refuses_headers_of_the_connection_and_the_host() {
+        for name in ["host", "connection", "content-length", "transfer-encoding"] {
+            assert!(header(name).is_err(), "{name}");
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! ClientTrafficPolicies: how connections and requests of clients are treated.
+//!
+//! In: the policies of the folder. Out: which listeners they close, and a report of the fields that gatefold doesn't serve. A
+//! field that protects closes the policy's targets; any other is named in the policy's status.
+
+use super::layered::{LayeredPolicies, TargetOutcome, describe};
+use super::protection::Protections;
+use crate::condition::{Problem, Reason};
+use crate::listener::ListenerNode;
+use crate::reported_object::ReportedObject;
+use gatefold_diagnostic::{Code, Diagnostic};
+use gatefold_manifest::api::{
+    ClientTrafficPolicy, ClientTrafficPolicySpec, NamespacedName, SetField, UnservedEffect,
+};
+
+/// All ClientTrafficPolicies.
+#[derive(Default)]
+pub(crate) struct ClientTrafficPolicies<'a> {
+    pub(super) attached: LayeredPolicies<'a, ClientTrafficPolicySpec>,
+}
+
+impl<'a> ClientTrafficPolicies<'a> {
+    /// Closes the targets of policies in force with a field that protects and that gatefold doesn't serve.
+    pub fn new(
+        attached: LayeredPolicies<'a, ClientTrafficPolicySpec>,
+        protections: &mut Protections,
+    ) -> Self {
+        for it in &attached.policies {
+            let Some(first) = closing(it.policy).next() else {
+                continue;
+            };
+            let name = format!("{} (`spec.{}`)", describe(it.policy), first.field.path);
+            let in_force = it.targets.iter();
+            let in_force = in_force.filter(|target| target.outcome == TargetOutcome::InForce);
+            in_force.for_each(|target| protections.add(&target.object, &name));
+        }
+        ClientTrafficPolicies { attached }
+    }
+
+    /// Returns the policy because of which the clients of a listener have other addresses than gatefold sees, as a text for
+    /// messages. `None` if there is none.
+    pub fn changes_client_address(
+        &self,
+        gateway: &NamespacedName,
+        listener: &ListenerNode,
+    ) -> Option<String> {
+        let found = self.attached.of_listener(gateway, listener)?;
+        let policy = self.attached.policies.get(found.policy)?.policy;
+        let changes = policy.spec.changes_client_address();
+        changes.then(|| describe(policy))
+    }
+}
+
+/// Returns the fields that close the targets of a policy.
+fn closing(policy: &ClientTrafficPolicy) -> impl Iterator<Item = &SetField> {
+    let set = policy.spec.unserved.iter();
+    set.filter(|it| it.field.effect == UnservedEffect::Closes)
+}
+
+/// Returns the fields of a policy without which its targets are served, and what gatefold does instead.
+fn ignored(policy: &ClientTrafficPolicy) -> Vec<(&SetField, &'static str)> {
+    let set = policy.spec.unserved.iter();
+    let ignored = set.filter_map(|it| match it.field.effect {
+        UnservedEffect::Ignored(instead) => Some((it, instead)),
+        UnservedEffect::Closes => None,
+    });
+    ignored.collect()
+}
+
+/// Returns why a policy isn't accepted.
+pub(super) fn problems(policy: &ClientTrafficPolicy) -> Vec<Problem> {
+    let problems = closing(policy).map(|it| {
+        let message = format!("gatefold doesn't serve `{}`", it.pointer);
+        Problem::new(Reason::Invalid, message)
+    });
+    problems.collect()
+}
+
+/// Returns the message of the condition that names the ignored fields. `None` if there are none.
+pub(super) fn warning(policy: &ClientTrafficPolicy) -> Option<String> {
+    let ignored = ignored(policy);
+    let parts: Vec<String> = ignored
+        .iter()
+        .map(|(it, instead)| format!("`{}` isn't served: {instead}", it.pointer))
+        .collect();
+    (!parts.is_empty()).then(|| parts.join("; "))
+}
+
+/// Reports the fields that gatefold doesn't serve.
+pub(super) fn findings(policy: &ClientTrafficPolicy) -> Vec<Diagnostic> {
+    let name = describe(policy);
+    let closing = closing(policy).map(|it| {
+        let message = format!(
+            "gatefold can't enforce {name}, because it doesn't serve `{}`: the policy's targets answer 500",
+            it.pointer
+        );
+        let found = policy.finding(Code::UnreadProtection, it.pointer.clone(), message);
+        found.help(
+            "remove the field, or serve the targets without the policy: `--ignore-policy ClientTrafficPolicy.gateway.envoyproxy.io`",
+        )
+    });
+    let ignored = ignored(policy);
+    let reported = ignored.first().map(|(first, _)| {
+        let names: Vec<String> = ignored
+            .iter()
+            .map(|(it, _)| format!("`{}`", it.pointer))
+            .collect();
+        let message = format!("gatefold doesn't serve {} of {name}", names.join(", "));
+        let found = policy.finding(Code::UnreadPolicy, first.pointer.clone(), message);
+        ignored.iter().fold(found, |found, (it, instead)| {
+            found.note(format!("`{}`: {instead}", it.pointer))
+        })
+    });
+    closing.chain(reported).collect()
+}

@@ -1,0 +1,462 @@
+//! The statuses of policies with levels: their ancestors, and the conditions there.
+//!
+//! In: the attached policies, and the Gateways and routes of the graph. Out: a node for each policy. Types and reasons of the
+//! conditions are those of Envoy Gateway 1.9 (`internal/gatewayapi/securitypolicy.go`, `status/policy.go`). A policy for a
+//! Gateway or a ListenerSet has this object as its ancestor, a policy for a route the parents of the route.
+
+use super::client_traffic_policy::{self, ClientTrafficPolicies};
+use super::layered::{
+    LayeredPolicies, LayeredPolicy, LayeredTarget, PolicyWithTargets, TargetOutcome, describe,
+};
+use super::overriding::{self, MergedRoutes, PolicyPlace};
+use super::security_policy::{EffectivePolicy, EvaluatedPolicy, SecurityPolicies};
+use super::target::TargetedPart;
+use crate::condition::{self, Condition, ConditionStatus, ConditionType, Problem, Reason};
+use crate::gateway::{GatewayNodes, ListenerSetNodes};
+use crate::listener::ListenerOwner;
+use crate::reported_object::ReportedObject;
+use crate::route::{AnyRoute, Routes};
+use crate::{Build, gateway, name_pointer};
+use gatefold_diagnostic::{Code, Diagnostic, Severity};
+use gatefold_manifest::api::{
+    ClientTrafficPolicySpec, NamespacedName, Object, PolicyTargetKind, SecurityPolicySpec,
+};
+use gatefold_manifest::{Resources, Spec};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// The number of targets that a diagnostic shows.
+const SHOWN: usize = 5;
+
+/// A policy with its status.
+#[derive(Debug)]
+pub struct LayeredPolicyNode<S: Spec> {
+    /// The object.
+    pub resource: Arc<Object<S>>,
+    /// What it affects, each object once.
+    pub ancestors: Vec<PolicyAncestorNode>,
+}
+
+/// An object that a policy affects.
+#[derive(Debug)]
+pub struct PolicyAncestorNode {
+    /// The kind: a Gateway or a ListenerSet.
+    pub kind: PolicyTargetKind,
+    /// The object.
+    pub key: NamespacedName,
+    /// The listener, if only one is affected.
+    pub section: Option<String>,
+    /// The controller of the Gateway.
+    pub controller_name: String,
+    /// The conditions of the policy there.
+    pub conditions: Vec<Condition>,
+}
+
+/// Policies of a kind with their statuses.
+pub type LayeredPolicyNodes<S> = BTreeMap<NamespacedName, LayeredPolicyNode<S>>;
+
+/// The parts of a graph that statuses of policies depend on.
+#[derive(Clone, Copy)]
+pub(crate) struct StatusInputs<'g> {
+    pub resources: &'g Resources,
+    pub gateways: &'g GatewayNodes,
+    pub listener_sets: &'g ListenerSetNodes,
+    pub routes: &'g Routes,
+}
+
+/// Returns the nodes of all SecurityPolicies, and reports their problems.
+pub(crate) fn security_policies(
+    inputs: StatusInputs<'_>,
+    build: &mut Build<'_>,
+) -> LayeredPolicyNodes<SecurityPolicySpec> {
+    let all = &build.security;
+    let merges = Merges::of(all, inputs, build);
+    let mut findings = Vec::new();
+    let nodes = all.attached.policies.iter().enumerate();
+    let nodes = nodes.map(|(index, it)| {
+        let parent = None;
+        let evaluated = all.evaluate(
+            EffectivePolicy {
+                policy: index,
+                parent,
+            },
+            build,
+        );
+        let mut status = PolicyStatusBuilder::new(&all.attached, it, inputs);
+        for target in &it.targets {
+            status.target(target, &evaluated.problems, &merges.of_parents);
+        }
+        for merged in merges.of_policies.get(&index).into_iter().flatten() {
+            status.merged(merged, &describe_parent(all, merged.effective));
+        }
+        status.warn_of_deprecated_field(it.policy.spec.target_ref.is_some());
+        findings.extend(status.findings(&evaluated.findings));
+        (it.policy.key(), status.node())
+    });
+    let nodes = nodes.collect();
+    let merged = merges.of_policies.values().flatten();
+    findings.extend(merged.flat_map(|it| it.evaluated.findings.iter().cloned()));
+    build.diagnostics.extend(findings);
+    nodes
+}
+
+/// Returns the nodes of all ClientTrafficPolicies, and reports their problems.
+pub(crate) fn client_traffic_policies(
+    inputs: StatusInputs<'_>,
+    build: &mut Build<'_>,
+) -> LayeredPolicyNodes<ClientTrafficPolicySpec> {
+    let ClientTrafficPolicies { attached } = &build.security.client_traffic;
+    let none = MergedRoutes::default();
+    let mut findings = Vec::new();
+    let nodes = attached.policies.iter().map(|it| {
+        let problems = client_traffic_policy::problems(it.policy);
+        let mut status = PolicyStatusBuilder::new(attached, it, inputs);
+        for target in &it.targets {
+            status.target(target, &problems, &none);
+        }
+        status.warn_of_deprecated_field(it.policy.spec.target_ref.is_some());
+        if let Some(warning) = client_traffic_policy::warning(it.policy) {
+            status.warn(Reason::UnsupportedField, &warning);
+        }
+        findings.extend(status.findings(&client_traffic_policy::findings(it.policy)));
+        (it.policy.key(), status.node())
+    });
+    let nodes = nodes.collect();
+    build.diagnostics.extend(findings);
+    nodes
+}
+
+fn describe_parent(all: &SecurityPolicies<'_>, effective: EffectivePolicy) -> String {
+    let parent = effective
+        .parent
+        .and_then(|it| all.attached.policies.get(it));
+    parent.map_or_else(String::new, |it| describe(it.policy))
+}
+
+/// A policy of a route that is merged into that of a listener or Gateway.
+struct MergedPolicy {
+    effective: EffectivePolicy,
+    evaluated: Arc<EvaluatedPolicy>,
+    /// The listener at which it is merged: its owner and its name.
+    listener: (PolicyTargetKind, NamespacedName, String),
+    controller_name: String,
+}
+
+/// All merges.
+#[derive(Default)]
+struct Merges {
+    /// By the policy of the route.
+    of_policies: BTreeMap<usize, Vec<MergedPolicy>>,
+    /// The routes that were merged, by the place of the parent's policy.
+    of_parents: MergedRoutes,
+}
+
+impl Merges {
+    fn of(all: &SecurityPolicies<'_>, inputs: StatusInputs<'_>, build: &Build<'_>) -> Self {
+        let mut merges = Merges::default();
+        for (index, it) in all.attached.policies.iter().enumerate() {
+            if !all.merges(index) {
+                continue;
+            }
+            let in_force = it.targets.iter();
+            let in_force = in_force.filter(|target| target.outcome == TargetOutcome::InForce);
+            for target in in_force {
+                let PolicyTargetKind::Route(kind) = target.object.kind else {
+                    continue;
+                };
+                if let Some(route) = inputs.routes.find(kind, &target.object.key) {
+                    merges.add(index, target, route, (all, inputs), build);
+                }
+            }
+        }
+        merges
+    }
+
+    fn add(
+        &mut self,
+        index: usize,
+        target: &LayeredTarget,
+        route: &dyn AnyRoute,
+        (all, inputs): (&SecurityPolicies<'_>, StatusInputs<'_>),
+        build: &Build<'_>,
+    ) {
+        for parent in route.parents() {
+            for attachment in &parent.attachments {
+                let id = &attachment.listener;
+                let Some(listener) = gateway::listener(inputs.gateways, id) else {
+                    continue;
+                };
+                let found = all.effective(Some(index), &id.gateway, listener);
+                let Some((effective, Some(above))) = found else {
+                    continue;
+                };
+                let evaluated = all.evaluate(effective, build);
+                if evaluated.problems.is_empty() {
+                    let place = overriding::place_of_listener(&above);
+                    let merged = (target.object.kind, target.object.key.clone(), None);
+                    self.of_parents.entry(place).or_default().insert(merged);
+                }
+                let owner = match &listener.owner {
+                    ListenerOwner::Gateway(_) => (PolicyTargetKind::Gateway, id.gateway.clone()),
+                    ListenerOwner::ListenerSet(set) => (PolicyTargetKind::ListenerSet, set.key()),
+                };
+                self.of_policies
+                    .entry(index)
+                    .or_default()
+                    .push(MergedPolicy {
+                        effective,
+                        evaluated,
+                        listener: (owner.0, owner.1, listener.name.to_string()),
+                        controller_name: parent.controller_name.clone(),
+                    });
+            }
+        }
+    }
+}
+
+/// Collects the ancestors of a policy.
+struct PolicyStatusBuilder<'b, 'a, S: Spec> {
+    all: &'b LayeredPolicies<'a, S>,
+    policy: &'b PolicyWithTargets<'a, S>,
+    inputs: StatusInputs<'b>,
+    /// By place, with the name of the controller.
+    ancestors: BTreeMap<PolicyPlace, (String, Vec<Condition>)>,
+}
+
+impl<'b, 'a, S: LayeredPolicy> PolicyStatusBuilder<'b, 'a, S> {
+    /// Begins with a policy without ancestors.
+    fn new(
+        all: &'b LayeredPolicies<'a, S>,
+        policy: &'b PolicyWithTargets<'a, S>,
+        inputs: StatusInputs<'b>,
+    ) -> Self {
+        PolicyStatusBuilder {
+            all,
+            policy,
+            inputs,
+            ancestors: BTreeMap::new(),
+        }
+    }
+
+    /// Adds the ancestors of a target. `problems` are the reasons why the policy isn't accepted.
+    fn target(&mut self, target: &LayeredTarget, problems: &[Problem], merged: &MergedRoutes) {
+        let place = overriding::place(&target.object);
+        let mut conditions = vec![self.accepted(target, problems)];
+        if target.outcome == TargetOutcome::InForce {
+            let merged = merged.get(&place).cloned().unwrap_or_default();
+            let StatusInputs {
+                listener_sets,
+                routes,
+                ..
+            } = self.inputs;
+            let others = overriding::overriding(&place, self.all, listener_sets, routes);
+            let others: BTreeSet<PolicyPlace> = others.difference(&merged).cloned().collect();
+            let kind = S::KIND.name();
+            if let Some(places) = overriding::describe(&merged) {
+                let message = format!("merged with the {kind} of each of these: {places}");
+                let (kind, reason) = (ConditionType::Merged, Reason::Merged);
+                conditions.push(Condition::holds(kind, reason, message));
+            }
+            if let Some(places) = overriding::describe(&others) {
+                let message = format!("overridden by the {kind} of each of these: {places}");
+                let (kind, reason) = (ConditionType::Overridden, Reason::Overridden);
+                conditions.push(Condition::holds(kind, reason, message));
+            }
+        }
+        for (place, controller_name) in self.ancestors_of(place) {
+            self.add(place, controller_name, &conditions);
+        }
+    }
+
+    fn accepted(&self, target: &LayeredTarget, problems: &[Problem]) -> Condition {
+        let (reason, message) = match target.outcome {
+            TargetOutcome::InForce => {
+                return Condition::accepted(problems, "the policy is accepted");
+            }
+            TargetOutcome::Conflicted(older) => {
+                let older = self.all.policies.get(older);
+                let older = older.map_or_else(String::new, |it| describe(it.policy));
+                (Reason::Conflicted, format!("{older} has the same target"))
+            }
+            TargetOutcome::NoSection => {
+                let section = target.object.kind.sections().as_str();
+                let name = target.object.part.section().unwrap_or_default();
+                let message = format!("{} has no {section} `{name}`", target.object);
+                (Reason::TargetNotFound, message)
+            }
+        };
+        Condition::fails(ConditionType::Accepted, reason, message)
+    }
+
+    /// Returns the ancestors of a policy at a place, with their controllers. A place that gatefold doesn't serve has none.
+    fn ancestors_of(&self, place: PolicyPlace) -> Vec<(PolicyPlace, String)> {
+        let StatusInputs {
+            gateways,
+            listener_sets,
+            routes,
+            ..
+        } = self.inputs;
+        let controller = |key: &NamespacedName| Some(gateways.get(key)?.controller_name.clone());
+        match place.0 {
+            PolicyTargetKind::Gateway => {
+                let found = controller(&place.1);
+                found.map(|name| (place, name)).into_iter().collect()
+            }
+            PolicyTargetKind::ListenerSet => {
+                let set = listener_sets.get(&place.1).filter(|set| set.allowed);
+                let found = set.and_then(|set| controller(&set.gateway));
+                found.map(|name| (place, name)).into_iter().collect()
+            }
+            PolicyTargetKind::Route(kind) => {
+                let route = routes.find(kind, &place.1);
+                let parents = route.into_iter().flat_map(|route| route.parents());
+                let parents = parents.map(|parent| {
+                    let (kind, key) = parent.object(&place.1.namespace);
+                    let section = parent.reference.section_name.as_ref();
+                    let section = section.map(ToString::to_string);
+                    ((kind, key, section), parent.controller_name.clone())
+                });
+                parents.collect()
+            }
+            PolicyTargetKind::Service => Vec::new(),
+        }
+    }
+
+    /// Adds conditions at an ancestor. `Accepted` stays false once it is.
+    fn add(&mut self, place: PolicyPlace, controller_name: String, conditions: &[Condition]) {
+        let ancestor = self.ancestors.entry(place);
+        let (_, present) = ancestor.or_insert_with(|| (controller_name, Vec::new()));
+        for it in conditions {
+            let failed = condition::find(present, it.kind)
+                .is_some_and(|known| known.status == ConditionStatus::False);
+            if !failed {
+                condition::set(present, it.clone());
+            }
+        }
+    }
+
+    /// Adds the ancestor at which the policy of a route is merged.
+    fn merged(&mut self, merged: &MergedPolicy, parent: &str) {
+        let (kind, key, listener) = merged.listener.clone();
+        let problems = &merged.evaluated.problems;
+        let mut conditions = vec![Condition::accepted(problems, "the policy is accepted")];
+        if problems.is_empty() {
+            let message = format!("merged with {parent}");
+            let (kind, reason) = (ConditionType::Merged, Reason::Merged);
+            conditions.push(Condition::holds(kind, reason, message));
+        }
+        let place = (kind, key, Some(listener));
+        self.add(place, merged.controller_name.clone(), &conditions);
+    }
+
+    fn warn_of_deprecated_field(&mut self, is_used: bool) {
+        if is_used {
+            let message = "`spec.targetRef` is deprecated: use `spec.targetRefs`";
+            self.warn(Reason::DeprecatedField, message);
+        }
+    }
+
+    /// Adds a warning at every ancestor. If there is one already, the new one is appended.
+    fn warn(&mut self, reason: Reason, message: &str) {
+        for (_, conditions) in self.ancestors.values_mut() {
+            let known = condition::find(conditions, ConditionType::Warning);
+            let (reason, message) = match known {
+                Some(known) => (Reason::Warnings, format!("{}; {message}", known.message)),
+                None => (reason, message.to_owned()),
+            };
+            let warning = Condition::holds(ConditionType::Warning, reason, message);
+            condition::set(conditions, warning);
+        }
+    }
+
+    /// Returns the diagnostics of the policy: `own` if it has an effect, and those of its targets.
+    fn findings(&self, own: &[Diagnostic]) -> Vec<Diagnostic> {
+        let PolicyWithTargets {
+            policy,
+            targets,
+            is_reported,
+        } = self.policy;
+        let mut found = Vec::new();
+        if self.ancestors.is_empty() {
+            if !is_reported {
+                let kind = S::KIND;
+                let message = format!("{} ({}) isn't used here", kind.name(), kind.group());
+                found.push(policy.finding(Code::IgnoredKind, name_pointer(), message));
+            }
+            return found;
+        }
+        let in_force = targets.iter();
+        let in_force = in_force.filter(|it| it.outcome == TargetOutcome::InForce);
+        let places: Vec<_> = in_force.map(|it| &it.object).collect();
+        for own in own {
+            let mut own = own.clone();
+            for object in places.iter().take(SHOWN) {
+                if let Some(place) = object.place(self.inputs.resources) {
+                    own = own.label(place, format!("{object} is defined here"));
+                }
+            }
+            found.push(own);
+        }
+        found.extend(targets.iter().filter_map(|it| self.target_finding(it)));
+        found
+    }
+
+    fn target_finding(&self, target: &LayeredTarget) -> Option<Diagnostic> {
+        let PolicyWithTargets { policy, .. } = self.policy;
+        let pointer = target.pointer.clone();
+        match target.outcome {
+            TargetOutcome::InForce => None,
+            TargetOutcome::Conflicted(older) => {
+                let older = self.all.policies.get(older)?.policy;
+                let message = format!("{} has the same target: {}", describe(older), target.object);
+                let found = policy.finding(Code::PolicyConflict, pointer, message);
+                let text = "this one is in force: it is older, or the first by name";
+                Some(found.label(older.place(name_pointer()), text))
+            }
+            TargetOutcome::NoSection => {
+                let TargetedPart::Unknown { name, help } = &target.object.part else {
+                    return None;
+                };
+                let (object, section) = (&target.object, target.object.kind.sections().as_str());
+                let policy_name = describe(policy);
+                let protects = policy.spec.protects();
+                let effect = if protects {
+                    "the whole object answers 500"
+                } else {
+                    "it has no effect there"
+                };
+                let message = format!(
+                    "{policy_name} attaches to nothing: {object} has no {section} `{name}`"
+                );
+                let pointer = pointer.key("sectionName");
+                let found = policy.finding(Code::PolicyAttachesToNothing, pointer, message);
+                let mut found = found.caption(effect);
+                if protects {
+                    found.severity = Severity::Error;
+                }
+                found.help = help.clone();
+                Some(found)
+            }
+        }
+    }
+
+    fn node(self) -> LayeredPolicyNode<S> {
+        let ancestors = self.ancestors.into_iter();
+        let ancestors = ancestors.map(
+            |((kind, key, section), (controller_name, mut conditions))| {
+                conditions.sort_by_key(|it| it.kind);
+                PolicyAncestorNode {
+                    kind,
+                    key,
+                    section,
+                    controller_name,
+                    conditions,
+                }
+            },
+        );
+        LayeredPolicyNode {
+            resource: self.policy.policy.clone(),
+            ancestors: ancestors.collect(),
+        }
+    }
+}

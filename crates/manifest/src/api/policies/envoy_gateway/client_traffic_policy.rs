@@ -1,0 +1,155 @@
+//! ClientTrafficPolicy.
+
+use super::field_table::collect;
+use super::{PolicyTargetFields, SetField, TargetSelector, UnservedEffect, UnservedField};
+use crate::api::{LocalPolicyTargetReferenceWithSectionName, Object};
+use crate::{Decode, Decoder};
+use gatefold_diagnostic::yaml::{Node, Value};
+
+/// How connections and requests of clients are treated.
+pub type ClientTrafficPolicy = Object<ClientTrafficPolicySpec>;
+
+/// `ClientTrafficPolicy.spec`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ClientTrafficPolicySpec {
+    /// The target; the older field.
+    pub target_ref: Option<LocalPolicyTargetReferenceWithSectionName>,
+    /// The targets.
+    pub target_refs: Vec<LocalPolicyTargetReferenceWithSectionName>,
+    /// Targets with certain labels.
+    pub target_selectors: Vec<TargetSelector>,
+    /// The fields that are set and that gatefold doesn't serve.
+    pub unserved: Vec<SetField>,
+}
+
+/// The kinds that a ClientTrafficPolicy may target.
+const TARGETS: [&str; 2] = ["Gateway", "ListenerSet"];
+/// The fields that are decoded.
+const READ: [&str; 3] = ["targetRef", "targetRefs", "targetSelectors"];
+
+impl ClientTrafficPolicySpec {
+    /// Returns the fields that name the targets.
+    pub fn targets(&self) -> PolicyTargetFields<'_> {
+        PolicyTargetFields {
+            reference: self.target_ref.as_ref(),
+            references: &self.target_refs,
+            selectors: &self.target_selectors,
+        }
+    }
+
+    /// Whether a field closes the targets, because it protects them and gatefold doesn't serve it.
+    pub fn closes(&self) -> bool {
+        let mut set = self.unserved.iter();
+        set.any(|it| it.field.effect == UnservedEffect::Closes)
+    }
+
+    /// Whether the policy changes what counts as the address of a client, in a way that gatefold doesn't serve.
+    pub fn changes_client_address(&self) -> bool {
+        let fields = ["clientIPDetection", "proxyProtocol", "enableProxyProtocol"];
+        let mut set = self.unserved.iter().map(|it| it.field.path);
+        set.any(|path| {
+            let first = path.split_once('.').map_or(path, |(first, _)| first);
+            fields.contains(&first)
+        })
+    }
+}
+
+impl Decode for ClientTrafficPolicySpec {
+    fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
+        let mut fields = decoder.open(node)?;
+        let target_ref = fields.read(READ[0], decoder);
+        let target_refs = fields.read(READ[1], decoder);
+        let target_selectors = fields.read(READ[2], decoder);
+        let unserved = collect(UNSERVED_OF_CLIENT_TRAFFIC_POLICY, &READ, node, decoder);
+        let spec = ClientTrafficPolicySpec {
+            target_ref: target_ref?,
+            target_refs: target_refs?,
+            target_selectors: target_selectors?,
+            unserved: unserved
+                .into_iter()
+                .filter(|it| !is_default(it, node))
+                .collect(),
+        };
+        spec.targets().check(&TARGETS, node, decoder);
+        Some(spec)
+    }
+}
+
+/// Whether a field has the value that gatefold always applies.
+fn is_default(set: &SetField, spec: &Node) -> bool {
+    let steps = set.field.path.split('.');
+    let value = steps.fold(Some(spec), |node, step| node?.field(step));
+    match (set.field.path, value.map(|it| &it.value)) {
+        // TLS 1.0 and 1.1 are never served.
+        ("tls.minVersion", Some(Value::String(text))) => text == "1.2" || text == "Auto",
+        ("tls.maxVersion", Some(Value::String(text))) => text == "1.3" || text == "Auto",
+        ("tls.alpnProtocols", Some(Value::Sequence(items))) => {
+            let has = |name: &str| items.iter().any(|it| it.as_str() == Some(name));
+            items.len() == 2 && has("h2") && has("http/1.1")
+        }
+        _ => false,
+    }
+}
+
+macro_rules! unserved {
+    ($($path:literal $effect:expr,)+) => {
+        &[$(UnservedField { path: $path, effect: $effect },)+]
+    };
+}
+
+use UnservedEffect::{Closes, Ignored};
+
+/// The fields of a ClientTrafficPolicy that gatefold doesn't serve.
+pub const UNSERVED_OF_CLIENT_TRAFFIC_POLICY: &[UnservedField] = unserved! {
+    "clientIPDetection.customHeader" Ignored("the client is the peer of the connection"),
+    "clientIPDetection.directSourceIP" Ignored("the client is the peer of the connection"),
+    "clientIPDetection.xForwardedFor" Ignored("the client is the peer of the connection"),
+    "connection.bufferLimit" Ignored("gatefold's own buffers stay in force"),
+    "connection.connectionLimit" Ignored("gatefold's own limits stay in force"),
+    "connection.maxAcceptPerSocketEvent" Ignored("gatefold accepts connections one by one"),
+    "connection.socketBufferLimit" Ignored("the system chooses the buffers of sockets"),
+    "enableProxyProtocol" Ignored("a PROXY header is an invalid request, and is answered 400"),
+    "grpc.enableWeb" Ignored("gRPC-Web isn't translated"),
+    "headers.disableRateLimitHeaders" Ignored("gatefold sends no such headers"),
+    "headers.earlyRequestHeaders" Closes,
+    "headers.enableEnvoyHeaders" Ignored("gatefold sends no such headers"),
+    "headers.host" Ignored("the host is compared as it is"),
+    "headers.lateResponseHeaders" Ignored("responses keep their headers"),
+    "headers.preserveXRequestID" Ignored("gatefold doesn't change `X-Request-ID`"),
+    "headers.requestID" Ignored("gatefold doesn't change `X-Request-ID`"),
+    "headers.withUnderscoresAction" Ignored("headers with underscores are forwarded"),
+    "headers.xForwardedClientCert" Ignored("gatefold doesn't forward client certificates"),
+    "healthCheck.path" Ignored("use the health check of the admin API"),
+    "http1.disableSafeMaxConnectionDuration" Ignored("connections have no maximum duration"),
+    "http1.enableTrailers" Ignored("trailers are always forwarded"),
+    "http1.http10" Ignored("gatefold's own rules for HTTP/1.0 stay in force"),
+    "http1.ignoredUpgradeTypes" Ignored("every upgrade is forwarded"),
+    "http1.preserveHeaderCase" Ignored("gatefold's own rules for the case of headers stay in force"),
+    "http2.connectionKeepalive" Ignored("gatefold's own keep-alive stays in force"),
+    "http2.initialConnectionWindowSize" Ignored("gatefold's own windows stay in force"),
+    "http2.initialStreamWindowSize" Ignored("gatefold's own windows stay in force"),
+    "http2.maxConcurrentStreams" Ignored("gatefold's own limit stays in force"),
+    "http2.onInvalidMessage" Ignored("gatefold's own rules for invalid messages stay in force"),
+    "http3" Ignored("clients use HTTP/2 or HTTP/1.1"),
+    "path.disableMergeSlashes" Ignored("`--path-normalization` decides for all Gateways"),
+    "path.escapedSlashesAction" Ignored("`--path-normalization` decides for all Gateways"),
+    "proxyProtocol" Ignored("a PROXY header is an invalid request, and is answered 400"),
+    "scheme" Ignored("backends get the scheme of the client's request"),
+    "tcpKeepalive" Ignored("the system's defaults stay in force"),
+    "timeout.http.idleTimeout" Ignored("gatefold's own time limits stay in force"),
+    "timeout.http.requestHeadersReceivedTimeout" Ignored("gatefold's own time limits stay in force"),
+    "timeout.http.requestReceivedTimeout" Ignored("gatefold's own time limits stay in force"),
+    "timeout.http.streamIdleTimeout" Ignored("gatefold's own time limits stay in force"),
+    "timeout.tcp.connectionInspectionTimeout" Ignored("gatefold's own time limits stay in force"),
+    "timeout.tcp.idleTimeout" Ignored("gatefold's own time limits stay in force"),
+    "timeout.tcp.tlsHandshakeTimeout" Ignored("gatefold's own time limits stay in force"),
+    "tls.alpnProtocols" Ignored("HTTP/2 and HTTP/1.1 are offered"),
+    "tls.ciphers" Ignored("the cipher suites of rustls are offered, which are all considered secure"),
+    "tls.clientValidation" Closes,
+    "tls.ecdhCurves" Ignored("the key exchange groups of rustls are offered"),
+    "tls.fingerprints" Ignored("gatefold computes no fingerprints"),
+    "tls.maxVersion" Ignored("TLS 1.2 and 1.3 are served"),
+    "tls.minVersion" Ignored("TLS 1.2 and 1.3 are served"),
+    "tls.session" Ignored("gatefold's own session resumption stays in force"),
+    "tls.signatureAlgorithms" Ignored("the signature algorithms of rustls are offered"),
+};

@@ -1,0 +1,120 @@
+//! Fields that gatefold doesn't serve: what happens if a policy sets one.
+//!
+//! In: the table of a kind. Out: the fields of the table that a manifest sets. The table is also the source of the tables in
+//! `docs/policies.md`, so the documentation can't differ from the code.
+
+use crate::Decode;
+use crate::Decoder;
+use gatefold_diagnostic::yaml::{Node, Value};
+use gatefold_diagnostic::{Code, Pointer, did_you_mean};
+
+/// A field that gatefold doesn't serve.
+#[derive(Debug, PartialEq, Eq)]
+pub struct UnservedField {
+    /// Its path below `spec`: `tls.minVersion`.
+    pub path: &'static str,
+    /// What happens if a policy sets it.
+    pub effect: UnservedEffect,
+}
+
+/// What happens if a policy sets a field that gatefold doesn't serve.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UnservedEffect {
+    /// The field protects the targets, so their requests are answered 500.
+    Closes,
+    /// The targets are served without the setting. Contains what gatefold does instead.
+    Ignored(&'static str),
+}
+
+/// A field that a manifest sets and that gatefold doesn't serve.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SetField {
+    /// The entry of the table.
+    pub field: &'static UnservedField,
+    /// The position in the object.
+    pub pointer: Pointer,
+}
+
+/// A field of which only the presence is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Untyped;
+
+impl Decode for Untyped {
+    fn decode(_: &Node, _: &mut Decoder) -> Option<Self> {
+        Some(Untyped)
+    }
+}
+
+/// Collects the fields of a table that a mapping sets. Fields that aren't in the table are reported, except for those in
+/// `read`, which the caller decodes.
+pub(super) fn collect(
+    table: &'static [UnservedField],
+    read: &[&'static str],
+    node: &Node,
+    decoder: &mut Decoder,
+) -> Vec<SetField> {
+    let mut found = Vec::new();
+    let mut walk = Walk {
+        table,
+        read,
+        found: &mut found,
+    };
+    walk.mapping(node, "", decoder);
+    found
+}
+
+struct Walk<'w> {
+    table: &'static [UnservedField],
+    read: &'w [&'static str],
+    found: &'w mut Vec<SetField>,
+}
+
+impl Walk<'_> {
+    fn mapping(&mut self, node: &Node, prefix: &str, decoder: &mut Decoder) {
+        let Value::Mapping(entries) = &node.value else {
+            return decoder.wrong_type(node, "a mapping");
+        };
+        for (key, value) in entries {
+            if prefix.is_empty() && self.read.contains(&key.name.as_str()) {
+                continue;
+            }
+            let path = format!("{prefix}{}", key.name);
+            let below = format!("{path}.");
+            if let Some(field) = self.table.iter().find(|it| it.path == path) {
+                if value.value != Value::Null {
+                    let pointer = decoder.pointer().key(key.name.clone());
+                    self.found.push(SetField { field, pointer });
+                }
+            } else if self.table.iter().any(|it| it.path.starts_with(&below)) {
+                if value.value != Value::Null {
+                    decoder.within_key(key, |decoder| {
+                        self.mapping(value, &below, decoder);
+                        Some(())
+                    });
+                }
+            } else {
+                let pointer = decoder.pointer().key(key.name.clone());
+                let known = self.known(prefix);
+                let message = format!("unknown field `{pointer}`");
+                let help = did_you_mean(&key.name, &known);
+                let found = decoder.report(Code::UnknownField, &key.span, message);
+                found.help = Some(
+                    help.unwrap_or_else(|| format!("known fields here: {}", known.join(", "))),
+                );
+            }
+        }
+    }
+
+    /// Returns the names of the fields below a path, each once.
+    fn known(&self, prefix: &str) -> Vec<&'static str> {
+        let read = self.read.iter().copied().filter(|_| prefix.is_empty());
+        let paths = self
+            .table
+            .iter()
+            .filter_map(|it| it.path.strip_prefix(prefix));
+        let listed = paths.map(|rest| rest.split_once('.').map_or(rest, |(first, _)| first));
+        let mut names: Vec<&str> = listed.collect();
+        names.dedup();
+        names.into_iter().chain(read).collect()
+    }
+}

@@ -1,0 +1,25 @@
+//! Envoy Gateway's policies (`gateway.envoyproxy.io/v1alpha1`, release 1.9).
+//!
+//! Fields that gatefold serves are typed, with the bounds and rules of the CRD. Of the others only the names are kept: what
+//! protects a target closes it, and everything else is named in the policy's status.
+
+mod api_key_auth;
+mod authorization;
+mod basic_auth;
+mod client_traffic_policy;
+mod cors;
+mod field_table;
+mod security_policy;
+mod targets;
+
+pub use api_key_auth::*;
+pub use authorization::*;
+pub use basic_auth::*;
+pub use client_traffic_policy::*;
+pub use cors::*;
+pub use field_table::*;
+pub use security_policy::*;
+pub use targets::*;
+
+/// The API group of Envoy Gateway's kinds.
+pub const ENVOY_GATEWAY_GROUP: &str = "gateway.envoyproxy.io";

@@ -1,0 +1,89 @@
+//! Runs the filters of a SecurityPolicy on Pingora's requests.
+//!
+//! They change the client's request in the session itself, once, and not only the copy for the backend: what they remove, such as
+//! a key, must not come back by a rewrite or a redirect, which start from the session; and what they set must be visible to
+//! the rules of `authorization`, which come last.
+
+use super::headers::RequestFields;
+use super::url_rewrite;
+use crate::request::client_address;
+use crate::response::reason::AnswerReason;
+use gatefold_dataplane::filter::security::api_key::ApiKeyFilter;
+use gatefold_dataplane::filter::security::authorization::{AuthorizationFilter, ClientRequest};
+use gatefold_dataplane::filter::security::basic_auth::BasicAuthFilter;
+use gatefold_dataplane::filter::security::forward_header::ForwardHeader;
+use gatefold_listen::Connection;
+use http::uri::PathAndQuery;
+use pingora_core::Result;
+use pingora_http::RequestHeader;
+
+/// Requires the key of a client, removes it if the policy says so, and adds the client's identifier.
+pub(crate) fn api_key(
+    filter: &ApiKeyFilter,
+    request: &mut RequestHeader,
+) -> Result<(), AnswerReason> {
+    let client = filter.check(&request.headers, request.uri.query())?;
+    filter.sanitize_headers(&mut RequestFields(request));
+    let query = request.uri.query();
+    if let Some(query) = query.and_then(|query| filter.sanitized_query(query)) {
+        set_query(request, &query)?;
+    }
+    if let Some(header) = filter.forward() {
+        header.replace(&mut RequestFields(request), Some(client));
+    }
+    Ok(())
+}
+
+/// Requires the password of a user, and adds the user's name.
+pub(crate) fn basic_auth(
+    filter: &BasicAuthFilter,
+    request: &mut RequestHeader,
+) -> Result<(), AnswerReason> {
+    let user = filter.check(&request.headers)?;
+    if let Some(header) = filter.forward() {
+        header.replace(&mut RequestFields(request), Some(user));
+    }
+    Ok(())
+}
+
+/// Requires that the rules allow the request.
+pub(crate) fn authorization(
+    filter: &AuthorizationFilter,
+    request: &RequestHeader,
+    connection: &Connection,
+) -> Result<(), AnswerReason> {
+    let checked = filter.check(ClientRequest {
+        address: client_address::of(connection),
+        method: &request.method,
+        headers: &request.headers,
+    });
+    Ok(checked?)
+}
+
+/// Adds the header of a client's identity to the request for an endpoint. The session has it already; but Pingora removes the
+/// headers that `Connection` lists, which the client has written.
+pub(crate) fn forward(
+    header: &ForwardHeader,
+    session: &RequestHeader,
+    request: &mut RequestHeader,
+) -> Result<()> {
+    match session.headers.get(header.name()) {
+        Some(value) => request.insert_header(header.name(), value.clone()),
+        None => Ok(()),
+    }
+}
+
+/// Replaces the query. An empty one also removes the `?`.
+fn set_query(request: &mut RequestHeader, query: &str) -> Result<(), AnswerReason> {
+    let path = request.uri.path();
+    let target = if query.is_empty() {
+        PathAndQuery::try_from(path)
+    } else {
+        PathAndQuery::try_from(format!("{path}?{query}"))
+    };
+    // Parts of a valid target are valid.
+    let target = target.map_err(|_| AnswerReason::Internal)?;
+    let uri = url_rewrite::with_target(&request.uri, target).map_err(|_| AnswerReason::Internal)?;
+    request.set_uri(uri);
+    Ok(())
+}
