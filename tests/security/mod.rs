@@ -4,3 +4,4 @@ mod certificates;
 mod client_certificates;
 mod policies;
 mod reference_grant;
+mod security_policies;

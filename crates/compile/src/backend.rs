@@ -8,8 +8,8 @@ use super::filter::filters;
 use super::routes::CompileMatch;
 use super::timeouts::{retry, timeouts};
 use gatefold_dataplane::backend::{Backend, BackendTarget, EndpointSet, Split};
-use gatefold_dataplane::filter::Filters;
 use gatefold_dataplane::filter::request_mirror::{RequestMirror, Share};
+use gatefold_dataplane::filter::{Filter, Filters};
 use gatefold_dataplane::{Action, Rule, RuleId};
 use gatefold_graph::policy::backend_tls::BackendTlsNode;
 use gatefold_graph::policy::security_policy::SecurityNode;
@@ -57,9 +57,9 @@ impl Backends {
         before: Option<&Rule>,
     ) -> Rule {
         let prefix = node.matches.first().map_or("/", CompileMatch::prefix);
-        let filters = self.filters(&node.filters, prefix, before);
+        let filters = self.rule_filters((node, security), prefix, before);
         let action = match filters {
-            Some(_) if !node.refused && !is_refused(security) => self.action(node, prefix, before),
+            Some(_) if !node.refused => self.action(node, prefix, before),
             _ => Action::Refuse(StatusCode::INTERNAL_SERVER_ERROR),
         };
         Rule {
@@ -105,13 +105,38 @@ impl Backends {
         }
     }
 
-    /// Compiles the filters of a rule or of one of its backends, including the mirrors.
+    /// Compiles the filters of a rule, and adds those of a SecurityPolicy.
+    fn rule_filters<M>(
+        &mut self,
+        (node, security): (&RuleNode<M>, Option<&SecurityNode>),
+        prefix: &str,
+        before: Option<&Rule>,
+    ) -> Option<Filters> {
+        let mut filters = self.filter_list(&node.filters, prefix, before)?;
+        match security {
+            Some(SecurityNode::Filters(security)) => security.add_to(&mut filters),
+            Some(SecurityNode::Refused(_)) => return None,
+            None => {}
+        }
+        Some(Filters::new(filters))
+    }
+
+    /// Compiles the filters of a backend, including the mirrors.
     fn filters(
         &mut self,
         nodes: &[FilterNode],
         prefix: &str,
         before: Option<&Rule>,
     ) -> Option<Filters> {
+        self.filter_list(nodes, prefix, before).map(Filters::new)
+    }
+
+    fn filter_list(
+        &mut self,
+        nodes: &[FilterNode],
+        prefix: &str,
+        before: Option<&Rule>,
+    ) -> Option<Vec<Filter>> {
         filters(nodes, prefix, |mirror| {
             let name: Arc<str> = mirror.name.as_str().into();
             let served = before.map_or(0, |rule| mirrored(rule, &name));
@@ -166,13 +191,6 @@ impl Backends {
             Some(tls) => endpoints.in_tls(tls),
             None => endpoints,
         })))
-    }
-}
-
-fn is_refused(security: Option<&SecurityNode>) -> bool {
-    match security {
-        Some(SecurityNode::Refused(_)) => true,
-        Some(SecurityNode::Open) | None => false,
     }
 }
 

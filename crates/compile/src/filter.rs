@@ -1,5 +1,6 @@
 //! Compiles the filters of a rule or a backend.
 
+use gatefold_dataplane::filter::Filter;
 use gatefold_dataplane::filter::cors::{
     Allowed, Cors, Credentials, Exposed, OriginPattern, Origins,
 };
@@ -9,7 +10,6 @@ use gatefold_dataplane::filter::request_mirror::RequestMirror;
 use gatefold_dataplane::filter::request_redirect::RequestRedirect;
 use gatefold_dataplane::filter::scheme::Scheme;
 use gatefold_dataplane::filter::url_rewrite::UrlRewrite;
-use gatefold_dataplane::filter::{Filter, Filters};
 use gatefold_graph::route::{FilterNode, MirrorNode};
 use gatefold_manifest::api::{
     self, HTTPCORSFilter, HTTPHeader, HTTPHeaderFilter, HTTPPathModifier, HTTPPathModifierType,
@@ -25,7 +25,7 @@ pub(super) fn filters(
     nodes: &[FilterNode],
     prefix: &str,
     mut mirror: impl FnMut(&MirrorNode) -> RequestMirror,
-) -> Option<Filters> {
+) -> Option<Vec<Filter>> {
     let filter = |node: &FilterNode| {
         Some(match node {
             FilterNode::RequestHeaderModifier(headers) => {
@@ -42,8 +42,7 @@ pub(super) fn filters(
             FilterNode::Cors(fields) => Filter::Cors(Arc::new(cors(fields)?)),
         })
     };
-    let filters = nodes.iter().map(filter);
-    Some(Filters::new(filters.collect::<Option<_>>()?))
+    nodes.iter().map(filter).collect()
 }
 
 fn redirect(filter: &HTTPRequestRedirectFilter, prefix: &str) -> RequestRedirect {

@@ -156,12 +156,13 @@ codes! {
     UnsupportedEndpoint = "GF0519", Warning;
     /// A BackendTLSPolicy targets an object that isn't in the folder, or that can't have such a policy.
     PolicyTarget = "GF0520", Warning;
-    /// Two BackendTLSPolicies target the same Service or port. The older one applies.
+    /// Two policies of a kind target the same object or section. The older one applies.
     PolicyConflict = "GF0521", Error;
     /// A BackendTLSPolicy that can't be applied, or that may apply to a port whose name is unknown, since its Service isn't in
     /// the folder. Its backends get no requests; their share of the traffic gets 500.
     InvalidBackendTls = "GF0522", Error;
-    /// A policy of a kind that gatefold doesn't read targets something that is served. It is served without the policy.
+    /// A policy of a kind that gatefold doesn't read targets something that is served. It is served without the policy. Or a
+    /// policy has fields that gatefold doesn't serve: its targets are served without these.
     UnreadPolicy = "GF0523", Warning;
     /// A policy that protects something that is served, and that gatefold can't enforce. Its targets answer 500, so
     /// that nothing is exposed that should be protected. `--ignore-policy` serves them without the policy.
@@ -213,6 +214,9 @@ codes! {
     /// The value of a header contains an operator that only Envoy replaces, such as `%DOWNSTREAM_REMOTE_ADDRESS%`. The
     /// Gateway API has no such operators: gatefold sends the text as it is.
     LiteralHeaderValue = "GF0554", Warning;
+    /// A SecurityPolicy can't be enforced as written: a Secret isn't in the folder, its content can't be used, or a value has
+    /// no meaning. Requests that the policy protects are refused.
+    InvalidSecurityPolicy = "GF0555", Error;
     /// The Secret with the certificate, or the ConfigMap with the CA certificates, isn't in the folder.
     CertificateNotFound = "GF0601", Error;
     /// A reference to a certificate doesn't name a Secret, or a reference to CA certificates doesn't name a ConfigMap.

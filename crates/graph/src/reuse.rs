@@ -59,6 +59,7 @@ impl Basis {
         Holds {
             attachment: unchanged(Invalidates::Routes)
                 && same_authorities(&self.resources, &now.resources)
+                && same_credentials(&self.resources, &now.resources)
                 && self.system_authorities == now.system_authorities
                 && self.path_normalization == now.path_normalization
                 && self.controller_name == now.controller_name
@@ -87,6 +88,32 @@ fn same_authorities(one: &Resources, other: &Resources) -> bool {
     keys.all(|key| {
         let found = |resources: &Resources| resources.config_maps.get(&key).map(Arc::as_ptr);
         found(one) == found(other)
+    })
+}
+
+/// Whether SecurityPolicies find the same Secrets as before, provided that the policies haven't changed. A merged policy may have
+/// a reference of its own, so every Secret counts if policies are merged.
+fn same_credentials(one: &Resources, other: &Resources) -> bool {
+    if Arc::ptr_eq(&one.secrets, &other.secrets) {
+        return true;
+    }
+    let mut policies = other.security_policies.values();
+    policies.all(|policy| {
+        let spec = &policy.spec;
+        let users = spec.basic_auth.iter().map(|it| &it.users);
+        let keys = spec
+            .api_key_auth
+            .iter()
+            .flat_map(|it| &it.credential_refs.0);
+        let mut references = users.chain(keys);
+        let same = references.all(|it| {
+            let own = &policy.meta.namespace;
+            let namespace = it.namespace.as_deref().unwrap_or(own);
+            let key = NamespacedName::new(namespace, &*it.name);
+            let found = |resources: &Resources| resources.secrets.get(&key).map(Arc::as_ptr);
+            found(one) == found(other)
+        });
+        same && spec.merge_type.is_none()
     })
 }
 

@@ -17,7 +17,7 @@ use crate::listener::ListenerOwner;
 use crate::reported_object::ReportedObject;
 use crate::route::{AnyRoute, Routes};
 use crate::{Build, gateway, name_pointer};
-use gatefold_diagnostic::{Code, Diagnostic, Severity};
+use gatefold_diagnostic::{Code, Diagnostic, Pointer, Severity};
 use gatefold_manifest::api::{
     ClientTrafficPolicySpec, NamespacedName, Object, PolicyTargetKind, SecurityPolicySpec,
 };
@@ -90,12 +90,27 @@ pub(crate) fn security_policies(
             status.merged(merged, &describe_parent(all, merged.effective));
         }
         status.warn_of_deprecated_field(it.policy.spec.target_ref.is_some());
-        findings.extend(status.findings(&evaluated.findings));
+        let mut own = evaluated.findings.clone();
+        if evaluated.uses_client_address
+            && let Some(message) = status.unknown_addresses(&all.client_traffic)
+        {
+            let pointer = Pointer::spec().key("authorization");
+            status.warn(Reason::UnsupportedField, &message);
+            own.push(it.policy.finding(Code::UnreadProtection, pointer, message));
+        }
+        findings.extend(status.findings(&own));
         (it.policy.key(), status.node())
     });
     let nodes = nodes.collect();
     let merged = merges.of_policies.values().flatten();
-    findings.extend(merged.flat_map(|it| it.evaluated.findings.iter().cloned()));
+    for found in merged.flat_map(|it| &it.evaluated.findings) {
+        // The policies themselves have reported most of them.
+        let is_same =
+            |known: &Diagnostic| known.place == found.place && known.message == found.message;
+        if !findings.iter().any(is_same) {
+            findings.push(found.clone());
+        }
+    }
     build.diagnostics.extend(findings);
     nodes
 }
@@ -367,6 +382,38 @@ impl<'b, 'a, S: LayeredPolicy> PolicyStatusBuilder<'b, 'a, S> {
             let warning = Condition::holds(ConditionType::Warning, reason, message);
             condition::set(conditions, warning);
         }
+    }
+
+    /// Returns a message about the listeners of the ancestors at which the addresses of clients are unknown. `None` if there are
+    /// none.
+    fn unknown_addresses(&self, client_traffic: &ClientTrafficPolicies<'_>) -> Option<String> {
+        let StatusInputs {
+            gateways,
+            listener_sets,
+            ..
+        } = self.inputs;
+        let ancestors = self
+            .ancestors
+            .keys()
+            .filter_map(|(kind, key, _)| match kind {
+                PolicyTargetKind::ListenerSet => Some(&listener_sets.get(key)?.gateway),
+                PolicyTargetKind::Gateway
+                | PolicyTargetKind::Route(_)
+                | PolicyTargetKind::Service => Some(key),
+            });
+        let ancestors: BTreeSet<&NamespacedName> = ancestors.collect();
+        let listeners = ancestors.into_iter().flat_map(|key| {
+            let listeners = gateways.get(key).into_iter().flat_map(|it| &it.listeners);
+            listeners.map(move |listener| (key, listener))
+        });
+        let mut policies = listeners
+            .filter_map(|(key, listener)| client_traffic.changes_client_address(key, listener));
+        let policy = policies.next()?;
+        Some(format!(
+            "{} decides by the address of the client, which gatefold doesn't know where {policy} is in force: requests that \
+             the policy protects are refused there",
+            describe(self.policy.policy)
+        ))
     }
 
     /// Returns the diagnostics of the policy: `own` if it has an effect, and those of its targets.

@@ -7,10 +7,12 @@
 use super::client_traffic_policy::ClientTrafficPolicies;
 use super::layered::{LayeredPolicies, ListenerPolicy, describe};
 use super::security_merge;
+use super::security_settings::{PolicyOwners, SettingsReader};
 use crate::Build;
 use crate::condition::{Problem, Reason};
 use crate::listener::ListenerNode;
 use crate::reported_object::ReportedObject;
+use gatefold_dataplane::filter::security::SecurityFilters;
 use gatefold_diagnostic::{Code, Diagnostic, Pointer};
 use gatefold_manifest::api::{
     NamespacedName, PolicyTargetKind, SecurityPolicy, SecurityPolicySpec,
@@ -23,20 +25,20 @@ use std::sync::Arc;
 /// What a SecurityPolicy does with the requests of a rule.
 #[derive(Clone, Debug)]
 pub enum SecurityNode {
-    /// The policy has no settings, so requests pass.
-    Open,
+    /// They must pass these filters. A policy without settings has none.
+    Filters(Arc<SecurityFilters>),
     /// The policy can't be enforced: requests are answered 500. Contains the reason.
     Refused(Arc<str>),
 }
 
-/// Nodes are equal if they do the same with requests.
+/// Nodes are equal if they do the same with requests. Filters are compared by address, since those of a policy are read once.
 impl PartialEq for SecurityNode {
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {
-            (SecurityNode::Open, SecurityNode::Open) => true,
+            (SecurityNode::Filters(one), SecurityNode::Filters(other)) => Arc::ptr_eq(one, other),
             (SecurityNode::Refused(one), SecurityNode::Refused(other)) => one == other,
-            (SecurityNode::Open, SecurityNode::Refused(_))
-            | (SecurityNode::Refused(_), SecurityNode::Open) => false,
+            (SecurityNode::Filters(_), SecurityNode::Refused(_))
+            | (SecurityNode::Refused(_), SecurityNode::Filters(_)) => false,
         }
     }
 }
@@ -45,7 +47,7 @@ impl SecurityNode {
     /// Returns why requests are refused. `None` if they aren't.
     pub(crate) fn refusal(&self) -> Option<&Arc<str>> {
         match self {
-            SecurityNode::Open => None,
+            SecurityNode::Filters(_) => None,
             SecurityNode::Refused(why) => Some(why),
         }
     }
@@ -71,7 +73,7 @@ pub(super) struct EffectivePolicy {
 pub(super) struct EvaluatedPolicy {
     node: SecurityNode,
     /// Whether a decision depends on the address of the client.
-    uses_client_address: bool,
+    pub uses_client_address: bool,
     /// Why it can't be enforced.
     pub problems: Vec<Problem>,
     /// The problems as diagnostics.
@@ -210,87 +212,92 @@ impl<'a> SecurityPolicies<'a> {
         all.entry(effective).or_insert(evaluated).clone()
     }
 
-    fn read(&self, effective: EffectivePolicy, _: &Build<'_>) -> EvaluatedPolicy {
-        let mut evaluated = EvaluatedPolicy {
-            node: SecurityNode::Open,
-            uses_client_address: false,
-            problems: Vec::new(),
-            findings: Vec::new(),
-        };
+    fn read(&self, effective: EffectivePolicy, build: &Build<'_>) -> EvaluatedPolicy {
         // The index comes from the same list.
         let Some(policy) = self.policy(effective.policy) else {
-            return evaluated;
+            return EvaluatedPolicy::default();
         };
         let parent = effective.parent.and_then(|parent| self.policy(parent));
         let spec = match parent {
             Some(parent) => Cow::Owned(security_merge::merge(&policy.spec, &parent.spec)),
             None => Cow::Borrowed(&policy.spec),
         };
-        let of_parent = parent.map_or_else(Vec::new, |parent| unserved(&parent.spec));
-        for pointer in unserved(&spec) {
+        let mut reader = SettingsReader {
+            build,
+            problems: Vec::new(),
+            findings: Vec::new(),
+        };
+        let owners = PolicyOwners {
+            policy,
+            parent: parent.map(|it| &**it),
+        };
+        let filters = reader.read(&spec, owners);
+        let SettingsReader {
+            mut problems,
+            mut findings,
+            ..
+        } = reader;
+        for pointer in spec.unserved() {
             let message = format!("gatefold doesn't serve `{pointer}`");
-            evaluated
-                .problems
-                .push(Problem::new(Reason::Invalid, message));
+            problems.push(Problem::new(Reason::Invalid, message));
         }
-        let own = unserved(&policy.spec);
-        if parent.is_none() && !own.is_empty() {
-            evaluated
-                .findings
-                .extend(own.first().map(|first| report(policy, &own, first)));
+        // The policies themselves report what they don't serve.
+        if parent.is_none() {
+            findings.extend(report_unserved(policy));
         }
-        let merge_type = policy.spec.merge_type.as_deref();
-        if let Some(unknown) = merge_type.filter(|it| !security_merge::is_merge_type(it)) {
+        if let Some(unknown) = unknown_merge_type(&policy.spec) {
             let message =
                 format!("`{unknown}` isn't a merge type; use `StrategicMerge` or `JSONMerge`");
             let pointer = Pointer::spec().key("mergeType");
-            if parent.is_none() {
-                let found = policy.finding(Code::InvalidValue, pointer, message.clone());
-                evaluated.findings.push(found);
-            }
-            evaluated
-                .problems
-                .push(Problem::new(Reason::Invalid, message));
+            let code = Code::InvalidSecurityPolicy;
+            findings.push(policy.finding(code, pointer, message.clone()));
+            problems.push(Problem::new(Reason::Invalid, message));
         }
-        if !evaluated.problems.is_empty() {
-            let policies = match parent {
-                Some(parent) if own.is_empty() && !of_parent.is_empty() => describe(parent),
-                _ => describe(policy),
-            };
-            let why = format!("{policies} protects this, but gatefold can't enforce it");
-            evaluated.node = SecurityNode::Refused(why.into());
+        let authorization = spec.authorization.as_ref();
+        EvaluatedPolicy {
+            node: if problems.is_empty() {
+                SecurityNode::Filters(Arc::new(filters))
+            } else {
+                let name = describe(policy);
+                let why = format!("{name} protects this, but gatefold can't enforce it");
+                SecurityNode::Refused(why.into())
+            },
+            uses_client_address: authorization.is_some_and(|it| it.uses_client_address()),
+            problems,
+            findings,
         }
-        evaluated.uses_client_address = spec
-            .authorization
-            .as_ref()
-            .is_some_and(|it| it.uses_client_address());
-        evaluated
     }
 }
 
-/// Returns the paths of the fields that can't be enforced.
-fn unserved(spec: &SecurityPolicySpec) -> Vec<Pointer> {
-    let features = [
-        ("apiKeyAuth", spec.api_key_auth.is_some()),
-        ("basicAuth", spec.basic_auth.is_some()),
-        ("cors", spec.cors.is_some()),
-        ("authorization", spec.authorization.is_some()),
-    ];
-    let set = features.into_iter().filter(|(_, is_set)| *is_set);
-    let set = set.map(|(name, _)| Pointer::spec().key(name));
-    set.chain(spec.unserved()).collect()
+impl Default for EvaluatedPolicy {
+    /// Refuses everything.
+    fn default() -> Self {
+        EvaluatedPolicy {
+            node: SecurityNode::Refused("there is no such policy".into()),
+            uses_client_address: false,
+            problems: Vec::new(),
+            findings: Vec::new(),
+        }
+    }
 }
 
-/// Reports a policy that can't be enforced. Labels of its targets are added where they are known.
-fn report(policy: &SecurityPolicy, fields: &[Pointer], first: &Pointer) -> Diagnostic {
+fn unknown_merge_type(spec: &SecurityPolicySpec) -> Option<&str> {
+    let merge_type = spec.merge_type.as_deref();
+    merge_type.filter(|it| !security_merge::is_merge_type(it))
+}
+
+/// Reports the fields of a policy that can't be enforced. `None` if there are none.
+fn report_unserved(policy: &SecurityPolicy) -> Option<Diagnostic> {
+    let fields = policy.spec.unserved();
+    let first = fields.first()?.clone();
     let names: Vec<String> = fields.iter().map(|it| format!("`{it}`")).collect();
     let message = format!(
-        "gatefold can't enforce {}, because it doesn't serve {}: requests that the policy protects answer 500",
+        "gatefold can't enforce {}, because it doesn't serve {}: requests that the policy protects are refused",
         describe(policy),
         names.join(", ")
     );
-    let found = policy.finding(Code::UnreadProtection, first.clone(), message);
-    found.help(
+    let found = policy.finding(Code::UnreadProtection, first, message);
+    Some(found.help(
         "remove the policy, or serve its targets without it: `--ignore-policy SecurityPolicy.gateway.envoyproxy.io`",
-    )
+    ))
 }

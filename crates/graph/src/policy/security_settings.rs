@@ -1,0 +1,306 @@
+//! Reads the settings of a SecurityPolicy: what the proxy enforces.
+//!
+//! In: the `spec` of a policy, and the policies to which its parts belong: a merged policy has parts of two. Out: the filters, or
+//! the problems for which nothing can be enforced. A part that can't be read is never left out: the policy refuses all requests.
+
+use super::credentials;
+use crate::Build;
+use crate::condition::{Problem, Reason};
+use crate::reference::{Reference, ReferenceField, ReferenceScope};
+use crate::reported_object::ReportedObject;
+use gatefold_dataplane::filter::cors::{
+    Allowed, Cors, Credentials, Exposed, OriginPattern, Origins,
+};
+use gatefold_dataplane::filter::security::SecurityFilters;
+use gatefold_dataplane::filter::security::api_key::{ApiKeyFilter, KeySource, Sanitize};
+use gatefold_dataplane::filter::security::authorization::{
+    AccessAction, AccessRule, AuthorizationFilter, ClientNetwork, HeaderCondition,
+};
+use gatefold_dataplane::filter::security::basic_auth::BasicAuthFilter;
+use gatefold_dataplane::filter::security::forward_header::ForwardHeader;
+use gatefold_diagnostic::{Code, Diagnostic, Pointer};
+use gatefold_manifest::api::{
+    APIKeyAuth, Authorization, AuthorizationAction, AuthorizationRule, BasicAuth, ExtractFrom,
+    Secret, SecretFields, SecretObjectReference, SecurityPolicy, SecurityPolicyCors,
+    SecurityPolicySpec,
+};
+use http::{HeaderName, HeaderValue, Method};
+use std::sync::Arc;
+
+const CREDENTIALS: ReferenceField = ReferenceField {
+    role: "a source of credentials",
+    supported: "a Secret",
+    scope: ReferenceScope::AnyNamespace,
+    unsupported_kind: (Code::InvalidSecurityPolicy, Reason::Invalid),
+    not_found: (Code::InvalidSecurityPolicy, Reason::Invalid),
+};
+
+/// How long browsers cache the answer to a preflight request if the policy doesn't say, in seconds. Envoy sends no field then,
+/// which the Fetch standard takes as 5.
+const DEFAULT_MAX_AGE: u64 = 5;
+
+/// The policies to which the parts of a merged policy belong (Envoy Gateway: `securityPolicyOwners`).
+#[derive(Clone, Copy)]
+pub(super) struct PolicyOwners<'p> {
+    /// The policy itself, or that of the route.
+    pub policy: &'p SecurityPolicy,
+    /// The policy that it is merged into.
+    pub parent: Option<&'p SecurityPolicy>,
+}
+
+impl<'p> PolicyOwners<'p> {
+    /// Returns the policy that a part belongs to: that of the route if it has the part.
+    fn of(self, has: impl Fn(&SecurityPolicySpec) -> bool) -> &'p SecurityPolicy {
+        match self.parent {
+            Some(parent) if !has(&self.policy.spec) => parent,
+            Some(_) | None => self.policy,
+        }
+    }
+}
+
+/// Reads settings, and collects the problems with them.
+pub(super) struct SettingsReader<'b, 'a> {
+    pub build: &'b Build<'a>,
+    pub problems: Vec<Problem>,
+    pub findings: Vec<Diagnostic>,
+}
+
+impl<'a> SettingsReader<'_, 'a> {
+    /// Reads the settings. They are complete only if there are no problems.
+    pub fn read(&mut self, spec: &SecurityPolicySpec, owners: PolicyOwners<'_>) -> SecurityFilters {
+        let cors = spec.cors.as_ref().and_then(|fields| {
+            let owner = owners.of(|it| it.cors.is_some());
+            self.part(owner, "cors", cors(fields))
+        });
+        let basic_auth = spec.basic_auth.as_ref().and_then(|fields| {
+            let owner = owners.of(|it| it.basic_auth.is_some());
+            self.basic_auth(owner, fields)
+        });
+        let api_key = spec.api_key_auth.as_ref().and_then(|fields| {
+            let owner = owners.of(|it| it.api_key_auth.is_some());
+            self.api_key_auth(owner, fields)
+        });
+        let authorization = spec.authorization.as_ref().and_then(|fields| {
+            let owner = owners.of(|it| it.authorization.is_some());
+            self.part(owner, "authorization", authorization(fields))
+        });
+        SecurityFilters {
+            cors: cors.map(Arc::new),
+            api_key: api_key.map(Arc::new),
+            basic_auth: basic_auth.map(Arc::new),
+            authorization: authorization.map(Arc::new),
+        }
+    }
+
+    /// Returns a part, or reports why it can't be read.
+    fn part<T>(
+        &mut self,
+        owner: &SecurityPolicy,
+        field: &'static str,
+        part: Result<T, String>,
+    ) -> Option<T> {
+        part.map_err(|why| self.report(owner, Pointer::spec().key(field), why))
+            .ok()
+    }
+
+    fn report(&mut self, owner: &SecurityPolicy, pointer: Pointer, why: String) {
+        let problem = Problem::new(Reason::Invalid, format!("`{pointer}`: {why}"));
+        let found = owner.finding(Code::InvalidSecurityPolicy, pointer, why);
+        self.findings.push(found);
+        self.problems.push(problem);
+    }
+
+    fn basic_auth(
+        &mut self,
+        owner: &SecurityPolicy,
+        fields: &BasicAuth,
+    ) -> Option<BasicAuthFilter> {
+        let pointer = Pointer::spec().key("basicAuth");
+        let users = pointer.key("users");
+        let secret = self.secret(owner, &fields.users, users.clone())?;
+        let Some(text) = credentials::entry(secret, ".htpasswd").filter(|it| !it.is_empty()) else {
+            let why = format!(
+                "Secret {} has no entry `.htpasswd`, or an empty one",
+                secret.key()
+            );
+            self.report(owner, users, why);
+            return None;
+        };
+        let name = fields.forward_username_header.as_deref();
+        let forward = forward_header(name);
+        let forward = forward.map_err(|why| {
+            self.report(owner, pointer.key("forwardUsernameHeader"), why);
+        });
+        match BasicAuthFilter::parse(&text, forward.ok()?) {
+            Ok(filter) => Some(filter),
+            Err(error) => {
+                let why = format!("the entry `.htpasswd` of Secret {}: {error}", secret.key());
+                self.report(owner, users, why);
+                None
+            }
+        }
+    }
+
+    fn api_key_auth(
+        &mut self,
+        owner: &SecurityPolicy,
+        fields: &APIKeyAuth,
+    ) -> Option<ApiKeyFilter> {
+        let pointer = Pointer::spec().key("apiKeyAuth");
+        let references = fields.credential_refs.0.iter().enumerate();
+        let secrets: Vec<Option<&Secret>> = references
+            .map(|(index, reference)| {
+                let at = pointer.key("credentialRefs").index(index);
+                self.secret(owner, reference, at)
+            })
+            .collect();
+        let secrets: Vec<&Secret> = secrets.into_iter().collect::<Option<_>>()?;
+        let keys: Vec<(String, Vec<u8>)> =
+            secrets.into_iter().flat_map(credentials::entries).collect();
+        let forward = forward_header(fields.forward_client_id_header.as_deref());
+        let forward = forward.map_err(|why| {
+            self.report(owner, pointer.key("forwardClientIDHeader"), why);
+        });
+        let sources = self.part(owner, "apiKeyAuth", sources(&fields.extract_from))?;
+        let sanitize = if fields.sanitize == Some(true) {
+            Sanitize::Remove
+        } else {
+            Sanitize::Keep
+        };
+        let credentials = keys.iter().map(|(client, key)| (client.as_str(), &**key));
+        let filter = ApiKeyFilter::new(credentials, sources, forward.ok()?, sanitize);
+        self.part(owner, "apiKeyAuth", filter.map_err(|it| it.to_string()))
+    }
+
+    fn secret(
+        &mut self,
+        owner: &SecurityPolicy,
+        reference: &SecretObjectReference,
+        pointer: Pointer,
+    ) -> Option<&'a Secret> {
+        let reference = Reference::from(reference);
+        match self
+            .build
+            .resolve::<SecretFields>(owner.referrer(), reference)
+        {
+            Ok(secret) => Some(secret),
+            Err(unresolved) => {
+                let (problem, found) = unresolved.report(&CREDENTIALS, owner, reference, pointer);
+                // Envoy Gateway has one reason for all problems with a policy.
+                self.problems
+                    .push(Problem::new(Reason::Invalid, problem.message));
+                self.findings.push(found);
+                None
+            }
+        }
+    }
+}
+
+/// Returns the header by which a backend learns who the client is. `None` if there is none.
+fn forward_header(name: Option<&str>) -> Result<Option<ForwardHeader>, String> {
+    let header = name.map(|name| ForwardHeader::new(header_name(name)?));
+    header.transpose()
+}
+
+fn header_name(name: &str) -> Result<HeaderName, String> {
+    HeaderName::from_bytes(name.as_bytes())
+        .map_err(|_| format!("`{name}` isn't the name of a header"))
+}
+
+fn sources(fields: &[ExtractFrom]) -> Result<Vec<KeySource>, String> {
+    let mut sources = Vec::new();
+    for field in fields {
+        for name in field.headers.iter().flatten() {
+            sources.push(KeySource::Header(header_name(name)?));
+        }
+        let params = field.params.iter().flatten();
+        sources.extend(params.map(|name| KeySource::Parameter(name.as_str().into())));
+        let cookies = field.cookies.iter().flatten();
+        sources.extend(cookies.map(|name| KeySource::Cookie(name.as_str().into())));
+    }
+    Ok(sources)
+}
+
+fn authorization(fields: &Authorization) -> Result<AuthorizationFilter, String> {
+    let rules = fields.rules.iter().map(access_rule);
+    Ok(AuthorizationFilter {
+        rules: rules.collect::<Result<_, _>>()?,
+        // "If not specified, the default action is Deny."
+        default: fields.default_action.map_or(AccessAction::Deny, action),
+    })
+}
+
+fn action(action: AuthorizationAction) -> AccessAction {
+    match action {
+        AuthorizationAction::Allow => AccessAction::Allow,
+        AuthorizationAction::Deny => AccessAction::Deny,
+    }
+}
+
+/// Reads a rule. Its conditions that gatefold doesn't serve close the policy elsewhere.
+fn access_rule(rule: &AuthorizationRule) -> Result<AccessRule, String> {
+    let principal = rule.principal.as_ref();
+    let networks = principal.and_then(|it| it.client_cidrs.as_ref());
+    let networks = networks.into_iter().flatten().map(|text| {
+        let network = ClientNetwork::parse(text);
+        network.ok_or_else(|| format!("`{text}` isn't a network"))
+    });
+    let headers = principal.and_then(|it| it.headers.as_ref());
+    let headers = headers.into_iter().flatten().map(|it| {
+        let values = it.values.iter().map(|value| value.as_str().into());
+        Ok(HeaderCondition::new(header_name(&it.name)?, values))
+    });
+    let operation = rule.operation.as_ref();
+    let methods = operation.and_then(|it| it.methods.as_ref());
+    let methods = methods.into_iter().flatten().map(|it| {
+        let method = Method::from_bytes(it.as_str().as_bytes());
+        method.map_err(|_| format!("`{}` isn't a method", it.as_str()))
+    });
+    Ok(AccessRule {
+        name: rule.name.as_deref().map(Into::into),
+        action: action(rule.action),
+        networks: networks.collect::<Result<_, _>>()?,
+        headers: headers.collect::<Result<_, String>>()?,
+        methods: methods.collect::<Result<_, _>>()?,
+    })
+}
+
+fn cors(fields: &SecurityPolicyCors) -> Result<Cors, String> {
+    let any = |list: &[String]| list.iter().any(|text| text == "*");
+    let allowed = |list: &[String]| match list {
+        [] => Ok(Allowed::Unset),
+        list if any(list) => Ok(Allowed::Any),
+        list => {
+            let joined = list.join(", ");
+            let value = HeaderValue::try_from(&joined);
+            value
+                .map(Allowed::Listed)
+                .map_err(|_| format!("`{joined}` can't be sent in a header"))
+        }
+    };
+    let patterns = fields.allow_origins.iter().map(|text| {
+        let pattern = OriginPattern::parse(text);
+        pattern.ok_or_else(|| format!("gatefold can't compare origins with `{text}`"))
+    });
+    let max_age = fields.max_age.map_or(DEFAULT_MAX_AGE, |it| it.0.as_secs());
+    Ok(Cors {
+        origins: if any(&fields.allow_origins) {
+            Origins::Any
+        } else {
+            Origins::Listed(patterns.collect::<Result<_, _>>()?)
+        },
+        credentials: if fields.allow_credentials == Some(true) {
+            Credentials::Allowed
+        } else {
+            Credentials::Omitted
+        },
+        methods: allowed(&fields.allow_methods)?,
+        headers: allowed(&fields.allow_headers)?,
+        expose: match allowed(&fields.expose_headers)? {
+            Allowed::Unset => Exposed::Unset,
+            Allowed::Any => Exposed::Any,
+            Allowed::Listed(list) => Exposed::Listed(list),
+        },
+        max_age: HeaderValue::from(max_age),
+    })
+}
