@@ -85,6 +85,9 @@ impl Counters {
                 .map(|outcome| mirrored.get_or_create_owned(&OutcomeLabel { outcome })),
             answers: Family::default(),
         };
+        for reason in AnswerReason::words() {
+            inner.answers.get_or_create_owned(&ReasonLabel { reason });
+        }
         registry.register(
             "gatefold_answers",
             "Requests that the gateway answered itself, by reason",
@@ -159,6 +162,7 @@ impl Counters {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::HashSet;
 
     #[test]
     fn registry_shows_requests_by_class_and_answers_by_reason() {
@@ -182,5 +186,20 @@ mod tests {
             text.contains(r#"gatefold_answers_total{reason="no_route"} 2"#),
             "{text}"
         );
+        let series = text.matches("gatefold_answers_total{").count();
+        let words: HashSet<&str> = AnswerReason::words().collect();
+        assert_eq!(series, words.len(), "{text}");
+        assert_eq!(
+            words.len(),
+            AnswerReason::words().count(),
+            "a word is repeated"
+        );
+        let documented = include_str!("../../../docs/metrics.md");
+        for word in words {
+            assert!(
+                documented.contains(&format!("`{word}`")),
+                "docs/metrics.md lacks {word}"
+            );
+        }
     }
 }

@@ -1,8 +1,9 @@
 //! The `CORS` filter: lets scripts of other origins use a route.
 
+mod origin;
+
 use super::answer::{FilterAnswer, ResponsePhase};
 use super::header_modifier::Headers;
-use super::scheme::Scheme;
 use bytes::Bytes;
 use http::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
@@ -11,6 +12,8 @@ use http::header::{
     HeaderValue, ORIGIN, VARY,
 };
 use http::{Method, StatusCode};
+use origin::Origin;
+pub use origin::OriginPattern;
 use std::fmt;
 
 /// `CORS` (GEP-1767; Fetch standard, section 3.3, "CORS protocol"). The gateway decides: a backend's own CORS headers are
@@ -226,89 +229,6 @@ impl Origins {
                 let origin = origin.to_str().ok().and_then(Origin::parse);
                 origin.is_some_and(|origin| patterns.iter().any(|it| it.matches(&origin)))
             }
-        }
-    }
-}
-
-/// An origin in a manifest (API: `CORSOrigin`).
-#[derive(Debug, PartialEq, Eq)]
-pub struct OriginPattern {
-    scheme: Scheme,
-    host: HostPattern,
-    port: u16,
-}
-
-#[derive(Debug, PartialEq, Eq)]
-enum HostPattern {
-    Any,
-    Exact(Box<str>),
-    /// The host must consist of one or more labels followed by this, which begins with a dot.
-    Suffix(Box<str>),
-}
-
-/// The origin of a request.
-struct Origin<'t> {
-    scheme: Scheme,
-    host: &'t str,
-    port: u16,
-}
-
-impl<'t> Origin<'t> {
-    /// "If not included, port `80` is assumed for `http` scheme origins, and port `443` is assumed for `https`
-    /// origins" (`HTTPCORSFilter.allowOrigins`).
-    fn parse(text: &'t str) -> Option<Self> {
-        let (scheme, rest) = text.split_once("://")?;
-        let scheme = Scheme::parse(scheme)?;
-        // An IPv6 address contains colons, and is enclosed in brackets.
-        let (host, port) = match rest.rsplit_once(':') {
-            Some((host, number)) if !number.ends_with(']') => (host, number.parse().ok()?),
-            _ => (rest, scheme.port()),
-        };
-        let fits = !host.is_empty() && !host.contains(['/', '@', '?', '#']);
-        fits.then_some(Origin { scheme, host, port })
-    }
-}
-
-impl OriginPattern {
-    /// Parses `https://example.com`, `https://*.example.com:8443` or `https://*`.
-    pub fn parse(text: &str) -> Option<Self> {
-        let origin = Origin::parse(text)?;
-        let host = origin.host.to_ascii_lowercase();
-        Some(OriginPattern {
-            scheme: origin.scheme,
-            port: origin.port,
-            host: match host.strip_prefix('*') {
-                None => HostPattern::Exact(host.into()),
-                Some("") => HostPattern::Any,
-                Some(suffix) => HostPattern::Suffix(suffix.into()),
-            },
-        })
-    }
-
-    fn matches(&self, origin: &Origin<'_>) -> bool {
-        let host = origin.host;
-        self.scheme == origin.scheme
-            && self.port == origin.port
-            && match &self.host {
-                HostPattern::Any => true,
-                HostPattern::Exact(exact) => host.eq_ignore_ascii_case(exact),
-                HostPattern::Suffix(suffix) => host
-                    .len()
-                    .checked_sub(suffix.len())
-                    .filter(|before| *before > 0)
-                    .and_then(|before| host.get(before..))
-                    .is_some_and(|end| end.eq_ignore_ascii_case(suffix)),
-            }
-    }
-}
-
-impl fmt::Display for OriginPattern {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let scheme = self.scheme.as_str();
-        match &self.host {
-            HostPattern::Any => write!(f, "{scheme}://*:{}", self.port),
-            HostPattern::Exact(host) => write!(f, "{scheme}://{host}:{}", self.port),
-            HostPattern::Suffix(suffix) => write!(f, "{scheme}://*{suffix}:{}", self.port),
         }
     }
 }

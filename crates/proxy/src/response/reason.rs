@@ -74,6 +74,38 @@ pub(crate) enum KeepAlive {
 }
 
 impl AnswerReason {
+    /// All but the denials, for metrics that begin at zero. The status of the refused rule doesn't matter.
+    const OTHERS: [AnswerReason; 22] = [
+        Self::NoRoute,
+        Self::Misdirected,
+        Self::OtherProtocol,
+        Self::RefusedRule(StatusCode::INTERNAL_SERVER_ERROR),
+        Self::InvalidBackend,
+        Self::NoEndpoints,
+        Self::BadGateway,
+        Self::GatewayTimeout,
+        Self::Internal,
+        Self::RequestTimeout,
+        Self::Connect,
+        Self::MalformedLength,
+        Self::TwoLengths,
+        Self::UnknownCoding,
+        Self::MalformedTarget,
+        Self::MalformedHost,
+        Self::PathLeavesRoot,
+        Self::PathWithNul,
+        Self::PathWithMalformedEscape,
+        Self::PathTooLong,
+        Self::MalformedBody,
+        Self::MalformedRequest,
+    ];
+
+    /// Returns the word of each reason.
+    pub(crate) fn words() -> impl Iterator<Item = &'static str> {
+        let denials = Denial::ALL.into_iter().map(Self::Denied);
+        Self::OTHERS.into_iter().chain(denials).map(Self::word)
+    }
+
     /// Returns the HTTP status.
     pub(crate) fn status(self) -> StatusCode {
         match self {

@@ -7,7 +7,7 @@ use crate::routing::query;
 use http::header::COOKIE;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use ring::{hmac, rand};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 
 /// `apiKeyAuth`: requests must have the key of a client.
@@ -101,8 +101,11 @@ impl ApiKeyFilter {
             forward,
             sanitize,
         };
+        let mut known = HashSet::new();
         for (client, key) in credentials {
-            filter.add(client, key)?;
+            if known.insert(client) {
+                filter.add(client, key)?;
+            }
         }
         Ok(filter)
     }
@@ -113,9 +116,6 @@ impl ApiKeyFilter {
         let id = id.ok_or_else(|| ApiKeyError::MalformedClient {
             client: client.to_owned(),
         })?;
-        if self.clients.values().any(|known| *known == id) {
-            return Ok(());
-        }
         if key.is_empty() {
             return Err(ApiKeyError::EmptyKey {
                 client: client.to_owned(),

@@ -31,6 +31,17 @@ pub enum DenyingFilter {
 }
 
 impl Denial {
+    /// All of them, for metrics that begin at zero.
+    pub const ALL: [Denial; 7] = [
+        Denial::ApiKeyMissing,
+        Denial::ApiKeyUnknown,
+        Denial::BasicAuthMissing,
+        Denial::BasicAuthOtherScheme,
+        Denial::BasicAuthMalformed,
+        Denial::BasicAuthMismatch,
+        Denial::Forbidden,
+    ];
+
     /// Returns the filter that denies the request.
     pub fn filter(self) -> DenyingFilter {
         match self {

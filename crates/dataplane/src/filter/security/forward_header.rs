@@ -44,15 +44,18 @@ impl ForwardHeader {
         }
     }
 
-    /// Whether a backend may take a header for this one. CGI and its descendants (PHP, WSGI, Rack) turn both `-` and `_` into
-    /// `_` (RFC 3875, section 4.1.18), so to them `x_user` is `x-user`.
+    /// Whether a backend may take a header for this one. CGI and its descendants (PHP, WSGI, Rack) turn `-` into `_` (RFC 3875,
+    /// section 4.1.18), and some servers every character but letters and digits, so to them `x_user` and `x.user` are `x-user`.
     fn is_confused_with(&self, other: &HeaderName) -> bool {
-        let folded = |name: &HeaderName| {
-            let name = name.as_str().bytes();
-            name.map(|byte| if byte == b'_' { b'-' } else { byte })
-                .collect::<Vec<u8>>()
+        let (own, other) = (self.0.as_str(), other.as_str());
+        let folded = |byte: u8| {
+            if byte.is_ascii_alphanumeric() {
+                byte
+            } else {
+                b'_'
+            }
         };
-        self.0.as_str().len() == other.as_str().len() && folded(&self.0) == folded(other)
+        own.len() == other.len() && own.bytes().map(folded).eq(other.bytes().map(folded))
     }
 }
 
@@ -78,6 +81,7 @@ mod tests {
             "x-user-id",
             "x_user_id",
             "x-user_id",
+            "x.user~id",
             "x-user-idx",
             "xuserid",
         ] {

@@ -1,8 +1,10 @@
 //! `basicAuth` of a SecurityPolicy.
 
-use super::{basic_auth, credentials, gateway, redirecting, request};
+use super::{basic_auth, credentials, gateway, protected, redirecting, request};
+use crate::Options;
 use crate::tests::requests::grpc::answer_of;
-use crate::tests::support::curl;
+use crate::tests::support::{Gateway, THREADS, Upstream, curl, port_with, to};
+use gatefold_listen::ListenOptions;
 
 const MISSING: &str = "User authentication failed. Missing username and password.";
 
@@ -81,6 +83,27 @@ async fn client_can_neither_forge_nor_remove_the_name() {
     let seen = upstream.last();
     assert_eq!(seen.header("x-user"), ["user1"], "{}", seen.head);
     assert!(!seen.head.contains("eve"), "{}", seen.head);
+}
+
+/// Pingora then keeps the spelling of each name beside the headers.
+#[tokio::test(flavor = "multi_thread")]
+async fn name_can_not_be_forged_if_the_spelling_of_headers_is_kept() {
+    let upstream = Upstream::plain().await;
+    let port = port_with(to(&[upstream.address]), protected(basic_auth(), vec![]));
+    let options = Options {
+        preserve_header_case: true,
+        threads: THREADS,
+        ..Options::default()
+    };
+    let gateway = Gateway::of(port, options, ListenOptions::default()).await;
+    let forged =
+        "X-USER: eve\r\nx-User: eve\r\nX_USER: eve\r\nConnection: X-User\r\nX-Other: 1\r\n";
+    let answer = gateway.ask(&request("/", &(credentials() + forged))).await;
+    assert_eq!(answer.status(), 200);
+    let seen = upstream.last();
+    assert_eq!(seen.header("x-user"), ["user1"], "{}", seen.head);
+    assert!(!seen.head.contains("eve"), "{}", seen.head);
+    assert!(seen.head.contains("X-Other: 1"), "{}", seen.head);
 }
 
 #[tokio::test(flavor = "multi_thread")]
