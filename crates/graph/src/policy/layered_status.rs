@@ -425,7 +425,11 @@ impl<'b, 'a, S: LayeredPolicy> PolicyStatusBuilder<'b, 'a, S> {
         } = self.policy;
         let mut found = Vec::new();
         if self.ancestors.is_empty() {
-            if !is_reported {
+            if policy.spec.targets().is_empty() {
+                let message = format!("{} attaches to nothing: it has no target", describe(policy));
+                let code = Code::PolicyAttachesToNothing;
+                found.push(policy.finding(code, name_pointer(), message));
+            } else if !is_reported {
                 let kind = S::KIND;
                 let message = format!("{} ({}) isn't used here", kind.name(), kind.group());
                 found.push(policy.finding(Code::IgnoredKind, name_pointer(), message));

@@ -73,10 +73,6 @@ fn recognises_policies_that_protect_nothing() {
             "  retry: {numRetries: 2}\n",
         ),
         (
-            "ClientTrafficPolicy.gateway.envoyproxy.io",
-            "  tls: {minVersion: '1.2'}\n",
-        ),
-        (
             "EnvoyPatchPolicy.gateway.envoyproxy.io",
             "  jsonPatches: [{operation: {value: {name: envoy.filters.http.lua}}}]\n",
         ),
@@ -103,7 +99,7 @@ fn recognises_policies_that_protect_nothing() {
 #[test]
 fn decodes_targets_in_every_form() {
     let text = "apiVersion: gateway.envoyproxy.io/v1alpha1
-kind: SecurityPolicy
+kind: EnvoyExtensionPolicy
 metadata: {name: p, namespace: shop}
 spec:
   targetRef: {group: gateway.networking.k8s.io, kind: Gateway, name: edge, sectionName: http}
@@ -166,7 +162,7 @@ fn targets_in(text: &str) -> Vec<(String, Vec<PolicyTargetKind>)> {
         .collect()
 }
 
-const SECURITY_POLICY: &str = "apiVersion: gateway.envoyproxy.io/v1alpha1\nkind: SecurityPolicy\nmetadata: {name: p}\nspec:\n  \
+const EXTENSION_POLICY: &str = "apiVersion: gateway.envoyproxy.io/v1alpha1\nkind: EnvoyExtensionPolicy\nmetadata: {name: p}\nspec:\n  \
      targetRefs: [{group: gateway.networking.k8s.io, kind: HTTPRoute, name: shop}]\n";
 
 #[test]
@@ -181,14 +177,14 @@ fn a_misspelled_target_is_an_error_and_stays_protected() {
         ("group: gateway.networking.k8s.io", "group: ''"),
         ("group: gateway.networking.k8s.io", "apiVersion: v1"),
     ] {
-        let text = SECURITY_POLICY.replace(from, to);
+        let text = EXTENSION_POLICY.replace(from, to);
         let loaded = Loader::from_text("policy.yaml", text.as_str());
         let errors = loaded.diagnostics.iter();
         let errors = errors.filter(|it| it.severity == Severity::Error);
         let helped = errors.filter(|it| it.help.is_some()).count();
         assert_eq!(helped, 1, "{to}: {:?}", loaded.diagnostics);
         let expected = (
-            "SecurityPolicy default/p".to_owned(),
+            "EnvoyExtensionPolicy default/p".to_owned(),
             vec![PolicyTargetKind::Route(RouteTargetKind::Http)],
         );
         assert_eq!(targets_in(&text), [expected], "{to}");
@@ -198,7 +194,7 @@ fn a_misspelled_target_is_an_error_and_stays_protected() {
 #[test]
 fn the_targets_of_a_policy_with_a_misspelled_kind_stay_protected() {
     for kind in ["SecuritPolicy", "securitypolicy", "EnvoyExtensionPolicies"] {
-        let text = SECURITY_POLICY.replace("kind: SecurityPolicy", &format!("kind: {kind}"));
+        let text = EXTENSION_POLICY.replace("kind: EnvoyExtensionPolicy", &format!("kind: {kind}"));
         let expected = (
             format!("{kind} default/p"),
             vec![PolicyTargetKind::Route(RouteTargetKind::Http)],
@@ -223,7 +219,7 @@ fn an_empty_list_of_targets_counts_as_absent() {
     );
     assert_eq!(targets_in(policy), [all], "all Gateways of Istio");
 
-    let text = "apiVersion: gateway.envoyproxy.io/v1alpha1\nkind: SecurityPolicy\nmetadata: {name: p}\nspec: {targetRefs: []}\n";
+    let text = "apiVersion: gateway.envoyproxy.io/v1alpha1\nkind: EnvoyExtensionPolicy\nmetadata: {name: p}\nspec: {targetRefs: []}\n";
     let loaded = Loader::from_text("policy.yaml", text);
     let codes: Vec<_> = loaded.diagnostics.iter().map(|it| it.code).collect();
     assert_eq!(codes, [Code::MissingField]);
@@ -231,10 +227,10 @@ fn an_empty_list_of_targets_counts_as_absent() {
 
 #[test]
 fn a_policy_with_an_error_protects_in_a_file_that_was_never_valid() {
-    let broken = SECURITY_POLICY.replace("[{group", "[{kind: HTTPRoute}, {group");
+    let broken = EXTENSION_POLICY.replace("[{group", "[{kind: HTTPRoute}, {group");
     let text = format!("{broken}---\na: [\n");
     let expected = (
-        "SecurityPolicy default/p".to_owned(),
+        "EnvoyExtensionPolicy default/p".to_owned(),
         vec![PolicyTargetKind::Route(RouteTargetKind::Http)],
     );
     assert_eq!(targets_in(&text), [expected]);
@@ -271,7 +267,7 @@ fn a_good_policy_replaces_its_readable_part_in_a_broken_file() {
 
 #[test]
 fn two_policies_with_the_same_name_and_errors_both_protect() {
-    let broken = SECURITY_POLICY.replace("[{group", "[{kind: HTTPRoute}, {group");
+    let broken = EXTENSION_POLICY.replace("[{group", "[{kind: HTTPRoute}, {group");
     let other = broken.replace("HTTPRoute, name: shop", "Gateway, name: edge");
     let found = targets_in(&format!("{broken}---\n{other}"));
     let kinds: Vec<_> = found.into_iter().flat_map(|(_, kinds)| kinds).collect();
@@ -282,4 +278,38 @@ fn two_policies_with_the_same_name_and_errors_both_protect() {
             PolicyTargetKind::Gateway
         ]
     );
+}
+
+#[test]
+fn a_broken_policy_of_a_kind_that_is_read_protects_if_its_fields_do() {
+    for (kind, fields, protects) in [
+        ("SecurityPolicy", "unknown: {}", true),
+        (
+            "SecurityPolicy",
+            "authorization: {rules: [{action: Allow}]}",
+            true,
+        ),
+        (
+            "SecurityPolicy",
+            "authorization: {rules: [{action: Allow, principal: {clientCIDRs: [10.0.0.0/33]}}]}",
+            true,
+        ),
+        ("SecurityPolicy", "mergeType: StrategicMerge", true),
+        ("ClientTrafficPolicy", "tls: {minimumVersion: '1.2'}", false),
+        (
+            "ClientTrafficPolicy",
+            "tls: {clientValidation: {}, minimumVersion: '1.2'}",
+            true,
+        ),
+    ] {
+        let text = format!(
+            "apiVersion: gateway.envoyproxy.io/v1alpha1\nkind: {kind}\nmetadata: {{name: p}}\nspec:\n  \
+             targetRefs: [{{group: gateway.networking.k8s.io, kind: Gateway, name: edge}}]\n  {fields}\n"
+        );
+        let loaded = Loader::from_text("policy.yaml", text.as_str());
+        let mut found = loaded.diagnostics.iter();
+        let refused = found.any(|it| it.severity == Severity::Error);
+        assert!(refused, "{kind} {fields}: {:?}", loaded.diagnostics);
+        assert_eq!(!targets_in(&text).is_empty(), protects, "{kind} {fields}");
+    }
 }

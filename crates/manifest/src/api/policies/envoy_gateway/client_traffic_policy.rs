@@ -77,8 +77,7 @@ impl Decode for ClientTrafficPolicySpec {
 
 /// Whether a field has the value that gatefold always applies.
 fn is_default(set: &SetField, spec: &Node) -> bool {
-    let steps = set.field.path.split('.');
-    let value = steps.fold(Some(spec), |node, step| node?.field(step));
+    let value = set.field.path.split('.').try_fold(spec, Node::field);
     match (set.field.path, value.map(|it| &it.value)) {
         // TLS 1.0 and 1.1 are never served.
         ("tls.minVersion", Some(Value::String(text))) => text == "1.2" || text == "Auto",
@@ -153,3 +152,39 @@ pub const UNSERVED_OF_CLIENT_TRAFFIC_POLICY: &[UnservedField] = unserved! {
     "tls.session" Ignored("gatefold's own session resumption stays in force"),
     "tls.signatureAlgorithms" Ignored("the signature algorithms of rustls are offered"),
 };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fmt::Write;
+
+    const BEGIN: &str = "<!-- generated: fields of ClientTrafficPolicy -->\n";
+    const END: &str = "<!-- end -->\n";
+
+    /// The table in the documentation is that of the code. `UPDATE=1` writes it.
+    #[test]
+    fn every_field_is_documented() {
+        let mut table = "| field | effect |\n|---|---|\n".to_owned();
+        for field in UNSERVED_OF_CLIENT_TRAFFIC_POLICY {
+            let effect = match field.effect {
+                Closes => "closes the targets",
+                Ignored(instead) => instead,
+            };
+            writeln!(table, "| `{}` | {effect} |", field.path)
+                .expect("writing to a string succeeds");
+        }
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/policies.md");
+        let text = std::fs::read_to_string(path).expect("the documentation can be read");
+        let (before, rest) = text.split_once(BEGIN).expect("the table has a beginning");
+        let (written, after) = rest.split_once(END).expect("the table has an end");
+        if std::env::var_os("UPDATE").is_some() {
+            let text = format!("{before}{BEGIN}{table}{END}{after}");
+            std::fs::write(path, text).expect("the documentation can be written");
+        } else {
+            assert_eq!(
+                written, table,
+                "update docs/policies.md: UPDATE=1 ./x test every_field_is_documented"
+            );
+        }
+    }
+}

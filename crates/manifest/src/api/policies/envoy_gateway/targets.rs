@@ -8,8 +8,8 @@ use crate::Decoder;
 use crate::api::{
     GATEWAY_GROUP, LabelSelector, LabelSelectorRequirement, SectionName, object, refuse, rule,
 };
-use gatefold_diagnostic::Pointer;
 use gatefold_diagnostic::yaml::{Node, Value};
+use gatefold_diagnostic::{Pointer, did_you_mean};
 use std::collections::BTreeMap;
 
 object! {
@@ -96,9 +96,17 @@ impl PolicyTargetFields<'_> {
                 if !kinds.contains(&kind) {
                     let why = format!("`{kind}` isn't one of {}", kinds.join(", "));
                     refuse(at, "kind", &why, decoder);
+                    if let Some(help) = did_you_mean(kind, kinds) {
+                        decoder.suggest(help);
+                    }
                 }
             });
         }
+    }
+
+    /// Whether no target is named.
+    pub fn is_empty(self) -> bool {
+        self.reference.is_none() && self.references.is_empty() && self.selectors.is_empty()
     }
 
     /// Whether all targets are of one of these kinds.
