@@ -9,14 +9,14 @@ use super::layered::{
     LayeredPolicies, LayeredPolicy, LayeredTarget, PolicyWithTargets, TargetOutcome, describe,
 };
 use super::overriding::{self, MergedRoutes, PolicyPlace};
-use super::security_policy::{EffectivePolicy, EvaluatedPolicy, SecurityPolicies};
+use super::security_merges::{MergedPolicy, Merges};
+use super::security_policy::{EffectivePolicy, SecurityPolicies};
 use super::target::TargetedPart;
 use crate::condition::{self, Condition, ConditionStatus, ConditionType, Problem, Reason};
 use crate::gateway::{GatewayNodes, ListenerSetNodes};
-use crate::listener::ListenerOwner;
 use crate::reported_object::ReportedObject;
-use crate::route::{AnyRoute, Routes};
-use crate::{Build, gateway, name_pointer};
+use crate::route::Routes;
+use crate::{Build, name_pointer};
 use gatefold_diagnostic::{Code, Diagnostic, Pointer, Severity};
 use gatefold_manifest::api::{
     ClientTrafficPolicySpec, NamespacedName, Object, PolicyTargetKind, SecurityPolicySpec,
@@ -146,87 +146,6 @@ fn describe_parent(all: &SecurityPolicies<'_>, effective: EffectivePolicy) -> St
         .parent
         .and_then(|it| all.attached.policies.get(it));
     parent.map_or_else(String::new, |it| describe(it.policy))
-}
-
-/// A policy of a route that is merged into that of a listener or Gateway.
-struct MergedPolicy {
-    effective: EffectivePolicy,
-    evaluated: Arc<EvaluatedPolicy>,
-    /// The listener at which it is merged: its owner and its name.
-    listener: (PolicyTargetKind, NamespacedName, String),
-    controller_name: String,
-}
-
-/// All merges.
-#[derive(Default)]
-struct Merges {
-    /// By the policy of the route.
-    of_policies: BTreeMap<usize, Vec<MergedPolicy>>,
-    /// The routes that were merged, by the place of the parent's policy.
-    of_parents: MergedRoutes,
-}
-
-impl Merges {
-    fn of(all: &SecurityPolicies<'_>, inputs: StatusInputs<'_>, build: &Build<'_>) -> Self {
-        let mut merges = Merges::default();
-        for (index, it) in all.attached.policies.iter().enumerate() {
-            if !all.merges(index) {
-                continue;
-            }
-            let in_force = it.targets.iter();
-            let in_force = in_force.filter(|target| target.outcome == TargetOutcome::InForce);
-            for target in in_force {
-                let PolicyTargetKind::Route(kind) = target.object.kind else {
-                    continue;
-                };
-                if let Some(route) = inputs.routes.find(kind, &target.object.key) {
-                    merges.add(index, target, route, (all, inputs), build);
-                }
-            }
-        }
-        merges
-    }
-
-    fn add(
-        &mut self,
-        index: usize,
-        target: &LayeredTarget,
-        route: &dyn AnyRoute,
-        (all, inputs): (&SecurityPolicies<'_>, StatusInputs<'_>),
-        build: &Build<'_>,
-    ) {
-        for parent in route.parents() {
-            for attachment in &parent.attachments {
-                let id = &attachment.listener;
-                let Some(listener) = gateway::listener(inputs.gateways, id) else {
-                    continue;
-                };
-                let found = all.effective(Some(index), &id.gateway, listener);
-                let Some((effective, Some(above))) = found else {
-                    continue;
-                };
-                let evaluated = all.evaluate(effective, build);
-                if evaluated.problems.is_empty() {
-                    let place = overriding::place_of_listener(&above);
-                    let merged = (target.object.kind, target.object.key.clone(), None);
-                    self.of_parents.entry(place).or_default().insert(merged);
-                }
-                let owner = match &listener.owner {
-                    ListenerOwner::Gateway(_) => (PolicyTargetKind::Gateway, id.gateway.clone()),
-                    ListenerOwner::ListenerSet(set) => (PolicyTargetKind::ListenerSet, set.key()),
-                };
-                self.of_policies
-                    .entry(index)
-                    .or_default()
-                    .push(MergedPolicy {
-                        effective,
-                        evaluated,
-                        listener: (owner.0, owner.1, listener.name.to_string()),
-                        controller_name: parent.controller_name.clone(),
-                    });
-            }
-        }
-    }
 }
 
 /// Collects the ancestors of a policy.

@@ -15,6 +15,7 @@ pub mod layered_status;
 mod overriding;
 pub(crate) mod protection;
 mod security_merge;
+mod security_merges;
 pub mod security_policy;
 mod security_settings;
 mod target;
