@@ -3,7 +3,7 @@
 use super::backend::BackendTarget;
 use super::client_validation::{ClientMode, ClientValidation};
 use super::{Action, Port, Rule, RuleId, Snapshot, SocketKey};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Write};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
@@ -62,16 +62,28 @@ impl fmt::Display for Snapshot {
         for (socket, port) in self.sorted() {
             writeln!(f, "{socket}{port}")?;
         }
-        for (id, rule) in self.rules() {
-            write!(f, "{id}:{}{}", rule.filters, rule.timeouts)?;
-            if let Some(retry) = &rule.retry {
-                write!(f, "{retry}")?;
-            }
-            writeln!(f)?;
-            writeln!(f, "{}", rule.action)?;
-        }
-        Ok(())
+        // A rule may have several variants, if SecurityPolicies differ between its listeners.
+        let listeners = self.ports.values().filter_map(|port| port.http());
+        let listeners = listeners.flat_map(|listeners| listeners.values());
+        let rules = listeners.flat_map(|listener| listener.routers.rules());
+        let texts: BTreeSet<(&RuleId, String)> = rules.map(|it| (&it.id, rule_text(it))).collect();
+        texts.iter().try_for_each(|(_, text)| f.write_str(text))
     }
+}
+
+fn rule_text(rule: &Rule) -> String {
+    let retry = rule
+        .retry
+        .as_ref()
+        .map_or_else(String::new, ToString::to_string);
+    let Rule {
+        id,
+        filters,
+        timeouts,
+        action,
+        ..
+    } = rule;
+    format!("{id}:{filters}{timeouts}{retry}\n{action}\n")
 }
 
 impl fmt::Display for Port {
