@@ -25,7 +25,6 @@ use crate::watch::{Wake, WakeReceiver, WakeSender};
 use arc_swap::ArcSwap;
 use gatefold_dataplane::Snapshot;
 use gatefold_diagnostic::Code;
-use gatefold_graph::Graph;
 use gatefold_listen::{HttpApp, Sockets, Workers};
 use gatefold_manifest::SettlingFiles;
 use log::ReloadLog;
@@ -47,11 +46,9 @@ pub struct Reload<A> {
     sockets: Sockets<A>,
     snapshot: Arc<ArcSwap<Snapshot>>,
     published: Arc<ArcSwap<Published>>,
-    graph: Arc<Graph>,
     rounds: watch::Sender<Rounds>,
     /// When to read the files again that seemed to be half-written.
     rescan_at: Option<Instant>,
-    old_graphs: Retired<Graph>,
     old_snapshots: Retired<Snapshot>,
     old_published: Retired<Published>,
 }
@@ -89,10 +86,8 @@ impl<A: HttpApp> Reload<A> {
             sockets,
             snapshot,
             published: Arc::default(),
-            graph: Arc::default(),
             rounds: watch::Sender::default(),
             rescan_at: None,
-            old_graphs: Retired::default(),
             old_snapshots: Retired::default(),
             old_published: Retired::default(),
         }
@@ -201,7 +196,6 @@ impl<A: HttpApp> Reload<A> {
         if requested {
             self.rounds.send_modify(|rounds| rounds.requested += 1);
         }
-        self.old_graphs.sweep();
         self.old_snapshots.sweep();
         self.old_published.sweep();
     }
@@ -234,8 +228,6 @@ impl<A: HttpApp> Reload<A> {
         let took = began.elapsed();
         self.discovery.retain(&found);
         self.found = found;
-        let old = std::mem::replace(&mut self.graph, built.graph.clone());
-        self.old_graphs.keep(old);
         let failures = self.sockets.failures().clone();
         let in_words = changes.to_string();
         let next = move |before: &Published| before.followed_by(built, failures, took, in_words);
