@@ -2,10 +2,8 @@
 
 use super::{Found, ServicePort, Sources};
 use gatefold_graph::Graph;
-use gatefold_graph::stand_in::StandIns;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::Arc;
 
 impl Sources {
     /// Returns what is known before a graph wants anything.
@@ -31,14 +29,7 @@ impl Sources {
             let pairs = source.issue(graph);
             source.stand_ins(pairs)
         });
-        Found {
-            endpoints: Arc::new(endpoints),
-            stand_ins: StandIns {
-                services,
-                echo: Arc::new(echo),
-                certificates,
-            },
-        }
+        Found::new(endpoints, services, echo, certificates)
     }
 
     /// The endpoints that `--backend` gives.
@@ -47,13 +38,8 @@ impl Sources {
         for backend in &self.fixed {
             let address = backend.host.parse().ok();
             let address = address.map(|ip: IpAddr| SocketAddr::new(ip, backend.port));
-            let wanted = graph.wanted.keys().filter(|(service, port)| {
-                *service == backend.service && backend.service_port.is_none_or(|it| it == *port)
-            });
-            let named = backend
-                .service_port
-                .map(|port| (backend.service.clone(), port));
-            for key in wanted.cloned().chain(named) {
+            let wanted = graph.wanted.keys().filter(|key| backend.serves(key));
+            for key in wanted.cloned().chain(backend.named_port()) {
                 given
                     .entry(key)
                     .or_insert_with(|| address.into_iter().collect());

@@ -1,5 +1,6 @@
 //! The value of `--backend`.
 
+use super::ServicePort;
 use gatefold_manifest::api::NamespacedName;
 use std::str::FromStr;
 
@@ -14,6 +15,18 @@ pub struct FixedBackend {
     pub host: String,
     /// The port of the host.
     pub port: u16,
+}
+
+impl FixedBackend {
+    /// Whether this is the address of a Service's port.
+    pub(super) fn serves(&self, (service, port): &ServicePort) -> bool {
+        self.service == *service && self.service_port.is_none_or(|it| it == *port)
+    }
+
+    /// The Service's port, if the flag names one.
+    pub(super) fn named_port(&self) -> Option<ServicePort> {
+        Some((self.service.clone(), self.service_port?))
+    }
 }
 
 impl FromStr for FixedBackend {

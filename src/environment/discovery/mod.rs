@@ -14,7 +14,7 @@ pub(crate) use fixed_backend::FixedBackend;
 use crate::echo::EchoServices;
 use crate::watch::WakeSender;
 use certificates::StandInPairs;
-use gatefold_graph::stand_in::{StandInServices, StandIns};
+use gatefold_graph::stand_in::{StandInCertificates, StandInServices, StandIns};
 use gatefold_graph::{Graph, Wanted};
 use gatefold_manifest::api::NamespacedName;
 use names::Names;
@@ -43,6 +43,24 @@ pub struct Found {
     pub endpoints: Arc<BTreeMap<ServicePort, Vec<SocketAddr>>>,
     /// The stand-ins for objects that the folder lacks.
     pub stand_ins: StandIns,
+}
+
+impl Found {
+    fn new(
+        endpoints: BTreeMap<ServicePort, Vec<SocketAddr>>,
+        services: StandInServices,
+        echo: BTreeSet<ServicePort>,
+        certificates: Option<StandInCertificates>,
+    ) -> Self {
+        Found {
+            endpoints: Arc::new(endpoints),
+            stand_ins: StandIns {
+                services,
+                echo: Arc::new(echo),
+                certificates,
+            },
+        }
+    }
 }
 
 impl Sources {
@@ -105,14 +123,8 @@ impl Discovery {
         pairs: StandInPairs,
     ) -> Found {
         let certificates = self.certificates.as_ref();
-        Found {
-            endpoints: Arc::new(endpoints),
-            stand_ins: StandIns {
-                services: self.services.clone(),
-                echo: Arc::new(echo),
-                certificates: certificates.map(|source| source.stand_ins(pairs)),
-            },
-        }
+        let certificates = certificates.map(|source| source.stand_ins(pairs));
+        Found::new(endpoints, self.services.clone(), echo, certificates)
     }
 
     /// Issues certificates on a blocking thread: the state of the development CA may be in a slow file system.
@@ -198,7 +210,7 @@ impl Discovery {
         let fixed = self.fixed.iter();
         fixed
             .filter_map(|fixed| {
-                let key = (fixed.service.clone(), fixed.service_port?);
+                let key = fixed.named_port()?;
                 Some((key, fixed.host.clone(), fixed.port))
             })
             .collect()
@@ -217,10 +229,7 @@ impl Discovery {
         wanted: &Wanted,
         queried: &mut BTreeSet<String>,
     ) -> Vec<SocketAddr> {
-        let applies = |fixed: &&FixedBackend| {
-            fixed.service == key.0 && fixed.service_port.is_none_or(|port| port == key.1)
-        };
-        let fixed = self.fixed.iter().find(applies);
+        let fixed = self.fixed.iter().find(|fixed| fixed.serves(key));
         let (candidates, port) = match (fixed, &wanted.external_name) {
             (Some(fixed), _) => (vec![fixed.host.clone()], fixed.port),
             (None, Some(name)) => (vec![name.clone()], wanted.port),
