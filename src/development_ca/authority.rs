@@ -22,7 +22,7 @@ const NAME: &str = "gatefold development CA";
 const LOCALHOST: &str = "localhost";
 
 /// The certificate and the key of a development CA.
-pub(super) struct Authority {
+pub(super) struct SigningAuthority {
     certificate: CertificateDer<'static>,
     pem: String,
     key: KeyPair,
@@ -31,11 +31,11 @@ pub(super) struct Authority {
     not_after: OffsetDateTime,
 }
 
-impl Authority {
+impl SigningAuthority {
     /// Creates a CA with a new key. It may issue certificates for these names.
     pub(super) fn new(permitted: BTreeSet<String>, now: OffsetDateTime) -> anyhow::Result<Self> {
         let key = KeyPair::generate().context("can't make a key")?;
-        Authority::sign(key, permitted, now)
+        SigningAuthority::sign(key, permitted, now)
     }
 
     /// Makes a new certificate with the same key, for the names so far and these. If that would be more than `most`, it is for these
@@ -53,7 +53,7 @@ impl Authority {
             (true, true) => names.iter().map(|name| domain(name).to_owned()).collect(),
         };
         let key = KeyPair::from_pem(&self.key.serialize_pem()).context("can't copy the key")?;
-        Authority::sign(key, permitted, now)
+        SigningAuthority::sign(key, permitted, now)
     }
 
     fn sign(
@@ -75,7 +75,7 @@ impl Authority {
             excluded_subtrees: Vec::new(),
         });
         let certificate = params.self_signed(&key).context("can't sign the CA")?;
-        Ok(Authority {
+        Ok(SigningAuthority {
             certificate: certificate.der().clone(),
             pem: certificate.pem(),
             key,
@@ -104,7 +104,7 @@ impl Authority {
             });
         let permitted = permitted.collect();
         let not_after = parsed.validity().not_after.to_datetime();
-        Ok(Authority {
+        Ok(SigningAuthority {
             permitted,
             not_after,
             key,
@@ -127,7 +127,7 @@ impl Authority {
     }
 
     /// Whether both have the same key.
-    pub(super) fn has_key_of(&self, other: &Authority) -> bool {
+    pub(super) fn has_key_of(&self, other: &SigningAuthority) -> bool {
         self.key.public_key_raw() == other.key.public_key_raw()
     }
 
@@ -150,9 +150,9 @@ impl Authority {
 }
 
 /// Prints the permitted names only, never the key.
-impl fmt::Debug for Authority {
+impl fmt::Debug for SigningAuthority {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut shown = f.debug_struct("Authority");
+        let mut shown = f.debug_struct("SigningAuthority");
         shown
             .field("permitted", &self.permitted)
             .finish_non_exhaustive()

@@ -1,6 +1,6 @@
 //! The certificates that a development CA issues.
 
-use super::authority::Authority;
+use super::authority::SigningAuthority;
 use anyhow::{Context as _, anyhow};
 use rcgen::{
     CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, KeyPair,
@@ -31,7 +31,7 @@ impl IssuedCertificate {
     /// for `localhost` and the loopback addresses.
     pub(super) fn sign(
         names: &BTreeSet<String>,
-        authority: &Authority,
+        authority: &SigningAuthority,
         now: OffsetDateTime,
     ) -> anyhow::Result<Self> {
         let mut params = CertificateParams::default();

@@ -10,7 +10,7 @@ mod issued;
 
 use crate::state_dir::StateDir;
 use anyhow::Context as _;
-use authority::{Authority, permitted_name};
+use authority::{SigningAuthority, permitted_name};
 use issued::IssuedCertificate;
 use rustls::sign::CertifiedKey;
 use rustls_pki_types::CertificateDer;
@@ -33,7 +33,7 @@ const MOST_NAMES: usize = 200;
 /// A certificate authority for development.
 #[derive(Debug)]
 pub struct DevelopmentCa {
-    authority: Authority,
+    authority: SigningAuthority,
     /// Where it is stored. `None` if it is only in memory.
     state: Option<StateDir>,
     /// Whether clients can find its certificate, or it needs no folder.
@@ -52,7 +52,7 @@ impl DevelopmentCa {
         Ok(DevelopmentCa {
             authority: match stored {
                 Some(stored) => stored,
-                None => Authority::new(BTreeSet::new(), OffsetDateTime::now_utc())?,
+                None => SigningAuthority::new(BTreeSet::new(), OffsetDateTime::now_utc())?,
             },
             state: Some(state),
             is_stored,
@@ -66,7 +66,7 @@ impl DevelopmentCa {
     /// If the system has no random numbers.
     pub fn in_memory() -> anyhow::Result<Self> {
         Ok(DevelopmentCa {
-            authority: Authority::new(BTreeSet::new(), OffsetDateTime::now_utc())?,
+            authority: SigningAuthority::new(BTreeSet::new(), OffsetDateTime::now_utc())?,
             state: None,
             is_stored: true,
             issued: BTreeMap::new(),
@@ -187,12 +187,12 @@ impl DevelopmentCa {
 }
 
 /// Reads the stored CA. `None` if there is none.
-fn stored(state: &StateDir) -> anyhow::Result<Option<Authority>> {
+fn stored(state: &StateDir) -> anyhow::Result<Option<SigningAuthority>> {
     let certificate = state.read(CERTIFICATE_FILE)?;
     let (Some(certificate), Some(key)) = (certificate, state.read(KEY_FILE)?) else {
         return Ok(None);
     };
-    let authority = Authority::parse(&certificate, &key).with_context(|| {
+    let authority = SigningAuthority::parse(&certificate, &key).with_context(|| {
         format!(
             "{} and {} aren't a development CA; remove them to get a new one",
             state.path(CERTIFICATE_FILE).display(),
@@ -204,10 +204,10 @@ fn stored(state: &StateDir) -> anyhow::Result<Option<Authority>> {
 
 /// Returns a CA with the same key and a new certificate, if it needs one.
 fn renewed(
-    authority: &Authority,
+    authority: &SigningAuthority,
     needed: &BTreeSet<String>,
     now: OffsetDateTime,
-) -> anyhow::Result<Option<Authority>> {
+) -> anyhow::Result<Option<SigningAuthority>> {
     let is_needed = reason_to_renew(authority, needed, now).is_some();
     let renewed = is_needed.then(|| authority.renew(needed, MOST_NAMES, now));
     renewed.transpose()
@@ -215,7 +215,7 @@ fn renewed(
 
 /// Why the certificate must be renewed: a name that falls outside, or its age.
 fn reason_to_renew<'n>(
-    authority: &Authority,
+    authority: &SigningAuthority,
     needed: &'n BTreeSet<String>,
     now: OffsetDateTime,
 ) -> Option<&'n str> {

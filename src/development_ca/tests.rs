@@ -151,7 +151,7 @@ fn a_ca_that_expires_soon_is_renewed_with_its_key() {
     )
     .expect("changed");
     let long_ago = OffsetDateTime::now_utc() - time::Duration::days(800);
-    let old = Authority::new(names(&["shop.example"]), long_ago).expect("a CA");
+    let old = SigningAuthority::new(names(&["shop.example"]), long_ago).expect("a CA");
     state().write(KEY_FILE, &old.key_pem()).expect("written");
     let certificate = old.certificate_pem();
     state()
