@@ -1,8 +1,8 @@
 //! `gatefold check`: exit codes and output.
 
-use crate::support::daemon::{check, gatefold};
+use crate::support::daemon::{check, check_with, gatefold};
 use crate::support::folder::Folder;
-use crate::support::manifests::{gateway, route, service};
+use crate::support::manifests::{gateway, gateway_named, route, service};
 use std::io::Write;
 use std::process::Stdio;
 
@@ -120,4 +120,83 @@ fn explains_every_code() {
         .output()
         .expect("gatefold runs");
     assert_eq!(unknown.status.code(), Some(2), "{unknown:?}");
+}
+
+#[test]
+fn check_assigns_the_same_addresses_as_run() {
+    let folder = Folder::with([
+        ("gateway.yaml", gateway()),
+        (
+            "other.yaml",
+            gateway_named("other", "    - {name: http, protocol: HTTP, port: 80}\n"),
+        ),
+    ]);
+    let conflict = check_with(&folder, &["--address", "127.0.0.1"]);
+    let conflict = String::from_utf8_lossy(&conflict.stdout).into_owned();
+    assert!(
+        conflict.contains("GF0406"),
+        "both Gateways listen on one address: {conflict}"
+    );
+    let pool = ["--address-pool", "127.0.0.0/29"];
+    let output = check_with(&folder, &pool);
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    assert!(
+        text.contains("127.0.0.1") && text.contains("127.0.0.2"),
+        "{text}"
+    );
+    let run = gatefold()
+        .arg("run")
+        .arg(folder.path())
+        .arg("--check")
+        .args(pool)
+        .output();
+    assert_eq!(run.expect("gatefold runs").stdout, output.stdout);
+}
+
+#[test]
+fn check_accepts_the_flags_of_run_that_affect_conditions() {
+    let folder = Folder::with([
+        ("gateway.yaml", gateway()),
+        ("route.yaml", route("shop", "www.example.com")),
+    ]);
+    assert_eq!(
+        check(&folder).status.code(),
+        Some(1),
+        "the Service is missing"
+    );
+    for backend in [
+        "default/shop:3000=127.0.0.1:80",
+        "shop:3000=shop.internal:80",
+    ] {
+        let output = check_with(&folder, &["--backend", backend]);
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert_eq!(output.status.code(), Some(0), "{text}");
+    }
+    let output = check_with(
+        &folder,
+        &["--address", "127.0.0.7", "--port-map", "80=8080"],
+    );
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.contains("127.0.0.7"), "{text}");
+}
+
+#[test]
+fn the_table_lists_refused_objects() {
+    let folder = Folder::with([("gateway.yaml", gateway()), ("shop.yaml", service("shop"))]);
+    let mixed = route("shop", "www.example.com").replace(
+        "    - name: edge\n",
+        "    - name: edge\n    - name: edge\n      sectionName: http\n",
+    );
+    folder.write("route.yaml", mixed);
+    let output = check_with(&folder, &["--output", "text"]);
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    let row = text.lines().find(|line| line.contains("<refused>"));
+    assert!(row.is_some_and(|row| row.contains("shop")), "{text}");
+    let json = check_with(&folder, &["--output", "json"]).stdout;
+    let json: serde_json::Value = serde_json::from_slice(&json).expect("JSON");
+    let objects = json["objects"].as_array().expect("objects");
+    let refused = objects.iter().find(|object| object["refused"] == true);
+    assert_eq!(refused.expect("the route")["name"], "shop");
 }

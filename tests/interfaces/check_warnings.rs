@@ -1,11 +1,8 @@
 //! Warnings of `gatefold check` about manifests that are valid, but do not do what they seem to do.
 
-use crate::support::daemon::{Daemon, gatefold};
+use crate::support::daemon::{Daemon, check, gatefold};
 use crate::support::folder::Folder;
-use crate::support::manifests::{
-    gateway, gateway_named, gateway_with, route, route_with_rules, service,
-};
-use std::process::Output;
+use crate::support::manifests::{gateway, gateway_with, route, route_with_rules, service};
 use std::time::{Duration, Instant};
 
 const TWO_RULES: &str = "apiVersion: gateway.networking.k8s.io/v1
@@ -21,14 +18,8 @@ spec:
     backendRefs: [{name: shop, port: 3000}]
 ";
 
-fn check(folder: &Folder, arguments: &[&str]) -> Output {
-    let mut command = gatefold();
-    command.arg("check").arg(folder.path()).args(arguments);
-    command.output().expect("gatefold runs")
-}
-
 fn text(folder: &Folder) -> String {
-    let output = check(folder, &[]);
+    let output = check(folder);
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
@@ -91,7 +82,7 @@ fn a_header_that_one_filter_changes_twice_is_an_error() {
         &folder,
         &["error[GF0531]", "`set`", "`remove`", "the other action"],
     );
-    assert_eq!(check(&folder, &[]).status.code(), Some(1));
+    assert_eq!(check(&folder).status.code(), Some(1));
     folder.write(
         "route.yaml",
         filters("set: [{name: x-a, value: b}, {name: X-a, value: c}]"),
@@ -276,85 +267,6 @@ spec:
 }
 
 #[test]
-fn check_assigns_the_same_addresses_as_run() {
-    let folder = Folder::with([
-        ("gateway.yaml", gateway()),
-        (
-            "other.yaml",
-            gateway_named("other", "    - {name: http, protocol: HTTP, port: 80}\n"),
-        ),
-    ]);
-    let conflict = check(&folder, &["--address", "127.0.0.1"]);
-    let conflict = String::from_utf8_lossy(&conflict.stdout).into_owned();
-    assert!(
-        conflict.contains("GF0406"),
-        "both Gateways listen on one address: {conflict}"
-    );
-    let pool = ["--address-pool", "127.0.0.0/29"];
-    let output = check(&folder, &pool);
-    let text = String::from_utf8_lossy(&output.stdout);
-    assert_eq!(output.status.code(), Some(0), "{text}");
-    assert!(
-        text.contains("127.0.0.1") && text.contains("127.0.0.2"),
-        "{text}"
-    );
-    let run = gatefold()
-        .arg("run")
-        .arg(folder.path())
-        .arg("--check")
-        .args(pool)
-        .output();
-    assert_eq!(run.expect("gatefold runs").stdout, output.stdout);
-}
-
-#[test]
-fn check_accepts_the_flags_of_run_that_affect_conditions() {
-    let folder = Folder::with([
-        ("gateway.yaml", gateway()),
-        ("route.yaml", route("shop", "www.example.com")),
-    ]);
-    assert_eq!(
-        check(&folder, &[]).status.code(),
-        Some(1),
-        "the Service is missing"
-    );
-    for backend in [
-        "default/shop:3000=127.0.0.1:80",
-        "shop:3000=shop.internal:80",
-    ] {
-        let output = check(&folder, &["--backend", backend]);
-        let text = String::from_utf8_lossy(&output.stdout);
-        assert_eq!(output.status.code(), Some(0), "{text}");
-    }
-    let output = check(
-        &folder,
-        &["--address", "127.0.0.7", "--port-map", "80=8080"],
-    );
-    let text = String::from_utf8_lossy(&output.stdout);
-    assert!(text.contains("127.0.0.7"), "{text}");
-}
-
-#[test]
-fn the_table_lists_refused_objects() {
-    let folder = folder();
-    let mixed = route("shop", "www.example.com").replace(
-        "    - name: edge\n",
-        "    - name: edge\n    - name: edge\n      sectionName: http\n",
-    );
-    folder.write("route.yaml", mixed);
-    let output = check(&folder, &["--output", "text"]);
-    let text = String::from_utf8_lossy(&output.stdout);
-    assert_eq!(output.status.code(), Some(1), "{text}");
-    let row = text.lines().find(|line| line.contains("<refused>"));
-    assert!(row.is_some_and(|row| row.contains("shop")), "{text}");
-    let json = check(&folder, &["--output", "json"]).stdout;
-    let json: serde_json::Value = serde_json::from_slice(&json).expect("JSON");
-    let objects = json["objects"].as_array().expect("objects");
-    let refused = objects.iter().find(|object| object["refused"] == true);
-    assert_eq!(refused.expect("the route")["name"], "shop");
-}
-
-#[test]
 fn get_shows_hostnames_with_commas() {
     let folder = folder();
     let hostnames = "- shop.example.com\n    - www.example.com";
@@ -396,6 +308,6 @@ fn compiles_many_expressions_for_one_header_once() {
         ),
     ]);
     let start = Instant::now();
-    let output = check(&folder, &[]);
+    let output = check(&folder);
     assert!(start.elapsed() < Duration::from_secs(30), "{output:?}");
 }

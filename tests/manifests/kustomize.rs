@@ -1,23 +1,16 @@
 //! Namespaces and variables from kustomizations, Flux Kustomizations and the command line.
 
-use crate::support::daemon::{Daemon, gatefold};
+use crate::support::daemon::{Daemon, check_with};
 use crate::support::eventually;
 use crate::support::folder::Folder;
 use crate::support::manifests::{gateway, gateway_with, route, service};
-use std::process::Output;
 
 const HOST: &str = "www.example.com";
-
-fn check(folder: &Folder, arguments: &[&str]) -> Output {
-    let mut command = gatefold();
-    command.arg("check").arg(folder.path()).args(arguments);
-    command.output().expect("gatefold check runs")
-}
 
 /// The output of a check that must end with this code.
 #[track_caller]
 fn checked(folder: &Folder, arguments: &[&str], code: i32) -> String {
-    let output = check(folder, arguments);
+    let output = check_with(folder, arguments);
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let errors = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(code), "{text}\n{errors}");
@@ -54,7 +47,7 @@ fn check_uses_the_namespaces_of_kustomizations_and_says_so() {
     }
     let text = checked(&folder, &["--no-kustomize", "--namespace", "team"], 0);
     assert!(!text.contains("GF0801") && text.contains("team"), "{text}");
-    let output = check(&folder, &["--namespace", "Not Valid"]);
+    let output = check_with(&folder, &["--namespace", "Not Valid"]);
     assert_eq!(output.status.code(), Some(2), "{output:?}");
 }
 
@@ -101,7 +94,7 @@ fn check_substitutes_variables_and_names_undefined_ones() {
     let file = file.to_string_lossy();
     let text = checked(&folder, &["--substitute", &file], 0);
     assert!(text.contains(HOST), "{text}");
-    let output = check(&folder, &["--substitute", "no-such-file"]);
+    let output = check_with(&folder, &["--substitute", "no-such-file"]);
     assert_eq!(output.status.code(), Some(2), "{output:?}");
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(errors.contains("no-such-file"), "{errors}");

@@ -1,6 +1,6 @@
 //! Documents that aren't manifests, in `check` and `run`.
 
-use crate::support::daemon::{Daemon, gatefold};
+use crate::support::daemon::{Daemon, check_with};
 use crate::support::eventually;
 use crate::support::folder::Folder;
 
@@ -23,12 +23,7 @@ fn repository_like() -> Folder {
 }
 
 fn check(folder: &Folder, flags: &[&str]) -> (Option<i32>, String) {
-    let output = gatefold()
-        .arg("check")
-        .arg(folder.path())
-        .args(flags)
-        .output()
-        .expect("gatefold runs");
+    let output = check_with(folder, flags);
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     (output.status.code(), text)
 }

@@ -1,6 +1,6 @@
 //! Policies that gatefold does not support: the routes that they protect are never open.
 
-use crate::support::daemon::{Daemon, check, gatefold};
+use crate::support::daemon::{Daemon, check, check_with};
 use crate::support::eventually;
 use crate::support::folder::Folder;
 use crate::support::manifests::{condition, gateway, gateway_with, route, service};
@@ -223,10 +223,8 @@ fn a_kind_of_policy_can_be_ignored() {
     });
 
     let check = |kind: &str| {
-        let mut command = gatefold();
-        command.arg("check").arg(folder.path());
-        let output = command.args(["--ignore-policy", kind]).output();
-        output.expect("gatefold runs").status.code()
+        let output = check_with(&folder, &["--ignore-policy", kind]);
+        output.status.code()
     };
     assert_eq!(check("SecurityPolicy"), Some(0));
     assert_eq!(check("OtherPolicy"), Some(1), "another kind");

@@ -47,9 +47,15 @@ pub fn sample(metrics: &str, name: &str) -> f64 {
 
 /// Runs `gatefold check` on a folder.
 pub fn check(folder: &Folder) -> Output {
+    check_with(folder, &[])
+}
+
+/// Runs `gatefold check` on a folder with further arguments.
+pub fn check_with(folder: &Folder, arguments: &[&str]) -> Output {
     gatefold()
         .arg("check")
         .arg(folder.path())
+        .args(arguments)
         .output()
         .expect("gatefold check runs")
 }
