@@ -85,7 +85,7 @@ impl ManifestArgs {
     pub(super) fn settings(&self) -> Settings {
         let mut ignored_policies = self.ignore_policy.clone();
         if self.stand_ins.dev_allow_auth {
-            ignored_policies.push(IgnoredPolicy::any());
+            ignored_policies.push(IgnoredPolicy::unenforceable());
         }
         Settings {
             load: self.load.options(),

@@ -265,6 +265,46 @@ spec:
     let daemon = start.arg("--dev-allow-auth").start();
     assert_eq!(daemon.get(HOST, "/").status, 200);
     assert!(daemon.log().contains("--dev-allow-auth"), "said at start");
+    let found = daemon.wait_for_diagnostic("GF0525");
+    let message = found["message"].as_str().unwrap_or_default();
+    assert!(message.contains("--dev-allow-auth"), "{found}");
+    // Now the policy can be enforced.
+    let users = "apiVersion: v1
+kind: Secret
+metadata: {name: users}
+stringData: {.htpasswd: 'user1:{SHA}tESsBmE/yNY3lb6a0L6vVQEZNqw='}\n";
+    folder.write("users.yaml", users);
+    daemon.wait_for_status(HOST, "/", 401);
+}
+
+/// Without the policy, the client is the peer of the connection.
+#[test]
+fn allow_auth_ignores_what_hides_the_addresses_of_clients() {
+    let policies = "apiVersion: gateway.envoyproxy.io/v1alpha1
+kind: SecurityPolicy
+metadata: {name: local}
+spec:
+  targetRefs: [{group: gateway.networking.k8s.io, kind: HTTPRoute, name: shop}]
+  authorization:
+    defaultAction: Deny
+    rules: [{action: Allow, principal: {clientCIDRs: [NETWORK]}}]
+---
+apiVersion: gateway.envoyproxy.io/v1alpha1
+kind: ClientTrafficPolicy
+metadata: {name: proxied}
+spec:
+  targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: edge}]
+  clientIPDetection: {xForwardedFor: {numTrustedHops: 1}}\n";
+    let folder = folder_without_service();
+    folder.write("policies.yaml", policies.replace("NETWORK", "127.0.0.0/8"));
+    let daemon = Daemon::of(&folder).arg("--echo").start();
+    assert_eq!(daemon.get(HOST, "/").status, 500);
+    drop(daemon);
+    let start = Daemon::of(&folder).arg("--echo");
+    let daemon = start.arg("--dev-allow-auth").start();
+    assert_eq!(daemon.get(HOST, "/").status, 200);
+    folder.write("policies.yaml", policies.replace("NETWORK", "192.0.2.0/24"));
+    daemon.wait_for_status(HOST, "/", 403);
 }
 
 #[test]

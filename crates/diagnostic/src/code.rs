@@ -167,7 +167,7 @@ codes! {
     /// A policy that protects something that is served, and that gatefold can't enforce. Its targets answer 500, so
     /// that nothing is exposed that should be protected. `--ignore-policy` serves them without the policy.
     UnreadProtection = "GF0524", Error;
-    /// A policy that `--ignore-policy` ignores. Its targets are served without it.
+    /// A policy that `--ignore-policy` or `--dev-allow-auth` ignores. Its targets are served without it.
     IgnoredPolicy = "GF0525", Info;
     /// A policy whose target isn't in the folder, or may not be targeted from the policy's namespace. It has no
     /// effect.

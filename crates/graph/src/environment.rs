@@ -89,33 +89,42 @@ pub enum AddressSharing {
     Separate,
 }
 
-/// `--ignore-policy KIND` or `KIND.GROUP`: policies that are ignored. The objects they protect are served without them.
+/// `--ignore-policy KIND` or `KIND.GROUP`, or `--dev-allow-auth`: policies that are ignored. The objects they protect are served
+/// without them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IgnoredPolicy {
-    /// The kind. `None` for every kind that gatefold doesn't read.
+    /// The kind. `None` for every policy that can't be enforced.
     kind: Option<String>,
     /// The group. `None` for every group.
     group: Option<String>,
 }
 
 impl IgnoredPolicy {
-    /// Policies of every kind but those of the Gateway API itself (`--dev-allow-auth`). A BackendTLSPolicy could be enforced if it had
-    /// no errors, so it isn't among them.
-    pub fn any() -> Self {
+    /// All policies that can't be enforced, but for those of the Gateway API itself (`--dev-allow-auth`). A BackendTLSPolicy could be
+    /// enforced if it had no errors, so it isn't among them.
+    pub fn unenforceable() -> Self {
         IgnoredPolicy {
             kind: None,
             group: None,
         }
     }
 
-    /// Whether a policy is ignored.
-    pub fn matches(&self, policy: &PolicyKey) -> bool {
+    /// Whether a policy is ignored. `is_enforceable` is called only if that decides.
+    pub fn matches(&self, policy: &PolicyKey, is_enforceable: impl FnOnce() -> bool) -> bool {
         let group = self.group.as_ref();
         let is_kind = match &self.kind {
             Some(kind) => policy.kind.eq_ignore_ascii_case(kind),
-            None => !policy.group.eq_ignore_ascii_case(Kind::Gateway.group()),
+            None => !policy.group.eq_ignore_ascii_case(Kind::Gateway.group()) && !is_enforceable(),
         };
         is_kind && group.is_none_or(|group| policy.group.eq_ignore_ascii_case(group))
+    }
+
+    /// The flag of the command line that ignores the policies.
+    pub fn flag(&self) -> &'static str {
+        match self.kind {
+            Some(_) => "--ignore-policy",
+            None => "--dev-allow-auth",
+        }
     }
 }
 
@@ -249,7 +258,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn any_policy_is_one_of_another_group_than_the_gateway_api() {
+    fn an_unenforceable_policy_is_of_another_group_than_the_gateway_api() {
         let policy = |group: &str, kind: &str| PolicyKey {
             group: group.into(),
             kind: kind.into(),
@@ -257,11 +266,16 @@ mod tests {
             name: "p".into(),
             copy: 0,
         };
-        let any = IgnoredPolicy::any();
-        assert!(any.matches(&policy("gateway.envoyproxy.io", "SecurityPolicy")));
+        let unenforceable = IgnoredPolicy::unenforceable();
+        let security = policy("gateway.envoyproxy.io", "SecurityPolicy");
+        assert!(unenforceable.matches(&security, || false));
+        assert!(!unenforceable.matches(&security, || true), "it is enforced");
         let broken = policy("gateway.networking.k8s.io", "BackendTLSPolicy");
-        assert!(!any.matches(&broken), "nothing is sent in plain text");
+        assert!(
+            !unenforceable.matches(&broken, || false),
+            "nothing is sent in plain text"
+        );
         let named = IgnoredPolicy::from_str("BackendTLSPolicy").expect("a kind");
-        assert!(named.matches(&broken));
+        assert!(named.matches(&broken, || true));
     }
 }

@@ -7,7 +7,9 @@
 
 use super::attachment::{Prevailing, by_precedence};
 use super::protection::Protections;
+use super::security_policy::EvaluatedPolicy;
 use super::target::{self, NoTarget, TargetedObject, TargetedPart};
+use crate::environment::IgnoredPolicy;
 use crate::listener::{ListenerNode, ListenerOwner};
 use crate::reported_object::ReportedObject;
 use crate::{Build, name_pointer};
@@ -26,6 +28,9 @@ pub(crate) trait LayeredPolicy: Spec<Key = NamespacedName> {
 
     /// Whether requests to the targets must be refused if it is unknown which part of them is meant.
     fn protects(&self) -> bool;
+
+    /// Whether gatefold can do what a policy says, apart from what it ignores in any case.
+    fn is_enforceable(policy: &Object<Self>, build: &Build<'_>) -> bool;
 }
 
 impl LayeredPolicy for SecurityPolicySpec {
@@ -36,6 +41,10 @@ impl LayeredPolicy for SecurityPolicySpec {
     fn protects(&self) -> bool {
         true
     }
+
+    fn is_enforceable(policy: &Object<Self>, build: &Build<'_>) -> bool {
+        EvaluatedPolicy::of(policy, None, build).problems.is_empty()
+    }
 }
 
 impl LayeredPolicy for ClientTrafficPolicySpec {
@@ -45,6 +54,11 @@ impl LayeredPolicy for ClientTrafficPolicySpec {
 
     fn protects(&self) -> bool {
         self.closes()
+    }
+
+    /// While clients have other addresses than gatefold sees, the SecurityPolicies that depend on them can't be enforced either.
+    fn is_enforceable(policy: &Object<Self>, _: &Build<'_>) -> bool {
+        !policy.spec.closes() && !policy.spec.changes_client_address()
     }
 }
 
@@ -113,8 +127,8 @@ pub(crate) fn attach<'a, S: LayeredPolicy>(
 ) -> LayeredPolicies<'a, S> {
     let mut all = LayeredPolicies::default();
     for policy in by_precedence(S::objects(build.resources).values()) {
-        if is_ignored(policy, build) {
-            report_ignored(policy, build);
+        if let Some(flag) = ignored_by(policy, build) {
+            report_ignored(policy, flag, build);
             continue;
         }
         let mut attached = PolicyWithTargets {
@@ -231,7 +245,8 @@ pub(super) fn describe<S: Spec>(policy: &Object<S>) -> String {
     format!("{} {}", S::KIND.name(), policy.key())
 }
 
-fn is_ignored<S: LayeredPolicy>(policy: &Object<S>, build: &Build<'_>) -> bool {
+/// Returns the flag that ignores a policy. `None` if the policy isn't ignored.
+fn ignored_by<S: LayeredPolicy>(policy: &Object<S>, build: &Build<'_>) -> Option<&'static str> {
     let key = PolicyKey {
         group: S::KIND.group().into(),
         kind: S::KIND.name().into(),
@@ -240,12 +255,13 @@ fn is_ignored<S: LayeredPolicy>(policy: &Object<S>, build: &Build<'_>) -> bool {
         copy: 0,
     };
     let mut ignored = build.environment.ignored_policies.iter();
-    ignored.any(|it| it.matches(&key))
+    let ignored = ignored.find(|it| it.matches(&key, || S::is_enforceable(policy, build)));
+    ignored.map(IgnoredPolicy::flag)
 }
 
-fn report_ignored<S: LayeredPolicy>(policy: &Object<S>, build: &mut Build<'_>) {
+fn report_ignored<S: LayeredPolicy>(policy: &Object<S>, flag: &str, build: &mut Build<'_>) {
     let message = format!(
-        "{} is ignored (`--ignore-policy`): its targets are served without it",
+        "{} is ignored (`{flag}`): its targets are served without it",
         describe(policy)
     );
     let found = policy.finding(Code::IgnoredPolicy, name_pointer(), message);

@@ -218,6 +218,17 @@ impl<'a> SecurityPolicies<'a> {
             return EvaluatedPolicy::default();
         };
         let parent = effective.parent.and_then(|parent| self.policy(parent));
+        EvaluatedPolicy::of(policy, parent.map(|it| &**it), build)
+    }
+}
+
+impl EvaluatedPolicy {
+    /// Evaluates a policy, merged into `parent` if there is one.
+    pub fn of(
+        policy: &SecurityPolicy,
+        parent: Option<&SecurityPolicy>,
+        build: &Build<'_>,
+    ) -> EvaluatedPolicy {
         let spec = match parent {
             Some(parent) => Cow::Owned(security_merge::merge(&policy.spec, &parent.spec)),
             None => Cow::Borrowed(&policy.spec),
@@ -227,10 +238,7 @@ impl<'a> SecurityPolicies<'a> {
             problems: Vec::new(),
             findings: Vec::new(),
         };
-        let owners = PolicyOwners {
-            policy,
-            parent: parent.map(|it| &**it),
-        };
+        let owners = PolicyOwners { policy, parent };
         let filters = reader.read(&spec, owners);
         let SettingsReader {
             mut problems,

@@ -20,8 +20,8 @@ const SHOWN: usize = 5;
 /// How a policy affects its targets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Treatment {
-    /// They are served without it, as the command line requests.
-    Ignored,
+    /// They are served without it, as this flag of the command line requests.
+    Ignored(&'static str),
     /// They are served without it.
     Unread,
     /// Their requests are refused.
@@ -45,10 +45,12 @@ pub(crate) fn read<'a>(build: &Build<'a>) -> (UnreadPolicies<'a>, Protections) {
     let ignored = &build.environment.ignored_policies;
     for policy in build.resources.unread_policies.values() {
         let policy: &'a Arc<UnreadPolicy> = policy;
-        let treatment = match &policy.protection {
-            _ if ignored.iter().any(|it| it.matches(&policy.key)) => Treatment::Ignored,
-            Some(_) => Treatment::Closes,
-            None => Treatment::Unread,
+        // What isn't read can't be enforced.
+        let ignored = ignored.iter().find(|it| it.matches(&policy.key, || false));
+        let treatment = match (ignored, &policy.protection) {
+            (Some(ignored), _) => Treatment::Ignored(ignored.flag()),
+            (None, Some(_)) => Treatment::Closes,
+            (None, None) => Treatment::Unread,
         };
         let targets = policy.targets.iter().map(|target| {
             let objects = target::resolve(policy.referrer(), target, build);
@@ -113,9 +115,8 @@ impl ResolvedPolicy<'_> {
         let key = &self.policy.key;
         let (what, is, answers) = subject(objects)?;
         let mut found = match self.treatment {
-            Treatment::Ignored => {
-                let message =
-                    format!("{key} is ignored (`--ignore-policy`): {what} {is} served without it");
+            Treatment::Ignored(flag) => {
+                let message = format!("{key} is ignored (`{flag}`): {what} {is} served without it");
                 self.finding(Code::IgnoredPolicy, target, message)
             }
             Treatment::Unread => {
@@ -144,7 +145,7 @@ impl ResolvedPolicy<'_> {
 
     /// Reports an entry that targets nothing.
     fn unattached(&self, target: &PolicyTarget, problem: &NoTarget<'_>) -> Option<Diagnostic> {
-        if self.treatment == Treatment::Ignored {
+        if let Treatment::Ignored(_) = self.treatment {
             return None;
         }
         let key = &self.policy.key;

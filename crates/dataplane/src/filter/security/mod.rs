@@ -1,8 +1,8 @@
 //! The filters of a SecurityPolicy: who may use a rule.
 //!
 //! In: the policy's settings, with credentials already read. Out: for a request, that it may pass and what the backend learns
-//! about the client, or a [`Denial`]. A filter never decides from the clock, from timing, or from a header that an earlier
-//! filter of the policy sets and that the client has sent itself.
+//! about the client, or a [`Denial`](denial::Denial). A filter never decides from the clock, from timing, or from a header that an
+//! earlier filter of the policy sets and that the client has sent itself.
 //!
 //! Envoy Gateway runs them in this order (`newOrderedHTTPFilter` in its `internal/xds/translator/httpfilters.go`): CORS, API
 //! keys, basic authentication, authorization. A request must pass all of them.
