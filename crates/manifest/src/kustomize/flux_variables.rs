@@ -9,7 +9,7 @@ use super::fact::Fact;
 use super::flux::{FluxKustomization, SourceReference};
 use super::overlay::Visits;
 use super::plan::PlannedFile;
-use super::tree::{Origin, Tree};
+use super::tree::{KustomizeTree, NodeOrigin};
 use crate::substitution::{SourceName, VariableSource, Variables};
 use gatefold_diagnostic::{Code, Diagnostic, Pointer, Severity};
 use std::collections::{HashMap, HashSet};
@@ -25,7 +25,7 @@ pub(super) struct FluxVariables {
 
 /// Finds the variables. Those of the usual settings, which come from the command line, take precedence.
 pub(super) fn of(
-    tree: &Tree<'_>,
+    tree: &KustomizeTree<'_>,
     visits: &Visits,
     files: &[PlannedFile<'_>],
     usual: &DecodeSettings,
@@ -43,7 +43,7 @@ pub(super) fn of(
         diagnostics: Vec::new(),
     };
     for (index, node) in tree.nodes.iter().enumerate() {
-        let Origin::Flux(flux) = node.origin else {
+        let NodeOrigin::Flux(flux) = node.origin else {
             continue;
         };
         found.report(flux, &sources, usual.stand_ins);
@@ -59,7 +59,7 @@ pub(super) fn of(
         }
         // The variables of the inner ones take precedence.
         for outer in chain.into_iter().rev() {
-            if let Origin::Flux(flux) = tree.nodes[outer].origin {
+            if let NodeOrigin::Flux(flux) = tree.nodes[outer].origin {
                 add(flux, &sources, &mut variables);
             }
         }

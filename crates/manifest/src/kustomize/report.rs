@@ -1,7 +1,7 @@
 //! Explains what was decided about the files.
 
 use super::plan::Decisions;
-use super::tree::{Origin, TreeNode};
+use super::tree::{NodeOrigin, TreeNode};
 use gatefold_diagnostic::{Code, Diagnostic, Place, Pointer, Severity};
 use std::path::{Path, PathBuf};
 
@@ -122,7 +122,7 @@ fn missing<'n>(
 
 /// Reports a Flux Kustomization whose folder isn't loaded. It may be in another repository.
 fn not_loaded(node: &TreeNode<'_>) -> Option<Diagnostic> {
-    let Origin::Flux(flux) = node.origin else {
+    let NodeOrigin::Flux(flux) = node.origin else {
         return None;
     };
     let path = &flux.path;
@@ -137,12 +137,12 @@ fn not_loaded(node: &TreeNode<'_>) -> Option<Diagnostic> {
 fn unsupported(decisions: &Decisions<'_, '_>, node: &TreeNode<'_>) -> Option<Diagnostic> {
     let mut features: Vec<(String, bool)> = Vec::new();
     let patches = match node.origin {
-        Origin::Kustomization(kustomization) => {
+        NodeOrigin::Kustomization(kustomization) => {
             let named = kustomization.features.iter();
             features.extend(named.map(|it| (format!("`{}`", it.field), it.matters)));
             &kustomization.patches
         }
-        Origin::Flux(flux) => {
+        NodeOrigin::Flux(flux) => {
             if flux.renames {
                 features.push(("`namePrefix` or `nameSuffix`".to_owned(), true));
             }
@@ -279,20 +279,20 @@ fn not_objects(
 /// The folder of a kustomization as the user would write it. For a Flux Kustomization, the folder that it applies.
 fn folder<'d>(decisions: &'d Decisions<'_, '_>, node: &'d TreeNode<'_>) -> &'d Path {
     match node.origin {
-        Origin::Kustomization(_) => {
+        NodeOrigin::Kustomization(_) => {
             let file = decisions.files.get(node.file);
             let folder = file.and_then(|file| file.path.parent());
             folder.unwrap_or(&node.folder)
         }
-        Origin::Flux(_) => &node.folder,
+        NodeOrigin::Flux(_) => &node.folder,
     }
 }
 
 /// What to write after `--overlay`.
 fn shown(decisions: &Decisions<'_, '_>, node: &TreeNode<'_>) -> String {
     match node.origin {
-        Origin::Kustomization(_) => folder(decisions, node).display().to_string(),
-        Origin::Flux(_) => {
+        NodeOrigin::Kustomization(_) => folder(decisions, node).display().to_string(),
+        NodeOrigin::Flux(_) => {
             let file = decisions.files.get(node.file);
             file.map_or_else(String::new, |file| file.path.display().to_string())
         }
@@ -308,8 +308,8 @@ fn counted(files: usize) -> String {
 
 fn this(node: &TreeNode<'_>) -> &'static str {
     match node.origin {
-        Origin::Kustomization(_) => "this kustomization",
-        Origin::Flux(_) => "this Flux Kustomization",
+        NodeOrigin::Kustomization(_) => "this kustomization",
+        NodeOrigin::Flux(_) => "this Flux Kustomization",
     }
 }
 

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 /// All kustomizations. Nodes are only added, so the index of a node stays valid, and so do the indices of the planned files,
 /// whose list doesn't change. The modules of the plan rely on that when they use an index.
 #[derive(Debug, Default)]
-pub(super) struct Tree<'f> {
+pub(super) struct KustomizeTree<'f> {
     pub nodes: Vec<TreeNode<'f>>,
     /// The indices of files with further kustomizations of a folder, which aren't used.
     pub repeated: Vec<usize>,
@@ -21,7 +21,7 @@ pub(super) struct Tree<'f> {
 /// A kustomization, or a Flux Kustomization.
 #[derive(Debug)]
 pub(super) struct TreeNode<'f> {
-    pub origin: Origin<'f>,
+    pub origin: NodeOrigin<'f>,
     /// The index of the file that defines it.
     pub file: usize,
     /// The key of its folder. For a Flux Kustomization that is the folder that it applies.
@@ -40,7 +40,7 @@ pub(super) struct TreeNode<'f> {
 
 /// What a node comes from.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Origin<'f> {
+pub(super) enum NodeOrigin<'f> {
     Kustomization(&'f Kustomization),
     Flux(&'f FluxKustomization),
 }
@@ -58,38 +58,38 @@ impl TreeNode<'_> {
     /// The namespace that it sets.
     pub(super) fn namespace(&self) -> Option<&str> {
         match self.origin {
-            Origin::Kustomization(it) => it.namespace.as_deref(),
-            Origin::Flux(it) => it.target_namespace.as_deref(),
+            NodeOrigin::Kustomization(it) => it.namespace.as_deref(),
+            NodeOrigin::Flux(it) => it.target_namespace.as_deref(),
         }
     }
 
     /// Whether several kustomizations may include it at the same time.
     pub(super) fn is_component(&self) -> bool {
-        matches!(self.origin, Origin::Kustomization(it) if it.component)
+        matches!(self.origin, NodeOrigin::Kustomization(it) if it.component)
     }
 
     /// The place of the namespace.
     pub(super) fn namespace_place(&self) -> Place {
         match self.origin {
-            Origin::Kustomization(it) => it.place(Pointer::root().key("namespace")),
-            Origin::Flux(it) => it.place(Pointer::spec().key("targetNamespace")),
+            NodeOrigin::Kustomization(it) => it.place(Pointer::root().key("namespace")),
+            NodeOrigin::Flux(it) => it.place(Pointer::spec().key("targetNamespace")),
         }
     }
 
     /// The place of a field.
     pub(super) fn place(&self, pointer: Pointer) -> Place {
         match self.origin {
-            Origin::Kustomization(it) => it.place(pointer),
-            Origin::Flux(it) => it.place(pointer),
+            NodeOrigin::Kustomization(it) => it.place(pointer),
+            NodeOrigin::Flux(it) => it.place(pointer),
         }
     }
 }
 
-impl<'f> Tree<'f> {
+impl<'f> KustomizeTree<'f> {
     /// Connects the kustomizations of some files, which were loaded from `roots`. `keys` are the keys of the files' paths.
     pub(super) fn of(files: &[PlannedFile<'f>], keys: &[PathBuf], roots: &[PathBuf]) -> Self {
-        let mut builder = TreeBuilder {
-            tree: Tree::default(),
+        let mut builder = KustomizeTreeBuilder {
+            tree: KustomizeTree::default(),
             files: keys.iter().cloned().zip(0..).collect(),
             folders: HashMap::new(),
         };
@@ -102,15 +102,15 @@ impl<'f> Tree<'f> {
     }
 }
 
-struct TreeBuilder<'f> {
-    tree: Tree<'f>,
+struct KustomizeTreeBuilder<'f> {
+    tree: KustomizeTree<'f>,
     /// The files, by key.
     files: BTreeMap<PathBuf, usize>,
     /// The kustomizations, by the key of their folder.
     folders: HashMap<PathBuf, usize>,
 }
 
-impl<'f> TreeBuilder<'f> {
+impl<'f> KustomizeTreeBuilder<'f> {
     fn add_kustomizations(&mut self, files: &[PlannedFile<'f>], keys: &[PathBuf]) {
         for (index, file) in files.iter().enumerate() {
             let found = file.facts.iter().find_map(|fact| match fact {
@@ -128,17 +128,17 @@ impl<'f> TreeBuilder<'f> {
                     .repeated
                     .push(if is_last { former } else { index });
                 if is_last {
-                    self.tree.nodes[other].origin = Origin::Kustomization(found);
+                    self.tree.nodes[other].origin = NodeOrigin::Kustomization(found);
                     self.tree.nodes[other].file = index;
                 }
                 continue;
             }
-            let node = self.add(Origin::Kustomization(found), index, folder.to_owned());
+            let node = self.add(NodeOrigin::Kustomization(found), index, folder.to_owned());
             self.folders.insert(folder.to_owned(), node);
         }
     }
 
-    fn add(&mut self, origin: Origin<'f>, file: usize, folder: PathBuf) -> usize {
+    fn add(&mut self, origin: NodeOrigin<'f>, file: usize, folder: PathBuf) -> usize {
         self.tree.nodes.push(TreeNode {
             origin,
             file,
@@ -154,7 +154,7 @@ impl<'f> TreeBuilder<'f> {
 
     fn connect_kustomization(&mut self, index: usize) {
         let node = &self.tree.nodes[index];
-        let Origin::Kustomization(kustomization) = node.origin else {
+        let NodeOrigin::Kustomization(kustomization) = node.origin else {
             return;
         };
         let folder = node.folder.clone();
@@ -206,7 +206,7 @@ impl<'f> TreeBuilder<'f> {
                     [path::repository(&folder), folder]
                 });
                 let folder = self.flux_folder(flux, bases);
-                let node = self.add(Origin::Flux(flux), index, folder);
+                let node = self.add(NodeOrigin::Flux(flux), index, folder);
                 self.connect_flux(node, flux, keys);
             }
         }
