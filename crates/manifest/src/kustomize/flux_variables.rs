@@ -48,17 +48,8 @@ pub(super) fn of(
         };
         found.report(flux, &sources, usual.stand_ins);
         let mut variables = Variables::default();
-        let mut chain = vec![index];
-        let mut known: HashSet<usize> = chain.iter().copied().collect();
-        let mut at = 0;
-        while let Some(current) = chain.get(at).copied() {
-            let file = tree.nodes[current].file;
-            let around = visits.flux_around(tree, file);
-            chain.extend(around.filter(|outer| known.insert(*outer)));
-            at += 1;
-        }
         // The variables of the inner ones take precedence.
-        for outer in chain.into_iter().rev() {
+        for outer in inner_to_outer(tree, visits, index).into_iter().rev() {
             if let NodeOrigin::Flux(flux) = tree.nodes[outer].origin {
                 add(flux, &sources, &mut variables);
             }
@@ -69,6 +60,20 @@ pub(super) fn of(
         found.variables.insert(index, Arc::new(variables));
     }
     found
+}
+
+/// A Flux Kustomization, and those that apply it, directly or by another one. The inner ones come first.
+fn inner_to_outer(tree: &KustomizeTree<'_>, visits: &Visits, index: usize) -> Vec<usize> {
+    let mut chain = vec![index];
+    let mut known: HashSet<usize> = chain.iter().copied().collect();
+    let mut at = 0;
+    while let Some(current) = chain.get(at).copied() {
+        let file = tree.nodes[current].file;
+        let around = visits.flux_around(tree, file);
+        chain.extend(around.filter(|outer| known.insert(*outer)));
+        at += 1;
+    }
+    chain
 }
 
 fn add(flux: &FluxKustomization, sources: &[&VariableSource], variables: &mut Variables) {

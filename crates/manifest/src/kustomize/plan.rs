@@ -42,8 +42,6 @@ pub(crate) struct KustomizePlan {
 /// What was decided about the files.
 pub(super) struct Decisions<'p, 'f> {
     pub files: &'p [PlannedFile<'f>],
-    /// The keys of their paths.
-    pub keys: &'p [PathBuf],
     pub tree: &'p KustomizeTree<'f>,
     pub visits: &'p Visits,
     /// The overlays of `--overlay`, with the indices of their nodes. A path without nodes is unknown.
@@ -114,7 +112,6 @@ impl KustomizePlan {
         }
         let mut decisions = Decisions {
             files,
-            keys: &keys,
             tree: &tree,
             visits: &visits,
             overlays,
@@ -123,7 +120,7 @@ impl KustomizePlan {
             left_out: Vec::new(),
             disputed: HashSet::new(),
         };
-        let inputs = inputs(&tree, &keys);
+        let inputs = inputs(&tree);
         for (index, file) in files.iter().enumerate() {
             let settings = decisions.settings(index, &inputs, &variables, usual);
             if let Some(settings) = settings {
@@ -255,8 +252,7 @@ fn overlays(
 }
 
 /// The files that kustomizations use as inputs, not as resources.
-fn inputs(tree: &KustomizeTree<'_>, keys: &[PathBuf]) -> HashSet<usize> {
-    let files: HashMap<&Path, usize> = keys.iter().map(PathBuf::as_path).zip(0..).collect();
+fn inputs(tree: &KustomizeTree<'_>) -> HashSet<usize> {
     let mut inputs = HashSet::new();
     for node in &tree.nodes {
         let NodeOrigin::Kustomization(kustomization) = node.origin else {
@@ -264,7 +260,7 @@ fn inputs(tree: &KustomizeTree<'_>, keys: &[PathBuf]) -> HashSet<usize> {
         };
         for input in &kustomization.inputs {
             let key = path::join(&node.folder, Path::new(input));
-            inputs.extend(files.get(key.as_path()));
+            inputs.extend(tree.files.get(&key));
         }
     }
     // A kustomization stays one.

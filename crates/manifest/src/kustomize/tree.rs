@@ -16,6 +16,8 @@ pub(super) struct KustomizeTree<'f> {
     pub nodes: Vec<TreeNode<'f>>,
     /// The indices of files with further kustomizations of a folder, which aren't used.
     pub repeated: Vec<usize>,
+    /// The indices of all files, by key.
+    pub files: BTreeMap<PathBuf, usize>,
 }
 
 /// A kustomization, or a Flux Kustomization.
@@ -89,23 +91,36 @@ impl<'f> KustomizeTree<'f> {
     /// Connects the kustomizations of some files, which were loaded from `roots`. `keys` are the keys of the files' paths.
     pub(super) fn of(files: &[PlannedFile<'f>], keys: &[PathBuf], roots: &[PathBuf]) -> Self {
         let mut builder = KustomizeTreeBuilder {
-            tree: KustomizeTree::default(),
-            files: keys.iter().cloned().zip(0..).collect(),
+            tree: KustomizeTree {
+                files: keys.iter().cloned().zip(0..).collect(),
+                ..KustomizeTree::default()
+            },
             folders: HashMap::new(),
         };
         builder.add_kustomizations(files, keys);
         for index in 0..builder.tree.nodes.len() {
             builder.connect_kustomization(index);
         }
-        builder.add_flux(files, keys, roots);
+        builder.add_flux(files, roots);
         builder.tree
+    }
+
+    /// The keys of the files in a folder and in the folders below it.
+    pub(super) fn files_below(&self, folder: &Path) -> impl Iterator<Item = &Path> {
+        // Paths are compared part by part, so these follow each other.
+        let from = self.files.range(folder.to_owned()..);
+        let keys = from.map(|(key, _)| key.as_path());
+        keys.take_while(move |key| key.starts_with(folder))
+    }
+
+    /// Whether a folder has files, maybe in the folders below it.
+    pub(super) fn has_files_below(&self, folder: &Path) -> bool {
+        self.files_below(folder).next().is_some()
     }
 }
 
 struct KustomizeTreeBuilder<'f> {
     tree: KustomizeTree<'f>,
-    /// The files, by key.
-    files: BTreeMap<PathBuf, usize>,
     /// The kustomizations, by the key of their folder.
     folders: HashMap<PathBuf, usize>,
 }
@@ -184,12 +199,12 @@ impl<'f> KustomizeTreeBuilder<'f> {
             }
             return true;
         }
-        let file = self.files.get(key).copied();
+        let file = self.tree.files.get(key).copied();
         self.tree.nodes[index].files.extend(file);
         file.is_some()
     }
 
-    fn add_flux(&mut self, files: &[PlannedFile<'f>], keys: &[PathBuf], roots: &[PathBuf]) {
+    fn add_flux(&mut self, files: &[PlannedFile<'f>], roots: &[PathBuf]) {
         let mut repositories = HashMap::new();
         for (index, file) in files.iter().enumerate() {
             for fact in file.facts {
@@ -207,7 +222,7 @@ impl<'f> KustomizeTreeBuilder<'f> {
                 });
                 let folder = self.flux_folder(flux, bases);
                 let node = self.add(NodeOrigin::Flux(flux), index, folder);
-                self.connect_flux(node, flux, keys);
+                self.connect_flux(node, flux);
             }
         }
     }
@@ -218,18 +233,14 @@ impl<'f> KustomizeTreeBuilder<'f> {
         // `/` at the beginning means the root of the repository as well.
         let inside = Path::new(flux.path.trim_start_matches('/'));
         let [repository, root] = bases.each_ref().map(|base| path::join(base, inside));
-        let has_files = |folder: &PathBuf| {
-            let mut from = self.files.range(folder.clone()..);
-            from.next().is_some_and(|(key, _)| key.starts_with(folder))
-        };
-        if !has_files(&repository) && has_files(&root) {
+        if !self.tree.has_files_below(&repository) && self.tree.has_files_below(&root) {
             root
         } else {
             repository
         }
     }
 
-    fn connect_flux(&mut self, index: usize, flux: &FluxKustomization, keys: &[PathBuf]) {
+    fn connect_flux(&mut self, index: usize, flux: &FluxKustomization) {
         let folder = self.tree.nodes[index].folder.clone();
         for component in &flux.components {
             let key = path::join(&folder, Path::new(component));
@@ -240,17 +251,12 @@ impl<'f> KustomizeTreeBuilder<'f> {
             return;
         }
         // Without a kustomization Flux generates one, which lists all files and the folders with kustomizations.
-        let below = self.files.range(folder.clone()..);
-        let below = below.take_while(|(key, _)| key.starts_with(&folder));
         let mut found: Vec<PathBuf> = Vec::new();
-        for (key, file) in below {
+        for key in self.tree.files_below(&folder) {
             let folders = key.ancestors().skip(1);
             let folders = folders.take_while(|it| it.starts_with(&folder));
             let outermost = folders.filter(|it| self.folders.contains_key(*it)).last();
-            match outermost {
-                Some(outermost) => found.push(outermost.to_owned()),
-                None => found.push(keys[*file].clone()),
-            }
+            found.push(outermost.unwrap_or(key).to_owned());
         }
         found.dedup();
         for key in found {
