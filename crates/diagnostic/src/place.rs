@@ -34,6 +34,15 @@ impl Document {
     pub fn text(&self) -> Option<&str> {
         self.source.text.get(self.bytes.clone())
     }
+
+    /// The same object, after its YAML document has moved to `to`, which has the same text.
+    #[must_use]
+    pub fn moved(&self, to: &Document) -> Document {
+        Document {
+            item: self.item,
+            ..to.clone()
+        }
+    }
 }
 
 /// One step of a [`Pointer`].

@@ -69,10 +69,7 @@ impl RefusedObject {
     /// The same object, after its document has moved within its file.
     pub(crate) fn moved(&self, to: &Document) -> Self {
         RefusedObject {
-            document: Document {
-                item: self.document.item,
-                ..to.clone()
-            },
+            document: self.document.moved(to),
             ..self.clone()
         }
     }

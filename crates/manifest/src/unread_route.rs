@@ -132,10 +132,7 @@ impl UnreadRoute {
     /// The same object, after its document has moved within its file.
     pub(crate) fn moved(&self, to: &Document) -> Self {
         UnreadRoute {
-            document: Document {
-                item: self.document.item,
-                ..to.clone()
-            },
+            document: self.document.moved(to),
             ..self.clone()
         }
     }

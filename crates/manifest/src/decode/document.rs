@@ -44,13 +44,7 @@ impl DecodedDocument {
 
     /// The result for a document with the same text at another position.
     pub(crate) fn moved(&self, from: &Document, to: &Document) -> DecodedDocument {
-        let object = |object: &AnyObject| {
-            let document = Document {
-                item: object.document().item,
-                ..to.clone()
-            };
-            object.moved(document)
-        };
+        let object = |object: &AnyObject| object.moved(object.document().moved(to));
         let mut diagnostics = self.diagnostics.clone();
         for found in &mut diagnostics {
             found.place.shift(from, to);

@@ -10,7 +10,7 @@ use super::not_a_manifest::DocumentType;
 use super::object::{self, identity};
 use super::unknown_kind::suggest_kind;
 use super::{Decoder, name, not_a_manifest, old_version};
-use crate::kind::{AnyObject, Kind};
+use crate::kind::{AnyObject, Kind, split_api_version};
 use crate::kustomize::{DecodeContext, FLUX_GROUP, Fact, FileRole, FluxKustomization};
 use crate::refused::{RefusalReason, RefusedObject};
 use crate::substitution::VariableSource;
@@ -25,18 +25,7 @@ pub(crate) fn read(
     context: &DecodeContext,
     budget: &mut AliasBudget,
 ) -> DecodedDocument {
-    let mut reader = DocumentReader {
-        document,
-        context,
-        facts: Vec::new(),
-        has_broken_fact: false,
-        objects: Vec::new(),
-        refused: Vec::new(),
-        partial: Vec::new(),
-        unread_routes: Vec::new(),
-        has_unidentified: false,
-        findings: Findings::default(),
-    };
+    let mut reader = DocumentReader::new(document, context);
     let (path, text) = (&document.source.path, document.text().unwrap_or_default());
     let is_read = context.role() == FileRole::Variables || reader.is_kustomization_file();
     if let Some(known) = not_a_manifest::by_text(path, text).filter(|_| !is_read) {
@@ -44,7 +33,7 @@ pub(crate) fn read(
         let start = document.bytes.start..document.bytes.start;
         reader.report(Code::NotAnObject, &start, message.to_owned());
         reader.has_unidentified = true;
-        return reader.end(false, Some(known), context);
+        return reader.end(false, Some(known));
     }
     let mut tree = yaml::parse(document, budget, &mut reader.findings);
     let passed_over = match (&mut tree, context.role()) {
@@ -69,7 +58,7 @@ pub(crate) fn read(
     if text.contains("{{") {
         reader.mention_templates();
     }
-    reader.end(broken, passed_over, context)
+    reader.end(broken, passed_over)
 }
 
 /// `apiVersion` and `kind`. An item of a typed list may omit them.
@@ -95,14 +84,24 @@ struct DocumentReader<'d> {
     findings: Findings,
 }
 
-impl DocumentReader<'_> {
+impl<'d> DocumentReader<'d> {
+    fn new(document: &'d Document, context: &'d DecodeContext) -> Self {
+        DocumentReader {
+            document,
+            context,
+            facts: Vec::new(),
+            has_broken_fact: false,
+            objects: Vec::new(),
+            refused: Vec::new(),
+            partial: Vec::new(),
+            unread_routes: Vec::new(),
+            has_unidentified: false,
+            findings: Findings::default(),
+        }
+    }
+
     /// The result, with the problems in the order of the text.
-    fn end(
-        mut self,
-        broken: bool,
-        passed_over: Option<DocumentType>,
-        context: &DecodeContext,
-    ) -> DecodedDocument {
+    fn end(mut self, broken: bool, passed_over: Option<DocumentType>) -> DecodedDocument {
         let start = self.document.bytes.start;
         let place = Place::Bytes {
             source: self.document.source.clone(),
@@ -113,7 +112,7 @@ impl DocumentReader<'_> {
             Place::Bytes { bytes, .. } => bytes.start,
             _ => usize::MAX,
         });
-        if context.settings().is_some() {
+        if self.context.settings().is_some() {
             drop_repeated(&mut diagnostics);
         }
         self.objects.shrink_to_fit();
@@ -348,11 +347,6 @@ impl DocumentReader<'_> {
         };
         self.findings.push(Diagnostic::new(code, place, message))
     }
-}
-
-/// `group/version`, or a version of the core group.
-fn split_api_version(text: &str) -> (&str, &str) {
-    text.split_once('/').unwrap_or(("", text))
 }
 
 /// Drops the warning about an undefined variable where an error says the same.

@@ -200,6 +200,14 @@ impl Decoder {
         found
     }
 
+    /// Reports a field that the mapping can't have; `known` has the names of those that it can have.
+    pub fn unknown_field(&mut self, key: &Key, known: &[&str]) {
+        let message = format!("unknown field `{}`", self.pointer().key(key.name.clone()));
+        let help = did_you_mean(&key.name, known);
+        let help = help.unwrap_or_else(|| format!("known fields here: {}", known.join(", ")));
+        self.report(Code::UnknownField, &key.span, message).help = Some(help);
+    }
+
     /// Sets the help text of the last problem.
     pub fn suggest(&mut self, help: impl Into<String>) {
         if let Some(last) = self.findings.last_mut() {
@@ -309,16 +317,7 @@ impl Fields<'_> {
                 self.check_case(key, decoder);
                 continue;
             }
-            let pointer = decoder.pointer().key(key.name.clone());
-            let help = did_you_mean(&key.name, &self.asked);
-            let fields = self.asked.join(", ");
-            decoder
-                .report(
-                    Code::UnknownField,
-                    &key.span,
-                    format!("unknown field `{pointer}`"),
-                )
-                .help = Some(help.unwrap_or_else(|| format!("known fields here: {fields}")));
+            decoder.unknown_field(key, &self.asked);
         }
     }
 }

@@ -21,6 +21,7 @@ impl FileState {
     pub(super) fn under(mut self, context: &DecodeContext) -> FileState {
         let must_reread = self.must_reread();
         let fingerprint = self.fingerprint;
+        let (chart, may_be_template) = (self.chart.clone(), self.may_be_template);
         let mut state = match (self.take_source(), self.diagnostics.first_mut()) {
             (Some(source), _) => FileState::read(source, Some(self), fingerprint, context.clone()),
             (None, Some(refused)) => {
@@ -32,6 +33,7 @@ impl FileState {
             (None, None) => self.decoded_again(context),
         };
         state.set_must_reread(must_reread);
+        (state.chart, state.may_be_template) = (chart, may_be_template);
         state
     }
 

@@ -185,7 +185,8 @@ impl FileState {
         context: DecodeContext,
     ) -> Self {
         let may_be_template = helm_chart::may_be_template(&source.text);
-        let chart = helm_chart::chart_of(&source.path).filter(|_| may_be_template);
+        let chart = may_be_template.then(|| helm_chart::chart_of(&source.path));
+        let chart = chart.flatten();
         let mut state = match &chart {
             Some(chart) => {
                 let refused = helm_chart::unrendered(&source.path, chart);

@@ -16,6 +16,12 @@ pub(crate) use table::for_each_kind;
 
 use crate::api::{ENVOY_GATEWAY_GROUP, GATEWAY_GROUP};
 use gatefold_diagnostic::ResourceId;
+use gatefold_diagnostic::yaml::Node;
+
+/// The group and the version in an `apiVersion`: `group/version`, or a version of the core group, whose name is empty.
+pub(crate) fn split_api_version(text: &str) -> (&str, &str) {
+    text.split_once('/').unwrap_or(("", text))
+}
 
 /// Whether the objects of a kind belong to a namespace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -158,6 +164,13 @@ impl Kind {
     pub fn find(group: &str, name: &str) -> Option<Kind> {
         let mut all = Kind::ALL.iter().copied();
         all.find(|kind| kind.name() == name && kind.group() == group)
+    }
+
+    /// The kind of an object that isn't decoded yet. `None` if gatefold doesn't read it.
+    pub(crate) fn of_node(object: &Node) -> Option<Kind> {
+        let text = |field: &str| object.field(field).and_then(Node::as_str);
+        let (group, _) = split_api_version(text("apiVersion").unwrap_or_default());
+        Kind::find(group, text("kind").unwrap_or_default())
     }
 
     /// The kind of an object. `None` for policies of other kinds.

@@ -102,10 +102,7 @@ impl DecodeSettings {
     /// Sets `metadata.namespace`. kustomize gives a Namespace this name, and leaves objects of other cluster-scoped kinds
     /// unchanged.
     fn set_namespace(&self, object: &mut Node) {
-        let kind = object.field("kind").and_then(Node::as_str);
-        let group = object.field("apiVersion").and_then(Node::as_str);
-        let group = group.map(|text| text.split_once('/').map_or("", |(group, _)| group));
-        let kind = Kind::find(group.unwrap_or_default(), kind.unwrap_or_default());
+        let kind = Kind::of_node(object);
         let is_cluster_scoped = kind.is_some_and(|kind| kind.scope() == Scope::Cluster);
         let Some(metadata) = object.field_mut("metadata") else {
             return;

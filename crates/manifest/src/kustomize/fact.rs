@@ -25,10 +25,7 @@ impl Fact {
             Fact::Flux(it) => &mut it.document,
             Fact::Variables(it) => &mut it.document,
         };
-        *place = Document {
-            item: place.item,
-            ..document.clone()
-        };
+        *place = place.moved(document);
         moved
     }
 }

@@ -9,7 +9,7 @@ use super::fact::Fact;
 use super::flux::{FluxKustomization, SourceReference};
 use super::overlay::Visits;
 use super::plan::PlannedFile;
-use super::tree::{Origin, Tree};
+use super::tree::{KustomizeTree, NodeOrigin};
 use crate::substitution::{SourceName, VariableSource, Variables};
 use gatefold_diagnostic::{Code, Diagnostic, Pointer, Severity};
 use std::collections::{HashMap, HashSet};
@@ -25,7 +25,7 @@ pub(super) struct FluxVariables {
 
 /// Finds the variables. Those of the usual settings, which come from the command line, take precedence.
 pub(super) fn of(
-    tree: &Tree<'_>,
+    tree: &KustomizeTree<'_>,
     visits: &Visits,
     files: &[PlannedFile<'_>],
     usual: &DecodeSettings,
@@ -43,23 +43,14 @@ pub(super) fn of(
         diagnostics: Vec::new(),
     };
     for (index, node) in tree.nodes.iter().enumerate() {
-        let Origin::Flux(flux) = node.origin else {
+        let NodeOrigin::Flux(flux) = node.origin else {
             continue;
         };
         found.report(flux, &sources, usual.stand_ins);
         let mut variables = Variables::default();
-        let mut chain = vec![index];
-        let mut known: HashSet<usize> = chain.iter().copied().collect();
-        let mut at = 0;
-        while let Some(current) = chain.get(at).copied() {
-            let file = tree.nodes[current].file;
-            let around = visits.flux_around(tree, file);
-            chain.extend(around.filter(|outer| known.insert(*outer)));
-            at += 1;
-        }
         // The variables of the inner ones take precedence.
-        for outer in chain.into_iter().rev() {
-            if let Origin::Flux(flux) = tree.nodes[outer].origin {
+        for outer in inner_to_outer(tree, visits, index).into_iter().rev() {
+            if let NodeOrigin::Flux(flux) = tree.nodes[outer].origin {
                 add(flux, &sources, &mut variables);
             }
         }
@@ -69,6 +60,20 @@ pub(super) fn of(
         found.variables.insert(index, Arc::new(variables));
     }
     found
+}
+
+/// A Flux Kustomization, and those that apply it, directly or by another one. The inner ones come first.
+fn inner_to_outer(tree: &KustomizeTree<'_>, visits: &Visits, index: usize) -> Vec<usize> {
+    let mut chain = vec![index];
+    let mut known: HashSet<usize> = chain.iter().copied().collect();
+    let mut at = 0;
+    while let Some(current) = chain.get(at).copied() {
+        let file = tree.nodes[current].file;
+        let around = visits.flux_around(tree, file);
+        chain.extend(around.filter(|outer| known.insert(*outer)));
+        at += 1;
+    }
+    chain
 }
 
 fn add(flux: &FluxKustomization, sources: &[&VariableSource], variables: &mut Variables) {

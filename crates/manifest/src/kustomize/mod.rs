@@ -1,6 +1,6 @@
 //! Kustomizations of kustomize and of Flux, as far as they decide what the objects of a file are.
 //!
-//! In: the facts of all files: kustomizations, Flux Kustomizations, and variables. Out: a [`Plan`], which has the
+//! In: the facts of all files: kustomizations, Flux Kustomizations, and variables. Out: a [`KustomizePlan`], which has the
 //! [`DecodeContext`] of each file and the diagnostics. Never changes an object otherwise: no patches, no prefixes, no
 //! generators ([decision](../../../../docs/decisions/kustomizations.md)).
 //!
@@ -25,4 +25,4 @@ pub(crate) use fact::Fact;
 pub(crate) use flux::{FluxKustomization, GROUP as FLUX_GROUP};
 pub(crate) use kustomization::{Kustomization, is_kustomization};
 pub(crate) use path::key as path_key;
-pub(crate) use plan::{Plan, PlannedFile};
+pub(crate) use plan::{KustomizePlan, PlannedFile};

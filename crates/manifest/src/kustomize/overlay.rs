@@ -1,6 +1,6 @@
 //! Finds which kustomizations reach each file, and in which trees.
 
-use super::tree::{Origin, Tree};
+use super::tree::{KustomizeTree, NodeOrigin};
 use std::collections::{BTreeSet, HashSet};
 
 /// One way from a kustomization that no other lists to a file.
@@ -33,7 +33,11 @@ type Step = (usize, Visit);
 
 impl Visits {
     /// Follows all ways. `chosen` are the indices of the chosen overlays.
-    pub(super) fn of(tree: &Tree<'_>, file_count: usize, chosen: &BTreeSet<usize>) -> Self {
+    pub(super) fn of(
+        tree: &KustomizeTree<'_>,
+        file_count: usize,
+        chosen: &BTreeSet<usize>,
+    ) -> Self {
         let containing = ancestors(tree, chosen);
         let mut visits = Visits {
             files: vec![Vec::new(); file_count],
@@ -81,17 +85,21 @@ impl Visits {
     /// The Flux Kustomizations in whose folders a file is.
     pub(super) fn flux_around<'v>(
         &'v self,
-        tree: &'v Tree<'_>,
+        tree: &'v KustomizeTree<'_>,
         file: usize,
     ) -> impl Iterator<Item = usize> + 'v {
         let ways = self.files.get(file).into_iter().flatten();
-        let is_flux = |top: &usize| matches!(tree.nodes[*top].origin, Origin::Flux(_));
+        let is_flux = |top: &usize| matches!(tree.nodes[*top].origin, NodeOrigin::Flux(_));
         ways.map(|visit| visit.top).filter(is_flux)
     }
 }
 
 /// Follows all ways from the kustomizations that no other lists. `containing` are those that contain a chosen one.
-fn steps(tree: &Tree<'_>, chosen: &BTreeSet<usize>, containing: &HashSet<usize>) -> BTreeSet<Step> {
+fn steps(
+    tree: &KustomizeTree<'_>,
+    chosen: &BTreeSet<usize>,
+    containing: &HashSet<usize>,
+) -> BTreeSet<Step> {
     let tops = (0..tree.nodes.len()).filter(|index| tree.nodes[*index].parents.is_empty());
     let start = |top| Visit {
         top,
@@ -120,7 +128,7 @@ fn steps(tree: &Tree<'_>, chosen: &BTreeSet<usize>, containing: &HashSet<usize>)
 }
 
 /// The kustomizations that contain some others, without these.
-fn ancestors(tree: &Tree<'_>, nodes: &BTreeSet<usize>) -> HashSet<usize> {
+fn ancestors(tree: &KustomizeTree<'_>, nodes: &BTreeSet<usize>) -> HashSet<usize> {
     let mut found = HashSet::new();
     let mut waiting: Vec<usize> = nodes.iter().copied().collect();
     while let Some(index) = waiting.pop() {

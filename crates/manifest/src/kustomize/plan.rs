@@ -6,7 +6,7 @@ use super::context::{DecodeContext, DecodeSettings, FileRole};
 use super::fact::Fact;
 use super::overlay::{Visit, Visits};
 use super::report;
-use super::tree::{Origin, Tree};
+use super::tree::{KustomizeTree, NodeOrigin};
 use super::{flux_variables, path};
 use crate::options::{LoadOptions, Substitution};
 use crate::substitution::{SourceName, Variables};
@@ -30,7 +30,7 @@ pub(crate) struct PlannedFile<'f> {
 
 /// What each file contains.
 #[derive(Debug, Default, PartialEq)]
-pub(crate) struct Plan {
+pub(crate) struct KustomizePlan {
     /// The context of files that no kustomization lists.
     usual: DecodeContext,
     /// The contexts of the other files.
@@ -42,9 +42,7 @@ pub(crate) struct Plan {
 /// What was decided about the files.
 pub(super) struct Decisions<'p, 'f> {
     pub files: &'p [PlannedFile<'f>],
-    /// The keys of their paths.
-    pub keys: &'p [PathBuf],
-    pub tree: &'p Tree<'f>,
+    pub tree: &'p KustomizeTree<'f>,
     pub visits: &'p Visits,
     /// The overlays of `--overlay`, with the indices of their nodes. A path without nodes is unknown.
     pub overlays: Vec<(PathBuf, Vec<usize>)>,
@@ -58,23 +56,27 @@ pub(super) struct Decisions<'p, 'f> {
     pub disputed: HashSet<usize>,
 }
 
-impl Plan {
+impl KustomizePlan {
     /// The context of a file.
     pub(crate) fn context(&self, path: &Path) -> &DecodeContext {
         self.contexts.get(path).unwrap_or(&self.usual)
     }
 
     /// The plan without any file: what is known from the options.
-    pub(crate) fn initial(options: &LoadOptions, roots: &[PathBuf]) -> Plan {
-        Plan::of(&[], options, roots)
+    pub(crate) fn initial(options: &LoadOptions, roots: &[PathBuf]) -> KustomizePlan {
+        KustomizePlan::of(&[], options, roots)
     }
 
     /// Makes a plan for files that were loaded from `roots`.
-    pub(crate) fn of(files: &[PlannedFile<'_>], options: &LoadOptions, roots: &[PathBuf]) -> Plan {
+    pub(crate) fn of(
+        files: &[PlannedFile<'_>],
+        options: &LoadOptions,
+        roots: &[PathBuf],
+    ) -> KustomizePlan {
         let usual = usual_settings(files, options);
-        let mut plan = Plan {
+        let mut plan = KustomizePlan {
             usual: usual.clone().into(),
-            ..Plan::default()
+            ..KustomizePlan::default()
         };
         let is_kustomize = |fact: &Fact| !matches!(fact, Fact::Variables(_));
         let has_kustomize = files.iter().any(|file| file.facts.iter().any(is_kustomize));
@@ -97,7 +99,7 @@ impl Plan {
         usual: &DecodeSettings,
     ) {
         let keys: Vec<PathBuf> = files.iter().map(|file| path::key(file.path)).collect();
-        let tree = Tree::of(files, &keys, roots);
+        let tree = KustomizeTree::of(files, &keys, roots);
         let overlays = overlays(&tree, &keys, &options.overlays);
         let chosen = overlays.iter().flat_map(|(_, nodes)| nodes.iter().copied());
         let chosen: BTreeSet<usize> = chosen.collect();
@@ -110,7 +112,6 @@ impl Plan {
         }
         let mut decisions = Decisions {
             files,
-            keys: &keys,
             tree: &tree,
             visits: &visits,
             overlays,
@@ -119,7 +120,7 @@ impl Plan {
             left_out: Vec::new(),
             disputed: HashSet::new(),
         };
-        let inputs = inputs(&tree, &keys);
+        let inputs = inputs(&tree);
         for (index, file) in files.iter().enumerate() {
             let settings = decisions.settings(index, &inputs, &variables, usual);
             if let Some(settings) = settings {
@@ -224,13 +225,17 @@ fn given_variables(files: &[PlannedFile<'_>], options: &LoadOptions) -> Variable
 }
 
 /// The nodes of each overlay: the kustomization of the folder, or the Flux Kustomizations that are defined in it.
-fn overlays(tree: &Tree<'_>, keys: &[PathBuf], overlays: &[PathBuf]) -> Vec<(PathBuf, Vec<usize>)> {
+fn overlays(
+    tree: &KustomizeTree<'_>,
+    keys: &[PathBuf],
+    overlays: &[PathBuf],
+) -> Vec<(PathBuf, Vec<usize>)> {
     let nodes = |overlay: &PathBuf| {
         let key = path::key(overlay);
         let of = |accept: &dyn Fn(usize) -> bool| -> Vec<usize> {
             (0..tree.nodes.len()).filter(|it| accept(*it)).collect()
         };
-        let is_flux = |index: usize| matches!(tree.nodes[index].origin, Origin::Flux(_));
+        let is_flux = |index: usize| matches!(tree.nodes[index].origin, NodeOrigin::Flux(_));
         let own = of(&|index| {
             let node = &tree.nodes[index];
             !is_flux(index) && (node.folder == key || keys[node.file] == key)
@@ -247,16 +252,15 @@ fn overlays(tree: &Tree<'_>, keys: &[PathBuf], overlays: &[PathBuf]) -> Vec<(Pat
 }
 
 /// The files that kustomizations use as inputs, not as resources.
-fn inputs(tree: &Tree<'_>, keys: &[PathBuf]) -> HashSet<usize> {
-    let files: HashMap<&Path, usize> = keys.iter().map(PathBuf::as_path).zip(0..).collect();
+fn inputs(tree: &KustomizeTree<'_>) -> HashSet<usize> {
     let mut inputs = HashSet::new();
     for node in &tree.nodes {
-        let Origin::Kustomization(kustomization) = node.origin else {
+        let NodeOrigin::Kustomization(kustomization) = node.origin else {
             continue;
         };
         for input in &kustomization.inputs {
             let key = path::join(&node.folder, Path::new(input));
-            inputs.extend(files.get(key.as_path()));
+            inputs.extend(tree.files.get(&key));
         }
     }
     // A kustomization stays one.

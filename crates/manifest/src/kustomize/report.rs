@@ -1,9 +1,9 @@
 //! Explains what was decided about the files.
 
 use super::plan::Decisions;
-use super::tree::{Origin, TreeNode};
+use super::tree::{KustomizeTree, NodeOrigin, TreeNode};
 use gatefold_diagnostic::{Code, Diagnostic, Place, Pointer, Severity};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// The maximum number of files that a diagnostic names.
 const NAMED: usize = 5;
@@ -21,7 +21,7 @@ pub(super) fn report(decisions: &Decisions<'_, '_>) -> Vec<Diagnostic> {
             continue;
         }
         all.extend(namespace(decisions, index, node));
-        all.extend(missing(node, decisions.keys));
+        all.extend(missing(node, decisions.tree));
         all.extend(not_loaded(node));
         all.extend(unsupported(decisions, node));
         all.extend(shared(decisions, index, node));
@@ -30,30 +30,8 @@ pub(super) fn report(decisions: &Decisions<'_, '_>) -> Vec<Diagnostic> {
         let file = decisions.files.get(*index)?;
         Some(repeated(file.path))
     }));
-    let inputs = match decisions.inputs.len() {
-        1 => "an input of a kustomization, such as a patch, and has no objects",
-        _ => "inputs of kustomizations, such as patches, and have no objects",
-    };
-    all.extend(not_objects(
-        Code::KustomizeInput,
-        decisions,
-        &decisions.inputs,
-        inputs,
-    ));
-    let left_out = match decisions.left_out.len() {
-        1 => "left out, because it belongs only to overlays that weren't chosen",
-        _ => "left out, because they belong only to overlays that weren't chosen",
-    };
-    let found = not_objects(
-        Code::SeveralOverlays,
-        decisions,
-        &decisions.left_out,
-        left_out,
-    );
-    all.extend(found.map(|mut found| {
-        found.severity = Severity::Info;
-        found
-    }));
+    all.extend(inputs(decisions));
+    all.extend(left_out(decisions));
     all
 }
 
@@ -94,12 +72,11 @@ fn namespace(
 /// Reports listed paths for which nothing is loaded.
 fn missing<'n>(
     node: &'n TreeNode<'_>,
-    keys: &'n [PathBuf],
+    tree: &'n KustomizeTree<'_>,
 ) -> impl Iterator<Item = Diagnostic> + 'n {
     node.missing.iter().map(|missing| {
         let path = &missing.path;
-        let below = keys.iter().any(|key| key.starts_with(&missing.key));
-        let (message, help) = if below {
+        let (message, help) = if tree.has_files_below(&missing.key) {
             (
                 format!("`{path}` is a folder without a kustomization"),
                 "list its files, or add a kustomization.yaml to it".to_owned(),
@@ -122,7 +99,7 @@ fn missing<'n>(
 
 /// Reports a Flux Kustomization whose folder isn't loaded. It may be in another repository.
 fn not_loaded(node: &TreeNode<'_>) -> Option<Diagnostic> {
-    let Origin::Flux(flux) = node.origin else {
+    let NodeOrigin::Flux(flux) = node.origin else {
         return None;
     };
     let path = &flux.path;
@@ -133,16 +110,16 @@ fn not_loaded(node: &TreeNode<'_>) -> Option<Diagnostic> {
     (node.children.is_empty() && node.files.is_empty()).then_some(found)
 }
 
-/// Names what a kustomization does besides listing files and setting a namespace.
-fn unsupported(decisions: &Decisions<'_, '_>, node: &TreeNode<'_>) -> Option<Diagnostic> {
+/// What a kustomization does besides listing files and setting a namespace, and whether that matters.
+fn unsupported_features(decisions: &Decisions<'_, '_>, node: &TreeNode<'_>) -> Vec<(String, bool)> {
     let mut features: Vec<(String, bool)> = Vec::new();
     let patches = match node.origin {
-        Origin::Kustomization(kustomization) => {
+        NodeOrigin::Kustomization(kustomization) => {
             let named = kustomization.features.iter();
             features.extend(named.map(|it| (format!("`{}`", it.field), it.matters)));
             &kustomization.patches
         }
-        Origin::Flux(flux) => {
+        NodeOrigin::Flux(flux) => {
             if flux.renames {
                 features.push(("`namePrefix` or `nameSuffix`".to_owned(), true));
             }
@@ -153,8 +130,8 @@ fn unsupported(decisions: &Decisions<'_, '_>, node: &TreeNode<'_>) -> Option<Dia
         let matters = patches.iter().any(|patch| {
             let text = patch.path.as_ref().and_then(|path| {
                 let key = super::path::join(&node.folder, Path::new(path));
-                let index = decisions.keys.iter().position(|it| *it == key)?;
-                decisions.files.get(index)?.text
+                let index = decisions.tree.files.get(&key)?;
+                decisions.files.get(*index)?.text
             });
             patch.matters(text)
         });
@@ -163,6 +140,12 @@ fn unsupported(decisions: &Decisions<'_, '_>, node: &TreeNode<'_>) -> Option<Dia
     if node.remote {
         features.push(("remote resources".to_owned(), true));
     }
+    features
+}
+
+/// Names what a kustomization does besides listing files and setting a namespace.
+fn unsupported(decisions: &Decisions<'_, '_>, node: &TreeNode<'_>) -> Option<Diagnostic> {
+    let features = unsupported_features(decisions, node);
     if features.is_empty() {
         return None;
     }
@@ -215,10 +198,10 @@ fn shared(decisions: &Decisions<'_, '_>, index: usize, node: &TreeNode<'_>) -> O
         found.severity = Severity::Info;
         return disputed.then_some(found);
     }
-    let mut names: Vec<&str> = parents.iter().take(NAMED).map(String::as_str).collect();
-    let more = (count > NAMED).then(|| format!("{} more", count - NAMED));
-    names.extend(more.as_deref());
-    let message = format!("{count} overlays use the base `{own}`: {}", listed(&names));
+    let message = format!(
+        "{count} overlays use the base `{own}`: {}",
+        first_few(&parents)
+    );
     let mut found = Diagnostic::new(Code::SeveralOverlays, place, message);
     let first = parents.first()?;
     found.help = Some(format!("choose one of them: --overlay {first}"));
@@ -254,7 +237,29 @@ fn has_disputed(decisions: &Decisions<'_, '_>, index: usize) -> bool {
     false
 }
 
-/// One diagnostic for all files that have no objects.
+/// Names the files that are inputs.
+fn inputs(decisions: &Decisions<'_, '_>) -> Option<Diagnostic> {
+    let files = &decisions.inputs;
+    let what = match files.len() {
+        1 => "is an input of a kustomization, such as a patch, and has no objects",
+        _ => "are inputs of kustomizations, such as patches, and have no objects",
+    };
+    not_objects(Code::KustomizeInput, decisions, files, what)
+}
+
+/// Names the files that belong only to overlays that weren't chosen.
+fn left_out(decisions: &Decisions<'_, '_>) -> Option<Diagnostic> {
+    let files = &decisions.left_out;
+    let what = match files.len() {
+        1 => "is left out, because it belongs only to overlays that weren't chosen",
+        _ => "are left out, because they belong only to overlays that weren't chosen",
+    };
+    let mut found = not_objects(Code::SeveralOverlays, decisions, files, what)?;
+    found.severity = Severity::Info;
+    Some(found)
+}
+
+/// One diagnostic for all files that have no objects. `what` is the predicate of its sentence about them.
 fn not_objects(
     code: Code,
     decisions: &Decisions<'_, '_>,
@@ -267,32 +272,28 @@ fn not_objects(
         .map(|file| file.path.display().to_string())
         .collect();
     let first = decisions.files.get(*files.first()?)?;
-    let mut names: Vec<&str> = paths.iter().take(NAMED).map(String::as_str).collect();
-    let more = (paths.len() > NAMED).then(|| format!("{} more", paths.len() - NAMED));
-    names.extend(more.as_deref());
-    let verb = if paths.len() == 1 { "is" } else { "are" };
-    let message = format!("{} {verb} {what}", counted(paths.len()));
+    let message = format!("{} {what}", counted(paths.len()));
     let found = Diagnostic::new(code, Place::File(first.path.to_owned()), message);
-    Some(found.note(listed(&names)))
+    Some(found.note(first_few(&paths)))
 }
 
 /// The folder of a kustomization as the user would write it. For a Flux Kustomization, the folder that it applies.
 fn folder<'d>(decisions: &'d Decisions<'_, '_>, node: &'d TreeNode<'_>) -> &'d Path {
     match node.origin {
-        Origin::Kustomization(_) => {
+        NodeOrigin::Kustomization(_) => {
             let file = decisions.files.get(node.file);
             let folder = file.and_then(|file| file.path.parent());
             folder.unwrap_or(&node.folder)
         }
-        Origin::Flux(_) => &node.folder,
+        NodeOrigin::Flux(_) => &node.folder,
     }
 }
 
 /// What to write after `--overlay`.
 fn shown(decisions: &Decisions<'_, '_>, node: &TreeNode<'_>) -> String {
     match node.origin {
-        Origin::Kustomization(_) => folder(decisions, node).display().to_string(),
-        Origin::Flux(_) => {
+        NodeOrigin::Kustomization(_) => folder(decisions, node).display().to_string(),
+        NodeOrigin::Flux(_) => {
             let file = decisions.files.get(node.file);
             file.map_or_else(String::new, |file| file.path.display().to_string())
         }
@@ -308,9 +309,17 @@ fn counted(files: usize) -> String {
 
 fn this(node: &TreeNode<'_>) -> &'static str {
     match node.origin {
-        Origin::Kustomization(_) => "this kustomization",
-        Origin::Flux(_) => "this Flux Kustomization",
+        NodeOrigin::Kustomization(_) => "this kustomization",
+        NodeOrigin::Flux(_) => "this Flux Kustomization",
     }
+}
+
+/// The first names of a list, and how many more there are.
+fn first_few(all: &[String]) -> String {
+    let mut names: Vec<&str> = all.iter().take(NAMED).map(String::as_str).collect();
+    let more = (all.len() > NAMED).then(|| format!("{} more", all.len() - NAMED));
+    names.extend(more.as_deref());
+    listed(&names)
 }
 
 /// `a, b and c`.

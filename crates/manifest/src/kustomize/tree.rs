@@ -12,16 +12,18 @@ use std::path::{Path, PathBuf};
 /// All kustomizations. Nodes are only added, so the index of a node stays valid, and so do the indices of the planned files,
 /// whose list doesn't change. The modules of the plan rely on that when they use an index.
 #[derive(Debug, Default)]
-pub(super) struct Tree<'f> {
+pub(super) struct KustomizeTree<'f> {
     pub nodes: Vec<TreeNode<'f>>,
     /// The indices of files with further kustomizations of a folder, which aren't used.
     pub repeated: Vec<usize>,
+    /// The indices of all files, by key.
+    pub files: BTreeMap<PathBuf, usize>,
 }
 
 /// A kustomization, or a Flux Kustomization.
 #[derive(Debug)]
 pub(super) struct TreeNode<'f> {
-    pub origin: Origin<'f>,
+    pub origin: NodeOrigin<'f>,
     /// The index of the file that defines it.
     pub file: usize,
     /// The key of its folder. For a Flux Kustomization that is the folder that it applies.
@@ -40,7 +42,7 @@ pub(super) struct TreeNode<'f> {
 
 /// What a node comes from.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Origin<'f> {
+pub(super) enum NodeOrigin<'f> {
     Kustomization(&'f Kustomization),
     Flux(&'f FluxKustomization),
 }
@@ -58,59 +60,72 @@ impl TreeNode<'_> {
     /// The namespace that it sets.
     pub(super) fn namespace(&self) -> Option<&str> {
         match self.origin {
-            Origin::Kustomization(it) => it.namespace.as_deref(),
-            Origin::Flux(it) => it.target_namespace.as_deref(),
+            NodeOrigin::Kustomization(it) => it.namespace.as_deref(),
+            NodeOrigin::Flux(it) => it.target_namespace.as_deref(),
         }
     }
 
     /// Whether several kustomizations may include it at the same time.
     pub(super) fn is_component(&self) -> bool {
-        matches!(self.origin, Origin::Kustomization(it) if it.component)
+        matches!(self.origin, NodeOrigin::Kustomization(it) if it.component)
     }
 
     /// The place of the namespace.
     pub(super) fn namespace_place(&self) -> Place {
         match self.origin {
-            Origin::Kustomization(it) => it.place(Pointer::root().key("namespace")),
-            Origin::Flux(it) => it.place(Pointer::spec().key("targetNamespace")),
+            NodeOrigin::Kustomization(it) => it.place(Pointer::root().key("namespace")),
+            NodeOrigin::Flux(it) => it.place(Pointer::spec().key("targetNamespace")),
         }
     }
 
     /// The place of a field.
     pub(super) fn place(&self, pointer: Pointer) -> Place {
         match self.origin {
-            Origin::Kustomization(it) => it.place(pointer),
-            Origin::Flux(it) => it.place(pointer),
+            NodeOrigin::Kustomization(it) => it.place(pointer),
+            NodeOrigin::Flux(it) => it.place(pointer),
         }
     }
 }
 
-impl<'f> Tree<'f> {
+impl<'f> KustomizeTree<'f> {
     /// Connects the kustomizations of some files, which were loaded from `roots`. `keys` are the keys of the files' paths.
     pub(super) fn of(files: &[PlannedFile<'f>], keys: &[PathBuf], roots: &[PathBuf]) -> Self {
-        let mut builder = TreeBuilder {
-            tree: Tree::default(),
-            files: keys.iter().cloned().zip(0..).collect(),
+        let mut builder = KustomizeTreeBuilder {
+            tree: KustomizeTree {
+                files: keys.iter().cloned().zip(0..).collect(),
+                ..KustomizeTree::default()
+            },
             folders: HashMap::new(),
         };
         builder.add_kustomizations(files, keys);
         for index in 0..builder.tree.nodes.len() {
             builder.connect_kustomization(index);
         }
-        builder.add_flux(files, keys, roots);
+        builder.add_flux(files, roots);
         builder.tree
+    }
+
+    /// The keys of the files in a folder and in the folders below it.
+    pub(super) fn files_below(&self, folder: &Path) -> impl Iterator<Item = &Path> {
+        // Paths are compared part by part, so these follow each other.
+        let from = self.files.range(folder.to_owned()..);
+        let keys = from.map(|(key, _)| key.as_path());
+        keys.take_while(move |key| key.starts_with(folder))
+    }
+
+    /// Whether a folder has files, maybe in the folders below it.
+    pub(super) fn has_files_below(&self, folder: &Path) -> bool {
+        self.files_below(folder).next().is_some()
     }
 }
 
-struct TreeBuilder<'f> {
-    tree: Tree<'f>,
-    /// The files, by key.
-    files: BTreeMap<PathBuf, usize>,
+struct KustomizeTreeBuilder<'f> {
+    tree: KustomizeTree<'f>,
     /// The kustomizations, by the key of their folder.
     folders: HashMap<PathBuf, usize>,
 }
 
-impl<'f> TreeBuilder<'f> {
+impl<'f> KustomizeTreeBuilder<'f> {
     fn add_kustomizations(&mut self, files: &[PlannedFile<'f>], keys: &[PathBuf]) {
         for (index, file) in files.iter().enumerate() {
             let found = file.facts.iter().find_map(|fact| match fact {
@@ -128,17 +143,17 @@ impl<'f> TreeBuilder<'f> {
                     .repeated
                     .push(if is_last { former } else { index });
                 if is_last {
-                    self.tree.nodes[other].origin = Origin::Kustomization(found);
+                    self.tree.nodes[other].origin = NodeOrigin::Kustomization(found);
                     self.tree.nodes[other].file = index;
                 }
                 continue;
             }
-            let node = self.add(Origin::Kustomization(found), index, folder.to_owned());
+            let node = self.add(NodeOrigin::Kustomization(found), index, folder.to_owned());
             self.folders.insert(folder.to_owned(), node);
         }
     }
 
-    fn add(&mut self, origin: Origin<'f>, file: usize, folder: PathBuf) -> usize {
+    fn add(&mut self, origin: NodeOrigin<'f>, file: usize, folder: PathBuf) -> usize {
         self.tree.nodes.push(TreeNode {
             origin,
             file,
@@ -154,7 +169,7 @@ impl<'f> TreeBuilder<'f> {
 
     fn connect_kustomization(&mut self, index: usize) {
         let node = &self.tree.nodes[index];
-        let Origin::Kustomization(kustomization) = node.origin else {
+        let NodeOrigin::Kustomization(kustomization) = node.origin else {
             return;
         };
         let folder = node.folder.clone();
@@ -184,12 +199,12 @@ impl<'f> TreeBuilder<'f> {
             }
             return true;
         }
-        let file = self.files.get(key).copied();
+        let file = self.tree.files.get(key).copied();
         self.tree.nodes[index].files.extend(file);
         file.is_some()
     }
 
-    fn add_flux(&mut self, files: &[PlannedFile<'f>], keys: &[PathBuf], roots: &[PathBuf]) {
+    fn add_flux(&mut self, files: &[PlannedFile<'f>], roots: &[PathBuf]) {
         let mut repositories = HashMap::new();
         for (index, file) in files.iter().enumerate() {
             for fact in file.facts {
@@ -206,8 +221,8 @@ impl<'f> TreeBuilder<'f> {
                     [path::repository(&folder), folder]
                 });
                 let folder = self.flux_folder(flux, bases);
-                let node = self.add(Origin::Flux(flux), index, folder);
-                self.connect_flux(node, flux, keys);
+                let node = self.add(NodeOrigin::Flux(flux), index, folder);
+                self.connect_flux(node, flux);
             }
         }
     }
@@ -218,18 +233,14 @@ impl<'f> TreeBuilder<'f> {
         // `/` at the beginning means the root of the repository as well.
         let inside = Path::new(flux.path.trim_start_matches('/'));
         let [repository, root] = bases.each_ref().map(|base| path::join(base, inside));
-        let has_files = |folder: &PathBuf| {
-            let mut from = self.files.range(folder.clone()..);
-            from.next().is_some_and(|(key, _)| key.starts_with(folder))
-        };
-        if !has_files(&repository) && has_files(&root) {
+        if !self.tree.has_files_below(&repository) && self.tree.has_files_below(&root) {
             root
         } else {
             repository
         }
     }
 
-    fn connect_flux(&mut self, index: usize, flux: &FluxKustomization, keys: &[PathBuf]) {
+    fn connect_flux(&mut self, index: usize, flux: &FluxKustomization) {
         let folder = self.tree.nodes[index].folder.clone();
         for component in &flux.components {
             let key = path::join(&folder, Path::new(component));
@@ -240,17 +251,12 @@ impl<'f> TreeBuilder<'f> {
             return;
         }
         // Without a kustomization Flux generates one, which lists all files and the folders with kustomizations.
-        let below = self.files.range(folder.clone()..);
-        let below = below.take_while(|(key, _)| key.starts_with(&folder));
         let mut found: Vec<PathBuf> = Vec::new();
-        for (key, file) in below {
+        for key in self.tree.files_below(&folder) {
             let folders = key.ancestors().skip(1);
             let folders = folders.take_while(|it| it.starts_with(&folder));
             let outermost = folders.filter(|it| self.folders.contains_key(*it)).last();
-            match outermost {
-                Some(outermost) => found.push(outermost.to_owned()),
-                None => found.push(keys[*file].clone()),
-            }
+            found.push(outermost.unwrap_or(key).to_owned());
         }
         found.dedup();
         for key in found {

@@ -81,6 +81,9 @@ macro_rules! resources {
                 if self.refused_objects == before.refused_objects {
                     self.refused_objects = Arc::clone(&before.refused_objects);
                 }
+                if self.unread_routes == before.unread_routes {
+                    self.unread_routes = Arc::clone(&before.unread_routes);
+                }
             }
         }
     };

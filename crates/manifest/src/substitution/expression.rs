@@ -7,7 +7,7 @@ use super::function::{self, Function};
 
 /// A part of a text.
 #[derive(Clone, Debug, PartialEq)]
-enum Piece {
+enum ExpressionPiece {
     Text(String),
     Expression(Expression),
 }
@@ -19,7 +19,7 @@ struct Expression {
     source: String,
     name: String,
     function: Function,
-    arguments: Vec<Vec<Piece>>,
+    arguments: Vec<Vec<ExpressionPiece>>,
 }
 
 /// An expression that can't be read.
@@ -64,11 +64,11 @@ pub(super) fn evaluate<'v>(
     let mut evaluated = Evaluated::default();
     for (index, piece) in pieces.into_iter().enumerate() {
         let expression = match piece {
-            Piece::Text(text) => {
+            ExpressionPiece::Text(text) => {
                 evaluated.text.push_str(&text);
                 continue;
             }
-            Piece::Expression(expression) => expression,
+            ExpressionPiece::Expression(expression) => expression,
         };
         match expression.evaluate(value) {
             Ok(text) => evaluated.text.push_str(&text),
@@ -110,14 +110,14 @@ impl Expression {
             return Ok(None);
         };
         let parts = pieces.iter().map(|piece| match piece {
-            Piece::Text(text) => Ok(text.clone()),
-            Piece::Expression(expression) => expression.evaluate(value),
+            ExpressionPiece::Text(text) => Ok(text.clone()),
+            ExpressionPiece::Expression(expression) => expression.evaluate(value),
         });
         parts.collect::<Result<String, String>>().map(Some)
     }
 }
 
-fn parse(text: &str) -> Result<Vec<Piece>, MalformedExpression> {
+fn parse(text: &str) -> Result<Vec<ExpressionPiece>, MalformedExpression> {
     let mut reader = ExpressionReader { rest: text };
     let mut pieces = Vec::new();
     let mut plain = String::new();
@@ -125,9 +125,9 @@ fn parse(text: &str) -> Result<Vec<Piece>, MalformedExpression> {
         plain.push_str(reader.advance(at));
         if reader.rest.starts_with("${") {
             if !plain.is_empty() {
-                pieces.push(Piece::Text(std::mem::take(&mut plain)));
+                pieces.push(ExpressionPiece::Text(std::mem::take(&mut plain)));
             }
-            pieces.push(Piece::Expression(reader.expression()?));
+            pieces.push(ExpressionPiece::Expression(reader.expression()?));
         } else {
             plain.push('$');
             let escape = reader.rest.starts_with("$$");
@@ -136,7 +136,7 @@ fn parse(text: &str) -> Result<Vec<Piece>, MalformedExpression> {
     }
     plain.push_str(reader.rest);
     if !plain.is_empty() {
-        pieces.push(Piece::Text(plain));
+        pieces.push(ExpressionPiece::Text(plain));
     }
     Ok(pieces)
 }
@@ -213,7 +213,10 @@ impl<'t> ExpressionReader<'t> {
         Some(*function)
     }
 
-    fn arguments(&mut self, function: Function) -> Result<Vec<Vec<Piece>>, MalformedExpression> {
+    fn arguments(
+        &mut self,
+        function: Function,
+    ) -> Result<Vec<Vec<ExpressionPiece>>, MalformedExpression> {
         let between = match function.arguments() {
             function::Arguments::None => return Ok(Vec::new()),
             function::Arguments::One => return Ok(vec![self.argument(&['}'])?]),
@@ -228,15 +231,15 @@ impl<'t> ExpressionReader<'t> {
     }
 
     /// Reads an argument up to one of some characters.
-    fn argument(&mut self, ends: &[char]) -> Result<Vec<Piece>, MalformedExpression> {
+    fn argument(&mut self, ends: &[char]) -> Result<Vec<ExpressionPiece>, MalformedExpression> {
         let mut pieces = Vec::new();
         let mut plain = String::new();
         while let Some(next) = self.rest.chars().next() {
             if self.rest.starts_with("${") {
                 if !plain.is_empty() {
-                    pieces.push(Piece::Text(std::mem::take(&mut plain)));
+                    pieces.push(ExpressionPiece::Text(std::mem::take(&mut plain)));
                 }
-                pieces.push(Piece::Expression(self.expression()?));
+                pieces.push(ExpressionPiece::Expression(self.expression()?));
                 continue;
             }
             if ends.contains(&next) {
@@ -253,7 +256,7 @@ impl<'t> ExpressionReader<'t> {
             self.advance(next.len_utf8());
         }
         if !plain.is_empty() {
-            pieces.push(Piece::Text(plain));
+            pieces.push(ExpressionPiece::Text(plain));
         }
         Ok(pieces)
     }

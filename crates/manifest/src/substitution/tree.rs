@@ -6,7 +6,7 @@
 use super::Variables;
 use super::expression::{self, MalformedExpression};
 use crate::api::GATEWAY_GROUP;
-use crate::kind::Kind;
+use crate::kind::{Kind, split_api_version};
 use gatefold_diagnostic::yaml::{self, AliasBudget, Node, Span, Tree, Value};
 use gatefold_diagnostic::{Code, Diagnostic, Document, Findings, Place, Severity, Source};
 use std::sync::Arc;
@@ -44,11 +44,10 @@ impl<'v> TreeSubstitution<'v> {
         if opts_out(object) {
             return;
         }
-        let text = |field: &str| object.field(field).and_then(Node::as_str);
-        let (version, kind) = (text("apiVersion"), text("kind"));
-        let group = version.map_or("", |it| it.split_once('/').map_or("", |(group, _)| group));
+        let version = object.field("apiVersion").and_then(Node::as_str);
+        let (group, _) = split_api_version(version.unwrap_or_default());
         let is_gateway_api = group == GATEWAY_GROUP;
-        let kind = Kind::find(group, kind.unwrap_or_default());
+        let kind = Kind::of_node(object);
         let is_read = kind.is_some_and(|kind| !matches!(kind, Kind::ConfigMap | Kind::Secret));
         let Value::Mapping(entries) = &mut object.value else {
             return;

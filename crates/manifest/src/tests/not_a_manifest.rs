@@ -249,6 +249,23 @@ fn a_chart_that_appears_after_its_templates_is_recognised() {
     folder.write("app/templates/a.yaml", TEMPLATE);
     assert_eq!(errors(&folder.loader.load()), 1);
     folder.write("app/Chart.yaml", "name: app\n");
+    wait_for_templates(&mut folder);
+}
+
+#[test]
+fn a_file_that_was_decoded_again_is_recognised_as_a_template() {
+    let mut folder = Folder::new();
+    folder.write("app/templates/a.yaml", TEMPLATE);
+    folder.loader.load();
+    let kustomization = "namespace: team\nresources: [app/templates/a.yaml]\n";
+    folder.write("kustomization.yaml", kustomization);
+    assert_eq!(errors(&folder.loader.load()), 1);
+    folder.write("app/Chart.yaml", "name: app\n");
+    wait_for_templates(&mut folder);
+}
+
+/// Waits until a scan has found that files are templates of a chart, not manifests with errors.
+fn wait_for_templates(folder: &mut Folder) {
     let deadline = Instant::now() + Duration::from_secs(20);
     loop {
         let scan = crate::scan(&[folder.dir.path().to_owned()]);

@@ -8,7 +8,7 @@ use crate::api::{
 };
 use crate::decode::unknown_kind::is_other_gateway_kind;
 use crate::decode::{Decode, Decoder};
-use crate::kind::Kind;
+use crate::kind::{Kind, split_api_version};
 use gatefold_diagnostic::Code;
 use gatefold_diagnostic::nearest;
 use gatefold_diagnostic::yaml::{Node, Value};
@@ -148,7 +148,7 @@ fn group(entry: &Node) -> Option<&str> {
         return group.as_str();
     }
     let version = entry.field("apiVersion")?.as_str()?;
-    Some(version.split_once('/').map_or("", |(group, _)| group))
+    Some(split_api_version(version).0)
 }
 
 /// Decodes the targets of kinds that gatefold serves. Problems are reported to the decoder, and the other targets are

@@ -1,6 +1,6 @@
 use super::*;
 use crate::folder::settling::{Completeness, SettlingFiles};
-use crate::kustomize::Plan;
+use crate::kustomize::KustomizePlan;
 use std::fs;
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ fn load(
     old: Option<FileState>,
 ) -> (Option<FileState>, usize) {
     let settling = SettlingFiles::default();
-    let plan = Plan::default();
+    let plan = KustomizePlan::default();
     let mut pass = LoadPass::new(&settling, &plan, Completeness::Reported);
     let state = FileState::current(path, fingerprint, old, &mut pass);
     (state, pass.end())

@@ -13,7 +13,7 @@ use super::helm_chart;
 use super::scan::{self, FolderScan};
 use super::settling::{Completeness, SettlingFiles};
 use crate::decode::not_a_manifest::PassedOver;
-use crate::kustomize::Plan;
+use crate::kustomize::KustomizePlan;
 use crate::{LoadOptions, Resources};
 use gatefold_diagnostic::Diagnostic;
 pub(super) use pass::LoadPass;
@@ -41,7 +41,7 @@ pub struct Loader {
     has_duplicates: bool,
     options: LoadOptions,
     /// What is decided about the files.
-    plan: Arc<Plan>,
+    plan: Arc<KustomizePlan>,
     /// Removed files whose last good objects were in force.
     removed: RemovedFiles,
 }
@@ -93,7 +93,7 @@ impl Loader {
     pub fn with_options(mut self, options: LoadOptions) -> Self {
         self.roots = options.watched_roots(&self.roots);
         let options = options.with_loader_paths(&self.roots);
-        self.plan = Arc::new(Plan::initial(&options, &self.roots));
+        self.plan = Arc::new(KustomizePlan::initial(&options, &self.roots));
         self.options = options;
         self
     }

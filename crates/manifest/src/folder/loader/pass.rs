@@ -7,7 +7,7 @@ use crate::folder::fingerprint::Fingerprint;
 use crate::folder::scan::FolderScan;
 use crate::folder::settling::{Completeness, ReadObservation, SettlingFiles};
 use crate::kind::AnyObject;
-use crate::kustomize::{DecodeContext, Fact, FileRole, Plan};
+use crate::kustomize::{DecodeContext, Fact, FileRole, KustomizePlan};
 use std::collections::BTreeSet;
 use std::iter::Peekable;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ use std::time::Instant;
 #[derive(Debug)]
 pub(in crate::folder) struct LoadPass<'l> {
     settling: &'l SettlingFiles,
-    plan: &'l Plan,
+    plan: &'l KustomizePlan,
     completeness: Completeness,
     /// The number of files that were read, because they are new or have changed.
     pub(in crate::folder) files_read: usize,
@@ -43,7 +43,7 @@ pub(super) struct PassResult {
 impl<'l> LoadPass<'l> {
     pub(in crate::folder) fn new(
         settling: &'l SettlingFiles,
-        plan: &'l Plan,
+        plan: &'l KustomizePlan,
         completeness: Completeness,
     ) -> Self {
         LoadPass {

@@ -5,7 +5,7 @@ use super::pass::PassResult;
 use crate::folder::file_state::FileState;
 use crate::folder::file_text::FileText;
 use crate::folder::fingerprint::Fingerprint;
-use crate::kustomize::{Plan, PlannedFile, is_kustomization};
+use crate::kustomize::{KustomizePlan, PlannedFile, is_kustomization};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -39,7 +39,7 @@ impl Loader {
             text: None,
         });
         let files: Vec<PlannedFile<'_>> = files.collect();
-        self.plan = Arc::new(Plan::of(&files, &self.options, &self.roots));
+        self.plan = Arc::new(KustomizePlan::of(&files, &self.options, &self.roots));
     }
 
     /// The result of a pass after the plan was updated, if necessary.
@@ -52,7 +52,8 @@ impl Loader {
 
     /// Whether the plan depends on the files. Without kustomizations and options it doesn't.
     fn depends_on_layout(&self) -> bool {
-        let is_planned = *self.plan != Plan::default() || self.options != Default::default();
+        let is_planned =
+            *self.plan != KustomizePlan::default() || self.options != Default::default();
         is_planned || self.files.iter().any(|(_, file)| !file.facts.is_empty())
     }
 
@@ -65,7 +66,7 @@ impl Loader {
             text: file.text(),
         });
         let files: Vec<PlannedFile<'_>> = files.collect();
-        let plan = Plan::of(&files, &self.options, &self.roots);
+        let plan = KustomizePlan::of(&files, &self.options, &self.roots);
         let mut decoded_again = false;
         for (path, file) in self.files.iter_mut().chain(&mut self.texts) {
             let context = plan.context(path);

@@ -5,8 +5,8 @@
 
 use crate::Decode;
 use crate::Decoder;
+use gatefold_diagnostic::Pointer;
 use gatefold_diagnostic::yaml::{Node, Value};
-use gatefold_diagnostic::{Code, Pointer, did_you_mean};
 
 /// A field that gatefold doesn't serve.
 #[derive(Debug, PartialEq, Eq)]
@@ -93,14 +93,7 @@ impl Walk<'_> {
                     });
                 }
             } else {
-                let pointer = decoder.pointer().key(key.name.clone());
-                let known = self.known(prefix);
-                let message = format!("unknown field `{pointer}`");
-                let help = did_you_mean(&key.name, &known);
-                let found = decoder.report(Code::UnknownField, &key.span, message);
-                found.help = Some(
-                    help.unwrap_or_else(|| format!("known fields here: {}", known.join(", "))),
-                );
+                decoder.unknown_field(key, &self.known(prefix));
             }
         }
     }
