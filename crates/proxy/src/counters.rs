@@ -23,7 +23,7 @@ struct RequestCounters {
     retries: Counter,
     mirrored: [Counter; 7],
     /// By the reason of an answer of the proxy itself. Such an answer costs a lookup.
-    answers: Family<ReasonLabel, Counter>,
+    answers: Family<AnswerReasonLabel, Counter>,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -32,7 +32,7 @@ struct ClassLabel {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct ReasonLabel {
+struct AnswerReasonLabel {
     reason: &'static str,
 }
 
@@ -86,7 +86,9 @@ impl Counters {
             answers: Family::default(),
         };
         for reason in AnswerReason::words() {
-            inner.answers.get_or_create_owned(&ReasonLabel { reason });
+            inner
+                .answers
+                .get_or_create_owned(&AnswerReasonLabel { reason });
         }
         registry.register(
             "gatefold_answers",
@@ -133,7 +135,10 @@ impl Counters {
     /// Counts an answer of the proxy itself.
     pub(crate) fn answer(&self, reason: AnswerReason) {
         let reason = reason.word();
-        let counter = self.inner.answers.get_or_create(&ReasonLabel { reason });
+        let counter = self
+            .inner
+            .answers
+            .get_or_create(&AnswerReasonLabel { reason });
         counter.inc();
     }
 

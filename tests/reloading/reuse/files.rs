@@ -1,5 +1,6 @@
 //! The files of the random edits, and the variants of their contents.
 
+use super::policy_files::{client_traffic, credentials, security, security_grant};
 use std::fs;
 use std::path::Path;
 use std::sync::LazyLock;
@@ -8,11 +9,11 @@ use std::sync::LazyLock;
 pub(super) type File = (&'static str, fn(usize) -> String);
 
 /// A file without an object. An empty file would count as half-written for a moment.
-const NOTHING: &str = "# nothing\n";
+pub(super) const NOTHING: &str = "# nothing\n";
 /// The number of variants of each file.
 pub(super) const VARIANTS: usize = 6;
 /// All files.
-pub(super) const FILES: [File; 21] = [
+pub(super) const FILES: [File; 27] = [
     ("gateway.yaml", gateway),
     ("set.yaml", listener_set),
     ("route-1.yaml", |variant| route("one", variant)),
@@ -36,6 +37,12 @@ pub(super) const FILES: [File; 21] = [
     ("grpc-route-2.yaml", |variant| {
         grpc_route("two", variant + 3)
     }),
+    ("security-1.yaml", |variant| security("first", variant)),
+    ("security-2.yaml", |variant| security("second", variant + 2)),
+    ("security-3.yaml", |variant| security("third", variant + 4)),
+    ("credentials.yaml", credentials),
+    ("security-grant.yaml", security_grant),
+    ("client-traffic.yaml", client_traffic),
 ];
 
 /// Writes a variant of a file.
@@ -255,7 +262,7 @@ fn protection(variant: usize) -> String {
         }
     };
     format!(
-        "apiVersion: gateway.envoyproxy.io/v1alpha1\nkind: SecurityPolicy\nmetadata: {{name: protection-{variant}}}\nspec: {{{targets}}}\n"
+        "apiVersion: gateway.envoyproxy.io/v1alpha1\nkind: EnvoyExtensionPolicy\nmetadata: {{name: protection-{variant}}}\nspec: {{{targets}}}\n"
     )
 }
 

@@ -3,6 +3,7 @@
 //! depend on.
 
 mod files;
+mod policy_files;
 
 use files::{FILES, VARIANTS, config_map, write};
 use gatefold::status::{Applied, Statuses, report};
@@ -20,13 +21,15 @@ use time::OffsetDateTime;
 /// Everything of a graph that statuses and requests depend on.
 fn text(graph: &Graph) -> String {
     format!(
-        "{:#?}\n{:#?}\n{:#?}\n{:#?}\n{:#?}\n{:#?}\n{:#?}\n{:#?}",
+        "{:#?}\n{:#?}\n{:#?}\n{:#?}\n{:#?}\n{:#?}\n{:#?}\n{:#?}\n{:#?}\n{:#?}",
         graph.gateway_classes,
         graph.gateways,
         graph.listener_sets,
         graph.routes.http,
         graph.routes.grpc,
         graph.backend_tls_policies,
+        graph.security_policies,
+        graph.client_traffic_policies,
         graph.wanted,
         graph.diagnostics
     )

@@ -4,6 +4,8 @@
 //! conditions are those of Envoy Gateway 1.9 (`internal/gatewayapi/securitypolicy.go`, `status/policy.go`). A policy for a
 //! Gateway or a ListenerSet has this object as its ancestor, a policy for a route the parents of the route.
 
+mod findings;
+
 use super::client_traffic_policy::{self, ClientTrafficPolicies};
 use super::layered::{
     LayeredPolicies, LayeredPolicy, LayeredTarget, PolicyWithTargets, TargetOutcome, describe,
@@ -11,22 +13,18 @@ use super::layered::{
 use super::overriding::{self, MergedRoutes, PolicyPlace};
 use super::security_merges::{MergedPolicy, Merges};
 use super::security_policy::{EffectivePolicy, SecurityPolicies};
-use super::target::TargetedPart;
+use crate::Build;
 use crate::condition::{self, Condition, ConditionStatus, ConditionType, Problem, Reason};
 use crate::gateway::{GatewayNodes, ListenerSetNodes};
 use crate::reported_object::ReportedObject;
 use crate::route::Routes;
-use crate::{Build, name_pointer};
-use gatefold_diagnostic::{Code, Diagnostic, Pointer, Severity};
+use gatefold_diagnostic::{Code, Diagnostic, Pointer};
 use gatefold_manifest::api::{
     ClientTrafficPolicySpec, NamespacedName, Object, PolicyTargetKind, SecurityPolicySpec,
 };
 use gatefold_manifest::{Resources, Spec};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-
-/// The number of targets that a diagnostic shows.
-const SHOWN: usize = 5;
 
 /// A policy with its status.
 #[derive(Debug)]
@@ -333,81 +331,6 @@ impl<'b, 'a, S: LayeredPolicy> PolicyStatusBuilder<'b, 'a, S> {
              the policy protects are refused there",
             describe(self.policy.policy)
         ))
-    }
-
-    /// Returns the diagnostics of the policy: `own` if it has an effect, and those of its targets.
-    fn findings(&self, own: &[Diagnostic]) -> Vec<Diagnostic> {
-        let PolicyWithTargets {
-            policy,
-            targets,
-            is_reported,
-        } = self.policy;
-        let mut found = Vec::new();
-        if self.ancestors.is_empty() {
-            if policy.spec.targets().is_empty() {
-                let message = format!("{} attaches to nothing: it has no target", describe(policy));
-                let code = Code::PolicyAttachesToNothing;
-                found.push(policy.finding(code, name_pointer(), message));
-            } else if !is_reported {
-                let kind = S::KIND;
-                let message = format!("{} ({}) isn't used here", kind.name(), kind.group());
-                found.push(policy.finding(Code::IgnoredKind, name_pointer(), message));
-            }
-            return found;
-        }
-        let in_force = targets.iter();
-        let in_force = in_force.filter(|it| it.outcome == TargetOutcome::InForce);
-        let places: Vec<_> = in_force.map(|it| &it.object).collect();
-        for own in own {
-            let mut own = own.clone();
-            for object in places.iter().take(SHOWN) {
-                if let Some(place) = object.place(self.inputs.resources) {
-                    own = own.label(place, format!("{object} is defined here"));
-                }
-            }
-            found.push(own);
-        }
-        found.extend(targets.iter().filter_map(|it| self.target_finding(it)));
-        found
-    }
-
-    fn target_finding(&self, target: &LayeredTarget) -> Option<Diagnostic> {
-        let PolicyWithTargets { policy, .. } = self.policy;
-        let pointer = target.pointer.clone();
-        match target.outcome {
-            TargetOutcome::InForce => None,
-            TargetOutcome::Conflicted(older) => {
-                let older = self.all.policies.get(older)?.policy;
-                let message = format!("{} has the same target: {}", describe(older), target.object);
-                let found = policy.finding(Code::PolicyConflict, pointer, message);
-                let text = "this one is in force: it is older, or the first by name";
-                Some(found.label(older.place(name_pointer()), text))
-            }
-            TargetOutcome::NoSection => {
-                let TargetedPart::Unknown { name, help } = &target.object.part else {
-                    return None;
-                };
-                let (object, section) = (&target.object, target.object.kind.sections().as_str());
-                let policy_name = describe(policy);
-                let protects = policy.spec.protects();
-                let effect = if protects {
-                    "the whole object answers 500"
-                } else {
-                    "it has no effect there"
-                };
-                let message = format!(
-                    "{policy_name} attaches to nothing: {object} has no {section} `{name}`"
-                );
-                let pointer = pointer.key("sectionName");
-                let found = policy.finding(Code::PolicyAttachesToNothing, pointer, message);
-                let mut found = found.caption(effect);
-                if protects {
-                    found.severity = Severity::Error;
-                }
-                found.help = help.clone();
-                Some(found)
-            }
-        }
     }
 
     fn node(self) -> LayeredPolicyNode<S> {
