@@ -19,6 +19,9 @@ pub(super) struct LoadClient {
     pub(super) target: LoadTarget,
     pub(super) path: String,
     pub(super) pace: Duration,
+    /// When the first request is sent, after the start of the load. The starts of the clients are spread over `pace`, so that
+    /// their requests don't come in bursts.
+    pub(super) start: Duration,
     pub(super) server: ServerLifetime,
     pub(super) judge: Arc<dyn Judge>,
     pub(super) shared: Arc<LoadState>,
@@ -38,8 +41,10 @@ enum Next {
 
 impl LoadClient {
     pub(super) async fn run(mut self) {
-        let mut ticks = tokio::time::interval(self.pace);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let start = tokio::time::Instant::now() + self.start;
+        let mut ticks = tokio::time::interval_at(start, self.pace);
+        // Skipping ticks, unlike moving them, leaves the clients spread.
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
         for request in 1_usize.. {
             ticks.tick().await;
             if self.shared.stop.load(Ordering::Relaxed) || self.request(request).await == Next::Stop

@@ -145,10 +145,13 @@ impl Plan {
     }
 
     fn into_clients(self, shared: &Arc<LoadState>, judge: Arc<dyn Judge>) -> Vec<LoadClient> {
-        let clients = self.clients.iter().enumerate();
-        let clients = clients.map(|(number, &kind)| LoadClient {
+        let apart = self.pace / u32::try_from(self.clients.len().max(1)).unwrap_or(u32::MAX);
+        let starts = (0_u32..).map(|number| apart * number);
+        let clients = self.clients.iter().enumerate().zip(starts);
+        let clients = clients.map(|((number, &kind), start)| LoadClient {
             kind,
             number,
+            start,
             target: self.target.clone(),
             path: self.path.clone(),
             pace: self.pace,
