@@ -10,9 +10,11 @@ use crate::filter::{FilterOwner, FilterPosition};
 use crate::mirror::Mirrors;
 use crate::request::admission::{self, Admission, WaitingRequest};
 use crate::request::check;
+use crate::request::client_address;
 use crate::request::fields;
 use crate::request::forwarded;
 use crate::request::route;
+use crate::request::way;
 use crate::response::answer::OwnAnswer;
 use crate::response::close_delimited;
 use crate::response::reason::AnswerReason;
@@ -110,14 +112,23 @@ impl Gatefold {
         self.prepare(session)?;
         let snapshot = self.snapshot.load();
         let header = session.req_header();
-        let host = check::host(header)?;
-        let asked = (header, &*host);
-        let normalization = self.path_normalization;
-        let (listener, kind) = route::route(&snapshot, &connection, asked, normalization, context)?;
+        let mut host = check::host(header)?;
+        let listener = route::listener(&snapshot, &connection, &host)?;
+        context.client = client_address::find(listener, &connection, &header.headers)?;
+        context.client_traffic = listener.client_traffic.clone();
+        let forged = way::inspect(&header.headers, context);
+        if !forged.is_empty() {
+            drop(host);
+            way::remove(session.req_header_mut(), &forged);
+            host = check::host(session.req_header())?;
+        }
+        let header = session.req_header();
+        let kind = route::rule(listener, (header, &host), self.path_normalization, context)?;
         context.start_timer();
         let request = RoutedRequest {
             kind,
             connection: &connection,
+            client: context.client,
             listener,
             snapshot: &snapshot,
         };

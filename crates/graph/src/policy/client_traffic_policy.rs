@@ -1,22 +1,29 @@
 //! ClientTrafficPolicies: how connections and requests of clients are treated.
 //!
-//! In: the policies of the folder. Out: which listeners they close, and a report of the fields that gatefold doesn't serve. A
-//! field that protects closes the policy's targets; any other is named in the policy's status.
+//! In: the policies of the folder. Out: for each listener the settings in force; which listeners the policies close; and a report
+//! of the fields that gatefold doesn't serve. Such a field closes the policy's targets if it protects them; any other is named in
+//! the policy's status.
+
+mod settings;
 
 use super::layered::{LayeredPolicies, TargetOutcome, describe};
 use super::protection::Protections;
 use crate::condition::{Problem, Reason};
 use crate::listener::ListenerNode;
 use crate::reported_object::ReportedObject;
+use gatefold_dataplane::client_traffic::ClientTraffic;
 use gatefold_diagnostic::{Code, Diagnostic};
 use gatefold_manifest::api::{
-    ClientTrafficPolicy, ClientTrafficPolicySpec, NamespacedName, SetField, UnservedEffect,
+    ClientTrafficPolicy, ClientTrafficPolicySpec, FieldEffect, NamespacedName, SetField,
 };
+use std::sync::Arc;
 
 /// All ClientTrafficPolicies.
 #[derive(Default)]
 pub(crate) struct ClientTrafficPolicies<'a> {
     pub(super) attached: LayeredPolicies<'a, ClientTrafficPolicySpec>,
+    /// The settings of each policy. `None` for a policy without settings that gatefold serves.
+    settings: Vec<Option<Arc<ClientTraffic>>>,
 }
 
 impl<'a> ClientTrafficPolicies<'a> {
@@ -34,7 +41,22 @@ impl<'a> ClientTrafficPolicies<'a> {
             let in_force = in_force.filter(|target| target.outcome == TargetOutcome::InForce);
             in_force.for_each(|target| protections.add(&target.object, &name));
         }
-        ClientTrafficPolicies { attached }
+        let all = attached.policies.iter();
+        let settings = all.map(|it| settings::of(&it.policy.spec).map(Arc::new));
+        ClientTrafficPolicies {
+            settings: settings.collect(),
+            attached,
+        }
+    }
+
+    /// Returns the settings in force for the clients of a listener. `None` if there are none.
+    pub fn of_listener(
+        &self,
+        gateway: &NamespacedName,
+        listener: &ListenerNode,
+    ) -> Option<Arc<ClientTraffic>> {
+        let found = self.attached.of_listener(gateway, listener)?;
+        self.settings.get(found.policy)?.clone()
     }
 
     /// Returns the policy because of which the clients of a listener have other addresses than gatefold sees, as a text for
@@ -54,15 +76,15 @@ impl<'a> ClientTrafficPolicies<'a> {
 /// Returns the fields that close the targets of a policy.
 fn closing(policy: &ClientTrafficPolicy) -> impl Iterator<Item = &SetField> {
     let set = policy.spec.unserved.iter();
-    set.filter(|it| it.field.effect == UnservedEffect::Closes)
+    set.filter(|it| it.field.effect == FieldEffect::Closes)
 }
 
 /// Returns the fields of a policy without which its targets are served, and what gatefold does instead.
 fn ignored(policy: &ClientTrafficPolicy) -> Vec<(&SetField, &'static str)> {
     let set = policy.spec.unserved.iter();
     let ignored = set.filter_map(|it| match it.field.effect {
-        UnservedEffect::Ignored(instead) => Some((it, instead)),
-        UnservedEffect::Closes => None,
+        FieldEffect::Ignored(instead) => Some((it, instead)),
+        FieldEffect::Closes | FieldEffect::Served(_) | FieldEffect::Guards(_) => None,
     });
     ignored.collect()
 }

@@ -12,3 +12,4 @@ pub(crate) mod path;
 pub(crate) mod request_id;
 pub(crate) mod route;
 pub(crate) mod upload;
+pub(crate) mod way;

@@ -16,6 +16,8 @@ pub(crate) enum AnswerReason {
     /// The port's listeners have changed their protocol since the connection was made, so their requirements on clients, such
     /// as TLS, were not applied to this one.
     OtherProtocol,
+    /// The policy of the listener requires the address of the client in a header that lacks it.
+    UnknownClient,
     /// The rule can't be served as written, and answers this status.
     RefusedRule(StatusCode),
     /// A filter of a SecurityPolicy denies the request.
@@ -75,10 +77,11 @@ pub(crate) enum KeepAlive {
 
 impl AnswerReason {
     /// All but the denials, for metrics that begin at zero. The status of the refused rule doesn't matter.
-    const OTHERS: [AnswerReason; 22] = [
+    const OTHERS: [AnswerReason; 23] = [
         Self::NoRoute,
         Self::Misdirected,
         Self::OtherProtocol,
+        Self::UnknownClient,
         Self::RefusedRule(StatusCode::INTERNAL_SERVER_ERROR),
         Self::InvalidBackend,
         Self::NoEndpoints,
@@ -111,6 +114,7 @@ impl AnswerReason {
         match self {
             Self::NoRoute => StatusCode::NOT_FOUND,
             Self::Misdirected | Self::OtherProtocol => StatusCode::MISDIRECTED_REQUEST,
+            Self::UnknownClient => StatusCode::FORBIDDEN,
             Self::RefusedRule(status) => status,
             Self::Denied(denial) => match denial.filter() {
                 DenyingFilter::ApiKey | DenyingFilter::BasicAuth => StatusCode::UNAUTHORIZED,
@@ -143,6 +147,7 @@ impl AnswerReason {
             Self::NoRoute => "no_route",
             Self::Misdirected => "misdirected",
             Self::OtherProtocol => "other_protocol",
+            Self::UnknownClient => "unknown_client",
             Self::RefusedRule(_) => "refused_rule",
             Self::Denied(denial) => denial.word(),
             Self::InvalidBackend => "invalid_backend",
@@ -172,6 +177,7 @@ impl AnswerReason {
             Self::NoRoute => "no route matches this request\n",
             Self::Misdirected => "the connection was made for another host: use a new one\n",
             Self::OtherProtocol => "the port now speaks another protocol: use a new connection\n",
+            Self::UnknownClient => "the address of the client is unknown\n",
             Self::RefusedRule(_) => {
                 "the matching route has a rule that can't be served as written\n"
             }
@@ -206,6 +212,7 @@ impl AnswerReason {
         match self {
             Self::NoRoute
             | Self::Misdirected
+            | Self::UnknownClient
             | Self::RefusedRule(_)
             | Self::Denied(_)
             | Self::InvalidBackend

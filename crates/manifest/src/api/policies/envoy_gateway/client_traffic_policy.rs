@@ -1,7 +1,10 @@
 //! ClientTrafficPolicy.
 
 use super::field_table::collect;
-use super::{PolicyTargetFields, SetField, TargetSelector, UnservedEffect, UnservedField};
+use super::{
+    ClientIPDetectionSettings, FieldEffect, PolicyField, PolicyTargetFields, SetField,
+    TargetSelector,
+};
 use crate::api::{LocalPolicyTargetReferenceWithSectionName, Object};
 use crate::{Decode, Decoder};
 use gatefold_diagnostic::yaml::{Node, Value};
@@ -18,14 +21,16 @@ pub struct ClientTrafficPolicySpec {
     pub target_refs: Vec<LocalPolicyTargetReferenceWithSectionName>,
     /// Targets with certain labels.
     pub target_selectors: Vec<TargetSelector>,
+    /// Where the addresses of clients come from.
+    pub client_ip_detection: Option<ClientIPDetectionSettings>,
     /// The fields that are set and that gatefold doesn't serve.
     pub unserved: Vec<SetField>,
 }
 
 /// The kinds that a ClientTrafficPolicy may target.
 const TARGETS: [&str; 2] = ["Gateway", "ListenerSet"];
-/// The fields that are decoded.
-const READ: [&str; 3] = ["targetRef", "targetRefs", "targetSelectors"];
+/// The fields that name the targets.
+const TARGET_FIELDS: [&str; 3] = ["targetRef", "targetRefs", "targetSelectors"];
 
 impl ClientTrafficPolicySpec {
     /// Returns the fields that name the targets.
@@ -40,31 +45,30 @@ impl ClientTrafficPolicySpec {
     /// Whether a field closes the targets, because it protects them and gatefold doesn't serve it.
     pub fn closes(&self) -> bool {
         let mut set = self.unserved.iter();
-        set.any(|it| it.field.effect == UnservedEffect::Closes)
+        set.any(|it| it.field.effect == FieldEffect::Closes)
     }
 
     /// Whether the policy changes what counts as the address of a client, in a way that gatefold doesn't serve.
     pub fn changes_client_address(&self) -> bool {
-        let fields = ["clientIPDetection", "proxyProtocol", "enableProxyProtocol"];
-        let mut set = self.unserved.iter().map(|it| it.field.path);
-        set.any(|path| {
-            let first = path.split_once('.').map_or(path, |(first, _)| first);
-            fields.contains(&first)
-        })
+        let fields = ["proxyProtocol", "enableProxyProtocol"];
+        let mut set = self.unserved.iter();
+        set.any(|it| fields.contains(&it.field.path))
     }
 }
 
 impl Decode for ClientTrafficPolicySpec {
     fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
         let mut fields = decoder.open(node)?;
-        let target_ref = fields.read(READ[0], decoder);
-        let target_refs = fields.read(READ[1], decoder);
-        let target_selectors = fields.read(READ[2], decoder);
-        let unserved = collect(UNSERVED_OF_CLIENT_TRAFFIC_POLICY, &READ, node, decoder);
+        let target_ref = fields.read(TARGET_FIELDS[0], decoder);
+        let target_refs = fields.read(TARGET_FIELDS[1], decoder);
+        let target_selectors = fields.read(TARGET_FIELDS[2], decoder);
+        let client_ip_detection = fields.read("clientIPDetection", decoder);
+        let unserved = collect(CLIENT_TRAFFIC_POLICY_FIELDS, &TARGET_FIELDS, node, decoder);
         let spec = ClientTrafficPolicySpec {
             target_ref: target_ref?,
             target_refs: target_refs?,
             target_selectors: target_selectors?,
+            client_ip_detection: client_ip_detection?,
             unserved: unserved
                 .into_iter()
                 .filter(|it| !is_default(it, node))
@@ -90,19 +94,17 @@ fn is_default(set: &SetField, spec: &Node) -> bool {
     }
 }
 
-macro_rules! unserved {
+macro_rules! fields {
     ($($path:literal $effect:expr,)+) => {
-        &[$(UnservedField { path: $path, effect: $effect },)+]
+        &[$(PolicyField { path: $path, effect: $effect },)+]
     };
 }
 
-use UnservedEffect::{Closes, Ignored};
+use FieldEffect::{Closes, Guards, Ignored};
 
-/// The fields of a ClientTrafficPolicy that gatefold doesn't serve.
-pub const UNSERVED_OF_CLIENT_TRAFFIC_POLICY: &[UnservedField] = unserved! {
-    "clientIPDetection.customHeader" Ignored("the client is the peer of the connection"),
-    "clientIPDetection.directSourceIP" Ignored("the client is the peer of the connection"),
-    "clientIPDetection.xForwardedFor" Ignored("the client is the peer of the connection"),
+/// The fields of a ClientTrafficPolicy, apart from those that name its targets.
+pub const CLIENT_TRAFFIC_POLICY_FIELDS: &[PolicyField] = fields! {
+    "clientIPDetection" Guards("the client in `authorization`, logs and forwarded headers"),
     "connection.bufferLimit" Ignored("gatefold's own buffers stay in force"),
     "connection.connectionLimit" Ignored("gatefold's own limits stay in force"),
     "connection.maxAcceptPerSocketEvent" Ignored("gatefold accepts connections one by one"),
@@ -165,10 +167,11 @@ mod tests {
     #[test]
     fn every_field_is_documented() {
         let mut table = "| field | effect |\n|---|---|\n".to_owned();
-        for field in UNSERVED_OF_CLIENT_TRAFFIC_POLICY {
+        for field in CLIENT_TRAFFIC_POLICY_FIELDS {
             let effect = match field.effect {
-                Closes => "closes the targets",
-                Ignored(instead) => instead,
+                FieldEffect::Served(what) | Guards(what) => format!("served: {what}"),
+                Closes => "closes the targets".to_owned(),
+                Ignored(instead) => format!("ignored: {instead}"),
             };
             writeln!(table, "| `{}` | {effect} |", field.path)
                 .expect("writing to a string succeeds");

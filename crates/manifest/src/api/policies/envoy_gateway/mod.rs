@@ -6,15 +6,18 @@
 mod api_key_auth;
 mod authorization;
 mod basic_auth;
+mod client_ip_detection;
 mod client_traffic_policy;
 mod cors;
 mod field_table;
+mod network;
 mod security_policy;
 mod targets;
 
 pub use api_key_auth::*;
 pub use authorization::*;
 pub use basic_auth::*;
+pub use client_ip_detection::*;
 pub use client_traffic_policy::*;
 pub use cors::*;
 pub use field_table::*;
