@@ -217,6 +217,9 @@ codes! {
     /// A SecurityPolicy can't be enforced as written: a Secret isn't in the folder, its content can't be used, or a value has
     /// no meaning. Requests that the policy protects are refused.
     InvalidSecurityPolicy = "GF0555", Error;
+    /// A ClientTrafficPolicy has a setting that can't be applied as written, such as a header that only the proxy itself may write.
+    /// Requests to the policy's targets are answered 500.
+    InvalidClientTrafficPolicy = "GF0556", Error;
     /// The Secret with the certificate, or the ConfigMap with the CA certificates, isn't in the folder.
     CertificateNotFound = "GF0601", Error;
     /// A reference to a certificate doesn't name a Secret, or a reference to CA certificates doesn't name a ConfigMap.

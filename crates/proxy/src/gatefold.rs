@@ -10,11 +10,10 @@ use crate::filter::{FilterOwner, FilterPosition};
 use crate::mirror::Mirrors;
 use crate::request::admission::{self, Admission, WaitingRequest};
 use crate::request::check;
-use crate::request::client_address;
 use crate::request::fields;
 use crate::request::forwarded;
+use crate::request::preparation::Preparation;
 use crate::request::route;
-use crate::request::way;
 use crate::response::answer::OwnAnswer;
 use crate::response::close_delimited;
 use crate::response::reason::AnswerReason;
@@ -114,16 +113,15 @@ impl Gatefold {
         let header = session.req_header();
         let mut host = check::host(header)?;
         let listener = route::listener(&snapshot, &connection, &host)?;
-        context.client = client_address::find(listener, &connection, &header.headers)?;
-        context.client_traffic = listener.client_traffic.clone();
-        let forged = way::inspect(&header.headers, context);
-        if !forged.is_empty() {
+        let normalization = self.path_normalization;
+        let preparation = Preparation::of(header, listener, &connection, normalization, context)?;
+        if !preparation.is_empty() {
             drop(host);
-            way::remove(session.req_header_mut(), &forged);
+            preparation.apply(session.req_header_mut(), context);
             host = check::host(session.req_header())?;
         }
         let header = session.req_header();
-        let kind = route::rule(listener, (header, &host), self.path_normalization, context)?;
+        let kind = route::rule(listener, (header, &host), normalization, context)?;
         context.start_timer();
         let request = RoutedRequest {
             kind,
@@ -148,7 +146,7 @@ impl Gatefold {
 
     /// Checks a request and brings it into the form that it is routed and forwarded in.
     fn prepare(&self, session: &mut Session) -> Result<(), AnswerReason> {
-        check::check(session, self.path_normalization)?;
+        check::check(session)?;
         if !self.preserve_header_case {
             fields::forget_spelling(session.req_header_mut());
         }

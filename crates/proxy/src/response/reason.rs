@@ -52,6 +52,10 @@ pub(crate) enum AnswerReason {
     PathWithNul,
     /// The path contains a malformed escape.
     PathWithMalformedEscape,
+    /// The path contains `%2F` or `%5C`, which the policy of the listener rejects.
+    PathWithEscapedSlash,
+    /// A header has an underscore in its name, which the policy of the listener rejects.
+    HeaderWithUnderscore,
     /// The normalised path is too long.
     PathTooLong,
     /// The body has malformed chunks or trailers.
@@ -77,7 +81,7 @@ pub(crate) enum KeepAlive {
 
 impl AnswerReason {
     /// All but the denials, for metrics that begin at zero. The status of the refused rule doesn't matter.
-    const OTHERS: [AnswerReason; 23] = [
+    const OTHERS: [AnswerReason; 25] = [
         Self::NoRoute,
         Self::Misdirected,
         Self::OtherProtocol,
@@ -98,6 +102,8 @@ impl AnswerReason {
         Self::PathLeavesRoot,
         Self::PathWithNul,
         Self::PathWithMalformedEscape,
+        Self::PathWithEscapedSlash,
+        Self::HeaderWithUnderscore,
         Self::PathTooLong,
         Self::MalformedBody,
         Self::MalformedRequest,
@@ -136,6 +142,8 @@ impl AnswerReason {
             | Self::PathLeavesRoot
             | Self::PathWithNul
             | Self::PathWithMalformedEscape
+            | Self::PathWithEscapedSlash
+            | Self::HeaderWithUnderscore
             | Self::MalformedBody
             | Self::MalformedRequest => StatusCode::BAD_REQUEST,
         }
@@ -165,6 +173,8 @@ impl AnswerReason {
             Self::PathLeavesRoot => "path_leaves_root",
             Self::PathWithNul => "path_with_nul",
             Self::PathWithMalformedEscape => "path_with_malformed_escape",
+            Self::PathWithEscapedSlash => "path_with_escaped_slash",
+            Self::HeaderWithUnderscore => "header_with_underscore",
             Self::PathTooLong => "path_too_long",
             Self::MalformedBody => "malformed_body",
             Self::MalformedRequest => "malformed_request",
@@ -201,6 +211,10 @@ impl AnswerReason {
             Self::PathWithMalformedEscape => {
                 "the path of the request contains a % without two hexadecimal digits\n"
             }
+            Self::PathWithEscapedSlash => "the path of the request contains %2F or %5C\n",
+            Self::HeaderWithUnderscore => {
+                "the request has a header with an underscore in its name\n"
+            }
             Self::PathTooLong => "the path of the request is too long once it is normalised\n",
             Self::MalformedBody => "the body of the request has malformed chunks or trailers\n",
             Self::MalformedRequest => "the request is malformed\n",
@@ -212,6 +226,8 @@ impl AnswerReason {
         match self {
             Self::NoRoute
             | Self::Misdirected
+            | Self::PathWithEscapedSlash
+            | Self::HeaderWithUnderscore
             | Self::UnknownClient
             | Self::RefusedRule(_)
             | Self::Denied(_)

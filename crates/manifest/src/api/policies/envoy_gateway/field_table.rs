@@ -1,7 +1,6 @@
 //! The fields of a kind: what happens if a policy sets one.
 //!
-//! In: the table of a kind. Out: the fields that a manifest sets and that gatefold doesn't serve. The table is also the source of
-//! the tables in `docs/policies.md`, so the documentation can't differ from the code.
+//! In: the table of a kind. Out: the fields of the table that a manifest sets. The table is also the source of the tables in `docs/policies.md`, so the documentation can't differ from the code.
 
 use crate::Decode;
 use crate::Decoder;
@@ -31,7 +30,7 @@ pub enum FieldEffect {
     Ignored(&'static str),
 }
 
-/// A field that a manifest sets and that gatefold doesn't serve.
+/// A field that a manifest sets.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SetField {
     /// The entry of the table.
@@ -44,14 +43,21 @@ pub struct SetField {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Untyped;
 
+impl FieldEffect {
+    /// Whether requests must not be served without the setting.
+    pub fn guards(self) -> bool {
+        matches!(self, FieldEffect::Closes | FieldEffect::Guards(_))
+    }
+}
+
 impl Decode for Untyped {
     fn decode(_: &Node, _: &mut Decoder) -> Option<Self> {
         Some(Untyped)
     }
 }
 
-/// Collects the fields of a table that a mapping sets and that gatefold doesn't serve. Fields that aren't in the table are
-/// reported, except for those in `read`, which the caller decodes.
+/// Collects the fields of a table that a mapping sets. Fields that aren't in the table are reported, except for those in `read`,
+/// which the caller decodes.
 pub(super) fn collect(
     table: &'static [PolicyField],
     read: &[&'static str],
@@ -86,11 +92,7 @@ impl Walk<'_> {
             let path = format!("{prefix}{}", key.name);
             let below = format!("{path}.");
             if let Some(field) = self.table.iter().find(|it| it.path == path) {
-                let is_served = matches!(
-                    field.effect,
-                    FieldEffect::Served(_) | FieldEffect::Guards(_)
-                );
-                if value.value != Value::Null && !is_served {
+                if value.value != Value::Null {
                     let pointer = decoder.pointer().key(key.name.clone());
                     self.found.push(SetField { field, pointer });
                 }

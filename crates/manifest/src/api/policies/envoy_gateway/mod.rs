@@ -10,7 +10,9 @@ mod client_ip_detection;
 mod client_traffic_policy;
 mod cors;
 mod field_table;
+mod header_settings;
 mod network;
+mod path_settings;
 mod security_policy;
 mod targets;
 
@@ -21,6 +23,8 @@ pub use client_ip_detection::*;
 pub use client_traffic_policy::*;
 pub use cors::*;
 pub use field_table::*;
+pub use header_settings::*;
+pub use path_settings::*;
 pub use security_policy::*;
 pub use targets::*;
 
