@@ -86,6 +86,11 @@ fn requests_are_changed_before_they_are_routed() {
     assert_eq!(headers["X-Debug-Level"], Value::Null);
     let headers = received(&daemon, &[("x-default", "client")]);
     assert_eq!(headers["X-Default"], json!(["client"]));
+    // A client can't remove them as hop-by-hop headers.
+    let headers = received(&daemon, &[("Connection", "x-set, x-add, x-default")]);
+    for name in ["X-Set", "X-Add", "X-Default"] {
+        assert_eq!(headers[name], json!(["policy"]), "{name}");
+    }
 }
 
 #[test]

@@ -12,7 +12,7 @@ use crate::request::admission::{self, Admission, WaitingRequest};
 use crate::request::check;
 use crate::request::fields;
 use crate::request::forwarded;
-use crate::request::preparation::Preparation;
+use crate::request::preparation::{self, Preparation};
 use crate::request::route;
 use crate::response::answer::OwnAnswer;
 use crate::response::close_delimited;
@@ -211,6 +211,9 @@ impl Gatefold {
         request: &mut RequestHeader,
         context: &mut RequestContext,
     ) -> Result<()> {
+        if let Some(traffic) = &context.client_traffic {
+            preparation::restore(traffic, session.req_header(), request)?;
+        }
         forwarded::add(session, request, context)?;
         let mut forwarding = Forwarding {
             session,

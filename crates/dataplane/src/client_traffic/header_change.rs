@@ -47,6 +47,15 @@ impl HeaderChange {
     }
 }
 
+impl HeaderChange {
+    /// Returns the names of the headers that it sets or adds.
+    pub fn names(&self) -> impl Iterator<Item = &HeaderName> {
+        let HeaderModifier { set, add, .. } = &self.modifier;
+        let headers = set.iter().chain(add).chain(&self.add_if_absent);
+        headers.map(|(name, _)| name)
+    }
+}
+
 impl NamePattern {
     /// Whether a name matches.
     pub fn matches(&self, name: &HeaderName) -> bool {
