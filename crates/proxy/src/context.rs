@@ -1,5 +1,6 @@
 //! The state of one request.
 
+use crate::filter::client::ClientFindings;
 use crate::mirror::{Copies, Copying};
 use crate::request::request_id::RequestId;
 use crate::request::upload::progress::Upload;
@@ -39,6 +40,8 @@ pub struct RequestContext {
     pub(crate) backend: Option<usize>,
     /// The index of the client certificate that its Gateway presents to backends.
     pub(crate) identity: Option<usize>,
+    /// What the filters of a SecurityPolicy know of its client.
+    pub(crate) client: ClientFindings,
     /// The endpoint that it is sent to.
     pub(crate) endpoint: Option<SocketAddr>,
     /// The number of attempts so far.
@@ -115,6 +118,7 @@ impl RequestContext {
 
     /// Starts the time limit of its rule, if there is one.
     pub(crate) fn start_timer(&mut self) {
+        self.deadline = None;
         let Some(rule) = &self.rule else {
             return;
         };

@@ -120,6 +120,7 @@ impl Gatefold {
             connection: &connection,
             listener,
             snapshot: &snapshot,
+            normalization,
         };
         let first = FilterPosition::first(FilterOwner::Rule);
         let Some(at) = admission::advance(first, session, &request, context)? else {
@@ -132,6 +133,7 @@ impl Gatefold {
             connection,
             listener,
             snapshot: Guard::into_inner(snapshot),
+            normalization,
         }))
     }
 
@@ -211,6 +213,9 @@ impl Gatefold {
             identity: context.identity,
             taps: None,
         };
+        if let Some(before) = context.client.rule_before() {
+            forwarding.run_identity(&before.filters)?;
+        }
         if let Some(rule) = &context.rule {
             forwarding.run(&rule.filters)?;
         }

@@ -88,6 +88,7 @@ impl<'a> SettingsReader<'_, 'a> {
             cors: cors.map(Arc::new),
             api_key: api_key.map(Arc::new),
             basic_auth: basic_auth.map(Arc::new),
+            jwt: None,
             authorization: authorization.map(Arc::new),
         }
     }
@@ -261,6 +262,7 @@ fn access_rule(rule: &AuthorizationRule) -> Result<AccessRule, String> {
         action: action(rule.action),
         networks: networks.collect::<Result<_, _>>()?,
         headers: headers.collect::<Result<_, String>>()?,
+        token: None,
         methods: methods.collect::<Result<_, _>>()?,
     })
 }

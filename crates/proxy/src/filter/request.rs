@@ -1,5 +1,6 @@
 //! The request phase: filters that decide whether a request is forwarded.
 
+use super::client::ClientFindings;
 use super::{FilterPosition, security};
 use crate::context::RequestContext;
 use crate::request::check;
@@ -10,6 +11,7 @@ use gatefold_dataplane::filter::cors;
 use gatefold_dataplane::filter::request_redirect::{Asked, RequestRedirect};
 use gatefold_dataplane::filter::scheme::Scheme;
 use gatefold_dataplane::filter::{Filter, FilterStep, Filters};
+use gatefold_dataplane::path_normalization::PathNormalization;
 use gatefold_dataplane::{Listener, Snapshot};
 use gatefold_listen::Connection;
 use pingora_http::RequestHeader;
@@ -22,6 +24,7 @@ pub(crate) struct RoutedRequest<'r> {
     pub(crate) connection: &'r Connection,
     pub(crate) listener: &'r Listener,
     pub(crate) snapshot: &'r Snapshot,
+    pub(crate) normalization: PathNormalization,
 }
 
 /// The kind of a request.
@@ -33,7 +36,18 @@ pub(crate) enum RequestKind {
     Preflight,
 }
 
-/// Runs filters from a position on. Returns the position of a filter that waits.
+/// How far filters have run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FilterProgress {
+    /// All of them have.
+    Complete,
+    /// The filter at this position waits.
+    Waits(FilterPosition),
+    /// The request must be routed again. If its rule stays the same, filters run from this position on.
+    MustBeRouted(FilterPosition),
+}
+
+/// Runs filters from a position on.
 ///
 /// # Errors
 /// If a filter answers the request.
@@ -42,22 +56,35 @@ pub(crate) fn run(
     from: FilterPosition,
     session: &mut Session,
     request: &RoutedRequest<'_>,
-) -> Result<Option<FilterPosition>, OwnAnswer> {
+    client: &mut ClientFindings,
+) -> Result<FilterProgress, OwnAnswer> {
     if request.kind == RequestKind::Preflight {
-        let answer = match filters.cors() {
-            Some(cors) => cors.answer_preflight(&session.req_header().headers),
-            None => cors::no_permission(),
-        };
-        return Err(Box::new(answer).into());
+        return Err(preflight(filters, session));
     }
     for (index, filter) in filters.iter().enumerate().skip(from.index) {
-        match decide(filter, session, request)? {
+        if client.has_passed(filter) {
+            continue;
+        }
+        let at = FilterPosition { index, ..from };
+        match decide(filter, session, request, client)? {
+            FilterStep::Continue if client.must_be_routed() => {
+                return Ok(FilterProgress::MustBeRouted(at.next()));
+            }
             FilterStep::Continue => {}
             FilterStep::Answer(answer) => return Err(answer.into()),
-            FilterStep::Wait => return Ok(Some(FilterPosition { index, ..from })),
+            FilterStep::Wait => return Ok(FilterProgress::Waits(at)),
         }
     }
-    Ok(None)
+    Ok(FilterProgress::Complete)
+}
+
+/// Answers a preflight request.
+pub(crate) fn preflight(filters: &Filters, session: &Session) -> OwnAnswer {
+    let answer = match filters.cors() {
+        Some(cors) => cors.answer_preflight(&session.req_header().headers),
+        None => cors::no_permission(),
+    };
+    Box::new(answer).into()
 }
 
 /// Runs one filter.
@@ -68,6 +95,7 @@ fn decide(
     filter: &Filter,
     session: &mut Session,
     request: &RoutedRequest<'_>,
+    client: &mut ClientFindings,
 ) -> Result<FilterStep, AnswerReason> {
     #[cfg(test)]
     if let Some(probe) = super::probe::of(filter) {
@@ -76,8 +104,10 @@ fn decide(
     match filter {
         Filter::ApiKey(filter) => security::api_key(filter, session.req_header_mut())?,
         Filter::BasicAuth(filter) => security::basic_auth(filter, session.req_header_mut())?,
+        Filter::Jwt(filter) => security::jwt(filter, session.req_header_mut(), client)?,
         Filter::Authorization(filter) => {
-            security::authorization(filter, session.req_header(), request.connection)?;
+            let known = (request.connection, &*client);
+            security::authorization(filter, session.req_header(), known)?;
         }
         Filter::RequestRedirect(filter) => {
             let answer = redirect(filter, session.req_header(), request)?;
@@ -113,6 +143,7 @@ pub(crate) async fn wait(
         Filter::Cors(_)
         | Filter::ApiKey(_)
         | Filter::BasicAuth(_)
+        | Filter::Jwt(_)
         | Filter::Authorization(_)
         | Filter::RequestRedirect(_)
         | Filter::RequestHeaderModifier(_)

@@ -55,6 +55,7 @@ fn decide(filter: &Filter, request: &HeaderMap, response: &mut ResponseHeader) -
         Filter::ResponseHeaderModifier(modifier) => modifier.apply(response),
         Filter::ApiKey(_)
         | Filter::BasicAuth(_)
+        | Filter::Jwt(_)
         | Filter::Authorization(_)
         | Filter::RequestRedirect(_)
         | Filter::RequestHeaderModifier(_)
@@ -111,6 +112,7 @@ async fn wait(
         Filter::Cors(_)
         | Filter::ApiKey(_)
         | Filter::BasicAuth(_)
+        | Filter::Jwt(_)
         | Filter::Authorization(_)
         | Filter::RequestRedirect(_)
         | Filter::RequestHeaderModifier(_)

@@ -6,7 +6,7 @@ use crate::response::reason::AnswerReason;
 use gatefold_dataplane::path_normalization::PathNormalization;
 use gatefold_dataplane::routing::RoutedTo;
 use gatefold_dataplane::routing::request::RequestView;
-use gatefold_dataplane::{HttpListeners, Listener, Snapshot};
+use gatefold_dataplane::{HttpListeners, Listener, Rule, Snapshot};
 use gatefold_listen::Connection;
 use pingora_http::RequestHeader;
 use std::sync::Arc;
@@ -32,6 +32,21 @@ pub(crate) fn route<'s>(
     if connection.is_tls() && is_misdirected(listeners, listener, host, connection) {
         return Err(AnswerReason::Misdirected);
     }
+    let (rule, kind) = find_rule(listener, (header, host), normalization)?;
+    context.rule = Some(rule.clone());
+    context.identity = listener.identity;
+    Ok((listener, kind))
+}
+
+/// Finds the rule of a request at its listener.
+///
+/// # Errors
+/// If there is none.
+pub(crate) fn find_rule<'l>(
+    listener: &'l Listener,
+    (header, host): (&RequestHeader, &str),
+    normalization: PathNormalization,
+) -> Result<(&'l Arc<Rule>, RequestKind), AnswerReason> {
     let path = normalization.for_matching(header.uri.path());
     let view = RequestView {
         host,
@@ -41,13 +56,10 @@ pub(crate) fn route<'s>(
         query: header.uri.query(),
         headers: &header.headers,
     };
-    let (rule, kind) = match listener.routers.route(&view) {
+    Ok(match listener.routers.route(&view) {
         RoutedTo::Rule(rule) => (rule.ok_or(AnswerReason::NoRoute)?, RequestKind::Ordinary),
         RoutedTo::Preflight(rule) => (rule, RequestKind::Preflight),
-    };
-    context.rule = Some(rule.clone());
-    context.identity = listener.identity;
-    Ok((listener, kind))
+    })
 }
 
 /// Whether a request over TLS belongs to another listener than the server name of its connection. A client may use a
