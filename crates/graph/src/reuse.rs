@@ -60,6 +60,7 @@ impl Basis {
             attachment: unchanged(Invalidates::Routes)
                 && same_authorities(&self.resources, &now.resources)
                 && same_credentials(&self.resources, &now.resources)
+                && same_key_sets(&self.resources, &now.resources)
                 && self.system_authorities == now.system_authorities
                 && self.path_normalization == now.path_normalization
                 && self.controller_name == now.controller_name
@@ -114,6 +115,27 @@ fn same_credentials(one: &Resources, other: &Resources) -> bool {
             found(one) == found(other)
         });
         same && spec.merge_type.is_none()
+    })
+}
+
+/// Whether SecurityPolicies find the same ConfigMaps with keys as before, provided that the policies haven't changed.
+fn same_key_sets(one: &Resources, other: &Resources) -> bool {
+    if Arc::ptr_eq(&one.config_maps, &other.config_maps) {
+        return true;
+    }
+    let mut policies = other.security_policies.values();
+    policies.all(|policy| {
+        let jwt = policy.spec.jwt.iter();
+        let local = jwt.flat_map(|it| &it.providers).filter_map(|it| {
+            let local = it.local_jwks.as_ref()?;
+            local.value_ref.as_ref()
+        });
+        let mut keys =
+            local.map(|it| NamespacedName::new(policy.meta.namespace.clone(), &*it.name));
+        keys.all(|key| {
+            let found = |resources: &Resources| resources.config_maps.get(&key).map(Arc::as_ptr);
+            found(one) == found(other)
+        })
     })
 }
 

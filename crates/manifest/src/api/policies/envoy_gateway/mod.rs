@@ -9,6 +9,8 @@ mod basic_auth;
 mod client_traffic_policy;
 mod cors;
 mod field_table;
+mod jwt;
+mod remote_jwks;
 mod security_policy;
 mod targets;
 
@@ -18,6 +20,8 @@ pub use basic_auth::*;
 pub use client_traffic_policy::*;
 pub use cors::*;
 pub use field_table::*;
+pub use jwt::*;
+pub use remote_jwks::*;
 pub use security_policy::*;
 pub use targets::*;
 

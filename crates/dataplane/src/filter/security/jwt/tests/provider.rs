@@ -134,9 +134,9 @@ fn requests_are_denied_until_remote_keys_are_there() {
     let token = signer.token(&json!({}));
     let early = outcome(&filter, &token);
     assert_eq!(early, Err(Denial::JwksUnavailable));
-    remote.set(keys(json!({"keys": [signer.jwk()]})));
+    remote.set(keys(json!({"keys": [signer.jwk()]})), Vec::new());
     assert_eq!(outcome(&filter, &token), Ok(()));
     let rotated = Signer::new("ES256", "key-2");
-    remote.set(keys(json!({"keys": [rotated.jwk()]})));
+    remote.set(keys(json!({"keys": [rotated.jwk()]})), Vec::new());
     assert_eq!(outcome(&filter, &token), Err(Denial::JwtUnknownKey));
 }
