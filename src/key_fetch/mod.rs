@@ -27,6 +27,8 @@ const CONCURRENT: usize = 64;
 pub struct KeyFetches {
     running: BTreeMap<Arc<str>, RunningFetch>,
     shared: Arc<FetchResources>,
+    /// Has seen no change yet.
+    changes: watch::Receiver<u64>,
 }
 
 /// What all fetches share.
@@ -53,20 +55,22 @@ impl Drop for RunningFetch {
 impl KeyFetches {
     /// Begins without fetches.
     pub fn new(counters: KeyFetchCounters) -> Self {
+        let (changes, receiver) = watch::channel(0);
         KeyFetches {
             running: BTreeMap::new(),
             shared: Arc::new(FetchResources {
                 resolver: OnceLock::new(),
                 permits: Semaphore::new(CONCURRENT),
                 counters,
-                changes: watch::Sender::default(),
+                changes,
             }),
+            changes: receiver,
         }
     }
 
-    /// Notifies when the result of a fetch has changed.
+    /// Notifies when the result of a fetch has changed, also of changes before this call.
     pub fn changes(&self) -> watch::Receiver<u64> {
-        self.shared.changes.subscribe()
+        self.changes.clone()
     }
 
     /// Puts fetches into force. Those that were in force before continue, with changed settings if they have changed; others end.

@@ -5,3 +5,4 @@ mod client_certificates;
 mod policies;
 mod reference_grant;
 mod security_policies;
+mod tokens;
