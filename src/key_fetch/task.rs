@@ -22,6 +22,8 @@ type Keys = (KeySet, Vec<SkippedKey>);
 pub(super) struct FetchTask {
     settings: watch::Receiver<KeyFetch>,
     shared: Arc<FetchResources>,
+    /// Whether a fetch has ended.
+    ended: watch::Sender<bool>,
     /// The number of fetches so far.
     turn: usize,
     /// The number of fetches that have failed since the last successful one.
@@ -29,10 +31,15 @@ pub(super) struct FetchTask {
 }
 
 impl FetchTask {
-    pub(super) fn new(settings: watch::Receiver<KeyFetch>, shared: Arc<FetchResources>) -> Self {
+    pub(super) fn new(
+        settings: watch::Receiver<KeyFetch>,
+        shared: Arc<FetchResources>,
+        ended: watch::Sender<bool>,
+    ) -> Self {
         FetchTask {
             settings,
             shared,
+            ended,
             turn: 0,
             failures: 0,
         }
@@ -41,6 +48,7 @@ impl FetchTask {
     pub(super) async fn run(mut self) {
         loop {
             self.fetch().await;
+            self.ended.send_replace(true);
             if !self.wait().await {
                 return;
             }

@@ -214,6 +214,7 @@ impl<A: HttpApp> Reload<A> {
         let found = self.discovery.find(&built.graph).await;
         let before = self.published.load_full();
         let known = found.clone();
+        let is_first = !before.ready;
         let same_found = before.ready && known == self.found;
         let outcome = self.run_stage(move |stages| {
             if known != built.found {
@@ -230,10 +231,13 @@ impl<A: HttpApp> Reload<A> {
             Err(panic) => return self.failed(&panic, began),
         };
         let snapshot = snapshot.map_or_else(|| self.snapshot.load_full(), Arc::new);
+        self.key_fetches.update(&snapshot.key_fetches);
+        if is_first {
+            self.key_fetches.first_results().await;
+        }
         self.sockets.prepare(snapshot.ports.keys().copied());
         self.old_snapshots.keep(self.snapshot.swap(snapshot));
         self.sockets.commit().await;
-        self.key_fetches.update(&self.snapshot.load().key_fetches);
         let took = began.elapsed();
         self.discovery.retain(&found);
         self.found = found;

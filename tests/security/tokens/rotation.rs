@@ -55,3 +55,33 @@ fn rotation_denies_no_token_of_a_published_key() {
         }
     });
 }
+
+/// The successor has its keys before it accepts connections.
+#[test]
+fn an_upgrade_denies_no_token() {
+    let issuer = TokenIssuer::new("key-1");
+    let server = KeyServer::start(KeyServerBehavior::Body(jwks(&[&issuer])));
+    let settings = format!(
+        "jwt: {{providers: [{{name: idp, remoteJWKS: {{uri: '{}'}}}}]}}",
+        server.url()
+    );
+    let folder = folder(&settings);
+    let daemon = Daemon::of(&folder).echo().upgradable().start();
+    let token = issuer.token(&json!({}));
+    assert_eq!(status(&daemon, &token), 200, "the first request");
+    let end = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let _end = SetOnDrop(&end);
+        let traffic = scope.spawn(|| {
+            while !end.load(Ordering::Relaxed) {
+                assert_eq!(status(&daemon, &token), 200);
+            }
+        });
+        for upgrades in 1..=3 {
+            daemon.upgrade();
+            assert_eq!(server.requests(), 1 + upgrades, "each process fetches once");
+        }
+        end.store(true, Ordering::Relaxed);
+        traffic.join().expect("no token was denied");
+    });
+}
