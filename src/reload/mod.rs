@@ -19,6 +19,7 @@ pub use outcome::{Finished, Outcome, Reloads};
 pub use published::{Generations, ListenerState, Published, SocketsState};
 
 use crate::environment::discovery::{Discovery, Found, Sources};
+use crate::key_fetch::KeyFetches;
 use crate::lifecycle::Lifecycle;
 use crate::upgrade::SocketsRequest;
 use crate::watch::{Wake, WakeReceiver, WakeSender};
@@ -43,6 +44,7 @@ pub struct Reload<A> {
     discovery: Discovery,
     /// What was found outside the folder and is in force.
     found: Found,
+    key_fetches: KeyFetches,
     sockets: Sockets<A>,
     snapshot: Arc<ArcSwap<Snapshot>>,
     published: Arc<ArcSwap<Published>>,
@@ -66,6 +68,7 @@ pub struct Rounds {
 enum Task {
     Reload(Wake),
     RetrySockets,
+    ReportKeys,
 }
 
 impl<A: HttpApp> Reload<A> {
@@ -76,6 +79,7 @@ impl<A: HttpApp> Reload<A> {
         wakes: WakeSender,
         sockets: Sockets<A>,
         snapshot: Arc<ArcSwap<Snapshot>>,
+        key_fetches: KeyFetches,
     ) -> Self {
         let stages = Some(Stages::new(settings, wakes.settling_files()));
         let discovery = Discovery::new(sources, wakes);
@@ -83,6 +87,7 @@ impl<A: HttpApp> Reload<A> {
             stages,
             found: discovery.initially(),
             discovery,
+            key_fetches,
             sockets,
             snapshot,
             published: Arc::default(),
@@ -122,6 +127,7 @@ impl<A: HttpApp> Reload<A> {
         grace: Duration,
     ) -> usize {
         let mut handover: Option<oneshot::Receiver<()>> = None;
+        let mut key_changes = self.key_fetches.changes();
         loop {
             let paused = handover.is_some();
             let retry = self.sockets.retry_after();
@@ -143,6 +149,7 @@ impl<A: HttpApp> Reload<A> {
                 // Before wakes, because a stream of wakes must not delay what is due.
                 () = at(self.rescan_at), if !paused => Task::Reload(Wake::default()),
                 () = after(retry), if !paused => Task::RetrySockets,
+                Ok(()) = key_changes.changed(), if !paused => Task::ReportKeys,
                 wake = woken.next(), if !paused => Task::Reload(wake),
             };
             // A folder that hangs (a dead network file system) must not delay the shutdown.
@@ -161,6 +168,7 @@ impl<A: HttpApp> Reload<A> {
         match task {
             Task::Reload(wake) => self.reload(wake).await,
             Task::RetrySockets => self.retry_sockets().await,
+            Task::ReportKeys => self.report_keys().await,
         }
     }
 
@@ -206,6 +214,7 @@ impl<A: HttpApp> Reload<A> {
         let found = self.discovery.find(&built.graph).await;
         let before = self.published.load_full();
         let known = found.clone();
+        let is_first = !before.ready;
         let same_found = before.ready && known == self.found;
         let outcome = self.run_stage(move |stages| {
             if known != built.found {
@@ -222,6 +231,10 @@ impl<A: HttpApp> Reload<A> {
             Err(panic) => return self.failed(&panic, began),
         };
         let snapshot = snapshot.map_or_else(|| self.snapshot.load_full(), Arc::new);
+        self.key_fetches.update(&snapshot.key_fetches);
+        if is_first {
+            self.key_fetches.first_results().await;
+        }
         self.sockets.prepare(snapshot.ports.keys().copied());
         self.old_snapshots.keep(self.snapshot.swap(snapshot));
         self.sockets.commit().await;
@@ -243,8 +256,21 @@ impl<A: HttpApp> Reload<A> {
         }
         let failures = self.sockets.failures().clone();
         self.publish(
-            move |before| before.after_rebind(failures),
-            ReloadLog::bound,
+            move |before| before.with_current_state(failures),
+            ReloadLog::state_changed,
+        )
+        .await;
+    }
+
+    /// Publishes what is known of fetched keys.
+    async fn report_keys(&mut self) {
+        if !self.published.load().ready {
+            return;
+        }
+        let failures = self.sockets.failures().clone();
+        self.publish(
+            move |before| before.with_current_state(failures),
+            ReloadLog::state_changed,
         )
         .await;
     }

@@ -47,6 +47,11 @@ impl Backends {
         same
     }
 
+    /// The TLS settings of backends.
+    pub(super) fn tls(&mut self) -> &mut BackendTlsCache {
+        &mut self.tls
+    }
+
     /// Compiles a rule and its backends, with what a SecurityPolicy demands. Its counters continue those of the rule `before`: if they restarted at each reload,
     /// the first backend would get more than its share.
     pub(super) fn rule<M: CompileMatch>(

@@ -6,6 +6,7 @@
 mod backend;
 mod backend_tls;
 mod filter;
+mod key_fetch;
 mod routes;
 mod timeouts;
 mod tls;
@@ -91,6 +92,7 @@ impl Compiler {
                 .map(|(socket, port)| (socket, Arc::new(port)))
                 .collect(),
             bound_ports,
+            key_fetches: key_fetch::compile(graph, self.backends.tls()),
         }
     }
 }

@@ -11,6 +11,7 @@ pub mod client_traffic;
 pub mod client_validation;
 pub mod filter;
 pub mod hostname;
+pub mod key_fetch;
 pub mod path_normalization;
 mod port;
 pub mod retry;
@@ -27,6 +28,7 @@ pub use bound_ports::BoundPorts;
 use client_traffic::ClientTraffic;
 use filter::Filters;
 use http::StatusCode;
+use key_fetch::KeyFetch;
 pub use port::{HttpListeners, Port};
 use retry::RuleRetry;
 use routing::Routers;
@@ -107,4 +109,6 @@ pub struct Snapshot {
     pub ports: hashbrown::HashMap<SocketKey, Arc<Port>>,
     /// Maps ports in manifests to bound ports.
     pub bound_ports: BoundPorts,
+    /// The keys to fetch for the filters of rules, by name.
+    pub key_fetches: Vec<KeyFetch>,
 }

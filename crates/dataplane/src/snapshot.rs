@@ -55,12 +55,15 @@ impl Snapshot {
     }
 }
 
-/// First the listeners of each socket with their matches in order of precedence, then the rules. Equal snapshots have equal
+/// First the listeners of each socket with their matches in order of precedence, then the keys to fetch, then the rules. Equal snapshots have equal
 /// texts.
 impl fmt::Display for Snapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (socket, port) in self.sorted() {
             writeln!(f, "{socket}{port}")?;
+        }
+        for fetch in &self.key_fetches {
+            writeln!(f, "{fetch}")?;
         }
         // A rule may have several variants, if SecurityPolicies differ between its listeners.
         let listeners = self.ports.values().filter_map(|port| port.http());

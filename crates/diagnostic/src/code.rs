@@ -220,6 +220,12 @@ codes! {
     /// A ClientTrafficPolicy has a setting that can't be applied as written, such as a header that only the proxy itself may write.
     /// Requests to the policy's targets are answered 500.
     InvalidClientTrafficPolicy = "GF0556", Error;
+    /// The keys of a SecurityPolicy's `remoteJWKS` can't be fetched, or what is fetched can't be used. The last good keys stay in
+    /// force. If there are none, requests with a token are refused. Fetching is retried.
+    KeysNotFetched = "GF0560", Warning;
+    /// A key of a JWKS can't be used, because its type or its algorithm isn't supported, or it is malformed. Tokens that it has signed
+    /// are refused. The other keys are used.
+    UnusableJsonWebKey = "GF0561", Warning;
     /// The Secret with the certificate, or the ConfigMap with the CA certificates, isn't in the folder.
     CertificateNotFound = "GF0601", Error;
     /// A reference to a certificate doesn't name a Secret, or a reference to CA certificates doesn't name a ConfigMap.

@@ -36,6 +36,7 @@ use listener::{ListenerId, ListenerNode};
 use policy::Ancestors;
 use policy::backend_tls_policy::{self, BackendTlsPolicies, BackendTlsPolicyNode};
 use policy::client_traffic_policy::ClientTrafficPolicies;
+use policy::jwks::{self, JwksSource, RemoteJwksNode};
 use policy::layered;
 use policy::layered_status::{self, LayeredPolicyNodes, StatusInputs};
 use policy::protection::Protections;
@@ -76,6 +77,8 @@ pub struct Graph {
     /// use: the hostnames of the listeners and of their routes. A wildcard covers one label. The reload issues the certificates,
     /// and rebuilds the graph if there are new ones.
     pub wanted_certificates: BTreeMap<NamespacedName, BTreeSet<String>>,
+    /// The keys of issuers to fetch for SecurityPolicies. Nodes of equal sources in successive graphs have the same keys.
+    pub remote_jwks: BTreeMap<JwksSource, RemoteJwksNode>,
     /// The problems, except for those that the loader found. Ordered by file and position.
     pub diagnostics: Vec<Diagnostic>,
     /// The ports of Services that routes refer to.
@@ -112,11 +115,12 @@ impl Graph {
         self.certificates.keep_last_good()
     }
 
-    /// Returns a graph without objects that has this graph's last good certificates. A graph that is built after it reuses
-    /// only these.
+    /// Returns a graph without objects that has this graph's last good certificates and fetched keys. A graph that is built after
+    /// it reuses only these.
     pub fn only_last_good(&self) -> Graph {
         Graph {
             certificates: self.certificates.without_objects(),
+            remote_jwks: self.remote_jwks.clone(),
             ..Graph::default()
         }
     }
@@ -172,7 +176,7 @@ pub fn build_after(previous: &Graph, resources: &Resources, environment: &Enviro
     let client_traffic = layered::attach(&mut protections, &mut build);
     let client_traffic = ClientTrafficPolicies::new(client_traffic, &mut protections);
     let attached = layered::attach(&mut protections, &mut build);
-    build.security = SecurityPolicies::new(attached, client_traffic);
+    build.security = SecurityPolicies::new(attached, client_traffic, &previous.remote_jwks);
     build.protections = Arc::new(protections);
     let gateway_classes = gateway::build_classes(&mut build);
     let (mut gateways, listener_sets) = gateway::build(&mut build);
@@ -199,7 +203,10 @@ pub fn build_after(previous: &Graph, resources: &Resources, environment: &Enviro
     };
     let client_traffic_policies = layered_status::client_traffic_policies(inputs, &mut build);
     let security_policies = layered_status::security_policies(inputs, &mut build);
-    let service_ports = ports.used(routes.iter().flat_map(|it| it.service_ports()));
+    let remote_jwks = jwks::resolve(&mut ports, &build);
+    let of_routes = routes.iter().flat_map(|it| it.service_ports());
+    let of_keys = remote_jwks.keys().flat_map(JwksSource::service_ports);
+    let service_ports = ports.used(of_routes.chain(of_keys));
     let wanted = wanted(&service_ports, &build.policies);
     let backend_tls_policies = build.policies.finish(&ancestors);
     Graph {
@@ -214,6 +221,7 @@ pub fn build_after(previous: &Graph, resources: &Resources, environment: &Enviro
         security_policies,
         client_traffic_policies,
         wanted,
+        remote_jwks,
         diagnostics: ordered_diagnostics(build.diagnostics, &service_ports),
         service_ports,
         sharing: environment.sharing,

@@ -1,5 +1,6 @@
 //! The state of one request.
 
+use crate::filter::client::ClientFindings;
 use crate::mirror::{Copies, Copying};
 use crate::request::request_id::RequestId;
 use crate::request::upload::progress::Upload;
@@ -35,7 +36,7 @@ pub struct RequestContext {
     /// The client connection. It does not count as idle while this exists.
     pub(crate) connection: Option<ActiveRequest>,
     /// Its client, if the policy of its listener says how to find it.
-    pub(crate) client: Option<ClientAddress>,
+    pub(crate) client_address: Option<ClientAddress>,
     /// How the requests of its listener are treated, if a policy says so.
     pub(crate) client_traffic: Option<Arc<ClientTraffic>>,
     /// What its sender said of its way.
@@ -50,6 +51,8 @@ pub struct RequestContext {
     pub(crate) backend: Option<usize>,
     /// The index of the client certificate that its Gateway presents to backends.
     pub(crate) identity: Option<usize>,
+    /// What the filters of a SecurityPolicy know of its client.
+    pub(crate) client: ClientFindings,
     /// The endpoint that it is sent to.
     pub(crate) endpoint: Option<SocketAddr>,
     /// The number of attempts so far.
@@ -126,6 +129,7 @@ impl RequestContext {
 
     /// Starts the time limit of its rule, if there is one.
     pub(crate) fn start_timer(&mut self) {
+        self.deadline = None;
         let Some(rule) = &self.rule else {
             return;
         };

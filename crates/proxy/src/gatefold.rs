@@ -130,9 +130,10 @@ impl Gatefold {
         let request = RoutedRequest {
             kind,
             connection: &connection,
-            client: context.client,
+            client_address: context.client_address,
             listener,
             snapshot: &snapshot,
+            normalization,
         };
         let first = FilterPosition::first(FilterOwner::Rule);
         let Some(at) = admission::advance(first, session, &request, context)? else {
@@ -145,6 +146,7 @@ impl Gatefold {
             connection,
             listener,
             snapshot: Guard::into_inner(snapshot),
+            normalization,
         }))
     }
 
@@ -228,6 +230,9 @@ impl Gatefold {
             identity: context.identity,
             taps: None,
         };
+        if let Some(before) = context.client.rule_before() {
+            forwarding.run_identity(&before.filters)?;
+        }
         if let Some(rule) = &context.rule {
             forwarding.run(&rule.filters)?;
         }

@@ -88,6 +88,9 @@ pub(crate) fn security_policies(
             status.merged(merged, &describe_parent(all, merged.effective));
         }
         status.warn_of_deprecated_field(it.policy.spec.target_ref.is_some());
+        for warning in &evaluated.warnings {
+            status.warn(Reason::UnsupportedField, warning);
+        }
         let mut own = evaluated.findings.clone();
         if evaluated.uses_client_address
             && let Some(message) = status.unknown_addresses(&all.client_traffic)

@@ -5,6 +5,7 @@
 //! they are first needed, and reported after the routes are built, because the nodes of unchanged routes are reused.
 
 use super::client_traffic_policy::ClientTrafficPolicies;
+use super::jwks::{JwksSource, KeySets, RemoteJwksNode};
 use super::layered::{LayeredPolicies, ListenerPolicy, describe};
 use super::security_merge;
 use super::security_settings::{PolicyOwners, SettingsReader};
@@ -59,6 +60,8 @@ pub(crate) struct SecurityPolicies<'a> {
     pub(super) attached: LayeredPolicies<'a, SecurityPolicySpec>,
     pub client_traffic: ClientTrafficPolicies<'a>,
     evaluated: RefCell<BTreeMap<EffectivePolicy, Arc<EvaluatedPolicy>>>,
+    /// The keys that the evaluated policies need and that have to be fetched.
+    pub(super) key_sets: KeySets<'a>,
 }
 
 /// A policy in force for a rule, by its index.
@@ -76,7 +79,9 @@ pub(super) struct EvaluatedPolicy {
     pub uses_client_address: bool,
     /// Why it can't be enforced.
     pub problems: Vec<Problem>,
-    /// The problems as diagnostics.
+    /// What is enforced in another way than written, as messages for its status.
+    pub warnings: Vec<String>,
+    /// The problems and the warnings as diagnostics.
     pub findings: Vec<Diagnostic>,
 }
 
@@ -84,12 +89,19 @@ impl<'a> SecurityPolicies<'a> {
     pub fn new(
         attached: LayeredPolicies<'a, SecurityPolicySpec>,
         client_traffic: ClientTrafficPolicies<'a>,
+        key_sets_before: &'a BTreeMap<JwksSource, RemoteJwksNode>,
     ) -> Self {
         SecurityPolicies {
             attached,
             client_traffic,
             evaluated: RefCell::default(),
+            key_sets: KeySets::after(key_sets_before),
         }
+    }
+
+    /// Returns the keys that the evaluated policies need and that have to be fetched. Their endpoints aren't resolved yet.
+    pub fn take_key_sets(&self) -> BTreeMap<JwksSource, RemoteJwksNode> {
+        self.key_sets.take()
     }
 
     /// Whether there are none.
@@ -236,12 +248,14 @@ impl EvaluatedPolicy {
         let mut reader = SettingsReader {
             build,
             problems: Vec::new(),
+            warnings: Vec::new(),
             findings: Vec::new(),
         };
         let owners = PolicyOwners { policy, parent };
         let filters = reader.read(&spec, owners);
         let SettingsReader {
             mut problems,
+            warnings,
             mut findings,
             ..
         } = reader;
@@ -272,6 +286,7 @@ impl EvaluatedPolicy {
             },
             uses_client_address: authorization.is_some_and(|it| it.uses_client_address()),
             problems,
+            warnings,
             findings,
         }
     }
@@ -284,6 +299,7 @@ impl Default for EvaluatedPolicy {
             node: SecurityNode::Refused("there is no such policy".into()),
             uses_client_address: false,
             problems: Vec::new(),
+            warnings: Vec::new(),
             findings: Vec::new(),
         }
     }

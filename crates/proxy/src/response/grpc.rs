@@ -37,7 +37,7 @@ pub(crate) fn is_grpc(request: &RequestHeader) -> bool {
 }
 
 /// Sends the whole answer to a gRPC request: a header that ends the stream. It has the [`challenge`](super::challenge) for a
-/// password, if there is one.
+/// password or a token, if there is one.
 pub(crate) async fn send(
     reason: AnswerReason,
     challenge: Option<HeaderValue>,
@@ -77,8 +77,12 @@ fn status(reason: AnswerReason) -> GrpcStatus {
         | AnswerReason::ExternalAuthDenied
         | AnswerReason::ExternalAuthFailed => GrpcStatus::PermissionDenied,
         AnswerReason::Denied(denial) => match denial.filter() {
-            DenyingFilter::ApiKey | DenyingFilter::BasicAuth => GrpcStatus::Unauthenticated,
-            DenyingFilter::Authorization => GrpcStatus::PermissionDenied,
+            DenyingFilter::ApiKey | DenyingFilter::BasicAuth | DenyingFilter::Jwt(_) => {
+                GrpcStatus::Unauthenticated
+            }
+            DenyingFilter::JwtAudience | DenyingFilter::Authorization => {
+                GrpcStatus::PermissionDenied
+            }
         },
         // "`UNAVAILABLE` statuses MUST be returned" (`GRPCRouteRule.backendRefs`). A client may retry.
         AnswerReason::InvalidBackend

@@ -56,8 +56,8 @@ impl Decode for Untyped {
     }
 }
 
-/// Collects the fields of a table that a mapping sets. Fields that aren't in the table are reported, except for those in `read`,
-/// which the caller decodes.
+/// Collects the fields of a table that a mapping sets. Fields that aren't in the table are reported, except for those whose paths
+/// are in `read`, which the caller decodes.
 pub(super) fn collect(
     table: &'static [PolicyField],
     read: &[&'static str],
@@ -86,17 +86,17 @@ impl Walk<'_> {
             return decoder.wrong_type(node, "a mapping");
         };
         for (key, value) in entries {
-            if prefix.is_empty() && self.read.contains(&key.name.as_str()) {
+            let path = format!("{prefix}{}", key.name);
+            if self.read.contains(&path.as_str()) {
                 continue;
             }
-            let path = format!("{prefix}{}", key.name);
             let below = format!("{path}.");
             if let Some(field) = self.table.iter().find(|it| it.path == path) {
                 if value.value != Value::Null {
                     let pointer = decoder.pointer().key(key.name.clone());
                     self.found.push(SetField { field, pointer });
                 }
-            } else if self.table.iter().any(|it| it.path.starts_with(&below)) {
+            } else if self.paths().any(|it| it.starts_with(&below)) {
                 if value.value != Value::Null {
                     decoder.within_key(key, |decoder| {
                         self.mapping(value, &below, decoder);
@@ -111,14 +111,20 @@ impl Walk<'_> {
 
     /// Returns the names of the fields below a path, each once.
     fn known(&self, prefix: &str) -> Vec<&'static str> {
-        let read = self.read.iter().copied().filter(|_| prefix.is_empty());
-        let paths = self
-            .table
-            .iter()
-            .filter_map(|it| it.path.strip_prefix(prefix));
+        let paths = self.paths().filter_map(|path| path.strip_prefix(prefix));
         let listed = paths.map(|rest| rest.split_once('.').map_or(rest, |(first, _)| first));
-        let mut names: Vec<&str> = listed.collect();
-        names.dedup();
-        names.into_iter().chain(read).collect()
+        let mut names: Vec<&str> = Vec::new();
+        for name in listed {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        names
+    }
+
+    /// The paths of all fields.
+    fn paths(&self) -> impl Iterator<Item = &'static str> {
+        let listed = self.table.iter().map(|it| it.path);
+        listed.chain(self.read.iter().copied())
     }
 }

@@ -11,8 +11,10 @@ mod client_traffic_policy;
 mod cors;
 mod field_table;
 mod header_settings;
+mod jwt;
 mod network;
 mod path_settings;
+mod remote_jwks;
 mod security_policy;
 mod targets;
 
@@ -24,7 +26,9 @@ pub use client_traffic_policy::*;
 pub use cors::*;
 pub use field_table::*;
 pub use header_settings::*;
+pub use jwt::*;
 pub use path_settings::*;
+pub use remote_jwks::*;
 pub use security_policy::*;
 pub use targets::*;
 
