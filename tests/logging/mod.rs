@@ -1,5 +1,6 @@
 //! The log and its reader: whatever the reader does, requests are answered, and signals end the daemon.
 
+mod access_log;
 mod command_line;
 mod readers;
 mod serving;

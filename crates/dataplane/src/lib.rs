@@ -2,8 +2,9 @@
 //!
 //! In: what `compile` makes of the graph. Out: the certificate for a connection; the rule, backend and endpoint
 //! for a request; changes to headers. Never here: sockets, Pingora, YAML, API types. Everything is immutable once
-//! built, except counters.
+//! built, except counters and the queues of log lines.
 
+pub mod access_log;
 pub mod backend;
 pub mod backend_tls;
 mod bound_ports;
@@ -21,6 +22,7 @@ mod socket;
 pub mod timeouts;
 pub mod tls;
 
+use access_log::AccessLog;
 use backend::{Backend, Split};
 pub use bound_ports::BoundPorts;
 use filter::Filters;
@@ -47,6 +49,8 @@ pub struct Listener {
     /// The index of the client certificate that the Gateway presents to backends; see
     /// [`BackendTlsByIdentity`](backend_tls::BackendTlsByIdentity).
     pub identity: Option<usize>,
+    /// The access logs of its requests; none if it is empty. `None` for those of the command line.
+    pub access_logs: Option<Arc<[AccessLog]>>,
     /// The routes.
     pub routers: Routers,
 }

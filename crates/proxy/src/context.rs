@@ -1,5 +1,6 @@
 //! The state of one request.
 
+use crate::access_log::RequestLog;
 use crate::mirror::{Copies, Copying};
 use crate::request::request_id::RequestId;
 use crate::request::upload::progress::Upload;
@@ -11,13 +12,13 @@ use crate::upstream::peer::Exchange;
 use crate::upstream::read_ahead::ReadAhead;
 use crate::upstream::watch::EndpointPhase;
 use gatefold_dataplane::Rule;
+use gatefold_dataplane::access_log::AccessLog;
 use gatefold_dataplane::backend::{Backend, EndpointSet};
 use gatefold_dataplane::backend_tls::BackendTls;
 use gatefold_dataplane::filter::answer::FilterAnswer;
 use gatefold_dataplane::timeouts::TimeLimit;
 use gatefold_listen::clock::Tick;
 use gatefold_listen::{ActiveRequest, HoldsRequest};
-use http::HeaderValue;
 use pingora_core::Result;
 use pingora_core::upstreams::peer::HttpPeer;
 use std::net::SocketAddr;
@@ -27,8 +28,10 @@ use std::time::{Duration, Instant};
 /// The state of one request, from its start to its log line.
 #[derive(Debug, Default)]
 pub struct RequestContext {
-    /// When it started. Only set if its log line is wanted.
+    /// When it started.
     pub(crate) began: Option<Instant>,
+    /// What its log lines need. `None` if it isn't logged.
+    pub(crate) log: Option<Box<RequestLog>>,
     /// The client connection. It does not count as idle while this exists.
     pub(crate) connection: Option<ActiveRequest>,
     /// Whether it asks for an upgrade to WebSocket.
@@ -67,8 +70,6 @@ pub struct RequestContext {
     pub(crate) reason: Option<AnswerReason>,
     /// Its identifier in all logs.
     pub(crate) id: Option<RequestId>,
-    /// The gRPC status in the trailers of the response. Only set if its log line is wanted.
-    pub(crate) grpc_status: Option<HeaderValue>,
 }
 
 impl RequestContext {
@@ -110,6 +111,15 @@ impl RequestContext {
             }
             None if self.upgrade => Copying::Skip,
             None => Copying::Start,
+        }
+    }
+
+    /// Logs it in the access logs of its listener instead of those of the command line.
+    pub(crate) fn log_to(&mut self, logs: &Arc<[AccessLog]>) {
+        if logs.is_empty() {
+            self.log = None;
+        } else {
+            self.log.get_or_insert_default().logs = Some(logs.clone());
         }
     }
 

@@ -26,9 +26,10 @@ use crate::upstream::watch::EndpointWatch;
 use crate::warnings::{BackendProblem, Warnings};
 use arc_swap::{ArcSwap, Guard};
 use gatefold_dataplane::Snapshot;
+use gatefold_dataplane::access_log::AccessLog;
 use gatefold_dataplane::path_normalization::PathNormalization;
 use gatefold_listen::ActiveRequest;
-use http::Version;
+use http::{HeaderName, Version};
 use pingora_core::upstreams::peer::HttpPeer;
 use pingora_core::{Error, ErrorType, Result};
 use pingora_http::RequestHeader;
@@ -51,6 +52,8 @@ pub struct Gatefold {
     pub(crate) watch: EndpointWatch,
     preserve_header_case: bool,
     path_normalization: PathNormalization,
+    pub(crate) access_log: Option<AccessLog>,
+    pub(crate) reason_header: Option<HeaderName>,
 }
 
 impl Gatefold {
@@ -72,6 +75,8 @@ impl Gatefold {
             warnings: Arc::default(),
             preserve_header_case: options.preserve_header_case,
             path_normalization: options.path_normalization,
+            access_log: options.access_log.clone(),
+            reason_header: options.reason_header.clone(),
         }
     }
 
@@ -87,6 +92,8 @@ impl Gatefold {
             warnings: self.warnings.clone(),
             preserve_header_case: self.preserve_header_case,
             path_normalization: self.path_normalization,
+            access_log: self.access_log.clone(),
+            reason_header: self.reason_header.clone(),
         }
     }
 
@@ -99,9 +106,8 @@ impl Gatefold {
         session: &mut Session,
         context: &mut RequestContext,
     ) -> Result<Admission, OwnAnswer> {
-        if access_log::is_wanted() {
-            context.began = Some(Instant::now());
-        }
+        context.began = Some(Instant::now());
+        context.log = access_log::begin(self.access_log.as_ref());
         context.upgrade = upgrade::is_asked(session.req_header());
         self.set_timeouts(session);
         let begun = ActiveRequest::begin(session.digest(), context);
@@ -191,6 +197,9 @@ impl Gatefold {
             pool_key::set_single_request(&mut peer);
         }
         context.attempts += 1;
+        if let Some(log) = &mut context.log {
+            log.attempt();
+        }
         context.limit(&mut peer, exchange)?;
         Ok(peer)
     }
@@ -203,6 +212,9 @@ impl Gatefold {
         context: &mut RequestContext,
     ) -> Result<()> {
         forwarded::add(session, request, context)?;
+        if let Some(log) = &mut context.log {
+            log.sending(false);
+        }
         let mut forwarding = Forwarding {
             session,
             request,

@@ -47,6 +47,9 @@ pub(crate) fn route<'s>(
     };
     context.rule = Some(rule.clone());
     context.identity = listener.identity;
+    if let Some(logs) = &listener.access_logs {
+        context.log_to(logs);
+    }
     Ok((listener, kind))
 }
 

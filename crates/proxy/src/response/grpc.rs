@@ -3,6 +3,7 @@
 //! A gRPC client expects a gRPC status instead of an HTTP status. An answer without messages is "Trailers-Only": one header
 //! block with the HTTP status 200 that ends the stream (gRPC over HTTP/2, "Responses").
 
+use crate::response::answer::add_reason;
 use crate::response::reason::AnswerReason;
 use gatefold_dataplane::filter::security::denial::DenyingFilter;
 use gatefold_dataplane::routing::grpc_match;
@@ -39,9 +40,11 @@ pub(crate) fn is_grpc(request: &RequestHeader) -> bool {
 pub(crate) async fn send(
     reason: AnswerReason,
     challenge: Option<HeaderValue>,
+    reason_header: Option<&HeaderName>,
     session: &mut Session,
 ) -> Result<()> {
     let mut header = Box::new(trailers_only(reason)?);
+    add_reason(reason, reason_header, &mut header)?;
     if let Some(challenge) = challenge {
         header.insert_header(WWW_AUTHENTICATE, challenge)?;
     }
