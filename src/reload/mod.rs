@@ -20,10 +20,13 @@ pub use published::{Generations, ListenerState, Published, SocketsState};
 
 use crate::environment::discovery::{Discovery, Found, Sources};
 use crate::lifecycle::Lifecycle;
+use crate::telemetry::access_log;
 use crate::upgrade::SocketsRequest;
 use crate::watch::{Wake, WakeReceiver, WakeSender};
 use arc_swap::ArcSwap;
 use gatefold_dataplane::Snapshot;
+use gatefold_dataplane::access_log::LineSinks;
+use gatefold_dataplane::durations::Durations;
 use gatefold_diagnostic::Code;
 use gatefold_listen::{HttpApp, Sockets, Workers};
 use gatefold_manifest::SettlingFiles;
@@ -34,7 +37,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::Receiver;
 use tokio::sync::{oneshot, watch};
-use tracing::error;
+use tracing::{error, info};
 
 /// The task that reloads the configuration, with everything that a reload changes.
 pub struct Reload<A> {
@@ -44,6 +47,11 @@ pub struct Reload<A> {
     /// What was found outside the folder and is in force.
     found: Found,
     sockets: Sockets<A>,
+    /// Where access logs write their lines.
+    sinks: LineSinks,
+    durations: Durations,
+    /// Whether the log says that routes or backends share a histogram.
+    has_reported_full: bool,
     snapshot: Arc<ArcSwap<Snapshot>>,
     published: Arc<ArcSwap<Published>>,
     rounds: watch::Sender<Rounds>,
@@ -77,10 +85,14 @@ impl<A: HttpApp> Reload<A> {
         sockets: Sockets<A>,
         snapshot: Arc<ArcSwap<Snapshot>>,
     ) -> Self {
+        let (sinks, durations) = (settings.sinks.clone(), settings.durations.clone());
         let stages = Some(Stages::new(settings, wakes.settling_files()));
         let discovery = Discovery::new(sources, wakes);
         Reload {
             stages,
+            sinks,
+            durations,
+            has_reported_full: false,
             found: discovery.initially(),
             discovery,
             sockets,
@@ -90,6 +102,17 @@ impl<A: HttpApp> Reload<A> {
             rescan_at: None,
             old_snapshots: Retired::default(),
             old_published: Retired::default(),
+        }
+    }
+
+    /// Reports once that there are too many routes or backends for a histogram each.
+    fn report_full_histograms(&mut self) {
+        let full = self.durations.routes.is_full() || self.durations.backends.is_full();
+        if full && !self.has_reported_full {
+            self.has_reported_full = true;
+            info!(
+                "there are too many routes or backends for a histogram of durations each: the others share the series `other`"
+            );
         }
     }
 
@@ -222,6 +245,8 @@ impl<A: HttpApp> Reload<A> {
             Err(panic) => return self.failed(&panic, began),
         };
         let snapshot = snapshot.map_or_else(|| self.snapshot.load_full(), Arc::new);
+        access_log::start_writers(&self.sinks);
+        self.report_full_histograms();
         self.sockets.prepare(snapshot.ports.keys().copied());
         self.old_snapshots.keep(self.snapshot.swap(snapshot));
         self.sockets.commit().await;

@@ -2,6 +2,7 @@
 
 mod access_log;
 mod command_line;
+mod envoy_proxy;
 mod readers;
 mod serving;
 

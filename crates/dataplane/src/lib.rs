@@ -9,6 +9,7 @@ pub mod backend;
 pub mod backend_tls;
 mod bound_ports;
 pub mod client_validation;
+pub mod durations;
 pub mod filter;
 pub mod hostname;
 pub mod path_normalization;
@@ -25,6 +26,7 @@ pub mod tls;
 use access_log::AccessLog;
 use backend::{Backend, Split};
 pub use bound_ports::BoundPorts;
+use durations::DurationHistogram;
 use filter::Filters;
 use http::StatusCode;
 pub use port::{HttpListeners, Port};
@@ -75,6 +77,8 @@ pub struct Rule {
     pub timeouts: RuleTimeouts,
     /// When to retry. Without it, a request is retried only if no endpoint has processed it.
     pub retry: Option<Box<RuleRetry>>,
+    /// The durations of its route's requests.
+    pub durations: Arc<DurationHistogram>,
     /// How its requests are answered.
     pub action: Action,
 }

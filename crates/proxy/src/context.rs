@@ -19,6 +19,7 @@ use gatefold_dataplane::filter::answer::FilterAnswer;
 use gatefold_dataplane::timeouts::TimeLimit;
 use gatefold_listen::clock::Tick;
 use gatefold_listen::{ActiveRequest, HoldsRequest};
+use http::StatusCode;
 use pingora_core::Result;
 use pingora_core::upstreams::peer::HttpPeer;
 use std::net::SocketAddr;
@@ -44,6 +45,8 @@ pub struct RequestContext {
     pub(crate) identity: Option<usize>,
     /// The endpoint that it is sent to.
     pub(crate) endpoint: Option<SocketAddr>,
+    /// When the current attempt began.
+    pub(crate) attempt_began: Option<Instant>,
     /// The number of attempts so far.
     pub(crate) attempts: usize,
     /// Whether the next attempt needs a new connection, because a pooled one was closed.
@@ -120,6 +123,39 @@ impl RequestContext {
             self.log = None;
         } else {
             self.log.get_or_insert_default().logs = Some(logs.clone());
+        }
+    }
+
+    /// Records that an attempt begins.
+    pub(crate) fn attempt(&mut self) {
+        self.attempts += 1;
+        self.attempt_began = Some(Instant::now());
+        if let Some(log) = &mut self.log {
+            log.attempt();
+        }
+    }
+
+    /// Records that the endpoint of the current attempt has responded, unless more will follow.
+    pub(crate) fn responded(&mut self, status: StatusCode) {
+        if status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS {
+            return;
+        }
+        let now = Instant::now();
+        if let (Some(began), Some(backend)) = (self.attempt_began.take(), self.backend()) {
+            let duration = now.saturating_duration_since(began);
+            backend.durations.observe(duration);
+        }
+        if let Some(log) = &mut self.log {
+            log.response_begin = Some(now);
+        }
+    }
+
+    /// Counts its duration, now that it is over. An upgraded connection lasts as long as its users like.
+    pub(crate) fn observe_duration(&self, status: Option<StatusCode>) {
+        if let (Some(began), Some(rule)) = (self.began, &self.rule)
+            && status != Some(StatusCode::SWITCHING_PROTOCOLS)
+        {
+            rule.durations.observe(began.elapsed());
         }
     }
 

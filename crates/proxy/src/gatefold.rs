@@ -196,10 +196,7 @@ impl Gatefold {
         if context.fresh && exchange != Exchange::Upgrade {
             pool_key::set_single_request(&mut peer);
         }
-        context.attempts += 1;
-        if let Some(log) = &mut context.log {
-            log.attempt();
-        }
+        context.attempt();
         context.limit(&mut peer, exchange)?;
         Ok(peer)
     }

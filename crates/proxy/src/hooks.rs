@@ -162,9 +162,7 @@ impl ProxyHttp for Gatefold {
             context: &'c mut RequestContext,
         ) -> Result<()> {
             context.record_activity(self.watch.now());
-            if let Some(log) = &mut context.log {
-                log.responded(response.status);
-            }
+            context.responded(response.status);
             context
                 .upload
                 .answered(response.status, context.upstream.as_deref());
@@ -308,6 +306,7 @@ impl ProxyHttp for Gatefold {
             }
             let status = session.response_written().map(|response| response.status);
             self.counters.request(status);
+            context.observe_duration(status);
             if let Some(reason) = context.reason {
                 self.counters.answer(reason);
             }

@@ -86,6 +86,7 @@ impl AccessLogArgs {
         let log = AccessLog {
             format: Arc::new(format),
             sink: sinks.sink(&destination),
+            destination,
         };
         access_log::start_writers(sinks);
         Ok(Some(log))

@@ -34,6 +34,7 @@ use arc_swap::ArcSwap;
 use descriptor_budget::DescriptorBudget;
 use gatefold_dataplane::Snapshot;
 use gatefold_dataplane::access_log::{AccessLog, LineSinks};
+use gatefold_dataplane::durations::Durations;
 use gatefold_listen::{self as listen, Deadlines, Sockets, Workers};
 use gatefold_proxy::{self as proxy, Gatefold};
 use pingora_proxy::HttpProxy;
@@ -65,6 +66,8 @@ pub(super) fn run(mut args: RunArgs) -> Result<ExitCode, Error> {
     if args.check {
         return check_roots(roots, args.manifests, args.render);
     }
+    let log_dir = args.manifests.access_log_dir_must_exist();
+    log_dir.map_err(Error::Usage)?;
     let activation = Activation::from_environment();
     args.logging().start().map_err(Error::Usage)?;
     activation.log_refused();
@@ -235,15 +238,19 @@ fn prepare(
     let watched = args.manifests.load.options().watched_roots(&roots);
     crate::watch::spawn(watched, args.watch_mode(), wakes.clone())
         .context("can't watch the folders")?;
+    let durations = Durations::default();
     let settings = Settings {
         named_sockets,
         renders: renders.outputs(),
+        sinks: logs.sinks.clone(),
+        durations: durations.clone(),
         ..args.settings(roots)
     };
     let sources = args.manifests.stand_ins.sources(args.manifests.backend)?;
     let reload = Reload::new(settings, sources, wakes, sockets, snapshot);
     let published = reload.published();
     admin::register(&mut registry, published.clone());
+    admin::register_durations(&mut registry, durations);
     telemetry::register(&mut registry);
     telemetry::access_log::register(&mut registry, logs.sinks);
     let view = View {

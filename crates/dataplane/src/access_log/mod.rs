@@ -30,5 +30,7 @@ pub struct AccessLog {
     /// What a line contains.
     pub format: Arc<LogFormat>,
     /// Where it is written.
+    pub destination: Destination,
+    /// Takes the lines.
     pub sink: Arc<LineSink>,
 }

@@ -1,7 +1,7 @@
 //! What is recorded of a request for its lines.
 
 use gatefold_dataplane::access_log::AccessLog;
-use http::{HeaderMap, StatusCode};
+use http::HeaderMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -35,13 +35,6 @@ impl RequestLog {
         self.request_sent = Some(now);
         if end {
             self.request_end = Some(now);
-        }
-    }
-
-    /// Records that the endpoint has responded, unless more will follow.
-    pub(crate) fn responded(&mut self, status: StatusCode) {
-        if !status.is_informational() {
-            self.response_begin = Some(Instant::now());
         }
     }
 

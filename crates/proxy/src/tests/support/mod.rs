@@ -186,6 +186,7 @@ pub(crate) fn rule(action: Action) -> Rule {
         filters: Filters::default(),
         timeouts: RuleTimeouts::default(),
         retry: None,
+        durations: Arc::default(),
         action,
     }
 }
@@ -238,6 +239,7 @@ pub(crate) fn to_target(target: BackendTarget, filters: Filters) -> Action {
     let backend = Backend {
         name: "default/backend:80".into(),
         filters,
+        durations: Arc::default(),
         target,
     };
     Action::Forward(Split::new(vec![(1, backend)], 0).expect("a weight"))

@@ -1,4 +1,4 @@
-//! Envoy Gateway's policies (`gateway.envoyproxy.io/v1alpha1`, release 1.9).
+//! Envoy Gateway's policies and parameters (`gateway.envoyproxy.io/v1alpha1`, release 1.9).
 //!
 //! Fields that gatefold serves are typed, with the bounds and rules of the CRD. Of the others only the names are kept: what
 //! protects a target closes it, and everything else is named in the policy's status.
@@ -8,6 +8,7 @@ mod authorization;
 mod basic_auth;
 mod client_traffic_policy;
 mod cors;
+mod envoy_proxy;
 mod field_table;
 mod security_policy;
 mod targets;
@@ -17,7 +18,8 @@ pub use authorization::*;
 pub use basic_auth::*;
 pub use client_traffic_policy::*;
 pub use cors::*;
-pub use field_table::*;
+pub use envoy_proxy::*;
+pub use field_table::{SetField, UnservedEffect, UnservedField, Untyped};
 pub use security_policy::*;
 pub use targets::*;
 
