@@ -143,6 +143,8 @@ fn a_mistake_keeps_the_previous_access_log() {
     let daemon = start(&folder, logs.path());
     daemon.get(HOST, "/one");
     wait_for_line(&path, "/one 200");
+    daemon.get("other.example.com", "/nowhere");
+    wait_for_line(&path, "/nowhere 404");
     folder.write("proxy.yaml", envoy_proxy("class", "%PATHS%", &path));
     let found = daemon.wait_for_diagnostic("GF0565");
     let text = found.to_string();

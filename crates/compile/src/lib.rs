@@ -89,6 +89,7 @@ impl Compiler {
                 only_clients_of: tls.as_deref().and_then(tls::only_clients_of),
                 identity: identities.of_gateway(gateway),
                 access_logs: logs.of_gateway(graph, gateway),
+                client_traffic: listener.client_traffic.clone(),
                 routers: match &listener.refusal {
                     Some(_) => refuse_all(&gateway.to_string()),
                     None => self.routes.routers(&id),
@@ -156,6 +157,7 @@ fn close_unserved(graph: &Graph, ports: &mut HashMap<SocketKey, Port>) {
             only_clients_of: None,
             identity: None,
             access_logs: None,
+            client_traffic: None,
             routers: refuse_all(&id.gateway.to_string()),
         });
         let hostname = listener.hostname.as_ref().map(|name| name.as_str());

@@ -59,6 +59,7 @@ mod tests {
             only_clients_of: None,
             identity: None,
             access_logs: None,
+            client_traffic: None,
             routers: Routers::default(),
         }
     }

@@ -8,6 +8,7 @@ pub mod access_log;
 pub mod backend;
 pub mod backend_tls;
 mod bound_ports;
+pub mod client_traffic;
 pub mod client_validation;
 pub mod durations;
 pub mod filter;
@@ -26,6 +27,7 @@ pub mod tls;
 use access_log::AccessLog;
 use backend::{Backend, Split};
 pub use bound_ports::BoundPorts;
+use client_traffic::ClientTraffic;
 use durations::DurationHistogram;
 use filter::Filters;
 use http::StatusCode;
@@ -53,6 +55,8 @@ pub struct Listener {
     pub identity: Option<usize>,
     /// The access logs of its requests; none if it is empty. `None` for those of the command line.
     pub access_logs: Option<Arc<[AccessLog]>>,
+    /// How its clients' requests are treated, if a policy says so.
+    pub client_traffic: Option<Arc<ClientTraffic>>,
     /// The routes.
     pub routers: Routers,
 }

@@ -121,6 +121,9 @@ impl fmt::Display for Port {
                 let to = logs.iter().map(|log| log.destination.to_string());
                 write!(f, ", access logs [{}]", to.collect::<Vec<_>>().join(", "))?;
             }
+            if let Some(traffic) = &listener.client_traffic {
+                write!(f, ", {traffic}")?;
+            }
             for line in listener.routers.to_string().lines() {
                 write!(f, "\n    {line}")?;
             }

@@ -4,6 +4,7 @@ use crate::access_log::RequestLog;
 use crate::mirror::{Copies, Copying};
 use crate::request::request_id::RequestId;
 use crate::request::upload::progress::Upload;
+use crate::request::way::SentFields;
 use crate::response::failure;
 use crate::response::reason::AnswerReason;
 use crate::upstream::backend_tls;
@@ -15,6 +16,8 @@ use gatefold_dataplane::Rule;
 use gatefold_dataplane::access_log::AccessLog;
 use gatefold_dataplane::backend::{Backend, EndpointSet};
 use gatefold_dataplane::backend_tls::BackendTls;
+use gatefold_dataplane::client_traffic::ClientTraffic;
+use gatefold_dataplane::client_traffic::client_address::ClientAddress;
 use gatefold_dataplane::filter::answer::FilterAnswer;
 use gatefold_dataplane::timeouts::TimeLimit;
 use gatefold_listen::clock::Tick;
@@ -35,6 +38,12 @@ pub struct RequestContext {
     pub(crate) log: Option<Box<RequestLog>>,
     /// The client connection. It does not count as idle while this exists.
     pub(crate) connection: Option<ActiveRequest>,
+    /// Its client, if the policy of its listener says how to find it.
+    pub(crate) client: Option<ClientAddress>,
+    /// How the requests of its listener are treated, if a policy says so.
+    pub(crate) client_traffic: Option<Arc<ClientTraffic>>,
+    /// What its sender said of its way.
+    pub(crate) sent: SentFields,
     /// Whether it asks for an upgrade to WebSocket.
     pub(crate) upgrade: bool,
     /// The matching rule, from the snapshot at the time of routing.

@@ -12,6 +12,7 @@ use crate::request::admission::{self, Admission, WaitingRequest};
 use crate::request::check;
 use crate::request::fields;
 use crate::request::forwarded;
+use crate::request::preparation::{self, Preparation};
 use crate::request::route;
 use crate::response::answer::OwnAnswer;
 use crate::response::close_delimited;
@@ -116,14 +117,25 @@ impl Gatefold {
         self.prepare(session)?;
         let snapshot = self.snapshot.load();
         let header = session.req_header();
-        let host = check::host(header)?;
-        let asked = (header, &*host);
+        let mut host = check::host(header)?;
+        let listener = route::listener(&snapshot, &connection, &host)?;
+        if let Some(logs) = &listener.access_logs {
+            context.log_to(logs);
+        }
         let normalization = self.path_normalization;
-        let (listener, kind) = route::route(&snapshot, &connection, asked, normalization, context)?;
+        let preparation = Preparation::of(header, listener, &connection, normalization, context)?;
+        if !preparation.is_empty() {
+            drop(host);
+            preparation.apply(session.req_header_mut(), context);
+            host = check::host(session.req_header())?;
+        }
+        let header = session.req_header();
+        let kind = route::rule(listener, (header, &host), normalization, context)?;
         context.start_timer();
         let request = RoutedRequest {
             kind,
             connection: &connection,
+            client: context.client,
             listener,
             snapshot: &snapshot,
         };
@@ -143,7 +155,7 @@ impl Gatefold {
 
     /// Checks a request and brings it into the form that it is routed and forwarded in.
     fn prepare(&self, session: &mut Session) -> Result<(), AnswerReason> {
-        check::check(session, self.path_normalization)?;
+        check::check(session)?;
         if !self.preserve_header_case {
             fields::forget_spelling(session.req_header_mut());
         }
@@ -208,6 +220,9 @@ impl Gatefold {
         request: &mut RequestHeader,
         context: &mut RequestContext,
     ) -> Result<()> {
+        if let Some(traffic) = &context.client_traffic {
+            preparation::restore(traffic, session.req_header(), request)?;
+        }
         forwarded::add(session, request, context)?;
         if let Some(log) = &mut context.log {
             log.sending(false);

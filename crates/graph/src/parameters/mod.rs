@@ -13,7 +13,7 @@ use crate::reported_object::ReportedObject as _;
 use access_log::{AccessLogBuilder, LogFiles};
 use gatefold_diagnostic::{Code, Diagnostic};
 use gatefold_manifest::api::{
-    ENVOY_GATEWAY_GROUP, EnvoyProxy, Gateway, NamespacedName, SetField, UnservedEffect,
+    ENVOY_GATEWAY_GROUP, EnvoyProxy, FieldEffect, Gateway, NamespacedName, SetField,
 };
 use gatefold_manifest::{Kind, Resources};
 use std::collections::BTreeMap;
@@ -156,8 +156,8 @@ fn report_unserved(
     in_access_log: Vec<access_log::Unserved>,
 ) -> Option<Diagnostic> {
     let of_field = |set: &SetField| match set.field.effect {
-        UnservedEffect::Ignored(instead) => Some((set.pointer.clone(), instead)),
-        UnservedEffect::Closes => None,
+        FieldEffect::Ignored(instead) => Some((set.pointer.clone(), instead)),
+        FieldEffect::Served(_) | FieldEffect::Guards(_) | FieldEffect::Closes => None,
     };
     let fields = proxy.spec.unserved.iter().filter_map(of_field);
     let all: Vec<_> = fields.chain(in_access_log).collect();

@@ -57,7 +57,7 @@ impl SecurityNode {
 #[derive(Default)]
 pub(crate) struct SecurityPolicies<'a> {
     pub(super) attached: LayeredPolicies<'a, SecurityPolicySpec>,
-    pub(super) client_traffic: ClientTrafficPolicies<'a>,
+    pub client_traffic: ClientTrafficPolicies<'a>,
     evaluated: RefCell<BTreeMap<EffectivePolicy, Arc<EvaluatedPolicy>>>,
 }
 

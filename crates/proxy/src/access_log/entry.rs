@@ -8,6 +8,7 @@ use crate::request::request_id::RequestId;
 use crate::response::reason::AnswerReason;
 use gatefold_dataplane::RuleId;
 use gatefold_dataplane::backend::HttpVersion;
+use gatefold_dataplane::client_traffic::client_address::ClientAddress;
 use gatefold_listen::Connection;
 use http::HeaderMap;
 use pingora_core::Error;
@@ -66,11 +67,11 @@ pub(super) struct ConnectionFacts<'r> {
 }
 
 impl<'r> ConnectionFacts<'r> {
-    fn of(connection: &'r Connection) -> Self {
+    fn of(connection: &'r Connection, found: Option<ClientAddress>) -> Self {
         let peer = connection.peer();
         ConnectionFacts {
             number: connection.number(),
-            client: SocketAddr::new(client_address::of(connection), peer.port()),
+            client: SocketAddr::new(client_address::address(found, connection), peer.port()),
             peer,
             server_name: connection.server_name(),
             tls: connection.is_tls(),
@@ -134,7 +135,10 @@ impl<'r> Entry<'r> {
             endpoint: context.endpoint.filter(|_| attempted),
             endpoint_version: endpoints.map(|endpoints| endpoints.version),
             attempts: context.attempts,
-            connection: context.connection.as_deref().map(ConnectionFacts::of),
+            connection: context
+                .connection
+                .as_deref()
+                .map(|it| ConnectionFacts::of(it, context.client)),
             local: &|| None,
             tls: digest.and_then(|digest| digest.ssl_digest.as_deref()),
             bytes_received: session.body_bytes_read(),

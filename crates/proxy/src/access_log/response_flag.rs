@@ -49,7 +49,9 @@ impl ResponseFlag {
                 Some(Self::UpstreamConnectionFailure)
             }
             AnswerReason::GatewayTimeout => Some(Self::UpstreamRequestTimeout),
-            AnswerReason::Denied(_) => Some(Self::UnauthorizedExternalService),
+            AnswerReason::Denied(_) | AnswerReason::UnknownClient => {
+                Some(Self::UnauthorizedExternalService)
+            }
             AnswerReason::RequestTimeout => Some(Self::StreamIdleTimeout),
             // Envoy sets no flag for a response that its configuration demands.
             AnswerReason::RefusedRule(_) | AnswerReason::Internal => None,
@@ -62,6 +64,8 @@ impl ResponseFlag {
             | AnswerReason::PathWithNul
             | AnswerReason::PathWithMalformedEscape
             | AnswerReason::PathTooLong
+            | AnswerReason::PathWithEscapedSlash
+            | AnswerReason::HeaderWithUnderscore
             | AnswerReason::MalformedBody
             | AnswerReason::MalformedRequest => Some(Self::DownstreamProtocolError),
         }

@@ -3,12 +3,14 @@
 use super::{FilterPosition, security};
 use crate::context::RequestContext;
 use crate::request::check;
+use crate::request::client_address;
+use crate::request::way;
 use crate::response::answer::OwnAnswer;
 use crate::response::reason::AnswerReason;
+use gatefold_dataplane::client_traffic::client_address::ClientAddress;
 use gatefold_dataplane::filter::answer::FilterAnswer;
 use gatefold_dataplane::filter::cors;
 use gatefold_dataplane::filter::request_redirect::{Asked, RequestRedirect};
-use gatefold_dataplane::filter::scheme::Scheme;
 use gatefold_dataplane::filter::{Filter, FilterStep, Filters};
 use gatefold_dataplane::{Listener, Snapshot};
 use gatefold_listen::Connection;
@@ -20,6 +22,8 @@ use pingora_proxy::Session;
 pub(crate) struct RoutedRequest<'r> {
     pub(crate) kind: RequestKind,
     pub(crate) connection: &'r Connection,
+    /// Its client, if the policy of its listener says how to find it.
+    pub(crate) client: Option<ClientAddress>,
     pub(crate) listener: &'r Listener,
     pub(crate) snapshot: &'r Snapshot,
 }
@@ -77,7 +81,8 @@ fn decide(
         Filter::ApiKey(filter) => security::api_key(filter, session.req_header_mut())?,
         Filter::BasicAuth(filter) => security::basic_auth(filter, session.req_header_mut())?,
         Filter::Authorization(filter) => {
-            security::authorization(filter, session.req_header(), request.connection)?;
+            let address = client_address::address(request.client, request.connection);
+            security::authorization(filter, session.req_header(), address)?;
         }
         Filter::RequestRedirect(filter) => {
             let answer = redirect(filter, session.req_header(), request)?;
@@ -130,14 +135,15 @@ fn redirect(
 ) -> Result<FilterAnswer, AnswerReason> {
     let (connection, listener) = (request.connection, request.listener);
     let host = check::host(header)?;
+    let (scheme, port) = match way::forwarded_scheme(request.client, &header.headers) {
+        // The client has reached the proxy, not the listener.
+        Some(scheme) => (scheme, check::port(header).unwrap_or(scheme.port())),
+        None => (way::scheme(connection), listener.port),
+    };
     let asked = Asked {
-        scheme: if connection.is_tls() {
-            Scheme::Https
-        } else {
-            Scheme::Http
-        },
+        scheme,
         host: &host,
-        port: listener.port,
+        port,
         path: header.uri.path(),
         query: header.uri.query(),
     };

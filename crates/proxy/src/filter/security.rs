@@ -6,16 +6,15 @@
 
 use super::headers::RequestFields;
 use super::url_rewrite;
-use crate::request::client_address;
 use crate::response::reason::AnswerReason;
 use gatefold_dataplane::filter::security::api_key::ApiKeyFilter;
 use gatefold_dataplane::filter::security::authorization::{AuthorizationFilter, ClientRequest};
 use gatefold_dataplane::filter::security::basic_auth::BasicAuthFilter;
 use gatefold_dataplane::filter::security::forward_header::ForwardHeader;
-use gatefold_listen::Connection;
 use http::uri::PathAndQuery;
 use pingora_core::Result;
 use pingora_http::RequestHeader;
+use std::net::IpAddr;
 
 /// Requires the key of a client, removes it if the policy says so, and adds the client's identifier.
 pub(crate) fn api_key(
@@ -46,14 +45,14 @@ pub(crate) fn basic_auth(
     Ok(())
 }
 
-/// Requires that the rules allow the request.
+/// Requires that the rules allow the request of the client with an address.
 pub(crate) fn authorization(
     filter: &AuthorizationFilter,
     request: &RequestHeader,
-    connection: &Connection,
+    address: IpAddr,
 ) -> Result<(), AnswerReason> {
     let checked = filter.check(ClientRequest {
-        address: client_address::of(connection),
+        address,
         method: &request.method,
         headers: &request.headers,
     });

@@ -138,6 +138,7 @@ impl WaitingRequest {
         let request = RoutedRequest {
             kind: self.kind,
             connection: &self.connection,
+            client: context.client,
             listener: &self.listener,
             snapshot: &self.snapshot,
         };

@@ -25,6 +25,7 @@ async fn unmatched_request_is_404_and_the_connection_is_kept() {
         only_clients_of: None,
         identity: None,
         access_logs: None,
+        client_traffic: None,
         routers,
     };
     listeners.insert(Some("example.com"), Arc::new(listener));

@@ -220,6 +220,7 @@ fn listener_of(rule: Rule) -> Arc<Listener> {
         only_clients_of: None,
         identity: None,
         access_logs: None,
+        client_traffic: None,
         routers: Routers {
             http: Router::new([(None, Arc::new(HostRoutes::new(&[Arc::new(entry)])))]),
             ..Routers::default()

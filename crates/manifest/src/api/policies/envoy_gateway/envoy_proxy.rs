@@ -1,7 +1,7 @@
 //! EnvoyProxy: the parameters of a GatewayClass or a Gateway.
 
 use super::field_table::collect;
-use super::{SetField, UnservedEffect, UnservedField, Untyped};
+use super::{FieldEffect, PolicyField, SetField, Untyped};
 use crate::api::{Object, choice, object, refuse};
 use crate::{Decode, Decoder};
 use gatefold_diagnostic::yaml::{Node, Value};
@@ -191,12 +191,12 @@ object! {
 
 macro_rules! unserved {
     ($($path:literal $instead:literal,)+) => {
-        &[$(UnservedField { path: $path, effect: UnservedEffect::Ignored($instead) },)+]
+        &[$(PolicyField { path: $path, effect: FieldEffect::Ignored($instead) },)+]
     };
 }
 
 /// The fields of an EnvoyProxy that gatefold doesn't serve.
-pub const UNSERVED_OF_ENVOY_PROXY: &[UnservedField] = unserved! {
+pub const UNSERVED_OF_ENVOY_PROXY: &[PolicyField] = unserved! {
     "backendTLS.alpnProtocols" "the protocol of a backend follows from its Service",
     "backendTLS.ciphers" "the cipher suites of rustls are offered, which are all considered secure",
     "backendTLS.clientCertificateRef" "backends are shown the Gateway's certificate, `spec.tls.backend.clientCertificateRef`",

@@ -6,20 +6,27 @@
 mod api_key_auth;
 mod authorization;
 mod basic_auth;
+mod client_ip_detection;
 mod client_traffic_policy;
 mod cors;
 mod envoy_proxy;
 mod field_table;
+mod header_settings;
+mod network;
+mod path_settings;
 mod security_policy;
 mod targets;
 
 pub use api_key_auth::*;
 pub use authorization::*;
 pub use basic_auth::*;
+pub use client_ip_detection::*;
 pub use client_traffic_policy::*;
 pub use cors::*;
 pub use envoy_proxy::*;
-pub use field_table::{SetField, UnservedEffect, UnservedField, Untyped};
+pub use field_table::*;
+pub use header_settings::*;
+pub use path_settings::*;
 pub use security_policy::*;
 pub use targets::*;
 
