@@ -64,7 +64,9 @@ impl<W: Output> LogWriter<W> {
         // Lines were dropped because this batch filled the queue. The report follows the batch.
         self.report(dropped, &mut report_gap);
         let batch = std::mem::take(&mut self.batch);
-        self.intact = batch.is_empty() || self.write(&batch, queue);
+        if !batch.is_empty() {
+            self.intact = self.write(&batch, queue);
+        }
         self.batch = batch;
         self.batch.clear();
         self.batch.shrink_to(KEPT);

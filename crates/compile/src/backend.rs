@@ -45,6 +45,8 @@ impl Backends {
     /// Begins with the next graph. Returns whether compiled rules of the previous graph can be reused if their nodes are the
     /// same.
     pub(super) fn begin(&mut self, graph: &Graph, identities: &Identities<'_>) -> bool {
+        self.durations.routes.forget_unused();
+        self.durations.backends.forget_unused();
         self.targets
             .retain(|service, _| graph.has_service_port(service));
         let same = self.tls.begin(identities);

@@ -111,15 +111,17 @@ impl<K: Clone + Ord> HistogramSet<K> {
             return known;
         }
         if named.len() >= MOST {
-            named.retain(|_, it| it.strong_count() > 0);
-        }
-        if named.len() >= MOST {
             self.shared.full.store(true, Ordering::Relaxed);
             return self.shared.other.clone();
         }
         let histogram = Arc::default();
         named.insert(name.clone(), Arc::downgrade(&histogram));
         histogram
+    }
+
+    /// Makes room for other names: forgets those whose histograms nothing holds any more.
+    pub fn forget_unused(&self) {
+        self.lock().retain(|_, it| it.strong_count() > 0);
     }
 
     /// Whether names share a histogram, because there are too many.
@@ -187,6 +189,7 @@ mod tests {
         assert_eq!(named.len(), MOST);
         assert_eq!(other.map(|it| it.buckets[0]), Some(1));
         held.truncate(10);
+        set.forget_unused();
         assert!(!Arc::ptr_eq(&one, &set.histogram(&MOST)));
     }
 }

@@ -9,6 +9,7 @@ mod envoy_only;
 use super::TimeFormat;
 use argument::{Argument, no_argument};
 use http::HeaderName;
+use std::fmt;
 use std::sync::OnceLock;
 
 /// A value of a request.
@@ -183,12 +184,19 @@ pub enum ServerNameChoice {
 }
 
 /// A variable of gatefold's environment. Its value is read when it is first needed.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct EnvironmentVariable {
     /// Its name.
     pub name: Box<str>,
     /// Its value, once it has been read.
     pub value: OnceLock<Option<Box<[u8]>>>,
+}
+
+/// Without the value, which may be a secret.
+impl fmt::Debug for EnvironmentVariable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "EnvironmentVariable({:?})", self.name)
+    }
 }
 
 impl PartialEq for EnvironmentVariable {
