@@ -4,6 +4,7 @@ use crate::Counters;
 use crate::Options;
 use crate::access_log;
 use crate::context::RequestContext;
+use crate::external_auth::AuthClient;
 use crate::filter::forward::Forwarding;
 use crate::filter::request::RoutedRequest;
 use crate::filter::{FilterOwner, FilterPosition};
@@ -30,7 +31,7 @@ use gatefold_dataplane::Snapshot;
 use gatefold_dataplane::access_log::AccessLog;
 use gatefold_dataplane::path_normalization::PathNormalization;
 use gatefold_listen::ActiveRequest;
-use http::{HeaderName, Version};
+use http::{HeaderName, HeaderValue, Version};
 use pingora_core::upstreams::peer::HttpPeer;
 use pingora_core::{Error, ErrorType, Result};
 use pingora_http::RequestHeader;
@@ -48,6 +49,7 @@ pub struct Gatefold {
     pub(crate) timeouts: Timeouts,
     pub(crate) counters: Counters,
     mirrors: Mirrors,
+    pub(crate) auth: AuthClient,
     pub(crate) tls_cache: Arc<TlsCache>,
     warnings: Arc<Warnings>,
     pub(crate) watch: EndpointWatch,
@@ -70,6 +72,7 @@ impl Gatefold {
                 tls_cache.clone(),
                 options.threads,
             ),
+            auth: AuthClient::new(timeouts, tls_cache.clone()),
             tls_cache,
             counters,
             watch: EndpointWatch::new(timeouts.upstream_read, timeouts.upstream_idle),
@@ -87,6 +90,7 @@ impl Gatefold {
             snapshot: self.snapshot.clone(),
             timeouts: self.timeouts,
             mirrors: self.mirrors.for_another_thread(),
+            auth: self.auth.for_another_thread(),
             tls_cache: self.tls_cache.clone(),
             counters: self.counters.clone(),
             watch: EndpointWatch::new(self.timeouts.upstream_read, self.timeouts.upstream_idle),
@@ -223,6 +227,7 @@ impl Gatefold {
         if let Some(traffic) = &context.client_traffic {
             preparation::restore(traffic, session.req_header(), request)?;
         }
+        restore(&context.set_by_auth, request)?;
         forwarded::add(session, request, context)?;
         if let Some(log) = &mut context.log {
             log.sending(false);
@@ -247,4 +252,16 @@ impl Gatefold {
         }
         Ok(())
     }
+}
+
+/// Restores the headers that an authorization server has set: Pingora removes those that `Connection` lists, which the client has
+/// written.
+fn restore(headers: &[(HeaderName, HeaderValue)], request: &mut RequestHeader) -> Result<()> {
+    for (name, _) in headers {
+        request.remove_header(name);
+    }
+    for (name, value) in headers {
+        request.append_header(name, value.clone())?;
+    }
+    Ok(())
 }

@@ -49,9 +49,10 @@ impl ResponseFlag {
                 Some(Self::UpstreamConnectionFailure)
             }
             AnswerReason::GatewayTimeout => Some(Self::UpstreamRequestTimeout),
-            AnswerReason::Denied(_) | AnswerReason::UnknownClient => {
-                Some(Self::UnauthorizedExternalService)
-            }
+            AnswerReason::Denied(_)
+            | AnswerReason::UnknownClient
+            | AnswerReason::ExternalAuthDenied
+            | AnswerReason::ExternalAuthFailed => Some(Self::UnauthorizedExternalService),
             AnswerReason::RequestTimeout => Some(Self::StreamIdleTimeout),
             // Envoy sets no flag for a response that its configuration demands.
             AnswerReason::RefusedRule(_) | AnswerReason::Internal => None,

@@ -119,7 +119,7 @@ impl ForwardedValues {
 
 /// Returns the host that the client requested. Over HTTP/2 it is part of the target, and only there in a request to an HTTP/2
 /// backend.
-fn asked_host(asked: &RequestHeader) -> Result<Option<HeaderValue>> {
+pub(crate) fn asked_host(asked: &RequestHeader) -> Result<Option<HeaderValue>> {
     let Some(authority) = asked.uri.authority() else {
         return Ok(asked.headers.get(HOST).cloned());
     };
