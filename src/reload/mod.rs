@@ -21,10 +21,13 @@ pub use published::{Generations, ListenerState, Published, SocketsState};
 use crate::environment::discovery::{Discovery, Found, Sources};
 use crate::key_fetch::KeyFetches;
 use crate::lifecycle::Lifecycle;
+use crate::telemetry::access_log;
 use crate::upgrade::SocketsRequest;
 use crate::watch::{Wake, WakeReceiver, WakeSender};
 use arc_swap::ArcSwap;
 use gatefold_dataplane::Snapshot;
+use gatefold_dataplane::access_log::LineSinks;
+use gatefold_dataplane::durations::Durations;
 use gatefold_diagnostic::Code;
 use gatefold_listen::{HttpApp, Sockets, Workers};
 use gatefold_manifest::SettlingFiles;
@@ -35,7 +38,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::Receiver;
 use tokio::sync::{oneshot, watch};
-use tracing::error;
+use tracing::{error, info};
 
 /// The task that reloads the configuration, with everything that a reload changes.
 pub struct Reload<A> {
@@ -46,6 +49,11 @@ pub struct Reload<A> {
     found: Found,
     key_fetches: KeyFetches,
     sockets: Sockets<A>,
+    /// Where access logs write their lines.
+    sinks: LineSinks,
+    durations: Durations,
+    /// Whether the log says that routes or backends share a histogram.
+    has_reported_full: bool,
     snapshot: Arc<ArcSwap<Snapshot>>,
     published: Arc<ArcSwap<Published>>,
     rounds: watch::Sender<Rounds>,
@@ -81,10 +89,14 @@ impl<A: HttpApp> Reload<A> {
         snapshot: Arc<ArcSwap<Snapshot>>,
         key_fetches: KeyFetches,
     ) -> Self {
+        let (sinks, durations) = (settings.sinks.clone(), settings.durations.clone());
         let stages = Some(Stages::new(settings, wakes.settling_files()));
         let discovery = Discovery::new(sources, wakes);
         Reload {
             stages,
+            sinks,
+            durations,
+            has_reported_full: false,
             found: discovery.initially(),
             discovery,
             key_fetches,
@@ -95,6 +107,17 @@ impl<A: HttpApp> Reload<A> {
             rescan_at: None,
             old_snapshots: Retired::default(),
             old_published: Retired::default(),
+        }
+    }
+
+    /// Reports once that there are too many routes or backends for a histogram each.
+    fn report_full_histograms(&mut self) {
+        let full = self.durations.routes.is_full() || self.durations.backends.is_full();
+        if full && !self.has_reported_full {
+            self.has_reported_full = true;
+            info!(
+                "there are too many routes or backends for a histogram of durations each: the others share the series `other`"
+            );
         }
     }
 
@@ -235,6 +258,8 @@ impl<A: HttpApp> Reload<A> {
         if is_first {
             self.key_fetches.first_results().await;
         }
+        access_log::start_writers(&self.sinks);
+        self.report_full_histograms();
         self.sockets.prepare(snapshot.ports.keys().copied());
         self.old_snapshots.keep(self.snapshot.swap(snapshot));
         self.sockets.commit().await;

@@ -14,6 +14,7 @@ mod hostname;
 pub mod listener;
 mod namespace_labels;
 pub mod ordered;
+pub mod parameters;
 pub mod policy;
 mod reference;
 mod reported_object;
@@ -33,6 +34,7 @@ use gatefold_manifest::Resources;
 use gatefold_manifest::api::{ClientTrafficPolicySpec, NamespacedName, SecurityPolicySpec};
 use gateway::{GatewayClassNodes, GatewayNodes, ListenerSetNodes};
 use listener::{ListenerId, ListenerNode};
+use parameters::EnvoyProxyNodes;
 use policy::Ancestors;
 use policy::backend_tls_policy::{self, BackendTlsPolicies, BackendTlsPolicyNode};
 use policy::client_traffic_policy::ClientTrafficPolicies;
@@ -89,6 +91,8 @@ pub struct Graph {
     basis: Basis,
     /// The certificates. The next graph keeps one if its object is the same, or has become invalid.
     certificates: LoadedCertificates,
+    /// The EnvoyProxies that are in use. The next graph keeps the access logs of one that has a mistake.
+    envoy_proxies: EnvoyProxyNodes,
 }
 
 impl Graph {
@@ -121,6 +125,7 @@ impl Graph {
         Graph {
             certificates: self.certificates.without_objects(),
             remote_jwks: self.remote_jwks.clone(),
+            envoy_proxies: self.envoy_proxies.clone(),
             ..Graph::default()
         }
     }
@@ -151,6 +156,10 @@ struct Build<'a> {
     certificates_before: &'a LoadedCertificates,
     /// The certificates of this graph.
     certificates: LoadedCertificates,
+    /// The EnvoyProxies of the previous graph.
+    envoy_proxies_before: &'a EnvoyProxyNodes,
+    /// The EnvoyProxies of this graph.
+    envoy_proxies: EnvoyProxyNodes,
 }
 
 /// Builds the graph. This is a pure function of its arguments.
@@ -159,7 +168,8 @@ pub fn build(resources: &Resources, environment: &Environment) -> Graph {
 }
 
 /// Builds the same graph as [`build`], but reuses nodes of the previous one: a route keeps its node if neither it nor anything
-/// that it depends on has changed. If a Secret or ConfigMap has become invalid, its last good certificates stay in use.
+/// that it depends on has changed. If a Secret or ConfigMap has become invalid, its last good certificates stay in use, and so do
+/// the access logs of an EnvoyProxy.
 pub fn build_after(previous: &Graph, resources: &Resources, environment: &Environment) -> Graph {
     let mut build = Build {
         resources,
@@ -171,6 +181,8 @@ pub fn build_after(previous: &Graph, resources: &Resources, environment: &Enviro
         diagnostics: Vec::new(),
         certificates_before: &previous.certificates,
         certificates: LoadedCertificates::default(),
+        envoy_proxies_before: &previous.envoy_proxies,
+        envoy_proxies: EnvoyProxyNodes::default(),
     };
     let (unread_policies, mut protections) = unread_policy::read(&build);
     let client_traffic = layered::attach(&mut protections, &mut build);
@@ -227,6 +239,7 @@ pub fn build_after(previous: &Graph, resources: &Resources, environment: &Enviro
         sharing: environment.sharing,
         basis,
         certificates: build.certificates,
+        envoy_proxies: build.envoy_proxies,
     }
 }
 

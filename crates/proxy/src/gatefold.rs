@@ -28,6 +28,7 @@ use crate::upstream::watch::EndpointWatch;
 use crate::warnings::{BackendProblem, Warnings};
 use arc_swap::{ArcSwap, Guard};
 use gatefold_dataplane::Snapshot;
+use gatefold_dataplane::access_log::AccessLog;
 use gatefold_dataplane::path_normalization::PathNormalization;
 use gatefold_listen::ActiveRequest;
 use http::{HeaderName, HeaderValue, Version};
@@ -54,6 +55,8 @@ pub struct Gatefold {
     pub(crate) watch: EndpointWatch,
     preserve_header_case: bool,
     path_normalization: PathNormalization,
+    pub(crate) access_log: Option<AccessLog>,
+    pub(crate) reason_header: Option<HeaderName>,
 }
 
 impl Gatefold {
@@ -76,6 +79,8 @@ impl Gatefold {
             warnings: Arc::default(),
             preserve_header_case: options.preserve_header_case,
             path_normalization: options.path_normalization,
+            access_log: options.access_log.clone(),
+            reason_header: options.reason_header.clone(),
         }
     }
 
@@ -92,6 +97,8 @@ impl Gatefold {
             warnings: self.warnings.clone(),
             preserve_header_case: self.preserve_header_case,
             path_normalization: self.path_normalization,
+            access_log: self.access_log.clone(),
+            reason_header: self.reason_header.clone(),
         }
     }
 
@@ -104,9 +111,8 @@ impl Gatefold {
         session: &mut Session,
         context: &mut RequestContext,
     ) -> Result<Admission, OwnAnswer> {
-        if access_log::is_wanted() {
-            context.began = Some(Instant::now());
-        }
+        context.began = Some(Instant::now());
+        context.log = access_log::begin(self.access_log.as_ref());
         context.upgrade = upgrade::is_asked(session.req_header());
         self.set_timeouts(session);
         let begun = ActiveRequest::begin(session.digest(), context);
@@ -117,6 +123,9 @@ impl Gatefold {
         let header = session.req_header();
         let mut host = check::host(header)?;
         let listener = route::listener(&snapshot, &connection, &host)?;
+        if let Some(logs) = &listener.access_logs {
+            context.log_to(logs);
+        }
         let normalization = self.path_normalization;
         let preparation = Preparation::of(header, listener, &connection, normalization, context)?;
         if !preparation.is_empty() {
@@ -205,7 +214,7 @@ impl Gatefold {
         if context.fresh && exchange != Exchange::Upgrade {
             pool_key::set_single_request(&mut peer);
         }
-        context.attempts += 1;
+        context.attempt();
         context.limit(&mut peer, exchange)?;
         Ok(peer)
     }
@@ -222,6 +231,9 @@ impl Gatefold {
         }
         restore(&context.set_by_auth, request)?;
         forwarded::add(session, request, context)?;
+        if let Some(log) = &mut context.log {
+            log.sending(false);
+        }
         let mut forwarding = Forwarding {
             session,
             request,

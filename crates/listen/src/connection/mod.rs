@@ -24,13 +24,14 @@ use ending::Wakers;
 use gatefold_dataplane::{Port, Snapshot, SocketKey};
 use http::HeaderValue;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use tokio::task::AbortHandle;
 
 /// A client's connection, shared by the requests on it.
 #[derive(Debug)]
 pub struct Connection {
+    number: u64,
     socket: SocketKey,
     peer: SocketAddr,
     peer_text: HeaderValue,
@@ -85,6 +86,7 @@ impl Connection {
         let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
         let now = shared.clock.now();
         Connection {
+            number: next_number(),
             socket,
             peer,
             peer_text: address_value(peer.ip()),
@@ -120,6 +122,11 @@ impl Connection {
             descriptor: Descriptor::default(),
             task: OnceLock::new(),
         }
+    }
+
+    /// The number of the connection, counted from 1 in this process.
+    pub fn number(&self) -> u64 {
+        self.number
     }
 
     /// The listening socket, which is the key into a snapshot's ports.
@@ -316,6 +323,12 @@ impl Connection {
             let _ = self.last_port.set(port.clone());
         }
     }
+}
+
+/// Returns the number of the next connection.
+fn next_number() -> u64 {
+    static BEFORE: AtomicU64 = AtomicU64::new(0);
+    BEFORE.fetch_add(1, Ordering::Relaxed).saturating_add(1)
 }
 
 fn address_value(address: IpAddr) -> HeaderValue {

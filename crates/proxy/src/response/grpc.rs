@@ -4,6 +4,7 @@
 //! block with the HTTP status 200 that ends the stream (gRPC over HTTP/2, "Responses").
 
 use crate::context::RequestContext;
+use crate::response::answer::add_reason;
 use crate::response::late_headers;
 use crate::response::reason::AnswerReason;
 use gatefold_dataplane::filter::security::denial::DenyingFilter;
@@ -41,10 +42,12 @@ pub(crate) fn is_grpc(request: &RequestHeader) -> bool {
 pub(crate) async fn send(
     reason: AnswerReason,
     challenge: Option<HeaderValue>,
+    reason_header: Option<&HeaderName>,
     session: &mut Session,
     context: &RequestContext,
 ) -> Result<()> {
     let mut header = Box::new(trailers_only(reason)?);
+    add_reason(reason, reason_header, &mut header)?;
     if let Some(challenge) = challenge {
         header.insert_header(WWW_AUTHENTICATE, challenge)?;
     }

@@ -1,6 +1,7 @@
 //! The fields of a kind: what happens if a policy sets one.
 //!
-//! In: the table of a kind. Out: the fields of the table that a manifest sets. The table is also the source of the tables in `docs/policies.md`, so the documentation can't differ from the code.
+//! In: the table of a kind. Out: the fields of the table that a manifest sets. The table is also the source of the tables in
+//! `docs/policies.md` and `docs/envoyproxy.md`, so the documentation can't differ from the code.
 
 use crate::Decode;
 use crate::Decoder;
@@ -113,12 +114,9 @@ impl Walk<'_> {
     fn known(&self, prefix: &str) -> Vec<&'static str> {
         let paths = self.paths().filter_map(|path| path.strip_prefix(prefix));
         let listed = paths.map(|rest| rest.split_once('.').map_or(rest, |(first, _)| first));
-        let mut names: Vec<&str> = Vec::new();
-        for name in listed {
-            if !names.contains(&name) {
-                names.push(name);
-            }
-        }
+        let mut names: Vec<&str> = listed.collect();
+        names.sort_unstable();
+        names.dedup();
         names
     }
 
@@ -126,5 +124,34 @@ impl Walk<'_> {
     fn paths(&self) -> impl Iterator<Item = &'static str> {
         let listed = self.table.iter().map(|it| it.path);
         listed.chain(self.read.iter().copied())
+    }
+}
+
+/// Checks that the table of a kind in the documentation is that of the code. `UPDATE=1` writes it.
+#[cfg(test)]
+pub(super) fn check_documentation(kind: &str, table: &[PolicyField], page: &str) {
+    let begin = format!("<!-- generated: fields of {kind} -->\n");
+    let end = "<!-- end -->\n";
+    let mut expected = "| field | effect |\n|---|---|\n".to_owned();
+    for field in table {
+        let effect = match field.effect {
+            FieldEffect::Served(what) | FieldEffect::Guards(what) => format!("served: {what}"),
+            FieldEffect::Closes => "closes the targets".to_owned(),
+            FieldEffect::Ignored(instead) => format!("ignored: {instead}"),
+        };
+        expected.push_str(&format!("| `{}` | {effect} |\n", field.path));
+    }
+    let path = format!("{}/../../{page}", env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(&path).expect("the documentation can be read");
+    let (before, rest) = text.split_once(&begin).expect("the table has a beginning");
+    let (written, after) = rest.split_once(end).expect("the table has an end");
+    if std::env::var_os("UPDATE").is_some() {
+        let text = format!("{before}{begin}{expected}{end}{after}");
+        std::fs::write(&path, text).expect("the documentation can be written");
+    } else {
+        assert_eq!(
+            written, expected,
+            "update {page}: UPDATE=1 ./x test is_documented"
+        );
     }
 }

@@ -1,4 +1,4 @@
-//! Envoy Gateway's policies (`gateway.envoyproxy.io/v1alpha1`, release 1.9).
+//! Envoy Gateway's policies and parameters (`gateway.envoyproxy.io/v1alpha1`, release 1.9).
 //!
 //! Fields that gatefold serves are typed, with the bounds and rules of the CRD. Of the others only the names are kept: what
 //! protects a target closes it, and everything else is named in the policy's status.
@@ -9,6 +9,7 @@ mod basic_auth;
 mod client_ip_detection;
 mod client_traffic_policy;
 mod cors;
+mod envoy_proxy;
 mod field_table;
 mod header_settings;
 mod jwt;
@@ -24,6 +25,7 @@ pub use basic_auth::*;
 pub use client_ip_detection::*;
 pub use client_traffic_policy::*;
 pub use cors::*;
+pub use envoy_proxy::*;
 pub use field_table::*;
 pub use header_settings::*;
 pub use jwt::*;
