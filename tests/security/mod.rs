@@ -1,6 +1,7 @@
 //! Certificates, policies, and permissions.
 
 mod certificates;
+mod client_addresses;
 mod client_certificates;
 mod policies;
 mod reference_grant;

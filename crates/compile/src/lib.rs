@@ -74,6 +74,7 @@ impl Compiler {
                 port: listener.port,
                 only_clients_of: tls.as_deref().and_then(tls::only_clients_of),
                 identity: identities.of_gateway(gateway),
+                client_traffic: listener.client_traffic.clone(),
                 routers: match &listener.refusal {
                     Some(_) => refuse_all(&gateway.to_string()),
                     None => self.routes.routers(&id),
@@ -140,6 +141,7 @@ fn close_unserved(graph: &Graph, ports: &mut HashMap<SocketKey, Port>) {
             port: listener.port,
             only_clients_of: None,
             identity: None,
+            client_traffic: None,
             routers: refuse_all(&id.gateway.to_string()),
         });
         let hostname = listener.hostname.as_ref().map(|name| name.as_str());

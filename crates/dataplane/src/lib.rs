@@ -7,6 +7,7 @@
 pub mod backend;
 pub mod backend_tls;
 mod bound_ports;
+pub mod client_traffic;
 pub mod client_validation;
 pub mod filter;
 pub mod hostname;
@@ -24,6 +25,7 @@ pub mod tls;
 
 use backend::{Backend, Split};
 pub use bound_ports::BoundPorts;
+use client_traffic::ClientTraffic;
 use filter::Filters;
 use http::StatusCode;
 use key_fetch::KeyFetch;
@@ -49,6 +51,8 @@ pub struct Listener {
     /// The index of the client certificate that the Gateway presents to backends; see
     /// [`BackendTlsByIdentity`](backend_tls::BackendTlsByIdentity).
     pub identity: Option<usize>,
+    /// How its clients' requests are treated, if a policy says so.
+    pub client_traffic: Option<Arc<ClientTraffic>>,
     /// The routes.
     pub routers: Routers,
 }

@@ -105,6 +105,9 @@ impl fmt::Display for Port {
             if let Some(place) = listener.identity {
                 write!(f, ", backends are shown client certificate {place}")?;
             }
+            if let Some(traffic) = &listener.client_traffic {
+                write!(f, ", {traffic}")?;
+            }
             for line in listener.routers.to_string().lines() {
                 write!(f, "\n    {line}")?;
             }

@@ -217,6 +217,9 @@ codes! {
     /// A SecurityPolicy can't be enforced as written: a Secret isn't in the folder, its content can't be used, or a value has
     /// no meaning. Requests that the policy protects are refused.
     InvalidSecurityPolicy = "GF0555", Error;
+    /// A ClientTrafficPolicy has a setting that can't be applied as written, such as a header that only the proxy itself may write.
+    /// Requests to the policy's targets are answered 500.
+    InvalidClientTrafficPolicy = "GF0556", Error;
     /// The keys of a SecurityPolicy's `remoteJWKS` can't be fetched, or what is fetched can't be used. The last good keys stay in
     /// force. If there are none, requests with a token are refused. Fetching is retried.
     KeysNotFetched = "GF0560", Warning;

@@ -1,9 +1,10 @@
 //! The state of one request.
 
-use crate::filter::client::ClientFindings;
+use crate::filter::token_findings::TokenFindings;
 use crate::mirror::{Copies, Copying};
 use crate::request::request_id::RequestId;
 use crate::request::upload::progress::Upload;
+use crate::request::way::SentFields;
 use crate::response::failure;
 use crate::response::reason::AnswerReason;
 use crate::upstream::backend_tls;
@@ -14,6 +15,8 @@ use crate::upstream::watch::EndpointPhase;
 use gatefold_dataplane::Rule;
 use gatefold_dataplane::backend::{Backend, EndpointSet};
 use gatefold_dataplane::backend_tls::BackendTls;
+use gatefold_dataplane::client_traffic::ClientTraffic;
+use gatefold_dataplane::client_traffic::client_address::ClientAddress;
 use gatefold_dataplane::filter::answer::FilterAnswer;
 use gatefold_dataplane::timeouts::TimeLimit;
 use gatefold_listen::clock::Tick;
@@ -32,6 +35,12 @@ pub struct RequestContext {
     pub(crate) began: Option<Instant>,
     /// The client connection. It does not count as idle while this exists.
     pub(crate) connection: Option<ActiveRequest>,
+    /// Its client, if the policy of its listener says how to find it.
+    pub(crate) client: Option<ClientAddress>,
+    /// How the requests of its listener are treated, if a policy says so.
+    pub(crate) client_traffic: Option<Arc<ClientTraffic>>,
+    /// What its sender said of its way.
+    pub(crate) sent: SentFields,
     /// Whether it asks for an upgrade to WebSocket.
     pub(crate) upgrade: bool,
     /// The matching rule, from the snapshot at the time of routing.
@@ -40,8 +49,8 @@ pub struct RequestContext {
     pub(crate) backend: Option<usize>,
     /// The index of the client certificate that its Gateway presents to backends.
     pub(crate) identity: Option<usize>,
-    /// What the filters of a SecurityPolicy know of its client.
-    pub(crate) client: ClientFindings,
+    /// What is known of its token.
+    pub(crate) token: TokenFindings,
     /// The endpoint that it is sent to.
     pub(crate) endpoint: Option<SocketAddr>,
     /// The number of attempts so far.

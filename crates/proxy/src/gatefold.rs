@@ -12,6 +12,7 @@ use crate::request::admission::{self, Admission, WaitingRequest};
 use crate::request::check;
 use crate::request::fields;
 use crate::request::forwarded;
+use crate::request::preparation::{self, Preparation};
 use crate::request::route;
 use crate::response::answer::OwnAnswer;
 use crate::response::close_delimited;
@@ -110,14 +111,22 @@ impl Gatefold {
         self.prepare(session)?;
         let snapshot = self.snapshot.load();
         let header = session.req_header();
-        let host = check::host(header)?;
-        let asked = (header, &*host);
+        let mut host = check::host(header)?;
+        let listener = route::listener(&snapshot, &connection, &host)?;
         let normalization = self.path_normalization;
-        let (listener, kind) = route::route(&snapshot, &connection, asked, normalization, context)?;
+        let preparation = Preparation::of(header, listener, &connection, normalization, context)?;
+        if !preparation.is_empty() {
+            drop(host);
+            preparation.apply(session.req_header_mut(), context);
+            host = check::host(session.req_header())?;
+        }
+        let header = session.req_header();
+        let kind = route::rule(listener, (header, &host), normalization, context)?;
         context.start_timer();
         let request = RoutedRequest {
             kind,
             connection: &connection,
+            client: context.client,
             listener,
             snapshot: &snapshot,
             normalization,
@@ -139,7 +148,7 @@ impl Gatefold {
 
     /// Checks a request and brings it into the form that it is routed and forwarded in.
     fn prepare(&self, session: &mut Session) -> Result<(), AnswerReason> {
-        check::check(session, self.path_normalization)?;
+        check::check(session)?;
         if !self.preserve_header_case {
             fields::forget_spelling(session.req_header_mut());
         }
@@ -204,6 +213,9 @@ impl Gatefold {
         request: &mut RequestHeader,
         context: &mut RequestContext,
     ) -> Result<()> {
+        if let Some(traffic) = &context.client_traffic {
+            preparation::restore(traffic, session.req_header(), request)?;
+        }
         forwarded::add(session, request, context)?;
         let mut forwarding = Forwarding {
             session,
@@ -213,7 +225,7 @@ impl Gatefold {
             identity: context.identity,
             taps: None,
         };
-        if let Some(before) = context.client.rule_before() {
+        if let Some(before) = context.token.rule_before() {
             forwarding.run_identity(&before.filters)?;
         }
         if let Some(rule) = &context.rule {

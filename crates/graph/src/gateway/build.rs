@@ -26,6 +26,7 @@ pub(crate) fn build(build: &mut Build<'_>) -> (GatewayNodes, ListenerSetNodes) {
     for (key, node) in &mut nodes {
         node.close_protected(key, &build.protections);
         node.find_protected(key, &build.security);
+        node.set_client_traffic(key, &build.security.client_traffic);
         node.decide_serving(key, build.environment);
     }
     (nodes, listener_sets)

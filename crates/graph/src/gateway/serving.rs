@@ -4,6 +4,7 @@ use super::node::GatewayNode;
 use crate::condition::{self, Condition, ConditionType, Problem, Reason};
 use crate::environment::Environment;
 use crate::listener::ListenerOwner;
+use crate::policy::client_traffic_policy::ClientTrafficPolicies;
 use crate::policy::protection::Protections;
 use crate::policy::security_policy::SecurityPolicies;
 use crate::quoted;
@@ -35,6 +36,17 @@ impl GatewayNode {
     pub(super) fn find_protected(&mut self, key: &NamespacedName, security: &SecurityPolicies<'_>) {
         for listener in &mut self.listeners {
             listener.may_reject_requests |= security.protects_listener(key, listener);
+        }
+    }
+
+    /// Applies the ClientTrafficPolicies to the listeners.
+    pub(super) fn set_client_traffic(
+        &mut self,
+        key: &NamespacedName,
+        policies: &ClientTrafficPolicies<'_>,
+    ) {
+        for listener in &mut self.listeners {
+            listener.client_traffic = policies.of_listener(key, listener);
         }
     }
 

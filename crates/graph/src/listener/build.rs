@@ -76,6 +76,7 @@ pub(crate) fn build(
         supported_kinds,
         attached_routes: 0,
         serving: false,
+        client_traffic: None,
         refusal: None,
         outranked_by: None,
         may_reject_requests: has_filters || tls.may_reject_clients,

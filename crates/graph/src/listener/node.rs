@@ -6,6 +6,7 @@ use crate::certificate::client_validation::ClientValidationNode;
 use crate::condition::Condition;
 use crate::environment::PortSource;
 use gatefold_dataplane::SocketKey;
+use gatefold_dataplane::client_traffic::ClientTraffic;
 use gatefold_manifest::Kind;
 use gatefold_manifest::api::{Hostname, Listener, NamespacedName, SectionName};
 use rustls::sign::CertifiedKey;
@@ -53,6 +54,8 @@ pub struct ListenerNode {
     pub(crate) missing_secrets: Vec<NamespacedName>,
     /// How the certificates of clients are verified. `None` if no certificate is requested.
     pub client_validation: Option<Arc<ClientValidationNode>>,
+    /// How the requests of its clients are treated, if a ClientTrafficPolicy says so.
+    pub client_traffic: Option<Arc<ClientTraffic>>,
     /// The kinds of routes that may attach.
     pub supported_kinds: Vec<Kind>,
     /// The number of accepted routes that are attached.

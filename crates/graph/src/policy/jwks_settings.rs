@@ -14,9 +14,8 @@ use gatefold_dataplane::filter::security::jwt::key_set::KeySet;
 use gatefold_dataplane::filter::security::jwt::provider::ProviderKeys;
 use gatefold_diagnostic::{Code, Pointer};
 use gatefold_manifest::api::{
-    BackendSettings, ConfigMap, ConfigMapFields, Duration, JWKSBackendRef, LocalJWKS,
+    BackendSettings, ConfigMap, ConfigMapFields, Duration, FieldEffect, JWKSBackendRef, LocalJWKS,
     LocalObjectReference, PolicyTargetKind, RemoteJWKS, SecurityPolicy, ServiceSpec,
-    UnservedEffect,
 };
 use http::Uri;
 use std::time;
@@ -199,14 +198,14 @@ impl<'a> SettingsReader<'_, 'a> {
         let Some(first) = settings.unserved.first() else {
             return;
         };
-        let ignored: Vec<(String, &str)> = settings
-            .unserved
-            .iter()
-            .map(|it| match it.field.effect {
-                UnservedEffect::Ignored(instead) => (it.pointer.to_string(), instead),
-                UnservedEffect::Closes => (it.pointer.to_string(), "it closes the targets"),
-            })
-            .collect();
+        let ignored = settings.unserved.iter();
+        let ignored = ignored.map(|it| match it.field.effect {
+            FieldEffect::Ignored(instead)
+            | FieldEffect::Served(instead)
+            | FieldEffect::Guards(instead) => (it.pointer.to_string(), instead),
+            FieldEffect::Closes => (it.pointer.to_string(), "it isn't applied"),
+        });
+        let ignored: Vec<(String, &str)> = ignored.collect();
         let names: Vec<String> = ignored.iter().map(|(it, _)| format!("`{it}`")).collect();
         let name = describe(owner);
         let message = format!("gatefold doesn't serve {} of {name}", names.join(", "));

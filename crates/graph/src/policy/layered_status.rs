@@ -121,7 +121,7 @@ pub(crate) fn client_traffic_policies(
     inputs: StatusInputs<'_>,
     build: &mut Build<'_>,
 ) -> LayeredPolicyNodes<ClientTrafficPolicySpec> {
-    let ClientTrafficPolicies { attached } = &build.security.client_traffic;
+    let ClientTrafficPolicies { attached, .. } = &build.security.client_traffic;
     let none = MergedRoutes::default();
     let mut findings = Vec::new();
     let nodes = attached.policies.iter().map(|it| {

@@ -58,7 +58,7 @@ impl SecurityNode {
 #[derive(Default)]
 pub(crate) struct SecurityPolicies<'a> {
     pub(super) attached: LayeredPolicies<'a, SecurityPolicySpec>,
-    pub(super) client_traffic: ClientTrafficPolicies<'a>,
+    pub client_traffic: ClientTrafficPolicies<'a>,
     evaluated: RefCell<BTreeMap<EffectivePolicy, Arc<EvaluatedPolicy>>>,
     /// The keys that the evaluated policies need and that have to be fetched.
     pub(super) key_sets: KeySets<'a>,

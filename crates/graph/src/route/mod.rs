@@ -24,6 +24,7 @@ pub use kind::RouteKind;
 pub use node::{AnyRoute, Attachment, ParentNode, RouteNode, RouteNodes};
 pub(crate) use object::answer_of_refused;
 pub use rule::{BackendNode, FilterNode, MirrorNode, RuleNode, TargetNode};
+pub(crate) use rule::{literal_value, unsendable};
 pub use unread_route::UnservedRoute;
 
 use crate::environment::AddressSharing;

@@ -243,6 +243,46 @@ spec:
 }
 
 #[test]
+fn checks_the_rules_of_client_traffic_policies() {
+    let settings = [
+        "clientIPDetection: {}",
+        "clientIPDetection: {directSourceIP: {}, customHeader: {name: a_b}}",
+        "clientIPDetection: {xForwardedFor: {}}",
+        "clientIPDetection: {xForwardedFor: {numTrustedHops: -1}}",
+        "clientIPDetection: {xForwardedFor: {numTrustedHops: 1, trustedCIDRs: [10.0.0.0/8]}}",
+        "clientIPDetection: {xForwardedFor: {trustedCIDRs: []}}",
+        "clientIPDetection: {xForwardedFor: {trustedCIDRs: [10.0.0.1]}}",
+        "headers: {requestID: Keep}",
+        "headers: {requestID: Disable, preserveXRequestID: true}",
+        "headers: {withUnderscoresAction: Drop}",
+        "headers: {earlyRequestHeaders: {set: [], remove: [a, a]}}",
+        "headers: {lateResponseHeaders: {removeOnMatch: [{value: \"\"}]}}",
+        "headers: {lateResponseHeader: {}}",
+        "headers: []",
+        "path: {escapedSlashesAction: Reject}",
+        "path: {mergeSlashes: true}",
+        "healthCheck: {}",
+        "healthCheck: {path: \"\"}",
+    ];
+    let policies = settings.iter().enumerate().map(|(number, settings)| {
+        format!(
+            "apiVersion: gateway.envoyproxy.io/v1alpha1
+kind: ClientTrafficPolicy
+metadata: {{name: p-{number}}}
+spec:
+  targetSelectors: [{{kind: Gateway}}]
+  {settings}
+---
+"
+        )
+    });
+    let text: String = policies.collect();
+    insta::assert_snapshot!(rendered_of(&text));
+    let left = Loader::from_text("f.yaml", text).resources;
+    assert!(left.client_traffic_policies.is_empty());
+}
+
+#[test]
 fn a_refused_object_does_not_affect_the_others() {
     let text = format!("{GATEWAY}---\n{}---\n{}", service("a", 80), service("b", 0));
     let loaded = Loader::from_text("f.yaml", text);

@@ -4,7 +4,7 @@
 //! fields decide. An unknown kind counts as protection if its name suggests it: a closed route is noticed, an open one
 //! isn't.
 
-use crate::api::{ENVOY_GATEWAY_GROUP, UNSERVED_OF_CLIENT_TRAFFIC_POLICY, UnservedEffect};
+use crate::api::{CLIENT_TRAFFIC_POLICY_FIELDS, ENVOY_GATEWAY_GROUP};
 use crate::kind::Kind;
 use gatefold_diagnostic::yaml::{Node, Value};
 
@@ -105,10 +105,10 @@ pub(super) fn find(group: &str, kind: &str, spec: &Node) -> Option<String> {
         .then(|| format!("`{}`", path.join(".")))
 }
 
-/// The field for which a ClientTrafficPolicy closes its targets. `None` if it has none.
+/// The field for which a ClientTrafficPolicy that can't be read closes its targets. `None` if it has none.
 fn closing_field(spec: &Node) -> Option<String> {
-    let table = UNSERVED_OF_CLIENT_TRAFFIC_POLICY.iter();
-    let mut closing = table.filter(|it| it.effect == UnservedEffect::Closes);
+    let table = CLIENT_TRAFFIC_POLICY_FIELDS.iter();
+    let mut closing = table.filter(|it| it.effect.guards());
     let is_set = |path: &str| {
         let value = path.split('.').try_fold(spec, Node::field);
         value.is_some_and(|value| !is_off(value))

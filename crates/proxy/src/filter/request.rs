@@ -1,15 +1,17 @@
 //! The request phase: filters that decide whether a request is forwarded.
 
-use super::client::ClientFindings;
+use super::token_findings::TokenFindings;
 use super::{FilterPosition, security};
 use crate::context::RequestContext;
 use crate::request::check;
+use crate::request::client_address;
+use crate::request::way;
 use crate::response::answer::OwnAnswer;
 use crate::response::reason::AnswerReason;
+use gatefold_dataplane::client_traffic::client_address::ClientAddress;
 use gatefold_dataplane::filter::answer::FilterAnswer;
 use gatefold_dataplane::filter::cors;
 use gatefold_dataplane::filter::request_redirect::{Asked, RequestRedirect};
-use gatefold_dataplane::filter::scheme::Scheme;
 use gatefold_dataplane::filter::{Filter, FilterStep, Filters};
 use gatefold_dataplane::path_normalization::PathNormalization;
 use gatefold_dataplane::{Listener, Snapshot};
@@ -22,6 +24,8 @@ use pingora_proxy::Session;
 pub(crate) struct RoutedRequest<'r> {
     pub(crate) kind: RequestKind,
     pub(crate) connection: &'r Connection,
+    /// Its client, if the policy of its listener says how to find it.
+    pub(crate) client: Option<ClientAddress>,
     pub(crate) listener: &'r Listener,
     pub(crate) snapshot: &'r Snapshot,
     pub(crate) normalization: PathNormalization,
@@ -56,18 +60,18 @@ pub(crate) fn run(
     from: FilterPosition,
     session: &mut Session,
     request: &RoutedRequest<'_>,
-    client: &mut ClientFindings,
+    token: &mut TokenFindings,
 ) -> Result<FilterProgress, OwnAnswer> {
     if request.kind == RequestKind::Preflight {
         return Err(preflight(filters, session));
     }
     for (index, filter) in filters.iter().enumerate().skip(from.index) {
-        if client.has_passed(filter) {
+        if token.has_passed(filter) {
             continue;
         }
         let at = FilterPosition { index, ..from };
-        match decide(filter, session, request, client)? {
-            FilterStep::Continue if client.must_be_routed() => {
+        match decide(filter, session, request, token)? {
+            FilterStep::Continue if token.must_be_routed() => {
                 return Ok(FilterProgress::MustBeRouted(at.next()));
             }
             FilterStep::Continue => {}
@@ -95,7 +99,7 @@ fn decide(
     filter: &Filter,
     session: &mut Session,
     request: &RoutedRequest<'_>,
-    client: &mut ClientFindings,
+    token: &mut TokenFindings,
 ) -> Result<FilterStep, AnswerReason> {
     #[cfg(test)]
     if let Some(probe) = super::probe::of(filter) {
@@ -104,10 +108,10 @@ fn decide(
     match filter {
         Filter::ApiKey(filter) => security::api_key(filter, session.req_header_mut())?,
         Filter::BasicAuth(filter) => security::basic_auth(filter, session.req_header_mut())?,
-        Filter::Jwt(filter) => security::jwt(filter, session.req_header_mut(), client)?,
+        Filter::Jwt(filter) => security::jwt(filter, session.req_header_mut(), token)?,
         Filter::Authorization(filter) => {
-            let known = (request.connection, &*client);
-            security::authorization(filter, session.req_header(), known)?;
+            let address = client_address::address(request.client, request.connection);
+            security::authorization(filter, session.req_header(), (address, token))?;
         }
         Filter::RequestRedirect(filter) => {
             let answer = redirect(filter, session.req_header(), request)?;
@@ -161,14 +165,15 @@ fn redirect(
 ) -> Result<FilterAnswer, AnswerReason> {
     let (connection, listener) = (request.connection, request.listener);
     let host = check::host(header)?;
+    let (scheme, port) = match way::forwarded_scheme(request.client, &header.headers) {
+        // The client has reached the proxy, not the listener.
+        Some(scheme) => (scheme, check::port(header).unwrap_or(scheme.port())),
+        None => (way::scheme(connection), listener.port),
+    };
     let asked = Asked {
-        scheme: if connection.is_tls() {
-            Scheme::Https
-        } else {
-            Scheme::Http
-        },
+        scheme,
         host: &host,
-        port: listener.port,
+        port,
         path: header.uri.path(),
         query: header.uri.query(),
     };

@@ -6,18 +6,17 @@
 
 use super::headers::RequestFields;
 use super::url_rewrite;
-use crate::filter::client::ClientFindings;
-use crate::request::client_address;
+use crate::filter::token_findings::TokenFindings;
 use crate::response::reason::AnswerReason;
 use gatefold_dataplane::filter::security::api_key::ApiKeyFilter;
 use gatefold_dataplane::filter::security::authorization::{AuthorizationFilter, ClientRequest};
 use gatefold_dataplane::filter::security::basic_auth::BasicAuthFilter;
 use gatefold_dataplane::filter::security::forward_header::ForwardHeader;
 use gatefold_dataplane::filter::security::jwt::JwtFilter;
-use gatefold_listen::Connection;
 use http::uri::PathAndQuery;
 use pingora_core::Result;
 use pingora_http::RequestHeader;
+use std::net::IpAddr;
 use std::time::SystemTime;
 
 /// Requires the key of a client, removes it if the policy says so, and adds the client's identifier.
@@ -53,26 +52,26 @@ pub(crate) fn basic_auth(
 pub(crate) fn jwt(
     filter: &JwtFilter,
     request: &mut RequestHeader,
-    client: &mut ClientFindings,
+    findings: &mut TokenFindings,
 ) -> Result<(), AnswerReason> {
     let query = request.uri.query();
     let token = filter.check(&request.headers, query, SystemTime::now())?;
     filter.replace_headers(token.as_ref(), &mut RequestFields(request));
-    client.accept(token);
+    findings.accept(token);
     Ok(())
 }
 
-/// Requires that the rules allow the request.
+/// Requires that the rules allow the request of the client with an address.
 pub(crate) fn authorization(
     filter: &AuthorizationFilter,
     request: &RequestHeader,
-    (connection, client): (&Connection, &ClientFindings),
+    (address, token): (IpAddr, &TokenFindings),
 ) -> Result<(), AnswerReason> {
     let checked = filter.check(ClientRequest {
-        address: client_address::of(connection),
+        address,
         method: &request.method,
         headers: &request.headers,
-        token: client.token(),
+        token: token.accepted(),
     });
     Ok(checked?)
 }

@@ -4,8 +4,8 @@
 //! filter waits, the rest is a future; otherwise nothing is allocated.
 
 use crate::context::RequestContext;
-use crate::filter::client::ClientFindings;
 use crate::filter::request::{self, FilterProgress, RequestKind, RoutedRequest};
+use crate::filter::token_findings::TokenFindings;
 use crate::filter::{FilterOwner, FilterPosition};
 use crate::request::{check, route};
 use crate::response::answer::OwnAnswer;
@@ -57,7 +57,7 @@ pub(crate) fn advance(
         backend_filters,
         session,
         request,
-        &mut context.client,
+        &mut context.token,
     )? {
         FilterProgress::Complete => {}
         FilterProgress::Waits(at) => return Ok(Some(at)),
@@ -85,7 +85,7 @@ fn pass_rule(
         let Some(rule) = &context.rule else {
             return Err(AnswerReason::Internal.into());
         };
-        match filter_rule(rule, from, session, request, &mut context.client)? {
+        match filter_rule(rule, from, session, request, &mut context.token)? {
             FilterProgress::Complete => {
                 context.backend = Some(choose_backend(rule)?);
                 return Ok(None);
@@ -104,12 +104,12 @@ fn filter_rule(
     from: FilterPosition,
     session: &mut Session,
     request: &RoutedRequest<'_>,
-    client: &mut ClientFindings,
+    token: &mut TokenFindings,
 ) -> Result<FilterProgress, OwnAnswer> {
     if let Action::Refuse(status) = rule.action {
         return Err(AnswerReason::RefusedRule(status).into());
     }
-    request::run(&rule.filters, from, session, request, client)
+    request::run(&rule.filters, from, session, request, token)
 }
 
 /// Routes a request again, with the headers of its claims. Returns the filter to continue with: `next` if the rule stays the
@@ -128,7 +128,7 @@ fn reroute(
         return Err(AnswerReason::Internal.into());
     };
     let is_same = Arc::ptr_eq(&before, rule);
-    context.client.rerouted(before);
+    context.token.rerouted(before);
     match kind {
         _ if is_same => Ok(next),
         RequestKind::Preflight => Err(request::preflight(&rule.filters, session)),
@@ -204,6 +204,7 @@ impl WaitingRequest {
         let request = RoutedRequest {
             kind: self.kind,
             connection: &self.connection,
+            client: context.client,
             listener: &self.listener,
             snapshot: &self.snapshot,
             normalization: self.normalization,

@@ -3,22 +3,20 @@
 use crate::context::RequestContext;
 use crate::request::fields::{self, Field};
 use crate::request::request_id::{REQUEST_ID, RequestId};
+use crate::request::way::{self, FORWARDED_FOR, FORWARDED_HOST, FORWARDED_PROTO};
+use gatefold_dataplane::client_traffic::RequestIdRule;
 use gatefold_dataplane::filter::header_modifier::joined_cookies;
 use http::header::{CONNECTION, COOKIE, HOST, TE, UPGRADE};
-use http::{HeaderMap, HeaderName, HeaderValue, Version};
+use http::{HeaderMap, HeaderValue, Version};
 use pingora_core::{Error, ErrorType, Result};
 use pingora_http::RequestHeader;
 use pingora_proxy::Session;
 
-const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
-const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
-
 /// Adds the headers for the backend. `request` is the request to the backend, already without hop-by-hop headers; `session`
 /// has the client's request.
 ///
-/// Anyone may have sent the request, so its claims about scheme and host are overwritten. `X-Forwarded-For` is appended to, so
-/// its last address is the one that we have seen.
+/// Anyone may have sent the request, so its claims about scheme and host are overwritten, unless the sender is a proxy that the
+/// policy of the listener trusts. `X-Forwarded-For` is appended to, so its last address is the one that we have seen.
 pub(crate) fn add(
     session: &Session,
     request: &mut RequestHeader,
@@ -45,10 +43,12 @@ fn add_missing_host(session: &Session, request: &mut RequestHeader) -> Result<()
 
 /// The values of the headers.
 struct ForwardedValues {
-    /// The list of addresses and the scheme. `None` if the connection is unknown.
-    way: Option<(HeaderValue, HeaderValue)>,
+    addresses: Option<HeaderValue>,
+    /// `None` if the connection is unknown.
+    scheme: Option<HeaderValue>,
     host: Option<HeaderValue>,
-    id: HeaderValue,
+    /// `None` if the backend gets none.
+    id: Option<HeaderValue>,
 }
 
 impl ForwardedValues {
@@ -57,44 +57,62 @@ impl ForwardedValues {
         request: &RequestHeader,
         context: &mut RequestContext,
     ) -> Result<Self> {
-        let sent = ClientValues::of(request);
-        let way = context.connection.as_ref().map(|connection| {
-            let peer = connection.peer_text();
-            let addresses = if sent.forwarded_for {
-                appended(&request.headers, peer)
-            } else {
-                peer.clone()
-            };
-            let scheme = if connection.is_tls() { "https" } else { "http" };
-            (addresses, HeaderValue::from_static(scheme))
+        let sent = context.sent;
+        let traffic = context.client_traffic.as_deref();
+        let connection = context.connection.as_ref();
+        let peer = connection.map(|connection| connection.peer_text());
+        let appends = traffic.is_none_or(|traffic| !traffic.keeps_forwarded_for);
+        let peer = peer.filter(|_| appends);
+        let addresses = if sent.forwarded_for {
+            listed(&request.headers, peer)
+        } else {
+            peer.cloned()
+        };
+        let scheme = connection.map(|connection| {
+            let named = way::forwarded_scheme(context.client, &request.headers);
+            let scheme = named.unwrap_or_else(|| way::scheme(connection));
+            HeaderValue::from_static(scheme.as_str())
         });
+        let named_host = way::is_trusted(context.client)
+            .then(|| request.headers.get(FORWARDED_HOST).cloned())
+            .flatten();
+        let rule = traffic.map(|it| it.request_id).unwrap_or_default();
         let id = context.id.get_or_insert_with(|| {
-            if sent.id {
+            let kept = sent.id && matches!(rule, RequestIdRule::KeepOrMake | RequestIdRule::Keep);
+            if kept {
                 RequestId::of(&request.headers)
             } else {
                 RequestId::make()
             }
         });
+        let is_forwarded = match rule {
+            RequestIdRule::KeepOrMake | RequestIdRule::Make => true,
+            RequestIdRule::Keep => id.is_sent(),
+            RequestIdRule::Remove => false,
+        };
         Ok(ForwardedValues {
-            way,
-            host: asked_host(session.req_header())?,
-            id: id.value()?,
+            addresses,
+            scheme,
+            host: match named_host {
+                Some(host) => Some(host),
+                None => asked_host(session.req_header())?,
+            },
+            id: is_forwarded.then(|| id.value()).transpose()?,
         })
     }
 
     /// Returns each header with its value, which replaces the client's.
     fn fields(self) -> [Field; 4] {
-        let (addresses, scheme) = self.way.unzip();
         let field = |name, spelling, value| Field {
             name,
             spelling,
             value,
         };
         [
-            field(FORWARDED_FOR, "X-Forwarded-For", addresses),
-            field(FORWARDED_PROTO, "X-Forwarded-Proto", scheme),
+            field(FORWARDED_FOR, "X-Forwarded-For", self.addresses),
+            field(FORWARDED_PROTO, "X-Forwarded-Proto", self.scheme),
             field(FORWARDED_HOST, "X-Forwarded-Host", self.host),
-            field(REQUEST_ID, "X-Request-Id", Some(self.id)),
+            field(REQUEST_ID, "X-Request-Id", self.id),
         ]
     }
 }
@@ -112,40 +130,22 @@ fn asked_host(asked: &RequestHeader) -> Result<Option<HeaderValue>> {
     Ok(Some(host))
 }
 
-fn appended(headers: &HeaderMap, peer: &HeaderValue) -> HeaderValue {
-    let mut before = headers.get_all(FORWARDED_FOR).iter().peekable();
-    if before.peek().is_none() {
-        return peer.clone();
-    }
+/// Returns the client's list, with the peer appended. `None` if there are no addresses.
+fn listed(headers: &HeaderMap, peer: Option<&HeaderValue>) -> Option<HeaderValue> {
+    let values = headers.get_all(FORWARDED_FOR).iter().chain(peer);
     let mut list = Vec::with_capacity(64);
-    for value in before {
-        list.extend_from_slice(value.as_bytes());
-        list.extend_from_slice(b", ");
-    }
-    list.extend_from_slice(peer.as_bytes());
-    // A list of valid values is valid.
-    HeaderValue::from_maybe_shared(bytes::Bytes::from(list)).unwrap_or_else(|_| peer.clone())
-}
-
-/// Which of the headers the client has sent. Most requests have none, and one pass over all names is cheaper than a lookup of
-/// each.
-struct ClientValues {
-    forwarded_for: bool,
-    id: bool,
-}
-
-impl ClientValues {
-    fn of(request: &RequestHeader) -> Self {
-        let mut sent = ClientValues {
-            forwarded_for: false,
-            id: false,
-        };
-        for name in request.headers.keys() {
-            sent.forwarded_for |= *name == FORWARDED_FOR;
-            sent.id |= *name == REQUEST_ID;
+    for value in values {
+        if !list.is_empty() {
+            list.extend_from_slice(b", ");
         }
-        sent
+        list.extend_from_slice(value.as_bytes());
     }
+    if list.is_empty() {
+        return None;
+    }
+    // A list of valid values is valid.
+    let list = HeaderValue::from_maybe_shared(bytes::Bytes::from(list)).ok();
+    list.or_else(|| peer.cloned())
 }
 
 /// Joins cookies that HTTP/2 splits, since HTTP/1 has a single field (RFC 9113, section 8.2.3).
@@ -187,6 +187,7 @@ fn keep_trailers(session: &Session, request: &mut RequestHeader) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use http::HeaderName;
 
     fn headers(values: &[(&'static str, &'static str)]) -> HeaderMap {
         values
@@ -203,9 +204,17 @@ mod tests {
     #[test]
     fn appends_the_peer_to_the_list_of_the_client() {
         let peer = HeaderValue::from_static("203.0.113.9");
-        assert_eq!(appended(&headers(&[]), &peer), "203.0.113.9");
+        let list = |sent: &HeaderMap, peer| {
+            let list = listed(sent, peer);
+            list.map(|it| it.to_str().expect("a text").to_owned())
+        };
+        let nothing = headers(&[]);
+        assert_eq!(list(&nothing, Some(&peer)).as_deref(), Some("203.0.113.9"));
+        assert_eq!(list(&nothing, None), None);
         let mut sent = headers(&[("x-forwarded-for", "192.0.2.1")]);
         sent.append(FORWARDED_FOR, HeaderValue::from_static("192.0.2.2"));
-        assert_eq!(appended(&sent, &peer), "192.0.2.1, 192.0.2.2, 203.0.113.9");
+        let all = "192.0.2.1, 192.0.2.2, 203.0.113.9";
+        assert_eq!(list(&sent, Some(&peer)).as_deref(), Some(all));
+        assert_eq!(list(&sent, None).as_deref(), Some("192.0.2.1, 192.0.2.2"));
     }
 }

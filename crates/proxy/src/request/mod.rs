@@ -9,6 +9,8 @@ pub(crate) mod fields;
 pub(crate) mod forwarded;
 pub(crate) mod host;
 pub(crate) mod path;
+pub(crate) mod preparation;
 pub(crate) mod request_id;
 pub(crate) mod route;
 pub(crate) mod upload;
+pub(crate) mod way;

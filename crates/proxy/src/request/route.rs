@@ -11,18 +11,15 @@ use gatefold_listen::Connection;
 use pingora_http::RequestHeader;
 use std::sync::Arc;
 
-/// Finds the listener and the rule of a request. The rule is stored in the context. The path of the request is already
-/// normalised, if paths are normalised at all.
+/// Finds the listener of a request.
 ///
 /// # Errors
 /// If there is none, or the connection may not be used for it.
-pub(crate) fn route<'s>(
+pub(crate) fn listener<'s>(
     snapshot: &'s Snapshot,
     connection: &'s Connection,
-    (header, host): (&RequestHeader, &str),
-    normalization: PathNormalization,
-    context: &mut RequestContext,
-) -> Result<(&'s Arc<Listener>, RequestKind), AnswerReason> {
+    host: &str,
+) -> Result<&'s Arc<Listener>, AnswerReason> {
     let port = connection.port(snapshot).ok_or(AnswerReason::NoRoute)?;
     if port.tls().is_some() != connection.is_tls() {
         return Err(AnswerReason::OtherProtocol);
@@ -32,10 +29,24 @@ pub(crate) fn route<'s>(
     if connection.is_tls() && is_misdirected(listeners, listener, host, connection) {
         return Err(AnswerReason::Misdirected);
     }
-    let (rule, kind) = find_rule(listener, (header, host), normalization)?;
+    Ok(listener)
+}
+
+/// Finds the rule of a request, and stores it in the context. The path of the request is already normalised, if paths are
+/// normalised at all.
+///
+/// # Errors
+/// If there is none.
+pub(crate) fn rule(
+    listener: &Listener,
+    asked: (&RequestHeader, &str),
+    normalization: PathNormalization,
+    context: &mut RequestContext,
+) -> Result<RequestKind, AnswerReason> {
+    let (rule, kind) = find_rule(listener, asked, normalization)?;
     context.rule = Some(rule.clone());
     context.identity = listener.identity;
-    Ok((listener, kind))
+    Ok(kind)
 }
 
 /// Finds the rule of a request at its listener.

@@ -16,6 +16,8 @@ pub(crate) enum AnswerReason {
     /// The port's listeners have changed their protocol since the connection was made, so their requirements on clients, such
     /// as TLS, were not applied to this one.
     OtherProtocol,
+    /// The policy of the listener requires the address of the client in a header that lacks it.
+    UnknownClient,
     /// The rule can't be served as written, and answers this status.
     RefusedRule(StatusCode),
     /// A filter of a SecurityPolicy denies the request.
@@ -50,6 +52,10 @@ pub(crate) enum AnswerReason {
     PathWithNul,
     /// The path contains a malformed escape.
     PathWithMalformedEscape,
+    /// The path contains `%2F` or `%5C`, which the policy of the listener rejects.
+    PathWithEscapedSlash,
+    /// A header has an underscore in its name, which the policy of the listener rejects.
+    HeaderWithUnderscore,
     /// The normalised path is too long.
     PathTooLong,
     /// The body has malformed chunks or trailers.
@@ -75,10 +81,11 @@ pub(crate) enum KeepAlive {
 
 impl AnswerReason {
     /// All but the denials, for metrics that begin at zero. The status of the refused rule doesn't matter.
-    const OTHERS: [AnswerReason; 22] = [
+    const OTHERS: [AnswerReason; 25] = [
         Self::NoRoute,
         Self::Misdirected,
         Self::OtherProtocol,
+        Self::UnknownClient,
         Self::RefusedRule(StatusCode::INTERNAL_SERVER_ERROR),
         Self::InvalidBackend,
         Self::NoEndpoints,
@@ -95,6 +102,8 @@ impl AnswerReason {
         Self::PathLeavesRoot,
         Self::PathWithNul,
         Self::PathWithMalformedEscape,
+        Self::PathWithEscapedSlash,
+        Self::HeaderWithUnderscore,
         Self::PathTooLong,
         Self::MalformedBody,
         Self::MalformedRequest,
@@ -111,6 +120,7 @@ impl AnswerReason {
         match self {
             Self::NoRoute => StatusCode::NOT_FOUND,
             Self::Misdirected | Self::OtherProtocol => StatusCode::MISDIRECTED_REQUEST,
+            Self::UnknownClient => StatusCode::FORBIDDEN,
             Self::RefusedRule(status) => status,
             Self::Denied(denial) => match denial.filter() {
                 DenyingFilter::ApiKey | DenyingFilter::BasicAuth | DenyingFilter::Jwt(_) => {
@@ -134,6 +144,8 @@ impl AnswerReason {
             | Self::PathLeavesRoot
             | Self::PathWithNul
             | Self::PathWithMalformedEscape
+            | Self::PathWithEscapedSlash
+            | Self::HeaderWithUnderscore
             | Self::MalformedBody
             | Self::MalformedRequest => StatusCode::BAD_REQUEST,
         }
@@ -145,6 +157,7 @@ impl AnswerReason {
             Self::NoRoute => "no_route",
             Self::Misdirected => "misdirected",
             Self::OtherProtocol => "other_protocol",
+            Self::UnknownClient => "unknown_client",
             Self::RefusedRule(_) => "refused_rule",
             Self::Denied(denial) => denial.word(),
             Self::InvalidBackend => "invalid_backend",
@@ -162,6 +175,8 @@ impl AnswerReason {
             Self::PathLeavesRoot => "path_leaves_root",
             Self::PathWithNul => "path_with_nul",
             Self::PathWithMalformedEscape => "path_with_malformed_escape",
+            Self::PathWithEscapedSlash => "path_with_escaped_slash",
+            Self::HeaderWithUnderscore => "header_with_underscore",
             Self::PathTooLong => "path_too_long",
             Self::MalformedBody => "malformed_body",
             Self::MalformedRequest => "malformed_request",
@@ -174,6 +189,7 @@ impl AnswerReason {
             Self::NoRoute => "no route matches this request\n",
             Self::Misdirected => "the connection was made for another host: use a new one\n",
             Self::OtherProtocol => "the port now speaks another protocol: use a new connection\n",
+            Self::UnknownClient => "the address of the client is unknown\n",
             Self::RefusedRule(_) => {
                 "the matching route has a rule that can't be served as written\n"
             }
@@ -197,6 +213,10 @@ impl AnswerReason {
             Self::PathWithMalformedEscape => {
                 "the path of the request contains a % without two hexadecimal digits\n"
             }
+            Self::PathWithEscapedSlash => "the path of the request contains %2F or %5C\n",
+            Self::HeaderWithUnderscore => {
+                "the request has a header with an underscore in its name\n"
+            }
             Self::PathTooLong => "the path of the request is too long once it is normalised\n",
             Self::MalformedBody => "the body of the request has malformed chunks or trailers\n",
             Self::MalformedRequest => "the request is malformed\n",
@@ -208,6 +228,9 @@ impl AnswerReason {
         match self {
             Self::NoRoute
             | Self::Misdirected
+            | Self::PathWithEscapedSlash
+            | Self::HeaderWithUnderscore
+            | Self::UnknownClient
             | Self::RefusedRule(_)
             | Self::Denied(_)
             | Self::InvalidBackend

@@ -156,7 +156,7 @@ fn invalid_header(node: &FilterNode) -> Option<String> {
 }
 
 /// Returns why a header's value can't be sent, and what to do.
-fn unsendable(name: &HeaderName, value: &str) -> String {
+pub(crate) fn unsendable(name: &HeaderName, value: &str) -> String {
     let unsent = |character: &char| character.is_ascii_control() && *character != '\t';
     let character = value.chars().find(unsent).unwrap_or_default();
     let remedy = if value.trim_end_matches('\n').contains(|it| unsent(&it)) {

@@ -14,6 +14,8 @@ mod rule_context;
 mod rule_problems;
 pub(super) mod value_match;
 
+pub(crate) use envoy_format::literal_value;
+pub(crate) use filter::unsendable;
 pub(super) use filter_spec::{FilterSpec, ManifestFilter};
 pub(super) use matches::{is_same_match, match_digests, matches};
 pub use node::{BackendNode, FilterNode, MirrorNode, RuleNode, TargetNode};

@@ -218,6 +218,7 @@ fn listener_of(rule: Rule) -> Arc<Listener> {
         port: 80,
         only_clients_of: None,
         identity: None,
+        client_traffic: None,
         routers: Routers {
             http: Router::new([(None, Arc::new(HostRoutes::new(&[Arc::new(entry)])))]),
             ..Routers::default()

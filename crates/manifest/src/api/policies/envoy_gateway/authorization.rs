@@ -1,11 +1,11 @@
 //! `SecurityPolicy.spec.authorization`.
 
 use super::Untyped;
+use super::network::cidr;
 use crate::Decoder;
 use crate::api::{HTTPMethod, choice, object, refuse};
 use gatefold_diagnostic::Pointer;
 use gatefold_diagnostic::yaml::Node;
-use std::net::IpAddr;
 
 object! {
     /// Which requests are allowed. The first rule that matches decides.
@@ -194,17 +194,4 @@ impl Authorization {
         }
         found
     }
-}
-
-/// A network: an address, `/` and the length of the prefix. Source: `CIDR`, and `net.ParseCIDR`, which Envoy Gateway applies.
-fn cidr(text: &str) -> Result<(), String> {
-    let parsed = text.split_once('/').and_then(|(address, length)| {
-        let address: IpAddr = address.parse().ok()?;
-        let digits = !length.is_empty() && length.bytes().all(|it| it.is_ascii_digit());
-        let length: u8 = length.parse().ok().filter(|_| digits)?;
-        let most = if address.is_ipv4() { 32 } else { 128 };
-        (length <= most).then_some(())
-    });
-    parsed
-        .ok_or_else(|| format!("`{text}` isn't a network like `192.168.1.0/24` or `2001:db8::/64`"))
 }

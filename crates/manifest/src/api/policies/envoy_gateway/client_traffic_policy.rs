@@ -1,7 +1,10 @@
 //! ClientTrafficPolicy.
 
 use super::field_table::collect;
-use super::{PolicyTargetFields, SetField, TargetSelector, UnservedEffect, UnservedField};
+use super::{
+    ClientIPDetectionSettings, FieldEffect, HeaderSettings, HealthCheckSettings, PathSettings,
+    PolicyField, PolicyTargetFields, SetField, TargetSelector,
+};
 use crate::api::{LocalPolicyTargetReferenceWithSectionName, Object};
 use crate::{Decode, Decoder};
 use gatefold_diagnostic::yaml::{Node, Value};
@@ -18,14 +21,22 @@ pub struct ClientTrafficPolicySpec {
     pub target_refs: Vec<LocalPolicyTargetReferenceWithSectionName>,
     /// Targets with certain labels.
     pub target_selectors: Vec<TargetSelector>,
-    /// The fields that are set and that gatefold doesn't serve.
-    pub unserved: Vec<SetField>,
+    /// Where the addresses of clients come from.
+    pub client_ip_detection: Option<ClientIPDetectionSettings>,
+    /// How headers are treated.
+    pub headers: Option<HeaderSettings>,
+    /// How paths are normalised.
+    pub path: Option<PathSettings>,
+    /// The path that gatefold answers itself.
+    pub health_check: Option<HealthCheckSettings>,
+    /// The fields that are set, but for the targets and for those whose value gatefold always applies.
+    pub set_fields: Vec<SetField>,
 }
 
 /// The kinds that a ClientTrafficPolicy may target.
 const TARGETS: [&str; 2] = ["Gateway", "ListenerSet"];
-/// The fields that are decoded.
-const READ: [&str; 3] = ["targetRef", "targetRefs", "targetSelectors"];
+/// The fields that name the targets.
+const TARGET_FIELDS: [&str; 3] = ["targetRef", "targetRefs", "targetSelectors"];
 
 impl ClientTrafficPolicySpec {
     /// Returns the fields that name the targets.
@@ -39,36 +50,44 @@ impl ClientTrafficPolicySpec {
 
     /// Whether a field closes the targets, because it protects them and gatefold doesn't serve it.
     pub fn closes(&self) -> bool {
-        let mut set = self.unserved.iter();
-        set.any(|it| it.field.effect == UnservedEffect::Closes)
+        let mut set = self.set_fields.iter();
+        set.any(|it| it.field.effect == FieldEffect::Closes)
+    }
+
+    /// Whether requests to the targets must not be served without the policy.
+    pub fn guards(&self) -> bool {
+        let mut set = self.set_fields.iter();
+        set.any(|it| it.field.effect.guards())
     }
 
     /// Whether the policy changes what counts as the address of a client, in a way that gatefold doesn't serve.
     pub fn changes_client_address(&self) -> bool {
-        let fields = ["clientIPDetection", "proxyProtocol", "enableProxyProtocol"];
-        let mut set = self.unserved.iter().map(|it| it.field.path);
-        set.any(|path| {
-            let first = path.split_once('.').map_or(path, |(first, _)| first);
-            fields.contains(&first)
-        })
+        let fields = ["proxyProtocol", "enableProxyProtocol"];
+        let mut set = self.set_fields.iter();
+        set.any(|it| fields.contains(&it.field.path))
     }
 }
 
 impl Decode for ClientTrafficPolicySpec {
     fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
         let mut fields = decoder.open(node)?;
-        let target_ref = fields.read(READ[0], decoder);
-        let target_refs = fields.read(READ[1], decoder);
-        let target_selectors = fields.read(READ[2], decoder);
-        let unserved = collect(UNSERVED_OF_CLIENT_TRAFFIC_POLICY, &READ, node, decoder);
+        let target_ref = fields.read(TARGET_FIELDS[0], decoder);
+        let target_refs = fields.read(TARGET_FIELDS[1], decoder);
+        let target_selectors = fields.read(TARGET_FIELDS[2], decoder);
+        let client_ip_detection = fields.read("clientIPDetection", decoder);
+        let headers = fields.read("headers", decoder);
+        let path = fields.read("path", decoder);
+        let health_check = fields.read("healthCheck", decoder);
+        let set = collect(CLIENT_TRAFFIC_POLICY_FIELDS, &TARGET_FIELDS, node, decoder);
         let spec = ClientTrafficPolicySpec {
             target_ref: target_ref?,
             target_refs: target_refs?,
             target_selectors: target_selectors?,
-            unserved: unserved
-                .into_iter()
-                .filter(|it| !is_default(it, node))
-                .collect(),
+            client_ip_detection: client_ip_detection?,
+            headers: headers?,
+            path: path?,
+            health_check: health_check?,
+            set_fields: set.into_iter().filter(|it| !is_default(it, node)).collect(),
         };
         spec.targets().check(&TARGETS, node, decoder);
         Some(spec)
@@ -90,19 +109,17 @@ fn is_default(set: &SetField, spec: &Node) -> bool {
     }
 }
 
-macro_rules! unserved {
+macro_rules! fields {
     ($($path:literal $effect:expr,)+) => {
-        &[$(UnservedField { path: $path, effect: $effect },)+]
+        &[$(PolicyField { path: $path, effect: $effect },)+]
     };
 }
 
-use UnservedEffect::{Closes, Ignored};
+use FieldEffect::{Closes, Guards, Ignored, Served};
 
-/// The fields of a ClientTrafficPolicy that gatefold doesn't serve.
-pub const UNSERVED_OF_CLIENT_TRAFFIC_POLICY: &[UnservedField] = unserved! {
-    "clientIPDetection.customHeader" Ignored("the client is the peer of the connection"),
-    "clientIPDetection.directSourceIP" Ignored("the client is the peer of the connection"),
-    "clientIPDetection.xForwardedFor" Ignored("the client is the peer of the connection"),
+/// The fields of a ClientTrafficPolicy, apart from those that name its targets.
+pub const CLIENT_TRAFFIC_POLICY_FIELDS: &[PolicyField] = fields! {
+    "clientIPDetection" Guards("the client in `authorization`, logs and forwarded headers"),
     "connection.bufferLimit" Ignored("gatefold's own buffers stay in force"),
     "connection.connectionLimit" Ignored("gatefold's own limits stay in force"),
     "connection.maxAcceptPerSocketEvent" Ignored("gatefold accepts connections one by one"),
@@ -110,15 +127,15 @@ pub const UNSERVED_OF_CLIENT_TRAFFIC_POLICY: &[UnservedField] = unserved! {
     "enableProxyProtocol" Ignored("a PROXY header is an invalid request, and is answered 400"),
     "grpc.enableWeb" Ignored("gRPC-Web isn't translated"),
     "headers.disableRateLimitHeaders" Ignored("gatefold sends no such headers"),
-    "headers.earlyRequestHeaders" Closes,
+    "headers.earlyRequestHeaders" Guards("requests are changed before they are routed"),
     "headers.enableEnvoyHeaders" Ignored("gatefold sends no such headers"),
     "headers.host" Ignored("the host is compared as it is"),
-    "headers.lateResponseHeaders" Ignored("responses keep their headers"),
-    "headers.preserveXRequestID" Ignored("gatefold doesn't change `X-Request-ID`"),
-    "headers.requestID" Ignored("gatefold doesn't change `X-Request-ID`"),
-    "headers.withUnderscoresAction" Ignored("headers with underscores are forwarded"),
-    "headers.xForwardedClientCert" Ignored("gatefold doesn't forward client certificates"),
-    "healthCheck.path" Ignored("use the health check of the admin API"),
+    "headers.lateResponseHeaders" Served("every response is changed, also those of gatefold"),
+    "headers.preserveXRequestID" Served("`X-Request-ID`"),
+    "headers.requestID" Served("`X-Request-ID`"),
+    "headers.withUnderscoresAction" Guards("request headers with underscores"),
+    "headers.xForwardedClientCert" Ignored("`X-Forwarded-Client-Cert` is always removed, and client certificates aren't forwarded"),
+    "healthCheck" Served("the path is answered 200 instead of being routed"),
     "http1.disableSafeMaxConnectionDuration" Ignored("connections have no maximum duration"),
     "http1.enableTrailers" Ignored("trailers are always forwarded"),
     "http1.http10" Ignored("gatefold's own rules for HTTP/1.0 stay in force"),
@@ -130,8 +147,7 @@ pub const UNSERVED_OF_CLIENT_TRAFFIC_POLICY: &[UnservedField] = unserved! {
     "http2.maxConcurrentStreams" Ignored("gatefold's own limit stays in force"),
     "http2.onInvalidMessage" Ignored("gatefold's own rules for invalid messages stay in force"),
     "http3" Ignored("clients use HTTP/2 or HTTP/1.1"),
-    "path.disableMergeSlashes" Ignored("`--path-normalization` decides for all Gateways"),
-    "path.escapedSlashesAction" Ignored("`--path-normalization` decides for all Gateways"),
+    "path" Guards("adjacent slashes, and `%2F` and `%5C`"),
     "proxyProtocol" Ignored("a PROXY header is an invalid request, and is answered 400"),
     "scheme" Ignored("backends get the scheme of the client's request"),
     "tcpKeepalive" Ignored("the system's defaults stay in force"),
@@ -165,10 +181,11 @@ mod tests {
     #[test]
     fn every_field_is_documented() {
         let mut table = "| field | effect |\n|---|---|\n".to_owned();
-        for field in UNSERVED_OF_CLIENT_TRAFFIC_POLICY {
+        for field in CLIENT_TRAFFIC_POLICY_FIELDS {
             let effect = match field.effect {
-                Closes => "closes the targets",
-                Ignored(instead) => instead,
+                Served(what) | Guards(what) => format!("served: {what}"),
+                Closes => "closes the targets".to_owned(),
+                Ignored(instead) => format!("ignored: {instead}"),
             };
             writeln!(table, "| `{}` | {effect} |", field.path)
                 .expect("writing to a string succeeds");

@@ -1,36 +1,40 @@
-//! Fields that gatefold doesn't serve: what happens if a policy sets one.
+//! The fields of a kind: what happens if a policy sets one.
 //!
-//! In: the table of a kind. Out: the fields of the table that a manifest sets. The table is also the source of the tables in
-//! `docs/policies.md`, so the documentation can't differ from the code.
+//! In: the table of a kind. Out: the fields of the table that a manifest sets. The table is also the source of the tables in `docs/policies.md`, so the documentation can't differ from the code.
 
 use crate::Decode;
 use crate::Decoder;
 use gatefold_diagnostic::Pointer;
 use gatefold_diagnostic::yaml::{Node, Value};
 
-/// A field that gatefold doesn't serve.
+/// A field of a policy.
 #[derive(Debug, PartialEq, Eq)]
-pub struct UnservedField {
+pub struct PolicyField {
     /// Its path below `spec`: `tls.minVersion`.
     pub path: &'static str,
     /// What happens if a policy sets it.
-    pub effect: UnservedEffect,
+    pub effect: FieldEffect,
 }
 
-/// What happens if a policy sets a field that gatefold doesn't serve.
+/// What happens if a policy sets a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum UnservedEffect {
-    /// The field protects the targets, so their requests are answered 500.
+pub enum FieldEffect {
+    /// The setting is served, and its value is decoded elsewhere. Contains what gatefold does, for the documentation.
+    Served(&'static str),
+    /// Like `Served`, but requests must not be served without the setting: a policy that can't be read closes its targets if it
+    /// has the field.
+    Guards(&'static str),
+    /// The field protects the targets and isn't served, so their requests are answered 500.
     Closes,
     /// The targets are served without the setting. Contains what gatefold does instead.
     Ignored(&'static str),
 }
 
-/// A field that a manifest sets and that gatefold doesn't serve.
+/// A field that a manifest sets.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SetField {
     /// The entry of the table.
-    pub field: &'static UnservedField,
+    pub field: &'static PolicyField,
     /// The position in the object.
     pub pointer: Pointer,
 }
@@ -38,6 +42,13 @@ pub struct SetField {
 /// A field of which only the presence is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Untyped;
+
+impl FieldEffect {
+    /// Whether requests must not be served without the setting.
+    pub fn guards(self) -> bool {
+        matches!(self, FieldEffect::Closes | FieldEffect::Guards(_))
+    }
+}
 
 impl Decode for Untyped {
     fn decode(_: &Node, _: &mut Decoder) -> Option<Self> {
@@ -48,7 +59,7 @@ impl Decode for Untyped {
 /// Collects the fields of a table that a mapping sets. Fields that aren't in the table are reported, except for those whose paths
 /// are in `read`, which the caller decodes.
 pub(super) fn collect(
-    table: &'static [UnservedField],
+    table: &'static [PolicyField],
     read: &[&'static str],
     node: &Node,
     decoder: &mut Decoder,
@@ -64,7 +75,7 @@ pub(super) fn collect(
 }
 
 struct Walk<'w> {
-    table: &'static [UnservedField],
+    table: &'static [PolicyField],
     read: &'w [&'static str],
     found: &'w mut Vec<SetField>,
 }

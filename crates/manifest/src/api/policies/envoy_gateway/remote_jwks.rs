@@ -1,7 +1,7 @@
 //! `SecurityPolicy.spec.jwt.providers.remoteJWKS`.
 
 use super::field_table::collect;
-use super::{SetField, UnservedEffect, UnservedField, Untyped};
+use super::{FieldEffect, PolicyField, SetField, Untyped};
 use crate::api::{BackendObjectReference, Duration, PortNumber, Weight};
 use crate::api::{check_backend_port, object, refuse, rule};
 use crate::{Decode, Decoder};
@@ -152,12 +152,12 @@ fn within(
 
 macro_rules! ignored {
     ($($path:literal $instead:literal,)+) => {
-        &[$(UnservedField { path: $path, effect: UnservedEffect::Ignored($instead) },)+]
+        &[$(PolicyField { path: $path, effect: FieldEffect::Ignored($instead) },)+]
     };
 }
 
 /// The fields of `backendSettings` that gatefold doesn't serve when it fetches keys.
-pub const UNSERVED_OF_BACKEND_SETTINGS: &[UnservedField] = ignored! {
+pub const UNSERVED_OF_BACKEND_SETTINGS: &[PolicyField] = ignored! {
     "circuitBreaker" "one fetch runs at a time",
     "connection" "gatefold's own buffers stay in force",
     "dns" "gatefold's own rules for DNS stay in force",
