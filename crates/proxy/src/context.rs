@@ -1,6 +1,6 @@
 //! The state of one request.
 
-use crate::filter::token_findings::TokenFindings;
+use crate::filter::client::ClientFindings;
 use crate::mirror::{Copies, Copying};
 use crate::request::request_id::RequestId;
 use crate::request::upload::progress::Upload;
@@ -21,7 +21,7 @@ use gatefold_dataplane::filter::answer::FilterAnswer;
 use gatefold_dataplane::timeouts::TimeLimit;
 use gatefold_listen::clock::Tick;
 use gatefold_listen::{ActiveRequest, HoldsRequest};
-use http::HeaderValue;
+use http::{HeaderName, HeaderValue};
 use pingora_core::Result;
 use pingora_core::upstreams::peer::HttpPeer;
 use std::net::SocketAddr;
@@ -36,11 +36,13 @@ pub struct RequestContext {
     /// The client connection. It does not count as idle while this exists.
     pub(crate) connection: Option<ActiveRequest>,
     /// Its client, if the policy of its listener says how to find it.
-    pub(crate) client: Option<ClientAddress>,
+    pub(crate) client_address: Option<ClientAddress>,
     /// How the requests of its listener are treated, if a policy says so.
     pub(crate) client_traffic: Option<Arc<ClientTraffic>>,
     /// What its sender said of its way.
     pub(crate) sent: SentFields,
+    /// The headers that an authorization server has set.
+    pub(crate) set_by_auth: Vec<(HeaderName, HeaderValue)>,
     /// Whether it asks for an upgrade to WebSocket.
     pub(crate) upgrade: bool,
     /// The matching rule, from the snapshot at the time of routing.
@@ -49,8 +51,8 @@ pub struct RequestContext {
     pub(crate) backend: Option<usize>,
     /// The index of the client certificate that its Gateway presents to backends.
     pub(crate) identity: Option<usize>,
-    /// What is known of its token.
-    pub(crate) token: TokenFindings,
+    /// What the filters of a SecurityPolicy know of its client.
+    pub(crate) client: ClientFindings,
     /// The endpoint that it is sent to.
     pub(crate) endpoint: Option<SocketAddr>,
     /// The number of attempts so far.

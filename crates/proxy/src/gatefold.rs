@@ -4,6 +4,7 @@ use crate::Counters;
 use crate::Options;
 use crate::access_log;
 use crate::context::RequestContext;
+use crate::external_auth::AuthClient;
 use crate::filter::forward::Forwarding;
 use crate::filter::request::RoutedRequest;
 use crate::filter::{FilterOwner, FilterPosition};
@@ -29,7 +30,7 @@ use arc_swap::{ArcSwap, Guard};
 use gatefold_dataplane::Snapshot;
 use gatefold_dataplane::path_normalization::PathNormalization;
 use gatefold_listen::ActiveRequest;
-use http::Version;
+use http::{HeaderName, HeaderValue, Version};
 use pingora_core::upstreams::peer::HttpPeer;
 use pingora_core::{Error, ErrorType, Result};
 use pingora_http::RequestHeader;
@@ -47,6 +48,7 @@ pub struct Gatefold {
     pub(crate) timeouts: Timeouts,
     pub(crate) counters: Counters,
     mirrors: Mirrors,
+    pub(crate) auth: AuthClient,
     pub(crate) tls_cache: Arc<TlsCache>,
     warnings: Arc<Warnings>,
     pub(crate) watch: EndpointWatch,
@@ -67,6 +69,7 @@ impl Gatefold {
                 tls_cache.clone(),
                 options.threads,
             ),
+            auth: AuthClient::new(timeouts, tls_cache.clone()),
             tls_cache,
             counters,
             watch: EndpointWatch::new(timeouts.upstream_read, timeouts.upstream_idle),
@@ -82,6 +85,7 @@ impl Gatefold {
             snapshot: self.snapshot.clone(),
             timeouts: self.timeouts,
             mirrors: self.mirrors.for_another_thread(),
+            auth: self.auth.for_another_thread(),
             tls_cache: self.tls_cache.clone(),
             counters: self.counters.clone(),
             watch: EndpointWatch::new(self.timeouts.upstream_read, self.timeouts.upstream_idle),
@@ -126,7 +130,7 @@ impl Gatefold {
         let request = RoutedRequest {
             kind,
             connection: &connection,
-            client: context.client,
+            client_address: context.client_address,
             listener,
             snapshot: &snapshot,
             normalization,
@@ -216,6 +220,7 @@ impl Gatefold {
         if let Some(traffic) = &context.client_traffic {
             preparation::restore(traffic, session.req_header(), request)?;
         }
+        restore(&context.set_by_auth, request)?;
         forwarded::add(session, request, context)?;
         let mut forwarding = Forwarding {
             session,
@@ -225,7 +230,7 @@ impl Gatefold {
             identity: context.identity,
             taps: None,
         };
-        if let Some(before) = context.token.rule_before() {
+        if let Some(before) = context.client.rule_before() {
             forwarding.run_identity(&before.filters)?;
         }
         if let Some(rule) = &context.rule {
@@ -240,4 +245,16 @@ impl Gatefold {
         }
         Ok(())
     }
+}
+
+/// Restores the headers that an authorization server has set: Pingora removes those that `Connection` lists, which the client has
+/// written.
+fn restore(headers: &[(HeaderName, HeaderValue)], request: &mut RequestHeader) -> Result<()> {
+    for (name, _) in headers {
+        request.remove_header(name);
+    }
+    for (name, value) in headers {
+        request.append_header(name, value.clone())?;
+    }
+    Ok(())
 }

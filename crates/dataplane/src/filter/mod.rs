@@ -6,6 +6,7 @@
 
 pub mod answer;
 pub mod cors;
+pub mod external_auth;
 pub mod header_modifier;
 pub mod path_modifier;
 pub mod request_mirror;
@@ -16,6 +17,7 @@ pub mod url_rewrite;
 
 use answer::FilterAnswer;
 use cors::Cors;
+use external_auth::ExternalAuth;
 use header_modifier::HeaderModifier;
 use request_mirror::RequestMirror;
 use request_redirect::RequestRedirect;
@@ -32,6 +34,8 @@ use url_rewrite::UrlRewrite;
 pub enum Filter {
     /// Answers preflight requests and adds CORS headers to responses. Only rules have it.
     Cors(Arc<Cors>),
+    /// Requires that an authorization server allows the request. Only rules have it.
+    ExternalAuth(Box<ExternalAuth>),
     /// Requires the key of a client. Only rules have it.
     ApiKey(Arc<ApiKeyFilter>),
     /// Requires the password of a user. Only rules have it.
@@ -58,6 +62,7 @@ pub enum Filter {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum FilterOrder {
     Cors,
+    ExternalAuth,
     ApiKey,
     BasicAuth,
     Jwt,
@@ -73,6 +78,7 @@ impl Filter {
     fn order(&self) -> FilterOrder {
         match self {
             Filter::Cors(_) => FilterOrder::Cors,
+            Filter::ExternalAuth(_) => FilterOrder::ExternalAuth,
             Filter::ApiKey(_) => FilterOrder::ApiKey,
             Filter::BasicAuth(_) => FilterOrder::BasicAuth,
             Filter::Jwt(_) => FilterOrder::Jwt,
@@ -122,7 +128,8 @@ impl Filters {
     pub fn cors(&self) -> Option<&Cors> {
         self.iter().find_map(|filter| match filter {
             Filter::Cors(cors) => Some(&**cors),
-            Filter::ApiKey(_)
+            Filter::ExternalAuth(_)
+            | Filter::ApiKey(_)
             | Filter::BasicAuth(_)
             | Filter::Jwt(_)
             | Filter::Authorization(_)
@@ -139,6 +146,7 @@ impl Filters {
         self.iter().filter_map(|filter| match filter {
             Filter::RequestMirror(mirror) => Some(mirror),
             Filter::Cors(_)
+            | Filter::ExternalAuth(_)
             | Filter::ApiKey(_)
             | Filter::BasicAuth(_)
             | Filter::Jwt(_)
@@ -156,6 +164,7 @@ impl fmt::Display for Filters {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.iter().try_for_each(|filter| match filter {
             Filter::Cors(cors) => cors.fmt(f),
+            Filter::ExternalAuth(filter) => filter.fmt(f),
             Filter::ApiKey(filter) => filter.fmt(f),
             Filter::BasicAuth(filter) => filter.fmt(f),
             Filter::Jwt(filter) => filter.fmt(f),

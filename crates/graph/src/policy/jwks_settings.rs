@@ -202,14 +202,16 @@ impl<'a> SettingsReader<'_, 'a> {
         let Some(first) = settings.unserved.first() else {
             return;
         };
-        let ignored = settings.unserved.iter();
-        let ignored = ignored.map(|it| match it.field.effect {
-            FieldEffect::Ignored(instead)
-            | FieldEffect::Served(instead)
-            | FieldEffect::Guards(instead) => (it.pointer.to_string(), instead),
-            FieldEffect::Closes => (it.pointer.to_string(), "it isn't applied"),
-        });
-        let ignored: Vec<(String, &str)> = ignored.collect();
+        let ignored: Vec<(String, &str)> = settings
+            .unserved
+            .iter()
+            .map(|it| match it.field.effect {
+                FieldEffect::Ignored(instead) => (it.pointer.to_string(), instead),
+                FieldEffect::Closes | FieldEffect::Served(_) | FieldEffect::Guards(_) => {
+                    (it.pointer.to_string(), "it closes the targets")
+                }
+            })
+            .collect();
         let names: Vec<String> = ignored.iter().map(|(it, _)| format!("`{it}`")).collect();
         let name = describe(owner);
         let message = format!("gatefold doesn't serve {} of {name}", names.join(", "));

@@ -51,6 +51,7 @@ impl Forwarding<'_> {
                 Filter::BasicAuth(filter) => self.forward_identity(filter.forward())?,
                 Filter::Jwt(filter) => self.forward_identity(filter.claim_headers())?,
                 Filter::Cors(_)
+                | Filter::ExternalAuth(_)
                 | Filter::Authorization(_)
                 | Filter::RequestRedirect(_)
                 | Filter::ResponseHeaderModifier(_) => {}
@@ -70,6 +71,7 @@ impl Forwarding<'_> {
                 Filter::BasicAuth(filter) => self.forward_identity(filter.forward())?,
                 Filter::Jwt(filter) => self.forward_identity(filter.claim_headers())?,
                 Filter::Cors(_)
+                | Filter::ExternalAuth(_)
                 | Filter::Authorization(_)
                 | Filter::RequestRedirect(_)
                 | Filter::RequestHeaderModifier(_)

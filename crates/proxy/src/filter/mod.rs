@@ -8,12 +8,12 @@
 //!
 //! No future is made unless a filter waits. A new filter is an arm in each phase.
 
+pub(crate) mod client;
 pub(crate) mod forward;
 pub(crate) mod headers;
 pub(crate) mod request;
 pub(crate) mod response;
 pub(crate) mod security;
-pub(crate) mod token_findings;
 pub(crate) mod url_rewrite;
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
 //! The request phase: filters that decide whether a request is forwarded.
 
-use super::token_findings::TokenFindings;
+use super::client::ClientFindings;
 use super::{FilterPosition, security};
 use crate::context::RequestContext;
+use crate::external_auth::AuthClient;
 use crate::request::check;
 use crate::request::client_address;
 use crate::request::way;
@@ -25,7 +26,7 @@ pub(crate) struct RoutedRequest<'r> {
     pub(crate) kind: RequestKind,
     pub(crate) connection: &'r Connection,
     /// Its client, if the policy of its listener says how to find it.
-    pub(crate) client: Option<ClientAddress>,
+    pub(crate) client_address: Option<ClientAddress>,
     pub(crate) listener: &'r Listener,
     pub(crate) snapshot: &'r Snapshot,
     pub(crate) normalization: PathNormalization,
@@ -60,18 +61,18 @@ pub(crate) fn run(
     from: FilterPosition,
     session: &mut Session,
     request: &RoutedRequest<'_>,
-    token: &mut TokenFindings,
+    client: &mut ClientFindings,
 ) -> Result<FilterProgress, OwnAnswer> {
     if request.kind == RequestKind::Preflight {
         return Err(preflight(filters, session));
     }
     for (index, filter) in filters.iter().enumerate().skip(from.index) {
-        if token.has_passed(filter) {
+        if client.has_passed(filter) {
             continue;
         }
         let at = FilterPosition { index, ..from };
-        match decide(filter, session, request, token)? {
-            FilterStep::Continue if token.must_be_routed() => {
+        match decide(filter, session, request, client)? {
+            FilterStep::Continue if client.must_be_routed() => {
                 return Ok(FilterProgress::MustBeRouted(at.next()));
             }
             FilterStep::Continue => {}
@@ -99,19 +100,21 @@ fn decide(
     filter: &Filter,
     session: &mut Session,
     request: &RoutedRequest<'_>,
-    token: &mut TokenFindings,
+    client: &mut ClientFindings,
 ) -> Result<FilterStep, AnswerReason> {
     #[cfg(test)]
     if let Some(probe) = super::probe::of(filter) {
         return Ok(probe.on_request());
     }
     match filter {
+        Filter::ExternalAuth(_) => return Ok(FilterStep::Wait),
         Filter::ApiKey(filter) => security::api_key(filter, session.req_header_mut())?,
         Filter::BasicAuth(filter) => security::basic_auth(filter, session.req_header_mut())?,
-        Filter::Jwt(filter) => security::jwt(filter, session.req_header_mut(), token)?,
+        Filter::Jwt(filter) => security::jwt(filter, session.req_header_mut(), client)?,
         Filter::Authorization(filter) => {
-            let address = client_address::address(request.client, request.connection);
-            security::authorization(filter, session.req_header(), (address, token))?;
+            let address = client_address::address(request.client_address, request.connection);
+            let known = (address, &*client);
+            security::authorization(filter, session.req_header(), known)?;
         }
         Filter::RequestRedirect(filter) => {
             let answer = redirect(filter, session.req_header(), request)?;
@@ -127,22 +130,24 @@ fn decide(
 }
 
 /// Completes the filter at a position that has returned [`FilterStep::Wait`].
+///
+/// # Errors
+/// If the filter denies the request.
 pub(crate) async fn wait(
     at: FilterPosition,
-    _session: &mut Session,
+    auth: &AuthClient,
+    session: &mut Session,
     context: &mut RequestContext,
-) -> FilterStep {
-    let Some(rule) = context.rule.clone() else {
-        return FilterStep::Continue;
-    };
-    let Some(filter) = at.filter(&rule, context.backend) else {
-        return FilterStep::Continue;
-    };
+) -> Result<FilterStep, AnswerReason> {
+    let rule = context.rule.clone().ok_or(AnswerReason::Internal)?;
+    let filter = at.filter(&rule, context.backend);
+    let filter = filter.ok_or(AnswerReason::Internal)?;
     #[cfg(test)]
     if let Some(probe) = super::probe::of(filter) {
-        return probe.wait_request().await;
+        return Ok(probe.wait_request().await);
     }
     match filter {
+        Filter::ExternalAuth(filter) => auth.check(filter, session, context).await,
         // None of them waits.
         Filter::Cors(_)
         | Filter::ApiKey(_)
@@ -153,7 +158,7 @@ pub(crate) async fn wait(
         | Filter::RequestHeaderModifier(_)
         | Filter::UrlRewrite(_)
         | Filter::RequestMirror(_)
-        | Filter::ResponseHeaderModifier(_) => FilterStep::Continue,
+        | Filter::ResponseHeaderModifier(_) => Ok(FilterStep::Continue),
     }
 }
 
@@ -165,7 +170,7 @@ fn redirect(
 ) -> Result<FilterAnswer, AnswerReason> {
     let (connection, listener) = (request.connection, request.listener);
     let host = check::host(header)?;
-    let (scheme, port) = match way::forwarded_scheme(request.client, &header.headers) {
+    let (scheme, port) = match way::forwarded_scheme(request.client_address, &header.headers) {
         // The client has reached the proxy, not the listener.
         Some(scheme) => (scheme, check::port(header).unwrap_or(scheme.port())),
         None => (way::scheme(connection), listener.port),

@@ -6,7 +6,7 @@
 
 use super::headers::RequestFields;
 use super::url_rewrite;
-use crate::filter::token_findings::TokenFindings;
+use crate::filter::client::ClientFindings;
 use crate::response::reason::AnswerReason;
 use gatefold_dataplane::filter::security::api_key::ApiKeyFilter;
 use gatefold_dataplane::filter::security::authorization::{AuthorizationFilter, ClientRequest};
@@ -52,12 +52,12 @@ pub(crate) fn basic_auth(
 pub(crate) fn jwt(
     filter: &JwtFilter,
     request: &mut RequestHeader,
-    findings: &mut TokenFindings,
+    client: &mut ClientFindings,
 ) -> Result<(), AnswerReason> {
     let query = request.uri.query();
     let token = filter.check(&request.headers, query, SystemTime::now())?;
     filter.replace_headers(token.as_ref(), &mut RequestFields(request));
-    findings.accept(token);
+    client.accept(token);
     Ok(())
 }
 
@@ -65,13 +65,13 @@ pub(crate) fn jwt(
 pub(crate) fn authorization(
     filter: &AuthorizationFilter,
     request: &RequestHeader,
-    (address, token): (IpAddr, &TokenFindings),
+    (address, client): (IpAddr, &ClientFindings),
 ) -> Result<(), AnswerReason> {
     let checked = filter.check(ClientRequest {
         address,
         method: &request.method,
         headers: &request.headers,
-        token: token.accepted(),
+        token: client.token(),
     });
     Ok(checked?)
 }

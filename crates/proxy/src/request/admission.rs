@@ -4,8 +4,9 @@
 //! filter waits, the rest is a future; otherwise nothing is allocated.
 
 use crate::context::RequestContext;
+use crate::external_auth::AuthClient;
+use crate::filter::client::ClientFindings;
 use crate::filter::request::{self, FilterProgress, RequestKind, RoutedRequest};
-use crate::filter::token_findings::TokenFindings;
 use crate::filter::{FilterOwner, FilterPosition};
 use crate::request::{check, route};
 use crate::response::answer::OwnAnswer;
@@ -57,7 +58,7 @@ pub(crate) fn advance(
         backend_filters,
         session,
         request,
-        &mut context.token,
+        &mut context.client,
     )? {
         FilterProgress::Complete => {}
         FilterProgress::Waits(at) => return Ok(Some(at)),
@@ -85,7 +86,7 @@ fn pass_rule(
         let Some(rule) = &context.rule else {
             return Err(AnswerReason::Internal.into());
         };
-        match filter_rule(rule, from, session, request, &mut context.token)? {
+        match filter_rule(rule, from, session, request, &mut context.client)? {
             FilterProgress::Complete => {
                 context.backend = Some(choose_backend(rule)?);
                 return Ok(None);
@@ -104,12 +105,12 @@ fn filter_rule(
     from: FilterPosition,
     session: &mut Session,
     request: &RoutedRequest<'_>,
-    token: &mut TokenFindings,
+    client: &mut ClientFindings,
 ) -> Result<FilterProgress, OwnAnswer> {
     if let Action::Refuse(status) = rule.action {
         return Err(AnswerReason::RefusedRule(status).into());
     }
-    request::run(&rule.filters, from, session, request, token)
+    request::run(&rule.filters, from, session, request, client)
 }
 
 /// Routes a request again, with the headers of its claims. Returns the filter to continue with: `next` if the rule stays the
@@ -128,7 +129,7 @@ fn reroute(
         return Err(AnswerReason::Internal.into());
     };
     let is_same = Arc::ptr_eq(&before, rule);
-    context.token.rerouted(before);
+    context.client.rerouted(before);
     match kind {
         _ if is_same => Ok(next),
         RequestKind::Preflight => Err(request::preflight(&rule.filters, session)),
@@ -165,11 +166,12 @@ impl WaitingRequest {
     /// If the request is answered instead.
     pub(crate) async fn resume(
         self,
+        auth: &AuthClient,
         session: &mut Session,
         context: &mut RequestContext,
     ) -> Result<(), OwnAnswer> {
         let deadline = context.deadline;
-        let resumed = self.run(session, context);
+        let resumed = self.run(auth, session, context);
         match deadline {
             None => resumed.await,
             Some(deadline) => tokio::time::timeout_at(deadline.into(), resumed)
@@ -180,11 +182,12 @@ impl WaitingRequest {
 
     async fn run(
         mut self,
+        auth: &AuthClient,
         session: &mut Session,
         context: &mut RequestContext,
     ) -> Result<(), OwnAnswer> {
         loop {
-            match request::wait(self.at, session, context).await {
+            match request::wait(self.at, auth, session, context).await? {
                 FilterStep::Continue => {}
                 FilterStep::Answer(answer) => return Err(answer.into()),
                 FilterStep::Wait => continue,
@@ -204,7 +207,7 @@ impl WaitingRequest {
         let request = RoutedRequest {
             kind: self.kind,
             connection: &self.connection,
-            client: context.client,
+            client_address: context.client_address,
             listener: &self.listener,
             snapshot: &self.snapshot,
             normalization: self.normalization,

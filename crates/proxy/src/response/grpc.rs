@@ -73,7 +73,9 @@ fn trailers_only(reason: AnswerReason) -> Result<ResponseHeader> {
 fn status(reason: AnswerReason) -> GrpcStatus {
     match reason {
         AnswerReason::NoRoute => GrpcStatus::Unimplemented,
-        AnswerReason::UnknownClient => GrpcStatus::PermissionDenied,
+        AnswerReason::UnknownClient
+        | AnswerReason::ExternalAuthDenied
+        | AnswerReason::ExternalAuthFailed => GrpcStatus::PermissionDenied,
         AnswerReason::Denied(denial) => match denial.filter() {
             DenyingFilter::ApiKey | DenyingFilter::BasicAuth | DenyingFilter::Jwt(_) => {
                 GrpcStatus::Unauthenticated

@@ -37,7 +37,7 @@ pub(in crate::route) fn report(
         }
         FilterSpec::RequestMirror(_)
         | FilterSpec::Cors(_)
-        | FilterSpec::ExternalAuth
+        | FilterSpec::ExternalAuth(_)
         | FilterSpec::ExtensionRef => {}
     }
 }

@@ -1,4 +1,4 @@
-//! What `jwt` of a SecurityPolicy has found out about the token of a request.
+//! What the filters of a SecurityPolicy have found out about the client of a request.
 //!
 //! In: the token that `jwt` accepts. Out: the token for the rules of `authorization`, and whether the request is routed again with
 //! the headers of its claims (API: `recomputeRoute`), which happens once at most. A request without a token costs nothing.
@@ -9,9 +9,9 @@ use gatefold_dataplane::filter::security::jwt::provider::ClaimRouting;
 use gatefold_dataplane::filter::security::jwt::{AcceptedToken, VerifiedToken};
 use std::sync::Arc;
 
-/// What is known of the token of a request.
+/// What is known of the client.
 #[derive(Debug, Default)]
-pub(crate) struct TokenFindings {
+pub(crate) struct ClientFindings {
     token: Option<Box<VerifiedToken>>,
     rerouting: Rerouting,
 }
@@ -28,7 +28,7 @@ enum Rerouting {
     Done(Arc<Rule>),
 }
 
-impl TokenFindings {
+impl ClientFindings {
     /// Accepts the token that a filter has verified, or that the request may pass without one.
     pub(crate) fn accept(&mut self, token: Option<AcceptedToken<'_>>) {
         if let (Some(ClaimRouting::Recompute), Rerouting::NotDue) =
@@ -40,7 +40,7 @@ impl TokenFindings {
     }
 
     /// Returns the accepted token.
-    pub(crate) fn accepted(&self) -> Option<&VerifiedToken> {
+    pub(crate) fn token(&self) -> Option<&VerifiedToken> {
         self.token.as_deref()
     }
 
