@@ -56,7 +56,7 @@ impl<'a> SettingsReader<'_, 'a> {
         pointer: &Pointer,
     ) -> Option<ProviderKeys> {
         let (text, pointer, name) = match (&fields.inline, &fields.value_ref) {
-            (Some(text), _) => (text, pointer.key("inline"), String::new()),
+            (Some(text), _) => (text.expose(), pointer.key("inline"), String::new()),
             (None, Some(reference)) => {
                 let at = pointer.key("valueRef");
                 let config_map = self.config_map(owner, reference, &at)?;
@@ -68,7 +68,11 @@ impl<'a> SettingsReader<'_, 'a> {
                     self.report(owner, at, why);
                     return None;
                 };
-                (text, at, format!("entry `{entry}` of ConfigMap {key}: "))
+                (
+                    text.as_str(),
+                    at,
+                    format!("entry `{entry}` of ConfigMap {key}: "),
+                )
             }
             // The loader requires one of them.
             (None, None) => return None,

@@ -2,7 +2,7 @@
 
 use super::RemoteJWKS;
 use crate::Decoder;
-use crate::api::{LocalObjectReference, choice, object, refuse};
+use crate::api::{LocalObjectReference, SecretText, choice, object, refuse};
 use crate::decode::name;
 use gatefold_diagnostic::yaml::Node;
 
@@ -76,8 +76,8 @@ object! {
     pub closed LocalJWKS checked by LocalJWKS::check {
         /// Where the keys are.
         "type" => kind: LocalJWKSType = LocalJWKSType::Inline,
-        /// The JWKS.
-        "inline" => inline: Option<String>,
+        /// The JWKS. It may contain a secret: a symmetric key.
+        "inline" => inline: Option<SecretText>,
         /// The ConfigMap with the JWKS: its entry `jwks`, or its only one.
         "valueRef" => value_ref: Option<LocalObjectReference>,
     }
