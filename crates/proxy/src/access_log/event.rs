@@ -2,9 +2,11 @@
 
 use super::RequestLog;
 use crate::context::RequestContext;
+use crate::request::client_address;
 use crate::response::grpc;
 use http::HeaderValue;
 use pingora_proxy::Session;
+use std::net::SocketAddr;
 use tracing::{Level, enabled, info};
 
 /// The target of the events: one per request.
@@ -42,7 +44,7 @@ pub(super) fn log(session: &Session, context: &RequestContext, state: &RequestLo
         route = rule.map(|rule| &*rule.id.route),
         backend = context.backend().map(|backend| &*backend.name),
         upstream_addr = context.endpoint.map(tracing::field::display),
-        client_addr = context.connection.as_ref().map(|connection| tracing::field::display(connection.peer())),
+        client_addr = client(context).map(tracing::field::display),
         duration_ms = began.elapsed().as_secs_f64() * 1000.0,
         bytes = session.body_bytes_sent(),
         request_id = context.id.as_ref().map(tracing::field::display),
@@ -52,4 +54,11 @@ pub(super) fn log(session: &Session, context: &RequestContext, state: &RequestLo
 
 fn text(value: Option<&HeaderValue>) -> Option<&str> {
     value.and_then(|value| value.to_str().ok())
+}
+
+/// Returns the client: the peer of the connection, or the address that a policy has found, with the port of the peer.
+fn client(context: &RequestContext) -> Option<SocketAddr> {
+    let connection = context.connection.as_ref()?;
+    let address = client_address::address(context.client_address, connection);
+    Some(SocketAddr::new(address, connection.peer().port()))
 }
