@@ -4,4 +4,5 @@ mod addresses;
 mod connections;
 mod listener_sets;
 mod listeners;
+mod proxy_protocol;
 mod stalled_streams;

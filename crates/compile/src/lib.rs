@@ -86,7 +86,9 @@ impl Compiler {
         }
         close_unserved(graph, &mut ports);
         let ports = ports.into_iter();
+        let settings = graph.socket_settings.iter();
         Snapshot {
+            socket_settings: settings.map(|(it, own)| (*it, own.clone())).collect(),
             ports: ports
                 .map(|(socket, port)| (socket, Arc::new(port)))
                 .collect(),

@@ -25,6 +25,7 @@ pub mod tls;
 use backend::{Backend, Split};
 pub use bound_ports::BoundPorts;
 use client_traffic::ClientTraffic;
+use client_traffic::socket_settings::SocketSettings;
 use filter::Filters;
 use http::StatusCode;
 pub use port::{HttpListeners, Port};
@@ -105,6 +106,8 @@ pub enum Action {
 pub struct Snapshot {
     /// Ports by socket. Clients don't choose these keys, so the hash need not withstand attacks.
     pub ports: hashbrown::HashMap<SocketKey, Arc<Port>>,
+    /// How connections are treated. A socket without settings isn't here.
+    pub socket_settings: hashbrown::HashMap<SocketKey, Arc<SocketSettings>>,
     /// Maps ports in manifests to bound ports.
     pub bound_ports: BoundPorts,
 }

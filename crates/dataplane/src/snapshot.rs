@@ -60,7 +60,11 @@ impl Snapshot {
 impl fmt::Display for Snapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (socket, port) in self.sorted() {
-            writeln!(f, "{socket}{port}")?;
+            write!(f, "{socket}")?;
+            if let Some(settings) = self.socket_settings.get(&socket) {
+                write!(f, "{settings}")?;
+            }
+            writeln!(f, "{port}")?;
         }
         // A rule may have several variants, if SecurityPolicies differ between its listeners.
         let listeners = self.ports.values().filter_map(|port| port.http());

@@ -217,6 +217,10 @@ codes! {
     /// A SecurityPolicy can't be enforced as written: a Secret isn't in the folder, its content can't be used, or a value has
     /// no meaning. Requests that the policy protects are refused.
     InvalidSecurityPolicy = "GF0555", Error;
+    /// Listeners share a socket, and their ClientTrafficPolicies, or the lack of one, contradict each other in a setting that
+    /// belongs to the socket, such as `proxyProtocol`. Listeners whose policy isn't in force answer 500 if the setting changes
+    /// which addresses count as clients.
+    SocketConflict = "GF0570", Error;
     /// The Secret with the certificate, or the ConfigMap with the CA certificates, isn't in the folder.
     CertificateNotFound = "GF0601", Error;
     /// A reference to a certificate doesn't name a Secret, or a reference to CA certificates doesn't name a ConfigMap.

@@ -37,6 +37,8 @@ pub(crate) enum AcceptPause {
 /// Why gatefold closed a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CloseReason {
+    /// The connection began without a usable PROXY header.
+    ProxyHeader,
     /// The TLS handshake took too long.
     Handshake,
     /// The client sent nothing.
@@ -151,7 +153,8 @@ fn label(socket: SocketKey) -> ListenerLabel {
 }
 
 impl CloseReason {
-    const ALL: [CloseReason; 10] = [
+    const ALL: [CloseReason; 11] = [
+        CloseReason::ProxyHeader,
         CloseReason::Handshake,
         CloseReason::FirstByte,
         CloseReason::Header,
@@ -166,6 +169,7 @@ impl CloseReason {
 
     fn name(self) -> &'static str {
         match self {
+            CloseReason::ProxyHeader => "proxy_header",
             CloseReason::Handshake => "handshake_timeout",
             CloseReason::FirstByte => "first_byte_timeout",
             CloseReason::Header => "header_timeout",

@@ -17,7 +17,7 @@ use rustls::sign::CertifiedKey;
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
+use tokio::time::{Instant, timeout_at};
 use tracing::debug;
 
 /// Performs TLS handshakes for one socket. It lives as long as the socket, and with it the keys of the session
@@ -46,16 +46,16 @@ impl SocketTls {
         })
     }
 
-    /// Performs the handshake within `deadline`, and records its outcome in `connection`. Returns `None` if it fails.
+    /// Performs the handshake until `deadline`, and records its outcome in `connection`. Returns `None` if it fails.
     pub(crate) async fn accept(
         &self,
         stream: ClientStream,
         connection: &Connection,
-        deadline: Duration,
+        deadline: Instant,
     ) -> Option<TlsStream<ClientStream>> {
         // Pinned here, the stream is closed only after its end is recorded.
         let mut handshake = pin!(self.handshake(stream, connection));
-        match tokio::time::timeout(deadline, handshake.as_mut()).await {
+        match timeout_at(deadline, handshake.as_mut()).await {
             Ok(Ok(stream)) => {
                 if let Some(name) = stream.get_ssl().and_then(|tls| tls.server_name()) {
                     connection.set_server_name(name);
@@ -118,8 +118,12 @@ impl SocketTls {
 /// something other than a ClientHello, for which the handshake then sends an alert.
 async fn server_name(conn: &mut ClientStream) -> io::Result<Option<Option<String>>> {
     let mut reader = HelloReader::default();
+    // A part of the ClientHello may have come with the PROXY header.
+    let mut bytes = conn.peeked();
     loop {
-        let mut bytes = conn.peek_more().await?;
+        if bytes.is_empty() {
+            bytes = conn.peek_more().await?;
+        }
         if bytes.is_empty() {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }

@@ -4,6 +4,7 @@
 //! A listener without such a policy has none of this, and its requests don't pay for it.
 
 pub mod client_address;
+pub mod socket_settings;
 
 use client_address::AddressSource;
 use std::fmt;

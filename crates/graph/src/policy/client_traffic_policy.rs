@@ -5,13 +5,19 @@
 //! the policy's status.
 
 mod settings;
+mod shared_sockets;
+mod socket_settings;
 
-use super::layered::{LayeredPolicies, TargetOutcome, describe};
+pub(crate) use shared_sockets::SharedSockets;
+pub(super) use shared_sockets::SocketConflict;
+
+use super::layered::{LayeredPolicies, ListenerPolicy, TargetOutcome, describe};
 use super::protection::Protections;
 use crate::condition::{Problem, Reason};
 use crate::listener::ListenerNode;
 use crate::reported_object::ReportedObject;
 use gatefold_dataplane::client_traffic::ClientTraffic;
+use gatefold_dataplane::client_traffic::socket_settings::SocketSettings;
 use gatefold_diagnostic::{Code, Diagnostic};
 use gatefold_manifest::api::{
     ClientTrafficPolicy, ClientTrafficPolicySpec, FieldEffect, NamespacedName, SetField,
@@ -24,6 +30,7 @@ pub(crate) struct ClientTrafficPolicies<'a> {
     pub(super) attached: LayeredPolicies<'a, ClientTrafficPolicySpec>,
     /// The settings of each policy. `None` for a policy without settings that gatefold serves.
     settings: Vec<Option<Arc<ClientTraffic>>>,
+    pub sockets: SharedSockets,
 }
 
 impl<'a> ClientTrafficPolicies<'a> {
@@ -46,6 +53,7 @@ impl<'a> ClientTrafficPolicies<'a> {
         ClientTrafficPolicies {
             settings: settings.collect(),
             attached,
+            sockets: SharedSockets::default(),
         }
     }
 
@@ -59,17 +67,26 @@ impl<'a> ClientTrafficPolicies<'a> {
         self.settings.get(found.policy)?.clone()
     }
 
-    /// Returns the policy because of which the clients of a listener have other addresses than gatefold sees, as a text for
-    /// messages. `None` if there is none.
-    pub fn changes_client_address(
-        &self,
-        gateway: &NamespacedName,
-        listener: &ListenerNode,
-    ) -> Option<String> {
-        let found = self.attached.of_listener(gateway, listener)?;
-        let policy = self.attached.policies.get(found.policy)?.policy;
-        let changes = policy.spec.changes_client_address();
-        changes.then(|| describe(policy))
+    /// Returns what a policy says of its sockets. Without a policy, nothing.
+    fn socket_settings(&self, policy: Option<&ListenerPolicy>) -> SocketSettings {
+        let policy = policy.and_then(|it| self.attached.policies.get(it.policy));
+        policy.map_or_else(SocketSettings::default, |it| {
+            socket_settings::of(&it.policy.spec)
+        })
+    }
+
+    /// Returns the field by which a policy decides about PROXY headers.
+    fn proxy_protocol_field(&self, policy: &ListenerPolicy) -> &'static str {
+        let policy = self.attached.policies.get(policy.policy);
+        let is_older_field = policy.is_some_and(|it| {
+            let spec = &it.policy.spec;
+            spec.proxy_protocol.is_none() && spec.enable_proxy_protocol.is_some()
+        });
+        if is_older_field {
+            "enableProxyProtocol"
+        } else {
+            "proxyProtocol"
+        }
     }
 }
 

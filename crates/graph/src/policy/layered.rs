@@ -56,9 +56,8 @@ impl LayeredPolicy for ClientTrafficPolicySpec {
         self.closes()
     }
 
-    /// While clients have other addresses than gatefold sees, the SecurityPolicies that depend on them can't be enforced either.
     fn is_enforceable(policy: &Object<Self>, _: &Build<'_>) -> bool {
-        !policy.spec.closes() && !policy.spec.changes_client_address()
+        !policy.spec.closes()
     }
 }
 

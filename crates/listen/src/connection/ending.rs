@@ -76,7 +76,7 @@ impl Connection {
         }
         let (phase, since) = self.state.get();
         let (deadline, since, closed) = match phase {
-            // The handshake has its own timeout, in `tls`.
+            // The PROXY header and the TLS handshake have their own timeout, in `socket::port_server`.
             ClientPhase::Handshake => return None,
             // The proxy bounds requests, except for a client that may have left: only sending to it would show that.
             ClientPhase::Busy => (
@@ -124,7 +124,7 @@ impl Connection {
     pub(crate) fn ended(&self, reason: CloseReason) {
         if !self.ended.swap(true, Ordering::Relaxed) {
             self.shared.meters.closed(reason);
-            debug!(peer = %self.peer, ?reason, "closing a client's connection");
+            debug!(peer = %self.peer(), ?reason, "closing a client's connection");
         }
     }
 
@@ -193,7 +193,8 @@ impl Connection {
         let holds = match reason {
             CloseReason::DrainTimeout | CloseReason::Malformed => true,
             CloseReason::Reclaimed => self.unused_since().is_some(),
-            CloseReason::Handshake
+            CloseReason::ProxyHeader
+            | CloseReason::Handshake
             | CloseReason::FirstByte
             | CloseReason::Header
             | CloseReason::Idle

@@ -8,6 +8,7 @@ mod activated;
 mod backoff;
 pub(crate) mod bind;
 pub(crate) mod inherited;
+mod layers;
 mod port_server;
 
 use crate::HttpApp;

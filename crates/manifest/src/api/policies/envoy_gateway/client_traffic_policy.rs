@@ -2,8 +2,8 @@
 
 use super::field_table::collect;
 use super::{
-    ClientIPDetectionSettings, FieldEffect, PolicyField, PolicyTargetFields, SetField,
-    TargetSelector,
+    ClientIPDetectionSettings, FieldEffect, PolicyField, PolicyTargetFields, ProxyProtocolSettings,
+    SetField, TargetSelector,
 };
 use crate::api::{LocalPolicyTargetReferenceWithSectionName, Object};
 use crate::{Decode, Decoder};
@@ -23,6 +23,10 @@ pub struct ClientTrafficPolicySpec {
     pub target_selectors: Vec<TargetSelector>,
     /// Where the addresses of clients come from.
     pub client_ip_detection: Option<ClientIPDetectionSettings>,
+    /// Whether connections begin with a PROXY header; the older field. `proxyProtocol` takes precedence.
+    pub enable_proxy_protocol: Option<bool>,
+    /// Connections begin with a PROXY header.
+    pub proxy_protocol: Option<ProxyProtocolSettings>,
     /// The fields that are set and that gatefold doesn't serve.
     pub unserved: Vec<SetField>,
 }
@@ -47,13 +51,6 @@ impl ClientTrafficPolicySpec {
         let mut set = self.unserved.iter();
         set.any(|it| it.field.effect == FieldEffect::Closes)
     }
-
-    /// Whether the policy changes what counts as the address of a client, in a way that gatefold doesn't serve.
-    pub fn changes_client_address(&self) -> bool {
-        let fields = ["proxyProtocol", "enableProxyProtocol"];
-        let mut set = self.unserved.iter();
-        set.any(|it| fields.contains(&it.field.path))
-    }
 }
 
 impl Decode for ClientTrafficPolicySpec {
@@ -63,12 +60,16 @@ impl Decode for ClientTrafficPolicySpec {
         let target_refs = fields.read(TARGET_FIELDS[1], decoder);
         let target_selectors = fields.read(TARGET_FIELDS[2], decoder);
         let client_ip_detection = fields.read("clientIPDetection", decoder);
+        let enable_proxy_protocol = fields.read("enableProxyProtocol", decoder);
+        let proxy_protocol = fields.read("proxyProtocol", decoder);
         let unserved = collect(CLIENT_TRAFFIC_POLICY_FIELDS, &TARGET_FIELDS, node, decoder);
         let spec = ClientTrafficPolicySpec {
             target_ref: target_ref?,
             target_refs: target_refs?,
             target_selectors: target_selectors?,
             client_ip_detection: client_ip_detection?,
+            enable_proxy_protocol: enable_proxy_protocol?,
+            proxy_protocol: proxy_protocol?,
             unserved: unserved
                 .into_iter()
                 .filter(|it| !is_default(it, node))
@@ -109,7 +110,7 @@ pub const CLIENT_TRAFFIC_POLICY_FIELDS: &[PolicyField] = fields! {
     "connection.connectionLimit" Ignored("gatefold's own limits stay in force"),
     "connection.maxAcceptPerSocketEvent" Ignored("gatefold accepts connections one by one"),
     "connection.socketBufferLimit" Ignored("the system chooses the buffers of sockets"),
-    "enableProxyProtocol" Ignored("a PROXY header is an invalid request, and is answered 400"),
+    "enableProxyProtocol" Guards("connections must begin with a PROXY header"),
     "grpc.enableWeb" Ignored("gRPC-Web isn't translated"),
     "headers.disableRateLimitHeaders" Ignored("gatefold sends no such headers"),
     "headers.earlyRequestHeaders" Closes,
@@ -134,7 +135,7 @@ pub const CLIENT_TRAFFIC_POLICY_FIELDS: &[PolicyField] = fields! {
     "http3" Ignored("clients use HTTP/2 or HTTP/1.1"),
     "path.disableMergeSlashes" Ignored("`--path-normalization` decides for all Gateways"),
     "path.escapedSlashesAction" Ignored("`--path-normalization` decides for all Gateways"),
-    "proxyProtocol" Ignored("a PROXY header is an invalid request, and is answered 400"),
+    "proxyProtocol" Guards("connections begin with a PROXY header, which names the client"),
     "scheme" Ignored("backends get the scheme of the client's request"),
     "tcpKeepalive" Ignored("the system's defaults stay in force"),
     "timeout.http.idleTimeout" Ignored("gatefold's own time limits stay in force"),

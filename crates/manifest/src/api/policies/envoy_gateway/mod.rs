@@ -11,6 +11,7 @@ mod client_traffic_policy;
 mod cors;
 mod field_table;
 mod network;
+mod proxy_protocol;
 mod security_policy;
 mod targets;
 
@@ -21,6 +22,7 @@ pub use client_ip_detection::*;
 pub use client_traffic_policy::*;
 pub use cors::*;
 pub use field_table::*;
+pub use proxy_protocol::*;
 pub use security_policy::*;
 pub use targets::*;
 

@@ -1,0 +1,190 @@
+//! The settings of sockets, on which the policies of all listeners of a socket must agree.
+//!
+//! In: the listeners with their sockets, and the policies in force there. Out: the settings of each socket, and the conflicts. A
+//! PROXY header changes which addresses count as clients, so a listener whose policy doesn't prevail is closed, and no policy makes
+//! another listener believe the headers: a listener without such a policy prevails (as in Envoy Gateway, which refuses a policy
+//! that affects additional listeners).
+
+use super::ClientTrafficPolicies;
+use crate::Build;
+use crate::condition::{self, ConditionType};
+use crate::gateway::{self, GatewayNodes};
+use crate::listener::conflict::claimed_sockets;
+use crate::listener::{ListenerId, ListenerNode, ListenerOwner};
+use crate::policy::layered::{ListenerPolicy, describe};
+use crate::policy::protection::Protections;
+use crate::policy::target::{TargetedObject, TargetedPart};
+use crate::reported_object::ReportedObject;
+use gatefold_dataplane::SocketKey;
+use gatefold_dataplane::client_traffic::socket_settings::{ProxyProtocol, SocketSettings};
+use gatefold_diagnostic::{Code, Diagnostic, Place, Pointer};
+use gatefold_manifest::api::{ClientTrafficPolicy, PolicyTargetKind};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// The settings of all sockets.
+#[derive(Default)]
+pub(crate) struct SharedSockets {
+    /// A socket without settings isn't here.
+    pub settings: BTreeMap<SocketKey, Arc<SocketSettings>>,
+    conflicts: Vec<SocketConflict>,
+}
+
+/// A policy that isn't in force for a listener, because another listener of the socket wants something else.
+#[derive(PartialEq)]
+pub(crate) struct SocketConflict {
+    /// The policy, and where it is attached.
+    pub(in crate::policy) policy: ListenerPolicy,
+    /// The listener that is closed.
+    listener: TargetedObject,
+    /// The setting, in the policy.
+    setting: &'static str,
+    pub message: String,
+    /// The listener that prevails.
+    other: Place,
+}
+
+/// A listener of a socket, with the policy in force for it.
+struct Claim<'n> {
+    id: ListenerId,
+    listener: &'n ListenerNode,
+    policy: Option<ListenerPolicy>,
+}
+
+impl SharedSockets {
+    /// Settles the settings of all sockets. Which listeners conflict must be known.
+    pub fn settle(nodes: &GatewayNodes, build: &Build<'_>) -> Self {
+        let policies = &build.security.client_traffic;
+        let mut settled = SharedSockets::default();
+        if policies.attached.is_empty() {
+            return settled;
+        }
+        let mut sockets: BTreeMap<_, Vec<Claim<'_>>> = BTreeMap::new();
+        for (id, listener) in gateway::listeners(nodes) {
+            if !condition::is_true(&listener.conditions, ConditionType::Accepted) {
+                continue;
+            }
+            for socket in claimed_sockets(&id, listener, nodes, build) {
+                let claim = Claim {
+                    policy: policies.attached.of_listener(&id.gateway, listener),
+                    id: id.clone(),
+                    listener,
+                };
+                sockets.entry(socket).or_default().push(claim);
+            }
+        }
+        for ((_, socket), claims) in &sockets {
+            settled.settle_socket(*socket, claims, policies);
+        }
+        settled
+    }
+
+    fn settle_socket(
+        &mut self,
+        socket: SocketKey,
+        claims: &[Claim<'_>],
+        policies: &ClientTrafficPolicies<'_>,
+    ) {
+        let settings = SocketSettings {
+            proxy_protocol: self.settle_proxy_protocol(claims, policies),
+        };
+        if settings != SocketSettings::default() {
+            self.settings.insert(socket, Arc::new(settings));
+        }
+    }
+
+    /// Without headers if any listener wants none. Otherwise the oldest policy decides whether they are required.
+    fn settle_proxy_protocol(
+        &mut self,
+        claims: &[Claim<'_>],
+        policies: &ClientTrafficPolicies<'_>,
+    ) -> ProxyProtocol {
+        let wanted = |claim: &Claim<'_>| {
+            policies
+                .socket_settings(claim.policy.as_ref())
+                .proxy_protocol
+        };
+        let precedence = |claim: &&Claim<'_>| {
+            let headers = wanted(claim) != ProxyProtocol::Off;
+            (headers, claim.policy.as_ref().map(|it| it.policy))
+        };
+        let Some(first) = claims.iter().min_by_key(precedence) else {
+            return ProxyProtocol::Off;
+        };
+        let prevailing = wanted(first);
+        for claim in claims.iter().filter(|claim| wanted(claim) != prevailing) {
+            let (name, other) = (claim.id.name(claim.listener), first.id.name(first.listener));
+            let what = match prevailing {
+                ProxyProtocol::Off => "takes no PROXY headers",
+                ProxyProtocol::Optional => "takes connections without PROXY headers",
+                ProxyProtocol::Required => "takes no connections without PROXY headers",
+            };
+            let message = format!("listener {name} shares a socket with {other}, which {what}");
+            let Some(policy) = claim.policy.clone() else {
+                continue;
+            };
+            let conflict = SocketConflict {
+                setting: policies.proxy_protocol_field(&policy),
+                policy,
+                listener: target(claim.listener),
+                message,
+                other: place(first.listener),
+            };
+            // The same listeners may share several sockets.
+            if !self.conflicts.contains(&conflict) {
+                self.conflicts.push(conflict);
+            }
+        }
+        prevailing
+    }
+
+    /// Returns the conflicts of a policy.
+    pub(crate) fn conflicts_of(&self, policy: usize) -> impl Iterator<Item = &SocketConflict> {
+        let conflicts = self.conflicts.iter();
+        conflicts.filter(move |it| it.policy.policy == policy)
+    }
+
+    /// Closes the listeners whose policy isn't in force.
+    pub fn close(&self, policies: &ClientTrafficPolicies<'_>, protections: &mut Protections) {
+        for conflict in &self.conflicts {
+            if let Some(policy) = policies.attached.policies.get(conflict.policy.policy) {
+                let name = format!("{} (`spec.{}`)", describe(policy.policy), conflict.setting);
+                protections.add(&conflict.listener, &name);
+            }
+        }
+    }
+}
+
+impl SocketConflict {
+    /// The conflict as a diagnostic of the policy.
+    pub fn finding(&self, policy: &ClientTrafficPolicy) -> Diagnostic {
+        let pointer = Pointer::spec().key(self.setting);
+        let message = format!("{} isn't in force: {}", describe(policy), self.message);
+        let found = policy.finding(Code::SocketConflict, pointer, message);
+        found
+            .caption(format!("{} answers 500", self.listener))
+            .label(self.other.clone(), "the other listener")
+            .help("give the listeners different ports or addresses, or target all of them with the policy")
+    }
+}
+
+/// A listener as the target of a policy.
+fn target(listener: &ListenerNode) -> TargetedObject {
+    let kind = match &listener.owner {
+        ListenerOwner::Gateway(_) => PolicyTargetKind::Gateway,
+        ListenerOwner::ListenerSet(_) => PolicyTargetKind::ListenerSet,
+    };
+    TargetedObject {
+        kind,
+        key: listener.owner.key(),
+        part: TargetedPart::Section {
+            name: listener.name.to_string(),
+            index: listener.index,
+        },
+    }
+}
+
+fn place(listener: &ListenerNode) -> Place {
+    let pointer = Pointer::spec().key("listeners").index(listener.index);
+    listener.owner.place(pointer)
+}
