@@ -94,7 +94,6 @@ impl Authority {
     }
 
     /// The configuration of a client that trusts only this authority, speaks only this version, and resumes sessions.
-    #[allow(dead_code, reason = "only the training of profiles uses it")]
     pub fn trust_resuming(&self, version: &'static SupportedProtocolVersion) -> Arc<ClientConfig> {
         Arc::new(self.client(&[version]).with_no_client_auth())
     }

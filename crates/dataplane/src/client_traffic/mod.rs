@@ -5,6 +5,7 @@
 
 pub mod client_address;
 pub mod socket_settings;
+pub mod tls_settings;
 
 use client_address::AddressSource;
 use std::fmt;

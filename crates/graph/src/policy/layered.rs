@@ -6,6 +6,7 @@
 //! ListenerSet, listener of a Gateway, Gateway. A Gateway's listeners aren't above the listeners of its ListenerSets.
 
 use super::attachment::{Prevailing, by_precedence};
+use super::client_traffic_policy::PolicySettings;
 use super::protection::Protections;
 use super::security_policy::EvaluatedPolicy;
 use super::target::{self, NoTarget, TargetedObject, TargetedPart};
@@ -57,7 +58,7 @@ impl LayeredPolicy for ClientTrafficPolicySpec {
     }
 
     fn is_enforceable(policy: &Object<Self>, _: &Build<'_>) -> bool {
-        !policy.spec.closes()
+        PolicySettings::of(&policy.spec).is_enforceable()
     }
 }
 

@@ -6,7 +6,7 @@
 
 mod findings;
 
-use super::client_traffic_policy::{self, ClientTrafficPolicies, SocketConflict};
+use super::client_traffic_policy::{ClientTrafficPolicies, SocketConflict};
 use super::layered::{
     LayeredPolicies, LayeredPolicy, LayeredTarget, PolicyWithTargets, TargetOutcome, describe,
 };
@@ -109,19 +109,20 @@ pub(crate) fn client_traffic_policies(
     inputs: StatusInputs<'_>,
     build: &mut Build<'_>,
 ) -> LayeredPolicyNodes<ClientTrafficPolicySpec> {
+    let all = &build.security.client_traffic;
     let ClientTrafficPolicies {
         attached, sockets, ..
-    } = &build.security.client_traffic;
+    } = all;
     let none = MergedRoutes::default();
     let mut findings = Vec::new();
     let nodes = attached.policies.iter().enumerate();
     let nodes = nodes.map(|(index, it)| {
-        let problems = client_traffic_policy::problems(it.policy);
+        let problems = all.problems(index);
         let mut status = PolicyStatusBuilder::new(attached, it, inputs);
         for target in &it.targets {
             status.target(target, &problems, &none);
         }
-        let mut own = client_traffic_policy::findings(it.policy);
+        let mut own = all.findings(index, it.policy);
         for conflict in sockets.conflicts_of(index) {
             status.socket_conflict(conflict);
             own.push(conflict.finding(it.policy));
@@ -132,7 +133,7 @@ pub(crate) fn client_traffic_policies(
             let message = "`spec.enableProxyProtocol` is deprecated: use `spec.proxyProtocol`";
             status.warn(Reason::DeprecatedField, message);
         }
-        if let Some(warning) = client_traffic_policy::warning(it.policy) {
+        if let Some(warning) = all.warning(index) {
             status.warn(Reason::UnsupportedField, &warning);
         }
         findings.extend(status.findings(&own));

@@ -1,16 +1,69 @@
-//! The settings of a ClientTrafficPolicy, as requests are served with them.
+//! The settings of a ClientTrafficPolicy, as connections and requests are served with them.
 
+use super::shortfall::Shortfall;
+use super::{socket_settings, tls_settings};
 use gatefold_dataplane::client_traffic::ClientTraffic;
 use gatefold_dataplane::client_traffic::client_address::{AddressSource, WithoutAddress};
+use gatefold_dataplane::client_traffic::socket_settings::SocketSettings;
+use gatefold_dataplane::client_traffic::tls_settings::TlsSettings;
 use gatefold_manifest::api::{
-    ClientIPDetectionSettings, ClientTrafficPolicySpec, CustomHeaderExtensionSettings,
-    XForwardedForSettings,
+    ClientIPDetectionSettings, ClientTrafficPolicySpec, CustomHeaderExtensionSettings, FieldEffect,
+    SetField, XForwardedForSettings,
 };
 use http::HeaderName;
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 
-/// Returns the settings of a policy. `None` if it has none that gatefold serves.
-pub(super) fn of(spec: &ClientTrafficPolicySpec) -> Option<ClientTraffic> {
+/// What a policy says, as far as gatefold serves it.
+#[derive(Default)]
+pub(crate) struct PolicySettings {
+    /// How requests are treated. `None` if the policy says nothing of them.
+    pub requests: Option<Arc<ClientTraffic>>,
+    /// How the connections of a socket are treated.
+    pub socket: SocketSettings,
+    /// How TLS is set up. `None` if the policy says nothing of it.
+    pub tls: Option<Arc<TlsSettings>>,
+    /// What gatefold doesn't serve.
+    pub(super) shortfalls: Vec<Shortfall>,
+}
+
+impl PolicySettings {
+    /// Reads the settings of a policy.
+    pub fn of(spec: &ClientTrafficPolicySpec) -> Self {
+        let mut shortfalls: Vec<_> = spec.unserved.iter().filter_map(unserved).collect();
+        let tls = spec.tls.as_ref();
+        let tls = tls.map(|tls| tls_settings::of(tls, &mut shortfalls));
+        PolicySettings {
+            requests: requests(spec).map(Arc::new),
+            socket: socket_settings::of(spec),
+            tls: tls.filter(|it| *it != TlsSettings::default()).map(Arc::new),
+            shortfalls,
+        }
+    }
+
+    /// Returns what closes the targets of the policy.
+    pub(super) fn closing(&self) -> impl Iterator<Item = &Shortfall> {
+        self.shortfalls.iter().filter(|it| it.closes)
+    }
+
+    /// Whether gatefold can do what the policy says, apart from what it ignores.
+    pub fn is_enforceable(&self) -> bool {
+        self.closing().next().is_none()
+    }
+}
+
+/// Returns what happens because of a field that isn't served. `None` if it is.
+fn unserved(set: &SetField) -> Option<Shortfall> {
+    let pointer = set.pointer.clone();
+    match set.field.effect {
+        FieldEffect::Closes => Some(Shortfall::closes(pointer, "")),
+        FieldEffect::Ignored(instead) => Some(Shortfall::warns(pointer, instead)),
+        FieldEffect::Served(_) | FieldEffect::Guards(_) => None,
+    }
+}
+
+/// Returns how requests are treated. `None` if the policy says nothing of them.
+fn requests(spec: &ClientTrafficPolicySpec) -> Option<ClientTraffic> {
     let detection = spec.client_ip_detection.as_ref();
     let forwarded_for = detection.and_then(|it| it.x_forwarded_for.as_ref());
     let settings = ClientTraffic {

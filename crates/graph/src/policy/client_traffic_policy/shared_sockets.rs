@@ -51,6 +51,14 @@ struct Claim<'n> {
     policy: Option<ListenerPolicy>,
 }
 
+impl Claim<'_> {
+    /// Returns what the policy says of sockets. `None` without a policy.
+    fn settings<'p>(&self, policies: &'p ClientTrafficPolicies<'_>) -> Option<&'p SocketSettings> {
+        let policy = self.policy.as_ref()?;
+        policies.settings.get(policy.policy).map(|it| &it.socket)
+    }
+}
+
 impl SharedSockets {
     /// Settles the settings of all sockets. Which listeners conflict must be known.
     pub fn settle(nodes: &GatewayNodes, build: &Build<'_>) -> Self {
@@ -100,9 +108,8 @@ impl SharedSockets {
         policies: &ClientTrafficPolicies<'_>,
     ) -> ProxyProtocol {
         let wanted = |claim: &Claim<'_>| {
-            policies
-                .socket_settings(claim.policy.as_ref())
-                .proxy_protocol
+            let settings = claim.settings(policies);
+            settings.map_or(ProxyProtocol::Off, |it| it.proxy_protocol)
         };
         let precedence = |claim: &&Claim<'_>| {
             let headers = wanted(claim) != ProxyProtocol::Off;

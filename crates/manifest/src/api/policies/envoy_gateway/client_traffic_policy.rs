@@ -2,12 +2,12 @@
 
 use super::field_table::collect;
 use super::{
-    ClientIPDetectionSettings, FieldEffect, PolicyField, PolicyTargetFields, ProxyProtocolSettings,
-    SetField, TargetSelector,
+    ClientIPDetectionSettings, ClientTLSSettings, FieldEffect, PolicyField, PolicyTargetFields,
+    ProxyProtocolSettings, SetField, TargetSelector,
 };
 use crate::api::{LocalPolicyTargetReferenceWithSectionName, Object};
 use crate::{Decode, Decoder};
-use gatefold_diagnostic::yaml::{Node, Value};
+use gatefold_diagnostic::yaml::Node;
 
 /// How connections and requests of clients are treated.
 pub type ClientTrafficPolicy = Object<ClientTrafficPolicySpec>;
@@ -27,6 +27,8 @@ pub struct ClientTrafficPolicySpec {
     pub enable_proxy_protocol: Option<bool>,
     /// Connections begin with a PROXY header.
     pub proxy_protocol: Option<ProxyProtocolSettings>,
+    /// How TLS with clients is set up.
+    pub tls: Option<ClientTLSSettings>,
     /// The fields that are set and that gatefold doesn't serve.
     pub unserved: Vec<SetField>,
 }
@@ -62,6 +64,7 @@ impl Decode for ClientTrafficPolicySpec {
         let client_ip_detection = fields.read("clientIPDetection", decoder);
         let enable_proxy_protocol = fields.read("enableProxyProtocol", decoder);
         let proxy_protocol = fields.read("proxyProtocol", decoder);
+        let tls = fields.read("tls", decoder);
         let unserved = collect(CLIENT_TRAFFIC_POLICY_FIELDS, &TARGET_FIELDS, node, decoder);
         let spec = ClientTrafficPolicySpec {
             target_ref: target_ref?,
@@ -70,28 +73,11 @@ impl Decode for ClientTrafficPolicySpec {
             client_ip_detection: client_ip_detection?,
             enable_proxy_protocol: enable_proxy_protocol?,
             proxy_protocol: proxy_protocol?,
-            unserved: unserved
-                .into_iter()
-                .filter(|it| !is_default(it, node))
-                .collect(),
+            tls: tls?,
+            unserved,
         };
         spec.targets().check(&TARGETS, node, decoder);
         Some(spec)
-    }
-}
-
-/// Whether a field has the value that gatefold always applies.
-fn is_default(set: &SetField, spec: &Node) -> bool {
-    let value = set.field.path.split('.').try_fold(spec, Node::field);
-    match (set.field.path, value.map(|it| &it.value)) {
-        // TLS 1.0 and 1.1 are never served.
-        ("tls.minVersion", Some(Value::String(text))) => text == "1.2" || text == "Auto",
-        ("tls.maxVersion", Some(Value::String(text))) => text == "1.3" || text == "Auto",
-        ("tls.alpnProtocols", Some(Value::Sequence(items))) => {
-            let has = |name: &str| items.iter().any(|it| it.as_str() == Some(name));
-            items.len() == 2 && has("h2") && has("http/1.1")
-        }
-        _ => false,
     }
 }
 
@@ -101,7 +87,7 @@ macro_rules! fields {
     };
 }
 
-use FieldEffect::{Closes, Guards, Ignored};
+use FieldEffect::{Closes, Guards, Ignored, Served};
 
 /// The fields of a ClientTrafficPolicy, apart from those that name its targets.
 pub const CLIENT_TRAFFIC_POLICY_FIELDS: &[PolicyField] = fields! {
@@ -145,15 +131,15 @@ pub const CLIENT_TRAFFIC_POLICY_FIELDS: &[PolicyField] = fields! {
     "timeout.tcp.connectionInspectionTimeout" Ignored("gatefold's own time limits stay in force"),
     "timeout.tcp.idleTimeout" Ignored("gatefold's own time limits stay in force"),
     "timeout.tcp.tlsHandshakeTimeout" Ignored("gatefold's own time limits stay in force"),
-    "tls.alpnProtocols" Ignored("HTTP/2 and HTTP/1.1 are offered"),
-    "tls.ciphers" Ignored("the cipher suites of rustls are offered, which are all considered secure"),
+    "tls.alpnProtocols" Served("`h2`, `http/1.1` and `http/1.0`, in this order of preference"),
+    "tls.ciphers" Served("those cipher suites of TLS 1.2 that rustls has, [which are these](#tls)"),
     "tls.clientValidation" Closes,
-    "tls.ecdhCurves" Ignored("the key exchange groups of rustls are offered"),
+    "tls.ecdhCurves" Served("`X25519`, `P-256` and `P-384`"),
     "tls.fingerprints" Ignored("gatefold computes no fingerprints"),
-    "tls.maxVersion" Ignored("TLS 1.2 and 1.3 are served"),
-    "tls.minVersion" Ignored("TLS 1.2 and 1.3 are served"),
-    "tls.session" Ignored("gatefold's own session resumption stays in force"),
-    "tls.signatureAlgorithms" Ignored("the signature algorithms of rustls are offered"),
+    "tls.maxVersion" Served("TLS 1.2 and 1.3"),
+    "tls.minVersion" Guards("TLS 1.2 and 1.3. Older versions are never served"),
+    "tls.session" Served("`stateless` with tickets, `stateful` with 1,024 sessions for each listener. Without the field, tickets are used"),
+    "tls.signatureAlgorithms" Served("those algorithms by which gatefold signs that fit its certificates"),
 };
 
 #[cfg(test)]
@@ -170,7 +156,7 @@ mod tests {
         let mut table = "| field | effect |\n|---|---|\n".to_owned();
         for field in CLIENT_TRAFFIC_POLICY_FIELDS {
             let effect = match field.effect {
-                FieldEffect::Served(what) | Guards(what) => format!("served: {what}"),
+                Served(what) | Guards(what) => format!("served: {what}"),
                 Closes => "closes the targets".to_owned(),
                 Ignored(instead) => format!("ignored: {instead}"),
             };
