@@ -1,6 +1,7 @@
 //! Sockets: addresses, listeners, and the connections of clients.
 
 mod addresses;
+mod client_limits;
 mod connections;
 mod listener_sets;
 mod listeners;

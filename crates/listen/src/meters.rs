@@ -39,6 +39,8 @@ pub(crate) enum AcceptPause {
 pub(crate) enum CloseReason {
     /// The connection began without a usable PROXY header.
     ProxyHeader,
+    /// The socket had as many connections as its policy permits.
+    SocketLimit,
     /// The TLS handshake took too long.
     Handshake,
     /// The client sent nothing.
@@ -153,8 +155,9 @@ fn label(socket: SocketKey) -> ListenerLabel {
 }
 
 impl CloseReason {
-    const ALL: [CloseReason; 11] = [
+    const ALL: [CloseReason; 12] = [
         CloseReason::ProxyHeader,
+        CloseReason::SocketLimit,
         CloseReason::Handshake,
         CloseReason::FirstByte,
         CloseReason::Header,
@@ -170,6 +173,7 @@ impl CloseReason {
     fn name(self) -> &'static str {
         match self {
             CloseReason::ProxyHeader => "proxy_header",
+            CloseReason::SocketLimit => "connection_limit",
             CloseReason::Handshake => "handshake_timeout",
             CloseReason::FirstByte => "first_byte_timeout",
             CloseReason::Header => "header_timeout",

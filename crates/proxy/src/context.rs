@@ -1,6 +1,7 @@
 //! The state of one request.
 
 use crate::mirror::{Copies, Copying};
+use crate::request::limits::BodyLimits;
 use crate::request::request_id::RequestId;
 use crate::request::upload::progress::Upload;
 use crate::request::way::SentFields;
@@ -38,6 +39,8 @@ pub struct RequestContext {
     pub(crate) client: Option<ClientAddress>,
     /// How the requests of its listener are treated, if a policy says so.
     pub(crate) client_traffic: Option<Arc<ClientTraffic>>,
+    /// The time limits of its body, if its listener has some.
+    pub(crate) body_limits: Option<BodyLimits>,
     /// What its sender said of its way.
     pub(crate) sent: SentFields,
     /// Whether it asks for an upgrade to WebSocket.

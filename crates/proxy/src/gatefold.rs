@@ -13,6 +13,7 @@ use crate::request::check;
 use crate::request::client_address;
 use crate::request::fields;
 use crate::request::forwarded;
+use crate::request::limits;
 use crate::request::route;
 use crate::request::way;
 use crate::response::answer::OwnAnswer;
@@ -117,8 +118,10 @@ impl Gatefold {
         context.client = client_address::find(listener, &connection, &header.headers)?;
         context.client_traffic = listener.client_traffic.clone();
         let forged = way::inspect(&header.headers, context);
-        if !forged.is_empty() {
+        let has_limits = context.client_traffic.is_some();
+        if has_limits || !forged.is_empty() {
             drop(host);
+            limits::apply(session, context, self.timeouts.downstream_read);
             way::remove(session.req_header_mut(), &forged);
             host = check::host(session.req_header())?;
         }

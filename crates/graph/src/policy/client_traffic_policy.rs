@@ -8,6 +8,7 @@ mod settings;
 mod shared_sockets;
 mod shortfall;
 mod socket_settings;
+mod time_limits;
 mod tls_settings;
 
 pub(crate) use settings::PolicySettings;
@@ -21,7 +22,7 @@ use crate::listener::ListenerNode;
 use crate::reported_object::ReportedObject;
 use gatefold_diagnostic::{Code, Diagnostic};
 use gatefold_manifest::api::{ClientTrafficPolicy, ClientTrafficPolicySpec, NamespacedName};
-use shortfall::Shortfall;
+use shortfall::{Shortfall, ShortfallEffect};
 
 /// All ClientTrafficPolicies.
 #[derive(Default)]
@@ -82,8 +83,7 @@ impl<'a> ClientTrafficPolicies<'a> {
 
     /// Returns why a policy isn't accepted.
     pub(super) fn problems(&self, policy: usize) -> Vec<Problem> {
-        let settings = self.settings.get(policy).into_iter();
-        let closing = settings.flat_map(PolicySettings::closing);
+        let closing = self.with_effect(policy, ShortfallEffect::Closes);
         let problems = closing.map(|it| {
             let message = format!("gatefold doesn't serve `{}`", it.pointer);
             let message = match it.message.as_str() {
@@ -97,23 +97,28 @@ impl<'a> ClientTrafficPolicies<'a> {
 
     /// Returns the message of the condition that names what isn't served and closes nothing. `None` if there is nothing.
     pub(super) fn warning(&self, policy: usize) -> Option<String> {
-        let parts = self.ignored(policy).into_iter();
-        let parts = parts.map(|it| format!("`{}` isn't served: {}", it.pointer, it.message));
-        let parts: Vec<String> = parts.collect();
+        let ignored = self.with_effect(policy, ShortfallEffect::Ignored);
+        let ignored = ignored.map(|it| format!("`{}` isn't served: {}", it.pointer, it.message));
+        let unlimited = self.with_effect(policy, ShortfallEffect::Unlimited);
+        let unlimited = unlimited.map(|it| format!("`{}`: {}", it.pointer, it.message));
+        let parts: Vec<String> = ignored.chain(unlimited).collect();
         (!parts.is_empty()).then(|| parts.join("; "))
     }
 
-    fn ignored(&self, policy: usize) -> Vec<&Shortfall> {
+    fn with_effect(
+        &self,
+        policy: usize,
+        effect: ShortfallEffect,
+    ) -> impl Iterator<Item = &Shortfall> {
         let settings = self.settings.get(policy).into_iter();
         let all = settings.flat_map(|it| &it.shortfalls);
-        all.filter(|it| !it.closes).collect()
+        all.filter(move |it| it.effect == effect)
     }
 
     /// Reports what gatefold doesn't serve of a policy.
     pub(super) fn findings(&self, index: usize, policy: &ClientTrafficPolicy) -> Vec<Diagnostic> {
         let name = describe(policy);
-        let settings = self.settings.get(index).into_iter();
-        let closing = settings.flat_map(PolicySettings::closing).map(|it| {
+        let closing = self.with_effect(index, ShortfallEffect::Closes).map(|it| {
             let message = format!(
                 "gatefold can't enforce {name}, because it doesn't serve `{}`: the policy's targets answer 500",
                 it.pointer
@@ -126,7 +131,7 @@ impl<'a> ClientTrafficPolicies<'a> {
                 "remove the field, or serve the targets without the policy: `--ignore-policy ClientTrafficPolicy.gateway.envoyproxy.io`",
             )
         });
-        let ignored = self.ignored(index);
+        let ignored: Vec<_> = self.with_effect(index, ShortfallEffect::Ignored).collect();
         let reported = ignored.first().map(|first| {
             let names = ignored.iter().map(|it| format!("`{}`", it.pointer));
             let names: Vec<String> = names.collect();
@@ -136,6 +141,14 @@ impl<'a> ClientTrafficPolicies<'a> {
                 found.note(format!("`{}`: {}", it.pointer, it.message))
             })
         });
-        closing.chain(reported).collect()
+        let unlimited = self.with_effect(index, ShortfallEffect::Unlimited);
+        let unlimited = unlimited.map(|it| {
+            let message = format!("{name}: {}", it.message);
+            let found = policy.finding(Code::NoTimeLimit, it.pointer.clone(), message);
+            found.help(
+                "write a long time, such as `1h`, or remove the field for gatefold's own limit",
+            )
+        });
+        closing.chain(reported).chain(unlimited).collect()
     }
 }

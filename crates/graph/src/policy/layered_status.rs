@@ -289,6 +289,9 @@ impl<'b, 'a, S: LayeredPolicy> PolicyStatusBuilder<'b, 'a, S> {
     /// Adds the condition of a policy that isn't in force on a socket.
     fn socket_conflict(&mut self, conflict: &SocketConflict) {
         let message = conflict.message.clone();
+        if !conflict.closes {
+            return self.warn(Reason::Conflicted, &message);
+        }
         let accepted = Condition::fails(ConditionType::Accepted, Reason::Conflicted, message);
         let place = overriding::place_of_listener(&conflict.policy);
         for (place, controller_name) in self.ancestors_of(place) {

@@ -7,7 +7,6 @@ use super::Connection;
 use crate::clock::Tick;
 use crate::connection::phase::ClientPhase;
 use crate::meters::CloseReason;
-use crate::shared::SharedState;
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Waker};
@@ -33,9 +32,7 @@ impl Connection {
     /// its client has had time to send a request. An HTTP/2 connection counts as unused once a request that has arrived
     /// has had time to begin.
     pub(crate) fn unused_since(&self) -> Option<Tick> {
-        let SharedState {
-            deadlines, clock, ..
-        } = &*self.shared;
+        let (deadlines, clock) = (self.deadlines(), &self.shared.clock);
         let settled = |since: &Tick| clock.now().saturating_sub(*since) > 1;
         let (phase, since) = self.state.get();
         match phase {
@@ -63,9 +60,7 @@ impl Connection {
 
     /// The reason to close the connection if one of its deadlines has passed.
     pub(crate) fn overdue(&self) -> Option<CloseReason> {
-        let SharedState {
-            deadlines, clock, ..
-        } = &*self.shared;
+        let (deadlines, clock) = (self.deadlines(), &self.shared.clock);
         let passed = |deadline, since| clock.has_passed(deadline, since);
         if self.is_lingering() {
             return None;
@@ -194,6 +189,7 @@ impl Connection {
             CloseReason::DrainTimeout | CloseReason::Malformed => true,
             CloseReason::Reclaimed => self.unused_since().is_some(),
             CloseReason::ProxyHeader
+            | CloseReason::SocketLimit
             | CloseReason::Handshake
             | CloseReason::FirstByte
             | CloseReason::Header

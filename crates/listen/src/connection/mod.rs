@@ -19,8 +19,10 @@ use crate::http2::frames::FrameProgress;
 use crate::http2::windows::{SharedWindows, Windows};
 use crate::shared::SharedState;
 use active_request::ActiveRequest;
+use deadlines::Deadlines;
 use descriptor::Descriptor;
 use ending::Wakers;
+use gatefold_dataplane::client_traffic::socket_settings::ClientLimits;
 use gatefold_dataplane::{Port, Snapshot, SocketKey};
 use http::HeaderValue;
 use std::net::SocketAddr;
@@ -39,6 +41,8 @@ pub struct Connection {
     server_name: OnceLock<Box<str>>,
     client_of: OnceLock<Arc<str>>,
     shared: Arc<SharedState>,
+    /// Time limits that differ from those of every connection.
+    deadlines: Option<Box<Deadlines>>,
     state: PhaseCell,
     /// Number of HTTP/2 requests in flight. HTTP/1.1 has one at most, which `state` shows.
     active: AtomicU32,
@@ -120,6 +124,7 @@ impl Connection {
                 now,
             ),
             shared,
+            deadlines: None,
             windows: SharedWindows::default(),
             active: AtomicU32::new(0),
             finished: AtomicU32::new(now),
@@ -140,6 +145,19 @@ impl Connection {
             descriptor: Descriptor::default(),
             task: OnceLock::new(),
         }
+    }
+
+    /// Sets time limits that differ from those of every connection.
+    pub(crate) fn with_limits(mut self, limits: &ClientLimits) -> Self {
+        if *limits != ClientLimits::default() {
+            self.deadlines = Some(Box::new(self.shared.deadlines.limited(limits)));
+        }
+        self
+    }
+
+    /// Its time limits.
+    pub(crate) fn deadlines(&self) -> &Deadlines {
+        self.deadlines.as_deref().unwrap_or(&self.shared.deadlines)
     }
 
     /// The listening socket, which is the key into a snapshot's ports.

@@ -61,7 +61,7 @@ impl<S: IO> HttpStream<S> {
             | CloseReason::Reclaimed
             | CloseReason::Drained => Ok(()),
             CloseReason::Handshake | CloseReason::Header => Err(io::ErrorKind::TimedOut.into()),
-            CloseReason::Malformed | CloseReason::ProxyHeader => {
+            CloseReason::Malformed | CloseReason::ProxyHeader | CloseReason::SocketLimit => {
                 Err(io::ErrorKind::InvalidData.into())
             }
             CloseReason::Write | CloseReason::DrainTimeout => {

@@ -11,8 +11,6 @@ use crate::proxy_protocol::ProxyHeaders;
 use crate::tls::SocketTls;
 use gatefold_dataplane::SocketKey;
 use gatefold_dataplane::client_traffic::socket_settings::{ProxyProtocol, SocketSettings};
-use pingora_core::protocols::IO;
-use pingora_core::services::listening::Service;
 use std::sync::Arc;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -66,27 +64,19 @@ impl Layers {
                 return;
             }
         }
+        let http2 = self.settings.and_then(|it| it.http2);
         match self.protocol {
             Protocol::Http => {
                 connection.finish_handshake();
-                serve_http(stream, connection, app, stop).await;
+                let stream = Box::new(HttpStream::new(stream, connection));
+                app.serve(stream, http2, stop).await;
             }
             Protocol::Https(tls) => {
                 if let Some(stream) = tls.accept(stream, &connection, deadline).await {
-                    serve_http(stream, connection, app, stop).await;
+                    let stream = Box::new(HttpStream::new(stream, connection));
+                    app.serve(stream, http2, stop).await;
                 }
             }
         }
     }
-}
-
-/// Serves HTTP on a stream until it ends.
-async fn serve_http<A: HttpApp>(
-    stream: impl IO + 'static,
-    connection: Arc<Connection>,
-    app: Arc<A>,
-    stop: watch::Receiver<bool>,
-) {
-    let stream = Box::new(HttpStream::new(stream, connection));
-    Service::<A>::handle_event(stream, app, stop).await;
 }

@@ -8,8 +8,11 @@ use crate::connection::Connection;
 use crate::connection::limit::ConnectionPermit;
 use crate::connection::registry::Registry;
 use crate::connection::stream::ClientStream;
+use crate::log_throttle::LogThrottle;
+use crate::meters::CloseReason;
 use crate::proxy_protocol::ProxyHeaders;
 use crate::shared::SharedState;
+use crate::socket::keep_alive;
 use crate::socket::layers::{Layers, Protocol};
 use crate::tls::SocketTls;
 use crate::worker::{WorkerId, Workers};
@@ -19,11 +22,15 @@ use gatefold_dataplane::{Port, Snapshot, SocketKey};
 use pingora_core::{ErrorType, OrErr as _};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::Instant;
-use tracing::warn;
+use tracing::{debug, warn};
+
+/// A deadline that never passes.
+const FOREVER: Duration = Duration::from_secs(60 * 60 * 24 * 365);
 
 /// The clients that a socket accepts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +52,7 @@ pub(crate) struct PortServer<A> {
     snapshot: Arc<ArcSwap<Snapshot>>,
     connections: Arc<Registry>,
     shared: Arc<SharedState>,
+    limit_log: Mutex<LogThrottle>,
     /// Tells the application that the socket is closed.
     stop: watch::Receiver<bool>,
 }
@@ -117,6 +125,7 @@ impl<A: HttpApp> PortServer<A> {
             snapshot,
             connections: shared.registries.open(socket, &shared.meters),
             shared,
+            limit_log: Mutex::default(),
             stop,
         })
     }
@@ -128,6 +137,19 @@ impl<A: HttpApp> PortServer<A> {
 
     /// Serves a connection in its own task, so that a panic ends only this connection.
     pub(crate) fn spawn(&self, tcp: TcpStream, peer: SocketAddr, permit: Option<ConnectionPermit>) {
+        let layers = self.layers(peer);
+        let settings = layers.settings.clone();
+        let settings = settings.as_deref();
+        if let Some(limit) = settings.and_then(|it| it.connection_limit)
+            && self.connections.count() >= limit.connections.get()
+        {
+            return self.refuse(tcp, peer, permit, limit.close_delay);
+        }
+        if let Some(keep_alive) = settings.and_then(|it| it.keep_alive)
+            && let Err(error) = keep_alive::set(&tcp, &keep_alive)
+        {
+            debug!(%peer, %error, "can't set the keep-alive of a connection");
+        }
         let worker = self.workers.for_connection(self.accepting);
         let tcp = match AcceptedStream::new(tcp, worker == self.accepting) {
             Ok(tcp) => tcp,
@@ -136,16 +158,16 @@ impl<A: HttpApp> PortServer<A> {
                 return;
             }
         };
-        let layers = self.layers(peer);
         let shared = self.shared.clone();
         let connection = Connection::new(layers.socket, peer, layers.is_tls(), shared);
-        let connection = Arc::new(connection);
+        let limits = settings.map(|it| it.limits).unwrap_or_default();
+        let connection = Arc::new(connection.with_limits(&limits));
         if layers.proxy_protocol() != ProxyProtocol::Off {
             connection.await_proxy_header();
         }
         let entry = self.connections.enter(connection.clone(), permit);
         let stop = self.stop.clone();
-        let time = self.shared.deadlines.handshake;
+        let time = connection.deadlines().handshake;
         let task = self.workers.spawn(worker, |app| {
             let connection = connection.clone();
             async move {
@@ -153,7 +175,8 @@ impl<A: HttpApp> PortServer<A> {
                     .registered()
                     .or_err(ErrorType::InternalError, "a runtime refuses its socket")
                     .and_then(|tcp| ClientStream::new(tcp, connection.clone(), entry));
-                let deadline = Instant::now() + time;
+                let now = Instant::now();
+                let deadline = now.checked_add(time).unwrap_or_else(|| now + FOREVER);
                 match stream {
                     Ok(stream) => layers.serve(stream, connection, app, deadline, stop).await,
                     Err(error) => warn!(%error, "can't serve a connection"),
@@ -161,6 +184,36 @@ impl<A: HttpApp> PortServer<A> {
             }
         });
         connection.set_task(task.abort_handle());
+    }
+
+    /// Closes a connection beyond the limit of the socket, after `delay`. It doesn't count towards the limit.
+    fn refuse(
+        &self,
+        tcp: TcpStream,
+        peer: SocketAddr,
+        permit: Option<ConnectionPermit>,
+        delay: Duration,
+    ) {
+        self.shared.meters.closed(CloseReason::SocketLimit);
+        let mut log = self
+            .limit_log
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if log.is_due() {
+            warn!(socket = %self.own.socket, %peer, "the socket has as many connections as its policy permits: further ones are closed");
+        }
+        drop(log);
+        if delay.is_zero() {
+            return;
+        }
+        let mut stop = self.stop.clone();
+        self.workers.runtime(self.accepting).spawn(async move {
+            let _refused = (tcp, permit);
+            tokio::select! {
+                () = tokio::time::sleep(delay) => {}
+                _ = stop.wait_for(|stop| *stop) => {}
+            }
+        });
     }
 
     /// Returns the layers of a client's connection. A socket for both families has two keys; a client gets the other one if its

@@ -1,7 +1,7 @@
 //! The settings of a ClientTrafficPolicy, as connections and requests are served with them.
 
-use super::shortfall::Shortfall;
-use super::{socket_settings, tls_settings};
+use super::shortfall::{Shortfall, ShortfallEffect};
+use super::{socket_settings, time_limits, tls_settings};
 use gatefold_dataplane::client_traffic::ClientTraffic;
 use gatefold_dataplane::client_traffic::client_address::{AddressSource, WithoutAddress};
 use gatefold_dataplane::client_traffic::socket_settings::SocketSettings;
@@ -33,9 +33,10 @@ impl PolicySettings {
         let mut shortfalls: Vec<_> = spec.unserved.iter().filter_map(unserved).collect();
         let tls = spec.tls.as_ref();
         let tls = tls.map(|tls| tls_settings::of(tls, &mut shortfalls));
+        let requests = requests(spec, &mut shortfalls).map(Arc::new);
         PolicySettings {
-            requests: requests(spec).map(Arc::new),
-            socket: socket_settings::of(spec),
+            requests,
+            socket: socket_settings::of(spec, &mut shortfalls),
             tls: tls.filter(|it| *it != TlsSettings::default()).map(Arc::new),
             shortfalls,
         }
@@ -43,7 +44,8 @@ impl PolicySettings {
 
     /// Returns what closes the targets of the policy.
     pub(super) fn closing(&self) -> impl Iterator<Item = &Shortfall> {
-        self.shortfalls.iter().filter(|it| it.closes)
+        let all = self.shortfalls.iter();
+        all.filter(|it| it.effect == ShortfallEffect::Closes)
     }
 
     /// Whether gatefold can do what the policy says, apart from what it ignores.
@@ -63,7 +65,10 @@ fn unserved(set: &SetField) -> Option<Shortfall> {
 }
 
 /// Returns how requests are treated. `None` if the policy says nothing of them.
-fn requests(spec: &ClientTrafficPolicySpec) -> Option<ClientTraffic> {
+fn requests(
+    spec: &ClientTrafficPolicySpec,
+    shortfalls: &mut Vec<Shortfall>,
+) -> Option<ClientTraffic> {
     let detection = spec.client_ip_detection.as_ref();
     let forwarded_for = detection.and_then(|it| it.x_forwarded_for.as_ref());
     let settings = ClientTraffic {
@@ -71,6 +76,7 @@ fn requests(spec: &ClientTrafficPolicySpec) -> Option<ClientTraffic> {
         keeps_forwarded_for: forwarded_for
             .and_then(|it| it.disable_x_forwarded_for_append)
             .unwrap_or_default(),
+        request_limits: time_limits::of_requests(spec.timeout.as_ref(), shortfalls),
     };
     (settings != ClientTraffic::default()).then_some(settings)
 }

@@ -1,7 +1,7 @@
 //! The settings of sockets, on which the policies of all listeners of a socket must agree.
 //!
-//! In: the listeners with their sockets, and the policies in force there. Out: the settings of each socket, and the conflicts. A
-//! PROXY header changes which addresses count as clients, so a listener whose policy doesn't prevail is closed, and no policy makes
+//! In: the listeners with their sockets, and the policies in force there. Out: the settings of each socket, and the conflicts. The
+//! oldest policy decides about most settings, and the others have a warning. A PROXY header changes which addresses count as clients, so a listener whose policy doesn't prevail is closed, and no policy makes
 //! another listener believe the headers: a listener without such a policy prevails (as in Envoy Gateway, which refuses a policy
 //! that affects additional listeners).
 
@@ -16,8 +16,10 @@ use crate::policy::protection::Protections;
 use crate::policy::target::{TargetedObject, TargetedPart};
 use crate::reported_object::ReportedObject;
 use gatefold_dataplane::SocketKey;
-use gatefold_dataplane::client_traffic::socket_settings::{ProxyProtocol, SocketSettings};
-use gatefold_diagnostic::{Code, Diagnostic, Place, Pointer};
+use gatefold_dataplane::client_traffic::socket_settings::{
+    ClientLimits, ProxyProtocol, SocketSettings,
+};
+use gatefold_diagnostic::{Code, Diagnostic, Place, Pointer, Severity};
 use gatefold_manifest::api::{ClientTrafficPolicy, PolicyTargetKind};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -35,11 +37,13 @@ pub(crate) struct SharedSockets {
 pub(crate) struct SocketConflict {
     /// The policy, and where it is attached.
     pub(in crate::policy) policy: ListenerPolicy,
-    /// The listener that is closed.
+    /// The listener.
     listener: TargetedObject,
     /// The setting, in the policy.
     setting: &'static str,
     pub message: String,
+    /// Whether the listener answers 500.
+    pub closes: bool,
     /// The listener that prevails.
     other: Place,
 }
@@ -93,8 +97,22 @@ impl SharedSockets {
         claims: &[Claim<'_>],
         policies: &ClientTrafficPolicies<'_>,
     ) {
+        let proxy_protocol = self.settle_proxy_protocol(claims, policies);
+        let mut oldest = Oldest {
+            claims,
+            policies,
+            conflicts: &mut self.conflicts,
+        };
         let settings = SocketSettings {
-            proxy_protocol: self.settle_proxy_protocol(claims, policies),
+            proxy_protocol,
+            keep_alive: oldest.setting("tcpKeepalive", |it| it.keep_alive),
+            connection_limit: oldest.setting("connection", |it| it.connection_limit),
+            limits: ClientLimits {
+                handshake: oldest.setting("timeout", |it| it.limits.handshake),
+                header: oldest.setting("timeout", |it| it.limits.header),
+                idle: oldest.setting("timeout", |it| it.limits.idle),
+            },
+            http2: oldest.setting("http2", |it| it.http2),
         };
         if settings != SocketSettings::default() {
             self.settings.insert(socket, Arc::new(settings));
@@ -134,13 +152,11 @@ impl SharedSockets {
                 setting: policies.proxy_protocol_field(&policy),
                 policy,
                 listener: target(claim.listener),
+                closes: true,
                 message,
                 other: place(first.listener),
             };
-            // The same listeners may share several sockets.
-            if !self.conflicts.contains(&conflict) {
-                self.conflicts.push(conflict);
-            }
+            conflict.add_to(&mut self.conflicts);
         }
         prevailing
     }
@@ -153,7 +169,7 @@ impl SharedSockets {
 
     /// Closes the listeners whose policy isn't in force.
     pub fn close(&self, policies: &ClientTrafficPolicies<'_>, protections: &mut Protections) {
-        for conflict in &self.conflicts {
+        for conflict in self.conflicts.iter().filter(|it| it.closes) {
             if let Some(policy) = policies.attached.policies.get(conflict.policy.policy) {
                 let name = format!("{} (`spec.{}`)", describe(policy.policy), conflict.setting);
                 protections.add(&conflict.listener, &name);
@@ -162,14 +178,68 @@ impl SharedSockets {
     }
 }
 
+/// Finds for each setting that protects nobody the oldest policy that has it. Listeners without such a policy share the setting.
+struct Oldest<'c, 'n, 'p> {
+    claims: &'c [Claim<'n>],
+    policies: &'c ClientTrafficPolicies<'p>,
+    conflicts: &'c mut Vec<SocketConflict>,
+}
+
+impl Oldest<'_, '_, '_> {
+    /// Returns the setting of the oldest policy that has it. `field` is its place in policies.
+    fn setting<T: PartialEq + Copy>(
+        &mut self,
+        field: &'static str,
+        get: impl Fn(&SocketSettings) -> Option<T>,
+    ) -> Option<T> {
+        let claims = self.claims.iter().filter_map(|claim| {
+            let value = get(claim.settings(self.policies)?)?;
+            Some((claim.policy.clone()?, value, claim))
+        });
+        let claims: Vec<_> = claims.collect();
+        let (policy, prevailing, first) = claims.iter().min_by_key(|(policy, ..)| policy.policy)?;
+        let older = self.policies.attached.policies.get(policy.policy)?.policy;
+        for (policy, value, claim) in &claims {
+            if value == prevailing {
+                continue;
+            }
+            let name = claim.id.name(claim.listener);
+            let older = describe(older);
+            let conflict = SocketConflict {
+                policy: policy.clone(),
+                listener: target(claim.listener),
+                setting: field,
+                message: format!(
+                    "listener {name} shares a socket, for which {older} decides about `{field}`"
+                ),
+                closes: false,
+                other: place(first.listener),
+            };
+            conflict.add_to(self.conflicts);
+        }
+        Some(*prevailing)
+    }
+}
+
 impl SocketConflict {
+    /// The same listeners may share several sockets.
+    fn add_to(self, conflicts: &mut Vec<SocketConflict>) {
+        if !conflicts.contains(&self) {
+            conflicts.push(self);
+        }
+    }
+
     /// The conflict as a diagnostic of the policy.
     pub fn finding(&self, policy: &ClientTrafficPolicy) -> Diagnostic {
         let pointer = Pointer::spec().key(self.setting);
         let message = format!("{} isn't in force: {}", describe(policy), self.message);
-        let found = policy.finding(Code::SocketConflict, pointer, message);
+        let mut found = policy.finding(Code::SocketConflict, pointer, message);
+        if self.closes {
+            found = found.caption(format!("{} answers 500", self.listener));
+        } else {
+            found.severity = Severity::Warning;
+        }
         found
-            .caption(format!("{} answers 500", self.listener))
             .label(self.other.clone(), "the other listener")
             .help("give the listeners different ports or addresses, or target all of them with the policy")
     }

@@ -1,16 +1,26 @@
-//! Values of a policy that gatefold can't follow.
+//! Values of a policy that gatefold can't follow, or that its author may not have meant.
 
 use gatefold_diagnostic::Pointer;
 
-/// A value that gatefold can't follow, and what it does instead.
+/// A value of a policy that must be reported.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Shortfall {
     /// The place in the policy.
     pub pointer: Pointer,
     /// What is missing, and what follows from that.
     pub message: String,
-    /// Whether the policy's targets answer 500.
-    pub closes: bool,
+    pub effect: ShortfallEffect,
+}
+
+/// What follows from such a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ShortfallEffect {
+    /// The policy's targets answer 500.
+    Closes,
+    /// The targets are served without it.
+    Ignored,
+    /// The targets are served with it, and have no protection where gatefold would have one.
+    Unlimited,
 }
 
 impl Shortfall {
@@ -19,14 +29,22 @@ impl Shortfall {
         Shortfall {
             pointer,
             message: message.into(),
-            closes: false,
+            effect: ShortfallEffect::Ignored,
         }
     }
 
     /// The targets answer 500.
     pub fn closes(pointer: Pointer, message: impl Into<String>) -> Self {
         Shortfall {
-            closes: true,
+            effect: ShortfallEffect::Closes,
+            ..Shortfall::warns(pointer, message)
+        }
+    }
+
+    /// A limit is turned off.
+    pub fn unlimited(pointer: Pointer, message: impl Into<String>) -> Self {
+        Shortfall {
+            effect: ShortfallEffect::Unlimited,
             ..Shortfall::warns(pointer, message)
         }
     }

@@ -1,3 +1,4 @@
+use super::super::shortfall::ShortfallEffect;
 use super::*;
 
 fn list(names: &[&str]) -> Vec<String> {
@@ -9,7 +10,17 @@ fn read(tls: &ClientTLSSettings) -> (TlsSettings, Vec<String>) {
     let mut shortfalls = Vec::new();
     let settings = of(tls, &mut shortfalls);
     let places = shortfalls.iter();
-    let places = places.map(|it| format!("{}{}", it.pointer, if it.closes { "!" } else { "" }));
+    let places = places.map(|it| {
+        format!(
+            "{}{}",
+            it.pointer,
+            if it.effect == ShortfallEffect::Closes {
+                "!"
+            } else {
+                ""
+            }
+        )
+    });
     (settings, places.collect())
 }
 

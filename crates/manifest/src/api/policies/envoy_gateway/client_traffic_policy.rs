@@ -2,8 +2,9 @@
 
 use super::field_table::collect;
 use super::{
-    ClientIPDetectionSettings, ClientTLSSettings, FieldEffect, PolicyField, PolicyTargetFields,
-    ProxyProtocolSettings, SetField, TargetSelector,
+    ClientConnection, ClientIPDetectionSettings, ClientTLSSettings, ClientTimeout, FieldEffect,
+    HTTP2Settings, PolicyField, PolicyTargetFields, ProxyProtocolSettings, SetField, TCPKeepalive,
+    TargetSelector,
 };
 use crate::api::{LocalPolicyTargetReferenceWithSectionName, Object};
 use crate::{Decode, Decoder};
@@ -29,6 +30,14 @@ pub struct ClientTrafficPolicySpec {
     pub proxy_protocol: Option<ProxyProtocolSettings>,
     /// How TLS with clients is set up.
     pub tls: Option<ClientTLSSettings>,
+    /// How connections are limited.
+    pub connection: Option<ClientConnection>,
+    /// Probes by which the system detects that a client is gone.
+    pub tcp_keepalive: Option<TCPKeepalive>,
+    /// Time limits.
+    pub timeout: Option<ClientTimeout>,
+    /// How HTTP/2 is spoken.
+    pub http2: Option<HTTP2Settings>,
     /// The fields that are set and that gatefold doesn't serve.
     pub unserved: Vec<SetField>,
 }
@@ -65,6 +74,10 @@ impl Decode for ClientTrafficPolicySpec {
         let enable_proxy_protocol = fields.read("enableProxyProtocol", decoder);
         let proxy_protocol = fields.read("proxyProtocol", decoder);
         let tls = fields.read("tls", decoder);
+        let connection = fields.read("connection", decoder);
+        let tcp_keepalive = fields.read("tcpKeepalive", decoder);
+        let timeout = fields.read("timeout", decoder);
+        let http2 = fields.read("http2", decoder);
         let unserved = collect(CLIENT_TRAFFIC_POLICY_FIELDS, &TARGET_FIELDS, node, decoder);
         let spec = ClientTrafficPolicySpec {
             target_ref: target_ref?,
@@ -74,6 +87,10 @@ impl Decode for ClientTrafficPolicySpec {
             enable_proxy_protocol: enable_proxy_protocol?,
             proxy_protocol: proxy_protocol?,
             tls: tls?,
+            connection: connection?,
+            tcp_keepalive: tcp_keepalive?,
+            timeout: timeout?,
+            http2: http2?,
             unserved,
         };
         spec.targets().check(&TARGETS, node, decoder);
@@ -92,9 +109,13 @@ use FieldEffect::{Closes, Guards, Ignored, Served};
 /// The fields of a ClientTrafficPolicy, apart from those that name its targets.
 pub const CLIENT_TRAFFIC_POLICY_FIELDS: &[PolicyField] = fields! {
     "clientIPDetection" Guards("the client in `authorization`, logs and forwarded headers"),
-    "connection.bufferLimit" Ignored("gatefold's own buffers stay in force"),
-    "connection.connectionLimit" Ignored("gatefold's own limits stay in force"),
-    "connection.maxAcceptPerSocketEvent" Ignored("gatefold accepts connections one by one"),
+    "connection.bufferLimit" Served("at most 256 KiB of a request wait here, so greater limits are kept; smaller ones aren't"),
+    "connection.connectionLimit.closeDelay" Served("a connection beyond the limit is kept so long, and then closed"),
+    "connection.connectionLimit.maxConnectionDuration" Ignored("connections have no maximum duration"),
+    "connection.connectionLimit.maxRequestsPerConnection" Ignored("connections have no maximum number of requests"),
+    "connection.connectionLimit.maxStreamDuration" Ignored("requests have the timeouts of their route"),
+    "connection.connectionLimit.value" Served("the limit of the listening socket. `--max-connections` limits all sockets together"),
+    "connection.maxAcceptPerSocketEvent" Served("connections are accepted one by one until none is queued, so no limit is needed"),
     "connection.socketBufferLimit" Ignored("the system chooses the buffers of sockets"),
     "enableProxyProtocol" Guards("connections must begin with a PROXY header"),
     "grpc.enableWeb" Ignored("gRPC-Web isn't translated"),
@@ -110,27 +131,27 @@ pub const CLIENT_TRAFFIC_POLICY_FIELDS: &[PolicyField] = fields! {
     "healthCheck.path" Ignored("use the health check of the admin API"),
     "http1.disableSafeMaxConnectionDuration" Ignored("connections have no maximum duration"),
     "http1.enableTrailers" Ignored("trailers are always forwarded"),
-    "http1.http10" Ignored("gatefold's own rules for HTTP/1.0 stay in force"),
+    "http1.http10" Ignored("requests in HTTP/1.0 are served if they name a host"),
     "http1.ignoredUpgradeTypes" Ignored("every upgrade is forwarded"),
-    "http1.preserveHeaderCase" Ignored("gatefold's own rules for the case of headers stay in force"),
-    "http2.connectionKeepalive" Ignored("gatefold's own keep-alive stays in force"),
-    "http2.initialConnectionWindowSize" Ignored("gatefold's own windows stay in force"),
-    "http2.initialStreamWindowSize" Ignored("gatefold's own windows stay in force"),
-    "http2.maxConcurrentStreams" Ignored("gatefold's own limit stays in force"),
-    "http2.onInvalidMessage" Ignored("gatefold's own rules for invalid messages stay in force"),
+    "http1.preserveHeaderCase" Ignored("`--preserve-header-case` decides for all Gateways"),
+    "http2.connectionKeepalive" Ignored("`tcpKeepalive` detects clients that are gone"),
+    "http2.initialConnectionWindowSize" Served("65,535 bytes to 2 GiB; 1 MiB without the field"),
+    "http2.initialStreamWindowSize" Served("65,535 bytes to 2 GiB; 256 KiB without the field"),
+    "http2.maxConcurrentStreams" Served("100 without the field"),
+    "http2.onInvalidMessage" Served("`TerminateStream`. `TerminateConnection` isn't: an invalid message ends only its stream"),
     "http3" Ignored("clients use HTTP/2 or HTTP/1.1"),
     "path.disableMergeSlashes" Ignored("`--path-normalization` decides for all Gateways"),
     "path.escapedSlashesAction" Ignored("`--path-normalization` decides for all Gateways"),
     "proxyProtocol" Guards("connections begin with a PROXY header, which names the client"),
     "scheme" Ignored("backends get the scheme of the client's request"),
-    "tcpKeepalive" Ignored("the system's defaults stay in force"),
-    "timeout.http.idleTimeout" Ignored("gatefold's own time limits stay in force"),
-    "timeout.http.requestHeadersReceivedTimeout" Ignored("gatefold's own time limits stay in force"),
-    "timeout.http.requestReceivedTimeout" Ignored("gatefold's own time limits stay in force"),
-    "timeout.http.streamIdleTimeout" Ignored("gatefold's own time limits stay in force"),
-    "timeout.tcp.connectionInspectionTimeout" Ignored("gatefold's own time limits stay in force"),
-    "timeout.tcp.idleTimeout" Ignored("gatefold's own time limits stay in force"),
-    "timeout.tcp.tlsHandshakeTimeout" Ignored("gatefold's own time limits stay in force"),
+    "tcpKeepalive" Served("connections are always probed; the fields replace gatefold's own values"),
+    "timeout.http.idleTimeout" Served("for the next request on a connection. 60 s, over HTTP/2 300 s, without the field"),
+    "timeout.http.requestHeadersReceivedTimeout" Served("from the first byte of the header. 10 s without the field"),
+    "timeout.http.requestReceivedTimeout" Served("from the end of the header to that of the body. No limit without the field"),
+    "timeout.http.streamIdleTimeout" Served("for the next piece of a body in either direction of the client. 60 s without the field"),
+    "timeout.tcp.connectionInspectionTimeout" Ignored("`tlsHandshakeTimeout` includes the PROXY header"),
+    "timeout.tcp.idleTimeout" Ignored("it concerns TCP and TLS listeners, which gatefold doesn't serve yet"),
+    "timeout.tcp.tlsHandshakeTimeout" Served("for the TLS handshake and the PROXY header. 10 s without the field"),
     "tls.alpnProtocols" Served("`h2`, `http/1.1` and `http/1.0`, in this order of preference"),
     "tls.ciphers" Served("those cipher suites of TLS 1.2 that rustls has, [which are these](#tls)"),
     "tls.clientValidation" Closes,
