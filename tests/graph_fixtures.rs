@@ -359,6 +359,7 @@ fn filters(filters: &[FilterNode]) -> String {
             FilterNode::UrlRewrite(_) => return " rewrite".to_owned(),
             FilterNode::RequestMirror(mirror) => return format!(" mirror to {}", mirror.name),
             FilterNode::Cors(_) => return " cors".to_owned(),
+            FilterNode::ExternalAuth(auth) => return format!(" asks {}", auth.name),
         };
         let names = |headers: &[gatefold_manifest::api::HTTPHeader]| -> Vec<String> {
             headers

@@ -277,9 +277,8 @@ stringData: {.htpasswd: 'user1:{SHA}tESsBmE/yNY3lb6a0L6vVQEZNqw='}\n";
     daemon.wait_for_status(HOST, "/", 401);
 }
 
-/// Without the policy, the client is the peer of the connection.
 #[test]
-fn allow_auth_ignores_what_hides_the_addresses_of_clients() {
+fn allow_auth_ignores_a_client_traffic_policy_that_cannot_be_enforced() {
     let policies = "apiVersion: gateway.envoyproxy.io/v1alpha1
 kind: SecurityPolicy
 metadata: {name: local}
@@ -294,7 +293,7 @@ kind: ClientTrafficPolicy
 metadata: {name: proxied}
 spec:
   targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: edge}]
-  clientIPDetection: {xForwardedFor: {numTrustedHops: 1}}\n";
+  headers: {earlyRequestHeaders: {remove: [Content-Length]}}\n";
     let folder = folder_without_service();
     folder.write("policies.yaml", policies.replace("NETWORK", "127.0.0.0/8"));
     let daemon = Daemon::of(&folder).arg("--echo").start();

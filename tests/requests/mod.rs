@@ -1,6 +1,7 @@
 //! Requests: routing, filters, forwarding, and backends.
 
 mod backend_protocols;
+mod client_traffic;
 mod cors;
 mod endpoints;
 mod forwarding;

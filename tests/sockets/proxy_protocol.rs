@@ -374,7 +374,7 @@ listen two
         two = ports[1],
     );
     folder.write("haproxy.cfg", configuration);
-    let _haproxy = start_haproxy(&haproxy, folder.path());
+    let _haproxy = start_haproxy(haproxy, folder.path());
     for port in ports {
         let mut client = eventually("HAProxy accepts", || Client::connect(port).ok());
         let own = client.stream().local_addr().expect("an address").ip();

@@ -14,6 +14,8 @@ pub struct TestBackend {
 /// The header of a request.
 #[derive(Debug)]
 pub struct ReceivedRequest {
+    /// `METHOD TARGET VERSION`.
+    pub line: String,
     /// In the order of arrival, names in lower case.
     pub headers: Vec<(String, String)>,
 }
@@ -81,8 +83,8 @@ pub fn respond(wire: &mut Wire, body: &str) -> io::Result<()> {
 impl ReceivedRequest {
     /// Returns `None` if the peer has closed the connection.
     fn read(wire: &mut Wire) -> Option<Self> {
-        let _method_and_path = line(wire)?;
         let mut request = ReceivedRequest {
+            line: line(wire)?,
             headers: Vec::new(),
         };
         loop {

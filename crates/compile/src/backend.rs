@@ -8,7 +8,6 @@ use super::filter::filters;
 use super::routes::CompileMatch;
 use super::timeouts::{retry, timeouts};
 use gatefold_dataplane::backend::{Backend, BackendTarget, EndpointSet, Split};
-use gatefold_dataplane::filter::request_mirror::{RequestMirror, Share};
 use gatefold_dataplane::filter::{Filter, Filters};
 use gatefold_dataplane::{Action, Rule, RuleId};
 use gatefold_graph::policy::backend_tls::BackendTlsNode;
@@ -137,16 +136,8 @@ impl Backends {
         prefix: &str,
         before: Option<&Rule>,
     ) -> Option<Vec<Filter>> {
-        filters(nodes, prefix, |mirror| {
-            let name: Arc<str> = mirror.name.as_str().into();
-            let served = before.map_or(0, |rule| mirrored(rule, &name));
-            let (numerator, denominator) = mirror.share;
-            RequestMirror {
-                target: self.target(&mirror.target),
-                share: Share::new(numerator, denominator, served),
-                name,
-            }
-        })
+        let served = |mirror: &str| before.map_or(0, |rule| mirrored(rule, mirror));
+        filters(nodes, prefix, |target| self.target(target), served)
     }
 
     fn target(&mut self, node: &TargetNode) -> BackendTarget {

@@ -1,16 +1,18 @@
 //! Compiles the filters of a rule or a backend.
 
+use gatefold_dataplane::backend::BackendTarget;
 use gatefold_dataplane::filter::Filter;
 use gatefold_dataplane::filter::cors::{
     Allowed, Cors, Credentials, Exposed, OriginPattern, Origins,
 };
+use gatefold_dataplane::filter::external_auth::{CopiedHeaders, ExternalAuth};
 use gatefold_dataplane::filter::header_modifier::{HeaderAction, HeaderModifier, refusal, value};
 use gatefold_dataplane::filter::path_modifier::PathModifier;
-use gatefold_dataplane::filter::request_mirror::RequestMirror;
+use gatefold_dataplane::filter::request_mirror::{RequestMirror, Share};
 use gatefold_dataplane::filter::request_redirect::RequestRedirect;
 use gatefold_dataplane::filter::scheme::Scheme;
 use gatefold_dataplane::filter::url_rewrite::UrlRewrite;
-use gatefold_graph::route::{FilterNode, MirrorNode};
+use gatefold_graph::route::{ExternalAuthNode, FilterNode, TargetNode};
 use gatefold_manifest::api::{
     self, HTTPCORSFilter, HTTPHeader, HTTPHeaderFilter, HTTPPathModifier, HTTPPathModifierType,
     HTTPRequestRedirectFilter, HTTPURLRewriteFilter, PortNumber, RedirectScheme,
@@ -19,14 +21,16 @@ use http::{HeaderName, HeaderValue, StatusCode};
 use std::sync::Arc;
 
 /// Compiles the filters of a rule or of one of its backends, in the order of the manifest. `prefix` is the path of the rule's
-/// first match. `mirror` compiles the mirrors. `None` if a filter can't be compiled as written: the graph has reported it, and
+/// first match. `target` compiles the targets of filters with a backend of their own, and `served` returns the number of requests
+/// that a mirror has counted. `None` if a filter can't be compiled as written: the graph has reported it, and
 /// a filter is never left out.
 pub(super) fn filters(
     nodes: &[FilterNode],
     prefix: &str,
-    mut mirror: impl FnMut(&MirrorNode) -> RequestMirror,
+    mut target: impl FnMut(&TargetNode) -> BackendTarget,
+    served: impl Fn(&str) -> u64,
 ) -> Option<Vec<Filter>> {
-    let filter = |node: &FilterNode| {
+    let mut filter = |node: &FilterNode| {
         Some(match node {
             FilterNode::RequestHeaderModifier(headers) => {
                 Filter::RequestHeaderModifier(modifier(headers)?)
@@ -38,11 +42,37 @@ pub(super) fn filters(
                 Filter::RequestRedirect(Box::new(redirect(fields, prefix)))
             }
             FilterNode::UrlRewrite(rewrite) => Filter::UrlRewrite(url_rewrite(rewrite, prefix)?),
-            FilterNode::RequestMirror(node) => Filter::RequestMirror(mirror(node)),
+            FilterNode::RequestMirror(node) => {
+                let (numerator, denominator) = node.share;
+                Filter::RequestMirror(RequestMirror {
+                    name: node.name.as_str().into(),
+                    target: target(&node.target),
+                    share: Share::new(numerator, denominator, served(&node.name)),
+                })
+            }
+            FilterNode::ExternalAuth(node) => {
+                let target = target(&node.target);
+                Filter::ExternalAuth(Box::new(external_auth(node, target)))
+            }
             FilterNode::Cors(fields) => Filter::Cors(Arc::new(cors(fields)?)),
         })
     };
-    nodes.iter().map(filter).collect()
+    nodes.iter().map(&mut filter).collect()
+}
+
+fn external_auth(node: &ExternalAuthNode, target: BackendTarget) -> ExternalAuth {
+    let copied = node.response_headers.as_slice();
+    ExternalAuth {
+        name: node.name.as_str().into(),
+        target,
+        path_prefix: node.path_prefix.as_str().into(),
+        request_headers: node.request_headers.as_slice().into(),
+        copied: if copied.is_empty() {
+            CopiedHeaders::All
+        } else {
+            CopiedHeaders::Listed(copied.into())
+        },
+    }
 }
 
 fn redirect(filter: &HTTPRequestRedirectFilter, prefix: &str) -> RequestRedirect {

@@ -4,6 +4,10 @@
 //! characters, dot segments and empty segments (RFC 3986, sections 5.2.4 and 6.2.2), or why it has no normal form.
 //! Percent-encoded slashes are never decoded. See `docs/decisions/path-normalization.md`.
 
+mod rules;
+
+pub use rules::{EscapedSlashes, NormalizedPath, PathRules};
+
 use std::borrow::Cow;
 use std::fmt::Write;
 
@@ -29,6 +33,9 @@ pub enum PathError {
     /// It contains a `%` without two hexadecimal digits. Programs disagree on its meaning.
     #[error("it contains a `%` without two hexadecimal digits")]
     MalformedEscape,
+    /// It contains `%2F` or `%5C`, and the listener rejects these.
+    #[error("it contains `%2F` or `%5C`")]
+    EscapedSlash,
 }
 
 impl PathNormalization {
@@ -41,11 +48,17 @@ impl PathNormalization {
     /// If the path leaves the root, or contains `%00` or a malformed escape. A malformed escape can't be kept: decoding the
     /// `2` of `%%32e` would turn it into `%2e`.
     pub fn normalize(self, path: &str) -> Result<Cow<'_, str>, PathError> {
+        self.normal_form(path, true)
+    }
+
+    fn normal_form(self, path: &str, merges_slashes: bool) -> Result<Cow<'_, str>, PathError> {
         if self == PathNormalization::Off || is_normal(path.as_bytes()) {
             return Ok(Cow::Borrowed(path));
         }
         let mut path = without_dot_segments(&decoded(path)?)?;
-        merge_slashes(&mut path);
+        if merges_slashes {
+            merge_slashes(&mut path);
+        }
         Ok(Cow::Owned(path))
     }
 

@@ -217,6 +217,9 @@ codes! {
     /// A SecurityPolicy can't be enforced as written: a Secret isn't in the folder, its content can't be used, or a value has
     /// no meaning. Requests that the policy protects are refused.
     InvalidSecurityPolicy = "GF0555", Error;
+    /// A ClientTrafficPolicy has a setting that can't be applied as written, such as a header that only the proxy itself may write.
+    /// Requests to the policy's targets are answered 500.
+    InvalidClientTrafficPolicy = "GF0556", Error;
     /// Listeners share a socket, and their ClientTrafficPolicies, or the lack of one, contradict each other in a setting that
     /// belongs to the socket, such as `proxyProtocol`. Listeners whose policy isn't in force answer 500 if the setting changes
     /// which addresses count as clients.

@@ -21,7 +21,7 @@ use gatefold_dataplane::filter::answer::FilterAnswer;
 use gatefold_dataplane::timeouts::TimeLimit;
 use gatefold_listen::clock::Tick;
 use gatefold_listen::{ActiveRequest, HoldsRequest};
-use http::HeaderValue;
+use http::{HeaderName, HeaderValue};
 use pingora_core::Result;
 use pingora_core::upstreams::peer::HttpPeer;
 use std::net::SocketAddr;
@@ -43,6 +43,8 @@ pub struct RequestContext {
     pub(crate) body_limits: Option<BodyLimits>,
     /// What its sender said of its way.
     pub(crate) sent: SentFields,
+    /// The headers that an authorization server has set.
+    pub(crate) set_by_auth: Vec<(HeaderName, HeaderValue)>,
     /// Whether it asks for an upgrade to WebSocket.
     pub(crate) upgrade: bool,
     /// The matching rule, from the snapshot at the time of routing.

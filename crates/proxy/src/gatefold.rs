@@ -4,18 +4,18 @@ use crate::Counters;
 use crate::Options;
 use crate::access_log;
 use crate::context::RequestContext;
+use crate::external_auth::AuthClient;
 use crate::filter::forward::Forwarding;
 use crate::filter::request::RoutedRequest;
 use crate::filter::{FilterOwner, FilterPosition};
 use crate::mirror::Mirrors;
 use crate::request::admission::{self, Admission, WaitingRequest};
 use crate::request::check;
-use crate::request::client_address;
 use crate::request::fields;
 use crate::request::forwarded;
 use crate::request::limits;
+use crate::request::preparation::{self, Preparation};
 use crate::request::route;
-use crate::request::way;
 use crate::response::answer::OwnAnswer;
 use crate::response::close_delimited;
 use crate::response::reason::AnswerReason;
@@ -31,7 +31,7 @@ use arc_swap::{ArcSwap, Guard};
 use gatefold_dataplane::Snapshot;
 use gatefold_dataplane::path_normalization::PathNormalization;
 use gatefold_listen::ActiveRequest;
-use http::Version;
+use http::{HeaderName, HeaderValue, Version};
 use pingora_core::upstreams::peer::HttpPeer;
 use pingora_core::{Error, ErrorType, Result};
 use pingora_http::RequestHeader;
@@ -49,6 +49,7 @@ pub struct Gatefold {
     pub(crate) timeouts: Timeouts,
     pub(crate) counters: Counters,
     mirrors: Mirrors,
+    pub(crate) auth: AuthClient,
     pub(crate) tls_cache: Arc<TlsCache>,
     warnings: Arc<Warnings>,
     pub(crate) watch: EndpointWatch,
@@ -69,6 +70,7 @@ impl Gatefold {
                 tls_cache.clone(),
                 options.threads,
             ),
+            auth: AuthClient::new(timeouts, tls_cache.clone()),
             tls_cache,
             counters,
             watch: EndpointWatch::new(timeouts.upstream_read, timeouts.upstream_idle),
@@ -84,6 +86,7 @@ impl Gatefold {
             snapshot: self.snapshot.clone(),
             timeouts: self.timeouts,
             mirrors: self.mirrors.for_another_thread(),
+            auth: self.auth.for_another_thread(),
             tls_cache: self.tls_cache.clone(),
             counters: self.counters.clone(),
             watch: EndpointWatch::new(self.timeouts.upstream_read, self.timeouts.upstream_idle),
@@ -115,18 +118,17 @@ impl Gatefold {
         let header = session.req_header();
         let mut host = check::host(header)?;
         let listener = route::listener(&snapshot, &connection, &host)?;
-        context.client = client_address::find(listener, &connection, &header.headers)?;
-        context.client_traffic = listener.client_traffic.clone();
-        let forged = way::inspect(&header.headers, context);
-        let has_limits = context.client_traffic.is_some();
-        if has_limits || !forged.is_empty() {
+        let normalization = self.path_normalization;
+        let preparation = Preparation::of(header, listener, &connection, normalization, context)?;
+        let has_limits = limits::has_some(context);
+        if has_limits || !preparation.is_empty() {
             drop(host);
             limits::apply(session, context, self.timeouts.downstream_read);
-            way::remove(session.req_header_mut(), &forged);
+            preparation.apply(session.req_header_mut(), context);
             host = check::host(session.req_header())?;
         }
         let header = session.req_header();
-        let kind = route::rule(listener, (header, &host), self.path_normalization, context)?;
+        let kind = route::rule(listener, (header, &host), normalization, context)?;
         context.start_timer();
         let request = RoutedRequest {
             kind,
@@ -151,7 +153,7 @@ impl Gatefold {
 
     /// Checks a request and brings it into the form that it is routed and forwarded in.
     fn prepare(&self, session: &mut Session) -> Result<(), AnswerReason> {
-        check::check(session, self.path_normalization)?;
+        check::check(session)?;
         if !self.preserve_header_case {
             fields::forget_spelling(session.req_header_mut());
         }
@@ -216,6 +218,10 @@ impl Gatefold {
         request: &mut RequestHeader,
         context: &mut RequestContext,
     ) -> Result<()> {
+        if let Some(traffic) = &context.client_traffic {
+            preparation::restore(traffic, session.req_header(), request)?;
+        }
+        restore(&context.set_by_auth, request)?;
         forwarded::add(session, request, context)?;
         let mut forwarding = Forwarding {
             session,
@@ -237,4 +243,16 @@ impl Gatefold {
         }
         Ok(())
     }
+}
+
+/// Restores the headers that an authorization server has set: Pingora removes those that `Connection` lists, which the client has
+/// written.
+fn restore(headers: &[(HeaderName, HeaderValue)], request: &mut RequestHeader) -> Result<()> {
+    for (name, _) in headers {
+        request.remove_header(name);
+    }
+    for (name, value) in headers {
+        request.append_header(name, value.clone())?;
+    }
+    Ok(())
 }

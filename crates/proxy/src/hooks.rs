@@ -51,7 +51,7 @@ impl ProxyHttp for Gatefold {
             match self.begin(session, context) {
                 Ok(Admission::Forward) => known(|| Ok(false)),
                 Ok(Admission::Wait(waiting)) => Box::pin(async move {
-                    match waiting.resume(session, context).await {
+                    match waiting.resume(&self.auth, session, context).await {
                         Ok(()) => Ok(false),
                         Err(answer) => send(answer, session, context).await,
                     }

@@ -7,6 +7,7 @@
 mod access_log;
 mod context;
 mod counters;
+mod external_auth;
 mod filter;
 mod gatefold;
 mod hooks;

@@ -4,20 +4,35 @@
 //! A listener without such a policy has none of this, and its requests don't pay for it.
 
 pub mod client_address;
+pub mod header_change;
 pub mod socket_settings;
 pub mod tls_settings;
 
+use crate::path_normalization::PathRules;
 use client_address::AddressSource;
+use header_change::HeaderChange;
 use std::fmt;
 use std::time::Duration;
 
 /// How the requests of a listener's clients are treated.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct ClientTraffic {
     /// Where the addresses of clients come from.
     pub address_source: AddressSource,
     /// Whether the peer of the connection isn't appended to `X-Forwarded-For`.
     pub keeps_forwarded_for: bool,
+    /// What happens to request headers with underscores.
+    pub underscores: Underscores,
+    /// What happens to `X-Request-Id`.
+    pub request_id: RequestIdRule,
+    /// How paths are normalised. `None` if `--path-normalization` decides.
+    pub path: Option<PathRules>,
+    /// The path that is answered 200 instead of being routed.
+    pub health_check: Option<Box<str>>,
+    /// Changes to requests before they are routed.
+    pub request_headers: HeaderChange,
+    /// Changes to responses, whoever has made them.
+    pub response_headers: HeaderChange,
     /// Time limits for requests.
     pub request_limits: RequestLimits,
 }
@@ -32,7 +47,33 @@ pub struct RequestLimits {
     pub idle: Option<Duration>,
 }
 
-/// One line, for fixtures and readers.
+/// What happens to request headers with underscores in their names. Some backends read `x_user` as `X-User`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Underscores {
+    /// They are forwarded.
+    #[default]
+    Forward,
+    /// They are removed.
+    Drop,
+    /// The request is answered 400.
+    Reject,
+}
+
+/// What happens to `X-Request-Id`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RequestIdRule {
+    /// The client's is kept if it is valid; otherwise there is a new one.
+    #[default]
+    KeepOrMake,
+    /// The client's is kept if it is valid; otherwise the backend gets none.
+    Keep,
+    /// There is always a new one.
+    Make,
+    /// The backend gets none.
+    Remove,
+}
+
+/// The settings that differ from the defaults, for fixtures and readers.
 impl fmt::Display for ClientTraffic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "clients by {}", self.address_source)?;
@@ -45,6 +86,31 @@ impl fmt::Display for ClientTraffic {
         }
         if let Some(limit) = idle {
             write!(f, ", pieces within {}", socket_settings::limit(limit))?;
+        }
+        f.write_str(match self.underscores {
+            Underscores::Forward => "",
+            Underscores::Drop => ", headers with underscores dropped",
+            Underscores::Reject => ", headers with underscores rejected",
+        })?;
+        f.write_str(match self.request_id {
+            RequestIdRule::KeepOrMake => "",
+            RequestIdRule::Keep => ", X-Request-Id kept",
+            RequestIdRule::Make => ", X-Request-Id made",
+            RequestIdRule::Remove => ", X-Request-Id removed",
+        })?;
+        if let Some(path) = &self.path {
+            write!(f, ", {path}")?;
+        }
+        if let Some(path) = &self.health_check {
+            write!(f, ", health check {path}")?;
+        }
+        for (what, change) in [
+            ("requests", &self.request_headers),
+            ("responses", &self.response_headers),
+        ] {
+            if *change != HeaderChange::default() {
+                write!(f, ", {what}{change}")?;
+            }
         }
         Ok(())
     }

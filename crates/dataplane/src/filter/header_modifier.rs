@@ -8,7 +8,7 @@ use std::fmt;
 
 /// `RequestHeaderModifier` and `ResponseHeaderModifier`: `set` is applied first, then `add`, then `remove` (API:
 /// `HTTPHeaderFilter`). The API allows one action per name, so the order only matters for manifests that violate this.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HeaderModifier {
     /// Headers to overwrite, or to add if they are absent.
     pub set: Vec<(HeaderName, HeaderValue)>,

@@ -6,6 +6,7 @@
 
 pub mod answer;
 pub mod cors;
+pub mod external_auth;
 pub mod header_modifier;
 pub mod path_modifier;
 pub mod request_mirror;
@@ -16,6 +17,7 @@ pub mod url_rewrite;
 
 use answer::FilterAnswer;
 use cors::Cors;
+use external_auth::ExternalAuth;
 use header_modifier::HeaderModifier;
 use request_mirror::RequestMirror;
 use request_redirect::RequestRedirect;
@@ -31,6 +33,8 @@ use url_rewrite::UrlRewrite;
 pub enum Filter {
     /// Answers preflight requests and adds CORS headers to responses. Only rules have it.
     Cors(Arc<Cors>),
+    /// Requires that an authorization server allows the request. Only rules have it.
+    ExternalAuth(Box<ExternalAuth>),
     /// Requires the key of a client. Only rules have it.
     ApiKey(Arc<ApiKeyFilter>),
     /// Requires the password of a user. Only rules have it.
@@ -55,6 +59,7 @@ pub enum Filter {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum FilterOrder {
     Cors,
+    ExternalAuth,
     ApiKey,
     BasicAuth,
     Authorization,
@@ -69,6 +74,7 @@ impl Filter {
     fn order(&self) -> FilterOrder {
         match self {
             Filter::Cors(_) => FilterOrder::Cors,
+            Filter::ExternalAuth(_) => FilterOrder::ExternalAuth,
             Filter::ApiKey(_) => FilterOrder::ApiKey,
             Filter::BasicAuth(_) => FilterOrder::BasicAuth,
             Filter::Authorization(_) => FilterOrder::Authorization,
@@ -117,7 +123,8 @@ impl Filters {
     pub fn cors(&self) -> Option<&Cors> {
         self.iter().find_map(|filter| match filter {
             Filter::Cors(cors) => Some(&**cors),
-            Filter::ApiKey(_)
+            Filter::ExternalAuth(_)
+            | Filter::ApiKey(_)
             | Filter::BasicAuth(_)
             | Filter::Authorization(_)
             | Filter::RequestRedirect(_)
@@ -133,6 +140,7 @@ impl Filters {
         self.iter().filter_map(|filter| match filter {
             Filter::RequestMirror(mirror) => Some(mirror),
             Filter::Cors(_)
+            | Filter::ExternalAuth(_)
             | Filter::ApiKey(_)
             | Filter::BasicAuth(_)
             | Filter::Authorization(_)
@@ -149,6 +157,7 @@ impl fmt::Display for Filters {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.iter().try_for_each(|filter| match filter {
             Filter::Cors(cors) => cors.fmt(f),
+            Filter::ExternalAuth(filter) => filter.fmt(f),
             Filter::ApiKey(filter) => filter.fmt(f),
             Filter::BasicAuth(filter) => filter.fmt(f),
             Filter::Authorization(filter) => filter.fmt(f),

@@ -4,6 +4,8 @@
 //! of the fields that gatefold doesn't serve. Such a field closes the policy's targets if it protects them; any other is named in
 //! the policy's status.
 
+mod header_changes;
+mod request_settings;
 mod settings;
 mod shared_sockets;
 mod shortfall;
@@ -20,7 +22,8 @@ use super::protection::Protections;
 use crate::condition::{Problem, Reason};
 use crate::listener::ListenerNode;
 use crate::reported_object::ReportedObject;
-use gatefold_diagnostic::{Code, Diagnostic};
+use crate::route::literal_value;
+use gatefold_diagnostic::{Code, Diagnostic, Pointer};
 use gatefold_manifest::api::{ClientTrafficPolicy, ClientTrafficPolicySpec, NamespacedName};
 use shortfall::{Shortfall, ShortfallEffect};
 
@@ -92,7 +95,9 @@ impl<'a> ClientTrafficPolicies<'a> {
             };
             Problem::new(Reason::Invalid, message)
         });
-        problems.collect()
+        let invalid = self.with_effect(policy, ShortfallEffect::Invalid);
+        let invalid = invalid.map(|it| Problem::new(Reason::Invalid, it.message.clone()));
+        problems.chain(invalid).collect()
     }
 
     /// Returns the message of the condition that names what isn't served and closes nothing. `None` if there is nothing.
@@ -149,6 +154,44 @@ impl<'a> ClientTrafficPolicies<'a> {
                 "write a long time, such as `1h`, or remove the field for gatefold's own limit",
             )
         });
-        closing.chain(reported).chain(unlimited).collect()
+        let invalid = self.with_effect(index, ShortfallEffect::Invalid).map(|it| {
+            let message = format!(
+                "gatefold can't enforce {name}: {}; the policy's targets answer 500",
+                it.message
+            );
+            let code = Code::InvalidClientTrafficPolicy;
+            policy.finding(code, it.pointer.clone(), message)
+        });
+        let all = closing.chain(invalid).chain(reported).chain(unlimited);
+        all.chain(literal_values(policy)).collect()
     }
+}
+
+/// Reports values of headers that Envoy would replace.
+fn literal_values(policy: &ClientTrafficPolicy) -> Vec<Diagnostic> {
+    let headers = policy.spec.headers.iter();
+    let changes = headers.flat_map(|it| {
+        let early = ("earlyRequestHeaders", it.early_request_headers.as_ref());
+        let late = ("lateResponseHeaders", it.late_response_headers.as_ref());
+        [early, late]
+    });
+    let lists = changes.flat_map(|(name, filter)| {
+        let at = Pointer::spec().key("headers").key(name);
+        filter.into_iter().flat_map(move |filter| {
+            [
+                (at.key("set"), &filter.set),
+                (at.key("add"), &filter.add),
+                (at.key("addIfAbsent"), &filter.add_if_absent),
+            ]
+        })
+    });
+    let literal = lists.flat_map(|(at, headers)| {
+        let headers = headers.iter().flatten().enumerate();
+        headers.filter_map(move |(index, header)| {
+            let pointer = at.index(index).key("value");
+            let message = literal_value(header)?;
+            Some(policy.finding(Code::LiteralHeaderValue, pointer, message))
+        })
+    });
+    literal.collect()
 }

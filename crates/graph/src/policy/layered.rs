@@ -54,7 +54,7 @@ impl LayeredPolicy for ClientTrafficPolicySpec {
     }
 
     fn protects(&self) -> bool {
-        self.closes()
+        self.guards()
     }
 
     fn is_enforceable(policy: &Object<Self>, _: &Build<'_>) -> bool {

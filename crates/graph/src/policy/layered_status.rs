@@ -295,7 +295,7 @@ impl<'b, 'a, S: LayeredPolicy> PolicyStatusBuilder<'b, 'a, S> {
         let accepted = Condition::fails(ConditionType::Accepted, Reason::Conflicted, message);
         let place = overriding::place_of_listener(&conflict.policy);
         for (place, controller_name) in self.ancestors_of(place) {
-            self.add(place, controller_name, &[accepted.clone()]);
+            self.add(place, controller_name, std::slice::from_ref(&accepted));
         }
     }
 

@@ -60,15 +60,3 @@ impl Decode for i32 {
         fits
     }
 }
-
-impl Decode for u32 {
-    fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
-        let number = i64::decode(node, decoder)?;
-        let fits = u32::try_from(number).ok();
-        if fits.is_none() {
-            let most = u32::MAX;
-            decoder.invalid(node, format_args!("{number} isn't between 0 and {most}"));
-        }
-        fits
-    }
-}

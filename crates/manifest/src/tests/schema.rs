@@ -243,6 +243,63 @@ spec:
 }
 
 #[test]
+fn checks_the_rules_of_client_traffic_policies() {
+    let settings = [
+        "clientIPDetection: {}",
+        "clientIPDetection: {directSourceIP: {}, customHeader: {name: a_b}}",
+        "clientIPDetection: {xForwardedFor: {}}",
+        "clientIPDetection: {xForwardedFor: {numTrustedHops: -1}}",
+        "clientIPDetection: {xForwardedFor: {numTrustedHops: 1, trustedCIDRs: [10.0.0.0/8]}}",
+        "clientIPDetection: {xForwardedFor: {trustedCIDRs: []}}",
+        "clientIPDetection: {xForwardedFor: {trustedCIDRs: [10.0.0.1]}}",
+        "headers: {requestID: Keep}",
+        "headers: {requestID: Disable, preserveXRequestID: true}",
+        "headers: {withUnderscoresAction: Drop}",
+        "headers: {earlyRequestHeaders: {set: [], remove: [a, a]}}",
+        "headers: {lateResponseHeaders: {removeOnMatch: [{value: \"\"}]}}",
+        "headers: {lateResponseHeader: {}}",
+        "headers: []",
+        "path: {escapedSlashesAction: Reject}",
+        "path: {mergeSlashes: true}",
+        "healthCheck: {}",
+        "healthCheck: {path: \"\"}",
+        "proxyProtocol: {optional: maybe}",
+        "proxyProtocol: {version: 2}",
+        "tls: 5",
+        "tls: {minVersion: '1.4'}",
+        "tls: {minVersion: '1.3', ciphers: [ECDHE-RSA-AES128-GCM-SHA256]}",
+        "tls: {minVersion: '1.3', maxVersion: '1.2'}",
+        "tls: {session: {resumption: {tickets: {}}}}",
+        "tls: {minVersoin: '1.3'}",
+        "connection: {bufferLimit: 1.5Mi}",
+        "connection: {connectionLimit: {value: 0}}",
+        "connection: {connectionLimit: {closeDelay: 1s}}",
+        "connection: {maxAcceptPerSocketEvent: -1}",
+        "tcpKeepalive: {probes: -1, idleTime: 1 hour}",
+        "timeout: {http: {requestReceivedTimeout: 5}}",
+        "timeout: {http: {requestTimeout: 5s}}",
+        "http2: {maxConcurrentStreams: 0, initialStreamWindowSize: 64 KiB}",
+        "http2: {onInvalidMessage: []}",
+    ];
+    let policies = settings.iter().enumerate().map(|(number, settings)| {
+        format!(
+            "apiVersion: gateway.envoyproxy.io/v1alpha1
+kind: ClientTrafficPolicy
+metadata: {{name: p-{number}}}
+spec:
+  targetSelectors: [{{kind: Gateway}}]
+  {settings}
+---
+"
+        )
+    });
+    let text: String = policies.collect();
+    insta::assert_snapshot!(rendered_of(&text));
+    let left = Loader::from_text("f.yaml", text).resources;
+    assert!(left.client_traffic_policies.is_empty());
+}
+
+#[test]
 fn a_refused_object_does_not_affect_the_others() {
     let text = format!("{GATEWAY}---\n{}---\n{}", service("a", 80), service("b", 0));
     let loaded = Loader::from_text("f.yaml", text);

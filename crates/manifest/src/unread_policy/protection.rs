@@ -4,7 +4,7 @@
 //! fields decide. An unknown kind counts as protection if its name suggests it: a closed route is noticed, an open one
 //! isn't.
 
-use crate::api::{CLIENT_TRAFFIC_POLICY_FIELDS, ENVOY_GATEWAY_GROUP, FieldEffect};
+use crate::api::{CLIENT_TRAFFIC_POLICY_FIELDS, ENVOY_GATEWAY_GROUP};
 use crate::kind::Kind;
 use gatefold_diagnostic::yaml::{Node, Value};
 
@@ -108,8 +108,7 @@ pub(super) fn find(group: &str, kind: &str, spec: &Node) -> Option<String> {
 /// The field for which a ClientTrafficPolicy that can't be read closes its targets. `None` if it has none.
 fn closing_field(spec: &Node) -> Option<String> {
     let table = CLIENT_TRAFFIC_POLICY_FIELDS.iter();
-    let mut closing =
-        table.filter(|it| matches!(it.effect, FieldEffect::Closes | FieldEffect::Guards(_)));
+    let mut closing = table.filter(|it| it.effect.guards());
     let is_set = |path: &str| {
         let value = path.split('.').try_fold(spec, Node::field);
         value.is_some_and(|value| !is_off(value))

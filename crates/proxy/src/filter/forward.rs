@@ -50,6 +50,7 @@ impl Forwarding<'_> {
                 Filter::ApiKey(filter) => self.forward_identity(filter.forward())?,
                 Filter::BasicAuth(filter) => self.forward_identity(filter.forward())?,
                 Filter::Cors(_)
+                | Filter::ExternalAuth(_)
                 | Filter::Authorization(_)
                 | Filter::RequestRedirect(_)
                 | Filter::ResponseHeaderModifier(_) => {}

@@ -2,6 +2,7 @@
 
 use super::{FilterPosition, security};
 use crate::context::RequestContext;
+use crate::external_auth::AuthClient;
 use crate::request::check;
 use crate::request::client_address;
 use crate::request::way;
@@ -78,6 +79,7 @@ fn decide(
         return Ok(probe.on_request());
     }
     match filter {
+        Filter::ExternalAuth(_) => return Ok(FilterStep::Wait),
         Filter::ApiKey(filter) => security::api_key(filter, session.req_header_mut())?,
         Filter::BasicAuth(filter) => security::basic_auth(filter, session.req_header_mut())?,
         Filter::Authorization(filter) => {
@@ -98,22 +100,24 @@ fn decide(
 }
 
 /// Completes the filter at a position that has returned [`FilterStep::Wait`].
+///
+/// # Errors
+/// If the filter denies the request.
 pub(crate) async fn wait(
     at: FilterPosition,
-    _session: &mut Session,
+    auth: &AuthClient,
+    session: &mut Session,
     context: &mut RequestContext,
-) -> FilterStep {
-    let Some(rule) = context.rule.clone() else {
-        return FilterStep::Continue;
-    };
-    let Some(filter) = at.filter(&rule, context.backend) else {
-        return FilterStep::Continue;
-    };
+) -> Result<FilterStep, AnswerReason> {
+    let rule = context.rule.clone().ok_or(AnswerReason::Internal)?;
+    let filter = at.filter(&rule, context.backend);
+    let filter = filter.ok_or(AnswerReason::Internal)?;
     #[cfg(test)]
     if let Some(probe) = super::probe::of(filter) {
-        return probe.wait_request().await;
+        return Ok(probe.wait_request().await);
     }
     match filter {
+        Filter::ExternalAuth(filter) => auth.check(filter, session, context).await,
         // None of them waits.
         Filter::Cors(_)
         | Filter::ApiKey(_)
@@ -123,7 +127,7 @@ pub(crate) async fn wait(
         | Filter::RequestHeaderModifier(_)
         | Filter::UrlRewrite(_)
         | Filter::RequestMirror(_)
-        | Filter::ResponseHeaderModifier(_) => FilterStep::Continue,
+        | Filter::ResponseHeaderModifier(_) => Ok(FilterStep::Continue),
     }
 }
 

@@ -2,10 +2,8 @@
 
 use super::body::Piece;
 use crate::counters::Mirrored;
-use crate::upstream::backend_tls;
-use crate::upstream::tls_cache::PreparedTls;
+use crate::upstream::side_peer::PeerTls;
 use gatefold_dataplane::backend::HttpVersion;
-use gatefold_dataplane::backend_tls::BackendTls;
 use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, HOST, TRANSFER_ENCODING};
 use http::uri::PathAndQuery;
 use http::{HeaderName, HeaderValue, Uri, Version};
@@ -14,7 +12,6 @@ use pingora_core::protocols::http::client::HttpSession;
 use pingora_core::upstreams::peer::HttpPeer;
 use pingora_core::{Error, ErrorSource, ErrorType, Result};
 use pingora_http::RequestHeader;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -27,19 +24,12 @@ const LONGEST: Duration = Duration::from_secs(60);
 /// Maximum length of a response that is read to its end. A longer one closes the connection.
 const LONGEST_RESPONSE: usize = 256 * 1024;
 
-/// The TLS settings of a copy's endpoint.
-pub(super) struct SecuredCopy {
-    pub(super) tls: Arc<BackendTls>,
-    pub(super) prepared: Arc<PreparedTls>,
-    pub(super) endpoint: SocketAddr,
-}
-
 /// One copy of a request.
 pub(super) struct MirrorCopy {
     pub(super) name: Arc<str>,
     pub(super) peer: Box<HttpPeer>,
     /// `None` for plain text.
-    pub(super) secured: Option<SecuredCopy>,
+    pub(super) secured: Option<PeerTls>,
     pub(super) header: RequestHeader,
     pub(super) pieces: Option<UnboundedReceiver<Piece>>,
     pub(super) overrun: Arc<AtomicBool>,
@@ -77,14 +67,8 @@ impl MirrorCopy {
     }
 
     async fn exchange(&mut self, session: &mut HttpSession) -> Result<Completion> {
-        if let Some(SecuredCopy {
-            tls,
-            prepared,
-            endpoint,
-        }) = &self.secured
-        {
-            let digest = session.digest();
-            backend_tls::check_names(tls, prepared, *endpoint, digest, LONGEST).await?;
+        if let Some(tls) = &self.secured {
+            tls.check(session, LONGEST).await?;
         }
         let options = &self.peer.options;
         session.set_read_timeout(options.read_timeout);
@@ -169,7 +153,7 @@ async fn read_response(session: &mut HttpSession) -> Result<Completion> {
 }
 
 /// Returns the header of a copy: that of the request to the backend, in the HTTP version of the mirror.
-pub(super) fn header(
+pub(crate) fn header(
     request: &RequestHeader,
     version: HttpVersion,
     tls: bool,

@@ -4,23 +4,19 @@
 //! responses are discarded. A mirror never delays or fails the request itself.
 
 mod body;
-mod copy;
+pub(crate) mod copy;
 
 pub(crate) use body::{Copies, Tap};
 
 use crate::Counters;
-use crate::NO_AUTHORITIES;
 use crate::counters::Mirrored;
-use crate::upstream::backend_tls;
-use crate::upstream::peer::{Exchange, Timeouts};
+use crate::upstream::peer::Timeouts;
+use crate::upstream::side_peer;
 use crate::upstream::tls_cache::TlsCache;
-use copy::{MirrorCopy, SecuredCopy};
-use gatefold_dataplane::backend::{BackendTarget, EndpointSet};
+use copy::MirrorCopy;
+use gatefold_dataplane::backend::BackendTarget;
 use gatefold_dataplane::filter::request_mirror::RequestMirror;
-use pingora_core::Result;
-use pingora_core::connectors::ConnectorOptions;
 use pingora_core::connectors::http::Connector;
-use pingora_core::upstreams::peer::HttpPeer;
 use pingora_http::RequestHeader;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -123,29 +119,6 @@ impl Mirrors {
         self.copy(mirror, request, identity, bodiless)
     }
 
-    /// Selects the endpoint of a mirror and prepares its TLS, like for a backend.
-    fn peer(
-        &self,
-        endpoints: &EndpointSet,
-        identity: Option<usize>,
-    ) -> Result<(Box<HttpPeer>, Option<SecuredCopy>)> {
-        let tls = backend_tls::of(endpoints, identity)?;
-        let exchange = Exchange::of(endpoints.version, false);
-        let endpoint = endpoints.next();
-        let prepared = tls.map(|tls| self.inner.tls_cache.prepare(tls));
-        let secure = tls.map(|tls| &**tls).zip(prepared.as_deref());
-        let mut peer = self.inner.timeouts.peer(endpoint, exchange, secure)?;
-        if let Some(tls) = tls {
-            backend_tls::defer_names(&mut peer, tls);
-        }
-        let secured = tls.zip(prepared).map(|(tls, prepared)| SecuredCopy {
-            tls: tls.clone(),
-            prepared,
-            endpoint,
-        });
-        Ok((peer, secured))
-    }
-
     /// Starts one copy.
     fn copy(
         &self,
@@ -163,7 +136,13 @@ impl Mirrors {
             counters.mirrored(Mirrored::TooMany);
             return None;
         };
-        let prepared = self.peer(endpoints, identity).and_then(|(peer, secured)| {
+        let MirrorState {
+            timeouts,
+            tls_cache,
+            ..
+        } = &*self.inner;
+        let selected = side_peer::select(endpoints, identity, *timeouts, tls_cache);
+        let prepared = selected.and_then(|(peer, secured)| {
             let header = copy::header(request, endpoints.version, peer.is_tls(), bodiless)?;
             Ok((peer, secured, header))
         });
@@ -193,17 +172,13 @@ impl Mirrors {
         let inner = self.inner.clone();
         tokio::spawn(async move {
             let _slot = slot;
-            let connector = inner.connector.get_or_init(|| connector(inner.idle));
+            let connector = inner
+                .connector
+                .get_or_init(|| side_peer::connector(inner.idle));
             let outcome = copy.send(connector).await;
             inner.counters.mirrored(outcome);
         });
     }
-}
-
-fn connector(idle: usize) -> Connector {
-    let mut options = ConnectorOptions::new(idle);
-    options.ca_file = Some(NO_AUTHORITIES.to_owned());
-    Connector::new(Some(options))
 }
 
 /// The number of copies in flight.

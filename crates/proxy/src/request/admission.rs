@@ -4,6 +4,7 @@
 //! filter waits, the rest is a future; otherwise nothing is allocated.
 
 use crate::context::RequestContext;
+use crate::external_auth::AuthClient;
 use crate::filter::request::{self, RequestKind, RoutedRequest};
 use crate::filter::{FilterOwner, FilterPosition};
 use crate::response::answer::OwnAnswer;
@@ -99,11 +100,12 @@ impl WaitingRequest {
     /// If the request is answered instead.
     pub(crate) async fn resume(
         self,
+        auth: &AuthClient,
         session: &mut Session,
         context: &mut RequestContext,
     ) -> Result<(), OwnAnswer> {
         let deadline = context.deadline;
-        let resumed = self.run(session, context);
+        let resumed = self.run(auth, session, context);
         match deadline {
             None => resumed.await,
             Some(deadline) => tokio::time::timeout_at(deadline.into(), resumed)
@@ -114,11 +116,12 @@ impl WaitingRequest {
 
     async fn run(
         mut self,
+        auth: &AuthClient,
         session: &mut Session,
         context: &mut RequestContext,
     ) -> Result<(), OwnAnswer> {
         loop {
-            match request::wait(self.at, session, context).await {
+            match request::wait(self.at, auth, session, context).await? {
                 FilterStep::Continue => {}
                 FilterStep::Answer(answer) => return Err(answer.into()),
                 FilterStep::Wait => continue,

@@ -7,9 +7,7 @@
 
 use crate::request::fields::TransferCoding;
 use crate::request::host;
-use crate::request::path;
 use crate::response::reason::AnswerReason;
-use gatefold_dataplane::path_normalization::PathNormalization;
 use http::header::{CONTENT_LENGTH, HOST};
 use http::{HeaderValue, Method, Version};
 use pingora_core::protocols::http::authority::{
@@ -20,11 +18,8 @@ use pingora_proxy::Session;
 use std::borrow::Cow;
 
 /// Checks a request and replaces an absolute target by its path: `GET http://a/b` is `GET /b` with `Host: a` (RFC 9112, section
-/// 3.2.2), whether the client has sent that field or, over HTTP/1.0, has not. Then normalises the path.
-pub(crate) fn check(
-    session: &mut Session,
-    normalization: PathNormalization,
-) -> Result<(), AnswerReason> {
+/// 3.2.2), whether the client has sent that field or, over HTTP/1.0, has not.
+pub(crate) fn check(session: &mut Session) -> Result<(), AnswerReason> {
     let request = session.req_header();
     if request.method == Method::CONNECT {
         return Err(AnswerReason::Connect);
@@ -44,7 +39,7 @@ pub(crate) fn check(
             .set_raw_path(&path)
             .map_err(|_| AnswerReason::MalformedTarget)?;
     }
-    path::normalize(session, normalization)
+    Ok(())
 }
 
 /// Returns the requested host, in the form for routing. Empty for HTTP/1.0, which may omit it.

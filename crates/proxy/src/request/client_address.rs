@@ -1,28 +1,23 @@
 //! The address of a request's client.
 
 use crate::response::reason::AnswerReason;
-use gatefold_dataplane::Listener;
+use gatefold_dataplane::client_traffic::ClientTraffic;
 use gatefold_dataplane::client_traffic::client_address::ClientAddress;
 use gatefold_listen::Connection;
 use http::HeaderMap;
 use std::net::IpAddr;
 
-/// Finds the client of a request, as the policy of its listener says. `None` without a policy: then the client is the peer of the
-/// connection.
+/// Finds the client of a request, as the policy of its listener says.
 ///
 /// # Errors
 /// If the policy denies requests without the address.
 pub(crate) fn find(
-    listener: &Listener,
+    traffic: &ClientTraffic,
     connection: &Connection,
     headers: &HeaderMap,
-) -> Result<Option<ClientAddress>, AnswerReason> {
-    let Some(traffic) = &listener.client_traffic else {
-        return Ok(None);
-    };
+) -> Result<ClientAddress, AnswerReason> {
     let found = traffic.address_source.find(connection.peer().ip(), headers);
-    let found = found.map_err(|_| AnswerReason::UnknownClient)?;
-    Ok(Some(found))
+    found.map_err(|_| AnswerReason::UnknownClient)
 }
 
 /// Returns the address by which rules and logs identify the client. It is the other end of the connection, unless a policy has

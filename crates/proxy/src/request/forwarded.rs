@@ -4,6 +4,7 @@ use crate::context::RequestContext;
 use crate::request::fields::{self, Field};
 use crate::request::request_id::{REQUEST_ID, RequestId};
 use crate::request::way::{self, FORWARDED_FOR, FORWARDED_HOST, FORWARDED_PROTO};
+use gatefold_dataplane::client_traffic::RequestIdRule;
 use gatefold_dataplane::filter::header_modifier::joined_cookies;
 use http::header::{CONNECTION, COOKIE, HOST, TE, UPGRADE};
 use http::{HeaderMap, HeaderValue, Version};
@@ -46,7 +47,8 @@ struct ForwardedValues {
     /// `None` if the connection is unknown.
     scheme: Option<HeaderValue>,
     host: Option<HeaderValue>,
-    id: HeaderValue,
+    /// `None` if the backend gets none.
+    id: Option<HeaderValue>,
 }
 
 impl ForwardedValues {
@@ -74,13 +76,20 @@ impl ForwardedValues {
         let named_host = way::is_trusted(context.client)
             .then(|| request.headers.get(FORWARDED_HOST).cloned())
             .flatten();
+        let rule = traffic.map(|it| it.request_id).unwrap_or_default();
         let id = context.id.get_or_insert_with(|| {
-            if sent.id {
+            let kept = sent.id && matches!(rule, RequestIdRule::KeepOrMake | RequestIdRule::Keep);
+            if kept {
                 RequestId::of(&request.headers)
             } else {
                 RequestId::make()
             }
         });
+        let is_forwarded = match rule {
+            RequestIdRule::KeepOrMake | RequestIdRule::Make => true,
+            RequestIdRule::Keep => id.is_sent(),
+            RequestIdRule::Remove => false,
+        };
         Ok(ForwardedValues {
             addresses,
             scheme,
@@ -88,7 +97,7 @@ impl ForwardedValues {
                 Some(host) => Some(host),
                 None => asked_host(session.req_header())?,
             },
-            id: id.value()?,
+            id: is_forwarded.then(|| id.value()).transpose()?,
         })
     }
 
@@ -103,14 +112,14 @@ impl ForwardedValues {
             field(FORWARDED_FOR, "X-Forwarded-For", self.addresses),
             field(FORWARDED_PROTO, "X-Forwarded-Proto", self.scheme),
             field(FORWARDED_HOST, "X-Forwarded-Host", self.host),
-            field(REQUEST_ID, "X-Request-Id", Some(self.id)),
+            field(REQUEST_ID, "X-Request-Id", self.id),
         ]
     }
 }
 
 /// Returns the host that the client requested. Over HTTP/2 it is part of the target, and only there in a request to an HTTP/2
 /// backend.
-fn asked_host(asked: &RequestHeader) -> Result<Option<HeaderValue>> {
+pub(crate) fn asked_host(asked: &RequestHeader) -> Result<Option<HeaderValue>> {
     let Some(authority) = asked.uri.authority() else {
         return Ok(asked.headers.get(HOST).cloned());
     };

@@ -18,6 +18,12 @@ pub(crate) struct BodyLimits {
     piece: Duration,
 }
 
+/// Whether the listener of a request sets limits.
+pub(crate) fn has_some(context: &RequestContext) -> bool {
+    let traffic = context.client_traffic.as_ref();
+    traffic.is_some_and(|it| it.request_limits != RequestLimits::default())
+}
+
 /// Applies the limits of a listener to a request. `default` is gatefold's own limit for each piece of a body.
 pub(crate) fn apply(session: &mut Session, context: &mut RequestContext, default: Duration) {
     let Some(traffic) = &context.client_traffic else {

@@ -10,6 +10,7 @@ pub(crate) mod forwarded;
 pub(crate) mod host;
 pub(crate) mod limits;
 pub(crate) mod path;
+pub(crate) mod preparation;
 pub(crate) mod request_id;
 pub(crate) mod route;
 pub(crate) mod upload;

@@ -2,33 +2,47 @@
 
 use crate::filter::url_rewrite;
 use crate::response::reason::AnswerReason;
-use gatefold_dataplane::path_normalization::{PathError, PathNormalization};
+use gatefold_dataplane::path_normalization::{PathError, PathNormalization, PathRules};
 use http::Uri;
 use http::uri::PathAndQuery;
-use pingora_proxy::Session;
 use std::borrow::Cow;
 
-/// Normalises the path of a request whose target is a path. The query is kept, and so is the whole target if nothing has to
-/// change.
-pub(crate) fn normalize(
-    session: &mut Session,
-    normalization: PathNormalization,
-) -> Result<(), AnswerReason> {
-    if let Some(uri) = normalized(&session.req_header().uri, normalization)? {
-        session.req_header_mut().set_uri(uri);
-    }
-    Ok(())
+/// The target of a request after normalisation.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct NormalizedTarget {
+    /// The URI with the normalised path. The query is kept. `None` if the path is already normal.
+    pub(crate) uri: Option<Uri>,
+    /// Whether the client must ask for it itself.
+    pub(crate) must_redirect: bool,
 }
 
-/// Returns the URI with the normalised path. `None` if the path is already normal.
-fn normalized(uri: &Uri, normalization: PathNormalization) -> Result<Option<Uri>, AnswerReason> {
-    let path = match normalization.normalize(uri.path()) {
-        Ok(Cow::Borrowed(_)) => return Ok(None),
-        Ok(Cow::Owned(path)) => path,
+/// Normalises the path of a target, which must be a path.
+///
+/// # Errors
+/// If the path has no normal form, or the rules reject it.
+pub(crate) fn normalized(
+    uri: &Uri,
+    normalization: PathNormalization,
+    rules: PathRules,
+) -> Result<NormalizedTarget, AnswerReason> {
+    let normal = match rules.normalize(normalization, uri.path()) {
+        Ok(normal) => normal,
         Err(PathError::LeavesRoot) => return Err(AnswerReason::PathLeavesRoot),
         Err(PathError::EncodedNul) => return Err(AnswerReason::PathWithNul),
         Err(PathError::MalformedEscape) => return Err(AnswerReason::PathWithMalformedEscape),
+        Err(PathError::EscapedSlash) => return Err(AnswerReason::PathWithEscapedSlash),
     };
+    let uri = match normal.path {
+        Cow::Borrowed(_) => None,
+        Cow::Owned(path) => Some(with_path(uri, path)?),
+    };
+    Ok(NormalizedTarget {
+        uri,
+        must_redirect: normal.must_redirect,
+    })
+}
+
+fn with_path(uri: &Uri, path: String) -> Result<Uri, AnswerReason> {
     let target = match uri.query() {
         Some(query) => PathAndQuery::try_from(format!("{path}?{query}")),
         None => PathAndQuery::try_from(path),
@@ -36,8 +50,7 @@ fn normalized(uri: &Uri, normalization: PathNormalization) -> Result<Option<Uri>
     // A normal path only contains valid characters, so only its length can be wrong: percent-encoding triples the length of
     // bytes that a path can't contain.
     let target = target.map_err(|_| AnswerReason::PathTooLong)?;
-    let uri = url_rewrite::with_target(uri, target).map_err(|_| AnswerReason::Internal)?;
-    Ok(Some(uri))
+    url_rewrite::with_target(uri, target).map_err(|_| AnswerReason::Internal)
 }
 
 #[cfg(test)]
@@ -46,7 +59,8 @@ mod tests {
 
     fn on(uri: &str) -> Result<Option<Uri>, AnswerReason> {
         let uri: Uri = uri.parse().expect("a URI");
-        normalized(&uri, PathNormalization::On)
+        let normal = normalized(&uri, PathNormalization::On, PathRules::default());
+        normal.map(|it| it.uri)
     }
 
     #[test]

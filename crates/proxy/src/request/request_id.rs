@@ -38,6 +38,11 @@ impl RequestId {
         RequestId::Made(Uuid::new_v4())
     }
 
+    /// Whether it is the client's.
+    pub(super) fn is_sent(&self) -> bool {
+        matches!(self, RequestId::Sent(_))
+    }
+
     pub(super) fn value(&self) -> Result<HeaderValue> {
         let id = match self {
             RequestId::Sent(value) => return Ok(value.clone()),

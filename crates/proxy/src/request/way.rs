@@ -11,7 +11,6 @@ use gatefold_dataplane::filter::scheme::Scheme;
 use gatefold_listen::Connection;
 use http::header::FORWARDED;
 use http::{HeaderMap, HeaderName};
-use pingora_http::RequestHeader;
 
 pub(crate) const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 pub(crate) const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -68,26 +67,32 @@ impl Author {
     }
 }
 
+impl SentFields {
+    /// Looks for the headers in a request.
+    pub(crate) fn of(headers: &HeaderMap) -> Self {
+        let mut sent = SentFields::default();
+        headers.keys().for_each(|name| sent.record(name));
+        sent
+    }
+
+    fn record(&mut self, name: &HeaderName) {
+        self.forwarded_for |= *name == FORWARDED_FOR;
+        self.id |= *name == REQUEST_ID;
+    }
+}
+
 /// Records which headers the sender of a request has sent, and returns the names of those that it may not set. The list is empty,
 /// and nothing is allocated, for nearly every request.
 pub(crate) fn inspect(headers: &HeaderMap, context: &mut RequestContext) -> Vec<HeaderName> {
     let is_trusted = is_trusted(context.client);
     let mut forged = Vec::new();
     for name in headers.keys() {
-        context.sent.forwarded_for |= *name == FORWARDED_FOR;
-        context.sent.id |= *name == REQUEST_ID;
+        context.sent.record(name);
         if !Author::of(name).may_be(is_trusted) {
             forged.push(name.clone());
         }
     }
     forged
-}
-
-/// Removes headers from a request.
-pub(crate) fn remove(request: &mut RequestHeader, names: &[HeaderName]) {
-    for name in names {
-        request.remove_header(name);
-    }
 }
 
 /// Whether the sender is a proxy that the policy of the listener trusts.

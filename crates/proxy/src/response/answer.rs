@@ -7,6 +7,7 @@ use crate::filter;
 use crate::filter::headers::ResponseFields;
 use crate::response::challenge;
 use crate::response::grpc;
+use crate::response::late_headers;
 use crate::response::reason::{AnswerReason, KeepAlive};
 use crate::response::unread_body;
 use bytes::Bytes;
@@ -69,16 +70,16 @@ impl OwnAnswer {
             OwnAnswer::Reason(reason) if grpc::is_grpc(session.req_header()) => {
                 context.reason = Some(reason);
                 let challenge = challenge::of(reason, session.req_header(), context);
-                grpc::send(reason, challenge, session).await?;
+                grpc::send(reason, challenge, session, context).await?;
             }
             OwnAnswer::Reason(reason) => {
                 context.reason = Some(reason);
                 let (header, body) = by_reason(reason, session, context)?;
-                send(header, body, session).await?;
+                send(header, body, session, context).await?;
             }
             OwnAnswer::Filter(answer) => {
                 let (header, body) = by_filter(*answer, session, context).await?;
-                send(header, body, session).await?;
+                send(header, body, session, context).await?;
             }
         }
         if keep_alive == KeepAlive::Keep {
@@ -89,7 +90,13 @@ impl OwnAnswer {
 }
 
 /// Sends a complete response, without the body if the request is a HEAD.
-async fn send(header: ResponseHeader, body: Bytes, session: &mut Session) -> Result<()> {
+async fn send(
+    mut header: ResponseHeader,
+    body: Bytes,
+    session: &mut Session,
+    context: &RequestContext,
+) -> Result<()> {
+    late_headers::change(&mut header, context);
     let head = session.req_header().method == Method::HEAD;
     session
         .write_response_header(Box::new(header), head)

@@ -3,6 +3,8 @@
 //! A gRPC client expects a gRPC status instead of an HTTP status. An answer without messages is "Trailers-Only": one header
 //! block with the HTTP status 200 that ends the stream (gRPC over HTTP/2, "Responses").
 
+use crate::context::RequestContext;
+use crate::response::late_headers;
 use crate::response::reason::AnswerReason;
 use gatefold_dataplane::filter::security::denial::DenyingFilter;
 use gatefold_dataplane::routing::grpc_match;
@@ -40,11 +42,13 @@ pub(crate) async fn send(
     reason: AnswerReason,
     challenge: Option<HeaderValue>,
     session: &mut Session,
+    context: &RequestContext,
 ) -> Result<()> {
     let mut header = Box::new(trailers_only(reason)?);
     if let Some(challenge) = challenge {
         header.insert_header(WWW_AUTHENTICATE, challenge)?;
     }
+    late_headers::change(&mut header, context);
     // Pingora's session ends the stream with a frame of its own, which gRPC clients take for a message without trailers.
     match &mut *session.downstream_session {
         HttpSession::H2(stream) => stream.write_response_header(header, true),
@@ -69,7 +73,9 @@ fn trailers_only(reason: AnswerReason) -> Result<ResponseHeader> {
 fn status(reason: AnswerReason) -> GrpcStatus {
     match reason {
         AnswerReason::NoRoute => GrpcStatus::Unimplemented,
-        AnswerReason::UnknownClient => GrpcStatus::PermissionDenied,
+        AnswerReason::UnknownClient
+        | AnswerReason::ExternalAuthDenied
+        | AnswerReason::ExternalAuthFailed => GrpcStatus::PermissionDenied,
         AnswerReason::Denied(denial) => match denial.filter() {
             DenyingFilter::ApiKey | DenyingFilter::BasicAuth => GrpcStatus::Unauthenticated,
             DenyingFilter::Authorization => GrpcStatus::PermissionDenied,
@@ -92,6 +98,8 @@ fn status(reason: AnswerReason) -> GrpcStatus {
         | AnswerReason::PathLeavesRoot
         | AnswerReason::PathWithNul
         | AnswerReason::PathWithMalformedEscape
+        | AnswerReason::PathWithEscapedSlash
+        | AnswerReason::HeaderWithUnderscore
         | AnswerReason::PathTooLong
         | AnswerReason::MalformedBody
         | AnswerReason::MalformedRequest => GrpcStatus::Internal,

@@ -5,6 +5,7 @@ pub(crate) mod challenge;
 pub(crate) mod close_delimited;
 pub(crate) mod failure;
 pub(crate) mod grpc;
+pub(crate) mod late_headers;
 pub(crate) mod reason;
 pub(crate) mod relay;
 pub(crate) mod unread_body;

@@ -20,6 +20,10 @@ pub(crate) enum AnswerReason {
     UnknownClient,
     /// The rule can't be served as written, and answers this status.
     RefusedRule(StatusCode),
+    /// The authorization server denies the request.
+    ExternalAuthDenied,
+    /// The authorization server gives no answer.
+    ExternalAuthFailed,
     /// A filter of a SecurityPolicy denies the request.
     Denied(Denial),
     /// The backend doesn't exist, or the route may not refer to it.
@@ -52,6 +56,10 @@ pub(crate) enum AnswerReason {
     PathWithNul,
     /// The path contains a malformed escape.
     PathWithMalformedEscape,
+    /// The path contains `%2F` or `%5C`, which the policy of the listener rejects.
+    PathWithEscapedSlash,
+    /// A header has an underscore in its name, which the policy of the listener rejects.
+    HeaderWithUnderscore,
     /// The normalised path is too long.
     PathTooLong,
     /// The body has malformed chunks or trailers.
@@ -77,11 +85,13 @@ pub(crate) enum KeepAlive {
 
 impl AnswerReason {
     /// All but the denials, for metrics that begin at zero. The status of the refused rule doesn't matter.
-    const OTHERS: [AnswerReason; 23] = [
+    const OTHERS: [AnswerReason; 27] = [
         Self::NoRoute,
         Self::Misdirected,
         Self::OtherProtocol,
         Self::UnknownClient,
+        Self::ExternalAuthDenied,
+        Self::ExternalAuthFailed,
         Self::RefusedRule(StatusCode::INTERNAL_SERVER_ERROR),
         Self::InvalidBackend,
         Self::NoEndpoints,
@@ -98,6 +108,8 @@ impl AnswerReason {
         Self::PathLeavesRoot,
         Self::PathWithNul,
         Self::PathWithMalformedEscape,
+        Self::PathWithEscapedSlash,
+        Self::HeaderWithUnderscore,
         Self::PathTooLong,
         Self::MalformedBody,
         Self::MalformedRequest,
@@ -114,7 +126,9 @@ impl AnswerReason {
         match self {
             Self::NoRoute => StatusCode::NOT_FOUND,
             Self::Misdirected | Self::OtherProtocol => StatusCode::MISDIRECTED_REQUEST,
-            Self::UnknownClient => StatusCode::FORBIDDEN,
+            Self::UnknownClient | Self::ExternalAuthDenied | Self::ExternalAuthFailed => {
+                StatusCode::FORBIDDEN
+            }
             Self::RefusedRule(status) => status,
             Self::Denied(denial) => match denial.filter() {
                 DenyingFilter::ApiKey | DenyingFilter::BasicAuth => StatusCode::UNAUTHORIZED,
@@ -136,6 +150,8 @@ impl AnswerReason {
             | Self::PathLeavesRoot
             | Self::PathWithNul
             | Self::PathWithMalformedEscape
+            | Self::PathWithEscapedSlash
+            | Self::HeaderWithUnderscore
             | Self::MalformedBody
             | Self::MalformedRequest => StatusCode::BAD_REQUEST,
         }
@@ -148,6 +164,8 @@ impl AnswerReason {
             Self::Misdirected => "misdirected",
             Self::OtherProtocol => "other_protocol",
             Self::UnknownClient => "unknown_client",
+            Self::ExternalAuthDenied => "external_auth_denied",
+            Self::ExternalAuthFailed => "external_auth_failed",
             Self::RefusedRule(_) => "refused_rule",
             Self::Denied(denial) => denial.word(),
             Self::InvalidBackend => "invalid_backend",
@@ -165,6 +183,8 @@ impl AnswerReason {
             Self::PathLeavesRoot => "path_leaves_root",
             Self::PathWithNul => "path_with_nul",
             Self::PathWithMalformedEscape => "path_with_malformed_escape",
+            Self::PathWithEscapedSlash => "path_with_escaped_slash",
+            Self::HeaderWithUnderscore => "header_with_underscore",
             Self::PathTooLong => "path_too_long",
             Self::MalformedBody => "malformed_body",
             Self::MalformedRequest => "malformed_request",
@@ -178,6 +198,8 @@ impl AnswerReason {
             Self::Misdirected => "the connection was made for another host: use a new one\n",
             Self::OtherProtocol => "the port now speaks another protocol: use a new connection\n",
             Self::UnknownClient => "the address of the client is unknown\n",
+            Self::ExternalAuthDenied => "the authorization server denies the request\n",
+            Self::ExternalAuthFailed => "the authorization server gave no answer\n",
             Self::RefusedRule(_) => {
                 "the matching route has a rule that can't be served as written\n"
             }
@@ -201,6 +223,10 @@ impl AnswerReason {
             Self::PathWithMalformedEscape => {
                 "the path of the request contains a % without two hexadecimal digits\n"
             }
+            Self::PathWithEscapedSlash => "the path of the request contains %2F or %5C\n",
+            Self::HeaderWithUnderscore => {
+                "the request has a header with an underscore in its name\n"
+            }
             Self::PathTooLong => "the path of the request is too long once it is normalised\n",
             Self::MalformedBody => "the body of the request has malformed chunks or trailers\n",
             Self::MalformedRequest => "the request is malformed\n",
@@ -212,7 +238,11 @@ impl AnswerReason {
         match self {
             Self::NoRoute
             | Self::Misdirected
+            | Self::PathWithEscapedSlash
+            | Self::HeaderWithUnderscore
             | Self::UnknownClient
+            | Self::ExternalAuthDenied
+            | Self::ExternalAuthFailed
             | Self::RefusedRule(_)
             | Self::Denied(_)
             | Self::InvalidBackend

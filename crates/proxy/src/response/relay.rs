@@ -3,6 +3,7 @@
 use crate::context::RequestContext;
 use crate::filter::{self, FilterPosition};
 use crate::request::fields::TransferCoding;
+use crate::response::late_headers;
 use gatefold_dataplane::filter::answer::FilterAnswer;
 use gatefold_listen::clock::Tick;
 use http::header::{CONNECTION, CONTENT_LENGTH, DATE, SET_COOKIE, TRANSFER_ENCODING, UPGRADE};
@@ -67,7 +68,8 @@ pub(crate) async fn resume(
     }
 }
 
-fn complete(session: &mut Session, response: &ResponseHeader, context: &RequestContext) {
+fn complete(session: &mut Session, response: &mut ResponseHeader, context: &RequestContext) {
+    late_headers::change(response, context);
     keep_or_end(session, context);
     if session.as_http1().is_some()
         && let (Some(date), Some(connection)) = (response.headers.get(DATE), &context.connection)

@@ -15,12 +15,24 @@ pub(super) struct Shortfall {
 /// What follows from such a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ShortfallEffect {
-    /// The policy's targets answer 500.
+    /// The policy's targets answer 500, because gatefold doesn't serve it.
     Closes,
+    /// The policy's targets answer 500, because it can't be applied as written.
+    Invalid,
     /// The targets are served without it.
     Ignored,
     /// The targets are served with it, and have no protection where gatefold would have one.
     Unlimited,
+}
+
+impl ShortfallEffect {
+    /// Whether the policy's targets answer 500.
+    pub fn closes(self) -> bool {
+        match self {
+            ShortfallEffect::Closes | ShortfallEffect::Invalid => true,
+            ShortfallEffect::Ignored | ShortfallEffect::Unlimited => false,
+        }
+    }
 }
 
 impl Shortfall {
@@ -37,6 +49,14 @@ impl Shortfall {
     pub fn closes(pointer: Pointer, message: impl Into<String>) -> Self {
         Shortfall {
             effect: ShortfallEffect::Closes,
+            ..Shortfall::warns(pointer, message)
+        }
+    }
+
+    /// The targets answer 500, because the value can't be applied as written.
+    pub fn invalid(pointer: Pointer, message: impl Into<String>) -> Self {
+        Shortfall {
+            effect: ShortfallEffect::Invalid,
             ..Shortfall::warns(pointer, message)
         }
     }

@@ -7,8 +7,7 @@ use gatefold_dataplane::client_traffic::socket_settings::{
 };
 use gatefold_diagnostic::Pointer;
 use gatefold_manifest::api::{
-    ClientConnection, ClientTrafficPolicySpec, Duration, HTTP2Settings, InvalidMessageAction,
-    Quantity, TCPKeepalive,
+    ClientConnection, ClientTrafficPolicySpec, Duration, HTTP2Settings, Quantity, TCPKeepalive,
 };
 use std::num::NonZeroUsize;
 use std::ops::RangeInclusive;
@@ -80,8 +79,9 @@ impl Reader<'_> {
             interval: self.seconds("interval", keep_alive.interval),
             probes: keep_alive.probes.map(|probes| {
                 let (least, most) = KEEP_ALIVE_PROBES.into_inner();
-                let used = probes.clamp(least, most);
-                self.report_limited("probes", probes == used, used);
+                let set = u32::try_from(probes).unwrap_or_default();
+                let used = set.clamp(least, most);
+                self.report_limited("probes", set == used, used);
                 used
             }),
         };
@@ -116,7 +116,8 @@ impl Reader<'_> {
     }
 
     fn http2(&mut self, http2: &HTTP2Settings) -> Option<Http2Settings> {
-        if http2.on_invalid_message == Some(InvalidMessageAction::TerminateConnection) {
+        let action = http2.on_invalid_message.as_deref();
+        if action.is_some_and(|it| it != "TerminateStream") {
             let pointer = Pointer::spec().key("http2").key("onInvalidMessage");
             let message = "an invalid message ends only its stream";
             self.shortfalls.push(Shortfall::warns(pointer, message));
@@ -127,7 +128,9 @@ impl Reader<'_> {
                 "initialConnectionWindowSize",
                 http2.initial_connection_window_size,
             ),
-            streams: http2.max_concurrent_streams,
+            streams: http2
+                .max_concurrent_streams
+                .and_then(|it| u32::try_from(it).ok()),
         };
         (settings != Http2Settings::default()).then_some(settings)
     }

@@ -3,6 +3,8 @@
 //! In: the value of a header modifier. Out: the operator in it, such as `%REQ(x-id)%`. gatefold sends every value as it is
 //! written, as the Gateway API says.
 
+use gatefold_manifest::api::HTTPHeader;
+
 /// The names of operators without a prefix that all of them share.
 const OPERATORS: [&str; 20] = [
     "BYTES_RECEIVED",
@@ -36,9 +38,18 @@ const PREFIXES: [&str; 5] = [
     "VIRTUAL_CLUSTER_",
 ];
 
+/// Returns a message about the first operator in the value of a header. `None` if it has none.
+pub(crate) fn literal_value(header: &HTTPHeader) -> Option<String> {
+    let operator = operator(&header.value)?;
+    Some(format!(
+        "header `{}` contains `{operator}`, which only Envoy replaces: gatefold sends it as it is",
+        header.name
+    ))
+}
+
 /// Returns the first operator in a value, with its percent signs. `%%` is a percent sign for Envoy, and so is a single one
 /// that begins no operator for a reader.
-pub(super) fn operator(value: &str) -> Option<&str> {
+fn operator(value: &str) -> Option<&str> {
     let mut rest = value;
     while let Some(start) = rest.find('%') {
         let after = rest.get(start + 1..)?;

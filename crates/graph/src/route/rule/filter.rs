@@ -1,5 +1,6 @@
 //! The filters of a rule or a backend. A filter that gatefold doesn't support is never left out: its rule answers 500.
 
+use super::external_auth;
 use super::filter_advice;
 use super::filter_spec::{FilterScope, FilterSpec};
 use super::node::{FilterNode, MirrorNode};
@@ -59,7 +60,11 @@ fn node<'a>(
             Some(FilterNode::RequestMirror(node))
         }
         FilterSpec::Cors(cors) => on_rule.then(|| FilterNode::Cors(cors.clone())),
-        FilterSpec::ExternalAuth | FilterSpec::ExtensionRef => None,
+        FilterSpec::ExternalAuth(auth) => {
+            let node = external_auth::build(scope, auth, pointer, context);
+            Some(FilterNode::ExternalAuth(Box::new(node)))
+        }
+        FilterSpec::ExtensionRef => None,
     }
 }
 
@@ -106,7 +111,7 @@ fn unsupported(scope: FilterScope, filter: FilterSpec<'_>) -> String {
         | FilterSpec::UrlRewrite(_)
         | FilterSpec::RequestMirror(_)
         | FilterSpec::Cors(_)
-        | FilterSpec::ExternalAuth => format!("filter {name} isn't supported yet"),
+        | FilterSpec::ExternalAuth(_) => format!("filter {name} isn't supported yet"),
     }
 }
 
@@ -137,6 +142,7 @@ fn invalid_header(node: &FilterNode) -> Option<String> {
         FilterNode::RequestRedirect(_)
         | FilterNode::RequestMirror(_)
         | FilterNode::UrlRewrite(_)
+        | FilterNode::ExternalAuth(_)
         | FilterNode::Cors(_) => {
             return None;
         }
@@ -156,7 +162,7 @@ fn invalid_header(node: &FilterNode) -> Option<String> {
 }
 
 /// Returns why a header's value can't be sent, and what to do.
-fn unsendable(name: &HeaderName, value: &str) -> String {
+pub(crate) fn unsendable(name: &HeaderName, value: &str) -> String {
     let unsent = |character: &char| character.is_ascii_control() && *character != '\t';
     let character = value.chars().find(unsent).unwrap_or_default();
     let remedy = if value.trim_end_matches('\n').contains(|it| unsent(&it)) {

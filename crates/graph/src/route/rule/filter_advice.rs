@@ -37,7 +37,7 @@ pub(in crate::route) fn report(
         }
         FilterSpec::RequestMirror(_)
         | FilterSpec::Cors(_)
-        | FilterSpec::ExternalAuth
+        | FilterSpec::ExternalAuth(_)
         | FilterSpec::ExtensionRef => {}
     }
 }
@@ -75,13 +75,9 @@ fn values_for_envoy(
 ) {
     for (action, headers) in [("set", &changes.set), ("add", &changes.add)] {
         for (index, header) in headers.iter().enumerate() {
-            let Some(operator) = envoy_format::operator(&header.value) else {
+            let Some(message) = envoy_format::literal_value(header) else {
                 continue;
             };
-            let message = format!(
-                "header `{}` contains `{operator}`, which only Envoy replaces: gatefold sends it as it is",
-                header.name
-            );
             let pointer = pointer().key(action).index(index).key("value");
             let found = at.finding(Code::LiteralHeaderValue, pointer, message);
             build.diagnostics.push(found);

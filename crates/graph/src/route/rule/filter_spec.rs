@@ -1,8 +1,8 @@
 //! Filters as in the manifest, independent of the kind of route.
 
 use gatefold_manifest::api::{
-    HTTPCORSFilter, HTTPHeaderFilter, HTTPRequestMirrorFilter, HTTPRequestRedirectFilter,
-    HTTPRouteFilter, HTTPRouteFilterType, HTTPURLRewriteFilter,
+    HTTPCORSFilter, HTTPExternalAuthFilter, HTTPHeaderFilter, HTTPRequestMirrorFilter,
+    HTTPRequestRedirectFilter, HTTPRouteFilter, HTTPRouteFilterType, HTTPURLRewriteFilter,
 };
 
 /// A filter as in the manifest.
@@ -14,7 +14,7 @@ pub(crate) enum FilterSpec<'a> {
     UrlRewrite(&'a HTTPURLRewriteFilter),
     RequestMirror(&'a HTTPRequestMirrorFilter),
     Cors(&'a HTTPCORSFilter),
-    ExternalAuth,
+    ExternalAuth(&'a HTTPExternalAuthFilter),
     ExtensionRef,
 }
 
@@ -50,15 +50,15 @@ impl<'a> FilterSpec<'a> {
             FilterSpec::UrlRewrite(_) => "URLRewrite",
             FilterSpec::RequestMirror(_) => "RequestMirror",
             FilterSpec::Cors(_) => "CORS",
-            FilterSpec::ExternalAuth => "ExternalAuth",
+            FilterSpec::ExternalAuth(_) => "ExternalAuth",
             FilterSpec::ExtensionRef => "ExtensionRef",
         }
     }
 
-    /// Whether the filter may reject requests, which then must not reach the backend. gatefold supports none of these filters.
+    /// Whether the filter may reject requests, which then must not reach the backend.
     pub fn may_reject_requests(self) -> bool {
         match self {
-            FilterSpec::ExternalAuth | FilterSpec::ExtensionRef => true,
+            FilterSpec::ExternalAuth(_) | FilterSpec::ExtensionRef => true,
             FilterSpec::RequestHeaderModifier(_)
             | FilterSpec::ResponseHeaderModifier(_)
             | FilterSpec::RequestRedirect(_)
@@ -86,7 +86,9 @@ impl ManifestFilter for HTTPRouteFilter {
                 FilterSpec::RequestMirror(self.request_mirror.as_deref()?)
             }
             HTTPRouteFilterType::CORS => FilterSpec::Cors(self.cors.as_deref()?),
-            HTTPRouteFilterType::ExternalAuth => FilterSpec::ExternalAuth,
+            HTTPRouteFilterType::ExternalAuth => {
+                FilterSpec::ExternalAuth(self.external_auth.as_deref()?)
+            }
             HTTPRouteFilterType::ExtensionRef => FilterSpec::ExtensionRef,
         })
     }

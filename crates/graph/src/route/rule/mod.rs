@@ -4,6 +4,7 @@
 //! dropped: a refused one answers 500.
 
 mod envoy_format;
+mod external_auth;
 mod filter;
 mod filter_advice;
 mod filter_spec;
@@ -14,9 +15,11 @@ mod rule_context;
 mod rule_problems;
 pub(super) mod value_match;
 
+pub(crate) use envoy_format::literal_value;
+pub(crate) use filter::unsendable;
 pub(super) use filter_spec::{FilterSpec, ManifestFilter};
 pub(super) use matches::{is_same_match, match_digests, matches};
-pub use node::{BackendNode, FilterNode, MirrorNode, RuleNode, TargetNode};
+pub use node::{BackendNode, ExternalAuthNode, FilterNode, MirrorNode, RuleNode, TargetNode};
 pub(super) use request_rule::{
     BackendSpec, InvalidPath, LEFT_OUT, RequestRule, RuleMatches, build, names,
 };

@@ -3,10 +3,12 @@
 use crate::backend::endpoints::ServicePortKey;
 use crate::policy::backend_tls::BackendTlsNode;
 use gatefold_dataplane::backend::HttpVersion;
+use gatefold_dataplane::filter::security::forward_header::ForwardHeader;
 use gatefold_manifest::api::{
     HTTPCORSFilter, HTTPHeaderFilter, HTTPRequestRedirectFilter, HTTPRouteRetry, HTTPRouteTimeouts,
     HTTPURLRewriteFilter,
 };
+use http::HeaderName;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -43,6 +45,23 @@ pub enum FilterNode {
     RequestMirror(MirrorNode),
     /// The permissions of scripts of other origins. On rules only.
     Cors(HTTPCORSFilter),
+    /// A question to an authorization server. On rules only.
+    ExternalAuth(Box<ExternalAuthNode>),
+}
+
+/// An authorization server, and what it is asked.
+#[derive(Debug)]
+pub struct ExternalAuthNode {
+    /// `namespace/service:port`.
+    pub name: String,
+    /// The target of the reference.
+    pub target: TargetNode,
+    /// What comes before the path of the request: empty, or with a slash at the beginning and none at the end.
+    pub path_prefix: String,
+    /// The headers that the server gets, beside those that it always gets.
+    pub request_headers: Vec<HeaderName>,
+    /// The headers of its answer that the backend gets; empty for all.
+    pub response_headers: Vec<ForwardHeader>,
 }
 
 /// The destination of copies of requests.

@@ -1,7 +1,7 @@
 //! `ClientTrafficPolicy.spec.http2`.
 
 use crate::Decoder;
-use crate::api::{Quantity, choice, object, refuse};
+use crate::api::{Quantity, object, refuse};
 use gatefold_diagnostic::yaml::Node;
 
 object! {
@@ -13,29 +13,16 @@ object! {
         /// The same for all requests of a connection.
         "initialConnectionWindowSize" => initial_connection_window_size: Option<Quantity>,
         /// How many requests a client may send at once.
-        "maxConcurrentStreams" => max_concurrent_streams: Option<u32>,
-        /// What an invalid message ends.
-        "onInvalidMessage" => on_invalid_message: Option<InvalidMessageAction>,
-    }
-}
-
-choice! {
-    /// What an invalid message ends.
-    pub InvalidMessageAction {
-        /// The connection.
-        TerminateConnection,
-        /// Only the stream of the message.
-        TerminateStream,
+        "maxConcurrentStreams" => max_concurrent_streams: Option<i32>,
+        /// What an invalid message ends: `TerminateStream`, or `TerminateConnection`, which any other text means as well (the schema has
+        /// no list of values).
+        "onInvalidMessage" => on_invalid_message: Option<String>,
     }
 }
 
 impl HTTP2Settings {
     fn check(&self, node: &Node, decoder: &mut Decoder) {
-        let most = u32::MAX >> 1;
-        if self
-            .max_concurrent_streams
-            .is_some_and(|it| it == 0 || it > most)
-        {
+        if self.max_concurrent_streams.is_some_and(|it| it < 1) {
             let why = "must be from 1 to 2147483647";
             refuse(node, "maxConcurrentStreams", why, decoder);
         }

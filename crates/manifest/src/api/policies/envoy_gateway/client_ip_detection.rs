@@ -22,7 +22,7 @@ object! {
     /// How `X-Forwarded-For` is read.
     pub closed XForwardedForSettings checked by XForwardedForSettings::check {
         /// The position of the client's address, counted from the right, from 1. 0 means 1.
-        "numTrustedHops" => num_trusted_hops: Option<u32>,
+        "numTrustedHops" => num_trusted_hops: Option<i32>,
         /// The networks of proxies that are trusted.
         "trustedCIDRs" => trusted_cidrs: Option<Vec<String>> where cidr [1..=usize::MAX],
         /// Whether the peer of the connection isn't appended to the list.
@@ -63,6 +63,9 @@ impl ClientIPDetectionSettings {
 
 impl XForwardedForSettings {
     fn check(&self, node: &Node, decoder: &mut Decoder) {
+        if self.num_trusted_hops.is_some_and(|it| it < 0) {
+            refuse(node, "numTrustedHops", "must be at least 0", decoder);
+        }
         match (&self.num_trusted_hops, &self.trusted_cidrs) {
             (Some(_), Some(_)) => {
                 let why = "can't be set beside `numTrustedHops`";

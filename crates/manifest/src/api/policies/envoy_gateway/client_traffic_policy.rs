@@ -3,12 +3,12 @@
 use super::field_table::collect;
 use super::{
     ClientConnection, ClientIPDetectionSettings, ClientTLSSettings, ClientTimeout, FieldEffect,
-    HTTP2Settings, PolicyField, PolicyTargetFields, ProxyProtocolSettings, SetField, TCPKeepalive,
-    TargetSelector,
+    HTTP2Settings, HeaderSettings, HealthCheckSettings, PathSettings, PolicyField,
+    PolicyTargetFields, ProxyProtocolSettings, SetField, TCPKeepalive, TargetSelector,
 };
 use crate::api::{LocalPolicyTargetReferenceWithSectionName, Object};
 use crate::{Decode, Decoder};
-use gatefold_diagnostic::yaml::Node;
+use gatefold_diagnostic::yaml::{Node, Value};
 
 /// How connections and requests of clients are treated.
 pub type ClientTrafficPolicy = Object<ClientTrafficPolicySpec>;
@@ -38,8 +38,14 @@ pub struct ClientTrafficPolicySpec {
     pub timeout: Option<ClientTimeout>,
     /// How HTTP/2 is spoken.
     pub http2: Option<HTTP2Settings>,
-    /// The fields that are set and that gatefold doesn't serve.
-    pub unserved: Vec<SetField>,
+    /// How headers are treated.
+    pub headers: Option<HeaderSettings>,
+    /// How paths are normalised.
+    pub path: Option<PathSettings>,
+    /// The path that gatefold answers itself.
+    pub health_check: Option<HealthCheckSettings>,
+    /// The fields that are set, but for the targets and for those whose value gatefold always applies.
+    pub set_fields: Vec<SetField>,
 }
 
 /// The kinds that a ClientTrafficPolicy may target.
@@ -59,8 +65,14 @@ impl ClientTrafficPolicySpec {
 
     /// Whether a field closes the targets, because it protects them and gatefold doesn't serve it.
     pub fn closes(&self) -> bool {
-        let mut set = self.unserved.iter();
+        let mut set = self.set_fields.iter();
         set.any(|it| it.field.effect == FieldEffect::Closes)
+    }
+
+    /// Whether requests to the targets must not be served without the policy.
+    pub fn guards(&self) -> bool {
+        let mut set = self.set_fields.iter();
+        set.any(|it| it.field.effect.guards())
     }
 }
 
@@ -78,7 +90,10 @@ impl Decode for ClientTrafficPolicySpec {
         let tcp_keepalive = fields.read("tcpKeepalive", decoder);
         let timeout = fields.read("timeout", decoder);
         let http2 = fields.read("http2", decoder);
-        let unserved = collect(CLIENT_TRAFFIC_POLICY_FIELDS, &TARGET_FIELDS, node, decoder);
+        let headers = fields.read("headers", decoder);
+        let path = fields.read("path", decoder);
+        let health_check = fields.read("healthCheck", decoder);
+        let set = collect(CLIENT_TRAFFIC_POLICY_FIELDS, &TARGET_FIELDS, node, decoder);
         let spec = ClientTrafficPolicySpec {
             target_ref: target_ref?,
             target_refs: target_refs?,
@@ -91,10 +106,23 @@ impl Decode for ClientTrafficPolicySpec {
             tcp_keepalive: tcp_keepalive?,
             timeout: timeout?,
             http2: http2?,
-            unserved,
+            headers: headers?,
+            path: path?,
+            health_check: health_check?,
+            set_fields: set.into_iter().filter(|it| !is_default(it, node)).collect(),
         };
         spec.targets().check(&TARGETS, node, decoder);
         Some(spec)
+    }
+}
+
+/// Whether a field has the value that gatefold always applies.
+fn is_default(set: &SetField, spec: &Node) -> bool {
+    let value = set.field.path.split('.').try_fold(spec, Node::field);
+    match (set.field.path, value.map(|it| &it.value)) {
+        // TLS 1.0 and 1.1 are never served.
+        ("tls.minVersion", Some(Value::String(text))) => text == "1.2" || text == "Auto",
+        _ => false,
     }
 }
 
@@ -109,7 +137,7 @@ use FieldEffect::{Closes, Guards, Ignored, Served};
 /// The fields of a ClientTrafficPolicy, apart from those that name its targets.
 pub const CLIENT_TRAFFIC_POLICY_FIELDS: &[PolicyField] = fields! {
     "clientIPDetection" Guards("the client in `authorization`, logs and forwarded headers"),
-    "connection.bufferLimit" Served("at most 256 KiB of a request wait here, so greater limits are kept; smaller ones aren't"),
+    "connection.bufferLimit" Served("at most 256 KiB of a request wait here, or its HTTP/2 window, so greater limits are kept; smaller ones aren't"),
     "connection.connectionLimit.closeDelay" Served("a connection beyond the limit is kept so long, and then closed"),
     "connection.connectionLimit.maxConnectionDuration" Ignored("connections have no maximum duration"),
     "connection.connectionLimit.maxRequestsPerConnection" Ignored("connections have no maximum number of requests"),
@@ -120,15 +148,15 @@ pub const CLIENT_TRAFFIC_POLICY_FIELDS: &[PolicyField] = fields! {
     "enableProxyProtocol" Guards("connections must begin with a PROXY header"),
     "grpc.enableWeb" Ignored("gRPC-Web isn't translated"),
     "headers.disableRateLimitHeaders" Ignored("gatefold sends no such headers"),
-    "headers.earlyRequestHeaders" Closes,
+    "headers.earlyRequestHeaders" Guards("requests are changed before they are routed"),
     "headers.enableEnvoyHeaders" Ignored("gatefold sends no such headers"),
     "headers.host" Ignored("the host is compared as it is"),
-    "headers.lateResponseHeaders" Ignored("responses keep their headers"),
-    "headers.preserveXRequestID" Ignored("gatefold doesn't change `X-Request-ID`"),
-    "headers.requestID" Ignored("gatefold doesn't change `X-Request-ID`"),
-    "headers.withUnderscoresAction" Ignored("headers with underscores are forwarded"),
-    "headers.xForwardedClientCert" Ignored("gatefold doesn't forward client certificates"),
-    "healthCheck.path" Ignored("use the health check of the admin API"),
+    "headers.lateResponseHeaders" Served("every response is changed, also those of gatefold"),
+    "headers.preserveXRequestID" Served("`X-Request-ID`"),
+    "headers.requestID" Served("`X-Request-ID`"),
+    "headers.withUnderscoresAction" Guards("request headers with underscores"),
+    "headers.xForwardedClientCert" Ignored("`X-Forwarded-Client-Cert` is always removed, and client certificates aren't forwarded"),
+    "healthCheck" Served("the path is answered 200 instead of being routed"),
     "http1.disableSafeMaxConnectionDuration" Ignored("connections have no maximum duration"),
     "http1.enableTrailers" Ignored("trailers are always forwarded"),
     "http1.http10" Ignored("requests in HTTP/1.0 are served if they name a host"),
@@ -140,8 +168,7 @@ pub const CLIENT_TRAFFIC_POLICY_FIELDS: &[PolicyField] = fields! {
     "http2.maxConcurrentStreams" Served("100 without the field"),
     "http2.onInvalidMessage" Served("`TerminateStream`. `TerminateConnection` isn't: an invalid message ends only its stream"),
     "http3" Ignored("clients use HTTP/2 or HTTP/1.1"),
-    "path.disableMergeSlashes" Ignored("`--path-normalization` decides for all Gateways"),
-    "path.escapedSlashesAction" Ignored("`--path-normalization` decides for all Gateways"),
+    "path" Guards("adjacent slashes, and `%2F` and `%5C`"),
     "proxyProtocol" Guards("connections begin with a PROXY header, which names the client"),
     "scheme" Ignored("backends get the scheme of the client's request"),
     "tcpKeepalive" Served("connections are always probed; the fields replace gatefold's own values"),
@@ -152,7 +179,7 @@ pub const CLIENT_TRAFFIC_POLICY_FIELDS: &[PolicyField] = fields! {
     "timeout.tcp.connectionInspectionTimeout" Ignored("`tlsHandshakeTimeout` includes the PROXY header"),
     "timeout.tcp.idleTimeout" Ignored("it concerns TCP and TLS listeners, which gatefold doesn't serve yet"),
     "timeout.tcp.tlsHandshakeTimeout" Served("for the TLS handshake and the PROXY header. 10 s without the field"),
-    "tls.alpnProtocols" Served("`h2`, `http/1.1` and `http/1.0`, in this order of preference"),
+    "tls.alpnProtocols" Served("`h2`, `http/1.1` and `http/1.0`, in the order of the list"),
     "tls.ciphers" Served("those cipher suites of TLS 1.2 that rustls has, [which are these](#tls)"),
     "tls.clientValidation" Closes,
     "tls.ecdhCurves" Served("`X25519`, `P-256` and `P-384`"),

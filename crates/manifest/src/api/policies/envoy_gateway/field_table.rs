@@ -1,7 +1,6 @@
 //! The fields of a kind: what happens if a policy sets one.
 //!
-//! In: the table of a kind. Out: the fields that a manifest sets and that gatefold doesn't serve. The table is also the source of
-//! the tables in `docs/policies.md`, so the documentation can't differ from the code.
+//! In: the table of a kind. Out: the fields of the table that a manifest sets. The table is also the source of the tables in `docs/policies.md`, so the documentation can't differ from the code.
 
 use crate::Decode;
 use crate::Decoder;
@@ -31,7 +30,7 @@ pub enum FieldEffect {
     Ignored(&'static str),
 }
 
-/// A field that a manifest sets and that gatefold doesn't serve.
+/// A field that a manifest sets.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SetField {
     /// The entry of the table.
@@ -44,14 +43,21 @@ pub struct SetField {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Untyped;
 
+impl FieldEffect {
+    /// Whether requests must not be served without the setting.
+    pub fn guards(self) -> bool {
+        matches!(self, FieldEffect::Closes | FieldEffect::Guards(_))
+    }
+}
+
 impl Decode for Untyped {
     fn decode(_: &Node, _: &mut Decoder) -> Option<Self> {
         Some(Untyped)
     }
 }
 
-/// Collects the fields of a table that a mapping sets and that gatefold doesn't serve. Fields that aren't in the table are
-/// reported, except for those in `read`, which the caller decodes.
+/// Collects the fields of a table that a mapping sets. Fields that aren't in the table are reported, except for those in `read`,
+/// which the caller decodes.
 pub(super) fn collect(
     table: &'static [PolicyField],
     read: &[&'static str],
@@ -77,7 +83,11 @@ struct Walk<'w> {
 impl Walk<'_> {
     fn mapping(&mut self, node: &Node, prefix: &str, decoder: &mut Decoder) {
         let Value::Mapping(entries) = &node.value else {
-            return decoder.wrong_type(node, "a mapping");
+            // The decoder of a group with served fields reports it, too.
+            if !self.is_decoded(prefix) {
+                decoder.wrong_type(node, "a mapping");
+            }
+            return;
         };
         for (key, value) in entries {
             if prefix.is_empty() && self.read.contains(&key.name.as_str()) {
@@ -86,11 +96,7 @@ impl Walk<'_> {
             let path = format!("{prefix}{}", key.name);
             let below = format!("{path}.");
             if let Some(field) = self.table.iter().find(|it| it.path == path) {
-                let is_served = matches!(
-                    field.effect,
-                    FieldEffect::Served(_) | FieldEffect::Guards(_)
-                );
-                if value.value != Value::Null && !is_served {
+                if value.value != Value::Null {
                     let pointer = decoder.pointer().key(key.name.clone());
                     self.found.push(SetField { field, pointer });
                 }
@@ -105,6 +111,13 @@ impl Walk<'_> {
                 decoder.unknown_field(key, &self.known(prefix));
             }
         }
+    }
+
+    /// Whether a field below a path is served, so that its group is decoded elsewhere.
+    fn is_decoded(&self, prefix: &str) -> bool {
+        let mut below = self.table.iter().filter(|it| it.path.starts_with(prefix));
+        let is_served = |effect| matches!(effect, FieldEffect::Served(_) | FieldEffect::Guards(_));
+        !prefix.is_empty() && below.any(|it| is_served(it.effect))
     }
 
     /// Returns the names of the fields below a path, each once.

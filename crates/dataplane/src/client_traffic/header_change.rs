@@ -1,0 +1,137 @@
+//! Changes to headers, as Envoy Gateway extends the Gateway API's.
+
+use crate::filter::header_modifier::{HeaderModifier, Headers};
+use http::header::{HeaderName, HeaderValue};
+use regex::Regex;
+use std::fmt;
+
+/// Changes to the headers of a message, in this order.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct HeaderChange {
+    /// Headers to overwrite, append and remove.
+    pub modifier: HeaderModifier,
+    /// Headers to add if they are absent, after those that are overwritten and appended.
+    pub add_if_absent: Vec<(HeaderName, HeaderValue)>,
+    /// Headers to remove by their names.
+    pub remove_matching: Vec<NamePattern>,
+}
+
+/// A pattern for the names of headers, which are in lower case.
+#[derive(Clone, Debug)]
+pub enum NamePattern {
+    /// A whole name.
+    Exact(String),
+    /// The beginning of a name.
+    Prefix(String),
+    /// The end of a name.
+    Suffix(String),
+    /// An expression that matches a whole name.
+    Expression(Regex),
+}
+
+impl HeaderChange {
+    /// Changes headers.
+    pub fn apply(&self, headers: &mut impl Headers) {
+        self.modifier.apply(headers);
+        for (name, value) in &self.add_if_absent {
+            if !headers.fields().contains_key(name) {
+                headers.append(name, value);
+            }
+        }
+        if self.remove_matching.is_empty() {
+            return;
+        }
+        let is_match = |name: &&HeaderName| self.remove_matching.iter().any(|it| it.matches(name));
+        let names: Vec<HeaderName> = headers.fields().keys().filter(is_match).cloned().collect();
+        names.iter().for_each(|name| headers.remove(name));
+    }
+}
+
+impl HeaderChange {
+    /// Returns the names of the headers that it sets or adds.
+    pub fn names(&self) -> impl Iterator<Item = &HeaderName> {
+        let HeaderModifier { set, add, .. } = &self.modifier;
+        let headers = set.iter().chain(add).chain(&self.add_if_absent);
+        headers.map(|(name, _)| name)
+    }
+}
+
+impl NamePattern {
+    /// Whether a name matches.
+    pub fn matches(&self, name: &HeaderName) -> bool {
+        let name = name.as_str();
+        match self {
+            NamePattern::Exact(text) => name == text,
+            NamePattern::Prefix(text) => name.starts_with(text),
+            NamePattern::Suffix(text) => name.ends_with(text),
+            NamePattern::Expression(expression) => expression.is_match(name),
+        }
+    }
+}
+
+impl PartialEq for NamePattern {
+    fn eq(&self, other: &Self) -> bool {
+        self.to_string() == other.to_string()
+    }
+}
+
+impl fmt::Display for NamePattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            NamePattern::Exact(text) => f.write_str(text),
+            NamePattern::Prefix(text) => write!(f, "{text}*"),
+            NamePattern::Suffix(text) => write!(f, "*{text}"),
+            NamePattern::Expression(expression) => write!(f, "/{expression}/"),
+        }
+    }
+}
+
+/// Each action in brackets. Empty if there are none.
+impl fmt::Display for HeaderChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.modifier)?;
+        for (name, value) in &self.add_if_absent {
+            write!(f, " default [{name}: {}]", value.as_bytes().escape_ascii())?;
+        }
+        let mut patterns = self.remove_matching.iter();
+        patterns.try_for_each(|it| write!(f, " remove [{it}]"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderMap;
+
+    #[test]
+    fn adds_only_what_is_absent_and_removes_what_matches() {
+        let mut headers = HeaderMap::new();
+        for name in ["x-a", "x-debug-1", "a-internal", "x-b"] {
+            headers.insert(name, HeaderValue::from_static("old"));
+        }
+        let header = |name: &'static str| {
+            let value = HeaderValue::from_static("new");
+            (HeaderName::from_static(name), value)
+        };
+        let change = HeaderChange {
+            modifier: HeaderModifier {
+                set: vec![header("x-set")],
+                ..HeaderModifier::default()
+            },
+            add_if_absent: vec![header("x-a"), header("x-set"), header("x-new")],
+            remove_matching: vec![
+                NamePattern::Prefix("x-debug".to_owned()),
+                NamePattern::Suffix("-internal".to_owned()),
+                NamePattern::Expression(Regex::new("^(?:x-[bc])$").expect("an expression")),
+                NamePattern::Exact("x-absent".to_owned()),
+            ],
+        };
+        change.apply(&mut headers);
+        let mut left: Vec<String> = headers
+            .iter()
+            .map(|(name, value)| format!("{name}: {}", value.to_str().expect("a text")))
+            .collect();
+        left.sort();
+        assert_eq!(left, ["x-a: old", "x-new: new", "x-set: new"]);
+    }
+}

@@ -1,0 +1,120 @@
+//! The filter of type ExternalAuth.
+//!
+//! In: the filter. Out: its node, with the authorization server. What can't be served as written refuses the rule: no request may
+//! pass without being checked.
+
+use super::filter_spec::FilterScope;
+use super::node::{ExternalAuthNode, TargetNode};
+use super::rule_context::RuleContext;
+use crate::backend::BackendReference;
+use gatefold_dataplane::filter::security::forward_header::ForwardHeader;
+use gatefold_diagnostic::{Code, Pointer};
+use gatefold_manifest::api::{
+    HTTPAuthConfig, HTTPExternalAuthFilter, HTTPRouteExternalAuthProtocol,
+};
+use http::HeaderName;
+
+/// Builds the node of a filter. Problems with it refuse the rule.
+pub(super) fn build<'a>(
+    scope: FilterScope,
+    filter: &'a HTTPExternalAuthFilter,
+    pointer: &dyn Fn() -> Pointer,
+    context: &mut RuleContext<'_, '_, 'a>,
+) -> ExternalAuthNode {
+    let at = || pointer().key("externalAuth");
+    if scope == FilterScope::Backend {
+        let message = "filter ExternalAuth isn't supported on a backend: put it on the rule";
+        context.refuse(Code::UnsupportedFilter, pointer(), message.to_owned());
+    }
+    if filter.protocol == HTTPRouteExternalAuthProtocol::Grpc {
+        let message = "protocol GRPC of filter ExternalAuth isn't supported yet; use HTTP";
+        let pointer = at().key("protocol");
+        context.refuse(Code::UnsupportedFilter, pointer, message.to_owned());
+    }
+    let body = filter.forward_body.as_ref().and_then(|it| it.max_size);
+    if body.is_some_and(|size| size > 0) {
+        let message = "filter ExternalAuth can't send the body of requests yet";
+        let pointer = at().key("forwardBody");
+        context.refuse(Code::UnsupportedFilter, pointer, message.to_owned());
+    }
+    let backend = BackendReference {
+        subject: context.at.route.object,
+        reference: &filter.backend_ref,
+        pointer: &|| at().key("backendRef"),
+    };
+    let (name, target) = backend.resolve(context.references, context.build);
+    refuse_echo(&target, &name, &at, context);
+    let config = filter.http.as_ref();
+    let headers = config.map(|it| headers(it, &at, context));
+    let (request_headers, response_headers) = headers.unwrap_or_default();
+    let path = config.and_then(|it| it.path.as_deref());
+    ExternalAuthNode {
+        name,
+        target,
+        path_prefix: prefix(path.unwrap_or_default()),
+        request_headers,
+        response_headers,
+    }
+}
+
+/// Refuses a server in whose place an echo backend answers: it would allow everything.
+fn refuse_echo(
+    target: &TargetNode,
+    name: &str,
+    at: &dyn Fn() -> Pointer,
+    context: &mut RuleContext<'_, '_, '_>,
+) {
+    let TargetNode::Service { service, .. } = target else {
+        return;
+    };
+    if context.build.environment.stand_ins.echo.contains(service) {
+        let message =
+            format!("the echo backend doesn't stand in for {name}, an authorization server");
+        let pointer = at().key("backendRef");
+        context.refuse(Code::InvalidFilter, pointer, message);
+    }
+}
+
+/// Returns the names of the headers that the server gets, and of those that the backend gets from it.
+fn headers(
+    config: &HTTPAuthConfig,
+    at: &dyn Fn() -> Pointer,
+    context: &mut RuleContext<'_, '_, '_>,
+) -> (Vec<HeaderName>, Vec<ForwardHeader>) {
+    let mut request = Vec::new();
+    for (index, text) in config.allowed_headers.iter().enumerate() {
+        match name(text) {
+            Ok(name) => request.push(name),
+            Err(why) => {
+                let pointer = at().key("http").key("allowedHeaders").index(index);
+                context.refuse(Code::InvalidFilter, pointer, why);
+            }
+        }
+    }
+    let mut response = Vec::new();
+    for (index, text) in config.allowed_response_headers.iter().enumerate() {
+        match name(text).and_then(ForwardHeader::new) {
+            Ok(header) => response.push(header),
+            Err(why) => {
+                let pointer = at().key("http").key("allowedResponseHeaders");
+                context.refuse(Code::InvalidFilter, pointer.index(index), why);
+            }
+        }
+    }
+    (request, response)
+}
+
+fn name(text: &str) -> Result<HeaderName, String> {
+    HeaderName::from_bytes(text.as_bytes())
+        .map_err(|_| format!("`{text}` isn't a header name (RFC 9110, section 5.1)"))
+}
+
+/// A prefix begins with a slash, and the path behind it has its own.
+fn prefix(path: &str) -> String {
+    let path = path.trim_matches('/');
+    if path.is_empty() {
+        String::new()
+    } else {
+        format!("/{path}")
+    }
+}
