@@ -58,6 +58,7 @@ impl By {
                 filters: Filters::default(),
                 timeouts: Default::default(),
                 retry: None,
+                durations: Arc::default(),
                 action: Action::Refuse(StatusCode::NOT_FOUND),
             }),
         })

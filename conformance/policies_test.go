@@ -26,9 +26,9 @@ const envoyGateway = "github.com/envoyproxy/gateway@v1.9.1"
 // unread has the fields whose contents gatefold doesn't read. A policy that sets one closes its targets or names it in its status.
 var unread = map[string][]string{
 	"SecurityPolicy": {
-		"spec.csrf", "spec.extAuth", "spec.jwt", "spec.oidc",
+		"spec.csrf", "spec.extAuth", "spec.oidc",
 		"spec.authorization.rules.operation.path", "spec.authorization.rules.principal.clientIPGeoLocations",
-		"spec.authorization.rules.principal.jwt",
+		"spec.jwt.providers.remoteJWKS.backendRef", "spec.jwt.providers.remoteJWKS.backendSettings",
 	},
 	"ClientTrafficPolicy": {
 		"spec.connection.connectionLimit.maxConnectionDuration", "spec.connection.connectionLimit.maxRequestsPerConnection",

@@ -141,7 +141,8 @@ package_is_described() {
     [[ $(dpkg-deb --field "$package" Package) == gatefold ]] &&
         [[ $(dpkg-deb --field "$package" Version) == "$(version)-1" ]] &&
         grep -qF "gatefold ($(version)-1)" packaging/deb/changelog &&
-        dpkg-deb --info "$package" conffiles | grep -q '^/etc/default/gatefold$'
+        dpkg-deb --info "$package" conffiles | grep -q '^/etc/default/gatefold$' &&
+        dpkg-deb --info "$package" conffiles | grep -q '^/etc/logrotate.d/gatefold$'
 }
 
 same_binary() {

@@ -105,6 +105,7 @@ impl Setting {
         let environment = &mut self.environment;
         let (word, rest) = line.split_once(' ')?;
         match word {
+            "access-log-dir" => environment.access_log_dir = Some(rest.into()),
             "controller-name" => environment.controller_name = Some(rest.to_owned()),
             "ignore-policy" => environment.ignored_policies.push(rest.parse().ok()?),
             "address" => match rest.split_once('=') {

@@ -5,6 +5,7 @@
 //! of Secrets.
 
 mod address;
+mod durations;
 mod kubernetes;
 mod metrics;
 mod routes;
@@ -13,6 +14,7 @@ mod spare_descriptors;
 mod summary;
 
 pub use address::AdminAddress;
+pub use durations::register_durations;
 pub use kubernetes::RestPath;
 pub use metrics::register;
 pub use server::{Admin, BindError};

@@ -10,6 +10,7 @@ use gatefold_manifest::api::NamespacedName;
 use ipnet::{IpNet, Ipv4Net};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
 use std::str::FromStr;
 
 /// The flags that change the meaning of manifests.
@@ -69,6 +70,9 @@ pub(super) struct ManifestArgs {
         default_value = "on"
     )]
     path_normalization: PathNormalizationArg,
+    /// The folder in which EnvoyProxies may name files of access logs [default: none].
+    #[arg(long, value_name = "DIR", env = "GATEFOLD_ACCESS_LOG_DIR")]
+    access_log_dir: Option<PathBuf>,
     /// Whether the addresses in the manifests are replaced (`gatefold dev`).
     #[arg(skip)]
     spec_addresses: SpecAddresses,
@@ -103,6 +107,7 @@ impl ManifestArgs {
             port_sharing: self.port_sharing,
             ignored_policies,
             path_normalization: self.path_normalization(),
+            access_log_dir: self.access_log_dir(),
             ..Settings::default()
         }
     }
@@ -128,6 +133,27 @@ impl ManifestArgs {
                     self.port_sharing = PortSharing::ByGateway;
                 }
             }
+        }
+    }
+
+    /// The absolute path of `--access-log-dir`.
+    fn access_log_dir(&self) -> Option<PathBuf> {
+        let given = self.access_log_dir.as_ref()?;
+        // Fails only without a current folder.
+        Some(std::path::absolute(given).unwrap_or_else(|_| given.clone()))
+    }
+
+    /// Checks that the folder of `--access-log-dir` exists.
+    ///
+    /// # Errors
+    /// If it isn't a folder.
+    pub(super) fn access_log_dir_must_exist(&self) -> Result<(), String> {
+        match &self.access_log_dir {
+            Some(folder) if !folder.is_dir() => Err(format!(
+                "--access-log-dir: {} isn't a folder",
+                folder.display()
+            )),
+            Some(_) | None => Ok(()),
         }
     }
 

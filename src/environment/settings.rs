@@ -2,6 +2,8 @@
 
 use crate::render::RenderOutputs;
 use gatefold_dataplane::SocketKey;
+use gatefold_dataplane::access_log::LineSinks;
+use gatefold_dataplane::durations::Durations;
 use gatefold_dataplane::path_normalization::PathNormalization;
 use gatefold_graph::environment::{AddressSharing, GatewayAddresses, IgnoredPolicy, SpecAddresses};
 use gatefold_manifest::LoadOptions;
@@ -37,6 +39,12 @@ pub struct Settings {
     pub port_sharing: PortSharing,
     /// Whether Gateways that listen on every interface share its ports.
     pub sharing: AddressSharing,
+    /// `--access-log-dir`, as an absolute path.
+    pub access_log_dir: Option<PathBuf>,
+    /// Where access logs write their lines.
+    pub sinks: LineSinks,
+    /// The histograms that rules and backends count into.
+    pub durations: Durations,
     /// `--path-normalization`.
     pub path_normalization: PathNormalization,
     /// `--ignore-policy`.

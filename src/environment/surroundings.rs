@@ -61,6 +61,7 @@ impl Surroundings {
             port_map,
             gateway_ports,
             named_sockets: settings.named_sockets.clone(),
+            access_log_dir: settings.access_log_dir.clone(),
             path_normalization: settings.path_normalization,
             reachable: host_addresses::reachable(),
             now: Some(time::OffsetDateTime::now_utc()),

@@ -1,13 +1,15 @@
-//! The certificate authorities that this system trusts, for policies with `wellKnownCACertificates: System`.
+//! The certificate authorities that this system trusts, for policies with `wellKnownCACertificates: System`, and for keys that are
+//! fetched by `https`.
 
 use gatefold_manifest::Resources;
+use gatefold_manifest::api::SecurityPolicySpec;
 use rustls::RootCertStore;
 use rustls_pki_types::CertificateDer;
 use std::sync::Arc;
 use std::sync::OnceLock;
 use tracing::warn;
 
-/// Returns the authorities if a policy refers to them: those in `/etc/ssl/certs`, or in the paths of `SSL_CERT_FILE` and
+/// Returns the authorities if a policy needs them: those in `/etc/ssl/certs`, or in the paths of `SSL_CERT_FILE` and
 /// `SSL_CERT_DIR`. They are read only once: like other programs, a running gatefold does not notice changes of them.
 pub fn wanted_by(resources: &Resources) -> Option<Arc<[CertificateDer<'static>]>> {
     static READ: OnceLock<Arc<[CertificateDer<'static>]>> = OnceLock::new();
@@ -16,7 +18,18 @@ pub fn wanted_by(resources: &Resources) -> Option<Arc<[CertificateDer<'static>]>
         let set = &policy.spec.validation.well_known_ca_certificates;
         set.as_deref() == Some("System")
     });
+    let mut security = resources.security_policies.values();
+    let wanted = wanted || security.any(|policy| fetches_by_https(&policy.spec));
     wanted.then(|| READ.get_or_init(read).clone())
+}
+
+/// Whether a policy has keys that are fetched by `https`.
+fn fetches_by_https(spec: &SecurityPolicySpec) -> bool {
+    let mut providers = spec.jwt.iter().flat_map(|jwt| &jwt.providers);
+    providers.any(|provider| {
+        let remote = provider.remote_jwks.as_ref();
+        remote.is_some_and(|it| it.uri.to_ascii_lowercase().starts_with("https:"))
+    })
 }
 
 /// Reads the authorities that can be trust anchors. Bundles contain some old certificates that can't.

@@ -57,8 +57,8 @@ impl ReloadLog {
         }
     }
 
-    /// Logs listeners whose sockets were bound or lost between two reloads.
-    pub(super) fn bound(&mut self, before: &Published, after: &Published) {
+    /// Logs what has changed between two reloads: listeners whose sockets were bound or lost, and problems with fetched keys.
+    pub(super) fn state_changed(&mut self, before: &Published, after: &Published) {
         let listeners = Changes::between_listeners(&before.listeners, &after.listeners);
         if !listeners.is_empty() {
             info!("bound again: {listeners}");

@@ -19,11 +19,15 @@ pub use outcome::{Finished, Outcome, Reloads};
 pub use published::{Generations, ListenerState, Published, SocketsState};
 
 use crate::environment::discovery::{Discovery, Found, Sources};
+use crate::key_fetch::KeyFetches;
 use crate::lifecycle::Lifecycle;
+use crate::telemetry::access_log;
 use crate::upgrade::SocketsRequest;
 use crate::watch::{Wake, WakeReceiver, WakeSender};
 use arc_swap::ArcSwap;
 use gatefold_dataplane::Snapshot;
+use gatefold_dataplane::access_log::LineSinks;
+use gatefold_dataplane::durations::Durations;
 use gatefold_diagnostic::Code;
 use gatefold_listen::{HttpApp, Sockets, Workers};
 use gatefold_manifest::SettlingFiles;
@@ -34,7 +38,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::Receiver;
 use tokio::sync::{oneshot, watch};
-use tracing::error;
+use tracing::{error, info};
 
 /// The task that reloads the configuration, with everything that a reload changes.
 pub struct Reload<A> {
@@ -43,7 +47,13 @@ pub struct Reload<A> {
     discovery: Discovery,
     /// What was found outside the folder and is in force.
     found: Found,
+    key_fetches: KeyFetches,
     sockets: Sockets<A>,
+    /// Where access logs write their lines.
+    sinks: LineSinks,
+    durations: Durations,
+    /// Whether the log says that routes or backends share a histogram.
+    has_reported_full: bool,
     snapshot: Arc<ArcSwap<Snapshot>>,
     published: Arc<ArcSwap<Published>>,
     rounds: watch::Sender<Rounds>,
@@ -66,6 +76,7 @@ pub struct Rounds {
 enum Task {
     Reload(Wake),
     RetrySockets,
+    ReportKeys,
 }
 
 impl<A: HttpApp> Reload<A> {
@@ -76,13 +87,19 @@ impl<A: HttpApp> Reload<A> {
         wakes: WakeSender,
         sockets: Sockets<A>,
         snapshot: Arc<ArcSwap<Snapshot>>,
+        key_fetches: KeyFetches,
     ) -> Self {
+        let (sinks, durations) = (settings.sinks.clone(), settings.durations.clone());
         let stages = Some(Stages::new(settings, wakes.settling_files()));
         let discovery = Discovery::new(sources, wakes);
         Reload {
             stages,
+            sinks,
+            durations,
+            has_reported_full: false,
             found: discovery.initially(),
             discovery,
+            key_fetches,
             sockets,
             snapshot,
             published: Arc::default(),
@@ -90,6 +107,17 @@ impl<A: HttpApp> Reload<A> {
             rescan_at: None,
             old_snapshots: Retired::default(),
             old_published: Retired::default(),
+        }
+    }
+
+    /// Reports once that there are too many routes or backends for a histogram each.
+    fn report_full_histograms(&mut self) {
+        let full = self.durations.routes.is_full() || self.durations.backends.is_full();
+        if full && !self.has_reported_full {
+            self.has_reported_full = true;
+            info!(
+                "there are too many routes or backends for a histogram of durations each: the others share the series `other`"
+            );
         }
     }
 
@@ -122,6 +150,7 @@ impl<A: HttpApp> Reload<A> {
         grace: Duration,
     ) -> usize {
         let mut handover: Option<oneshot::Receiver<()>> = None;
+        let mut key_changes = self.key_fetches.changes();
         loop {
             let paused = handover.is_some();
             let retry = self.sockets.retry_after();
@@ -143,6 +172,7 @@ impl<A: HttpApp> Reload<A> {
                 // Before wakes, because a stream of wakes must not delay what is due.
                 () = at(self.rescan_at), if !paused => Task::Reload(Wake::default()),
                 () = after(retry), if !paused => Task::RetrySockets,
+                Ok(()) = key_changes.changed(), if !paused => Task::ReportKeys,
                 wake = woken.next(), if !paused => Task::Reload(wake),
             };
             // A folder that hangs (a dead network file system) must not delay the shutdown.
@@ -161,6 +191,7 @@ impl<A: HttpApp> Reload<A> {
         match task {
             Task::Reload(wake) => self.reload(wake).await,
             Task::RetrySockets => self.retry_sockets().await,
+            Task::ReportKeys => self.report_keys().await,
         }
     }
 
@@ -206,6 +237,7 @@ impl<A: HttpApp> Reload<A> {
         let found = self.discovery.find(&built.graph).await;
         let before = self.published.load_full();
         let known = found.clone();
+        let is_first = !before.ready;
         let same_found = before.ready && known == self.found;
         let outcome = self.run_stage(move |stages| {
             if known != built.found {
@@ -222,6 +254,12 @@ impl<A: HttpApp> Reload<A> {
             Err(panic) => return self.failed(&panic, began),
         };
         let snapshot = snapshot.map_or_else(|| self.snapshot.load_full(), Arc::new);
+        self.key_fetches.update(&snapshot.key_fetches);
+        if is_first {
+            self.key_fetches.first_results().await;
+        }
+        access_log::start_writers(&self.sinks);
+        self.report_full_histograms();
         self.sockets.prepare(snapshot.ports.keys().copied());
         self.old_snapshots.keep(self.snapshot.swap(snapshot));
         self.sockets.commit().await;
@@ -243,8 +281,21 @@ impl<A: HttpApp> Reload<A> {
         }
         let failures = self.sockets.failures().clone();
         self.publish(
-            move |before| before.after_rebind(failures),
-            ReloadLog::bound,
+            move |before| before.with_current_state(failures),
+            ReloadLog::state_changed,
+        )
+        .await;
+    }
+
+    /// Publishes what is known of fetched keys.
+    async fn report_keys(&mut self) {
+        if !self.published.load().ready {
+            return;
+        }
+        let failures = self.sockets.failures().clone();
+        self.publish(
+            move |before| before.with_current_state(failures),
+            ReloadLog::state_changed,
         )
         .await;
     }

@@ -7,6 +7,7 @@ use super::changes::Changes;
 use super::outcome::{Finished, Outcome, Reloads};
 use super::stages::Built;
 use crate::environment::discovery::Found;
+use crate::key_fetch;
 use crate::render::add_origins;
 use crate::status::{Applied, Statuses, report};
 use gatefold_dataplane::SocketKey;
@@ -36,6 +37,8 @@ pub struct Published {
     pub statuses: Statuses,
     /// All diagnostics, the most severe first.
     pub diagnostics: Vec<Diagnostic>,
+    /// Those that may change between two reloads: about sockets and fetched keys.
+    pub changing: Vec<Diagnostic>,
     /// All listeners, with the state of their sockets.
     pub listeners: Vec<ListenerState>,
     /// The graph in force.
@@ -88,6 +91,7 @@ impl Published {
             loaded,
             statuses: Statuses::default(),
             diagnostics,
+            changing: Vec::new(),
             listeners: Vec::new(),
             graph,
             found,
@@ -95,23 +99,27 @@ impl Published {
         next.reported(failures, &self.statuses)
     }
 
-    /// The value to publish after sockets were bound, or failed to, between two reloads.
-    pub(super) fn after_rebind(&self, failures: Failures) -> Published {
+    /// The value to publish after sockets were bound, or failed to, or keys were fetched, or not, between two reloads.
+    pub(super) fn with_current_state(&self, failures: Failures) -> Published {
         let mut next = self.clone();
-        next.diagnostics.retain(|d| d.code != Code::BindFailed);
+        let before = std::mem::take(&mut next.changing);
+        next.diagnostics.retain(|it| !before.contains(it));
         next.reported(failures, &self.statuses)
     }
 
-    /// Adds statuses, listeners and diagnostics about sockets. A condition that hasn't changed keeps its transition
+    /// Adds statuses, listeners, and diagnostics about sockets and fetched keys. A condition that hasn't changed keeps its transition
     /// time.
     fn reported(mut self, failures: Failures, before: &Statuses) -> Published {
         let graph = &*self.graph;
         let applied = Applied { failed: failures };
         let now = time::OffsetDateTime::now_utc();
-        let found = bind_diagnostics(graph, &applied.failed);
+        let mut found = bind_diagnostics(graph, &applied.failed);
+        found.extend(key_fetch::diagnostics(graph));
+        add_origins(&mut found);
         self.statuses = report(graph, &applied, before, now);
         self.listeners = listeners(graph, &applied.failed);
-        self.diagnostics.extend(found);
+        self.diagnostics.extend(found.iter().cloned());
+        self.changing = found;
         self.diagnostics
             .sort_by_key(|diagnostic| diagnostic.severity);
         self

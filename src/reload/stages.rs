@@ -48,11 +48,11 @@ impl Stages {
             loader: Loader::new(settings.roots.clone())
                 .with_options(settings.load.clone())
                 .with_settling_files(settling),
+            compiler: Compiler::new(settings.sinks.clone(), settings.durations.clone()),
             surroundings: Surroundings::new(settings),
             log: ReloadLog::new(Instant::now()),
             loaded: Arc::default(),
             graph: Arc::default(),
-            compiler: Compiler::default(),
         }
     }
 

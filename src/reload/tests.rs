@@ -1,4 +1,5 @@
 use super::*;
+use crate::key_fetch::KeyFetchCounters;
 use gatefold_manifest::ChangeHint;
 use gatefold_manifest::api::NamespacedName;
 use gatefold_proxy as proxy;
@@ -64,7 +65,9 @@ fn reload(
         snapshot.clone(),
         gatefold_listen::ListenOptions::default(),
     );
-    Reload::new(settings, Sources::default(), wakes, sockets, snapshot)
+    let key_fetches = KeyFetches::new(KeyFetchCounters::default());
+    let sources = Sources::default();
+    Reload::new(settings, sources, wakes, sockets, snapshot, key_fetches)
 }
 
 #[tokio::test]

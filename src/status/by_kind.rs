@@ -88,6 +88,7 @@ pub(super) fn reported(kind: Kind) -> Option<Reported> {
             }],
         },
         Kind::ReferenceGrant
+        | Kind::EnvoyProxy
         | Kind::Service
         | Kind::EndpointSlice
         | Kind::Endpoints

@@ -1,14 +1,15 @@
-//! Logging to standard error: level, format and the writing thread.
+//! Logging to standard error, and the files of access logs: level, format and the writing threads.
 //!
-//! In: the flags. Out: a subscriber for this process, which also receives the messages of libraries that use `log`. Only
-//! one thread writes to standard error and waits for its reader (`docs/decisions/log-writer.md`).
+//! In: the flags, and the sinks of access logs. Out: a subscriber for this process, which also receives the messages of libraries
+//! that use `log`. Only one thread writes to standard error and waits for its reader (`docs/decisions/log-writer.md`), and one to
+//! each file of an access log.
 
+pub mod access_log;
 mod panics;
-mod queue;
 mod standard_error;
 mod writer;
 
-pub use standard_error::{FlushOnDrop, flush, register, write_line};
+pub use standard_error::{FlushOnDrop, flush, line_sinks, register, write_line};
 
 use std::io::{self, IsTerminal as _};
 use std::sync::OnceLock;

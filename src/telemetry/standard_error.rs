@@ -1,7 +1,7 @@
 //! Access to standard error: one queue and one writing thread for the whole process.
 
-use super::queue::{Importance, Queue};
 use super::writer::{LogWriter, StandardError};
+use gatefold_dataplane::access_log::{Importance, LineQueue, LineSinks};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _};
 use prometheus_client::metrics::counter::ConstCounter;
@@ -14,7 +14,7 @@ use std::time::Duration;
 use tracing::{Level, Metadata, warn};
 use tracing_subscriber::fmt::MakeWriter;
 
-static QUEUE: OnceLock<io::Result<Arc<Queue>>> = OnceLock::new();
+static QUEUE: OnceLock<io::Result<Arc<LineQueue>>> = OnceLock::new();
 
 /// How long the end of the process waits for queued lines in total.
 const LAST_LINES: Duration = Duration::from_secs(5);
@@ -25,7 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 pub fn write_line(line: impl Display) {
     let line = format!("{line}\n");
     match queue() {
-        Ok(queue) => queue.push(line.as_bytes(), Importance::High),
+        Ok(queue) => _ = queue.push(line.as_bytes(), Importance::High),
         // A process that can't start a thread can only end, so it may block here.
         Err(_) => _ = StandardError.write_all(line.as_bytes()),
     }
@@ -47,6 +47,14 @@ pub struct FlushOnDrop;
 impl Drop for FlushOnDrop {
     fn drop(&mut self) {
         flush(PATIENCE);
+    }
+}
+
+/// Returns sinks for access logs, of which standard error is the queue of the log.
+pub fn line_sinks() -> LineSinks {
+    match queue() {
+        Ok(queue) => LineSinks::with_log(queue.clone()),
+        Err(_) => LineSinks::default(),
     }
 }
 
@@ -88,9 +96,9 @@ pub(super) fn lines() -> io::Result<Lines> {
 }
 
 /// The queue. Starts the writing thread at the first call.
-fn queue() -> &'static io::Result<Arc<Queue>> {
+fn queue() -> &'static io::Result<Arc<LineQueue>> {
     QUEUE.get_or_init(|| {
-        let queue = Arc::new(Queue::default());
+        let queue = Arc::new(LineQueue::default());
         let writer = LogWriter::new(StandardError);
         let queued = queue.clone();
         thread::Builder::new()
@@ -110,7 +118,7 @@ fn report_gap(dropped: u64) {
 
 /// Creates writers that queue each event.
 #[derive(Clone, Debug)]
-pub(super) struct Lines(Arc<Queue>);
+pub(super) struct Lines(Arc<LineQueue>);
 
 impl<'a> MakeWriter<'a> for Lines {
     type Writer = EventWriter<'a>;
@@ -137,7 +145,7 @@ impl<'a> MakeWriter<'a> for Lines {
 
 /// A writer for one event, which the subscriber writes in one call.
 pub(super) struct EventWriter<'a> {
-    queue: &'a Queue,
+    queue: &'a LineQueue,
     importance: Importance,
 }
 

@@ -1,12 +1,13 @@
-//! The thread that writes queued log lines to standard error.
+//! The thread that writes queued lines, of the log or of an access log.
 //!
 //! Only this thread waits for a slow reader. Lines that can't be written are counted as dropped. Later lines are written
 //! again when that works: a disk may have space again, a named pipe may have a new reader.
 
-use super::queue::Queue;
+use gatefold_dataplane::access_log::{Batch, LineQueue};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use std::io::{self, Write};
+use std::os::fd::AsFd;
 use std::thread;
 use std::time::Duration;
 
@@ -17,6 +18,14 @@ const PIECE: usize = 4096;
 const REST: Duration = Duration::from_millis(1);
 /// Number of bytes of memory that the writer keeps for the next batch.
 const KEPT: usize = 64 * 1024;
+
+/// What lines are written to.
+pub(super) trait Output: Write {
+    /// Opens the output again, since its file may have been renamed. Returns whether it is another file now.
+    fn reopen(&mut self) -> bool {
+        false
+    }
+}
 
 /// Writes batches of a queue.
 pub(super) struct LogWriter<W> {
@@ -30,7 +39,7 @@ pub(super) struct LogWriter<W> {
     reported: u64,
 }
 
-impl<W: Write> LogWriter<W> {
+impl<W: Output> LogWriter<W> {
     pub(super) fn new(sink: W) -> Self {
         LogWriter {
             sink,
@@ -41,31 +50,37 @@ impl<W: Write> LogWriter<W> {
         }
     }
 
-    /// Writes until the process ends. Calls `report_gap` with the number of missing lines.
-    pub(super) fn run(mut self, queue: &Queue, report_gap: impl Fn(u64)) {
-        loop {
-            self.write_next(queue, &report_gap);
+    /// Writes until the queue is closed. Calls `report_gap` with the number of missing lines.
+    pub(super) fn run(mut self, queue: &LineQueue, mut report_gap: impl FnMut(u64)) {
+        while !self.write_next(queue, &mut report_gap).closed {
             thread::sleep(REST);
         }
     }
 
     /// Waits for lines and writes them.
-    fn write_next(&mut self, queue: &Queue, report_gap: impl Fn(u64)) {
-        let dropped = queue.take(&mut self.batch);
+    fn write_next(&mut self, queue: &LineQueue, mut report_gap: impl FnMut(u64)) -> Batch {
+        let taken = queue.take(&mut self.batch);
+        let dropped = taken.dropped;
         // Lines were dropped because this batch filled the queue. The report follows the batch.
-        self.report(dropped, &report_gap);
+        self.report(dropped, &mut report_gap);
         let batch = std::mem::take(&mut self.batch);
-        self.intact = self.write(&batch, queue);
+        if !batch.is_empty() {
+            self.intact = self.write(&batch, queue);
+        }
         self.batch = batch;
         self.batch.clear();
         self.batch.shrink_to(KEPT);
         // Lines were dropped because they couldn't be written, and writing works again.
-        self.report(dropped, &report_gap);
+        self.report(dropped, &mut report_gap);
+        if taken.reopen && self.sink.reopen() {
+            self.mid_line = false;
+        }
         queue.finish();
+        taken
     }
 
     /// Reports dropped lines, unless writing currently fails.
-    fn report(&mut self, dropped: u64, report_gap: impl Fn(u64)) {
+    fn report(&mut self, dropped: u64, report_gap: &mut impl FnMut(u64)) {
         if self.intact && dropped > self.reported {
             report_gap(dropped - self.reported);
             self.reported = dropped;
@@ -73,7 +88,7 @@ impl<W: Write> LogWriter<W> {
     }
 
     /// Returns whether everything was written.
-    fn write(&mut self, mut left: &[u8], queue: &Queue) -> bool {
+    fn write(&mut self, mut left: &[u8], queue: &LineQueue) -> bool {
         if self.mid_line && self.write_piece(b"\n").is_err() {
             queue.count_dropped(left);
             queue.advance(left.len());
@@ -129,19 +144,7 @@ pub(super) struct StandardError;
 
 impl Write for StandardError {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let stderr = io::stderr();
-        loop {
-            match rustix::io::write(&stderr, bytes) {
-                // Another process that shares the terminal or the pipe has made it non-blocking.
-                Err(Errno::AGAIN) => {
-                    match poll(&mut [PollFd::new(&stderr, PollFlags::OUT)], None) {
-                        Ok(_) | Err(Errno::INTR) => {}
-                        Err(error) => return Err(error.into()),
-                    }
-                }
-                written => return Ok(written?),
-            }
-        }
+        write_waiting(io::stderr(), bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -149,10 +152,26 @@ impl Write for StandardError {
     }
 }
 
+impl Output for StandardError {}
+
+/// Writes to a descriptor, and waits until it accepts bytes: another process that shares the terminal or the pipe may have made
+/// it non-blocking.
+pub(super) fn write_waiting(output: impl AsFd, bytes: &[u8]) -> io::Result<usize> {
+    loop {
+        match rustix::io::write(&output, bytes) {
+            Err(Errno::AGAIN) => match poll(&mut [PollFd::new(&output, PollFlags::OUT)], None) {
+                Ok(_) | Err(Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            },
+            written => return Ok(written?),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::super::queue::Importance;
     use super::*;
+    use gatefold_dataplane::access_log::Importance;
     use std::cell::RefCell;
 
     /// A disk with `room` free bytes.
@@ -189,7 +208,9 @@ mod tests {
         }
     }
 
-    fn push(queue: &Queue, text: &str) {
+    impl Output for Disk {}
+
+    fn push(queue: &LineQueue, text: &str) {
         queue.push(text.as_bytes(), Importance::Usual);
     }
 
@@ -199,7 +220,7 @@ mod tests {
 
     #[test]
     fn pieces_are_whole_lines_and_a_long_line_is_one_piece() {
-        let queue = Queue::default();
+        let queue = LineQueue::default();
         let mut all = String::new();
         for length in [1000, 3000, 95, 4095, 4096, 20_000, 5] {
             all.push_str(&"x".repeat(length));
@@ -214,7 +235,7 @@ mod tests {
 
     #[test]
     fn lines_lost_on_a_full_disk_are_counted_and_reported_when_writing_works_again() {
-        let queue = Queue::default();
+        let queue = LineQueue::default();
         let gaps = RefCell::new(Vec::new());
         let report = |gap| {
             gaps.borrow_mut().push(gap);
@@ -240,7 +261,7 @@ mod tests {
 
     #[test]
     fn lines_that_did_not_fit_are_reported_after_the_full_queue() {
-        let queue = Queue::default();
+        let queue = LineQueue::default();
         let line = format!("{}\n", "x".repeat(1023));
         while queue.dropped() == 0 {
             push(&queue, &line);
@@ -255,7 +276,7 @@ mod tests {
 
     #[test]
     fn frees_the_memory_of_a_large_batch() {
-        let queue = Queue::default();
+        let queue = LineQueue::default();
         push(&queue, &"a line\n".repeat(100_000));
         let mut writer = LogWriter::new(Disk::new(usize::MAX));
         writer.write_next(&queue, |_| ());

@@ -70,7 +70,8 @@ fn every_command_and_flag_in_the_documents_exists() {
                     "{name}: there is no `gatefold {subcommand}`"
                 );
                 let text = String::from_utf8_lossy(&output.stdout).into_owned();
-                let is_separator = |it: char| it.is_whitespace() || it == ',';
+                // A flag with an optional value is shown as `--flag[=<VALUE>]`.
+                let is_separator = |it: char| it.is_whitespace() || it == ',' || it == '[';
                 text.split(is_separator).map(str::to_owned).collect()
             });
             for flag in flags {

@@ -10,7 +10,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::process::Command;
 
-const SAMPLES: [&str; 7] = [
+const SAMPLES: [&str; 8] = [
+    "auth",
     "behind-a-proxy",
     "canary",
     "compose",
@@ -27,6 +28,20 @@ fn generate_certificates(folder: &Folder) {
         .status()
         .expect("the script runs");
     assert!(status.success(), "certs/generate.sh: {status}");
+}
+
+/// Makes the keys of the sample's tokens, and a token with a scope.
+fn generate_token(folder: &Folder, scope: &str) -> String {
+    let made = Command::new(repository("config/auth/token.sh"))
+        .arg(folder.path())
+        .arg(scope)
+        .output()
+        .expect("the script runs");
+    assert!(made.status.success(), "config/auth/token.sh: {made:?}");
+    String::from_utf8(made.stdout)
+        .expect("text")
+        .trim()
+        .to_owned()
 }
 
 #[test]
@@ -62,8 +77,10 @@ fn every_sample_has_a_test_and_a_readme_with_curl_commands() {
 fn check_finds_no_problem_in_the_samples() {
     for name in SAMPLES {
         let folder = Folder::sample(name);
-        if name == "tls" {
-            generate_certificates(&folder);
+        match name {
+            "tls" => generate_certificates(&folder),
+            "auth" => _ = generate_token(&folder, "orders"),
+            _ => {}
         }
         let output = check(&folder);
         let text = String::from_utf8_lossy(&output.stdout);
@@ -165,6 +182,47 @@ fn tls_serves_each_name_with_its_certificate() {
             "{host} was answered by {pod}"
         );
     }
+}
+
+#[test]
+fn auth_requires_a_password_a_key_or_a_token() {
+    let folder = Folder::sample("auth");
+    let token = generate_token(&folder, "orders");
+    let other_scope = generate_token(&folder, "invoices");
+    let daemon = Daemon::of(&folder).echo().start();
+    let ask = |method: &str, host: &str, headers: &[(&str, &str)]| {
+        let answer = daemon.connect().send(method, host, "/", headers, b"");
+        let answer = answer.expect("an answer");
+        let identity = (answer.status == 200).then(|| {
+            let json = answer.json();
+            let headers = &json["headers"];
+            let found = headers.get("X-User").or_else(|| headers.get("X-Client"));
+            found.map(ToString::to_string).unwrap_or_default()
+        });
+        (answer.status, identity.unwrap_or_default())
+    };
+    let denied = |status: u16| (status, String::new());
+    let password = "password.example.com";
+    assert_eq!(ask("GET", password, &[]), denied(401));
+    let alice = [("Authorization", "Basic YWxpY2U6c2VjcmV0")];
+    let as_alice = (200, r#"["alice"]"#.to_owned());
+    assert_eq!(ask("GET", password, &alice), as_alice);
+    let key = "key.example.com";
+    let partner = [("X-Api-Key", "example-key-1")];
+    let as_partner = (200, r#"["partner"]"#.to_owned());
+    assert_eq!(ask("GET", key, &partner), as_partner);
+    assert_eq!(ask("POST", key, &partner), denied(403));
+    assert_eq!(
+        ask("GET", key, &[("X-Api-Key", "example-key-2")]),
+        denied(403)
+    );
+    let bearer = |token: &str| format!("Bearer {token}");
+    let (token, other_scope) = (bearer(&token), bearer(&other_scope));
+    let forged = [("Authorization", token.as_str()), ("X-User", "admin")];
+    assert_eq!(ask("GET", "token.example.com", &forged), as_alice);
+    let other = [("Authorization", other_scope.as_str())];
+    assert_eq!(ask("GET", "token.example.com", &other), denied(403));
+    assert_eq!(ask("GET", "token.example.com", &[]), denied(401));
 }
 
 #[test]

@@ -3,5 +3,6 @@
 mod admin;
 mod check;
 mod check_warnings;
+mod durations;
 mod echo;
 mod gateway_addresses;

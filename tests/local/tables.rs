@@ -42,7 +42,7 @@ fn says_at_every_start_that_protection_is_off() {
     dev.curl_lines();
     let said = format!("{}{}", dev.output(), dev.log());
     assert!(said.contains("--dev-allow-auth"), "{said}");
-    assert!(said.contains("partner-tokens"), "{said}");
+    assert!(said.contains("partner-login"), "{said}");
 }
 
 #[test]

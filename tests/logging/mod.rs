@@ -1,6 +1,8 @@
 //! The log and its reader: whatever the reader does, requests are answered, and signals end the daemon.
 
+mod access_log;
 mod command_line;
+mod envoy_proxy;
 mod readers;
 mod serving;
 

@@ -8,3 +8,4 @@ mod external_auth;
 mod policies;
 mod reference_grant;
 mod security_policies;
+mod tokens;

@@ -7,11 +7,13 @@ pub mod daemon;
 pub mod dev;
 pub mod folder;
 pub mod grpc;
+pub mod key_server;
 pub mod load;
 pub mod manifests;
 pub mod network;
 pub mod openssl;
 pub mod tls;
+pub mod tokens;
 mod wait;
 pub mod websocket;
 

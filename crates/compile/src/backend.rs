@@ -8,6 +8,7 @@ use super::filter::filters;
 use super::routes::CompileMatch;
 use super::timeouts::{retry, timeouts};
 use gatefold_dataplane::backend::{Backend, BackendTarget, EndpointSet, Split};
+use gatefold_dataplane::durations::Durations;
 use gatefold_dataplane::filter::{Filter, Filters};
 use gatefold_dataplane::{Action, Rule, RuleId};
 use gatefold_graph::policy::backend_tls::BackendTlsNode;
@@ -21,6 +22,7 @@ use std::sync::Arc;
 /// Compiles rules. The endpoints of a Service's port are compiled once and shared by all rules that use the port.
 #[derive(Default)]
 pub(super) struct Backends {
+    durations: Durations,
     tls: BackendTlsCache,
     targets: HashMap<ServicePortKey, SharedTarget>,
 }
@@ -32,9 +34,18 @@ struct SharedTarget {
 }
 
 impl Backends {
+    pub(super) fn new(durations: Durations) -> Self {
+        Backends {
+            durations,
+            ..Backends::default()
+        }
+    }
+
     /// Begins with the next graph. Returns whether compiled rules of the previous graph can be reused if their nodes are the
     /// same.
     pub(super) fn begin(&mut self, graph: &Graph, identities: &Identities<'_>) -> bool {
+        self.durations.routes.forget_unused();
+        self.durations.backends.forget_unused();
         self.targets
             .retain(|service, _| graph.has_service_port(service));
         let same = self.tls.begin(identities);
@@ -45,6 +56,11 @@ impl Backends {
             }
         }
         same
+    }
+
+    /// The TLS settings of backends.
+    pub(super) fn tls(&mut self) -> &mut BackendTlsCache {
+        &mut self.tls
     }
 
     /// Compiles a rule and its backends, with what a SecurityPolicy demands. Its counters continue those of the rule `before`: if they restarted at each reload,
@@ -61,11 +77,16 @@ impl Backends {
             Some(_) if !node.refused => self.action(node, prefix, before),
             _ => Action::Refuse(StatusCode::INTERNAL_SERVER_ERROR),
         };
+        let durations = self
+            .durations
+            .routes
+            .histogram(&(id.kind, id.route.clone()));
         Rule {
             id,
             filters: filters.unwrap_or_default(),
             timeouts: timeouts(node.timeouts.as_ref()),
             retry: node.retry.as_ref().map(|it| Box::new(retry(it))),
+            durations,
             action,
         }
     }
@@ -94,6 +115,7 @@ impl Backends {
         let target = self.target(&node.target);
         let filters = self.filters(&node.filters, prefix, before);
         Backend {
+            durations: self.durations.backends.histogram(&name),
             name,
             target: match filters {
                 Some(_) => target,

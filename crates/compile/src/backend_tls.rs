@@ -110,6 +110,14 @@ impl BackendTlsCache {
             names,
             identity,
         };
+        self.prepare_handshake(handshake)
+    }
+
+    /// Prepares TLS for a handshake. `None` if rustls refuses it.
+    pub(super) fn prepare_handshake(
+        &mut self,
+        handshake: BackendHandshake,
+    ) -> Option<Arc<BackendTls>> {
         if let Some(known) = self.known.get(&handshake) {
             return Some(known.clone());
         }

@@ -3,9 +3,11 @@
 //! In: a graph. Out: the plain data that requests are served with; header names, regular expressions and certificates are
 //! parsed in advance. This crate never touches files or sockets, and never decides what is valid: the graph has decided.
 
+mod access_log;
 mod backend;
 mod backend_tls;
 mod filter;
+mod key_fetch;
 mod routes;
 mod timeouts;
 mod tls;
@@ -13,8 +15,11 @@ mod tls;
 #[cfg(test)]
 mod tests;
 
+use access_log::AccessLogCompiler;
 use backend::Backends;
 use backend_tls::Identities;
+use gatefold_dataplane::access_log::LineSinks;
+use gatefold_dataplane::durations::Durations;
 use gatefold_dataplane::filter::Filters;
 use gatefold_dataplane::routing::Routers;
 use gatefold_dataplane::routing::host_routes::{HostRoutes, RouteEntry};
@@ -45,6 +50,7 @@ pub fn compile(graph: &Graph) -> Snapshot {
 /// counters of changed routes continue.
 #[derive(Default)]
 pub struct Compiler {
+    sinks: LineSinks,
     routes: RouteTables,
     backends: Backends,
     patterns: Patterns,
@@ -52,6 +58,15 @@ pub struct Compiler {
 }
 
 impl Compiler {
+    /// Creates a compiler whose access logs write to these sinks, and whose rules and backends count into these histograms.
+    pub fn new(sinks: LineSinks, durations: Durations) -> Self {
+        Compiler {
+            sinks,
+            backends: Backends::new(durations),
+            ..Compiler::default()
+        }
+    }
+
     /// Compiles a graph.
     pub fn compile(&mut self, graph: &Graph) -> Snapshot {
         self.patterns.begin();
@@ -60,6 +75,7 @@ impl Compiler {
         let holds = self.backends.begin(graph, &identities);
         let (backends, patterns) = (&mut self.backends, &mut self.patterns);
         self.routes.update(&graph.routes, holds, backends, patterns);
+        let mut logs = AccessLogCompiler::new(&self.sinks);
         let mut ports: HashMap<SocketKey, Port> = HashMap::new();
         let mut bound_ports = BoundPorts::default();
         for (id, listener) in graph.listeners().filter(|(_, it)| it.serving) {
@@ -74,6 +90,7 @@ impl Compiler {
                 port: listener.port,
                 only_clients_of: tls.as_deref().and_then(tls::only_clients_of),
                 identity: identities.of_gateway(gateway),
+                access_logs: logs.of_gateway(graph, gateway),
                 client_traffic: listener.client_traffic.clone(),
                 routers: match &listener.refusal {
                     Some(_) => refuse_all(&gateway.to_string()),
@@ -94,6 +111,7 @@ impl Compiler {
                 .map(|(socket, port)| (socket, Arc::new(port)))
                 .collect(),
             bound_ports,
+            key_fetches: key_fetch::compile(graph, self.backends.tls()),
         }
     }
 }
@@ -109,6 +127,7 @@ fn refuse_all(gateway: &str) -> Routers {
         filters: Filters::default(),
         timeouts: RuleTimeouts::default(),
         retry: None,
+        durations: Arc::default(),
         action: Action::Refuse(StatusCode::INTERNAL_SERVER_ERROR),
     };
     let entry = RouteEntry {
@@ -142,6 +161,7 @@ fn close_unserved(graph: &Graph, ports: &mut HashMap<SocketKey, Port>) {
             port: listener.port,
             only_clients_of: None,
             identity: None,
+            access_logs: None,
             client_traffic: None,
             routers: refuse_all(&id.gateway.to_string()),
         });

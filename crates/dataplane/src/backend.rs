@@ -4,6 +4,7 @@
 //! of the next request, without locks.
 
 use super::backend_tls::BackendTlsByIdentity;
+use super::durations::DurationHistogram;
 use super::filter::Filters;
 use std::fmt;
 use std::net::SocketAddr;
@@ -157,6 +158,8 @@ pub struct Backend {
     pub name: Arc<str>,
     /// The filters of the backend. They apply only to requests for this backend.
     pub filters: Filters,
+    /// How long its endpoints take to respond.
+    pub durations: Arc<DurationHistogram>,
     /// Its endpoints.
     pub target: BackendTarget,
 }

@@ -58,6 +58,7 @@ mod tests {
             port,
             only_clients_of: None,
             identity: None,
+            access_logs: None,
             client_traffic: None,
             routers: Routers::default(),
         }

@@ -2,15 +2,18 @@
 //!
 //! In: what `compile` makes of the graph. Out: the certificate for a connection; the rule, backend and endpoint
 //! for a request; changes to headers. Never here: sockets, Pingora, YAML, API types. Everything is immutable once
-//! built, except counters.
+//! built, except counters and the queues of log lines.
 
+pub mod access_log;
 pub mod backend;
 pub mod backend_tls;
 mod bound_ports;
 pub mod client_traffic;
 pub mod client_validation;
+pub mod durations;
 pub mod filter;
 pub mod hostname;
+pub mod key_fetch;
 pub mod path_normalization;
 mod port;
 pub mod retry;
@@ -22,12 +25,15 @@ mod socket;
 pub mod timeouts;
 pub mod tls;
 
+use access_log::AccessLog;
 use backend::{Backend, Split};
 pub use bound_ports::BoundPorts;
 use client_traffic::ClientTraffic;
 use client_traffic::socket_settings::SocketSettings;
+use durations::DurationHistogram;
 use filter::Filters;
 use http::StatusCode;
+use key_fetch::KeyFetch;
 pub use port::{HttpListeners, Port};
 use retry::RuleRetry;
 use routing::Routers;
@@ -50,6 +56,8 @@ pub struct Listener {
     /// The index of the client certificate that the Gateway presents to backends; see
     /// [`BackendTlsByIdentity`](backend_tls::BackendTlsByIdentity).
     pub identity: Option<usize>,
+    /// The access logs of its requests; none if it is empty. `None` for those of the command line.
+    pub access_logs: Option<Arc<[AccessLog]>>,
     /// How its clients' requests are treated, if a policy says so.
     pub client_traffic: Option<Arc<ClientTraffic>>,
     /// The routes.
@@ -76,6 +84,8 @@ pub struct Rule {
     pub timeouts: RuleTimeouts,
     /// When to retry. Without it, a request is retried only if no endpoint has processed it.
     pub retry: Option<Box<RuleRetry>>,
+    /// The durations of its route's requests.
+    pub durations: Arc<DurationHistogram>,
     /// How its requests are answered.
     pub action: Action,
 }
@@ -110,4 +120,6 @@ pub struct Snapshot {
     pub socket_settings: hashbrown::HashMap<SocketKey, Arc<SocketSettings>>,
     /// Maps ports in manifests to bound ports.
     pub bound_ports: BoundPorts,
+    /// The keys to fetch for the filters of rules, by name.
+    pub key_fetches: Vec<KeyFetch>,
 }

@@ -3,8 +3,8 @@
 use super::backend::BackendTarget;
 use super::client_traffic::tls_settings::TlsSettings;
 use super::client_validation::{ClientMode, ClientValidation};
-use super::{Action, Port, Rule, RuleId, Snapshot, SocketKey};
-use std::collections::{BTreeMap, BTreeSet};
+use super::{Action, HttpListeners, Port, Rule, RuleId, Snapshot, SocketKey};
+use std::collections::BTreeMap;
 use std::fmt::{self, Write};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
@@ -27,7 +27,14 @@ impl Snapshot {
                     .for_each(|certificate| hashed.0.write(certificate));
             }
         }
-        for rule in self.rules().values() {
+        let listeners = self.sorted().into_values().filter_map(Port::http);
+        for (_, listener) in listeners.flat_map(HttpListeners::sorted) {
+            for log in listener.access_logs.iter().flat_map(|logs| &**logs) {
+                // Writing to a hasher can't fail.
+                let _ = write!(hashed, "{:?}", log.format);
+            }
+        }
+        for rule in self.variants().values() {
             let Action::Forward(split) = &rule.action else {
                 continue;
             };
@@ -42,12 +49,24 @@ impl Snapshot {
         hashed.0.finish()
     }
 
-    /// Returns every rule once.
+    /// Returns every rule once. Of a rule with several variants, it returns one of them.
     pub fn rules(&self) -> BTreeMap<&RuleId, &Arc<Rule>> {
+        self.all_rules().map(|rule| (&rule.id, rule)).collect()
+    }
+
+    /// Returns the variants of every rule, with their texts. A rule has several if SecurityPolicies differ between its listeners.
+    fn variants(&self) -> BTreeMap<(&RuleId, String), &Rule> {
+        let rules = self.all_rules();
+        rules
+            .map(|rule| ((&rule.id, rule_text(rule)), &**rule))
+            .collect()
+    }
+
+    /// Returns the rules of all listeners, in no order.
+    fn all_rules(&self) -> impl Iterator<Item = &Arc<Rule>> {
         let listeners = self.ports.values().filter_map(|port| port.http());
         let listeners = listeners.flat_map(|listeners| listeners.values());
-        let rules = listeners.flat_map(|listener| listener.routers.rules());
-        rules.map(|rule| (&rule.id, rule)).collect()
+        listeners.flat_map(|listener| listener.routers.rules())
     }
 
     fn sorted(&self) -> BTreeMap<SocketKey, &Port> {
@@ -56,7 +75,7 @@ impl Snapshot {
     }
 }
 
-/// First the listeners of each socket with their matches in order of precedence, then the rules. Equal snapshots have equal
+/// First the listeners of each socket with their matches in order of precedence, then the keys to fetch, then the rules. Equal snapshots have equal
 /// texts.
 impl fmt::Display for Snapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -67,12 +86,11 @@ impl fmt::Display for Snapshot {
             }
             writeln!(f, "{port}")?;
         }
-        // A rule may have several variants, if SecurityPolicies differ between its listeners.
-        let listeners = self.ports.values().filter_map(|port| port.http());
-        let listeners = listeners.flat_map(|listeners| listeners.values());
-        let rules = listeners.flat_map(|listener| listener.routers.rules());
-        let texts: BTreeSet<(&RuleId, String)> = rules.map(|it| (&it.id, rule_text(it))).collect();
-        texts.iter().try_for_each(|(_, text)| f.write_str(text))
+        for fetch in &self.key_fetches {
+            writeln!(f, "{fetch}")?;
+        }
+        let variants = self.variants();
+        variants.keys().try_for_each(|(_, text)| f.write_str(text))
     }
 }
 
@@ -110,6 +128,10 @@ impl fmt::Display for Port {
             write!(f, "\n  {hostname}: {}", listener.name)?;
             if let Some(place) = listener.identity {
                 write!(f, ", backends are shown client certificate {place}")?;
+            }
+            if let Some(logs) = &listener.access_logs {
+                let to = logs.iter().map(|log| log.destination.to_string());
+                write!(f, ", access logs [{}]", to.collect::<Vec<_>>().join(", "))?;
             }
             if let Some(traffic) = &listener.client_traffic {
                 write!(f, ", {traffic}")?;

@@ -82,8 +82,8 @@ codes! {
     /// The Gateway names a GatewayClass that isn't in the folder. The Gateway is served anyway; with
     /// `--controller-name` it would not be.
     UnknownGatewayClass = "GF0401", Info;
-    /// `parametersRef` names an object with parameters; gatefold takes its settings from the command line
-    /// and reads no such object. A GatewayClass still works without them, a Gateway isn't accepted.
+    /// `parametersRef` names an object that gatefold doesn't read, or an EnvoyProxy that isn't in the folder. The Gateways of a
+    /// GatewayClass are served without it; a Gateway with its own `parametersRef` isn't accepted.
     UnsupportedParameters = "GF0402", Error;
     /// An address of a type that can't be bound. Only `IPAddress` can.
     UnsupportedAddress = "GF0403", Error;
@@ -220,6 +220,23 @@ codes! {
     /// A ClientTrafficPolicy has a setting that can't be applied as written, such as a header that only the proxy itself may write.
     /// Requests to the policy's targets are answered 500.
     InvalidClientTrafficPolicy = "GF0556", Error;
+    /// The keys of a SecurityPolicy's `remoteJWKS` can't be fetched, or what is fetched can't be used. The last good keys stay in
+    /// force. If there are none, requests with a token are refused. Fetching is retried.
+    KeysNotFetched = "GF0560", Warning;
+    /// A key of a JWKS can't be used, because its type or its algorithm isn't supported, or it is malformed. Tokens that it has signed
+    /// are refused. The other keys are used.
+    UnusableJsonWebKey = "GF0561", Warning;
+    /// The format of an access log has an operator that Envoy doesn't have, or a wrong argument. The setting isn't used. If
+    /// the EnvoyProxy had valid access logs before, they stay in force.
+    InvalidLogFormat = "GF0565", Error;
+    /// An EnvoyProxy names a file that manifests may not write: only `/dev/stdout`, `/dev/stderr` and files below the folder of
+    /// `--access-log-dir` are allowed. The file isn't written.
+    LogFileNotAllowed = "GF0566", Error;
+    /// An EnvoyProxy sets fields that gatefold doesn't serve. Its Gateways are served without them.
+    UnservedParameters = "GF0567", Warning;
+    /// The format of an access log contains operators of Envoy that have no meaning in gatefold. They yield `-`, or `null` in
+    /// JSON.
+    MeaninglessOperator = "GF0568", Warning;
     /// Listeners share a socket, and their ClientTrafficPolicies, or the lack of one, contradict each other in a setting that
     /// belongs to the socket, such as `proxyProtocol`. Listeners whose policy isn't in force answer 500 if the setting changes
     /// which addresses count as clients.

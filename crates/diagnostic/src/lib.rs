@@ -30,6 +30,7 @@ pub use junit::junit;
 pub use place::{Document, Location, PathStep, Place, Pointer, Source};
 pub use render::{Style, render};
 pub use sarif::sarif;
+pub use secret::has_symmetric_key;
 
 use std::fmt;
 

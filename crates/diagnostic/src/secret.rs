@@ -1,12 +1,12 @@
-//! Finds out which lines of a manifest may contain values of a Secret.
+//! Finds out which lines of a manifest may contain values of a Secret, or another key that isn't public.
 
 use super::{Document, PathStep, Place, Source};
 use std::cell::RefCell;
 use std::ops::Range;
 use std::sync::{Arc, Weak};
 
-/// Whether the lines at a place may contain values of a Secret, which must not be printed. That is every place in a
-/// document with a Secret, unless it is known to be outside of `data` and `stringData`.
+/// Whether the lines at a place may contain values of a Secret or a symmetric key, which must not be printed. That is every place
+/// in a document with one, unless it is known to be in `metadata`.
 pub(super) fn is_confidential(place: &Place) -> bool {
     match place {
         Place::Nowhere | Place::File(_) => false,
@@ -60,7 +60,20 @@ fn has_secret(document: &Document) -> bool {
     })
 }
 
+/// Whether a text contains a symmetric key of a JWKS (RFC 7518, section 6.4): who has it can sign tokens. Such a key may be in a
+/// SecurityPolicy or a ConfigMap, which aren't Secrets.
+pub fn has_symmetric_key(text: &str) -> bool {
+    let separators: &[char] = &['"', '\'', '\\', ':', ' ', '\t', '\r', '\n'];
+    text.match_indices("kty").any(|(at, name)| {
+        let value = text[at + name.len()..].trim_start_matches(separators);
+        value.starts_with("oct")
+    })
+}
+
 fn names_secret(document: &str) -> bool {
+    if has_symmetric_key(document) {
+        return true;
+    }
     let kind = |rest: &str| {
         let quotes: &[char] = &['"', '\'', ' ', '\t', ':'];
         rest.trim_end_matches(quotes).ends_with("kind") && rest.contains(':')
@@ -75,7 +88,7 @@ fn names_secret(document: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::names_secret;
+    use super::{has_symmetric_key, names_secret};
 
     #[test]
     fn recognises_a_secret_in_yaml_and_in_json() {
@@ -83,5 +96,19 @@ mod tests {
         assert!(names_secret("- kind:   'Secret'\n"));
         assert!(names_secret("{\"apiVersion\":\"v1\",\"kind\":\"Secret\"}"));
         assert!(!names_secret("kind: Gateway\nname: Secret\n"));
+    }
+
+    #[test]
+    fn recognises_a_symmetric_key_in_every_notation() {
+        for text in [
+            r#"{"keys": [{"kty":"oct","k":"AA"}]}"#,
+            r#"inline: "{\"keys\": [{\"kty\" : \"oct\"}]}""#,
+            "kty: oct\n",
+            "{\"kty\":\n  \"oct\"}",
+        ] {
+            assert!(has_symmetric_key(text), "{text}");
+            assert!(names_secret(text), "{text}");
+        }
+        assert!(!has_symmetric_key(r#"{"kty": "RSA", "kid": "oct"}"#));
     }
 }

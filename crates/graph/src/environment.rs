@@ -12,6 +12,7 @@ use gatefold_manifest::{Kind, PolicyKey};
 use rustls_pki_types::CertificateDer;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -44,6 +45,9 @@ pub struct Environment {
     /// `NAMESPACE.GATEWAY.LISTENER`. For a listener of a ListenerSet, the ListenerSet's name replaces the Gateway's. They
     /// replace the addresses and the port of the listener.
     pub named_sockets: BTreeMap<String, Vec<SocketKey>>,
+    /// The absolute path of the folder in which manifests may name files of access logs (`--access-log-dir`). `None` if they may
+    /// name none.
+    pub access_log_dir: Option<PathBuf>,
     /// How the paths of requests and of matches are normalised.
     pub path_normalization: PathNormalization,
     /// The addresses that a client on this host or its network can use if a Gateway listens on every interface. Never empty

@@ -14,6 +14,7 @@ mod hostname;
 pub mod listener;
 mod namespace_labels;
 pub mod ordered;
+pub mod parameters;
 pub mod policy;
 mod reference;
 mod reported_object;
@@ -35,9 +36,11 @@ use gatefold_manifest::Resources;
 use gatefold_manifest::api::{ClientTrafficPolicySpec, NamespacedName, SecurityPolicySpec};
 use gateway::{GatewayClassNodes, GatewayNodes, ListenerSetNodes};
 use listener::{ListenerId, ListenerNode};
+use parameters::EnvoyProxyNodes;
 use policy::Ancestors;
 use policy::backend_tls_policy::{self, BackendTlsPolicies, BackendTlsPolicyNode};
 use policy::client_traffic_policy::ClientTrafficPolicies;
+use policy::jwks::{self, JwksSource, RemoteJwksNode};
 use policy::layered;
 use policy::layered_status::{self, LayeredPolicyNodes, StatusInputs};
 use policy::protection::Protections;
@@ -80,6 +83,8 @@ pub struct Graph {
     /// use: the hostnames of the listeners and of their routes. A wildcard covers one label. The reload issues the certificates,
     /// and rebuilds the graph if there are new ones.
     pub wanted_certificates: BTreeMap<NamespacedName, BTreeSet<String>>,
+    /// The keys of issuers to fetch for SecurityPolicies. Nodes of equal sources in successive graphs have the same keys.
+    pub remote_jwks: BTreeMap<JwksSource, RemoteJwksNode>,
     /// The problems, except for those that the loader found. Ordered by file and position.
     pub diagnostics: Vec<Diagnostic>,
     /// The ports of Services that routes refer to.
@@ -90,6 +95,8 @@ pub struct Graph {
     basis: Basis,
     /// The certificates. The next graph keeps one if its object is the same, or has become invalid.
     certificates: LoadedCertificates,
+    /// The EnvoyProxies that are in use. The next graph keeps the access logs of one that has a mistake.
+    envoy_proxies: EnvoyProxyNodes,
 }
 
 impl Graph {
@@ -116,11 +123,13 @@ impl Graph {
         self.certificates.keep_last_good()
     }
 
-    /// Returns a graph without objects that has this graph's last good certificates. A graph that is built after it reuses
-    /// only these.
+    /// Returns a graph without objects that has this graph's last good certificates and fetched keys. A graph that is built after
+    /// it reuses only these.
     pub fn only_last_good(&self) -> Graph {
         Graph {
             certificates: self.certificates.without_objects(),
+            remote_jwks: self.remote_jwks.clone(),
+            envoy_proxies: self.envoy_proxies.clone(),
             ..Graph::default()
         }
     }
@@ -151,6 +160,10 @@ struct Build<'a> {
     certificates_before: &'a LoadedCertificates,
     /// The certificates of this graph.
     certificates: LoadedCertificates,
+    /// The EnvoyProxies of the previous graph.
+    envoy_proxies_before: &'a EnvoyProxyNodes,
+    /// The EnvoyProxies of this graph.
+    envoy_proxies: EnvoyProxyNodes,
 }
 
 /// Builds the graph. This is a pure function of its arguments.
@@ -159,7 +172,8 @@ pub fn build(resources: &Resources, environment: &Environment) -> Graph {
 }
 
 /// Builds the same graph as [`build`], but reuses nodes of the previous one: a route keeps its node if neither it nor anything
-/// that it depends on has changed. If a Secret or ConfigMap has become invalid, its last good certificates stay in use.
+/// that it depends on has changed. If a Secret or ConfigMap has become invalid, its last good certificates stay in use, and so do
+/// the access logs of an EnvoyProxy.
 pub fn build_after(previous: &Graph, resources: &Resources, environment: &Environment) -> Graph {
     let mut build = Build {
         resources,
@@ -171,12 +185,14 @@ pub fn build_after(previous: &Graph, resources: &Resources, environment: &Enviro
         diagnostics: Vec::new(),
         certificates_before: &previous.certificates,
         certificates: LoadedCertificates::default(),
+        envoy_proxies_before: &previous.envoy_proxies,
+        envoy_proxies: EnvoyProxyNodes::default(),
     };
     let (unread_policies, mut protections) = unread_policy::read(&build);
     let client_traffic = layered::attach(&mut protections, &mut build);
     let client_traffic = ClientTrafficPolicies::new(client_traffic, &mut protections);
     let attached = layered::attach(&mut protections, &mut build);
-    build.security = SecurityPolicies::new(attached, client_traffic);
+    build.security = SecurityPolicies::new(attached, client_traffic, &previous.remote_jwks);
     build.protections = Arc::new(protections);
     let gateway_classes = gateway::build_classes(&mut build);
     let (mut gateways, listener_sets) = gateway::build(&mut build);
@@ -203,7 +219,10 @@ pub fn build_after(previous: &Graph, resources: &Resources, environment: &Enviro
     };
     let client_traffic_policies = layered_status::client_traffic_policies(inputs, &mut build);
     let security_policies = layered_status::security_policies(inputs, &mut build);
-    let service_ports = ports.used(routes.iter().flat_map(|it| it.service_ports()));
+    let remote_jwks = jwks::resolve(&mut ports, &build);
+    let of_routes = routes.iter().flat_map(|it| it.service_ports());
+    let of_keys = remote_jwks.keys().flat_map(JwksSource::service_ports);
+    let service_ports = ports.used(of_routes.chain(of_keys));
     let wanted = wanted(&service_ports, &build.policies);
     let backend_tls_policies = build.policies.finish(&ancestors);
     Graph {
@@ -219,11 +238,13 @@ pub fn build_after(previous: &Graph, resources: &Resources, environment: &Enviro
         socket_settings: build.security.client_traffic.sockets.settings,
         client_traffic_policies,
         wanted,
+        remote_jwks,
         diagnostics: ordered_diagnostics(build.diagnostics, &service_ports),
         service_ports,
         sharing: environment.sharing,
         basis,
         certificates: build.certificates,
+        envoy_proxies: build.envoy_proxies,
     }
 }
 

@@ -60,6 +60,8 @@ impl Basis {
             attachment: unchanged(Invalidates::Routes)
                 && same_authorities(&self.resources, &now.resources)
                 && same_credentials(&self.resources, &now.resources)
+                && same_key_sets(&self.resources, &now.resources)
+                && self.has_same_key_servers(now)
                 && self.system_authorities == now.system_authorities
                 && self.path_normalization == now.path_normalization
                 && self.controller_name == now.controller_name
@@ -71,6 +73,29 @@ impl Basis {
                 && self.stand_ins.echo == now.stand_ins.echo,
             refusals: self.resources.refused_objects == now.resources.refused_objects,
         }
+    }
+
+    /// Whether SecurityPolicies find the same Services with keys as before, provided that the policies haven't changed. A policy
+    /// whose Service is gone closes what it protects.
+    fn has_same_key_servers(&self, now: &Basis) -> bool {
+        let mut policies = now.resources.security_policies.values();
+        policies.all(|policy| {
+            let jwt = policy.spec.jwt.iter();
+            let remote = jwt.flat_map(|it| &it.providers);
+            let remote = remote.filter_map(|it| it.remote_jwks.as_ref());
+            let mut references = remote.flat_map(|it| &it.backend_refs);
+            references.all(|it| {
+                let own = &policy.meta.namespace;
+                let namespace = it.backend.namespace.as_deref().unwrap_or(own);
+                let key = NamespacedName::new(namespace, &*it.backend.name);
+                let port = it.backend.port.map_or(0, |port| port.get());
+                let found = |basis: &Basis| {
+                    let service = basis.resources.services.get(&key).map(Arc::as_ptr);
+                    (service, basis.discovered.contains_key(&(key.clone(), port)))
+                };
+                found(self) == found(now) && self.stand_ins.services == now.stand_ins.services
+            })
+        })
     }
 }
 
@@ -114,6 +139,27 @@ fn same_credentials(one: &Resources, other: &Resources) -> bool {
             found(one) == found(other)
         });
         same && spec.merge_type.is_none()
+    })
+}
+
+/// Whether SecurityPolicies find the same ConfigMaps with keys as before, provided that the policies haven't changed.
+fn same_key_sets(one: &Resources, other: &Resources) -> bool {
+    if Arc::ptr_eq(&one.config_maps, &other.config_maps) {
+        return true;
+    }
+    let mut policies = other.security_policies.values();
+    policies.all(|policy| {
+        let jwt = policy.spec.jwt.iter();
+        let local = jwt.flat_map(|it| &it.providers).filter_map(|it| {
+            let local = it.local_jwks.as_ref()?;
+            local.value_ref.as_ref()
+        });
+        let mut keys =
+            local.map(|it| NamespacedName::new(policy.meta.namespace.clone(), &*it.name));
+        keys.all(|key| {
+            let found = |resources: &Resources| resources.config_maps.get(&key).map(Arc::as_ptr);
+            found(one) == found(other)
+        })
     })
 }
 

@@ -1,5 +1,7 @@
 //! The state of one request.
 
+use crate::access_log::RequestLog;
+use crate::filter::client::ClientFindings;
 use crate::mirror::{Copies, Copying};
 use crate::request::limits::BodyLimits;
 use crate::request::request_id::RequestId;
@@ -13,6 +15,7 @@ use crate::upstream::peer::Exchange;
 use crate::upstream::read_ahead::ReadAhead;
 use crate::upstream::watch::EndpointPhase;
 use gatefold_dataplane::Rule;
+use gatefold_dataplane::access_log::AccessLog;
 use gatefold_dataplane::backend::{Backend, EndpointSet};
 use gatefold_dataplane::backend_tls::BackendTls;
 use gatefold_dataplane::client_traffic::ClientTraffic;
@@ -21,7 +24,7 @@ use gatefold_dataplane::filter::answer::FilterAnswer;
 use gatefold_dataplane::timeouts::TimeLimit;
 use gatefold_listen::clock::Tick;
 use gatefold_listen::{ActiveRequest, HoldsRequest};
-use http::{HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue, StatusCode};
 use pingora_core::Result;
 use pingora_core::upstreams::peer::HttpPeer;
 use std::net::SocketAddr;
@@ -31,12 +34,14 @@ use std::time::{Duration, Instant};
 /// The state of one request, from its start to its log line.
 #[derive(Debug, Default)]
 pub struct RequestContext {
-    /// When it started. Only set if its log line is wanted.
+    /// When it started.
     pub(crate) began: Option<Instant>,
+    /// What its log lines need. `None` if it isn't logged.
+    pub(crate) log: Option<Box<RequestLog>>,
     /// The client connection. It does not count as idle while this exists.
     pub(crate) connection: Option<ActiveRequest>,
     /// Its client, if the policy of its listener says how to find it.
-    pub(crate) client: Option<ClientAddress>,
+    pub(crate) client_address: Option<ClientAddress>,
     /// How the requests of its listener are treated, if a policy says so.
     pub(crate) client_traffic: Option<Arc<ClientTraffic>>,
     /// The time limits of its body, if its listener has some.
@@ -53,8 +58,12 @@ pub struct RequestContext {
     pub(crate) backend: Option<usize>,
     /// The index of the client certificate that its Gateway presents to backends.
     pub(crate) identity: Option<usize>,
+    /// What the filters of a SecurityPolicy know of its client.
+    pub(crate) client: ClientFindings,
     /// The endpoint that it is sent to.
     pub(crate) endpoint: Option<SocketAddr>,
+    /// When the current attempt began.
+    pub(crate) attempt_began: Option<Instant>,
     /// The number of attempts so far.
     pub(crate) attempts: usize,
     /// Whether the next attempt needs a new connection, because a pooled one was closed.
@@ -81,8 +90,6 @@ pub struct RequestContext {
     pub(crate) reason: Option<AnswerReason>,
     /// Its identifier in all logs.
     pub(crate) id: Option<RequestId>,
-    /// The gRPC status in the trailers of the response. Only set if its log line is wanted.
-    pub(crate) grpc_status: Option<HeaderValue>,
 }
 
 impl RequestContext {
@@ -127,8 +134,51 @@ impl RequestContext {
         }
     }
 
+    /// Logs it in the access logs of its listener instead of those of the command line.
+    pub(crate) fn log_to(&mut self, logs: &Arc<[AccessLog]>) {
+        if logs.is_empty() {
+            self.log = None;
+        } else {
+            self.log.get_or_insert_default().logs = Some(logs.clone());
+        }
+    }
+
+    /// Records that an attempt begins.
+    pub(crate) fn attempt(&mut self) {
+        self.attempts += 1;
+        self.attempt_began = Some(Instant::now());
+        if let Some(log) = &mut self.log {
+            log.attempt();
+        }
+    }
+
+    /// Records that the endpoint of the current attempt has responded, unless more will follow.
+    pub(crate) fn responded(&mut self, status: StatusCode) {
+        if status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS {
+            return;
+        }
+        let now = Instant::now();
+        if let (Some(began), Some(backend)) = (self.attempt_began.take(), self.backend()) {
+            let duration = now.saturating_duration_since(began);
+            backend.durations.observe(duration);
+        }
+        if let Some(log) = &mut self.log {
+            log.response_begin = Some(now);
+        }
+    }
+
+    /// Counts its duration, now that it is over. An upgraded connection lasts as long as its users like.
+    pub(crate) fn observe_duration(&self, status: Option<StatusCode>) {
+        if let (Some(began), Some(rule)) = (self.began, &self.rule)
+            && status != Some(StatusCode::SWITCHING_PROTOCOLS)
+        {
+            rule.durations.observe(began.elapsed());
+        }
+    }
+
     /// Starts the time limit of its rule, if there is one.
     pub(crate) fn start_timer(&mut self) {
+        self.deadline = None;
         let Some(rule) = &self.rule else {
             return;
         };

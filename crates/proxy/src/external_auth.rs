@@ -115,9 +115,11 @@ impl AuthClient {
         };
         if answer.status == StatusCode::OK {
             let request = &mut RequestFields(session.req_header_mut());
-            context
-                .set_by_auth
-                .extend(filter.copy(&answer.headers, request));
+            let set = filter.copy(&answer.headers, request);
+            // A request that is routed again may be checked by two servers.
+            let is_older = |(name, _): &(_, _)| set.iter().all(|(newer, _)| newer != name);
+            context.set_by_auth.retain(is_older);
+            context.set_by_auth.extend(set);
             return Ok(FilterStep::Continue);
         }
         if grpc::is_grpc(session.req_header()) {

@@ -29,6 +29,7 @@ use crate::upstream::watch::EndpointWatch;
 use crate::warnings::{BackendProblem, Warnings};
 use arc_swap::{ArcSwap, Guard};
 use gatefold_dataplane::Snapshot;
+use gatefold_dataplane::access_log::AccessLog;
 use gatefold_dataplane::path_normalization::PathNormalization;
 use gatefold_listen::ActiveRequest;
 use http::{HeaderName, HeaderValue, Version};
@@ -55,6 +56,8 @@ pub struct Gatefold {
     pub(crate) watch: EndpointWatch,
     preserve_header_case: bool,
     path_normalization: PathNormalization,
+    pub(crate) access_log: Option<AccessLog>,
+    pub(crate) reason_header: Option<HeaderName>,
 }
 
 impl Gatefold {
@@ -77,6 +80,8 @@ impl Gatefold {
             warnings: Arc::default(),
             preserve_header_case: options.preserve_header_case,
             path_normalization: options.path_normalization,
+            access_log: options.access_log.clone(),
+            reason_header: options.reason_header.clone(),
         }
     }
 
@@ -93,6 +98,8 @@ impl Gatefold {
             warnings: self.warnings.clone(),
             preserve_header_case: self.preserve_header_case,
             path_normalization: self.path_normalization,
+            access_log: self.access_log.clone(),
+            reason_header: self.reason_header.clone(),
         }
     }
 
@@ -105,9 +112,8 @@ impl Gatefold {
         session: &mut Session,
         context: &mut RequestContext,
     ) -> Result<Admission, OwnAnswer> {
-        if access_log::is_wanted() {
-            context.began = Some(Instant::now());
-        }
+        context.began = Some(Instant::now());
+        context.log = access_log::begin(self.access_log.as_ref());
         context.upgrade = upgrade::is_asked(session.req_header());
         self.set_timeouts(session);
         let begun = ActiveRequest::begin(session.digest(), context);
@@ -118,6 +124,9 @@ impl Gatefold {
         let header = session.req_header();
         let mut host = check::host(header)?;
         let listener = route::listener(&snapshot, &connection, &host)?;
+        if let Some(logs) = &listener.access_logs {
+            context.log_to(logs);
+        }
         let normalization = self.path_normalization;
         let preparation = Preparation::of(header, listener, &connection, normalization, context)?;
         let has_limits = limits::has_some(context);
@@ -133,9 +142,10 @@ impl Gatefold {
         let request = RoutedRequest {
             kind,
             connection: &connection,
-            client: context.client,
+            client_address: context.client_address,
             listener,
             snapshot: &snapshot,
+            normalization,
         };
         let first = FilterPosition::first(FilterOwner::Rule);
         let Some(at) = admission::advance(first, session, &request, context)? else {
@@ -148,6 +158,7 @@ impl Gatefold {
             connection,
             listener,
             snapshot: Guard::into_inner(snapshot),
+            normalization,
         }))
     }
 
@@ -206,7 +217,7 @@ impl Gatefold {
         if context.fresh && exchange != Exchange::Upgrade {
             pool_key::set_single_request(&mut peer);
         }
-        context.attempts += 1;
+        context.attempt();
         context.limit(&mut peer, exchange)?;
         Ok(peer)
     }
@@ -223,6 +234,9 @@ impl Gatefold {
         }
         restore(&context.set_by_auth, request)?;
         forwarded::add(session, request, context)?;
+        if let Some(log) = &mut context.log {
+            log.sending(false);
+        }
         let mut forwarding = Forwarding {
             session,
             request,
@@ -231,6 +245,9 @@ impl Gatefold {
             identity: context.identity,
             taps: None,
         };
+        if let Some(before) = context.client.rule_before() {
+            forwarding.run_identity(&before.filters)?;
+        }
         if let Some(rule) = &context.rule {
             forwarding.run(&rule.filters)?;
         }

@@ -10,7 +10,6 @@ use crate::request::limits;
 use crate::request::upload;
 use crate::response::answer::OwnAnswer;
 use crate::response::failure;
-use crate::response::grpc;
 use crate::response::reason::{AnswerReason, KeepAlive};
 use crate::response::relay;
 use crate::upstream::backend_tls;
@@ -53,10 +52,10 @@ impl ProxyHttp for Gatefold {
                 Ok(Admission::Wait(waiting)) => Box::pin(async move {
                     match waiting.resume(&self.auth, session, context).await {
                         Ok(()) => Ok(false),
-                        Err(answer) => send(answer, session, context).await,
+                        Err(answer) => self.answer(answer, session, context).await,
                     }
                 }),
-                Err(answer) => Box::pin(send(answer, session, context)),
+                Err(answer) => Box::pin(self.answer(answer, session, context)),
             }
         }
     }
@@ -87,6 +86,9 @@ impl ProxyHttp for Gatefold {
             digest: Option<&'d Digest>,
             context: &'c mut RequestContext,
         ) -> Result<()> {
+            if let Some(log) = &mut context.log {
+                log.connected = true;
+            }
             if let Err(error) = context.take_connection(deadline::watched(digest), self.watch.now()) {
                 return done(Err(error));
             }
@@ -140,6 +142,9 @@ impl ProxyHttp for Gatefold {
                 *body = None;
             }
             context.record_activity(self.watch.now());
+            if let Some(log) = &mut context.log {
+                log.sending(end_of_stream);
+            }
             if let Some(limits) = context.body_limits.filter(|_| !end_of_stream)
                 && let Err(late) = limits::check(session, limits)
             {
@@ -164,6 +169,7 @@ impl ProxyHttp for Gatefold {
         ) -> Result<()> {
             limits::response_begins(session, context);
             context.record_activity(self.watch.now());
+            context.responded(response.status);
             context
                 .upload
                 .answered(response.status, context.upstream.as_deref());
@@ -215,8 +221,8 @@ impl ProxyHttp for Gatefold {
             trailers: &'t mut HeaderMap,
             context: &'c mut RequestContext,
         ) -> Result<Option<Bytes>> {
-            if context.began.is_some() {
-                context.grpc_status = trailers.get(grpc::STATUS).cloned();
+            if let Some(log) = &mut context.log {
+                log.ended(trailers);
             }
             // Trailers end the response instead of the body.
             context.release_connection(self.watch.now());
@@ -284,7 +290,8 @@ impl ProxyHttp for Gatefold {
         let status = answer.as_ref().map(OwnAnswer::status);
         if let Some(answer) = answer.filter(|_| !relay::has_begun(session)) {
             context.ends_in_order();
-            if let Err(error) = answer.send(KeepAlive::Close, session, context).await {
+            let name = self.reason_header.as_ref();
+            if let Err(error) = answer.send(KeepAlive::Close, session, context, name).await {
                 debug!(%error, "can't send an answer to the client");
             }
         }
@@ -306,10 +313,11 @@ impl ProxyHttp for Gatefold {
             }
             let status = session.response_written().map(|response| response.status);
             self.counters.request(status);
+            context.observe_duration(status);
             if let Some(reason) = context.reason {
                 self.counters.answer(reason);
             }
-            access_log::log(session, context);
+            access_log::log(session, context, error, self.access_log.as_ref());
             known(|| ())
         }
     }
@@ -330,18 +338,19 @@ impl ProxyHttp for Gatefold {
     }
 }
 
-/// Answers a request that is not forwarded.
-async fn send(
-    answer: OwnAnswer,
-    session: &mut Session,
-    context: &mut RequestContext,
-) -> Result<bool> {
-    let keep_alive = answer.keep_alive();
-    let sent = answer.send(keep_alive, session, context).await;
-    sent.map(|()| true).map_err(Error::into_down)
-}
-
 impl Gatefold {
+    /// Answers a request that is not forwarded.
+    async fn answer(
+        &self,
+        answer: OwnAnswer,
+        session: &mut Session,
+        context: &mut RequestContext,
+    ) -> Result<bool> {
+        let (keep_alive, name) = (answer.keep_alive(), self.reason_header.as_ref());
+        let sent = answer.send(keep_alive, session, context, name).await;
+        sent.map(|()| true).map_err(Error::into_down)
+    }
+
     /// Logs why a request failed. Failures of backends are warnings.
     fn log_failure(&self, reason: Option<AnswerReason>, error: &Error, context: &RequestContext) {
         let status = reason.map_or(0, |reason| reason.status().as_u16());

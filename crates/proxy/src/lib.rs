@@ -28,7 +28,9 @@ pub use upstream::peer::Timeouts;
 
 use arc_swap::ArcSwap;
 use gatefold_dataplane::Snapshot;
+use gatefold_dataplane::access_log::AccessLog;
 use gatefold_dataplane::path_normalization::PathNormalization;
+use http::HeaderName;
 use pingora_core::apps::HttpServerOptions;
 use pingora_core::protocols::http::v2::server::{H2Options, default_h2_options};
 use pingora_core::server::configuration::ServerConf;
@@ -63,6 +65,10 @@ pub struct Options {
     pub preserve_header_case: bool,
     /// Whether paths are normalised before they are matched and forwarded.
     pub path_normalization: PathNormalization,
+    /// The access log of requests whose Gateway has none of its own.
+    pub access_log: Option<AccessLog>,
+    /// The header for the reason of an answer of the proxy itself. `None` for no header.
+    pub reason_header: Option<HeaderName>,
 }
 
 impl Default for Options {
@@ -74,6 +80,8 @@ impl Default for Options {
             counters: Counters::default(),
             preserve_header_case: false,
             path_normalization: PathNormalization::On,
+            access_log: None,
+            reason_header: None,
         }
     }
 }

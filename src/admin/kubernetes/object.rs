@@ -1,6 +1,7 @@
 //! Objects in JSON.
 
 use crate::status::Statuses;
+use gatefold_diagnostic::has_symmetric_key;
 use gatefold_diagnostic::yaml::document_json;
 use gatefold_manifest::api::NamespacedName;
 use gatefold_manifest::{Kind, ObjectRef, Scope};
@@ -27,11 +28,24 @@ pub(super) fn object_json(kind: Kind, object: ObjectRef<'_>, statuses: &Statuses
     if kind == Kind::Secret {
         conceal(&mut json);
     }
+    if matches!(kind, Kind::SecurityPolicy | Kind::ConfigMap) {
+        conceal_keys(&mut json);
+    }
     let key = NamespacedName::new(meta.namespace.clone(), meta.name.clone());
     if let Some(status) = statuses.json(kind, &key) {
         json["status"] = status;
     }
     json
+}
+
+/// Replaces texts with symmetric keys by empty ones: a JWKS, or an annotation that repeats it.
+fn conceal_keys(value: &mut Value) {
+    match value {
+        Value::String(text) if has_symmetric_key(text) => text.clear(),
+        Value::Array(items) => items.iter_mut().for_each(conceal_keys),
+        Value::Object(fields) => fields.values_mut().for_each(conceal_keys),
+        Value::String(_) | Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
 }
 
 /// Replaces the values of a Secret by empty strings, and keeps their keys.
@@ -86,6 +100,18 @@ stringData: {plain: hidden}
             !text.contains("aGlkZGVu") && !text.contains("hidden"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn shows_no_symmetric_key_of_a_jwks() {
+        let public = r#"{"keys": [{"kty": "RSA", "n": "public"}]}"#;
+        let object = shown(
+            Kind::ConfigMap,
+            &format!(
+                "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: keys}}\ndata:\n  jwks: '{{\"keys\": [{{\"kty\": \"oct\", \"k\": \"hidden\"}}]}}'\n  other: '{public}'\n"
+            ),
+        );
+        assert_eq!(object["data"], json!({"jwks": "", "other": public}));
     }
 
     #[test]

@@ -78,6 +78,7 @@ pub(super) fn of(kind: Kind) -> Presentation {
         | Kind::BackendTLSPolicy
         | Kind::SecurityPolicy
         | Kind::ClientTrafficPolicy
+        | Kind::EnvoyProxy
         | Kind::EndpointSlice
         | Kind::Endpoints
         | Kind::Secret

@@ -1,5 +1,6 @@
 //! The command line of `gatefold run`.
 
+use super::access_log_args::AccessLogArgs;
 use crate::admin::AdminAddress;
 use crate::cli::manifest_args::ManifestArgs;
 use crate::cli::render_args::RenderArgs;
@@ -66,9 +67,9 @@ pub(in crate::cli) struct RunArgs {
     /// Log level: error, warn, info, debug, trace, or directives in the form of RUST_LOG.
     #[arg(long, value_name = "LEVEL", env = "GATEFOLD_LOG_LEVEL")]
     pub(super) log_level: Option<String>,
-    /// Logs each request.
-    #[arg(long, env = "GATEFOLD_ACCESS_LOG", value_parser = FalseyValueParser::new())]
-    pub(super) access_log: bool,
+    /// Access logs, and the header with the reason of an answer.
+    #[command(flatten)]
+    pub(super) access_log: AccessLogArgs,
     /// Number of threads that serve requests; by default one per processor.
     #[arg(long, value_name = "N", env = "GATEFOLD_THREADS")]
     pub(super) threads: Option<NonZeroUsize>,
@@ -104,7 +105,7 @@ impl RunArgs {
                 .log_level
                 .clone()
                 .or_else(|| std::env::var("RUST_LOG").ok()),
-            access_log: self.access_log,
+            access_log: self.access_log.are_events(),
         }
     }
 

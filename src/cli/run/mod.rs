@@ -3,6 +3,7 @@
 //! It gets sockets (from systemd, from a predecessor, or new ones), starts the reload, the admin API and the signal handlers,
 //! and waits until the process must end.
 
+mod access_log_args;
 mod admin_task;
 mod announce;
 mod args;
@@ -19,6 +20,7 @@ use super::Error;
 use super::check::check_roots;
 use super::roots::must_exist;
 use crate::admin::{self, View};
+use crate::key_fetch::{KeyFetchCounters, KeyFetches};
 use crate::lifecycle::Lifecycle;
 use crate::reload::{Reload, Settings};
 use crate::render::Renders;
@@ -32,6 +34,8 @@ use anyhow::Context as _;
 use arc_swap::ArcSwap;
 use descriptor_budget::DescriptorBudget;
 use gatefold_dataplane::Snapshot;
+use gatefold_dataplane::access_log::{AccessLog, LineSinks};
+use gatefold_dataplane::durations::Durations;
 use gatefold_listen::{self as listen, Deadlines, Sockets, Workers};
 use gatefold_proxy::{self as proxy, Gatefold};
 use pingora_proxy::HttpProxy;
@@ -44,6 +48,14 @@ use std::time::Duration;
 use takeover::{Takeover, handover};
 use tokio::sync::{mpsc, watch};
 
+/// The access logs of the process.
+struct AccessLogs {
+    /// Where their lines go.
+    sinks: LineSinks,
+    /// The one that flags enable.
+    of_command_line: Option<AccessLog>,
+}
+
 /// Checks the flags, starts the threads, and serves until the process must end.
 pub(super) fn run(mut args: RunArgs) -> Result<ExitCode, Error> {
     let mut roots = std::mem::take(&mut args.dirs);
@@ -55,12 +67,16 @@ pub(super) fn run(mut args: RunArgs) -> Result<ExitCode, Error> {
     if args.check {
         return check_roots(roots, args.manifests, args.render);
     }
+    let log_dir = args.manifests.access_log_dir_must_exist();
+    log_dir.map_err(Error::Usage)?;
     let activation = Activation::from_environment();
     args.logging().start().map_err(Error::Usage)?;
     activation.log_refused();
     // This fails only if a provider is installed already, and this is the only place that installs one.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let takeover = Takeover::begin(args.upgrade_socket.as_deref(), activation)?;
+    let sinks = telemetry::line_sinks();
+    let access_log = args.access_log.open(&sinks).map_err(Error::Usage)?;
     // Reloads and the admin API run here; requests run on the workers.
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
@@ -68,9 +84,14 @@ pub(super) fn run(mut args: RunArgs) -> Result<ExitCode, Error> {
         .enable_all()
         .build()
         .context("can't start threads")?;
-    let outcome = runtime.block_on(serve(args, roots, takeover));
+    let logs = AccessLogs {
+        sinks: sinks.clone(),
+        of_command_line: access_log,
+    };
+    let outcome = runtime.block_on(serve(args, roots, takeover, logs));
     // A blocked scan of a folder (a dead network file system) must not delay the end.
     runtime.shutdown_timeout(Duration::from_secs(1));
+    telemetry::access_log::flush(&sinks, Duration::from_secs(1));
     outcome
 }
 
@@ -84,6 +105,7 @@ async fn serve(
     args: RunArgs,
     roots: Vec<PathBuf>,
     mut takeover: Takeover,
+    logs: AccessLogs,
 ) -> Result<ExitCode, Error> {
     let (lifecycle, state) = watch::channel(Lifecycle::Serving);
     let (wakes, woken) = crate::watch::wake_channel();
@@ -96,6 +118,7 @@ async fn serve(
         notifier.clone(),
         upgrades,
         renders.requests(),
+        logs.sinks.clone(),
     )?);
     let admin = takeover
         .admin(args.admin.clone(), args.admin_allow_remote)
@@ -106,7 +129,8 @@ async fn serve(
         .then(|| args.manifests.stand_ins.authority_file());
     let table = table.transpose()?;
     announce_stand_ins(&args.manifests.stand_ins);
-    let (mut reload, view) = prepare(args, roots, wakes, &mut takeover, state.clone(), &renders)?;
+    let inputs = (roots, &renders, logs);
+    let (mut reload, view) = prepare(args, inputs, wakes, &mut takeover, state.clone())?;
     let published = reload.published();
     let (requests, sockets_requests) = mpsc::channel(1);
     let lent = admin.lend()?;
@@ -202,29 +226,35 @@ async fn no_longer_serving(mut state: watch::Receiver<Lifecycle>) {
 /// Creates the reload, with the sockets that other processes have bound, and the admin API's view of it.
 fn prepare(
     args: RunArgs,
-    roots: Vec<PathBuf>,
+    (roots, renders, logs): (Vec<PathBuf>, &Renders, AccessLogs),
     wakes: WakeSender,
     takeover: &mut Takeover,
     state: watch::Receiver<Lifecycle>,
-    renders: &Renders,
 ) -> Result<(Reload<HttpProxy<Gatefold>>, View), Error> {
     let mut registry = Registry::default();
     let snapshot = Arc::new(ArcSwap::from_pointee(Snapshot::default()));
-    let mut sockets = sockets(&args, snapshot.clone(), &mut registry)?;
+    let access_log = logs.of_command_line;
+    let mut sockets = sockets(&args, access_log, snapshot.clone(), &mut registry)?;
     let named_sockets = takeover.adopt(&mut sockets)?;
     let watched = args.manifests.load.options().watched_roots(&roots);
     crate::watch::spawn(watched, args.watch_mode(), wakes.clone())
         .context("can't watch the folders")?;
+    let durations = Durations::default();
     let settings = Settings {
         named_sockets,
         renders: renders.outputs(),
+        sinks: logs.sinks.clone(),
+        durations: durations.clone(),
         ..args.settings(roots)
     };
     let sources = args.manifests.stand_ins.sources(args.manifests.backend)?;
-    let reload = Reload::new(settings, sources, wakes, sockets, snapshot);
+    let key_fetches = KeyFetches::new(KeyFetchCounters::register(&mut registry));
+    let reload = Reload::new(settings, sources, wakes, sockets, snapshot, key_fetches);
     let published = reload.published();
     admin::register(&mut registry, published.clone());
+    admin::register_durations(&mut registry, durations);
     telemetry::register(&mut registry);
+    telemetry::access_log::register(&mut registry, logs.sinks);
     let view = View {
         published,
         phase: state,
@@ -236,6 +266,7 @@ fn prepare(
 /// Creates the proxy and its sockets, none of which is bound yet.
 fn sockets(
     args: &RunArgs,
+    access_log: Option<AccessLog>,
     snapshot: Arc<ArcSwap<Snapshot>>,
     registry: &mut Registry,
 ) -> Result<Sockets<HttpProxy<Gatefold>>, Error> {
@@ -246,6 +277,8 @@ fn sockets(
         counters: proxy::Counters::register(registry),
         preserve_header_case: args.preserve_header_case,
         path_normalization: args.manifests.path_normalization(),
+        access_log,
+        reason_header: args.access_log.reason_header(),
         ..proxy::Options::default()
     };
     let connections = listen::ListenOptions {

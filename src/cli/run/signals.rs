@@ -5,8 +5,9 @@ use crate::cli::USAGE;
 use crate::lifecycle::Lifecycle;
 use crate::render::RenderRequests;
 use crate::systemd::Notifier;
-use crate::telemetry::flush;
+use crate::telemetry::{access_log, flush};
 use crate::watch::{Wake, WakeSender};
+use gatefold_dataplane::access_log::LineSinks;
 use rustix::process::Signal;
 use std::path::Path;
 use std::sync::Arc;
@@ -40,7 +41,7 @@ impl Upgrades {
 /// Registers the signal handlers, and returns the task that acts on signals. Once this returns, no signal has its default
 /// effect.
 ///
-/// SIGHUP reloads, and runs the commands of `--render` again. SIGTERM and SIGINT drain and end the process; the second one ends it immediately. SIGUSR2 starts a successor
+/// SIGHUP opens the files of access logs again, reloads, and runs the commands of `--render` again. SIGTERM and SIGINT drain and end the process; the second one ends it immediately. SIGUSR2 starts a successor
 /// if upgrades are possible. SIGUSR1 and SIGXFSZ (a log file has reached the limit of `ulimit -f`) are ignored, since their
 /// default effect would end the process.
 pub(super) fn handle(
@@ -49,6 +50,7 @@ pub(super) fn handle(
     notifier: Arc<Notifier>,
     upgrades: Upgrades,
     renders: RenderRequests,
+    sinks: LineSinks,
 ) -> std::io::Result<impl Future<Output = ()>> {
     let mut hangup = signal(SignalKind::hangup())?;
     let mut terminate = signal(SignalKind::terminate())?;
@@ -61,6 +63,7 @@ pub(super) fn handle(
         loop {
             let name = tokio::select! {
                 _ = hangup.recv() => {
+                    access_log::reopen(&sinks);
                     notifier.reloading();
                     wakes.send(Wake::requested());
                     renders.request();
@@ -81,7 +84,7 @@ pub(super) fn handle(
                 _ = interrupt.recv() => "SIGINT",
             };
             if ending {
-                exit(name);
+                exit(name, &sinks);
             }
             ending = true;
             drain(name, &lifecycle, &notifier);
@@ -99,8 +102,9 @@ fn drain(signal: &str, lifecycle: &Sender<Lifecycle>, notifier: &Notifier) {
 }
 
 /// Ends the process without waiting for requests.
-fn exit(signal: &str) -> ! {
+fn exit(signal: &str, sinks: &LineSinks) -> ! {
     error!("second {signal}: gatefold ends immediately");
+    access_log::flush(sinks, LOG_TIMEOUT);
     flush(LOG_TIMEOUT);
     std::process::exit(i32::from(USAGE) + 128);
 }

@@ -3,9 +3,9 @@
 //! In: lists of alternative names. Out: the addresses of the first name that has any, as far as known. A change of the
 //! addresses triggers a reload.
 
+use crate::environment::resolver::{self, MAX_NEGATIVE_TTL, MAX_TTL};
 use crate::watch::{Wake, WakeSender};
 use hickory_resolver::TokioResolver;
-use hickory_resolver::config::ResolverOpts;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::pin::pin;
@@ -13,12 +13,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 use tokio::task::AbortHandle;
-use tracing::{debug, warn};
+use tracing::debug;
 
 /// Minimum and maximum time for which a DNS answer is used, regardless of its TTL.
-const TTL: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(300));
+const TTL: (Duration, Duration) = (Duration::from_secs(5), MAX_TTL);
 /// First and longest pause before a failed lookup is retried. Addresses of an earlier answer stay in use.
-const RETRY: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(60));
+const RETRY: (Duration, Duration) = (MAX_NEGATIVE_TTL, Duration::from_secs(60));
 /// Maximum number of concurrent lookups.
 const PROMPT_PERMITS: usize = 16;
 /// Maximum number of additional concurrent lookups that failed last time or take longer than [`PATIENCE`].
@@ -48,15 +48,8 @@ impl Drop for Lookup {
 
 impl Names {
     pub(super) fn new(wakes: WakeSender) -> Self {
-        let resolver = TokioResolver::builder_tokio().and_then(|mut builder| {
-            limit(builder.options_mut());
-            builder.build()
-        });
-        if let Err(error) = &resolver {
-            warn!(%error, "can't read the system's DNS configuration: no names are resolved");
-        }
         Names {
-            resolver: resolver.ok().map(Arc::new),
+            resolver: resolver::of_system().map(Arc::new),
             permits: Arc::default(),
             wakes,
             lookups: BTreeMap::new(),
@@ -100,13 +93,6 @@ impl Names {
     pub(super) fn retain(&mut self, queried: &BTreeSet<String>) {
         self.lookups.retain(|key, _| queried.contains(key));
     }
-}
-
-/// Limits the resolver's cache. It keeps answers for their TTLs, and negative answers for up to a day; within that time,
-/// a new lookup would return the same answer.
-fn limit(options: &mut ResolverOpts) {
-    options.positive_max_ttl = Some(TTL.1);
-    options.negative_max_ttl = Some(RETRY.0);
 }
 
 /// A lookup that is repeated when the TTL of its answer is over.
@@ -274,13 +260,5 @@ mod tests {
             PATIENCE,
             "the lookup is aborted without a free permit"
         );
-    }
-
-    #[test]
-    fn the_resolver_caches_no_answer_beyond_its_next_lookup() {
-        let mut options = ResolverOpts::default();
-        limit(&mut options);
-        assert_eq!(options.negative_max_ttl, Some(RETRY.0));
-        assert_eq!(options.positive_max_ttl, Some(TTL.1));
     }
 }

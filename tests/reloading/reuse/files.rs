@@ -1,6 +1,6 @@
 //! The files of the random edits, and the variants of their contents.
 
-use super::policy_files::{client_traffic, credentials, security, security_grant};
+use super::policy_files::{client_traffic, credentials, keys, security, security_grant};
 use std::fs;
 use std::path::Path;
 use std::sync::LazyLock;
@@ -13,7 +13,7 @@ pub(super) const NOTHING: &str = "# nothing\n";
 /// The number of variants of each file.
 pub(super) const VARIANTS: usize = 6;
 /// All files.
-pub(super) const FILES: [File; 27] = [
+pub(super) const FILES: [File; 28] = [
     ("gateway.yaml", gateway),
     ("set.yaml", listener_set),
     ("route-1.yaml", |variant| route("one", variant)),
@@ -43,6 +43,7 @@ pub(super) const FILES: [File; 27] = [
     ("credentials.yaml", credentials),
     ("security-grant.yaml", security_grant),
     ("client-traffic.yaml", client_traffic),
+    ("keys.yaml", keys),
 ];
 
 /// Writes a variant of a file.

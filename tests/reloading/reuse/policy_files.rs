@@ -17,7 +17,7 @@ pub(super) fn security(name: &str, variant: usize) -> String {
         ),
         _ => "targetSelectors: [{kind: HTTPRoute}, {kind: GRPCRoute}]".to_owned(),
     };
-    let settings = match variant % 7 {
+    let settings = match variant % 9 {
         0 => "basicAuth: {users: {name: users, namespace: other}}",
         1 => "basicAuth: {users: {name: users}}",
         2 => "apiKeyAuth: {credentialRefs: [{name: keys}], extractFrom: [{headers: [x-key]}]}",
@@ -25,8 +25,16 @@ pub(super) fn security(name: &str, variant: usize) -> String {
             "authorization: {rules: [{action: Allow, principal: {clientCIDRs: [10.0.0.0/8]}}]}, \
              basicAuth: {users: {name: users}}"
         }
-        4 => "jwt: {}",
+        4 => "oidc: {}",
         5 => "cors: {allowOrigins: ['https://a.example']}",
+        6 => {
+            "jwt: {providers: [{name: idp, localJWKS: {type: ValueRef, valueRef: {group: '', kind: ConfigMap, name: keys}}}]}"
+        }
+        7 => {
+            "jwt: {providers: [{name: idp, remoteJWKS: {uri: 'http://idp.example/keys', backendRefs: [{name: shop, port: 80}, \
+             {name: shop, namespace: other, port: 80}]}}, {name: other, remoteJWKS: {uri: 'http://idp.example/other', \
+             backendRefs: [{name: given, port: 80}]}}]}"
+        }
         _ => "authorization: {defaultAction: Deny}",
     };
     format!(
@@ -58,12 +66,28 @@ pub(super) fn credentials(variant: usize) -> String {
     }
 }
 
+/// The ConfigMap with keys of the policies, also with none that can be used. Their numbers differ, because the texts of filters show
+/// only these.
+pub(super) fn keys(variant: usize) -> String {
+    let key = format!("{{\"kty\": \"oct\", \"k\": \"{}\"}}", "A".repeat(43));
+    let count = match variant {
+        0 => return NOTHING.to_owned(),
+        1 | 2 => variant,
+        3 => 0,
+        _ => 3,
+    };
+    let keys = vec![key; count].join(", ");
+    format!(
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: keys}}\ndata: {{jwks: '{{\"keys\": [{keys}]}}'}}\n"
+    )
+}
+
 /// A permission for the policies' references to another namespace.
 pub(super) fn security_grant(variant: usize) -> String {
     match variant {
         0..=2 => NOTHING.to_owned(),
         _ => "apiVersion: gateway.networking.k8s.io/v1beta1\nkind: ReferenceGrant\nmetadata: {name: security, namespace: other}\n\
-              spec: {from: [{group: gateway.envoyproxy.io, kind: SecurityPolicy, namespace: default}], to: [{group: '', kind: Secret}]}\n"
+              spec: {from: [{group: gateway.envoyproxy.io, kind: SecurityPolicy, namespace: default}], to: [{group: '', kind: Secret}, {group: '', kind: Service}]}\n"
             .to_owned(),
     }
 }

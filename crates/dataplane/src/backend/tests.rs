@@ -19,6 +19,7 @@ fn split_after(weights: &[u32], served: u64) -> Option<Split> {
             Backend {
                 name,
                 filters,
+                durations: Arc::default(),
                 target,
             },
         )

@@ -24,6 +24,7 @@ use request_redirect::RequestRedirect;
 use security::api_key::ApiKeyFilter;
 use security::authorization::AuthorizationFilter;
 use security::basic_auth::BasicAuthFilter;
+use security::jwt::JwtFilter;
 use std::fmt;
 use std::sync::Arc;
 use url_rewrite::UrlRewrite;
@@ -39,6 +40,8 @@ pub enum Filter {
     ApiKey(Arc<ApiKeyFilter>),
     /// Requires the password of a user. Only rules have it.
     BasicAuth(Arc<BasicAuthFilter>),
+    /// Requires a JSON Web Token. Only rules have it.
+    Jwt(Arc<JwtFilter>),
     /// Requires that rules about the client and the request allow it. Only rules have it.
     Authorization(Arc<AuthorizationFilter>),
     /// Answers every request. Only rules have it.
@@ -62,6 +65,7 @@ enum FilterOrder {
     ExternalAuth,
     ApiKey,
     BasicAuth,
+    Jwt,
     Authorization,
     RequestRedirect,
     RequestHeaderModifier,
@@ -77,6 +81,7 @@ impl Filter {
             Filter::ExternalAuth(_) => FilterOrder::ExternalAuth,
             Filter::ApiKey(_) => FilterOrder::ApiKey,
             Filter::BasicAuth(_) => FilterOrder::BasicAuth,
+            Filter::Jwt(_) => FilterOrder::Jwt,
             Filter::Authorization(_) => FilterOrder::Authorization,
             Filter::RequestRedirect(_) => FilterOrder::RequestRedirect,
             Filter::RequestHeaderModifier(_) => FilterOrder::RequestHeaderModifier,
@@ -126,6 +131,7 @@ impl Filters {
             Filter::ExternalAuth(_)
             | Filter::ApiKey(_)
             | Filter::BasicAuth(_)
+            | Filter::Jwt(_)
             | Filter::Authorization(_)
             | Filter::RequestRedirect(_)
             | Filter::RequestHeaderModifier(_)
@@ -143,6 +149,7 @@ impl Filters {
             | Filter::ExternalAuth(_)
             | Filter::ApiKey(_)
             | Filter::BasicAuth(_)
+            | Filter::Jwt(_)
             | Filter::Authorization(_)
             | Filter::RequestRedirect(_)
             | Filter::RequestHeaderModifier(_)
@@ -160,6 +167,7 @@ impl fmt::Display for Filters {
             Filter::ExternalAuth(filter) => filter.fmt(f),
             Filter::ApiKey(filter) => filter.fmt(f),
             Filter::BasicAuth(filter) => filter.fmt(f),
+            Filter::Jwt(filter) => filter.fmt(f),
             Filter::Authorization(filter) => filter.fmt(f),
             Filter::RequestRedirect(redirect) => write!(f, " redirect [{redirect}]"),
             Filter::RequestHeaderModifier(modifier) => write!(f, " request{modifier}"),

@@ -5,7 +5,7 @@
 
 mod app_protocol;
 pub(crate) mod endpoints;
-mod service;
+pub(crate) mod service;
 
 use crate::Build;
 use crate::condition::{Problem, Reason};

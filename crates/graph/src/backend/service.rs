@@ -124,7 +124,11 @@ fn outside_the_folder(
 }
 
 /// Returns the TLS settings for a port's endpoints.
-fn backend_tls(key: &NamespacedName, node: &ServicePortNode, build: &Build<'_>) -> BackendTlsNode {
+pub(crate) fn backend_tls(
+    key: &NamespacedName,
+    node: &ServicePortNode,
+    build: &Build<'_>,
+) -> BackendTlsNode {
     if node.is_echo {
         build.policies.of_echo(key, node.port_name())
     } else {

@@ -7,6 +7,7 @@ use crate::certificate::client_certificate;
 use crate::certificate::client_validation::{self, Frontend};
 use crate::condition::{self, Condition, ConditionType, Reason};
 use crate::listener::{self, ListenerContext, ListenerNode, ListenerOwner};
+use crate::parameters::{self, UnusableParameters};
 use crate::policy::client_traffic_policy::SharedSockets;
 use crate::{Build, address};
 use gatefold_diagnostic::{Code, Diagnostic, Pointer};
@@ -45,7 +46,10 @@ fn settle_sockets(nodes: &GatewayNodes, build: &mut Build<'_>) {
 fn node(gateway: &Arc<Gateway>, controller_name: String, build: &mut Build<'_>) -> GatewayNode {
     let (mut addresses, problem) = address::assign(gateway, build);
     let mut conditions: Vec<Condition> = problem.into_iter().collect();
-    conditions.extend(unsupported_parameters(gateway, build));
+    let access_logs = parameters::of_gateway(gateway, build).unwrap_or_else(|unusable| {
+        conditions.push(report_parameters(gateway, unusable, build));
+        None
+    });
     let refused = condition::find(&conditions, ConditionType::Accepted).is_some();
     if refused {
         addresses.clear();
@@ -76,27 +80,24 @@ fn node(gateway: &Arc<Gateway>, controller_name: String, build: &mut Build<'_>) 
         unresolved,
         refused,
         frontend,
+        access_logs,
     }
 }
 
-fn unsupported_parameters(gateway: &Gateway, build: &mut Build<'_>) -> Option<Condition> {
-    let infrastructure = gateway.spec.infrastructure.as_ref()?;
-    let parameters = infrastructure.parameters_ref.as_ref()?;
-    let message = format!(
-        "infrastructure.parametersRef names {} `{}`, but gatefold reads no parameters",
-        parameters.kind, parameters.name
-    );
+/// Reports that the Gateway's parameters can't be used. Such a Gateway isn't accepted (API: `GatewayReasonInvalidParameters`).
+fn report_parameters(
+    gateway: &Gateway,
+    unusable: UnusableParameters,
+    build: &mut Build<'_>,
+) -> Condition {
+    let message = format!("infrastructure.{}", unusable.message);
     let pointer = Pointer::spec().key("infrastructure").key("parametersRef");
     let place = gateway.place(pointer);
     let finding = Diagnostic::new(Code::UnsupportedParameters, place, message.clone())
         .about(gateway.id())
-        .help("remove `parametersRef`; gatefold is configured by its command line");
+        .help(unusable.help);
     build.diagnostics.push(finding);
-    Some(Condition::fails(
-        ConditionType::Accepted,
-        Reason::InvalidParameters,
-        message,
-    ))
+    Condition::fails(ConditionType::Accepted, Reason::InvalidParameters, message)
 }
 
 /// Warns that the Gateway is no default Gateway. Otherwise it is served as written.

@@ -3,6 +3,7 @@
 use crate::Build;
 use crate::condition::{Condition, ConditionType, Reason};
 use crate::environment::Environment;
+use crate::parameters::ParametersReference;
 use gatefold_diagnostic::{Code, Diagnostic, Pointer, Severity};
 use gatefold_manifest::api::{Gateway, GatewayClass, NamespacedName};
 use gatefold_manifest::{Kind, RefusedObject, Resources};
@@ -109,24 +110,30 @@ pub(crate) fn controller_names(
     }
 }
 
-/// A class with parameters isn't accepted. Its Gateways are served nevertheless: a class's parameters configure how a data
-/// plane is deployed, and gatefold deploys none.
+/// A class whose parameters can't be used isn't accepted. Its Gateways are served nevertheless: the parameters of a class mostly
+/// configure how a data plane is deployed, and gatefold deploys none.
 fn accepted(class: &GatewayClass, build: &mut Build<'_>) -> Condition {
-    let Some(parameters) = &class.spec.parameters_ref else {
+    let unusable = class.spec.parameters_ref.as_ref().and_then(|parameters| {
+        let reference = ParametersReference {
+            group: &parameters.group,
+            kind: &parameters.kind,
+            namespace: parameters.namespace.as_deref(),
+            name: &parameters.name,
+        };
+        reference.resolve(build).err()
+    });
+    let Some(unusable) = unusable else {
         return Condition::holds(
             ConditionType::Accepted,
             Reason::Accepted,
             "gatefold serves this class",
         );
     };
-    let message = format!(
-        "parametersRef names {} `{}`, but gatefold reads no parameters; its Gateways are served without them",
-        parameters.kind, parameters.name
-    );
+    let message = format!("{}; its Gateways are served without it", unusable.message);
     let place = class.place(Pointer::spec().key("parametersRef"));
     let mut finding = Diagnostic::new(Code::UnsupportedParameters, place, message.clone())
         .about(class.id())
-        .help("remove `parametersRef` if the class is meant for gatefold");
+        .help(unusable.help);
     finding.severity = Severity::Warning;
     build.diagnostics.push(finding);
     Condition::fails(ConditionType::Accepted, Reason::InvalidParameters, message)

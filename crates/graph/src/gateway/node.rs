@@ -6,6 +6,7 @@ use crate::certificate::Certificate;
 use crate::certificate::client_validation::Frontend;
 use crate::condition::{Condition, Problem};
 use crate::listener::{ListenerId, ListenerNode};
+use crate::parameters::AccessLogs;
 use gatefold_manifest::api::{Gateway, NamespacedName};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -37,6 +38,8 @@ pub struct GatewayNode {
     pub refused: bool,
     /// The validation of client certificates.
     pub(crate) frontend: Frontend,
+    /// The access logs of its requests.
+    pub access_logs: AccessLogs,
 }
 
 impl GatewayNode {

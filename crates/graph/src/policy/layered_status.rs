@@ -87,6 +87,9 @@ pub(crate) fn security_policies(
             status.merged(merged, &describe_parent(all, merged.effective));
         }
         status.warn_of_deprecated_field(it.policy.spec.target_ref.is_some());
+        for warning in &evaluated.warnings {
+            status.warn(Reason::UnsupportedField, warning);
+        }
         findings.extend(status.findings(&evaluated.findings));
         (it.policy.key(), status.node())
     });

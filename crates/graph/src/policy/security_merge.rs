@@ -6,8 +6,8 @@
 //! is unset, and so removes the parent's: `authorization.defaultAction`.
 
 use gatefold_manifest::api::{
-    APIKeyAuth, Authorization, BasicAuth, RequiredList, SecretObjectReference, SecurityPolicyCors,
-    SecurityPolicySpec,
+    APIKeyAuth, Authorization, BasicAuth, JWT, RequiredList, SecretObjectReference,
+    SecurityPolicyCors, SecurityPolicySpec,
 };
 
 /// Whether gatefold knows a merge type.
@@ -26,7 +26,7 @@ pub(super) fn merge(route: &SecurityPolicySpec, parent: &SecurityPolicySpec) -> 
         cors: both(&route.cors, &parent.cors, cors),
         csrf: route.csrf.or(parent.csrf),
         basic_auth: both(&route.basic_auth, &parent.basic_auth, basic_auth),
-        jwt: route.jwt.or(parent.jwt),
+        jwt: both(&route.jwt, &parent.jwt, jwt),
         oidc: route.oidc.or(parent.oidc),
         ext_auth: route.ext_auth.or(parent.ext_auth),
         authorization: both(&route.authorization, &parent.authorization, authorization),
@@ -73,6 +73,14 @@ fn api_key_auth(route: &APIKeyAuth, parent: &APIKeyAuth) -> APIKeyAuth {
         extract_from: route.extract_from.clone(),
         forward_client_id_header: header.or_else(|| parent.forward_client_id_header.clone()),
         sanitize: route.sanitize.or(parent.sanitize),
+    }
+}
+
+fn jwt(route: &JWT, parent: &JWT) -> JWT {
+    JWT {
+        optional: route.optional.or(parent.optional),
+        fail_open: route.fail_open.or(parent.fail_open),
+        providers: route.providers.clone(),
     }
 }
 

@@ -5,6 +5,7 @@
 //! they are first needed, and reported after the routes are built, because the nodes of unchanged routes are reused.
 
 use super::client_traffic_policy::ClientTrafficPolicies;
+use super::jwks::{JwksSource, KeySets, RemoteJwksNode};
 use super::layered::{LayeredPolicies, ListenerPolicy, describe};
 use super::security_merge;
 use super::security_settings::{PolicyOwners, SettingsReader};
@@ -59,6 +60,8 @@ pub(crate) struct SecurityPolicies<'a> {
     pub(super) attached: LayeredPolicies<'a, SecurityPolicySpec>,
     pub client_traffic: ClientTrafficPolicies<'a>,
     evaluated: RefCell<BTreeMap<EffectivePolicy, Arc<EvaluatedPolicy>>>,
+    /// The keys that the evaluated policies need and that have to be fetched.
+    pub(super) key_sets: KeySets<'a>,
 }
 
 /// A policy in force for a rule, by its index.
@@ -74,7 +77,9 @@ pub(super) struct EvaluatedPolicy {
     node: SecurityNode,
     /// Why it can't be enforced.
     pub problems: Vec<Problem>,
-    /// The problems as diagnostics.
+    /// What is enforced in another way than written, as messages for its status.
+    pub warnings: Vec<String>,
+    /// The problems and the warnings as diagnostics.
     pub findings: Vec<Diagnostic>,
 }
 
@@ -82,12 +87,19 @@ impl<'a> SecurityPolicies<'a> {
     pub fn new(
         attached: LayeredPolicies<'a, SecurityPolicySpec>,
         client_traffic: ClientTrafficPolicies<'a>,
+        key_sets_before: &'a BTreeMap<JwksSource, RemoteJwksNode>,
     ) -> Self {
         SecurityPolicies {
             attached,
             client_traffic,
             evaluated: RefCell::default(),
+            key_sets: KeySets::after(key_sets_before),
         }
+    }
+
+    /// Returns the keys that the evaluated policies need and that have to be fetched. Their endpoints aren't resolved yet.
+    pub fn take_key_sets(&self) -> BTreeMap<JwksSource, RemoteJwksNode> {
+        self.key_sets.take()
     }
 
     /// Whether there are none.
@@ -211,12 +223,14 @@ impl EvaluatedPolicy {
         let mut reader = SettingsReader {
             build,
             problems: Vec::new(),
+            warnings: Vec::new(),
             findings: Vec::new(),
         };
         let owners = PolicyOwners { policy, parent };
         let filters = reader.read(&spec, owners);
         let SettingsReader {
             mut problems,
+            warnings,
             mut findings,
             ..
         } = reader;
@@ -245,6 +259,7 @@ impl EvaluatedPolicy {
                 SecurityNode::Refused(why.into())
             },
             problems,
+            warnings,
             findings,
         }
     }
@@ -256,6 +271,7 @@ impl Default for EvaluatedPolicy {
         EvaluatedPolicy {
             node: SecurityNode::Refused("there is no such policy".into()),
             problems: Vec::new(),
+            warnings: Vec::new(),
             findings: Vec::new(),
         }
     }

@@ -6,7 +6,7 @@
 use super::credentials;
 use crate::Build;
 use crate::condition::{Problem, Reason};
-use crate::reference::{Reference, ReferenceField, ReferenceScope};
+use crate::reference::{Reference, ReferenceField, ReferenceScope, UnresolvedReference};
 use crate::reported_object::ReportedObject;
 use gatefold_dataplane::filter::cors::{
     Allowed, Cors, Credentials, Exposed, OriginPattern, Origins,
@@ -14,15 +14,17 @@ use gatefold_dataplane::filter::cors::{
 use gatefold_dataplane::filter::security::SecurityFilters;
 use gatefold_dataplane::filter::security::api_key::{ApiKeyFilter, KeySource, Sanitize};
 use gatefold_dataplane::filter::security::authorization::{
-    AccessAction, AccessRule, AuthorizationFilter, ClientNetwork, HeaderCondition,
+    AccessAction, AccessRule, AuthorizationFilter, ClaimCondition, ClaimKind, ClientNetwork,
+    HeaderCondition, TokenCondition,
 };
 use gatefold_dataplane::filter::security::basic_auth::BasicAuthFilter;
 use gatefold_dataplane::filter::security::forward_header::ForwardHeader;
+use gatefold_dataplane::filter::security::jwt::claims::ClaimPath;
 use gatefold_diagnostic::{Code, Diagnostic, Pointer};
 use gatefold_manifest::api::{
-    APIKeyAuth, Authorization, AuthorizationAction, AuthorizationRule, BasicAuth, ExtractFrom,
-    Secret, SecretFields, SecretObjectReference, SecurityPolicy, SecurityPolicyCors,
-    SecurityPolicySpec,
+    APIKeyAuth, Authorization, AuthorizationAction, AuthorizationRule, BasicAuth, ExtractFrom, JWT,
+    JWTClaimValueType, JWTPrincipal, Secret, SecretFields, SecretObjectReference, SecurityPolicy,
+    SecurityPolicyCors, SecurityPolicySpec,
 };
 use http::{HeaderName, HeaderValue, Method};
 use std::sync::Arc;
@@ -50,7 +52,7 @@ pub(super) struct PolicyOwners<'p> {
 
 impl<'p> PolicyOwners<'p> {
     /// Returns the policy that a part belongs to: that of the route if it has the part.
-    fn of(self, has: impl Fn(&SecurityPolicySpec) -> bool) -> &'p SecurityPolicy {
+    pub fn of(self, has: impl Fn(&SecurityPolicySpec) -> bool) -> &'p SecurityPolicy {
         match self.parent {
             Some(parent) if !has(&self.policy.spec) => parent,
             Some(_) | None => self.policy,
@@ -62,6 +64,8 @@ impl<'p> PolicyOwners<'p> {
 pub(super) struct SettingsReader<'b, 'a> {
     pub build: &'b Build<'a>,
     pub problems: Vec<Problem>,
+    /// What is enforced in another way than written.
+    pub warnings: Vec<String>,
     pub findings: Vec<Diagnostic>,
 }
 
@@ -80,20 +84,26 @@ impl<'a> SettingsReader<'_, 'a> {
             let owner = owners.of(|it| it.api_key_auth.is_some());
             self.api_key_auth(owner, fields)
         });
+        let jwt = spec.jwt.as_ref().and_then(|fields| {
+            let owner = owners.of(|it| it.jwt.is_some());
+            self.jwt(owner, fields)
+        });
         let authorization = spec.authorization.as_ref().and_then(|fields| {
             let owner = owners.of(|it| it.authorization.is_some());
-            self.part(owner, "authorization", authorization(fields))
+            let read = authorization(fields, spec.jwt.as_ref());
+            self.part(owner, "authorization", read)
         });
         SecurityFilters {
             cors: cors.map(Arc::new),
             api_key: api_key.map(Arc::new),
             basic_auth: basic_auth.map(Arc::new),
+            jwt: jwt.map(Arc::new),
             authorization: authorization.map(Arc::new),
         }
     }
 
     /// Returns a part, or reports why it can't be read.
-    fn part<T>(
+    pub fn part<T>(
         &mut self,
         owner: &SecurityPolicy,
         field: &'static str,
@@ -103,7 +113,8 @@ impl<'a> SettingsReader<'_, 'a> {
             .ok()
     }
 
-    fn report(&mut self, owner: &SecurityPolicy, pointer: Pointer, why: String) {
+    /// Reports why a field can't be read.
+    pub fn report(&mut self, owner: &SecurityPolicy, pointer: Pointer, why: String) {
         let problem = Problem::new(Reason::Invalid, format!("`{pointer}`: {why}"));
         let found = owner.finding(Code::InvalidSecurityPolicy, pointer, why);
         self.findings.push(found);
@@ -185,14 +196,25 @@ impl<'a> SettingsReader<'_, 'a> {
         {
             Ok(secret) => Some(secret),
             Err(unresolved) => {
-                let (problem, found) = unresolved.report(&CREDENTIALS, owner, reference, pointer);
-                // Envoy Gateway has one reason for all problems with a policy.
-                self.problems
-                    .push(Problem::new(Reason::Invalid, problem.message));
-                self.findings.push(found);
+                self.unresolved(owner, &CREDENTIALS, (reference, pointer), unresolved);
                 None
             }
         }
+    }
+
+    /// Reports a reference that can't be resolved.
+    pub fn unresolved(
+        &mut self,
+        owner: &SecurityPolicy,
+        field: &ReferenceField,
+        (reference, pointer): (Reference<'_>, Pointer),
+        unresolved: UnresolvedReference<'_>,
+    ) {
+        let (problem, found) = unresolved.report(field, owner, reference, pointer);
+        // Envoy Gateway has one reason for all problems with a policy.
+        let problem = Problem::new(Reason::Invalid, problem.message);
+        self.problems.push(problem);
+        self.findings.push(found);
     }
 }
 
@@ -202,7 +224,7 @@ fn forward_header(name: Option<&str>) -> Result<Option<ForwardHeader>, String> {
     header.transpose()
 }
 
-fn header_name(name: &str) -> Result<HeaderName, String> {
+pub(super) fn header_name(name: &str) -> Result<HeaderName, String> {
     HeaderName::from_bytes(name.as_bytes())
         .map_err(|_| format!("`{name}` isn't the name of a header"))
 }
@@ -221,8 +243,8 @@ fn sources(fields: &[ExtractFrom]) -> Result<Vec<KeySource>, String> {
     Ok(sources)
 }
 
-fn authorization(fields: &Authorization) -> Result<AuthorizationFilter, String> {
-    let rules = fields.rules.iter().map(access_rule);
+fn authorization(fields: &Authorization, jwt: Option<&JWT>) -> Result<AuthorizationFilter, String> {
+    let rules = fields.rules.iter().map(|rule| access_rule(rule, jwt));
     Ok(AuthorizationFilter {
         rules: rules.collect::<Result<_, _>>()?,
         // "If not specified, the default action is Deny."
@@ -238,7 +260,7 @@ fn action(action: AuthorizationAction) -> AccessAction {
 }
 
 /// Reads a rule. Its conditions that gatefold doesn't serve close the policy elsewhere.
-fn access_rule(rule: &AuthorizationRule) -> Result<AccessRule, String> {
+fn access_rule(rule: &AuthorizationRule, jwt: Option<&JWT>) -> Result<AccessRule, String> {
     let principal = rule.principal.as_ref();
     let networks = principal.and_then(|it| it.client_cidrs.as_ref());
     let networks = networks.into_iter().flatten().map(|text| {
@@ -250,6 +272,8 @@ fn access_rule(rule: &AuthorizationRule) -> Result<AccessRule, String> {
         let values = it.values.iter().map(|value| value.as_str().into());
         Ok(HeaderCondition::new(header_name(&it.name)?, values))
     });
+    let token = principal.and_then(|it| it.jwt.as_ref());
+    let token = token.map(|it| token_condition(it, jwt));
     let operation = rule.operation.as_ref();
     let methods = operation.and_then(|it| it.methods.as_ref());
     let methods = methods.into_iter().flatten().map(|it| {
@@ -261,7 +285,31 @@ fn access_rule(rule: &AuthorizationRule) -> Result<AccessRule, String> {
         action: action(rule.action),
         networks: networks.collect::<Result<_, _>>()?,
         headers: headers.collect::<Result<_, String>>()?,
+        token: token.transpose()?,
         methods: methods.collect::<Result<_, _>>()?,
+    })
+}
+
+/// Reads a condition on a token. Its provider must be one of the policy: no other can have accepted the token.
+fn token_condition(fields: &JWTPrincipal, jwt: Option<&JWT>) -> Result<TokenCondition, String> {
+    let provider = &fields.provider;
+    let mut providers = jwt.into_iter().flat_map(|jwt| &jwt.providers);
+    if !providers.any(|it| it.name == *provider) {
+        return Err(format!("the policy's `jwt` has no provider `{provider}`"));
+    }
+    let claims = fields.claims.iter().flatten().map(|it| ClaimCondition {
+        claim: ClaimPath::new(&it.name),
+        kind: match it.value_type {
+            JWTClaimValueType::String => ClaimKind::Text,
+            JWTClaimValueType::StringArray => ClaimKind::TextList,
+        },
+        values: it.values.iter().map(|it| it.as_str().into()).collect(),
+    });
+    let scopes = fields.scopes.iter().flatten();
+    Ok(TokenCondition {
+        provider: provider.as_str().into(),
+        scopes: scopes.map(|it| it.as_str().into()).collect(),
+        claims: claims.collect(),
     })
 }
 

@@ -26,13 +26,14 @@ use gatefold_dataplane::client_traffic::socket_settings::ClientLimits;
 use gatefold_dataplane::{Port, Snapshot, SocketKey};
 use http::HeaderValue;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use tokio::task::AbortHandle;
 
 /// A client's connection, shared by the requests on it.
 #[derive(Debug)]
 pub struct Connection {
+    number: u64,
     socket: SocketKey,
     peer: ClientName,
     /// The client that the PROXY header names.
@@ -109,6 +110,7 @@ impl Connection {
     ) -> Self {
         let now = shared.clock.now();
         Connection {
+            number: next_number(),
             socket,
             peer: ClientName::new(peer),
             proxied: OnceLock::new(),
@@ -158,6 +160,11 @@ impl Connection {
     /// Its time limits.
     pub(crate) fn deadlines(&self) -> &Deadlines {
         self.deadlines.as_deref().unwrap_or(&self.shared.deadlines)
+    }
+
+    /// The number of the connection, counted from 1 in this process.
+    pub fn number(&self) -> u64 {
+        self.number
     }
 
     /// The listening socket, which is the key into a snapshot's ports.
@@ -375,6 +382,12 @@ impl Connection {
             let _ = self.last_port.set(port.clone());
         }
     }
+}
+
+/// Returns the number of the next connection.
+fn next_number() -> u64 {
+    static BEFORE: AtomicU64 = AtomicU64::new(0);
+    BEFORE.fetch_add(1, Ordering::Relaxed).saturating_add(1)
 }
 
 #[cfg(test)]

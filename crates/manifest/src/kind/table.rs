@@ -48,6 +48,10 @@ macro_rules! for_each_kind {
                 ClientTrafficPolicy(ClientTrafficPolicySpec in client_traffic_policies), Namespaced, "clienttrafficpolicies" {
                     short_names: &["ctp"], protects_targets: true, ..ENVOY_GATEWAY
                 };
+                /// EnvoyProxies of Envoy Gateway: parameters of GatewayClasses and Gateways.
+                EnvoyProxy(EnvoyProxySpec in envoy_proxies), Namespaced, "envoyproxies" {
+                    short_names: &["eproxy"], reports_status: false, invalidates: Invalidates::Users, ..ENVOY_GATEWAY
+                };
                 /// Services.
                 Service(ServiceSpec in services), Namespaced, "services" {
                     short_names: &["svc"], body: Body::OptionalSpec, names: NameRule::Service,

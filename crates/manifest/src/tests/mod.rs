@@ -1,5 +1,6 @@
 //! Tests of the loader with valid and invalid texts and folders.
 
+mod envoy_proxy;
 mod folder;
 mod grpc_route;
 mod hostile;

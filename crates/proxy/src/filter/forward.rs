@@ -49,6 +49,7 @@ impl Forwarding<'_> {
                 }
                 Filter::ApiKey(filter) => self.forward_identity(filter.forward())?,
                 Filter::BasicAuth(filter) => self.forward_identity(filter.forward())?,
+                Filter::Jwt(filter) => self.forward_identity(filter.claim_headers())?,
                 Filter::Cors(_)
                 | Filter::ExternalAuth(_)
                 | Filter::Authorization(_)
@@ -59,10 +60,36 @@ impl Forwarding<'_> {
         Ok(())
     }
 
-    fn forward_identity(&mut self, header: Option<&ForwardHeader>) -> Result<()> {
-        match header {
-            Some(header) => security::forward(header, self.session.req_header(), self.request),
-            None => Ok(()),
+    /// Adds what filters have found out about the client before the request was routed again.
+    ///
+    /// # Errors
+    /// If it can't be added.
+    pub(crate) fn run_identity(&mut self, filters: &Filters) -> Result<()> {
+        for filter in filters.iter() {
+            match filter {
+                Filter::ApiKey(filter) => self.forward_identity(filter.forward())?,
+                Filter::BasicAuth(filter) => self.forward_identity(filter.forward())?,
+                Filter::Jwt(filter) => self.forward_identity(filter.claim_headers())?,
+                Filter::Cors(_)
+                | Filter::ExternalAuth(_)
+                | Filter::Authorization(_)
+                | Filter::RequestRedirect(_)
+                | Filter::RequestHeaderModifier(_)
+                | Filter::UrlRewrite(_)
+                | Filter::RequestMirror(_)
+                | Filter::ResponseHeaderModifier(_) => {}
+            }
         }
+        Ok(())
+    }
+
+    fn forward_identity<'h>(
+        &mut self,
+        headers: impl IntoIterator<Item = &'h ForwardHeader>,
+    ) -> Result<()> {
+        let mut headers = headers.into_iter();
+        headers.try_for_each(|header| {
+            security::forward(header, self.session.req_header(), self.request)
+        })
     }
 }

@@ -8,6 +8,7 @@
 //!
 //! No future is made unless a filter waits. A new filter is an arm in each phase.
 
+pub(crate) mod client;
 pub(crate) mod forward;
 pub(crate) mod headers;
 pub(crate) mod request;

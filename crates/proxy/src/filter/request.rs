@@ -1,5 +1,6 @@
 //! The request phase: filters that decide whether a request is forwarded.
 
+use super::client::ClientFindings;
 use super::{FilterPosition, security};
 use crate::context::RequestContext;
 use crate::external_auth::AuthClient;
@@ -13,6 +14,7 @@ use gatefold_dataplane::filter::answer::FilterAnswer;
 use gatefold_dataplane::filter::cors;
 use gatefold_dataplane::filter::request_redirect::{Asked, RequestRedirect};
 use gatefold_dataplane::filter::{Filter, FilterStep, Filters};
+use gatefold_dataplane::path_normalization::PathNormalization;
 use gatefold_dataplane::{Listener, Snapshot};
 use gatefold_listen::Connection;
 use pingora_http::RequestHeader;
@@ -24,9 +26,10 @@ pub(crate) struct RoutedRequest<'r> {
     pub(crate) kind: RequestKind,
     pub(crate) connection: &'r Connection,
     /// Its client, if the policy of its listener says how to find it.
-    pub(crate) client: Option<ClientAddress>,
+    pub(crate) client_address: Option<ClientAddress>,
     pub(crate) listener: &'r Listener,
     pub(crate) snapshot: &'r Snapshot,
+    pub(crate) normalization: PathNormalization,
 }
 
 /// The kind of a request.
@@ -38,7 +41,18 @@ pub(crate) enum RequestKind {
     Preflight,
 }
 
-/// Runs filters from a position on. Returns the position of a filter that waits.
+/// How far filters have run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FilterProgress {
+    /// All of them have.
+    Complete,
+    /// The filter at this position waits.
+    Waits(FilterPosition),
+    /// The request must be routed again. If its rule stays the same, filters run from this position on.
+    MustBeRouted(FilterPosition),
+}
+
+/// Runs filters from a position on.
 ///
 /// # Errors
 /// If a filter answers the request.
@@ -47,22 +61,35 @@ pub(crate) fn run(
     from: FilterPosition,
     session: &mut Session,
     request: &RoutedRequest<'_>,
-) -> Result<Option<FilterPosition>, OwnAnswer> {
+    client: &mut ClientFindings,
+) -> Result<FilterProgress, OwnAnswer> {
     if request.kind == RequestKind::Preflight {
-        let answer = match filters.cors() {
-            Some(cors) => cors.answer_preflight(&session.req_header().headers),
-            None => cors::no_permission(),
-        };
-        return Err(Box::new(answer).into());
+        return Err(preflight(filters, session));
     }
     for (index, filter) in filters.iter().enumerate().skip(from.index) {
-        match decide(filter, session, request)? {
+        if client.has_passed(filter) {
+            continue;
+        }
+        let at = FilterPosition { index, ..from };
+        match decide(filter, session, request, client)? {
+            FilterStep::Continue if client.must_be_routed() => {
+                return Ok(FilterProgress::MustBeRouted(at.next()));
+            }
             FilterStep::Continue => {}
             FilterStep::Answer(answer) => return Err(answer.into()),
-            FilterStep::Wait => return Ok(Some(FilterPosition { index, ..from })),
+            FilterStep::Wait => return Ok(FilterProgress::Waits(at)),
         }
     }
-    Ok(None)
+    Ok(FilterProgress::Complete)
+}
+
+/// Answers a preflight request.
+pub(crate) fn preflight(filters: &Filters, session: &Session) -> OwnAnswer {
+    let answer = match filters.cors() {
+        Some(cors) => cors.answer_preflight(&session.req_header().headers),
+        None => cors::no_permission(),
+    };
+    Box::new(answer).into()
 }
 
 /// Runs one filter.
@@ -73,6 +100,7 @@ fn decide(
     filter: &Filter,
     session: &mut Session,
     request: &RoutedRequest<'_>,
+    client: &mut ClientFindings,
 ) -> Result<FilterStep, AnswerReason> {
     #[cfg(test)]
     if let Some(probe) = super::probe::of(filter) {
@@ -82,9 +110,11 @@ fn decide(
         Filter::ExternalAuth(_) => return Ok(FilterStep::Wait),
         Filter::ApiKey(filter) => security::api_key(filter, session.req_header_mut())?,
         Filter::BasicAuth(filter) => security::basic_auth(filter, session.req_header_mut())?,
+        Filter::Jwt(filter) => security::jwt(filter, session.req_header_mut(), client)?,
         Filter::Authorization(filter) => {
-            let address = client_address::address(request.client, request.connection);
-            security::authorization(filter, session.req_header(), address)?;
+            let address = client_address::address(request.client_address, request.connection);
+            let known = (address, &*client);
+            security::authorization(filter, session.req_header(), known)?;
         }
         Filter::RequestRedirect(filter) => {
             let answer = redirect(filter, session.req_header(), request)?;
@@ -122,6 +152,7 @@ pub(crate) async fn wait(
         Filter::Cors(_)
         | Filter::ApiKey(_)
         | Filter::BasicAuth(_)
+        | Filter::Jwt(_)
         | Filter::Authorization(_)
         | Filter::RequestRedirect(_)
         | Filter::RequestHeaderModifier(_)
@@ -139,7 +170,7 @@ fn redirect(
 ) -> Result<FilterAnswer, AnswerReason> {
     let (connection, listener) = (request.connection, request.listener);
     let host = check::host(header)?;
-    let (scheme, port) = match way::forwarded_scheme(request.client, &header.headers) {
+    let (scheme, port) = match way::forwarded_scheme(request.client_address, &header.headers) {
         // The client has reached the proxy, not the listener.
         Some(scheme) => (scheme, check::port(header).unwrap_or(scheme.port())),
         None => (way::scheme(connection), listener.port),

@@ -6,15 +6,18 @@
 
 use super::headers::RequestFields;
 use super::url_rewrite;
+use crate::filter::client::ClientFindings;
 use crate::response::reason::AnswerReason;
 use gatefold_dataplane::filter::security::api_key::ApiKeyFilter;
 use gatefold_dataplane::filter::security::authorization::{AuthorizationFilter, ClientRequest};
 use gatefold_dataplane::filter::security::basic_auth::BasicAuthFilter;
 use gatefold_dataplane::filter::security::forward_header::ForwardHeader;
+use gatefold_dataplane::filter::security::jwt::JwtFilter;
 use http::uri::PathAndQuery;
 use pingora_core::Result;
 use pingora_http::RequestHeader;
 use std::net::IpAddr;
+use std::time::SystemTime;
 
 /// Requires the key of a client, removes it if the policy says so, and adds the client's identifier.
 pub(crate) fn api_key(
@@ -45,16 +48,30 @@ pub(crate) fn basic_auth(
     Ok(())
 }
 
+/// Requires a token, replaces the headers of its claims, and remembers it for the rules of `authorization`.
+pub(crate) fn jwt(
+    filter: &JwtFilter,
+    request: &mut RequestHeader,
+    client: &mut ClientFindings,
+) -> Result<(), AnswerReason> {
+    let query = request.uri.query();
+    let token = filter.check(&request.headers, query, SystemTime::now())?;
+    filter.replace_headers(token.as_ref(), &mut RequestFields(request));
+    client.accept(token);
+    Ok(())
+}
+
 /// Requires that the rules allow the request of the client with an address.
 pub(crate) fn authorization(
     filter: &AuthorizationFilter,
     request: &RequestHeader,
-    address: IpAddr,
+    (address, client): (IpAddr, &ClientFindings),
 ) -> Result<(), AnswerReason> {
     let checked = filter.check(ClientRequest {
         address,
         method: &request.method,
         headers: &request.headers,
+        token: client.token(),
     });
     Ok(checked?)
 }
@@ -66,10 +83,15 @@ pub(crate) fn forward(
     session: &RequestHeader,
     request: &mut RequestHeader,
 ) -> Result<()> {
-    match session.headers.get(header.name()) {
-        Some(value) => request.insert_header(header.name(), value.clone()),
-        None => Ok(()),
+    let mut values = session.headers.get_all(header.name()).iter();
+    let Some(first) = values.next() else {
+        return Ok(());
+    };
+    request.insert_header(header.name(), first.clone())?;
+    for value in values {
+        request.append_header(header.name(), value.clone())?;
     }
+    Ok(())
 }
 
 /// Replaces the query. An empty one also removes the `?`.

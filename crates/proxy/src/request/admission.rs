@@ -5,12 +5,15 @@
 
 use crate::context::RequestContext;
 use crate::external_auth::AuthClient;
-use crate::filter::request::{self, RequestKind, RoutedRequest};
+use crate::filter::client::ClientFindings;
+use crate::filter::request::{self, FilterProgress, RequestKind, RoutedRequest};
 use crate::filter::{FilterOwner, FilterPosition};
+use crate::request::{check, route};
 use crate::response::answer::OwnAnswer;
 use crate::response::reason::AnswerReason;
 use gatefold_dataplane::backend::BackendTarget;
 use gatefold_dataplane::filter::FilterStep;
+use gatefold_dataplane::path_normalization::PathNormalization;
 use gatefold_dataplane::{Action, Listener, Rule, Snapshot};
 use gatefold_listen::Connection;
 use pingora_proxy::Session;
@@ -35,24 +38,32 @@ pub(crate) fn advance(
     request: &RoutedRequest<'_>,
     context: &mut RequestContext,
 ) -> Result<Option<FilterPosition>, OwnAnswer> {
-    let Some(rule) = &context.rule else {
-        return Err(AnswerReason::Internal.into());
-    };
     let backend_filters = match from.owner {
         FilterOwner::Rule => {
-            if let Some(at) = filter_rule(rule, from, session, request)? {
+            if let Some(at) = pass_rule(from, session, request, context)? {
                 return Ok(Some(at));
             }
-            context.backend = Some(choose_backend(rule)?);
             FilterPosition::first(FilterOwner::Backend)
         }
         FilterOwner::Backend => from,
     };
-    let Some(backend) = context.backend() else {
+    let backend = (context.rule.as_ref()).zip(context.backend);
+    let backend = backend.and_then(|(rule, index)| rule.backend(index));
+    let Some(backend) = backend else {
         return Err(AnswerReason::Internal.into());
     };
-    if let Some(at) = request::run(&backend.filters, backend_filters, session, request)? {
-        return Ok(Some(at));
+    let filters = &backend.filters;
+    match request::run(
+        filters,
+        backend_filters,
+        session,
+        request,
+        &mut context.client,
+    )? {
+        FilterProgress::Complete => {}
+        FilterProgress::Waits(at) => return Ok(Some(at)),
+        // Only rules have filters that route.
+        FilterProgress::MustBeRouted(_) => return Err(AnswerReason::Internal.into()),
     }
     let endpoint = match &backend.target {
         BackendTarget::Endpoints(endpoints) => endpoints.next(),
@@ -63,16 +74,70 @@ pub(crate) fn advance(
     Ok(None)
 }
 
+/// Runs the filters of the rule, and chooses the backend. Returns the position of a filter that waits.
+fn pass_rule(
+    from: FilterPosition,
+    session: &mut Session,
+    request: &RoutedRequest<'_>,
+    context: &mut RequestContext,
+) -> Result<Option<FilterPosition>, OwnAnswer> {
+    let mut from = from;
+    loop {
+        let Some(rule) = &context.rule else {
+            return Err(AnswerReason::Internal.into());
+        };
+        match filter_rule(rule, from, session, request, &mut context.client)? {
+            FilterProgress::Complete => {
+                context.backend = Some(choose_backend(rule)?);
+                return Ok(None);
+            }
+            FilterProgress::Waits(at) => return Ok(Some(at)),
+            // Happens once: afterwards, claims no longer change the route.
+            FilterProgress::MustBeRouted(next) => {
+                from = reroute(next, session, request, context)?;
+            }
+        }
+    }
+}
+
 fn filter_rule(
     rule: &Rule,
     from: FilterPosition,
     session: &mut Session,
     request: &RoutedRequest<'_>,
-) -> Result<Option<FilterPosition>, OwnAnswer> {
+    client: &mut ClientFindings,
+) -> Result<FilterProgress, OwnAnswer> {
     if let Action::Refuse(status) = rule.action {
         return Err(AnswerReason::RefusedRule(status).into());
     }
-    request::run(&rule.filters, from, session, request)
+    request::run(&rule.filters, from, session, request, client)
+}
+
+/// Routes a request again, with the headers of its claims. Returns the filter to continue with: `next` if the rule stays the
+/// same, the first one of another rule. A policy of that rule is enforced as a whole.
+fn reroute(
+    next: FilterPosition,
+    session: &Session,
+    request: &RoutedRequest<'_>,
+    context: &mut RequestContext,
+) -> Result<FilterPosition, OwnAnswer> {
+    let header = session.req_header();
+    let host = check::host(header)?;
+    let asked = (header, &*host);
+    let (rule, kind) = route::find_rule(request.listener, asked, request.normalization)?;
+    let Some(before) = context.rule.replace(rule.clone()) else {
+        return Err(AnswerReason::Internal.into());
+    };
+    let is_same = Arc::ptr_eq(&before, rule);
+    context.client.rerouted(before);
+    match kind {
+        _ if is_same => Ok(next),
+        RequestKind::Preflight => Err(request::preflight(&rule.filters, session)),
+        RequestKind::Ordinary => {
+            context.start_timer();
+            Ok(FilterPosition::first(FilterOwner::Rule))
+        }
+    }
 }
 
 fn choose_backend(rule: &Rule) -> Result<usize, AnswerReason> {
@@ -91,6 +156,7 @@ pub(crate) struct WaitingRequest {
     pub(crate) connection: Arc<Connection>,
     pub(crate) listener: Arc<Listener>,
     pub(crate) snapshot: Arc<Snapshot>,
+    pub(crate) normalization: PathNormalization,
 }
 
 impl WaitingRequest {
@@ -141,9 +207,10 @@ impl WaitingRequest {
         let request = RoutedRequest {
             kind: self.kind,
             connection: &self.connection,
-            client: context.client,
+            client_address: context.client_address,
             listener: &self.listener,
             snapshot: &self.snapshot,
+            normalization: self.normalization,
         };
         advance(self.at.next(), session, &request, context)
     }

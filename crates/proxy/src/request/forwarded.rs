@@ -69,11 +69,11 @@ impl ForwardedValues {
             peer.cloned()
         };
         let scheme = connection.map(|connection| {
-            let named = way::forwarded_scheme(context.client, &request.headers);
+            let named = way::forwarded_scheme(context.client_address, &request.headers);
             let scheme = named.unwrap_or_else(|| way::scheme(connection));
             HeaderValue::from_static(scheme.as_str())
         });
-        let named_host = way::is_trusted(context.client)
+        let named_host = way::is_trusted(context.client_address)
             .then(|| request.headers.get(FORWARDED_HOST).cloned())
             .flatten();
         let rule = traffic.map(|it| it.request_id).unwrap_or_default();

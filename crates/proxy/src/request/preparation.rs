@@ -56,7 +56,7 @@ impl<'l> Preparation<'l> {
         };
         context.client_traffic = Some(traffic.clone());
         let client = client_address::find(traffic, connection, &request.headers)?;
-        context.client = Some(client);
+        context.client_address = Some(client);
         let rules = traffic.path.unwrap_or_default();
         let normal = path::normalized(&request.uri, normalization, rules)?;
         let uri = normal.uri.as_ref().unwrap_or(&request.uri);

@@ -6,7 +6,7 @@ use crate::response::reason::AnswerReason;
 use gatefold_dataplane::path_normalization::PathNormalization;
 use gatefold_dataplane::routing::RoutedTo;
 use gatefold_dataplane::routing::request::RequestView;
-use gatefold_dataplane::{HttpListeners, Listener, Snapshot};
+use gatefold_dataplane::{HttpListeners, Listener, Rule, Snapshot};
 use gatefold_listen::Connection;
 use pingora_http::RequestHeader;
 use std::sync::Arc;
@@ -39,10 +39,25 @@ pub(crate) fn listener<'s>(
 /// If there is none.
 pub(crate) fn rule(
     listener: &Listener,
-    (header, host): (&RequestHeader, &str),
+    asked: (&RequestHeader, &str),
     normalization: PathNormalization,
     context: &mut RequestContext,
 ) -> Result<RequestKind, AnswerReason> {
+    let (rule, kind) = find_rule(listener, asked, normalization)?;
+    context.rule = Some(rule.clone());
+    context.identity = listener.identity;
+    Ok(kind)
+}
+
+/// Finds the rule of a request at its listener.
+///
+/// # Errors
+/// If there is none.
+pub(crate) fn find_rule<'l>(
+    listener: &'l Listener,
+    (header, host): (&RequestHeader, &str),
+    normalization: PathNormalization,
+) -> Result<(&'l Arc<Rule>, RequestKind), AnswerReason> {
     let path = normalization.for_matching(header.uri.path());
     let view = RequestView {
         host,
@@ -52,13 +67,10 @@ pub(crate) fn rule(
         query: header.uri.query(),
         headers: &header.headers,
     };
-    let (rule, kind) = match listener.routers.route(&view) {
+    Ok(match listener.routers.route(&view) {
         RoutedTo::Rule(rule) => (rule.ok_or(AnswerReason::NoRoute)?, RequestKind::Ordinary),
         RoutedTo::Preflight(rule) => (rule, RequestKind::Preflight),
-    };
-    context.rule = Some(rule.clone());
-    context.identity = listener.identity;
-    Ok(kind)
+    })
 }
 
 /// Whether a request over TLS belongs to another listener than the server name of its connection. A client may use a

@@ -84,7 +84,7 @@ impl SentFields {
 /// Records which headers the sender of a request has sent, and returns the names of those that it may not set. The list is empty,
 /// and nothing is allocated, for nearly every request.
 pub(crate) fn inspect(headers: &HeaderMap, context: &mut RequestContext) -> Vec<HeaderName> {
-    let is_trusted = is_trusted(context.client);
+    let is_trusted = is_trusted(context.client_address);
     let mut forged = Vec::new();
     for name in headers.keys() {
         context.sent.record(name);
@@ -158,7 +158,7 @@ mod tests {
             "forwarded",
         ]);
         let mut context = RequestContext {
-            client: Some(ClientAddress {
+            client_address: Some(ClientAddress {
                 address: IpAddr::V4(Ipv4Addr::LOCALHOST),
                 is_forwarded: is_trusted,
             }),

@@ -12,7 +12,7 @@ use crate::response::reason::{AnswerReason, KeepAlive};
 use crate::response::unread_body;
 use bytes::Bytes;
 use gatefold_dataplane::filter::answer::{FilterAnswer, ResponsePhase};
-use http::{HeaderValue, Method, StatusCode, header};
+use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use pingora_core::Result;
 use pingora_http::ResponseHeader;
 use pingora_proxy::Session;
@@ -55,12 +55,13 @@ impl OwnAnswer {
         }
     }
 
-    /// Sends the answer in a session that has no response yet.
+    /// Sends the answer in a session that has no response yet. `reason_header` is the header for the word of its reason.
     pub(crate) async fn send(
         self,
         keep_alive: KeepAlive,
         session: &mut Session,
         context: &mut RequestContext,
+        reason_header: Option<&HeaderName>,
     ) -> Result<()> {
         match keep_alive {
             KeepAlive::Close => session.set_keepalive(None),
@@ -70,11 +71,12 @@ impl OwnAnswer {
             OwnAnswer::Reason(reason) if grpc::is_grpc(session.req_header()) => {
                 context.reason = Some(reason);
                 let challenge = challenge::of(reason, session.req_header(), context);
-                grpc::send(reason, challenge, session, context).await?;
+                grpc::send(reason, challenge, reason_header, session, context).await?;
             }
             OwnAnswer::Reason(reason) => {
                 context.reason = Some(reason);
-                let (header, body) = by_reason(reason, session, context)?;
+                let (mut header, body) = by_reason(reason, session, context)?;
+                add_reason(reason, reason_header, &mut header)?;
                 send(header, body, session, context).await?;
             }
             OwnAnswer::Filter(answer) => {
@@ -86,6 +88,18 @@ impl OwnAnswer {
             unread_body::drop_small(session).await;
         }
         Ok(())
+    }
+}
+
+/// Adds the word of a reason, if a header is wanted for it.
+pub(super) fn add_reason(
+    reason: AnswerReason,
+    name: Option<&HeaderName>,
+    header: &mut ResponseHeader,
+) -> Result<()> {
+    match name {
+        Some(name) => header.insert_header(name, HeaderValue::from_static(reason.word())),
+        None => Ok(()),
     }
 }
 

@@ -1,8 +1,8 @@
-//! `WWW-Authenticate`: asks a client for its password.
+//! `WWW-Authenticate`: asks a client for its password or its token.
 
 use crate::context::RequestContext;
 use crate::response::reason::AnswerReason;
-use gatefold_dataplane::filter::security::denial::DenyingFilter;
+use gatefold_dataplane::filter::security::denial::{DenyingFilter, SentToken};
 use http::HeaderValue;
 use http::header::HOST;
 use pingora_http::RequestHeader;
@@ -10,7 +10,7 @@ use pingora_http::RequestHeader;
 /// The maximum length of the realm, as in Envoy.
 const MAX_REALM: usize = 256;
 
-/// Returns the value of `WWW-Authenticate` for an answer (RFC 7617, section 2). `None` if it has none: no
+/// Returns the value of `WWW-Authenticate` for an answer (RFC 7617, section 2; RFC 6750, section 3). `None` if it has none: no
 /// registered scheme fits an API key, for which Envoy sends none, either.
 ///
 /// The realm is the URL, as in Envoy, but without the query: browsers keep a password for each realm.
@@ -22,18 +22,22 @@ pub(crate) fn of(
     let AnswerReason::Denied(denial) = reason else {
         return None;
     };
-    match denial.filter() {
-        DenyingFilter::BasicAuth => {}
+    let (scheme, error) = match denial.filter() {
+        DenyingFilter::BasicAuth => ("Basic", ""),
+        DenyingFilter::Jwt(SentToken::Missing) => ("Bearer", ""),
+        DenyingFilter::Jwt(SentToken::Invalid) | DenyingFilter::JwtAudience => {
+            ("Bearer", ", error=\"invalid_token\"")
+        }
         DenyingFilter::ApiKey | DenyingFilter::Authorization => return None,
-    }
+    };
     let tls = context.connection.as_ref().is_some_and(|it| it.is_tls());
     let host = match request.uri.authority() {
         Some(authority) => Some(authority.as_str()),
         None => request.headers.get(HOST).and_then(|it| it.to_str().ok()),
     };
-    let scheme = if tls { "https" } else { "http" };
-    let realm = realm(scheme, host.unwrap_or_default(), request.uri.path());
-    HeaderValue::try_from(format!("Basic realm=\"{realm}\"")).ok()
+    let protocol = if tls { "https" } else { "http" };
+    let realm = realm(protocol, host.unwrap_or_default(), request.uri.path());
+    HeaderValue::try_from(format!("{scheme} realm=\"{realm}\"{error}")).ok()
 }
 
 /// Returns a URL as the inside of a quoted string (RFC 9110, section 5.6.4). The client chooses its host and path, so they must not

@@ -85,7 +85,7 @@ fn is_body_framing(etype: &ErrorType) -> bool {
     matches!(etype.as_str(), "InvalidChunk" | "InvalidTrailerEnd")
 }
 
-fn is_timeout(error: &Error) -> bool {
+pub(crate) fn is_timeout(error: &Error) -> bool {
     use ErrorType::{ConnectTimedout, ReadTimedout, TLSHandshakeTimedout, WriteTimedout};
     matches!(
         error.etype(),

@@ -4,6 +4,7 @@
 //! block with the HTTP status 200 that ends the stream (gRPC over HTTP/2, "Responses").
 
 use crate::context::RequestContext;
+use crate::response::answer::add_reason;
 use crate::response::late_headers;
 use crate::response::reason::AnswerReason;
 use gatefold_dataplane::filter::security::denial::DenyingFilter;
@@ -37,14 +38,16 @@ pub(crate) fn is_grpc(request: &RequestHeader) -> bool {
 }
 
 /// Sends the whole answer to a gRPC request: a header that ends the stream. It has the [`challenge`](super::challenge) for a
-/// password, if there is one.
+/// password or a token, if there is one.
 pub(crate) async fn send(
     reason: AnswerReason,
     challenge: Option<HeaderValue>,
+    reason_header: Option<&HeaderName>,
     session: &mut Session,
     context: &RequestContext,
 ) -> Result<()> {
     let mut header = Box::new(trailers_only(reason)?);
+    add_reason(reason, reason_header, &mut header)?;
     if let Some(challenge) = challenge {
         header.insert_header(WWW_AUTHENTICATE, challenge)?;
     }
@@ -77,8 +80,12 @@ fn status(reason: AnswerReason) -> GrpcStatus {
         | AnswerReason::ExternalAuthDenied
         | AnswerReason::ExternalAuthFailed => GrpcStatus::PermissionDenied,
         AnswerReason::Denied(denial) => match denial.filter() {
-            DenyingFilter::ApiKey | DenyingFilter::BasicAuth => GrpcStatus::Unauthenticated,
-            DenyingFilter::Authorization => GrpcStatus::PermissionDenied,
+            DenyingFilter::ApiKey | DenyingFilter::BasicAuth | DenyingFilter::Jwt(_) => {
+                GrpcStatus::Unauthenticated
+            }
+            DenyingFilter::JwtAudience | DenyingFilter::Authorization => {
+                GrpcStatus::PermissionDenied
+            }
         },
         // "`UNAVAILABLE` statuses MUST be returned" (`GRPCRouteRule.backendRefs`). A client may retry.
         AnswerReason::InvalidBackend

@@ -131,8 +131,10 @@ impl AnswerReason {
             }
             Self::RefusedRule(status) => status,
             Self::Denied(denial) => match denial.filter() {
-                DenyingFilter::ApiKey | DenyingFilter::BasicAuth => StatusCode::UNAUTHORIZED,
-                DenyingFilter::Authorization => StatusCode::FORBIDDEN,
+                DenyingFilter::ApiKey | DenyingFilter::BasicAuth | DenyingFilter::Jwt(_) => {
+                    StatusCode::UNAUTHORIZED
+                }
+                DenyingFilter::JwtAudience | DenyingFilter::Authorization => StatusCode::FORBIDDEN,
             },
             Self::InvalidBackend | Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
             Self::NoEndpoints => StatusCode::SERVICE_UNAVAILABLE,

@@ -209,6 +209,7 @@ mod tests {
             },
             filters: Filters::default(),
             timeouts: RuleTimeouts::default(),
+            durations: Arc::default(),
             retry: Some(Box::new(RuleRetry {
                 codes: Box::default(),
                 attempts: 0,

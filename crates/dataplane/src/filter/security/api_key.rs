@@ -1,5 +1,6 @@
 //! `apiKeyAuth`: clients with keys (API: `SecurityPolicySpec.apiKeyAuth`).
 
+use super::cookie::{cookie_value, cookies};
 use super::denial::Denial;
 use super::forward_header::ForwardHeader;
 use crate::filter::header_modifier::Headers;
@@ -212,21 +213,6 @@ fn without_bearer(value: &[u8]) -> &[u8] {
         Some((prefix, key)) if prefix.eq_ignore_ascii_case(PREFIX) => key.trim_ascii(),
         Some(_) | None => value,
     }
-}
-
-/// Returns the pairs of a `Cookie` (RFC 6265, section 4.2.1).
-fn cookies(field: &HeaderValue) -> impl Iterator<Item = &[u8]> {
-    let pairs = field.as_bytes().split(|&byte| byte == b';');
-    pairs.map(<[u8]>::trim_ascii)
-}
-
-/// Returns the value of a cookie if it has this name.
-fn cookie_value<'c>(cookie: &'c [u8], name: &str) -> Option<&'c [u8]> {
-    let value = cookie.strip_prefix(name.as_bytes())?.strip_prefix(b"=")?;
-    Some(match value {
-        [b'"', inner @ .., b'"'] => inner,
-        value => value,
-    })
 }
 
 fn remove_cookie(headers: &mut impl Headers, name: &str) {

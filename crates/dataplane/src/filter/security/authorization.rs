@@ -1,6 +1,8 @@
 //! `authorization`: rules about the client and the request (API: `SecurityPolicySpec.authorization`).
 
 use super::denial::Denial;
+use super::jwt::VerifiedToken;
+use super::jwt::claims::ClaimPath;
 use crate::routing::matcher::ValueMatch;
 use http::{HeaderMap, HeaderName, Method};
 use ipnet::{IpNet, Ipv4Net};
@@ -28,7 +30,7 @@ pub enum AccessAction {
 
 /// A rule (API: `AuthorizationRule`). It matches if all of its conditions hold; an empty list is no condition.
 ///
-/// A manifest may have conditions that this type doesn't express (JWT, CEL, geolocation). Such a rule must not be compiled
+/// A manifest may have conditions that this type doesn't express (CEL, geolocation). Such a rule must not be compiled
 /// without them: an allowing rule would match more requests than it says.
 #[derive(Debug)]
 pub struct AccessRule {
@@ -40,6 +42,8 @@ pub struct AccessRule {
     pub networks: Vec<ClientNetwork>,
     /// Required headers, all of which must match (API: `principal.headers`).
     pub headers: Vec<HeaderCondition>,
+    /// What the token of the request must have (API: `principal.jwt`).
+    pub token: Option<TokenCondition>,
     /// The methods, one of which the request must have (API: `operation.methods`).
     pub methods: Vec<Method>,
 }
@@ -97,6 +101,51 @@ impl HeaderCondition {
     }
 }
 
+/// A condition on the token of a request (API: `JWTPrincipal`). A request without a token of the provider doesn't match.
+#[derive(Debug)]
+pub struct TokenCondition {
+    /// The name of the provider that must have accepted the token.
+    pub provider: Box<str>,
+    /// The scopes, all of which the token must have in `scope` or `scp`.
+    pub scopes: Vec<Box<str>>,
+    /// The claims, all of which must match.
+    pub claims: Vec<ClaimCondition>,
+}
+
+/// A condition on a claim (API: `JWTClaim`).
+#[derive(Debug)]
+pub struct ClaimCondition {
+    /// The claim.
+    pub claim: ClaimPath,
+    /// The type that it must have.
+    pub kind: ClaimKind,
+    /// The values, one of which it must have or contain.
+    pub values: Vec<Box<str>>,
+}
+
+/// The type of a claim.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClaimKind {
+    /// A text, which is compared as a whole.
+    Text,
+    /// A list of texts.
+    TextList,
+}
+
+impl TokenCondition {
+    fn matches(&self, token: Option<&VerifiedToken>) -> bool {
+        let Some(token) = token.filter(|token| *token.provider == *self.provider) else {
+            return false;
+        };
+        let claims = &token.claims;
+        let matches = |it: &ClaimCondition| match it.kind {
+            ClaimKind::Text => claims.is_one_of(&it.claim, &it.values),
+            ClaimKind::TextList => claims.contains_one_of(&it.claim, &it.values),
+        };
+        self.scopes.iter().all(|it| claims.has_scope(it)) && self.claims.iter().all(matches)
+    }
+}
+
 /// The request of a client, as rules see it.
 #[derive(Clone, Copy, Debug)]
 pub struct ClientRequest<'r> {
@@ -106,6 +155,8 @@ pub struct ClientRequest<'r> {
     pub method: &'r Method,
     /// The headers, with those that earlier filters of the policy have set.
     pub headers: &'r HeaderMap,
+    /// The token that an earlier filter of the policy has accepted.
+    pub token: Option<&'r VerifiedToken>,
 }
 
 impl AuthorizationFilter {
@@ -129,6 +180,7 @@ impl AccessRule {
             action: _,
             networks,
             headers,
+            token,
             methods,
         } = self;
         // Envoy Gateway compares methods without case (`buildMethodsPredicate`).
@@ -136,6 +188,7 @@ impl AccessRule {
         (networks.is_empty() || networks.iter().any(|it| it.contains(request.address)))
             && (methods.is_empty() || methods.iter().any(is_asked))
             && headers.iter().all(|it| it.matches(request.headers))
+            && (token.as_ref()).is_none_or(|it| it.matches(request.token))
     }
 }
 
@@ -155,9 +208,28 @@ impl fmt::Display for AuthorizationFilter {
                 write!(f, " header {name}")?;
                 values.iter().try_for_each(|value| value.fmt(f))?;
             }
+            if let Some(token) = &rule.token {
+                token.fmt(f)?;
+            }
             f.write_str(", ")?;
         }
         write!(f, "default {}]", self.default)
+    }
+}
+
+impl fmt::Display for TokenCondition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, " token of {}", self.provider)?;
+        self.scopes
+            .iter()
+            .try_for_each(|scope| write!(f, " scope {scope:?}"))?;
+        self.claims.iter().try_for_each(|it| {
+            let relation = match it.kind {
+                ClaimKind::Text => "is",
+                ClaimKind::TextList => "has",
+            };
+            write!(f, " {} {relation} {:?}", it.claim, it.values)
+        })
     }
 }
 

@@ -15,6 +15,26 @@ pub enum Denial {
     BasicAuthMalformed,
     /// The user is unknown, or the password is wrong. The client can't tell which.
     BasicAuthMismatch,
+    /// No place of a request has a token.
+    JwtMissing,
+    /// A token isn't well-formed or is too long, or there are too many.
+    JwtMalformed,
+    /// The algorithm of a token isn't supported. Unsigned tokens (`none`) have no supported algorithm.
+    JwtUnsupportedAlgorithm,
+    /// The time of a token is over.
+    JwtExpired,
+    /// The time of a token hasn't begun.
+    JwtNotYetValid,
+    /// A token has another issuer than the provider.
+    JwtWrongIssuer,
+    /// A token is for other audiences.
+    JwtWrongAudience,
+    /// The provider has no key with the id and for the algorithm of a token.
+    JwtUnknownKey,
+    /// The signature of a token isn't valid.
+    JwtBadSignature,
+    /// The provider's keys haven't been fetched yet.
+    JwksUnavailable,
     /// The rules of `authorization` deny the request.
     Forbidden,
 }
@@ -26,19 +46,42 @@ pub enum DenyingFilter {
     ApiKey,
     /// `basicAuth`: the client is unknown, and is asked for a password.
     BasicAuth,
+    /// `jwt`: the client is unknown, and is asked for a token.
+    Jwt(SentToken),
+    /// `jwt`: the client is known, but its token isn't for this service.
+    JwtAudience,
     /// `authorization`: the client may not do this.
     Authorization,
 }
 
+/// Whether a client that is denied has sent a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SentToken {
+    /// It has sent none.
+    Missing,
+    /// It has sent one that isn't accepted.
+    Invalid,
+}
+
 impl Denial {
     /// All of them, for metrics that begin at zero.
-    pub const ALL: [Denial; 7] = [
+    pub const ALL: [Denial; 17] = [
         Denial::ApiKeyMissing,
         Denial::ApiKeyUnknown,
         Denial::BasicAuthMissing,
         Denial::BasicAuthOtherScheme,
         Denial::BasicAuthMalformed,
         Denial::BasicAuthMismatch,
+        Denial::JwtMissing,
+        Denial::JwtMalformed,
+        Denial::JwtUnsupportedAlgorithm,
+        Denial::JwtExpired,
+        Denial::JwtNotYetValid,
+        Denial::JwtWrongIssuer,
+        Denial::JwtWrongAudience,
+        Denial::JwtUnknownKey,
+        Denial::JwtBadSignature,
+        Denial::JwksUnavailable,
         Denial::Forbidden,
     ];
 
@@ -50,6 +93,16 @@ impl Denial {
             | Denial::BasicAuthOtherScheme
             | Denial::BasicAuthMalformed
             | Denial::BasicAuthMismatch => DenyingFilter::BasicAuth,
+            Denial::JwtMissing => DenyingFilter::Jwt(SentToken::Missing),
+            Denial::JwtMalformed
+            | Denial::JwtUnsupportedAlgorithm
+            | Denial::JwtExpired
+            | Denial::JwtNotYetValid
+            | Denial::JwtWrongIssuer
+            | Denial::JwtUnknownKey
+            | Denial::JwtBadSignature
+            | Denial::JwksUnavailable => DenyingFilter::Jwt(SentToken::Invalid),
+            Denial::JwtWrongAudience => DenyingFilter::JwtAudience,
             Denial::Forbidden => DenyingFilter::Authorization,
         }
     }
@@ -63,6 +116,16 @@ impl Denial {
             Denial::BasicAuthOtherScheme => "basic_auth_other_scheme",
             Denial::BasicAuthMalformed => "basic_auth_malformed",
             Denial::BasicAuthMismatch => "basic_auth_mismatch",
+            Denial::JwtMissing => "jwt_missing",
+            Denial::JwtMalformed => "jwt_malformed",
+            Denial::JwtUnsupportedAlgorithm => "jwt_unsupported_algorithm",
+            Denial::JwtExpired => "jwt_expired",
+            Denial::JwtNotYetValid => "jwt_not_yet_valid",
+            Denial::JwtWrongIssuer => "jwt_wrong_issuer",
+            Denial::JwtWrongAudience => "jwt_wrong_audience",
+            Denial::JwtUnknownKey => "jwt_unknown_key",
+            Denial::JwtBadSignature => "jwt_bad_signature",
+            Denial::JwksUnavailable => "jwks_unavailable",
             Denial::Forbidden => "authorization_denied",
         }
     }
@@ -83,6 +146,18 @@ impl Denial {
             Denial::BasicAuthMismatch => {
                 "User authentication failed. Invalid username/password combination.\n"
             }
+            Denial::JwtMissing => "Jwt is missing\n",
+            Denial::JwtMalformed => {
+                "Jwt is not in the form of Header.Payload.Signature with two dots and 3 sections\n"
+            }
+            Denial::JwtUnsupportedAlgorithm => "Jwt header [alg] is not supported\n",
+            Denial::JwtExpired => "Jwt is expired\n",
+            Denial::JwtNotYetValid => "Jwt not yet valid\n",
+            Denial::JwtWrongIssuer => "Jwt issuer is not configured\n",
+            Denial::JwtWrongAudience => "Audiences in Jwt are not allowed\n",
+            Denial::JwtUnknownKey => "Jwks doesn't have key to match kid or alg from Jwt\n",
+            Denial::JwtBadSignature => "Jwt verification fails\n",
+            Denial::JwksUnavailable => "Jwks remote fetch is failed\n",
             Denial::Forbidden => "RBAC: access denied\n",
         }
     }

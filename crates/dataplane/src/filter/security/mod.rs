@@ -1,23 +1,26 @@
 //! The filters of a SecurityPolicy: who may use a rule.
 //!
 //! In: the policy's settings, with credentials already read. Out: for a request, that it may pass and what the backend learns
-//! about the client, or a [`Denial`](denial::Denial). A filter never decides from the clock, from timing, or from a header that an
-//! earlier filter of the policy sets and that the client has sent itself.
+//! about the client, or a [`Denial`](denial::Denial). A filter never decides from timing, or from a header that an earlier filter of
+//! the policy sets and that the client has sent itself. Only `jwt` depends on the clock.
 //!
 //! Envoy Gateway runs them in this order (`newOrderedHTTPFilter` in its `internal/xds/translator/httpfilters.go`): CORS, API
-//! keys, basic authentication, authorization. A request must pass all of them.
+//! keys, basic authentication, tokens, authorization. A request must pass all of them.
 
 pub mod api_key;
 pub mod authorization;
 pub mod basic_auth;
+mod cookie;
 pub mod denial;
 pub mod forward_header;
+pub mod jwt;
 
 use super::Filter;
 use super::cors::Cors;
 use api_key::ApiKeyFilter;
 use authorization::AuthorizationFilter;
 use basic_auth::BasicAuthFilter;
+use jwt::JwtFilter;
 use std::sync::Arc;
 
 /// The filters that a SecurityPolicy adds to each rule that it protects. Rules share them, since a policy of a Gateway
@@ -30,6 +33,8 @@ pub struct SecurityFilters {
     pub api_key: Option<Arc<ApiKeyFilter>>,
     /// `basicAuth`.
     pub basic_auth: Option<Arc<BasicAuthFilter>>,
+    /// `jwt`.
+    pub jwt: Option<Arc<JwtFilter>>,
     /// `authorization`.
     pub authorization: Option<Arc<AuthorizationFilter>>,
 }
@@ -44,6 +49,7 @@ impl SecurityFilters {
             cors,
             api_key,
             basic_auth,
+            jwt,
             authorization,
         } = self;
         let own_cors = filters.iter().any(|it| matches!(it, Filter::Cors(_)));
@@ -51,6 +57,7 @@ impl SecurityFilters {
         filters.extend(cors.cloned().map(Filter::Cors));
         filters.extend(api_key.iter().cloned().map(Filter::ApiKey));
         filters.extend(basic_auth.iter().cloned().map(Filter::BasicAuth));
+        filters.extend(jwt.iter().cloned().map(Filter::Jwt));
         filters.extend(authorization.iter().cloned().map(Filter::Authorization));
     }
 }

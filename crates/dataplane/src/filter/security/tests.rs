@@ -25,6 +25,10 @@ fn policy() -> SecurityFilters {
         basic_auth: Some(Arc::new(
             BasicAuthFilter::parse(users, None).expect("users"),
         )),
+        jwt: Some(Arc::new(JwtFilter {
+            providers: Vec::new(),
+            requirement: jwt::TokenRequirement::Required,
+        })),
         authorization: Some(Arc::default()),
     }
 }
@@ -50,7 +54,7 @@ fn filters_of_a_policy_come_in_the_order_of_envoy_gateway_before_those_of_the_ro
         shown(vec![redirect]),
         format!(
             " cors [origins *, max age 1] api key [clients 1, header x-key] basic auth [users 1] \
-             authorization [default deny]{rewrite}"
+             jwt [required] authorization [default deny]{rewrite}"
         )
     );
 }

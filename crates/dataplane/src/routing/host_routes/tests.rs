@@ -18,6 +18,7 @@ fn entry(name: &str, path: &PathMatch, age: RouteAge) -> Arc<RouteEntry> {
         filters: Filters::default(),
         timeouts: Default::default(),
         retry: None,
+        durations: Arc::default(),
         action: Action::Refuse(StatusCode::NOT_FOUND),
     };
     Arc::new(RouteEntry {

@@ -107,7 +107,7 @@ object! {
         "labels" => labels: BTreeMap<String, String> where rule::label_value [0..=8],
         /// Annotations.
         "annotations" => annotations: BTreeMap<String, String> [0..=16],
-        /// A reference to an object with parameters; none is supported.
+        /// A reference to an object with parameters: an EnvoyProxy.
         "parametersRef" => parameters_ref: Option<crate::api::LocalObjectReference>,
     }
 }

@@ -10,7 +10,7 @@ object! {
     pub closed GatewayClassSpec {
         /// The controller of the Gateways of this class.
         "controllerName" => controller_name: GatewayController,
-        /// A reference to an object with parameters; none is supported.
+        /// A reference to an object with parameters: an EnvoyProxy.
         "parametersRef" => parameters_ref: Option<ParametersReference>,
         /// A description for people, at most 64 characters.
         "description" => description: Option<String> [0..=64],

@@ -24,6 +24,7 @@ async fn unmatched_request_is_404_and_the_connection_is_kept() {
         port: 80,
         only_clients_of: None,
         identity: None,
+        access_logs: None,
         client_traffic: None,
         routers,
     };

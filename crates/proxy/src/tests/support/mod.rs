@@ -186,6 +186,7 @@ pub(crate) fn rule(action: Action) -> Rule {
         filters: Filters::default(),
         timeouts: RuleTimeouts::default(),
         retry: None,
+        durations: Arc::default(),
         action,
     }
 }
@@ -218,6 +219,7 @@ fn listener_of(rule: Rule) -> Arc<Listener> {
         port: 80,
         only_clients_of: None,
         identity: None,
+        access_logs: None,
         client_traffic: None,
         routers: Routers {
             http: Router::new([(None, Arc::new(HostRoutes::new(&[Arc::new(entry)])))]),
@@ -238,6 +240,7 @@ pub(crate) fn to_target(target: BackendTarget, filters: Filters) -> Action {
     let backend = Backend {
         name: "default/backend:80".into(),
         filters,
+        durations: Arc::default(),
         target,
     };
     Action::Forward(Split::new(vec![(1, backend)], 0).expect("a weight"))

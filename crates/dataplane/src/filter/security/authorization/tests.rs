@@ -1,5 +1,6 @@
 use super::*;
 use http::HeaderValue;
+use serde_json::json;
 
 fn rule(action: AccessAction) -> AccessRule {
     AccessRule {
@@ -7,6 +8,7 @@ fn rule(action: AccessAction) -> AccessRule {
         action,
         networks: Vec::new(),
         headers: Vec::new(),
+        token: None,
         methods: Vec::new(),
     }
 }
@@ -27,11 +29,18 @@ fn passes(
     method: Method,
     headers: &HeaderMap,
 ) -> bool {
-    let request = ClientRequest {
-        address: address.parse().expect("an address"),
-        method: &method,
-        headers,
-    };
+    decides(
+        filter,
+        ClientRequest {
+            address: address.parse().expect("an address"),
+            method: &method,
+            headers,
+            token: None,
+        },
+    )
+}
+
+fn decides(filter: &AuthorizationFilter, request: ClientRequest<'_>) -> bool {
     match filter.check(request) {
         Ok(()) => true,
         Err(Denial::Forbidden) => false,
@@ -154,4 +163,73 @@ fn display_shows_rules_in_order() {
         filter.to_string(),
         " authorization [allow 192.0.2.0/24 GET header x-user=\"alice\"=\"bob\", default deny]"
     );
+}
+
+/// Returns a token of a provider, as the `jwt` filter leaves it.
+fn token(provider: &str, claims: serde_json::Value) -> VerifiedToken {
+    let serde_json::Value::Object(claims) = claims else {
+        panic!("no object")
+    };
+    VerifiedToken {
+        provider: provider.into(),
+        claims: crate::filter::security::jwt::claims::Claims::new(claims).expect("claims"),
+    }
+}
+
+#[test]
+fn condition_on_a_token_needs_all_scopes_and_claims_of_a_token_of_the_provider() {
+    let claim = |path: &str, kind, value: &str| ClaimCondition {
+        claim: ClaimPath::new(path),
+        kind,
+        values: vec!["other".into(), value.into()],
+    };
+    let condition = TokenCondition {
+        provider: "idp".into(),
+        scopes: vec!["read".into(), "write".into()],
+        claims: vec![
+            claim("org.name", ClaimKind::Text, "shop"),
+            claim("roles", ClaimKind::TextList, "admin"),
+        ],
+    };
+    let filter = AuthorizationFilter {
+        rules: vec![AccessRule {
+            token: Some(condition),
+            ..rule(AccessAction::Allow)
+        }],
+        default: AccessAction::Deny,
+    };
+    assert_eq!(
+        filter.to_string(),
+        " authorization [allow token of idp scope \"read\" scope \"write\" org.name is [\"other\", \"shop\"] \
+         roles has [\"other\", \"admin\"], default deny]"
+    );
+    let headers = HeaderMap::new();
+    let allows = |token: Option<&VerifiedToken>| {
+        decides(
+            &filter,
+            ClientRequest {
+                address: std::net::Ipv4Addr::LOCALHOST.into(),
+                method: &Method::GET,
+                headers: &headers,
+                token,
+            },
+        )
+    };
+    let full = json!({"scope": "read write", "org": {"name": "shop"}, "roles": ["admin"]});
+    assert!(allows(Some(&token("idp", full.clone()))));
+    assert!(!allows(None), "no token");
+    assert!(
+        !allows(Some(&token("other", full.clone()))),
+        "of another provider"
+    );
+    for (field, value) in [
+        ("scope", json!("read")),
+        ("org", json!({"name": "bank"})),
+        ("roles", json!("admin")),
+        ("roles", json!([])),
+    ] {
+        let mut less = full.clone();
+        less[field] = value;
+        assert!(!allows(Some(&token("idp", less))), "{field}");
+    }
 }

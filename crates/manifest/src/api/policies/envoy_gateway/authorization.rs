@@ -76,7 +76,7 @@ object! {
         /// The networks of which one must contain the client's address.
         "clientCIDRs" => client_cidrs: Option<Vec<String>> where cidr [1..=usize::MAX],
         /// Claims and scopes of a JSON Web Token.
-        "jwt" => jwt: Option<Untyped>,
+        "jwt" => jwt: Option<JWTPrincipal>,
         /// Request headers. All must match.
         "headers" => headers: Option<Vec<AuthorizationHeaderMatch>> [1..=256],
         /// Places of which the client must be in one.
@@ -94,6 +94,56 @@ impl AuthorizationPrincipal {
             let why = "is required, or `jwt`, `headers` or `clientIPGeoLocations`";
             refuse(node, "clientCIDRs", why, decoder);
         }
+    }
+}
+
+object! {
+    /// What the token of a request must have. At least one of `claims` and `scopes` is set.
+    pub closed JWTPrincipal checked by JWTPrincipal::check {
+        /// The name of the provider in `jwt` that accepts the token.
+        "provider" => provider: String [1..=253],
+        /// The claims, all of which must match.
+        "claims" => claims: Option<Vec<JWTClaim>> [1..=16],
+        /// The scopes, all of which the token must have.
+        "scopes" => scopes: Option<Vec<String>> where scope [1..=16],
+    }
+}
+
+impl JWTPrincipal {
+    fn check(&self, node: &Node, decoder: &mut Decoder) {
+        if self.claims.is_none() && self.scopes.is_none() {
+            refuse(node, "claims", "is required, or `scopes`", decoder);
+        }
+    }
+}
+
+/// 1 to 253 characters. Source: `JWTScope`.
+fn scope(text: &str) -> Result<(), String> {
+    match text.chars().count() {
+        1..=253 => Ok(()),
+        length => Err(format!("has {length} characters; a scope has 1 to 253")),
+    }
+}
+
+object! {
+    /// A claim and its possible values.
+    pub closed JWTClaim {
+        /// The name. A claim within another one is separated from it by a dot.
+        "name" => name: String [1..=253],
+        /// The type of the claim.
+        "valueType" => value_type: JWTClaimValueType = JWTClaimValueType::String,
+        /// The values of which the claim must have one.
+        "values" => values: Vec<String> [1..=128],
+    }
+}
+
+choice! {
+    /// The type of a claim.
+    pub JWTClaimValueType {
+        /// A text, compared as a whole.
+        String,
+        /// A list of texts, of which one must match.
+        StringArray,
     }
 }
 
@@ -127,10 +177,6 @@ impl Authorization {
                 (
                     operation.is_some_and(|it| it.path.is_some()),
                     at.key("operation").key("path"),
-                ),
-                (
-                    principal.is_some_and(|it| it.jwt.is_some()),
-                    at.key("principal").key("jwt"),
                 ),
                 (
                     principal.is_some_and(|it| it.client_ip_geo_locations.is_some()),

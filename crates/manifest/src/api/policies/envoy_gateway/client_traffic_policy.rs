@@ -192,37 +192,12 @@ pub const CLIENT_TRAFFIC_POLICY_FIELDS: &[PolicyField] = fields! {
 
 #[cfg(test)]
 mod tests {
+    use super::super::field_table::check_documentation;
     use super::*;
-    use std::fmt::Write;
 
-    const BEGIN: &str = "<!-- generated: fields of ClientTrafficPolicy -->\n";
-    const END: &str = "<!-- end -->\n";
-
-    /// The table in the documentation is that of the code. `UPDATE=1` writes it.
     #[test]
-    fn every_field_is_documented() {
-        let mut table = "| field | effect |\n|---|---|\n".to_owned();
-        for field in CLIENT_TRAFFIC_POLICY_FIELDS {
-            let effect = match field.effect {
-                Served(what) | Guards(what) => format!("served: {what}"),
-                Closes => "closes the targets".to_owned(),
-                Ignored(instead) => format!("ignored: {instead}"),
-            };
-            writeln!(table, "| `{}` | {effect} |", field.path)
-                .expect("writing to a string succeeds");
-        }
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/policies.md");
-        let text = std::fs::read_to_string(path).expect("the documentation can be read");
-        let (before, rest) = text.split_once(BEGIN).expect("the table has a beginning");
-        let (written, after) = rest.split_once(END).expect("the table has an end");
-        if std::env::var_os("UPDATE").is_some() {
-            let text = format!("{before}{BEGIN}{table}{END}{after}");
-            std::fs::write(path, text).expect("the documentation can be written");
-        } else {
-            assert_eq!(
-                written, table,
-                "update docs/policies.md: UPDATE=1 ./x test every_field_is_documented"
-            );
-        }
+    fn every_field_of_a_client_traffic_policy_is_documented() {
+        let table = CLIENT_TRAFFIC_POLICY_FIELDS;
+        check_documentation("ClientTrafficPolicy", table, "docs/policies.md");
     }
 }

@@ -1,6 +1,7 @@
 //! The fields of a kind: what happens if a policy sets one.
 //!
-//! In: the table of a kind. Out: the fields of the table that a manifest sets. The table is also the source of the tables in `docs/policies.md`, so the documentation can't differ from the code.
+//! In: the table of a kind. Out: the fields of the table that a manifest sets. The table is also the source of the tables in
+//! `docs/policies.md` and `docs/envoyproxy.md`, so the documentation can't differ from the code.
 
 use crate::Decode;
 use crate::Decoder;
@@ -56,8 +57,8 @@ impl Decode for Untyped {
     }
 }
 
-/// Collects the fields of a table that a mapping sets. Fields that aren't in the table are reported, except for those in `read`,
-/// which the caller decodes.
+/// Collects the fields of a table that a mapping sets. Fields that aren't in the table are reported, except for those whose paths
+/// are in `read`, which the caller decodes.
 pub(super) fn collect(
     table: &'static [PolicyField],
     read: &[&'static str],
@@ -90,17 +91,17 @@ impl Walk<'_> {
             return;
         };
         for (key, value) in entries {
-            if prefix.is_empty() && self.read.contains(&key.name.as_str()) {
+            let path = format!("{prefix}{}", key.name);
+            if self.read.contains(&path.as_str()) {
                 continue;
             }
-            let path = format!("{prefix}{}", key.name);
             let below = format!("{path}.");
             if let Some(field) = self.table.iter().find(|it| it.path == path) {
                 if value.value != Value::Null {
                     let pointer = decoder.pointer().key(key.name.clone());
                     self.found.push(SetField { field, pointer });
                 }
-            } else if self.table.iter().any(|it| it.path.starts_with(&below)) {
+            } else if self.paths().any(|it| it.starts_with(&below)) {
                 if value.value != Value::Null {
                     decoder.within_key(key, |decoder| {
                         self.mapping(value, &below, decoder);
@@ -122,14 +123,46 @@ impl Walk<'_> {
 
     /// Returns the names of the fields below a path, each once.
     fn known(&self, prefix: &str) -> Vec<&'static str> {
-        let read = self.read.iter().copied().filter(|_| prefix.is_empty());
-        let paths = self
-            .table
-            .iter()
-            .filter_map(|it| it.path.strip_prefix(prefix));
+        let paths = self.paths().filter_map(|path| path.strip_prefix(prefix));
         let listed = paths.map(|rest| rest.split_once('.').map_or(rest, |(first, _)| first));
         let mut names: Vec<&str> = listed.collect();
+        names.sort_unstable();
         names.dedup();
-        names.into_iter().chain(read).collect()
+        names
+    }
+
+    /// The paths of all fields.
+    fn paths(&self) -> impl Iterator<Item = &'static str> {
+        let listed = self.table.iter().map(|it| it.path);
+        listed.chain(self.read.iter().copied())
+    }
+}
+
+/// Checks that the table of a kind in the documentation is that of the code. `UPDATE=1` writes it.
+#[cfg(test)]
+pub(super) fn check_documentation(kind: &str, table: &[PolicyField], page: &str) {
+    let begin = format!("<!-- generated: fields of {kind} -->\n");
+    let end = "<!-- end -->\n";
+    let mut expected = "| field | effect |\n|---|---|\n".to_owned();
+    for field in table {
+        let effect = match field.effect {
+            FieldEffect::Served(what) | FieldEffect::Guards(what) => format!("served: {what}"),
+            FieldEffect::Closes => "closes the targets".to_owned(),
+            FieldEffect::Ignored(instead) => format!("ignored: {instead}"),
+        };
+        expected.push_str(&format!("| `{}` | {effect} |\n", field.path));
+    }
+    let path = format!("{}/../../{page}", env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(&path).expect("the documentation can be read");
+    let (before, rest) = text.split_once(&begin).expect("the table has a beginning");
+    let (written, after) = rest.split_once(end).expect("the table has an end");
+    if std::env::var_os("UPDATE").is_some() {
+        let text = format!("{before}{begin}{expected}{end}{after}");
+        std::fs::write(&path, text).expect("the documentation can be written");
+    } else {
+        assert_eq!(
+            written, expected,
+            "update {page}: UPDATE=1 ./x test is_documented"
+        );
     }
 }

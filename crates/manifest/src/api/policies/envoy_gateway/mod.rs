@@ -1,4 +1,4 @@
-//! Envoy Gateway's policies (`gateway.envoyproxy.io/v1alpha1`, release 1.9).
+//! Envoy Gateway's policies and parameters (`gateway.envoyproxy.io/v1alpha1`, release 1.9).
 //!
 //! Fields that gatefold serves are typed, with the bounds and rules of the CRD. Of the others only the names are kept: what
 //! protects a target closes it, and everything else is named in the policy's status.
@@ -13,11 +13,14 @@ mod client_timeout;
 mod client_tls;
 mod client_traffic_policy;
 mod cors;
+mod envoy_proxy;
 mod field_table;
 mod header_settings;
+mod jwt;
 mod network;
 mod path_settings;
 mod proxy_protocol;
+mod remote_jwks;
 mod security_policy;
 mod targets;
 
@@ -31,10 +34,13 @@ pub use client_timeout::*;
 pub use client_tls::*;
 pub use client_traffic_policy::*;
 pub use cors::*;
+pub use envoy_proxy::*;
 pub use field_table::*;
 pub use header_settings::*;
+pub use jwt::*;
 pub use path_settings::*;
 pub use proxy_protocol::*;
+pub use remote_jwks::*;
 pub use security_policy::*;
 pub use targets::*;
 

@@ -1,8 +1,8 @@
 //! SecurityPolicy.
 
 use super::{
-    APIKeyAuth, Authorization, BasicAuth, PolicyTargetFields, SecurityPolicyCors, TargetSelector,
-    Untyped,
+    APIKeyAuth, Authorization, BasicAuth, JWT, PolicyTargetFields, SecurityPolicyCors,
+    TargetSelector, Untyped,
 };
 use crate::Decoder;
 use crate::api::{LocalPolicyTargetReferenceWithSectionName, Object, object, refuse};
@@ -33,7 +33,7 @@ object! {
         /// Authentication with user name and password.
         "basicAuth" => basic_auth: Option<BasicAuth>,
         /// Authentication with JSON Web Tokens.
-        "jwt" => jwt: Option<Untyped>,
+        "jwt" => jwt: Option<JWT>,
         /// Authentication by an OpenID provider.
         "oidc" => oidc: Option<Untyped>,
         /// Authorization by an external service.
@@ -69,7 +69,6 @@ impl SecurityPolicySpec {
         let spec = Pointer::spec();
         let fields = [
             ("csrf", self.csrf),
-            ("jwt", self.jwt),
             ("oidc", self.oidc),
             ("extAuth", self.ext_auth),
         ];

@@ -15,6 +15,7 @@ fn rule(action: AccessAction) -> AccessRule {
         action,
         networks: Vec::new(),
         headers: Vec::new(),
+        token: None,
         methods: Vec::new(),
     }
 }

@@ -4,6 +4,7 @@ mod api_key;
 mod authorization;
 mod basic_auth;
 mod cors;
+mod jwt;
 mod reasons;
 
 use crate::tests::support::{Gateway, Upstream, port_with, to};

@@ -1,5 +1,6 @@
-//! The access log.
+//! The access log as events of the log: what `--access-log` without a format has always written.
 
+use super::RequestLog;
 use crate::context::RequestContext;
 use crate::response::grpc;
 use http::HeaderValue;
@@ -10,19 +11,23 @@ use tracing::{Level, enabled, info};
 const TARGET: &str = "gatefold::access";
 
 /// Whether the access log is enabled. Cheap if not.
-pub(crate) fn is_wanted() -> bool {
+pub(super) fn is_wanted() -> bool {
     enabled!(target: TARGET, Level::INFO)
 }
 
 /// Logs a completed request, without the query, since that may contain tokens.
-pub(crate) fn log(session: &Session, context: &RequestContext) {
+pub(super) fn log(session: &Session, context: &RequestContext, state: &RequestLog) {
+    if !is_wanted() {
+        return;
+    }
     let Some(began) = context.began else {
         return;
     };
     let request = session.req_header();
     let rule = context.rule.as_deref();
     let response = session.response_written();
-    let in_trailers = context.grpc_status.as_ref();
+    let trailers = state.trailers.as_ref();
+    let in_trailers = trailers.and_then(|trailers| trailers.get(grpc::STATUS));
     // A failure of the proxy, and often one of a backend, has no trailers.
     let grpc_status = in_trailers.or_else(|| response.and_then(|it| it.headers.get(grpc::STATUS)));
     info!(

@@ -1,0 +1,143 @@
+//! Chooses the addresses to fetch keys from.
+
+use gatefold_dataplane::key_fetch::{KeyFetch, KeyPeers, KeyService, PeerSecurity};
+use hickory_resolver::TokioResolver;
+use http::Uri;
+use std::net::{IpAddr, SocketAddr};
+
+/// The maximum number of addresses that one fetch tries.
+const MAX_ATTEMPTS: usize = 3;
+
+/// An address, and how to connect to it.
+#[derive(Clone, Debug)]
+pub(super) struct FetchPeer {
+    pub(super) address: SocketAddr,
+    pub(super) security: PeerSecurity,
+}
+
+/// Returns the addresses to try, in order. `turn` counts the fetches, so that Services and endpoints take turns.
+///
+/// # Errors
+/// If there are none. The text says why.
+pub(super) async fn choose(
+    fetch: &KeyFetch,
+    turn: usize,
+    resolver: Option<&TokioResolver>,
+) -> Result<Vec<FetchPeer>, String> {
+    let mut peers = match &fetch.peers {
+        KeyPeers::Services(services) => of_services(services, turn),
+        KeyPeers::Host(security) => {
+            let addresses = of_host(&fetch.uri, resolver).await?;
+            let peers = addresses.into_iter().map(|address| FetchPeer {
+                address,
+                security: security.clone(),
+            });
+            peers.collect()
+        }
+    };
+    peers.truncate(MAX_ATTEMPTS);
+    if peers.is_empty() {
+        return Err("the backends have no endpoints".to_owned());
+    }
+    Ok(peers)
+}
+
+/// Returns the endpoints of the Service whose turn it is, then those of the others, then those of fallbacks.
+fn of_services(services: &[KeyService], turn: usize) -> Vec<FetchPeer> {
+    let used = services.iter().filter(|service| service.weight > 0);
+    let used: Vec<&KeyService> = used.collect();
+    let primary = used.iter().copied().filter(|service| !service.fallback);
+    let primary: Vec<&KeyService> = primary.collect();
+    let chosen = by_weight(&primary, turn);
+    let is_chosen = |service: &&KeyService| chosen.is_some_and(|it| std::ptr::eq(it, *service));
+    let others = primary.iter().copied().filter(|it| !is_chosen(it));
+    let fallbacks = used.iter().copied().filter(|service| service.fallback);
+    let ordered = chosen.into_iter().chain(others).chain(fallbacks);
+    let peers = ordered.flat_map(|service| {
+        let endpoints = service.endpoints.len();
+        let start = turn.checked_rem(endpoints).unwrap_or(0);
+        let rotated = service.endpoints.iter().cycle().skip(start);
+        rotated.take(endpoints).map(|address| FetchPeer {
+            address: *address,
+            security: service.security.clone(),
+        })
+    });
+    peers.collect()
+}
+
+/// Returns the Service whose turn it is: each has as many turns in a row as its weight.
+fn by_weight<'s>(services: &[&'s KeyService], turn: usize) -> Option<&'s KeyService> {
+    let weights = services.iter().map(|service| u64::from(service.weight));
+    let mut place = (turn as u64).checked_rem(weights.sum())?;
+    services.iter().copied().find(|service| {
+        let weight = u64::from(service.weight);
+        let found = place < weight;
+        place = place.saturating_sub(weight);
+        found
+    })
+}
+
+/// Resolves the host of a URL.
+async fn of_host(uri: &Uri, resolver: Option<&TokioResolver>) -> Result<Vec<SocketAddr>, String> {
+    let host = uri.host().unwrap_or_default();
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    let default = if uri.scheme_str() == Some("https") {
+        443
+    } else {
+        80
+    };
+    let port = uri.port_u16().unwrap_or(default);
+    if let Ok(address) = host.parse::<IpAddr>() {
+        return Ok(vec![SocketAddr::new(address, port)]);
+    }
+    let resolver = resolver.ok_or("the system's DNS configuration can't be read")?;
+    let found = resolver.lookup_ip(host).await;
+    let found = found.map_err(|_| format!("DNS has no address for `{host}`"))?;
+    Ok(found.iter().map(|ip| SocketAddr::new(ip, port)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn service(weight: u32, fallback: bool, ports: &[u16]) -> KeyService {
+        let endpoints = ports
+            .iter()
+            .map(|port| SocketAddr::from(([127, 0, 0, 1], *port)));
+        KeyService {
+            weight,
+            fallback,
+            endpoints: endpoints.collect(),
+            security: PeerSecurity::Plain,
+        }
+    }
+
+    fn ports(services: &[KeyService], turn: usize) -> Vec<u16> {
+        let peers = of_services(services, turn);
+        peers.iter().map(|peer| peer.address.port()).collect()
+    }
+
+    #[test]
+    fn services_take_turns_by_weight_and_fallbacks_come_last() {
+        let services = [
+            service(1, true, &[9]),
+            service(2, false, &[1]),
+            service(0, false, &[8]),
+            service(1, false, &[2]),
+        ];
+        let first: Vec<u16> = (0..6).map(|turn| ports(&services, turn)[0]).collect();
+        assert_eq!(first, [1, 1, 2, 1, 1, 2]);
+        assert_eq!(ports(&services, 0), [1, 2, 9]);
+        assert_eq!(ports(&services, 2), [2, 1, 9]);
+    }
+
+    #[test]
+    fn endpoints_of_a_service_take_turns() {
+        let services = [service(1, false, &[1, 2, 3])];
+        assert_eq!(ports(&services, 1), [2, 3, 1]);
+        assert_eq!(ports(&services, 5), [3, 1, 2]);
+        assert_eq!(ports(&[service(1, false, &[])], 1), [0; 0]);
+        assert_eq!(ports(&[], 1), [0; 0]);
+        assert_eq!(ports(&[service(1, true, &[7])], 1), [7], "only a fallback");
+    }
+}
