@@ -195,7 +195,7 @@ impl Connection {
     }
 
     /// The other end of the connection, which is a proxy if there was a PROXY header.
-    pub(crate) fn sender(&self) -> SocketAddr {
+    pub fn sender(&self) -> SocketAddr {
         self.peer.address
     }
 
