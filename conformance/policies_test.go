@@ -31,9 +31,11 @@ var unread = map[string][]string{
 		"spec.jwt.providers.remoteJWKS.backendRef", "spec.jwt.providers.remoteJWKS.backendSettings",
 	},
 	"ClientTrafficPolicy": {
-		"spec.connection", "spec.enableProxyProtocol", "spec.grpc", "spec.http1", "spec.http2", "spec.http3", "spec.proxyProtocol", "spec.scheme",
-		"spec.tcpKeepalive", "spec.timeout", "spec.tls", "spec.headers.disableRateLimitHeaders", "spec.headers.enableEnvoyHeaders",
-		"spec.headers.host", "spec.headers.xForwardedClientCert",
+		"spec.connection.connectionLimit.maxConnectionDuration", "spec.connection.connectionLimit.maxRequestsPerConnection",
+		"spec.connection.connectionLimit.maxStreamDuration", "spec.connection.socketBufferLimit", "spec.grpc", "spec.http1",
+		"spec.http2.connectionKeepalive", "spec.http3", "spec.scheme", "spec.timeout.tcp.connectionInspectionTimeout",
+		"spec.timeout.tcp.idleTimeout", "spec.tls.clientValidation", "spec.tls.fingerprints", "spec.headers.disableRateLimitHeaders",
+		"spec.headers.enableEnvoyHeaders", "spec.headers.host", "spec.headers.xForwardedClientCert",
 	},
 }
 
@@ -43,8 +45,10 @@ var stricter = map[string]string{
 	"spec.clientIPDetection.xForwardedFor.numTrustedHops": "a number below 0",
 	"spec.clientIPDetection.xForwardedFor.trustedCIDRs":   "a prefix or an address that no network has",
 	"spec.authorization.rules.principal.clientCIDRs":      "a prefix or an address that no network has",
+	"spec.connection.maxAcceptPerSocketEvent":             "a number below 0",
 	"spec.headers.earlyRequestHeaders.remove":             "a name that no header has",
 	"spec.targetSelectors":                                "an operator that label selectors don't have",
+	"spec.tcpKeepalive.probes":                            "a number below 0",
 	"spec.targetSelectors.matchExpressions.operator":      "an operator that label selectors don't have",
 }
 

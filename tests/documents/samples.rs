@@ -1,7 +1,7 @@
 //! Every folder under `config/` is loaded and served, and answers requests.
 
 use crate::support::backend::TestBackend;
-use crate::support::client::Response;
+use crate::support::client::{Client, Response};
 use crate::support::daemon::{Daemon, check};
 use crate::support::folder::Folder;
 use crate::support::grpc::GrpcClient;
@@ -10,8 +10,9 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::process::Command;
 
-const SAMPLES: [&str; 7] = [
+const SAMPLES: [&str; 8] = [
     "auth",
+    "behind-a-proxy",
     "canary",
     "compose",
     "cross-namespace",
@@ -85,6 +86,34 @@ fn check_finds_no_problem_in_the_samples() {
         let text = String::from_utf8_lossy(&output.stdout);
         assert_eq!(output.status.code(), Some(0), "{name}:\n{text}");
     }
+}
+
+#[test]
+fn behind_a_proxy_the_client_is_known_in_both_ways() {
+    let folder = Folder::sample("behind-a-proxy");
+    let daemon = Daemon::of(&folder).port(8000).echo().start();
+    let request = |path: &str, field: &str| {
+        format!("GET {path} HTTP/1.1\r\nHost: shop.example.com\r\n{field}\r\n")
+    };
+    let status = |port: u16, bytes: &str| {
+        let mut client = Client::connect(daemon.socket(port)).expect("a connection");
+        client.begin(bytes.as_bytes()).expect("sent");
+        client.answer().map_or(0, |answer| answer.status)
+    };
+    let header = |client: &str, path: &str| {
+        let header = format!("PROXY TCP4 {client} 127.0.0.1 4242 80\r\n");
+        status(80, &(header + &request(path, "")))
+    };
+    assert_eq!(header("198.51.100.7", "/admin"), 200);
+    assert_eq!(header("203.0.113.1", "/admin"), 403);
+    assert_eq!(header("203.0.113.1", "/"), 200);
+    assert_eq!(status(80, &request("/", "")), 0, "no header, no answer");
+    let list = |client: &str| {
+        let field = format!("X-Forwarded-For: {client}, 10.1.2.3\r\n");
+        status(8000, &request("/admin", &field))
+    };
+    assert_eq!(list("198.51.100.7"), 200);
+    assert_eq!(list("198.51.100.7, 203.0.113.1"), 403, "a forged beginning");
 }
 
 #[test]

@@ -1,29 +1,17 @@
 //! What a ClientTrafficPolicy changes in requests and responses.
 
 use crate::support::client::Response;
+use crate::support::client_traffic::client_traffic_policy;
 use crate::support::daemon::Daemon;
 use crate::support::folder::Folder;
 use serde_json::{Value, json};
 
 const HOST: &str = "www.example.com";
 
-/// A ClientTrafficPolicy for the Gateway.
-fn policy(settings: &str) -> String {
-    format!(
-        "apiVersion: gateway.envoyproxy.io/v1alpha1
-kind: ClientTrafficPolicy
-metadata: {{name: clients}}
-spec:
-  targetSelectors: [{{kind: Gateway}}]
-  {settings}
-"
-    )
-}
-
 /// A daemon with a ClientTrafficPolicy for its Gateway.
 fn with(settings: &str) -> Daemon {
     let folder = Folder::with_route(HOST);
-    folder.write("clients.yaml", policy(settings));
+    folder.write("clients.yaml", client_traffic_policy(settings));
     Daemon::of(&folder).echo().start()
 }
 
@@ -109,7 +97,9 @@ spec:
     folder.write("moved.yaml", moved);
     folder.write(
         "clients.yaml",
-        policy("headers: {earlyRequestHeaders: {set: [{name: x-tenant, value: a}]}}"),
+        client_traffic_policy(
+            "headers: {earlyRequestHeaders: {set: [{name: x-tenant, value: a}]}}",
+        ),
     );
     let daemon = Daemon::of(&folder).echo().start();
     assert_eq!(ask(&daemon, "/", &[("x-tenant", "b")]).status, 301);

@@ -1,5 +1,6 @@
 //! The addresses of clients behind proxies (ClientTrafficPolicy), and what senders may say of a request's way.
 
+use crate::support::client_traffic::{client_traffic_policy, replace};
 use crate::support::daemon::Daemon;
 use crate::support::folder::Folder;
 use serde_json::{Value, json};
@@ -15,19 +16,6 @@ spec:
 ";
 const FROM_OFFICE: (&str, &str) = ("X-Forwarded-For", "203.0.113.1, 198.51.100.7");
 
-/// A ClientTrafficPolicy for the Gateway.
-fn policy(settings: &str) -> String {
-    format!(
-        "apiVersion: gateway.envoyproxy.io/v1alpha1
-kind: ClientTrafficPolicy
-metadata: {{name: clients}}
-spec:
-  targetRefs: [{{group: gateway.networking.k8s.io, kind: Gateway, name: edge}}]
-  {settings}
-"
-    )
-}
-
 fn serve(files: &[(&str, &str)]) -> (Folder, Daemon) {
     let folder = Folder::with_route(HOST);
     for (name, text) in files {
@@ -35,16 +23,6 @@ fn serve(files: &[(&str, &str)]) -> (Folder, Daemon) {
     }
     let daemon = Daemon::of(&folder).echo().start();
     (folder, daemon)
-}
-
-/// Writes a file, and waits until it is in force.
-fn replace(folder: &Folder, daemon: &Daemon, name: &str, text: &str) {
-    let seen = |summary: &serde_json::Value| summary["generation"]["seen"].as_u64();
-    let before = daemon.wait_for_summary("a generation", seen);
-    folder.write(name, text);
-    daemon.wait_for_summary("the next generation", |summary| {
-        seen(summary).filter(|now| *now > before)
-    });
 }
 
 fn status(daemon: &Daemon, headers: &[(&str, &str)]) -> u16 {
@@ -62,10 +40,12 @@ fn received(daemon: &Daemon, headers: &[(&str, &str)]) -> Value {
 fn the_list_of_an_untrusted_sender_opens_nothing() {
     let (folder, daemon) = serve(&[("office.yaml", OFFICE)]);
     assert_eq!(status(&daemon, &[FROM_OFFICE]), 403, "no policy trusts it");
-    let elsewhere = policy("clientIPDetection: {xForwardedFor: {trustedCIDRs: [10.0.0.0/8]}}");
+    let elsewhere =
+        client_traffic_policy("clientIPDetection: {xForwardedFor: {trustedCIDRs: [10.0.0.0/8]}}");
     replace(&folder, &daemon, "clients.yaml", &elsewhere);
     assert_eq!(status(&daemon, &[FROM_OFFICE]), 403, "another network");
-    let here = policy("clientIPDetection: {xForwardedFor: {trustedCIDRs: [127.0.0.0/8]}}");
+    let here =
+        client_traffic_policy("clientIPDetection: {xForwardedFor: {trustedCIDRs: [127.0.0.0/8]}}");
     replace(&folder, &daemon, "clients.yaml", &here);
     assert_eq!(status(&daemon, &[FROM_OFFICE]), 200);
     let forged = ("X-Forwarded-For", "198.51.100.7, 203.0.113.1");
@@ -79,7 +59,7 @@ fn the_list_of_an_untrusted_sender_opens_nothing() {
         &folder,
         &daemon,
         "clients.yaml",
-        &policy("clientIPDetection: {xForwardedFor: {}}"),
+        &client_traffic_policy("clientIPDetection: {xForwardedFor: {}}"),
     );
     assert_eq!(
         status(&daemon, &[forged]),
@@ -91,7 +71,7 @@ fn the_list_of_an_untrusted_sender_opens_nothing() {
 
 #[test]
 fn a_policy_that_was_never_readable_closes_its_targets() {
-    let broken = policy("clientIPDetection: {xForwardedFor: {}}");
+    let broken = client_traffic_policy("clientIPDetection: {xForwardedFor: {}}");
     let (_folder, daemon) = serve(&[("office.yaml", OFFICE), ("clients.yaml", &broken)]);
     assert_eq!(status(&daemon, &[]), 500);
     daemon.wait_for_diagnostic("GF0524");
@@ -99,7 +79,7 @@ fn a_policy_that_was_never_readable_closes_its_targets() {
 
 #[test]
 fn hops_count_from_the_end_of_the_list() {
-    let hops = policy("clientIPDetection: {xForwardedFor: {numTrustedHops: 2}}");
+    let hops = client_traffic_policy("clientIPDetection: {xForwardedFor: {numTrustedHops: 2}}");
     let (_folder, daemon) = serve(&[("office.yaml", OFFICE), ("clients.yaml", &hops)]);
     let behind_two = ("X-Forwarded-For", "198.51.100.7, 203.0.113.1");
     assert_eq!(status(&daemon, &[behind_two]), 200);
@@ -108,8 +88,9 @@ fn hops_count_from_the_end_of_the_list() {
 
 #[test]
 fn a_header_has_the_address_or_the_request_is_denied() {
-    let header =
-        policy("clientIPDetection: {customHeader: {name: CF-Connecting-IP, failClosed: true}}");
+    let header = client_traffic_policy(
+        "clientIPDetection: {customHeader: {name: CF-Connecting-IP, failClosed: true}}",
+    );
     let (_folder, daemon) = serve(&[("clients.yaml", &header), ("office.yaml", OFFICE)]);
     assert_eq!(
         status(&daemon, &[("cf-connecting-ip", "198.51.100.7")]),
@@ -144,7 +125,12 @@ fn only_a_trusted_proxy_says_where_a_request_comes_from() {
         assert_eq!(headers[name], Value::Null, "{name}");
     }
     let trusted = "clientIPDetection: {xForwardedFor: {trustedCIDRs: [127.0.0.0/8], disableXForwardedForAppend: true}}";
-    replace(&folder, &daemon, "clients.yaml", &policy(trusted));
+    replace(
+        &folder,
+        &daemon,
+        "clients.yaml",
+        &client_traffic_policy(trusted),
+    );
     let headers = received(&daemon, &[&claims[..], &[FROM_OFFICE]].concat());
     for (name, value) in [
         ("X-Forwarded-Proto", "https"),
@@ -161,7 +147,8 @@ fn only_a_trusted_proxy_says_where_a_request_comes_from() {
 
 #[test]
 fn a_redirect_keeps_the_scheme_that_a_trusted_proxy_names() {
-    let clients = policy("clientIPDetection: {xForwardedFor: {trustedCIDRs: [127.0.0.0/8]}}");
+    let clients =
+        client_traffic_policy("clientIPDetection: {xForwardedFor: {trustedCIDRs: [127.0.0.0/8]}}");
     let (folder, daemon) = serve(&[("clients.yaml", &clients)]);
     let moved = "apiVersion: gateway.networking.k8s.io/v1
 kind: HTTPRoute

@@ -3,6 +3,7 @@
 mod certificates;
 mod client_addresses;
 mod client_certificates;
+mod client_tls;
 mod external_auth;
 mod policies;
 mod reference_grant;

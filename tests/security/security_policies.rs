@@ -132,25 +132,6 @@ fn authorization_rules_decide_by_address_method_and_header() {
 }
 
 #[test]
-fn no_address_is_trusted_while_the_addresses_of_clients_are_unknown() {
-    let folder = folder();
-    let rules =
-        "authorization: {rules: [{action: Allow, principal: {clientCIDRs: [127.0.0.0/8]}}]}";
-    folder.write("policy.yaml", policy("shop", "HTTPRoute", "shop", rules));
-    let daemon = Daemon::of(&folder).echo().start();
-    assert_eq!(status(&daemon, HOST, &[]), 200);
-    let settings = "enableProxyProtocol: true";
-    let clients = policy("clients", "Gateway", "edge", settings);
-    folder.write(
-        "clients.yaml",
-        clients.replace("SecurityPolicy", "ClientTrafficPolicy"),
-    );
-    daemon.wait_for_status(HOST, "/", 500);
-    daemon.wait_for_diagnostic("GF0524");
-    assert_eq!(status(&daemon, OTHER, &[]), 200, "a route without a policy");
-}
-
-#[test]
 fn cors_of_a_policy_answers_preflight_requests() {
     let folder = folder();
     let settings =

@@ -1,7 +1,9 @@
 //! Sockets: addresses, listeners, and the connections of clients.
 
 mod addresses;
+mod client_limits;
 mod connections;
 mod listener_sets;
 mod listeners;
+mod proxy_protocol;
 mod stalled_streams;

@@ -2,6 +2,7 @@
 
 pub mod backend;
 pub mod client;
+pub mod client_traffic;
 pub mod daemon;
 pub mod dev;
 pub mod folder;

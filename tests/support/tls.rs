@@ -11,7 +11,7 @@ use rustls::{
     ClientConfig, ClientConnection, ConfigBuilder, HandshakeKind, RootCertStore, ServerConfig,
     StreamOwned, SupportedProtocolVersion,
 };
-use std::io;
+use std::io::{self, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 
@@ -94,7 +94,6 @@ impl Authority {
     }
 
     /// The configuration of a client that trusts only this authority, speaks only this version, and resumes sessions.
-    #[allow(dead_code, reason = "only the training of profiles uses it")]
     pub fn trust_resuming(&self, version: &'static SupportedProtocolVersion) -> Arc<ClientConfig> {
         Arc::new(self.client(&[version]).with_no_client_auth())
     }
@@ -126,10 +125,23 @@ impl Authority {
         socket: SocketAddr,
         hostname: &str,
     ) -> io::Result<(TlsClient, Vec<u8>)> {
+        let tcp = TcpStream::connect_timeout(&socket, DEADLINE)?;
+        Authority::connect_after(config, tcp, b"", hostname)
+    }
+
+    /// Sends bytes on a connection, and continues in TLS. The ClientHello follows in the same segment if the bytes are few.
+    pub fn connect_after(
+        config: Arc<ClientConfig>,
+        mut tcp: TcpStream,
+        first: &[u8],
+        hostname: &str,
+    ) -> io::Result<(TlsClient, Vec<u8>)> {
         let name = ServerName::try_from(hostname.to_owned()).map_err(io::Error::other)?;
         let mut tls = ClientConnection::new(config, name).map_err(io::Error::other)?;
-        let mut tcp = TcpStream::connect_timeout(&socket, DEADLINE)?;
         tcp.set_read_timeout(Some(DEADLINE))?;
+        let mut hello = first.to_vec();
+        tls.write_tls(&mut hello)?;
+        tcp.write_all(&hello)?;
         while tls.is_handshaking() {
             tls.complete_io(&mut tcp)?;
         }

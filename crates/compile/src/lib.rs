@@ -39,7 +39,7 @@ use http::StatusCode;
 use routes::{Patterns, RouteTables};
 use std::collections::HashMap;
 use std::sync::Arc;
-use tls::Validations;
+use tls::TlsCache;
 
 /// Compiles a graph without reusing anything.
 pub fn compile(graph: &Graph) -> Snapshot {
@@ -54,7 +54,7 @@ pub struct Compiler {
     routes: RouteTables,
     backends: Backends,
     patterns: Patterns,
-    validations: Validations,
+    tls: TlsCache,
 }
 
 impl Compiler {
@@ -70,7 +70,7 @@ impl Compiler {
     /// Compiles a graph.
     pub fn compile(&mut self, graph: &Graph) -> Snapshot {
         self.patterns.begin();
-        self.validations.begin();
+        self.tls.begin();
         let identities = Identities::of(graph);
         let holds = self.backends.begin(graph, &identities);
         let (backends, patterns) = (&mut self.backends, &mut self.patterns);
@@ -80,12 +80,13 @@ impl Compiler {
         let mut bound_ports = BoundPorts::default();
         for (id, listener) in graph.listeners().filter(|(_, it)| it.serving) {
             let gateway = &id.gateway;
-            let tls = self.validations.certificates(gateway, listener);
+            let name = id.name(listener);
+            let tls = self.tls.certificates(gateway, (&name, listener));
             if listener.protocol == Some(Protocol::Https) && tls.is_none() {
                 continue;
             }
             let compiled = Arc::new(Listener {
-                name: id.name(listener),
+                name,
                 port: listener.port,
                 only_clients_of: tls.as_deref().and_then(tls::only_clients_of),
                 identity: identities.of_gateway(gateway),
@@ -103,7 +104,9 @@ impl Compiler {
         }
         close_unserved(graph, &mut ports);
         let ports = ports.into_iter();
+        let settings = graph.socket_settings.iter();
         Snapshot {
+            socket_settings: settings.map(|(it, own)| (*it, own.clone())).collect(),
             ports: ports
                 .map(|(socket, port)| (socket, Arc::new(port)))
                 .collect(),

@@ -1,9 +1,11 @@
-//! Compiles the certificates of HTTPS listeners and the validation of client certificates.
+//! Compiles the certificates of HTTPS listeners, how TLS is set up there, and the validation of client certificates.
 //!
-//! An unchanged validation is reused across graphs, with the keys of its session tickets.
+//! An unchanged validation is reused across graphs, and so are the sessions of a listener whose settings haven't changed: clients can
+//! resume their sessions after a reload.
 
+use gatefold_dataplane::client_traffic::tls_settings::TlsSettings;
 use gatefold_dataplane::client_validation::{ClientMode, ClientValidation};
-use gatefold_dataplane::tls::CertificateSet;
+use gatefold_dataplane::tls::{CertificateSet, Sessions};
 use gatefold_graph::certificate::client_validation::ClientValidationNode;
 use gatefold_graph::listener::ListenerNode;
 use gatefold_manifest::api::{FrontendValidationModeType, NamespacedName};
@@ -11,41 +13,94 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use tracing::error;
 
-/// Client validations by their scope. An unchanged validation is reused, with the keys of its session tickets.
+/// What successive graphs share.
 #[derive(Default)]
-pub(super) struct Validations(HashMap<Arc<str>, Arc<ClientValidation>>);
+pub(super) struct TlsCache {
+    /// By scope.
+    validations: HashMap<Arc<str>, Arc<ClientValidation>>,
+    /// By the name of the listener.
+    sessions: HashMap<String, ListenerSessions>,
+}
 
-impl Validations {
+/// The sessions of a listener with settings of its own.
+struct ListenerSessions {
+    settings: Arc<TlsSettings>,
+    clients: Option<Arc<ClientValidation>>,
+    sessions: Sessions,
+    /// Whether the current graph has the listener.
+    is_used: bool,
+}
+
+impl TlsCache {
     /// Begins with the next graph.
     pub(super) fn begin(&mut self) {
+        self.sessions
+            .retain(|_, known| std::mem::take(&mut known.is_used));
         // Drop entries that no snapshot uses any more (only this cache still holds them).
-        self.0.retain(|_, known| Arc::strong_count(known) > 1);
+        self.validations
+            .retain(|_, known| Arc::strong_count(known) > 1);
     }
 
-    /// Returns the certificates of a listener, and how it validates those of its clients. `None` if it has no certificate, or
-    /// if clients can't be validated: the listener must not be served then.
+    /// Returns the certificates of a listener, and how TLS is set up with its clients. `None` if it has no certificate, or if the
+    /// settings can't be followed: the listener must not be served then. `name` is unique in the graph.
     pub(super) fn certificates(
         &mut self,
         gateway: &NamespacedName,
-        listener: &ListenerNode,
+        (name, listener): (&str, &ListenerNode),
     ) -> Option<Arc<CertificateSet>> {
         let keys = listener.certificates.clone();
         if keys.is_empty() {
             return None;
         }
-        let Some(wanted) = &listener.client_validation else {
+        let (settings, clients) = (&listener.tls_settings, &listener.client_validation);
+        if settings.is_none() && clients.is_none() {
             return Some(Arc::new(CertificateSet::new(keys)));
-        };
+        }
         let scope = format!("{gateway}:{}", listener.port);
-        let set = self
-            .validation(scope.into(), wanted)
-            .and_then(|validation| CertificateSet::checking(keys, validation));
+        let clients = clients.as_ref().map(|it| self.validation(scope.into(), it));
+        let set = clients.transpose().and_then(|clients| {
+            let sessions = match (settings, &clients) {
+                (Some(settings), _) => self.sessions(name, settings, clients.as_ref())?,
+                (None, Some(clients)) => clients.sessions.clone(),
+                (None, None) => Sessions::new(TlsSettings::default().resumption)?,
+            };
+            let settings = settings.clone().unwrap_or_default();
+            CertificateSet::with_own_config(keys, settings, clients, &sessions)
+        });
         set.map(Arc::new)
             .inspect_err(|error| {
-                let listener = listener.name.as_str();
-                error!(%gateway, listener, %error, "client certificates can't be validated, so the listener isn't served");
+                error!(listener = name, %error, "TLS can't be set up as the policies say, so the listener isn't served");
             })
             .ok()
+    }
+
+    fn sessions(
+        &mut self,
+        listener: &str,
+        settings: &Arc<TlsSettings>,
+        clients: Option<&Arc<ClientValidation>>,
+    ) -> Result<Sessions, rustls::Error> {
+        let is_same = |known: &&mut ListenerSessions| {
+            let same_clients = match (&known.clients, clients) {
+                (None, None) => true,
+                (Some(known), Some(clients)) => Arc::ptr_eq(known, clients),
+                (Some(_), None) | (None, Some(_)) => false,
+            };
+            same_clients && known.settings == *settings
+        };
+        if let Some(known) = self.sessions.get_mut(listener).filter(is_same) {
+            known.is_used = true;
+            return Ok(known.sessions.clone());
+        }
+        let sessions = Sessions::new(settings.resumption)?;
+        let new = ListenerSessions {
+            settings: settings.clone(),
+            clients: clients.cloned(),
+            sessions: sessions.clone(),
+            is_used: true,
+        };
+        self.sessions.insert(listener.to_owned(), new);
+        Ok(sessions)
     }
 
     fn validation(
@@ -58,7 +113,7 @@ impl Validations {
             FrontendValidationModeType::AllowInsecureFallback => ClientMode::InsecureFallback,
         };
         if let Some(same) = self
-            .0
+            .validations
             .get(&scope)
             .filter(|before| before.mode == mode && before.authorities == wanted.authorities)
         {
@@ -66,13 +121,13 @@ impl Validations {
         }
         let authorities = wanted.authorities.clone();
         let validation = Arc::new(ClientValidation::new(scope.clone(), mode, authorities)?);
-        self.0.insert(scope, validation.clone());
+        self.validations.insert(scope, validation.clone());
         Ok(validation)
     }
 }
 
 /// Returns the validation that the clients of a listener must have passed.
 pub(super) fn only_clients_of(set: &CertificateSet) -> Option<Arc<str>> {
-    let validation = &set.clients.as_ref()?.validation;
-    (validation.mode == ClientMode::ValidOnly).then(|| validation.scope.clone())
+    let clients = set.clients().filter(|it| it.is_required());
+    clients.map(|it| it.scope.clone())
 }

@@ -1,18 +1,20 @@
 //! Validation of client certificates.
 
+use crate::client_traffic::tls_settings::Resumption;
+use crate::tls::Sessions;
 use rustls::client::danger::HandshakeSignatureValid;
 use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, ring};
 use rustls::crypto::{verify_tls12_signature, verify_tls13_signature};
+use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
-use rustls::server::{ProducesTickets, WebPkiClientVerifier};
 use rustls::{DigitallySignedStruct, DistinguishedName, RootCertStore, SignatureScheme};
 use rustls_pki_types::{CertificateDer, UnixTime};
 use std::sync::Arc;
 
 /// Validation of client certificates in the TLS handshake (API: `FrontendTLSValidation`).
 ///
-/// It has its own session ticket keys, which later snapshots keep as long as the validation stays the same. A session that
-/// began with another validation, or without one, can't be resumed: the client has to present its certificate again.
+/// Listeners with the same validation share their sessions, which later snapshots keep as long as the validation stays the same. A
+/// session that began with another validation, or without one, can't be resumed: the client has to present its certificate again.
 #[derive(Debug)]
 pub struct ClientValidation {
     /// The Gateway and port, `namespace/gateway:port`. A connection that passed the validation may be used for every listener
@@ -23,7 +25,8 @@ pub struct ClientValidation {
     /// The authorities that may have signed the certificates.
     pub authorities: Vec<CertificateDer<'static>>,
     pub(super) verifier: Arc<dyn ClientCertVerifier>,
-    pub(super) tickets: Arc<dyn ProducesTickets>,
+    /// The sessions of listeners without other settings.
+    pub sessions: Sessions,
 }
 
 /// The treatment of clients without a valid certificate.
@@ -36,6 +39,14 @@ pub enum ClientMode {
 }
 
 impl ClientValidation {
+    /// Whether a connection must have passed the validation before it is used for a listener with it.
+    pub fn is_required(&self) -> bool {
+        match self.mode {
+            ClientMode::ValidOnly => true,
+            ClientMode::InsecureFallback => false,
+        }
+    }
+
     /// Creates a validation with new ticket keys.
     ///
     /// # Errors
@@ -62,7 +73,7 @@ impl ClientValidation {
             mode,
             authorities,
             verifier,
-            tickets: ring::Ticketer::new()?,
+            sessions: Sessions::new(Resumption::default())?,
         })
     }
 }

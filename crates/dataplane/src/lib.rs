@@ -29,6 +29,7 @@ use access_log::AccessLog;
 use backend::{Backend, Split};
 pub use bound_ports::BoundPorts;
 use client_traffic::ClientTraffic;
+use client_traffic::socket_settings::SocketSettings;
 use durations::DurationHistogram;
 use filter::Filters;
 use http::StatusCode;
@@ -115,6 +116,8 @@ pub enum Action {
 pub struct Snapshot {
     /// Ports by socket. Clients don't choose these keys, so the hash need not withstand attacks.
     pub ports: hashbrown::HashMap<SocketKey, Arc<Port>>,
+    /// How connections are treated. A socket without settings isn't here.
+    pub socket_settings: hashbrown::HashMap<SocketKey, Arc<SocketSettings>>,
     /// Maps ports in manifests to bound ports.
     pub bound_ports: BoundPorts,
     /// The keys to fetch for the filters of rules, by name.

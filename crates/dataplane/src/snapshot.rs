@@ -1,6 +1,7 @@
 //! A snapshot as text, for fixtures and readers, and as a digest, for comparison.
 
 use super::backend::BackendTarget;
+use super::client_traffic::tls_settings::TlsSettings;
 use super::client_validation::{ClientMode, ClientValidation};
 use super::{Action, HttpListeners, Port, Rule, RuleId, Snapshot, SocketKey};
 use std::collections::BTreeMap;
@@ -18,8 +19,8 @@ impl Snapshot {
         let _ = write!(hashed, "{self}");
         for (_, port) in self.sorted() {
             for (_, set) in port.tls().iter().flat_map(|sets| sets.sorted()) {
-                let clients = set.clients.iter();
-                let authorities = clients.flat_map(|clients| &clients.validation.authorities);
+                let clients = set.clients().into_iter();
+                let authorities = clients.flat_map(|clients| &clients.authorities);
                 let certificates = set.keys.iter().flat_map(|key| &key.cert);
                 certificates
                     .chain(authorities)
@@ -79,7 +80,11 @@ impl Snapshot {
 impl fmt::Display for Snapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (socket, port) in self.sorted() {
-            writeln!(f, "{socket}{port}")?;
+            write!(f, "{socket}")?;
+            if let Some(settings) = self.socket_settings.get(&socket) {
+                write!(f, "{settings}")?;
+            }
+            writeln!(f, "{port}")?;
         }
         for fetch in &self.key_fetches {
             writeln!(f, "{fetch}")?;
@@ -108,10 +113,14 @@ impl fmt::Display for Port {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (hostname, set) in self.tls().iter().flat_map(|sets| sets.sorted()) {
             write!(f, "\n  TLS {hostname}: certificates {}", set.keys.len())?;
-            if let Some(clients) = &set.clients {
+            let own = set.own.as_ref().map(|own| &own.settings);
+            if let Some(settings) = own.filter(|it| ***it != TlsSettings::default()) {
+                write!(f, ", {settings}")?;
+            }
+            if let Some(clients) = set.clients() {
                 let ClientValidation {
                     mode, authorities, ..
-                } = &*clients.validation;
+                } = &**clients;
                 write!(f, ", clients {mode} by authorities {}", authorities.len())?;
             }
         }

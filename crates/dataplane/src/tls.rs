@@ -3,22 +3,28 @@
 //! In: the certificates and client validation of each listener. Out: for a TLS handshake, the certificate and the rustls
 //! configuration.
 
+use super::client_traffic::tls_settings::{Resumption, TlsSettings};
 use super::client_validation::ClientValidation;
 use super::hostname::HostMap;
 use rustls::crypto::ring;
-use rustls::server::{ClientHello, NoServerSessionStorage, ProducesTickets, ResolvesServerCert};
+use rustls::server::{
+    ClientHello, NoServerSessionStorage, ProducesTickets, ResolvesServerCert,
+    ServerSessionMemoryCache, StoresServerSessions,
+};
 use rustls::sign::CertifiedKey;
 use rustls::{ServerConfig, SignatureScheme};
 use std::sync::Arc;
 
-/// HTTP/2 is preferred (RFC 7301).
-const ALPN: [&[u8]; 2] = [b"h2", b"http/1.1"];
+mod signature_schemes;
+
+/// The number of sessions that are kept in memory for a listener. The oldest ones are forgotten first.
+const SESSIONS: usize = 1024;
 
 /// The TLS settings of a port's listeners, by server name.
 #[derive(Debug, Default)]
 pub struct PortTls {
     by_name: HostMap<Arc<CertificateSet>>,
-    checks_clients: bool,
+    has_own_configs: bool,
 }
 
 /// The certificates of a listener, at most one per kind of key.
@@ -26,29 +32,39 @@ pub struct PortTls {
 pub struct CertificateSet {
     /// In the order of the manifest. Never empty.
     pub keys: Vec<Arc<CertifiedKey>>,
-    /// How clients are validated. `None` if they are not asked for certificates.
-    pub clients: Option<CheckedClients>,
+    /// The TLS configuration of the listener. `None` if it is that of every listener.
+    pub own: Option<OwnConfig>,
 }
 
-/// The client validation of a listener.
+/// The TLS configuration of a listener that differs from that of every listener.
 #[derive(Debug)]
-pub struct CheckedClients {
-    /// The validation.
-    pub validation: Arc<ClientValidation>,
-    /// The listener's TLS configuration, including the validation.
+pub struct OwnConfig {
+    /// How TLS is set up.
+    pub settings: Arc<TlsSettings>,
+    /// How clients are validated. `None` if they are not asked for certificates.
+    pub clients: Option<Arc<ClientValidation>>,
+    /// The configuration for rustls.
     pub config: Arc<ServerConfig>,
+}
+
+/// What resuming sessions needs. Later snapshots keep it as long as nothing changes that a resumed session skips: the settings, and
+/// the validation of clients.
+#[derive(Clone, Debug)]
+pub struct Sessions {
+    tickets: Arc<dyn ProducesTickets>,
+    memory: Arc<dyn StoresServerSessions>,
 }
 
 impl PortTls {
     /// Adds the certificates of a listener.
     pub fn insert(&mut self, hostname: Option<&str>, set: Arc<CertificateSet>) {
-        self.checks_clients |= set.clients.is_some();
+        self.has_own_configs |= set.own.is_some();
         self.by_name.insert(hostname, set);
     }
 
-    /// Whether any listener validates clients. If so, the server name must be known before the handshake.
-    pub fn checks_clients(&self) -> bool {
-        self.checks_clients
+    /// Whether any listener has a configuration of its own. If so, the server name must be known before the handshake.
+    pub fn has_own_configs(&self) -> bool {
+        self.has_own_configs
     }
 
     /// Returns the certificates for a server name: those of the listener with the most specific hostname, as for a request
@@ -85,28 +101,41 @@ impl PortTls {
 }
 
 impl CertificateSet {
-    /// Creates the certificates of a listener that doesn't ask clients for certificates.
+    /// Creates the certificates of a listener with the TLS configuration of every listener.
     pub fn new(keys: Vec<Arc<CertifiedKey>>) -> Self {
-        CertificateSet {
-            keys,
-            clients: None,
-        }
+        CertificateSet { keys, own: None }
     }
 
-    /// Creates the certificates of a listener that validates clients.
+    /// Creates the certificates of a listener with a configuration of its own.
     ///
     /// # Errors
-    /// If rustls has no common TLS version with the provider.
-    pub fn checking(
+    /// If the settings leave no version with a cipher suite, or no group.
+    pub fn with_own_config(
         keys: Vec<Arc<CertifiedKey>>,
-        validation: Arc<ClientValidation>,
+        settings: Arc<TlsSettings>,
+        clients: Option<Arc<ClientValidation>>,
+        sessions: &Sessions,
     ) -> Result<Self, rustls::Error> {
+        let keys = match &settings.signature_schemes {
+            Some(schemes) => signature_schemes::limit(keys, schemes),
+            None => keys,
+        };
         let resolver = Arc::new(Keys(keys.clone()));
-        let tickets = validation.tickets.clone();
-        let config = server_config(resolver, Some(&validation), tickets)?;
-        let config = Arc::new(config);
-        let clients = Some(CheckedClients { validation, config });
-        Ok(CertificateSet { keys, clients })
+        let config = server_config(resolver, &settings, clients.as_deref(), sessions)?;
+        let own = OwnConfig {
+            settings,
+            clients,
+            config: Arc::new(config),
+        };
+        Ok(CertificateSet {
+            keys,
+            own: Some(own),
+        })
+    }
+
+    /// How clients are validated. `None` if they are not asked for certificates.
+    pub fn clients(&self) -> Option<&Arc<ClientValidation>> {
+        self.own.as_ref()?.clients.as_ref()
     }
 
     /// Returns the first certificate whose key the client can verify. If there is none, the handshake fails with the
@@ -117,37 +146,90 @@ impl CertificateSet {
 
     fn is_like(&self, other: &CertificateSet) -> bool {
         let keys = || std::iter::zip(&self.keys, &other.keys);
-        let clients = match (&self.clients, &other.clients) {
+        let own = match (&self.own, &other.own) {
             (None, None) => true,
-            (Some(one), Some(other)) => Arc::ptr_eq(&one.validation, &other.validation),
-            _ => false,
+            (Some(one), Some(other)) => {
+                let clients = match (&one.clients, &other.clients) {
+                    (None, None) => true,
+                    (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+                    (Some(_), None) | (None, Some(_)) => false,
+                };
+                clients && one.settings == other.settings
+            }
+            (Some(_), None) | (None, Some(_)) => false,
         };
-        clients
-            && self.keys.len() == other.keys.len()
+        own && self.keys.len() == other.keys.len()
             && keys().all(|(one, other)| one.cert == other.cert)
     }
 }
 
-/// Creates the TLS configuration of a port. Sessions are stored in tickets that clients keep, not in our memory.
+impl Sessions {
+    /// Creates new ticket keys and an empty memory, as far as the settings need them.
+    ///
+    /// # Errors
+    /// If the system has no random numbers.
+    pub fn new(resumption: Resumption) -> Result<Self, rustls::Error> {
+        Ok(Sessions {
+            tickets: if resumption.tickets {
+                ring::Ticketer::new()?
+            } else {
+                Arc::new(NoTickets)
+            },
+            memory: if resumption.memory {
+                ServerSessionMemoryCache::new(SESSIONS)
+            } else {
+                Arc::new(NoServerSessionStorage {})
+            },
+        })
+    }
+}
+
+/// Issues no tickets.
+#[derive(Debug)]
+struct NoTickets;
+
+impl ProducesTickets for NoTickets {
+    fn enabled(&self) -> bool {
+        false
+    }
+
+    fn lifetime(&self) -> u32 {
+        0
+    }
+
+    fn encrypt(&self, _: &[u8]) -> Option<Vec<u8>> {
+        None
+    }
+
+    fn decrypt(&self, _: &[u8]) -> Option<Vec<u8>> {
+        None
+    }
+}
+
+/// Creates a TLS configuration.
 ///
 /// # Errors
-/// If rustls has no common TLS version with the provider.
+/// If the settings leave no version with a cipher suite, or no group.
 pub fn server_config(
     resolver: Arc<dyn ResolvesServerCert>,
+    settings: &TlsSettings,
     clients: Option<&ClientValidation>,
-    tickets: Arc<dyn ProducesTickets>,
+    sessions: &Sessions,
 ) -> Result<ServerConfig, rustls::Error> {
-    let provider = Arc::new(ring::default_provider());
-    let builder =
-        ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    let provider = Arc::new(settings.provider());
+    let versions = settings.versions.supported();
+    let builder = ServerConfig::builder_with_provider(provider).with_protocol_versions(versions)?;
     let builder = match clients {
         Some(clients) => builder.with_client_cert_verifier(clients.verifier.clone()),
         None => builder.with_no_client_auth(),
     };
     let mut config = builder.with_cert_resolver(resolver);
-    config.alpn_protocols = ALPN.map(<[u8]>::to_vec).to_vec();
-    config.ticketer = tickets;
-    config.session_storage = Arc::new(NoServerSessionStorage {});
+    config.alpn_protocols.clone_from(&settings.alpn);
+    config.ticketer = sessions.tickets.clone();
+    config.session_storage = sessions.memory.clone();
+    if !config.ticketer.enabled() && !config.session_storage.can_cache() {
+        config.send_tls13_tickets = 0;
+    }
     Ok(config)
 }
 

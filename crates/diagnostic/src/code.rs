@@ -237,6 +237,13 @@ codes! {
     /// The format of an access log contains operators of Envoy that have no meaning in gatefold. They yield `-`, or `null` in
     /// JSON.
     MeaninglessOperator = "GF0568", Warning;
+    /// Listeners share a socket, and their ClientTrafficPolicies, or the lack of one, contradict each other in a setting that
+    /// belongs to the socket, such as `proxyProtocol`. Listeners whose policy isn't in force answer 500 if the setting changes
+    /// which addresses count as clients.
+    SocketConflict = "GF0570", Error;
+    /// A ClientTrafficPolicy turns a time limit for clients off with `0s`. In Envoy some limits are off unless a policy sets them;
+    /// gatefold has limits of its own, which protect it from clients that open connections and send nothing.
+    NoTimeLimit = "GF0571", Warning;
     /// The Secret with the certificate, or the ConfigMap with the CA certificates, isn't in the folder.
     CertificateNotFound = "GF0601", Error;
     /// A reference to a certificate doesn't name a Secret, or a reference to CA certificates doesn't name a ConfigMap.

@@ -28,6 +28,8 @@ pub use environment::Environment;
 use backend::endpoints::ServicePortNodes;
 use certificate::LoadedCertificates;
 use environment::AddressSharing;
+use gatefold_dataplane::SocketKey;
+use gatefold_dataplane::client_traffic::socket_settings::SocketSettings;
 use gatefold_diagnostic::did_you_mean;
 use gatefold_diagnostic::{Diagnostic, Document, Place, Pointer};
 use gatefold_manifest::Resources;
@@ -69,6 +71,8 @@ pub struct Graph {
     pub backend_tls_policies: BTreeMap<NamespacedName, BackendTlsPolicyNode>,
     /// Every SecurityPolicy, except for those that the command line ignores.
     pub security_policies: LayeredPolicyNodes<SecurityPolicySpec>,
+    /// How connections are treated, by socket. A socket without settings isn't here.
+    pub socket_settings: BTreeMap<SocketKey, Arc<SocketSettings>>,
     /// Every ClientTrafficPolicy, except for those that the command line ignores.
     pub client_traffic_policies: LayeredPolicyNodes<ClientTrafficPolicySpec>,
     /// The ports of Services that routes use and for which the folder has no endpoints, whether the environment has some or
@@ -231,6 +235,7 @@ pub fn build_after(previous: &Graph, resources: &Resources, environment: &Enviro
         unserved_routes,
         backend_tls_policies,
         security_policies,
+        socket_settings: build.security.client_traffic.sockets.settings,
         client_traffic_policies,
         wanted,
         remote_jwks,

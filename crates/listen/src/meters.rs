@@ -37,6 +37,10 @@ pub(crate) enum AcceptPause {
 /// Why gatefold closed a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CloseReason {
+    /// The connection began without a usable PROXY header.
+    ProxyHeader,
+    /// The socket had as many connections as its policy permits.
+    SocketLimit,
     /// The TLS handshake took too long.
     Handshake,
     /// The client sent nothing.
@@ -151,7 +155,9 @@ fn label(socket: SocketKey) -> ListenerLabel {
 }
 
 impl CloseReason {
-    const ALL: [CloseReason; 10] = [
+    const ALL: [CloseReason; 12] = [
+        CloseReason::ProxyHeader,
+        CloseReason::SocketLimit,
         CloseReason::Handshake,
         CloseReason::FirstByte,
         CloseReason::Header,
@@ -166,6 +172,8 @@ impl CloseReason {
 
     fn name(self) -> &'static str {
         match self {
+            CloseReason::ProxyHeader => "proxy_header",
+            CloseReason::SocketLimit => "connection_limit",
             CloseReason::Handshake => "handshake_timeout",
             CloseReason::FirstByte => "first_byte_timeout",
             CloseReason::Header => "header_timeout",

@@ -4,20 +4,19 @@ use crate::connection::Connection;
 use crate::connection::stream::ClientStream;
 use crate::meters::CloseReason;
 use arc_swap::ArcSwap;
-use gatefold_dataplane::client_validation::ClientMode;
-use gatefold_dataplane::tls::server_config;
+use gatefold_dataplane::client_traffic::tls_settings::TlsSettings;
+use gatefold_dataplane::tls::{Sessions, server_config};
 use gatefold_dataplane::{Snapshot, SocketKey};
 use pingora_core::listeners::tls::Acceptor;
 use pingora_core::protocols::Ssl;
 use pingora_core::protocols::tls::TlsStream;
 use pingora_core::{ErrorType, OrErr, Result};
-use rustls::crypto::ring;
 use rustls::server::{Acceptor as HelloReader, ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
+use tokio::time::{Instant, timeout_at};
 use tracing::debug;
 
 /// Performs TLS handshakes for one socket. It lives as long as the socket, and with it the keys of the session
@@ -25,7 +24,7 @@ use tracing::debug;
 pub(crate) struct SocketTls {
     socket: SocketKey,
     snapshot: Arc<ArcSwap<Snapshot>>,
-    /// For listeners that don't ask clients for certificates.
+    /// For listeners without a configuration of their own.
     open: Acceptor,
 }
 
@@ -38,7 +37,9 @@ impl SocketTls {
             socket,
             snapshot: snapshot.clone(),
         };
-        let config = server_config(Arc::new(resolver), None, ring::Ticketer::new()?)?;
+        let settings = TlsSettings::default();
+        let sessions = Sessions::new(settings.resumption)?;
+        let config = server_config(Arc::new(resolver), &settings, None, &sessions)?;
         Ok(SocketTls {
             socket,
             snapshot,
@@ -46,16 +47,16 @@ impl SocketTls {
         })
     }
 
-    /// Performs the handshake within `deadline`, and records its outcome in `connection`. Returns `None` if it fails.
+    /// Performs the handshake until `deadline`, and records its outcome in `connection`. Returns `None` if it fails.
     pub(crate) async fn accept(
         &self,
         stream: ClientStream,
         connection: &Connection,
-        deadline: Duration,
+        deadline: Instant,
     ) -> Option<TlsStream<ClientStream>> {
         // Pinned here, the stream is closed only after its end is recorded.
         let mut handshake = pin!(self.handshake(stream, connection));
-        match tokio::time::timeout(deadline, handshake.as_mut()).await {
+        match timeout_at(deadline, handshake.as_mut()).await {
             Ok(Ok(stream)) => {
                 if let Some(name) = stream.get_ssl().and_then(|tls| tls.server_name()) {
                     connection.set_server_name(name);
@@ -80,7 +81,7 @@ impl SocketTls {
         mut conn: ClientStream,
         connection: &Connection,
     ) -> Result<TlsStream<ClientStream>> {
-        let server_name = if self.checks_clients() {
+        let server_name = if self.has_own_configs() {
             server_name(&mut conn).await
         } else {
             Ok(None)
@@ -93,33 +94,35 @@ impl SocketTls {
         let port = snapshot.ports.get(&self.socket);
         let tls = port.and_then(|port| port.tls());
         let set = tls.and_then(|tls| tls.find(server_name.as_deref()));
-        let Some(clients) = set.and_then(|set| set.clients.as_ref()) else {
+        let Some(own) = set.and_then(|set| set.own.as_ref()) else {
             return self.open.tls_handshake(conn).await;
         };
-        let acceptor = Acceptor::from_server_config(clients.config.clone());
+        let acceptor = Acceptor::from_server_config(own.config.clone());
         let stream = acceptor.tls_handshake(conn).await?;
-        match clients.validation.mode {
-            ClientMode::ValidOnly => connection.set_client_of(clients.validation.scope.clone()),
-            ClientMode::InsecureFallback => {}
+        if let Some(clients) = own.clients.as_ref().filter(|it| it.is_required()) {
+            connection.set_client_of(clients.scope.clone());
         }
         Ok(stream)
     }
 
-    fn checks_clients(&self) -> bool {
+    fn has_own_configs(&self) -> bool {
         let snapshot = self.snapshot.load();
         let port = snapshot.ports.get(&self.socket);
         port.and_then(|port| port.tls())
-            .is_some_and(|tls| tls.checks_clients())
+            .is_some_and(|tls| tls.has_own_configs())
     }
 }
 
-/// Reads the server name of the ClientHello before anything is answered, since the server name decides whether a client
-/// certificate is requested. The bytes stay available for the handshake. The outer `None` means that the client sent
+/// Reads the server name of the ClientHello before anything is answered, since the server name decides about the configuration. The bytes stay available for the handshake. The outer `None` means that the client sent
 /// something other than a ClientHello, for which the handshake then sends an alert.
 async fn server_name(conn: &mut ClientStream) -> io::Result<Option<Option<String>>> {
     let mut reader = HelloReader::default();
+    // A part of the ClientHello may have come with the PROXY header.
+    let mut bytes = conn.peeked();
     loop {
-        let mut bytes = conn.peek_more().await?;
+        if bytes.is_empty() {
+            bytes = conn.peek_more().await?;
+        }
         if bytes.is_empty() {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }

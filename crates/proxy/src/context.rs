@@ -3,6 +3,7 @@
 use crate::access_log::RequestLog;
 use crate::filter::client::ClientFindings;
 use crate::mirror::{Copies, Copying};
+use crate::request::limits::BodyLimits;
 use crate::request::request_id::RequestId;
 use crate::request::upload::progress::Upload;
 use crate::request::way::SentFields;
@@ -43,6 +44,8 @@ pub struct RequestContext {
     pub(crate) client_address: Option<ClientAddress>,
     /// How the requests of its listener are treated, if a policy says so.
     pub(crate) client_traffic: Option<Arc<ClientTraffic>>,
+    /// The time limits of its body, if its listener has some.
+    pub(crate) body_limits: Option<BodyLimits>,
     /// What its sender said of its way.
     pub(crate) sent: SentFields,
     /// The headers that an authorization server has set.

@@ -13,6 +13,7 @@ use crate::request::admission::{self, Admission, WaitingRequest};
 use crate::request::check;
 use crate::request::fields;
 use crate::request::forwarded;
+use crate::request::limits;
 use crate::request::preparation::{self, Preparation};
 use crate::request::route;
 use crate::response::answer::OwnAnswer;
@@ -128,8 +129,10 @@ impl Gatefold {
         }
         let normalization = self.path_normalization;
         let preparation = Preparation::of(header, listener, &connection, normalization, context)?;
-        if !preparation.is_empty() {
+        let has_limits = limits::has_some(context);
+        if has_limits || !preparation.is_empty() {
             drop(host);
+            limits::apply(session, context, self.timeouts.downstream_read);
             preparation.apply(session.req_header_mut(), context);
             host = check::host(session.req_header())?;
         }

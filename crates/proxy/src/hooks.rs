@@ -6,6 +6,7 @@ use crate::gatefold::{DRAIN, Gatefold};
 use crate::ready_hook::{done, known, ready_hook};
 use crate::request::admission::Admission;
 use crate::request::expect_continue;
+use crate::request::limits;
 use crate::request::upload;
 use crate::response::answer::OwnAnswer;
 use crate::response::failure;
@@ -144,6 +145,11 @@ impl ProxyHttp for Gatefold {
             if let Some(log) = &mut context.log {
                 log.sending(end_of_stream);
             }
+            if let Some(limits) = context.body_limits.filter(|_| !end_of_stream)
+                && let Err(late) = limits::check(session, limits)
+            {
+                return done(Err(late));
+            }
             if let Some(copies) = &mut context.copies {
                 copies.offer(body.as_ref(), end_of_stream);
             }
@@ -161,6 +167,7 @@ impl ProxyHttp for Gatefold {
             response: &'r mut ResponseHeader,
             context: &'c mut RequestContext,
         ) -> Result<()> {
+            limits::response_begins(session, context);
             context.record_activity(self.watch.now());
             context.responded(response.status);
             context

@@ -5,11 +5,14 @@
 
 pub mod client_address;
 pub mod header_change;
+pub mod socket_settings;
+pub mod tls_settings;
 
 use crate::path_normalization::PathRules;
 use client_address::AddressSource;
 use header_change::HeaderChange;
 use std::fmt;
+use std::time::Duration;
 
 /// How the requests of a listener's clients are treated.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -30,6 +33,18 @@ pub struct ClientTraffic {
     pub request_headers: HeaderChange,
     /// Changes to responses, whoever has made them.
     pub response_headers: HeaderChange,
+    /// Time limits for requests.
+    pub request_limits: RequestLimits,
+}
+
+/// Time limits for the requests of clients. `None` means that gatefold's own limit applies.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RequestLimits {
+    /// For the body, from the end of the header. gatefold has no limit of its own.
+    pub received: Option<Duration>,
+    /// For each piece of a body that the client sends, and for the client to read each piece of a response. [`Duration::MAX`] means
+    /// that there is no limit.
+    pub idle: Option<Duration>,
 }
 
 /// What happens to request headers with underscores in their names. Some backends read `x_user` as `X-User`.
@@ -64,6 +79,13 @@ impl fmt::Display for ClientTraffic {
         write!(f, "clients by {}", self.address_source)?;
         if self.keeps_forwarded_for {
             f.write_str(", X-Forwarded-For as it is")?;
+        }
+        let RequestLimits { received, idle } = self.request_limits;
+        if let Some(limit) = received {
+            write!(f, ", requests within {limit:?}")?;
+        }
+        if let Some(limit) = idle {
+            write!(f, ", pieces within {}", socket_settings::limit(limit))?;
         }
         f.write_str(match self.underscores {
             Underscores::Forward => "",

@@ -8,6 +8,7 @@ use crate::certificate::client_validation::{self, Frontend};
 use crate::condition::{self, Condition, ConditionType, Reason};
 use crate::listener::{self, ListenerContext, ListenerNode, ListenerOwner};
 use crate::parameters::{self, UnusableParameters};
+use crate::policy::client_traffic_policy::SharedSockets;
 use crate::{Build, address};
 use gatefold_diagnostic::{Code, Diagnostic, Pointer};
 use gatefold_manifest::api::{Gateway, GatewayDefaultScope};
@@ -24,6 +25,7 @@ pub(crate) fn build(build: &mut Build<'_>) -> (GatewayNodes, ListenerSetNodes) {
     }
     let listener_sets = listener_set::build(&mut nodes, build);
     listener::conflict::resolve(&mut nodes, build);
+    settle_sockets(&nodes, build);
     for (key, node) in &mut nodes {
         node.close_protected(key, &build.protections);
         node.find_protected(key, &build.security);
@@ -31,6 +33,14 @@ pub(crate) fn build(build: &mut Build<'_>) -> (GatewayNodes, ListenerSetNodes) {
         node.decide_serving(key, build.environment);
     }
     (nodes, listener_sets)
+}
+
+/// Settles how the sockets of the listeners are treated, and closes listeners whose policies aren't in force there.
+fn settle_sockets(nodes: &GatewayNodes, build: &mut Build<'_>) {
+    let sockets = SharedSockets::settle(nodes, build);
+    let protections = Arc::make_mut(&mut build.protections);
+    sockets.close(&build.security.client_traffic, protections);
+    build.security.client_traffic.sockets = sockets;
 }
 
 fn node(gateway: &Arc<Gateway>, controller_name: String, build: &mut Build<'_>) -> GatewayNode {

@@ -46,7 +46,9 @@ impl GatewayNode {
         policies: &ClientTrafficPolicies<'_>,
     ) {
         for listener in &mut self.listeners {
-            listener.client_traffic = policies.of_listener(key, listener);
+            let settings = policies.of_listener(key, listener);
+            listener.client_traffic = settings.and_then(|it| it.requests.clone());
+            listener.tls_settings = settings.and_then(|it| it.tls.clone());
         }
     }
 

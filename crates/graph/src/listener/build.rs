@@ -77,6 +77,7 @@ pub(crate) fn build(
         attached_routes: 0,
         serving: false,
         client_traffic: None,
+        tls_settings: None,
         refusal: None,
         outranked_by: None,
         may_reject_requests: has_filters || tls.may_reject_clients,

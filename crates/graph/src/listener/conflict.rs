@@ -18,7 +18,7 @@ use gatefold_manifest::api::{Hostname, NamespacedName};
 use std::collections::{BTreeMap, HashMap};
 
 /// A socket and, if no other Gateway can claim it, its Gateway.
-pub(super) type ClaimedSocket = (Option<NamespacedName>, SocketKey);
+pub(crate) type ClaimedSocket = (Option<NamespacedName>, SocketKey);
 
 /// The claims on each socket.
 pub(super) type ClaimedSockets = HashMap<ClaimedSocket, SocketClaims>;
@@ -82,11 +82,7 @@ fn by_precedence(nodes: &GatewayNodes, build: &Build<'_>) -> Vec<Vec<Claim>> {
             ListenerOwner::Gateway(gateway) => (false, gateway.age()),
             ListenerOwner::ListenerSet(set) => (true, set.age()),
         };
-        let addresses = nodes.get(&id.gateway).map_or(&[][..], |it| &it.addresses);
-        let sockets = listener.needed_sockets(&id.gateway, addresses, build.environment);
-        let sharing = build.environment.sharing;
-        let owned = |socket| (sharing.sole_owner(&id.gateway, socket), socket);
-        let sockets = sockets.into_iter().map(owned).collect();
+        let sockets = claimed_sockets(&id, listener, nodes, build);
         let claims: &mut Vec<Claim> = objects.entry(precedence).or_default();
         claims.push(Claim {
             listener: id,
@@ -96,6 +92,20 @@ fn by_precedence(nodes: &GatewayNodes, build: &Build<'_>) -> Vec<Vec<Claim>> {
         });
     }
     objects.into_values().collect()
+}
+
+/// Returns the sockets that a listener needs.
+pub(crate) fn claimed_sockets(
+    id: &ListenerId,
+    listener: &ListenerNode,
+    nodes: &GatewayNodes,
+    build: &Build<'_>,
+) -> Vec<ClaimedSocket> {
+    let addresses = nodes.get(&id.gateway).map_or(&[][..], |it| &it.addresses);
+    let sockets = listener.needed_sockets(&id.gateway, addresses, build.environment);
+    let sharing = build.environment.sharing;
+    let owned = |socket| (sharing.sole_owner(&id.gateway, socket), socket);
+    sockets.into_iter().map(owned).collect()
 }
 
 /// Returns the conflicts among the listeners of one object. None of the listeners involved is served.

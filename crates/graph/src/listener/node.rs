@@ -7,6 +7,7 @@ use crate::condition::Condition;
 use crate::environment::PortSource;
 use gatefold_dataplane::SocketKey;
 use gatefold_dataplane::client_traffic::ClientTraffic;
+use gatefold_dataplane::client_traffic::tls_settings::TlsSettings;
 use gatefold_manifest::Kind;
 use gatefold_manifest::api::{Hostname, Listener, NamespacedName, SectionName};
 use rustls::sign::CertifiedKey;
@@ -54,6 +55,8 @@ pub struct ListenerNode {
     pub(crate) missing_secrets: Vec<NamespacedName>,
     /// How the certificates of clients are verified. `None` if no certificate is requested.
     pub client_validation: Option<Arc<ClientValidationNode>>,
+    /// How TLS with its clients is set up, if a ClientTrafficPolicy says so.
+    pub tls_settings: Option<Arc<TlsSettings>>,
     /// How the requests of its clients are treated, if a ClientTrafficPolicy says so.
     pub client_traffic: Option<Arc<ClientTraffic>>,
     /// The kinds of routes that may attach.

@@ -7,13 +7,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The values attached to objects and to their sections.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Attachments<T>(
     BTreeMap<(PolicyTargetKind, NamespacedName), ObjectAttachments<T>>,
 );
 
 /// The values attached to one object.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct ObjectAttachments<T> {
     /// The value for the whole object.
     pub whole: T,

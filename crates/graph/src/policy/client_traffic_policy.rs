@@ -5,39 +5,47 @@
 //! the policy's status.
 
 mod header_changes;
+mod request_settings;
 mod settings;
+mod shared_sockets;
+mod shortfall;
+mod socket_settings;
+mod time_limits;
+mod tls_settings;
 
-use super::layered::{LayeredPolicies, TargetOutcome, describe};
+pub(crate) use settings::PolicySettings;
+pub(crate) use shared_sockets::SharedSockets;
+pub(super) use shared_sockets::SocketConflict;
+
+use super::layered::{LayeredPolicies, ListenerPolicy, TargetOutcome, describe};
 use super::protection::Protections;
 use crate::condition::{Problem, Reason};
 use crate::listener::ListenerNode;
 use crate::reported_object::ReportedObject;
 use crate::route::literal_value;
-use gatefold_dataplane::client_traffic::ClientTraffic;
 use gatefold_diagnostic::{Code, Diagnostic, Pointer};
-use gatefold_manifest::api::{
-    ClientTrafficPolicy, ClientTrafficPolicySpec, FieldEffect, NamespacedName, SetField,
-};
-use settings::SettingProblem;
-use std::sync::Arc;
+use gatefold_manifest::api::{ClientTrafficPolicy, ClientTrafficPolicySpec, NamespacedName};
+use shortfall::{Shortfall, ShortfallEffect};
 
 /// All ClientTrafficPolicies.
 #[derive(Default)]
 pub(crate) struct ClientTrafficPolicies<'a> {
     pub(super) attached: LayeredPolicies<'a, ClientTrafficPolicySpec>,
-    /// The settings of each policy. `None` for a policy that keeps every default.
-    settings: Vec<Option<Arc<ClientTraffic>>>,
+    /// The settings of each policy.
+    settings: Vec<PolicySettings>,
+    pub sockets: SharedSockets,
 }
 
 impl<'a> ClientTrafficPolicies<'a> {
-    /// Closes the targets of policies in force that can't be enforced: a field protects and isn't served, or a setting can't be
-    /// applied.
+    /// Reads the settings, and closes the targets of policies in force that protect them in a way that gatefold can't follow.
     pub fn new(
         attached: LayeredPolicies<'a, ClientTrafficPolicySpec>,
         protections: &mut Protections,
     ) -> Self {
-        for it in &attached.policies {
-            let Some(first) = why_closed(it.policy).into_iter().next() else {
+        let all = attached.policies.iter();
+        let settings: Vec<_> = all.map(|it| PolicySettings::of(&it.policy.spec)).collect();
+        for (it, settings) in std::iter::zip(&attached.policies, &settings) {
+            let Some(first) = settings.closing().next() else {
                 continue;
             };
             let name = format!("{} (`{}`)", describe(it.policy), first.pointer);
@@ -45,128 +53,118 @@ impl<'a> ClientTrafficPolicies<'a> {
             let in_force = in_force.filter(|target| target.outcome == TargetOutcome::InForce);
             in_force.for_each(|target| protections.add(&target.object, &name));
         }
-        let all = attached.policies.iter();
-        let settings = all.map(|it| {
-            let (settings, _) = settings::read(&it.policy.spec);
-            (settings != ClientTraffic::default()).then(|| Arc::new(settings))
-        });
         ClientTrafficPolicies {
-            settings: settings.collect(),
+            settings,
             attached,
+            sockets: SharedSockets::default(),
         }
     }
 
-    /// Returns the settings in force for the clients of a listener. `None` if there are none.
+    /// Returns the settings in force for the clients of a listener. `None` if no policy is.
     pub fn of_listener(
         &self,
         gateway: &NamespacedName,
         listener: &ListenerNode,
-    ) -> Option<Arc<ClientTraffic>> {
+    ) -> Option<&PolicySettings> {
         let found = self.attached.of_listener(gateway, listener)?;
-        self.settings.get(found.policy)?.clone()
+        self.settings.get(found.policy)
     }
 
-    /// Returns the policy because of which the clients of a listener have other addresses than gatefold sees, as a text for
-    /// messages. `None` if there is none.
-    pub fn changes_client_address(
+    /// Returns the field by which a policy decides about PROXY headers.
+    fn proxy_protocol_field(&self, policy: &ListenerPolicy) -> &'static str {
+        let policy = self.attached.policies.get(policy.policy);
+        let is_older_field = policy.is_some_and(|it| {
+            let spec = &it.policy.spec;
+            spec.proxy_protocol.is_none() && spec.enable_proxy_protocol.is_some()
+        });
+        if is_older_field {
+            "enableProxyProtocol"
+        } else {
+            "proxyProtocol"
+        }
+    }
+
+    /// Returns why a policy isn't accepted.
+    pub(super) fn problems(&self, policy: usize) -> Vec<Problem> {
+        let closing = self.with_effect(policy, ShortfallEffect::Closes);
+        let problems = closing.map(|it| {
+            let message = format!("gatefold doesn't serve `{}`", it.pointer);
+            let message = match it.message.as_str() {
+                "" => message,
+                why => format!("{message}: {why}"),
+            };
+            Problem::new(Reason::Invalid, message)
+        });
+        let invalid = self.with_effect(policy, ShortfallEffect::Invalid);
+        let invalid = invalid.map(|it| Problem::new(Reason::Invalid, it.message.clone()));
+        problems.chain(invalid).collect()
+    }
+
+    /// Returns the message of the condition that names what isn't served and closes nothing. `None` if there is nothing.
+    pub(super) fn warning(&self, policy: usize) -> Option<String> {
+        let ignored = self.with_effect(policy, ShortfallEffect::Ignored);
+        let ignored = ignored.map(|it| format!("`{}` isn't served: {}", it.pointer, it.message));
+        let unlimited = self.with_effect(policy, ShortfallEffect::Unlimited);
+        let unlimited = unlimited.map(|it| format!("`{}`: {}", it.pointer, it.message));
+        let parts: Vec<String> = ignored.chain(unlimited).collect();
+        (!parts.is_empty()).then(|| parts.join("; "))
+    }
+
+    fn with_effect(
         &self,
-        gateway: &NamespacedName,
-        listener: &ListenerNode,
-    ) -> Option<String> {
-        let found = self.attached.of_listener(gateway, listener)?;
-        let policy = self.attached.policies.get(found.policy)?.policy;
-        let changes = policy.spec.changes_client_address();
-        changes.then(|| describe(policy))
+        policy: usize,
+        effect: ShortfallEffect,
+    ) -> impl Iterator<Item = &Shortfall> {
+        let settings = self.settings.get(policy).into_iter();
+        let all = settings.flat_map(|it| &it.shortfalls);
+        all.filter(move |it| it.effect == effect)
     }
-}
 
-/// Whether a policy has a setting that can't be applied as written, and closes its targets because of it.
-pub(super) fn is_invalid(spec: &ClientTrafficPolicySpec) -> bool {
-    !settings::read(spec).1.is_empty()
-}
-
-/// Returns why the targets of a policy are closed: the fields that protect and that gatefold doesn't serve, then the settings that
-/// can't be applied.
-fn why_closed(policy: &ClientTrafficPolicy) -> Vec<SettingProblem> {
-    let unserved = closing(policy).map(|it| SettingProblem {
-        pointer: it.pointer.clone(),
-        message: format!("gatefold doesn't serve `{}`", it.pointer),
-    });
-    unserved.chain(settings::read(&policy.spec).1).collect()
-}
-
-/// Returns the fields that close the targets of a policy.
-fn closing(policy: &ClientTrafficPolicy) -> impl Iterator<Item = &SetField> {
-    let set = policy.spec.set_fields.iter();
-    set.filter(|it| it.field.effect == FieldEffect::Closes)
-}
-
-/// Returns the fields of a policy without which its targets are served, and what gatefold does instead.
-fn ignored(policy: &ClientTrafficPolicy) -> Vec<(&SetField, &'static str)> {
-    let set = policy.spec.set_fields.iter();
-    let ignored = set.filter_map(|it| match it.field.effect {
-        FieldEffect::Ignored(instead) => Some((it, instead)),
-        FieldEffect::Closes | FieldEffect::Served(_) | FieldEffect::Guards(_) => None,
-    });
-    ignored.collect()
-}
-
-/// Returns why a policy isn't accepted.
-pub(super) fn problems(policy: &ClientTrafficPolicy) -> Vec<Problem> {
-    let problems = why_closed(policy).into_iter();
-    let problems = problems.map(|it| Problem::new(Reason::Invalid, it.message));
-    problems.collect()
-}
-
-/// Returns the message of the condition that names the ignored fields. `None` if there are none.
-pub(super) fn warning(policy: &ClientTrafficPolicy) -> Option<String> {
-    let ignored = ignored(policy);
-    let parts: Vec<String> = ignored
-        .iter()
-        .map(|(it, instead)| format!("`{}` isn't served: {instead}", it.pointer))
-        .collect();
-    (!parts.is_empty()).then(|| parts.join("; "))
-}
-
-/// Reports the fields that gatefold doesn't serve, and the settings that can't be applied.
-pub(super) fn findings(policy: &ClientTrafficPolicy) -> Vec<Diagnostic> {
-    let name = describe(policy);
-    let closing = closing(policy).map(|it| {
-        let message = format!(
-            "gatefold can't enforce {name}, because it doesn't serve `{}`: the policy's targets answer 500",
-            it.pointer
-        );
-        let found = policy.finding(Code::UnreadProtection, it.pointer.clone(), message);
-        found.help(
-            "remove the field, or serve the targets without the policy: `--ignore-policy ClientTrafficPolicy.gateway.envoyproxy.io`",
-        )
-    });
-    let (_, invalid) = settings::read(&policy.spec);
-    let invalid = invalid.into_iter().map(|it| {
-        let message = format!(
-            "gatefold can't enforce {name}: {}; the policy's targets answer 500",
-            it.message
-        );
-        policy.finding(Code::InvalidClientTrafficPolicy, it.pointer, message)
-    });
-    let ignored = ignored(policy);
-    let reported = ignored.first().map(|(first, _)| {
-        let names: Vec<String> = ignored
-            .iter()
-            .map(|(it, _)| format!("`{}`", it.pointer))
-            .collect();
-        let message = format!("gatefold doesn't serve {} of {name}", names.join(", "));
-        let found = policy.finding(Code::UnreadPolicy, first.pointer.clone(), message);
-        ignored.iter().fold(found, |found, (it, instead)| {
-            found.note(format!("`{}`: {instead}", it.pointer))
-        })
-    });
-    let literal = literal_values(policy);
-    closing
-        .chain(invalid)
-        .chain(reported)
-        .chain(literal)
-        .collect()
+    /// Reports what gatefold doesn't serve of a policy.
+    pub(super) fn findings(&self, index: usize, policy: &ClientTrafficPolicy) -> Vec<Diagnostic> {
+        let name = describe(policy);
+        let closing = self.with_effect(index, ShortfallEffect::Closes).map(|it| {
+            let message = format!(
+                "gatefold can't enforce {name}, because it doesn't serve `{}`: the policy's targets answer 500",
+                it.pointer
+            );
+            let mut found = policy.finding(Code::UnreadProtection, it.pointer.clone(), message);
+            if !it.message.is_empty() {
+                found = found.caption(it.message.clone());
+            }
+            found.help(
+                "remove the field, or serve the targets without the policy: `--ignore-policy ClientTrafficPolicy.gateway.envoyproxy.io`",
+            )
+        });
+        let ignored: Vec<_> = self.with_effect(index, ShortfallEffect::Ignored).collect();
+        let reported = ignored.first().map(|first| {
+            let names = ignored.iter().map(|it| format!("`{}`", it.pointer));
+            let names: Vec<String> = names.collect();
+            let message = format!("gatefold doesn't serve {} of {name}", names.join(", "));
+            let found = policy.finding(Code::UnreadPolicy, first.pointer.clone(), message);
+            ignored.iter().fold(found, |found, it| {
+                found.note(format!("`{}`: {}", it.pointer, it.message))
+            })
+        });
+        let unlimited = self.with_effect(index, ShortfallEffect::Unlimited);
+        let unlimited = unlimited.map(|it| {
+            let message = format!("{name}: {}", it.message);
+            let found = policy.finding(Code::NoTimeLimit, it.pointer.clone(), message);
+            found.help(
+                "write a long time, such as `1h`, or remove the field for gatefold's own limit",
+            )
+        });
+        let invalid = self.with_effect(index, ShortfallEffect::Invalid).map(|it| {
+            let message = format!(
+                "gatefold can't enforce {name}: {}; the policy's targets answer 500",
+                it.message
+            );
+            let code = Code::InvalidClientTrafficPolicy;
+            policy.finding(code, it.pointer.clone(), message)
+        });
+        let all = closing.chain(invalid).chain(reported).chain(unlimited);
+        all.chain(literal_values(policy)).collect()
+    }
 }
 
 /// Reports values of headers that Envoy would replace.

@@ -6,7 +6,7 @@
 //! ListenerSet, listener of a Gateway, Gateway. A Gateway's listeners aren't above the listeners of its ListenerSets.
 
 use super::attachment::{Prevailing, by_precedence};
-use super::client_traffic_policy;
+use super::client_traffic_policy::PolicySettings;
 use super::protection::Protections;
 use super::security_policy::EvaluatedPolicy;
 use super::target::{self, NoTarget, TargetedObject, TargetedPart};
@@ -57,10 +57,8 @@ impl LayeredPolicy for ClientTrafficPolicySpec {
         self.guards()
     }
 
-    /// While clients have other addresses than gatefold sees, the SecurityPolicies that depend on them can't be enforced either.
     fn is_enforceable(policy: &Object<Self>, _: &Build<'_>) -> bool {
-        let spec = &policy.spec;
-        !spec.closes() && !spec.changes_client_address() && !client_traffic_policy::is_invalid(spec)
+        PolicySettings::of(&policy.spec).is_enforceable()
     }
 }
 

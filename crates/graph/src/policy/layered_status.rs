@@ -6,7 +6,7 @@
 
 mod findings;
 
-use super::client_traffic_policy::{self, ClientTrafficPolicies};
+use super::client_traffic_policy::{ClientTrafficPolicies, SocketConflict};
 use super::layered::{
     LayeredPolicies, LayeredPolicy, LayeredTarget, PolicyWithTargets, TargetOutcome, describe,
 };
@@ -16,9 +16,8 @@ use super::security_policy::{EffectivePolicy, SecurityPolicies};
 use crate::Build;
 use crate::condition::{self, Condition, ConditionStatus, ConditionType, Problem, Reason};
 use crate::gateway::{GatewayNodes, ListenerSetNodes};
-use crate::reported_object::ReportedObject;
 use crate::route::Routes;
-use gatefold_diagnostic::{Code, Diagnostic, Pointer};
+use gatefold_diagnostic::Diagnostic;
 use gatefold_manifest::api::{
     ClientTrafficPolicySpec, NamespacedName, Object, PolicyTargetKind, SecurityPolicySpec,
 };
@@ -91,15 +90,7 @@ pub(crate) fn security_policies(
         for warning in &evaluated.warnings {
             status.warn(Reason::UnsupportedField, warning);
         }
-        let mut own = evaluated.findings.clone();
-        if evaluated.uses_client_address
-            && let Some(message) = status.unknown_addresses(&all.client_traffic)
-        {
-            let pointer = Pointer::spec().key("authorization");
-            status.warn(Reason::UnsupportedField, &message);
-            own.push(it.policy.finding(Code::UnreadProtection, pointer, message));
-        }
-        findings.extend(status.findings(&own));
+        findings.extend(status.findings(&evaluated.findings));
         (it.policy.key(), status.node())
     });
     let nodes = nodes.collect();
@@ -121,20 +112,34 @@ pub(crate) fn client_traffic_policies(
     inputs: StatusInputs<'_>,
     build: &mut Build<'_>,
 ) -> LayeredPolicyNodes<ClientTrafficPolicySpec> {
-    let ClientTrafficPolicies { attached, .. } = &build.security.client_traffic;
+    let all = &build.security.client_traffic;
+    let ClientTrafficPolicies {
+        attached, sockets, ..
+    } = all;
     let none = MergedRoutes::default();
     let mut findings = Vec::new();
-    let nodes = attached.policies.iter().map(|it| {
-        let problems = client_traffic_policy::problems(it.policy);
+    let nodes = attached.policies.iter().enumerate();
+    let nodes = nodes.map(|(index, it)| {
+        let problems = all.problems(index);
         let mut status = PolicyStatusBuilder::new(attached, it, inputs);
         for target in &it.targets {
             status.target(target, &problems, &none);
         }
-        status.warn_of_deprecated_field(it.policy.spec.target_ref.is_some());
-        if let Some(warning) = client_traffic_policy::warning(it.policy) {
+        let mut own = all.findings(index, it.policy);
+        for conflict in sockets.conflicts_of(index) {
+            status.socket_conflict(conflict);
+            own.push(conflict.finding(it.policy));
+        }
+        let spec = &it.policy.spec;
+        status.warn_of_deprecated_field(spec.target_ref.is_some());
+        if spec.enable_proxy_protocol.is_some() {
+            let message = "`spec.enableProxyProtocol` is deprecated: use `spec.proxyProtocol`";
+            status.warn(Reason::DeprecatedField, message);
+        }
+        if let Some(warning) = all.warning(index) {
             status.warn(Reason::UnsupportedField, &warning);
         }
-        findings.extend(status.findings(&client_traffic_policy::findings(it.policy)));
+        findings.extend(status.findings(&own));
         (it.policy.key(), status.node())
     });
     let nodes = nodes.collect();
@@ -284,6 +289,19 @@ impl<'b, 'a, S: LayeredPolicy> PolicyStatusBuilder<'b, 'a, S> {
         self.add(place, merged.controller_name.clone(), &conditions);
     }
 
+    /// Adds the condition of a policy that isn't in force on a socket.
+    fn socket_conflict(&mut self, conflict: &SocketConflict) {
+        let message = conflict.message.clone();
+        if !conflict.closes {
+            return self.warn(Reason::Conflicted, &message);
+        }
+        let accepted = Condition::fails(ConditionType::Accepted, Reason::Conflicted, message);
+        let place = overriding::place_of_listener(&conflict.policy);
+        for (place, controller_name) in self.ancestors_of(place) {
+            self.add(place, controller_name, std::slice::from_ref(&accepted));
+        }
+    }
+
     fn warn_of_deprecated_field(&mut self, is_used: bool) {
         if is_used {
             let message = "`spec.targetRef` is deprecated: use `spec.targetRefs`";
@@ -302,38 +320,6 @@ impl<'b, 'a, S: LayeredPolicy> PolicyStatusBuilder<'b, 'a, S> {
             let warning = Condition::holds(ConditionType::Warning, reason, message);
             condition::set(conditions, warning);
         }
-    }
-
-    /// Returns a message about the listeners of the ancestors at which the addresses of clients are unknown. `None` if there are
-    /// none.
-    fn unknown_addresses(&self, client_traffic: &ClientTrafficPolicies<'_>) -> Option<String> {
-        let StatusInputs {
-            gateways,
-            listener_sets,
-            ..
-        } = self.inputs;
-        let ancestors = self
-            .ancestors
-            .keys()
-            .filter_map(|(kind, key, _)| match kind {
-                PolicyTargetKind::ListenerSet => Some(&listener_sets.get(key)?.gateway),
-                PolicyTargetKind::Gateway
-                | PolicyTargetKind::Route(_)
-                | PolicyTargetKind::Service => Some(key),
-            });
-        let ancestors: BTreeSet<&NamespacedName> = ancestors.collect();
-        let listeners = ancestors.into_iter().flat_map(|key| {
-            let listeners = gateways.get(key).into_iter().flat_map(|it| &it.listeners);
-            listeners.map(move |listener| (key, listener))
-        });
-        let mut policies = listeners
-            .filter_map(|(key, listener)| client_traffic.changes_client_address(key, listener));
-        let policy = policies.next()?;
-        Some(format!(
-            "{} decides by the address of the client, which gatefold doesn't know where {policy} is in force: requests that \
-             the policy protects are refused there",
-            describe(self.policy.policy)
-        ))
     }
 
     fn node(self) -> LayeredPolicyNode<S> {

@@ -8,7 +8,7 @@ use gatefold_manifest::api::{NamespacedName, PolicyTargetKind, PolicyTargetSecti
 use std::sync::Arc;
 
 /// The protected objects and sections, each with the policies that protect it.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Protections(Attachments<Vec<String>>);
 
 impl Protections {

@@ -75,8 +75,6 @@ pub(super) struct EffectivePolicy {
 /// What a policy means.
 pub(super) struct EvaluatedPolicy {
     node: SecurityNode,
-    /// Whether a decision depends on the address of the client.
-    pub uses_client_address: bool,
     /// Why it can't be enforced.
     pub problems: Vec<Problem>,
     /// What is enforced in another way than written, as messages for its status.
@@ -146,7 +144,7 @@ impl<'a> SecurityPolicies<'a> {
         let rules = rules.iter().map(|rule| {
             let route = self.attached.of_route(kind, key, rule);
             let (effective, _) = self.effective(route, gateway, listener)?;
-            Some(self.node(effective, (gateway, listener), build))
+            Some(self.evaluate(effective, build).node.clone())
         });
         let rules: Vec<Option<SecurityNode>> = rules.collect();
         if rules.iter().all(Option::is_none) {
@@ -185,29 +183,6 @@ impl<'a> SecurityPolicies<'a> {
 
     fn policy(&self, index: usize) -> Option<&'a Arc<SecurityPolicy>> {
         self.attached.policies.get(index).map(|it| it.policy)
-    }
-
-    /// Returns what a policy means at a listener. If the listener's clients have other addresses than gatefold sees, a policy
-    /// that depends on the address can't be enforced.
-    fn node(
-        &self,
-        effective: EffectivePolicy,
-        (gateway, listener): (&NamespacedName, &ListenerNode),
-        build: &Build<'_>,
-    ) -> SecurityNode {
-        let evaluated = self.evaluate(effective, build);
-        if evaluated.uses_client_address
-            && evaluated.node.refusal().is_none()
-            && let Some(policy) = self
-                .client_traffic
-                .changes_client_address(gateway, listener)
-        {
-            let why = format!(
-                "the addresses of clients are unknown, because gatefold doesn't serve {policy} as written"
-            );
-            return SecurityNode::Refused(why.into());
-        }
-        evaluated.node.clone()
     }
 
     /// Evaluates a policy, once.
@@ -275,7 +250,6 @@ impl EvaluatedPolicy {
             findings.push(policy.finding(code, pointer, message.clone()));
             problems.push(Problem::new(Reason::Invalid, message));
         }
-        let authorization = spec.authorization.as_ref();
         EvaluatedPolicy {
             node: if problems.is_empty() {
                 SecurityNode::Filters(Arc::new(filters))
@@ -284,7 +258,6 @@ impl EvaluatedPolicy {
                 let why = format!("{name} protects this, but gatefold can't enforce it");
                 SecurityNode::Refused(why.into())
             },
-            uses_client_address: authorization.is_some_and(|it| it.uses_client_address()),
             problems,
             warnings,
             findings,
@@ -297,7 +270,6 @@ impl Default for EvaluatedPolicy {
     fn default() -> Self {
         EvaluatedPolicy {
             node: SecurityNode::Refused("there is no such policy".into()),
-            uses_client_address: false,
             problems: Vec::new(),
             warnings: Vec::new(),
             findings: Vec::new(),

@@ -1,9 +1,13 @@
 //! A request in flight, and the contract with the applications that serve requests.
 
 use crate::connection::Connection;
+use crate::http2::settings::WithHttp2Settings;
 use crate::http2::windows::Windows;
-use pingora_core::apps::ServerApp;
-use pingora_core::protocols::Digest;
+use gatefold_dataplane::client_traffic::socket_settings::Http2Settings;
+use pingora_core::apps::{HttpServerApp, ServerApp};
+use pingora_core::protocols::{Digest, Stream};
+use pingora_core::server::ShutdownWatch;
+use pingora_core::services::listening::Service;
 use pingora_proxy::{HttpProxy, ProxyHttp};
 use std::sync::Arc;
 
@@ -12,14 +16,41 @@ use std::sync::Arc;
 /// A connection must know which requests are in flight, for its deadlines and to drain. So the application begins each
 /// request with [`ActiveRequest::begin`] in its first hook: Pingora refuses a malformed request without calling a hook, and
 /// such a request is answered by this crate. A proxy can serve only if its context holds the active request.
-pub trait HttpApp: ServerApp + Send + Sync + 'static {}
+pub trait HttpApp: ServerApp + Send + Sync + 'static {
+    /// Serves a stream until it ends, over HTTP/2 with these settings. `None` means those of the application.
+    fn serve(
+        self: Arc<Self>,
+        stream: Stream,
+        _http2: Option<Http2Settings>,
+        stop: ShutdownWatch,
+    ) -> impl Future<Output = ()> + Send
+    where
+        Self: Sized,
+    {
+        Service::<Self>::handle_event(stream, self, stop)
+    }
+}
 
 impl<P> HttpApp for HttpProxy<P>
 where
     P: ProxyHttp + Send + Sync + 'static,
     P::CTX: HoldsRequest + Send + Sync,
-    HttpProxy<P>: ServerApp + Send + Sync + 'static,
+    HttpProxy<P>: HttpServerApp + Send + Sync + 'static,
 {
+    async fn serve(
+        self: Arc<Self>,
+        stream: Stream,
+        http2: Option<Http2Settings>,
+        stop: ShutdownWatch,
+    ) {
+        match http2 {
+            None => Service::<Self>::handle_event(stream, self, stop).await,
+            Some(settings) => {
+                let app = Arc::new(WithHttp2Settings::new(self, settings));
+                Service::<WithHttp2Settings<Self>>::handle_event(stream, app, stop).await;
+            }
+        }
+    }
 }
 
 /// The context of a request. It keeps the [`ActiveRequest`] until the request ends.

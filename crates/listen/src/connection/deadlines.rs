@@ -1,5 +1,6 @@
 //! The time limits of client connections.
 
+use gatefold_dataplane::client_traffic::socket_settings::ClientLimits;
 use std::time::Duration;
 
 /// Time limits for clients, and how long idle connections are kept.
@@ -46,6 +47,22 @@ impl Default for Deadlines {
 }
 
 impl Deadlines {
+    /// Returns the deadlines of connections with limits of their own.
+    pub(crate) fn limited(self, limits: &ClientLimits) -> Self {
+        let ClientLimits {
+            handshake,
+            header,
+            idle,
+        } = limits;
+        Deadlines {
+            handshake: handshake.unwrap_or(self.handshake),
+            header: header.unwrap_or(self.header),
+            idle: idle.unwrap_or(self.idle),
+            http2_idle: idle.unwrap_or(self.http2_idle),
+            ..self
+        }
+    }
+
     /// The shortest deadline, which sets the period of the checks. `drain` is excluded: a short drain time, which users
     /// may choose, must not make the checks more frequent while nothing drains.
     pub(crate) fn shortest(&self) -> Duration {

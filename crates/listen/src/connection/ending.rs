@@ -7,7 +7,6 @@ use super::Connection;
 use crate::clock::Tick;
 use crate::connection::phase::ClientPhase;
 use crate::meters::CloseReason;
-use crate::shared::SharedState;
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Waker};
@@ -33,9 +32,7 @@ impl Connection {
     /// its client has had time to send a request. An HTTP/2 connection counts as unused once a request that has arrived
     /// has had time to begin.
     pub(crate) fn unused_since(&self) -> Option<Tick> {
-        let SharedState {
-            deadlines, clock, ..
-        } = &*self.shared;
+        let (deadlines, clock) = (self.deadlines(), &self.shared.clock);
         let settled = |since: &Tick| clock.now().saturating_sub(*since) > 1;
         let (phase, since) = self.state.get();
         match phase {
@@ -63,9 +60,7 @@ impl Connection {
 
     /// The reason to close the connection if one of its deadlines has passed.
     pub(crate) fn overdue(&self) -> Option<CloseReason> {
-        let SharedState {
-            deadlines, clock, ..
-        } = &*self.shared;
+        let (deadlines, clock) = (self.deadlines(), &self.shared.clock);
         let passed = |deadline, since| clock.has_passed(deadline, since);
         if self.is_lingering() {
             return None;
@@ -76,7 +71,7 @@ impl Connection {
         }
         let (phase, since) = self.state.get();
         let (deadline, since, closed) = match phase {
-            // The handshake has its own timeout, in `tls`.
+            // The PROXY header and the TLS handshake have their own timeout, in `socket::port_server`.
             ClientPhase::Handshake => return None,
             // The proxy bounds requests, except for a client that may have left: only sending to it would show that.
             ClientPhase::Busy => (
@@ -124,7 +119,7 @@ impl Connection {
     pub(crate) fn ended(&self, reason: CloseReason) {
         if !self.ended.swap(true, Ordering::Relaxed) {
             self.shared.meters.closed(reason);
-            debug!(peer = %self.peer, ?reason, "closing a client's connection");
+            debug!(peer = %self.peer(), ?reason, "closing a client's connection");
         }
     }
 
@@ -193,7 +188,9 @@ impl Connection {
         let holds = match reason {
             CloseReason::DrainTimeout | CloseReason::Malformed => true,
             CloseReason::Reclaimed => self.unused_since().is_some(),
-            CloseReason::Handshake
+            CloseReason::ProxyHeader
+            | CloseReason::SocketLimit
+            | CloseReason::Handshake
             | CloseReason::FirstByte
             | CloseReason::Header
             | CloseReason::Idle

@@ -19,11 +19,13 @@ use crate::http2::frames::FrameProgress;
 use crate::http2::windows::{SharedWindows, Windows};
 use crate::shared::SharedState;
 use active_request::ActiveRequest;
+use deadlines::Deadlines;
 use descriptor::Descriptor;
 use ending::Wakers;
+use gatefold_dataplane::client_traffic::socket_settings::ClientLimits;
 use gatefold_dataplane::{Port, Snapshot, SocketKey};
 use http::HeaderValue;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use tokio::task::AbortHandle;
@@ -33,12 +35,15 @@ use tokio::task::AbortHandle;
 pub struct Connection {
     number: u64,
     socket: SocketKey,
-    peer: SocketAddr,
-    peer_text: HeaderValue,
+    peer: ClientName,
+    /// The client that the PROXY header names.
+    proxied: OnceLock<ClientName>,
     tls: bool,
     server_name: OnceLock<Box<str>>,
     client_of: OnceLock<Arc<str>>,
     shared: Arc<SharedState>,
+    /// Time limits that differ from those of every connection.
+    deadlines: Option<Box<Deadlines>>,
     state: PhaseCell,
     /// Number of HTTP/2 requests in flight. HTTP/1.1 has one at most, which `state` shows.
     active: AtomicU32,
@@ -75,6 +80,26 @@ pub struct Connection {
     task: OnceLock<AbortHandle>,
 }
 
+/// The address of a client, also as a header value without the port.
+#[derive(Debug)]
+struct ClientName {
+    address: SocketAddr,
+    text: HeaderValue,
+}
+
+impl ClientName {
+    /// An IPv4 address never has the form of an IPv6 address.
+    fn new(address: SocketAddr) -> Self {
+        let ip = address.ip().to_canonical();
+        // Never fails: an address consists of digits, letters, dots and colons.
+        let text = HeaderValue::try_from(ip.to_string());
+        ClientName {
+            address: SocketAddr::new(ip, address.port()),
+            text: text.unwrap_or(HeaderValue::from_static("unknown")),
+        }
+    }
+}
+
 impl Connection {
     /// Creates a connection that was accepted on the listening socket `socket`.
     pub(crate) fn new(
@@ -83,13 +108,12 @@ impl Connection {
         tls: bool,
         shared: Arc<SharedState>,
     ) -> Self {
-        let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
         let now = shared.clock.now();
         Connection {
             number: next_number(),
             socket,
-            peer,
-            peer_text: address_value(peer.ip()),
+            peer: ClientName::new(peer),
+            proxied: OnceLock::new(),
             tls,
             server_name: OnceLock::new(),
             client_of: OnceLock::new(),
@@ -102,6 +126,7 @@ impl Connection {
                 now,
             ),
             shared,
+            deadlines: None,
             windows: SharedWindows::default(),
             active: AtomicU32::new(0),
             finished: AtomicU32::new(now),
@@ -124,6 +149,19 @@ impl Connection {
         }
     }
 
+    /// Sets time limits that differ from those of every connection.
+    pub(crate) fn with_limits(mut self, limits: &ClientLimits) -> Self {
+        if *limits != ClientLimits::default() {
+            self.deadlines = Some(Box::new(self.shared.deadlines.limited(limits)));
+        }
+        self
+    }
+
+    /// Its time limits.
+    pub(crate) fn deadlines(&self) -> &Deadlines {
+        self.deadlines.as_deref().unwrap_or(&self.shared.deadlines)
+    }
+
     /// The number of the connection, counted from 1 in this process.
     pub fn number(&self) -> u64 {
         self.number
@@ -141,14 +179,29 @@ impl Connection {
         current.or_else(|| self.last_port.get()).map(|port| &**port)
     }
 
-    /// The client's address. An IPv4 client of an IPv6 socket has its IPv4 address here.
+    /// The client's address: that of the PROXY header if there was one, else the other end of the connection. An IPv4 client of
+    /// an IPv6 socket has its IPv4 address here.
     pub fn peer(&self) -> SocketAddr {
-        self.peer
+        self.client().address
     }
 
     /// The client's IP address without the port, as a header value.
     pub fn peer_text(&self) -> &HeaderValue {
-        &self.peer_text
+        &self.client().text
+    }
+
+    fn client(&self) -> &ClientName {
+        self.proxied.get().unwrap_or(&self.peer)
+    }
+
+    /// The other end of the connection, which is a proxy if there was a PROXY header.
+    pub fn sender(&self) -> SocketAddr {
+        self.peer.address
+    }
+
+    /// Records the client that the PROXY header names.
+    pub(crate) fn set_client(&self, client: SocketAddr) {
+        let _ = self.proxied.set(ClientName::new(client));
     }
 
     /// Whether the client uses TLS.
@@ -281,12 +334,18 @@ impl Connection {
         let _ = self.task.set(task);
     }
 
-    /// Records that the TLS handshake is complete.
+    /// Records that the client first sends a PROXY header.
+    pub(crate) fn await_proxy_header(&self) {
+        let now = self.shared.clock.now();
+        self.state.set(ClientPhase::Handshake, now);
+    }
+
+    /// Records that the PROXY header and the TLS handshake are complete, as far as there are any.
     pub(crate) fn finish_handshake(&self) {
         self.state.set(ClientPhase::Fresh, self.shared.clock.now());
     }
 
-    /// Whether the TLS handshake is in progress.
+    /// Whether the PROXY header or the TLS handshake is in progress.
     pub(crate) fn is_handshaking(&self) -> bool {
         self.state.phase() == ClientPhase::Handshake
     }
@@ -329,11 +388,6 @@ impl Connection {
 fn next_number() -> u64 {
     static BEFORE: AtomicU64 = AtomicU64::new(0);
     BEFORE.fetch_add(1, Ordering::Relaxed).saturating_add(1)
-}
-
-fn address_value(address: IpAddr) -> HeaderValue {
-    // Never fails: an address consists of digits, letters, dots and colons.
-    HeaderValue::try_from(address.to_string()).unwrap_or(HeaderValue::from_static("unknown"))
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// What the client of a connection is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ClientPhase {
-    /// The TLS handshake is in progress.
+    /// The PROXY header or the TLS handshake is in progress.
     Handshake,
     /// The client hasn't sent anything yet.
     Fresh,

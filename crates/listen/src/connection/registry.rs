@@ -84,6 +84,11 @@ impl Registry {
         open.last = Some(last);
     }
 
+    /// The last snapshot that has the socket. `None` if the current one has it.
+    pub(crate) fn last_snapshot(&self) -> Option<Arc<Snapshot>> {
+        self.open().last.clone()
+    }
+
     /// Ends idle connections now and the others after the request in flight.
     pub(crate) fn drain(&self, now: Tick) {
         let mut open = self.open();

@@ -13,6 +13,7 @@ use pingora_core::protocols::{
 use pingora_http::ResponseHeader;
 use socket2::SockRef;
 use std::io::{self, IoSlice};
+use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -59,9 +60,7 @@ impl ClientStream {
         entry: RegistryEntry,
     ) -> pingora_core::Result<Self> {
         let id = tcp.as_raw_fd();
-        let socket = SocketDigest::from_raw_fd(id);
-        // Saves Pingora a system call. Nothing asks for the local address.
-        let _ = socket.peer_addr.set(Some(connection.peer().into()));
+        let socket = digest(id, connection.peer());
         let response = Box::new(ResponseHeader::build_no_case(200, Some(0))?);
         let handle = ConnectionHandle(connection.clone());
         let context = ProxyDigest::new(response, Some(Box::new(handle)));
@@ -106,9 +105,35 @@ impl ClientStream {
         Ok(self.peeked.get(before..).unwrap_or_default())
     }
 
+    /// The bytes that are read and kept for the next reads.
+    pub(crate) fn peeked(&self) -> &[u8] {
+        &self.peeked
+    }
+
+    /// Drops the first bytes that are kept for the next reads.
+    pub(crate) fn drop_peeked(&mut self, length: usize) {
+        self.peeked.drain(..length.min(self.peeked.len()));
+    }
+
+    /// Tells Pingora the address of a client that a PROXY header names.
+    pub(crate) fn set_client(&mut self, client: SocketAddr) {
+        self.socket = Arc::new(digest(self.id, client));
+    }
+
     /// Reads into `seen` while the bytes match the beginning of `prefix`, and keeps them for the next reads. If the first
     /// bytes differ, this costs one comparison in the buffer and no further copy.
     pub(crate) async fn peek_prefix(&mut self, prefix: &[u8], seen: &mut [u8]) -> io::Result<()> {
+        let known = self.peeked.len().min(seen.len());
+        let (Some(known), Some(first)) = (self.peeked.get(..known), seen.get_mut(..known)) else {
+            return Ok(());
+        };
+        first.copy_from_slice(known);
+        if !known.is_empty() {
+            self.connection.read();
+        }
+        if !prefix.starts_with(known) {
+            return Ok(());
+        }
         loop {
             let have = self.peeked.len();
             let (Some(rest), Some(wanted)) = (seen.get_mut(have..), prefix.get(have..)) else {
@@ -135,6 +160,13 @@ impl ClientStream {
             self.io.consume(length);
         }
     }
+}
+
+/// What Pingora knows of the socket. Setting the client's address saves it a system call. Nothing asks for the local address.
+fn digest(id: UniqueIDType, client: SocketAddr) -> SocketDigest {
+    let socket = SocketDigest::from_raw_fd(id);
+    let _ = socket.peer_addr.set(Some(client.into()));
+    socket
 }
 
 impl AsyncRead for ClientStream {

@@ -5,6 +5,7 @@ pub(crate) mod frame_header;
 pub(crate) mod frames;
 mod header_block;
 mod open_bodies;
+pub(crate) mod settings;
 pub(crate) mod windows;
 
 /// The preface of a client with prior knowledge of HTTP/2 (RFC 9113, section 3.4).

@@ -61,7 +61,9 @@ impl<S: IO> HttpStream<S> {
             | CloseReason::Reclaimed
             | CloseReason::Drained => Ok(()),
             CloseReason::Handshake | CloseReason::Header => Err(io::ErrorKind::TimedOut.into()),
-            CloseReason::Malformed => Err(io::ErrorKind::InvalidData.into()),
+            CloseReason::Malformed | CloseReason::ProxyHeader | CloseReason::SocketLimit => {
+                Err(io::ErrorKind::InvalidData.into())
+            }
             CloseReason::Write | CloseReason::DrainTimeout => {
                 Err(io::ErrorKind::ConnectionAborted.into())
             }

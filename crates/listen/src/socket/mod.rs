@@ -8,6 +8,8 @@ mod activated;
 mod backoff;
 pub(crate) mod bind;
 pub(crate) mod inherited;
+mod keep_alive;
+mod layers;
 mod port_server;
 
 use crate::HttpApp;

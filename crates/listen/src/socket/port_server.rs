@@ -1,28 +1,36 @@
 //! Serves the connections of one socket.
 //!
-//! In: accepted TCP connections. Out: streams for the application, with the layers (TLS, HTTP) that the current snapshot
-//! requires for the port. A protocol that a port can serve is an arm here.
+//! In: accepted TCP connections. Out: a task for each, on one of the workers, that serves it through the layers that the current
+//! snapshot requires for the port.
 
 use crate::HttpApp;
 use crate::connection::Connection;
 use crate::connection::limit::ConnectionPermit;
 use crate::connection::registry::Registry;
 use crate::connection::stream::ClientStream;
-use crate::http_stream::HttpStream;
+use crate::log_throttle::LogThrottle;
+use crate::meters::CloseReason;
+use crate::proxy_protocol::ProxyHeaders;
 use crate::shared::SharedState;
+use crate::socket::keep_alive;
+use crate::socket::layers::{Layers, Protocol};
 use crate::tls::SocketTls;
 use crate::worker::{WorkerId, Workers};
 use arc_swap::ArcSwap;
+use gatefold_dataplane::client_traffic::socket_settings::ProxyProtocol;
 use gatefold_dataplane::{Port, Snapshot, SocketKey};
-use pingora_core::protocols::IO;
-use pingora_core::services::listening::Service;
 use pingora_core::{ErrorType, OrErr as _};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
-use tracing::warn;
+use tokio::time::Instant;
+use tracing::{debug, warn};
+
+/// A deadline that never passes.
+const FOREVER: Duration = Duration::from_secs(60 * 60 * 24 * 365);
 
 /// The clients that a socket accepts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +52,7 @@ pub(crate) struct PortServer<A> {
     snapshot: Arc<ArcSwap<Snapshot>>,
     connections: Arc<Registry>,
     shared: Arc<SharedState>,
+    limit_log: Mutex<LogThrottle>,
     /// Tells the application that the socket is closed.
     stop: watch::Receiver<bool>,
 }
@@ -52,14 +61,7 @@ pub(crate) struct PortServer<A> {
 struct PortKey {
     socket: SocketKey,
     tls: Arc<SocketTls>,
-}
-
-/// The layers between a TCP stream and the application.
-enum Layers {
-    /// HTTP.
-    Http,
-    /// HTTP over TLS.
-    Https(Arc<SocketTls>),
+    proxy_headers: Arc<ProxyHeaders>,
 }
 
 /// An accepted TCP stream, on its way to its worker.
@@ -105,7 +107,11 @@ impl<A: HttpApp> PortServer<A> {
     ) -> Result<Self, rustls::Error> {
         let port = |socket| -> Result<PortKey, rustls::Error> {
             let tls = Arc::new(SocketTls::new(socket, snapshot.clone())?);
-            Ok(PortKey { socket, tls })
+            Ok(PortKey {
+                socket,
+                tls,
+                proxy_headers: Arc::new(ProxyHeaders::new(socket)),
+            })
         };
         let ipv4 = match families {
             IpFamilies::Own => None,
@@ -119,6 +125,7 @@ impl<A: HttpApp> PortServer<A> {
             snapshot,
             connections: shared.registries.open(socket, &shared.meters),
             shared,
+            limit_log: Mutex::default(),
             stop,
         })
     }
@@ -130,6 +137,19 @@ impl<A: HttpApp> PortServer<A> {
 
     /// Serves a connection in its own task, so that a panic ends only this connection.
     pub(crate) fn spawn(&self, tcp: TcpStream, peer: SocketAddr, permit: Option<ConnectionPermit>) {
+        let layers = self.layers(peer);
+        let settings = layers.settings.clone();
+        let settings = settings.as_deref();
+        if let Some(limit) = settings.and_then(|it| it.connection_limit)
+            && self.connections.count() >= limit.connections.get()
+        {
+            return self.refuse(tcp, peer, permit, limit.close_delay);
+        }
+        if let Some(keep_alive) = settings.and_then(|it| it.keep_alive)
+            && let Err(error) = keep_alive::set(&tcp, &keep_alive)
+        {
+            debug!(%peer, %error, "can't set the keep-alive of a connection");
+        }
         let worker = self.workers.for_connection(self.accepting);
         let tcp = match AcceptedStream::new(tcp, worker == self.accepting) {
             Ok(tcp) => tcp,
@@ -138,12 +158,16 @@ impl<A: HttpApp> PortServer<A> {
                 return;
             }
         };
-        let (socket, layers) = self.select(peer);
-        let tls = matches!(layers, Layers::Https(_));
-        let connection = Arc::new(Connection::new(socket, peer, tls, self.shared.clone()));
+        let shared = self.shared.clone();
+        let connection = Connection::new(layers.socket, peer, layers.is_tls(), shared);
+        let limits = settings.map(|it| it.limits).unwrap_or_default();
+        let connection = Arc::new(connection.with_limits(&limits));
+        if layers.proxy_protocol() != ProxyProtocol::Off {
+            connection.await_proxy_header();
+        }
         let entry = self.connections.enter(connection.clone(), permit);
         let stop = self.stop.clone();
-        let deadline = self.shared.deadlines.handshake;
+        let time = connection.deadlines().handshake;
         let task = self.workers.spawn(worker, |app| {
             let connection = connection.clone();
             async move {
@@ -151,29 +175,50 @@ impl<A: HttpApp> PortServer<A> {
                     .registered()
                     .or_err(ErrorType::InternalError, "a runtime refuses its socket")
                     .and_then(|tcp| ClientStream::new(tcp, connection.clone(), entry));
-                let stream = match stream {
-                    Ok(stream) => stream,
-                    Err(error) => {
-                        warn!(%error, "can't serve a connection");
-                        return;
-                    }
-                };
-                match layers {
-                    Layers::Http => serve_http(stream, connection, app, stop).await,
-                    Layers::Https(tls) => {
-                        if let Some(stream) = tls.accept(stream, &connection, deadline).await {
-                            serve_http(stream, connection, app, stop).await;
-                        }
-                    }
+                let now = Instant::now();
+                let deadline = now.checked_add(time).unwrap_or_else(|| now + FOREVER);
+                match stream {
+                    Ok(stream) => layers.serve(stream, connection, app, deadline, stop).await,
+                    Err(error) => warn!(%error, "can't serve a connection"),
                 }
             }
         });
         connection.set_task(task.abort_handle());
     }
 
-    /// Returns the key of a client's port in snapshots, and what is served there. A socket for both families has two keys;
-    /// a client gets the other one if its own isn't in the snapshot.
-    fn select(&self, peer: SocketAddr) -> (SocketKey, Layers) {
+    /// Closes a connection beyond the limit of the socket, after `delay`. It doesn't count towards the limit.
+    fn refuse(
+        &self,
+        tcp: TcpStream,
+        peer: SocketAddr,
+        permit: Option<ConnectionPermit>,
+        delay: Duration,
+    ) {
+        self.shared.meters.closed(CloseReason::SocketLimit);
+        let mut log = self
+            .limit_log
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if log.is_due() {
+            warn!(socket = %self.own.socket, %peer, "the socket has as many connections as its policy permits: further ones are closed");
+        }
+        drop(log);
+        if delay.is_zero() {
+            return;
+        }
+        let mut stop = self.stop.clone();
+        self.workers.runtime(self.accepting).spawn(async move {
+            let _refused = (tcp, permit);
+            tokio::select! {
+                () = tokio::time::sleep(delay) => {}
+                _ = stop.wait_for(|stop| *stop) => {}
+            }
+        });
+    }
+
+    /// Returns the layers of a client's connection. A socket for both families has two keys; a client gets the other one if its
+    /// own isn't in the snapshot.
+    fn layers(&self, peer: SocketAddr) -> Layers {
         let snapshot = self.snapshot.load();
         let is_wanted = |port: &PortKey| snapshot.ports.contains_key(&port.socket);
         let port = match &self.ipv4 {
@@ -187,22 +232,20 @@ impl<A: HttpApp> PortServer<A> {
             }
             None => &self.own,
         };
-        let layers = match snapshot.ports.get(&port.socket).map(|port| &**port) {
-            Some(Port::Https(..)) => Layers::Https(port.tls.clone()),
-            // Without a port, the proxy answers from the last snapshot that had it, or with 404.
-            Some(Port::Http(_)) | None => Layers::Http,
+        // A connection that was queued when the snapshot lost its port is served by the last one that had it.
+        let last = (!is_wanted(port)).then(|| self.connections.last_snapshot());
+        let last = last.flatten();
+        let snapshot = last.as_ref().unwrap_or(&snapshot);
+        let protocol = match snapshot.ports.get(&port.socket).map(|port| &**port) {
+            Some(Port::Https(..)) => Protocol::Https(port.tls.clone()),
+            // Without a port, the proxy answers 404.
+            Some(Port::Http(_)) | None => Protocol::Http,
         };
-        (port.socket, layers)
+        Layers {
+            socket: port.socket,
+            protocol,
+            settings: snapshot.socket_settings.get(&port.socket).cloned(),
+            proxy_headers: port.proxy_headers.clone(),
+        }
     }
-}
-
-/// Serves HTTP on a stream until it ends.
-async fn serve_http<A: HttpApp>(
-    stream: impl IO + 'static,
-    connection: Arc<Connection>,
-    app: Arc<A>,
-    stop: watch::Receiver<bool>,
-) {
-    let stream = Box::new(HttpStream::new(stream, connection));
-    Service::<A>::handle_event(stream, app, stop).await;
 }

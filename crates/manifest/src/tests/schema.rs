@@ -263,6 +263,23 @@ fn checks_the_rules_of_client_traffic_policies() {
         "path: {mergeSlashes: true}",
         "healthCheck: {}",
         "healthCheck: {path: \"\"}",
+        "proxyProtocol: {optional: maybe}",
+        "proxyProtocol: {version: 2}",
+        "tls: 5",
+        "tls: {minVersion: '1.4'}",
+        "tls: {minVersion: '1.3', ciphers: [ECDHE-RSA-AES128-GCM-SHA256]}",
+        "tls: {minVersion: '1.3', maxVersion: '1.2'}",
+        "tls: {session: {resumption: {tickets: {}}}}",
+        "tls: {minVersoin: '1.3'}",
+        "connection: {bufferLimit: 1.5Mi}",
+        "connection: {connectionLimit: {value: 0}}",
+        "connection: {connectionLimit: {closeDelay: 1s}}",
+        "connection: {maxAcceptPerSocketEvent: -1}",
+        "tcpKeepalive: {probes: -1, idleTime: 1 hour}",
+        "timeout: {http: {requestReceivedTimeout: 5}}",
+        "timeout: {http: {requestTimeout: 5s}}",
+        "http2: {maxConcurrentStreams: 0, initialStreamWindowSize: 64 KiB}",
+        "http2: {onInvalidMessage: []}",
     ];
     let policies = settings.iter().enumerate().map(|(number, settings)| {
         format!(

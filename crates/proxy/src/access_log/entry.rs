@@ -68,11 +68,12 @@ pub(super) struct ConnectionFacts<'r> {
 
 impl<'r> ConnectionFacts<'r> {
     fn of(connection: &'r Connection, found: Option<ClientAddress>) -> Self {
-        let peer = connection.peer();
+        let port = connection.peer().port();
         ConnectionFacts {
             number: connection.number(),
-            client: SocketAddr::new(client_address::address(found, connection), peer.port()),
-            peer,
+            client: SocketAddr::new(client_address::address(found, connection), port),
+            // As in Envoy, never the address of a PROXY header.
+            peer: connection.sender(),
             server_name: connection.server_name(),
             tls: connection.is_tls(),
         }

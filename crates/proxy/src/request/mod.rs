@@ -8,6 +8,7 @@ pub(crate) mod expect_continue;
 pub(crate) mod fields;
 pub(crate) mod forwarded;
 pub(crate) mod host;
+pub(crate) mod limits;
 pub(crate) mod path;
 pub(crate) mod preparation;
 pub(crate) mod request_id;

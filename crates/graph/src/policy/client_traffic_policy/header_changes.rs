@@ -1,6 +1,6 @@
 //! `headers.earlyRequestHeaders` and `headers.lateResponseHeaders`.
 
-use super::settings::SettingProblem;
+use super::shortfall::Shortfall;
 use crate::route::unsendable;
 use gatefold_dataplane::client_traffic::header_change::{HeaderChange, NamePattern};
 use gatefold_dataplane::filter::header_modifier::{self, HeaderAction, HeaderModifier};
@@ -11,9 +11,9 @@ use gatefold_manifest::api::{
 use http::header::{HOST, HeaderName, HeaderValue};
 use regex::Regex;
 
-/// Reads changes to headers, and collects the problems.
+/// Reads changes to headers, and collects those that can't be made.
 pub(super) struct HeaderChangeReader<'p> {
-    pub problems: &'p mut Vec<SettingProblem>,
+    pub shortfalls: &'p mut Vec<Shortfall>,
 }
 
 impl HeaderChangeReader<'_> {
@@ -123,7 +123,7 @@ impl HeaderChangeReader<'_> {
     }
 
     fn refuse(&mut self, pointer: Pointer, message: String) {
-        self.problems.push(SettingProblem { pointer, message });
+        self.shortfalls.push(Shortfall::invalid(pointer, message));
     }
 }
 

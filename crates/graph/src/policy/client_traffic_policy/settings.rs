@@ -1,112 +1,60 @@
-//! The settings of a ClientTrafficPolicy, as requests are served with them.
-//!
-//! In: the policy. Out: its settings, and those that can't be applied as written.
+//! The settings of a ClientTrafficPolicy, as connections and requests are served with them.
 
-use super::header_changes::HeaderChangeReader;
-use gatefold_dataplane::client_traffic::client_address::{AddressSource, WithoutAddress};
-use gatefold_dataplane::client_traffic::{ClientTraffic, RequestIdRule, Underscores};
-use gatefold_dataplane::path_normalization::{EscapedSlashes, PathRules};
-use gatefold_diagnostic::Pointer;
-use gatefold_manifest::api::{
-    ClientIPDetectionSettings, ClientTrafficPolicySpec, CustomHeaderExtensionSettings,
-    HeaderSettings, PathEscapedSlashAction, PathSettings, RequestIDAction, WithUnderscoresAction,
-    XForwardedForSettings,
-};
-use http::HeaderName;
-use std::num::NonZeroUsize;
+use super::shortfall::Shortfall;
+use super::{request_settings, socket_settings, tls_settings};
+use gatefold_dataplane::client_traffic::ClientTraffic;
+use gatefold_dataplane::client_traffic::socket_settings::SocketSettings;
+use gatefold_dataplane::client_traffic::tls_settings::TlsSettings;
+use gatefold_manifest::api::{ClientTrafficPolicySpec, FieldEffect, SetField};
+use std::sync::Arc;
 
-/// A setting that can't be applied as written.
-pub(super) struct SettingProblem {
-    pub pointer: Pointer,
-    pub message: String,
+/// What a policy says, as far as gatefold serves it.
+#[derive(Default)]
+pub(crate) struct PolicySettings {
+    /// How requests are treated. `None` if the policy says nothing of them.
+    pub requests: Option<Arc<ClientTraffic>>,
+    /// How the connections of a socket are treated.
+    pub socket: SocketSettings,
+    /// How TLS is set up. `None` if the policy says nothing of it.
+    pub tls: Option<Arc<TlsSettings>>,
+    /// What gatefold doesn't serve.
+    pub(super) shortfalls: Vec<Shortfall>,
 }
 
-/// Returns the settings of a policy, without those that can't be applied.
-pub(super) fn read(spec: &ClientTrafficPolicySpec) -> (ClientTraffic, Vec<SettingProblem>) {
-    let mut problems = Vec::new();
-    let detection = spec.client_ip_detection.as_ref();
-    let forwarded_for = detection.and_then(|it| it.x_forwarded_for.as_ref());
-    let headers = spec.headers.as_ref();
-    let mut changes = HeaderChangeReader {
-        problems: &mut problems,
-    };
-    let early = headers.and_then(|it| it.early_request_headers.as_ref());
-    let late = headers.and_then(|it| it.late_response_headers.as_ref());
-    let settings = ClientTraffic {
-        address_source: detection.map(address_source).unwrap_or_default(),
-        keeps_forwarded_for: forwarded_for
-            .and_then(|it| it.disable_x_forwarded_for_append)
-            .unwrap_or_default(),
-        underscores: headers.map(underscores).unwrap_or_default(),
-        request_id: headers.map(request_id).unwrap_or_default(),
-        path: spec.path.as_ref().map(path),
-        health_check: spec.health_check.as_ref().map(|it| (*it.path).into()),
-        request_headers: early.map(|it| changes.of_requests(it)).unwrap_or_default(),
-        response_headers: late.map(|it| changes.of_responses(it)).unwrap_or_default(),
-    };
-    (settings, problems)
-}
-
-fn address_source(detection: &ClientIPDetectionSettings) -> AddressSource {
-    let ClientIPDetectionSettings {
-        x_forwarded_for,
-        custom_header,
-        direct_source_ip: _,
-    } = detection;
-    let header = custom_header.as_ref().and_then(header);
-    let forwarded_for = x_forwarded_for.as_ref().map(forwarded_for);
-    header.or(forwarded_for).unwrap_or_default()
-}
-
-fn forwarded_for(settings: &XForwardedForSettings) -> AddressSource {
-    if let Some(networks) = &settings.trusted_cidrs {
-        // The decoder has checked them.
-        let networks = networks.iter().filter_map(|it| it.parse().ok());
-        return AddressSource::TrustedNetworks(networks.collect());
-    }
-    let position = settings.num_trusted_hops.unwrap_or_default();
-    let position = usize::try_from(position).unwrap_or(usize::MAX);
-    AddressSource::Hops(NonZeroUsize::new(position).unwrap_or(NonZeroUsize::MIN))
-}
-
-/// The decoder has checked the name.
-fn header(settings: &CustomHeaderExtensionSettings) -> Option<AddressSource> {
-    let name = HeaderName::from_bytes(settings.name.as_bytes()).ok()?;
-    let without = match settings.fail_closed {
-        Some(true) => WithoutAddress::Deny,
-        Some(false) | None => WithoutAddress::Peer,
-    };
-    Some(AddressSource::Header { name, without })
-}
-
-fn underscores(settings: &HeaderSettings) -> Underscores {
-    match settings.with_underscores_action {
-        None | Some(WithUnderscoresAction::Allow) => Underscores::Forward,
-        Some(WithUnderscoresAction::DropHeader) => Underscores::Drop,
-        Some(WithUnderscoresAction::RejectRequest) => Underscores::Reject,
-    }
-}
-
-fn request_id(settings: &HeaderSettings) -> RequestIdRule {
-    match (settings.request_id, settings.preserve_x_request_id) {
-        (Some(RequestIDAction::Preserve), _) => RequestIdRule::Keep,
-        (Some(RequestIDAction::Disable), _) => RequestIdRule::Remove,
-        (Some(RequestIDAction::Generate), _) | (None, Some(false)) => RequestIdRule::Make,
-        (Some(RequestIDAction::PreserveOrGenerate), _) | (None, Some(true) | None) => {
-            RequestIdRule::KeepOrMake
+impl PolicySettings {
+    /// Reads the settings of a policy.
+    pub fn of(spec: &ClientTrafficPolicySpec) -> Self {
+        let mut shortfalls: Vec<_> = spec.set_fields.iter().filter_map(unserved).collect();
+        let tls = spec.tls.as_ref();
+        let tls = tls.map(|tls| tls_settings::of(tls, &mut shortfalls));
+        let requests = request_settings::of(spec, &mut shortfalls);
+        let requests = (requests != ClientTraffic::default()).then(|| Arc::new(requests));
+        PolicySettings {
+            requests,
+            socket: socket_settings::of(spec, &mut shortfalls),
+            tls: tls.filter(|it| *it != TlsSettings::default()).map(Arc::new),
+            shortfalls,
         }
     }
+
+    /// Returns what closes the targets of the policy.
+    pub(super) fn closing(&self) -> impl Iterator<Item = &Shortfall> {
+        let all = self.shortfalls.iter();
+        all.filter(|it| it.effect.closes())
+    }
+
+    /// Whether gatefold can do what the policy says, apart from what it ignores.
+    pub fn is_enforceable(&self) -> bool {
+        self.closing().next().is_none()
+    }
 }
 
-/// A field that isn't set keeps gatefold's default.
-fn path(settings: &PathSettings) -> PathRules {
-    PathRules {
-        merges_slashes: settings.disable_merge_slashes != Some(true),
-        escaped_slashes: match settings.escaped_slashes_action {
-            None | Some(PathEscapedSlashAction::KeepUnchanged) => EscapedSlashes::Keep,
-            Some(PathEscapedSlashAction::RejectRequest) => EscapedSlashes::Reject,
-            Some(PathEscapedSlashAction::UnescapeAndForward) => EscapedSlashes::Unescape,
-            Some(PathEscapedSlashAction::UnescapeAndRedirect) => EscapedSlashes::Redirect,
-        },
+/// Returns what happens because of a field that isn't served. `None` if it is.
+fn unserved(set: &SetField) -> Option<Shortfall> {
+    let pointer = set.pointer.clone();
+    match set.field.effect {
+        FieldEffect::Closes => Some(Shortfall::closes(pointer, "")),
+        FieldEffect::Ignored(instead) => Some(Shortfall::warns(pointer, instead)),
+        FieldEffect::Served(_) | FieldEffect::Guards(_) => None,
     }
 }

@@ -20,7 +20,12 @@ async fn checking(client: &CertifiedKey) -> Gateway {
     let scope = "default/gateway:443".into();
     let validation = ClientValidation::new(scope, ClientMode::ValidOnly, authorities);
     let keys = vec![certified(&["a.example"], &PKCS_ECDSA_P256_SHA256)];
-    let set = CertificateSet::checking(keys, Arc::new(validation.expect("an authority")));
+    let set = {
+        let validation = Arc::new(validation.expect("an authority"));
+        let sessions = validation.sessions.clone();
+        let settings = Arc::default();
+        CertificateSet::with_own_config(keys, settings, Some(validation), &sessions)
+    };
     let mut tls = PortTls::default();
     tls.insert(Some("a.example"), Arc::new(set.expect("a configuration")));
     let upstream = Upstream::plain().await;

@@ -158,12 +158,6 @@ object! {
 }
 
 impl Authorization {
-    /// Whether a rule depends on the address of the client.
-    pub fn uses_client_address(&self) -> bool {
-        let mut principals = self.rules.iter().filter_map(|it| it.principal.as_ref());
-        principals.any(|it| it.client_cidrs.is_some() || it.client_ip_geo_locations.is_some())
-    }
-
     /// Whether a rule depends on a JSON Web Token.
     pub(super) fn uses_jwt(&self) -> bool {
         let mut principals = self.rules.iter().filter_map(|it| it.principal.as_ref());

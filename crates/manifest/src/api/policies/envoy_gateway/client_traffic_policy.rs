@@ -2,8 +2,9 @@
 
 use super::field_table::collect;
 use super::{
-    ClientIPDetectionSettings, FieldEffect, HeaderSettings, HealthCheckSettings, PathSettings,
-    PolicyField, PolicyTargetFields, SetField, TargetSelector,
+    ClientConnection, ClientIPDetectionSettings, ClientTLSSettings, ClientTimeout, FieldEffect,
+    HTTP2Settings, HeaderSettings, HealthCheckSettings, PathSettings, PolicyField,
+    PolicyTargetFields, ProxyProtocolSettings, SetField, TCPKeepalive, TargetSelector,
 };
 use crate::api::{LocalPolicyTargetReferenceWithSectionName, Object};
 use crate::{Decode, Decoder};
@@ -23,6 +24,20 @@ pub struct ClientTrafficPolicySpec {
     pub target_selectors: Vec<TargetSelector>,
     /// Where the addresses of clients come from.
     pub client_ip_detection: Option<ClientIPDetectionSettings>,
+    /// Whether connections begin with a PROXY header; the older field. `proxyProtocol` takes precedence.
+    pub enable_proxy_protocol: Option<bool>,
+    /// Connections begin with a PROXY header.
+    pub proxy_protocol: Option<ProxyProtocolSettings>,
+    /// How TLS with clients is set up.
+    pub tls: Option<ClientTLSSettings>,
+    /// How connections are limited.
+    pub connection: Option<ClientConnection>,
+    /// Probes by which the system detects that a client is gone.
+    pub tcp_keepalive: Option<TCPKeepalive>,
+    /// Time limits.
+    pub timeout: Option<ClientTimeout>,
+    /// How HTTP/2 is spoken.
+    pub http2: Option<HTTP2Settings>,
     /// How headers are treated.
     pub headers: Option<HeaderSettings>,
     /// How paths are normalised.
@@ -59,13 +74,6 @@ impl ClientTrafficPolicySpec {
         let mut set = self.set_fields.iter();
         set.any(|it| it.field.effect.guards())
     }
-
-    /// Whether the policy changes what counts as the address of a client, in a way that gatefold doesn't serve.
-    pub fn changes_client_address(&self) -> bool {
-        let fields = ["proxyProtocol", "enableProxyProtocol"];
-        let mut set = self.set_fields.iter();
-        set.any(|it| fields.contains(&it.field.path))
-    }
 }
 
 impl Decode for ClientTrafficPolicySpec {
@@ -75,6 +83,13 @@ impl Decode for ClientTrafficPolicySpec {
         let target_refs = fields.read(TARGET_FIELDS[1], decoder);
         let target_selectors = fields.read(TARGET_FIELDS[2], decoder);
         let client_ip_detection = fields.read("clientIPDetection", decoder);
+        let enable_proxy_protocol = fields.read("enableProxyProtocol", decoder);
+        let proxy_protocol = fields.read("proxyProtocol", decoder);
+        let tls = fields.read("tls", decoder);
+        let connection = fields.read("connection", decoder);
+        let tcp_keepalive = fields.read("tcpKeepalive", decoder);
+        let timeout = fields.read("timeout", decoder);
+        let http2 = fields.read("http2", decoder);
         let headers = fields.read("headers", decoder);
         let path = fields.read("path", decoder);
         let health_check = fields.read("healthCheck", decoder);
@@ -84,6 +99,13 @@ impl Decode for ClientTrafficPolicySpec {
             target_refs: target_refs?,
             target_selectors: target_selectors?,
             client_ip_detection: client_ip_detection?,
+            enable_proxy_protocol: enable_proxy_protocol?,
+            proxy_protocol: proxy_protocol?,
+            tls: tls?,
+            connection: connection?,
+            tcp_keepalive: tcp_keepalive?,
+            timeout: timeout?,
+            http2: http2?,
             headers: headers?,
             path: path?,
             health_check: health_check?,
@@ -100,11 +122,6 @@ fn is_default(set: &SetField, spec: &Node) -> bool {
     match (set.field.path, value.map(|it| &it.value)) {
         // TLS 1.0 and 1.1 are never served.
         ("tls.minVersion", Some(Value::String(text))) => text == "1.2" || text == "Auto",
-        ("tls.maxVersion", Some(Value::String(text))) => text == "1.3" || text == "Auto",
-        ("tls.alpnProtocols", Some(Value::Sequence(items))) => {
-            let has = |name: &str| items.iter().any(|it| it.as_str() == Some(name));
-            items.len() == 2 && has("h2") && has("http/1.1")
-        }
         _ => false,
     }
 }
@@ -120,11 +137,15 @@ use FieldEffect::{Closes, Guards, Ignored, Served};
 /// The fields of a ClientTrafficPolicy, apart from those that name its targets.
 pub const CLIENT_TRAFFIC_POLICY_FIELDS: &[PolicyField] = fields! {
     "clientIPDetection" Guards("the client in `authorization`, logs and forwarded headers"),
-    "connection.bufferLimit" Ignored("gatefold's own buffers stay in force"),
-    "connection.connectionLimit" Ignored("gatefold's own limits stay in force"),
-    "connection.maxAcceptPerSocketEvent" Ignored("gatefold accepts connections one by one"),
+    "connection.bufferLimit" Served("at most 256 KiB of a request wait here, or its HTTP/2 window, so greater limits are kept; smaller ones aren't"),
+    "connection.connectionLimit.closeDelay" Served("a connection beyond the limit is kept so long, and then closed"),
+    "connection.connectionLimit.maxConnectionDuration" Ignored("connections have no maximum duration"),
+    "connection.connectionLimit.maxRequestsPerConnection" Ignored("connections have no maximum number of requests"),
+    "connection.connectionLimit.maxStreamDuration" Ignored("requests have the timeouts of their route"),
+    "connection.connectionLimit.value" Served("the limit of the listening socket. `--max-connections` limits all sockets together"),
+    "connection.maxAcceptPerSocketEvent" Served("connections are accepted one by one until none is queued, so no limit is needed"),
     "connection.socketBufferLimit" Ignored("the system chooses the buffers of sockets"),
-    "enableProxyProtocol" Ignored("a PROXY header is an invalid request, and is answered 400"),
+    "enableProxyProtocol" Guards("connections must begin with a PROXY header"),
     "grpc.enableWeb" Ignored("gRPC-Web isn't translated"),
     "headers.disableRateLimitHeaders" Ignored("gatefold sends no such headers"),
     "headers.earlyRequestHeaders" Guards("requests are changed before they are routed"),
@@ -138,35 +159,35 @@ pub const CLIENT_TRAFFIC_POLICY_FIELDS: &[PolicyField] = fields! {
     "healthCheck" Served("the path is answered 200 instead of being routed"),
     "http1.disableSafeMaxConnectionDuration" Ignored("connections have no maximum duration"),
     "http1.enableTrailers" Ignored("trailers are always forwarded"),
-    "http1.http10" Ignored("gatefold's own rules for HTTP/1.0 stay in force"),
+    "http1.http10" Ignored("requests in HTTP/1.0 are served if they name a host"),
     "http1.ignoredUpgradeTypes" Ignored("every upgrade is forwarded"),
-    "http1.preserveHeaderCase" Ignored("gatefold's own rules for the case of headers stay in force"),
-    "http2.connectionKeepalive" Ignored("gatefold's own keep-alive stays in force"),
-    "http2.initialConnectionWindowSize" Ignored("gatefold's own windows stay in force"),
-    "http2.initialStreamWindowSize" Ignored("gatefold's own windows stay in force"),
-    "http2.maxConcurrentStreams" Ignored("gatefold's own limit stays in force"),
-    "http2.onInvalidMessage" Ignored("gatefold's own rules for invalid messages stay in force"),
+    "http1.preserveHeaderCase" Ignored("`--preserve-header-case` decides for all Gateways"),
+    "http2.connectionKeepalive" Ignored("`tcpKeepalive` detects clients that are gone"),
+    "http2.initialConnectionWindowSize" Served("65,535 bytes to 2 GiB; 1 MiB without the field"),
+    "http2.initialStreamWindowSize" Served("65,535 bytes to 2 GiB; 256 KiB without the field"),
+    "http2.maxConcurrentStreams" Served("100 without the field"),
+    "http2.onInvalidMessage" Served("`TerminateStream`. `TerminateConnection` isn't: an invalid message ends only its stream"),
     "http3" Ignored("clients use HTTP/2 or HTTP/1.1"),
     "path" Guards("adjacent slashes, and `%2F` and `%5C`"),
-    "proxyProtocol" Ignored("a PROXY header is an invalid request, and is answered 400"),
+    "proxyProtocol" Guards("connections begin with a PROXY header, which names the client"),
     "scheme" Ignored("backends get the scheme of the client's request"),
-    "tcpKeepalive" Ignored("the system's defaults stay in force"),
-    "timeout.http.idleTimeout" Ignored("gatefold's own time limits stay in force"),
-    "timeout.http.requestHeadersReceivedTimeout" Ignored("gatefold's own time limits stay in force"),
-    "timeout.http.requestReceivedTimeout" Ignored("gatefold's own time limits stay in force"),
-    "timeout.http.streamIdleTimeout" Ignored("gatefold's own time limits stay in force"),
-    "timeout.tcp.connectionInspectionTimeout" Ignored("gatefold's own time limits stay in force"),
-    "timeout.tcp.idleTimeout" Ignored("gatefold's own time limits stay in force"),
-    "timeout.tcp.tlsHandshakeTimeout" Ignored("gatefold's own time limits stay in force"),
-    "tls.alpnProtocols" Ignored("HTTP/2 and HTTP/1.1 are offered"),
-    "tls.ciphers" Ignored("the cipher suites of rustls are offered, which are all considered secure"),
+    "tcpKeepalive" Served("connections are always probed; the fields replace gatefold's own values"),
+    "timeout.http.idleTimeout" Served("for the next request on a connection. 60 s, over HTTP/2 300 s, without the field"),
+    "timeout.http.requestHeadersReceivedTimeout" Served("from the first byte of the header. 10 s without the field"),
+    "timeout.http.requestReceivedTimeout" Served("from the end of the header to that of the body. No limit without the field"),
+    "timeout.http.streamIdleTimeout" Served("for the next piece of a body in either direction of the client. 60 s without the field"),
+    "timeout.tcp.connectionInspectionTimeout" Ignored("`tlsHandshakeTimeout` includes the PROXY header"),
+    "timeout.tcp.idleTimeout" Ignored("it concerns TCP and TLS listeners, which gatefold doesn't serve yet"),
+    "timeout.tcp.tlsHandshakeTimeout" Served("for the TLS handshake and the PROXY header. 10 s without the field"),
+    "tls.alpnProtocols" Served("`h2`, `http/1.1` and `http/1.0`, in the order of the list"),
+    "tls.ciphers" Served("those cipher suites of TLS 1.2 that rustls has, [which are these](#tls)"),
     "tls.clientValidation" Closes,
-    "tls.ecdhCurves" Ignored("the key exchange groups of rustls are offered"),
+    "tls.ecdhCurves" Served("`X25519`, `P-256` and `P-384`"),
     "tls.fingerprints" Ignored("gatefold computes no fingerprints"),
-    "tls.maxVersion" Ignored("TLS 1.2 and 1.3 are served"),
-    "tls.minVersion" Ignored("TLS 1.2 and 1.3 are served"),
-    "tls.session" Ignored("gatefold's own session resumption stays in force"),
-    "tls.signatureAlgorithms" Ignored("the signature algorithms of rustls are offered"),
+    "tls.maxVersion" Served("TLS 1.2 and 1.3"),
+    "tls.minVersion" Guards("TLS 1.2 and 1.3. Older versions are never served"),
+    "tls.session" Served("`stateless` with tickets, `stateful` with 1,024 sessions for each listener. Without the field, tickets are used"),
+    "tls.signatureAlgorithms" Served("those algorithms by which gatefold signs that fit its certificates"),
 };
 
 #[cfg(test)]

@@ -84,7 +84,11 @@ struct Walk<'w> {
 impl Walk<'_> {
     fn mapping(&mut self, node: &Node, prefix: &str, decoder: &mut Decoder) {
         let Value::Mapping(entries) = &node.value else {
-            return decoder.wrong_type(node, "a mapping");
+            // The decoder of a group with served fields reports it, too.
+            if !self.is_decoded(prefix) {
+                decoder.wrong_type(node, "a mapping");
+            }
+            return;
         };
         for (key, value) in entries {
             let path = format!("{prefix}{}", key.name);
@@ -108,6 +112,13 @@ impl Walk<'_> {
                 decoder.unknown_field(key, &self.known(prefix));
             }
         }
+    }
+
+    /// Whether a field below a path is served, so that its group is decoded elsewhere.
+    fn is_decoded(&self, prefix: &str) -> bool {
+        let mut below = self.table.iter().filter(|it| it.path.starts_with(prefix));
+        let is_served = |effect| matches!(effect, FieldEffect::Served(_) | FieldEffect::Guards(_));
+        !prefix.is_empty() && below.any(|it| is_served(it.effect))
     }
 
     /// Returns the names of the fields below a path, each once.
