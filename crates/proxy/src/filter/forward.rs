@@ -47,9 +47,9 @@ impl Forwarding<'_> {
                         taps.extend(tap);
                     }
                 }
-                Filter::ApiKey(filter) => self.forward_identity(filter.forward())?,
-                Filter::BasicAuth(filter) => self.forward_identity(filter.forward())?,
-                Filter::Jwt(filter) => self.forward_identity(filter.claim_headers())?,
+                Filter::ApiKey(_) | Filter::BasicAuth(_) | Filter::Jwt(_) => {
+                    self.add_identity(filter)?;
+                }
                 Filter::Cors(_)
                 | Filter::ExternalAuth(_)
                 | Filter::Authorization(_)
@@ -65,22 +65,25 @@ impl Forwarding<'_> {
     /// # Errors
     /// If it can't be added.
     pub(crate) fn run_identity(&mut self, filters: &Filters) -> Result<()> {
-        for filter in filters.iter() {
-            match filter {
-                Filter::ApiKey(filter) => self.forward_identity(filter.forward())?,
-                Filter::BasicAuth(filter) => self.forward_identity(filter.forward())?,
-                Filter::Jwt(filter) => self.forward_identity(filter.claim_headers())?,
-                Filter::Cors(_)
-                | Filter::ExternalAuth(_)
-                | Filter::Authorization(_)
-                | Filter::RequestRedirect(_)
-                | Filter::RequestHeaderModifier(_)
-                | Filter::UrlRewrite(_)
-                | Filter::RequestMirror(_)
-                | Filter::ResponseHeaderModifier(_) => {}
-            }
+        let mut filters = filters.iter();
+        filters.try_for_each(|filter| self.add_identity(filter))
+    }
+
+    /// Adds what a filter has found out about the client.
+    fn add_identity(&mut self, filter: &Filter) -> Result<()> {
+        match filter {
+            Filter::ApiKey(filter) => self.forward_identity(filter.forward()),
+            Filter::BasicAuth(filter) => self.forward_identity(filter.forward()),
+            Filter::Jwt(filter) => self.forward_identity(filter.claim_headers()),
+            Filter::Cors(_)
+            | Filter::ExternalAuth(_)
+            | Filter::Authorization(_)
+            | Filter::RequestRedirect(_)
+            | Filter::RequestHeaderModifier(_)
+            | Filter::UrlRewrite(_)
+            | Filter::RequestMirror(_)
+            | Filter::ResponseHeaderModifier(_) => Ok(()),
         }
-        Ok(())
     }
 
     fn forward_identity<'h>(
