@@ -110,17 +110,6 @@ impl<A: HttpApp> Reload<A> {
         }
     }
 
-    /// Reports once that there are too many routes or backends for a histogram each.
-    fn report_full_histograms(&mut self) {
-        let full = self.durations.routes.is_full() || self.durations.backends.is_full();
-        if full && !self.has_reported_full {
-            self.has_reported_full = true;
-            info!(
-                "there are too many routes or backends for a histogram of durations each: the others share the series `other`"
-            );
-        }
-    }
-
     /// The configuration in force, for the admin API and the log.
     pub fn published(&self) -> Arc<ArcSwap<Published>> {
         self.published.clone()
@@ -275,23 +264,32 @@ impl<A: HttpApp> Reload<A> {
         .await;
     }
 
-    async fn retry_sockets(&mut self) {
-        if !self.sockets.retry() {
-            return;
+    /// Reports once that there are too many routes or backends for a histogram each.
+    fn report_full_histograms(&mut self) {
+        let full = self.durations.routes.is_full() || self.durations.backends.is_full();
+        if full && !self.has_reported_full {
+            self.has_reported_full = true;
+            info!(
+                "there are too many routes or backends for a histogram of durations each: the others share the series `other`"
+            );
         }
-        let failures = self.sockets.failures().clone();
-        self.publish(
-            move |before| before.with_current_state(failures),
-            ReloadLog::state_changed,
-        )
-        .await;
+    }
+
+    async fn retry_sockets(&mut self) {
+        if self.sockets.retry() {
+            self.publish_current_state().await;
+        }
     }
 
     /// Publishes what is known of fetched keys.
     async fn report_keys(&mut self) {
-        if !self.published.load().ready {
-            return;
+        if self.published.load().ready {
+            self.publish_current_state().await;
         }
+    }
+
+    /// Publishes what has changed between two reloads: the state of sockets, and of fetched keys.
+    async fn publish_current_state(&mut self) {
         let failures = self.sockets.failures().clone();
         self.publish(
             move |before| before.with_current_state(failures),

@@ -1,8 +1,10 @@
 //! PROXY headers (`proxyProtocol` of a ClientTrafficPolicy): whom they name, and which connections are closed.
 
+mod haproxy;
+
 use crate::support::client::{Client, Response};
 use crate::support::client_traffic::{client_traffic_policy, remove, replace};
-use crate::support::daemon::{Daemon, KilledOnDrop};
+use crate::support::daemon::Daemon;
 use crate::support::folder::Folder;
 use crate::support::manifests::{condition, gateway_named, route, service};
 use crate::support::tls::{Authority, secret};
@@ -10,8 +12,6 @@ use crate::support::{DEADLINE, eventually};
 use serde_json::json;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::path::Path;
-use std::process::{Command, Stdio};
 
 const HOST: &str = "www.example.com";
 const V1: &[u8] = b"PROXY TCP4 198.51.100.7 192.0.2.1 4242 80\r\n";
@@ -347,62 +347,4 @@ fn listeners_of_a_socket_must_agree() {
         (answer.status == 200).then(|| forwarded_for(&answer))
     });
     assert_eq!(served, "198.51.100.7");
-}
-
-#[test]
-fn haproxy_names_its_clients() {
-    let Some(haproxy) = haproxy() else {
-        return;
-    };
-    let (folder, daemon) = site("proxyProtocol: {}");
-    let ports = [free(&daemon), free(&daemon)];
-    let backend = daemon.socket(80);
-    let configuration = format!(
-        "defaults
-  mode tcp
-  timeout connect 10s
-  timeout client 30s
-  timeout server 30s
-listen one
-  bind {one}
-  server gatefold {backend} send-proxy
-listen two
-  bind {two}
-  server gatefold {backend} send-proxy-v2
-",
-        one = ports[0],
-        two = ports[1],
-    );
-    folder.write("haproxy.cfg", configuration);
-    let _haproxy = start_haproxy(haproxy, folder.path());
-    for port in ports {
-        let mut client = eventually("HAProxy accepts", || Client::connect(port).ok());
-        let own = client.stream().local_addr().expect("an address").ip();
-        let answer = client.get(HOST, "/", &[]).expect("an answer");
-        assert_eq!(forwarded_for(&answer), own.to_string());
-    }
-}
-
-fn free(daemon: &Daemon) -> SocketAddr {
-    let ip = daemon.address();
-    SocketAddr::new(ip, crate::support::network::free_port(ip))
-}
-
-/// The program, if it is installed.
-fn haproxy() -> Option<&'static str> {
-    let found = ["/usr/sbin/haproxy", "/usr/local/sbin/haproxy"];
-    let found = found.into_iter().find(|path| Path::new(path).exists());
-    if found.is_none() {
-        eprintln!("HAProxy isn't installed, so this test does nothing");
-    }
-    found
-}
-
-fn start_haproxy(program: &str, folder: &Path) -> KilledOnDrop {
-    let mut command = Command::new(program);
-    command
-        .args(["-db", "-f", "haproxy.cfg"])
-        .current_dir(folder);
-    let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
-    KilledOnDrop(child.expect("HAProxy runs"))
 }

@@ -124,12 +124,12 @@ impl<K: Clone + Ord> HistogramSet<K> {
         self.lock().retain(|_, it| it.strong_count() > 0);
     }
 
-    /// Whether names share a histogram, because there are too many.
+    /// Whether names have shared a histogram so far, because there were too many. Stays true, so that its counters don't vanish.
     pub fn is_full(&self) -> bool {
         self.shared.full.load(Ordering::Relaxed)
     }
 
-    /// Returns the content of the histograms that are in use, and of the common one if names share it.
+    /// Returns the content of the histograms that are in use, and of the common one if names have shared it.
     pub fn observed(&self) -> (Vec<(K, Observed)>, Option<Observed>) {
         let named = self.lock();
         let live = named

@@ -24,7 +24,7 @@ use gatefold_dataplane::filter::answer::FilterAnswer;
 use gatefold_dataplane::timeouts::TimeLimit;
 use gatefold_listen::clock::Tick;
 use gatefold_listen::{ActiveRequest, HoldsRequest};
-use http::{HeaderName, HeaderValue, StatusCode};
+use http::{HeaderName, StatusCode};
 use pingora_core::Result;
 use pingora_core::upstreams::peer::HttpPeer;
 use std::net::SocketAddr;
@@ -48,8 +48,8 @@ pub struct RequestContext {
     pub(crate) body_limits: Option<BodyLimits>,
     /// What its sender said of its way.
     pub(crate) sent: SentFields,
-    /// The headers that an authorization server has set.
-    pub(crate) set_by_auth: Vec<(HeaderName, HeaderValue)>,
+    /// The headers that authorization servers have set in the client's request.
+    pub(crate) set_by_auth: Vec<HeaderName>,
     /// Whether it asks for an upgrade to WebSocket.
     pub(crate) upgrade: bool,
     /// The matching rule, from the snapshot at the time of routing.
@@ -202,7 +202,7 @@ impl RequestContext {
             peer.options.read_timeout = None;
             peer.options.write_timeout = None;
         }
-        let now = Instant::now();
+        let now = self.attempt_began.unwrap_or_else(Instant::now);
         let of_attempt = timeouts.backend_request.deadline(now);
         self.attempt_deadline = self.deadline.into_iter().chain(of_attempt).min();
         match self.attempt_deadline {

@@ -1,16 +1,15 @@
 //! Questions to authorization servers (the `ExternalAuth` filter).
 //!
-//! In: a client's request and the server. Out: the server's answer, or that there is none: then nobody has allowed the request. Each
-//! thread has its own connections.
+//! In: a client's request and the server. Out: the server's answer. Without an answer the request is denied. Each thread has its
+//! own connections.
 
 use crate::context::RequestContext;
 use crate::filter::headers::RequestFields;
-use crate::mirror::copy;
 use crate::request::forwarded;
 use crate::response::grpc;
 use crate::response::reason::AnswerReason;
 use crate::upstream::peer::Timeouts;
-use crate::upstream::side_peer::{self, PeerTls};
+use crate::upstream::side_request::{self, PeerTls};
 use crate::upstream::tls_cache::TlsCache;
 use bytes::{Bytes, BytesMut};
 use gatefold_dataplane::backend::{BackendTarget, EndpointSet};
@@ -93,33 +92,24 @@ impl AuthClient {
         };
         let answer = match timeout(LONGEST, asked).await {
             Ok(Ok(answer)) if !answer.status.is_server_error() => answer,
-            Ok(Ok(answer)) => {
-                let status = answer.status.as_u16();
+            failure => {
+                let why = match failure {
+                    Ok(Ok(answer)) => format!("it answered {}", answer.status),
+                    Ok(Err(error)) => error.to_string(),
+                    Err(_) => "it took too long".to_owned(),
+                };
                 debug!(
                     server = &*filter.name,
-                    status, "an authorization server failed"
-                );
-                return Err(AnswerReason::ExternalAuthFailed);
-            }
-            Ok(Err(error)) => {
-                debug!(server = &*filter.name, %error, "an authorization server gave no answer");
-                return Err(AnswerReason::ExternalAuthFailed);
-            }
-            Err(_) => {
-                debug!(
-                    server = &*filter.name,
-                    "an authorization server took too long"
+                    why, "an authorization server failed"
                 );
                 return Err(AnswerReason::ExternalAuthFailed);
             }
         };
         if answer.status == StatusCode::OK {
             let request = &mut RequestFields(session.req_header_mut());
-            let set = filter.copy(&answer.headers, request);
-            // A request that is routed again may be checked by two servers.
-            let is_older = |(name, _): &(_, _)| set.iter().all(|(newer, _)| newer != name);
-            context.set_by_auth.retain(is_older);
-            context.set_by_auth.extend(set);
+            context
+                .set_by_auth
+                .extend(filter.copy(&answer.headers, request));
             return Ok(FilterStep::Continue);
         }
         if grpc::is_grpc(session.req_header()) {
@@ -136,20 +126,20 @@ impl AuthClient {
         identity: Option<usize>,
         question: RequestHeader,
     ) -> Result<AuthAnswer> {
-        let connector = self.connector.get_or_init(|| side_peer::connector(IDLE));
+        let connector = self.connector.get_or_init(|| side_request::connector(IDLE));
         loop {
             let (peer, tls) =
-                side_peer::select(endpoints, identity, self.timeouts, &self.tls_cache)?;
-            let header = copy::header(&question, endpoints.version, peer.is_tls(), true)?;
+                side_request::select(endpoints, identity, self.timeouts, &self.tls_cache)?;
+            let header = side_request::header(&question, endpoints.version, peer.is_tls(), true)?;
             let (mut session, is_reused) = connector.get_http_session(&*peer).await?;
             match exchange(&mut session, header, &peer, tls.as_ref()).await {
                 Ok((answer, is_complete)) => {
-                    release(connector, session, &peer, is_complete).await;
+                    side_request::release(connector, session, &peer, is_complete).await;
                     return Ok(answer);
                 }
                 Err(error) => {
                     let began = session.response_header().is_some();
-                    release(connector, session, &peer, false).await;
+                    side_request::release(connector, session, &peer, false).await;
                     if !is_reused || began {
                         return Err(error);
                     }
@@ -195,58 +185,32 @@ async fn exchange(
     if let Some(tls) = tls {
         tls.check(session, LONGEST).await?;
     }
-    session.set_read_timeout(peer.options.read_timeout);
-    session.set_write_timeout(peer.options.write_timeout);
-    session.write_request_header(Box::new(header)).await?;
+    side_request::begin(session, peer, header).await?;
     session.finish_request_body().await?;
-    let (status, headers) = loop {
-        session.read_response_header().await?;
-        match session.response_header() {
-            Some(response) if response.status.is_informational() => {}
-            Some(response) => break (response.status, response.headers.clone()),
-            None => return Err(Error::new_up(ErrorType::ReadError)),
-        }
+    side_request::read_final_header(session).await?;
+    let Some(response) = session.response_header() else {
+        return Err(Error::new_up(ErrorType::ReadError));
     };
-    let mut body = BytesMut::new();
+    let (status, headers) = (response.status, response.headers.clone());
+    let (mut body, mut is_complete) = (BytesMut::new(), true);
     while let Some(bytes) = session.read_response_body().await? {
-        if body.len() + bytes.len() > LARGEST_BODY {
-            if status == StatusCode::OK {
-                // Nobody reads it.
-                let body = Bytes::new();
-                let answer = AuthAnswer {
-                    status,
-                    headers,
-                    body,
-                };
-                return Ok((answer, false));
-            }
+        if body.len() + bytes.len() <= LARGEST_BODY {
+            body.extend_from_slice(&bytes);
+            continue;
+        }
+        if status != StatusCode::OK {
             return Error::e_explain(ErrorType::ReadError, "the answer is too long");
         }
-        body.extend_from_slice(&bytes);
+        // The body of a permission isn't used.
+        is_complete = false;
+        break;
     }
-    let body = body.freeze();
     let answer = AuthAnswer {
         status,
         headers,
-        body,
+        body: body.freeze(),
     };
-    Ok((answer, true))
-}
-
-/// Returns a connection to the pool. An HTTP/2 connection must always be returned, since it may carry other questions.
-async fn release(
-    connector: &Connector,
-    mut session: HttpSession,
-    peer: &HttpPeer,
-    is_complete: bool,
-) {
-    match session {
-        _ if is_complete => {}
-        HttpSession::H2(_) => session.shutdown().await,
-        _ => return,
-    }
-    let idle = peer.options.idle_timeout;
-    connector.release_http_session(session, peer, idle).await;
+    Ok((answer, is_complete))
 }
 
 impl AuthAnswer {

@@ -14,7 +14,7 @@ use crate::request::check;
 use crate::request::fields;
 use crate::request::forwarded;
 use crate::request::limits;
-use crate::request::preparation::{self, Preparation};
+use crate::request::preparation::Preparation;
 use crate::request::route;
 use crate::response::answer::OwnAnswer;
 use crate::response::close_delimited;
@@ -32,7 +32,7 @@ use gatefold_dataplane::Snapshot;
 use gatefold_dataplane::access_log::AccessLog;
 use gatefold_dataplane::path_normalization::PathNormalization;
 use gatefold_listen::ActiveRequest;
-use http::{HeaderName, HeaderValue, Version};
+use http::{HeaderName, Version};
 use pingora_core::upstreams::peer::HttpPeer;
 use pingora_core::{Error, ErrorType, Result};
 use pingora_http::RequestHeader;
@@ -229,10 +229,11 @@ impl Gatefold {
         request: &mut RequestHeader,
         context: &mut RequestContext,
     ) -> Result<()> {
-        if let Some(traffic) = &context.client_traffic {
-            preparation::restore(traffic, session.req_header(), request)?;
+        let traffic = context.client_traffic.as_ref().into_iter();
+        let set_by_policy = traffic.flat_map(|traffic| traffic.request_headers.names());
+        for name in set_by_policy.chain(&context.set_by_auth) {
+            fields::restore(name, session.req_header(), request)?;
         }
-        restore(&context.set_by_auth, request)?;
         forwarded::add(session, request, context)?;
         if let Some(log) = &mut context.log {
             log.sending(false);
@@ -260,16 +261,4 @@ impl Gatefold {
         }
         Ok(())
     }
-}
-
-/// Restores the headers that an authorization server has set: Pingora removes those that `Connection` lists, which the client has
-/// written.
-fn restore(headers: &[(HeaderName, HeaderValue)], request: &mut RequestHeader) -> Result<()> {
-    for (name, _) in headers {
-        request.remove_header(name);
-    }
-    for (name, value) in headers {
-        request.append_header(name, value.clone())?;
-    }
-    Ok(())
 }

@@ -117,9 +117,12 @@ impl FromStr for AccessLogFormat {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
+        match switch(text) {
+            Some(true) => return Ok(AccessLogFormat::On),
+            Some(false) => return Ok(AccessLogFormat::Off),
+            None => {}
+        }
         Ok(match text.to_ascii_lowercase().as_str() {
-            "" | "off" | "0" | "false" | "f" | "no" | "n" => AccessLogFormat::Off,
-            "on" | "1" | "true" | "t" | "yes" | "y" => AccessLogFormat::On,
             "json" => AccessLogFormat::Lines(LogFormat::default_json()),
             "text" => AccessLogFormat::Lines(LogFormat::default_text()),
             _ if text.starts_with("{\"") => {
@@ -143,6 +146,15 @@ impl FromStr for AccessLogFormat {
                 );
             }
         })
+    }
+}
+
+/// Reads a word that switches something on or off. `None` for any other text.
+fn switch(text: &str) -> Option<bool> {
+    match text.to_ascii_lowercase().as_str() {
+        "" | "off" | "0" | "false" | "f" | "no" | "n" => Some(false),
+        "on" | "1" | "true" | "t" | "yes" | "y" => Some(true),
+        _ => None,
     }
 }
 
@@ -194,10 +206,10 @@ impl FromStr for ReasonHeader {
             "upgrade",
             "www-authenticate",
         ];
-        let name = match text.to_ascii_lowercase().as_str() {
-            "" | "off" | "0" | "false" | "no" => return Ok(ReasonHeader(None)),
-            "on" | "1" | "true" | "yes" => REASON,
-            name => HeaderName::try_from(name)
+        let name = match switch(text) {
+            Some(false) => return Ok(ReasonHeader(None)),
+            Some(true) => REASON,
+            None => HeaderName::try_from(text)
                 .map_err(|_| "it isn't the name of a header".to_owned())?,
         };
         if TAKEN.contains(&name.as_str()) {

@@ -48,6 +48,11 @@ impl HeaderChange {
 }
 
 impl HeaderChange {
+    /// Whether it changes nothing.
+    pub fn is_empty(&self) -> bool {
+        *self == HeaderChange::default()
+    }
+
     /// Returns the names of the headers that it sets or adds.
     pub fn names(&self) -> impl Iterator<Item = &HeaderName> {
         let HeaderModifier { set, add, .. } = &self.modifier;

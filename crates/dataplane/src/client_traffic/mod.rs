@@ -31,7 +31,7 @@ pub struct ClientTraffic {
     pub health_check: Option<Box<str>>,
     /// Changes to requests before they are routed.
     pub request_headers: HeaderChange,
-    /// Changes to responses, whoever has made them.
+    /// Changes to responses, also to those of gatefold itself.
     pub response_headers: HeaderChange,
     /// Time limits for requests.
     pub request_limits: RequestLimits,
@@ -108,7 +108,7 @@ impl fmt::Display for ClientTraffic {
             ("requests", &self.request_headers),
             ("responses", &self.response_headers),
         ] {
-            if *change != HeaderChange::default() {
+            if !change.is_empty() {
                 write!(f, ", {what}{change}")?;
             }
         }

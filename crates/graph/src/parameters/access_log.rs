@@ -1,7 +1,7 @@
 //! `EnvoyProxy.spec.telemetry.accessLog`.
 //!
-//! In: the settings of an EnvoyProxy. Out: formats and destinations. A setting with a mistake isn't used; if the EnvoyProxy had
-//! access logs before, they stay in force. A manifest can only name standard output, standard error, and files below a folder of
+//! In: the settings of an EnvoyProxy. Out: formats and destinations. A setting with an invalid format isn't used, nor is a sink
+//! whose file isn't allowed; if the EnvoyProxy had access logs before, they stay in force. A manifest can only name standard output, standard error, and files below a folder of
 //! the command line.
 
 use super::AccessLogs;
@@ -164,7 +164,7 @@ impl AccessLogBuilder<'_> {
                 return None;
             }
         };
-        match destination(&file.path, self.folder).and_then(|it| self.limited(it)) {
+        match destination(&file.path, self.folder).and_then(|it| limited(it, self.files)) {
             Ok(destination) => Some(destination),
             Err((why, help)) => {
                 let message = format!("the access log isn't written to `{}`: {why}", file.path);
@@ -174,19 +174,6 @@ impl AccessLogBuilder<'_> {
                 None
             }
         }
-    }
-
-    fn limited(&mut self, destination: Destination) -> Result<Destination, Refusal> {
-        if let Destination::FileBelow { .. } = destination
-            && self.files.insert(destination.clone())
-            && self.files.len() > MOST_FILES
-        {
-            return Err((
-                "the manifests name more than 64 files".to_owned(),
-                "use the same file for several access logs",
-            ));
-        }
-        Ok(destination)
     }
 
     fn report_meaningless(&mut self, logs: &[AccessLogNode]) {
@@ -253,6 +240,25 @@ fn destination(path: &str, folder: Option<&Path>) -> Result<Destination, Refusal
 fn has_only_names(path: &Path) -> bool {
     let mut components = path.components().peekable();
     components.peek().is_some() && components.all(|it| matches!(it, Component::Normal(_)))
+}
+
+/// Accepts a destination if the manifests don't name too many files. `files` has those that were accepted.
+fn limited(
+    destination: Destination,
+    files: &mut BTreeSet<Destination>,
+) -> Result<Destination, Refusal> {
+    let is_file = matches!(destination, Destination::FileBelow { .. });
+    if !is_file || files.contains(&destination) {
+        return Ok(destination);
+    }
+    if files.len() >= MOST_FILES {
+        return Err((
+            format!("the manifests name more than {MOST_FILES} files"),
+            "use the same file for several access logs",
+        ));
+    }
+    files.insert(destination.clone());
+    Ok(destination)
 }
 
 #[cfg(test)]

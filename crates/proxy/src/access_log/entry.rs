@@ -68,10 +68,9 @@ pub(super) struct ConnectionFacts<'r> {
 
 impl<'r> ConnectionFacts<'r> {
     fn of(connection: &'r Connection, found: Option<ClientAddress>) -> Self {
-        let port = connection.peer().port();
         ConnectionFacts {
             number: connection.number(),
-            client: SocketAddr::new(client_address::address(found, connection), port),
+            client: client_address::with_port(found, connection),
             // As in Envoy, never the address of a PROXY header.
             peer: connection.sender(),
             server_name: connection.server_name(),

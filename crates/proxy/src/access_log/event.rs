@@ -1,12 +1,11 @@
 //! The access log as events of the log: what `--access-log` without a format has always written.
 
 use super::RequestLog;
+use super::grpc_status;
 use crate::context::RequestContext;
 use crate::request::client_address;
-use crate::response::grpc;
 use http::HeaderValue;
 use pingora_proxy::Session;
-use std::net::SocketAddr;
 use tracing::{Level, enabled, info};
 
 /// The target of the events: one per request.
@@ -28,23 +27,21 @@ pub(super) fn log(session: &Session, context: &RequestContext, state: &RequestLo
     let request = session.req_header();
     let rule = context.rule.as_deref();
     let response = session.response_written();
-    let trailers = state.trailers.as_ref();
-    let in_trailers = trailers.and_then(|trailers| trailers.get(grpc::STATUS));
-    // A failure of the proxy, and often one of a backend, has no trailers.
-    let grpc_status = in_trailers.or_else(|| response.and_then(|it| it.headers.get(grpc::STATUS)));
+    let connection = context.connection.as_deref();
+    let client = connection.map(|it| client_address::with_port(context.client_address, it));
     info!(
         target: TARGET,
         method = request.method.as_str(),
         path = request.uri.path(),
         status = response.map_or(0, |response| response.status.as_u16()),
-        grpc_status = text(grpc_status).and_then(|status| status.parse::<u32>().ok()),
+        grpc_status = grpc_status::of(state.trailers.as_ref(), response),
         reason = context.reason.map(|reason| reason.word()),
         host = text(request.headers.get(http::header::HOST))
             .or_else(|| request.uri.authority().map(|authority| authority.as_str())),
         route = rule.map(|rule| &*rule.id.route),
         backend = context.backend().map(|backend| &*backend.name),
         upstream_addr = context.endpoint.map(tracing::field::display),
-        client_addr = client(context).map(tracing::field::display),
+        client_addr = client.map(tracing::field::display),
         duration_ms = began.elapsed().as_secs_f64() * 1000.0,
         bytes = session.body_bytes_sent(),
         request_id = context.id.as_ref().map(tracing::field::display),
@@ -54,11 +51,4 @@ pub(super) fn log(session: &Session, context: &RequestContext, state: &RequestLo
 
 fn text(value: Option<&HeaderValue>) -> Option<&str> {
     value.and_then(|value| value.to_str().ok())
-}
-
-/// Returns the client: the peer of the connection, or the address that a policy has found, with the port of the peer.
-fn client(context: &RequestContext) -> Option<SocketAddr> {
-    let connection = context.connection.as_ref()?;
-    let address = client_address::address(context.client_address, connection);
-    Some(SocketAddr::new(address, connection.peer().port()))
 }

@@ -1,6 +1,9 @@
-//! The names of gRPC statuses ("Status codes and their use in gRPC").
+//! The gRPC status of a response, and the names of the statuses ("Status codes and their use in gRPC").
 
+use crate::response::grpc;
 use gatefold_dataplane::access_log::GrpcStatusStyle;
+use http::HeaderMap;
+use pingora_http::ResponseHeader;
 
 /// The names of the statuses, by number.
 const NAMES: [(&str, &str); 17] = [
@@ -22,6 +25,15 @@ const NAMES: [(&str, &str); 17] = [
     ("DataLoss", "DATA_LOSS"),
     ("Unauthenticated", "UNAUTHENTICATED"),
 ];
+
+/// Returns the status in the trailers, or in a header that ended the stream: a failure of the proxy, and often one of a backend, has
+/// no trailers.
+pub(super) fn of(trailers: Option<&HeaderMap>, response: Option<&ResponseHeader>) -> Option<u32> {
+    let in_trailers = trailers.and_then(|it| it.get(grpc::STATUS));
+    let in_header = || response.and_then(|it| it.headers.get(grpc::STATUS));
+    let status = in_trailers.or_else(in_header)?;
+    status.to_str().ok()?.parse().ok()
+}
 
 /// Returns the name of a status. `None` for a number without a name, or if the number is wanted.
 pub(super) fn name(status: u32, style: GrpcStatusStyle) -> Option<&'static str> {

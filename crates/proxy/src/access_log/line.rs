@@ -2,20 +2,13 @@
 
 use super::entry::Entry;
 use super::value::{self, Value};
-use gatefold_dataplane::access_log::{
-    Body, JsonField, LogFormat, Operator, Part, escape_json, escape_text,
-};
+use gatefold_dataplane::access_log::{Body, JsonField, LogFormat, Part, escape_json, escape_text};
 use std::io::Write as _;
 
 /// Writes the line of a request, without a line end. Values that have to be made, such as addresses and times, are made in `text`.
 pub(super) fn write(format: &LogFormat, entry: &Entry<'_>, text: &mut Vec<u8>, line: &mut Vec<u8>) {
     match format.body() {
-        Body::Text(template) => template.iter().for_each(|part| match part {
-            Part::Literal(literal) => line.extend_from_slice(literal.as_bytes()),
-            Part::Operator(operator, limit) => {
-                write_text((operator, *limit), entry, text, line);
-            }
-        }),
+        Body::Text(template) => write_template(template, escape_text, entry, text, line),
         Body::Json(fields) => {
             line.push(b'{');
             for (index, field) in fields.iter().enumerate() {
@@ -26,19 +19,6 @@ pub(super) fn write(format: &LogFormat, entry: &Entry<'_>, text: &mut Vec<u8>, l
             }
             line.push(b'}');
         }
-    }
-}
-
-fn write_text(
-    (operator, limit): (&Operator, Option<usize>),
-    entry: &Entry<'_>,
-    text: &mut Vec<u8>,
-    line: &mut Vec<u8>,
-) {
-    match value::of(operator, entry, text) {
-        Value::Missing => line.push(b'-'),
-        Value::Number(number) => write_number(number, line),
-        Value::Text(text) => escape_text(cut(text, limit), line),
     }
 }
 
@@ -57,17 +37,28 @@ fn write_field(field: &JsonField, entry: &Entry<'_>, text: &mut Vec<u8>, line: &
         return;
     }
     line.push(b'"');
-    for part in &field.value {
+    write_template(&field.value, escape_json, entry, text, line);
+    line.push(b'"');
+}
+
+/// Writes literals and values. `escape` is that of the format.
+fn write_template(
+    template: &[Part],
+    escape: fn(&[u8], &mut Vec<u8>),
+    entry: &Entry<'_>,
+    text: &mut Vec<u8>,
+    line: &mut Vec<u8>,
+) {
+    for part in template {
         match part {
             Part::Literal(literal) => line.extend_from_slice(literal.as_bytes()),
             Part::Operator(operator, limit) => match value::of(operator, entry, text) {
                 Value::Missing => line.push(b'-'),
                 Value::Number(number) => write_number(number, line),
-                Value::Text(text) => escape_json(cut(text, *limit), line),
+                Value::Text(text) => escape(cut(text, *limit), line),
             },
         }
     }
-    line.push(b'"');
 }
 
 fn write_number(number: u64, line: &mut Vec<u8>) {

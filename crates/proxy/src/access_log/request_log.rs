@@ -42,7 +42,7 @@ impl RequestLog {
     pub(crate) fn ended(&mut self, trailers: &HeaderMap) {
         let wanted = match &self.logs {
             Some(logs) => logs.iter().any(|log| log.format.uses_trailers()),
-            // The event has the status of gRPC.
+            // The event has the status of gRPC, and the format of the command line may have it.
             None => true,
         };
         if wanted {

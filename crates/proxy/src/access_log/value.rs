@@ -4,7 +4,6 @@ use super::address;
 use super::entry::Entry;
 use super::grpc_status;
 use super::response_flag::ResponseFlag;
-use crate::response::grpc;
 use gatefold_dataplane::RuleId;
 use gatefold_dataplane::access_log::{
     Address, EnvironmentVariable, Field, FieldChoice, GrpcStatusStyle, Operator, Precision,
@@ -249,14 +248,8 @@ fn duration(
     Value::Number(u64::try_from(number).unwrap_or(u64::MAX))
 }
 
-/// Returns the status in the trailers, or in a header that ended the stream.
 fn grpc_status(entry: &Entry<'_>, style: GrpcStatusStyle) -> Value<'static> {
-    let in_trailers = entry.trailers.and_then(|it| it.get(grpc::STATUS));
-    let in_header = || entry.response.and_then(|it| it.headers.get(grpc::STATUS));
-    let status = in_trailers
-        .or_else(in_header)
-        .and_then(|it| it.to_str().ok());
-    let Some(number) = status.and_then(|status| status.parse::<u32>().ok()) else {
+    let Some(number) = grpc_status::of(entry.trailers, entry.response) else {
         return Value::Missing;
     };
     match grpc_status::name(number, style) {

@@ -1,8 +1,9 @@
 //! The forward phase: filters that change the request to an endpoint, on each attempt.
 
 use super::headers::RequestFields;
-use super::{security, url_rewrite};
+use super::url_rewrite;
 use crate::mirror::{Copying, Mirrors, Tap};
+use crate::request::fields;
 use gatefold_dataplane::filter::security::forward_header::ForwardHeader;
 use gatefold_dataplane::filter::{Filter, Filters};
 use pingora_core::Result;
@@ -92,7 +93,7 @@ impl Forwarding<'_> {
     ) -> Result<()> {
         let mut headers = headers.into_iter();
         headers.try_for_each(|header| {
-            security::forward(header, self.session.req_header(), self.request)
+            fields::restore(header.name(), self.session.req_header(), self.request)
         })
     }
 }

@@ -11,7 +11,6 @@ use crate::response::reason::AnswerReason;
 use gatefold_dataplane::filter::security::api_key::ApiKeyFilter;
 use gatefold_dataplane::filter::security::authorization::{AuthorizationFilter, ClientRequest};
 use gatefold_dataplane::filter::security::basic_auth::BasicAuthFilter;
-use gatefold_dataplane::filter::security::forward_header::ForwardHeader;
 use gatefold_dataplane::filter::security::jwt::JwtFilter;
 use http::uri::PathAndQuery;
 use pingora_core::Result;
@@ -74,24 +73,6 @@ pub(crate) fn authorization(
         token: client.token(),
     });
     Ok(checked?)
-}
-
-/// Adds the header of a client's identity to the request for an endpoint. The session has it already; but Pingora removes the
-/// headers that `Connection` lists, which the client has written.
-pub(crate) fn forward(
-    header: &ForwardHeader,
-    session: &RequestHeader,
-    request: &mut RequestHeader,
-) -> Result<()> {
-    let mut values = session.headers.get_all(header.name()).iter();
-    let Some(first) = values.next() else {
-        return Ok(());
-    };
-    request.insert_header(header.name(), first.clone())?;
-    for value in values {
-        request.append_header(header.name(), value.clone())?;
-    }
-    Ok(())
 }
 
 /// Replaces the query. An empty one also removes the `?`.

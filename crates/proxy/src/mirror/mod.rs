@@ -4,14 +4,14 @@
 //! responses are discarded. A mirror never delays or fails the request itself.
 
 mod body;
-pub(crate) mod copy;
+mod copy;
 
 pub(crate) use body::{Copies, Tap};
 
 use crate::Counters;
 use crate::counters::Mirrored;
 use crate::upstream::peer::Timeouts;
-use crate::upstream::side_peer;
+use crate::upstream::side_request;
 use crate::upstream::tls_cache::TlsCache;
 use copy::MirrorCopy;
 use gatefold_dataplane::backend::BackendTarget;
@@ -141,9 +141,9 @@ impl Mirrors {
             tls_cache,
             ..
         } = &*self.inner;
-        let selected = side_peer::select(endpoints, identity, *timeouts, tls_cache);
+        let selected = side_request::select(endpoints, identity, *timeouts, tls_cache);
         let prepared = selected.and_then(|(peer, secured)| {
-            let header = copy::header(request, endpoints.version, peer.is_tls(), bodiless)?;
+            let header = side_request::header(request, endpoints.version, peer.is_tls(), bodiless)?;
             Ok((peer, secured, header))
         });
         let (peer, secured, header) = match prepared {
@@ -174,7 +174,7 @@ impl Mirrors {
             let _slot = slot;
             let connector = inner
                 .connector
-                .get_or_init(|| side_peer::connector(inner.idle));
+                .get_or_init(|| side_request::connector(inner.idle));
             let outcome = copy.send(connector).await;
             inner.counters.mirrored(outcome);
         });

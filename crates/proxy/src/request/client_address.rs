@@ -5,7 +5,7 @@ use gatefold_dataplane::client_traffic::ClientTraffic;
 use gatefold_dataplane::client_traffic::client_address::ClientAddress;
 use gatefold_listen::Connection;
 use http::HeaderMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// Finds the client of a request, as the policy of its listener says.
 ///
@@ -24,4 +24,9 @@ pub(crate) fn find(
 /// found another one: headers such as `X-Forwarded-For` may be forged.
 pub(crate) fn address(found: Option<ClientAddress>, connection: &Connection) -> IpAddr {
     found.map_or_else(|| connection.peer().ip(), |it| it.address)
+}
+
+/// Returns the same address, with the port of the other end of the connection.
+pub(crate) fn with_port(found: Option<ClientAddress>, connection: &Connection) -> SocketAddr {
+    SocketAddr::new(address(found, connection), connection.peer().port())
 }

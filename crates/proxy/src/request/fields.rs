@@ -49,6 +49,27 @@ impl TransferCoding {
     }
 }
 
+/// Restores a header that gatefold has set in the client's request, in the request to an endpoint. Pingora removes the headers that
+/// `Connection` lists, and the client has written that list.
+///
+/// # Errors
+/// If the request has 32,768 names, a hundred times the limit for requests.
+pub(crate) fn restore(
+    name: &HeaderName,
+    session: &RequestHeader,
+    request: &mut RequestHeader,
+) -> Result<()> {
+    let mut values = session.headers.get_all(name).iter();
+    let Some(first) = values.next() else {
+        return Ok(());
+    };
+    request.insert_header(name, first.clone())?;
+    for value in values {
+        request.append_header(name, value.clone())?;
+    }
+    Ok(())
+}
+
 /// A header that a request must have exactly once with this value, or not at all.
 #[derive(Debug)]
 pub(crate) struct Field {

@@ -20,7 +20,6 @@ use gatefold_dataplane::path_normalization::{PathNormalization, PathRules};
 use gatefold_listen::Connection;
 use http::header::{HeaderName, HeaderValue, LOCATION};
 use http::{HeaderMap, StatusCode, Uri};
-use pingora_core::Result;
 use pingora_http::RequestHeader;
 
 /// The changes to a request.
@@ -45,7 +44,7 @@ impl<'l> Preparation<'l> {
         connection: &Connection,
         normalization: PathNormalization,
         context: &mut RequestContext,
-    ) -> std::result::Result<Self, OwnAnswer> {
+    ) -> Result<Self, OwnAnswer> {
         let Some(traffic) = listener.client_traffic.as_ref() else {
             let normal = path::normalized(&request.uri, normalization, PathRules::default())?;
             return Ok(Preparation {
@@ -72,7 +71,7 @@ impl<'l> Preparation<'l> {
         Ok(Preparation {
             uri: normal.uri,
             removed,
-            change: (*change != HeaderChange::default()).then_some(change),
+            change: (!change.is_empty()).then_some(change),
         })
     }
 
@@ -97,31 +96,11 @@ impl<'l> Preparation<'l> {
     }
 }
 
-/// Restores what the policy has set, in the request for an endpoint: Pingora removes the headers that `Connection` lists, which the
-/// client has written.
-pub(crate) fn restore(
-    traffic: &ClientTraffic,
-    session: &RequestHeader,
-    request: &mut RequestHeader,
-) -> Result<()> {
-    for name in traffic.request_headers.names() {
-        if !request.headers.contains_key(name) {
-            for value in session.headers.get_all(name) {
-                request.append_header(name, value.clone())?;
-            }
-        }
-    }
-    Ok(())
-}
-
 /// Returns the headers with underscores that the policy drops.
 ///
 /// # Errors
 /// If the policy rejects them.
-fn underscored(
-    rule: Underscores,
-    headers: &HeaderMap,
-) -> std::result::Result<Vec<HeaderName>, AnswerReason> {
+fn underscored(rule: Underscores, headers: &HeaderMap) -> Result<Vec<HeaderName>, AnswerReason> {
     if rule == Underscores::Forward {
         return Ok(Vec::new());
     }

@@ -16,7 +16,7 @@ pub(crate) const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarde
 pub(crate) const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 pub(crate) const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
-/// The client's certificate in TLS. Nobody outside may set it, not even a trusted proxy (Envoy's default `Sanitize`).
+/// The client's certificate in TLS. No sender may set it, not even a trusted proxy (Envoy's default `Sanitize`).
 const CLIENT_CERT: HeaderName = HeaderName::from_static("x-forwarded-client-cert");
 const PREFIX: &str = "x-forwarded-";
 

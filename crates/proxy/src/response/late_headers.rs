@@ -4,7 +4,7 @@ use crate::context::RequestContext;
 use crate::filter::headers::ResponseFields;
 use pingora_http::ResponseHeader;
 
-/// Changes a complete response, whoever has made it. Informational responses stay as they are.
+/// Changes a complete response of a backend or of gatefold itself. Informational responses stay as they are.
 pub(crate) fn change(response: &mut ResponseHeader, context: &RequestContext) {
     if let Some(traffic) = &context.client_traffic {
         traffic

@@ -242,7 +242,6 @@ impl Operator {
                 | Operator::QueryParameter(_)
                 | Operator::Query
                 | Operator::Environment(_)
-                | Operator::Meaningless(_)
         )
     }
 }
