@@ -34,7 +34,7 @@ build_with_profile() {
     say "optimising with $packed_profile, made on $(fact date) from commit $(fact commit)"
     cargo_release "-C profile-use=$profile -C llvm-args=-no-pgo-warn-mismatch=false -C link-arg=-Wl,-z,keep-text-section-prefix" \
         --bin gatefold 2>&1 | count_mismatches "$stale" >&2
-    must_be_profile_guided "$(release_folder)/gatefold"
+    say_cold_crates "$(release_folder)/gatefold"
     say_staleness "$stale"
 }
 
@@ -112,15 +112,24 @@ say_staleness() {
     fi
 }
 
-# Only a profile tells hot functions from others. Fails unless the functions of a request are in the section of hot functions.
-must_be_profile_guided() {
+# Only a profile tells hot functions from others. Says which crates that serve requests have no function in the section of hot
+# functions: the profile is too old for them. Fails if no crate has one, or if GATEFOLD_PGO requires a profile that fits.
+say_cold_crates() {
     local binary=$1 start size end hot crate
+    local -a crates=(gatefold_listen gatefold_proxy gatefold_dataplane pingora_core pingora_proxy) cold=()
     read -r start size < <(readelf --section-headers --wide "$binary" |
         sed -nE 's/.* \.text\.hot +PROGBITS +([0-9a-f]+) [0-9a-f]+ ([0-9a-f]+) .*/\1 \2/p') ||
         fail "$binary isn't optimised with a profile: it has no section .text.hot"
     end=$(printf '%016x' $((16#$start + 16#$size)))
     hot=$(nm "$binary" | awk -v start="$start" -v end="$end" '$1 "" >= start "" && $1 "" < end "" { print $3 }')
-    for crate in gatefold_listen gatefold_proxy gatefold_dataplane pingora_core pingora_proxy; do
-        grep -q "$crate" <<<"$hot" || fail "the profile doesn't fit $binary: no function of $crate is hot"
+    for crate in "${crates[@]}"; do
+        grep -q "$crate" <<<"$hot" || cold+=("$crate")
     done
+    if ((${#cold[@]} == ${#crates[@]})); then
+        fail "the profile doesn't fit $binary: no function that serves requests is hot"
+    elif ((${#cold[@]} > 0)) && [[ ${GATEFOLD_PGO:-auto} == required ]]; then
+        fail "the profile is stale: no function of ${cold[*]} is hot. ./x pgo makes it anew"
+    elif ((${#cold[@]} > 0)); then
+        say "the profile is stale: no function of ${cold[*]} is hot. ./x pgo makes it anew"
+    fi
 }

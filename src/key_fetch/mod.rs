@@ -1,8 +1,8 @@
 //! Fetches the keys of issuers (`remoteJWKS` of SecurityPolicies) in the background.
 //!
 //! In: the fetches of the snapshot in force. Out: keys that the `jwt` filters read, and a notification when the result of a fetch
-//! is another one than before. A request or a reload never waits for a fetch; only the first load does, for a
-//! moment. Only what a manifest names is fetched.
+//! differs from the one before. Requests and reloads never wait for a fetch; only the first load does, for a moment. Only what a
+//! manifest names is fetched.
 
 mod counters;
 mod exchange;
@@ -39,7 +39,7 @@ pub struct KeyFetches {
 
 /// What all fetches share.
 struct FetchResources {
-    /// Made for the first fetch. `None` if the system's configuration of DNS can't be read.
+    /// Made for the first name of a host. `None` if the system's configuration of DNS can't be read.
     resolver: OnceLock<Option<TokioResolver>>,
     permits: Semaphore,
     counters: KeyFetchCounters,

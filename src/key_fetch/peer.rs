@@ -1,5 +1,6 @@
 //! Chooses the addresses to fetch keys from.
 
+use gatefold_dataplane::filter::scheme::Scheme;
 use gatefold_dataplane::key_fetch::{KeyFetch, KeyPeers, KeyService, PeerSecurity};
 use hickory_resolver::TokioResolver;
 use http::Uri;
@@ -15,14 +16,15 @@ pub(super) struct FetchPeer {
     pub(super) security: PeerSecurity,
 }
 
-/// Returns the addresses to try, in order. `turn` counts the fetches, so that Services and endpoints take turns.
+/// Returns the addresses to try, in order. `turn` counts the fetches, so that Services and endpoints take turns. Only the name of a
+/// host needs a resolver.
 ///
 /// # Errors
 /// If there are none. The text says why.
-pub(super) async fn choose(
+pub(super) async fn choose<'r>(
     fetch: &KeyFetch,
     turn: usize,
-    resolver: Option<&TokioResolver>,
+    resolver: impl FnOnce() -> Option<&'r TokioResolver>,
 ) -> Result<Vec<FetchPeer>, String> {
     let mut peers = match &fetch.peers {
         KeyPeers::Services(services) => of_services(services, turn),
@@ -78,19 +80,20 @@ fn by_weight<'s>(services: &[&'s KeyService], turn: usize) -> Option<&'s KeyServ
 }
 
 /// Resolves the host of a URL.
-async fn of_host(uri: &Uri, resolver: Option<&TokioResolver>) -> Result<Vec<SocketAddr>, String> {
+async fn of_host<'r>(
+    uri: &Uri,
+    resolver: impl FnOnce() -> Option<&'r TokioResolver>,
+) -> Result<Vec<SocketAddr>, String> {
     let host = uri.host().unwrap_or_default();
     let host = host.trim_start_matches('[').trim_end_matches(']');
-    let default = if uri.scheme_str() == Some("https") {
-        443
-    } else {
-        80
-    };
+    // The graph accepts no other scheme.
+    let scheme = uri.scheme_str().and_then(Scheme::parse);
+    let default = scheme.unwrap_or(Scheme::Http).port();
     let port = uri.port_u16().unwrap_or(default);
     if let Ok(address) = host.parse::<IpAddr>() {
         return Ok(vec![SocketAddr::new(address, port)]);
     }
-    let resolver = resolver.ok_or("the system's DNS configuration can't be read")?;
+    let resolver = resolver().ok_or("the system's DNS configuration can't be read")?;
     let found = resolver.lookup_ip(host).await;
     let found = found.map_err(|_| format!("DNS has no address for `{host}`"))?;
     Ok(found.iter().map(|ip| SocketAddr::new(ip, port)).collect())

@@ -1,4 +1,4 @@
-//! Fetches the keys of one issuer again and again.
+//! Fetches the keys of one issuer at intervals.
 
 use super::FetchResources;
 use super::exchange;
@@ -88,8 +88,9 @@ impl FetchTask {
 
     /// Tries one address after the other, and returns the first keys.
     async fn keys(&self, fetch: &KeyFetch) -> Result<Keys, String> {
-        let resolver = self.shared.resolver.get_or_init(resolver::of_system);
-        let peers = peer::choose(fetch, self.turn, resolver.as_ref()).await?;
+        let shared = &self.shared;
+        let resolver = || shared.resolver.get_or_init(resolver::of_system).as_ref();
+        let peers = peer::choose(fetch, self.turn, resolver).await?;
         let mut failure = String::new();
         for peer in peers {
             let answer = exchange::request(fetch, &peer).await;
@@ -112,7 +113,7 @@ impl FetchTask {
     async fn wait(&mut self) -> bool {
         let ended = Instant::now();
         loop {
-            let pause = pause(&self.settings.borrow_and_update(), self.failures);
+            let pause = pause(&self.settings.borrow(), self.failures);
             tokio::select! {
                 () = sleep_until(ended + pause) => return true,
                 changed = self.settings.changed() => match changed {

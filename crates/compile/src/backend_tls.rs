@@ -92,7 +92,7 @@ impl BackendTlsCache {
         })
     }
 
-    fn one(
+    pub(super) fn one(
         &mut self,
         settings: &BackendTlsSettings,
         identity: Option<Arc<ClientIdentity>>,

@@ -52,8 +52,8 @@ fn peers(source: &JwksSource, node: &RemoteJwksNode, cache: &mut BackendTlsCache
             security: match &found.tls {
                 // Without a policy for the Service, the URL decides.
                 BackendTlsNode::Plain => of_url(node, cache),
-                BackendTlsNode::Tls(settings) => match cache.prepare(settings) {
-                    Some(tls) => PeerSecurity::Tls(tls.anonymous),
+                BackendTlsNode::Tls(settings) => match cache.one(settings, None) {
+                    Some(tls) => PeerSecurity::Tls(tls),
                     None => refused("the BackendTLSPolicy of the Service can't be followed"),
                 },
                 BackendTlsNode::Refused => {

@@ -33,7 +33,7 @@ use gatefold_dataplane::{
     Action, BoundPorts, HttpListeners, Listener, Port, Rule, RuleId, Snapshot, SocketKey,
 };
 use gatefold_graph::Graph;
-use gatefold_graph::listener::{ListenerNode, Protocol};
+use gatefold_graph::listener::{ListenerId, ListenerNode, Protocol};
 use gatefold_manifest::Kind;
 use http::StatusCode;
 use routes::{Patterns, RouteTables};
@@ -146,34 +146,36 @@ fn refuse_all(gateway: &str) -> Routers {
     }
 }
 
-/// Answers 500 for the hostnames of protected listeners that aren't served, on sockets with other listeners. Otherwise a
-/// listener with a wider hostname would serve these hostnames without the protection.
+/// Answers 500 for the hostnames of protected listeners that aren't served, on sockets with other listeners: those that the graph
+/// closes, and those whose TLS can't be set up. Otherwise a listener with a wider hostname would serve these hostnames without
+/// the protection.
 fn close_unserved(graph: &Graph, ports: &mut HashMap<SocketKey, Port>) {
     for (id, listener) in graph.listeners() {
         let Some(protocol) = listener.protocol else {
             continue;
         };
-        if listener.closed_sockets.is_empty() {
-            continue;
-        }
-        let closed = Arc::new(Listener {
-            name: id.name(listener),
-            port: listener.port,
-            only_clients_of: None,
-            identity: None,
-            access_logs: None,
-            client_traffic: None,
-            routers: refuse_all(&id.gateway.to_string()),
-        });
         let hostname = listener.hostname.as_ref().map(|name| name.as_str());
-        for socket in &listener.closed_sockets {
+        for socket in listener.closed_sockets.iter().chain(&listener.sockets) {
             let port = ports.get_mut(socket).filter(|port| serves(port, protocol));
             if let Some(listeners) = port.and_then(Port::http_mut)
                 && listeners.get(hostname).is_none()
             {
-                listeners.insert(hostname, closed.clone());
+                listeners.insert(hostname, Arc::new(closed(&id, listener)));
             }
         }
+    }
+}
+
+/// Returns a listener that answers every request with 500.
+fn closed(id: &ListenerId, listener: &ListenerNode) -> Listener {
+    Listener {
+        name: id.name(listener),
+        port: listener.port,
+        only_clients_of: None,
+        identity: None,
+        access_logs: None,
+        client_traffic: None,
+        routers: refuse_all(&id.gateway.to_string()),
     }
 }
 

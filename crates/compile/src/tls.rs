@@ -81,11 +81,7 @@ impl TlsCache {
         clients: Option<&Arc<ClientValidation>>,
     ) -> Result<Sessions, rustls::Error> {
         let is_same = |known: &&mut ListenerSessions| {
-            let same_clients = match (&known.clients, clients) {
-                (None, None) => true,
-                (Some(known), Some(clients)) => Arc::ptr_eq(known, clients),
-                (Some(_), None) | (None, Some(_)) => false,
-            };
+            let same_clients = known.clients.as_ref().map(Arc::as_ptr) == clients.map(Arc::as_ptr);
             same_clients && known.settings == *settings
         };
         if let Some(known) = self.sessions.get_mut(listener).filter(is_same) {

@@ -76,7 +76,7 @@ impl Basis {
     }
 
     /// Whether SecurityPolicies find the same Services with keys as before, provided that the policies haven't changed. A policy
-    /// whose Service is gone closes what it protects.
+    /// whose Service is gone, or is refused for a policy of its own, closes what it protects.
     fn has_same_key_servers(&self, now: &Basis) -> bool {
         let mut policies = now.resources.security_policies.values();
         policies.all(|policy| {
@@ -93,7 +93,10 @@ impl Basis {
                     let service = basis.resources.services.get(&key).map(Arc::as_ptr);
                     (service, basis.discovered.contains_key(&(key.clone(), port)))
                 };
-                found(self) == found(now) && self.stand_ins.services == now.stand_ins.services
+                let kind = PolicyTargetKind::Service;
+                found(self) == found(now)
+                    && self.stand_ins.services == now.stand_ins.services
+                    && now.protections.is_unchanged(&self.protections, kind, &key)
             })
         })
     }

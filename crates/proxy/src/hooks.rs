@@ -167,7 +167,10 @@ impl ProxyHttp for Gatefold {
             response: &'r mut ResponseHeader,
             context: &'c mut RequestContext,
         ) -> Result<()> {
-            limits::response_begins(session, context);
+            // After `100 Continue`, the request is still on its way.
+            if !response.status.is_informational() {
+                limits::response_begins(session, context);
+            }
             context.record_activity(self.watch.now());
             context.responded(response.status);
             context

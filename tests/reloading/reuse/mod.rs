@@ -209,6 +209,53 @@ fn config_map_affects_routes_only_if_a_policy_refers_to_it() {
     );
 }
 
+/// Without the keys, requests must be refused: also those of a route that neither names the Service nor is targeted anew.
+#[test]
+fn a_policy_for_the_service_with_keys_closes_the_routes_of_their_tokens() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let manifests = "\
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: edge}
+spec: {gatewayClassName: any, listeners: [{name: http, port: 80, protocol: HTTP}]}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: one}
+spec: {parentRefs: [{name: edge}], rules: [{backendRefs: [{name: shop, port: 80}]}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: shop}
+spec: {ports: [{port: 80}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: keys}
+spec: {ports: [{port: 80}]}
+---
+apiVersion: gateway.envoyproxy.io/v1alpha1
+kind: SecurityPolicy
+metadata: {name: tokens}
+spec:
+  targetRefs: [{group: gateway.networking.k8s.io, kind: HTTPRoute, name: one}]
+  jwt: {providers: [{name: idp, remoteJWKS: {uri: 'http://idp.example/keys', backendRefs: [{name: keys, port: 80}]}}]}
+";
+    fs::write(folder.path().join("manifests.yaml"), manifests).expect("written");
+    let mut loader = Loader::new([folder.path().to_owned()]);
+    let environment = environment(false);
+    let before = build(&loader.load().resources, &environment);
+    let protection = "apiVersion: gateway.envoyproxy.io/v1alpha1\nkind: EnvoyExtensionPolicy\nmetadata: {name: closes}\n\
+         spec: {targetRefs: [{group: '', kind: Service, name: keys}]}\n";
+    fs::write(folder.path().join("protection.yaml"), protection).expect("written");
+    let resources = loader.load().resources;
+    let after = build_after(&before, &resources, &environment);
+    let rebuilt = build(&resources, &environment);
+    assert_eq!(difference(&text(&after), &text(&rebuilt)), None);
+    let rules = |graph: &Graph| format!("{:?}", graph.routes.http);
+    assert_ne!(rules(&before), rules(&after), "the route stays open");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(60))]
 

@@ -198,7 +198,11 @@ fn headers_of_claims_can_not_be_forged() {
         seen(Some(&alice)),
         [r#"x-tenant: ["shop"]"#, r#"x-user: ["alice"]"#]
     );
-    let nobody = issuer.token(&json!({"sub": "a\r\nX-Admin: true"}));
-    assert_eq!(seen(Some(&nobody)), [""; 0], "no claim that can be sent");
+    let unsendable = issuer.token(&json!({"sub": "a\r\nX-Admin: true"}));
+    assert_eq!(
+        seen(Some(&unsendable)),
+        [""; 0],
+        "no claim that can be sent"
+    );
     assert_eq!(seen(None), [""; 0], "no token");
 }

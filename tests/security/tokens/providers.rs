@@ -154,3 +154,32 @@ fn a_route_is_chosen_by_a_claim() {
     assert_eq!(ask(json!({"tenant": "museum"}), "shop").status, 403);
     assert_eq!(daemon.get(HOST, "/").status, 401);
 }
+
+/// Otherwise a client without a token would choose the route by a claim that it makes up.
+#[test]
+fn a_forged_claim_chooses_no_route_if_the_token_is_optional() {
+    let issuer = TokenIssuer::new("key-1");
+    let more = ", claimToHeaders: [{header: x-tenant, claim: tenant}], recomputeRoute: true";
+    let folder = folder("");
+    folder.remove("policy.yaml");
+    let rules = "    - matches: [{headers: [{name: x-tenant, value: bank}]}]
+      backendRefs: [{name: bank, port: 3000}]
+    - backendRefs: [{name: shop, port: 3000}]\n";
+    folder.write("route.yaml", route_with_rules("shop", HOST, rules));
+    folder.write("bank.yaml", service("bank"));
+    let settings = local(&issuer, more).replace("jwt: {", "jwt: {optional: true, ");
+    assert!(settings.contains("optional: true"), "{settings}");
+    folder.write("policy.yaml", policy("edge", "Gateway", &settings));
+    let daemon = Daemon::of(&folder).echo().start();
+    let token = format!("Bearer {}", issuer.token(&json!({"tenant": "bank"})));
+    let bank = ask(&daemon, "/", &[("Authorization", &token)]);
+    assert_eq!((bank.status, bank.backend()), (200, "bank".to_owned()));
+    for fields in [&[("x-tenant", "bank")][..], &[("x_tenant", "bank")], &[]] {
+        let shop = ask(&daemon, "/", fields);
+        assert_eq!(
+            (shop.status, shop.backend()),
+            (200, "shop".to_owned()),
+            "{fields:?}"
+        );
+    }
+}

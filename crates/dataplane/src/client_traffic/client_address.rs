@@ -5,9 +5,9 @@
 //! `envoy.http.original_ip_detection.xff` and `custom_header`, as Envoy Gateway configures them
 //! (`internal/xds/translator/listener.go`).
 
+use crate::filter::security::authorization::ClientNetwork;
 use http::header::HeaderName;
 use http::{HeaderMap, HeaderValue};
-use ipnet::IpNet;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroUsize;
@@ -25,7 +25,7 @@ pub enum AddressSource {
     Hops(NonZeroUsize),
     /// If the peer is in one of these networks, the client is the rightmost address of `X-Forwarded-For` outside of them, or the
     /// leftmost if none is outside. If a text on the way there isn't an address, the client is the peer.
-    TrustedNetworks(Box<[IpNet]>),
+    TrustedNetworks(Box<[ClientNetwork]>),
     /// The client is the address in this header.
     Header {
         /// The name of the header.
@@ -108,12 +108,11 @@ impl AddressSource {
 }
 
 /// Networks of proxies that are trusted.
-struct Networks<'n>(&'n [IpNet]);
+struct Networks<'n>(&'n [ClientNetwork]);
 
 impl Networks<'_> {
     fn contain(&self, address: IpAddr) -> bool {
-        let address = address.to_canonical();
-        self.0.iter().any(|network| network.contains(&address))
+        self.0.iter().any(|network| network.contains(address))
     }
 
     /// Returns the first address outside of the networks, from right to left, or the last one if all are inside. `None` without an

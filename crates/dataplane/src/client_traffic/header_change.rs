@@ -1,6 +1,6 @@
 //! Changes to headers, as Envoy Gateway extends the Gateway API's.
 
-use crate::filter::header_modifier::{HeaderModifier, Headers};
+use crate::filter::header_modifier::{HeaderAction, HeaderModifier, Headers, refusal};
 use http::header::{HeaderName, HeaderValue};
 use regex::Regex;
 use std::fmt;
@@ -12,7 +12,7 @@ pub struct HeaderChange {
     pub modifier: HeaderModifier,
     /// Headers to add if they are absent, after those that are overwritten and appended.
     pub add_if_absent: Vec<(HeaderName, HeaderValue)>,
-    /// Headers to remove by their names.
+    /// Headers to remove by their names, except for those that can't be removed by name either, such as `Content-Length`.
     pub remove_matching: Vec<NamePattern>,
 }
 
@@ -41,7 +41,10 @@ impl HeaderChange {
         if self.remove_matching.is_empty() {
             return;
         }
-        let is_match = |name: &&HeaderName| self.remove_matching.iter().any(|it| it.matches(name));
+        let is_match = |name: &&HeaderName| {
+            let mut patterns = self.remove_matching.iter();
+            patterns.any(|it| it.matches(name)) && refusal(name, HeaderAction::Remove).is_none()
+        };
         let names: Vec<HeaderName> = headers.fields().keys().filter(is_match).cloned().collect();
         names.iter().for_each(|name| headers.remove(name));
     }
@@ -138,5 +141,23 @@ mod tests {
             .collect();
         left.sort();
         assert_eq!(left, ["x-a: old", "x-new: new", "x-set: new"]);
+    }
+
+    /// Without its `Content-Length`, the body of a request would be read as the next request.
+    #[test]
+    fn a_pattern_never_removes_what_frames_a_message() {
+        let mut headers = HeaderMap::new();
+        let framing = ["connection", "content-length", "host", "transfer-encoding"];
+        for name in framing.into_iter().chain(["x-other"]) {
+            headers.insert(name, HeaderValue::from_static("old"));
+        }
+        let change = HeaderChange {
+            remove_matching: vec![NamePattern::Prefix(String::new())],
+            ..HeaderChange::default()
+        };
+        change.apply(&mut headers);
+        let mut left: Vec<&str> = headers.keys().map(HeaderName::as_str).collect();
+        left.sort_unstable();
+        assert_eq!(left, framing);
     }
 }

@@ -266,6 +266,21 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_file_above_the_most_is_refused_and_a_known_one_is_not() {
+        let folder = Some(Path::new("/var/log/gatefold"));
+        let file = |name: usize| destination(&name.to_string(), folder).expect("a file");
+        let mut files = BTreeSet::new();
+        for name in 0..MOST_FILES {
+            assert_eq!(limited(file(name), &mut files), Ok(file(name)));
+        }
+        assert!(limited(file(MOST_FILES), &mut files).is_err());
+        assert!(limited(file(MOST_FILES), &mut files).is_err(), "again");
+        assert_eq!(limited(file(0), &mut files), Ok(file(0)));
+        let output = Destination::StandardOutput;
+        assert_eq!(limited(output.clone(), &mut files), Ok(output));
+    }
+
+    #[test]
     fn a_manifest_names_only_files_below_the_folder() {
         let folder = Some(Path::new("/var/log/gatefold"));
         let below = |path: &str| match destination(path, folder) {

@@ -14,8 +14,8 @@ use gatefold_dataplane::filter::security::jwt::key_set::KeySet;
 use gatefold_dataplane::filter::security::jwt::provider::ProviderKeys;
 use gatefold_diagnostic::{Code, Pointer};
 use gatefold_manifest::api::{
-    BackendSettings, ConfigMap, ConfigMapFields, Duration, FieldEffect, JWKSBackendRef, LocalJWKS,
-    LocalObjectReference, PolicyTargetKind, RemoteJWKS, SecurityPolicy, ServiceSpec,
+    BackendSettings, ConfigMapFields, Duration, FieldEffect, JWKSBackendRef, LocalJWKS,
+    PolicyTargetKind, RemoteJWKS, SecurityPolicy, ServiceSpec,
 };
 use http::Uri;
 use std::time;
@@ -59,7 +59,8 @@ impl<'a> SettingsReader<'_, 'a> {
             (Some(text), _) => (text.expose(), pointer.key("inline"), String::new()),
             (None, Some(reference)) => {
                 let at = pointer.key("valueRef");
-                let config_map = self.config_map(owner, reference, &at)?;
+                let named = (Reference::from(reference), &at);
+                let config_map = self.resolve::<ConfigMapFields>(owner, &KEYS, named)?;
                 let key = config_map.key();
                 let data = &config_map.spec.data;
                 let found = data.get_key_value(ENTRY).or_else(|| data.iter().next());
@@ -89,25 +90,6 @@ impl<'a> SettingsReader<'_, 'a> {
             }
             Err(problem) => {
                 self.report(owner, pointer, format!("{name}{problem}"));
-                None
-            }
-        }
-    }
-
-    fn config_map(
-        &mut self,
-        owner: &SecurityPolicy,
-        reference: &LocalObjectReference,
-        pointer: &Pointer,
-    ) -> Option<&'a ConfigMap> {
-        let reference = Reference::from(reference);
-        let resolved = self
-            .build
-            .resolve::<ConfigMapFields>(owner.referrer(), reference);
-        match resolved {
-            Ok(config_map) => Some(config_map),
-            Err(unresolved) => {
-                self.unresolved(owner, &KEYS, (reference, pointer.clone()), unresolved);
                 None
             }
         }
@@ -226,20 +208,20 @@ impl<'a> SettingsReader<'_, 'a> {
     }
 }
 
-/// Reads the URL of keys.
+/// Reads the URL of keys. Messages don't quote it, since it may contain a password.
 fn uri(text: &str) -> Result<Uri, String> {
     let uri: Uri = text
         .parse()
-        .map_err(|error| format!("`{text}` isn't a URL: {error}"))?;
+        .map_err(|error| format!("the text isn't a URL: {error}"))?;
     if !matches!(uri.scheme_str(), Some("http" | "https")) {
-        return Err(format!("`{text}` has no scheme `http` or `https`"));
+        return Err("the URL has no scheme `http` or `https`".to_owned());
     }
     let authority = uri.authority().map_or("", |it| it.as_str());
     if authority.contains('@') {
         return Err("a URL with a user or a password isn't supported".to_owned());
     }
     if uri.host().is_none_or(str::is_empty) {
-        return Err(format!("`{text}` has no host"));
+        return Err("the URL has no host".to_owned());
     }
     Ok(uri)
 }
@@ -282,6 +264,8 @@ mod tests {
             "https:///keys",
             "https://user:secret@idp.example/",
             "https://idp.example/a b",
+            "https://user:secret@idp.example/a b",
+            "ftp://user:secret@idp.example/",
         ] {
             let why = uri(text).expect_err(text);
             assert!(!why.contains("secret"), "{why}");

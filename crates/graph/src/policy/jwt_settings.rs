@@ -126,8 +126,7 @@ impl SettingsReader<'_, '_> {
 /// "When it contains ':', it MUST be a valid URI", and with '@' an email address.
 fn check_issuer(issuer: &str) -> Result<(), String> {
     let is_printable = issuer.chars().all(|it| !it.is_control() && it != ' ');
-    if issuer.contains(':') {
-        let (scheme, rest) = issuer.split_once(':').unwrap_or((issuer, ""));
+    if let Some((scheme, rest)) = issuer.split_once(':') {
         let is_scheme = scheme.starts_with(|it: char| it.is_ascii_alphabetic())
             && (scheme.chars()).all(|it| it.is_ascii_alphanumeric() || "+-.".contains(it));
         let is_uri = !rest.starts_with("//") || issuer.parse::<Uri>().is_ok();

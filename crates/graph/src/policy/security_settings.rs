@@ -21,9 +21,10 @@ use gatefold_dataplane::filter::security::basic_auth::BasicAuthFilter;
 use gatefold_dataplane::filter::security::forward_header::ForwardHeader;
 use gatefold_dataplane::filter::security::jwt::claims::ClaimPath;
 use gatefold_diagnostic::{Code, Diagnostic, Pointer};
+use gatefold_manifest::Spec;
 use gatefold_manifest::api::{
     APIKeyAuth, Authorization, AuthorizationAction, AuthorizationRule, BasicAuth, ExtractFrom, JWT,
-    JWTClaimValueType, JWTPrincipal, Secret, SecretFields, SecretObjectReference, SecurityPolicy,
+    JWTClaimValueType, JWTPrincipal, NamespacedName, Object, Secret, SecretFields, SecurityPolicy,
     SecurityPolicyCors, SecurityPolicySpec,
 };
 use http::{HeaderName, HeaderValue, Method};
@@ -128,7 +129,8 @@ impl<'a> SettingsReader<'_, 'a> {
     ) -> Option<BasicAuthFilter> {
         let pointer = Pointer::spec().key("basicAuth");
         let users = pointer.key("users");
-        let secret = self.secret(owner, &fields.users, users.clone())?;
+        let named = (Reference::from(&fields.users), &users);
+        let secret = self.resolve::<SecretFields>(owner, &CREDENTIALS, named)?;
         let Some(text) = credentials::entry(secret, ".htpasswd").filter(|it| !it.is_empty()) else {
             let why = format!(
                 "Secret {} has no entry `.htpasswd`, or an empty one",
@@ -162,7 +164,8 @@ impl<'a> SettingsReader<'_, 'a> {
         let secrets: Vec<Option<&Secret>> = references
             .map(|(index, reference)| {
                 let at = pointer.key("credentialRefs").index(index);
-                self.secret(owner, reference, at)
+                let named = (Reference::from(reference), &at);
+                self.resolve::<SecretFields>(owner, &CREDENTIALS, named)
             })
             .collect();
         let secrets: Vec<&Secret> = secrets.into_iter().collect::<Option<_>>()?;
@@ -183,20 +186,17 @@ impl<'a> SettingsReader<'_, 'a> {
         self.part(owner, "apiKeyAuth", filter.map_err(|it| it.to_string()))
     }
 
-    fn secret(
+    /// Resolves a reference. Reports one that can't be resolved.
+    pub fn resolve<S: Spec<Key = NamespacedName>>(
         &mut self,
         owner: &SecurityPolicy,
-        reference: &SecretObjectReference,
-        pointer: Pointer,
-    ) -> Option<&'a Secret> {
-        let reference = Reference::from(reference);
-        match self
-            .build
-            .resolve::<SecretFields>(owner.referrer(), reference)
-        {
-            Ok(secret) => Some(secret),
+        field: &ReferenceField,
+        (reference, pointer): (Reference<'_>, &Pointer),
+    ) -> Option<&'a Object<S>> {
+        match self.build.resolve::<S>(owner.referrer(), reference) {
+            Ok(object) => Some(object),
             Err(unresolved) => {
-                self.unresolved(owner, &CREDENTIALS, (reference, pointer), unresolved);
+                self.unresolved(owner, field, (reference, pointer.clone()), unresolved);
                 None
             }
         }

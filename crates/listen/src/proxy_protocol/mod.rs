@@ -1,7 +1,7 @@
 //! The PROXY header at the beginning of a connection, by which a proxy names the client.
 //!
 //! In: a new connection on a socket that takes such headers. Out: the same connection behind the header, with the address of its
-//! client. Whoever can connect to the socket can name any address, as with every server that takes these headers.
+//! client. Every client of the socket can name any address, as with every server that takes these headers.
 
 mod header;
 

@@ -95,7 +95,7 @@ impl AnyObject {
         let client_traffic = client_traffic.map(|it| {
             (
                 it.spec.targets().served(),
-                it.spec.closes(),
+                it.spec.guards(),
                 UnreadPolicy::of(it),
             )
         });

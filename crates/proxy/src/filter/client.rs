@@ -29,11 +29,9 @@ enum Rerouting {
 }
 
 impl ClientFindings {
-    /// Accepts the token that a filter has verified, or that the request may pass without one.
-    pub(crate) fn accept(&mut self, token: Option<AcceptedToken<'_>>) {
-        if let (Some(ClaimRouting::Recompute), Rerouting::NotDue) =
-            (token.as_ref().map(AcceptedToken::routing), &self.rerouting)
-        {
+    /// Accepts the token that a filter has verified, or that the request may pass without one, and what its claims mean for routing.
+    pub(crate) fn accept(&mut self, token: Option<AcceptedToken<'_>>, routing: ClaimRouting) {
+        if let (ClaimRouting::Recompute, Rerouting::NotDue) = (routing, &self.rerouting) {
             self.rerouting = Rerouting::Due;
         }
         self.token = token.map(|token| Box::new(token.verified()));

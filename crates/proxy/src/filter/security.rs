@@ -55,8 +55,8 @@ pub(crate) fn jwt(
 ) -> Result<(), AnswerReason> {
     let query = request.uri.query();
     let token = filter.check(&request.headers, query, SystemTime::now())?;
-    filter.replace_headers(token.as_ref(), &mut RequestFields(request));
-    client.accept(token);
+    let routing = filter.replace_headers(token.as_ref(), &mut RequestFields(request));
+    client.accept(token, routing);
     Ok(())
 }
 

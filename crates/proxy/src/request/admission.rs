@@ -130,8 +130,10 @@ fn reroute(
     };
     let is_same = Arc::ptr_eq(&before, rule);
     context.client.rerouted(before);
+    if is_same {
+        return Ok(next);
+    }
     match kind {
-        _ if is_same => Ok(next),
         RequestKind::Preflight => Err(request::preflight(&rule.filters, session)),
         RequestKind::Ordinary => {
             context.start_timer();

@@ -9,16 +9,11 @@ use crate::request::request_id::REQUEST_ID;
 use gatefold_dataplane::client_traffic::client_address::ClientAddress;
 use gatefold_dataplane::filter::scheme::Scheme;
 use gatefold_listen::Connection;
-use http::header::FORWARDED;
 use http::{HeaderMap, HeaderName};
 
 pub(crate) const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 pub(crate) const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 pub(crate) const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
-const REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
-/// The client's certificate in TLS. No sender may set it, not even a trusted proxy (Envoy's default `Sanitize`).
-const CLIENT_CERT: HeaderName = HeaderName::from_static("x-forwarded-client-cert");
-const PREFIX: &str = "x-forwarded-";
 
 /// Which of the headers the client has sent. Most requests have none, and one pass over all names is cheaper than a lookup of
 /// each.
@@ -35,26 +30,19 @@ enum Author {
     Anyone,
     /// A trusted proxy.
     TrustedProxy,
-    /// Only gatefold.
+    /// Only gatefold, not even a trusted proxy.
     Gatefold,
 }
 
 impl Author {
     fn of(name: &HeaderName) -> Self {
-        if *name == REAL_IP || *name == FORWARDED {
-            return Author::TrustedProxy;
-        }
-        if !name.as_str().starts_with(PREFIX) {
-            return Author::Anyone;
-        }
-        if *name == CLIENT_CERT {
-            return Author::Gatefold;
-        }
-        let is_replaced = [FORWARDED_FOR, FORWARDED_PROTO, FORWARDED_HOST].contains(name);
-        if is_replaced {
-            Author::Anyone
-        } else {
-            Author::TrustedProxy
+        match name.as_str() {
+            "forwarded" | "x-real-ip" => Author::TrustedProxy,
+            "x-forwarded-for" | "x-forwarded-proto" | "x-forwarded-host" => Author::Anyone,
+            // The client's certificate in TLS (Envoy's default `Sanitize`).
+            "x-forwarded-client-cert" => Author::Gatefold,
+            other if other.starts_with("x-forwarded-") => Author::TrustedProxy,
+            _ => Author::Anyone,
         }
     }
 

@@ -10,12 +10,20 @@ fn headers(fields: &[(&'static str, &'static str)]) -> HeaderMap {
     headers
 }
 
+#[test]
+fn a_network_of_mapped_addresses_is_one_of_ipv4() {
+    let source = networks(&["::ffff:10.0.0.0/104"]);
+    assert_eq!(client(&source, &["192.0.2.1"]), forwarded("192.0.2.1"));
+}
+
 fn hops(count: usize) -> AddressSource {
     AddressSource::Hops(NonZeroUsize::new(count).expect("a position"))
 }
 
 fn networks(networks: &[&str]) -> AddressSource {
-    let networks = networks.iter().map(|it| it.parse().expect("a network"));
+    let networks = networks
+        .iter()
+        .map(|it| ClientNetwork::parse(it).expect("a network"));
     AddressSource::TrustedNetworks(networks.collect())
 }
 

@@ -77,6 +77,12 @@ impl ClientNetwork {
     }
 }
 
+impl fmt::Display for ClientNetwork {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
 /// A condition on a header (API: `AuthorizationHeaderMatch`).
 #[derive(Debug)]
 pub struct HeaderCondition {

@@ -1,4 +1,4 @@
-//! Why a security filter lets a request not pass.
+//! Why a security filter denies a request.
 
 /// Why a security filter denies a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -28,8 +28,8 @@ impl ForwardHeader {
         &self.0
     }
 
-    /// Replaces what the client has sent. `None` only removes it.
-    pub fn replace(&self, headers: &mut impl Headers, value: Option<&HeaderValue>) {
+    /// Replaces what the client has sent. `None` only removes it. Returns whether the client has sent anything.
+    pub fn replace(&self, headers: &mut impl Headers, value: Option<&HeaderValue>) -> bool {
         let forged: Vec<HeaderName> = headers
             .fields()
             .keys()
@@ -42,6 +42,7 @@ impl ForwardHeader {
         if let Some(value) = value {
             headers.set(&self.0, value);
         }
+        !forged.is_empty()
     }
 
     /// Whether a backend may take a header for this one. CGI and its descendants (PHP, WSGI, Rack) turn `-` into `_` (RFC 3875,
@@ -91,14 +92,15 @@ mod tests {
         }
         let user = HeaderValue::from_static("alice");
         let forward = header("x-user-id").expect("a name");
-        forward.replace(&mut headers, Some(&user));
+        assert!(forward.replace(&mut headers, Some(&user)));
         let values: Vec<&HeaderValue> = headers.get_all("x-user-id").iter().collect();
         assert_eq!(values, ["alice"]);
         let mut names: Vec<&str> = headers.keys().map(HeaderName::as_str).collect();
         names.sort_unstable();
         assert_eq!(names, ["x-user-id", "x-user-idx", "xuserid"]);
-        forward.replace(&mut headers, None);
+        assert!(forward.replace(&mut headers, None));
         assert_eq!(headers.get("x-user-id"), None);
+        assert!(!forward.replace(&mut headers, None), "nothing is left");
     }
 
     #[test]

@@ -109,10 +109,12 @@ impl HeaderChangeReader<'_> {
             StringMatchType::Prefix => NamePattern::Prefix(text),
             StringMatchType::Suffix => NamePattern::Suffix(text),
             StringMatchType::RegularExpression => {
-                match Regex::new(&format!("^(?i:{})$", pattern.value)) {
+                // The pattern alone must be an expression, since `a)|(b` is one only between brackets.
+                let value = &pattern.value;
+                let whole = || Regex::new(&format!("^(?i:{value})$"));
+                match Regex::new(value).and_then(|_| whole()) {
                     Ok(expression) => NamePattern::Expression(expression),
                     Err(error) => {
-                        let value = &pattern.value;
                         let message = format!("`{value}` isn't a regular expression: {error}");
                         self.refuse(at.key("value"), message);
                         return None;
@@ -129,4 +131,30 @@ impl HeaderChangeReader<'_> {
 
 fn is_host(name: &api::HeaderName) -> bool {
     name.as_str().eq_ignore_ascii_case(HOST.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pattern_is_an_expression_by_itself() {
+        let mut shortfalls = Vec::new();
+        let mut read = |value: &str| {
+            let mut reader = HeaderChangeReader {
+                shortfalls: &mut shortfalls,
+            };
+            let pattern = StringMatch {
+                kind: StringMatchType::RegularExpression,
+                value: value.to_owned(),
+            };
+            reader.pattern(&pattern, &Pointer::spec())
+        };
+        assert!(read("X-(a|b)").is_some());
+        for text in ["a)|(b", "(", "*"] {
+            assert_eq!(read(text), None, "{text}");
+        }
+        assert!(shortfalls.iter().all(|it| it.effect.closes()));
+        assert_eq!(shortfalls.len(), 3);
+    }
 }

@@ -7,7 +7,9 @@ use super::shortfall::Shortfall;
 use super::time_limits;
 use gatefold_dataplane::client_traffic::client_address::{AddressSource, WithoutAddress};
 use gatefold_dataplane::client_traffic::{ClientTraffic, RequestIdRule, Underscores};
+use gatefold_dataplane::filter::security::authorization::ClientNetwork;
 use gatefold_dataplane::path_normalization::{EscapedSlashes, PathRules};
+use gatefold_diagnostic::Pointer;
 use gatefold_manifest::api::{
     ClientIPDetectionSettings, ClientTrafficPolicySpec, CustomHeaderExtensionSettings,
     HeaderSettings, PathEscapedSlashAction, PathSettings, RequestIDAction, WithUnderscoresAction,
@@ -22,12 +24,13 @@ pub(super) fn of(spec: &ClientTrafficPolicySpec, shortfalls: &mut Vec<Shortfall>
     let forwarded_for = detection.and_then(|it| it.x_forwarded_for.as_ref());
     let headers = spec.headers.as_ref();
     let request_limits = time_limits::of_requests(spec.timeout.as_ref(), shortfalls);
+    let address_source = detection.map(|it| address_source(it, shortfalls));
     let mut changes = HeaderChangeReader { shortfalls };
     let early = headers.and_then(|it| it.early_request_headers.as_ref());
     let late = headers.and_then(|it| it.late_response_headers.as_ref());
     ClientTraffic {
         request_limits,
-        address_source: detection.map(address_source).unwrap_or_default(),
+        address_source: address_source.unwrap_or_default(),
         keeps_forwarded_for: forwarded_for
             .and_then(|it| it.disable_x_forwarded_for_append)
             .unwrap_or_default(),
@@ -40,21 +43,39 @@ pub(super) fn of(spec: &ClientTrafficPolicySpec, shortfalls: &mut Vec<Shortfall>
     }
 }
 
-fn address_source(detection: &ClientIPDetectionSettings) -> AddressSource {
+fn address_source(
+    detection: &ClientIPDetectionSettings,
+    shortfalls: &mut Vec<Shortfall>,
+) -> AddressSource {
     let ClientIPDetectionSettings {
         x_forwarded_for,
         custom_header,
         direct_source_ip: _,
     } = detection;
     let header = custom_header.as_ref().and_then(header);
-    let forwarded_for = x_forwarded_for.as_ref().map(forwarded_for);
+    let forwarded_for = x_forwarded_for
+        .as_ref()
+        .map(|it| forwarded_for(it, shortfalls));
     header.or(forwarded_for).unwrap_or_default()
 }
 
-fn forwarded_for(settings: &XForwardedForSettings) -> AddressSource {
+fn forwarded_for(
+    settings: &XForwardedForSettings,
+    shortfalls: &mut Vec<Shortfall>,
+) -> AddressSource {
     if let Some(networks) = &settings.trusted_cidrs {
-        // The decoder has checked them.
-        let networks = networks.iter().filter_map(|it| it.parse().ok());
+        let networks = networks.iter().enumerate();
+        let networks = networks.filter_map(|(index, text)| {
+            let network = ClientNetwork::parse(text);
+            if network.is_none() {
+                let at = Pointer::spec()
+                    .key("clientIPDetection")
+                    .key("xForwardedFor");
+                let at = at.key("trustedCIDRs").index(index);
+                shortfalls.push(Shortfall::invalid(at, format!("`{text}` isn't a network")));
+            }
+            network
+        });
         return AddressSource::TrustedNetworks(networks.collect());
     }
     let position = settings.num_trusted_hops.unwrap_or_default();
@@ -101,5 +122,28 @@ fn path(settings: &PathSettings) -> PathRules {
             Some(PathEscapedSlashAction::UnescapeAndForward) => EscapedSlashes::Unescape,
             Some(PathEscapedSlashAction::UnescapeAndRedirect) => EscapedSlashes::Redirect,
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_network_that_can_not_be_read_is_reported() {
+        let settings = XForwardedForSettings {
+            trusted_cidrs: Some(vec!["10.0.0.0/8".to_owned(), "10.0.0.0/024".to_owned()]),
+            num_trusted_hops: None,
+            disable_x_forwarded_for_append: None,
+        };
+        let mut shortfalls = Vec::new();
+        let source = forwarded_for(&settings, &mut shortfalls);
+        assert_eq!(source.to_string(), "X-Forwarded-For, through 10.0.0.0/8");
+        let [shortfall] = &*shortfalls else {
+            panic!("{shortfalls:?}");
+        };
+        assert!(shortfall.effect.closes());
+        let place = "spec.clientIPDetection.xForwardedFor.trustedCIDRs[1]";
+        assert_eq!(shortfall.pointer.to_string(), place);
     }
 }

@@ -1,9 +1,9 @@
 //! The settings of sockets, on which the policies of all listeners of a socket must agree.
 //!
 //! In: the listeners with their sockets, and the policies in force there. Out: the settings of each socket, and the conflicts. The
-//! oldest policy decides about most settings, and the others have a warning. A PROXY header changes which addresses count as clients, so a listener whose policy doesn't prevail is closed, and no policy makes
-//! another listener believe the headers: a listener without such a policy prevails (as in Envoy Gateway, which refuses a policy
-//! that affects additional listeners).
+//! oldest policy decides about most settings, and the others have a warning. A PROXY header changes which addresses count as
+//! clients, so a listener whose policy doesn't prevail is closed, and no policy makes another listener believe the headers: a
+//! listener without such a policy prevails (as in Envoy Gateway, which refuses a policy that affects additional listeners).
 
 use super::ClientTrafficPolicies;
 use crate::Build;

@@ -36,7 +36,7 @@ impl ShortfallEffect {
 }
 
 impl Shortfall {
-    /// The targets are served all the same.
+    /// The targets are served without the value.
     pub fn warns(pointer: Pointer, message: impl Into<String>) -> Self {
         Shortfall {
             pointer,

@@ -160,7 +160,8 @@ impl Reader<'_> {
         }
     }
 
-    /// Returns what the names mean. `None` if the list is empty, which means all.
+    /// Returns what the names mean. `None` if the list is empty, which means all; or if nothing of it is served: then the targets
+    /// are closed, and clients must connect to be told so.
     fn names<T>(
         &mut self,
         field: &'static str,
@@ -185,6 +186,7 @@ impl Reader<'_> {
         if known.is_empty() {
             let message = "gatefold has none of them, so no connection could be made";
             self.shortfalls.push(Shortfall::closes(pointer, message));
+            return None;
         }
         Some(known)
     }

@@ -53,10 +53,10 @@ impl Decode for Quantity {
     fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
         let read = match &node.value {
             Value::Number(number) => {
-                let number = number.as_i64().and_then(|it| u64::try_from(it).ok());
-                number
+                let bytes = number.as_i64().and_then(|it| u64::try_from(it).ok());
+                bytes
                     .map(Quantity)
-                    .ok_or_else(|| "must not be negative".to_owned())
+                    .ok_or_else(|| format!("`{number}` isn't a whole number of bytes"))
             }
             Value::String(text) => Quantity::parse(text),
             _ => {

@@ -3,8 +3,11 @@
 use crate::Timeouts;
 use crate::tests::backends::upgrade::UPGRADE;
 use crate::tests::support::Client;
-use crate::tests::support::{Gateway, Upstream, port_of, rule, run_curl, soon, to};
+use crate::tests::support::{
+    Gateway, Upstream, port_for_clients, port_of, rule, run_curl, soon, to,
+};
 use gatefold_dataplane::Port;
+use gatefold_dataplane::client_traffic::{ClientTraffic, RequestLimits};
 use gatefold_dataplane::timeouts::{RuleTimeouts, TimeLimit};
 use std::future::Future;
 use std::io;
@@ -228,6 +231,31 @@ async fn backend_that_keeps_a_client_waiting_for_100_is_504() {
     let request = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n";
     let answer = gateway.ask(request).await;
     assert_eq!(answer.status(), 504, "{}", answer.head);
+}
+
+/// `100 Continue` isn't the response: the time for the body goes on.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_after_100_continue_must_arrive_in_time() {
+    let waiting = backend(|mut client| async move {
+        client.send("HTTP/1.1 100 Continue\r\n\r\n").await;
+        std::future::pending().await
+    })
+    .await;
+    let traffic = ClientTraffic {
+        request_limits: RequestLimits {
+            received: Some(LIMIT),
+            idle: None,
+        },
+        ..ClientTraffic::default()
+    };
+    let gateway = Gateway::start(port_for_clients(to(&[waiting]), traffic)).await;
+    let mut client = gateway.connect().await;
+    client
+        .send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n")
+        .await;
+    assert_eq!(client.answer(false).await.status(), 100);
+    let answer = tokio::time::timeout(SOON, client.answer(false)).await;
+    assert_eq!(answer.expect("an answer in time").status(), 408);
 }
 
 #[tokio::test(flavor = "multi_thread")]

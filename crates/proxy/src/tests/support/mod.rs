@@ -8,6 +8,7 @@ use crate::{Counters, Gatefold, Options, Timeouts, build};
 use arc_swap::ArcSwap;
 pub(crate) use client::{Answered, Client};
 use gatefold_dataplane::backend::{Backend, BackendTarget, EndpointSet, HttpVersion, Split};
+use gatefold_dataplane::client_traffic::ClientTraffic;
 use gatefold_dataplane::filter::Filters;
 use gatefold_dataplane::hostname::HostMap;
 use gatefold_dataplane::routing::Routers;
@@ -172,6 +173,16 @@ pub(crate) fn port_with(action: Action, filters: Filters) -> Port {
 pub(crate) fn port_of(rule: Rule) -> Port {
     let mut listeners = HostMap::default();
     listeners.insert(None, listener_of(rule));
+    Port::Http(listeners)
+}
+
+/// Returns a port whose only listener treats the requests of its clients like this.
+pub(crate) fn port_for_clients(action: Action, traffic: ClientTraffic) -> Port {
+    let mut listener = listener_of(rule(action));
+    let own = Arc::get_mut(&mut listener).expect("a new listener");
+    own.client_traffic = Some(Arc::new(traffic));
+    let mut listeners = HostMap::default();
+    listeners.insert(None, listener);
     Port::Http(listeners)
 }
 

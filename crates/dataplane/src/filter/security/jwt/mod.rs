@@ -94,10 +94,21 @@ impl JwtFilter {
         all.map(|own| &own.header)
     }
 
-    /// Removes what the client has sent in the headers of claims, of every provider, and adds the claims of the token.
-    pub fn replace_headers(&self, token: Option<&AcceptedToken<'_>>, headers: &mut impl Headers) {
-        for header in self.claim_headers() {
-            header.replace(headers, None);
+    /// Removes what the client has sent in the headers of claims, of every provider, and adds the claims of the token. Returns
+    /// whether the request must be routed again: also if it was routed by a claim that the client has made up.
+    pub fn replace_headers(
+        &self,
+        token: Option<&AcceptedToken<'_>>,
+        headers: &mut impl Headers,
+    ) -> ClaimRouting {
+        let mut routing = token.map_or(ClaimRouting::Keep, |token| token.provider.routing);
+        for provider in &self.providers {
+            for own in &provider.claim_headers {
+                if own.header.replace(headers, None) && provider.routing == ClaimRouting::Recompute
+                {
+                    routing = ClaimRouting::Recompute;
+                }
+            }
         }
         let accepted = token.into_iter();
         for (own, claims) in accepted.flat_map(|token| {
@@ -108,15 +119,11 @@ impl JwtFilter {
                 headers.append(own.header.name(), &value);
             }
         }
+        routing
     }
 }
 
 impl AcceptedToken<'_> {
-    /// What the headers of its claims mean for routing.
-    pub fn routing(&self) -> ClaimRouting {
-        self.provider.routing
-    }
-
     /// Returns the token for the rules of `authorization`.
     pub fn verified(self) -> VerifiedToken {
         VerifiedToken {

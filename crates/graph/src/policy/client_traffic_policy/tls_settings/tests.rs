@@ -82,11 +82,8 @@ fn a_list_without_any_known_name_closes() {
         alpn_protocols: Some(list(&["h3"])),
         ..ClientTLSSettings::default()
     };
-    let closed: Vec<String> = read(&tls)
-        .1
-        .into_iter()
-        .filter(|it| it.ends_with('!'))
-        .collect();
+    let (settings, places) = read(&tls);
+    let closed: Vec<String> = places.into_iter().filter(|it| it.ends_with('!')).collect();
     let expected = [
         "ciphers",
         "ecdhCurves",
@@ -94,6 +91,10 @@ fn a_list_without_any_known_name_closes() {
         "alpnProtocols",
     ];
     assert_eq!(closed, expected.map(|it| format!("spec.tls.{it}!")));
+    // Clients must connect to be answered 500.
+    assert_eq!(settings.cipher_suites, None);
+    assert_eq!(settings.groups, None);
+    assert_eq!(settings.signature_schemes, None);
 }
 
 #[test]
