@@ -10,7 +10,8 @@ use gatefold_dataplane::{Snapshot, SocketKey};
 use pingora_core::listeners::tls::Acceptor;
 use pingora_core::protocols::Ssl;
 use pingora_core::protocols::tls::TlsStream;
-use pingora_core::{ErrorType, OrErr, Result};
+use pingora_core::{Error, ErrorType, OrErr, Result};
+use rustls::pki_types::UnixTime;
 use rustls::server::{Acceptor as HelloReader, ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use std::io;
@@ -99,8 +100,16 @@ impl SocketTls {
         };
         let acceptor = Acceptor::from_server_config(own.config.clone());
         let stream = acceptor.tls_handshake(conn).await?;
-        if let Some(clients) = own.clients.as_ref().filter(|it| it.is_required()) {
-            connection.set_client_of(clients.scope.clone());
+        if let Some(clients) = &own.clients {
+            let chain = stream.get_ssl().and_then(|tls| tls.peer_cert_chain_der());
+            let is_valid = clients.is_still_valid(chain.unwrap_or_default(), UnixTime::now());
+            if !is_valid {
+                let why = "the client's certificate has expired since its session began";
+                return Error::e_explain(ErrorType::TLSHandshakeFailure, why);
+            }
+            if clients.is_required() {
+                connection.set_client_of(clients.scope.clone());
+            }
         }
         Ok(stream)
     }

@@ -9,7 +9,7 @@ mod attachment;
 pub mod backend_tls;
 pub mod backend_tls_policy;
 pub(crate) mod client_traffic_policy;
-mod credentials;
+pub(crate) mod credentials;
 pub mod jwks;
 mod jwks_settings;
 mod jwt_settings;
