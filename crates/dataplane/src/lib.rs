@@ -8,6 +8,7 @@ pub mod access_log;
 pub mod backend;
 pub mod backend_tls;
 mod bound_ports;
+pub mod client_certificate;
 pub mod client_traffic;
 pub mod client_validation;
 pub mod durations;

@@ -4,6 +4,7 @@ use crate::connection::Connection;
 use crate::connection::stream::ClientStream;
 use crate::meters::CloseReason;
 use arc_swap::ArcSwap;
+use gatefold_dataplane::client_certificate::ClientCertificate;
 use gatefold_dataplane::client_traffic::tls_settings::TlsSettings;
 use gatefold_dataplane::tls::{Sessions, server_config};
 use gatefold_dataplane::{Snapshot, SocketKey};
@@ -102,13 +103,17 @@ impl SocketTls {
         let stream = acceptor.tls_handshake(conn).await?;
         if let Some(clients) = &own.clients {
             let chain = stream.get_ssl().and_then(|tls| tls.peer_cert_chain_der());
-            let is_valid = clients.is_still_valid(chain.unwrap_or_default(), UnixTime::now());
-            if !is_valid {
+            let chain = chain.unwrap_or_default();
+            if !clients.is_still_valid(chain, UnixTime::now()) {
                 let why = "the client's certificate has expired since its session began";
                 return Error::e_explain(ErrorType::TLSHandshakeFailure, why);
             }
             if clients.is_required() {
                 connection.set_client_of(clients.scope.clone());
+            }
+            let served = set.map(|set| &*set.keys).unwrap_or_default();
+            if let Some(certificate) = ClientCertificate::new(chain, served) {
+                connection.set_client_certificate(certificate);
             }
         }
         Ok(stream)

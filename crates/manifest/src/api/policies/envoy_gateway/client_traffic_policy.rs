@@ -155,7 +155,7 @@ pub const CLIENT_TRAFFIC_POLICY_FIELDS: &[PolicyField] = fields! {
     "headers.preserveXRequestID" Served("`X-Request-ID`"),
     "headers.requestID" Served("`X-Request-ID`"),
     "headers.withUnderscoresAction" Guards("request headers with underscores"),
-    "headers.xForwardedClientCert" Ignored("`X-Forwarded-Client-Cert` is always removed, and client certificates aren't forwarded"),
+    "headers.xForwardedClientCert" Served("what backends learn of [client certificates](#client-certificates). `X-Forwarded-Client-Cert` is removed without the field"),
     "healthCheck" Served("the path is answered 200 instead of being routed"),
     "http1.disableSafeMaxConnectionDuration" Ignored("connections have no maximum duration"),
     "http1.enableTrailers" Ignored("trailers are always forwarded"),
