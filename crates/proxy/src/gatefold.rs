@@ -147,6 +147,7 @@ impl Gatefold {
             listener,
             snapshot: &snapshot,
             normalization,
+            counters: &self.counters,
         };
         let first = FilterPosition::first(FilterOwner::Rule);
         let Some(at) = admission::advance(first, session, &request, context)? else {
@@ -160,6 +161,7 @@ impl Gatefold {
             listener,
             snapshot: Guard::into_inner(snapshot),
             normalization,
+            counters: self.counters.clone(),
         }))
     }
 
