@@ -71,21 +71,40 @@ fn basic_auth_protects_a_gateway_unless_a_route_has_its_own_policy() {
 }
 
 #[test]
-fn a_broken_secret_closes_what_its_policy_protects() {
+fn users_stay_in_force_if_their_secret_breaks_and_not_if_it_is_withdrawn() {
     let folder = folder();
     let settings = "basicAuth: {users: {name: users}}";
     folder.write("policy.yaml", policy("shop", "HTTPRoute", "shop", settings));
     let daemon = Daemon::of(&folder).echo().start();
     assert_eq!(status(&daemon, HOST, &[AS_ALICE]), 200);
     // A hash that Envoy doesn't read, either.
-    folder.write("users.yaml", users("alice:$apr1$abc$def"));
-    daemon.wait_for_status(HOST, "/", 500);
-    daemon.wait_for_diagnostic("GF0555");
-    assert_eq!(status(&daemon, HOST, &[AS_ALICE]), 500);
-    folder.write("users.yaml", users(ALICE));
-    daemon.wait_for_status(HOST, "/", 401);
-    folder.remove("users.yaml");
-    daemon.wait_for_status(HOST, "/", 500);
+    let broken = users("alice:$apr1$abc$def");
+    folder.write("users.yaml", &broken);
+    let found = daemon.wait_for_diagnostic("GF0555").to_string();
+    assert!(found.contains("stays in force"), "{found}");
+    let policies = daemon.admin("/apis/gateway.envoyproxy.io/v1alpha1/securitypolicies");
+    let policies = policies.text();
+    assert!(
+        policies.contains("the last good content stays in force"),
+        "{policies}"
+    );
+    // A reload that changes something else keeps them, too.
+    folder.write("more.yaml", route("more", "more.example.com"));
+    daemon.wait_for_status("more.example.com", "/", 200);
+    assert_eq!(status(&daemon, HOST, &[AS_ALICE]), 200);
+    assert_eq!(status(&daemon, HOST, &[]), 401);
+    for withdrawn in [Some(users("")), None] {
+        folder.write("users.yaml", users(ALICE));
+        daemon.wait_for_status(HOST, "/", 401);
+        match withdrawn {
+            Some(empty) => folder.write("users.yaml", empty),
+            None => folder.remove("users.yaml"),
+        }
+        daemon.wait_for_status(HOST, "/", 500);
+        folder.write("users.yaml", &broken);
+        daemon.wait_for_diagnostic("GF0555");
+        assert_eq!(status(&daemon, HOST, &[AS_ALICE]), 500, "nothing is kept");
+    }
     assert_eq!(status(&daemon, OTHER, &[]), 200, "another route");
 }
 

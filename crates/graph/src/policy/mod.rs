@@ -14,6 +14,7 @@ mod csrf_settings;
 pub mod jwks;
 mod jwks_settings;
 mod jwt_settings;
+pub(crate) mod kept_credentials;
 pub(crate) mod layered;
 pub mod layered_status;
 mod overriding;

@@ -3,6 +3,7 @@
 //! In: the `spec` of a policy, and the policies to which its parts belong: a merged policy has parts of two. Out: the filters, or
 //! the problems for which nothing can be enforced. A part that can't be read is never left out: the policy refuses all requests.
 
+use super::kept_credentials::{CredentialSpec, CredentialUse};
 use super::{credentials, csrf_settings, path_condition};
 use crate::Build;
 use crate::condition::{Problem, Reason};
@@ -138,27 +139,28 @@ impl<'a> SettingsReader<'_, 'a> {
         let users = pointer.key("users");
         let named = (Reference::from(&fields.users), &users);
         let secret = self.resolve::<SecretFields>(owner, &CREDENTIALS, named)?;
-        let Some(text) = credentials::entry(secret, ".htpasswd").filter(|it| !it.is_empty()) else {
+        // Emptying it withdraws the users.
+        if htpasswd(secret).is_empty() {
             let why = format!(
                 "Secret {} has no entry `.htpasswd`, or an empty one",
                 secret.key()
             );
             self.report(owner, users, why);
             return None;
-        };
+        }
+        let secret = self.in_force(owner, (CredentialUse::Users, secret), &users, |secret| {
+            let read = BasicAuthFilter::parse(&htpasswd(secret), None);
+            let name = secret.key();
+            read.map_err(|why| format!("the entry `.htpasswd` of Secret {name}: {why}"))?;
+            Ok(())
+        })?;
         let name = fields.forward_username_header.as_deref();
         let forward = forward_header(name);
         let forward = forward.map_err(|why| {
             self.report(owner, pointer.key("forwardUsernameHeader"), why);
         });
-        match BasicAuthFilter::parse(&text, forward.ok()?) {
-            Ok(filter) => Some(filter),
-            Err(error) => {
-                let why = format!("the entry `.htpasswd` of Secret {}: {error}", secret.key());
-                self.report(owner, users, why);
-                None
-            }
-        }
+        // It was read before.
+        BasicAuthFilter::parse(&htpasswd(&secret), forward.ok()?).ok()
     }
 
     fn api_key_auth(
@@ -168,16 +170,24 @@ impl<'a> SettingsReader<'_, 'a> {
     ) -> Option<ApiKeyFilter> {
         let pointer = Pointer::spec().key("apiKeyAuth");
         let references = fields.credential_refs.0.iter().enumerate();
-        let secrets: Vec<Option<&Secret>> = references
+        let secrets: Vec<Option<Arc<Secret>>> = references
             .map(|(index, reference)| {
                 let at = pointer.key("credentialRefs").index(index);
                 let named = (Reference::from(reference), &at);
-                self.resolve::<SecretFields>(owner, &CREDENTIALS, named)
+                let secret = self.resolve::<SecretFields>(owner, &CREDENTIALS, named)?;
+                self.in_force(owner, (CredentialUse::ApiKeys, secret), &at, |secret| {
+                    let keys = credentials::entries(secret);
+                    let keys = keys.iter().map(|(client, key)| (client.as_str(), &**key));
+                    let name = secret.key();
+                    ApiKeyFilter::check_keys(keys).map_err(|why| format!("Secret {name}: {why}"))
+                })
             })
             .collect();
-        let secrets: Vec<&Secret> = secrets.into_iter().collect::<Option<_>>()?;
-        let keys: Vec<(String, Vec<u8>)> =
-            secrets.into_iter().flat_map(credentials::entries).collect();
+        let secrets: Vec<Arc<Secret>> = secrets.into_iter().collect::<Option<_>>()?;
+        let keys: Vec<(String, Vec<u8>)> = secrets
+            .iter()
+            .flat_map(|it| credentials::entries(it))
+            .collect();
         let forward = forward_header(fields.forward_client_id_header.as_deref());
         let forward = forward.map_err(|why| {
             self.report(owner, pointer.key("forwardClientIDHeader"), why);
@@ -193,13 +203,46 @@ impl<'a> SettingsReader<'_, 'a> {
         self.part(owner, "apiKeyAuth", filter.map_err(|it| it.to_string()))
     }
 
+    /// Returns the object to read: its last good content if the present one can't be used, which is reported. `None` if there is
+    /// none.
+    pub(super) fn in_force<S: CredentialSpec>(
+        &mut self,
+        owner: &SecurityPolicy,
+        (used_as, object): (CredentialUse, &Arc<Object<S>>),
+        pointer: &Pointer,
+        check: impl FnOnce(&Object<S>) -> Result<(), String>,
+    ) -> Option<Arc<Object<S>>> {
+        match self
+            .build
+            .security
+            .credentials
+            .choose(used_as, object, check)
+        {
+            Ok(usable) => {
+                if let Some(why) = usable.problem {
+                    let message =
+                        format!("`{pointer}`: {why}; the last good content stays in force");
+                    self.warnings.push(message);
+                    let found = owner.finding(Code::InvalidSecurityPolicy, pointer.clone(), why);
+                    let kept = "the last good content stays in force until this is corrected";
+                    self.findings.push(found.note(kept));
+                }
+                Some(usable.object)
+            }
+            Err(why) => {
+                self.report(owner, pointer.clone(), why);
+                None
+            }
+        }
+    }
+
     /// Resolves a reference. Reports one that can't be resolved.
     pub fn resolve<S: Spec<Key = NamespacedName>>(
         &mut self,
         owner: &SecurityPolicy,
         field: &ReferenceField,
         (reference, pointer): (Reference<'_>, &Pointer),
-    ) -> Option<&'a Object<S>> {
+    ) -> Option<&'a Arc<Object<S>>> {
         match self.build.resolve::<S>(owner.referrer(), reference) {
             Ok(object) => Some(object),
             Err(unresolved) => {
@@ -223,6 +266,11 @@ impl<'a> SettingsReader<'_, 'a> {
         self.problems.push(problem);
         self.findings.push(found);
     }
+}
+
+/// The users of a Secret. Empty if it has none.
+fn htpasswd(secret: &Secret) -> Vec<u8> {
+    credentials::entry(secret, ".htpasswd").unwrap_or_default()
 }
 
 /// Returns the header by which a backend learns who the client is. `None` if there is none.

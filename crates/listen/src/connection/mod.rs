@@ -74,6 +74,8 @@ pub struct Connection {
     last_port: OnceLock<Arc<Port>>,
     /// The code of the reason for which the connection is marked for closing; 0 if it isn't.
     close_mark: AtomicU8,
+    /// The tick in which it was marked. Meaningless if it isn't.
+    marked: AtomicU32,
     /// The `Date` of the next response, if it must replace Pingora's.
     pub(crate) date: Mutex<Option<HeaderValue>>,
     pub(crate) dated: AtomicBool,
@@ -147,6 +149,7 @@ impl Connection {
             lingering: AtomicBool::new(false),
             last_port: OnceLock::new(),
             close_mark: AtomicU8::new(0),
+            marked: AtomicU32::new(now),
             date: Mutex::default(),
             dated: AtomicBool::new(false),
             ended: AtomicBool::new(false),
