@@ -207,3 +207,76 @@ fn of_two_policies_with_the_same_name_both_protect() {
     );
     daemon.wait_for_diagnostic("GF0302");
 }
+
+/// Requests that change something, as browsers send them from other pages.
+#[test]
+fn csrf_denies_requests_of_other_sites() {
+    let folder = folder();
+    let settings = "csrf: {additionalOrigins: ['https://*.partner.example']}";
+    folder.write("policy.yaml", policy("edge", "Gateway", "edge", settings));
+    let daemon = Daemon::of(&folder).echo().start();
+    for (origin, expected) in [
+        ("http://www.example.com", 200),
+        ("https://www.example.com", 200),
+        ("https://app.partner.example", 200),
+        ("null", 403),
+        ("http://www.example.com:8080", 403),
+        ("https://evil.example", 403),
+    ] {
+        let sent = [("Origin", origin), ("Referer", "http://www.example.com/")];
+        let answer = ask(&daemon, HOST, "POST", &sent);
+        assert_eq!(answer.status, expected, "{origin}");
+        assert_eq!(ask(&daemon, HOST, "GET", &sent).status, 200, "{origin}");
+    }
+    let answer = ask(&daemon, HOST, "DELETE", &[]);
+    assert_eq!((answer.status, &*answer.text()), (403, "Invalid origin\n"));
+    let referer = ("Referer", "http://www.example.com/form?a=b");
+    assert_eq!(ask(&daemon, HOST, "POST", &[referer]).status, 200);
+    let denied = daemon.metric(r#"gatefold_answers_total{reason="csrf_origin_mismatch"}"#);
+    assert_eq!(denied, 4.0);
+}
+
+#[test]
+fn csrf_only_counts_the_requests_that_it_observes() {
+    let folder = folder();
+    let settings = "csrf: {shadowFraction: {numerator: 100}}";
+    folder.write("policy.yaml", policy("edge", "Gateway", "edge", settings));
+    let daemon = Daemon::of(&folder).echo().start();
+    let evil = ("Origin", "https://evil.example");
+    let own = ("Origin", "http://www.example.com");
+    for sent in [evil, own, own] {
+        assert_eq!(ask(&daemon, HOST, "POST", &[sent]).status, 200);
+    }
+    for (result, expected) in [("valid", 2.0), ("invalid", 1.0)] {
+        let name = format!("gatefold_csrf_observed_requests_total{{result=\"{result}\"}}");
+        assert_eq!(daemon.metric(&name), expected, "{result}");
+    }
+}
+
+#[test]
+fn authorization_compares_normal_paths() {
+    let folder = folder();
+    let rules = "{action: Deny, operation: {path: {value: /admin}}, principal: {clientCIDRs: [0.0.0.0/0]}}, \
+                 {action: Allow, operation: {path: {type: RegularExpression, value: '/v[0-9]+/.*', invert: true}}, principal: {clientCIDRs: [0.0.0.0/0]}}";
+    let settings = format!("authorization: {{defaultAction: Deny, rules: [{rules}]}}");
+    folder.write("policy.yaml", policy("edge", "Gateway", "edge", &settings));
+    let daemon = Daemon::of(&folder).echo().start();
+    for (path, expected) in [
+        ("/", 200),
+        ("/administrator", 200),
+        ("/admin", 403),
+        ("/admin?next=/", 403),
+        ("/admin/users", 403),
+        ("/%61dmin", 403),
+        ("/public/../admin", 403),
+        ("//admin", 403),
+        ("/admin;v=1", 403),
+        ("/v1/items", 403),
+    ] {
+        assert_eq!(daemon.get(HOST, path).status, expected, "{path}");
+    }
+    let query = settings.replace("'/v[0-9]+/.*'", "'/v1(\\?.*)?'");
+    folder.write("policy.yaml", policy("edge", "Gateway", "edge", &query));
+    daemon.wait_for_status(HOST, "/", 500);
+    daemon.wait_for_diagnostic("GF0555");
+}

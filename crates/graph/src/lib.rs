@@ -194,7 +194,7 @@ pub fn build_after(previous: &Graph, resources: &Resources, environment: &Enviro
     };
     let (unread_policies, mut protections) = unread_policy::read(&build);
     let client_traffic = layered::attach(&mut protections, &mut build);
-    let client_traffic = ClientTrafficPolicies::new(client_traffic, &mut protections);
+    let client_traffic = ClientTrafficPolicies::new(client_traffic, &mut protections, &mut build);
     let attached = layered::attach(&mut protections, &mut build);
     build.security = SecurityPolicies::new(
         attached,

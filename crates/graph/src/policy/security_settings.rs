@@ -3,8 +3,8 @@
 //! In: the `spec` of a policy, and the policies to which its parts belong: a merged policy has parts of two. Out: the filters, or
 //! the problems for which nothing can be enforced. A part that can't be read is never left out: the policy refuses all requests.
 
-use super::credentials;
 use super::kept_credentials::{CredentialSpec, CredentialUse};
+use super::{credentials, csrf_settings, path_condition};
 use crate::Build;
 use crate::condition::{Problem, Reason};
 use crate::reference::{Reference, ReferenceField, ReferenceScope, UnresolvedReference};
@@ -21,6 +21,7 @@ use gatefold_dataplane::filter::security::authorization::{
 use gatefold_dataplane::filter::security::basic_auth::BasicAuthFilter;
 use gatefold_dataplane::filter::security::forward_header::ForwardHeader;
 use gatefold_dataplane::filter::security::jwt::claims::ClaimPath;
+use gatefold_dataplane::path_normalization::PathNormalization;
 use gatefold_diagnostic::{Code, Diagnostic, Pointer};
 use gatefold_manifest::Spec;
 use gatefold_manifest::api::{
@@ -78,6 +79,10 @@ impl<'a> SettingsReader<'_, 'a> {
             let owner = owners.of(|it| it.cors.is_some());
             self.part(owner, "cors", cors(fields))
         });
+        let csrf = spec.csrf.as_ref().and_then(|fields| {
+            let owner = owners.of(|it| it.csrf.is_some());
+            self.part(owner, "csrf", csrf_settings::read(fields))
+        });
         let basic_auth = spec.basic_auth.as_ref().and_then(|fields| {
             let owner = owners.of(|it| it.basic_auth.is_some());
             self.basic_auth(owner, fields)
@@ -92,11 +97,13 @@ impl<'a> SettingsReader<'_, 'a> {
         });
         let authorization = spec.authorization.as_ref().and_then(|fields| {
             let owner = owners.of(|it| it.authorization.is_some());
-            let read = authorization(fields, spec.jwt.as_ref());
+            let normalization = self.build.environment.path_normalization;
+            let read = authorization(fields, spec.jwt.as_ref(), normalization);
             self.part(owner, "authorization", read)
         });
         SecurityFilters {
             cors: cors.map(Arc::new),
+            csrf: csrf.map(Arc::new),
             api_key: api_key.map(Arc::new),
             basic_auth: basic_auth.map(Arc::new),
             jwt: jwt.map(Arc::new),
@@ -291,8 +298,15 @@ fn sources(fields: &[ExtractFrom]) -> Result<Vec<KeySource>, String> {
     Ok(sources)
 }
 
-fn authorization(fields: &Authorization, jwt: Option<&JWT>) -> Result<AuthorizationFilter, String> {
-    let rules = fields.rules.iter().map(|rule| access_rule(rule, jwt));
+fn authorization(
+    fields: &Authorization,
+    jwt: Option<&JWT>,
+    normalization: PathNormalization,
+) -> Result<AuthorizationFilter, String> {
+    let rules = fields
+        .rules
+        .iter()
+        .map(|rule| access_rule(rule, jwt, normalization));
     Ok(AuthorizationFilter {
         rules: rules.collect::<Result<_, _>>()?,
         // "If not specified, the default action is Deny."
@@ -308,7 +322,11 @@ fn action(action: AuthorizationAction) -> AccessAction {
 }
 
 /// Reads a rule. Its conditions that gatefold doesn't serve close the policy elsewhere.
-fn access_rule(rule: &AuthorizationRule, jwt: Option<&JWT>) -> Result<AccessRule, String> {
+fn access_rule(
+    rule: &AuthorizationRule,
+    jwt: Option<&JWT>,
+    normalization: PathNormalization,
+) -> Result<AccessRule, String> {
     let principal = rule.principal.as_ref();
     let networks = principal.and_then(|it| it.client_cidrs.as_ref());
     let networks = networks.into_iter().flatten().map(|text| {
@@ -328,6 +346,8 @@ fn access_rule(rule: &AuthorizationRule, jwt: Option<&JWT>) -> Result<AccessRule
         let method = Method::from_bytes(it.as_str().as_bytes());
         method.map_err(|_| format!("`{}` isn't a method", it.as_str()))
     });
+    let path = operation.and_then(|it| it.path.as_ref());
+    let path = path.map(|it| path_condition::read(it, normalization));
     Ok(AccessRule {
         name: rule.name.as_deref().map(Into::into),
         action: action(rule.action),
@@ -335,6 +355,7 @@ fn access_rule(rule: &AuthorizationRule, jwt: Option<&JWT>) -> Result<AccessRule
         headers: headers.collect::<Result<_, String>>()?,
         token: token.transpose()?,
         methods: methods.collect::<Result<_, _>>()?,
+        path: path.transpose()?,
     })
 }
 
