@@ -22,7 +22,7 @@ fn policy() -> SecurityFilters {
     let keys = ApiKeyFilter::new([("a", &b"k"[..])], sources, None, Sanitize::Keep);
     SecurityFilters {
         cors: Some(cors(1)),
-        csrf: Some(Arc::new(CsrfFilter {
+        csrf: Some(Arc::new(csrf::CsrfFilter {
             enforced: Share::new(1, 1, 0),
             additional: Vec::new(),
         })),
@@ -68,7 +68,7 @@ fn filters_of_a_policy_come_in_the_order_of_envoy_gateway_before_those_of_the_ro
 fn cors_of_the_route_takes_precedence() {
     let own = shown(vec![Filter::Cors(cors(2))]);
     assert!(
-        own.starts_with(" cors [origins *, max age 2] api key"),
+        own.starts_with(" cors [origins *, max age 2] csrf"),
         "{own}"
     );
     assert_eq!(own.matches("cors").count(), 1, "{own}");
