@@ -52,8 +52,8 @@ pub struct Listener {
     pub name: String,
     /// The port in the manifest. The bound port differs if `--port-map` shifts it.
     pub port: u16,
-    /// The scope of the [`ClientValidation`](client_validation::ClientValidation) that clients must have passed. `None` if there is none
-    /// that refuses clients.
+    /// The scope of the [`ClientValidation`](client_validation::ClientValidation) that clients must have passed. `None` if there
+    /// is none that refuses clients.
     pub only_clients_of: Option<Arc<str>>,
     /// The index of the client certificate that the Gateway presents to backends; see
     /// [`BackendTlsByIdentity`](backend_tls::BackendTlsByIdentity).

@@ -12,7 +12,8 @@ pub struct HeaderChange {
     pub modifier: HeaderModifier,
     /// Headers to add if they are absent, after those that are overwritten and appended.
     pub add_if_absent: Vec<(HeaderName, HeaderValue)>,
-    /// Headers to remove by their names, which are in lower case, except for those that can't be removed by name either, such as `Content-Length`.
+    /// Headers to remove by their names, which are in lower case, except for those that can't be removed by name either, such as
+    /// `Content-Length`.
     pub remove_matching: Vec<TextPattern>,
 }
 

@@ -1,7 +1,7 @@
 //! Reads PEM, and explains why a text can't be read.
 //!
-//! In: the bytes of an entry of a Secret or ConfigMap. Out: certificates, lists of revoked ones or a private key, or a [`PemProblem`], whose
-//! message continues a sentence that begins with the entry's name. A message never quotes the text: it may be a key.
+//! In: the bytes of an entry of a Secret or ConfigMap. Out: certificates, lists of revoked ones or a private key, or a
+//! [`PemProblem`], whose message continues a sentence that begins with the entry's name. A message never quotes the text: it may be a key.
 
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};

@@ -13,6 +13,19 @@ use tokio::sync::{Notify, watch};
 /// More than any connection lives, but not more than a timer can wait.
 const FOREVER: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
 
+impl Connection {
+    /// Limits its lifetime.
+    pub(crate) fn with_lifetime(mut self, limits: Option<ConnectionLifetime>) -> Self {
+        self.lifetime = limits.map(|limits| Box::new(Lifetime::new(limits)));
+        self
+    }
+
+    /// The limits of its lifetime.
+    pub(crate) fn lifetime(&self) -> Option<&Lifetime> {
+        self.lifetime.as_deref()
+    }
+}
+
 /// The limits of one connection, and how much of them is used.
 #[derive(Debug)]
 pub(crate) struct Lifetime {

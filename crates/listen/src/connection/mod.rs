@@ -3,6 +3,7 @@
 //! The stream of the connection, the proxy and the periodic sweep share a [`Connection`] and update it without locks.
 
 pub(crate) mod active_request;
+mod client_name;
 pub(crate) mod deadline_sweep;
 pub(crate) mod deadlines;
 mod descriptor;
@@ -20,11 +21,12 @@ use crate::http2::frames::FrameProgress;
 use crate::http2::windows::{SharedWindows, Windows};
 use crate::shared::SharedState;
 use active_request::ActiveRequest;
+use client_name::ClientName;
 use deadlines::Deadlines;
 use descriptor::Descriptor;
 use ending::Wakers;
 use gatefold_dataplane::client_certificate::ClientCertificate;
-use gatefold_dataplane::client_traffic::socket_settings::{ClientLimits, ConnectionLifetime};
+use gatefold_dataplane::client_traffic::socket_settings::ClientLimits;
 use gatefold_dataplane::{Port, Snapshot, SocketKey};
 use http::HeaderValue;
 use lifetime::Lifetime;
@@ -88,26 +90,6 @@ pub struct Connection {
     task: OnceLock<AbortHandle>,
 }
 
-/// The address of a client, also as a header value without the port.
-#[derive(Debug)]
-struct ClientName {
-    address: SocketAddr,
-    text: HeaderValue,
-}
-
-impl ClientName {
-    /// An IPv4 address never has the form of an IPv6 address.
-    fn new(address: SocketAddr) -> Self {
-        let ip = address.ip().to_canonical();
-        // Never fails: an address consists of digits, letters, dots and colons.
-        let text = HeaderValue::try_from(ip.to_string());
-        ClientName {
-            address: SocketAddr::new(ip, address.port()),
-            text: text.unwrap_or(HeaderValue::from_static("unknown")),
-        }
-    }
-}
-
 impl Connection {
     /// Creates a connection that was accepted on the listening socket `socket`.
     pub(crate) fn new(
@@ -166,17 +148,6 @@ impl Connection {
             self.deadlines = Some(Box::new(self.shared.deadlines.limited(limits)));
         }
         self
-    }
-
-    /// Limits its lifetime.
-    pub(crate) fn with_lifetime(mut self, limits: Option<ConnectionLifetime>) -> Self {
-        self.lifetime = limits.map(|limits| Box::new(Lifetime::new(limits)));
-        self
-    }
-
-    /// The limits of its lifetime.
-    pub(crate) fn lifetime(&self) -> Option<&Lifetime> {
-        self.lifetime.as_deref()
     }
 
     /// Its time limits.
