@@ -11,6 +11,7 @@ pub mod header_modifier;
 pub mod path_modifier;
 pub mod request_mirror;
 pub mod request_redirect;
+pub mod route_choice;
 pub mod scheme;
 pub mod security;
 pub mod url_rewrite;
@@ -35,7 +36,7 @@ pub enum Filter {
     /// Answers preflight requests and adds CORS headers to responses. Only rules have it.
     Cors(Arc<Cors>),
     /// Requires that an authorization server allows the request. Only rules have it.
-    ExternalAuth(Box<ExternalAuth>),
+    ExternalAuth(Arc<ExternalAuth>),
     /// Requires the key of a client. Only rules have it.
     ApiKey(Arc<ApiKeyFilter>),
     /// Requires the password of a user. Only rules have it.

@@ -4,15 +4,20 @@
 //! pass without being checked.
 
 use super::filter_spec::FilterScope;
-use super::node::{ExternalAuthNode, TargetNode};
+use super::node::{AuthServerNode, ExternalAuthNode};
 use super::rule_context::RuleContext;
-use crate::backend::BackendReference;
+use crate::backend::{BackendReference, auth_server};
+use gatefold_dataplane::filter::external_auth::{
+    AuthPath, AuthProtocol, AuthSettings, CopiedHeaders, HttpAuth, OnAuthError, SentHeaders,
+};
+use gatefold_dataplane::filter::route_choice::RouteChoice;
 use gatefold_dataplane::filter::security::forward_header::ForwardHeader;
 use gatefold_diagnostic::{Code, Pointer};
 use gatefold_manifest::api::{
     HTTPAuthConfig, HTTPExternalAuthFilter, HTTPRouteExternalAuthProtocol,
 };
-use http::HeaderName;
+use http::{HeaderName, StatusCode};
+use std::sync::Arc;
 
 /// Builds the node of a filter. Problems with it refuse the rule.
 pub(super) fn build<'a>(
@@ -43,35 +48,34 @@ pub(super) fn build<'a>(
         pointer: &|| at().key("backendRef"),
     };
     let (name, target) = backend.resolve(context.references, context.build);
-    refuse_echo(&target, &name, &at, context);
+    if let Some(refusal) = auth_server::refusal(&target, &name, context.build) {
+        context.refuse(Code::InvalidFilter, at().key("backendRef"), refusal);
+    }
     let config = filter.http.as_ref();
     let headers = config.map(|it| headers(it, &at, context));
     let (request_headers, response_headers) = headers.unwrap_or_default();
     let path = config.and_then(|it| it.path.as_deref());
     ExternalAuthNode {
-        name,
-        target,
-        path_prefix: prefix(path.unwrap_or_default()),
-        request_headers,
-        response_headers,
-    }
-}
-
-/// Refuses a server in whose place an echo backend answers: it would allow everything.
-fn refuse_echo(
-    target: &TargetNode,
-    name: &str,
-    at: &dyn Fn() -> Pointer,
-    context: &mut RuleContext<'_, '_, '_>,
-) {
-    let TargetNode::Service { service, .. } = target else {
-        return;
-    };
-    if context.build.environment.stand_ins.echo.contains(service) {
-        let message =
-            format!("the echo backend doesn't stand in for {name}, an authorization server");
-        let pointer = at().key("backendRef");
-        context.refuse(Code::InvalidFilter, pointer, message);
+        servers: vec![AuthServerNode {
+            name,
+            target,
+            weight: 1,
+            fallback: false,
+        }],
+        settings: Arc::new(AuthSettings {
+            protocol: AuthProtocol::Http(HttpAuth {
+                path: AuthPath::Prefix(prefix(path.unwrap_or_default()).into()),
+                copied: if response_headers.is_empty() {
+                    CopiedHeaders::All
+                } else {
+                    CopiedHeaders::Listed(response_headers.into())
+                },
+            }),
+            request_headers: SentHeaders::over_http(request_headers),
+            timeout: AuthSettings::DEFAULT_TIMEOUT,
+            on_error: OnAuthError::Deny(StatusCode::FORBIDDEN),
+            routing: RouteChoice::Keep,
+        }),
     }
 }
 
